@@ -1,0 +1,63 @@
+package v1alpha1
+
+// The condition types of a PhoneNumber. Ready follows kstatus and says nothing about the business: a flagged number whose
+// flag is known and counted down is Ready.
+const (
+	// ConditionReady: the operator does its job for this number.
+	ConditionReady = "Ready"
+	// ConditionFlagged: the rating is, or lately was, Low, and the tier falls unless it recovers. True is bad news.
+	ConditionFlagged = "Flagged"
+	// ConditionRestricted: the limit is reached. True is bad news.
+	ConditionRestricted = "Restricted"
+	// ConditionUsageFresh: the counts in the status come from all that was received.
+	ConditionUsageFresh = "UsageFresh"
+	// ConditionStalled: the operator cannot go on without a human. It is present only while that is so (kstatus).
+	ConditionStalled = "Stalled"
+)
+
+// Reasons of the conditions of a PhoneNumber.
+const (
+	// ReasonEvaluated (Ready=True): the rules ran on all that is known.
+	ReasonEvaluated = "Evaluated"
+	// ReasonSuspended (Ready=True): spec.activity is Suspended; the status is frozen.
+	ReasonSuspended = "Suspended"
+	// ReasonPolicyNotFound (Ready=False): the policy does not exist, or none is the default.
+	ReasonPolicyNotFound = "PolicyNotFound"
+	// ReasonPolicyInvalid (Ready=False): the policy's values cannot be used.
+	ReasonPolicyInvalid = "PolicyInvalid"
+	// ReasonDuplicateNumber (Ready=False): an older PhoneNumber has the same number.
+	ReasonDuplicateNumber = "DuplicateNumber"
+	// ReasonLedgerUnavailable (Ready=False, UsageFresh=False): the counts cannot be read.
+	ReasonLedgerUnavailable = "LedgerUnavailable"
+
+	// ReasonQualityLow (Flagged=True): the rating is Low.
+	ReasonQualityLow = "QualityLow"
+	// ReasonRecovering (Flagged=True): the rating has risen and must last.
+	ReasonRecovering = "Recovering"
+	// ReasonReportedFlagged (Flagged=True): Meta reported the flag.
+	ReasonReportedFlagged = "ReportedFlagged"
+	// ReasonNotFlagged (Flagged=False): no warning stands.
+	ReasonNotFlagged = "NotFlagged"
+
+	// ReasonLimitReached (Restricted=True): used has reached the limit.
+	ReasonLimitReached = "LimitReached"
+	// ReasonReportedRestricted (Restricted=True): Meta reported the restriction.
+	ReasonReportedRestricted = "ReportedRestricted"
+	// ReasonBelowLimit (Restricted=False): there is room.
+	ReasonBelowLimit = "BelowLimit"
+	// ReasonUnlimited (Restricted=False): the tier has no limit.
+	ReasonUnlimited = "Unlimited"
+
+	// ReasonCounting (UsageFresh=True): all that was received is counted.
+	ReasonCounting = "Counting"
+	// ReasonNothingReceived (UsageFresh=Unknown): nothing was ever received for this number; see that Meta's webhook
+	// points here.
+	ReasonNothingReceived = "NothingReceived"
+)
+
+// AnnotationDefaultPolicy marks, with the value "true", the MessagingPolicy of numbers that name none.
+const AnnotationDefaultPolicy = "whatsapp.numberfleet.dev/is-default-policy"
+
+// ReasonLackingHumanAttention is the quality reason of a number without a direct way to a human under a policy that
+// requires one (seeds/001).
+const ReasonLackingHumanAttention = "LackingHumanAttention"

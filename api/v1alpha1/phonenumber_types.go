@@ -1,0 +1,551 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Verification is how far Meta's verification of a business has come.
+// +kubebuilder:validation:Enum=Verified;Unverified;Pending;Rejected
+type Verification string
+
+// The verifications. Only Verified lifts the start tier (seeds/002).
+const (
+	Verified             Verification = "Verified"
+	Unverified           Verification = "Unverified"
+	VerificationPending  Verification = "Pending"
+	VerificationRejected Verification = "Rejected"
+)
+
+// HumanEscalationPath is a direct way for a user to reach a human (seeds/001).
+// +kubebuilder:validation:Enum=InChatTransfer;PhoneCall;Email;WebSupport;SupportForm;StoreVisit
+type HumanEscalationPath string
+
+// The accepted paths. Social media accounts, help centres and app links are not accepted, because they need another
+// login or lead to no human.
+const (
+	InChatTransfer HumanEscalationPath = "InChatTransfer"
+	PhoneCall      HumanEscalationPath = "PhoneCall"
+	Email          HumanEscalationPath = "Email"
+	WebSupport     HumanEscalationPath = "WebSupport"
+	SupportForm    HumanEscalationPath = "SupportForm"
+	StoreVisit     HumanEscalationPath = "StoreVisit"
+)
+
+// Activity says whether the operator works on a number.
+// +kubebuilder:validation:Enum=Active;Suspended
+type Activity string
+
+// The activities.
+const (
+	// Active lets the rules run.
+	Active Activity = "Active"
+	// Suspended freezes the number's status. Usage is still counted; the rules catch up once it is active again.
+	Suspended Activity = "Suspended"
+)
+
+// Business is who a number belongs to.
+type Business struct {
+	// name of the business, as people know it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// portfolio is the name of the business portfolio at Meta that owns the number. Under a policy with scope Portfolio its
+	// numbers share one limit; a number without one is a portfolio of its own.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",message="portfolio must be the name of a BusinessPortfolio: lower-case letters, digits, '-' and '.', like acme-retail"
+	Portfolio string `json:"portfolio,omitempty"`
+
+	// whatsAppBusinessAccountID is the id that Meta gave to the WhatsApp Business Account of the number.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+$')",message="whatsAppBusinessAccountID must be Meta's id in digits, like 102290129340398; quote it in YAML"
+	WhatsAppBusinessAccountID string `json:"whatsAppBusinessAccountID,omitempty"`
+
+	// humanEscalationPaths are the direct ways in which a user of this number reaches a human. Policies with
+	// humanEscalation Require rate a number without one Low.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=6
+	HumanEscalationPaths []HumanEscalationPath `json:"humanEscalationPaths,omitempty"`
+}
+
+// PhoneNumberSpec says which number it is and who it belongs to.
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.phoneNumberID) || (has(self.phoneNumberID) && self.phoneNumberID == oldSelf.phoneNumberID)",message="phoneNumberID may be set once and not be changed: create a new PhoneNumber for another number",fieldPath=".phoneNumberID",reason=FieldValueForbidden
+type PhoneNumberSpec struct {
+	// phoneNumber is the number in E.164, with the leading plus. It cannot be changed.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[+][1-9][0-9]{6,14}$')",message="phoneNumber must be in E.164: a plus, the country code and 7 to 15 digits in all without spaces, like \"+15550001111\""
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="phoneNumber may not be changed: create a new PhoneNumber for another number",reason=FieldValueForbidden
+	PhoneNumber string `json:"phoneNumber,omitempty"`
+
+	// phoneNumberID is the id that Meta gave to the number. It may be set once.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+$')",message="phoneNumberID must be Meta's id in digits, like 106540352242922; quote it in YAML"
+	PhoneNumberID string `json:"phoneNumberID,omitempty"`
+
+	// displayName is the name that users see.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	DisplayName string `json:"displayName,omitempty"`
+
+	// business is who the number belongs to.
+	// +optional
+	Business Business `json:"business,omitzero"`
+
+	// verification of the business, Unverified where it is left out. What Meta reports replaces it.
+	// +optional
+	Verification Verification `json:"verification,omitempty"`
+
+	// policyName is the MessagingPolicy whose rules apply. Where it is left out, the policy marked with the annotation
+	// whatsapp.numberfleet.dev/is-default-policy applies.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	PolicyName string `json:"policyName,omitempty"`
+
+	// activity says whether the operator works on the number, Active where it is left out.
+	// +optional
+	Activity Activity `json:"activity,omitempty"`
+}
+
+// State is what a number can do now.
+// +kubebuilder:validation:Enum=Blocked;Pending;Offline;Restricted;Flagged;Connected
+type State string
+
+// The states, highest first: where several hold, the highest shows.
+const (
+	// StateBlocked: the number may not send any more (seeds/003).
+	StateBlocked State = "Blocked"
+	// StatePending: the number is not yet registered (seeds/002, 004).
+	StatePending State = "Pending"
+	// StateOffline: WhatsApp's servers cannot reach the number (seeds/002, 004).
+	StateOffline State = "Offline"
+	// StateRestricted: the limit is reached; only replies inside a customer service window go out (seeds/001, 002, 004).
+	StateRestricted State = "Restricted"
+	// StateFlagged: the quality rating is low, and the tier falls unless it recovers in time (seeds/001 to 004).
+	StateFlagged State = "Flagged"
+	// StateConnected: the number is online and functioning normally (seeds/002, 004).
+	StateConnected State = "Connected"
+)
+
+// QualityRating is how users receive a number's messages.
+// +kubebuilder:validation:Enum=High;Medium;Low;Unknown
+type QualityRating string
+
+// The ratings. Unknown counts as High.
+const (
+	QualityHigh    QualityRating = "High"
+	QualityMedium  QualityRating = "Medium"
+	QualityLow     QualityRating = "Low"
+	QualityUnknown QualityRating = "Unknown"
+)
+
+// Source says where a value comes from.
+// +kubebuilder:validation:Enum=Policy;Verification;Reported
+type Source string
+
+// The sources. What is reported replaces what the policy concluded.
+const (
+	// FromPolicy: the rules of the policy concluded it.
+	FromPolicy Source = "Policy"
+	// FromVerification: it came with the verification of the business.
+	FromVerification Source = "Verification"
+	// FromReport: Meta reported it.
+	FromReport Source = "Reported"
+)
+
+// TierStatus is how many users the number may message, and since when.
+type TierStatus struct {
+	// name of the tier in the policy; a reported limit that is no tier of the policy goes by its number.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	Name string `json:"name,omitempty"`
+
+	// limit is how many users or conversations fit in the policy's window. It is absent for an unlimited tier.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Limit int64 `json:"limit,omitempty"`
+
+	// sinceTime is when the number came to this tier.
+	// +required
+	SinceTime metav1.Time `json:"sinceTime,omitzero"`
+
+	// source says where the tier comes from.
+	// +required
+	Source Source `json:"source,omitempty"`
+}
+
+// QualityStatus is the number's quality rating.
+type QualityStatus struct {
+	// rating is High, Medium, Low or Unknown.
+	// +required
+	Rating QualityRating `json:"rating,omitempty"`
+
+	// sinceTime is when the rating became what it is.
+	// +required
+	SinceTime metav1.Time `json:"sinceTime,omitzero"`
+
+	// lowSinceTime is the start of the present spell of Low, from which it is counted how long it lasts.
+	// +optional
+	LowSinceTime metav1.Time `json:"lowSinceTime,omitzero"`
+
+	// reason for the rating, where one is known, as Meta gave it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Reason string `json:"reason,omitempty"`
+
+	// source says where the rating comes from.
+	// +required
+	Source Source `json:"source,omitempty"`
+
+	// reportedRating is what Meta reported last, kept where something else forces the rating.
+	// +optional
+	ReportedRating QualityRating `json:"reportedRating,omitempty"`
+
+	// reportedTime is when Meta reported last.
+	// +optional
+	ReportedTime metav1.Time `json:"reportedTime,omitzero"`
+
+	// nextFallTime is when the tier falls if the rating stays Low.
+	// +optional
+	NextFallTime metav1.Time `json:"nextFallTime,omitzero"`
+}
+
+// FlagStatus is a warning that is standing.
+type FlagStatus struct {
+	// sinceTime is when the number was flagged.
+	// +required
+	SinceTime metav1.Time `json:"sinceTime,omitzero"`
+
+	// deadlineTime is when the tier falls if the rating stays Low. It is absent while the rating recovers.
+	// +optional
+	DeadlineTime metav1.Time `json:"deadlineTime,omitzero"`
+
+	// recoveringSinceTime is when the rating rose above Low. It is absent while the rating is Low.
+	// +optional
+	RecoveringSinceTime metav1.Time `json:"recoveringSinceTime,omitzero"`
+
+	// clearTime is when the flag ends if the rating stays above Low. It is absent while the rating is Low.
+	// +optional
+	ClearTime metav1.Time `json:"clearTime,omitzero"`
+
+	// source says whether the policy concluded the flag or Meta reported it.
+	// +required
+	Source Source `json:"source,omitempty"`
+}
+
+// RestrictionStatus is a limit that is reached.
+type RestrictionStatus struct {
+	// sinceTime is when the limit was reached.
+	// +required
+	SinceTime metav1.Time `json:"sinceTime,omitzero"`
+
+	// untilTime is when enough users leave the window again, if nothing further is delivered. It is absent where only Meta
+	// knows.
+	// +optional
+	UntilTime metav1.Time `json:"untilTime,omitzero"`
+
+	// source says whether the policy concluded the restriction or Meta reported it.
+	// +required
+	Source Source `json:"source,omitempty"`
+}
+
+// UsageStatus is what the number has used. The counts are exact as of observedTime and are written when they matter;
+// the metrics have them live.
+type UsageStatus struct {
+	// observedTime is when the counts were taken.
+	// +required
+	ObservedTime metav1.Time `json:"observedTime,omitzero"`
+
+	// used is how much of the limit is used in the policy's window.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Used *int64 `json:"used,omitempty"`
+
+	// remaining is how much of the limit is left. It is absent for an unlimited tier.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Remaining *int64 `json:"remaining,omitempty"`
+
+	// roomFreesTime is when used next falls, if nothing further is delivered.
+	// +optional
+	RoomFreesTime metav1.Time `json:"roomFreesTime,omitzero"`
+
+	// uniqueUsers7d is how many users had a counted delivery in the last 7 days.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	UniqueUsers7d *int64 `json:"uniqueUsers7d,omitempty"`
+
+	// messages7d is how many counted deliveries there were in the last 7 days.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Messages7d *int64 `json:"messages7d,omitempty"`
+
+	// lastDeliveryTime is the last counted delivery, as far as it still counts.
+	// +optional
+	LastDeliveryTime metav1.Time `json:"lastDeliveryTime,omitzero"`
+}
+
+// UpgradeStatus is how far the next tier is.
+type UpgradeStatus struct {
+	// nextTier is the name of the next tier.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	NextTier string `json:"nextTier,omitempty"`
+
+	// required is how much of the policy's measure the upgrade needs.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Required int64 `json:"required,omitempty"`
+
+	// achieved is how much of it there is, as of usage.observedTime.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Achieved *int64 `json:"achieved,omitempty"`
+
+	// eligibleSinceTime is when everything required was met.
+	// +optional
+	EligibleSinceTime metav1.Time `json:"eligibleSinceTime,omitzero"`
+
+	// effectiveTime is when the tier rises.
+	// +optional
+	EffectiveTime metav1.Time `json:"effectiveTime,omitzero"`
+
+	// countedFromTime is the instant from which deliveries count for the upgrade, where a flag restarted the count.
+	// +optional
+	CountedFromTime metav1.Time `json:"countedFromTime,omitzero"`
+
+	// missing says in sentences what is missing. It is empty once the number is eligible.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	Missing []string `json:"missing,omitempty"`
+}
+
+// ConnectionStatus is what is known of the number's registration.
+type ConnectionStatus struct {
+	// state that Meta reported last: Connected, Pending, Offline or Blocked, or Connected where nothing was reported.
+	// +required
+	State State `json:"state,omitempty"`
+
+	// sinceTime is when the state became what it is.
+	// +required
+	SinceTime metav1.Time `json:"sinceTime,omitzero"`
+
+	// source says where the state comes from.
+	// +required
+	Source Source `json:"source,omitempty"`
+}
+
+// VerificationStatus is the verification that the rules use.
+type VerificationStatus struct {
+	// state is the reported verification, or the spec's where nothing was reported.
+	// +required
+	State Verification `json:"state,omitempty"`
+
+	// sinceTime is when the verification became what it is.
+	// +required
+	SinceTime metav1.Time `json:"sinceTime,omitzero"`
+
+	// source says whether Meta reported it or the spec says it (Policy).
+	// +required
+	Source Source `json:"source,omitempty"`
+}
+
+// TransitionReason says what happened to a number.
+// +kubebuilder:validation:Enum=TierUpgraded;TierDowngraded;UpgradePending;UpgradeCancelled;QualityChanged;Flagged;FlagCleared;Restricted;RestrictionLifted;Blocked;Unblocked;ConnectionChanged;VerificationChanged;LimitReported;TemplateFlagged;TemplateFlagCleared;TemplateBlocked;TemplatePaused;TemplateResumed
+type TransitionReason string
+
+// The reasons are the same in status.history, Kubernetes Events and metrics.
+const (
+	// ReasonTierUpgraded: the tier rose.
+	ReasonTierUpgraded TransitionReason = "TierUpgraded"
+	// ReasonTierDowngraded: the tier fell after Low lasted for the policy's grace period.
+	ReasonTierDowngraded TransitionReason = "TierDowngraded"
+	// ReasonUpgradePending: everything for the next tier is met; it rises after the policy's delay.
+	ReasonUpgradePending TransitionReason = "UpgradePending"
+	// ReasonUpgradeCancelled: the quality fell, or a flag was raised, before a pending upgrade took effect.
+	ReasonUpgradeCancelled TransitionReason = "UpgradeCancelled"
+	// ReasonQualityChanged: the quality rating changed.
+	ReasonQualityChanged TransitionReason = "QualityChanged"
+	// ReasonFlagged: the rating fell to Low.
+	ReasonFlagged TransitionReason = "Flagged"
+	// ReasonFlagCleared: the flag ended, by recovery, by its deadline, or by Meta's word.
+	ReasonFlagCleared TransitionReason = "FlagCleared"
+	// ReasonRestricted: the limit was reached.
+	ReasonRestricted TransitionReason = "Restricted"
+	// ReasonRestrictionLifted: there is room below the limit again.
+	ReasonRestrictionLifted TransitionReason = "RestrictionLifted"
+	// ReasonBlocked: the number may not send any more.
+	ReasonBlocked TransitionReason = "Blocked"
+	// ReasonUnblocked: Meta connected a blocked number again.
+	ReasonUnblocked TransitionReason = "Unblocked"
+	// ReasonConnectionChanged: Meta reported another connection state.
+	ReasonConnectionChanged TransitionReason = "ConnectionChanged"
+	// ReasonVerificationChanged: the verification of the business changed.
+	ReasonVerificationChanged TransitionReason = "VerificationChanged"
+	// ReasonLimitReported: Meta reported another limit than the policy had concluded.
+	ReasonLimitReported TransitionReason = "LimitReported"
+)
+
+// Transition is one thing that happened to a number.
+type Transition struct {
+	// time at which it happened.
+	// +required
+	Time metav1.Time `json:"time,omitzero"`
+
+	// reason says what happened.
+	// +required
+	Reason TransitionReason `json:"reason,omitempty"`
+
+	// from is the tier, rating or connection state before.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	From string `json:"from,omitempty"`
+
+	// to is the tier, rating or connection state after.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	To string `json:"to,omitempty"`
+
+	// message says in a sentence why.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}
+
+// PhoneNumberStatus is where the number stands.
+type PhoneNumberStatus struct {
+	// conditions: Ready (the operator does its job for this number), Flagged, Restricted and UsageFresh.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation of the spec that this status is of.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// policyName is the policy that applies.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	PolicyName string `json:"policyName,omitempty"`
+
+	// state is what the number can do now: Blocked, Pending, Offline, Restricted, Flagged or Connected.
+	// +optional
+	State State `json:"state,omitempty"`
+
+	// tier is how many users the number may message.
+	// +optional
+	Tier TierStatus `json:"tier,omitzero"`
+
+	// quality is the number's quality rating.
+	// +optional
+	Quality QualityStatus `json:"quality,omitzero"`
+
+	// flag is set while the number is flagged.
+	// +optional
+	Flag FlagStatus `json:"flag,omitzero"`
+
+	// restriction is set while the number is restricted.
+	// +optional
+	Restriction RestrictionStatus `json:"restriction,omitzero"`
+
+	// connection is what is known of the number's registration.
+	// +optional
+	Connection ConnectionStatus `json:"connection,omitzero"`
+
+	// verification is the verification that the rules use.
+	// +optional
+	Verification VerificationStatus `json:"verification,omitzero"`
+
+	// usage is what the number has used.
+	// +optional
+	Usage UsageStatus `json:"usage,omitzero"`
+
+	// upgrade is how far the next tier is. It is absent on an unlimited or last tier.
+	// +optional
+	Upgrade UpgradeStatus `json:"upgrade,omitzero"`
+
+	// nextDeadlineTime is the next instant at which something changes by itself, if nothing further is delivered or
+	// reported.
+	// +optional
+	NextDeadlineTime metav1.Time `json:"nextDeadlineTime,omitzero"`
+
+	// observedReport is the sequence number of the last of Meta's reports that is part of this status.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	ObservedReport int64 `json:"observedReport,omitempty"`
+
+	// history is the last 20 transitions, oldest first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	History []Transition `json:"history,omitempty"`
+}
+
+// PhoneNumber is a WhatsApp Business phone number: who it belongs to, where it stands, what it may still send today, and
+// what happens next.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=pn;wapn,categories=whatsapp
+// +kubebuilder:printcolumn:name="Number",type=string,JSONPath=`.spec.phoneNumber`
+// +kubebuilder:printcolumn:name="Tier",type=string,JSONPath=`.status.tier.name`
+// +kubebuilder:printcolumn:name="Limit",type=integer,JSONPath=`.status.tier.limit`
+// +kubebuilder:printcolumn:name="Used",type=integer,JSONPath=`.status.usage.used`
+// +kubebuilder:printcolumn:name="Quality",type=string,JSONPath=`.status.quality.rating`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
+// +kubebuilder:printcolumn:name="Remaining",type=integer,JSONPath=`.status.usage.remaining`,priority=1
+// +kubebuilder:printcolumn:name="Next Deadline",type=string,JSONPath=`.status.nextDeadlineTime`,priority=1
+// +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.status.policyName`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:selectablefield:JSONPath=`.status.state`
+// +kubebuilder:selectablefield:JSONPath=`.status.tier.name`
+// +kubebuilder:selectablefield:JSONPath=`.status.quality.rating`
+// +kubebuilder:selectablefield:JSONPath=`.spec.phoneNumber`
+type PhoneNumber struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says which number it is and who it belongs to.
+	// +required
+	Spec PhoneNumberSpec `json:"spec,omitzero"`
+
+	// status is where the number stands.
+	// +optional
+	Status PhoneNumberStatus `json:"status,omitzero"`
+}
+
+// PhoneNumberList is a list of phone numbers.
+//
+// +kubebuilder:object:root=true
+type PhoneNumberList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitzero"`
+
+	Items []PhoneNumber `json:"items"`
+}

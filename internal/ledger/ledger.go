@@ -1,0 +1,147 @@
+// Package ledger knows who was messaged when: exact rolling counts of users, conversations and messages for every
+// number, durable and right under redelivery, late and out-of-order events.
+//
+// The counts are a function of the set of events that were appended, never of their order or number of appearances.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Kind says what an Entry records.
+type Kind uint8
+
+const (
+	// Delivered records that a business message reached a user. A read or played receipt implies it; the earliest time
+	// seen for a message id is the time of its delivery.
+	Delivered Kind = iota + 1
+	// Received records a message or call from a user to the number. It opens or refreshes the customer service window.
+	Received
+)
+
+// UserKey is the keyed hash of a user's identity (see Hasher). Zero means that the identity is not known.
+type UserKey uint64
+
+// MessageKey is the keyed hash of a message id.
+type MessageKey uint64
+
+// Entry is one thing that happened between a number and a user.
+type Entry struct {
+	Number  string // E.164, with the leading plus
+	Kind    Kind
+	User    UserKey    // who: the phone number's key where the phone number is known, else the business-scoped id's
+	Alias   UserKey    // the user's other key where the event names both: the two count once from now on
+	Message MessageKey // Delivered only: counted once each
+	At      int64      // event time, Unix seconds
+}
+
+// ReportKind says what a Report is about.
+type ReportKind string
+
+// The things that Meta reports about a number.
+const (
+	QualityReport      ReportKind = "Quality"
+	LimitReport        ReportKind = "Limit"
+	ConnectionReport   ReportKind = "Connection"
+	VerificationReport ReportKind = "Verification"
+)
+
+// Report is what Meta said about a number. The ledger keeps it until the controller has seen it, and some time longer.
+type Report struct {
+	Number   string // E.164, with the leading plus
+	Sequence int64  // given by the ledger: 1 for a number's first report, rising by one; redelivery gets no new one
+	Kind     ReportKind
+	At       int64  // event time, Unix seconds
+	Value    string // a rating, a limit in digits or "Unlimited", a connection state, a verification; otherwise as it came
+	Reason   string // optional, as it came
+}
+
+// Batch is what one request brought. It is appended whole or not at all.
+type Batch struct {
+	Entries []Entry
+	Reports []Report
+}
+
+// Measure is what a count counts.
+type Measure uint8
+
+const (
+	// Users counts distinct users by the time of their last counted delivery.
+	Users Measure = iota
+	// Conversations counts conversations by the time they were opened. A counted delivery opens one unless one was
+	// opened in the conversation window before it.
+	Conversations
+	// Messages counts counted deliveries, each message id once.
+	Messages
+)
+
+// Windows are the lengths that decide what counts. They belong to the number's policy.
+type Windows struct {
+	// Service is how long after a message from the user deliveries are not counted (the customer service window).
+	Service time.Duration
+	// Conversation is how long a conversation lasts.
+	Conversation time.Duration
+}
+
+// DefaultWindows are the windows of every era of Meta's rules: 24 hours each.
+var DefaultWindows = Windows{Service: 24 * time.Hour, Conversation: 24 * time.Hour}
+
+const (
+	// Kept is the longest span that can be counted over.
+	Kept = 30 * 24 * time.Hour
+	// Lateness is how late an event may come and still be counted right. Meta redelivers for up to 7 days.
+	Lateness = 7 * 24 * time.Hour
+	// Ahead is how far ahead of the clock an event's time may lie. It covers clocks that differ; it is no forecast.
+	Ahead = time.Hour
+)
+
+// ErrClosed is returned by calls on a closed ledger.
+var ErrClosed = errors.New("the ledger is closed")
+
+// Ledger records deliveries and answers counts. All methods are safe for concurrent use.
+//
+// A second engine, shared by several replicas, fits behind it: no method promises more than one number's consistency,
+// and nothing is handed out that aliases the engine's memory. Reservations (reserve, confirm, release) will be entries
+// of their own kinds, and a portfolio a further scope that Count accepts; neither changes what is here.
+type Ledger interface {
+	// Append makes the batch durable, then counts it; when it returns nil the batch survives a crash. Appending a batch
+	// again changes nothing. Entries older than Kept+Lateness before now are dropped: nothing could count them.
+	Append(ctx context.Context, batch Batch, now time.Time) (Appended, error)
+
+	// Count is how much of the measure lies in (from, to]. Unknown numbers count zero.
+	Count(number string, measure Measure, from, to time.Time) int64
+
+	// First is the time of the first counted delivery in (from, to], Last that of the last one; zero if there is none.
+	First(number string, from, to time.Time) time.Time
+	Last(number string, from, to time.Time) time.Time
+
+	// FallsBelow is the first instant at or after now at which Count(number, measure, t-window, t) < limit, if nothing is
+	// delivered after now; zero if limit is not positive.
+	FallsBelow(number string, measure Measure, window time.Duration, limit int64, now time.Time) time.Time
+
+	// NextExpiry is the first instant after now at which any count over one of the windows falls by itself; zero if none.
+	NextExpiry(number string, now time.Time, windows ...time.Duration) time.Time
+
+	// Configure sets the number's windows. What was counted under others is counted anew.
+	Configure(number string, windows Windows) error
+
+	// Reports are the number's reports with a sequence after the given one, by sequence.
+	Reports(number string, after int64) []Report
+
+	// Numbers are all numbers that anything is known about, in order.
+	Numbers() []string
+
+	// Subscribe calls changed with a number after anything was appended about it. It must return quickly.
+	Subscribe(changed func(number string))
+
+	// Close flushes and releases everything. Appends under way finish first.
+	Close() error
+}
+
+// Appended says what became of a batch.
+type Appended struct {
+	// New entries changed something; Repeated were known already; Expired came too late to count.
+	New, Repeated, Expired int
+}
