@@ -1,0 +1,38 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Rule 5. Blocked after a long time of unbroken Low at the lowest tier, counted from the later of the two. Only a
+// reported Connected lifts it.
+//
+// seeds/003: "It is also possible that the business will be suspended; i.e. Blocked if it continues to remain in Tier 1
+// and the quality rating remains in the Red state for an extended period of time."
+func (e *evaluation) block() {
+	due := e.blockDue()
+	if due.IsZero() || due.After(e.now) {
+		return
+	}
+	e.s.Connection, e.s.ConnectionSince, e.s.ConnectionSource = v1alpha1.StateBlocked, due, v1alpha1.FromPolicy
+	e.say(due, v1alpha1.ReasonBlocked, "", "", fmt.Sprintf("the quality rating stayed Low for %s at %s, the lowest tier", words(e.p.BlockAfter), e.s.Tier.Name))
+}
+
+// blockDue is when the number is blocked if nothing changes; zero if it is not on the way there.
+func (e *evaluation) blockDue() time.Time {
+	s := e.s
+	if e.p.BlockAfter == 0 || s.LowSince.IsZero() || s.Connection == v1alpha1.StateBlocked {
+		return time.Time{}
+	}
+	if _, falls := e.p.lower(s.Tier.Limit, s.Verification); falls {
+		return time.Time{}
+	}
+	from := latest(s.LowSince, s.TierSince)
+	if e.p.startUnverified != e.p.startVerified {
+		from = latest(from, s.VerificationSince) // the floor came up to the number
+	}
+	return from.Add(e.p.BlockAfter)
+}

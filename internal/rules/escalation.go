@@ -1,0 +1,27 @@
+package rules
+
+import (
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Rule 7. Where the policy requires it, a number without a direct way to a human is rated Low; with one, its own rating
+// holds again.
+//
+// seeds/001: "WhatsApp requires businesses to have a direct human attention path and may apply limitations to accounts
+// that do not include human attention capabilities."
+func (e *evaluation) humanEscalation() {
+	if !e.p.RequireHumanEscalation {
+		return
+	}
+	if !e.f.HumanEscalation {
+		e.setRating(v1alpha1.QualityLow, e.now, v1alpha1.ReasonLackingHumanAttention, v1alpha1.FromPolicy)
+		return
+	}
+	if e.s.RatingReason == v1alpha1.ReasonLackingHumanAttention && e.s.RatingSource == v1alpha1.FromPolicy {
+		rating, source := e.s.Reported, v1alpha1.FromReport
+		if rating == "" {
+			rating, source = v1alpha1.QualityUnknown, v1alpha1.FromPolicy
+		}
+		e.setRating(rating, e.now, e.s.ReportedWhy, source)
+	}
+}

@@ -1,0 +1,115 @@
+package rules
+
+import (
+	"slices"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Advance runs the rules from the instant that the state was evaluated at to now, at every instant at which something can
+// have changed: each report, each deadline, the last counted delivery, and now. It returns the new state, what happened
+// in order of time, and the next instant at which something can change by itself (zero if there is none).
+//
+// Times are event times; where an event and a deadline fall on one instant, the event comes first. A now before the
+// state's instant counts as that instant: time does not run backwards for a number.
+func Advance(p *Policy, f *Facts, s State, now time.Time) (State, []Transition, time.Time) {
+	now = now.UTC().Truncate(time.Second)
+	if now.Before(s.EvaluatedAt) {
+		now = s.EvaluatedAt
+	}
+	e := evaluation{p: p, f: f, s: &s, now: s.EvaluatedAt}
+
+	// Most calls bring no report; then there is nothing to copy or sort.
+	pending := f.Reports
+	if len(pending) > 1 {
+		pending = slices.Clone(pending)
+		slices.SortStableFunc(pending, func(a, b Report) int { return a.At.Compare(b.At) })
+	}
+	delivered := f.Usage.Last(s.EvaluatedAt, now)
+
+	for {
+		at := now
+		if next := e.next(); !next.IsZero() && next.Before(at) {
+			at = next
+		}
+		if delivered.After(s.EvaluatedAt) && delivered.Before(at) {
+			at = delivered
+		}
+		if len(pending) > 0 && pending[0].At.Before(at) {
+			at = latest(pending[0].At.UTC().Truncate(time.Second), s.EvaluatedAt)
+		}
+		e.now, s.EvaluatedAt = at, at
+
+		// A report from the future counts as of now: clocks differ, and it has been said.
+		for len(pending) > 0 && (!pending[0].At.After(at) || at.Equal(now)) {
+			e.report(pending[0])
+			pending = pending[1:]
+		}
+		if at.Equal(now) {
+			e.declaredVerification()
+		}
+		e.evaluate()
+		if at.Equal(now) && len(pending) == 0 {
+			next := e.next()
+			return s, e.transitions, next
+		}
+	}
+}
+
+// evaluation is one run of the rules.
+type evaluation struct {
+	p           *Policy
+	f           *Facts
+	s           *State
+	now         time.Time
+	transitions []Transition
+}
+
+// evaluate runs the rules at one instant. Reports are in already.
+func (e *evaluation) evaluate() {
+	e.humanEscalation() // rule 7: may force the rating
+	e.flag()            // rule 3: the rating flags, clears, lowers (rule 4: not below the floor)
+	e.block()           // rule 5: Low at the floor for long
+	e.upgrade()         // rule 2: the tier rises
+	e.restriction()     // rule 1: the limit of the tier that holds now
+}
+
+// next is the next instant after now at which something can change by itself; zero if there is none.
+func (e *evaluation) next() time.Time {
+	var next time.Time
+	for _, deadline := range [...]time.Time{
+		e.fallDue(),
+		e.flagClearDue(),
+		e.blockDue(),
+		e.upgradeDue(),
+		e.spanDue(),
+		e.s.RestrictedUntil,
+	} {
+		if deadline.After(e.now) && (next.IsZero() || deadline.Before(next)) {
+			next = deadline
+		}
+	}
+	return next
+}
+
+func (e *evaluation) say(at time.Time, reason v1alpha1.TransitionReason, from, to, message string) {
+	e.transitions = append(e.transitions, Transition{Time: at, Reason: reason, From: from, To: to, Message: message})
+}
+
+// setTier moves the number to a tier and drops what belonged to the tier before: a pending upgrade from it, and the grace
+// period that ran while there was nothing to fall to.
+func (e *evaluation) setTier(to Tier, at time.Time, source v1alpha1.Source) {
+	if above(to.Limit, e.s.Tier.Limit) && !e.s.LowStep.IsZero() && !e.s.Flagged() {
+		e.s.LowStep = at
+	}
+	e.s.Tier, e.s.TierSince, e.s.TierSource = to, at, source
+	e.s.EligibleSince = time.Time{}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,112 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Rule 3. A rating that becomes Low flags the number at once. Low for the grace period without a break ends the flag and
+// lowers the tier one step; Medium or High for the recovery period without a break ends it and leaves the tier. A relapse
+// starts a new spell with a full grace period. After a fall, Low that simply continues is not flagged again, but each
+// further grace period of it lowers the tier again.
+//
+// seeds/002: "When the quality rating reaches a low state, the phone number is moved to a Flagged status. If the message
+// quality improves to a high or medium state and continues to maintain this for the next 7 days, the phone number will
+// return to Connected status. If the quality rating does not improve, the number will return to a Connected status but
+// with a lower messaging limit imposed on it."
+func (e *evaluation) flag() {
+	if due := e.flagClearDue(); !due.IsZero() && !due.After(e.now) {
+		e.endFlag(due, fmt.Sprintf("the rating has been above Low for %s, since %s", words(e.p.Recovery), stamp(e.s.RecoveringSince)))
+	}
+	for {
+		due := e.fallDue()
+		if due.IsZero() || due.After(e.now) {
+			return
+		}
+		e.fall(due)
+	}
+}
+
+// fall ends a grace period of Low.
+func (e *evaluation) fall(due time.Time) {
+	from := e.s.Tier
+	to, falls := e.p.lower(from.Limit, e.s.Verification)
+	if e.s.Flagged() {
+		why := fmt.Sprintf("the rating stayed Low for %s, and the tier falls", words(e.p.Grace))
+		if !falls {
+			why = fmt.Sprintf("the rating stayed Low for %s; the tier stays, for %s is the lowest", words(e.p.Grace), from.Name)
+		}
+		e.endFlag(due, why)
+	}
+	e.s.LowStep = due
+	if !falls {
+		return
+	}
+	e.setTier(to, due, v1alpha1.FromPolicy)
+	e.say(due, v1alpha1.ReasonTierDowngraded, from.Name, to.Name, fmt.Sprintf("the limit falls from %s to %s: the rating stayed Low for %s, since %s",
+		limitWords(from.Limit), limitWords(to.Limit), words(due.Sub(e.s.LowSince)), stamp(e.s.LowSince)))
+}
+
+// fallDue is when the present grace period ends; zero while nothing would happen then.
+func (e *evaluation) fallDue() time.Time {
+	if e.p.Grace == 0 || e.s.LowStep.IsZero() {
+		return time.Time{}
+	}
+	if !e.s.Flagged() {
+		if _, falls := e.p.lower(e.s.Tier.Limit, e.s.Verification); !falls {
+			return time.Time{}
+		}
+	}
+	return e.s.LowStep.Add(e.p.Grace)
+}
+
+// flagClearDue is when the present flag ends by recovery.
+func (e *evaluation) flagClearDue() time.Time {
+	if !e.s.Flagged() || e.s.RecoveringSince.IsZero() || e.p.Recovery == 0 {
+		return time.Time{}
+	}
+	return e.s.RecoveringSince.Add(e.p.Recovery)
+}
+
+// setRating changes the rating, and with it the spell of Low, the flag and its recovery.
+func (e *evaluation) setRating(rating v1alpha1.QualityRating, at time.Time, reason string, source v1alpha1.Source) {
+	s := e.s
+	before := s.Rating
+	s.RatingReason, s.RatingSource = reason, source
+	if rating == before {
+		return
+	}
+	s.Rating, s.RatingSince = rating, at
+	message := fmt.Sprintf("the quality rating is %s, it was %s", rating, before)
+	if reason != "" {
+		message += ": " + reason
+	}
+	e.say(at, v1alpha1.ReasonQualityChanged, string(before), string(rating), message)
+
+	if rating != v1alpha1.QualityLow {
+		s.LowSince, s.LowStep = time.Time{}, time.Time{}
+		if s.Flagged() && s.RecoveringSince.IsZero() {
+			s.RecoveringSince = at
+		}
+		return
+	}
+	s.LowSince, s.LowStep = at, at
+	s.RecoveringSince = time.Time{}
+	if e.p.Grace > 0 && !s.Flagged() {
+		e.raiseFlag(at, v1alpha1.FromPolicy, fmt.Sprintf("the quality rating is Low: the tier falls at %s unless the rating rises before", stamp(at.Add(e.p.Grace))))
+	}
+}
+
+func (e *evaluation) raiseFlag(at time.Time, source v1alpha1.Source, message string) {
+	e.s.FlagSince, e.s.FlagSource = at, source
+	e.say(at, v1alpha1.ReasonFlagged, "", "", message)
+}
+
+func (e *evaluation) endFlag(at time.Time, why string) {
+	since := e.s.FlagSince
+	e.s.FlagSince, e.s.FlagSource, e.s.RecoveringSince = time.Time{}, "", time.Time{}
+	e.s.FlagEnded = at
+	e.say(at, v1alpha1.ReasonFlagCleared, "", "", fmt.Sprintf("the flag of %s ends: %s", stamp(since), why))
+}

@@ -1,0 +1,65 @@
+package rules
+
+import v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+
+// Rule 10. Unlimited is a tier without a limit: never restricted, never upgraded.
+
+// above says whether one limit is higher than another; Unlimited is higher than all.
+func above(a, b int64) bool {
+	return a != b && b != Unlimited && (a == Unlimited || a > b)
+}
+
+// Start is the tier that a number of this verification starts at.
+func (p *Policy) Start(verification v1alpha1.Verification) Tier {
+	if verification == v1alpha1.Verified {
+		return p.startVerified
+	}
+	return p.startUnverified
+}
+
+// at is the tier with this limit.
+func (p *Policy) at(limit int64) Tier {
+	for _, t := range p.tiers {
+		if t.Limit == limit {
+			return t.Tier
+		}
+	}
+	if limit == Unlimited {
+		return Tier{Name: "Unlimited"}
+	}
+	return offLadder(limit)
+}
+
+// next is the lowest tier above a limit, with the way up to it. A reported limit between two tiers goes the way of the
+// tier below it.
+func (p *Policy) next(limit int64) (Tier, *wayUp) {
+	for i, t := range p.tiers {
+		if above(t.Limit, limit) {
+			if i == 0 {
+				return t.Tier, p.tiers[0].up
+			}
+			return t.Tier, p.tiers[i-1].up
+		}
+	}
+	return Tier{}, nil
+}
+
+// Rule 4. The tier never falls below the start tier of the number's verification.
+//
+// seeds/003: "The business will be downgraded to a lower tier"; no document knows a tier below the one that a business
+// starts at.
+
+// lower is the tier one step below a limit; false at the floor.
+func (p *Policy) lower(limit int64, verification v1alpha1.Verification) (Tier, bool) {
+	floor := p.Start(verification)
+	if !above(limit, floor.Limit) {
+		return Tier{}, false
+	}
+	below := floor
+	for _, t := range p.tiers {
+		if above(limit, t.Limit) && above(t.Limit, below.Limit) {
+			below = t.Tier
+		}
+	}
+	return below, true
+}

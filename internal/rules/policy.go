@@ -1,0 +1,217 @@
+// Package rules is the rule engine: pure functions of (policy, facts, state, now). It has no client, no clock and no I/O;
+// the controller, the simulator and the tests call the same functions.
+//
+// A rule stands in one file, under the number it has in the design:
+//
+//	1  restriction.go   the limit is reached            4  ladder.go        the tier never falls below its start
+//	2  upgrade.go       the tier rises                  5  block.go         the number is blocked
+//	3  flag.go          Low warns, then lowers          6  verification.go  verification lifts the tier
+//	9  reports.go       what Meta reports wins          7  escalation.go    no way to a human is Low
+//	10 ladder.go        Unlimited is a tier without a limit
+package rules
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Policy is a MessagingPolicy made ready for evaluation. It is safe for concurrent use.
+type Policy struct {
+	// Name of the MessagingPolicy.
+	Name string
+
+	// Measure and Window are what counts against the limit, and over which rolling time.
+	Measure v1alpha1.Measure
+	Window  time.Duration
+	// ServiceWindow is how long after a message from the user deliveries do not count.
+	ServiceWindow time.Duration
+
+	// Grace is how long Low may last before the tier falls; zero where Low does nothing to the number.
+	Grace time.Duration
+	// Recovery is how long Medium or High must last for a flag to end.
+	Recovery time.Duration
+	// BlockAfter is how long Low must last at the lowest tier for the number to be blocked; zero for never.
+	BlockAfter time.Duration
+	// RequireHumanEscalation rates a number without a direct way to a human Low.
+	RequireHumanEscalation bool
+
+	tiers           []tier // lowest first
+	startUnverified Tier
+	startVerified   Tier
+}
+
+// Unlimited is the limit of a tier without one.
+const Unlimited int64 = 0
+
+// Tier is a step of the ladder: a name, and a limit or Unlimited.
+type Tier struct {
+	Name  string
+	Limit int64
+}
+
+type tier struct {
+	Tier
+	up *wayUp // nil on the last tier
+}
+
+// wayUp is what raises a tier.
+type wayUp struct {
+	measure          v1alpha1.Measure
+	percent          int64 // of the current limit; zero where count is set
+	count            int64
+	window           time.Duration
+	span             time.Duration
+	minimumQuality   v1alpha1.QualityRating
+	delay            time.Duration
+	restartAfterFlag bool
+}
+
+// longest is the longest window that counts are kept for.
+const longest = 30 * 24 * time.Hour
+
+// Compile checks a policy and makes it ready. The API server refuses what Compile refuses; a policy from a file has only
+// this check. The error names the field, its problem and what is allowed.
+func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
+	p := &Policy{
+		Name:                   name,
+		Measure:                spec.Counting.Measure,
+		Window:                 hours(spec.Counting.WindowHours),
+		ServiceWindow:          24 * time.Hour,
+		Grace:                  hours(spec.Flag.GraceHours),
+		Recovery:               hours(spec.Flag.RecoveryHours),
+		BlockAfter:             hours(spec.Block.AfterHours),
+		RequireHumanEscalation: spec.HumanEscalation == v1alpha1.HumanEscalationRequire,
+	}
+	if spec.Counting.ServiceWindowHours != 0 {
+		p.ServiceWindow = hours(spec.Counting.ServiceWindowHours)
+	}
+	if p.Measure != v1alpha1.MeasureUniqueUsers && p.Measure != v1alpha1.MeasureConversations {
+		return nil, fmt.Errorf("counting.measure is %q: it must be UniqueUsers or Conversations", p.Measure)
+	}
+	if err := checkWindow("counting.windowHours", p.Window); err != nil {
+		return nil, err
+	}
+	if (p.Grace == 0) != (p.Recovery == 0) {
+		return nil, fmt.Errorf("flag: graceHours and recoveryHours must be set together")
+	}
+	if len(spec.Tiers) == 0 {
+		return nil, fmt.Errorf("tiers is empty: a policy needs at least one tier")
+	}
+	for i, t := range spec.Tiers {
+		field := fmt.Sprintf("tiers[%d]", i)
+		last := i == len(spec.Tiers)-1
+		switch {
+		case t.Name == "":
+			return nil, fmt.Errorf("%s.name is empty", field)
+		case t.Limit < 0:
+			return nil, fmt.Errorf("%s.limit is %d: it must be at least 1, or left out for an unlimited tier", field, t.Limit)
+		case t.Limit == Unlimited && !last:
+			return nil, fmt.Errorf("%s has no limit: only the last tier may be unlimited", field)
+		case i > 0 && t.Limit != Unlimited && t.Limit <= p.tiers[i-1].Limit:
+			return nil, fmt.Errorf("%s.limit is %d, after %d: tiers must be ascending", field, t.Limit, p.tiers[i-1].Limit)
+		}
+		compiled := tier{Tier: Tier{Name: t.Name, Limit: t.Limit}}
+		if !last {
+			up, where := &t.Upgrade, field+".upgrade"
+			if up.Measure == "" {
+				up, where = &spec.Upgrade, "upgrade"
+			}
+			way, err := compileWayUp(where, up)
+			if err != nil {
+				return nil, err
+			}
+			compiled.up = way
+		}
+		p.tiers = append(p.tiers, compiled)
+	}
+	var err error
+	if p.startUnverified, err = p.named("start.unverified", spec.Start.Unverified); err != nil {
+		return nil, err
+	}
+	if p.startVerified, err = p.named("start.verified", spec.Start.Verified); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func compileWayUp(field string, up *v1alpha1.Upgrade) (*wayUp, error) {
+	w := &wayUp{
+		measure:          up.Measure,
+		window:           hours(up.WindowHours),
+		span:             hours(up.MinimumSpanHours),
+		minimumQuality:   up.MinimumQuality,
+		delay:            hours(up.DelayHours),
+		restartAfterFlag: up.AfterFlag == v1alpha1.AfterFlagRestart,
+	}
+	switch up.Measure {
+	case v1alpha1.MeasureUniqueUsers, v1alpha1.MeasureConversations, v1alpha1.MeasureMessages:
+	case "":
+		return nil, fmt.Errorf("%s is missing: every tier but the last needs a way up", field)
+	default:
+		return nil, fmt.Errorf("%s.measure is %q: it must be UniqueUsers, Conversations or Messages", field, up.Measure)
+	}
+	if (up.ThresholdPercent == nil) == (up.Threshold == nil) {
+		return nil, fmt.Errorf("%s: set exactly one of thresholdPercent and threshold", field)
+	}
+	if up.ThresholdPercent != nil {
+		if w.percent = int64(*up.ThresholdPercent); w.percent < 1 {
+			return nil, fmt.Errorf("%s.thresholdPercent is %d: it must be at least 1", field, w.percent)
+		}
+	} else if w.count = *up.Threshold; w.count < 1 {
+		return nil, fmt.Errorf("%s.threshold is %d: it must be at least 1", field, w.count)
+	}
+	if rank(up.MinimumQuality) == 0 || up.MinimumQuality == v1alpha1.QualityUnknown {
+		return nil, fmt.Errorf("%s.minimumQuality is %q: it must be High, Medium or Low", field, up.MinimumQuality)
+	}
+	if w.span > w.window {
+		return nil, fmt.Errorf("%s.minimumSpanHours is longer than windowHours: it could never be met", field)
+	}
+	return w, checkWindow(field+".windowHours", w.window)
+}
+
+func checkWindow(field string, window time.Duration) error {
+	if window <= 0 || window > longest {
+		return fmt.Errorf("%s is %d: it must be between 1 and %d, since counts are kept for 30 days", field,
+			int(window.Hours()), int(longest.Hours()))
+	}
+	return nil
+}
+
+func (p *Policy) named(field, name string) (Tier, error) {
+	for _, t := range p.tiers {
+		if t.Name == name {
+			return t.Tier, nil
+		}
+	}
+	return Tier{}, fmt.Errorf("%s is %q: it must be the name of one of the tiers", field, name)
+}
+
+// required is how much of the measure the way up needs from a limit.
+func (w *wayUp) required(limit int64) int64 {
+	if w.count > 0 {
+		return w.count
+	}
+	return (limit*w.percent + 99) / 100
+}
+
+func hours(n int32) time.Duration { return time.Duration(n) * time.Hour }
+
+// rank orders ratings; Unknown counts as High (rule 2). Zero for anything else.
+func rank(rating v1alpha1.QualityRating) int {
+	switch rating {
+	case v1alpha1.QualityHigh, v1alpha1.QualityUnknown:
+		return 3
+	case v1alpha1.QualityMedium:
+		return 2
+	case v1alpha1.QualityLow:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// offLadder is the tier of a reported limit that the policy does not know.
+func offLadder(limit int64) Tier { return Tier{Name: strconv.FormatInt(limit, 10), Limit: limit} }

@@ -1,0 +1,149 @@
+package rules
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Rule 9. What Meta reports replaces what the policy concluded, and is marked as reported. A report that is older than
+// what is known of the same thing changes nothing, and neither does a word that the engine does not know.
+func (e *evaluation) report(r Report) {
+	at := r.At.UTC().Truncate(time.Second)
+	if at.After(e.now) {
+		at = e.now
+	}
+	switch r.Kind {
+	case ReportQuality:
+		e.reportQuality(v1alpha1.QualityRating(r.Value), at, r.Reason)
+	case ReportLimit:
+		e.reportLimit(r.Value, at)
+	case ReportConnection:
+		e.reportConnection(v1alpha1.State(r.Value), at)
+	case ReportVerification:
+		e.reportVerification(v1alpha1.Verification(r.Value), at)
+	}
+}
+
+func (e *evaluation) reportQuality(rating v1alpha1.QualityRating, at time.Time, reason string) {
+	s := e.s
+	// A report of Unknown keeps the rating before it (rule 3).
+	if rank(rating) == 0 || rating == v1alpha1.QualityUnknown || at.Before(s.ReportedSince) {
+		return
+	}
+	s.Reported, s.ReportedSince, s.ReportedWhy = rating, at, reason
+	if e.p.RequireHumanEscalation && !e.f.HumanEscalation {
+		return // Low for another reason, whatever is reported
+	}
+	e.setRating(rating, at, reason, v1alpha1.FromReport)
+}
+
+func (e *evaluation) reportLimit(value string, at time.Time) {
+	s := e.s
+	limit := Unlimited
+	if value != "Unlimited" {
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < 1 {
+			return
+		}
+		limit = n
+	}
+	if at.Before(s.TierSince) && s.TierSource == v1alpha1.FromReport {
+		return
+	}
+	if limit == s.Tier.Limit {
+		s.TierSource = v1alpha1.FromReport
+		return
+	}
+	from, to := s.Tier, e.p.at(limit)
+	e.setTier(to, at, v1alpha1.FromReport)
+	e.say(at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("Meta reports a limit of %s; it was %s here", limitWords(limit), limitWords(from.Limit)))
+}
+
+func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
+	s := e.s
+	if at.Before(s.ConnectionSince) && s.ConnectionSource == v1alpha1.FromReport {
+		return
+	}
+	before := s.Connection
+	switch to {
+	case v1alpha1.StateConnected:
+		switch {
+		case before == v1alpha1.StateBlocked:
+			e.setConnection(to, at)
+			if s.Rating == v1alpha1.QualityLow {
+				s.LowSince, s.LowStep = at, at // what led to the block is spent
+			}
+			e.say(at, v1alpha1.ReasonUnblocked, "", "", "Meta reports the number as connected again")
+		case before != to:
+			e.changeConnection(to, at)
+		default:
+			s.ConnectionSource = v1alpha1.FromReport
+			// Connected and no more: neither flagged nor, by Meta's own count, restricted.
+			if s.Flagged() {
+				e.endFlag(at, "Meta reports the number as connected")
+				if s.Rating == v1alpha1.QualityLow {
+					s.LowStep = at
+				}
+			}
+		}
+		if s.RestrictedSource == v1alpha1.FromReport {
+			e.liftRestriction(at, "Meta reports the number as connected")
+		}
+	case v1alpha1.StatePending, v1alpha1.StateOffline:
+		if before != to && before != v1alpha1.StateBlocked {
+			e.changeConnection(to, at)
+		}
+	case v1alpha1.StateBlocked:
+		if before != to {
+			e.setConnection(to, at)
+			e.say(at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked")
+		}
+	case v1alpha1.StateFlagged:
+		e.connectedBy(at)
+		if !s.Flagged() {
+			e.raiseFlag(at, v1alpha1.FromReport, "Meta reports the number as flagged")
+			if s.Rating != v1alpha1.QualityLow {
+				s.RecoveringSince = at
+			}
+		}
+	case v1alpha1.StateRestricted:
+		e.connectedBy(at)
+		if !s.Restricted() {
+			e.say(at, v1alpha1.ReasonRestricted, "", "", "Meta reports the number as restricted")
+			s.RestrictedSince = at
+		}
+		s.RestrictedSource, s.RestrictedUntil = v1alpha1.FromReport, time.Time{}
+	}
+}
+
+// connectedBy takes from a report of Flagged or Restricted that the number is registered and reachable.
+func (e *evaluation) connectedBy(at time.Time) {
+	if c := e.s.Connection; c == v1alpha1.StatePending || c == v1alpha1.StateOffline {
+		e.changeConnection(v1alpha1.StateConnected, at)
+	}
+}
+
+func (e *evaluation) changeConnection(to v1alpha1.State, at time.Time) {
+	before := e.s.Connection
+	e.setConnection(to, at)
+	e.say(at, v1alpha1.ReasonConnectionChanged, string(before), string(to), fmt.Sprintf("Meta reports the number as %s, it was %s", to, before))
+}
+
+func (e *evaluation) setConnection(to v1alpha1.State, at time.Time) {
+	e.s.Connection, e.s.ConnectionSince, e.s.ConnectionSource = to, at, v1alpha1.FromReport
+}
+
+func (e *evaluation) reportVerification(to v1alpha1.Verification, at time.Time) {
+	switch to {
+	case v1alpha1.Verified, v1alpha1.Unverified, v1alpha1.VerificationPending, v1alpha1.VerificationRejected:
+	default:
+		return
+	}
+	if e.s.VerificationSource == v1alpha1.FromReport && at.Before(e.s.VerificationSince) {
+		return
+	}
+	e.setVerification(to, at, v1alpha1.FromReport)
+}

@@ -1,0 +1,51 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Rule 1. Restricted when used has reached the limit, until enough users leave the window. Replies inside a customer
+// service window are never restricted.
+//
+// seeds/004: "Phone numbers that reach their messaging limit are moved to a Restricted state. During a Restricted state,
+// the number will be unable to send any notification messages until the 24-hour window for sending messages is reset."
+func (e *evaluation) restriction() {
+	s, limit := e.s, e.s.Tier.Limit
+	if s.RestrictedSource == v1alpha1.FromReport {
+		return // Meta said it, and Meta ends it
+	}
+	used := int64(0)
+	if limit != Unlimited {
+		used = e.used()
+	}
+	switch reached := limit != Unlimited && used >= limit; {
+	case reached:
+		s.RestrictedUntil = e.f.Usage.FallsBelow(e.p.Measure, e.p.Window, limit, e.now)
+		if !s.Restricted() {
+			s.RestrictedSince, s.RestrictedSource = e.now, v1alpha1.FromPolicy
+			e.say(e.now, v1alpha1.ReasonRestricted, "", "", fmt.Sprintf("%d of %d %s within %s are used; there is room again from %s",
+				used, limit, noun(e.p.Measure), words(e.p.Window), stamp(s.RestrictedUntil)))
+		}
+	case s.Restricted():
+		e.liftRestriction(e.now, lifted(used, limit))
+	}
+}
+
+func lifted(used, limit int64) string {
+	if limit == Unlimited {
+		return "the tier has no limit"
+	}
+	return fmt.Sprintf("%d of %d are used", used, limit)
+}
+
+func (e *evaluation) liftRestriction(at time.Time, why string) {
+	e.s.RestrictedSince, e.s.RestrictedUntil, e.s.RestrictedSource = time.Time{}, time.Time{}, ""
+	e.say(at, v1alpha1.ReasonRestrictionLifted, "", "", "there is room below the limit again: "+why)
+}
+
+func (e *evaluation) used() int64 {
+	return e.f.Usage.Count(e.p.Measure, e.now.Add(-e.p.Window), e.now)
+}

@@ -1,0 +1,100 @@
+package rules
+
+import (
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// State is all that the engine remembers of a number. Times are whole seconds in UTC; zero means that it is not so.
+type State struct {
+	// EvaluatedAt is the instant up to which the rules have run.
+	EvaluatedAt time.Time
+
+	Tier       Tier
+	TierSince  time.Time
+	TierSource v1alpha1.Source
+
+	Rating        v1alpha1.QualityRating
+	RatingSince   time.Time
+	RatingReason  string
+	RatingSource  v1alpha1.Source
+	Reported      v1alpha1.QualityRating // the last reported rating but Unknown; empty if there was none
+	ReportedSince time.Time              // when it was reported
+	ReportedWhy   string                 // the reason given with it
+
+	LowSince time.Time // start of the present spell of Low
+	LowStep  time.Time // start of the grace period that is running: the spell's, or the last fall's
+
+	FlagSince       time.Time
+	FlagSource      v1alpha1.Source
+	RecoveringSince time.Time
+	FlagEnded       time.Time // end of the last flag
+
+	RestrictedSince  time.Time
+	RestrictedUntil  time.Time
+	RestrictedSource v1alpha1.Source
+
+	EligibleSince time.Time // everything for the next tier was met, and the delay runs
+
+	Connection       v1alpha1.State // Connected, Pending, Offline or Blocked
+	ConnectionSince  time.Time
+	ConnectionSource v1alpha1.Source
+
+	Verification       v1alpha1.Verification
+	VerificationSince  time.Time
+	VerificationSource v1alpha1.Source // FromReport once Meta said it, else FromPolicy
+}
+
+// Initial is the state of a number at its first sight: connected, quality unknown, at the start tier of its verification.
+func Initial(p *Policy, verification v1alpha1.Verification, now time.Time) State {
+	if verification == "" {
+		verification = v1alpha1.Unverified
+	}
+	now = now.UTC().Truncate(time.Second)
+	return State{
+		EvaluatedAt:  now,
+		Tier:         p.Start(verification),
+		TierSince:    now,
+		TierSource:   v1alpha1.FromPolicy,
+		Rating:       v1alpha1.QualityUnknown,
+		RatingSince:  now,
+		RatingSource: v1alpha1.FromPolicy,
+
+		Connection:       v1alpha1.StateConnected,
+		ConnectionSince:  now,
+		ConnectionSource: v1alpha1.FromPolicy,
+
+		Verification:       verification,
+		VerificationSince:  now,
+		VerificationSource: v1alpha1.FromPolicy,
+	}
+}
+
+// Flagged says whether a flag stands.
+func (s *State) Flagged() bool { return !s.FlagSince.IsZero() }
+
+// Restricted says whether the limit is reached.
+func (s *State) Restricted() bool { return !s.RestrictedSince.IsZero() }
+
+// Shown is the state to show: the highest of those that hold.
+func (s *State) Shown() v1alpha1.State {
+	switch {
+	case s.Connection != v1alpha1.StateConnected:
+		return s.Connection
+	case s.Restricted():
+		return v1alpha1.StateRestricted
+	case s.Flagged():
+		return v1alpha1.StateFlagged
+	default:
+		return v1alpha1.StateConnected
+	}
+}
+
+// Transition is one thing that happened to a number.
+type Transition struct {
+	Time     time.Time
+	Reason   v1alpha1.TransitionReason
+	From, To string
+	Message  string
+}

@@ -1,0 +1,120 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Rule 2. When enough was sent in good quality, the upgrade is due, and after the policy's delay the tier rises one step.
+// A fall below the quality floor or a flag cancels it before; usage that falls afterwards does not. The measure is not
+// reset by an upgrade, so that several steps may follow each other.
+//
+// seeds/000: "if you have sent 2000 notifications within two days, Facebook fixes it, reflects for 48 hours, and then
+// increases your trust rating". seeds/001: "A company will move from Level 1 to Level 2 when it sends messages to a total
+// of 2,000 users in a 7-day period." seeds/003: "Its quality rating is not in the Red state, AND it messages 50% the
+// number of customers of its current limit in a maximum window of 7 days."
+func (e *evaluation) upgrade() {
+	for {
+		to, way := e.p.next(e.s.Tier.Limit)
+		if way == nil {
+			return
+		}
+		if !e.s.EligibleSince.IsZero() {
+			if why := e.cancels(way); why != "" {
+				e.s.EligibleSince = time.Time{}
+				e.say(e.now, v1alpha1.ReasonUpgradeCancelled, e.s.Tier.Name, to.Name,
+					fmt.Sprintf("the upgrade to %s is cancelled: %s", to.Name, why))
+				return
+			}
+		} else {
+			if !e.eligible(way) {
+				return
+			}
+			e.s.EligibleSince = e.now
+			if way.delay > 0 {
+				e.say(e.now, v1alpha1.ReasonUpgradePending, e.s.Tier.Name, to.Name, fmt.Sprintf(
+					"%s, as %s requires: the tier rises at %s", e.achievement(way), to.Name, stamp(e.now.Add(way.delay))))
+			}
+		}
+		due := e.s.EligibleSince.Add(way.delay)
+		if due.After(e.now) {
+			return
+		}
+		from := e.s.Tier
+		message := fmt.Sprintf("the limit rises from %s to %s: ", limitWords(from.Limit), limitWords(to.Limit))
+		if way.delay > 0 {
+			message += fmt.Sprintf("all that %s requires was met at %s, and %s have passed", to.Name, stamp(e.s.EligibleSince), words(way.delay))
+		} else {
+			message += e.achievement(way)
+		}
+		e.setTier(to, due, v1alpha1.FromPolicy)
+		e.say(due, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, message)
+	}
+}
+
+// eligible says whether everything for the upgrade is met now.
+func (e *evaluation) eligible(way *wayUp) bool {
+	if e.cancels(way) != "" || e.s.Connection != v1alpha1.StateConnected {
+		return false
+	}
+	from := e.countedFrom(way)
+	if e.f.Usage.Count(way.measure, from, e.now) < way.required(e.s.Tier.Limit) {
+		return false
+	}
+	return way.span == 0 || !e.f.Usage.First(from, e.now).Add(way.span).After(e.now)
+}
+
+// cancels says why the number may not rise, whatever it sends; empty if it may.
+func (e *evaluation) cancels(way *wayUp) string {
+	switch {
+	case e.s.Flagged():
+		return "the number is flagged"
+	case rank(e.s.Rating) < rank(way.minimumQuality):
+		return fmt.Sprintf("the quality rating is %s and must be at least %s", e.s.Rating, way.minimumQuality)
+	}
+	return ""
+}
+
+// countedFrom is the instant after which deliveries count for the upgrade.
+func (e *evaluation) countedFrom(way *wayUp) time.Time {
+	from := e.now.Add(-way.window)
+	if way.restartAfterFlag {
+		from = latest(from, e.s.FlagEnded)
+	}
+	return from
+}
+
+// upgradeDue is when a pending upgrade takes effect.
+func (e *evaluation) upgradeDue() time.Time {
+	if e.s.EligibleSince.IsZero() {
+		return time.Time{}
+	}
+	if _, way := e.p.next(e.s.Tier.Limit); way != nil {
+		return e.s.EligibleSince.Add(way.delay)
+	}
+	return time.Time{}
+}
+
+// spanDue is when the deliveries will span long enough, where only that is missing.
+func (e *evaluation) spanDue() time.Time {
+	_, way := e.p.next(e.s.Tier.Limit)
+	if way == nil || way.span == 0 || !e.s.EligibleSince.IsZero() {
+		return time.Time{}
+	}
+	from := e.countedFrom(way)
+	if e.f.Usage.Count(way.measure, from, e.now) < way.required(e.s.Tier.Limit) {
+		return time.Time{}
+	}
+	return e.f.Usage.First(from, e.now).Add(way.span)
+}
+
+func (e *evaluation) achievement(way *wayUp) string {
+	achieved := e.f.Usage.Count(way.measure, e.countedFrom(way), e.now)
+	required := way.required(e.s.Tier.Limit)
+	if way.percent > 0 {
+		return fmt.Sprintf("%d %s within %s reach %d %% of the limit of %d", achieved, noun(way.measure), words(way.window), way.percent, e.s.Tier.Limit)
+	}
+	return fmt.Sprintf("%d %s within %s reach %d", achieved, noun(way.measure), words(way.window), required)
+}

@@ -1,0 +1,41 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Rule 6. Becoming verified raises the tier at once to the verified start tier if that is higher. Losing it lowers
+// nothing by itself.
+//
+// seeds/002: "A business starts with 1,000 business-initiated conversations per phone number when it completes the
+// business verification."
+func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, source v1alpha1.Source) {
+	s := e.s
+	before := s.Verification
+	s.VerificationSource = source
+	if to == before {
+		return
+	}
+	s.Verification, s.VerificationSince = to, at
+	e.say(at, v1alpha1.ReasonVerificationChanged, "", "", fmt.Sprintf("the business is %s, it was %s", to, before))
+	if start := e.p.Start(to); to == v1alpha1.Verified && above(start.Limit, s.Tier.Limit) {
+		from := s.Tier
+		e.setTier(start, at, v1alpha1.FromVerification)
+		e.say(at, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the business is verified",
+			limitWords(from.Limit), limitWords(start.Limit)))
+	}
+}
+
+// declaredVerification takes the verification that the resource declares, unless Meta has reported one.
+func (e *evaluation) declaredVerification() {
+	declared := e.f.Verification
+	if declared == "" {
+		declared = v1alpha1.Unverified
+	}
+	if e.s.VerificationSource != v1alpha1.FromReport {
+		e.setVerification(declared, e.now, v1alpha1.FromPolicy)
+	}
+}
