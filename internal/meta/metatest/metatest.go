@@ -1,0 +1,106 @@
+// Package metatest writes webhooks as Meta does, for tests and for making traffic.
+package metatest
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Account is the WhatsApp Business account that every payload is about.
+const Account = "2001"
+
+// Status is a status of a message that a number sent.
+type Status struct {
+	ID     string
+	Status string // sent, delivered, read, played or failed
+	Phone  string // the user's WhatsApp ID; optional
+	Scoped string // the user's business-scoped ID; optional
+	Code   int    // of a failed message
+	At     time.Time
+}
+
+// Inbound is a text from a user to a number.
+type Inbound struct {
+	ID     string
+	Phone  string // the user's WhatsApp ID; optional
+	Scoped string // the user's business-scoped ID; optional
+	At     time.Time
+}
+
+// MessagesPayload is a webhook of the field messages. The number is in E.164, with the plus or without.
+func MessagesPayload(number string, statuses []Status, inbound []Inbound) []byte {
+	value := map[string]any{
+		"messaging_product": "whatsapp",
+		"metadata":          map[string]any{"display_phone_number": strings.TrimPrefix(number, "+"), "phone_number_id": "1001"},
+	}
+	if len(statuses) > 0 {
+		list := make([]map[string]any, len(statuses))
+		for i, s := range statuses {
+			list[i] = status(s)
+		}
+		value["statuses"] = list
+	}
+	if len(inbound) > 0 {
+		list := make([]map[string]any, len(inbound))
+		for i, m := range inbound {
+			list[i] = map[string]any{
+				"id": m.ID, "timestamp": strconv.FormatInt(m.At.Unix(), 10), "type": "text", "text": map[string]any{"body": "hi"},
+			}
+			set(list[i], "from", m.Phone)
+			set(list[i], "from_user_id", m.Scoped)
+		}
+		value["messages"] = list
+	}
+	return payload("messages", value, nil)
+}
+
+// QualityUpdatePayload is a webhook of the field phone_number_quality_update, such as one with the event DOWNGRADE and the
+// limit TIER_1K. The limit is optional.
+func QualityUpdatePayload(number, event, limit string, at time.Time) []byte {
+	value := map[string]any{"display_phone_number": strings.TrimPrefix(number, "+"), "event": event}
+	set(value, "current_limit", limit)
+	return payload("phone_number_quality_update", value, at.Unix())
+}
+
+// Sign is the value of the header X-Hub-Signature-256 for a body that an app with the secret gets.
+func Sign(secret string, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(body)
+	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+func status(s Status) map[string]any {
+	status := map[string]any{"id": s.ID, "status": s.Status, "timestamp": strconv.FormatInt(s.At.Unix(), 10)}
+	set(status, "recipient_id", s.Phone)
+	set(status, "recipient_user_id", s.Scoped)
+	switch s.Status {
+	case "failed":
+		status["errors"] = []map[string]any{{"code": s.Code, "title": "refused"}}
+	case "sent", "delivered":
+		status["pricing"] = map[string]any{"billable": true, "pricing_model": "PMP", "type": "regular", "category": "marketing"}
+	}
+	return status
+}
+
+func set(object map[string]any, name, value string) {
+	if value != "" {
+		object[name] = value
+	}
+}
+
+func payload(field string, value map[string]any, at any) []byte {
+	entry := map[string]any{"id": Account, "changes": []any{map[string]any{"field": field, "value": value}}}
+	if at != nil {
+		entry["time"] = at
+	}
+	body, err := json.Marshal(map[string]any{"object": "whatsapp_business_account", "entry": []any{entry}})
+	if err != nil {
+		panic(err) // strings, numbers and maps of them always marshal
+	}
+	return body
+}

@@ -1,0 +1,612 @@
+package meta
+
+import (
+	"fmt"
+	"math"
+	"time"
+	"unsafe"
+
+	"github.com/valyala/fastjson"
+)
+
+const (
+	account     = "whatsapp_business_account"
+	maxIDLength = 512               // of user and message ids, in bytes: a business-scoped id has up to 131, a message id about 60
+	maxSeconds  = 1_000_000_000_000 // a time beyond is in milliseconds
+
+	ahead = "must be a time that has come, but lies too far ahead"
+)
+
+// Parse reads the body of a webhook POST. Events later than latest are refused, since they would count wrong from then on.
+//
+// The error is a *SyntaxError, a *FieldError or a *TooManyError, and holds nothing personal; then nothing of the body is
+// returned, for half a POST must not be stored. Otherwise the caller releases what is returned. The body is not kept.
+func Parse(body []byte, latest time.Time) (*Updates, error) {
+	values, err := checkSyntax(body)
+	if err != nil {
+		return nil, err
+	}
+	u := pool.Get().(*Updates)
+	u.values = values
+	root, err := u.parser.ParseBytes(body)
+	if err != nil {
+		u.Release()
+		return nil, &SyntaxError{Problem: "is not valid JSON"} // its own error quotes the body
+	}
+	r := reader{u: u, latest: latest.Unix()}
+	if err := r.body(root); err != nil {
+		u.Release()
+		return nil, err
+	}
+	return u, nil
+}
+
+// reader goes through one body. Its fields below latest say where it is.
+type reader struct {
+	u       *Updates
+	latest  int64 // Unix seconds
+	updates int
+
+	entry  int
+	change int
+	list   string // the list in the change's value
+	item   int
+	time   *fastjson.Value // of the entry
+	number string          // that the value is about
+}
+
+func (r *reader) body(root *fastjson.Value) error {
+	if root.Type() != fastjson.TypeObject {
+		return &FieldError{"body", must("an object", root)}
+	}
+	object := root.Get("object")
+	if name, ok := text(object); !ok || name != account {
+		return &FieldError{"object", must(fmt.Sprintf("%q", account), object)}
+	}
+	entries, err := array(root.Get("entry"), "entry")
+	if err != nil {
+		return err
+	}
+	var entry *fastjson.Value
+	for r.entry, entry = range entries {
+		if entry.Type() != fastjson.TypeObject {
+			return &FieldError{fmt.Sprintf("entry[%d]", r.entry), must("an object", entry)}
+		}
+		// The id is not used. It tells an entry from something else, so it must be there, but not in a certain shape.
+		if id := entry.Get("id"); id == nil || id.Type() != fastjson.TypeString && id.Type() != fastjson.TypeNumber {
+			return r.badEntry("id", "a string", id)
+		}
+		r.time = entry.Get("time")
+		changes := entry.Get("changes")
+		if changes == nil || changes.Type() != fastjson.TypeArray {
+			return r.badEntry("changes", "an array", changes)
+		}
+		var change *fastjson.Value
+		for r.change, change = range changes.GetArray() {
+			if err := r.readChange(change); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *reader) readChange(change *fastjson.Value) error {
+	if change.Type() != fastjson.TypeObject {
+		return r.badChange("", "an object", change)
+	}
+	written := change.Get("field")
+	field, ok := text(written)
+	if !ok || field == "" {
+		return r.badChange(".field", "a string that is not empty", written)
+	}
+	value := change.Get("value")
+	var read func(*reader, *fastjson.Value) error
+	switch field {
+	case fieldMessages:
+		read = (*reader).messages
+	case fieldCalls:
+		read = (*reader).calls
+	case fieldQuality:
+		read = (*reader).quality
+	default:
+		r.u.Other.add(field)
+		return r.count(1)
+	}
+	if value == nil || value.Type() != fastjson.TypeObject {
+		return r.badChange(".value", "an object", value)
+	}
+	before := r.updates
+	if err := read(r, value); err != nil {
+		return err
+	}
+	if r.updates == before {
+		// It holds nothing that is known. It counts, so that no number of such changes is free.
+		r.u.Other.add(field)
+		return r.count(1)
+	}
+	return nil
+}
+
+// messages reads a value of the field messages: statuses of what was sent, and what users wrote.
+func (r *reader) messages(value *fastjson.Value) error {
+	if err := r.metadata(value); err != nil {
+		return err
+	}
+	if err := r.each(value, "statuses", (*reader).status); err != nil {
+		return err
+	}
+	if err := r.each(value, "messages", (*reader).message); err != nil {
+		return err
+	}
+	return r.each(value, "errors", (*reader).skip)
+}
+
+// calls reads a value of the field calls.
+func (r *reader) calls(value *fastjson.Value) error {
+	if err := r.metadata(value); err != nil {
+		return err
+	}
+	if err := r.each(value, "calls", (*reader).call); err != nil {
+		return err
+	}
+	if err := r.each(value, "statuses", (*reader).skip); err != nil { // of calls that the business made
+		return err
+	}
+	return r.each(value, "errors", (*reader).skip)
+}
+
+// metadata reads what a value says about all of its items: the number and the users.
+func (r *reader) metadata(value *fastjson.Value) error {
+	metadata := value.Get("metadata")
+	if metadata == nil || metadata.Type() != fastjson.TypeObject {
+		return r.badValue("metadata", "an object", metadata)
+	}
+	if err := r.readNumber(metadata, "metadata.display_phone_number"); err != nil {
+		return err
+	}
+	r.u.contacts = r.u.contacts[:0]
+	contacts := value.Get("contacts")
+	if absent(contacts) {
+		return nil
+	}
+	if contacts.Type() != fastjson.TypeArray {
+		return r.badValue("contacts", "an array", contacts)
+	}
+	r.list = "contacts"
+	var contact *fastjson.Value
+	for r.item, contact = range contacts.GetArray() {
+		if r.item == MaxUpdates { // looking a user up among them stays cheap
+			return &TooManyError{What: "contacts", Limit: MaxUpdates}
+		}
+		if contact.Type() != fastjson.TypeObject {
+			return r.badItem("", "an object", contact)
+		}
+		phone, err := r.id("wa_id", contact.Get("wa_id"))
+		if err != nil {
+			return err
+		}
+		scoped, err := r.id("user_id", contact.Get("user_id"))
+		if err != nil {
+			return err
+		}
+		r.u.contacts = append(r.u.contacts, Identity{Phone: phone, Scoped: scoped})
+	}
+	return nil
+}
+
+func (r *reader) readNumber(object *fastjson.Value, path string) error {
+	written := object.Get("display_phone_number")
+	display, ok := text(written)
+	if ok {
+		r.number, ok = E164(display)
+	}
+	if !ok {
+		return r.badValue(path, "a phone number with its country code, of 7 to 15 digits", written)
+	}
+	return nil
+}
+
+// each reads every item of the value's list, if it has that list.
+func (r *reader) each(value *fastjson.Value, list string, read func(*reader, *fastjson.Value) error) error {
+	items := value.Get(list)
+	if absent(items) {
+		return nil
+	}
+	if items.Type() != fastjson.TypeArray {
+		return r.badValue(list, "an array", items)
+	}
+	all := items.GetArray()
+	if err := r.count(len(all)); err != nil {
+		return err
+	}
+	r.list = list
+	var item *fastjson.Value
+	for r.item, item = range all {
+		if item.Type() != fastjson.TypeObject {
+			return r.badItem("", "an object", item)
+		}
+		if err := read(r, item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reader) count(updates int) error {
+	if r.updates += updates; r.updates > MaxUpdates {
+		return &TooManyError{What: "updates", Limit: MaxUpdates}
+	}
+	return nil
+}
+
+func (r *reader) skip(*fastjson.Value) error {
+	r.u.Skipped++
+	return nil
+}
+
+// status reads an item of statuses. The names are gone through once, since a lookup of each would go through them again.
+func (r *reader) status(item *fastjson.Value) error {
+	var id, status, timestamp, about, kind, to, toUser, participant, participantUser, failures *fastjson.Value
+	item.GetObject().Visit(func(name []byte, v *fastjson.Value) {
+		switch string(name) {
+		case "id":
+			id = v
+		case "status":
+			status = v
+		case "timestamp":
+			timestamp = v
+		case "type":
+			about = v
+		case "recipient_type":
+			kind = v
+		case "recipient_id":
+			to = v
+		case "recipient_user_id":
+			toUser = v
+		case "recipient_participant_id":
+			participant = v
+		case "recipient_participant_user_id":
+			participantUser = v
+		case "errors":
+			failures = v
+		}
+	})
+	name, ok := text(status)
+	if !ok || name == "" {
+		return r.badItem("status", "a string that is not empty", status)
+	}
+	// Payments and calls have statuses as well; a failed payment is no failed message.
+	if about, _ := text(about); about == "payment" || about == "call" {
+		return r.skip(item)
+	}
+	switch name {
+	case "delivered", "read", "played":
+	case "sent":
+		r.u.Sent++
+		return nil
+	case "failed":
+		return r.failure(failures)
+	default:
+		return r.skip(item)
+	}
+
+	message, err := r.id("id", id)
+	if err != nil {
+		return err
+	}
+	if message == "" {
+		return r.badItem("id", "a string that is not empty", id)
+	}
+	at, err := r.timestamp(timestamp)
+	if err != nil {
+		return err
+	}
+	kindName, ok := text(kind)
+	if !ok {
+		return r.badItem("recipient_type", "a string", kind)
+	}
+	delivery := Delivery{Number: r.number, MessageID: message, At: at}
+	if kindName == "group" || !absent(participant) || !absent(participantUser) {
+		if absent(participant) && absent(participantUser) {
+			return r.skip(item) // it does not say which user of the group
+		}
+		delivery.Group = true
+		delivery.User, err = r.user("recipient_participant_id", participant, "recipient_participant_user_id", participantUser)
+	} else {
+		delivery.User, err = r.user("recipient_id", to, "recipient_user_id", toUser)
+	}
+	if err != nil {
+		return err
+	}
+	r.u.Deliveries = append(r.u.Deliveries, delivery)
+	return nil
+}
+
+func (r *reader) failure(errors *fastjson.Value) error {
+	var code int64
+	if first := errors.Get("0", "code"); first != nil {
+		var ok bool
+		if code, ok = integer(first); !ok {
+			return r.badItem("errors[0].code", "a whole number", first)
+		}
+	}
+	r.u.Failures = append(r.u.Failures, Failure{r.number, code})
+	return nil
+}
+
+// message reads an item of messages. Every type opens the customer service window, but for what the user did not write:
+// a system message. What is written to a group opens the group's window, not the user's.
+func (r *reader) message(item *fastjson.Value) error {
+	kind, ok := text(item.Get("type"))
+	if !ok {
+		return r.badItem("type", "a string", item.Get("type"))
+	}
+	if kind == "system" || !absent(item.Get("group_id")) {
+		return r.skip(item)
+	}
+	return r.received(item)
+}
+
+// call reads an item of calls. A user's call opens the customer service window when it comes in, not when it ends.
+func (r *reader) call(item *fastjson.Value) error {
+	direction, _ := text(item.Get("direction"))
+	event, _ := text(item.Get("event"))
+	if direction != "USER_INITIATED" || event != "connect" {
+		return r.skip(item)
+	}
+	return r.received(item)
+}
+
+func (r *reader) received(item *fastjson.Value) error {
+	at, err := r.timestamp(item.Get("timestamp"))
+	if err != nil {
+		return err
+	}
+	user, err := r.user("from", item.Get("from"), "from_user_id", item.Get("from_user_id"))
+	if err != nil {
+		return err
+	}
+	r.u.Received = append(r.u.Received, Received{r.number, user, at})
+	return nil
+}
+
+// quality reads a value of the field phone_number_quality_update. Today Meta sends it when the throughput changes; the
+// other events are of the years before October 2025.
+func (r *reader) quality(value *fastjson.Value) error {
+	if err := r.readNumber(value, "display_phone_number"); err != nil {
+		return err
+	}
+	written := value.Get("event")
+	name, ok := text(written)
+	if !ok || name == "" {
+		return r.badValue("event", "a string that is not empty", written)
+	}
+	at, ok := integer(r.time)
+	if at > maxSeconds {
+		at /= 1000
+	}
+	switch {
+	case !ok || at < 1:
+		return r.badEntry("time", "a time in Unix seconds or milliseconds", r.time)
+	case at > r.latest:
+		return &FieldError{fmt.Sprintf("entry[%d].time", r.entry), ahead}
+	}
+	if err := r.count(1); err != nil {
+		return err
+	}
+	report := func(event string, kind ReportKind, reported string) {
+		r.u.Reports = append(r.u.Reports, Report{r.number, kind, reported, event, at})
+	}
+	switch name {
+	case "FLAGGED":
+		report("FLAGGED", Quality, "Low")
+		report("FLAGGED", Connection, "Flagged")
+	case "UNFLAGGED":
+		// Meta does not say the new rating, only that it is low no more.
+		report("UNFLAGGED", Quality, "Medium")
+		report("UNFLAGGED", Connection, "Connected")
+	case "UPGRADE", "DOWNGRADE", "ONBOARDING":
+		limit, err := r.limit(value)
+		if err != nil {
+			return err
+		}
+		if limit == "" {
+			r.u.Skipped++
+			return nil
+		}
+		for _, event := range [...]string{"UPGRADE", "DOWNGRADE", "ONBOARDING"} {
+			if name == event { // the constant may be kept, the name aliases the body
+				report(event, Limit, limit)
+			}
+		}
+	default: // THROUGHPUT_UPGRADE among them: its TIER_UNLIMITED is the throughput's
+		r.u.Skipped++
+	}
+	return nil
+}
+
+// limit is the messaging limit the value gives, empty if it gives none. The newer name is used where the older is absent.
+func (r *reader) limit(value *fastjson.Value) (string, error) {
+	name := "current_limit"
+	written := value.Get(name)
+	if absent(written) {
+		name = "max_daily_conversations_per_business"
+		written = value.Get(name)
+	}
+	if absent(written) {
+		return "", nil
+	}
+	if n, ok := integer(written); ok && written.Type() == fastjson.TypeNumber {
+		if limit, ok := limitDigits(n); ok {
+			return limit, nil
+		}
+	} else if s, ok := text(written); ok {
+		if limit, ok := parseLimit(s); ok {
+			return limit, nil
+		}
+	}
+	return "", r.badValue(name, "a tier such as TIER_2K or TIER_UNLIMITED, a positive whole number, or -1", written)
+}
+
+// user is the user whom an item names by its phone field, its scoped field or both; by the only contact where it names
+// neither. A contact that has one of the two gives the other.
+func (r *reader) user(phoneField string, phone *fastjson.Value, scopedField string, scoped *fastjson.Value) (Identity, error) {
+	var user Identity
+	var err error
+	if user.Phone, err = r.id(phoneField, phone); err != nil {
+		return user, err
+	}
+	if user.Scoped, err = r.id(scopedField, scoped); err != nil {
+		return user, err
+	}
+	contacts := r.u.contacts
+	switch {
+	case user.Phone != "" && user.Scoped != "":
+	case user.Phone != "":
+		for i := range contacts {
+			if contacts[i].Phone == user.Phone {
+				user.Scoped = contacts[i].Scoped
+				break
+			}
+		}
+	case user.Scoped != "":
+		for i := range contacts {
+			if contacts[i].Scoped == user.Scoped {
+				user.Phone = contacts[i].Phone
+				break
+			}
+		}
+	case len(contacts) == 1:
+		user = contacts[0]
+	}
+	if user == (Identity{}) {
+		return user, &FieldError{r.itemPath(phoneField), fmt.Sprintf("must be there, or %s, or else exactly one contact", scopedField)}
+	}
+	return user, nil
+}
+
+// id is the id that v holds, empty if v is absent.
+func (r *reader) id(field string, v *fastjson.Value) (string, error) {
+	id, ok := text(v)
+	if !ok || len(id) > maxIDLength {
+		return "", r.badItem(field, fmt.Sprintf("a string of at most %d bytes", maxIDLength), v)
+	}
+	return id, nil
+}
+
+// timestamp is the time of an item in Unix seconds.
+func (r *reader) timestamp(v *fastjson.Value) (int64, error) {
+	at, ok := integer(v)
+	switch {
+	case !ok || at < 1 || at > maxSeconds:
+		return 0, r.badItem("timestamp", "a time in Unix seconds, as a string or a whole number", v)
+	case at > r.latest:
+		return 0, &FieldError{r.itemPath("timestamp"), ahead}
+	}
+	return at, nil
+}
+
+func (r *reader) badEntry(field, allowed string, v *fastjson.Value) error {
+	return &FieldError{fmt.Sprintf("entry[%d].%s", r.entry, field), must(allowed, v)}
+}
+
+func (r *reader) badChange(field, allowed string, v *fastjson.Value) error {
+	return &FieldError{fmt.Sprintf("entry[%d].changes[%d]%s", r.entry, r.change, field), must(allowed, v)}
+}
+
+func (r *reader) badValue(field, allowed string, v *fastjson.Value) error {
+	return &FieldError{fmt.Sprintf("entry[%d].changes[%d].value.%s", r.entry, r.change, field), must(allowed, v)}
+}
+
+func (r *reader) badItem(field, allowed string, v *fastjson.Value) error {
+	return &FieldError{r.itemPath(field), must(allowed, v)}
+}
+
+// itemPath is the path of a field of the item being read, or of the item itself if field is empty.
+func (r *reader) itemPath(field string) string {
+	path := fmt.Sprintf("entry[%d].changes[%d].value.%s[%d]", r.entry, r.change, r.list, r.item)
+	if field == "" {
+		return path
+	}
+	return path + "." + field
+}
+
+// must says what is allowed instead of v, and what kind of thing v is, but never v itself.
+func must(allowed string, v *fastjson.Value) string {
+	is := "is absent"
+	if v != nil {
+		switch v.Type() {
+		case fastjson.TypeNull:
+			is = "is null"
+		case fastjson.TypeObject:
+			is = "is an object"
+		case fastjson.TypeArray:
+			is = "is an array"
+		case fastjson.TypeString:
+			is = "is another string"
+			if len(v.GetStringBytes()) == 0 {
+				is = "is an empty string"
+			}
+		case fastjson.TypeNumber:
+			is = "is another number"
+		default:
+			is = "is a boolean"
+		}
+	}
+	return "must be " + allowed + ", but " + is
+}
+
+func array(v *fastjson.Value, path string) ([]*fastjson.Value, error) {
+	if v == nil || v.Type() != fastjson.TypeArray {
+		return nil, &FieldError{path, must("an array", v)}
+	}
+	return v.GetArray(), nil
+}
+
+// absent reports whether v says nothing: Meta leaves a field out, writes null, or an empty string.
+func absent(v *fastjson.Value) bool {
+	if v == nil || v.Type() == fastjson.TypeNull {
+		return true
+	}
+	return v.Type() == fastjson.TypeString && len(v.GetStringBytes()) == 0
+}
+
+// text is the string that v holds, empty if v is absent. False means that v is something else. The string aliases the
+// parser's memory: a copy of every id would cost more than reading it.
+func text(v *fastjson.Value) (string, bool) {
+	if v == nil || v.Type() == fastjson.TypeNull {
+		return "", true
+	}
+	if v.Type() != fastjson.TypeString {
+		return "", false
+	}
+	b := v.GetStringBytes()
+	return unsafe.String(unsafe.SliceData(b), len(b)), true
+}
+
+// integer is the whole number that v holds, in digits or as a string of digits. Others and those beyond int64 are none.
+func integer(v *fastjson.Value) (int64, bool) {
+	if v == nil {
+		return 0, false
+	}
+	switch v.Type() {
+	case fastjson.TypeNumber:
+		n, err := v.Int64()
+		return n, err == nil
+	case fastjson.TypeString:
+		b := v.GetStringBytes()
+		if len(b) == 0 {
+			return 0, false
+		}
+		var n int64
+		for _, c := range b {
+			if !digit(c) || n > (math.MaxInt64-9)/10 {
+				return 0, false
+			}
+			n = n*10 + int64(c-'0')
+		}
+		return n, true
+	}
+	return 0, false
+}

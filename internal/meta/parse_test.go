@@ -1,0 +1,422 @@
+package meta_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
+)
+
+const number = "+15550001111"
+
+var latest = time.Unix(1800000000, 0)
+
+// facts are what a test expects of Updates.
+type facts struct {
+	Deliveries []meta.Delivery
+	Received   []meta.Received
+	Failures   []meta.Failure
+	Reports    []meta.Report
+	Sent       int
+	Skipped    int
+	Other      map[string]int
+}
+
+func factsOf(u *meta.Updates) facts {
+	f := facts{u.Deliveries, u.Received, u.Failures, u.Reports, u.Sent, u.Skipped, nil}
+	for name, n := range u.Other.All {
+		if f.Other == nil {
+			f.Other = map[string]int{}
+		}
+		f.Other[name] = n
+	}
+	return f
+}
+
+func expect(t *testing.T, body []byte, want facts) {
+	t.Helper()
+	u, err := meta.Parse(body, latest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Release()
+	// An empty list and none are the same.
+	if got, want := fmt.Sprintf("%+v", factsOf(u)), fmt.Sprintf("%+v", want); got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+}
+
+func read(t testing.TB, file string) []byte {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join("testdata", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+func TestEveryKnownShapeIsRead(t *testing.T) {
+	delivery := func(phone, scoped, id string, at int64) meta.Delivery {
+		return meta.Delivery{Number: number, User: meta.Identity{Phone: phone, Scoped: scoped}, MessageID: id, At: at}
+	}
+	received := func(phone, scoped string, at int64) meta.Received {
+		return meta.Received{Number: number, User: meta.Identity{Phone: phone, Scoped: scoped}, At: at}
+	}
+	inGroup := delivery("15557770002", "US.125", "wamid.F", 1790000006)
+	inGroup.Group = true
+
+	for file, want := range map[string]facts{
+		"delivered.json": {Deliveries: []meta.Delivery{delivery("15557770000", "US.123", "wamid.A", 1790000001)}},
+		// A read status without its delivered status, a timestamp that is a number, and no user id.
+		"old_shape.json": {Deliveries: []meta.Delivery{delivery("15557770001", "", "wamid.B", 1790000002)}},
+		// No phone number anywhere; the second status names nobody, but there is one contact.
+		"scoped_only.json": {
+			Deliveries: []meta.Delivery{delivery("", "US.124", "wamid.C", 1790000003), delivery("", "US.124", "wamid.D", 1790000004)},
+			Received:   []meta.Received{received("", "US.124", 1790000005)},
+		},
+		// Without a participant nobody can be counted, and a group's message opens no user's window.
+		"groups.json":          {Deliveries: []meta.Delivery{inGroup}, Skipped: 2},
+		"inbound.json":         {Received: []meta.Received{received("15557770003", "US.126", 1790000008), received("15557770003", "US.126", 1790000009)}, Skipped: 2},
+		"calls.json":           {Received: []meta.Received{received("15557770005", "", 1790000011)}, Skipped: 3},
+		"sent_and_failed.json": {Sent: 1, Failures: []meta.Failure{{Number: number, Code: 131049}}, Skipped: 2},
+		"flagged.json": {Reports: []meta.Report{
+			{Number: number, Kind: meta.Quality, Value: "Low", Event: "FLAGGED", At: 1790000016},
+			{Number: number, Kind: meta.Connection, Value: "Flagged", Event: "FLAGGED", At: 1790000016},
+		}},
+		"downgrade.json":    {Reports: []meta.Report{{Number: number, Kind: meta.Limit, Value: "10000", Event: "DOWNGRADE", At: 1790000017}}},
+		"throughput.json":   {Skipped: 1},
+		"other_fields.json": {Other: map[string]int{"account_review_update": 1, "business_capability_update": 1, "other": 1}},
+	} {
+		t.Run(file, func(t *testing.T) { expect(t, read(t, file), want) })
+	}
+}
+
+func TestEveryFileIsExpectedAndMadeOfInventedIDs(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(files) != 11 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+}
+
+func TestTheBuildersWriteWhatIsRead(t *testing.T) {
+	at := time.Unix(1790000000, 0)
+	expect(t, metatest.MessagesPayload(number,
+		[]metatest.Status{
+			{ID: "wamid.A", Status: "sent", Phone: "15557770000", At: at},
+			{ID: "wamid.A", Status: "delivered", Phone: "15557770000", Scoped: "US.1", At: at},
+			{ID: "wamid.B", Status: "failed", Phone: "15557770000", Code: 131026, At: at},
+		},
+		[]metatest.Inbound{{ID: "wamid.C", Scoped: "US.1", At: at}},
+	), facts{
+		Deliveries: []meta.Delivery{{Number: number, User: meta.Identity{Phone: "15557770000", Scoped: "US.1"}, MessageID: "wamid.A", At: at.Unix()}},
+		Received:   []meta.Received{{Number: number, User: meta.Identity{Scoped: "US.1"}, At: at.Unix()}},
+		Failures:   []meta.Failure{{Number: number, Code: 131026}},
+		Sent:       1,
+	})
+}
+
+func TestALimitIsReadInEveryEncoding(t *testing.T) {
+	for written, want := range map[string]string{
+		`"TIER_50"`: "50", `"TIER_250"`: "250", `"TIER_1K"`: "1000", `"TIER_2K"`: "2000", `"TIER_10K"`: "10000",
+		`"TIER_100K"`: "100000", `"TIER_500"`: "500", `"TIER_3M"`: "3000000", `"TIER_UNLIMITED"`: "Unlimited",
+		`"UNLIMITED"`: "Unlimited", `-1`: "Unlimited", `"-1"`: "Unlimited", `2000`: "2000", `"2000"`: "2000",
+		`"TIER_NOT_SET"`: "", `null`: "", `"TIER_HUGE"`: "TIER_HUGE",
+	} {
+		for _, event := range []string{"UPGRADE", "DOWNGRADE", "ONBOARDING"} {
+			for _, name := range []string{"current_limit", "max_daily_conversations_per_business"} {
+				body := qualityUpdate(`"display_phone_number":"15550001111","event":"` + event + `","` + name + `":` + written)
+				if want == "" {
+					expect(t, body, facts{Skipped: 1})
+					continue
+				}
+				expect(t, body, facts{Reports: []meta.Report{{Number: number, Kind: meta.Limit, Value: want, Event: event, At: 1790000000}}})
+			}
+		}
+	}
+}
+
+func TestUnflaggedEndsLowAndTheFlag(t *testing.T) {
+	expect(t, metatest.QualityUpdatePayload(number, "UNFLAGGED", "", time.Unix(1790000000, 0)), facts{Reports: []meta.Report{
+		{Number: number, Kind: meta.Quality, Value: "Medium", Event: "UNFLAGGED", At: 1790000000},
+		{Number: number, Kind: meta.Connection, Value: "Connected", Event: "UNFLAGGED", At: 1790000000},
+	}})
+}
+
+func TestAContactGivesTheKeyThatItsUsersItemLacks(t *testing.T) {
+	delivered := func(contacts, recipient string) []byte {
+		return messages(`"contacts":[` + contacts + `],"statuses":[{"id":"m","status":"delivered","timestamp":"1790000000"` + recipient + `}]`)
+	}
+	for name, test := range map[string]struct {
+		body []byte
+		want meta.Identity
+	}{
+		"by its phone":     {delivered(`{"wa_id":"2","user_id":"US.2"},{"wa_id":"1","user_id":"US.1"}`, `,"recipient_id":"1"`), meta.Identity{Phone: "1", Scoped: "US.1"}},
+		"by its scoped id": {delivered(`{"wa_id":"2","user_id":"US.2"},{"wa_id":"1","user_id":"US.1"}`, `,"recipient_user_id":"US.2"`), meta.Identity{Phone: "2", Scoped: "US.2"}},
+		"not of another":   {delivered(`{"wa_id":"2","user_id":"US.2"}`, `,"recipient_id":"1"`), meta.Identity{Phone: "1"}},
+		"the only one":     {delivered(`{"wa_id":"2","user_id":"US.2"}`, ``), meta.Identity{Phone: "2", Scoped: "US.2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			expect(t, test.body, facts{Deliveries: []meta.Delivery{{Number: number, User: test.want, MessageID: "m", At: 1790000000}}})
+		})
+	}
+}
+
+func TestWhatIsWrongIsNamedByItsPathAndNotQuoted(t *testing.T) {
+	const secret = "5559998877"
+	status := func(fields string) string { return `"statuses":[{` + fields + `}]` }
+	for _, test := range []struct {
+		body []byte
+		want string
+	}{
+		{[]byte(`[]`), `body must be an object, but is an array`},
+		{[]byte(`{}`), `object must be "whatsapp_business_account", but is absent`},
+		{[]byte(`{"object":"` + secret + `"}`), `object must be "whatsapp_business_account", but is another string`},
+		{[]byte(`{"object":"whatsapp_business_account"}`), `entry must be an array, but is absent`},
+		{[]byte(`{"object":"whatsapp_business_account","entry":[5]}`), `entry[0] must be an object, but is another number`},
+		{[]byte(`{"object":"whatsapp_business_account","entry":[{"changes":[]}]}`), `entry[0].id must be a string, but is absent`},
+		{[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1"}]}`), `entry[0].changes must be an array, but is absent`},
+		{[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[true]}]}`), `entry[0].changes[0] must be an object, but is a boolean`},
+		{[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"value":{}}]}]}`), `entry[0].changes[0].field must be a string that is not empty, but is absent`},
+		{[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":[]}]}]}`), `entry[0].changes[0].value must be an object, but is an array`},
+		{[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{}}]}]}`), `entry[0].changes[0].value.metadata must be an object, but is absent`},
+		{metatest.MessagesPayload("1234", nil, nil), `entry[0].changes[0].value.metadata.display_phone_number must be a phone number with its country code, of 7 to 15 digits, but is another string`},
+		{messages(`"contacts":{}`), `entry[0].changes[0].value.contacts must be an array, but is an object`},
+		{messages(`"contacts":[{"wa_id":7}]`), `entry[0].changes[0].value.contacts[0].wa_id must be a string of at most 512 bytes, but is another number`},
+		{messages(`"statuses":{}`), `entry[0].changes[0].value.statuses must be an array, but is an object`},
+		{messages(`"statuses":[null]`), `entry[0].changes[0].value.statuses[0] must be an object, but is null`},
+		{messages(`"statuses":[{"status":"sent"},{}]`), `entry[0].changes[0].value.statuses[1].status must be a string that is not empty, but is absent`},
+		{messages(status(`"status":"read"`)), `entry[0].changes[0].value.statuses[0].id must be a string that is not empty, but is absent`},
+		{messages(status(`"status":"read","id":7`)), `entry[0].changes[0].value.statuses[0].id must be a string of at most 512 bytes, but is another number`},
+		{messages(status(`"status":"read","id":"` + strings.Repeat("x", 513) + `"`)), `entry[0].changes[0].value.statuses[0].id must be a string of at most 512 bytes, but is another string`},
+		{messages(status(`"status":"read","id":"m"`)), `entry[0].changes[0].value.statuses[0].timestamp must be a time in Unix seconds, as a string or a whole number, but is absent`},
+		{messages(status(`"status":"read","id":"m","timestamp":"` + secret + `x"`)), `entry[0].changes[0].value.statuses[0].timestamp must be a time in Unix seconds, as a string or a whole number, but is another string`},
+		{messages(status(`"status":"read","id":"m","timestamp":1.5`)), `entry[0].changes[0].value.statuses[0].timestamp must be a time in Unix seconds, as a string or a whole number, but is another number`},
+		{messages(status(`"status":"read","id":"m","timestamp":-1`)), `entry[0].changes[0].value.statuses[0].timestamp must be a time in Unix seconds, as a string or a whole number, but is another number`},
+		{messages(status(`"status":"read","id":"m","timestamp":"99999999999999999999"`)), `entry[0].changes[0].value.statuses[0].timestamp must be a time in Unix seconds, as a string or a whole number, but is another string`},
+		{messages(status(`"status":"read","id":"m","timestamp":"1800000001","recipient_id":"1"`)), `entry[0].changes[0].value.statuses[0].timestamp must be a time that has come, but lies too far ahead`},
+		{messages(status(`"status":"read","id":"m","timestamp":"1790000000"`)), `entry[0].changes[0].value.statuses[0].recipient_id must be there, or recipient_user_id, or else exactly one contact`},
+		{messages(`"contacts":[{"wa_id":"1"},{"wa_id":"2"}],` + status(`"status":"read","id":"m","timestamp":"1790000000"`)), `entry[0].changes[0].value.statuses[0].recipient_id must be there, or recipient_user_id, or else exactly one contact`},
+		{messages(status(`"status":"read","id":"m","timestamp":"1790000000","recipient_id":{"id":"` + secret + `"}`)), `entry[0].changes[0].value.statuses[0].recipient_id must be a string of at most 512 bytes, but is an object`},
+		{messages(status(`"status":"failed","errors":[{"code":"` + secret + `x"}]`)), `entry[0].changes[0].value.statuses[0].errors[0].code must be a whole number, but is another string`},
+		{messages(`"messages":[{"type":7}]`), `entry[0].changes[0].value.messages[0].type must be a string, but is another number`},
+		{messages(`"messages":[{"type":"text","from":"1"}]`), `entry[0].changes[0].value.messages[0].timestamp must be a time in Unix seconds, as a string or a whole number, but is absent`},
+		{messages(`"messages":[{"type":"text","timestamp":"1790000000"}]`), `entry[0].changes[0].value.messages[0].from must be there, or from_user_id, or else exactly one contact`},
+		{qualityUpdate(`"event":"FLAGGED"`), `entry[0].changes[0].value.display_phone_number must be a phone number with its country code, of 7 to 15 digits, but is absent`},
+		{qualityUpdate(`"display_phone_number":"15550001111"`), `entry[0].changes[0].value.event must be a string that is not empty, but is absent`},
+		{qualityUpdate(`"display_phone_number":"15550001111","event":"UPGRADE","current_limit":0`), `entry[0].changes[0].value.current_limit must be a tier such as TIER_2K or TIER_UNLIMITED, a positive whole number, or -1, but is another number`},
+		{qualityUpdate(`"display_phone_number":"15550001111","event":"UPGRADE","current_limit":"TIER ` + secret + `"`), `entry[0].changes[0].value.current_limit must be a tier such as TIER_2K or TIER_UNLIMITED, a positive whole number, or -1, but is another string`},
+		{bytes.Replace(read(t, "flagged.json"), []byte(`"time":1790000016,`), nil, 1), `entry[0].time must be a time in Unix seconds or milliseconds, but is absent`},
+		{bytes.Replace(read(t, "flagged.json"), []byte(`1790000016`), []byte(`1800000001`), 1), `entry[0].time must be a time that has come, but lies too far ahead`},
+	} {
+		_, err := meta.Parse(test.body, latest)
+		var field *meta.FieldError
+		if !errors.As(err, &field) || err.Error() != test.want {
+			t.Errorf("%s\n got %v\nwant %s", test.body, err, test.want)
+			continue
+		}
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("the error quotes the body: %v", err)
+		}
+	}
+}
+
+func TestAThousandUpdatesAreTakenAndOneMoreIsNot(t *testing.T) {
+	at := time.Unix(1790000000, 0)
+	for name, build := range map[string]func(n int) []byte{
+		"statuses": func(n int) []byte { return payload(n, n, at) },
+		"statuses and messages": func(n int) []byte {
+			inbound := make([]metatest.Inbound, 400)
+			for i := range inbound {
+				inbound[i] = metatest.Inbound{ID: "m", Phone: "1", At: at}
+			}
+			return metatest.MessagesPayload(number, statuses(n-400, at), inbound)
+		},
+		"changes of other fields": func(n int) []byte {
+			change := `{"field":"flows","value":{}},`
+			return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[` + strings.Repeat(change, n)[:n*len(change)-1] + `]}]}`)
+		},
+		"changes with nothing in them": func(n int) []byte {
+			change := `{"field":"messages","value":{"metadata":{"display_phone_number":"15550001111"}}},`
+			return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[` + strings.Repeat(change, n)[:n*len(change)-1] + `]}]}`)
+		},
+		"contacts": func(n int) []byte { return messages(`"contacts":[` + strings.Repeat(`{},`, n)[:3*n-1] + `]`) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			u, err := meta.Parse(build(meta.MaxUpdates), latest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			u.Release()
+			_, err = meta.Parse(build(meta.MaxUpdates+1), latest)
+			var many *meta.TooManyError
+			if !errors.As(err, &many) || many.Limit != 1000 {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestABodyThatIsTooDeepOrHoldsTooMuchIsRefusedCheaply(t *testing.T) {
+	const size = 3 << 20
+	for name, body := range map[string][]byte{
+		"depth":         bytes.Repeat([]byte("["), size),
+		"object depth":  bytes.Repeat([]byte(`{"a":`), size/5),
+		"values":        append(append([]byte("["), bytes.Repeat([]byte("0,"), size/2)...), "0]"...),
+		"quoted errors": append(bytes.Repeat([]byte("["), 60), bytes.Repeat([]byte("n\x00"), size/2)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var err error
+			allocated := testing.AllocsPerRun(1, func() { _, err = meta.Parse(body, latest) })
+			if err == nil || len(err.Error()) > 200 || allocated > 10 {
+				t.Errorf("%v after %v allocations", err, allocated)
+			}
+		})
+	}
+}
+
+func TestWhatOnePOSTBroughtIsNotSeenInTheNext(t *testing.T) {
+	full, err := meta.Parse(read(t, "delivered.json"), latest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full.Release()
+	expect(t, []byte(`{"object":"whatsapp_business_account","entry":[]}`), facts{})
+	expect(t, read(t, "other_fields.json"), facts{Other: map[string]int{"account_review_update": 1, "business_capability_update": 1, "other": 1}})
+}
+
+// Numbers and report values outlive the buffer they were read from.
+func TestNumbersAndReportsMayBeKept(t *testing.T) {
+	u, err := meta.Parse(qualityUpdate(`"display_phone_number":"15550003333","event":"UPGRADE","current_limit":"TIER_HUGE"`), latest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := u.Reports[0]
+	u.Release()
+	for range 10 {
+		u, err := meta.Parse(qualityUpdate(`"display_phone_number":"xxxxxxxxxxx","event":"xxxxxxx","current_limit":"xxxxxxxxx"`), latest)
+		if err == nil {
+			u.Release()
+		}
+	}
+	if want := (meta.Report{Number: "+15550003333", Kind: meta.Limit, Value: "TIER_HUGE", Event: "UPGRADE", At: 1790000000}); kept != want {
+		t.Errorf("got %+v", kept)
+	}
+}
+
+// FuzzParse promises that no body makes Parse panic, quote the body, or give facts that lack what they need.
+func FuzzParse(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*.json")
+	for _, file := range files {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body)
+	}
+	f.Add([]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":{"display_phone_number":"\u002b15550001111"}}}]}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		u, err := meta.Parse(body, latest)
+		if err != nil {
+			if u != nil || len(err.Error()) > 300 {
+				t.Fatalf("%v, %v", u, err)
+			}
+			return
+		}
+		if !json.Valid(body) {
+			t.Fatal("what is not JSON was read")
+		}
+		found := u.Sent + u.Skipped + len(u.Deliveries) + len(u.Received) + len(u.Failures)
+		for _, n := range u.Other.All {
+			found += n
+		}
+		if found > meta.MaxUpdates {
+			t.Fatalf("%d updates", found)
+		}
+		for _, d := range u.Deliveries {
+			if d.Number[0] != '+' || d.User == (meta.Identity{}) || d.MessageID == "" || d.At < 1 || d.At > latest.Unix() {
+				t.Fatalf("%+v", d)
+			}
+		}
+		for _, m := range u.Received {
+			if m.Number[0] != '+' || m.User == (meta.Identity{}) || m.At < 1 || m.At > latest.Unix() {
+				t.Fatalf("%+v", m)
+			}
+		}
+		for _, r := range u.Reports {
+			if r.Number[0] != '+' || r.Kind == 0 || r.Value == "" || r.At < 1 || r.At > latest.Unix() {
+				t.Fatalf("%+v", r)
+			}
+		}
+		// Reading it again gives the same, whatever was read in between.
+		once := fmt.Sprintf("%+v", factsOf(u))
+		u.Release()
+		again, err := meta.Parse(body, latest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer again.Release()
+		if twice := fmt.Sprintf("%+v", factsOf(again)); once != twice {
+			t.Fatalf("\n got %s\nthen %s", once, twice)
+		}
+	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	for _, n := range []int{1, 10, 100, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			// Different bodies, so that no branch is learnt by heart.
+			bodies := make([][]byte, 32)
+			for i := range bodies {
+				bodies[i] = payload(n, i*n, time.Unix(1790000000, 0))
+			}
+			b.ReportAllocs()
+			b.SetBytes(int64(len(bodies[0])))
+			b.ResetTimer()
+			for i := range b.N {
+				u, err := meta.Parse(bodies[i%len(bodies)], latest)
+				if err != nil {
+					b.Fatal(err)
+				}
+				u.Release()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/status")
+		})
+	}
+}
+
+// messages is the body of one change of the field messages with the fields given.
+func messages(fields string) []byte {
+	return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"2001","changes":[{"field":"messages","value":{` +
+		`"metadata":{"display_phone_number":"15550001111"},` + fields + `}}]}]}`)
+}
+
+func qualityUpdate(fields string) []byte {
+	return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"2001","time":1790000000,"changes":[` +
+		`{"field":"phone_number_quality_update","value":{` + fields + `}}]}]}`)
+}
+
+func payload(n, from int, at time.Time) []byte {
+	all := statuses(n, at)
+	for i := range all {
+		all[i].ID = fmt.Sprintf("wamid.HBgLMTU1NTc3NzAwMDAVAgARGBI%021d", from+i)
+		all[i].Phone = fmt.Sprintf("1555%07d", (from+i)*7919%10000000)
+		all[i].Scoped = fmt.Sprintf("US.%017d", from+i)
+	}
+	return metatest.MessagesPayload(number, all, nil)
+}
+
+func statuses(n int, at time.Time) []metatest.Status {
+	all := make([]metatest.Status, n)
+	for i := range all {
+		all[i] = metatest.Status{ID: "wamid.A", Status: "delivered", Phone: "15557770000", At: at}
+	}
+	return all
+}

@@ -1,0 +1,160 @@
+package meta
+
+import (
+	"sync"
+
+	"github.com/valyala/fastjson"
+)
+
+// MaxUpdates is how many updates one POST may bring, by Meta's page "webhooks/overview". Statuses, messages, calls and
+// errors count one each, and so does every change of another field.
+const MaxUpdates = 1000
+
+// Identity is what an update says about who a user is. One of the two is always there; both are one user.
+type Identity struct {
+	Phone  string // the WhatsApp ID: a phone number's digits, without the plus
+	Scoped string // the business-scoped user ID, such as US.123
+}
+
+// Delivery is a status that says that a message reached a user: delivered, read or played. A message read may come
+// without its delivered status before it, so one message may bring one to three.
+type Delivery struct {
+	Number    string // who sent it, in E.164
+	User      Identity
+	MessageID string
+	Group     bool  // sent to a group: the same message id is delivered to every participant
+	At        int64 // Unix seconds
+}
+
+// Received is a message or call from a user to a number.
+type Received struct {
+	Number string // who it was for, in E.164
+	User   Identity
+	At     int64 // Unix seconds
+}
+
+// Failure is a status that says that a message will not reach its user.
+type Failure struct {
+	Number string // who sent it, in E.164
+	Code   int64  // Meta's error code, zero if the status has none
+}
+
+// ReportKind says what a Report is about.
+type ReportKind uint8
+
+// What Meta reports about a number by webhook.
+const (
+	Quality    ReportKind = iota + 1 // Value is Low or Medium
+	Limit                            // Value is a number's digits, Unlimited, or what came if it was not understood
+	Connection                       // Value is Flagged or Connected
+)
+
+// Report is what Meta says about a number.
+type Report struct {
+	Number string // in E.164
+	Kind   ReportKind
+	Value  string
+	Event  string // the event that said so, such as FLAGGED
+	At     int64  // Unix seconds
+}
+
+// Updates is what one POST brought, each list in the body's order.
+//
+// User and message ids alias memory that is used again after Release; numbers and reports are the caller's to keep.
+type Updates struct {
+	Deliveries []Delivery
+	Received   []Received
+	Failures   []Failure
+	Reports    []Report
+	Sent       int    // statuses that say that a message left
+	Skipped    int    // updates that say nothing that is counted, such as system messages and unknown statuses
+	Other      Fields // changes of other fields
+
+	parser   fastjson.Parser
+	contacts []Identity // of the value being read
+	values   int        // how many JSON values the parser holds
+}
+
+// Release gives the memory behind u back. Neither u nor an id out of it may be used afterwards.
+func (u *Updates) Release() {
+	// A body of that many values is no ordinary one; its memory is not worth keeping.
+	if u.values > maxValues/4 {
+		return
+	}
+	clear(u.Deliveries)
+	clear(u.Received)
+	clear(u.contacts)
+	u.Deliveries, u.Received, u.contacts = u.Deliveries[:0], u.Received[:0], u.contacts[:0]
+	u.Failures, u.Reports = u.Failures[:0], u.Reports[:0]
+	u.Sent, u.Skipped, u.Other = 0, 0, Fields{}
+	pool.Put(u)
+}
+
+var pool = sync.Pool{New: func() any { return new(Updates) }}
+
+// Fields counts changes by their field.
+type Fields [len(fieldNames)]int
+
+// All yields the fields with at least one change. Names that Meta's pages do not list come as one, called other.
+func (f *Fields) All(yield func(name string, changes int) bool) {
+	for i, n := range f {
+		if n > 0 && !yield(fieldNames[i], n) {
+			return
+		}
+	}
+}
+
+func (f *Fields) add(name string) {
+	for i, known := range fieldNames[1:] {
+		if name == known {
+			f[i+1]++
+			return
+		}
+	}
+	f[0]++
+}
+
+// The fields that are read.
+const (
+	fieldMessages = "messages"
+	fieldCalls    = "calls"
+	fieldQuality  = "phone_number_quality_update"
+)
+
+// fieldNames are the fields an app can subscribe to; the first stands for all others. The three that are read are among
+// them, since a change of theirs may bring nothing that is known.
+var fieldNames = [...]string{
+	"other",
+	fieldMessages,
+	fieldCalls,
+	fieldQuality,
+	"account_alerts",
+	"account_review_update",
+	"account_settings_update",
+	"account_update",
+	"automatic_events",
+	"business_capability_update",
+	"business_status_update",
+	"business_username_update",
+	"flows",
+	"group_lifecycle_update",
+	"group_participants_update",
+	"group_settings_update",
+	"group_status_update",
+	"history",
+	"message_echoes",
+	"message_template_components_update",
+	"message_template_quality_update",
+	"message_template_status_update",
+	"messaging_handovers",
+	"partner_solutions",
+	"payment_configuration_update",
+	"phone_number_name_update",
+	"security",
+	"smb_app_state_sync",
+	"smb_message_echoes",
+	"standby",
+	"template_category_update",
+	"tracking_events",
+	"user_preferences",
+}
