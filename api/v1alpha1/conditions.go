@@ -25,10 +25,10 @@ const (
 	ReasonPolicyNotFound = "PolicyNotFound"
 	// ReasonPolicyInvalid (Ready=False): the policy's values cannot be used.
 	ReasonPolicyInvalid = "PolicyInvalid"
+	// ReasonPortfolioNotServed (Ready=False): the policy's limit belongs to a portfolio with several numbers.
+	ReasonPortfolioNotServed = "PortfolioNotServed"
 	// ReasonDuplicateNumber (Ready=False): an older PhoneNumber has the same number.
 	ReasonDuplicateNumber = "DuplicateNumber"
-	// ReasonLedgerUnavailable (Ready=False, UsageFresh=False): the counts cannot be read.
-	ReasonLedgerUnavailable = "LedgerUnavailable"
 
 	// ReasonQualityLow (Flagged=True): the rating is Low.
 	ReasonQualityLow = "QualityLow"

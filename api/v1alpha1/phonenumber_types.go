@@ -219,7 +219,11 @@ type QualityStatus struct {
 	// +optional
 	ReportedTime metav1.Time `json:"reportedTime,omitzero"`
 
-	// nextFallTime is when the tier falls if the rating stays Low.
+	// graceSinceTime is the start of the grace period that is running: that of the spell of Low, or the last fall.
+	// +optional
+	GraceSinceTime metav1.Time `json:"graceSinceTime,omitzero"`
+
+	// nextFallTime is when the tier falls if the rating stays Low. It is absent where there is no lower tier.
 	// +optional
 	NextFallTime metav1.Time `json:"nextFallTime,omitzero"`
 }
@@ -468,6 +472,10 @@ type PhoneNumberStatus struct {
 	// flag is set while the number is flagged.
 	// +optional
 	Flag FlagStatus `json:"flag,omitzero"`
+
+	// flagClearedTime is when the last flag ended.
+	// +optional
+	FlagClearedTime metav1.Time `json:"flagClearedTime,omitzero"`
 
 	// restriction is set while the number is restricted.
 	// +optional

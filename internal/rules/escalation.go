@@ -22,6 +22,6 @@ func (e *evaluation) humanEscalation() {
 		if rating == "" {
 			rating, source = v1alpha1.QualityUnknown, v1alpha1.FromPolicy
 		}
-		e.setRating(rating, e.now, e.s.ReportedWhy, source)
+		e.setRating(rating, e.now, "", source)
 	}
 }

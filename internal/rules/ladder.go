@@ -17,8 +17,8 @@ func (p *Policy) Start(verification v1alpha1.Verification) Tier {
 	return p.startUnverified
 }
 
-// at is the tier with this limit.
-func (p *Policy) at(limit int64) Tier {
+// TierOf is the tier with this limit; a limit that the policy does not know goes by its number.
+func (p *Policy) TierOf(limit int64) Tier {
 	for _, t := range p.tiers {
 		if t.Limit == limit {
 			return t.Tier

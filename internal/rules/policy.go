@@ -12,6 +12,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -187,6 +188,17 @@ func (p *Policy) named(field, name string) (Tier, error) {
 		}
 	}
 	return Tier{}, fmt.Errorf("%s is %q: it must be the name of one of the tiers", field, name)
+}
+
+// Windows are the rolling windows over which the policy counts.
+func (p *Policy) Windows() []time.Duration {
+	windows := []time.Duration{p.Window}
+	for _, t := range p.tiers {
+		if t.up != nil && !slices.Contains(windows, t.up.window) {
+			windows = append(windows, t.up.window)
+		}
+	}
+	return windows
 }
 
 // required is how much of the measure the way up needs from a limit.

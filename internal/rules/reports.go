@@ -33,7 +33,7 @@ func (e *evaluation) reportQuality(rating v1alpha1.QualityRating, at time.Time, 
 	if rank(rating) == 0 || rating == v1alpha1.QualityUnknown || at.Before(s.ReportedSince) {
 		return
 	}
-	s.Reported, s.ReportedSince, s.ReportedWhy = rating, at, reason
+	s.Reported, s.ReportedSince = rating, at
 	if e.p.RequireHumanEscalation && !e.f.HumanEscalation {
 		return // Low for another reason, whatever is reported
 	}
@@ -57,7 +57,7 @@ func (e *evaluation) reportLimit(value string, at time.Time) {
 		s.TierSource = v1alpha1.FromReport
 		return
 	}
-	from, to := s.Tier, e.p.at(limit)
+	from, to := s.Tier, e.p.TierOf(limit)
 	e.setTier(to, at, v1alpha1.FromReport)
 	e.say(at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("Meta reports a limit of %s; it was %s here", limitWords(limit), limitWords(from.Limit)))
 }
@@ -82,14 +82,14 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
 		default:
 			s.ConnectionSource = v1alpha1.FromReport
 			// Connected and no more: neither flagged nor, by Meta's own count, restricted.
-			if s.Flagged() {
+			if s.Flagged() && !at.Before(s.FlagSince) {
 				e.endFlag(at, "Meta reports the number as connected")
 				if s.Rating == v1alpha1.QualityLow {
 					s.LowStep = at
 				}
 			}
 		}
-		if s.RestrictedSource == v1alpha1.FromReport {
+		if s.RestrictedSource == v1alpha1.FromReport && !at.Before(s.RestrictedSince) {
 			e.liftRestriction(at, "Meta reports the number as connected")
 		}
 	case v1alpha1.StatePending, v1alpha1.StateOffline:

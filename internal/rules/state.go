@@ -21,7 +21,6 @@ type State struct {
 	RatingSource  v1alpha1.Source
 	Reported      v1alpha1.QualityRating // the last reported rating but Unknown; empty if there was none
 	ReportedSince time.Time              // when it was reported
-	ReportedWhy   string                 // the reason given with it
 
 	LowSince time.Time // start of the present spell of Low
 	LowStep  time.Time // start of the grace period that is running: the spell's, or the last fall's

@@ -1,0 +1,19 @@
+package controllers
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// announce records a transition as an event on the number. Its sentence holds counts, tiers and times, never a user.
+func announce(recorder events.EventRecorder, number *v1alpha1.PhoneNumber, t rules.Transition) {
+	kind := corev1.EventTypeNormal
+	switch t.Reason {
+	case v1alpha1.ReasonTierDowngraded, v1alpha1.ReasonUpgradeCancelled, v1alpha1.ReasonFlagged, v1alpha1.ReasonRestricted, v1alpha1.ReasonBlocked:
+		kind = corev1.EventTypeWarning
+	}
+	recorder.Eventf(number, nil, kind, string(t.Reason), "Evaluate", "%s", clip(t.Message, 1000))
+}

@@ -1,0 +1,146 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// Metrics of the controller. Numbers appear under the namespace and name of their resource only.
+type Metrics struct {
+	transitions *prometheus.CounterVec
+	writes      *prometheus.CounterVec
+	lateness    prometheus.Histogram
+}
+
+// NewMetrics registers the controller's metrics.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "numberfleet_transitions_total",
+			Help: "Number of transitions of phone numbers, by reason.",
+		}, []string{"reason"}),
+		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "numberfleet_status_writes_total",
+			Help: "Number of status writes of phone numbers, by result.",
+		}, []string{"result"}),
+		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "numberfleet_deadline_lateness_seconds",
+			Help:    "Time from a deadline of the rules to the reconcile that met it, by the operator's clock.",
+			Buckets: []float64{0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 3600},
+		}),
+	}
+	registry.MustRegister(m.transitions, m.writes, m.lateness)
+	return m
+}
+
+func (m *Metrics) happened(t rules.Transition) {
+	m.transitions.WithLabelValues(string(t.Reason)).Inc()
+}
+
+func (m *Metrics) deadlineMet(late time.Duration) { m.lateness.Observe(late.Seconds()) }
+
+func (m *Metrics) statusWritten(err error) {
+	result := "written"
+	switch {
+	case apierrors.IsConflict(err):
+		result = "conflict"
+	case err != nil:
+		result = "failed"
+	}
+	m.writes.WithLabelValues(result).Inc()
+}
+
+// Fleet collects the live figures of all numbers at each scrape, so that a deleted number leaves nothing behind.
+type Fleet struct {
+	Numbers client.Reader
+	Ledger  ledger.Ledger
+	Clock   Clock
+}
+
+var (
+	labels   = []string{"namespace", "name"}
+	infoDesc = prometheus.NewDesc("numberfleet_phone_number_info",
+		"Where a phone number stands; always 1.", []string{"namespace", "name", "tier", "quality", "state", "policy"}, nil)
+	limitDesc = prometheus.NewDesc("numberfleet_phone_number_limit",
+		"Messaging limit of a phone number; absent for an unlimited tier.", labels, nil)
+	usedDesc = prometheus.NewDesc("numberfleet_phone_number_used",
+		"How much of the messaging limit of a phone number is used now.", labels, nil)
+	usersDesc = prometheus.NewDesc("numberfleet_phone_number_unique_users_7d",
+		"Users with a counted delivery from a phone number in the last 7 days.", labels, nil)
+	deadlineDesc = prometheus.NewDesc("numberfleet_phone_number_next_deadline_timestamp_seconds",
+		"Next instant at which a phone number changes by itself; absent if there is none.", labels, nil)
+	unclaimedDesc = prometheus.NewDesc("numberfleet_unclaimed_phone_numbers",
+		"Number of phone numbers that something was received for and that no resource names.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (f *Fleet) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{infoDesc, limitDesc, usedDesc, usersDesc, deadlineDesc, unclaimedDesc} {
+		descriptions <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
+	// The cache answers at once; the bound is for a cache that never came up.
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	var numbers v1alpha1.PhoneNumberList
+	if err := f.Numbers.List(ctx, &numbers); err != nil {
+		metrics <- prometheus.NewInvalidMetric(infoDesc, err)
+		return
+	}
+	now := f.Clock.Now()
+	policies := f.policies(ctx)
+	claimed := make(map[string]struct{}, len(numbers.Items))
+	for i := range numbers.Items {
+		n := &numbers.Items[i]
+		claimed[n.Spec.PhoneNumber] = struct{}{}
+		if n.Status.Tier.Name == "" {
+			continue
+		}
+		gauge := func(desc *prometheus.Desc, value float64, more ...string) {
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{n.Namespace, n.Name}, more...)...)
+		}
+		gauge(infoDesc, 1, n.Status.Tier.Name, string(n.Status.Quality.Rating), string(n.Status.State), n.Status.PolicyName)
+		if n.Status.Tier.Limit > 0 {
+			gauge(limitDesc, float64(n.Status.Tier.Limit))
+		}
+		if policy := policies[n.Status.PolicyName]; policy != nil {
+			gauge(usedDesc, float64(rules.Used(policy, ledger.Number{Ledger: f.Ledger, Number: n.Spec.PhoneNumber}, now)))
+		}
+		gauge(usersDesc, float64(f.Ledger.Count(n.Spec.PhoneNumber, ledger.Users, now.Add(-week), now)))
+		if deadline := n.Status.NextDeadlineTime; !deadline.IsZero() {
+			gauge(deadlineDesc, float64(deadline.Unix()))
+		}
+	}
+	unclaimed := 0
+	for _, number := range f.Ledger.Numbers() {
+		if _, ok := claimed[number]; !ok {
+			unclaimed++
+		}
+	}
+	metrics <- prometheus.MustNewConstMetric(unclaimedDesc, prometheus.GaugeValue, float64(unclaimed))
+}
+
+func (f *Fleet) policies(ctx context.Context) map[string]*rules.Policy {
+	var list v1alpha1.MessagingPolicyList
+	if err := f.Numbers.List(ctx, &list); err != nil {
+		return nil
+	}
+	compiled := make(map[string]*rules.Policy, len(list.Items))
+	for i := range list.Items {
+		if policy, err := rules.Compile(list.Items[i].Name, &list.Items[i].Spec); err == nil {
+			compiled[policy.Name] = policy
+		}
+	}
+	return compiled
+}

@@ -1,0 +1,171 @@
+package controllers
+
+import (
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// week is the window of the counts that every status shows.
+const week = 7 * 24 * time.Hour
+
+// maxHistory is how many transitions the status keeps.
+const maxHistory = 20
+
+// stateOf reads the engine's state back from the status; false if the number was never evaluated. The status is the only
+// memory of the rules, so that a restart, another leader and a restored backup all go on from what users see.
+func stateOf(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy) (rules.State, bool) {
+	if status.Tier.Name == "" {
+		return rules.State{}, false
+	}
+	return rules.State{
+		EvaluatedAt: status.Usage.ObservedTime.UTC(),
+
+		// By limit, not by name: under another policy the same limit may have another name.
+		Tier:       policy.TierOf(status.Tier.Limit),
+		TierSince:  utc(status.Tier.SinceTime),
+		TierSource: status.Tier.Source,
+
+		Rating:        status.Quality.Rating,
+		RatingSince:   utc(status.Quality.SinceTime),
+		RatingReason:  status.Quality.Reason,
+		RatingSource:  status.Quality.Source,
+		Reported:      status.Quality.ReportedRating,
+		ReportedSince: utc(status.Quality.ReportedTime),
+		LowSince:      utc(status.Quality.LowSinceTime),
+		LowStep:       utc(status.Quality.GraceSinceTime),
+
+		FlagSince:       utc(status.Flag.SinceTime),
+		FlagSource:      status.Flag.Source,
+		RecoveringSince: utc(status.Flag.RecoveringSinceTime),
+		FlagEnded:       utc(status.FlagClearedTime),
+
+		RestrictedSince:  utc(status.Restriction.SinceTime),
+		RestrictedUntil:  utc(status.Restriction.UntilTime),
+		RestrictedSource: status.Restriction.Source,
+
+		EligibleSince: utc(status.Upgrade.EligibleSinceTime),
+
+		Connection:       status.Connection.State,
+		ConnectionSince:  utc(status.Connection.SinceTime),
+		ConnectionSource: status.Connection.Source,
+
+		Verification:       status.Verification.State,
+		VerificationSince:  utc(status.Verification.SinceTime),
+		VerificationSource: status.Verification.Source,
+	}, true
+}
+
+// decided writes what the rules decided into the status.
+func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.State, next time.Time) {
+	fall, clear := rules.Deadlines(policy, s)
+
+	status.PolicyName = policy.Name
+	status.State = s.Shown()
+	status.Tier = v1alpha1.TierStatus{Name: s.Tier.Name, Limit: s.Tier.Limit, SinceTime: at(s.TierSince), Source: s.TierSource}
+	status.Quality = v1alpha1.QualityStatus{
+		Rating:         s.Rating,
+		SinceTime:      at(s.RatingSince),
+		LowSinceTime:   at(s.LowSince),
+		GraceSinceTime: at(s.LowStep),
+		NextFallTime:   at(fall),
+		Reason:         clip(s.RatingReason, 256),
+		Source:         s.RatingSource,
+		ReportedRating: s.Reported,
+		ReportedTime:   at(s.ReportedSince),
+	}
+	status.Flag = v1alpha1.FlagStatus{}
+	if s.Flagged() {
+		status.Flag = v1alpha1.FlagStatus{
+			SinceTime:           at(s.FlagSince),
+			DeadlineTime:        at(fall),
+			RecoveringSinceTime: at(s.RecoveringSince),
+			ClearTime:           at(clear),
+			Source:              s.FlagSource,
+		}
+	}
+	status.FlagClearedTime = at(s.FlagEnded)
+	status.Restriction = v1alpha1.RestrictionStatus{}
+	if s.Restricted() {
+		status.Restriction = v1alpha1.RestrictionStatus{
+			SinceTime: at(s.RestrictedSince),
+			UntilTime: at(s.RestrictedUntil),
+			Source:    s.RestrictedSource,
+		}
+	}
+	status.Connection = v1alpha1.ConnectionStatus{State: s.Connection, SinceTime: at(s.ConnectionSince), Source: s.ConnectionSource}
+	status.Verification = v1alpha1.VerificationStatus{State: s.Verification, SinceTime: at(s.VerificationSince), Source: s.VerificationSource}
+	status.NextDeadlineTime = at(next)
+}
+
+// counted writes the counts into the status.
+func counted(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, f *rules.Facts, s rules.State) {
+	now := s.EvaluatedAt
+	used := rules.Used(policy, f.Usage, now)
+	usage := v1alpha1.UsageStatus{
+		ObservedTime:     at(now),
+		Used:             &used,
+		UniqueUsers7d:    new(f.Usage.Count(v1alpha1.MeasureUniqueUsers, now.Add(-week), now)),
+		Messages7d:       new(f.Usage.Count(v1alpha1.MeasureMessages, now.Add(-week), now)),
+		LastDeliveryTime: at(f.Usage.Last(now.Add(-30*24*time.Hour), now)),
+	}
+	if s.Tier.Limit != rules.Unlimited {
+		usage.Remaining = new(max(0, s.Tier.Limit-used))
+	}
+	if used > 0 {
+		usage.RoomFreesTime = at(f.Usage.FallsBelow(policy.Measure, policy.Window, used, now))
+	}
+	status.Usage = usage
+
+	status.Upgrade = v1alpha1.UpgradeStatus{}
+	if progress, ok := rules.UpgradeProgress(policy, f, s, now); ok {
+		status.Upgrade = v1alpha1.UpgradeStatus{
+			NextTier:          progress.Next.Name,
+			Required:          progress.Required,
+			Achieved:          &progress.Achieved,
+			EligibleSinceTime: at(s.EligibleSince),
+			EffectiveTime:     at(progress.Effective),
+			CountedFromTime:   at(progress.CountedFrom),
+			Missing:           progress.Missing,
+		}
+	}
+}
+
+// happened adds transitions to the history, by time, and drops the oldest.
+func happened(status *v1alpha1.PhoneNumberStatus, transitions []rules.Transition) {
+	history := slices.Clone(status.History)
+	for _, t := range transitions {
+		history = append(history, v1alpha1.Transition{Time: at(t.Time), Reason: t.Reason, From: t.From, To: t.To, Message: clip(t.Message, 1024)})
+	}
+	slices.SortStableFunc(history, func(a, b v1alpha1.Transition) int { return a.Time.Compare(b.Time.Time) })
+	status.History = history[max(0, len(history)-maxHistory):]
+}
+
+func at(t time.Time) metav1.Time {
+	if t.IsZero() {
+		return metav1.Time{}
+	}
+	return metav1.NewTime(t.UTC().Truncate(time.Second))
+}
+
+func utc(t metav1.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+func clip(text string, length int) string {
+	if len(text) <= length {
+		return text
+	}
+	// Whole characters only: the limit is in bytes here and in characters in the schema.
+	for length > 0 && text[length]&0xC0 == 0x80 {
+		length--
+	}
+	return text[:length]
+}
