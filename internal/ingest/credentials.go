@@ -1,0 +1,225 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/go-logr/logr"
+)
+
+// The files of a credentials directory: the keys of a Secret that is mounted there.
+const (
+	// AppSecretFile holds the secret that Meta signs webhooks with.
+	AppSecretFile = "app-secret"
+	// PreviousAppSecretFile holds the one before it, while both are in use. It is optional.
+	PreviousAppSecretFile = "app-secret-previous"
+	// VerifyTokenFile holds the token that Meta's handshake must bring.
+	VerifyTokenFile = "verify-token"
+)
+
+const (
+	maxSecret    = 4 << 10          // bytes of one file
+	readInterval = 10 * time.Second // for what the watch does not see, such as a directory that comes late
+)
+
+// Credentials are the receiver's secrets, read from a directory and read again when they change there. Where a file is
+// missing or empty the receiver accepts nothing that needs it.
+//
+// It is a Runnable of a controller-runtime manager, in every replica.
+type Credentials struct {
+	dir      string
+	log      logr.Logger
+	interval time.Duration
+
+	current atomic.Pointer[secrets]
+	mu      sync.Mutex // held while reading
+	problem string     // what was last logged
+}
+
+// NewCredentials reads the directory. That something is missing is logged, and is no error: it may come.
+func NewCredentials(dir string, log logr.Logger) *Credentials {
+	c := &Credentials{dir: dir, log: log, interval: readInterval, problem: "not read yet"}
+	c.current.Store(&secrets{})
+	c.read()
+	return c
+}
+
+// NeedLeaderElection implements controller-runtime's LeaderElectionRunnable.
+func (c *Credentials) NeedLeaderElection() bool { return false }
+
+// Start reads the directory again whenever it changes, until ctx is done.
+func (c *Credentials) Start(ctx context.Context) error {
+	var events chan fsnotify.Event
+	var failures chan error
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		c.log.Error(err, "Webhook credentials are not watched, but read from time to time", "interval", c.interval.String())
+	} else {
+		defer func() { _ = watcher.Close() }()
+		events, failures = watcher.Events, watcher.Errors
+	}
+	ticker := time.NewTicker(c.interval)
+	defer ticker.Stop()
+	for {
+		// The watch is on the directory: kubelet replaces the link ..data in it, and the files never change. Adding it
+		// again changes nothing, or watches a directory that was made anew.
+		if watcher != nil {
+			_ = watcher.Add(c.dir)
+		}
+		c.read()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-events:
+		case <-failures: // such as an overflow: events were lost, so read
+		case <-ticker.C:
+		}
+	}
+}
+
+// read reads all files. Files of before and after a change may be mixed, until the next event of that change.
+func (c *Credentials) read() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var problems []string
+	file := func(name string, required bool) []byte {
+		content, err := readSecret(filepath.Join(c.dir, name))
+		switch {
+		case errors.Is(err, os.ErrNotExist) && !required:
+		case err != nil:
+			problems = append(problems, fmt.Sprintf("%s: %v", name, reason(err)))
+		case len(content) == 0 && required:
+			problems = append(problems, name+": is empty")
+		}
+		return content
+	}
+	app, previous, token := file(AppSecretFile, true), file(PreviousAppSecretFile, false), file(VerifyTokenFile, true)
+
+	changed := false
+	if !c.current.Load().are(app, previous, token) {
+		c.current.Store(newSecrets(app, previous, token))
+		changed = true
+	}
+	problem := strings.Join(problems, "; ")
+	switch {
+	case problem != "" && problem != c.problem:
+		c.log.Error(errors.New(problem), "Webhook credentials are missing; what needs them is refused", "directory", c.dir)
+	case problem == "" && (changed || c.problem != ""):
+		c.log.Info("Webhook credentials were read", "directory", c.dir, "secrets", len(c.current.Load().keys))
+	}
+	c.problem = problem
+}
+
+func (c *Credentials) get() *secrets { return c.current.Load() }
+
+// readSecret is a file's content without the line end that editors and echo put there.
+func readSecret(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	content, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > maxSecret {
+		return nil, fmt.Errorf("has more than %d bytes", maxSecret)
+	}
+	return bytes.TrimRight(content, "\r\n"), nil
+}
+
+// reason is an error without the path that it begins with.
+func reason(err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// secrets are one state of the credentials. An unset one accepts nothing.
+type secrets struct {
+	app, previous, token []byte
+	keys                 []*key // of app and previous
+}
+
+func newSecrets(app, previous, token []byte) *secrets {
+	s := &secrets{app: app, previous: previous, token: token}
+	// The previous secret alone is none: it is there to be taken out of use.
+	if len(app) > 0 {
+		s.keys = append(s.keys, newKey(app))
+		if len(previous) > 0 {
+			s.keys = append(s.keys, newKey(previous))
+		}
+	}
+	return s
+}
+
+func (s *secrets) are(app, previous, token []byte) bool {
+	return bytes.Equal(s.app, app) && bytes.Equal(s.previous, previous) && bytes.Equal(s.token, token)
+}
+
+// verifies reports whether token is the verify token. The time it takes tells nothing about it, not even its length.
+func (s *secrets) verifies(token string) bool {
+	want, got := sha256.Sum256(s.token), sha256.Sum256([]byte(token))
+	return subtle.ConstantTimeCompare(want[:], got[:]) == 1 && len(s.token) > 0
+}
+
+// signed reports whether one of the secrets gives the body that signature.
+func (s *secrets) signed(body []byte, signature *signature) bool {
+	for _, key := range s.keys {
+		if key.signed(body, signature) {
+			return true
+		}
+	}
+	return false
+}
+
+type signature [sha256.Size]byte
+
+// parseSignature reads the header X-Hub-Signature-256.
+func parseSignature(header string) (signature, bool) {
+	var s signature
+	digits, ok := strings.CutPrefix(header, "sha256=")
+	if !ok || len(digits) != hex.EncodedLen(len(s)) {
+		return s, false
+	}
+	_, err := hex.Decode(s[:], []byte(digits))
+	return s, err == nil
+}
+
+// key makes signatures with one secret.
+type key struct{ states sync.Pool }
+
+// state is an HMAC that can be used again, which saves hashing the secret, and room for its sum.
+type state struct {
+	mac hash.Hash
+	sum signature
+}
+
+func newKey(secret []byte) *key {
+	return &key{states: sync.Pool{New: func() any { return &state{mac: hmac.New(sha256.New, secret)} }}}
+}
+
+func (k *key) signed(body []byte, signature *signature) bool {
+	state := k.states.Get().(*state)
+	defer k.states.Put(state)
+	state.mac.Reset()
+	state.mac.Write(body)
+	return hmac.Equal(state.mac.Sum(state.sum[:0]), signature[:])
+}

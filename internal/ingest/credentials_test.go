@@ -1,0 +1,172 @@
+package ingest
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// mount is a directory as kubelet mounts a Secret: the files are links through ..data to a directory of one version.
+type mount struct {
+	t       *testing.T
+	dir     string
+	version int
+}
+
+func newMount(t *testing.T, files map[string]string) *mount {
+	m := &mount{t: t, dir: t.TempDir()}
+	m.publish(files)
+	for _, name := range []string{AppSecretFile, PreviousAppSecretFile, VerifyTokenFile} {
+		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(m.dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+// publish puts another version there, in one step.
+func (m *mount) publish(files map[string]string) {
+	m.t.Helper()
+	m.version++
+	version := "..version" + strings.Repeat("x", m.version)
+	if err := os.Mkdir(filepath.Join(m.dir, version), 0o700); err != nil {
+		m.t.Fatal(err)
+	}
+	for name, content := range files {
+		write(m.t, filepath.Join(m.dir, version), name, content)
+	}
+	next := filepath.Join(m.dir, "..data_tmp")
+	if err := os.Symlink(version, next); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.Rename(next, filepath.Join(m.dir, "..data")); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func start(t *testing.T, c *Credentials) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for range 500 {
+		if is() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("not within 5 s: %s", what)
+}
+
+func TestASecretIsRotatedWithoutARestart(t *testing.T) {
+	f := newFixture(t)
+	m := newMount(t, map[string]string{AppSecretFile: "old\n", VerifyTokenFile: token})
+	c := NewCredentials(m.dir, f.log)
+	c.interval = time.Hour // only the watch can see the change
+	f.credentials = c
+	start(t, c)
+
+	body := delivered(1)
+	code := func(secret string) int { return f.do(signed(body, secret)).Code }
+	expect := func(step, secret string, want int) {
+		t.Helper()
+		eventually(t, step, func() bool { return code(secret) == want })
+	}
+	expect("the old secret is right", "old", 200)
+	expect("the new secret is wrong yet", "new", 401)
+	time.Sleep(50 * time.Millisecond) // for the watch to begin
+
+	m.publish(map[string]string{AppSecretFile: "new", PreviousAppSecretFile: "old\r\n", VerifyTokenFile: token})
+	expect("the new secret is right", "new", 200)
+	expect("the old secret is right still", "old", 200)
+
+	m.publish(map[string]string{AppSecretFile: "new", VerifyTokenFile: token})
+	expect("the old secret is wrong", "old", 401)
+	expect("the new secret is right", "new", 200)
+}
+
+func TestADirectoryThatIsNotWatchedIsReadFromTimeToTime(t *testing.T) {
+	f := newFixture(t)
+	dir := filepath.Join(t.TempDir(), "later")
+	c := NewCredentials(dir, f.log)
+	c.interval = 10 * time.Millisecond
+	start(t, c)
+	if c.get().signed(nil, new(signature)) || c.get().verifies("") {
+		t.Error("nothing is accepted without secrets")
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, AppSecretFile, appSecret)
+	write(t, dir, VerifyTokenFile, token)
+	eventually(t, "the secrets are read", func() bool { return len(c.get().keys) == 1 && c.get().verifies(token) })
+}
+
+func TestWhatIsMissingIsRefusedAndLoggedOnce(t *testing.T) {
+	body := delivered(1)
+	for name, test := range map[string]struct {
+		files     map[string]string
+		post, get int
+		logged    string
+	}{
+		"all there":              {map[string]string{AppSecretFile: appSecret, VerifyTokenFile: token}, 200, 200, ""},
+		"no app secret":          {map[string]string{VerifyTokenFile: token}, 503, 200, "app-secret: no such file or directory"},
+		"an empty app secret":    {map[string]string{AppSecretFile: "\n", VerifyTokenFile: token}, 503, 200, "app-secret: is empty"},
+		"only the previous one":  {map[string]string{PreviousAppSecretFile: appSecret, VerifyTokenFile: token}, 503, 200, "app-secret: no such file or directory"},
+		"no verify token":        {map[string]string{AppSecretFile: appSecret}, 200, 403, "verify-token: no such file or directory"},
+		"an empty verify token":  {map[string]string{AppSecretFile: appSecret, VerifyTokenFile: ""}, 200, 403, "verify-token: is empty"},
+		"nothing":                {nil, 503, 403, "app-secret: no such file or directory; verify-token: no such file or directory"},
+		"a file that is no file": {map[string]string{AppSecretFile: strings.Repeat("x", maxSecret+1), VerifyTokenFile: token}, 503, 200, "app-secret: has more than 4096 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.logs.Reset()
+			dir := t.TempDir()
+			for file, content := range test.files {
+				write(t, dir, file, content)
+			}
+			f.credentials = NewCredentials(dir, f.log)
+			f.credentials.read()
+			f.credentials.read()
+			if w := f.do(signed(body, appSecret)); w.Code != test.post {
+				t.Errorf("a POST got %d", w.Code)
+			}
+			get := httptest.NewRequest(http.MethodGet, DefaultPath+"?hub.mode=subscribe&hub.challenge=1&hub.verify_token="+test.files[VerifyTokenFile], nil)
+			if w := f.do(get); w.Code != test.get {
+				t.Errorf("a GET got %d", w.Code)
+			}
+			if test.logged != "" && strings.Count(f.logs.String(), test.logged) != 1 || strings.Count(f.logs.String(), "\n") != 1 {
+				t.Errorf("logged\n%s", f.logs)
+			}
+			if strings.Contains(f.logs.String(), appSecret) || strings.Contains(f.logs.String(), token) {
+				t.Errorf("a secret is in the logs\n%s", f.logs)
+			}
+		})
+	}
+}
+
+func FuzzSignature(f *testing.F) {
+	f.Add("sha256=" + strings.Repeat("0f", 32))
+	f.Add("sha256=")
+	f.Add("sha1=00")
+	f.Fuzz(func(t *testing.T, header string) {
+		if s, ok := parseSignature(header); ok && (len(header) != 71 || s == signature{} && strings.Trim(header[7:], "0") != "") {
+			t.Fatalf("%q", header)
+		}
+	})
+}

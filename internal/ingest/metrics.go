@@ -1,0 +1,144 @@
+package ingest
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/meta"
+)
+
+// metrics are what the receiver counts. No label can take a value that someone outside chooses.
+type metrics struct {
+	requests  *prometheus.CounterVec
+	duration  prometheus.Histogram
+	updates   *prometheus.CounterVec
+	fields    *prometheus.CounterVec
+	failed    *prometheus.CounterVec
+	repeated  prometheus.Counter
+	expired   prometheus.Counter
+	unclaimed prometheus.Counter
+}
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "numberfleet_webhook_requests_total",
+			Help: "Total number of requests to the webhook receiver, by the HTTP status code of the answer.",
+		}, []string{"code"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "numberfleet_webhook_request_duration_seconds",
+			Help: "Time from a request's headers to its answer, in seconds. Meta asks for a median of 0.25 and less than 1 % above 1.",
+			Buckets: []float64{
+				.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30,
+			},
+		}),
+		updates: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "numberfleet_webhook_updates_total",
+			Help: "Total number of updates in acknowledged webhooks, by kind: delivered (read and played among them), received, sent, failed, " +
+				"report, skipped (says nothing that counts) and other (of a field that is not read). Repeated ones count again.",
+		}, []string{"kind"}),
+		fields: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "numberfleet_webhook_other_changes_total",
+			Help: "Total number of changes in acknowledged webhooks that were not read, by their field. Fields that Meta does not document " +
+				"count as other.",
+		}, []string{"field"}),
+		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "numberfleet_webhook_failed_messages_total",
+			Help: "Total number of failed statuses in acknowledged webhooks, by Meta's error code. Codes that are rare or unknown count as other.",
+		}, []string{"code"}),
+		repeated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "numberfleet_webhook_repeated_updates_total",
+			Help: "Total number of updates that changed nothing because they were known already.",
+		}),
+		expired: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "numberfleet_webhook_expired_updates_total",
+			Help: "Total number of updates that were dropped because they came too late to count.",
+		}),
+		unclaimed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "numberfleet_webhook_unclaimed_updates_total",
+			Help: "Total number of updates about numbers that no PhoneNumber names. They are kept.",
+		}),
+	}
+	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.updates, m.fields, m.failed, m.repeated, m.expired, m.unclaimed} {
+		if err := registerer.Register(collector); err != nil {
+			return nil, err
+		}
+	}
+	// A kind that never came is zero, not absent: a rate of it can be alerted on from the start.
+	m.add(counts{})
+	return m, nil
+}
+
+func (m *metrics) request(code int, took time.Duration) {
+	m.requests.WithLabelValues(strconv.Itoa(code)).Inc()
+	m.duration.Observe(took.Seconds())
+}
+
+func (m *metrics) stored(c counts, appended ledger.Appended, unclaimed int) {
+	m.add(c)
+	m.repeated.Add(float64(appended.Repeated))
+	m.expired.Add(float64(appended.Expired))
+	m.unclaimed.Add(float64(unclaimed))
+}
+
+func (m *metrics) add(c counts) {
+	other := 0
+	for field, n := range c.fields.All {
+		m.fields.WithLabelValues(field).Add(float64(n))
+		other += n
+	}
+	failed := 0
+	for code, n := range c.failed {
+		m.failed.WithLabelValues(code).Add(float64(n))
+		failed += n
+	}
+	for _, kind := range [...]struct {
+		name string
+		n    int
+	}{
+		{"delivered", c.delivered}, {"received", c.received}, {"sent", c.sent}, {"failed", failed}, {"report", c.reports},
+		{"skipped", c.skipped}, {"other", other},
+	} {
+		m.updates.WithLabelValues(kind.name).Add(float64(kind.n))
+	}
+}
+
+// counts are what one request brought.
+type counts struct {
+	delivered, received, sent, reports, skipped int
+	failed                                      map[string]int // by code
+	fields                                      meta.Fields
+}
+
+func count(u *meta.Updates) counts {
+	c := counts{
+		delivered: len(u.Deliveries), received: len(u.Received), sent: u.Sent, reports: len(u.Reports), skipped: u.Skipped, fields: u.Other,
+	}
+	if len(u.Failures) > 0 {
+		c.failed = make(map[string]int, 1)
+	}
+	for i := range u.Failures {
+		code, known := failureCodes[u.Failures[i].Code]
+		if !known {
+			code = "other"
+		}
+		c.failed[code]++
+	}
+	return c
+}
+
+// failureCodes are the codes that say something about a number, its account or its users, by Meta's page
+// "support/error-codes".
+var failureCodes = func() map[int64]string {
+	names := map[int64]string{}
+	for _, code := range []int64{
+		368, 130429, 130472, 130497, 131000, 131016, 131026, 131031, 131037, 131042, 131045, 131047, 131048, 131049, 131050, 131056, 131057,
+		131062, 132001, 132015, 132016,
+	} {
+		names[code] = strconv.FormatInt(code, 10)
+	}
+	return names
+}()

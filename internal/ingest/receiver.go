@@ -1,0 +1,323 @@
+// Package ingest receives webhooks over HTTP and turns them into ledger records.
+//
+// A request is acknowledged after the ledger has made it durable, never before. Whatever else happens, the answer makes
+// Meta send it again: it does so for up to seven days, and the ledger takes what it knows already without counting it.
+//
+// Nothing here writes a phone number, a user, a message or a secret to a log, an answer or a metric.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/meta"
+)
+
+const (
+	// DefaultPath is where webhooks are received.
+	DefaultPath = "/webhooks/whatsapp"
+
+	// MaxBody is the longest body that is read, in bytes: Meta sends up to 3 MB.
+	MaxBody = 3 << 20
+
+	// maxBuffered bounds the bodies in memory at one time, in bytes: a body must be read whole before it is known whether
+	// Meta signed it.
+	maxBuffered = 128 << 20
+
+	firstBuffer  = 32 << 10  // bytes: more than 100 statuses
+	maxKept      = 512 << 10 // bytes of a buffer that is used again: more than 1,000 statuses
+	retryAfter   = 10        // seconds
+	maxChallenge = 256       // bytes: Meta's has ten digits
+)
+
+// Appender is what the receiver needs of a ledger. The batch is the caller's again once Append has returned nil.
+type Appender interface {
+	Append(ctx context.Context, batch ledger.Batch, now time.Time) (ledger.Appended, error)
+}
+
+// Hasher makes keys of ids. It keeps no id: the memory behind one is used again. Phone numbers of users come as Meta
+// writes them, in digits without the plus.
+type Hasher interface {
+	User(id string) ledger.UserKey
+	Message(id string) ledger.MessageKey
+}
+
+// Backend is where updates go.
+type Backend struct {
+	Ledger Appender
+	Hasher Hasher
+	// Known reports whether a resource names the number, given in E.164. Updates of others are kept as well, since the
+	// resource may come later. Nil means that all are known.
+	Known func(number string) bool
+}
+
+// Options say how a Receiver is made. Path and Log are optional.
+type Options struct {
+	Path        string // DefaultPath if empty
+	Credentials *Credentials
+	Clock       clock.PassiveClock
+	Metrics     prometheus.Registerer
+	Log         logr.Logger
+}
+
+// Receiver is the HTTP handler of the webhook. It answers:
+//
+//	200  the updates are durable, or the handshake is right
+//	400  the body is malformed; the answer names the field
+//	401  no secret signed the body
+//	403  the handshake is wrong
+//	404  another path
+//	405  another method
+//	408  the body came too slowly
+//	413  the body is longer than MaxBody, or holds more than meta.MaxUpdates
+//	415  the body is encoded, such as by gzip
+//	503  there is no backend, no secret or too little memory, or the ledger failed; to be tried again
+type Receiver struct {
+	path        string
+	credentials *Credentials
+	clock       clock.PassiveClock
+	metrics     *metrics
+	log         logr.Logger
+
+	backend  atomic.Pointer[Backend]
+	buffered atomic.Int64 // bytes of bodies in memory
+	bodies   sync.Pool    // of *[]byte
+	batches  sync.Pool    // of *ledger.Batch
+}
+
+// NewReceiver returns a receiver without a backend.
+func NewReceiver(options Options) (*Receiver, error) {
+	if options.Credentials == nil || options.Clock == nil || options.Metrics == nil {
+		return nil, errors.New("a receiver needs credentials, a clock and a registerer of metrics")
+	}
+	metrics, err := newMetrics(options.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	r := &Receiver{path: options.Path, credentials: options.Credentials, clock: options.Clock, metrics: metrics, log: options.Log}
+	if r.path == "" {
+		r.path = DefaultPath
+	}
+	r.bodies.New = func() any { b := make([]byte, 0, firstBuffer); return &b }
+	r.batches.New = func() any { return new(ledger.Batch) }
+	return r, nil
+}
+
+// SetBackend says where updates go from now on. Until there is a backend, and after it was set to nil, the receiver asks
+// Meta to try again: set it once this replica leads and its ledger and caches are there. Requests under way finish with
+// the backend they began with.
+func (r *Receiver) SetBackend(backend *Backend) { r.backend.Store(backend) }
+
+// Ready is a readiness check: an error says what the receiver lacks.
+func (r *Receiver) Ready(*http.Request) error {
+	switch {
+	case r.backend.Load() == nil:
+		return errors.New("the receiver has no ledger yet")
+	case len(r.credentials.get().keys) == 0:
+		return errors.New("the receiver has no app secret")
+	}
+	return nil
+}
+
+// answer is what a request gets.
+type answer struct {
+	code int
+	text string
+}
+
+var unavailable = answer{http.StatusServiceUnavailable, "not ready, try again"}
+
+// ServeHTTP implements http.Handler.
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	start := r.clock.Now()
+	defer func() {
+		// The panic's value may hold what was read; the stack says where.
+		if p := recover(); p != nil {
+			r.log.Error(fmt.Errorf("panic with a %T", p), "A webhook request failed", "stack", string(debug.Stack()))
+			r.reply(w, answer{http.StatusInternalServerError, "internal error"}, start)
+		}
+	}()
+	r.reply(w, r.answer(w, req), start)
+}
+
+func (r *Receiver) reply(w http.ResponseWriter, a answer, start time.Time) {
+	header := w.Header()
+	switch a.code {
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", "GET, POST")
+	case http.StatusServiceUnavailable:
+		header.Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	if a.text != "" {
+		header.Set("Content-Type", "text/plain; charset=utf-8")
+		header.Set("X-Content-Type-Options", "nosniff")
+	}
+	w.WriteHeader(a.code)
+	_, _ = io.WriteString(w, a.text) // whoever asked may be gone
+	r.metrics.request(a.code, r.clock.Since(start))
+}
+
+func (r *Receiver) answer(w http.ResponseWriter, req *http.Request) answer {
+	if req.URL.Path != r.path {
+		return answer{http.StatusNotFound, "not found"}
+	}
+	switch req.Method {
+	case http.MethodGet:
+		return r.handshake(req)
+	case http.MethodPost:
+		return r.receive(w, req)
+	default:
+		return answer{http.StatusMethodNotAllowed, "method not allowed"}
+	}
+}
+
+// handshake answers Meta's question whether this is the right place, asked when the webhook is set up.
+func (r *Receiver) handshake(req *http.Request) answer {
+	query := req.URL.Query()
+	challenge := query.Get("hub.challenge")
+	if query.Get("hub.mode") != "subscribe" || !printable(challenge) || !r.credentials.get().verifies(query.Get("hub.verify_token")) {
+		return answer{http.StatusForbidden, "forbidden"}
+	}
+	return answer{http.StatusOK, challenge}
+}
+
+// printable reports whether a challenge can be echoed: not empty, not long, and in printable ASCII.
+func printable(challenge string) bool {
+	for i := range len(challenge) {
+		if challenge[i] < ' ' || challenge[i] > '~' {
+			return false
+		}
+	}
+	return challenge != "" && len(challenge) <= maxChallenge
+}
+
+// receive takes a POST.
+func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) answer {
+	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return answer{http.StatusUnsupportedMediaType, "the body must not be encoded"}
+	}
+	if req.ContentLength > MaxBody {
+		return tooLong
+	}
+	// What can be refused is refused before the body is read.
+	credentials := r.credentials.get()
+	backend := r.backend.Load()
+	if backend == nil || len(credentials.keys) == 0 {
+		return unavailable
+	}
+	signature, ok := parseSignature(req.Header.Get("X-Hub-Signature-256"))
+	if !ok {
+		return unsigned
+	}
+
+	batch := r.batches.Get().(*ledger.Batch)
+	batch.Entries, batch.Reports = batch.Entries[:0], batch.Reports[:0]
+	now := r.clock.Now()
+	counts, refused := r.read(w, req, credentials, &signature, backend.Hasher, now, batch)
+	if refused.code != 0 {
+		r.batches.Put(batch)
+		return refused
+	}
+	appended, err := backend.Ledger.Append(req.Context(), *batch, now)
+	if err != nil {
+		// The batch is not used again: whoever still works on it may not be done.
+		if req.Context().Err() == nil { // otherwise whoever sent them hung up
+			r.log.Error(err, "Webhook updates could not be stored; Meta will send them again")
+		}
+		return unavailable
+	}
+	r.metrics.stored(counts, appended, unclaimed(batch, backend.Known))
+	r.batches.Put(batch)
+	return answer{code: http.StatusOK}
+}
+
+var (
+	tooLong  = answer{http.StatusRequestEntityTooLarge, "the body must have at most " + strconv.Itoa(MaxBody) + " bytes"}
+	unsigned = answer{http.StatusUnauthorized, "the header X-Hub-Signature-256 must be sha256= and the body's HMAC in hex"}
+)
+
+// read reads a body into batch, and counts what it brought. A code other than zero says why it could not. Body and parser
+// are given back before the ledger is waited for.
+func (r *Receiver) read(w http.ResponseWriter, req *http.Request, credentials *secrets, signature *signature, hasher Hasher, now time.Time,
+	batch *ledger.Batch,
+) (counts, answer) {
+	buffer := r.bodies.Get().(*[]byte)
+	defer func() {
+		if cap(*buffer) <= maxKept {
+			r.bodies.Put(buffer)
+		}
+	}()
+	held, refused := r.readBody(w, req, buffer)
+	defer r.buffered.Add(-held)
+	if refused.code != 0 {
+		return counts{}, refused
+	}
+	if !credentials.signed(*buffer, signature) {
+		return counts{}, unsigned
+	}
+
+	updates, err := meta.Parse(*buffer, now.Add(ledger.Ahead))
+	if err != nil {
+		// Meta's documents and Meta differ, or we are wrong. Either way someone should look.
+		r.log.Info("A signed webhook was refused", "problem", err.Error())
+		if _, many := errors.AsType[*meta.TooManyError](err); many {
+			return counts{}, answer{http.StatusRequestEntityTooLarge, err.Error()}
+		}
+		return counts{}, answer{http.StatusBadRequest, err.Error()}
+	}
+	defer updates.Release()
+	record(updates, hasher, batch)
+	return count(updates), answer{}
+}
+
+// readBody reads the request's body into buffer. It returns how many bytes of r.buffered it holds, in any case.
+func (r *Receiver) readBody(w http.ResponseWriter, req *http.Request, buffer *[]byte) (held int64, refused answer) {
+	source := http.MaxBytesReader(w, req.Body, MaxBody)
+	body := (*buffer)[:0]
+	defer func() { *buffer = body }()
+	hold := func(bytes int) bool {
+		held += int64(bytes)
+		return r.buffered.Add(int64(bytes)) <= maxBuffered
+	}
+	if !hold(cap(body)) {
+		return held, unavailable
+	}
+	for {
+		// The buffer grows as the body comes, so that a promised length alone takes no memory.
+		if len(body) == cap(body) {
+			size := min(2*cap(body), MaxBody+1)
+			if !hold(size - cap(body)) {
+				return held, unavailable
+			}
+			body = append(make([]byte, 0, size), body...)
+		}
+		n, err := source.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case err == nil:
+		case err == io.EOF:
+			return held, answer{}
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return held, answer{http.StatusRequestTimeout, "the body came too slowly"}
+		default:
+			if _, long := errors.AsType[*http.MaxBytesError](err); long {
+				return held, tooLong
+			}
+			return held, answer{http.StatusBadRequest, "the body could not be read to its end"}
+		}
+	}
+}

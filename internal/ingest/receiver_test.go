@@ -1,0 +1,507 @@
+package ingest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"github.com/prometheus/client_golang/prometheus"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
+)
+
+const (
+	number    = "+15550001111"
+	appSecret = "s3cr3t-of-the-app"
+	token     = "t0ken-to-verify"
+)
+
+var now = time.Unix(1790000000, 0)
+
+// recorder is a ledger that keeps what it was given.
+type recorder struct {
+	batches  []ledger.Batch
+	appended ledger.Appended
+	err      error
+	panics   bool
+}
+
+func (l *recorder) Append(_ context.Context, batch ledger.Batch, _ time.Time) (ledger.Appended, error) {
+	if l.panics {
+		panic("the ledger was given 15557770000")
+	}
+	if l.err != nil {
+		return ledger.Appended{}, l.err
+	}
+	l.batches = append(l.batches, ledger.Batch{
+		Entries: append([]ledger.Entry(nil), batch.Entries...), Reports: append([]ledger.Report(nil), batch.Reports...),
+	})
+	return l.appended, nil
+}
+
+// tableHasher gives every id a key of its own that a test can foretell.
+type tableHasher struct{ ids []string }
+
+func (h *tableHasher) key(id string) uint64 {
+	for i, known := range h.ids {
+		if known == id {
+			return uint64(i + 1)
+		}
+	}
+	h.ids = append(h.ids, strings.Clone(id))
+	return uint64(len(h.ids))
+}
+
+func (h *tableHasher) User(id string) ledger.UserKey       { return ledger.UserKey(h.key(id)) }
+func (h *tableHasher) Message(id string) ledger.MessageKey { return ledger.MessageKey(h.key(id)) }
+
+// fixture is a receiver with all that it needs.
+type fixture struct {
+	*Receiver
+	ledger  *recorder
+	hasher  *tableHasher
+	metrics *prometheus.Registry
+	dir     string
+	logs    *strings.Builder
+}
+
+func newFixture(t testing.TB) *fixture {
+	t.Helper()
+	f := &fixture{ledger: &recorder{}, hasher: &tableHasher{}, metrics: prometheus.NewRegistry(), dir: t.TempDir(), logs: &strings.Builder{}}
+	log := funcr.New(func(prefix, args string) { fmt.Fprintln(f.logs, prefix, args) }, funcr.Options{Verbosity: 10})
+	write(t, f.dir, AppSecretFile, appSecret+"\n")
+	write(t, f.dir, VerifyTokenFile, token)
+	receiver, err := NewReceiver(Options{
+		Credentials: NewCredentials(f.dir, log), Clock: clocktesting.NewFakePassiveClock(now), Metrics: f.metrics, Log: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Receiver = receiver
+	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher})
+	return f
+}
+
+func (f *fixture) do(req *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	f.ServeHTTP(w, req)
+	return w
+}
+
+func (f *fixture) post(body []byte) *httptest.ResponseRecorder { return f.do(signed(body, appSecret)) }
+
+// expectMetric compares all of a counter, one line per label.
+func (f *fixture) expectMetric(t *testing.T, name, want string) {
+	t.Helper()
+	families, err := f.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			line := name
+			for _, label := range m.GetLabel() {
+				line += fmt.Sprintf("{%s=%q}", label.GetName(), label.GetValue())
+			}
+			got = append(got, fmt.Sprintf("%s %v", line, m.GetCounter().GetValue()))
+		}
+	}
+	if got := strings.Join(got, "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func signed(body []byte, secret string) *http.Request {
+	req := httptest.NewRequest(http.MethodPost, DefaultPath, bytes.NewReader(body))
+	req.Header.Set("X-Hub-Signature-256", metatest.Sign(secret, body))
+	return req
+}
+
+func write(t testing.TB, dir, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func delivered(n int) []byte {
+	statuses := make([]metatest.Status, n)
+	for i := range statuses {
+		statuses[i] = metatest.Status{ID: fmt.Sprintf("wamid.%05d", i), Status: "delivered", Phone: "15557770000", At: now}
+	}
+	return metatest.MessagesPayload(number, statuses, nil)
+}
+
+func TestTheHandshakeAnswersWithTheChallenge(t *testing.T) {
+	f := newFixture(t)
+	for _, test := range []struct {
+		name, mode, token, challenge string
+		code                         int
+	}{
+		{"right", "subscribe", token, "1158201444", 200},
+		{"wrong token", "subscribe", token + "x", "1158201444", 403},
+		{"no token", "subscribe", "", "1158201444", 403},
+		{"wrong mode", "unsubscribe", token, "1158201444", 403},
+		{"no challenge", "subscribe", token, "", 403},
+		{"longest challenge", "subscribe", token, strings.Repeat("1", 256), 200},
+		{"longer challenge", "subscribe", token, strings.Repeat("1", 257), 403},
+		{"a challenge that is no text", "subscribe", token, "1\n2", 403},
+	} {
+		query := url.Values{"hub.mode": {test.mode}, "hub.verify_token": {test.token}, "hub.challenge": {test.challenge}}
+		w := f.do(httptest.NewRequest(http.MethodGet, DefaultPath+"?"+query.Encode(), nil))
+		if w.Code != test.code || test.code == 200 && w.Body.String() != test.challenge {
+			t.Errorf("%s: got %d %q", test.name, w.Code, w.Body)
+		}
+		if got := w.Header().Get("Content-Type"); !strings.HasPrefix(got, "text/plain") || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: the answer may be read as %q", test.name, got)
+		}
+	}
+}
+
+func TestEveryAnswerHasItsCode(t *testing.T) {
+	small := delivered(1)
+	with := func(req *http.Request, change func(*http.Request)) *http.Request { change(req); return req }
+	long := append(bytes.Clone(small), bytes.Repeat([]byte(" "), MaxBody+1-len(small))...)
+	for _, test := range []struct {
+		name  string
+		code  int
+		req   *http.Request
+		setup func(*fixture)
+	}{
+		{"a signed body", 200, signed(small, appSecret), nil},
+		{"another path", 404, httptest.NewRequest(http.MethodPost, DefaultPath+"/", nil), nil},
+		{"another method", 405, httptest.NewRequest(http.MethodPut, DefaultPath, nil), nil},
+		{"a HEAD", 405, httptest.NewRequest(http.MethodHead, DefaultPath, nil), nil},
+		{"no signature", 401, with(signed(small, appSecret), func(r *http.Request) { r.Header.Del("X-Hub-Signature-256") }), nil},
+		{"another secret's signature", 401, signed(small, "other"), nil},
+		{"SHA-1", 401, with(signed(small, appSecret), func(r *http.Request) { r.Header.Set("X-Hub-Signature-256", "sha1="+strings.Repeat("0", 64)) }), nil},
+		{"no hex", 401, with(signed(small, appSecret), func(r *http.Request) { r.Header.Set("X-Hub-Signature-256", "sha256="+strings.Repeat("g", 64)) }), nil},
+		{"half a signature", 401, with(signed(small, appSecret), func(r *http.Request) {
+			r.Header.Set("X-Hub-Signature-256", r.Header.Get("X-Hub-Signature-256")[:39])
+		}), nil},
+		{"an unsigned body that is not JSON", 401, signed([]byte("{"), "other"), nil},
+		{"a signed body that is not JSON", 400, signed([]byte("{"), appSecret), nil},
+		{"an empty body", 400, signed(nil, appSecret), nil},
+		{"gzip", 415, with(signed(small, appSecret), func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }), nil},
+		{"identity", 200, with(signed(small, appSecret), func(r *http.Request) { r.Header.Set("Content-Encoding", "identity") }), nil},
+		{"a body that is too long", 413, signed(long, appSecret), nil},
+		{"a body that is too long without saying so", 413, with(signed(long, appSecret), func(r *http.Request) { r.ContentLength = -1 }), nil},
+		{"a body of the greatest length", 200, signed(long[:MaxBody], appSecret), nil},
+		{"a body cut off", 400, with(signed(small, appSecret), func(r *http.Request) { r.Body = io.NopCloser(cutOff{}) }), nil},
+		{"a body that comes too slowly", 408, with(signed(small, appSecret), func(r *http.Request) { r.Body = io.NopCloser(tooSlow{}) }), nil},
+		{"1,000 updates", 200, signed(delivered(1000), appSecret), nil},
+		{"1,001 updates", 413, signed(delivered(1001), appSecret), nil},
+		{"no backend", 503, signed(small, appSecret), func(f *fixture) { f.SetBackend(nil) }},
+		{"a ledger that fails", 503, signed(small, appSecret), func(f *fixture) { f.ledger.err = errors.New("the disk is full") }},
+		{"a closed ledger", 503, signed(small, appSecret), func(f *fixture) { f.ledger.err = ledger.ErrClosed }},
+		{"too many bodies at once", 503, signed(small, appSecret), func(f *fixture) { f.buffered.Store(maxBuffered) }},
+		{"a panic", 500, signed(small, appSecret), func(f *fixture) { f.ledger.panics = true }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t)
+			if test.setup != nil {
+				test.setup(f)
+			}
+			before := f.buffered.Load()
+			w := f.do(test.req)
+			if w.Code != test.code {
+				t.Fatalf("got %d %s", w.Code, w.Body)
+			}
+			if stored := len(f.ledger.batches) == 1; stored != (test.code == 200) {
+				t.Errorf("stored: %v", stored)
+			}
+			if later := w.Header().Get("Retry-After") != ""; later != (test.code == 503) {
+				t.Errorf("to be tried again: %v", later)
+			}
+			if got := f.buffered.Load(); got != before {
+				t.Errorf("%d bytes are still taken for in memory", got-before)
+			}
+			f.expectMetric(t, "numberfleet_webhook_requests_total", fmt.Sprintf(`numberfleet_webhook_requests_total{code="%d"} 1`, test.code))
+			for _, personal := range []string{"555", "wamid", appSecret, token} {
+				if strings.Contains(f.logs.String(), personal) || strings.Contains(w.Body.String(), personal) {
+					t.Errorf("%q is in the answer %s or the logs\n%s", personal, w.Body, f.logs)
+				}
+			}
+		})
+	}
+}
+
+type cutOff struct{}
+
+func (cutOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+type tooSlow struct{}
+
+func (tooSlow) Read([]byte) (int, error) {
+	return 0, fmt.Errorf("read tcp: %w", os.ErrDeadlineExceeded)
+}
+
+func TestAGzippedBodyIsRefusedThoughItIsSigned(t *testing.T) {
+	f := newFixture(t)
+	var body bytes.Buffer
+	w := gzip.NewWriter(&body)
+	_, _ = w.Write(delivered(1))
+	_ = w.Close()
+	if got := f.post(body.Bytes()); got.Code != 400 { // not said to be gzip: it is simply no JSON
+		t.Errorf("got %d", got.Code)
+	}
+	req := signed(body.Bytes(), appSecret)
+	req.Header.Set("Content-Encoding", "gzip")
+	if got := f.do(req); got.Code != 415 {
+		t.Errorf("got %d", got.Code)
+	}
+}
+
+// The signature is over the bytes as they came: the same JSON in other bytes is another body.
+func TestTheSignatureIsOverTheRawBytes(t *testing.T) {
+	f := newFixture(t)
+	body := delivered(1)
+	req := signed(body, appSecret)
+	req.Body = io.NopCloser(bytes.NewReader(append(bytes.Clone(body), '\n')))
+	req.ContentLength++
+	if w := f.do(req); w.Code != 401 {
+		t.Errorf("a changed body got %d", w.Code)
+	}
+	escaped := bytes.Replace(body, []byte(`"delivered"`), []byte(`"\u0064elivered"`), 1)
+	if w := f.post(escaped); w.Code != 200 || len(f.ledger.batches[0].Entries) != 1 {
+		t.Errorf("a body with escapes got %d", w.Code)
+	}
+}
+
+func TestNothingIsAcknowledgedUntilTheLedgerHasIt(t *testing.T) {
+	f := newFixture(t)
+	f.ledger.err = errors.New("the disk is full")
+	if w := f.post(delivered(3)); w.Code != 503 {
+		t.Fatalf("got %d", w.Code)
+	}
+	const updates = "numberfleet_webhook_updates_total"
+	f.expectMetric(t, updates, kinds(updates, nil))
+	f.ledger.err = nil
+	if w := f.post(delivered(3)); w.Code != 200 || w.Body.Len() != 0 {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	f.expectMetric(t, updates, kinds(updates, map[string]int{"delivered": 3}))
+	if len(f.ledger.batches) != 1 || len(f.ledger.batches[0].Entries) != 3 {
+		t.Errorf("got %v", f.ledger.batches)
+	}
+}
+
+func TestOneBadItemRefusesTheWholePOSTAndIsNamed(t *testing.T) {
+	f := newFixture(t)
+	body := metatest.MessagesPayload(number, []metatest.Status{
+		{ID: "wamid.A", Status: "delivered", Phone: "15557770000", At: now},
+		{ID: "wamid.B", Status: "delivered", At: now},
+	}, nil)
+	w := f.post(body)
+	const path = "entry[0].changes[0].value.statuses[1].recipient_id"
+	if w.Code != 400 || !strings.HasPrefix(w.Body.String(), path+" must") || len(f.ledger.batches) != 0 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	if !strings.Contains(f.logs.String(), path) {
+		t.Errorf("the path is not in the logs\n%s", f.logs)
+	}
+}
+
+func TestATimeAheadIsRefusedAndAnOldOneLeftToTheLedger(t *testing.T) {
+	for _, test := range []struct {
+		at   time.Time
+		code int
+	}{
+		{now.Add(ledger.Ahead), 200},
+		{now.Add(ledger.Ahead + time.Second), 400},
+		{now.Add(-ledger.Kept - ledger.Lateness - time.Hour), 200},
+	} {
+		f := newFixture(t)
+		f.ledger.appended.Expired = 1
+		w := f.post(metatest.MessagesPayload(number, []metatest.Status{{ID: "m", Status: "read", Phone: "1", At: test.at}}, nil))
+		if w.Code != test.code || test.code == 400 && !strings.HasPrefix(w.Body.String(), "entry[0].changes[0].value.statuses[0].timestamp must") {
+			t.Errorf("%s: got %d %s", test.at.Sub(now), w.Code, w.Body)
+		}
+	}
+}
+
+func TestUpdatesBecomeRecords(t *testing.T) {
+	f := newFixture(t)
+	for _, file := range []string{"delivered", "old_shape", "scoped_only", "groups", "inbound", "calls", "sent_and_failed", "flagged", "downgrade", "throughput", "other_fields"} {
+		body, err := os.ReadFile(filepath.Join("..", "meta", "testdata", file+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := f.post(body); w.Code != 200 {
+			t.Fatalf("%s: %d %s", file, w.Code, w.Body)
+		}
+	}
+	user, message := f.hasher.User, f.hasher.Message
+	want := [][]ledger.Entry{
+		{{Number: number, Kind: ledger.Delivered, User: user("15557770000"), Alias: user("US.123"), Message: message("wamid.A"), At: 1790000001}},
+		{{Number: number, Kind: ledger.Delivered, User: user("15557770001"), Message: message("wamid.B"), At: 1790000002}},
+		{
+			{Number: number, Kind: ledger.Delivered, User: user("US.124"), Message: message("wamid.C"), At: 1790000003},
+			{Number: number, Kind: ledger.Delivered, User: user("US.124"), Message: message("wamid.D"), At: 1790000004},
+			{Number: number, Kind: ledger.Received, User: user("US.124"), At: 1790000005},
+		},
+		{{Number: number, Kind: ledger.Delivered, User: user("15557770002"), Alias: user("US.125"), Message: message("wamid.F/15557770002"), At: 1790000006}},
+		{
+			{Number: number, Kind: ledger.Received, User: user("15557770003"), Alias: user("US.126"), At: 1790000008},
+			{Number: number, Kind: ledger.Received, User: user("15557770003"), Alias: user("US.126"), At: 1790000009},
+		},
+		{{Number: number, Kind: ledger.Received, User: user("15557770005"), At: 1790000011}},
+		nil, nil, nil, nil, nil,
+	}
+	reports := map[int][]ledger.Report{
+		7: {
+			{Number: number, Kind: ledger.QualityReport, At: 1790000016, Value: "Low", Reason: "FLAGGED"},
+			{Number: number, Kind: ledger.ConnectionReport, At: 1790000016, Value: "Flagged", Reason: "FLAGGED"},
+		},
+		8: {{Number: number, Kind: ledger.LimitReport, At: 1790000017, Value: "10000", Reason: "DOWNGRADE"}},
+	}
+	for i, batch := range f.ledger.batches {
+		if !reflect.DeepEqual(batch.Entries, want[i]) || !reflect.DeepEqual(batch.Reports, reports[i]) {
+			t.Errorf("batch %d\n got %+v\nwant %+v and %+v", i, batch, want[i], reports[i])
+		}
+	}
+	const updates, other, failed = "numberfleet_webhook_updates_total", "numberfleet_webhook_other_changes_total", "numberfleet_webhook_failed_messages_total"
+	f.expectMetric(t, updates, kinds(updates, map[string]int{
+		"delivered": 5, "received": 4, "sent": 1, "failed": 1, "report": 3, "skipped": 10, "other": 3,
+	}))
+	f.expectMetric(t, failed, failed+`{code="131049"} 1`)
+	f.expectMetric(t, other, other+`{field="account_review_update"} 1
+`+other+`{field="business_capability_update"} 1
+`+other+`{field="other"} 1`)
+}
+
+func TestWhatTheLedgerKnewAndWhatNobodyClaimsIsCounted(t *testing.T) {
+	f := newFixture(t)
+	f.ledger.appended = ledger.Appended{New: 1, Repeated: 2, Expired: 3}
+	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher, Known: func(n string) bool { return n != number }})
+	for _, body := range [][]byte{
+		delivered(4), metatest.QualityUpdatePayload(number, "FLAGGED", "", now), metatest.QualityUpdatePayload("+15550002222", "FLAGGED", "", now),
+	} {
+		if w := f.post(body); w.Code != 200 {
+			t.Fatalf("got %d %s", w.Code, w.Body)
+		}
+	}
+	for name, want := range map[string]int{"repeated": 6, "expired": 9, "unclaimed": 6} {
+		name = "numberfleet_webhook_" + name + "_updates_total"
+		f.expectMetric(t, name, fmt.Sprintf("%s %d", name, want))
+	}
+}
+
+func TestItIsReadyWithALedgerAndASecret(t *testing.T) {
+	f := newFixture(t)
+	if err := f.Ready(nil); err != nil {
+		t.Error(err)
+	}
+	f.SetBackend(nil)
+	if f.Ready(nil) == nil {
+		t.Error("it is ready without a ledger")
+	}
+	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher})
+	f.credentials.current.Store(&secrets{})
+	if f.Ready(nil) == nil {
+		t.Error("it is ready without a secret")
+	}
+}
+
+// FuzzReceive promises that no request makes the receiver panic or acknowledge what the ledger does not have.
+func FuzzReceive(f *testing.F) {
+	for _, body := range []string{`{}`, string(delivered(2)), string(metatest.QualityUpdatePayload(number, "FLAGGED", "", now))} {
+		f.Add("POST", DefaultPath, metatest.Sign(appSecret, []byte(body)), body, true)
+	}
+	f.Add("GET", DefaultPath+"?hub.mode=subscribe&hub.verify_token="+token+"&hub.challenge=1", "", "", false)
+	fixture := newFixture(f)
+	f.Fuzz(func(t *testing.T, method, target, signature, body string, sign bool) {
+		u, err := url.ParseRequestURI(target)
+		if err != nil {
+			return
+		}
+		if sign {
+			signature = metatest.Sign(appSecret, []byte(body))
+		}
+		req := &http.Request{
+			Method: method, URL: u, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
+			Header: http.Header{"X-Hub-Signature-256": {signature}},
+		}
+		fixture.ledger.batches = nil
+		w := fixture.do(req)
+		if w.Code == 500 {
+			t.Fatal("it panicked")
+		}
+		acknowledged := method == http.MethodPost && w.Code == 200
+		if acknowledged != (len(fixture.ledger.batches) == 1) || acknowledged && signature != metatest.Sign(appSecret, []byte(body)) {
+			t.Fatalf("acknowledged: %v, stored: %d", acknowledged, len(fixture.ledger.batches))
+		}
+	})
+}
+
+// kinds are the lines of a counter by kind: zero but for those given.
+func kinds(metric string, counts map[string]int) string {
+	var lines []string
+	for _, kind := range []string{"delivered", "failed", "other", "received", "report", "sent", "skipped"} {
+		lines = append(lines, fmt.Sprintf(`%s{kind="%s"} %d`, metric, kind, counts[kind]))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// nothing is a ledger and a hasher that cost nothing: what is left is the receiver.
+type nothing struct{}
+
+func (nothing) Append(context.Context, ledger.Batch, time.Time) (ledger.Appended, error) {
+	return ledger.Appended{}, nil
+}
+func (nothing) User(id string) ledger.UserKey       { return ledger.UserKey(len(id)) }
+func (nothing) Message(id string) ledger.MessageKey { return ledger.MessageKey(len(id)) }
+
+func BenchmarkReceive(b *testing.B) {
+	for _, n := range []int{1, 10, 100, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			f := newFixture(b)
+			f.log = logr.Discard()
+			f.SetBackend(&Backend{Ledger: nothing{}, Hasher: nothing{}, Known: func(string) bool { return true }})
+			body := delivered(n)
+			source := bytes.NewReader(body)
+			req := signed(body, appSecret)
+			w := discard{header: http.Header{}}
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				source.Reset(body)
+				req.Body = io.NopCloser(source)
+				if f.ServeHTTP(&w, req); w.code != 200 {
+					b.Fatal(w.code)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/status")
+		})
+	}
+}
+
+type discard struct {
+	header http.Header
+	code   int
+}
+
+func (w *discard) Header() http.Header         { return w.header }
+func (w *discard) WriteHeader(code int)        { w.code = code }
+func (w *discard) Write(b []byte) (int, error) { return len(b), nil }

@@ -1,0 +1,192 @@
+package ingest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
+)
+
+// serve starts the server and returns its address and what stops it.
+func serve(t *testing.T, s *Server) (address string, stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	listening, done := make(chan net.Addr, 1), make(chan error, 1)
+	s.Address = "127.0.0.1:0"
+	s.listening = func(a net.Addr) { listening <- a }
+	go func() { done <- s.Start(ctx) }()
+	stop = func() error { cancel(); return <-done }
+	select {
+	case a := <-listening:
+		return a.String(), stop
+	case err := <-done:
+		cancel()
+		t.Fatal(err)
+		return "", nil
+	}
+}
+
+func TestAServerReceivesAndLetsRequestsFinish(t *testing.T) {
+	f := newFixture(t)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	address, stop := serve(t, &Server{Log: f.log, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-leave
+		f.ServeHTTP(w, r)
+	})})
+	body := delivered(1)
+	codes := make(chan int, 1)
+	go func() {
+		req, _ := http.NewRequest(http.MethodPost, "http://"+address+DefaultPath, bytes.NewReader(body))
+		req.Header.Set("X-Hub-Signature-256", metatest.Sign(appSecret, body))
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			codes <- 0
+			return
+		}
+		_ = resp.Body.Close()
+		codes <- resp.StatusCode
+	}()
+	<-entered
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	time.Sleep(20 * time.Millisecond) // for the shutdown to begin
+	close(leave)
+	if code := <-codes; code != 200 {
+		t.Errorf("got %d", code)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASlowClientIsCutOff(t *testing.T) {
+	f := newFixture(t)
+	address, stop := serve(t, &Server{Log: f.log, Handler: f, bounds: func(s *http.Server) {
+		s.ReadHeaderTimeout, s.ReadTimeout = 100*time.Millisecond, 200*time.Millisecond
+	}})
+	defer func() { _ = stop() }()
+	signature := metatest.Sign(appSecret, delivered(1))
+	for name, test := range map[string]struct{ sent, answer string }{
+		"in the headers": {"POST " + DefaultPath + " HTTP/1.1\r\nHost: x\r\n", ""},
+		"in the body": {
+			"POST " + DefaultPath + " HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: " + signature + "\r\nContent-Length: 100\r\n\r\n{",
+			"HTTP/1.1 408 Request Timeout",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = c.Close() }()
+			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+			if _, err := io.WriteString(c, test.sent); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := io.ReadAll(bufio.NewReader(c)) // until the server hangs up
+			if err != nil || !strings.HasPrefix(string(answer), test.answer) {
+				t.Errorf("got %q, %v", answer, err)
+			}
+		})
+	}
+}
+
+func TestAGreatHeaderIsRefused(t *testing.T) {
+	f := newFixture(t)
+	address, stop := serve(t, &Server{Log: f.log, Handler: f})
+	defer func() { _ = stop() }()
+	req, _ := http.NewRequest(http.MethodGet, "http://"+address+DefaultPath, nil)
+	req.Header.Set("X-Padding", strings.Repeat("x", maxHeader+8<<10))
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("got %d", resp.StatusCode)
+	}
+}
+
+func TestACertificateIsReplacedWithoutARestart(t *testing.T) {
+	f := newFixture(t)
+	dir := t.TempDir()
+	certify(t, dir, 1)
+	address, stop := serve(t, &Server{Log: f.log, Handler: f, CertDir: dir})
+	defer func() { _ = stop() }()
+	serial := func() string {
+		c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			return err.Error()
+		}
+		defer func() { _ = c.Close() }()
+		return c.ConnectionState().PeerCertificates[0].SerialNumber.String()
+	}
+	if got := serial(); got != "1" {
+		t.Fatalf("got certificate %s", got)
+	}
+	time.Sleep(50 * time.Millisecond) // for the watch to begin
+	certify(t, dir, 2)
+	eventually(t, "the new certificate is served", func() bool { return serial() == "2" })
+
+	old, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10})
+	if err == nil {
+		_ = old.Close()
+		t.Error("TLS 1.1 is spoken")
+	}
+}
+
+func TestAServerThatCannotStartSaysWhy(t *testing.T) {
+	f := newFixture(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	for want, s := range map[string]*Server{
+		"cannot listen": {Address: taken.Addr().String(), Handler: f, Log: f.log},
+		"certificate":   {Address: "127.0.0.1:0", CertDir: t.TempDir(), Handler: f, Log: f.log},
+	} {
+		if err := s.Start(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want one about %s", err, want)
+		}
+	}
+}
+
+// certify writes a certificate of its own with the serial number.
+func certify(t *testing.T, dir string, serial int64) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: fmt.Sprint(serial)}, NotAfter: time.Now().Add(time.Hour),
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
+	write(t, dir, "tls.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})))
+}
