@@ -130,6 +130,9 @@ type Ledger interface {
 	// Reports are the number's reports with a sequence after the given one, by sequence.
 	Reports(number string, after int64) []Report
 
+	// Known says whether anything is known about the number: an entry or a report.
+	Known(number string) bool
+
 	// Numbers are all numbers that anything is known about, in order.
 	Numbers() []string
 

@@ -1,0 +1,810 @@
+package ledger
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/go-logr/logr"
+)
+
+// Embedded is the ledger of one process: counts are answered from memory, a Pebble store keeps the journal and the
+// snapshots. Its background work follows the times that are appended; it has no clock of its own.
+type Embedded struct {
+	db     *pebble.DB // nil if it is kept in memory only
+	hasher Hasher
+	log    logr.Logger
+
+	// flight is held by appends and by Configure from before their journal row has a place until it is counted.
+	flight sync.RWMutex
+	closed bool
+	// ordered is held over the same time by those whose order matters: reports and windows.
+	ordered   sync.Mutex
+	next      atomic.Uint64 // the place of the next journal row
+	journaled atomic.Int64  // bytes in the journal since the last snapshot
+
+	scopesMu sync.RWMutex
+	scopes   map[string]*scope
+
+	subscribed atomic.Pointer[[]func(string)]
+	subscribe  sync.Mutex
+
+	snapshots  sync.Mutex // held by the snapshot under way
+	generation uint64     // of the rows of the last snapshot, also if it failed
+	orphans    [][]byte   // rows that failed snapshots left
+
+	journalBytes int64
+	retryAt      atomic.Int64 // after a failed snapshot: the size of the journal at which to try again
+	latest       atomic.Int64 // the latest time that was appended at, Unix seconds
+	swept        atomic.Int64 // when it was last swept, Unix seconds
+	wake         chan struct{}
+	stop         context.CancelFunc
+	background   sync.WaitGroup
+
+	failing func(step string) error // set by tests
+}
+
+var _ Ledger = (*Embedded)(nil)
+
+// Options of the embedded engine. The zero value is ready for use.
+type Options struct {
+	// JournalBytes is the size of the journal at which a snapshot is taken. The larger, the fewer are taken, and the
+	// longer a start takes: about a second for 64 MiB, the default.
+	JournalBytes int64
+	// Log receives what goes wrong in the background. It names no numbers.
+	Log logr.Logger
+
+	fs vfs.FS // tests
+}
+
+const (
+	defaultJournalBytes = 64 << 20
+	sweepEvery          = 6 * time.Hour
+	maxTime             = math.MaxUint32 // Unix seconds: the year 2106
+	maxNumber           = 64             // bytes
+)
+
+// ErrInvalid is wrapped by the errors of Append and Configure about what they were given; trying again is no use.
+var ErrInvalid = errors.New("invalid")
+
+// The store's keys.
+var (
+	formatKey   = []byte("mformat")
+	secretKey   = []byte("msecret")
+	positionKey = []byte("mposition")
+	attemptKey  = []byte("mattempt")
+)
+
+func journalKey(place uint64) []byte { return binary.BigEndian.AppendUint64([]byte("j"), place) }
+func numberKey(number string) []byte { return append([]byte("n"), number...) }
+
+func partKey(number string, name rowName) []byte {
+	k := append([]byte{'p', byte(len(number))}, number...)
+	k = binary.BigEndian.AppendUint64(k, uint64(name.prefix)<<(64-name.depth))
+	return binary.BigEndian.AppendUint64(append(k, name.depth), name.generation)
+}
+
+func generationOf(partKey []byte) uint64 {
+	if len(partKey) < 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(partKey[len(partKey)-8:])
+}
+
+// OpenMemory makes a ledger that is kept in memory only, with a fixed secret.
+func OpenMemory() *Embedded {
+	e := newEmbedded(Options{})
+	e.hasher = NewHasher([16]byte{})
+	e.start()
+	return e
+}
+
+// Open opens the ledger in a directory, which it creates if there is none. No other process may have it open. A row that
+// cannot be read fails it: counts are right or there are none.
+func Open(dir string, options Options) (*Embedded, error) {
+	e := newEmbedded(options)
+	settings := &pebble.Options{
+		FS:                          options.fs,
+		FormatMajorVersion:          pebble.FormatNewest,
+		MemTableSize:                64 << 20,
+		MemTableStopWritesThreshold: 4,
+		L0StopWritesThreshold:       24,
+		Logger:                      storeLog{options.Log},
+	}
+	// Keys are hashes; there is little to compress.
+	settings.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
+	db, err := pebble.Open(dir, settings)
+	if err != nil {
+		return nil, fmt.Errorf("open the ledger: %w", err)
+	}
+	e.db = db
+	if err := e.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.Close())
+	}
+	e.start()
+	return e, nil
+}
+
+func newEmbedded(options Options) *Embedded {
+	e := &Embedded{
+		log:          options.Log,
+		scopes:       map[string]*scope{},
+		journalBytes: options.JournalBytes,
+		wake:         make(chan struct{}, 1),
+	}
+	if e.journalBytes <= 0 {
+		e.journalBytes = defaultJournalBytes
+	}
+	e.next.Store(1)
+	return e
+}
+
+// Hasher makes the keys of users and messages. Its secret is the store's.
+func (e *Embedded) Hasher() Hasher { return e.hasher }
+
+// load brings the store's content into memory.
+func (e *Embedded) load() error {
+	if err := e.loadSecret(); err != nil {
+		return err
+	}
+	position, err := e.loadPosition()
+	if err != nil {
+		return err
+	}
+	if err := e.loadNumbers(); err != nil {
+		return err
+	}
+	return e.replay(position)
+}
+
+// get reads a row; nil if there is none.
+func (e *Embedded) get(k []byte) ([]byte, error) {
+	value, closer, err := e.db.Get(k)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = closer.Close() }()
+	return slices.Clone(value), nil
+}
+
+func (e *Embedded) loadSecret() error {
+	format, err := e.get(formatKey)
+	if err != nil {
+		return err
+	}
+	if format == nil {
+		secret := newSecret()
+		b := e.db.NewBatch()
+		defer func() { _ = b.Close() }()
+		if err := errors.Join(
+			b.Set(secretKey, seal(append([]byte{codecVersion}, secret[:]...)), nil),
+			b.Set(formatKey, seal([]byte{codecVersion}), nil),
+			b.Commit(pebble.Sync)); err != nil {
+			return err
+		}
+		e.hasher = NewHasher(secret)
+		return nil
+	}
+	if err := unseal(format).end(); err != nil {
+		return fmt.Errorf("the row of the format cannot be read: %w", err)
+	}
+	row, err := e.get(secretKey)
+	if err != nil {
+		return err
+	}
+	r := unseal(row)
+	var secret [16]byte
+	copy(secret[:], r.bytes(16))
+	if err := r.end(); err != nil {
+		return fmt.Errorf("the row of the secret cannot be read: %w", err)
+	}
+	e.hasher = NewHasher(secret)
+	return nil
+}
+
+// loadPosition reads where the journal goes on after the last snapshot, and removes what an interrupted one left.
+func (e *Embedded) loadPosition() (uint64, error) {
+	row, err := e.get(positionKey)
+	if err != nil {
+		return 0, err
+	}
+	var position uint64
+	if row != nil {
+		if position, e.generation, err = decodePosition(row); err != nil {
+			return 0, fmt.Errorf("the row of the position cannot be read: %w", err)
+		}
+	}
+	e.next.Store(max(1, position))
+	attempt, err := e.get(attemptKey)
+	if err != nil || len(attempt) != 8 || binary.BigEndian.Uint64(attempt) <= e.generation {
+		return position, err
+	}
+	err = e.each([]byte("p"), func(k, _ []byte) error {
+		if generationOf(k) > e.generation {
+			return e.db.Delete(k, pebble.NoSync)
+		}
+		return nil
+	})
+	// Not used again, as rows of it may be left should this be interrupted too.
+	e.generation = binary.BigEndian.Uint64(attempt)
+	return position, err
+}
+
+// each calls with the rows whose keys begin with a byte, from a key on.
+func (e *Embedded) each(from []byte, call func(k, value []byte) error) error {
+	rows, err := e.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: []byte{from[0] + 1}})
+	if err != nil {
+		return err
+	}
+	for rows.First(); rows.Valid(); rows.Next() {
+		value, err := rows.ValueAndErr()
+		if err == nil {
+			err = call(rows.Key(), value)
+		}
+		if err != nil {
+			return errors.Join(err, rows.Close())
+		}
+	}
+	return rows.Close()
+}
+
+// loadNumbers loads what the last snapshot saved.
+func (e *Embedded) loadNumbers() error {
+	err := e.each([]byte("n"), func(k, row []byte) error {
+		s := newScope(string(k[1:]))
+		if err := s.decode(row); err != nil {
+			return fmt.Errorf("the row of the number ending in %s cannot be read: %w", ending(s.number), err)
+		}
+		e.scopes[s.number] = s
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	work := make(chan *scope)
+	failed := make(chan error, runtime.GOMAXPROCS(0))
+	for range cap(failed) {
+		go func() {
+			var err error
+			for s := range work {
+				if err == nil {
+					err = e.loadParts(s)
+				}
+			}
+			failed <- err
+		}()
+	}
+	for _, s := range e.scopes {
+		work <- s
+	}
+	close(work)
+	for range cap(failed) {
+		err = errors.Join(err, <-failed)
+	}
+	return err
+}
+
+func (e *Embedded) loadParts(s *scope) error {
+	for _, name := range s.rows {
+		p := &part{depth: name.depth, prefix: name.prefix}
+		row, closer, err := e.db.Get(partKey(s.number, name))
+		if err == nil {
+			p, err = decodePart(name.depth, name.prefix, row)
+			err = errors.Join(err, closer.Close())
+		}
+		if err != nil {
+			return fmt.Errorf("the row of part %s, generation %d, of the number ending in %s cannot be read: %w",
+				(&part{depth: name.depth, prefix: name.prefix}).name(), name.generation, ending(s.number), err)
+		}
+		p.saved = name.generation
+		for range 1 << (s.depth - name.depth) {
+			s.parts = append(s.parts, p)
+		}
+	}
+	s.recount()
+	return nil
+}
+
+// replay counts what was appended since the last snapshot.
+func (e *Embedded) replay(position uint64) error {
+	var rec record
+	return e.each(journalKey(position), func(k, row []byte) error {
+		if len(k) != len(journalKey(0)) {
+			return errors.New("a row of the journal has an impossible key")
+		}
+		place := binary.BigEndian.Uint64(k[1:])
+		if err := rec.decode(row); err != nil {
+			return fmt.Errorf("row %d of the journal cannot be read: %w", place, err)
+		}
+		e.apply(&rec)
+		e.next.Store(place + 1)
+		e.journaled.Add(int64(len(row)))
+		return nil
+	})
+}
+
+// ending is enough of a number to tell which it is, and not enough to dial it.
+func ending(number string) string { return number[max(0, len(number)-4):] }
+
+// Append implements Ledger. Of a batch that is not valid, the error says which entry or report and which field of it.
+func (e *Embedded) Append(ctx context.Context, batch Batch, now time.Time) (Appended, error) {
+	if err := ctx.Err(); err != nil {
+		return Appended{}, err
+	}
+	rec, late, err := accept(batch, now.Unix())
+	if err != nil {
+		return Appended{}, err
+	}
+	appended := Appended{Expired: late}
+	if len(rec.entries)+len(rec.reports) > 0 {
+		counted, err := e.commit(&rec)
+		if err != nil {
+			return Appended{}, err
+		}
+		appended.New, appended.Repeated = counted.New, counted.Repeated
+		appended.Expired += counted.Expired
+	}
+	e.tick(now)
+	return appended, nil
+}
+
+// accept checks a batch and leaves out what comes too late.
+func accept(batch Batch, now int64) (rec record, late int, err error) {
+	invalid := func(what string, i int, field, reason string) (record, int, error) {
+		return record{}, 0, fmt.Errorf("%w: %s %d: %s %s", ErrInvalid, what, i, field, reason)
+	}
+	first, last := max(1, oldest(now)), min(now+int64(Ahead/time.Second), maxTime)
+	kept := len(batch.Entries)
+	for i := range batch.Entries {
+		entry := &batch.Entries[i]
+		switch {
+		case entry.Number == "":
+			return invalid("entry", i, "Number", "is empty")
+		case len(entry.Number) > maxNumber:
+			return invalid("entry", i, "Number", "is too long")
+		case entry.Kind != Delivered && entry.Kind != Received:
+			return invalid("entry", i, "Kind", "is not known")
+		case entry.User == 0:
+			return invalid("entry", i, "User", "is not known")
+		case entry.Kind == Delivered && entry.Message == 0:
+			return invalid("entry", i, "Message", "is not known")
+		case entry.At > last:
+			return invalid("entry", i, "At", "lies in the future")
+		case entry.At < first:
+			kept--
+		}
+	}
+	rec.entries = batch.Entries
+	if late = len(batch.Entries) - kept; late > 0 {
+		rec.entries = make([]Entry, 0, kept)
+		for _, entry := range batch.Entries {
+			if entry.At >= first {
+				rec.entries = append(rec.entries, entry)
+			}
+		}
+	}
+	for i, r := range batch.Reports {
+		switch {
+		case r.Number == "":
+			return invalid("report", i, "Number", "is empty")
+		case len(r.Number) > maxNumber:
+			return invalid("report", i, "Number", "is too long")
+		case r.Kind == "":
+			return invalid("report", i, "Kind", "is empty")
+		case r.At > last:
+			return invalid("report", i, "At", "lies in the future")
+		case r.At < first:
+			late++
+		default:
+			rec.reports = append(rec.reports, r)
+		}
+	}
+	return rec, late, nil
+}
+
+var rowBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// commit writes a record to the journal and then counts it.
+func (e *Embedded) commit(rec *record) (Appended, error) {
+	appended, changed, err := e.journal(rec)
+	if err != nil {
+		return Appended{}, err
+	}
+	if calls := e.subscribed.Load(); calls != nil {
+		for _, number := range changed {
+			for _, call := range *calls {
+				call(number)
+			}
+		}
+	}
+	return appended, nil
+}
+
+func (e *Embedded) journal(rec *record) (Appended, []string, error) {
+	var row []byte
+	if e.db != nil {
+		buffer := rowBuffers.Get().(*[]byte)
+		row = rec.encode((*buffer)[:0])
+		defer func() {
+			*buffer = row
+			rowBuffers.Put(buffer)
+		}()
+	}
+	// Before flight, which a snapshot waits for.
+	if len(rec.reports)+len(rec.windows) > 0 {
+		e.ordered.Lock()
+		defer e.ordered.Unlock()
+	}
+	e.flight.RLock()
+	defer e.flight.RUnlock()
+	if e.closed {
+		return Appended{}, nil, ErrClosed
+	}
+	if e.db != nil {
+		if err := e.db.Set(journalKey(e.next.Add(1)-1), row, pebble.Sync); err != nil {
+			return Appended{}, nil, fmt.Errorf("write to the journal: %w", err)
+		}
+		e.journaled.Add(int64(len(row)))
+	}
+	appended, changed := e.apply(rec)
+	return appended, changed, nil
+}
+
+// apply counts a record. It returns the numbers it changed.
+func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
+	note := func(number string, o outcome) {
+		switch o {
+		case changed:
+			appended.New++
+			if n := len(numbers); n == 0 || numbers[n-1] != number {
+				numbers = append(numbers, number)
+			}
+		case expired:
+			appended.Expired++
+		default:
+			appended.Repeated++
+		}
+	}
+	var s *scope
+	for i := range rec.entries {
+		entry := &rec.entries[i]
+		if s == nil || s.number != entry.Number {
+			if s != nil {
+				s.mu.Unlock()
+			}
+			s = e.ensure(entry.Number)
+			s.mu.Lock()
+		}
+		ev := event{kind: entry.Kind, user: newKey(entry.User), alias: newKey(entry.Alias), at: uint32(entry.At)}
+		if ev.kind == Delivered {
+			ev.print = newPrint(entry.Message)
+		}
+		note(s.number, s.record(ev))
+	}
+	if s != nil {
+		s.mu.Unlock()
+	}
+	for _, r := range rec.reports {
+		s := e.ensure(r.Number)
+		s.mu.Lock()
+		note(s.number, s.report(r))
+		s.mu.Unlock()
+	}
+	for _, w := range rec.windows {
+		s := e.ensure(w.number)
+		s.mu.Lock()
+		s.configure(newLengths(w.windows))
+		s.mu.Unlock()
+	}
+	slices.Sort(numbers)
+	return appended, slices.Compact(numbers)
+}
+
+// scope is what is known about a number, nil if nothing is.
+func (e *Embedded) scope(number string) *scope {
+	e.scopesMu.RLock()
+	defer e.scopesMu.RUnlock()
+	return e.scopes[number]
+}
+
+func (e *Embedded) ensure(number string) *scope {
+	if s := e.scope(number); s != nil {
+		return s
+	}
+	e.scopesMu.Lock()
+	defer e.scopesMu.Unlock()
+	s := e.scopes[number]
+	if s == nil {
+		s = newScope(number)
+		e.scopes[number] = s
+	}
+	return s
+}
+
+// all are the numbers' scopes, by number.
+func (e *Embedded) all() []*scope {
+	e.scopesMu.RLock()
+	defer e.scopesMu.RUnlock()
+	all := make([]*scope, 0, len(e.scopes))
+	for _, number := range slices.Sorted(maps.Keys(e.scopes)) {
+		all = append(all, e.scopes[number])
+	}
+	return all
+}
+
+// Count implements Ledger.
+func (e *Embedded) Count(number string, measure Measure, from, to time.Time) int64 {
+	s := e.scope(number)
+	if s == nil {
+		return 0
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.line.count(measure, from.Unix(), to.Unix())
+}
+
+// First implements Ledger.
+func (e *Embedded) First(number string, from, to time.Time) time.Time {
+	s := e.scope(number)
+	if s == nil {
+		return time.Time{}
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	at, found := s.line.nth(Messages, from.Unix(), 1)
+	if !found || int64(at) > to.Unix() {
+		return time.Time{}
+	}
+	return instant(at)
+}
+
+// Last implements Ledger.
+func (e *Embedded) Last(number string, from, to time.Time) time.Time {
+	s := e.scope(number)
+	if s == nil {
+		return time.Time{}
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	at, found := s.line.last(from.Unix(), to.Unix())
+	if !found {
+		return time.Time{}
+	}
+	return instant(at)
+}
+
+func instant(at uint32) time.Time { return time.Unix(int64(at), 0).UTC() }
+
+// FallsBelow implements Ledger. Deliveries that are known already though they lie after now, by clocks that differ, are
+// taken into account.
+func (e *Embedded) FallsBelow(number string, measure Measure, window time.Duration, limit int64, now time.Time) time.Time {
+	if limit <= 0 {
+		return time.Time{}
+	}
+	s := e.scope(number)
+	if s == nil {
+		return now
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	// The count can only rise until as many points have left as are too many; then there may be new ones.
+	for at := now; ; {
+		from := at.Add(-window).Unix()
+		excess := s.line.count(measure, from, at.Unix()) - limit + 1
+		if excess <= 0 {
+			return at
+		}
+		leaves, _ := s.line.nth(measure, from, excess)
+		at = instant(leaves).Add(window)
+	}
+}
+
+// NextExpiry implements Ledger.
+func (e *Embedded) NextExpiry(number string, now time.Time, windows ...time.Duration) (next time.Time) {
+	s := e.scope(number)
+	if s == nil {
+		return time.Time{}
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, window := range windows {
+		at, found := s.line.nth(Messages, now.Add(-window).Unix(), 1)
+		if !found {
+			continue
+		}
+		if leaves := instant(at).Add(window); next.IsZero() || leaves.Before(next) {
+			next = leaves
+		}
+	}
+	return next
+}
+
+// Configure implements Ledger. Windows are whole seconds, from zero to Kept. What a longer service window than before
+// makes of deliveries that are more than Kept old may depend on events that are not kept any more.
+func (e *Embedded) Configure(number string, windows Windows) error {
+	if number == "" || len(number) > maxNumber {
+		return fmt.Errorf("%w: a number of %d bytes", ErrInvalid, len(number))
+	}
+	for _, w := range [...]time.Duration{windows.Service, windows.Conversation} {
+		if w < 0 || w > longest || w%time.Second != 0 {
+			return fmt.Errorf("%w: a window of %s is not whole seconds from 0 to %s", ErrInvalid, w, longest)
+		}
+	}
+	is := newLengths(DefaultWindows)
+	if s := e.scope(number); s != nil {
+		s.mu.RLock()
+		is = s.windows
+		s.mu.RUnlock()
+	}
+	if is == newLengths(windows) {
+		return nil
+	}
+	_, err := e.commit(&record{windows: []configured{{number, windows}}})
+	return err
+}
+
+// Reports implements Ledger.
+func (e *Embedded) Reports(number string, after int64) []Report {
+	s := e.scope(number)
+	if s == nil {
+		return nil
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	i, _ := slices.BinarySearchFunc(s.reports, after+1, func(r Report, sequence int64) int { return int(r.Sequence - sequence) })
+	return slices.Clone(s.reports[i:])
+}
+
+// Known implements Ledger. Windows alone do not make a number known.
+func (e *Embedded) Known(number string) bool {
+	s := e.scope(number)
+	if s == nil {
+		return false
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.known()
+}
+
+// Numbers implements Ledger. A number of which only the windows are known is not among them.
+func (e *Embedded) Numbers() []string {
+	var numbers []string
+	for _, s := range e.all() {
+		s.mu.RLock()
+		if s.known() {
+			numbers = append(numbers, s.number)
+		}
+		s.mu.RUnlock()
+	}
+	return numbers
+}
+
+// Subscribe implements Ledger. A batch that changed nothing is not told.
+func (e *Embedded) Subscribe(changed func(number string)) {
+	e.subscribe.Lock()
+	defer e.subscribe.Unlock()
+	var calls []func(string)
+	if was := e.subscribed.Load(); was != nil {
+		calls = slices.Clone(*was)
+	}
+	calls = append(calls, changed)
+	e.subscribed.Store(&calls)
+}
+
+// Sweep forgets what is too old at now to be counted again. The room on disk follows with the next snapshot. It runs by
+// itself every six hours of appended time.
+func (e *Embedded) Sweep(now time.Time) {
+	e.swept.Store(now.Unix())
+	for _, s := range e.all() {
+		s.sweepAll(oldest(now.Unix()))
+	}
+}
+
+// start begins the work in the background.
+func (e *Embedded) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	e.stop = cancel
+	e.background.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-e.wake:
+			}
+			now := time.Unix(e.latest.Load(), 0)
+			if !e.snapshotDue() {
+				e.Sweep(now)
+				continue
+			}
+			if err := e.Snapshot(ctx, now); err != nil && ctx.Err() == nil {
+				e.retryAt.Store(e.journaled.Load() + e.journalBytes/4)
+				e.log.Error(err, "The journal grows until a snapshot succeeds")
+			} else {
+				e.retryAt.Store(0)
+			}
+		}
+	})
+}
+
+func (e *Embedded) snapshotDue() bool {
+	return e.db != nil && e.journaled.Load() >= max(e.journalBytes, e.retryAt.Load())
+}
+
+// tick wakes the background if there is something to do.
+func (e *Embedded) tick(now time.Time) {
+	at := now.Unix()
+	for {
+		latest := e.latest.Load()
+		if at <= latest {
+			at = latest
+			break
+		}
+		if e.latest.CompareAndSwap(latest, at) {
+			break
+		}
+	}
+	if swept := e.swept.Load(); swept == 0 {
+		e.swept.CompareAndSwap(0, at)
+	} else if at-swept >= int64(sweepEvery/time.Second) || e.snapshotDue() {
+		select {
+		case e.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Close implements Ledger.
+func (e *Embedded) Close() error {
+	e.flight.Lock()
+	was := e.closed
+	e.closed = true
+	e.flight.Unlock()
+	if was {
+		return ErrClosed
+	}
+	e.stop()
+	e.background.Wait()
+	e.snapshots.Lock()
+	defer e.snapshots.Unlock()
+	if e.db == nil {
+		return nil
+	}
+	return e.db.Close()
+}
+
+// step lets tests fail a snapshot.
+func (e *Embedded) step(name string) error {
+	if e.failing == nil {
+		return nil
+	}
+	return e.failing(name)
+}
+
+// storeLog hands the store's complaints on. What it says about its routine is dropped.
+type storeLog struct{ log logr.Logger }
+
+func (l storeLog) Infof(string, ...any) {}
+
+func (l storeLog) Errorf(format string, args ...any) {
+	l.log.Error(fmt.Errorf(format, args...), "The ledger's store has a problem")
+}
+
+// Fatalf is called when going on would lose data.
+func (l storeLog) Fatalf(format string, args ...any) {
+	err := fmt.Errorf(format, args...)
+	l.log.Error(err, "The ledger's store cannot go on")
+	panic(err)
+}

@@ -1,0 +1,172 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// record is what one row of the journal holds: a batch, or windows that were configured.
+type record struct {
+	entries []Entry
+	reports []Report // without sequences: these follow from the journal's order
+	windows []configured
+}
+
+type configured struct {
+	number  string
+	windows Windows
+}
+
+// An entry is at least the flags, a number, a user and a time.
+const leastEntry = 1 + 1 + 8 + 1
+
+const (
+	flagAlias   = 1 << 7
+	flagMessage = 1 << 6
+	kindMask    = flagMessage - 1
+)
+
+// encode appends the row of a record. Numbers are written once and times as differences, so that an entry of a large
+// batch takes about 20 bytes.
+func (rec *record) encode(row []byte) []byte {
+	row = append(row, codecVersion)
+	var numbers []string
+	index := map[string]int{}
+	intern := func(number string) int {
+		if n := len(numbers); n > 0 && numbers[n-1] == number {
+			return n - 1
+		}
+		i, found := index[number]
+		if !found {
+			i = len(numbers)
+			index[number] = i
+			numbers = append(numbers, number)
+		}
+		return i
+	}
+	for i := range rec.entries {
+		intern(rec.entries[i].Number)
+	}
+	for i := range rec.reports {
+		intern(rec.reports[i].Number)
+	}
+	for i := range rec.windows {
+		intern(rec.windows[i].number)
+	}
+	row = binary.AppendUvarint(row, uint64(len(numbers)))
+	for _, number := range numbers {
+		row = appendString(row, number)
+	}
+
+	row = binary.AppendUvarint(row, uint64(len(rec.entries)))
+	var at int64
+	for i := range rec.entries {
+		entry := &rec.entries[i]
+		flags := byte(entry.Kind)
+		if entry.Alias != 0 {
+			flags |= flagAlias
+		}
+		if entry.Message != 0 {
+			flags |= flagMessage
+		}
+		row = append(row, flags)
+		row = binary.AppendUvarint(row, uint64(intern(entry.Number)))
+		row = binary.LittleEndian.AppendUint64(row, uint64(entry.User))
+		if entry.Alias != 0 {
+			row = binary.LittleEndian.AppendUint64(row, uint64(entry.Alias))
+		}
+		if entry.Message != 0 {
+			row = binary.LittleEndian.AppendUint64(row, uint64(entry.Message))
+		}
+		row = binary.AppendVarint(row, entry.At-at)
+		at = entry.At
+	}
+
+	row = binary.AppendUvarint(row, uint64(len(rec.reports)))
+	for _, r := range rec.reports {
+		row = binary.AppendUvarint(row, uint64(intern(r.Number)))
+		row = appendReport(row, r)
+	}
+	row = binary.AppendUvarint(row, uint64(len(rec.windows)))
+	for _, w := range rec.windows {
+		row = binary.AppendUvarint(row, uint64(intern(w.number)))
+		row = appendWindows(row, newLengths(w.windows))
+	}
+	return seal(row)
+}
+
+// decode reads a row into the record, whose slices it reuses.
+func (rec *record) decode(row []byte) error {
+	rec.entries, rec.reports, rec.windows = rec.entries[:0], rec.reports[:0], rec.windows[:0]
+	r := unseal(row)
+	numbers := make([]string, r.count(1))
+	for i := range numbers {
+		numbers[i] = r.string()
+	}
+	number := func() string {
+		i := r.uvarint()
+		if i >= uint64(len(numbers)) {
+			r.fail(fmt.Errorf("it refers to number %d of %d", i, len(numbers)))
+			return ""
+		}
+		return numbers[i]
+	}
+	var at int64
+	n := r.count(leastEntry)
+	rec.entries = slices.Grow(rec.entries, n)
+	for range n {
+		flags := r.byte()
+		entry := Entry{Kind: Kind(flags & kindMask), Number: number(), User: UserKey(r.uint64())}
+		if flags&flagAlias != 0 {
+			entry.Alias = UserKey(r.uint64())
+		}
+		if flags&flagMessage != 0 {
+			entry.Message = MessageKey(r.uint64())
+		}
+		at += r.varint()
+		entry.At = at
+		if r.err == nil && (entry.Kind != Delivered && entry.Kind != Received || at <= 0 || at > maxTime) {
+			r.fail(fmt.Errorf("an entry has kind %d and time %d", entry.Kind, at))
+		}
+		rec.entries = append(rec.entries, entry)
+	}
+	for range r.count(4) {
+		to := number()
+		report := r.report()
+		report.Number = to
+		rec.reports = append(rec.reports, report)
+	}
+	for range r.count(3) {
+		to, w := number(), r.windows()
+		rec.windows = append(rec.windows, configured{to, w})
+	}
+	return r.end()
+}
+
+func appendReport(row []byte, r Report) []byte {
+	row = appendString(row, string(r.Kind))
+	row = binary.AppendVarint(row, r.At)
+	row = appendString(row, r.Value)
+	return appendString(row, r.Reason)
+}
+
+func (r *reader) report() Report {
+	return Report{Kind: ReportKind(r.string()), At: r.varint(), Value: r.string(), Reason: r.string()}
+}
+
+func appendWindows(row []byte, w lengths) []byte {
+	row = binary.AppendUvarint(row, uint64(w.service))
+	return binary.AppendUvarint(row, uint64(w.conversation))
+}
+
+func (r *reader) windows() Windows {
+	service, conversation := r.uvarint(), r.uvarint()
+	if most := uint64(longest / time.Second); service > most || conversation > most {
+		r.fail(errors.New("its windows are too long"))
+		return Windows{}
+	}
+	return Windows{Service: time.Duration(service) * time.Second, Conversation: time.Duration(conversation) * time.Second}
+}

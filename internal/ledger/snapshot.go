@@ -1,0 +1,349 @@
+package ledger
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// A snapshot saves every number as it is at one moment, each at another, and then cuts the journal at a position that
+// all of these moments lie after. What the journal repeats from there changes nothing, as a number's state is a function
+// of the set of its events.
+//
+// The parts of a number are saved as rows under a new generation, and the number's own row names them. So nothing that
+// counts is overwritten: a snapshot takes effect with the one synced batch that replaces the rows of the numbers, and
+// one that ends early leaves rows that nothing names, which are removed later.
+
+// rowName tells a saved part.
+type rowName struct {
+	depth      uint8
+	prefix     key
+	generation uint64
+}
+
+// capture is what a snapshot under way saves of a number.
+type capture struct {
+	number     string
+	generation uint64
+	manifest   []byte
+	rows       []rowName
+	parts      []*part // to be saved
+	queue      []savedPart
+}
+
+type savedPart struct {
+	name rowName
+	row  []byte
+}
+
+// capture begins to save the number as it is now; nil if nothing has changed since it was last saved.
+func (s *scope) capture(generation uint64) *capture {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &capture{number: s.number, generation: generation}
+	for _, p := range s.all() {
+		if p.dirty {
+			p.dirty, p.pending, p.saved = false, true, generation
+			c.parts = append(c.parts, p)
+		}
+		c.rows = append(c.rows, rowName{p.depth, p.prefix, p.saved})
+	}
+	if len(c.parts) == 0 && !s.dirty {
+		return nil
+	}
+	c.manifest = s.encode(c.rows)
+	s.dirty = false
+	s.saving = c
+	return c
+}
+
+// save saves a part as it is now. The scope is locked.
+func (c *capture) save(p *part) {
+	c.queue = append(c.queue, savedPart{rowName{p.depth, p.prefix, c.generation}, p.encode()})
+	p.pending = false
+}
+
+// next is some of what is to be written, none at the end.
+func (s *scope) next(c *capture) []savedPart {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(c.queue) == 0 && len(c.parts) > 0 {
+		if p := c.parts[0]; p.pending {
+			c.save(p)
+		}
+		c.parts = c.parts[1:]
+	}
+	queue := c.queue
+	c.queue = nil
+	return queue
+}
+
+// finish ends a capture. If it was not committed, all of it is to be saved by the next.
+func (s *scope) finish(c *capture, committed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.saving = nil
+	if committed {
+		s.rows = c.rows
+		return
+	}
+	s.dirty = true
+	for _, p := range s.parts {
+		if p.saved == c.generation {
+			p.dirty, p.pending = true, false
+		}
+	}
+}
+
+// Snapshot sweeps what is over at now, writes what changed since the last snapshot, and cuts the journal. Appends go on
+// meanwhile. An error leaves all as it was, and the ledger goes on.
+func (e *Embedded) Snapshot(ctx context.Context, now time.Time) error {
+	e.Sweep(now)
+	if e.db == nil {
+		return nil
+	}
+	e.snapshots.Lock()
+	defer e.snapshots.Unlock()
+
+	// With no append under way, all that is in the journal has been counted.
+	e.flight.Lock()
+	position, size := e.next.Load(), e.journaled.Load()
+	closed := e.closed
+	e.flight.Unlock()
+	if closed {
+		return ErrClosed
+	}
+
+	e.generation++
+	captures := map[*scope]*capture{}
+	var written [][]byte
+	err := e.save(ctx, position, captures, &written)
+	for s, c := range captures {
+		s.finish(c, err == nil)
+	}
+	if err != nil {
+		e.orphans = append(e.orphans, written...)
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	e.orphans = nil
+	e.journaled.Add(-size)
+	return nil
+}
+
+func (e *Embedded) save(ctx context.Context, position uint64, captures map[*scope]*capture, written *[][]byte) error {
+	if err := e.db.Set(attemptKey, binary.BigEndian.AppendUint64(nil, e.generation), pebble.NoSync); err != nil {
+		return err
+	}
+	last := e.db.NewBatch()
+	defer func() { _ = last.Close() }()
+	for _, s := range e.all() {
+		c := s.capture(e.generation)
+		if c == nil {
+			continue
+		}
+		captures[s] = c
+		for queue := s.next(c); len(queue) > 0; queue = s.next(c) {
+			if err := errors.Join(ctx.Err(), e.step("row")); err != nil {
+				return err
+			}
+			for _, q := range queue {
+				k := partKey(c.number, q.name)
+				*written = append(*written, k)
+				if err := e.db.Set(k, q.row, pebble.NoSync); err != nil {
+					return err
+				}
+			}
+		}
+		if err := last.Set(numberKey(c.number), c.manifest, nil); err != nil {
+			return err
+		}
+		kept := map[rowName]bool{}
+		for _, name := range c.rows {
+			kept[name] = true
+		}
+		for _, name := range s.rows {
+			if !kept[name] {
+				if err := last.Delete(partKey(c.number, name), nil); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, k := range e.orphans {
+		if err := last.Delete(k, nil); err != nil {
+			return err
+		}
+	}
+	if err := last.Set(positionKey, encodePosition(position, e.generation), nil); err != nil {
+		return err
+	}
+	if err := last.DeleteRange(journalKey(0), journalKey(position), nil); err != nil {
+		return err
+	}
+	if err := e.step("commit"); err != nil {
+		return err
+	}
+	return last.Commit(pebble.Sync)
+}
+
+func encodePosition(position, generation uint64) []byte {
+	row := binary.AppendUvarint([]byte{codecVersion}, position)
+	return seal(binary.AppendUvarint(row, generation))
+}
+
+func decodePosition(row []byte) (position, generation uint64, err error) {
+	r := unseal(row)
+	position, generation = r.uvarint(), r.uvarint()
+	return position, generation, r.end()
+}
+
+// encode is the number's own row: all but its parts, which it names.
+func (s *scope) encode(rows []rowName) []byte {
+	row := binary.AppendVarint([]byte{codecVersion}, s.horizon)
+	row = appendWindows(row, s.windows)
+	row = binary.AppendUvarint(row, uint64(s.sequence))
+	row = binary.AppendUvarint(row, uint64(len(s.reports)))
+	for _, r := range s.reports {
+		row = binary.AppendUvarint(row, uint64(r.Sequence))
+		row = appendReport(row, r)
+	}
+	row = binary.AppendUvarint(row, uint64(len(rows)))
+	for _, name := range rows {
+		row = append(row, name.depth)
+		row = binary.AppendUvarint(row, uint64(name.prefix))
+		row = binary.AppendUvarint(row, name.generation)
+	}
+	return seal(row)
+}
+
+// decode reads the number's own row. The parts are to be loaded.
+func (s *scope) decode(row []byte) error {
+	r := unseal(row)
+	s.horizon = r.varint()
+	s.windows = newLengths(r.windows())
+	s.sequence = int64(r.uvarint())
+	var before int64
+	for range r.count(5) {
+		sequence := int64(r.uvarint())
+		report := r.report()
+		report.Number, report.Sequence = s.number, sequence
+		if r.err == nil && (sequence <= before || sequence > s.sequence) {
+			r.fail(fmt.Errorf("a report has sequence %d after %d of %d", sequence, before, s.sequence))
+		}
+		before = sequence
+		s.reports = append(s.reports, report)
+	}
+	// The parts must share out all keys: each begins where the one before it ends.
+	var end key
+	n := r.count(3)
+	for range n {
+		name := rowName{depth: r.byte(), prefix: key(r.uvarint()), generation: r.uvarint()}
+		if r.err != nil {
+			break
+		}
+		if name.depth >= keyBits || name.prefix>>name.depth != 0 || name.prefix<<(keyBits-name.depth) != end {
+			r.fail(errors.New("its parts do not share out the keys"))
+			break
+		}
+		end += 1 << (keyBits - name.depth)
+		s.depth = max(s.depth, name.depth)
+		s.rows = append(s.rows, name)
+	}
+	if r.err == nil && n > 0 && (end != 1<<keyBits || s.depth > 32 || 1<<s.depth > 64*n+64) {
+		r.fail(errors.New("its parts do not share out the keys"))
+	}
+	return r.end()
+}
+
+// encode is the row of a part: its slots in use and the blocks they refer to. What follows from these and the windows is
+// left out.
+func (p *part) encode() []byte {
+	row := make([]byte, 0, 32+16*p.used+4*len(p.arena)+checksumSize)
+	row = binary.AppendVarint(append(row, codecVersion), p.horizon)
+	row = binary.AppendUvarint(row, uint64(p.used))
+	for _, s := range p.slots {
+		if s.empty() {
+			continue
+		}
+		if s.isBlock() {
+			s = blockSlot(s.rank(), 0)
+		}
+		row = binary.LittleEndian.AppendUint64(row, s[0])
+		row = binary.LittleEndian.AppendUint64(row, s[1])
+	}
+	for _, s := range p.slots {
+		if !s.isBlock() {
+			continue
+		}
+		b := p.block(s)
+		row = binary.AppendUvarint(row, uint64(b.deliveries()))
+		row = binary.AppendUvarint(row, uint64(b.inbounds()))
+		for _, word := range b[blockHeader : blockHeader+2*b.deliveries()] {
+			row = binary.LittleEndian.AppendUint32(row, word)
+		}
+		for i := range b.inbounds() {
+			row = binary.LittleEndian.AppendUint32(row, b.inbound(i))
+		}
+	}
+	return seal(row)
+}
+
+var errPart = errors.New("what it says is impossible")
+
+// decodePart reads the row of a part.
+func decodePart(depth uint8, prefix key, row []byte) (*part, error) {
+	r := unseal(row)
+	p := &part{depth: depth, prefix: prefix, horizon: r.varint()}
+	used := make([]slot, r.count(16))
+	for i := range used {
+		s := slot{r.uint64(), r.uint64()}
+		used[i] = s
+		rightOrder := i == 0 || used[i-1].rank() < s.rank()
+		rightPart := s.rank().key()>>(keyBits-depth) == prefix
+		rightForm := s.inline() || s == blockSlot(s.rank(), 0) ||
+			s == aliasSlot(s.rank(), s.alias()) && s.alias() < s.rank().key()
+		if r.err != nil || !rightOrder || !rightPart || !rightForm {
+			r.fail(errPart)
+			return nil, r.err
+		}
+	}
+	base, end := p.base(), min(p.base()+timeMask, maxTime)
+	for i, s := range used {
+		if !s.isBlock() {
+			continue
+		}
+		deliveries, inbounds := r.count(8), r.count(4)
+		if r.err != nil || deliveries <= 1 && inbounds <= 1 || 8*deliveries+4*inbounds > len(r.rest) {
+			r.fail(errPart)
+			return nil, r.err
+		}
+		place := p.allocate(blockWords(deliveries, inbounds))
+		used[i] = blockSlot(s.rank(), place)
+		b := p.block(used[i])
+		within := func(at, before uint32) {
+			if int64(at) < base || int64(at) > end || at < before {
+				r.fail(errPart)
+			}
+		}
+		var before uint32
+		for range deliveries {
+			d := delivery{at: r.uint32(), print: r.uint32()}
+			within(d.at, before)
+			before = d.at
+			b.pushDelivery(d)
+		}
+		before = 0
+		for range inbounds {
+			at := r.uint32()
+			within(at, before)
+			before = at
+			b.pushInbound(at)
+		}
+	}
+	p.place(used, roomy(len(used)))
+	return p, r.end()
+}
