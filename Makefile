@@ -1,0 +1,191 @@
+# The two commands that matter: `make run` shows a fleet of numbers living on a real API server, `make test` checks it all.
+# They need Go, make and git; the tests also a C compiler, for the race detector. Everything else comes from Go modules
+# and lands in bin/.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -o errexit -o nounset -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS ?= -s -w -X main.version=$(VERSION)
+
+# How many times faster than real time `make run` lives: 2400 is two weeks in 8.4 minutes, 1 is real time.
+SPEED ?= 2400
+
+# The image that docker-build makes and that build-installer and deploy use.
+IMG ?= controller:latest
+CONTAINER_TOOL ?= docker
+KUBECTL ?= kubectl
+
+# What `make test` tests, and more flags for go test, such as TESTFLAGS='-run TestGolden -v'.
+PACKAGES ?= ./...
+TESTFLAGS ?=
+
+BIN := $(CURDIR)/bin
+CONTROLLER_GEN ?= $(BIN)/controller-gen
+KUSTOMIZE ?= $(BIN)/kustomize
+GOLANGCI_LINT ?= $(BIN)/golangci-lint
+
+# The modules of this repository besides the operator's own.
+HACK_MODULES := hack/controlplane hack/tools hack/tools/golangci-lint
+
+# What `make generate` writes.
+GENERATED := config/crd/bases config/rbac/role.yaml api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration
+
+.PHONY: all
+all: build
+
+##@ General
+
+.PHONY: help
+help: ## Say what there is to make.
+	@awk 'BEGIN { FS = ":.*## "; print "Usage: make [TARGET] [VARIABLE=VALUE]" } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: bin/manager bin/run ## Run a fleet on a local API server, SPEED times faster than real time; Ctrl-C ends it.
+	@assets=$$(hack/controlplane/assets.sh) && \
+		exec bin/run --assets "$$assets" --manager bin/manager --state .run --speed $(SPEED)
+
+.PHONY: test
+test: require-cc ## Run all tests, with the race detector and a real API server.
+	assets=$$(hack/controlplane/assets.sh) && \
+		KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
+	go -C hack/tools test ./...
+
+.PHONY: verify
+verify: verify-generated verify-format vet lint verify-modules verify-manifests ## Check everything that is not a test: generated files, format, lint, modules, manifests.
+
+##@ Development
+
+.PHONY: generate
+generate: $(CONTROLLER_GEN) ## Write deep copies, apply configurations, CRDs and the manager's role from the Go code.
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	$(CONTROLLER_GEN) applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/...
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... paths=./cmd/... output:rbac:dir=config/rbac
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format the Go code.
+	$(GOLANGCI_LINT) fmt ./...
+
+.PHONY: vet
+vet: ## Run go vet.
+	go vet ./...
+	go -C hack/tools vet ./...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Run golangci-lint, with kube-api-linter on the API types.
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: lint-fix
+lint-fix: $(GOLANGCI_LINT) ## Run golangci-lint and make the repairs that it knows.
+	$(GOLANGCI_LINT) run --fix ./...
+
+.PHONY: verify-generated
+verify-generated: $(CONTROLLER_GEN) # Are the generated files what make generate would write?
+	@hack/verify-generated.sh $(GENERATED)
+
+.PHONY: verify-format
+verify-format: # Is all Go code formatted?
+	@files=$$(git ls-files --cached --others --exclude-standard '*.go' | xargs gofmt -l) && \
+		if [[ -n $$files ]]; then printf 'not formatted, run make fmt:\n%s\n' "$$files" >&2; exit 1; fi
+
+.PHONY: verify-modules
+verify-modules: # Do go.mod and go.sum say what the code needs?
+	@for module in . $(HACK_MODULES); do \
+		go -C $$module mod tidy -diff || { echo "$$module/go.mod is not tidy: run go mod tidy there" >&2; exit 1; }; \
+	done
+
+.PHONY: verify-manifests
+verify-manifests: $(KUSTOMIZE) bin/manifests # Would a cluster take what config/ renders?
+	@for folder in default crd policies; do \
+		$(KUSTOMIZE) build config/$$folder >/dev/null || exit 1; \
+	done
+	@$(KUSTOMIZE) build config/default | bin/manifests
+
+##@ Build
+
+.PHONY: build
+build: bin/manager ## Build the manager.
+
+# Always asked for: go build knows best whether there is anything to do.
+.PHONY: bin/manager
+bin/manager:
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/manager
+
+.PHONY: bin/run
+bin/run:
+	@CGO_ENABLED=0 go build -o $@ ./hack/run
+
+.PHONY: docker-build
+docker-build: ## Build the manager's image, IMG.
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --tag $(IMG) .
+
+.PHONY: build-installer
+build-installer: $(KUSTOMIZE) overlay ## Print one manifest that installs everything, with the image IMG.
+	@$(KUSTOMIZE) build bin/overlay
+
+.PHONY: clean
+clean: ## Remove what was built, tools and control plane included; the state of make run stays.
+	rm -rf bin
+
+##@ Deployment
+
+.PHONY: install
+install: $(KUSTOMIZE) ## Install the kinds into the cluster of the current context.
+	$(KUSTOMIZE) build config/crd | $(KUBECTL) apply --server-side -f -
+	$(KUSTOMIZE) build config/crd | $(KUBECTL) wait --for=condition=Established --timeout=60s -f -
+
+.PHONY: uninstall
+uninstall: $(KUSTOMIZE) ## Remove the kinds, and with them every number and policy, from the cluster.
+	$(KUSTOMIZE) build config/crd | $(KUBECTL) delete --ignore-not-found -f -
+
+.PHONY: deploy
+deploy: install overlay ## Deploy the operator, with the image IMG, to the cluster of the current context.
+	$(KUSTOMIZE) build bin/overlay | $(KUBECTL) apply --server-side -f -
+
+.PHONY: undeploy
+undeploy: $(KUSTOMIZE) ## Remove the operator, its ledger included, from the cluster; kinds, numbers and policies stay.
+	$(KUSTOMIZE) build config/default/operator | $(KUBECTL) delete --ignore-not-found -f -
+
+# config/default with the image IMG, without touching the files in config/.
+.PHONY: overlay
+overlay: $(KUSTOMIZE)
+	@mkdir -p bin/overlay
+	@printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n- ../../config/default\n' >bin/overlay/kustomization.yaml
+	@cd bin/overlay && $(KUSTOMIZE) edit set image controller=$(IMG)
+
+##@ Tools
+
+.PHONY: tools
+tools: $(CONTROLLER_GEN) $(KUSTOMIZE) $(GOLANGCI_LINT) bin/manifests ## Build the tools, as hack/tools pins them.
+
+# A tool is built when it is missing or older than the go.mod that pins it.
+$(BIN)/controller-gen: hack/tools/go.mod
+	$(call tool,hack/tools,sigs.k8s.io/controller-tools/cmd/controller-gen)
+
+$(BIN)/kustomize: hack/tools/go.mod
+	$(call tool,hack/tools,sigs.k8s.io/kustomize/kustomize/v5)
+
+$(BIN)/golangci-lint: hack/tools/golangci-lint/go.mod hack/tools/golangci-lint/main.go
+	@echo 'building golangci-lint, once: this takes a minute or more'
+	$(call tool,hack/tools/golangci-lint,.)
+
+bin/manifests: hack/tools/go.mod $(wildcard hack/tools/manifests/*.go)
+	$(call tool,hack/tools,./manifests)
+
+define tool
+@mkdir -p bin
+CGO_ENABLED=0 go -C $(1) build -trimpath -ldflags '-s -w' -o $(BIN)/.$(@F) $(2)
+@mv -f $(BIN)/.$(@F) $@
+endef
+
+.PHONY: require-cc
+require-cc:
+	@cc=$$(go env CC) && command -v "$${cc%% *}" >/dev/null || { \
+		echo "make test needs a C compiler for the race detector, and there is no $$cc here." >&2; \
+		echo "Debian and Ubuntu: apt-get install gcc libc6-dev; Alpine: apk add build-base; macOS: xcode-select --install" >&2; \
+		exit 1; }
