@@ -70,3 +70,11 @@ func newUsage(numbers client.Reader, from ledger.Ledger, batch time.Duration) so
 		return nil
 	})
 }
+
+// Named says whether a resource names the phone number. Where that cannot be told, as before the cache is there, it is
+// taken to.
+func Named(ctx context.Context, numbers client.Reader, number string) bool {
+	var named v1alpha1.PhoneNumberList
+	err := numbers.List(ctx, &named, client.MatchingFields{numberIndex: number}, client.Limit(1))
+	return err != nil || len(named.Items) > 0
+}

@@ -11,31 +11,37 @@ import (
 
 // Clock tells the operator's time. It is safe for concurrent use.
 type Clock struct {
-	real    clock.PassiveClock
-	started time.Time // real
-	origin  time.Time // the operator's time at the start
-	speed   float64
+	real   clock.PassiveClock
+	anchor time.Time // an instant of real time
+	origin time.Time // what this clock showed then
+	speed  float64
 }
 
-// New starts a clock at an instant, running at speed times the real clock. Speed 1 from the real clock's own now is real
-// time. The error names a speed that is not positive.
-func New(real clock.PassiveClock, origin time.Time, speed float64) (*Clock, error) {
+// New makes a clock that showed origin at the real instant anchor, and runs at speed times the real clock. Two processes
+// with the same three values show the same time. The error names a speed that is not positive.
+func New(real clock.PassiveClock, anchor, origin time.Time, speed float64) (*Clock, error) {
 	if !(speed > 0) {
-		return nil, fmt.Errorf("the clock's speed is %v: it must be more than 0, 1 for real time", speed)
+		return nil, fmt.Errorf("the clock's speed is %v: it must be more than 0; 1 is real time", speed)
 	}
-	return &Clock{real: real, started: real.Now(), origin: origin, speed: speed}, nil
+	return &Clock{real: real, anchor: anchor, origin: origin, speed: speed}, nil
 }
 
-// Now is the operator's time, in UTC.
+// Real is the clock that shows real time.
+func Real(real clock.PassiveClock) *Clock {
+	now := real.Now()
+	return &Clock{real: real, anchor: now, origin: now, speed: 1}
+}
+
+// Now is the clock's time, in UTC.
 func (c *Clock) Now() time.Time {
-	return c.origin.Add(time.Duration(float64(c.real.Since(c.started)) * c.speed)).UTC()
+	return c.origin.Add(time.Duration(float64(c.real.Since(c.anchor)) * c.speed)).UTC()
 }
 
-// Since is the operator's time that has passed since t.
+// Since is how much of the clock's time has passed since t.
 func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
-// Wait is the real time that passes until the operator's clock shows t; zero if it does already. It is never too short by
-// rounding.
+// Wait is the real time that passes until the clock shows t; zero if it does already. It is rounded up, so that the clock
+// shows at least t afterwards.
 func (c *Clock) Wait(t time.Time) time.Duration {
 	left := t.Sub(c.Now())
 	if left <= 0 {

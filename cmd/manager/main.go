@@ -1,0 +1,222 @@
+// Command manager is the operator: it receives Meta's webhooks, counts, and keeps the status of every PhoneNumber at what
+// the rules conclude.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // every way to authenticate that a kubeconfig may name
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers"
+	"numberfleet.dev/numberfleet/internal/ingest"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/timelapse"
+	// +kubebuilder:scaffold:imports
+)
+
+// version is set by the build.
+var version = "dev"
+
+// leaderElectionID names the lease.
+const leaderElectionID = "manager.numberfleet.dev"
+
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;list;watch;create;update;patch;delete,namespace=numberfleet-system
+
+type flags struct {
+	metricsAddress, probeAddress, webhookAddress string
+	metricsCerts, webhookCerts                   string
+	webhookCredentials, dataDir                  string
+	leaderElect                                  bool
+	leaderElectionNamespace                      string
+	batchPeriod                                  time.Duration
+	concurrency                                  int
+	http2                                        bool
+	lapse                                        lapse
+}
+
+// lapse is the clock of a fleet that lives faster than real time.
+type lapse struct {
+	speed          float64
+	anchor, origin string
+}
+
+func main() {
+	var f flags
+	flag.StringVar(&f.webhookAddress, "webhook-bind-address", ":8080", "Address of the receiver of Meta's webhooks.")
+	flag.StringVar(&f.webhookCredentials, "webhook-credentials", "/etc/numberfleet/webhook", "Folder with the files app-secret and verify-token, and app-secret-previous during a rotation; read again when they change.")
+	flag.StringVar(&f.webhookCerts, "webhook-cert-path", "", "Folder with tls.crt and tls.key of the receiver; plain HTTP, for an ingress that ends TLS, where it is left out.")
+	flag.StringVar(&f.dataDir, "data-dir", "/var/lib/numberfleet", "Folder of the ledger. One process has it open at a time.")
+	flag.StringVar(&f.metricsAddress, "metrics-bind-address", ":8443", "Address of the metrics, over HTTPS and for authorised callers; 0 for none.")
+	flag.StringVar(&f.metricsCerts, "metrics-cert-path", "", "Folder with tls.crt and tls.key of the metrics; a certificate of their own where it is left out.")
+	flag.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz.")
+	flag.BoolVar(&f.leaderElect, "leader-elect", false, "Reconcile only while holding the lease.")
+	flag.StringVar(&f.leaderElectionNamespace, "leader-election-namespace", "", "Namespace of the lease; the pod's own where it is left out.")
+	flag.DurationVar(&f.batchPeriod, "batch-period", time.Second, "How long a burst of events about a number is gathered into one reconcile.")
+	flag.IntVar(&f.concurrency, "concurrency", 8, "How many numbers are reconciled at a time.")
+	flag.BoolVar(&f.http2, "enable-http2", false, "Serve the metrics over HTTP/2 as well.")
+	flag.Float64Var(&f.lapse.speed, "time-lapse-speed", 1, "How many times faster than real time the rules' clock runs. For trying things out: Meta's events must come from a source with the same clock.")
+	flag.StringVar(&f.lapse.anchor, "time-lapse-anchor", "", "Real instant, in RFC 3339, at which the rules' clock showed time-lapse-origin; the start where it is left out.")
+	flag.StringVar(&f.lapse.origin, "time-lapse-origin", "", "What the rules' clock showed then, in RFC 3339; the same instant where it is left out.")
+	logging := zap.Options{}
+	logging.BindFlags(flag.CommandLine)
+	flag.Parse()
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+
+	logger := ctrl.Log.WithName("manager")
+	logger.Info("starting", "version", version)
+	if err := run(ctrl.SetupSignalHandler(), f, logger); err != nil {
+		logger.Error(err, "the operator cannot go on")
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, f flags, logger logr.Logger) (err error) {
+	clk, err := f.lapse.clock(clock.RealClock{})
+	if err != nil {
+		return err
+	}
+	manager, err := newManager(f)
+	if err != nil {
+		return err
+	}
+
+	credentials := ingest.NewCredentials(f.webhookCredentials, ctrl.Log.WithName("webhook"))
+	receiver, err := ingest.NewReceiver(ingest.Options{Credentials: credentials, Clock: clk, Metrics: metrics.Registry, Log: ctrl.Log.WithName("webhook")})
+	if err != nil {
+		return err
+	}
+	// The receiver answers before there is a ledger: it asks Meta to try again while a large one is read.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	stopped := make(chan error, 1)
+	go func() {
+		stopped <- (&ingest.Server{Address: f.webhookAddress, Handler: receiver, CertDir: f.webhookCerts, Log: ctrl.Log.WithName("webhook")}).Start(background)
+	}()
+	go func() {
+		if err := credentials.Start(background); err != nil {
+			logger.Error(err, "the webhook credentials are not watched")
+		}
+	}()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-stopped)
+	}()
+
+	book, err := ledger.Open(f.dataDir, ledger.Options{Log: ctrl.Log.WithName("ledger")})
+	if err != nil {
+		return err
+	}
+	// Last of all, after the receiver has answered what is under way.
+	defer func() {
+		stop()
+		receiver.SetBackend(nil)
+		err = errors.Join(err, book.Close())
+	}()
+
+	known := numbers{manager.GetClient()}
+	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has})
+
+	reconciler := &controllers.PhoneNumberReconciler{
+		Client: manager.GetClient(), Clock: clk, Ledger: book,
+		Recorder:    manager.GetEventRecorder("numberfleet"),
+		Metrics:     controllers.NewMetrics(metrics.Registry),
+		BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
+	}
+	if err := reconciler.SetupWithManager(ctx, manager); err != nil {
+		return fmt.Errorf("set up the controller of phone numbers: %w", err)
+	}
+	// +kubebuilder:scaffold:builder
+	metrics.Registry.MustRegister(&controllers.Fleet{Numbers: manager.GetClient(), Ledger: book, Clock: clk})
+
+	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return err
+	}
+	if err := manager.AddReadyzCheck("webhook", receiver.Ready); err != nil {
+		return err
+	}
+	return manager.Start(ctx)
+}
+
+func newManager(f flags) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, err
+	}
+	config.UserAgent = "numberfleet/" + version
+
+	serving := server.Options{
+		BindAddress:    f.metricsAddress,
+		SecureServing:  true,
+		FilterProvider: filters.WithAuthenticationAndAuthorization,
+		CertDir:        f.metricsCerts,
+	}
+	if !f.http2 {
+		serving.TLSOpts = append(serving.TLSOpts, func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} })
+	}
+	return ctrl.NewManager(config, ctrl.Options{
+		Scheme:                  scheme,
+		Metrics:                 serving,
+		HealthProbeBindAddress:  f.probeAddress,
+		LeaderElection:          f.leaderElect,
+		LeaderElectionID:        leaderElectionID,
+		LeaderElectionNamespace: f.leaderElectionNamespace,
+		// Safe since the process ends at once when the manager does.
+		LeaderElectionReleaseOnCancel: true,
+		Cache: cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		// A reconcile sees the status that the one before it wrote; without it, half of them would decide on an old one, and
+		// the write be refused.
+		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
+	})
+}
+
+func (l lapse) clock(real clock.PassiveClock) (*timelapse.Clock, error) {
+	if l.speed == 1 && l.anchor == "" && l.origin == "" {
+		return timelapse.Real(real), nil
+	}
+	anchor := real.Now()
+	if l.anchor != "" {
+		t, err := time.Parse(time.RFC3339, l.anchor)
+		if err != nil {
+			return nil, fmt.Errorf("--time-lapse-anchor: %w", err)
+		}
+		anchor = t
+	}
+	origin := anchor
+	if l.origin != "" {
+		t, err := time.Parse(time.RFC3339, l.origin)
+		if err != nil {
+			return nil, fmt.Errorf("--time-lapse-origin: %w", err)
+		}
+		origin = t
+	}
+	return timelapse.New(real, anchor, origin, l.speed)
+}
+
+// numbers knows which phone numbers resources name.
+type numbers struct{ cache client.Reader }
+
+func (n numbers) has(number string) bool {
+	return controllers.Named(context.Background(), n.cache, number)
+}

@@ -1,0 +1,121 @@
+// Command run is the main job on one machine: it starts etcd and an API server on loopback, installs the operator's
+// resources and a sample fleet, runs the operator as a cluster would, and posts signed webhooks to it as Meta would, at a
+// multiple of real time. Ctrl-C stops all of it; the next run goes on where it stopped.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/go-logr/logr"
+)
+
+type options struct {
+	assets  string
+	manager string
+	state   string
+	render  string
+	speed   float64
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "Folder with etcd and kube-apiserver.")
+	flag.StringVar(&o.manager, "manager", "bin/manager", "The operator's binary.")
+	flag.StringVar(&o.state, "state", ".run", "Folder for everything that is kept between runs.")
+	flag.StringVar(&o.render, "kustomize", "bin/kustomize", "The kustomize binary that renders config/default.")
+	flag.Float64Var(&o.speed, "speed", 2880, "How many times faster than real time the fleet lives; 1 is real time.")
+	flag.Parse()
+	ctrl.SetLogger(logr.Discard())
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, o)
+	stop()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "run:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) (err error) {
+	if err := os.MkdirAll(o.state, 0o755); err != nil {
+		return err
+	}
+	if o.state, err = filepath.Abs(o.state); err != nil {
+		return err
+	}
+	unlock, err := lock(filepath.Join(o.state, "lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	say("starting etcd and kube-apiserver from %s", o.assets)
+	cluster, err := startControlPlane(o)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		say("stopping etcd and kube-apiserver")
+		err = errors.Join(err, cluster.stop())
+	}()
+
+	say("installing the CRDs, the policies, the operator's rights and the sample fleet")
+	if err := install(ctx, cluster.admin, o.render); err != nil {
+		return err
+	}
+
+	life, err := resume(o.state, clock.RealClock{}, o.speed)
+	if err != nil {
+		return err
+	}
+	operator, err := startOperator(o, cluster, life)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		say("stopping the operator")
+		err = errors.Join(err, operator.stop())
+	}()
+	if err := operator.ready(ctx); err != nil {
+		return err
+	}
+
+	fmt.Printf("\n  The fleet lives at %gx real time. Look at it from another terminal:\n\n    export KUBECONFIG=%s\n    kubectl get phonenumbers -A -w\n\n  Operator's log: %s\n\n",
+		o.speed, cluster.kubeconfig, operator.log)
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { cancel(generate(ctx, operator, life)) }()
+	go func() { cancel(show(ctx, cluster.admin, life)) }()
+	select {
+	case <-operator.exited:
+		return fmt.Errorf("the operator ended by itself; its log is %s", operator.log)
+	case <-ctx.Done():
+		return errors.Join(life.save(), context.Cause(ctx))
+	}
+}
+
+func say(format string, args ...any) { fmt.Printf("==> "+format+"\n", args...) }
+
+// lock keeps two runs from sharing one folder. The lock goes with the process.
+func lock(file string) (func(), error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("another run uses %s: %w", filepath.Dir(file), err)
+	}
+	return func() { _ = f.Close() }, nil
+}
