@@ -45,9 +45,9 @@ help: ## Say what there is to make.
 		/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
-run: bin/manager bin/run ## Run a fleet on a local API server, SPEED times faster than real time; Ctrl-C ends it.
+run: bin/manager bin/run $(KUSTOMIZE) ## Run a fleet on a local API server, SPEED times faster than real time; Ctrl-C ends it.
 	@assets=$$(hack/controlplane/assets.sh) && \
-		exec bin/run --assets "$$assets" --manager bin/manager --state .run --speed $(SPEED)
+		exec bin/run --assets "$$assets" --manager bin/manager --kustomize $(KUSTOMIZE) --state .run --speed $(SPEED)
 
 .PHONY: test
 test: require-cc ## Run all tests, with the race detector and a real API server.
