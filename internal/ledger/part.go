@@ -124,6 +124,7 @@ type part struct {
 const (
 	partSlots = 8192    // slots at which a part is split
 	partWords = 1 << 19 // words of arena at which it is split
+	mostDepth = 20      // at which it is not split any more; no hash spreads keys so badly
 	longest   = Kept    // the longest window that may be configured
 )
 
@@ -416,7 +417,7 @@ func (p *part) compact() {
 
 // crowded says whether a part should rather be split than given more room.
 func (p *part) crowded() bool {
-	return p.depth < keyBits-1 && p.used > 1 && (roomy(p.used) > partSlots || len(p.arena)-p.garbage > partWords)
+	return p.depth < mostDepth && p.used > 1 && (roomy(p.used) > partSlots || len(p.arena)-p.garbage > partWords)
 }
 
 // name names a part in errors: its depth and the bits its keys share.

@@ -245,7 +245,7 @@ func (s *scope) decode(row []byte) error {
 		if r.err != nil {
 			break
 		}
-		if name.depth >= keyBits || name.prefix>>name.depth != 0 || name.prefix<<(keyBits-name.depth) != end {
+		if name.depth > mostDepth || name.prefix>>name.depth != 0 || name.prefix<<(keyBits-name.depth) != end {
 			r.fail(errors.New("its parts do not share out the keys"))
 			break
 		}
@@ -253,7 +253,7 @@ func (s *scope) decode(row []byte) error {
 		s.depth = max(s.depth, name.depth)
 		s.rows = append(s.rows, name)
 	}
-	if r.err == nil && n > 0 && (end != 1<<keyBits || s.depth > 32 || 1<<s.depth > 64*n+64) {
+	if r.err == nil && n > 0 && end != 1<<keyBits {
 		r.fail(errors.New("its parts do not share out the keys"))
 	}
 	return r.end()
@@ -344,6 +344,9 @@ func decodePart(depth uint8, prefix key, row []byte) (*part, error) {
 			b.pushInbound(at)
 		}
 	}
+	if err := r.end(); err != nil {
+		return nil, err
+	}
 	p.place(used, roomy(len(used)))
-	return p, r.end()
+	return p, nil
 }

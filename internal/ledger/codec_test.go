@@ -1,0 +1,139 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// What is written to the journal is read as it was.
+func TestJournalRowsAreReadAsWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		numbers := rapid.SampledFrom([]string{"+1", "+22", number})
+		var rec record
+		for range rapid.IntRange(0, 10).Draw(t, "entries") {
+			rec.entries = append(rec.entries, Entry{
+				Number:  numbers.Draw(t, "number"),
+				Kind:    rapid.SampledFrom([]Kind{Delivered, Received}).Draw(t, "kind"),
+				User:    UserKey(rapid.Uint64Min(1).Draw(t, "user")),
+				Alias:   UserKey(rapid.SampledFrom([]uint64{0, 5, 1 << 63}).Draw(t, "alias")),
+				Message: MessageKey(rapid.SampledFrom([]uint64{0, 5, 1 << 63}).Draw(t, "message")),
+				At:      rapid.Int64Range(1, maxTime).Draw(t, "at"),
+			})
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "reports") {
+			rec.reports = append(rec.reports, Report{
+				Number: numbers.Draw(t, "number"), Kind: LimitReport, At: rapid.Int64().Draw(t, "at"),
+				Value: rapid.String().Draw(t, "value"), Reason: rapid.String().Draw(t, "reason"),
+			})
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "windows") {
+			rec.windows = append(rec.windows, configured{numbers.Draw(t, "number"), someWindows(t)})
+		}
+		var got record
+		if err := got.decode(rec.encode(nil)); err != nil {
+			t.Fatal(err)
+		}
+		if len(got.entries)+len(rec.entries) > 0 && !reflect.DeepEqual(got.entries, rec.entries) ||
+			!reflect.DeepEqual(got.reports, rec.reports) || !reflect.DeepEqual(got.windows, rec.windows) {
+			t.Fatalf("%+v is read as %+v", rec, got)
+		}
+	})
+}
+
+// sealed gives a fuzzed row a right checksum, so that what is behind it is reached too.
+func sealed(body []byte) []byte { return seal(bytes.Clone(body)) }
+
+func body(row []byte) []byte { return row[:len(row)-checksumSize] }
+
+// fuzzedLedger is a ledger with a little of everything.
+func fuzzedLedger(tb testing.TB) *Embedded {
+	l := OpenMemory()
+	at := begin.Unix()
+	_, err := l.Append(context.Background(), Batch{
+		Entries: []Entry{
+			{Number: number, Kind: Delivered, User: 1, Message: 1, At: at},
+			{Number: number, Kind: Delivered, User: 1, Message: 2, At: at + 1},
+			{Number: number, Kind: Received, User: 2, Alias: 3, At: at + 2},
+			{Number: number, Kind: Received, User: 1, At: at - 2},
+		},
+		Reports: []Report{{Number: number, Kind: QualityReport, At: at, Value: "Low", Reason: "blocks"}},
+	}, begin)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return l
+}
+
+// No row of the journal, whatever is in it, does more than fail to be read, and what is read can be counted.
+func FuzzDecodeJournal(f *testing.F) {
+	rec := record{
+		entries: []Entry{{Number: number, Kind: Delivered, User: 1, Alias: 2, Message: 3, At: begin.Unix()}},
+		reports: []Report{{Number: number, Kind: QualityReport, At: begin.Unix(), Value: "Low"}},
+		windows: []configured{{number, Windows{Service: time.Hour}}},
+	}
+	f.Add(body(rec.encode(nil)))
+	f.Add([]byte{codecVersion, 0, 0, 0, 0})
+	f.Add([]byte{codecVersion, 255, 255, 255, 255, 15})
+	f.Fuzz(func(t *testing.T, row []byte) {
+		var rec, again record
+		_ = rec.decode(row)
+		if rec.decode(sealed(row)) != nil {
+			return
+		}
+		if err := again.decode(rec.encode(nil)); err != nil {
+			t.Fatalf("what was read cannot be read again: %v", err)
+		}
+		l := newEmbedded(Options{})
+		l.apply(&rec)
+	})
+}
+
+// No row of a part does more than fail to be read, and what is read can be counted, swept and saved.
+func FuzzDecodePart(f *testing.F) {
+	l := fuzzedLedger(f)
+	f.Add(uint8(0), uint64(0), body(l.scope(number).parts[0].encode()))
+	f.Add(uint8(1), uint64(1), body(newPart(1, 1, begin.Unix(), nil).encode()))
+	f.Add(uint8(3), uint64(1), []byte{codecVersion, 0, 3})
+	f.Fuzz(func(t *testing.T, depth uint8, prefix uint64, row []byte) {
+		_, _ = decodePart(depth%keyBits, key(prefix), row)
+		p, err := decodePart(0, 0, sealed(row))
+		if err != nil {
+			return
+		}
+		if _, err := decodePart(0, 0, p.encode()); err != nil {
+			t.Fatalf("what was read cannot be read again: %v", err)
+		}
+		s := newScope(number)
+		s.horizon, s.parts = p.horizon, []*part{p}
+		if p.base() < 0 || p.base() > maxTime-1<<timeBits {
+			return // no clock gives such a horizon
+		}
+		s.recount()
+		s.sweepAll(p.horizon + day)
+		s.recount()
+	})
+}
+
+// No row of a number does more than fail to be read.
+func FuzzDecodeNumber(f *testing.F) {
+	l := fuzzedLedger(f)
+	f.Add(body(l.scope(number).encode([]rowName{{0, 0, 1}})))
+	f.Add(body(l.scope(number).encode([]rowName{{1, 0, 1}, {2, 2, 7}, {2, 3, 1}})))
+	f.Add(body(l.scope(number).encode(nil)))
+	f.Fuzz(func(t *testing.T, row []byte) {
+		_ = newScope(number).decode(row)
+		s := newScope(number)
+		if s.decode(sealed(row)) != nil {
+			return
+		}
+		if err := newScope(number).decode(s.encode(s.rows)); err != nil {
+			t.Fatalf("what was read cannot be read again: %v", err)
+		}
+		_, _, _ = decodePosition(sealed(row))
+	})
+}
