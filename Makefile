@@ -101,9 +101,7 @@ verify-modules: # Do go.mod and go.sum say what the code needs?
 
 .PHONY: verify-manifests
 verify-manifests: $(KUSTOMIZE) bin/manifests # Would a cluster take what config/ renders?
-	@for folder in default crd policies; do \
-		$(KUSTOMIZE) build config/$$folder >/dev/null || exit 1; \
-	done
+	@for folder in config/*/; do $(KUSTOMIZE) build "$$folder" >/dev/null || exit 1; done
 	@$(KUSTOMIZE) build config/default | bin/manifests
 
 ##@ Build

@@ -140,8 +140,8 @@ IFS=. read -r major minor_number _ <<<"${kubernetes#v}"
 package=k8s.io/component-base/version
 has_apiserver || build kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver \
 	"-X $package.gitVersion=$kubernetes -X $package.gitMajor=$major -X $package.gitMinor=$minor_number -X $package.gitTreeState=clean"
-has_etcd && has_apiserver || {
+if ! has_etcd || ! has_apiserver; then
 	say 'the programs that were built do not run here'
 	exit 1
-}
+fi
 echo "$built"
