@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // key is who a user is within a number: the top bits of the scattered UserKey. Of a million users of one number, two
@@ -134,16 +135,18 @@ func newPart(depth uint8, prefix key, horizon int64, used []slot) *part {
 	return p
 }
 
-// roomy is how many slots to give to some users: at 1.25 slots a user a table is filled to four fifths, and it is given
-// new room at nine tenths.
-func roomy(users int) int { return users + users/4 + 4 }
+// roomy is how many slots to give to some users: filled to five sixths. A table is given new room at 92 %; probing stays
+// short up there because the slots are in order.
+func roomy(users int) int { return users + users/5 + 4 }
 
-func (p *part) full() bool { return uint64(p.used)*10 >= p.ideal*9 }
+func (p *part) full() bool { return uint64(p.used)*100 >= p.ideal*92 }
 
 // place lays out slots that are in order of rank.
 func (p *part) place(used []slot, ideal int) {
 	for {
-		slots := make([]slot, ideal+ideal/64+8)
+		slots := slices.Grow([]slot(nil), ideal+ideal/64+8)
+		slots = slots[:cap(slots)] // the allocator rounds up; nothing is left unused
+		ideal = (len(slots) - 8) * 64 / 65
 		next := 0
 		p.ideal = uint64(ideal)
 		for _, s := range used {

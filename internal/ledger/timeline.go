@@ -124,8 +124,8 @@ func (l *timeline) add(at uint32, mark tick) {
 		i = 0
 	}
 	if at-l.chunks[i].start >= chunkSpan {
+		l.begin(i+1, at)
 		i++
-		l.chunks = slices.Insert(l.chunks, i, chunk{start: at})
 	}
 	c := &l.chunks[i]
 	n := c.after(int64(at))
@@ -137,7 +137,7 @@ func (l *timeline) add(at uint32, mark tick) {
 	}
 	if len(c.ticks) == chunkTicks {
 		if n == chunkTicks {
-			l.chunks = slices.Insert(l.chunks, i+1, chunk{start: at})
+			l.begin(i+1, at)
 		} else {
 			l.halve(i)
 		}
@@ -151,6 +151,12 @@ func (l *timeline) add(at uint32, mark tick) {
 	}
 	c.ticks = slices.Insert(c.ticks, n, mark.at(offset))
 	c.total.add(mark.tally())
+}
+
+// begin puts a chunk after another, which is as good as full: points come mostly in order of time.
+func (l *timeline) begin(i int, at uint32) {
+	l.chunks[i-1].ticks = append([]tick(nil), l.chunks[i-1].ticks...)
+	l.chunks = slices.Insert(l.chunks, i, chunk{start: at})
 }
 
 // halve makes two chunks of one.
