@@ -56,16 +56,8 @@ type PhoneNumberReconciler struct {
 
 // SetupWithManager registers the controller, its indexes and its metrics.
 func (r *PhoneNumberReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
-	for field, value := range map[string]func(*v1alpha1.PhoneNumber) string{
-		numberIndex: func(n *v1alpha1.PhoneNumber) string { return n.Spec.PhoneNumber },
-		policyIndex: func(n *v1alpha1.PhoneNumber) string { return n.Spec.PolicyName },
-	} {
-		err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.PhoneNumber{}, field, func(o client.Object) []string {
-			return []string{value(o.(*v1alpha1.PhoneNumber))}
-		})
-		if err != nil {
-			return fmt.Errorf("index %s: %w", field, err)
-		}
+	if err := index(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		// The status is ours: only a changed spec is news.
@@ -82,6 +74,21 @@ func (r *PhoneNumberReconciler) SetupWithManager(ctx context.Context, mgr ctrl.M
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Concurrency}).
 		Named("phonenumber").
 		Complete(r)
+}
+
+func index(ctx context.Context, indexer client.FieldIndexer) error {
+	for field, value := range map[string]func(*v1alpha1.PhoneNumber) string{
+		numberIndex: func(n *v1alpha1.PhoneNumber) string { return n.Spec.PhoneNumber },
+		policyIndex: func(n *v1alpha1.PhoneNumber) string { return n.Spec.PolicyName },
+	} {
+		err := indexer.IndexField(ctx, &v1alpha1.PhoneNumber{}, field, func(o client.Object) []string {
+			return []string{value(o.(*v1alpha1.PhoneNumber))}
+		})
+		if err != nil {
+			return fmt.Errorf("index %s: %w", field, err)
+		}
+	}
+	return nil
 }
 
 // Reconcile brings one number's status up to now.

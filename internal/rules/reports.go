@@ -105,7 +105,9 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
 		e.connectedBy(at)
 		if !s.Flagged() {
 			e.raiseFlag(at, v1alpha1.FromReport, "Meta reports the number as flagged")
-			if s.Rating != v1alpha1.QualityLow {
+			if s.Rating == v1alpha1.QualityLow {
+				s.LowStep = at // a warning gives the whole grace period
+			} else {
 				s.RecoveringSince = at
 			}
 		}
