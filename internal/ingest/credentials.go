@@ -27,7 +27,7 @@ const (
 	// AppSecretFile holds the secret that Meta signs webhooks with.
 	AppSecretFile = "app-secret"
 	// PreviousAppSecretFile holds the one before it, while both are in use. It is optional.
-	PreviousAppSecretFile = "app-secret-previous"
+	PreviousAppSecretFile = "app-secret-previous" //nolint:gosec // a file's name
 	// VerifyTokenFile holds the token that Meta's handshake must bring.
 	VerifyTokenFile = "verify-token"
 )
@@ -86,7 +86,8 @@ func (c *Credentials) Start(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-events:
-		case <-failures: // such as an overflow: events were lost, so read
+		case err := <-failures: // such as an overflow: events were lost, so read
+			c.log.V(1).Info("Changes of the webhook credentials were missed", "problem", err.Error())
 		case <-ticker.C:
 		}
 	}

@@ -19,6 +19,7 @@ type mount struct {
 }
 
 func newMount(t *testing.T, files map[string]string) *mount {
+	t.Helper()
 	m := &mount{t: t, dir: t.TempDir()}
 	m.publish(files)
 	for _, name := range []string{AppSecretFile, PreviousAppSecretFile, VerifyTokenFile} {

@@ -20,9 +20,10 @@ const (
 func E164(display string) (string, bool) { return numbers.e164(display) }
 
 // numbers keeps what E164 found, since the numbering plans take some microseconds and a batch asks for few numbers.
-var numbers numberCache
+var numbers = numberCache{most: maxNumbersKept}
 
 type numberCache struct {
+	most  int // entries
 	mu    sync.RWMutex
 	known map[string]string // by the number as written
 }
@@ -40,7 +41,7 @@ func (c *numberCache) e164(display string) (string, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// Emptying it whole bounds it without bookkeeping on every read. It is only full if someone sends made-up numbers.
-	if c.known == nil || len(c.known) >= maxNumbersKept {
+	if c.known == nil || len(c.known) >= c.most {
 		c.known = map[string]string{}
 	}
 	c.known[strings.Clone(display)] = number
