@@ -36,15 +36,18 @@ func describe(e *Embedded) string {
 	var b strings.Builder
 	for _, s := range e.all() {
 		fmt.Fprintln(&b, s.number, s.windows, s.sequence, s.reports)
+		var second uint32
+		var t tally
 		for _, c := range s.line.chunks {
 			for _, k := range c.ticks {
-				fmt.Fprint(&b, " ", c.start+k.offset())
+				if at := c.start + k.offset(); at != second {
+					fmt.Fprint(&b, second, t, " ")
+					second, t = at, tally{}
+				}
+				t.add(k.tally())
 			}
 		}
-		for _, measure := range []Measure{Users, Conversations, Messages} {
-			fmt.Fprint(&b, " ", s.line.count(measure, 0, maxTime))
-		}
-		fmt.Fprintln(&b)
+		fmt.Fprintln(&b, second, t)
 	}
 	return b.String()
 }
@@ -130,6 +133,48 @@ func TestCountsSurviveCrashesAndSnapshots(t *testing.T) {
 			m.compare(t, l, number, now, now.Add(-Kept), "step")
 		}
 	})
+}
+
+// Users who turn out to be one while a snapshot is between their two parts are saved whole.
+func TestJoinDuringSnapshot(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	l := openTest(t, fs)
+	const pairs = 10_000
+	for _, second := range []int64{0, 1} {
+		var batch Batch
+		for i := range pairs {
+			for _, user := range []int{i, i + pairs} {
+				batch.Entries = append(batch.Entries, Entry{
+					Number: number, Kind: Delivered, User: UserKey(user + 1), Message: MessageKey(user + 1), At: begin.Unix() - second,
+				})
+			}
+		}
+		if _, err := l.Append(context.Background(), batch, begin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	joined := 0
+	l.failing = func(string) error {
+		var batch Batch
+		for range 100 {
+			joined++
+			batch.Entries = append(batch.Entries, Entry{
+				Number: number, Kind: Received, User: UserKey(joined), Alias: UserKey(joined + pairs), At: begin.Unix() - 3*day,
+			})
+		}
+		_, err := l.Append(context.Background(), batch, begin)
+		return err
+	}
+	if err := l.Snapshot(context.Background(), begin); err != nil {
+		t.Fatal(err)
+	}
+	crashed := openTest(t, fs.CrashClone(vfs.CrashCloneCfg{}))
+	if got, want := describe(crashed), describe(l); joined < 200 || got != want {
+		t.Fatalf("after %d joins the ledger is not as it was:\n%.300s\nwant\n%.300s", joined, got, want)
+	}
+	if err := errors.Join(crashed.Close(), l.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A snapshot while numbers grow, split, join users and are swept saves each as it was at one moment.

@@ -145,6 +145,6 @@ type Ledger interface {
 
 // Appended says what became of a batch.
 type Appended struct {
-	// New entries changed something; Repeated were known already; Expired came too late to count.
+	// New entries and reports changed something; Repeated were known already; Expired came too late and were dropped.
 	New, Repeated, Expired int
 }

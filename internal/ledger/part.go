@@ -123,7 +123,7 @@ type part struct {
 }
 
 const (
-	partSlots = 8192    // slots at which a part is split
+	partSlots = 16384   // slots at which a part is split
 	partWords = 1 << 19 // words of arena at which it is split
 	mostDepth = 20      // at which it is not split any more; no hash spreads keys so badly
 	longest   = Kept    // the longest window that may be configured
@@ -131,34 +131,36 @@ const (
 
 func newPart(depth uint8, prefix key, horizon int64, used []slot) *part {
 	p := &part{depth: depth, prefix: prefix, horizon: horizon, dirty: true}
-	p.place(used, roomy(len(used)))
+	p.place(used, len(used), roomy(len(used)))
 	return p
 }
 
-// roomy is how many slots to give to some users: filled to five sixths. A table is given new room at 92 %; probing stays
+// roomy is how many slots to give to some users: filled to eight ninths. A table is given new room at 93 %. Probing stays
 // short up there because the slots are in order.
-func roomy(users int) int { return users + users/5 + 4 }
+func roomy(users int) int { return users + users/8 + 4 }
 
-func (p *part) full() bool { return uint64(p.used)*100 >= p.ideal*92 }
+func (p *part) full() bool { return uint64(p.used)*100 >= p.ideal*93 }
 
-// place lays out slots that are in order of rank.
-func (p *part) place(used []slot, ideal int) {
+// place lays out slots that are in order of rank; empty ones are left out.
+func (p *part) place(from []slot, used, ideal int) {
 	for {
 		slots := slices.Grow([]slot(nil), ideal+ideal/64+8)
 		slots = slots[:cap(slots)] // the allocator rounds up; nothing is left unused
 		ideal = (len(slots) - 8) * 64 / 65
-		next := 0
 		p.ideal = uint64(ideal)
-		for _, s := range used {
-			next = max(next, p.home(s.rank()))
-			if next >= len(slots) {
+		next := 0
+		for _, s := range from {
+			if s.empty() {
+				continue
+			}
+			next = max(next, p.home(s.rank())) + 1
+			if next > len(slots) {
 				break
 			}
-			slots[next] = s
-			next++
+			slots[next-1] = s
 		}
-		if next < len(slots) || len(used) == 0 {
-			p.slots, p.used = slots, len(used)
+		if next <= len(slots) {
+			p.slots, p.used = slots, used
 			return
 		}
 		ideal += ideal / 8
@@ -194,20 +196,9 @@ func (p *part) insert(i int, s slot) bool {
 	return true
 }
 
-// inUse are the slots in use, in order of rank.
-func (p *part) inUse() []slot {
-	used := make([]slot, 0, p.used)
-	for _, s := range p.slots {
-		if !s.empty() {
-			used = append(used, s)
-		}
-	}
-	return used
-}
-
 // grow makes room for more users.
 func (p *part) grow() {
-	p.place(p.inUse(), max(roomy(p.used), int(p.ideal+p.ideal/8)+1))
+	p.place(p.slots, p.used, max(roomy(p.used), int(p.ideal+p.ideal/32)+1))
 }
 
 // split makes two parts of one, by the next bit of the keys.

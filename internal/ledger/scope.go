@@ -349,7 +349,7 @@ func (s *scope) sweep(p *part, names bool) {
 		return
 	}
 	s.touch(p)
-	kept := p.inUse()[:0:0]
+	kept := make([]slot, 0, p.used)
 	h := &s.one
 	for _, is := range p.slots {
 		switch {
@@ -370,7 +370,7 @@ func (s *scope) sweep(p *part, names bool) {
 		}
 		kept = append(kept, is)
 	}
-	p.place(kept, roomy(len(kept)))
+	p.place(kept, len(kept), roomy(len(kept)))
 	p.compact()
 	p.horizon = s.horizon
 }

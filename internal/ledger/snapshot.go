@@ -347,6 +347,6 @@ func decodePart(depth uint8, prefix key, row []byte) (*part, error) {
 	if err := r.end(); err != nil {
 		return nil, err
 	}
-	p.place(used, roomy(len(used)))
+	p.place(used, len(used), roomy(len(used)))
 	return p, nil
 }
