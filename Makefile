@@ -10,8 +10,8 @@ MAKEFLAGS += --no-builtin-rules
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS ?= -s -w -X main.version=$(VERSION)
 
-# How many times faster than real time `make run` lives: 2400 is two weeks in 8.4 minutes, 1 is real time.
-SPEED ?= 2400
+# How many times faster than real time `make run` lives: 2880 is a day in 30 seconds, 1 is real time.
+SPEED ?= 2880
 
 # The image that docker-build makes and that build-installer and deploy use.
 IMG ?= controller:latest

@@ -11,7 +11,7 @@ import (
 )
 
 // habit is how a number of the sample fleet sends, on each day of a cycle of two weeks. Messages are spread evenly from
-// 08:00 on.
+// 08:00 on, and from an hour later each further day of a work week, so that yesterday's users have left the window.
 type habit struct {
 	number string
 	users  func(day int) int // how many users get a message on a day of the cycle, 0 to 13
@@ -58,13 +58,13 @@ var habits = []habit{
 	// support, botmaker: rises within the week; Meta flags it on the second day and takes the flag back two days later.
 	{number: "+15550100002", users: every(320), over: 10 * time.Hour, quality: quality{flagged: 30 * time.Hour, unflagged: 78 * time.Hour}},
 	// clinic, taqnyat: unverified, at its limit of 250 every day but on the weekend.
-	{number: "+15550100003", users: onWeekdays(250, 40), over: 3 * time.Hour},
+	{number: "+15550100003", users: onWeekdays(250, 40), over: 50 * time.Minute},
 	// flash-sales, quality-based: rises at once on a big first day; the flag of that evening ends in a downgrade.
 	{number: "+15550100004", users: atFirst(700, 60), over: 4 * time.Hour, quality: quality{flagged: 14 * time.Hour, unflagged: 12 * day}},
 	// bank, netcore: steady.
 	{number: "+15550100005", users: every(450), over: 9 * time.Hour},
 	// parcels, meta-2020: at its limit every day until it rises after two days.
-	{number: "+15550100006", users: every(1000), over: 6 * time.Hour},
+	{number: "+15550100006", users: onWeekdays(1000, 200), over: 50 * time.Minute},
 	// bookings, meta-2023: verified; half of its limit within the week, and a day later it rises.
 	{number: "+15550100007", users: every(170), over: 12 * time.Hour},
 }
@@ -107,7 +107,7 @@ func (h *habit) webhooks(born, from, to time.Time) [][]byte {
 	}
 	within := func(at time.Time) bool { return at.After(from) && !at.After(to) }
 	for n := int(from.Sub(born) / day); born.Add(time.Duration(n) * day).Before(to); n++ {
-		opens := born.Add(time.Duration(n)*day + 8*time.Hour)
+		opens := born.Add(time.Duration(n)*day + time.Duration(8+n%7)*time.Hour)
 		users := h.users(n % int(cycle/day))
 		for i := range users {
 			user := i

@@ -8,7 +8,7 @@ import (
 )
 
 // Advance runs the rules from the instant that the state was evaluated at to now, at every instant at which something can
-// have changed: each report, each deadline, the last counted delivery, and now. It returns the new state, what happened
+// have changed: each report, each deadline, each delivery that reaches a threshold, and now. It returns the new state, what happened
 // in order of time, and the next instant at which something can change by itself (zero if there is none).
 //
 // Times are event times; where an event and a deadline fall on one instant, the event comes first. A now before the
@@ -26,18 +26,18 @@ func Advance(p *Policy, f *Facts, s State, now time.Time) (State, []Transition, 
 		pending = slices.Clone(pending)
 		slices.SortStableFunc(pending, func(a, b Report) int { return a.At.Compare(b.At) })
 	}
-	delivered := f.Usage.Last(s.EvaluatedAt, now)
 
 	for {
 		at := now
 		if next := e.next(); !next.IsZero() && next.Before(at) {
 			at = next
 		}
-		if delivered.After(s.EvaluatedAt) && delivered.Before(at) {
-			at = delivered
-		}
 		if len(pending) > 0 && pending[0].At.Before(at) {
 			at = latest(pending[0].At.UTC().Truncate(time.Second), s.EvaluatedAt)
+		}
+		// Deliveries are looked at in stretches, so that a time away is lived through and not skipped.
+		if first := f.Usage.First(s.EvaluatedAt, at); !first.IsZero() {
+			at = e.crossing(s.EvaluatedAt, f.Usage.Last(s.EvaluatedAt, earlier(at, first.Add(stretch))))
 		}
 		e.now, s.EvaluatedAt = at, at
 
@@ -105,6 +105,37 @@ func (e *evaluation) setTier(to Tier, at time.Time, source v1alpha1.Source) {
 	}
 	e.s.Tier, e.s.TierSince, e.s.TierSource = to, at, source
 	e.s.EligibleSince = time.Time{}
+}
+
+// stretch is how long a stretch of deliveries is looked at as one.
+const stretch = time.Hour
+
+// crossing is the first instant in (from, to] at which deliveries newly reach the limit or what the next tier requires, to
+// the second; to if they do not. Many deliveries may come at once, and each decision belongs to the one that brought it.
+func (e *evaluation) crossing(from, to time.Time) time.Time {
+	reached := func(at time.Time) bool {
+		then := evaluation{p: e.p, f: e.f, s: e.s, now: at}
+		return then.reachesLimit() || then.becomesEligible()
+	}
+	if !reached(to) {
+		return to
+	}
+	first := to
+	for first.Sub(from) > time.Second {
+		if middle := from.Add(first.Sub(from) / 2).Truncate(time.Second); reached(middle) {
+			first = middle
+		} else {
+			from = middle
+		}
+	}
+	return first
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func latest(a, b time.Time) time.Time {

@@ -59,7 +59,7 @@ type story struct {
 }
 
 func drawStory(t *rapid.T, policies map[string]*rules.Policy) story {
-	s := story{policy: policies[rapid.SampledFrom(policyNames).Draw(t, "policy")], end: day1.AddDate(0, 0, 60)}
+	s := story{policy: policies[rapid.SampledFrom(policyNames).Draw(t, "policy")], end: day1.AddDate(0, 0, 61)}
 	instant := rapid.Custom(func(t *rapid.T) time.Time {
 		// Hours and half hours, so that events and deadlines often fall on one instant.
 		return day1.Add(time.Duration(rapid.IntRange(1, 60*48-1).Draw(t, "half hours")) * 30 * time.Minute)
@@ -146,6 +146,11 @@ func TestEngineProperties(t *testing.T) {
 			t.Fatalf("a stop at %s changes the story:\n%v\n%v", split, transitions, transitions2)
 		}
 
+		// Deliveries that come in one batch are decided as if each had come alone.
+		if state2, transitions2, _ := s.play(everyHour(s)); state2 != state || !slices.Equal(transitions, transitions2) {
+			t.Fatalf("in batches of an hour the story is another:\n%v\n%v", transitions, transitions2)
+		}
+
 		// What must hold of a state whatever happened.
 		if state.Restricted() && state.RestrictedSource == v1alpha1.FromPolicy {
 			if used := rules.Used(s.policy, s.usage, s.end); state.Tier.Limit == rules.Unlimited || used < state.Tier.Limit {
@@ -156,6 +161,15 @@ func TestEngineProperties(t *testing.T) {
 			t.Fatalf("flagged with a %s rating that does not recover", state.Rating)
 		}
 	})
+}
+
+// everyHour are the full hours of a story.
+func everyHour(s story) []time.Time {
+	var hours []time.Time
+	for at := day1; at.Before(s.end); at = at.Add(time.Hour) {
+		hours = append(hours, at)
+	}
+	return hours
 }
 
 func TestPolicyErrorsNameTheField(t *testing.T) {

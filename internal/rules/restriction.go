@@ -34,6 +34,12 @@ func (e *evaluation) restriction() {
 	}
 }
 
+// reachesLimit says whether the limit is newly reached.
+func (e *evaluation) reachesLimit() bool {
+	limit := e.s.Tier.Limit
+	return limit != Unlimited && !e.s.Restricted() && e.used() >= limit
+}
+
 func lifted(used, limit int64) string {
 	if limit == Unlimited {
 		return "the tier has no limit"

@@ -66,6 +66,12 @@ func (e *evaluation) eligible(way *wayUp) bool {
 	return way.span == 0 || !e.f.Usage.First(from, e.now).Add(way.span).After(e.now)
 }
 
+// becomesEligible says whether everything for the upgrade is newly met.
+func (e *evaluation) becomesEligible() bool {
+	_, way := e.p.next(e.s.Tier.Limit)
+	return way != nil && e.s.EligibleSince.IsZero() && e.eligible(way)
+}
+
 // cancels says why the number may not rise, whatever it sends; empty if it may.
 func (e *evaluation) cancels(way *wayUp) string {
 	switch {
