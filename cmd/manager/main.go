@@ -184,7 +184,7 @@ func newManager(f flags) (ctrl.Manager, error) {
 		LeaderElectionNamespace: f.leaderElectionNamespace,
 		// Safe since the process ends at once when the manager does.
 		LeaderElectionReleaseOnCancel: true,
-		Cache: cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
 		// A reconcile sees the status that the one before it wrote; without it, half of them would decide on an old one, and
 		// the write be refused.
 		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},

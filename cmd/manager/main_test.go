@@ -1,0 +1,343 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
+)
+
+// asManager makes the test binary be the operator, so that a test can kill it.
+const asManager = "NUMBERFLEET_TEST_AS_MANAGER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asManager) != "" {
+		main()
+		return
+	}
+	ctrl.SetLogger(logr.Discard())
+	os.Exit(m.Run())
+}
+
+const (
+	appSecret   = "an app secret"
+	verifyToken = "a verify token"
+)
+
+// operator is the operator as a process, on a real API server, which it outlives or not as the test wants.
+type operator struct {
+	t                               *testing.T
+	folder                          string
+	webhook, probe, metrics, config string
+	process                         *exec.Cmd
+	log                             *lockedBuffer
+}
+
+// lockedBuffer keeps what all runs of the operator printed.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+func newOperator(t *testing.T) (*operator, client.Client) {
+	t.Helper()
+	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
+	config, err := env.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = env.Stop() })
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	api, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var policy v1alpha1.MessagingPolicy
+	content, err := os.ReadFile(filepath.Join("..", "..", "config", "policies", "quality-based.yaml"))
+	if err == nil {
+		err = yaml.UnmarshalStrict(content, &policy)
+	}
+	if err == nil {
+		err = api.Create(t.Context(), &policy)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	o := &operator{t: t, folder: t.TempDir(), webhook: freeAddress(t), probe: freeAddress(t), metrics: freeAddress(t), log: &lockedBuffer{}}
+	user, err := env.AddUser(envtest.User{Name: "operator", Groups: []string{"system:masters"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig, err := user.KubeConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.write("kubeconfig", string(kubeconfig))
+	o.write("webhook/app-secret", appSecret)
+	o.write("webhook/verify-token", verifyToken)
+	t.Cleanup(func() {
+		o.kill(syscall.SIGKILL)
+		if t.Failed() {
+			t.Logf("the operator's log:\n%s", o.log)
+		}
+	})
+	return o, api
+}
+
+func (o *operator) write(name, content string) {
+	o.t.Helper()
+	file := filepath.Join(o.folder, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		o.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *operator) start() {
+	o.t.Helper()
+	binary, err := os.Executable()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.process = exec.Command(binary,
+		"--kubeconfig="+filepath.Join(o.folder, "kubeconfig"), "--data-dir="+filepath.Join(o.folder, "ledger"),
+		"--webhook-credentials="+filepath.Join(o.folder, "webhook"), "--webhook-bind-address="+o.webhook,
+		"--health-probe-bind-address="+o.probe, "--metrics-bind-address="+o.metrics, "--batch-period=50ms", "--zap-log-level=debug")
+	o.process.Env = append(os.Environ(), asManager+"=1")
+	o.process.Stdout, o.process.Stderr = o.log, o.log
+	if err := o.process.Start(); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *operator) kill(signal syscall.Signal) {
+	if o.process != nil {
+		_ = o.process.Process.Signal(signal)
+		_ = o.process.Wait()
+		o.process = nil
+	}
+}
+
+func (o *operator) ready() {
+	o.t.Helper()
+	for range 600 {
+		if response, err := http.Get("http://" + o.probe + "/readyz"); err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	o.t.Fatal("the operator is not ready within 30 s")
+}
+
+// post sends a signed webhook once.
+func (o *operator) post(ctx context.Context, body []byte) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+o.webhook+"/webhooks/whatsapp", bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("X-Hub-Signature-256", metatest.Sign(appSecret, body))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, err
+}
+
+// The operator is killed 20 times while webhooks come in, which are sent again until they are acknowledged, as Meta does,
+// and some of them once more after that. Nothing acknowledged is lost and nothing is counted twice.
+func TestKilledWhileReceivingItLosesNothingAndCountsNothingTwice(t *testing.T) {
+	o, _ := newOperator(t)
+	const (
+		number  = "+15550100099"
+		senders = 4
+		batch   = 20
+		kills   = 20
+	)
+	var (
+		now          = time.Now() //nolint:forbidigo // the operator under test runs on real time
+		ctx, cancel  = context.WithCancel(t.Context())
+		acknowledged [senders]int
+		group        sync.WaitGroup
+	)
+	defer cancel()
+	body := func(sender, n int) []byte {
+		statuses := make([]metatest.Status, batch)
+		for i := range statuses {
+			id := (sender*1_000_000+n)*batch + i
+			statuses[i] = metatest.Status{ID: fmt.Sprintf("wamid.%d", id), Status: "delivered",
+				Phone: fmt.Sprintf("1556%010d", id), At: now.Add(-time.Duration(id%86000) * time.Second)}
+		}
+		return metatest.MessagesPayload(number, statuses, nil)
+	}
+	o.start()
+	for sender := range senders {
+		group.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				for ctx.Err() == nil {
+					// The request goes on though the test ends meanwhile: it is acknowledged or not.
+					if code, err := o.post(t.Context(), body(sender, n)); err == nil && code == http.StatusOK {
+						acknowledged[sender] = n + 1
+						break
+					}
+					time.Sleep(5 * time.Millisecond)
+				}
+				if n%7 == 3 {
+					_, _ = o.post(t.Context(), body(sender, n)) // delivered once more
+				}
+			}
+		})
+	}
+	for range kills {
+		o.ready()
+		time.Sleep(time.Duration(rand.IntN(150)) * time.Millisecond)
+		o.kill(syscall.SIGKILL)
+		o.start()
+	}
+	o.ready()
+	cancel()
+	group.Wait()
+	o.kill(syscall.SIGTERM)
+
+	book, err := ledger.Open(filepath.Join(o.folder, "ledger"), ledger.Options{Log: logr.Discard()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = book.Close() }()
+	least, most := 0, 0
+	for _, n := range acknowledged {
+		least += n * batch
+		most += (n + 1) * batch // one more may be stored whose answer was cut off
+	}
+	if least < kills*batch {
+		t.Fatalf("only %d were acknowledged between %d kills", least, kills)
+	}
+	t.Logf("%d acknowledged over %d kills", least, kills)
+	for name, measure := range map[string]ledger.Measure{"users": ledger.Users, "messages": ledger.Messages, "conversations": ledger.Conversations} {
+		got := int(book.Count(number, measure, now.Add(-25*time.Hour), now.Add(time.Hour)))
+		if got < least || got > most || got%batch != 0 {
+			t.Errorf("%d %s are counted, between %d and %d in batches of %d were sent", got, name, least, most, batch)
+		}
+	}
+}
+
+// One process, end to end: the handshake, a signed webhook, a refused one, the status, the metrics, and a log and metrics
+// that name no phone number, user or secret.
+func TestOneOperatorEndToEnd(t *testing.T) {
+	o, api := newOperator(t)
+	o.start()
+	o.ready()
+	number := &v1alpha1.PhoneNumber{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "sales"},
+		Spec:       v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100042", PolicyName: "quality-based"},
+	}
+	if err := api.Create(t.Context(), number); err != nil {
+		t.Fatal(err)
+	}
+
+	response, err := http.Get("http://" + o.webhook + "/webhooks/whatsapp?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=" + strings.ReplaceAll(verifyToken, " ", "%20"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	challenge, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK || string(challenge) != "1158201444" {
+		t.Errorf("the handshake is answered with %s %q, %v", response.Status, challenge, err)
+	}
+	_ = response.Body.Close()
+
+	var statuses []metatest.Status
+	at := time.Now() //nolint:forbidigo // the operator under test runs on real time
+	for i := range 500 {
+		statuses = append(statuses, metatest.Status{ID: fmt.Sprint("wamid.", i), Status: "delivered", Phone: fmt.Sprintf("1557777%04d", i), At: at})
+	}
+	if code, err := o.post(t.Context(), metatest.MessagesPayload("+15550100042", statuses, nil)); err != nil || code != http.StatusOK {
+		t.Fatalf("a signed webhook is answered with %d, %v", code, err)
+	}
+	for range 200 {
+		if err := api.Get(t.Context(), client.ObjectKeyFromObject(number), number); err != nil {
+			t.Fatal(err)
+		}
+		if number.Status.Tier.Name == "2" {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if number.Status.Tier.Name != "2" || *number.Status.Usage.Used != 500 {
+		t.Errorf("after 500 users the number is on tier %q with %v used", number.Status.Tier.Name, number.Status.Usage.Used)
+	}
+
+	// The metrics are for authorised callers.
+	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // a certificate of the operator's own
+	if response, err := insecure.Get("https://" + o.metrics + "/metrics"); err != nil || response.StatusCode != http.StatusUnauthorized && response.StatusCode != http.StatusForbidden {
+		t.Errorf("a stranger gets the metrics: %v, %v", response, err)
+	} else {
+		_ = response.Body.Close()
+	}
+
+	o.kill(syscall.SIGTERM)
+	log := bufio.NewScanner(strings.NewReader(o.log.String()))
+	for log.Scan() {
+		for what, secret := range map[string]string{"the phone number": "15550100042", "a user": "1557777", "the app secret": appSecret, "the verify token": verifyToken, "a message id": "wamid"} {
+			if strings.Contains(log.Text(), secret) {
+				t.Errorf("the log names %s: %s", what, log.Text())
+			}
+		}
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
