@@ -270,7 +270,8 @@ type MessagingPolicySpec struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,categories=whatsapp
 // +kubebuilder:printcolumn:name="Scope",type=string,JSONPath=`.spec.scope`
-// +kubebuilder:printcolumn:name="Tiers",type=string,JSONPath=`.spec.tiers[*].name`
+// +kubebuilder:printcolumn:name="Start",type=string,JSONPath=`.spec.start.unverified`
+// +kubebuilder:printcolumn:name="Verified",type=string,JSONPath=`.spec.start.verified`
 // +kubebuilder:printcolumn:name="Counts",type=string,JSONPath=`.spec.counting.measure`
 // +kubebuilder:printcolumn:name="Upgrade",type=string,JSONPath=`.spec.upgrade.measure`,priority=1
 // +kubebuilder:printcolumn:name="Percent",type=integer,JSONPath=`.spec.upgrade.thresholdPercent`,priority=1
