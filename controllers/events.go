@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 
@@ -8,11 +10,15 @@ import (
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
+// warnings are the transitions that someone may want to do something about.
+var warnings = []v1alpha1.TransitionReason{
+	v1alpha1.ReasonTierDowngraded, v1alpha1.ReasonUpgradeCancelled, v1alpha1.ReasonFlagged, v1alpha1.ReasonRestricted, v1alpha1.ReasonBlocked,
+}
+
 // announce records a transition as an event on the number. Its sentence holds counts, tiers and times, never a user.
 func announce(recorder events.EventRecorder, number *v1alpha1.PhoneNumber, t rules.Transition) {
 	kind := corev1.EventTypeNormal
-	switch t.Reason {
-	case v1alpha1.ReasonTierDowngraded, v1alpha1.ReasonUpgradeCancelled, v1alpha1.ReasonFlagged, v1alpha1.ReasonRestricted, v1alpha1.ReasonBlocked:
+	if slices.Contains(warnings, t.Reason) {
 		kind = corev1.EventTypeWarning
 	}
 	recorder.Eventf(number, nil, kind, string(t.Reason), "Evaluate", "%s", clip(t.Message, 1000))

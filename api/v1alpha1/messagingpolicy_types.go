@@ -194,6 +194,7 @@ const (
 )
 
 // TemplateRules say what a Low rating does to a message template.
+// +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="has(self.blockAfterHours) != has(self.pauseHours)",message="set exactly one of blockAfterHours (flagged so long, then blocked) and pauseHours (paused so long each time, then disabled)"
 type TemplateRules struct {
 	// blockAfterHours is how long a template stays flagged before it is blocked.
@@ -279,6 +280,7 @@ type MessagingPolicySpec struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type MessagingPolicy struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 

@@ -44,6 +44,7 @@ const (
 )
 
 // Business is who a number belongs to.
+// +kubebuilder:validation:MinProperties=1
 type Business struct {
 	// name of the business, as people know it.
 	// +optional
@@ -439,7 +440,7 @@ type Transition struct {
 
 // PhoneNumberStatus is where the number stands.
 type PhoneNumberStatus struct {
-	// conditions: Ready (the operator does its job for this number), Flagged, Restricted and UsageFresh.
+	// conditions are Ready (the operator does its job for this number), Flagged, Restricted and UsageFresh.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -536,6 +537,7 @@ type PhoneNumberStatus struct {
 // +kubebuilder:selectablefield:JSONPath=`.spec.phoneNumber`
 type PhoneNumber struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 

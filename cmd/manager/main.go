@@ -11,7 +11,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // every way to authenticate that a kubeconfig may name
@@ -30,7 +29,6 @@ import (
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/timelapse"
-	// +kubebuilder:scaffold:imports
 )
 
 // version is set by the build.
@@ -38,8 +36,6 @@ var version = "dev"
 
 // leaderElectionID names the lease.
 const leaderElectionID = "manager.numberfleet.dev"
-
-// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;list;watch;create;update;patch;delete,namespace=numberfleet-system
 
 type flags struct {
 	metricsAddress, probeAddress, webhookAddress string
@@ -83,13 +79,13 @@ func main() {
 
 	logger := ctrl.Log.WithName("manager")
 	logger.Info("starting", "version", version)
-	if err := run(ctrl.SetupSignalHandler(), f, logger); err != nil {
+	if err := run(ctrl.LoggerInto(ctrl.SetupSignalHandler(), logger), f); err != nil {
 		logger.Error(err, "the operator cannot go on")
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, f flags, logger logr.Logger) (err error) {
+func run(ctx context.Context, f flags) (err error) {
 	clk, err := f.lapse.clock(clock.RealClock{})
 	if err != nil {
 		return err
@@ -112,7 +108,7 @@ func run(ctx context.Context, f flags, logger logr.Logger) (err error) {
 	}()
 	go func() {
 		if err := credentials.Start(background); err != nil {
-			logger.Error(err, "the webhook credentials are not watched")
+			ctrl.LoggerFrom(ctx).Error(err, "the webhook credentials are not watched")
 		}
 	}()
 	defer func() {

@@ -51,11 +51,11 @@ const (
 
 // operator is the operator as a process, on a real API server, which it outlives or not as the test wants.
 type operator struct {
-	t                               *testing.T
-	folder                          string
-	webhook, probe, metrics, config string
-	process                         *exec.Cmd
-	log                             *lockedBuffer
+	t                       *testing.T
+	folder                  string
+	webhook, probe, metrics string
+	process                 *exec.Cmd
+	log                     *lockedBuffer
 }
 
 // lockedBuffer keeps what all runs of the operator printed.
@@ -202,7 +202,7 @@ func TestKilledWhileReceivingItLosesNothingAndCountsNothingTwice(t *testing.T) {
 		kills   = 20
 	)
 	var (
-		now          = time.Now() //nolint:forbidigo // the operator under test runs on real time
+		now          = time.Now() // the operator under test runs on real time
 		ctx, cancel  = context.WithCancel(t.Context())
 		acknowledged [senders]int
 		group        sync.WaitGroup
@@ -293,7 +293,7 @@ func TestOneOperatorEndToEnd(t *testing.T) {
 	_ = response.Body.Close()
 
 	var statuses []metatest.Status
-	at := time.Now() //nolint:forbidigo // the operator under test runs on real time
+	at := time.Now() // the operator under test runs on real time
 	for i := range 500 {
 		statuses = append(statuses, metatest.Status{ID: fmt.Sprint("wamid.", i), Status: "delivered", Phone: fmt.Sprintf("1557777%04d", i), At: at})
 	}
@@ -314,7 +314,7 @@ func TestOneOperatorEndToEnd(t *testing.T) {
 	}
 
 	// The metrics are for authorised callers.
-	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // a certificate of the operator's own
+	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // a certificate of the operator's own
 	if response, err := insecure.Get("https://" + o.metrics + "/metrics"); err != nil || response.StatusCode != http.StatusUnauthorized && response.StatusCode != http.StatusForbidden {
 		t.Errorf("a stranger gets the metrics: %v, %v", response, err)
 	} else {

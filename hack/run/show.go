@@ -47,7 +47,7 @@ func show(ctx context.Context, config *rest.Config, life *life) error {
 		if err := numbers.List(ctx, &fleet); err != nil {
 			return err
 		}
-		states := ""
+		var now strings.Builder
 		for _, number := range fleet.Items {
 			for _, t := range number.Status.History {
 				key := fmt.Sprint(number.UID, t.Time.Unix(), t.Reason, t.From, t.To)
@@ -56,8 +56,9 @@ func show(ctx context.Context, config *rest.Config, life *life) error {
 				}
 				seen[key] = true
 			}
-			states += fmt.Sprint(number.Status.State, number.Status.Tier.Name, number.Status.Quality.Rating)
+			fmt.Fprintln(&now, number.Status.State, number.Status.Tier.Name, number.Status.Quality.Rating)
 		}
+		states := now.String()
 		if first || states != stateBefore {
 			if err := printTable(ctx, tables, life); err != nil {
 				return err

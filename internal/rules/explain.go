@@ -97,7 +97,7 @@ func words(d time.Duration) string {
 				return strconv.FormatInt(int64(d/time.Hour), 10) + " h"
 			}
 			parts = append(parts, strconv.FormatInt(int64(n), 10)+" "+unit.name)
-			d -= n * unit.length
+			d %= unit.length
 		}
 	}
 	if len(parts) == 0 {

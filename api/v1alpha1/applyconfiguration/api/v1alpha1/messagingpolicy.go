@@ -20,7 +20,8 @@ import (
 // MessagingPolicy is one set of rules by which numbers rise, are warned and fall. Every policy is data: those of the five
 // source documents and of the eras of Meta's rules ship with the operator, and a team may write its own.
 type MessagingPolicyApplyConfiguration struct {
-	v1.TypeMetaApplyConfiguration    `json:""`
+	v1.TypeMetaApplyConfiguration `json:""`
+	// metadata is the standard object metadata.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
 	// spec is the set of rules.
 	Spec *MessagingPolicySpecApplyConfiguration `json:"spec,omitempty"`

@@ -20,7 +20,8 @@ import (
 // PhoneNumber is a WhatsApp Business phone number: who it belongs to, where it stands, what it may still send today, and
 // what happens next.
 type PhoneNumberApplyConfiguration struct {
-	v1.TypeMetaApplyConfiguration    `json:""`
+	v1.TypeMetaApplyConfiguration `json:""`
+	// metadata is the standard object metadata.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
 	// spec says which number it is and who it belongs to.
 	Spec *PhoneNumberSpecApplyConfiguration `json:"spec,omitempty"`

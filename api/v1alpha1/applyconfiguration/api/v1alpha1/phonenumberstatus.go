@@ -16,7 +16,7 @@ import (
 //
 // PhoneNumberStatus is where the number stands.
 type PhoneNumberStatusApplyConfiguration struct {
-	// conditions: Ready (the operator does its job for this number), Flagged, Restricted and UsageFresh.
+	// conditions are Ready (the operator does its job for this number), Flagged, Restricted and UsageFresh.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation of the spec that this status is of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
