@@ -87,9 +87,6 @@ func BenchmarkAppend(b *testing.B) {
 				var next atomic.Uint64
 				b.ReportAllocs()
 				b.SetParallelism(max(1, callers/runtime.GOMAXPROCS(0)))
-				if callers == 1 {
-					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-				}
 				one := func() {
 					entries := deliveries(&next, 16, 1_000_000, size)
 					now := time.Unix(entries[len(entries)-1].At, 0)

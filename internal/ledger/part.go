@@ -141,29 +141,28 @@ func roomy(users int) int { return users + users/8 + 4 }
 
 func (p *part) full() bool { return uint64(p.used)*100 >= p.ideal*93 }
 
-// place lays out slots that are in order of rank; empty ones are left out.
+// place lays out slots that are in order of rank; empty ones are left out. The last slot stays free, so that one more user
+// finds room to the right wherever they belong.
 func (p *part) place(from []slot, used, ideal int) {
-	for {
-		slots := slices.Grow([]slot(nil), ideal+ideal/64+8)
+	for tail := ideal/64 + 8; ; tail *= 2 {
+		slots := slices.Grow([]slot(nil), ideal+tail)
 		slots = slots[:cap(slots)] // the allocator rounds up; nothing is left unused
-		ideal = (len(slots) - 8) * 64 / 65
-		p.ideal = uint64(ideal)
+		p.ideal = uint64(ideal + (len(slots)-ideal-tail)*63/64)
 		next := 0
 		for _, s := range from {
 			if s.empty() {
 				continue
 			}
 			next = max(next, p.home(s.rank())) + 1
-			if next > len(slots) {
+			if next >= len(slots) {
 				break
 			}
 			slots[next-1] = s
 		}
-		if next <= len(slots) {
+		if next < len(slots) {
 			p.slots, p.used = slots, used
 			return
 		}
-		ideal += ideal / 8
 	}
 }
 

@@ -62,6 +62,25 @@ func TestOrderedKeysDoNotCrowd(t *testing.T) {
 	}
 }
 
+// Users whose slots are all at the end of the table, where the room ends, are kept and found too.
+func TestEndOfTable(t *testing.T) {
+	const users = 2000
+	user := func(i int) UserKey { return unscatter(uint64(rank(keyMask-i).key())<<(64-keyBits) | 1) }
+	s := fillScope(users, user)
+	for i := range users {
+		k := newKey(user(i))
+		if _, found := s.part(k).find(k.rank()); !found || k.rank() != rank(keyMask-i) {
+			t.Fatalf("user %d is lost", i)
+		}
+	}
+	for _, p := range s.all() {
+		p.grow()
+		if n := len(p.slots); n > 4*users {
+			t.Fatalf("%d users are given %d slots", p.used, n)
+		}
+	}
+}
+
 // Growing and splitting loses nobody, and leaves each part at most partSlots slots that are at least 70 % used.
 func TestGrowthKeepsEveryone(t *testing.T) {
 	const users = 60_000
