@@ -52,6 +52,7 @@ func body(row []byte) []byte { return row[:len(row)-checksumSize] }
 
 // fuzzedLedger is a ledger with a little of everything.
 func fuzzedLedger(tb testing.TB) *Embedded {
+	tb.Helper()
 	l := OpenMemory()
 	at := begin.Unix()
 	_, err := l.Append(context.Background(), Batch{

@@ -32,9 +32,9 @@ func (h *history) knows(e event) bool {
 		_, found := slices.BinarySearch(h.inbounds, e.at)
 		return found
 	}
-	for i := len(h.deliveries) - 1; i >= 0; i-- {
-		if h.deliveries[i].print == e.print {
-			return h.deliveries[i].at <= e.at
+	for _, d := range slices.Backward(h.deliveries) {
+		if d.print == e.print {
+			return d.at <= e.at
 		}
 	}
 	return false
