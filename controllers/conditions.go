@@ -20,10 +20,10 @@ func conditions(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus
 	switch {
 	case !s.Flagged():
 		set(v1alpha1.ConditionFlagged, metav1.ConditionFalse, v1alpha1.ReasonNotFlagged, "No warning stands.")
+	case s.FlagSource == v1alpha1.FromReport && s.Rating != v1alpha1.QualityLow:
+		set(v1alpha1.ConditionFlagged, metav1.ConditionTrue, v1alpha1.ReasonReportedFlagged, "Meta reports the number as flagged; the flag ends "+by(status.Flag.ClearTime)+" if the rating stays above Low.")
 	case !s.RecoveringSince.IsZero():
 		set(v1alpha1.ConditionFlagged, metav1.ConditionTrue, v1alpha1.ReasonRecovering, "The rating has risen; the flag ends "+by(status.Flag.ClearTime)+" if it stays above Low.")
-	case s.FlagSource == v1alpha1.FromReport:
-		set(v1alpha1.ConditionFlagged, metav1.ConditionTrue, v1alpha1.ReasonReportedFlagged, "Meta reports the number as flagged.")
 	default:
 		set(v1alpha1.ConditionFlagged, metav1.ConditionTrue, v1alpha1.ReasonQualityLow, "The rating is Low; the grace period ends "+by(status.Flag.DeadlineTime)+".")
 	}
@@ -45,6 +45,11 @@ func conditions(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus
 	} else {
 		set(v1alpha1.ConditionUsageFresh, metav1.ConditionUnknown, v1alpha1.ReasonNothingReceived, "Nothing was received for this number yet; see that Meta's webhook points to the operator.")
 	}
+}
+
+// ownConditions are those that the operator writes; others are not its own.
+var ownConditions = []string{
+	v1alpha1.ConditionReady, v1alpha1.ConditionFlagged, v1alpha1.ConditionRestricted, v1alpha1.ConditionUsageFresh, v1alpha1.ConditionStalled,
 }
 
 type setCondition func(conditionType string, is metav1.ConditionStatus, reason, message string)

@@ -33,6 +33,10 @@ func decisions(status *v1alpha1.PhoneNumberStatus) *v1alpha1.PhoneNumberStatus {
 	d.Upgrade.Achieved = nil
 	d.Upgrade.Missing = nil // sentences with counts in them
 	d.ObservedReport = 0    // a report that changed nothing
+	d.NextDeadlineTime = metav1.Time{}
+	if d.Restriction.Source == v1alpha1.FromPolicy {
+		d.Restriction.UntilTime = metav1.Time{} // each further delivery moves it
+	}
 	return &d
 }
 
@@ -41,6 +45,8 @@ func sameCounts(have, want *v1alpha1.PhoneNumberStatus) bool {
 	b.ObservedTime = a.ObservedTime
 	return equality.Semantic.DeepEqual(a, b) &&
 		equality.Semantic.DeepEqual(have.Upgrade, want.Upgrade) &&
+		have.Restriction.UntilTime.Equal(&want.Restriction.UntilTime) &&
+		have.NextDeadlineTime.Equal(&want.NextDeadlineTime) &&
 		have.ObservedReport == want.ObservedReport
 }
 
@@ -49,7 +55,8 @@ func moved(have, want *v1alpha1.PhoneNumberStatus) bool {
 		return have.Usage.Used == nil
 	}
 	change := *want.Usage.Used - *have.Usage.Used
-	return max(change, -change) >= percent(want.Tier.Limit)
+	// The last user to leave is a whole move, however small the change: there is no later one to wait for.
+	return max(change, -change) >= percent(want.Tier.Limit) || change != 0 && *want.Usage.Used == 0
 }
 
 // percent is one percent of a limit, at least 1.
@@ -69,7 +76,10 @@ func refresh(have, want *v1alpha1.PhoneNumberStatus, policy *rules.Policy, usage
 		}
 	}
 	if used := have.Usage.Used; used != nil && *used > 0 && have.Tier.Limit != rules.Unlimited {
-		wake = earliest(wake, usage.FallsBelow(policy.Measure, policy.Window, max(1, *used-percent(have.Tier.Limit)+1), now))
+		// Had it fallen so far already, it would have been written.
+		if step := usage.FallsBelow(policy.Measure, policy.Window, max(1, *used-percent(have.Tier.Limit)+1), now); step.After(now) {
+			wake = earliest(wake, step)
+		}
 	}
 	return wake
 }

@@ -21,25 +21,32 @@ type problem struct {
 
 func (p *problem) Error() string { return p.message }
 
-// gather collects what the rules need: the policy, and the facts with the reports that the status does not have yet. It
-// returns the sequence number of the last of them. A *problem is for the status, any other error for another try.
-func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.PhoneNumber) (*rules.Policy, *rules.Facts, int64, error) {
+// gathered is what the rules need.
+type gathered struct {
+	policy     *rules.Policy
+	generation int64        // of the policy
+	facts      *rules.Facts // with the reports that the status does not have yet
+	lastReport int64        // the sequence number of the last report
+}
+
+// gather collects what the rules need. A *problem is for the status, any other error for another try.
+func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.PhoneNumber) (*gathered, error) {
 	if err := r.onlyOne(ctx, number); err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
-	policy, err := r.policyOf(ctx, number)
+	policy, generation, err := r.policyOf(ctx, number)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
 	windows := ledger.Windows{Service: policy.ServiceWindow, Conversation: policy.Window}
 	if err := r.Ledger.Configure(number.Spec.PhoneNumber, windows); err != nil {
-		return nil, nil, 0, fmt.Errorf("configure the ledger: %w", err)
+		return nil, fmt.Errorf("configure the ledger: %w", err)
 	}
 
 	reports := r.Ledger.Reports(number.Spec.PhoneNumber, number.Status.ObservedReport)
 	last := number.Status.ObservedReport
-	if len(reports) == 0 && last > 0 && len(r.Ledger.Reports(number.Spec.PhoneNumber, last-1)) == 0 {
-		// The status has seen a report that the ledger has not: it is another ledger, and all of its reports are news.
+	if r.Ledger.LastReport(number.Spec.PhoneNumber) < last {
+		// The status has seen a report that the ledger never had: it is another ledger, and all of its reports are news.
 		reports, last = r.Ledger.Reports(number.Spec.PhoneNumber, 0), 0
 	}
 	facts := &rules.Facts{
@@ -53,7 +60,7 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 			Kind: rules.ReportKind(report.Kind), At: time.Unix(report.At, 0).UTC(), Value: report.Value, Reason: report.Reason,
 		})
 	}
-	return policy, facts, last, nil
+	return &gathered{policy: policy, generation: generation, facts: facts, lastReport: last}, nil
 }
 
 // onlyOne is a problem where an older resource has the same phone number: usage counts for one of them.
@@ -64,8 +71,11 @@ func (r *PhoneNumberReconciler) onlyOne(ctx context.Context, number *v1alpha1.Ph
 	}
 	for i := range same.Items {
 		if other := &same.Items[i]; other.UID != number.UID && other.DeletionTimestamp.IsZero() && older(other, number) {
-			return &problem{reason: v1alpha1.ReasonDuplicateNumber, stalled: true, message: fmt.Sprintf(
-				"PhoneNumber %s/%s, which is older, has the same spec.phoneNumber: delete one of the two.", other.Namespace, other.Name)}
+			which := fmt.Sprintf("PhoneNumber %q", other.Name)
+			if other.Namespace != number.Namespace {
+				which = "A PhoneNumber of another namespace" // whose, is not everyone's business
+			}
+			return &problem{reason: v1alpha1.ReasonDuplicateNumber, stalled: true, message: which + ", which is older, has the same spec.phoneNumber: delete one of the two."}
 		}
 	}
 	return nil
@@ -78,28 +88,28 @@ func older(a, b *v1alpha1.PhoneNumber) bool {
 	return a.UID < b.UID
 }
 
-func (r *PhoneNumberReconciler) policyOf(ctx context.Context, number *v1alpha1.PhoneNumber) (*rules.Policy, error) {
+func (r *PhoneNumberReconciler) policyOf(ctx context.Context, number *v1alpha1.PhoneNumber) (*rules.Policy, int64, error) {
 	var resource v1alpha1.MessagingPolicy
 	if name := number.Spec.PolicyName; name != "" {
 		if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &resource); apierrors.IsNotFound(err) {
-			return nil, &problem{reason: v1alpha1.ReasonPolicyNotFound, message: fmt.Sprintf("There is no MessagingPolicy %q, which spec.policyName names.", name)}
+			return nil, 0, &problem{reason: v1alpha1.ReasonPolicyNotFound, message: fmt.Sprintf("There is no MessagingPolicy %q, which spec.policyName names.", name)}
 		} else if err != nil {
-			return nil, fmt.Errorf("get the policy: %w", err)
+			return nil, 0, fmt.Errorf("get the policy: %w", err)
 		}
 	} else if found, err := r.defaultPolicy(ctx); err != nil {
-		return nil, err
+		return nil, 0, err
 	} else {
 		resource = *found
 	}
 	policy, err := rules.Compile(resource.Name, &resource.Spec)
 	if err != nil {
-		return nil, &problem{reason: v1alpha1.ReasonPolicyInvalid, stalled: true, message: fmt.Sprintf("MessagingPolicy %q cannot be used: %v.", resource.Name, err)}
+		return nil, 0, &problem{reason: v1alpha1.ReasonPolicyInvalid, stalled: true, message: fmt.Sprintf("MessagingPolicy %q cannot be used: %v.", resource.Name, err)}
 	}
 	if resource.Spec.Scope == v1alpha1.ScopePortfolio && number.Spec.Business.Portfolio != "" {
-		return nil, &problem{reason: v1alpha1.ReasonPortfolioNotServed, stalled: true, message: fmt.Sprintf(
+		return nil, 0, &problem{reason: v1alpha1.ReasonPortfolioNotServed, stalled: true, message: fmt.Sprintf(
 			"The limit of MessagingPolicy %q belongs to a portfolio, and counts are kept for each number alone: name a policy with scope Number, or leave out business.portfolio if the portfolio has one number.", resource.Name)}
 	}
-	return policy, nil
+	return policy, resource.Generation, nil
 }
 
 // defaultPolicy is the policy marked as the default; the first by name where several are.

@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -64,8 +66,10 @@ func (r *PhoneNumberReconciler) SetupWithManager(ctx context.Context, mgr ctrl.M
 		For(&v1alpha1.PhoneNumber{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// When a number goes, or comes, another with the same phone number may have to take over, or step back.
 		Watches(&v1alpha1.PhoneNumber{}, handler.EnqueueRequestsFromMapFunc(r.namesakes), builder.WithPredicates(predicate.Funcs{
-			CreateFunc:  func(e event.CreateEvent) bool { return !e.IsInInitialList },
-			UpdateFunc:  func(event.UpdateEvent) bool { return false },
+			CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList },
+			UpdateFunc: func(e event.UpdateEvent) bool {
+				return e.ObjectOld.GetDeletionTimestamp().IsZero() && !e.ObjectNew.GetDeletionTimestamp().IsZero()
+			},
 			GenericFunc: func(event.GenericEvent) bool { return false },
 		})).
 		Watches(&v1alpha1.MessagingPolicy{}, handler.EnqueueRequestsFromMapFunc(r.governed), builder.WithPredicates(
@@ -128,27 +132,35 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	set := setter(number, want, now)
 	if number.Spec.Activity == v1alpha1.Suspended {
 		ready(set, want, v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen; usage is counted on.")
+		want.NextDeadlineTime = metav1.Time{} // nobody keeps it
 		return nil, wakeUp{}, nil
 	}
-	policy, facts, reported, err := r.gather(ctx, number)
+	known, err := r.gather(ctx, number)
 	if problem := (*problem)(nil); errors.As(err, &problem) {
 		notReady(set, want, problem)
 		return nil, wakeUp{}, nil
 	} else if err != nil {
 		return nil, wakeUp{}, err
 	}
+	policy, facts := known.policy, known.facts
 
-	state, known := stateOf(&number.Status, policy)
-	if !known {
+	state, evaluated := stateOf(&number.Status, policy)
+	var transitions []rules.Transition
+	switch {
+	case !evaluated:
 		state = rules.Initial(policy, number.Spec.Verification, began(facts, now))
+	case number.Status.PolicyName != policy.Name || number.Status.PolicyGeneration != known.generation:
+		state, transitions = rules.Adopt(policy, state, now)
 	}
-	state, transitions, next := rules.Advance(policy, facts, state, now)
+	state, more, next := rules.Advance(policy, facts, state, now)
+	transitions = append(transitions, more...)
 
 	decided(want, policy, state, next)
 	counted(want, policy, facts, state)
 	happened(want, transitions)
 	conditions(number, want, state, r.Ledger.Known(number.Spec.PhoneNumber))
-	want.ObservedReport = reported
+	want.PolicyGeneration = known.generation
+	want.ObservedReport = known.lastReport
 	return transitions, wakeUp{policy: policy, usage: facts.Usage, next: next}, nil
 }
 
@@ -169,7 +181,9 @@ func began(facts *rules.Facts, now time.Time) time.Time {
 // The resource version makes it conditional: a decision that was made on an outdated status is never written, so no
 // transition is lost or repeated, even by two leaders.
 func (r *PhoneNumberReconciler) write(ctx context.Context, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus) error {
-	encoded, err := json.Marshal(status)
+	ours := *status
+	ours.Conditions = slices.DeleteFunc(slices.Clone(status.Conditions), func(c metav1.Condition) bool { return !slices.Contains(ownConditions, c.Type) })
+	encoded, err := json.Marshal(ours)
 	if err != nil {
 		return fmt.Errorf("encode the status: %w", err)
 	}
@@ -217,7 +231,9 @@ func (r *PhoneNumberReconciler) sleep(number *v1alpha1.PhoneNumber, want *v1alph
 		return ctrl.Result{}
 	}
 	expiry := r.Ledger.NextExpiry(number.Spec.PhoneNumber, now, append(wake.policy.Windows(), week)...)
-	until := earliest(wake.next, refresh(&number.Status, want, wake.policy, wake.usage, expiry, now))
+	// An event may be stamped ahead of our clock: it counts once the clock is there.
+	ahead := wake.usage.Nth(1, now, now.Add(ledger.Ahead))
+	until := earliest(earliest(wake.next, ahead), refresh(&number.Status, want, wake.policy, wake.usage, expiry, now))
 	if until.IsZero() {
 		return ctrl.Result{}
 	}

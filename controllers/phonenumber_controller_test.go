@@ -25,6 +25,9 @@ import (
 func TestNewNumberIsConnectedAtItsStartTierAndReady(t *testing.T) {
 	b := newBench(t)
 	number := b.create("taqnyat")
+	if number.Status.ObservedGeneration != -1 {
+		t.Errorf("before the first reconcile observedGeneration is %d: kstatus would take the number for current", number.Status.ObservedGeneration)
+	}
 	if result := b.reconcile(number); result.RequeueAfter != 0 {
 		t.Errorf("a number without deadlines wakes after %s", result.RequeueAfter)
 	}
@@ -160,6 +163,86 @@ func TestCountsAreWrittenByThePercentAndTheHeartbeat(t *testing.T) {
 	b.reconcile(number)
 	if *number.Status.Usage.Used != 12 {
 		t.Errorf("with the heartbeat %d are shown, not 12", *number.Status.Usage.Used)
+	}
+}
+
+func TestTheLastUsersToLeaveAreWrittenOnce(t *testing.T) {
+	b := newBench(t)
+	number := b.create("netcore")
+	b.deliver(number.Spec.PhoneNumber, 5)
+	b.reconcile(number)
+	// A write ten minutes before they leave: the heartbeat is not due when they do.
+	b.clock.advance(24*time.Hour - 10*time.Minute)
+	b.report(number.Spec.PhoneNumber, ledger.QualityReport, "Medium")
+	b.reconcile(number)
+	b.clock.advance(10 * time.Minute)
+	result := b.reconcile(number)
+	if *number.Status.Usage.Used != 0 {
+		t.Errorf("%d used are shown after the last user left", *number.Status.Usage.Used)
+	}
+	if result.RequeueAfter != 0 && result.RequeueAfter < heartbeat {
+		t.Errorf("it wakes after %s, though nothing can change", result.RequeueAfter)
+	}
+}
+
+func TestADeliveryAheadOfTheClockCountsWhenTheClockIsThere(t *testing.T) {
+	b := newBench(t)
+	number := b.create("netcore")
+	b.deliver(number.Spec.PhoneNumber, 999)
+	ahead := ledger.Entry{Number: number.Spec.PhoneNumber, Kind: ledger.Delivered, User: 5000, Message: 5000, At: b.clock.Now().Add(2 * time.Second).Unix()}
+	_, err := b.Ledger.Append(b.ctx, ledger.Batch{Entries: []ledger.Entry{ahead}}, b.clock.Now())
+	b.must(err)
+	if result := b.reconcile(number); result.RequeueAfter != 2*time.Second {
+		t.Fatalf("it wakes after %s, not after 2 s", result.RequeueAfter)
+	}
+	b.clock.advance(2 * time.Second)
+	b.reconcile(number)
+	if number.Status.State != v1alpha1.StateRestricted {
+		t.Errorf("with 1,000 of 1,000 used it is %s", number.Status.State)
+	}
+}
+
+func TestWhileRestrictedDeliveriesAreNotWrittenOneByOne(t *testing.T) {
+	b := newBench(t)
+	number := b.create("netcore")
+	b.deliver(number.Spec.PhoneNumber, 1000)
+	b.reconcile(number)
+	before := number.ResourceVersion
+	for range 5 {
+		b.clock.advance(time.Minute)
+		b.deliver(number.Spec.PhoneNumber, 1)
+		b.reconcile(number)
+	}
+	if number.ResourceVersion != before {
+		t.Error("five deliveries beyond the limit were written")
+	}
+}
+
+func TestAnotherPolicyDecidesNothingForTimesBeforeIt(t *testing.T) {
+	b := newBench(t)
+	number := b.create("chat-api")
+	b.report(number.Spec.PhoneNumber, ledger.LimitReport, "100000")
+	b.report(number.Spec.PhoneNumber, ledger.QualityReport, "Low")
+	b.reconcile(number)
+	b.clock.advance(40 * 24 * time.Hour)
+	b.reconcile(number)
+	adopted := b.clock.Now()
+	number.Spec.PolicyName = "quality-based"
+	b.must(b.Client.Update(b.ctx, number))
+	b.reconcile(number)
+	s := number.Status
+	if s.State != v1alpha1.StateFlagged || s.Tier.Limit != 100000 || s.PolicyName != "quality-based" {
+		t.Errorf("under the new policy it is %s with a limit of %d", s.State, s.Tier.Limit)
+	}
+	if !s.Flag.SinceTime.Time.Equal(adopted) || !s.Flag.DeadlineTime.Time.Equal(adopted.Add(7*24*time.Hour)) {
+		t.Errorf("the flag counts from %s to %s", s.Flag.SinceTime, s.Flag.DeadlineTime)
+	}
+	// And back: there a flag means nothing.
+	number.Spec.PolicyName = "chat-api"
+	b.must(b.Client.Update(b.ctx, number))
+	b.reconcile(number)
+	if number.Status.State != v1alpha1.StateConnected {
+		t.Errorf("under rules without flags it is %s", number.Status.State)
 	}
 }
 
@@ -301,6 +384,12 @@ func TestConditionsOfOthersStay(t *testing.T) {
 	}
 	if !number.Status.Flag.SinceTime.IsZero() {
 		t.Error("the flag, which ended, still stands in the status")
+	}
+	// It is theirs to take back, too.
+	b.must(b.direct.Status().Apply(b.ctx, applyv1alpha1.PhoneNumber(number.Name, number.Namespace).WithStatus(applyv1alpha1.PhoneNumberStatus()), client.FieldOwner("auditor")))
+	b.must(b.direct.Get(b.ctx, client.ObjectKeyFromObject(number), number))
+	if meta.FindStatusCondition(number.Status.Conditions, "Audited") != nil {
+		t.Error("the condition that its owner took back is still there")
 	}
 }
 

@@ -30,6 +30,9 @@ func stateOf(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy) (rules.St
 		TierSince:  utc(status.Tier.SinceTime),
 		TierSource: status.Tier.Source,
 
+		LimitReported: utc(status.Tier.ReportedTime),
+		LimitLowered:  utc(status.Tier.LoweredTime),
+
 		Rating:        status.Quality.Rating,
 		RatingSince:   utc(status.Quality.SinceTime),
 		RatingReason:  status.Quality.Reason,
@@ -54,35 +57,42 @@ func stateOf(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy) (rules.St
 		ConnectionSince:  utc(status.Connection.SinceTime),
 		ConnectionSource: status.Connection.Source,
 
+		ConnectionReported: utc(status.Connection.ReportedTime),
+
 		Verification:       status.Verification.State,
 		VerificationSince:  utc(status.Verification.SinceTime),
 		VerificationSource: status.Verification.Source,
+
+		VerificationReported: utc(status.Verification.ReportedTime),
 	}, true
 }
 
 // decided writes what the rules decided into the status.
 func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.State, next time.Time) {
-	fall, clear := rules.Deadlines(policy, s)
+	grace, falls, clear := rules.Deadlines(policy, s)
 
 	status.PolicyName = policy.Name
 	status.State = s.Shown()
-	status.Tier = v1alpha1.TierStatus{Name: s.Tier.Name, Limit: s.Tier.Limit, SinceTime: at(s.TierSince), Source: s.TierSource}
+	status.Tier = v1alpha1.TierStatus{Name: s.Tier.Name, Limit: s.Tier.Limit, SinceTime: at(s.TierSince), Source: s.TierSource,
+		ReportedTime: at(s.LimitReported), LoweredTime: at(s.LimitLowered)}
 	status.Quality = v1alpha1.QualityStatus{
 		Rating:         s.Rating,
 		SinceTime:      at(s.RatingSince),
 		LowSinceTime:   at(s.LowSince),
 		GraceSinceTime: at(s.LowStep),
-		NextFallTime:   at(fall),
 		Reason:         clip(s.RatingReason, 256),
 		Source:         s.RatingSource,
 		ReportedRating: s.Reported,
 		ReportedTime:   at(s.ReportedSince),
 	}
+	if falls {
+		status.Quality.NextFallTime = at(grace)
+	}
 	status.Flag = v1alpha1.FlagStatus{}
 	if s.Flagged() {
 		status.Flag = v1alpha1.FlagStatus{
 			SinceTime:           at(s.FlagSince),
-			DeadlineTime:        at(fall),
+			DeadlineTime:        at(grace),
 			RecoveringSinceTime: at(s.RecoveringSince),
 			ClearTime:           at(clear),
 			Source:              s.FlagSource,
@@ -97,8 +107,10 @@ func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.S
 			Source:    s.RestrictedSource,
 		}
 	}
-	status.Connection = v1alpha1.ConnectionStatus{State: s.Connection, SinceTime: at(s.ConnectionSince), Source: s.ConnectionSource}
-	status.Verification = v1alpha1.VerificationStatus{State: s.Verification, SinceTime: at(s.VerificationSince), Source: s.VerificationSource}
+	status.Connection = v1alpha1.ConnectionStatus{State: s.Connection, SinceTime: at(s.ConnectionSince), Source: s.ConnectionSource,
+		ReportedTime: at(s.ConnectionReported)}
+	status.Verification = v1alpha1.VerificationStatus{State: s.Verification, SinceTime: at(s.VerificationSince), Source: s.VerificationSource,
+		ReportedTime: at(s.VerificationReported)}
 	status.NextDeadlineTime = at(next)
 }
 

@@ -96,7 +96,7 @@ const (
 )
 
 // Upgrade says what raises the tier.
-// +kubebuilder:validation:XValidation:rule="!has(self.minimumSpanHours) || self.minimumSpanHours <= self.windowHours",message="minimumSpanHours must not be longer than windowHours: the span could never be met"
+// +kubebuilder:validation:XValidation:rule="!has(self.minimumSpanHours) || self.minimumSpanHours < self.windowHours",message="minimumSpanHours must be less than windowHours, or it could never be met"
 // +kubebuilder:validation:XValidation:rule="has(self.thresholdPercent) != has(self.threshold)",message="set exactly one of thresholdPercent (of the current limit, like 200) and threshold (a count, like 1000)"
 type Upgrade struct {
 	// measure is what must be reached.

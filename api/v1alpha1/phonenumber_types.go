@@ -186,6 +186,14 @@ type TierStatus struct {
 	// source says where the tier comes from.
 	// +required
 	Source Source `json:"source,omitempty"`
+
+	// reportedTime is when Meta last reported a limit.
+	// +optional
+	ReportedTime metav1.Time `json:"reportedTime,omitzero"`
+
+	// loweredTime is when Meta last reported a lower limit than was shown. Deliveries before it do not count for an upgrade.
+	// +optional
+	LoweredTime metav1.Time `json:"loweredTime,omitzero"`
 }
 
 // QualityStatus is the number's quality rating.
@@ -356,6 +364,10 @@ type ConnectionStatus struct {
 	// source says where the state comes from.
 	// +required
 	Source Source `json:"source,omitempty"`
+
+	// reportedTime is when Meta last reported the state.
+	// +optional
+	ReportedTime metav1.Time `json:"reportedTime,omitzero"`
 }
 
 // VerificationStatus is the verification that the rules use.
@@ -371,6 +383,10 @@ type VerificationStatus struct {
 	// source says whether Meta reported it or the spec says it (Policy).
 	// +required
 	Source Source `json:"source,omitempty"`
+
+	// reportedTime is when Meta last reported it.
+	// +optional
+	ReportedTime metav1.Time `json:"reportedTime,omitzero"`
 }
 
 // TransitionReason says what happened to a number.
@@ -447,9 +463,9 @@ type PhoneNumberStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation of the spec that this status is of.
+	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// policyName is the policy that applies.
@@ -457,6 +473,11 @@ type PhoneNumberStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	PolicyName string `json:"policyName,omitempty"`
+
+	// policyGeneration is the generation of the policy that was applied.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	PolicyGeneration int64 `json:"policyGeneration,omitempty"`
 
 	// state is what the number can do now: Blocked, Pending, Offline, Restricted, Flagged or Connected.
 	// +optional
@@ -547,6 +568,7 @@ type PhoneNumber struct {
 
 	// status is where the number stands.
 	// +optional
+	// +default={"observedGeneration":-1}
 	Status PhoneNumberStatus `json:"status,omitzero"`
 }
 

@@ -173,7 +173,7 @@ func TestMessagingPolicyIsChecked(t *testing.T) {
 		{"a limit on messages", func(s *v1alpha1.MessagingPolicySpec) { s.Counting.Measure = v1alpha1.MeasureMessages }, "measure must be UniqueUsers or Conversations: Meta limits users, not messages"},
 		{"an unknown rating as the least", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.MinimumQuality = v1alpha1.QualityUnknown }, "minimumQuality must be High, Medium or Low"},
 		{"a negative span", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.MinimumSpanHours = -1 }, "minimumSpanHours must be between 1 and 720; leave it out for none"},
-		{"a span longer than its window", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.MinimumSpanHours = 169 }, "minimumSpanHours must not be longer than windowHours"},
+		{"a span as long as its window", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.MinimumSpanHours = 168 }, "minimumSpanHours must be less than windowHours, or it could never be met"},
 		{"a negative delay", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.DelayHours = -1 }, "delayHours must be between 1 and 720; leave it out to upgrade at once"},
 		{"one threshold of feedback", func(s *v1alpha1.MessagingPolicySpec) { s.Quality.LowPerThousand = 5 }, "set mediumPerThousand and lowPerThousand together, or neither"},
 		{"thresholds of feedback that cross", func(s *v1alpha1.MessagingPolicySpec) {

@@ -100,11 +100,16 @@ func run(ctx context.Context, f flags) (err error) {
 	if err != nil {
 		return err
 	}
-	// The receiver answers before there is a ledger: it asks Meta to try again while a large one is read.
+	// The receiver answers before there is a ledger: it asks Meta to try again while a large one is read. It answers what is
+	// under way after the manager has stopped; should it fail, the manager stops too.
+	ctx, fail := context.WithCancel(ctx)
+	defer fail()
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	stopped := make(chan error, 1)
 	go func() {
-		stopped <- (&ingest.Server{Address: f.webhookAddress, Handler: receiver, CertDir: f.webhookCerts, Log: ctrl.Log.WithName("webhook")}).Start(background)
+		err := (&ingest.Server{Address: f.webhookAddress, Handler: receiver, CertDir: f.webhookCerts, Log: ctrl.Log.WithName("webhook")}).Start(background)
+		fail()
+		stopped <- err
 	}()
 	go func() {
 		if err := credentials.Start(background); err != nil {

@@ -553,21 +553,21 @@ func (e *Embedded) Count(number string, measure Measure, from, to time.Time) int
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.line.count(measure, from.Unix(), to.Unix())
+	return s.count(measure, from.Unix(), to.Unix())
 }
 
-// First implements Ledger.
-func (e *Embedded) First(number string, from, to time.Time) time.Time {
+// Nth implements Ledger.
+func (e *Embedded) Nth(number string, n int64, from, to time.Time) time.Time {
 	s := e.scope(number)
 	if s == nil {
 		return time.Time{}
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	at, found := s.line.nth(Messages, from.Unix(), 1)
-	if !found || int64(at) > to.Unix() {
+	if n < 1 || n > s.line.count(Messages, from.Unix(), to.Unix()) {
 		return time.Time{}
 	}
+	at, _ := s.line.nth(Messages, from.Unix(), n)
 	return instant(at)
 }
 
@@ -588,8 +588,7 @@ func (e *Embedded) Last(number string, from, to time.Time) time.Time {
 
 func instant(at uint32) time.Time { return time.Unix(int64(at), 0).UTC() }
 
-// FallsBelow implements Ledger. Deliveries that are known already though they lie after now, by clocks that differ, are
-// taken into account.
+// FallsBelow implements Ledger.
 func (e *Embedded) FallsBelow(number string, measure Measure, window time.Duration, limit int64, now time.Time) time.Time {
 	if limit <= 0 {
 		return time.Time{}
@@ -600,16 +599,12 @@ func (e *Embedded) FallsBelow(number string, measure Measure, window time.Durati
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	// The count can only rise until as many points have left as are too many; then there may be new ones.
-	for at := now; ; {
-		from := at.Add(-window).Unix()
-		excess := s.line.count(measure, from, at.Unix()) - limit + 1
-		if excess <= 0 {
-			return at
-		}
-		leaves, _ := s.line.nth(measure, from, excess)
-		at = instant(leaves).Add(window)
+	from, to := now.Add(-window).Unix(), now.Unix()
+	excess := s.count(measure, from, to) - limit + 1
+	if excess <= 0 {
+		return now
 	}
+	return instant(s.nth(measure, from, to, excess)).Add(window)
 }
 
 // NextExpiry implements Ledger.
@@ -666,6 +661,17 @@ func (e *Embedded) Reports(number string, after int64) []Report {
 	defer s.mu.RUnlock()
 	i, _ := slices.BinarySearchFunc(s.reports, after+1, func(r Report, sequence int64) int { return int(r.Sequence - sequence) })
 	return slices.Clone(s.reports[i:])
+}
+
+// LastReport implements Ledger.
+func (e *Embedded) LastReport(number string) int64 {
+	s := e.scope(number)
+	if s == nil {
+		return 0
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.sequence
 }
 
 // Known implements Ledger. Windows alone do not make a number known.

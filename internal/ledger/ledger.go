@@ -68,7 +68,7 @@ type Batch struct {
 type Measure uint8
 
 const (
-	// Users counts distinct users by the time of their last counted delivery.
+	// Users counts distinct users by the time of their last counted delivery, up to the instant that is asked about.
 	Users Measure = iota
 	// Conversations counts conversations by the time they were opened. A counted delivery opens one unless one was
 	// opened in the conversation window before it.
@@ -110,11 +110,13 @@ type Ledger interface {
 	// again changes nothing. Entries older than Kept+Lateness before now are dropped: nothing could count them.
 	Append(ctx context.Context, batch Batch, now time.Time) (Appended, error)
 
-	// Count is how much of the measure lies in (from, to]. Unknown numbers count zero.
+	// Count is how much of the measure lies in (from, to], as it stood at to: what was delivered later is no part of it. For
+	// users that takes a look at each user of the number if some were messaged again after to. Unknown numbers count zero.
 	Count(number string, measure Measure, from, to time.Time) int64
 
-	// First is the time of the first counted delivery in (from, to], Last that of the last one; zero if there is none.
-	First(number string, from, to time.Time) time.Time
+	// Nth is the time of the nth counted delivery in (from, to], the first being 1, and Last that of the last one; zero if
+	// there are not so many.
+	Nth(number string, n int64, from, to time.Time) time.Time
 	Last(number string, from, to time.Time) time.Time
 
 	// FallsBelow is the first instant at or after now at which Count(number, measure, t-window, t) < limit, if nothing is
@@ -129,6 +131,9 @@ type Ledger interface {
 
 	// Reports are the number's reports with a sequence after the given one, by sequence.
 	Reports(number string, after int64) []Report
+
+	// LastReport is the sequence number of the number's last report; zero if it never had one. It never falls.
+	LastReport(number string) int64
 
 	// Known says whether anything is known about the number: an entry or a report.
 	Known(number string) bool

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"math"
 	"math/rand"
 	"slices"
 	"testing"
@@ -25,8 +26,8 @@ func (m *model) add(entries []Entry, now time.Time) {
 	}
 }
 
-// times are the sorted times of what a measure counts.
-func (m *model) times() map[Measure][]int64 {
+// times are the sorted times of what a measure counts, users as of a time.
+func (m *model) times(to int64) map[Measure][]int64 {
 	person := map[UserKey]UserKey{}
 	who := func(k UserKey) UserKey {
 		for person[k] != 0 {
@@ -75,8 +76,8 @@ func (m *model) times() map[Measure][]int64 {
 		}
 		times[Messages] = append(times[Messages], counted...)
 		times[Conversations] = append(times[Conversations], opened...)
-		if len(counted) > 0 {
-			times[Users] = append(times[Users], counted[len(counted)-1])
+		if n, _ := slices.BinarySearch(counted, to+1); n > 0 {
+			times[Users] = append(times[Users], counted[n-1])
 		}
 	}
 	for _, list := range times {
@@ -106,7 +107,7 @@ func instantOf(times []int64, i int) time.Time {
 
 // compare asks the ledger and the model the same questions, about times since one.
 func (m *model) compare(t *rapid.T, l Ledger, number string, now time.Time, since time.Time, label string) {
-	times := m.times()
+	times := m.times(math.MaxInt64 - 1)
 	length := int64(now.Sub(since).Seconds())
 	for range 12 {
 		from := since.Unix() + rapid.Int64Range(0, length+3600).Draw(t, "from")
@@ -121,14 +122,22 @@ func (m *model) compare(t *rapid.T, l Ledger, number string, now time.Time, sinc
 			}
 		}
 		for _, measure := range []Measure{Users, Conversations, Messages} {
-			want := int64(len(within(times[measure], from, to)))
+			want := int64(len(within(m.times(to)[measure], from, to)))
 			if got := l.Count(number, measure, time.Unix(from, 0), time.Unix(to, 0)); got != want {
 				t.Fatalf("%s: Count(%d, %d, %d) is %d, want %d", label, measure, from, to, got, want)
 			}
 		}
 		in := within(times[Messages], from, to)
-		if got, want := l.First(number, time.Unix(from, 0), time.Unix(to, 0)), instantOf(in, 0); !got.Equal(want) {
-			t.Fatalf("%s: First(%d, %d) is %s, want %s", label, from, to, got, want)
+		if got, want := l.Nth(number, 1, time.Unix(from, 0), time.Unix(to, 0)), instantOf(in, 0); !got.Equal(want) {
+			t.Fatalf("%s: the first in (%d, %d] is at %s, want %s", label, from, to, got, want)
+		}
+		n := rapid.IntRange(1, len(in)+1).Draw(t, "n")
+		want := time.Time{}
+		if n <= len(in) {
+			want = time.Unix(in[n-1], 0).UTC()
+		}
+		if got := l.Nth(number, int64(n), time.Unix(from, 0), time.Unix(to, 0)); !got.Equal(want) {
+			t.Fatalf("%s: number %d in (%d, %d] is at %s, want %s", label, n, from, to, got, want)
 		}
 		if got, want := l.Last(number, time.Unix(from, 0), time.Unix(to, 0)), instantOf(in, -1); !got.Equal(want) {
 			t.Fatalf("%s: Last(%d, %d) is %s, want %s", label, from, to, got, want)
@@ -139,21 +148,16 @@ func (m *model) compare(t *rapid.T, l Ledger, number string, now time.Time, sinc
 			continue
 		}
 		for _, measure := range []Measure{Users, Conversations, Messages} {
-			count := func(at time.Time) int64 {
-				return int64(len(within(times[measure], at.Add(-window).Unix(), at.Unix())))
+			// As it stood then: nothing is delivered after it.
+			asked := now.Add(-time.Duration(rapid.Int64Range(0, max(0, length-int64(window.Seconds()))).Draw(t, "ago")) * time.Second)
+			had := within(m.times(asked.Unix())[measure], asked.Add(-window).Unix(), asked.Unix())
+			limit := rapid.Int64Range(1, int64(len(had))+1).Draw(t, "limit")
+			want := asked
+			if n := int64(len(had)) - limit; n >= 0 {
+				want = time.Unix(had[n], 0).Add(window)
 			}
-			limit := rapid.Int64Range(1, max(1, count(now)+1)).Draw(t, "limit")
-			want := now
-			if count(now) >= limit {
-				for _, at := range times[measure] {
-					want = time.Unix(at, 0).Add(window)
-					if want.After(now) && count(want) < limit {
-						break
-					}
-				}
-			}
-			if got := l.FallsBelow(number, measure, window, limit, now); !got.Equal(want) {
-				t.Fatalf("%s: FallsBelow(%d, %s, %d) is %s, want %s", label, measure, window, limit, got, want)
+			if got := l.FallsBelow(number, measure, window, limit, asked); !got.Equal(want) {
+				t.Fatalf("%s: FallsBelow(%d, %s, %d, %s) is %s, want %s", label, measure, window, limit, asked, got, want)
 			}
 		}
 		var next time.Time

@@ -17,8 +17,10 @@ func (n Number) Count(measure v1alpha1.Measure, from, to time.Time) int64 {
 	return n.Ledger.Count(n.Number, measureOf(measure), from, to)
 }
 
-// First is the first counted delivery in (from, to]; zero if there is none.
-func (n Number) First(from, to time.Time) time.Time { return n.Ledger.First(n.Number, from, to) }
+// Nth is the nth counted delivery in (from, to], the first being 1; zero if there are not so many.
+func (n Number) Nth(nth int64, from, to time.Time) time.Time {
+	return n.Ledger.Nth(n.Number, nth, from, to)
+}
 
 // Last is the last counted delivery in (from, to]; zero if there is none.
 func (n Number) Last(from, to time.Time) time.Time { return n.Ledger.Last(n.Number, from, to) }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"slices"
+	"sort"
 	"sync"
 )
 
@@ -433,6 +434,67 @@ func (s *scope) stale(p *part, is slot) bool {
 		}
 	}
 	return d.at > 0 && int64(d.at) < s.horizon || in > 0 && int64(in) <= s.horizon-s.windows.service
+}
+
+// count is how many points lie in (from, to]. Users are those whose last counted delivery up to then lies there.
+func (s *scope) count(measure Measure, from, to int64) int64 {
+	n := s.line.count(measure, from, to)
+	s.messagedAgain(measure, from, to, func(uint32) { n++ })
+	return n
+}
+
+// nth is the time of the nth point in (from, to], of which there are as many at least.
+func (s *scope) nth(measure Measure, from, to, n int64) uint32 {
+	var again []uint32
+	s.messagedAgain(measure, from, to, func(at uint32) { again = append(again, at) })
+	if len(again) == 0 {
+		at, _ := s.line.nth(measure, from, n)
+		return at
+	}
+	slices.Sort(again)
+	seconds := sort.Search(int(to-from), func(i int) bool {
+		until := from + int64(i)
+		behind, _ := slices.BinarySearchFunc(again, until+1, func(at uint32, t int64) int { return int(int64(at) - t) })
+		return s.line.count(measure, from, until)+int64(behind) >= n
+	})
+	return uint32(from + int64(seconds))
+}
+
+// messagedAgain calls with the users that the timeline does not have in (from, to], as it knows only which counted delivery
+// is a user's last of all: theirs came after to. Each comes with the last one up to then. There are none in the common
+// case, in which to is now.
+func (s *scope) messagedAgain(measure Measure, from, to int64, call func(at uint32)) {
+	if measure != Users || s.line.count(Users, from, to) == s.line.count(Messages, from, to) {
+		return
+	}
+	if _, later := s.line.nth(Messages, to, 1); !later {
+		return
+	}
+	for _, p := range s.all() {
+		for _, is := range p.slots {
+			if !is.isBlock() {
+				continue
+			}
+			if at := s.lastCounted(p.block(is), to); at > 0 && int64(at) > from {
+				call(at)
+			}
+		}
+	}
+}
+
+// lastCounted is the last counted delivery up to a time of a user who had another after it; zero for none.
+func (s *scope) lastCounted(b block, to int64) uint32 {
+	if int64(b[blockCounted]) <= to {
+		return 0
+	}
+	for i := b.deliveries() - 1; i >= 0; i-- {
+		if d := b.delivery(i); int64(d.at) <= to {
+			if in := b.lastInbound(d.at); in == 0 || int64(in) <= int64(d.at)-s.windows.service {
+				return d.at
+			}
+		}
+	}
+	return 0
 }
 
 // recount makes the timeline anew from the users.

@@ -27,11 +27,11 @@ func (e *evaluation) blockDue() time.Time {
 	if e.p.BlockAfter == 0 || s.LowSince.IsZero() || s.Connection == v1alpha1.StateBlocked {
 		return time.Time{}
 	}
-	if _, falls := e.p.lower(s.Tier.Limit, s.Verification); falls {
+	if e.falls() {
 		return time.Time{}
 	}
 	from := latest(s.LowSince, s.TierSince)
-	if e.p.startUnverified != e.p.startVerified {
+	if s.Verification == v1alpha1.Verified && e.p.startUnverified != e.p.startVerified {
 		from = latest(from, s.VerificationSince) // the floor came up to the number
 	}
 	return from.Add(e.p.BlockAfter)

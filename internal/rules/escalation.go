@@ -9,19 +9,21 @@ import (
 //
 // seeds/001: "WhatsApp requires businesses to have a direct human attention path and may apply limitations to accounts
 // that do not include human attention capabilities."
-func (e *evaluation) humanEscalation() {
-	if !e.p.RequireHumanEscalation {
-		return
-	}
-	if !e.f.HumanEscalation {
+func (e *evaluation) declaredHumanEscalation() {
+	if e.p.RequireHumanEscalation && !e.f.HumanEscalation {
 		e.setRating(v1alpha1.QualityLow, e.now, v1alpha1.ReasonLackingHumanAttention, v1alpha1.FromPolicy)
 		return
 	}
-	if e.s.RatingReason == v1alpha1.ReasonLackingHumanAttention && e.s.RatingSource == v1alpha1.FromPolicy {
+	if e.lacksHumanAttention() {
 		rating, source := e.s.Reported, v1alpha1.FromReport
 		if rating == "" {
 			rating, source = v1alpha1.QualityUnknown, v1alpha1.FromPolicy
 		}
 		e.setRating(rating, e.now, "", source)
 	}
+}
+
+// lacksHumanAttention says whether the rating is Low for the want of a way to a human.
+func (e *evaluation) lacksHumanAttention() bool {
+	return e.s.RatingReason == v1alpha1.ReasonLackingHumanAttention && e.s.RatingSource == v1alpha1.FromPolicy
 }

@@ -36,7 +36,7 @@ func Advance(p *Policy, f *Facts, s State, now time.Time) (State, []Transition, 
 			at = latest(pending[0].At.UTC().Truncate(time.Second), s.EvaluatedAt)
 		}
 		// Deliveries are looked at in stretches, so that a time away is lived through and not skipped.
-		if first := f.Usage.First(s.EvaluatedAt, at); !first.IsZero() {
+		if first := f.Usage.Nth(1, s.EvaluatedAt, at); !first.IsZero() {
 			at = e.crossing(s.EvaluatedAt, f.Usage.Last(s.EvaluatedAt, earlier(at, first.Add(stretch))))
 		}
 		e.now, s.EvaluatedAt = at, at
@@ -47,7 +47,9 @@ func Advance(p *Policy, f *Facts, s State, now time.Time) (State, []Transition, 
 			pending = pending[1:]
 		}
 		if at.Equal(now) {
+			// What the resource declares holds from now on: when it was changed is not known.
 			e.declaredVerification()
+			e.declaredHumanEscalation()
 		}
 		e.evaluate()
 		if at.Equal(now) && len(pending) == 0 {
@@ -68,18 +70,17 @@ type evaluation struct {
 
 // evaluate runs the rules at one instant. Reports are in already.
 func (e *evaluation) evaluate() {
-	e.humanEscalation() // rule 7: may force the rating
-	e.flag()            // rule 3: the rating flags, clears, lowers (rule 4: not below the floor)
-	e.block()           // rule 5: Low at the floor for long
-	e.upgrade()         // rule 2: the tier rises
-	e.restriction()     // rule 1: the limit of the tier that holds now
+	e.flag()        // rule 3: the flag clears, or the tier falls (rule 4: not below the floor)
+	e.block()       // rule 5: Low at the floor for long
+	e.upgrade()     // rule 2: the tier rises
+	e.restriction() // rule 1: the limit of the tier that holds now
 }
 
 // next is the next instant after now at which something can change by itself; zero if there is none.
 func (e *evaluation) next() time.Time {
 	var next time.Time
 	for _, deadline := range [...]time.Time{
-		e.fallDue(),
+		e.graceDue(),
 		e.flagClearDue(),
 		e.blockDue(),
 		e.upgradeDue(),
@@ -97,14 +98,15 @@ func (e *evaluation) say(at time.Time, reason v1alpha1.TransitionReason, from, t
 	e.transitions = append(e.transitions, Transition{Time: at, Reason: reason, From: from, To: to, Message: message})
 }
 
-// setTier moves the number to a tier and drops what belonged to the tier before: a pending upgrade from it, and the grace
-// period that ran while there was nothing to fall to.
+// setTier moves the number to a tier. A pending upgrade belongs to the tier before.
 func (e *evaluation) setTier(to Tier, at time.Time, source v1alpha1.Source) {
-	if above(to.Limit, e.s.Tier.Limit) && !e.s.LowStep.IsZero() && !e.s.Flagged() {
-		e.s.LowStep = at
+	if pending, _ := e.p.next(e.s.Tier.Limit); !e.s.EligibleSince.IsZero() && above(pending.Limit, to.Limit) {
+		e.cancelUpgrade(at, "the limit is "+limitWords(to.Limit)+" now")
 	}
+	could := e.falls()
 	e.s.Tier, e.s.TierSince, e.s.TierSource = to, at, source
 	e.s.EligibleSince = time.Time{}
+	e.restartGrace(could, at)
 }
 
 // stretch is how long a stretch of deliveries is looked at as one.
@@ -113,22 +115,23 @@ const stretch = time.Hour
 // crossing is the first instant in (from, to] at which deliveries newly reach the limit or what the next tier requires, to
 // the second; to if they do not. Many deliveries may come at once, and each decision belongs to the one that brought it.
 func (e *evaluation) crossing(from, to time.Time) time.Time {
-	reached := func(at time.Time) bool {
-		then := evaluation{p: e.p, f: e.f, s: e.s, now: at}
-		return then.reachesLimit() || then.becomesEligible()
-	}
-	if !reached(to) {
-		return to
-	}
-	first := to
-	for first.Sub(from) > time.Second {
-		if middle := from.Add(first.Sub(from) / 2).Truncate(time.Second); reached(middle) {
-			first = middle
-		} else {
-			from = middle
+	then := evaluation{p: e.p, f: e.f, s: e.s, now: from}
+	climbs := then.missingForUpgrade() > 0
+	for {
+		// Each delivery brings one at most, so none before as many as are missing can be the one.
+		missing := then.missingToLimit()
+		if climbs {
+			missing = min(missing, then.missingForUpgrade())
 		}
+		if missing <= 0 && then.now.After(from) {
+			return then.now
+		}
+		next := e.f.Usage.Nth(max(1, missing), then.now, to)
+		if next.IsZero() {
+			return to
+		}
+		then.now = next
 	}
-	return first
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -53,10 +53,11 @@ func UpgradeProgress(p *Policy, f *Facts, s State, now time.Time) (Progress, boo
 	return progress, true
 }
 
-// Deadlines are when a Low rating lowers the tier and when a flag ends by recovery; zero where they do not run.
-func Deadlines(p *Policy, s State) (fall, clear time.Time) {
+// Deadlines are when the grace period of a Low rating ends, whether the tier falls then, and when a flag ends by recovery;
+// zero where they do not run.
+func Deadlines(p *Policy, s State) (grace time.Time, falls bool, clear time.Time) {
 	e := evaluation{p: p, s: &s, now: s.EvaluatedAt}
-	return e.fallDue(), e.flagClearDue()
+	return e.graceDue(), e.falls(), e.flagClearDue()
 }
 
 // Used is how much of the limit is used at an instant.

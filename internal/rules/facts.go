@@ -8,10 +8,10 @@ import (
 
 // Usage answers counts, exact to the second.
 type Usage interface {
-	// Count is how much of the measure lies in (from, to].
+	// Count is how much of the measure lies in (from, to], as it stood at to.
 	Count(measure v1alpha1.Measure, from, to time.Time) int64
-	// First and Last are the first and last counted delivery in (from, to]; zero if there is none.
-	First(from, to time.Time) time.Time
+	// Nth is the nth counted delivery in (from, to], the first being 1, and Last the last; zero if there are not so many.
+	Nth(n int64, from, to time.Time) time.Time
 	Last(from, to time.Time) time.Time
 	// FallsBelow is the first instant at or after now at which fewer than limit lie in the window, if nothing further is
 	// delivered.

@@ -21,16 +21,16 @@ func (e *evaluation) flag() {
 		e.endFlag(due, fmt.Sprintf("the rating has been above Low for %s, since %s", words(e.p.Recovery), stamp(e.s.RecoveringSince)))
 	}
 	for {
-		due := e.fallDue()
+		due := e.graceDue()
 		if due.IsZero() || due.After(e.now) {
 			return
 		}
-		e.fall(due)
+		e.endGrace(due)
 	}
 }
 
-// fall ends a grace period of Low.
-func (e *evaluation) fall(due time.Time) {
+// endGrace ends a grace period of Low.
+func (e *evaluation) endGrace(due time.Time) {
 	from := e.s.Tier
 	to, falls := e.p.lower(from.Limit, e.s.Verification)
 	if e.s.Flagged() {
@@ -49,17 +49,26 @@ func (e *evaluation) fall(due time.Time) {
 		limitWords(from.Limit), limitWords(to.Limit), words(due.Sub(e.s.LowSince)), stamp(e.s.LowSince)))
 }
 
-// fallDue is when the present grace period ends; zero while nothing would happen then.
-func (e *evaluation) fallDue() time.Time {
-	if e.p.Grace == 0 || e.s.LowStep.IsZero() {
+// graceDue is when the present grace period ends; zero while nothing would happen then.
+func (e *evaluation) graceDue() time.Time {
+	if e.p.Grace == 0 || e.s.LowStep.IsZero() || !e.s.Flagged() && !e.falls() {
 		return time.Time{}
 	}
-	if !e.s.Flagged() {
-		if _, falls := e.p.lower(e.s.Tier.Limit, e.s.Verification); !falls {
-			return time.Time{}
-		}
-	}
 	return e.s.LowStep.Add(e.p.Grace)
+}
+
+// falls says whether there is a tier to fall to.
+func (e *evaluation) falls() bool {
+	_, falls := e.p.lower(e.s.Tier.Limit, e.s.Verification)
+	return falls
+}
+
+// restartGrace gives a number that is rated Low a whole grace period once there is a tier to fall to again: it stood at the
+// floor, and was raised, or the floor went down.
+func (e *evaluation) restartGrace(could bool, at time.Time) {
+	if !could && e.falls() && !e.s.LowStep.IsZero() && !e.s.Flagged() {
+		e.s.LowStep = at
+	}
 }
 
 // flagClearDue is when the present flag ends by recovery.
@@ -90,18 +99,31 @@ func (e *evaluation) setRating(rating v1alpha1.QualityRating, at time.Time, reas
 		if s.Flagged() && s.RecoveringSince.IsZero() {
 			s.RecoveringSince = at
 		}
+		e.cancelUnfit(at)
 		return
 	}
 	s.LowSince, s.LowStep = at, at
 	s.RecoveringSince = time.Time{}
 	if e.p.Grace > 0 && !s.Flagged() {
-		e.raiseFlag(at, v1alpha1.FromPolicy, fmt.Sprintf("the quality rating is Low: the tier falls at %s unless the rating rises before", stamp(at.Add(e.p.Grace))))
+		e.warn(at)
 	}
+	e.cancelUnfit(at)
+}
+
+// warn flags the number for its Low rating.
+func (e *evaluation) warn(at time.Time) {
+	until := stamp(at.Add(e.p.Grace))
+	message := fmt.Sprintf("the quality rating is Low: the tier falls at %s unless the rating rises before", until)
+	if !e.falls() {
+		message = fmt.Sprintf("the quality rating is Low; the flag stands until %s, and the tier stays, for %s is the lowest", until, e.s.Tier.Name)
+	}
+	e.raiseFlag(at, v1alpha1.FromPolicy, message)
 }
 
 func (e *evaluation) raiseFlag(at time.Time, source v1alpha1.Source, message string) {
 	e.s.FlagSince, e.s.FlagSource = at, source
 	e.say(at, v1alpha1.ReasonFlagged, "", "", message)
+	e.cancelUnfit(at)
 }
 
 func (e *evaluation) endFlag(at time.Time, why string) {

@@ -95,6 +95,19 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 	if err := checkWindow("counting.windowHours", p.Window); err != nil {
 		return nil, err
 	}
+	for _, optional := range []struct {
+		field       string
+		value, most int32
+	}{
+		{"counting.serviceWindowHours", spec.Counting.ServiceWindowHours, 168},
+		{"flag.graceHours", spec.Flag.GraceHours, 8760},
+		{"flag.recoveryHours", spec.Flag.RecoveryHours, 8760},
+		{"block.afterHours", spec.Block.AfterHours, 8760},
+	} {
+		if optional.value < 0 || optional.value > optional.most {
+			return nil, fmt.Errorf("%s is %d: it must be between 1 and %d, or left out", optional.field, optional.value, optional.most)
+		}
+	}
 	if (p.Grace == 0) != (p.Recovery == 0) {
 		return nil, fmt.Errorf("flag: graceHours and recoveryHours must be set together")
 	}
@@ -107,8 +120,10 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 		switch {
 		case t.Name == "":
 			return nil, fmt.Errorf("%s.name is empty", field)
-		case t.Limit < 0:
-			return nil, fmt.Errorf("%s.limit is %d: it must be at least 1, or left out for an unlimited tier", field, t.Limit)
+		case slices.ContainsFunc(p.tiers, func(other tier) bool { return other.Name == t.Name }):
+			return nil, fmt.Errorf("%s.name is %q, as that of another tier: names must differ", field, t.Name)
+		case t.Limit < 0 || t.Limit > maxLimit:
+			return nil, fmt.Errorf("%s.limit is %d: it must be between 1 and %d, or left out for an unlimited tier", field, t.Limit, maxLimit)
 		case t.Limit == Unlimited && !last:
 			return nil, fmt.Errorf("%s has no limit: only the last tier may be unlimited", field)
 		case i > 0 && t.Limit != Unlimited && t.Limit <= p.tiers[i-1].Limit:
@@ -167,8 +182,11 @@ func compileWayUp(field string, up *v1alpha1.Upgrade) (*wayUp, error) {
 	if rank(up.MinimumQuality) == 0 || up.MinimumQuality == v1alpha1.QualityUnknown {
 		return nil, fmt.Errorf("%s.minimumQuality is %q: it must be High, Medium or Low", field, up.MinimumQuality)
 	}
-	if w.span > w.window {
-		return nil, fmt.Errorf("%s.minimumSpanHours is longer than windowHours: it could never be met", field)
+	if w.span < 0 || w.span >= w.window {
+		return nil, fmt.Errorf("%s.minimumSpanHours is %d: it must be less than windowHours, or it could never be met", field, up.MinimumSpanHours)
+	}
+	if w.delay < 0 || w.delay > longest {
+		return nil, fmt.Errorf("%s.delayHours is %d: it must be between 1 and %d, or left out", field, up.DelayHours, int(longest.Hours()))
 	}
 	return w, checkWindow(field+".windowHours", w.window)
 }

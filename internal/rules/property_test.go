@@ -1,14 +1,17 @@
 package rules_test
 
 import (
+	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -26,9 +29,9 @@ func (d everyDelivery) Count(_ v1alpha1.Measure, from, to time.Time) int64 {
 	return int64(len(d.within(from, to)))
 }
 
-func (d everyDelivery) First(from, to time.Time) time.Time {
-	if in := d.within(from, to); len(in) > 0 {
-		return in[0]
+func (d everyDelivery) Nth(n int64, from, to time.Time) time.Time {
+	if in := d.within(from, to); n >= 1 && int64(len(in)) >= n {
+		return in[n-1]
 	}
 	return time.Time{}
 }
@@ -172,6 +175,44 @@ func everyHour(s story) []time.Time {
 	return hours
 }
 
+// Webhooks may come days late: a report that is older than what is known of the same thing changes nothing.
+func TestALateReportUndoesNothing(t *testing.T) {
+	policy := shippedPolicy(t, "quality-based")
+	at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
+	for _, test := range []struct {
+		name    string
+		reports []rules.Report
+		usage   everyDelivery
+		now     int // hours, when the late report comes
+		late    rules.Report
+	}{
+		{"a limit before one that confirmed what was known", []rules.Report{{Kind: rules.ReportLimit, At: at(12), Value: "1000"}}, nil, 13, rules.Report{Kind: rules.ReportLimit, At: at(11), Value: "250"}},
+		{"a state before one that confirmed what was known", []rules.Report{{Kind: rules.ReportConnection, At: at(12), Value: "Connected"}}, nil, 13, rules.Report{Kind: rules.ReportConnection, At: at(11), Value: "Offline"}},
+		{"a verification before one that confirmed what was known", []rules.Report{{Kind: rules.ReportVerification, At: at(12), Value: "Unverified"}}, nil, 13, rules.Report{Kind: rules.ReportVerification, At: at(11), Value: "Rejected"}},
+		{"a rating before one that confirmed what was known", []rules.Report{{Kind: rules.ReportQuality, At: at(12), Value: "High"}}, nil, 13, rules.Report{Kind: rules.ReportQuality, At: at(11), Value: "Low"}},
+		{"a limit before an upgrade", nil, deliveries(at(12), 500), 14, rules.Report{Kind: rules.ReportLimit, At: at(11), Value: "1000"}},
+		{"a state before the policy blocked the number", []rules.Report{{Kind: rules.ReportQuality, At: at(0), Value: "Low"}}, nil, 31 * 24, rules.Report{Kind: rules.ReportConnection, At: at(29 * 24), Value: "Connected"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			facts := &rules.Facts{HumanEscalation: true, Usage: test.usage, Reports: test.reports}
+			before, _, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Unverified, day1), at(test.now))
+			facts.Reports = []rules.Report{test.late}
+			if _, transitions, _ := rules.Advance(policy, facts, before, at(test.now)); len(transitions) > 0 {
+				t.Errorf("it brings %s %s -> %s", transitions[0].Reason, transitions[0].From, transitions[0].To)
+			}
+		})
+	}
+}
+
+// deliveries are n, one a second from an instant on.
+func deliveries(from time.Time, n int) everyDelivery {
+	var all everyDelivery
+	for i := range n {
+		all = append(all, from.Add(time.Duration(i)*time.Second))
+	}
+	return all
+}
+
 func TestPolicyErrorsNameTheField(t *testing.T) {
 	base := func() v1alpha1.MessagingPolicySpec {
 		return v1alpha1.MessagingPolicySpec{
@@ -201,7 +242,10 @@ func TestPolicyErrorsNameTheField(t *testing.T) {
 		{"a window longer than what is kept", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.WindowHours = 721 }, "upgrade.windowHours is 721: it must be between 1 and 720, since counts are kept for 30 days"},
 		{"a limit on messages", func(s *v1alpha1.MessagingPolicySpec) { s.Counting.Measure = v1alpha1.MeasureMessages }, `counting.measure is "Messages": it must be UniqueUsers or Conversations`},
 		{"no way up", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade = v1alpha1.Upgrade{} }, "upgrade is missing: every tier but the last needs a way up"},
-		{"a span beyond the window", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.MinimumSpanHours = 169 }, "upgrade.minimumSpanHours is longer than windowHours: it could never be met"},
+		{"a span as long as the window", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.MinimumSpanHours = 168 }, "upgrade.minimumSpanHours is 168: it must be less than windowHours, or it could never be met"},
+		{"a negative delay", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.DelayHours = -1 }, "upgrade.delayHours is -1: it must be between 1 and 720, or left out"},
+		{"a negative service window", func(s *v1alpha1.MessagingPolicySpec) { s.Counting.ServiceWindowHours = -24 }, "counting.serviceWindowHours is -24: it must be between 1 and 168, or left out"},
+		{"two tiers of one name", func(s *v1alpha1.MessagingPolicySpec) { s.Tiers[1].Name = "1" }, `tiers[1].name is "1", as that of another tier: names must differ`},
 		{"an unknown quality", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.MinimumQuality = "Unknown" }, `upgrade.minimumQuality is "Unknown": it must be High, Medium or Low`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -229,4 +273,65 @@ func BenchmarkAdvanceAtRest(b *testing.B) {
 		now = now.Add(time.Second)
 		state, _, _ = rules.Advance(policy, facts, state, now)
 	}
+}
+
+// smallPolicy is a ladder that a few users climb, so that stories with users who are messaged again and again reach it.
+func smallPolicy(t *testing.T, measure v1alpha1.Measure) *rules.Policy {
+	t.Helper()
+	policy, err := rules.Compile("small", &v1alpha1.MessagingPolicySpec{
+		Scope:    v1alpha1.ScopeNumber,
+		Tiers:    []v1alpha1.Tier{{Name: "S", Limit: 3}, {Name: "M", Limit: 6}, {Name: "L", Limit: 12}, {Name: "Unlimited"}},
+		Start:    v1alpha1.StartTiers{Unverified: "S", Verified: "M"},
+		Counting: v1alpha1.Counting{Measure: measure, WindowHours: 24},
+		Upgrade:  v1alpha1.Upgrade{Measure: measure, ThresholdPercent: new(int32(200)), WindowHours: 72, MinimumQuality: v1alpha1.QualityMedium, DelayHours: 5},
+		Quality:  v1alpha1.QualityRules{WindowHours: 24},
+		Flag:     v1alpha1.FlagRules{GraceHours: 48, RecoveryHours: 48},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return policy
+}
+
+// The operator may look at a number after each delivery, or only hours later: it comes to the same transitions at the same
+// instants, though users are messaged again meanwhile and leave the window.
+func TestLookingLaterSeesTheSame(t *testing.T) {
+	policies := []*rules.Policy{smallPolicy(t, v1alpha1.MeasureUniqueUsers), smallPolicy(t, v1alpha1.MeasureConversations)}
+	rapid.Check(t, func(t *rapid.T) {
+		policy := rapid.SampledFrom(policies).Draw(t, "policy")
+		book := ledger.OpenMemory()
+		var at []time.Time
+		now := day1
+		for i := range rapid.IntRange(1, 60).Draw(t, "deliveries") {
+			now = now.Add(time.Duration(rapid.IntRange(1, 6*60).Draw(t, "minutes later")) * time.Minute)
+			at = append(at, now)
+			entry := ledger.Entry{Number: timelineNumber, Kind: ledger.Delivered, Message: ledger.MessageKey(i + 1),
+				User: ledger.UserKey(rapid.IntRange(1, 12).Draw(t, "user")), At: now.Unix()}
+			if _, err := book.Append(t.Context(), ledger.Batch{Entries: []ledger.Entry{entry}}, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		end := now.Add(30 * time.Hour)
+		play := func(stops []time.Time) (rules.State, []string) {
+			facts := rules.Facts{HumanEscalation: true, Usage: ledger.Number{Ledger: book, Number: timelineNumber}}
+			state := rules.Initial(policy, v1alpha1.Unverified, day1)
+			var all []string
+			for _, stop := range append(slices.Clone(stops), end) {
+				var happened []rules.Transition
+				state, happened, _ = rules.Advance(policy, &facts, state, stop)
+				for _, tr := range happened {
+					all = append(all, fmt.Sprint(tr.Time.Format(time.DateTime), " ", tr.Reason, " ", tr.From, " ", tr.To))
+				}
+			}
+			return state, all
+		}
+		_, each := play(at)
+		var later []time.Time
+		for stop := day1; stop.Before(end); stop = stop.Add(time.Duration(rapid.IntRange(1, 40).Draw(t, "hours")) * time.Hour) {
+			later = append(later, stop)
+		}
+		if _, seen := play(later); !slices.Equal(each, seen) {
+			t.Fatalf("looking at each delivery:\n  %s\nlooking later:\n  %s", strings.Join(each, "\n  "), strings.Join(seen, "\n  "))
+		}
+	})
 }

@@ -8,6 +8,9 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
+// maxLimit bounds what a reported limit can be.
+const maxLimit = 1_000_000_000
+
 // Rule 9. What Meta reports replaces what the policy concluded, and is marked as reported. A report that is older than
 // what is known of the same thing changes nothing, and neither does a word that the engine does not know.
 func (e *evaluation) report(r Report) {
@@ -34,7 +37,7 @@ func (e *evaluation) reportQuality(rating v1alpha1.QualityRating, at time.Time, 
 		return
 	}
 	s.Reported, s.ReportedSince = rating, at
-	if e.p.RequireHumanEscalation && !e.f.HumanEscalation {
+	if e.lacksHumanAttention() {
 		return // Low for another reason, whatever is reported
 	}
 	e.setRating(rating, at, reason, v1alpha1.FromReport)
@@ -45,29 +48,51 @@ func (e *evaluation) reportLimit(value string, at time.Time) {
 	limit := Unlimited
 	if value != "Unlimited" {
 		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || n < 1 {
+		if err != nil || n < 1 || n > maxLimit {
 			return
 		}
 		limit = n
 	}
-	if at.Before(s.TierSince) && s.TierSource == v1alpha1.FromReport {
+	if at.Before(s.LimitReported) {
 		return
+	}
+	s.LimitReported = at
+	if at.Before(s.TierSince) {
+		if s.Tier != e.p.Start(s.Verification) {
+			return // the number has risen or fallen since
+		}
+		at = s.TierSince
 	}
 	if limit == s.Tier.Limit {
 		s.TierSource = v1alpha1.FromReport
 		return
 	}
 	from, to := s.Tier, e.p.TierOf(limit)
+	if above(from.Limit, to.Limit) {
+		s.LimitLowered = at
+	}
 	e.setTier(to, at, v1alpha1.FromReport)
 	e.say(at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("Meta reports a limit of %s; it was %s here", limitWords(limit), limitWords(from.Limit)))
 }
 
 func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
 	s := e.s
-	if at.Before(s.ConnectionSince) && s.ConnectionSource == v1alpha1.FromReport {
+	if at.Before(s.ConnectionReported) {
 		return
 	}
 	before := s.Connection
+	if at.Before(s.ConnectionSince) {
+		if before == v1alpha1.StateBlocked {
+			return // the policy has blocked the number since
+		}
+		at = s.ConnectionSince
+	}
+	switch to {
+	case v1alpha1.StateConnected, v1alpha1.StatePending, v1alpha1.StateOffline, v1alpha1.StateBlocked, v1alpha1.StateFlagged, v1alpha1.StateRestricted:
+		s.ConnectionReported = at
+	default:
+		return
+	}
 	switch to {
 	case v1alpha1.StateConnected:
 		switch {
@@ -101,6 +126,7 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
 			e.setConnection(to, at)
 			e.say(at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked")
 		}
+		s.ConnectionSource = v1alpha1.FromReport
 	case v1alpha1.StateFlagged:
 		e.connectedBy(at)
 		if !s.Flagged() {
@@ -111,6 +137,7 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
 				s.RecoveringSince = at
 			}
 		}
+		s.FlagSource = v1alpha1.FromReport
 	case v1alpha1.StateRestricted:
 		e.connectedBy(at)
 		if !s.Restricted() {
@@ -144,8 +171,9 @@ func (e *evaluation) reportVerification(to v1alpha1.Verification, at time.Time) 
 	default:
 		return
 	}
-	if e.s.VerificationSource == v1alpha1.FromReport && at.Before(e.s.VerificationSince) {
+	if at.Before(e.s.VerificationReported) {
 		return
 	}
-	e.setVerification(to, at, v1alpha1.FromReport)
+	e.s.VerificationReported = at
+	e.setVerification(to, latest(at, e.s.VerificationSince), v1alpha1.FromReport)
 }

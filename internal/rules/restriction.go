@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -34,10 +35,12 @@ func (e *evaluation) restriction() {
 	}
 }
 
-// reachesLimit says whether the limit is newly reached.
-func (e *evaluation) reachesLimit() bool {
-	limit := e.s.Tier.Limit
-	return limit != Unlimited && !e.s.Restricted() && e.used() >= limit
+// missingToLimit is how many users more reach the limit; endless while they cannot.
+func (e *evaluation) missingToLimit() int64 {
+	if e.s.Tier.Limit == Unlimited || e.s.Restricted() {
+		return math.MaxInt64
+	}
+	return e.s.Tier.Limit - e.used()
 }
 
 func lifted(used, limit int64) string {

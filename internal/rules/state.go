@@ -14,6 +14,9 @@ type State struct {
 	Tier       Tier
 	TierSince  time.Time
 	TierSource v1alpha1.Source
+	// LimitReported is when Meta last reported a limit, LimitLowered when it last reported a lower one than was shown.
+	LimitReported time.Time
+	LimitLowered  time.Time
 
 	Rating        v1alpha1.QualityRating
 	RatingSince   time.Time
@@ -39,10 +42,14 @@ type State struct {
 	Connection       v1alpha1.State // Connected, Pending, Offline or Blocked
 	ConnectionSince  time.Time
 	ConnectionSource v1alpha1.Source
+	// ConnectionReported is when Meta last reported a connection state.
+	ConnectionReported time.Time
 
 	Verification       v1alpha1.Verification
 	VerificationSince  time.Time
 	VerificationSource v1alpha1.Source // FromReport once Meta said it, else FromPolicy
+	// VerificationReported is when Meta last reported the verification.
+	VerificationReported time.Time
 }
 
 // Initial is the state of a number at its first sight: connected, quality unknown, at the start tier of its verification.

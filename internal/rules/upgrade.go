@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -21,14 +22,7 @@ func (e *evaluation) upgrade() {
 		if way == nil {
 			return
 		}
-		if !e.s.EligibleSince.IsZero() {
-			if why := e.cancels(way); why != "" {
-				e.s.EligibleSince = time.Time{}
-				e.say(e.now, v1alpha1.ReasonUpgradeCancelled, e.s.Tier.Name, to.Name,
-					fmt.Sprintf("the upgrade to %s is cancelled: %s", to.Name, why))
-				return
-			}
-		} else {
+		if e.s.EligibleSince.IsZero() {
 			if !e.eligible(way) {
 				return
 			}
@@ -63,13 +57,35 @@ func (e *evaluation) eligible(way *wayUp) bool {
 	if e.f.Usage.Count(way.measure, from, e.now) < way.required(e.s.Tier.Limit) {
 		return false
 	}
-	return way.span == 0 || !e.f.Usage.First(from, e.now).Add(way.span).After(e.now)
+	return way.span == 0 || !e.f.Usage.Nth(1, from, e.now).Add(way.span).After(e.now)
 }
 
-// becomesEligible says whether everything for the upgrade is newly met.
-func (e *evaluation) becomesEligible() bool {
+// missingForUpgrade is how much more of the measure makes what the next tier requires; endless while that brings nothing.
+func (e *evaluation) missingForUpgrade() int64 {
 	_, way := e.p.next(e.s.Tier.Limit)
-	return way != nil && e.s.EligibleSince.IsZero() && e.eligible(way)
+	if way == nil || !e.s.EligibleSince.IsZero() || e.cancels(way) != "" || e.s.Connection != v1alpha1.StateConnected {
+		return math.MaxInt64
+	}
+	return way.required(e.s.Tier.Limit) - e.f.Usage.Count(way.measure, e.countedFrom(way), e.now)
+}
+
+// cancelUnfit cancels a pending upgrade if the number may not rise any more. It is called with each change that can bring
+// that about, so that one that lasts no second counts as well.
+func (e *evaluation) cancelUnfit(at time.Time) {
+	if e.s.EligibleSince.IsZero() {
+		return
+	}
+	if _, way := e.p.next(e.s.Tier.Limit); way != nil {
+		if why := e.cancels(way); why != "" {
+			e.cancelUpgrade(at, why)
+		}
+	}
+}
+
+func (e *evaluation) cancelUpgrade(at time.Time, why string) {
+	to, _ := e.p.next(e.s.Tier.Limit)
+	e.s.EligibleSince = time.Time{}
+	e.say(at, v1alpha1.ReasonUpgradeCancelled, e.s.Tier.Name, to.Name, fmt.Sprintf("the upgrade to %s is cancelled: %s", to.Name, why))
 }
 
 // cancels says why the number may not rise, whatever it sends; empty if it may.
@@ -83,9 +99,10 @@ func (e *evaluation) cancels(way *wayUp) string {
 	return ""
 }
 
-// countedFrom is the instant after which deliveries count for the upgrade.
+// countedFrom is the instant after which deliveries count for the upgrade. Meta has seen those before a lower limit that
+// it reports, and concluded otherwise.
 func (e *evaluation) countedFrom(way *wayUp) time.Time {
-	from := e.now.Add(-way.window)
+	from := latest(e.now.Add(-way.window), e.s.LimitLowered)
 	if way.restartAfterFlag {
 		from = latest(from, e.s.FlagEnded)
 	}
@@ -113,7 +130,7 @@ func (e *evaluation) spanDue() time.Time {
 	if e.f.Usage.Count(way.measure, from, e.now) < way.required(e.s.Tier.Limit) {
 		return time.Time{}
 	}
-	return e.f.Usage.First(from, e.now).Add(way.span)
+	return e.f.Usage.Nth(1, from, e.now).Add(way.span)
 }
 
 func (e *evaluation) achievement(way *wayUp) string {

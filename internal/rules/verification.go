@@ -19,11 +19,9 @@ func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, sou
 	if to == before {
 		return
 	}
-	_, couldFall := e.p.lower(s.Tier.Limit, before)
+	could := e.falls()
 	s.Verification, s.VerificationSince = to, at
-	if _, falls := e.p.lower(s.Tier.Limit, to); falls && !couldFall && !s.LowStep.IsZero() && !s.Flagged() {
-		s.LowStep = at // the floor went down under a number rated Low: a whole grace period until it falls
-	}
+	e.restartGrace(could, at)
 	e.say(at, v1alpha1.ReasonVerificationChanged, "", "", fmt.Sprintf("the business is %s, it was %s", to, before))
 	if start := e.p.Start(to); to == v1alpha1.Verified && above(start.Limit, s.Tier.Limit) {
 		from := s.Tier

@@ -28,12 +28,14 @@ func New(real clock.PassiveClock, anchor, origin time.Time, speed float64) (*Clo
 
 // Real is the clock that shows real time.
 func Real(real clock.PassiveClock) *Clock {
-	now := real.Now()
-	return &Clock{real: real, anchor: now, origin: now, speed: 1}
+	return &Clock{real: real, speed: 1}
 }
 
 // Now is the clock's time, in UTC.
 func (c *Clock) Now() time.Time {
+	if c.anchor.IsZero() {
+		return c.real.Now().UTC() // follows the wall clock where that is set anew
+	}
 	return c.origin.Add(time.Duration(float64(c.real.Since(c.anchor)) * c.speed)).UTC()
 }
 

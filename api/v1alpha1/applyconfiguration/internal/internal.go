@@ -57,6 +57,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.numberfleet.numberfleet.api.v1alpha1.ConnectionStatus
   map:
     fields:
+    - name: reportedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: sinceTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -182,6 +185,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.PhoneNumberStatus
+      default:
+        observedGeneration: -1
 - name: dev.numberfleet.numberfleet.api.v1alpha1.PhoneNumberSpec
   map:
     fields:
@@ -239,6 +244,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
     - name: observedReport
+      type:
+        scalar: numeric
+    - name: policyGeneration
       type:
         scalar: numeric
     - name: policyName
@@ -366,9 +374,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: limit
       type:
         scalar: numeric
+    - name: loweredTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: name
       type:
         scalar: string
+    - name: reportedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: sinceTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -478,6 +492,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.numberfleet.numberfleet.api.v1alpha1.VerificationStatus
   map:
     fields:
+    - name: reportedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: sinceTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time

@@ -21,6 +21,8 @@ type ConnectionStatusApplyConfiguration struct {
 	SinceTime *v1.Time `json:"sinceTime,omitempty"`
 	// source says where the state comes from.
 	Source *apiv1alpha1.Source `json:"source,omitempty"`
+	// reportedTime is when Meta last reported the state.
+	ReportedTime *v1.Time `json:"reportedTime,omitempty"`
 }
 
 // ConnectionStatusApplyConfiguration constructs a declarative configuration of the ConnectionStatus type for use with
@@ -50,5 +52,13 @@ func (b *ConnectionStatusApplyConfiguration) WithSinceTime(value v1.Time) *Conne
 // If called multiple times, the Source field is set to the value of the last call.
 func (b *ConnectionStatusApplyConfiguration) WithSource(value apiv1alpha1.Source) *ConnectionStatusApplyConfiguration {
 	b.Source = &value
+	return b
+}
+
+// WithReportedTime sets the ReportedTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ReportedTime field is set to the value of the last call.
+func (b *ConnectionStatusApplyConfiguration) WithReportedTime(value v1.Time) *ConnectionStatusApplyConfiguration {
+	b.ReportedTime = &value
 	return b
 }

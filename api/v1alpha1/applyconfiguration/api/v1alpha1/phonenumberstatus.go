@@ -18,10 +18,12 @@ import (
 type PhoneNumberStatusApplyConfiguration struct {
 	// conditions are Ready (the operator does its job for this number), Flagged, Restricted and UsageFresh.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// observedGeneration is the generation of the spec that this status is of.
+	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// policyName is the policy that applies.
 	PolicyName *string `json:"policyName,omitempty"`
+	// policyGeneration is the generation of the policy that was applied.
+	PolicyGeneration *int64 `json:"policyGeneration,omitempty"`
 	// state is what the number can do now: Blocked, Pending, Offline, Restricted, Flagged or Connected.
 	State *apiv1alpha1.State `json:"state,omitempty"`
 	// tier is how many users the number may message.
@@ -83,6 +85,14 @@ func (b *PhoneNumberStatusApplyConfiguration) WithObservedGeneration(value int64
 // If called multiple times, the PolicyName field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithPolicyName(value string) *PhoneNumberStatusApplyConfiguration {
 	b.PolicyName = &value
+	return b
+}
+
+// WithPolicyGeneration sets the PolicyGeneration field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PolicyGeneration field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithPolicyGeneration(value int64) *PhoneNumberStatusApplyConfiguration {
+	b.PolicyGeneration = &value
 	return b
 }
 

@@ -23,6 +23,10 @@ type TierStatusApplyConfiguration struct {
 	SinceTime *v1.Time `json:"sinceTime,omitempty"`
 	// source says where the tier comes from.
 	Source *apiv1alpha1.Source `json:"source,omitempty"`
+	// reportedTime is when Meta last reported a limit.
+	ReportedTime *v1.Time `json:"reportedTime,omitempty"`
+	// loweredTime is when Meta last reported a lower limit than was shown. Deliveries before it do not count for an upgrade.
+	LoweredTime *v1.Time `json:"loweredTime,omitempty"`
 }
 
 // TierStatusApplyConfiguration constructs a declarative configuration of the TierStatus type for use with
@@ -60,5 +64,21 @@ func (b *TierStatusApplyConfiguration) WithSinceTime(value v1.Time) *TierStatusA
 // If called multiple times, the Source field is set to the value of the last call.
 func (b *TierStatusApplyConfiguration) WithSource(value apiv1alpha1.Source) *TierStatusApplyConfiguration {
 	b.Source = &value
+	return b
+}
+
+// WithReportedTime sets the ReportedTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ReportedTime field is set to the value of the last call.
+func (b *TierStatusApplyConfiguration) WithReportedTime(value v1.Time) *TierStatusApplyConfiguration {
+	b.ReportedTime = &value
+	return b
+}
+
+// WithLoweredTime sets the LoweredTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LoweredTime field is set to the value of the last call.
+func (b *TierStatusApplyConfiguration) WithLoweredTime(value v1.Time) *TierStatusApplyConfiguration {
+	b.LoweredTime = &value
 	return b
 }

@@ -21,6 +21,8 @@ type VerificationStatusApplyConfiguration struct {
 	SinceTime *v1.Time `json:"sinceTime,omitempty"`
 	// source says whether Meta reported it or the spec says it (Policy).
 	Source *apiv1alpha1.Source `json:"source,omitempty"`
+	// reportedTime is when Meta last reported it.
+	ReportedTime *v1.Time `json:"reportedTime,omitempty"`
 }
 
 // VerificationStatusApplyConfiguration constructs a declarative configuration of the VerificationStatus type for use with
@@ -50,5 +52,13 @@ func (b *VerificationStatusApplyConfiguration) WithSinceTime(value v1.Time) *Ver
 // If called multiple times, the Source field is set to the value of the last call.
 func (b *VerificationStatusApplyConfiguration) WithSource(value apiv1alpha1.Source) *VerificationStatusApplyConfiguration {
 	b.Source = &value
+	return b
+}
+
+// WithReportedTime sets the ReportedTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ReportedTime field is set to the value of the last call.
+func (b *VerificationStatusApplyConfiguration) WithReportedTime(value v1.Time) *VerificationStatusApplyConfiguration {
+	b.ReportedTime = &value
 	return b
 }
