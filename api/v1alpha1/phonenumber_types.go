@@ -466,7 +466,7 @@ type PhoneNumberStatus struct {
 	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"` //nolint:kubeapilinter // -1 until there is one is what kstatus expects; 0 never is
 
 	// policyName is the policy that applies.
 	// +optional
