@@ -251,17 +251,18 @@ func (p *parser) number() string {
 	if p.err != nil {
 		return ""
 	}
-	if kept, ok := p.reader.kept[string(text)]; ok && isE164(kept) {
+	if kept, ok := p.reader.kept[string(text)]; ok && IsE164(kept) {
 		return kept
 	}
-	if !isE164(string(text)) {
+	if !IsE164(string(text)) {
 		p.fail("number", "must be in E.164: a plus, the country code and 7 to 15 digits in all without spaces")
 		return ""
 	}
 	return p.reader.keep(text)
 }
 
-func isE164(s string) bool {
+// IsE164 says whether a number is in E.164 with the leading plus: 7 to 15 digits, the first not zero.
+func IsE164(s string) bool {
 	if len(s) < 8 || len(s) > 16 || s[0] != '+' || s[1] == '0' {
 		return false
 	}

@@ -147,7 +147,7 @@ func FuzzReader(f *testing.F) {
 			if e.Line <= line || e.ID == "" || e.Source == "" || e.Type == "" || e.Time.Unix() < 1 {
 				t.Fatalf("after line %d: %+v", line, e)
 			}
-			if e.Number != "" && !isE164(e.Number) || e.Limit < 0 || e.Limit > maxLimit {
+			if e.Number != "" && !IsE164(e.Number) || e.Limit < 0 || e.Limit > maxLimit {
 				t.Fatalf("%+v", e)
 			}
 			line = e.Line

@@ -1,0 +1,47 @@
+// Command kubectl-phonenumbers is the kubectl plugin: `kubectl phonenumbers …`. It also runs as a plain program.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the program: it returns the exit code, 1 with one line on stderr if anything is wrong.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:   "kubectl-phonenumbers",
+		Short: "Work with fleets of WhatsApp Business numbers",
+		Annotations: map[string]string{
+			cobra.CommandDisplayNameAnnotation: "kubectl phonenumbers",
+		},
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(simulateCommand())
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(stderr, "Error:", strings.Join(strings.Fields(err.Error()), " "))
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/config/policies"
+	"numberfleet.dev/numberfleet/internal/simulate"
+)
+
+type simulateFlags struct {
+	policy, events, fleet, verification, until, output string
+}
+
+func simulateCommand() *cobra.Command {
+	var f simulateFlags
+	cmd := &cobra.Command{
+		Use:   "simulate --policy NAME|FILE --events FILE|-",
+		Short: "Say what the rules would conclude from events, without a cluster",
+		Long: `Run the operator's rules over events, on the events' own time and without a cluster, and say what they conclude and when.
+
+Events are CloudEvents 1.0 in JSON, one per line, in order of time. Numbers start connected, unverified, of unknown quality and at
+the policy's start tier, unless the fleet or an event says otherwise.`,
+		Example: `  # What becomes of a month of events under the rules of 2023?
+  kubectl phonenumbers simulate --policy meta-2023 --events events.jsonl
+
+  # The same for programs, a week beyond the last event.
+  kubectl phonenumbers simulate --policy meta-2023 --events - --until 2026-04-08T00:00:00Z -o json < events.jsonl`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.policy, "policy", "", "The rules: a file with a MessagingPolicy, or one that ships: "+strings.Join(policies.Names(), ", ")+".")
+	flags.StringVar(&f.events, "events", "", "File with the events; - for the standard input.")
+	flags.StringVar(&f.fleet, "fleet", "", "File with manifests of the numbers that exist. Any other number is a portfolio of its own and has an escalation path.")
+	flags.StringVar(&f.verification, "verification", string(v1alpha1.Unverified), "What numbers start with of which the fleet says nothing: Verified or Unverified.")
+	flags.StringVar(&f.until, "until", "", "When it ends, as in RFC 3339; events after it are not played. The last event if left out.")
+	flags.StringVarP(&f.output, "output", "o", "table", "How to write the result: table, or json for one object a line.")
+	for _, name := range []string{"policy", "events"} {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // there is no such flag
+		}
+	}
+	return cmd
+}
+
+func (f *simulateFlags) run(cmd *cobra.Command) error {
+	config, err := f.config()
+	if err != nil {
+		return err
+	}
+	var write func(*simulate.Result, io.Writer) error
+	switch f.output {
+	case "table":
+		write = (*simulate.Result).WriteTable
+	case "json":
+		write = (*simulate.Result).WriteJSON
+	default:
+		return errors.New("--output: must be table or json")
+	}
+
+	events := cmd.InOrStdin()
+	if f.events != "-" {
+		file, err := os.Open(f.events)
+		if err != nil {
+			return fmt.Errorf("--events: %w", err)
+		}
+		defer file.Close()
+		events = file
+	}
+	result, err := simulate.Run(cmd.Context(), config, events)
+	if err != nil {
+		return err
+	}
+	return write(&result, cmd.OutOrStdout())
+}
+
+func (f *simulateFlags) config() (config simulate.Config, err error) {
+	if config.Policy, err = readPolicy(f.policy); err != nil {
+		return config, fmt.Errorf("--policy: %w", err)
+	}
+	switch config.Verification = v1alpha1.Verification(f.verification); config.Verification {
+	case v1alpha1.Verified, v1alpha1.Unverified:
+	default:
+		return config, errors.New("--verification: must be Verified or Unverified")
+	}
+	if f.until != "" {
+		if config.Until, err = time.Parse(time.RFC3339, f.until); err != nil {
+			return config, errors.New("--until: must be a time as in RFC 3339, like 2026-03-02T10:00:00Z")
+		}
+	}
+	if f.fleet != "" {
+		file, err := os.Open(f.fleet)
+		if err != nil {
+			return config, fmt.Errorf("--fleet: %w", err)
+		}
+		defer file.Close()
+		if config.Fleet, err = simulate.ReadFleet(file); err != nil {
+			return config, fmt.Errorf("--fleet: %w", err)
+		}
+	}
+	return config, nil
+}
+
+// readPolicy is the shipped policy of that name or, if none ships, the one in the file of that name.
+func readPolicy(name string) (simulate.Policy, error) {
+	manifest, ships := policies.Manifest(name)
+	if !ships {
+		var err error
+		if manifest, err = os.ReadFile(name); errors.Is(err, fs.ErrNotExist) {
+			return simulate.Policy{}, fmt.Errorf("%q is neither a file nor a policy that ships: those are %s", name, strings.Join(policies.Names(), ", "))
+		} else if err != nil {
+			return simulate.Policy{}, err
+		}
+	}
+	policy, err := simulate.ReadPolicy(manifest)
+	if err != nil {
+		return simulate.Policy{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return policy, nil
+}
