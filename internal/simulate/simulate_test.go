@@ -1,0 +1,350 @@
+package simulate
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/config/policies"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+func shipped(t testing.TB, name string) Policy {
+	t.Helper()
+	manifest, ok := policies.Manifest(name)
+	if !ok {
+		t.Fatalf("no policy %s ships", name)
+	}
+	policy, err := ReadPolicy(manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return policy
+}
+
+func TestShippedPoliciesAreRead(t *testing.T) {
+	for _, name := range policies.Names() {
+		if policy := shipped(t, name); policy.Name != name {
+			t.Errorf("policy %s goes by the name %s", name, policy.Name)
+		}
+	}
+}
+
+// Each file is named after its policy; beside it stands, to the byte, what the simulator makes of it.
+func TestGolden(t *testing.T) {
+	for _, name := range []string{"quality-based", "meta-2023"} {
+		t.Run(name, func(t *testing.T) {
+			events, err := os.Open(filepath.Join("testdata", name+".jsonl"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer events.Close()
+			result, err := Run(t.Context(), Config{Policy: shipped(t, name), Until: day(20)}, events)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got bytes.Buffer
+			if err := result.WriteJSON(&got); err != nil {
+				t.Fatal(err)
+			}
+			want, err := os.ReadFile(filepath.Join("testdata", name+".golden.jsonl"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.String() != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+			}
+		})
+	}
+}
+
+func day(n int) time.Time { return time.Date(2026, 3, n, 0, 0, 0, 0, time.UTC) }
+
+// script writes events in few words: "day clock type data", the number being +1555010 and what stands before the data.
+type script struct {
+	lines []string
+}
+
+func (s *script) add(at time.Time, kind, number, data string) {
+	if number != "" {
+		data = `"number":"` + number + `",` + data
+	}
+	s.lines = append(s.lines, fmt.Sprintf(`{"specversion":"1.0","id":"%d","source":"/s","type":"dev.numberfleet.%s.v1","time":%q,"data":{%s}}`,
+		len(s.lines)+1, kind, at.Format(time.RFC3339Nano), strings.TrimSuffix(data, ",")))
+}
+
+func (s *script) run(t *testing.T, config Config) (Result, error) {
+	t.Helper()
+	if config.Policy.Policy == nil {
+		config.Policy = shipped(t, "quality-based")
+	}
+	return Run(t.Context(), config, strings.NewReader(strings.Join(s.lines, "\n")))
+}
+
+const (
+	first  = "+15550100001"
+	second = "+15550100002"
+)
+
+func told(r Result) string {
+	var lines []string
+	for _, t := range r.Transitions {
+		lines = append(lines, fmt.Sprintf("%s %s %s", t.Time.Format("02 15:04:05"), t.Subject[len(t.Subject)-1:], t.Reason))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestDeadlinesFallInOrderAcrossNumbers(t *testing.T) {
+	var s script
+	s.add(day(2), "limit.reported", first, `"limit":10000`)
+	s.add(day(3), "quality.reported", first, `"rating":"Low"`)
+	s.add(day(3).Add(time.Second), "quality.reported", second, `"rating":"Low"`)
+	s.add(day(10), "message.received", second, `"user":"u"`) // the deadline of the first falls on this instant
+	s.add(day(10).Add(2*time.Second), "connection.reported", second, `"state":"Offline"`)
+	result, err := s.run(t, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `02 00:00:00 1 LimitReported
+03 00:00:00 1 QualityChanged
+03 00:00:00 1 Flagged
+03 00:00:01 2 QualityChanged
+03 00:00:01 2 Flagged
+10 00:00:00 1 FlagCleared
+10 00:00:00 1 TierDowngraded
+10 00:00:01 2 FlagCleared
+10 00:00:02 2 ConnectionChanged`
+	if got := told(result); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A better rating at the very instant at which the tier would fall comes first, and so does one after another event of it.
+func TestEventsComeBeforeDeadlines(t *testing.T) {
+	var s script
+	s.add(day(2), "limit.reported", first, `"limit":10000`)
+	s.add(day(3), "quality.reported", first, `"rating":"Low"`)
+	s.add(day(10), "message.received", first, `"user":"u"`)
+	s.add(day(10).Add(time.Second/2), "quality.reported", first, `"rating":"High"`)
+	result, err := s.run(t, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := told(result); !strings.HasSuffix(got, "Flagged\n10 00:00:00 1 QualityChanged") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestRepeatsChangeNothing(t *testing.T) {
+	var s script
+	for i := range 5 {
+		s.add(day(2).Add(time.Duration(i)*time.Minute), "message.delivered", first, fmt.Sprintf(`"user":"u%d","messageID":"m%d"`, i, i))
+	}
+	s.add(day(2).Add(time.Hour), "quality.reported", first, `"rating":"Low"`)
+	once, err := s.run(t, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Redelivered at the end of the file, with the times that the events had, and one with another time.
+	s.lines = append(s.lines, s.lines...)
+	s.lines = append(s.lines, strings.Replace(s.lines[0], "T00:00:00Z", "T23:00:00Z", 1))
+	twice, err := s.run(t, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if told(once) != told(twice) || once.Final[0] != twice.Final[0] || once.Final[0].Used != 5 {
+		t.Errorf("got\n%+v\nwant\n%+v", twice, once)
+	}
+}
+
+func TestUsersWithAndWithoutPlusAreOne(t *testing.T) {
+	var s script
+	for i, user := range []string{"+15550199001", "15550199001", "US.15550199001", "+a", "a", "+"} {
+		s.add(day(2), "message.delivered", first, fmt.Sprintf(`"user":%q,"messageID":"m%d"`, user, i))
+	}
+	result, err := s.run(t, Config{})
+	if err != nil || result.Final[0].Used != 5 {
+		t.Fatalf("%+v, %v", result.Final, err)
+	}
+}
+
+func TestUntil(t *testing.T) {
+	var s script
+	s.add(day(2), "message.delivered", first, `"user":"u","messageID":"m"`)
+	s.add(day(4), "message.delivered", second, `"user":"u","messageID":"m"`)
+	for _, test := range []struct {
+		until   time.Time
+		numbers int
+		used    int64
+	}{{day(3).Add(-time.Second), 1, 1}, {day(3), 1, 0}, {day(4), 2, 0}, {day(9), 2, 0}, {day(1), 0, 0}} {
+		result, err := s.run(t, Config{Until: test.until})
+		if err != nil || len(result.Final) != test.numbers {
+			t.Fatalf("until %s: %+v, %v", test.until, result.Final, err)
+		}
+		if test.numbers > 0 && (result.Final[0].Used != test.used || !result.Final[0].Time.Equal(test.until)) {
+			t.Errorf("until %s: %+v", test.until, result.Final[0])
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, test := range []struct{ kind, data, want string }{
+		{"feedback.received", `"number":"+15550100001","user":"u","kind":"Block","reason":"Spam"`, "line 2: type: feedback is not simulated yet"},
+		{"template.reported", `"template":"t","rating":"Low"`, "line 2: type: templates are not simulated yet"},
+		{"limit.reported", `"portfolio":"acme"`, "line 2: data.portfolio: reports about a whole portfolio are not simulated yet"},
+		{"verification.reported", `"portfolio":"acme","business":"Verified"`, "line 2: data.portfolio: reports about a whole portfolio are not simulated yet"},
+		{"quality.reported", `"number":"+15550100001"`, "line 2: data.rating: is missing"},
+	} {
+		var s script
+		s.add(day(2), "message.received", first, `"user":"u"`)
+		s.add(day(3), test.kind, "", test.data)
+		if _, err := s.run(t, Config{}); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want %s", test.kind, err, test.want)
+		}
+	}
+
+	var s script
+	s.add(day(2).Add(time.Second/2), "message.received", first, `"user":"u"`)
+	s.add(day(2), "message.received", second, `"user":"u"`)
+	if _, err := s.run(t, Config{}); err == nil || err.Error() != "line 2: time: lies before that of an event above: events must be in order of time" {
+		t.Errorf("out of order: %v", err)
+	}
+}
+
+func TestPortfolioScope(t *testing.T) {
+	manifest, _ := policies.Manifest("meta-2023")
+	policy, err := ReadPolicy(bytes.Replace(manifest, []byte("scope: Number"), []byte("scope: Portfolio"), 1))
+	if err != nil || policy.Scope != v1alpha1.ScopePortfolio {
+		t.Fatal(policy.Scope, err)
+	}
+	var s script
+	s.add(day(2), "message.delivered", first, `"user":"u","messageID":"m"`)
+	fleet := &Fleet{Numbers: []Number{{PhoneNumber: first, HumanEscalation: true}}}
+	if result, err := s.run(t, Config{Policy: policy, Fleet: fleet}); err != nil || result.Final[0].Used != 1 {
+		t.Errorf("numbers that are alone: %+v, %v", result, err)
+	}
+	fleet.Numbers[0].Portfolio = "acme"
+	if _, err := s.run(t, Config{Policy: policy, Fleet: fleet}); err == nil || !strings.Contains(err.Error(), "portfolios of several numbers are not simulated yet") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := s.run(t, Config{Fleet: fleet}); err != nil {
+		t.Errorf("under a policy with scope Number: %v", err)
+	}
+}
+
+func TestFleet(t *testing.T) {
+	fleet, err := ReadFleet(strings.NewReader(`# numbers
+apiVersion: v1
+kind: Namespace
+metadata: {name: fleet}
+---
+---
+apiVersion: whatsapp.numberfleet.dev/v1alpha1
+kind: PhoneNumber
+metadata: {name: a}
+spec: {phoneNumber: "+15550100002", verification: Verified, business: {portfolio: acme, humanEscalationPaths: [Email]}}
+---
+apiVersion: v1
+kind: List
+items:
+- apiVersion: whatsapp.numberfleet.dev/v1alpha1
+  kind: PhoneNumber
+  metadata: {name: b}
+  spec: {phoneNumber: "+15550100001"}
+- apiVersion: whatsapp.numberfleet.dev/v1alpha1
+  kind: BusinessPortfolio
+  metadata: {name: nobodys}
+`))
+	want := []Number{{PhoneNumber: second, Verification: v1alpha1.Verified, HumanEscalation: true, Portfolio: "acme"}, {PhoneNumber: first}}
+	if err != nil || fmt.Sprint(fleet.Numbers) != fmt.Sprint(want) {
+		t.Fatalf("%+v, %v", fleet, err)
+	}
+
+	// botmaker requires a way to a human; the number that has none declared is Low from the first event on.
+	var s script
+	s.add(day(2), "message.received", "+15550100003", `"user":"u"`)
+	result, err := s.run(t, Config{Policy: shipped(t, "botmaker"), Fleet: fleet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := told(result); got != "02 00:00:00 1 QualityChanged\n02 00:00:00 1 Flagged" || len(result.Final) != 3 {
+		t.Errorf("%s\n%+v", got, result.Final)
+	}
+
+	if result, err = new(script).run(t, Config{Fleet: fleet, Until: day(3)}); err != nil || len(result.Final) != 2 {
+		t.Errorf("without events: %+v, %v", result, err)
+	}
+	if _, err = new(script).run(t, Config{Fleet: fleet}); err == nil {
+		t.Error("without events and an end there is no time")
+	}
+	if result, err = new(script).run(t, Config{}); err != nil || len(result.Final) != 0 {
+		t.Errorf("without anything: %+v, %v", result, err)
+	}
+}
+
+func TestFleetRefusals(t *testing.T) {
+	const head = "apiVersion: whatsapp.numberfleet.dev/v1alpha1\nkind: PhoneNumber\nmetadata: {name: a}\n"
+	for _, test := range []struct{ manifest, want string }{
+		{"a: 1", "document 1: kind: is missing"},
+		{"apiVersion: whatsapp.numberfleet.dev/v1\nkind: PhoneNumber", "document 1: apiVersion: must be whatsapp.numberfleet.dev/v1alpha1"},
+		{"apiVersion: whatsapp.numberfleet.dev/v1alpha1\nkind: PhoneNumbr", `document 1, PhoneNumbr "": kind: is not known`},
+		{head + "spec: {phoneNumber: 555}", `document 1, PhoneNumber "a": `},
+		{head + `spec: {phoneNumber: "555"}`, `document 1, PhoneNumber "a": spec.phoneNumber: must be in E.164`},
+		{head + `spec: {phoneNumber: "+15550100001", verified: true}`, `document 1, PhoneNumber "a": `},
+		{head + `spec: {phoneNumber: "+15550100001", verification: Yes}`, `document 1, PhoneNumber "a": `},
+		{head + `spec: {phoneNumber: "+15550100001", verification: Sure}`, `document 1, PhoneNumber "a": spec.verification: must be Verified, Unverified, Pending or Rejected`},
+		{head + `spec: {phoneNumber: "+15550100001", business: {humanEscalationPaths: [Email, HelpCentre]}}`,
+			`document 1, PhoneNumber "a": spec.business.humanEscalationPaths[1]: must be InChatTransfer, `},
+		{head + `spec: {phoneNumber: "+15550100001", activity: Suspended}`, `document 1, PhoneNumber "a": spec.activity: is Suspended`},
+		{head + "spec: {phoneNumber: \"+15550100001\"}\n---\n" + head + `spec: {phoneNumber: "+15550100001"}`,
+			`document 2, PhoneNumber "a": spec.phoneNumber: is that of document 1, PhoneNumber "a" already`},
+		{head + "spec: {phoneNumber: \"+15550100001\", business: {portfolio: acme}}\n---\napiVersion: whatsapp.numberfleet.dev/v1alpha1\n" +
+			"kind: BusinessPortfolio\nmetadata: {name: acme}", `document 2, BusinessPortfolio "acme": numbers name this BusinessPortfolio`},
+	} {
+		_, err := ReadFleet(strings.NewReader(test.manifest))
+		if err == nil || !strings.HasPrefix(err.Error(), test.want) || strings.Contains(err.Error(), "555") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s:\n got %v\nwant %s", test.manifest, err, test.want)
+		}
+	}
+}
+
+func TestPolicyRefusals(t *testing.T) {
+	manifest, _ := policies.Manifest("quality-based")
+	for _, test := range []struct{ old, new, want string }{
+		{"kind: MessagingPolicy", "kind: PhoneNumber", "kind: must be MessagingPolicy"},
+		{"name: quality-based", "generateName: a", "metadata.name: is missing"},
+		{"scope: Number", "scope: Fleet", "spec.scope: must be Number or Portfolio"},
+		{"measure: UniqueUsers", "measure: Users", "spec.counting.measure is "},
+		{"scope: Number", "scopes: Number", "error unmarshaling JSON"},
+	} {
+		changed := strings.Replace(string(manifest), test.old, test.new, 1)
+		if _, err := ReadPolicy([]byte(changed)); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want %s", test.new, err, test.want)
+		}
+	}
+}
+
+func TestTable(t *testing.T) {
+	result := Result{
+		Transitions: []Transition{{Subject: first, Transition: rules.Transition{Time: day(2), Reason: v1alpha1.ReasonTierUpgraded, From: "1", To: "2", Message: "why"}}},
+		Final:       []Final{{Time: day(3), Subject: first, Tier: rules.Tier{Name: "2"}, Used: 7, Quality: v1alpha1.QualityHigh, State: v1alpha1.StateConnected}},
+	}
+	var got bytes.Buffer
+	if err := result.WriteTable(&got); err != nil {
+		t.Fatal(err)
+	}
+	const want = `TIME                  NUMBER        REASON        CHANGE  MESSAGE
+2026-03-02T00:00:00Z  +15550100001  TierUpgraded  1 -> 2  why
+
+NUMBER        STATE      TIER  USED  LIMIT      QUALITY  AT
++15550100001  Connected  2     7     unlimited  High     2026-03-03T00:00:00Z
+`
+	if got.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+	}
+}
