@@ -66,7 +66,7 @@ func Run(ctx context.Context, config Config, events io.Reader) (Result, error) {
 			"portfolios of several numbers are not simulated yet", config.Policy.Name)
 	}
 	book := ledger.OpenMemory()
-	defer book.Close()
+	defer func() { _ = book.Close() }() // in memory there is nothing to flush
 	s := simulation{
 		config: config,
 		ledger: book,
