@@ -107,12 +107,16 @@ verify-manifests: $(KUSTOMIZE) bin/manifests # Would a cluster take what config/
 ##@ Build
 
 .PHONY: build
-build: bin/manager ## Build the manager.
+build: bin/manager bin/kubectl-phonenumbers ## Build the manager and the kubectl plugin.
 
 # Always asked for: go build knows best whether there is anything to do.
 .PHONY: bin/manager
 bin/manager:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/manager
+
+.PHONY: bin/kubectl-phonenumbers
+bin/kubectl-phonenumbers:
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/kubectl-phonenumbers
 
 .PHONY: bin/run
 bin/run:
