@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -69,6 +70,8 @@ var (
 	labels   = []string{"namespace", "name"}
 	infoDesc = prometheus.NewDesc("numberfleet_phone_number_info",
 		"Where a phone number stands; always 1.", []string{"namespace", "name", "tier", "quality", "state", "policy"}, nil)
+	readyDesc = prometheus.NewDesc("numberfleet_phone_number_ready",
+		"Whether the operator does its job for a phone number: 1, or 0 with the reason in the resource's condition Ready.", labels, nil)
 	limitDesc = prometheus.NewDesc("numberfleet_phone_number_limit",
 		"Messaging limit of a phone number; absent for an unlimited tier.", labels, nil)
 	usedDesc = prometheus.NewDesc("numberfleet_phone_number_used",
@@ -83,7 +86,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (f *Fleet) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{infoDesc, limitDesc, usedDesc, usersDesc, deadlineDesc, unclaimedDesc} {
+	for _, d := range []*prometheus.Desc{readyDesc, infoDesc, limitDesc, usedDesc, usersDesc, deadlineDesc, unclaimedDesc} {
 		descriptions <- d
 	}
 }
@@ -104,11 +107,16 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 	for i := range numbers.Items {
 		n := &numbers.Items[i]
 		claimed[n.Spec.PhoneNumber] = struct{}{}
-		if n.Status.Tier.Name == "" {
-			continue
-		}
 		gauge := func(desc *prometheus.Desc, value float64, more ...string) {
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{n.Namespace, n.Name}, more...)...)
+		}
+		ready := 0.0
+		if meta.IsStatusConditionTrue(n.Status.Conditions, v1alpha1.ConditionReady) {
+			ready = 1
+		}
+		gauge(readyDesc, ready)
+		if n.Status.Tier.Name == "" {
+			continue
 		}
 		gauge(infoDesc, 1, n.Status.Tier.Name, string(n.Status.Quality.Rating), string(n.Status.State), n.Status.PolicyName)
 		if n.Status.Tier.Limit > 0 {

@@ -169,10 +169,13 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	return transitions, wakeUp{policy: policy, usage: facts.Usage, next: next}, nil
 }
 
-// began is the instant at which the rules start for a number that was never evaluated: its first report, where reports
-// came before the resource, so that they are applied at their own times; else now.
+// began is the instant at which the rules start for a number that was never evaluated: the first that is known of it,
+// where something came before the resource, or before it was created again; else now. The rules then live through it.
 func began(facts *rules.Facts, now time.Time) time.Time {
 	began := now
+	if first := facts.Usage.Nth(1, now.Add(-ledger.Kept), now); !first.IsZero() {
+		began = first.Add(-time.Second) // so that the delivery itself comes after it
+	}
 	for _, report := range facts.Reports {
 		if report.At.Before(began) {
 			began = report.At

@@ -262,6 +262,22 @@ func TestAResourceThatComesLaterFindsItsHistory(t *testing.T) {
 	if !meta.IsStatusConditionTrue(s.Conditions, v1alpha1.ConditionUsageFresh) {
 		t.Error("its usage is fresh")
 	}
+
+	// Created again, it comes to the same: the rules live through what is known of it.
+	other := b.create("quality-based")
+	b.deliver(other.Spec.PhoneNumber, 500)
+	b.clock.advance(time.Hour)
+	b.report(other.Spec.PhoneNumber, ledger.QualityReport, "Low")
+	b.clock.advance(8 * 24 * time.Hour)
+	b.reconcile(other)
+	want, spec := other.DeepCopy(), other.Spec
+	b.must(b.Client.Delete(b.ctx, other))
+	b.clock.advance(time.Hour)
+	again := b.create("", func(n *v1alpha1.PhoneNumber) { n.Spec = spec })
+	b.reconcile(again)
+	if got := history(again); !slices.Equal(got, history(want)) || again.Status.Tier.Name != want.Status.Tier.Name || len(got) != 5 {
+		t.Errorf("created again it is on tier %s after %q, not on %s after %q", again.Status.Tier.Name, got, want.Status.Tier.Name, history(want))
+	}
 }
 
 func TestARestartRepeatsNothing(t *testing.T) {

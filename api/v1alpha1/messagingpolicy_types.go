@@ -213,6 +213,7 @@ type TemplateRules struct {
 }
 
 // MessagingPolicySpec is one set of rules.
+// +kubebuilder:validation:XValidation:rule="self.tiers.filter(t, t.name == self.start.unverified || t.name == self.start.verified).all(t, t.name == self.start.unverified || self.start.verified == self.start.unverified || self.tiers.filter(u, u.name == self.start.unverified).all(u, has(u.limit) && (!has(t.limit) || t.limit > u.limit)))",message="start.verified must not be a lower tier than start.unverified",fieldPath=".start"
 // +kubebuilder:validation:XValidation:rule="self.tiers.exists(t, t.name == self.start.unverified)",message="start.unverified must be the name of one of the tiers",fieldPath=".start"
 // +kubebuilder:validation:XValidation:rule="self.tiers.exists(t, t.name == self.start.verified)",message="start.verified must be the name of one of the tiers",fieldPath=".start"
 // +kubebuilder:validation:XValidation:rule="has(self.upgrade) || self.tiers.all(t, !has(t.limit) || has(t.upgrade) || t == self.tiers[size(self.tiers) - 1])",message="set upgrade, or an upgrade on every tier but the last"

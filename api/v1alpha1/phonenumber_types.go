@@ -113,6 +113,7 @@ type PhoneNumberSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",message="policyName must be the name of a MessagingPolicy: lower-case letters, digits, '-' and '.', like meta-2023"
 	PolicyName string `json:"policyName,omitempty"`
 
 	// activity says whether the operator works on the number, Active where it is left out.
@@ -551,11 +552,13 @@ type PhoneNumberStatus struct {
 // +kubebuilder:printcolumn:name="Remaining",type=integer,JSONPath=`.status.usage.remaining`,priority=1
 // +kubebuilder:printcolumn:name="Next Deadline",type=string,JSONPath=`.status.nextDeadlineTime`,priority=1
 // +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.status.policyName`,priority=1
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:selectablefield:JSONPath=`.status.state`
 // +kubebuilder:selectablefield:JSONPath=`.status.tier.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.quality.rating`
 // +kubebuilder:selectablefield:JSONPath=`.spec.phoneNumber`
+// +kubebuilder:selectablefield:JSONPath=`.spec.policyName`
 type PhoneNumber struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is the standard object metadata.

@@ -91,6 +91,7 @@ func TestPhoneNumberIsChecked(t *testing.T) {
 		{"a way to a human twice", func(s *v1alpha1.PhoneNumberSpec) {
 			s.Business.HumanEscalationPaths = []v1alpha1.HumanEscalationPath{"Email", "Email"}
 		}, "Duplicate value"},
+		{"a policy that cannot exist", func(s *v1alpha1.PhoneNumberSpec) { s.PolicyName = "Bad_Name" }, "policyName must be the name of a MessagingPolicy: lower-case letters, digits, '-' and '.', like meta-2023"},
 		{"a verification that is none", func(s *v1alpha1.PhoneNumberSpec) { s.Verification = "Yes" }, `supported values: "Verified", "Unverified", "Pending", "Rejected"`},
 		{"an activity that is none", func(s *v1alpha1.PhoneNumberSpec) { s.Activity = "Asleep" }, `supported values: "Active", "Suspended"`},
 	} {
@@ -160,6 +161,9 @@ func TestMessagingPolicyIsChecked(t *testing.T) {
 		{"no tiers", func(s *v1alpha1.MessagingPolicySpec) { s.Tiers = nil }, "spec.tiers: Required value"},
 		{"an unknown start tier", func(s *v1alpha1.MessagingPolicySpec) { s.Start.Unverified = "gold" }, "start.unverified must be the name of one of the tiers"},
 		{"an unknown start tier of the verified", func(s *v1alpha1.MessagingPolicySpec) { s.Start.Verified = "gold" }, "start.verified must be the name of one of the tiers"},
+		{"a verified start below the unverified", func(s *v1alpha1.MessagingPolicySpec) {
+			s.Start = v1alpha1.StartTiers{Unverified: "2", Verified: "1"}
+		}, "start.verified must not be a lower tier than start.unverified"},
 		{"zero percent", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.ThresholdPercent = new(int32(0)) }, "thresholdPercent must be between 1 and 10000, like 50 for half of the limit or 200 for twice the limit"},
 		{"a threshold of zero", func(s *v1alpha1.MessagingPolicySpec) {
 			s.Upgrade.ThresholdPercent, s.Upgrade.Threshold = nil, new(int64(0))

@@ -22,8 +22,8 @@ import (
 )
 
 // install applies what `kubectl apply -k config/default` and the samples would, but for the Deployment: the operator runs
-// as a process here.
-func install(ctx context.Context, config *rest.Config, kustomize string) error {
+// as a process here. Policies and numbers are the user's after the first time.
+func install(ctx context.Context, config *rest.Config, kustomize string, first bool) error {
 	rendered, err := exec.CommandContext(ctx, kustomize, "build", "config/default").Output()
 	if err != nil {
 		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
@@ -44,8 +44,13 @@ func install(ctx context.Context, config *rest.Config, kustomize string) error {
 		return err
 	}
 	for _, object := range objects {
-		if kind := object.GetKind(); kind == "Deployment" || kind == "PersistentVolumeClaim" {
+		switch object.GetKind() {
+		case "Deployment", "PersistentVolumeClaim":
 			continue
+		case "MessagingPolicy", "PhoneNumber":
+			if !first {
+				continue
+			}
 		}
 		// A kind whose CRD came a moment ago takes the API server a moment.
 		err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {

@@ -22,6 +22,7 @@ type life struct {
 	origin time.Time // the fleet's time at the anchor
 	born   time.Time // when the fleet's life began
 	speed  float64
+	first  bool // there was no run before
 }
 
 type saved struct {
@@ -38,7 +39,7 @@ func resume(folder string, real clock.PassiveClock, speed float64) (*life, error
 	case errors.Is(err, fs.ErrNotExist):
 		// Midnight makes days easy to read.
 		l.born = l.anchor.UTC().Truncate(24 * time.Hour)
-		l.origin = l.born
+		l.origin, l.first = l.born, true
 	case err != nil:
 		return nil, err
 	default:

@@ -68,13 +68,16 @@ func run(ctx context.Context, o options) (err error) {
 		err = errors.Join(err, cluster.stop())
 	}()
 
-	say("installing the CRDs, the policies, the operator's rights and the sample fleet")
-	if err := install(ctx, cluster.admin, o.render); err != nil {
-		return err
-	}
-
 	life, err := resume(o.state, clock.RealClock{}, o.speed)
 	if err != nil {
+		return err
+	}
+	if life.first {
+		say("installing the CRDs, the policies, the operator's rights and the sample fleet")
+	} else {
+		say("installing the CRDs and the operator's rights; the fleet goes on as it was left")
+	}
+	if err := install(ctx, cluster.admin, o.render, life.first); err != nil {
 		return err
 	}
 	operator, err := startOperator(o, cluster, life)
@@ -89,8 +92,8 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 
-	fmt.Printf("\n  The fleet lives at %gx real time. Look at it from another terminal:\n\n    export KUBECONFIG=%s\n    kubectl get phonenumbers -A -w\n\n  Operator's log: %s\n\n",
-		o.speed, cluster.kubeconfig, operator.log)
+	fmt.Printf("\n  The fleet lives at %gx real time. Look at it from another terminal:\n\n    export KUBECONFIG=%s\n    kubectl get phonenumbers -A -w\n\n  Webhooks: POST %s, signed with the secret in %s\n  Operator's log: %s\n\n",
+		o.speed, cluster.kubeconfig, operator.webhook, filepath.Join(o.state, "webhook", "app-secret"), operator.log)
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -114,7 +117,7 @@ func lock(file string) (func(), error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("another run uses %s: %w", filepath.Dir(file), err)
+		return nil, fmt.Errorf("another run uses %s: stop it first", filepath.Dir(file))
 	}
 	return func() { _ = f.Close() }, nil
 }

@@ -49,7 +49,7 @@ func startOperator(o options, cluster *controlPlane, life *life) (*operator, err
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.OpenFile(filepath.Join(o.state, "operator.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	log, err := os.OpenFile(filepath.Join(o.state, "operator.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -247,7 +247,7 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) answer {
 
 var (
 	tooLong  = answer{http.StatusRequestEntityTooLarge, "the body must have at most " + strconv.Itoa(MaxBody) + " bytes"}
-	unsigned = answer{http.StatusUnauthorized, "the header X-Hub-Signature-256 must be sha256= and the body's HMAC in hex"}
+	unsigned = answer{http.StatusUnauthorized, "no app secret of the receiver signed this body: X-Hub-Signature-256 must be sha256= and the body's HMAC-SHA256 in hex"}
 )
 
 // read reads a body into batch, and counts what it brought. A code other than zero says why it could not. Body and parser

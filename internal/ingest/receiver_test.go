@@ -372,6 +372,7 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 		7: {
 			{Number: number, Kind: ledger.QualityReport, At: 1790000016, Value: "Low", Reason: "FLAGGED"},
 			{Number: number, Kind: ledger.ConnectionReport, At: 1790000016, Value: "Flagged", Reason: "FLAGGED"},
+			{Number: number, Kind: ledger.LimitReport, At: 1790000016, Value: "1000", Reason: "FLAGGED"},
 		},
 		8: {{Number: number, Kind: ledger.LimitReport, At: 1790000017, Value: "10000", Reason: "DOWNGRADE"}},
 	}
@@ -382,7 +383,7 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 	}
 	const updates, other, failed = "numberfleet_webhook_updates_total", "numberfleet_webhook_other_changes_total", "numberfleet_webhook_failed_messages_total"
 	f.expectMetric(t, updates, kinds(updates, map[string]int{
-		"delivered": 5, "received": 4, "sent": 1, "failed": 1, "report": 3, "skipped": 10, "other": 3,
+		"delivered": 5, "received": 4, "sent": 1, "failed": 1, "report": 4, "skipped": 10, "other": 3,
 	}))
 	f.expectMetric(t, failed, failed+`{code="131049"} 1`)
 	f.expectMetric(t, other, other+`{field="account_review_update"} 1

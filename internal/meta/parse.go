@@ -2,6 +2,7 @@ package meta
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/valyala/fastjson"
@@ -396,33 +397,38 @@ func (r *reader) quality(value *fastjson.Value) error {
 	report := func(event string, kind ReportKind, reported string) {
 		r.u.Reports = append(r.u.Reports, Report{r.number, kind, reported, event, at})
 	}
-	switch name {
+	// The events by the names that may be kept: what was read aliases the body.
+	known := slices.Index(legacyEvents, name)
+	if known < 0 { // THROUGHPUT_UPGRADE among them: its TIER_UNLIMITED is the throughput's
+		r.u.Skipped++
+		return nil
+	}
+	event := legacyEvents[known]
+	limit, err := r.limit(value)
+	if err != nil {
+		return err
+	}
+	switch event {
 	case "FLAGGED":
-		report("FLAGGED", Quality, "Low")
-		report("FLAGGED", Connection, "Flagged")
+		report(event, Quality, "Low")
+		report(event, Connection, "Flagged")
 	case "UNFLAGGED":
 		// Meta does not say the new rating, only that it is low no more.
-		report("UNFLAGGED", Quality, "Medium")
-		report("UNFLAGGED", Connection, "Connected")
-	case "UPGRADE", "DOWNGRADE", "ONBOARDING":
-		limit, err := r.limit(value)
-		if err != nil {
-			return err
-		}
+		report(event, Quality, "Medium")
+		report(event, Connection, "Connected")
+	default:
 		if limit == "" {
 			r.u.Skipped++
-			return nil
 		}
-		for _, event := range [...]string{"UPGRADE", "DOWNGRADE", "ONBOARDING"} {
-			if name == event { // the constant may be kept, the name aliases the body
-				report(event, Limit, limit)
-			}
-		}
-	default: // THROUGHPUT_UPGRADE among them: its TIER_UNLIMITED is the throughput's
-		r.u.Skipped++
+	}
+	if limit != "" {
+		report(event, Limit, limit)
 	}
 	return nil
 }
+
+// legacyEvents are the events of phone_number_quality_update of the years before October 2025. Each may say the limit.
+var legacyEvents = []string{"FLAGGED", "UNFLAGGED", "UPGRADE", "DOWNGRADE", "ONBOARDING"}
 
 // limit is the messaging limit the value gives, empty if it gives none. The newer name is used where the older is absent.
 func (r *reader) limit(value *fastjson.Value) (string, error) {

@@ -90,6 +90,7 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 		"flagged.json": {Reports: []meta.Report{
 			{Number: number, Kind: meta.Quality, Value: "Low", Event: "FLAGGED", At: 1790000016},
 			{Number: number, Kind: meta.Connection, Value: "Flagged", Event: "FLAGGED", At: 1790000016},
+			{Number: number, Kind: meta.Limit, Value: "1000", Event: "FLAGGED", At: 1790000016},
 		}},
 		"downgrade.json":    {Reports: []meta.Report{{Number: number, Kind: meta.Limit, Value: "10000", Event: "DOWNGRADE", At: 1790000017}}},
 		"throughput.json":   {Skipped: 1},

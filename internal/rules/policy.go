@@ -150,6 +150,9 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 	if p.startVerified, err = p.named("start.verified", spec.Start.Verified); err != nil {
 		return nil, err
 	}
+	if above(p.startUnverified.Limit, p.startVerified.Limit) {
+		return nil, fmt.Errorf("start.verified is %q, a lower tier than start.unverified: verification must not lower the limit", spec.Start.Verified)
+	}
 	return p, nil
 }
 

@@ -237,6 +237,7 @@ func TestPolicyErrorsNameTheField(t *testing.T) {
 		{"an unlimited tier below the last", func(s *v1alpha1.MessagingPolicySpec) { s.Tiers[0].Limit = 0 }, "tiers[0] has no limit: only the last tier may be unlimited"},
 		{"no tiers", func(s *v1alpha1.MessagingPolicySpec) { s.Tiers = nil }, "tiers is empty: a policy needs at least one tier"},
 		{"an unknown start tier", func(s *v1alpha1.MessagingPolicySpec) { s.Start.Verified = "gold" }, `start.verified is "gold": it must be the name of one of the tiers`},
+		{"a verified start below the unverified", func(s *v1alpha1.MessagingPolicySpec) { s.Start = v1alpha1.StartTiers{Unverified: "2", Verified: "1"} }, `start.verified is "1", a lower tier than start.unverified: verification must not lower the limit`},
 		{"zero percent", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.ThresholdPercent = new(int32(0)) }, "upgrade.thresholdPercent is 0: it must be at least 1"},
 		{"two thresholds", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.Threshold = new(int64(5)) }, "upgrade: set exactly one of thresholdPercent and threshold"},
 		{"a window longer than what is kept", func(s *v1alpha1.MessagingPolicySpec) { s.Upgrade.WindowHours = 721 }, "upgrade.windowHours is 721: it must be between 1 and 720, since counts are kept for 30 days"},

@@ -152,6 +152,8 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
 func (e *evaluation) connectedBy(at time.Time) {
 	if c := e.s.Connection; c == v1alpha1.StatePending || c == v1alpha1.StateOffline {
 		e.changeConnection(v1alpha1.StateConnected, at)
+	} else if c == v1alpha1.StateConnected {
+		e.s.ConnectionSource = v1alpha1.FromReport
 	}
 }
 
