@@ -13,26 +13,26 @@ import (
 func Adopt(p *Policy, s State, now time.Time) (State, []Transition) {
 	now = latest(now.UTC().Truncate(time.Second), s.EvaluatedAt)
 	s.EvaluatedAt = now
-	e := evaluation{p: p, s: &s, now: now}
+	e := evaluation{p: p, s: s, now: now}
 
-	s.Tier = p.TierOf(s.Tier.Limit) // the same limit may go by another name
-	s.EligibleSince = time.Time{}
-	if start := p.Start(s.Verification); above(start.Limit, s.Tier.Limit) && s.TierSource != v1alpha1.FromReport {
-		from := s.Tier
+	e.s.Tier = p.TierOf(e.s.Tier.Limit) // the same limit may go by another name
+	e.s.EligibleSince = time.Time{}
+	if start := p.Start(e.s.Verification); above(start.Limit, e.s.Tier.Limit) && e.s.TierSource != v1alpha1.FromReport {
+		from := e.s.Tier
 		e.setTier(start, now, v1alpha1.FromPolicy)
 		e.say(now, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the rules of policy %s start there",
 			limitWords(from.Limit), limitWords(start.Limit), p.Name))
 	}
-	if s.Rating == v1alpha1.QualityLow {
-		s.LowSince, s.LowStep = now, now
+	if e.s.Rating == v1alpha1.QualityLow {
+		e.s.LowSince, e.s.LowStep = now, now
 	}
 	switch {
-	case p.Grace == 0 && s.FlagSource == v1alpha1.FromPolicy:
+	case p.Grace == 0 && e.s.FlagSource == v1alpha1.FromPolicy:
 		e.endFlag(now, "the rules of policy "+p.Name+" flag no numbers")
-	case p.Grace > 0 && s.Rating == v1alpha1.QualityLow && !s.Flagged():
+	case p.Grace > 0 && e.s.Rating == v1alpha1.QualityLow && !e.s.Flagged():
 		e.warn(now)
-	case p.Recovery > 0 && !s.RecoveringSince.IsZero():
-		s.RecoveringSince = latest(s.RecoveringSince, now.Add(-p.Recovery))
+	case p.Recovery > 0 && !e.s.RecoveringSince.IsZero():
+		e.s.RecoveringSince = latest(e.s.RecoveringSince, now.Add(-p.Recovery))
 	}
-	return s, e.transitions
+	return e.s, e.transitions
 }

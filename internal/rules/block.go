@@ -23,7 +23,7 @@ func (e *evaluation) block() {
 
 // blockDue is when the number is blocked if nothing changes; zero if it is not on the way there.
 func (e *evaluation) blockDue() time.Time {
-	s := e.s
+	s := &e.s
 	if e.p.BlockAfter == 0 || s.LowSince.IsZero() || s.Connection == v1alpha1.StateBlocked {
 		return time.Time{}
 	}

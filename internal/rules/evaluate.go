@@ -18,7 +18,7 @@ func Advance(p *Policy, f *Facts, s State, now time.Time) (State, []Transition, 
 	if now.Before(s.EvaluatedAt) {
 		now = s.EvaluatedAt
 	}
-	e := evaluation{p: p, f: f, s: &s, now: s.EvaluatedAt}
+	e := evaluation{p: p, f: f, s: s, now: s.EvaluatedAt}
 
 	// Most calls bring no report; then there is nothing to copy or sort.
 	pending := f.Reports
@@ -33,13 +33,13 @@ func Advance(p *Policy, f *Facts, s State, now time.Time) (State, []Transition, 
 			at = next
 		}
 		if len(pending) > 0 && pending[0].At.Before(at) {
-			at = latest(pending[0].At.UTC().Truncate(time.Second), s.EvaluatedAt)
+			at = latest(pending[0].At.UTC().Truncate(time.Second), e.s.EvaluatedAt)
 		}
 		// Deliveries are looked at in stretches, so that a time away is lived through and not skipped.
-		if first := f.Usage.Nth(1, s.EvaluatedAt, at); !first.IsZero() {
-			at = e.crossing(s.EvaluatedAt, f.Usage.Last(s.EvaluatedAt, earlier(at, first.Add(stretch))))
+		if first := f.Usage.Nth(1, e.s.EvaluatedAt, at); !first.IsZero() {
+			at = e.crossing(e.s.EvaluatedAt, f.Usage.Last(e.s.EvaluatedAt, earlier(at, first.Add(stretch))))
 		}
-		e.now, s.EvaluatedAt = at, at
+		e.now, e.s.EvaluatedAt = at, at
 
 		// A report from the future counts as of now: clocks differ, and it has been said.
 		for len(pending) > 0 && (!pending[0].At.After(at) || at.Equal(now)) {
@@ -54,7 +54,7 @@ func Advance(p *Policy, f *Facts, s State, now time.Time) (State, []Transition, 
 		e.evaluate()
 		if at.Equal(now) && len(pending) == 0 {
 			next := e.next()
-			return s, e.transitions, next
+			return e.s, e.transitions, next
 		}
 	}
 }
@@ -63,7 +63,7 @@ func Advance(p *Policy, f *Facts, s State, now time.Time) (State, []Transition, 
 type evaluation struct {
 	p           *Policy
 	f           *Facts
-	s           *State
+	s           State // by value: it stays off the heap
 	now         time.Time
 	transitions []Transition
 }

@@ -21,7 +21,7 @@ type Progress struct {
 
 // UpgradeProgress says how far the next tier is; false on the last tier.
 func UpgradeProgress(p *Policy, f *Facts, s State, now time.Time) (Progress, bool) {
-	e := evaluation{p: p, f: f, s: &s, now: now.UTC().Truncate(time.Second)}
+	e := evaluation{p: p, f: f, s: s, now: now.UTC().Truncate(time.Second)}
 	to, way := p.next(s.Tier.Limit)
 	if way == nil {
 		return Progress{}, false
@@ -56,7 +56,7 @@ func UpgradeProgress(p *Policy, f *Facts, s State, now time.Time) (Progress, boo
 // Deadlines are when the grace period of a Low rating ends, whether the tier falls then, and when a flag ends by recovery;
 // zero where they do not run.
 func Deadlines(p *Policy, s State) (grace time.Time, falls bool, clear time.Time) {
-	e := evaluation{p: p, s: &s, now: s.EvaluatedAt}
+	e := evaluation{p: p, s: s, now: s.EvaluatedAt}
 	return e.graceDue(), e.falls(), e.flagClearDue()
 }
 

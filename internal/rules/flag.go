@@ -81,7 +81,7 @@ func (e *evaluation) flagClearDue() time.Time {
 
 // setRating changes the rating, and with it the spell of Low, the flag and its recovery.
 func (e *evaluation) setRating(rating v1alpha1.QualityRating, at time.Time, reason string, source v1alpha1.Source) {
-	s := e.s
+	s := &e.s
 	before := s.Rating
 	s.RatingReason, s.RatingSource = reason, source
 	if rating == before {

@@ -31,7 +31,7 @@ func (e *evaluation) report(r Report) {
 }
 
 func (e *evaluation) reportQuality(rating v1alpha1.QualityRating, at time.Time, reason string) {
-	s := e.s
+	s := &e.s
 	// A report of Unknown keeps the rating before it (rule 3).
 	if rank(rating) == 0 || rating == v1alpha1.QualityUnknown || at.Before(s.ReportedSince) {
 		return
@@ -44,7 +44,7 @@ func (e *evaluation) reportQuality(rating v1alpha1.QualityRating, at time.Time, 
 }
 
 func (e *evaluation) reportLimit(value string, at time.Time) {
-	s := e.s
+	s := &e.s
 	limit := Unlimited
 	if value != "Unlimited" {
 		n, err := strconv.ParseInt(value, 10, 64)
@@ -76,7 +76,7 @@ func (e *evaluation) reportLimit(value string, at time.Time) {
 }
 
 func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
-	s := e.s
+	s := &e.s
 	if at.Before(s.ConnectionReported) {
 		return
 	}

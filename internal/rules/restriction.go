@@ -14,7 +14,7 @@ import (
 // seeds/004: "Phone numbers that reach their messaging limit are moved to a Restricted state. During a Restricted state,
 // the number will be unable to send any notification messages until the 24-hour window for sending messages is reset."
 func (e *evaluation) restriction() {
-	s, limit := e.s, e.s.Tier.Limit
+	s, limit := &e.s, e.s.Tier.Limit
 	if s.RestrictedSource == v1alpha1.FromReport {
 		return // Meta said it, and Meta ends it
 	}

@@ -13,7 +13,7 @@ import (
 // seeds/002: "A business starts with 1,000 business-initiated conversations per phone number when it completes the
 // business verification."
 func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, source v1alpha1.Source) {
-	s := e.s
+	s := &e.s
 	before := s.Verification
 	s.VerificationSource = source
 	if to == before {
