@@ -20,12 +20,14 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/valyala/fastjson"
 
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -183,9 +185,33 @@ func BenchmarkHTTP(b *testing.B) {
 	f.SetBackend(&Backend{Ledger: nothing{}, Hasher: nothing{}, Known: func(string) bool { return true }})
 	for _, n := range []int{1, 10, 100, 1000} {
 		for name, handler := range map[string]http.Handler{"receiver": f, "bare": bare()} {
-			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) { benchmarkHTTP(b, handler, n) })
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) { benchmarkHTTP(b, handler, n, delivered(n)) })
 		}
 	}
+}
+
+// Webhooks of new messages to a million users, on disk before they are answered: the whole way. Run it with a -benchtime of
+// 2000x at most, so that none comes twice.
+func BenchmarkHTTPDurable(b *testing.B) {
+	const n, webhooks = 100, 2000
+	bodies := make([][]byte, webhooks)
+	for i := range bodies {
+		statuses := make([]metatest.Status, n)
+		for j := range statuses {
+			id := i*n + j
+			statuses[j] = metatest.Status{ID: fmt.Sprint("wamid.", id), Status: "delivered", Phone: fmt.Sprint(15550000000 + id*7919%1_000_000), At: now.Add(-time.Duration(id%86400) * time.Second)}
+		}
+		bodies[i] = metatest.MessagesPayload(number, statuses, nil)
+	}
+	f := newFixture(b)
+	f.log = logr.Discard()
+	book, err := ledger.Open(b.TempDir(), ledger.Options{Log: logr.Discard()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = book.Close() }()
+	f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher()})
+	benchmarkHTTP(b, f, n, bodies...)
 }
 
 func bare() http.Handler {
@@ -214,13 +240,17 @@ func bare() http.Handler {
 	})
 }
 
-func benchmarkHTTP(b *testing.B, handler http.Handler, n int) {
+// benchmarkHTTP posts the bodies in turn, of n statuses each, over 64 connections.
+func benchmarkHTTP(b *testing.B, handler http.Handler, n int, bodies ...[]byte) {
 	b.Helper()
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	body := delivered(n)
-	request := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: %s\r\nContent-Length: %d\r\n\r\n%s",
-		DefaultPath, metatest.Sign(appSecret, body), len(body), body)
+	requests := make([][]byte, len(bodies))
+	for i, body := range bodies {
+		requests[i] = fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: %s\r\nContent-Length: %d\r\n\r\n%s",
+			DefaultPath, metatest.Sign(appSecret, body), len(body), body)
+	}
+	var turn atomic.Int64
 	b.SetParallelism(64 / runtime.GOMAXPROCS(0))
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
@@ -232,7 +262,7 @@ func benchmarkHTTP(b *testing.B, handler http.Handler, n int) {
 		defer func() { _ = c.Close() }()
 		answer := make([]byte, 1024)
 		for pb.Next() {
-			if _, err := c.Write(request); err != nil {
+			if _, err := c.Write(requests[int(turn.Add(1))%len(requests)]); err != nil {
 				b.Error(err)
 				return
 			}
