@@ -116,21 +116,19 @@ func run(ctx context.Context, f flags) (err error) {
 			ctrl.LoggerFrom(ctx).Error(err, "the webhook credentials are not watched")
 		}
 	}()
+	var book *ledger.Embedded
 	defer func() {
 		stop()
 		err = errors.Join(err, <-stopped)
+		// Last of all, after the receiver has answered what was under way.
+		if book != nil {
+			err = errors.Join(err, book.Close())
+		}
 	}()
 
-	book, err := ledger.Open(f.dataDir, ledger.Options{Log: ctrl.Log.WithName("ledger")})
-	if err != nil {
+	if book, err = ledger.Open(f.dataDir, ledger.Options{Log: ctrl.Log.WithName("ledger")}); err != nil {
 		return err
 	}
-	// Last of all, after the receiver has answered what is under way.
-	defer func() {
-		stop()
-		receiver.SetBackend(nil)
-		err = errors.Join(err, book.Close())
-	}()
 
 	known := numbers{manager.GetClient()}
 	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has})

@@ -332,6 +332,30 @@ func TestOneOperatorEndToEnd(t *testing.T) {
 	}
 }
 
+// An operator that cannot receive webhooks must not look alive.
+func TestWithoutItsWebhookAddressItEnds(t *testing.T) {
+	o, _ := newOperator(t)
+	taken, err := net.Listen("tcp", o.webhook)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	o.start()
+	process := o.process
+	o.process = nil
+	ended := make(chan error, 1)
+	go func() { ended <- process.Wait() }()
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(o.log.String(), "cannot listen") {
+			t.Errorf("it ended with %v and does not say why", err)
+		}
+	case <-time.After(time.Minute):
+		_ = process.Process.Kill()
+		t.Error("it goes on without its webhook address")
+	}
+}
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -42,7 +42,7 @@ func Advance(p *Policy, f *Facts, s State, now time.Time) (State, []Transition, 
 		e.now, e.s.EvaluatedAt = at, at
 
 		// A report from the future counts as of now: clocks differ, and it has been said.
-		for len(pending) > 0 && (!pending[0].At.After(at) || at.Equal(now)) {
+		for len(pending) > 0 && (!pending[0].At.Truncate(time.Second).After(at) || at.Equal(now)) {
 			e.report(pending[0])
 			pending = pending[1:]
 		}

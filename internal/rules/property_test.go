@@ -204,6 +204,16 @@ func TestALateReportUndoesNothing(t *testing.T) {
 	}
 }
 
+// Reports may come with fractions of a second; the rules count in whole ones.
+func TestAReportWithinASecondCountsFromItsStart(t *testing.T) {
+	policy := shippedPolicy(t, "netcore")
+	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{{Kind: rules.ReportQuality, At: day1.Add(1500 * time.Millisecond), Value: "Low"}}}
+	state, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Unverified, day1), day1.Add(time.Hour))
+	if len(transitions) != 2 || !state.FlagSince.Equal(day1.Add(time.Second)) {
+		t.Errorf("the number is flagged since %s after %v", state.FlagSince, transitions)
+	}
+}
+
 // deliveries are n, one a second from an instant on.
 func deliveries(from time.Time, n int) everyDelivery {
 	var all everyDelivery
