@@ -106,7 +106,7 @@ func (r *PhoneNumberReconciler) policyOf(ctx context.Context, number *v1alpha1.P
 		return nil, 0, &problem{reason: v1alpha1.ReasonPolicyInvalid, stalled: true, message: fmt.Sprintf("MessagingPolicy %q cannot be used: %v.", resource.Name, err)}
 	}
 	if resource.Spec.Scope == v1alpha1.ScopePortfolio && number.Spec.Business.Portfolio != "" {
-		return nil, 0, &problem{reason: v1alpha1.ReasonPortfolioNotServed, stalled: true, message: fmt.Sprintf(
+		return nil, 0, &problem{reason: v1alpha1.ReasonPolicyConflict, stalled: true, message: fmt.Sprintf(
 			"The limit of MessagingPolicy %q belongs to a portfolio, and counts are kept for each number alone: name a policy with scope Number, or leave out business.portfolio if the portfolio has one number.", resource.Name)}
 	}
 	return policy, resource.Generation, nil

@@ -9,6 +9,8 @@ const (
 	ConditionFlagged = "Flagged"
 	// ConditionRestricted: the limit is reached. True is bad news.
 	ConditionRestricted = "Restricted"
+	// ConditionSendable: the message template can be sent.
+	ConditionSendable = "Sendable"
 	// ConditionUsageFresh: the counts in the status come from all that was received.
 	ConditionUsageFresh = "UsageFresh"
 	// ConditionStalled: the operator cannot go on without a human. It is present only while that is so (kstatus).
@@ -25,8 +27,13 @@ const (
 	ReasonPolicyNotFound = "PolicyNotFound"
 	// ReasonPolicyInvalid (Ready=False): the policy's values cannot be used.
 	ReasonPolicyInvalid = "PolicyInvalid"
-	// ReasonPortfolioNotServed (Ready=False): the policy's limit belongs to a portfolio with several numbers.
-	ReasonPortfolioNotServed = "PortfolioNotServed"
+	// ReasonPolicyConflict (Ready=False): the policy of the number, template or portfolio is not one that the portfolio can
+	// share a limit under.
+	ReasonPolicyConflict = "PolicyConflict"
+	// ReasonPortfolioNotFound (Ready=False): the BusinessPortfolio that the number names does not exist.
+	ReasonPortfolioNotFound = "PortfolioNotFound"
+	// ReasonPortfolioPending (Ready=False): the BusinessPortfolio that the number names was not evaluated yet.
+	ReasonPortfolioPending = "PortfolioPending"
 	// ReasonDuplicateNumber (Ready=False): an older PhoneNumber has the same number.
 	ReasonDuplicateNumber = "DuplicateNumber"
 

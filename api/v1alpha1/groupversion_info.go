@@ -29,6 +29,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&PhoneNumber{}, &PhoneNumberList{},
 		&MessagingPolicy{}, &MessagingPolicyList{},
+		&BusinessPortfolio{}, &BusinessPortfolioList{},
+		&MessageTemplate{}, &MessageTemplateList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

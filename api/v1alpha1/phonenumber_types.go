@@ -16,12 +16,17 @@ const (
 	VerificationRejected Verification = "Rejected"
 )
 
-// HumanEscalationPath is a direct way for a user to reach a human (seeds/001).
-// +kubebuilder:validation:Enum=InChatTransfer;PhoneCall;Email;WebSupport;SupportForm;StoreVisit
+// HumanEscalationPath is a direct way for a user to reach a human (seeds/001). What the document rejects is refused with
+// its reason: that a listed word is refused is no help to someone who has a help centre.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=32
+// +kubebuilder:validation:XValidation:rule="!(self in ['SocialMedia', 'Facebook', 'Messenger', 'Instagram', 'Twitter', 'X', 'Telegram'])",message="social media accounts are no direct way to a human: users need a login and an account with another service"
+// +kubebuilder:validation:XValidation:rule="!(self in ['HelpCentre', 'HelpCenter', 'HelpCentreWebsite', 'HelpCenterWebsite', 'FAQ'])",message="a help centre is no direct way to a human: it is an indirect channel"
+// +kubebuilder:validation:XValidation:rule="!(self in ['App', 'AppLink'])",message="an app link is no direct way to a human: it is an indirect channel"
+// +kubebuilder:validation:XValidation:rule="self in ['InChatTransfer', 'PhoneCall', 'Email', 'WebSupport', 'SupportForm', 'StoreVisit', 'SocialMedia', 'Facebook', 'Messenger', 'Instagram', 'Twitter', 'X', 'Telegram', 'HelpCentre', 'HelpCenter', 'HelpCentreWebsite', 'HelpCenterWebsite', 'FAQ', 'App', 'AppLink']",message="must be InChatTransfer, PhoneCall, Email, WebSupport, SupportForm or StoreVisit"
 type HumanEscalationPath string
 
-// The accepted paths. Social media accounts, help centres and app links are not accepted, because they need another
-// login or lead to no human.
+// The accepted paths.
 const (
 	InChatTransfer HumanEscalationPath = "InChatTransfer"
 	PhoneCall      HumanEscalationPath = "PhoneCall"
@@ -76,6 +81,44 @@ type Business struct {
 	HumanEscalationPaths []HumanEscalationPath `json:"humanEscalationPaths,omitempty"`
 }
 
+// AppealState is where an appeal stands.
+// +kubebuilder:validation:Enum=Open;Unchanged;Reversed
+type AppealState string
+
+// The states of an appeal.
+const (
+	// AppealOpen: Meta has not decided yet.
+	AppealOpen AppealState = "Open"
+	// AppealUnchanged: Meta decided that everything stays as it was.
+	AppealUnchanged AppealState = "Unchanged"
+	// AppealReversed: Meta agrees that users reach a human. The number is no longer rated Low for the want of it.
+	AppealReversed AppealState = "Reversed"
+)
+
+// Appeal records that a review of a rating or flag was asked for in the Business Manager (seeds/001). Only people see it
+// there, so people write it here.
+// +kubebuilder:validation:XValidation:rule="(self.state != 'Open') == has(self.decidedTime)",message="set decidedTime once the appeal is decided, and only then: state is Unchanged or Reversed"
+// +kubebuilder:validation:XValidation:rule="!has(self.decidedTime) || self.decidedTime >= self.openedTime",message="decidedTime must not lie before openedTime"
+type Appeal struct {
+	// state is Open, or what Meta decided: Unchanged or Reversed.
+	// +required
+	State AppealState `json:"state,omitempty"`
+
+	// openedTime is when the appeal was made.
+	// +required
+	OpenedTime metav1.Time `json:"openedTime,omitzero"`
+
+	// decidedTime is when Meta decided it.
+	// +optional
+	DecidedTime metav1.Time `json:"decidedTime,omitzero"`
+
+	// note says what was put forward, for those who read it later.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Note string `json:"note,omitempty"`
+}
+
 // PhoneNumberSpec says which number it is and who it belongs to.
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.phoneNumberID) || (has(self.phoneNumberID) && self.phoneNumberID == oldSelf.phoneNumberID)",message="phoneNumberID may be set once and not be changed: create a new PhoneNumber for another number",fieldPath=".phoneNumberID",reason=FieldValueForbidden
 type PhoneNumberSpec struct {
@@ -108,8 +151,12 @@ type PhoneNumberSpec struct {
 	// +optional
 	Verification Verification `json:"verification,omitempty"`
 
-	// policyName is the MessagingPolicy whose rules apply. Where it is left out, the policy marked with the annotation
-	// whatsapp.numberfleet.dev/is-default-policy applies.
+	// appeal is the last appeal against the number's rating or flag.
+	// +optional
+	Appeal Appeal `json:"appeal,omitzero"`
+
+	// policyName is the MessagingPolicy whose rules apply. Where it is left out, that of the business portfolio applies, and
+	// where the portfolio names none either, the policy marked with the annotation whatsapp.numberfleet.dev/is-default-policy.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -236,6 +283,72 @@ type QualityStatus struct {
 	// nextFallTime is when the tier falls if the rating stays Low. It is absent where there is no lower tier.
 	// +optional
 	NextFallTime metav1.Time `json:"nextFallTime,omitzero"`
+
+	// feedback is what users did over the policy's quality window. It is absent while none did anything.
+	// +optional
+	Feedback FeedbackStatus `json:"feedback,omitzero"`
+}
+
+// FeedbackKind is what a user did about a number.
+// +kubebuilder:validation:Enum=Block;Report;Mute;Archive
+type FeedbackKind string
+
+// The kinds of feedback.
+const (
+	FeedbackBlock   FeedbackKind = "Block"
+	FeedbackReport  FeedbackKind = "Report"
+	FeedbackMute    FeedbackKind = "Mute"
+	FeedbackArchive FeedbackKind = "Archive"
+)
+
+// FeedbackReason is why, as the user chose it.
+// +kubebuilder:validation:Enum=NoLongerNeeded;DidNotSignUp;Spam;OffensiveMessages;NoReason;Other
+type FeedbackReason string
+
+// The reasons that Meta offers to a user who blocks a business (seeds/002), and Other for what came later.
+const (
+	FeedbackNoLongerNeeded    FeedbackReason = "NoLongerNeeded"
+	FeedbackDidNotSignUp      FeedbackReason = "DidNotSignUp"
+	FeedbackSpam              FeedbackReason = "Spam"
+	FeedbackOffensiveMessages FeedbackReason = "OffensiveMessages"
+	FeedbackNoReason          FeedbackReason = "NoReason"
+	FeedbackOther             FeedbackReason = "Other"
+)
+
+// FeedbackStatus is what users did over the policy's quality window, as of usage.observedTime.
+type FeedbackStatus struct {
+	// complainingUsers is how many users did any of it.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	ComplainingUsers *int64 `json:"complainingUsers,omitempty"`
+
+	// reachedUsers is how many users a message was delivered to, in a customer service window or not. It is counted where the
+	// policy has thresholds.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ReachedUsers *int64 `json:"reachedUsers,omitempty"`
+
+	// insights are the reasons, most users first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=24
+	Insights []FeedbackInsight `json:"insights,omitempty"`
+}
+
+// FeedbackInsight is how many users gave one reason.
+type FeedbackInsight struct {
+	// kind is Block, Report, Mute or Archive.
+	// +required
+	Kind FeedbackKind `json:"kind,omitempty"`
+
+	// reason that the users chose.
+	// +required
+	Reason FeedbackReason `json:"reason,omitempty"`
+
+	// users is how many did so.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Users int64 `json:"users,omitempty"`
 }
 
 // FlagStatus is a warning that is standing.
@@ -259,6 +372,10 @@ type FlagStatus struct {
 	// source says whether the policy concluded the flag or Meta reported it.
 	// +required
 	Source Source `json:"source,omitempty"`
+
+	// appeal is where the appeal of spec.appeal stands, where it was made while this flag stood.
+	// +optional
+	Appeal AppealState `json:"appeal,omitempty"`
 }
 
 // RestrictionStatus is a limit that is reached.
@@ -284,10 +401,17 @@ type UsageStatus struct {
 	// +required
 	ObservedTime metav1.Time `json:"observedTime,omitzero"`
 
-	// used is how much of the limit is used in the policy's window.
+	// used is how much of the limit is used in the policy's window: by the number, or by its portfolio where the limit is
+	// shared.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Used *int64 `json:"used,omitempty"`
+
+	// ownUsed is how much of it the number itself has used. A user whom several numbers of a portfolio reached counts once in
+	// used, and in ownUsed of each. It is absent on a portfolio.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	OwnUsed *int64 `json:"ownUsed,omitempty"`
 
 	// remaining is how much of the limit is left. It is absent for an unlimited tier.
 	// +optional
@@ -424,9 +548,19 @@ const (
 	ReasonVerificationChanged TransitionReason = "VerificationChanged"
 	// ReasonLimitReported: Meta reported another limit than the policy had concluded.
 	ReasonLimitReported TransitionReason = "LimitReported"
+	// ReasonTemplateFlagged: the rating of a template fell to Low; it is blocked unless it is edited or rated better.
+	ReasonTemplateFlagged TransitionReason = "TemplateFlagged"
+	// ReasonTemplateFlagCleared: a flagged template was edited or rated better.
+	ReasonTemplateFlagCleared TransitionReason = "TemplateFlagCleared"
+	// ReasonTemplateBlocked: a template can not be sent any more.
+	ReasonTemplateBlocked TransitionReason = "TemplateBlocked"
+	// ReasonTemplatePaused: a template can not be sent for some time.
+	ReasonTemplatePaused TransitionReason = "TemplatePaused"
+	// ReasonTemplateResumed: a template can be sent again.
+	ReasonTemplateResumed TransitionReason = "TemplateResumed"
 )
 
-// Transition is one thing that happened to a number.
+// Transition is one thing that happened to a number, a portfolio or a template.
 type Transition struct {
 	// time at which it happened.
 	// +required
@@ -455,6 +589,37 @@ type Transition struct {
 	Message string `json:"message,omitempty"`
 }
 
+// TemplateInUse is a message template of a number, as its MessageTemplate says.
+type TemplateInUse struct {
+	// name of the MessageTemplate, in the number's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// state of the template.
+	// +required
+	State TemplateState `json:"state,omitempty"`
+
+	// rating of the template.
+	// +required
+	Rating QualityRating `json:"rating,omitempty"`
+}
+
+// NotificationProgress is how far the transitions of a resource were sent to one receiver.
+type NotificationProgress struct {
+	// receiver is the name of the receiver in the operator's configuration.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Receiver string `json:"receiver,omitempty"`
+
+	// transitions is how many of the resource's transitions are done with: sent, or not asked for.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Transitions *int64 `json:"transitions,omitempty"`
+}
+
 // PhoneNumberStatus is where the number stands.
 type PhoneNumberStatus struct {
 	// conditions are Ready (the operator does its job for this number), Flagged, Restricted and UsageFresh.
@@ -479,6 +644,12 @@ type PhoneNumberStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	PolicyGeneration int64 `json:"policyGeneration,omitempty"`
+
+	// portfolio is the BusinessPortfolio that the limit belongs to. It is absent where the number has a limit of its own.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Portfolio string `json:"portfolio,omitempty"`
 
 	// state is what the number can do now: Blocked, Pending, Offline, Restricted, Flagged or Connected.
 	// +optional
@@ -530,11 +701,30 @@ type PhoneNumberStatus struct {
 	// +kubebuilder:validation:Minimum=1
 	ObservedReport int64 `json:"observedReport,omitempty"`
 
+	// templates are the message templates of the number that a MessageTemplate in its namespace describes, by name.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Templates []TemplateInUse `json:"templates,omitempty"`
+
+	// transitions is how many transitions there were in all; the last of the history has this number.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Transitions int64 `json:"transitions,omitempty"`
+
 	// history is the last 20 transitions, oldest first.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20
 	History []Transition `json:"history,omitempty"`
+
+	// notifications say how far the transitions were sent to each receiver of the operator's configuration.
+	// +optional
+	// +listType=map
+	// +listMapKey=receiver
+	// +kubebuilder:validation:MaxItems=16
+	Notifications []NotificationProgress `json:"notifications,omitempty"`
 }
 
 // PhoneNumber is a WhatsApp Business phone number: who it belongs to, where it stands, what it may still send today, and
@@ -551,6 +741,8 @@ type PhoneNumberStatus struct {
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="Remaining",type=integer,JSONPath=`.status.usage.remaining`,priority=1
 // +kubebuilder:printcolumn:name="Next Deadline",type=string,JSONPath=`.status.nextDeadlineTime`,priority=1
+// +kubebuilder:printcolumn:name="Portfolio",type=string,JSONPath=`.status.portfolio`,priority=1
+// +kubebuilder:printcolumn:name="Own Used",type=integer,JSONPath=`.status.usage.ownUsed`,priority=1
 // +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.status.policyName`,priority=1
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

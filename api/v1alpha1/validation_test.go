@@ -87,7 +87,28 @@ func TestPhoneNumberIsChecked(t *testing.T) {
 		{"a portfolio with capitals", func(s *v1alpha1.PhoneNumberSpec) { s.Business.Portfolio = "Acme Retail" }, "portfolio must be the name of a BusinessPortfolio"},
 		{"social media as a way to a human", func(s *v1alpha1.PhoneNumberSpec) {
 			s.Business.HumanEscalationPaths = []v1alpha1.HumanEscalationPath{"SocialMedia"}
-		}, `supported values: "InChatTransfer", "PhoneCall", "Email", "WebSupport", "SupportForm", "StoreVisit"`},
+		}, "social media accounts are no direct way to a human: users need a login and an account with another service"},
+		{"a messenger of another service as a way to a human", func(s *v1alpha1.PhoneNumberSpec) {
+			s.Business.HumanEscalationPaths = []v1alpha1.HumanEscalationPath{"PhoneCall", "Telegram"}
+		}, "humanEscalationPaths[1]: Invalid value: \"Telegram\": social media accounts are no direct way to a human"},
+		{"a help centre as a way to a human", func(s *v1alpha1.PhoneNumberSpec) {
+			s.Business.HumanEscalationPaths = []v1alpha1.HumanEscalationPath{"HelpCentre"}
+		}, "a help centre is no direct way to a human: it is an indirect channel"},
+		{"an app link as a way to a human", func(s *v1alpha1.PhoneNumberSpec) {
+			s.Business.HumanEscalationPaths = []v1alpha1.HumanEscalationPath{"AppLink"}
+		}, "an app link is no direct way to a human: it is an indirect channel"},
+		{"a way to a human that nobody knows", func(s *v1alpha1.PhoneNumberSpec) {
+			s.Business.HumanEscalationPaths = []v1alpha1.HumanEscalationPath{"Pigeon"}
+		}, "must be InChatTransfer, PhoneCall, Email, WebSupport, SupportForm or StoreVisit"},
+		{"an open appeal", func(s *v1alpha1.PhoneNumberSpec) {
+			s.Appeal = v1alpha1.Appeal{State: v1alpha1.AppealOpen, OpenedTime: metav1.Unix(1_790_000_000, 0), Note: "Agents answer within the hour."}
+		}, ""},
+		{"a decision without its time", func(s *v1alpha1.PhoneNumberSpec) {
+			s.Appeal = v1alpha1.Appeal{State: v1alpha1.AppealReversed, OpenedTime: metav1.Unix(1_790_000_000, 0)}
+		}, "set decidedTime once the appeal is decided, and only then: state is Unchanged or Reversed"},
+		{"a decision before the appeal", func(s *v1alpha1.PhoneNumberSpec) {
+			s.Appeal = v1alpha1.Appeal{State: v1alpha1.AppealUnchanged, OpenedTime: metav1.Unix(1_790_000_000, 0), DecidedTime: metav1.Unix(1_789_999_999, 0)}
+		}, "decidedTime must not lie before openedTime"},
 		{"a way to a human twice", func(s *v1alpha1.PhoneNumberSpec) {
 			s.Business.HumanEscalationPaths = []v1alpha1.HumanEscalationPath{"Email", "Email"}
 		}, "Duplicate value"},

@@ -19,28 +19,52 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=whatsapp.numberfleet.dev, Version=v1alpha1
+	case v1alpha1.SchemeGroupVersion.WithKind("Appeal"):
+		return &apiv1alpha1.AppealApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BlockRules"):
 		return &apiv1alpha1.BlockRulesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Business"):
 		return &apiv1alpha1.BusinessApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("BusinessPortfolio"):
+		return &apiv1alpha1.BusinessPortfolioApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("BusinessPortfolioSpec"):
+		return &apiv1alpha1.BusinessPortfolioSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("BusinessPortfolioStatus"):
+		return &apiv1alpha1.BusinessPortfolioStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConnectionStatus"):
 		return &apiv1alpha1.ConnectionStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Counting"):
 		return &apiv1alpha1.CountingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FeedbackInsight"):
+		return &apiv1alpha1.FeedbackInsightApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FeedbackStatus"):
+		return &apiv1alpha1.FeedbackStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FlagRules"):
 		return &apiv1alpha1.FlagRulesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FlagStatus"):
 		return &apiv1alpha1.FlagStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("IncreaseStatus"):
+		return &apiv1alpha1.IncreaseStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MessageTemplate"):
+		return &apiv1alpha1.MessageTemplateApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MessageTemplateSpec"):
+		return &apiv1alpha1.MessageTemplateSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MessageTemplateStatus"):
+		return &apiv1alpha1.MessageTemplateStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MessagingPolicy"):
 		return &apiv1alpha1.MessagingPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MessagingPolicySpec"):
 		return &apiv1alpha1.MessagingPolicySpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("NotificationProgress"):
+		return &apiv1alpha1.NotificationProgressApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PhoneNumber"):
 		return &apiv1alpha1.PhoneNumberApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PhoneNumberSpec"):
 		return &apiv1alpha1.PhoneNumberSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PhoneNumberStatus"):
 		return &apiv1alpha1.PhoneNumberStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PortfolioQuality"):
+		return &apiv1alpha1.PortfolioQualityApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("QualityRules"):
 		return &apiv1alpha1.QualityRulesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("QualityStatus"):
@@ -49,6 +73,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.RestrictionStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StartTiers"):
 		return &apiv1alpha1.StartTiersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TemplateInUse"):
+		return &apiv1alpha1.TemplateInUseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TemplateQuality"):
+		return &apiv1alpha1.TemplateQualityApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TemplateRules"):
 		return &apiv1alpha1.TemplateRulesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Tier"):

@@ -30,6 +30,23 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.AfterFlag
   scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.Appeal
+  map:
+    fields:
+    - name: decidedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: note
+      type:
+        scalar: string
+    - name: openedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: state
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.AppealState
+- name: dev.numberfleet.numberfleet.api.v1alpha1.AppealState
+  scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.BlockRules
   map:
     fields:
@@ -54,6 +71,117 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: whatsAppBusinessAccountID
       type:
         scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.BusinessPortfolio
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.BusinessPortfolioSpec
+    - name: status
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.BusinessPortfolioStatus
+      default:
+        observedGeneration: -1
+- name: dev.numberfleet.numberfleet.api.v1alpha1.BusinessPortfolioSpec
+  map:
+    fields:
+    - name: activity
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Activity
+    - name: displayName
+      type:
+        scalar: string
+    - name: policyName
+      type:
+        scalar: string
+    - name: portfolioID
+      type:
+        scalar: string
+    - name: verification
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Verification
+- name: dev.numberfleet.numberfleet.api.v1alpha1.BusinessPortfolioStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: connection
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.ConnectionStatus
+    - name: history
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.Transition
+          elementRelationship: atomic
+    - name: increase
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.IncreaseStatus
+    - name: nextDeadlineTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: nextStep
+      type:
+        scalar: string
+    - name: notifications
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.NotificationProgress
+          elementRelationship: associative
+          keys:
+          - receiver
+    - name: numbers
+      type:
+        scalar: numeric
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: observedReport
+      type:
+        scalar: numeric
+    - name: policyGeneration
+      type:
+        scalar: numeric
+    - name: policyName
+      type:
+        scalar: string
+    - name: quality
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.PortfolioQuality
+    - name: restriction
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.RestrictionStatus
+    - name: tier
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.TierStatus
+    - name: transitions
+      type:
+        scalar: numeric
+    - name: upgrade
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.UpgradeStatus
+    - name: usage
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.UsageStatus
+    - name: verification
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.VerificationStatus
 - name: dev.numberfleet.numberfleet.api.v1alpha1.ConnectionStatus
   map:
     fields:
@@ -81,6 +209,37 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: windowHours
       type:
         scalar: numeric
+- name: dev.numberfleet.numberfleet.api.v1alpha1.FeedbackInsight
+  map:
+    fields:
+    - name: kind
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.FeedbackKind
+    - name: reason
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.FeedbackReason
+    - name: users
+      type:
+        scalar: numeric
+- name: dev.numberfleet.numberfleet.api.v1alpha1.FeedbackKind
+  scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.FeedbackReason
+  scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.FeedbackStatus
+  map:
+    fields:
+    - name: complainingUsers
+      type:
+        scalar: numeric
+    - name: insights
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.FeedbackInsight
+          elementRelationship: atomic
+    - name: reachedUsers
+      type:
+        scalar: numeric
 - name: dev.numberfleet.numberfleet.api.v1alpha1.FlagRules
   map:
     fields:
@@ -93,6 +252,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.numberfleet.numberfleet.api.v1alpha1.FlagStatus
   map:
     fields:
+    - name: appeal
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.AppealState
     - name: clearTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -112,8 +274,130 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.HumanEscalationPath
   scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.IncreaseDecision
+  scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.IncreaseStatus
+  map:
+    fields:
+    - name: decision
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.IncreaseDecision
+    - name: reason
+      type:
+        scalar: string
+    - name: reportedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Measure
   scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.MessageTemplate
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.MessageTemplateSpec
+    - name: status
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.MessageTemplateStatus
+      default:
+        observedGeneration: -1
+- name: dev.numberfleet.numberfleet.api.v1alpha1.MessageTemplateSpec
+  map:
+    fields:
+    - name: activity
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Activity
+    - name: language
+      type:
+        scalar: string
+    - name: phoneNumberNames
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: policyName
+      type:
+        scalar: string
+    - name: templateName
+      type:
+        scalar: string
+    - name: whatsAppBusinessAccountID
+      type:
+        scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.MessageTemplateStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: evaluatedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: history
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.Transition
+          elementRelationship: atomic
+    - name: notifications
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.NotificationProgress
+          elementRelationship: associative
+          keys:
+          - receiver
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: observedReport
+      type:
+        scalar: numeric
+    - name: pauses
+      type:
+        scalar: numeric
+    - name: policyGeneration
+      type:
+        scalar: numeric
+    - name: policyName
+      type:
+        scalar: string
+    - name: quality
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.TemplateQuality
+    - name: sinceTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: source
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Source
+    - name: state
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.TemplateState
+    - name: stateReportedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: transitions
+      type:
+        scalar: numeric
+    - name: untilTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.numberfleet.numberfleet.api.v1alpha1.MessagingPolicy
   map:
     fields:
@@ -167,6 +451,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: upgrade
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Upgrade
+- name: dev.numberfleet.numberfleet.api.v1alpha1.NotificationProgress
+  map:
+    fields:
+    - name: receiver
+      type:
+        scalar: string
+    - name: transitions
+      type:
+        scalar: numeric
 - name: dev.numberfleet.numberfleet.api.v1alpha1.PhoneNumber
   map:
     fields:
@@ -193,6 +486,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: activity
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Activity
+    - name: appeal
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Appeal
     - name: business
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Business
@@ -240,6 +536,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: nextDeadlineTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: notifications
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.NotificationProgress
+          elementRelationship: associative
+          keys:
+          - receiver
     - name: observedGeneration
       type:
         scalar: numeric
@@ -252,6 +556,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: policyName
       type:
         scalar: string
+    - name: portfolio
+      type:
+        scalar: string
     - name: quality
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.QualityStatus
@@ -261,9 +568,20 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.State
+    - name: templates
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.TemplateInUse
+          elementRelationship: associative
+          keys:
+          - name
     - name: tier
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.TierStatus
+    - name: transitions
+      type:
+        scalar: numeric
     - name: upgrade
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.UpgradeStatus
@@ -273,6 +591,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: verification
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.VerificationStatus
+- name: dev.numberfleet.numberfleet.api.v1alpha1.PortfolioQuality
+  map:
+    fields:
+    - name: rating
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.QualityRating
+    - name: reason
+      type:
+        scalar: string
+    - name: sinceTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.numberfleet.numberfleet.api.v1alpha1.QualityRating
   scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.QualityRules
@@ -290,6 +620,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.numberfleet.numberfleet.api.v1alpha1.QualityStatus
   map:
     fields:
+    - name: feedback
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.FeedbackStatus
     - name: graceSinceTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -344,6 +677,30 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.State
   scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.TemplateInUse
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: rating
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.QualityRating
+    - name: state
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.TemplateState
+- name: dev.numberfleet.numberfleet.api.v1alpha1.TemplateQuality
+  map:
+    fields:
+    - name: rating
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.QualityRating
+    - name: reportedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: sinceTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.numberfleet.numberfleet.api.v1alpha1.TemplateRules
   map:
     fields:
@@ -356,6 +713,8 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: numeric
           elementRelationship: atomic
+- name: dev.numberfleet.numberfleet.api.v1alpha1.TemplateState
+  scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Tier
   map:
     fields:
@@ -475,6 +834,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: ownUsed
+      type:
+        scalar: numeric
     - name: remaining
       type:
         scalar: numeric

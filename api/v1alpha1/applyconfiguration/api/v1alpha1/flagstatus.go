@@ -25,6 +25,8 @@ type FlagStatusApplyConfiguration struct {
 	ClearTime *v1.Time `json:"clearTime,omitempty"`
 	// source says whether the policy concluded the flag or Meta reported it.
 	Source *apiv1alpha1.Source `json:"source,omitempty"`
+	// appeal is where the appeal of spec.appeal stands, where it was made while this flag stood.
+	Appeal *apiv1alpha1.AppealState `json:"appeal,omitempty"`
 }
 
 // FlagStatusApplyConfiguration constructs a declarative configuration of the FlagStatus type for use with
@@ -70,5 +72,13 @@ func (b *FlagStatusApplyConfiguration) WithClearTime(value v1.Time) *FlagStatusA
 // If called multiple times, the Source field is set to the value of the last call.
 func (b *FlagStatusApplyConfiguration) WithSource(value apiv1alpha1.Source) *FlagStatusApplyConfiguration {
 	b.Source = &value
+	return b
+}
+
+// WithAppeal sets the Appeal field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Appeal field is set to the value of the last call.
+func (b *FlagStatusApplyConfiguration) WithAppeal(value apiv1alpha1.AppealState) *FlagStatusApplyConfiguration {
+	b.Appeal = &value
 	return b
 }

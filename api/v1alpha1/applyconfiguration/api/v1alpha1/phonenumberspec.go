@@ -24,8 +24,10 @@ type PhoneNumberSpecApplyConfiguration struct {
 	Business *BusinessApplyConfiguration `json:"business,omitempty"`
 	// verification of the business, Unverified where it is left out. What Meta reports replaces it.
 	Verification *apiv1alpha1.Verification `json:"verification,omitempty"`
-	// policyName is the MessagingPolicy whose rules apply. Where it is left out, the policy marked with the annotation
-	// whatsapp.numberfleet.dev/is-default-policy applies.
+	// appeal is the last appeal against the number's rating or flag.
+	Appeal *AppealApplyConfiguration `json:"appeal,omitempty"`
+	// policyName is the MessagingPolicy whose rules apply. Where it is left out, that of the business portfolio applies, and
+	// where the portfolio names none either, the policy marked with the annotation whatsapp.numberfleet.dev/is-default-policy.
 	PolicyName *string `json:"policyName,omitempty"`
 	// activity says whether the operator works on the number, Active where it is left out.
 	Activity *apiv1alpha1.Activity `json:"activity,omitempty"`
@@ -74,6 +76,14 @@ func (b *PhoneNumberSpecApplyConfiguration) WithBusiness(value *BusinessApplyCon
 // If called multiple times, the Verification field is set to the value of the last call.
 func (b *PhoneNumberSpecApplyConfiguration) WithVerification(value apiv1alpha1.Verification) *PhoneNumberSpecApplyConfiguration {
 	b.Verification = &value
+	return b
+}
+
+// WithAppeal sets the Appeal field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Appeal field is set to the value of the last call.
+func (b *PhoneNumberSpecApplyConfiguration) WithAppeal(value *AppealApplyConfiguration) *PhoneNumberSpecApplyConfiguration {
+	b.Appeal = value
 	return b
 }
 

@@ -24,6 +24,8 @@ type PhoneNumberStatusApplyConfiguration struct {
 	PolicyName *string `json:"policyName,omitempty"`
 	// policyGeneration is the generation of the policy that was applied.
 	PolicyGeneration *int64 `json:"policyGeneration,omitempty"`
+	// portfolio is the BusinessPortfolio that the limit belongs to. It is absent where the number has a limit of its own.
+	Portfolio *string `json:"portfolio,omitempty"`
 	// state is what the number can do now: Blocked, Pending, Offline, Restricted, Flagged or Connected.
 	State *apiv1alpha1.State `json:"state,omitempty"`
 	// tier is how many users the number may message.
@@ -49,8 +51,14 @@ type PhoneNumberStatusApplyConfiguration struct {
 	NextDeadlineTime *metav1.Time `json:"nextDeadlineTime,omitempty"`
 	// observedReport is the sequence number of the last of Meta's reports that is part of this status.
 	ObservedReport *int64 `json:"observedReport,omitempty"`
+	// templates are the message templates of the number that a MessageTemplate in its namespace describes, by name.
+	Templates []TemplateInUseApplyConfiguration `json:"templates,omitempty"`
+	// transitions is how many transitions there were in all; the last of the history has this number.
+	Transitions *int64 `json:"transitions,omitempty"`
 	// history is the last 20 transitions, oldest first.
 	History []TransitionApplyConfiguration `json:"history,omitempty"`
+	// notifications say how far the transitions were sent to each receiver of the operator's configuration.
+	Notifications []NotificationProgressApplyConfiguration `json:"notifications,omitempty"`
 }
 
 // PhoneNumberStatusApplyConfiguration constructs a declarative configuration of the PhoneNumberStatus type for use with
@@ -93,6 +101,14 @@ func (b *PhoneNumberStatusApplyConfiguration) WithPolicyName(value string) *Phon
 // If called multiple times, the PolicyGeneration field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithPolicyGeneration(value int64) *PhoneNumberStatusApplyConfiguration {
 	b.PolicyGeneration = &value
+	return b
+}
+
+// WithPortfolio sets the Portfolio field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Portfolio field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithPortfolio(value string) *PhoneNumberStatusApplyConfiguration {
+	b.Portfolio = &value
 	return b
 }
 
@@ -192,6 +208,27 @@ func (b *PhoneNumberStatusApplyConfiguration) WithObservedReport(value int64) *P
 	return b
 }
 
+// WithTemplates adds the given value to the Templates field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Templates field.
+func (b *PhoneNumberStatusApplyConfiguration) WithTemplates(values ...*TemplateInUseApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithTemplates")
+		}
+		b.Templates = append(b.Templates, *values[i])
+	}
+	return b
+}
+
+// WithTransitions sets the Transitions field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Transitions field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithTransitions(value int64) *PhoneNumberStatusApplyConfiguration {
+	b.Transitions = &value
+	return b
+}
+
 // WithHistory adds the given value to the History field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the History field.
@@ -201,6 +238,19 @@ func (b *PhoneNumberStatusApplyConfiguration) WithHistory(values ...*TransitionA
 			panic("nil value passed to WithHistory")
 		}
 		b.History = append(b.History, *values[i])
+	}
+	return b
+}
+
+// WithNotifications adds the given value to the Notifications field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Notifications field.
+func (b *PhoneNumberStatusApplyConfiguration) WithNotifications(values ...*NotificationProgressApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithNotifications")
+		}
+		b.Notifications = append(b.Notifications, *values[i])
 	}
 	return b
 }

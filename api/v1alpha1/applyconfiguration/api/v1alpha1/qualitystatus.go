@@ -33,6 +33,8 @@ type QualityStatusApplyConfiguration struct {
 	GraceSinceTime *v1.Time `json:"graceSinceTime,omitempty"`
 	// nextFallTime is when the tier falls if the rating stays Low. It is absent where there is no lower tier.
 	NextFallTime *v1.Time `json:"nextFallTime,omitempty"`
+	// feedback is what users did over the policy's quality window. It is absent while none did anything.
+	Feedback *FeedbackStatusApplyConfiguration `json:"feedback,omitempty"`
 }
 
 // QualityStatusApplyConfiguration constructs a declarative configuration of the QualityStatus type for use with
@@ -110,5 +112,13 @@ func (b *QualityStatusApplyConfiguration) WithGraceSinceTime(value v1.Time) *Qua
 // If called multiple times, the NextFallTime field is set to the value of the last call.
 func (b *QualityStatusApplyConfiguration) WithNextFallTime(value v1.Time) *QualityStatusApplyConfiguration {
 	b.NextFallTime = &value
+	return b
+}
+
+// WithFeedback sets the Feedback field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Feedback field is set to the value of the last call.
+func (b *QualityStatusApplyConfiguration) WithFeedback(value *FeedbackStatusApplyConfiguration) *QualityStatusApplyConfiguration {
+	b.Feedback = value
 	return b
 }

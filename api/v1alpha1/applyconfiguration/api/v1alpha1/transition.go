@@ -13,7 +13,7 @@ import (
 // TransitionApplyConfiguration represents a declarative configuration of the Transition type for use
 // with apply.
 //
-// Transition is one thing that happened to a number.
+// Transition is one thing that happened to a number, a portfolio or a template.
 type TransitionApplyConfiguration struct {
 	// time at which it happened.
 	Time *v1.Time `json:"time,omitempty"`

@@ -17,8 +17,12 @@ import (
 type UsageStatusApplyConfiguration struct {
 	// observedTime is when the counts were taken.
 	ObservedTime *v1.Time `json:"observedTime,omitempty"`
-	// used is how much of the limit is used in the policy's window.
+	// used is how much of the limit is used in the policy's window: by the number, or by its portfolio where the limit is
+	// shared.
 	Used *int64 `json:"used,omitempty"`
+	// ownUsed is how much of it the number itself has used. A user whom several numbers of a portfolio reached counts once in
+	// used, and in ownUsed of each. It is absent on a portfolio.
+	OwnUsed *int64 `json:"ownUsed,omitempty"`
 	// remaining is how much of the limit is left. It is absent for an unlimited tier.
 	Remaining *int64 `json:"remaining,omitempty"`
 	// roomFreesTime is when used next falls, if nothing further is delivered.
@@ -50,6 +54,14 @@ func (b *UsageStatusApplyConfiguration) WithObservedTime(value v1.Time) *UsageSt
 // If called multiple times, the Used field is set to the value of the last call.
 func (b *UsageStatusApplyConfiguration) WithUsed(value int64) *UsageStatusApplyConfiguration {
 	b.Used = &value
+	return b
+}
+
+// WithOwnUsed sets the OwnUsed field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OwnUsed field is set to the value of the last call.
+func (b *UsageStatusApplyConfiguration) WithOwnUsed(value int64) *UsageStatusApplyConfiguration {
+	b.OwnUsed = &value
 	return b
 }
 

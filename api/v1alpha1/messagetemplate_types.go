@@ -1,0 +1,211 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// MessageTemplateSpec says which template it is and which numbers send it.
+type MessageTemplateSpec struct {
+	// templateName is the template's name at Meta. It cannot be changed.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9_]+$')",message="templateName must be a template's name at Meta: lower-case letters, digits and '_', like order_update"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="templateName may not be changed: create a new MessageTemplate for another template",reason=FieldValueForbidden
+	TemplateName string `json:"templateName,omitempty"`
+
+	// language of the template: at Meta each language of a template has its own rating and status. It cannot be changed.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]{2,3}([_-][A-Za-z]{2,4})?$')",message="language must be a language code of Meta, like en or en_US"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="language may not be changed: create a new MessageTemplate for another language",reason=FieldValueForbidden
+	Language string `json:"language,omitempty"`
+
+	// whatsAppBusinessAccountID is the id that Meta gave to the WhatsApp Business Account of the template. All numbers of the
+	// same account in the namespace can send it. It cannot be changed.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+$')",message="whatsAppBusinessAccountID must be Meta's id in digits, like 102290129340398; quote it in YAML"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="whatsAppBusinessAccountID may not be changed: create a new MessageTemplate for another account",reason=FieldValueForbidden
+	WhatsAppBusinessAccountID string `json:"whatsAppBusinessAccountID,omitempty"`
+
+	// phoneNumberNames are the PhoneNumbers in the namespace that send the template, where it is not all of the account's.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	PhoneNumberNames []string `json:"phoneNumberNames,omitempty"`
+
+	// policyName is the MessagingPolicy whose rules apply. Where it is left out, the policy marked with the annotation
+	// whatsapp.numberfleet.dev/is-default-policy applies.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",message="policyName must be the name of a MessagingPolicy: lower-case letters, digits, '-' and '.', like meta-2025"
+	PolicyName string `json:"policyName,omitempty"`
+
+	// activity says whether the operator works on the template, Active where it is left out.
+	// +optional
+	Activity Activity `json:"activity,omitempty"`
+}
+
+// TemplateState is whether a template can be sent.
+// +kubebuilder:validation:Enum=Approved;Flagged;Paused;Blocked
+type TemplateState string
+
+// The states of a template.
+const (
+	// TemplateApproved: the template can be sent.
+	TemplateApproved TemplateState = "Approved"
+	// TemplateFlagged: the template can be sent, and is blocked unless it is edited or rated better in time (seeds/000).
+	TemplateFlagged TemplateState = "Flagged"
+	// TemplatePaused: the template cannot be sent for some time.
+	TemplatePaused TemplateState = "Paused"
+	// TemplateBlocked: the template cannot be sent any more; Meta says disabled.
+	TemplateBlocked TemplateState = "Blocked"
+)
+
+// TemplateQuality is a template's quality rating.
+type TemplateQuality struct {
+	// rating is High, Medium, Low or Unknown.
+	// +required
+	Rating QualityRating `json:"rating,omitempty"`
+
+	// sinceTime is when the rating became what it is.
+	// +required
+	SinceTime metav1.Time `json:"sinceTime,omitzero"`
+
+	// reportedTime is when Meta last reported a rating, or an edit.
+	// +optional
+	ReportedTime metav1.Time `json:"reportedTime,omitzero"`
+}
+
+// MessageTemplateStatus is where the template stands.
+type MessageTemplateStatus struct {
+	// conditions are Ready (the operator does its job for this template) and Sendable.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"` //nolint:kubeapilinter // -1 until there is one is what kstatus expects; 0 never is
+
+	// policyName is the policy that applies.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	PolicyName string `json:"policyName,omitempty"`
+
+	// policyGeneration is the generation of the policy that was applied.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	PolicyGeneration int64 `json:"policyGeneration,omitempty"`
+
+	// state is Approved, Flagged, Paused or Blocked.
+	// +optional
+	State TemplateState `json:"state,omitempty"`
+
+	// sinceTime is when the state became what it is.
+	// +optional
+	SinceTime metav1.Time `json:"sinceTime,omitzero"`
+
+	// untilTime is when a flag ends in a block, or when a pause ends. It is absent where only Meta knows.
+	// +optional
+	UntilTime metav1.Time `json:"untilTime,omitzero"`
+
+	// source says whether the policy concluded the state or Meta reported it.
+	// +optional
+	Source Source `json:"source,omitempty"`
+
+	// stateReportedTime is when Meta last reported a state.
+	// +optional
+	StateReportedTime metav1.Time `json:"stateReportedTime,omitzero"`
+
+	// quality is the template's quality rating.
+	// +optional
+	Quality TemplateQuality `json:"quality,omitzero"`
+
+	// pauses is how often the template was paused for its quality.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Pauses int32 `json:"pauses,omitempty"`
+
+	// evaluatedTime is the instant up to which the rules have run.
+	// +optional
+	EvaluatedTime metav1.Time `json:"evaluatedTime,omitzero"`
+
+	// observedReport is the sequence number of the last of Meta's reports that is part of this status.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	ObservedReport int64 `json:"observedReport,omitempty"`
+
+	// transitions is how many transitions there were in all; the last of the history has this number.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Transitions int64 `json:"transitions,omitempty"`
+
+	// history is the last 20 transitions, oldest first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	History []Transition `json:"history,omitempty"`
+
+	// notifications say how far the transitions were sent to each receiver of the operator's configuration.
+	// +optional
+	// +listType=map
+	// +listMapKey=receiver
+	// +kubebuilder:validation:MaxItems=16
+	Notifications []NotificationProgress `json:"notifications,omitempty"`
+}
+
+// MessageTemplate is a message template of a WhatsApp Business Account in one language: how users receive it, whether it can
+// be sent, and when that changes.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=wamt,categories=whatsapp
+// +kubebuilder:printcolumn:name="Template",type=string,JSONPath=`.spec.templateName`
+// +kubebuilder:printcolumn:name="Language",type=string,JSONPath=`.spec.language`
+// +kubebuilder:printcolumn:name="Quality",type=string,JSONPath=`.status.quality.rating`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
+// +kubebuilder:printcolumn:name="Until",type=string,JSONPath=`.status.untilTime`
+// +kubebuilder:printcolumn:name="Pauses",type=integer,JSONPath=`.status.pauses`,priority=1
+// +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.status.policyName`,priority=1
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:selectablefield:JSONPath=`.status.state`
+// +kubebuilder:selectablefield:JSONPath=`.status.quality.rating`
+// +kubebuilder:selectablefield:JSONPath=`.spec.templateName`
+type MessageTemplate struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says which template it is.
+	// +required
+	Spec MessageTemplateSpec `json:"spec,omitzero"`
+
+	// status is where the template stands.
+	// +optional
+	// +default={"observedGeneration":-1}
+	Status MessageTemplateStatus `json:"status,omitzero"`
+}
+
+// MessageTemplateList is a list of message templates.
+//
+// +kubebuilder:object:root=true
+type MessageTemplateList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitzero"`
+
+	Items []MessageTemplate `json:"items"`
+}
