@@ -40,12 +40,14 @@ type Entry struct {
 // ReportKind says what a Report is about.
 type ReportKind string
 
-// The things that Meta reports about a number.
+// The things that Meta reports about a number, a portfolio or a template.
 const (
 	QualityReport      ReportKind = "Quality"
 	LimitReport        ReportKind = "Limit"
 	ConnectionReport   ReportKind = "Connection"
 	VerificationReport ReportKind = "Verification"
+	TemplateReport     ReportKind = "Template" // Approved, Paused, Disabled or Edited
+	IncreaseReport     ReportKind = "Increase" // Deferred, Failed or NeedMoreInfo
 )
 
 // Report is what Meta said about a number. The ledger keeps it until the controller has seen it, and some time longer.
