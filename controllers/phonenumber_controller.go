@@ -173,7 +173,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 // where something came before the resource, or before it was created again; else now. The rules then live through it.
 func began(facts *rules.Facts, now time.Time) time.Time {
 	began := now
-	if first := facts.Usage.Nth(1, now.Add(-ledger.Kept), now); !first.IsZero() {
+	if first := facts.Usage.Nth(v1alpha1.MeasureMessages, 1, now.Add(-ledger.Kept), now); !first.IsZero() {
 		began = first.Add(-time.Second) // so that the delivery itself comes after it
 	}
 	for _, report := range facts.Reports {
@@ -240,7 +240,7 @@ func (r *PhoneNumberReconciler) sleep(number *v1alpha1.PhoneNumber, want *v1alph
 	}
 	expiry := r.Ledger.NextExpiry(number.Spec.PhoneNumber, now, append(wake.policy.Windows(), week)...)
 	// An event may be stamped ahead of our clock: it counts once the clock is there.
-	ahead := wake.usage.Nth(1, now, now.Add(ledger.Ahead))
+	ahead := wake.usage.Nth(v1alpha1.MeasureMessages, 1, now, now.Add(ledger.Ahead))
 	until := earliest(earliest(wake.next, ahead), refresh(&number.Status, want, wake.policy, wake.usage, expiry, now))
 	if until.IsZero() {
 		return ctrl.Result{}

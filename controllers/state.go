@@ -123,7 +123,7 @@ func counted(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, f *rules.
 		Used:             &used,
 		UniqueUsers7d:    new(f.Usage.Count(v1alpha1.MeasureUniqueUsers, now.Add(-week), now)),
 		Messages7d:       new(f.Usage.Count(v1alpha1.MeasureMessages, now.Add(-week), now)),
-		LastDeliveryTime: at(f.Usage.Last(now.Add(-30*24*time.Hour), now)),
+		LastDeliveryTime: at(f.Usage.Last(v1alpha1.MeasureMessages, now.Add(-30*24*time.Hour), now)),
 	}
 	if s.Tier.Limit != rules.Unlimited {
 		usage.Remaining = new(max(0, s.Tier.Limit-used))

@@ -65,6 +65,9 @@ const (
 // AnnotationDefaultPolicy marks, with the value "true", the MessagingPolicy of numbers that name none.
 const AnnotationDefaultPolicy = "whatsapp.numberfleet.dev/is-default-policy"
 
+// ReasonUserFeedback is the quality reason of a rating that users' feedback makes, where Meta reports none.
+const ReasonUserFeedback = "UserFeedback"
+
 // ReasonLackingHumanAttention is the quality reason of a number without a direct way to a human under a policy that
 // requires one (seeds/001).
 const ReasonLackingHumanAttention = "LackingHumanAttention"

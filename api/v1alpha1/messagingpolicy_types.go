@@ -217,6 +217,7 @@ type TemplateRules struct {
 // +kubebuilder:validation:XValidation:rule="self.tiers.exists(t, t.name == self.start.unverified)",message="start.unverified must be the name of one of the tiers",fieldPath=".start"
 // +kubebuilder:validation:XValidation:rule="self.tiers.exists(t, t.name == self.start.verified)",message="start.verified must be the name of one of the tiers",fieldPath=".start"
 // +kubebuilder:validation:XValidation:rule="has(self.upgrade) || self.tiers.all(t, !has(t.limit) || has(t.upgrade) || t == self.tiers[size(self.tiers) - 1])",message="set upgrade, or an upgrade on every tier but the last"
+// +kubebuilder:validation:XValidation:rule="self.scope != 'Portfolio' || (!has(self.flag) && !has(self.block))",message="leave out flag and block under scope Portfolio: the rating of one number lowers nothing that all of them share"
 type MessagingPolicySpec struct {
 	// scope is what a limit belongs to.
 	// +required

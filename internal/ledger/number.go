@@ -18,12 +18,14 @@ func (n Number) Count(measure v1alpha1.Measure, from, to time.Time) int64 {
 }
 
 // Nth is the nth counted delivery in (from, to], the first being 1; zero if there are not so many.
-func (n Number) Nth(nth int64, from, to time.Time) time.Time {
+func (n Number) Nth(_ v1alpha1.Measure, nth int64, from, to time.Time) time.Time {
 	return n.Ledger.Nth(n.Number, nth, from, to)
 }
 
 // Last is the last counted delivery in (from, to]; zero if there is none.
-func (n Number) Last(from, to time.Time) time.Time { return n.Ledger.Last(n.Number, from, to) }
+func (n Number) Last(_ v1alpha1.Measure, from, to time.Time) time.Time {
+	return n.Ledger.Last(n.Number, from, to)
+}
 
 // FallsBelow is the first instant at or after now at which fewer than limit lie in the window, if nothing further is
 // delivered.

@@ -11,15 +11,18 @@ import (
 // that do not include human attention capabilities."
 func (e *evaluation) declaredHumanEscalation() {
 	if e.p.RequireHumanEscalation && !e.f.HumanEscalation {
-		e.setRating(v1alpha1.QualityLow, e.now, v1alpha1.ReasonLackingHumanAttention, v1alpha1.FromPolicy)
+		e.setRating(v1alpha1.QualityLow, e.now, v1alpha1.ReasonLackingHumanAttention, v1alpha1.ReasonLackingHumanAttention, v1alpha1.FromPolicy)
 		return
 	}
 	if e.lacksHumanAttention() {
-		rating, source := e.s.Reported, v1alpha1.FromReport
+		rating, source, reason, why := e.s.Reported, v1alpha1.FromReport, "", "there is a direct way to a human"
 		if rating == "" {
 			rating, source = v1alpha1.QualityUnknown, v1alpha1.FromPolicy
+			if e.p.LowFrom > 0 {
+				rating, reason, why = e.feedbackRating()
+			}
 		}
-		e.setRating(rating, e.now, "", source)
+		e.setRating(rating, e.now, reason, why, source)
 	}
 }
 

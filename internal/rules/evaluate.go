@@ -36,8 +36,13 @@ func Advance(p *Policy, f *Facts, s State, now time.Time) (State, []Transition, 
 			at = latest(pending[0].At.UTC().Truncate(time.Second), e.s.EvaluatedAt)
 		}
 		// Deliveries are looked at in stretches, so that a time away is lived through and not skipped.
-		if first := f.Usage.Nth(1, e.s.EvaluatedAt, at); !first.IsZero() {
-			at = e.crossing(e.s.EvaluatedAt, f.Usage.Last(e.s.EvaluatedAt, earlier(at, first.Add(stretch))))
+		if p.role != member {
+			if first := f.Usage.Nth(p.Measure, 1, e.s.EvaluatedAt, at); !first.IsZero() {
+				at = e.crossing(e.s.EvaluatedAt, f.Usage.Last(p.Measure, e.s.EvaluatedAt, earlier(at, first.Add(stretch))))
+			}
+		}
+		if e.ratesFeedback() {
+			at = e.feedbackCrossing(e.s.EvaluatedAt, at)
 		}
 		e.now, e.s.EvaluatedAt = at, at
 
@@ -48,8 +53,12 @@ func Advance(p *Policy, f *Facts, s State, now time.Time) (State, []Transition, 
 		}
 		if at.Equal(now) {
 			// What the resource declares holds from now on: when it was changed is not known.
-			e.declaredVerification()
-			e.declaredHumanEscalation()
+			if p.role != member {
+				e.declaredVerification()
+			}
+			if p.role != portfolio {
+				e.declaredHumanEscalation()
+			}
 		}
 		e.evaluate()
 		if at.Equal(now) && len(pending) == 0 {
@@ -70,6 +79,7 @@ type evaluation struct {
 
 // evaluate runs the rules at one instant. Reports are in already.
 func (e *evaluation) evaluate() {
+	e.feedback()    // quality, where Meta reports none
 	e.flag()        // rule 3: the flag clears, or the tier falls (rule 4: not below the floor)
 	e.block()       // rule 5: Low at the floor for long
 	e.upgrade()     // rule 2: the tier rises
@@ -85,6 +95,7 @@ func (e *evaluation) next() time.Time {
 		e.blockDue(),
 		e.upgradeDue(),
 		e.spanDue(),
+		e.feedbackDue(),
 		e.s.RestrictedUntil,
 	} {
 		if deadline.After(e.now) && (next.IsZero() || deadline.Before(next)) {
@@ -126,7 +137,7 @@ func (e *evaluation) crossing(from, to time.Time) time.Time {
 		if missing <= 0 && then.now.After(from) {
 			return then.now
 		}
-		next := e.f.Usage.Nth(max(1, missing), then.now, to)
+		next := e.f.Usage.Nth(e.p.Measure, max(1, missing), then.now, to)
 		if next.IsZero() {
 			return to
 		}
@@ -134,6 +145,7 @@ func (e *evaluation) crossing(from, to time.Time) time.Time {
 	}
 }
 
+// earlier is the earlier of two instants, neither of them zero.
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return a

@@ -48,7 +48,11 @@ func UpgradeProgress(p *Policy, f *Facts, s State, now time.Time) (Progress, boo
 		progress.Missing = append(progress.Missing, why)
 	}
 	if s.Connection != v1alpha1.StateConnected {
-		progress.Missing = append(progress.Missing, fmt.Sprintf("the number is %s and must be connected", s.Connection))
+		if p.role == portfolio {
+			progress.Missing = append(progress.Missing, "one number at least must be connected and not flagged")
+		} else {
+			progress.Missing = append(progress.Missing, fmt.Sprintf("the number is %s and must be connected", s.Connection))
+		}
 	}
 	return progress, true
 }

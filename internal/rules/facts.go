@@ -6,13 +6,22 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
+// Measures that no limit is in, but the quality is.
+const (
+	// MeasureReached: distinct users by their last delivery, in a customer service window or not.
+	MeasureReached v1alpha1.Measure = "ReachedUsers"
+	// MeasureComplaining: distinct users by their last feedback.
+	MeasureComplaining v1alpha1.Measure = "ComplainingUsers"
+)
+
 // Usage answers counts, exact to the second.
 type Usage interface {
 	// Count is how much of the measure lies in (from, to], as it stood at to.
 	Count(measure v1alpha1.Measure, from, to time.Time) int64
-	// Nth is the nth counted delivery in (from, to], the first being 1, and Last the last; zero if there are not so many.
-	Nth(n int64, from, to time.Time) time.Time
-	Last(from, to time.Time) time.Time
+	// Nth is the nth event in (from, to] that the measure looks at, the first being 1, and Last the last; zero if there are
+	// not so many. MeasureReached looks at all deliveries, MeasureComplaining at feedback, the others at counted deliveries.
+	Nth(measure v1alpha1.Measure, n int64, from, to time.Time) time.Time
+	Last(measure v1alpha1.Measure, from, to time.Time) time.Time
 	// FallsBelow is the first instant at or after now at which fewer than limit lie in the window, if nothing further is
 	// delivered.
 	FallsBelow(measure v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time
@@ -27,24 +36,31 @@ const (
 	ReportLimit        ReportKind = "Limit"
 	ReportConnection   ReportKind = "Connection"
 	ReportVerification ReportKind = "Verification"
+	ReportIncrease     ReportKind = "Increase" // of a portfolio's limit, which Meta denies or puts off
+	ReportTemplate     ReportKind = "Template"
+	// ReportStanding is not Meta's: it is what a portfolio's numbers and templates come to (see Standing).
+	ReportStanding ReportKind = "Standing"
 )
 
-// Report is something that Meta said about the number.
+// Report is something that Meta said about a number, a portfolio or a template.
 type Report struct {
 	Kind ReportKind
 	At   time.Time
-	// Value is a rating, a limit in digits or "Unlimited", a connection state, or a verification. What the engine does not
-	// know changes nothing.
+	// Value is a rating, a limit in digits or "Unlimited", a connection state, a verification, a decision about an increase,
+	// or a template's state. What the engine does not know changes nothing.
 	Value string
-	// Reason that came with a rating; may be empty.
+	// Reason that came with it; may be empty.
 	Reason string
 }
 
-// Facts are what is known of a number besides its state.
+// Facts are what is known of a number or a portfolio besides its state.
 type Facts struct {
 	// Verification that the resource declares; empty for Unverified. A reported one wins.
 	Verification v1alpha1.Verification
-	// HumanEscalation says whether the resource declares a direct way to a human.
+	// Template is the lowest rated template of a number that is a portfolio of its own: a tier of the portfolio rises for the
+	// quality of templates too. The zero value says that there is none.
+	Template Standing
+	// HumanEscalation says whether the resource declares a direct way to a human, or Meta agreed on appeal that there is one.
 	HumanEscalation bool
 	// Reports that are not yet part of the state, in the order in which they arrived.
 	Reports []Report

@@ -80,7 +80,9 @@ func (e *evaluation) flagClearDue() time.Time {
 }
 
 // setRating changes the rating, and with it the spell of Low, the flag and its recovery.
-func (e *evaluation) setRating(rating v1alpha1.QualityRating, at time.Time, reason string, source v1alpha1.Source) {
+//
+// The reason is kept with the rating; why says the same at length, and is what people read in the transition.
+func (e *evaluation) setRating(rating v1alpha1.QualityRating, at time.Time, reason, why string, source v1alpha1.Source) {
 	s := &e.s
 	before := s.Rating
 	s.RatingReason, s.RatingSource = reason, source
@@ -89,8 +91,8 @@ func (e *evaluation) setRating(rating v1alpha1.QualityRating, at time.Time, reas
 	}
 	s.Rating, s.RatingSince = rating, at
 	message := fmt.Sprintf("the quality rating is %s, it was %s", rating, before)
-	if reason != "" {
-		message += ": " + reason
+	if why != "" {
+		message += ": " + why
 	}
 	e.say(at, v1alpha1.ReasonQualityChanged, string(before), string(rating), message)
 

@@ -8,6 +8,9 @@
 //	3  flag.go          Low warns, then lowers          6  verification.go  verification lifts the tier
 //	9  reports.go       what Meta reports wins          7  escalation.go    no way to a human is Low
 //	10 ladder.go        Unlimited is a tier without a limit
+//	8  template.go      a template rated Low is flagged or paused, then blocked
+//
+// What makes a rating where Meta reports none is in quality.go, what a portfolio shares in portfolio.go.
 package rules
 
 import (
@@ -23,6 +26,8 @@ import (
 type Policy struct {
 	// Name of the MessagingPolicy.
 	Name string
+	// Scope is what a limit belongs to.
+	Scope v1alpha1.Scope
 
 	// Measure and Window are what counts against the limit, and over which rolling time.
 	Measure v1alpha1.Measure
@@ -38,6 +43,18 @@ type Policy struct {
 	BlockAfter time.Duration
 	// RequireHumanEscalation rates a number without a direct way to a human Low.
 	RequireHumanEscalation bool
+
+	// QualityWindow is the rolling window of the feedback that makes a rating, where Meta reports none.
+	QualityWindow time.Duration
+	// MediumFrom and LowFrom are how many complaining users per thousand reached users make Medium and Low; zero where only
+	// reported ratings count.
+	MediumFrom, LowFrom int64
+
+	// Templates say what becomes of a template that is rated Low.
+	Templates TemplateRules
+
+	member, portfolio *Policy // see Member and Portfolio
+	role              role
 
 	tiers           []tier // lowest first
 	startUnverified Tier
@@ -78,6 +95,7 @@ const longest = 30 * 24 * time.Hour
 func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 	p := &Policy{
 		Name:                   name,
+		Scope:                  spec.Scope,
 		Measure:                spec.Counting.Measure,
 		Window:                 hours(spec.Counting.WindowHours),
 		ServiceWindow:          24 * time.Hour,
@@ -85,6 +103,12 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 		Recovery:               hours(spec.Flag.RecoveryHours),
 		BlockAfter:             hours(spec.Block.AfterHours),
 		RequireHumanEscalation: spec.HumanEscalation == v1alpha1.HumanEscalationRequire,
+		QualityWindow:          hours(spec.Quality.WindowHours),
+		MediumFrom:             int64(spec.Quality.MediumPerThousand),
+		LowFrom:                int64(spec.Quality.LowPerThousand),
+	}
+	if p.Scope != v1alpha1.ScopeNumber && p.Scope != v1alpha1.ScopePortfolio {
+		return nil, fmt.Errorf("scope is %q: it must be Number or Portfolio", p.Scope)
 	}
 	if spec.Counting.ServiceWindowHours != 0 {
 		p.ServiceWindow = hours(spec.Counting.ServiceWindowHours)
@@ -110,6 +134,15 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 	}
 	if (p.Grace == 0) != (p.Recovery == 0) {
 		return nil, fmt.Errorf("flag: graceHours and recoveryHours must be set together")
+	}
+	if p.Scope == v1alpha1.ScopePortfolio && (p.Grace > 0 || p.BlockAfter > 0) {
+		return nil, fmt.Errorf("scope is Portfolio: leave out flag and block, since the rating of one number lowers nothing that all share")
+	}
+	if err := p.compileQuality(&spec.Quality); err != nil {
+		return nil, err
+	}
+	if err := p.compileTemplates(&spec.Templates); err != nil {
+		return nil, err
 	}
 	if len(spec.Tiers) == 0 {
 		return nil, fmt.Errorf("tiers is empty: a policy needs at least one tier")
@@ -153,6 +186,7 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 	if above(p.startUnverified.Limit, p.startVerified.Limit) {
 		return nil, fmt.Errorf("start.verified is %q, a lower tier than start.unverified: verification must not lower the limit", spec.Start.Verified)
 	}
+	p.member, p.portfolio = p.withRole(member), p.withRole(portfolio)
 	return p, nil
 }
 

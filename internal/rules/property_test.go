@@ -29,14 +29,14 @@ func (d everyDelivery) Count(_ v1alpha1.Measure, from, to time.Time) int64 {
 	return int64(len(d.within(from, to)))
 }
 
-func (d everyDelivery) Nth(n int64, from, to time.Time) time.Time {
+func (d everyDelivery) Nth(_ v1alpha1.Measure, n int64, from, to time.Time) time.Time {
 	if in := d.within(from, to); n >= 1 && int64(len(in)) >= n {
 		return in[n-1]
 	}
 	return time.Time{}
 }
 
-func (d everyDelivery) Last(from, to time.Time) time.Time {
+func (d everyDelivery) Last(_ v1alpha1.Measure, from, to time.Time) time.Time {
 	if in := d.within(from, to); len(in) > 0 {
 		return in[len(in)-1]
 	}
@@ -51,7 +51,7 @@ func (d everyDelivery) FallsBelow(_ v1alpha1.Measure, window time.Duration, limi
 	return in[int64(len(in))-limit].Add(window)
 }
 
-var policyNames = []string{"chat-api", "botmaker", "taqnyat", "quality-based", "netcore", "meta-2020", "meta-2023"}
+var policyNames = []string{"chat-api", "botmaker", "taqnyat", "quality-based", "netcore", "meta-2020", "meta-2023", "meta-2025"}
 
 // story is a random life: deliveries in bursts, and reports of every kind.
 type story struct {

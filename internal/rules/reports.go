@@ -18,12 +18,23 @@ func (e *evaluation) report(r Report) {
 	if at.After(e.now) {
 		at = e.now
 	}
+	if !e.p.role.hears(r.Kind) {
+		return
+	}
 	switch r.Kind {
+	case ReportStanding:
+		e.standing(v1alpha1.QualityRating(r.Value), at, r.Reason)
+	case ReportIncrease:
+		e.reportIncrease(v1alpha1.IncreaseDecision(r.Value), at, r.Reason)
 	case ReportQuality:
 		e.reportQuality(v1alpha1.QualityRating(r.Value), at, r.Reason)
 	case ReportLimit:
 		e.reportLimit(r.Value, at)
 	case ReportConnection:
+		if e.p.role == portfolio {
+			e.able(v1alpha1.State(r.Value), at)
+			return
+		}
 		e.reportConnection(v1alpha1.State(r.Value), at)
 	case ReportVerification:
 		e.reportVerification(v1alpha1.Verification(r.Value), at)
@@ -40,7 +51,7 @@ func (e *evaluation) reportQuality(rating v1alpha1.QualityRating, at time.Time, 
 	if e.lacksHumanAttention() {
 		return // Low for another reason, whatever is reported
 	}
-	e.setRating(rating, at, reason, v1alpha1.FromReport)
+	e.setRating(rating, at, reason, reason, v1alpha1.FromReport)
 }
 
 func (e *evaluation) reportLimit(value string, at time.Time) {
@@ -57,6 +68,7 @@ func (e *evaluation) reportLimit(value string, at time.Time) {
 		return
 	}
 	s.LimitReported = at
+	s.Increase, s.IncreaseReported, s.IncreaseReason = "", time.Time{}, ""
 	if at.Before(s.TierSince) {
 		if s.Tier != e.p.Start(s.Verification) {
 			return // the number has risen or fallen since

@@ -6,7 +6,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// State is all that the engine remembers of a number. Times are whole seconds in UTC; zero means that it is not so.
+// State is all that the engine remembers of a number or a portfolio. Times are whole seconds in UTC; zero means that it is not so.
 type State struct {
 	// EvaluatedAt is the instant up to which the rules have run.
 	EvaluatedAt time.Time
@@ -50,6 +50,11 @@ type State struct {
 	VerificationSource v1alpha1.Source // FromReport once Meta said it, else FromPolicy
 	// VerificationReported is when Meta last reported the verification.
 	VerificationReported time.Time
+
+	// Increase is Meta's answer to an increase of the limit that it did not grant; empty where none stands.
+	Increase         v1alpha1.IncreaseDecision
+	IncreaseReported time.Time
+	IncreaseReason   string
 }
 
 // Initial is the state of a number at its first sight: connected, quality unknown, at the start tier of its verification.

@@ -17,6 +17,9 @@ import (
 // of 2,000 users in a 7-day period." seeds/003: "Its quality rating is not in the Red state, AND it messages 50% the
 // number of customers of its current limit in a maximum window of 7 days."
 func (e *evaluation) upgrade() {
+	if e.f.Template.Rating != "" {
+		e.cancelUnfit(e.now)
+	}
 	for {
 		to, way := e.p.next(e.s.Tier.Limit)
 		if way == nil {
@@ -57,7 +60,7 @@ func (e *evaluation) eligible(way *wayUp) bool {
 	if e.f.Usage.Count(way.measure, from, e.now) < way.required(e.s.Tier.Limit) {
 		return false
 	}
-	return way.span == 0 || !e.f.Usage.Nth(1, from, e.now).Add(way.span).After(e.now)
+	return way.span == 0 || !e.f.Usage.Nth(way.measure, 1, from, e.now).Add(way.span).After(e.now)
 }
 
 // missingForUpgrade is how much more of the measure makes what the next tier requires; endless while that brings nothing.
@@ -94,9 +97,15 @@ func (e *evaluation) cancels(way *wayUp) string {
 	case e.s.Flagged():
 		return "the number is flagged"
 	case rank(e.s.Rating) < rank(way.minimumQuality):
-		return fmt.Sprintf("the quality rating is %s and must be at least %s", e.s.Rating, way.minimumQuality)
+		of := ""
+		if e.p.role == portfolio && e.s.RatingReason != "" {
+			of = " of " + e.s.RatingReason
+		}
+		return fmt.Sprintf("the quality rating%s is %s and must be at least %s", of, e.s.Rating, way.minimumQuality)
+	case e.f.Template.Rating != "" && rank(e.f.Template.Rating) < rank(way.minimumQuality):
+		return fmt.Sprintf("the quality rating of %s is %s and must be at least %s", e.f.Template.Name, e.f.Template.Rating, way.minimumQuality)
 	}
-	return ""
+	return e.denied()
 }
 
 // countedFrom is the instant after which deliveries count for the upgrade. Meta has seen those before a lower limit that
@@ -130,7 +139,7 @@ func (e *evaluation) spanDue() time.Time {
 	if e.f.Usage.Count(way.measure, from, e.now) < way.required(e.s.Tier.Limit) {
 		return time.Time{}
 	}
-	return e.f.Usage.Nth(1, from, e.now).Add(way.span)
+	return e.f.Usage.Nth(way.measure, 1, from, e.now).Add(way.span)
 }
 
 func (e *evaluation) achievement(way *wayUp) string {

@@ -1,0 +1,122 @@
+package rules
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Quality from feedback. Where Meta reports no rating, it is what users do about the number: complaining users per thousand
+// users that a message was delivered to, over the policy's quality window. The thresholds are the policy author's, since
+// Meta publishes none. A rating that Meta has reported wins for good.
+//
+// seeds/002: "This rating is determined by the feedback from your customers, such as the reason to block your phone number
+// and other reporting issues."
+func (e *evaluation) feedback() {
+	if !e.ratesFeedback() {
+		return
+	}
+	if rating, reason, why := e.feedbackRating(); rating != e.s.Rating {
+		e.setRating(rating, e.now, reason, why, v1alpha1.FromPolicy)
+	}
+}
+
+// ratesFeedback says whether feedback makes the rating.
+func (e *evaluation) ratesFeedback() bool {
+	return e.p.LowFrom > 0 && e.s.Reported == "" && !e.lacksHumanAttention()
+}
+
+func (e *evaluation) feedbackRating() (rating v1alpha1.QualityRating, reason, why string) {
+	complaining, reached := e.within(MeasureComplaining), e.within(MeasureReached)
+	why = fmt.Sprintf("%d of %d users reached within %s complained", complaining, reached, words(e.p.QualityWindow))
+	switch {
+	case complaining == 0 && reached == 0:
+		return v1alpha1.QualityUnknown, "", "nobody was reached within " + words(e.p.QualityWindow)
+	case complaining*1000 >= e.p.LowFrom*reached:
+		return v1alpha1.QualityLow, v1alpha1.ReasonUserFeedback, fmt.Sprintf("%s, %d in a thousand make it Low", why, e.p.LowFrom)
+	case complaining*1000 >= e.p.MediumFrom*reached:
+		return v1alpha1.QualityMedium, v1alpha1.ReasonUserFeedback, fmt.Sprintf("%s, %d in a thousand make it Medium", why, e.p.MediumFrom)
+	}
+	return v1alpha1.QualityHigh, "", why
+}
+
+func (e *evaluation) within(measure v1alpha1.Measure) int64 {
+	return e.f.Usage.Count(measure, e.now.Add(-e.p.QualityWindow), e.now)
+}
+
+// feedbackDue is the next instant at which the rating from feedback can change by itself: feedback leaves the window, or so
+// many of the users reached do that those who complained weigh more. Zero if there is none.
+func (e *evaluation) feedbackDue() time.Time {
+	if !e.ratesFeedback() {
+		return time.Time{}
+	}
+	complaining, reached := e.within(MeasureComplaining), e.within(MeasureReached)
+	if complaining == 0 {
+		if reached == 0 {
+			return time.Time{}
+		}
+		return e.f.Usage.FallsBelow(MeasureReached, e.p.QualityWindow, 1, e.now)
+	}
+	due := e.f.Usage.FallsBelow(MeasureComplaining, e.p.QualityWindow, complaining, e.now)
+	for _, threshold := range [...]int64{e.p.MediumFrom, e.p.LowFrom} {
+		if most := complaining * 1000 / threshold; reached > most {
+			due = earlier(due, e.f.Usage.FallsBelow(MeasureReached, e.p.QualityWindow, most+1, e.now))
+		}
+	}
+	return due
+}
+
+// feedbackCrossing is the first instant in (from, to] at which feedback comes in, or at which enough further users are
+// reached for a better rating; to if there is none.
+func (e *evaluation) feedbackCrossing(from, to time.Time) time.Time {
+	if first := e.f.Usage.Nth(MeasureComplaining, 1, from, to); !first.IsZero() {
+		to = first
+	}
+	then := evaluation{p: e.p, f: e.f, s: e.s, now: from}
+	for {
+		missing := then.missingForBetter()
+		if missing <= 0 && then.now.After(from) {
+			return then.now
+		}
+		next := e.f.Usage.Nth(MeasureReached, max(1, missing), then.now, to)
+		if next.IsZero() {
+			return to
+		}
+		then.now = next
+	}
+}
+
+// missingForBetter is how many more users must be reached for a better rating; endless while none is.
+func (e *evaluation) missingForBetter() int64 {
+	threshold := e.p.MediumFrom
+	switch e.s.Rating {
+	case v1alpha1.QualityHigh:
+		return math.MaxInt64
+	case v1alpha1.QualityLow:
+		threshold = e.p.LowFrom
+	}
+	return e.within(MeasureComplaining)*1000/threshold + 1 - e.within(MeasureReached)
+}
+
+func (p *Policy) compileQuality(spec *v1alpha1.QualityRules) error {
+	if err := checkWindow("quality.windowHours", p.QualityWindow); err != nil {
+		return err
+	}
+	if (spec.MediumPerThousand == 0) != (spec.LowPerThousand == 0) {
+		return fmt.Errorf("quality: mediumPerThousand and lowPerThousand must be set together")
+	}
+	for _, threshold := range []struct {
+		field string
+		value int32
+	}{{"mediumPerThousand", spec.MediumPerThousand}, {"lowPerThousand", spec.LowPerThousand}} {
+		if threshold.value < 0 || threshold.value > 1000 {
+			return fmt.Errorf("quality.%s is %d: it must be between 1 and 1000, or left out", threshold.field, threshold.value)
+		}
+	}
+	if spec.LowPerThousand > 0 && spec.MediumPerThousand >= spec.LowPerThousand {
+		return fmt.Errorf("quality.mediumPerThousand is %d: it must be less than lowPerThousand, which is %d", spec.MediumPerThousand, spec.LowPerThousand)
+	}
+	return nil
+}

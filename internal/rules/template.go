@@ -1,0 +1,277 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// TemplateRules say what becomes of a template that is rated Low; at most one of the two is set.
+type TemplateRules struct {
+	// BlockAfter is how long it stays flagged before it is blocked.
+	BlockAfter time.Duration
+	// Pauses are how long it is paused, the first time, the second and so on; after the last of them it is blocked.
+	Pauses []time.Duration
+}
+
+func (p *Policy) compileTemplates(spec *v1alpha1.TemplateRules) error {
+	if spec.BlockAfterHours != nil && len(spec.PauseHours) > 0 {
+		return fmt.Errorf("templates: set one of blockAfterHours and pauseHours, not both")
+	}
+	if after := spec.BlockAfterHours; after != nil {
+		if *after < 1 || *after > 8760 {
+			return fmt.Errorf("templates.blockAfterHours is %d: it must be between 1 and 8760", *after)
+		}
+		p.Templates.BlockAfter = hours(*after)
+	}
+	for i, pause := range spec.PauseHours {
+		if pause < 1 || pause > 8760 {
+			return fmt.Errorf("templates.pauseHours[%d] is %d: it must be between 1 and 8760", i, pause)
+		}
+		p.Templates.Pauses = append(p.Templates.Pauses, hours(pause))
+	}
+	return nil
+}
+
+// TemplateState is all that the engine remembers of a message template. Times are whole seconds in UTC; zero means that it
+// is not so.
+type TemplateState struct {
+	// EvaluatedAt is the instant up to which the rules have run.
+	EvaluatedAt time.Time
+
+	State  v1alpha1.TemplateState
+	Since  time.Time
+	Until  time.Time // end of a flag or a pause; zero where only Meta knows
+	Source v1alpha1.Source
+	// StateReported is when Meta last reported a state.
+	StateReported time.Time
+
+	Rating      v1alpha1.QualityRating
+	RatingSince time.Time
+	// RatingReported is when Meta last reported a rating, or an edit.
+	RatingReported time.Time
+
+	// Pauses is how often the template was paused for its quality.
+	Pauses int
+}
+
+// InitialTemplate is the state of a template at its first sight: approved, quality unknown.
+func InitialTemplate(now time.Time) TemplateState {
+	now = now.UTC().Truncate(time.Second)
+	return TemplateState{
+		EvaluatedAt: now,
+		State:       v1alpha1.TemplateApproved,
+		Since:       now,
+		Source:      v1alpha1.FromPolicy,
+		Rating:      v1alpha1.QualityUnknown,
+		RatingSince: now,
+	}
+}
+
+// AdvanceTemplate runs rule 8 for a template from the instant that the state was evaluated at to now. It returns the new
+// state, what happened in order of time, and the next instant at which something can change by itself (zero if there is
+// none). Where a report and a deadline fall on one instant, the report comes first.
+func AdvanceTemplate(p *Policy, reports []Report, s TemplateState, now time.Time) (TemplateState, []Transition, time.Time) {
+	now = latest(now.UTC().Truncate(time.Second), s.EvaluatedAt)
+	e := templateEvaluation{rules: &p.Templates, s: s}
+	pending := slices.Clone(reports)
+	slices.SortStableFunc(pending, func(a, b Report) int { return a.At.Compare(b.At) })
+	for _, r := range pending {
+		at := earlier(r.At.UTC().Truncate(time.Second), now)
+		e.expire(at.Add(-time.Second))
+		e.report(r, at)
+	}
+	e.expire(now)
+	e.s.EvaluatedAt = now
+	return e.s, e.transitions, e.s.Until
+}
+
+// AdoptTemplate brings a state that other rules led to under this policy: a flag or pause that these rules know of begins
+// anew, one that they do not know of ends.
+func AdoptTemplate(p *Policy, s TemplateState, now time.Time) (TemplateState, []Transition) {
+	now = latest(now.UTC().Truncate(time.Second), s.EvaluatedAt)
+	e := templateEvaluation{rules: &p.Templates, s: s}
+	e.s.EvaluatedAt = now
+	if s.Source == v1alpha1.FromReport {
+		return e.s, nil
+	}
+	switch {
+	case s.State == v1alpha1.TemplateFlagged && p.Templates.BlockAfter > 0:
+		e.s.Until = now.Add(p.Templates.BlockAfter)
+	case s.State == v1alpha1.TemplateFlagged:
+		e.change(v1alpha1.TemplateApproved, now, time.Time{}, v1alpha1.FromPolicy)
+		e.say(now, v1alpha1.ReasonTemplateFlagCleared, "the rules of policy "+p.Name+" flag no templates")
+	case s.State == v1alpha1.TemplatePaused && len(p.Templates.Pauses) == 0:
+		e.change(v1alpha1.TemplateApproved, now, time.Time{}, v1alpha1.FromPolicy)
+		e.say(now, v1alpha1.ReasonTemplateResumed, "the rules of policy "+p.Name+" pause no templates")
+	}
+	return e.s, e.transitions
+}
+
+// templateEvaluation is one run of rule 8.
+type templateEvaluation struct {
+	rules       *TemplateRules
+	s           TemplateState
+	transitions []Transition
+}
+
+func (e *templateEvaluation) say(at time.Time, reason v1alpha1.TransitionReason, message string) {
+	e.transitions = append(e.transitions, Transition{Time: at, Reason: reason, Message: message})
+}
+
+func (e *templateEvaluation) change(to v1alpha1.TemplateState, at, until time.Time, source v1alpha1.Source) {
+	e.s.State, e.s.Since, e.s.Until, e.s.Source = to, at, until, source
+}
+
+// expire lets a deadline at or before an instant happen.
+func (e *templateEvaluation) expire(by time.Time) {
+	due := e.s.Until
+	if due.IsZero() || due.After(by) {
+		return
+	}
+	switch e.s.State {
+	case v1alpha1.TemplateFlagged:
+		since := e.s.Since
+		e.change(v1alpha1.TemplateBlocked, due, time.Time{}, v1alpha1.FromPolicy)
+		e.say(due, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the template was neither edited nor rated better for %s, since %s", words(due.Sub(since)), stamp(since)))
+	case v1alpha1.TemplatePaused:
+		since := e.s.Since
+		e.change(v1alpha1.TemplateApproved, due, time.Time{}, v1alpha1.FromPolicy)
+		e.say(due, v1alpha1.ReasonTemplateResumed, fmt.Sprintf("the pause of %s is over", words(due.Sub(since))))
+	}
+}
+
+func (e *templateEvaluation) report(r Report, at time.Time) {
+	s := &e.s
+	switch r.Kind {
+	case ReportQuality:
+		rating := v1alpha1.QualityRating(r.Value)
+		// A report of Unknown keeps the rating before it, as for numbers.
+		if rank(rating) == 0 || rating == v1alpha1.QualityUnknown || at.Before(s.RatingReported) {
+			return
+		}
+		s.RatingReported = at
+		e.rate(rating, at, r.Reason)
+	case ReportTemplate:
+		if r.Value == templateEdited {
+			if !at.Before(s.RatingReported) {
+				s.RatingReported = at
+				e.edited(at)
+			}
+			return
+		}
+		if at.Before(s.StateReported) || r.Value == templateApproved && at.Before(s.Since) {
+			return // something has happened to the template since
+		}
+		e.reportState(r.Value, latest(at, s.Since), r.Reason)
+	}
+}
+
+// The states of a template that Meta reports.
+const (
+	templateApproved = "Approved"
+	templatePaused   = "Paused"
+	templateDisabled = "Disabled"
+	templateEdited   = "Edited"
+)
+
+// Rule 8. A template that is rated Low is flagged, and blocked after some days unless it is edited or rated better; or, by
+// Meta's rules of today, it is paused for 3 hours, the second time for 6, and then blocked.
+//
+// seeds/000: "You are given 7 days to fix it — You must edit the message template in such a way that WhatsApp users stop
+// perceiving it as spam, otherwise the template will be blocked."
+func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, reason string) {
+	s := &e.s
+	if before := s.Rating; rating != before {
+		s.Rating, s.RatingSince = rating, at
+		message := fmt.Sprintf("the quality rating is %s, it was %s", rating, before)
+		if reason != "" {
+			message += ": " + reason
+		}
+		e.transitions = append(e.transitions, Transition{Time: at, Reason: v1alpha1.ReasonQualityChanged, From: string(before), To: string(rating), Message: message})
+	}
+	switch {
+	case rating != v1alpha1.QualityLow:
+		if s.State == v1alpha1.TemplateFlagged {
+			e.clear(at, fmt.Sprintf("the template is rated %s", rating))
+		}
+	case s.State == v1alpha1.TemplateApproved && e.rules.BlockAfter > 0:
+		until := at.Add(e.rules.BlockAfter)
+		e.change(v1alpha1.TemplateFlagged, at, until, v1alpha1.FromPolicy)
+		e.say(at, v1alpha1.ReasonTemplateFlagged, fmt.Sprintf("the quality rating is Low: the template is blocked at %s unless it is edited or rated better before", stamp(until)))
+	case s.State == v1alpha1.TemplateApproved && s.Pauses < len(e.rules.Pauses):
+		e.pause(at, v1alpha1.FromPolicy, "the quality rating is Low")
+	case s.State == v1alpha1.TemplateApproved && len(e.rules.Pauses) > 0:
+		e.change(v1alpha1.TemplateBlocked, at, time.Time{}, v1alpha1.FromPolicy)
+		e.say(at, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the quality rating is Low again after %d pauses", s.Pauses))
+	}
+}
+
+// edited takes a new wording: what users thought of the old one says nothing about it.
+func (e *templateEvaluation) edited(at time.Time) {
+	s := &e.s
+	if before := s.Rating; before != v1alpha1.QualityUnknown {
+		s.Rating, s.RatingSince = v1alpha1.QualityUnknown, at
+		e.transitions = append(e.transitions, Transition{Time: at, Reason: v1alpha1.ReasonQualityChanged, From: string(before),
+			To: string(v1alpha1.QualityUnknown), Message: "the template was edited and is rated anew"})
+	}
+	if s.State == v1alpha1.TemplateFlagged {
+		e.clear(at, "the template was edited")
+	}
+}
+
+func (e *templateEvaluation) clear(at time.Time, why string) {
+	since := e.s.Since
+	e.change(v1alpha1.TemplateApproved, at, time.Time{}, v1alpha1.FromPolicy)
+	e.say(at, v1alpha1.ReasonTemplateFlagCleared, fmt.Sprintf("the flag of %s ends: %s", stamp(since), why))
+}
+
+// pause begins the next pause of the ladder.
+func (e *templateEvaluation) pause(at time.Time, source v1alpha1.Source, why string) {
+	e.s.Pauses++
+	until := at.Add(e.rules.Pauses[e.s.Pauses-1])
+	e.change(v1alpha1.TemplatePaused, at, until, source)
+	e.say(at, v1alpha1.ReasonTemplatePaused, fmt.Sprintf("%s: pause %d of %d, until %s", why, e.s.Pauses, len(e.rules.Pauses), stamp(until)))
+}
+
+// reportState takes a state that Meta reports (rule 9).
+func (e *templateEvaluation) reportState(to string, at time.Time, reason string) {
+	s := &e.s
+	why := ""
+	if reason != "" {
+		why = ": " + reason
+	}
+	switch to {
+	case templateApproved:
+		switch s.State {
+		case v1alpha1.TemplateFlagged:
+			e.clear(at, "Meta reports the template as approved"+why)
+		case v1alpha1.TemplatePaused, v1alpha1.TemplateBlocked:
+			e.change(v1alpha1.TemplateApproved, at, time.Time{}, v1alpha1.FromReport)
+			e.say(at, v1alpha1.ReasonTemplateResumed, "Meta reports the template as approved"+why)
+		}
+	case templatePaused:
+		switch {
+		case s.State == v1alpha1.TemplatePaused || s.State == v1alpha1.TemplateBlocked:
+		case reason != pausedByPacing && s.Pauses < len(e.rules.Pauses):
+			e.pause(at, v1alpha1.FromReport, "Meta reports the template as paused"+why)
+		default:
+			// Not for its quality, or by rules that the policy does not have: only Meta knows until when.
+			e.change(v1alpha1.TemplatePaused, at, time.Time{}, v1alpha1.FromReport)
+			e.say(at, v1alpha1.ReasonTemplatePaused, "Meta reports the template as paused"+why)
+		}
+	case templateDisabled:
+		if s.State != v1alpha1.TemplateBlocked {
+			e.change(v1alpha1.TemplateBlocked, at, time.Time{}, v1alpha1.FromReport)
+			e.say(at, v1alpha1.ReasonTemplateBlocked, "Meta reports the template as disabled"+why)
+		}
+	default:
+		return
+	}
+	s.StateReported, s.Source = at, v1alpha1.FromReport
+}
+
+// pausedByPacing is Meta's reason for a pause that is no step of the ladder and does not end by itself.
+const pausedByPacing = "RATE_LIMITING_PAUSE"
