@@ -159,7 +159,6 @@ func TestMessagingPolicyIsChecked(t *testing.T) {
 	}{
 		{"a policy", func(*v1alpha1.MessagingPolicySpec) {}, ""},
 		{"everything that can be said", func(s *v1alpha1.MessagingPolicySpec) {
-			s.Scope = v1alpha1.ScopePortfolio
 			s.Tiers[0].Upgrade = v1alpha1.Upgrade{Measure: v1alpha1.MeasureUniqueUsers, Threshold: new(int64(2000)), WindowHours: 720, MinimumQuality: v1alpha1.QualityHigh}
 			s.Counting.ServiceWindowHours = 72
 			s.Upgrade.MinimumSpanHours, s.Upgrade.DelayHours, s.Upgrade.AfterFlag = 48, 6, v1alpha1.AfterFlagRestart
@@ -169,6 +168,9 @@ func TestMessagingPolicyIsChecked(t *testing.T) {
 			s.HumanEscalation = v1alpha1.HumanEscalationRequire
 			s.Templates.PauseHours = []int32{3, 6}
 		}, ""},
+		{"a flag that would lower what a portfolio shares", func(s *v1alpha1.MessagingPolicySpec) {
+			s.Scope, s.Flag = v1alpha1.ScopePortfolio, v1alpha1.FlagRules{GraceHours: 168, RecoveryHours: 168}
+		}, "leave out flag and block under scope Portfolio"},
 		{"a way up on every tier, and none for all", func(s *v1alpha1.MessagingPolicySpec) {
 			for i := range s.Tiers[:2] {
 				s.Tiers[i].Upgrade = s.Upgrade
