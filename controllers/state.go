@@ -72,9 +72,9 @@ func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.S
 	grace, falls, clear := rules.Deadlines(policy, s)
 
 	status.PolicyName = policy.Name
+	status.Portfolio = ""
 	status.State = s.Shown()
-	status.Tier = v1alpha1.TierStatus{Name: s.Tier.Name, Limit: s.Tier.Limit, SinceTime: at(s.TierSince), Source: s.TierSource,
-		ReportedTime: at(s.LimitReported), LoweredTime: at(s.LimitLowered)}
+	status.Tier = tierStatus(&s)
 	status.Quality = v1alpha1.QualityStatus{
 		Rating:         s.Rating,
 		SinceTime:      at(s.RatingSince),
@@ -99,62 +99,100 @@ func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.S
 		}
 	}
 	status.FlagClearedTime = at(s.FlagEnded)
-	status.Restriction = v1alpha1.RestrictionStatus{}
-	if s.Restricted() {
-		status.Restriction = v1alpha1.RestrictionStatus{
-			SinceTime: at(s.RestrictedSince),
-			UntilTime: at(s.RestrictedUntil),
-			Source:    s.RestrictedSource,
-		}
-	}
+	status.Restriction = restrictionStatus(&s)
 	status.Connection = v1alpha1.ConnectionStatus{State: s.Connection, SinceTime: at(s.ConnectionSince), Source: s.ConnectionSource,
 		ReportedTime: at(s.ConnectionReported)}
-	status.Verification = v1alpha1.VerificationStatus{State: s.Verification, SinceTime: at(s.VerificationSince), Source: s.VerificationSource,
-		ReportedTime: at(s.VerificationReported)}
+	status.Verification = verificationStatus(&s)
 	status.NextDeadlineTime = at(next)
+}
+
+func tierStatus(s *rules.State) v1alpha1.TierStatus {
+	return v1alpha1.TierStatus{Name: s.Tier.Name, Limit: s.Tier.Limit, SinceTime: at(s.TierSince), Source: s.TierSource,
+		ReportedTime: at(s.LimitReported), LoweredTime: at(s.LimitLowered)}
+}
+
+func restrictionStatus(s *rules.State) v1alpha1.RestrictionStatus {
+	if !s.Restricted() {
+		return v1alpha1.RestrictionStatus{}
+	}
+	return v1alpha1.RestrictionStatus{SinceTime: at(s.RestrictedSince), UntilTime: at(s.RestrictedUntil), Source: s.RestrictedSource}
+}
+
+func verificationStatus(s *rules.State) v1alpha1.VerificationStatus {
+	return v1alpha1.VerificationStatus{State: s.Verification, SinceTime: at(s.VerificationSince), Source: s.VerificationSource,
+		ReportedTime: at(s.VerificationReported)}
+}
+
+// shared writes into a number's status what belongs to its portfolio.
+func shared(status *v1alpha1.PhoneNumberStatus, portfolio *v1alpha1.BusinessPortfolio) {
+	has := &portfolio.Status
+	status.Portfolio = portfolio.Name
+	status.Tier, status.Verification, status.Upgrade = has.Tier, has.Verification, has.Upgrade
+	status.Usage.OwnUsed = status.Usage.Used
+	status.Usage.Used, status.Usage.Remaining, status.Usage.RoomFreesTime = has.Usage.Used, has.Usage.Remaining, has.Usage.RoomFreesTime
+	if status.Restriction.Source != v1alpha1.FromReport {
+		status.Restriction = has.Restriction
+	}
+	if status.Restriction.Source != "" && (status.State == v1alpha1.StateConnected || status.State == v1alpha1.StateFlagged) {
+		status.State = v1alpha1.StateRestricted
+	}
+	status.NextDeadlineTime = at(earliest(utc(status.NextDeadlineTime), utc(has.NextDeadlineTime)))
 }
 
 // counted writes the counts into the status.
 func counted(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, f *rules.Facts, s rules.State) {
+	status.Usage = usageStatus(policy, f.Usage, &s)
+	status.Usage.OwnUsed = status.Usage.Used
+	status.Upgrade = upgradeStatus(policy, f, s)
+}
+
+func usageStatus(policy *rules.Policy, counts rules.Usage, s *rules.State) v1alpha1.UsageStatus {
 	now := s.EvaluatedAt
-	used := rules.Used(policy, f.Usage, now)
+	used := rules.Used(policy, counts, now)
 	usage := v1alpha1.UsageStatus{
 		ObservedTime:     at(now),
 		Used:             &used,
-		UniqueUsers7d:    new(f.Usage.Count(v1alpha1.MeasureUniqueUsers, now.Add(-week), now)),
-		Messages7d:       new(f.Usage.Count(v1alpha1.MeasureMessages, now.Add(-week), now)),
-		LastDeliveryTime: at(f.Usage.Last(v1alpha1.MeasureMessages, now.Add(-30*24*time.Hour), now)),
+		UniqueUsers7d:    new(counts.Count(v1alpha1.MeasureUniqueUsers, now.Add(-week), now)),
+		Messages7d:       new(counts.Count(v1alpha1.MeasureMessages, now.Add(-week), now)),
+		LastDeliveryTime: at(counts.Last(v1alpha1.MeasureMessages, now.Add(-30*24*time.Hour), now)),
 	}
 	if s.Tier.Limit != rules.Unlimited {
 		usage.Remaining = new(max(0, s.Tier.Limit-used))
 	}
 	if used > 0 {
-		usage.RoomFreesTime = at(f.Usage.FallsBelow(policy.Measure, policy.Window, used, now))
+		usage.RoomFreesTime = at(counts.FallsBelow(policy.Measure, policy.Window, used, now))
 	}
-	status.Usage = usage
+	return usage
+}
 
-	status.Upgrade = v1alpha1.UpgradeStatus{}
-	if progress, ok := rules.UpgradeProgress(policy, f, s, now); ok {
-		status.Upgrade = v1alpha1.UpgradeStatus{
-			NextTier:          progress.Next.Name,
-			Required:          progress.Required,
-			Achieved:          &progress.Achieved,
-			EligibleSinceTime: at(s.EligibleSince),
-			EffectiveTime:     at(progress.Effective),
-			CountedFromTime:   at(progress.CountedFrom),
-			Missing:           progress.Missing,
-		}
+func upgradeStatus(policy *rules.Policy, f *rules.Facts, s rules.State) v1alpha1.UpgradeStatus {
+	progress, ok := rules.UpgradeProgress(policy, f, s, s.EvaluatedAt)
+	if !ok {
+		return v1alpha1.UpgradeStatus{}
+	}
+	missing := make([]string, 0, len(progress.Missing))
+	for _, m := range progress.Missing {
+		missing = append(missing, clip(m, 256))
+	}
+	return v1alpha1.UpgradeStatus{
+		NextTier:          progress.Next.Name,
+		Required:          progress.Required,
+		Achieved:          &progress.Achieved,
+		EligibleSinceTime: at(s.EligibleSince),
+		EffectiveTime:     at(progress.Effective),
+		CountedFromTime:   at(progress.CountedFrom),
+		Missing:           missing,
 	}
 }
 
-// happened adds transitions to the history, by time, and drops the oldest.
-func happened(status *v1alpha1.PhoneNumberStatus, transitions []rules.Transition) {
-	history := slices.Clone(status.History)
+// happened adds transitions to a history, by time, and drops the oldest.
+func happened(before []v1alpha1.Transition, transitions []rules.Transition) []v1alpha1.Transition {
+	history := slices.Clone(before)
 	for _, t := range transitions {
 		history = append(history, v1alpha1.Transition{Time: at(t.Time), Reason: t.Reason, From: t.From, To: t.To, Message: clip(t.Message, 1024)})
 	}
 	slices.SortStableFunc(history, func(a, b v1alpha1.Transition) int { return a.Time.Compare(b.Time.Time) })
-	status.History = history[max(0, len(history)-maxHistory):]
+	return history[max(0, len(history)-maxHistory):]
 }
 
 func at(t time.Time) metav1.Time {

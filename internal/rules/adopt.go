@@ -17,7 +17,7 @@ func Adopt(p *Policy, s State, now time.Time) (State, []Transition) {
 
 	e.s.Tier = p.TierOf(e.s.Tier.Limit) // the same limit may go by another name
 	e.s.EligibleSince = time.Time{}
-	if start := p.Start(e.s.Verification); above(start.Limit, e.s.Tier.Limit) && e.s.TierSource != v1alpha1.FromReport {
+	if start := p.Start(e.s.Verification); Above(start.Limit, e.s.Tier.Limit) && e.s.TierSource != v1alpha1.FromReport {
 		from := e.s.Tier
 		e.setTier(start, now, v1alpha1.FromPolicy)
 		e.say(now, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the rules of policy %s start there",

@@ -183,7 +183,7 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 	if p.startVerified, err = p.named("start.verified", spec.Start.Verified); err != nil {
 		return nil, err
 	}
-	if above(p.startUnverified.Limit, p.startVerified.Limit) {
+	if Above(p.startUnverified.Limit, p.startVerified.Limit) {
 		return nil, fmt.Errorf("start.verified is %q, a lower tier than start.unverified: verification must not lower the limit", spec.Start.Verified)
 	}
 	p.member, p.portfolio = p.withRole(member), p.withRole(portfolio)
@@ -279,6 +279,9 @@ func rank(rating v1alpha1.QualityRating) int {
 		return 0
 	}
 }
+
+// Worse says whether one rating is lower than another; Unknown counts as High.
+func Worse(a, b v1alpha1.QualityRating) bool { return rank(a) < rank(b) }
 
 // offLadder is the tier of a reported limit that the policy does not know.
 func offLadder(limit int64) Tier { return Tier{Name: strconv.FormatInt(limit, 10), Limit: limit} }

@@ -68,7 +68,7 @@ func Join(s State) State {
 // Merge gives the portfolio the limit of a number that joins it, if that is higher: "Existing portfolios took the highest
 // limit held by any of their numbers".
 func Merge(p *Policy, s State, limit int64) (State, []Transition) {
-	if !above(limit, s.Tier.Limit) {
+	if !Above(limit, s.Tier.Limit) {
 		return s, nil
 	}
 	e := evaluation{p: p, s: s, now: s.EvaluatedAt}

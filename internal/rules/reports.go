@@ -80,7 +80,7 @@ func (e *evaluation) reportLimit(value string, at time.Time) {
 		return
 	}
 	from, to := s.Tier, e.p.TierOf(limit)
-	if above(from.Limit, to.Limit) {
+	if Above(from.Limit, to.Limit) {
 		s.LimitLowered = at
 	}
 	e.setTier(to, at, v1alpha1.FromReport)
