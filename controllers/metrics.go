@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -132,7 +133,8 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 	}
 	unclaimed := 0
 	for _, number := range f.Ledger.Numbers() {
-		if _, ok := claimed[number]; !ok {
+		// Templates, portfolios and groups of numbers are among them.
+		if _, ok := claimed[number]; !ok && strings.HasPrefix(number, "+") {
 			unclaimed++
 		}
 	}

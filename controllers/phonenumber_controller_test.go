@@ -534,6 +534,8 @@ func TestMetricsNameResourcesOnly(t *testing.T) {
 	number := b.create("netcore")
 	b.deliver(number.Spec.PhoneNumber, 42)
 	b.deliver("+15559999999", 1)
+	b.report(ledger.TemplateSubject("2001", "order_update", "en"), ledger.TemplateReport, "Paused")
+	b.report(ledger.PortfolioSubject("3001"), ledger.IncreaseReport, "Failed")
 	b.reconcile(number)
 	fleet := &Fleet{Numbers: b.Client, Ledger: b.Ledger, Clock: b.Clock}
 	problems, err := testutil.CollectAndLint(fleet)
@@ -546,6 +548,14 @@ func TestMetricsNameResourcesOnly(t *testing.T) {
 	families, err := registry.Gather()
 	b.must(err)
 	text := fmt.Sprint(families)
+	for _, family := range families {
+		if family.GetName() != "numberfleet_unclaimed_phone_numbers" {
+			continue
+		}
+		if got := family.GetMetric()[0].GetGauge().GetValue(); got != 1 {
+			t.Errorf("%v numbers that no resource names", got)
+		}
+	}
 	for _, want := range []string{number.Name, "value:42", "numberfleet_unclaimed_phone_numbers"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the metrics lack %s", want)
