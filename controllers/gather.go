@@ -52,7 +52,7 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 	g.facts = &rules.Facts{
 		Verification:    number.Spec.Verification,
 		HumanEscalation: len(number.Spec.Business.HumanEscalationPaths) > 0 || number.Spec.Appeal.State == v1alpha1.AppealReversed,
-		Usage:           ledger.Number{Ledger: r.Ledger, Number: number.Spec.PhoneNumber},
+		Usage:           ledger.Subject{Ledger: r.Ledger, Name: number.Spec.PhoneNumber},
 	}
 	g.facts.Reports, g.lastReport = reportsAfter(r.Ledger, number.Spec.PhoneNumber, number.Status.ObservedReport)
 	switch {
@@ -182,4 +182,3 @@ func older(a, b *v1alpha1.PhoneNumber) bool {
 	}
 	return a.UID < b.UID
 }
-

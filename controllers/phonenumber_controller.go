@@ -12,11 +12,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -65,11 +63,7 @@ func (r *PhoneNumberReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.BusinessPortfolio{}, handler.EnqueueRequestsFromMapFunc(mapped(r.members))).
 		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(mapped(r.senders))).
 		WatchesRawSource(newUsage(r.Ledger, r.BatchPeriod, r.concerned)).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: r.Concurrency,
-			// Soon back after an outage of the API server: deadlines do not wait a quarter of an hour.
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second),
-		}).
+		WithOptions(controllerOptions(r.Concurrency)).
 		Named("phonenumber").
 		Complete(r)
 }
@@ -91,7 +85,7 @@ func (r *PhoneNumberReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if due(&number.Status, want) {
+	if due(gatedNumber(&number.Status), gatedNumber(want)) {
 		if err := r.write(ctx, &number, want); err != nil {
 			if apierrors.IsConflict(err) {
 				// Someone else wrote first: decide again on what stands there now. Nothing was said yet.
@@ -99,7 +93,9 @@ func (r *PhoneNumberReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 			}
 			return ctrl.Result{}, client.IgnoreNotFound(err)
 		}
-		r.announce(ctx, &number, want, transitions, now)
+		said(ctx, r.Recorder, r.Metrics, &number, transitions)
+		met(r.Metrics, number.Status.NextDeadlineTime, transitions, now)
+		log.FromContext(ctx).V(1).Info("status written", "state", want.State, "tier", want.Tier.Name, "nextDeadline", want.NextDeadlineTime)
 		number.Status = *want
 	}
 	return r.sleep(&number, want, wake, now), nil
@@ -194,29 +190,8 @@ func began(facts *rules.Facts, now time.Time) time.Time {
 
 func (r *PhoneNumberReconciler) write(ctx context.Context, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus) error {
 	ours := *status
-	ours.Conditions = owned(status.Conditions)
+	ours.Conditions, ours.Notifications = owned(status.Conditions), nil
 	return applyStatus(ctx, r.Client, r.Metrics, number, &ours)
-}
-
-// announce says what happened, once it stands in the status.
-func (r *PhoneNumberReconciler) announce(ctx context.Context, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, transitions []rules.Transition, now time.Time) {
-	logger := log.FromContext(ctx)
-	for _, t := range transitions {
-		logger.Info("transition", "reason", t.Reason, "from", t.From, "to", t.To, "at", t.Time)
-		announce(r.Recorder, number, t)
-		r.Metrics.happened(t)
-	}
-	if was := number.Status.NextDeadlineTime; len(transitions) > 0 && !was.IsZero() && !was.After(now) {
-		r.Metrics.deadlineMet(now.Sub(was.Time))
-	}
-	logger.V(1).Info("status written", "state", status.State, "tier", status.Tier.Name, "nextDeadline", status.NextDeadlineTime)
-}
-
-// wakeUp is what decides when a number is looked at again without news.
-type wakeUp struct {
-	policy *rules.Policy // nil: not before news
-	usage  rules.Usage
-	next   time.Time
 }
 
 // sleep is how long nothing changes by itself: until the next deadline of the rules, or until the counts in the status
@@ -226,14 +201,11 @@ func (r *PhoneNumberReconciler) sleep(number *v1alpha1.PhoneNumber, want *v1alph
 		return ctrl.Result{}
 	}
 	expiry := r.Ledger.NextExpiry(number.Spec.PhoneNumber, now, append(wake.policy.Windows(), week)...)
-	// An event may be stamped ahead of our clock: it counts once the clock is there.
-	ahead := wake.usage.Nth(v1alpha1.MeasureMessages, 1, now, now.Add(ledger.Ahead))
-	until := earliest(earliest(wake.next, ahead), refresh(&number.Status, want, wake.policy, wake.usage, expiry, now))
-	if until.IsZero() {
-		return ctrl.Result{}
+	used := wake.usage
+	if want.Portfolio != "" {
+		used = nil
 	}
-	// At the priority of news: the first reconciles after a start have a low one, and would hand it on.
-	return ctrl.Result{RequeueAfter: max(r.Clock.Wait(until), time.Millisecond), Priority: new(0)}
+	return sleepUntil(r.Clock, wake.until(refresh(gatedNumber(&number.Status), gatedNumber(want), wake.policy, used, expiry, now), now))
 }
 
 // concerned are the reconciles of the numbers that something was received for.

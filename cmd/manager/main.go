@@ -133,14 +133,27 @@ func run(ctx context.Context, f flags) (err error) {
 	known := numbers{manager.GetClient()}
 	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has})
 
-	reconciler := &controllers.PhoneNumberReconciler{
-		Client: manager.GetClient(), Clock: clk, Ledger: book,
-		Recorder:    manager.GetEventRecorder("numberfleet"),
-		Metrics:     controllers.NewMetrics(metrics.Registry),
-		BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
+	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer()); err != nil {
+		return err
 	}
-	if err := reconciler.SetupWithManager(ctx, manager); err != nil {
-		return fmt.Errorf("set up the controller of phone numbers: %w", err)
+	recorder, measured := manager.GetEventRecorder("numberfleet"), controllers.NewMetrics(metrics.Registry)
+	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
+		&controllers.PhoneNumberReconciler{
+			Client: manager.GetClient(), Clock: clk, Ledger: book, Recorder: recorder, Metrics: measured,
+			BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
+		},
+		&controllers.BusinessPortfolioReconciler{
+			Client: manager.GetClient(), Clock: clk, Ledger: book, Recorder: recorder, Metrics: measured,
+			BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
+		},
+		&controllers.MessageTemplateReconciler{
+			Client: manager.GetClient(), Clock: clk, Ledger: book, Recorder: recorder, Metrics: measured,
+			BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
+		},
+	} {
+		if err := reconciler.SetupWithManager(manager); err != nil {
+			return fmt.Errorf("set up the controllers: %w", err)
+		}
 	}
 	// +kubebuilder:scaffold:builder
 	metrics.Registry.MustRegister(&controllers.Fleet{Numbers: manager.GetClient(), Ledger: book, Clock: clk})

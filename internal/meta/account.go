@@ -101,6 +101,8 @@ func (r *reader) templateEvent(value *fastjson.Value) (Report, error) {
 		return Report{Kind: Quality, Value: "Low", Reason: event}, nil
 	case title == "UNPAUSE": // whatever the event is called
 		state = templateStates[title]
+	case event == "LOCKED" && strings.HasSuffix(title, "_PAUSE"): // a pause by another name
+		state = templateStates["PAUSED"]
 	case !known:
 		state = event
 	}

@@ -45,7 +45,7 @@ func TestEveryEventOfATemplateIsRead(t *testing.T) {
 		{"PENDING", "", meta.TemplateState, "Edited", ""},
 		{"FLAGGED", "", meta.Quality, "Low", "FLAGGED"},
 		{"FLAGGED", "FIRST_PAUSE", meta.Quality, "Low", "FLAGGED"},
-		{"LOCKED", "FIRST_PAUSE", meta.TemplateState, "LOCKED", "FIRST_PAUSE"},
+		{"LOCKED", "FIRST_PAUSE", meta.TemplateState, "Paused", "FIRST_PAUSE"},
 		{"IN_APPEAL", "", meta.TemplateState, "IN_APPEAL", ""},
 		{"REJECTED", "", meta.TemplateState, "REJECTED", ""},
 		{"ARCHIVED", "", meta.TemplateState, "ARCHIVED", ""},
