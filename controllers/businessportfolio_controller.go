@@ -153,6 +153,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	want.ObservedReport = lastReport
 	want.History = happened(want.History, transitions)
 	want.Transitions += int64(len(transitions))
+	want.Explanation = rules.Explain(policy.Policy, facts, state, rules.TierCause(want.History), now)
 	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+policy.Name+" ran on all that was received.")
 	set.restricted(&want.Restriction, want.Tier.Limit)
 	return transitions, wakeUp{policy: policy.Policy, usage: usage, next: next}, nil

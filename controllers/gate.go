@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -29,15 +30,17 @@ type counts struct {
 	until    metav1.Time // end of a restriction
 	next     metav1.Time // deadline
 	step     string
+	why      []string
 	report   int64 // one that changed nothing else
 }
 
 func gatedNumber(status *v1alpha1.PhoneNumberStatus) gated {
 	d := *status
 	g := gated{decisions: &d, limit: d.Tier.Limit, counts: counts{usage: d.Usage, feedback: d.Quality.Feedback, upgrade: d.Upgrade,
-		until: d.Restriction.UntilTime, next: d.NextDeadlineTime, report: d.ObservedReport}}
+		until: d.Restriction.UntilTime, next: d.NextDeadlineTime, why: d.Explanation, report: d.ObservedReport}}
 	d.Usage, d.Quality.Feedback = v1alpha1.UsageStatus{}, v1alpha1.FeedbackStatus{}
 	d.NextDeadlineTime, d.ObservedReport = metav1.Time{}, 0
+	d.Explanation = nil
 	d.Notifications = nil // written by the controller that sends them
 	withoutCounts(&d.Upgrade, &d.Restriction)
 	return g
@@ -46,8 +49,8 @@ func gatedNumber(status *v1alpha1.PhoneNumberStatus) gated {
 func gatedPortfolio(status *v1alpha1.BusinessPortfolioStatus) gated {
 	d := *status
 	g := gated{decisions: &d, limit: d.Tier.Limit, counts: counts{usage: d.Usage, upgrade: d.Upgrade,
-		until: d.Restriction.UntilTime, next: d.NextDeadlineTime, step: d.NextStep, report: d.ObservedReport}}
-	d.Usage, d.NextStep = v1alpha1.UsageStatus{}, ""
+		until: d.Restriction.UntilTime, next: d.NextDeadlineTime, step: d.NextStep, why: d.Explanation, report: d.ObservedReport}}
+	d.Usage, d.NextStep, d.Explanation = v1alpha1.UsageStatus{}, "", nil
 	d.NextDeadlineTime, d.ObservedReport = metav1.Time{}, 0
 	d.Notifications = nil
 	withoutCounts(&d.Upgrade, &d.Restriction)
@@ -78,7 +81,8 @@ func sameCounts(have, want gated) bool {
 	want.counts.usage.ObservedTime = have.counts.usage.ObservedTime
 	a, b := have.counts, want.counts
 	return equality.Semantic.DeepEqual(a.usage, b.usage) && equality.Semantic.DeepEqual(a.feedback, b.feedback) &&
-		equality.Semantic.DeepEqual(a.upgrade, b.upgrade) && a.until.Equal(&b.until) && a.next.Equal(&b.next) && a.step == b.step && a.report == b.report
+		equality.Semantic.DeepEqual(a.upgrade, b.upgrade) && a.until.Equal(&b.until) && a.next.Equal(&b.next) && a.step == b.step &&
+		slices.Equal(a.why, b.why) && a.report == b.report
 }
 
 func moved(have, want gated) bool {

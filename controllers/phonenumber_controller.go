@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -143,6 +144,11 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	want.Templates = inUse(known.templates)
 	want.History = happened(want.History, transitions)
 	want.Transitions += int64(len(transitions))
+	want.Explanation = rules.Explain(policy, facts, state, rules.TierCause(want.History), now)
+	if known.portfolio != nil {
+		want.Explanation = append(want.Explanation, fmt.Sprintf("The limit is that of portfolio %s, whose numbers share it.", known.portfolio.Name))
+		want.Explanation = append(want.Explanation, known.portfolio.Status.Explanation...)
+	}
 	conditions(number, want, state, r.Ledger.Known(number.Spec.PhoneNumber))
 	want.PolicyGeneration = known.generation
 	want.ObservedReport = known.lastReport

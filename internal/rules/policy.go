@@ -14,6 +14,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -26,6 +27,8 @@ import (
 type Policy struct {
 	// Name of the MessagingPolicy.
 	Name string
+	// Source is the document that the rules come from; the policy's name if it says none.
+	Source string
 	// Scope is what a limit belongs to.
 	Scope v1alpha1.Scope
 
@@ -95,6 +98,7 @@ const longest = 30 * 24 * time.Hour
 func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 	p := &Policy{
 		Name:                   name,
+		Source:                 cmp.Or(spec.Source, "policy "+name),
 		Scope:                  spec.Scope,
 		Measure:                spec.Counting.Measure,
 		Window:                 hours(spec.Counting.WindowHours),

@@ -46,6 +46,9 @@ type PhoneNumberStatusApplyConfiguration struct {
 	Usage *UsageStatusApplyConfiguration `json:"usage,omitempty"`
 	// upgrade is how far the next tier is. It is absent on an unlimited or last tier.
 	Upgrade *UpgradeStatusApplyConfiguration `json:"upgrade,omitempty"`
+	// explanation says in sentences why the number is where it is, what is missing for the next tier, and what would lower it. Each
+	// names its rule.
+	Explanation []string `json:"explanation,omitempty"`
 	// nextDeadlineTime is the next instant at which something changes by itself, if nothing further is delivered or
 	// reported.
 	NextDeadlineTime *metav1.Time `json:"nextDeadlineTime,omitempty"`
@@ -189,6 +192,16 @@ func (b *PhoneNumberStatusApplyConfiguration) WithUsage(value *UsageStatusApplyC
 // If called multiple times, the Upgrade field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithUpgrade(value *UpgradeStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
 	b.Upgrade = value
+	return b
+}
+
+// WithExplanation adds the given value to the Explanation field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Explanation field.
+func (b *PhoneNumberStatusApplyConfiguration) WithExplanation(values ...string) *PhoneNumberStatusApplyConfiguration {
+	for i := range values {
+		b.Explanation = append(b.Explanation, values[i])
+	}
 	return b
 }
 
