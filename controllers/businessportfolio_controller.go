@@ -108,6 +108,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	if err != nil {
 		return nil, wakeUp{}, err
 	}
+	policy.Policy = policy.Portfolio()
 	if portfolio.Spec.Activity == v1alpha1.Suspended {
 		set.ready(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen; usage is counted on.")
 		want.NextDeadlineTime = metav1.Time{}
@@ -169,7 +170,6 @@ func (r *BusinessPortfolioReconciler) members(ctx context.Context, portfolio *v1
 		return nil, governing{}, &problem{reason: v1alpha1.ReasonPolicyConflict, stalled: true, message: fmt.Sprintf(
 			"By MessagingPolicy %q limits belong to numbers, not to portfolios: name a policy of scope Portfolio in spec.policyName.", policy.Name)}
 	}
-	policy.Policy = policy.Portfolio()
 	numbers, err := numbersWith(ctx, r.Client, portfolioIndex, portfolio.Name)
 	if err != nil {
 		return nil, governing{}, err
@@ -208,7 +208,7 @@ func (r *BusinessPortfolioReconciler) count(name string, numbers []v1alpha1.Phon
 	var phones []string
 	for i := range numbers {
 		phone := numbers[i].Spec.PhoneNumber
-		if err := configure(r.Ledger, phone, policy); err != nil {
+		if err := configure(r.Ledger, phone, policy.Member()); err != nil {
 			return nil, err
 		}
 		phones = append(phones, phone)

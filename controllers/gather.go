@@ -114,7 +114,8 @@ func policyOf(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneN
 
 // configure sets the windows that the counts of a number are kept for.
 func configure(book ledger.Ledger, number string, policy *rules.Policy) error {
-	if err := book.Configure(number, ledger.Windows{Service: policy.ServiceWindow, Conversation: policy.Window}); err != nil {
+	windows := ledger.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}
+	if err := book.Configure(number, windows); err != nil {
 		return fmt.Errorf("configure the ledger: %w", err)
 	}
 	return nil

@@ -140,6 +140,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	if known.portfolio != nil {
 		shared(want, known.portfolio)
 	}
+	want.Quality.Feedback = feedbackStatus(r.Ledger, number.Spec.PhoneNumber, policy, now)
 	want.Flag.Appeal = appealOf(number, want)
 	want.Templates = inUse(known.templates)
 	want.History = happened(want.History, transitions)

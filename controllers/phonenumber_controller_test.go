@@ -577,7 +577,7 @@ func TestRunningController(t *testing.T) {
 		Client: counting{manager.GetClient(), b.namespace, &writes}, Clock: b.clock, Ledger: b.Ledger, Recorder: b.recorder,
 		Metrics: NewMetrics(prometheus.NewRegistry()), BatchPeriod: 200 * time.Millisecond, Concurrency: 2,
 	}
-	b.must(b.SetupWithManager(b.ctx, manager))
+	b.must(b.PhoneNumberReconciler.SetupWithManager(manager))
 	b.start(manager)
 
 	number := b.create("quality-based")

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -163,6 +164,23 @@ func usageStatus(policy *rules.Policy, counts rules.Usage, s *rules.State) v1alp
 		usage.RoomFreesTime = at(counts.FallsBelow(policy.Measure, policy.Window, used, now))
 	}
 	return usage
+}
+
+// feedbackStatus is what users did about a number over the policy's quality window; empty if nobody did anything.
+func feedbackStatus(book ledger.Ledger, number string, policy *rules.Policy, now time.Time) v1alpha1.FeedbackStatus {
+	from := now.Add(-policy.QualityWindow)
+	complaining := book.Count(number, ledger.Complaining, from, now)
+	if complaining == 0 {
+		return v1alpha1.FeedbackStatus{}
+	}
+	feedback := v1alpha1.FeedbackStatus{ComplainingUsers: &complaining}
+	if policy.LowFrom > 0 {
+		feedback.ReachedUsers = new(book.Count(number, ledger.Reached, from, now))
+	}
+	for _, insight := range book.Feedback(number, from, now) {
+		feedback.Insights = append(feedback.Insights, v1alpha1.FeedbackInsight{Kind: insight.Kind, Reason: insight.Reason, Users: insight.Users})
+	}
+	return feedback
 }
 
 func upgradeStatus(policy *rules.Policy, f *rules.Facts, s rules.State) v1alpha1.UpgradeStatus {
