@@ -138,16 +138,13 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	}
 	facts.Reports = append(facts.Reports, standing...)
 
+	if brings {
+		var merged []rules.Transition
+		state, merged = rules.Merge(policy.Policy, state, brought, now)
+		transitions = append(transitions, merged...)
+	}
 	state, more, next := rules.Advance(policy.Policy, facts, state, now)
 	transitions = append(transitions, more...)
-	if brings {
-		// What was sent before counts against the new limit, and towards the tier after it.
-		state, more = rules.Merge(policy.Policy, state, brought)
-		transitions = append(transitions, more...)
-		facts.Reports = nil
-		state, more, next = rules.Advance(policy.Policy, facts, state, now)
-		transitions = append(transitions, more...)
-	}
 
 	portfolioDecided(want, policy, facts, state, next)
 	want.Numbers = new(int32(len(numbers)))

@@ -133,6 +133,7 @@ func TestNumbersOfAPortfolioShareItsLimit(t *testing.T) {
 		}
 	}
 	// 150 users each, 50 of them the same ones.
+	f.clock.advance(5 * time.Minute)
 	f.deliver(a.Spec.PhoneNumber, 150)
 	f.message -= 50
 	f.deliver(b.Spec.PhoneNumber, 150)
@@ -167,7 +168,7 @@ func TestNumbersOfAPortfolioShareItsLimit(t *testing.T) {
 	if *f.portfolio.Status.Usage.Used != 0 || a.Status.State != v1alpha1.StateConnected {
 		t.Errorf("a day later the portfolio shows %+v", f.portfolio.Status)
 	}
-	f.expect("the portfolio's history", told(f.portfolio.Status.History), []string{"03-02 09:00:00 Restricted", "03-03 08:58:21 RestrictionLifted"})
+	f.expect("the portfolio's history", told(f.portfolio.Status.History), []string{"03-02 09:05:00 Restricted", "03-03 09:02:31 RestrictionLifted"})
 
 	// At rest nothing is written.
 	versions := []string{a.ResourceVersion, b.ResourceVersion, f.portfolio.ResourceVersion}
@@ -351,7 +352,7 @@ func TestFeedbackShowsWithItsReasons(t *testing.T) {
 	complain := func(user int, kind v1alpha1.FeedbackKind, reason v1alpha1.FeedbackReason) {
 		b.message++
 		_, err := b.Ledger.Append(b.ctx, ledger.Batch{Entries: []ledger.Entry{{Number: number.Spec.PhoneNumber, Kind: ledger.Complained, User: ledger.UserKey(user),
-			Message: ledger.MessageKey(b.message), Complaint: ledger.NewComplaint(kind, reason), At: b.clock.Now().Unix()}}}, b.clock.Now())
+			Message: ledger.MessageKey(b.message), Did: ledger.NewComplaint(kind, reason), At: b.clock.Now().Unix()}}}, b.clock.Now())
 		b.must(err)
 	}
 	b.clock.advance(time.Minute)
@@ -378,6 +379,7 @@ func TestFeedbackShowsWithItsReasons(t *testing.T) {
 	b.clock.advance(time.Minute)
 	b.report(number.Spec.PhoneNumber, ledger.QualityReport, "High")
 	b.reconcile(number)
+	b.clock.advance(time.Hour)
 	complain(6, v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
 	b.reconcile(number)
 	if q.Rating != v1alpha1.QualityHigh || q.Source != v1alpha1.FromReport || *q.Feedback.ComplainingUsers != 6 {

@@ -451,17 +451,18 @@ func TestProblemsShowInReady(t *testing.T) {
 	})
 	t.Run("without a policy name the default is asked for", func(t *testing.T) {
 		number := b.create("")
-		if c := ready(number); c.Reason != v1alpha1.ReasonPolicyNotFound || !strings.Contains(c.Message, v1alpha1.AnnotationDefaultPolicy) {
-			t.Errorf("Ready is %+v", c)
+		if c := ready(number); c.Status != metav1.ConditionTrue || number.Status.PolicyName != "meta-2025" {
+			t.Errorf("with the default that ships, Ready is %+v under policy %q", c, number.Status.PolicyName)
 		}
 		var policy v1alpha1.MessagingPolicy
-		b.must(b.Client.Get(b.ctx, client.ObjectKey{Name: "netcore"}, &policy))
-		policy.Annotations = map[string]string{v1alpha1.AnnotationDefaultPolicy: "true"}
-		b.must(b.Client.Update(b.ctx, &policy))
-		if c := ready(number); c.Status != metav1.ConditionTrue || number.Status.PolicyName != "netcore" {
-			t.Errorf("with a default, Ready is %+v under policy %q", c, number.Status.PolicyName)
-		}
+		b.must(b.Client.Get(b.ctx, client.ObjectKey{Name: "meta-2025"}, &policy))
+		marks := policy.Annotations
 		policy.Annotations = nil
+		b.must(b.Client.Update(b.ctx, &policy))
+		if c := ready(number); c.Reason != v1alpha1.ReasonPolicyNotFound || !strings.Contains(c.Message, v1alpha1.AnnotationDefaultPolicy) {
+			t.Errorf("without a default, Ready is %+v", c)
+		}
+		policy.Annotations = marks
 		b.must(b.Client.Update(b.ctx, &policy))
 	})
 	t.Run("a second resource for the same number is stalled until the first is gone", func(t *testing.T) {
@@ -572,6 +573,7 @@ func TestMetricsNameResourcesOnly(t *testing.T) {
 func TestRunningController(t *testing.T) {
 	b := newBench(t)
 	manager := b.manager()
+	b.must(SetupIndexes(b.ctx, manager.GetFieldIndexer()))
 	var writes atomic.Int64
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{
 		Client: counting{manager.GetClient(), b.namespace, &writes}, Clock: b.clock, Ledger: b.Ledger, Recorder: b.recorder,

@@ -67,11 +67,11 @@ func Join(s State) State {
 
 // Merge gives the portfolio the limit of a number that joins it, if that is higher: "Existing portfolios took the highest
 // limit held by any of their numbers".
-func Merge(p *Policy, s State, limit int64) (State, []Transition) {
+func Merge(p *Policy, s State, limit int64, now time.Time) (State, []Transition) {
 	if !Above(limit, s.Tier.Limit) {
 		return s, nil
 	}
-	e := evaluation{p: p, s: s, now: s.EvaluatedAt}
+	e := evaluation{p: p, s: s, now: latest(now.UTC().Truncate(time.Second), s.EvaluatedAt)}
 	from, to := s.Tier, p.TierOf(limit)
 	e.setTier(to, e.now, v1alpha1.FromPolicy)
 	e.say(e.now, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, fmt.Sprintf("the limit rises from %s to %s: a number that has it joins the portfolio",
