@@ -438,11 +438,11 @@ func TestReportsAboutTemplatesAndPortfoliosAreKeptOnce(t *testing.T) {
 	const description = "Limits cannot be increased for your business Ana."
 	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes-60) * time.Minute) }
 	for _, body := range [][]byte{
-		metatest.TemplateQualityPayload("order_update", "en_US", "GREEN", "RED", at(0)),
-		metatest.TemplateStatusPayload("order_update", "en_US", "PAUSED", "FIRST_PAUSE", at(1)),
-		metatest.TemplateStatusPayload("order_update", "en_US", "APPROVED", "UNPAUSE", at(2)),
-		metatest.TemplateStatusPayload("order_update", "en_US", "FLAGGED", "", at(3)),
-		metatest.TemplateStatusPayload("order_update", "es", "PENDING", "", at(4)),
+		metatest.TemplateQualityPayload(metatest.Account, "order_update", "en_US", "GREEN", "RED", at(0)),
+		metatest.TemplateStatusPayload(metatest.Account, "order_update", "en_US", "PAUSED", "FIRST_PAUSE", at(1)),
+		metatest.TemplateStatusPayload(metatest.Account, "order_update", "en_US", "APPROVED", "UNPAUSE", at(2)),
+		metatest.TemplateStatusPayload(metatest.Account, "order_update", "en_US", "FLAGGED", "", at(3)),
+		metatest.TemplateStatusPayload(metatest.Account, "order_update", "es", "PENDING", "", at(4)),
 		metatest.AccountAlertPayload("3001", "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", description, at(5)),
 	} {
 		for range 2 {
@@ -495,7 +495,7 @@ func TestTheLongestSubjectFitsIntoTheLedger(t *testing.T) {
 			t.Errorf("%d digits: got %d %s", digits, w.Code, w.Body)
 		}
 	}
-	if w := f.post(metatest.TemplateQualityPayload(strings.Repeat("n", 512), "pt_BR", "GREEN", "RED", now)); w.Code != 200 {
+	if w := f.post(metatest.TemplateQualityPayload(metatest.Account, strings.Repeat("n", 512), "pt_BR", "GREEN", "RED", now)); w.Code != 200 {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }
@@ -520,7 +520,7 @@ func TestItIsReadyWithALedgerAndASecret(t *testing.T) {
 func FuzzReceive(f *testing.F) {
 	for _, body := range []string{
 		`{}`, string(delivered(2)), string(metatest.QualityUpdatePayload(number, "FLAGGED", "", now)),
-		string(metatest.TemplateQualityPayload("sale", "en", "GREEN", "RED", now)), string(metatest.TemplateStatusPayload("sale", "en", "PAUSED", "FIRST_PAUSE", now)),
+		string(metatest.TemplateQualityPayload(metatest.Account, "sale", "en", "GREEN", "RED", now)), string(metatest.TemplateStatusPayload(metatest.Account, "sale", "en", "PAUSED", "FIRST_PAUSE", now)),
 		string(metatest.AccountAlertPayload("3001", "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", "no", now)),
 	} {
 		f.Add("POST", DefaultPath, metatest.Sign(appSecret, []byte(body)), body, true)

@@ -17,7 +17,7 @@ func TestEveryRatingOfATemplateIsRead(t *testing.T) {
 	for score, want := range map[string]string{
 		"GREEN": "High", "YELLOW": "Medium", "RED": "Low", "UNKNOWN": "Unknown", "NA": "NA", "green": "green",
 	} {
-		body := metatest.TemplateQualityPayload("spring_sale", "pt_BR", "UNKNOWN", score, at)
+		body := metatest.TemplateQualityPayload(metatest.Account, "spring_sale", "pt_BR", "UNKNOWN", score, at)
 		wants := facts{Reports: []meta.Report{{Template: sale, Kind: meta.Quality, Value: want, At: 1790000000}}}
 		expect(t, body, wants)
 		expect(t, bytes.Replace(body, []byte("message_template_quality_update"), []byte("message_template_status_update"), 1), wants)
@@ -56,7 +56,7 @@ func TestEveryEventOfATemplateIsRead(t *testing.T) {
 		{"SOMETHING_NEW", "", meta.TemplateState, "SOMETHING_NEW", ""},
 	} {
 		t.Run(test.event+" "+test.title, func(t *testing.T) {
-			expect(t, metatest.TemplateStatusPayload("spring_sale", "pt_BR", test.event, test.title, at), facts{Reports: []meta.Report{
+			expect(t, metatest.TemplateStatusPayload(metatest.Account, "spring_sale", "pt_BR", test.event, test.title, at), facts{Reports: []meta.Report{
 				{Template: sale, Kind: test.kind, Value: test.value, Reason: test.reason, At: 1790000000},
 			}})
 		})

@@ -68,15 +68,15 @@ func QualityUpdatePayload(number, event, limit string, at time.Time) []byte {
 }
 
 // TemplateQualityPayload is a webhook of the field message_template_quality_update, such as from GREEN to RED.
-func TemplateQualityPayload(name, language, from, to string, at time.Time) []byte {
+func TemplateQualityPayload(account, name, language, from, to string, at time.Time) []byte {
 	value := template(name, language)
 	value["previous_quality_score"], value["new_quality_score"] = from, to
-	return payload("message_template_quality_update", value, at.Unix())
+	return accountPayload(account, "message_template_quality_update", value, at.Unix())
 }
 
 // TemplateStatusPayload is a webhook of the field message_template_status_update, such as one with the event PAUSED and the
 // title FIRST_PAUSE. The title is optional.
-func TemplateStatusPayload(name, language, event, title string, at time.Time) []byte {
+func TemplateStatusPayload(account, name, language, event, title string, at time.Time) []byte {
 	value := template(name, language)
 	value["event"], value["reason"], value["message_template_category"] = event, "NONE", "MARKETING"
 	if title != "" {
@@ -85,7 +85,7 @@ func TemplateStatusPayload(name, language, event, title string, at time.Time) []
 	if event == "DISABLED" {
 		value["disable_info"] = map[string]any{"disable_date": at.Unix()}
 	}
-	return payload("message_template_status_update", value, at.Unix())
+	return accountPayload(account, "message_template_status_update", value, at.Unix())
 }
 
 // AccountAlertPayload is a webhook of the field account_alerts about a portfolio, such as one with the alert
@@ -134,7 +134,11 @@ func set(object map[string]any, name, value string) {
 }
 
 func payload(field string, value map[string]any, at any) []byte {
-	entry := map[string]any{"id": Account, "changes": []any{map[string]any{"field": field, "value": value}}}
+	return accountPayload(Account, field, value, at)
+}
+
+func accountPayload(account, field string, value map[string]any, at any) []byte {
+	entry := map[string]any{"id": account, "changes": []any{map[string]any{"field": field, "value": value}}}
 	if at != nil {
 		entry["time"] = at
 	}
