@@ -89,7 +89,7 @@ func (p *player) play(fields []string) {
 	case "policy":
 		p.policy = shippedPolicy(p.t, fields[1])
 		p.ledger = ledger.OpenMemory()
-		p.facts.Usage = ledger.Number{Ledger: p.ledger, Number: timelineNumber}
+		p.facts.Usage = ledger.Subject{Ledger: p.ledger, Name: timelineNumber}
 		err := p.ledger.Configure(timelineNumber, ledger.Windows{Service: p.policy.ServiceWindow, Conversation: p.policy.Window})
 		if err != nil {
 			p.failf("%v", err)

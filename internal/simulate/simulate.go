@@ -275,7 +275,7 @@ func (s *simulation) add(declared Number) (*number, error) {
 		facts: rules.Facts{
 			Verification:    verification,
 			HumanEscalation: declared.HumanEscalation,
-			Usage:           ledger.Number{Ledger: s.ledger, Number: declared.PhoneNumber},
+			Usage:           ledger.Subject{Ledger: s.ledger, Name: declared.PhoneNumber},
 		},
 		place: -1,
 	}
