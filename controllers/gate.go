@@ -26,7 +26,7 @@ func due(have, want *v1alpha1.PhoneNumberStatus) bool {
 	return moved(have, want) || !want.Usage.ObservedTime.Before(new(metav1.NewTime(have.Usage.ObservedTime.Add(heartbeat))))
 }
 
-// decisions is the status without its counts.
+// decisions is the status without its counts, and without what the notifier keeps there.
 func decisions(status *v1alpha1.PhoneNumberStatus) *v1alpha1.PhoneNumberStatus {
 	d := *status
 	d.Usage = v1alpha1.UsageStatus{}
@@ -34,6 +34,7 @@ func decisions(status *v1alpha1.PhoneNumberStatus) *v1alpha1.PhoneNumberStatus {
 	d.Upgrade.Missing = nil // sentences with counts in them
 	d.ObservedReport = 0    // a report that changed nothing
 	d.NextDeadlineTime = metav1.Time{}
+	d.Notifications = nil // not ours
 	if d.Restriction.Source == v1alpha1.FromPolicy {
 		d.Restriction.UntilTime = metav1.Time{} // each further delivery moves it
 	}

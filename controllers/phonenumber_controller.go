@@ -190,6 +190,7 @@ func began(facts *rules.Facts, now time.Time) time.Time {
 // transition is lost or repeated, even by two leaders.
 func (r *PhoneNumberReconciler) write(ctx context.Context, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus) error {
 	ours := *status
+	ours.Notifications = nil // the notifier's
 	ours.Conditions = slices.DeleteFunc(slices.Clone(status.Conditions), func(c metav1.Condition) bool { return !slices.Contains(ownConditions, c.Type) })
 	encoded, err := json.Marshal(ours)
 	if err != nil {

@@ -147,14 +147,22 @@ func counted(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, f *rules.
 	}
 }
 
-// happened adds transitions to the history, by time, and drops the oldest.
+// happened counts transitions, adds them to the history, by time, and drops the oldest. One that a late report brought
+// stands behind what was concluded before it: a transition keeps its number, for that is what receivers were told.
 func happened(status *v1alpha1.PhoneNumberStatus, transitions []rules.Transition) {
-	history := slices.Clone(status.History)
-	for _, t := range transitions {
-		history = append(history, v1alpha1.Transition{Time: at(t.Time), Reason: t.Reason, From: t.From, To: t.To, Message: clip(t.Message, 1024)})
+	if len(transitions) == 0 {
+		return
 	}
-	slices.SortStableFunc(history, func(a, b v1alpha1.Transition) int { return a.Time.Compare(b.Time.Time) })
+	// A history from before transitions were counted is what is known of them.
+	before := max(status.Transitions, int64(len(status.History)))
+	var news []v1alpha1.Transition
+	for _, t := range transitions {
+		news = append(news, v1alpha1.Transition{Time: at(t.Time), Reason: t.Reason, From: t.From, To: t.To, Message: clip(t.Message, 1024)})
+	}
+	slices.SortStableFunc(news, func(a, b v1alpha1.Transition) int { return a.Time.Compare(b.Time.Time) })
+	history := slices.Concat(status.History, news)
 	status.History = history[max(0, len(history)-maxHistory):]
+	status.Transitions = before + int64(len(news))
 }
 
 func at(t time.Time) metav1.Time {
