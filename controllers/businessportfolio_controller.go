@@ -149,8 +149,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	portfolioDecided(want, policy, facts, state, next)
 	want.Numbers = new(int32(len(numbers)))
 	want.ObservedReport = lastReport
-	want.History = happened(want.History, transitions)
-	want.Transitions += int64(len(transitions))
+	happened(&want.History, &want.Transitions, transitions)
 	want.Explanation = rules.Explain(policy.Policy, facts, state, rules.TierCause(want.History), now)
 	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+policy.Name+" ran on all that was received.")
 	set.restricted(&want.Restriction, want.Tier.Limit)

@@ -126,8 +126,7 @@ func (r *MessageTemplateReconciler) evaluate(ctx context.Context, template *v1al
 	want.PolicyName, want.PolicyGeneration = policy.Name, policy.generation
 	templateDecided(want, state)
 	want.ObservedReport = last
-	want.History = happened(want.History, transitions)
-	want.Transitions += int64(len(transitions))
+	happened(&want.History, &want.Transitions, transitions)
 	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+policy.Name+" ran on all that was received.")
 	set.sendable(want)
 	return transitions, next, nil

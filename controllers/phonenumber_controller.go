@@ -143,8 +143,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	want.Quality.Feedback = feedbackStatus(r.Ledger, number.Spec.PhoneNumber, policy, now)
 	want.Flag.Appeal = appealOf(number, want)
 	want.Templates = inUse(known.templates)
-	want.History = happened(want.History, transitions)
-	want.Transitions += int64(len(transitions))
+	happened(&want.History, &want.Transitions, transitions)
 	want.Explanation = rules.Explain(policy, facts, state, rules.TierCause(want.History), now)
 	if known.portfolio != nil {
 		want.Explanation = append(want.Explanation, fmt.Sprintf("The limit is that of portfolio %s, whose numbers share it.", known.portfolio.Name))

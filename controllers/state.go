@@ -203,14 +203,21 @@ func upgradeStatus(policy *rules.Policy, f *rules.Facts, s rules.State) v1alpha1
 	}
 }
 
-// happened adds transitions to a history, by time, and drops the oldest.
-func happened(before []v1alpha1.Transition, transitions []rules.Transition) []v1alpha1.Transition {
-	history := slices.Clone(before)
-	for _, t := range transitions {
-		history = append(history, v1alpha1.Transition{Time: at(t.Time), Reason: t.Reason, From: t.From, To: t.To, Message: clip(t.Message, 1024)})
+// happened counts transitions, adds them to a history, by time, and drops the oldest. One that a late report brought stands
+// behind what was concluded before it: a transition keeps its number, for that is what receivers were told.
+func happened(history *[]v1alpha1.Transition, count *int64, transitions []rules.Transition) {
+	if len(transitions) == 0 {
+		return
 	}
-	slices.SortStableFunc(history, func(a, b v1alpha1.Transition) int { return a.Time.Compare(b.Time.Time) })
-	return history[max(0, len(history)-maxHistory):]
+	// A history from before transitions were counted is what is known of them.
+	*count = max(*count, int64(len(*history))) + int64(len(transitions))
+	var news []v1alpha1.Transition
+	for _, t := range transitions {
+		news = append(news, v1alpha1.Transition{Time: at(t.Time), Reason: t.Reason, From: t.From, To: t.To, Message: clip(t.Message, 1024)})
+	}
+	slices.SortStableFunc(news, func(a, b v1alpha1.Transition) int { return a.Time.Compare(b.Time.Time) })
+	all := slices.Concat(*history, news)
+	*history = all[max(0, len(all)-maxHistory):]
 }
 
 func at(t time.Time) metav1.Time {
