@@ -189,14 +189,14 @@ func (r *BusinessPortfolioReconciler) members(ctx context.Context, portfolio *v1
 
 // highest is the highest limit among the numbers that had one of their own until now, and join the portfolio; false if there
 // are none.
-func highest(numbers []v1alpha1.PhoneNumber) (limit int64, any bool) {
+func highest(numbers []v1alpha1.PhoneNumber) (limit int64, brings bool) {
 	for i := range numbers {
 		n := &numbers[i].Status
-		if n.Tier.Name != "" && n.Portfolio == "" && numbers[i].Spec.Activity != v1alpha1.Suspended && (!any || rules.Above(n.Tier.Limit, limit)) {
-			limit, any = n.Tier.Limit, true
+		if n.Tier.Name != "" && n.Portfolio == "" && numbers[i].Spec.Activity != v1alpha1.Suspended && (!brings || rules.Above(n.Tier.Limit, limit)) {
+			limit, brings = n.Tier.Limit, true
 		}
 	}
-	return limit, any
+	return limit, brings
 }
 
 // count has the ledger count what the numbers send together.

@@ -31,10 +31,9 @@ func (p *Policy) Portfolio() *Policy { return p.portfolio }
 func (p *Policy) withRole(r role) *Policy {
 	c := *p
 	c.role, c.member, c.portfolio = r, nil, nil
-	switch r {
-	case member:
+	if r == member {
 		c.tiers, c.startUnverified, c.startVerified = nil, Tier{}, Tier{}
-	case portfolio:
+	} else {
 		c.RequireHumanEscalation, c.MediumFrom, c.LowFrom = false, 0, 0
 	}
 	return &c

@@ -38,6 +38,7 @@ func (e *evaluation) report(r Report) {
 		e.reportConnection(v1alpha1.State(r.Value), at)
 	case ReportVerification:
 		e.reportVerification(v1alpha1.Verification(r.Value), at)
+	default: // not about numbers
 	}
 }
 

@@ -131,13 +131,11 @@ func (e *templateEvaluation) expire(by time.Time) {
 	if due.IsZero() || due.After(by) {
 		return
 	}
-	switch e.s.State {
-	case v1alpha1.TemplateFlagged:
-		since := e.s.Since
+	since := e.s.Since
+	if e.s.State == v1alpha1.TemplateFlagged {
 		e.change(v1alpha1.TemplateBlocked, due, time.Time{}, v1alpha1.FromPolicy)
 		e.say(due, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the template was neither edited nor rated better for %s, since %s", words(due.Sub(since)), stamp(since)))
-	case v1alpha1.TemplatePaused:
-		since := e.s.Since
+	} else { // paused
 		e.change(v1alpha1.TemplateApproved, due, time.Time{}, v1alpha1.FromPolicy)
 		e.say(due, v1alpha1.ReasonTemplateResumed, fmt.Sprintf("the pause of %s is over", words(due.Sub(since))))
 	}
@@ -166,6 +164,7 @@ func (e *templateEvaluation) report(r Report, at time.Time) {
 			return // something has happened to the template since
 		}
 		e.reportState(r.Value, latest(at, s.Since), r.Reason)
+	default: // not about templates
 	}
 }
 
@@ -251,6 +250,7 @@ func (e *templateEvaluation) reportState(to string, at time.Time, reason string)
 		case v1alpha1.TemplatePaused, v1alpha1.TemplateBlocked:
 			e.change(v1alpha1.TemplateApproved, at, time.Time{}, v1alpha1.FromReport)
 			e.say(at, v1alpha1.ReasonTemplateResumed, "Meta reports the template as approved"+why)
+		default: // it is
 		}
 	case templatePaused:
 		switch {
