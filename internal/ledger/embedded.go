@@ -499,6 +499,7 @@ func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
 			ev.print = newPrint(entry.Message)
 		case Complained:
 			ev.print = entry.Did.print(entry.Message)
+		case Received:
 		}
 		note(s.number, s.record(ev))
 	}

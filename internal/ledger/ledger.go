@@ -1,5 +1,5 @@
-// Package ledger knows who was messaged when: exact rolling counts of users, conversations and messages for every
-// number, durable and right under redelivery, late and out-of-order events.
+// Package ledger knows who was messaged when, and who complained: exact rolling counts of users, conversations and
+// messages for every number and for groups of them, durable and right under redelivery, late and out-of-order events.
 //
 // The counts are a function of the set of events that were appended, never of their order or number of appearances.
 package ledger
