@@ -114,7 +114,7 @@ var ErrClosed = errors.New("the ledger is closed")
 
 // Ledger records deliveries and answers counts. All methods are safe for concurrent use.
 //
-// A second engine, shared by several replicas, fits behind it: no method promises more than one number's consistency,
+// A second engine, shared by several replicas, fits behind it: no method promises more than one subject's consistency,
 // and nothing is handed out that aliases the engine's memory. Reservations (reserve, confirm, release) will be entries
 // of their own kinds, which changes nothing of what is here.
 //

@@ -574,6 +574,15 @@ func (s *scope) recount() {
 	for _, p := range s.all() {
 		all[countedLine] = slices.Grow(all[countedLine], p.used)
 		for _, is := range p.slots {
+			if is[1]&(delivered|received) == delivered {
+				if d := p.deliveryOf(is); int64(d.at) >= s.horizon {
+					all[countedLine] = append(all[countedLine], newPoint(d.at, onePoint))
+					if s.windows.reach {
+						all[reachedLine] = append(all[reachedLine], newPoint(d.at, onePoint))
+					}
+				}
+				continue
+			}
 			if is.empty() || is.isAlias() {
 				continue
 			}
