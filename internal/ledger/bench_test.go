@@ -42,7 +42,7 @@ func BenchmarkMemory(b *testing.B) {
 							s.record(event{kind: Delivered, user: k, print: uint32(i), at: at})
 						}
 						times = nil
-						s.one, s.two, s.before, s.after = history{}, history{}, nil, nil
+						s.one, s.two, s.before, s.after = history{}, history{}, points{}, points{}
 						b.ReportMetric(float64(heap()-before)/float64(users), "B/user")
 						runtime.KeepAlive(s)
 					}

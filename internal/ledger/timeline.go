@@ -327,6 +327,22 @@ func newPoint(at uint32, mark tick) point { return point(at)<<15 | point(mark&ma
 func (p point) at() uint32 { return uint32(p >> 15) }
 func (p point) mark() tick { return tick(p) & marks }
 
+// replace takes a user's points away and puts others in their place. Most are the same; both are in order of time.
+func (l *timeline) replace(before, after []point) {
+	for len(before) > 0 || len(after) > 0 {
+		switch {
+		case len(after) == 0 || len(before) > 0 && before[0] < after[0]:
+			l.remove(before[0].at(), before[0].mark())
+			before = before[1:]
+		case len(before) == 0 || after[0] < before[0]:
+			l.add(after[0].at(), after[0].mark())
+			after = after[1:]
+		default:
+			before, after = before[1:], after[1:]
+		}
+	}
+}
+
 // fill makes the timeline of points, which it sorts.
 func (l *timeline) fill(points []point) {
 	slices.Sort(points)
