@@ -76,7 +76,7 @@ const (
 	maxNumber           = 64             // bytes
 )
 
-// ErrInvalid is wrapped by the errors of Append and Configure about what they were given; trying again is no use.
+// ErrInvalid is wrapped by the errors of Append, Configure and Group about what they were given; trying again is no use.
 var ErrInvalid = errors.New("invalid")
 
 // The store's keys.
@@ -499,6 +499,7 @@ func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
 			ev.print = newPrint(entry.Message)
 		case Complained:
 			ev.print = entry.Did.print(entry.Message)
+		case Received:
 		}
 		note(s.number, s.record(ev))
 	}
