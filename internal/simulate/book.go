@@ -31,11 +31,17 @@ func newBook() *book {
 	}
 }
 
-// record takes a delivery or a message from a user.
-func (b *book) record(e *cloudevents.Event, kind ledger.Kind, at time.Time) {
-	entry := ledger.Entry{Number: e.Number, Kind: kind, User: b.hasher.User(userName(e.User)), At: at.Unix()}
-	if kind == ledger.Delivered {
-		entry.Message = b.hasher.Message(e.MessageID)
+// record takes a delivery, a message from a user or feedback.
+func (b *book) record(e *cloudevents.Event, at time.Time) {
+	entry := ledger.Entry{Number: e.Number, User: b.hasher.User(userName(e.User)), At: at.Unix()}
+	switch e.Type {
+	case cloudevents.MessageDelivered:
+		entry.Kind, entry.Message = ledger.Delivered, b.hasher.Message(e.MessageID)
+	case cloudevents.FeedbackReceived:
+		entry.Kind, entry.Message = ledger.Complained, b.hasher.Message(e.Source+"\x00"+e.ID)
+		entry.Did = ledger.NewComplaint(v1alpha1.FeedbackKind(e.Kind), v1alpha1.FeedbackReason(e.Reason))
+	default:
+		entry.Kind = ledger.Received
 	}
 	if n := len(b.pending); n == mostPending || n > 0 && entry.At-b.pending[0].At >= int64(ledger.Ahead/time.Second) {
 		b.flush()
@@ -62,10 +68,10 @@ func userName(user string) string {
 	return user
 }
 
-// usage answers the counts of one number. It satisfies rules.Usage.
+// usage answers the counts of a number or a portfolio. It satisfies rules.Usage.
 type usage struct {
 	book *book
-	of   ledger.Number
+	of   ledger.Subject
 }
 
 func (u *usage) Count(measure v1alpha1.Measure, from, to time.Time) int64 {

@@ -37,7 +37,7 @@ type turn struct {
 // wake runs what something happened to. What has a deadline at this instant waits for all events of the instant, for they
 // come first.
 func (c *clock) wake(t *turn) {
-	if c.settling || t.next.Equal(c.now) {
+	if c.settling || t.waiting || t.next.Equal(c.now) {
 		c.wait(t)
 		return
 	}
@@ -96,13 +96,13 @@ func (c *clock) run(t *turn, to time.Time) {
 	}
 }
 
-// deadlines are those who have one, as a heap: the earliest first, by kind and name where several are at one instant.
+// deadlines are those who have one, as a heap: the earliest first, by name where several are at one instant.
 type deadlines []*turn
 
 func (d deadlines) Len() int { return len(d) }
 
 func (d deadlines) Less(i, j int) bool {
-	return cmp.Or(d[i].next.Compare(d[j].next), cmp.Compare(d[i].kind, d[j].kind), cmp.Compare(d[i].name, d[j].name)) < 0
+	return cmp.Or(d[i].next.Compare(d[j].next), cmp.Compare(d[i].name, d[j].name)) < 0
 }
 
 func (d deadlines) Swap(i, j int) {

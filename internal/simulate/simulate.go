@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -31,36 +30,9 @@ type Config struct {
 	Until time.Time
 }
 
-// Result is what the rules concluded.
-type Result struct {
-	Transitions []Transition // in order of time
-	Final       []Final      // by number
-}
-
-// Transition is one thing that happened to a number.
-type Transition struct {
-	Subject string // the number
-	rules.Transition
-}
-
-// Final is a number at the end.
-type Final struct {
-	Time    time.Time
-	Subject string // the number
-	Tier    rules.Tier
-	Used    int64
-	Quality v1alpha1.QualityRating
-	State   v1alpha1.State
-}
-
 // Run plays events, one CloudEvent per line in order of time. An event that comes again, by source and id, changes nothing,
 // whatever its time. An error about a line begins with it; then there is no result.
 func Run(ctx context.Context, config Config, events io.Reader) (Result, error) {
-	if config.Policy.Scope == v1alpha1.ScopePortfolio && config.Fleet != nil &&
-		slices.ContainsFunc(config.Fleet.Numbers, func(n Number) bool { return n.Portfolio != "" }) {
-		return Result{}, fmt.Errorf("the limit of policy %s belongs to a portfolio, and the fleet's numbers name one in spec.business.portfolio: "+
-			"portfolios of several numbers are not simulated yet", config.Policy.Name)
-	}
 	return run(ctx, config, cloudevents.NewReader(events))
 }
 
@@ -70,7 +42,14 @@ type source interface {
 }
 
 func run(ctx context.Context, config Config, events source) (Result, error) {
-	s := simulation{config: config, book: newBook(), numbers: map[string]*subject{}}
+	s := simulation{
+		config:    config,
+		book:      newBook(),
+		numbers:   map[string]*subject{},
+		templates: map[string]*template{},
+		told:      map[string][]*subject{},
+		senders:   map[string][]*subject{},
+	}
 	defer func() { _ = s.book.ledger.Close() }() // in memory there is nothing to flush
 	if err := s.play(ctx, events); err != nil {
 		return Result{}, err
@@ -80,11 +59,17 @@ func run(ctx context.Context, config Config, events source) (Result, error) {
 
 type simulation struct {
 	clock
-	config  Config
-	book    *book
-	seen    seen
-	last    time.Time // of the last event, as it was written
-	numbers map[string]*subject
+	config Config
+	book   *book
+	seen   seen
+	last   time.Time // of the last event, as it was written
+
+	numbers    map[string]*subject
+	portfolios []*subject // by name
+	templates  map[string]*template
+
+	told    map[string][]*subject // who a report about the portfolio of that name or id is told to
+	senders map[string][]*subject // the numbers of which the fleet says that they send the template of that name
 
 	transitions []Transition
 }
@@ -117,10 +102,6 @@ func (s *simulation) play(ctx context.Context, events source) error {
 }
 
 func (s *simulation) event(e *cloudevents.Event) error {
-	report, err := reportOf(e)
-	if err != nil {
-		return err
-	}
 	s.last = e.Time
 	if at := e.Time.Truncate(time.Second); s.now.IsZero() {
 		if err := s.begin(at); err != nil {
@@ -129,38 +110,66 @@ func (s *simulation) event(e *cloudevents.Event) error {
 	} else {
 		s.reach(at)
 	}
+	var err error
+	switch e.Type {
+	case cloudevents.MessageDelivered, cloudevents.MessageReceived, cloudevents.MessageFailed, cloudevents.FeedbackReceived:
+		err = s.message(e)
+	case cloudevents.TemplateReported:
+		err = s.reportTemplate(e)
+	case cloudevents.QualityReported, cloudevents.LimitReported, cloudevents.ConnectionReported, cloudevents.VerificationReported:
+		err = s.reported(e)
+	default:
+		err = &cloudevents.Error{Line: e.Line, Field: "type", Problem: "is not simulated"}
+	}
+	return cmp.Or(err, s.book.failed)
+}
 
+// message takes what happened between a number and a user.
+func (s *simulation) message(e *cloudevents.Event) error {
 	n, err := s.number(e.Number)
 	if err != nil {
 		return err
 	}
-	s.meet(n)
-	switch e.Type {
-	case cloudevents.MessageDelivered:
-		s.book.record(e, ledger.Delivered, s.now)
-		s.deliver(n)
-	case cloudevents.MessageReceived:
-		s.book.record(e, ledger.Received, s.now)
-		s.receive(n)
-	case cloudevents.MessageFailed: // it was not delivered
-		s.pass(n)
-	default:
-		s.report(n, report)
+	if e.Type == cloudevents.MessageDelivered && e.Template != "" && s.config.Policy.Scope == v1alpha1.ScopePortfolio {
+		s.sends(n, s.template(e.Template))
 	}
-	return s.book.failed
+	for x := n; x != nil; x = x.portfolio {
+		s.meet(x)
+	}
+	if e.Type != cloudevents.MessageFailed { // that was not delivered
+		s.book.record(e, s.now)
+	}
+	// A message from a user makes deliveries of this very second replies, and changes nothing else that was before.
+	replied := e.Type == cloudevents.MessageReceived && n.delivered.Equal(s.now)
+	for x := n; x != nil; x = x.portfolio {
+		switch {
+		case e.Type == cloudevents.MessageDelivered:
+			s.deliver(x)
+		case e.Type == cloudevents.FeedbackReceived && x == n || replied:
+			s.wake(&x.turn)
+		default:
+			s.pass(x)
+		}
+	}
+	return nil
 }
 
-// reportOf is what the rules are told of an event; of no kind if it is no report.
-func reportOf(e *cloudevents.Event) (rules.Report, error) {
-	refuse := func(field, problem string) (rules.Report, error) {
-		return rules.Report{}, &cloudevents.Error{Line: e.Line, Field: field, Problem: problem}
+// reported takes what Meta said of a number or a portfolio.
+func (s *simulation) reported(e *cloudevents.Event) error {
+	told, err := s.reportedOf(e)
+	if err != nil {
+		return err
 	}
-	if e.Portfolio != "" {
-		return refuse("data.portfolio", "reports about a whole portfolio are not simulated yet: report it of each number")
+	for _, x := range told {
+		s.report(x, reportOf(e, s.now))
 	}
-	r := rules.Report{At: e.Time.Truncate(time.Second)}
+	return nil
+}
+
+// reportOf is what the rules are told of an event.
+func reportOf(e *cloudevents.Event, at time.Time) rules.Report {
+	r := rules.Report{At: at}
 	switch e.Type {
-	case cloudevents.MessageDelivered, cloudevents.MessageReceived, cloudevents.MessageFailed:
 	case cloudevents.QualityReported:
 		r.Kind, r.Value, r.Reason = rules.ReportQuality, e.Rating, e.Reason
 	case cloudevents.LimitReported:
@@ -170,30 +179,43 @@ func reportOf(e *cloudevents.Event) (rules.Report, error) {
 		}
 	case cloudevents.ConnectionReported:
 		r.Kind, r.Value = rules.ReportConnection, e.State
-	case cloudevents.VerificationReported:
-		r.Kind, r.Value = rules.ReportVerification, e.Verification
-	case cloudevents.FeedbackReceived:
-		return refuse("type", "feedback is not simulated yet: report the rating with "+string(cloudevents.QualityReported))
-	case cloudevents.TemplateReported:
-		return refuse("type", "templates are not simulated yet: leave out their reports")
 	default:
-		return refuse("type", "is not simulated")
+		r.Kind, r.Value = rules.ReportVerification, e.Verification
 	}
-	return r, nil
+	return r
 }
 
-// begin starts the numbers of the fleet.
+func (s *simulation) tell(name string, happened []rules.Transition) {
+	for _, t := range happened {
+		s.transitions = append(s.transitions, Transition{Subject: name, Transition: t})
+	}
+}
+
+// begin starts the numbers and portfolios of the fleet.
 func (s *simulation) begin(at time.Time) error {
 	s.now = at
-	if s.config.Fleet == nil {
+	fleet := s.config.Fleet
+	if fleet == nil {
 		return nil
 	}
-	for _, declared := range slices.SortedFunc(slices.Values(s.config.Fleet.Numbers), func(a, b Number) int { return cmp.Compare(a.PhoneNumber, b.PhoneNumber) }) {
+	for _, declared := range slices.SortedFunc(slices.Values(fleet.Numbers), func(a, b Number) int { return cmp.Compare(a.PhoneNumber, b.PhoneNumber) }) {
 		n, err := s.add(declared)
 		if err != nil {
 			return err
 		}
 		s.wait(&n.turn)
+	}
+	for _, declared := range fleet.portfolios() {
+		if err := s.addPortfolio(declared); err != nil {
+			return err
+		}
+	}
+	for _, declared := range fleet.Templates {
+		for _, number := range declared.Numbers {
+			for _, name := range declared.Names {
+				s.senders[name] = append(s.senders[name], s.numbers[number])
+			}
+		}
 	}
 	s.settle()
 	return nil
@@ -208,15 +230,18 @@ func (s *simulation) number(name string) (*subject, error) {
 }
 
 func (s *simulation) add(declared Number) (*subject, error) {
-	verification := cmp.Or(declared.Verification, s.config.Verification, v1alpha1.Unverified)
-	windows := ledger.Windows{Service: s.config.Policy.ServiceWindow, Conversation: s.config.Policy.Window}
+	policy := s.config.Policy.Policy
+	windows := ledger.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}
 	if err := s.book.ledger.Configure(declared.PhoneNumber, windows); err != nil {
 		return nil, fmt.Errorf("configure the counts: %w", err)
 	}
-	n := s.newSubject(declared.PhoneNumber, numbers, s.config.Policy.Policy, verification, rules.Facts{
-		Verification:    verification,
+	if policy.Scope == v1alpha1.ScopePortfolio && declared.Portfolio != "" {
+		policy = policy.Member()
+	}
+	n := s.newSubject(declared.PhoneNumber, numbers, policy, rules.Facts{
+		Verification:    cmp.Or(declared.Verification, s.config.Verification, v1alpha1.Unverified),
 		HumanEscalation: declared.HumanEscalation,
-		Usage:           &usage{s.book, ledger.Number{Ledger: s.book.ledger, Number: declared.PhoneNumber}},
+		Usage:           &usage{s.book, ledger.Subject{Ledger: s.book.ledger, Name: declared.PhoneNumber}},
 	})
 	s.numbers[n.name] = n
 	return n, nil
@@ -237,19 +262,5 @@ func (s *simulation) finish() (Result, error) {
 	}
 	s.reach(end)
 	s.settle() // the deadlines at the end happen: all events are in
-	var result Result
-	for _, name := range slices.Sorted(maps.Keys(s.numbers)) {
-		n := s.numbers[name]
-		s.advance(n, end)
-		result.Final = append(result.Final, Final{
-			Time:    end,
-			Subject: n.name,
-			Tier:    n.state.Tier,
-			Used:    rules.Used(n.policy, n.facts.Usage, end),
-			Quality: n.state.Rating,
-			State:   n.state.Shown(),
-		})
-	}
-	result.Transitions = s.transitions
-	return result, s.book.failed
+	return s.result(end), s.book.failed
 }
