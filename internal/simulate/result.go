@@ -1,0 +1,96 @@
+package simulate
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// Result is what the rules concluded.
+type Result struct {
+	Transitions []Transition     // in order of time
+	Final       []Final          // by number
+	Portfolios  []PortfolioFinal // by name; none where limits belong to numbers
+	Templates   []TemplateFinal  // by name
+}
+
+// Transition is one thing that happened to a number, a portfolio or a template.
+type Transition struct {
+	Subject string // the number, or the name of the portfolio or template
+	rules.Transition
+}
+
+// Final is a number at the end.
+type Final struct {
+	Time    time.Time
+	Subject string // the number
+	// Tier and Used are those of its portfolio, where that has the limit.
+	Tier    rules.Tier
+	Used    int64
+	Quality v1alpha1.QualityRating // its own
+	State   v1alpha1.State         // the highest of those that hold
+}
+
+// PortfolioFinal is a portfolio at the end.
+type PortfolioFinal struct {
+	Time       time.Time
+	Subject    string
+	Numbers    int
+	Tier       rules.Tier
+	Used       int64
+	Quality    v1alpha1.QualityRating // the lowest of its numbers and templates
+	Restricted bool
+}
+
+// TemplateFinal is a template at the end.
+type TemplateFinal struct {
+	Time    time.Time
+	Subject string
+	State   v1alpha1.TemplateState
+	Until   time.Time // end of a flag or a pause; zero where there is none, or only Meta knows
+	Quality v1alpha1.QualityRating
+	Pauses  int
+}
+
+// result is what there is at the end.
+func (s *simulation) result(end time.Time) Result {
+	r := Result{Transitions: s.transitions}
+	for _, name := range slices.Sorted(maps.Keys(s.numbers)) {
+		n := s.numbers[name]
+		limited := n.limited()
+		r.Final = append(r.Final, Final{
+			Time:    end,
+			Subject: n.name,
+			Tier:    limited.state.Tier,
+			Used:    rules.Used(limited.policy, limited.facts.Usage, end),
+			Quality: n.state.Rating,
+			State:   n.shown(),
+		})
+	}
+	for _, p := range s.portfolios {
+		r.Portfolios = append(r.Portfolios, PortfolioFinal{
+			Time:       end,
+			Subject:    p.name,
+			Numbers:    len(p.numbers),
+			Tier:       p.state.Tier,
+			Used:       rules.Used(p.policy, p.facts.Usage, end),
+			Quality:    p.state.Rating,
+			Restricted: p.state.Restricted(),
+		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.templates)) {
+		t := s.templates[name]
+		r.Templates = append(r.Templates, TemplateFinal{
+			Time:    end,
+			Subject: t.name,
+			State:   t.state.State,
+			Until:   t.state.Until,
+			Quality: t.state.Rating,
+			Pauses:  t.state.Pauses,
+		})
+	}
+	return r
+}
