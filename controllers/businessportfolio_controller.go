@@ -189,16 +189,16 @@ func (r *BusinessPortfolioReconciler) members(ctx context.Context, portfolio *v1
 
 // highest is the highest limit among the numbers that had one of their own until now, and join the portfolio; false if there
 // are none. A portfolio that was created again finds at its numbers the limit that it had.
-func highest(portfolio *v1alpha1.BusinessPortfolio, numbers []v1alpha1.PhoneNumber) (limit int64, any bool) {
+func highest(portfolio *v1alpha1.BusinessPortfolio, numbers []v1alpha1.PhoneNumber) (limit int64, found bool) {
 	again := portfolio.Status.Tier.Name == ""
 	for i := range numbers {
 		n := &numbers[i].Status
 		brings := n.Tier.Name != "" && (n.Portfolio == "" || again && n.Portfolio == portfolio.Name)
-		if brings && numbers[i].Spec.Activity != v1alpha1.Suspended && (!any || rules.Above(n.Tier.Limit, limit)) {
-			limit, any = n.Tier.Limit, true
+		if brings && numbers[i].Spec.Activity != v1alpha1.Suspended && (!found || rules.Above(n.Tier.Limit, limit)) {
+			limit, found = n.Tier.Limit, true
 		}
 	}
-	return limit, any
+	return limit, found
 }
 
 // count has the ledger count what the numbers send together.

@@ -1,10 +1,13 @@
 package controllers
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -169,4 +172,37 @@ func TestAReportOfAMemberFromAheadOfTheClock(t *testing.T) {
 	}
 	f.at(7 * time.Minute)
 	f.expect("history", told(f.portfolio.Status.History), []string{"03-02 09:10:00 LimitReported 250 -> 10K"})
+}
+
+// Which numbers are counted together is not kept over a restart: until a portfolio was reconciled, it has no figure rather
+// than one that shows room.
+func TestMetricsOfAPortfolioAfterAStart(t *testing.T) {
+	f := newFleet(t)
+	a := f.number()
+	f.deliver(a.Spec.PhoneNumber, 42)
+	f.settle()
+	figures := func() string {
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(&Fleet{Numbers: f.Client, Ledger: f.Ledger, Clock: f.clock})
+		families, err := registry.Gather()
+		f.must(err)
+		var lines []string
+		for _, family := range families {
+			for _, m := range family.GetMetric() {
+				for _, label := range m.GetLabel() {
+					if v := label.GetValue(); label.GetName() == "name" && strings.HasSuffix(family.GetName(), "used") && (v == a.Name || v == f.portfolio.Name) {
+						lines = append(lines, fmt.Sprint(family.GetName(), " ", m.GetGauge().GetValue()))
+					}
+				}
+			}
+		}
+		return strings.Join(lines, "\n")
+	}
+	if got, want := figures(), "numberfleet_phone_number_own_used 42\nnumberfleet_phone_number_used 42\nnumberfleet_portfolio_used 42"; got != want {
+		t.Errorf("the figures are\n%s", got)
+	}
+	f.must(f.Ledger.Group(f.portfolio.Name, nil)) // as after a start
+	if got, want := figures(), "numberfleet_phone_number_own_used 42"; got != want {
+		t.Errorf("after a start the figures are\n%s", got)
+	}
 }
