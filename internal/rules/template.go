@@ -151,7 +151,7 @@ func (e *templateEvaluation) report(r Report, at time.Time) {
 			return
 		}
 		s.RatingReported = at
-		e.rate(rating, at, r.Reason)
+		e.rate(rating, at, r.Reason, at.Before(s.Since) && !s.untouched())
 	case ReportTemplate:
 		if r.Value == templateEdited {
 			if !at.Before(s.RatingReported) {
@@ -163,9 +163,17 @@ func (e *templateEvaluation) report(r Report, at time.Time) {
 		if at.Before(s.StateReported) || r.Value == templateApproved && at.Before(s.Since) {
 			return // something has happened to the template since
 		}
+		if r.Value == templatePaused && r.Reason != pausedByPacing && len(e.rules.Pauses) > 0 && at.Before(s.Since) && !s.untouched() {
+			return // the pause is known by what made it, and may be over
+		}
 		e.reportState(r.Value, latest(at, s.Since), r.Reason)
 	default: // not about templates
 	}
+}
+
+// untouched says whether nothing has happened to a template since its first sight.
+func (s *TemplateState) untouched() bool {
+	return s.State == v1alpha1.TemplateApproved && s.Pauses == 0 && s.StateReported.IsZero()
 }
 
 // The states of a template that Meta reports.
@@ -181,7 +189,9 @@ const (
 //
 // seeds/000: "You are given 7 days to fix it — You must edit the message template in such a way that WhatsApp users stop
 // perceiving it as spam, otherwise the template will be blocked."
-func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, reason string) {
+//
+// A rating that comes late, from before the present state, changes nothing but the rating.
+func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, reason string, late bool) {
 	s := &e.s
 	if before := s.Rating; rating != before {
 		s.Rating, s.RatingSince = rating, at
@@ -192,6 +202,7 @@ func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, r
 		e.transitions = append(e.transitions, Transition{Time: at, Reason: v1alpha1.ReasonQualityChanged, From: string(before), To: string(rating), Message: message})
 	}
 	switch {
+	case late:
 	case rating != v1alpha1.QualityLow:
 		if s.State == v1alpha1.TemplateFlagged {
 			e.clear(at, fmt.Sprintf("the template is rated %s", rating))
@@ -253,8 +264,12 @@ func (e *templateEvaluation) reportState(to string, at time.Time, reason string)
 		default: // it is
 		}
 	case templatePaused:
+		which := pauseOf(reason)
 		switch {
-		case s.State == v1alpha1.TemplatePaused || s.State == v1alpha1.TemplateBlocked:
+		case which > 0 && which <= len(e.rules.Pauses) && (s.State != v1alpha1.TemplatePaused || s.Pauses != which || s.Until.IsZero()):
+			s.Pauses = which - 1 // Meta's count, not ours
+			e.pause(at, v1alpha1.FromReport, "Meta reports the template as paused"+why)
+		case s.State == v1alpha1.TemplatePaused:
 		case reason != pausedByPacing && s.Pauses < len(e.rules.Pauses):
 			e.pause(at, v1alpha1.FromReport, "Meta reports the template as paused"+why)
 		default:
@@ -275,3 +290,15 @@ func (e *templateEvaluation) reportState(to string, at time.Time, reason string)
 
 // pausedByPacing is Meta's reason for a pause that is no step of the ladder and does not end by itself.
 const pausedByPacing = "RATE_LIMITING_PAUSE"
+
+// pauseOf is which pause of the ladder Meta's reason names; zero if none.
+func pauseOf(reason string) int {
+	switch reason {
+	case "FIRST_PAUSE":
+		return 1
+	case "SECOND_PAUSE":
+		return 2
+	default:
+		return 0
+	}
+}
