@@ -33,12 +33,30 @@ type Config struct {
 	Verification v1alpha1.Verification
 	// Until is when the simulation ends; events after it are not played. Zero for the last event.
 	Until time.Time
+	// Observer follows what is used while the events are played; it may be nil.
+	Observer Observer
+}
+
+// Observer follows what the subjects use over time.
+type Observer interface {
+	// Observe is told that all of a subject's events before an instant are counted, and none after. The instants of a subject
+	// rise; the first is when it begins, the last is just after the end.
+	Observe(subject string, usage rules.Usage, before time.Time)
 }
 
 // Result is what the rules concluded.
 type Result struct {
 	Transitions []Transition // in order of time
 	Final       []Final      // by number
+
+	ends map[string]end
+}
+
+// end is where a subject stands at the end, as the rules know it.
+type end struct {
+	policy *rules.Policy
+	state  rules.State
+	facts  rules.Facts
 }
 
 // Transition is one thing that happened to a number.
@@ -60,6 +78,15 @@ type Final struct {
 // Run plays events, one CloudEvent per line in order of time. An event that comes again, by source and id, changes nothing,
 // whatever its time. An error about a line begins with it; then there is no result.
 func Run(ctx context.Context, config Config, events io.Reader) (Result, error) {
+	return run(ctx, config, func(*simulation) source { return cloudevents.NewReader(events) })
+}
+
+// source is where events come from: Next is the next one, io.EOF after the last.
+type source interface {
+	Next() (cloudevents.Event, error)
+}
+
+func run(ctx context.Context, config Config, from func(*simulation) source) (Result, error) {
 	if config.Policy.Scope == v1alpha1.ScopePortfolio && config.Fleet != nil &&
 		slices.ContainsFunc(config.Fleet.Numbers, func(n Number) bool { return n.Portfolio != "" }) {
 		return Result{}, fmt.Errorf("the limit of policy %s belongs to a portfolio, and the fleet's numbers name one in spec.business.portfolio: "+
@@ -75,7 +102,7 @@ func Run(ctx context.Context, config Config, events io.Reader) (Result, error) {
 		numbers: map[string]*number{},
 		seen:    map[[2]uint64]struct{}{},
 	}
-	if err := s.play(ctx, cloudevents.NewReader(events)); err != nil {
+	if err := s.play(ctx, from(&s)); err != nil {
 		return Result{}, err
 	}
 	return s.finish()
@@ -108,7 +135,7 @@ type number struct {
 	waiting bool
 }
 
-func (s *simulation) play(ctx context.Context, events *cloudevents.Reader) error {
+func (s *simulation) play(ctx context.Context, events source) error {
 	for {
 		e, err := events.Next()
 		if errors.Is(err, io.EOF) {
@@ -148,14 +175,8 @@ func (s *simulation) event(ctx context.Context, e *cloudevents.Event) error {
 		return err
 	}
 	s.last = e.Time
-	if at := e.Time.Truncate(time.Second); s.now.IsZero() {
-		if err := s.begin(at); err != nil {
-			return err
-		}
-	} else if at.After(s.now) {
-		s.settle()
-		s.fire(at)
-		s.now = at
+	if err := s.reach(e.Time); err != nil {
+		return err
 	}
 
 	n, err := s.number(e.Number)
@@ -168,6 +189,7 @@ func (s *simulation) event(ctx context.Context, e *cloudevents.Event) error {
 			entry.Message = s.hasher.Message(e.MessageID)
 		}
 		s.entry[0] = entry
+		s.observe(n, s.now)
 		if _, err := s.ledger.Append(ctx, ledger.Batch{Entries: s.entry[:]}, s.now); err != nil {
 			return fmt.Errorf("line %d: count the event: %w", e.Line, err)
 		}
@@ -185,6 +207,40 @@ func (s *simulation) event(ctx context.Context, e *cloudevents.Event) error {
 	}
 	s.advance(n, s.now)
 	return nil
+}
+
+// reach lets all happen that lies before an instant: the events before it are in.
+func (s *simulation) reach(instant time.Time) error {
+	at := instant.UTC().Truncate(time.Second)
+	switch {
+	case s.now.IsZero():
+		return s.begin(at)
+	case at.After(s.now):
+		s.settle()
+		s.fire(at)
+		s.now = at
+	}
+	return nil
+}
+
+// room is how many users a number may message at an instant that all events before are in of: the limit less what is used, none
+// while it cannot send. It is false where there is no limit.
+func (s *simulation) room(name string, at time.Time) (int64, bool, error) {
+	if err := s.reach(at); err != nil {
+		return 0, true, err
+	}
+	n, err := s.number(name)
+	if err != nil {
+		return 0, true, err
+	}
+	room, limited := roomAt(s.config.Policy.Policy, &n.facts, n.state, s.now)
+	return room, limited, nil
+}
+
+func (s *simulation) observe(n *number, before time.Time) {
+	if s.config.Observer != nil {
+		s.config.Observer.Observe(n.name, n.facts.Usage, before)
+	}
 }
 
 // entryKind is what the ledger is told of an event; zero for nothing. A message that failed was not delivered.
@@ -280,6 +336,7 @@ func (s *simulation) add(declared Number) (*number, error) {
 		place: -1,
 	}
 	s.numbers[n.name] = n
+	s.observe(n, s.now)
 	return n, nil
 }
 
@@ -319,29 +376,31 @@ func (s *simulation) fire(before time.Time) {
 }
 
 func (s *simulation) finish() (Result, error) {
-	end := s.now
+	at := s.now
 	if !s.config.Until.IsZero() {
-		end = s.config.Until.UTC().Truncate(time.Second)
+		at = s.config.Until.UTC().Truncate(time.Second)
 	}
 	if s.now.IsZero() {
-		if end.IsZero() && s.config.Fleet != nil && len(s.config.Fleet.Numbers) > 0 {
+		if at.IsZero() && s.config.Fleet != nil && len(s.config.Fleet.Numbers) > 0 {
 			return Result{}, errors.New("there are no events: say until when the fleet is simulated")
 		}
-		if err := s.begin(end); err != nil {
+		if err := s.begin(at); err != nil {
 			return Result{}, err
 		}
 	}
 	s.settle()
-	s.fire(end.Add(time.Second)) // those at the end happen: all events are in
-	var result Result
+	s.fire(at.Add(time.Second)) // those at the end happen: all events are in
+	result := Result{ends: map[string]end{}}
 	for _, name := range slices.Sorted(maps.Keys(s.numbers)) {
 		n := s.numbers[name]
-		s.advance(n, end)
+		s.advance(n, at)
+		s.observe(n, at.Add(time.Second))
+		result.ends[n.name] = end{policy: s.config.Policy.Policy, state: n.state, facts: n.facts}
 		result.Final = append(result.Final, Final{
-			Time:    end,
+			Time:    at,
 			Subject: n.name,
 			Tier:    n.state.Tier,
-			Used:    rules.Used(s.config.Policy.Policy, n.facts.Usage, end),
+			Used:    rules.Used(s.config.Policy.Policy, n.facts.Usage, at),
 			Quality: n.state.Rating,
 			State:   n.state.Shown(),
 		})
