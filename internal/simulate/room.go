@@ -7,11 +7,11 @@ import (
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
-// roomAt is how many users may still be messaged: the limit less what is used, and nobody while the number cannot send. It
-// is false where there is no limit.
+// roomAt is how many users may still be messaged under a limit: the limit less what is used, and none while Meta says that it
+// is reached. It is false where there is no limit.
 func roomAt(p *rules.Policy, f *rules.Facts, s rules.State, now time.Time) (int64, bool) {
 	switch {
-	case s.Connection != v1alpha1.StateConnected, s.RestrictedSource == v1alpha1.FromReport:
+	case s.RestrictedSource == v1alpha1.FromReport:
 		return 0, true
 	case s.Tier.Limit == rules.Unlimited:
 		return 0, false

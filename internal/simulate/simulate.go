@@ -48,6 +48,7 @@ type Observer interface {
 type Result struct {
 	Transitions []Transition // in order of time
 	Final       []Final      // by number
+	Days        []Day        // of a plan
 
 	ends map[string]end
 }
@@ -232,6 +233,9 @@ func (s *simulation) room(name string, at time.Time) (int64, bool, error) {
 	n, err := s.number(name)
 	if err != nil {
 		return 0, true, err
+	}
+	if n.state.Connection != v1alpha1.StateConnected {
+		return 0, true, nil
 	}
 	room, limited := roomAt(s.config.Policy.Policy, &n.facts, n.state, s.now)
 	return room, limited, nil
