@@ -132,7 +132,7 @@ func (p *Plan) change(f *fields, numbers []string) int {
 	at := time.Duration(0)
 	if text := f.text("at"); text != "" {
 		var ok bool
-		if at, ok = clock(text); !ok || at == 24*time.Hour {
+		if at, ok = clockTime(text); !ok || at == 24*time.Hour {
 			f.fail("at", "must be a time of the day, like 09:00")
 		}
 	}

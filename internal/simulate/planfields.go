@@ -220,16 +220,16 @@ func (f *fields) hours() (from, to time.Duration) {
 // ParseHours reads a stretch of the day.
 func ParseHours(text string) (from, to time.Duration, err error) {
 	first, last, _ := strings.Cut(text, "-")
-	from, ok := clock(first)
-	to, fine := clock(last)
+	from, ok := clockTime(first)
+	to, fine := clockTime(last)
 	if !ok || !fine || to <= from {
 		return 0, 0, errors.New("must be a stretch of the day from 00:00 to 24:00, like 09:00-18:00")
 	}
 	return from, to, nil
 }
 
-// clock is a time of the day, like 09:00, 09:00:30 or 24:00.
-func clock(text string) (time.Duration, bool) {
+// clockTime is a time of the day, like 09:00, 09:00:30 or 24:00.
+func clockTime(text string) (time.Duration, bool) {
 	if text == "24:00" {
 		return 24 * time.Hour, true
 	}
