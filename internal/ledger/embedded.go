@@ -35,6 +35,8 @@ type Embedded struct {
 
 	scopesMu sync.RWMutex
 	scopes   map[string]*scope
+	groups   map[string]*group // by their subjects
+	grouping sync.Mutex        // held by Group
 
 	subscribed atomic.Pointer[[]func(string)]
 	subscribe  sync.Mutex
@@ -74,7 +76,7 @@ const (
 	maxNumber           = 64             // bytes
 )
 
-// ErrInvalid is wrapped by the errors of Append and Configure about what they were given; trying again is no use.
+// ErrInvalid is wrapped by the errors of Append, Configure and Group about what they were given; trying again is no use.
 var ErrInvalid = errors.New("invalid")
 
 // The store's keys.
@@ -139,6 +141,7 @@ func newEmbedded(options Options) *Embedded {
 	e := &Embedded{
 		log:          options.Log,
 		scopes:       map[string]*scope{},
+		groups:       map[string]*group{},
 		journalBytes: options.JournalBytes,
 		wake:         make(chan struct{}, 1),
 	}
@@ -375,11 +378,13 @@ func accept(batch Batch, now int64) (rec record, late int, err error) {
 			return invalid("entry", i, "Number", "is empty")
 		case len(entry.Number) > maxNumber:
 			return invalid("entry", i, "Number", "is too long")
-		case entry.Kind != Delivered && entry.Kind != Received:
+		case entry.Kind < Delivered || entry.Kind > Complained:
 			return invalid("entry", i, "Kind", "is not known")
+		case entry.Kind == Complained && !entry.Did.valid():
+			return invalid("entry", i, "Did", "is not known")
 		case entry.User == 0:
 			return invalid("entry", i, "User", "is not known")
-		case entry.Kind == Delivered && entry.Message == 0:
+		case entry.Kind != Received && entry.Message == 0:
 			return invalid("entry", i, "Message", "is not known")
 		case entry.At > last:
 			return invalid("entry", i, "At", "lies in the future")
@@ -483,31 +488,35 @@ func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
 		entry := &rec.entries[i]
 		if s == nil || s.number != entry.Number {
 			if s != nil {
-				s.mu.Unlock()
+				s.unlock()
 			}
 			s = e.ensure(entry.Number)
-			s.mu.Lock()
+			s.lock()
 		}
 		ev := event{kind: entry.Kind, user: newKey(entry.User), alias: newKey(entry.Alias), at: uint32(entry.At)}
-		if ev.kind == Delivered {
+		switch ev.kind {
+		case Delivered:
 			ev.print = newPrint(entry.Message)
+		case Complained:
+			ev.print = entry.Did.print(entry.Message)
+		case Received:
 		}
 		note(s.number, s.record(ev))
 	}
 	if s != nil {
-		s.mu.Unlock()
+		s.unlock()
 	}
 	for _, r := range rec.reports {
 		s := e.ensure(r.Number)
-		s.mu.Lock()
+		s.lock()
 		note(s.number, s.report(r))
-		s.mu.Unlock()
+		s.unlock()
 	}
 	for _, w := range rec.windows {
 		s := e.ensure(w.number)
-		s.mu.Lock()
+		s.lock()
 		s.configure(newLengths(w.windows))
-		s.mu.Unlock()
+		s.unlock()
 	}
 	slices.Sort(numbers)
 	return appended, slices.Compact(numbers)
@@ -545,41 +554,108 @@ func (e *Embedded) all() []*scope {
 	return all
 }
 
+// Group implements Ledger. It looks at all users of the numbers, unless the group is as it was.
+func (e *Embedded) Group(name string, numbers []string) error {
+	for _, number := range numbers {
+		if number == "" || len(number) > maxNumber {
+			return fmt.Errorf("%w: a number of %d bytes", ErrInvalid, len(number))
+		}
+	}
+	numbers = slices.Compact(slices.Sorted(slices.Values(numbers)))
+	e.grouping.Lock()
+	defer e.grouping.Unlock()
+	if err := e.open(); err != nil {
+		return err
+	}
+	e.scopesMu.RLock()
+	g := e.groups[GroupSubject(name)]
+	e.scopesMu.RUnlock()
+	if g == nil {
+		g = newGroup()
+	}
+	if slices.EqualFunc(g.members, numbers, func(s *scope, number string) bool { return s.number == number }) {
+		return nil
+	}
+	members := make([]*scope, 0, len(numbers))
+	for _, number := range numbers {
+		s := e.ensure(number)
+		if s.group != nil && s.group != g {
+			s.group.set(slices.DeleteFunc(slices.Clone(s.group.members), func(m *scope) bool { return m == s }))
+		}
+		members = append(members, s)
+	}
+	g.set(members)
+	e.scopesMu.Lock()
+	defer e.scopesMu.Unlock()
+	if e.groups[GroupSubject(name)] = g; len(members) == 0 {
+		delete(e.groups, GroupSubject(name))
+	}
+	return nil
+}
+
+// open is ErrClosed if the ledger is closed.
+func (e *Embedded) open() error {
+	e.flight.RLock()
+	defer e.flight.RUnlock()
+	if e.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// read locks what a subject stands for, for reading; nil if nothing is known about it.
+func (e *Embedded) read(name string) subject {
+	e.scopesMu.RLock()
+	s, g := e.scopes[name], e.groups[name]
+	e.scopesMu.RUnlock()
+	var is subject
+	switch {
+	case g != nil:
+		is = g
+	case s != nil:
+		is = s
+	default:
+		return nil
+	}
+	is.rlock()
+	return is
+}
+
 // Count implements Ledger.
-func (e *Embedded) Count(number string, measure Measure, from, to time.Time) int64 {
-	s := e.scope(number)
+func (e *Embedded) Count(subject string, measure Measure, from, to time.Time) int64 {
+	s := e.read(subject)
 	if s == nil {
 		return 0
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.count(measure, from.Unix(), to.Unix())
+	defer s.runlock()
+	return count(s, measure, from.Unix(), to.Unix())
 }
 
 // Nth implements Ledger.
-func (e *Embedded) Nth(number string, n int64, from, to time.Time) time.Time {
-	s := e.scope(number)
+func (e *Embedded) Nth(subject string, measure Measure, n int64, from, to time.Time) time.Time {
+	s := e.read(subject)
 	if s == nil {
 		return time.Time{}
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if n < 1 || n > s.line.count(Messages, from.Unix(), to.Unix()) {
+	defer s.runlock()
+	on, _ := measure.on()
+	l := &s.timelines()[on]
+	if n < 1 || n > l.count(Messages, from.Unix(), to.Unix()) {
 		return time.Time{}
 	}
-	at, _ := s.line.nth(Messages, from.Unix(), n)
+	at, _ := l.nth(Messages, from.Unix(), n)
 	return instant(at)
 }
 
 // Last implements Ledger.
-func (e *Embedded) Last(number string, from, to time.Time) time.Time {
-	s := e.scope(number)
+func (e *Embedded) Last(subject string, measure Measure, from, to time.Time) time.Time {
+	s := e.read(subject)
 	if s == nil {
 		return time.Time{}
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	at, found := s.line.last(from.Unix(), to.Unix())
+	defer s.runlock()
+	on, _ := measure.on()
+	at, found := s.timelines()[on].last(from.Unix(), to.Unix())
 	if !found {
 		return time.Time{}
 	}
@@ -589,42 +665,52 @@ func (e *Embedded) Last(number string, from, to time.Time) time.Time {
 func instant(at uint32) time.Time { return time.Unix(int64(at), 0).UTC() }
 
 // FallsBelow implements Ledger.
-func (e *Embedded) FallsBelow(number string, measure Measure, window time.Duration, limit int64, now time.Time) time.Time {
+func (e *Embedded) FallsBelow(subject string, measure Measure, window time.Duration, limit int64, now time.Time) time.Time {
 	if limit <= 0 {
 		return time.Time{}
 	}
-	s := e.scope(number)
+	s := e.read(subject)
 	if s == nil {
 		return now
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	defer s.runlock()
 	from, to := now.Add(-window).Unix(), now.Unix()
-	excess := s.count(measure, from, to) - limit + 1
+	excess := count(s, measure, from, to) - limit + 1
 	if excess <= 0 {
 		return now
 	}
-	return instant(s.nth(measure, from, to, excess)).Add(window)
+	return instant(nth(s, measure, from, to, excess)).Add(window)
 }
 
 // NextExpiry implements Ledger.
-func (e *Embedded) NextExpiry(number string, now time.Time, windows ...time.Duration) (next time.Time) {
-	s := e.scope(number)
+func (e *Embedded) NextExpiry(subject string, now time.Time, windows ...time.Duration) (next time.Time) {
+	s := e.read(subject)
 	if s == nil {
 		return time.Time{}
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	defer s.runlock()
 	for _, window := range windows {
-		at, found := s.line.nth(Messages, now.Add(-window).Unix(), 1)
-		if !found {
-			continue
-		}
-		if leaves := instant(at).Add(window); next.IsZero() || leaves.Before(next) {
-			next = leaves
+		for i := range s.timelines() {
+			at, found := s.timelines()[i].nth(Messages, now.Add(-window).Unix(), 1)
+			if !found {
+				continue
+			}
+			if leaves := instant(at).Add(window); next.IsZero() || leaves.Before(next) {
+				next = leaves
+			}
 		}
 	}
 	return next
+}
+
+// Feedback implements Ledger.
+func (e *Embedded) Feedback(subject string, from, to time.Time) []Insight {
+	s := e.read(subject)
+	if s == nil {
+		return nil
+	}
+	defer s.runlock()
+	return insights(s, from.Unix(), to.Unix())
 }
 
 // Configure implements Ledger. Windows are whole seconds, from zero to Kept. What a longer service window than before
@@ -640,9 +726,9 @@ func (e *Embedded) Configure(number string, windows Windows) error {
 	}
 	is := newLengths(DefaultWindows)
 	if s := e.scope(number); s != nil {
-		s.mu.RLock()
+		s.rlock()
 		is = s.windows
-		s.mu.RUnlock()
+		s.runlock()
 	}
 	if is == newLengths(windows) {
 		return nil
@@ -657,8 +743,8 @@ func (e *Embedded) Reports(number string, after int64) []Report {
 	if s == nil {
 		return nil
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.rlock()
+	defer s.runlock()
 	i, _ := slices.BinarySearchFunc(s.reports, after+1, func(r Report, sequence int64) int { return int(r.Sequence - sequence) })
 	return slices.Clone(s.reports[i:])
 }
@@ -669,8 +755,8 @@ func (e *Embedded) LastReport(number string) int64 {
 	if s == nil {
 		return 0
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.rlock()
+	defer s.runlock()
 	return s.sequence
 }
 
@@ -680,8 +766,8 @@ func (e *Embedded) Known(number string) bool {
 	if s == nil {
 		return false
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.rlock()
+	defer s.runlock()
 	return s.known()
 }
 
@@ -689,11 +775,11 @@ func (e *Embedded) Known(number string) bool {
 func (e *Embedded) Numbers() []string {
 	var numbers []string
 	for _, s := range e.all() {
-		s.mu.RLock()
+		s.rlock()
 		if s.known() {
 			numbers = append(numbers, s.number)
 		}
-		s.mu.RUnlock()
+		s.runlock()
 	}
 	return numbers
 }
@@ -716,6 +802,12 @@ func (e *Embedded) Sweep(now time.Time) {
 	e.swept.Store(now.Unix())
 	for _, s := range e.all() {
 		s.sweepAll(oldest(now.Unix()))
+	}
+	e.scopesMu.RLock()
+	groups := slices.Collect(maps.Values(e.groups))
+	e.scopesMu.RUnlock()
+	for _, g := range groups {
+		g.sweep()
 	}
 }
 

@@ -36,18 +36,20 @@ func describe(e *Embedded) string {
 	var b strings.Builder
 	for _, s := range e.all() {
 		fmt.Fprintln(&b, s.number, s.windows, s.sequence, s.reports)
-		var second uint32
-		var t tally
-		for _, c := range s.line.chunks {
-			for _, k := range c.ticks {
-				if at := c.start + k.offset(); at != second {
-					fmt.Fprint(&b, second, t, " ")
-					second, t = at, tally{}
+		for _, line := range s.lines {
+			var second uint32
+			var t tally
+			for _, c := range line.chunks {
+				for _, k := range c.ticks {
+					if at := c.start + k.offset(); at != second {
+						fmt.Fprint(&b, second, t, " ")
+						second, t = at, tally{}
+					}
+					t.add(k.tally())
 				}
-				t.add(k.tally())
 			}
+			fmt.Fprintln(&b, second, t)
 		}
-		fmt.Fprintln(&b, second, t)
 	}
 	return b.String()
 }
@@ -61,27 +63,37 @@ func TestCountsSurviveCrashesAndSnapshots(t *testing.T) {
 		defer func() { _ = l.Close() }()
 		now := begin
 		m := model{windows: someWindows(t)}
-		if err := l.Configure(number, m.windows); err != nil {
-			t.Fatal(err)
+		numbers := []string{number, "+15550100002", "+15550100003"}[:rapid.IntRange(1, 3).Draw(t, "numbers")]
+		for _, number := range numbers {
+			if err := l.Configure(number, m.windows); err != nil {
+				t.Fatal(err)
+			}
 		}
+		groups := portfolios{}
 		message := MessageKey(0)
 		for range rapid.SampledFrom([]int{5, 30}).Draw(t, "steps") {
-			switch rapid.IntRange(0, 7).Draw(t, "step") {
+			switch rapid.IntRange(0, 8).Draw(t, "step") {
 			case 0, 1, 2:
 				var entries []Entry
 				for range rapid.IntRange(1, 20).Draw(t, "entries") {
-					// Users from 10 on have two keys; every event names both, in either order.
-					e := Entry{Number: number, Kind: Delivered, User: UserKey(rapid.IntRange(1, 12).Draw(t, "user"))}
+					// Users from 10 on have two keys. At the first number every event names both, in either order; the others know
+					// them by one each.
+					e := Entry{Number: rapid.SampledFrom(numbers).Draw(t, "number"), Kind: Delivered, User: UserKey(rapid.IntRange(1, 12).Draw(t, "user"))}
 					e.At = someTime(t, now.Add(-Lateness).Unix(), now.Unix())
-					if e.User >= 10 {
+					if e.User >= 10 && e.Number == number {
 						e.Alias = e.User + 100
 						if rapid.Bool().Draw(t, "swapped") {
 							e.User, e.Alias = e.Alias, e.User
 						}
 					}
-					if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
+					switch rapid.IntRange(0, 7).Draw(t, "kind") {
+					case 0, 1:
 						e.Kind = Received
-					} else {
+					case 2:
+						e.Kind = Complained
+						e.Did = someComplaint(t)
+						fallthrough
+					default:
 						message++
 						e.Message = message
 					}
@@ -91,7 +103,7 @@ func TestCountsSurviveCrashesAndSnapshots(t *testing.T) {
 				for range 5 {
 					if len(m.entries) > 0 {
 						e := rapid.SampledFrom(m.entries).Draw(t, "again")
-						if e.At > now.Add(-Kept).Unix() && e.Kind == Delivered {
+						if e.At > now.Add(-Kept).Unix() && e.Kind != Received {
 							e.At = min(now.Unix(), e.At+rapid.SampledFrom([]int64{0, 5, day}).Draw(t, "later"))
 							entries = append(entries, e)
 						}
@@ -129,8 +141,11 @@ func TestCountsSurviveCrashesAndSnapshots(t *testing.T) {
 					t.Fatal(err)
 				}
 				l = openTest(t, fs)
+				groups.declare(t, l)
+			case 8:
+				groups.regroup(t, l, numbers)
 			}
-			m.compare(t, l, number, now, now.Add(-Kept), "step")
+			groups.compare(t, l, &m, numbers, now, now.Add(-Kept), "step")
 		}
 	})
 }
@@ -470,6 +485,7 @@ func TestInvalidBatches(t *testing.T) {
 		"Kind":    func(e *Entry) { e.Kind = 7 },
 		"User":    func(e *Entry) { e.User = 0 },
 		"Message": func(e *Entry) { e.Message = 0 },
+		"Did":     func(e *Entry) { e.Kind, e.Did = Complained, 0x17 },
 		"At":      func(e *Entry) { e.At = now.Add(Ahead).Unix() + 1 },
 	} {
 		bad := good

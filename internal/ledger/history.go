@@ -20,10 +20,11 @@ func (d delivery) compare(o delivery) int {
 type history struct {
 	deliveries []delivery // in order of time, one for every message
 	inbounds   []uint32   // Unix seconds, rising
+	complaints []delivery // as deliveries; only where a group puts its numbers' together
 }
 
 func (h *history) reset() {
-	h.deliveries, h.inbounds = h.deliveries[:0], h.inbounds[:0]
+	h.deliveries, h.inbounds, h.complaints = h.deliveries[:0], h.inbounds[:0], h.complaints[:0]
 }
 
 // knows says whether the event would change nothing.
@@ -65,11 +66,28 @@ func (h *history) join(o *history) {
 			h.add(e)
 		}
 	}
+	if len(o.complaints) > 0 {
+		complaints := history{deliveries: h.complaints}
+		complaints.join(&history{deliveries: o.complaints})
+		h.complaints = complaints.deliveries
+	}
 }
 
-// lengths are Windows in seconds.
+// newest is the time of the last event, zero for none.
+func (h *history) newest() (at uint32) {
+	if n := len(h.deliveries); n > 0 {
+		at = h.deliveries[n-1].at
+	}
+	if n := len(h.inbounds); n > 0 {
+		at = max(at, h.inbounds[n-1])
+	}
+	return at
+}
+
+// lengths are Windows in seconds. Under those of zero every delivery counts, and none is inside a conversation.
 type lengths struct {
 	service, conversation int64
+	reach                 bool
 }
 
 // counted says whether a delivery counts: nothing came from the user in the service window before it.
@@ -89,27 +107,40 @@ func (w lengths) opens(opened, at uint32) bool {
 // walk appends the user's points at or after the floor. It returns the times of the last counted delivery and of the
 // last conversation's opening, zero for none.
 func (h *history) walk(w lengths, floor int64, points []point) (_ []point, counted, opened uint32) {
-	superseded := -1
+	k := walker{windows: w, floor: floor, points: points}
 	for _, d := range h.deliveries {
-		if !w.counted(h.inbounds, d.at) {
-			continue
-		}
-		if superseded >= 0 {
-			points[superseded] += point(oneSuperseded)
-		}
-		mark := onePoint
-		if w.opens(opened, d.at) {
-			opened = d.at
-		} else {
-			mark += oneInside
-		}
-		counted, superseded = d.at, -1
-		if int64(d.at) >= floor {
-			superseded = len(points)
-			points = append(points, newPoint(d.at, mark))
+		if w.counted(h.inbounds, d.at) {
+			k.step(d.at)
 		}
 	}
-	return points, counted, opened
+	return k.points, k.counted, k.opened
+}
+
+// walker makes the points of one user from the times of what counts, which come in order.
+type walker struct {
+	windows         lengths
+	floor           int64 // there are no points before it
+	points          []point
+	last            int // one more than the index of the user's last point; zero for none
+	counted, opened uint32
+}
+
+func (k *walker) step(at uint32) {
+	if k.last > 0 {
+		k.points[k.last-1] += point(oneSuperseded)
+		k.last = 0
+	}
+	mark := onePoint
+	if k.windows.opens(k.opened, at) {
+		k.opened = at
+	} else {
+		mark += oneInside
+	}
+	k.counted = at
+	if int64(at) >= k.floor {
+		k.points = append(k.points, newPoint(at, mark))
+		k.last = len(k.points)
+	}
 }
 
 // trim forgets what cannot change a point at or after the horizon, and says whether there was anything. Nothing earlier

@@ -65,7 +65,7 @@ func (rec *record) encode(row []byte) []byte {
 	var at int64
 	for i := range rec.entries {
 		entry := &rec.entries[i]
-		flags := byte(entry.Kind)
+		flags := byte(entry.Kind) // a complaint follows it, of which older rows have none
 		if entry.Alias != 0 {
 			flags |= flagAlias
 		}
@@ -73,6 +73,9 @@ func (rec *record) encode(row []byte) []byte {
 			flags |= flagMessage
 		}
 		row = append(row, flags)
+		if entry.Kind == Complained {
+			row = append(row, byte(entry.Did))
+		}
 		row = binary.AppendUvarint(row, uint64(intern(entry.Number)))
 		row = binary.LittleEndian.AppendUint64(row, uint64(entry.User))
 		if entry.Alias != 0 {
@@ -119,7 +122,11 @@ func (rec *record) decode(row []byte) error {
 	rec.entries = slices.Grow(rec.entries, n)
 	for range n {
 		flags := r.byte()
-		entry := Entry{Kind: Kind(flags & kindMask), Number: number(), User: UserKey(r.uint64())}
+		entry := Entry{Kind: Kind(flags & kindMask)}
+		if entry.Kind == Complained {
+			entry.Did = Complaint(r.byte())
+		}
+		entry.Number, entry.User = number(), UserKey(r.uint64())
 		if flags&flagAlias != 0 {
 			entry.Alias = UserKey(r.uint64())
 		}
@@ -128,8 +135,11 @@ func (rec *record) decode(row []byte) error {
 		}
 		at += r.varint()
 		entry.At = at
-		if r.err == nil && (entry.Kind != Delivered && entry.Kind != Received || at <= 0 || at > maxTime) {
+		if r.err == nil && (entry.Kind < Delivered || entry.Kind > Complained || at <= 0 || at > maxTime) {
 			r.fail(fmt.Errorf("an entry has kind %d and time %d", entry.Kind, at))
+		}
+		if r.err == nil && entry.Kind == Complained && !entry.Did.valid() {
+			r.fail(fmt.Errorf("an entry has complaint %d", entry.Did))
 		}
 		rec.entries = append(rec.entries, entry)
 	}
@@ -157,16 +167,25 @@ func (r *reader) report() Report {
 	return Report{Kind: ReportKind(r.string()), At: r.varint(), Value: r.string(), Reason: r.string()}
 }
 
+// flagReach is added to the service window, which is shorter.
+const flagReach = 1 << 32
+
 func appendWindows(row []byte, w lengths) []byte {
-	row = binary.AppendUvarint(row, uint64(w.service))
+	service := uint64(w.service)
+	if w.reach {
+		service |= flagReach
+	}
+	row = binary.AppendUvarint(row, service)
 	return binary.AppendUvarint(row, uint64(w.conversation))
 }
 
 func (r *reader) windows() Windows {
 	service, conversation := r.uvarint(), r.uvarint()
+	reach := service&flagReach != 0
+	service &^= flagReach
 	if most := uint64(longest / time.Second); service > most || conversation > most {
 		r.fail(errors.New("its windows are too long"))
 		return Windows{}
 	}
-	return Windows{Service: time.Duration(service) * time.Second, Conversation: time.Duration(conversation) * time.Second}
+	return Windows{Service: time.Duration(service) * time.Second, Conversation: time.Duration(conversation) * time.Second, Reach: reach}
 }

@@ -1,5 +1,5 @@
-// Package ledger knows who was messaged when: exact rolling counts of users, conversations and messages for every
-// number, durable and right under redelivery, late and out-of-order events.
+// Package ledger knows who was messaged when, and who complained: exact rolling counts of users, conversations and
+// messages for every number and for groups of them, durable and right under redelivery, late and out-of-order events.
 //
 // The counts are a function of the set of events that were appended, never of their order or number of appearances.
 package ledger
@@ -19,6 +19,8 @@ const (
 	Delivered Kind = iota + 1
 	// Received records a message or call from a user to the number. It opens or refreshes the customer service window.
 	Received
+	// Complained records that a user blocked, reported, muted or archived the number.
+	Complained
 )
 
 // UserKey is the keyed hash of a user's identity (see Hasher). Zero means that the identity is not known.
@@ -31,9 +33,10 @@ type MessageKey uint64
 type Entry struct {
 	Number  string // E.164, with the leading plus
 	Kind    Kind
+	Did     Complaint  // Complained only: what the user did, and why
 	User    UserKey    // who: the phone number's key where the phone number is known, else the business-scoped id's
 	Alias   UserKey    // the user's other key where the event names both: the two count once from now on
-	Message MessageKey // Delivered only: counted once each
+	Message MessageKey // Delivered: the message, counted once each. Complained: the key of the event, as of a message
 	At      int64      // event time, Unix seconds
 }
 
@@ -77,6 +80,11 @@ const (
 	Conversations
 	// Messages counts counted deliveries, each message id once.
 	Messages
+	// Reached counts distinct users by the time of their last delivery, in a customer service window or not, as Users does. It
+	// is counted where Windows.Reach asks for it.
+	Reached
+	// Complaining counts distinct users by the time of their last complaint.
+	Complaining
 )
 
 // Windows are the lengths that decide what counts. They belong to the number's policy.
@@ -85,6 +93,8 @@ type Windows struct {
 	Service time.Duration
 	// Conversation is how long a conversation lasts.
 	Conversation time.Duration
+	// Reach says to count Reached too. That takes about 4 bytes more for each user.
+	Reach bool
 }
 
 // DefaultWindows are the windows of every era of Meta's rules: 24 hours each.
@@ -104,29 +114,40 @@ var ErrClosed = errors.New("the ledger is closed")
 
 // Ledger records deliveries and answers counts. All methods are safe for concurrent use.
 //
-// A second engine, shared by several replicas, fits behind it: no method promises more than one number's consistency,
+// A second engine, shared by several replicas, fits behind it: no method promises more than one subject's consistency,
 // and nothing is handed out that aliases the engine's memory. Reservations (reserve, confirm, release) will be entries
-// of their own kinds, and a portfolio a further scope that Count accepts; neither changes what is here.
+// of their own kinds, which changes nothing of what is here.
+//
+// A subject is a number or GroupSubject of a group. An unknown one counts zero.
 type Ledger interface {
 	// Append makes the batch durable, then counts it; when it returns nil the batch survives a crash. Appending a batch
 	// again changes nothing. Entries older than Kept+Lateness before now are dropped: nothing could count them.
 	Append(ctx context.Context, batch Batch, now time.Time) (Appended, error)
 
-	// Count is how much of the measure lies in (from, to], as it stood at to: what was delivered later is no part of it. For
-	// users that takes a look at each user of the number if some were messaged again after to. Unknown numbers count zero.
-	Count(number string, measure Measure, from, to time.Time) int64
+	// Group makes several numbers one subject as well, GroupSubject of the name, in which a user of several of them is one user
+	// and conversations are had with all of them together. It replaces the group of that name; no numbers remove it. A number
+	// is in one group at most: this one takes it from another. Groups are not kept over a restart. Windows are the numbers'
+	// own; the group has those of its first number, in order.
+	Group(name string, numbers []string) error
 
-	// Nth is the time of the nth counted delivery in (from, to], the first being 1, and Last that of the last one; zero if
-	// there are not so many.
-	Nth(number string, n int64, from, to time.Time) time.Time
-	Last(number string, from, to time.Time) time.Time
+	// Count is how much of the measure lies in (from, to], as it stood at to: what happened later is no part of it. For users
+	// that takes a look at each user of the subject if there was more about some after to.
+	Count(subject string, measure Measure, from, to time.Time) int64
 
-	// FallsBelow is the first instant at or after now at which Count(number, measure, t-window, t) < limit, if nothing is
-	// delivered after now; zero if limit is not positive.
-	FallsBelow(number string, measure Measure, window time.Duration, limit int64, now time.Time) time.Time
+	// Nth is the time of the nth event of the measure's in (from, to], the first being 1, and Last that of the last one; zero
+	// if there are not so many. Events are deliveries for Reached, complaints for Complaining and else counted deliveries.
+	Nth(subject string, measure Measure, n int64, from, to time.Time) time.Time
+	Last(subject string, measure Measure, from, to time.Time) time.Time
+
+	// FallsBelow is the first instant at or after now at which Count(subject, measure, t-window, t) < limit, if nothing
+	// happens after now; zero if limit is not positive.
+	FallsBelow(subject string, measure Measure, window time.Duration, limit int64, now time.Time) time.Time
 
 	// NextExpiry is the first instant after now at which any count over one of the windows falls by itself; zero if none.
-	NextExpiry(number string, now time.Time, windows ...time.Duration) time.Time
+	NextExpiry(subject string, now time.Time, windows ...time.Duration) time.Time
+
+	// Feedback is what users did in (from, to] and why, those that most users did first.
+	Feedback(subject string, from, to time.Time) []Insight
 
 	// Configure sets the number's windows. What was counted under others is counted anew.
 	Configure(number string, windows Windows) error

@@ -102,7 +102,7 @@ func (s slot) withInbound(at uint32) slot {
 
 // A part holds the users of a number whose keys begin with the same bits. It is an open-addressed table without
 // wrap-around, in which the slots in use are in the order of their ranks; looking for a key that is not there is as
-// quick as for one that is, and copying to another size is one pass. Slots are not freed one by one: see sweep.
+// quick as for one that is, and copying to another size is one pass. Users go many at a time: see sweep.
 //
 // A part is small enough that copying, splitting or saving it takes well under a millisecond; that is the longest that
 // anything waits for a table to grow.
@@ -180,6 +180,12 @@ func (p *part) find(r rank) (int, bool) {
 	return i, i < len(p.slots) && !p.slots[i].empty() && p.slots[i].rank() == r
 }
 
+// holds says whether a key has a user's slot.
+func (p *part) holds(k key) bool {
+	i, found := p.find(k.rank())
+	return found && !p.slots[i].isAlias()
+}
+
 // insert puts a slot in the place that find gave; false if there is no room to the right.
 func (p *part) insert(i int, s slot) bool {
 	free := i
@@ -193,6 +199,15 @@ func (p *part) insert(i int, s slot) bool {
 	p.slots[i] = s
 	p.used++
 	return true
+}
+
+// remove frees a slot. Those after it move up as far as they would be if it had never been.
+func (p *part) remove(i int) {
+	for ; i+1 < len(p.slots) && !p.slots[i+1].empty() && p.home(p.slots[i+1].rank()) <= i; i++ {
+		p.slots[i] = p.slots[i+1]
+	}
+	p.slots[i] = slot{}
+	p.used--
 }
 
 // grow makes room for more users.
@@ -239,6 +254,19 @@ func (p *part) deliveryOf(s slot) delivery {
 }
 
 func (p *part) inboundOf(s slot) uint32 { return p.time(s[1] >> 2 & timeMask) }
+
+// lastDelivery is the time of the last delivery to the user in a slot, zero for none.
+func (p *part) lastDelivery(s slot) uint32 {
+	switch {
+	case s.isBlock():
+		if b := p.block(s); b.deliveries() > 0 {
+			return b.delivery(b.deliveries() - 1).at
+		}
+	case s[1]&delivered != 0:
+		return p.deliveryOf(s).at
+	}
+	return 0
+}
 
 // load reads what is known about the user in a slot.
 func (p *part) load(s slot, h *history) {

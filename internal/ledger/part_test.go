@@ -176,12 +176,19 @@ func TestPartStoresHistories(t *testing.T) {
 
 // bytes is the memory of a number.
 func (s *scope) bytes() (n int) {
-	n = int(unsafe.Sizeof(*s)) + cap(s.parts)*8 + cap(s.line.chunks)*int(unsafe.Sizeof(chunk{}))
+	n = int(unsafe.Sizeof(*s)) + cap(s.parts)*8 + s.lines.bytes()
 	for _, p := range s.all() {
 		n += int(unsafe.Sizeof(*p)) + cap(p.slots)*16 + cap(p.arena)*4
 	}
-	for _, c := range s.line.chunks {
-		n += cap(c.ticks) * 4
+	return n
+}
+
+func (l *timelines) bytes() (n int) {
+	for i := range l {
+		n += cap(l[i].chunks) * int(unsafe.Sizeof(chunk{}))
+		for _, c := range l[i].chunks {
+			n += cap(c.ticks) * 4
+		}
 	}
 	return n
 }

@@ -2,20 +2,24 @@ package ledger
 
 import (
 	"slices"
-	"sort"
 	"sync"
+	"sync/atomic"
 )
 
-// scope is what is known about one number: its users in parts, and the points that follow from them on a timeline.
+// scope is what is known about one number: its users in parts, and the points that follow from them on timelines.
 type scope struct {
 	number string
 
-	mu      sync.RWMutex
+	mu      atomic.Pointer[sync.RWMutex] // own; in a group the group's, whose timelines follow from all its numbers
+	own     sync.RWMutex
+	group   *group // nil for none
 	windows lengths
 	horizon int64 // Unix seconds; nothing earlier is recorded or counted any more. Set by the first event, raised by sweeps
 	parts   []*part
 	depth   uint8 // a key's part is at the index that its first depth bits are; see part.depth
-	line    timeline
+	lines   timelines
+
+	complaints map[key][]delivery // by user, in order of time. They are few, and saved with the number's own row
 
 	reports  []Report // by sequence
 	sequence int64    // the last that was given
@@ -25,7 +29,7 @@ type scope struct {
 	rows   []rowName // the parts' rows that the last snapshot refers to
 
 	one, two      history // scratch
-	before, after []point
+	before, after points
 }
 
 // event is an Entry as a scope records it.
@@ -46,11 +50,31 @@ const (
 )
 
 func newScope(number string) *scope {
-	return &scope{number: number, windows: newLengths(DefaultWindows)}
+	s := &scope{number: number, windows: newLengths(DefaultWindows)}
+	s.mu.Store(&s.own)
+	return s
+}
+
+func (s *scope) lock()    { s.hold((*sync.RWMutex).Lock, (*sync.RWMutex).Unlock) }
+func (s *scope) unlock()  { s.mu.Load().Unlock() }
+func (s *scope) rlock()   { s.hold((*sync.RWMutex).RLock, (*sync.RWMutex).RUnlock) }
+func (s *scope) runlock() { s.mu.Load().RUnlock() }
+
+// hold locks what is the scope's lock once it is held: a group may have taken the scope in meanwhile, or let it go. Either
+// takes the lock that was the scope's.
+func (s *scope) hold(lock, unlock func(*sync.RWMutex)) {
+	for {
+		mu := s.mu.Load()
+		lock(mu)
+		if s.mu.Load() == mu {
+			return
+		}
+		unlock(mu)
+	}
 }
 
 func newLengths(w Windows) lengths {
-	return lengths{service: int64(w.Service.Seconds()), conversation: int64(w.Conversation.Seconds())}
+	return lengths{service: int64(w.Service.Seconds()), conversation: int64(w.Conversation.Seconds()), reach: w.Reach}
 }
 
 // oldest is the earliest time that is recorded at a time.
@@ -74,12 +98,26 @@ func (s *scope) record(e event) outcome {
 		result = changed
 	}
 	user := s.resolve(e.user)
+	if e.kind == Complained {
+		return max(result, s.complain(user, e))
+	}
 	p := s.reach(user, e.at)
 	i, found := p.find(user.rank())
 	if found && p.slots[i].isBlock() {
-		if quick, o := s.append(p, p.block(p.slots[i]), e); quick {
+		if quick, o := s.append(user, p, p.block(p.slots[i]), e); quick {
 			return max(result, o)
 		}
+	}
+	h := &s.one
+	if found {
+		p.load(p.slots[i], h)
+		if h.knows(e) {
+			return result
+		}
+	}
+	if s.group != nil {
+		s.group.begin(s, user)
+		defer s.group.end()
 	}
 	if !found {
 		is := newSlot(user.rank(), 0)
@@ -87,24 +125,32 @@ func (s *scope) record(e event) outcome {
 			is = is.withInbound(e.at)
 		} else {
 			is = is.withDelivery(delivery{at: e.at, print: e.print})
-			s.line.add(e.at, onePoint)
+			s.lines[countedLine].add(e.at, onePoint)
+			if s.windows.reach {
+				s.lines[reachedLine].add(e.at, onePoint)
+			}
 		}
 		s.insert(user, is)
 		return changed
 	}
-	h := &s.one
-	p.load(p.slots[i], h)
-	if h.knows(e) {
-		return result
-	}
-	s.before, _, _ = h.walk(s.windows, s.horizon, s.before[:0])
+	s.before.reset()
+	s.walk(h, &s.before)
 	h.add(e)
-	s.put(user, h, s.before)
+	s.put(user, h)
 	return changed
 }
 
+// walk appends the points of a user's deliveries, and returns what history.walk does.
+func (s *scope) walk(h *history, to *points) (counted, opened uint32) {
+	to[countedLine], counted, opened = h.walk(s.windows, s.horizon, to[countedLine])
+	if s.windows.reach {
+		to[reachedLine], _, _ = h.walk(lengths{}, s.horizon, to[reachedLine])
+	}
+	return counted, opened
+}
+
 // append is record for the usual case of a user with a block: an event after all others. It says whether that is so.
-func (s *scope) append(p *part, b block, e event) (bool, outcome) {
+func (s *scope) append(user key, p *part, b block, e event) (bool, outcome) {
 	var last delivery
 	if n := b.deliveries(); n > 0 {
 		last = b.delivery(n - 1)
@@ -117,6 +163,10 @@ func (s *scope) append(p *part, b block, e event) (bool, outcome) {
 		if n > 0 && b.inbound(n-1) > e.at || last.at >= e.at || b.used()+1 > len(b) {
 			return false, 0
 		}
+		if s.group != nil && s.group.divides(s, user) {
+			s.group.begin(s, user)
+			defer s.group.end()
+		}
 		s.touch(p)
 		b.pushInbound(e.at)
 		return true, changed
@@ -127,9 +177,21 @@ func (s *scope) append(p *part, b block, e event) (bool, outcome) {
 	if last.at >= e.at || b.used()+2 > len(b) {
 		return false, 0
 	}
+	in := b.lastInbound(e.at)
+	counts := in == 0 || int64(in) <= int64(e.at)-s.windows.service
+	if s.group != nil && (counts || s.group.windows.reach || s.group.divides(s, user)) {
+		s.group.begin(s, user)
+		defer s.group.end()
+	}
 	s.touch(p)
 	b.pushDelivery(delivery{at: e.at, print: e.print})
-	if in := b.lastInbound(e.at); in > 0 && int64(in) > int64(e.at)-s.windows.service {
+	if s.windows.reach {
+		s.lines[reachedLine].add(e.at, onePoint)
+		if last.at > 0 && int64(last.at) >= s.horizon {
+			s.lines[reachedLine].add(last.at, oneSuperseded)
+		}
+	}
+	if !counts {
 		return true, changed
 	}
 	mark := onePoint
@@ -138,19 +200,53 @@ func (s *scope) append(p *part, b block, e event) (bool, outcome) {
 	} else {
 		mark += oneInside
 	}
-	s.line.add(e.at, mark)
+	s.lines[countedLine].add(e.at, mark)
 	if was := b[blockCounted]; was > 0 && int64(was) >= s.horizon {
-		s.line.add(was, oneSuperseded)
+		s.lines[countedLine].add(was, oneSuperseded)
 	}
 	b[blockCounted] = e.at
 	return true, changed
 }
 
-// put replaces what is known about a user who has a slot, and the points that followed from it.
-func (s *scope) put(user key, h *history, before []point) {
-	var counted, opened uint32
-	s.after, counted, opened = h.walk(s.windows, s.horizon, s.after[:0])
-	s.replace(before, s.after)
+// complain is record for a complaint. Of one event and code the earliest time counts, as of one message.
+func (s *scope) complain(user key, e event) outcome {
+	h := &s.one
+	h.reset()
+	h.deliveries = append(h.deliveries, s.complaints[user]...)
+	if h.knows(e) {
+		return repeated
+	}
+	if s.group != nil {
+		s.group.begin(s, user)
+		defer s.group.end()
+	}
+	h.add(e)
+	s.file(user, h.deliveries)
+	return changed
+}
+
+// file replaces a user's complaints.
+func (s *scope) file(user key, complaints []delivery) {
+	was := history{deliveries: s.complaints[user]}
+	is := history{deliveries: slices.Clone(complaints)}
+	before, _, _ := was.walk(lengths{}, s.horizon, nil)
+	after, _, _ := is.walk(lengths{}, s.horizon, nil)
+	s.lines[complaintLine].replace(before, after)
+	if s.complaints == nil {
+		s.complaints = map[key][]delivery{}
+	}
+	s.complaints[user] = is.deliveries
+	if len(complaints) == 0 {
+		delete(s.complaints, user)
+	}
+	s.dirty = true
+}
+
+// put replaces what is known about a user who has a slot, and the points in s.before.
+func (s *scope) put(user key, h *history) {
+	s.after.reset()
+	counted, opened := s.walk(h, &s.after)
+	s.lines.replace(&s.before, &s.after)
 	p := s.part(user)
 	i, _ := p.find(user.rank())
 	s.touch(p)
@@ -158,22 +254,6 @@ func (s *scope) put(user key, h *history, before []point) {
 	p.tidy()
 	if len(p.arena) > partWords && p.crowded() {
 		s.split(p)
-	}
-}
-
-// replace takes a user's points off the timeline and puts others there. Both are in order of time; most are the same.
-func (s *scope) replace(before, after []point) {
-	for len(before) > 0 && len(after) > 0 && before[0] == after[0] {
-		before, after = before[1:], after[1:]
-	}
-	for len(before) > 0 && len(after) > 0 && before[len(before)-1] == after[len(after)-1] {
-		before, after = before[:len(before)-1], after[:len(after)-1]
-	}
-	for _, p := range before {
-		s.line.remove(p.at(), p.mark())
-	}
-	for _, p := range after {
-		s.line.add(p.at(), p.mark())
 	}
 }
 
@@ -188,14 +268,29 @@ func (s *scope) join(a, b key) bool {
 	if keep > gone {
 		keep, gone = gone, keep
 	}
+	if s.group != nil {
+		if h := &s.two; s.look(gone, h) {
+			s.reach(keep, h.newest()) // it may sweep, which the group must see by itself
+		}
+		s.group.beginAll(keep, gone)
+		s.group.link(keep, gone)
+		defer s.group.end()
+	}
+	if more := s.complaints[gone]; len(more) > 0 {
+		h := history{deliveries: slices.Clone(s.complaints[keep])}
+		h.join(&history{deliveries: more})
+		s.file(gone, nil)
+		s.file(keep, h.deliveries)
+	}
 	p := s.part(gone)
 	s.touch(p)
 	if i, found := p.find(gone.rank()); found {
 		h := &s.two
 		p.load(p.slots[i], h)
 		h.trim(s.windows, s.horizon)
-		s.before, _, _ = h.walk(s.windows, s.horizon, s.before[:0])
-		s.replace(s.before, nil)
+		s.before.reset()
+		s.walk(h, &s.before)
+		s.lines.replace(&s.before, &points{})
 		p.free(p.slots[i])
 		p.slots[i] = aliasSlot(gone.rank(), keep)
 		p.tidy()
@@ -215,30 +310,44 @@ func (s *scope) join(a, b key) bool {
 
 // merge adds a trimmed history, whose points are not on the timeline, to a user.
 func (s *scope) merge(user key, more *history) {
-	var newest uint32
-	if n := len(more.deliveries); n > 0 {
-		newest = more.deliveries[n-1].at
-	}
-	if n := len(more.inbounds); n > 0 {
-		newest = max(newest, more.inbounds[n-1])
-	}
+	newest := more.newest()
 	if newest == 0 {
 		return
 	}
 	p := s.reach(user, newest)
 	h := &s.one
 	h.reset()
-	s.before = s.before[:0]
+	s.before.reset()
 	if i, found := p.find(user.rank()); found {
 		p.load(p.slots[i], h)
 		h.trim(s.windows, s.horizon)
-		s.before, _, _ = h.walk(s.windows, s.horizon, s.before)
+		s.walk(h, &s.before)
 	} else {
 		s.insert(user, newSlot(user.rank(), 0).withInbound(newest)) // keeps the place until put
 	}
 	h.join(more)
 	h.trim(s.windows, s.horizon)
-	s.put(user, h, s.before)
+	s.put(user, h)
+}
+
+// look reads what is known about a key that stands for a user, and says whether that is anything.
+func (s *scope) look(user key, h *history) bool {
+	h.reset()
+	if s.parts == nil {
+		return false
+	}
+	p := s.part(user)
+	i, found := p.find(user.rank())
+	if found {
+		p.load(p.slots[i], h)
+	}
+	h.complaints = append(h.complaints, s.complaints[user]...)
+	return found && !p.slots[i].isAlias() || len(h.complaints) > 0
+}
+
+// has says whether anything is known about a key that stands for a user.
+func (s *scope) has(user key) bool {
+	return s.parts != nil && s.part(user).holds(user) || len(s.complaints[user]) > 0
 }
 
 // resolve is the key that stands for a user.
@@ -327,7 +436,19 @@ func (s *scope) advance(horizon int64) {
 		return
 	}
 	s.horizon = horizon
-	s.line.drop(horizon)
+	s.lines.drop(horizon)
+	if s.group != nil {
+		s.group.advance(horizon)
+	}
+	for user, complaints := range s.complaints {
+		if int64(complaints[0].at) < horizon {
+			kept := slices.DeleteFunc(complaints, func(c delivery) bool { return int64(c.at) < horizon })
+			s.complaints[user] = kept
+			if len(kept) == 0 {
+				delete(s.complaints, user)
+			}
+		}
+	}
 	latest := map[ReportKind]int64{}
 	for _, r := range s.reports {
 		latest[r.Kind] = max(latest[r.Kind], r.At)
@@ -349,6 +470,16 @@ func (s *scope) sweep(p *part, names bool) {
 		p.horizon = s.horizon
 		return
 	}
+	if s.group != nil {
+		var users []key
+		for _, is := range p.slots {
+			if !is.empty() && !is.isAlias() && stale(is) {
+				users = append(users, is.rank().key())
+			}
+		}
+		s.group.beginAll(users...)
+		defer s.group.end()
+	}
 	s.touch(p)
 	kept := make([]slot, 0, p.used)
 	h := &s.one
@@ -366,7 +497,8 @@ func (s *scope) sweep(p *part, names bool) {
 				p.free(is)
 				continue
 			}
-			_, counted, opened := h.walk(s.windows, s.horizon, s.after[:0])
+			s.after.reset()
+			counted, opened := s.walk(h, &s.after)
 			is = p.store(is, h, counted, opened)
 		}
 		kept = append(kept, is)
@@ -378,24 +510,24 @@ func (s *scope) sweep(p *part, names bool) {
 
 // sweepAll sweeps every part, one at a time, so that nothing waits for long.
 func (s *scope) sweepAll(horizon int64) {
-	s.mu.Lock()
+	s.lock()
 	s.advance(horizon)
 	parts := s.all()
-	s.mu.Unlock()
+	s.unlock()
 	users := 0
 	for _, p := range parts {
-		s.mu.Lock()
+		s.lock()
 		if first := int(p.prefix) << (s.depth - min(s.depth, p.depth)); first < len(s.parts) && s.parts[first] == p {
 			s.sweep(p, true)
 			users += p.used
 		}
-		s.mu.Unlock()
+		s.unlock()
 	}
 	if users > 0 || len(parts) < 2 {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lock()
+	defer s.unlock()
 	for _, p := range s.parts {
 		if p.used > 0 {
 			return
@@ -405,11 +537,10 @@ func (s *scope) sweepAll(horizon int64) {
 	s.parts, s.depth, s.dirty = []*part{newPart(0, 0, s.horizon, nil)}, 0, true
 }
 
-// nameless says whether nothing is known any more about the user that a slot refers to.
+// nameless says whether nothing is known any more about the user that a slot refers to, neither here nor in the group.
 func (s *scope) nameless(is slot) bool {
 	user := s.resolve(is.alias())
-	_, found := s.part(user).find(user.rank())
-	return !found
+	return !s.has(user) && (s.group == nil || !s.group.has(user))
 }
 
 // stale says whether there may be something to forget about the user in a slot.
@@ -436,77 +567,19 @@ func (s *scope) stale(p *part, is slot) bool {
 	return d.at > 0 && int64(d.at) < s.horizon || in > 0 && int64(in) <= s.horizon-s.windows.service
 }
 
-// count is how many points lie in (from, to]. Users are those whose last counted delivery up to then lies there.
-func (s *scope) count(measure Measure, from, to int64) int64 {
-	n := s.line.count(measure, from, to)
-	s.messagedAgain(measure, from, to, func(uint32) { n++ })
-	return n
-}
-
-// nth is the time of the nth point in (from, to], of which there are as many at least.
-func (s *scope) nth(measure Measure, from, to, n int64) uint32 {
-	var again []uint32
-	s.messagedAgain(measure, from, to, func(at uint32) { again = append(again, at) })
-	if len(again) == 0 {
-		at, _ := s.line.nth(measure, from, n)
-		return at
-	}
-	slices.Sort(again)
-	seconds := sort.Search(int(to-from), func(i int) bool {
-		until := from + int64(i)
-		behind, _ := slices.BinarySearchFunc(again, until+1, func(at uint32, t int64) int { return int(int64(at) - t) })
-		return s.line.count(measure, from, until)+int64(behind) >= n
-	})
-	return uint32(from + int64(seconds))
-}
-
-// messagedAgain calls with the users that the timeline does not have in (from, to], as it knows only which counted delivery
-// is a user's last of all: theirs came after to. Each comes with the last one up to then. There are none in the common
-// case, in which to is now.
-func (s *scope) messagedAgain(measure Measure, from, to int64, call func(at uint32)) {
-	if measure != Users || s.line.count(Users, from, to) == s.line.count(Messages, from, to) {
-		return
-	}
-	if _, later := s.line.nth(Messages, to, 1); !later {
-		return
-	}
-	for _, p := range s.all() {
-		for _, is := range p.slots {
-			if !is.isBlock() {
-				continue
-			}
-			if at := s.lastCounted(p.block(is), to); at > 0 && int64(at) > from {
-				call(at)
-			}
-		}
-	}
-}
-
-// lastCounted is the last counted delivery up to a time of a user who had another after it; zero for none.
-func (s *scope) lastCounted(b block, to int64) uint32 {
-	if int64(b[blockCounted]) <= to {
-		return 0
-	}
-	for i := b.deliveries() - 1; i >= 0; i-- {
-		if d := b.delivery(i); int64(d.at) <= to {
-			if in := b.lastInbound(d.at); in == 0 || int64(in) <= int64(d.at)-s.windows.service {
-				return d.at
-			}
-		}
-	}
-	return 0
-}
-
-// recount makes the timeline anew from the users.
+// recount makes the timelines anew from the users.
 func (s *scope) recount() {
-	var points []point
+	var all points
 	h := &s.one
 	for _, p := range s.all() {
-		points = slices.Grow(points, p.used)
+		all[countedLine] = slices.Grow(all[countedLine], p.used)
 		for _, is := range p.slots {
 			if is[1]&(delivered|received) == delivered {
 				if d := p.deliveryOf(is); int64(d.at) >= s.horizon {
-					points = append(points, newPoint(d.at, onePoint))
+					all[countedLine] = append(all[countedLine], newPoint(d.at, onePoint))
+					if s.windows.reach {
+						all[reachedLine] = append(all[reachedLine], newPoint(d.at, onePoint))
+					}
 				}
 				continue
 			}
@@ -514,15 +587,18 @@ func (s *scope) recount() {
 				continue
 			}
 			p.load(is, h)
-			var counted, opened uint32
-			points, counted, opened = h.walk(s.windows, s.horizon, points)
+			counted, opened := s.walk(h, &all)
 			if is.isBlock() {
 				b := p.block(is)
 				b[blockCounted], b[blockOpened] = counted, opened
 			}
 		}
 	}
-	s.line.fill(points)
+	for _, complaints := range s.complaints {
+		h := history{deliveries: complaints}
+		all[complaintLine], _, _ = h.walk(lengths{}, s.horizon, all[complaintLine])
+	}
+	s.lines.fill(&all)
 }
 
 // report adds a report, unless it is known, and says whether it did. One from before the horizon was either dropped
@@ -547,7 +623,7 @@ func (s *scope) report(r Report) outcome {
 
 // known says whether anything is known about the number.
 func (s *scope) known() bool {
-	return s.sequence > 0 || slices.ContainsFunc(s.parts, func(p *part) bool { return p.used > 0 })
+	return s.sequence > 0 || len(s.complaints) > 0 || slices.ContainsFunc(s.parts, func(p *part) bool { return p.used > 0 })
 }
 
 // configure sets the windows and says whether they are others than before.
@@ -558,5 +634,8 @@ func (s *scope) configure(w lengths) bool {
 	s.windows = w
 	s.dirty = true
 	s.recount()
+	if s.group != nil {
+		s.group.rebuild()
+	}
 	return true
 }

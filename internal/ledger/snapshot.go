@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -42,8 +44,8 @@ type savedPart struct {
 
 // capture begins to save the number as it is now; nil if nothing has changed since it was last saved.
 func (s *scope) capture(generation uint64) *capture {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lock()
+	defer s.unlock()
 	c := &capture{number: s.number, generation: generation}
 	for _, p := range s.all() {
 		if p.dirty {
@@ -69,8 +71,8 @@ func (c *capture) save(p *part) {
 
 // next is some of what is to be written, none at the end.
 func (s *scope) next(c *capture) []savedPart {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lock()
+	defer s.unlock()
 	for len(c.queue) == 0 && len(c.parts) > 0 {
 		if p := c.parts[0]; p.pending {
 			c.save(p)
@@ -84,8 +86,8 @@ func (s *scope) next(c *capture) []savedPart {
 
 // finish ends a capture. If it was not committed, all of it is to be saved by the next.
 func (s *scope) finish(c *capture, committed bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lock()
+	defer s.unlock()
 	s.saving = nil
 	if committed {
 		s.rows = c.rows
@@ -217,6 +219,18 @@ func (s *scope) encode(rows []rowName) []byte {
 		row = binary.AppendUvarint(row, uint64(name.prefix))
 		row = binary.AppendUvarint(row, name.generation)
 	}
+	if len(s.complaints) == 0 {
+		return seal(row)
+	}
+	row = binary.AppendUvarint(row, uint64(len(s.complaints)))
+	for _, user := range slices.Sorted(maps.Keys(s.complaints)) {
+		row = binary.AppendUvarint(row, uint64(user))
+		row = binary.AppendUvarint(row, uint64(len(s.complaints[user])))
+		for _, c := range s.complaints[user] {
+			row = binary.LittleEndian.AppendUint32(row, c.at)
+			row = binary.LittleEndian.AppendUint32(row, c.print)
+		}
+	}
 	return seal(row)
 }
 
@@ -256,8 +270,41 @@ func (s *scope) decode(row []byte) error {
 	if r.err == nil && n > 0 && end != 1<<keyBits {
 		r.fail(errors.New("its parts do not share out the keys"))
 	}
+	s.decodeComplaints(r)
 	return r.end()
 }
+
+// decodeComplaints reads the end of the number's own row, which is left out where there are none.
+func (s *scope) decodeComplaints(r *reader) {
+	if r.err != nil || len(r.rest) == 0 {
+		return
+	}
+	n := r.count(10)
+	s.complaints = make(map[key][]delivery, n)
+	var before key
+	for range n {
+		user := key(r.uvarint())
+		complaints := make([]delivery, r.count(8))
+		for i := range complaints {
+			c := delivery{at: r.uint32(), print: r.uint32()}
+			valid := Complaint(c.print>>complaintShift).valid() && c.print < 1<<printBits
+			if !valid || i > 0 && complaints[i-1].compare(c) >= 0 {
+				r.fail(errComplaints)
+			}
+			complaints[i] = c
+		}
+		if user <= before || user > keyMask || len(complaints) == 0 || len(s.rows) == 0 {
+			r.fail(errComplaints)
+		}
+		if r.err != nil {
+			return
+		}
+		before = user
+		s.complaints[user] = complaints
+	}
+}
+
+var errComplaints = errors.New("its complaints are impossible")
 
 // encode is the row of a part: its slots in use and the blocks they refer to. What follows from these and the windows is
 // left out.

@@ -5,10 +5,10 @@ import (
 	"sort"
 )
 
-// A timeline holds the points that are counted, by the second: one for every counted delivery. Some of them are marked:
-// as superseded when the user has a later counted delivery, as inside when they fall in an open conversation. So users
-// are the points less the superseded, conversations the points less those inside. A user with one delivery, the common
-// case, takes one unmarked point for all three measures.
+// A timeline holds the points that are counted, by the second: one for every counted delivery, or whatever else its line
+// says. Some of them are marked: as superseded when the user has a later counted delivery, as inside when they fall in an
+// open conversation. So users are the points less the superseded, conversations the points less those inside. A user with
+// one delivery, the common case, takes one unmarked point for all three measures.
 //
 // Points are kept in chunks in time order. A new point at the end is appended; any other moves up to one chunk (4 KiB).
 type timeline struct {
@@ -326,6 +326,22 @@ func newPoint(at uint32, mark tick) point { return point(at)<<15 | point(mark&ma
 
 func (p point) at() uint32 { return uint32(p >> 15) }
 func (p point) mark() tick { return tick(p) & marks }
+
+// replace takes a user's points away and puts others in their place. Most are the same; both are in order of time.
+func (l *timeline) replace(before, after []point) {
+	for len(before) > 0 || len(after) > 0 {
+		switch {
+		case len(after) == 0 || len(before) > 0 && before[0] < after[0]:
+			l.remove(before[0].at(), before[0].mark())
+			before = before[1:]
+		case len(before) == 0 || after[0] < before[0]:
+			l.add(after[0].at(), after[0].mark())
+			after = after[1:]
+		default:
+			before, after = before[1:], after[1:]
+		}
+	}
+}
 
 // fill makes the timeline of points, which it sorts.
 func (l *timeline) fill(points []point) {

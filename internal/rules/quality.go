@@ -74,6 +74,9 @@ func (e *evaluation) feedbackCrossing(from, to time.Time) time.Time {
 	if first := e.f.Usage.Nth(MeasureComplaining, 1, from, to); !first.IsZero() {
 		to = first
 	}
+	if first := e.f.Usage.Nth(MeasureReached, 1, from, to); first.IsZero() || first.Equal(to) {
+		return to
+	}
 	then := evaluation{p: e.p, f: e.f, s: e.s, now: from}
 	for {
 		missing := then.missingForBetter()

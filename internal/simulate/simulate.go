@@ -4,7 +4,6 @@ package simulate
 
 import (
 	"cmp"
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
@@ -12,10 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-
-	"github.com/dchest/siphash"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
@@ -79,6 +75,11 @@ type Final struct {
 // Run plays events, one CloudEvent per line in order of time. An event that comes again, by source and id, changes nothing,
 // whatever its time. An error about a line begins with it; then there is no result.
 func Run(ctx context.Context, config Config, events io.Reader) (Result, error) {
+	if config.Policy.Scope == v1alpha1.ScopePortfolio && config.Fleet != nil &&
+		slices.ContainsFunc(config.Fleet.Numbers, func(n Number) bool { return n.Portfolio != "" }) {
+		return Result{}, fmt.Errorf("the limit of policy %s belongs to a portfolio, and the fleet's numbers name one in spec.business.portfolio: "+
+			"portfolios of several numbers are not simulated yet", config.Policy.Name)
+	}
 	return run(ctx, config, func(*simulation) source { return cloudevents.NewReader(events) })
 }
 
@@ -88,21 +89,8 @@ type source interface {
 }
 
 func run(ctx context.Context, config Config, from func(*simulation) source) (Result, error) {
-	if config.Policy.Scope == v1alpha1.ScopePortfolio && config.Fleet != nil &&
-		slices.ContainsFunc(config.Fleet.Numbers, func(n Number) bool { return n.Portfolio != "" }) {
-		return Result{}, fmt.Errorf("the limit of policy %s belongs to a portfolio, and the fleet's numbers name one in spec.business.portfolio: "+
-			"portfolios of several numbers are not simulated yet", config.Policy.Name)
-	}
-	book := ledger.OpenMemory()
-	defer func() { _ = book.Close() }() // in memory there is nothing to flush
-	s := simulation{
-		config: config,
-		ledger: book,
-		// Nothing leaves the process, so the keys need no secret, and every run is like the other.
-		hasher:  ledger.NewHasher([16]byte{}),
-		numbers: map[string]*number{},
-		seen:    map[[2]uint64]struct{}{},
-	}
+	s := simulation{config: config, book: newBook(), numbers: map[string]*subject{}}
+	defer func() { _ = s.book.ledger.Close() }() // in memory there is nothing to flush
 	if err := s.play(ctx, from(&s)); err != nil {
 		return Result{}, err
 	}
@@ -110,30 +98,14 @@ func run(ctx context.Context, config Config, from func(*simulation) source) (Res
 }
 
 type simulation struct {
-	config Config
-	ledger ledger.Ledger
-	hasher ledger.Hasher
-
-	now     time.Time // whole seconds: up to here all events have been read
+	clock
+	config  Config
+	book    *book
+	seen    seen
 	last    time.Time // of the last event, as it was written
-	numbers map[string]*number
-	due     deadlines
-	waiting []*number // at now they have a deadline, and events that come before it
+	numbers map[string]*subject
 
-	seen        map[[2]uint64]struct{} // the events' identities, hashed
-	identity    []byte                 // scratch
-	entry       [1]ledger.Entry        // scratch
 	transitions []Transition
-}
-
-// number is one number on its way through time.
-type number struct {
-	name    string
-	state   rules.State
-	facts   rules.Facts
-	next    time.Time // its next deadline; zero for none
-	place   int       // among the deadlines; -1 for none
-	waiting bool
 }
 
 func (s *simulation) play(ctx context.Context, events source) error {
@@ -142,10 +114,13 @@ func (s *simulation) play(ctx context.Context, events source) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return err
 		}
-		if s.repeated(&e) {
+		if !s.seen.add(&e) {
 			continue
 		}
 		if e.Time.Before(s.last) {
@@ -154,29 +129,19 @@ func (s *simulation) play(ctx context.Context, events source) error {
 		if !s.config.Until.IsZero() && e.Time.After(s.config.Until) {
 			return nil
 		}
-		if err := s.event(ctx, &e); err != nil {
+		if err := s.event(&e); err != nil {
 			return err
 		}
 	}
 }
 
-// repeated says whether an event was there before, and remembers it.
-func (s *simulation) repeated(e *cloudevents.Event) bool {
-	s.identity = append(append(append(s.identity[:0], e.Source...), 0), e.ID...)
-	var id [2]uint64
-	id[0], id[1] = siphash.Hash128(0, 0, s.identity)
-	before := len(s.seen)
-	s.seen[id] = struct{}{}
-	return len(s.seen) == before
-}
-
-func (s *simulation) event(ctx context.Context, e *cloudevents.Event) error {
+func (s *simulation) event(e *cloudevents.Event) error {
 	report, err := reportOf(e)
 	if err != nil {
 		return err
 	}
 	s.last = e.Time
-	if err := s.reach(e.Time); err != nil {
+	if err := s.until(e.Time); err != nil {
 		return err
 	}
 
@@ -184,50 +149,37 @@ func (s *simulation) event(ctx context.Context, e *cloudevents.Event) error {
 	if err != nil {
 		return err
 	}
-	if kind := entryKind(e.Type); kind != 0 {
-		entry := ledger.Entry{Number: n.name, Kind: kind, User: s.hasher.User(userName(e.User)), At: s.now.Unix()}
-		if kind == ledger.Delivered {
-			entry.Message = s.hasher.Message(e.MessageID)
-		}
-		s.entry[0] = entry
+	s.meet(n)
+	switch e.Type {
+	case cloudevents.MessageDelivered:
 		s.observe(n, s.now)
-		if _, err := s.ledger.Append(ctx, ledger.Batch{Entries: s.entry[:]}, s.now); err != nil {
-			return fmt.Errorf("line %d: count the event: %w", e.Line, err)
-		}
+		s.book.record(e, ledger.Delivered, s.now)
+		s.deliver(n)
+	case cloudevents.MessageReceived:
+		s.book.record(e, ledger.Received, s.now)
+		s.receive(n)
+	case cloudevents.MessageFailed: // it was not delivered
+		s.pass(n)
+	default:
+		s.report(n, report)
 	}
-	if report.Kind != "" {
-		n.facts.Reports = append(n.facts.Reports, report)
-	}
-	if n.next.Equal(s.now) {
-		// The deadline comes after every event of this instant, and there may be more of them.
-		if !n.waiting {
-			n.waiting = true
-			s.waiting = append(s.waiting, n)
-		}
-		return nil
-	}
-	s.advance(n, s.now)
-	return nil
+	return s.book.failed
 }
 
-// reach lets all happen that lies before an instant: the events before it are in.
-func (s *simulation) reach(instant time.Time) error {
+// until lets all happen that lies before an instant: the events before it are in.
+func (s *simulation) until(instant time.Time) error {
 	at := instant.UTC().Truncate(time.Second)
-	switch {
-	case s.now.IsZero():
+	if s.now.IsZero() {
 		return s.begin(at)
-	case at.After(s.now):
-		s.settle()
-		s.fire(at)
-		s.now = at
 	}
+	s.reach(at)
 	return nil
 }
 
 // room is how many users a number may message at an instant that all events before are in of: the limit less what is used, none
 // while it cannot send. It is false where there is no limit.
 func (s *simulation) room(name string, at time.Time) (int64, bool, error) {
-	if err := s.reach(at); err != nil {
+	if err := s.until(at); err != nil {
 		return 0, true, err
 	}
 	n, err := s.number(name)
@@ -237,25 +189,13 @@ func (s *simulation) room(name string, at time.Time) (int64, bool, error) {
 	if n.state.Connection != v1alpha1.StateConnected {
 		return 0, true, nil
 	}
-	room, limited := roomAt(s.config.Policy.Policy, &n.facts, n.state, s.now)
+	room, limited := roomAt(n.policy, &n.facts, n.state, s.now)
 	return room, limited, nil
 }
 
-func (s *simulation) observe(n *number, before time.Time) {
+func (s *simulation) observe(x *subject, before time.Time) {
 	if s.config.Observer != nil {
-		s.config.Observer.Observe(n.name, n.facts.Usage, before)
-	}
-}
-
-// entryKind is what the ledger is told of an event; zero for nothing. A message that failed was not delivered.
-func entryKind(kind cloudevents.Type) ledger.Kind {
-	switch kind {
-	case cloudevents.MessageDelivered:
-		return ledger.Delivered
-	case cloudevents.MessageReceived:
-		return ledger.Received
-	default:
-		return 0
+		s.config.Observer.Observe(x.name, x.facts.Usage, before)
 	}
 }
 
@@ -267,7 +207,7 @@ func reportOf(e *cloudevents.Event) (rules.Report, error) {
 	if e.Portfolio != "" {
 		return refuse("data.portfolio", "reports about a whole portfolio are not simulated yet: report it of each number")
 	}
-	r := rules.Report{At: e.Time}
+	r := rules.Report{At: e.Time.Truncate(time.Second)}
 	switch e.Type {
 	case cloudevents.MessageDelivered, cloudevents.MessageReceived, cloudevents.MessageFailed:
 	case cloudevents.QualityReported:
@@ -291,14 +231,6 @@ func reportOf(e *cloudevents.Event) (rules.Report, error) {
 	return r, nil
 }
 
-// userName is a user's name with one spelling: phone numbers come with and without a plus.
-func userName(user string) string {
-	if digits, ok := strings.CutPrefix(user, "+"); ok && digits != "" && strings.Trim(digits, "0123456789") == "" {
-		return digits
-	}
-	return user
-}
-
 // begin starts the numbers of the fleet.
 func (s *simulation) begin(at time.Time) error {
 	s.now = at
@@ -310,73 +242,34 @@ func (s *simulation) begin(at time.Time) error {
 		if err != nil {
 			return err
 		}
-		s.advance(n, at)
+		s.wait(&n.turn)
 	}
+	s.settle()
 	return nil
 }
 
 // number is the number of that name, which begins now if it is not known.
-func (s *simulation) number(name string) (*number, error) {
+func (s *simulation) number(name string) (*subject, error) {
 	if n, ok := s.numbers[name]; ok {
 		return n, nil
 	}
 	return s.add(Number{PhoneNumber: name, HumanEscalation: true})
 }
 
-func (s *simulation) add(declared Number) (*number, error) {
+func (s *simulation) add(declared Number) (*subject, error) {
 	verification := cmp.Or(declared.Verification, s.config.Verification, v1alpha1.Unverified)
 	windows := ledger.Windows{Service: s.config.Policy.ServiceWindow, Conversation: s.config.Policy.Window}
-	if err := s.ledger.Configure(declared.PhoneNumber, windows); err != nil {
+	if err := s.book.ledger.Configure(declared.PhoneNumber, windows); err != nil {
 		return nil, fmt.Errorf("configure the counts: %w", err)
 	}
-	n := &number{
-		name:  declared.PhoneNumber,
-		state: rules.Initial(s.config.Policy.Policy, verification, s.now),
-		facts: rules.Facts{
-			Verification:    verification,
-			HumanEscalation: declared.HumanEscalation,
-			Usage:           ledger.Number{Ledger: s.ledger, Number: declared.PhoneNumber},
-		},
-		place: -1,
-	}
+	n := s.newSubject(declared.PhoneNumber, numbers, s.config.Policy.Policy, verification, rules.Facts{
+		Verification:    verification,
+		HumanEscalation: declared.HumanEscalation,
+		Usage:           &usage{s.book, ledger.Number{Ledger: s.book.ledger, Number: declared.PhoneNumber}},
+	})
 	s.numbers[n.name] = n
 	s.observe(n, s.now)
 	return n, nil
-}
-
-// advance runs a number's rules up to an instant.
-func (s *simulation) advance(n *number, to time.Time) {
-	var happened []rules.Transition
-	n.state, happened, n.next = rules.Advance(s.config.Policy.Policy, &n.facts, n.state, to)
-	n.facts.Reports = n.facts.Reports[:0]
-	for _, t := range happened {
-		s.transitions = append(s.transitions, Transition{Subject: n.name, Transition: t})
-	}
-	switch {
-	case n.next.IsZero() && n.place >= 0:
-		heap.Remove(&s.due, n.place)
-	case n.next.IsZero():
-	case n.place >= 0:
-		heap.Fix(&s.due, n.place)
-	default:
-		heap.Push(&s.due, n)
-	}
-}
-
-// settle lets the deadlines happen that waited for the events of their instant.
-func (s *simulation) settle() {
-	for _, n := range s.waiting {
-		n.waiting = false
-		s.advance(n, s.now)
-	}
-	s.waiting = s.waiting[:0]
-}
-
-// fire lets the deadlines of all numbers happen that lie before an instant, in order of time.
-func (s *simulation) fire(before time.Time) {
-	for len(s.due) > 0 && s.due[0].next.Before(before) {
-		s.advance(s.due[0], s.due[0].next)
-	}
 }
 
 func (s *simulation) finish() (Result, error) {
@@ -392,53 +285,23 @@ func (s *simulation) finish() (Result, error) {
 			return Result{}, err
 		}
 	}
-	s.settle()
-	s.fire(at.Add(time.Second)) // those at the end happen: all events are in
+	s.reach(at)
+	s.settle() // the deadlines at the end happen: all events are in
 	result := Result{ends: map[string]end{}}
 	for _, name := range slices.Sorted(maps.Keys(s.numbers)) {
 		n := s.numbers[name]
 		s.advance(n, at)
 		s.observe(n, at.Add(time.Second))
-		result.ends[n.name] = end{policy: s.config.Policy.Policy, state: n.state, facts: n.facts}
+		result.ends[n.name] = end{policy: n.policy, state: n.state, facts: n.facts}
 		result.Final = append(result.Final, Final{
 			Time:    at,
 			Subject: n.name,
 			Tier:    n.state.Tier,
-			Used:    rules.Used(s.config.Policy.Policy, n.facts.Usage, at),
+			Used:    rules.Used(n.policy, n.facts.Usage, at),
 			Quality: n.state.Rating,
 			State:   n.state.Shown(),
 		})
 	}
 	result.Transitions = s.transitions
-	return result, nil
-}
-
-// deadlines are the numbers that have a deadline, as a heap: the earliest first, by number where several are at one instant.
-type deadlines []*number
-
-func (d deadlines) Len() int { return len(d) }
-
-func (d deadlines) Less(i, j int) bool {
-	return cmp.Or(d[i].next.Compare(d[j].next), cmp.Compare(d[i].name, d[j].name)) < 0
-}
-
-func (d deadlines) Swap(i, j int) {
-	d[i], d[j] = d[j], d[i]
-	d[i].place, d[j].place = i, j
-}
-
-// Push implements heap.Interface.
-func (d *deadlines) Push(x any) {
-	n := x.(*number)
-	n.place = len(*d)
-	*d = append(*d, n)
-}
-
-// Pop implements heap.Interface.
-func (d *deadlines) Pop() any {
-	last := len(*d) - 1
-	n := (*d)[last]
-	n.place = -1
-	*d = (*d)[:last]
-	return n
+	return result, s.book.failed
 }

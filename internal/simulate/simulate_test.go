@@ -217,11 +217,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestPortfolioScope(t *testing.T) {
-	manifest, _ := policies.Manifest("meta-2023")
-	policy, err := ReadPolicy(bytes.Replace(manifest, []byte("scope: Number"), []byte("scope: Portfolio"), 1))
-	if err != nil || policy.Scope != v1alpha1.ScopePortfolio {
-		t.Fatal(policy.Scope, err)
-	}
+	policy := shipped(t, "meta-2025")
 	var s script
 	s.add(day(2), "message.delivered", first, `"user":"u","messageID":"m"`)
 	fleet := &Fleet{Numbers: []Number{{PhoneNumber: first, HumanEscalation: true}}}
