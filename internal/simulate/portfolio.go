@@ -39,6 +39,7 @@ func (s *simulation) addPortfolio(declared Portfolio) error {
 			n.portfolio = x
 		}
 		s.portfolios = append(s.portfolios, x)
+		s.observe(x, s.now)
 		s.wait(&x.turn)
 		s.assess(x)
 		told = []*subject{x}

@@ -15,6 +15,16 @@ type Result struct {
 	Final       []Final          // by number
 	Portfolios  []PortfolioFinal // by name; none where limits belong to numbers
 	Templates   []TemplateFinal  // by name
+	Days        []Day            // of a plan
+
+	ends map[string]end
+}
+
+// end is where a number or portfolio stands at the end, as the rules know it.
+type end struct {
+	policy *rules.Policy
+	state  rules.State
+	facts  rules.Facts
 }
 
 // Transition is one thing that happened to a number, a portfolio or a template.
@@ -56,27 +66,29 @@ type TemplateFinal struct {
 }
 
 // result is what there is at the end.
-func (s *simulation) result(end time.Time) Result {
-	r := Result{Transitions: s.transitions}
+func (s *simulation) result(at time.Time) Result {
+	r := Result{Transitions: s.transitions, ends: map[string]end{}}
 	for _, name := range slices.Sorted(maps.Keys(s.numbers)) {
 		n := s.numbers[name]
 		limited := n.limited()
+		r.ends[n.name] = end{policy: n.policy, state: n.state, facts: n.facts}
 		r.Final = append(r.Final, Final{
-			Time:    end,
+			Time:    at,
 			Subject: n.name,
 			Tier:    limited.state.Tier,
-			Used:    rules.Used(limited.policy, limited.facts.Usage, end),
+			Used:    rules.Used(limited.policy, limited.facts.Usage, at),
 			Quality: n.state.Rating,
 			State:   n.shown(),
 		})
 	}
 	for _, p := range s.portfolios {
+		r.ends[p.name] = end{policy: p.policy, state: p.state, facts: p.facts}
 		r.Portfolios = append(r.Portfolios, PortfolioFinal{
-			Time:       end,
+			Time:       at,
 			Subject:    p.name,
 			Numbers:    len(p.numbers),
 			Tier:       p.state.Tier,
-			Used:       rules.Used(p.policy, p.facts.Usage, end),
+			Used:       rules.Used(p.policy, p.facts.Usage, at),
 			Quality:    p.state.Rating,
 			Restricted: p.state.Restricted(),
 		})
@@ -84,7 +96,7 @@ func (s *simulation) result(end time.Time) Result {
 	for _, name := range slices.Sorted(maps.Keys(s.templates)) {
 		t := s.templates[name]
 		r.Templates = append(r.Templates, TemplateFinal{
-			Time:    end,
+			Time:    at,
 			Subject: t.name,
 			State:   t.state.State,
 			Until:   t.state.Until,

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -28,12 +29,21 @@ type Config struct {
 	Verification v1alpha1.Verification
 	// Until is when the simulation ends; events after it are not played. Zero for the last event.
 	Until time.Time
+	// Observer follows what is used while the events are played; it may be nil.
+	Observer Observer
+}
+
+// Observer follows what numbers and portfolios use over time.
+type Observer interface {
+	// Observe is told that all of a subject's events before an instant are counted, and none after. The instants of a subject
+	// rise; the first is when it begins, the last is just after the end.
+	Observe(subject string, usage rules.Usage, before time.Time)
 }
 
 // Run plays events, one CloudEvent per line in order of time. An event that comes again, by source and id, changes nothing,
 // whatever its time. An error about a line begins with it; then there is no result.
 func Run(ctx context.Context, config Config, events io.Reader) (Result, error) {
-	return run(ctx, config, cloudevents.NewReader(events))
+	return run(ctx, config, func(*simulation) source { return cloudevents.NewReader(events) })
 }
 
 // source is where events come from: Next is the next one, io.EOF after the last.
@@ -41,7 +51,7 @@ type source interface {
 	Next() (cloudevents.Event, error)
 }
 
-func run(ctx context.Context, config Config, events source) (Result, error) {
+func run(ctx context.Context, config Config, from func(*simulation) source) (Result, error) {
 	s := simulation{
 		config:    config,
 		book:      newBook(),
@@ -51,7 +61,7 @@ func run(ctx context.Context, config Config, events source) (Result, error) {
 		senders:   map[string][]*subject{},
 	}
 	defer func() { _ = s.book.ledger.Close() }() // in memory there is nothing to flush
-	if err := s.play(ctx, events); err != nil {
+	if err := s.play(ctx, from(&s)); err != nil {
 		return Result{}, err
 	}
 	return s.finish()
@@ -103,14 +113,10 @@ func (s *simulation) play(ctx context.Context, events source) error {
 
 func (s *simulation) event(e *cloudevents.Event) error {
 	s.last = e.Time
-	if at := e.Time.Truncate(time.Second); s.now.IsZero() {
-		if err := s.begin(at); err != nil {
-			return err
-		}
-	} else {
-		s.reach(at)
+	err := s.until(e.Time)
+	if err != nil {
+		return err
 	}
-	var err error
 	switch e.Type {
 	case cloudevents.MessageDelivered, cloudevents.MessageReceived, cloudevents.MessageFailed, cloudevents.FeedbackReceived:
 		err = s.message(e)
@@ -124,6 +130,40 @@ func (s *simulation) event(e *cloudevents.Event) error {
 	return cmp.Or(err, s.book.failed)
 }
 
+// until lets all happen that lies before an instant: the events before it are in.
+func (s *simulation) until(instant time.Time) error {
+	at := instant.UTC().Truncate(time.Second)
+	if s.now.IsZero() {
+		return s.begin(at)
+	}
+	s.reach(at)
+	return nil
+}
+
+// room is how many users a number may message at an instant that all events before are in of: the limit less what is used,
+// none while it cannot send. It is false where there is no limit.
+func (s *simulation) room(name string, at time.Time) (int64, bool, error) {
+	if err := s.until(at); err != nil {
+		return 0, true, err
+	}
+	n, err := s.number(name)
+	if err != nil {
+		return 0, true, err
+	}
+	if n.state.Connection != v1alpha1.StateConnected {
+		return 0, true, nil
+	}
+	x := n.limited()
+	room, limited := roomAt(x.policy, &x.facts, x.state, s.now)
+	return room, limited, nil
+}
+
+func (s *simulation) observe(x *subject, before time.Time) {
+	if s.config.Observer != nil {
+		s.config.Observer.Observe(x.name, x.facts.Usage, before)
+	}
+}
+
 // message takes what happened between a number and a user.
 func (s *simulation) message(e *cloudevents.Event) error {
 	n, err := s.number(e.Number)
@@ -135,6 +175,7 @@ func (s *simulation) message(e *cloudevents.Event) error {
 	}
 	for x := n; x != nil; x = x.portfolio {
 		s.meet(x)
+		s.observe(x, s.now)
 	}
 	if e.Type != cloudevents.MessageFailed { // that was not delivered
 		s.book.record(e, s.now)
@@ -244,6 +285,7 @@ func (s *simulation) add(declared Number) (*subject, error) {
 		Usage:           &usage{s.book, ledger.Subject{Ledger: s.book.ledger, Name: declared.PhoneNumber}},
 	})
 	s.numbers[n.name] = n
+	s.observe(n, s.now)
 	return n, nil
 }
 
@@ -262,5 +304,9 @@ func (s *simulation) finish() (Result, error) {
 	}
 	s.reach(end)
 	s.settle() // the deadlines at the end happen: all events are in
+	for _, x := range slices.AppendSeq(slices.Clone(s.portfolios), maps.Values(s.numbers)) {
+		s.advance(x, end) // nothing happens any more, but the state is of the end
+		s.observe(x, end.Add(time.Second))
+	}
 	return s.result(end), s.book.failed
 }

@@ -60,12 +60,22 @@ func (r *Result) WriteTable(to io.Writer) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	if len(r.Transitions) > 0 {
 		fmt.Fprintln(table, "TIME\tSUBJECT\tREASON\tCHANGE\tMESSAGE")
-		for _, t := range r.Transitions {
+		for _, t := range r.Folded() {
 			change := "-"
 			if t.From != "" || t.To != "" {
 				change = t.From + " -> " + t.To
 			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", stamp(t.Time), t.Subject, t.Reason, change, t.Message)
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+		fmt.Fprintln(table)
+	}
+	if len(r.Days) > 0 {
+		fmt.Fprintln(table, "DAY\tDATE\tPLANNED\tSENT\tOVER LIMIT")
+		for i, d := range r.Days {
+			fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%d\n", i+1, d.Start.UTC().Format(time.DateOnly), d.Planned, d.Sent, d.Planned-d.Sent)
 		}
 		if err := table.Flush(); err != nil {
 			return err
