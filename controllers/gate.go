@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -14,58 +15,94 @@ import (
 // metrics have them live.
 const heartbeat = 15 * time.Minute
 
+// gated is a status in two parts: what was decided, and counts.
+type gated struct {
+	decisions any // the status without its counts
+	counts    counts
+	limit     int64
+}
+
+// counts are what moves with each delivery, while nothing is decided.
+type counts struct {
+	usage    v1alpha1.UsageStatus
+	feedback v1alpha1.FeedbackStatus
+	upgrade  v1alpha1.UpgradeStatus
+	until    metav1.Time // end of a restriction
+	next     metav1.Time // deadline
+	step     string
+	why      []string
+	report   int64 // one that changed nothing else
+}
+
+func gatedNumber(status *v1alpha1.PhoneNumberStatus) gated {
+	d := *status
+	g := gated{decisions: &d, limit: d.Tier.Limit, counts: counts{usage: d.Usage, feedback: d.Quality.Feedback, upgrade: d.Upgrade,
+		until: d.Restriction.UntilTime, next: d.NextDeadlineTime, why: d.Explanation, report: d.ObservedReport}}
+	d.Usage, d.Quality.Feedback = v1alpha1.UsageStatus{}, v1alpha1.FeedbackStatus{}
+	d.NextDeadlineTime, d.ObservedReport = metav1.Time{}, 0
+	d.Explanation = nil
+	d.Notifications = nil // written by the controller that sends them
+	withoutCounts(&d.Upgrade, &d.Restriction)
+	return g
+}
+
+func gatedPortfolio(status *v1alpha1.BusinessPortfolioStatus) gated {
+	d := *status
+	g := gated{decisions: &d, limit: d.Tier.Limit, counts: counts{usage: d.Usage, upgrade: d.Upgrade,
+		until: d.Restriction.UntilTime, next: d.NextDeadlineTime, step: d.NextStep, why: d.Explanation, report: d.ObservedReport}}
+	d.Usage, d.NextStep, d.Explanation = v1alpha1.UsageStatus{}, "", nil
+	d.NextDeadlineTime, d.ObservedReport = metav1.Time{}, 0
+	d.Notifications = nil
+	withoutCounts(&d.Upgrade, &d.Restriction)
+	return g
+}
+
+func withoutCounts(upgrade *v1alpha1.UpgradeStatus, restriction *v1alpha1.RestrictionStatus) {
+	upgrade.Achieved = nil
+	upgrade.Missing = nil // sentences with counts in them
+	if restriction.Source == v1alpha1.FromPolicy {
+		restriction.UntilTime = metav1.Time{} // each further delivery moves it
+	}
+}
+
 // due says whether the wanted status is worth a write: what was decided changed, used moved by a whole percent of the
 // limit, or other counts are older than the heartbeat. A number at rest is never written.
-func due(have, want *v1alpha1.PhoneNumberStatus) bool {
-	if !equality.Semantic.DeepEqual(decisions(have), decisions(want)) {
+func due(have, want gated) bool {
+	if !equality.Semantic.DeepEqual(have.decisions, want.decisions) {
 		return true
 	}
 	if sameCounts(have, want) {
 		return false
 	}
-	return moved(have, want) || !want.Usage.ObservedTime.Before(new(metav1.NewTime(have.Usage.ObservedTime.Add(heartbeat))))
+	return moved(have, want) || !want.counts.usage.ObservedTime.Before(new(metav1.NewTime(have.counts.usage.ObservedTime.Add(heartbeat))))
 }
 
-// decisions is the status without its counts.
-func decisions(status *v1alpha1.PhoneNumberStatus) *v1alpha1.PhoneNumberStatus {
-	d := *status
-	d.Usage = v1alpha1.UsageStatus{}
-	d.Upgrade.Achieved = nil
-	d.Upgrade.Missing = nil // sentences with counts in them
-	d.ObservedReport = 0    // a report that changed nothing
-	d.NextDeadlineTime = metav1.Time{}
-	if d.Restriction.Source == v1alpha1.FromPolicy {
-		d.Restriction.UntilTime = metav1.Time{} // each further delivery moves it
+func sameCounts(have, want gated) bool {
+	want.counts.usage.ObservedTime = have.counts.usage.ObservedTime
+	a, b := have.counts, want.counts
+	return equality.Semantic.DeepEqual(a.usage, b.usage) && equality.Semantic.DeepEqual(a.feedback, b.feedback) &&
+		equality.Semantic.DeepEqual(a.upgrade, b.upgrade) && a.until.Equal(&b.until) && a.next.Equal(&b.next) && a.step == b.step &&
+		slices.Equal(a.why, b.why) && a.report == b.report
+}
+
+func moved(have, want gated) bool {
+	before, after := have.counts.usage.Used, want.counts.usage.Used
+	if before == nil || want.limit == rules.Unlimited {
+		return before == nil
 	}
-	return &d
-}
-
-func sameCounts(have, want *v1alpha1.PhoneNumberStatus) bool {
-	a, b := have.Usage, want.Usage
-	b.ObservedTime = a.ObservedTime
-	return equality.Semantic.DeepEqual(a, b) &&
-		equality.Semantic.DeepEqual(have.Upgrade, want.Upgrade) &&
-		have.Restriction.UntilTime.Equal(&want.Restriction.UntilTime) &&
-		have.NextDeadlineTime.Equal(&want.NextDeadlineTime) &&
-		have.ObservedReport == want.ObservedReport
-}
-
-func moved(have, want *v1alpha1.PhoneNumberStatus) bool {
-	if have.Usage.Used == nil || want.Tier.Limit == rules.Unlimited {
-		return have.Usage.Used == nil
-	}
-	change := *want.Usage.Used - *have.Usage.Used
+	change := *after - *before
 	// The last user to leave is a whole move, however small the change: there is no later one to wait for.
-	return max(change, -change) >= percent(want.Tier.Limit) || change != 0 && *want.Usage.Used == 0
+	return max(change, -change) >= percent(want.limit) || change != 0 && *after == 0
 }
 
 // percent is one percent of a limit, at least 1.
 func percent(limit int64) int64 { return max(1, limit/100) }
 
 // refresh is when the counts in the status will be worth a write although nothing further happens: some that differ were
-// held back, or users leave the windows. Zero if neither is so.
-func refresh(have, want *v1alpha1.PhoneNumberStatus, policy *rules.Policy, usage rules.Usage, expiry, now time.Time) time.Time {
-	beat := have.Usage.ObservedTime.Add(heartbeat)
+// held back, or users leave the windows. Zero if neither is so. The usage is nil where used is another's, who says when it
+// moves.
+func refresh(have, want gated, policy *rules.Policy, usage rules.Usage, expiry, now time.Time) time.Time {
+	beat := have.counts.usage.ObservedTime.Add(heartbeat)
 	var wake time.Time
 	if !sameCounts(have, want) {
 		wake = beat
@@ -75,9 +112,9 @@ func refresh(have, want *v1alpha1.PhoneNumberStatus, policy *rules.Policy, usage
 			wake = beat
 		}
 	}
-	if used := have.Usage.Used; used != nil && *used > 0 && have.Tier.Limit != rules.Unlimited {
+	if used := have.counts.usage.Used; usage != nil && used != nil && *used > 0 && have.limit != rules.Unlimited {
 		// Had it fallen so far already, it would have been written.
-		if step := usage.FallsBelow(policy.Measure, policy.Window, max(1, *used-percent(have.Tier.Limit)+1), now); step.After(now) {
+		if step := usage.FallsBelow(policy.Measure, policy.Window, max(1, *used-percent(have.limit)+1), now); step.After(now) {
 			wake = earliest(wake, step)
 		}
 	}

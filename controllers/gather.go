@@ -13,7 +13,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
-// problem keeps the operator from its job for a number, and shows in the condition Ready.
+// problem keeps the operator from its job for a resource, and shows in the condition Ready.
 type problem struct {
 	reason, message string
 	stalled         bool // only a human can mend it
@@ -27,6 +27,10 @@ type gathered struct {
 	generation int64        // of the policy
 	facts      *rules.Facts // with the reports that the status does not have yet
 	lastReport int64        // the sequence number of the last report
+
+	// portfolio has the limit; nil where the number has one of its own. The policy is without a ladder then.
+	portfolio *v1alpha1.BusinessPortfolio
+	templates []v1alpha1.MessageTemplate // that the number sends
 }
 
 // gather collects what the rules need. A *problem is for the status, any other error for another try.
@@ -34,51 +38,152 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 	if err := r.onlyOne(ctx, number); err != nil {
 		return nil, err
 	}
-	policy, generation, err := r.policyOf(ctx, number)
+	policy, portfolio, err := policyOf(ctx, r.Client, number)
 	if err != nil {
 		return nil, err
 	}
-	windows := ledger.Windows{Service: policy.ServiceWindow, Conversation: policy.Window}
-	if err := r.Ledger.Configure(number.Spec.PhoneNumber, windows); err != nil {
-		return nil, fmt.Errorf("configure the ledger: %w", err)
+	if err := configure(r.Ledger, number.Spec.PhoneNumber, policy.Policy); err != nil {
+		return nil, err
 	}
-
-	reports := r.Ledger.Reports(number.Spec.PhoneNumber, number.Status.ObservedReport)
-	last := number.Status.ObservedReport
-	if r.Ledger.LastReport(number.Spec.PhoneNumber) < last {
-		// The status has seen a report that the ledger never had: it is another ledger, and all of its reports are news.
-		reports, last = r.Ledger.Reports(number.Spec.PhoneNumber, 0), 0
+	g := &gathered{policy: policy.Policy, generation: policy.generation, portfolio: portfolio}
+	if g.templates, err = templatesOf(ctx, r.Client, number); err != nil {
+		return nil, err
 	}
-	facts := &rules.Facts{
+	g.facts = &rules.Facts{
 		Verification:    number.Spec.Verification,
-		HumanEscalation: len(number.Spec.Business.HumanEscalationPaths) > 0,
-		Usage:           ledger.Number{Ledger: r.Ledger, Number: number.Spec.PhoneNumber},
+		HumanEscalation: len(number.Spec.Business.HumanEscalationPaths) > 0 || number.Spec.Appeal.State == v1alpha1.AppealReversed,
+		Usage:           ledger.Subject{Ledger: r.Ledger, Name: number.Spec.PhoneNumber},
 	}
-	for _, report := range reports {
+	g.facts.Reports, g.lastReport = reportsAfter(r.Ledger, number.Spec.PhoneNumber, number.Status.ObservedReport)
+	switch {
+	case portfolio != nil:
+		if err := g.join(number); err != nil {
+			return nil, err
+		}
+	case policy.Scope == v1alpha1.ScopePortfolio:
+		g.facts.Template = lowestTemplate(g.templates)
+	}
+	return g, nil
+}
+
+// join makes the limit the portfolio's. A number that joins with a higher limit than the portfolio has waits until the
+// portfolio has taken it over: it would be lost otherwise.
+func (g *gathered) join(number *v1alpha1.PhoneNumber) error {
+	switch has, brings := &g.portfolio.Status, &number.Status; {
+	case has.Tier.Name == "":
+		return &problem{reason: v1alpha1.ReasonPortfolioPending, message: fmt.Sprintf("BusinessPortfolio %q, which has the limit, was not evaluated yet.", g.portfolio.Name)}
+	case brings.Tier.Name != "" && brings.Portfolio == "" && rules.Above(brings.Tier.Limit, has.Tier.Limit):
+		return &problem{reason: v1alpha1.ReasonPortfolioPending, message: fmt.Sprintf("BusinessPortfolio %q has yet to take over the limit that the number brings.", g.portfolio.Name)}
+	}
+	g.policy = g.policy.Member()
+	return nil
+}
+
+// policyOf is the policy that a number is governed by, and the portfolio that has its limit; nil where that is its own.
+func policyOf(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneNumber) (governing, *v1alpha1.BusinessPortfolio, error) {
+	portfolio := &v1alpha1.BusinessPortfolio{}
+	name, in := number.Spec.PolicyName, number.Spec.Business.Portfolio
+	if in != "" {
+		if err := reader.Get(ctx, client.ObjectKey{Name: in}, portfolio); apierrors.IsNotFound(err) {
+			portfolio = nil
+		} else if err != nil {
+			return governing{}, nil, fmt.Errorf("get the portfolio: %w", err)
+		} else if name == "" {
+			name = portfolio.Spec.PolicyName
+		}
+	}
+	policy, err := policyNamed(ctx, reader, name)
+	switch {
+	case err != nil || in == "" || policy.Scope == v1alpha1.ScopeNumber:
+		return policy, nil, err
+	case portfolio == nil:
+		return policy, nil, &problem{reason: v1alpha1.ReasonPortfolioNotFound, message: fmt.Sprintf(
+			"There is no BusinessPortfolio %q, which spec.business.portfolio names, and by MessagingPolicy %q the limit belongs to it.", in, policy.Name)}
+	}
+	shared, err := policyResource(ctx, reader, portfolio.Spec.PolicyName)
+	if err != nil {
+		return policy, nil, err
+	}
+	if shared.Name != policy.Name {
+		return policy, nil, &problem{reason: v1alpha1.ReasonPolicyConflict, stalled: true, message: fmt.Sprintf(
+			"spec.policyName is %q, and BusinessPortfolio %q is governed by %q: numbers share a limit under one policy. Leave out spec.policyName, or name a policy of scope Number.",
+			policy.Name, in, shared.Name)}
+	}
+	return policy, portfolio, nil
+}
+
+// configure sets the windows that the counts of a number are kept for.
+func configure(book ledger.Ledger, number string, policy *rules.Policy) error {
+	windows := ledger.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}
+	if err := book.Configure(number, windows); err != nil {
+		return fmt.Errorf("configure the ledger: %w", err)
+	}
+	return nil
+}
+
+// reportsAfter are the reports about a subject that a status does not have yet, and the number of the last one.
+func reportsAfter(book ledger.Ledger, subject string, observed int64) ([]rules.Report, int64) {
+	if book.LastReport(subject) < observed {
+		// The status has seen a report that the ledger never had: it is another ledger, and all of its reports are news.
+		observed = 0
+	}
+	last := observed
+	var reports []rules.Report
+	for _, report := range book.Reports(subject, observed) {
 		last = max(last, report.Sequence)
-		facts.Reports = append(facts.Reports, rules.Report{
-			Kind: rules.ReportKind(report.Kind), At: time.Unix(report.At, 0).UTC(), Value: report.Value, Reason: report.Reason,
-		})
+		reports = append(reports, reported(report))
 	}
-	return &gathered{policy: policy, generation: generation, facts: facts, lastReport: last}, nil
+	return reports, last
+}
+
+func reported(r ledger.Report) rules.Report {
+	return rules.Report{Kind: rules.ReportKind(r.Kind), At: time.Unix(r.At, 0).UTC(), Value: r.Value, Reason: r.Reason}
+}
+
+// lowestTemplate is what counts of a number's templates: the lowest rated that can still be sent.
+func lowestTemplate(templates []v1alpha1.MessageTemplate) rules.Standing {
+	var lowest rules.Standing
+	for i := range templates {
+		if s, counts := templateStanding(&templates[i]); counts && (lowest.Name == "" || rules.Worse(s.Rating, lowest.Rating)) {
+			lowest = s
+		}
+	}
+	return lowest
+}
+
+// templateStanding is what a template contributes to the quality of a portfolio. One that is blocked is not sent any more.
+func templateStanding(t *v1alpha1.MessageTemplate) (rules.Standing, bool) {
+	if t.Status.State == "" || t.Status.State == v1alpha1.TemplateBlocked || t.Spec.Activity == v1alpha1.Suspended {
+		return rules.Standing{}, false
+	}
+	return rules.Standing{Name: fmt.Sprintf("template %s", t.Name), Rating: t.Status.Quality.Rating, Template: true}, true
 }
 
 // onlyOne is a problem where an older resource has the same phone number: usage counts for one of them.
 func (r *PhoneNumberReconciler) onlyOne(ctx context.Context, number *v1alpha1.PhoneNumber) error {
-	var same v1alpha1.PhoneNumberList
-	if err := r.Client.List(ctx, &same, client.MatchingFields{numberIndex: number.Spec.PhoneNumber}); err != nil {
-		return fmt.Errorf("list phone numbers: %w", err)
+	other, err := before(ctx, r.Client, number)
+	if err != nil || other == nil {
+		return err
 	}
-	for i := range same.Items {
-		if other := &same.Items[i]; other.UID != number.UID && other.DeletionTimestamp.IsZero() && older(other, number) {
-			which := fmt.Sprintf("PhoneNumber %q", other.Name)
-			if other.Namespace != number.Namespace {
-				which = "A PhoneNumber of another namespace" // whose, is not everyone's business
-			}
-			return &problem{reason: v1alpha1.ReasonDuplicateNumber, stalled: true, message: which + ", which is older, has the same spec.phoneNumber: delete one of the two."}
+	which := fmt.Sprintf("PhoneNumber %q", other.Name)
+	if other.Namespace != number.Namespace {
+		which = "A PhoneNumber of another namespace" // whose, is not everyone's business
+	}
+	return &problem{reason: v1alpha1.ReasonDuplicateNumber, stalled: true, message: which + ", which is older, has the same spec.phoneNumber: delete one of the two."}
+}
+
+// before is an older resource with the same phone number; nil if there is none.
+func before(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneNumber) (*v1alpha1.PhoneNumber, error) {
+	same, err := numbersWith(ctx, reader, numberIndex, number.Spec.PhoneNumber)
+	if err != nil {
+		return nil, err
+	}
+	for i := range same {
+		if other := &same[i]; other.UID != number.UID && other.DeletionTimestamp.IsZero() && older(other, number) {
+			return other, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 func older(a, b *v1alpha1.PhoneNumber) bool {
@@ -86,47 +191,4 @@ func older(a, b *v1alpha1.PhoneNumber) bool {
 		return a.CreationTimestamp.Before(&b.CreationTimestamp)
 	}
 	return a.UID < b.UID
-}
-
-func (r *PhoneNumberReconciler) policyOf(ctx context.Context, number *v1alpha1.PhoneNumber) (*rules.Policy, int64, error) {
-	var resource v1alpha1.MessagingPolicy
-	if name := number.Spec.PolicyName; name != "" {
-		if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &resource); apierrors.IsNotFound(err) {
-			return nil, 0, &problem{reason: v1alpha1.ReasonPolicyNotFound, message: fmt.Sprintf("There is no MessagingPolicy %q, which spec.policyName names.", name)}
-		} else if err != nil {
-			return nil, 0, fmt.Errorf("get the policy: %w", err)
-		}
-	} else if found, err := r.defaultPolicy(ctx); err != nil {
-		return nil, 0, err
-	} else {
-		resource = *found
-	}
-	policy, err := rules.Compile(resource.Name, &resource.Spec)
-	if err != nil {
-		return nil, 0, &problem{reason: v1alpha1.ReasonPolicyInvalid, stalled: true, message: fmt.Sprintf("MessagingPolicy %q cannot be used: %v.", resource.Name, err)}
-	}
-	if resource.Spec.Scope == v1alpha1.ScopePortfolio && number.Spec.Business.Portfolio != "" {
-		return nil, 0, &problem{reason: v1alpha1.ReasonPolicyConflict, stalled: true, message: fmt.Sprintf(
-			"The limit of MessagingPolicy %q belongs to a portfolio, and counts are kept for each number alone: name a policy with scope Number, or leave out business.portfolio if the portfolio has one number.", resource.Name)}
-	}
-	return policy, resource.Generation, nil
-}
-
-// defaultPolicy is the policy marked as the default; the first by name where several are.
-func (r *PhoneNumberReconciler) defaultPolicy(ctx context.Context) (*v1alpha1.MessagingPolicy, error) {
-	var policies v1alpha1.MessagingPolicyList
-	if err := r.Client.List(ctx, &policies); err != nil {
-		return nil, fmt.Errorf("list policies: %w", err)
-	}
-	var found *v1alpha1.MessagingPolicy
-	for i := range policies.Items {
-		if p := &policies.Items[i]; p.Annotations[v1alpha1.AnnotationDefaultPolicy] == "true" && (found == nil || p.Name < found.Name) {
-			found = p
-		}
-	}
-	if found == nil {
-		return nil, &problem{reason: v1alpha1.ReasonPolicyNotFound, message: fmt.Sprintf(
-			"spec.policyName is empty, and no MessagingPolicy has the annotation %s=true.", v1alpha1.AnnotationDefaultPolicy)}
-	}
-	return found, nil
 }

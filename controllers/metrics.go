@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,7 +68,9 @@ type Fleet struct {
 }
 
 var (
-	labels   = []string{"namespace", "name"}
+	labels          = []string{"namespace", "name"}
+	portfolioLabels = []string{"name"}
+
 	infoDesc = prometheus.NewDesc("numberfleet_phone_number_info",
 		"Where a phone number stands; always 1.", []string{"namespace", "name", "tier", "quality", "state", "policy"}, nil)
 	readyDesc = prometheus.NewDesc("numberfleet_phone_number_ready",
@@ -80,13 +83,24 @@ var (
 		"Users with a counted delivery from a phone number in the last 7 days.", labels, nil)
 	deadlineDesc = prometheus.NewDesc("numberfleet_phone_number_next_deadline_timestamp_seconds",
 		"Next instant at which a phone number changes by itself; absent if there is none.", labels, nil)
+	ownUsedDesc = prometheus.NewDesc("numberfleet_phone_number_own_used",
+		"How much of the messaging limit a phone number itself has used now; that of its portfolio is in numberfleet_phone_number_used.", labels, nil)
+	portfolioLimitDesc = prometheus.NewDesc("numberfleet_portfolio_limit",
+		"Messaging limit of a business portfolio; absent for an unlimited tier.", portfolioLabels, nil)
+	portfolioUsedDesc = prometheus.NewDesc("numberfleet_portfolio_used",
+		"How much of the messaging limit the numbers of a business portfolio have used together now.", portfolioLabels, nil)
+	portfolioNumbersDesc = prometheus.NewDesc("numberfleet_portfolio_phone_numbers",
+		"Number of phone numbers that share the limit of a business portfolio.", portfolioLabels, nil)
+	templateDesc = prometheus.NewDesc("numberfleet_message_template_info",
+		"Where a message template stands; always 1.", []string{"namespace", "name", "quality", "state", "policy"}, nil)
 	unclaimedDesc = prometheus.NewDesc("numberfleet_unclaimed_phone_numbers",
 		"Number of phone numbers that something was received for and that no resource names.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (f *Fleet) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{readyDesc, infoDesc, limitDesc, usedDesc, usersDesc, deadlineDesc, unclaimedDesc} {
+	for _, d := range []*prometheus.Desc{readyDesc, infoDesc, limitDesc, usedDesc, usersDesc, deadlineDesc, unclaimedDesc,
+		ownUsedDesc, portfolioLimitDesc, portfolioUsedDesc, portfolioNumbersDesc, templateDesc} {
 		descriptions <- d
 	}
 }
@@ -123,20 +137,78 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 			gauge(limitDesc, float64(n.Status.Tier.Limit))
 		}
 		if policy := policies[n.Status.PolicyName]; policy != nil {
-			gauge(usedDesc, float64(rules.Used(policy, ledger.Number{Ledger: f.Ledger, Number: n.Spec.PhoneNumber}, now)))
+			own := rules.Used(policy, ledger.Subject{Ledger: f.Ledger, Name: n.Spec.PhoneNumber}, now)
+			gauge(ownUsedDesc, float64(own))
+			if n.Status.Portfolio == "" {
+				gauge(usedDesc, float64(own))
+			} else if used, known := f.together(policy, n.Status.Portfolio, now); known {
+				gauge(usedDesc, used)
+			}
 		}
 		gauge(usersDesc, float64(f.Ledger.Count(n.Spec.PhoneNumber, ledger.Users, now.Add(-week), now)))
 		if deadline := n.Status.NextDeadlineTime; !deadline.IsZero() {
 			gauge(deadlineDesc, float64(deadline.Unix()))
 		}
 	}
+	f.portfolios(ctx, policies, now, metrics)
+	f.templates(ctx, metrics)
 	unclaimed := 0
 	for _, number := range f.Ledger.Numbers() {
-		if _, ok := claimed[number]; !ok {
+		// Templates, portfolios and groups of numbers are among them.
+		if _, ok := claimed[number]; !ok && strings.HasPrefix(number, "+") {
 			unclaimed++
 		}
 	}
 	metrics <- prometheus.MustNewConstMetric(unclaimedDesc, prometheus.GaugeValue, float64(unclaimed))
+}
+
+func (f *Fleet) portfolios(ctx context.Context, policies map[string]*rules.Policy, now time.Time, metrics chan<- prometheus.Metric) {
+	var list v1alpha1.BusinessPortfolioList
+	if err := f.Numbers.List(ctx, &list); err != nil {
+		metrics <- prometheus.NewInvalidMetric(portfolioUsedDesc, err)
+		return
+	}
+	for i := range list.Items {
+		p := &list.Items[i]
+		gauge := func(desc *prometheus.Desc, value float64) {
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, p.Name)
+		}
+		if p.Status.Tier.Name == "" {
+			continue
+		}
+		if p.Status.Tier.Limit > 0 {
+			gauge(portfolioLimitDesc, float64(p.Status.Tier.Limit))
+		}
+		if policy := policies[p.Status.PolicyName]; policy != nil {
+			if used, known := f.together(policy, p.Name, now); known {
+				gauge(portfolioUsedDesc, used)
+			}
+		}
+		if p.Status.Numbers != nil {
+			gauge(portfolioNumbersDesc, float64(*p.Status.Numbers))
+		}
+	}
+}
+
+// together is how much the numbers of a portfolio have used; false until it is known which those are, after a start: no
+// figure is better than one that shows room.
+func (f *Fleet) together(policy *rules.Policy, portfolio string, now time.Time) (float64, bool) {
+	group := ledger.GroupSubject(portfolio)
+	return float64(rules.Used(policy, ledger.Subject{Ledger: f.Ledger, Name: group}, now)), f.Ledger.Known(group)
+}
+
+func (f *Fleet) templates(ctx context.Context, metrics chan<- prometheus.Metric) {
+	var list v1alpha1.MessageTemplateList
+	if err := f.Numbers.List(ctx, &list); err != nil {
+		metrics <- prometheus.NewInvalidMetric(templateDesc, err)
+		return
+	}
+	for i := range list.Items {
+		if t := &list.Items[i]; t.Status.State != "" {
+			metrics <- prometheus.MustNewConstMetric(templateDesc, prometheus.GaugeValue, 1, t.Namespace, t.Name,
+				string(t.Status.Quality.Rating), string(t.Status.State), t.Status.PolicyName)
+		}
+	}
 }
 
 func (f *Fleet) policies(ctx context.Context) map[string]*rules.Policy {

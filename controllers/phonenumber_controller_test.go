@@ -203,6 +203,19 @@ func TestADeliveryAheadOfTheClockCountsWhenTheClockIsThere(t *testing.T) {
 	}
 }
 
+func TestAComplaintAheadOfTheClockCountsWhenTheClockIsThere(t *testing.T) {
+	b := newBench(t)
+	number := b.create("netcore")
+	b.reconcile(number)
+	ahead := ledger.Entry{Number: number.Spec.PhoneNumber, Kind: ledger.Complained, User: 1, Message: 1, At: b.clock.Now().Add(2 * time.Second).Unix(),
+		Did: ledger.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)}
+	_, err := b.Ledger.Append(b.ctx, ledger.Batch{Entries: []ledger.Entry{ahead}}, b.clock.Now())
+	b.must(err)
+	if result := b.reconcile(number); result.RequeueAfter != 2*time.Second {
+		t.Errorf("it wakes after %s, not after 2 s", result.RequeueAfter)
+	}
+}
+
 func TestWhileRestrictedDeliveriesAreNotWrittenOneByOne(t *testing.T) {
 	b := newBench(t)
 	number := b.create("netcore")
@@ -451,17 +464,18 @@ func TestProblemsShowInReady(t *testing.T) {
 	})
 	t.Run("without a policy name the default is asked for", func(t *testing.T) {
 		number := b.create("")
-		if c := ready(number); c.Reason != v1alpha1.ReasonPolicyNotFound || !strings.Contains(c.Message, v1alpha1.AnnotationDefaultPolicy) {
-			t.Errorf("Ready is %+v", c)
+		if c := ready(number); c.Status != metav1.ConditionTrue || number.Status.PolicyName != "meta-2025" {
+			t.Errorf("with the default that ships, Ready is %+v under policy %q", c, number.Status.PolicyName)
 		}
 		var policy v1alpha1.MessagingPolicy
-		b.must(b.Client.Get(b.ctx, client.ObjectKey{Name: "netcore"}, &policy))
-		policy.Annotations = map[string]string{v1alpha1.AnnotationDefaultPolicy: "true"}
-		b.must(b.Client.Update(b.ctx, &policy))
-		if c := ready(number); c.Status != metav1.ConditionTrue || number.Status.PolicyName != "netcore" {
-			t.Errorf("with a default, Ready is %+v under policy %q", c, number.Status.PolicyName)
-		}
+		b.must(b.Client.Get(b.ctx, client.ObjectKey{Name: "meta-2025"}, &policy))
+		marks := policy.Annotations
 		policy.Annotations = nil
+		b.must(b.Client.Update(b.ctx, &policy))
+		if c := ready(number); c.Reason != v1alpha1.ReasonPolicyNotFound || !strings.Contains(c.Message, v1alpha1.AnnotationDefaultPolicy) {
+			t.Errorf("without a default, Ready is %+v", c)
+		}
+		policy.Annotations = marks
 		b.must(b.Client.Update(b.ctx, &policy))
 	})
 	t.Run("a second resource for the same number is stalled until the first is gone", func(t *testing.T) {
@@ -534,6 +548,8 @@ func TestMetricsNameResourcesOnly(t *testing.T) {
 	number := b.create("netcore")
 	b.deliver(number.Spec.PhoneNumber, 42)
 	b.deliver("+15559999999", 1)
+	b.report(ledger.TemplateSubject("2001", "order_update", "en"), ledger.TemplateReport, "Paused")
+	b.report(ledger.PortfolioSubject("3001"), ledger.IncreaseReport, "Failed")
 	b.reconcile(number)
 	fleet := &Fleet{Numbers: b.Client, Ledger: b.Ledger, Clock: b.Clock}
 	problems, err := testutil.CollectAndLint(fleet)
@@ -546,6 +562,14 @@ func TestMetricsNameResourcesOnly(t *testing.T) {
 	families, err := registry.Gather()
 	b.must(err)
 	text := fmt.Sprint(families)
+	for _, family := range families {
+		if family.GetName() != "numberfleet_unclaimed_phone_numbers" {
+			continue
+		}
+		if got := family.GetMetric()[0].GetGauge().GetValue(); got != 1 {
+			t.Errorf("%v numbers that no resource names", got)
+		}
+	}
 	for _, want := range []string{number.Name, "value:42", "numberfleet_unclaimed_phone_numbers"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the metrics lack %s", want)
@@ -562,12 +586,13 @@ func TestMetricsNameResourcesOnly(t *testing.T) {
 func TestRunningController(t *testing.T) {
 	b := newBench(t)
 	manager := b.manager()
+	b.must(SetupIndexes(b.ctx, manager.GetFieldIndexer()))
 	var writes atomic.Int64
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{
 		Client: counting{manager.GetClient(), b.namespace, &writes}, Clock: b.clock, Ledger: b.Ledger, Recorder: b.recorder,
 		Metrics: NewMetrics(prometheus.NewRegistry()), BatchPeriod: 200 * time.Millisecond, Concurrency: 2,
 	}
-	b.must(b.SetupWithManager(b.ctx, manager))
+	b.must(b.PhoneNumberReconciler.SetupWithManager(manager))
 	b.start(manager)
 
 	number := b.create("quality-based")

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -72,9 +73,9 @@ func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.S
 	grace, falls, clear := rules.Deadlines(policy, s)
 
 	status.PolicyName = policy.Name
+	status.Portfolio, status.PortfolioReport = "", 0
 	status.State = s.Shown()
-	status.Tier = v1alpha1.TierStatus{Name: s.Tier.Name, Limit: s.Tier.Limit, SinceTime: at(s.TierSince), Source: s.TierSource,
-		ReportedTime: at(s.LimitReported), LoweredTime: at(s.LimitLowered)}
+	status.Tier = tierStatus(&s)
 	status.Quality = v1alpha1.QualityStatus{
 		Rating:         s.Rating,
 		SinceTime:      at(s.RatingSince),
@@ -99,62 +100,124 @@ func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.S
 		}
 	}
 	status.FlagClearedTime = at(s.FlagEnded)
-	status.Restriction = v1alpha1.RestrictionStatus{}
-	if s.Restricted() {
-		status.Restriction = v1alpha1.RestrictionStatus{
-			SinceTime: at(s.RestrictedSince),
-			UntilTime: at(s.RestrictedUntil),
-			Source:    s.RestrictedSource,
-		}
-	}
+	status.Restriction = restrictionStatus(&s)
 	status.Connection = v1alpha1.ConnectionStatus{State: s.Connection, SinceTime: at(s.ConnectionSince), Source: s.ConnectionSource,
 		ReportedTime: at(s.ConnectionReported)}
-	status.Verification = v1alpha1.VerificationStatus{State: s.Verification, SinceTime: at(s.VerificationSince), Source: s.VerificationSource,
-		ReportedTime: at(s.VerificationReported)}
+	status.Verification = verificationStatus(&s)
 	status.NextDeadlineTime = at(next)
+}
+
+func tierStatus(s *rules.State) v1alpha1.TierStatus {
+	return v1alpha1.TierStatus{Name: s.Tier.Name, Limit: s.Tier.Limit, SinceTime: at(s.TierSince), Source: s.TierSource,
+		ReportedTime: at(s.LimitReported), LoweredTime: at(s.LimitLowered)}
+}
+
+func restrictionStatus(s *rules.State) v1alpha1.RestrictionStatus {
+	if !s.Restricted() {
+		return v1alpha1.RestrictionStatus{}
+	}
+	return v1alpha1.RestrictionStatus{SinceTime: at(s.RestrictedSince), UntilTime: at(s.RestrictedUntil), Source: s.RestrictedSource}
+}
+
+func verificationStatus(s *rules.State) v1alpha1.VerificationStatus {
+	return v1alpha1.VerificationStatus{State: s.Verification, SinceTime: at(s.VerificationSince), Source: s.VerificationSource,
+		ReportedTime: at(s.VerificationReported)}
+}
+
+// shared writes into a number's status what belongs to its portfolio.
+func shared(status *v1alpha1.PhoneNumberStatus, portfolio *v1alpha1.BusinessPortfolio) {
+	has := &portfolio.Status
+	status.Portfolio = portfolio.Name
+	status.Tier, status.Verification, status.Upgrade = has.Tier, has.Verification, has.Upgrade
+	status.Usage.OwnUsed = status.Usage.Used
+	status.Usage.Used, status.Usage.Remaining, status.Usage.RoomFreesTime = has.Usage.Used, has.Usage.Remaining, has.Usage.RoomFreesTime
+	if status.Restriction.Source != v1alpha1.FromReport {
+		status.Restriction = has.Restriction
+	}
+	if status.Restriction.Source != "" && (status.State == v1alpha1.StateConnected || status.State == v1alpha1.StateFlagged) {
+		status.State = v1alpha1.StateRestricted
+	}
+	status.NextDeadlineTime = at(earliest(utc(status.NextDeadlineTime), utc(has.NextDeadlineTime)))
 }
 
 // counted writes the counts into the status.
 func counted(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, f *rules.Facts, s rules.State) {
+	status.Usage = usageStatus(policy, f.Usage, &s)
+	status.Usage.OwnUsed = status.Usage.Used
+	status.Upgrade = upgradeStatus(policy, f, s)
+}
+
+func usageStatus(policy *rules.Policy, counts rules.Usage, s *rules.State) v1alpha1.UsageStatus {
 	now := s.EvaluatedAt
-	used := rules.Used(policy, f.Usage, now)
+	used := rules.Used(policy, counts, now)
 	usage := v1alpha1.UsageStatus{
 		ObservedTime:     at(now),
 		Used:             &used,
-		UniqueUsers7d:    new(f.Usage.Count(v1alpha1.MeasureUniqueUsers, now.Add(-week), now)),
-		Messages7d:       new(f.Usage.Count(v1alpha1.MeasureMessages, now.Add(-week), now)),
-		LastDeliveryTime: at(f.Usage.Last(v1alpha1.MeasureMessages, now.Add(-30*24*time.Hour), now)),
+		UniqueUsers7d:    new(counts.Count(v1alpha1.MeasureUniqueUsers, now.Add(-week), now)),
+		Messages7d:       new(counts.Count(v1alpha1.MeasureMessages, now.Add(-week), now)),
+		LastDeliveryTime: at(counts.Last(v1alpha1.MeasureMessages, now.Add(-30*24*time.Hour), now)),
 	}
 	if s.Tier.Limit != rules.Unlimited {
 		usage.Remaining = new(max(0, s.Tier.Limit-used))
 	}
 	if used > 0 {
-		usage.RoomFreesTime = at(f.Usage.FallsBelow(policy.Measure, policy.Window, used, now))
+		usage.RoomFreesTime = at(counts.FallsBelow(policy.Measure, policy.Window, used, now))
 	}
-	status.Usage = usage
+	return usage
+}
 
-	status.Upgrade = v1alpha1.UpgradeStatus{}
-	if progress, ok := rules.UpgradeProgress(policy, f, s, now); ok {
-		status.Upgrade = v1alpha1.UpgradeStatus{
-			NextTier:          progress.Next.Name,
-			Required:          progress.Required,
-			Achieved:          &progress.Achieved,
-			EligibleSinceTime: at(s.EligibleSince),
-			EffectiveTime:     at(progress.Effective),
-			CountedFromTime:   at(progress.CountedFrom),
-			Missing:           progress.Missing,
-		}
+// feedbackStatus is what users did about a number over the policy's quality window; empty if nobody did anything.
+func feedbackStatus(book ledger.Ledger, number string, policy *rules.Policy, now time.Time) v1alpha1.FeedbackStatus {
+	from := now.Add(-policy.QualityWindow)
+	complaining := book.Count(number, ledger.Complaining, from, now)
+	if complaining == 0 {
+		return v1alpha1.FeedbackStatus{}
+	}
+	feedback := v1alpha1.FeedbackStatus{ComplainingUsers: &complaining}
+	if policy.LowFrom > 0 {
+		feedback.ReachedUsers = new(book.Count(number, ledger.Reached, from, now))
+	}
+	for _, insight := range book.Feedback(number, from, now) {
+		feedback.Insights = append(feedback.Insights, v1alpha1.FeedbackInsight{Kind: insight.Kind, Reason: insight.Reason, Users: insight.Users})
+	}
+	return feedback
+}
+
+func upgradeStatus(policy *rules.Policy, f *rules.Facts, s rules.State) v1alpha1.UpgradeStatus {
+	progress, ok := rules.UpgradeProgress(policy, f, s, s.EvaluatedAt)
+	if !ok {
+		return v1alpha1.UpgradeStatus{}
+	}
+	missing := make([]string, 0, len(progress.Missing))
+	for _, m := range progress.Missing {
+		missing = append(missing, clip(m, 256))
+	}
+	return v1alpha1.UpgradeStatus{
+		NextTier:          progress.Next.Name,
+		Required:          progress.Required,
+		Achieved:          &progress.Achieved,
+		EligibleSinceTime: at(s.EligibleSince),
+		EffectiveTime:     at(progress.Effective),
+		CountedFromTime:   at(progress.CountedFrom),
+		Missing:           missing,
 	}
 }
 
-// happened adds transitions to the history, by time, and drops the oldest.
-func happened(status *v1alpha1.PhoneNumberStatus, transitions []rules.Transition) {
-	history := slices.Clone(status.History)
-	for _, t := range transitions {
-		history = append(history, v1alpha1.Transition{Time: at(t.Time), Reason: t.Reason, From: t.From, To: t.To, Message: clip(t.Message, 1024)})
+// happened counts transitions, adds them to a history, by time, and drops the oldest. One that a late report brought stands
+// behind what was concluded before it: a transition keeps its number, for that is what receivers were told.
+func happened(history *[]v1alpha1.Transition, count *int64, transitions []rules.Transition) {
+	if len(transitions) == 0 {
+		return
 	}
-	slices.SortStableFunc(history, func(a, b v1alpha1.Transition) int { return a.Time.Compare(b.Time.Time) })
-	status.History = history[max(0, len(history)-maxHistory):]
+	// A history from before transitions were counted is what is known of them.
+	*count = max(*count, int64(len(*history))) + int64(len(transitions))
+	var news []v1alpha1.Transition
+	for _, t := range transitions {
+		news = append(news, v1alpha1.Transition{Time: at(t.Time), Reason: t.Reason, From: t.From, To: t.To, Message: clip(t.Message, 1024)})
+	}
+	slices.SortStableFunc(news, func(a, b v1alpha1.Transition) int { return a.Time.Compare(b.Time.Time) })
+	all := slices.Concat(*history, news)
+	*history = all[max(0, len(all)-maxHistory):]
 }
 
 func at(t time.Time) metav1.Time {

@@ -139,7 +139,7 @@ func newBench(t *testing.T) *bench {
 	b.namespace = namespace.Name
 
 	manager := b.manager()
-	b.must(index(b.ctx, manager.GetFieldIndexer()))
+	b.must(SetupIndexes(b.ctx, manager.GetFieldIndexer()))
 	book := ledger.OpenMemory()
 	t.Cleanup(func() { _ = book.Close() })
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{

@@ -17,17 +17,17 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger"
 )
 
-// newUsage is a source of reconciles: it enqueues the resources whose numbers the ledger says something new about,
+// newUsage is a source of reconciles: it enqueues the resources that what the ledger says something new about concerns,
 // gathered over the batch period so that a burst of events is one reconcile.
-func newUsage(numbers client.Reader, from ledger.Ledger, batch time.Duration) source.Source {
+func newUsage(from ledger.Ledger, batch time.Duration, concerned func(ctx context.Context, subject string) ([]reconcile.Request, error)) source.Source {
 	var (
 		mu      sync.Mutex
 		changed = map[string]struct{}{}
 		news    = make(chan struct{}, 1)
 	)
-	from.Subscribe(func(number string) {
+	from.Subscribe(func(subject string) {
 		mu.Lock()
-		changed[number] = struct{}{}
+		changed[subject] = struct{}{}
 		mu.Unlock()
 		select {
 		case news <- struct{}{}:
@@ -54,15 +54,15 @@ func newUsage(numbers client.Reader, from ledger.Ledger, batch time.Duration) so
 					return
 				case <-time.After(batch):
 				}
-				for _, number := range take() {
-					var named v1alpha1.PhoneNumberList
-					// Nobody may name the number yet; the ledger keeps what came until someone does.
-					if err := numbers.List(ctx, &named, client.MatchingFields{numberIndex: number}); err != nil {
-						log.FromContext(ctx).Error(err, "cannot look up the resources of a number")
+				for _, subject := range take() {
+					// Nobody may name it yet; the ledger keeps what came until someone does.
+					requests, err := concerned(ctx, subject)
+					if err != nil {
+						log.FromContext(ctx).Error(err, "cannot look up the resources that something was received for")
 						continue
 					}
-					for i := range named.Items {
-						queue.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&named.Items[i])})
+					for _, r := range requests {
+						queue.Add(r)
 					}
 				}
 			}

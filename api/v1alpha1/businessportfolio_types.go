@@ -156,6 +156,15 @@ type BusinessPortfolioStatus struct {
 	// +kubebuilder:validation:MaxLength=128
 	NextStep string `json:"nextStep,omitempty"`
 
+	// explanation says in sentences why the portfolio is where it is, what is missing for the next tier, and what would lower it. Each
+	// names its rule.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=1024
+	Explanation []string `json:"explanation,omitempty"`
+
 	// nextDeadlineTime is the next instant at which something changes by itself, if nothing further is delivered or
 	// reported.
 	// +optional

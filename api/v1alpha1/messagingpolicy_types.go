@@ -219,6 +219,12 @@ type TemplateRules struct {
 // +kubebuilder:validation:XValidation:rule="has(self.upgrade) || self.tiers.all(t, !has(t.limit) || has(t.upgrade) || t == self.tiers[size(self.tiers) - 1])",message="set upgrade, or an upgrade on every tier but the last"
 // +kubebuilder:validation:XValidation:rule="self.scope != 'Portfolio' || (!has(self.flag) && !has(self.block))",message="leave out flag and block under scope Portfolio: the rating of one number lowers nothing that all of them share"
 type MessagingPolicySpec struct {
+	// source is the document that the rules come from. Every explanation names it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Source string `json:"source,omitempty"`
+
 	// scope is what a limit belongs to.
 	// +required
 	Scope Scope `json:"scope,omitempty"`

@@ -651,6 +651,12 @@ type PhoneNumberStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	Portfolio string `json:"portfolio,omitempty"`
 
+	// portfolioReport is the sequence number of the last of Meta's reports from before the number had a part in the portfolio.
+	// Those after it are about what the portfolio shares.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	PortfolioReport int64 `json:"portfolioReport,omitempty"`
+
 	// state is what the number can do now: Blocked, Pending, Offline, Restricted, Flagged or Connected.
 	// +optional
 	State State `json:"state,omitempty"`
@@ -690,6 +696,15 @@ type PhoneNumberStatus struct {
 	// upgrade is how far the next tier is. It is absent on an unlimited or last tier.
 	// +optional
 	Upgrade UpgradeStatus `json:"upgrade,omitzero"`
+
+	// explanation says in sentences why the number is where it is, what is missing for the next tier, and what would lower it. Each
+	// names its rule.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=1024
+	Explanation []string `json:"explanation,omitempty"`
 
 	// nextDeadlineTime is the next instant at which something changes by itself, if nothing further is delivered or
 	// reported.

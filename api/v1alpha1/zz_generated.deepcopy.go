@@ -161,6 +161,11 @@ func (in *BusinessPortfolioStatus) DeepCopyInto(out *BusinessPortfolioStatus) {
 	in.Usage.DeepCopyInto(&out.Usage)
 	in.Upgrade.DeepCopyInto(&out.Upgrade)
 	in.Increase.DeepCopyInto(&out.Increase)
+	if in.Explanation != nil {
+		in, out := &in.Explanation, &out.Explanation
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	in.NextDeadlineTime.DeepCopyInto(&out.NextDeadlineTime)
 	if in.History != nil {
 		in, out := &in.History, &out.History
@@ -637,6 +642,11 @@ func (in *PhoneNumberStatus) DeepCopyInto(out *PhoneNumberStatus) {
 	in.Verification.DeepCopyInto(&out.Verification)
 	in.Usage.DeepCopyInto(&out.Usage)
 	in.Upgrade.DeepCopyInto(&out.Upgrade)
+	if in.Explanation != nil {
+		in, out := &in.Explanation, &out.Explanation
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	in.NextDeadlineTime.DeepCopyInto(&out.NextDeadlineTime)
 	if in.Templates != nil {
 		in, out := &in.Templates, &out.Templates

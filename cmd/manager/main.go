@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -26,6 +27,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers"
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/timelapse"
@@ -41,6 +43,7 @@ type flags struct {
 	metricsAddress, probeAddress, webhookAddress string
 	metricsCerts, webhookCerts                   string
 	webhookCredentials, dataDir                  string
+	config                                       string
 	leaderElect                                  bool
 	leaderElectionNamespace                      string
 	batchPeriod                                  time.Duration
@@ -60,12 +63,13 @@ func main() {
 	flag.StringVar(&f.webhookAddress, "webhook-bind-address", ":8080", "Address of the receiver of Meta's webhooks.")
 	flag.StringVar(&f.webhookCredentials, "webhook-credentials", "/etc/numberfleet/webhook", "Folder with the files app-secret and verify-token, and app-secret-previous during a rotation; read again when they change.")
 	flag.StringVar(&f.webhookCerts, "webhook-cert-path", "", "Folder with tls.crt and tls.key of the receiver; plain HTTP, for an ingress that ends TLS, where it is left out.")
+	flag.StringVar(&f.config, "config", "", "File with the operator's configuration, read once; where there is no such file, all is as without one.")
 	flag.StringVar(&f.dataDir, "data-dir", "/var/lib/numberfleet", "Folder of the ledger. One process has it open at a time.")
 	flag.StringVar(&f.metricsAddress, "metrics-bind-address", ":8443", "Address of the metrics, over HTTPS and for authorised callers; 0 for none.")
 	flag.StringVar(&f.metricsCerts, "metrics-cert-path", "", "Folder with tls.crt and tls.key of the metrics; a certificate of their own where it is left out.")
 	flag.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz.")
 	flag.BoolVar(&f.leaderElect, "leader-elect", false, "Reconcile only while holding the lease.")
-	flag.StringVar(&f.leaderElectionNamespace, "leader-election-namespace", "", "Namespace of the lease; the pod's own where it is left out.")
+	flag.StringVar(&f.leaderElectionNamespace, "leader-election-namespace", "", "Namespace of the lease and of what the operator remembers of receivers; the pod's own where it is left out.")
 	flag.DurationVar(&f.batchPeriod, "batch-period", time.Second, "How long a burst of events about a number is gathered into one reconcile.")
 	flag.IntVar(&f.concurrency, "concurrency", 8, "How many numbers are reconciled at a time.")
 	flag.BoolVar(&f.http2, "enable-http2", false, "Serve the metrics over HTTP/2 as well.")
@@ -90,6 +94,11 @@ func run(ctx context.Context, f flags) (err error) {
 	if err != nil {
 		return err
 	}
+	configuration, found, err := config.Load(f.config)
+	if err != nil {
+		return err
+	}
+	ctrl.LoggerFrom(ctx).Info("configuration", "file", f.config, "found", found, "receivers", len(configuration.Notifications.Receivers))
 	manager, err := newManager(f)
 	if err != nil {
 		return err
@@ -133,14 +142,30 @@ func run(ctx context.Context, f flags) (err error) {
 	known := numbers{manager.GetClient()}
 	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has})
 
-	reconciler := &controllers.PhoneNumberReconciler{
-		Client: manager.GetClient(), Clock: clk, Ledger: book,
-		Recorder:    manager.GetEventRecorder("numberfleet"),
-		Metrics:     controllers.NewMetrics(metrics.Registry),
-		BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
+	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer()); err != nil {
+		return err
 	}
-	if err := reconciler.SetupWithManager(ctx, manager); err != nil {
-		return fmt.Errorf("set up the controller of phone numbers: %w", err)
+	recorder, measured := manager.GetEventRecorder("numberfleet"), controllers.NewMetrics(metrics.Registry)
+	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
+		&controllers.PhoneNumberReconciler{
+			Client: manager.GetClient(), Clock: clk, Ledger: book, Recorder: recorder, Metrics: measured,
+			BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
+		},
+		&controllers.BusinessPortfolioReconciler{
+			Client: manager.GetClient(), Clock: clk, Ledger: book, Recorder: recorder, Metrics: measured,
+			BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
+		},
+		&controllers.MessageTemplateReconciler{
+			Client: manager.GetClient(), Clock: clk, Ledger: book, Recorder: recorder, Metrics: measured,
+			BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
+		},
+	} {
+		if err := reconciler.SetupWithManager(manager); err != nil {
+			return fmt.Errorf("set up the controllers: %w", err)
+		}
+	}
+	if err := setUpNotifications(manager, f, configuration, clk); err != nil {
+		return err
 	}
 	// +kubebuilder:scaffold:builder
 	metrics.Registry.MustRegister(&controllers.Fleet{Numbers: manager.GetClient(), Ledger: book, Clock: clk})
@@ -154,16 +179,50 @@ func run(ctx context.Context, f flags) (err error) {
 	return manager.Start(ctx)
 }
 
+func setUpNotifications(manager ctrl.Manager, f flags, configuration *config.OperatorConfiguration, clk controllers.Clock) error {
+	receivers := configuration.Notifications.Receivers
+	if len(receivers) == 0 {
+		return nil
+	}
+	namespace, err := operatorNamespace(f)
+	if err != nil {
+		return err
+	}
+	notifier := &controllers.Notifier{
+		Receivers: receivers, Namespace: namespace, Clock: clk, Real: clock.RealClock{},
+		Metrics: controllers.NewNotificationMetrics(metrics.Registry),
+	}
+	if err := notifier.SetupWithManager(manager); err != nil {
+		return fmt.Errorf("set up the notifications: %w", err)
+	}
+	return nil
+}
+
+// namespaceFile tells a pod its namespace.
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// operatorNamespace is where the operator keeps what is its own.
+func operatorNamespace(f flags) (string, error) {
+	if f.leaderElectionNamespace != "" {
+		return f.leaderElectionNamespace, nil
+	}
+	namespace, err := os.ReadFile(namespaceFile)
+	if err != nil {
+		return "", fmt.Errorf("the operator's namespace is not known outside of a cluster, set --leader-election-namespace: %w", err)
+	}
+	return strings.TrimSpace(string(namespace)), nil
+}
+
 func newManager(f flags) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
-	config, err := ctrl.GetConfig()
+	api, err := ctrl.GetConfig()
 	if err != nil {
 		return nil, err
 	}
-	config.UserAgent = "numberfleet/" + version
+	api.UserAgent = "numberfleet/" + version
 
 	serving := server.Options{
 		BindAddress:    f.metricsAddress,
@@ -174,7 +233,7 @@ func newManager(f flags) (ctrl.Manager, error) {
 	if !f.http2 {
 		serving.TLSOpts = append(serving.TLSOpts, func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} })
 	}
-	return ctrl.NewManager(config, ctrl.Options{
+	return ctrl.NewManager(api, ctrl.Options{
 		Scheme:                  scheme,
 		Metrics:                 serving,
 		HealthProbeBindAddress:  f.probeAddress,

@@ -28,8 +28,10 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
+	"numberfleet.dev/numberfleet/internal/notify/notifytest"
 )
 
 // asManager makes the test binary be the operator, so that a test can kill it.
@@ -56,6 +58,7 @@ type operator struct {
 	webhook, probe, metrics string
 	process                 *exec.Cmd
 	log                     *lockedBuffer
+	more                    []string // flags
 }
 
 // lockedBuffer keeps what all runs of the operator printed.
@@ -79,7 +82,7 @@ func (b *lockedBuffer) String() string {
 func newOperator(t *testing.T) (*operator, client.Client) {
 	t.Helper()
 	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
-	config, err := env.Start()
+	server, err := env.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +91,7 @@ func newOperator(t *testing.T) (*operator, client.Client) {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	api, err := client.New(config, client.Options{Scheme: scheme})
+	api, err := client.New(server, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,10 +145,10 @@ func (o *operator) start() {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	o.process = exec.Command(binary,
-		"--kubeconfig="+filepath.Join(o.folder, "kubeconfig"), "--data-dir="+filepath.Join(o.folder, "ledger"),
-		"--webhook-credentials="+filepath.Join(o.folder, "webhook"), "--webhook-bind-address="+o.webhook,
-		"--health-probe-bind-address="+o.probe, "--metrics-bind-address="+o.metrics, "--batch-period=50ms", "--zap-log-level=debug")
+	o.process = exec.Command(binary, append([]string{
+		"--kubeconfig=" + filepath.Join(o.folder, "kubeconfig"), "--data-dir=" + filepath.Join(o.folder, "ledger"),
+		"--webhook-credentials=" + filepath.Join(o.folder, "webhook"), "--webhook-bind-address=" + o.webhook,
+		"--health-probe-bind-address=" + o.probe, "--metrics-bind-address=" + o.metrics, "--batch-period=50ms", "--zap-log-level=debug"}, o.more...)...)
 	o.process.Env = append(os.Environ(), asManager+"=1")
 	o.process.Stdout, o.process.Stderr = o.log, o.log
 	if err := o.process.Start(); err != nil {
@@ -330,6 +333,77 @@ func TestOneOperatorEndToEnd(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A number is upgraded, and receivers hear of it once, though the operator is restarted; the secret URL is told to nobody.
+func TestNotificationsAcrossARestart(t *testing.T) {
+	o, api := newOperator(t)
+	mail, web := notifytest.NewMailServer(t, config.StartTLS), notifytest.NewWebServer(t, false)
+	o.write("mail-password", notifytest.Password)
+	o.write("chat-url", web.URL+"/hook-7f3a")
+	o.write("config.yaml", fmt.Sprintf(`apiVersion: config.numberfleet.dev/v1alpha1
+kind: OperatorConfiguration
+notifications:
+  receivers:
+  - name: ops-mail
+    reasons: [TierUpgraded]
+    email: {host: 127.0.0.1, port: %d, caFile: %s, from: fleet@example.com, to: [ops@example.com], username: %s, passwordFile: %s}
+  - name: chat
+    slack: {urlFile: %s}
+`, mail.Port, mail.CAFile, notifytest.Username, filepath.Join(o.folder, "mail-password"), filepath.Join(o.folder, "chat-url")))
+	o.more = []string{"--config=" + filepath.Join(o.folder, "config.yaml"), "--leader-election-namespace=default"}
+	web.Busy(1, http.StatusBadGateway)
+	o.start()
+	o.ready()
+	number := &v1alpha1.PhoneNumber{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "sales"},
+		Spec:       v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100043", PolicyName: "quality-based"},
+	}
+	if err := api.Create(t.Context(), number); err != nil {
+		t.Fatal(err)
+	}
+	var statuses []metatest.Status
+	for i := range 500 {
+		statuses = append(statuses, metatest.Status{ID: fmt.Sprint("wamid.", i), Status: "delivered", Phone: fmt.Sprintf("1557777%04d", i), At: time.Now()}) // the operator under test runs on real time
+	}
+	if code, err := o.post(t.Context(), metatest.MessagesPayload("+15550100043", statuses, nil)); err != nil || code != http.StatusOK {
+		t.Fatalf("a signed webhook is answered with %d, %v", code, err)
+	}
+	told := func() bool {
+		if err := api.Get(t.Context(), client.ObjectKeyFromObject(number), number); err != nil {
+			t.Fatal(err)
+		}
+		return len(number.Status.Notifications) == 2 && *number.Status.Notifications[0].Transitions == 1 && *number.Status.Notifications[1].Transitions == 1
+	}
+	for range 200 {
+		if told() {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		o.kill(signal)
+		o.start()
+		o.ready()
+		time.Sleep(500 * time.Millisecond)
+	}
+	if !told() || len(mail.Mails()) != 1 || len(web.Posts()) != 1 || !strings.Contains(web.Posts()[0].Body, "TierUpgraded") {
+		t.Errorf("%d mails and %d messages came; the status says %+v", len(mail.Mails()), len(web.Posts()), number.Status.Notifications)
+	}
+	if log := o.log.String(); !strings.Contains(log, "502 Bad Gateway") || strings.Contains(log, "hook-7f3a") || strings.Contains(log, notifytest.Password) {
+		t.Error("the log does not tell of the failure, or tells a secret")
+	}
+}
+
+func TestWithAWrongConfigurationItEnds(t *testing.T) {
+	o, _ := newOperator(t)
+	o.write("config.yaml", "apiVersion: config.numberfleet.dev/v1alpha1\nkind: OperatorConfiguration\nnotifications: {receivers: [{name: ops, reasons: [Flaged], slack: {url: 'http://127.0.0.1'}}]}")
+	o.more = []string{"--config=" + filepath.Join(o.folder, "config.yaml")}
+	o.start()
+	if err := o.process.Wait(); err == nil || !strings.Contains(o.log.String(), "notifications.receivers[0].reasons[0]: Unsupported value") {
+		t.Errorf("it ended with %v and does not say why", err)
+	}
+	o.process = nil
 }
 
 // An operator that cannot receive webhooks must not look alive.

@@ -22,7 +22,7 @@ import (
 )
 
 // install applies what `kubectl apply -k config/default` and the samples would, but for the Deployment: the operator runs
-// as a process here. Policies and numbers are the user's after the first time.
+// as a process here. Policies and the fleet are the user's after the first time.
 func install(ctx context.Context, config *rest.Config, kustomize string, first bool) error {
 	rendered, err := exec.CommandContext(ctx, kustomize, "build", "config/default").Output()
 	if err != nil {
@@ -47,7 +47,7 @@ func install(ctx context.Context, config *rest.Config, kustomize string, first b
 		switch object.GetKind() {
 		case "Deployment", "PersistentVolumeClaim":
 			continue
-		case "MessagingPolicy", "PhoneNumber":
+		case "MessagingPolicy", "PhoneNumber", "BusinessPortfolio", "MessageTemplate":
 			if !first {
 				continue
 			}

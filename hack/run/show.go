@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -17,13 +18,16 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// show prints what happens as it happens, and after it the table that `kubectl get phonenumbers` prints.
+// resources are what is shown.
+var resources = []string{"phonenumbers", "businessportfolios", "messagetemplates"}
+
+// show prints what happens as it happens, and after it the tables that `kubectl get` prints.
 func show(ctx context.Context, config *rest.Config, life *life) error {
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		return err
 	}
-	numbers, err := client.New(config, client.Options{Scheme: scheme})
+	api, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return err
 	}
@@ -43,25 +47,43 @@ func show(ctx context.Context, config *rest.Config, life *life) error {
 		if err := life.save(); err != nil {
 			return err
 		}
-		var fleet v1alpha1.PhoneNumberList
-		if err := numbers.List(ctx, &fleet); err != nil {
+		var numbers v1alpha1.PhoneNumberList
+		var portfolios v1alpha1.BusinessPortfolioList
+		var templates v1alpha1.MessageTemplateList
+		if err := errors.Join(api.List(ctx, &numbers), api.List(ctx, &portfolios), api.List(ctx, &templates)); err != nil {
 			return err
 		}
 		var now strings.Builder
-		for _, number := range fleet.Items {
-			for _, t := range number.Status.History {
-				key := fmt.Sprint(number.UID, t.Time.Unix(), t.Reason, t.From, t.To)
+		tell := func(of metav1.ObjectMeta, history []v1alpha1.Transition, state ...any) {
+			for _, t := range history {
+				key := fmt.Sprint(of.UID, t.Time.Unix(), t.Reason, t.From, t.To)
 				if !seen[key] && !first {
-					fmt.Printf("%s  %-12s %-17s %s\n", t.Time.UTC().Format(time.DateTime), number.Name, t.Reason, t.Message)
+					fmt.Printf("%s  %-12s %-17s %s\n", t.Time.UTC().Format(time.DateTime), of.Name, t.Reason, t.Message)
 				}
 				seen[key] = true
 			}
-			fmt.Fprintln(&now, number.Status.State, number.Status.Tier.Name, number.Status.Quality.Rating)
+			fmt.Fprintln(&now, state...)
+		}
+		for i := range numbers.Items {
+			n := &numbers.Items[i]
+			tell(n.ObjectMeta, n.Status.History, n.Status.State, n.Status.Tier.Name, n.Status.Quality.Rating)
+		}
+		for i := range portfolios.Items {
+			p := &portfolios.Items[i]
+			tell(p.ObjectMeta, p.Status.History, p.Status.Tier.Name, p.Status.Restriction.Source)
+		}
+		for i := range templates.Items {
+			t := &templates.Items[i]
+			tell(t.ObjectMeta, t.Status.History, t.Status.State, t.Status.Quality.Rating)
 		}
 		states := now.String()
 		if first || states != stateBefore {
-			if err := printTable(ctx, tables, life); err != nil {
-				return err
+			now := life.Now()
+			fmt.Printf("\n%s, day %d\n", now.Format(time.DateTime), int(now.Sub(life.born)/(24*time.Hour))+1)
+			for _, resource := range resources {
+				if err := printTable(ctx, tables, resource); err != nil {
+					return err
+				}
 			}
 		}
 		first, stateBefore = false, states
@@ -83,13 +105,11 @@ func tableClient(config *rest.Config) (rest.Interface, error) {
 }
 
 // printTable prints the columns that the API server makes for kubectl.
-func printTable(ctx context.Context, tables rest.Interface, life *life) error {
+func printTable(ctx context.Context, tables rest.Interface, resource string) error {
 	var table metav1.Table
-	if err := tables.Get().Resource("phonenumbers").Do(ctx).Into(&table); err != nil {
+	if err := tables.Get().Resource(resource).Do(ctx).Into(&table); err != nil {
 		return err
 	}
-	now := life.Now()
-	fmt.Printf("\n%s, day %d\n", now.Format(time.DateTime), int(now.Sub(life.born)/(24*time.Hour))+1)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
 	var head []string
 	for _, column := range table.ColumnDefinitions {

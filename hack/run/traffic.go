@@ -51,7 +51,7 @@ func atFirst(n, then int) func(int) int {
 }
 
 // habits shows within ten days: upgrades by every policy's own rule, a flag that clears and one that ends in a downgrade,
-// and restrictions that lift.
+// restrictions that lift, and a portfolio whose two numbers reach its limit together.
 var habits = []habit{
 	// newsletter, chat-api: twice the limit in notifications within two days, to the same readers.
 	{number: "+15550100001", users: every(1000), over: time.Hour, again: true},
@@ -67,6 +67,23 @@ var habits = []habit{
 	{number: "+15550100006", users: onWeekdays(1000, 200), over: 50 * time.Minute},
 	// bookings, meta-2023: verified; half of its limit within the week, and a day later it rises.
 	{number: "+15550100007", users: every(170), over: 12 * time.Hour},
+	// flights and hotels, meta-2025: on weekdays they use up the portfolio's 250 together, until 2,000 users within 30 days
+	// raise it.
+	{number: "+15550100008", users: every(150), over: 2 * time.Hour},
+	{number: "+15550100009", users: onWeekdays(100, 40), over: 3 * time.Hour},
+}
+
+// ratings are what Meta says of the template last_minute on a cycle: rated red it is paused for 3 hours, then for 6, then
+// disabled; at the end of the cycle it is approved again.
+var ratings = []struct {
+	after                time.Duration
+	score, event, before string
+}{
+	{after: 34 * time.Hour, score: "RED", before: "GREEN"},
+	{after: 82 * time.Hour, score: "RED", before: "YELLOW"},
+	{after: 130 * time.Hour, score: "RED", before: "YELLOW"},
+	{after: 13 * day, score: "GREEN", before: "RED"},
+	{after: 13*day + time.Minute, event: "APPROVED"},
 }
 
 // maxBatch is how many updates Meta puts into one webhook.
@@ -74,6 +91,7 @@ const maxBatch = 1000
 
 // generate posts, as time goes on, what Meta would post.
 func generate(ctx context.Context, to *operator, life *life) error {
+	const account = "200000000000006"
 	done := life.origin
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
 		select {
@@ -85,6 +103,21 @@ func generate(ctx context.Context, to *operator, life *life) error {
 		until := life.Now().Truncate(time.Second)
 		for _, h := range habits {
 			for _, body := range h.webhooks(life.born, done, until) {
+				if err := to.post(ctx, body); err != nil {
+					return err
+				}
+			}
+		}
+		for n := int(done.Sub(life.born) / cycle); life.born.Add(time.Duration(n) * cycle).Before(until); n++ {
+			for _, r := range ratings {
+				at := life.born.Add(time.Duration(n)*cycle + r.after)
+				if !at.After(done) || at.After(until) {
+					continue
+				}
+				body := metatest.TemplateQualityPayload(account, "last_minute", "en_US", r.before, r.score, at)
+				if r.event != "" {
+					body = metatest.TemplateStatusPayload(account, "last_minute", "en_US", r.event, "", at)
+				}
 				if err := to.post(ctx, body); err != nil {
 					return err
 				}

@@ -342,7 +342,7 @@ func TestATimeAheadIsRefusedAndAnOldOneLeftToTheLedger(t *testing.T) {
 
 func TestUpdatesBecomeRecords(t *testing.T) {
 	f := newFixture(t)
-	for _, file := range []string{"delivered", "old_shape", "scoped_only", "groups", "inbound", "calls", "sent_and_failed", "flagged", "downgrade", "throughput", "other_fields"} {
+	for _, file := range []string{"delivered", "old_shape", "scoped_only", "groups", "inbound", "calls", "sent_and_failed", "flagged", "downgrade", "throughput", "other_fields", "template_quality", "template_status", "account_alerts"} {
 		body, err := os.ReadFile(filepath.Join("..", "meta", "testdata", file+".json"))
 		if err != nil {
 			t.Fatal(err)
@@ -366,8 +366,10 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 			{Number: number, Kind: ledger.Received, User: user("15557770003"), Alias: user("US.126"), At: 1790000009},
 		},
 		{{Number: number, Kind: ledger.Received, User: user("15557770005"), At: 1790000011}},
-		nil, nil, nil, nil, nil,
+		nil, nil, nil, nil, nil, nil, nil, nil,
 	}
+	order, sale := ledger.TemplateSubject("2001", "order_update", "en_US"), ledger.TemplateSubject("2001", "spring_sale", "en")
+	portfolio := ledger.PortfolioSubject("3001")
 	reports := map[int][]ledger.Report{
 		7: {
 			{Number: number, Kind: ledger.QualityReport, At: 1790000016, Value: "Low", Reason: "FLAGGED"},
@@ -375,6 +377,24 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 			{Number: number, Kind: ledger.LimitReport, At: 1790000016, Value: "1000", Reason: "FLAGGED"},
 		},
 		8: {{Number: number, Kind: ledger.LimitReport, At: 1790000017, Value: "10000", Reason: "DOWNGRADE"}},
+		11: {
+			{Number: order, Kind: ledger.QualityReport, At: 1790000021, Value: "Medium"},
+			{Number: order, Kind: ledger.QualityReport, At: 1790000021, Value: "Low"},
+			{Number: ledger.TemplateSubject("2002", "spring_sale", "pt_BR"), Kind: ledger.QualityReport, At: 1790000022, Value: "NA"},
+		},
+		12: {
+			{Number: order, Kind: ledger.TemplateReport, At: 1790000023, Value: "Paused", Reason: "FIRST_PAUSE"},
+			{Number: order, Kind: ledger.TemplateReport, At: 1790000023, Value: "Disabled"},
+			{Number: sale, Kind: ledger.TemplateReport, At: 1790000023, Value: "REJECTED", Reason: "INVALID_FORMAT"},
+			{Number: sale, Kind: ledger.TemplateReport, At: 1790000023, Value: "PENDING_DELETION"},
+		},
+		13: {
+			{Number: portfolio, Kind: ledger.IncreaseReport, At: 1790000024, Value: "Deferred", Reason: "Not yet."},
+			{Number: portfolio, Kind: ledger.IncreaseReport, At: 1790000024, Value: "NeedMoreInfo"},
+		},
+	}
+	if len(f.ledger.batches) != len(want) {
+		t.Fatalf("%d batches", len(f.ledger.batches))
 	}
 	for i, batch := range f.ledger.batches {
 		if !reflect.DeepEqual(batch.Entries, want[i]) || !reflect.DeepEqual(batch.Reports, reports[i]) {
@@ -383,10 +403,11 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 	}
 	const updates, other, failed = "numberfleet_webhook_updates_total", "numberfleet_webhook_other_changes_total", "numberfleet_webhook_failed_messages_total"
 	f.expectMetric(t, updates, kinds(updates, map[string]int{
-		"delivered": 5, "received": 4, "sent": 1, "failed": 1, "report": 4, "skipped": 10, "other": 3,
+		"delivered": 5, "received": 4, "sent": 1, "failed": 1, "report": 13, "skipped": 10, "other": 4,
 	}))
 	f.expectMetric(t, failed, failed+`{code="131049"} 1`)
-	f.expectMetric(t, other, other+`{field="account_review_update"} 1
+	f.expectMetric(t, other, other+`{field="account_alerts"} 1
+`+other+`{field="account_review_update"} 1
 `+other+`{field="business_capability_update"} 1
 `+other+`{field="other"} 1`)
 }
@@ -408,6 +429,77 @@ func TestWhatTheLedgerKnewAndWhatNobodyClaimsIsCounted(t *testing.T) {
 	}
 }
 
+// A receiver, a ledger and Meta's redelivery: what is reported about templates and portfolios is there once, in order.
+func TestReportsAboutTemplatesAndPortfoliosAreKeptOnce(t *testing.T) {
+	f := newFixture(t)
+	book := ledger.OpenMemory()
+	asked := 0
+	f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher(), Known: func(string) bool { asked++; return false }})
+	const description = "Limits cannot be increased for your business Ana."
+	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes-60) * time.Minute) }
+	for _, body := range [][]byte{
+		metatest.TemplateQualityPayload(metatest.Account, "order_update", "en_US", "GREEN", "RED", at(0)),
+		metatest.TemplateStatusPayload(metatest.Account, "order_update", "en_US", "PAUSED", "FIRST_PAUSE", at(1)),
+		metatest.TemplateStatusPayload(metatest.Account, "order_update", "en_US", "APPROVED", "UNPAUSE", at(2)),
+		metatest.TemplateStatusPayload(metatest.Account, "order_update", "en_US", "FLAGGED", "", at(3)),
+		metatest.TemplateStatusPayload(metatest.Account, "order_update", "es", "PENDING", "", at(4)),
+		metatest.AccountAlertPayload("3001", "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", description, at(5)),
+	} {
+		for range 2 {
+			if w := f.post(body); w.Code != 200 {
+				t.Fatalf("got %d %s", w.Code, w.Body)
+			}
+		}
+	}
+	report := func(sequence int64, kind ledger.ReportKind, minutes int, value, reason string) ledger.Report {
+		return ledger.Report{Sequence: sequence, Kind: kind, At: at(minutes).Unix(), Value: value, Reason: reason}
+	}
+	want := map[string][]ledger.Report{
+		ledger.TemplateSubject(metatest.Account, "order_update", "en_US"): {
+			report(1, ledger.QualityReport, 0, "Low", ""), report(2, ledger.TemplateReport, 1, "Paused", "FIRST_PAUSE"),
+			report(3, ledger.TemplateReport, 2, "Approved", "UNPAUSE"), report(4, ledger.QualityReport, 3, "Low", "FLAGGED"),
+		},
+		ledger.TemplateSubject(metatest.Account, "order_update", "es"): {report(1, ledger.TemplateReport, 4, "Edited", "")},
+		ledger.PortfolioSubject("3001"):                                {report(1, ledger.IncreaseReport, 5, "Failed", description)},
+	}
+	if got := book.Numbers(); len(got) != len(want) {
+		t.Errorf("the ledger knows %v", got)
+	}
+	for subject, reports := range want {
+		for i := range reports {
+			reports[i].Number = subject
+		}
+		if got := book.Reports(subject, 0); !reflect.DeepEqual(got, reports) {
+			t.Errorf("\n got %+v\nwant %+v", got, reports)
+		}
+	}
+	const repeated, unclaimed = "numberfleet_webhook_repeated_updates_total", "numberfleet_webhook_unclaimed_updates_total"
+	f.expectMetric(t, repeated, repeated+" 6")
+	f.expectMetric(t, unclaimed, unclaimed+" 0") // they are about no number
+	if asked > 0 {
+		t.Errorf("asked %d times who claims something that is no number", asked)
+	}
+	if strings.Contains(f.logs.String(), "Ana") || strings.Contains(f.logs.String(), "order_update") {
+		t.Errorf("the logs tell what was reported\n%s", f.logs)
+	}
+}
+
+// The ledger bounds what it keeps reports under; what it would refuse for good is refused before, by name.
+func TestTheLongestSubjectFitsIntoTheLedger(t *testing.T) {
+	f := newFixture(t)
+	book := ledger.OpenMemory()
+	f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher()})
+	for digits, code := range map[int]int{32: 200, 33: 400} {
+		body := metatest.AccountAlertPayload(strings.Repeat("9", digits), "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", "", now)
+		if w := f.post(body); w.Code != code {
+			t.Errorf("%d digits: got %d %s", digits, w.Code, w.Body)
+		}
+	}
+	if w := f.post(metatest.TemplateQualityPayload(metatest.Account, strings.Repeat("n", 512), "pt_BR", "GREEN", "RED", now)); w.Code != 200 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
 func TestItIsReadyWithALedgerAndASecret(t *testing.T) {
 	f := newFixture(t)
 	if err := f.Ready(nil); err != nil {
@@ -426,7 +518,11 @@ func TestItIsReadyWithALedgerAndASecret(t *testing.T) {
 
 // FuzzReceive promises that no request makes the receiver panic or acknowledge what the ledger does not have.
 func FuzzReceive(f *testing.F) {
-	for _, body := range []string{`{}`, string(delivered(2)), string(metatest.QualityUpdatePayload(number, "FLAGGED", "", now))} {
+	for _, body := range []string{
+		`{}`, string(delivered(2)), string(metatest.QualityUpdatePayload(number, "FLAGGED", "", now)),
+		string(metatest.TemplateQualityPayload(metatest.Account, "sale", "en", "GREEN", "RED", now)), string(metatest.TemplateStatusPayload(metatest.Account, "sale", "en", "PAUSED", "FIRST_PAUSE", now)),
+		string(metatest.AccountAlertPayload("3001", "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", "no", now)),
+	} {
 		f.Add("POST", DefaultPath, metatest.Sign(appSecret, []byte(body)), body, true)
 	}
 	f.Add("GET", DefaultPath+"?hub.mode=subscribe&hub.verify_token="+token+"&hub.challenge=1", "", "", false)

@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"strings"
+
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta"
 )
@@ -27,15 +29,30 @@ func record(u *meta.Updates, hasher Hasher, batch *ledger.Batch) {
 		user, alias := keys(hasher, &m.User)
 		batch.Entries = append(batch.Entries, ledger.Entry{Number: m.Number, Kind: ledger.Received, User: user, Alias: alias, At: m.At})
 	}
-	for _, r := range u.Reports {
-		batch.Reports = append(batch.Reports, ledger.Report{Number: r.Number, Kind: reportKinds[r.Kind], At: r.At, Value: r.Value, Reason: r.Event})
+	for i := range u.Reports {
+		r := &u.Reports[i]
+		batch.Reports = append(batch.Reports, ledger.Report{Number: subject(r), Kind: reportKinds[r.Kind], At: r.At, Value: r.Value, Reason: r.Reason})
+	}
+}
+
+// subject is what the ledger keeps a report under.
+func subject(r *meta.Report) string {
+	switch {
+	case r.Portfolio != "":
+		return ledger.PortfolioSubject(r.Portfolio)
+	case r.Template != meta.Template{}:
+		return ledger.TemplateSubject(r.Template.Account, r.Template.Name, r.Template.Language)
+	default:
+		return r.Number
 	}
 }
 
 var reportKinds = [...]ledger.ReportKind{
-	meta.Quality:    ledger.QualityReport,
-	meta.Limit:      ledger.LimitReport,
-	meta.Connection: ledger.ConnectionReport,
+	meta.Quality:       ledger.QualityReport,
+	meta.Limit:         ledger.LimitReport,
+	meta.Connection:    ledger.ConnectionReport,
+	meta.TemplateState: ledger.TemplateReport,
+	meta.Increase:      ledger.IncreaseReport,
 }
 
 // keys are the user's key and, where the update names the user twice, the other one.
@@ -50,7 +67,8 @@ func keys(hasher Hasher, user *meta.Identity) (key, alias ledger.UserKey) {
 	}
 }
 
-// unclaimed counts the records whose number known does not know.
+// unclaimed counts the records about a number that known does not know. Reports about templates and portfolios are about
+// none.
 func unclaimed(batch *ledger.Batch, known func(string) bool) int {
 	if known == nil {
 		return 0
@@ -69,7 +87,7 @@ func unclaimed(batch *ledger.Batch, known func(string) bool) int {
 		}
 	}
 	for i := range batch.Reports {
-		if !claimed(batch.Reports[i].Number) {
+		if subject := batch.Reports[i].Number; strings.HasPrefix(subject, "+") && !claimed(subject) {
 			n++
 		}
 	}

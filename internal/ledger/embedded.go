@@ -499,7 +499,7 @@ func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
 			ev.print = newPrint(entry.Message)
 		case Complained:
 			ev.print = entry.Did.print(entry.Message)
-		case Received:
+		case Received: // has no message
 		}
 		note(s.number, s.record(ev))
 	}
@@ -761,10 +761,12 @@ func (e *Embedded) LastReport(number string) int64 {
 }
 
 // Known implements Ledger. Windows alone do not make a number known.
-func (e *Embedded) Known(number string) bool {
-	s := e.scope(number)
+func (e *Embedded) Known(subject string) bool {
+	e.scopesMu.RLock()
+	s, g := e.scopes[subject], e.groups[subject]
+	e.scopesMu.RUnlock()
 	if s == nil {
-		return false
+		return g != nil
 	}
 	s.rlock()
 	defer s.runlock()

@@ -158,8 +158,8 @@ type Ledger interface {
 	// LastReport is the sequence number of the number's last report; zero if it never had one. It never falls.
 	LastReport(number string) int64
 
-	// Known says whether anything is known about the number: an entry or a report.
-	Known(number string) bool
+	// Known says whether anything is known about the subject: of a number an entry or a report, of a group which numbers it has.
+	Known(subject string) bool
 
 	// Numbers are all numbers that anything is known about, in order.
 	Numbers() []string

@@ -35,12 +35,7 @@ func parseLimit(written string) (limit string, ok bool) {
 	if n, err := strconv.ParseUint(tier, 10, 32); err == nil {
 		return limitDigits(int64(n) * factor)
 	}
-	for i := range len(written) {
-		if written[i] <= ' ' || written[i] > '~' {
-			return "", false
-		}
-	}
-	return strings.Clone(written), true
+	return strings.Clone(written), printable(written)
 }
 
 // limitDigits is a limit given as a number; -1 is Meta's way to write that there is none.

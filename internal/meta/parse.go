@@ -46,12 +46,13 @@ type reader struct {
 	latest  int64 // Unix seconds
 	updates int
 
-	entry  int
-	change int
-	list   string // the list in the change's value
-	item   int
-	time   *fastjson.Value // of the entry
-	number string          // that the value is about
+	entry   int
+	change  int
+	list    string // the list in the change's value
+	item    int
+	account *fastjson.Value // the entry's id
+	time    *fastjson.Value // of the entry
+	number  string          // that the value is about
 }
 
 func (r *reader) body(root *fastjson.Value) error {
@@ -71,8 +72,9 @@ func (r *reader) body(root *fastjson.Value) error {
 		if entry.Type() != fastjson.TypeObject {
 			return &FieldError{fmt.Sprintf("entry[%d]", r.entry), must("an object", entry)}
 		}
-		// The id is not used. It tells an entry from something else, so it must be there, but not in a certain shape.
-		if id := entry.Get("id"); id == nil || id.Type() != fastjson.TypeString && id.Type() != fastjson.TypeNumber {
+		// The id tells an entry from something else, so it must be there. Only templates need it in a certain shape.
+		r.account = entry.Get("id")
+		if id := r.account; id == nil || id.Type() != fastjson.TypeString && id.Type() != fastjson.TypeNumber {
 			return r.badEntry("id", "a string", id)
 		}
 		r.time = entry.Get("time")
@@ -108,6 +110,12 @@ func (r *reader) readChange(change *fastjson.Value) error {
 		read = (*reader).calls
 	case fieldQuality:
 		read = (*reader).quality
+	case fieldTemplateQuality:
+		read = (*reader).templateQuality
+	case fieldTemplateStatus:
+		read = (*reader).templateStatus
+	case fieldAlerts:
+		read = (*reader).alert
 	default:
 		r.u.Other.add(field)
 		return r.count(1)
@@ -381,21 +389,15 @@ func (r *reader) quality(value *fastjson.Value) error {
 	if !ok || name == "" {
 		return r.badValue("event", "a string that is not empty", written)
 	}
-	at, ok := integer(r.time)
-	if at > maxSeconds {
-		at /= 1000
-	}
-	switch {
-	case !ok || at < 1:
-		return r.badEntry("time", "a time in Unix seconds or milliseconds", r.time)
-	case at > r.latest:
-		return &FieldError{fmt.Sprintf("entry[%d].time", r.entry), ahead}
+	at, err := r.entryTime()
+	if err != nil {
+		return err
 	}
 	if err := r.count(1); err != nil {
 		return err
 	}
 	report := func(event string, kind ReportKind, reported string) {
-		r.u.Reports = append(r.u.Reports, Report{r.number, kind, reported, event, at})
+		r.u.Reports = append(r.u.Reports, Report{Number: r.number, Kind: kind, Value: reported, Reason: event, At: at})
 	}
 	// The events by the names that may be kept: what was read aliases the body.
 	known := slices.Index(legacyEvents, name)
@@ -497,6 +499,21 @@ func (r *reader) id(field string, v *fastjson.Value) (string, error) {
 		return "", r.badItem(field, fmt.Sprintf("a string of at most %d bytes", maxIDLength), v)
 	}
 	return id, nil
+}
+
+// entryTime is the time of the entry in Unix seconds.
+func (r *reader) entryTime() (int64, error) {
+	at, ok := integer(r.time)
+	if at > maxSeconds {
+		at /= 1000
+	}
+	switch {
+	case !ok || at < 1:
+		return 0, r.badEntry("time", "a time in Unix seconds or milliseconds", r.time)
+	case at > r.latest:
+		return 0, &FieldError{fmt.Sprintf("entry[%d].time", r.entry), ahead}
+	}
+	return at, nil
 }
 
 // timestamp is the time of an item in Unix seconds.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
@@ -72,6 +73,10 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 	}
 	inGroup := delivery("15557770002", "US.125", "wamid.F", 1790000006)
 	inGroup.Group = true
+	order := func(language string) meta.Template {
+		return meta.Template{Account: "2001", Name: "order_update", Language: language}
+	}
+	sale := meta.Template{Account: "2001", Name: "spring_sale", Language: "en"}
 
 	for file, want := range map[string]facts{
 		"delivered.json": {Deliveries: []meta.Delivery{delivery("15557770000", "US.123", "wamid.A", 1790000001)}},
@@ -88,13 +93,32 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 		"calls.json":           {Received: []meta.Received{received("15557770005", "", 1790000011)}, Skipped: 3},
 		"sent_and_failed.json": {Sent: 1, Failures: []meta.Failure{{Number: number, Code: 131049}}, Skipped: 2},
 		"flagged.json": {Reports: []meta.Report{
-			{Number: number, Kind: meta.Quality, Value: "Low", Event: "FLAGGED", At: 1790000016},
-			{Number: number, Kind: meta.Connection, Value: "Flagged", Event: "FLAGGED", At: 1790000016},
-			{Number: number, Kind: meta.Limit, Value: "1000", Event: "FLAGGED", At: 1790000016},
+			{Number: number, Kind: meta.Quality, Value: "Low", Reason: "FLAGGED", At: 1790000016},
+			{Number: number, Kind: meta.Connection, Value: "Flagged", Reason: "FLAGGED", At: 1790000016},
+			{Number: number, Kind: meta.Limit, Value: "1000", Reason: "FLAGGED", At: 1790000016},
 		}},
-		"downgrade.json":    {Reports: []meta.Report{{Number: number, Kind: meta.Limit, Value: "10000", Event: "DOWNGRADE", At: 1790000017}}},
+		"downgrade.json":    {Reports: []meta.Report{{Number: number, Kind: meta.Limit, Value: "10000", Reason: "DOWNGRADE", At: 1790000017}}},
 		"throughput.json":   {Skipped: 1},
 		"other_fields.json": {Other: map[string]int{"account_review_update": 1, "business_capability_update": 1, "other": 1}},
+		// The second names the status update as its field, as Meta's sample does.
+		"template_quality.json": {Reports: []meta.Report{
+			{Template: order("en-US"), Kind: meta.Quality, Value: "Medium", At: 1790000021},
+			{Template: order("en_US"), Kind: meta.Quality, Value: "Low", At: 1790000021},
+			{Template: meta.Template{Account: "2002", Name: "spring_sale", Language: "pt_BR"}, Kind: meta.Quality, Value: "NA", At: 1790000022},
+		}},
+		"template_status.json": {Reports: []meta.Report{
+			{Template: order("en-US"), Kind: meta.TemplateState, Value: "Paused", Reason: "FIRST_PAUSE", At: 1790000023},
+			{Template: order("en-US"), Kind: meta.TemplateState, Value: "Disabled", At: 1790000023},
+			{Template: sale, Kind: meta.TemplateState, Value: "REJECTED", Reason: "INVALID_FORMAT", At: 1790000023},
+			{Template: sale, Kind: meta.TemplateState, Value: "PENDING_DELETION", At: 1790000023},
+		}},
+		"account_alerts.json": {
+			Reports: []meta.Report{
+				{Portfolio: "3001", Kind: meta.Increase, Value: "Deferred", Reason: "Not yet.", At: 1790000024},
+				{Portfolio: "3001", Kind: meta.Increase, Value: "NeedMoreInfo", At: 1790000024},
+			},
+			Other: map[string]int{"account_alerts": 1},
+		},
 	} {
 		t.Run(file, func(t *testing.T) { expect(t, read(t, file), want) })
 	}
@@ -102,7 +126,7 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 
 func TestNoTestFileIsLeftOut(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
-	if err != nil || len(files) != 11 {
+	if err != nil || len(files) != 14 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 }
@@ -138,7 +162,7 @@ func TestALimitIsReadInEveryEncoding(t *testing.T) {
 					expect(t, body, facts{Skipped: 1})
 					continue
 				}
-				expect(t, body, facts{Reports: []meta.Report{{Number: number, Kind: meta.Limit, Value: want, Event: event, At: 1790000000}}})
+				expect(t, body, facts{Reports: []meta.Report{{Number: number, Kind: meta.Limit, Value: want, Reason: event, At: 1790000000}}})
 			}
 		}
 	}
@@ -146,8 +170,8 @@ func TestALimitIsReadInEveryEncoding(t *testing.T) {
 
 func TestUnflaggedEndsLowAndTheFlag(t *testing.T) {
 	expect(t, metatest.QualityUpdatePayload(number, "UNFLAGGED", "", time.Unix(1790000000, 0)), facts{Reports: []meta.Report{
-		{Number: number, Kind: meta.Quality, Value: "Medium", Event: "UNFLAGGED", At: 1790000000},
-		{Number: number, Kind: meta.Connection, Value: "Connected", Event: "UNFLAGGED", At: 1790000000},
+		{Number: number, Kind: meta.Quality, Value: "Medium", Reason: "UNFLAGGED", At: 1790000000},
+		{Number: number, Kind: meta.Connection, Value: "Connected", Reason: "UNFLAGGED", At: 1790000000},
 	}})
 }
 
@@ -171,7 +195,11 @@ func TestAContactGivesTheKeyThatItsUsersItemLacks(t *testing.T) {
 }
 
 func TestWhatIsWrongIsNamedByItsPathAndNotQuoted(t *testing.T) {
-	const secret = "5559998877"
+	const (
+		secret   = "5559998877"
+		sale     = `"message_template_name":"sale","message_template_language":"en"`
+		deferred = `"entity_type":"BUSINESS","alert_info":{"alert_type":"INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED"}`
+	)
 	status := func(fields string) string { return `"statuses":[{` + fields + `}]` }
 	for _, test := range []struct {
 		body []byte
@@ -214,6 +242,26 @@ func TestWhatIsWrongIsNamedByItsPathAndNotQuoted(t *testing.T) {
 		{qualityUpdate(`"display_phone_number":"15550001111"`), `entry[0].changes[0].value.event must be a string that is not empty, but is absent`},
 		{qualityUpdate(`"display_phone_number":"15550001111","event":"UPGRADE","current_limit":0`), `entry[0].changes[0].value.current_limit must be a tier such as TIER_2K or TIER_UNLIMITED, a positive whole number, or -1, but is another number`},
 		{qualityUpdate(`"display_phone_number":"15550001111","event":"UPGRADE","current_limit":"TIER ` + secret + `"`), `entry[0].changes[0].value.current_limit must be a tier such as TIER_2K or TIER_UNLIMITED, a positive whole number, or -1, but is another string`},
+		{change("2001", "message_template_status_update", `"event":"PAUSED","message_template_language":"en"`), `entry[0].changes[0].value.message_template_name must be a string of 1 to 512 bytes, but is absent`},
+		{change("2001", "message_template_status_update", `"event":"PAUSED","message_template_name":""`), `entry[0].changes[0].value.message_template_name must be a string of 1 to 512 bytes, but is an empty string`},
+		{change("2001", "message_template_status_update", `"event":"PAUSED","message_template_name":"`+strings.Repeat("x", 513)+`"`), `entry[0].changes[0].value.message_template_name must be a string of 1 to 512 bytes, but is another string`},
+		{change("2001", "message_template_status_update", `"event":"PAUSED","message_template_name":"sale"`), `entry[0].changes[0].value.message_template_language must be a word of at most 64 characters, but is absent`},
+		{change("2001", "message_template_status_update", sale+`,"reason":"NONE"`), `entry[0].changes[0].value.event must be a word of at most 64 characters, but is absent`},
+		{change("2001", "message_template_status_update", sale+`,"event":"two words `+secret+`"`), `entry[0].changes[0].value.event must be a word of at most 64 characters, but is another string`},
+		{change("2001", "message_template_status_update", sale+`,"event":"`+strings.Repeat("X", 65)+`"`), `entry[0].changes[0].value.event must be a word of at most 64 characters, but is another string`},
+		{change("2001", "message_template_status_update", sale+`,"event":"PAUSED","reason":7`), `entry[0].changes[0].value.reason must be a string, but is another number`},
+		{change("2001", "message_template_status_update", sale+`,"event":"PAUSED","other_info":{"title":[]}`), `entry[0].changes[0].value.other_info.title must be a string, but is an array`},
+		{change("2001", "message_template_quality_update", sale), `entry[0].changes[0].value.new_quality_score must be a word of at most 64 characters, but is absent`},
+		{change("2001", "message_template_quality_update", sale+`,"new_quality_score":3`), `entry[0].changes[0].value.new_quality_score must be a word of at most 64 characters, but is another number`},
+		{change(secret+"x", "message_template_quality_update", sale+`,"new_quality_score":"RED"`), `entry[0].id must be an id of at most 32 digits, but is another string`},
+		{change(strings.Repeat("1", 33), "message_template_quality_update", sale+`,"new_quality_score":"RED"`), `entry[0].id must be an id of at most 32 digits, but is another string`},
+		{change("2001", "account_alerts", deferred), `entry[0].changes[0].value.entity_id must be an id of at most 32 digits, but is absent`},
+		{change("2001", "account_alerts", deferred+`,"entity_id":-3001`), `entry[0].changes[0].value.entity_id must be an id of at most 32 digits, but is another number`},
+		{change("2001", "account_alerts", deferred+`,"entity_id":3001.5`), `entry[0].changes[0].value.entity_id must be an id of at most 32 digits, but is another number`},
+		{change("2001", "account_alerts", `"entity_id":1,"entity_type":"BUSINESS","alert_info":{"alert_type":"INCREASED_CAPABILITIES_ELIGIBILITY_FAILED","alert_description":{}}`), `entry[0].changes[0].value.alert_info.alert_description must be a string, but is an object`},
+		{[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"account_alerts","value":7}]}]}`), `entry[0].changes[0].value must be an object, but is another number`},
+		{bytes.Replace(read(t, "template_status.json"), []byte(`"time":1790000023,`), nil, 1), `entry[0].time must be a time in Unix seconds or milliseconds, but is absent`},
+		{bytes.Replace(read(t, "account_alerts.json"), []byte(`1790000024`), []byte(`1800000001`), 1), `entry[0].time must be a time that has come, but lies too far ahead`},
 		{bytes.Replace(read(t, "flagged.json"), []byte(`"time":1790000016,`), nil, 1), `entry[0].time must be a time in Unix seconds or milliseconds, but is absent`},
 		{bytes.Replace(read(t, "flagged.json"), []byte(`1790000016`), []byte(`1800000001`), 1), `entry[0].time must be a time that has come, but lies too far ahead`},
 	} {
@@ -246,6 +294,14 @@ func TestAThousandUpdatesAreTakenAndOneMoreIsNot(t *testing.T) {
 		},
 		"changes with nothing in them": func(n int) []byte {
 			change := `{"field":"messages","value":{"metadata":{"display_phone_number":"15550001111"}}},`
+			return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[` + strings.Repeat(change, n)[:n*len(change)-1] + `]}]}`)
+		},
+		"reports about templates": func(n int) []byte {
+			change := `{"field":"message_template_quality_update","value":{"new_quality_score":"RED","message_template_name":"sale","message_template_language":"en"}},`
+			return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","time":1790000000,"changes":[` + strings.Repeat(change, n)[:n*len(change)-1] + `]}]}`)
+		},
+		"alerts": func(n int) []byte {
+			change := `{"field":"account_alerts","value":{}},`
 			return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[` + strings.Repeat(change, n)[:n*len(change)-1] + `]}]}`)
 		},
 		"contacts": func(n int) []byte { return messages(`"contacts":[` + strings.Repeat(`{},`, n)[:3*n-1] + `]`) },
@@ -307,7 +363,7 @@ func TestNumbersAndReportsMayBeKept(t *testing.T) {
 			u.Release()
 		}
 	}
-	if want := (meta.Report{Number: "+15550003333", Kind: meta.Limit, Value: "TIER_HUGE", Event: "UPGRADE", At: 1790000000}); kept != want {
+	if want := (meta.Report{Number: "+15550003333", Kind: meta.Limit, Value: "TIER_HUGE", Reason: "UPGRADE", At: 1790000000}); kept != want {
 		t.Errorf("got %+v", kept)
 	}
 }
@@ -352,7 +408,19 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		for _, r := range u.Reports {
-			if r.Number[0] != '+' || r.Kind == 0 || r.Value == "" || r.At < 1 || r.At > latest.Unix() {
+			subjects := 0
+			for _, there := range []bool{strings.HasPrefix(r.Number, "+"), r.Template != meta.Template{}, r.Portfolio != ""} {
+				if there {
+					subjects++
+				}
+			}
+			if subjects != 1 || len(r.Portfolio) > 32 || r.Kind == 0 || r.Value == "" || len(r.Value) > 64 || r.At < 1 || r.At > latest.Unix() {
+				t.Fatalf("%+v", r)
+			}
+			if template := r.Template; template != (meta.Template{}) && (template.Account == "" || template.Name == "" || template.Language == "") {
+				t.Fatalf("%+v", r)
+			}
+			if !utf8.ValidString(r.Reason) || utf8.RuneCountInString(r.Reason) > 256 {
 				t.Fatalf("%+v", r)
 			}
 		}
@@ -402,6 +470,12 @@ func messages(fields string) []byte {
 func qualityUpdate(fields string) []byte {
 	return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"2001","time":1790000000,"changes":[` +
 		`{"field":"phone_number_quality_update","value":{` + fields + `}}]}]}`)
+}
+
+// change is the body of one change of a field with the fields of its value given.
+func change(account, field, value string) []byte {
+	return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"` + account + `","time":1790000000,"changes":[` +
+		`{"field":"` + field + `","value":{` + value + `}}]}]}`)
 }
 
 func payload(n, from int, at time.Time) []byte {

@@ -42,20 +42,32 @@ type Failure struct {
 // ReportKind says what a Report is about.
 type ReportKind uint8
 
-// What Meta reports about a number by webhook.
+// What Meta reports by webhook.
 const (
-	Quality    ReportKind = iota + 1 // Value is Low or Medium
-	Limit                            // Value is a number's digits, Unlimited, or what came if it was not understood
-	Connection                       // Value is Flagged or Connected
+	Quality       ReportKind = iota + 1 // of a number or a template: Value is High, Medium, Low, Unknown, or what came if it is none of Meta's
+	Limit                               // of a number: Value is a number's digits, Unlimited, or what came if it was not understood
+	Connection                          // of a number: Value is Flagged or Connected
+	TemplateState                       // of a template: Value is Approved, Paused, Disabled, Edited, or else the event as it came
+	Increase                            // of a portfolio: Value is Deferred, Failed or NeedMoreInfo
 )
 
-// Report is what Meta says about a number.
+// Report is what Meta says about a number, a template or a portfolio; the two others are empty.
 type Report struct {
-	Number string // in E.164
+	Number    string // in E.164
+	Template  Template
+	Portfolio string // Meta's id of a business portfolio
+
 	Kind   ReportKind
 	Value  string
-	Event  string // the event that said so, such as FLAGGED
+	Reason string // what Meta gives as one, such as the event FLAGGED; optional
 	At     int64  // Unix seconds
+}
+
+// Template is what Meta calls a message template by.
+type Template struct {
+	Account  string // Meta's id of the WhatsApp Business account
+	Name     string
+	Language string // as it came, such as en-US or en_US
 }
 
 // Updates is what one POST brought, each list in the body's order.
@@ -84,6 +96,7 @@ func (u *Updates) Release() {
 	clear(u.Deliveries)
 	clear(u.Received)
 	clear(u.contacts)
+	clear(u.Reports)
 	u.Deliveries, u.Received, u.contacts = u.Deliveries[:0], u.Received[:0], u.contacts[:0]
 	u.Failures, u.Reports = u.Failures[:0], u.Reports[:0]
 	u.Sent, u.Skipped, u.Other = 0, 0, Fields{}
@@ -116,19 +129,24 @@ func (f *Fields) add(name string) {
 
 // The fields that are read.
 const (
-	fieldMessages = "messages"
-	fieldCalls    = "calls"
-	fieldQuality  = "phone_number_quality_update"
+	fieldMessages        = "messages"
+	fieldCalls           = "calls"
+	fieldQuality         = "phone_number_quality_update"
+	fieldTemplateQuality = "message_template_quality_update"
+	fieldTemplateStatus  = "message_template_status_update"
+	fieldAlerts          = "account_alerts"
 )
 
-// fieldNames are the fields an app can subscribe to; the first stands for all others. The three that are read are among
-// them, since a change of theirs may bring nothing that is known.
+// fieldNames are the fields an app can subscribe to; the first stands for all others. Those that are read are among them,
+// since a change of theirs may bring nothing that is known.
 var fieldNames = [...]string{
 	"other",
 	fieldMessages,
 	fieldCalls,
 	fieldQuality,
-	"account_alerts",
+	fieldTemplateQuality,
+	fieldTemplateStatus,
+	fieldAlerts,
 	"account_review_update",
 	"account_settings_update",
 	"account_update",
@@ -144,8 +162,6 @@ var fieldNames = [...]string{
 	"history",
 	"message_echoes",
 	"message_template_components_update",
-	"message_template_quality_update",
-	"message_template_status_update",
 	"messaging_handovers",
 	"partner_solutions",
 	"payment_configuration_update",

@@ -2,9 +2,18 @@ package meta
 
 import (
 	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/valyala/fastjson"
+)
+
+const (
+	maxWordLength       = 64  // bytes
+	maxPhraseLength     = 256 // characters
+	maxIdentifierLength = 32  // digits: Meta's ids have up to 17
 )
 
 // must says what is allowed instead of v, and what kind of thing v is, but never v itself.
@@ -58,6 +67,62 @@ func text(v *fastjson.Value) (string, bool) {
 	}
 	b := v.GetStringBytes()
 	return unsafe.String(unsafe.SliceData(b), len(b)), true //nolint:gosec // the bytes live until Updates.Release, as said there
+}
+
+// word is the word that v holds, for the caller to keep; empty if v is absent. False means that it is no word, or too long.
+func word(v *fastjson.Value) (string, bool) {
+	s, ok := text(v)
+	if !ok || len(s) > maxWordLength || !printable(s) {
+		return "", false
+	}
+	return strings.Clone(s), true
+}
+
+// printable reports whether s is printable ASCII without spaces.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// phrase is the text that v holds, for the caller to keep, cut where it is too long; empty if v is absent. False means that
+// v is something else.
+func phrase(v *fastjson.Value) (string, bool) {
+	s, ok := text(v)
+	if !ok {
+		return "", false
+	}
+	// Cut before it is copied, which a text of megabytes need not be, and whole characters again after.
+	s = strings.ToValidUTF8(s[:min(len(s), maxPhraseLength*utf8.UTFMax)], "\uFFFD")
+	characters := 0
+	for i := range s {
+		if characters++; characters > maxPhraseLength {
+			s = s[:i]
+			break
+		}
+	}
+	return strings.Clone(s), true
+}
+
+// identifier is one of Meta's ids, written as a string of digits or as a whole number, for the caller to keep.
+func identifier(v *fastjson.Value) (string, bool) {
+	if v != nil && v.Type() == fastjson.TypeNumber {
+		n, err := v.Int64()
+		return strconv.FormatInt(n, 10), err == nil && n >= 0
+	}
+	s, ok := text(v)
+	if !ok || s == "" || len(s) > maxIdentifierLength {
+		return "", false
+	}
+	for i := range len(s) {
+		if !digit(s[i]) {
+			return "", false
+		}
+	}
+	return strings.Clone(s), true
 }
 
 // integer is the whole number that v holds, in digits or as a string of digits. Others and those beyond int64 are none.

@@ -112,7 +112,7 @@ func (e *evaluation) say(at time.Time, reason v1alpha1.TransitionReason, from, t
 
 // setTier moves the number to a tier. A pending upgrade belongs to the tier before.
 func (e *evaluation) setTier(to Tier, at time.Time, source v1alpha1.Source) {
-	if pending, _ := e.p.next(e.s.Tier.Limit); !e.s.EligibleSince.IsZero() && above(pending.Limit, to.Limit) {
+	if pending, _ := e.p.next(e.s.Tier.Limit); !e.s.EligibleSince.IsZero() && Above(pending.Limit, to.Limit) {
 		e.cancelUpgrade(at, "the limit is "+limitWords(to.Limit)+" now")
 	}
 	could := e.falls()

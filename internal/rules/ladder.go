@@ -4,8 +4,8 @@ import v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 
 // Rule 10. Unlimited is a tier without a limit: never restricted, never upgraded.
 
-// above says whether one limit is higher than another; Unlimited is higher than all.
-func above(a, b int64) bool {
+// Above says whether one limit is higher than another; Unlimited is higher than all.
+func Above(a, b int64) bool {
 	return a != b && b != Unlimited && (a == Unlimited || a > b)
 }
 
@@ -34,7 +34,7 @@ func (p *Policy) TierOf(limit int64) Tier {
 // tier below it.
 func (p *Policy) next(limit int64) (Tier, *wayUp) {
 	for i, t := range p.tiers {
-		if above(t.Limit, limit) {
+		if Above(t.Limit, limit) {
 			if i == 0 {
 				return t.Tier, p.tiers[0].up
 			}
@@ -52,12 +52,12 @@ func (p *Policy) next(limit int64) (Tier, *wayUp) {
 // lower is the tier one step below a limit; false at the floor.
 func (p *Policy) lower(limit int64, verification v1alpha1.Verification) (Tier, bool) {
 	floor := p.Start(verification)
-	if !above(limit, floor.Limit) {
+	if !Above(limit, floor.Limit) {
 		return Tier{}, false
 	}
 	below := floor
 	for _, t := range p.tiers {
-		if above(limit, t.Limit) && above(t.Limit, below.Limit) {
+		if Above(limit, t.Limit) && Above(t.Limit, below.Limit) {
 			below = t.Tier
 		}
 	}

@@ -14,6 +14,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -26,6 +27,8 @@ import (
 type Policy struct {
 	// Name of the MessagingPolicy.
 	Name string
+	// Source is the document that the rules come from; the policy's name if it says none.
+	Source string
 	// Scope is what a limit belongs to.
 	Scope v1alpha1.Scope
 
@@ -95,6 +98,7 @@ const longest = 30 * 24 * time.Hour
 func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 	p := &Policy{
 		Name:                   name,
+		Source:                 cmp.Or(spec.Source, "policy "+name),
 		Scope:                  spec.Scope,
 		Measure:                spec.Counting.Measure,
 		Window:                 hours(spec.Counting.WindowHours),
@@ -183,7 +187,7 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 	if p.startVerified, err = p.named("start.verified", spec.Start.Verified); err != nil {
 		return nil, err
 	}
-	if above(p.startUnverified.Limit, p.startVerified.Limit) {
+	if Above(p.startUnverified.Limit, p.startVerified.Limit) {
 		return nil, fmt.Errorf("start.verified is %q, a lower tier than start.unverified: verification must not lower the limit", spec.Start.Verified)
 	}
 	p.member, p.portfolio = p.withRole(member), p.withRole(portfolio)
@@ -279,6 +283,9 @@ func rank(rating v1alpha1.QualityRating) int {
 		return 0
 	}
 }
+
+// Worse says whether one rating is lower than another; Unknown counts as High.
+func Worse(a, b v1alpha1.QualityRating) bool { return rank(a) < rank(b) }
 
 // offLadder is the tier of a reported limit that the policy does not know.
 func offLadder(limit int64) Tier { return Tier{Name: strconv.FormatInt(limit, 10), Limit: limit} }

@@ -324,7 +324,7 @@ func TestLookingLaterSeesTheSame(t *testing.T) {
 		}
 		end := now.Add(30 * time.Hour)
 		play := func(stops []time.Time) (rules.State, []string) {
-			facts := rules.Facts{HumanEscalation: true, Usage: ledger.Number{Ledger: book, Number: timelineNumber}}
+			facts := rules.Facts{HumanEscalation: true, Usage: ledger.Subject{Ledger: book, Name: timelineNumber}}
 			state := rules.Initial(policy, v1alpha1.Unverified, day1)
 			var all []string
 			for _, stop := range append(slices.Clone(stops), end) {

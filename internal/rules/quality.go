@@ -93,11 +93,11 @@ func (e *evaluation) feedbackCrossing(from, to time.Time) time.Time {
 
 // missingForBetter is how many more users must be reached for a better rating; endless while none is.
 func (e *evaluation) missingForBetter() int64 {
-	threshold := e.p.MediumFrom
-	switch e.s.Rating {
-	case v1alpha1.QualityHigh:
+	if e.s.Rating == v1alpha1.QualityHigh {
 		return math.MaxInt64
-	case v1alpha1.QualityLow:
+	}
+	threshold := e.p.MediumFrom
+	if e.s.Rating == v1alpha1.QualityLow {
 		threshold = e.p.LowFrom
 	}
 	return e.within(MeasureComplaining)*1000/threshold + 1 - e.within(MeasureReached)

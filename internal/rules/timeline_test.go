@@ -51,7 +51,7 @@ func playTimeline(t *testing.T, file string) {
 	number := story.Numbers[0]
 	p := player{t: t, file: filepath.Base(file), policy: policy, ledger: book, facts: rules.Facts{
 		HumanEscalation: !number.WithoutHumanEscalation,
-		Usage:           ledger.Number{Ledger: book, Number: timelineNumber},
+		Usage:           ledger.Subject{Ledger: book, Name: timelineNumber},
 	}}
 	if number.Verified {
 		p.facts.Verification = v1alpha1.Verified

@@ -23,9 +23,10 @@ func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, sou
 	s.Verification, s.VerificationSince = to, at
 	e.restartGrace(could, at)
 	e.say(at, v1alpha1.ReasonVerificationChanged, "", "", fmt.Sprintf("the business is %s, it was %s", to, before))
-	if start := e.p.Start(to); to == v1alpha1.Verified && above(start.Limit, s.Tier.Limit) {
+	if start := e.p.Start(to); to == v1alpha1.Verified && Above(start.Limit, s.Tier.Limit) {
 		from := s.Tier
 		e.setTier(start, at, v1alpha1.FromVerification)
+		e.grant()
 		e.say(at, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the business is verified",
 			limitWords(from.Limit), limitWords(start.Limit)))
 	}

@@ -67,6 +67,38 @@ func QualityUpdatePayload(number, event, limit string, at time.Time) []byte {
 	return payload("phone_number_quality_update", value, at.Unix())
 }
 
+// TemplateQualityPayload is a webhook of the field message_template_quality_update, such as from GREEN to RED.
+func TemplateQualityPayload(account, name, language, from, to string, at time.Time) []byte {
+	value := template(name, language)
+	value["previous_quality_score"], value["new_quality_score"] = from, to
+	return accountPayload(account, "message_template_quality_update", value, at.Unix())
+}
+
+// TemplateStatusPayload is a webhook of the field message_template_status_update, such as one with the event PAUSED and the
+// title FIRST_PAUSE. The title is optional.
+func TemplateStatusPayload(account, name, language, event, title string, at time.Time) []byte {
+	value := template(name, language)
+	value["event"], value["reason"], value["message_template_category"] = event, "NONE", "MARKETING"
+	if title != "" {
+		value["other_info"] = map[string]any{"title": title, "description": "what happened to the template"}
+	}
+	if event == "DISABLED" {
+		value["disable_info"] = map[string]any{"disable_date": at.Unix()}
+	}
+	return accountPayload(account, "message_template_status_update", value, at.Unix())
+}
+
+// AccountAlertPayload is a webhook of the field account_alerts about a portfolio, such as one with the alert
+// INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED.
+func AccountAlertPayload(portfolio, alert, description string, at time.Time) []byte {
+	return payload("account_alerts", map[string]any{
+		"entity_type": "BUSINESS", "entity_id": portfolio,
+		"alert_info": map[string]any{
+			"alert_severity": "WARNING", "alert_status": "ACTIVE", "alert_type": alert, "alert_description": description,
+		},
+	}, at.Unix())
+}
+
 // Sign is the value of the header X-Hub-Signature-256 for a body that an app with the secret gets.
 func Sign(secret string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
@@ -87,6 +119,14 @@ func status(s Status) map[string]any {
 	return status
 }
 
+// template is what a value says about which template it is. Meta writes its language with a hyphen here, and with an
+// underscore elsewhere.
+func template(name, language string) map[string]any {
+	return map[string]any{
+		"message_template_id": 4001, "message_template_name": name, "message_template_language": strings.ReplaceAll(language, "_", "-"),
+	}
+}
+
 func set(object map[string]any, name, value string) {
 	if value != "" {
 		object[name] = value
@@ -94,7 +134,11 @@ func set(object map[string]any, name, value string) {
 }
 
 func payload(field string, value map[string]any, at any) []byte {
-	entry := map[string]any{"id": Account, "changes": []any{map[string]any{"field": field, "value": value}}}
+	return accountPayload(Account, field, value, at)
+}
+
+func accountPayload(account, field string, value map[string]any, at any) []byte {
+	entry := map[string]any{"id": account, "changes": []any{map[string]any{"field": field, "value": value}}}
 	if at != nil {
 		entry["time"] = at
 	}

@@ -123,6 +123,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: connection
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.ConnectionStatus
+    - name: explanation
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: history
       type:
         list:
@@ -434,6 +440,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: scope
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Scope
+    - name: source
+      type:
+        scalar: string
     - name: start
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.StartTiers
@@ -521,6 +530,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: connection
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.ConnectionStatus
+    - name: explanation
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: flag
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.FlagStatus
@@ -559,6 +574,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: portfolio
       type:
         scalar: string
+    - name: portfolioReport
+      type:
+        scalar: numeric
     - name: quality
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.QualityStatus

@@ -43,6 +43,9 @@ type BusinessPortfolioStatusApplyConfiguration struct {
 	Increase *IncreaseStatusApplyConfiguration `json:"increase,omitempty"`
 	// nextStep says in a few words what comes next.
 	NextStep *string `json:"nextStep,omitempty"`
+	// explanation says in sentences why the portfolio is where it is, what is missing for the next tier, and what would lower it. Each
+	// names its rule.
+	Explanation []string `json:"explanation,omitempty"`
 	// nextDeadlineTime is the next instant at which something changes by itself, if nothing further is delivered or
 	// reported.
 	NextDeadlineTime *metav1.Time `json:"nextDeadlineTime,omitempty"`
@@ -177,6 +180,16 @@ func (b *BusinessPortfolioStatusApplyConfiguration) WithIncrease(value *Increase
 // If called multiple times, the NextStep field is set to the value of the last call.
 func (b *BusinessPortfolioStatusApplyConfiguration) WithNextStep(value string) *BusinessPortfolioStatusApplyConfiguration {
 	b.NextStep = &value
+	return b
+}
+
+// WithExplanation adds the given value to the Explanation field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Explanation field.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithExplanation(values ...string) *BusinessPortfolioStatusApplyConfiguration {
+	for i := range values {
+		b.Explanation = append(b.Explanation, values[i])
+	}
 	return b
 }
 

@@ -14,6 +14,8 @@ import (
 //
 // MessagingPolicySpec is one set of rules.
 type MessagingPolicySpecApplyConfiguration struct {
+	// source is the document that the rules come from. Every explanation names it.
+	Source *string `json:"source,omitempty"`
 	// scope is what a limit belongs to.
 	Scope *apiv1alpha1.Scope `json:"scope,omitempty"`
 	// tiers are the ladder, lowest first.
@@ -40,6 +42,14 @@ type MessagingPolicySpecApplyConfiguration struct {
 // apply.
 func MessagingPolicySpec() *MessagingPolicySpecApplyConfiguration {
 	return &MessagingPolicySpecApplyConfiguration{}
+}
+
+// WithSource sets the Source field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Source field is set to the value of the last call.
+func (b *MessagingPolicySpecApplyConfiguration) WithSource(value string) *MessagingPolicySpecApplyConfiguration {
+	b.Source = &value
+	return b
 }
 
 // WithScope sets the Scope field in the declarative configuration to the given value

@@ -26,6 +26,9 @@ type PhoneNumberStatusApplyConfiguration struct {
 	PolicyGeneration *int64 `json:"policyGeneration,omitempty"`
 	// portfolio is the BusinessPortfolio that the limit belongs to. It is absent where the number has a limit of its own.
 	Portfolio *string `json:"portfolio,omitempty"`
+	// portfolioReport is the sequence number of the last of Meta's reports from before the number had a part in the portfolio.
+	// Those after it are about what the portfolio shares.
+	PortfolioReport *int64 `json:"portfolioReport,omitempty"`
 	// state is what the number can do now: Blocked, Pending, Offline, Restricted, Flagged or Connected.
 	State *apiv1alpha1.State `json:"state,omitempty"`
 	// tier is how many users the number may message.
@@ -46,6 +49,9 @@ type PhoneNumberStatusApplyConfiguration struct {
 	Usage *UsageStatusApplyConfiguration `json:"usage,omitempty"`
 	// upgrade is how far the next tier is. It is absent on an unlimited or last tier.
 	Upgrade *UpgradeStatusApplyConfiguration `json:"upgrade,omitempty"`
+	// explanation says in sentences why the number is where it is, what is missing for the next tier, and what would lower it. Each
+	// names its rule.
+	Explanation []string `json:"explanation,omitempty"`
 	// nextDeadlineTime is the next instant at which something changes by itself, if nothing further is delivered or
 	// reported.
 	NextDeadlineTime *metav1.Time `json:"nextDeadlineTime,omitempty"`
@@ -109,6 +115,14 @@ func (b *PhoneNumberStatusApplyConfiguration) WithPolicyGeneration(value int64) 
 // If called multiple times, the Portfolio field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithPortfolio(value string) *PhoneNumberStatusApplyConfiguration {
 	b.Portfolio = &value
+	return b
+}
+
+// WithPortfolioReport sets the PortfolioReport field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PortfolioReport field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithPortfolioReport(value int64) *PhoneNumberStatusApplyConfiguration {
+	b.PortfolioReport = &value
 	return b
 }
 
@@ -189,6 +203,16 @@ func (b *PhoneNumberStatusApplyConfiguration) WithUsage(value *UsageStatusApplyC
 // If called multiple times, the Upgrade field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithUpgrade(value *UpgradeStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
 	b.Upgrade = value
+	return b
+}
+
+// WithExplanation adds the given value to the Explanation field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Explanation field.
+func (b *PhoneNumberStatusApplyConfiguration) WithExplanation(values ...string) *PhoneNumberStatusApplyConfiguration {
+	for i := range values {
+		b.Explanation = append(b.Explanation, values[i])
+	}
 	return b
 }
 

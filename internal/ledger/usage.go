@@ -6,33 +6,6 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// Number answers the counts of one number in the words of the policies. It satisfies rules.Usage.
-type Number struct {
-	Ledger Ledger
-	Number string // E.164, with the leading plus
-}
-
-// Count is how much of the measure lies in (from, to].
-func (n Number) Count(measure v1alpha1.Measure, from, to time.Time) int64 {
-	return n.Ledger.Count(n.Number, measureOf(measure), from, to)
-}
-
-// Nth is the nth counted delivery in (from, to], the first being 1; zero if there are not so many.
-func (n Number) Nth(_ v1alpha1.Measure, nth int64, from, to time.Time) time.Time {
-	return n.Ledger.Nth(n.Number, Messages, nth, from, to)
-}
-
-// Last is the last counted delivery in (from, to]; zero if there is none.
-func (n Number) Last(_ v1alpha1.Measure, from, to time.Time) time.Time {
-	return n.Ledger.Last(n.Number, Messages, from, to)
-}
-
-// FallsBelow is the first instant at or after now at which fewer than limit lie in the window, if nothing further is
-// delivered.
-func (n Number) FallsBelow(measure v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time {
-	return n.Ledger.FallsBelow(n.Number, measureOf(measure), window, limit, now)
-}
-
 // Subject answers the counts of a number or a group in the words of the policies.
 type Subject struct {
 	Ledger Ledger

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// The plugin reads a real API server with an ordinary kubeconfig.
+func TestExplain(t *testing.T) {
+	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
+	config, err := env.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = env.Stop() })
+	admin, err := env.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig, err := admin.KubeConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	api, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := metav1.NewTime(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
+	number := &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "hotels"}, Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100009"}}
+	template := &v1alpha1.MessageTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "offer"},
+		Spec: v1alpha1.MessageTemplateSpec{TemplateName: "offer", Language: "en", WhatsAppBusinessAccountID: "2001"}}
+	for _, object := range []client.Object{number, template} {
+		if err := api.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	number.Status = v1alpha1.PhoneNumberStatus{
+		State:       v1alpha1.StateRestricted,
+		Conditions:  []metav1.Condition{{Type: "Ready", Status: "False", Reason: "PolicyNotFound", Message: "There is no MessagingPolicy.", LastTransitionTime: at}},
+		Tier:        v1alpha1.TierStatus{Name: "250", Limit: 250, SinceTime: at, Source: v1alpha1.FromPolicy},
+		Quality:     v1alpha1.QualityStatus{Rating: v1alpha1.QualityHigh, SinceTime: at, Source: v1alpha1.FromReport},
+		Usage:       v1alpha1.UsageStatus{ObservedTime: at, Used: new(int64(250)), UniqueUsers7d: new(int64(250)), Messages7d: new(int64(250))},
+		Explanation: []string{"Restricted since then. (rule 1 of a document)"},
+		History:     []v1alpha1.Transition{{Time: at, Reason: v1alpha1.ReasonRestricted, Message: "250 of 250 are used"}},
+	}
+	if err := api.Status().Update(t.Context(), number); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, test := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"a number, with what keeps it from being ready", []string{"hotels"}, 0, `PhoneNumber default/hotels is Restricted: tier 250, 250 of 250 used, quality High
+
+Not ready, PolicyNotFound: There is no MessagingPolicy.
+
+Why, as of 2026-03-02 09:00:00 UTC:
+  - Restricted since then. (rule 1 of a document)
+
+Lately:
+  2026-03-02 09:00:00  Restricted         250 of 250 are used
+`},
+		{"a template that was not seen yet", []string{"messagetemplate/offer"}, 0, "MessageTemplate default/offer\n\nThe operator has not seen it yet.\n"},
+		{"a number that is not there", []string{"nobody"}, 1, "Error: there is no phonenumber \"nobody\" in namespace \"default\"\n"},
+		{"a portfolio that is not there", []string{"wabp/nobody"}, 1, "Error: there is no wabp \"nobody\"\n"},
+		{"a kind that is none", []string{"pod/hotels"}, 1, "Error: \"pod\" is no kind that can be explained: it must be phonenumber, businessportfolio or messagetemplate\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out bytes.Buffer
+			code := run(t.Context(), append([]string{"explain", "--kubeconfig", file, "-n", "default"}, test.args...), nil, &out, &out)
+			if code != test.code || out.String() != test.want {
+				t.Errorf("it ends with %d and says\n%s\nnot %d and\n%s", code, out.String(), test.code, test.want)
+			}
+		})
+	}
+}

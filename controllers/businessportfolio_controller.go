@@ -1,0 +1,341 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// BusinessPortfolioReconciler keeps the status of BusinessPortfolios at what the rules conclude from what their numbers sent
+// together. The numbers then show it as their own.
+type BusinessPortfolioReconciler struct {
+	Client   client.Client
+	Clock    Clock
+	Ledger   ledger.Ledger
+	Recorder events.EventRecorder
+	Metrics  *Metrics
+
+	// BatchPeriod is how long a burst of events is gathered into one reconcile, in real time.
+	BatchPeriod time.Duration
+	// Concurrency is how many portfolios are reconciled at a time.
+	Concurrency int
+}
+
+// +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=businessportfolios/status,verbs=patch
+
+// SetupWithManager registers the controller. The indexes must be there (see SetupIndexes).
+func (r *BusinessPortfolioReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.BusinessPortfolio{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// A number that comes, goes, moves to another portfolio, or is rated otherwise.
+		Watches(&v1alpha1.PhoneNumber{}, numberMoves{}).
+		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(mapped(r.senders))).
+		Watches(&v1alpha1.MessagingPolicy{}, handler.EnqueueRequestsFromMapFunc(mapped(r.governed)), builder.WithPredicates(
+			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		WatchesRawSource(newUsage(r.Ledger, r.BatchPeriod, r.concerned)).
+		WithOptions(controllerOptions(r.Concurrency)).
+		Named("businessportfolio").
+		Complete(r)
+}
+
+// Reconcile brings one portfolio's status up to now.
+func (r *BusinessPortfolioReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	var portfolio v1alpha1.BusinessPortfolio
+	err := r.Client.Get(ctx, request.NamespacedName, &portfolio)
+	if apierrors.IsNotFound(err) || err == nil && !portfolio.DeletionTimestamp.IsZero() {
+		if err := r.Ledger.Group(request.Name, nil); err != nil {
+			return ctrl.Result{}, fmt.Errorf("end the counts of the portfolio: %w", err)
+		}
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	now := r.Clock.Now().Truncate(time.Second)
+	want := portfolio.Status.DeepCopy()
+	want.ObservedGeneration = portfolio.Generation
+
+	transitions, wake, err := r.evaluate(ctx, &portfolio, want, now)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if due(gatedPortfolio(&portfolio.Status), gatedPortfolio(want)) {
+		ours := *want
+		ours.Conditions, ours.Notifications = owned(want.Conditions), nil
+		if err := applyStatus(ctx, r.Client, r.Metrics, &portfolio, &ours); err != nil {
+			if apierrors.IsConflict(err) {
+				return ctrl.Result{RequeueAfter: 100 * time.Millisecond}, nil
+			}
+			return ctrl.Result{}, client.IgnoreNotFound(err)
+		}
+		said(ctx, r.Recorder, r.Metrics, &portfolio, transitions)
+		met(r.Metrics, portfolio.Status.NextDeadlineTime, transitions, now)
+		portfolio.Status = *want
+	}
+	return r.sleep(&portfolio, want, wake, now), nil
+}
+
+// evaluate lets the rules decide and writes the outcome into the wanted status. It returns what happened and the next
+// instant at which something can.
+func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v1alpha1.BusinessPortfolio, want *v1alpha1.BusinessPortfolioStatus, now time.Time) ([]rules.Transition, wakeUp, error) {
+	set := conditionsOf(portfolio, &want.Conditions, now)
+	numbers, policy, err := r.members(ctx, portfolio)
+	if problem := (*problem)(nil); errors.As(err, &problem) {
+		set.notReady(problem)
+		return nil, wakeUp{}, nil
+	} else if err != nil {
+		return nil, wakeUp{}, err
+	}
+	// The counts go on while the portfolio is suspended.
+	usage, err := r.count(portfolio.Name, numbers, policy.Policy)
+	if err != nil {
+		return nil, wakeUp{}, err
+	}
+	policy.Policy = policy.Portfolio()
+	if portfolio.Spec.Activity == v1alpha1.Suspended {
+		set.ready(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen; usage is counted on.")
+		want.NextDeadlineTime = metav1.Time{}
+		return nil, wakeUp{}, nil
+	}
+
+	state, evaluated := portfolioStateOf(&portfolio.Status, policy.Policy)
+	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage}
+	var lastReport int64
+	facts.Reports, lastReport = reportsAfter(r.Ledger, portfolioSubject(portfolio), portfolio.Status.ObservedReport)
+	ofNumbers, later := r.reportsOf(portfolio.Name, numbers, &state, now)
+	facts.Reports = append(facts.Reports, ofNumbers...)
+	var transitions []rules.Transition
+	brought, brings := highest(portfolio, numbers)
+	switch {
+	case !evaluated && brings:
+		state = rules.Initial(policy.Policy, facts.Verification, now) // its numbers have lived through what was before
+	case !evaluated:
+		state = rules.Initial(policy.Policy, facts.Verification, began(facts, now))
+	case portfolio.Status.PolicyName != policy.Name || portfolio.Status.PolicyGeneration != policy.generation:
+		state, transitions = rules.Adopt(policy.Policy, state, now)
+	}
+	standing, err := r.standing(ctx, numbers, state.EvaluatedAt, now)
+	if err != nil {
+		return nil, wakeUp{}, err
+	}
+	facts.Reports = append(facts.Reports, standing...)
+
+	if brings {
+		var merged []rules.Transition
+		state, merged = rules.Merge(policy.Policy, state, brought, now)
+		transitions = append(transitions, merged...)
+	}
+	state, more, next := rules.Advance(policy.Policy, facts, state, now)
+	transitions = append(transitions, more...)
+
+	portfolioDecided(want, policy, facts, state, next)
+	want.Numbers = new(int32(len(numbers)))
+	want.ObservedReport = lastReport
+	happened(&want.History, &want.Transitions, transitions)
+	want.Explanation = rules.Explain(policy.Policy, facts, state, rules.TierCause(want.History), now)
+	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+policy.Name+" ran on all that was received.")
+	set.restricted(&want.Restriction, want.Tier.Limit)
+	return transitions, wakeUp{policy: policy.Policy, usage: usage, next: earliest(next, later)}, nil
+}
+
+// members are the numbers that share the portfolio's limit, and the policy that it is governed by.
+func (r *BusinessPortfolioReconciler) members(ctx context.Context, portfolio *v1alpha1.BusinessPortfolio) ([]v1alpha1.PhoneNumber, governing, error) {
+	policy, err := policyNamed(ctx, r.Client, portfolio.Spec.PolicyName)
+	if err != nil {
+		return nil, governing{}, err
+	}
+	if policy.Scope != v1alpha1.ScopePortfolio {
+		return nil, governing{}, &problem{reason: v1alpha1.ReasonPolicyConflict, stalled: true, message: fmt.Sprintf(
+			"By MessagingPolicy %q limits belong to numbers, not to portfolios: name a policy of scope Portfolio in spec.policyName.", policy.Name)}
+	}
+	numbers, err := numbersWith(ctx, r.Client, portfolioIndex, portfolio.Name)
+	if err != nil {
+		return nil, governing{}, err
+	}
+	var members []v1alpha1.PhoneNumber
+	for i := range numbers {
+		n := &numbers[i]
+		if !n.DeletionTimestamp.IsZero() || n.Spec.PolicyName != "" && n.Spec.PolicyName != policy.Name {
+			continue
+		}
+		// Of several resources with the same phone number, here or elsewhere, usage counts for one.
+		other, err := before(ctx, r.Client, n)
+		if err != nil {
+			return nil, governing{}, err
+		}
+		if other == nil {
+			members = append(members, *n)
+		}
+	}
+	return members, policy, nil
+}
+
+// highest is the highest limit among the numbers that had one of their own until now, and join the portfolio; false if there
+// are none. A portfolio that was created again finds at its numbers the limit that it had.
+func highest(portfolio *v1alpha1.BusinessPortfolio, numbers []v1alpha1.PhoneNumber) (limit int64, found bool) {
+	again := portfolio.Status.Tier.Name == ""
+	for i := range numbers {
+		n := &numbers[i].Status
+		brings := n.Tier.Name != "" && (n.Portfolio == "" || again && n.Portfolio == portfolio.Name)
+		if brings && numbers[i].Spec.Activity != v1alpha1.Suspended && (!found || rules.Above(n.Tier.Limit, limit)) {
+			limit, found = n.Tier.Limit, true
+		}
+	}
+	return limit, found
+}
+
+// count has the ledger count what the numbers send together.
+func (r *BusinessPortfolioReconciler) count(name string, numbers []v1alpha1.PhoneNumber, policy *rules.Policy) (rules.Usage, error) {
+	var phones []string
+	for i := range numbers {
+		phone := numbers[i].Spec.PhoneNumber
+		if err := configure(r.Ledger, phone, policy.Member()); err != nil {
+			return nil, err
+		}
+		phones = append(phones, phone)
+	}
+	slices.Sort(phones)
+	if err := r.Ledger.Group(name, phones); err != nil {
+		return nil, fmt.Errorf("count the numbers together: %w", err)
+	}
+	return ledger.Subject{Ledger: r.Ledger, Name: ledger.GroupSubject(name)}, nil
+}
+
+// declaredVerification is the portfolio's, or Verified if one of its numbers says so.
+func declaredVerification(portfolio *v1alpha1.BusinessPortfolio, numbers []v1alpha1.PhoneNumber) v1alpha1.Verification {
+	if portfolio.Spec.Verification != "" {
+		return portfolio.Spec.Verification
+	}
+	for i := range numbers {
+		if numbers[i].Spec.Verification == v1alpha1.Verified {
+			return v1alpha1.Verified
+		}
+	}
+	return v1alpha1.Unverified
+}
+
+// reportsOf are Meta's reports of the numbers that are about the portfolio: of the limit and of the verification, since each
+// has a part in it. Those that the state already has are older than the last that it knows. One from ahead of the clock waits
+// until then: later is when the first of them is due.
+func (r *BusinessPortfolioReconciler) reportsOf(portfolio string, numbers []v1alpha1.PhoneNumber, state *rules.State, now time.Time) (news []rules.Report, later time.Time) {
+	for i := range numbers {
+		phone := numbers[i].Spec.PhoneNumber
+		for _, report := range r.Ledger.Reports(phone, joinedAt(r.Ledger, &numbers[i], portfolio)) {
+			at := time.Unix(report.At, 0).UTC()
+			switch {
+			case report.Kind == ledger.LimitReport && at.After(state.LimitReported) && !at.Before(state.TierSince):
+			case report.Kind == ledger.VerificationReport && at.After(state.VerificationReported):
+			default:
+				continue
+			}
+			if at.After(now) {
+				later = earliest(later, at)
+				continue
+			}
+			news = append(news, reported(report))
+		}
+	}
+	return news, later
+}
+
+// joinedAt is the sequence number of the last report of a number from before it had a part in a portfolio: of one that
+// comes from elsewhere, all that its status has seen.
+func joinedAt(book ledger.Ledger, number *v1alpha1.PhoneNumber, portfolio string) int64 {
+	last := number.Status.ObservedReport
+	if number.Status.Portfolio == portfolio {
+		last = number.Status.PortfolioReport
+	}
+	if book.LastReport(number.Spec.PhoneNumber) < last {
+		return 0 // another ledger
+	}
+	return last
+}
+
+func (r *BusinessPortfolioReconciler) sleep(portfolio *v1alpha1.BusinessPortfolio, want *v1alpha1.BusinessPortfolioStatus, wake wakeUp, now time.Time) ctrl.Result {
+	if wake.policy == nil {
+		return ctrl.Result{}
+	}
+	expiry := r.Ledger.NextExpiry(ledger.GroupSubject(portfolio.Name), now, append(wake.policy.Windows(), week)...)
+	return sleepUntil(r.Clock, wake.until(refresh(gatedPortfolio(&portfolio.Status), gatedPortfolio(want), wake.policy, wake.usage, expiry, now), now))
+}
+
+func (r *BusinessPortfolioReconciler) concerned(ctx context.Context, subject string) ([]reconcile.Request, error) {
+	var portfolios v1alpha1.BusinessPortfolioList
+	if err := r.Client.List(ctx, &portfolios, client.MatchingFields{subjectIndex: subject}); err != nil {
+		return nil, fmt.Errorf("list business portfolios: %w", err)
+	}
+	var all []reconcile.Request
+	for i := range portfolios.Items {
+		all = append(all, request(&portfolios.Items[i]))
+	}
+	numbers, err := numbersWith(ctx, r.Client, numberIndex, subject)
+	return append(all, portfolioRequests(numbers)...), err
+}
+
+func (r *BusinessPortfolioReconciler) governed(ctx context.Context, policy *v1alpha1.MessagingPolicy) ([]reconcile.Request, error) {
+	var all []reconcile.Request
+	for _, name := range []string{policy.Name, ""} {
+		var portfolios v1alpha1.BusinessPortfolioList
+		if err := r.Client.List(ctx, &portfolios, client.MatchingFields{policyIndex: name}); err != nil {
+			return nil, fmt.Errorf("list business portfolios: %w", err)
+		}
+		for i := range portfolios.Items {
+			all = append(all, request(&portfolios.Items[i]))
+		}
+	}
+	return all, nil
+}
+
+func (r *BusinessPortfolioReconciler) senders(ctx context.Context, template *v1alpha1.MessageTemplate) ([]reconcile.Request, error) {
+	numbers, err := numbersOf(ctx, r.Client, template)
+	return portfolioRequests(numbers), err
+}
+
+// numberMoves enqueues the portfolio of a number that changed in a way that concerns it, and the one that it left.
+type numberMoves struct{ handler.Funcs }
+
+// Create implements handler.EventHandler.
+func (numberMoves) Create(_ context.Context, e event.CreateEvent, queue queue) {
+	enqueue(queue, e.Object)
+}
+
+// Update implements handler.EventHandler.
+func (numberMoves) Update(_ context.Context, e event.UpdateEvent, queue queue) {
+	before, after := e.ObjectOld.(*v1alpha1.PhoneNumber), e.ObjectNew.(*v1alpha1.PhoneNumber)
+	if before.Spec.Business.Portfolio != after.Spec.Business.Portfolio {
+		enqueue(queue, before)
+	}
+	// Counts in the status come from the ledger, which says itself when they change.
+	if before.Generation != after.Generation || before.Status.Portfolio != after.Status.Portfolio || before.Status.Transitions != after.Status.Transitions ||
+		before.Status.Tier.Name == "" != (after.Status.Tier.Name == "") || after.DeletionTimestamp != nil {
+		enqueue(queue, after)
+	}
+}
+
+// Delete implements handler.EventHandler.
+func (numberMoves) Delete(_ context.Context, e event.DeleteEvent, queue queue) {
+	enqueue(queue, e.Object)
+}
+
+func enqueue(to queue, number client.Object) {
+	for _, r := range portfolioRequests([]v1alpha1.PhoneNumber{*number.(*v1alpha1.PhoneNumber)}) {
+		to.Add(r)
+	}
+}

@@ -1,0 +1,146 @@
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// portfolioStateOf reads the engine's state back from the status; false if the portfolio was never evaluated.
+func portfolioStateOf(status *v1alpha1.BusinessPortfolioStatus, policy *rules.Policy) (rules.State, bool) {
+	if status.Tier.Name == "" {
+		return rules.State{}, false
+	}
+	return rules.State{
+		EvaluatedAt: status.Usage.ObservedTime.UTC(),
+
+		Tier:          policy.TierOf(status.Tier.Limit),
+		TierSince:     utc(status.Tier.SinceTime),
+		TierSource:    status.Tier.Source,
+		LimitReported: utc(status.Tier.ReportedTime),
+		LimitLowered:  utc(status.Tier.LoweredTime),
+
+		Rating:       status.Quality.Rating,
+		RatingSince:  utc(status.Quality.SinceTime),
+		RatingReason: status.Quality.Reason,
+
+		RestrictedSince:  utc(status.Restriction.SinceTime),
+		RestrictedUntil:  utc(status.Restriction.UntilTime),
+		RestrictedSource: status.Restriction.Source,
+
+		EligibleSince: utc(status.Upgrade.EligibleSinceTime),
+
+		Connection:       status.Connection.State,
+		ConnectionSince:  utc(status.Connection.SinceTime),
+		ConnectionSource: status.Connection.Source,
+
+		Verification:         status.Verification.State,
+		VerificationSince:    utc(status.Verification.SinceTime),
+		VerificationSource:   status.Verification.Source,
+		VerificationReported: utc(status.Verification.ReportedTime),
+
+		Increase:         status.Increase.Decision,
+		IncreaseReported: utc(status.Increase.ReportedTime),
+		IncreaseReason:   status.Increase.Reason,
+	}, true
+}
+
+// portfolioDecided writes what the rules decided into the status, and the counts.
+func portfolioDecided(status *v1alpha1.BusinessPortfolioStatus, policy governing, f *rules.Facts, s rules.State, next time.Time) {
+	status.PolicyName, status.PolicyGeneration = policy.Name, policy.generation
+	status.Tier = tierStatus(&s)
+	status.Quality = v1alpha1.PortfolioQuality{Rating: s.Rating, SinceTime: at(s.RatingSince), Reason: clip(s.RatingReason, 256)}
+	status.Connection = v1alpha1.ConnectionStatus{State: s.Connection, SinceTime: at(s.ConnectionSince), Source: s.ConnectionSource}
+	status.Restriction = restrictionStatus(&s)
+	status.Verification = verificationStatus(&s)
+	status.Usage = usageStatus(policy.Policy, f.Usage, &s)
+	status.Upgrade = upgradeStatus(policy.Policy, f, s)
+	status.Increase = v1alpha1.IncreaseStatus{}
+	if s.Increase != "" {
+		status.Increase = v1alpha1.IncreaseStatus{Decision: s.Increase, ReportedTime: at(s.IncreaseReported), Reason: clip(s.IncreaseReason, 256)}
+	}
+	status.NextStep = nextStep(&status.Upgrade)
+	status.NextDeadlineTime = at(next)
+}
+
+// nextStep says in a few words what comes next; empty on the last tier.
+func nextStep(upgrade *v1alpha1.UpgradeStatus) string {
+	switch {
+	case upgrade.NextTier == "":
+		return ""
+	case !upgrade.EffectiveTime.IsZero():
+		return upgrade.NextTier + " at " + stamp(upgrade.EffectiveTime)
+	case len(upgrade.Missing) > 0:
+		return clip(upgrade.NextTier+": "+upgrade.Missing[0], 128)
+	}
+	return upgrade.NextTier
+}
+
+// standing is what the numbers and templates came to at each instant since the last evaluation, and now, as reports.
+func (r *BusinessPortfolioReconciler) standing(ctx context.Context, numbers []v1alpha1.PhoneNumber, since, now time.Time) ([]rules.Report, error) {
+	var all []rated
+	seen := map[string]bool{}
+	for i := range numbers {
+		n := &numbers[i]
+		if n.Status.Quality.Rating != "" && n.Spec.Activity != v1alpha1.Suspended {
+			all = append(all, rated{standing: rules.Standing{
+				Name:   fmt.Sprintf("number %s/%s", n.Namespace, n.Name),
+				Rating: n.Status.Quality.Rating,
+				Able:   n.Status.Connection.State == v1alpha1.StateConnected && n.Status.Flag.SinceTime.IsZero(),
+			}, history: n.Status.History})
+		}
+		templates, err := templatesOf(ctx, r.Client, n)
+		if err != nil {
+			return nil, err
+		}
+		for j := range templates {
+			t := &templates[j]
+			if s, counts := templateStanding(t); counts && !seen[t.Namespace+"/"+t.Name] {
+				seen[t.Namespace+"/"+t.Name] = true
+				all = append(all, rated{standing: s, history: t.Status.History})
+			}
+		}
+	}
+	// A rating that came and went between two evaluations counts as well: it may have cancelled an upgrade.
+	instants := []time.Time{now}
+	for _, of := range all {
+		for _, t := range of.history {
+			if t.Reason == v1alpha1.ReasonQualityChanged && t.Time.After(since) && t.Time.Time.Before(now) {
+				instants = append(instants, t.Time.UTC())
+			}
+		}
+	}
+	slices.SortFunc(instants, time.Time.Compare)
+	var reports []rules.Report
+	for _, at := range slices.Compact(instants) {
+		then := make([]rules.Standing, 0, len(all))
+		for _, of := range all {
+			then = append(then, of.at(at))
+		}
+		reports = append(reports, rules.StandingOf(at, then)...)
+	}
+	return reports, nil
+}
+
+// rated is a number or template with what happened to it.
+type rated struct {
+	standing rules.Standing
+	history  []v1alpha1.Transition
+}
+
+// at is what it contributed at an instant: its rating of then.
+func (r rated) at(at time.Time) rules.Standing {
+	s := r.standing
+	for _, t := range r.history {
+		if t.Reason == v1alpha1.ReasonQualityChanged && t.Time.After(at) {
+			s.Rating = cmp.Or(v1alpha1.QualityRating(t.From), s.Rating)
+			break
+		}
+	}
+	return s
+}

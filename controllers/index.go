@@ -1,0 +1,134 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
+)
+
+// Indexes of the cache. The value is empty for resources that leave the field out.
+const (
+	numberIndex    = ".spec.phoneNumber"
+	policyIndex    = ".spec.policyName"
+	portfolioIndex = ".spec.business.portfolio"
+	accountIndex   = ".spec.whatsAppBusinessAccountID" // of numbers and templates
+	subjectIndex   = ".subject"                        // what the ledger knows portfolios and templates by
+)
+
+// SetupIndexes registers the indexes that all controllers share.
+func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	for _, index := range []struct {
+		of    client.Object
+		field string
+		value func(client.Object) string
+	}{
+		{&v1alpha1.PhoneNumber{}, numberIndex, func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.PhoneNumber }},
+		{&v1alpha1.PhoneNumber{}, policyIndex, func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.PolicyName }},
+		{&v1alpha1.PhoneNumber{}, portfolioIndex, func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.Business.Portfolio }},
+		{&v1alpha1.PhoneNumber{}, accountIndex, func(o client.Object) string {
+			return o.(*v1alpha1.PhoneNumber).Spec.Business.WhatsAppBusinessAccountID
+		}},
+		{&v1alpha1.BusinessPortfolio{}, policyIndex, func(o client.Object) string { return o.(*v1alpha1.BusinessPortfolio).Spec.PolicyName }},
+		{&v1alpha1.BusinessPortfolio{}, subjectIndex, func(o client.Object) string { return portfolioSubject(o.(*v1alpha1.BusinessPortfolio)) }},
+		{&v1alpha1.MessageTemplate{}, policyIndex, func(o client.Object) string { return o.(*v1alpha1.MessageTemplate).Spec.PolicyName }},
+		{&v1alpha1.MessageTemplate{}, accountIndex, func(o client.Object) string {
+			return o.(*v1alpha1.MessageTemplate).Spec.WhatsAppBusinessAccountID
+		}},
+		{&v1alpha1.MessageTemplate{}, subjectIndex, func(o client.Object) string { return templateSubject(o.(*v1alpha1.MessageTemplate)) }},
+	} {
+		if err := indexer.IndexField(ctx, index.of, index.field, func(o client.Object) []string { return []string{index.value(o)} }); err != nil {
+			return fmt.Errorf("index %s: %w", index.field, err)
+		}
+	}
+	return nil
+}
+
+// portfolioSubject is what the ledger knows the reports about a portfolio by; empty if Meta's id is not given.
+func portfolioSubject(p *v1alpha1.BusinessPortfolio) string {
+	if p.Spec.PortfolioID == "" {
+		return ""
+	}
+	return ledger.PortfolioSubject(p.Spec.PortfolioID)
+}
+
+func templateSubject(t *v1alpha1.MessageTemplate) string {
+	return ledger.TemplateSubject(t.Spec.WhatsAppBusinessAccountID, t.Spec.TemplateName, t.Spec.Language)
+}
+
+// request is the reconcile of an object.
+func request(o client.Object) reconcile.Request {
+	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)}
+}
+
+// numbersWith are the PhoneNumbers that an index has under a value.
+func numbersWith(ctx context.Context, reader client.Reader, index, value string, more ...client.ListOption) ([]v1alpha1.PhoneNumber, error) {
+	var numbers v1alpha1.PhoneNumberList
+	if err := reader.List(ctx, &numbers, append(more, client.MatchingFields{index: value})...); err != nil {
+		return nil, fmt.Errorf("list phone numbers: %w", err)
+	}
+	return numbers.Items, nil
+}
+
+// templatesOf are the templates that a number sends: those of its account, unless they name other numbers.
+func templatesOf(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneNumber) ([]v1alpha1.MessageTemplate, error) {
+	account := number.Spec.Business.WhatsAppBusinessAccountID
+	if account == "" {
+		return nil, nil
+	}
+	var templates v1alpha1.MessageTemplateList
+	if err := reader.List(ctx, &templates, client.InNamespace(number.Namespace), client.MatchingFields{accountIndex: account}); err != nil {
+		return nil, fmt.Errorf("list message templates: %w", err)
+	}
+	return slices.DeleteFunc(templates.Items, func(t v1alpha1.MessageTemplate) bool { return !sends(number, &t) }), nil
+}
+
+// sends says whether a number of the template's account sends it.
+func sends(number *v1alpha1.PhoneNumber, t *v1alpha1.MessageTemplate) bool {
+	return t.DeletionTimestamp.IsZero() && (len(t.Spec.PhoneNumberNames) == 0 || slices.Contains(t.Spec.PhoneNumberNames, number.Name))
+}
+
+// numbersOf are the numbers that send a template.
+func numbersOf(ctx context.Context, reader client.Reader, t *v1alpha1.MessageTemplate) ([]v1alpha1.PhoneNumber, error) {
+	return numbersWith(ctx, reader, accountIndex, t.Spec.WhatsAppBusinessAccountID, client.InNamespace(t.Namespace))
+}
+
+// requests are the reconciles of numbers.
+func requests(numbers []v1alpha1.PhoneNumber) []reconcile.Request {
+	var all []reconcile.Request
+	for i := range numbers {
+		all = append(all, request(&numbers[i]))
+	}
+	return all
+}
+
+// portfolioRequests are the reconciles of the portfolios that numbers name, each once.
+func portfolioRequests(numbers []v1alpha1.PhoneNumber) []reconcile.Request {
+	var all []reconcile.Request
+	for i := range numbers {
+		r := reconcile.Request{NamespacedName: types.NamespacedName{Name: numbers[i].Spec.Business.Portfolio}}
+		if r.Name != "" && !slices.Contains(all, r) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// mapped makes a map function of a lookup. Its error is logged, since the queue has nobody else to tell.
+func mapped[O client.Object](lookup func(context.Context, O) ([]reconcile.Request, error)) handler.MapFunc {
+	return func(ctx context.Context, changed client.Object) []reconcile.Request {
+		found, err := lookup(ctx, changed.(O))
+		if err != nil {
+			log.FromContext(ctx).Error(err, "cannot look up what a change concerns")
+		}
+		return found
+	}
+}

@@ -1,0 +1,377 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/notify"
+)
+
+// Notifier sends transitions to receivers. Each receiver is a controller of its own, with its own queue and workers, so
+// that one that is slow or fails holds up no other.
+//
+// What was sent is remembered in the status of each object, as the number of the last transition that is done with. It is
+// written right after the sending: a restart or another leader goes on from there. Only a process that is killed between
+// the two sends something again, under the same identity.
+type Notifier struct {
+	Receivers []config.Receiver
+	// Namespace of the operator, where it remembers since when receivers are there.
+	Namespace string
+	// Clock of the rules, whose times transitions carry.
+	Clock Clock
+	// Real is the clock that the receivers live by, however fast the rules' runs.
+	Real    clock.PassiveClock
+	Metrics *NotificationMetrics
+
+	// MinBackoff and MaxBackoff bound how long after a failure it is tried again, in real time and before jitter; 1 s and
+	// 5 min where they are zero.
+	MinBackoff, MaxBackoff time.Duration
+}
+
+// workers is how many notices are on their way to one receiver at a time.
+const workers = 4
+
+// +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=phonenumbers;businessportfolios;messagetemplates,verbs=get;list;watch
+// +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=phonenumbers/status;businessportfolios/status;messagetemplates/status,verbs=patch
+
+// SetupWithManager registers a controller for each receiver. Without receivers it does nothing.
+func (n *Notifier) SetupWithManager(mgr ctrl.Manager) error {
+	if len(n.Receivers) == 0 {
+		return nil
+	}
+	if n.MinBackoff == 0 {
+		n.MinBackoff = time.Second
+	}
+	if n.MaxBackoff == 0 {
+		n.MaxBackoff = 5 * time.Minute
+	}
+	beginnings := newBeginnings(mgr.GetAPIReader(), mgr.GetClient(), n.Namespace, n.Receivers, n.Clock.Now())
+	if err := mgr.Add(manager.RunnableFunc(beginnings.begin)); err != nil {
+		return fmt.Errorf("add the beginnings of receivers: %w", err)
+	}
+	for i := range n.Receivers {
+		config := &n.Receivers[i]
+		r := &receiver{
+			config: config, sender: notify.New(config), beginnings: beginnings, names: names(n.Receivers),
+			client: mgr.GetClient(), fresh: mgr.GetAPIReader(), metrics: n.Metrics, sent: map[subjectKey]sent{},
+			pause: pause{clock: n.Real, least: n.MinBackoff, most: n.MaxBackoff},
+		}
+		n.Metrics.begin(config.Name)
+		if err := r.setup(mgr, n.MinBackoff, n.MaxBackoff); err != nil {
+			return fmt.Errorf("set up the controller of receiver %s: %w", config.Name, err)
+		}
+	}
+	return nil
+}
+
+func names(receivers []config.Receiver) []string {
+	var names []string
+	for i := range receivers {
+		names = append(names, receivers[i].Name)
+	}
+	return names
+}
+
+// receiver sends to one receiver what it has not heard of yet.
+type receiver struct {
+	config     *config.Receiver
+	sender     notify.Sender
+	beginnings *beginnings
+	names      []string // of all receivers
+	client     client.Client
+	fresh      client.Reader // past the cache
+	metrics    *NotificationMetrics
+	pause      pause
+	sentMu     sync.Mutex
+	sent       map[subjectKey]sent // what could not be written down yet
+}
+
+// sent is how far an object's transitions were sent.
+type sent struct {
+	uid     types.UID
+	reached int64
+}
+
+func (r *receiver) setup(mgr ctrl.Manager, least, most time.Duration) error {
+	name := "notification-" + r.config.Name
+	c, err := controller.NewTyped(name, mgr, controller.TypedOptions[subjectKey]{
+		Reconciler:              r,
+		MaxConcurrentReconciles: workers,
+		RateLimiter:             jittered{workqueue.NewTypedItemExponentialFailureRateLimiter[subjectKey](least, most)},
+		LogConstructor: func(key *subjectKey) logr.Logger {
+			logger := mgr.GetLogger().WithValues("controller", "notification", "receiver", r.config.Name)
+			if key != nil {
+				logger = logger.WithValues("kind", key.kind, "namespace", key.Namespace, "name", key.Name)
+			}
+			return logger
+		},
+	})
+	if err != nil {
+		return err
+	}
+	for _, kind := range subjectKinds {
+		enqueue := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []subjectKey {
+			return []subjectKey{{kind: kind.name, NamespacedName: client.ObjectKeyFromObject(o)}}
+		})
+		if err := c.Watch(source.TypedKind(mgr.GetCache(), kind.object(), enqueue, somethingHappened)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// somethingHappened lets pass what has transitions, and new ones: nothing else of an object is news here.
+var somethingHappened = predicate.Funcs{
+	CreateFunc: func(e event.CreateEvent) bool { return subjectOf(e.Object).transitions > 0 },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return subjectOf(e.ObjectNew).transitions != subjectOf(e.ObjectOld).transitions
+	},
+	DeleteFunc:  func(event.DeleteEvent) bool { return false },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// jittered spreads what failed together.
+type jittered struct {
+	workqueue.TypedRateLimiter[subjectKey]
+}
+
+func (j jittered) When(key subjectKey) time.Duration {
+	return wait.Jitter(j.TypedRateLimiter.When(key), 0.3)
+}
+
+// Reconcile sends what the receiver has not heard of one object, and writes down how far it got.
+func (r *receiver) Reconcile(ctx context.Context, key subjectKey) (ctrl.Result, error) {
+	select {
+	case <-ctx.Done():
+		return ctrl.Result{}, nil // the operator ends: nothing new is begun
+	default:
+	}
+	object := key.object()
+	if err := r.client.Get(ctx, key.NamespacedName, object); apierrors.IsNotFound(err) {
+		r.forget(key)
+		return ctrl.Result{}, nil
+	} else if err != nil {
+		return ctrl.Result{}, fmt.Errorf("get the object: %w", err)
+	}
+	since, err := r.beginnings.of(ctx, r.config.Name)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	s := subjectOf(object)
+	written := s.progress(r.config.Name)
+	done := max(written, r.recall(key, s.UID))
+	notice, write := news(r.config, since, &s, done)
+	if notice != nil {
+		if left := r.pause.left(); left > 0 {
+			return ctrl.Result{RequeueAfter: wait.Jitter(left, 0.3)}, nil
+		}
+		reached, failed := r.send(ctx, notice)
+		if reached > done {
+			r.remember(key, s.UID, reached)
+			failed = errors.Join(failed, r.writeDown(ctx, key, object, reached))
+		}
+		return ctrl.Result{}, failed
+	}
+	if done > written {
+		return ctrl.Result{}, r.writeDown(ctx, key, object, done)
+	}
+	if write {
+		return ctrl.Result{}, r.writeDown(ctx, key, object, s.transitions)
+	}
+	return ctrl.Result{}, nil
+}
+
+// send sends a notice, and says how far the receiver is then.
+func (r *receiver) send(ctx context.Context, notice *notify.Notice) (int64, error) {
+	// What was begun is finished while the operator ends: cut off, nobody knew whether it was taken.
+	reached, err := r.sender.Send(context.WithoutCancel(ctx), notice)
+	r.metrics.sent(r.config.Name, err)
+	if err == nil {
+		r.pause.over()
+		log.FromContext(ctx).Info("notification sent", "transitions", len(notice.Transitions), "missed", notice.Missed)
+		return reached, nil
+	}
+	var asked time.Duration
+	if answer, ok := errors.AsType[*notify.ResponseError](err); ok {
+		asked = answer.RetryAfter
+	}
+	r.pause.begin(asked)
+	return reached, fmt.Errorf("notification not sent: %w", err)
+}
+
+// writeDown writes how far the receiver is into the object's status, as the only writer of its notifications. The
+// resource version keeps two receivers, or two leaders, from undoing each other.
+func (r *receiver) writeDown(ctx context.Context, key subjectKey, object client.Object, done int64) error {
+	// Even while the operator ends, but not for longer than that takes.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	uid := object.GetUID()
+	for {
+		s := subjectOf(object)
+		if s.progress(r.config.Name) >= done {
+			break
+		}
+		err := r.client.Status().Apply(ctx, key.progressOf(object, s.advanced(r.config.Name, done, r.names)), NotificationsOwner, client.ForceOwnership)
+		if err == nil {
+			break
+		}
+		if apierrors.IsNotFound(err) {
+			break // gone, and with it what there was to remember
+		} else if !apierrors.IsConflict(err) {
+			return fmt.Errorf("write down what was sent: %w", err)
+		}
+		object = key.object()
+		if err := r.fresh.Get(ctx, key.NamespacedName, object); apierrors.IsNotFound(err) || err == nil && object.GetUID() != uid {
+			break
+		} else if err != nil {
+			return fmt.Errorf("read what was written meanwhile: %w", err)
+		}
+	}
+	r.forget(key)
+	return nil
+}
+
+func (r *receiver) remember(key subjectKey, uid types.UID, reached int64) {
+	r.sentMu.Lock()
+	defer r.sentMu.Unlock()
+	r.sent[key] = sent{uid, reached}
+}
+
+func (r *receiver) recall(key subjectKey, uid types.UID) int64 {
+	r.sentMu.Lock()
+	defer r.sentMu.Unlock()
+	if s := r.sent[key]; s.uid == uid {
+		return s.reached
+	}
+	return 0
+}
+
+func (r *receiver) forget(key subjectKey) {
+	r.sentMu.Lock()
+	defer r.sentMu.Unlock()
+	delete(r.sent, key)
+}
+
+// pause keeps a receiver that fails from being tried with each object in turn: for as long as it asks, or longer with
+// each failure since its last success.
+type pause struct {
+	clock       clock.PassiveClock
+	least, most time.Duration
+
+	mu       sync.Mutex
+	failures int
+	until    time.Time
+}
+
+func (p *pause) begin(asked time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	length := p.least << min(p.failures, 20)
+	p.failures++
+	// Never so long as an object's own backoff becomes: it is for all of them.
+	if until := p.clock.Now().Add(max(asked, min(length, p.most/5))); until.After(p.until) {
+		p.until = until
+	}
+}
+
+func (p *pause) over() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failures, p.until = 0, time.Time{}
+}
+
+func (p *pause) left() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.until.Sub(p.clock.Now())
+}
+
+// NotificationMetrics count what is sent.
+type NotificationMetrics struct{ notifications *prometheus.CounterVec }
+
+// NewNotificationMetrics registers them.
+func NewNotificationMetrics(registry prometheus.Registerer) *NotificationMetrics {
+	m := &NotificationMetrics{prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "numberfleet_notifications_total",
+		Help: "Number of attempts to send what happened to an object to a receiver, by result: sent or failed.",
+	}, []string{"receiver", "result"})}
+	registry.MustRegister(m.notifications)
+	return m
+}
+
+// begin shows a receiver before anything was sent to it.
+func (m *NotificationMetrics) begin(receiver string) {
+	for _, result := range []string{"sent", "failed"} {
+		m.notifications.WithLabelValues(receiver, result)
+	}
+}
+
+func (m *NotificationMetrics) sent(receiver string, err error) {
+	result := "sent"
+	if err != nil {
+		result = "failed"
+	}
+	m.notifications.WithLabelValues(receiver, result).Inc()
+}
+
+// NotificationsOwner owns the notifications in a status.
+const NotificationsOwner = client.FieldOwner("numberfleet-notifications")
+
+// news is what a receiver is to hear of an object, nil if it is nothing. Where it is nothing, write says whether so many
+// transitions went by that did not concern the receiver that they are to be written down as done with.
+func news(receiver *config.Receiver, since map[v1alpha1.TransitionReason]time.Time, s *subject, done int64) (notice *notify.Notice, write bool) {
+	if !s.in(receiver.Namespaces) {
+		return nil, false
+	}
+	n := &notify.Notice{Receiver: receiver.Name, Subject: s.Subject, Now: s.now, Last: s.transitions}
+	var first time.Time // the earliest instant that the receiver was there
+	for _, t := range since {
+		if first.IsZero() || t.Before(first) {
+			first = t
+		}
+	}
+	oldest := s.transitions - int64(len(s.history)) + 1
+	passed := 0
+	for i, t := range s.history {
+		number := oldest + int64(i)
+		if number <= done || t.Time.Time.Before(first) {
+			continue
+		}
+		passed++
+		// A reason that is missing is not asked for.
+		if from, asked := since[t.Reason]; asked && !t.Time.Time.Before(from) {
+			n.Transitions = append(n.Transitions, notify.Transition{Transition: t, Number: number})
+		}
+	}
+	// What left the history before it could be sent; unless it happened before the receiver was there.
+	if len(s.history) > 0 && !s.history[0].Time.Time.Before(first) {
+		n.Missed = max(0, oldest-1-done)
+	}
+	if len(n.Transitions) > 0 || n.Missed > 0 {
+		return n, false
+	}
+	// Written down now and then, so that they are not taken for missed when they leave the history.
+	return nil, passed >= maxHistory/2
+}

@@ -1,0 +1,116 @@
+package controllers
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	applyv1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/notify"
+)
+
+// subjectKey names an object that has transitions.
+type subjectKey struct {
+	kind string
+	types.NamespacedName
+}
+
+// subjectKinds are the kinds that have transitions.
+var subjectKinds = []struct {
+	name   string
+	object func() client.Object
+}{
+	{"PhoneNumber", func() client.Object { return &v1alpha1.PhoneNumber{} }},
+	{"BusinessPortfolio", func() client.Object { return &v1alpha1.BusinessPortfolio{} }},
+	{"MessageTemplate", func() client.Object { return &v1alpha1.MessageTemplate{} }},
+}
+
+func (k subjectKey) object() client.Object {
+	for _, kind := range subjectKinds {
+		if kind.name == k.kind {
+			return kind.object()
+		}
+	}
+	return nil
+}
+
+// subject is an object as a notifier sees it.
+type subject struct {
+	notify.Subject
+	UID           types.UID
+	now           notify.Standing
+	transitions   int64
+	history       []v1alpha1.Transition
+	notifications []v1alpha1.NotificationProgress
+}
+
+func subjectOf(object client.Object) subject {
+	s := subject{UID: object.GetUID(), Subject: notify.Subject{Namespace: object.GetNamespace(), Name: object.GetName(), UID: string(object.GetUID())}}
+	switch o := object.(type) {
+	case *v1alpha1.PhoneNumber:
+		status := &o.Status
+		s.Kind, s.Resource = "PhoneNumber", "phonenumbers"
+		s.now = notify.Standing{Policy: status.PolicyName, State: string(status.State), Tier: status.Tier.Name, Limit: status.Tier.Limit, Used: status.Usage.Used, Quality: string(status.Quality.Rating)}
+		s.transitions, s.history, s.notifications = status.Transitions, status.History, status.Notifications
+	case *v1alpha1.BusinessPortfolio:
+		status := &o.Status
+		s.Kind, s.Resource = "BusinessPortfolio", "businessportfolios"
+		s.now = notify.Standing{Policy: status.PolicyName, State: string(status.Connection.State), Tier: status.Tier.Name, Limit: status.Tier.Limit, Used: status.Usage.Used, Quality: string(status.Quality.Rating)}
+		s.transitions, s.history, s.notifications = status.Transitions, status.History, status.Notifications
+	case *v1alpha1.MessageTemplate:
+		status := &o.Status
+		s.Kind, s.Resource = "MessageTemplate", "messagetemplates"
+		s.now = notify.Standing{Policy: status.PolicyName, State: string(status.State), Quality: string(status.Quality.Rating)}
+		s.transitions, s.history, s.notifications = status.Transitions, status.History, status.Notifications
+	}
+	return s
+}
+
+// progress is how many of the object's transitions a receiver is done with.
+func (s *subject) progress(receiver string) int64 {
+	for _, n := range s.notifications {
+		if n.Receiver == receiver && n.Transitions != nil {
+			return *n.Transitions
+		}
+	}
+	return 0
+}
+
+// advanced is the progress of all receivers once one of them is at done. Those that are no more, go.
+func (s *subject) advanced(receiver string, done int64, receivers []string) []*applyv1alpha1.NotificationProgressApplyConfiguration {
+	var all []*applyv1alpha1.NotificationProgressApplyConfiguration
+	for _, name := range receivers {
+		reached := s.progress(name)
+		if name == receiver {
+			reached = max(reached, done)
+		}
+		if reached > 0 {
+			all = append(all, applyv1alpha1.NotificationProgress().WithReceiver(name).WithTransitions(reached))
+		}
+	}
+	return all
+}
+
+// in says whether the object is in one of the namespaces; where there are none, it always is.
+func (s *subject) in(namespaces []string) bool {
+	return len(namespaces) == 0 || slices.Contains(namespaces, s.Namespace)
+}
+
+// progressOf is what is applied to an object so that it has that progress.
+func (k subjectKey) progressOf(object client.Object, progress []*applyv1alpha1.NotificationProgressApplyConfiguration) runtime.ApplyConfiguration {
+	uid, version := object.GetUID(), object.GetResourceVersion()
+	switch k.kind {
+	case "PhoneNumber":
+		return applyv1alpha1.PhoneNumber(k.Name, k.Namespace).WithUID(uid).WithResourceVersion(version).
+			WithStatus(applyv1alpha1.PhoneNumberStatus().WithNotifications(progress...))
+	case "BusinessPortfolio":
+		return applyv1alpha1.BusinessPortfolio(k.Name).WithUID(uid).WithResourceVersion(version).
+			WithStatus(applyv1alpha1.BusinessPortfolioStatus().WithNotifications(progress...))
+	default:
+		return applyv1alpha1.MessageTemplate(k.Name, k.Namespace).WithUID(uid).WithResourceVersion(version).
+			WithStatus(applyv1alpha1.MessageTemplateStatus().WithNotifications(progress...))
+	}
+}

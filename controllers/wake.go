@@ -1,0 +1,50 @@
+package controllers
+
+import (
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+func controllerOptions(concurrency int) controller.Options {
+	return controller.Options{
+		MaxConcurrentReconciles: concurrency,
+		// Soon back after an outage of the API server: deadlines do not wait a quarter of an hour.
+		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second),
+	}
+}
+
+// wakeUp is what decides when a resource is looked at again without news.
+type wakeUp struct {
+	policy *rules.Policy // nil: not before news
+	usage  rules.Usage
+	next   time.Time
+}
+
+// until is the first of: the next deadline of the rules, the refresh of the counts in the status, and an event that is
+// stamped ahead of our clock, which counts once the clock is there. Zero if there is none.
+func (w *wakeUp) until(refresh, now time.Time) time.Time {
+	wake := earliest(w.next, refresh)
+	for _, measure := range [...]v1alpha1.Measure{v1alpha1.MeasureMessages, rules.MeasureReached, rules.MeasureComplaining} {
+		wake = earliest(wake, w.usage.Nth(measure, 1, now, now.Add(ledger.Ahead)))
+	}
+	return wake
+}
+
+// sleepUntil is the result that brings a resource back at an instant; zero for not before news.
+func sleepUntil(clock Clock, until time.Time) ctrl.Result {
+	if until.IsZero() {
+		return ctrl.Result{}
+	}
+	// At the priority of news: the first reconciles after a start have a low one, and would hand it on.
+	return ctrl.Result{RequeueAfter: max(clock.Wait(until), time.Millisecond), Priority: new(0)}
+}

@@ -1,0 +1,76 @@
+package notify
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"numberfleet.dev/numberfleet/internal/config"
+)
+
+const (
+	maxSecret = 4 << 10 // bytes
+	maxCA     = 1 << 20
+)
+
+// Files are read at each use, so that a rotated secret is taken up without a restart.
+
+// secret reads a file without the line end that editors and echo put there.
+func secret(field, file string) (string, error) {
+	content, err := read(field, file, maxSecret)
+	if err != nil {
+		return "", err
+	}
+	value := strings.TrimRight(string(content), "\r\n")
+	if value == "" {
+		return "", fmt.Errorf("%s %s: is empty", field, file)
+	}
+	return value, nil
+}
+
+// url is the address to post to: inline, or from a file.
+func url(inline, file string) (string, error) {
+	if file == "" {
+		return inline, nil
+	}
+	value, err := secret("urlFile", file)
+	if err != nil {
+		return "", err
+	}
+	if !config.IsURL(value) {
+		return "", fmt.Errorf("urlFile %s: must hold an absolute URL with https:// or http:// and a host, and nothing else", file)
+	}
+	return value, nil
+}
+
+func roots(pem []byte, file string) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("caFile %s: holds no certificate in PEM", file)
+	}
+	return pool, nil
+}
+
+func read(field, file string, most int64) ([]byte, error) {
+	content, err := func() ([]byte, error) {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }()
+		return io.ReadAll(io.LimitReader(f, most+1))
+	}()
+	if err != nil {
+		if e, ok := errors.AsType[*os.PathError](err); ok {
+			err = e.Err // without the path, which is said already
+		}
+		return nil, fmt.Errorf("%s %s: %w", field, file, err)
+	}
+	if int64(len(content)) > most {
+		return nil, fmt.Errorf("%s %s: has more than %d bytes", field, file, most)
+	}
+	return content, nil
+}

@@ -1,0 +1,185 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Explain says in sentences why a number or portfolio is where it is, what is missing for the next tier, what would lower it
+// and when. Each names its rule; docs/rules.md has the source of each. The cause is what was said when the tier last changed;
+// empty if that is not known.
+func Explain(p *Policy, f *Facts, s State, cause string, now time.Time) []string {
+	w := why{evaluation: evaluation{p: p, f: f, s: s, now: now.UTC().Truncate(time.Second)}}
+	if p.role != member {
+		w.tier(cause)
+		w.room()
+	}
+	if p.role != portfolio {
+		w.connection()
+		w.quality()
+	}
+	if p.role != member {
+		w.wayUp()
+	}
+	if p.role == alone {
+		w.wayDown()
+	}
+	return w.sentences
+}
+
+type why struct {
+	evaluation
+	sentences []string
+}
+
+func (w *why) rule(n int, format string, args ...any) {
+	w.sentences = append(w.sentences, fmt.Sprintf(format, args...)+fmt.Sprintf(" (rule %d of %s)", n, w.p.Source))
+}
+
+func (w *why) tier(cause string) {
+	s := &w.s
+	limit := fmt.Sprintf("The limit is %d %s within %s (tier %s)", s.Tier.Limit, noun(w.p.Measure), words(w.p.Window), s.Tier.Name)
+	if s.Tier.Limit == Unlimited {
+		limit = fmt.Sprintf("There is no limit (tier %s)", s.Tier.Name)
+	}
+	limit += " since " + stamp(s.TierSince)
+	switch {
+	case s.TierSource == v1alpha1.FromReport:
+		w.rule(9, "%s: Meta reported it.", limit)
+	case s.TierSource == v1alpha1.FromVerification:
+		w.rule(6, "%s: the business is verified.", limit)
+	case cause != "":
+		n := 2
+		if strings.HasPrefix(cause, "the limit falls") {
+			n = 3
+		}
+		w.rule(n, "%s: %s.", limit, cause)
+	default:
+		w.rule(6, "%s: new ones start there whose business is %s.", limit, s.Verification)
+	}
+}
+
+func (w *why) room() {
+	s := &w.s
+	used := w.used()
+	switch {
+	case s.RestrictedSource == v1alpha1.FromReport:
+		w.rule(9, "Restricted since %s: Meta reported it. By the count here, %d of %s are used.", stamp(s.RestrictedSince), used, limitWords(s.Tier.Limit))
+	case s.Restricted():
+		w.rule(1, "Restricted since %s: %d of %d are used, and only replies inside a customer service window go out. There is room again from %s.",
+			stamp(s.RestrictedSince), used, s.Tier.Limit, stamp(s.RestrictedUntil))
+	case s.Tier.Limit == Unlimited:
+		w.rule(10, "%d %s were reached within %s.", used, noun(w.p.Measure), words(w.p.Window))
+	default:
+		w.rule(1, "%d of %d are used, and %d remain.", used, s.Tier.Limit, s.Tier.Limit-used)
+	}
+}
+
+func (w *why) connection() {
+	switch s := &w.s; {
+	case s.Connection == v1alpha1.StateConnected:
+	case s.Connection == v1alpha1.StateBlocked && s.ConnectionSource == v1alpha1.FromPolicy:
+		w.rule(5, "Blocked since %s: the rating stayed Low for %s at the lowest tier. Only Meta can lift it.", stamp(s.ConnectionSince), words(w.p.BlockAfter))
+	default:
+		w.rule(9, "%s since %s: Meta reported it.", s.Connection, stamp(s.ConnectionSince))
+	}
+}
+
+func (w *why) quality() {
+	s := &w.s
+	since := fmt.Sprintf("The quality rating is %s since %s", s.Rating, stamp(s.RatingSince))
+	switch {
+	case w.lacksHumanAttention():
+		w.rule(7, "%s: the number has no direct way to a human. Declare one in spec.business.humanEscalationPaths, or appeal.", since)
+	case s.RatingReason == v1alpha1.ReasonUserFeedback:
+		_, _, feedback := w.feedbackRating()
+		w.sentences = append(w.sentences, fmt.Sprintf("%s: by now %s (quality from feedback, %s)", since, feedback, w.p.Source))
+	case s.RatingSource == v1alpha1.FromReport && s.RatingReason != "":
+		w.rule(9, "%s: Meta reported it, for %s.", since, s.RatingReason)
+	case s.RatingSource == v1alpha1.FromReport:
+		w.rule(9, "%s: Meta reported it.", since)
+	case s.Rating == v1alpha1.QualityUnknown:
+		w.sentences = append(w.sentences, "No quality rating was reported; Unknown counts as High")
+	default:
+		w.sentences = append(w.sentences, since+" (quality from feedback, "+w.p.Source+")")
+	}
+	switch clear := w.flagClearDue(); {
+	case !s.Flagged():
+	case !clear.IsZero():
+		w.rule(3, "Flagged since %s. The flag ends at %s if the rating stays above Low.", stamp(s.FlagSince), stamp(clear))
+	case !w.graceDue().IsZero():
+		w.rule(3, "Flagged since %s. The flag ends at %s%s.", stamp(s.FlagSince), stamp(w.graceDue()), w.afterGrace())
+	default:
+		w.rule(9, "Flagged since %s: Meta reported it, and Meta ends it.", stamp(s.FlagSince))
+	}
+}
+
+// afterGrace says what the end of a grace period brings.
+func (w *why) afterGrace() string {
+	to, falls := w.p.lower(w.s.Tier.Limit, w.s.Verification)
+	if !falls {
+		return ", and the tier stays, for it is the lowest"
+	}
+	return fmt.Sprintf(" with a fall to tier %s (%s), unless the rating rises above Low before", to.Name, limitWords(to.Limit))
+}
+
+func (w *why) wayUp() {
+	progress, ok := UpgradeProgress(w.p, w.f, w.s, w.now)
+	switch {
+	case !ok && w.s.Tier.Limit == Unlimited:
+		w.rule(10, "There is no higher tier.")
+	case !ok:
+		w.rule(2, "There is no higher tier.")
+	case !progress.Effective.IsZero():
+		w.rule(2, "The limit rises to %s (tier %s) at %s: all that it requires was met at %s.",
+			limitWords(progress.Next.Limit), progress.Next.Name, stamp(progress.Effective), stamp(w.s.EligibleSince))
+	default:
+		_, way := w.p.next(w.s.Tier.Limit)
+		text := fmt.Sprintf("Tier %s (%s) needs %d %s within %s and a rating of %s at least; there are %d",
+			progress.Next.Name, limitWords(progress.Next.Limit), progress.Required, noun(way.measure), words(way.window), way.minimumQuality, progress.Achieved)
+		if len(progress.Missing) > 0 {
+			text += ". Missing: " + strings.Join(progress.Missing, "; ")
+		}
+		if way.delay > 0 {
+			text += fmt.Sprintf(". It comes %s after that", words(way.delay))
+		}
+		w.rule(2, "%s.", text)
+	}
+	if start := w.p.startVerified; w.s.Verification != v1alpha1.Verified && Above(start.Limit, w.s.Tier.Limit) {
+		w.rule(6, "The verification of the business raises the limit to %s (tier %s) at once.", limitWords(start.Limit), start.Name)
+	}
+}
+
+func (w *why) wayDown() {
+	s := &w.s
+	to, falls := w.p.lower(s.Tier.Limit, s.Verification)
+	switch {
+	case w.p.Grace == 0:
+		w.rule(3, "A Low rating lowers nothing under policy %s.", w.p.Name)
+	case !falls:
+		w.rule(4, "Tier %s is the lowest for a business that is %s: nothing lowers it.", s.Tier.Name, s.Verification)
+	case s.Flagged():
+		// Said with the flag.
+	case s.Rating == v1alpha1.QualityLow:
+		w.rule(3, "The limit falls to %s (tier %s) at %s unless the rating rises above Low before.", limitWords(to.Limit), to.Name, stamp(w.graceDue()))
+	default:
+		w.rule(3, "A Low rating that lasts %s lowers the limit to %s (tier %s).", words(w.p.Grace), limitWords(to.Limit), to.Name)
+	}
+	if due := w.blockDue(); !due.IsZero() {
+		w.rule(5, "The number is blocked at %s if the rating stays Low.", stamp(due))
+	}
+}
+
+// TierCause is what was said when the tier last changed, as history tells; empty if it does not.
+func TierCause(history []v1alpha1.Transition) string {
+	for _, t := range slices.Backward(history) {
+		if t.Reason == v1alpha1.ReasonTierUpgraded || t.Reason == v1alpha1.ReasonTierDowngraded || t.Reason == v1alpha1.ReasonLimitReported {
+			return t.Message
+		}
+	}
+	return ""
+}

@@ -1,0 +1,77 @@
+package rules_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// What is said of a number answers why it is where it is, what is missing for the next tier, and what would lower it, with
+// the numbers, the rule and its source.
+func TestExplanations(t *testing.T) {
+	report := func(kind rules.ReportKind, hours int, value string) rules.Report {
+		return rules.Report{Kind: kind, At: day1.Add(time.Duration(hours) * time.Hour), Value: value}
+	}
+	for _, test := range []struct {
+		name    string
+		policy  string
+		usage   everyDelivery
+		reports []rules.Report
+		without bool // a way to a human
+		hours   int
+		want    []string
+	}{
+		{"a number at rest", "taqnyat", deliveries(day1, 40), nil, false, 1, []string{
+			`The limit is 250 conversations within 24 h (tier 0) since 2026-03-02 00:00:00 UTC: new ones start there whose business is Unverified. (rule 6 of Taqnyat, "Message quality and messaging tiers")`,
+			"40 of 250 are used, and 210 remain. (rule 1",
+			"No quality rating was reported; Unknown counts as High",
+			"Tier 1 (1000) needs 500 conversations within 7 d and a rating of High at least; there are 40. Missing: 460 more conversations within 7 d. (rule 2",
+			"The verification of the business raises the limit to 1000 (tier 1) at once. (rule 6",
+			"Tier 0 is the lowest for a business that is Unverified: nothing lowers it. (rule 4",
+		}},
+		{"a flag above the floor", "quality-based", deliveries(day1, 500), []rules.Report{report(rules.ReportQuality, 1, "Low")}, false, 25, []string{
+			"The limit is 10000 unique users within 24 h (tier 2) since 2026-03-02 00:08:19 UTC: the limit rises from 1000 to 10000: 500 unique users within 7 d reach 50 % of the limit of 1000. (rule 2",
+			"0 of 10000 are used, and 10000 remain. (rule 1",
+			"The quality rating is Low since 2026-03-02 01:00:00 UTC: Meta reported it. (rule 9",
+			"Flagged since 2026-03-02 01:00:00 UTC. The flag ends at 2026-03-09 01:00:00 UTC with a fall to tier 1 (1000), unless the rating rises above Low before. (rule 3",
+			"Missing: 4500 more unique users within 7 d; the number is flagged. (rule 2",
+		}},
+		{"a limit that is reached", "netcore", deliveries(day1, 1000), nil, false, 1, []string{
+			"Restricted since 2026-03-02 00:16:39 UTC: 1000 of 1000 are used, and only replies inside a customer service window go out. There is room again from 2026-03-03 00:00:00 UTC. (rule 1 of Netcore",
+		}},
+		{"a pending upgrade", "meta-2023", deliveries(day1.Add(time.Hour), 500), []rules.Report{report(rules.ReportVerification, 0, "Verified")}, false, 2, []string{
+			"The limit is 1000 conversations within 24 h (tier 1K) since 2026-03-02 00:00:00 UTC: the business is verified. (rule 6",
+			"The limit rises to 10000 (tier 10K) at 2026-03-03 01:08:19 UTC: all that it requires was met at 2026-03-02 01:08:19 UTC. (rule 2",
+		}},
+		{"no way to a human", "botmaker", nil, nil, true, 1, []string{
+			"The quality rating is Low since 2026-03-02 01:00:00 UTC: the number has no direct way to a human. Declare one in spec.business.humanEscalationPaths, or appeal. (rule 7",
+		}},
+		{"no limit", "meta-2025", nil, []rules.Report{report(rules.ReportLimit, 0, "Unlimited")}, false, 1, []string{
+			"There is no limit (tier Unlimited) since 2026-03-02 00:00:00 UTC: Meta reported it. (rule 9",
+			"There is no higher tier. (rule 10",
+			"A Low rating lowers nothing under policy meta-2025. (rule 3",
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			policy := shippedPolicy(t, test.policy)
+			facts := &rules.Facts{HumanEscalation: !test.without, Usage: test.usage, Reports: test.reports}
+			now := day1.Add(time.Duration(test.hours) * time.Hour)
+			state, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Unverified, day1), now)
+			cause := ""
+			for _, tr := range transitions {
+				if tr.Reason == v1alpha1.ReasonTierUpgraded {
+					cause = tr.Message
+				}
+			}
+			got := strings.Join(rules.Explain(policy, facts, state, cause, now), "\n")
+			for _, want := range test.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("it lacks\n  %s\nin\n  %s", want, strings.ReplaceAll(got, "\n", "\n  "))
+				}
+			}
+		})
+	}
+}
