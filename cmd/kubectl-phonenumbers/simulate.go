@@ -28,19 +28,25 @@ func simulateCommand() *cobra.Command {
 		Long: `Run the operator's rules over events, on the events' own time and without a cluster, and say what they conclude and when.
 
 Events are CloudEvents 1.0 in JSON, one per line, in order of time. Numbers start connected, unverified, of unknown quality and at
-the policy's start tier, unless the fleet or an event says otherwise.`,
+the policy's start tier, unless the fleet or an event says otherwise.
+
+Where the policy's limits belong to portfolios, the numbers that name one in the fleet share a limit, and what happens to it is said of
+the portfolio; any other number is a portfolio of its own.`,
 		Example: `  # What becomes of a month of events under the rules of 2023?
   kubectl phonenumbers simulate --policy meta-2023 --events events.jsonl
 
   # The same for programs, a week beyond the last event.
-  kubectl phonenumbers simulate --policy meta-2023 --events - --until 2026-04-08T00:00:00Z -o json < events.jsonl`,
+  kubectl phonenumbers simulate --policy meta-2023 --events - --until 2026-04-08T00:00:00Z -o json < events.jsonl
+
+  # Today's rules: the limit that the numbers of a portfolio share.
+  kubectl phonenumbers simulate --policy meta-2025 --events events.jsonl --fleet fleet.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.policy, "policy", "", "The rules: a file with a MessagingPolicy, or one that ships: "+strings.Join(policies.Names(), ", ")+".")
 	flags.StringVar(&f.events, "events", "", "File with the events; - for the standard input.")
-	flags.StringVar(&f.fleet, "fleet", "", "File with manifests of the numbers that exist. Any other number is a portfolio of its own and has an escalation path.")
+	flags.StringVar(&f.fleet, "fleet", "", "File with manifests of the numbers that exist, their portfolios and templates. Any other number is a portfolio of its own and has an escalation path.")
 	flags.StringVar(&f.verification, "verification", string(v1alpha1.Unverified), "What numbers start with of which the fleet says nothing: Verified or Unverified.")
 	flags.StringVar(&f.until, "until", "", "When it ends, as in RFC 3339; events after it are not played. The last event if left out.")
 	flags.StringVarP(&f.output, "output", "o", "table", "How to write the result: table, or json for one object a line.")
