@@ -78,11 +78,11 @@ vet: ## Run go vet.
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint, with kube-api-linter on the API types.
-	$(GOLANGCI_LINT) run ./...
+	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
 
 .PHONY: lint-fix
 lint-fix: $(GOLANGCI_LINT) ## Run golangci-lint and make the repairs that it knows.
-	$(GOLANGCI_LINT) run --fix ./...
+	$(GOLANGCI_LINT) run --allow-parallel-runners --fix ./...
 
 .PHONY: verify-generated
 verify-generated: $(CONTROLLER_GEN) # Are the generated files what make generate would write?
