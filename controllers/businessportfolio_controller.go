@@ -119,8 +119,10 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage}
 	var lastReport int64
 	facts.Reports, lastReport = reportsAfter(r.Ledger, portfolioSubject(portfolio), portfolio.Status.ObservedReport)
+	ofNumbers, later := r.reportsOf(portfolio.Name, numbers, &state, now)
+	facts.Reports = append(facts.Reports, ofNumbers...)
 	var transitions []rules.Transition
-	brought, brings := highest(numbers)
+	brought, brings := highest(portfolio, numbers)
 	switch {
 	case !evaluated && brings:
 		state = rules.Initial(policy.Policy, facts.Verification, now) // its numbers have lived through what was before
@@ -128,9 +130,6 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 		state = rules.Initial(policy.Policy, facts.Verification, began(facts, now))
 	case portfolio.Status.PolicyName != policy.Name || portfolio.Status.PolicyGeneration != policy.generation:
 		state, transitions = rules.Adopt(policy.Policy, state, now)
-	}
-	for i := range numbers {
-		facts.Reports = append(facts.Reports, r.reportsOf(&numbers[i], &state)...)
 	}
 	standing, err := r.standing(ctx, numbers, state.EvaluatedAt, now)
 	if err != nil {
@@ -153,7 +152,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	want.Explanation = rules.Explain(policy.Policy, facts, state, rules.TierCause(want.History), now)
 	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+policy.Name+" ran on all that was received.")
 	set.restricted(&want.Restriction, want.Tier.Limit)
-	return transitions, wakeUp{policy: policy.Policy, usage: usage, next: next}, nil
+	return transitions, wakeUp{policy: policy.Policy, usage: usage, next: earliest(next, later)}, nil
 }
 
 // members are the numbers that share the portfolio's limit, and the policy that it is governed by.
@@ -170,33 +169,36 @@ func (r *BusinessPortfolioReconciler) members(ctx context.Context, portfolio *v1
 	if err != nil {
 		return nil, governing{}, err
 	}
-	// By age, so that of two with the same phone number the one that counts comes first.
-	slices.SortFunc(numbers, func(a, b v1alpha1.PhoneNumber) int {
-		if older(&a, &b) {
-			return -1
+	var members []v1alpha1.PhoneNumber
+	for i := range numbers {
+		n := &numbers[i]
+		if !n.DeletionTimestamp.IsZero() || n.Spec.PolicyName != "" && n.Spec.PolicyName != policy.Name {
+			continue
 		}
-		return 1
-	})
-	seen := map[string]bool{}
-	return slices.DeleteFunc(numbers, func(n v1alpha1.PhoneNumber) bool {
-		if !n.DeletionTimestamp.IsZero() || n.Spec.PolicyName != "" && n.Spec.PolicyName != policy.Name || seen[n.Spec.PhoneNumber] {
-			return true
+		// Of several resources with the same phone number, here or elsewhere, usage counts for one.
+		other, err := before(ctx, r.Client, n)
+		if err != nil {
+			return nil, governing{}, err
 		}
-		seen[n.Spec.PhoneNumber] = true
-		return false
-	}), policy, nil
+		if other == nil {
+			members = append(members, *n)
+		}
+	}
+	return members, policy, nil
 }
 
 // highest is the highest limit among the numbers that had one of their own until now, and join the portfolio; false if there
-// are none.
-func highest(numbers []v1alpha1.PhoneNumber) (limit int64, any bool) {
+// are none. A portfolio that was created again finds at its numbers the limit that it had.
+func highest(portfolio *v1alpha1.BusinessPortfolio, numbers []v1alpha1.PhoneNumber) (limit int64, found bool) {
+	again := portfolio.Status.Tier.Name == ""
 	for i := range numbers {
 		n := &numbers[i].Status
-		if n.Tier.Name != "" && n.Portfolio == "" && numbers[i].Spec.Activity != v1alpha1.Suspended && (!any || rules.Above(n.Tier.Limit, limit)) {
-			limit, any = n.Tier.Limit, true
+		brings := n.Tier.Name != "" && (n.Portfolio == "" || again && n.Portfolio == portfolio.Name)
+		if brings && numbers[i].Spec.Activity != v1alpha1.Suspended && (!found || rules.Above(n.Tier.Limit, limit)) {
+			limit, found = n.Tier.Limit, true
 		}
 	}
-	return limit, any
+	return limit, found
 }
 
 // count has the ledger count what the numbers send together.
@@ -229,26 +231,41 @@ func declaredVerification(portfolio *v1alpha1.BusinessPortfolio, numbers []v1alp
 	return v1alpha1.Unverified
 }
 
-// reportsOf are Meta's reports of a number that are about the portfolio: of its limit and of its verification. Those that the
-// state already has are older than the last that it knows.
-func (r *BusinessPortfolioReconciler) reportsOf(number *v1alpha1.PhoneNumber, state *rules.State) []rules.Report {
-	var news []rules.Report
-	for _, report := range r.Ledger.Reports(number.Spec.PhoneNumber, 0) {
-		at := time.Unix(report.At, 0)
-		known := state.LimitReported
-		switch report.Kind {
-		case ledger.LimitReport:
-		case ledger.VerificationReport:
-			known = state.VerificationReported
-		default:
-			continue
-		}
-		// What was said of a number before it had a part in the portfolio says nothing about the portfolio.
-		if at.After(known) && at.After(state.TierSince) {
+// reportsOf are Meta's reports of the numbers that are about the portfolio: of the limit and of the verification, since each
+// has a part in it. Those that the state already has are older than the last that it knows. One from ahead of the clock waits
+// until then: later is when the first of them is due.
+func (r *BusinessPortfolioReconciler) reportsOf(portfolio string, numbers []v1alpha1.PhoneNumber, state *rules.State, now time.Time) (news []rules.Report, later time.Time) {
+	for i := range numbers {
+		phone := numbers[i].Spec.PhoneNumber
+		for _, report := range r.Ledger.Reports(phone, joinedAt(r.Ledger, &numbers[i], portfolio)) {
+			at := time.Unix(report.At, 0).UTC()
+			switch {
+			case report.Kind == ledger.LimitReport && at.After(state.LimitReported) && !at.Before(state.TierSince):
+			case report.Kind == ledger.VerificationReport && at.After(state.VerificationReported):
+			default:
+				continue
+			}
+			if at.After(now) {
+				later = earliest(later, at)
+				continue
+			}
 			news = append(news, reported(report))
 		}
 	}
-	return news
+	return news, later
+}
+
+// joinedAt is the sequence number of the last report of a number from before it had a part in a portfolio: of one that
+// comes from elsewhere, all that its status has seen.
+func joinedAt(book ledger.Ledger, number *v1alpha1.PhoneNumber, portfolio string) int64 {
+	last := number.Status.ObservedReport
+	if number.Status.Portfolio == portfolio {
+		last = number.Status.PortfolioReport
+	}
+	if book.LastReport(number.Spec.PhoneNumber) < last {
+		return 0 // another ledger
+	}
+	return last
 }
 
 func (r *BusinessPortfolioReconciler) sleep(portfolio *v1alpha1.BusinessPortfolio, want *v1alpha1.BusinessPortfolioStatus, wake wakeUp, now time.Time) ctrl.Result {

@@ -161,20 +161,29 @@ func templateStanding(t *v1alpha1.MessageTemplate) (rules.Standing, bool) {
 
 // onlyOne is a problem where an older resource has the same phone number: usage counts for one of them.
 func (r *PhoneNumberReconciler) onlyOne(ctx context.Context, number *v1alpha1.PhoneNumber) error {
-	same, err := numbersWith(ctx, r.Client, numberIndex, number.Spec.PhoneNumber)
-	if err != nil {
+	other, err := before(ctx, r.Client, number)
+	if err != nil || other == nil {
 		return err
+	}
+	which := fmt.Sprintf("PhoneNumber %q", other.Name)
+	if other.Namespace != number.Namespace {
+		which = "A PhoneNumber of another namespace" // whose, is not everyone's business
+	}
+	return &problem{reason: v1alpha1.ReasonDuplicateNumber, stalled: true, message: which + ", which is older, has the same spec.phoneNumber: delete one of the two."}
+}
+
+// before is an older resource with the same phone number; nil if there is none.
+func before(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneNumber) (*v1alpha1.PhoneNumber, error) {
+	same, err := numbersWith(ctx, reader, numberIndex, number.Spec.PhoneNumber)
+	if err != nil {
+		return nil, err
 	}
 	for i := range same {
 		if other := &same[i]; other.UID != number.UID && other.DeletionTimestamp.IsZero() && older(other, number) {
-			which := fmt.Sprintf("PhoneNumber %q", other.Name)
-			if other.Namespace != number.Namespace {
-				which = "A PhoneNumber of another namespace" // whose, is not everyone's business
-			}
-			return &problem{reason: v1alpha1.ReasonDuplicateNumber, stalled: true, message: which + ", which is older, has the same spec.phoneNumber: delete one of the two."}
+			return other, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 func older(a, b *v1alpha1.PhoneNumber) bool {

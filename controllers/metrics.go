@@ -139,10 +139,11 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 		if policy := policies[n.Status.PolicyName]; policy != nil {
 			own := rules.Used(policy, ledger.Subject{Ledger: f.Ledger, Name: n.Spec.PhoneNumber}, now)
 			gauge(ownUsedDesc, float64(own))
-			if n.Status.Portfolio != "" {
-				own = rules.Used(policy, ledger.Subject{Ledger: f.Ledger, Name: ledger.GroupSubject(n.Status.Portfolio)}, now)
+			if n.Status.Portfolio == "" {
+				gauge(usedDesc, float64(own))
+			} else if used, known := f.together(policy, n.Status.Portfolio, now); known {
+				gauge(usedDesc, used)
 			}
-			gauge(usedDesc, float64(own))
 		}
 		gauge(usersDesc, float64(f.Ledger.Count(n.Spec.PhoneNumber, ledger.Users, now.Add(-week), now)))
 		if deadline := n.Status.NextDeadlineTime; !deadline.IsZero() {
@@ -179,12 +180,21 @@ func (f *Fleet) portfolios(ctx context.Context, policies map[string]*rules.Polic
 			gauge(portfolioLimitDesc, float64(p.Status.Tier.Limit))
 		}
 		if policy := policies[p.Status.PolicyName]; policy != nil {
-			gauge(portfolioUsedDesc, float64(rules.Used(policy, ledger.Subject{Ledger: f.Ledger, Name: ledger.GroupSubject(p.Name)}, now)))
+			if used, known := f.together(policy, p.Name, now); known {
+				gauge(portfolioUsedDesc, used)
+			}
 		}
 		if p.Status.Numbers != nil {
 			gauge(portfolioNumbersDesc, float64(*p.Status.Numbers))
 		}
 	}
+}
+
+// together is how much the numbers of a portfolio have used; false until it is known which those are, after a start: no
+// figure is better than one that shows room.
+func (f *Fleet) together(policy *rules.Policy, portfolio string, now time.Time) (float64, bool) {
+	group := ledger.GroupSubject(portfolio)
+	return float64(rules.Used(policy, ledger.Subject{Ledger: f.Ledger, Name: group}, now)), f.Ledger.Known(group)
 }
 
 func (f *Fleet) templates(ctx context.Context, metrics chan<- prometheus.Metric) {

@@ -139,6 +139,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	counted(want, policy, facts, state)
 	if known.portfolio != nil {
 		shared(want, known.portfolio)
+		want.PortfolioReport = joinedAt(r.Ledger, number, in)
 	}
 	want.Quality.Feedback = feedbackStatus(r.Ledger, number.Spec.PhoneNumber, policy, now)
 	want.Flag.Appeal = appealOf(number, want)

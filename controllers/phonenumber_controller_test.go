@@ -203,6 +203,19 @@ func TestADeliveryAheadOfTheClockCountsWhenTheClockIsThere(t *testing.T) {
 	}
 }
 
+func TestAComplaintAheadOfTheClockCountsWhenTheClockIsThere(t *testing.T) {
+	b := newBench(t)
+	number := b.create("netcore")
+	b.reconcile(number)
+	ahead := ledger.Entry{Number: number.Spec.PhoneNumber, Kind: ledger.Complained, User: 1, Message: 1, At: b.clock.Now().Add(2 * time.Second).Unix(),
+		Did: ledger.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)}
+	_, err := b.Ledger.Append(b.ctx, ledger.Batch{Entries: []ledger.Entry{ahead}}, b.clock.Now())
+	b.must(err)
+	if result := b.reconcile(number); result.RequeueAfter != 2*time.Second {
+		t.Errorf("it wakes after %s, not after 2 s", result.RequeueAfter)
+	}
+}
+
 func TestWhileRestrictedDeliveriesAreNotWrittenOneByOne(t *testing.T) {
 	b := newBench(t)
 	number := b.create("netcore")

@@ -33,8 +33,11 @@ type wakeUp struct {
 // until is the first of: the next deadline of the rules, the refresh of the counts in the status, and an event that is
 // stamped ahead of our clock, which counts once the clock is there. Zero if there is none.
 func (w *wakeUp) until(refresh, now time.Time) time.Time {
-	ahead := w.usage.Nth(v1alpha1.MeasureMessages, 1, now, now.Add(ledger.Ahead))
-	return earliest(earliest(w.next, ahead), refresh)
+	wake := earliest(w.next, refresh)
+	for _, measure := range [...]v1alpha1.Measure{v1alpha1.MeasureMessages, rules.MeasureReached, rules.MeasureComplaining} {
+		wake = earliest(wake, w.usage.Nth(measure, 1, now, now.Add(ledger.Ahead)))
+	}
+	return wake
 }
 
 // sleepUntil is the result that brings a resource back at an instant; zero for not before news.

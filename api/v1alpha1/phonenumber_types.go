@@ -651,6 +651,12 @@ type PhoneNumberStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	Portfolio string `json:"portfolio,omitempty"`
 
+	// portfolioReport is the sequence number of the last of Meta's reports from before the number had a part in the portfolio.
+	// Those after it are about what the portfolio shares.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	PortfolioReport int64 `json:"portfolioReport,omitempty"`
+
 	// state is what the number can do now: Blocked, Pending, Offline, Restricted, Flagged or Connected.
 	// +optional
 	State State `json:"state,omitempty"`

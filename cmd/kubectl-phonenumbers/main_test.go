@@ -49,7 +49,7 @@ func TestSimulateTableWithFleetAndPolicyFromFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, stdout, stderr := play(t, lowAndBack, "simulate", "--policy", file(t, "mine.yaml", string(policy)), "--events", "-", "--fleet", "../../config/samples/fleet.yaml")
-	if code != 0 || stderr != "" || !strings.HasPrefix(stdout, "TIME ") || strings.Count(stdout, "\n") != 3+1+1+1+7 {
+	if code != 0 || stderr != "" || !strings.HasPrefix(stdout, "TIME ") || strings.Count(stdout, "\n") != 3+1+1+1+9 {
 		t.Errorf("code %d, %s\n%s", code, stderr, stdout)
 	}
 }
@@ -57,11 +57,33 @@ func TestSimulateTableWithFleetAndPolicyFromFiles(t *testing.T) {
 // Bad input is one line on the standard error, the exit code 1, and nothing that looks like a result.
 func TestSimulateRefuses(t *testing.T) {
 	bad := file(t, "bad.yaml", "kind: [")
+	plan, events := file(t, "plan.yaml", warmup), file(t, "events.jsonl", lowAndBack)
 	for _, test := range []struct {
 		args, want string
 	}{
 		{"simulate --events -", `required flag(s) "policy" not set`},
-		{"simulate --policy netcore", `required flag(s) "events" not set`},
+		{"simulate --policy netcore", "at least one of the flags in the group [events plan] is required"},
+		{"simulate --policy netcore --events - --plan -", "if any flags in the group [events plan] are set none of the others can be"},
+		{"simulate --policy netcore --plan /nowhere", "--plan: open /nowhere: no such file"},
+		{"simulate --policy netcore --plan " + bad, "--plan: yaml: "},
+		{"simulate --policy netcore --events - --write-events /nowhere/a", "--write-events: goes with --plan"},
+		{"simulate --policy netcore --plan " + plan + " --write-events /nowhere/a", "--write-events: open /nowhere/a: no such file"},
+		{"simulate --policy netcore --plan " + plan + " --chart /nowhere/a", "--chart: open /nowhere/a: no such file"},
+		{"forecast", `required flag(s) "policy" not set`},
+		{"forecast --policy netcore --tier 1K", "--tier: is not a tier of policy netcore: those are 1, 2, 3"},
+		{"forecast --policy netcore --from monday", "--from: must be a time as in RFC 3339, like 2026-03-02T10:00:00Z"},
+		{"forecast --policy netcore --used -1", "--used: must be a whole number from 0 to 1000000000"},
+		{"forecast --policy netcore --achieved -1", "--achieved: must be a whole number from 0 to 1000000000"},
+		{"forecast --policy netcore --per-day 0", "--per-day: must be a whole number from 1 to 5000000"},
+		{"forecast --policy netcore --grow 20", "--per-day: is missing: --grow and --hours are about the users of a day"},
+		{"forecast --policy netcore --per-day 1 --grow NaN", "--grow: must be a percentage from -100 to 1000"},
+		{"forecast --policy netcore --per-day 1 --hours 9-18", "--hours: must be a stretch of the day"},
+		{"forecast --policy netcore --fleet /nowhere", "--fleet: open /nowhere"},
+		{"forecast --policy netcore --subject +15550100001", "--subject: goes with --events"},
+		{"forecast --policy netcore --events - --used 5", "if any flags in the group [events used] are set none of the others can be"},
+		{"forecast --policy netcore --events /nowhere", "--events: open /nowhere: no such file"},
+		{"forecast --policy netcore --events " + events + " --subject acme", "--subject: is not in these events"},
+		{"forecast --policy netcore -o yaml", "--output: must be table or json"},
 		{"simulate --policy meta-2019 --events -", `--policy: "meta-2019" is neither a file nor a policy that ships: those are botmaker, chat-api, `},
 		{"simulate --policy kustomization --events -", `--policy: "kustomization" is neither`},
 		{"simulate --policy " + bad + " --events -", "--policy: " + bad + ": "},
@@ -79,5 +101,49 @@ func TestSimulateRefuses(t *testing.T) {
 		if code != 1 || stdout != "" || !strings.HasPrefix(stderr, "Error: "+test.want) || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%s: code %d, %q %q, want %q", test.args, code, stdout, stderr, test.want)
 		}
+	}
+}
+
+const warmup = "start: 2026-03-02\nsends:\n- {days: 1-2, users: 800, grow: 20}\n"
+
+func TestSimulatePlan(t *testing.T) {
+	folder := t.TempDir()
+	events, page := filepath.Join(folder, "events.jsonl"), filepath.Join(folder, "page.html")
+	args := []string{"simulate", "--policy", "meta-2025", "--verification", "Verified", "-o", "json", "--until", "2026-03-04T00:00:00Z"}
+	const want = `{"time":"2026-03-03T10:51:56Z","subject":"+15550100001","reason":"UpgradePending","from":"2K","to":"10K","message":"1000 unique users within 7 d reach 50 % of the limit of 2000, as 10K requires: the tier rises at 2026-03-03 16:51:56 UTC"}
+{"time":"2026-03-03T16:51:56Z","subject":"+15550100001","reason":"TierUpgraded","from":"2K","to":"10K","message":"the limit rises from 2000 to 10000: all that 10K requires was met at 2026-03-03 10:51:56 UTC, and 6 h have passed"}
+{"time":"2026-03-04T00:00:00Z","subject":"+15550100001","final":true,"tier":"10K","limit":10000,"used":960,"quality":"Unknown","state":"Connected"}
+`
+	if code, stdout, stderr := play(t, warmup, append(args, "--plan", "-", "--write-events", events, "--chart", page)...); code != 0 || stdout != want || stderr != "" {
+		t.Errorf("code %d, %s\ngot\n%s\nwant\n%s", code, stderr, stdout, want)
+	}
+	if code, stdout, stderr := play(t, "", append(args, "--events", events)...); code != 0 || stdout != want || stderr != "" {
+		t.Errorf("as events: code %d, %s\ngot\n%s\nwant\n%s", code, stderr, stdout, want)
+	}
+	if content, err := os.ReadFile(page); err != nil || !bytes.Contains(content, []byte("+15550100001")) {
+		t.Errorf("the page: %v", err)
+	}
+
+	code, stdout, stderr := play(t, warmup, "simulate", "--policy", "quality-based", "--plan", "-")
+	if code != 0 || stderr != "" || !strings.Contains(stdout, "\n2    2026-03-03  960      960   0\n") {
+		t.Errorf("code %d, %s\n%s", code, stderr, stdout)
+	}
+}
+
+func TestForecast(t *testing.T) {
+	from := []string{"--from", "2026-03-02T00:00:00Z"}
+	for _, test := range []struct{ args, stdin, want string }{
+		{"--policy meta-2025 --verification Verified", "", `{"tier":"10K","limit":10000,"time":"2026-03-02T06:00:00Z","afterSeconds":21600,"users":1000,`},
+		{"--policy meta-2025 --tier 100K --used 10 --achieved 100", "", `{"tier":"Unlimited","limit":null,"time":"2026-03-02T06:00:00Z","afterSeconds":21600,"users":49900,`},
+		{"--policy meta-2025 --verification Verified --per-day 800 --grow 20", "", `{"tier":"10K","limit":10000,"time":"2026-03-03T16:51:56Z","afterSeconds":147116,"users":1000,`},
+		{"--policy quality-based --events - --from 2026-03-03T12:00:00Z", lowAndBack, `{"tier":"2","limit":10000,"time":"2026-03-10T10:00:00Z","afterSeconds":597600,"users":500,`},
+	} {
+		args := append([]string{"forecast", "-o", "json"}, append(from, strings.Fields(test.args)...)...)
+		if code, stdout, stderr := play(t, test.stdin, args...); code != 0 || !strings.HasPrefix(stdout, test.want) || stderr != "" {
+			t.Errorf("%s: code %d, %s\ngot\n%s\nwant\n%s", test.args, code, stderr, stdout, test.want)
+		}
+	}
+	if code, stdout, stderr := play(t, "", "forecast", "--policy", "botmaker"); code != 0 || !strings.HasPrefix(stdout, "botmaker, at 1 (limit 1000) at 2") || stderr != "" {
+		t.Errorf("code %d, %s\n%s", code, stderr, stdout)
 	}
 }

@@ -14,41 +14,60 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/config/policies"
 	"numberfleet.dev/numberfleet/internal/simulate"
+	"numberfleet.dev/numberfleet/internal/simulate/chart"
 )
 
 type simulateFlags struct {
 	policy, events, fleet, verification, until, output string
+	plan, writeEvents, chart                           string
 }
 
 func simulateCommand() *cobra.Command {
 	var f simulateFlags
 	cmd := &cobra.Command{
-		Use:   "simulate --policy NAME|FILE --events FILE|-",
-		Short: "Say what the rules would conclude from events, without a cluster",
+		Use:   "simulate --policy NAME|FILE {--events FILE|- | --plan FILE|-}",
+		Short: "Say what the rules would conclude from events or a plan, without a cluster",
 		Long: `Run the operator's rules over events, on the events' own time and without a cluster, and say what they conclude and when.
 
 Events are CloudEvents 1.0 in JSON, one per line, in order of time. Numbers start connected, unverified, of unknown quality and at
-the policy's start tier, unless the fleet or an event says otherwise.`,
+the policy's start tier, unless the fleet or an event says otherwise.
+
+A plan says in YAML how many users are messaged on which days, and what else will happen, such as a rating or the verification of the
+business. It is played to the end of its last day; what the limit does not allow is not sent, and counted:
+
+  start: 2026-03-02
+  sends:
+  - {days: 1-14, users: 800, grow: 20, replies: 5}
+  changes:
+  - {day: 9, at: 10:00, quality: Medium}
+
+All fields are in docs/simulator.md.`,
 		Example: `  # What becomes of a month of events under the rules of 2023?
   kubectl phonenumbers simulate --policy meta-2023 --events events.jsonl
 
   # The same for programs, a week beyond the last event.
-  kubectl phonenumbers simulate --policy meta-2023 --events - --until 2026-04-08T00:00:00Z -o json < events.jsonl`,
+  kubectl phonenumbers simulate --policy meta-2023 --events - --until 2026-04-08T00:00:00Z -o json < events.jsonl
+
+  # A warm-up as it is planned, and a page that shows it.
+  kubectl phonenumbers simulate --policy meta-2025 --verification Verified --plan warmup.yaml --chart warmup.html`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.policy, "policy", "", "The rules: a file with a MessagingPolicy, or one that ships: "+strings.Join(policies.Names(), ", ")+".")
 	flags.StringVar(&f.events, "events", "", "File with the events; - for the standard input.")
+	flags.StringVar(&f.plan, "plan", "", "File with a plan instead of events; - for the standard input.")
+	flags.StringVar(&f.writeEvents, "write-events", "", "File to write the plan's events to, as --events takes them.")
+	flags.StringVar(&f.chart, "chart", "", "File to draw the simulation in: one HTML page that needs nothing else.")
 	flags.StringVar(&f.fleet, "fleet", "", "File with manifests of the numbers that exist. Any other number is a portfolio of its own and has an escalation path.")
 	flags.StringVar(&f.verification, "verification", string(v1alpha1.Unverified), "What numbers start with of which the fleet says nothing: Verified or Unverified.")
-	flags.StringVar(&f.until, "until", "", "When it ends, as in RFC 3339; events after it are not played. The last event if left out.")
+	flags.StringVar(&f.until, "until", "", "When it ends, as in RFC 3339; events after it are not played. If left out, the last event or the end of the plan.")
 	flags.StringVarP(&f.output, "output", "o", "table", "How to write the result: table, or json for one object a line.")
-	for _, name := range []string{"policy", "events"} {
-		if err := cmd.MarkFlagRequired(name); err != nil {
-			panic(err) // there is no such flag
-		}
+	if err := cmd.MarkFlagRequired("policy"); err != nil {
+		panic(err) // there is no such flag
 	}
+	cmd.MarkFlagsMutuallyExclusive("events", "plan")
+	cmd.MarkFlagsOneRequired("events", "plan")
 	return cmd
 }
 
@@ -67,20 +86,81 @@ func (f *simulateFlags) run(cmd *cobra.Command) error {
 		return errors.New("--output: must be table or json")
 	}
 
-	events := cmd.InOrStdin()
-	if f.events != "-" {
-		file, err := os.Open(f.events)
-		if err != nil {
-			return fmt.Errorf("--events: %w", err)
-		}
-		defer file.Close()
-		events = file
+	if f.writeEvents != "" && f.plan == "" {
+		return errors.New("--write-events: goes with --plan")
 	}
-	result, err := simulate.Run(cmd.Context(), config, events)
+	var recorder *chart.Recorder
+	if f.chart != "" {
+		recorder = chart.NewRecorder(config.Policy.Policy)
+		config.Observer = recorder
+	}
+	result, err := f.play(cmd, config)
 	if err != nil {
 		return err
 	}
+	if recorder != nil {
+		if err := create("--chart", f.chart, func(to io.Writer) error { return chart.Write(to, config.Policy.Name, recorder, &result) }); err != nil {
+			return err
+		}
+	}
 	return write(&result, cmd.OutOrStdout())
+}
+
+// play plays the events or the plan.
+func (f *simulateFlags) play(cmd *cobra.Command, config simulate.Config) (result simulate.Result, err error) {
+	if f.plan == "" {
+		events, err := open(cmd, "--events", f.events)
+		if err != nil {
+			return result, err
+		}
+		defer events.Close()
+		return simulate.Run(cmd.Context(), config, events)
+	}
+	file, err := open(cmd, "--plan", f.plan)
+	if err != nil {
+		return result, err
+	}
+	defer file.Close()
+	plan, err := simulate.ReadPlan(file)
+	if err != nil {
+		return result, fmt.Errorf("--plan: %w", err)
+	}
+	if f.writeEvents == "" {
+		return simulate.RunPlan(cmd.Context(), config, plan)
+	}
+	err = create("--write-events", f.writeEvents, func(to io.Writer) error {
+		result, err = simulate.WritePlan(cmd.Context(), config, plan, to)
+		return err
+	})
+	return result, err
+}
+
+// open opens a file to read; - is the standard input.
+func open(cmd *cobra.Command, flag, name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(cmd.InOrStdin()), nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return file, nil
+}
+
+// create writes a file.
+func create(flag, name string, write func(io.Writer) error) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", flag, err)
+	}
+	if err := write(file); err != nil {
+		_ = file.Close() // the first error is the one to tell
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return fmt.Errorf("%s: %w", flag, err)
+	}
+	return nil
 }
 
 func (f *simulateFlags) config() (config simulate.Config, err error) {

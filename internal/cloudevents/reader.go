@@ -21,7 +21,7 @@ const (
 	// maxSource is how long a source may be, in bytes: it is a URI.
 	maxSource = 2048
 	maxLimit  = 1_000_000_000
-	// maxKept is how many numbers and sources a reader keeps so as to have each once in memory.
+	// maxKept is how many numbers, sources and templates a reader keeps so as to have each once in memory.
 	maxKept = 1 << 16
 )
 
@@ -106,7 +106,7 @@ func (r *Reader) parse(line []byte) (Event, error) {
 	return p.event, nil
 }
 
-// keep is text as a string of which there is one only: numbers and sources come again and again.
+// keep is text as a string of which there is one only: numbers, sources and templates come again and again.
 func (r *Reader) keep(text []byte) string {
 	if kept, ok := r.kept[string(text)]; ok {
 		return kept
@@ -189,7 +189,7 @@ func (p *parser) data() {
 		e.Number = p.number()
 		e.User = string(p.required("user", maxText))
 		e.MessageID = string(p.required("messageID", maxText))
-		e.Template = string(p.optional("template", maxText))
+		e.Template = p.reader.keep(p.optional("template", maxText))
 	case MessageReceived:
 		e.Number = p.number()
 		e.User = string(p.required("user", maxText))
@@ -217,7 +217,7 @@ func (p *parser) data() {
 		p.numberOrPortfolio()
 		e.Verification = p.choice("business", verifications)
 	case TemplateReported:
-		e.Template = string(p.required("template", maxText))
+		e.Template = p.reader.keep(p.required("template", maxText))
 		if p.has("number") {
 			e.Number = p.number()
 		}

@@ -63,6 +63,44 @@ func BenchmarkMemory(b *testing.B) {
 	})
 }
 
+// Entries per second made durable and counted where all numbers are in groups, by numbers in each.
+func BenchmarkAppendInGroups(b *testing.B) {
+	for _, size := range []int{0, 2, 20} {
+		b.Run(fmt.Sprintf("numbers=%d", size), func(b *testing.B) {
+			l, err := Open(b.TempDir(), Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for i := 0; size > 0 && i < 20; i += size {
+				var names []string
+				for j := range size {
+					names = append(names, fmt.Sprint("+1555010", i+j))
+				}
+				if err := l.Group(fmt.Sprint(i), names); err != nil {
+					b.Fatal(err)
+				}
+			}
+			var next atomic.Uint64
+			b.SetParallelism(64 / runtime.GOMAXPROCS(0))
+			const batch = 100
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					entries := deliveries(&next, 20, 1_000_000, batch)
+					now := time.Unix(entries[batch-1].At, 0)
+					if _, err := l.Append(context.Background(), Batch{Entries: entries}, now); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+			b.ReportMetric(batch*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+			b.StopTimer()
+			if err := l.Close(); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
 func deliveries(next *atomic.Uint64, numbers, users, n int) []Entry {
 	entries := make([]Entry, n)
 	for i := range entries {
@@ -149,6 +187,86 @@ func BenchmarkRecord(b *testing.B) {
 			}
 			b.ReportMetric(float64(longest.Microseconds()), "longest-us")
 		})
+	}
+}
+
+// fillGroup gives numbers with some users each of their own, who have two keys each where they are paired.
+func fillGroup(numbers, users int, paired bool) (*Embedded, []string) {
+	l := OpenMemory()
+	names := make([]string, numbers)
+	for i := range names {
+		names[i] = fmt.Sprint("+1555010", i)
+		var batch Batch
+		for j := range users {
+			user := UserKey(i*users+j+1) << 1
+			e := Entry{Number: names[i], Kind: Delivered, User: user, Message: MessageKey(user), At: begin.Unix() + int64(j%day)}
+			if paired {
+				e.Alias = user | 1
+			}
+			batch.Entries = append(batch.Entries, e)
+		}
+		if _, err := l.Append(context.Background(), batch, begin.Add(24*time.Hour)); err != nil {
+			panic(err)
+		}
+	}
+	return l, names
+}
+
+// Time to record one event in memory for a number that is in a group of a million users.
+func BenchmarkRecordInGroup(b *testing.B) {
+	const users = 1_000_000
+	for _, numbers := range []int{0, 2, 20} {
+		for name, user := range map[string]func(i, number int) UserKey{
+			"new user": func(i, number int) UserKey { return UserKey(i+users+1) << 1 },
+			"a user of the number": func(_, number int) UserKey {
+				return UserKey(number*users/max(1, numbers)+rand.IntN(users/max(1, numbers))+1) << 1
+			},
+			"a user of any of the numbers": func(int, int) UserKey { return UserKey(rand.IntN(users)+1) << 1 },
+		} {
+			b.Run(fmt.Sprintf("numbers=%d/%s", numbers, name), func(b *testing.B) {
+				l, names := fillGroup(max(1, numbers), users/max(1, numbers), false)
+				defer func() { _ = l.Close() }()
+				if err := l.Group("g", names[:numbers]); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					number := i % len(names)
+					l.scope(names[number]).record(event{
+						kind: Delivered, user: newKey(user(i, number)), print: uint32(i+users) & (1<<printBits - 1), at: uint32(begin.Unix()) + uint32(day+i/100),
+					})
+					i++
+				}
+			})
+		}
+	}
+}
+
+// Memory per user of numbers in a group, and time to declare it.
+func BenchmarkGroup(b *testing.B) {
+	const users = 1_000_000
+	for _, numbers := range []int{2, 20} {
+		for _, paired := range []bool{false, true} {
+			b.Run(fmt.Sprintf("numbers=%d/paired=%t", numbers, paired), func(b *testing.B) {
+				for range b.N {
+					b.StopTimer()
+					none := heap()
+					l, names := fillGroup(numbers, users/numbers, paired)
+					alone := heap()
+					b.StartTimer()
+					if err := l.Group("g", names); err != nil {
+						b.Fatal(err)
+					}
+					b.StopTimer()
+					b.ReportMetric(float64(alone-none)/users, "B/user-alone")
+					b.ReportMetric(float64(heap()-none)/users, "B/user")
+					if err := l.Close(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }
 

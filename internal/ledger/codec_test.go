@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"reflect"
 	"testing"
 	"time"
@@ -16,14 +17,18 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 		numbers := rapid.SampledFrom([]string{"+1", "+22", number})
 		var rec record
 		for range rapid.IntRange(0, 10).Draw(t, "entries") {
-			rec.entries = append(rec.entries, Entry{
+			e := Entry{
 				Number:  numbers.Draw(t, "number"),
-				Kind:    rapid.SampledFrom([]Kind{Delivered, Received}).Draw(t, "kind"),
+				Kind:    rapid.SampledFrom([]Kind{Delivered, Received, Complained}).Draw(t, "kind"),
 				User:    UserKey(rapid.Uint64Min(1).Draw(t, "user")),
 				Alias:   UserKey(rapid.SampledFrom([]uint64{0, 5, 1 << 63}).Draw(t, "alias")),
 				Message: MessageKey(rapid.SampledFrom([]uint64{0, 5, 1 << 63}).Draw(t, "message")),
 				At:      rapid.Int64Range(1, maxTime).Draw(t, "at"),
-			})
+			}
+			if e.Kind == Complained {
+				e.Did = someComplaint(t)
+			}
+			rec.entries = append(rec.entries, e)
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "reports") {
 			rec.reports = append(rec.reports, Report{
@@ -45,6 +50,37 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 	})
 }
 
+// Rows of the journal and of numbers that were written before there were complaints and reach are read, and written, as
+// they were.
+func TestOldRows(t *testing.T) {
+	row := func(digits string) []byte {
+		b, err := hex.DecodeString(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	journal := row("01010c2b313535353031303030303102c10001000000000000000200000000000000030000000000000080cabeae0d020001000000000000000a" +
+		"0100075175616c69747980cabeae0d034c6f7706626c6f636b730100901c80e90fb70fc3ab")
+	want := record{
+		entries: []Entry{
+			{Number: number, Kind: Delivered, User: 1, Alias: 2, Message: 3, At: begin.Unix()},
+			{Number: number, Kind: Received, User: 1, At: begin.Unix() + 5},
+		},
+		reports: []Report{{Number: number, Kind: QualityReport, At: begin.Unix(), Value: "Low", Reason: "blocks"}},
+		windows: []configured{{number, Windows{Service: time.Hour, Conversation: 72 * time.Hour}}},
+	}
+	var rec record
+	if err := rec.decode(journal); err != nil || !reflect.DeepEqual(rec, want) || !bytes.Equal(rec.encode(nil), journal) {
+		t.Errorf("%+v, %v", rec, err)
+	}
+	saved := row("01e0f3b7ab0d901c80e90f010101075175616c69747980cabeae0d034c6f7706626c6f636b7302010001010102cc6e7e26")
+	s := newScope(number)
+	if err := s.decode(saved); err != nil || s.windows != newLengths(want.windows[0].windows) || len(s.complaints) > 0 || len(s.reports) != 1 || !bytes.Equal(s.encode(s.rows), saved) {
+		t.Errorf("%+v, %v", s.windows, err)
+	}
+}
+
 // sealed gives a fuzzed row a right checksum, so that what is behind it is reached too.
 func sealed(body []byte) []byte { return seal(bytes.Clone(body)) }
 
@@ -61,6 +97,8 @@ func fuzzedLedger(tb testing.TB) *Embedded {
 			{Number: number, Kind: Delivered, User: 1, Message: 2, At: at + 1},
 			{Number: number, Kind: Received, User: 2, Alias: 3, At: at + 2},
 			{Number: number, Kind: Received, User: 1, At: at - 2},
+			{Number: number, Kind: Complained, Did: 0x11, User: 4, Message: 1, At: at},
+			{Number: number, Kind: Complained, Did: 0x46, User: 2, Message: 2, At: at},
 		},
 		Reports: []Report{{Number: number, Kind: QualityReport, At: at, Value: "Low", Reason: "blocks"}},
 	}, begin)
@@ -73,9 +111,12 @@ func fuzzedLedger(tb testing.TB) *Embedded {
 // No row of the journal, whatever is in it, does more than fail to be read, and what is read can be counted.
 func FuzzDecodeJournal(f *testing.F) {
 	rec := record{
-		entries: []Entry{{Number: number, Kind: Delivered, User: 1, Alias: 2, Message: 3, At: begin.Unix()}},
+		entries: []Entry{
+			{Number: number, Kind: Delivered, User: 1, Alias: 2, Message: 3, At: begin.Unix()},
+			{Number: number, Kind: Complained, Did: 0x23, User: 1, Message: 3, At: begin.Unix()},
+		},
 		reports: []Report{{Number: number, Kind: QualityReport, At: begin.Unix(), Value: "Low"}},
-		windows: []configured{{number, Windows{Service: time.Hour}}},
+		windows: []configured{{number, Windows{Service: time.Hour, Reach: true}}},
 	}
 	f.Add(body(rec.encode(nil)))
 	f.Add([]byte{codecVersion, 0, 0, 0, 0})

@@ -57,6 +57,13 @@ func (p *points) reset() {
 	}
 }
 
+func (p *points) size() (n int) {
+	for i := range p {
+		n += len(p[i])
+	}
+	return n
+}
+
 // subject is what can be asked for counts: a number or a group.
 type subject interface {
 	rlock()

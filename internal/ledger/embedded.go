@@ -76,7 +76,7 @@ const (
 	maxNumber           = 64             // bytes
 )
 
-// ErrInvalid is wrapped by the errors of Append and Configure about what they were given; trying again is no use.
+// ErrInvalid is wrapped by the errors of Append, Configure and Group about what they were given; trying again is no use.
 var ErrInvalid = errors.New("invalid")
 
 // The store's keys.
@@ -499,6 +499,7 @@ func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
 			ev.print = newPrint(entry.Message)
 		case Complained:
 			ev.print = entry.Did.print(entry.Message)
+		case Received: // has no message
 		}
 		note(s.number, s.record(ev))
 	}
@@ -760,10 +761,12 @@ func (e *Embedded) LastReport(number string) int64 {
 }
 
 // Known implements Ledger. Windows alone do not make a number known.
-func (e *Embedded) Known(number string) bool {
-	s := e.scope(number)
+func (e *Embedded) Known(subject string) bool {
+	e.scopesMu.RLock()
+	s, g := e.scopes[subject], e.groups[subject]
+	e.scopesMu.RUnlock()
 	if s == nil {
-		return false
+		return g != nil
 	}
 	s.rlock()
 	defer s.runlock()

@@ -485,6 +485,7 @@ func TestInvalidBatches(t *testing.T) {
 		"Kind":    func(e *Entry) { e.Kind = 7 },
 		"User":    func(e *Entry) { e.User = 0 },
 		"Message": func(e *Entry) { e.Message = 0 },
+		"Did":     func(e *Entry) { e.Kind, e.Did = Complained, 0x17 },
 		"At":      func(e *Entry) { e.At = now.Add(Ahead).Unix() + 1 },
 	} {
 		bad := good

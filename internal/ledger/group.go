@@ -27,7 +27,8 @@ type group struct {
 
 	users         []key // whose points are in before
 	before, after points
-	found         gathered
+	changing      *scope // the number at which something changes
+	found, others gathered
 }
 
 func newGroup() *group { return &group{names: newNames()} }
@@ -79,23 +80,46 @@ func (in *gathered) order() {
 	}
 }
 
+// read puts together in one what a number knows about the user of the keys, and says whether that is anything.
+func (in *gathered) read(s *scope) bool {
+	known := false
+	for _, k := range in.keys {
+		switch {
+		case !known:
+			known = s.look(k, &in.one)
+		case s.look(k, &in.two):
+			in.one.join(&in.two)
+		}
+	}
+	return known
+}
+
 // gather puts together what is known about the user of a key.
 func (g *group) gather(user key, in *gathered) {
+	g.gatherBut(nil, user, in)
+	in.order()
+}
+
+// gatherBut is gather without one of the numbers, and without order.
+func (g *group) gatherBut(one *scope, user key, in *gathered) {
 	in.reset()
 	in.keys = g.keys(user, in.keys[:0])
 	for _, s := range g.members {
-		known := false
-		for _, k := range in.keys {
-			switch {
-			case !known:
-				known = s.look(k, &in.one)
-			case s.look(k, &in.two):
-				in.one.join(&in.two)
-			}
-		}
-		if known {
+		if s != one && in.read(s) {
 			in.add(s.windows, &in.one, g.windows.reach)
 		}
+	}
+}
+
+// regather is gather where others has what gatherBut gave without the number.
+func (g *group) regather(s *scope, others, in *gathered) {
+	in.numbers = others.numbers
+	in.keys = append(in.keys[:0], others.keys...)
+	for on := range in.times {
+		in.times[on] = append(in.times[on][:0], others.times[on]...)
+	}
+	if in.read(s) {
+		in.add(s.windows, &in.one, g.windows.reach)
 	}
 	in.order()
 }
@@ -136,8 +160,17 @@ func (g *group) set(members []*scope) {
 	g.rebuild()
 }
 
-// begin is called before something changes that is known about users, by any of their keys, and end after it.
-func (g *group) begin(users ...key) {
+// begin is called before something changes that a number knows about a user, beginAll before keys become one user or much
+// changes at once, and end after it.
+func (g *group) begin(s *scope, user key) {
+	g.changing = s
+	g.users = append(g.users[:0], user)
+	g.gatherBut(s, user, &g.others)
+	g.points(&g.before)
+}
+
+func (g *group) beginAll(users ...key) {
+	g.changing = nil
 	g.users = append(g.users[:0], users...)
 	g.points(&g.before)
 }
@@ -149,22 +182,29 @@ func (g *group) end() {
 
 // points are those of g.users, each user once.
 func (g *group) points(to *points) {
-	if len(g.users) > 1 {
-		for i, k := range g.users {
-			g.users[i] = g.one(k)
-		}
-		slices.Sort(g.users)
-		g.users = slices.Compact(g.users)
-	}
 	to.reset()
+	if g.changing != nil {
+		g.regather(g.changing, &g.others, &g.found)
+		g.walk(&g.found, to)
+		return
+	}
+	for i, k := range g.users {
+		g.users[i] = g.one(k)
+	}
+	slices.Sort(g.users)
+	g.users = slices.Compact(g.users)
+	some := g.users[:0]
 	for _, user := range g.users {
+		had := to.size()
 		g.gather(user, &g.found)
 		g.walk(&g.found, to)
-	}
-	if len(g.users) > 1 {
-		for on := range to {
-			slices.Sort(to[on])
+		if to.size() > had {
+			some = append(some, user) // who has none before users become one, or are swept, has none after it
 		}
+	}
+	g.users = some
+	for on := range to {
+		slices.Sort(to[on])
 	}
 }
 
@@ -245,6 +285,7 @@ func (g *group) advance(horizon int64) {
 // rebuild makes all anew from the numbers.
 func (g *group) rebuild() {
 	g.names, g.windows, g.horizon = newNames(), lengths{}, 0
+	var pairs [][2]key
 	for i, s := range g.members {
 		if i == 0 {
 			g.windows = s.windows
@@ -253,10 +294,15 @@ func (g *group) rebuild() {
 		for _, p := range s.all() {
 			for _, is := range p.slots {
 				if is.isAlias() {
-					g.link(is.rank().key(), is.alias())
+					pairs = append(pairs, [2]key{is.rank().key(), is.alias()})
 				}
 			}
 		}
+	}
+	// By key, as tables are quick to fill in any order but that of ranks.
+	slices.SortFunc(pairs, func(a, b [2]key) int { return cmp.Compare(a[0], b[0]) })
+	for _, pair := range pairs {
+		g.link(pair[0], pair[1])
 	}
 	// Keys by user and number, so that what is gathered about a user comes together without a look at every number.
 	type place struct {
@@ -338,11 +384,21 @@ func (g *group) again(on line, from, to int64, call func(at uint32)) {
 }
 
 func (g *group) complained(call func(user key, c delivery)) {
+	var users []key
 	for _, s := range g.members {
-		for k, complaints := range s.complaints {
-			user := g.one(k)
-			for _, c := range complaints {
-				call(user, c)
+		for k := range s.complaints {
+			users = append(users, g.one(k))
+		}
+	}
+	slices.Sort(users)
+	var in gathered
+	for _, user := range slices.Compact(users) {
+		in.keys = g.keys(user, in.keys[:0])
+		for _, s := range g.members {
+			if in.read(s) {
+				for _, c := range in.one.complaints {
+					call(user, c)
+				}
 			}
 		}
 	}

@@ -1,5 +1,5 @@
-// Package ledger knows who was messaged when: exact rolling counts of users, conversations and messages for every
-// number, durable and right under redelivery, late and out-of-order events.
+// Package ledger knows who was messaged when, and who complained: exact rolling counts of users, conversations and
+// messages for every number and for groups of them, durable and right under redelivery, late and out-of-order events.
 //
 // The counts are a function of the set of events that were appended, never of their order or number of appearances.
 package ledger
@@ -114,7 +114,7 @@ var ErrClosed = errors.New("the ledger is closed")
 
 // Ledger records deliveries and answers counts. All methods are safe for concurrent use.
 //
-// A second engine, shared by several replicas, fits behind it: no method promises more than one number's consistency,
+// A second engine, shared by several replicas, fits behind it: no method promises more than one subject's consistency,
 // and nothing is handed out that aliases the engine's memory. Reservations (reserve, confirm, release) will be entries
 // of their own kinds, which changes nothing of what is here.
 //
@@ -158,8 +158,8 @@ type Ledger interface {
 	// LastReport is the sequence number of the number's last report; zero if it never had one. It never falls.
 	LastReport(number string) int64
 
-	// Known says whether anything is known about the number: an entry or a report.
-	Known(number string) bool
+	// Known says whether anything is known about the subject: of a number an entry or a report, of a group which numbers it has.
+	Known(subject string) bool
 
 	// Numbers are all numbers that anything is known about, in order.
 	Numbers() []string

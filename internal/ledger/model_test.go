@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"pgregory.net/rapid"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
 // model counts some numbers together, mostly one, from nothing but the list of accepted entries, straight from the

@@ -116,7 +116,7 @@ func (s *scope) record(e event) outcome {
 		}
 	}
 	if s.group != nil {
-		s.group.begin(user)
+		s.group.begin(s, user)
 		defer s.group.end()
 	}
 	if !found {
@@ -164,7 +164,7 @@ func (s *scope) append(user key, p *part, b block, e event) (bool, outcome) {
 			return false, 0
 		}
 		if s.group != nil && s.group.divides(s, user) {
-			s.group.begin(user)
+			s.group.begin(s, user)
 			defer s.group.end()
 		}
 		s.touch(p)
@@ -180,7 +180,7 @@ func (s *scope) append(user key, p *part, b block, e event) (bool, outcome) {
 	in := b.lastInbound(e.at)
 	counts := in == 0 || int64(in) <= int64(e.at)-s.windows.service
 	if s.group != nil && (counts || s.group.windows.reach || s.group.divides(s, user)) {
-		s.group.begin(user)
+		s.group.begin(s, user)
 		defer s.group.end()
 	}
 	s.touch(p)
@@ -217,7 +217,7 @@ func (s *scope) complain(user key, e event) outcome {
 		return repeated
 	}
 	if s.group != nil {
-		s.group.begin(user)
+		s.group.begin(s, user)
 		defer s.group.end()
 	}
 	h.add(e)
@@ -272,7 +272,7 @@ func (s *scope) join(a, b key) bool {
 		if h := &s.two; s.look(gone, h) {
 			s.reach(keep, h.newest()) // it may sweep, which the group must see by itself
 		}
-		s.group.begin(keep, gone)
+		s.group.beginAll(keep, gone)
 		s.group.link(keep, gone)
 		defer s.group.end()
 	}
@@ -477,7 +477,7 @@ func (s *scope) sweep(p *part, names bool) {
 				users = append(users, is.rank().key())
 			}
 		}
-		s.group.begin(users...)
+		s.group.beginAll(users...)
 		defer s.group.end()
 	}
 	s.touch(p)
@@ -574,6 +574,15 @@ func (s *scope) recount() {
 	for _, p := range s.all() {
 		all[countedLine] = slices.Grow(all[countedLine], p.used)
 		for _, is := range p.slots {
+			if is[1]&(delivered|received) == delivered {
+				if d := p.deliveryOf(is); int64(d.at) >= s.horizon {
+					all[countedLine] = append(all[countedLine], newPoint(d.at, onePoint))
+					if s.windows.reach {
+						all[reachedLine] = append(all[reachedLine], newPoint(d.at, onePoint))
+					}
+				}
+				continue
+			}
 			if is.empty() || is.isAlias() {
 				continue
 			}

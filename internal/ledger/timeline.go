@@ -5,10 +5,10 @@ import (
 	"sort"
 )
 
-// A timeline holds the points that are counted, by the second: one for every counted delivery. Some of them are marked:
-// as superseded when the user has a later counted delivery, as inside when they fall in an open conversation. So users
-// are the points less the superseded, conversations the points less those inside. A user with one delivery, the common
-// case, takes one unmarked point for all three measures.
+// A timeline holds the points that are counted, by the second: one for every counted delivery, or whatever else its line
+// says. Some of them are marked: as superseded when the user has a later counted delivery, as inside when they fall in an
+// open conversation. So users are the points less the superseded, conversations the points less those inside. A user with
+// one delivery, the common case, takes one unmarked point for all three measures.
 //
 // Points are kept in chunks in time order. A new point at the end is appended; any other moves up to one chunk (4 KiB).
 type timeline struct {

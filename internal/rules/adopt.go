@@ -23,6 +23,10 @@ func Adopt(p *Policy, s State, now time.Time) (State, []Transition) {
 		e.say(now, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the rules of policy %s start there",
 			limitWords(from.Limit), limitWords(start.Limit), p.Name))
 	}
+	if p.role != portfolio && e.s.RatingSource == v1alpha1.FromPolicy && !e.lacksHumanAttention() && p.LowFrom == 0 {
+		// A rating that these rules do not make could not change under them.
+		e.setRating(v1alpha1.QualityUnknown, now, "", "the rules of policy "+p.Name+" take no rating from feedback", v1alpha1.FromPolicy)
+	}
 	if e.s.Rating == v1alpha1.QualityLow {
 		e.s.LowSince, e.s.LowStep = now, now
 	}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -38,7 +39,7 @@ func Advance(p *Policy, f *Facts, s State, now time.Time) (State, []Transition, 
 		// Deliveries are looked at in stretches, so that a time away is lived through and not skipped.
 		if p.role != member {
 			if first := f.Usage.Nth(p.Measure, 1, e.s.EvaluatedAt, at); !first.IsZero() {
-				at = e.crossing(e.s.EvaluatedAt, f.Usage.Last(p.Measure, e.s.EvaluatedAt, earlier(at, first.Add(stretch))))
+				at = e.crossing(e.s.EvaluatedAt, first, f.Usage.Last(p.Measure, e.s.EvaluatedAt, earlier(at, first.Add(stretch))))
 			}
 		}
 		if e.ratesFeedback() {
@@ -120,12 +121,38 @@ func (e *evaluation) setTier(to Tier, at time.Time, source v1alpha1.Source) {
 	e.restartGrace(could, at)
 }
 
+// Quiet is how many deliveries may follow and certainly decide nothing, if none has since the state; negative if one may have.
+// Each brings one user, conversation or message at most, and time alone takes some away. The state is one that Advance
+// returned, and the next instant that it returned with it; its EvaluatedAt may be later by now, if everything but deliveries
+// was looked at meanwhile: deadlines, reports, feedback and what is declared.
+func Quiet(p *Policy, f *Facts, s State, next time.Time) int64 {
+	e := evaluation{p: p, f: f, s: s, now: s.EvaluatedAt}
+	missing := int64(math.MaxInt64)
+	if p.role != member {
+		if missing = e.missingToLimit(); missing <= 0 {
+			return -1
+		}
+		up := e.missingForUpgrade()
+		if up <= 0 && !next.IsZero() && !e.spanDue().Before(next) {
+			up = math.MaxInt64 // only time is missing, and the rules run before it has passed
+		}
+		missing = min(missing, up)
+	}
+	if e.ratesFeedback() {
+		missing = min(missing, e.missingForBetter())
+	}
+	return max(0, missing) - 1
+}
+
 // stretch is how long a stretch of deliveries is looked at as one.
 const stretch = time.Hour
 
 // crossing is the first instant in (from, to] at which deliveries newly reach the limit or what the next tier requires, to
 // the second; to if they do not. Many deliveries may come at once, and each decision belongs to the one that brought it.
-func (e *evaluation) crossing(from, to time.Time) time.Time {
+func (e *evaluation) crossing(from, first, to time.Time) time.Time {
+	if first.Equal(to) {
+		return to // there is no other, and no need to count what was before
+	}
 	then := evaluation{p: e.p, f: e.f, s: e.s, now: from}
 	climbs := then.missingForUpgrade() > 0
 	for {

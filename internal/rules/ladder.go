@@ -17,6 +17,15 @@ func (p *Policy) Start(verification v1alpha1.Verification) Tier {
 	return p.startUnverified
 }
 
+// Tiers are the tiers of the ladder, lowest first.
+func (p *Policy) Tiers() []Tier {
+	tiers := make([]Tier, len(p.tiers))
+	for i, t := range p.tiers {
+		tiers[i] = t.Tier
+	}
+	return tiers
+}
+
 // TierOf is the tier with this limit; a limit that the policy does not know goes by its number.
 func (p *Policy) TierOf(limit int64) Tier {
 	for _, t := range p.tiers {

@@ -31,10 +31,9 @@ func (p *Policy) Portfolio() *Policy { return p.portfolio }
 func (p *Policy) withRole(r role) *Policy {
 	c := *p
 	c.role, c.member, c.portfolio = r, nil, nil
-	switch r {
-	case member:
+	if r == member {
 		c.tiers, c.startUnverified, c.startVerified = nil, Tier{}, Tier{}
-	case portfolio:
+	} else {
 		c.RequireHumanEscalation, c.MediumFrom, c.LowFrom = false, 0, 0
 	}
 	return &c
@@ -74,6 +73,7 @@ func Merge(p *Policy, s State, limit int64, now time.Time) (State, []Transition)
 	e := evaluation{p: p, s: s, now: latest(now.UTC().Truncate(time.Second), s.EvaluatedAt)}
 	from, to := s.Tier, p.TierOf(limit)
 	e.setTier(to, e.now, v1alpha1.FromPolicy)
+	e.grant()
 	e.say(e.now, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, fmt.Sprintf("the limit rises from %s to %s: a number that has it joins the portfolio",
 		limitWords(from.Limit), limitWords(to.Limit)))
 	return e.s, e.transitions
@@ -135,7 +135,7 @@ func (e *evaluation) reportIncrease(decision v1alpha1.IncreaseDecision, at time.
 	default:
 		return
 	}
-	if at.Before(s.IncreaseReported) || at.Before(s.LimitReported) {
+	if at.Before(s.IncreaseReported) || at.Before(s.LimitReported) || at.Before(s.TierSince) && s.TierSource == v1alpha1.FromVerification {
 		return
 	}
 	s.Increase, s.IncreaseReported, s.IncreaseReason = decision, at, reason
@@ -146,6 +146,11 @@ func (e *evaluation) reportIncrease(decision v1alpha1.IncreaseDecision, at time.
 		s.LimitLowered = at
 		e.say(at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("the limit stays %s: %s", limitWords(to.Limit), e.denied()))
 	}
+}
+
+// grant ends what Meta answered to an increase: the limit has risen after all.
+func (e *evaluation) grant() {
+	e.s.Increase, e.s.IncreaseReported, e.s.IncreaseReason = "", time.Time{}, ""
 }
 
 // denied says what Meta answered; empty if it denies nothing.

@@ -74,6 +74,9 @@ func (e *evaluation) feedbackCrossing(from, to time.Time) time.Time {
 	if first := e.f.Usage.Nth(MeasureComplaining, 1, from, to); !first.IsZero() {
 		to = first
 	}
+	if first := e.f.Usage.Nth(MeasureReached, 1, from, to); first.IsZero() || first.Equal(to) {
+		return to
+	}
 	then := evaluation{p: e.p, f: e.f, s: e.s, now: from}
 	for {
 		missing := then.missingForBetter()
@@ -90,11 +93,11 @@ func (e *evaluation) feedbackCrossing(from, to time.Time) time.Time {
 
 // missingForBetter is how many more users must be reached for a better rating; endless while none is.
 func (e *evaluation) missingForBetter() int64 {
-	threshold := e.p.MediumFrom
-	switch e.s.Rating {
-	case v1alpha1.QualityHigh:
+	if e.s.Rating == v1alpha1.QualityHigh {
 		return math.MaxInt64
-	case v1alpha1.QualityLow:
+	}
+	threshold := e.p.MediumFrom
+	if e.s.Rating == v1alpha1.QualityLow {
 		threshold = e.p.LowFrom
 	}
 	return e.within(MeasureComplaining)*1000/threshold + 1 - e.within(MeasureReached)

@@ -38,6 +38,7 @@ func (e *evaluation) report(r Report) {
 		e.reportConnection(v1alpha1.State(r.Value), at)
 	case ReportVerification:
 		e.reportVerification(v1alpha1.Verification(r.Value), at)
+	default: // not about numbers
 	}
 }
 
@@ -68,7 +69,7 @@ func (e *evaluation) reportLimit(value string, at time.Time) {
 		return
 	}
 	s.LimitReported = at
-	s.Increase, s.IncreaseReported, s.IncreaseReason = "", time.Time{}, ""
+	e.grant() // what Meta says of the limit itself is its last word
 	if at.Before(s.TierSince) {
 		if s.Tier != e.p.Start(s.Verification) {
 			return // the number has risen or fallen since

@@ -131,13 +131,11 @@ func (e *templateEvaluation) expire(by time.Time) {
 	if due.IsZero() || due.After(by) {
 		return
 	}
-	switch e.s.State {
-	case v1alpha1.TemplateFlagged:
-		since := e.s.Since
+	since := e.s.Since
+	if e.s.State == v1alpha1.TemplateFlagged {
 		e.change(v1alpha1.TemplateBlocked, due, time.Time{}, v1alpha1.FromPolicy)
 		e.say(due, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the template was neither edited nor rated better for %s, since %s", words(due.Sub(since)), stamp(since)))
-	case v1alpha1.TemplatePaused:
-		since := e.s.Since
+	} else { // paused
 		e.change(v1alpha1.TemplateApproved, due, time.Time{}, v1alpha1.FromPolicy)
 		e.say(due, v1alpha1.ReasonTemplateResumed, fmt.Sprintf("the pause of %s is over", words(due.Sub(since))))
 	}
@@ -153,7 +151,7 @@ func (e *templateEvaluation) report(r Report, at time.Time) {
 			return
 		}
 		s.RatingReported = at
-		e.rate(rating, at, r.Reason)
+		e.rate(rating, at, r.Reason, at.Before(s.Since) && !s.untouched())
 	case ReportTemplate:
 		if r.Value == templateEdited {
 			if !at.Before(s.RatingReported) {
@@ -165,8 +163,17 @@ func (e *templateEvaluation) report(r Report, at time.Time) {
 		if at.Before(s.StateReported) || r.Value == templateApproved && at.Before(s.Since) {
 			return // something has happened to the template since
 		}
+		if r.Value == templatePaused && r.Reason != pausedByPacing && len(e.rules.Pauses) > 0 && at.Before(s.Since) && !s.untouched() {
+			return // the pause is known by what made it, and may be over
+		}
 		e.reportState(r.Value, latest(at, s.Since), r.Reason)
+	default: // not about templates
 	}
+}
+
+// untouched says whether nothing has happened to a template since its first sight.
+func (s *TemplateState) untouched() bool {
+	return s.State == v1alpha1.TemplateApproved && s.Pauses == 0 && s.StateReported.IsZero()
 }
 
 // The states of a template that Meta reports.
@@ -182,7 +189,9 @@ const (
 //
 // seeds/000: "You are given 7 days to fix it — You must edit the message template in such a way that WhatsApp users stop
 // perceiving it as spam, otherwise the template will be blocked."
-func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, reason string) {
+//
+// A rating that comes late, from before the present state, changes nothing but the rating.
+func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, reason string, late bool) {
 	s := &e.s
 	if before := s.Rating; rating != before {
 		s.Rating, s.RatingSince = rating, at
@@ -193,6 +202,7 @@ func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, r
 		e.transitions = append(e.transitions, Transition{Time: at, Reason: v1alpha1.ReasonQualityChanged, From: string(before), To: string(rating), Message: message})
 	}
 	switch {
+	case late:
 	case rating != v1alpha1.QualityLow:
 		if s.State == v1alpha1.TemplateFlagged {
 			e.clear(at, fmt.Sprintf("the template is rated %s", rating))
@@ -251,10 +261,15 @@ func (e *templateEvaluation) reportState(to string, at time.Time, reason string)
 		case v1alpha1.TemplatePaused, v1alpha1.TemplateBlocked:
 			e.change(v1alpha1.TemplateApproved, at, time.Time{}, v1alpha1.FromReport)
 			e.say(at, v1alpha1.ReasonTemplateResumed, "Meta reports the template as approved"+why)
+		default: // it is
 		}
 	case templatePaused:
+		which := pauseOf(reason)
 		switch {
-		case s.State == v1alpha1.TemplatePaused || s.State == v1alpha1.TemplateBlocked:
+		case which > 0 && which <= len(e.rules.Pauses) && (s.State != v1alpha1.TemplatePaused || s.Pauses != which || s.Until.IsZero()):
+			s.Pauses = which - 1 // Meta's count, not ours
+			e.pause(at, v1alpha1.FromReport, "Meta reports the template as paused"+why)
+		case s.State == v1alpha1.TemplatePaused:
 		case reason != pausedByPacing && s.Pauses < len(e.rules.Pauses):
 			e.pause(at, v1alpha1.FromReport, "Meta reports the template as paused"+why)
 		default:
@@ -275,3 +290,15 @@ func (e *templateEvaluation) reportState(to string, at time.Time, reason string)
 
 // pausedByPacing is Meta's reason for a pause that is no step of the ladder and does not end by itself.
 const pausedByPacing = "RATE_LIMITING_PAUSE"
+
+// pauseOf is which pause of the ladder Meta's reason names; zero if none.
+func pauseOf(reason string) int {
+	switch reason {
+	case "FIRST_PAUSE":
+		return 1
+	case "SECOND_PAUSE":
+		return 2
+	default:
+		return 0
+	}
+}

@@ -26,6 +26,7 @@ func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, sou
 	if start := e.p.Start(to); to == v1alpha1.Verified && Above(start.Limit, s.Tier.Limit) {
 		from := s.Tier
 		e.setTier(start, at, v1alpha1.FromVerification)
+		e.grant()
 		e.say(at, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the business is verified",
 			limitWords(from.Limit), limitWords(start.Limit)))
 	}

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,10 +176,9 @@ func (w *why) wayDown() {
 
 // TierCause is what was said when the tier last changed, as history tells; empty if it does not.
 func TierCause(history []v1alpha1.Transition) string {
-	for i := len(history) - 1; i >= 0; i-- {
-		switch history[i].Reason {
-		case v1alpha1.ReasonTierUpgraded, v1alpha1.ReasonTierDowngraded, v1alpha1.ReasonLimitReported:
-			return history[i].Message
+	for _, t := range slices.Backward(history) {
+		if t.Reason == v1alpha1.ReasonTierUpgraded || t.Reason == v1alpha1.ReasonTierDowngraded || t.Reason == v1alpha1.ReasonLimitReported {
+			return t.Message
 		}
 	}
 	return ""

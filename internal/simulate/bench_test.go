@@ -7,17 +7,22 @@ import (
 	"time"
 )
 
-// One run plays a million deliveries to half a million users from twenty numbers over ten days.
+// One run plays a million events of twenty numbers over ten days: deliveries to half a million users, under a policy of each
+// measure.
 func BenchmarkMillion(b *testing.B) {
 	const events = 1_000_000
 	content := deliveries(events, 900*time.Millisecond)
-	policy := shipped(b, "meta-2023")
-	for b.Loop() {
-		if _, err := Run(b.Context(), Config{Policy: policy}, bytes.NewReader(content)); err != nil {
-			b.Fatal(err)
-		}
+	for _, name := range []string{"meta-2020", "meta-2023", "meta-2025"} {
+		b.Run(name, func(b *testing.B) {
+			policy := shipped(b, name)
+			for b.Loop() {
+				if _, err := Run(b.Context(), Config{Policy: policy}, bytes.NewReader(content)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N)*events/b.Elapsed().Seconds(), "events/s")
+		})
 	}
-	b.ReportMetric(float64(b.N)*events/b.Elapsed().Seconds(), "events/s")
 }
 
 func deliveries(n int, apart time.Duration) []byte {

@@ -20,6 +20,9 @@ import (
 // Fleet is which numbers exist, and what is declared of them.
 type Fleet struct {
 	Numbers []Number
+	// Portfolios that have a manifest; numbers may name others.
+	Portfolios []Portfolio
+	Templates  []Template
 }
 
 // Number is a number of a fleet.
@@ -30,10 +33,23 @@ type Number struct {
 	Portfolio       string // empty for one of its own
 }
 
+// Portfolio is a business portfolio.
+type Portfolio struct {
+	Name         string
+	ID           string                // that Meta gave to it; may be empty
+	Verification v1alpha1.Verification // empty where it is its numbers'
+}
+
+// Template is a message template, and which numbers send it.
+type Template struct {
+	Names   []string // that events may have for it
+	Numbers []string // E.164, with the leading plus
+}
+
 // ReadFleet reads a fleet from manifests: YAML documents, or lists as kubectl prints them. What is not of this API group, such
 // as a Namespace, is passed over. The error says which document and field it is about.
 func ReadFleet(r io.Reader) (*Fleet, error) {
-	reader := fleetReader{portfolios: map[string]string{}, seen: map[string]string{}}
+	reader := fleetReader{seen: map[string]string{}}
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(r))
 	for n := 1; ; n++ {
 		document, err := documents.Read()
@@ -47,19 +63,17 @@ func ReadFleet(r io.Reader) (*Fleet, error) {
 			return nil, err
 		}
 	}
-	for _, number := range reader.fleet.Numbers {
-		if where, ok := reader.portfolios[number.Portfolio]; ok {
-			return nil, fmt.Errorf("%s: numbers name this BusinessPortfolio in spec.business.portfolio, and what a portfolio declares is not simulated yet: leave it out",
-				where)
-		}
+	for _, t := range reader.templates {
+		reader.fleet.Templates = append(reader.fleet.Templates, reader.template(t))
 	}
 	return &reader.fleet, nil
 }
 
 type fleetReader struct {
-	fleet      Fleet
-	portfolios map[string]string // where each BusinessPortfolio stands, by name
-	seen       map[string]string // where each number stands
+	fleet     Fleet
+	numbers   []v1alpha1.PhoneNumber
+	templates []v1alpha1.MessageTemplate
+	seen      map[string]string // where each number and portfolio stands
 }
 
 func (r *fleetReader) document(where string, document []byte) error {
@@ -100,10 +114,11 @@ func (r *fleetReader) document(where string, document []byte) error {
 	case "PhoneNumber":
 		return r.phoneNumber(where, document)
 	case "BusinessPortfolio":
-		r.portfolios[object.Metadata.Name] = where
-		return nil
-	case "MessagingPolicy", "MessageTemplate", "NumberPool":
-		return nil // --policy says which rules hold; templates and pools decide nothing about a number
+		return r.portfolio(where, document)
+	case "MessageTemplate":
+		return r.messageTemplate(where, document)
+	case "MessagingPolicy", "NumberPool":
+		return nil // --policy says which rules hold; pools decide nothing about a number
 	default:
 		return fmt.Errorf("%s: kind: is not known: it must be PhoneNumber, BusinessPortfolio, MessageTemplate, NumberPool or MessagingPolicy", where)
 	}
@@ -154,6 +169,7 @@ func (r *fleetReader) phoneNumber(where string, document []byte) error {
 		return fmt.Errorf("%s: spec.activity: is Suspended, and the rules do not run for such a number: leave out the number or the field", where)
 	}
 	r.seen[spec.PhoneNumber] = where
+	r.numbers = append(r.numbers, resource)
 	r.fleet.Numbers = append(r.fleet.Numbers, Number{
 		PhoneNumber:     spec.PhoneNumber,
 		Verification:    spec.Verification,
@@ -161,6 +177,67 @@ func (r *fleetReader) phoneNumber(where string, document []byte) error {
 		Portfolio:       spec.Business.Portfolio,
 	})
 	return nil
+}
+
+func (r *fleetReader) portfolio(where string, document []byte) error {
+	var resource v1alpha1.BusinessPortfolio
+	if err := yaml.UnmarshalStrict(document, &resource); err != nil {
+		return fmt.Errorf("%s: %w", where, oneLine(err))
+	}
+	spec := &resource.Spec
+	if resource.Name == "" {
+		return fmt.Errorf("%s: metadata.name: is missing", where)
+	}
+	if other, ok := r.seen[resource.Name]; ok {
+		return fmt.Errorf("%s: metadata.name: is that of %s already: each portfolio must stand once", where, other)
+	}
+	if !slices.Contains(verifications, spec.Verification) {
+		return fmt.Errorf("%s: spec.verification: must be Verified, Unverified, Pending or Rejected, or be left out", where)
+	}
+	if spec.Activity == v1alpha1.Suspended {
+		return fmt.Errorf("%s: spec.activity: is Suspended, and the rules do not run for such a portfolio: leave out the field", where)
+	}
+	r.seen[resource.Name] = where
+	r.fleet.Portfolios = append(r.fleet.Portfolios, Portfolio{Name: resource.Name, ID: spec.PortfolioID, Verification: spec.Verification})
+	return nil
+}
+
+// messageTemplate reads who sends a template, and nothing else: what becomes of it, events say.
+func (r *fleetReader) messageTemplate(where string, document []byte) error {
+	var resource v1alpha1.MessageTemplate
+	if err := yaml.Unmarshal(document, &resource); err != nil {
+		return fmt.Errorf("%s: %w", where, oneLine(err))
+	}
+	if resource.Spec.TemplateName == "" && resource.Name == "" {
+		return fmt.Errorf("%s: spec.templateName: is missing", where)
+	}
+	r.templates = append(r.templates, resource)
+	return nil
+}
+
+// template finds the numbers that send a template: those that it names in its namespace, else those of its account. Files for
+// a simulation often leave namespaces out.
+func (r *fleetReader) template(t v1alpha1.MessageTemplate) Template {
+	found := Template{}
+	for _, name := range []string{t.Spec.TemplateName, t.Name} {
+		if name != "" && !slices.Contains(found.Names, name) {
+			found.Names = append(found.Names, name)
+		}
+	}
+	for _, n := range r.numbers {
+		if n.Namespace != t.Namespace && n.Namespace != "" && t.Namespace != "" {
+			continue
+		}
+		sends := slices.Contains(t.Spec.PhoneNumberNames, n.Name)
+		if len(t.Spec.PhoneNumberNames) == 0 {
+			account := t.Spec.WhatsAppBusinessAccountID
+			sends = account != "" && account == n.Spec.Business.WhatsAppBusinessAccountID
+		}
+		if sends {
+			found.Numbers = append(found.Numbers, n.Spec.PhoneNumber)
+		}
+	}
+	return found
 }
 
 // oneLine makes one line of an error that has several, as those of YAML do.

@@ -4,7 +4,6 @@ package simulate
 
 import (
 	"cmp"
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
@@ -12,10 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-
-	"github.com/dchest/siphash"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
@@ -33,91 +29,74 @@ type Config struct {
 	Verification v1alpha1.Verification
 	// Until is when the simulation ends; events after it are not played. Zero for the last event.
 	Until time.Time
+	// Observer follows what is used while the events are played; it may be nil.
+	Observer Observer
 }
 
-// Result is what the rules concluded.
-type Result struct {
-	Transitions []Transition // in order of time
-	Final       []Final      // by number
-}
-
-// Transition is one thing that happened to a number.
-type Transition struct {
-	Subject string // the number
-	rules.Transition
-}
-
-// Final is a number at the end.
-type Final struct {
-	Time    time.Time
-	Subject string // the number
-	Tier    rules.Tier
-	Used    int64
-	Quality v1alpha1.QualityRating
-	State   v1alpha1.State
+// Observer follows what numbers and portfolios use over time.
+type Observer interface {
+	// Observe is told that all of a subject's events before an instant are counted, and none after. The instants of a subject
+	// rise; the first is when it begins, the last is just after the end.
+	Observe(subject string, usage rules.Usage, before time.Time)
 }
 
 // Run plays events, one CloudEvent per line in order of time. An event that comes again, by source and id, changes nothing,
 // whatever its time. An error about a line begins with it; then there is no result.
 func Run(ctx context.Context, config Config, events io.Reader) (Result, error) {
-	if config.Policy.Scope == v1alpha1.ScopePortfolio && config.Fleet != nil &&
-		slices.ContainsFunc(config.Fleet.Numbers, func(n Number) bool { return n.Portfolio != "" }) {
-		return Result{}, fmt.Errorf("the limit of policy %s belongs to a portfolio, and the fleet's numbers name one in spec.business.portfolio: "+
-			"portfolios of several numbers are not simulated yet", config.Policy.Name)
-	}
-	book := ledger.OpenMemory()
-	defer func() { _ = book.Close() }() // in memory there is nothing to flush
+	return run(ctx, config, func(*simulation) source { return cloudevents.NewReader(events) })
+}
+
+// source is where events come from: Next is the next one, io.EOF after the last.
+type source interface {
+	Next() (cloudevents.Event, error)
+}
+
+func run(ctx context.Context, config Config, from func(*simulation) source) (Result, error) {
 	s := simulation{
-		config: config,
-		ledger: book,
-		// Nothing leaves the process, so the keys need no secret, and every run is like the other.
-		hasher:  ledger.NewHasher([16]byte{}),
-		numbers: map[string]*number{},
-		seen:    map[[2]uint64]struct{}{},
+		config:    config,
+		book:      newBook(),
+		numbers:   map[string]*subject{},
+		templates: map[string]*template{},
+		told:      map[string][]*subject{},
+		senders:   map[string][]*subject{},
 	}
-	if err := s.play(ctx, cloudevents.NewReader(events)); err != nil {
+	defer func() { _ = s.book.ledger.Close() }() // in memory there is nothing to flush
+	if err := s.play(ctx, from(&s)); err != nil {
 		return Result{}, err
 	}
 	return s.finish()
 }
 
 type simulation struct {
+	clock
 	config Config
-	ledger ledger.Ledger
-	hasher ledger.Hasher
+	book   *book
+	seen   seen
+	last   time.Time // of the last event, as it was written
 
-	now     time.Time // whole seconds: up to here all events have been read
-	last    time.Time // of the last event, as it was written
-	numbers map[string]*number
-	due     deadlines
-	waiting []*number // at now they have a deadline, and events that come before it
+	numbers    map[string]*subject
+	portfolios []*subject // by name
+	templates  map[string]*template
 
-	seen        map[[2]uint64]struct{} // the events' identities, hashed
-	identity    []byte                 // scratch
-	entry       [1]ledger.Entry        // scratch
+	told    map[string][]*subject // who a report about the portfolio of that name or id is told to
+	senders map[string][]*subject // the numbers of which the fleet says that they send the template of that name
+
 	transitions []Transition
 }
 
-// number is one number on its way through time.
-type number struct {
-	name    string
-	state   rules.State
-	facts   rules.Facts
-	next    time.Time // its next deadline; zero for none
-	place   int       // among the deadlines; -1 for none
-	waiting bool
-}
-
-func (s *simulation) play(ctx context.Context, events *cloudevents.Reader) error {
+func (s *simulation) play(ctx context.Context, events source) error {
 	for {
 		e, err := events.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return err
 		}
-		if s.repeated(&e) {
+		if !s.seen.add(&e) {
 			continue
 		}
 		if e.Time.Before(s.last) {
@@ -126,90 +105,112 @@ func (s *simulation) play(ctx context.Context, events *cloudevents.Reader) error
 		if !s.config.Until.IsZero() && e.Time.After(s.config.Until) {
 			return nil
 		}
-		if err := s.event(ctx, &e); err != nil {
+		if err := s.event(&e); err != nil {
 			return err
 		}
 	}
 }
 
-// repeated says whether an event was there before, and remembers it.
-func (s *simulation) repeated(e *cloudevents.Event) bool {
-	s.identity = append(append(append(s.identity[:0], e.Source...), 0), e.ID...)
-	var id [2]uint64
-	id[0], id[1] = siphash.Hash128(0, 0, s.identity)
-	before := len(s.seen)
-	s.seen[id] = struct{}{}
-	return len(s.seen) == before
-}
-
-func (s *simulation) event(ctx context.Context, e *cloudevents.Event) error {
-	report, err := reportOf(e)
+func (s *simulation) event(e *cloudevents.Event) error {
+	s.last = e.Time
+	err := s.until(e.Time)
 	if err != nil {
 		return err
 	}
-	s.last = e.Time
-	if at := e.Time.Truncate(time.Second); s.now.IsZero() {
-		if err := s.begin(at); err != nil {
-			return err
-		}
-	} else if at.After(s.now) {
-		s.settle()
-		s.fire(at)
-		s.now = at
+	switch e.Type {
+	case cloudevents.MessageDelivered, cloudevents.MessageReceived, cloudevents.MessageFailed, cloudevents.FeedbackReceived:
+		err = s.message(e)
+	case cloudevents.TemplateReported:
+		err = s.reportTemplate(e)
+	case cloudevents.QualityReported, cloudevents.LimitReported, cloudevents.ConnectionReported, cloudevents.VerificationReported:
+		err = s.reported(e)
+	default:
+		err = &cloudevents.Error{Line: e.Line, Field: "type", Problem: "is not simulated"}
 	}
+	return cmp.Or(err, s.book.failed)
+}
 
+// until lets all happen that lies before an instant: the events before it are in.
+func (s *simulation) until(instant time.Time) error {
+	at := instant.UTC().Truncate(time.Second)
+	if s.now.IsZero() {
+		return s.begin(at)
+	}
+	s.reach(at)
+	return nil
+}
+
+// room is how many users a number may message at an instant that all events before are in of: the limit less what is used,
+// none while it cannot send. It is false where there is no limit.
+func (s *simulation) room(name string, at time.Time) (int64, bool, error) {
+	if err := s.until(at); err != nil {
+		return 0, true, err
+	}
+	n, err := s.number(name)
+	if err != nil {
+		return 0, true, err
+	}
+	if n.state.Connection != v1alpha1.StateConnected {
+		return 0, true, nil
+	}
+	x := n.limited()
+	room, limited := roomAt(x.policy, &x.facts, x.state, s.now)
+	return room, limited, nil
+}
+
+func (s *simulation) observe(x *subject, before time.Time) {
+	if s.config.Observer != nil {
+		s.config.Observer.Observe(x.name, x.facts.Usage, before)
+	}
+}
+
+// message takes what happened between a number and a user.
+func (s *simulation) message(e *cloudevents.Event) error {
 	n, err := s.number(e.Number)
 	if err != nil {
 		return err
 	}
-	if kind := entryKind(e.Type); kind != 0 {
-		entry := ledger.Entry{Number: n.name, Kind: kind, User: s.hasher.User(userName(e.User)), At: s.now.Unix()}
-		if kind == ledger.Delivered {
-			entry.Message = s.hasher.Message(e.MessageID)
-		}
-		s.entry[0] = entry
-		if _, err := s.ledger.Append(ctx, ledger.Batch{Entries: s.entry[:]}, s.now); err != nil {
-			return fmt.Errorf("line %d: count the event: %w", e.Line, err)
+	if e.Type == cloudevents.MessageDelivered && e.Template != "" && s.config.Policy.Scope == v1alpha1.ScopePortfolio {
+		s.sends(n, s.template(e.Template))
+	}
+	for x := n; x != nil; x = x.portfolio {
+		s.meet(x)
+		s.observe(x, s.now)
+	}
+	if e.Type != cloudevents.MessageFailed { // that was not delivered
+		s.book.record(e, s.now)
+	}
+	// A message from a user makes deliveries of this very second replies, and changes nothing else that was before.
+	replied := e.Type == cloudevents.MessageReceived && n.delivered.Equal(s.now)
+	for x := n; x != nil; x = x.portfolio {
+		switch {
+		case e.Type == cloudevents.MessageDelivered:
+			s.deliver(x)
+		case e.Type == cloudevents.FeedbackReceived && x == n || replied:
+			s.wake(&x.turn)
+		default:
+			s.pass(x)
 		}
 	}
-	if report.Kind != "" {
-		n.facts.Reports = append(n.facts.Reports, report)
-	}
-	if n.next.Equal(s.now) {
-		// The deadline comes after every event of this instant, and there may be more of them.
-		if !n.waiting {
-			n.waiting = true
-			s.waiting = append(s.waiting, n)
-		}
-		return nil
-	}
-	s.advance(n, s.now)
 	return nil
 }
 
-// entryKind is what the ledger is told of an event; zero for nothing. A message that failed was not delivered.
-func entryKind(kind cloudevents.Type) ledger.Kind {
-	switch kind {
-	case cloudevents.MessageDelivered:
-		return ledger.Delivered
-	case cloudevents.MessageReceived:
-		return ledger.Received
-	default:
-		return 0
+// reported takes what Meta said of a number or a portfolio.
+func (s *simulation) reported(e *cloudevents.Event) error {
+	told, err := s.reportedOf(e)
+	if err != nil {
+		return err
 	}
+	for _, x := range told {
+		s.report(x, reportOf(e, s.now))
+	}
+	return nil
 }
 
-// reportOf is what the rules are told of an event; of no kind if it is no report.
-func reportOf(e *cloudevents.Event) (rules.Report, error) {
-	refuse := func(field, problem string) (rules.Report, error) {
-		return rules.Report{}, &cloudevents.Error{Line: e.Line, Field: field, Problem: problem}
-	}
-	if e.Portfolio != "" {
-		return refuse("data.portfolio", "reports about a whole portfolio are not simulated yet: report it of each number")
-	}
-	r := rules.Report{At: e.Time}
+// reportOf is what the rules are told of an event.
+func reportOf(e *cloudevents.Event, at time.Time) rules.Report {
+	r := rules.Report{At: at}
 	switch e.Type {
-	case cloudevents.MessageDelivered, cloudevents.MessageReceived, cloudevents.MessageFailed:
 	case cloudevents.QualityReported:
 		r.Kind, r.Value, r.Reason = rules.ReportQuality, e.Rating, e.Reason
 	case cloudevents.LimitReported:
@@ -219,103 +220,73 @@ func reportOf(e *cloudevents.Event) (rules.Report, error) {
 		}
 	case cloudevents.ConnectionReported:
 		r.Kind, r.Value = rules.ReportConnection, e.State
-	case cloudevents.VerificationReported:
-		r.Kind, r.Value = rules.ReportVerification, e.Verification
-	case cloudevents.FeedbackReceived:
-		return refuse("type", "feedback is not simulated yet: report the rating with "+string(cloudevents.QualityReported))
-	case cloudevents.TemplateReported:
-		return refuse("type", "templates are not simulated yet: leave out their reports")
 	default:
-		return refuse("type", "is not simulated")
+		r.Kind, r.Value = rules.ReportVerification, e.Verification
 	}
-	return r, nil
+	return r
 }
 
-// userName is a user's name with one spelling: phone numbers come with and without a plus.
-func userName(user string) string {
-	if digits, ok := strings.CutPrefix(user, "+"); ok && digits != "" && strings.Trim(digits, "0123456789") == "" {
-		return digits
+func (s *simulation) tell(name string, happened []rules.Transition) {
+	for _, t := range happened {
+		s.transitions = append(s.transitions, Transition{Subject: name, Transition: t})
 	}
-	return user
 }
 
-// begin starts the numbers of the fleet.
+// begin starts the numbers and portfolios of the fleet.
 func (s *simulation) begin(at time.Time) error {
 	s.now = at
-	if s.config.Fleet == nil {
+	fleet := s.config.Fleet
+	if fleet == nil {
 		return nil
 	}
-	for _, declared := range slices.SortedFunc(slices.Values(s.config.Fleet.Numbers), func(a, b Number) int { return cmp.Compare(a.PhoneNumber, b.PhoneNumber) }) {
+	for _, declared := range slices.SortedFunc(slices.Values(fleet.Numbers), func(a, b Number) int { return cmp.Compare(a.PhoneNumber, b.PhoneNumber) }) {
 		n, err := s.add(declared)
 		if err != nil {
 			return err
 		}
-		s.advance(n, at)
+		s.wait(&n.turn)
 	}
+	for _, declared := range fleet.portfolios() {
+		if err := s.addPortfolio(declared); err != nil {
+			return err
+		}
+	}
+	for _, declared := range fleet.Templates {
+		for _, number := range declared.Numbers {
+			for _, name := range declared.Names {
+				s.senders[name] = append(s.senders[name], s.numbers[number])
+			}
+		}
+	}
+	s.settle()
 	return nil
 }
 
 // number is the number of that name, which begins now if it is not known.
-func (s *simulation) number(name string) (*number, error) {
+func (s *simulation) number(name string) (*subject, error) {
 	if n, ok := s.numbers[name]; ok {
 		return n, nil
 	}
 	return s.add(Number{PhoneNumber: name, HumanEscalation: true})
 }
 
-func (s *simulation) add(declared Number) (*number, error) {
-	verification := cmp.Or(declared.Verification, s.config.Verification, v1alpha1.Unverified)
-	windows := ledger.Windows{Service: s.config.Policy.ServiceWindow, Conversation: s.config.Policy.Window}
-	if err := s.ledger.Configure(declared.PhoneNumber, windows); err != nil {
+func (s *simulation) add(declared Number) (*subject, error) {
+	policy := s.config.Policy.Policy
+	windows := ledger.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}
+	if err := s.book.ledger.Configure(declared.PhoneNumber, windows); err != nil {
 		return nil, fmt.Errorf("configure the counts: %w", err)
 	}
-	n := &number{
-		name:  declared.PhoneNumber,
-		state: rules.Initial(s.config.Policy.Policy, verification, s.now),
-		facts: rules.Facts{
-			Verification:    verification,
-			HumanEscalation: declared.HumanEscalation,
-			Usage:           ledger.Subject{Ledger: s.ledger, Name: declared.PhoneNumber},
-		},
-		place: -1,
+	if policy.Scope == v1alpha1.ScopePortfolio && declared.Portfolio != "" {
+		policy = policy.Member()
 	}
+	n := s.newSubject(declared.PhoneNumber, numbers, policy, rules.Facts{
+		Verification:    cmp.Or(declared.Verification, s.config.Verification, v1alpha1.Unverified),
+		HumanEscalation: declared.HumanEscalation,
+		Usage:           &usage{s.book, ledger.Subject{Ledger: s.book.ledger, Name: declared.PhoneNumber}},
+	})
 	s.numbers[n.name] = n
+	s.observe(n, s.now)
 	return n, nil
-}
-
-// advance runs a number's rules up to an instant.
-func (s *simulation) advance(n *number, to time.Time) {
-	var happened []rules.Transition
-	n.state, happened, n.next = rules.Advance(s.config.Policy.Policy, &n.facts, n.state, to)
-	n.facts.Reports = n.facts.Reports[:0]
-	for _, t := range happened {
-		s.transitions = append(s.transitions, Transition{Subject: n.name, Transition: t})
-	}
-	switch {
-	case n.next.IsZero() && n.place >= 0:
-		heap.Remove(&s.due, n.place)
-	case n.next.IsZero():
-	case n.place >= 0:
-		heap.Fix(&s.due, n.place)
-	default:
-		heap.Push(&s.due, n)
-	}
-}
-
-// settle lets the deadlines happen that waited for the events of their instant.
-func (s *simulation) settle() {
-	for _, n := range s.waiting {
-		n.waiting = false
-		s.advance(n, s.now)
-	}
-	s.waiting = s.waiting[:0]
-}
-
-// fire lets the deadlines of all numbers happen that lie before an instant, in order of time.
-func (s *simulation) fire(before time.Time) {
-	for len(s.due) > 0 && s.due[0].next.Before(before) {
-		s.advance(s.due[0], s.due[0].next)
-	}
 }
 
 func (s *simulation) finish() (Result, error) {
@@ -331,51 +302,11 @@ func (s *simulation) finish() (Result, error) {
 			return Result{}, err
 		}
 	}
-	s.settle()
-	s.fire(end.Add(time.Second)) // those at the end happen: all events are in
-	var result Result
-	for _, name := range slices.Sorted(maps.Keys(s.numbers)) {
-		n := s.numbers[name]
-		s.advance(n, end)
-		result.Final = append(result.Final, Final{
-			Time:    end,
-			Subject: n.name,
-			Tier:    n.state.Tier,
-			Used:    rules.Used(s.config.Policy.Policy, n.facts.Usage, end),
-			Quality: n.state.Rating,
-			State:   n.state.Shown(),
-		})
+	s.reach(end)
+	s.settle() // the deadlines at the end happen: all events are in
+	for _, x := range slices.AppendSeq(slices.Clone(s.portfolios), maps.Values(s.numbers)) {
+		s.advance(x, end) // nothing happens any more, but the state is of the end
+		s.observe(x, end.Add(time.Second))
 	}
-	result.Transitions = s.transitions
-	return result, nil
-}
-
-// deadlines are the numbers that have a deadline, as a heap: the earliest first, by number where several are at one instant.
-type deadlines []*number
-
-func (d deadlines) Len() int { return len(d) }
-
-func (d deadlines) Less(i, j int) bool {
-	return cmp.Or(d[i].next.Compare(d[j].next), cmp.Compare(d[i].name, d[j].name)) < 0
-}
-
-func (d deadlines) Swap(i, j int) {
-	d[i], d[j] = d[j], d[i]
-	d[i].place, d[j].place = i, j
-}
-
-// Push implements heap.Interface.
-func (d *deadlines) Push(x any) {
-	n := x.(*number)
-	n.place = len(*d)
-	*d = append(*d, n)
-}
-
-// Pop implements heap.Interface.
-func (d *deadlines) Pop() any {
-	last := len(*d) - 1
-	n := (*d)[last]
-	n.place = -1
-	*d = (*d)[:last]
-	return n
+	return s.result(end), s.book.failed
 }

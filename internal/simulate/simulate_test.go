@@ -140,6 +140,53 @@ func TestEventsComeBeforeDeadlines(t *testing.T) {
 	}
 }
 
+// Deliveries that are passed over may make a deadline later than it was. No event waits for the one that it was.
+func TestEventsDoNotWaitForADeadlineThatIsNot(t *testing.T) {
+	var s script
+	deliver := func(at time.Time, message string) {
+		for i := range 10 {
+			s.add(at, "message.delivered", first, fmt.Sprintf(`"user":"u%d","messageID":"%s%d"`, i, message, i))
+		}
+	}
+	s.add(day(2), "quality.reported", first, `"rating":"Medium"`)
+	deliver(day(2), "m")                   // restricted until day 3,
+	deliver(day(2).Add(10*time.Hour), "n") // or rather until 10 hours later
+	s.add(day(3), "quality.reported", first, `"rating":"High"`)
+	s.add(day(3), "quality.reported", first, `"rating":"Medium"`)
+	result, err := s.run(t, Config{Policy: smallWith(t, ".*PerThousand.*", "")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `02 00:00:00 1 QualityChanged
+02 00:00:00 1 Restricted
+03 00:00:00 1 QualityChanged
+03 00:00:00 1 UpgradePending
+03 00:00:00 1 QualityChanged
+03 00:00:00 1 UpgradeCancelled`
+	if got := told(result); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A user who writes in the second of a delivery has written before it: it was a reply, and does not count.
+func TestAReplyWithinTheSecond(t *testing.T) {
+	var s script
+	for i := range 10 {
+		s.add(day(2), "message.delivered", first, fmt.Sprintf(`"user":"u%d","messageID":"m%d"`, i, i))
+	}
+	s.add(day(2), "message.received", first, `"user":"u3"`)
+	s.add(day(2).Add(time.Second), "message.received", first, `"user":"u4"`)
+	for _, fleet := range []*Fleet{nil, {Numbers: []Number{{PhoneNumber: first, Portfolio: "x1"}, {PhoneNumber: second, Portfolio: "x1"}}}} {
+		result, err := s.run(t, Config{Policy: smallWith(t, ".*PerThousand.*", ""), Fleet: fleet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := told(result); got != "02 00:00:00 1 UpgradePending\n02 00:00:00 1 Restricted\n02 00:00:00 1 RestrictionLifted" || result.Final[0].Used != 9 {
+			t.Errorf("got\n%s\n%+v", got, result.Final)
+		}
+	}
+}
+
 func TestRepeatsChangeNothing(t *testing.T) {
 	var s script
 	for i := range 5 {
@@ -193,11 +240,12 @@ func TestUntil(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
+	const unknown = "line 2: data.portfolio: is not in the fleet: a PhoneNumber must name it in spec.business.portfolio, or a BusinessPortfolio"
 	for _, test := range []struct{ kind, data, want string }{
-		{"feedback.received", `"number":"+15550100001","user":"u","kind":"Block","reason":"Spam"`, "line 2: type: feedback is not simulated yet"},
-		{"template.reported", `"template":"t","rating":"Low"`, "line 2: type: templates are not simulated yet"},
-		{"limit.reported", `"portfolio":"acme"`, "line 2: data.portfolio: reports about a whole portfolio are not simulated yet"},
-		{"verification.reported", `"portfolio":"acme","business":"Verified"`, "line 2: data.portfolio: reports about a whole portfolio are not simulated yet"},
+		{"limit.reported", `"portfolio":"acme"`, unknown},
+		{"verification.reported", `"portfolio":"acme","business":"Verified"`, unknown},
+		{"feedback.received", `"number":"+15550100001","user":"u","kind":"Shout","reason":"Spam"`, "line 2: data.kind: is not known"},
+		{"template.reported", `"template":"t","state":"Paused","number":"1"`, "line 2: data.number: must be in E.164"},
 		{"quality.reported", `"number":"+15550100001"`, "line 2: data.rating: is missing"},
 	} {
 		var s script
@@ -213,27 +261,6 @@ func TestRefusals(t *testing.T) {
 	s.add(day(2), "message.received", second, `"user":"u"`)
 	if _, err := s.run(t, Config{}); err == nil || err.Error() != "line 2: time: lies before that of an event above: events must be in order of time" {
 		t.Errorf("out of order: %v", err)
-	}
-}
-
-func TestPortfolioScope(t *testing.T) {
-	manifest, _ := policies.Manifest("meta-2023")
-	policy, err := ReadPolicy(bytes.Replace(manifest, []byte("scope: Number"), []byte("scope: Portfolio"), 1))
-	if err != nil || policy.Scope != v1alpha1.ScopePortfolio {
-		t.Fatal(policy.Scope, err)
-	}
-	var s script
-	s.add(day(2), "message.delivered", first, `"user":"u","messageID":"m"`)
-	fleet := &Fleet{Numbers: []Number{{PhoneNumber: first, HumanEscalation: true}}}
-	if result, err := s.run(t, Config{Policy: policy, Fleet: fleet}); err != nil || result.Final[0].Used != 1 {
-		t.Errorf("numbers that are alone: %+v, %v", result, err)
-	}
-	fleet.Numbers[0].Portfolio = "acme"
-	if _, err := s.run(t, Config{Policy: policy, Fleet: fleet}); err == nil || !strings.Contains(err.Error(), "portfolios of several numbers are not simulated yet") {
-		t.Errorf("got %v", err)
-	}
-	if _, err := s.run(t, Config{Fleet: fleet}); err != nil {
-		t.Errorf("under a policy with scope Number: %v", err)
 	}
 }
 
@@ -289,6 +316,7 @@ items:
 
 func TestFleetRefusals(t *testing.T) {
 	const head = "apiVersion: whatsapp.numberfleet.dev/v1alpha1\nkind: PhoneNumber\nmetadata: {name: a}\n"
+	const portfolio = "apiVersion: whatsapp.numberfleet.dev/v1alpha1\nkind: BusinessPortfolio\nmetadata: {name: acme}\n"
 	for _, test := range []struct{ manifest, want string }{
 		{"a: 1", "document 1: kind: is missing"},
 		{"apiVersion: whatsapp.numberfleet.dev/v1\nkind: PhoneNumber", "document 1: apiVersion: must be whatsapp.numberfleet.dev/v1alpha1"},
@@ -303,8 +331,12 @@ func TestFleetRefusals(t *testing.T) {
 		{head + `spec: {phoneNumber: "+15550100001", activity: Suspended}`, `document 1, PhoneNumber "a": spec.activity: is Suspended`},
 		{head + "spec: {phoneNumber: \"+15550100001\"}\n---\n" + head + `spec: {phoneNumber: "+15550100001"}`,
 			`document 2, PhoneNumber "a": spec.phoneNumber: is that of document 1, PhoneNumber "a" already`},
-		{head + "spec: {phoneNumber: \"+15550100001\", business: {portfolio: acme}}\n---\napiVersion: whatsapp.numberfleet.dev/v1alpha1\n" +
-			"kind: BusinessPortfolio\nmetadata: {name: acme}", `document 2, BusinessPortfolio "acme": numbers name this BusinessPortfolio`},
+		{portfolio + "spec: {verification: Sure}", `document 1, BusinessPortfolio "acme": spec.verification: must be Verified, Unverified, Pending or Rejected`},
+		{portfolio + "spec: {verified: true}", `document 1, BusinessPortfolio "acme": `},
+		{portfolio + "spec: {activity: Suspended}", `document 1, BusinessPortfolio "acme": spec.activity: is Suspended`},
+		{portfolio + "---\n" + portfolio, `document 2, BusinessPortfolio "acme": metadata.name: is that of document 1, BusinessPortfolio "acme" already`},
+		{strings.Replace(portfolio, "name: acme", "uid: a", 1), `document 1, BusinessPortfolio "": metadata.name: is missing`},
+		{strings.Replace(portfolio, "BusinessPortfolio\nmetadata: {name: acme}", "MessageTemplate\nspec: {}", 1), `document 1, MessageTemplate "": spec.templateName: is missing`},
 	} {
 		_, err := ReadFleet(strings.NewReader(test.manifest))
 		if err == nil || !strings.HasPrefix(err.Error(), test.want) || strings.Contains(err.Error(), "555") || strings.Contains(err.Error(), "\n") {
@@ -333,16 +365,26 @@ func TestTable(t *testing.T) {
 	result := Result{
 		Transitions: []Transition{{Subject: first, Transition: rules.Transition{Time: day(2), Reason: v1alpha1.ReasonTierUpgraded, From: "1", To: "2", Message: "why"}}},
 		Final:       []Final{{Time: day(3), Subject: first, Tier: rules.Tier{Name: "2"}, Used: 7, Quality: v1alpha1.QualityHigh, State: v1alpha1.StateConnected}},
+		Portfolios:  []PortfolioFinal{{Time: day(3), Subject: "acme", Numbers: 2, Tier: rules.Tier{Name: "250", Limit: 250}, Used: 8, Quality: v1alpha1.QualityMedium}},
+		Templates: []TemplateFinal{{Time: day(3), Subject: "news", State: v1alpha1.TemplateApproved, Quality: v1alpha1.QualityUnknown},
+			{Time: day(3), Subject: "promo", State: v1alpha1.TemplatePaused, Until: day(4), Quality: v1alpha1.QualityLow, Pauses: 1}},
 	}
 	var got bytes.Buffer
 	if err := result.WriteTable(&got); err != nil {
 		t.Fatal(err)
 	}
-	const want = `TIME                  NUMBER        REASON        CHANGE  MESSAGE
+	const want = `TIME                  SUBJECT       REASON        CHANGE  MESSAGE
 2026-03-02T00:00:00Z  +15550100001  TierUpgraded  1 -> 2  why
 
 NUMBER        STATE      TIER  USED  LIMIT      QUALITY  AT
 +15550100001  Connected  2     7     unlimited  High     2026-03-03T00:00:00Z
+
+PORTFOLIO  NUMBERS  TIER  USED  LIMIT  QUALITY
+acme       2        250   8     250    Medium
+
+TEMPLATE  STATE     UNTIL                 PAUSES  QUALITY
+news      Approved  -                     0       Unknown
+promo     Paused    2026-03-04T00:00:00Z  1       Low
 `
 	if got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)

@@ -13,140 +13,246 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/timeline"
 )
 
-// The timelines that the rules are tested with, as events: the simulator must come to the same transitions.
-func TestTimelinesOfTheRules(t *testing.T) {
-	files, err := filepath.Glob("../rules/testdata/timelines/*.txt")
+// The timelines that the rules are tested with, as events, and those of portfolios, templates and feedback, which many numbers
+// have together: the simulator must come to every transition at its instant. See internal/timeline for how they are written.
+func TestTimelines(t *testing.T) {
+	files, err := filepath.Glob("testdata/timelines/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no timelines: %v", err)
 	}
-	played := 0
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(content), " declare ") {
-			continue // what resources declare does not change in a simulation
-		}
-		played++
+	ofRules, err := filepath.Glob("../rules/testdata/timelines/*.txt")
+	if err != nil || len(ofRules) == 0 {
+		t.Fatalf("no timelines of the rules: %v", err)
+	}
+	for _, file := range append(files, ofRules...) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			t.Parallel()
-			line := newTimeline(t, string(content))
-			result, err := Run(t.Context(), line.config, bytes.NewReader(line.events.Bytes()))
+			story, err := timeline.Read(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got []string
-			for _, tr := range result.Transitions {
-				got = append(got, strings.TrimSuffix(fmt.Sprintf("%s %s %s -> %s", tr.Time.Format(time.DateTime), tr.Reason, tr.From, tr.To), "  -> "))
+			if slices.ContainsFunc(story.Steps, func(s timeline.Step) bool { return s.What == "declare" }) {
+				return // what resources declare does not change in a simulation
 			}
-			if !slices.Equal(got, line.want) {
-				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(line.want, "\n  "))
-			}
+			playTimeline(t, file, story)
 		})
 	}
-	if played < 7 {
-		t.Errorf("%d timelines were played: there must be one for each shipped policy", played)
+}
+
+func playTimeline(t *testing.T, file string, story *timeline.Story) {
+	t.Helper()
+	config, names := configOf(t, filepath.Dir(file), story)
+	events := eventsOf(t, story)
+	for _, step := range story.Steps {
+		config.Until = latest(config.Until, step.At)
+	}
+	if len(events) > 0 {
+		config.Until = latest(config.Until, events[len(events)-1].at)
+	}
+	result := played(t, config, events)
+	var got []string
+	for _, tr := range result.Transitions {
+		if tr.Message == "" {
+			t.Errorf("%s has no sentence", tr.Reason)
+		}
+		name, ok := names[tr.Subject]
+		if !ok {
+			name = tr.Subject
+		}
+		got = append(got, timeline.Transition(name, tr.Time, string(tr.Reason), tr.From, tr.To))
+	}
+	if problem := story.Compare(got); problem != "" {
+		t.Fatalf("%s: %s", file, problem)
+	}
+
+	// What is shown at an instant is what a simulation that ends there ends with.
+	for _, step := range story.Steps {
+		if step.What != "show" {
+			continue
+		}
+		config.Until = step.At
+		ended := played(t, config, events)
+		err := step.Shown(func(name, want string) error {
+			if got := ended.shows(step.Subject, names, name); got != want && (name != "until" || got != "") {
+				return fmt.Errorf("%s is %q, not %q", name, got, want)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
 	}
 }
 
-// timeline is one of them: see internal/rules/timeline_test.go for what its lines mean.
-type timeline struct {
-	t      *testing.T
-	config Config
-	events bytes.Buffer
-	count  int
-	want   []string
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
-func newTimeline(t *testing.T, content string) *timeline {
+func played(t *testing.T, config Config, events []storyEvent) Result {
 	t.Helper()
-	l := &timeline{t: t}
-	number := Number{PhoneNumber: "+15550100001", HumanEscalation: true}
-	for text := range strings.Lines(content) {
-		text, _, _ = strings.Cut(text, "#")
-		switch words := strings.Fields(text); {
-		case len(words) == 0:
-		case words[0] == "policy":
-			l.config.Policy = shipped(t, words[1])
-		case words[0] == "verified":
+	result, err := Run(t.Context(), config, strings.NewReader(written(events)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// shows is what the result has of a name of a story; empty if it does not have it.
+func (r *Result) shows(subject string, names map[string]string, what string) string {
+	for _, f := range r.Final {
+		if name, ok := names[f.Subject]; ok && name == subject {
+			return map[string]string{"state": string(f.State), "tier": f.Tier.Name, "limit": strconv.FormatInt(f.Tier.Limit, 10),
+				"quality": string(f.Quality), "used": strconv.FormatInt(f.Used, 10)}[what]
+		}
+	}
+	for _, p := range r.Portfolios {
+		if p.Subject == subject {
+			return map[string]string{"tier": p.Tier.Name, "limit": strconv.FormatInt(p.Tier.Limit, 10), "quality": string(p.Quality),
+				"used": strconv.FormatInt(p.Used, 10), "restricted": strconv.FormatBool(p.Restricted)}[what]
+		}
+	}
+	for _, f := range r.Templates {
+		if f.Subject == subject {
+			return map[string]string{"state": string(f.State), "quality": string(f.Quality), "pauses": strconv.Itoa(f.Pauses),
+				"until": f.Until.Format(time.DateTime)}[what]
+		}
+	}
+	return ""
+}
+
+// configOf is the fleet of a story, and the names that it has for phone numbers.
+func configOf(t *testing.T, dir string, story *timeline.Story) (Config, map[string]string) {
+	t.Helper()
+	var config Config
+	if strings.HasSuffix(story.Policy, ".yaml") {
+		content, err := os.ReadFile(filepath.Join(dir, story.Policy))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if config.Policy, err = ReadPolicy(content); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		config.Policy = shipped(t, story.Policy)
+	}
+	config.Fleet = &Fleet{}
+	names, phones := map[string]string{}, map[string]string{}
+	for _, n := range story.Numbers {
+		names[n.PhoneNumber], phones[n.Name] = n.Name, n.PhoneNumber
+		number := Number{PhoneNumber: n.PhoneNumber, Portfolio: n.Portfolio, HumanEscalation: !n.WithoutHumanEscalation}
+		if n.Verified {
 			number.Verification = v1alpha1.Verified
-		case words[0] == "without-human-escalation":
-			number.HumanEscalation = false
-		default:
-			at := instant(t, words[1], words[2])
-			if words[3] != "=>" {
-				l.config.Until = at
-			}
-			l.line(at, words[3], words[4:])
 		}
+		config.Fleet.Numbers = append(config.Fleet.Numbers, number)
 	}
-	l.config.Fleet = &Fleet{Numbers: []Number{number}}
-	return l
+	for _, p := range story.Portfolios {
+		verification := map[string]v1alpha1.Verification{"verified": v1alpha1.Verified, "unverified": v1alpha1.Unverified}[p.Verification]
+		config.Fleet.Portfolios = append(config.Fleet.Portfolios, Portfolio{Name: p.Name, Verification: verification})
+	}
+	for _, f := range story.Templates {
+		declared := Template{Names: []string{f.Name}}
+		for _, name := range f.Numbers {
+			declared.Numbers = append(declared.Numbers, phones[name])
+		}
+		config.Fleet.Templates = append(config.Fleet.Templates, declared)
+	}
+	return config, names
 }
 
-func instant(t *testing.T, day, clock string) time.Time {
+// storyEvent is an event without its id.
+type storyEvent struct {
+	at         time.Time
+	kind, data string
+}
+
+// written are events as CloudEvents, one a line.
+func written(events []storyEvent) string {
+	var lines strings.Builder
+	for i, e := range events {
+		fmt.Fprintf(&lines, `{"specversion":"1.0","id":"%d","source":"/timeline","type":"dev.numberfleet.%s.v1","time":%q,"data":{%s}}`+"\n",
+			i, e.kind, e.at.Format(time.RFC3339Nano), e.data)
+	}
+	return lines.String()
+}
+
+// eventsOf are what happens in a story, in order of time.
+func eventsOf(t *testing.T, story *timeline.Story) (events []storyEvent) {
 	t.Helper()
-	n, err := strconv.Atoi(day)
-	if err != nil {
-		t.Fatal(err)
+	phones, portfolios := map[string]string{}, map[string]bool{}
+	for _, n := range story.Numbers {
+		phones[n.Name] = n.PhoneNumber
+		portfolios[n.Portfolio] = n.Portfolio != ""
 	}
-	at, err := time.Parse(time.DateTime, "2026-03-02 "+clock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return at.AddDate(0, 0, n-1)
-}
-
-func (l *timeline) line(at time.Time, what string, rest []string) {
-	l.t.Helper()
-	if slices.Contains([]string{"many", "-1", "LINKED"}, rest[0]) {
-		return // words that events cannot have
-	}
-	switch what {
-	case "=>":
-		l.want = append(l.want, at.Format(time.DateTime)+" "+strings.Join(rest, " "))
-	case "deliver", "receive":
-		var from, to int
-		if _, err := fmt.Sscanf(rest[0], "%d..%d", &from, &to); err != nil {
-			l.t.Fatal(err)
+	messages := 0
+	for _, step := range story.Steps {
+		about := fmt.Sprintf(`"number":%q`, phones[step.Subject])
+		if portfolios[step.Subject] {
+			about = fmt.Sprintf(`"portfolio":%q`, step.Subject)
 		}
-		var over time.Duration
-		if len(rest) == 3 {
-			var err error
-			if over, err = time.ParseDuration(rest[2]); err != nil {
-				l.t.Fatal(err)
+		add := func(at time.Time, kind, format string, args ...any) {
+			events = append(events, storyEvent{at, kind, about + "," + fmt.Sprintf(format, args...)})
+		}
+		if slices.Contains([]string{"many", "-1", "LINKED"}, step.Rest[0]) {
+			continue // words that events cannot have
+		}
+		switch step.What {
+		case "show":
+		case "deliver", "receive", "complain":
+			moments, err := step.Moments()
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		for user := from; user <= to; user++ {
-			kind := map[string]string{"deliver": "message.delivered", "receive": "message.received"}[what]
-			moment := at.Add(over * time.Duration(user-from) / time.Duration(to-from+1))
-			if l.config.Until.Before(moment) {
-				l.config.Until = moment
+			for _, m := range moments {
+				messages++
+				switch template, ok := step.After("of"); {
+				case step.What == "receive":
+					add(m.At, "message.received", `"user":"%d"`, m.User)
+				case step.What == "complain":
+					add(m.At, "feedback.received", `"user":"%d","kind":%q,"reason":%q`, m.User, step.Rest[1], step.Rest[2])
+				case ok:
+					add(m.At, "message.delivered", `"user":"%d","messageID":"m%d","template":%q`, m.User, messages, template)
+				default:
+					add(m.At, "message.delivered", `"user":"%d","messageID":"m%d"`, m.User, messages)
+				}
 			}
-			l.event(moment, kind, fmt.Sprintf(`"user":"%d","messageID":"m%d"`, user, l.count))
+		case "quality":
+			add(step.At, "quality.reported", `"rating":%q,"reason":%q`, step.Rest[0], strings.Join(step.Rest[1:], " "))
+		case "limit":
+			if step.Rest[0] == "Unlimited" {
+				add(step.At, "limit.reported", `"more":0`)
+			} else {
+				add(step.At, "limit.reported", `"limit":%s`, step.Rest[0])
+			}
+		case "connection":
+			add(step.At, "connection.reported", `"state":%q`, step.Rest[0])
+		case "verification":
+			add(step.At, "verification.reported", `"business":%q`, step.Rest[0])
+		case "report":
+			about = fmt.Sprintf(`"template":%q`, step.Subject)
+			if number, ok := step.After("by"); ok {
+				about += fmt.Sprintf(`,"number":%q`, phones[number])
+			}
+			for _, word := range step.Rest {
+				switch word {
+				case "High", "Medium", "Low", "Unknown":
+					about += fmt.Sprintf(`,"rating":%q`, word)
+				case "Approved", "Paused", "Disabled", "Edited":
+					about += fmt.Sprintf(`,"state":%q`, word)
+				}
+			}
+			add(step.At, "template.reported", `"more":0`)
+		default:
+			t.Fatalf("line %d: unknown word %q", step.Line, step.What)
 		}
-	case "quality":
-		l.event(at, "quality.reported", fmt.Sprintf(`"rating":%q,"reason":%q`, rest[0], strings.Join(rest[1:], " ")))
-	case "limit":
-		if rest[0] == "Unlimited" {
-			l.event(at, "limit.reported", `"more":0`)
-		} else {
-			l.event(at, "limit.reported", `"limit":`+rest[0])
-		}
-	case "connection":
-		l.event(at, "connection.reported", fmt.Sprintf(`"state":%q`, rest[0]))
-	case "verification":
-		l.event(at, "verification.reported", fmt.Sprintf(`"business":%q`, rest[0]))
 	}
-}
-
-func (l *timeline) event(at time.Time, kind, data string) {
-	l.count++
-	fmt.Fprintf(&l.events, `{"specversion":"1.0","id":"%d","source":"/timeline","type":"dev.numberfleet.%s.v1","time":%q,"data":{"number":"+15550100001",%s}}`+"\n",
-		l.count, kind, at.Format(time.RFC3339Nano), data)
+	slices.SortStableFunc(events, func(a, b storyEvent) int { return a.at.Compare(b.at) })
+	return events
 }
 
 // Whatever the events of several numbers, what is concluded is in order of time, and of each number the same as if it were alone.

@@ -55,17 +55,27 @@ func (r *Result) WriteJSON(to io.Writer) error {
 	return buffered.Flush()
 }
 
-// WriteTable writes the same for people: a table of what happened and one of the numbers at the end.
+// WriteTable writes the same for people: a table of what happened, and of the numbers, portfolios and templates at the end.
 func (r *Result) WriteTable(to io.Writer) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	if len(r.Transitions) > 0 {
-		fmt.Fprintln(table, "TIME\tNUMBER\tREASON\tCHANGE\tMESSAGE")
-		for _, t := range r.Transitions {
+		fmt.Fprintln(table, "TIME\tSUBJECT\tREASON\tCHANGE\tMESSAGE")
+		for _, t := range r.Folded() {
 			change := "-"
 			if t.From != "" || t.To != "" {
 				change = t.From + " -> " + t.To
 			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", stamp(t.Time), t.Subject, t.Reason, change, t.Message)
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+		fmt.Fprintln(table)
+	}
+	if len(r.Days) > 0 {
+		fmt.Fprintln(table, "DAY\tDATE\tPLANNED\tSENT\tOVER LIMIT")
+		for i, d := range r.Days {
+			fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%d\n", i+1, d.Start.UTC().Format(time.DateOnly), d.Planned, d.Sent, d.Planned-d.Sent)
 		}
 		if err := table.Flush(); err != nil {
 			return err
@@ -78,13 +88,32 @@ func (r *Result) WriteTable(to io.Writer) error {
 	}
 	fmt.Fprintln(table, "NUMBER\tSTATE\tTIER\tUSED\tLIMIT\tQUALITY\tAT")
 	for _, f := range r.Final {
-		limit := "unlimited"
-		if f.Tier.Limit != rules.Unlimited {
-			limit = strconv.FormatInt(f.Tier.Limit, 10)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", f.Subject, f.State, f.Tier.Name, f.Used, limitWords(f.Tier), f.Quality, stamp(f.Time))
+	}
+	if len(r.Portfolios) > 0 {
+		fmt.Fprintln(table, "\nPORTFOLIO\tNUMBERS\tTIER\tUSED\tLIMIT\tQUALITY")
+		for _, p := range r.Portfolios {
+			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\n", p.Subject, p.Numbers, p.Tier.Name, p.Used, limitWords(p.Tier), p.Quality)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", f.Subject, f.State, f.Tier.Name, f.Used, limit, f.Quality, stamp(f.Time))
+	}
+	if len(r.Templates) > 0 {
+		fmt.Fprintln(table, "\nTEMPLATE\tSTATE\tUNTIL\tPAUSES\tQUALITY")
+		for _, t := range r.Templates {
+			until := "-"
+			if !t.Until.IsZero() {
+				until = stamp(t.Until)
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", t.Subject, t.State, until, t.Pauses, t.Quality)
+		}
 	}
 	return table.Flush()
+}
+
+func limitWords(tier rules.Tier) string {
+	if tier.Limit == rules.Unlimited {
+		return "unlimited"
+	}
+	return strconv.FormatInt(tier.Limit, 10)
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

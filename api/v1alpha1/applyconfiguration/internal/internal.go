@@ -574,6 +574,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: portfolio
       type:
         scalar: string
+    - name: portfolioReport
+      type:
+        scalar: numeric
     - name: quality
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.QualityStatus

@@ -26,6 +26,9 @@ type PhoneNumberStatusApplyConfiguration struct {
 	PolicyGeneration *int64 `json:"policyGeneration,omitempty"`
 	// portfolio is the BusinessPortfolio that the limit belongs to. It is absent where the number has a limit of its own.
 	Portfolio *string `json:"portfolio,omitempty"`
+	// portfolioReport is the sequence number of the last of Meta's reports from before the number had a part in the portfolio.
+	// Those after it are about what the portfolio shares.
+	PortfolioReport *int64 `json:"portfolioReport,omitempty"`
 	// state is what the number can do now: Blocked, Pending, Offline, Restricted, Flagged or Connected.
 	State *apiv1alpha1.State `json:"state,omitempty"`
 	// tier is how many users the number may message.
@@ -112,6 +115,14 @@ func (b *PhoneNumberStatusApplyConfiguration) WithPolicyGeneration(value int64) 
 // If called multiple times, the Portfolio field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithPortfolio(value string) *PhoneNumberStatusApplyConfiguration {
 	b.Portfolio = &value
+	return b
+}
+
+// WithPortfolioReport sets the PortfolioReport field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PortfolioReport field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithPortfolioReport(value int64) *PhoneNumberStatusApplyConfiguration {
+	b.PortfolioReport = &value
 	return b
 }
 

@@ -1,0 +1,208 @@
+package controllers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
+)
+
+// another adds a portfolio beside the fleet's, which settle does not reconcile.
+func (f *fleet) another() *v1alpha1.BusinessPortfolio {
+	f.t.Helper()
+	portfolio := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "another-" + f.namespace}, Spec: v1alpha1.BusinessPortfolioSpec{DisplayName: "Another"}}
+	f.must(f.Client.Create(f.ctx, portfolio))
+	f.t.Cleanup(func() { _ = f.direct.Delete(f.t.Context(), portfolio) })
+	return portfolio
+}
+
+func (f *fleet) reconcilePortfolio(portfolio *v1alpha1.BusinessPortfolio) ctrl.Result {
+	f.t.Helper()
+	result, err := f.portfolios.Reconcile(f.ctx, request(portfolio))
+	f.must(err)
+	f.must(f.direct.Get(f.ctx, client.ObjectKeyFromObject(portfolio), portfolio))
+	return result
+}
+
+// move puts a number into a portfolio.
+func (f *fleet) move(number *v1alpha1.PhoneNumber, to string) {
+	f.t.Helper()
+	f.must(f.direct.Get(f.ctx, client.ObjectKeyFromObject(number), number))
+	number.Spec.PolicyName, number.Spec.Business.Portfolio = "", to
+	f.must(f.Client.Update(f.ctx, number))
+}
+
+func (f *fleet) reportAt(subject string, kind ledger.ReportKind, value string, at time.Time) {
+	f.t.Helper()
+	_, err := f.Ledger.Append(f.ctx, ledger.Batch{Reports: []ledger.Report{{Number: subject, Kind: kind, Value: value, At: at.Unix()}}}, f.clock.Now())
+	f.must(err)
+}
+
+// A resource that names the number of another, which anyone can make in a namespace of their own, takes nothing away.
+func TestADuplicateDoesNotTakeItsUsageToAnotherPortfolio(t *testing.T) {
+	f := newFleet(t)
+	a := f.number()
+	f.settle()
+	f.deliver(a.Spec.PhoneNumber, 100)
+	elsewhere := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	f.must(f.direct.Create(f.ctx, elsewhere))
+	time.Sleep(1100 * time.Millisecond) // of two that are as old, either may be the one
+	other := f.another()
+	f.create("", func(n *v1alpha1.PhoneNumber) {
+		n.Namespace, n.Spec.PhoneNumber, n.Spec.Business.Portfolio = elsewhere.Name, a.Spec.PhoneNumber, other.Name
+	})
+	f.settle()
+	f.reconcilePortfolio(other)
+	if *other.Status.Numbers != 0 || *other.Status.Usage.Used != 0 {
+		t.Errorf("the other portfolio has %d numbers, which used %d", *other.Status.Numbers, *other.Status.Usage.Used)
+	}
+	if used := f.Ledger.Count(ledger.GroupSubject(f.portfolio.Name), ledger.Users, start.Add(-time.Hour), f.clock.Now()); used != 100 {
+		t.Errorf("the portfolio of the number has used %d", used)
+	}
+}
+
+// What Meta said of a number before it joined was about another limit.
+func TestReportsFromBeforeANumberJoinsLeaveThePortfolioAsItIs(t *testing.T) {
+	f := newFleet(t)
+	f.number()
+	f.settle()
+	f.clock.advance(time.Minute)
+	f.report(portfolioSubject(f.portfolio), ledger.LimitReport, "100000")
+	f.settle()
+
+	alone := f.create("")
+	f.reconcile(alone)
+	f.clock.advance(time.Minute)
+	f.report(alone.Spec.PhoneNumber, ledger.LimitReport, "10000")
+	f.reconcile(alone)
+	f.clock.advance(time.Minute)
+	f.move(alone, f.portfolio.Name)
+	f.numbers = append(f.numbers, alone)
+	f.settle()
+	if f.portfolio.Status.Tier.Name != "100K" || alone.Status.Tier.Name != "100K" || alone.Status.PortfolioReport != 1 {
+		t.Fatalf("a number of 10K joins, and the portfolio shows %+v: %v", f.portfolio.Status.Tier, told(f.portfolio.Status.History))
+	}
+	// What is said from then on is about what it shares.
+	f.clock.advance(time.Minute)
+	f.report(alone.Spec.PhoneNumber, ledger.LimitReport, "2000")
+	f.settle()
+	if f.portfolio.Status.Tier.Name != "2K" {
+		t.Errorf("Meta reports 2000 of a number, and the portfolio shows %+v", f.portfolio.Status.Tier)
+	}
+	// It takes none of it along.
+	other := f.another()
+	f.reconcilePortfolio(other)
+	f.clock.advance(time.Minute)
+	f.move(alone, other.Name)
+	for range 3 {
+		f.reconcile(alone)
+		f.reconcilePortfolio(other)
+	}
+	if other.Status.Tier.Name != "250" || alone.Status.Tier.Name != "250" || alone.Status.PortfolioReport != 2 {
+		t.Errorf("it moves, and the other portfolio shows %+v, the number %+v", other.Status.Tier, alone.Status.Tier)
+	}
+	f.settle()
+	if f.portfolio.Status.Tier.Name != "2K" || *f.portfolio.Status.Numbers != 1 {
+		t.Errorf("after it left the portfolio shows %+v", f.portfolio.Status.Tier)
+	}
+}
+
+// As numbers do, a portfolio whose resources come later, or again, finds what was said of its numbers.
+func TestAPortfolioThatComesLaterFindsItsReports(t *testing.T) {
+	f := newFleet(t)
+	phone := newNumber()
+	f.report(phone, ledger.LimitReport, "10000")
+	f.clock.advance(time.Hour)
+	f.report(phone, ledger.VerificationReport, "Verified")
+	f.clock.advance(time.Hour)
+	f.number(func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumber = phone })
+	f.settle()
+	if s := f.portfolio.Status; s.Tier.Name != "10K" || s.Tier.Source != v1alpha1.FromReport || s.Verification.State != v1alpha1.Verified {
+		t.Errorf("the portfolio shows %+v, %+v", s.Tier, s.Verification)
+	}
+}
+
+func TestAPortfolioThatIsCreatedAgainHasTheLimitOfItsNumbers(t *testing.T) {
+	f := newFleet(t)
+	a := f.number()
+	f.settle()
+	f.clock.advance(time.Minute)
+	f.report(portfolioSubject(f.portfolio), ledger.LimitReport, "100000")
+	f.settle()
+	if a.Status.Tier.Name != "100K" {
+		t.Fatalf("the number shows %+v", a.Status.Tier)
+	}
+	f.must(f.Client.Delete(f.ctx, f.portfolio))
+	f.reconcile(a)
+	f.portfolio = &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: f.portfolio.Name}, Spec: v1alpha1.BusinessPortfolioSpec{DisplayName: "Acme"}}
+	f.must(f.Client.Create(f.ctx, f.portfolio))
+	f.clock.advance(time.Minute)
+	f.settle()
+	if f.portfolio.Status.Tier.Name != "100K" || a.Status.Tier.Name != "100K" {
+		t.Errorf("created again the portfolio shows %+v", f.portfolio.Status.Tier)
+	}
+}
+
+// Clocks differ: what Meta says of a number from ahead of ours is taken once, when ours is there.
+func TestAReportOfAMemberFromAheadOfTheClock(t *testing.T) {
+	f := newFleet(t)
+	a := f.number()
+	f.settle()
+	f.reportAt(a.Spec.PhoneNumber, ledger.LimitReport, "10000", f.clock.Now().Add(10*time.Minute))
+	var versions []string
+	for range 3 {
+		f.at(time.Minute)
+		versions = append(versions, f.portfolio.ResourceVersion)
+	}
+	if len(slices.Compact(versions)) > 1 {
+		t.Error("while the clock is not there the portfolio is written again and again")
+	}
+	if wait := f.reconcilePortfolio(f.portfolio).RequeueAfter; wait <= 0 || wait > 7*time.Minute {
+		t.Errorf("it wakes after %s", wait)
+	}
+	f.at(7 * time.Minute)
+	f.expect("history", told(f.portfolio.Status.History), []string{"03-02 09:10:00 LimitReported 250 -> 10K"})
+}
+
+// Which numbers are counted together is not kept over a restart: until a portfolio was reconciled, it has no figure rather
+// than one that shows room.
+func TestMetricsOfAPortfolioAfterAStart(t *testing.T) {
+	f := newFleet(t)
+	a := f.number()
+	f.deliver(a.Spec.PhoneNumber, 42)
+	f.settle()
+	figures := func() string {
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(&Fleet{Numbers: f.Client, Ledger: f.Ledger, Clock: f.clock})
+		families, err := registry.Gather()
+		f.must(err)
+		var lines []string
+		for _, family := range families {
+			for _, m := range family.GetMetric() {
+				for _, label := range m.GetLabel() {
+					if v := label.GetValue(); label.GetName() == "name" && strings.HasSuffix(family.GetName(), "used") && (v == a.Name || v == f.portfolio.Name) {
+						lines = append(lines, fmt.Sprint(family.GetName(), " ", m.GetGauge().GetValue()))
+					}
+				}
+			}
+		}
+		return strings.Join(lines, "\n")
+	}
+	if got, want := figures(), "numberfleet_phone_number_own_used 42\nnumberfleet_phone_number_used 42\nnumberfleet_portfolio_used 42"; got != want {
+		t.Errorf("the figures are\n%s", got)
+	}
+	f.must(f.Ledger.Group(f.portfolio.Name, nil)) // as after a start
+	if got, want := figures(), "numberfleet_phone_number_own_used 42"; got != want {
+		t.Errorf("after a start the figures are\n%s", got)
+	}
+}

@@ -1,0 +1,381 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"pgregory.net/rapid"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// A user of two numbers is two users of theirs and one of their group, also where one number knows the user by the
+// business-scoped id only and the other by both; a service window is a number's own.
+func TestGroupCountsUsersOnce(t *testing.T) {
+	l := OpenMemory()
+	defer func() { _ = l.Close() }()
+	const phone, scoped = 7, 8
+	at := begin.Unix()
+	entries := []Entry{
+		{Number: "+1", Kind: Delivered, User: scoped, Message: 1, At: at},
+		{Number: "+2", Kind: Delivered, User: phone, Alias: scoped, Message: 2, At: at + 1},
+		{Number: "+2", Kind: Received, User: phone, At: at + 2},
+		{Number: "+1", Kind: Delivered, User: scoped, Message: 3, At: at + 3},
+		{Number: "+2", Kind: Delivered, User: phone, Message: 4, At: at + 4},
+	}
+	if err := l.Group("g", []string{"+2", "+1", "+2"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(context.Background(), Batch{Entries: entries}, begin.Add(Ahead)); err != nil {
+		t.Fatal(err)
+	}
+	from, to := begin.Add(-time.Hour), begin.Add(time.Hour)
+	for _, want := range []struct {
+		subject                        string
+		users, conversations, messages int64
+	}{{"+1", 1, 1, 2}, {"+2", 1, 1, 1}, {GroupSubject("g"), 1, 1, 3}} {
+		users, conversations, messages := l.Count(want.subject, Users, from, to), l.Count(want.subject, Conversations, from, to), l.Count(want.subject, Messages, from, to)
+		if users != want.users || conversations != want.conversations || messages != want.messages {
+			t.Errorf("%s has %d users, %d conversations, %d messages", want.subject, users, conversations, messages)
+		}
+	}
+}
+
+// A number is in one group at most; a group that is declared as it is stays as it is; one without numbers is gone. None of
+// it makes a number known, and who subscribed is told of numbers only.
+func TestGroupMembership(t *testing.T) {
+	l := OpenMemory()
+	var told []string
+	l.Subscribe(func(number string) { told = append(told, number) })
+	declare := func(name string, numbers ...string) {
+		t.Helper()
+		if err := l.Group(name, numbers); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(name string, want int64) {
+		t.Helper()
+		if got := l.Count(GroupSubject(name), Users, begin.Add(-time.Hour), begin); got != want {
+			t.Fatalf("group %s has %d users, want %d", name, got, want)
+		}
+	}
+	declare("one", "+1", "+2", "+9")
+	if l.Known("+9") || len(l.Numbers()) > 0 {
+		t.Fatal("a group makes numbers known")
+	}
+	var batch Batch
+	for i, number := range []string{"+1", "+2", "+2", "+3"} {
+		batch.Entries = append(batch.Entries, Entry{Number: number, Kind: Delivered, User: UserKey(i + 1), Message: 1, At: begin.Unix()})
+	}
+	if _, err := l.Append(context.Background(), batch, begin); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"+1", "+2", "+3"}; !slices.Equal(told, want) || !slices.Equal(l.Numbers(), want) {
+		t.Fatalf("told of %q, numbers are %q", told, l.Numbers())
+	}
+	expect("one", 3)
+	names := l.groups[GroupSubject("one")].names
+	declare("one", "+9", "+2", "+1")
+	if l.groups[GroupSubject("one")].names != names {
+		t.Fatal("a group that was declared again was made again")
+	}
+	declare("two", "+2", "+3")
+	expect("one", 1)
+	expect("two", 3)
+	declare("two")
+	expect("two", 0)
+	declare("one", "+1", "+2", "+3")
+	expect("one", 4)
+	if err := l.Group("one", []string{""}); !errors.Is(err, ErrInvalid) {
+		t.Error(err)
+	}
+	expect("one", 4)
+	if err := errors.Join(l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Group("one", nil); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// Numbers that join groups and leave them while they are appended to, swept, saved and read end as if none of it had been
+// at the same time.
+func TestGroupsDuringAppends(t *testing.T) {
+	l, now := openTest(t, vfs.NewMem()), begin
+	defer func() { _ = l.Close() }()
+	numbers := []string{"+1", "+2", "+3", "+4"}
+	var appended [2][]Batch
+	var writers, others sync.WaitGroup
+	done := make(chan struct{})
+	for w := range appended {
+		writers.Go(func() {
+			rng := rand.New(rand.NewSource(int64(w)))
+			for range 100 {
+				var batch Batch
+				for range 50 {
+					e := Entry{Number: numbers[rng.Intn(4)], User: UserKey(1 + rng.Intn(300)), At: now.Unix() - rng.Int63n(40*day)}
+					e.Kind = Kind(1 + rng.Intn(3))
+					e.Message = MessageKey(rng.Uint64() | 1)
+					if e.Kind == Complained {
+						e.Did = NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackNoReason)
+					}
+					if rng.Intn(4) == 0 {
+						e.Alias = UserKey(1 + rng.Intn(3000))
+					}
+					batch.Entries = append(batch.Entries, e)
+				}
+				if _, err := l.Append(context.Background(), batch, now); err != nil {
+					t.Error(err)
+				}
+				appended[w] = append(appended[w], batch)
+			}
+		})
+	}
+	repeat := func(do func(i int) error) {
+		others.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if err := do(i); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	repeat(func(i int) error {
+		return l.Group(fmt.Sprint("g", i%3), numbers[i%4:min(4, i%4+i%5)])
+	})
+	repeat(func(int) error { return l.Snapshot(context.Background(), now) })
+	repeat(func(i int) error {
+		subject := GroupSubject(fmt.Sprint("g", i%3))
+		l.Count(subject, Users, now.Add(-Kept), now.Add(-day*time.Second))
+		l.FallsBelow(subject, Complaining, Kept, 1, now)
+		l.Feedback(subject, now.Add(-Kept), now)
+		return l.Configure("+1", Windows{Service: time.Duration(i%2) * time.Hour, Reach: i%3 == 0})
+	})
+	writers.Wait()
+	close(done)
+	others.Wait()
+
+	again := OpenMemory()
+	defer func() { _ = again.Close() }()
+	for _, batches := range appended {
+		for _, batch := range batches {
+			if _, err := again.Append(context.Background(), batch, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	again.Sweep(now)
+	l.Sweep(now)
+	for _, e := range []*Embedded{l, again} {
+		if err := errors.Join(
+			e.Configure("+1", Windows{Reach: true}), e.Group("g0", nil), e.Group("g1", nil), e.Group("g2", numbers[1:])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Conversations that began before what is kept are not compared.
+	for _, subject := range append(numbers, GroupSubject("g2")) {
+		for _, measure := range []Measure{Users, Messages, Reached, Complaining} {
+			for days := range 37 {
+				from := now.Add(-time.Duration(days) * day * time.Second)
+				if got, want := l.Count(subject, measure, from, now), again.Count(subject, measure, from, now); got != want {
+					t.Fatalf("%s: of %d there are %d in %d days, want %d", subject, measure, got, days, want)
+				}
+			}
+		}
+	}
+}
+
+// The keys of users whom no number knows any more are forgotten.
+func TestGroupForgets(t *testing.T) {
+	l, now := OpenMemory(), begin
+	defer func() { _ = l.Close() }()
+	if err := l.Group("g", []string{"+1", "+2"}); err != nil {
+		t.Fatal(err)
+	}
+	var batch Batch
+	for i := range 50_000 {
+		user := UserKey(2*i + 2)
+		batch.Entries = append(batch.Entries, Entry{Number: "+1", Kind: Delivered, User: user, Alias: user + 1, Message: 1, At: now.Unix()})
+	}
+	if _, err := l.Append(context.Background(), batch, now); err != nil {
+		t.Fatal(err)
+	}
+	used := func() (n int) {
+		for _, p := range l.groups[GroupSubject("g")].names.all() {
+			n += p.used
+		}
+		return n
+	}
+	if n := used(); n != 100_000 {
+		t.Fatalf("%d keys are known", n)
+	}
+	// One of them stays known to the other number, by either key.
+	now = now.Add(Kept)
+	last := []Entry{{Number: "+2", Kind: Delivered, User: 3, Message: 1, At: now.Unix()}, {Number: "+2", Kind: Delivered, User: 2, Message: 2, At: now.Unix()}}
+	if _, err := l.Append(context.Background(), Batch{Entries: last}, now); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(Lateness + 48*time.Hour)
+	for range 3 {
+		l.Sweep(now)
+	}
+	if n := used(); n != 2 {
+		t.Fatalf("%d keys are still known", n)
+	}
+	if n := l.Count(GroupSubject("g"), Users, now.Add(-Kept), now); n != 1 {
+		t.Fatalf("the one user left is %d", n)
+	}
+}
+
+// A complaint counts once however often it comes, makes its number known, and outlives restarts; of two codes of a user
+// each is an insight.
+func TestComplaints(t *testing.T) {
+	fs := vfs.NewMem()
+	l := openTest(t, fs)
+	spam := NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
+	mute := NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
+	report := NewComplaint(v1alpha1.FeedbackReport, v1alpha1.FeedbackSpam)
+	at := begin.Unix()
+	entries := []Entry{
+		{Number: number, Kind: Complained, Did: spam, User: 1, Message: 1, At: at},
+		{Number: number, Kind: Complained, Did: spam, User: 1, Message: 1, At: at},
+		{Number: number, Kind: Complained, Did: spam, User: 1, Message: 2, At: at - 5},
+		{Number: number, Kind: Complained, Did: mute, User: 1, Message: 3, At: at - 7},
+		{Number: number, Kind: Complained, Did: report, User: 2, Message: 4, At: at - 9},
+		{Number: number, Kind: Complained, Did: spam, User: 3, Alias: 4, Message: 5, At: at - 9},
+		{Number: number, Kind: Complained, Did: spam, User: 4, Message: 6, At: at - 8},
+	}
+	a, err := l.Append(context.Background(), Batch{Entries: entries}, begin)
+	if err != nil || a != (Appended{New: 6, Repeated: 1}) {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	for range 3 {
+		if !l.Known(number) || l.Count(number, Users, begin.Add(-time.Hour), begin) != 0 {
+			t.Fatal("a complaint is a delivery, or nothing")
+		}
+		if n := l.Count(number, Complaining, begin.Add(-time.Hour), begin); n != 3 {
+			t.Fatalf("%d users complain", n)
+		}
+		want := []Insight{
+			{v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam, 2},
+			{v1alpha1.FeedbackMute, v1alpha1.FeedbackOther, 1},
+			{v1alpha1.FeedbackReport, v1alpha1.FeedbackSpam, 1},
+		}
+		if got := l.Feedback(number, begin.Add(-time.Hour), begin); !slices.Equal(got, want) {
+			t.Fatalf("%v", got)
+		}
+		if got := l.Feedback(number, begin.Add(-7*time.Second), begin); !slices.Equal(got, []Insight{{v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam, 1}}) {
+			t.Fatalf("%v", got)
+		}
+		if err := errors.Join(l.Snapshot(context.Background(), begin), l.Close()); err != nil {
+			t.Fatal(err)
+		}
+		l = openTest(t, fs)
+	}
+	l.Sweep(begin.Add(Kept + Lateness + time.Second))
+	l.Sweep(begin.Add(Kept + Lateness + time.Second))
+	if l.Known(number) {
+		t.Error("complaints are not forgotten")
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Every code is of the words it was made of, and no other.
+func TestComplaintCodes(t *testing.T) {
+	codes := map[Complaint]bool{}
+	for _, kind := range complaintKinds {
+		for _, reason := range complaintReasons {
+			c := NewComplaint(kind, reason)
+			if codes[c] || !c.valid() || c.Kind() != kind || c.Reason() != reason {
+				t.Errorf("%s for %s has code %d, %s for %s", kind, reason, c, c.Kind(), c.Reason())
+			}
+			codes[c] = true
+		}
+	}
+	for _, c := range []Complaint{NewComplaint("Praise", v1alpha1.FeedbackSpam), NewComplaint(v1alpha1.FeedbackBlock, ""), 0x10, 0x17, 0x51, 255} {
+		if c.valid() {
+			t.Errorf("%d is a complaint", c)
+		}
+	}
+}
+
+// The measures of the rules are answered for numbers and groups.
+func TestSubject(t *testing.T) {
+	l := OpenMemory()
+	defer func() { _ = l.Close() }()
+	at := begin.Unix()
+	if err := errors.Join(l.Configure(number, Windows{Service: time.Hour, Reach: true}), l.Group("g", []string{number})); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(context.Background(), Batch{Entries: []Entry{
+		{Number: number, Kind: Received, User: 1, At: at - 10},
+		{Number: number, Kind: Delivered, User: 1, Message: 1, At: at - 9},
+		{Number: number, Kind: Delivered, User: 2, Message: 2, At: at - 8},
+		{Number: number, Kind: Complained, Did: NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther), User: 2, Message: 3, At: at - 7},
+	}}, begin); err != nil {
+		t.Fatal(err)
+	}
+	from := begin.Add(-time.Minute)
+	for _, name := range []string{number, GroupSubject("g")} {
+		s := Subject{l, name}
+		for measure, want := range map[v1alpha1.Measure]struct{ n, first, last int64 }{
+			v1alpha1.MeasureUniqueUsers: {1, at - 8, at - 8}, v1alpha1.MeasureConversations: {1, at - 8, at - 8}, v1alpha1.MeasureMessages: {1, at - 8, at - 8},
+			"ReachedUsers": {2, at - 9, at - 8}, "ComplainingUsers": {1, at - 7, at - 7},
+		} {
+			if n, first, last := s.Count(measure, from, begin), s.Nth(measure, 1, from, begin).Unix(), s.Last(measure, from, begin).Unix(); n != want.n || first != want.first || last != want.last {
+				t.Errorf("%s: %d %s, from %d to %d", name, n, measure, first, last)
+			}
+			if falls := s.FallsBelow(measure, time.Minute, want.n, begin).Unix(); falls != want.first+60 {
+				t.Errorf("%s: %s fall at %d", name, measure, falls)
+			}
+		}
+	}
+}
+
+// Slots that are put in and taken out again in any order are found if and only if they are there.
+func TestPartRemoves(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := newPart(0, 0, 0, nil)
+		want := map[key]bool{}
+		// Few keys at one end, so that they are in one another's way.
+		someKey := rapid.Custom(func(t *rapid.T) key { return rank(keyMask - rapid.Uint64Range(0, 60).Draw(t, "rank")).key() })
+		for range rapid.IntRange(1, 200).Draw(t, "steps") {
+			k := someKey.Draw(t, "key")
+			i, found := p.find(k.rank())
+			switch {
+			case found:
+				p.remove(i)
+			case p.full() || !p.insert(i, newSlot(k.rank(), 0).withInbound(1)):
+				p.grow()
+				continue
+			}
+			want[k] = !found
+			n := 0
+			for k, is := range want {
+				if _, found := p.find(k.rank()); found != is {
+					t.Fatalf("key %d is found: %t", k, found)
+				}
+				if is {
+					n++
+				}
+			}
+			if p.used != n {
+				t.Fatalf("%d of %d slots are used", p.used, n)
+			}
+		}
+	})
+}

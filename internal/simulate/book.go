@@ -1,0 +1,95 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/ledger"
+)
+
+// book is the ledger of a simulation. It appends many events at once, and always before anyone reads a count.
+type book struct {
+	ledger ledger.Ledger
+	hasher ledger.Hasher
+	// pending are not appended yet; they are of an hour at most, which is as far ahead as the ledger lets an event lie.
+	pending []ledger.Entry
+	failed  error
+}
+
+const mostPending = 1024
+
+func newBook() *book {
+	return &book{
+		ledger: ledger.OpenMemory(),
+		// Nothing leaves the process, so the keys need no secret, and every run is like the other.
+		hasher:  ledger.NewHasher([16]byte{}),
+		pending: make([]ledger.Entry, 0, mostPending),
+	}
+}
+
+// record takes a delivery, a message from a user or feedback.
+func (b *book) record(e *cloudevents.Event, at time.Time) {
+	entry := ledger.Entry{Number: e.Number, User: b.hasher.User(userName(e.User)), At: at.Unix()}
+	switch e.Type {
+	case cloudevents.MessageDelivered:
+		entry.Kind, entry.Message = ledger.Delivered, b.hasher.Message(e.MessageID)
+	case cloudevents.FeedbackReceived:
+		entry.Kind, entry.Message = ledger.Complained, b.hasher.Message(e.Source+"\x00"+e.ID)
+		entry.Did = ledger.NewComplaint(v1alpha1.FeedbackKind(e.Kind), v1alpha1.FeedbackReason(e.Reason))
+	default:
+		entry.Kind = ledger.Received
+	}
+	if n := len(b.pending); n == mostPending || n > 0 && entry.At-b.pending[0].At >= int64(ledger.Ahead/time.Second) {
+		b.flush()
+	}
+	b.pending = append(b.pending, entry)
+}
+
+func (b *book) flush() {
+	if len(b.pending) == 0 {
+		return
+	}
+	now := time.Unix(b.pending[len(b.pending)-1].At, 0)
+	if _, err := b.ledger.Append(context.Background(), ledger.Batch{Entries: b.pending}, now); err != nil && b.failed == nil {
+		b.failed = fmt.Errorf("count the events: %w", err)
+	}
+	b.pending = b.pending[:0]
+}
+
+// userName is a user's name with one spelling: phone numbers come with and without a plus.
+func userName(user string) string {
+	if digits, ok := strings.CutPrefix(user, "+"); ok && digits != "" && strings.Trim(digits, "0123456789") == "" {
+		return digits
+	}
+	return user
+}
+
+// usage answers the counts of a number or a portfolio. It satisfies rules.Usage.
+type usage struct {
+	book *book
+	of   ledger.Subject
+}
+
+func (u *usage) Count(measure v1alpha1.Measure, from, to time.Time) int64 {
+	u.book.flush()
+	return u.of.Count(measure, from, to)
+}
+
+func (u *usage) Nth(measure v1alpha1.Measure, n int64, from, to time.Time) time.Time {
+	u.book.flush()
+	return u.of.Nth(measure, n, from, to)
+}
+
+func (u *usage) Last(measure v1alpha1.Measure, from, to time.Time) time.Time {
+	u.book.flush()
+	return u.of.Last(measure, from, to)
+}
+
+func (u *usage) FallsBelow(measure v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time {
+	u.book.flush()
+	return u.of.FallsBelow(measure, window, limit, now)
+}

@@ -1,0 +1,274 @@
+package simulate
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/cloudevents"
+)
+
+func readPlan(t *testing.T, content string) *Plan {
+	t.Helper()
+	plan, err := ReadPlan(strings.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// events are a plan's events if nothing limits it.
+func events(t *testing.T, plan *Plan) []cloudevents.Event {
+	t.Helper()
+	s := plan.source(plan.End(), func(string, time.Time) (int64, bool, error) { return 0, false, nil })
+	var all []cloudevents.Event
+	for {
+		e, err := s.Next()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, e)
+	}
+}
+
+func TestPlanEvents(t *testing.T) {
+	plan := readPlan(t, `
+start: 2026-03-02
+numbers: ["+15550100001", "+15550100002"]
+sends:
+- {days: 1-2, users: 4, grow: 50, most: 5, hours: 09:00-10:00, replies: 25}
+- {days: 2, users: 1, hours: 09:30-24:00, numbers: ["+15550100003"], template: news}
+changes:
+- {day: 2, at: "09:30", quality: Low, numbers: ["+15550100001"]}
+- {day: 1, at: 08:00:30, verification: Verified, limit: 10000, numbers: ["+15550100002"]}
+- {day: 2, at: 23:00, template: news, state: Paused, quality: Low}
+- {day: 2, at: 23:00, limit: Unlimited, connection: Offline, numbers: ["+15550100003"]}
+`)
+	var got []string
+	for _, e := range events(t, plan) {
+		kind := strings.TrimSuffix(strings.TrimPrefix(string(e.Type), "dev.numberfleet."), ".v1")
+		line := strings.Join([]string{e.Time.Format("02 15:04:05"), kind, strings.TrimPrefix(e.Number, "+1555010000"), e.User, e.Template, e.Rating, e.State, e.Verification}, " ")
+		if e.Type == cloudevents.LimitReported {
+			line += fmt.Sprint(" ", e.Limit)
+		}
+		got = append(got, strings.Join(strings.Fields(line), " "))
+	}
+	const want = `02 08:00:30 verification.reported 2 Verified
+02 08:00:30 limit.reported 2 10000
+02 09:00:00 message.delivered 1 15550100001-1
+02 09:15:00 message.delivered 2 15550100002-1
+02 09:30:00 message.delivered 1 15550100001-2
+02 09:45:00 message.delivered 2 15550100002-2
+03 09:00:00 message.delivered 1 15550100001-3
+03 09:12:00 message.delivered 2 15550100002-3
+03 09:24:00 message.delivered 1 15550100001-4
+03 09:30:00 quality.reported 1 Low
+03 09:30:00 message.delivered 3 15550100003-1 news
+03 09:34:00 message.received 1 15550100001-4
+03 09:36:00 message.delivered 2 15550100002-4
+03 09:46:00 message.received 2 15550100002-4
+03 09:48:00 message.delivered 1 15550100001-5
+03 23:00:00 template.reported news Low Paused
+03 23:00:00 connection.reported 3 Offline
+03 23:00:00 limit.reported 3 0`
+	if strings.Join(got, "\n") != want {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
+	}
+}
+
+// Users who return are those of earlier days, in turn, and nobody is messaged twice on a day while there is somebody else.
+func TestPlanReturningUsers(t *testing.T) {
+	plan := readPlan(t, "start: 2026-03-02T00:00:00+03:00\nsends: [{days: 1-3, users: 4, returning: 50}]")
+	var users []string
+	for _, e := range events(t, plan) {
+		_, user, _ := strings.Cut(e.User, "-")
+		users = append(users, user)
+		if hour := e.Time.Hour(); hour < 6 || hour >= 15 {
+			t.Errorf("%s is not within the hours of the plan's zone", e.Time)
+		}
+	}
+	if got := strings.Join(users, " "); got != "1 2 3 4 5 1 6 2 7 3 8 4" {
+		t.Errorf("got %s", got)
+	}
+}
+
+const warmup = `
+start: 2026-03-02
+numbers: ["+15550100001", "+15550100002"]
+sends:
+- {days: 1-8, users: 900, grow: 20, returning: 30, replies: 20}
+- {days: 5-, users: 50, hours: 00:00-24:00, numbers: ["+15550100002"]}
+days: 10
+changes:
+- {day: 1, verification: Verified}
+- {day: 3, at: 12:00, quality: Medium}
+- {day: 4, at: 12:00, quality: Low, numbers: ["+15550100001"]}
+- {day: 6, at: 12:00, connection: Offline, numbers: ["+15550100002"]}
+- {day: 7, at: 12:00, connection: Connected, numbers: ["+15550100002"]}
+- {day: 8, limit: 250}
+`
+
+// A plan is nothing but the events that it makes.
+func TestPlanIsItsEvents(t *testing.T) {
+	for _, name := range []string{"meta-2025", "meta-2023"} {
+		for _, over := range []string{"Skip", "Send"} {
+			config := Config{Policy: shipped(t, name)}
+			plan := readPlan(t, warmup+"overLimit: "+over)
+			var written, planned, played bytes.Buffer
+			result, err := WritePlan(t.Context(), config, plan, &written)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := result.WriteJSON(&planned); err != nil {
+				t.Fatal(err)
+			}
+			config.Until = plan.End()
+			if result, err = Run(t.Context(), config, &written); err != nil {
+				t.Fatal(err)
+			}
+			if err := result.WriteJSON(&played); err != nil {
+				t.Fatal(err)
+			}
+			if planned.String() != played.String() || strings.Count(played.String(), "\n") < 15 {
+				t.Errorf("%s, %s: planned\n%.2000s\nplayed\n%.2000s", name, over, planned.String(), played.String())
+			}
+		}
+	}
+}
+
+// A number that has reached its limit sends nothing more until there is room, and while it is offline it sends nothing.
+func TestPlanStopsAtTheLimit(t *testing.T) {
+	const plan = "start: 2026-03-02\nsends: [{days: 1-3, users: 1200, hours: 10:00-11:00}]\nchanges: [{day: 3, connection: Offline}]\n"
+	for _, test := range []struct{ more, want string }{
+		// On the second day there is room for as many as leave the window: the 1,000 of the first day left at 10:00 to 10:50.
+		{"", "[1200 1000] [1200 1000] [1200 0] "},
+		{"overLimit: Send", "[1200 1200] [1200 1200] [1200 1200] "},
+	} {
+		config := Config{Policy: shipped(t, "chat-api")}
+		result, err := RunPlan(t.Context(), config, readPlan(t, plan+test.more))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got strings.Builder
+		for _, day := range result.Days {
+			fmt.Fprint(&got, []int64{day.Planned, day.Sent}, " ")
+		}
+		if got.String() != test.want {
+			t.Errorf("%s: got %s, want %s", test.more, got.String(), test.want)
+		}
+	}
+}
+
+// What is asked for until an instant is played until then, whatever the plan still has, and no further.
+func TestPlanUntil(t *testing.T) {
+	until := day(5).Add(10 * time.Hour)
+	result, err := RunPlan(t.Context(), Config{Policy: shipped(t, "meta-2025"), Verification: v1alpha1.Verified, Until: until}, readPlan(t, warmup))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := result.Transitions[len(result.Transitions)-1]
+	if last.Time.After(until) || !result.Final[0].Time.Equal(until) || result.Days[3].Planned == 0 || result.Days[4].Planned != 0 {
+		t.Errorf("%v, %v", last, result.Final[0])
+	}
+}
+
+func TestPlanRefusals(t *testing.T) {
+	const sends = "sends: [{days: 1, users: 10}]\n"
+	for _, test := range []struct{ plan, want string }{
+		{"", "must be an object with the fields start and sends"},
+		{"- a", "must be an object with the fields start and sends"},
+		{"start: [", "yaml: "},
+		{"start: 2026-03-02\nstart: 2026-03-03\n" + sends, "yaml: "},
+		{sends, "start: is missing: it must be a date"},
+		{"start: monday\n" + sends, "start: must be a date"},
+		{"start: 2026-03-02T10:00:00Z\n" + sends, "start: must be a date"},
+		{"start: 0001-01-01\n" + sends, "start: must lie between"},
+		{"start: 2026-03-02", "sends: is missing"},
+		{"start: 2026-03-02\nsends: 5", "sends: must be a list of up to 100"},
+		{"start: 2026-03-02\nsends: [5]", "sends[0]: must be an object"},
+		{"start: 2026-03-02\nfleet: a\n" + sends, "fleet: is not known: the fields here are start, days, overLimit, numbers, sends, changes"},
+		{"start: 2026-03-02\noverLimit: Drop\n" + sends, "overLimit: must be Skip or Send"},
+		{"start: 2026-03-02\nnumbers: [+15550100001]\n" + sends, `numbers[0]: must be in E.164 and in quotes, like "+15550100001"`},
+		{"start: 2026-03-02\nnumbers: []\n" + sends, "numbers: must be a list of 1 to 1000 phone numbers"},
+		{"start: 2026-03-02\nnumbers: [\"+15550100001\", \"+15550100001\"]\n" + sends, "numbers[1]: stands in the list already"},
+		{"start: 2026-03-02\nsends: [{days: 1}]", "sends[0].users: is missing"},
+		{"start: 2026-03-02\nsends: [{days: 1, users: 1.5}]", "sends[0].users: must be a whole number from 1 to 5000000"},
+		{"start: 2026-03-02\nsends: [{days: 1, users: 10, grow: 20%}]", "sends[0].grow: must be a percentage from -100 to 1000, without a percent sign"},
+		{"start: 2026-03-02\nsends: [{days: 1, users: 10, grow: NaN}]", "sends[0].grow: must be a percentage"},
+		{"start: 2026-03-02\nsends: [{days: 1, users: 10, returning: 101}]", "sends[0].returning: must be a percentage from 0 to 100"},
+		{"start: 2026-03-02\nsends: [{days: 1, users: 10, user: 3}]", "sends[0].user: is not known: the fields here are days, users, grow, "},
+		{"start: 2026-03-02\nsends: [{days: 1, users: 10, hours: 18-9}]", "sends[0].hours: must be a stretch of the day from 00:00 to 24:00, like 09:00-18:00"},
+		{"start: 2026-03-02\nsends: [{days: 3-1, users: 10}]", "sends[0].days: must be a day, a range or an open range within days 1 to 366"},
+		{"start: 2026-03-02\nsends: [{days: 1-400, users: 10}]", "sends[0].days: must be a day, a range"},
+		{"start: 2026-03-02\nsends: [{days: [1], users: 10}]", "sends[0].days: must be a text"},
+		{"start: 2026-03-02\nsends: [{users: 10}]", "sends[0].days: has no end: write one, like 1-30"},
+		{"start: 2026-03-02\ndays: 400\nsends: [{users: 10}]", "days: must be a whole number from 1 to 366"},
+		{"start: 2026-03-02\ndays: 3\nsends: [{days: 1-5, users: 10}]", "days: is 3, but a later day, 5, is written below"},
+		{"start: 2026-03-02\nsends: [{days: 1-300, users: 800, grow: 20}]", "sends[0].users: come to more than 5000000 messages by day 40"},
+		{"start: 2026-03-02\nchanges: [{quality: Low}]\n" + sends, "changes[0].day: is missing"},
+		{"start: 2026-03-02\nchanges: [{day: 1}]\n" + sends, "changes[0].day: nothing changes"},
+		{"start: 2026-03-02\nchanges: [{day: 1, at: 24:00, quality: Low}]\n" + sends, "changes[0].at: must be a time of the day, like 09:00"},
+		{"start: 2026-03-02\nchanges: [{day: 1, quality: Red}]\n" + sends, "changes[0].quality: must be High, Medium, Low or Unknown"},
+		{"start: 2026-03-02\nchanges: [{day: 1, state: Paused}]\n" + sends, "changes[0].state: is that of a template"},
+		{"start: 2026-03-02\nchanges: [{day: 1, limit: 0}]\n" + sends, "changes[0].limit: must be a whole number from 1 to 1000000000, or Unlimited"},
+		{"start: 2026-03-02\nchanges: [{day: 1, limit: many}]\n" + sends, "changes[0].limit: must be a whole number"},
+		{strings.Repeat("#", maxPlanBytes+1), "is too long: a plan may have 1048576 bytes"},
+	} {
+		_, err := ReadPlan(strings.NewReader(test.plan))
+		if err == nil || !strings.HasPrefix(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%.100s:\n got %v\nwant %s", test.plan, err, test.want)
+		}
+	}
+}
+
+// Whatever is read as a plan plays to its end, with its events in order of time and as the reader of events takes them.
+func FuzzPlan(f *testing.F) {
+	f.Add([]byte(warmup))
+	f.Add([]byte("start: 2026-03-02\nsends: [{days: 1-3, users: 4, grow: -50, returning: 50}]\nchanges: [{day: 3, template: a, state: Edited, limit: 5}]"))
+	f.Add([]byte("start: 2026-03-02T00:00:00-11:00\nsends: [{days: 1, users: 3, hours: 23:59:59-24:00}]"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		plan, err := ReadPlan(bytes.NewReader(content))
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("%q is more than a line", err)
+			}
+			return
+		}
+		s := plan.source(plan.End(), func(string, time.Time) (int64, bool, error) { return 0, false, nil })
+		var written bytes.Buffer
+		writer := newEventWriter(&written)
+		var before time.Time
+		for range 500 {
+			e, err := s.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil || e.Time.Before(before) || e.Time.After(plan.End()) {
+				t.Fatalf("%v after %s: %v", e, before, err)
+			}
+			before = e.Time
+			if err := writer.write(&e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := writer.flush(); err != nil {
+			t.Fatal(err)
+		}
+		reader := cloudevents.NewReader(&written)
+		for {
+			if _, err := reader.Next(); errors.Is(err, io.EOF) {
+				return
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

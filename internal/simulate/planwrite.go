@@ -1,0 +1,68 @@
+package simulate
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+
+	"numberfleet.dev/numberfleet/internal/cloudevents"
+)
+
+// eventWriter writes events as CloudEvents, one per line.
+type eventWriter struct {
+	buffered *bufio.Writer
+	lines    *json.Encoder
+}
+
+func newEventWriter(to io.Writer) *eventWriter {
+	buffered := bufio.NewWriter(to)
+	return &eventWriter{buffered, json.NewEncoder(buffered)}
+}
+
+type eventLine struct {
+	SpecVersion string    `json:"specversion"`
+	ID          string    `json:"id"`
+	Source      string    `json:"source"`
+	Type        string    `json:"type"`
+	Time        string    `json:"time"`
+	Data        eventData `json:"data"`
+}
+
+type eventData struct {
+	Number    string `json:"number,omitempty"`
+	User      string `json:"user,omitempty"`
+	MessageID string `json:"messageID,omitempty"`
+	Template  string `json:"template,omitempty"`
+	Rating    string `json:"rating,omitempty"`
+	Limit     int64  `json:"limit,omitempty"` // absent: unlimited
+	State     string `json:"state,omitempty"`
+	Business  string `json:"business,omitempty"`
+}
+
+// write writes an event of a plan.
+func (w *eventWriter) write(e *cloudevents.Event) error {
+	return w.lines.Encode(eventLine{
+		SpecVersion: "1.0", ID: e.ID, Source: e.Source, Type: string(e.Type), Time: stamp(e.Time),
+		Data: eventData{
+			Number: e.Number, User: e.User, MessageID: e.MessageID, Template: e.Template,
+			Rating: e.Rating, Limit: e.Limit, State: e.State, Business: e.Verification,
+		},
+	})
+}
+
+func (w *eventWriter) flush() error { return w.buffered.Flush() }
+
+// tee writes the events that it hands on.
+type tee struct {
+	source
+	writer *eventWriter
+}
+
+// Next implements source.
+func (t *tee) Next() (cloudevents.Event, error) {
+	e, err := t.source.Next()
+	if err != nil {
+		return e, err
+	}
+	return e, t.writer.write(&e)
+}

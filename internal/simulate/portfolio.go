@@ -1,0 +1,100 @@
+package simulate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// addPortfolio starts a portfolio of the fleet, whose numbers are there already. Where limits belong to numbers, it is only
+// who a report about it is told to.
+func (s *simulation) addPortfolio(declared Portfolio) error {
+	var members []*subject
+	for _, n := range s.config.Fleet.Numbers {
+		if n.Portfolio == declared.Name {
+			members = append(members, s.numbers[n.PhoneNumber])
+		}
+	}
+	told := members
+	if s.config.Policy.Scope == v1alpha1.ScopePortfolio {
+		verification := declared.Verification
+		if verification == "" {
+			verification = v1alpha1.Unverified
+			if slices.ContainsFunc(members, func(n *subject) bool { return n.facts.Verification == v1alpha1.Verified }) {
+				verification = v1alpha1.Verified
+			}
+		}
+		usage, err := s.book.together(declared.Name, members)
+		if err != nil {
+			return fmt.Errorf("count the portfolio's numbers together: %w", err)
+		}
+		x := s.newSubject(declared.Name, portfolios, s.config.Policy.Portfolio(), rules.Facts{Verification: verification, Usage: usage})
+		x.numbers = members
+		for _, n := range members {
+			n.portfolio = x
+		}
+		s.portfolios = append(s.portfolios, x)
+		s.observe(x, s.now)
+		s.wait(&x.turn)
+		s.assess(x)
+		told = []*subject{x}
+	}
+	if declared.ID != "" {
+		s.told[declared.ID] = told
+	}
+	s.told[declared.Name] = told
+	return nil
+}
+
+// reportedOf are those to whom a report is told. What Meta says of one number's limit or verification it says of whoever has
+// that limit.
+func (s *simulation) reportedOf(e *cloudevents.Event) ([]*subject, error) {
+	if e.Portfolio != "" {
+		told, ok := s.told[e.Portfolio]
+		if !ok {
+			return nil, &cloudevents.Error{Line: e.Line, Field: "data.portfolio",
+				Problem: "is not in the fleet: a PhoneNumber must name it in spec.business.portfolio, or a BusinessPortfolio have this name or id"}
+		}
+		return told, nil
+	}
+	n, err := s.number(e.Number)
+	if err != nil {
+		return nil, err
+	}
+	switch e.Type {
+	case cloudevents.LimitReported, cloudevents.VerificationReported:
+		return []*subject{n.limited()}, nil
+	default:
+		return []*subject{n}, nil
+	}
+}
+
+// together answers the counts of several numbers as one.
+func (b *book) together(name string, members []*subject) (*usage, error) {
+	if len(members) == 1 {
+		return members[0].facts.Usage.(*usage), nil
+	}
+	var names []string
+	for _, n := range members {
+		names = append(names, n.name)
+	}
+	group := ledger.GroupSubject(name)
+	return &usage{b, ledger.Subject{Ledger: b.ledger, Name: group}}, b.ledger.Group(name, names)
+}
+
+// portfolios are those that manifests declare and those that numbers name, by name.
+func (f *Fleet) portfolios() []Portfolio {
+	all := slices.Clone(f.Portfolios)
+	for _, n := range f.Numbers {
+		if n.Portfolio != "" && !slices.ContainsFunc(all, func(p Portfolio) bool { return p.Name == n.Portfolio }) {
+			all = append(all, Portfolio{Name: n.Portfolio})
+		}
+	}
+	slices.SortFunc(all, func(a, b Portfolio) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}

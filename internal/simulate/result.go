@@ -1,0 +1,108 @@
+package simulate
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// Result is what the rules concluded.
+type Result struct {
+	Transitions []Transition     // in order of time
+	Final       []Final          // by number
+	Portfolios  []PortfolioFinal // by name; none where limits belong to numbers
+	Templates   []TemplateFinal  // by name
+	Days        []Day            // of a plan
+
+	ends map[string]end
+}
+
+// end is where a number or portfolio stands at the end, as the rules know it.
+type end struct {
+	policy *rules.Policy
+	state  rules.State
+	facts  rules.Facts
+}
+
+// Transition is one thing that happened to a number, a portfolio or a template.
+type Transition struct {
+	Subject string // the number, or the name of the portfolio or template
+	rules.Transition
+}
+
+// Final is a number at the end.
+type Final struct {
+	Time    time.Time
+	Subject string // the number
+	// Tier and Used are those of its portfolio, where that has the limit.
+	Tier    rules.Tier
+	Used    int64
+	Quality v1alpha1.QualityRating // its own
+	State   v1alpha1.State         // the highest of those that hold
+}
+
+// PortfolioFinal is a portfolio at the end.
+type PortfolioFinal struct {
+	Time       time.Time
+	Subject    string
+	Numbers    int
+	Tier       rules.Tier
+	Used       int64
+	Quality    v1alpha1.QualityRating // the lowest of its numbers and templates
+	Restricted bool
+}
+
+// TemplateFinal is a template at the end.
+type TemplateFinal struct {
+	Time    time.Time
+	Subject string
+	State   v1alpha1.TemplateState
+	Until   time.Time // end of a flag or a pause; zero where there is none, or only Meta knows
+	Quality v1alpha1.QualityRating
+	Pauses  int
+}
+
+// result is what there is at the end.
+func (s *simulation) result(at time.Time) Result {
+	r := Result{Transitions: s.transitions, ends: map[string]end{}}
+	for _, name := range slices.Sorted(maps.Keys(s.numbers)) {
+		n := s.numbers[name]
+		limited := n.limited()
+		r.ends[n.name] = end{policy: n.policy, state: n.state, facts: n.facts}
+		r.Final = append(r.Final, Final{
+			Time:    at,
+			Subject: n.name,
+			Tier:    limited.state.Tier,
+			Used:    rules.Used(limited.policy, limited.facts.Usage, at),
+			Quality: n.state.Rating,
+			State:   n.shown(),
+		})
+	}
+	for _, p := range s.portfolios {
+		r.ends[p.name] = end{policy: p.policy, state: p.state, facts: p.facts}
+		r.Portfolios = append(r.Portfolios, PortfolioFinal{
+			Time:       at,
+			Subject:    p.name,
+			Numbers:    len(p.numbers),
+			Tier:       p.state.Tier,
+			Used:       rules.Used(p.policy, p.facts.Usage, at),
+			Quality:    p.state.Rating,
+			Restricted: p.state.Restricted(),
+		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.templates)) {
+		t := s.templates[name]
+		r.Templates = append(r.Templates, TemplateFinal{
+			Time:    at,
+			Subject: t.name,
+			State:   t.state.State,
+			Until:   t.state.Until,
+			Quality: t.state.Rating,
+			Pauses:  t.state.Pauses,
+		})
+	}
+	return r
+}

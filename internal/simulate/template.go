@@ -1,0 +1,121 @@
+package simulate
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// template is a message template on its way through time.
+type template struct {
+	turn
+	reports []rules.Report
+	state   rules.TemplateState
+	// limited are those with a limit whose numbers send the template: its quality counts for them. They are in order, and none
+	// where limits belong to numbers, whatever those send.
+	limited []*subject
+}
+
+func (t *template) standing() rules.Standing {
+	return rules.Standing{Name: "template " + t.name, Rating: t.state.Rating, Template: true}
+}
+
+// template is the template of that name, which begins now if it is not known.
+func (s *simulation) template(name string) *template {
+	if t, ok := s.templates[name]; ok {
+		return t
+	}
+	t := &template{state: rules.InitialTemplate(s.now)}
+	t.turn = turn{name: name, kind: templates, run: func(to time.Time) time.Time { return s.advanceTemplate(t, to) }}
+	s.templates[name] = t
+	for _, n := range s.senders[name] {
+		s.sends(n, t)
+	}
+	return t
+}
+
+// sends notes that a number sends a template.
+func (s *simulation) sends(n *subject, t *template) {
+	x := n.limited()
+	if s.config.Policy.Scope != v1alpha1.ScopePortfolio || slices.Contains(t.limited, x) {
+		return
+	}
+	t.limited = append(t.limited, x)
+	slices.SortFunc(t.limited, func(a, b *subject) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name)) })
+	x.templates = append(x.templates, t)
+	slices.SortFunc(x.templates, func(a, b *template) int { return cmp.Compare(a.name, b.name) })
+	if t.state.Rating != v1alpha1.QualityUnknown {
+		s.assess(x)
+	}
+}
+
+// reportTemplate takes what Meta said of a template.
+func (s *simulation) reportTemplate(e *cloudevents.Event) error {
+	t := s.template(e.Template)
+	if e.Number != "" {
+		n, err := s.number(e.Number)
+		if err != nil {
+			return err
+		}
+		s.sends(n, t)
+	}
+	if len(t.limited) == 0 {
+		if n := s.only(); n != nil {
+			s.sends(n, t)
+		}
+	}
+	t.reports = append(t.reports, templateReports(e, s.now)...)
+	s.wake(&t.turn)
+	return nil
+}
+
+// only is a number of the only portfolio that there is; nil if there are several, or none. A template of which nothing says
+// who sends it can only be theirs.
+func (s *simulation) only() *subject {
+	var only *subject
+	for _, n := range s.numbers {
+		if only != nil && n.limited() != only.limited() {
+			return nil
+		}
+		only = n
+	}
+	return only
+}
+
+// templateReports are what the rules are told of an event. It may have a rating and a state, which then hold together; the
+// rules see one after the other. What follows from the rating must not replace the state that is reported, so the state comes
+// first where the rating is Low. A pause comes after the rating even so, as it is the same pause. An edit is before the rating
+// of the new wording.
+func templateReports(e *cloudevents.Event, at time.Time) []rules.Report {
+	rating := rules.Report{Kind: rules.ReportQuality, At: at, Value: e.Rating, Reason: e.Reason}
+	state := rules.Report{Kind: rules.ReportTemplate, At: at, Value: e.State}
+	switch {
+	case e.State == "":
+		return []rules.Report{rating}
+	case e.Rating == "":
+		return []rules.Report{state}
+	case e.State == "Edited" || e.Rating == string(v1alpha1.QualityLow) && e.State != "Paused":
+		return []rules.Report{state, rating}
+	default:
+		return []rules.Report{rating, state}
+	}
+}
+
+func (s *simulation) advanceTemplate(t *template, to time.Time) time.Time {
+	before := t.state
+	var happened []rules.Transition
+	var next time.Time
+	t.state, happened, next = rules.AdvanceTemplate(s.config.Policy.Policy, t.reports, t.state, to)
+	t.reports = t.reports[:0]
+	s.tell(t.name, happened)
+	if t.state.Rating != before.Rating || t.state.State != before.State {
+		for _, x := range t.limited {
+			s.assess(x)
+		}
+	}
+	return next
+}
