@@ -222,7 +222,11 @@ func TestEveryProofOfThePageIsThere(t *testing.T) {
 
 func inTimeline(t *testing.T, file, line string) error {
 	t.Helper()
-	for text := range strings.Lines(read(t, "internal/rules/testdata/timelines/"+file)) {
+	folder := "internal/rules/testdata/timelines"
+	if _, err := os.Stat(filepath.Join(repository, folder, file)); err != nil {
+		folder = "internal/simulate/testdata/timelines"
+	}
+	for text := range strings.Lines(read(t, filepath.Join(folder, file))) {
 		text, _, _ = strings.Cut(text, "#")
 		if strings.Join(strings.Fields(text), " ") == line {
 			return nil
@@ -296,7 +300,7 @@ func TestThePageHasEveryQuotation(t *testing.T) {
 		if seed == "" {
 			continue
 		}
-		for _, file := range slices.Concat(glob(t, "*.go"), glob(t, "testdata/timelines/*.txt")) {
+		for _, file := range slices.Concat(glob(t, "*.go"), glob(t, "testdata/timelines/*.txt"), glob(t, "../simulate/testdata/timelines/*.txt")) {
 			if strings.HasSuffix(file, "_test.go") {
 				continue
 			}
