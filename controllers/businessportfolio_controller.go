@@ -99,6 +99,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	numbers, policy, err := r.members(ctx, portfolio)
 	if problem := (*problem)(nil); errors.As(err, &problem) {
 		set.notReady(problem)
+		want.NextDeadlineTime = metav1.Time{} // nobody keeps it
 		return nil, wakeUp{}, nil
 	} else if err != nil {
 		return nil, wakeUp{}, err
@@ -130,6 +131,8 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 		state = rules.Initial(policy.Policy, facts.Verification, began(facts, now))
 	case portfolio.Status.PolicyName != policy.Name || portfolio.Status.PolicyGeneration != policy.generation:
 		state, transitions = rules.Adopt(policy.Policy, state, now)
+	case joined(portfolio.Name, numbers, state.EvaluatedAt) && state.EvaluatedAt.Before(now):
+		state.EvaluatedAt = now // what a number did elsewhere counts from now on, and decided nothing here before
 	}
 	standing, err := r.standing(ctx, numbers, state.EvaluatedAt, now)
 	if err != nil {
@@ -199,6 +202,14 @@ func highest(portfolio *v1alpha1.BusinessPortfolio, numbers []v1alpha1.PhoneNumb
 		}
 	}
 	return limit, found
+}
+
+// joined says whether a number came from elsewhere after an instant.
+func joined(portfolio string, numbers []v1alpha1.PhoneNumber, after time.Time) bool {
+	return slices.ContainsFunc(numbers, func(n v1alpha1.PhoneNumber) bool {
+		// Until it shows the portfolio, it is about to come; not while it is suspended.
+		return n.Status.Tier.Name != "" && n.Spec.Activity != v1alpha1.Suspended && (n.Status.Portfolio != portfolio || n.Status.PortfolioSinceTime.After(after))
+	})
 }
 
 // count has the ledger count what the numbers send together.

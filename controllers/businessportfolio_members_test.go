@@ -206,3 +206,46 @@ func TestMetricsOfAPortfolioAfterAStart(t *testing.T) {
 		t.Errorf("after a start the figures are\n%s", got)
 	}
 }
+
+// What a number sent, and how it was rated, before it joined decides nothing of the portfolio's past.
+func TestANumberThatJoinsChangesNothingBefore(t *testing.T) {
+	f := newFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
+	a := f.number()
+	f.settle()
+	f.clock.advance(time.Hour)
+	f.deliver(a.Spec.PhoneNumber, 1000)
+	f.settle()
+	alone := f.create("", func(n *v1alpha1.PhoneNumber) { n.Spec.Verification = v1alpha1.Verified })
+	f.clock.advance(time.Hour)
+	f.report(alone.Spec.PhoneNumber, ledger.QualityReport, "Medium")
+	f.deliver(alone.Spec.PhoneNumber, 900)
+	f.reconcile(alone)
+	f.clock.advance(time.Minute)
+	f.report(alone.Spec.PhoneNumber, ledger.QualityReport, "High")
+	f.deliver(alone.Spec.PhoneNumber, 100)
+	f.reconcile(alone)
+	f.clock.advance(time.Hour)
+	f.move(alone, f.portfolio.Name)
+	f.numbers = append(f.numbers, alone)
+	f.settle()
+	f.expect("history", told(f.portfolio.Status.History), []string{"03-02 10:00:00 UpgradePending 2K -> 10K", "03-02 12:01:00 Restricted"})
+	if *alone.Status.Usage.Used != 2000 || alone.Status.State != v1alpha1.StateRestricted {
+		t.Errorf("the number shows %+v", alone.Status)
+	}
+}
+
+func TestNobodyKeepsTheDeadlinesOfWhatIsNotReady(t *testing.T) {
+	f := newFleet(t)
+	a := f.number()
+	f.deliver(a.Spec.PhoneNumber, 250)
+	f.settle()
+	if a.Status.NextDeadlineTime.IsZero() || f.portfolio.Status.NextDeadlineTime.IsZero() {
+		t.Fatal("a restriction has no end")
+	}
+	f.portfolio.Spec.PolicyName = "nowhere"
+	f.must(f.Client.Update(f.ctx, f.portfolio))
+	f.settle()
+	if !a.Status.NextDeadlineTime.IsZero() || !f.portfolio.Status.NextDeadlineTime.IsZero() {
+		t.Errorf("without its policy the portfolio is due at %s, the number at %s", f.portfolio.Status.NextDeadlineTime, a.Status.NextDeadlineTime)
+	}
+}

@@ -114,6 +114,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	known, err := r.gather(ctx, number)
 	if problem := (*problem)(nil); errors.As(err, &problem) {
 		set.notReady(problem)
+		want.NextDeadlineTime = metav1.Time{}
 		return nil, wakeUp{}, nil
 	} else if err != nil {
 		return nil, wakeUp{}, err
@@ -139,7 +140,12 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	counted(want, policy, facts, state)
 	if known.portfolio != nil {
 		shared(want, known.portfolio)
-		want.PortfolioReport = joinedAt(r.Ledger, number, in)
+		switch want.PortfolioReport = joinedAt(r.Ledger, number, in); {
+		case number.Status.Portfolio == in:
+			want.PortfolioSinceTime = number.Status.PortfolioSinceTime
+		case evaluated:
+			want.PortfolioSinceTime = at(now)
+		}
 	}
 	want.Quality.Feedback = feedbackStatus(r.Ledger, number.Spec.PhoneNumber, policy, now)
 	want.Flag.Appeal = appealOf(number, want)

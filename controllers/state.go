@@ -73,7 +73,7 @@ func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.S
 	grace, falls, clear := rules.Deadlines(policy, s)
 
 	status.PolicyName = policy.Name
-	status.Portfolio, status.PortfolioReport = "", 0
+	status.Portfolio, status.PortfolioSinceTime, status.PortfolioReport = "", metav1.Time{}, 0
 	status.State = s.Shown()
 	status.Tier = tierStatus(&s)
 	status.Quality = v1alpha1.QualityStatus{

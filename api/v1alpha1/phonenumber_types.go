@@ -651,6 +651,10 @@ type PhoneNumberStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	Portfolio string `json:"portfolio,omitempty"`
 
+	// portfolioSinceTime is when the number came to the portfolio from elsewhere. It is absent where it was always there.
+	// +optional
+	PortfolioSinceTime metav1.Time `json:"portfolioSinceTime,omitzero"`
+
 	// portfolioReport is the sequence number of the last of Meta's reports from before the number had a part in the portfolio.
 	// Those after it are about what the portfolio shares.
 	// +optional

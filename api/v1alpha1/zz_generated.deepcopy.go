@@ -633,6 +633,7 @@ func (in *PhoneNumberStatus) DeepCopyInto(out *PhoneNumberStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	in.PortfolioSinceTime.DeepCopyInto(&out.PortfolioSinceTime)
 	in.Tier.DeepCopyInto(&out.Tier)
 	in.Quality.DeepCopyInto(&out.Quality)
 	in.Flag.DeepCopyInto(&out.Flag)

@@ -41,7 +41,10 @@ business. It is played to the end of its last day; what the limit does not allow
   changes:
   - {day: 9, at: 10:00, quality: Medium}
 
-All fields are in docs/simulator.md.`,
+All fields are in docs/simulator.md.
+
+Where the policy's limits belong to portfolios, the numbers that name one in the fleet share a limit, and what happens to it is said of
+the portfolio; any other number is a portfolio of its own.`,
 		Example: `  # What becomes of a month of events under the rules of 2023?
   kubectl phonenumbers simulate --policy meta-2023 --events events.jsonl
 
@@ -49,7 +52,10 @@ All fields are in docs/simulator.md.`,
   kubectl phonenumbers simulate --policy meta-2023 --events - --until 2026-04-08T00:00:00Z -o json < events.jsonl
 
   # A warm-up as it is planned, and a page that shows it.
-  kubectl phonenumbers simulate --policy meta-2025 --verification Verified --plan warmup.yaml --chart warmup.html`,
+  kubectl phonenumbers simulate --policy meta-2025 --verification Verified --plan warmup.yaml --chart warmup.html
+
+  # Today's rules: the limit that the numbers of a portfolio share.
+  kubectl phonenumbers simulate --policy meta-2025 --events events.jsonl --fleet fleet.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -59,7 +65,7 @@ All fields are in docs/simulator.md.`,
 	flags.StringVar(&f.plan, "plan", "", "File with a plan instead of events; - for the standard input.")
 	flags.StringVar(&f.writeEvents, "write-events", "", "File to write the plan's events to, as --events takes them.")
 	flags.StringVar(&f.chart, "chart", "", "File to draw the simulation in: one HTML page that needs nothing else.")
-	flags.StringVar(&f.fleet, "fleet", "", "File with manifests of the numbers that exist. Any other number is a portfolio of its own and has an escalation path.")
+	flags.StringVar(&f.fleet, "fleet", "", "File with manifests of the numbers that exist, their portfolios and templates. Any other number is a portfolio of its own and has an escalation path.")
 	flags.StringVar(&f.verification, "verification", string(v1alpha1.Unverified), "What numbers start with of which the fleet says nothing: Verified or Unverified.")
 	flags.StringVar(&f.until, "until", "", "When it ends, as in RFC 3339; events after it are not played. If left out, the last event or the end of the plan.")
 	flags.StringVarP(&f.output, "output", "o", "table", "How to write the result: table, or json for one object a line.")

@@ -35,16 +35,24 @@ func TestShippedPoliciesAreRead(t *testing.T) {
 	}
 }
 
-// Each file is named after its policy; beside it stands, to the byte, what the simulator makes of it.
+// Each file is named after its policy, and beside it may stand a fleet; the golden file is, to the byte, what the simulator makes
+// of it.
 func TestGolden(t *testing.T) {
-	for _, name := range []string{"quality-based", "meta-2023"} {
+	for _, name := range []string{"quality-based", "meta-2023", "meta-2025"} {
 		t.Run(name, func(t *testing.T) {
+			config := Config{Policy: shipped(t, name), Until: day(20)}
+			if manifests, err := os.Open(filepath.Join("testdata", name+".fleet.yaml")); err == nil {
+				defer manifests.Close()
+				if config.Fleet, err = ReadFleet(manifests); err != nil {
+					t.Fatal(err)
+				}
+			}
 			events, err := os.Open(filepath.Join("testdata", name+".jsonl"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer events.Close()
-			result, err := Run(t.Context(), Config{Policy: shipped(t, name), Until: day(20)}, events)
+			result, err := Run(t.Context(), config, events)
 			if err != nil {
 				t.Fatal(err)
 			}

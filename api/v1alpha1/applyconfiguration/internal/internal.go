@@ -577,6 +577,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: portfolioReport
       type:
         scalar: numeric
+    - name: portfolioSinceTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: quality
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.QualityStatus

@@ -26,6 +26,8 @@ type PhoneNumberStatusApplyConfiguration struct {
 	PolicyGeneration *int64 `json:"policyGeneration,omitempty"`
 	// portfolio is the BusinessPortfolio that the limit belongs to. It is absent where the number has a limit of its own.
 	Portfolio *string `json:"portfolio,omitempty"`
+	// portfolioSinceTime is when the number came to the portfolio from elsewhere. It is absent where it was always there.
+	PortfolioSinceTime *metav1.Time `json:"portfolioSinceTime,omitempty"`
 	// portfolioReport is the sequence number of the last of Meta's reports from before the number had a part in the portfolio.
 	// Those after it are about what the portfolio shares.
 	PortfolioReport *int64 `json:"portfolioReport,omitempty"`
@@ -115,6 +117,14 @@ func (b *PhoneNumberStatusApplyConfiguration) WithPolicyGeneration(value int64) 
 // If called multiple times, the Portfolio field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithPortfolio(value string) *PhoneNumberStatusApplyConfiguration {
 	b.Portfolio = &value
+	return b
+}
+
+// WithPortfolioSinceTime sets the PortfolioSinceTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PortfolioSinceTime field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithPortfolioSinceTime(value metav1.Time) *PhoneNumberStatusApplyConfiguration {
+	b.PortfolioSinceTime = &value
 	return b
 }
 

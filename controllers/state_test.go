@@ -1,0 +1,91 @@
+package controllers
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// everything is a state in which each field says something.
+func everything(t *testing.T) rules.State {
+	t.Helper()
+	s := rules.State{
+		Tier: rules.Tier{Name: "10K", Limit: 10000}, TierSource: v1alpha1.FromVerification,
+		Rating: v1alpha1.QualityLow, RatingReason: "number shop", RatingSource: v1alpha1.FromReport, Reported: v1alpha1.QualityMedium,
+		FlagSource: v1alpha1.FromReport, RestrictedSource: v1alpha1.FromReport,
+		Connection: v1alpha1.StateOffline, ConnectionSource: v1alpha1.FromReport,
+		Verification: v1alpha1.VerificationPending, VerificationSource: v1alpha1.FromReport,
+		Increase: v1alpha1.IncreaseFailed, IncreaseReason: "More time is needed.",
+	}
+	fields := reflect.ValueOf(&s).Elem()
+	for i := range fields.NumField() {
+		if at, ok := reflect.TypeAssert[*time.Time](fields.Field(i).Addr()); ok {
+			*at = start.Add(time.Duration(i) * time.Minute)
+		}
+		if fields.Field(i).IsZero() {
+			t.Fatalf("%s says nothing", fields.Type().Field(i).Name)
+		}
+	}
+	return s
+}
+
+// stored is what a status is once the API server has had it.
+func stored[S any](t *testing.T, status *S) *S {
+	t.Helper()
+	encoded, err := json.Marshal(status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := new(S)
+	if err := json.Unmarshal(encoded, back); err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
+
+type nothing struct{ rules.Usage }
+
+func (nothing) Count(v1alpha1.Measure, time.Time, time.Time) int64    { return 0 }
+func (nothing) Last(v1alpha1.Measure, time.Time, time.Time) time.Time { return time.Time{} }
+
+// The status is the only memory of the rules: what they remember of a number, portfolio or template comes back whole.
+func TestAStatusKeepsTheWholeState(t *testing.T) {
+	b := newBench(t)
+	policy, err := policyNamed(b.ctx, b.Client, "meta-2025")
+	b.must(err)
+	facts := &rules.Facts{Usage: nothing{}}
+
+	of := everything(t)
+	of.Increase, of.IncreaseReported, of.IncreaseReason = "", time.Time{}, "" // Meta says it of portfolios
+	var number v1alpha1.PhoneNumberStatus
+	decided(&number, policy.Policy, of, start)
+	counted(&number, policy.Policy, facts, of)
+	if is, ok := stateOf(stored(t, &number), policy.Policy); !ok || is != of {
+		t.Errorf("of a number\n%+v\ncomes back as\n%+v", of, is)
+	}
+
+	of = everything(t)
+	// These are about one number.
+	of.RatingSource, of.Reported, of.FlagSource = "", "", ""
+	for _, at := range []*time.Time{&of.ReportedSince, &of.LowSince, &of.LowStep, &of.FlagSince, &of.RecoveringSince, &of.FlagEnded, &of.ConnectionReported} {
+		*at = time.Time{}
+	}
+	var portfolio v1alpha1.BusinessPortfolioStatus
+	portfolioDecided(&portfolio, governing{policy.Portfolio(), 1}, facts, of, start)
+	if is, ok := portfolioStateOf(stored(t, &portfolio), policy.Portfolio()); !ok || is != of {
+		t.Errorf("of a portfolio\n%+v\ncomes back as\n%+v", of, is)
+	}
+
+	template := rules.TemplateState{State: v1alpha1.TemplatePaused, Source: v1alpha1.FromReport, Rating: v1alpha1.QualityLow, Pauses: 2,
+		EvaluatedAt: start, Since: start.Add(1 * time.Second), Until: start.Add(2 * time.Second), StateReported: start.Add(3 * time.Second),
+		RatingSince: start.Add(4 * time.Second), RatingReported: start.Add(5 * time.Second)}
+	var status v1alpha1.MessageTemplateStatus
+	templateDecided(&status, template)
+	if is, ok := templateStateOf(stored(t, &status)); !ok || is != template {
+		t.Errorf("of a template\n%+v\ncomes back as\n%+v", template, is)
+	}
+}
