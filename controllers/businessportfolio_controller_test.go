@@ -278,6 +278,32 @@ func TestANumberBringsItsLimitIntoAPortfolio(t *testing.T) {
 	f.expect("history", told(f.portfolio.Status.History), []string{"03-02 09:01:00 TierUpgraded 250 -> 10K"})
 }
 
+func TestANumberThatLeavesKeepsTheLimit(t *testing.T) {
+	f := newFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
+	stays, leaves := f.number(), f.number()
+	f.settle()
+	f.deliver(leaves.Spec.PhoneNumber, 300)
+	f.message -= 300
+	f.deliver(stays.Spec.PhoneNumber, 200)
+	f.at(time.Minute)
+	if *f.portfolio.Status.Numbers != 2 || *f.portfolio.Status.Usage.Used != 300 {
+		t.Fatalf("before it leaves the portfolio shows %+v", f.portfolio.Status.Usage)
+	}
+	leaves.Spec.Business.Portfolio = ""
+	f.must(f.Client.Update(f.ctx, leaves))
+	f.at(time.Minute)
+	f.at(time.Minute)
+	if s := f.portfolio.Status; *s.Numbers != 1 || *s.Usage.Used != 200 || s.Tier.Name != "2K" {
+		t.Errorf("after it left the portfolio shows %d numbers, %d used, tier %s", *s.Numbers, *s.Usage.Used, s.Tier.Name)
+	}
+	if s := leaves.Status; s.Portfolio != "" || s.Tier.Name != "2K" || *s.Usage.Used != 300 || *s.Usage.OwnUsed != 300 {
+		t.Errorf("the number that left shows %+v, %+v in %q", s.Tier, s.Usage, s.Portfolio)
+	}
+	// The number's own verification holds again, which says nothing of the portfolio's.
+	f.expect("what is told of the number", told(leaves.Status.History), []string{"03-02 09:02:00 VerificationChanged"})
+	f.expect("what is told of the portfolio", told(f.portfolio.Status.History), nil)
+}
+
 func TestWhatAPortfolioCannotShare(t *testing.T) {
 	f := newFleet(t)
 	f.settle()

@@ -226,6 +226,43 @@ func TestEachTransitionIsSentOnceToEachReceiverAcrossRestarts(t *testing.T) {
 	}
 }
 
+// What the providers' documents promise a notification for: a flag and its end, a restriction, and a change of the limit.
+func TestFlagsRestrictionsAndLimitsAreMailed(t *testing.T) {
+	n := newNotified(t)
+	n.receivers = n.receivers[:1]
+	n.receivers[0].Reasons = []v1alpha1.TransitionReason{v1alpha1.ReasonFlagged, v1alpha1.ReasonFlagCleared, v1alpha1.ReasonRestricted,
+		v1alpha1.ReasonTierUpgraded, v1alpha1.ReasonTierDowngraded, v1alpha1.ReasonLimitReported}
+	n.operate()
+	number := n.create("netcore")
+	n.reconcile(number)
+	n.deliver(number.Spec.PhoneNumber, 1000) // the limit
+	n.reconcile(number)
+	n.clock.advance(25 * time.Hour)
+	n.deliver(number.Spec.PhoneNumber, 1000) // twice the limit within 7 days
+	n.reconcile(number)
+	n.flag(number)
+	n.clock.advance(7 * 24 * time.Hour) // still Low: the flag ends, and the tier falls
+	n.reconcileUntil(number, func() bool { return number.Status.Tier.Name == "1" })
+	n.clock.advance(time.Minute)
+	n.report(number.Spec.PhoneNumber, ledger.LimitReport, "10000")
+	n.reconcileUntil(number, func() bool { return number.Status.Tier.Name == "2" })
+	n.settled(number)
+	all := ""
+	for _, m := range n.mail.Mails() {
+		all += m.Content
+	}
+	for _, reason := range n.receivers[0].Reasons {
+		if !strings.Contains(all, "UTC  "+string(reason)) {
+			t.Errorf("there is no mail about %s; the number has %q", reason, happenings(number))
+		}
+	}
+	for _, reason := range []v1alpha1.TransitionReason{v1alpha1.ReasonQualityChanged, v1alpha1.ReasonRestrictionLifted} {
+		if strings.Contains(all, "UTC  "+string(reason)) {
+			t.Errorf("a mail is about %s, which was not asked for", reason)
+		}
+	}
+}
+
 func TestAnotherLeaderSendsNothingTwice(t *testing.T) {
 	n := newNotified(t)
 	elect := func(o *ctrl.Options) {

@@ -49,6 +49,10 @@ func TestExplanations(t *testing.T) {
 		{"no way to a human", "botmaker", nil, nil, true, 1, []string{
 			"The quality rating is Low since 2026-03-02 01:00:00 UTC: the number has no direct way to a human. Declare one in spec.business.humanEscalationPaths, or appeal. (rule 7",
 		}},
+		{"a rating with its reason", "taqnyat", nil, []rules.Report{{Kind: rules.ReportQuality, At: day1, Value: "Medium", Reason: "many blocks"}}, false, 1, []string{
+			"The quality rating is Medium since 2026-03-02 00:00:00 UTC: Meta reported it, for many blocks. (rule 9",
+			"Missing: 500 more conversations within 7 d; the quality rating is Medium and must be at least High. (rule 2",
+		}},
 		{"no limit", "meta-2025", nil, []rules.Report{report(rules.ReportLimit, 0, "Unlimited")}, false, 1, []string{
 			"There is no limit (tier Unlimited) since 2026-03-02 00:00:00 UTC: Meta reported it. (rule 9",
 			"There is no higher tier. (rule 10",
