@@ -152,7 +152,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	want.Numbers = new(int32(len(numbers)))
 	want.ObservedReport = lastReport
 	happened(&want.History, &want.Transitions, transitions)
-	want.Explanation = rules.Explain(policy.Policy, facts, state, rules.TierCause(want.History), now)
+	want.Explanation = rules.Explain(policy.Policy, facts, state, rules.TierCause(want.History, state.TierSince), now)
 	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+policy.Name+" ran on all that was received.")
 	set.restricted(&want.Restriction, want.Tier.Limit)
 	return transitions, wakeUp{policy: policy.Policy, usage: usage, next: earliest(next, later)}, nil

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -248,4 +250,68 @@ func TestNobodyKeepsTheDeadlinesOfWhatIsNotReady(t *testing.T) {
 	if !a.Status.NextDeadlineTime.IsZero() || !f.portfolio.Status.NextDeadlineTime.IsZero() {
 		t.Errorf("without its policy the portfolio is due at %s, the number at %s", f.portfolio.Status.NextDeadlineTime, a.Status.NextDeadlineTime)
 	}
+}
+
+// The controllers as they run in the operator, each woken by what it sees of the others.
+func TestRunningFleet(t *testing.T) {
+	f := newFleet(t)
+	manager := f.manager()
+	f.must(SetupIndexes(f.ctx, manager.GetFieldIndexer()))
+	var writes atomic.Int64
+	through := counting{manager.GetClient(), f.namespace, &writes}
+	metrics, batch := NewMetrics(prometheus.NewRegistry()), 20*time.Millisecond
+	f.must((&PhoneNumberReconciler{Client: through, Clock: f.clock, Ledger: f.Ledger, Recorder: f.recorder, Metrics: metrics, BatchPeriod: batch, Concurrency: 2}).SetupWithManager(manager))
+	f.must((&BusinessPortfolioReconciler{Client: through, Clock: f.clock, Ledger: f.Ledger, Recorder: f.recorder, Metrics: metrics, BatchPeriod: batch, Concurrency: 2}).SetupWithManager(manager))
+	f.must((&MessageTemplateReconciler{Client: through, Clock: f.clock, Ledger: f.Ledger, Recorder: f.recorder, Metrics: metrics, BatchPeriod: batch, Concurrency: 2}).SetupWithManager(manager))
+	f.start(manager)
+
+	a, b := f.number(), f.number()
+	template := f.template("offer")
+	portfolio := func(what string, fits func(*v1alpha1.BusinessPortfolioStatus) bool) {
+		t.Helper()
+		f.eventually(a, what, func() bool {
+			f.must(f.direct.Get(f.ctx, client.ObjectKeyFromObject(f.portfolio), f.portfolio))
+			return fits(&f.portfolio.Status)
+		})
+	}
+	portfolio("two numbers are counted", func(s *v1alpha1.BusinessPortfolioStatus) bool {
+		return s.Numbers != nil && *s.Numbers == 2 && s.Connection.State == v1alpha1.StateConnected
+	})
+	f.deliver(a.Spec.PhoneNumber, 250)
+	f.eventually(b, "what one number used restricts the other", func() bool { return b.Status.State == v1alpha1.StateRestricted })
+	f.report(a.Spec.PhoneNumber, ledger.LimitReport, "10000")
+	f.eventually(b, "what is said of one limit is said of both", func() bool { return b.Status.Tier.Name == "10K" && b.Status.State == v1alpha1.StateConnected })
+	f.report(a.Spec.PhoneNumber, ledger.QualityReport, "Medium")
+	portfolio("a number's rating", func(s *v1alpha1.BusinessPortfolioStatus) bool { return s.Quality.Rating == v1alpha1.QualityMedium })
+	f.report(templateSubject(template), ledger.QualityReport, "Low")
+	portfolio("a template's rating", func(s *v1alpha1.BusinessPortfolioStatus) bool { return s.Quality.Rating == v1alpha1.QualityLow })
+	f.eventually(b, "the number shows the template", func() bool {
+		return len(b.Status.Templates) == 1 && b.Status.Templates[0].State == v1alpha1.TemplatePaused
+	})
+	f.must(f.direct.Delete(f.ctx, template))
+	portfolio("the template is gone", func(s *v1alpha1.BusinessPortfolioStatus) bool { return s.Quality.Rating == v1alpha1.QualityMedium })
+	f.eventually(b, "the template is gone from the number", func() bool { return len(b.Status.Templates) == 0 })
+
+	// At rest nothing is written, however long it lasts.
+	time.Sleep(500 * time.Millisecond)
+	rest := writes.Load()
+	f.clock.advance(time.Minute)
+	time.Sleep(1500 * time.Millisecond)
+	if n := writes.Load() - rest; n > 0 || rest == 0 {
+		t.Errorf("a fleet at rest was written %d times", n)
+	}
+
+	f.must(f.direct.Get(f.ctx, client.ObjectKeyFromObject(a), a))
+	a.Spec.Business.Portfolio = ""
+	f.must(f.direct.Update(f.ctx, a))
+	portfolio("a number has left", func(s *v1alpha1.BusinessPortfolioStatus) bool {
+		return *s.Numbers == 1 && *s.Usage.Used == 0 && s.Quality.Rating == v1alpha1.QualityUnknown
+	})
+	f.eventually(b, "the number that stays sees it", func() bool { return *b.Status.Usage.Used == 0 })
+	f.eventually(a, "the number that left is alone", func() bool { return a.Status.Portfolio == "" && *a.Status.Usage.Used == 250 })
+	f.must(f.direct.Delete(f.ctx, f.portfolio))
+	f.eventually(b, "the portfolio is gone", func() bool {
+		ready := meta.FindStatusCondition(b.Status.Conditions, v1alpha1.ConditionReady)
+		return ready != nil && ready.Reason == v1alpha1.ReasonPortfolioNotFound
+	})
 }

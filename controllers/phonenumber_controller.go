@@ -151,7 +151,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	want.Flag.Appeal = appealOf(number, want)
 	want.Templates = inUse(known.templates)
 	happened(&want.History, &want.Transitions, transitions)
-	want.Explanation = rules.Explain(policy, facts, state, rules.TierCause(want.History), now)
+	want.Explanation = rules.Explain(policy, facts, state, rules.TierCause(want.History, state.TierSince), now)
 	for _, t := range want.Templates {
 		if t.State != v1alpha1.TemplateApproved {
 			want.Explanation = append(want.Explanation, fmt.Sprintf("The template %s is %s, rated %s. (rule 8 of %s)", t.Name, t.State, t.Rating, policy.Source))

@@ -58,8 +58,10 @@ func (w *why) tier(cause string) {
 			n = 3
 		}
 		w.rule(n, "%s: %s.", limit, cause)
-	default:
+	case s.Tier == w.p.Start(s.Verification):
 		w.rule(6, "%s: new ones start there whose business is %s.", limit, s.Verification)
+	default:
+		w.sentences = append(w.sentences, fmt.Sprintf("%s: what led to it is older than the history (%s)", limit, w.p.Source))
 	}
 }
 
@@ -174,11 +176,14 @@ func (w *why) wayDown() {
 	}
 }
 
-// TierCause is what was said when the tier last changed, as history tells; empty if it does not.
-func TierCause(history []v1alpha1.Transition) string {
+// TierCause is what was said when the tier became what it is, as history tells; empty if it does not.
+func TierCause(history []v1alpha1.Transition, since time.Time) string {
 	for _, t := range slices.Backward(history) {
-		if t.Reason == v1alpha1.ReasonTierUpgraded || t.Reason == v1alpha1.ReasonTierDowngraded || t.Reason == v1alpha1.ReasonLimitReported {
-			return t.Message
+		switch t.Reason {
+		case v1alpha1.ReasonTierUpgraded, v1alpha1.ReasonTierDowngraded, v1alpha1.ReasonLimitReported:
+			if t.Time.Time.Equal(since) {
+				return t.Message
+			}
 		}
 	}
 	return ""

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -77,5 +79,19 @@ func TestExplanations(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The history keeps the last transitions only. What it does not hold is not made up.
+func TestAnExplanationOutlastsTheHistory(t *testing.T) {
+	policy := shippedPolicy(t, "quality-based")
+	facts := &rules.Facts{HumanEscalation: true, Usage: deliveries(day1, 500)}
+	now := day1.Add(time.Hour)
+	state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Unverified, day1), now)
+	// A tier that it came to in another way, as from the portfolio that it was in.
+	history := []v1alpha1.Transition{{Time: metav1.NewTime(day1), Reason: v1alpha1.ReasonTierUpgraded, Message: "the limit rises from 250 to 1000"}}
+	cause := rules.TierCause(history, state.TierSince)
+	if got, want := rules.Explain(policy, facts, state, cause, now)[0], "tier 2) since 2026-03-02 00:08:19 UTC: what led to it is older than the history"; !strings.Contains(got, want) {
+		t.Errorf("it says %q", got)
 	}
 }
