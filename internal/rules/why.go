@@ -179,11 +179,9 @@ func (w *why) wayDown() {
 // TierCause is what was said when the tier became what it is, as history tells; empty if it does not.
 func TierCause(history []v1alpha1.Transition, since time.Time) string {
 	for _, t := range slices.Backward(history) {
-		switch t.Reason {
-		case v1alpha1.ReasonTierUpgraded, v1alpha1.ReasonTierDowngraded, v1alpha1.ReasonLimitReported:
-			if t.Time.Time.Equal(since) {
-				return t.Message
-			}
+		moves := t.Reason == v1alpha1.ReasonTierUpgraded || t.Reason == v1alpha1.ReasonTierDowngraded || t.Reason == v1alpha1.ReasonLimitReported
+		if moves && t.Time.Time.Equal(since) {
+			return t.Message
 		}
 	}
 	return ""
