@@ -7,6 +7,7 @@ package cloudevents
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -98,3 +99,6 @@ func (e *Error) Error() string {
 		return text
 	}
 }
+
+// Types are all types of events.
+func Types() []Type { return slices.Clone(types) }
