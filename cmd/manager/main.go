@@ -127,7 +127,7 @@ func run(ctx context.Context, f flags) (err error) {
 	servers := []*ingest.Server{{Address: f.webhookAddress, Handler: receiver, CertDir: f.webhookCerts, Log: ctrl.Log.WithName("webhook")}}
 	if events != nil {
 		servers = append(servers, &ingest.Server{
-			Name: "the event API", Address: f.eventsAddress, Handler: events, CertDir: f.eventsCerts, Tokens: true, Log: ctrl.Log.WithName("events"),
+			Name: "the event API", Address: f.eventsAddress, Handler: events, CertDir: f.eventsCerts, Tokens: true, Log: ctrl.Log.WithName("event-api"),
 		})
 	}
 	stopped := make(chan error, len(servers))
@@ -215,7 +215,7 @@ func newEventReceiver(manager ctrl.Manager, f flags, clk *timelapse.Clock) (*ing
 	if err != nil {
 		return nil, err
 	}
-	return ingest.NewEventReceiver(ingest.EventOptions{Access: access, Clock: clk, Metrics: metrics.Registry, Log: ctrl.Log.WithName("events")})
+	return ingest.NewEventReceiver(ingest.EventOptions{Access: access, Clock: clk, Metrics: metrics.Registry, Log: ctrl.Log.WithName("event-api")})
 }
 
 func setUpNotifications(manager ctrl.Manager, f flags, configuration *config.OperatorConfiguration, clk controllers.Clock) error {

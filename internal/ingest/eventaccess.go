@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,12 +112,7 @@ func (a *Access) authenticate(req *http.Request) (user.Info, error) {
 // outage says whether an error of the authenticator is about the API server. The others are about the token.
 func outage(err error) bool {
 	if all, ok := errors.AsType[utilerrors.Aggregate](err); ok {
-		for _, one := range all.Errors() {
-			if outage(one) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(all.Errors(), outage)
 	}
 	_, status := errors.AsType[*apierrors.StatusError](err)
 	_, request := errors.AsType[*url.Error](err)

@@ -165,7 +165,9 @@ func (r *EventReceiver) reply(w http.ResponseWriter, a eventAnswer, start time.T
 		header.Set("Retry-After", strconv.Itoa(retryAfter))
 	}
 	w.WriteHeader(a.code)
-	_ = json.NewEncoder(w).Encode(a.body) // whoever asked may be gone
+	if err := json.NewEncoder(w).Encode(a.body); err != nil {
+		r.log.V(1).Info("An answer did not reach the sender of events") // which may be gone
+	}
 	r.metrics.request(a.code, r.clock.Since(start))
 }
 
