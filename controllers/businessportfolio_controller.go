@@ -116,7 +116,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 		return nil, wakeUp{}, nil
 	}
 
-	state, evaluated := portfolioStateOf(&portfolio.Status, policy.Policy)
+	state, evaluated := portfolioStateOf(&portfolio.Status)
 	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage}
 	var lastReport int64
 	facts.Reports, lastReport = reportsAfter(r.Ledger, portfolioSubject(portfolio), portfolio.Status.ObservedReport)
@@ -130,7 +130,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	case !evaluated:
 		state = rules.Initial(policy.Policy, facts.Verification, began(facts, now))
 	case portfolio.Status.PolicyName != policy.Name || portfolio.Status.PolicyGeneration != policy.generation:
-		state, transitions = rules.Adopt(policy.Policy, state, now)
+		state, transitions = rules.Adopt(policy.Policy, state, portfolio.Status.PolicyName == policy.Name, now)
 	case joined(portfolio.Name, numbers, state.EvaluatedAt) && state.EvaluatedAt.Before(now):
 		state.EvaluatedAt = now // what a number did elsewhere counts from now on, and decided nothing here before
 	}

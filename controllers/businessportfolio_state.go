@@ -12,14 +12,14 @@ import (
 )
 
 // portfolioStateOf reads the engine's state back from the status; false if the portfolio was never evaluated.
-func portfolioStateOf(status *v1alpha1.BusinessPortfolioStatus, policy *rules.Policy) (rules.State, bool) {
+func portfolioStateOf(status *v1alpha1.BusinessPortfolioStatus) (rules.State, bool) {
 	if status.Tier.Name == "" {
 		return rules.State{}, false
 	}
 	return rules.State{
 		EvaluatedAt: status.Usage.ObservedTime.UTC(),
 
-		Tier:          policy.TierOf(status.Tier.Limit),
+		Tier:          rules.Tier{Name: status.Tier.Name, Limit: status.Tier.Limit},
 		TierSince:     utc(status.Tier.SinceTime),
 		TierSource:    status.Tier.Source,
 		LimitReported: utc(status.Tier.ReportedTime),

@@ -51,7 +51,8 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 	}
 	g.facts = &rules.Facts{
 		Verification:    number.Spec.Verification,
-		HumanEscalation: len(number.Spec.Business.HumanEscalationPaths) > 0 || number.Spec.Appeal.State == v1alpha1.AppealReversed,
+		HumanEscalation: len(number.Spec.Business.HumanEscalationPaths) > 0,
+		Appealed:        number.Spec.Appeal.State == v1alpha1.AppealReversed,
 		Usage:           ledger.Subject{Ledger: r.Ledger, Name: number.Spec.PhoneNumber},
 	}
 	g.facts.Reports, g.lastReport = reportsAfter(r.Ledger, number.Spec.PhoneNumber, number.Status.ObservedReport)

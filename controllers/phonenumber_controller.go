@@ -121,7 +121,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	}
 	policy, facts := known.policy, known.facts
 
-	state, evaluated := stateOf(&number.Status, policy)
+	state, evaluated := stateOf(&number.Status)
 	in := ""
 	if known.portfolio != nil {
 		state, in = rules.Join(state), known.portfolio.Name
@@ -131,7 +131,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	case !evaluated:
 		state = rules.Initial(policy, number.Spec.Verification, began(facts, now))
 	case number.Status.PolicyName != policy.Name || number.Status.PolicyGeneration != known.generation || number.Status.Portfolio != in:
-		state, transitions = rules.Adopt(policy, state, now)
+		state, transitions = rules.Adopt(policy, state, number.Status.PolicyName == policy.Name && number.Status.Portfolio == in, now)
 	}
 	state, more, next := rules.Advance(policy, facts, state, now)
 	transitions = append(transitions, more...)
