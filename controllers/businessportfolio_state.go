@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -76,7 +77,7 @@ func nextStep(upgrade *v1alpha1.UpgradeStatus) string {
 	case !upgrade.EffectiveTime.IsZero():
 		return upgrade.NextTier + " at " + stamp(upgrade.EffectiveTime)
 	case len(upgrade.Missing) > 0:
-		return clip(upgrade.NextTier+": "+upgrade.Missing[0], 128)
+		return clip(upgrade.NextTier+": "+strings.Join(upgrade.Missing, "; "), 128)
 	}
 	return upgrade.NextTier
 }

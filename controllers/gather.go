@@ -187,9 +187,10 @@ func before(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneNum
 	return nil, nil
 }
 
-func older(a, b *v1alpha1.PhoneNumber) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+// older says which of two resources for the same thing came first; it is the one that counts.
+func older(a, b client.Object) bool {
+	if at, other := a.GetCreationTimestamp(), b.GetCreationTimestamp(); !at.Equal(&other) {
+		return at.Before(&other)
 	}
-	return a.UID < b.UID
+	return a.GetUID() < b.GetUID()
 }

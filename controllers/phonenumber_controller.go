@@ -95,6 +95,8 @@ func (r *PhoneNumberReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 			return ctrl.Result{}, client.IgnoreNotFound(err)
 		}
 		said(ctx, r.Recorder, r.Metrics, &number, transitions)
+		shareSaid(r.Recorder, &number, &number.Status, want)
+		problemSaid(r.Recorder, &number, number.Status.Conditions, want.Conditions)
 		met(r.Metrics, number.Status.NextDeadlineTime, transitions, now)
 		log.FromContext(ctx).V(1).Info("status written", "state", want.State, "tier", want.Tier.Name, "nextDeadline", want.NextDeadlineTime)
 		number.Status = *want

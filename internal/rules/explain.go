@@ -82,6 +82,9 @@ func noun(measure v1alpha1.Measure) string {
 	}
 }
 
+// LimitWords writes a limit for people.
+func LimitWords(limit int64) string { return limitWords(limit) }
+
 func limitWords(limit int64) string {
 	if limit == Unlimited {
 		return "unlimited"
