@@ -5,7 +5,6 @@ package controllers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -95,6 +94,8 @@ func (r *PhoneNumberReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 			return ctrl.Result{}, client.IgnoreNotFound(err)
 		}
 		said(ctx, r.Recorder, r.Metrics, &number, transitions)
+		shareSaid(r.Recorder, &number, &number.Status, want)
+		problemSaid(r.Recorder, &number, number.Status.Conditions, want.Conditions)
 		met(r.Metrics, number.Status.NextDeadlineTime, transitions, now)
 		log.FromContext(ctx).V(1).Info("status written", "state", want.State, "tier", want.Tier.Name, "nextDeadline", want.NextDeadlineTime)
 		number.Status = *want
@@ -121,7 +122,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	}
 	policy, facts := known.policy, known.facts
 
-	state, evaluated := stateOf(&number.Status, policy)
+	state, evaluated := stateOf(&number.Status)
 	in := ""
 	if known.portfolio != nil {
 		state, in = rules.Join(state), known.portfolio.Name
@@ -131,7 +132,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	case !evaluated:
 		state = rules.Initial(policy, number.Spec.Verification, began(facts, now))
 	case number.Status.PolicyName != policy.Name || number.Status.PolicyGeneration != known.generation || number.Status.Portfolio != in:
-		state, transitions = rules.Adopt(policy, state, now)
+		state, transitions = rules.Adopt(policy, state, number.Status.PolicyName == policy.Name && number.Status.Portfolio == in, now)
 	}
 	state, more, next := rules.Advance(policy, facts, state, now)
 	transitions = append(transitions, more...)
@@ -151,18 +152,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	want.Flag.Appeal = appealOf(number, want)
 	want.Templates = inUse(known.templates)
 	happened(&want.History, &want.Transitions, transitions)
-	want.Explanation = rules.Explain(policy, facts, state, rules.TierCause(want.History, state.TierSince), now)
-	for _, t := range want.Templates {
-		if t.State != v1alpha1.TemplateApproved {
-			want.Explanation = append(want.Explanation, fmt.Sprintf("The template %s is %s, rated %s. (rule 8 of %s)", t.Name, t.State, t.Rating, policy.Source))
-		}
-	}
-	if known.portfolio != nil {
-		want.Explanation = append(want.Explanation, fmt.Sprintf("The limit is that of portfolio %s, whose numbers share it; this one has used %d of it.",
-			known.portfolio.Name, *want.Usage.OwnUsed))
-		want.Explanation = append(want.Explanation, known.portfolio.Status.Explanation...)
-	}
-	want.Explanation = want.Explanation[:min(len(want.Explanation), maxExplanation)]
+	want.Explanation = explained(number, want, known, state, now)
 	conditions(number, want, state, r.Ledger.Known(number.Spec.PhoneNumber))
 	want.PolicyGeneration = known.generation
 	want.ObservedReport = known.lastReport
@@ -189,9 +179,6 @@ func inUse(templates []v1alpha1.MessageTemplate) []v1alpha1.TemplateInUse {
 	slices.SortFunc(all, func(a, b v1alpha1.TemplateInUse) int { return strings.Compare(a.Name, b.Name) })
 	return all[:min(len(all), maxTemplates)]
 }
-
-// maxExplanation is how many sentences a number's status has.
-const maxExplanation = 16
 
 // maxTemplates is how many templates a number's status lists.
 const maxTemplates = 64

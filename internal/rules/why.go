@@ -25,7 +25,7 @@ func Explain(p *Policy, f *Facts, s State, cause string, now time.Time) []string
 	if p.role != member {
 		w.wayUp()
 	}
-	if p.role == alone {
+	if p.role != member {
 		w.wayDown()
 	}
 	return w.sentences
@@ -96,7 +96,7 @@ func (w *why) quality() {
 	since := fmt.Sprintf("The quality rating is %s since %s", s.Rating, stamp(s.RatingSince))
 	switch {
 	case w.lacksHumanAttention():
-		w.rule(7, "%s: the number has no direct way to a human. Declare one in spec.business.humanEscalationPaths, or appeal.", since)
+		w.rule(7, "%s: the number has no direct way to a human. Declare one in spec.business.humanEscalationPaths, or appeal as soon as it is flagged.", since)
 	case s.RatingReason == v1alpha1.ReasonUserFeedback:
 		_, _, feedback := w.feedbackRating()
 		w.sentences = append(w.sentences, fmt.Sprintf("%s: by now %s (quality from feedback, %s)", since, feedback, w.p.Source))
@@ -105,7 +105,7 @@ func (w *why) quality() {
 	case s.RatingSource == v1alpha1.FromReport:
 		w.rule(9, "%s: Meta reported it.", since)
 	case s.Rating == v1alpha1.QualityUnknown:
-		w.sentences = append(w.sentences, "No quality rating was reported; Unknown counts as High")
+		w.sentences = append(w.sentences, "No quality rating was reported; Unknown counts as High.")
 	default:
 		w.sentences = append(w.sentences, since+" (quality from feedback, "+w.p.Source+")")
 	}
