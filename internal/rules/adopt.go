@@ -17,6 +17,7 @@ func Adopt(p *Policy, s State, now time.Time) (State, []Transition) {
 
 	e.s.Tier = p.TierOf(e.s.Tier.Limit) // the same limit may go by another name
 	e.s.EligibleSince = time.Time{}
+	e.s.Overruled, e.s.OverruledSince = Tier{}, time.Time{} // what another policy concluded is not what this one does
 	if start := p.Start(e.s.Verification); Above(start.Limit, e.s.Tier.Limit) && e.s.TierSource != v1alpha1.FromReport {
 		from := e.s.Tier
 		e.setTier(start, now, v1alpha1.FromPolicy)
