@@ -44,6 +44,8 @@ type BusinessPortfolioReconciler struct {
 func (r *BusinessPortfolioReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.BusinessPortfolio{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// When one goes, another with the same id may have to take over.
+		Watches(&v1alpha1.BusinessPortfolio{}, handler.EnqueueRequestsFromMapFunc(mapped(r.namesakes)), builder.WithPredicates(gone)).
 		// A number that comes, goes, moves to another portfolio, or is rated otherwise.
 		Watches(&v1alpha1.PhoneNumber{}, numberMoves{}).
 		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(mapped(r.senders))).
@@ -86,6 +88,7 @@ func (r *BusinessPortfolioReconciler) Reconcile(ctx context.Context, request ctr
 			return ctrl.Result{}, client.IgnoreNotFound(err)
 		}
 		said(ctx, r.Recorder, r.Metrics, &portfolio, transitions)
+		problemSaid(r.Recorder, &portfolio, portfolio.Status.Conditions, want.Conditions)
 		met(r.Metrics, portfolio.Status.NextDeadlineTime, transitions, now)
 		portfolio.Status = *want
 	}
@@ -97,6 +100,9 @@ func (r *BusinessPortfolioReconciler) Reconcile(ctx context.Context, request ctr
 func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v1alpha1.BusinessPortfolio, want *v1alpha1.BusinessPortfolioStatus, now time.Time) ([]rules.Transition, wakeUp, error) {
 	set := conditionsOf(portfolio, &want.Conditions, now)
 	numbers, policy, err := r.members(ctx, portfolio)
+	if err == nil {
+		err = r.onlyOne(ctx, portfolio)
+	}
 	if problem := (*problem)(nil); errors.As(err, &problem) {
 		set.notReady(problem)
 		want.NextDeadlineTime = metav1.Time{} // nobody keeps it
@@ -116,7 +122,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 		return nil, wakeUp{}, nil
 	}
 
-	state, evaluated := portfolioStateOf(&portfolio.Status, policy.Policy)
+	state, evaluated := portfolioStateOf(&portfolio.Status)
 	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage}
 	var lastReport int64
 	facts.Reports, lastReport = reportsAfter(r.Ledger, portfolioSubject(portfolio), portfolio.Status.ObservedReport)
@@ -130,7 +136,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	case !evaluated:
 		state = rules.Initial(policy.Policy, facts.Verification, began(facts, now))
 	case portfolio.Status.PolicyName != policy.Name || portfolio.Status.PolicyGeneration != policy.generation:
-		state, transitions = rules.Adopt(policy.Policy, state, now)
+		state, transitions = rules.Adopt(policy.Policy, state, portfolio.Status.PolicyName == policy.Name, now)
 	case joined(portfolio.Name, numbers, state.EvaluatedAt) && state.EvaluatedAt.Before(now):
 		state.EvaluatedAt = now // what a number did elsewhere counts from now on, and decided nothing here before
 	}
@@ -156,6 +162,25 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+policy.Name+" ran on all that was received.")
 	set.restricted(&want.Restriction, want.Tier.Limit)
 	return transitions, wakeUp{policy: policy.Policy, usage: usage, next: earliest(next, later)}, nil
+}
+
+// onlyOne is a problem where an older resource has the same id at Meta: what is reported of it is about one of them.
+func (r *BusinessPortfolioReconciler) onlyOne(ctx context.Context, portfolio *v1alpha1.BusinessPortfolio) error {
+	subject := portfolioSubject(portfolio)
+	if subject == "" {
+		return nil
+	}
+	var same v1alpha1.BusinessPortfolioList
+	if err := r.Client.List(ctx, &same, client.MatchingFields{subjectIndex: subject}); err != nil {
+		return fmt.Errorf("list business portfolios: %w", err)
+	}
+	for i := range same.Items {
+		if other := &same.Items[i]; other.DeletionTimestamp.IsZero() && older(other, portfolio) {
+			return &problem{reason: v1alpha1.ReasonDuplicatePortfolio, stalled: true, message: fmt.Sprintf(
+				"BusinessPortfolio %q, which is older, has the same spec.portfolioID: delete one of the two.", other.Name)}
+		}
+	}
+	return nil
 }
 
 // members are the numbers that share the portfolio's limit, and the policy that it is governed by.
@@ -298,6 +323,10 @@ func (r *BusinessPortfolioReconciler) concerned(ctx context.Context, subject str
 	}
 	numbers, err := numbersWith(ctx, r.Client, numberIndex, subject)
 	return append(all, portfolioRequests(numbers)...), err
+}
+
+func (r *BusinessPortfolioReconciler) namesakes(ctx context.Context, gone *v1alpha1.BusinessPortfolio) ([]reconcile.Request, error) {
+	return r.concerned(ctx, portfolioSubject(gone))
 }
 
 func (r *BusinessPortfolioReconciler) governed(ctx context.Context, policy *v1alpha1.MessagingPolicy) ([]reconcile.Request, error) {

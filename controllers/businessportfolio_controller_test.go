@@ -436,3 +436,78 @@ func TestAnAppealShowsBesideTheFlag(t *testing.T) {
 		t.Errorf("after Meta agreed the number shows %+v, %+v", q, number.Status.Flag)
 	}
 }
+
+// A number whose limit is shared has events about that limit, for people look at their own numbers first.
+func TestWhatHappensToTheShareIsAnEventOnTheNumber(t *testing.T) {
+	f := newFleet(t)
+	a := f.number()
+	f.number()
+	f.settle()
+	f.reasons()
+	f.clock.advance(time.Minute)
+	f.deliver(a.Spec.PhoneNumber, 250)
+	f.settle()
+	if got := f.reasons(); !slices.Equal(got, []string{"Restricted", "Restricted", "Restricted"}) { // the portfolio, and each number
+		t.Errorf("the events are %v", got)
+	}
+	f.clock.advance(time.Minute)
+	f.report(a.Spec.PhoneNumber, ledger.LimitReport, "2000")
+	f.settle()
+	got := f.reasons()
+	slices.Sort(got)
+	if !slices.Equal(got, []string{"LimitReported", "RestrictionLifted", "RestrictionLifted", "RestrictionLifted", "TierUpgraded", "TierUpgraded"}) {
+		t.Errorf("the events are %v", got)
+	}
+}
+
+func TestTwoResourcesForOneThing(t *testing.T) {
+	f := newFleet(t)
+	first := f.template("offer")
+	second := f.template("offer")
+	other := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: f.namespace + "-too"}, Spec: f.portfolio.Spec}
+	f.must(f.Client.Create(f.ctx, other))
+	t.Cleanup(func() { _ = f.direct.Delete(t.Context(), other) })
+	f.settle()
+	_, err := f.portfolios.Reconcile(f.ctx, request(other))
+	f.must(err)
+	f.must(f.direct.Get(f.ctx, client.ObjectKeyFromObject(other), other))
+	stalled := func(conditions []metav1.Condition, reason string) int {
+		if c := meta.FindStatusCondition(conditions, v1alpha1.ConditionStalled); c != nil && c.Reason == reason {
+			return 1
+		}
+		return 0
+	}
+	// Made in the same second, the UID decides which of the two counts.
+	if n := stalled(first.Status.Conditions, v1alpha1.ReasonDuplicateTemplate) + stalled(second.Status.Conditions, v1alpha1.ReasonDuplicateTemplate); n != 1 {
+		t.Errorf("%d of two templates are stalled", n)
+	}
+	if n := stalled(f.portfolio.Status.Conditions, v1alpha1.ReasonDuplicatePortfolio) + stalled(other.Status.Conditions, v1alpha1.ReasonDuplicatePortfolio); n != 1 {
+		t.Errorf("%d of two portfolios are stalled", n)
+	}
+	if !slices.Contains(f.reasons(), "DuplicateTemplate") {
+		t.Error("there is no event about it")
+	}
+}
+
+// A limit that was mistyped in a policy, and mended, is mended on the numbers as well.
+func TestAMendedPolicyMendsItsTiers(t *testing.T) {
+	b := newBench(t)
+	var policy v1alpha1.MessagingPolicy
+	b.must(b.direct.Get(b.ctx, client.ObjectKey{Name: "taqnyat"}, &policy))
+	policy.ObjectMeta = metav1.ObjectMeta{Name: "mended-" + b.namespace}
+	b.must(b.Client.Create(b.ctx, &policy))
+	number := b.create(policy.Name)
+	b.reconcile(number)
+	for _, limit := range []int64{999, 250} {
+		policy.Spec.Tiers[0].Limit = limit
+		b.must(b.Client.Update(b.ctx, &policy))
+		b.clock.advance(time.Minute)
+		b.reconcile(number)
+		if number.Status.Tier.Name != "0" || number.Status.Tier.Limit != limit {
+			t.Errorf("with a limit of %d in the policy the number shows %+v", limit, number.Status.Tier)
+		}
+	}
+	if got := told(number.Status.History); !slices.Equal(got, []string{"03-02 09:01:00 TierUpgraded 0 -> 0", "03-02 09:02:00 TierDowngraded 0 -> 0"}) {
+		t.Errorf("the history is %v", got)
+	}
+}

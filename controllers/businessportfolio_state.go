@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -12,14 +13,14 @@ import (
 )
 
 // portfolioStateOf reads the engine's state back from the status; false if the portfolio was never evaluated.
-func portfolioStateOf(status *v1alpha1.BusinessPortfolioStatus, policy *rules.Policy) (rules.State, bool) {
+func portfolioStateOf(status *v1alpha1.BusinessPortfolioStatus) (rules.State, bool) {
 	if status.Tier.Name == "" {
 		return rules.State{}, false
 	}
 	return rules.State{
 		EvaluatedAt: status.Usage.ObservedTime.UTC(),
 
-		Tier:          policy.TierOf(status.Tier.Limit),
+		Tier:          rules.Tier{Name: status.Tier.Name, Limit: status.Tier.Limit},
 		TierSince:     utc(status.Tier.SinceTime),
 		TierSource:    status.Tier.Source,
 		LimitReported: utc(status.Tier.ReportedTime),
@@ -76,7 +77,7 @@ func nextStep(upgrade *v1alpha1.UpgradeStatus) string {
 	case !upgrade.EffectiveTime.IsZero():
 		return upgrade.NextTier + " at " + stamp(upgrade.EffectiveTime)
 	case len(upgrade.Missing) > 0:
-		return clip(upgrade.NextTier+": "+upgrade.Missing[0], 128)
+		return clip(upgrade.NextTier+": "+strings.Join(upgrade.Missing, "; "), 128)
 	}
 	return upgrade.NextTier
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
@@ -33,6 +34,37 @@ func said(ctx context.Context, recorder events.EventRecorder, metrics *Metrics, 
 		}
 		recorder.Eventf(object, nil, kind, string(t.Reason), "Evaluate", "%s", clip(t.Message, 1000))
 		metrics.happened(t)
+	}
+}
+
+// shareSaid says on a number what happened to the limit that it shares: people look at their own numbers first. It stands in
+// the history of the portfolio, and is counted and sent from there.
+func shareSaid(recorder events.EventRecorder, number *v1alpha1.PhoneNumber, have, want *v1alpha1.PhoneNumberStatus) {
+	if have.Portfolio != want.Portfolio || want.Portfolio == "" || have.Tier.Name == "" {
+		return
+	}
+	say := func(kind string, reason v1alpha1.TransitionReason, format string, args ...any) {
+		recorder.Eventf(number, nil, kind, string(reason), "Share", "portfolio %s: "+format, append([]any{want.Portfolio}, args...)...)
+	}
+	switch before, after := have.Tier.Limit, want.Tier.Limit; {
+	case rules.Above(after, before):
+		say(corev1.EventTypeNormal, v1alpha1.ReasonTierUpgraded, "the shared limit rises from %s to %s", rules.LimitWords(before), rules.LimitWords(after))
+	case rules.Above(before, after):
+		say(corev1.EventTypeWarning, v1alpha1.ReasonTierDowngraded, "the shared limit falls from %s to %s", rules.LimitWords(before), rules.LimitWords(after))
+	}
+	switch before, after := have.Restriction.Source, want.Restriction.Source; {
+	case before == "" && after == v1alpha1.FromPolicy:
+		say(corev1.EventTypeWarning, v1alpha1.ReasonRestricted, "the shared limit is reached; there is room again from %s", stamp(want.Restriction.UntilTime))
+	case before == v1alpha1.FromPolicy && after == "":
+		say(corev1.EventTypeNormal, v1alpha1.ReasonRestrictionLifted, "there is room below the shared limit again")
+	}
+}
+
+// problemSaid says on a resource what keeps the operator from its job for it, once.
+func problemSaid(recorder events.EventRecorder, object runtime.Object, have, want []metav1.Condition) {
+	before, after := meta.FindStatusCondition(have, v1alpha1.ConditionReady), meta.FindStatusCondition(want, v1alpha1.ConditionReady)
+	if after != nil && after.Status == metav1.ConditionFalse && (before == nil || before.Reason != after.Reason) {
+		recorder.Eventf(object, nil, corev1.EventTypeWarning, after.Reason, "Evaluate", "%s", clip(after.Message, 1000))
 	}
 }
 

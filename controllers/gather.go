@@ -51,7 +51,8 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 	}
 	g.facts = &rules.Facts{
 		Verification:    number.Spec.Verification,
-		HumanEscalation: len(number.Spec.Business.HumanEscalationPaths) > 0 || number.Spec.Appeal.State == v1alpha1.AppealReversed,
+		HumanEscalation: len(number.Spec.Business.HumanEscalationPaths) > 0,
+		Appealed:        number.Spec.Appeal.State == v1alpha1.AppealReversed,
 		Usage:           ledger.Subject{Ledger: r.Ledger, Name: number.Spec.PhoneNumber},
 	}
 	g.facts.Reports, g.lastReport = reportsAfter(r.Ledger, number.Spec.PhoneNumber, number.Status.ObservedReport)
@@ -186,9 +187,10 @@ func before(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneNum
 	return nil, nil
 }
 
-func older(a, b *v1alpha1.PhoneNumber) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+// older says which of two resources for the same thing came first; it is the one that counts.
+func older(a, b client.Object) bool {
+	if at, other := a.GetCreationTimestamp(), b.GetCreationTimestamp(); !at.Equal(&other) {
+		return at.Before(&other)
 	}
-	return a.UID < b.UID
+	return a.GetUID() < b.GetUID()
 }

@@ -42,6 +42,8 @@ type MessageTemplateReconciler struct {
 func (r *MessageTemplateReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.MessageTemplate{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// When one goes, another about the same template may have to take over.
+		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(mapped(r.namesakes)), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.MessagingPolicy{}, handler.EnqueueRequestsFromMapFunc(mapped(r.governed)), builder.WithPredicates(
 			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		WatchesRawSource(newUsage(r.Ledger, r.BatchPeriod, r.concerned)).
@@ -77,6 +79,7 @@ func (r *MessageTemplateReconciler) Reconcile(ctx context.Context, request ctrl.
 			return ctrl.Result{}, client.IgnoreNotFound(err)
 		}
 		said(ctx, r.Recorder, r.Metrics, &template, transitions)
+		problemSaid(r.Recorder, &template, template.Status.Conditions, want.Conditions)
 		met(r.Metrics, template.Status.UntilTime, transitions, now)
 	}
 	return sleepUntil(r.Clock, next), nil
@@ -98,6 +101,9 @@ func (r *MessageTemplateReconciler) evaluate(ctx context.Context, template *v1al
 		return nil, time.Time{}, nil
 	}
 	policy, err := policyNamed(ctx, r.Client, template.Spec.PolicyName)
+	if err == nil {
+		err = r.onlyOne(ctx, template)
+	}
 	if problem := (*problem)(nil); errors.As(err, &problem) {
 		set.notReady(problem)
 		return nil, time.Time{}, nil
@@ -128,7 +134,7 @@ func (r *MessageTemplateReconciler) evaluate(ctx context.Context, template *v1al
 	want.ObservedReport = last
 	happened(&want.History, &want.Transitions, transitions)
 	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+policy.Name+" ran on all that was received.")
-	set.sendable(want)
+	set.sendable(want, &policy.Templates)
 	return transitions, next, nil
 }
 
@@ -159,7 +165,23 @@ func templateDecided(status *v1alpha1.MessageTemplateStatus, s rules.TemplateSta
 	status.Pauses = int32(s.Pauses)
 }
 
-func (c conditionSetter) sendable(status *v1alpha1.MessageTemplateStatus) {
+// onlyOne is a problem where an older resource is about the same template: what is reported of it is told once.
+func (r *MessageTemplateReconciler) onlyOne(ctx context.Context, template *v1alpha1.MessageTemplate) error {
+	var same v1alpha1.MessageTemplateList
+	if err := r.Client.List(ctx, &same, client.InNamespace(template.Namespace), client.MatchingFields{subjectIndex: templateSubject(template)}); err != nil {
+		return fmt.Errorf("list message templates: %w", err)
+	}
+	for i := range same.Items {
+		if other := &same.Items[i]; other.DeletionTimestamp.IsZero() && older(other, template) {
+			return &problem{reason: v1alpha1.ReasonDuplicateTemplate, stalled: true, message: fmt.Sprintf(
+				"MessageTemplate %q, which is older, is about the same template in the same language: delete one of the two.", other.Name)}
+		}
+	}
+	return nil
+}
+
+// sendable says whether the template can be sent, and what another Low would bring.
+func (c conditionSetter) sendable(status *v1alpha1.MessageTemplateStatus, rules *rules.TemplateRules) {
 	switch status.State {
 	case v1alpha1.TemplatePaused:
 		c.condition(v1alpha1.ConditionSendable, metav1.ConditionFalse, string(v1alpha1.TemplatePaused), "The template is paused; the pause ends "+by(status.UntilTime)+".")
@@ -168,12 +190,25 @@ func (c conditionSetter) sendable(status *v1alpha1.MessageTemplateStatus) {
 	case v1alpha1.TemplateFlagged:
 		c.condition(v1alpha1.ConditionSendable, metav1.ConditionTrue, string(v1alpha1.TemplateFlagged), "The template is blocked "+by(status.UntilTime)+" unless it is edited or rated better before.")
 	default:
-		c.condition(v1alpha1.ConditionSendable, metav1.ConditionTrue, string(v1alpha1.TemplateApproved), "The template is approved.")
+		next := "."
+		switch pauses := int(status.Pauses); {
+		case rules.BlockAfter > 0:
+			next = fmt.Sprintf("; rated Low it is flagged, and blocked %d hours later unless it is edited or rated better.", int(rules.BlockAfter.Hours()))
+		case pauses < len(rules.Pauses):
+			next = fmt.Sprintf("; rated Low again it is paused for %d hours (pause %d of %d).", int(rules.Pauses[pauses].Hours()), pauses+1, len(rules.Pauses))
+		case pauses > 0:
+			next = fmt.Sprintf("; rated Low again after %d pauses it is blocked.", pauses)
+		}
+		c.condition(v1alpha1.ConditionSendable, metav1.ConditionTrue, string(v1alpha1.TemplateApproved), "The template is approved"+next)
 	}
 }
 
 func (r *MessageTemplateReconciler) concerned(ctx context.Context, subject string) ([]reconcile.Request, error) {
 	return r.with(ctx, subjectIndex, subject)
+}
+
+func (r *MessageTemplateReconciler) namesakes(ctx context.Context, gone *v1alpha1.MessageTemplate) ([]reconcile.Request, error) {
+	return r.concerned(ctx, templateSubject(gone))
 }
 
 func (r *MessageTemplateReconciler) governed(ctx context.Context, policy *v1alpha1.MessagingPolicy) ([]reconcile.Request, error) {

@@ -180,6 +180,11 @@ func (r *receiver) Reconcile(ctx context.Context, key subjectKey) (ctrl.Result, 
 		return ctrl.Result{}, err
 	}
 	s := subjectOf(object)
+	if len(r.config.Namespaces) > 0 {
+		if err := s.membersOf(ctx, r.client); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
 	written := s.progress(r.config.Name)
 	done := max(written, r.recall(key, s.UID))
 	notice, write := news(r.config, since, &s, done)

@@ -67,6 +67,7 @@ func (n *notified) operate(change ...func(*ctrl.Options)) (stop func()) {
 	}
 	manager, err := ctrl.NewManager(apiServer, options)
 	n.must(err)
+	n.must(SetupIndexes(n.ctx, manager.GetFieldIndexer()))
 	n.must((&Notifier{
 		Receivers: n.receivers, Namespace: n.namespace, Clock: n.clock, Real: clock.RealClock{}, Metrics: n.metrics,
 		MinBackoff: 20 * time.Millisecond, MaxBackoff: 500 * time.Millisecond,
@@ -529,6 +530,30 @@ func TestWithoutReceiversNothingIsSetUp(t *testing.T) {
 	var known corev1.ConfigMap
 	if err := n.direct.Get(n.ctx, client.ObjectKey{Namespace: n.namespace, Name: beginningsName}, &known); err == nil {
 		t.Error("it remembers receivers that are not there")
+	}
+}
+
+// A portfolio has no namespace: who hears of a namespace hears of the portfolios that have a number there.
+func TestAPortfolioIsToldOfWhereItsNumbersAre(t *testing.T) {
+	n := newNotified(t)
+	n.receivers = n.receivers[2:]
+	n.receivers[0].Namespaces = []string{n.namespace}
+	var portfolios []*v1alpha1.BusinessPortfolio
+	for range 2 {
+		p := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{GenerateName: "acme-"}, Spec: v1alpha1.BusinessPortfolioSpec{DisplayName: "Acme"}}
+		n.must(n.direct.Create(n.ctx, p))
+		t.Cleanup(func() { _ = n.direct.Delete(t.Context(), p) })
+		p.Status.Transitions = 1
+		p.Status.History = []v1alpha1.Transition{{Time: metav1.NewTime(start), Reason: v1alpha1.ReasonTierUpgraded, From: "250", To: "2K", Message: "the limit rises"}}
+		n.must(n.direct.Status().Update(n.ctx, p))
+		portfolios = append(portfolios, p)
+	}
+	here, elsewhere := portfolios[0].Name, portfolios[1].Name
+	n.create("", func(number *v1alpha1.PhoneNumber) { number.Spec.Business.Portfolio = here })
+	n.operate()
+	n.soon("the one with a number here is told of", func() bool { return slices.Contains(n.heard(), here+"/1 TierUpgraded") })
+	if slices.Contains(n.heard(), elsewhere+"/1 TierUpgraded") {
+		t.Error("the other is told of as well")
 	}
 }
 

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -42,6 +43,7 @@ type subject struct {
 	notify.Subject
 	UID           types.UID
 	now           notify.Standing
+	members       []string // of a portfolio: the namespaces of its numbers
 	transitions   int64
 	history       []v1alpha1.Transition
 	notifications []v1alpha1.NotificationProgress
@@ -94,9 +96,23 @@ func (s *subject) advanced(receiver string, done int64, receivers []string) []*a
 	return all
 }
 
-// in says whether the object is in one of the namespaces; where there are none, it always is.
+// in says whether the object is in one of the namespaces; where there are none, it always is. A portfolio is where its
+// numbers are.
 func (s *subject) in(namespaces []string) bool {
-	return len(namespaces) == 0 || slices.Contains(namespaces, s.Namespace)
+	return len(namespaces) == 0 || slices.Contains(namespaces, s.Namespace) ||
+		slices.ContainsFunc(s.members, func(namespace string) bool { return slices.Contains(namespaces, namespace) })
+}
+
+// membersOf are the namespaces of a portfolio's numbers.
+func (s *subject) membersOf(ctx context.Context, reader client.Reader) error {
+	if s.Kind != "BusinessPortfolio" {
+		return nil
+	}
+	numbers, err := numbersWith(ctx, reader, portfolioIndex, s.Name)
+	for i := range numbers {
+		s.members = append(s.members, numbers[i].Namespace)
+	}
+	return err
 }
 
 // progressOf is what is applied to an object so that it has that progress.

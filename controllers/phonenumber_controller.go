@@ -95,6 +95,8 @@ func (r *PhoneNumberReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 			return ctrl.Result{}, client.IgnoreNotFound(err)
 		}
 		said(ctx, r.Recorder, r.Metrics, &number, transitions)
+		shareSaid(r.Recorder, &number, &number.Status, want)
+		problemSaid(r.Recorder, &number, number.Status.Conditions, want.Conditions)
 		met(r.Metrics, number.Status.NextDeadlineTime, transitions, now)
 		log.FromContext(ctx).V(1).Info("status written", "state", want.State, "tier", want.Tier.Name, "nextDeadline", want.NextDeadlineTime)
 		number.Status = *want
@@ -121,7 +123,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	}
 	policy, facts := known.policy, known.facts
 
-	state, evaluated := stateOf(&number.Status, policy)
+	state, evaluated := stateOf(&number.Status)
 	in := ""
 	if known.portfolio != nil {
 		state, in = rules.Join(state), known.portfolio.Name
@@ -131,7 +133,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	case !evaluated:
 		state = rules.Initial(policy, number.Spec.Verification, began(facts, now))
 	case number.Status.PolicyName != policy.Name || number.Status.PolicyGeneration != known.generation || number.Status.Portfolio != in:
-		state, transitions = rules.Adopt(policy, state, now)
+		state, transitions = rules.Adopt(policy, state, number.Status.PolicyName == policy.Name && number.Status.Portfolio == in, now)
 	}
 	state, more, next := rules.Advance(policy, facts, state, now)
 	transitions = append(transitions, more...)

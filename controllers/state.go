@@ -19,15 +19,14 @@ const maxHistory = 20
 
 // stateOf reads the engine's state back from the status; false if the number was never evaluated. The status is the only
 // memory of the rules, so that a restart, another leader and a restored backup all go on from what users see.
-func stateOf(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy) (rules.State, bool) {
+func stateOf(status *v1alpha1.PhoneNumberStatus) (rules.State, bool) {
 	if status.Tier.Name == "" {
 		return rules.State{}, false
 	}
 	return rules.State{
 		EvaluatedAt: status.Usage.ObservedTime.UTC(),
 
-		// By limit, not by name: under another policy the same limit may have another name.
-		Tier:       policy.TierOf(status.Tier.Limit),
+		Tier:       rules.Tier{Name: status.Tier.Name, Limit: status.Tier.Limit},
 		TierSince:  utc(status.Tier.SinceTime),
 		TierSource: status.Tier.Source,
 

@@ -64,7 +64,7 @@ func TestAStatusKeepsTheWholeState(t *testing.T) {
 	var number v1alpha1.PhoneNumberStatus
 	decided(&number, policy.Policy, of, start)
 	counted(&number, policy.Policy, facts, of)
-	if is, ok := stateOf(stored(t, &number), policy.Policy); !ok || is != of {
+	if is, ok := stateOf(stored(t, &number)); !ok || is != of {
 		t.Errorf("of a number\n%+v\ncomes back as\n%+v", of, is)
 	}
 
@@ -76,7 +76,7 @@ func TestAStatusKeepsTheWholeState(t *testing.T) {
 	}
 	var portfolio v1alpha1.BusinessPortfolioStatus
 	portfolioDecided(&portfolio, governing{policy.Portfolio(), 1}, facts, of, start)
-	if is, ok := portfolioStateOf(stored(t, &portfolio), policy.Portfolio()); !ok || is != of {
+	if is, ok := portfolioStateOf(stored(t, &portfolio)); !ok || is != of {
 		t.Errorf("of a portfolio\n%+v\ncomes back as\n%+v", of, is)
 	}
 

@@ -209,7 +209,8 @@ type BusinessPortfolioStatus struct {
 // +kubebuilder:printcolumn:name="Quality",type=string,JSONPath=`.status.quality.rating`
 // +kubebuilder:printcolumn:name="Next Step",type=string,JSONPath=`.status.nextStep`
 // +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.status.policyName`,priority=1
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type BusinessPortfolio struct {
 	metav1.TypeMeta `json:",inline"`

@@ -34,6 +34,10 @@ const (
 	ReasonPortfolioNotFound = "PortfolioNotFound"
 	// ReasonPortfolioPending (Ready=False): the BusinessPortfolio that the number names was not evaluated yet.
 	ReasonPortfolioPending = "PortfolioPending"
+	// ReasonDuplicatePortfolio (Ready=False): an older BusinessPortfolio has the same id at Meta.
+	ReasonDuplicatePortfolio = "DuplicatePortfolio"
+	// ReasonDuplicateTemplate (Ready=False): an older MessageTemplate of the namespace is about the same template.
+	ReasonDuplicateTemplate = "DuplicateTemplate"
 	// ReasonDuplicateNumber (Ready=False): an older PhoneNumber has the same number.
 	ReasonDuplicateNumber = "DuplicateNumber"
 

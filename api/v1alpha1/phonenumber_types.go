@@ -16,13 +16,13 @@ const (
 	VerificationRejected Verification = "Rejected"
 )
 
-// HumanEscalationPath is a direct way for a user to reach a human (seeds/001). What the document rejects is refused with
-// its reason: that a listed word is refused is no help to someone who has a help centre.
+// HumanEscalationPath is a direct way for a user to reach a human: InChatTransfer, PhoneCall, Email, WebSupport, SupportForm or
+// StoreVisit. Social media accounts, help centres and app links are none.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=32
-// +kubebuilder:validation:XValidation:rule="!(self in ['SocialMedia', 'Facebook', 'Messenger', 'Instagram', 'Twitter', 'X', 'Telegram'])",message="social media accounts are no direct way to a human: users need a login and an account with another service"
-// +kubebuilder:validation:XValidation:rule="!(self in ['HelpCentre', 'HelpCenter', 'HelpCentreWebsite', 'HelpCenterWebsite', 'FAQ'])",message="a help centre is no direct way to a human: it is an indirect channel"
-// +kubebuilder:validation:XValidation:rule="!(self in ['App', 'AppLink'])",message="an app link is no direct way to a human: it is an indirect channel"
+// +kubebuilder:validation:XValidation:rule="!(self in ['SocialMedia', 'Facebook', 'Messenger', 'Instagram', 'Twitter', 'X', 'Telegram'])",message="social media accounts are no direct way to a human: users need a login and an account with another service. Name InChatTransfer, PhoneCall, Email, WebSupport, SupportForm or StoreVisit"
+// +kubebuilder:validation:XValidation:rule="!(self in ['HelpCentre', 'HelpCenter', 'HelpCentreWebsite', 'HelpCenterWebsite', 'FAQ'])",message="a help centre is no direct way to a human: it is an indirect channel. Name InChatTransfer, PhoneCall, Email, WebSupport, SupportForm or StoreVisit"
+// +kubebuilder:validation:XValidation:rule="!(self in ['App', 'AppLink'])",message="an app link is no direct way to a human: it is an indirect channel. Name InChatTransfer, PhoneCall, Email, WebSupport, SupportForm or StoreVisit"
 // +kubebuilder:validation:XValidation:rule="self in ['InChatTransfer', 'PhoneCall', 'Email', 'WebSupport', 'SupportForm', 'StoreVisit', 'SocialMedia', 'Facebook', 'Messenger', 'Instagram', 'Twitter', 'X', 'Telegram', 'HelpCentre', 'HelpCenter', 'HelpCentreWebsite', 'HelpCenterWebsite', 'FAQ', 'App', 'AppLink']",message="must be InChatTransfer, PhoneCall, Email, WebSupport, SupportForm or StoreVisit"
 type HumanEscalationPath string
 
@@ -758,18 +758,20 @@ type PhoneNumberStatus struct {
 // +kubebuilder:printcolumn:name="Used",type=integer,JSONPath=`.status.usage.used`
 // +kubebuilder:printcolumn:name="Quality",type=string,JSONPath=`.status.quality.rating`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Remaining",type=integer,JSONPath=`.status.usage.remaining`,priority=1
 // +kubebuilder:printcolumn:name="Next Deadline",type=string,JSONPath=`.status.nextDeadlineTime`,priority=1
 // +kubebuilder:printcolumn:name="Portfolio",type=string,JSONPath=`.status.portfolio`,priority=1
 // +kubebuilder:printcolumn:name="Own Used",type=integer,JSONPath=`.status.usage.ownUsed`,priority=1
 // +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.status.policyName`,priority=1
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:selectablefield:JSONPath=`.status.state`
 // +kubebuilder:selectablefield:JSONPath=`.status.tier.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.quality.rating`
 // +kubebuilder:selectablefield:JSONPath=`.spec.phoneNumber`
 // +kubebuilder:selectablefield:JSONPath=`.spec.policyName`
+// +kubebuilder:selectablefield:JSONPath=`.status.portfolio`
 type PhoneNumber struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is the standard object metadata.

@@ -36,7 +36,7 @@ func show(ctx context.Context, config *rest.Config, life *life) error {
 		return err
 	}
 	seen := map[string]bool{}
-	first, stateBefore := true, ""
+	first, stateBefore, quiet := true, "", 0
 	for tick := time.NewTicker(time.Second); ; {
 		select {
 		case <-ctx.Done():
@@ -77,7 +77,9 @@ func show(ctx context.Context, config *rest.Config, life *life) error {
 			tell(t.ObjectMeta, t.Status.History, t.Status.State, t.Status.Quality.Rating)
 		}
 		states := now.String()
-		if first || states != stateBefore {
+		quiet++
+		if first || states != stateBefore || quiet >= 60 { // at least each minute, so that one sees that it lives
+			quiet = 0
 			now := life.Now()
 			fmt.Printf("\n%s, day %d\n", now.Format(time.DateTime), int(now.Sub(life.born)/(24*time.Hour))+1)
 			for _, resource := range resources {

@@ -42,7 +42,7 @@ type Receiver struct {
 	Name string `json:"name"`
 	// Reasons that are sent; all where there are none.
 	Reasons []v1alpha1.TransitionReason `json:"reasons"`
-	// Namespaces whose resources are sent; where there are none, those of all namespaces and of the cluster.
+	// Namespaces whose resources are sent, and the portfolios that have a number there; where there are none, all are.
 	Namespaces []string `json:"namespaces"`
 
 	Email       *Email       `json:"email"`

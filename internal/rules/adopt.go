@@ -9,15 +9,23 @@ import (
 
 // Adopt brings a state that another policy, or an earlier version of this one, led to under this policy. What the other
 // concluded stays; what it had begun to count down begins anew, so that nothing is decided for a time at which these rules
-// did not hold.
-func Adopt(p *Policy, s State, now time.Time) (State, []Transition) {
+// did not hold. A policy that was edited keeps its tiers by their names: a limit that was mended there is mended here.
+func Adopt(p *Policy, s State, edited bool, now time.Time) (State, []Transition) {
 	now = latest(now.UTC().Truncate(time.Second), s.EvaluatedAt)
 	s.EvaluatedAt = now
 	e := evaluation{p: p, s: s, now: now}
 
-	e.s.Tier = p.TierOf(e.s.Tier.Limit) // the same limit may go by another name
+	before := s.Tier
+	e.s.Tier = p.TierOf(before.Limit) // the same limit may go by another name
 	e.s.EligibleSince = time.Time{}
-	e.s.Overruled, e.s.OverruledSince = Tier{}, time.Time{} // what another policy concluded is not what this one does
+	if is, err := p.named("", s.Overruled.Name); edited && err == nil {
+		e.overrule(is, s.OverruledSince)
+	} else {
+		e.overrule(e.s.Tier, now) // what another policy concluded is not what this one does
+	}
+	if is, err := p.named("", before.Name); edited && err == nil && is.Limit != before.Limit && s.TierSource != v1alpha1.FromReport {
+		e.edited(before, is)
+	}
 	if start := p.Start(e.s.Verification); Above(start.Limit, e.s.Tier.Limit) && e.s.TierSource != v1alpha1.FromReport {
 		from := e.s.Tier
 		e.setTier(start, now, v1alpha1.FromPolicy)
@@ -40,4 +48,17 @@ func Adopt(p *Policy, s State, now time.Time) (State, []Transition) {
 		e.s.RecoveringSince = latest(e.s.RecoveringSince, now.Add(-p.Recovery))
 	}
 	return e.s, e.transitions
+}
+
+// edited gives a tier the limit that it has by now.
+func (e *evaluation) edited(before, is Tier) {
+	source := e.s.TierSource
+	e.s.Tier = before
+	e.setTier(is, e.now, source)
+	reason, moves := v1alpha1.ReasonTierUpgraded, "rises"
+	if Above(before.Limit, is.Limit) {
+		reason, moves = v1alpha1.ReasonTierDowngraded, "falls"
+	}
+	e.say(e.now, reason, before.Name, is.Name, fmt.Sprintf("the limit %s from %s to %s: the tier %s of policy %s was edited",
+		moves, limitWords(before.Limit), limitWords(is.Limit), is.Name, e.p.Name))
 }

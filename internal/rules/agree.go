@@ -52,16 +52,18 @@ func (e *evaluation) ratingsDiffer() string {
 	if s.Reported == "" {
 		return ""
 	}
-	if s.Rating != s.Reported {
-		return fmt.Sprintf("Meta reports a rating of %s, and by the policy it is %s.", s.Reported, s.Rating)
+	concluded, because := v1alpha1.QualityUnknown, ""
+	switch {
+	case e.p.RequireHumanEscalation && !e.f.HumanEscalation && !e.f.Appealed:
+		concluded, because = v1alpha1.QualityLow, "it has no direct way to a human"
+	case e.p.LowFrom > 0:
+		concluded, _, _ = e.feedbackRating()
+		because = "that is what the feedback of users comes to"
 	}
-	if e.p.LowFrom == 0 || e.lacksHumanAttention() {
-		return "" // the policy rates nothing by itself, or Low as well
+	if concluded == v1alpha1.QualityUnknown || concluded == s.Reported {
+		return ""
 	}
-	if rating, _, _ := e.feedbackRating(); rating != s.Reported && rating != v1alpha1.QualityUnknown {
-		return fmt.Sprintf("Meta reports a rating of %s, and by the feedback of users it is %s.", s.Reported, rating)
-	}
-	return ""
+	return fmt.Sprintf("Meta reports a rating of %s, and by the policy it is %s: %s.", s.Reported, concluded, because)
 }
 
 func (e *evaluation) statesDiffer() string {

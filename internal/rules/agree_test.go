@@ -58,10 +58,10 @@ func TestWhereMetaAndThePolicyDisagree(t *testing.T) {
 			reports: []rules.Report{report(rules.ReportQuality, 1, "Low")}, want: rules.Agreement{Reported: true}},
 		{name: "a rating that the lack of a human forces", policy: "botmaker", hours: 2,
 			reports: []rules.Report{report(rules.ReportQuality, 1, "High")},
-			want:    rules.Agreement{Reported: true, Quality: "Meta reports a rating of High, and by the policy it is Low."}},
+			want:    rules.Agreement{Reported: true, Quality: "Meta reports a rating of High, and by the policy it is Low: it has no direct way to a human."}},
 		{name: "a rating that the feedback gives", policy: "meta-2025", hours: 2, change: rated, usage: deliveries(at(1), 10),
 			reports: []rules.Report{report(rules.ReportQuality, 1, "Medium")},
-			want:    rules.Agreement{Reported: true, Quality: "Meta reports a rating of Medium, and by the feedback of users it is Low."}},
+			want:    rules.Agreement{Reported: true, Quality: "Meta reports a rating of Medium, and by the policy it is Low: that is what the feedback of users comes to."}},
 		{name: "no feedback", policy: "meta-2025", hours: 2, change: rated,
 			reports: []rules.Report{report(rules.ReportQuality, 1, "Medium")}, want: rules.Agreement{Reported: true}},
 		{name: "a restriction that the count does not know", policy: "netcore", hours: 2,
@@ -111,7 +111,10 @@ func TestWhatWasOverruledEndsWithItsPolicy(t *testing.T) {
 	if joined := rules.Join(state); joined.Overruled != (rules.Tier{}) {
 		t.Errorf("in a portfolio it is %+v", joined.Overruled)
 	}
-	if adopted, _ := rules.Adopt(shippedPolicy(t, "meta-2025"), state, day1.Add(4*time.Hour)); adopted.Overruled != (rules.Tier{}) || !adopted.OverruledSince.IsZero() {
+	if adopted, _ := rules.Adopt(policy, state, true, day1.Add(4*time.Hour)); adopted.Overruled != state.Overruled || adopted.OverruledSince != state.OverruledSince {
+		t.Errorf("under the edited policy it is %+v", adopted.Overruled)
+	}
+	if adopted, _ := rules.Adopt(shippedPolicy(t, "meta-2025"), state, false, day1.Add(4*time.Hour)); adopted.Overruled != (rules.Tier{}) || !adopted.OverruledSince.IsZero() {
 		t.Errorf("under another policy it is %+v", adopted.Overruled)
 	}
 }

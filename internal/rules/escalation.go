@@ -4,25 +4,25 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// Rule 7. Where the policy requires it, a number without a direct way to a human is rated Low; with one, its own rating
-// holds again.
+// Rule 7. Where the policy requires it, a number without a direct way to a human is rated Low. A rating that Meta reports
+// wins all the same (rule 9): Meta has judged then.
 //
 // seeds/001: "WhatsApp requires businesses to have a direct human attention path and may apply limitations to accounts
 // that do not include human attention capabilities."
 func (e *evaluation) declaredHumanEscalation() {
-	if e.p.RequireHumanEscalation && !e.f.HumanEscalation {
+	if e.p.RequireHumanEscalation && !e.f.HumanEscalation && !e.f.Appealed && e.s.Reported == "" {
 		e.setRating(v1alpha1.QualityLow, e.now, v1alpha1.ReasonLackingHumanAttention, v1alpha1.ReasonLackingHumanAttention, v1alpha1.FromPolicy)
 		return
 	}
 	if e.lacksHumanAttention() {
-		rating, source, reason, why := e.s.Reported, v1alpha1.FromReport, "", "there is a direct way to a human"
-		if rating == "" {
-			rating, source = v1alpha1.QualityUnknown, v1alpha1.FromPolicy
-			if e.p.LowFrom > 0 {
-				rating, reason, why = e.feedbackRating()
-			}
+		rating, reason, why := v1alpha1.QualityUnknown, "", "a direct way to a human is declared"
+		switch {
+		case e.p.LowFrom > 0:
+			rating, reason, why = e.feedbackRating()
+		case !e.f.HumanEscalation && e.f.Appealed:
+			why = "Meta decided on appeal that users reach a human"
 		}
-		e.setRating(rating, e.now, reason, why, source)
+		e.setRating(rating, e.now, reason, why, v1alpha1.FromPolicy)
 	}
 }
 

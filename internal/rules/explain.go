@@ -44,8 +44,10 @@ func UpgradeProgress(p *Policy, f *Facts, s State, now time.Time) (Progress, boo
 	} else if due := e.spanDue(); due.After(e.now) {
 		progress.Missing = append(progress.Missing, fmt.Sprintf("the deliveries must span %s; they will at %s", words(way.span), stamp(due)))
 	}
-	if why := e.cancels(way); why != "" {
-		progress.Missing = append(progress.Missing, why)
+	for _, why := range [...]string{e.unfit(way), e.denied()} {
+		if why != "" {
+			progress.Missing = append(progress.Missing, why)
+		}
 	}
 	if s.Connection != v1alpha1.StateConnected {
 		if p.role == portfolio {
@@ -79,6 +81,9 @@ func noun(measure v1alpha1.Measure) string {
 		return "unique users"
 	}
 }
+
+// LimitWords writes a limit for people.
+func LimitWords(limit int64) string { return limitWords(limit) }
 
 func limitWords(limit int64) string {
 	if limit == Unlimited {

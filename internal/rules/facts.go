@@ -64,7 +64,9 @@ type Facts struct {
 	// Template is the lowest rated template of a number that is a portfolio of its own: a tier of the portfolio rises for the
 	// quality of templates too. The zero value says that there is none.
 	Template Standing
-	// HumanEscalation says whether the resource declares a direct way to a human, or Meta agreed on appeal that there is one.
+	// Appealed says that Meta agreed on appeal that there is a direct way to a human.
+	Appealed bool
+	// HumanEscalation says whether the resource declares a direct way to a human.
 	HumanEscalation bool
 	// Reports that are not yet part of the state, in the order in which they arrived.
 	Reports []Report

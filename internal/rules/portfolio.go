@@ -141,12 +141,17 @@ func (e *evaluation) reportIncrease(decision v1alpha1.IncreaseDecision, at time.
 	}
 	s.Increase, s.IncreaseReported, s.IncreaseReason = decision, at, reason
 	e.cancelUnfit(at)
-	if to, falls := e.p.lower(s.Tier.Limit, s.Verification); falls && s.TierSource == v1alpha1.FromPolicy && !at.Before(s.TierSince) {
-		from := s.Tier
-		e.setTier(to, at, v1alpha1.FromReport)
-		s.LimitLowered = at
-		e.say(at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("the limit stays %s: %s", limitWords(to.Limit), e.denied()))
+	from := s.Tier
+	to, falls := e.p.lower(from.Limit, s.Verification)
+	if !falls || s.TierSource != v1alpha1.FromPolicy || at.Before(s.TierSince) {
+		e.say(at, v1alpha1.ReasonLimitReported, from.Name, from.Name, fmt.Sprintf("the limit stays %s: %s", limitWords(from.Limit), e.denied()))
+		return
 	}
+	since := s.TierSince
+	e.setTier(to, at, v1alpha1.FromReport)
+	s.LimitLowered = at
+	e.say(at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("the limit falls back from %s to %s, since Meta did not grant the increase of %s: %s",
+		limitWords(from.Limit), limitWords(to.Limit), stamp(since), e.denied()))
 }
 
 // grant ends what Meta answered to an increase: the limit has risen after all.

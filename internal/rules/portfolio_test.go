@@ -41,7 +41,7 @@ func TestARatingEndsWithItsRules(t *testing.T) {
 	state.Rating, state.RatingReason, state.RatingSource = v1alpha1.QualityLow, v1alpha1.ReasonUserFeedback, v1alpha1.FromPolicy
 	state.LowSince, state.LowStep, state.FlagSince, state.FlagSource = day1, day1, day1, v1alpha1.FromPolicy
 	now := day1.Add(time.Hour)
-	adopted, transitions := rules.Adopt(flags, state, now)
+	adopted, transitions := rules.Adopt(flags, state, false, now)
 	if adopted.Rating != v1alpha1.QualityUnknown || adopted.RatingReason != "" || !adopted.LowSince.IsZero() || !adopted.RecoveringSince.Equal(now) {
 		t.Errorf("the state is %+v", adopted)
 	}
@@ -49,7 +49,7 @@ func TestARatingEndsWithItsRules(t *testing.T) {
 		t.Error("nothing is said about it")
 	}
 	state.Reported, state.RatingSource, state.RatingReason = v1alpha1.QualityLow, v1alpha1.FromReport, ""
-	if adopted, _ = rules.Adopt(flags, state, now); adopted.Rating != v1alpha1.QualityLow {
+	if adopted, _ = rules.Adopt(flags, state, false, now); adopted.Rating != v1alpha1.QualityLow {
 		t.Errorf("the rating that Meta reported became %s", adopted.Rating)
 	}
 }

@@ -32,7 +32,7 @@ func (e *evaluation) feedbackRating() (rating v1alpha1.QualityRating, reason, wh
 	complaining, reached := e.within(MeasureComplaining), e.within(MeasureReached)
 	why = fmt.Sprintf("%d of %d users reached within %s complained", complaining, reached, words(e.p.QualityWindow))
 	switch {
-	case complaining == 0 && reached == 0:
+	case reached == 0: // of nobody no share complains
 		return v1alpha1.QualityUnknown, "", "nobody was reached within " + words(e.p.QualityWindow)
 	case complaining*1000 >= e.p.LowFrom*reached:
 		return v1alpha1.QualityLow, v1alpha1.ReasonUserFeedback, fmt.Sprintf("%s, %d in a thousand make it Low", why, e.p.LowFrom)
@@ -53,13 +53,14 @@ func (e *evaluation) feedbackDue() time.Time {
 		return time.Time{}
 	}
 	complaining, reached := e.within(MeasureComplaining), e.within(MeasureReached)
-	if complaining == 0 {
-		if reached == 0 {
-			return time.Time{}
-		}
-		return e.f.Usage.FallsBelow(MeasureReached, e.p.QualityWindow, 1, e.now)
+	if reached == 0 {
+		return time.Time{}
 	}
-	due := e.f.Usage.FallsBelow(MeasureComplaining, e.p.QualityWindow, complaining, e.now)
+	due := e.f.Usage.FallsBelow(MeasureReached, e.p.QualityWindow, 1, e.now)
+	if complaining == 0 {
+		return due
+	}
+	due = earlier(due, e.f.Usage.FallsBelow(MeasureComplaining, e.p.QualityWindow, complaining, e.now))
 	for _, threshold := range [...]int64{e.p.MediumFrom, e.p.LowFrom} {
 		if most := complaining * 1000 / threshold; reached > most {
 			due = earlier(due, e.f.Usage.FallsBelow(MeasureReached, e.p.QualityWindow, most+1, e.now))
@@ -91,7 +92,7 @@ func (e *evaluation) feedbackCrossing(from, to time.Time) time.Time {
 	}
 }
 
-// missingForBetter is how many more users must be reached for a better rating; endless while none is.
+// missingForBetter is how many more users must be reached for a better rating, or for any; endless while none is.
 func (e *evaluation) missingForBetter() int64 {
 	if e.s.Rating == v1alpha1.QualityHigh {
 		return math.MaxInt64
@@ -99,6 +100,9 @@ func (e *evaluation) missingForBetter() int64 {
 	threshold := e.p.MediumFrom
 	if e.s.Rating == v1alpha1.QualityLow {
 		threshold = e.p.LowFrom
+	}
+	if e.s.Rating == v1alpha1.QualityUnknown {
+		return 1 - e.within(MeasureReached) // any rating is better than none
 	}
 	return e.within(MeasureComplaining)*1000/threshold + 1 - e.within(MeasureReached)
 }

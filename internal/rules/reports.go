@@ -53,9 +53,6 @@ func (e *evaluation) reportQuality(rating v1alpha1.QualityRating, at time.Time, 
 		return
 	}
 	s.Reported, s.ReportedSince = rating, at
-	if e.lacksHumanAttention() {
-		return // Low for another reason, whatever is reported
-	}
 	e.setRating(rating, at, reason, reason, v1alpha1.FromReport)
 }
 

@@ -219,13 +219,12 @@ func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, r
 	}
 }
 
-// edited takes a new wording: what users thought of the old one says nothing about it.
+// edited takes a new wording: what users thought of the old one says nothing about it. Nobody has rated the new one, so no
+// change of rating is told.
 func (e *templateEvaluation) edited(at time.Time) {
 	s := &e.s
-	if before := s.Rating; before != v1alpha1.QualityUnknown {
+	if s.Rating != v1alpha1.QualityUnknown {
 		s.Rating, s.RatingSince = v1alpha1.QualityUnknown, at
-		e.transitions = append(e.transitions, Transition{Time: at, Reason: v1alpha1.ReasonQualityChanged, From: string(before),
-			To: string(v1alpha1.QualityUnknown), Message: "the template was edited and is rated anew"})
 	}
 	if s.State == v1alpha1.TemplateFlagged {
 		e.clear(at, "the template was edited")

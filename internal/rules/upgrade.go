@@ -93,6 +93,14 @@ func (e *evaluation) cancelUpgrade(at time.Time, why string) {
 
 // cancels says why the number may not rise, whatever it sends; empty if it may.
 func (e *evaluation) cancels(way *wayUp) string {
+	if why := e.unfit(way); why != "" {
+		return why
+	}
+	return e.denied()
+}
+
+// unfit says what of the number itself is in the way of a higher tier; empty if nothing is.
+func (e *evaluation) unfit(way *wayUp) string {
 	switch {
 	case e.s.Flagged():
 		return "the number is flagged"
@@ -105,7 +113,7 @@ func (e *evaluation) cancels(way *wayUp) string {
 	case e.f.Template.Rating != "" && rank(e.f.Template.Rating) < rank(way.minimumQuality):
 		return fmt.Sprintf("the quality rating of %s is %s and must be at least %s", e.f.Template.Name, e.f.Template.Rating, way.minimumQuality)
 	}
-	return e.denied()
+	return ""
 }
 
 // countedFrom is the instant after which deliveries count for the upgrade. Meta has seen those before a lower limit that

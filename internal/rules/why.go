@@ -25,7 +25,7 @@ func Explain(p *Policy, f *Facts, s State, cause string, now time.Time) []string
 	if p.role != member {
 		w.wayUp()
 	}
-	if p.role == alone {
+	if p.role != member {
 		w.wayDown()
 	}
 	return w.sentences
@@ -108,7 +108,7 @@ func (w *why) quality() {
 	since := fmt.Sprintf("The quality rating is %s since %s", s.Rating, stamp(s.RatingSince))
 	switch {
 	case w.lacksHumanAttention():
-		w.rule(7, "%s: the number has no direct way to a human. Declare one in spec.business.humanEscalationPaths, or appeal.", since)
+		w.rule(7, "%s: the number has no direct way to a human. Declare one in spec.business.humanEscalationPaths, or appeal as soon as it is flagged.", since)
 	case s.RatingReason == v1alpha1.ReasonUserFeedback:
 		_, _, feedback := w.feedbackRating()
 		w.sentences = append(w.sentences, fmt.Sprintf("%s: by now %s (quality from feedback, %s)", since, feedback, w.p.Source))
@@ -117,7 +117,7 @@ func (w *why) quality() {
 	case s.RatingSource == v1alpha1.FromReport:
 		w.rule(9, "%s: Meta reported it.", since)
 	case s.Rating == v1alpha1.QualityUnknown:
-		w.sentences = append(w.sentences, "No quality rating was reported; Unknown counts as High")
+		w.sentences = append(w.sentences, "No quality rating was reported; Unknown counts as High.")
 	default:
 		w.sentences = append(w.sentences, since+" (quality from feedback, "+w.p.Source+")")
 	}
@@ -191,11 +191,9 @@ func (w *why) wayDown() {
 // TierCause is what was said when the tier became what it is, as history tells; empty if it does not.
 func TierCause(history []v1alpha1.Transition, since time.Time) string {
 	for _, t := range slices.Backward(history) {
-		switch t.Reason {
-		case v1alpha1.ReasonTierUpgraded, v1alpha1.ReasonTierDowngraded, v1alpha1.ReasonLimitReported:
-			if t.Time.Time.Equal(since) {
-				return t.Message
-			}
+		moves := t.Reason == v1alpha1.ReasonTierUpgraded || t.Reason == v1alpha1.ReasonTierDowngraded || t.Reason == v1alpha1.ReasonLimitReported
+		if moves && t.Time.Time.Equal(since) {
+			return t.Message
 		}
 	}
 	return ""

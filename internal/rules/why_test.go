@@ -49,7 +49,7 @@ func TestExplanations(t *testing.T) {
 			"The limit rises to 10000 (tier 10K) at 2026-03-03 01:08:19 UTC: all that it requires was met at 2026-03-02 01:08:19 UTC. (rule 2",
 		}},
 		{"no way to a human", "botmaker", nil, nil, true, 1, []string{
-			"The quality rating is Low since 2026-03-02 01:00:00 UTC: the number has no direct way to a human. Declare one in spec.business.humanEscalationPaths, or appeal. (rule 7",
+			"The quality rating is Low since 2026-03-02 01:00:00 UTC: the number has no direct way to a human. Declare one in spec.business.humanEscalationPaths, or appeal as soon as it is flagged. (rule 7",
 		}},
 		{"a rating with its reason", "taqnyat", nil, []rules.Report{{Kind: rules.ReportQuality, At: day1, Value: "Medium", Reason: "many blocks"}}, false, 1, []string{
 			"The quality rating is Medium since 2026-03-02 00:00:00 UTC: Meta reported it, for many blocks. (rule 9",

@@ -25,7 +25,7 @@ func readPlan(t *testing.T, content string) *Plan {
 // events are a plan's events if nothing limits it.
 func events(t *testing.T, plan *Plan) []cloudevents.Event {
 	t.Helper()
-	s := plan.source(plan.End(), func(string, time.Time) (int64, bool, error) { return 0, false, nil })
+	s := plan.source(plan.End(), func(string, string, time.Time) (int64, bool, error) { return 0, false, nil })
 	var all []cloudevents.Event
 	for {
 		e, err := s.Next()
@@ -242,7 +242,7 @@ func FuzzPlan(f *testing.F) {
 			}
 			return
 		}
-		s := plan.source(plan.End(), func(string, time.Time) (int64, bool, error) { return 0, false, nil })
+		s := plan.source(plan.End(), func(string, string, time.Time) (int64, bool, error) { return 0, false, nil })
 		var written bytes.Buffer
 		writer := newEventWriter(&written)
 		var before time.Time
@@ -271,4 +271,27 @@ func FuzzPlan(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A template that is paused is not sent: nobody gets its messages meanwhile, and the day counts them as not sent.
+func TestAPausedTemplateIsNotSent(t *testing.T) {
+	plan, err := ReadPlan(strings.NewReader(`
+start: 2026-03-02
+days: 1
+sends:
+- {users: 24, hours: 00:00-24:00, template: offer}
+changes:
+- {day: 1, at: 10:00, template: offer, quality: Low}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := RunPlan(t.Context(), Config{Policy: shipped(t, "meta-2025")}, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// At 10:00 to 13:00: a message at the very instant at which the pause ends comes before that.
+	if d := result.Days[0]; d.Planned != 24 || d.Sent != 20 {
+		t.Errorf("of %d messages %d were sent", d.Planned, d.Sent)
+	}
 }

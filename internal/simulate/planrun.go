@@ -19,7 +19,7 @@ type Day struct {
 }
 
 // RunPlan plays what a plan says: the same events as those of a file, through the same rules. Unless the plan sends beyond
-// the limit, a message is sent only while its number has room. It ends with the plan's last day if config does not say when.
+// the limit, a message is sent only while its number has room and its template can be sent. It ends with the plan's last day if config does not say when.
 func RunPlan(ctx context.Context, config Config, plan *Plan) (Result, error) {
 	return runPlan(ctx, config, plan, nil)
 }
@@ -57,7 +57,7 @@ func runPlan(ctx context.Context, config Config, plan *Plan, writer *eventWriter
 type planSource struct {
 	plan    *Plan
 	until   time.Time
-	room    func(number string, at time.Time) (int64, bool, error)
+	room    func(number, template string, at time.Time) (int64, bool, error)
 	changes []cloudevents.Event // still to come
 	sends   []sending
 	replies []cloudevents.Event // still to come, in order of time
@@ -100,7 +100,7 @@ type people struct {
 	last     int64 // the one who returned last
 }
 
-func (p *Plan) source(until time.Time, room func(string, time.Time) (int64, bool, error)) *planSource {
+func (p *Plan) source(until time.Time, room func(string, string, time.Time) (int64, bool, error)) *planSource {
 	s := &planSource{plan: p, until: until, room: room, changes: p.changes, people: map[string]*people{}}
 	for day := range p.days {
 		s.days = append(s.days, Day{Start: p.day(day + 1)})
@@ -190,7 +190,7 @@ func (s *planSource) send(slot *sending) (cloudevents.Event, bool, error) {
 	day := &s.days[slot.day-1]
 	day.Planned++
 	if !s.plan.beyond {
-		if room, limited, err := s.room(number, slot.at); err != nil || limited && room <= 0 {
+		if room, limited, err := s.room(number, slot.template, slot.at); err != nil || limited && room <= 0 {
 			return cloudevents.Event{}, false, err
 		}
 	}

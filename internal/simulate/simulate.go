@@ -140,11 +140,15 @@ func (s *simulation) until(instant time.Time) error {
 	return nil
 }
 
-// room is how many users a number may message at an instant that all events before are in of: the limit less what is used,
-// none while it cannot send. It is false where there is no limit.
-func (s *simulation) room(name string, at time.Time) (int64, bool, error) {
+// room is how many users a number may message with a template at an instant that all events before are in of: the limit less
+// what is used, none while the number or the template cannot send. It is false where there is no limit. The template is empty
+// where none is named.
+func (s *simulation) room(name, template string, at time.Time) (int64, bool, error) {
 	if err := s.until(at); err != nil {
 		return 0, true, err
+	}
+	if t := s.templates[template]; t != nil && (t.state.State == v1alpha1.TemplatePaused || t.state.State == v1alpha1.TemplateBlocked) {
+		return 0, true, nil
 	}
 	n, err := s.number(name)
 	if err != nil {
@@ -158,8 +162,9 @@ func (s *simulation) room(name string, at time.Time) (int64, bool, error) {
 	return room, limited, nil
 }
 
+// observe is about whoever has a limit: what a number of a portfolio uses is part of what the portfolio does.
 func (s *simulation) observe(x *subject, before time.Time) {
-	if s.config.Observer != nil {
+	if s.config.Observer != nil && x.portfolio == nil {
 		s.config.Observer.Observe(x.name, x.facts.Usage, before)
 	}
 }
@@ -285,7 +290,9 @@ func (s *simulation) add(declared Number) (*subject, error) {
 		Usage:           &usage{s.book, ledger.Subject{Ledger: s.book.ledger, Name: declared.PhoneNumber}},
 	})
 	s.numbers[n.name] = n
-	s.observe(n, s.now)
+	if policy == s.config.Policy.Policy {
+		s.observe(n, s.now)
+	}
 	return n, nil
 }
 

@@ -73,7 +73,7 @@ func (r *Result) WriteTable(to io.Writer) error {
 		fmt.Fprintln(table)
 	}
 	if len(r.Days) > 0 {
-		fmt.Fprintln(table, "DAY\tDATE\tPLANNED\tSENT\tOVER LIMIT")
+		fmt.Fprintln(table, "DAY\tDATE\tPLANNED\tSENT\tNOT SENT")
 		for i, d := range r.Days {
 			fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%d\n", i+1, d.Start.UTC().Format(time.DateOnly), d.Planned, d.Sent, d.Planned-d.Sent)
 		}
