@@ -21,11 +21,8 @@ func conditions(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus
 	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+status.PolicyName+" ran on all that was received.")
 
 	appeal := ""
-	switch status.Flag.Appeal {
-	case v1alpha1.AppealOpen:
-		appeal = " An appeal is open since " + stamp(number.Spec.Appeal.OpenedTime) + "."
-	case v1alpha1.AppealUnchanged, v1alpha1.AppealReversed:
-		appeal = fmt.Sprintf(" The appeal of %s was decided at %s: %s.", stamp(number.Spec.Appeal.OpenedTime), stamp(number.Spec.Appeal.DecidedTime), number.Spec.Appeal.State)
+	if status.Flag.Appeal != "" {
+		appeal = " " + appealSentence(&number.Spec.Appeal)
 	}
 
 	switch {

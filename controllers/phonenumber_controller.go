@@ -5,7 +5,6 @@ package controllers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -161,24 +160,12 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	want.Flag.Appeal = appealOf(number, want)
 	want.Templates = inUse(known.templates)
 	happened(&want.History, &want.Transitions, transitions)
-	want.Explanation = rules.Explain(policy, facts, state, rules.TierCause(want.History, state.TierSince), now)
-	for _, t := range want.Templates {
-		if t.State != v1alpha1.TemplateApproved {
-			want.Explanation = append(want.Explanation, fmt.Sprintf("The template %s is %s, rated %s. (rule 8 of %s)", t.Name, t.State, t.Rating, policy.Source))
-		}
-	}
-	if known.portfolio != nil {
-		want.Explanation = append(want.Explanation, fmt.Sprintf("The limit is that of portfolio %s, whose numbers share it; this one has used %d of it.",
-			known.portfolio.Name, *want.Usage.OwnUsed))
-		want.Explanation = append(want.Explanation, known.portfolio.Status.Explanation...)
-	}
-	want.Explanation = want.Explanation[:min(len(want.Explanation), maxExplanation)]
+	want.Explanation = explained(number, want, known, state, now)
 	later = earliest(later, accounted(r.Ledger, number, want, now))
 	conditions(number, want, state, r.Ledger.Known(number.Spec.PhoneNumber))
-	// As shown: what its portfolio shares is part of it.
-	shown, _ := stateOf(want)
+	shown, _ := stateOf(want) // with what its portfolio shares
 	agreement := rules.Agree(known.whole, facts, shown, now)
-	conditionsOf(number, &want.Conditions, now).agree(agreement, notUnderstood(r.Ledger, numberSubjects(number), now))
+	set.agree(agreement, notUnderstood(r.Ledger, numberSubjects(number), now))
 	want.PolicyGeneration = known.generation
 	want.ObservedReport = known.lastReport
 	return transitions, wakeUp{policy: policy, usage: facts.Usage, next: earliest(next, earliest(later, agreement.Due))}, nil
@@ -204,9 +191,6 @@ func inUse(templates []v1alpha1.MessageTemplate) []v1alpha1.TemplateInUse {
 	slices.SortFunc(all, func(a, b v1alpha1.TemplateInUse) int { return strings.Compare(a.Name, b.Name) })
 	return all[:min(len(all), maxTemplates)]
 }
-
-// maxExplanation is how many sentences a number's status has.
-const maxExplanation = 16
 
 // maxTemplates is how many templates a number's status lists.
 const maxTemplates = 64
