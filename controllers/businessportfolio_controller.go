@@ -161,7 +161,18 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	want.Explanation = rules.Explain(policy.Policy, facts, state, rules.TierCause(want.History, state.TierSince), now)
 	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+policy.Name+" ran on all that was received.")
 	set.restricted(&want.Restriction, want.Tier.Limit)
-	return transitions, wakeUp{policy: policy.Policy, usage: usage, next: earliest(next, later)}, nil
+	subjects := []string{portfolioSubject(portfolio)}
+	for _, r := range statements(r.Ledger, subjects[0], now, &later) {
+		if r.Kind == ledger.AlertReport {
+			stated(&want.Alert, r)
+		}
+	}
+	for _, account := range accountsOf(numbers) {
+		subjects = append(subjects, ledger.AccountSubject(account))
+	}
+	agreement := rules.Agree(policy.Policy, facts, state, now)
+	set.agree(agreement, notUnderstood(r.Ledger, subjects, now))
+	return transitions, wakeUp{policy: policy.Policy, usage: usage, next: earliest(next, earliest(later, agreement.Due))}, nil
 }
 
 // onlyOne is a problem where an older resource has the same id at Meta: what is reported of it is about one of them.
@@ -267,28 +278,42 @@ func declaredVerification(portfolio *v1alpha1.BusinessPortfolio, numbers []v1alp
 	return v1alpha1.Unverified
 }
 
-// reportsOf are Meta's reports of the numbers that are about the portfolio: of the limit and of the verification, since each
-// has a part in it. Those that the state already has are older than the last that it knows. One from ahead of the clock waits
-// until then: later is when the first of them is due.
+// reportsOf are Meta's reports of the numbers and of their accounts that are about the portfolio: of the limit and of the
+// verification, since each has a part in it. Those that the state already has are older than the last that it knows. One from
+// ahead of the clock waits until then: later is when the first of them is due.
 func (r *BusinessPortfolioReconciler) reportsOf(portfolio string, numbers []v1alpha1.PhoneNumber, state *rules.State, now time.Time) (news []rules.Report, later time.Time) {
-	for i := range numbers {
-		phone := numbers[i].Spec.PhoneNumber
-		for _, report := range r.Ledger.Reports(phone, joinedAt(r.Ledger, &numbers[i], portfolio)) {
-			at := time.Unix(report.At, 0).UTC()
-			switch {
-			case report.Kind == ledger.LimitReport && at.After(state.LimitReported) && !at.Before(state.TierSince):
-			case report.Kind == ledger.VerificationReport && at.After(state.VerificationReported):
-			default:
-				continue
-			}
-			if at.After(now) {
-				later = earliest(later, at)
-				continue
-			}
+	add := func(report ledger.Report) {
+		at := time.Unix(report.At, 0).UTC()
+		switch shared := report.Kind == ledger.LimitReport || report.Kind == ledger.VerificationReport; {
+		case !shared || !isNews(report.Kind, at, state) || report.Kind == ledger.LimitReport && at.Before(state.TierSince):
+		case at.After(now):
+			later = earliest(later, at)
+		default:
 			news = append(news, reported(report))
 		}
 	}
+	for i := range numbers {
+		for _, report := range r.Ledger.Reports(numbers[i].Spec.PhoneNumber, joinedAt(r.Ledger, &numbers[i], portfolio)) {
+			add(report)
+		}
+	}
+	for _, account := range accountsOf(numbers) {
+		for _, report := range r.Ledger.Reports(ledger.AccountSubject(account), 0) {
+			add(report)
+		}
+	}
 	return news, later
+}
+
+// accountsOf are the accounts that numbers name, each once.
+func accountsOf(numbers []v1alpha1.PhoneNumber) []string {
+	var all []string
+	for i := range numbers {
+		if account := numbers[i].Spec.Business.WhatsAppBusinessAccountID; account != "" && !slices.Contains(all, account) {
+			all = append(all, account)
+		}
+	}
+	return all
 }
 
 // joinedAt is the sequence number of the last report of a number from before it had a part in a portfolio: of one that
@@ -321,7 +346,7 @@ func (r *BusinessPortfolioReconciler) concerned(ctx context.Context, subject str
 	for i := range portfolios.Items {
 		all = append(all, request(&portfolios.Items[i]))
 	}
-	numbers, err := numbersWith(ctx, r.Client, numberIndex, subject)
+	numbers, err := numbersWith(ctx, r.Client, subjectIndex, subject)
 	return append(all, portfolioRequests(numbers)...), err
 }
 

@@ -2,6 +2,8 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -47,7 +49,7 @@ func conditions(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus
 // ownConditions are those that the operator writes; others are not its own.
 var ownConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionFlagged, v1alpha1.ConditionRestricted, v1alpha1.ConditionUsageFresh, v1alpha1.ConditionSendable,
-	v1alpha1.ConditionStalled,
+	v1alpha1.ConditionStalled, v1alpha1.ConditionRulesAgree,
 }
 
 // conditionSetter sets the conditions of one resource.
@@ -86,6 +88,9 @@ func (c conditionSetter) notReady(problem *problem) {
 
 func (c conditionSetter) restricted(restriction *v1alpha1.RestrictionStatus, limit int64) {
 	switch {
+	case restriction.Reason != "":
+		c.condition(v1alpha1.ConditionRestricted, metav1.ConditionTrue, v1alpha1.ReasonAccountRestricted, "Meta restricts the account ("+restriction.Reason+
+			"); only replies inside a customer service window go out. The restriction ends "+by(restriction.UntilTime)+".")
 	case restriction.Source == v1alpha1.FromReport:
 		c.condition(v1alpha1.ConditionRestricted, metav1.ConditionTrue, v1alpha1.ReasonReportedRestricted, "Meta reports the number as restricted.")
 	case restriction.Source != "":
@@ -94,6 +99,30 @@ func (c conditionSetter) restricted(restriction *v1alpha1.RestrictionStatus, lim
 		c.condition(v1alpha1.ConditionRestricted, metav1.ConditionFalse, v1alpha1.ReasonUnlimited, "The tier has no limit.")
 	default:
 		c.condition(v1alpha1.ConditionRestricted, metav1.ConditionFalse, v1alpha1.ReasonBelowLimit, "There is room below the limit.")
+	}
+}
+
+// agree says how what Meta reports stands to what the policy concludes. The word is one that the rules do not understand.
+func (c conditionSetter) agree(a rules.Agreement, word string) {
+	differ := v1alpha1.ReasonStateDiffers
+	switch {
+	case a.Limit != "":
+		differ = v1alpha1.ReasonLimitDiffers
+	case a.Quality != "":
+		differ = v1alpha1.ReasonQualityDiffers
+	}
+	said := strings.Join(slices.DeleteFunc([]string{a.Limit, a.Quality, a.State, a.Settling, word}, func(s string) bool { return s == "" }), " ")
+	switch {
+	case a.Limit+a.Quality+a.State != "":
+		c.condition(v1alpha1.ConditionRulesAgree, metav1.ConditionFalse, differ, said)
+	case word != "":
+		c.condition(v1alpha1.ConditionRulesAgree, metav1.ConditionUnknown, v1alpha1.ReasonNotUnderstood, said)
+	case a.Settling != "":
+		c.condition(v1alpha1.ConditionRulesAgree, metav1.ConditionUnknown, v1alpha1.ReasonWithinDelay, said+" Either may only be later than the other.")
+	case !a.Reported:
+		c.condition(v1alpha1.ConditionRulesAgree, metav1.ConditionUnknown, v1alpha1.ReasonNothingReported, "Meta reported nothing yet that the policy concludes too.")
+	default:
+		c.condition(v1alpha1.ConditionRulesAgree, metav1.ConditionTrue, v1alpha1.ReasonAgreed, "What Meta reports is what the policy concludes, as far as it concludes anything.")
 	}
 }
 

@@ -24,9 +24,10 @@ func (p *problem) Error() string { return p.message }
 // gathered is what the rules need.
 type gathered struct {
 	policy     *rules.Policy
-	generation int64        // of the policy
-	facts      *rules.Facts // with the reports that the status does not have yet
-	lastReport int64        // the sequence number of the last report
+	whole      *rules.Policy // the policy with its ladder, whoever has the limit
+	generation int64         // of the policy
+	facts      *rules.Facts  // with the reports that the status does not have yet
+	lastReport int64         // the sequence number of the last report
 
 	// portfolio has the limit; nil where the number has one of its own. The policy is without a ladder then.
 	portfolio *v1alpha1.BusinessPortfolio
@@ -45,7 +46,7 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 	if err := configure(r.Ledger, number.Spec.PhoneNumber, policy.Policy); err != nil {
 		return nil, err
 	}
-	g := &gathered{policy: policy.Policy, generation: policy.generation, portfolio: portfolio}
+	g := &gathered{policy: policy.Policy, whole: policy.Policy, generation: policy.generation, portfolio: portfolio}
 	if g.templates, err = templatesOf(ctx, r.Client, number); err != nil {
 		return nil, err
 	}
@@ -138,7 +139,11 @@ func reportsAfter(book ledger.Ledger, subject string, observed int64) ([]rules.R
 }
 
 func reported(r ledger.Report) rules.Report {
-	return rules.Report{Kind: rules.ReportKind(r.Kind), At: time.Unix(r.At, 0).UTC(), Value: r.Value, Reason: r.Reason}
+	report := rules.Report{Kind: rules.ReportKind(r.Kind), At: time.Unix(r.At, 0).UTC(), Value: r.Value, Reason: r.Reason}
+	if r.Until != 0 {
+		report.Until = time.Unix(r.Until, 0).UTC()
+	}
+	return report
 }
 
 // lowestTemplate is what counts of a number's templates: the lowest rated that can still be sent.

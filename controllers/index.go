@@ -21,35 +21,51 @@ const (
 	policyIndex    = ".spec.policyName"
 	portfolioIndex = ".spec.business.portfolio"
 	accountIndex   = ".spec.whatsAppBusinessAccountID" // of numbers and templates
-	subjectIndex   = ".subject"                        // what the ledger knows portfolios and templates by
+	subjectIndex   = ".subject"                        // all that the ledger knows a resource by
 )
 
 // SetupIndexes registers the indexes that all controllers share.
 func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	one := func(of func(client.Object) string) client.IndexerFunc {
+		return func(o client.Object) []string { return []string{of(o)} }
+	}
 	for _, index := range []struct {
-		of    client.Object
-		field string
-		value func(client.Object) string
+		of     client.Object
+		field  string
+		values client.IndexerFunc
 	}{
-		{&v1alpha1.PhoneNumber{}, numberIndex, func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.PhoneNumber }},
-		{&v1alpha1.PhoneNumber{}, policyIndex, func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.PolicyName }},
-		{&v1alpha1.PhoneNumber{}, portfolioIndex, func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.Business.Portfolio }},
-		{&v1alpha1.PhoneNumber{}, accountIndex, func(o client.Object) string {
+		{&v1alpha1.PhoneNumber{}, numberIndex, one(func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.PhoneNumber })},
+		{&v1alpha1.PhoneNumber{}, policyIndex, one(func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.PolicyName })},
+		{&v1alpha1.PhoneNumber{}, portfolioIndex, one(func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.Business.Portfolio })},
+		{&v1alpha1.PhoneNumber{}, accountIndex, one(func(o client.Object) string {
 			return o.(*v1alpha1.PhoneNumber).Spec.Business.WhatsAppBusinessAccountID
-		}},
-		{&v1alpha1.BusinessPortfolio{}, policyIndex, func(o client.Object) string { return o.(*v1alpha1.BusinessPortfolio).Spec.PolicyName }},
-		{&v1alpha1.BusinessPortfolio{}, subjectIndex, func(o client.Object) string { return portfolioSubject(o.(*v1alpha1.BusinessPortfolio)) }},
-		{&v1alpha1.MessageTemplate{}, policyIndex, func(o client.Object) string { return o.(*v1alpha1.MessageTemplate).Spec.PolicyName }},
-		{&v1alpha1.MessageTemplate{}, accountIndex, func(o client.Object) string {
+		})},
+		{&v1alpha1.PhoneNumber{}, subjectIndex, func(o client.Object) []string { return numberSubjects(o.(*v1alpha1.PhoneNumber)) }},
+		{&v1alpha1.BusinessPortfolio{}, policyIndex, one(func(o client.Object) string { return o.(*v1alpha1.BusinessPortfolio).Spec.PolicyName })},
+		{&v1alpha1.BusinessPortfolio{}, subjectIndex, one(func(o client.Object) string { return portfolioSubject(o.(*v1alpha1.BusinessPortfolio)) })},
+		{&v1alpha1.MessageTemplate{}, policyIndex, one(func(o client.Object) string { return o.(*v1alpha1.MessageTemplate).Spec.PolicyName })},
+		{&v1alpha1.MessageTemplate{}, accountIndex, one(func(o client.Object) string {
 			return o.(*v1alpha1.MessageTemplate).Spec.WhatsAppBusinessAccountID
-		}},
-		{&v1alpha1.MessageTemplate{}, subjectIndex, func(o client.Object) string { return templateSubject(o.(*v1alpha1.MessageTemplate)) }},
+		})},
+		{&v1alpha1.MessageTemplate{}, subjectIndex, one(func(o client.Object) string { return templateSubject(o.(*v1alpha1.MessageTemplate)) })},
 	} {
-		if err := indexer.IndexField(ctx, index.of, index.field, func(o client.Object) []string { return []string{index.value(o)} }); err != nil {
+		if err := indexer.IndexField(ctx, index.of, index.field, index.values); err != nil {
 			return fmt.Errorf("index %s: %w", index.field, err)
 		}
 	}
 	return nil
+}
+
+// numberSubjects are what the ledger knows a number by: itself, its account, and the id that Meta gave to it.
+func numberSubjects(n *v1alpha1.PhoneNumber) []string {
+	subjects := []string{n.Spec.PhoneNumber}
+	if account := n.Spec.Business.WhatsAppBusinessAccountID; account != "" {
+		subjects = append(subjects, ledger.AccountSubject(account))
+	}
+	if id := n.Spec.PhoneNumberID; id != "" {
+		subjects = append(subjects, ledger.PhoneNumberIDSubject(id))
+	}
+	return subjects
 }
 
 // portfolioSubject is what the ledger knows the reports about a portfolio by; empty if Meta's id is not given.

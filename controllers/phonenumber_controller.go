@@ -128,11 +128,19 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 		state, in = rules.Join(state), known.portfolio.Name
 	}
 	var transitions []rules.Transition
+	account, before := number.Spec.Business.WhatsAppBusinessAccountID, number.Status.Account.ID
+	if before != "" && before != account {
+		state, transitions = rules.LeaveAccount(state, now)
+	}
+	ofAccount, later := accountReports(r.Ledger, account, known.whole.Scope, &state, evaluated && before != account, now)
+	facts.Reports = append(facts.Reports, ofAccount...)
 	switch {
 	case !evaluated:
 		state = rules.Initial(policy, number.Spec.Verification, began(facts, now))
 	case number.Status.PolicyName != policy.Name || number.Status.PolicyGeneration != known.generation || number.Status.Portfolio != in:
-		state, transitions = rules.Adopt(policy, state, number.Status.PolicyName == policy.Name && number.Status.Portfolio == in, now)
+		var adopted []rules.Transition
+		state, adopted = rules.Adopt(policy, state, number.Status.PolicyName == policy.Name && number.Status.Portfolio == in, now)
+		transitions = append(transitions, adopted...)
 	}
 	state, more, next := rules.Advance(policy, facts, state, now)
 	transitions = append(transitions, more...)
@@ -153,10 +161,14 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	want.Templates = inUse(known.templates)
 	happened(&want.History, &want.Transitions, transitions)
 	want.Explanation = explained(number, want, known, state, now)
+	later = earliest(later, accounted(r.Ledger, number, want, now))
 	conditions(number, want, state, r.Ledger.Known(number.Spec.PhoneNumber))
+	shown, _ := stateOf(want) // with what its portfolio shares
+	agreement := rules.Agree(known.whole, facts, shown, now)
+	set.agree(agreement, notUnderstood(r.Ledger, numberSubjects(number), now))
 	want.PolicyGeneration = known.generation
 	want.ObservedReport = known.lastReport
-	return transitions, wakeUp{policy: policy, usage: facts.Usage, next: next}, nil
+	return transitions, wakeUp{policy: policy, usage: facts.Usage, next: earliest(next, earliest(later, agreement.Due))}, nil
 }
 
 // appealOf is where the appeal against the number's present flag stands; empty if there is none.
@@ -220,7 +232,7 @@ func (r *PhoneNumberReconciler) sleep(number *v1alpha1.PhoneNumber, want *v1alph
 
 // concerned are the reconciles of the numbers that something was received for.
 func (r *PhoneNumberReconciler) concerned(ctx context.Context, subject string) ([]reconcile.Request, error) {
-	numbers, err := numbersWith(ctx, r.Client, numberIndex, subject)
+	numbers, err := numbersWith(ctx, r.Client, subjectIndex, subject)
 	return requests(numbers), err
 }
 

@@ -30,8 +30,10 @@ func stateOf(status *v1alpha1.PhoneNumberStatus) (rules.State, bool) {
 		TierSince:  utc(status.Tier.SinceTime),
 		TierSource: status.Tier.Source,
 
-		LimitReported: utc(status.Tier.ReportedTime),
-		LimitLowered:  utc(status.Tier.LoweredTime),
+		LimitReported:  utc(status.Tier.ReportedTime),
+		LimitLowered:   utc(status.Tier.LoweredTime),
+		Overruled:      rules.Tier{Name: status.Tier.Concluded.Name, Limit: status.Tier.Concluded.Limit},
+		OverruledSince: utc(status.Tier.Concluded.SinceTime),
 
 		Rating:        status.Quality.Rating,
 		RatingSince:   utc(status.Quality.SinceTime),
@@ -50,6 +52,9 @@ func stateOf(status *v1alpha1.PhoneNumberStatus) (rules.State, bool) {
 		RestrictedSince:  utc(status.Restriction.SinceTime),
 		RestrictedUntil:  utc(status.Restriction.UntilTime),
 		RestrictedSource: status.Restriction.Source,
+		RestrictedReason: status.Restriction.Reason,
+
+		RestrictionReported: utc(status.Account.RestrictionReportedTime),
 
 		EligibleSince: utc(status.Upgrade.EligibleSinceTime),
 
@@ -103,19 +108,22 @@ func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.S
 	status.Connection = v1alpha1.ConnectionStatus{State: s.Connection, SinceTime: at(s.ConnectionSince), Source: s.ConnectionSource,
 		ReportedTime: at(s.ConnectionReported)}
 	status.Verification = verificationStatus(&s)
+	status.Account.RestrictionReportedTime = at(s.RestrictionReported)
 	status.NextDeadlineTime = at(next)
 }
 
 func tierStatus(s *rules.State) v1alpha1.TierStatus {
 	return v1alpha1.TierStatus{Name: s.Tier.Name, Limit: s.Tier.Limit, SinceTime: at(s.TierSince), Source: s.TierSource,
-		ReportedTime: at(s.LimitReported), LoweredTime: at(s.LimitLowered)}
+		ReportedTime: at(s.LimitReported), LoweredTime: at(s.LimitLowered),
+		Concluded: v1alpha1.ConcludedTier{Name: s.Overruled.Name, Limit: s.Overruled.Limit, SinceTime: at(s.OverruledSince)}}
 }
 
 func restrictionStatus(s *rules.State) v1alpha1.RestrictionStatus {
 	if !s.Restricted() {
 		return v1alpha1.RestrictionStatus{}
 	}
-	return v1alpha1.RestrictionStatus{SinceTime: at(s.RestrictedSince), UntilTime: at(s.RestrictedUntil), Source: s.RestrictedSource}
+	return v1alpha1.RestrictionStatus{SinceTime: at(s.RestrictedSince), UntilTime: at(s.RestrictedUntil), Source: s.RestrictedSource,
+		Reason: s.RestrictedReason}
 }
 
 func verificationStatus(s *rules.State) v1alpha1.VerificationStatus {

@@ -90,7 +90,7 @@ type IncreaseStatus struct {
 
 // BusinessPortfolioStatus is where the portfolio stands.
 type BusinessPortfolioStatus struct {
-	// conditions are Ready (the operator does its job for this portfolio) and Restricted.
+	// conditions are Ready (the operator does its job for this portfolio), Restricted and RulesAgree.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -149,6 +149,10 @@ type BusinessPortfolioStatus struct {
 	// increase is set while Meta denies or defers an increase.
 	// +optional
 	Increase IncreaseStatus `json:"increase,omitzero"`
+
+	// alert is the last thing that Meta alerted to about the portfolio besides an increase.
+	// +optional
+	Alert Statement `json:"alert,omitzero"`
 
 	// nextStep says in a few words what comes next.
 	// +optional

@@ -7,10 +7,12 @@ const (
 	ConditionReady = "Ready"
 	// ConditionFlagged: the rating is, or lately was, Low, and the tier falls unless it recovers. True is bad news.
 	ConditionFlagged = "Flagged"
-	// ConditionRestricted: the limit is reached. True is bad news.
+	// ConditionRestricted: the limit is reached, or the account is restricted. True is bad news.
 	ConditionRestricted = "Restricted"
 	// ConditionSendable: the message template can be sent.
 	ConditionSendable = "Sendable"
+	// ConditionRulesAgree: what Meta reports of tier, quality and state is what the policy concludes by itself.
+	ConditionRulesAgree = "RulesAgree"
 	// ConditionUsageFresh: the counts in the status come from all that was received.
 	ConditionUsageFresh = "UsageFresh"
 	// ConditionStalled: the operator cannot go on without a human. It is present only while that is so (kstatus).
@@ -54,10 +56,29 @@ const (
 	ReasonLimitReached = "LimitReached"
 	// ReasonReportedRestricted (Restricted=True): Meta reported the restriction.
 	ReasonReportedRestricted = "ReportedRestricted"
+	// ReasonAccountRestricted (Restricted=True): Meta restricts the account of the number.
+	ReasonAccountRestricted = "AccountRestricted"
 	// ReasonBelowLimit (Restricted=False): there is room.
 	ReasonBelowLimit = "BelowLimit"
 	// ReasonUnlimited (Restricted=False): the tier has no limit.
 	ReasonUnlimited = "Unlimited"
+
+	// ReasonAgreed (RulesAgree=True): what Meta reports is what the policy concludes, as far as it concludes anything.
+	ReasonAgreed = "Agreed"
+	// ReasonLimitDiffers (RulesAgree=False): Meta reports another limit than the policy had concluded, for longer than its
+	// delays explain.
+	ReasonLimitDiffers = "LimitDiffers"
+	// ReasonQualityDiffers (RulesAgree=False): Meta reports another rating than the policy comes to.
+	ReasonQualityDiffers = "QualityDiffers"
+	// ReasonStateDiffers (RulesAgree=False): Meta reports another state than the policy comes to.
+	ReasonStateDiffers = "StateDiffers"
+	// ReasonNotUnderstood (RulesAgree=Unknown): Meta reported a word that the rules do not know; the message has it.
+	ReasonNotUnderstood = "NotUnderstood"
+	// ReasonWithinDelay (RulesAgree=Unknown): Meta reports another limit than the policy had concluded, since so short a time
+	// that one may only be later than the other.
+	ReasonWithinDelay = "WithinDelay"
+	// ReasonNothingReported (RulesAgree=Unknown): Meta reported nothing yet that the policy concludes too.
+	ReasonNothingReported = "NothingReported"
 
 	// ReasonCounting (UsageFresh=True): all that was received is counted.
 	ReasonCounting = "Counting"

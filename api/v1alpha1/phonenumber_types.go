@@ -242,6 +242,28 @@ type TierStatus struct {
 	// loweredTime is when Meta last reported a lower limit than was shown. Deliveries before it do not count for an upgrade.
 	// +optional
 	LoweredTime metav1.Time `json:"loweredTime,omitzero"`
+
+	// concluded is the tier that the policy had concluded when Meta reported another limit. It is absent where they agree.
+	// +optional
+	Concluded ConcludedTier `json:"concluded,omitzero"`
+}
+
+// ConcludedTier is what the policy concluded beside a limit that Meta reports.
+type ConcludedTier struct {
+	// name of the tier in the policy.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	Name string `json:"name,omitempty"`
+
+	// limit of the tier. It is absent for an unlimited tier.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Limit int64 `json:"limit,omitempty"`
+
+	// sinceTime is when Meta first reported another limit.
+	// +required
+	SinceTime metav1.Time `json:"sinceTime,omitzero"`
 }
 
 // QualityStatus is the number's quality rating.
@@ -378,20 +400,26 @@ type FlagStatus struct {
 	Appeal AppealState `json:"appeal,omitempty"`
 }
 
-// RestrictionStatus is a limit that is reached.
+// RestrictionStatus is a limit that is reached, or a restriction of the account.
 type RestrictionStatus struct {
-	// sinceTime is when the limit was reached.
+	// sinceTime is when the limit was reached, or the restriction reported.
 	// +required
 	SinceTime metav1.Time `json:"sinceTime,omitzero"`
 
-	// untilTime is when enough users leave the window again, if nothing further is delivered. It is absent where only Meta
-	// knows.
+	// untilTime is when enough users leave the window again, if nothing further is delivered, or when a restriction of the
+	// account ends. It is absent where only Meta knows.
 	// +optional
 	UntilTime metav1.Time `json:"untilTime,omitzero"`
 
 	// source says whether the policy concluded the restriction or Meta reported it.
 	// +required
 	Source Source `json:"source,omitempty"`
+
+	// reason is what Meta restricts of the account, in Meta's word. It is absent where a limit is why.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
 }
 
 // UsageStatus is what the number has used. The counts are exact as of observedTime and are written when they matter;
@@ -514,6 +542,62 @@ type VerificationStatus struct {
 	ReportedTime metav1.Time `json:"reportedTime,omitzero"`
 }
 
+// Statement is something that Meta said: in the words used here, or as it came where there is none.
+type Statement struct {
+	// value is what Meta said, such as Approved, SCAM or RESTRICTED_UTILITY_TEMPLATES.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Value string `json:"value,omitempty"`
+
+	// reason that Meta gave, or the date of a ban, as it came.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Reason string `json:"reason,omitempty"`
+
+	// reportedTime is when Meta said so.
+	// +required
+	ReportedTime metav1.Time `json:"reportedTime,omitzero"`
+
+	// untilTime is when it ends by itself. It is absent where it does not.
+	// +optional
+	UntilTime metav1.Time `json:"untilTime,omitzero"`
+}
+
+// AccountStatus is what Meta said of the number's WhatsApp Business account.
+type AccountStatus struct {
+	// id of the account that all of it is about.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	ID string `json:"id,omitempty"`
+
+	// review is how Meta's review of the account ended: Approved, Rejected, Pending or Deferred.
+	// +optional
+	Review Statement `json:"review,omitzero"`
+
+	// restrictions are what Meta restricts of the account, in its words, until they end. Only
+	// RESTRICTED_BIZ_INITIATED_MESSAGING restricts the number.
+	// +optional
+	// +listType=map
+	// +listMapKey=value
+	// +kubebuilder:validation:MaxItems=16
+	Restrictions []Statement `json:"restrictions,omitempty"`
+
+	// restrictionReportedTime is when Meta last reported a restriction of the number's messages, or its end.
+	// +optional
+	RestrictionReportedTime metav1.Time `json:"restrictionReportedTime,omitzero"`
+
+	// violation is the last violation of a policy that Meta reported, such as SCAM.
+	// +optional
+	Violation Statement `json:"violation,omitzero"`
+
+	// ban is whether Meta disabled the account: DISABLE, REINSTATE, or SCHEDULE_FOR_DISABLE with the date as the reason.
+	// +optional
+	Ban Statement `json:"ban,omitzero"`
+}
+
 // TransitionReason says what happened to a number.
 // +kubebuilder:validation:Enum=TierUpgraded;TierDowngraded;UpgradePending;UpgradeCancelled;QualityChanged;Flagged;FlagCleared;Restricted;RestrictionLifted;Blocked;Unblocked;ConnectionChanged;VerificationChanged;LimitReported;TemplateFlagged;TemplateFlagCleared;TemplateBlocked;TemplatePaused;TemplateResumed
 type TransitionReason string
@@ -622,7 +706,7 @@ type NotificationProgress struct {
 
 // PhoneNumberStatus is where the number stands.
 type PhoneNumberStatus struct {
-	// conditions are Ready (the operator does its job for this number), Flagged, Restricted and UsageFresh.
+	// conditions are Ready (the operator does its job for this number), Flagged, Restricted, RulesAgree and UsageFresh.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -692,6 +776,18 @@ type PhoneNumberStatus struct {
 	// verification is the verification that the rules use.
 	// +optional
 	Verification VerificationStatus `json:"verification,omitzero"`
+
+	// displayName is how Meta's review of a display name ended: Approved, Rejected, Pending or Deferred.
+	// +optional
+	DisplayName Statement `json:"displayName,omitzero"`
+
+	// account is what Meta said of the WhatsApp Business account that the spec names.
+	// +optional
+	Account AccountStatus `json:"account,omitzero"`
+
+	// alert is the last thing that Meta alerted to about the number or its account, such as OBA_APPROVED.
+	// +optional
+	Alert Statement `json:"alert,omitzero"`
 
 	// usage is what the number has used.
 	// +optional

@@ -17,6 +17,7 @@ type metrics struct {
 	updates   *prometheus.CounterVec
 	fields    *prometheus.CounterVec
 	failed    *prometheus.CounterVec
+	preferred *prometheus.CounterVec
 	repeated  prometheus.Counter
 	expired   prometheus.Counter
 	unclaimed prometheus.Counter
@@ -38,7 +39,8 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		updates: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_updates_total",
 			Help: "Total number of updates in acknowledged webhooks, by kind: delivered (read and played among them), received, sent, failed, " +
-				"report, skipped (says nothing that counts) and other (of a field that is not read). Repeated ones count again.",
+				"report, preference (of a user about marketing messages), skipped (says nothing that counts) and other (of a field that is " +
+				"not read). Repeated ones count again.",
 		}, []string{"kind"}),
 		fields: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_other_changes_total",
@@ -49,6 +51,11 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "numberfleet_webhook_failed_messages_total",
 			Help: "Total number of failed statuses in acknowledged webhooks, by Meta's error code. Codes that are rare or unknown count as other.",
 		}, []string{"code"}),
+		preferred: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "numberfleet_webhook_marketing_preferences_total",
+			Help: "Total number of decisions of users about marketing messages in acknowledged webhooks, by kind: stop, resume and other. Who " +
+				"decided is not kept.",
+		}, []string{"kind"}),
 		repeated: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_repeated_updates_total",
 			Help: "Total number of updates that changed nothing because they were known already.",
@@ -62,7 +69,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Help: "Total number of updates about numbers that no PhoneNumber names. They are kept.",
 		}),
 	}
-	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.updates, m.fields, m.failed, m.repeated, m.expired, m.unclaimed} {
+	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.updates, m.fields, m.failed, m.preferred, m.repeated, m.expired, m.unclaimed} {
 		if err := registerer.Register(collector); err != nil {
 			return nil, err
 		}
@@ -95,12 +102,20 @@ func (m *metrics) add(c counts) {
 		m.failed.WithLabelValues(code).Add(float64(n))
 		failed += n
 	}
+	preferences := 0
+	for _, kind := range [...]struct {
+		name string
+		n    int
+	}{{"stop", c.preferred.Stopped}, {"resume", c.preferred.Resumed}, {"other", c.preferred.Other}} {
+		m.preferred.WithLabelValues(kind.name).Add(float64(kind.n))
+		preferences += kind.n
+	}
 	for _, kind := range [...]struct {
 		name string
 		n    int
 	}{
 		{"delivered", c.delivered}, {"received", c.received}, {"sent", c.sent}, {"failed", failed}, {"report", c.reports},
-		{"skipped", c.skipped}, {"other", other},
+		{"preference", preferences}, {"skipped", c.skipped}, {"other", other},
 	} {
 		m.updates.WithLabelValues(kind.name).Add(float64(kind.n))
 	}
@@ -111,11 +126,13 @@ type counts struct {
 	delivered, received, sent, reports, skipped int
 	failed                                      map[string]int // by code
 	fields                                      meta.Fields
+	preferred                                   meta.Preferences
 }
 
 func count(u *meta.Updates) counts {
 	c := counts{
 		delivered: len(u.Deliveries), received: len(u.Received), sent: u.Sent, reports: len(u.Reports), skipped: u.Skipped, fields: u.Other,
+		preferred: u.Preferred,
 	}
 	if len(u.Failures) > 0 {
 		c.failed = make(map[string]int, 1)

@@ -342,7 +342,7 @@ func TestATimeAheadIsRefusedAndAnOldOneLeftToTheLedger(t *testing.T) {
 
 func TestUpdatesBecomeRecords(t *testing.T) {
 	f := newFixture(t)
-	for _, file := range []string{"delivered", "old_shape", "scoped_only", "groups", "inbound", "calls", "sent_and_failed", "flagged", "downgrade", "throughput", "other_fields", "template_quality", "template_status", "account_alerts"} {
+	for _, file := range []string{"delivered", "old_shape", "scoped_only", "groups", "inbound", "calls", "sent_and_failed", "flagged", "downgrade", "throughput", "other_fields", "template_quality", "template_status", "account_alerts", "account", "numbers"} {
 		body, err := os.ReadFile(filepath.Join("..", "meta", "testdata", file+".json"))
 		if err != nil {
 			t.Fatal(err)
@@ -366,10 +366,10 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 			{Number: number, Kind: ledger.Received, User: user("15557770003"), Alias: user("US.126"), At: 1790000009},
 		},
 		{{Number: number, Kind: ledger.Received, User: user("15557770005"), At: 1790000011}},
-		nil, nil, nil, nil, nil, nil, nil, nil,
+		nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
 	}
 	order, sale := ledger.TemplateSubject("2001", "order_update", "en_US"), ledger.TemplateSubject("2001", "spring_sale", "en")
-	portfolio := ledger.PortfolioSubject("3001")
+	portfolio, account := ledger.PortfolioSubject("3001"), ledger.AccountSubject("2001")
 	reports := map[int][]ledger.Report{
 		7: {
 			{Number: number, Kind: ledger.QualityReport, At: 1790000016, Value: "Low", Reason: "FLAGGED"},
@@ -391,6 +391,22 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 		13: {
 			{Number: portfolio, Kind: ledger.IncreaseReport, At: 1790000024, Value: "Deferred", Reason: "Not yet."},
 			{Number: portfolio, Kind: ledger.IncreaseReport, At: 1790000024, Value: "NeedMoreInfo"},
+			{Number: ledger.PhoneNumberIDSubject("1001"), Kind: ledger.AlertReport, At: 1790000024, Value: "OBA_APPROVED", Reason: "It has a badge now."},
+		},
+		14: {
+			{Number: account, Kind: ledger.LimitReport, At: 1790000025, Value: "2000"},
+			{Number: account, Kind: ledger.RestrictionReport, At: 1790000025, Value: "RESTRICTED_BIZ_INITIATED_MESSAGING", Reason: "Wait.", Until: 1790600000},
+			{Number: account, Kind: ledger.RestrictionReport, At: 1790000025, Value: "RESTRICTED_UTILITY_TEMPLATES", Until: 1790600000},
+			{Number: account, Kind: ledger.ViolationReport, At: 1790000025, Value: "SCAM"},
+			{Number: account, Kind: ledger.BanReport, At: 1790000025, Value: "SCHEDULE_FOR_DISABLE", Reason: "April 17, 2025"},
+			{Number: account, Kind: ledger.ReviewReport, At: 1790000025, Value: "Approved"},
+			{Number: account, Kind: ledger.VerificationReport, At: 1790000025, Value: "Verified"},
+			{Number: portfolio, Kind: ledger.VerificationReport, At: 1790000025, Value: "Verified"},
+		},
+		15: {
+			{Number: number, Kind: ledger.NameReport, At: 1790000026, Value: "Rejected", Reason: "NAME_FORMAT_UNACCEPTABLE"},
+			{Number: number, Kind: ledger.NameReport, At: 1790000026, Value: "Approved"},
+			{Number: number, Kind: ledger.LimitReport, At: 1790000026, Value: "2000", Reason: "ONBOARDING"},
 		},
 	}
 	if len(f.ledger.batches) != len(want) {
@@ -403,13 +419,16 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 	}
 	const updates, other, failed = "numberfleet_webhook_updates_total", "numberfleet_webhook_other_changes_total", "numberfleet_webhook_failed_messages_total"
 	f.expectMetric(t, updates, kinds(updates, map[string]int{
-		"delivered": 5, "received": 4, "sent": 1, "failed": 1, "report": 13, "skipped": 10, "other": 4,
+		"delivered": 5, "received": 4, "sent": 1, "failed": 1, "report": 25, "preference": 2, "skipped": 10, "other": 3,
 	}))
 	f.expectMetric(t, failed, failed+`{code="131049"} 1`)
-	f.expectMetric(t, other, other+`{field="account_alerts"} 1
-`+other+`{field="account_review_update"} 1
-`+other+`{field="business_capability_update"} 1
+	f.expectMetric(t, other, other+`{field="account_settings_update"} 1
+`+other+`{field="flows"} 1
 `+other+`{field="other"} 1`)
+	const preferred = "numberfleet_webhook_marketing_preferences_total"
+	f.expectMetric(t, preferred, preferred+`{kind="other"} 0
+`+preferred+`{kind="resume"} 1
+`+preferred+`{kind="stop"} 1`)
 }
 
 func TestWhatTheLedgerKnewAndWhatNobodyClaimsIsCounted(t *testing.T) {
@@ -429,8 +448,8 @@ func TestWhatTheLedgerKnewAndWhatNobodyClaimsIsCounted(t *testing.T) {
 	}
 }
 
-// A receiver, a ledger and Meta's redelivery: what is reported about templates and portfolios is there once, in order.
-func TestReportsAboutTemplatesAndPortfoliosAreKeptOnce(t *testing.T) {
+// A receiver, a ledger and Meta's redelivery: what is reported about templates, accounts and portfolios is there once, in order.
+func TestReportsAboutWhatIsNoNumberAreKeptOnce(t *testing.T) {
 	f := newFixture(t)
 	book := ledger.OpenMemory()
 	asked := 0
@@ -444,6 +463,8 @@ func TestReportsAboutTemplatesAndPortfoliosAreKeptOnce(t *testing.T) {
 		metatest.TemplateStatusPayload(metatest.Account, "order_update", "en_US", "FLAGGED", "", at(3)),
 		metatest.TemplateStatusPayload(metatest.Account, "order_update", "es", "PENDING", "", at(4)),
 		metatest.AccountAlertPayload("3001", "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", description, at(5)),
+		metatest.RestrictionPayload(metatest.Account, at(6), metatest.Restriction{Type: "RESTRICTED_BIZ_INITIATED_MESSAGING", Expiration: at(600).Unix()}),
+		metatest.AlertPayload("PHONE_NUMBER", "1001", "OBA_APPROVED", "", at(7)),
 	} {
 		for range 2 {
 			if w := f.post(body); w.Code != 200 {
@@ -451,6 +472,7 @@ func TestReportsAboutTemplatesAndPortfoliosAreKeptOnce(t *testing.T) {
 			}
 		}
 	}
+	restriction := ledger.Report{Sequence: 1, Kind: ledger.RestrictionReport, At: at(6).Unix(), Value: "RESTRICTED_BIZ_INITIATED_MESSAGING", Until: at(600).Unix()}
 	report := func(sequence int64, kind ledger.ReportKind, minutes int, value, reason string) ledger.Report {
 		return ledger.Report{Sequence: sequence, Kind: kind, At: at(minutes).Unix(), Value: value, Reason: reason}
 	}
@@ -461,6 +483,8 @@ func TestReportsAboutTemplatesAndPortfoliosAreKeptOnce(t *testing.T) {
 		},
 		ledger.TemplateSubject(metatest.Account, "order_update", "es"): {report(1, ledger.TemplateReport, 4, "Edited", "")},
 		ledger.PortfolioSubject("3001"):                                {report(1, ledger.IncreaseReport, 5, "Failed", description)},
+		ledger.AccountSubject(metatest.Account):                        {restriction},
+		ledger.PhoneNumberIDSubject("1001"):                            {report(1, ledger.AlertReport, 7, "OBA_APPROVED", "")},
 	}
 	if got := book.Numbers(); len(got) != len(want) {
 		t.Errorf("the ledger knows %v", got)
@@ -474,7 +498,7 @@ func TestReportsAboutTemplatesAndPortfoliosAreKeptOnce(t *testing.T) {
 		}
 	}
 	const repeated, unclaimed = "numberfleet_webhook_repeated_updates_total", "numberfleet_webhook_unclaimed_updates_total"
-	f.expectMetric(t, repeated, repeated+" 6")
+	f.expectMetric(t, repeated, repeated+" 8")
 	f.expectMetric(t, unclaimed, unclaimed+" 0") // they are about no number
 	if asked > 0 {
 		t.Errorf("asked %d times who claims something that is no number", asked)
@@ -521,7 +545,10 @@ func FuzzReceive(f *testing.F) {
 	for _, body := range []string{
 		`{}`, string(delivered(2)), string(metatest.QualityUpdatePayload(number, "FLAGGED", "", now)),
 		string(metatest.TemplateQualityPayload(metatest.Account, "sale", "en", "GREEN", "RED", now)), string(metatest.TemplateStatusPayload(metatest.Account, "sale", "en", "PAUSED", "FIRST_PAUSE", now)),
-		string(metatest.AccountAlertPayload("3001", "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", "no", now)),
+		string(metatest.AccountAlertPayload("3001", "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", "no", now)), string(metatest.CapabilityPayload(metatest.Account, -1, now)),
+		string(metatest.RestrictionPayload(metatest.Account, now, metatest.Restriction{Type: "RESTRICTED_BIZ_INITIATED_MESSAGING", Expiration: "2026-09-28T12:53:20+0000"})),
+		string(metatest.BanPayload(metatest.Account, "DISABLE", "April 17, 2025", now)), string(metatest.CertificationPayload(metatest.Account, "3001", "APPROVED", now)),
+		string(metatest.NameUpdatePayload(number, "REJECTED", "Acme", "NAME_FORMAT_UNACCEPTABLE", now)), string(metatest.PreferencePayload(number, "15557770000", "stop", now)),
 	} {
 		f.Add("POST", DefaultPath, metatest.Sign(appSecret, []byte(body)), body, true)
 	}
@@ -554,7 +581,7 @@ func FuzzReceive(f *testing.F) {
 // kinds are the lines of a counter by kind: zero but for those given.
 func kinds(metric string, counts map[string]int) string {
 	var lines []string
-	for _, kind := range []string{"delivered", "failed", "other", "received", "report", "sent", "skipped"} {
+	for _, kind := range []string{"delivered", "failed", "other", "preference", "received", "report", "sent", "skipped"} {
 		lines = append(lines, fmt.Sprintf(`%s{kind="%s"} %d`, metric, kind, counts[kind]))
 	}
 	return strings.Join(lines, "\n")

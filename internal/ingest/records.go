@@ -31,7 +31,9 @@ func record(u *meta.Updates, hasher Hasher, batch *ledger.Batch) {
 	}
 	for i := range u.Reports {
 		r := &u.Reports[i]
-		batch.Reports = append(batch.Reports, ledger.Report{Number: subject(r), Kind: reportKinds[r.Kind], At: r.At, Value: r.Value, Reason: r.Reason})
+		batch.Reports = append(batch.Reports, ledger.Report{
+			Number: subject(r), Kind: reportKinds[r.Kind], At: r.At, Value: r.Value, Reason: r.Reason, Until: r.Until,
+		})
 	}
 }
 
@@ -42,6 +44,10 @@ func subject(r *meta.Report) string {
 		return ledger.PortfolioSubject(r.Portfolio)
 	case r.Template != meta.Template{}:
 		return ledger.TemplateSubject(r.Template.Account, r.Template.Name, r.Template.Language)
+	case r.Account != "":
+		return ledger.AccountSubject(r.Account)
+	case r.NumberID != "":
+		return ledger.PhoneNumberIDSubject(r.NumberID)
 	default:
 		return r.Number
 	}
@@ -53,6 +59,14 @@ var reportKinds = [...]ledger.ReportKind{
 	meta.Connection:    ledger.ConnectionReport,
 	meta.TemplateState: ledger.TemplateReport,
 	meta.Increase:      ledger.IncreaseReport,
+	meta.Name:          ledger.NameReport,
+	meta.Alert:         ledger.AlertReport,
+	meta.Account:       ledger.AccountReport,
+	meta.Restriction:   ledger.RestrictionReport,
+	meta.Review:        ledger.ReviewReport,
+	meta.Violation:     ledger.ViolationReport,
+	meta.Ban:           ledger.BanReport,
+	meta.Verified:      ledger.VerificationReport,
 }
 
 // keys are the user's key and, where the update names the user twice, the other one.
@@ -67,8 +81,8 @@ func keys(hasher Hasher, user *meta.Identity) (key, alias ledger.UserKey) {
 	}
 }
 
-// unclaimed counts the records about a number that known does not know. Reports about templates and portfolios are about
-// none.
+// unclaimed counts the records about a number that known does not know. Reports about templates, accounts and
+// portfolios are about none.
 func unclaimed(batch *ledger.Batch, known func(string) bool) int {
 	if known == nil {
 		return 0

@@ -33,7 +33,7 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 		for range rapid.IntRange(0, 3).Draw(t, "reports") {
 			rec.reports = append(rec.reports, Report{
 				Number: numbers.Draw(t, "number"), Kind: LimitReport, At: rapid.Int64().Draw(t, "at"),
-				Value: rapid.String().Draw(t, "value"), Reason: rapid.String().Draw(t, "reason"),
+				Value: rapid.String().Draw(t, "value"), Reason: rapid.String().Draw(t, "reason"), Until: rapid.Int64().Draw(t, "until"),
 			})
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "windows") {
@@ -50,8 +50,8 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 	})
 }
 
-// Rows of the journal and of numbers that were written before there were complaints and reach are read, and written, as
-// they were.
+// Rows of the journal and of numbers that were written before there were complaints, reach and reports with an end are read,
+// and written, as they were.
 func TestOldRows(t *testing.T) {
 	row := func(digits string) []byte {
 		b, err := hex.DecodeString(digits)
@@ -100,7 +100,10 @@ func fuzzedLedger(tb testing.TB) *Embedded {
 			{Number: number, Kind: Complained, Did: 0x11, User: 4, Message: 1, At: at},
 			{Number: number, Kind: Complained, Did: 0x46, User: 2, Message: 2, At: at},
 		},
-		Reports: []Report{{Number: number, Kind: QualityReport, At: at, Value: "Low", Reason: "blocks"}},
+		Reports: []Report{
+			{Number: number, Kind: QualityReport, At: at, Value: "Low", Reason: "blocks"},
+			{Number: number, Kind: RestrictionReport, At: at, Value: "X", Until: at + 9},
+		},
 	}, begin)
 	if err != nil {
 		tb.Fatal(err)
@@ -115,7 +118,10 @@ func FuzzDecodeJournal(f *testing.F) {
 			{Number: number, Kind: Delivered, User: 1, Alias: 2, Message: 3, At: begin.Unix()},
 			{Number: number, Kind: Complained, Did: 0x23, User: 1, Message: 3, At: begin.Unix()},
 		},
-		reports: []Report{{Number: number, Kind: QualityReport, At: begin.Unix(), Value: "Low"}},
+		reports: []Report{
+			{Number: number, Kind: QualityReport, At: begin.Unix(), Value: "Low"},
+			{Number: AccountSubject("2001"), Kind: RestrictionReport, At: begin.Unix(), Value: "X", Until: begin.Unix() + 9},
+		},
 		windows: []configured{{number, Windows{Service: time.Hour, Reach: true}}},
 	}
 	f.Add(body(rec.encode(nil)))

@@ -400,13 +400,16 @@ func TestReports(t *testing.T) {
 			if r.Number != number {
 				t.Fatalf("a report is about %q", r.Number)
 			}
+			if want := map[bool]int64{true: begin.Unix() + 100}[r.Kind == LimitReport]; r.Until != want {
+				t.Fatalf("a report ends at %d, not %d", r.Until, want)
+			}
 			v = append(v, fmt.Sprint(r.Sequence, r.Value, r.Reason))
 		}
 		return v
 	}
 	high := Report{Number: number, Kind: QualityReport, At: now.Unix(), Value: "High"}
 	low := Report{Number: number, Kind: QualityReport, At: now.Unix() + 5, Value: "Low", Reason: "blocks"}
-	limit := Report{Number: number, Kind: LimitReport, At: now.Unix() + 3, Value: "Unlimited"}
+	limit := Report{Number: number, Kind: LimitReport, At: now.Unix() + 3, Value: "Unlimited", Until: now.Unix() + 100}
 	if a := give(high, low); a.New != 2 {
 		t.Fatalf("%+v", a)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -156,15 +157,31 @@ func (rec *record) decode(row []byte) error {
 	return r.end()
 }
 
+// endMark before a kind, which begins with none, says that the end of what is reported follows. Older rows have no ends.
+const endMark = "\x00"
+
 func appendReport(row []byte, r Report) []byte {
-	row = appendString(row, string(r.Kind))
+	if r.Until == 0 {
+		row = appendString(row, string(r.Kind))
+	} else {
+		row = appendString(row, endMark+string(r.Kind))
+		row = binary.AppendVarint(row, r.Until)
+	}
 	row = binary.AppendVarint(row, r.At)
 	row = appendString(row, r.Value)
 	return appendString(row, r.Reason)
 }
 
 func (r *reader) report() Report {
-	return Report{Kind: ReportKind(r.string()), At: r.varint(), Value: r.string(), Reason: r.string()}
+	var report Report
+	kind, ends := strings.CutPrefix(r.string(), endMark)
+	if ends {
+		if report.Until = r.varint(); r.err == nil && report.Until == 0 {
+			r.fail(errors.New("a report ends at no time"))
+		}
+	}
+	report.Kind, report.At, report.Value, report.Reason = ReportKind(kind), r.varint(), r.string(), r.string()
+	return report
 }
 
 // flagReach is added to the service window, which is shorter.

@@ -43,24 +43,32 @@ type Entry struct {
 // ReportKind says what a Report is about.
 type ReportKind string
 
-// The things that Meta reports about a number, a portfolio or a template.
+// The things that Meta reports about a number, an account, a portfolio or a template.
 const (
 	QualityReport      ReportKind = "Quality"
 	LimitReport        ReportKind = "Limit"
 	ConnectionReport   ReportKind = "Connection"
 	VerificationReport ReportKind = "Verification"
-	TemplateReport     ReportKind = "Template" // Approved, Paused, Disabled or Edited
-	IncreaseReport     ReportKind = "Increase" // Deferred, Failed or NeedMoreInfo
+	TemplateReport     ReportKind = "Template"    // Approved, Paused, Disabled or Edited
+	IncreaseReport     ReportKind = "Increase"    // Deferred, Failed or NeedMoreInfo
+	NameReport         ReportKind = "Name"        // of a number, as users see it: Approved, Rejected, Pending or Deferred
+	AlertReport        ReportKind = "Alert"       // anything else that Meta alerts to, as it came
+	AccountReport      ReportKind = "Account"     // whether the numbers of an account work: Connected, Offline or Blocked
+	RestrictionReport  ReportKind = "Restriction" // of an account, as it came; None says that none is left
+	ReviewReport       ReportKind = "Review"      // of an account: Approved, Rejected, Pending or Deferred
+	ViolationReport    ReportKind = "Violation"   // by an account, as it came
+	BanReport          ReportKind = "Ban"         // of an account, as it came
 )
 
 // Report is what Meta said about a number. The ledger keeps it until the controller has seen it, and some time longer.
 type Report struct {
-	Number   string // E.164, with the leading plus
+	Number   string // E.164, with the leading plus, or another subject
 	Sequence int64  // given by the ledger: 1 for a number's first report, rising by one; redelivery gets no new one
 	Kind     ReportKind
 	At       int64  // event time, Unix seconds
 	Value    string // a rating, a limit in digits or "Unlimited", a connection state, a verification; otherwise as it came
 	Reason   string // optional, as it came
+	Until    int64  // when what is said ends by itself, Unix seconds; zero if it does not
 }
 
 // Batch is what one request brought. It is appended whole or not at all.

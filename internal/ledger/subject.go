@@ -12,6 +12,12 @@ import (
 // PortfolioSubject is the subject of reports about a whole business portfolio, by the id that Meta gave to it.
 func PortfolioSubject(id string) string { return "portfolio/" + id }
 
+// AccountSubject is the subject of reports about a whole WhatsApp Business account, by the id that Meta gave to it.
+func AccountSubject(id string) string { return "account/" + id }
+
+// PhoneNumberIDSubject is the subject of reports that name a number only by the id that Meta gave to it.
+func PhoneNumberIDSubject(id string) string { return "id/" + id }
+
 // TemplateSubject is the subject of reports about a message template in one language. Names may be long, so it is a hash.
 // Meta writes languages with an underscore or a hyphen, in one payload so and in another so.
 func TemplateSubject(account, name, language string) string {

@@ -1,172 +1,242 @@
 package meta
 
 import (
-	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/valyala/fastjson"
 )
 
-// ratings are Meta's quality scores in the words used here.
-var ratings = map[string]string{"GREEN": "High", "YELLOW": "Medium", "RED": "Low", "UNKNOWN": "Unknown"}
+// What Meta says of a WhatsApp Business account names no number: the entry's id says which account it is.
 
-// templateStates are the events of message_template_status_update that say whether a template can be sent. The others are
-// kept as they came: what they say is for others to judge.
-var templateStates = map[string]string{
-	"APPROVED":   "Approved",
-	"REINSTATED": "Approved",
-	"UNPAUSE":    "Approved",
-	"PAUSED":     "Paused",
-	"DISABLED":   "Disabled",
-	"PENDING":    "Edited", // a new review, which an edit begins
+// decisions are those of Meta's reviews, of an account or of a name.
+var decisions = map[string]string{"APPROVED": "Approved", "REJECTED": "Rejected", "PENDING": "Pending", "DEFERRED": "Deferred"}
+
+// accountStates are the events of account_update that say whether the numbers of an account work.
+var accountStates = map[string]string{
+	"ACCOUNT_DELETED":     "Offline",
+	"ACCOUNT_OFFBOARDED":  "Offline",
+	"ACCOUNT_RECONNECTED": "Connected",
 }
 
-// increases are the alerts that say how Meta answered to an increase of the limit other than by granting it.
-var increases = map[string]string{
-	"INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED":       "Deferred",
-	"INCREASED_CAPABILITIES_ELIGIBILITY_FAILED":         "Failed",
-	"INCREASED_CAPABILITIES_ELIGIBILITY_NEED_MORE_INFO": "NeedMoreInfo",
-}
+// banStates are the states of a ban that say so as well; SCHEDULE_FOR_DISABLE is of a day to come.
+var banStates = map[string]string{"DISABLE": "Blocked", "REINSTATE": "Connected"}
 
-// templateQuality reads a value of the field message_template_quality_update.
-func (r *reader) templateQuality(value *fastjson.Value) error {
-	return r.template(value, (*reader).rating)
-}
-
-// templateStatus reads a value of the field message_template_status_update, or one of message_template_quality_update:
-// Meta's sample of that prints this field.
-func (r *reader) templateStatus(value *fastjson.Value) error {
-	if absent(value.Get("event")) && !absent(value.Get("new_quality_score")) {
-		return r.templateQuality(value)
+// capability reads a value of the field business_capability_update: the limit of the account's portfolio.
+func (r *reader) capability(value *fastjson.Value) error {
+	limit, err := r.limit(value, "max_daily_conversations_per_business", "max_daily_conversation_per_phone")
+	if err != nil || limit == "" {
+		return err
 	}
-	return r.template(value, (*reader).templateEvent)
+	return r.ofAccount(Report{Kind: Limit, Value: limit})
 }
 
-// template reads what a value reports about a template.
-func (r *reader) template(value *fastjson.Value, read func(*reader, *fastjson.Value) (Report, error)) error {
-	template, err := r.templateName(value)
+// accountReview reads a value of the field account_review_update.
+func (r *reader) accountReview(value *fastjson.Value) error {
+	decision, err := r.decision(value)
 	if err != nil {
 		return err
 	}
-	report, err := read(r, value)
+	return r.ofAccount(Report{Kind: Review, Value: decision})
+}
+
+// accountUpdate reads a value of the field account_update. Events about prices, partners and apps say nothing of what the
+// numbers may do; they are passed over.
+func (r *reader) accountUpdate(value *fastjson.Value) error {
+	event, err := r.word(value, "event")
 	if err != nil {
 		return err
 	}
-	report.Template = template
-	return r.report(report)
-}
-
-// report adds a report of the entry's time.
-func (r *reader) report(report Report) error {
-	var err error
-	if report.At, err = r.entryTime(); err != nil {
-		return err
+	switch event {
+	case "ACCOUNT_RESTRICTION":
+		return r.restrictions(value)
+	case "ACCOUNT_VIOLATION":
+		violation, err := r.word(value, "violation_info", "violation_type")
+		if err != nil {
+			return err
+		}
+		return r.ofAccount(Report{Kind: Violation, Value: violation})
+	case "DISABLED_UPDATE":
+		return r.ban(value)
+	case "VERIFIED_ACCOUNT":
+		return r.verifiedAccount(value)
+	case "PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE":
+		return r.certification(value)
 	}
-	if err := r.count(1); err != nil {
-		return err
+	if state, known := accountStates[event]; known {
+		return r.ofAccount(Report{Kind: Account, Value: state, Reason: event})
 	}
-	r.u.Reports = append(r.u.Reports, report)
 	return nil
 }
 
-func (r *reader) rating(value *fastjson.Value) (Report, error) {
-	score, err := r.word(value, "new_quality_score")
-	if rating, known := ratings[score]; known {
-		score = rating
+func (r *reader) ban(value *fastjson.Value) error {
+	state, err := r.word(value, "ban_info", "waba_ban_state")
+	if err != nil {
+		return err
 	}
-	return Report{Kind: Quality, Value: score}, err
+	date, err := r.phrase(value, "ban_info", "waba_ban_date") // in prose, such as April 17, 2025
+	if err != nil {
+		return err
+	}
+	if err := r.ofAccount(Report{Kind: Ban, Value: state, Reason: date}); err != nil {
+		return err
+	}
+	if banned, known := banStates[state]; known {
+		return r.ofAccount(Report{Kind: Account, Value: banned, Reason: state})
+	}
+	return nil
 }
 
-func (r *reader) templateEvent(value *fastjson.Value) (Report, error) {
-	event, err := r.word(value, "event")
-	if err != nil {
-		return Report{}, err
-	}
-	title, err := r.phrase(value, "other_info", "title")
-	if err != nil {
-		return Report{}, err
-	}
-	reason, err := r.phrase(value, "reason")
-	if err != nil {
-		return Report{}, err
-	}
-	if title != "" {
-		reason = title
-	} else if reason == "NONE" {
-		reason = ""
-	}
-	state, known := templateStates[event]
-	switch {
-	case event == "FLAGGED": // Meta's old word for a template that is rated low
-		return Report{Kind: Quality, Value: "Low", Reason: event}, nil
-	case title == "UNPAUSE": // whatever the event is called
-		state = templateStates[title]
-	case event == "LOCKED" && strings.HasSuffix(title, "_PAUSE"): // a pause by another name
-		state = templateStates["PAUSED"]
-	case !known:
-		state = event
-	}
-	return Report{Kind: TemplateState, Value: state, Reason: reason}, nil
-}
-
-func (r *reader) templateName(value *fastjson.Value) (Template, error) {
-	account, ok := identifier(r.account)
-	if !ok {
-		return Template{}, r.badEntry("id", fmt.Sprintf("an id of at most %d digits", maxIdentifierLength), r.account)
-	}
-	const field = "message_template_name"
-	written := value.Get(field)
-	name, ok := text(written)
-	if !ok || name == "" || len(name) > maxIDLength {
-		return Template{}, r.badValue(field, fmt.Sprintf("a string of 1 to %d bytes", maxIDLength), written)
-	}
-	language, err := r.word(value, "message_template_language")
-	return Template{Account: account, Name: strings.Clone(name), Language: language}, err
-}
-
-// alert reads a value of the field account_alerts. Of the alerts only those about the limit of a portfolio are used.
-func (r *reader) alert(value *fastjson.Value) error {
-	path, info := "alert_info.", value.Get("alert_info")
-	if absent(info) { // the sample that the App Dashboard sends has it all on one level
-		path, info = "", value
-	}
-	about, _ := text(value.Get("entity_type"))
-	name, _ := text(info.Get("alert_type"))
-	status, _ := text(info.Get("alert_status"))
-	answer, known := increases[name]
-	// Meta documents ACTIVE and NONE. With another one, such as for an alert that is over, it denies nothing now.
-	if about != "BUSINESS" || !known || status != "" && status != "ACTIVE" && status != "NONE" {
+// restrictions reads what is restricted. An empty list says that nothing is any more.
+func (r *reader) restrictions(value *fastjson.Value) error {
+	const list = "restriction_info"
+	items := value.Get(list)
+	if absent(items) {
 		return nil
 	}
-	written := value.Get("entity_id")
-	portfolio, ok := identifier(written)
-	if !ok {
-		return r.badValue("entity_id", fmt.Sprintf("an id of at most %d digits", maxIdentifierLength), written)
+	if items.Type() != fastjson.TypeArray {
+		return r.badValue(list, "an array", items)
 	}
-	description := info.Get("alert_description")
-	reason, ok := phrase(description)
-	if !ok {
-		return r.badValue(path+"alert_description", "a string", description)
+	all := items.GetArray()
+	if len(all) == 0 {
+		return r.ofAccount(Report{Kind: Restriction, Value: "None"})
 	}
-	return r.report(Report{Portfolio: portfolio, Kind: Increase, Value: answer, Reason: reason})
+	r.list = list
+	var item *fastjson.Value
+	for r.item, item = range all {
+		if item.Type() != fastjson.TypeObject {
+			return r.badItem("", "an object", item)
+		}
+		if err := r.restriction(item); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// word is the word in a field of the value, which must be there.
-func (r *reader) word(value *fastjson.Value, field string) (string, error) {
-	written := value.Get(field)
-	word, ok := word(written)
-	if !ok || word == "" {
-		return "", r.badValue(field, fmt.Sprintf("a word of at most %d characters", maxWordLength), written)
+func (r *reader) restriction(item *fastjson.Value) error {
+	written := item.Get("restriction_type")
+	what, ok := word(written)
+	if !ok || what == "" {
+		return r.badItem("restriction_type", aWord, written)
 	}
-	return word, nil
+	reason, ok := phrase(item.Get("remediation"))
+	if !ok {
+		return r.badItem("remediation", "a string", item.Get("remediation"))
+	}
+	written = item.Get("expiration")
+	until, prose, ok := expiry(written)
+	if !ok {
+		return r.badItem("expiration", "a time in Unix seconds or milliseconds, or as text", written)
+	}
+	if prose != "" {
+		reason = prose
+	}
+	return r.ofAccount(Report{Kind: Restriction, Value: what, Reason: reason, Until: until})
 }
 
-// phrase is the text in a field of the value, empty if it is absent.
-func (r *reader) phrase(value *fastjson.Value, path ...string) (string, error) {
-	written := value.Get(path...)
-	phrase, ok := phrase(written)
-	if !ok {
-		return "", r.badValue(strings.Join(path, "."), "a string", written)
+// expirations are how Meta and those who relay its webhooks write a time as text. One without a zone is UTC.
+var expirations = []string{time.RFC3339, "2006-01-02T15:04:05-0700", "2006-01-02T15:04:05", time.DateTime, time.DateOnly}
+
+// expiry reads when something ends, in Unix seconds: zero where it does not. Text that is no time is given back as it came,
+// since what ends at an unknown time is not over. False means that it is neither.
+func expiry(v *fastjson.Value) (until int64, prose string, ok bool) {
+	if absent(v) {
+		return 0, "", true
 	}
-	return phrase, nil
+	if n, ok := integer(v); ok {
+		if n > maxSeconds {
+			n /= 1000
+		}
+		return max(0, n), "", n <= latestExpiry
+	}
+	written, ok := phrase(v)
+	if !ok {
+		return 0, "", false
+	}
+	for _, layout := range expirations {
+		if at, err := time.Parse(layout, written); err == nil && at.Unix() > 0 && at.Unix() <= latestExpiry {
+			return at.Unix(), "", true
+		}
+	}
+	return 0, written, true
+}
+
+// latestExpiry is the last second of the year 9999, the last that has a date in JSON.
+const latestExpiry = 253402300799
+
+// verifiedAccount reads the event VERIFIED_ACCOUNT of older versions, which may name the number.
+func (r *reader) verifiedAccount(value *fastjson.Value) error {
+	report := Report{Kind: Verified, Value: "Verified", Reason: "VERIFIED_ACCOUNT"}
+	written := value.Get("phone_number")
+	if absent(written) {
+		return r.ofAccount(report)
+	}
+	display, ok := text(written)
+	if ok {
+		report.Number, ok = E164(display)
+	}
+	if !ok {
+		return r.badValue("phone_number", aNumber, written)
+	}
+	return r.report(report)
+}
+
+// certification reads what became of a verification of the business by its solution provider. Only one that was approved
+// says what the business is: one that failed or was dropped leaves it as it was verified otherwise.
+func (r *reader) certification(value *fastjson.Value) error {
+	const info = "partner_client_certification_info"
+	status, err := r.word(value, info, "status")
+	if err != nil {
+		return err
+	}
+	report := Report{Kind: Verified, Value: status, Reason: reasons(value.Get(info, "rejection_reasons"))}
+	if status == "APPROVED" {
+		report.Value = "Verified"
+	}
+	if err := r.ofAccount(report); err != nil || absent(value.Get(info, "client_business_id")) {
+		return err
+	}
+	if report.Portfolio, err = r.identifier(value, info, "client_business_id"); err != nil {
+		return err
+	}
+	return r.report(report)
+}
+
+// reasons are those of a list in one text, for the caller to keep.
+func reasons(list *fastjson.Value) string {
+	var all []string
+	for _, item := range list.GetArray() {
+		if reason, ok := phrase(item); ok && reason != "" && reason != "NONE" && !slices.Contains(all, reason) && len(all) < 3 {
+			all = append(all, reason[:min(len(reason), maxWordLength)])
+		}
+	}
+	return strings.ToValidUTF8(strings.Join(all, ", "), "\uFFFD")
+}
+
+// ofAccount adds a report about the entry's account.
+func (r *reader) ofAccount(report Report) error {
+	var err error
+	if report.Account, err = r.accountID(); err != nil {
+		return err
+	}
+	return r.report(report)
+}
+
+func (r *reader) accountID() (string, error) {
+	account, ok := identifier(r.account)
+	if !ok {
+		return "", r.badEntry("id", anID, r.account)
+	}
+	return account, nil
+}
+
+// decision is the decision of a review that a value gives, as it came where it is none of Meta's.
+func (r *reader) decision(value *fastjson.Value) (string, error) {
+	word, err := r.word(value, "decision")
+	if decision, known := decisions[word]; known {
+		word = decision
+	}
+	return word, err
 }

@@ -2,7 +2,7 @@ package meta
 
 import (
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/valyala/fastjson"
@@ -72,7 +72,8 @@ func (r *reader) body(root *fastjson.Value) error {
 		if entry.Type() != fastjson.TypeObject {
 			return &FieldError{fmt.Sprintf("entry[%d]", r.entry), must("an object", entry)}
 		}
-		// The id tells an entry from something else, so it must be there. Only templates need it in a certain shape.
+		// The id tells an entry from something else, so it must be there. Only what is about the account
+		// needs it in a certain shape.
 		r.account = entry.Get("id")
 		if id := r.account; id == nil || id.Type() != fastjson.TypeString && id.Type() != fastjson.TypeNumber {
 			return r.badEntry("id", "a string", id)
@@ -116,6 +117,16 @@ func (r *reader) readChange(change *fastjson.Value) error {
 		read = (*reader).templateStatus
 	case fieldAlerts:
 		read = (*reader).alert
+	case fieldName:
+		read = (*reader).displayName
+	case fieldAccount:
+		read = (*reader).accountUpdate
+	case fieldReview:
+		read = (*reader).accountReview
+	case fieldCapability:
+		read = (*reader).capability
+	case fieldPreferences:
+		read = (*reader).preferences
 	default:
 		r.u.Other.add(field)
 		return r.count(1)
@@ -209,7 +220,7 @@ func (r *reader) readNumber(object *fastjson.Value, path string) error {
 		r.number, ok = E164(display)
 	}
 	if !ok {
-		return r.badValue(path, "a phone number with its country code, of 7 to 15 digits", written)
+		return r.badValue(path, aNumber, written)
 	}
 	return nil
 }
@@ -378,81 +389,47 @@ func (r *reader) received(item *fastjson.Value) error {
 	return nil
 }
 
-// quality reads a value of the field phone_number_quality_update. Today Meta sends it when the throughput changes; the
-// other events are of the years before October 2025.
-func (r *reader) quality(value *fastjson.Value) error {
-	if err := r.readNumber(value, "display_phone_number"); err != nil {
-		return err
-	}
-	written := value.Get("event")
-	name, ok := text(written)
-	if !ok || name == "" {
-		return r.badValue("event", "a string that is not empty", written)
-	}
-	at, err := r.entryTime()
-	if err != nil {
+// report adds a report of the entry's time.
+func (r *reader) report(report Report) error {
+	var err error
+	if report.At, err = r.entryTime(); err != nil {
 		return err
 	}
 	if err := r.count(1); err != nil {
 		return err
 	}
-	report := func(event string, kind ReportKind, reported string) {
-		r.u.Reports = append(r.u.Reports, Report{Number: r.number, Kind: kind, Value: reported, Reason: event, At: at})
-	}
-	// The events by the names that may be kept: what was read aliases the body.
-	known := slices.Index(legacyEvents, name)
-	if known < 0 { // THROUGHPUT_UPGRADE among them: its TIER_UNLIMITED is the throughput's
-		r.u.Skipped++
-		return nil
-	}
-	event := legacyEvents[known]
-	limit, err := r.limit(value)
-	if err != nil {
-		return err
-	}
-	switch event {
-	case "FLAGGED":
-		report(event, Quality, "Low")
-		report(event, Connection, "Flagged")
-	case "UNFLAGGED":
-		// Meta does not say the new rating, only that it is low no more.
-		report(event, Quality, "Medium")
-		report(event, Connection, "Connected")
-	default:
-		if limit == "" {
-			r.u.Skipped++
-		}
-	}
-	if limit != "" {
-		report(event, Limit, limit)
-	}
+	r.u.Reports = append(r.u.Reports, report)
 	return nil
 }
 
-// legacyEvents are the events of phone_number_quality_update of the years before October 2025. Each may say the limit.
-var legacyEvents = []string{"FLAGGED", "UNFLAGGED", "UPGRADE", "DOWNGRADE", "ONBOARDING"}
+// word is the word in a field of the value, which must be there.
+func (r *reader) word(value *fastjson.Value, path ...string) (string, error) {
+	written := value.Get(path...)
+	word, ok := word(written)
+	if !ok || word == "" {
+		return "", r.badValue(strings.Join(path, "."), aWord, written)
+	}
+	return word, nil
+}
 
-// limit is the messaging limit the value gives, empty if it gives none. The newer name is used where the older is absent.
-func (r *reader) limit(value *fastjson.Value) (string, error) {
-	name := "current_limit"
-	written := value.Get(name)
-	if absent(written) {
-		name = "max_daily_conversations_per_business"
-		written = value.Get(name)
+// phrase is the text in a field of the value, empty if it is absent.
+func (r *reader) phrase(value *fastjson.Value, path ...string) (string, error) {
+	written := value.Get(path...)
+	phrase, ok := phrase(written)
+	if !ok {
+		return "", r.badValue(strings.Join(path, "."), "a string", written)
 	}
-	if absent(written) {
-		return "", nil
+	return phrase, nil
+}
+
+// identifier is the id in a field of the value, which must be there.
+func (r *reader) identifier(value *fastjson.Value, path ...string) (string, error) {
+	written := value.Get(path...)
+	id, ok := identifier(written)
+	if !ok {
+		return "", r.badValue(strings.Join(path, "."), anID, written)
 	}
-	if n, ok := integer(written); ok && written.Type() == fastjson.TypeNumber {
-		if limit, ok := limitDigits(n); ok {
-			return limit, nil
-		}
-	} else if s, ok := text(written); ok {
-		if limit, ok := parseLimit(s); ok {
-			return limit, nil
-		}
-	}
-	return "", r.badValue(name, "a tier such as TIER_2K or TIER_UNLIMITED, a positive whole number, or -1", written)
+	return id, nil
 }
 
 // user is the user whom an item names by its phone field, its scoped field or both; by the only contact where it names

@@ -26,13 +26,14 @@ type facts struct {
 	Received   []meta.Received
 	Failures   []meta.Failure
 	Reports    []meta.Report
+	Preferred  meta.Preferences
 	Sent       int
 	Skipped    int
 	Other      map[string]int
 }
 
 func factsOf(u *meta.Updates) facts {
-	f := facts{u.Deliveries, u.Received, u.Failures, u.Reports, u.Sent, u.Skipped, nil}
+	f := facts{u.Deliveries, u.Received, u.Failures, u.Reports, u.Preferred, u.Sent, u.Skipped, nil}
 	for name, n := range u.Other.All {
 		if f.Other == nil {
 			f.Other = map[string]int{}
@@ -99,7 +100,7 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 		}},
 		"downgrade.json":    {Reports: []meta.Report{{Number: number, Kind: meta.Limit, Value: "10000", Reason: "DOWNGRADE", At: 1790000017}}},
 		"throughput.json":   {Skipped: 1},
-		"other_fields.json": {Other: map[string]int{"account_review_update": 1, "business_capability_update": 1, "other": 1}},
+		"other_fields.json": {Other: map[string]int{"account_settings_update": 1, "flows": 1, "other": 1}},
 		// The second names the status update as its field, as Meta's sample does.
 		"template_quality.json": {Reports: []meta.Report{
 			{Template: order("en-US"), Kind: meta.Quality, Value: "Medium", At: 1790000021},
@@ -116,8 +117,26 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 			Reports: []meta.Report{
 				{Portfolio: "3001", Kind: meta.Increase, Value: "Deferred", Reason: "Not yet.", At: 1790000024},
 				{Portfolio: "3001", Kind: meta.Increase, Value: "NeedMoreInfo", At: 1790000024},
+				{NumberID: "1001", Kind: meta.Alert, Value: "OBA_APPROVED", Reason: "It has a badge now.", At: 1790000024},
 			},
-			Other: map[string]int{"account_alerts": 1},
+		},
+		"account.json": {Reports: []meta.Report{
+			{Account: "2001", Kind: meta.Limit, Value: "2000", At: 1790000025},
+			{Account: "2001", Kind: meta.Restriction, Value: "RESTRICTED_BIZ_INITIATED_MESSAGING", Reason: "Wait.", At: 1790000025, Until: 1790600000},
+			{Account: "2001", Kind: meta.Restriction, Value: "RESTRICTED_UTILITY_TEMPLATES", At: 1790000025, Until: 1790600000},
+			{Account: "2001", Kind: meta.Violation, Value: "SCAM", At: 1790000025},
+			{Account: "2001", Kind: meta.Ban, Value: "SCHEDULE_FOR_DISABLE", Reason: "April 17, 2025", At: 1790000025},
+			{Account: "2001", Kind: meta.Review, Value: "Approved", At: 1790000025},
+			{Account: "2001", Kind: meta.Verified, Value: "Verified", At: 1790000025},
+			{Portfolio: "3001", Kind: meta.Verified, Value: "Verified", At: 1790000025},
+		}},
+		"numbers.json": {
+			Reports: []meta.Report{
+				{Number: number, Kind: meta.Name, Value: "Rejected", Reason: "NAME_FORMAT_UNACCEPTABLE", At: 1790000026},
+				{Number: number, Kind: meta.Name, Value: "Approved", At: 1790000026},
+				{Number: number, Kind: meta.Limit, Value: "2000", Reason: "ONBOARDING", At: 1790000026},
+			},
+			Preferred: meta.Preferences{Stopped: 1, Resumed: 1},
 		},
 	} {
 		t.Run(file, func(t *testing.T) { expect(t, read(t, file), want) })
@@ -126,7 +145,7 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 
 func TestNoTestFileIsLeftOut(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
-	if err != nil || len(files) != 14 {
+	if err != nil || len(files) != 16 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 }
@@ -156,6 +175,10 @@ func TestALimitIsReadInEveryEncoding(t *testing.T) {
 		`"TIER_NOT_SET"`: "", `null`: "", `"TIER_HUGE"`: "TIER_HUGE",
 	} {
 		for _, event := range []string{"UPGRADE", "DOWNGRADE", "ONBOARDING"} {
+			want := want
+			if event == "ONBOARDING" && want == meta.Unlimited {
+				want = "" // that is the throughput
+			}
 			for _, name := range []string{"current_limit", "max_daily_conversations_per_business"} {
 				body := qualityUpdate(`"display_phone_number":"15550001111","event":"` + event + `","` + name + `":` + written)
 				if want == "" {
@@ -260,6 +283,22 @@ func TestWhatIsWrongIsNamedByItsPathAndNotQuoted(t *testing.T) {
 		{change("2001", "account_alerts", deferred+`,"entity_id":3001.5`), `entry[0].changes[0].value.entity_id must be an id of at most 32 digits, but is another number`},
 		{change("2001", "account_alerts", `"entity_id":1,"entity_type":"BUSINESS","alert_info":{"alert_type":"INCREASED_CAPABILITIES_ELIGIBILITY_FAILED","alert_description":{}}`), `entry[0].changes[0].value.alert_info.alert_description must be a string, but is an object`},
 		{[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"account_alerts","value":7}]}]}`), `entry[0].changes[0].value must be an object, but is another number`},
+		{change("2001", "account_update", ``), `entry[0].changes[0].value.event must be a word of at most 64 characters, but is absent`},
+		{change("2001", "account_update", `"event":"ACCOUNT_VIOLATION"`), `entry[0].changes[0].value.violation_info.violation_type must be a word of at most 64 characters, but is absent`},
+		{change("2001", "account_update", `"event":"DISABLED_UPDATE","ban_info":{"waba_ban_state":"`+secret+` x"}`), `entry[0].changes[0].value.ban_info.waba_ban_state must be a word of at most 64 characters, but is another string`},
+		{change("2001", "account_update", `"event":"ACCOUNT_RESTRICTION","restriction_info":{}`), `entry[0].changes[0].value.restriction_info must be an array, but is an object`},
+		{change("2001", "account_update", `"event":"ACCOUNT_RESTRICTION","restriction_info":[7]`), `entry[0].changes[0].value.restriction_info[0] must be an object, but is another number`},
+		{change("2001", "account_update", `"event":"ACCOUNT_RESTRICTION","restriction_info":[{}]`), `entry[0].changes[0].value.restriction_info[0].restriction_type must be a word of at most 64 characters, but is absent`},
+		{change("2001", "account_update", `"event":"ACCOUNT_RESTRICTION","restriction_info":[{"restriction_type":"X","expiration":1.5}]`), `entry[0].changes[0].value.restriction_info[0].expiration must be a time in Unix seconds or milliseconds, or as text, but is another number`},
+		{change("2001", "account_update", `"event":"ACCOUNT_RESTRICTION","restriction_info":[{"restriction_type":"X","expiration":253402300800}]`), `entry[0].changes[0].value.restriction_info[0].expiration must be a time in Unix seconds or milliseconds, or as text, but is another number`},
+		{change("2001", "account_update", `"event":"VERIFIED_ACCOUNT","phone_number":"`+secret+`x"`), `entry[0].changes[0].value.phone_number must be a phone number with its country code, of 7 to 15 digits, but is another string`},
+		{change("2001", "account_update", `"event":"PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE"`), `entry[0].changes[0].value.partner_client_certification_info.status must be a word of at most 64 characters, but is absent`},
+		{change("x", "account_review_update", `"decision":"APPROVED"`), `entry[0].id must be an id of at most 32 digits, but is another string`},
+		{change("2001", "account_review_update", ``), `entry[0].changes[0].value.decision must be a word of at most 64 characters, but is absent`},
+		{change("2001", "business_capability_update", `"max_daily_conversations_per_business":0`), `entry[0].changes[0].value.max_daily_conversations_per_business must be a tier such as TIER_2K or TIER_UNLIMITED, a positive whole number, or -1, but is another number`},
+		{change("2001", "phone_number_name_update", `"decision":"APPROVED"`), `entry[0].changes[0].value.display_phone_number must be a phone number with its country code, of 7 to 15 digits, but is absent`},
+		{change("2001", "phone_number_name_update", `"display_phone_number":"15550001111","decision":"REJECTED","rejection_reason":[]`), `entry[0].changes[0].value.rejection_reason must be a string, but is an array`},
+		{change("2001", "user_preferences", `"user_preferences":{}`), `entry[0].changes[0].value.user_preferences must be an array, but is an object`},
 		{bytes.Replace(read(t, "template_status.json"), []byte(`"time":1790000023,`), nil, 1), `entry[0].time must be a time in Unix seconds or milliseconds, but is absent`},
 		{bytes.Replace(read(t, "account_alerts.json"), []byte(`1790000024`), []byte(`1800000001`), 1), `entry[0].time must be a time that has come, but lies too far ahead`},
 		{bytes.Replace(read(t, "flagged.json"), []byte(`"time":1790000016,`), nil, 1), `entry[0].time must be a time in Unix seconds or milliseconds, but is absent`},
@@ -304,6 +343,10 @@ func TestAThousandUpdatesAreTakenAndOneMoreIsNot(t *testing.T) {
 			change := `{"field":"account_alerts","value":{}},`
 			return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[` + strings.Repeat(change, n)[:n*len(change)-1] + `]}]}`)
 		},
+		"restrictions": func(n int) []byte {
+			restriction := `{"restriction_type":"X"},`
+			return change("2001", "account_update", `"event":"ACCOUNT_RESTRICTION","restriction_info":[`+strings.Repeat(restriction, n)[:n*len(restriction)-1]+`]`)
+		},
 		"contacts": func(n int) []byte { return messages(`"contacts":[` + strings.Repeat(`{},`, n)[:3*n-1] + `]`) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -346,7 +389,7 @@ func TestWhatOnePOSTBroughtIsNotSeenInTheNext(t *testing.T) {
 	}
 	full.Release()
 	expect(t, []byte(`{"object":"whatsapp_business_account","entry":[]}`), facts{})
-	expect(t, read(t, "other_fields.json"), facts{Other: map[string]int{"account_review_update": 1, "business_capability_update": 1, "other": 1}})
+	expect(t, read(t, "other_fields.json"), facts{Other: map[string]int{"account_settings_update": 1, "flows": 1, "other": 1}})
 }
 
 // Numbers and report values outlive the buffer they were read from.
@@ -390,7 +433,7 @@ func FuzzParse(f *testing.F) {
 		if !json.Valid(body) {
 			t.Fatal("what is not JSON was read")
 		}
-		found := u.Sent + u.Skipped + len(u.Deliveries) + len(u.Received) + len(u.Failures)
+		found := u.Sent + u.Skipped + u.Preferred.Stopped + u.Preferred.Resumed + u.Preferred.Other + len(u.Deliveries) + len(u.Received) + len(u.Failures)
 		for _, n := range u.Other.All {
 			found += n
 		}
@@ -409,12 +452,12 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, r := range u.Reports {
 			subjects := 0
-			for _, there := range []bool{strings.HasPrefix(r.Number, "+"), r.Template != meta.Template{}, r.Portfolio != ""} {
+			for _, there := range []bool{strings.HasPrefix(r.Number, "+"), r.NumberID != "", r.Template != meta.Template{}, r.Account != "", r.Portfolio != ""} {
 				if there {
 					subjects++
 				}
 			}
-			if subjects != 1 || len(r.Portfolio) > 32 || r.Kind == 0 || r.Value == "" || len(r.Value) > 64 || r.At < 1 || r.At > latest.Unix() {
+			if subjects != 1 || len(r.Portfolio+r.Account+r.NumberID) > 32 || r.Until < 0 || time.Unix(r.Until, 0).UTC().Year() > 9999 || r.Kind == 0 || r.Value == "" || len(r.Value) > 64 || r.At < 1 || r.At > latest.Unix() {
 				t.Fatalf("%+v", r)
 			}
 			if template := r.Template; template != (meta.Template{}) && (template.Account == "" || template.Name == "" || template.Language == "") {

@@ -45,22 +45,33 @@ type ReportKind uint8
 // What Meta reports by webhook.
 const (
 	Quality       ReportKind = iota + 1 // of a number or a template: Value is High, Medium, Low, Unknown, or what came if it is none of Meta's
-	Limit                               // of a number: Value is a number's digits, Unlimited, or what came if it was not understood
+	Limit                               // of a number or an account: Value is a number's digits, Unlimited, or what came if it was not understood
 	Connection                          // of a number: Value is Flagged or Connected
 	TemplateState                       // of a template: Value is Approved, Paused, Disabled, Edited, or else the event as it came
 	Increase                            // of a portfolio: Value is Deferred, Failed or NeedMoreInfo
+	Name                                // of a number, as users see it: Value is Approved, Rejected, Pending, Deferred, or what came
+	Alert                               // of a portfolio, an account or a number: Value is the alert as it came
+	Account                             // of an account, whether its numbers work: Value is Connected, Offline or Blocked
+	Restriction                         // of an account: Value is what is restricted, as it came, or None: no restriction is left
+	Review                              // of an account: Value is as that of Name
+	Violation                           // by an account: Value is of what, as it came
+	Ban                                 // of an account: Value is DISABLE, REINSTATE, SCHEDULE_FOR_DISABLE, or what came; Reason is its date
+	Verified                            // of a number, an account or a portfolio: Value is Verified, or what came if it is anything else
 )
 
-// Report is what Meta says about a number, a template or a portfolio; the two others are empty.
+// Report is what Meta says about a number, a template, an account or a portfolio; the others are empty.
 type Report struct {
 	Number    string // in E.164
+	NumberID  string // Meta's id of a phone number, where that is all that names it
 	Template  Template
+	Account   string // Meta's id of a WhatsApp Business account
 	Portfolio string // Meta's id of a business portfolio
 
 	Kind   ReportKind
 	Value  string
 	Reason string // what Meta gives as one, such as the event FLAGGED; optional
 	At     int64  // Unix seconds
+	Until  int64  // when it ends by itself, Unix seconds; zero if it does not
 }
 
 // Template is what Meta calls a message template by.
@@ -78,6 +89,7 @@ type Updates struct {
 	Received   []Received
 	Failures   []Failure
 	Reports    []Report
+	Preferred  Preferences
 	Sent       int    // statuses that say that a message left
 	Skipped    int    // updates that say nothing that is counted, such as system messages and unknown statuses
 	Other      Fields // changes of other fields
@@ -99,7 +111,7 @@ func (u *Updates) Release() {
 	clear(u.Reports)
 	u.Deliveries, u.Received, u.contacts = u.Deliveries[:0], u.Received[:0], u.contacts[:0]
 	u.Failures, u.Reports = u.Failures[:0], u.Reports[:0]
-	u.Sent, u.Skipped, u.Other = 0, 0, Fields{}
+	u.Preferred, u.Sent, u.Skipped, u.Other = Preferences{}, 0, 0, Fields{}
 	pool.Put(u)
 }
 
@@ -135,6 +147,11 @@ const (
 	fieldTemplateQuality = "message_template_quality_update"
 	fieldTemplateStatus  = "message_template_status_update"
 	fieldAlerts          = "account_alerts"
+	fieldName            = "phone_number_name_update"
+	fieldAccount         = "account_update"
+	fieldReview          = "account_review_update"
+	fieldCapability      = "business_capability_update"
+	fieldPreferences     = "user_preferences"
 )
 
 // fieldNames are the fields an app can subscribe to; the first stands for all others. Those that are read are among them,
@@ -147,11 +164,13 @@ var fieldNames = [...]string{
 	fieldTemplateQuality,
 	fieldTemplateStatus,
 	fieldAlerts,
-	"account_review_update",
+	fieldName,
+	fieldAccount,
+	fieldReview,
+	fieldCapability,
+	fieldPreferences,
 	"account_settings_update",
-	"account_update",
 	"automatic_events",
-	"business_capability_update",
 	"business_status_update",
 	"business_username_update",
 	"flows",
@@ -165,12 +184,10 @@ var fieldNames = [...]string{
 	"messaging_handovers",
 	"partner_solutions",
 	"payment_configuration_update",
-	"phone_number_name_update",
 	"security",
 	"smb_app_state_sync",
 	"smb_message_echoes",
 	"standby",
 	"template_category_update",
 	"tracking_events",
-	"user_preferences",
 }

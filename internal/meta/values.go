@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -14,6 +15,13 @@ const (
 	maxWordLength       = 64  // bytes
 	maxPhraseLength     = 256 // characters
 	maxIdentifierLength = 32  // digits: Meta's ids have up to 17
+)
+
+// What is allowed, in words.
+var (
+	aWord   = fmt.Sprintf("a word of at most %d characters", maxWordLength)
+	anID    = fmt.Sprintf("an id of at most %d digits", maxIdentifierLength)
+	aNumber = "a phone number with its country code, of 7 to 15 digits"
 )
 
 // must says what is allowed instead of v, and what kind of thing v is, but never v itself.

@@ -18,6 +18,11 @@ func Adopt(p *Policy, s State, edited bool, now time.Time) (State, []Transition)
 	before := s.Tier
 	e.s.Tier = p.TierOf(before.Limit) // the same limit may go by another name
 	e.s.EligibleSince = time.Time{}
+	if is, err := p.named("", s.Overruled.Name); edited && err == nil {
+		e.overrule(is, s.OverruledSince)
+	} else {
+		e.overrule(e.s.Tier, now) // what another policy concluded is not what this one does
+	}
 	if is, err := p.named("", before.Name); edited && err == nil && is.Limit != before.Limit && s.TierSource != v1alpha1.FromReport {
 		e.edited(before, is)
 	}

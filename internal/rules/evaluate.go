@@ -116,7 +116,16 @@ func (e *evaluation) setTier(to Tier, at time.Time, source v1alpha1.Source) {
 		e.cancelUpgrade(at, "the limit is "+limitWords(to.Limit)+" now")
 	}
 	could := e.falls()
+	before := e.s.Tier
 	e.s.Tier, e.s.TierSince, e.s.TierSource = to, at, source
+	switch {
+	case source != v1alpha1.FromReport:
+		e.overrule(to, at)
+	case e.s.Overruled == (Tier{}):
+		e.overrule(before, at)
+	default:
+		e.overrule(e.s.Overruled, e.s.OverruledSince)
+	}
 	e.s.EligibleSince = time.Time{}
 	e.restartGrace(could, at)
 }

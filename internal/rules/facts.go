@@ -38,19 +38,23 @@ const (
 	ReportVerification ReportKind = "Verification"
 	ReportIncrease     ReportKind = "Increase" // of a portfolio's limit, which Meta denies or puts off
 	ReportTemplate     ReportKind = "Template"
+	ReportAccount      ReportKind = "Account"     // of an account, whether its numbers work
+	ReportRestriction  ReportKind = "Restriction" // of an account
 	// ReportStanding is not Meta's: it is what a portfolio's numbers and templates come to (see Standing).
 	ReportStanding ReportKind = "Standing"
 )
 
-// Report is something that Meta said about a number, a portfolio or a template.
+// Report is something that Meta said about a number, an account, a portfolio or a template.
 type Report struct {
 	Kind ReportKind
 	At   time.Time
 	// Value is a rating, a limit in digits or "Unlimited", a connection state, a verification, a decision about an increase,
-	// or a template's state. What the engine does not know changes nothing.
+	// a template's state, or what is restricted of an account. What the engine does not know changes nothing.
 	Value string
 	// Reason that came with it; may be empty.
 	Reason string
+	// Until is when what is restricted of an account is free again; zero where it does not end by itself.
+	Until time.Time
 }
 
 // Facts are what is known of a number or a portfolio besides its state.

@@ -10,6 +10,7 @@
 //	10 ladder.go        Unlimited is a tier without a limit
 //	8  template.go      a template rated Low is flagged or paused, then blocked
 //
+// Of rule 9, what Meta says of a whole account is in account.go, and where it and the policy disagree, in agree.go.
 // What makes a rating where Meta reports none is in quality.go, what a portfolio shares in portfolio.go.
 package rules
 

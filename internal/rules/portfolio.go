@@ -45,7 +45,7 @@ func (r role) hears(kind ReportKind) bool {
 	switch kind {
 	case ReportLimit, ReportVerification, ReportIncrease:
 		return r != member
-	case ReportQuality:
+	case ReportQuality, ReportAccount, ReportRestriction:
 		return r != portfolio
 	case ReportStanding:
 		return r == portfolio
@@ -57,6 +57,7 @@ func (r role) hears(kind ReportKind) bool {
 // Join is the state of a number whose limit is its portfolio's from now on.
 func Join(s State) State {
 	s.Tier, s.TierSince, s.TierSource, s.LimitReported, s.LimitLowered = Tier{}, time.Time{}, "", time.Time{}, time.Time{}
+	s.Overruled, s.OverruledSince = Tier{}, time.Time{}
 	s.EligibleSince = time.Time{}
 	if s.RestrictedSource == v1alpha1.FromPolicy {
 		s.RestrictedSince, s.RestrictedUntil, s.RestrictedSource = time.Time{}, time.Time{}, ""

@@ -79,10 +79,17 @@ func drawStory(t *rapid.T, policies map[string]*rules.Policy) story {
 		rules.ReportLimit:        {"250", "1000", "2000", "10000", "Unlimited", "-5", "many"},
 		rules.ReportConnection:   {"Connected", "Pending", "Offline", "Flagged", "Restricted", "Blocked", "LINKED"},
 		rules.ReportVerification: {"Verified", "Unverified", "Pending", "Rejected", "Maybe"},
+		rules.ReportAccount:      {"Connected", "Offline", "Blocked", "Gone"},
+		rules.ReportRestriction:  {rules.RestrictedMessaging, rules.RestrictedMessaging, rules.NothingRestricted, "RESTRICTED_UTILITY_TEMPLATES"},
 	}
 	for range rapid.IntRange(0, 12).Draw(t, "reports") {
-		kind := rapid.SampledFrom([]rules.ReportKind{rules.ReportQuality, rules.ReportQuality, rules.ReportLimit, rules.ReportConnection, rules.ReportVerification}).Draw(t, "kind")
-		s.reports = append(s.reports, rules.Report{Kind: kind, At: instant.Draw(t, "reported at"), Value: rapid.SampledFrom(values[kind]).Draw(t, "value")})
+		kind := rapid.SampledFrom([]rules.ReportKind{rules.ReportQuality, rules.ReportQuality, rules.ReportLimit, rules.ReportConnection, rules.ReportVerification,
+			rules.ReportAccount, rules.ReportRestriction}).Draw(t, "kind")
+		report := rules.Report{Kind: kind, At: instant.Draw(t, "reported at"), Value: rapid.SampledFrom(values[kind]).Draw(t, "value")}
+		if kind == rules.ReportRestriction && rapid.Bool().Draw(t, "ends") {
+			report.Until = instant.Draw(t, "until")
+		}
+		s.reports = append(s.reports, report)
 	}
 	slices.SortStableFunc(s.reports, func(a, b rules.Report) int { return a.At.Compare(b.At) })
 	return s

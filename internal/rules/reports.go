@@ -35,7 +35,11 @@ func (e *evaluation) report(r Report) {
 			e.able(v1alpha1.State(r.Value), at)
 			return
 		}
-		e.reportConnection(v1alpha1.State(r.Value), at)
+		e.reportConnection(v1alpha1.State(r.Value), at, "")
+	case ReportAccount:
+		e.reportAccount(v1alpha1.State(r.Value), at, r.Reason)
+	case ReportRestriction:
+		e.reportRestriction(r, at)
 	case ReportVerification:
 		e.reportVerification(v1alpha1.Verification(r.Value), at)
 	default: // not about numbers
@@ -52,19 +56,22 @@ func (e *evaluation) reportQuality(rating v1alpha1.QualityRating, at time.Time, 
 	e.setRating(rating, at, reason, reason, v1alpha1.FromReport)
 }
 
+// limitOf is a limit as it is reported: in digits, or Unlimited.
+func limitOf(value string) (int64, bool) {
+	if value == "Unlimited" {
+		return Unlimited, true
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	return n, err == nil && n >= 1 && n <= maxLimit
+}
+
 func (e *evaluation) reportLimit(value string, at time.Time) {
 	s := &e.s
-	limit := Unlimited
-	if value != "Unlimited" {
-		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || n < 1 || n > maxLimit {
-			return
-		}
-		limit = n
-	}
-	if at.Before(s.LimitReported) {
+	limit, ok := limitOf(value)
+	if !ok || at.Before(s.LimitReported) {
 		return
 	}
+	first := s.LimitReported.IsZero()
 	s.LimitReported = at
 	e.grant() // what Meta says of the limit itself is its last word
 	if at.Before(s.TierSince) {
@@ -81,14 +88,32 @@ func (e *evaluation) reportLimit(value string, at time.Time) {
 	if Above(from.Limit, to.Limit) {
 		s.LimitLowered = at
 	}
+	pending, _ := e.p.next(from.Limit)
+	// The policy concludes the same, and only waits; or it knows nothing of how the number rose before it was seen here.
+	agreed := !s.EligibleSince.IsZero() && pending.Limit == to.Limit || first && from == e.p.Start(s.Verification) && Above(to.Limit, from.Limit)
 	e.setTier(to, at, v1alpha1.FromReport)
+	if agreed {
+		e.overrule(to, at)
+	}
 	e.say(at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("Meta reports a limit of %s; it was %s here", limitWords(limit), limitWords(from.Limit)))
 }
 
-func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
+// knownState says whether a state is one of those that are reported.
+func knownState(state v1alpha1.State) bool {
+	switch state {
+	case v1alpha1.StateConnected, v1alpha1.StatePending, v1alpha1.StateOffline, v1alpha1.StateBlocked, v1alpha1.StateFlagged, v1alpha1.StateRestricted:
+		return true
+	}
+	return false
+}
+
+func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason string) {
 	s := &e.s
-	if at.Before(s.ConnectionReported) {
+	if !knownState(to) || at.Before(s.ConnectionReported) {
 		return
+	}
+	if reason != "" {
+		reason = ": " + reason
 	}
 	before := s.Connection
 	if at.Before(s.ConnectionSince) {
@@ -97,12 +122,7 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
 		}
 		at = s.ConnectionSince
 	}
-	switch to {
-	case v1alpha1.StateConnected, v1alpha1.StatePending, v1alpha1.StateOffline, v1alpha1.StateBlocked, v1alpha1.StateFlagged, v1alpha1.StateRestricted:
-		s.ConnectionReported = at
-	default:
-		return
-	}
+	s.ConnectionReported = at
 	switch to {
 	case v1alpha1.StateConnected:
 		switch {
@@ -111,9 +131,9 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
 			if s.Rating == v1alpha1.QualityLow {
 				s.LowSince, s.LowStep = at, at // what led to the block is spent
 			}
-			e.say(at, v1alpha1.ReasonUnblocked, "", "", "Meta reports the number as connected again")
+			e.say(at, v1alpha1.ReasonUnblocked, "", "", "Meta reports the number as connected again"+reason)
 		case before != to:
-			e.changeConnection(to, at)
+			e.changeConnection(to, at, reason)
 		default:
 			s.ConnectionSource = v1alpha1.FromReport
 			// Connected and no more: neither flagged nor, by Meta's own count, restricted.
@@ -124,17 +144,21 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
 				}
 			}
 		}
-		if s.RestrictedSource == v1alpha1.FromReport && !at.Before(s.RestrictedSince) {
+		// The end of a restriction of the account is known, or this is the word that lifts it.
+		if s.RestrictedSource == v1alpha1.FromReport && s.RestrictedUntil.IsZero() && !at.Before(s.RestrictedSince) {
+			if s.AccountRestricted() {
+				s.RestrictionReported = at
+			}
 			e.liftRestriction(at, "Meta reports the number as connected")
 		}
 	case v1alpha1.StatePending, v1alpha1.StateOffline:
 		if before != to && before != v1alpha1.StateBlocked {
-			e.changeConnection(to, at)
+			e.changeConnection(to, at, reason)
 		}
 	case v1alpha1.StateBlocked:
 		if before != to {
 			e.setConnection(to, at)
-			e.say(at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked")
+			e.say(at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked"+reason)
 		}
 		s.ConnectionSource = v1alpha1.FromReport
 	case v1alpha1.StateFlagged:
@@ -150,6 +174,9 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
 		s.FlagSource = v1alpha1.FromReport
 	case v1alpha1.StateRestricted:
 		e.connectedBy(at)
+		if s.AccountRestricted() {
+			return // that goes further
+		}
 		if !s.Restricted() {
 			e.say(at, v1alpha1.ReasonRestricted, "", "", "Meta reports the number as restricted")
 			s.RestrictedSince = at
@@ -161,16 +188,16 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time) {
 // connectedBy takes from a report of Flagged or Restricted that the number is registered and reachable.
 func (e *evaluation) connectedBy(at time.Time) {
 	if c := e.s.Connection; c == v1alpha1.StatePending || c == v1alpha1.StateOffline {
-		e.changeConnection(v1alpha1.StateConnected, at)
+		e.changeConnection(v1alpha1.StateConnected, at, "")
 	} else if c == v1alpha1.StateConnected {
 		e.s.ConnectionSource = v1alpha1.FromReport
 	}
 }
 
-func (e *evaluation) changeConnection(to v1alpha1.State, at time.Time) {
+func (e *evaluation) changeConnection(to v1alpha1.State, at time.Time, reason string) {
 	before := e.s.Connection
 	e.setConnection(to, at)
-	e.say(at, v1alpha1.ReasonConnectionChanged, string(before), string(to), fmt.Sprintf("Meta reports the number as %s, it was %s", to, before))
+	e.say(at, v1alpha1.ReasonConnectionChanged, string(before), string(to), fmt.Sprintf("Meta reports the number as %s, it was %s%s", to, before, reason))
 }
 
 func (e *evaluation) setConnection(to v1alpha1.State, at time.Time) {
@@ -178,14 +205,18 @@ func (e *evaluation) setConnection(to v1alpha1.State, at time.Time) {
 }
 
 func (e *evaluation) reportVerification(to v1alpha1.Verification, at time.Time) {
-	switch to {
-	case v1alpha1.Verified, v1alpha1.Unverified, v1alpha1.VerificationPending, v1alpha1.VerificationRejected:
-	default:
-		return
-	}
-	if at.Before(e.s.VerificationReported) {
+	if !knownVerification(to) || at.Before(e.s.VerificationReported) {
 		return
 	}
 	e.s.VerificationReported = at
 	e.setVerification(to, latest(at, e.s.VerificationSince), v1alpha1.FromReport)
+}
+
+// knownVerification says whether a verification is one of those that are reported.
+func knownVerification(v v1alpha1.Verification) bool {
+	switch v {
+	case v1alpha1.Verified, v1alpha1.Unverified, v1alpha1.VerificationPending, v1alpha1.VerificationRejected:
+		return true
+	}
+	return false
 }

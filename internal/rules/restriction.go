@@ -15,6 +15,7 @@ import (
 // the number will be unable to send any notification messages until the 24-hour window for sending messages is reset."
 func (e *evaluation) restriction() {
 	s, limit := &e.s, e.s.Tier.Limit
+	e.endRestriction()
 	if s.RestrictedSource == v1alpha1.FromReport {
 		return // Meta said it, and Meta ends it
 	}
@@ -31,7 +32,7 @@ func (e *evaluation) restriction() {
 				used, limit, noun(e.p.Measure), words(e.p.Window), stamp(s.RestrictedUntil)))
 		}
 	case s.Restricted():
-		e.liftRestriction(e.now, lifted(used, limit))
+		e.liftRestriction(e.now, "there is room below the limit again: "+lifted(used, limit))
 	}
 }
 
@@ -51,8 +52,8 @@ func lifted(used, limit int64) string {
 }
 
 func (e *evaluation) liftRestriction(at time.Time, why string) {
-	e.s.RestrictedSince, e.s.RestrictedUntil, e.s.RestrictedSource = time.Time{}, time.Time{}, ""
-	e.say(at, v1alpha1.ReasonRestrictionLifted, "", "", "there is room below the limit again: "+why)
+	e.s.RestrictedSince, e.s.RestrictedUntil, e.s.RestrictedSource, e.s.RestrictedReason = time.Time{}, time.Time{}, "", ""
+	e.say(at, v1alpha1.ReasonRestrictionLifted, "", "", why)
 }
 
 func (e *evaluation) used() int64 {

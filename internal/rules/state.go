@@ -17,6 +17,10 @@ type State struct {
 	// LimitReported is when Meta last reported a limit, LimitLowered when it last reported a lower one than was shown.
 	LimitReported time.Time
 	LimitLowered  time.Time
+	// Overruled is what the policy had concluded when Meta reported another limit, and since when they differ; empty where they
+	// do not.
+	Overruled      Tier
+	OverruledSince time.Time
 
 	Rating        v1alpha1.QualityRating
 	RatingSince   time.Time
@@ -36,6 +40,10 @@ type State struct {
 	RestrictedSince  time.Time
 	RestrictedUntil  time.Time
 	RestrictedSource v1alpha1.Source
+	// RestrictedReason is what Meta restricts of the account; empty where a limit is why.
+	RestrictedReason string
+	// RestrictionReported is when Meta last reported a restriction of the account, or its end.
+	RestrictionReported time.Time
 
 	EligibleSince time.Time // everything for the next tier was met, and the delay runs
 
@@ -85,8 +93,11 @@ func Initial(p *Policy, verification v1alpha1.Verification, now time.Time) State
 // Flagged says whether a flag stands.
 func (s *State) Flagged() bool { return !s.FlagSince.IsZero() }
 
-// Restricted says whether the limit is reached.
+// Restricted says whether the limit is reached, or the account is restricted.
 func (s *State) Restricted() bool { return !s.RestrictedSince.IsZero() }
+
+// AccountRestricted says whether the account is what is restricted.
+func (s *State) AccountRestricted() bool { return s.RestrictedReason != "" }
 
 // Shown is the state to show: the highest of those that hold.
 func (s *State) Shown() v1alpha1.State {

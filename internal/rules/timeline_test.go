@@ -102,6 +102,20 @@ func (p *player) play(step timeline.Step) {
 		p.facts.Reports = []rules.Report{{Kind: kind, At: step.At, Value: step.Rest[0], Reason: strings.Join(step.Rest[1:], " ")}}
 		p.advance(step.At)
 		p.facts.Reports = nil
+	case "account", "restriction":
+		report := rules.Report{Kind: rules.ReportAccount, At: step.At, Value: step.Rest[0], Reason: strings.Join(step.Rest[1:], " ")}
+		if step.What == "restriction" {
+			report = rules.Report{Kind: rules.ReportRestriction, At: step.At, Value: step.Rest[0]}
+			if len(step.Rest) == 5 { // until day N and a time
+				var err error
+				if report.Until, err = timeline.Instant(step.Rest[3], step.Rest[4]); err != nil {
+					p.failf("%v", err)
+				}
+			}
+		}
+		p.facts.Reports = []rules.Report{report}
+		p.advance(step.At)
+		p.facts.Reports = nil
 	case "declare":
 		p.facts.HumanEscalation = step.Rest[0] == "human-escalation"
 		p.advance(step.At)

@@ -23,6 +23,9 @@ func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, sou
 	s.Verification, s.VerificationSince = to, at
 	e.restartGrace(could, at)
 	e.say(at, v1alpha1.ReasonVerificationChanged, "", "", fmt.Sprintf("the business is %s, it was %s", to, before))
+	if start := e.p.Start(to); s.Overruled != (Tier{}) && Above(start.Limit, s.Overruled.Limit) {
+		e.overrule(start, s.OverruledSince) // what Meta reports of the limit still shows
+	}
 	if start := e.p.Start(to); to == v1alpha1.Verified && Above(start.Limit, s.Tier.Limit) {
 		from := s.Tier
 		e.setTier(start, at, v1alpha1.FromVerification)

@@ -48,6 +48,8 @@ func (w *why) tier(cause string) {
 	}
 	limit += " since " + stamp(s.TierSince)
 	switch {
+	case s.Overruled != (Tier{}):
+		w.rule(9, "%s: Meta reported it. By the policy it was %s at %s.", limit, limitWords(s.Overruled.Limit), stamp(s.OverruledSince))
 	case s.TierSource == v1alpha1.FromReport:
 		w.rule(9, "%s: Meta reported it.", limit)
 	case s.TierSource == v1alpha1.FromVerification:
@@ -69,6 +71,8 @@ func (w *why) room() {
 	s := &w.s
 	used := w.used()
 	switch {
+	case s.AccountRestricted():
+		w.rule(1, "%d of %s are used.", used, limitWords(s.Tier.Limit))
 	case s.RestrictedSource == v1alpha1.FromReport:
 		w.rule(9, "Restricted since %s: Meta reported it. By the count here, %d of %s are used.", stamp(s.RestrictedSince), used, limitWords(s.Tier.Limit))
 	case s.Restricted():
@@ -82,6 +86,14 @@ func (w *why) room() {
 }
 
 func (w *why) connection() {
+	if s := &w.s; s.AccountRestricted() {
+		until := "until Meta lifts it"
+		if !s.RestrictedUntil.IsZero() {
+			until = "until " + stamp(s.RestrictedUntil)
+		}
+		w.rule(9, "Restricted since %s, %s: Meta restricts the account (%s), and only replies inside a customer service window go out.",
+			stamp(s.RestrictedSince), until, s.RestrictedReason)
+	}
 	switch s := &w.s; {
 	case s.Connection == v1alpha1.StateConnected:
 	case s.Connection == v1alpha1.StateBlocked && s.ConnectionSource == v1alpha1.FromPolicy:

@@ -14,6 +14,8 @@
 //	day 1 09:00:00     receive 5..5                 these users write to the number
 //	day 1 09:00:00     complain 5..7 Block Spam     these users block it, for spam
 //	day 1 09:00:00     quality Low                  Meta reports a rating; likewise limit, connection, verification
+//	day 1 09:00:00     account Blocked DISABLE      Meta reports of the number's account, with the event
+//	day 1 09:00:00     restriction RESTRICTED_BIZ_INITIATED_MESSAGING until day 4 09:00:00
 //	day 1 09:00:00     promo: report Low Paused     Meta reports of a template a rating, a state or both
 //	day 1 09:00:00     promo: report Low by shop    and which number sends it
 //	day 1 09:00:00     declare human-escalation     the resource says so from now on

@@ -19,6 +19,8 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=whatsapp.numberfleet.dev, Version=v1alpha1
+	case v1alpha1.SchemeGroupVersion.WithKind("AccountStatus"):
+		return &apiv1alpha1.AccountStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Appeal"):
 		return &apiv1alpha1.AppealApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BlockRules"):
@@ -31,6 +33,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.BusinessPortfolioSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BusinessPortfolioStatus"):
 		return &apiv1alpha1.BusinessPortfolioStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ConcludedTier"):
+		return &apiv1alpha1.ConcludedTierApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConnectionStatus"):
 		return &apiv1alpha1.ConnectionStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Counting"):
@@ -73,6 +77,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.RestrictionStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StartTiers"):
 		return &apiv1alpha1.StartTiersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Statement"):
+		return &apiv1alpha1.StatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TemplateInUse"):
 		return &apiv1alpha1.TemplateInUseApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TemplateQuality"):

@@ -99,6 +99,109 @@ func AccountAlertPayload(portfolio, alert, description string, at time.Time) []b
 	}, at.Unix())
 }
 
+// AlertPayload is a webhook of the field account_alerts about a BUSINESS, a PHONE_NUMBER or a CURRENT_STATUS_ID, by its id at
+// Meta.
+func AlertPayload(about, id, alert, description string, at time.Time) []byte {
+	return payload("account_alerts", map[string]any{
+		"entity_type": about, "entity_id": id,
+		"alert_info": map[string]any{
+			"alert_severity": "INFORMATIONAL", "alert_status": "NONE", "alert_type": alert, "alert_description": description,
+		},
+	}, at.Unix())
+}
+
+// CapabilityPayload is a webhook of the field business_capability_update. Meta writes the limit as a number, as -1, or as text
+// such as TIER_2K.
+func CapabilityPayload(account string, limit any, at time.Time) []byte {
+	value := map[string]any{"max_daily_conversations_per_business": limit, "max_phone_numbers_per_waba": 25}
+	return accountPayload(account, "business_capability_update", value, at.Unix())
+}
+
+// Restriction is what is restricted of an account. Meta writes the end as Unix seconds, others as text; nil for none.
+type Restriction struct {
+	Type        string
+	Expiration  any
+	Remediation string
+}
+
+// RestrictionPayload is a webhook of the field account_update with the event ACCOUNT_RESTRICTION.
+func RestrictionPayload(account string, at time.Time, restrictions ...Restriction) []byte {
+	list := make([]map[string]any, len(restrictions))
+	for i, r := range restrictions {
+		list[i] = map[string]any{"restriction_type": r.Type}
+		set(list[i], "remediation", r.Remediation)
+		if r.Expiration != nil {
+			list[i]["expiration"] = r.Expiration
+		}
+	}
+	return accountPayload(account, "account_update", map[string]any{"event": "ACCOUNT_RESTRICTION", "restriction_info": list}, at.Unix())
+}
+
+// ViolationPayload is a webhook of the field account_update with the event ACCOUNT_VIOLATION, such as SCAM.
+func ViolationPayload(account, violation string, at time.Time) []byte {
+	value := map[string]any{"event": "ACCOUNT_VIOLATION", "violation_info": map[string]any{"violation_type": violation}}
+	return accountPayload(account, "account_update", value, at.Unix())
+}
+
+// BanPayload is a webhook of the field account_update with the event DISABLED_UPDATE: DISABLE, REINSTATE, or
+// SCHEDULE_FOR_DISABLE with a date in prose.
+func BanPayload(account, state, date string, at time.Time) []byte {
+	value := map[string]any{"event": "DISABLED_UPDATE", "ban_info": map[string]any{"waba_ban_state": state, "waba_ban_date": date}}
+	return accountPayload(account, "account_update", value, at.Unix())
+}
+
+// AccountEventPayload is a webhook of the field account_update with an event that says it all, such as ACCOUNT_OFFBOARDED.
+func AccountEventPayload(account, event string, at time.Time) []byte {
+	return accountPayload(account, "account_update", map[string]any{"event": event}, at.Unix())
+}
+
+// VerifiedAccountPayload is a webhook of the field account_update as older versions wrote it when a number was verified.
+func VerifiedAccountPayload(account, number string, at time.Time) []byte {
+	value := map[string]any{"event": "VERIFIED_ACCOUNT", "phone_number": strings.TrimPrefix(number, "+")}
+	return accountPayload(account, "account_update", value, at.Unix())
+}
+
+// CertificationPayload is a webhook of the field account_update about the verification of a business by its solution provider,
+// such as APPROVED, or FAILED with reasons.
+func CertificationPayload(account, portfolio, status string, at time.Time, reasons ...string) []byte {
+	if len(reasons) == 0 {
+		reasons = []string{"NONE"}
+	}
+	return accountPayload(account, "account_update", map[string]any{
+		"event": "PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE",
+		"partner_client_certification_info": map[string]any{
+			"client_business_id": portfolio, "status": status, "rejection_reasons": reasons,
+		},
+	}, at.Unix())
+}
+
+// ReviewPayload is a webhook of the field account_review_update, such as APPROVED.
+func ReviewPayload(account, decision string, at time.Time) []byte {
+	return accountPayload(account, "account_review_update", map[string]any{"decision": decision}, at.Unix())
+}
+
+// NameUpdatePayload is a webhook of the field phone_number_name_update, such as REJECTED with NAME_FORMAT_UNACCEPTABLE. The
+// reason is optional.
+func NameUpdatePayload(number, decision, name, reason string, at time.Time) []byte {
+	value := map[string]any{
+		"display_phone_number": strings.TrimPrefix(number, "+"), "decision": decision, "requested_verified_name": name, "rejection_reason": nil,
+	}
+	set(value, "rejection_reason", reason)
+	return payload("phone_number_name_update", value, at.Unix())
+}
+
+// PreferencePayload is a webhook of the field user_preferences: a user stops marketing messages of a number, or resumes them.
+func PreferencePayload(number, phone, value string, at time.Time) []byte {
+	return payload("user_preferences", map[string]any{
+		"messaging_product": "whatsapp",
+		"metadata":          map[string]any{"display_phone_number": strings.TrimPrefix(number, "+"), "phone_number_id": "1001"},
+		"contacts":          []any{map[string]any{"profile": map[string]any{"name": "Ana"}, "wa_id": phone}},
+		"user_preferences": []any{map[string]any{
+			"wa_id": phone, "detail": "what the user asked for", "category": "marketing_messages", "value": value, "timestamp": at.Unix(),
+		}},
+	}, nil)
+}
+
 // Sign is the value of the header X-Hub-Signature-256 for a body that an app with the secret gets.
 func Sign(secret string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))

@@ -26,6 +26,32 @@ func Parser() *typed.Parser {
 var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
+- name: dev.numberfleet.numberfleet.api.v1alpha1.AccountStatus
+  map:
+    fields:
+    - name: ban
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
+    - name: id
+      type:
+        scalar: string
+    - name: restrictionReportedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: restrictions
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
+          elementRelationship: associative
+          keys:
+          - value
+    - name: review
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
+    - name: violation
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Activity
   scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.AfterFlag
@@ -112,6 +138,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.numberfleet.numberfleet.api.v1alpha1.BusinessPortfolioStatus
   map:
     fields:
+    - name: alert
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
     - name: conditions
       type:
         list:
@@ -188,6 +217,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: verification
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.VerificationStatus
+- name: dev.numberfleet.numberfleet.api.v1alpha1.ConcludedTier
+  map:
+    fields:
+    - name: limit
+      type:
+        scalar: numeric
+    - name: name
+      type:
+        scalar: string
+    - name: sinceTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.numberfleet.numberfleet.api.v1alpha1.ConnectionStatus
   map:
     fields:
@@ -519,6 +560,12 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.numberfleet.numberfleet.api.v1alpha1.PhoneNumberStatus
   map:
     fields:
+    - name: account
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.AccountStatus
+    - name: alert
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
     - name: conditions
       type:
         list:
@@ -530,6 +577,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: connection
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.ConnectionStatus
+    - name: displayName
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
     - name: explanation
       type:
         list:
@@ -674,6 +724,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.numberfleet.numberfleet.api.v1alpha1.RestrictionStatus
   map:
     fields:
+    - name: reason
+      type:
+        scalar: string
     - name: sinceTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -698,6 +751,21 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.State
   scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.Statement
+  map:
+    fields:
+    - name: reason
+      type:
+        scalar: string
+    - name: reportedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: untilTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: value
+      type:
+        scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.TemplateInUse
   map:
     fields:
@@ -751,6 +819,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.numberfleet.numberfleet.api.v1alpha1.TierStatus
   map:
     fields:
+    - name: concluded
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.ConcludedTier
     - name: limit
       type:
         scalar: numeric

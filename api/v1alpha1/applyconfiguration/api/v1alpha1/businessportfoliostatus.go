@@ -15,7 +15,7 @@ import (
 //
 // BusinessPortfolioStatus is where the portfolio stands.
 type BusinessPortfolioStatusApplyConfiguration struct {
-	// conditions are Ready (the operator does its job for this portfolio) and Restricted.
+	// conditions are Ready (the operator does its job for this portfolio), Restricted and RulesAgree.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
@@ -41,6 +41,8 @@ type BusinessPortfolioStatusApplyConfiguration struct {
 	Upgrade *UpgradeStatusApplyConfiguration `json:"upgrade,omitempty"`
 	// increase is set while Meta denies or defers an increase.
 	Increase *IncreaseStatusApplyConfiguration `json:"increase,omitempty"`
+	// alert is the last thing that Meta alerted to about the portfolio besides an increase.
+	Alert *StatementApplyConfiguration `json:"alert,omitempty"`
 	// nextStep says in a few words what comes next.
 	NextStep *string `json:"nextStep,omitempty"`
 	// explanation says in sentences why the portfolio is where it is, what is missing for the next tier, and what would lower it. Each
@@ -172,6 +174,14 @@ func (b *BusinessPortfolioStatusApplyConfiguration) WithUpgrade(value *UpgradeSt
 // If called multiple times, the Increase field is set to the value of the last call.
 func (b *BusinessPortfolioStatusApplyConfiguration) WithIncrease(value *IncreaseStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
 	b.Increase = value
+	return b
+}
+
+// WithAlert sets the Alert field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Alert field is set to the value of the last call.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithAlert(value *StatementApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
+	b.Alert = value
 	return b
 }
 

@@ -16,7 +16,7 @@ import (
 //
 // PhoneNumberStatus is where the number stands.
 type PhoneNumberStatusApplyConfiguration struct {
-	// conditions are Ready (the operator does its job for this number), Flagged, Restricted and UsageFresh.
+	// conditions are Ready (the operator does its job for this number), Flagged, Restricted, RulesAgree and UsageFresh.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
@@ -47,6 +47,12 @@ type PhoneNumberStatusApplyConfiguration struct {
 	Connection *ConnectionStatusApplyConfiguration `json:"connection,omitempty"`
 	// verification is the verification that the rules use.
 	Verification *VerificationStatusApplyConfiguration `json:"verification,omitempty"`
+	// displayName is how Meta's review of a display name ended: Approved, Rejected, Pending or Deferred.
+	DisplayName *StatementApplyConfiguration `json:"displayName,omitempty"`
+	// account is what Meta said of the WhatsApp Business account that the spec names.
+	Account *AccountStatusApplyConfiguration `json:"account,omitempty"`
+	// alert is the last thing that Meta alerted to about the number or its account, such as OBA_APPROVED.
+	Alert *StatementApplyConfiguration `json:"alert,omitempty"`
 	// usage is what the number has used.
 	Usage *UsageStatusApplyConfiguration `json:"usage,omitempty"`
 	// upgrade is how far the next tier is. It is absent on an unlimited or last tier.
@@ -197,6 +203,30 @@ func (b *PhoneNumberStatusApplyConfiguration) WithConnection(value *ConnectionSt
 // If called multiple times, the Verification field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithVerification(value *VerificationStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
 	b.Verification = value
+	return b
+}
+
+// WithDisplayName sets the DisplayName field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DisplayName field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithDisplayName(value *StatementApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.DisplayName = value
+	return b
+}
+
+// WithAccount sets the Account field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Account field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithAccount(value *AccountStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.Account = value
+	return b
+}
+
+// WithAlert sets the Alert field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Alert field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithAlert(value *StatementApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.Alert = value
 	return b
 }
 

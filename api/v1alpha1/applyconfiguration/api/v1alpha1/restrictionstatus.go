@@ -13,15 +13,17 @@ import (
 // RestrictionStatusApplyConfiguration represents a declarative configuration of the RestrictionStatus type for use
 // with apply.
 //
-// RestrictionStatus is a limit that is reached.
+// RestrictionStatus is a limit that is reached, or a restriction of the account.
 type RestrictionStatusApplyConfiguration struct {
-	// sinceTime is when the limit was reached.
+	// sinceTime is when the limit was reached, or the restriction reported.
 	SinceTime *v1.Time `json:"sinceTime,omitempty"`
-	// untilTime is when enough users leave the window again, if nothing further is delivered. It is absent where only Meta
-	// knows.
+	// untilTime is when enough users leave the window again, if nothing further is delivered, or when a restriction of the
+	// account ends. It is absent where only Meta knows.
 	UntilTime *v1.Time `json:"untilTime,omitempty"`
 	// source says whether the policy concluded the restriction or Meta reported it.
 	Source *apiv1alpha1.Source `json:"source,omitempty"`
+	// reason is what Meta restricts of the account, in Meta's word. It is absent where a limit is why.
+	Reason *string `json:"reason,omitempty"`
 }
 
 // RestrictionStatusApplyConfiguration constructs a declarative configuration of the RestrictionStatus type for use with
@@ -51,5 +53,13 @@ func (b *RestrictionStatusApplyConfiguration) WithUntilTime(value v1.Time) *Rest
 // If called multiple times, the Source field is set to the value of the last call.
 func (b *RestrictionStatusApplyConfiguration) WithSource(value apiv1alpha1.Source) *RestrictionStatusApplyConfiguration {
 	b.Source = &value
+	return b
+}
+
+// WithReason sets the Reason field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Reason field is set to the value of the last call.
+func (b *RestrictionStatusApplyConfiguration) WithReason(value string) *RestrictionStatusApplyConfiguration {
+	b.Reason = &value
 	return b
 }

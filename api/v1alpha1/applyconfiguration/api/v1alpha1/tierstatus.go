@@ -27,6 +27,8 @@ type TierStatusApplyConfiguration struct {
 	ReportedTime *v1.Time `json:"reportedTime,omitempty"`
 	// loweredTime is when Meta last reported a lower limit than was shown. Deliveries before it do not count for an upgrade.
 	LoweredTime *v1.Time `json:"loweredTime,omitempty"`
+	// concluded is the tier that the policy had concluded when Meta reported another limit. It is absent where they agree.
+	Concluded *ConcludedTierApplyConfiguration `json:"concluded,omitempty"`
 }
 
 // TierStatusApplyConfiguration constructs a declarative configuration of the TierStatus type for use with
@@ -80,5 +82,13 @@ func (b *TierStatusApplyConfiguration) WithReportedTime(value v1.Time) *TierStat
 // If called multiple times, the LoweredTime field is set to the value of the last call.
 func (b *TierStatusApplyConfiguration) WithLoweredTime(value v1.Time) *TierStatusApplyConfiguration {
 	b.LoweredTime = &value
+	return b
+}
+
+// WithConcluded sets the Concluded field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Concluded field is set to the value of the last call.
+func (b *TierStatusApplyConfiguration) WithConcluded(value *ConcludedTierApplyConfiguration) *TierStatusApplyConfiguration {
+	b.Concluded = value
 	return b
 }

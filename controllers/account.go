@@ -1,0 +1,156 @@
+package controllers
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// What Meta says of a WhatsApp Business account names no number: the ledger has it once, under the account, and each number
+// whose spec names the account reads it there. The state of a number tells what it knows already, so no status counts how
+// many of the reports it has seen.
+
+// accountReports are what Meta said of a number's account that concerns the number and that its state does not know. A number
+// that names the account only now has no part in what came and went before: the last word of each kind counts. A limit is
+// that of the account's portfolio, and nothing to a number with one of its own. A report from ahead of the clock waits until
+// then: later is when the first of them is due.
+func accountReports(book ledger.Ledger, account string, scope v1alpha1.Scope, state *rules.State, joins bool, now time.Time) (news []rules.Report, later time.Time) {
+	for _, report := range statements(book, ledger.AccountSubject(account), now, &later) {
+		at := time.Unix(report.At, 0).UTC()
+		if !isNews(report.Kind, at, state) || report.Kind == ledger.LimitReport && scope != v1alpha1.ScopePortfolio {
+			continue
+		}
+		if joins && report.Kind != ledger.RestrictionReport {
+			news = slices.DeleteFunc(news, func(r rules.Report) bool { return r.Kind == rules.ReportKind(report.Kind) })
+		}
+		news = append(news, reported(report))
+	}
+	return news, later
+}
+
+// isNews says whether a report of a number or account is newer than what a state knows of the same. Restrictions of several
+// kinds may come at one instant; told twice, one changes nothing.
+func isNews(kind ledger.ReportKind, at time.Time, state *rules.State) bool {
+	switch kind {
+	case ledger.LimitReport:
+		return at.After(state.LimitReported)
+	case ledger.VerificationReport:
+		return at.After(state.VerificationReported)
+	case ledger.AccountReport:
+		return at.After(state.ConnectionReported)
+	case ledger.RestrictionReport:
+		return !at.Before(state.RestrictionReported)
+	default:
+		return false
+	}
+}
+
+// statements are the reports about a subject up to now, by their time. The first of those to come is the earliest of later.
+func statements(book ledger.Ledger, subject string, now time.Time, later *time.Time) []ledger.Report {
+	all := slices.DeleteFunc(book.Reports(subject, 0), func(r ledger.Report) bool {
+		at := time.Unix(r.At, 0).UTC()
+		if at.After(now) {
+			*later = earliest(*later, at)
+		}
+		return at.After(now)
+	})
+	slices.SortStableFunc(all, func(a, b ledger.Report) int { return int(a.At - b.At) })
+	return all
+}
+
+// accounted writes into a number's status what Meta said of its account, its display name and what it alerted to, as far as
+// it is no matter of the rules. It returns when the first of it ends, or is due.
+func accounted(book ledger.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, now time.Time) (next time.Time) {
+	account := number.Spec.Business.WhatsAppBusinessAccountID
+	if status.Account.ID != account {
+		status.Account = v1alpha1.AccountStatus{ID: account, RestrictionReportedTime: status.Account.RestrictionReportedTime}
+	}
+	for _, subject := range numberSubjects(number) {
+		for _, r := range statements(book, subject, now, &next) {
+			switch r.Kind {
+			case ledger.NameReport:
+				stated(&status.DisplayName, r)
+			case ledger.AlertReport:
+				stated(&status.Alert, r)
+			case ledger.ReviewReport:
+				stated(&status.Account.Review, r)
+			case ledger.ViolationReport:
+				stated(&status.Account.Violation, r)
+			case ledger.BanReport:
+				stated(&status.Account.Ban, r)
+			case ledger.RestrictionReport:
+				status.Account.Restrictions = restrict(status.Account.Restrictions, r)
+			default: // for the rules
+			}
+		}
+	}
+	status.Account.Restrictions = slices.DeleteFunc(status.Account.Restrictions, func(s v1alpha1.Statement) bool {
+		return !s.UntilTime.IsZero() && !s.UntilTime.After(now)
+	})
+	for _, s := range status.Account.Restrictions {
+		next = earliest(next, utc(s.UntilTime))
+	}
+	return next
+}
+
+// stated writes what Meta said over what it had said before.
+func stated(into *v1alpha1.Statement, r ledger.Report) {
+	if s := statement(r); !s.ReportedTime.Before(&into.ReportedTime) {
+		*into = s
+	}
+}
+
+func statement(r ledger.Report) v1alpha1.Statement {
+	s := v1alpha1.Statement{Value: clip(r.Value, 64), Reason: clip(r.Reason, 256), ReportedTime: at(time.Unix(r.At, 0))}
+	if r.Until != 0 {
+		s.UntilTime = at(time.Unix(r.Until, 0))
+	}
+	return s
+}
+
+// restrict adds what is restricted to what was, by name. The last word about each holds; None ends all before it.
+func restrict(all []v1alpha1.Statement, r ledger.Report) []v1alpha1.Statement {
+	s := statement(r)
+	i := slices.IndexFunc(all, func(known v1alpha1.Statement) bool { return known.Value == s.Value })
+	switch {
+	case r.Value == rules.NothingRestricted:
+		return slices.DeleteFunc(all, func(known v1alpha1.Statement) bool { return !known.ReportedTime.After(s.ReportedTime.Time) })
+	case i >= 0:
+		stated(&all[i], r)
+	case len(all) < maxRestrictions:
+		all = append(all, s)
+	}
+	return all
+}
+
+// maxRestrictions is how many restrictions a status lists: Meta documents nine.
+const maxRestrictions = 16
+
+// notUnderstood says what Meta reported of some subjects last that the rules have no word for; empty if there is nothing. It
+// changes nothing, and is not to be lost.
+func notUnderstood(book ledger.Ledger, subjects []string, now time.Time) string {
+	last := map[ledger.ReportKind]ledger.Report{}
+	var later time.Time
+	for _, subject := range subjects {
+		for _, r := range statements(book, subject, now, &later) {
+			if known, ok := last[r.Kind]; !ok || r.At >= known.At {
+				last[r.Kind] = r
+			}
+		}
+	}
+	for _, kind := range []ledger.ReportKind{ledger.LimitReport, ledger.QualityReport, ledger.ConnectionReport, ledger.VerificationReport} {
+		if r, ok := last[kind]; ok && !rules.Understood(rules.ReportKind(kind), r.Value) {
+			return fmt.Sprintf("Meta reported the %s %q at %s, which says nothing to the rules.", words[kind], clip(r.Value, 64), stamp(at(time.Unix(r.At, 0))))
+		}
+	}
+	return ""
+}
+
+// words are how people call what is reported.
+var words = map[ledger.ReportKind]string{
+	ledger.LimitReport: "limit", ledger.QualityReport: "rating", ledger.ConnectionReport: "state", ledger.VerificationReport: "verification",
+}

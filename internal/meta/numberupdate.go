@@ -1,0 +1,101 @@
+package meta
+
+import (
+	"slices"
+
+	"github.com/valyala/fastjson"
+)
+
+// displayName reads a value of the field phone_number_name_update: how the review of the name that users see ended.
+func (r *reader) displayName(value *fastjson.Value) error {
+	if err := r.readNumber(value, "display_phone_number"); err != nil {
+		return err
+	}
+	decision, err := r.decision(value)
+	if err != nil {
+		return err
+	}
+	reason, err := r.phrase(value, "rejection_reason")
+	if err != nil {
+		return err
+	}
+	return r.report(Report{Number: r.number, Kind: Name, Value: decision, Reason: reason})
+}
+
+// quality reads a value of the field phone_number_quality_update. Today Meta sends it when the throughput changes, with
+// ONBOARDING and THROUGHPUT_UPGRADE; the other events are of the years before October 2025.
+func (r *reader) quality(value *fastjson.Value) error {
+	if err := r.readNumber(value, "display_phone_number"); err != nil {
+		return err
+	}
+	written := value.Get("event")
+	name, ok := text(written)
+	if !ok || name == "" {
+		return r.badValue("event", "a string that is not empty", written)
+	}
+	at, err := r.entryTime()
+	if err != nil {
+		return err
+	}
+	if err := r.count(1); err != nil {
+		return err
+	}
+	report := func(event string, kind ReportKind, reported string) {
+		r.u.Reports = append(r.u.Reports, Report{Number: r.number, Kind: kind, Value: reported, Reason: event, At: at})
+	}
+	// The events by the names that may be kept: what was read aliases the body.
+	known := slices.Index(limitEvents, name)
+	if known < 0 { // THROUGHPUT_UPGRADE among them: its TIER_UNLIMITED is the throughput's
+		r.u.Skipped++
+		return nil
+	}
+	event := limitEvents[known]
+	limit, err := r.limit(value, "current_limit", "max_daily_conversations_per_business")
+	if err != nil {
+		return err
+	}
+	if event == "ONBOARDING" && limit == Unlimited {
+		limit = "" // the throughput's as well: a number does not begin without a limit
+	}
+	switch event {
+	case "FLAGGED":
+		report(event, Quality, "Low")
+		report(event, Connection, "Flagged")
+	case "UNFLAGGED":
+		// Meta does not say the new rating, only that it is low no more.
+		report(event, Quality, "Medium")
+		report(event, Connection, "Connected")
+	default:
+		if limit == "" {
+			r.u.Skipped++
+		}
+	}
+	if limit != "" {
+		report(event, Limit, limit)
+	}
+	return nil
+}
+
+// limitEvents are the events of phone_number_quality_update that may say the limit.
+var limitEvents = []string{"FLAGGED", "UNFLAGGED", "UPGRADE", "DOWNGRADE", "ONBOARDING"}
+
+// limit is the messaging limit the value gives, empty if it gives none. The second name is used where the first is absent.
+func (r *reader) limit(value *fastjson.Value, name, second string) (string, error) {
+	written := value.Get(name)
+	if absent(written) {
+		name, written = second, value.Get(second)
+	}
+	if absent(written) {
+		return "", nil
+	}
+	if n, ok := integer(written); ok && written.Type() == fastjson.TypeNumber {
+		if limit, ok := limitDigits(n); ok {
+			return limit, nil
+		}
+	} else if s, ok := text(written); ok {
+		if limit, ok := parseLimit(s); ok {
+			return limit, nil
+		}
+	}
+	return "", r.badValue(name, "a tier such as TIER_2K or TIER_UNLIMITED, a positive whole number, or -1", written)
+}

@@ -1,0 +1,116 @@
+package meta_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
+)
+
+var sale = meta.Template{Account: metatest.Account, Name: "spring_sale", Language: "pt-BR"}
+
+func TestEveryRatingOfATemplateIsRead(t *testing.T) {
+	at := time.Unix(1790000000, 0)
+	for score, want := range map[string]string{
+		"GREEN": "High", "YELLOW": "Medium", "RED": "Low", "UNKNOWN": "Unknown", "NA": "NA", "green": "green",
+	} {
+		body := metatest.TemplateQualityPayload(metatest.Account, "spring_sale", "pt_BR", "UNKNOWN", score, at)
+		wants := facts{Reports: []meta.Report{{Template: sale, Kind: meta.Quality, Value: want, At: 1790000000}}}
+		expect(t, body, wants)
+		expect(t, bytes.Replace(body, []byte("message_template_quality_update"), []byte("message_template_status_update"), 1), wants)
+	}
+}
+
+func TestEveryEventOfATemplateIsRead(t *testing.T) {
+	at := time.Unix(1790000000, 0)
+	for _, test := range []struct {
+		event, title  string
+		kind          meta.ReportKind
+		value, reason string
+	}{
+		{"APPROVED", "", meta.TemplateState, "Approved", ""},
+		{"REINSTATED", "", meta.TemplateState, "Approved", ""},
+		{"APPROVED", "UNPAUSE", meta.TemplateState, "Approved", "UNPAUSE"},
+		{"UNPAUSE", "", meta.TemplateState, "Approved", ""},
+		{"LOCKED", "UNPAUSE", meta.TemplateState, "Approved", "UNPAUSE"},
+		{"PAUSED", "UNPAUSE", meta.TemplateState, "Approved", "UNPAUSE"},
+		{"PAUSED", "", meta.TemplateState, "Paused", ""},
+		{"PAUSED", "FIRST_PAUSE", meta.TemplateState, "Paused", "FIRST_PAUSE"},
+		{"PAUSED", "SECOND_PAUSE", meta.TemplateState, "Paused", "SECOND_PAUSE"},
+		{"PAUSED", "RATE_LIMITING_PAUSE", meta.TemplateState, "Paused", "RATE_LIMITING_PAUSE"},
+		{"DISABLED", "DISABLED", meta.TemplateState, "Disabled", "DISABLED"},
+		{"PENDING", "", meta.TemplateState, "Edited", ""},
+		{"FLAGGED", "", meta.Quality, "Low", "FLAGGED"},
+		{"FLAGGED", "FIRST_PAUSE", meta.Quality, "Low", "FLAGGED"},
+		{"LOCKED", "FIRST_PAUSE", meta.TemplateState, "Paused", "FIRST_PAUSE"},
+		{"IN_APPEAL", "", meta.TemplateState, "IN_APPEAL", ""},
+		{"REJECTED", "", meta.TemplateState, "REJECTED", ""},
+		{"ARCHIVED", "", meta.TemplateState, "ARCHIVED", ""},
+		{"UNARCHIVED", "", meta.TemplateState, "UNARCHIVED", ""},
+		{"DELETED", "", meta.TemplateState, "DELETED", ""},
+		{"PENDING_DELETION", "", meta.TemplateState, "PENDING_DELETION", ""},
+		{"LIMIT_EXCEEDED", "", meta.TemplateState, "LIMIT_EXCEEDED", ""},
+		{"SOMETHING_NEW", "", meta.TemplateState, "SOMETHING_NEW", ""},
+	} {
+		t.Run(test.event+" "+test.title, func(t *testing.T) {
+			expect(t, metatest.TemplateStatusPayload(metatest.Account, "spring_sale", "pt_BR", test.event, test.title, at), facts{Reports: []meta.Report{
+				{Template: sale, Kind: test.kind, Value: test.value, Reason: test.reason, At: 1790000000},
+			}})
+		})
+	}
+}
+
+func TestAReasonIsReadHoweverItIsWritten(t *testing.T) {
+	const event = `"message_template_name":"spring_sale","message_template_language":"pt-BR","event":"REJECTED"`
+	long := strings.Repeat("é", 300)
+	for fields, want := range map[string]string{
+		``:                             "",
+		`,"reason":null`:               "",
+		`,"reason":""`:                 "",
+		`,"reason":"NONE"`:             "",
+		`,"reason":"SCAM"`:             "SCAM",
+		`,"reason":"` + long + `"`:     long[:2*256],
+		",\"reason\":\"bad\xff\"":      "bad\uFFFD",
+		`,"reason":"A","other_info":5`: "A",
+		`,"reason":"A","other_info":{"description":"text"}`:    "A",
+		`,"reason":"A","other_info":{"title":null}`:            "A",
+		`,"reason":"A","other_info":{"title":"SECOND_PAUSE"}`:  "SECOND_PAUSE",
+		`,"reason":"NONE","other_info":{"title":"NEW_TITLES"}`: "NEW_TITLES",
+	} {
+		expect(t, change("2001", "message_template_status_update", event+fields), facts{Reports: []meta.Report{
+			{Template: sale, Kind: meta.TemplateState, Value: "REJECTED", Reason: want, At: 1790000000},
+		}})
+	}
+}
+
+// An event is not lost to a rating that comes along with it.
+func TestAnEventWithARatingIsAnEvent(t *testing.T) {
+	expect(t, change("2001", "message_template_status_update",
+		`"message_template_name":"spring_sale","message_template_language":"pt-BR","event":"PAUSED","new_quality_score":"RED"`,
+	), facts{Reports: []meta.Report{{Template: sale, Kind: meta.TemplateState, Value: "Paused", At: 1790000000}}})
+}
+
+// What a report says about a template or portfolio outlives the buffer it was read from.
+func TestReportsAboutAnAccountMayBeKept(t *testing.T) {
+	const value = `"message_template_name":"spring_sale","message_template_language":"pt-BR","event":"SOMETHING_NEW","reason":"SOME_REASON"`
+	u, err := meta.Parse(change("2001", "message_template_status_update", value), latest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := u.Reports[0]
+	u.Release()
+	for range 10 {
+		again := strings.NewReplacer("spring_sale", "xxxxxxxxxxx", "pt-BR", "xxxxx", "SOMETHING_NEW", "XXXXXXXXXXXXX", "SOME_REASON", "XXXXXXXXXXX")
+		u, err := meta.Parse(change("9999", "message_template_status_update", again.Replace(value)), latest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Release()
+	}
+	if want := (meta.Report{Template: sale, Kind: meta.TemplateState, Value: "SOMETHING_NEW", Reason: "SOME_REASON", At: 1790000000}); kept != want {
+		t.Errorf("got %+v", kept)
+	}
+}
