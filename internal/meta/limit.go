@@ -11,6 +11,25 @@ const Unlimited = "Unlimited"
 
 const maxLimitLength = 32 // of a limit as Meta writes it, in bytes
 
+// ParseLimit reads a messaging limit as Meta writes it, in distinct users per 24 hours: TIER_250, TIER_2K, TIER_UNLIMITED,
+// UNLIMITED, 2000, -1. It is the limit's digits, or Unlimited, or empty where none is set. False means that it was not
+// understood; then it is as it came, or empty if that is no word of at most 32 characters.
+func ParseLimit(written string) (limit string, known bool) {
+	limit, ok := parseLimit(written)
+	switch {
+	case !ok:
+		return "", false
+	case limit == "" || limit == Unlimited:
+		return limit, true
+	}
+	for i := range len(limit) {
+		if !digit(limit[i]) {
+			return limit, false
+		}
+	}
+	return limit, true
+}
+
 // parseLimit reads a messaging limit as Meta writes it in a string: TIER_250, TIER_2K, TIER_UNLIMITED, UNLIMITED, 2000, -1.
 // It is empty for TIER_NOT_SET, and what it does not understand stays as it came. False means that it is neither.
 func parseLimit(written string) (limit string, ok bool) {
