@@ -1,0 +1,241 @@
+package graph
+
+import "encoding/json"
+
+// PhoneNumber is a business phone number as Meta sees it.
+type PhoneNumber struct {
+	ID                 string // Meta's id, digits
+	DisplayPhoneNumber string // as Meta writes it, such as +1 555-000-1111; meta.E164 reads it
+	VerifiedName       string // the display name, approved or not; at most 256 characters
+	Status             Status
+	QualityRating      Rating
+
+	// PortfolioLimit is the limit of the portfolio that owns the number, from version v24.0 on. Before that, Limit is that of
+	// the number alone. One of the two is always empty.
+	PortfolioLimit Limit
+	Limit          Limit
+
+	NameStatus       NameStatus
+	NewDisplayName   string     // that is under review, at most 256 characters; optional
+	NewNameStatus    NameStatus // of NewDisplayName; optional
+	CodeVerification Verification
+	AccountMode      AccountMode
+	Platform         Platform
+	Throughput       ThroughputLevel
+	Health           Health
+	OfficialAccount  bool // a verified badge
+	OnBusinessApp    bool // shared with the WhatsApp Business app, which fixes its throughput
+
+	Unread []string // names of fields that Meta refused to tell, or that came in a shape that is not known; sorted
+}
+
+// Registered reports whether messages can be sent from the number through the Cloud API.
+func (n *PhoneNumber) Registered() bool {
+	return n.Status == StatusConnected && (n.Platform == PlatformCloudAPI || n.Platform == "")
+}
+
+// Account is a WhatsApp Business account (WABA).
+type Account struct {
+	ID                   string // Meta's id, digits
+	Name                 string // at most 256 characters
+	Status               string // a word, as it came
+	Review               ReviewStatus
+	BusinessVerification Verification
+	Country              string // as it came, such as US; optional
+	Ownership            string // a word, as it came, such as SELF
+	PrimaryLocation      string // as it came; optional
+	Owner                Owner
+	PortfolioLimit       Limit // from version v24.0 on
+	Health               Health
+
+	Unread []string // names of fields that Meta refused to tell, or that came in a shape that is not known; sorted
+}
+
+// Owner is the business portfolio that an account belongs to.
+type Owner struct {
+	ID   string // Meta's id, digits; empty if it was not told
+	Name string // at most 256 characters
+}
+
+// Business is a business portfolio.
+type Business struct {
+	ID             string // Meta's id, digits
+	Name           string // at most 256 characters
+	Verification   Verification
+	PortfolioLimit Limit // from version v24.0 on
+
+	Unread []string // names of fields that Meta refused to tell, or that came in a shape that is not known; sorted
+}
+
+// Health is whether all that is needed to send messages can do so.
+type Health struct {
+	Overall  Availability // empty if nothing was told
+	Entities []HealthEntity
+}
+
+// HealthEntity is one of the things that are needed to send messages.
+type HealthEntity struct {
+	Type           string // PHONE_NUMBER, WABA, BUSINESS, APP or MESSAGE_TEMPLATE
+	ID             string // digits
+	CanSendMessage Availability
+	Info           []string // why it is limited, in Meta's words, each at most 256 characters
+	Errors         []HealthError
+}
+
+// HealthError is a reason why something is blocked.
+type HealthError struct {
+	Code        string // digits
+	Description string // in Meta's words, at most 256 characters
+	Solution    string // in Meta's words, at most 256 characters
+}
+
+// Messaging is the worst that is said about sending messages, empty if nothing is.
+//
+// Meta's page computes Overall from the entities, but it has been seen blocked where only calls were: entities that all say
+// whether they can send therefore count more.
+func (h Health) Messaging() Availability {
+	if len(h.Entities) == 0 {
+		return h.Overall
+	}
+	worst := Available
+	for _, e := range h.Entities {
+		if e.CanSendMessage == "" {
+			return h.Overall
+		}
+		if e.CanSendMessage.severity() > worst.severity() {
+			worst = e.CanSendMessage
+		}
+	}
+	return worst
+}
+
+// The fields that are asked for. Meta tells only those that are named; only an id is told in any case.
+const (
+	fieldPortfolioLimit = "whatsapp_business_manager_messaging_limit" // from v24.0 on
+	fieldLimit          = "messaging_limit_tier"                      // deprecated since
+	fieldHealth         = "health_status"
+)
+
+var (
+	phoneNumberFields = []string{
+		"id", "display_phone_number", "verified_name", "status", "quality_rating", "name_status", "new_display_name",
+		"new_name_status", "code_verification_status", "account_mode", "platform_type", "throughput", fieldHealth,
+		"is_official_business_account", "is_on_biz_app",
+	}
+	accountFields = []string{
+		"id", "name", "status", "account_review_status", "business_verification_status", "country", "ownership_type",
+		"primary_business_location", "owner_business_info", fieldHealth,
+	}
+	businessFields = []string{"id", "name", "verification_status"}
+)
+
+const (
+	maxEntities = 32 // of one health status: Meta's have four or five
+	maxReasons  = 16 // of one entity
+)
+
+// page is an answer with a list.
+type page struct {
+	Data   []json.RawMessage `json:"data"`
+	Paging struct {
+		Cursors struct {
+			After string `json:"after"`
+		} `json:"cursors"`
+		Next string `json:"next"`
+	} `json:"paging"`
+}
+
+func readPage(body []byte) (page, error) {
+	var p page
+	if err := json.Unmarshal(body, &p); err != nil || p.Data == nil {
+		return page{}, errShape // the decoder's error may quote the body
+	}
+	return p, nil
+}
+
+func readPhoneNumber(o *object) (PhoneNumber, error) {
+	id, err := o.mustID()
+	if err != nil {
+		return PhoneNumber{}, err
+	}
+	n := PhoneNumber{
+		ID:                 id,
+		DisplayPhoneNumber: o.text("display_phone_number"),
+		VerifiedName:       o.text("verified_name"),
+		Status:             Status(o.word("status")),
+		QualityRating:      Rating(o.word("quality_rating")),
+		PortfolioLimit:     Limit(o.word(fieldPortfolioLimit)),
+		Limit:              Limit(o.word(fieldLimit)),
+		NameStatus:         NameStatus(o.word("name_status")),
+		NewDisplayName:     o.text("new_display_name"),
+		NewNameStatus:      NameStatus(o.word("new_name_status")),
+		CodeVerification:   Verification(o.word("code_verification_status")),
+		AccountMode:        AccountMode(o.word("account_mode")),
+		Platform:           Platform(o.word("platform_type")),
+		Throughput:         ThroughputLevel(o.object("throughput").word("level")),
+		Health:             readHealth(o.object(fieldHealth)),
+		OfficialAccount:    o.flag("is_official_business_account"),
+		OnBusinessApp:      o.flag("is_on_biz_app"),
+	}
+	n.Unread = o.unread()
+	return n, nil
+}
+
+func readAccount(o *object) (Account, error) {
+	id, err := o.mustID()
+	if err != nil {
+		return Account{}, err
+	}
+	owner := o.object("owner_business_info")
+	a := Account{
+		ID:                   id,
+		Name:                 o.text("name"),
+		Status:               o.word("status"),
+		Review:               ReviewStatus(o.word("account_review_status")),
+		BusinessVerification: Verification(o.word("business_verification_status")),
+		Country:              o.word("country"),
+		Ownership:            o.word("ownership_type"),
+		PrimaryLocation:      o.text("primary_business_location"),
+		Owner:                Owner{ID: owner.id("id"), Name: owner.text("name")},
+		PortfolioLimit:       Limit(o.word(fieldPortfolioLimit)),
+		Health:               readHealth(o.object(fieldHealth)),
+	}
+	a.Unread = o.unread()
+	return a, nil
+}
+
+func readBusiness(o *object) (Business, error) {
+	id, err := o.mustID()
+	if err != nil {
+		return Business{}, err
+	}
+	b := Business{
+		ID:             id,
+		Name:           o.text("name"),
+		Verification:   Verification(o.word("verification_status")),
+		PortfolioLimit: Limit(o.word(fieldPortfolioLimit)),
+	}
+	b.Unread = o.unread()
+	return b, nil
+}
+
+func readHealth(o *object) Health {
+	h := Health{Overall: Availability(o.word("can_send_message"))}
+	for _, e := range o.objects("entities", maxEntities) {
+		entity := HealthEntity{
+			Type:           e.word("entity_type"),
+			ID:             e.id("id"),
+			CanSendMessage: Availability(e.word("can_send_message")),
+			Info:           e.texts("additional_info", maxReasons),
+		}
+		for _, reason := range e.objects("errors", maxReasons) {
+			entity.Errors = append(entity.Errors, HealthError{
+				Code:        reason.word("error_code"),
+				Description: reason.text("error_description"),
+				Solution:    reason.text("possible_solution"),
+			})
+		}
+		h.Entities = append(h.Entities, entity)
+	}
+	return h
+}

@@ -1,0 +1,195 @@
+package graph
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestEveryShapeOfANumberIsRead(t *testing.T) {
+	for name, test := range map[string]struct {
+		body string
+		want PhoneNumber
+	}{
+		"what is told without fields": {
+			`{"verified_name":"Harbour Tickets","display_phone_number":"+1 555-000-1111","id":"1001","quality_rating":"NA"}`,
+			PhoneNumber{ID: "1001", DisplayPhoneNumber: "+1 555-000-1111", VerifiedName: "Harbour Tickets", QualityRating: "NA"},
+		},
+		"all": {
+			`{"id":"1001","display_phone_number":"+1 555-000-1111","verified_name":"Harbour Tickets","status":"CONNECTED","quality_rating":"GREEN",
+			 "throughput":{"level":"STANDARD"},"whatsapp_business_manager_messaging_limit":"TIER_2K","name_status":"APPROVED","new_display_name":"Harbour",
+			 "new_name_status":"PENDING_REVIEW","code_verification_status":"VERIFIED","account_mode":"LIVE","platform_type":"CLOUD_API",
+			 "is_official_business_account":true,"is_on_biz_app":true,"health_status":{"can_send_message":"LIMITED","entities":[
+			  {"entity_type":"PHONE_NUMBER","id":"1001","can_send_message":"LIMITED","can_receive_call_sip":"AVAILABLE","additional_info":["The name waits\nfor approval"]},
+			  {"entity_type":"WABA","id":2001,"can_send_message":"AVAILABLE"},
+			  {"entity_type":"BUSINESS","id":"3001","can_send_message":"BLOCKED","errors":[{"error_code":141014,"error_description":"Banned","possible_solution":"Appeal"}]}]}}`,
+			PhoneNumber{
+				ID: "1001", DisplayPhoneNumber: "+1 555-000-1111", VerifiedName: "Harbour Tickets", Status: "CONNECTED", QualityRating: "GREEN", Throughput: "STANDARD",
+				PortfolioLimit: "TIER_2K", NameStatus: "APPROVED", NewDisplayName: "Harbour", NewNameStatus: "PENDING_REVIEW", CodeVerification: "VERIFIED",
+				AccountMode: "LIVE", Platform: "CLOUD_API", OfficialAccount: true, OnBusinessApp: true,
+				Health: Health{Overall: Limited, Entities: []HealthEntity{
+					{Type: "PHONE_NUMBER", ID: "1001", CanSendMessage: Limited, Info: []string{"The name waits for approval"}},
+					{Type: "WABA", ID: "2001", CanSendMessage: Available},
+					{Type: "BUSINESS", ID: "3001", CanSendMessage: Blocked, Errors: []HealthError{{Code: "141014", Description: "Banned", Solution: "Appeal"}}},
+				}},
+			},
+		},
+		"before v24.0": {`{"id":"1001","messaging_limit_tier":"TIER_1K"}`, PhoneNumber{ID: "1001", Limit: "TIER_1K"}},
+		"null is nothing": {
+			`{"id":"1001","status":null,"new_display_name":null,"throughput":null,"health_status":null,"is_on_biz_app":null}`, PhoneNumber{ID: "1001"},
+		},
+		"numbers for strings":     {`{"id":1001,"whatsapp_business_manager_messaging_limit":2000}`, PhoneNumber{ID: "1001", PortfolioLimit: "2000"}},
+		"no limit, as a number":   {`{"id":"1001","whatsapp_business_manager_messaging_limit":-1}`, PhoneNumber{ID: "1001", PortfolioLimit: "-1"}},
+		"words that are not ours": {`{"id":"1001","status":"LINKED","quality_rating":"PURPLE","platform_type":"MOON"}`, PhoneNumber{ID: "1001", Status: "LINKED", QualityRating: "PURPLE", Platform: "MOON"}},
+		"shapes that are not known cost themselves alone": {
+			`{"id":"1001","status":"CONNECTED","quality_rating":{"score":"GREEN"},"throughput":"HIGH","health_status":{"can_send_message":["AVAILABLE"],"entities":{}},
+			 "verified_name":["x"],"is_on_biz_app":"yes","account_mode":"two words","name_status":"` + strings.Repeat("X", 65) + `"}`,
+			PhoneNumber{ID: "1001", Status: "CONNECTED", Unread: []string{
+				"account_mode", "health_status.can_send_message", "health_status.entities", "is_on_biz_app", "name_status", "quality_rating", "throughput", "verified_name",
+			}},
+		},
+		"parts of a list that are not known are named once": {
+			`{"id":"1001","health_status":{"can_send_message":"BLOCKED","entities":[{"entity_type":7.5,"id":"a","errors":"none"},{"id":"b","additional_info":"x"},null]}}`,
+			PhoneNumber{ID: "1001", Health: Health{Overall: Blocked, Entities: []HealthEntity{{Type: "7.5"}, {}, {}}},
+				Unread: []string{"health_status.entities.additional_info", "health_status.entities.errors", "health_status.entities.id"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, err := newObject([]byte(test.body), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := readPhoneNumber(o)
+			if len(got.Unread) == 0 {
+				got.Unread = nil
+			}
+			if err != nil || !reflect.DeepEqual(got, test.want) {
+				t.Errorf("%v\n got %+v\nwant %+v", err, got, test.want)
+			}
+		})
+	}
+}
+
+func TestEveryShapeOfAnAccountIsRead(t *testing.T) {
+	o, err := newObject([]byte(`{"id":"2001","name":"Harbour","status":"ACTIVE","account_review_status":"APPROVED","business_verification_status":"VERIFIED",
+		"country":"US","ownership_type":"SELF","primary_business_location":"US","whatsapp_business_manager_messaging_limit":"TIER_UNLIMITED",
+		"owner_business_info":{"name":"Harbour Group","id":"3001","marketing_messages_onboarding_status":{"status":"NOT_STARTED"}},
+		"health_status":{"can_send_message":"AVAILABLE"}}`), []string{"country"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := readAccount(o)
+	if want := (Account{
+		ID: "2001", Name: "Harbour", Status: "ACTIVE", Review: "APPROVED", BusinessVerification: "VERIFIED", Country: "US", Ownership: "SELF", PrimaryLocation: "US",
+		Owner: Owner{ID: "3001", Name: "Harbour Group"}, PortfolioLimit: "TIER_UNLIMITED", Health: Health{Overall: Available}, Unread: []string{"country"},
+	}); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
+	}
+}
+
+func TestEveryShapeOfABusinessIsRead(t *testing.T) {
+	o, err := newObject([]byte(`{"id":"3001","name":"Harbour Group","verification_status":"pending_submission","whatsapp_business_manager_messaging_limit":"TIER_250"}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := readBusiness(o)
+	if want := (Business{ID: "3001", Name: "Harbour Group", Verification: "pending_submission", PortfolioLimit: "TIER_250"}); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
+	}
+}
+
+func TestAnAnswerWithoutAnIDIsNone(t *testing.T) {
+	for _, body := range []string{`{}`, `{"id":null}`, `{"id":""}`, `{"id":"../3001"}`, `{"id":1.5}`, `{"id":-1}`, `{"id":{}}`, `{"id":"` + strings.Repeat("1", 33) + `"}`} {
+		o, err := newObject([]byte(body), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		if got, err := readPhoneNumber(o); err == nil {
+			t.Errorf("%s was read as %+v", body, got)
+		}
+	}
+	for _, body := range []string{``, `null`, `[]`, `"1001"`, `{`, `{"id":"1001"} {}`} {
+		if _, err := newObject([]byte(body), nil); err == nil {
+			t.Errorf("%s was read", body)
+		}
+	}
+}
+
+func TestTextsAreCutAndOnOneLine(t *testing.T) {
+	name, err := json.Marshal(strings.Repeat("é", 300))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := newObject([]byte(`{"id":"1","verified_name":`+string(name)+`,"new_display_name":" a\u0000b\tc "}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := readPhoneNumber(o)
+	if err != nil || got.VerifiedName != strings.Repeat("é", 256) || got.NewDisplayName != "a b c" {
+		t.Errorf("%v, got %q and %q", err, got.VerifiedName, got.NewDisplayName)
+	}
+}
+
+func TestListsAreBounded(t *testing.T) {
+	reasons := strings.TrimSuffix(strings.Repeat(`"r",`, 100), ",")
+	entities := strings.TrimSuffix(strings.Repeat(`{"id":"1","additional_info":[`+reasons+`],"errors":[{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}]},`, 100), ",")
+	o, err := newObject([]byte(`{"id":"1","health_status":{"entities":[`+entities+`]}}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := readPhoneNumber(o)
+	if err != nil || len(got.Health.Entities) != maxEntities || len(got.Health.Entities[0].Info) != maxReasons || len(got.Health.Entities[0].Errors) != maxReasons {
+		t.Errorf("%v, got %d entities", err, len(got.Health.Entities))
+	}
+}
+
+func FuzzNodes(f *testing.F) {
+	f.Add([]byte(`{"id":"1001","status":"CONNECTED","throughput":{"level":"HIGH"},"health_status":{"can_send_message":"LIMITED","entities":[{"id":1,"errors":[{"error_code":141002}]}]}}`))
+	f.Add([]byte(`{"id":2001,"owner_business_info":{"id":"3001"},"name":"\ud800","verification_status":"x"}`))
+	f.Add([]byte(`{"data":[{"id":"1"}],"paging":{"cursors":{"after":"x"},"next":"y"}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		_, _ = readPage(body)
+		for _, read := range []func(*object) (any, error){
+			func(o *object) (any, error) { return readPhoneNumber(o) },
+			func(o *object) (any, error) { return readAccount(o) },
+			func(o *object) (any, error) { return readBusiness(o) },
+		} {
+			o, err := newObject(body, nil)
+			if err != nil {
+				return
+			}
+			got, err := read(o)
+			if err != nil {
+				continue
+			}
+			bounded(t, reflect.ValueOf(got))
+		}
+	})
+}
+
+// bounded checks that whatever came, what is kept can be written into a status: valid, on one line, and not long.
+func bounded(t *testing.T, v reflect.Value) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.Struct:
+		for _, field := range v.Fields() {
+			bounded(t, field)
+		}
+	case reflect.Slice:
+		if v.Len() > 64 {
+			t.Fatalf("a list of %d", v.Len())
+		}
+		for i := range v.Len() {
+			bounded(t, v.Index(i))
+		}
+	case reflect.String:
+		s := v.String()
+		if n := utf8.RuneCountInString(s); n > 256 || !utf8.ValidString(s) || slices.ContainsFunc([]rune(s), func(r rune) bool { return r < ' ' }) {
+			t.Fatalf("%d characters: %q", n, s)
+		}
+	default:
+	}
+}

@@ -1,0 +1,211 @@
+package graph
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+const (
+	maxWord = 64  // bytes
+	maxText = 256 // characters
+	maxID   = 32  // digits: Meta's ids have up to 17
+)
+
+// errShape says that an answer is JSON, but not what was asked for. It never quotes the answer.
+var errShape = errors.New("the answer has another shape than documented")
+
+// object reads the fields of a JSON object one by one, so that a field in a shape that is not known costs only itself. The
+// nil object has none.
+type object struct {
+	fields map[string]json.RawMessage
+	path   string
+	bad    *[]string // names of fields that could not be read, shared with the objects within
+}
+
+// newObject reads raw, in which the fields named in refused are known to be missing.
+func newObject(raw []byte, refused []string) (*object, error) {
+	bad := slices.Clone(refused)
+	o := &object{bad: &bad}
+	if err := json.Unmarshal(raw, &o.fields); err != nil || o.fields == nil {
+		return nil, errShape
+	}
+	return o, nil
+}
+
+// unread is what could not be read, each name once.
+func (o *object) unread() []string {
+	slices.Sort(*o.bad)
+	return slices.Compact(*o.bad)
+}
+
+// get is the field's value, nil if it is absent or null. Meta does both, and both mean that there is nothing to tell.
+func (o *object) get(name string) json.RawMessage {
+	if o == nil {
+		return nil
+	}
+	raw := o.fields[name]
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil
+	}
+	return raw
+}
+
+func (o *object) misread(name string) { *o.bad = append(*o.bad, o.path+name) }
+
+// word is a string of at most maxWord printable characters without spaces, or a number in its digits: Meta has written
+// limits both ways.
+func (o *object) word(name string) string {
+	raw := o.get(name)
+	if raw == nil {
+		return ""
+	}
+	word, ok := scalar(raw)
+	if !ok || len(word) > maxWord || !printable(word) {
+		o.misread(name)
+		return ""
+	}
+	return word
+}
+
+// id is an id of Meta's: digits, as a string or a number.
+func (o *object) id(name string) string {
+	raw := o.get(name)
+	if raw == nil {
+		return ""
+	}
+	id, ok := scalar(raw)
+	if !ok || !validID(id) {
+		o.misread(name)
+		return ""
+	}
+	return id
+}
+
+// mustID is the id of the node that the object is, without which it is of no use.
+func (o *object) mustID() (string, error) {
+	id, ok := scalar(o.get("id"))
+	if !ok || !validID(id) {
+		return "", errShape
+	}
+	return id, nil
+}
+
+// text is free text of at most maxText characters; it is cut where it is longer.
+func (o *object) text(name string) string {
+	raw := o.get(name)
+	if raw == nil {
+		return ""
+	}
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		o.misread(name)
+		return ""
+	}
+	return tidy(s)
+}
+
+func (o *object) texts(name string, most int) []string {
+	raw := o.get(name)
+	if raw == nil {
+		return nil
+	}
+	var all []string
+	if json.Unmarshal(raw, &all) != nil {
+		o.misread(name)
+		return nil
+	}
+	all = all[:min(len(all), most)]
+	for i, s := range all {
+		all[i] = tidy(s)
+	}
+	return all
+}
+
+func (o *object) flag(name string) bool {
+	raw := o.get(name)
+	if raw == nil {
+		return false
+	}
+	var b bool
+	if json.Unmarshal(raw, &b) != nil {
+		o.misread(name)
+		return false
+	}
+	return b
+}
+
+func (o *object) object(name string) *object {
+	raw := o.get(name)
+	if raw == nil {
+		return nil
+	}
+	inner := &object{path: o.path + name + ".", bad: o.bad}
+	if json.Unmarshal(raw, &inner.fields) != nil {
+		o.misread(name)
+		return nil
+	}
+	return inner
+}
+
+// objects are the first most objects of a list.
+func (o *object) objects(name string, most int) []*object {
+	raw := o.get(name)
+	if raw == nil {
+		return nil
+	}
+	var list []map[string]json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		o.misread(name)
+		return nil
+	}
+	all := make([]*object, min(len(list), most))
+	for i := range all {
+		all[i] = &object{fields: list[i], path: o.path + name + ".", bad: o.bad}
+	}
+	return all
+}
+
+// scalar is the string that raw is, or the number as it is written. False means that it is something else.
+func scalar(raw json.RawMessage) (string, bool) {
+	raw = bytes.TrimSpace(raw)
+	switch {
+	case len(raw) == 0:
+		return "", false
+	case raw[0] == '"':
+		var s string
+		err := json.Unmarshal(raw, &s)
+		return s, err == nil
+	case raw[0] == '-' || '0' <= raw[0] && raw[0] <= '9':
+		return string(raw), true
+	default:
+		return "", false
+	}
+}
+
+func validID(id string) bool {
+	return id != "" && len(id) <= maxID && strings.Trim(id, "0123456789") == ""
+}
+
+func printable(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+}
+
+// tidy is s on one line, cut to maxText characters.
+func tidy(s string) string {
+	var b strings.Builder
+	characters := 0
+	for _, r := range s {
+		if characters++; characters > maxText {
+			break
+		}
+		if unicode.IsControl(r) {
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	return strings.TrimSpace(b.String())
+}
