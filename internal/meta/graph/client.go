@@ -1,0 +1,480 @@
+package graph
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// DefaultBaseURL is Meta's Graph API.
+	DefaultBaseURL = "https://graph.facebook.com"
+	// DefaultVersion was made the current one on 2026-07-29. Meta keeps a version for about two years.
+	DefaultVersion = "v26.0"
+	// DefaultTimeout bounds a call.
+	DefaultTimeout = 30 * time.Second
+)
+
+const (
+	maxBody    = 4 << 20  // bytes: a page of 100 numbers has some 100 KB
+	maxHeaders = 64 << 10 // bytes
+	maxToken   = 4 << 10  // bytes: Meta's have some 200
+	maxCursor  = 4 << 10  // bytes
+	pageSize   = 100      // numbers: the most that Meta allows
+	maxPages   = 100      // of one list: an account has some ten thousand numbers at most
+
+	portfolioLimitSince = 24 // the major version
+)
+
+// Options say how a Client calls.
+type Options struct {
+	// Token returns the access token, such as that of a system user. It is asked before every call, so a token that changed
+	// is used from the next call on. Space around the token is dropped. The token is sent in the header Authorization and
+	// kept nowhere.
+	Token func(ctx context.Context) (string, error)
+	// Clock tells when a call was made, and when to come back.
+	Clock Clock
+
+	// Version is a version of the Graph API, such as v26.0. Default: DefaultVersion.
+	Version string
+	// BaseURL is where the Graph API is, without a version. It must be https, or on this machine. Default: DefaultBaseURL.
+	BaseURL string
+	// Transport makes the calls. Default: one of the Client's own, which follows the environment's proxies.
+	Transport http.RoundTripper
+	// Timeout bounds a call, from dialling to the last byte. Default: DefaultTimeout.
+	Timeout time.Duration
+	// UserAgent is sent with every call. Optional.
+	UserAgent string
+	// Limiter is asked before every call, and told what Meta says of the usage. It should be the account's. Optional.
+	Limiter *Limiter
+	// Observe is told of every call that was made, after it. It must not block, and may be called concurrently. Optional.
+	Observe func(Call)
+}
+
+// Node is a kind of thing that a Client reads.
+type Node string
+
+// What is read.
+const (
+	NodePhoneNumber  Node = "phone number"
+	NodePhoneNumbers Node = "phone numbers of the account"
+	NodeAccount      Node = "account"
+	NodeBusiness     Node = "business portfolio"
+)
+
+// Call is a call that was made.
+type Call struct {
+	Node       Node
+	HTTPStatus int           // zero if there was no answer
+	Failed     Kind          // zero if it did not fail
+	Took       time.Duration // zero or more
+	Usage      []Usage       // what the answer says of the usage, at most 33
+}
+
+// Client reads from the Graph API with one access token. It is safe for concurrent use. Every error it returns is an
+// *Error.
+type Client struct {
+	options Options
+	http    *http.Client
+	base    *url.URL // with the version
+	major   int      // of the version
+
+	mu      sync.Mutex
+	refused map[Node][]string // fields that Meta says do not exist
+}
+
+var versionForm = regexp.MustCompile(`^v([1-9][0-9]{0,2})\.[0-9]{1,2}$`)
+
+// New returns a client. The error says which option is wrong.
+func New(o Options) (*Client, error) {
+	if o.Token == nil || o.Clock == nil {
+		return nil, errors.New("the token and the clock are required")
+	}
+	if o.Version == "" {
+		o.Version = DefaultVersion
+	}
+	version := versionForm.FindStringSubmatch(o.Version)
+	if version == nil {
+		return nil, fmt.Errorf("the version %q must be written like %s", o.Version, DefaultVersion)
+	}
+	major, err := strconv.Atoi(version[1])
+	if err != nil {
+		return nil, err
+	}
+	if o.BaseURL == "" {
+		o.BaseURL = DefaultBaseURL
+	}
+	base, err := url.Parse(o.BaseURL)
+	if err != nil || base.Hostname() == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		return nil, errors.New("the base URL must be written like " + DefaultBaseURL)
+	}
+	if base.Scheme != "https" && (base.Scheme != "http" || !loopback(base.Hostname())) {
+		return nil, errors.New("the base URL must be https, for the access token is sent there")
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	transport := o.Transport
+	if transport == nil {
+		own := http.DefaultTransport.(*http.Transport).Clone()
+		own.MaxResponseHeaderBytes = maxHeaders
+		transport = own
+	}
+	return &Client{
+		options: o,
+		base:    base.JoinPath(o.Version),
+		major:   major,
+		refused: map[Node][]string{},
+		http: &http.Client{
+			Transport: transport,
+			// The Graph API does not redirect, so whoever does is not it, and must not get the token.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// PhoneNumber reads the phone number with an id of Meta's.
+func (c *Client) PhoneNumber(ctx context.Context, id string) (PhoneNumber, error) {
+	return node(ctx, c, NodePhoneNumber, id, readPhoneNumber, func(n *PhoneNumber) string { return n.ID })
+}
+
+// Account reads the WhatsApp Business account with an id of Meta's.
+func (c *Client) Account(ctx context.Context, id string) (Account, error) {
+	return node(ctx, c, NodeAccount, id, readAccount, func(a *Account) string { return a.ID })
+}
+
+// Business reads the business portfolio with an id of Meta's. The access token needs business_management for it.
+func (c *Client) Business(ctx context.Context, id string) (Business, error) {
+	return node(ctx, c, NodeBusiness, id, readBusiness, func(b *Business) string { return b.ID })
+}
+
+// PhoneNumbers reads all phone numbers of the WhatsApp Business account with an id of Meta's, in Meta's order, each once.
+// It takes a call per 100 numbers, and returns nothing if one of them fails. At most 10,000 numbers are read; more are an
+// error of the kind Permanent.
+func (c *Client) PhoneNumbers(ctx context.Context, account string) ([]PhoneNumber, error) {
+	numbers, followed, err := c.list(ctx, account)
+	if e, is := errors.AsType[*Error](err); is && e.Code == codeCursor && followed {
+		// Cursors end when the list changes. Meta's changelog of v24.0 says to begin anew.
+		numbers, _, err = c.list(ctx, account)
+	}
+	return numbers, err
+}
+
+// list goes through the pages once. It reports whether it followed a cursor.
+func (c *Client) list(ctx context.Context, account string) (numbers []PhoneNumber, followed bool, err error) {
+	const what = NodePhoneNumbers
+	seen := map[string]int{}
+	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
+	for range maxPages {
+		body, refused, err := c.read(ctx, what, account, "phone_numbers", query)
+		if err != nil {
+			return nil, followed, err
+		}
+		page, err := readPage(body)
+		if err != nil {
+			return nil, followed, malformed(what, account, err)
+		}
+		for _, raw := range page.Data {
+			o, err := newObject(raw, refused)
+			if err != nil {
+				return nil, followed, malformed(what, account, err)
+			}
+			number, err := readPhoneNumber(o)
+			if err != nil {
+				return nil, followed, malformed(what, account, err)
+			}
+			// A list that changes while it is read may bring a number twice; the later is the newer.
+			if at, twice := seen[number.ID]; twice {
+				numbers[at] = number
+				continue
+			}
+			seen[number.ID] = len(numbers)
+			numbers = append(numbers, number)
+		}
+		// The last page has cursors too, but no next. The address in next is not used: it has the token in it, and is not ours.
+		if page.Paging.Next == "" {
+			return numbers, followed, nil
+		}
+		after := page.Paging.Cursors.After
+		if after == "" || len(after) > maxCursor || after == query.Get("after") {
+			return nil, followed, malformed(what, account, errors.New("the list goes on, but its cursor does not say where"))
+		}
+		query.Set("after", after)
+		followed = true
+	}
+	return nil, followed, malformed(what, account, fmt.Errorf("the list has more than %d pages", maxPages))
+}
+
+// node reads one node.
+func node[T any](
+	ctx context.Context, c *Client, kind Node, id string, read func(*object) (T, error), idOf func(*T) string,
+) (T, error) {
+	var zero T
+	body, refused, err := c.read(ctx, kind, id, "", url.Values{})
+	if err != nil {
+		return zero, err
+	}
+	o, err := newObject(body, refused)
+	if err != nil {
+		return zero, malformed(kind, id, err)
+	}
+	got, err := read(o)
+	if err != nil {
+		return zero, malformed(kind, id, err)
+	}
+	if idOf(&got) != id {
+		return zero, malformed(kind, id, errors.New("the answer is about something else"))
+	}
+	return got, nil
+}
+
+// malformed is permanent: the same answer will come again.
+func malformed(kind Node, id string, cause error) error {
+	return &Error{Kind: Permanent, What: kind.of(id), HTTPStatus: http.StatusOK, cause: cause}
+}
+
+// of names a node. Only what looks like an id is named: who passes something else may have passed a token or a number.
+func (n Node) of(id string) string {
+	if !validID(id) {
+		return string(n)
+	}
+	return string(n) + " " + id
+}
+
+var noSuchField = regexp.MustCompile(`nonexisting field \(([a-z_]+)\)`)
+
+// read returns the body of the answer about a node or one of its edges, and the fields that were not asked for because Meta
+// says that there are none.
+//
+// One field that Meta does not have refuses the whole call, and Meta takes fields away with its versions. Such a field is
+// left out from then on; the rest is still read.
+func (c *Client) read(
+	ctx context.Context, kind Node, id, edge string, query url.Values,
+) (body []byte, refused []string, err error) {
+	if !validID(id) {
+		return nil, nil, &Error{Kind: Permanent, What: kind.of(id), cause: errors.New("an id of Meta's has 1 to 32 digits")}
+	}
+	all := c.fields(kind)
+	for range all {
+		refused = c.refusedFields(kind)
+		fields := slices.DeleteFunc(slices.Clone(all), func(field string) bool { return slices.Contains(refused, field) })
+		query.Set("fields", strings.Join(fields, ","))
+		body, err = c.call(ctx, kind, id, edge, query)
+		e, is := errors.AsType[*Error](err)
+		if !is || e.Code != codeParameter {
+			return body, refused, err
+		}
+		match := noSuchField.FindStringSubmatch(e.Message)
+		if match == nil || match[1] == "id" || !slices.Contains(fields, match[1]) {
+			return nil, nil, err
+		}
+		c.refuse(kind, match[1])
+	}
+	return nil, nil, err
+}
+
+func (c *Client) fields(kind Node) []string {
+	var fields []string
+	switch kind {
+	case NodeAccount:
+		fields = accountFields
+	case NodeBusiness:
+		fields = businessFields
+	default:
+		fields = phoneNumberFields
+	}
+	switch {
+	case c.major >= portfolioLimitSince:
+		return append(slices.Clone(fields), fieldPortfolioLimit)
+	case kind == NodePhoneNumber || kind == NodePhoneNumbers:
+		return append(slices.Clone(fields), fieldLimit)
+	default:
+		return fields
+	}
+}
+
+func (c *Client) refusedFields(kind Node) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.refused[kind])
+}
+
+func (c *Client) refuse(kind Node, field string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.Contains(c.refused[kind], field) {
+		c.refused[kind] = append(c.refused[kind], field)
+	}
+}
+
+// call makes one call, if the limiter allows it, and tells the limiter and the observer of it.
+func (c *Client) call(ctx context.Context, kind Node, id, edge string, query url.Values) ([]byte, error) {
+	token, err := c.token(ctx)
+	if err != nil {
+		return nil, &Error{Kind: Token, What: kind.of(id), cause: err}
+	}
+	if l := c.options.Limiter; l != nil {
+		if retryAt, ok := l.Take(); !ok {
+			return nil, &Error{Kind: RateLimited, What: kind.of(id), RetryAt: retryAt, Held: true}
+		}
+	}
+	address := c.base.JoinPath(id, edge)
+	address.RawQuery = query.Encode()
+	began := c.options.Clock.Now()
+	made := Call{Node: kind}
+	body, headers, err := c.get(ctx, address, token, &made)
+	now := c.options.Clock.Now()
+	made.Took = max(now.Sub(began), 0)
+	made.Usage = parseUsage(headers)
+	if l := c.options.Limiter; l != nil {
+		l.Heard(made.Usage)
+	}
+	if e, is := errors.AsType[*Error](err); is {
+		e.What = kind.of(id)
+		made.Failed = e.Kind
+		switch wait := retryAfter(headers, now); {
+		case e.Kind == RateLimited:
+			e.RetryAt = now.Add(waitFor(wait, made.Usage))
+			if l := c.options.Limiter; l != nil {
+				l.Hold(e.RetryAt)
+			}
+		case e.Kind == Temporary && wait > 0:
+			e.RetryAt = now.Add(wait)
+		}
+	}
+	if c.options.Observe != nil {
+		c.options.Observe(made)
+	}
+	return body, err
+}
+
+// waitFor is how long to stay away after a refusal: the longest that Meta says.
+func waitFor(wait time.Duration, usage []Usage) time.Duration {
+	for _, u := range usage {
+		wait = max(wait, u.RegainAccess)
+	}
+	if wait == 0 {
+		return heldByDefault
+	}
+	return wait
+}
+
+func (c *Client) token(ctx context.Context) (string, error) {
+	token, err := c.options.Token(ctx)
+	if err != nil {
+		return "", fmt.Errorf("the access token could not be read: %w", err)
+	}
+	token = strings.TrimSpace(token) // Secrets are often made from files that end with a line break
+	switch {
+	case token == "":
+		return "", errors.New("there is no access token")
+	case len(token) > maxToken || !printable(token):
+		return "", errors.New("what is given as the access token is none")
+	}
+	return token, nil
+}
+
+// get returns the body and the headers of an answer that is no refusal. Any error is an *Error.
+func (c *Client) get(ctx context.Context, address *url.URL, token string, made *Call) ([]byte, http.Header, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), http.NoBody)
+	if err != nil {
+		return nil, nil, &Error{Kind: Permanent, cause: errors.New("the address cannot be called")}
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Accept", "application/json")
+	if c.options.UserAgent != "" {
+		request.Header.Set("User-Agent", c.options.UserAgent)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, nil, &Error{Kind: Temporary, cause: c.network(err)}
+	}
+	defer response.Body.Close()
+	made.HTTPStatus = response.StatusCode
+	fail := func(kind Kind, cause error) ([]byte, http.Header, error) {
+		return nil, response.Header, &Error{Kind: kind, HTTPStatus: response.StatusCode, cause: cause}
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return fail(Temporary, fmt.Errorf("the answer broke off: %w", c.network(err)))
+	case len(body) > maxBody:
+		return fail(Permanent, fmt.Errorf("the answer is longer than %d bytes", maxBody))
+	}
+	e, transient := parseError(body, token)
+	switch {
+	case e != nil:
+	case response.StatusCode >= http.StatusBadRequest:
+		e = &Error{} // from something between, such as a proxy
+	case response.StatusCode != http.StatusOK:
+		return fail(Temporary, errors.New("something other than Meta's Graph API answers"))
+	case !json.Valid(body):
+		return fail(Temporary, errors.New("the answer is no JSON, or not all of it"))
+	default:
+		return body, response.Header, nil
+	}
+	e.HTTPStatus = response.StatusCode
+	e.classify(transient)
+	return nil, response.Header, e
+}
+
+// networkError is an error of net/http in words that stay the same from one failure to the next: its own have addresses,
+// ports and times in them.
+type networkError struct {
+	text string
+	err  error
+}
+
+func (e *networkError) Error() string { return e.text }
+func (e *networkError) Unwrap() error { return e.err }
+
+func (c *Client) network(err error) error {
+	text := "the network fails"
+	if e, is := errors.AsType[*url.Error](err); is {
+		err = e.Err
+	}
+	if e, is := errors.AsType[*net.DNSError](err); is {
+		text = "the name " + e.Name + " cannot be resolved"
+	} else if e, is := errors.AsType[*net.OpError](err); is {
+		text = "the network fails to " + e.Op
+		if cause, is := errors.AsType[syscall.Errno](e.Err); is {
+			text += ": " + cause.Error()
+		}
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		text = "the call was given up"
+	case errors.Is(err, context.DeadlineExceeded):
+		text = "there was no answer in time, which is at most " + c.options.Timeout.String()
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		text = "the connection was closed"
+	default:
+		if _, is := errors.AsType[x509.CertificateInvalidError](err); is {
+			text = "the certificate of " + c.base.Host + " is not valid, or not at this time"
+		} else if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
+			text = "the certificate of " + c.base.Host + " cannot be verified"
+		}
+	}
+	return &networkError{text: text, err: err}
+}
