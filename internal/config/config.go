@@ -27,6 +27,7 @@ type OperatorConfiguration struct {
 	APIVersion    string        `json:"apiVersion"`
 	Kind          string        `json:"kind"`
 	Notifications Notifications `json:"notifications"`
+	GraphAPI      GraphAPI      `json:"graphAPI"`
 }
 
 // Notifications say who hears of transitions, besides the Kubernetes Events that are always recorded.
@@ -160,6 +161,7 @@ func oneDocument(content []byte) error {
 }
 
 func (c *OperatorConfiguration) complete() {
+	c.GraphAPI.complete()
 	for _, receiver := range c.Notifications.Receivers {
 		email := receiver.Email
 		if email == nil {

@@ -50,7 +50,7 @@ func validate(c *OperatorConfiguration) field.ErrorList {
 		}
 		names[r.Name] = true
 	}
-	return errs
+	return append(errs, validateGraphAPI(field.NewPath("graphAPI"), &c.GraphAPI)...)
 }
 
 func validateReceiver(path *field.Path, r *Receiver) field.ErrorList {
