@@ -15,6 +15,9 @@ const (
 	ConditionRulesAgree = "RulesAgree"
 	// ConditionUsageFresh: the counts in the status come from all that was received.
 	ConditionUsageFresh = "UsageFresh"
+	// ConditionReportsFresh: what Meta says of the number is read from the Graph API often enough. It is absent where the
+	// operator's configuration does not have the number's account.
+	ConditionReportsFresh = "ReportsFresh"
 	// ConditionStalled: the operator cannot go on without a human. It is present only while that is so (kstatus).
 	ConditionStalled = "Stalled"
 )
@@ -85,6 +88,24 @@ const (
 	// ReasonNothingReceived (UsageFresh=Unknown): nothing was ever received for this number; see that Meta's webhook
 	// points here.
 	ReasonNothingReceived = "NothingReceived"
+
+	// ReasonPolled (ReportsFresh=True): the number was read.
+	ReasonPolled = "Polled"
+	// ReasonTokenRefused (ReportsFresh=False): the access token is missing, malformed, expired or revoked.
+	ReasonTokenRefused = "TokenRefused"
+	// ReasonPermissionMissing (ReportsFresh=False): the access token lacks a permission.
+	ReasonPermissionMissing = "PermissionMissing"
+	// ReasonNotFoundAtMeta (ReportsFresh=False): Meta has no such account, or no such number in it, or the access token may
+	// not see it.
+	ReasonNotFoundAtMeta = "NotFoundAtMeta"
+	// ReasonNumberMismatch (ReportsFresh=False): at Meta spec.phoneNumberID is the id of another number than spec.phoneNumber.
+	ReasonNumberMismatch = "NumberMismatch"
+	// ReasonReadRefused (ReportsFresh=False): Meta refuses the call for another cause.
+	ReasonReadRefused = "ReadRefused"
+	// ReasonRateLimited (ReportsFresh=False): for two periods the calls that Meta allows did not suffice.
+	ReasonRateLimited = "RateLimited"
+	// ReasonUnreachable (ReportsFresh=False): for two periods Meta did not answer properly.
+	ReasonUnreachable = "Unreachable"
 )
 
 // AnnotationDefaultPolicy marks, with the value "true", the MessagingPolicy of numbers that name none.

@@ -104,7 +104,8 @@ func run(ctx context.Context, f flags) (err error) {
 	if err != nil {
 		return err
 	}
-	ctrl.LoggerFrom(ctx).Info("configuration", "file", f.config, "found", found, "receivers", len(configuration.Notifications.Receivers))
+	ctrl.LoggerFrom(ctx).Info("configuration", "file", f.config, "found", found, "receivers", len(configuration.Notifications.Receivers),
+		"accounts", len(configuration.GraphAPI.Accounts))
 	manager, err := newManager(f)
 	if err != nil {
 		return err
@@ -193,6 +194,13 @@ func run(ctx context.Context, f flags) (err error) {
 	}
 	if err := setUpNotifications(manager, f, configuration, clk); err != nil {
 		return err
+	}
+	poller := &controllers.Poller{
+		Config: configuration.GraphAPI, Client: manager.GetClient(), Clock: clk, Ledger: book,
+		Metrics: controllers.NewPollMetrics(metrics.Registry), UserAgent: "numberfleet/" + version,
+	}
+	if err := poller.SetupWithManager(manager); err != nil {
+		return fmt.Errorf("set up the reading of accounts: %w", err)
 	}
 	// +kubebuilder:scaffold:builder
 	metrics.Registry.MustRegister(&controllers.Fleet{Numbers: manager.GetClient(), Ledger: book, Clock: clk})

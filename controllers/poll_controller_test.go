@@ -1,0 +1,424 @@
+package controllers
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/meta/graphtest"
+)
+
+const (
+	pollToken = "EAAGm0PX4ZCpsBAKZCexample"
+	portfolio = "9001"
+)
+
+// polling is a bench with a stand-in for Meta, and a poller that the test calls.
+type polling struct {
+	*bench
+	*Poller
+	meta      *graphtest.Server
+	tokenFile string
+	registry  *prometheus.Registry
+}
+
+func newPolling(t *testing.T, accounts ...string) *polling {
+	t.Helper()
+	p := &polling{bench: newBench(t), tokenFile: filepath.Join(t.TempDir(), "token"), registry: prometheus.NewRegistry()}
+	p.meta = graphtest.New(p.bench.clock)
+	p.meta.AddToken(pollToken)
+	p.meta.AddBusiness(portfolio, "Acme")
+	server := httptest.NewServer(p.meta)
+	t.Cleanup(server.Close)
+	p.token(pollToken)
+	p.Poller = &Poller{
+		Config: config.GraphAPI{BaseURL: server.URL, PeriodMinutes: 15}, Client: p.PhoneNumberReconciler.Client, Clock: p.bench.clock,
+		Ledger: p.PhoneNumberReconciler.Ledger, Metrics: NewPollMetrics(p.registry), Timeout: 2 * time.Second,
+	}
+	for _, id := range accounts {
+		p.meta.AddAccount(id, portfolio, "Acme "+id)
+		p.Poller.Config.Accounts = append(p.Poller.Config.Accounts, config.Account{ID: id, TokenFile: p.tokenFile})
+	}
+	p.restart()
+	return p
+}
+
+func (p *polling) token(token string) {
+	p.t.Helper()
+	p.must(os.WriteFile(p.tokenFile, []byte(token+"\n"), 0o600))
+}
+
+// restart begins anew, with nothing remembered.
+func (p *polling) restart() {
+	p.t.Helper()
+	p.registry = prometheus.NewRegistry()
+	p.Poller.Metrics = NewPollMetrics(p.registry)
+	p.must(p.open())
+	p.Poller.Metrics.watch(p.accounts, p.bench.clock)
+	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]())
+	defer queue.ShutDown()
+	p.must(p.begin(p.ctx, queue))
+}
+
+// number is a PhoneNumber of an account, and the same at Meta.
+func (p *polling) number(account, id string, change ...func(*v1alpha1.PhoneNumber)) *v1alpha1.PhoneNumber {
+	p.t.Helper()
+	number := p.create("meta-2023", append([]func(*v1alpha1.PhoneNumber){func(n *v1alpha1.PhoneNumber) {
+		n.Spec.Business.WhatsAppBusinessAccountID, n.Spec.PhoneNumberID = account, id
+	}}, change...)...)
+	digits := number.Spec.PhoneNumber[1:]
+	p.meta.AddPhoneNumber(id, account, fmt.Sprintf("+%s %s-%s-%s", digits[:1], digits[1:4], digits[4:7], digits[7:]), "Acme "+id)
+	return number
+}
+
+// tick lets the clock go on to the next instant at which an account is read, and reads it.
+func (p *polling) tick() {
+	p.t.Helper()
+	var next *polled
+	for _, a := range p.accounts {
+		if next == nil || a.due().Before(next.due()) {
+			next = a
+		}
+	}
+	p.bench.clock.advance(max(next.due().Sub(p.bench.clock.Now()), 0))
+	result, err := p.Poller.Reconcile(p.ctx, next.id)
+	p.must(err)
+	if result.RequeueAfter <= 0 {
+		p.t.Fatalf("account %s is never read again", next.id)
+	}
+}
+
+func (p *polling) get(number *v1alpha1.PhoneNumber) *metav1.Condition {
+	p.t.Helper()
+	p.must(p.direct.Get(p.ctx, client.ObjectKeyFromObject(number), number))
+	return meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionReportsFresh)
+}
+
+func (p *polling) wantReason(number *v1alpha1.PhoneNumber, want string) {
+	p.t.Helper()
+	got := ""
+	if c := p.get(number); c != nil {
+		got = c.Reason
+		if (c.Status == metav1.ConditionTrue) != (want == v1alpha1.ReasonPolled) {
+			p.t.Errorf("the condition with the reason %s is %s", c.Reason, c.Status)
+		}
+		if strings.Contains(c.Message, pollToken) || strings.Contains(c.Message, number.Spec.PhoneNumber[1:]) {
+			p.t.Errorf("the condition shows a secret: %s", c.Message)
+		}
+	}
+	if got != want {
+		p.t.Errorf("the condition ReportsFresh has the reason %q, not %q", got, want)
+	}
+}
+
+// versions are what the API server has of all numbers, which any write changes.
+func (p *polling) versions() []string {
+	p.t.Helper()
+	var list v1alpha1.PhoneNumberList
+	p.must(p.direct.List(p.ctx, &list, client.InNamespace(p.namespace)))
+	var all []string
+	for i := range list.Items {
+		all = append(all, list.Items[i].Name+" "+list.Items[i].ResourceVersion)
+	}
+	return all
+}
+
+func reportWords(book ledger.Ledger, number string) []string {
+	var words []string
+	for _, r := range book.Reports(number, 0) {
+		words = append(words, string(r.Kind)+" "+r.Value)
+	}
+	return words
+}
+
+func TestWhatIsReadBecomesTheStatus(t *testing.T) {
+	p := newPolling(t, "2001")
+	number := p.number("2001", "1001")
+	byDigits := p.number("2001", "1002", func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumberID = "" })
+	p.meta.Set("1001", graphtest.Fields{"quality_rating": "YELLOW", "status": "RESTRICTED"})
+	p.meta.Set("1002", graphtest.Fields{"quality_rating": "BEIGE", "status": "LINKED"})
+	p.meta.Set(portfolio, graphtest.Fields{"whatsapp_business_manager_messaging_limit": "TIER_10K", "verification_status": "verified"})
+	p.reconcile(number)
+	p.wantReason(number, "")
+	p.tick()
+	p.reconcile(number)
+
+	s := &number.Status
+	if s.Quality.Rating != v1alpha1.QualityMedium || s.Quality.Source != v1alpha1.FromReport || s.State != v1alpha1.StateRestricted ||
+		s.Tier.Name != "10K" || s.Tier.Source != v1alpha1.FromReport || s.Verification.State != v1alpha1.Verified {
+		t.Errorf("the status is %+v", s)
+	}
+	if !s.Quality.ReportedTime.Equal(new(at(p.bench.clock.Now()))) {
+		t.Errorf("the rating is of %s, and was read at %s", s.Quality.ReportedTime, p.bench.clock.Now())
+	}
+	p.wantReason(number, v1alpha1.ReasonPolled)
+	p.wantReason(byDigits, v1alpha1.ReasonPolled)
+	// Words that nobody knows are kept as they came.
+	want := []string{"Connection LINKED", "Quality BEIGE", "Verification Verified", "Limit 10000"}
+	if got := reportWords(p.Poller.Ledger, byDigits.Spec.PhoneNumber); !slices.Equal(got, want) {
+		t.Errorf("the reports are %q, not %q", got, want)
+	}
+
+	p.meta.Set("1001", graphtest.Fields{"quality_rating": "RED", "status": "CONNECTED"})
+	p.tick()
+	p.reconcile(number)
+	if s.Quality.Rating != v1alpha1.QualityLow || s.State != v1alpha1.StateFlagged {
+		t.Errorf("a period later the rating is %s, the state %s", s.Quality.Rating, s.State)
+	}
+}
+
+func TestAFleetAtRestCostsNoWrites(t *testing.T) {
+	p := newPolling(t, "2001", "2002")
+	for i := range 120 {
+		p.number([]string{"2001", "2002"}[i%2], fmt.Sprint(1001+i))
+	}
+	p.tick()
+	p.tick()
+	before := p.versions()
+	reports := testutil.ToFloat64(p.Poller.Metrics.reports)
+	for range 40 {
+		p.tick()
+	}
+	p.restart() // and what was known is known
+	for range 10 {
+		p.tick()
+	}
+	if after := p.versions(); !slices.Equal(before, after) {
+		t.Errorf("numbers at rest were written:\n%q\n%q", before, after)
+	}
+	if reports != 120*4 || testutil.ToFloat64(p.Poller.Metrics.reports) != 0 {
+		t.Errorf("%v reports at first, then %v", reports, testutil.ToFloat64(p.Poller.Metrics.reports))
+	}
+}
+
+// What a webhook says while an account is read, or later, is newer than what was read.
+func TestAWebhookThatIsNewerStands(t *testing.T) {
+	p := newPolling(t, "2001")
+	number := p.number("2001", "1001")
+	p.tick()
+	p.bench.clock.advance(time.Hour)
+	p.report(number.Spec.PhoneNumber, ledger.LimitReport, "100000") // from a clock that is ahead
+	p.bench.clock.advance(-time.Hour)
+	before := p.Poller.Ledger.LastReport(number.Spec.PhoneNumber)
+	p.tick()
+	if got := p.Poller.Ledger.LastReport(number.Spec.PhoneNumber); got != before {
+		t.Errorf("%d reports were added against one that is newer", got-before)
+	}
+	// Once it is older than a read, what is read stands.
+	p.bench.clock.advance(time.Hour)
+	p.tick()
+	words := reportWords(p.Poller.Ledger, number.Spec.PhoneNumber)
+	if last := words[len(words)-1]; last != "Limit 250" {
+		t.Errorf("the last report is %q", last)
+	}
+}
+
+func TestWhatKeepsANumberFromBeingRead(t *testing.T) {
+	for _, c := range []struct {
+		name, reason string
+		fail         func(p *polling)
+		mend         func(p *polling)
+	}{
+		{"an expired token", v1alpha1.ReasonTokenRefused, func(p *polling) { p.meta.ExpireToken(pollToken) },
+			func(p *polling) { p.meta.AddToken("EAAnew"); p.token("EAAnew") }},
+		{"a token that Meta does not know", v1alpha1.ReasonTokenRefused, func(p *polling) { p.token("EAAwrong") }, func(p *polling) { p.token(pollToken) }},
+		{"no token", v1alpha1.ReasonTokenRefused, func(p *polling) { p.must(os.Remove(p.tokenFile)) }, func(p *polling) { p.token(pollToken) }},
+		{"a token for something else", v1alpha1.ReasonPermissionMissing, func(p *polling) { p.meta.AddToken(pollToken, graphtest.Businesses) },
+			func(p *polling) { p.meta.AddToken(pollToken) }},
+		{"no such account", v1alpha1.ReasonNotFoundAtMeta, func(p *polling) { p.meta.Remove(p.bench.clock.Now(), "2001") },
+			func(p *polling) { p.meta.AddAccount("2001", portfolio, "Acme") }},
+		{"no such number", v1alpha1.ReasonNotFoundAtMeta, func(p *polling) { p.meta.Remove(p.bench.clock.Now(), "1001") },
+			func(p *polling) { p.meta.AddPhoneNumber("1001", "2001", "", "Acme") }},
+		{"another number", v1alpha1.ReasonNumberMismatch, func(p *polling) { p.meta.Set("1001", graphtest.Fields{"display_phone_number": "+1 555-000-1111"}) },
+			func(p *polling) { p.meta.Set("1001", graphtest.Fields{"display_phone_number": nil}) }},
+		{"another refusal", v1alpha1.ReasonReadRefused, func(p *polling) {
+			p.meta.Fail(graphtest.Fault{Refusal: &graphtest.Refusal{Status: http.StatusBadRequest, Code: 100, Type: "OAuthException", Message: "(#100) Invalid parameter"}})
+		}, func(p *polling) { p.meta.Recover() }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPolling(t, "2001")
+			number := p.number("2001", "1001")
+			p.tick()
+			p.wantReason(number, v1alpha1.ReasonPolled)
+			c.fail(p)
+			p.meta.Forget()
+			p.tick()
+			p.wantReason(number, c.reason)
+			before, asked := p.versions(), len(p.meta.Calls())
+			for range 4 {
+				p.tick()
+			}
+			if calls := len(p.meta.Calls()); asked > 2 || calls > 2*5 {
+				t.Errorf("Meta was called %d times at once, and %d times in five periods", asked, calls)
+			}
+			if after := p.versions(); !slices.Equal(before, after) {
+				t.Error("the same condition was written again")
+			}
+			c.mend(p)
+			p.tick()
+			p.wantReason(number, v1alpha1.ReasonPolled)
+		})
+	}
+}
+
+// What passes by itself is said only once it has lasted.
+func TestAnOutageIsSaidOnceItHasLasted(t *testing.T) {
+	for _, c := range []struct {
+		name, reason string
+		fault        graphtest.Fault
+	}{
+		{"Meta is down", v1alpha1.ReasonUnreachable, graphtest.Fault{Refusal: graphtest.Unavailable()}},
+		{"a proxy answers", v1alpha1.ReasonUnreachable, graphtest.Fault{Status: http.StatusBadGateway, Body: "<html>"}},
+		{"Meta hangs up", v1alpha1.ReasonUnreachable, graphtest.Fault{Close: true}},
+		{"Meta refuses calls", v1alpha1.ReasonRateLimited, graphtest.Fault{Refusal: graphtest.AppThrottled(), Header: http.Header{"Retry-After": {"600"}}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPolling(t, "2001")
+			number := p.number("2001", "1001")
+			p.tick()
+			p.meta.Forget()
+			p.meta.Fail(c.fault)
+			began := p.bench.clock.Now()
+			for p.bench.clock.Since(began) < 29*time.Minute {
+				p.wantReason(number, v1alpha1.ReasonPolled)
+				p.tick()
+			}
+			for p.bench.clock.Since(began) < 3*time.Hour {
+				p.tick()
+			}
+			p.wantReason(number, c.reason)
+			if calls := len(p.meta.Calls()); calls > 100 {
+				t.Errorf("Meta was called %d times in 3 h", calls)
+			}
+			p.meta.Recover()
+			p.tick()
+			p.wantReason(number, v1alpha1.ReasonPolled)
+			if !p.get(number).LastTransitionTime.Equal(new(at(p.bench.clock.Now()))) {
+				t.Error("the condition does not say since when")
+			}
+		})
+	}
+}
+
+func TestACallComesNoEarlierThanMetaSays(t *testing.T) {
+	p := newPolling(t, "2001")
+	p.number("2001", "1001")
+	p.meta.Fail(graphtest.Fault{Times: 1, Refusal: graphtest.Throttled(), Header: http.Header{"X-Business-Use-Case-Usage": {
+		`{"2001":[{"type":"whatsapp_business_management","call_count":100,"total_cputime":1,"total_time":1,"estimated_time_to_regain_access":40}]}`}}})
+	p.tick()
+	began := p.bench.clock.Now()
+	if got := testutil.ToFloat64(p.Poller.Metrics.calls.WithLabelValues("2001", "ratelimited")); got != 1 {
+		t.Errorf("%v calls were refused", got)
+	}
+	p.meta.Forget()
+	for p.bench.clock.Since(began) < 3*time.Hour {
+		p.tick()
+	}
+	if first := p.meta.Calls()[0].At.Sub(began); first < 40*time.Minute || first > 42*time.Minute {
+		t.Errorf("Meta said 40 minutes, and was called again after %s", first)
+	}
+	if got := testutil.ToFloat64(p.Poller.Metrics.calls.WithLabelValues("2001", "ok")); got < 10 {
+		t.Errorf("afterwards there were %v calls", got)
+	}
+}
+
+// The condition belongs to the poller; the rest of the status does not.
+func TestTheConditionHasItsOwnOwner(t *testing.T) {
+	p := newPolling(t, "2001")
+	number := p.number("2001", "1001")
+	p.reconcile(number)
+	p.tick()
+	p.deliver(number.Spec.PhoneNumber, 240)
+	p.reconcile(number)
+	p.wantReason(number, v1alpha1.ReasonPolled)
+	owners := 0
+	for _, f := range number.ManagedFields {
+		if f.FieldsV1 == nil || f.Subresource != "status" {
+			continue
+		}
+		fields := f.FieldsV1.GetRawString()
+		if strings.Contains(fields, v1alpha1.ConditionReportsFresh) {
+			owners++
+			if f.Manager != string(PollOwner) || strings.Contains(fields, "f:tier") || strings.Contains(fields, v1alpha1.ConditionReady) {
+				t.Errorf("%s owns %s", f.Manager, fields)
+			}
+		}
+	}
+	if owners != 1 {
+		t.Errorf("the condition has %d owners", owners)
+	}
+
+	// Without the account in the configuration the condition goes, and nothing else.
+	p.Poller.Config.Accounts = nil
+	p.restart()
+	if !p.left(number) {
+		t.Error("nobody looks after a condition of an account that is not read any more")
+	}
+	_, err := p.Poller.Reconcile(p.ctx, "2001")
+	p.must(err)
+	p.wantReason(number, "")
+	if meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionReady) == nil || number.Status.Tier.Name == "" {
+		t.Errorf("more than the condition went: %+v", number.Status)
+	}
+}
+
+func TestARestartReadsNothingEarly(t *testing.T) {
+	p := newPolling(t, "2001")
+	p.number("2001", "1001")
+	p.tick()
+	next := p.accounts["2001"].due()
+	p.meta.Forget()
+	for range 10 {
+		p.bench.clock.advance(30 * time.Second)
+		p.restart()
+		result, err := p.Poller.Reconcile(p.ctx, "2001")
+		p.must(err)
+		if got := p.accounts["2001"].due(); !got.Equal(next) || result.RequeueAfter != next.Sub(p.bench.clock.Now()) {
+			t.Errorf("after a restart it is read at %s, not %s", got, next)
+		}
+	}
+	if calls := p.meta.Calls(); len(calls) > 0 {
+		t.Errorf("restarts alone made %d calls", len(calls))
+	}
+}
+
+func TestInstantsAreSpreadAndOncePerPeriod(t *testing.T) {
+	const period = 15 * time.Minute
+	var quarters [4]int
+	for i := range 400 {
+		account := fmt.Sprint(102290129340398 + i)
+		last := instantAfter(account, period, start)
+		quarters[int(last.Sub(start)%period/(period/4))]++
+		for range 50 {
+			next := instantAfter(account, period, last)
+			if gap := next.Sub(last); gap < period-period/jitterShare || gap > period+period/jitterShare {
+				t.Fatalf("account %s is read at %s and %s, %s apart", account, last, next, gap)
+			}
+			if again := instantAfter(account, period, next.Add(-time.Nanosecond)); !again.Equal(next) {
+				t.Fatalf("%s before it, the instant %s is %s", time.Nanosecond, next, again)
+			}
+			last = next
+		}
+	}
+	for i, n := range quarters {
+		if n < 70 || n > 130 {
+			t.Errorf("of 400 accounts %d are read in quarter %d of the period", n, i+1)
+		}
+	}
+}
