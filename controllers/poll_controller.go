@@ -215,10 +215,11 @@ func (p *Poller) visit(ctx context.Context, a *polled, numbers int, now time.Tim
 
 // readAll reads an account's numbers, and the account for the verification of the business.
 func (a *polled) readAll(ctx context.Context) (*readout, error) {
+	left := int(a.limiter.State().Left)
 	numbers, err := a.client.PhoneNumbers(ctx, a.id)
 	if err != nil {
 		if e, is := errors.AsType[*graph.Error](err); is && e.Held {
-			a.calls *= 2 // there are more numbers than was known
+			a.calls = max(a.calls, 2*left) // there are more numbers than was known
 		}
 		return nil, err
 	}

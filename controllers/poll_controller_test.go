@@ -398,6 +398,53 @@ func TestARestartReadsNothingEarly(t *testing.T) {
 	}
 }
 
+// An account with thousands of numbers takes more calls than the smaller allowance lets pass at once. That it has so many
+// shows while it is read; from then on it is read whole or not at all.
+func TestAnAccountOfThousandsIsRead(t *testing.T) {
+	p := newPolling(t, "2001")
+	p.meta.SetAllowance("2001", 5000)
+	for i := range 4000 {
+		p.meta.AddPhoneNumber(fmt.Sprint(500000+i), "2001", fmt.Sprintf("+1 555-030-%04d", i), "Acme")
+	}
+	number := p.number("2001", "1001")
+	began := p.bench.clock.Now()
+	for p.get(number) == nil && p.bench.clock.Since(began) < time.Hour {
+		p.tick()
+	}
+	p.wantReason(number, v1alpha1.ReasonPolled)
+	p.meta.Forget()
+	for range 4 {
+		p.tick()
+	}
+	if calls := len(p.meta.Calls()); calls != 4*(41+1) {
+		t.Errorf("four reads of 41 pages took %d calls", calls)
+	}
+}
+
+func TestMetricsTellOfTheReads(t *testing.T) {
+	p := newPolling(t, "2001")
+	p.number("2001", "1001")
+	p.tick()
+	p.meta.Fail(graphtest.Fault{Refusal: graphtest.Unavailable()})
+	p.tick()
+	age := p.bench.clock.Since(p.accounts["2001"].read).Seconds()
+	want := fmt.Sprintf(`# HELP numberfleet_graph_calls_total Number of calls to Meta's Graph API, by account and result: ok, temporary, ratelimited, token, permission, notfound or permanent.
+# TYPE numberfleet_graph_calls_total counter
+numberfleet_graph_calls_total{account="2001",result="ok"} 2
+numberfleet_graph_calls_total{account="2001",result="temporary"} 1
+# HELP numberfleet_graph_oldest_read_age_seconds Time since all numbers of an account were read, or since the start if they were not yet; absent while another process leads.
+# TYPE numberfleet_graph_oldest_read_age_seconds gauge
+numberfleet_graph_oldest_read_age_seconds{account="2001"} %v
+# HELP numberfleet_graph_usage_percent How much of the calls that Meta allows to an account within an hour are used, as Meta said last.
+# TYPE numberfleet_graph_usage_percent gauge
+numberfleet_graph_usage_percent{account="2001"} 1
+`, age)
+	if err := testutil.GatherAndCompare(p.registry, strings.NewReader(want), "numberfleet_graph_calls_total",
+		"numberfleet_graph_oldest_read_age_seconds", "numberfleet_graph_usage_percent"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestInstantsAreSpreadAndOncePerPeriod(t *testing.T) {
 	const period = 15 * time.Minute
 	var quarters [4]int
