@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,8 +14,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -82,6 +85,8 @@ func (p *polling) number(account, id string, change ...func(*v1alpha1.PhoneNumbe
 	number := p.create("meta-2023", append([]func(*v1alpha1.PhoneNumber){func(n *v1alpha1.PhoneNumber) {
 		n.Spec.Business.WhatsAppBusinessAccountID, n.Spec.PhoneNumberID = account, id
 	}}, change...)...)
+	// The API server is shared, and accounts are read for all namespaces.
+	p.t.Cleanup(func() { _ = p.direct.Delete(context.Background(), number) })
 	digits := number.Spec.PhoneNumber[1:]
 	p.meta.AddPhoneNumber(id, account, fmt.Sprintf("+%s %s-%s-%s", digits[:1], digits[1:4], digits[4:7], digits[7:]), "Acme "+id)
 	return number
@@ -375,6 +380,51 @@ func TestTheConditionHasItsOwnOwner(t *testing.T) {
 	p.wantReason(number, "")
 	if meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionReady) == nil || number.Status.Tier.Name == "" {
 		t.Errorf("more than the condition went: %+v", number.Status)
+	}
+}
+
+// deaf is a client whose API server takes no status for a while.
+type deaf struct {
+	client.Client
+	refusals *int
+}
+
+func (d deaf) Status() client.SubResourceWriter { return deafStatus{d.Client.Status(), d.refusals} }
+
+type deafStatus struct {
+	client.SubResourceWriter
+	refusals *int
+}
+
+func (d deafStatus) Apply(ctx context.Context, o runtime.ApplyConfiguration, options ...client.SubResourceApplyOption) error {
+	if *d.refusals > 0 {
+		*d.refusals--
+		return apierrors.NewServiceUnavailable("try again")
+	}
+	return d.SubResourceWriter.Apply(ctx, o, options...)
+}
+
+// The API server's trouble is no reason to call Meta again: what was read is kept until it is written.
+func TestWhatWasReadIsKeptUntilItIsWritten(t *testing.T) {
+	p := newPolling(t, "2001")
+	refused, written := p.number("2001", "1001"), p.number("2001", "1002")
+	refusals := 1
+	p.Poller.Client = deaf{p.Poller.Client, &refusals}
+	p.bench.clock.advance(p.accounts["2001"].due().Sub(p.bench.clock.Now()))
+	if _, err := p.Poller.Reconcile(p.ctx, "2001"); !apierrors.IsServiceUnavailable(err) {
+		t.Fatalf("the API server's refusal is %v", err)
+	}
+	// One number that cannot be written holds up no other.
+	if p.get(refused) != nil && p.get(written) != nil || p.get(refused) == nil && p.get(written) == nil {
+		t.Errorf("one of two conditions was to be written: %v, %v", p.get(refused), p.get(written))
+	}
+	calls := len(p.meta.Calls())
+	_, err := p.Poller.Reconcile(p.ctx, "2001")
+	p.must(err)
+	p.wantReason(refused, v1alpha1.ReasonPolled)
+	p.wantReason(written, v1alpha1.ReasonPolled)
+	if again := len(p.meta.Calls()); again != calls {
+		t.Errorf("Meta was called %d times more", again-calls)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestAFleetIsFollowedThroughHoursOfTrouble(t *testing.T) {
 	const numbers, hours, period = 200, 8, 15 * time.Minute
 	accounts := []string{"2001", "2002", "2003", "2004"}
 	p := newPolling(t, accounts...)
-	p.Poller.Timeout = 300 * time.Millisecond
+	p.Poller.Timeout = time.Second
 	p.restart()
 	var fleet []*v1alpha1.PhoneNumber
 	for i := range numbers {
@@ -79,7 +79,7 @@ func TestAFleetIsFollowedThroughHoursOfTrouble(t *testing.T) {
 				{Refusal: graphtest.Unavailable()},
 				{Status: http.StatusServiceUnavailable, Body: "<html>", Header: http.Header{"Retry-After": {"90"}}},
 				{Close: true},
-				{Delay: 400 * time.Millisecond},
+				{Delay: 1100 * time.Millisecond},
 				{Truncate: 100},
 			}[(hour+i)%5]
 			fault.Path, fault.From, fault.Times = account+"/phone_numbers", at(float64(hour)+0.5), 1
