@@ -706,7 +706,8 @@ type NotificationProgress struct {
 
 // PhoneNumberStatus is where the number stands.
 type PhoneNumberStatus struct {
-	// conditions are Ready (the operator does its job for this number), Flagged, Restricted, RulesAgree and UsageFresh.
+	// conditions are Ready (the operator does its job for this number), Flagged, Restricted, RulesAgree, UsageFresh and, where
+	// the number's account is read from Meta, ReportsFresh.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
