@@ -36,20 +36,23 @@ import (
 // version is set by the build.
 var version = "dev"
 
+// none is the address of what is not served.
+const none = "0"
+
 // leaderElectionID names the lease.
 const leaderElectionID = "manager.numberfleet.dev"
 
 type flags struct {
-	metricsAddress, probeAddress, webhookAddress string
-	metricsCerts, webhookCerts                   string
-	webhookCredentials, dataDir                  string
-	config                                       string
-	leaderElect                                  bool
-	leaderElectionNamespace                      string
-	batchPeriod                                  time.Duration
-	concurrency                                  int
-	http2                                        bool
-	lapse                                        lapse
+	metricsAddress, probeAddress, webhookAddress, eventsAddress string
+	metricsCerts, webhookCerts, eventsCerts                     string
+	webhookCredentials, eventsAudiences                         string
+	dataDir, config                                             string
+	leaderElect                                                 bool
+	leaderElectionNamespace                                     string
+	batchPeriod                                                 time.Duration
+	concurrency                                                 int
+	http2                                                       bool
+	lapse                                                       lapse
 }
 
 // lapse is the clock of a fleet that lives faster than real time.
@@ -63,6 +66,9 @@ func main() {
 	flag.StringVar(&f.webhookAddress, "webhook-bind-address", ":8080", "Address of the receiver of Meta's webhooks.")
 	flag.StringVar(&f.webhookCredentials, "webhook-credentials", "/etc/numberfleet/webhook", "Folder with the files app-secret and verify-token, and app-secret-previous during a rotation; read again when they change.")
 	flag.StringVar(&f.webhookCerts, "webhook-cert-path", "", "Folder with tls.crt and tls.key of the receiver; plain HTTP, for an ingress that ends TLS, where it is left out.")
+	flag.StringVar(&f.eventsAddress, "events-bind-address", none, "Address of the event API, over HTTPS and for authorised callers; 0 for none.")
+	flag.StringVar(&f.eventsCerts, "events-cert-path", "", "Folder with tls.crt and tls.key of the event API, which waits for them; without it the API is served on loopback only.")
+	flag.StringVar(&f.eventsAudiences, "events-audiences", "numberfleet", "What the tokens of the event API's callers must be for, separated by commas; empty for tokens of the Kubernetes API itself.")
 	flag.StringVar(&f.config, "config", "", "File with the operator's configuration, read once; where there is no such file, all is as without one.")
 	flag.StringVar(&f.dataDir, "data-dir", "/var/lib/numberfleet", "Folder of the ledger. One process has it open at a time.")
 	flag.StringVar(&f.metricsAddress, "metrics-bind-address", ":8443", "Address of the metrics, over HTTPS and for authorised callers; 0 for none.")
@@ -109,17 +115,29 @@ func run(ctx context.Context, f flags) (err error) {
 	if err != nil {
 		return err
 	}
-	// The receiver answers before there is a ledger: it asks Meta to try again while a large one is read. It answers what is
-	// under way after the manager has stopped; should it fail, the manager stops too.
+	events, err := newEventReceiver(manager, f, clk)
+	if err != nil {
+		return err
+	}
+	// The receivers answer before there is a ledger: they ask senders to try again while a large one is read. They answer what
+	// is under way after the manager has stopped; should one fail, the manager stops too.
 	ctx, fail := context.WithCancel(ctx)
 	defer fail()
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	stopped := make(chan error, 1)
-	go func() {
-		err := (&ingest.Server{Address: f.webhookAddress, Handler: receiver, CertDir: f.webhookCerts, Log: ctrl.Log.WithName("webhook")}).Start(background)
-		fail()
-		stopped <- err
-	}()
+	servers := []*ingest.Server{{Address: f.webhookAddress, Handler: receiver, CertDir: f.webhookCerts, Log: ctrl.Log.WithName("webhook")}}
+	if events != nil {
+		servers = append(servers, &ingest.Server{
+			Name: "the event API", Address: f.eventsAddress, Handler: events, CertDir: f.eventsCerts, Tokens: true, Log: ctrl.Log.WithName("event-api"),
+		})
+	}
+	stopped := make(chan error, len(servers))
+	for _, server := range servers {
+		go func() {
+			err := server.Start(background)
+			fail()
+			stopped <- err
+		}()
+	}
 	go func() {
 		if err := credentials.Start(background); err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "the webhook credentials are not watched")
@@ -128,8 +146,10 @@ func run(ctx context.Context, f flags) (err error) {
 	var book *ledger.Embedded
 	defer func() {
 		stop()
-		err = errors.Join(err, <-stopped)
-		// Last of all, after the receiver has answered what was under way.
+		for range servers {
+			err = errors.Join(err, <-stopped)
+		}
+		// Last of all, after the receivers have answered what was under way.
 		if book != nil {
 			err = errors.Join(err, book.Close())
 		}
@@ -140,10 +160,17 @@ func run(ctx context.Context, f flags) (err error) {
 	}
 
 	known := numbers{manager.GetClient()}
-	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has})
+	backend := ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has}
+	receiver.SetBackend(&backend)
 
 	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer()); err != nil {
 		return err
+	}
+	if events != nil {
+		if err := controllers.SetupDirectory(ctx, manager.GetFieldIndexer()); err != nil {
+			return err
+		}
+		events.SetBackend(&ingest.EventBackend{Backend: backend, Directory: controllers.Directory{Reader: manager.GetClient()}})
 	}
 	recorder, measured := manager.GetEventRecorder("numberfleet"), controllers.NewMetrics(metrics.Registry)
 	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
@@ -177,6 +204,18 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 	return manager.Start(ctx)
+}
+
+// newEventReceiver is the event API; nil if it is not to be served.
+func newEventReceiver(manager ctrl.Manager, f flags, clk *timelapse.Clock) (*ingest.EventReceiver, error) {
+	if f.eventsAddress == none || f.eventsAddress == "" {
+		return nil, nil
+	}
+	access, err := ingest.NewAccess(manager.GetConfig(), manager.GetHTTPClient(), strings.FieldsFunc(f.eventsAudiences, func(r rune) bool { return r == ',' || r == ' ' }))
+	if err != nil {
+		return nil, err
+	}
+	return ingest.NewEventReceiver(ingest.EventOptions{Access: access, Clock: clk, Metrics: metrics.Registry, Log: ctrl.Log.WithName("event-api")})
 }
 
 func setUpNotifications(manager ctrl.Manager, f flags, configuration *config.OperatorConfiguration, clk controllers.Clock) error {

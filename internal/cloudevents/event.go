@@ -1,11 +1,13 @@
-// Package cloudevents reads events about numbers as CloudEvents 1.0 in JSON, one per line.
+// Package cloudevents reads events about numbers as CloudEvents 1.0: in JSON, one per line, one alone or a batch of them, and
+// in the headers and body of an HTTP request.
 //
-// Whatever it refuses, it says in which line and field and what is allowed there, and never what stood there: fields hold
-// phone numbers.
+// Whatever it refuses, it says in which line or place of the batch, in which field and what is allowed there, and never what
+// stood there: fields hold phone numbers.
 package cloudevents
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -39,7 +41,8 @@ const Unlimited int64 = 0
 
 // Event is one event. Fields that its type does not have are empty.
 type Event struct {
-	Line int // in which it stood, from 1
+	Line int // in which it stood, from 1; zero if it did not come in lines
+	Item int // its place in a batch, from 1; zero if it did not come in one
 
 	// Source and ID together identify the event: another with both is the same one again.
 	Source, ID string
@@ -48,7 +51,7 @@ type Event struct {
 
 	Number    string // E.164, with the leading plus
 	Portfolio string
-	User      string // a phone number or a business-scoped id
+	User      string // a business-scoped id, or a phone number in digits: without the plus, as Meta writes users
 	MessageID string
 	Template  string
 
@@ -61,16 +64,41 @@ type Event struct {
 	Verification string // Verified, Unverified, Pending or Rejected
 }
 
-// Error is what is wrong with a line.
+// Refuse is an error about a field of the event, such as data.user. The problem says what is allowed.
+func (e *Event) Refuse(field, problem string) *Error {
+	return &Error{Line: e.Line, Item: e.Item, Field: field, Problem: problem}
+}
+
+// StateFirst says of a template's rating and state, which one event may report together, whether the state is to be taken
+// first. They then hold together, but whoever takes them sees one after the other. What follows from the rating must not
+// replace the state that is reported, so the state comes first where the rating is Low. A pause comes after the rating even
+// so, as it is the same pause. An edit is before the rating of the new wording.
+func (e *Event) StateFirst() bool {
+	return e.State == "Edited" || e.Rating == "Low" && e.State != "Paused"
+}
+
+// Error is what is wrong with an event, or with the whole that it came in.
 type Error struct {
-	Line    int
-	Field   string // such as data.user; empty if the line as a whole is wrong
+	Line    int    // as of Event
+	Item    int    // as of Event
+	Field   string // such as data.user; empty if the event as a whole is wrong
 	Problem string // and what is allowed, as the end of a sentence about the field
 }
 
 func (e *Error) Error() string {
-	if e.Field == "" {
-		return fmt.Sprintf("line %d: %s", e.Line, e.Problem)
+	text := e.Problem
+	if e.Field != "" {
+		text = e.Field + ": " + text
 	}
-	return fmt.Sprintf("line %d: %s: %s", e.Line, e.Field, e.Problem)
+	switch {
+	case e.Line > 0:
+		return fmt.Sprintf("line %d: %s", e.Line, text)
+	case e.Item > 0:
+		return fmt.Sprintf("[%d]: %s", e.Item-1, text) // as JSON counts
+	default:
+		return text
+	}
 }
+
+// Types are all types of events.
+func Types() []Type { return slices.Clone(types) }

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -38,10 +37,8 @@ const (
 	// Meta signed it.
 	maxBuffered = 128 << 20
 
-	firstBuffer  = 32 << 10  // bytes: more than 100 statuses
-	maxKept      = 512 << 10 // bytes of a buffer that is used again: more than 1,000 statuses
-	retryAfter   = 10        // seconds
-	maxChallenge = 256       // bytes: Meta's has ten digits
+	retryAfter   = 10  // seconds
+	maxChallenge = 256 // bytes: Meta's has ten digits
 )
 
 // Appender is what the receiver needs of a ledger. The batch is the caller's again once Append has returned nil.
@@ -93,10 +90,9 @@ type Receiver struct {
 	metrics     *metrics
 	log         logr.Logger
 
-	backend  atomic.Pointer[Backend]
-	buffered atomic.Int64 // bytes of bodies in memory
-	bodies   sync.Pool    // of *[]byte
-	batches  sync.Pool    // of *ledger.Batch
+	backend atomic.Pointer[Backend]
+	bodies  *bodies
+	batches sync.Pool // of *ledger.Batch
 }
 
 // NewReceiver returns a receiver without a backend.
@@ -108,11 +104,10 @@ func NewReceiver(options Options) (*Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Receiver{path: options.Path, credentials: options.Credentials, clock: options.Clock, metrics: metrics, log: options.Log}
+	r := &Receiver{path: options.Path, credentials: options.Credentials, clock: options.Clock, metrics: metrics, log: options.Log, bodies: newBodies(maxBuffered)}
 	if r.path == "" {
 		r.path = DefaultPath
 	}
-	r.bodies.New = func() any { b := make([]byte, 0, firstBuffer); return &b }
 	r.batches.New = func() any { return new(ledger.Batch) }
 	return r, nil
 }
@@ -255,22 +250,16 @@ var (
 func (r *Receiver) read(w http.ResponseWriter, req *http.Request, credentials *secrets, signature *signature, hasher Hasher, now time.Time,
 	batch *ledger.Batch,
 ) (counts, answer) {
-	buffer := r.bodies.Get().(*[]byte)
-	defer func() {
-		if cap(*buffer) <= maxKept {
-			r.bodies.Put(buffer)
-		}
-	}()
-	held, refused := r.readBody(w, req, buffer)
-	defer r.buffered.Add(-held)
+	body, refused := r.bodies.read(w, req)
+	defer r.bodies.done(body)
 	if refused.code != 0 {
 		return counts{}, refused
 	}
-	if !credentials.signed(*buffer, signature) {
+	if !credentials.signed(body.bytes, signature) {
 		return counts{}, unsigned
 	}
 
-	updates, err := meta.Parse(*buffer, now.Add(ledger.Ahead))
+	updates, err := meta.Parse(body.bytes, now.Add(ledger.Ahead))
 	if err != nil {
 		// Meta's documents and Meta differ, or we are wrong. Either way someone should look.
 		r.log.Info("A signed webhook was refused", "problem", err.Error())
@@ -282,42 +271,4 @@ func (r *Receiver) read(w http.ResponseWriter, req *http.Request, credentials *s
 	defer updates.Release()
 	record(updates, hasher, batch)
 	return count(updates), answer{}
-}
-
-// readBody reads the request's body into buffer. It returns how many bytes of r.buffered it holds, in any case.
-func (r *Receiver) readBody(w http.ResponseWriter, req *http.Request, buffer *[]byte) (held int64, refused answer) {
-	source := http.MaxBytesReader(w, req.Body, MaxBody)
-	body := (*buffer)[:0]
-	defer func() { *buffer = body }()
-	hold := func(bytes int) bool {
-		held += int64(bytes)
-		return r.buffered.Add(int64(bytes)) <= maxBuffered
-	}
-	if !hold(cap(body)) {
-		return held, unavailable
-	}
-	for {
-		// The buffer grows as the body comes, so that a promised length alone takes no memory.
-		if len(body) == cap(body) {
-			size := min(2*cap(body), MaxBody+1)
-			if !hold(size - cap(body)) {
-				return held, unavailable
-			}
-			body = append(make([]byte, 0, size), body...)
-		}
-		n, err := source.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		switch {
-		case err == nil:
-		case err == io.EOF:
-			return held, answer{}
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return held, answer{http.StatusRequestTimeout, "the body came too slowly"}
-		default:
-			if _, long := errors.AsType[*http.MaxBytesError](err); long {
-				return held, tooLong
-			}
-			return held, answer{http.StatusBadRequest, "the body could not be read to its end"}
-		}
-	}
 }

@@ -214,7 +214,7 @@ func TestEveryAnswerHasItsCode(t *testing.T) {
 		{"no backend", 503, signed(small, appSecret), func(f *fixture) { f.SetBackend(nil) }},
 		{"a ledger that fails", 503, signed(small, appSecret), func(f *fixture) { f.ledger.err = errors.New("the disk is full") }},
 		{"a closed ledger", 503, signed(small, appSecret), func(f *fixture) { f.ledger.err = ledger.ErrClosed }},
-		{"too many bodies at once", 503, signed(small, appSecret), func(f *fixture) { f.buffered.Store(maxBuffered) }},
+		{"too many bodies at once", 503, signed(small, appSecret), func(f *fixture) { f.bodies.held.Store(maxBuffered) }},
 		{"a panic", 500, signed(small, appSecret), func(f *fixture) { f.ledger.panics = true }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -222,7 +222,7 @@ func TestEveryAnswerHasItsCode(t *testing.T) {
 			if test.setup != nil {
 				test.setup(f)
 			}
-			before := f.buffered.Load()
+			before := f.bodies.held.Load()
 			w := f.do(test.req)
 			if w.Code != test.code {
 				t.Fatalf("got %d %s", w.Code, w.Body)
@@ -233,7 +233,7 @@ func TestEveryAnswerHasItsCode(t *testing.T) {
 			if later := w.Header().Get("Retry-After") != ""; later != (test.code == 503) {
 				t.Errorf("to be tried again: %v", later)
 			}
-			if got := f.buffered.Load(); got != before {
+			if got := f.bodies.held.Load(); got != before {
 				t.Errorf("%d bytes are still taken for in memory", got-before)
 			}
 			f.expectMetric(t, "numberfleet_webhook_requests_total", fmt.Sprintf(`numberfleet_webhook_requests_total{code="%d"} 1`, test.code))

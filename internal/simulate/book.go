@@ -3,7 +3,6 @@ package simulate
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -33,7 +32,7 @@ func newBook() *book {
 
 // record takes a delivery, a message from a user or feedback.
 func (b *book) record(e *cloudevents.Event, at time.Time) {
-	entry := ledger.Entry{Number: e.Number, User: b.hasher.User(userName(e.User)), At: at.Unix()}
+	entry := ledger.Entry{Number: e.Number, User: b.hasher.User(e.User), At: at.Unix()}
 	switch e.Type {
 	case cloudevents.MessageDelivered:
 		entry.Kind, entry.Message = ledger.Delivered, b.hasher.Message(e.MessageID)
@@ -58,14 +57,6 @@ func (b *book) flush() {
 		b.failed = fmt.Errorf("count the events: %w", err)
 	}
 	b.pending = b.pending[:0]
-}
-
-// userName is a user's name with one spelling: phone numbers come with and without a plus.
-func userName(user string) string {
-	if digits, ok := strings.CutPrefix(user, "+"); ok && digits != "" && strings.Trim(digits, "0123456789") == "" {
-		return digits
-	}
-	return user
 }
 
 // usage answers the counts of a number or a portfolio. It satisfies rules.Usage.

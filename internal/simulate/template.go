@@ -86,10 +86,7 @@ func (s *simulation) only() *subject {
 	return only
 }
 
-// templateReports are what the rules are told of an event. It may have a rating and a state, which then hold together; the
-// rules see one after the other. What follows from the rating must not replace the state that is reported, so the state comes
-// first where the rating is Low. A pause comes after the rating even so, as it is the same pause. An edit is before the rating
-// of the new wording.
+// templateReports are what the rules are told of an event, which may have a rating and a state.
 func templateReports(e *cloudevents.Event, at time.Time) []rules.Report {
 	rating := rules.Report{Kind: rules.ReportQuality, At: at, Value: e.Rating, Reason: e.Reason}
 	state := rules.Report{Kind: rules.ReportTemplate, At: at, Value: e.State}
@@ -98,7 +95,7 @@ func templateReports(e *cloudevents.Event, at time.Time) []rules.Report {
 		return []rules.Report{rating}
 	case e.Rating == "":
 		return []rules.Report{state}
-	case e.State == "Edited" || e.Rating == string(v1alpha1.QualityLow) && e.State != "Paused":
+	case e.StateFirst():
 		return []rules.Report{state, rating}
 	default:
 		return []rules.Report{rating, state}

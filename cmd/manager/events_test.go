@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/util/cert"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/yaml"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
+)
+
+// cluster is a client for all kinds, with the operator's own rights, which are those of an administrator here.
+func (o *operator) cluster() client.Client {
+	o.t.Helper()
+	restConfig, err := config.GetConfigWithContext("")
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		o.t.Fatal(err)
+	}
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		o.t.Fatal(err)
+	}
+	api, err := client.New(restConfig, client.Options{Scheme: scheme})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return api
+}
+
+// The event API of one operator, end to end: its certificate comes late; a service account of the number's namespace may
+// send, by a token of its own, and no other; a user that a webhook tells of as well counts once; after a restart the same
+// events change nothing.
+func TestTheEventAPIEndToEnd(t *testing.T) {
+	o, _ := newOperator(t)
+	t.Setenv("KUBECONFIG", filepath.Join(o.folder, "kubeconfig"))
+	api, events := o.cluster(), freeAddress(t)
+	certificates := filepath.Join(o.folder, "events")
+	o.more = []string{"--events-bind-address=" + events, "--events-cert-path=" + certificates}
+	o.start()
+	o.ready()
+
+	var sender rbacv1.ClusterRole
+	content, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "event_sender_role.yaml"))
+	if err == nil {
+		err = yaml.UnmarshalStrict(content, &sender)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := &v1alpha1.PhoneNumber{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "sales"},
+		Spec:       v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100044", PolicyName: "quality-based"},
+	}
+	forwarder := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "forwarder"}}
+	stranger := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "stranger"}}
+	for _, object := range []client.Object{&sender, number, forwarder, stranger, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "forwarder"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: sender.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "forwarder"}},
+	}} {
+		if err := api.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	token := func(of client.Object) string {
+		request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"numberfleet"}}}
+		if err := api.SubResource("token").Create(t.Context(), of, request); err != nil {
+			t.Fatal(err)
+		}
+		return request.Status.Token
+	}
+	secrets := map[string]string{"forwarder": token(forwarder), "stranger": token(stranger)}
+
+	crt, key, err := cert.GenerateSelfSignedCertKey("127.0.0.1", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.write("events/tls.key", string(key))
+	o.write("events/tls.crt", string(crt))
+	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	post := func(token string, lines []string) (int, string) {
+		t.Helper()
+		for range 200 {
+			request, err := http.NewRequest(http.MethodPost, "https://"+events+"/v1/events", bytes.NewBufferString(strings.Join(lines, "\n")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Authorization", "Bearer "+token)
+			request.Header.Set("Content-Type", "application/x-ndjson")
+			if response, err := insecure.Do(request); err == nil {
+				body, _ := io.ReadAll(response.Body)
+				_ = response.Body.Close()
+				if response.StatusCode != http.StatusServiceUnavailable {
+					return response.StatusCode, string(body)
+				}
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatal("the event API does not answer within 10 s")
+		return 0, ""
+	}
+
+	at := time.Now().UTC() // the operator under test runs on real time
+	var lines []string
+	var statuses []metatest.Status
+	for i := range 500 {
+		user, id := fmt.Sprintf("1557777%04d", i), fmt.Sprint("wamid.", i)
+		lines = append(lines, fmt.Sprintf(`{"specversion":"1.0","id":"%d","source":"/platform","type":"dev.numberfleet.message.delivered.v1","time":%q,"data":{"number":"+15550100044","user":"+%s","messageID":%q}}`,
+			i, at.Format(time.RFC3339), user, id))
+		statuses = append(statuses, metatest.Status{ID: id, Status: "delivered", Phone: user, At: at})
+	}
+	if code, body := post("nobody's", lines); code != http.StatusUnauthorized {
+		t.Errorf("without a token: %d %s", code, body)
+	}
+	if code, body := post(secrets["stranger"], lines); code != http.StatusForbidden {
+		t.Errorf("without the right: %d %s", code, body)
+	}
+	if code, err := o.post(t.Context(), metatest.MessagesPayload("+15550100044", statuses[:250], nil)); err != nil || code != http.StatusOK {
+		t.Fatalf("a signed webhook is answered with %d, %v", code, err)
+	}
+	if code, body := post(secrets["forwarder"], lines); code != http.StatusOK || !strings.HasPrefix(body, `{"events":500,"new":250,"repeated":250,`) {
+		t.Errorf("with the right: %d %s", code, body)
+	}
+	for range 200 {
+		if err := api.Get(t.Context(), client.ObjectKeyFromObject(number), number); err != nil {
+			t.Fatal(err)
+		}
+		if number.Status.Tier.Name == "2" {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if number.Status.Tier.Name != "2" || *number.Status.Usage.Used != 500 {
+		t.Errorf("after 500 users the number is on tier %q with %v used", number.Status.Tier.Name, number.Status.Usage.Used)
+	}
+
+	o.kill(syscall.SIGKILL)
+	o.start()
+	if code, body := post(secrets["forwarder"], lines); code != http.StatusOK || !strings.HasPrefix(body, `{"events":500,"new":0,"repeated":500,`) {
+		t.Errorf("after a restart: %d %s", code, body)
+	}
+	o.kill(syscall.SIGTERM)
+	log := o.log.String()
+	for what, secret := range map[string]string{"the phone number": "15550100044", "a user": "1557777", "a message id": "wamid", "a token": secrets["forwarder"], "a stranger's token": secrets["stranger"]} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log names %s", what)
+		}
+	}
+}
+
+func TestTheEventAPIIsNotServedOverPlainHTTP(t *testing.T) {
+	o, _ := newOperator(t)
+	o.more = []string{"--events-bind-address=:0"}
+	o.start()
+	if err := o.process.Wait(); err == nil || !strings.Contains(o.log.String(), "bearer tokens do not go over plain HTTP") {
+		t.Errorf("it ended with %v and does not say why", err)
+	}
+	o.process = nil
+}

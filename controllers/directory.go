@@ -1,0 +1,110 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
+)
+
+// nameIndex has templates by their names at Meta.
+const nameIndex = ".spec.templateName"
+
+// SetupDirectory registers the index that a Directory needs besides those of SetupIndexes.
+func SetupDirectory(ctx context.Context, indexer client.FieldIndexer) error {
+	value := func(o client.Object) []string { return []string{o.(*v1alpha1.MessageTemplate).Spec.TemplateName} }
+	if err := indexer.IndexField(ctx, &v1alpha1.MessageTemplate{}, nameIndex, value); err != nil {
+		return fmt.Errorf("index %s: %w", nameIndex, err)
+	}
+	return nil
+}
+
+// Directory knows which resources there are, from the cache. Its errors are about the cache, such as that it is not there yet.
+type Directory struct {
+	Reader client.Reader
+}
+
+// Namespace is the namespace of the PhoneNumber that a number in E.164 is served as; empty if there is none.
+func (d Directory) Namespace(ctx context.Context, number string) (string, error) {
+	served, err := d.served(ctx, number)
+	if err != nil || served == nil {
+		return "", err
+	}
+	return served.Namespace, nil
+}
+
+// served is the oldest resource of a number; nil if there is none. It is not to be changed.
+func (d Directory) served(ctx context.Context, number string) (*v1alpha1.PhoneNumber, error) {
+	same, err := numbersWith(ctx, d.Reader, numberIndex, number, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, err
+	}
+	var served *v1alpha1.PhoneNumber
+	for i := range same {
+		if n := &same[i]; n.DeletionTimestamp.IsZero() && (served == nil || older(n, served)) {
+			served = n
+		}
+	}
+	return served, nil
+}
+
+// Portfolio is what the ledger knows a portfolio by, which is named by its BusinessPortfolio or by the id that Meta gave to
+// it; empty if it is neither.
+func (d Directory) Portfolio(ctx context.Context, name string) (string, error) {
+	var portfolio v1alpha1.BusinessPortfolio
+	switch err := d.Reader.Get(ctx, client.ObjectKey{Name: name}, &portfolio); {
+	case err == nil && portfolio.Spec.PortfolioID != "":
+		return portfolioSubject(&portfolio), nil
+	case err != nil && !apierrors.IsNotFound(err):
+		return "", fmt.Errorf("get the portfolio: %w", err)
+	case strings.Trim(name, "0123456789") == "" && len(name) <= maxPortfolioID:
+		return ledger.PortfolioSubject(name), nil // a BusinessPortfolio that comes later finds it
+	default:
+		return "", nil
+	}
+}
+
+const maxPortfolioID = 32 // digits
+
+// Templates are what the ledger knows the languages of a template by: of those with a MessageTemplate, in the number's
+// namespace and account where a number is given. None are found where several accounts have templates of that name and
+// nothing says which of them is meant.
+func (d Directory) Templates(ctx context.Context, name, number string) ([]string, error) {
+	options := []client.ListOption{client.MatchingFields{nameIndex: name}, client.UnsafeDisableDeepCopy}
+	var sender *v1alpha1.PhoneNumber
+	if number != "" {
+		served, err := d.served(ctx, number)
+		if err != nil || served == nil {
+			return nil, err
+		}
+		sender = served
+		options = append(options, client.InNamespace(sender.Namespace))
+	}
+	var templates v1alpha1.MessageTemplateList
+	if err := d.Reader.List(ctx, &templates, options...); err != nil {
+		return nil, fmt.Errorf("list message templates: %w", err)
+	}
+	var subjects []string
+	account := ""
+	for i := range templates.Items {
+		t := &templates.Items[i]
+		of := t.Spec.WhatsAppBusinessAccountID
+		if !t.DeletionTimestamp.IsZero() || sender != nil && sender.Spec.Business.WhatsAppBusinessAccountID != "" && sender.Spec.Business.WhatsAppBusinessAccountID != of {
+			continue
+		}
+		if account != "" && account != of {
+			return nil, nil
+		}
+		account = of
+		if subject := templateSubject(t); !slices.Contains(subjects, subject) {
+			subjects = append(subjects, subject)
+		}
+	}
+	return subjects, nil
+}

@@ -1,0 +1,116 @@
+package controllers
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
+)
+
+func TestDirectory(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	direct, err := client.New(apiServer, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cached, err := cache.New(apiServer, cache.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := SetupIndexes(ctx, cached); err != nil {
+		t.Fatal(err)
+	}
+	if err := SetupDirectory(ctx, cached); err != nil {
+		t.Fatal(err)
+	}
+	directory := Directory{Reader: cached}
+	if _, err := directory.Namespace(ctx, "+15550109901"); err == nil {
+		t.Error("before the cache is there, nothing can be told")
+	}
+
+	number := func(namespace, name, e164, account string) client.Object {
+		return &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+			Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: e164, Business: v1alpha1.Business{WhatsAppBusinessAccountID: account}}}
+	}
+	template := func(namespace, name, at, language, account string) client.Object {
+		return &v1alpha1.MessageTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+			Spec: v1alpha1.MessageTemplateSpec{TemplateName: at, Language: language, WhatsAppBusinessAccountID: account}}
+	}
+	for _, o := range []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "directory-a"}}, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "directory-b"}},
+		number("directory-a", "one", "+15550109901", "71"), number("directory-b", "same", "+15550109901", ""), number("directory-b", "two", "+15550109902", ""),
+		&v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "directory-named"}, Spec: v1alpha1.BusinessPortfolioSpec{PortfolioID: "99001"}},
+		&v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "directory-without"}},
+		template("directory-a", "en", "directory_sale", "en", "71"), template("directory-a", "fr", "directory_sale", "fr", "71"),
+		template("directory-a", "other", "directory_sale", "en", "72"), template("directory-b", "en", "directory_only", "en", "73"),
+	} {
+		if err := direct.Create(ctx, o); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = direct.Delete(context.Background(), o) })
+	}
+	go func() { _ = cached.Start(ctx) }()
+	for _, o := range []client.Object{&v1alpha1.PhoneNumber{}, &v1alpha1.BusinessPortfolio{}, &v1alpha1.MessageTemplate{}} {
+		if _, err := cached.GetInformer(ctx, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cached.WaitForCacheSync(ctx)
+
+	for e164, want := range map[string][]string{"+15550109902": {"directory-b"}, "+15550109903": {""}, "+15550109901": {"directory-a", "directory-b"}} {
+		// Two resources of one second: the UID decides.
+		if got, err := directory.Namespace(ctx, e164); err != nil || !slices.Contains(want, got) {
+			t.Errorf("%s is in %q, %v", e164, got, err)
+		}
+	}
+	for name, want := range map[string]string{
+		"directory-named": ledger.PortfolioSubject("99001"), "directory-without": "", "directory-none": "", "99002": ledger.PortfolioSubject("99002"),
+		"123456789012345678901234567890123": "",
+	} {
+		if got, err := directory.Portfolio(ctx, name); err != nil || got != want {
+			t.Errorf("portfolio %s is %q, %v", name, got, err)
+		}
+	}
+	if err := direct.Delete(ctx, number("directory-b", "same", "", "")); err != nil {
+		t.Fatal(err)
+	}
+	for range 200 {
+		if got, _ := directory.Namespace(ctx, "+15550109901"); got == "directory-a" {
+			break
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	if got, err := directory.Namespace(ctx, "+15550109901"); got != "directory-a" {
+		t.Errorf("with one of the two gone, the number is in %q, %v", got, err)
+	}
+	for _, test := range []struct {
+		name, number string
+		want         []string
+	}{
+		{"directory_sale", "+15550109901", []string{ledger.TemplateSubject("71", "directory_sale", "en"), ledger.TemplateSubject("71", "directory_sale", "fr")}},
+		{"directory_sale", "", nil}, // of two accounts
+		{"directory_sale", "+15550109902", nil},
+		{"directory_sale", "+15550109903", nil},
+		{"directory_only", "", []string{ledger.TemplateSubject("73", "directory_only", "en")}},
+		{"directory_only", "+15550109902", []string{ledger.TemplateSubject("73", "directory_only", "en")}},
+		{"directory_only", "+15550109901", nil},
+		{"directory_none", "", nil},
+	} {
+		got, err := directory.Templates(ctx, test.name, test.number)
+		slices.Sort(got)
+		slices.Sort(test.want)
+		if err != nil || !reflect.DeepEqual(got, test.want) {
+			t.Errorf("template %s of %q is %q, %v", test.name, test.number, got, err)
+		}
+	}
+}

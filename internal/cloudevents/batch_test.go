@@ -1,0 +1,135 @@
+package cloudevents
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+)
+
+var bounds = Bounds{Events: 3, Bytes: 1 << 10}
+
+func received(user string) string {
+	return event(MessageReceived, `{"number":"+15550100001","user":"`+user+`"}`)
+}
+
+func TestParse(t *testing.T) {
+	a, b := received("a,]}"), received("+15550199001")
+	one, lines, batch := (*Parser).Parse, (*Parser).ParseLines, (*Parser).ParseBatch
+	for _, test := range []struct {
+		name    string
+		parse   func(*Parser, []byte, Bounds) ([]Event, error)
+		content string
+		users   string // of the events, separated by spaces
+		problem string
+	}{
+		{"one", one, " " + a + "\n", "a,]}", ""},
+		{"one, not two", one, a + b, "", "is not JSON: it must be one CloudEvent, a JSON object"},
+		{"one, not none", one, "", "", "is not JSON: it must be one CloudEvent, a JSON object"},
+		{"one that is too long", one, a + strings.Repeat(" ", 1<<10), "", "is too long: an event may have 1024 bytes"},
+		{"lines", lines, a + "\n\r\n" + b, "a,]} 15550199001", ""},
+		{"no lines", lines, "\n", "", ""},
+		{"a bad line", lines, a + "\n\n" + `{"specversion":"1.0","id":"e","source":"s"}`, "", "line 3: type: is missing: it is required"},
+		{"a line that is too long", lines, a + "\n" + strings.Repeat(" ", 1<<10) + b, "", "line 2: is too long: a line may have 1024 bytes"},
+		{"many lines", lines, a + "\n" + a + "\n" + a + "\n" + a, "", "at most 3 events may come at once"},
+		{"a batch", batch, " [ " + a + " , " + b + "] ", "a,]} 15550199001", ""},
+		{"an empty batch", batch, "[ ]", "", ""},
+		{"a bad item", batch, "[" + a + "," + `{"specversion":"1.0","id":"e","source":"s"}]`, "", "[1]: type: is missing: it is required"},
+		{"an item that is no object", batch, "[" + a + ",[{}]]", "", "[1]: is not JSON: each item must be one CloudEvent, a JSON object"},
+		{"an item that is not there", batch, "[" + a + ",]", "", "[1]: is not JSON: each item must be one CloudEvent, a JSON object"},
+		{"an item that is too long", batch, "[" + a + "," + strings.Repeat(" ", 1<<10+1) + "]", "", "[1]: is too long: an event may have 1024 bytes"},
+		{"a large batch", batch, "[" + a + "," + a + "," + a + "," + a + "]", "", "at most 3 events may come at once"},
+		{"no batch", batch, a, "", "is not JSON: a batch must be an array of CloudEvents"},
+		{"half a batch", batch, "[" + a + ",", "", "is not JSON: a batch must be an array of CloudEvents"},
+		{"a batch and more", batch, "[" + a + "] []", "", "is not JSON: a batch must be an array of CloudEvents"},
+		{"a batch that ends in a string", batch, `["\`, "", "is not JSON: a batch must be an array of CloudEvents"},
+	} {
+		events, err := test.parse(NewParser(), []byte(test.content), bounds)
+		var users []string
+		for _, e := range events {
+			users = append(users, e.User)
+		}
+		problem := ""
+		if err != nil {
+			problem = err.Error()
+		}
+		if got := strings.Join(users, " "); got != test.users || problem != test.problem {
+			t.Errorf("%s: got %q, %q", test.name, got, problem)
+		}
+	}
+}
+
+func TestParseAttributes(t *testing.T) {
+	all := map[string]string{
+		"specversion": "1.0", "id": "e", "source": "/shop", "type": string(MessageReceived), "time": "2026-03-02T10:00:00Z", "datacontenttype": "application/json",
+	}
+	get := func(name string) string { return all[name] }
+	data := []byte(`{"number":"+15550100001","user":"u"}`)
+	events, err := NewParser().ParseAttributes(get, data, bounds)
+	if err != nil || len(events) != 1 || events[0].User != "u" || events[0].ID != "e" {
+		t.Errorf("got %+v, %v", events, err)
+	}
+	for _, test := range []struct{ attribute, value, data, want string }{
+		{"time", "", string(data), "time: is missing: it is required"},
+		{"datacontenttype", "text/plain", string(data), "datacontenttype: must be application/json, or be left out"},
+		{"id", "e", "[]", "data: must be a JSON object"},
+		{"id", "e", "", "data: is not JSON: it must be a JSON object"},
+		{"id", "e", strings.Repeat(" ", 1025), "data: is too long: it may have 1024 bytes"},
+	} {
+		before := all[test.attribute]
+		all[test.attribute] = test.value
+		if _, err := NewParser().ParseAttributes(get, []byte(test.data), bounds); err == nil || err.Error() != test.want {
+			t.Errorf("%q of %s: got %v, want %s", test.value, test.attribute, err, test.want)
+		}
+		all[test.attribute] = before
+	}
+}
+
+func TestAUserIsWrittenInOneWay(t *testing.T) {
+	for user, want := range map[string]string{"+15550199001": "15550199001", "15550199001": "15550199001", "US.1": "US.1"} {
+		if events, err := NewParser().Parse([]byte(received(user)), bounds); err != nil || events[0].User != want {
+			t.Errorf("%s: got %+v, %v", user, events, err)
+		}
+	}
+	for _, user := range []string{"+1 555 019-9001", "+", "+a"} {
+		if _, err := NewParser().Parse([]byte(received(user)), bounds); err == nil || !strings.HasPrefix(err.Error(), "data.user: must be in E.164 where it begins with a plus") {
+			t.Errorf("%s: got %v", user, err)
+		}
+	}
+}
+
+// Whatever comes, every error is one of ours, and the items of an array are where encoding/json finds them.
+func FuzzParse(f *testing.F) {
+	a := received("a,]}")
+	for _, content := range []string{a, "[" + a + "," + a + "]", a + "\n" + a, "[]", `["\"",[1,{"a":"]"}],{}]`, "[}", "[\\", `[",]`} {
+		f.Add([]byte(content))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		for _, parse := range []func(*Parser, []byte, Bounds) ([]Event, error){(*Parser).Parse, (*Parser).ParseLines, (*Parser).ParseBatch} {
+			events, err := parse(NewParser(), content, bounds)
+			var refused *Error
+			var many *ManyError
+			if err != nil && !errors.As(err, &refused) && !errors.As(err, &many) || err != nil && events != nil || len(events) > bounds.Events {
+				t.Fatalf("%+v, %v", events, err)
+			}
+			for _, e := range events {
+				if e.ID == "" || e.Source == "" || e.Type == "" || e.User != "" && strings.HasPrefix(e.User, "+") {
+					t.Fatalf("%+v", e)
+				}
+			}
+		}
+		var items []json.RawMessage
+		if json.Unmarshal(content, &items) != nil || len(items) == 0 {
+			return
+		}
+		rest := bytes.TrimLeft(content, space)[1:]
+		for _, want := range items {
+			item, end := cut(rest)
+			if !bytes.Equal(bytes.Trim(item, space), want) || end == len(rest) {
+				t.Fatalf("got %q, want %q", item, want)
+			}
+			rest = rest[end+1:]
+		}
+	})
+}

@@ -1,0 +1,173 @@
+package ingest
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
+
+	"numberfleet.dev/numberfleet/internal/cloudevents"
+)
+
+// role reads a role of config/rbac and creates it.
+func role(t *testing.T, api kubernetes.Interface, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var role rbacv1.ClusterRole
+	if err := yaml.UnmarshalStrict(content, &role); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.RbacV1().ClusterRoles().Create(t.Context(), &role, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return role.Name
+}
+
+// Tokens, audiences and RBAC of a real API server, asked with the rights that config/rbac gives the operator.
+func TestAccessOfARealCluster(t *testing.T) {
+	env := &envtest.Environment{}
+	admin, err := env.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = env.Stop() })
+	api := kubernetes.NewForConfigOrDie(admin)
+	ctx := t.Context()
+
+	for _, namespace := range []string{"shop", "other"} {
+		if _, err := api.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sender := role(t, api, "event_sender_role.yaml")
+	reviewer := role(t, api, "metrics_auth_role.yaml")
+	if _, err := api.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "operator"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: reviewer},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "operator"}},
+	}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+
+	// Accounts of the namespace shop, and their tokens for an audience.
+	account := func(name string) rbacv1.Subject {
+		t.Helper()
+		if _, err := api.CoreV1().ServiceAccounts("shop").Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		return rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: "shop", Name: name}
+	}
+	token := func(name string, audiences ...string) string {
+		t.Helper()
+		request, err := api.CoreV1().ServiceAccounts("shop").CreateToken(ctx, name, &authenticationv1.TokenRequest{
+			Spec: authenticationv1.TokenRequestSpec{Audiences: audiences},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return request.Status.Token
+	}
+	bind := func(namespace string, who rbacv1.Subject) {
+		t.Helper()
+		ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: sender}
+		var err error
+		if namespace == "" {
+			_, err = api.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: who.Name}, RoleRef: ref, Subjects: []rbacv1.Subject{who}}, metav1.CreateOptions{})
+		} else {
+			_, err = api.RbacV1().RoleBindings(namespace).Create(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: who.Name}, RoleRef: ref, Subjects: []rbacv1.Subject{who}}, metav1.CreateOptions{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	bind("shop", account("forwarder"))
+	bind("", account("platform"))
+	_ = account("stranger")
+
+	operator, err := env.AddUser(envtest.User{Name: "operator"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	access := func(config *rest.Config, audiences ...string) *Access {
+		t.Helper()
+		client, err := rest.HTTPClientFor(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		access, err := NewAccess(config, client, audiences)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return access
+	}
+	ours, kubernetesOwn := access(operator.Config(), "numberfleet"), access(operator.Config())
+
+	about := func(of string) string {
+		return occurred("1", 0, cloudevents.MessageReceived, `"number":"`+of+`","user":"u"`)
+	}
+	portfolio := occurred("2", 0, cloudevents.LimitReported, `"portfolio":"acme","limit":250`)
+	for _, test := range []struct {
+		name   string
+		access *Access
+		token  string
+		event  string
+		code   int
+	}{
+		{"garbage", ours, "garbage", about(inShop), 401},
+		{"a token for the API server", ours, token("forwarder"), about(inShop), 401},
+		{"a token for another", ours, token("forwarder", "vault"), about(inShop), 401},
+		{"a token with another signature", ours, token("forwarder", "numberfleet") + "x", about(inShop), 401},
+		{"no right", ours, token("stranger", "numberfleet"), about(inShop), 403},
+		{"no right, no number", ours, token("stranger", "numberfleet"), about(nowhere), 403},
+		{"its namespace", ours, token("forwarder", "numberfleet"), about(inShop), 200},
+		{"another namespace", ours, token("forwarder", "numberfleet"), about(inOther), 403},
+		{"a number without a resource", ours, token("forwarder", "numberfleet"), about(nowhere), 403},
+		{"a portfolio without the right", ours, token("forwarder", "numberfleet"), portfolio, 403},
+		{"the whole cluster", ours, token("platform", "numberfleet", "more"), about(inOther), 200},
+		{"the whole cluster, no number", ours, token("platform", "numberfleet"), about(nowhere), 200},
+		{"a portfolio", ours, token("platform", "numberfleet"), portfolio, 200},
+		{"the API server's own audience", kubernetesOwn, token("forwarder"), about(inShop), 200},
+		{"not the API server's own audience", kubernetesOwn, token("forwarder", "numberfleet"), about(inShop), 401},
+	} {
+		f := newEventFixture(t)
+		f.access = test.access
+		req := f.request(linesType, test.event)
+		req.Header.Set("Authorization", "Bearer "+test.token)
+		if w := f.do(req); w.Code != test.code {
+			t.Errorf("%s: got %d %s", test.name, w.Code, w.Body)
+		}
+		if strings.Contains(f.logs.String(), test.token) {
+			t.Errorf("%s: the token is in the log", test.name)
+		}
+	}
+
+	// An operator without the right to ask, and an API server that is away, refuse nobody for good.
+	nobody, err := env.AddUser(envtest.User{Name: "nobody"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	away := rest.CopyConfig(operator.Config())
+	away.Host, away.Timeout = "127.0.0.1:1", time.Second
+	for name, config := range map[string]*rest.Config{"no right to ask": nobody.Config(), "away": away} {
+		f := newEventFixture(t)
+		f.access = access(config, "numberfleet")
+		req := f.request(linesType, about(inShop))
+		req.Header.Set("Authorization", "Bearer "+token("forwarder", "numberfleet"))
+		if w := f.do(req); w.Code != http.StatusServiceUnavailable {
+			t.Errorf("%s: got %d %s", name, w.Code, w.Body)
+		}
+	}
+}

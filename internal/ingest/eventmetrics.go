@@ -1,0 +1,75 @@
+package ingest
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/ledger"
+)
+
+// eventMetrics are what the event API counts. No label can take a value that someone outside chooses.
+type eventMetrics struct {
+	requests  *prometheus.CounterVec
+	duration  prometheus.Histogram
+	events    *prometheus.CounterVec
+	repeated  prometheus.Counter
+	expired   prometheus.Counter
+	unclaimed prometheus.Counter
+}
+
+func newEventMetrics(registerer prometheus.Registerer) (*eventMetrics, error) {
+	m := &eventMetrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "numberfleet_events_requests_total",
+			Help: "Total number of requests to the event API, by the HTTP status code of the answer.",
+		}, []string{"code"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "numberfleet_events_request_duration_seconds",
+			Help:    "Time from a request's headers to its answer, in seconds. A caller that may not waits at least 0.25.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30},
+		}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "numberfleet_events_received_total",
+			Help: "Total number of events that were accepted, by type. Repeated ones count again.",
+		}, []string{"type"}),
+		repeated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "numberfleet_events_repeated_records_total",
+			Help: "Total number of records out of events that changed nothing because they were known already.",
+		}),
+		expired: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "numberfleet_events_expired_records_total",
+			Help: "Total number of records out of events that were dropped because they came too late to count.",
+		}),
+		unclaimed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "numberfleet_events_unclaimed_records_total",
+			Help: "Total number of records out of events about numbers that no PhoneNumber names. They are kept.",
+		}),
+	}
+	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.events, m.repeated, m.expired, m.unclaimed} {
+		if err := registerer.Register(collector); err != nil {
+			return nil, err
+		}
+	}
+	// A type that never came is zero, not absent: a rate of it can be alerted on from the start.
+	for _, known := range cloudevents.Types() {
+		m.events.WithLabelValues(string(known))
+	}
+	return m, nil
+}
+
+func (m *eventMetrics) request(code int, took time.Duration) {
+	m.requests.WithLabelValues(strconv.Itoa(code)).Inc()
+	m.duration.Observe(took.Seconds())
+}
+
+func (m *eventMetrics) stored(events []cloudevents.Event, appended ledger.Appended, unclaimed int) {
+	for i := range events {
+		m.events.WithLabelValues(string(events[i].Type)).Inc()
+	}
+	m.repeated.Add(float64(appended.Repeated))
+	m.expired.Add(float64(appended.Expired))
+	m.unclaimed.Add(float64(unclaimed))
+}
