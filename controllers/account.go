@@ -32,8 +32,7 @@ func accountReports(book ledger.Ledger, account string, scope v1alpha1.Scope, st
 	return news, later
 }
 
-// isNews says whether a report of a number or account is newer than what a state knows of the same. Restrictions of several
-// kinds may come at one instant; told twice, one changes nothing.
+// isNews says whether a report of a number or account is newer than what a state knows of the same.
 func isNews(kind ledger.ReportKind, at time.Time, state *rules.State) bool {
 	switch kind {
 	case ledger.LimitReport:
@@ -43,7 +42,7 @@ func isNews(kind ledger.ReportKind, at time.Time, state *rules.State) bool {
 	case ledger.AccountReport:
 		return at.After(state.ConnectionReported)
 	case ledger.RestrictionReport:
-		return !at.Before(state.RestrictionReported)
+		return at.After(state.RestrictionReported)
 	default:
 		return false
 	}

@@ -115,8 +115,14 @@ func TestARestrictionOfAnAccountReachesItsNumbers(t *testing.T) {
 	if alone.ResourceVersion != version {
 		t.Error("what is known already is written again")
 	}
+	// Of one second, one after the other: what came and went within it is told once.
+	post(metatest.RestrictionPayload(id, f.clock.Now(), metatest.Restriction{Type: messaging}))
 	post(metatest.RestrictionPayload(id, f.clock.Now()))
+	f.settle()
 	f.at(time.Minute)
+	if member.Status.State != v1alpha1.StateConnected || len(member.Status.History) != 4 {
+		t.Errorf("it is %s after %v", member.Status.State, told(member.Status.History))
+	}
 	if s := member.Status; len(s.Account.Restrictions) != 0 {
 		t.Errorf("after Meta reports none it shows %+v", s.Account)
 	}

@@ -195,6 +195,8 @@ func TestALateReportUndoesNothing(t *testing.T) {
 	}{
 		{"a limit before one that confirmed what was known", []rules.Report{{Kind: rules.ReportLimit, At: at(12), Value: "1000"}}, nil, 13, rules.Report{Kind: rules.ReportLimit, At: at(11), Value: "250"}},
 		{"a state before one that confirmed what was known", []rules.Report{{Kind: rules.ReportConnection, At: at(12), Value: "Connected"}}, nil, 13, rules.Report{Kind: rules.ReportConnection, At: at(11), Value: "Offline"}},
+		{"a restriction of the account before its end", []rules.Report{{Kind: rules.ReportRestriction, At: at(12), Value: rules.NothingRestricted}}, nil, 13, rules.Report{Kind: rules.ReportRestriction, At: at(11), Value: rules.RestrictedMessaging}},
+		{"an account that is connected, of a number that the policy blocked", []rules.Report{{Kind: rules.ReportQuality, At: at(0), Value: "Low"}}, nil, 31 * 24, rules.Report{Kind: rules.ReportAccount, At: at(31 * 24), Value: "Connected"}},
 		{"a verification before one that confirmed what was known", []rules.Report{{Kind: rules.ReportVerification, At: at(12), Value: "Unverified"}}, nil, 13, rules.Report{Kind: rules.ReportVerification, At: at(11), Value: "Rejected"}},
 		{"a rating before one that confirmed what was known", []rules.Report{{Kind: rules.ReportQuality, At: at(12), Value: "High"}}, nil, 13, rules.Report{Kind: rules.ReportQuality, At: at(11), Value: "Low"}},
 		{"a limit before an upgrade", nil, deliveries(at(12), 500), 14, rules.Report{Kind: rules.ReportLimit, At: at(11), Value: "1000"}},
