@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -79,8 +78,10 @@ func nextStep(upgrade *v1alpha1.UpgradeStatus) string {
 		return ""
 	case !upgrade.EffectiveTime.IsZero():
 		return upgrade.NextTier + " at " + stamp(upgrade.EffectiveTime)
-	case len(upgrade.Missing) > 0:
-		return clip(upgrade.NextTier+": "+strings.Join(upgrade.Missing, "; "), 128)
+	case len(upgrade.Missing) == 1:
+		return clip(upgrade.NextTier+": "+upgrade.Missing[0], 128)
+	case len(upgrade.Missing) > 1:
+		return clip(upgrade.NextTier+": "+upgrade.Missing[0], 116) + ", and more"
 	}
 	return upgrade.NextTier
 }

@@ -362,6 +362,11 @@ func TestWhatCannotBeWrittenDownIsNotSentAgain(t *testing.T) {
 	n.reconcile(number)
 	b := newBeginnings(n.direct, n.direct, n.namespace, n.receivers, n.clock.Now())
 	n.flag(number)
+	n.soon("the cache knows of the flag", func() bool {
+		var cached v1alpha1.PhoneNumber
+		n.must(n.Client.Get(n.ctx, client.ObjectKeyFromObject(number), &cached))
+		return cached.Status.Transitions == number.Status.Transitions
+	})
 	broken := &brokenWrites{Client: n.Client, fail: true}
 	r := &receiver{config: &n.receivers[0], sender: notify.New(&n.receivers[0]), beginnings: b, names: names(n.receivers), client: broken, fresh: n.direct,
 		metrics: n.metrics, sent: map[subjectKey]sent{}, pause: pause{clock: clock.RealClock{}, least: time.Millisecond, most: time.Millisecond}}
