@@ -9,7 +9,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,16 +25,7 @@ import (
 // BusinessPortfolioReconciler keeps the status of BusinessPortfolios at what the rules conclude from what their numbers sent
 // together. The numbers then show it as their own.
 type BusinessPortfolioReconciler struct {
-	Client   client.Client
-	Clock    Clock
-	Ledger   ledger.Ledger
-	Recorder events.EventRecorder
-	Metrics  *Metrics
-
-	// BatchPeriod is how long a burst of events is gathered into one reconcile, in real time.
-	BatchPeriod time.Duration
-	// Concurrency is how many portfolios are reconciled at a time.
-	Concurrency int
+	Operator
 }
 
 // +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=businessportfolios/status,verbs=patch

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,22 +17,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // MessageTemplateReconciler keeps the status of MessageTemplates at what the rules conclude from what Meta reports.
 type MessageTemplateReconciler struct {
-	Client   client.Client
-	Clock    Clock
-	Ledger   ledger.Ledger
-	Recorder events.EventRecorder
-	Metrics  *Metrics
-
-	// BatchPeriod is how long a burst of reports is gathered into one reconcile, in real time.
-	BatchPeriod time.Duration
-	// Concurrency is how many templates are reconciled at a time.
-	Concurrency int
+	Operator
 }
 
 // +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=messagetemplates/status,verbs=patch

@@ -11,7 +11,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,16 +27,7 @@ import (
 
 // PhoneNumberReconciler keeps the status of PhoneNumbers at what the rules conclude from what was received.
 type PhoneNumberReconciler struct {
-	Client   client.Client
-	Clock    Clock
-	Ledger   ledger.Ledger
-	Recorder events.EventRecorder
-	Metrics  *Metrics
-
-	// BatchPeriod is how long a burst of events about a number is gathered into one reconcile, in real time.
-	BatchPeriod time.Duration
-	// Concurrency is how many numbers are reconciled at a time.
-	Concurrency int
+	Operator
 }
 
 // +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=phonenumbers;messagingpolicies;businessportfolios;messagetemplates,verbs=get;list;watch

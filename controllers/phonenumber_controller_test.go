@@ -304,9 +304,9 @@ func TestARestartRepeatsNothing(t *testing.T) {
 		t.Fatal("nothing happened")
 	}
 	b.reasons()
-	b.PhoneNumberReconciler = &PhoneNumberReconciler{
+	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
 		Client: b.Client, Clock: b.Clock, Ledger: b.Ledger, Recorder: b.recorder, Metrics: NewMetrics(prometheus.NewRegistry()),
-	}
+	}}
 	b.reconcile(number)
 	if after := history(number); !slices.Equal(after, before) || number.ResourceVersion != version || len(b.reasons()) != 0 {
 		t.Errorf("after a restart the history is %q, it was %q", after, before)
@@ -589,10 +589,10 @@ func TestRunningController(t *testing.T) {
 	manager := b.manager()
 	b.must(SetupIndexes(b.ctx, manager.GetFieldIndexer()))
 	var writes atomic.Int64
-	b.PhoneNumberReconciler = &PhoneNumberReconciler{
+	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
 		Client: counting{manager.GetClient(), b.namespace, &writes}, Clock: b.clock, Ledger: b.Ledger, Recorder: b.recorder,
 		Metrics: NewMetrics(prometheus.NewRegistry()), BatchPeriod: 200 * time.Millisecond, Concurrency: 2,
-	}
+	}}
 	b.must(b.PhoneNumberReconciler.SetupWithManager(manager))
 	b.start(manager)
 

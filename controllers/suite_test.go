@@ -143,10 +143,10 @@ func newBench(t *testing.T) *bench {
 	b.must(SetupIndexes(b.ctx, manager.GetFieldIndexer()))
 	book := ledger.OpenMemory()
 	t.Cleanup(func() { _ = book.Close() })
-	b.PhoneNumberReconciler = &PhoneNumberReconciler{
+	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
 		Client: manager.GetClient(), Clock: b.clock, Ledger: book, Recorder: b.recorder,
 		Metrics: NewMetrics(prometheus.NewRegistry()), BatchPeriod: 10 * time.Millisecond, Concurrency: 1,
-	}
+	}}
 	b.start(manager)
 	return b
 }

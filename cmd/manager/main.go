@@ -174,19 +174,14 @@ func run(ctx context.Context, f flags) (err error) {
 		events.SetBackend(&ingest.EventBackend{Backend: backend, Directory: controllers.Directory{Reader: manager.GetClient()}})
 	}
 	recorder, measured := manager.GetEventRecorder("numberfleet"), controllers.NewMetrics(metrics.Registry)
+	operator := controllers.Operator{
+		Client: manager.GetClient(), Clock: clk, Ledger: book, Recorder: recorder, Metrics: measured,
+		BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
+	}
 	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		&controllers.PhoneNumberReconciler{
-			Client: manager.GetClient(), Clock: clk, Ledger: book, Recorder: recorder, Metrics: measured,
-			BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
-		},
-		&controllers.BusinessPortfolioReconciler{
-			Client: manager.GetClient(), Clock: clk, Ledger: book, Recorder: recorder, Metrics: measured,
-			BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
-		},
-		&controllers.MessageTemplateReconciler{
-			Client: manager.GetClient(), Clock: clk, Ledger: book, Recorder: recorder, Metrics: measured,
-			BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
-		},
+		&controllers.PhoneNumberReconciler{Operator: operator},
+		&controllers.BusinessPortfolioReconciler{Operator: operator},
+		&controllers.MessageTemplateReconciler{Operator: operator},
 	} {
 		if err := reconciler.SetupWithManager(manager); err != nil {
 			return fmt.Errorf("set up the controllers: %w", err)
