@@ -16,6 +16,9 @@ type Result struct {
 	Portfolios  []PortfolioFinal // by name; none where limits belong to numbers
 	Templates   []TemplateFinal  // by name
 	Days        []Day            // of a plan
+	// Qualities are the changes of the portfolios' quality, in order of time. They follow from transitions of numbers and
+	// templates, and are none themselves.
+	Qualities []Transition
 
 	ends map[string]end
 }
@@ -67,7 +70,7 @@ type TemplateFinal struct {
 
 // result is what there is at the end.
 func (s *simulation) result(at time.Time) Result {
-	r := Result{Transitions: s.transitions, ends: map[string]end{}}
+	r := Result{Transitions: s.transitions, Qualities: s.qualities, ends: map[string]end{}}
 	for _, name := range slices.Sorted(maps.Keys(s.numbers)) {
 		n := s.numbers[name]
 		limited := n.limited()

@@ -82,6 +82,7 @@ type simulation struct {
 	senders map[string][]*subject // the numbers of which the fleet says that they send the template of that name
 
 	transitions []Transition
+	qualities   []Transition // of portfolios
 }
 
 func (s *simulation) play(ctx context.Context, events source) error {

@@ -37,12 +37,17 @@ func (s *simulation) newSubject(name string, kind kind, policy *rules.Policy, fa
 // advance runs a subject's rules up to an instant, and returns the next at which something changes by itself.
 func (s *simulation) advance(x *subject, to time.Time) time.Time {
 	before := x.standing()
+	rating := x.state.Rating
 	var happened []rules.Transition
 	var next time.Time
 	x.state, happened, next = rules.Advance(x.policy, &x.facts, x.state, to)
 	x.facts.Reports = x.facts.Reports[:0]
 	x.quiet, x.passed = rules.Quiet(x.policy, &x.facts, x.state, next), false
 	s.tell(x.name, happened)
+	if x.kind == portfolios && x.state.Rating != rating {
+		s.qualities = append(s.qualities, Transition{Subject: x.name, Transition: rules.Transition{
+			Time: x.state.RatingSince, Reason: v1alpha1.ReasonQualityChanged, From: string(rating), To: string(x.state.Rating)}})
+	}
 	if x.portfolio != nil && x.standing() != before {
 		s.assess(x.portfolio)
 	}

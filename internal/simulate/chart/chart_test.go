@@ -208,3 +208,40 @@ func TestLibraryIsAsPublished(t *testing.T) {
 		}
 	}
 }
+
+// A portfolio is drawn with its own limit and quality: the limit as long as it holds, up to the instant at which there is none
+// any more, and the quality that follows from its numbers and templates.
+func TestPortfolio(t *testing.T) {
+	fleet, err := os.Open("../testdata/meta-2025.fleet.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fleet.Close()
+	events, err := os.Open("../testdata/meta-2025.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	config := simulate.Config{Policy: shipped(t, "meta-2025")}
+	if config.Fleet, err = simulate.ReadFleet(fleet); err != nil {
+		t.Fatal(err)
+	}
+	recorder := NewRecorder(config.Policy.Policy)
+	config.Observer = recorder
+	result, err := simulate.Run(t.Context(), config, events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	subjects, all := recorder.subjects(&result)
+	if all != 2 || subjects[1].Name != "acme" {
+		t.Fatalf("drawn are %+v", subjects) // the portfolio, and the number that is in none
+	}
+	acme := subjects[1]
+	if q := acme.Quality; len(q) != 2 || q[0].What != "Unknown" || q[1].What != "Low" || q[1].From != at(2, 8) {
+		t.Errorf("the quality is %+v", q)
+	}
+	last := len(acme.Times) - 1
+	if acme.Times[last-1] != at(3, 8)-1 || acme.Limits[last-1] == nil || *acme.Limits[last-1] != 2 || acme.Limits[last] != nil {
+		t.Errorf("the limit ends with %v at %v", acme.Limits[last-1:], acme.Times[last-1:])
+	}
+}

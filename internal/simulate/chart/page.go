@@ -112,6 +112,9 @@ func (r *Recorder) subjects(result *simulate.Result) (drawn []subject, all int) 
 	for _, f := range result.Final {
 		finals[f.Subject] = f
 	}
+	for _, p := range result.Portfolios {
+		finals[p.Subject] = simulate.Final{Tier: p.Tier, Quality: p.Quality}
+	}
 	names := slices.Collect(maps.Keys(r.tracks))
 	slices.SortFunc(names, func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(of[b]), len(of[a])), cmp.Compare(r.tracks[b].peak, r.tracks[a].peak), cmp.Compare(a, b))
@@ -119,17 +122,21 @@ func (r *Recorder) subjects(result *simulate.Result) (drawn []subject, all int) 
 	all = len(names)
 	names = names[:min(all, mostSubjects)]
 	slices.Sort(names)
+	qualities := map[string][]simulate.Transition{}
+	for _, t := range result.Qualities {
+		qualities[t.Subject] = append(qualities[t.Subject], t)
+	}
 	for _, name := range names {
-		drawn = append(drawn, r.subject(name, finals[name], of[name]))
+		drawn = append(drawn, r.subject(name, finals[name], of[name], qualities[name]))
 	}
 	return drawn, all
 }
 
-func (r *Recorder) subject(name string, final simulate.Final, transitions []simulate.Transition) subject {
+func (r *Recorder) subject(name string, final simulate.Final, transitions, qualities []simulate.Transition) subject {
 	track := r.tracks[name]
 	s := subject{Name: name, Start: track.start, End: track.seen - 1, Peak: track.peak}
 	s.End = max(s.End, s.Start+1)
-	s.spans(r.policy, final, transitions)
+	s.spans(r.policy, final, slices.Concat(transitions, qualities))
 	s.series(track)
 	for _, t := range transitions[:min(len(transitions), mostHappened)] {
 		s.Happened = append(s.Happened, happened{At: t.Time.Unix(), Reason: string(t.Reason), From: t.From, To: t.To, Message: t.Message})
@@ -227,17 +234,23 @@ func (s *subject) series(track *track) {
 		s.Times, s.Used, s.Limits = append(s.Times, at), append(s.Used, used), append(s.Limits, limit)
 	}
 	steps := s.Tiers
+	step := func(to span) {
+		if to.limit == rules.Unlimited {
+			add(to.From - 1) // the line of the limit goes on until here, and ends
+		}
+		add(to.From)
+	}
 	add(s.Start)
 	for _, p := range track.points {
 		at := max(p.at, s.Start)
 		for ; len(steps) > 0 && steps[0].From < at; steps = steps[1:] {
-			add(steps[0].From)
+			step(steps[0])
 		}
 		used = p.used
 		add(at)
 	}
-	for _, step := range steps {
-		add(step.From)
+	for _, last := range steps {
+		step(last)
 	}
 	add(s.End)
 }
