@@ -71,15 +71,10 @@ func (r *BusinessPortfolioReconciler) Reconcile(ctx context.Context, request ctr
 	if due(gatedPortfolio(&portfolio.Status), gatedPortfolio(want)) {
 		ours := *want
 		ours.Conditions, ours.Notifications = owned(want.Conditions), nil
-		if err := applyStatus(ctx, r.Client, r.Metrics, &portfolio, &ours); err != nil {
-			if apierrors.IsConflict(err) {
-				return ctrl.Result{RequeueAfter: 100 * time.Millisecond}, nil
-			}
-			return ctrl.Result{}, client.IgnoreNotFound(err)
+		written, result, err := r.record(ctx, &portfolio, &ours, outcome{transitions, portfolio.Status.Conditions, want.Conditions, portfolio.Status.NextDeadlineTime, now})
+		if !written {
+			return result, err
 		}
-		said(ctx, r.Recorder, r.Metrics, &portfolio, transitions)
-		problemSaid(r.Recorder, &portfolio, portfolio.Status.Conditions, want.Conditions)
-		met(r.Metrics, portfolio.Status.NextDeadlineTime, transitions, now)
 		portfolio.Status = *want
 	}
 	return r.sleep(&portfolio, want, wake, now), nil

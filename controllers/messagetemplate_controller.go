@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -61,15 +60,10 @@ func (r *MessageTemplateReconciler) Reconcile(ctx context.Context, request ctrl.
 	if !equality.Semantic.DeepEqual(templateDecisions(&template.Status), templateDecisions(want)) {
 		ours := *want
 		ours.Conditions, ours.Notifications = owned(want.Conditions), nil
-		if err := applyStatus(ctx, r.Client, r.Metrics, &template, &ours); err != nil {
-			if apierrors.IsConflict(err) {
-				return ctrl.Result{RequeueAfter: 100 * time.Millisecond}, nil
-			}
-			return ctrl.Result{}, client.IgnoreNotFound(err)
+		written, result, err := r.record(ctx, &template, &ours, outcome{transitions, template.Status.Conditions, want.Conditions, template.Status.UntilTime, now})
+		if !written {
+			return result, err
 		}
-		said(ctx, r.Recorder, r.Metrics, &template, transitions)
-		problemSaid(r.Recorder, &template, template.Status.Conditions, want.Conditions)
-		met(r.Metrics, template.Status.UntilTime, transitions, now)
 	}
 	return sleepUntil(r.Clock, next), nil
 }

@@ -1,12 +1,17 @@
 package controllers
 
 import (
+	"context"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // Operator is what the reconcilers of all kinds work with.
@@ -21,4 +26,27 @@ type Operator struct {
 	BatchPeriod time.Duration
 	// Concurrency is how many resources of a kind are reconciled at a time.
 	Concurrency int
+}
+
+// outcome is what a reconcile came to: what happened, the conditions before and after, and the deadline that there was.
+type outcome struct {
+	transitions   []rules.Transition
+	before, after []metav1.Condition
+	deadline      metav1.Time
+	now           time.Time
+}
+
+// record writes a status and, once it stands, says what happened. Where it could not be written the result is the
+// reconcile's: after a conflict it is decided again on what stands there now, and nothing was said yet.
+func (o *Operator) record(ctx context.Context, object client.Object, status any, out outcome) (written bool, result ctrl.Result, err error) {
+	switch err := applyStatus(ctx, o.Client, o.Metrics, object, status); {
+	case apierrors.IsConflict(err):
+		return false, ctrl.Result{RequeueAfter: 100 * time.Millisecond}, nil
+	case err != nil:
+		return false, ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	said(ctx, o.Recorder, o.Metrics, object, out.transitions)
+	problemSaid(o.Recorder, object, out.before, out.after)
+	met(o.Metrics, out.deadline, out.transitions, out.now)
+	return true, ctrl.Result{}, nil
 }

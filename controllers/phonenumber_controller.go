@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -76,17 +75,13 @@ func (r *PhoneNumberReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 		return ctrl.Result{}, err
 	}
 	if due(gatedNumber(&number.Status), gatedNumber(want)) {
-		if err := r.write(ctx, &number, want); err != nil {
-			if apierrors.IsConflict(err) {
-				// Someone else wrote first: decide again on what stands there now. Nothing was said yet.
-				return ctrl.Result{RequeueAfter: 100 * time.Millisecond}, nil
-			}
-			return ctrl.Result{}, client.IgnoreNotFound(err)
+		ours := *want
+		ours.Conditions, ours.Notifications = owned(want.Conditions), nil
+		written, result, err := r.record(ctx, &number, &ours, outcome{transitions, number.Status.Conditions, want.Conditions, number.Status.NextDeadlineTime, now})
+		if !written {
+			return result, err
 		}
-		said(ctx, r.Recorder, r.Metrics, &number, transitions)
 		shareSaid(r.Recorder, &number, &number.Status, want)
-		problemSaid(r.Recorder, &number, number.Status.Conditions, want.Conditions)
-		met(r.Metrics, number.Status.NextDeadlineTime, transitions, now)
 		log.FromContext(ctx).V(1).Info("status written", "state", want.State, "tier", want.Tier.Name, "nextDeadline", want.NextDeadlineTime)
 		number.Status = *want
 	}
@@ -198,12 +193,6 @@ func began(facts *rules.Facts, now time.Time) time.Time {
 		}
 	}
 	return began
-}
-
-func (r *PhoneNumberReconciler) write(ctx context.Context, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus) error {
-	ours := *status
-	ours.Conditions, ours.Notifications = owned(status.Conditions), nil
-	return applyStatus(ctx, r.Client, r.Metrics, number, &ours)
 }
 
 // sleep is how long nothing changes by itself: until the next deadline of the rules, or until the counts in the status
