@@ -383,6 +383,31 @@ func TestCorruptRowsFailOpen(t *testing.T) {
 }
 
 // A report that comes again gets no new sequence; sequences are the same after a restart; the latest of each kind stays.
+// Whoever reports without end neither fills the memory nor drives out what was reported of another kind.
+func TestReportsAreBounded(t *testing.T) {
+	l := OpenMemory()
+	t.Cleanup(func() { _ = l.Close() })
+	now := time.Unix(1_790_000_000, 0)
+	tell := func(kind ReportKind, i int) {
+		t.Helper()
+		report := Report{Number: "+15550100001", Kind: kind, At: now.Unix() - 5000 + int64(i), Value: "Low"}
+		if _, err := l.Append(t.Context(), Batch{Reports: []Report{report}}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tell(VerificationReport, 0)
+	for i := range 3 * mostReports {
+		tell(QualityReport, i)
+	}
+	kept := l.Reports("+15550100001", 0)
+	if len(kept) != 1+mostReports || kept[0].Kind != VerificationReport || kept[mostReports].Sequence != 1+3*mostReports || l.LastReport("+15550100001") != 1+3*mostReports {
+		t.Errorf("%d are kept, from %+v to %+v", len(kept), kept[0], kept[len(kept)-1])
+	}
+	if got := l.Reports("+15550100001", 3*mostReports); len(got) != 1 {
+		t.Errorf("after the last but one there are %d", len(got))
+	}
+}
+
 func TestReports(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	l := openTest(t, fs)

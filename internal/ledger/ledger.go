@@ -60,7 +60,8 @@ const (
 	BanReport          ReportKind = "Ban"         // of an account, as it came
 )
 
-// Report is what Meta said about a number. The ledger keeps it until the controller has seen it, and some time longer.
+// Report is what Meta said about a number. The ledger keeps it until the controller has seen it, and some time longer, at most
+// 1,024 of a kind about a subject.
 type Report struct {
 	Number   string // E.164, with the leading plus, or another subject
 	Sequence int64  // given by the ledger: 1 for a number's first report, rising by one; redelivery gets no new one

@@ -617,8 +617,29 @@ func (s *scope) report(r Report) outcome {
 	s.sequence++
 	r.Sequence = s.sequence
 	s.reports = append(s.reports, r)
+	s.forgetOldest(r.Kind)
 	s.dirty = true
 	return changed
+}
+
+// mostReports is how many reports of one kind are kept about a subject. Meta sends some a day; a sender that sends without
+// end must not fill the memory, nor make each report slower than the one before.
+const mostReports = 1024
+
+// forgetOldest keeps the reports of a kind within bounds. One that is forgotten and comes again is a late report, and as such
+// changes nothing in the rules.
+func (s *scope) forgetOldest(kind ReportKind) {
+	of, first := 0, -1
+	for i := range s.reports {
+		if s.reports[i].Kind == kind {
+			if of++; first < 0 {
+				first = i
+			}
+		}
+	}
+	if of > mostReports {
+		s.reports = slices.Delete(s.reports, first, first+1)
+	}
 }
 
 // known says whether anything is known about the number.
