@@ -61,8 +61,8 @@ func statements(book ledger.Ledger, subject string, now time.Time, later *time.T
 	return all
 }
 
-// accounted writes into a number's status what Meta said of its account, its display name and what it alerted to, as far as
-// it is no matter of the rules. It returns when the first of it ends, or is due.
+// accounted writes into a number's status what Meta said of its account, its display name, its health and what it alerted
+// to, as far as it is no matter of the rules. It returns when the first of it ends, or is due.
 func accounted(book ledger.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, now time.Time) (next time.Time) {
 	account := number.Spec.Business.WhatsAppBusinessAccountID
 	if status.Account.ID != account {
@@ -75,6 +75,8 @@ func accounted(book ledger.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha
 				stated(&status.DisplayName, r)
 			case ledger.AlertReport:
 				stated(&status.Alert, r)
+			case ledger.HealthReport:
+				stated(&status.Health, r)
 			case ledger.ReviewReport:
 				stated(&status.Account.Review, r)
 			case ledger.ViolationReport:

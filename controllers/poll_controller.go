@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -51,8 +52,10 @@ type polled struct {
 	id      string
 	client  *graph.Client
 	limiter *graph.Limiter
-	calls   int    // that a read takes, as far as is known
-	last    *visit // what there is yet to conclude from; nil once that is done
+	token   *tokenFile
+	calls   int       // that a read takes, as far as is known
+	last    *visit    // what there is yet to conclude from; nil once that is done
+	refused time.Time // the token was: before this time only another one is tried
 
 	mu       sync.Mutex
 	read     time.Time // when all of it was read last, or there was nothing to read; at first, when the reading began
@@ -74,6 +77,9 @@ const (
 	longestRead = 5 * time.Minute
 	// leastPollBackoff is how soon a read that failed is tried again, by the clock and before jitter.
 	leastPollBackoff = 30 * time.Second
+	// looks is how often within a period it is tried at least whether a failure is over; after a refused token, by a look into
+	// its file.
+	looks = 8
 )
 
 // +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=phonenumbers,verbs=get;list;watch
@@ -119,16 +125,16 @@ func (p *Poller) SetupWithManager(mgr ctrl.Manager) error {
 func (p *Poller) open() error {
 	p.accounts = map[string]*polled{}
 	for _, account := range p.Config.Accounts {
-		limiter := graph.NewLimiter(graph.HourlyCalls, p.Clock)
+		limiter, token := graph.NewLimiter(graph.HourlyCalls, p.Clock), &tokenFile{path: account.TokenFile}
 		of, err := graph.New(graph.Options{
-			Token: tokenIn(account.TokenFile), Clock: p.Clock, Version: p.Config.Version, BaseURL: p.Config.BaseURL,
+			Token: token.read, Clock: p.Clock, Version: p.Config.Version, BaseURL: p.Config.BaseURL,
 			UserAgent: p.UserAgent, Timeout: p.Timeout, Limiter: limiter,
 			Observe: func(call graph.Call) { p.Metrics.called(account.ID, call) },
 		})
 		if err != nil {
 			return fmt.Errorf("the Graph API: %w", err)
 		}
-		p.accounts[account.ID] = &polled{id: account.ID, client: of, limiter: limiter}
+		p.accounts[account.ID] = &polled{id: account.ID, client: of, limiter: limiter, token: token}
 	}
 	return nil
 }
@@ -188,6 +194,10 @@ func (p *Poller) visit(ctx context.Context, a *polled, numbers int, now time.Tim
 		a.schedule(func() { a.read, a.failures, a.next = now, 0, instantAfter(a.id, period, now) })
 		return
 	}
+	if now.Before(a.refused) && !a.token.renewed() {
+		a.schedule(func() { a.next = earliest(a.refused, now.Add(period/looks)) })
+		return
+	}
 	if at := a.affordable(numbers, now); at.After(now) {
 		a.last = &visit{at: now, failed: &graph.Error{Kind: graph.RateLimited, RetryAt: at}}
 		a.schedule(func() { a.next = at })
@@ -200,12 +210,15 @@ func (p *Poller) visit(ctx context.Context, a *polled, numbers int, now time.Tim
 	a.last = &visit{at: now, found: found, failed: failed}
 	after := p.Clock.Now()
 	a.schedule(func() {
-		a.next = instantAfter(a.id, period, after)
+		a.next, a.refused = instantAfter(a.id, period, after), time.Time{}
 		if failed == nil {
 			a.read, a.failures = now, 0
 			return
 		}
 		a.failures++
+		if graph.KindOf(failed) == graph.Token {
+			a.refused = a.next
+		}
 		a.next = retryAt(failed, a.failures, a.next, after, period)
 	})
 	if failed != nil && ctx.Err() == nil {
@@ -213,7 +226,7 @@ func (p *Poller) visit(ctx context.Context, a *polled, numbers int, now time.Tim
 	}
 }
 
-// readAll reads an account's numbers, and the account for the verification of the business.
+// readAll reads an account's numbers, and the account for its review and the verification of the business.
 func (a *polled) readAll(ctx context.Context) (*readout, error) {
 	left := int(a.limiter.State().Left)
 	numbers, err := a.client.PhoneNumbers(ctx, a.id)
@@ -227,14 +240,14 @@ func (a *polled) readAll(ctx context.Context) (*readout, error) {
 	a.calls = callsFor(len(numbers))
 	found := newReadout(numbers)
 	account, err := a.client.Account(ctx, a.id)
-	found.verification = account.BusinessVerification
+	found.verification, found.review = account.BusinessVerification, account.Review
 	return found, err
 }
 
 // conclude records what an account's last read told, and says on each number how it went.
 func (p *Poller) conclude(ctx context.Context, a *polled, numbers []v1alpha1.PhoneNumber) error {
 	if a.last.found != nil {
-		if err := p.record(ctx, a.last.found, numbers, a.last.at); err != nil {
+		if err := p.record(ctx, a.id, a.last.found, numbers, a.last.at); err != nil {
 			return err
 		}
 	}
@@ -250,11 +263,13 @@ func retryAt(failed error, failures int, next, now time.Time, period time.Durati
 	case e.Kind == graph.RateLimited:
 		// Not before Meta says. Whoever was refused together does not come back together.
 		return e.RetryAt.Add(wait.Jitter(time.Second, 10))
+	case e.Kind == graph.Token:
+		return earliest(next, now.Add(period/looks)) // its file may have another one by then
 	case e.Kind != graph.Temporary:
 		return next // it takes a human: no storm of calls until then
 	}
 	// Often enough that an outage of half a period leaves nobody stale for two.
-	backoff := min(leastPollBackoff<<min(failures-1, 10), period/8)
+	backoff := min(leastPollBackoff<<min(failures-1, 10), period/looks)
 	retry := now.Add(wait.Jitter(backoff, 0.3))
 	if e.RetryAt.After(retry) {
 		return e.RetryAt
@@ -309,10 +324,20 @@ func (a *polled) schedule(set func()) {
 	set()
 }
 
-// tokenIn reads an access token anew at each use, so that one that was renewed is used from then on.
-func tokenIn(file string) func(context.Context) (string, error) {
-	return func(context.Context) (string, error) {
-		token, err := os.ReadFile(file)
-		return string(token), err
-	}
+// tokenFile holds an access token. It is read anew at each use, so that one that was renewed is used from then on.
+type tokenFile struct {
+	path string
+	sent [sha256.Size]byte // the digest of what was read last
+}
+
+func (t *tokenFile) read(context.Context) (string, error) {
+	token, err := os.ReadFile(t.path)
+	t.sent = sha256.Sum256(token)
+	return string(token), err
+}
+
+// renewed says whether the file has another token than was read last.
+func (t *tokenFile) renewed() bool {
+	token, err := os.ReadFile(t.path)
+	return err == nil && sha256.Sum256(token) != t.sent
 }

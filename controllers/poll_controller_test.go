@@ -188,6 +188,48 @@ func TestWhatIsReadBecomesTheStatus(t *testing.T) {
 	}
 }
 
+// The review of the account is what the webhook account_review_update would have said. Health is told from the first trouble on.
+func TestWhatIsReadOfReviewAndHealthShows(t *testing.T) {
+	p := newPolling(t, "2001")
+	number := p.number("2001", "1001")
+	p.meta.Set("2001", graphtest.Fields{"account_review_status": "PENDING"})
+	show := func() string {
+		p.tick()
+		p.reconcile(number)
+		s := &number.Status
+		return strings.Join([]string{s.Account.Review.Value, s.Health.Value, s.Health.Reason}, ", ")
+	}
+	for _, c := range []struct {
+		change func()
+		want   string
+	}{
+		{func() {}, "Pending, , "},
+		{func() { p.meta.Set("2001", graphtest.Fields{"account_review_status": "APPROVED"}) }, "Approved, , "},
+		{func() {
+			p.meta.ChangeHealth(p.bench.clock.Now(), "1001", graphtest.Fields{"can_send_message": "LIMITED", "additional_info": []any{"The display name has not been approved yet"}})
+		}, "Approved, Limited, PHONE_NUMBER: The display name has not been approved yet"},
+		{func() {
+			p.meta.ChangeHealth(p.bench.clock.Now(), "2001", graphtest.Fields{"can_send_message": "BLOCKED", "errors": []any{graphtest.Fields{"error_code": 141014, "error_description": "The account is banned"}}})
+		}, "Approved, Blocked, PHONE_NUMBER: The display name has not been approved yet; WABA: The account is banned (code 141014)"},
+		{func() {
+			p.meta.ChangeHealth(p.bench.clock.Now(), "1001", graphtest.Fields{"can_send_message": "AVAILABLE", "additional_info": nil})
+			p.meta.ChangeHealth(p.bench.clock.Now(), "2001", graphtest.Fields{"can_send_message": "AVAILABLE", "errors": nil})
+		}, "Approved, Available, "},
+	} {
+		c.change()
+		if got := show(); got != c.want {
+			t.Errorf("it shows %q, not %q", got, c.want)
+		}
+		before := p.versions()
+		if show(); !slices.Equal(before, p.versions()) {
+			t.Errorf("%q was written again", c.want)
+		}
+	}
+	if number.Status.State != v1alpha1.StateConnected {
+		t.Errorf("health makes it %s", number.Status.State)
+	}
+}
+
 func TestAFleetAtRestCostsNoWrites(t *testing.T) {
 	p := newPolling(t, "2001", "2002")
 	for i := range 120 {
@@ -207,7 +249,7 @@ func TestAFleetAtRestCostsNoWrites(t *testing.T) {
 	if after := p.versions(); !slices.Equal(before, after) {
 		t.Errorf("numbers at rest were written:\n%q\n%q", before, after)
 	}
-	if reports != 120*4 || testutil.ToFloat64(p.Poller.Metrics.reports) != 0 {
+	if reports != 120*4+2 || testutil.ToFloat64(p.Poller.Metrics.reports) != 0 {
 		t.Errorf("%v reports at first, then %v", reports, testutil.ToFloat64(p.Poller.Metrics.reports))
 	}
 }
@@ -265,8 +307,8 @@ func TestWhatKeepsANumberFromBeingRead(t *testing.T) {
 			p.meta.Forget()
 			p.tick()
 			p.wantReason(number, c.reason)
-			before, asked := p.versions(), len(p.meta.Calls())
-			for range 4 {
+			before, asked, began := p.versions(), len(p.meta.Calls()), p.bench.clock.Now()
+			for p.bench.clock.Since(began) < 45*time.Minute {
 				p.tick()
 			}
 			if calls := len(p.meta.Calls()); asked > 2 || calls > 2*5 {
@@ -279,6 +321,29 @@ func TestWhatKeepsANumberFromBeingRead(t *testing.T) {
 			p.tick()
 			p.wantReason(number, v1alpha1.ReasonPolled)
 		})
+	}
+}
+
+// Meta is asked again as soon as the file has another token, and not before the next period while it has the same.
+func TestARenewedTokenIsUsedSoon(t *testing.T) {
+	p := newPolling(t, "2001")
+	number := p.number("2001", "1001")
+	p.tick()
+	p.meta.ExpireToken(pollToken)
+	p.tick()
+	p.wantReason(number, v1alpha1.ReasonTokenRefused)
+	p.meta.Forget()
+	p.tick()
+	if calls := len(p.meta.Calls()); calls > 0 {
+		t.Errorf("Meta was asked %d times with the token that it had refused", calls)
+	}
+	p.meta.AddToken("EAAnew")
+	p.token("EAAnew")
+	renewed := p.bench.clock.Now()
+	p.tick()
+	p.wantReason(number, v1alpha1.ReasonPolled)
+	if took := p.bench.clock.Since(renewed); took > 2*time.Minute {
+		t.Errorf("the new token was used after %s", took)
 	}
 }
 

@@ -782,6 +782,11 @@ type PhoneNumberStatus struct {
 	// +optional
 	DisplayName Statement `json:"displayName,omitzero"`
 
+	// health is whether Meta lets the number send messages: Available, Limited or Blocked, with what is in the way as the reason.
+	// It is absent where Meta never said that it was not available.
+	// +optional
+	Health Statement `json:"health,omitzero"`
+
 	// account is what Meta said of the WhatsApp Business account that the spec names.
 	// +optional
 	Account AccountStatus `json:"account,omitzero"`

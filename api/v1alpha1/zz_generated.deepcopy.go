@@ -685,6 +685,7 @@ func (in *PhoneNumberStatus) DeepCopyInto(out *PhoneNumberStatus) {
 	in.Connection.DeepCopyInto(&out.Connection)
 	in.Verification.DeepCopyInto(&out.Verification)
 	in.DisplayName.DeepCopyInto(&out.DisplayName)
+	in.Health.DeepCopyInto(&out.Health)
 	in.Account.DeepCopyInto(&out.Account)
 	in.Alert.DeepCopyInto(&out.Alert)
 	in.Usage.DeepCopyInto(&out.Usage)

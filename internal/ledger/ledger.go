@@ -56,6 +56,7 @@ const (
 	AccountReport      ReportKind = "Account"     // whether the numbers of an account work: Connected, Offline or Blocked
 	RestrictionReport  ReportKind = "Restriction" // of an account, as it came; None says that none is left
 	ReviewReport       ReportKind = "Review"      // of an account: Approved, Rejected, Pending or Deferred
+	HealthReport       ReportKind = "Health"      // of a number, whether Meta lets it send: Available, Limited or Blocked
 	ViolationReport    ReportKind = "Violation"   // by an account, as it came
 	BanReport          ReportKind = "Ban"         // of an account, as it came
 )

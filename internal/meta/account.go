@@ -232,11 +232,18 @@ func (r *reader) accountID() (string, error) {
 	return account, nil
 }
 
+// Decision is the decision of a review, such as APPROVED, in the words used here. False means that it is none of Meta's; then it
+// is as it came.
+func Decision(word string) (decision string, known bool) {
+	if decision, known := decisions[word]; known {
+		return decision, true
+	}
+	return word, false
+}
+
 // decision is the decision of a review that a value gives, as it came where it is none of Meta's.
 func (r *reader) decision(value *fastjson.Value) (string, error) {
 	word, err := r.word(value, "decision")
-	if decision, known := decisions[word]; known {
-		word = decision
-	}
-	return word, err
+	decision, _ := Decision(word)
+	return decision, err
 }

@@ -1,6 +1,9 @@
 package graph
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // PhoneNumber is a business phone number as Meta sees it.
 type PhoneNumber struct {
@@ -107,6 +110,27 @@ func (h Health) Messaging() Availability {
 		}
 	}
 	return worst
+}
+
+// Hindrances are what keeps messages from being sent, or limits it, in Meta's words: of each entity that is not available, its
+// type, the code of an error, and what it says. Meta's ids and advice are left out.
+func (h Health) Hindrances() []string {
+	var all []string
+	for _, e := range h.Entities {
+		if e.CanSendMessage == Available || e.CanSendMessage == "" {
+			continue
+		}
+		for _, cause := range e.Errors {
+			all = append(all, fmt.Sprintf("%s: %s (code %s)", e.Type, cause.Description, cause.Code))
+		}
+		for _, info := range e.Info {
+			all = append(all, e.Type+": "+info)
+		}
+		if len(e.Errors)+len(e.Info) == 0 {
+			all = append(all, fmt.Sprintf("%s: %s", e.Type, e.CanSendMessage))
+		}
+	}
+	return all
 }
 
 // The fields that are asked for. Meta tells only those that are named; only an id is told in any case.

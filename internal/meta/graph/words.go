@@ -118,8 +118,22 @@ func (v Verification) Status() (status string, known bool) {
 // Approved reports whether the name may be shown to users.
 func (s NameStatus) Approved() bool { return s == NameApproved || s == NameAvailableWithoutReview }
 
+// Decision is the review's as Approved, Rejected, Pending or Deferred. False means that it is none of these; then it is as it
+// came.
+func (s ReviewStatus) Decision() (decision string, known bool) { return meta.Decision(string(s)) }
+
 // Approved reports whether the account may use the API: of Meta's words only one says so.
 func (s ReviewStatus) Approved() bool { return s == ReviewApproved }
+
+var sendings = map[Availability]string{Available: "Available", Limited: "Limited", Blocked: "Blocked"}
+
+// Sending is the availability as one of Available, Limited, Blocked. False means that it is none of these; then it is as it came.
+func (a Availability) Sending() (sending string, known bool) {
+	if sending, known := sendings[a]; known {
+		return sending, true
+	}
+	return string(a), false
+}
 
 // severity orders availabilities from the best to the worst. One that is none of Meta's is worse than AVAILABLE, since
 // something is said, and better than what is known to be bad.

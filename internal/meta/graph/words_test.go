@@ -1,6 +1,9 @@
 package graph
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestMetasWordsInOurs(t *testing.T) {
 	type word struct {
@@ -52,6 +55,29 @@ func TestMetasWordsInOurs(t *testing.T) {
 		if review.Approved() != approved {
 			t.Errorf("the review status %q: got %v", review, review.Approved())
 		}
+	}
+}
+
+func TestReviewsAndHealthInOurWords(t *testing.T) {
+	for review, want := range map[ReviewStatus]string{"APPROVED": "Approved", "REJECTED": "Rejected", "PENDING": "Pending", "DEFERRED": "Deferred", "LOST": "LOST", "": ""} {
+		if got, known := review.Decision(); got != want || known != (want != string(review)) {
+			t.Errorf("the review status %q is %q, %v", review, got, known)
+		}
+	}
+	for health, want := range map[Availability]string{Available: "Available", Limited: "Limited", Blocked: "Blocked", "DEGRADED": "DEGRADED", "": ""} {
+		if got, known := health.Sending(); got != want || known != (want != string(health)) {
+			t.Errorf("the availability %q is %q, %v", health, got, known)
+		}
+	}
+	health := Health{Entities: []HealthEntity{
+		{Type: "PHONE_NUMBER", CanSendMessage: Limited, Info: []string{"The name waits for approval"}},
+		{Type: "WABA", CanSendMessage: Available, Info: []string{"of no matter"}},
+		{Type: "BUSINESS", CanSendMessage: Blocked, Errors: []HealthError{{Code: "141014", Description: "Banned", Solution: "Appeal"}}},
+		{Type: "APP", CanSendMessage: Blocked},
+	}}
+	want := []string{"PHONE_NUMBER: The name waits for approval", "BUSINESS: Banned (code 141014)", "APP: BLOCKED"}
+	if got := health.Hindrances(); !slices.Equal(got, want) {
+		t.Errorf("in the way are %q, not %q", got, want)
 	}
 }
 

@@ -592,6 +592,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: flagClearedTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: health
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
     - name: history
       type:
         list:

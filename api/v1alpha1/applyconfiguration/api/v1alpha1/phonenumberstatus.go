@@ -50,6 +50,9 @@ type PhoneNumberStatusApplyConfiguration struct {
 	Verification *VerificationStatusApplyConfiguration `json:"verification,omitempty"`
 	// displayName is how Meta's review of a display name ended: Approved, Rejected, Pending or Deferred.
 	DisplayName *StatementApplyConfiguration `json:"displayName,omitempty"`
+	// health is whether Meta lets the number send messages: Available, Limited or Blocked, with what is in the way as the reason.
+	// It is absent where Meta never said that it was not available.
+	Health *StatementApplyConfiguration `json:"health,omitempty"`
 	// account is what Meta said of the WhatsApp Business account that the spec names.
 	Account *AccountStatusApplyConfiguration `json:"account,omitempty"`
 	// alert is the last thing that Meta alerted to about the number or its account, such as OBA_APPROVED.
@@ -212,6 +215,14 @@ func (b *PhoneNumberStatusApplyConfiguration) WithVerification(value *Verificati
 // If called multiple times, the DisplayName field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithDisplayName(value *StatementApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
 	b.DisplayName = value
+	return b
+}
+
+// WithHealth sets the Health field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Health field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithHealth(value *StatementApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.Health = value
 	return b
 }
 
