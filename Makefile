@@ -45,7 +45,7 @@ help: ## Say what there is to make.
 		/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
-run: bin/manager bin/run $(KUSTOMIZE) ## Run a fleet on a local API server, SPEED times faster than real time; Ctrl-C ends it.
+run: bin/manager bin/kubectl-phonenumbers bin/run $(KUSTOMIZE) ## Run a fleet on a local API server, SPEED times faster than real time; Ctrl-C ends it.
 	@assets=$$(hack/controlplane/assets.sh) && \
 		exec bin/run --assets "$$assets" --manager bin/manager --kustomize $(KUSTOMIZE) --state .run --speed $(SPEED)
 

@@ -87,26 +87,37 @@ func (p *polling) number(account, id string, change ...func(*v1alpha1.PhoneNumbe
 	}}, change...)...)
 	// The API server is shared, and accounts are read for all namespaces.
 	p.t.Cleanup(func() { _ = p.direct.Delete(context.Background(), number) })
-	digits := number.Spec.PhoneNumber[1:]
-	p.meta.AddPhoneNumber(id, account, fmt.Sprintf("+%s %s-%s-%s", digits[:1], digits[1:4], digits[4:7], digits[7:]), "Acme "+id)
+	p.atMeta(account, id, number.Spec.PhoneNumber)
 	return number
+}
+
+// atMeta adds a number to an account at Meta.
+func (p *polling) atMeta(account, id, number string) {
+	digits := number[1:]
+	p.meta.AddPhoneNumber(id, account, fmt.Sprintf("+%s %s-%s-%s", digits[:1], digits[1:4], digits[4:7], digits[7:]), "Acme "+id)
 }
 
 // tick lets the clock go on to the next instant at which an account is read, and reads it.
 func (p *polling) tick() {
 	p.t.Helper()
-	var next *polled
-	for _, a := range p.accounts {
-		if next == nil || a.due().Before(next.due()) {
-			next = a
-		}
-	}
+	next := p.nextAccount()
 	p.bench.clock.advance(max(next.due().Sub(p.bench.clock.Now()), 0))
 	result, err := p.Poller.Reconcile(p.ctx, next.id)
 	p.must(err)
 	if result.RequeueAfter <= 0 {
 		p.t.Fatalf("account %s is never read again", next.id)
 	}
+}
+
+// nextAccount is the account that is due first.
+func (p *polling) nextAccount() *polled {
+	var next *polled
+	for _, a := range p.accounts {
+		if next == nil || a.due().Before(next.due()) {
+			next = a
+		}
+	}
+	return next
 }
 
 func (p *polling) get(number *v1alpha1.PhoneNumber) *metav1.Condition {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,7 +36,7 @@ func install(ctx context.Context, config *rest.Config, kustomize string, first b
 	if err != nil {
 		return err
 	}
-	objects, err := parse(append(append(rendered, "\n---\n"...), fleet...))
+	objects, err := parse(slices.Concat(rendered, []byte("\n---\n"), fleet, []byte("\n---\n"+forwarder)))
 	if err != nil {
 		return err
 	}

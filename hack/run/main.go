@@ -1,6 +1,6 @@
 // Command run is the main job on one machine: it starts etcd and an API server on loopback, installs the operator's
-// resources and a sample fleet, runs the operator as a cluster would, and posts signed webhooks to it as Meta would, at a
-// multiple of real time. Ctrl-C stops all of it; the next run goes on where it stopped.
+// resources and a sample fleet, runs the operator as a cluster would, and does what Meta would, at a multiple of real
+// time: it posts signed webhooks, and answers as the Graph API. A number's platform that is not Meta posts CloudEvents. Ctrl-C stops all of it; the next run goes on where it stopped.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/utils/clock"
@@ -80,7 +81,12 @@ func run(ctx context.Context, o options) (err error) {
 	if err := install(ctx, cluster.admin, o.render, life.first); err != nil {
 		return err
 	}
-	operator, err := startOperator(o, cluster, life)
+	meta, err := startGraphAPI(o, life)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, meta.stop()) }()
+	operator, err := startOperator(o, cluster, life, meta.config)
 	if err != nil {
 		return err
 	}
@@ -92,12 +98,16 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 
-	fmt.Printf("\n  The fleet lives at %gx real time. Look at it from another terminal:\n\n    export KUBECONFIG=%s\n    kubectl get phonenumbers -A -w\n\n  Webhooks: POST %s, signed with the secret in %s\n  Operator's log: %s\n\n",
-		o.speed, cluster.kubeconfig, operator.webhook, filepath.Join(o.state, "webhook", "app-secret"), operator.log)
+	other, err := newPlatform(cluster.admin, operator)
+	if err != nil {
+		return err
+	}
+	introduce(o, cluster, operator, meta, life)
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go func() { cancel(generate(ctx, operator, life)) }()
+	go func() { cancel(meta.live(ctx)) }()
+	go func() { cancel(generate(ctx, operator, other, life)) }()
 	go func() { cancel(show(ctx, cluster.admin, life)) }()
 	select {
 	case <-operator.exited:
@@ -105,6 +115,32 @@ func run(ctx context.Context, o options) (err error) {
 	case <-ctx.Done():
 		return errors.Join(life.save(), context.Cause(ctx))
 	}
+}
+
+// introduce says where everything is, and how to talk to it.
+func introduce(o options, cluster *controlPlane, operator *operator, meta *graphAPI, life *life) {
+	account := metaAccounts[0]
+	token := meta.tokenFile(account.token)
+	fmt.Printf(`
+  The fleet lives at %gx real time. Look at it from another terminal:
+
+    export KUBECONFIG=%s
+    kubectl get phonenumbers -A -w
+
+  Webhooks: POST %s, signed with the secret in %s
+  Operator's log: %s
+
+  The Graph API, of a stand-in for Meta, at %s. The operator reads what Meta announces by no webhook there:
+
+    curl -sH "Authorization: Bearer $(cat %s)" '%s/v26.0/%s/phone_numbers?fields=verified_name,quality_rating,whatsapp_business_manager_messaging_limit'
+    bin/kubectl-phonenumbers import --account %[9]s --token-file %[7]s --base-url %[6]s --namespace fleet --portfolio acme-travel
+
+  The event API, at %[10]s. The clinic's platform posts its events there, and so can you:
+
+    curl -H "Authorization: Bearer $(kubectl -n fleet create token forwarder --audience=numberfleet)" -H 'Content-Type: application/cloudevents+json' %[10]s -d '{"specversion":"1.0","id":"mine","source":"/terminal","type":"dev.numberfleet.quality.reported.v1","time":"%[11]s","data":{"number":"+15550100003","rating":"Medium"}}'
+
+`, o.speed, cluster.kubeconfig, operator.webhook, filepath.Join(o.state, "webhook", "app-secret"), operator.log,
+		meta.url, token, meta.url, account.id, operator.events, life.Now().Format(time.RFC3339))
 }
 
 func say(format string, args ...any) { fmt.Printf("==> "+format+"\n", args...) }

@@ -23,12 +23,13 @@ type operator struct {
 	exited  chan struct{}
 	log     string
 	webhook string // URL
+	events  string // URL
 	probe   string // URL
 	secret  string // the app secret that signs webhooks
 }
 
 // startOperator runs the operator's binary with the rights and settings that it has in a cluster.
-func startOperator(o options, cluster *controlPlane, life *life) (*operator, error) {
+func startOperator(o options, cluster *controlPlane, life *life, config string) (*operator, error) {
 	credentials := filepath.Join(o.state, "webhook")
 	secret, err := credential(credentials, "app-secret")
 	if err != nil {
@@ -38,6 +39,10 @@ func startOperator(o options, cluster *controlPlane, life *life) (*operator, err
 		return nil, err
 	}
 	webhook, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	events, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +65,8 @@ func startOperator(o options, cluster *controlPlane, life *life) (*operator, err
 		"--data-dir="+filepath.Join(o.state, "ledger"),
 		"--webhook-bind-address="+webhook,
 		"--webhook-credentials="+credentials,
+		"--events-bind-address="+events,
+		"--config="+config,
 		"--metrics-bind-address="+metrics,
 		"--health-probe-bind-address="+probe,
 		"--batch-period=200ms",
@@ -74,7 +81,7 @@ func startOperator(o options, cluster *controlPlane, life *life) (*operator, err
 		return nil, err
 	}
 	op := &operator{command: command, exited: make(chan struct{}), log: log.Name(), secret: secret,
-		webhook: "http://" + webhook + "/webhooks/whatsapp", probe: "http://" + probe + "/readyz"}
+		webhook: "http://" + webhook + "/webhooks/whatsapp", events: "http://" + events + "/v1/events", probe: "http://" + probe + "/readyz"}
 	go func() {
 		_ = command.Wait()
 		close(op.exited)

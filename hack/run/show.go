@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -21,6 +22,14 @@ import (
 // resources are what is shown.
 var resources = []string{"phonenumbers", "businessportfolios", "messagetemplates"}
 
+// toldConditions are those that are told of when they change, since no transition tells of them.
+var toldConditions = []string{v1alpha1.ConditionReportsFresh, v1alpha1.ConditionRulesAgree}
+
+// differs says whether a condition is worth a line: it says that something is not as it should be, or is so again.
+func differs(was, is metav1.Condition) bool {
+	return was.Reason != is.Reason && (is.Status == metav1.ConditionFalse || was.Status == metav1.ConditionFalse || is.Reason == v1alpha1.ReasonWithinDelay)
+}
+
 // show prints what happens as it happens, and after it the tables that `kubectl get` prints.
 func show(ctx context.Context, config *rest.Config, life *life) error {
 	scheme := runtime.NewScheme()
@@ -35,7 +44,7 @@ func show(ctx context.Context, config *rest.Config, life *life) error {
 	if err != nil {
 		return err
 	}
-	seen := map[string]bool{}
+	seen, conditions := map[string]bool{}, map[string]metav1.Condition{}
 	first, stateBefore, quiet := true, "", 0
 	for tick := time.NewTicker(time.Second); ; {
 		select {
@@ -67,6 +76,13 @@ func show(ctx context.Context, config *rest.Config, life *life) error {
 		for i := range numbers.Items {
 			n := &numbers.Items[i]
 			tell(n.ObjectMeta, n.Status.History, n.Status.State, n.Status.Tier.Name, n.Status.Quality.Rating)
+			for _, c := range n.Status.Conditions {
+				key := fmt.Sprint(n.UID, c.Type)
+				was, is := conditions[key], c
+				if conditions[key] = c; slices.Contains(toldConditions, c.Type) && !first && differs(was, is) {
+					fmt.Printf("%s  %-12s %-17s %s: %s\n", c.LastTransitionTime.UTC().Format(time.DateTime), n.Name, c.Type, c.Reason, c.Message)
+				}
+			}
 		}
 		for i := range portfolios.Items {
 			p := &portfolios.Items[i]

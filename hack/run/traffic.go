@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
@@ -13,10 +14,11 @@ import (
 // habit is how a number of the sample fleet sends, on each day of a cycle of two weeks. Messages are spread evenly from
 // 08:00 on, and from an hour later each further day of a work week, so that yesterday's users have left the window.
 type habit struct {
-	number string
-	users  func(day int) int // how many users get a message on a day of the cycle, 0 to 13
-	over   time.Duration     // how long that takes
-	again  bool              // the same users every day
+	number   string
+	users    func(day int) int // how many users get a message on a day of the cycle, 0 to 13
+	over     time.Duration     // how long that takes
+	again    bool              // the same users every day
+	platform bool              // Meta's webhooks go to a platform that posts CloudEvents
 	quality
 }
 
@@ -58,7 +60,7 @@ var habits = []habit{
 	// support, botmaker: rises within the week; Meta flags it on the second day and takes the flag back two days later.
 	{number: "+15550100002", users: every(320), over: 10 * time.Hour, quality: quality{flagged: 30 * time.Hour, unflagged: 78 * time.Hour}},
 	// clinic, taqnyat: unverified, at its limit of 250 every day but on the weekend.
-	{number: "+15550100003", users: onWeekdays(250, 40), over: 50 * time.Minute},
+	{number: "+15550100003", users: onWeekdays(250, 40), over: 50 * time.Minute, platform: true},
 	// flash-sales, quality-based: rises at once on a big first day; the flag of that evening ends in a downgrade.
 	{number: "+15550100004", users: atFirst(700, 60), over: 4 * time.Hour, quality: quality{flagged: 14 * time.Hour, unflagged: 12 * day}},
 	// bank, netcore: steady.
@@ -89,9 +91,20 @@ var ratings = []struct {
 // maxBatch is how many updates Meta puts into one webhook.
 const maxBatch = 1000
 
-// generate posts, as time goes on, what Meta would post.
-func generate(ctx context.Context, to *operator, life *life) error {
-	const account = "200000000000006"
+// event is a rating that a platform tells of.
+type event struct {
+	at     time.Time
+	rating string
+}
+
+// platformRatings are what the platform of the clinic tells on a cycle.
+var platformRatings = []struct {
+	after  time.Duration
+	rating string
+}{{28 * time.Hour, "High"}, {4*day + 10*time.Hour, "Medium"}, {8 * day, "High"}}
+
+// generate posts, as time goes on, what Meta would post, and what another platform would.
+func generate(ctx context.Context, to *operator, other *platform, life *life) error {
 	done := life.origin
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
 		select {
@@ -101,22 +114,32 @@ func generate(ctx context.Context, to *operator, life *life) error {
 		case <-tick.C:
 		}
 		until := life.Now().Truncate(time.Second)
-		for _, h := range habits {
-			for _, body := range h.webhooks(life.born, done, until) {
+		for i := range habits {
+			h := &habits[i]
+			delivered, received := h.messages(life.born, done, until)
+			if h.platform {
+				var reports []event
+				for _, r := range platformRatings {
+					for _, at := range onCycle(life.born, done, until, r.after) {
+						reports = append(reports, event{at, r.rating})
+					}
+				}
+				if err := other.tell(ctx, h.number, delivered, received, reports); err != nil {
+					return err
+				}
+				continue
+			}
+			for _, body := range append(webhooks(h.number, delivered, received), h.flags(life.born, done, until)...) {
 				if err := to.post(ctx, body); err != nil {
 					return err
 				}
 			}
 		}
-		for n := int(done.Sub(life.born) / cycle); life.born.Add(time.Duration(n) * cycle).Before(until); n++ {
-			for _, r := range ratings {
-				at := life.born.Add(time.Duration(n)*cycle + r.after)
-				if !at.After(done) || at.After(until) {
-					continue
-				}
-				body := metatest.TemplateQualityPayload(account, "last_minute", "en_US", r.before, r.score, at)
+		for _, r := range ratings {
+			for _, at := range onCycle(life.born, done, until, r.after) {
+				body := metatest.TemplateQualityPayload(travel, "last_minute", "en_US", r.before, r.score, at)
 				if r.event != "" {
-					body = metatest.TemplateStatusPayload(account, "last_minute", "en_US", r.event, "", at)
+					body = metatest.TemplateStatusPayload(travel, "last_minute", "en_US", r.event, "", at)
 				}
 				if err := to.post(ctx, body); err != nil {
 					return err
@@ -127,17 +150,18 @@ func generate(ctx context.Context, to *operator, life *life) error {
 	}
 }
 
-// webhooks are what happened to a number in (from, to].
-func (h *habit) webhooks(born, from, to time.Time) [][]byte {
-	var bodies [][]byte
-	var delivered []metatest.Status
-	var received []metatest.Inbound
-	flush := func() {
-		if len(delivered)+len(received) > 0 {
-			bodies = append(bodies, metatest.MessagesPayload(h.number, delivered, received))
-			delivered, received = nil, nil
+// onCycle are the instants in (from, to] that lie so long after the start of a cycle.
+func onCycle(born, from, to time.Time, after time.Duration) (instants []time.Time) {
+	for n := int(from.Sub(born) / cycle); born.Add(time.Duration(n) * cycle).Before(to); n++ {
+		if at := born.Add(time.Duration(n)*cycle + after); at.After(from) && !at.After(to) {
+			instants = append(instants, at)
 		}
 	}
+	return instants
+}
+
+// messages are what a number sent and got in (from, to].
+func (h *habit) messages(born, from, to time.Time) (delivered []metatest.Status, received []metatest.Inbound) {
 	within := func(at time.Time) bool { return at.After(from) && !at.After(to) }
 	for n := int(from.Sub(born) / day); born.Add(time.Duration(n) * day).Before(to); n++ {
 		opens := born.Add(time.Duration(n)*day + time.Duration(8+n%7)*time.Hour)
@@ -164,22 +188,33 @@ func (h *habit) webhooks(born, from, to time.Time) [][]byte {
 					delivered = append(delivered, metatest.Status{ID: message("reply"), Status: "delivered", Phone: phone, Scoped: scoped, At: reply})
 				}
 			}
-			if len(delivered)+len(received) > maxBatch-3 {
-				flush()
-			}
 		}
 	}
-	flush()
+	return delivered, received
+}
 
-	for n := int(from.Sub(born) / cycle); born.Add(time.Duration(n) * cycle).Before(to); n++ {
-		for _, change := range []struct {
-			after time.Duration
-			event string
-		}{{h.flagged, "FLAGGED"}, {h.unflagged, "UNFLAGGED"}} {
-			at := born.Add(time.Duration(n)*cycle + change.after)
-			if change.after > 0 && at.After(from) && !at.After(to) {
-				bodies = append(bodies, metatest.QualityUpdatePayload(h.number, change.event, "", at))
-			}
+// webhooks are those that tell of messages. What users wrote comes first, for it makes the replies free.
+func webhooks(number string, delivered []metatest.Status, received []metatest.Inbound) (bodies [][]byte) {
+	for some := range slices.Chunk(received, maxBatch) {
+		bodies = append(bodies, metatest.MessagesPayload(number, nil, some))
+	}
+	for some := range slices.Chunk(delivered, maxBatch) {
+		bodies = append(bodies, metatest.MessagesPayload(number, some, nil))
+	}
+	return bodies
+}
+
+// flags are the webhooks that tell of a flag in (from, to], as they did until October 2025.
+func (h *habit) flags(born, from, to time.Time) (bodies [][]byte) {
+	for _, change := range []struct {
+		after time.Duration
+		event string
+	}{{h.flagged, "FLAGGED"}, {h.unflagged, "UNFLAGGED"}} {
+		if change.after == 0 {
+			continue
+		}
+		for _, at := range onCycle(born, from, to, change.after) {
+			bodies = append(bodies, metatest.QualityUpdatePayload(h.number, change.event, "", at))
 		}
 	}
 	return bodies
@@ -205,10 +240,18 @@ func (o *operator) post(ctx context.Context, body []byte) error {
 				return fmt.Errorf("the operator answered a webhook with %s", response.Status)
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(500 * time.Millisecond):
+		if err := pause(ctx); err != nil {
+			return err
 		}
+	}
+}
+
+// pause is a moment before something is tried again.
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(500 * time.Millisecond):
+		return nil
 	}
 }

@@ -8,9 +8,11 @@ import (
 // Fault makes calls fail, or be slow.
 type Fault struct {
 	// Which calls: from and before a time, where they are set, about a node (an id, or an id and an edge, such as
-	// 2001/phone_numbers) and this many of them, where it is set. All others are answered as usual.
+	// 2001/phone_numbers), after the first few, such as the first page of a list, and this many of them, where it is set. All others
+	// are answered as usual.
 	From, Until time.Time
 	Path        string
+	Skip        int
 	Times       int
 
 	// What happens to them. Delay is waited in real time, before anything else; a fault with nothing else is then answered
@@ -81,6 +83,10 @@ func (s *Server) fault(now time.Time, id, edge string) *Fault {
 	}
 	for i, f := range s.faults {
 		if f.Path != "" && f.Path != path || now.Before(f.From) || !f.Until.IsZero() && !now.Before(f.Until) {
+			continue
+		}
+		if f.Skip > 0 {
+			f.Skip--
 			continue
 		}
 		if f.Times > 0 {

@@ -208,6 +208,7 @@ func TestFaults(t *testing.T) {
 	s, clock, get := stand(t)
 	s.Fail(Fault{From: start.Add(time.Hour), Until: start.Add(2 * time.Hour), Refusal: Unavailable()})
 	s.Fail(Fault{Path: "2001/phone_numbers", Times: 1, Status: 502, Body: "no"})
+	s.Fail(Fault{Path: "1001", Skip: 1, Times: 1, Status: 503, Body: "the second"})
 	s.Fail(Fault{Path: "3001", Truncate: 5})
 	s.Fail(Fault{Path: "2001", Close: true})
 	for _, step := range []struct {
@@ -215,6 +216,8 @@ func TestFaults(t *testing.T) {
 		status int
 		body   string
 	}{
+		{"/v26.0/1001?fields=id", 200, `{"id":"1001"}`},
+		{"/v26.0/1001?fields=id", 503, "the second"},
 		{"/v26.0/1001?fields=id", 200, `{"id":"1001"}`},
 		{"/v26.0/2001/phone_numbers?fields=id", 502, "no"},
 		{"/v26.0/2001/phone_numbers?fields=id", 200, `"data":[{"id":"1001"}]`},

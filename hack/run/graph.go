@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/meta/graphtest"
+)
+
+// graphAPI stands in for Meta's Graph API. It says what Meta has announced by no webhook since October 2025, of the accounts that
+// live by its rules since then or that are read for other reasons; the operator finds it out by reading.
+type graphAPI struct {
+	*graphtest.Server
+	life   *life
+	url    string
+	folder string // of the access tokens
+	config string // the operator's configuration
+	http   *http.Server
+}
+
+// startGraphAPI serves the accounts on loopback and writes the operator's configuration.
+func startGraphAPI(o options, life *life) (*graphAPI, error) {
+	g := &graphAPI{Server: graphtest.New(life), life: life, folder: filepath.Join(o.state, "graph"), config: filepath.Join(o.state, "config.yaml")}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	g.url = "http://" + listener.Addr().String()
+	g.http = &http.Server{Handler: g, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = g.http.Serve(listener) }()
+
+	settings := config.GraphAPI{BaseURL: g.url, PeriodMinutes: periodMinutes(life.speed)}
+	for _, a := range metaAccounts {
+		token, err := credential(g.folder, a.token)
+		if err != nil {
+			return nil, err
+		}
+		g.AddToken(token)
+		g.AddBusiness(a.portfolio, a.name)
+		g.AddAccount(a.id, a.portfolio, a.name)
+		for _, n := range a.numbers {
+			g.AddPhoneNumber(n.id, a.id, n.display, n.name)
+		}
+		settings.Accounts = append(settings.Accounts, config.Account{ID: a.id, TokenFile: g.tokenFile(a.token)})
+	}
+	content, err := yaml.Marshal(map[string]any{"apiVersion": config.APIVersion, "kind": config.Kind, "graphAPI": settings})
+	if err != nil {
+		return nil, err
+	}
+	return g, os.WriteFile(g.config, content, 0o600)
+}
+
+// periodMinutes is how often the operator reads an account: an hour of a fleet that lives a day in half a minute, so that it is
+// each second or so of real time; but not more often than the configuration allows.
+func periodMinutes(speed float64) int { return min(max(int(speed/48), 5), 24*60) }
+
+func (g *graphAPI) tokenFile(name string) string { return filepath.Join(g.folder, name) }
+
+func (g *graphAPI) stop() error { return g.http.Close() }
+
+// live scripts each cycle as it begins, and lets tokens expire and be renewed. A run that goes on begins with the cycle before,
+// for what was said then may still hold.
+func (g *graphAPI) live(ctx context.Context) error {
+	for n := max(int(g.life.origin.Sub(g.life.born)/cycle)-1, 0); ; n++ {
+		began := g.life.born.Add(time.Duration(n) * cycle)
+		if err := g.sleep(ctx, began); err != nil {
+			return err
+		}
+		for _, s := range said {
+			g.Change(began.Add(s.after), s.of, s.fields)
+		}
+		for _, s := range healthSaid {
+			g.ChangeHealth(began.Add(s.after), s.of, s.fields)
+		}
+		for _, t := range troubles {
+			f := t.fault
+			f.From = began.Add(t.after)
+			f.Until = f.From.Add(t.lasts)
+			g.Fail(f)
+		}
+		expires := began.Add(tokenExpires)
+		if g.life.origin.After(expires) {
+			continue
+		}
+		if err := g.renew(ctx, expires); err != nil {
+			return err
+		}
+	}
+}
+
+// renew lets the token of the first account expire at a time, and puts another one into its file later.
+func (g *graphAPI) renew(ctx context.Context, expires time.Time) error {
+	if err := g.sleep(ctx, expires); err != nil {
+		return err
+	}
+	file := g.tokenFile(metaAccounts[0].token)
+	was, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	g.ExpireToken(string(was))
+	if err := g.sleep(ctx, expires.Add(tokenMissing)); err != nil {
+		return err
+	}
+	renewed := rand.Text()
+	g.AddToken(renewed)
+	return os.WriteFile(file, []byte(renewed), 0o600)
+}
+
+// sleep waits until the fleet's time has come.
+func (g *graphAPI) sleep(ctx context.Context, until time.Time) error {
+	timer := time.NewTimer(g.life.Wait(until))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// regain is the header with which Meta says that the calls that it allows to an account are used up, and for how long.
+func regain(account string, minutes int) http.Header {
+	return http.Header{"X-Business-Use-Case-Usage": {fmt.Sprintf(
+		`{"%s":[{"type":"whatsapp_business_management","call_count":100,"total_cputime":25,"total_time":33,"estimated_time_to_regain_access":%d}]}`, account, minutes)}}
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"time"
+
+	"numberfleet.dev/numberfleet/internal/meta/graphtest"
+)
+
+// What the stand-in for Meta's Graph API knows, and what it says on each cycle of two weeks.
+
+const (
+	travel  = "200000000000006" // account of flights and hotels
+	harbour = "200000000000005" // account of bookings
+
+	flights, hotels, bookings = "100000000000008", "100000000000009", "100000000000007"
+
+	travelPortfolio, harbourPortfolio = "300000000000001", "300000000000002"
+)
+
+type metaNumber struct{ id, display, name string }
+
+// metaAccounts are the accounts that the operator reads.
+var metaAccounts = []struct {
+	id, portfolio, name string
+	token               string // file
+	numbers             []metaNumber
+}{
+	{id: travel, portfolio: travelPortfolio, name: "Acme Travel", token: "acme-travel", numbers: []metaNumber{
+		{flights, "+1 555-010-0008", "Acme Flights"}, {hotels, "+1 555-010-0009", "Acme Hotels"},
+	}},
+	{id: harbour, portfolio: harbourPortfolio, name: "Harbour Hotel", token: "harbour-hotel", numbers: []metaNumber{
+		{bookings, "+1 555-010-0007", "Harbour Hotel"},
+	}},
+}
+
+type statement struct {
+	after  time.Duration // since the start of the cycle
+	of     string
+	fields graphtest.Fields
+}
+
+func rating(color string) graphtest.Fields { return graphtest.Fields{"quality_rating": color} }
+
+func limit(tier string) graphtest.Fields {
+	return graphtest.Fields{"whatsapp_business_manager_messaging_limit": tier}
+}
+
+// said is what Meta says: ratings that no webhook announces; a limit that follows the policy's conclusion, and one that falls for
+// a day and a half though the policy sees no reason.
+var said = []statement{
+	{0, harbourPortfolio, graphtest.Fields{"verification_status": "verified", "whatsapp_business_manager_messaging_limit": "TIER_1K"}},
+	{20 * time.Hour, flights, rating("GREEN")},
+	{22 * time.Hour, hotels, rating("GREEN")},
+	{26 * time.Hour, bookings, rating("YELLOW")},
+	{2*day + 15*time.Hour, hotels, rating("YELLOW")},
+	{3 * day, bookings, rating("GREEN")},
+	{4*day + 9*time.Hour, hotels, rating("GREEN")},
+	{5 * day, harbourPortfolio, limit("TIER_10K")},
+	{9 * day, travelPortfolio, limit("TIER_2K")},
+	{10*day + 6*time.Hour, harbourPortfolio, limit("TIER_1K")},
+	{11*day + 18*time.Hour, harbourPortfolio, limit("TIER_10K")},
+}
+
+// healthSaid is what Meta says of sending messages.
+var healthSaid = []statement{
+	{30 * time.Hour, bookings, graphtest.Fields{"can_send_message": "LIMITED", "additional_info": []any{"Your display name has not been approved yet."}}},
+	{3 * day, bookings, graphtest.Fields{"can_send_message": "AVAILABLE", "additional_info": nil}},
+}
+
+// troubles are Meta's: for how long, and what.
+var troubles = []struct {
+	after, lasts time.Duration
+	fault        graphtest.Fault
+}{
+	{36 * time.Hour, 2 * time.Hour, graphtest.Fault{Path: travel, Times: 1, Refusal: graphtest.Throttled(), Header: regain(travel, 40)}},
+	{3*day + 12*time.Hour, 6 * time.Hour, graphtest.Fault{Delay: 200 * time.Millisecond}},
+	{6 * day, 6 * time.Hour, graphtest.Fault{Path: harbour + "/phone_numbers", Refusal: graphtest.Unavailable()}},
+	{8 * day, 2 * time.Hour, graphtest.Fault{Path: harbour, Times: 1, Refusal: graphtest.Throttled(), Header: regain(harbour, 25)}},
+}
+
+// The access token of the first account expires on each cycle, and is renewed some hours later.
+const (
+	tokenExpires = 5*day + 8*time.Hour
+	tokenMissing = 3 * time.Hour
+)
