@@ -194,7 +194,7 @@ func (f *troubled) watch() *watchedFleet {
 	return w
 }
 
-// see notes what an event shows. What is counted and when it was is left out: nothing is delivered here.
+// see notes what an event shows: what was read, not when.
 func (w *watchedFleet) see(n *v1alpha1.PhoneNumber) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -202,7 +202,7 @@ func (w *watchedFleet) see(n *v1alpha1.PhoneNumber) {
 	if c := reportsFresh(n); c != nil {
 		fresh = c.Reason + c.Message
 	}
-	shows := fmt.Sprint(fresh, n.Status.Quality.Rating, n.Status.Quality.ReportedTime, n.Status.State, n.Status.Tier.Name)
+	shows := fmt.Sprint(fresh, n.Status.Quality.Rating, n.Status.State, n.Status.Tier.Name)
 	if w.shows[n.Name] != shows {
 		w.changes++
 	}
@@ -339,15 +339,17 @@ var troubles = []func(f *troubled, account string, from time.Time, dice *rand.Ra
 	},
 }
 
-// script has Meta be in trouble for an hour: every other read of each account meets some. A tenth of the numbers get another
-// rating. It returns what happens besides, by its time.
+// script has Meta be in trouble for an hour: every other read of each account meets some, each of another kind. A tenth of
+// the numbers get another rating. It returns what happens besides, by its time.
 func (f *troubled) script(dice *rand.Rand) (happens map[time.Time]func()) {
 	began := f.bench.clock.Now()
 	end := began.Add(time.Hour)
+	order := dice.Perm(len(troubles))
 	for _, a := range fleetAccounts {
 		for at := began; at.Before(end); at = at.Add(2 * fleetPeriod) {
 			from := instantAfter(a.id, fleetPeriod, at).Add(-time.Second)
-			fault := troubles[dice.IntN(len(troubles))](f, a.id, from, dice)
+			fault := troubles[order[0]](f, a.id, from, dice)
+			order = append(order[1:], order[0])
 			fault.Path, fault.From = a.id+"/phone_numbers", from
 			if fault.Until.IsZero() {
 				fault.Until = from.Add(4 * time.Minute)
@@ -366,8 +368,10 @@ func (f *troubled) script(dice *rand.Rand) (happens map[time.Time]func()) {
 		slices.SortStableFunc(f.said[i], func(a, b fact) int { return a.at.Compare(b.at) })
 	}
 	happens = map[time.Time]func(){}
-	at := began.Add(time.Duration(dice.IntN(50)) * time.Minute)
-	// The token is renewed in its file up to two minutes after the old one is taken back, with a bad one in between.
+	// The token is renewed in its file up to two minutes after the old one is taken back, with a bad one in between. One account
+	// is to be read just then.
+	during := instantAfter("32004", fleetPeriod, began.Add(time.Duration(2*dice.IntN(2))*fleetPeriod))
+	at := instantAfter("32004", fleetPeriod, during).Add(-30 * time.Second)
 	was, bad, renewed := fmt.Sprint("EAA", f.renewals), fmt.Sprint("EAAbad", f.renewals), fmt.Sprint("EAA", f.renewals+1)
 	f.renewals++
 	happens[at] = func() { f.meta.RevokeToken(was); f.meta.RevokeToken(pollToken) }
@@ -408,11 +412,14 @@ func TestAThousandNumbersAreFollowedThroughTrouble(t *testing.T) {
 				t.Fatalf("with the seed %d", seed)
 			}
 		}
-		faults := map[int64]int{}
+		failed := map[string]int{}
 		for _, call := range f.meta.Calls() {
 			if call.Status != http.StatusOK {
-				faults[call.Code]++
+				failed[fmt.Sprintf("HTTP %d code %d", call.Status, call.Code)]++
 			}
+		}
+		if refused, throttled, unanswered := failed["HTTP 401 code 190"], failed["HTTP 400 code 80007"], failed["HTTP 0 code 0"]; refused == 0 || throttled == 0 || unanswered == 0 {
+			t.Errorf("seed %d: the token was refused %d times, calls were throttled %d times, and not answered %d times", seed, refused, throttled, unanswered)
 		}
 		for _, a := range fleetAccounts {
 			most, refused := f.calls(a.id)
@@ -425,7 +432,7 @@ func TestAThousandNumbersAreFollowedThroughTrouble(t *testing.T) {
 			f.waited(w)
 		}
 		written, changed = f.writes.Load()-written, f.changed()-changed
-		t.Logf("seed %d: %d calls, failures by code %v; %d statuses written", seed, len(f.meta.Calls()), faults, written)
+		t.Logf("seed %d: %d calls, of which failed %v; %d statuses written", seed, len(f.meta.Calls()), failed, written)
 		if int(written) != changed || changed < len(f.fleet)/20 {
 			t.Errorf("seed %d: %d statuses were written, and %d changed", seed, written, changed)
 		}

@@ -24,19 +24,20 @@ type graphAPI struct {
 	url    string
 	folder string // of the access tokens
 	config string // the operator's configuration
+	cycle  int    // at which the run began, from 0
 	http   *http.Server
 }
 
 // startGraphAPI serves the accounts on loopback and writes the operator's configuration.
 func startGraphAPI(o options, life *life) (*graphAPI, error) {
 	g := &graphAPI{Server: graphtest.New(life), life: life, folder: filepath.Join(o.state, "graph"), config: filepath.Join(o.state, "config.yaml")}
+	g.cycle = int(life.origin.Sub(life.born) / cycle)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	g.url = "http://" + listener.Addr().String()
 	g.http = &http.Server{Handler: g, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = g.http.Serve(listener) }()
 
 	settings := config.GraphAPI{BaseURL: g.url, PeriodMinutes: periodMinutes(life.speed)}
 	for _, a := range metaAccounts {
@@ -46,12 +47,18 @@ func startGraphAPI(o options, life *life) (*graphAPI, error) {
 		}
 		g.AddToken(token)
 		g.AddBusiness(a.portfolio, a.name)
+		g.Change(time.Time{}, a.portfolio, a.known)
 		g.AddAccount(a.id, a.portfolio, a.name)
 		for _, n := range a.numbers {
 			g.AddPhoneNumber(n.id, a.id, n.display, n.name)
 		}
 		settings.Accounts = append(settings.Accounts, config.Account{ID: a.id, TokenFile: g.tokenFile(a.token)})
 	}
+	// What was said on the cycle before may still hold.
+	for n := max(g.cycle-1, 0); n <= g.cycle; n++ {
+		g.script(g.began(n))
+	}
+	go func() { _ = g.http.Serve(listener) }()
 	content, err := yaml.Marshal(map[string]any{"apiVersion": config.APIVersion, "kind": config.Kind, "graphAPI": settings})
 	if err != nil {
 		return nil, err
@@ -67,33 +74,41 @@ func (g *graphAPI) tokenFile(name string) string { return filepath.Join(g.folder
 
 func (g *graphAPI) stop() error { return g.http.Close() }
 
-// live scripts each cycle as it begins, and lets tokens expire and be renewed. A run that goes on begins with the cycle before,
-// for what was said then may still hold.
+// live scripts each cycle as it begins, and lets tokens expire and be renewed.
 func (g *graphAPI) live(ctx context.Context) error {
-	for n := max(int(g.life.origin.Sub(g.life.born)/cycle)-1, 0); ; n++ {
-		began := g.life.born.Add(time.Duration(n) * cycle)
-		if err := g.sleep(ctx, began); err != nil {
-			return err
+	for n := g.cycle; ; n++ {
+		began := g.began(n)
+		if n > g.cycle {
+			if err := g.sleep(ctx, began); err != nil {
+				return err
+			}
+			g.script(began)
 		}
-		for _, s := range said {
-			g.Change(began.Add(s.after), s.of, s.fields)
+		if expires := began.Add(tokenExpires); expires.After(g.life.origin) {
+			if err := g.renew(ctx, expires); err != nil {
+				return err
+			}
 		}
-		for _, s := range healthSaid {
-			g.ChangeHealth(began.Add(s.after), s.of, s.fields)
-		}
-		for _, t := range troubles {
-			f := t.fault
-			f.From = began.Add(t.after)
-			f.Until = f.From.Add(t.lasts)
-			g.Fail(f)
-		}
-		expires := began.Add(tokenExpires)
-		if g.life.origin.After(expires) {
-			continue
-		}
-		if err := g.renew(ctx, expires); err != nil {
-			return err
-		}
+	}
+}
+
+func (g *graphAPI) began(cycles int) time.Time {
+	return g.life.born.Add(time.Duration(cycles) * cycle)
+}
+
+// script says what Meta says, and fails to, on a cycle.
+func (g *graphAPI) script(began time.Time) {
+	for _, s := range said {
+		g.Change(began.Add(s.after), s.of, s.fields)
+	}
+	for _, s := range healthSaid {
+		g.ChangeHealth(began.Add(s.after), s.of, s.fields)
+	}
+	for _, t := range troubles {
+		f := t.fault
+		f.From = began.Add(t.after)
+		f.Until = f.From.Add(t.lasts)
+		g.Fail(f)
 	}
 }
 

@@ -24,13 +24,14 @@ var metaAccounts = []struct {
 	id, portfolio, name string
 	token               string // file
 	numbers             []metaNumber
+	known               graphtest.Fields // of the portfolio, from the beginning
 }{
 	{id: travel, portfolio: travelPortfolio, name: "Acme Travel", token: "acme-travel", numbers: []metaNumber{
 		{flights, "+1 555-010-0008", "Acme Flights"}, {hotels, "+1 555-010-0009", "Acme Hotels"},
 	}},
 	{id: harbour, portfolio: harbourPortfolio, name: "Harbour Hotel", token: "harbour-hotel", numbers: []metaNumber{
 		{bookings, "+1 555-010-0007", "Harbour Hotel"},
-	}},
+	}, known: graphtest.Fields{"verification_status": "verified", "whatsapp_business_manager_messaging_limit": "TIER_1K"}},
 }
 
 type statement struct {
@@ -45,10 +46,9 @@ func limit(tier string) graphtest.Fields {
 	return graphtest.Fields{"whatsapp_business_manager_messaging_limit": tier}
 }
 
-// said is what Meta says: ratings that no webhook announces; a limit that follows the policy's conclusion, and one that falls for
-// a day and a half though the policy sees no reason.
+// said is what Meta says: ratings that no webhook announces; limits that come later than the policy concludes them, and one that
+// falls for a day and a half though the policy sees no reason.
 var said = []statement{
-	{0, harbourPortfolio, graphtest.Fields{"verification_status": "verified", "whatsapp_business_manager_messaging_limit": "TIER_1K"}},
 	{20 * time.Hour, flights, rating("GREEN")},
 	{22 * time.Hour, hotels, rating("GREEN")},
 	{26 * time.Hour, bookings, rating("YELLOW")},
@@ -58,6 +58,7 @@ var said = []statement{
 	{5 * day, harbourPortfolio, limit("TIER_10K")},
 	{9 * day, travelPortfolio, limit("TIER_2K")},
 	{10*day + 6*time.Hour, harbourPortfolio, limit("TIER_1K")},
+	{10*day + 12*time.Hour, travelPortfolio, limit("TIER_10K")},
 	{11*day + 18*time.Hour, harbourPortfolio, limit("TIER_10K")},
 }
 
