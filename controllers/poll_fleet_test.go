@@ -346,8 +346,9 @@ func (f *troubled) script(dice *rand.Rand) (happens map[time.Time]func()) {
 	end := began.Add(time.Hour)
 	order := dice.Perm(len(troubles))
 	for _, a := range fleetAccounts {
-		for at := began; at.Before(end); at = at.Add(2 * fleetPeriod) {
-			from := instantAfter(a.id, fleetPeriod, at).Add(-time.Second)
+		next := func(after time.Time) time.Time { return instantAfter(a.id, fleetPeriod, after) }
+		for at := next(began); at.Before(end); at = next(next(at)) {
+			from := at.Add(-time.Second)
 			fault := troubles[order[0]](f, a.id, from, dice)
 			order = append(order[1:], order[0])
 			fault.Path, fault.From = a.id+"/phone_numbers", from
