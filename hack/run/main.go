@@ -1,6 +1,7 @@
 // Command run is the main job on one machine: it starts etcd and an API server on loopback, installs the operator's
 // resources and a sample fleet, runs the operator as a cluster would, and does what Meta would, at a multiple of real
-// time: it posts signed webhooks, and answers as the Graph API. A number's platform that is not Meta posts CloudEvents. Ctrl-C stops all of it; the next run goes on where it stopped.
+// time: it posts signed webhooks, and answers as the Graph API. The platform of one number is not Meta's and posts
+// CloudEvents. Ctrl-C stops all of it; the next run goes on where it stopped.
 package main
 
 import (
