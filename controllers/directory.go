@@ -41,7 +41,12 @@ func (d Directory) Namespace(ctx context.Context, number string) (string, error)
 
 // served is the oldest resource of a number; nil if there is none. It is not to be changed.
 func (d Directory) served(ctx context.Context, number string) (*v1alpha1.PhoneNumber, error) {
-	same, err := numbersWith(ctx, d.Reader, numberIndex, number, client.UnsafeDisableDeepCopy)
+	return d.oldest(ctx, numberIndex, number)
+}
+
+// oldest is the oldest of the resources that an index has under a value; nil if there is none. It is not to be changed.
+func (d Directory) oldest(ctx context.Context, index, value string) (*v1alpha1.PhoneNumber, error) {
+	same, err := numbersWith(ctx, d.Reader, index, value, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +57,42 @@ func (d Directory) served(ctx context.Context, number string) (*v1alpha1.PhoneNu
 		}
 	}
 	return served, nil
+}
+
+// Accounts are the WhatsApp Business accounts that a subject of the ledger belongs to: of a number that of the resource it is
+// served as, of a portfolio those of the numbers in it. None are where resources do not say. An account and a template belong to
+// the account that their subjects are made of.
+func (d Directory) Accounts(ctx context.Context, subject string) ([]string, error) {
+	switch {
+	case strings.HasPrefix(subject, "+"):
+		served, err := d.served(ctx, subject)
+		if err != nil || served == nil {
+			return nil, err
+		}
+		return accountsOf([]v1alpha1.PhoneNumber{*served}), nil
+	case strings.HasPrefix(subject, ledger.PhoneNumberIDSubject("")):
+		served, err := d.oldest(ctx, subjectIndex, subject)
+		if err != nil || served == nil {
+			return nil, err
+		}
+		return accountsOf([]v1alpha1.PhoneNumber{*served}), nil
+	case strings.HasPrefix(subject, ledger.PortfolioSubject("")):
+		var portfolios v1alpha1.BusinessPortfolioList
+		if err := d.Reader.List(ctx, &portfolios, client.MatchingFields{subjectIndex: subject}, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, fmt.Errorf("list portfolios: %w", err)
+		}
+		var accounts []string
+		for i := range portfolios.Items {
+			numbers, err := numbersWith(ctx, d.Reader, portfolioIndex, portfolios.Items[i].Name, client.UnsafeDisableDeepCopy)
+			if err != nil {
+				return nil, err
+			}
+			accounts = append(accounts, accountsOf(numbers)...)
+		}
+		return accounts, nil
+	default:
+		return nil, nil
+	}
 }
 
 // Portfolio is what the ledger knows a portfolio by, which is named by its BusinessPortfolio or by the id that Meta gave to

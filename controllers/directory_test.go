@@ -38,9 +38,20 @@ func TestDirectory(t *testing.T) {
 		t.Error("before the cache is there, nothing can be told")
 	}
 
+	for _, subject := range []string{"+15550109901", ledger.PhoneNumberIDSubject("9907"), ledger.PortfolioSubject("99001")} {
+		if _, err := directory.Accounts(ctx, subject); err == nil {
+			t.Errorf("before the cache is there, nobody can tell whose %s is", subject)
+		}
+	}
+
 	number := func(namespace, name, e164, account string) client.Object {
 		return &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 			Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: e164, Business: v1alpha1.Business{WhatsAppBusinessAccountID: account}}}
+	}
+	within := func(namespace, name, e164, account, id, portfolio string) client.Object {
+		n := number(namespace, name, e164, account).(*v1alpha1.PhoneNumber)
+		n.Spec.PhoneNumberID, n.Spec.Business.Portfolio = id, portfolio
+		return n
 	}
 	template := func(namespace, name, at, language, account string) client.Object {
 		return &v1alpha1.MessageTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
@@ -51,6 +62,8 @@ func TestDirectory(t *testing.T) {
 		number("directory-a", "one", "+15550109901", "71"), number("directory-b", "same", "+15550109901", ""), number("directory-b", "two", "+15550109902", ""),
 		&v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "directory-named"}, Spec: v1alpha1.BusinessPortfolioSpec{PortfolioID: "99001"}},
 		&v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "directory-without"}},
+		within("directory-a", "seven", "+15550109907", "71", "9907", "directory-named"), within("directory-b", "eight", "+15550109908", "73", "9908", "directory-named"),
+		within("directory-b", "nine", "+15550109909", "71", "9909", "directory-named"),
 		template("directory-a", "en", "directory_sale", "en", "71"), template("directory-a", "fr", "directory_sale", "fr", "71"),
 		template("directory-a", "other", "directory_sale", "en", "72"), template("directory-b", "en", "directory_only", "en", "73"),
 	} {
@@ -92,6 +105,17 @@ func TestDirectory(t *testing.T) {
 	}
 	if got, err := directory.Namespace(ctx, "+15550109901"); got != "directory-a" {
 		t.Errorf("with one of the two gone, the number is in %q, %v", got, err)
+	}
+	for subject, want := range map[string][]string{
+		"+15550109901": {"71"}, "+15550109902": nil, "+15550109903": nil,
+		ledger.PhoneNumberIDSubject("9908"): {"73"}, ledger.PhoneNumberIDSubject("9900"): nil,
+		ledger.PortfolioSubject("99001"): {"71", "73"}, ledger.PortfolioSubject("99002"): nil,
+		ledger.AccountSubject("71"): nil, ledger.TemplateSubject("71", "directory_sale", "en"): nil,
+	} {
+		got, err := directory.Accounts(ctx, subject)
+		if slices.Sort(got); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s belongs to %q, %v", subject, got, err)
+		}
 	}
 	for _, test := range []struct {
 		name, number string

@@ -64,7 +64,7 @@ type lapse struct {
 func main() {
 	var f flags
 	flag.StringVar(&f.webhookAddress, "webhook-bind-address", ":8080", "Address of the receiver of Meta's webhooks.")
-	flag.StringVar(&f.webhookCredentials, "webhook-credentials", "/etc/numberfleet/webhook", "Folder with the files app-secret and verify-token, and app-secret-previous during a rotation; read again when they change.")
+	flag.StringVar(&f.webhookCredentials, "webhook-credentials", "/etc/numberfleet/webhook", "Folder with the files app-secret and verify-token, and app-secret-previous during a rotation; read again when they change. Empty where all apps are in the configuration.")
 	flag.StringVar(&f.webhookCerts, "webhook-cert-path", "", "Folder with tls.crt and tls.key of the receiver; plain HTTP, for an ingress that ends TLS, where it is left out.")
 	flag.StringVar(&f.eventsAddress, "events-bind-address", none, "Address of the event API, over HTTPS and for authorised callers; 0 for none.")
 	flag.StringVar(&f.eventsCerts, "events-cert-path", "", "Folder with tls.crt and tls.key of the event API, which waits for them; without it the API is served on loopback only.")
@@ -105,14 +105,13 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 	ctrl.LoggerFrom(ctx).Info("configuration", "file", f.config, "found", found, "receivers", len(configuration.Notifications.Receivers),
-		"accounts", len(configuration.GraphAPI.Accounts))
+		"accounts", len(configuration.GraphAPI.Accounts), "apps", len(configuration.Webhooks.Apps))
 	manager, err := newManager(f)
 	if err != nil {
 		return err
 	}
 
-	credentials := ingest.NewCredentials(f.webhookCredentials, ctrl.Log.WithName("webhook"))
-	receiver, err := ingest.NewReceiver(ingest.Options{Credentials: credentials, Clock: clk, Metrics: metrics.Registry, Log: ctrl.Log.WithName("webhook")})
+	receiver, credentials, err := newReceiver(f, configuration.Webhooks, clk)
 	if err != nil {
 		return err
 	}
@@ -139,11 +138,13 @@ func run(ctx context.Context, f flags) (err error) {
 			stopped <- err
 		}()
 	}
-	go func() {
-		if err := credentials.Start(background); err != nil {
-			ctrl.LoggerFrom(ctx).Error(err, "the webhook credentials are not watched")
-		}
-	}()
+	for _, of := range credentials {
+		go func() {
+			if err := of.Start(background); err != nil {
+				ctrl.LoggerFrom(ctx).Error(err, "the webhook credentials are not watched")
+			}
+		}()
+	}
 	var book *ledger.Embedded
 	defer func() {
 		stop()
@@ -161,7 +162,8 @@ func run(ctx context.Context, f flags) (err error) {
 	}
 
 	known := numbers{manager.GetClient()}
-	backend := ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has}
+	directory := controllers.Directory{Reader: manager.GetClient()}
+	backend := ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has, Owners: directory}
 	receiver.SetBackend(&backend)
 
 	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer()); err != nil {
@@ -171,7 +173,7 @@ func run(ctx context.Context, f flags) (err error) {
 		if err := controllers.SetupDirectory(ctx, manager.GetFieldIndexer()); err != nil {
 			return err
 		}
-		events.SetBackend(&ingest.EventBackend{Backend: backend, Directory: controllers.Directory{Reader: manager.GetClient()}})
+		events.SetBackend(&ingest.EventBackend{Backend: backend, Directory: directory})
 	}
 	recorder, measured := manager.GetEventRecorder("numberfleet"), controllers.NewMetrics(metrics.Registry)
 	operator := controllers.Operator{
@@ -207,6 +209,27 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 	return manager.Start(ctx)
+}
+
+// newReceiver is the receiver of Meta's webhooks, for all apps that are configured, and their credentials.
+func newReceiver(f flags, configured config.Webhooks, clk *timelapse.Clock) (*ingest.Receiver, []*ingest.Credentials, error) {
+	log := ctrl.Log.WithName("webhook")
+	options := ingest.Options{Clock: clk, Metrics: metrics.Registry, Log: log}
+	var all []*ingest.Credentials
+	if f.webhookCredentials != "" {
+		options.Credentials = ingest.NewCredentials(f.webhookCredentials, log)
+		all = append(all, options.Credentials)
+	}
+	for _, app := range configured.Apps {
+		credentials := ingest.NewCredentials(app.Credentials, log.WithValues("app", app.Name))
+		options.Apps = append(options.Apps, ingest.App{Name: app.Name, Credentials: credentials, Accounts: app.Accounts})
+		all = append(all, credentials)
+	}
+	receiver, err := ingest.NewReceiver(options)
+	if err != nil {
+		return nil, nil, fmt.Errorf("set up the receiver of webhooks: %w", err)
+	}
+	return receiver, all, nil
 }
 
 // newEventReceiver is the event API; nil if it is not to be served.

@@ -28,6 +28,7 @@ type OperatorConfiguration struct {
 	Kind          string        `json:"kind"`
 	Notifications Notifications `json:"notifications"`
 	GraphAPI      GraphAPI      `json:"graphAPI"`
+	Webhooks      Webhooks      `json:"webhooks"`
 }
 
 // Notifications say who hears of transitions, besides the Kubernetes Events that are always recorded.

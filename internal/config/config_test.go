@@ -162,10 +162,16 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("apiVersion: config.numberfleet.dev/v1alpha1\nkind: OperatorConfiguration\n"))
 	f.Add([]byte("{\"notifications\":{\"receivers\":[{\"email\":{\"port\":1e9}}]}}"))
 	f.Add([]byte("a: &a [*a]"))
+	f.Add([]byte(withApps))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		config, err := Parse(content)
 		if err != nil {
 			return
+		}
+		for _, app := range config.Webhooks.Apps {
+			if app.Name == "" || strings.Contains(app.Name, "/") || !filepath.IsAbs(app.Credentials) || app.Accounts != nil && len(app.Accounts) == 0 {
+				t.Errorf("%q is taken as %+v", content, app)
+			}
 		}
 		for _, r := range config.Notifications.Receivers {
 			ways := 0

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -40,8 +39,7 @@ const (
 	leastPeriod   = 5
 	mostPeriod    = 24 * 60
 
-	maxAccounts  = 100
-	maxAccountID = 32 // digits
+	maxAccounts = 100
 )
 
 // Period is how often each account is read.
@@ -78,8 +76,8 @@ func validateGraphAPI(path *field.Path, g *GraphAPI) field.ErrorList {
 	ids := map[string]bool{}
 	for i, account := range g.Accounts {
 		at := accounts.Index(i)
-		if account.ID == "" || len(account.ID) > maxAccountID || strings.Trim(account.ID, "0123456789") != "" {
-			errs = append(errs, field.Invalid(at.Child("id"), account.ID, "must be Meta's id in digits, like 102290129340398; quote it in YAML"))
+		if !isID(account.ID) {
+			errs = append(errs, field.Invalid(at.Child("id"), account.ID, idForm))
 		} else if ids[account.ID] {
 			errs = append(errs, field.Duplicate(at.Child("id"), account.ID))
 		}

@@ -50,7 +50,8 @@ func validate(c *OperatorConfiguration) field.ErrorList {
 		}
 		names[r.Name] = true
 	}
-	return append(errs, validateGraphAPI(field.NewPath("graphAPI"), &c.GraphAPI)...)
+	errs = append(errs, validateGraphAPI(field.NewPath("graphAPI"), &c.GraphAPI)...)
+	return append(errs, validateWebhooks(field.NewPath("webhooks"), &c.Webhooks)...)
 }
 
 func validateReceiver(path *field.Path, r *Receiver) field.ErrorList {

@@ -37,7 +37,7 @@ const (
 	readInterval = 10 * time.Second // for what the watch does not see, such as a directory that comes late
 )
 
-// Credentials are the receiver's secrets, read from a directory and read again when they change there. Where a file is
+// Credentials are an app's secrets, read from a directory and read again when they change there. Where a file is
 // missing or empty the receiver accepts nothing that needs it.
 //
 // It is a Runnable of a controller-runtime manager, in every replica.
@@ -170,6 +170,9 @@ func newSecrets(app, previous, token []byte) *secrets {
 	}
 	return s
 }
+
+// ready reports whether there is a secret that a body can be signed with.
+func (s *secrets) ready() bool { return len(s.keys) > 0 }
 
 func (s *secrets) are(app, previous, token []byte) bool {
 	return bytes.Equal(s.app, app) && bytes.Equal(s.previous, previous) && bytes.Equal(s.token, token)

@@ -79,7 +79,7 @@ func TestASecretIsRotatedWithoutARestart(t *testing.T) {
 	m := newMount(t, map[string]string{AppSecretFile: "old\n", VerifyTokenFile: token})
 	c := NewCredentials(m.dir, f.log)
 	c.interval = time.Hour // only the watch can see the change
-	f.credentials = c
+	f.apps[DefaultPath].credentials = c
 	start(t, c)
 
 	body := delivered(1)
@@ -141,9 +141,9 @@ func TestWhatIsMissingIsRefusedAndLoggedOnce(t *testing.T) {
 			for file, content := range test.files {
 				write(t, dir, file, content)
 			}
-			f.credentials = NewCredentials(dir, f.log)
-			f.credentials.read()
-			f.credentials.read()
+			f.apps[DefaultPath].credentials = NewCredentials(dir, f.log)
+			f.apps[DefaultPath].credentials.read()
+			f.apps[DefaultPath].credentials.read()
 			if w := f.do(signed(body, appSecret)); w.Code != test.post {
 				t.Errorf("a POST got %d", w.Code)
 			}

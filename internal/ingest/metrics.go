@@ -10,8 +10,9 @@ import (
 	"numberfleet.dev/numberfleet/internal/meta"
 )
 
-// metrics are what the receiver counts. No label can take a value that someone outside chooses.
+// metrics are what the receiver counts of an app. No label can take a value that someone outside chooses.
 type metrics struct {
+	of        prometheus.Registerer
 	requests  *prometheus.CounterVec
 	duration  prometheus.Histogram
 	updates   *prometheus.CounterVec
@@ -21,10 +22,14 @@ type metrics struct {
 	repeated  prometheus.Counter
 	expired   prometheus.Counter
 	unclaimed prometheus.Counter
+	foreign   prometheus.Counter
 }
 
-func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+// newMetrics are those of an app, by its name: its series have it as their label app.
+func newMetrics(registerer prometheus.Registerer, app string) (*metrics, error) {
+	registerer = prometheus.WrapRegistererWith(prometheus.Labels{"app": app}, registerer)
 	m := &metrics{
+		of: registerer,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_requests_total",
 			Help: "Total number of requests to the webhook receiver, by the HTTP status code of the answer.",
@@ -68,8 +73,15 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "numberfleet_webhook_unclaimed_updates_total",
 			Help: "Total number of updates about numbers that no PhoneNumber names. They are kept.",
 		}),
+		foreign: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "numberfleet_webhook_foreign_requests_total",
+			Help: "Total number of webhooks that were refused whole, since they were about a WhatsApp Business account that the app that " +
+				"signed them may not speak about.",
+		}),
 	}
-	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.updates, m.fields, m.failed, m.preferred, m.repeated, m.expired, m.unclaimed} {
+	for _, collector := range []prometheus.Collector{
+		m.requests, m.duration, m.updates, m.fields, m.failed, m.preferred, m.repeated, m.expired, m.unclaimed, m.foreign,
+	} {
 		if err := registerer.Register(collector); err != nil {
 			return nil, err
 		}
@@ -77,6 +89,19 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	// A kind that never came is zero, not absent: a rate of it can be alerted on from the start.
 	m.add(counts{})
 	return m, nil
+}
+
+// holds says of the app whether it has a secret, from now on.
+func (m *metrics) holds(credentials *Credentials) error {
+	return m.of.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "numberfleet_webhook_app_ready",
+		Help: "Whether webhooks of the app can be received: 0 where its app secret is missing, 1 where it is there.",
+	}, func() float64 {
+		if credentials.get().ready() {
+			return 1
+		}
+		return 0
+	}))
 }
 
 func (m *metrics) request(code int, took time.Duration) {

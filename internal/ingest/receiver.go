@@ -7,6 +7,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ import (
 )
 
 const (
-	// DefaultPath is where webhooks are received.
+	// DefaultPath is where webhooks are received; those of an App below it.
 	DefaultPath = "/webhooks/whatsapp"
 
 	// MaxBody is the longest body that is read, in bytes: Meta sends up to 3 MB.
@@ -60,12 +61,15 @@ type Backend struct {
 	// Known reports whether a resource names the number, given in E.164. Updates of others are kept as well, since the
 	// resource may come later. Nil means that all are known.
 	Known func(number string) bool
+	// Owners are asked about what an app with accounts sends. Without them nothing is taken of it.
+	Owners Owners
 }
 
-// Options say how a Receiver is made. Path and Log are optional.
+// Options say how a Receiver is made. Path and Log are optional, and so is one of Credentials and Apps.
 type Options struct {
-	Path        string // DefaultPath if empty
-	Credentials *Credentials
+	Path        string       // DefaultPath if empty
+	Credentials *Credentials // of the app whose path is Path itself, which is trusted to speak about all accounts
+	Apps        []App        // with paths below it
 	Clock       clock.PassiveClock
 	Metrics     prometheus.Registerer
 	Log         logr.Logger
@@ -76,19 +80,18 @@ type Options struct {
 //	200  the updates are durable, or the handshake is right
 //	400  the body is malformed; the answer names the field
 //	401  no secret signed the body
-//	403  the handshake is wrong
-//	404  another path
+//	403  the handshake is wrong, or the body is about an account that the app may not speak about
+//	404  another path, such as that of an app that is not known
 //	405  another method
 //	408  the body came too slowly
 //	413  the body is longer than MaxBody, or holds more than meta.MaxUpdates
 //	415  the body is encoded, such as by gzip
 //	503  there is no backend, no secret or too little memory, or the ledger failed; to be tried again
 type Receiver struct {
-	path        string
-	credentials *Credentials
-	clock       clock.PassiveClock
-	metrics     *metrics
-	log         logr.Logger
+	apps  map[string]*app // by path
+	stray *metrics        // of requests to no app
+	clock clock.PassiveClock
+	log   logr.Logger
 
 	backend atomic.Pointer[Backend]
 	bodies  *bodies
@@ -97,16 +100,19 @@ type Receiver struct {
 
 // NewReceiver returns a receiver without a backend.
 func NewReceiver(options Options) (*Receiver, error) {
-	if options.Credentials == nil || options.Clock == nil || options.Metrics == nil {
-		return nil, errors.New("a receiver needs credentials, a clock and a registerer of metrics")
+	if options.Clock == nil || options.Metrics == nil {
+		return nil, errors.New("a receiver needs a clock and a registerer of metrics")
 	}
-	metrics, err := newMetrics(options.Metrics)
+	path := cmp.Or(options.Path, DefaultPath)
+	apps, err := apps(&options, path)
 	if err != nil {
 		return nil, err
 	}
-	r := &Receiver{path: options.Path, credentials: options.Credentials, clock: options.Clock, metrics: metrics, log: options.Log, bodies: newBodies(maxBuffered)}
-	if r.path == "" {
-		r.path = DefaultPath
+	r := &Receiver{apps: apps, clock: options.Clock, log: options.Log, bodies: newBodies(maxBuffered)}
+	if unnamed := apps[path]; unnamed != nil {
+		r.stray = unnamed.metrics
+	} else if r.stray, err = newMetrics(options.Metrics, ""); err != nil {
+		return nil, err
 	}
 	r.batches.New = func() any { return new(ledger.Batch) }
 	return r, nil
@@ -117,15 +123,18 @@ func NewReceiver(options Options) (*Receiver, error) {
 // the backend they began with.
 func (r *Receiver) SetBackend(backend *Backend) { r.backend.Store(backend) }
 
-// Ready is a readiness check: an error says what the receiver lacks.
+// Ready is a readiness check: an error says what the receiver lacks. It is ready with the secret of one app: what another
+// lacks is no reason to turn away all of them, and is in the log and in a metric.
 func (r *Receiver) Ready(*http.Request) error {
-	switch {
-	case r.backend.Load() == nil:
+	if r.backend.Load() == nil {
 		return errors.New("the receiver has no ledger yet")
-	case len(r.credentials.get().keys) == 0:
-		return errors.New("the receiver has no app secret")
 	}
-	return nil
+	for _, app := range r.apps {
+		if app.credentials.get().ready() {
+			return nil
+		}
+	}
+	return errors.New("the receiver has no app secret")
 }
 
 // answer is what a request gets.
@@ -134,22 +143,29 @@ type answer struct {
 	text string
 }
 
-var unavailable = answer{http.StatusServiceUnavailable, "not ready, try again"}
+var (
+	unavailable = answer{http.StatusServiceUnavailable, "not ready, try again"}
+	notFound    = answer{http.StatusNotFound, "not found"}
+)
 
 // ServeHTTP implements http.Handler.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	start := r.clock.Now()
+	app, metrics := r.apps[req.URL.Path], r.stray
+	if app != nil {
+		metrics = app.metrics
+	}
 	defer func() {
 		// The panic's value may hold what was read; the stack says where.
 		if p := recover(); p != nil {
 			r.log.Error(fmt.Errorf("panic with a %T", p), "A webhook request failed", "stack", string(debug.Stack()))
-			r.reply(w, answer{http.StatusInternalServerError, "internal error"}, start)
+			r.reply(w, answer{http.StatusInternalServerError, "internal error"}, metrics, start)
 		}
 	}()
-	r.reply(w, r.answer(w, req), start)
+	r.reply(w, r.answer(app, w, req), metrics, start)
 }
 
-func (r *Receiver) reply(w http.ResponseWriter, a answer, start time.Time) {
+func (r *Receiver) reply(w http.ResponseWriter, a answer, metrics *metrics, start time.Time) {
 	header := w.Header()
 	switch a.code {
 	case http.StatusMethodNotAllowed:
@@ -163,28 +179,28 @@ func (r *Receiver) reply(w http.ResponseWriter, a answer, start time.Time) {
 	}
 	w.WriteHeader(a.code)
 	_, _ = io.WriteString(w, a.text) // whoever asked may be gone
-	r.metrics.request(a.code, r.clock.Since(start))
+	metrics.request(a.code, r.clock.Since(start))
 }
 
-func (r *Receiver) answer(w http.ResponseWriter, req *http.Request) answer {
-	if req.URL.Path != r.path {
-		return answer{http.StatusNotFound, "not found"}
+func (r *Receiver) answer(app *app, w http.ResponseWriter, req *http.Request) answer {
+	if app == nil {
+		return notFound
 	}
 	switch req.Method {
 	case http.MethodGet:
-		return r.handshake(req)
+		return handshake(app, req)
 	case http.MethodPost:
-		return r.receive(w, req)
+		return r.receive(app, w, req)
 	default:
 		return answer{http.StatusMethodNotAllowed, "method not allowed"}
 	}
 }
 
 // handshake answers Meta's question whether this is the right place, asked when the webhook is set up.
-func (r *Receiver) handshake(req *http.Request) answer {
+func handshake(app *app, req *http.Request) answer {
 	query := req.URL.Query()
 	challenge := query.Get("hub.challenge")
-	if query.Get("hub.mode") != "subscribe" || !printable(challenge) || !r.credentials.get().verifies(query.Get("hub.verify_token")) {
+	if query.Get("hub.mode") != "subscribe" || !printable(challenge) || !app.credentials.get().verifies(query.Get("hub.verify_token")) {
 		return answer{http.StatusForbidden, "forbidden"}
 	}
 	return answer{http.StatusOK, challenge}
@@ -201,7 +217,7 @@ func printable(challenge string) bool {
 }
 
 // receive takes a POST.
-func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) answer {
+func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) answer {
 	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return answer{http.StatusUnsupportedMediaType, "the body must not be encoded"}
 	}
@@ -209,9 +225,9 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) answer {
 		return tooLong
 	}
 	// What can be refused is refused before the body is read.
-	credentials := r.credentials.get()
+	credentials := app.credentials.get()
 	backend := r.backend.Load()
-	if backend == nil || len(credentials.keys) == 0 {
+	if backend == nil || !credentials.ready() || app.accounts != nil && backend.Owners == nil {
 		return unavailable
 	}
 	signature, ok := parseSignature(req.Header.Get("X-Hub-Signature-256"))
@@ -222,7 +238,10 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) answer {
 	batch := r.batches.Get().(*ledger.Batch)
 	batch.Entries, batch.Reports = batch.Entries[:0], batch.Reports[:0]
 	now := r.clock.Now()
-	counts, refused := r.read(w, req, credentials, &signature, backend.Hasher, now, batch)
+	counts, refused := r.read(app, w, req, credentials, &signature, backend.Hasher, now, batch)
+	if refused.code == 0 && app.accounts != nil {
+		refused = r.guard(req.Context(), app, batch, backend.Owners)
+	}
 	if refused.code != 0 {
 		r.batches.Put(batch)
 		return refused
@@ -235,7 +254,7 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) answer {
 		}
 		return unavailable
 	}
-	r.metrics.stored(counts, appended, unclaimed(batch, backend.Known))
+	app.metrics.stored(counts, appended, unclaimed(batch, backend.Known))
 	r.batches.Put(batch)
 	return answer{code: http.StatusOK}
 }
@@ -247,8 +266,8 @@ var (
 
 // read reads a body into batch, and counts what it brought. A code other than zero says why it could not. Body and parser
 // are given back before the ledger is waited for.
-func (r *Receiver) read(w http.ResponseWriter, req *http.Request, credentials *secrets, signature *signature, hasher Hasher, now time.Time,
-	batch *ledger.Batch,
+func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, credentials *secrets, signature *signature, hasher Hasher,
+	now time.Time, batch *ledger.Batch,
 ) (counts, answer) {
 	body, refused := r.bodies.read(w, req)
 	defer r.bodies.done(body)
@@ -262,13 +281,18 @@ func (r *Receiver) read(w http.ResponseWriter, req *http.Request, credentials *s
 	updates, err := meta.Parse(body.bytes, now.Add(ledger.Ahead))
 	if err != nil {
 		// Meta's documents and Meta differ, or we are wrong. Either way someone should look.
-		r.log.Info("A signed webhook was refused", "problem", err.Error())
+		r.log.Info("A signed webhook was refused", "app", app.name, "problem", err.Error())
 		if _, many := errors.AsType[*meta.TooManyError](err); many {
 			return counts{}, answer{http.StatusRequestEntityTooLarge, err.Error()}
 		}
 		return counts{}, answer{http.StatusBadRequest, err.Error()}
 	}
 	defer updates.Release()
+	if app.accounts != nil {
+		if is, found := app.names(updates.Accounts); found {
+			return counts{}, r.trespassed(app, is)
+		}
+	}
 	record(updates, hasher, batch)
 	return count(updates), answer{}
 }

@@ -121,7 +121,9 @@ func (f *fixture) expectMetric(t *testing.T, name, want string) {
 		for _, m := range family.GetMetric() {
 			line := name
 			for _, label := range m.GetLabel() {
-				line += fmt.Sprintf("{%s=%q}", label.GetName(), label.GetValue())
+				if label.GetValue() != "" { // to Prometheus, an empty label is none
+					line += fmt.Sprintf("{%s=%q}", label.GetName(), label.GetValue())
+				}
 			}
 			got = append(got, fmt.Sprintf("%s %v", line, m.GetCounter().GetValue()))
 		}
@@ -534,7 +536,7 @@ func TestItIsReadyWithALedgerAndASecret(t *testing.T) {
 		t.Error("it is ready without a ledger")
 	}
 	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher})
-	f.credentials.current.Store(&secrets{})
+	f.apps[DefaultPath].credentials.current.Store(&secrets{})
 	if f.Ready(nil) == nil {
 		t.Error("it is ready without a secret")
 	}

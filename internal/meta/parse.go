@@ -78,6 +78,7 @@ func (r *reader) body(root *fastjson.Value) error {
 		if id := r.account; id == nil || id.Type() != fastjson.TypeString && id.Type() != fastjson.TypeNumber {
 			return r.badEntry("id", "a string", id)
 		}
+		r.owner()
 		r.time = entry.Get("time")
 		changes := entry.Get("changes")
 		if changes == nil || changes.Type() != fastjson.TypeArray {
@@ -91,6 +92,17 @@ func (r *reader) body(root *fastjson.Value) error {
 		}
 	}
 	return nil
+}
+
+// owner notes the entry's account.
+func (r *reader) owner() {
+	account, ok := text(r.account)
+	if !ok {
+		account = r.account.String() // a number; Meta writes strings
+	}
+	if n := len(r.u.Accounts); n == 0 || r.u.Accounts[n-1] != account {
+		r.u.Accounts = append(r.u.Accounts, account)
+	}
 }
 
 func (r *reader) readChange(change *fastjson.Value) error {

@@ -83,8 +83,10 @@ type Template struct {
 
 // Updates is what one POST brought, each list in the body's order.
 //
-// User and message ids alias memory that is used again after Release; numbers and reports are the caller's to keep.
+// User, message and account ids alias memory that is used again after Release; numbers and reports are the caller's to keep.
 type Updates struct {
+	// Accounts are Meta's ids of the WhatsApp Business accounts of the entries, as they came; one that follows itself, once.
+	Accounts   []string
 	Deliveries []Delivery
 	Received   []Received
 	Failures   []Failure
@@ -109,6 +111,8 @@ func (u *Updates) Release() {
 	clear(u.Received)
 	clear(u.contacts)
 	clear(u.Reports)
+	clear(u.Accounts)
+	u.Accounts = u.Accounts[:0]
 	u.Deliveries, u.Received, u.contacts = u.Deliveries[:0], u.Received[:0], u.contacts[:0]
 	u.Failures, u.Reports = u.Failures[:0], u.Reports[:0]
 	u.Preferred, u.Sent, u.Skipped, u.Other = Preferences{}, 0, 0, Fields{}

@@ -1,0 +1,94 @@
+package config
+
+import (
+	"path/filepath"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Webhooks say which apps at Meta send webhooks, besides the one of --webhook-credentials.
+type Webhooks struct {
+	// Apps are at most 64.
+	Apps []WebhookApp `json:"apps"`
+}
+
+// WebhookApp is an app at Meta. It sends to a path of its own, which ends in its name.
+type WebhookApp struct {
+	// Name is a DNS label of at most 63 characters.
+	Name string `json:"name"`
+	// Credentials is the absolute path of a directory with the app's own app-secret, verify-token and, during a rotation,
+	// app-secret-previous. No other app has the same.
+	Credentials string `json:"credentials"`
+	// Accounts are Meta's ids of the at most 1,000 WhatsApp Business accounts that the app may speak about. Where the list is
+	// left out, the app is trusted to speak about all.
+	Accounts []string `json:"accounts"`
+}
+
+const (
+	maxApps        = 64
+	maxAppAccounts = 1000
+)
+
+func validateWebhooks(path *field.Path, w *Webhooks) field.ErrorList {
+	var errs field.ErrorList
+	apps := path.Child("apps")
+	if n := len(w.Apps); n > maxApps {
+		errs = append(errs, field.TooMany(apps, n, maxApps))
+	}
+	names, directories := map[string]bool{}, map[string]bool{}
+	for i := range w.Apps {
+		at, app := apps.Index(i), &w.Apps[i]
+		errs = append(errs, label(at.Child("name"), app.Name)...)
+		if app.Name != "" && names[app.Name] {
+			errs = append(errs, field.Duplicate(at.Child("name"), app.Name))
+		}
+		names[app.Name] = true
+
+		// Whoever mistakes the field for a secret must not find it in the log.
+		credentials := at.Child("credentials")
+		switch directory := filepath.Clean(app.Credentials); {
+		case app.Credentials == "":
+			errs = append(errs, field.Required(credentials, "a directory with the app's secrets, like /etc/numberfleet/webhooks/shop"))
+		case !filepath.IsAbs(app.Credentials):
+			errs = append(errs, field.Invalid(credentials, hidden, "must be the absolute path of a directory, like /etc/numberfleet/webhooks/shop"))
+		case directories[directory]:
+			errs = append(errs, field.Duplicate(credentials, app.Credentials))
+		default:
+			directories[directory] = true
+		}
+		errs = append(errs, validateAppAccounts(at.Child("accounts"), app.Accounts)...)
+	}
+	return errs
+}
+
+func validateAppAccounts(path *field.Path, accounts []string) field.ErrorList {
+	var errs field.ErrorList
+	// A list that was meant to hold something, such as one that a template left empty, must not open everything.
+	if accounts != nil && len(accounts) == 0 {
+		errs = append(errs, field.Required(path, "at least one account; leave the list out for an app that is trusted to speak about all"))
+	}
+	if n := len(accounts); n > maxAppAccounts {
+		errs = append(errs, field.TooMany(path, n, maxAppAccounts))
+	}
+	seen := map[string]bool{}
+	for i, id := range accounts {
+		if !isID(id) {
+			errs = append(errs, field.Invalid(path.Index(i), id, idForm))
+		} else if seen[id] {
+			errs = append(errs, field.Duplicate(path.Index(i), id))
+		}
+		seen[id] = true
+	}
+	return errs
+}
+
+const (
+	maxID  = 32 // digits
+	idForm = "must be Meta's id in digits, like 102290129340398; quote it in YAML"
+)
+
+// isID says whether something has the form of an id that Meta gave.
+func isID(id string) bool {
+	return id != "" && len(id) <= maxID && strings.Trim(id, "0123456789") == ""
+}

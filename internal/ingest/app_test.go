@@ -1,0 +1,342 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
+)
+
+const (
+	shop, shopSecret = "1002001", "s3cr3t-of-shop"
+	bank, bankSecret = "1002002", "s3cr3t-of-bank"
+
+	shopNumber, bankNumber, freeNumber = "+15550101001", "+15550101002", "+15550101003"
+)
+
+// deeds are owners by subject.
+type deeds map[string][]string
+
+func (d deeds) Accounts(_ context.Context, subject string) ([]string, error) {
+	if accounts, ok := d["fails"]; ok {
+		return nil, errors.New(accounts[0])
+	}
+	return d[subject], nil
+}
+
+// newTenants is a receiver with an app that is trusted for all, whose path has no name, one named hub that is as well, and one each
+// for the accounts of a shop and a bank.
+func newTenants(t testing.TB) *fixture {
+	t.Helper()
+	f := newFixture(t)
+	options := Options{Clock: clocktesting.NewFakePassiveClock(now), Metrics: prometheus.NewRegistry(), Log: f.log}
+	options.Credentials = f.apps[DefaultPath].credentials
+	for name, accounts := range map[string][]string{"hub": nil, "shop": {shop, "1002009"}, "bank": {bank}} {
+		dir := t.TempDir()
+		write(t, dir, AppSecretFile, "s3cr3t-of-"+name)
+		write(t, dir, VerifyTokenFile, "t0ken-of-"+name)
+		options.Apps = append(options.Apps, App{Name: name, Credentials: NewCredentials(dir, f.log), Accounts: accounts})
+	}
+	receiver, err := NewReceiver(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Receiver, f.metrics = receiver, options.Metrics.(*prometheus.Registry)
+	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher, Owners: deeds{
+		shopNumber: {shop}, bankNumber: {bank},
+		ledger.PhoneNumberIDSubject("7001"): {shop}, ledger.PhoneNumberIDSubject("7002"): {bank},
+		ledger.PortfolioSubject("8001"): {shop, bank}, ledger.PortfolioSubject("8002"): {bank},
+	}})
+	return f
+}
+
+func (f *fixture) postTo(app, secret string, body []byte) *httptest.ResponseRecorder {
+	req := signed(body, secret)
+	req.URL.Path = DefaultPath + "/" + app
+	return f.do(req)
+}
+
+// of makes a payload one of an account.
+func of(account string, body []byte) []byte {
+	return bytes.Replace(body, []byte(`"id":"`+metatest.Account+`"`), []byte(`"id":"`+account+`"`), 1)
+}
+
+func statusTo(number string) []byte {
+	return metatest.MessagesPayload(number, []metatest.Status{{ID: "wamid.A", Status: "delivered", Phone: "15557770000", At: now}}, nil)
+}
+
+// both puts the entries of two payloads into one.
+func both(one, other []byte) []byte {
+	list := func(body []byte) []byte {
+		_, rest, _ := bytes.Cut(body, []byte(`"entry":[`))
+		return rest[:bytes.LastIndexByte(rest, ']')]
+	}
+	return slices.Concat([]byte(`{"object":"whatsapp_business_account","entry":[`), list(one), []byte(","), list(other), []byte(`]}`))
+}
+
+func TestEachAppHasAPathASecretAndATokenOfItsOwn(t *testing.T) {
+	f := newTenants(t)
+	for _, test := range []struct {
+		path, secret string
+		code         int
+	}{
+		{DefaultPath, appSecret, 200}, {DefaultPath + "/hub", "s3cr3t-of-hub", 200}, {DefaultPath + "/shop", shopSecret, 200},
+		{DefaultPath, shopSecret, 401}, {DefaultPath + "/shop", appSecret, 401}, {DefaultPath + "/shop", bankSecret, 401}, {DefaultPath + "/hub", shopSecret, 401},
+		{DefaultPath + "/mall", shopSecret, 404}, {DefaultPath + "/", appSecret, 404}, {DefaultPath + "/shop/", shopSecret, 404}, {"/shop", shopSecret, 404},
+	} {
+		req := signed(of(shop, statusTo(shopNumber)), test.secret)
+		req.URL.Path = test.path
+		if w := f.do(req); w.Code != test.code {
+			t.Errorf("%s, signed with %s, got %d %s", test.path, test.secret, w.Code, w.Body)
+		}
+	}
+	for _, test := range []struct {
+		path, token string
+		code        int
+	}{
+		{DefaultPath, token, 200}, {DefaultPath + "/shop", "t0ken-of-shop", 200}, {DefaultPath + "/shop", token, 403}, {DefaultPath, "t0ken-of-shop", 403},
+		{DefaultPath + "/mall", "t0ken-of-shop", 404},
+	} {
+		if w := f.do(httptest.NewRequest(http.MethodGet, test.path+"?hub.mode=subscribe&hub.challenge=11&hub.verify_token="+test.token, nil)); w.Code != test.code {
+			t.Errorf("%s with %s got %d", test.path, test.token, w.Code)
+		}
+	}
+}
+
+// Whatever is asked of a path that is no app's, the answer is the same.
+func TestNoAnswerTellsWhichAppsThereAre(t *testing.T) {
+	f := newTenants(t)
+	var first *httptest.ResponseRecorder
+	for _, path := range []string{"/", "/favicon.ico", DefaultPath + "/mall", DefaultPath + "/shop2", DefaultPath + "/shop/x"} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
+			w := f.do(httptest.NewRequest(method, path, nil))
+			if first == nil {
+				first = w
+			}
+			if w.Code != 404 || w.Body.String() != first.Body.String() || fmt.Sprint(w.Header()) != fmt.Sprint(first.Header()) {
+				t.Errorf("%s %s got %d %s %v", method, path, w.Code, w.Body, w.Header())
+			}
+		}
+	}
+	f.expectMetric(t, "numberfleet_webhook_requests_total", `numberfleet_webhook_requests_total{code="404"} 15`)
+}
+
+func TestAnAppWithAccountsSpeaksAboutTheseOnly(t *testing.T) {
+	alert := func(about, id string) []byte { return metatest.AlertPayload(about, id, "OBA_APPROVED", "", now) }
+	for name, test := range map[string]struct {
+		body []byte
+		code int
+	}{
+		"its account and number":                    {of(shop, statusTo(shopNumber)), 200},
+		"another of its accounts":                   {of("1002009", statusTo(shopNumber)), 200},
+		"a number that no resource gives away":      {of(shop, statusTo(freeNumber)), 200},
+		"another account":                           {of(bank, statusTo(shopNumber)), 403},
+		"another account, with nothing that counts": {[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1002002","changes":[]}]}`), 403},
+		"an account that nobody has":                {of("0", statusTo(shopNumber)), 403},
+		"an account that is no id":                  {of("15557770000 or so", statusTo(shopNumber)), 403},
+		"an account as a number":                    {bytes.Replace(of(shop, statusTo(shopNumber)), []byte(`"`+shop+`"`), []byte(shop), 1), 200},
+		"another's number":                          {of(shop, statusTo(bankNumber)), 403},
+		"another's number after its own":            {both(of(shop, statusTo(shopNumber)), of(shop, statusTo(bankNumber))), 403},
+		"another account after its own":             {both(of(shop, statusTo(shopNumber)), of(bank, statusTo(bankNumber))), 403},
+		"a rating of another's number":              {of(shop, metatest.QualityUpdatePayload(bankNumber, "FLAGGED", "", now)), 403},
+		"a rating of its number":                    {of(shop, metatest.QualityUpdatePayload(shopNumber, "FLAGGED", "", now)), 200},
+		"a template of its account":                 {of(shop, metatest.TemplateStatusPayload(metatest.Account, "sale", "en", "PAUSED", "FIRST_PAUSE", now)), 200},
+		"a template of another account":             {of(bank, metatest.TemplateStatusPayload(metatest.Account, "sale", "en", "PAUSED", "FIRST_PAUSE", now)), 403},
+		"the limit of another account":              {of(bank, metatest.CapabilityPayload(metatest.Account, -1, now)), 403},
+		"an alert of a portfolio it is in":          {of(shop, alert("BUSINESS", "8001")), 200},
+		"an alert of another's portfolio":           {of(shop, alert("BUSINESS", "8002")), 403},
+		"an alert of a portfolio that nobody names": {of(shop, alert("BUSINESS", "8003")), 200},
+		"an alert of its number's id":               {of(shop, alert("PHONE_NUMBER", "7001")), 200},
+		"an alert of another's number's id":         {of(shop, alert("PHONE_NUMBER", "7002")), 403},
+		"a verification of another's portfolio":     {of(shop, metatest.CertificationPayload(metatest.Account, "8002", "APPROVED", now)), 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newTenants(t)
+			w := f.postTo("shop", shopSecret, test.body)
+			if w.Code != test.code || len(f.ledger.batches) != map[int]int{200: 1}[test.code] {
+				t.Fatalf("got %d %s and %d batches", w.Code, w.Body, len(f.ledger.batches))
+			}
+			const metric = "numberfleet_webhook_foreign_requests_total"
+			f.expectMetric(t, metric, fmt.Sprintf("%[1]s 0\n%[1]s{app=\"bank\"} 0\n%[1]s{app=\"hub\"} 0\n%[1]s{app=\"shop\"} %[2]d", metric, map[int]int{403: 1}[test.code]))
+			for _, personal := range []string{"15557770000", "1555010100", "wamid", shopSecret} {
+				if strings.Contains(f.logs.String(), personal) || strings.Contains(w.Body.String(), personal) {
+					t.Errorf("%q is in the answer %s or the logs\n%s", personal, w.Body, f.logs)
+				}
+			}
+			if refused := strings.Contains(f.logs.String(), `"app"="shop" "about"=`); refused != (test.code == 403) {
+				t.Errorf("the logs are\n%s", f.logs)
+			}
+			// Who is trusted for all may say each of these things.
+			if w := f.postTo("hub", "s3cr3t-of-hub", test.body); w.Code != 200 {
+				t.Errorf("of a trusted app it got %d %s", w.Code, w.Body)
+			}
+			if w := f.post(test.body); w.Code != 200 {
+				t.Errorf("of the app without a name it got %d %s", w.Code, w.Body)
+			}
+		})
+	}
+}
+
+func TestWhoseNumberItIsMustBeKnownBeforeItIsWritten(t *testing.T) {
+	f := newTenants(t)
+	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher, Owners: deeds{"fails": {"the cache is not there"}}})
+	if w := f.postTo("shop", shopSecret, of(shop, statusTo(shopNumber))); w.Code != 503 || len(f.ledger.batches) != 0 {
+		t.Errorf("got %d", w.Code)
+	}
+	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher})
+	if w := f.postTo("shop", shopSecret, of(shop, statusTo(shopNumber))); w.Code != 503 || len(f.ledger.batches) != 0 {
+		t.Errorf("without owners got %d", w.Code)
+	}
+	if w := f.postTo("hub", "s3cr3t-of-hub", of(shop, statusTo(shopNumber))); w.Code != 200 {
+		t.Errorf("of a trusted app got %d", w.Code)
+	}
+}
+
+func TestMetricsTellAppsApart(t *testing.T) {
+	f := newTenants(t)
+	f.postTo("shop", shopSecret, of(shop, statusTo(shopNumber)))
+	f.postTo("shop", bankSecret, of(shop, statusTo(shopNumber)))
+	f.post(statusTo(bankNumber))
+	f.expectMetric(t, "numberfleet_webhook_requests_total", strings.Join([]string{
+		`numberfleet_webhook_requests_total{code="200"} 1`, `numberfleet_webhook_requests_total{app="shop"}{code="200"} 1`,
+		`numberfleet_webhook_requests_total{app="shop"}{code="401"} 1`,
+	}, "\n"))
+}
+
+// One app that lacks its secret does not turn the others away.
+func TestItIsReadyWithTheSecretOfOneApp(t *testing.T) {
+	f := newTenants(t)
+	ready := func() map[string]float64 {
+		families, err := f.metrics.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		apps := map[string]float64{}
+		for _, family := range families {
+			if family.GetName() == "numberfleet_webhook_app_ready" {
+				for _, m := range family.GetMetric() {
+					apps[m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
+				}
+			}
+		}
+		return apps
+	}
+	for _, name := range []string{"", "hub", "shop"} {
+		f.apps[strings.TrimSuffix(DefaultPath+"/"+name, "/")].credentials.current.Store(&secrets{})
+	}
+	if err := f.Ready(nil); err != nil {
+		t.Error(err)
+	}
+	if got := ready(); fmt.Sprint(got) != fmt.Sprint(map[string]float64{"": 0, "hub": 0, "shop": 0, "bank": 1}) {
+		t.Errorf("ready are %v", got)
+	}
+	if w := f.postTo("shop", shopSecret, of(shop, statusTo(shopNumber))); w.Code != 503 {
+		t.Errorf("the one that lacks it got %d", w.Code)
+	}
+	f.apps[DefaultPath+"/bank"].credentials.current.Store(&secrets{})
+	if f.Ready(nil) == nil {
+		t.Error("it is ready without any secret")
+	}
+}
+
+func TestAReceiverNeedsAnAppAndNamesOfTheirOwn(t *testing.T) {
+	credentials := NewCredentials(t.TempDir(), logr.Discard())
+	for name, apps := range map[string][]App{
+		"none": nil, "no name": {{Credentials: credentials}}, "one name": {{Name: "a", Credentials: credentials}, {Name: "a", Credentials: credentials}},
+		"no credentials": {{Name: "a"}},
+	} {
+		if _, err := NewReceiver(Options{Apps: apps, Clock: clocktesting.NewFakePassiveClock(now), Metrics: prometheus.NewRegistry()}); err == nil {
+			t.Errorf("%s: it is made", name)
+		}
+	}
+	alone, err := NewReceiver(Options{Apps: []App{{Name: "a", Credentials: credentials}}, Clock: clocktesting.NewFakePassiveClock(now), Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	if alone.ServeHTTP(w, httptest.NewRequest(http.MethodGet, DefaultPath, nil)); w.Code != 404 {
+		t.Errorf("without an app of its own, the path without a name got %d", w.Code)
+	}
+}
+
+// During a rotation, an app's own two secrets are valid, at its path alone.
+func TestAnAppRotatesItsSecretByItself(t *testing.T) {
+	m := newMount(t, map[string]string{AppSecretFile: "old", VerifyTokenFile: token})
+	receiver, err := NewReceiver(Options{
+		Apps:  []App{{Name: "shop", Credentials: NewCredentials(m.dir, logr.Discard())}},
+		Clock: clocktesting.NewFakePassiveClock(now), Metrics: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{Receiver: receiver, ledger: &recorder{}, hasher: &tableHasher{}}
+	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher})
+	codes := func() string {
+		var all []string
+		for _, secret := range []string{"old", "new"} {
+			all = append(all, fmt.Sprint(f.postTo("shop", secret, statusTo(shopNumber)).Code))
+		}
+		return strings.Join(all, " ")
+	}
+	start(t, f.apps[DefaultPath+"/shop"].credentials)
+	for _, step := range []struct {
+		files map[string]string
+		want  string
+	}{
+		{map[string]string{AppSecretFile: "old", VerifyTokenFile: token}, "200 401"},
+		{map[string]string{AppSecretFile: "new", PreviousAppSecretFile: "old", VerifyTokenFile: token}, "200 200"},
+		{map[string]string{AppSecretFile: "new", VerifyTokenFile: token}, "401 200"},
+	} {
+		m.publish(step.files)
+		for range 400 {
+			if codes() == step.want {
+				break
+			}
+			time.Sleep(25 * time.Millisecond)
+		}
+		if got := codes(); got != step.want {
+			t.Errorf("with %d files, the old and the new secret got %s", len(step.files), got)
+		}
+	}
+}
+
+func BenchmarkReceiveOfAnAppWithAccounts(b *testing.B) {
+	for _, n := range []int{1, 100} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			f := newTenants(b)
+			f.log = logr.Discard()
+			f.SetBackend(&Backend{Ledger: nothing{}, Hasher: nothing{}, Owners: deeds{number: {shop}}})
+			body := of(shop, delivered(n))
+			source := bytes.NewReader(body)
+			req := signed(body, shopSecret)
+			req.URL.Path = DefaultPath + "/shop"
+			w := discard{header: http.Header{}}
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				source.Reset(body)
+				req.Body = readerBody{source}
+				if f.ServeHTTP(&w, req); w.code != 200 {
+					b.Fatal(w.code)
+				}
+			}
+		})
+	}
+}
+
+type readerBody struct{ *bytes.Reader }
+
+func (readerBody) Close() error { return nil }
