@@ -19,7 +19,7 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 		for range rapid.IntRange(0, 10).Draw(t, "entries") {
 			e := Entry{
 				Number:  numbers.Draw(t, "number"),
-				Kind:    rapid.SampledFrom([]Kind{Delivered, Received, Complained}).Draw(t, "kind"),
+				Kind:    rapid.SampledFrom([]Kind{Delivered, Received, Complained, Joined}).Draw(t, "kind"),
 				User:    UserKey(rapid.Uint64Min(1).Draw(t, "user")),
 				Alias:   UserKey(rapid.SampledFrom([]uint64{0, 5, 1 << 63}).Draw(t, "alias")),
 				Message: MessageKey(rapid.SampledFrom([]uint64{0, 5, 1 << 63}).Draw(t, "message")),
@@ -27,6 +27,9 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 			}
 			if e.Kind == Complained {
 				e.Did = someComplaint(t)
+			}
+			if e.Kind == Joined && e.Alias == 0 {
+				e.Alias = 7
 			}
 			rec.entries = append(rec.entries, e)
 		}
@@ -99,6 +102,8 @@ func fuzzedLedger(tb testing.TB) *Embedded {
 			{Number: number, Kind: Received, User: 1, At: at - 2},
 			{Number: number, Kind: Complained, Did: 0x11, User: 4, Message: 1, At: at},
 			{Number: number, Kind: Complained, Did: 0x46, User: 2, Message: 2, At: at},
+			{Number: number, Kind: Joined, User: 1, Alias: 5, At: at + 3},
+			{Number: number, Kind: Joined, User: 6, Alias: 7, At: at + 4},
 		},
 		Reports: []Report{
 			{Number: number, Kind: QualityReport, At: at, Value: "Low", Reason: "blocks"},
@@ -117,6 +122,7 @@ func FuzzDecodeJournal(f *testing.F) {
 		entries: []Entry{
 			{Number: number, Kind: Delivered, User: 1, Alias: 2, Message: 3, At: begin.Unix()},
 			{Number: number, Kind: Complained, Did: 0x23, User: 1, Message: 3, At: begin.Unix()},
+			{Number: number, Kind: Joined, User: 1, Alias: 4, At: begin.Unix()},
 		},
 		reports: []Report{
 			{Number: number, Kind: QualityReport, At: begin.Unix(), Value: "Low"},

@@ -378,13 +378,15 @@ func accept(batch Batch, now int64) (rec record, late int, err error) {
 			return invalid("entry", i, "Number", "is empty")
 		case len(entry.Number) > maxNumber:
 			return invalid("entry", i, "Number", "is too long")
-		case entry.Kind < Delivered || entry.Kind > Complained:
+		case entry.Kind < Delivered || entry.Kind > Joined:
 			return invalid("entry", i, "Kind", "is not known")
 		case entry.Kind == Complained && !entry.Did.valid():
 			return invalid("entry", i, "Did", "is not known")
 		case entry.User == 0:
 			return invalid("entry", i, "User", "is not known")
-		case entry.Kind != Received && entry.Message == 0:
+		case entry.Kind == Joined && entry.Alias == 0:
+			return invalid("entry", i, "Alias", "is not known")
+		case (entry.Kind == Delivered || entry.Kind == Complained) && entry.Message == 0:
 			return invalid("entry", i, "Message", "is not known")
 		case entry.At > last:
 			return invalid("entry", i, "At", "lies in the future")
@@ -499,7 +501,7 @@ func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
 			ev.print = newPrint(entry.Message)
 		case Complained:
 			ev.print = entry.Did.print(entry.Message)
-		case Received: // has no message
+		case Received, Joined: // have no message
 		}
 		note(s.number, s.record(ev))
 	}

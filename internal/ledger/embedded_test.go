@@ -97,6 +97,9 @@ func TestCountsSurviveCrashesAndSnapshots(t *testing.T) {
 						message++
 						e.Message = message
 					}
+					if e.Alias != 0 && rapid.IntRange(0, 3).Draw(t, "joins") == 0 {
+						e.Kind, e.Did, e.Message = Joined, 0, 0
+					}
 					entries = append(entries, e)
 				}
 				// Some of the last weeks come again, at their time or later.
@@ -514,6 +517,7 @@ func TestInvalidBatches(t *testing.T) {
 		"User":    func(e *Entry) { e.User = 0 },
 		"Message": func(e *Entry) { e.Message = 0 },
 		"Did":     func(e *Entry) { e.Kind, e.Did = Complained, 0x17 },
+		"Alias":   func(e *Entry) { e.Kind, e.Message = Joined, 0 },
 		"At":      func(e *Entry) { e.At = now.Add(Ahead).Unix() + 1 },
 	} {
 		bad := good

@@ -121,12 +121,12 @@ func TestGroupsDuringAppends(t *testing.T) {
 				var batch Batch
 				for range 50 {
 					e := Entry{Number: numbers[rng.Intn(4)], User: UserKey(1 + rng.Intn(300)), At: now.Unix() - rng.Int63n(40*day)}
-					e.Kind = Kind(1 + rng.Intn(3))
+					e.Kind = Kind(1 + rng.Intn(4))
 					e.Message = MessageKey(rng.Uint64() | 1)
 					if e.Kind == Complained {
 						e.Did = NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackNoReason)
 					}
-					if rng.Intn(4) == 0 {
+					if e.Kind == Joined || rng.Intn(4) == 0 {
 						e.Alias = UserKey(1 + rng.Intn(3000))
 					}
 					batch.Entries = append(batch.Entries, e)

@@ -136,11 +136,14 @@ func (rec *record) decode(row []byte) error {
 		}
 		at += r.varint()
 		entry.At = at
-		if r.err == nil && (entry.Kind < Delivered || entry.Kind > Complained || at <= 0 || at > maxTime) {
+		if r.err == nil && (entry.Kind < Delivered || entry.Kind > Joined || at <= 0 || at > maxTime) {
 			r.fail(fmt.Errorf("an entry has kind %d and time %d", entry.Kind, at))
 		}
 		if r.err == nil && entry.Kind == Complained && !entry.Did.valid() {
 			r.fail(fmt.Errorf("an entry has complaint %d", entry.Did))
+		}
+		if r.err == nil && entry.Kind == Joined && entry.Alias == 0 {
+			r.fail(errors.New("an entry joins a user with nobody"))
 		}
 		rec.entries = append(rec.entries, entry)
 	}

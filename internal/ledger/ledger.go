@@ -21,6 +21,9 @@ const (
 	Received
 	// Complained records that a user blocked, reported, muted or archived the number.
 	Complained
+	// Joined records that two keys are one user, and nothing else: a user changed the phone number, and the business-scoped
+	// id with it. It counts nothing and opens no window.
+	Joined
 )
 
 // UserKey is the keyed hash of a user's identity (see Hasher). Zero means that the identity is not known.
@@ -35,7 +38,7 @@ type Entry struct {
 	Kind    Kind
 	Did     Complaint  // Complained only: what the user did, and why
 	User    UserKey    // who: the phone number's key where the phone number is known, else the business-scoped id's
-	Alias   UserKey    // the user's other key where the event names both: the two count once from now on
+	Alias   UserKey    // the user's other key where the event names both: the two count once. Joined: always there
 	Message MessageKey // Delivered: the message, counted once each. Complained: the key of the event, as of a message
 	At      int64      // event time, Unix seconds
 }

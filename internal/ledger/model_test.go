@@ -79,6 +79,9 @@ func (m *model) happened() happened {
 	received := map[place][]int64{}
 	for _, e := range m.entries {
 		user := who(e.User)
+		if e.Kind == Joined {
+			continue
+		}
 		if e.Kind == Received {
 			received[place{user, e.Number}] = append(received[place{user, e.Number}], e.At)
 			continue
@@ -399,14 +402,14 @@ func TestCountsAreAFunctionOfTheSetOfEvents(t *testing.T) {
 		entries := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Entry {
 			e := Entry{
 				Number: rapid.SampledFrom(numbers).Draw(t, "number"),
-				Kind:   rapid.SampledFrom([]Kind{Delivered, Delivered, Delivered, Received, Received, Complained}).Draw(t, "kind"),
+				Kind:   rapid.SampledFrom([]Kind{Delivered, Delivered, Delivered, Received, Received, Complained, Joined}).Draw(t, "kind"),
 				User:   UserKey(rapid.Uint64Range(1, people).Draw(t, "user")),
 				At:     someTime(t, now.Unix()-spread, now.Unix()+3600),
 			}
-			if rapid.IntRange(0, 9).Draw(t, "alias") == 0 {
+			if rapid.IntRange(0, 9).Draw(t, "alias") == 0 || e.Kind == Joined {
 				e.Alias = UserKey(rapid.Uint64Range(1, people).Draw(t, "of"))
 			}
-			if e.Kind != Received {
+			if e.Kind == Delivered || e.Kind == Complained {
 				e.Message = MessageKey(rapid.Uint64Range(1, 30).Draw(t, "message"))
 			}
 			if e.Kind == Complained {
@@ -431,6 +434,9 @@ func TestCountsAreAFunctionOfTheSetOfEvents(t *testing.T) {
 			appendAll(t, l, shuffled[:some], now)
 			groups.regroup(t, l, numbers)
 			shuffled = shuffled[some:]
+			if rapid.Bool().Draw(t, "sweep") {
+				l.Sweep(now)
+			}
 			if err := l.Configure(numbers[i], m.windows); err != nil {
 				t.Fatal(err)
 			}

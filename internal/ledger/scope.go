@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,7 @@ type scope struct {
 	lines   timelines
 
 	complaints map[key][]delivery // by user, in order of time. They are few, and saved with the number's own row
+	joined     map[key]uint32     // by user, when two of their keys were last said to be one user. So are they
 
 	reports  []Report // by sequence
 	sequence int64    // the last that was given
@@ -98,8 +100,13 @@ func (s *scope) record(e event) outcome {
 		result = changed
 	}
 	user := s.resolve(e.user)
-	if e.kind == Complained {
+	switch e.kind {
+	case Complained:
 		return max(result, s.complain(user, e))
+	case Joined:
+		s.remember(user, e.at)
+		return result
+	case Delivered, Received:
 	}
 	p := s.reach(user, e.at)
 	i, found := p.find(user.rank())
@@ -225,6 +232,18 @@ func (s *scope) complain(user key, e event) outcome {
 	return changed
 }
 
+// remember keeps the names of a user as long as an event of that time would: more about them may come under each.
+func (s *scope) remember(user key, at uint32) {
+	if s.joined[user] >= at {
+		return
+	}
+	if s.joined == nil {
+		s.joined = map[key]uint32{}
+	}
+	s.joined[user] = at
+	s.dirty = true
+}
+
 // file replaces a user's complaints.
 func (s *scope) file(user key, complaints []delivery) {
 	was := history{deliveries: s.complaints[user]}
@@ -281,6 +300,10 @@ func (s *scope) join(a, b key) bool {
 		h.join(&history{deliveries: more})
 		s.file(gone, nil)
 		s.file(keep, h.deliveries)
+	}
+	if at, found := s.joined[gone]; found {
+		delete(s.joined, gone)
+		s.remember(keep, at)
 	}
 	p := s.part(gone)
 	s.touch(p)
@@ -345,9 +368,9 @@ func (s *scope) look(user key, h *history) bool {
 	return found && !p.slots[i].isAlias() || len(h.complaints) > 0
 }
 
-// has says whether anything is known about a key that stands for a user.
+// has says whether anything is known about a key that stands for a user, be it that it does.
 func (s *scope) has(user key) bool {
-	return s.parts != nil && s.part(user).holds(user) || len(s.complaints[user]) > 0
+	return s.parts != nil && s.part(user).holds(user) || len(s.complaints[user]) > 0 || s.joined[user] > 0
 }
 
 // resolve is the key that stands for a user.
@@ -449,6 +472,7 @@ func (s *scope) advance(horizon int64) {
 			}
 		}
 	}
+	maps.DeleteFunc(s.joined, func(_ key, at uint32) bool { return int64(at) < horizon })
 	latest := map[ReportKind]int64{}
 	for _, r := range s.reports {
 		latest[r.Kind] = max(latest[r.Kind], r.At)

@@ -219,7 +219,7 @@ func (s *scope) encode(rows []rowName) []byte {
 		row = binary.AppendUvarint(row, uint64(name.prefix))
 		row = binary.AppendUvarint(row, name.generation)
 	}
-	if len(s.complaints) == 0 {
+	if len(s.complaints)+len(s.joined) == 0 {
 		return seal(row)
 	}
 	row = binary.AppendUvarint(row, uint64(len(s.complaints)))
@@ -230,6 +230,14 @@ func (s *scope) encode(rows []rowName) []byte {
 			row = binary.LittleEndian.AppendUint32(row, c.at)
 			row = binary.LittleEndian.AppendUint32(row, c.print)
 		}
+	}
+	if len(s.joined) == 0 {
+		return seal(row)
+	}
+	row = binary.AppendUvarint(row, uint64(len(s.joined)))
+	for _, user := range slices.Sorted(maps.Keys(s.joined)) {
+		row = binary.AppendUvarint(row, uint64(user))
+		row = binary.LittleEndian.AppendUint32(row, s.joined[user])
 	}
 	return seal(row)
 }
@@ -271,10 +279,11 @@ func (s *scope) decode(row []byte) error {
 		r.fail(errors.New("its parts do not share out the keys"))
 	}
 	s.decodeComplaints(r)
+	s.decodeJoined(r)
 	return r.end()
 }
 
-// decodeComplaints reads the end of the number's own row, which is left out where there are none.
+// decodeComplaints and decodeJoined read the end of the number's own row, which is left out where there are none.
 func (s *scope) decodeComplaints(r *reader) {
 	if r.err != nil || len(r.rest) == 0 {
 		return
@@ -301,6 +310,26 @@ func (s *scope) decodeComplaints(r *reader) {
 		}
 		before = user
 		s.complaints[user] = complaints
+	}
+}
+
+func (s *scope) decodeJoined(r *reader) {
+	if r.err != nil || len(r.rest) == 0 {
+		return
+	}
+	n := r.count(5)
+	s.joined = make(map[key]uint32, n)
+	var before key
+	for range n {
+		user, at := key(r.uvarint()), r.uint32()
+		if user <= before || user > keyMask || at == 0 || len(s.rows) == 0 {
+			r.fail(errors.New("its joined users are impossible"))
+		}
+		if r.err != nil {
+			return
+		}
+		before = user
+		s.joined[user] = at
 	}
 }
 
