@@ -44,8 +44,9 @@ func newMetrics(registerer prometheus.Registerer, app string) (*metrics, error) 
 		updates: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_updates_total",
 			Help: "Total number of updates in acknowledged webhooks, by kind: delivered (read and played among them), received, sent, failed, " +
-				"report, preference (of a user about marketing messages), skipped (says nothing that counts) and other (of a field that is " +
-				"not read). Repeated ones count again.",
+				"report, preference (of a user about marketing messages), changed (a user has another phone number or id), skipped (says " +
+				"nothing that counts), unread (could not be read, and was passed over) and other (of a field that is not read). Repeated " +
+				"ones count again.",
 		}, []string{"kind"}),
 		fields: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_other_changes_total",
@@ -140,7 +141,7 @@ func (m *metrics) add(c counts) {
 		n    int
 	}{
 		{"delivered", c.delivered}, {"received", c.received}, {"sent", c.sent}, {"failed", failed}, {"report", c.reports},
-		{"preference", preferences}, {"skipped", c.skipped}, {"other", other},
+		{"preference", preferences}, {"changed", c.changed}, {"skipped", c.skipped}, {"unread", c.unread}, {"other", other},
 	} {
 		m.updates.WithLabelValues(kind.name).Add(float64(kind.n))
 	}
@@ -148,15 +149,15 @@ func (m *metrics) add(c counts) {
 
 // counts are what one request brought.
 type counts struct {
-	delivered, received, sent, reports, skipped int
-	failed                                      map[string]int // by code
-	fields                                      meta.Fields
-	preferred                                   meta.Preferences
+	delivered, received, sent, reports, changed, skipped, unread int
+	failed                                                       map[string]int // by code
+	fields                                                       meta.Fields
+	preferred                                                    meta.Preferences
 }
 
 func count(u *meta.Updates) counts {
 	c := counts{
-		delivered: len(u.Deliveries), received: len(u.Received), sent: u.Sent, reports: len(u.Reports), skipped: u.Skipped, fields: u.Other,
+		delivered: len(u.Deliveries), received: len(u.Received), sent: u.Sent, reports: len(u.Reports), changed: u.Changed, skipped: u.Skipped, unread: u.Unread, fields: u.Other,
 		preferred: u.Preferred,
 	}
 	if len(u.Failures) > 0 {

@@ -280,7 +280,6 @@ func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, cred
 
 	updates, err := meta.Parse(body.bytes, now.Add(ledger.Ahead))
 	if err != nil {
-		// Meta's documents and Meta differ, or we are wrong. Either way someone should look.
 		r.log.Info("A signed webhook was refused", "app", app.name, "problem", err.Error())
 		if _, many := errors.AsType[*meta.TooManyError](err); many {
 			return counts{}, answer{http.StatusRequestEntityTooLarge, err.Error()}
@@ -292,6 +291,10 @@ func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, cred
 		if is, found := app.names(updates.Accounts); found {
 			return counts{}, r.trespassed(app, is)
 		}
+	}
+	if updates.Unread > 0 {
+		// Meta's documents and Meta differ, or we are wrong. Either way someone should look.
+		r.log.Info("Part of a signed webhook could not be read, and was passed over", "app", app.name, "parts", updates.Unread, "problem", updates.Problem.Error())
 	}
 	record(updates, hasher, batch)
 	return count(updates), answer{}

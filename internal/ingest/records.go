@@ -29,6 +29,12 @@ func record(u *meta.Updates, hasher Hasher, batch *ledger.Batch) {
 		user, alias := keys(hasher, &m.User)
 		batch.Entries = append(batch.Entries, ledger.Entry{Number: m.Number, Kind: ledger.Received, User: user, Alias: alias, At: m.At})
 	}
+	for i := range u.Joins {
+		j := &u.Joins[i]
+		batch.Entries = append(batch.Entries, ledger.Entry{
+			Number: j.Number, Kind: ledger.Joined, User: hasher.User(j.One), Alias: hasher.User(j.Other), At: j.At,
+		})
+	}
 	for i := range u.Reports {
 		r := &u.Reports[i]
 		batch.Reports = append(batch.Reports, ledger.Report{

@@ -13,13 +13,20 @@ const (
 	maxIDLength = 512               // of user and message ids, in bytes: a business-scoped id has up to 131, a message id about 60
 	maxSeconds  = 1_000_000_000_000 // a time beyond is in milliseconds
 
+	resent = 7 * 24 * 60 * 60 // seconds: how long Meta sends again what is refused
+
 	ahead = "must be a time that has come, but lies too far ahead"
+	never = "must be a time that has come, but lies more than a week ahead"
 )
 
-// Parse reads the body of a webhook POST. Events later than latest are refused, since they would count wrong from then on.
+// Parse reads the body of a webhook POST. Events later than latest are refused, since they would count wrong from then on, and
+// come again when they do not.
 //
 // The error is a *SyntaxError, a *FieldError or a *TooManyError, and holds nothing personal; then nothing of the body is
 // returned, for half a POST must not be stored. Otherwise the caller releases what is returned. The body is not kept.
+//
+// An item that cannot be read, such as a status that names no user, is no error: it would be the same whenever it came again, and
+// keep back all that is with it. It is passed over, and Updates tells of it.
 func Parse(body []byte, latest time.Time) (*Updates, error) {
 	values, err := checkSyntax(body)
 	if err != nil {
@@ -60,8 +67,13 @@ func (r *reader) body(root *fastjson.Value) error {
 		return &FieldError{"body", must("an object", root)}
 	}
 	object := root.Get("object")
-	if name, ok := text(object); !ok || name != account {
+	name, ok := text(object)
+	if !ok || name == "" {
 		return &FieldError{"object", must(fmt.Sprintf("%q", account), object)}
+	}
+	if name != account { // of another product, which an app may be subscribed to as well
+		r.u.Other.add(name)
+		return nil
 	}
 	entries, err := array(root.Get("entry"), "entry")
 	if err != nil {
@@ -69,32 +81,63 @@ func (r *reader) body(root *fastjson.Value) error {
 	}
 	var entry *fastjson.Value
 	for r.entry, entry = range entries {
-		if entry.Type() != fastjson.TypeObject {
-			return &FieldError{fmt.Sprintf("entry[%d]", r.entry), must("an object", entry)}
-		}
-		// The id tells an entry from something else, so it must be there. Only what is about the account
-		// needs it in a certain shape.
-		r.account = entry.Get("id")
-		if id := r.account; id == nil || id.Type() != fastjson.TypeString && id.Type() != fastjson.TypeNumber {
-			return r.badEntry("id", "a string", id)
-		}
-		r.owner()
-		r.time = entry.Get("time")
-		changes := entry.Get("changes")
-		if changes == nil || changes.Type() != fastjson.TypeArray {
-			return r.badEntry("changes", "an array", changes)
-		}
-		var change *fastjson.Value
-		for r.change, change = range changes.GetArray() {
-			if err := r.readChange(change); err != nil {
-				return err
-			}
+		if err := r.pass(r.readEntry(entry)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// owner notes the entry's account.
+// pass is nil for what is passed over.
+func (r *reader) pass(err error) error {
+	wrong, ok := err.(*FieldError) //nolint:errorlint // nothing wraps it
+	if !ok || wrong.Problem == ahead {
+		return err
+	}
+	r.u.Unread++
+	if r.u.Problem == nil {
+		r.u.Problem = wrong
+	}
+	return nil
+}
+
+func (r *reader) readEntry(entry *fastjson.Value) error {
+	if entry.Type() != fastjson.TypeObject {
+		return firstOf(r.count(1), &FieldError{fmt.Sprintf("entry[%d]", r.entry), must("an object", entry)})
+	}
+	// Only what is about the account needs its id.
+	r.account = entry.Get("id")
+	r.owner()
+	r.time = entry.Get("time")
+	changes := entry.Get("changes")
+	if changes == nil || changes.Type() != fastjson.TypeArray {
+		return firstOf(r.count(1), r.badEntry("changes", "an array", changes))
+	}
+	var change *fastjson.Value
+	for r.change, change = range changes.GetArray() {
+		before := r.updates
+		err := r.pass(r.readChange(change))
+		if err == nil && r.updates == before {
+			err = r.count(1) // so that no number of changes is free
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firstOf is the first error there is.
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// owner notes the entry's account, empty where it has none.
 func (r *reader) owner() {
 	account, ok := text(r.account)
 	if !ok {
@@ -111,13 +154,16 @@ func (r *reader) readChange(change *fastjson.Value) error {
 	}
 	written := change.Get("field")
 	field, ok := text(written)
+	value := change.Get("value")
+	if field == "" && value.Exists("messaging_product") && value.Exists("metadata") {
+		field = fieldMessages // by its shape
+	}
 	if !ok || field == "" {
 		return r.badChange(".field", "a string that is not empty", written)
 	}
-	value := change.Get("value")
 	var read func(*reader, *fastjson.Value) error
 	switch field {
-	case fieldMessages:
+	case fieldMessages, fieldStandby:
 		read = (*reader).messages
 	case fieldCalls:
 		read = (*reader).calls
@@ -139,6 +185,8 @@ func (r *reader) readChange(change *fastjson.Value) error {
 		read = (*reader).capability
 	case fieldPreferences:
 		read = (*reader).preferences
+	case fieldUserID:
+		read = (*reader).userIDs
 	default:
 		r.u.Other.add(field)
 		return r.count(1)
@@ -158,7 +206,8 @@ func (r *reader) readChange(change *fastjson.Value) error {
 	return nil
 }
 
-// messages reads a value of the field messages: statuses of what was sent, and what users wrote.
+// messages reads a value of the field messages: statuses of what was sent, and what users wrote. While Meta's own agent has a
+// conversation, they come with the field standby.
 func (r *reader) messages(value *fastjson.Value) error {
 	if err := r.metadata(value); err != nil {
 		return err
@@ -212,7 +261,7 @@ func (r *reader) metadata(value *fastjson.Value) error {
 		if contact.Type() != fastjson.TypeObject {
 			return r.badItem("", "an object", contact)
 		}
-		phone, err := r.id("wa_id", contact.Get("wa_id"))
+		phone, err := r.phone("wa_id", contact.Get("wa_id"))
 		if err != nil {
 			return err
 		}
@@ -253,11 +302,16 @@ func (r *reader) each(value *fastjson.Value, list string, read func(*reader, *fa
 	r.list = list
 	var item *fastjson.Value
 	for r.item, item = range all {
+		err := error(nil)
 		if item.Type() != fastjson.TypeObject {
-			return r.badItem("", "an object", item)
+			err = r.badItem("", "an object", item)
+		} else {
+			err = read(r, item)
 		}
-		if err := read(r, item); err != nil {
-			return err
+		if err != nil {
+			if err := r.pass(err); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -365,14 +419,18 @@ func (r *reader) failure(errors *fastjson.Value) error {
 	return nil
 }
 
-// message reads an item of messages. Every type opens the customer service window, but for what the user did not write:
-// a system message. What is written to a group opens the group's window, not the user's.
+// message reads an item of messages. Every type opens the customer service window, but for what is no message of the user's: a
+// system message, and that a user changed or took back one, whose window is open since then. What is written to a group opens the
+// group's window, not the user's.
 func (r *reader) message(item *fastjson.Value) error {
 	kind, ok := text(item.Get("type"))
 	if !ok {
 		return r.badItem("type", "a string", item.Get("type"))
 	}
-	if kind == "system" || !absent(item.Get("group_id")) {
+	switch {
+	case kind == "system":
+		return r.system(item)
+	case kind == "edit" || kind == "revoke" || !absent(item.Get("group_id")):
 		return r.skip(item)
 	}
 	return r.received(item)
@@ -449,7 +507,7 @@ func (r *reader) identifier(value *fastjson.Value, path ...string) (string, erro
 func (r *reader) user(phoneField string, phone *fastjson.Value, scopedField string, scoped *fastjson.Value) (Identity, error) {
 	var user Identity
 	var err error
-	if user.Phone, err = r.id(phoneField, phone); err != nil {
+	if user.Phone, err = r.phone(phoneField, phone); err != nil {
 		return user, err
 	}
 	if user.Scoped, err = r.id(scopedField, scoped); err != nil {
@@ -481,9 +539,18 @@ func (r *reader) user(phoneField string, phone *fastjson.Value, scopedField stri
 	return user, nil
 }
 
-// id is the id that v holds, empty if v is absent.
+// phone is the id that v holds if it is a WhatsApp ID: digits, which some write with a plus.
+func (r *reader) phone(field string, v *fastjson.Value) (string, error) {
+	id, err := r.id(field, v)
+	return strings.TrimPrefix(id, "+"), err
+}
+
+// id is the id that v holds, empty if v is absent. It is a string, or a whole number.
 func (r *reader) id(field string, v *fastjson.Value) (string, error) {
 	id, ok := text(v)
+	if !ok {
+		id, ok = identifier(v)
+	}
 	if !ok || len(id) > maxIDLength {
 		return "", r.badItem(field, fmt.Sprintf("a string of at most %d bytes", maxIDLength), v)
 	}
@@ -500,9 +567,18 @@ func (r *reader) entryTime() (int64, error) {
 	case !ok || at < 1:
 		return 0, r.badEntry("time", "a time in Unix seconds or milliseconds", r.time)
 	case at > r.latest:
-		return 0, &FieldError{fmt.Sprintf("entry[%d].time", r.entry), ahead}
+		return 0, &FieldError{fmt.Sprintf("entry[%d].time", r.entry), r.tooSoon(at)}
 	}
 	return at, nil
+}
+
+// tooSoon is the problem of a time that has not come. One that comes while Meta still sends again is refused until then: it may be
+// our clock that is slow. Any other would be sent again for nothing.
+func (r *reader) tooSoon(at int64) string {
+	if at-r.latest <= resent {
+		return ahead
+	}
+	return never
 }
 
 // timestamp is the time of an item in Unix seconds.
@@ -512,7 +588,7 @@ func (r *reader) timestamp(v *fastjson.Value) (int64, error) {
 	case !ok || at < 1 || at > maxSeconds:
 		return 0, r.badItem("timestamp", "a time in Unix seconds, as a string or a whole number", v)
 	case at > r.latest:
-		return 0, &FieldError{r.itemPath("timestamp"), ahead}
+		return 0, &FieldError{r.itemPath("timestamp"), r.tooSoon(at)}
 	}
 	return at, nil
 }

@@ -25,15 +25,18 @@ type facts struct {
 	Deliveries []meta.Delivery
 	Received   []meta.Received
 	Failures   []meta.Failure
+	Joins      []meta.Join
 	Reports    []meta.Report
 	Preferred  meta.Preferences
 	Sent       int
+	Changed    int
 	Skipped    int
+	Unread     int
 	Other      map[string]int
 }
 
 func factsOf(u *meta.Updates) facts {
-	f := facts{u.Deliveries, u.Received, u.Failures, u.Reports, u.Preferred, u.Sent, u.Skipped, nil}
+	f := facts{u.Deliveries, u.Received, u.Failures, u.Joins, u.Reports, u.Preferred, u.Sent, u.Changed, u.Skipped, u.Unread, nil}
 	for name, n := range u.Other.All {
 		if f.Other == nil {
 			f.Other = map[string]int{}
@@ -89,8 +92,11 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 			Received:   []meta.Received{received("", "US.124", 1790000005)},
 		},
 		// Without a participant nobody can be counted, and a group's message opens no user's window.
-		"groups.json":          {Deliveries: []meta.Delivery{inGroup}, Skipped: 2},
-		"inbound.json":         {Received: []meta.Received{received("15557770003", "US.126", 1790000008), received("15557770003", "US.126", 1790000009)}, Skipped: 2},
+		"groups.json": {Deliveries: []meta.Delivery{inGroup}, Skipped: 2},
+		"inbound.json": {
+			Received: []meta.Received{received("15557770003", "US.126", 1790000008), received("15557770003", "US.126", 1790000009)},
+			Joins:    []meta.Join{{Number: number, One: "15557770003", Other: "15557770004", At: 1790000010}}, Changed: 1, Skipped: 1,
+		},
 		"calls.json":           {Received: []meta.Received{received("15557770005", "", 1790000011)}, Skipped: 3},
 		"sent_and_failed.json": {Sent: 1, Failures: []meta.Failure{{Number: number, Code: 131049}}, Skipped: 2},
 		"flagged.json": {Reports: []meta.Report{
@@ -217,6 +223,7 @@ func TestAContactGivesTheKeyThatItsUsersItemLacks(t *testing.T) {
 	}
 }
 
+// What is wrong in the frame of a body, and a time that will come, is refused; any other thing is passed over.
 func TestWhatIsWrongIsNamedByItsPathAndNotQuoted(t *testing.T) {
 	const (
 		secret   = "5559998877"
@@ -230,10 +237,9 @@ func TestWhatIsWrongIsNamedByItsPathAndNotQuoted(t *testing.T) {
 	}{
 		{[]byte(`[]`), `body must be an object, but is an array`},
 		{[]byte(`{}`), `object must be "whatsapp_business_account", but is absent`},
-		{[]byte(`{"object":"` + secret + `"}`), `object must be "whatsapp_business_account", but is another string`},
+		{[]byte(`{"object":7}`), `object must be "whatsapp_business_account", but is another number`},
 		{[]byte(`{"object":"whatsapp_business_account"}`), `entry must be an array, but is absent`},
 		{[]byte(`{"object":"whatsapp_business_account","entry":[5]}`), `entry[0] must be an object, but is another number`},
-		{[]byte(`{"object":"whatsapp_business_account","entry":[{"changes":[]}]}`), `entry[0].id must be a string, but is absent`},
 		{[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1"}]}`), `entry[0].changes must be an array, but is absent`},
 		{[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[true]}]}`), `entry[0].changes[0] must be an object, but is a boolean`},
 		{[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"value":{}}]}]}`), `entry[0].changes[0].field must be a string that is not empty, but is absent`},
@@ -241,12 +247,12 @@ func TestWhatIsWrongIsNamedByItsPathAndNotQuoted(t *testing.T) {
 		{[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{}}]}]}`), `entry[0].changes[0].value.metadata must be an object, but is absent`},
 		{metatest.MessagesPayload("1234", nil, nil), `entry[0].changes[0].value.metadata.display_phone_number must be a phone number with its country code, of 7 to 15 digits, but is another string`},
 		{messages(`"contacts":{}`), `entry[0].changes[0].value.contacts must be an array, but is an object`},
-		{messages(`"contacts":[{"wa_id":7}]`), `entry[0].changes[0].value.contacts[0].wa_id must be a string of at most 512 bytes, but is another number`},
+		{messages(`"contacts":[{"wa_id":7.5}]`), `entry[0].changes[0].value.contacts[0].wa_id must be a string of at most 512 bytes, but is another number`},
 		{messages(`"statuses":{}`), `entry[0].changes[0].value.statuses must be an array, but is an object`},
 		{messages(`"statuses":[null]`), `entry[0].changes[0].value.statuses[0] must be an object, but is null`},
 		{messages(`"statuses":[{"status":"sent"},{}]`), `entry[0].changes[0].value.statuses[1].status must be a string that is not empty, but is absent`},
 		{messages(status(`"status":"read"`)), `entry[0].changes[0].value.statuses[0].id must be a string that is not empty, but is absent`},
-		{messages(status(`"status":"read","id":7`)), `entry[0].changes[0].value.statuses[0].id must be a string of at most 512 bytes, but is another number`},
+		{messages(status(`"status":"read","id":true`)), `entry[0].changes[0].value.statuses[0].id must be a string of at most 512 bytes, but is a boolean`},
 		{messages(status(`"status":"read","id":"` + strings.Repeat("x", 513) + `"`)), `entry[0].changes[0].value.statuses[0].id must be a string of at most 512 bytes, but is another string`},
 		{messages(status(`"status":"read","id":"m"`)), `entry[0].changes[0].value.statuses[0].timestamp must be a time in Unix seconds, as a string or a whole number, but is absent`},
 		{messages(status(`"status":"read","id":"m","timestamp":"` + secret + `x"`)), `entry[0].changes[0].value.statuses[0].timestamp must be a time in Unix seconds, as a string or a whole number, but is another string`},
@@ -304,7 +310,15 @@ func TestWhatIsWrongIsNamedByItsPathAndNotQuoted(t *testing.T) {
 		{bytes.Replace(read(t, "flagged.json"), []byte(`"time":1790000016,`), nil, 1), `entry[0].time must be a time in Unix seconds or milliseconds, but is absent`},
 		{bytes.Replace(read(t, "flagged.json"), []byte(`1790000016`), []byte(`1800000001`), 1), `entry[0].time must be a time that has come, but lies too far ahead`},
 	} {
-		_, err := meta.Parse(test.body, latest)
+		u, err := meta.Parse(test.body, latest)
+		if whole := strings.HasPrefix(test.want, "body ") || strings.HasPrefix(test.want, "object ") || strings.HasPrefix(test.want, "entry ") || strings.HasSuffix(test.want, "too far ahead"); whole != (err != nil) {
+			t.Errorf("%s\nrefused whole: %v, %v", test.body, err != nil, err)
+			continue
+		} else if !whole {
+			if err = u.Problem; u.Unread == 0 || len(u.Deliveries)+len(u.Received)+len(u.Reports)+len(u.Joins) > 0 {
+				t.Errorf("%s\ngives %+v", test.body, factsOf(u))
+			}
+		}
 		var field *meta.FieldError
 		if !errors.As(err, &field) || err.Error() != test.want {
 			t.Errorf("%s\n got %v\nwant %s", test.body, err, test.want)
@@ -422,6 +436,8 @@ func FuzzParse(f *testing.F) {
 		f.Add(body)
 	}
 	f.Add([]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":{"display_phone_number":"\u002b15550001111"}}}]}]}`))
+	f.Add(messages(`"messages":[{"type":"system","from":"1","timestamp":"1790000000","system":{"type":"user_changed_user_id","wa_id":2,"user_id":"US.2","previous_user_id":"US.1"}},{"type":"edit"},7]`))
+	f.Add([]byte(`{"object":"instagram","entry":[{"changes":[{"value":{"messaging_product":"whatsapp","metadata":{}}}]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		u, err := meta.Parse(body, latest)
 		if err != nil {
@@ -433,7 +449,7 @@ func FuzzParse(f *testing.F) {
 		if !json.Valid(body) {
 			t.Fatal("what is not JSON was read")
 		}
-		found := u.Sent + u.Skipped + u.Preferred.Stopped + u.Preferred.Resumed + u.Preferred.Other + len(u.Deliveries) + len(u.Received) + len(u.Failures)
+		found := u.Sent + u.Changed + u.Skipped + u.Unread + u.Preferred.Stopped + u.Preferred.Resumed + u.Preferred.Other + len(u.Deliveries) + len(u.Received) + len(u.Failures)
 		for _, n := range u.Other.All {
 			found += n
 		}
@@ -443,6 +459,14 @@ func FuzzParse(f *testing.F) {
 		for _, d := range u.Deliveries {
 			if d.Number[0] != '+' || d.User == (meta.Identity{}) || d.MessageID == "" || d.At < 1 || d.At > latest.Unix() {
 				t.Fatalf("%+v", d)
+			}
+		}
+		if (u.Unread > 0) != (u.Problem != nil) || u.Problem != nil && len(u.Problem.Error()) > 300 || (u.Changed > 0) != (len(u.Joins) > 0) {
+			t.Fatalf("%d unread, %v, %d changed, %d joins", u.Unread, u.Problem, u.Changed, len(u.Joins))
+		}
+		for _, j := range u.Joins {
+			if j.Number[0] != '+' || j.One == "" || j.Other == "" || j.One == j.Other || j.At < 1 || j.At > latest.Unix() {
+				t.Fatalf("%+v", j)
 			}
 		}
 		for _, m := range u.Received {

@@ -33,6 +33,13 @@ type Received struct {
 	At     int64 // Unix seconds
 }
 
+// Join says that two ids are one user's, who changed the phone number, and the business-scoped id with it.
+type Join struct {
+	Number     string // who was told, in E.164
+	One, Other string // phone numbers or business-scoped ids, as in Identity
+	At         int64  // Unix seconds
+}
+
 // Failure is a status that says that a message will not reach its user.
 type Failure struct {
 	Number string // who sent it, in E.164
@@ -90,11 +97,15 @@ type Updates struct {
 	Deliveries []Delivery
 	Received   []Received
 	Failures   []Failure
+	Joins      []Join
 	Reports    []Report
 	Preferred  Preferences
 	Sent       int    // statuses that say that a message left
-	Skipped    int    // updates that say nothing that is counted, such as system messages and unknown statuses
-	Other      Fields // changes of other fields
+	Changed    int    // updates that say that a user has another phone number or scoped id, one or more Joins each
+	Skipped    int    // updates that say nothing that is counted, such as unknown statuses
+	Unread     int    // items, or whole changes and entries, that were passed over since they could not be read
+	Problem    error  // of the first of these, a *FieldError; nil if there are none
+	Other      Fields // changes of other fields, and bodies of other objects
 
 	parser   fastjson.Parser
 	contacts []Identity // of the value being read
@@ -114,8 +125,9 @@ func (u *Updates) Release() {
 	clear(u.Accounts)
 	u.Accounts = u.Accounts[:0]
 	u.Deliveries, u.Received, u.contacts = u.Deliveries[:0], u.Received[:0], u.contacts[:0]
-	u.Failures, u.Reports = u.Failures[:0], u.Reports[:0]
-	u.Preferred, u.Sent, u.Skipped, u.Other = Preferences{}, 0, 0, Fields{}
+	clear(u.Joins)
+	u.Failures, u.Reports, u.Joins = u.Failures[:0], u.Reports[:0], u.Joins[:0]
+	u.Preferred, u.Sent, u.Changed, u.Skipped, u.Unread, u.Problem, u.Other = Preferences{}, 0, 0, 0, 0, nil, Fields{}
 	pool.Put(u)
 }
 
@@ -156,6 +168,8 @@ const (
 	fieldReview          = "account_review_update"
 	fieldCapability      = "business_capability_update"
 	fieldPreferences     = "user_preferences"
+	fieldStandby         = "standby"
+	fieldUserID          = "user_id_update"
 )
 
 // fieldNames are the fields an app can subscribe to; the first stands for all others. Those that are read are among them,
@@ -173,6 +187,8 @@ var fieldNames = [...]string{
 	fieldReview,
 	fieldCapability,
 	fieldPreferences,
+	fieldStandby,
+	fieldUserID,
 	"account_settings_update",
 	"automatic_events",
 	"business_status_update",
@@ -191,7 +207,6 @@ var fieldNames = [...]string{
 	"security",
 	"smb_app_state_sync",
 	"smb_message_echoes",
-	"standby",
 	"template_category_update",
 	"tracking_events",
 }
