@@ -78,7 +78,7 @@ type Options struct {
 // Receiver is the HTTP handler of the webhook. It answers:
 //
 //	200  the updates are durable, or the handshake is right
-//	400  the body is malformed; the answer names the field
+//	400  the body is no webhook, or is of a time to come; the answer names the field
 //	401  no secret signed the body
 //	403  the handshake is wrong, or the body is about an account that the app may not speak about
 //	404  another path, such as that of an app that is not known

@@ -302,16 +302,17 @@ func (r *reader) each(value *fastjson.Value, list string, read func(*reader, *fa
 	r.list = list
 	var item *fastjson.Value
 	for r.item, item = range all {
-		err := error(nil)
-		if item.Type() != fastjson.TypeObject {
-			err = r.badItem("", "an object", item)
-		} else {
+		var err error
+		if item.Type() == fastjson.TypeObject {
 			err = read(r, item)
+		} else {
+			err = r.badItem("", "an object", item)
 		}
-		if err != nil {
-			if err := r.pass(err); err != nil {
-				return err
-			}
+		if err == nil {
+			continue
+		}
+		if err := r.pass(err); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -348,7 +349,7 @@ func (r *reader) status(item *fastjson.Value) error {
 			to = v
 		case "recipient_user_id":
 			toUser = v
-		case "recipient_participant_id":
+		case "recipient_participant_id", "participant_recipient_id": // Meta's pages write both
 			participant = v
 		case "recipient_participant_user_id":
 			participantUser = v
