@@ -160,7 +160,10 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 
-	known := numbers{manager.GetClient()}
+	known, err := newNumbers(ctx, manager.GetCache())
+	if err != nil {
+		return err
+	}
 	backend := ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has}
 	receiver.SetBackend(&backend)
 
@@ -315,8 +318,21 @@ func (l lapse) clock(real clock.PassiveClock) (*timelapse.Clock, error) {
 }
 
 // numbers knows which phone numbers resources name.
-type numbers struct{ cache client.Reader }
+type numbers struct {
+	cache    client.Reader
+	informer cache.Informer
+}
 
-func (n numbers) has(number string) bool {
-	return controllers.Named(context.Background(), n.cache, number)
+func newNumbers(ctx context.Context, of cache.Cache) (*numbers, error) {
+	informer, err := of.GetInformer(ctx, &v1alpha1.PhoneNumber{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("look at the numbers: %w", err)
+	}
+	return &numbers{of, informer}, nil
+}
+
+// has reports whether a resource names the number. Before the resources are known each number may be one of theirs: whoever
+// sent a webhook is not to wait until the API server has told.
+func (n *numbers) has(number string) bool {
+	return !n.informer.HasSynced() || controllers.Named(context.Background(), n.cache, number)
 }

@@ -202,7 +202,7 @@ func printable(challenge string) bool {
 
 // receive takes a POST.
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) answer {
-	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+	if encoded(req.Header) {
 		return answer{http.StatusUnsupportedMediaType, "the body must not be encoded"}
 	}
 	if req.ContentLength > MaxBody {
@@ -214,7 +214,7 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) answer {
 	if backend == nil || len(credentials.keys) == 0 {
 		return unavailable
 	}
-	signature, ok := parseSignature(req.Header.Get("X-Hub-Signature-256"))
+	signature, ok := signatureOf(req.Header)
 	if !ok {
 		return unsigned
 	}
