@@ -171,6 +171,7 @@ type office struct {
 	tokens        map[string]string // by service account
 	chat          *notifytest.WebServer
 	insecure      *http.Client
+	now           func() time.Time // by the operator's clock
 }
 
 func newOffice(t *testing.T) *office {
@@ -181,7 +182,10 @@ func newOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	env := &envtest.Environment{}
-	s := &office{audit: filepath.Join(folder, "audit.log"), events: freeAddress(t), tokens: map[string]string{}, chat: notifytest.NewWebServer(t, false)}
+	s := &office{
+		audit: filepath.Join(folder, "audit.log"), events: freeAddress(t), tokens: map[string]string{}, chat: notifytest.NewWebServer(t, false),
+		now: time.Now, // the operator under test runs on real time
+	}
 	env.ControlPlane.GetAPIServer().Configure().Set("audit-policy-file", policy).Set("audit-log-path", s.audit)
 	s.operator, s.api = newOperatorOf(t, env, envtest.User{
 		Name: operatorUser, Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + operatorNamespaceName, "system:authenticated"},
@@ -315,7 +319,7 @@ func (s *office) begin(n int) *day {
 
 // work asks all of the operator once.
 func (d *day) work() {
-	at := time.Now() // the operator under test runs on real time
+	at := d.now()
 	account := d.template.Spec.WhatsAppBusinessAccountID
 	for i, body := range [][]byte{
 		// Flagged twice at once, which is one Event that is patched.

@@ -26,6 +26,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/notify/notifytest"
+	"numberfleet.dev/numberfleet/internal/timelapse"
 )
 
 // What nobody may read anywhere. Each is like nothing else.
@@ -92,7 +93,7 @@ func TestNothingPersonalOrSecretLeavesTheOperator(t *testing.T) {
 		t.Fatalf("it is not at work: %d, %d", d.sent, d.metrics)
 	}
 
-	at := time.Now() // the operator under test runs on real time
+	at := s.now()
 	messages := string(metatest.MessagesPayload(d.flagged,
 		[]metatest.Status{
 			{ID: aMessage, Status: "delivered", Phone: aUser, Scoped: aScopedUser, At: at},
@@ -106,7 +107,7 @@ func TestNothingPersonalOrSecretLeavesTheOperator(t *testing.T) {
 	}
 	occurred := func(kind, data string) string {
 		return fmt.Sprintf(`{"specversion":"1.0","id":"%d","source":"/platform","type":"dev.numberfleet.%s.v1","time":%q,"data":{%s}}`,
-			time.Now().UnixNano(), kind, at.UTC().Format(time.RFC3339), data) // the operator under test runs on real time
+			s.now().UnixNano(), kind, at.UTC().Format(time.RFC3339), data)
 	}
 	ofUser := fmt.Sprintf(`"number":%q,"user":"+%s"`, d.flagged, aSender)
 	for i, test := range []struct{ got, want int }{
@@ -176,7 +177,15 @@ func TestNothingPersonalOrSecretLeavesTheOperator(t *testing.T) {
 // busy gives the operator more to do: receivers of each kind, one of which is broken, and an account to read with a token that
 // is good, and one with a token that is not.
 func (s *office) busy() {
-	standIn := graphtest.New(clock.RealClock{})
+	s.t.Helper()
+	// Accounts are read four times an hour: on this clock, every nine seconds.
+	anchor := time.Now().UTC().Truncate(time.Second)
+	fast, err := timelapse.New(clock.RealClock{}, anchor, anchor, 100)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.now, s.more = fast.Now, append(s.more, "--time-lapse-speed=100", "--time-lapse-anchor="+anchor.Format(time.RFC3339))
+	standIn := graphtest.New(fast)
 	standIn.AddToken(aGraphToken)
 	standIn.AddToken(anOldToken)
 	standIn.ExpireToken(anOldToken)
