@@ -69,7 +69,8 @@ type EventOptions struct {
 //	408  the body came too slowly
 //	413  the body is longer than MaxBody, or holds more than MaxEvents
 //	415  the body is encoded, such as by gzip, or is of another type
-//	503  there is no backend or too little memory, or the ledger or the API server failed; to be tried again
+//	503  there is no backend or too little memory, the ledger or the API server failed, or too many unknown tokens came; to
+//	     be tried again
 type EventReceiver struct {
 	access  *Access
 	clock   clock.PassiveClock
