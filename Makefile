@@ -30,6 +30,9 @@ GOLANGCI_LINT ?= $(BIN)/golangci-lint
 # The modules of this repository besides the operator's own.
 HACK_MODULES := hack/controlplane hack/tools hack/tools/golangci-lint
 
+# How long each target of `make fuzz` runs.
+FUZZTIME ?= 1m
+
 # What `make generate` writes.
 GENERATED := config/crd/bases config/rbac/role.yaml api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration
 
@@ -42,7 +45,7 @@ all: build
 help: ## Say what there is to make.
 	@awk 'BEGIN { FS = ":.*## "; print "Usage: make [TARGET] [VARIABLE=VALUE]" } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / { printf "  %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
 run: bin/manager bin/kubectl-phonenumbers bin/run $(KUSTOMIZE) ## Run a fleet on a local API server, SPEED times faster than real time; Ctrl-C ends it.
@@ -57,6 +60,14 @@ test: require-cc ## Run all tests, with the race detector and a real API server.
 
 .PHONY: verify
 verify: verify-generated verify-format vet lint verify-modules verify-manifests ## Check everything that is not a test: generated files, format, lint, modules, manifests.
+
+.PHONY: verify-reproducible
+verify-reproducible: ## Build this commit in two folders, once without a cache, and compare: minutes.
+	hack/verify-reproducible.sh
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME, one after the other.
+	hack/fuzz.sh $(FUZZTIME)
 
 ##@ Development
 
@@ -122,6 +133,11 @@ bin/kubectl-phonenumbers:
 bin/run:
 	@CGO_ENABLED=0 go build -o $@ ./hack/run
 
+.PHONY: sbom
+sbom: bin/manager bin/kubectl-phonenumbers bin/sbom ## Write what the programs are made of, in CycloneDX, to bin/*.cdx.json.
+	bin/sbom bin/manager >bin/manager.cdx.json
+	bin/sbom bin/kubectl-phonenumbers >bin/kubectl-phonenumbers.cdx.json
+
 .PHONY: docker-build
 docker-build: ## Build the manager's image, IMG.
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --tag $(IMG) .
@@ -178,6 +194,9 @@ $(BIN)/golangci-lint: hack/tools/golangci-lint/go.mod hack/tools/golangci-lint/m
 
 bin/manifests: hack/tools/go.mod $(wildcard hack/tools/manifests/*.go)
 	$(call tool,hack/tools,./manifests)
+
+bin/sbom: hack/tools/go.mod $(wildcard hack/tools/sbom/*.go)
+	$(call tool,hack/tools,./sbom)
 
 define tool
 @mkdir -p bin

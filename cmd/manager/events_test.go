@@ -17,45 +17,20 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
-// cluster is a client for all kinds, with the operator's own rights, which are those of an administrator here.
-func (o *operator) cluster() client.Client {
-	o.t.Helper()
-	restConfig, err := config.GetConfigWithContext("")
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	scheme := runtime.NewScheme()
-	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		o.t.Fatal(err)
-	}
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		o.t.Fatal(err)
-	}
-	api, err := client.New(restConfig, client.Options{Scheme: scheme})
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	return api
-}
-
 // The event API of one operator, end to end: its certificate comes late; a service account of the number's namespace may
 // send, by a token of its own, and no other; a user that a webhook tells of as well counts once; after a restart the same
 // events change nothing.
 func TestTheEventAPIEndToEnd(t *testing.T) {
-	o, _ := newOperator(t)
-	t.Setenv("KUBECONFIG", filepath.Join(o.folder, "kubeconfig"))
-	api, events := o.cluster(), freeAddress(t)
+	o, api := newOperator(t)
+	events := freeAddress(t)
 	certificates := filepath.Join(o.folder, "events")
 	o.more = []string{"--events-bind-address=" + events, "--events-cert-path=" + certificates}
 	o.start()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // every way to authenticate that a kubeconfig may name
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -161,7 +163,10 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 
-	known := numbers{manager.GetClient()}
+	known, err := newNumbers(ctx, manager.GetCache())
+	if err != nil {
+		return err
+	}
 	directory := controllers.Directory{Reader: manager.GetClient()}
 	backend := ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has, Owners: directory}
 	receiver.SetBackend(&backend)
@@ -278,6 +283,14 @@ func operatorNamespace(f flags) (string, error) {
 	return strings.TrimSpace(string(namespace)), nil
 }
 
+// authorised lets through to the metrics whom the API server says may read them. Strangers have it ask no more than 20 times a
+// second.
+func authorised(api *rest.Config, client *http.Client) (server.Filter, error) {
+	api = rest.CopyConfig(api)
+	api.QPS, api.Burst = 20, 50
+	return filters.WithAuthenticationAndAuthorization(api, client)
+}
+
 func newManager(f flags) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
@@ -292,7 +305,7 @@ func newManager(f flags) (ctrl.Manager, error) {
 	serving := server.Options{
 		BindAddress:    f.metricsAddress,
 		SecureServing:  true,
-		FilterProvider: filters.WithAuthenticationAndAuthorization,
+		FilterProvider: authorised,
 		CertDir:        f.metricsCerts,
 	}
 	if !f.http2 {
@@ -338,8 +351,21 @@ func (l lapse) clock(real clock.PassiveClock) (*timelapse.Clock, error) {
 }
 
 // numbers knows which phone numbers resources name.
-type numbers struct{ cache client.Reader }
+type numbers struct {
+	cache    client.Reader
+	informer cache.Informer
+}
 
-func (n numbers) has(number string) bool {
-	return controllers.Named(context.Background(), n.cache, number)
+func newNumbers(ctx context.Context, of cache.Cache) (*numbers, error) {
+	informer, err := of.GetInformer(ctx, &v1alpha1.PhoneNumber{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("look at the numbers: %w", err)
+	}
+	return &numbers{of, informer}, nil
+}
+
+// has reports whether a resource names the number. Before the resources are known each number may be one of theirs: whoever
+// sent a webhook is not to wait until the API server has told.
+func (n *numbers) has(number string) bool {
+	return !n.informer.HasSynced() || controllers.Named(context.Background(), n.cache, number)
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -22,6 +23,7 @@ import (
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -79,16 +81,23 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
+// newOperator is an operator with the rights of an administrator, and a client for its kinds.
 func newOperator(t *testing.T) (*operator, client.Client) {
 	t.Helper()
-	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
+	return newOperatorOf(t, &envtest.Environment{}, envtest.User{Name: "operator", Groups: []string{"system:masters"}})
+}
+
+// newOperatorOf is an operator that is a user of a cluster, which it starts.
+func newOperatorOf(t *testing.T, env *envtest.Environment, as envtest.User) (*operator, client.Client) {
+	t.Helper()
+	env.CRDDirectoryPaths, env.ErrorIfCRDPathMissing = []string{filepath.Join("..", "..", "config", "crd", "bases")}, true
 	server, err := env.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = env.Stop() })
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
 	api, err := client.New(server, client.Options{Scheme: scheme})
@@ -108,7 +117,7 @@ func newOperator(t *testing.T) (*operator, client.Client) {
 	}
 
 	o := &operator{t: t, folder: t.TempDir(), webhook: freeAddress(t), probe: freeAddress(t), metrics: freeAddress(t), log: &lockedBuffer{}}
-	user, err := env.AddUser(envtest.User{Name: "operator", Groups: []string{"system:masters"}}, nil)
+	user, err := env.AddUser(as, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

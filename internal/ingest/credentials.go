@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -196,7 +197,16 @@ func (s *secrets) signed(body []byte, signature *signature) bool {
 
 type signature [sha256.Size]byte
 
-// parseSignature reads the header X-Hub-Signature-256.
+// signatureOf reads the one header X-Hub-Signature-256.
+func signatureOf(header http.Header) (signature, bool) {
+	values := header["X-Hub-Signature-256"]
+	if len(values) != 1 {
+		return signature{}, false
+	}
+	return parseSignature(values[0])
+}
+
+// parseSignature reads the value of that header.
 func parseSignature(header string) (signature, bool) {
 	var s signature
 	digits, ok := strings.CutPrefix(header, "sha256=")

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-logr/logr"
 )
 
 // mount is a directory as kubelet mounts a Secret: the files are links through ..data to a directory of one version.
@@ -168,6 +171,36 @@ func FuzzSignature(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header string) {
 		if s, ok := parseSignature(header); ok && (len(header) != 71 || s == signature{} && strings.Trim(header[7:], "0") != "") {
 			t.Fatalf("%q", header)
+		}
+	})
+}
+
+// Whatever is in a secret's file, nothing panics, and what is too long or nothing opens no door.
+func FuzzCredentials(f *testing.F) {
+	f.Add([]byte("s3cr3t\n"), []byte(""), []byte("t0ken\r\n"))
+	f.Add([]byte("\n"), []byte("before"), []byte(" "))
+	f.Add(bytes.Repeat([]byte("x"), maxSecret+1), []byte("\x00"), []byte("\xff"))
+	f.Fuzz(func(t *testing.T, app, previous, verify []byte) {
+		dir := t.TempDir()
+		write(t, dir, AppSecretFile, string(app))
+		write(t, dir, PreviousAppSecretFile, string(previous))
+		write(t, dir, VerifyTokenFile, string(verify))
+		got := NewCredentials(dir, logr.Discard()).get()
+		usable := func(content []byte) []byte {
+			if len(content) > maxSecret {
+				return nil
+			}
+			return bytes.TrimRight(content, "\r\n")
+		}
+		if want := usable(app); (len(got.keys) > 0) != (len(want) > 0) {
+			t.Fatalf("%d keys of %q", len(got.keys), app)
+		}
+		if got.verifies("") || got.verifies(string(usable(verify))) != (len(usable(verify)) > 0) {
+			t.Fatalf("the verify token %q", verify)
+		}
+		var zero signature
+		if got.signed(nil, &zero) {
+			t.Fatal("no signature is one")
 		}
 	})
 }

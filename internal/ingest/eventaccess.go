@@ -14,12 +14,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/apiserver/pkg/apis/apiserver"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/authenticatorfactory"
+	"k8s.io/apiserver/pkg/authentication/group"
+	"k8s.io/apiserver/pkg/authentication/request/bearertoken"
+	"k8s.io/apiserver/pkg/authentication/token/cache"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
+	"k8s.io/apiserver/plugin/pkg/authenticator/token/webhook"
 	authenticationv1 "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
@@ -73,17 +76,14 @@ func NewAccess(config *rest.Config, client *http.Client, audiences []string) (*A
 		return nil, err
 	}
 	backoff := &wait.Backoff{Duration: 200 * time.Millisecond, Factor: 1.5, Jitter: 0.2, Steps: 3}
-	authentication, _, err := authenticatorfactory.DelegatingAuthenticatorConfig{
-		Anonymous:                &apiserver.AnonymousAuthConfig{Enabled: false},
-		CacheTTL:                 tokenTTL,
-		TokenAccessReviewClient:  tokens,
-		TokenAccessReviewTimeout: reviewTTL,
-		WebhookRetryBackoff:      backoff,
-		APIAudiences:             audiences,
-	}.New()
+	authenticatorfactory.RegisterMetrics()
+	review, err := webhook.NewFromInterface(tokens, audiences, *backoff, reviewTTL, webhook.AuthenticatorMetrics{
+		RecordRequestTotal: authenticatorfactory.RecordRequestTotal, RecordRequestLatency: authenticatorfactory.RecordRequestLatency,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("authentication of events: %w", err)
 	}
+	authentication := group.NewAuthenticatedGroupAdder(bearertoken.New(cache.New(newReviews(review), false, tokenTTL, tokenTTL)))
 	authorization, err := authorizerfactory.DelegatingAuthorizerConfig{
 		SubjectAccessReviewClient: reviews, AllowCacheTTL: allowTTL, DenyCacheTTL: denyTTL, WebhookRetryBackoff: backoff,
 	}.New()
@@ -117,7 +117,7 @@ func outage(err error) bool {
 	_, status := errors.AsType[*apierrors.StatusError](err)
 	_, request := errors.AsType[*url.Error](err)
 	_, network := errors.AsType[net.Error](err)
-	return status || request || network || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return status || request || network || errors.Is(err, errReviews) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // rights are what a caller may send, looked up once a request.

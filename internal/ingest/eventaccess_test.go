@@ -1,6 +1,11 @@
 package ingest
 
 import (
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/keyutil"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
 
@@ -130,6 +136,8 @@ func TestAccessOfARealCluster(t *testing.T) {
 		{"a token for the API server", ours, token("forwarder"), about(inShop), 401},
 		{"a token for another", ours, token("forwarder", "vault"), about(inShop), 401},
 		{"a token with another signature", ours, token("forwarder", "numberfleet") + "x", about(inShop), 401},
+		{"a token that has expired", ours, aged(t, env, token("forwarder", "numberfleet"), -24*time.Hour), about(inShop), 401},
+		{"a token signed anew, which has not", ours, aged(t, env, token("forwarder", "numberfleet"), 0), about(inShop), 200},
 		{"no right", ours, token("stranger", "numberfleet"), about(inShop), 403},
 		{"no right, no number", ours, token("stranger", "numberfleet"), about(nowhere), 403},
 		{"its namespace", ours, token("forwarder", "numberfleet"), about(inShop), 200},
@@ -170,4 +178,42 @@ func TestAccessOfARealCluster(t *testing.T) {
 			t.Errorf("%s: got %d %s", name, w.Code, w.Body)
 		}
 	}
+}
+
+// aged is a service account's token of another time, signed with the key that the API server signs with.
+func aged(t *testing.T, env *envtest.Environment, token string, by time.Duration) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(env.ControlPlane.GetAPIServer().CertDir, "sa-signer.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := keyutil.ParsePrivateKeyPEM(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(token, ".")
+	var claims map[string]any
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err == nil {
+		err = json.Unmarshal(payload, &claims)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, claim := range []string{"exp", "iat", "nbf"} {
+		claims[claim] = int64(claims[claim].(float64)) + int64(by/time.Second)
+	}
+	if payload, err = json.Marshal(claims); err != nil {
+		t.Fatal(err)
+	}
+	signed := parts[0] + "." + base64.RawURLEncoding.EncodeToString(payload)
+	digest := sha256.Sum256([]byte(signed))
+	r, s, err := ecdsa.Sign(rand.Reader, signer.(*ecdsa.PrivateKey), digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature := make([]byte, 64)
+	r.FillBytes(signature[:32])
+	s.FillBytes(signature[32:])
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }

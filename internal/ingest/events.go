@@ -69,7 +69,8 @@ type EventOptions struct {
 //	408  the body came too slowly
 //	413  the body is longer than MaxBody, or holds more than MaxEvents
 //	415  the body is encoded, such as by gzip, or is of another type
-//	503  there is no backend or too little memory, or the ledger or the API server failed; to be tried again
+//	503  there is no backend or too little memory, the ledger or the API server failed, or too many unknown tokens came; to
+//	     be tried again
 type EventReceiver struct {
 	access  *Access
 	clock   clock.PassiveClock
@@ -179,7 +180,7 @@ func (r *EventReceiver) answer(w http.ResponseWriter, req *http.Request) eventAn
 	if req.Method != http.MethodPost {
 		return refuse(answer{http.StatusMethodNotAllowed, "method not allowed"})
 	}
-	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+	if encoded(req.Header) {
 		return refuse(answer{http.StatusUnsupportedMediaType, "the body must not be encoded"})
 	}
 	parse := parserOf(req.Header)
@@ -315,7 +316,8 @@ func (r *EventReceiver) malformed(err error) eventAnswer {
 
 // failed asks the sender to try again.
 func (r *EventReceiver) failed(ctx context.Context, err error, what string) eventAnswer {
-	if ctx.Err() == nil { // otherwise whoever sent them hung up
+	// Whoever sent them may have hung up; and strangers do not fill the log.
+	if ctx.Err() == nil && !errors.Is(err, errReviews) {
 		r.log.Error(err, what)
 	}
 	return refuse(unavailable)

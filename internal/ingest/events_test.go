@@ -80,12 +80,12 @@ type eventFixture struct {
 	book    *ledger.Embedded
 	town    *town
 	metrics *prometheus.Registry
-	logs    *strings.Builder
+	logs    *logs
 }
 
 func newEventFixture(t testing.TB) *eventFixture {
 	t.Helper()
-	f := &eventFixture{book: ledger.OpenMemory(), town: &town{}, metrics: prometheus.NewRegistry(), logs: &strings.Builder{}}
+	f := &eventFixture{book: ledger.OpenMemory(), town: &town{}, metrics: prometheus.NewRegistry(), logs: &logs{}}
 	receiver, err := NewEventReceiver(EventOptions{
 		Access: &Access{
 			authenticator: authenticator.RequestFunc(func(req *http.Request) (*authenticator.Response, bool, error) {

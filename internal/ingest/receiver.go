@@ -218,7 +218,7 @@ func printable(challenge string) bool {
 
 // receive takes a POST.
 func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) answer {
-	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+	if encoded(req.Header) {
 		return answer{http.StatusUnsupportedMediaType, "the body must not be encoded"}
 	}
 	if req.ContentLength > MaxBody {
@@ -230,7 +230,7 @@ func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) a
 	if backend == nil || !credentials.ready() || app.accounts != nil && backend.Owners == nil {
 		return unavailable
 	}
-	signature, ok := parseSignature(req.Header.Get("X-Hub-Signature-256"))
+	signature, ok := signatureOf(req.Header)
 	if !ok {
 		return unsigned
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,12 +79,36 @@ type fixture struct {
 	hasher  *tableHasher
 	metrics *prometheus.Registry
 	dir     string
-	logs    *strings.Builder
+	logs    *logs
+}
+
+// logs is what was logged, by many at a time.
+type logs struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *logs) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Reset()
 }
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{ledger: &recorder{}, hasher: &tableHasher{}, metrics: prometheus.NewRegistry(), dir: t.TempDir(), logs: &strings.Builder{}}
+	f := &fixture{ledger: &recorder{}, hasher: &tableHasher{}, metrics: prometheus.NewRegistry(), dir: t.TempDir(), logs: &logs{}}
 	log := funcr.New(func(prefix, args string) { fmt.Fprintln(f.logs, prefix, args) }, funcr.Options{Verbosity: 10})
 	write(t, f.dir, AppSecretFile, appSecret+"\n")
 	write(t, f.dir, VerifyTokenFile, token)

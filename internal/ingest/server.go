@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 )
 
-// The server's bounds. A body of MaxBody comes in within readTimeout at 100 kB/s.
+// The server's bounds, besides maxConnections. A body of MaxBody comes in within readTimeout at 100 kB/s.
 const (
 	maxHeader         = 64 << 10 // bytes
 	readHeaderTimeout = 10 * time.Second
@@ -47,6 +47,7 @@ type Server struct {
 
 	listening func(net.Addr) // for tests
 	bounds    func(*http.Server)
+	most      int // connections
 }
 
 // NeedLeaderElection implements controller-runtime's LeaderElectionRunnable.
@@ -65,6 +66,7 @@ func (s *Server) Start(ctx context.Context) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         newConnections(cmp.Or(s.most, maxConnections)).changed,
 		// Failed TLS handshakes and the like: anyone can cause them, so they are no news.
 		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(s.Log), slog.LevelDebug),
 	}
