@@ -28,6 +28,7 @@ type OperatorConfiguration struct {
 	Kind          string        `json:"kind"`
 	Notifications Notifications `json:"notifications"`
 	GraphAPI      GraphAPI      `json:"graphAPI"`
+	Prometheus    Prometheus    `json:"prometheus"`
 }
 
 // Notifications say who hears of transitions, besides the Kubernetes Events that are always recorded.
@@ -162,6 +163,7 @@ func oneDocument(content []byte) error {
 
 func (c *OperatorConfiguration) complete() {
 	c.GraphAPI.complete()
+	c.Prometheus.complete()
 	for _, receiver := range c.Notifications.Receivers {
 		email := receiver.Email
 		if email == nil {

@@ -50,7 +50,8 @@ func validate(c *OperatorConfiguration) field.ErrorList {
 		}
 		names[r.Name] = true
 	}
-	return append(errs, validateGraphAPI(field.NewPath("graphAPI"), &c.GraphAPI)...)
+	errs = append(errs, validateGraphAPI(field.NewPath("graphAPI"), &c.GraphAPI)...)
+	return append(errs, validatePrometheus(field.NewPath("prometheus"), &c.Prometheus)...)
 }
 
 func validateReceiver(path *field.Path, r *Receiver) field.ErrorList {
