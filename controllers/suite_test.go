@@ -260,14 +260,14 @@ func history(number *v1alpha1.PhoneNumber) []string {
 // eventually waits until what the API server has fits.
 func (b *bench) eventually(number *v1alpha1.PhoneNumber, what string, fits func() bool) {
 	b.t.Helper()
-	for range 200 {
+	for range 600 {
 		b.must(b.direct.Get(b.ctx, client.ObjectKeyFromObject(number), number))
 		if fits() {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	b.t.Fatalf("not so within 10 s: %s; the status is %+v", what, number.Status)
+	b.t.Fatalf("not so within 30 s: %s; the status is %+v", what, number.Status)
 }
 
 // reconcileUntil reconciles until it fits: a write past the cache takes the cache a moment.

@@ -120,7 +120,11 @@ func TestWhatIsNoAnswer(t *testing.T) {
 		"more than enough": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxAnswer+1)) }, Unreachable, "http: request body too large"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := answering(t, Options{Timeout: 2 * time.Second}, c.answer).Query(t.Context(), `used{number="15550100001"}`)
+			timeout := time.Minute
+			if name == "too slow" {
+				timeout = 100 * time.Millisecond
+			}
+			_, err := answering(t, Options{Timeout: timeout}, c.answer).Query(t.Context(), `used{number="15550100001"}`)
 			failed, is := errors.AsType[*Error](err)
 			if !is || failed.Kind != c.kind || c.message != "" && failed.Message != c.message {
 				t.Errorf("the error is %#v", err)
