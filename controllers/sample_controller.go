@@ -132,16 +132,19 @@ func (s *Sampler) read(ctx context.Context, namespace string, n *asked, now time
 		numbers, asks = append(numbers, number), append(asks, of)
 	}
 	answers := s.query(ctx, namespace, n, asks)
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // the operator ends, which is nobody's failure
+	select {
+	case <-ctx.Done():
+		return nil // the operator ends, which is nobody's failure
+	default:
 	}
 	s.keep(namespace, numbers, asks, answers, now.UTC().Truncate(time.Second))
+	complete := true
 	for _, a := range answers {
-		if a.failed != nil {
-			return nil
-		}
+		complete = complete && a.failed == nil
 	}
-	n.wasRead(now)
+	if complete {
+		n.wasRead(now)
+	}
 	return nil
 }
 
