@@ -492,11 +492,10 @@ const (
 
 // UsageStatus is what the number has used. The counts are written when they matter; the metrics have them live. Those that the
 // operator counts itself are exact as of observedTime.
-// +kubebuilder:validation:MinProperties=1
 type UsageStatus struct {
 	// source says where the counts come from: of the number, on a portfolio of its numbers. In those of a Prometheus used is
 	// rather too high and what counts for an upgrade rather too low.
-	// +optional
+	// +required
 	Source CountSource `json:"source,omitempty"`
 
 	// sampledTime is when a Prometheus was asked for used, on a portfolio the longest ago for any of its numbers.
