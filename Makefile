@@ -26,9 +26,10 @@ BIN := $(CURDIR)/bin
 CONTROLLER_GEN ?= $(BIN)/controller-gen
 KUSTOMIZE ?= $(BIN)/kustomize
 GOLANGCI_LINT ?= $(BIN)/golangci-lint
+PROMETHEUS ?= $(BIN)/prometheus
 
 # The modules of this repository besides the operator's own.
-HACK_MODULES := hack/controlplane hack/tools hack/tools/golangci-lint
+HACK_MODULES := hack/controlplane hack/prometheus hack/tools hack/tools/golangci-lint
 
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 1m
@@ -53,9 +54,9 @@ run: bin/manager bin/kubectl-phonenumbers bin/run $(KUSTOMIZE) ## Run a fleet on
 		exec bin/run --assets "$$assets" --manager bin/manager --kustomize $(KUSTOMIZE) --state .run --speed $(SPEED)
 
 .PHONY: test
-test: require-cc ## Run all tests, with the race detector and a real API server.
+test: require-cc $(PROMETHEUS) ## Run all tests, with the race detector, a real API server and a real Prometheus.
 	assets=$$(hack/controlplane/assets.sh) && \
-		KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
+		KUBEBUILDER_ASSETS=$$assets PROMETHEUS=$(PROMETHEUS) CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/tools test ./...
 
 .PHONY: verify
@@ -197,6 +198,11 @@ bin/manifests: hack/tools/go.mod $(wildcard hack/tools/manifests/*.go)
 
 bin/sbom: hack/tools/go.mod $(wildcard hack/tools/sbom/*.go)
 	$(call tool,hack/tools,./sbom)
+
+# What the tests take counts from: without service discovery but that of its configuration, and without web pages.
+$(BIN)/prometheus: hack/prometheus/go.mod
+	@echo 'building Prometheus, once: this takes some minutes'
+	$(call tool,hack/prometheus,-tags remove_all_sd github.com/prometheus/prometheus/cmd/prometheus)
 
 define tool
 @mkdir -p bin

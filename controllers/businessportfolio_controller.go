@@ -42,6 +42,7 @@ func (r *BusinessPortfolioReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MessagingPolicy{}, handler.EnqueueRequestsFromMapFunc(mapped(r.governed)), builder.WithPredicates(
 			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		WatchesRawSource(newUsage(r.Ledger, r.BatchPeriod, r.concerned)).
+		WatchesRawSource(newUsage(r.Samples, r.BatchPeriod, r.concerned)).
 		WithOptions(controllerOptions(r.Concurrency)).
 		Named("businessportfolio").
 		Complete(r)
@@ -96,7 +97,8 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 		return nil, wakeUp{}, err
 	}
 	// The counts go on while the portfolio is suspended.
-	usage, err := r.count(portfolio.Name, numbers, policy.Policy)
+	share := r.Samples.sharing(pointers(numbers))
+	usage, climb, err := r.count(portfolio.Name, numbers, share, policy.Policy)
 	if err != nil {
 		return nil, wakeUp{}, err
 	}
@@ -108,7 +110,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	}
 
 	state, evaluated := portfolioStateOf(&portfolio.Status)
-	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage}
+	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage, Climb: climb}
 	var lastReport int64
 	facts.Reports, lastReport = reportsAfter(r.Ledger, portfolioSubject(portfolio), portfolio.Status.ObservedReport)
 	ofNumbers, later := r.reportsOf(portfolio.Name, numbers, &state, now)
@@ -140,12 +142,14 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	transitions = append(transitions, more...)
 
 	portfolioDecided(want, policy, facts, state, next)
+	share.mark(&want.Usage, policy.Policy)
 	want.Numbers = new(int32(len(numbers)))
 	want.ObservedReport = lastReport
 	happened(&want.History, &want.Transitions, transitions)
 	want.Explanation = rules.Explain(policy.Policy, facts, state, rules.TierCause(want.History, state.TierSince), now)
 	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+policy.Name+" ran on all that was received.")
 	set.restricted(&want.Restriction, want.Tier.Limit)
+	set.membersFresh(share)
 	subjects := []string{portfolioSubject(portfolio)}
 	for _, r := range statements(r.Ledger, subjects[0], now, &later) {
 		if r.Kind == ledger.AlertReport {
@@ -233,21 +237,18 @@ func joined(portfolio string, numbers []v1alpha1.PhoneNumber, after time.Time) b
 	})
 }
 
-// count has the ledger count what the numbers send together.
-func (r *BusinessPortfolioReconciler) count(name string, numbers []v1alpha1.PhoneNumber, policy *rules.Policy) (rules.Usage, error) {
-	var phones []string
+// count has the ledger count what the numbers send together, as far as their counts are its own, and answers for all.
+func (r *BusinessPortfolioReconciler) count(name string, numbers []v1alpha1.PhoneNumber, share sharing, policy *rules.Policy) (used, climb rules.Usage, err error) {
 	for i := range numbers {
-		phone := numbers[i].Spec.PhoneNumber
-		if err := configure(r.Ledger, phone, policy.Member()); err != nil {
-			return nil, err
+		if err := configure(r.Ledger, numbers[i].Spec.PhoneNumber, policy.Member()); err != nil {
+			return nil, nil, err
 		}
-		phones = append(phones, phone)
 	}
-	slices.Sort(phones)
-	if err := r.Ledger.Group(name, phones); err != nil {
-		return nil, fmt.Errorf("count the numbers together: %w", err)
+	if err := r.Ledger.Group(name, share.counted); err != nil {
+		return nil, nil, fmt.Errorf("count the numbers together: %w", err)
 	}
-	return ledger.Subject{Ledger: r.Ledger, Name: ledger.GroupSubject(name)}, nil
+	used, climb = share.usage(ledger.Subject{Ledger: r.Ledger, Name: ledger.GroupSubject(name)}, policy)
+	return used, climb, nil
 }
 
 // declaredVerification is the portfolio's, or Verified if one of its numbers says so.

@@ -16,7 +16,7 @@ import (
 
 // conditions writes what the rules decided into the conditions. Ready says that the operator does its job, not that the
 // business is well: a rollout must not wait for WhatsApp's opinion.
-func conditions(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, s rules.State, received bool) {
+func conditions(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, s rules.State) {
 	set := conditionsOf(number, &status.Conditions, s.EvaluatedAt)
 	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+status.PolicyName+" ran on all that was received.")
 
@@ -37,9 +37,19 @@ func conditions(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus
 	}
 
 	set.restricted(&status.Restriction, status.Tier.Limit)
+}
 
+// usageFresh says whether the counts of a number are as they should be.
+func (r *PhoneNumberReconciler) usageFresh(set conditionSetter, number *v1alpha1.PhoneNumber, sampled bool) {
+	if sampled {
+		if j, ok := r.Samples.verdict(number); ok {
+			set.condition(v1alpha1.ConditionUsageFresh, j.status, j.reason, j.message)
+		}
+		return
+	}
 	// Once something was received it stays so: a number that rests has fresh counts.
-	if received || meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionUsageFresh) {
+	counting := meta.FindStatusCondition(*set.in, v1alpha1.ConditionUsageFresh)
+	if r.Ledger.Known(number.Spec.PhoneNumber) || counting != nil && counting.Reason == v1alpha1.ReasonCounting {
 		set.condition(v1alpha1.ConditionUsageFresh, metav1.ConditionTrue, v1alpha1.ReasonCounting, "All that was received is counted.")
 	} else {
 		set.condition(v1alpha1.ConditionUsageFresh, metav1.ConditionUnknown, v1alpha1.ReasonNothingReceived, "Nothing was received for this number yet; see that Meta's webhook points to the operator.")

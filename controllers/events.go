@@ -54,7 +54,11 @@ func shareSaid(recorder events.EventRecorder, number *v1alpha1.PhoneNumber, have
 	}
 	switch before, after := have.Restriction.Source, want.Restriction.Source; {
 	case before == "" && after == v1alpha1.FromPolicy:
-		say(corev1.EventTypeWarning, v1alpha1.ReasonRestricted, "the shared limit is reached; there is room again from %s", stamp(want.Restriction.UntilTime))
+		again := "once a count shows it"
+		if until := want.Restriction.UntilTime; !until.IsZero() {
+			again = "from " + stamp(until)
+		}
+		say(corev1.EventTypeWarning, v1alpha1.ReasonRestricted, "the shared limit is reached; there is room again %s", again)
 	case before == v1alpha1.FromPolicy && after == "":
 		say(corev1.EventTypeNormal, v1alpha1.ReasonRestrictionLifted, "there is room below the shared limit again")
 	}

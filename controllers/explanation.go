@@ -23,9 +23,15 @@ func explained(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus,
 			sentences = append(sentences, fmt.Sprintf("The template %s is %s, rated %s. (rule 8 of %s)", t.Name, t.State, t.Rating, known.policy.Source))
 		}
 	}
+	if known.sampled {
+		sentences = append(sentences, "The counts are those of a Prometheus: used is rounded up, and what counts for an upgrade down.")
+	}
 	if known.portfolio != nil {
-		sentences = append(sentences, fmt.Sprintf("The limit is that of portfolio %s, whose numbers share it; this one has used %d of it.",
-			known.portfolio.Name, *status.Usage.OwnUsed))
+		sentence := fmt.Sprintf("The limit is that of portfolio %s, whose numbers share it", known.portfolio.Name)
+		if own := status.Usage.OwnUsed; own != nil {
+			sentence += fmt.Sprintf("; this one has used %d of it", *own)
+		}
+		sentences = append(sentences, sentence+".")
 		sentences = append(sentences, known.portfolio.Status.Explanation...)
 	}
 	return sentences[:min(len(sentences), maxExplanation)]

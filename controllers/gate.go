@@ -38,7 +38,7 @@ func gatedNumber(status *v1alpha1.PhoneNumberStatus) gated {
 	d := *status
 	g := gated{decisions: &d, limit: d.Tier.Limit, counts: counts{usage: d.Usage, feedback: d.Quality.Feedback, upgrade: d.Upgrade,
 		until: d.Restriction.UntilTime, next: d.NextDeadlineTime, why: d.Explanation, report: d.ObservedReport}}
-	d.Usage, d.Quality.Feedback = v1alpha1.UsageStatus{}, v1alpha1.FeedbackStatus{}
+	d.Usage, d.Quality.Feedback = v1alpha1.UsageStatus{Source: d.Usage.Source}, v1alpha1.FeedbackStatus{}
 	d.NextDeadlineTime, d.ObservedReport = metav1.Time{}, 0
 	d.Explanation = nil
 	d.Notifications = nil // written by the controller that sends them
@@ -50,7 +50,7 @@ func gatedPortfolio(status *v1alpha1.BusinessPortfolioStatus) gated {
 	d := *status
 	g := gated{decisions: &d, limit: d.Tier.Limit, counts: counts{usage: d.Usage, upgrade: d.Upgrade,
 		until: d.Restriction.UntilTime, next: d.NextDeadlineTime, step: d.NextStep, why: d.Explanation, report: d.ObservedReport}}
-	d.Usage, d.NextStep, d.Explanation = v1alpha1.UsageStatus{}, "", nil
+	d.Usage, d.NextStep, d.Explanation = v1alpha1.UsageStatus{Source: d.Usage.Source}, "", nil
 	d.NextDeadlineTime, d.ObservedReport = metav1.Time{}, 0
 	d.Notifications = nil
 	withoutCounts(&d.Upgrade, &d.Restriction)
@@ -78,7 +78,7 @@ func due(have, want gated) bool {
 }
 
 func sameCounts(have, want gated) bool {
-	want.counts.usage.ObservedTime = have.counts.usage.ObservedTime
+	want.counts.usage.ObservedTime, want.counts.usage.SampledTime = have.counts.usage.ObservedTime, have.counts.usage.SampledTime
 	a, b := have.counts, want.counts
 	return equality.Semantic.DeepEqual(a.usage, b.usage) && equality.Semantic.DeepEqual(a.feedback, b.feedback) &&
 		equality.Semantic.DeepEqual(a.upgrade, b.upgrade) && a.until.Equal(&b.until) && a.next.Equal(&b.next) && a.step == b.step &&
@@ -87,8 +87,8 @@ func sameCounts(have, want gated) bool {
 
 func moved(have, want gated) bool {
 	before, after := have.counts.usage.Used, want.counts.usage.Used
-	if before == nil || want.limit == rules.Unlimited {
-		return before == nil
+	if before == nil || after == nil || want.limit == rules.Unlimited {
+		return (before == nil) != (after == nil)
 	}
 	change := *after - *before
 	// The last user to leave is a whole move, however small the change: there is no later one to wait for.

@@ -29,6 +29,8 @@ type gathered struct {
 	facts      *rules.Facts  // with the reports that the status does not have yet
 	lastReport int64         // the sequence number of the last report
 
+	// sampled says that the counts are not the ledger's.
+	sampled bool
 	// portfolio has the limit; nil where the number has one of its own. The policy is without a ladder then.
 	portfolio *v1alpha1.BusinessPortfolio
 	templates []v1alpha1.MessageTemplate // that the number sends
@@ -57,6 +59,9 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 		Usage:           ledger.Subject{Ledger: r.Ledger, Name: number.Spec.PhoneNumber},
 	}
 	g.facts.Reports, g.lastReport = reportsAfter(r.Ledger, number.Spec.PhoneNumber, number.Status.ObservedReport)
+	if g.sampled = r.Samples.counts(number); g.sampled {
+		g.facts.Usage, g.facts.Climb = r.Samples.usage(number, policy.Policy, g.facts.Usage)
+	}
 	switch {
 	case portfolio != nil:
 		if err := g.join(number); err != nil {

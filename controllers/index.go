@@ -117,6 +117,14 @@ func numbersOf(ctx context.Context, reader client.Reader, t *v1alpha1.MessageTem
 	return numbersWith(ctx, reader, accountIndex, t.Spec.WhatsAppBusinessAccountID, client.InNamespace(t.Namespace))
 }
 
+func pointers(numbers []v1alpha1.PhoneNumber) []*v1alpha1.PhoneNumber {
+	all := make([]*v1alpha1.PhoneNumber, 0, len(numbers))
+	for i := range numbers {
+		all = append(all, &numbers[i])
+	}
+	return all
+}
+
 // requests are the reconciles of numbers.
 func requests(numbers []v1alpha1.PhoneNumber) []reconcile.Request {
 	var all []reconcile.Request

@@ -64,6 +64,7 @@ func (m *Metrics) statusWritten(err error) {
 type Fleet struct {
 	Numbers client.Reader
 	Ledger  ledger.Ledger
+	Samples *Samples
 	Clock   Clock
 }
 
@@ -118,6 +119,7 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 	now := f.Clock.Now()
 	policies := f.policies(ctx)
 	claimed := make(map[string]struct{}, len(numbers.Items))
+	shares := f.shares(ctx, numbers.Items, policies, now)
 	for i := range numbers.Items {
 		n := &numbers.Items[i]
 		claimed[n.Spec.PhoneNumber] = struct{}{}
@@ -136,21 +138,25 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 		if n.Status.Tier.Limit > 0 {
 			gauge(limitDesc, float64(n.Status.Tier.Limit))
 		}
-		if policy := policies[n.Status.PolicyName]; policy != nil {
-			own := rules.Used(policy, ledger.Subject{Ledger: f.Ledger, Name: n.Spec.PhoneNumber}, now)
-			gauge(ownUsedDesc, float64(own))
-			if n.Status.Portfolio == "" {
-				gauge(usedDesc, float64(own))
-			} else if used, known := f.together(policy, n.Status.Portfolio, now); known {
-				gauge(usedDesc, used)
-			}
+		own, users := f.own(n, policies[n.Status.PolicyName], now)
+		if own != nil {
+			gauge(ownUsedDesc, float64(*own))
 		}
-		gauge(usersDesc, float64(f.Ledger.Count(n.Spec.PhoneNumber, ledger.Users, now.Add(-week), now)))
+		if users != nil {
+			gauge(usersDesc, float64(*users))
+		}
+		used := own
+		if n.Status.Portfolio != "" {
+			used = shares[n.Status.Portfolio]
+		}
+		if used != nil {
+			gauge(usedDesc, float64(*used))
+		}
 		if deadline := n.Status.NextDeadlineTime; !deadline.IsZero() {
 			gauge(deadlineDesc, float64(deadline.Unix()))
 		}
 	}
-	f.portfolios(ctx, policies, now, metrics)
+	f.portfolios(ctx, shares, metrics)
 	f.templates(ctx, metrics)
 	unclaimed := 0
 	for _, number := range f.Ledger.Numbers() {
@@ -162,7 +168,7 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 	metrics <- prometheus.MustNewConstMetric(unclaimedDesc, prometheus.GaugeValue, float64(unclaimed))
 }
 
-func (f *Fleet) portfolios(ctx context.Context, policies map[string]*rules.Policy, now time.Time, metrics chan<- prometheus.Metric) {
+func (f *Fleet) portfolios(ctx context.Context, shares map[string]*int64, metrics chan<- prometheus.Metric) {
 	var list v1alpha1.BusinessPortfolioList
 	if err := f.Numbers.List(ctx, &list); err != nil {
 		metrics <- prometheus.NewInvalidMetric(portfolioUsedDesc, err)
@@ -179,10 +185,8 @@ func (f *Fleet) portfolios(ctx context.Context, policies map[string]*rules.Polic
 		if p.Status.Tier.Limit > 0 {
 			gauge(portfolioLimitDesc, float64(p.Status.Tier.Limit))
 		}
-		if policy := policies[p.Status.PolicyName]; policy != nil {
-			if used, known := f.together(policy, p.Name, now); known {
-				gauge(portfolioUsedDesc, used)
-			}
+		if used := shares[p.Name]; used != nil {
+			gauge(portfolioUsedDesc, float64(*used))
 		}
 		if p.Status.Numbers != nil {
 			gauge(portfolioNumbersDesc, float64(*p.Status.Numbers))
@@ -190,11 +194,49 @@ func (f *Fleet) portfolios(ctx context.Context, policies map[string]*rules.Polic
 	}
 }
 
-// together is how much the numbers of a portfolio have used; false until it is known which those are, after a start: no
-// figure is better than one that shows room.
-func (f *Fleet) together(policy *rules.Policy, portfolio string, now time.Time) (float64, bool) {
-	group := ledger.GroupSubject(portfolio)
-	return float64(rules.Used(policy, ledger.Subject{Ledger: f.Ledger, Name: group}, now)), f.Ledger.Known(group)
+// shares are how much the numbers of each portfolio have used together. A portfolio is left out until it is known which those
+// are, after a start, and what they used: no figure is better than one that shows room.
+func (f *Fleet) shares(ctx context.Context, numbers []v1alpha1.PhoneNumber, policies map[string]*rules.Policy, now time.Time) map[string]*int64 {
+	var portfolios v1alpha1.BusinessPortfolioList
+	if err := f.Numbers.List(ctx, &portfolios); err != nil {
+		return nil
+	}
+	members := map[string][]*v1alpha1.PhoneNumber{}
+	for i := range numbers {
+		if n := &numbers[i]; n.Status.Portfolio != "" {
+			members[n.Status.Portfolio] = append(members[n.Status.Portfolio], n)
+		}
+	}
+	shares := map[string]*int64{}
+	for i := range portfolios.Items {
+		p := &portfolios.Items[i]
+		policy, group := policies[p.Status.PolicyName], ledger.GroupSubject(p.Name)
+		share := f.Samples.sharing(members[p.Name])
+		if policy == nil || !f.Ledger.Known(group) && (len(share.counted) > 0 || len(share.read) == 0) {
+			continue
+		}
+		usage, _ := share.usage(ledger.Subject{Ledger: f.Ledger, Name: group}, policy)
+		status := v1alpha1.UsageStatus{Used: new(rules.Used(policy, usage, now))}
+		share.mark(&status, policy)
+		shares[p.Name] = status.Used
+	}
+	return shares
+}
+
+// own is how much of the limit a number has used itself, and its users of the last 7 days; nil where that is not known.
+func (f *Fleet) own(n *v1alpha1.PhoneNumber, policy *rules.Policy, now time.Time) (used, users *int64) {
+	switch {
+	case !f.Samples.counts(n):
+		users = new(f.Ledger.Count(n.Spec.PhoneNumber, ledger.Users, now.Add(-week), now))
+		if policy != nil {
+			used = new(rules.Used(policy, ledger.Subject{Ledger: f.Ledger, Name: n.Spec.PhoneNumber}, now))
+		}
+	case policy != nil:
+		var usage v1alpha1.UsageStatus
+		f.Samples.counted(&usage, n, policy, rules.Unlimited)
+		used, users = usage.Used, usage.UniqueUsers7d
+	}
+	return used, users
 }
 
 func (f *Fleet) templates(ctx context.Context, metrics chan<- prometheus.Metric) {

@@ -16,9 +16,11 @@ import (
 
 // Operator is what the reconcilers of all kinds work with.
 type Operator struct {
-	Client   client.Client
-	Clock    Clock
-	Ledger   ledger.Ledger
+	Client client.Client
+	Clock  Clock
+	Ledger ledger.Ledger
+	// Samples are the counts of the numbers whose counts are not the ledger's.
+	Samples  *Samples
 	Recorder events.EventRecorder
 	Metrics  *Metrics
 

@@ -52,6 +52,7 @@ func (r *PhoneNumberReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.BusinessPortfolio{}, handler.EnqueueRequestsFromMapFunc(mapped(r.members))).
 		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(mapped(r.senders))).
 		WatchesRawSource(newUsage(r.Ledger, r.BatchPeriod, r.concerned)).
+		WatchesRawSource(newUsage(r.Samples, r.BatchPeriod, r.concerned)).
 		WithOptions(controllerOptions(r.Concurrency)).
 		Named("phonenumber").
 		Complete(r)
@@ -132,6 +133,10 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 
 	decided(want, policy, state, next)
 	counted(want, policy, facts, state)
+	if known.sampled {
+		r.Samples.counted(&want.Usage, number, known.whole, state.Tier.Limit)
+		want.Usage.OwnUsed, want.Usage.LastDeliveryTime = want.Usage.Used, lastDelivery(r.Ledger, number, now)
+	}
 	if known.portfolio != nil {
 		shared(want, known.portfolio)
 		switch want.PortfolioReport = joinedAt(r.Ledger, number, in); {
@@ -147,7 +152,8 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	happened(&want.History, &want.Transitions, transitions)
 	want.Explanation = explained(number, want, known, state, now)
 	later = earliest(later, accounted(r.Ledger, number, want, now))
-	conditions(number, want, state, r.Ledger.Known(number.Spec.PhoneNumber))
+	conditions(number, want, state)
+	r.usageFresh(set, number, known.sampled)
 	shown, _ := stateOf(want) // with what its portfolio shares
 	agreement := rules.Agree(known.whole, facts, shown, now)
 	set.agree(agreement, notUnderstood(r.Ledger, numberSubjects(number), now))

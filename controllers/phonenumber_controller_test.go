@@ -305,7 +305,7 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	}
 	b.reasons()
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
-		Client: b.Client, Clock: b.Clock, Ledger: b.Ledger, Recorder: b.recorder, Metrics: NewMetrics(prometheus.NewRegistry()),
+		Client: b.Client, Clock: b.Clock, Ledger: b.Ledger, Samples: b.Samples, Recorder: b.recorder, Metrics: NewMetrics(prometheus.NewRegistry()),
 	}}
 	b.reconcile(number)
 	if after := history(number); !slices.Equal(after, before) || number.ResourceVersion != version || len(b.reasons()) != 0 {
@@ -552,7 +552,7 @@ func TestMetricsNameResourcesOnly(t *testing.T) {
 	b.report(ledger.TemplateSubject("2001", "order_update", "en"), ledger.TemplateReport, "Paused")
 	b.report(ledger.PortfolioSubject("3001"), ledger.IncreaseReport, "Failed")
 	b.reconcile(number)
-	fleet := &Fleet{Numbers: b.Client, Ledger: b.Ledger, Clock: b.Clock}
+	fleet := &Fleet{Numbers: b.Client, Ledger: b.Ledger, Samples: b.Samples, Clock: b.Clock}
 	problems, err := testutil.CollectAndLint(fleet)
 	b.must(err)
 	for _, p := range problems {
@@ -590,7 +590,7 @@ func TestRunningController(t *testing.T) {
 	b.must(SetupIndexes(b.ctx, manager.GetFieldIndexer()))
 	var writes atomic.Int64
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
-		Client: counting{manager.GetClient(), b.namespace, &writes}, Clock: b.clock, Ledger: b.Ledger, Recorder: b.recorder,
+		Client: counting{manager.GetClient(), b.namespace, &writes}, Clock: b.clock, Ledger: b.Ledger, Samples: b.Samples, Recorder: b.recorder,
 		Metrics: NewMetrics(prometheus.NewRegistry()), BatchPeriod: 200 * time.Millisecond, Concurrency: 2,
 	}}
 	b.must(b.PhoneNumberReconciler.SetupWithManager(manager))

@@ -154,10 +154,16 @@ func counted(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, f *rules.
 	status.Upgrade = upgradeStatus(policy, f, s)
 }
 
+// lastDelivery is the last counted delivery of a number that the ledger has, as far as it still counts.
+func lastDelivery(book ledger.Ledger, number *v1alpha1.PhoneNumber, now time.Time) metav1.Time {
+	return at(book.Last(number.Spec.PhoneNumber, ledger.Messages, now.Add(-30*24*time.Hour), now))
+}
+
 func usageStatus(policy *rules.Policy, counts rules.Usage, s *rules.State) v1alpha1.UsageStatus {
 	now := s.EvaluatedAt
 	used := rules.Used(policy, counts, now)
 	usage := v1alpha1.UsageStatus{
+		Source:           v1alpha1.CountedHere,
 		ObservedTime:     at(now),
 		Used:             &used,
 		UniqueUsers7d:    new(counts.Count(v1alpha1.MeasureUniqueUsers, now.Add(-week), now)),
@@ -195,6 +201,10 @@ func upgradeStatus(policy *rules.Policy, f *rules.Facts, s rules.State) v1alpha1
 	if !ok {
 		return v1alpha1.UpgradeStatus{}
 	}
+	var achieved *int64
+	if progress.Known {
+		achieved = &progress.Achieved
+	}
 	missing := make([]string, 0, len(progress.Missing))
 	for _, m := range progress.Missing {
 		missing = append(missing, clip(m, 256))
@@ -202,7 +212,7 @@ func upgradeStatus(policy *rules.Policy, f *rules.Facts, s rules.State) v1alpha1
 	return v1alpha1.UpgradeStatus{
 		NextTier:          progress.Next.Name,
 		Required:          progress.Required,
-		Achieved:          &progress.Achieved,
+		Achieved:          achieved,
 		EligibleSinceTime: at(s.EligibleSince),
 		EffectiveTime:     at(progress.Effective),
 		CountedFromTime:   at(progress.CountedFrom),

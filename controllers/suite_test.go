@@ -21,12 +21,13 @@ import (
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
+	managerconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ledger"
 )
 
@@ -144,7 +145,7 @@ func newBench(t *testing.T) *bench {
 	book := ledger.OpenMemory()
 	t.Cleanup(func() { _ = book.Close() })
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
-		Client: manager.GetClient(), Clock: b.clock, Ledger: book, Recorder: b.recorder,
+		Client: manager.GetClient(), Clock: b.clock, Ledger: book, Samples: NewSamples(config.Prometheus{}), Recorder: b.recorder,
 		Metrics: NewMetrics(prometheus.NewRegistry()), BatchPeriod: 10 * time.Millisecond, Concurrency: 1,
 	}}
 	b.start(manager)
@@ -156,7 +157,7 @@ func (b *bench) manager() ctrl.Manager {
 	manager, err := ctrl.NewManager(apiServer, ctrl.Options{
 		Scheme: scheme, Metrics: server.Options{BindAddress: "0"},
 		Client:     client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
-		Controller: config.Controller{SkipNameValidation: new(true)}, // several tests run the same controllers
+		Controller: managerconfig.Controller{SkipNameValidation: new(true)}, // several tests run the same controllers
 	})
 	b.must(err)
 	return manager
@@ -259,14 +260,14 @@ func history(number *v1alpha1.PhoneNumber) []string {
 // eventually waits until what the API server has fits.
 func (b *bench) eventually(number *v1alpha1.PhoneNumber, what string, fits func() bool) {
 	b.t.Helper()
-	for range 200 {
+	for range 600 {
 		b.must(b.direct.Get(b.ctx, client.ObjectKeyFromObject(number), number))
 		if fits() {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	b.t.Fatalf("not so within 10 s: %s; the status is %+v", what, number.Status)
+	b.t.Fatalf("not so within 30 s: %s; the status is %+v", what, number.Status)
 }
 
 // reconcileUntil reconciles until it fits: a write past the cache takes the cache a moment.

@@ -14,12 +14,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
 )
 
-// newUsage is a source of reconciles: it enqueues the resources that what the ledger says something new about concerns,
-// gathered over the batch period so that a burst of events is one reconcile.
-func newUsage(from ledger.Ledger, batch time.Duration, concerned func(ctx context.Context, subject string) ([]reconcile.Request, error)) source.Source {
+// newUsage is a source of reconciles: it enqueues the resources that what the ledger or Prometheus says something new about
+// concerns, gathered over the batch period so that a burst of events is one reconcile.
+func newUsage(from interface {
+	Subscribe(changed func(subject string))
+}, batch time.Duration, concerned func(ctx context.Context, subject string) ([]reconcile.Request, error)) source.Source {
 	var (
 		mu      sync.Mutex
 		changed = map[string]struct{}{}

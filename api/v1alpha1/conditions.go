@@ -13,7 +13,8 @@ const (
 	ConditionSendable = "Sendable"
 	// ConditionRulesAgree: what Meta reports of tier, quality and state is what the policy concludes by itself.
 	ConditionRulesAgree = "RulesAgree"
-	// ConditionUsageFresh: the counts in the status come from all that was received.
+	// ConditionUsageFresh: the counts in the status come from all that was received, or from what a Prometheus said lately. A
+	// portfolio has it where a Prometheus counts for some of its numbers.
 	ConditionUsageFresh = "UsageFresh"
 	// ConditionReportsFresh: what Meta says of the number is read from the Graph API often enough. It is absent where the
 	// operator's configuration does not have the number's account.
@@ -88,6 +89,27 @@ const (
 	// ReasonNothingReceived (UsageFresh=Unknown): nothing was ever received for this number; see that Meta's webhook
 	// points here.
 	ReasonNothingReceived = "NothingReceived"
+
+	// ReasonSampled (UsageFresh=True): the Prometheus that the counts come from answers.
+	ReasonSampled = "Sampled"
+	// ReasonNotSampledYet (UsageFresh=Unknown): the Prometheus that the counts come from was not asked yet, or is asked since
+	// less than two periods and has not told.
+	ReasonNotSampledYet = "NotSampledYet"
+	// ReasonSourceNotConfigured (UsageFresh=False): the operator's configuration has no Prometheus for the namespace, or there
+	// is no query for used.
+	ReasonSourceNotConfigured = "SourceNotConfigured"
+	// ReasonQueryFailed (UsageFresh=False): the Prometheus refuses the query, or for two periods it could not be carried out.
+	ReasonQueryFailed = "QueryFailed"
+	// ReasonPrometheusUnreachable (UsageFresh=False): for two periods the Prometheus did not answer properly.
+	ReasonPrometheusUnreachable = "PrometheusUnreachable"
+	// ReasonPartialData (UsageFresh=False): for two periods the Prometheus said that its answers are not complete.
+	ReasonPartialData = "PartialData"
+	// ReasonNoData (UsageFresh=False): for two periods the answers had nothing about the number.
+	ReasonNoData = "NoData"
+	// ReasonInvalidSample (UsageFresh=False): for two periods what the Prometheus said was no count.
+	ReasonInvalidSample = "InvalidSample"
+	// ReasonMembersNotFresh (UsageFresh=False): of a portfolio, the counts of some numbers are not fresh.
+	ReasonMembersNotFresh = "MembersNotFresh"
 
 	// ReasonPolled (ReportsFresh=True): the number was read.
 	ReasonPolled = "Polled"

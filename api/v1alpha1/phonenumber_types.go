@@ -119,6 +119,56 @@ type Appeal struct {
 	Note string `json:"note,omitempty"`
 }
 
+// UsageSource is where the counts of a number come from.
+// +kubebuilder:validation:Enum=Ledger;Prometheus
+type UsageSource string
+
+// The sources.
+const (
+	// UsageFromLedger: the operator counts the deliveries that it receives.
+	UsageFromLedger UsageSource = "Ledger"
+	// UsageFromPrometheus: the counts are the answers of a Prometheus to queries.
+	UsageFromPrometheus UsageSource = "Prometheus"
+)
+
+// UsageQueries are queries in PromQL. Each gives one sample, whatever its labels. $window stands for the window of the policy's
+// limit, and $upgradeWindow for that of the next tier, each as a duration like 1d.
+// +kubebuilder:validation:MinProperties=1
+type UsageQueries struct {
+	// used gives how much of the limit is used: unique users or conversations, as the policy counts, over $window.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Used string `json:"used,omitempty"`
+
+	// uniqueUsers gives the unique users, or the conversations where the policy's upgrade counts those, over $upgradeWindow.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	UniqueUsers string `json:"uniqueUsers,omitempty"`
+
+	// messages gives the messages delivered outside of customer service windows over $upgradeWindow.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Messages string `json:"messages,omitempty"`
+}
+
+// UsageSpec says where the counts of a number come from.
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.queries) || !has(self.source) || self.source == 'Prometheus'",message="queries are asked of a Prometheus: set source to Prometheus, or leave it out"
+type UsageSpec struct {
+	// source is Ledger or Prometheus. Where it is left out, it is Prometheus if there are queries, here or for the whole namespace
+	// in the operator's configuration, and else Ledger.
+	// +optional
+	Source UsageSource `json:"source,omitempty"`
+
+	// queries replace those that the operator's configuration has for the namespace, one by one. The configuration says which
+	// Prometheus is asked; without it, none is.
+	// +optional
+	Queries UsageQueries `json:"queries,omitzero"`
+}
+
 // PhoneNumberSpec says which number it is and who it belongs to.
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.phoneNumberID) || (has(self.phoneNumberID) && self.phoneNumberID == oldSelf.phoneNumberID)",message="phoneNumberID may be set once and not be changed: create a new PhoneNumber for another number",fieldPath=".phoneNumberID",reason=FieldValueForbidden
 type PhoneNumberSpec struct {
@@ -162,6 +212,10 @@ type PhoneNumberSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",message="policyName must be the name of a MessagingPolicy: lower-case letters, digits, '-' and '.', like meta-2023"
 	PolicyName string `json:"policyName,omitempty"`
+
+	// usage says where the counts of the number come from, if not from what the operator receives.
+	// +optional
+	Usage UsageSpec `json:"usage,omitzero"`
 
 	// activity says whether the operator works on the number, Active where it is left out.
 	// +optional
@@ -422,16 +476,39 @@ type RestrictionStatus struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// UsageStatus is what the number has used. The counts are exact as of observedTime and are written when they matter;
-// the metrics have them live.
+// CountSource is where counts come from.
+// +kubebuilder:validation:Enum=Ledger;Prometheus;Mixed
+type CountSource string
+
+// The sources of counts.
+const (
+	// CountedHere: the operator counted the deliveries that it received.
+	CountedHere CountSource = "Ledger"
+	// CountedByPrometheus: the answers of a Prometheus.
+	CountedByPrometheus CountSource = "Prometheus"
+	// CountedMixed: some numbers of a portfolio are counted here, others by a Prometheus.
+	CountedMixed CountSource = "Mixed"
+)
+
+// UsageStatus is what the number has used. The counts are written when they matter; the metrics have them live. Those that the
+// operator counts itself are exact as of observedTime.
 type UsageStatus struct {
+	// source says where the counts come from: of the number, on a portfolio of its numbers. In those of a Prometheus used is
+	// rather too high and what counts for an upgrade rather too low.
+	// +required
+	Source CountSource `json:"source,omitempty"`
+
+	// sampledTime is when a Prometheus was asked for used, on a portfolio the longest ago for any of its numbers.
+	// +optional
+	SampledTime metav1.Time `json:"sampledTime,omitzero"`
+
 	// observedTime is when the counts were taken.
 	// +required
 	ObservedTime metav1.Time `json:"observedTime,omitzero"`
 
 	// used is how much of the limit is used in the policy's window: by the number, or by its portfolio where the limit is
-	// shared.
-	// +required
+	// shared. It is absent until a Prometheus that the counts come from has answered.
+	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Used *int64 `json:"used,omitempty"`
 
@@ -446,17 +523,18 @@ type UsageStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Remaining *int64 `json:"remaining,omitempty"`
 
-	// roomFreesTime is when used next falls, if nothing further is delivered.
+	// roomFreesTime is when used next falls, if nothing further is delivered. It is absent where a Prometheus counts.
 	// +optional
 	RoomFreesTime metav1.Time `json:"roomFreesTime,omitzero"`
 
-	// uniqueUsers7d is how many users had a counted delivery in the last 7 days.
-	// +required
+	// uniqueUsers7d is how many users had a counted delivery in the last 7 days. It is absent where a Prometheus counts over another
+	// time, and on a portfolio for whose numbers it does.
+	// +optional
 	// +kubebuilder:validation:Minimum=0
 	UniqueUsers7d *int64 `json:"uniqueUsers7d,omitempty"`
 
-	// messages7d is how many counted deliveries there were in the last 7 days.
-	// +required
+	// messages7d is how many counted deliveries there were in the last 7 days. It is absent where uniqueUsers7d may be.
+	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Messages7d *int64 `json:"messages7d,omitempty"`
 
@@ -478,8 +556,8 @@ type UpgradeStatus struct {
 	// +kubebuilder:validation:Minimum=1
 	Required int64 `json:"required,omitempty"`
 
-	// achieved is how much of it there is, as of usage.observedTime.
-	// +required
+	// achieved is how much of it there is, as of usage.observedTime. It is absent while nobody knows.
+	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Achieved *int64 `json:"achieved,omitempty"`
 

@@ -114,6 +114,15 @@ func TestPhoneNumberIsChecked(t *testing.T) {
 		}, "Duplicate value"},
 		{"a policy that cannot exist", func(s *v1alpha1.PhoneNumberSpec) { s.PolicyName = "Bad_Name" }, "policyName must be the name of a MessagingPolicy: lower-case letters, digits, '-' and '.', like meta-2023"},
 		{"a verification that is none", func(s *v1alpha1.PhoneNumberSpec) { s.Verification = "Yes" }, `supported values: "Verified", "Unverified", "Pending", "Rejected"`},
+		{"counts of a Prometheus", func(s *v1alpha1.PhoneNumberSpec) { s.Usage.Source = v1alpha1.UsageFromPrometheus }, ""},
+		{"queries of its own", func(s *v1alpha1.PhoneNumberSpec) {
+			s.Usage.Queries = v1alpha1.UsageQueries{Used: "sum(increase(sent_total[$window]))", UniqueUsers: "users", Messages: "messages"}
+		}, ""},
+		{"queries to the ledger", func(s *v1alpha1.PhoneNumberSpec) {
+			s.Usage = v1alpha1.UsageSpec{Source: v1alpha1.UsageFromLedger, Queries: v1alpha1.UsageQueries{Used: "used"}}
+		}, "queries are asked of a Prometheus: set source to Prometheus, or leave it out"},
+		{"a source that is none", func(s *v1alpha1.PhoneNumberSpec) { s.Usage.Source = "Grafana" }, `supported values: "Ledger", "Prometheus"`},
+		{"a query that is too long", func(s *v1alpha1.PhoneNumberSpec) { s.Usage.Queries.Used = strings.Repeat("x", 4097) }, "spec.usage.queries.used: Too long"},
 		{"an activity that is none", func(s *v1alpha1.PhoneNumberSpec) { s.Activity = "Asleep" }, `supported values: "Active", "Suspended"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -107,7 +107,8 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 	ctrl.LoggerFrom(ctx).Info("configuration", "file", f.config, "found", found, "receivers", len(configuration.Notifications.Receivers),
-		"accounts", len(configuration.GraphAPI.Accounts), "apps", len(configuration.Webhooks.Apps))
+		"accounts", len(configuration.GraphAPI.Accounts), "apps", len(configuration.Webhooks.Apps),
+		"namespacesOfPrometheus", len(configuration.Prometheus.Namespaces))
 	manager, err := newManager(f)
 	if err != nil {
 		return err
@@ -181,8 +182,9 @@ func run(ctx context.Context, f flags) (err error) {
 		events.SetBackend(&ingest.EventBackend{Backend: backend, Directory: directory})
 	}
 	recorder, measured := manager.GetEventRecorder("numberfleet"), controllers.NewMetrics(metrics.Registry)
+	samples := controllers.NewSamples(configuration.Prometheus)
 	operator := controllers.Operator{
-		Client: manager.GetClient(), Clock: clk, Ledger: book, Recorder: recorder, Metrics: measured,
+		Client: manager.GetClient(), Clock: clk, Ledger: book, Samples: samples, Recorder: recorder, Metrics: measured,
 		BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
 	}
 	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
@@ -204,8 +206,15 @@ func run(ctx context.Context, f flags) (err error) {
 	if err := poller.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("set up the reading of accounts: %w", err)
 	}
+	sampler := &controllers.Sampler{
+		Samples: samples, Client: manager.GetClient(), Clock: clk,
+		Metrics: controllers.NewSampleMetrics(metrics.Registry), UserAgent: "numberfleet/" + version,
+	}
+	if err := sampler.SetupWithManager(manager); err != nil {
+		return fmt.Errorf("set up the queries to Prometheus: %w", err)
+	}
 	// +kubebuilder:scaffold:builder
-	metrics.Registry.MustRegister(&controllers.Fleet{Numbers: manager.GetClient(), Ledger: book, Clock: clk})
+	metrics.Registry.MustRegister(&controllers.Fleet{Numbers: manager.GetClient(), Ledger: book, Samples: samples, Clock: clk})
 
 	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err

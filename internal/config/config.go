@@ -29,6 +29,7 @@ type OperatorConfiguration struct {
 	Notifications Notifications `json:"notifications"`
 	GraphAPI      GraphAPI      `json:"graphAPI"`
 	Webhooks      Webhooks      `json:"webhooks"`
+	Prometheus    Prometheus    `json:"prometheus"`
 }
 
 // Notifications say who hears of transitions, besides the Kubernetes Events that are always recorded.
@@ -163,6 +164,7 @@ func oneDocument(content []byte) error {
 
 func (c *OperatorConfiguration) complete() {
 	c.GraphAPI.complete()
+	c.Prometheus.complete()
 	for _, receiver := range c.Notifications.Receivers {
 		email := receiver.Email
 		if email == nil {

@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/promquery"
 )
 
 const complete = `# Who hears of what.
@@ -163,6 +165,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("{\"notifications\":{\"receivers\":[{\"email\":{\"port\":1e9}}]}}"))
 	f.Add([]byte("a: &a [*a]"))
 	f.Add([]byte(withApps))
+	f.Add([]byte(withPrometheus + "  periodSeconds: 30\n" + completeNamespace))
+	f.Add([]byte(withPrometheus + "  namespaces: [{name: shop, url: 'http://[::1%25lo]:9090', label: '', holds: Name}]\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		config, err := Parse(content)
 		if err != nil {
@@ -182,6 +186,14 @@ func FuzzParse(f *testing.F) {
 			}
 			if ways != 1 || r.Name == "" || r.Email != nil && (r.Email.Port < 1 || r.Email.Port > 65535 || len(r.Email.To) == 0) {
 				t.Errorf("%q is taken as %+v", content, r)
+			}
+		}
+		if p := config.Prometheus; p.Period() < 15*time.Second || p.Period() > time.Hour {
+			t.Errorf("%q has a period of %s", content, p.Period())
+		}
+		for _, n := range config.Prometheus.Namespaces {
+			if _, err := promquery.New(promquery.Options{URL: n.URL}); err != nil || n.Name == "" || n.Label == "" || n.Holds == "" {
+				t.Errorf("%q is taken as %+v: %v", content, n, err)
 			}
 		}
 	})

@@ -51,7 +51,8 @@ func validate(c *OperatorConfiguration) field.ErrorList {
 		names[r.Name] = true
 	}
 	errs = append(errs, validateGraphAPI(field.NewPath("graphAPI"), &c.GraphAPI)...)
-	return append(errs, validateWebhooks(field.NewPath("webhooks"), &c.Webhooks)...)
+	errs = append(errs, validateWebhooks(field.NewPath("webhooks"), &c.Webhooks)...)
+	return append(errs, validatePrometheus(field.NewPath("prometheus"), &c.Prometheus)...)
 }
 
 func validateReceiver(path *field.Path, r *Receiver) field.ErrorList {

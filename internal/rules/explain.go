@@ -14,6 +14,7 @@ type Progress struct {
 	Next        Tier
 	Required    int64
 	Achieved    int64
+	Known       bool      // whether there is so much now; else there was once, or nobody knows
 	CountedFrom time.Time // zero unless a flag restarted the count
 	Effective   time.Time // when the tier rises; zero unless the upgrade is pending
 	Missing     []string  // sentences; empty when the upgrade is pending
@@ -30,7 +31,8 @@ func UpgradeProgress(p *Policy, f *Facts, s State, now time.Time) (Progress, boo
 	progress := Progress{
 		Next:      to,
 		Required:  way.required(s.Tier.Limit),
-		Achieved:  f.Usage.Count(way.measure, from, e.now),
+		Achieved:  e.achieved(way),
+		Known:     e.knowsAchieved(way),
 		Effective: e.upgradeDue(),
 	}
 	if from.After(e.now.Add(-way.window)) {
@@ -39,10 +41,14 @@ func UpgradeProgress(p *Policy, f *Facts, s State, now time.Time) (Progress, boo
 	if !progress.Effective.IsZero() {
 		return progress, true
 	}
-	if short := progress.Required - progress.Achieved; short > 0 {
+	if !progress.Known {
+		progress.Missing = append(progress.Missing, fmt.Sprintf("a fresh count of the %s within %s", noun(way.measure), words(way.window)))
+	} else if short := progress.Required - progress.Achieved; short > 0 {
 		progress.Missing = append(progress.Missing, fmt.Sprintf("%d more %s within %s", short, noun(way.measure), words(way.window)))
 	} else if due := e.spanDue(); due.After(e.now) {
 		progress.Missing = append(progress.Missing, fmt.Sprintf("the deliveries must span %s; they will at %s", words(way.span), stamp(due)))
+	} else if way.span > 0 && due.IsZero() {
+		progress.Missing = append(progress.Missing, fmt.Sprintf("the deliveries must span %s, from the first that is seen to come in", words(way.span)))
 	}
 	for _, why := range [...]string{e.unfit(way), e.denied()} {
 		if why != "" {

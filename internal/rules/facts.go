@@ -14,7 +14,7 @@ const (
 	MeasureComplaining v1alpha1.Measure = "ComplainingUsers"
 )
 
-// Usage answers counts, exact to the second.
+// Usage answers counts, exact to the second unless it is Sampled.
 type Usage interface {
 	// Count is how much of the measure lies in (from, to], as it stood at to.
 	Count(measure v1alpha1.Measure, from, to time.Time) int64
@@ -23,8 +23,21 @@ type Usage interface {
 	Nth(measure v1alpha1.Measure, n int64, from, to time.Time) time.Time
 	Last(measure v1alpha1.Measure, from, to time.Time) time.Time
 	// FallsBelow is the first instant at or after now at which fewer than limit lie in the window, if nothing further is
-	// delivered.
+	// delivered; zero where that is not known.
 	FallsBelow(measure v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time
+}
+
+// Sampled is usage that is read elsewhere, now and then, and so is not known at every instant.
+type Sampled interface {
+	Usage
+	// Knows says whether what Count answers is how it stood at to.
+	Knows(measure v1alpha1.Measure, from, to time.Time) bool
+}
+
+// knows says whether a count is known. What was concluded from one that is not, stands.
+func knows(usage Usage, measure v1alpha1.Measure, from, to time.Time) bool {
+	sampled, is := usage.(Sampled)
+	return !is || sampled.Knows(measure, from, to)
 }
 
 // ReportKind says what a report is about.
@@ -70,6 +83,9 @@ type Facts struct {
 	HumanEscalation bool
 	// Reports that are not yet part of the state, in the order in which they arrived.
 	Reports []Report
-	// Usage answers the counts.
+	// Usage answers the counts. Where it is not exact, it says rather more than is used: it never shows more room than there is.
 	Usage Usage
+	// Climb answers the counts that lead to the next tier; nil where those of Usage are exact. It says rather less than there
+	// is: no upgrade comes earlier than it may.
+	Climb Usage
 }

@@ -1,6 +1,10 @@
 package rules
 
-import v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+import (
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
 
 // Rule 10. Unlimited is a tier without a limit: never restricted, never upgraded.
 
@@ -51,6 +55,16 @@ func (p *Policy) next(limit int64) (Tier, *wayUp) {
 		}
 	}
 	return Tier{}, nil
+}
+
+// WayUp is what the next tier above a limit looks at: the measure, and the window that it is counted over; false on the last
+// tier.
+func (p *Policy) WayUp(limit int64) (v1alpha1.Measure, time.Duration, bool) {
+	_, way := p.next(limit)
+	if way == nil {
+		return "", 0, false
+	}
+	return way.measure, way.window, true
 }
 
 // Rule 4. The tier never falls below the start tier of the number's verification.

@@ -28,12 +28,22 @@ func (e *evaluation) restriction() {
 		s.RestrictedUntil = e.f.Usage.FallsBelow(e.p.Measure, e.p.Window, limit, e.now)
 		if !s.Restricted() {
 			s.RestrictedSince, s.RestrictedSource = e.now, v1alpha1.FromPolicy
-			e.say(e.now, v1alpha1.ReasonRestricted, "", "", fmt.Sprintf("%d of %d %s within %s are used; there is room again from %s",
-				used, limit, noun(e.p.Measure), words(e.p.Window), stamp(s.RestrictedUntil)))
+			e.say(e.now, v1alpha1.ReasonRestricted, "", "", fmt.Sprintf("%d of %d %s within %s are used; there is room again %s",
+				used, limit, noun(e.p.Measure), words(e.p.Window), e.roomAgain()))
 		}
+	case s.Restricted() && limit != Unlimited && !e.knowsUsed():
+		s.RestrictedUntil = time.Time{} // nobody knows whether there is room
 	case s.Restricted():
 		e.liftRestriction(e.now, "there is room below the limit again: "+lifted(used, limit))
 	}
+}
+
+// roomAgain says when there is room again.
+func (e *evaluation) roomAgain() string {
+	if e.s.RestrictedUntil.IsZero() {
+		return "once a count shows it"
+	}
+	return "from " + stamp(e.s.RestrictedUntil)
 }
 
 // missingToLimit is how many users more reach the limit; endless while they cannot.
@@ -58,4 +68,8 @@ func (e *evaluation) liftRestriction(at time.Time, why string) {
 
 func (e *evaluation) used() int64 {
 	return e.f.Usage.Count(e.p.Measure, e.now.Add(-e.p.Window), e.now)
+}
+
+func (e *evaluation) knowsUsed() bool {
+	return knows(e.f.Usage, e.p.Measure, e.now.Add(-e.p.Window), e.now)
 }

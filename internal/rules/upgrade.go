@@ -56,20 +56,40 @@ func (e *evaluation) eligible(way *wayUp) bool {
 	if e.cancels(way) != "" || e.s.Connection != v1alpha1.StateConnected {
 		return false
 	}
-	from := e.countedFrom(way)
-	if e.f.Usage.Count(way.measure, from, e.now) < way.required(e.s.Tier.Limit) {
+	if !e.knowsAchieved(way) || e.achieved(way) < way.required(e.s.Tier.Limit) {
 		return false
 	}
-	return way.span == 0 || !e.f.Usage.Nth(way.measure, 1, from, e.now).Add(way.span).After(e.now)
+	if way.span == 0 {
+		return true
+	}
+	first := e.climb().Nth(way.measure, 1, e.countedFrom(way), e.now)
+	return !first.IsZero() && !first.Add(way.span).After(e.now)
+}
+
+// climb answers the counts that lead to the next tier.
+func (e *evaluation) climb() Usage {
+	if e.f.Climb != nil {
+		return e.f.Climb
+	}
+	return e.f.Usage
+}
+
+// achieved is how much there is of what the way up looks at.
+func (e *evaluation) achieved(way *wayUp) int64 {
+	return e.climb().Count(way.measure, e.countedFrom(way), e.now)
+}
+
+func (e *evaluation) knowsAchieved(way *wayUp) bool {
+	return knows(e.climb(), way.measure, e.countedFrom(way), e.now)
 }
 
 // missingForUpgrade is how much more of the measure makes what the next tier requires; endless while that brings nothing.
 func (e *evaluation) missingForUpgrade() int64 {
 	_, way := e.p.next(e.s.Tier.Limit)
-	if way == nil || !e.s.EligibleSince.IsZero() || e.cancels(way) != "" || e.s.Connection != v1alpha1.StateConnected {
+	if way == nil || !e.s.EligibleSince.IsZero() || e.cancels(way) != "" || e.s.Connection != v1alpha1.StateConnected || !e.knowsAchieved(way) {
 		return math.MaxInt64
 	}
-	return way.required(e.s.Tier.Limit) - e.f.Usage.Count(way.measure, e.countedFrom(way), e.now)
+	return way.required(e.s.Tier.Limit) - e.achieved(way)
 }
 
 // cancelUnfit cancels a pending upgrade if the number may not rise any more. It is called with each change that can bring
@@ -143,15 +163,18 @@ func (e *evaluation) spanDue() time.Time {
 	if way == nil || way.span == 0 || !e.s.EligibleSince.IsZero() {
 		return time.Time{}
 	}
-	from := e.countedFrom(way)
-	if e.f.Usage.Count(way.measure, from, e.now) < way.required(e.s.Tier.Limit) {
+	if !e.knowsAchieved(way) || e.achieved(way) < way.required(e.s.Tier.Limit) {
 		return time.Time{}
 	}
-	return e.f.Usage.Nth(way.measure, 1, from, e.now).Add(way.span)
+	first := e.climb().Nth(way.measure, 1, e.countedFrom(way), e.now)
+	if first.IsZero() {
+		return time.Time{} // there was one, and nobody saw when
+	}
+	return first.Add(way.span)
 }
 
 func (e *evaluation) achievement(way *wayUp) string {
-	achieved := e.f.Usage.Count(way.measure, e.countedFrom(way), e.now)
+	achieved := e.achieved(way)
 	required := way.required(e.s.Tier.Limit)
 	if way.percent > 0 {
 		return fmt.Sprintf("%d %s within %s reach %d %% of the limit of %d", achieved, noun(way.measure), words(way.window), way.percent, e.s.Tier.Limit)

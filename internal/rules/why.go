@@ -71,13 +71,18 @@ func (w *why) room() {
 	s := &w.s
 	used := w.used()
 	switch {
+	case !w.knowsUsed() && s.Restricted() && s.RestrictedSource == v1alpha1.FromPolicy:
+		w.rule(1, "Restricted since %s, and only replies inside a customer service window go out. How much is used now is not known: there is room again %s.",
+			stamp(s.RestrictedSince), w.roomAgain())
+	case !w.knowsUsed():
+		w.rule(1, "How much of the limit is used now is not known; see the condition UsageFresh.")
 	case s.AccountRestricted():
 		w.rule(1, "%d of %s are used.", used, limitWords(s.Tier.Limit))
 	case s.RestrictedSource == v1alpha1.FromReport:
 		w.rule(9, "Restricted since %s: Meta reported it. By the count here, %d of %s are used.", stamp(s.RestrictedSince), used, limitWords(s.Tier.Limit))
 	case s.Restricted():
-		w.rule(1, "Restricted since %s: %d of %d are used, and only replies inside a customer service window go out. There is room again from %s.",
-			stamp(s.RestrictedSince), used, s.Tier.Limit, stamp(s.RestrictedUntil))
+		w.rule(1, "Restricted since %s: %d of %d are used, and only replies inside a customer service window go out. There is room again %s.",
+			stamp(s.RestrictedSince), used, s.Tier.Limit, w.roomAgain())
 	case s.Tier.Limit == Unlimited:
 		w.rule(10, "%d %s were reached within %s.", used, noun(w.p.Measure), words(w.p.Window))
 	default:
@@ -153,8 +158,11 @@ func (w *why) wayUp() {
 			limitWords(progress.Next.Limit), progress.Next.Name, stamp(progress.Effective), stamp(w.s.EligibleSince))
 	default:
 		_, way := w.p.next(w.s.Tier.Limit)
-		text := fmt.Sprintf("Tier %s (%s) needs %d %s within %s and a rating of %s at least; there are %d",
-			progress.Next.Name, limitWords(progress.Next.Limit), progress.Required, noun(way.measure), words(way.window), way.minimumQuality, progress.Achieved)
+		text := fmt.Sprintf("Tier %s (%s) needs %d %s within %s and a rating of %s at least",
+			progress.Next.Name, limitWords(progress.Next.Limit), progress.Required, noun(way.measure), words(way.window), way.minimumQuality)
+		if progress.Known {
+			text += fmt.Sprintf("; there are %d", progress.Achieved)
+		}
 		if len(progress.Missing) > 0 {
 			text += ". Missing: " + strings.Join(progress.Missing, "; ")
 		}

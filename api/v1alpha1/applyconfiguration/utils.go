@@ -95,6 +95,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.UpgradeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UpgradeStatus"):
 		return &apiv1alpha1.UpgradeStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UsageQueries"):
+		return &apiv1alpha1.UsageQueriesApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UsageSpec"):
+		return &apiv1alpha1.UsageSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UsageStatus"):
 		return &apiv1alpha1.UsageStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VerificationStatus"):

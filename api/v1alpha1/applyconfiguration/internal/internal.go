@@ -244,6 +244,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.State
+- name: dev.numberfleet.numberfleet.api.v1alpha1.CountSource
+  scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Counting
   map:
     fields:
@@ -554,6 +556,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: policyName
       type:
         scalar: string
+    - name: usage
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.UsageSpec
     - name: verification
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Verification
@@ -917,6 +922,29 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: required
       type:
         scalar: numeric
+- name: dev.numberfleet.numberfleet.api.v1alpha1.UsageQueries
+  map:
+    fields:
+    - name: messages
+      type:
+        scalar: string
+    - name: uniqueUsers
+      type:
+        scalar: string
+    - name: used
+      type:
+        scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.UsageSource
+  scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.UsageSpec
+  map:
+    fields:
+    - name: queries
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.UsageQueries
+    - name: source
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.UsageSource
 - name: dev.numberfleet.numberfleet.api.v1alpha1.UsageStatus
   map:
     fields:
@@ -938,6 +966,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: roomFreesTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: sampledTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: source
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.CountSource
     - name: uniqueUsers7d
       type:
         scalar: numeric

@@ -29,6 +29,8 @@ type PhoneNumberSpecApplyConfiguration struct {
 	// policyName is the MessagingPolicy whose rules apply. Where it is left out, that of the business portfolio applies, and
 	// where the portfolio names none either, the policy marked with the annotation whatsapp.numberfleet.dev/is-default-policy.
 	PolicyName *string `json:"policyName,omitempty"`
+	// usage says where the counts of the number come from, if not from what the operator receives.
+	Usage *UsageSpecApplyConfiguration `json:"usage,omitempty"`
 	// activity says whether the operator works on the number, Active where it is left out.
 	Activity *apiv1alpha1.Activity `json:"activity,omitempty"`
 }
@@ -92,6 +94,14 @@ func (b *PhoneNumberSpecApplyConfiguration) WithAppeal(value *AppealApplyConfigu
 // If called multiple times, the PolicyName field is set to the value of the last call.
 func (b *PhoneNumberSpecApplyConfiguration) WithPolicyName(value string) *PhoneNumberSpecApplyConfiguration {
 	b.PolicyName = &value
+	return b
+}
+
+// WithUsage sets the Usage field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Usage field is set to the value of the last call.
+func (b *PhoneNumberSpecApplyConfiguration) WithUsage(value *UsageSpecApplyConfiguration) *PhoneNumberSpecApplyConfiguration {
+	b.Usage = value
 	return b
 }
 

@@ -18,7 +18,7 @@ type UpgradeStatusApplyConfiguration struct {
 	NextTier *string `json:"nextTier,omitempty"`
 	// required is how much of the policy's measure the upgrade needs.
 	Required *int64 `json:"required,omitempty"`
-	// achieved is how much of it there is, as of usage.observedTime.
+	// achieved is how much of it there is, as of usage.observedTime. It is absent while nobody knows.
 	Achieved *int64 `json:"achieved,omitempty"`
 	// eligibleSinceTime is when everything required was met.
 	EligibleSinceTime *v1.Time `json:"eligibleSinceTime,omitempty"`

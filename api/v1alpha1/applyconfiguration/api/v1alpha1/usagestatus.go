@@ -7,29 +7,36 @@ package v1alpha1
 
 import (
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiv1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
 // UsageStatusApplyConfiguration represents a declarative configuration of the UsageStatus type for use
 // with apply.
 //
-// UsageStatus is what the number has used. The counts are exact as of observedTime and are written when they matter;
-// the metrics have them live.
+// UsageStatus is what the number has used. The counts are written when they matter; the metrics have them live. Those that the
+// operator counts itself are exact as of observedTime.
 type UsageStatusApplyConfiguration struct {
+	// source says where the counts come from: of the number, on a portfolio of its numbers. In those of a Prometheus used is
+	// rather too high and what counts for an upgrade rather too low.
+	Source *apiv1alpha1.CountSource `json:"source,omitempty"`
+	// sampledTime is when a Prometheus was asked for used, on a portfolio the longest ago for any of its numbers.
+	SampledTime *v1.Time `json:"sampledTime,omitempty"`
 	// observedTime is when the counts were taken.
 	ObservedTime *v1.Time `json:"observedTime,omitempty"`
 	// used is how much of the limit is used in the policy's window: by the number, or by its portfolio where the limit is
-	// shared.
+	// shared. It is absent until a Prometheus that the counts come from has answered.
 	Used *int64 `json:"used,omitempty"`
 	// ownUsed is how much of it the number itself has used. A user whom several numbers of a portfolio reached counts once in
 	// used, and in ownUsed of each. It is absent on a portfolio.
 	OwnUsed *int64 `json:"ownUsed,omitempty"`
 	// remaining is how much of the limit is left. It is absent for an unlimited tier.
 	Remaining *int64 `json:"remaining,omitempty"`
-	// roomFreesTime is when used next falls, if nothing further is delivered.
+	// roomFreesTime is when used next falls, if nothing further is delivered. It is absent where a Prometheus counts.
 	RoomFreesTime *v1.Time `json:"roomFreesTime,omitempty"`
-	// uniqueUsers7d is how many users had a counted delivery in the last 7 days.
+	// uniqueUsers7d is how many users had a counted delivery in the last 7 days. It is absent where a Prometheus counts over another
+	// time, and on a portfolio for whose numbers it does.
 	UniqueUsers7d *int64 `json:"uniqueUsers7d,omitempty"`
-	// messages7d is how many counted deliveries there were in the last 7 days.
+	// messages7d is how many counted deliveries there were in the last 7 days. It is absent where uniqueUsers7d may be.
 	Messages7d *int64 `json:"messages7d,omitempty"`
 	// lastDeliveryTime is the last counted delivery, as far as it still counts.
 	LastDeliveryTime *v1.Time `json:"lastDeliveryTime,omitempty"`
@@ -39,6 +46,22 @@ type UsageStatusApplyConfiguration struct {
 // apply.
 func UsageStatus() *UsageStatusApplyConfiguration {
 	return &UsageStatusApplyConfiguration{}
+}
+
+// WithSource sets the Source field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Source field is set to the value of the last call.
+func (b *UsageStatusApplyConfiguration) WithSource(value apiv1alpha1.CountSource) *UsageStatusApplyConfiguration {
+	b.Source = &value
+	return b
+}
+
+// WithSampledTime sets the SampledTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SampledTime field is set to the value of the last call.
+func (b *UsageStatusApplyConfiguration) WithSampledTime(value v1.Time) *UsageStatusApplyConfiguration {
+	b.SampledTime = &value
+	return b
 }
 
 // WithObservedTime sets the ObservedTime field in the declarative configuration to the given value
