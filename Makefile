@@ -22,13 +22,16 @@ KUBECTL ?= kubectl
 PACKAGES ?= ./...
 TESTFLAGS ?=
 
+# More flags for make bench, such as BENCHFLAGS='--sections ingest --rounds 5'; --help lists them.
+BENCHFLAGS ?=
+
 BIN := $(CURDIR)/bin
 CONTROLLER_GEN ?= $(BIN)/controller-gen
 KUSTOMIZE ?= $(BIN)/kustomize
 GOLANGCI_LINT ?= $(BIN)/golangci-lint
 
 # The modules of this repository besides the operator's own.
-HACK_MODULES := hack/controlplane hack/tools hack/tools/golangci-lint
+HACK_MODULES := hack/bench hack/controlplane hack/tools hack/tools/golangci-lint
 
 # What `make generate` writes.
 GENERATED := config/crd/bases config/rbac/role.yaml api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration
@@ -55,6 +58,10 @@ test: require-cc ## Run all tests, with the race detector and a real API server.
 		KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/tools test ./...
 
+.PHONY: bench
+bench: ## Measure the operator beside what else one would pick, and write docs/performance.md. Needs Debian's redis-server.
+	@CGO_ENABLED=0 go -C hack/bench build -o $(BIN)/bench . && exec bin/bench $(BENCHFLAGS)
+
 .PHONY: verify
 verify: verify-generated verify-format vet lint verify-modules verify-manifests ## Check everything that is not a test: generated files, format, lint, modules, manifests.
 
@@ -74,11 +81,13 @@ fmt: $(GOLANGCI_LINT) ## Format the Go code.
 .PHONY: vet
 vet: ## Run go vet.
 	go vet ./...
+	go -C hack/bench vet ./...
 	go -C hack/tools vet ./...
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint, with kube-api-linter on the API types.
 	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
+	cd hack/bench && $(GOLANGCI_LINT) run --allow-parallel-runners ./...
 
 .PHONY: lint-fix
 lint-fix: $(GOLANGCI_LINT) ## Run golangci-lint and make the repairs that it knows.
