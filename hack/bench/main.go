@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"numberfleet.dev/numberfleet/hack/bench/ingest"
 	"numberfleet.dev/numberfleet/hack/bench/measure"
 	"numberfleet.dev/numberfleet/hack/bench/report"
 )
@@ -27,10 +28,14 @@ import (
 var sections = []struct {
 	name string
 	run  func(context.Context, *measure.Bench) (report.Section, error)
-}{}
+}{
+	{"ingest", ingest.Run},
+}
 
 // roles are what this program does when a section starts it as another process: serve, or measure one thing in fresh memory.
-var roles = map[string]func(ctx context.Context, args []string) error{}
+var roles = map[string]func(ctx context.Context, args []string) error{
+	ingest.Role: ingest.Serve,
+}
 
 type options struct {
 	sections string
