@@ -20,8 +20,10 @@ import (
 	"time"
 
 	"numberfleet.dev/numberfleet/hack/bench/ingest"
+	"numberfleet.dev/numberfleet/hack/bench/ledger"
 	"numberfleet.dev/numberfleet/hack/bench/measure"
 	"numberfleet.dev/numberfleet/hack/bench/report"
+	"numberfleet.dev/numberfleet/hack/bench/rules"
 )
 
 // sections are what can be measured, in the order of the report.
@@ -30,11 +32,14 @@ var sections = []struct {
 	run  func(context.Context, *measure.Bench) (report.Section, error)
 }{
 	{"ingest", ingest.Run},
+	{"ledger", ledger.Run},
+	{"rules", rules.Run},
 }
 
 // roles are what this program does when a section starts it as another process: serve, or measure one thing in fresh memory.
 var roles = map[string]func(ctx context.Context, args []string) error{
 	ingest.Role: ingest.Serve,
+	ledger.Role: ledger.Measure,
 }
 
 type options struct {
@@ -43,6 +48,7 @@ type options struct {
 	rounds   int
 	seed     uint64
 	out      string
+	profiles string
 }
 
 func main() {
@@ -71,6 +77,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.rounds, "rounds", 3, "How often each thing is measured; the report shows the median, the lowest and the highest.")
 	flag.Uint64Var(&o.seed, "seed", 1, "Which users and messages are made up.")
 	flag.StringVar(&o.out, "out", "docs/performance.md", "File for the report; - for standard output.")
+	flag.StringVar(&o.profiles, "profiles", "", "Folder for CPU profiles of what is measured, for go tool pprof; profiling slows it down a little.")
 	flag.Parse()
 
 	asked := strings.Split(o.sections, ",")
@@ -91,7 +98,7 @@ func run(ctx context.Context) error {
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
 
-	b := &measure.Bench{Short: o.short, Rounds: o.rounds, Seed: o.seed, Folder: folder, Progress: os.Stderr}
+	b := &measure.Bench{Short: o.short, Rounds: o.rounds, Seed: o.seed, Folder: folder, Profiles: o.profiles, Progress: os.Stderr}
 	doc := report.Document{Rounds: o.rounds, Seed: o.seed}
 	if doc.Machine, err = measure.ThisMachine(ctx, folder); err != nil {
 		return err

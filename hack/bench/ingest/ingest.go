@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"numberfleet.dev/numberfleet/hack/bench/measure"
@@ -47,6 +48,7 @@ type bench struct {
 	credentials string
 	during      time.Duration // of a run
 	most        int           // bytes of posts in memory
+	profiles    int           // that were begun
 }
 
 // start starts a receiver with flags of its own.
@@ -55,7 +57,12 @@ func (b *bench) start(ctx context.Context, name string, flags ...string) (*serve
 	if err != nil {
 		return nil, err
 	}
-	child, err := measure.StartRole(Role, append([]string{"--address", address, "--credentials", b.credentials}, flags...)...)
+	flags = append(flags, "--address", address, "--credentials", b.credentials)
+	if b.Profiles != "" {
+		b.profiles++
+		flags = append(flags, "--profile", filepath.Join(b.Profiles, fmt.Sprintf("ingest-%d-%s.pprof", b.profiles, strings.ReplaceAll(name, " ", "-"))))
+	}
+	child, err := measure.StartRole(Role, flags...)
 	if err != nil {
 		return nil, err
 	}

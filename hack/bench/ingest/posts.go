@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -77,13 +79,12 @@ func newPosts(of shape, n int) *posts {
 	head = append(head, bytes.Repeat([]byte{'0'}, 2*sha256.Size)...)
 	head = append(head, "\r\n\r\n"...)
 	p.body, p.number = len(head), len(head)+number
-	request := append(head, body...)
+	request := slices.Concat(head, body)
 	for i := range p.statuses {
 		p.statuses[i] += p.body
 	}
 	p.one = status{
-		id: bytes.Index([]byte(one), []byte(idField)), time: bytes.Index([]byte(one), []byte(timeField)),
-		user: bytes.Index([]byte(one), []byte(userField)), scoped: bytes.Index([]byte(one), []byte(scopedField)),
+		id: strings.Index(one, idField), time: strings.Index(one, timeField), user: strings.Index(one, userField), scoped: strings.Index(one, scopedField),
 	}
 	p.length = len(request)
 	p.bytes = bytes.Repeat(request, n)
@@ -103,8 +104,6 @@ type life struct {
 
 // perSecond is how many statuses share a second: so few that next to no user has two in one.
 const perSecond = 5000
-
-func (l *life) now() int64 { return l.start + int64(l.nth/perSecond) }
 
 // fill makes all of the requests new ones, and signs them.
 func (p *posts) fill(l *life) {

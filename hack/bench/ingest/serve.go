@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
+	"runtime/pprof"
 	"strconv"
 	"time"
 
@@ -13,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/rueidis"
 	"k8s.io/utils/clock"
-	"os"
 
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger"
@@ -30,8 +31,22 @@ func Serve(ctx context.Context, args []string) (err error) {
 	data := flags.String("data", "", "folder of the ledger; empty for no ledger")
 	group := flags.Bool("group", false, "make all numbers one portfolio of the ledger")
 	redis := flags.String("redis", "", "host:port of Redis; without it and the ledger, what was parsed is dropped")
+	profile := flags.String("profile", "", "file for a CPU profile of all that is served")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *profile != "" {
+		file, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return err
+		}
+		defer func() {
+			pprof.StopCPUProfile()
+			err = errors.Join(err, file.Close())
+		}()
 	}
 	log := funcr.New(func(prefix, line string) { fmt.Fprintln(os.Stderr, prefix, line) }, funcr.Options{})
 

@@ -14,6 +14,7 @@ type Bench struct {
 	Rounds   int  // how often to measure each thing
 	Seed     uint64
 	Folder   string // for whatever is written; removed when the section is done
+	Profiles string // folder for CPU profiles of the processes that are measured; empty for none
 	Progress io.Writer
 }
 

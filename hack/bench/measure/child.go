@@ -16,19 +16,23 @@ import (
 // Child is a process that a section started. It ends with this one.
 type Child struct {
 	command *exec.Cmd
-	ended   chan error
-	said    bytes.Buffer // on standard error
+	ended   chan struct{} // closed when it has
+	failed  error         // that it ended with
+	said    bytes.Buffer  // on standard error
 }
 
 // Start starts a program.
 func Start(name string, args ...string) (*Child, error) {
-	c := &Child{command: exec.Command(name, args...), ended: make(chan error, 1)}
+	c := &Child{command: exec.Command(name, args...), ended: make(chan struct{})}
 	c.command.Stderr = &c.said
 	c.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := c.command.Start(); err != nil {
 		return nil, err
 	}
-	go func() { c.ended <- c.command.Wait() }()
+	go func() {
+		c.failed = c.command.Wait()
+		close(c.ended)
+	}()
 	return c, nil
 }
 
@@ -69,19 +73,19 @@ func (c *Child) Listens(ctx context.Context, address string) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case err := <-c.ended:
-			c.ended <- err
-			return fmt.Errorf("%s ended before it listened: %w: %s", c.command.Path, err, strings.TrimSpace(c.said.String()))
+		case <-c.ended:
+			return fmt.Errorf("%s ended before it listened: %w: %s", c.command.Path, c.failed, strings.TrimSpace(c.said.String()))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
-// Stop asks the child to end, and waits for that. An error is one that it ended with.
+// Stop asks the child to end, and waits for that; it may be called again. An error is one that the child ended with.
 func (c *Child) Stop() error {
 	_ = c.command.Process.Signal(syscall.SIGTERM) // it may have ended
-	if err := <-c.ended; err != nil {
-		return fmt.Errorf("%s: %w: %s", c.command.Path, err, strings.TrimSpace(c.said.String()))
+	<-c.ended
+	if c.failed != nil {
+		return fmt.Errorf("%s: %w: %s", c.command.Path, c.failed, strings.TrimSpace(c.said.String()))
 	}
 	return nil
 }
