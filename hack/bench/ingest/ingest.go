@@ -147,12 +147,11 @@ func (b *bench) posts(of shape) *posts {
 	return newPosts(of, max(1, b.most/one.length))
 }
 
-// fill posts to the servers until each has seen about as many statuses as there are users, so that all are at work as they
-// are after their first hours.
+// fill posts a delivery to every user to the servers, so that all are at work as they are after their first days.
 func (b *bench) fill(ctx context.Context, of shape, servers []*server) error {
 	p := b.posts(of)
 	for seen := 0; seen < users && (!b.Short || seen == 0); seen += p.n * p.batch {
-		p.fill(&b.life)
+		p.fill(&b.life, seen)
 		for _, s := range servers {
 			if s.floor {
 				continue
@@ -245,7 +244,7 @@ func (b *bench) compareStores(ctx context.Context, section *report.Section, with
 		for _, connections := range []int{1, 16, 64} {
 			c := cell{batch: batch, connections: connections, servers: make([]runs, len(servers))}
 			for range b.Rounds {
-				p.fill(&b.life)
+				p.fill(&b.life, atRandom)
 				for i, s := range servers {
 					one, err := b.post(ctx, s, p, connections, b.during)
 					if err != nil {
@@ -378,7 +377,7 @@ func (b *bench) compareToFloor(ctx context.Context, of shape, flags []string) (f
 	}
 	p := b.posts(of)
 	for range b.Rounds {
-		p.fill(&b.life)
+		p.fill(&b.life, atRandom)
 		for _, s := range []*server{none, book} {
 			one, err := b.post(ctx, s, p, 64, b.during)
 			if err != nil {

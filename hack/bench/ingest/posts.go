@@ -105,19 +105,28 @@ type life struct {
 // perSecond is how many statuses share a second: so few that next to no user has two in one.
 const perSecond = 5000
 
-// fill makes all of the requests new ones, and signs them.
-func (p *posts) fill(l *life) {
+// atRandom is where fill begins if it is to choose users at random.
+const atRandom = -1
+
+// fill makes all of the requests new ones, and signs them. They are about one user after the other, from the one at from on, or
+// about random users.
+func (p *posts) fill(l *life, from int) {
 	var work sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)
 	for w := range workers {
 		random := rand.New(rand.NewPCG(l.random.Uint64(), l.random.Uint64()))
-		from, to := w*p.n/workers, (w+1)*p.n/workers
+		first, end := w*p.n/workers, (w+1)*p.n/workers
 		work.Go(func() {
 			mac := hmac.New(sha256.New, []byte(secret))
 			var sum [sha256.Size]byte
-			for i := from; i < to; i++ {
+			for i := first; i < end; i++ {
 				request := p.request(i)
-				p.write(request, l, uint64(i), random)
+				p.write(request, l, i, func(j int) int {
+					if from == atRandom {
+						return random.IntN(users / numbers)
+					}
+					return ((from/p.batch+i)/numbers*p.batch + j) % (users / numbers)
+				})
 				mac.Reset()
 				_, _ = mac.Write(request[p.body:]) // never fails
 				hex.Encode(request[p.signature:], mac.Sum(sum[:0]))
@@ -128,13 +137,13 @@ func (p *posts) fill(l *life) {
 	l.nth += uint64(p.n * p.batch)
 }
 
-// write writes the fields of the ith request.
-func (p *posts) write(request []byte, l *life, i uint64, random *rand.Rand) {
-	number := int(i % numbers)
+// write writes the fields of the ith request, whose jth status is about a user among those of its number.
+func (p *posts) write(request []byte, l *life, i int, user func(j int) int) {
+	number := i % numbers
 	request[p.number] = '0' + byte(number)
 	for j, at := range p.statuses {
-		nth := l.nth + i*uint64(p.batch) + uint64(j)
-		user := number*(users/numbers) + random.IntN(users/numbers)
+		nth := l.nth + uint64(i*p.batch+j)
+		user := number*(users/numbers) + user(j)
 		s := request[at:]
 		hexadecimal(s[p.one.id:p.one.id+len(idField)], nth*0x9e3779b97f4a7c15)
 		decimal(s[p.one.time:p.one.time+len(timeField)], uint64(l.start)+nth/perSecond)
