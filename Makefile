@@ -56,6 +56,7 @@ run: bin/manager bin/kubectl-phonenumbers bin/run $(KUSTOMIZE) ## Run a fleet on
 test: require-cc ## Run all tests, with the race detector and a real API server.
 	assets=$$(hack/controlplane/assets.sh) && \
 		KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
+	go -C hack/bench test ./...
 	go -C hack/tools test ./...
 
 .PHONY: bench

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+	"numberfleet.dev/numberfleet/internal/ledger"
 
 	"numberfleet.dev/numberfleet/hack/bench/redis"
-	"numberfleet.dev/numberfleet/internal/ledger"
 )
 
 // sets are the sorted sets of a Redis: of each number, its users by the last time.
