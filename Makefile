@@ -61,7 +61,8 @@ test: require-cc ## Run all tests, with the race detector and a real API server.
 
 .PHONY: bench
 bench: ## Measure the operator beside what else one would pick, and write docs/performance.md. Needs Debian's redis-server.
-	@CGO_ENABLED=0 go -C hack/bench build -o $(BIN)/bench . && exec bin/bench $(BENCHFLAGS)
+	@assets=$$(hack/controlplane/assets.sh) && CGO_ENABLED=0 go -C hack/bench build -o $(BIN)/bench . && \
+		KUBEBUILDER_ASSETS=$$assets exec bin/bench $(BENCHFLAGS)
 
 .PHONY: verify
 verify: verify-generated verify-format vet lint verify-modules verify-manifests ## Check everything that is not a test: generated files, format, lint, modules, manifests.

@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"numberfleet.dev/numberfleet/hack/bench/fleet"
 	"numberfleet.dev/numberfleet/hack/bench/ingest"
 	"numberfleet.dev/numberfleet/hack/bench/ledger"
 	"numberfleet.dev/numberfleet/hack/bench/measure"
@@ -34,6 +35,7 @@ var sections = []struct {
 	{"ingest", ingest.Run},
 	{"ledger", ledger.Run},
 	{"rules", rules.Run},
+	{"fleet", fleet.Run},
 }
 
 // roles are what this program does when a section starts it as another process: serve, or measure one thing in fresh memory.
