@@ -22,6 +22,9 @@ KUBECTL ?= kubectl
 PACKAGES ?= ./...
 TESTFLAGS ?=
 
+# More flags for make bench, such as BENCHFLAGS='--sections ingest --rounds 5'; --help lists them.
+BENCHFLAGS ?=
+
 BIN := $(CURDIR)/bin
 CONTROLLER_GEN ?= $(BIN)/controller-gen
 KUSTOMIZE ?= $(BIN)/kustomize
@@ -29,7 +32,7 @@ GOLANGCI_LINT ?= $(BIN)/golangci-lint
 PROMETHEUS ?= $(BIN)/prometheus
 
 # The modules of this repository besides the operator's own.
-HACK_MODULES := hack/controlplane hack/prometheus hack/tools hack/tools/golangci-lint
+HACK_MODULES := hack/bench hack/controlplane hack/prometheus hack/tools hack/tools/golangci-lint
 
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 1m
@@ -57,7 +60,13 @@ run: bin/manager bin/kubectl-phonenumbers bin/run $(KUSTOMIZE) ## Run a fleet on
 test: require-cc $(PROMETHEUS) ## Run all tests, with the race detector, a real API server and a real Prometheus.
 	assets=$$(hack/controlplane/assets.sh) && \
 		KUBEBUILDER_ASSETS=$$assets PROMETHEUS=$(PROMETHEUS) CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
+	go -C hack/bench test ./...
 	go -C hack/tools test ./...
+
+.PHONY: bench
+bench: ## Measure the operator beside what else one would pick, and write docs/performance.md. Needs Debian's redis-server.
+	@assets=$$(hack/controlplane/assets.sh) && CGO_ENABLED=0 go -C hack/bench build -o $(BIN)/bench . && \
+		KUBEBUILDER_ASSETS=$$assets exec bin/bench $(BENCHFLAGS)
 
 .PHONY: verify
 verify: verify-generated verify-format vet lint verify-modules verify-manifests ## Check everything that is not a test: generated files, format, lint, modules, manifests.
@@ -86,11 +95,13 @@ fmt: $(GOLANGCI_LINT) ## Format the Go code.
 .PHONY: vet
 vet: ## Run go vet.
 	go vet ./...
+	go -C hack/bench vet ./...
 	go -C hack/tools vet ./...
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint, with kube-api-linter on the API types.
 	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
+	cd hack/bench && $(GOLANGCI_LINT) run --allow-parallel-runners ./...
 
 .PHONY: lint-fix
 lint-fix: $(GOLANGCI_LINT) ## Run golangci-lint and make the repairs that it knows.

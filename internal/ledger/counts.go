@@ -57,6 +57,17 @@ func (p *points) reset() {
 	}
 }
 
+// since are those of one user that are not before a time.
+func (p *points) since(horizon int64) (some points) {
+	for i, all := range p {
+		for len(all) > 0 && int64(all[0].at()) < horizon {
+			all = all[1:]
+		}
+		some[i] = all
+	}
+	return some
+}
+
 func (p *points) size() (n int) {
 	for i := range p {
 		n += len(p[i])

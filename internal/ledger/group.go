@@ -21,13 +21,15 @@ type group struct {
 	horizon int64    // the latest of its numbers'
 	lines   timelines
 
-	// names is the table of the keys of users who have several at one number: each refers to the next of them, the last to the
-	// first.
+	// names is the table of the keys of users whom several numbers know, under one key or under several: each refers to the next
+	// key of the user, the last to the first. Whoever has no key in it is known to one number at most, which knows by itself
+	// what their keys are; these are most users, and nothing is looked up or kept for them at the others.
 	names *scope
 
 	users         []key // whose points are in before
 	before, after points
 	changing      *scope // the number at which something changes
+	single        bool   // it changes for the one user in users, and others has what the other numbers know
 	found, others gathered
 }
 
@@ -94,13 +96,22 @@ func (in *gathered) read(s *scope) bool {
 	return known
 }
 
-// gather puts together what is known about the user of a key.
-func (g *group) gather(user key, in *gathered) {
-	g.gatherBut(nil, user, in)
-	in.order()
+// gather puts together what is known about the user of a key. It looks at all numbers, or, where the user is known to one at
+// most, at that one alone if it is given.
+func (g *group) gather(known *scope, user key, in *gathered) {
+	if known == nil || g.shared(user) {
+		g.gatherBut(nil, user, in)
+		in.order()
+		return
+	}
+	in.reset()
+	in.keys = append(in.keys[:0], user)
+	if in.read(known) {
+		in.add(known.windows, &in.one, g.windows.reach)
+	}
 }
 
-// gatherBut is gather without one of the numbers, and without order.
+// gatherBut is gather of all numbers but one, and without order.
 func (g *group) gatherBut(one *scope, user key, in *gathered) {
 	in.reset()
 	in.keys = g.keys(user, in.keys[:0])
@@ -160,19 +171,33 @@ func (g *group) set(members []*scope) {
 	g.rebuild()
 }
 
-// begin is called before something changes that a number knows about a user, beginAll before keys become one user or much
-// changes at once, and end after it.
+// begin is called before something changes that a number knows about a user (see meet), beginAll before that of several, unite
+// before two keys become one user at it, and end after any of them.
 func (g *group) begin(s *scope, user key) {
-	g.changing = s
+	g.changing, g.single = s, true
 	g.users = append(g.users[:0], user)
-	g.gatherBut(s, user, &g.others)
+	if g.shared(user) {
+		g.gatherBut(s, user, &g.others)
+	} else {
+		g.others.reset()
+		g.others.keys = append(g.others.keys[:0], user)
+	}
 	g.points(&g.before)
 }
 
-func (g *group) beginAll(users ...key) {
-	g.changing = nil
+func (g *group) beginAll(s *scope, users ...key) {
+	g.changing, g.single = s, false
 	g.users = append(g.users[:0], users...)
 	g.points(&g.before)
+}
+
+func (g *group) unite(s *scope, a, b key) {
+	g.meet(s, a)
+	g.meet(s, b)
+	g.beginAll(s, a, b)
+	if g.shared(a) || g.shared(b) {
+		g.link(a, b)
+	}
 }
 
 func (g *group) end() {
@@ -183,20 +208,20 @@ func (g *group) end() {
 // points are those of g.users, each user once.
 func (g *group) points(to *points) {
 	to.reset()
-	if g.changing != nil {
+	if g.single {
 		g.regather(g.changing, &g.others, &g.found)
 		g.walk(&g.found, to)
 		return
 	}
 	for i, k := range g.users {
-		g.users[i] = g.one(k)
+		g.users[i] = g.one(g.changing.resolve(k))
 	}
 	slices.Sort(g.users)
 	g.users = slices.Compact(g.users)
 	some := g.users[:0]
 	for _, user := range g.users {
 		had := to.size()
-		g.gather(user, &g.found)
+		g.gather(g.changing, user, &g.found)
 		g.walk(&g.found, to)
 		if to.size() > had {
 			some = append(some, user) // who has none before users become one, or are swept, has none after it
@@ -205,6 +230,33 @@ func (g *group) points(to *points) {
 	g.users = some
 	for on := range to {
 		slices.Sort(to[on])
+	}
+}
+
+// shared says whether several numbers may know something about the user of a key.
+func (g *group) shared(user key) bool {
+	_, found := g.names.part(user).find(user.rank())
+	return found
+}
+
+// mirrors says whether the group's points of a user are those of the number: no other knows the user, and both count by the
+// same windows. Then what changes at the number changes in the group, and nothing needs to be put together. It is asked before
+// something is recorded about the user.
+func (g *group) mirrors(s *scope, user key) bool {
+	g.meet(s, user)
+	return s.windows == g.windows && !g.shared(user)
+}
+
+// meet is called before a number comes to know a key. Where others know it, the user is one whom several numbers know from now
+// on: with each key that stands for the user at one of them.
+func (g *group) meet(s *scope, k key) {
+	if s.mentions(k) {
+		return
+	}
+	for _, other := range g.members {
+		if other != s && other.mentions(k) {
+			g.link(k, other.resolve(k))
+		}
 	}
 }
 
@@ -235,8 +287,11 @@ func (g *group) one(user key) key {
 	return least
 }
 
-// link makes two keys one user.
+// link makes two keys one user, or one key a user of its own, whom several numbers know.
 func (g *group) link(a, b key) {
+	if a == b && !g.shared(a) {
+		g.rename(a, a)
+	}
 	afterA, afterB := g.next(a), g.next(b)
 	for k := a; ; {
 		if k == b {
@@ -285,52 +340,62 @@ func (g *group) advance(horizon int64) {
 // rebuild makes all anew from the numbers.
 func (g *group) rebuild() {
 	g.names, g.windows, g.horizon = newNames(), lengths{}, 0
-	var pairs [][2]key
 	for i, s := range g.members {
 		if i == 0 {
 			g.windows = s.windows
 		}
 		g.horizon = max(g.horizon, s.horizon)
+	}
+	// By key, so that those whom several numbers know come together. Tables are quick to fill in that order, as in any but that
+	// of ranks.
+	type mention struct {
+		key    key
+		member int
+	}
+	var mentions []mention
+	for i, s := range g.members {
 		for _, p := range s.all() {
+			mentions = slices.Grow(mentions, p.used)
 			for _, is := range p.slots {
-				if is.isAlias() {
-					pairs = append(pairs, [2]key{is.rank().key(), is.alias()})
+				if !is.empty() {
+					mentions = append(mentions, mention{is.rank().key(), i})
 				}
 			}
 		}
+		for k := range s.complaints {
+			if _, found := s.part(k).find(k.rank()); !found {
+				mentions = append(mentions, mention{k, i})
+			}
+		}
 	}
-	// By key, as tables are quick to fill in any order but that of ranks.
-	slices.SortFunc(pairs, func(a, b [2]key) int { return cmp.Compare(a[0], b[0]) })
-	for _, pair := range pairs {
-		g.link(pair[0], pair[1])
+	slices.SortFunc(mentions, func(a, b mention) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.member, b.member)) })
+	for i, m := range mentions {
+		if i > 0 && mentions[i-1].key == m.key || i+1 < len(mentions) && mentions[i+1].key == m.key {
+			g.link(m.key, g.members[m.member].resolve(m.key))
+		}
 	}
-	// Keys by user and number, so that what is gathered about a user comes together without a look at every number.
+	// Those by user and number, so that what is gathered about a user comes together without a look at every number.
+	var all points
+	in := &g.found
 	type place struct {
 		user, key key
 		member    int
 	}
 	var places []place
-	for i, s := range g.members {
-		for _, p := range s.all() {
-			places = slices.Grow(places, p.used)
-			for _, is := range p.slots {
-				if !is.empty() && !is.isAlias() {
-					k := is.rank().key()
-					places = append(places, place{g.one(k), k, i})
-				}
-			}
-		}
-		for k := range s.complaints {
-			if p := s.part(k); !p.holds(k) {
-				places = append(places, place{g.one(k), k, i})
-			}
+	for _, m := range mentions {
+		s := g.members[m.member]
+		switch {
+		case !s.has(m.key): // a name of another key
+		case g.shared(m.key):
+			places = append(places, place{g.one(m.key), m.key, m.member})
+		default:
+			g.gather(s, m.key, in)
+			g.walk(in, &all)
 		}
 	}
 	slices.SortFunc(places, func(a, b place) int {
 		return cmp.Or(cmp.Compare(a.user, b.user), cmp.Compare(a.member, b.member))
 	})
-	var all points
-	in := &g.found
 	for i := 0; i < len(places); {
 		in.reset()
 		for first := i; i < len(places) && places[i].user == places[first].user; {
@@ -374,7 +439,7 @@ func (g *group) again(on line, from, to int64, call func(at uint32)) {
 	slices.Sort(users)
 	var in gathered
 	for _, user := range slices.Compact(users) {
-		g.gather(user, &in)
+		g.gather(nil, user, &in)
 		times := in.times[on]
 		n, _ := slices.BinarySearchFunc(times, to+1, func(at uint32, t int64) int { return cmp.Compare(int64(at), t) })
 		if n > 0 && n < len(times) && int64(times[n-1]) > from {

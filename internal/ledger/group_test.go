@@ -197,7 +197,7 @@ func TestGroupsDuringAppends(t *testing.T) {
 	}
 }
 
-// The keys of users whom no number knows any more are forgotten.
+// A group keeps the keys of users whom several numbers know, and forgets those whom none knows any more.
 func TestGroupForgets(t *testing.T) {
 	l, now := OpenMemory(), begin
 	defer func() { _ = l.Close() }()
@@ -218,8 +218,28 @@ func TestGroupForgets(t *testing.T) {
 		}
 		return n
 	}
-	if n := used(); n != 100_000 {
-		t.Fatalf("%d keys are known", n)
+	if n := used(); n != 0 {
+		t.Fatalf("%d keys are kept of users whom one number knows", n)
+	}
+	for i := range batch.Entries {
+		e := &batch.Entries[i]
+		e.Number, e.User, e.Alias, e.Message = "+2", e.Alias, 0, 2
+	}
+	if _, err := l.Append(context.Background(), batch, now); err != nil {
+		t.Fatal(err)
+	}
+	// Of a user whose other key stands for both at the first number, both are kept.
+	want := 0
+	for _, e := range batch.Entries {
+		if want++; newKey(e.User-1) < newKey(e.User) {
+			want++
+		}
+	}
+	if n := used(); n != want {
+		t.Fatalf("%d keys are kept, want %d", n, want)
+	}
+	if n := l.Count(GroupSubject("g"), Users, now.Add(-Kept), now); n != 50_000 {
+		t.Fatalf("there are %d users", n)
 	}
 	// One of them stays known to the other number, by either key.
 	now = now.Add(Kept)

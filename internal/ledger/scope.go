@@ -110,8 +110,9 @@ func (s *scope) record(e event) outcome {
 	}
 	p := s.reach(user, e.at)
 	i, found := p.find(user.rank())
+	mirrored := s.group != nil && s.group.mirrors(s, user)
 	if found && p.slots[i].isBlock() {
-		if quick, o := s.append(user, p, p.block(p.slots[i]), e); quick {
+		if quick, o := s.append(user, p, p.block(p.slots[i]), e, mirrored); quick {
 			return max(result, o)
 		}
 	}
@@ -122,7 +123,7 @@ func (s *scope) record(e event) outcome {
 			return result
 		}
 	}
-	if s.group != nil {
+	if s.group != nil && !mirrored {
 		s.group.begin(s, user)
 		defer s.group.end()
 	}
@@ -132,9 +133,9 @@ func (s *scope) record(e event) outcome {
 			is = is.withInbound(e.at)
 		} else {
 			is = is.withDelivery(delivery{at: e.at, print: e.print})
-			s.lines[countedLine].add(e.at, onePoint)
+			s.mark(countedLine, e.at, onePoint, mirrored)
 			if s.windows.reach {
-				s.lines[reachedLine].add(e.at, onePoint)
+				s.mark(reachedLine, e.at, onePoint, mirrored)
 			}
 		}
 		s.insert(user, is)
@@ -143,8 +144,18 @@ func (s *scope) record(e event) outcome {
 	s.before.reset()
 	s.walk(h, &s.before)
 	h.add(e)
-	s.put(user, h)
+	s.put(user, h, mirrored)
 	return changed
+}
+
+// mark adds to what is on a timeline at a time, and on the group's where that mirrors the number's.
+func (s *scope) mark(on line, at uint32, mark tick, mirrored bool) {
+	if int64(at) >= s.horizon {
+		s.lines[on].add(at, mark)
+	}
+	if mirrored && int64(at) >= s.group.horizon {
+		s.group.lines[on].add(at, mark)
+	}
 }
 
 // walk appends the points of a user's deliveries, and returns what history.walk does.
@@ -157,7 +168,7 @@ func (s *scope) walk(h *history, to *points) (counted, opened uint32) {
 }
 
 // append is record for the usual case of a user with a block: an event after all others. It says whether that is so.
-func (s *scope) append(user key, p *part, b block, e event) (bool, outcome) {
+func (s *scope) append(user key, p *part, b block, e event, mirrored bool) (bool, outcome) {
 	var last delivery
 	if n := b.deliveries(); n > 0 {
 		last = b.delivery(n - 1)
@@ -170,7 +181,7 @@ func (s *scope) append(user key, p *part, b block, e event) (bool, outcome) {
 		if n > 0 && b.inbound(n-1) > e.at || last.at >= e.at || b.used()+1 > len(b) {
 			return false, 0
 		}
-		if s.group != nil && s.group.divides(s, user) {
+		if s.group != nil && !mirrored && s.group.divides(s, user) {
 			s.group.begin(s, user)
 			defer s.group.end()
 		}
@@ -186,16 +197,16 @@ func (s *scope) append(user key, p *part, b block, e event) (bool, outcome) {
 	}
 	in := b.lastInbound(e.at)
 	counts := in == 0 || int64(in) <= int64(e.at)-s.windows.service
-	if s.group != nil && (counts || s.group.windows.reach || s.group.divides(s, user)) {
+	if s.group != nil && !mirrored && (counts || s.group.windows.reach || s.group.divides(s, user)) {
 		s.group.begin(s, user)
 		defer s.group.end()
 	}
 	s.touch(p)
 	b.pushDelivery(delivery{at: e.at, print: e.print})
 	if s.windows.reach {
-		s.lines[reachedLine].add(e.at, onePoint)
-		if last.at > 0 && int64(last.at) >= s.horizon {
-			s.lines[reachedLine].add(last.at, oneSuperseded)
+		s.mark(reachedLine, e.at, onePoint, mirrored)
+		if last.at > 0 {
+			s.mark(reachedLine, last.at, oneSuperseded, mirrored)
 		}
 	}
 	if !counts {
@@ -207,9 +218,9 @@ func (s *scope) append(user key, p *part, b block, e event) (bool, outcome) {
 	} else {
 		mark += oneInside
 	}
-	s.lines[countedLine].add(e.at, mark)
-	if was := b[blockCounted]; was > 0 && int64(was) >= s.horizon {
-		s.lines[countedLine].add(was, oneSuperseded)
+	s.mark(countedLine, e.at, mark, mirrored)
+	if was := b[blockCounted]; was > 0 {
+		s.mark(countedLine, was, oneSuperseded, mirrored)
 	}
 	b[blockCounted] = e.at
 	return true, changed
@@ -224,6 +235,7 @@ func (s *scope) complain(user key, e event) outcome {
 		return repeated
 	}
 	if s.group != nil {
+		s.group.meet(s, user)
 		s.group.begin(s, user)
 		defer s.group.end()
 	}
@@ -262,10 +274,14 @@ func (s *scope) file(user key, complaints []delivery) {
 }
 
 // put replaces what is known about a user who has a slot, and the points in s.before.
-func (s *scope) put(user key, h *history) {
+func (s *scope) put(user key, h *history, mirrored bool) {
 	s.after.reset()
 	counted, opened := s.walk(h, &s.after)
 	s.lines.replace(&s.before, &s.after)
+	if mirrored {
+		before, after := s.before.since(s.group.horizon), s.after.since(s.group.horizon)
+		s.group.lines.replace(&before, &after)
+	}
 	p := s.part(user)
 	i, _ := p.find(user.rank())
 	s.touch(p)
@@ -291,8 +307,7 @@ func (s *scope) join(a, b key) bool {
 		if h := &s.two; s.look(gone, h) {
 			s.reach(keep, h.newest()) // it may sweep, which the group must see by itself
 		}
-		s.group.beginAll(keep, gone)
-		s.group.link(keep, gone)
+		s.group.unite(s, keep, gone)
 		defer s.group.end()
 	}
 	if more := s.complaints[gone]; len(more) > 0 {
@@ -350,7 +365,7 @@ func (s *scope) merge(user key, more *history) {
 	}
 	h.join(more)
 	h.trim(s.windows, s.horizon)
-	s.put(user, h)
+	s.put(user, h, false)
 }
 
 // look reads what is known about a key that stands for a user, and says whether that is anything.
@@ -371,6 +386,15 @@ func (s *scope) look(user key, h *history) bool {
 // has says whether anything is known about a key that stands for a user, be it that it does.
 func (s *scope) has(user key) bool {
 	return s.parts != nil && s.part(user).holds(user) || len(s.complaints[user]) > 0 || s.joined[user] > 0
+}
+
+// mentions says whether there is anything under a key, be it that it is another name of a user.
+func (s *scope) mentions(k key) bool {
+	if s.parts == nil {
+		return false
+	}
+	_, found := s.part(k).find(k.rank())
+	return found || len(s.complaints[k]) > 0
 }
 
 // resolve is the key that stands for a user.
@@ -501,7 +525,7 @@ func (s *scope) sweep(p *part, names bool) {
 				users = append(users, is.rank().key())
 			}
 		}
-		s.group.beginAll(users...)
+		s.group.beginAll(s, users...)
 		defer s.group.end()
 	}
 	s.touch(p)

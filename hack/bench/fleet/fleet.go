@@ -1,0 +1,195 @@
+// Package fleet measures the operator with many PhoneNumbers on a real API server.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"numberfleet.dev/numberfleet/hack/bench/measure"
+	"numberfleet.dev/numberfleet/hack/bench/report"
+)
+
+// plan is what is measured, and for how long.
+type plan struct {
+	sizes     []int         // fleets
+	users     int           // of each number, where the growth with users is measured
+	raw       int           // writes of each form in each round
+	rest      time.Duration // how long the operator is watched while nothing happens
+	traffic   time.Duration // how long deliveries and deadlines come
+	perSecond int           // deliveries
+	deadlines int           // at most; a quarter of the fleet at most
+	lead      time.Duration // from the last preparation to the first deadline
+}
+
+var (
+	full  = plan{sizes: []int{1000, 10_000, 50_000}, users: 1000, raw: 400, rest: time.Minute, traffic: time.Minute, perSecond: 500, deadlines: 1000, lead: 20 * time.Second}
+	brief = plan{sizes: []int{40}, users: 10, raw: 5, rest: time.Second, traffic: 3 * time.Second, perSecond: 20, deadlines: 10, lead: 5 * time.Second}
+)
+
+// outcome is what was measured of one fleet.
+type outcome struct {
+	size     int
+	raw      map[form]measure.Samples // writes a second
+	first    time.Duration            // until every number had its status
+	firstCPU usage
+	again    time.Duration // until every number was looked at, none having changed
+	ready    time.Duration // of that, until webhooks were taken
+	memory   float64       // bytes a number
+	rest     writes
+	busy     writes
+	lateness histogram
+	deadline int // deadlines that were set
+	users    *grown
+}
+
+// grown is how a fleet with users starts.
+type grown struct {
+	users        int
+	ready, again time.Duration
+	memory       float64 // bytes a number
+}
+
+// usage is the CPU time that a start took.
+type usage struct{ operator, server time.Duration }
+
+// Run measures fleets of several sizes, each on a control plane of its own.
+func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
+	plan := full
+	if b.Short {
+		plan = brief
+	}
+	manager := filepath.Join(b.Folder, "manager")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", manager, "./cmd/manager")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return report.Section{}, fmt.Errorf("build the operator: %w: %s", err, out)
+	}
+	var all []outcome
+	for i, size := range plan.sizes {
+		// The growth with users is measured once: it is the same for each number.
+		o, err := measureFleet(ctx, b, &plan, manager, size, i == 0)
+		if err != nil {
+			return report.Section{}, fmt.Errorf("%d numbers: %w", size, err)
+		}
+		all = append(all, *o)
+	}
+	return section(&plan, all), nil
+}
+
+func measureFleet(ctx context.Context, b *measure.Bench, plan *plan, manager string, size int, growth bool) (o *outcome, err error) {
+	folder := filepath.Join(b.Folder, strconv.Itoa(size))
+	c, err := startCluster(ctx, folder)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.stop(), os.RemoveAll(folder)) }()
+	f := &fleet{cluster: c, plan: plan, manager: manager, folder: folder, random: b.Random(uint64(size)),
+		out: &outcome{size: size, raw: map[form]measure.Samples{}, deadline: min(plan.deadlines, size/4)}}
+
+	b.Say("fleet: creating %d numbers", size)
+	if err := f.create(ctx); err != nil {
+		return nil, err
+	}
+	for round := range b.Rounds {
+		b.Say("fleet: raw writes beside %d numbers, round %d", size, round+1)
+		if err := f.writeRaw(ctx); err != nil {
+			return nil, err
+		}
+		if round == (b.Rounds-1)/2 { // in the middle
+			b.Say("fleet: first start with %d numbers", size)
+			if err := f.firstStart(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	b.Say("fleet: %d numbers at rest for %s, then under traffic for %s", size, plan.rest, plan.traffic)
+	if err := f.live(ctx); err != nil {
+		return nil, err
+	}
+	if growth {
+		b.Say("fleet: %d numbers with %d users each", size, plan.users)
+		if err := f.grow(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return f.out, nil
+}
+
+func section(plan *plan, all []outcome) report.Section {
+	s := report.Section{
+		Title: "Fleets",
+		Intro: fmt.Sprintf("etcd, kube-apiserver and the operator on one machine, which they share with the client that measures; etcd does "+
+			"not sync to disk, so a real cluster writes more slowly. The numbers are under `quality-based`, a part of them under a policy with a limit "+
+			"of 10 for the deadlines. *First start*: from the start of the process until the API server has taken the status of every "+
+			"number, none having had one. *Raw*: a bare client writes statuses of the same size, %d of each form and round, beside the same fleet. *Restart*: "+
+			"from the start of the process until every number was looked at, with nothing to write.", plan.raw),
+		Notes: []string{"The lease of the leader election is renewed every two seconds whatever the fleet does; it is not counted as a write of the fleet."},
+	}
+	start := report.Table{Title: "Starting", Columns: []string{"numbers", "first start", "writes/s", "best raw writes/s", "share", "CPU a write: operator", "API server", "restart: webhooks taken", "all looked at"}}
+	raw := report.Table{Title: "Raw writes of a status, per second", Columns: []string{"numbers"}}
+	for _, form := range forms {
+		raw.Columns = append(raw.Columns, form.String())
+	}
+	life := report.Table{Title: "Living", Columns: []string{"numbers", "memory a number", "writes an hour at rest",
+		fmt.Sprintf("writes an hour with %d deliveries/s", plan.perSecond), "deadlines", "met within 0.5 s", "within 1 s", "p99 at most"}}
+	lowest, memory, resting, late := math.Inf(1), 0.0, 0.0, 0.0
+	for _, o := range all {
+		best, rate := o.best(), float64(o.size)/o.first.Seconds()
+		share := rate / best
+		lowest = min(lowest, share)
+		each := func(d time.Duration) string { return fmt.Sprintf("%.2f ms", d.Seconds()*1000/float64(o.size)) }
+		start.Add(report.Whole(float64(o.size)), seconds(o.first), report.Whole(rate), report.Whole(best), report.Percent(share),
+			each(o.firstCPU.operator), each(o.firstCPU.server), seconds(o.ready), seconds(o.again))
+		cells := []string{report.Whole(float64(o.size))}
+		for _, form := range forms {
+			cells = append(cells, report.Cell(o.raw[form], report.Whole))
+		}
+		raw.Add(cells...)
+		life.Add(report.Whole(float64(o.size)), kib(o.memory), report.Whole(o.rest.perHour()), report.Whole(o.busy.perHour()),
+			report.Whole(float64(o.lateness.count)), report.Percent(o.lateness.within(0.5)), report.Percent(o.lateness.within(1)), seconds(o.lateness.quantile(0.99)))
+		if o.size >= 10_000 || len(all) == 1 {
+			memory = max(memory, o.memory) // a small fleet's is the process' own
+		}
+		resting, late = max(resting, o.rest.perHour()), max(late, o.lateness.quantile(0.99).Seconds())
+	}
+	s.Tables = []report.Table{start, raw, life}
+	for _, o := range all {
+		if g := o.users; g != nil {
+			t := report.Table{Title: "Growth with users", Columns: []string{"numbers", "users of each", "memory a number", "restart: webhooks taken", "all looked at"}}
+			t.Add(report.Whole(float64(o.size)), "0", kib(o.memory), seconds(o.ready), seconds(o.again))
+			t.Add(report.Whole(float64(o.size)), report.Whole(float64(g.users)), kib(g.memory), seconds(g.ready), seconds(g.again))
+			s.Tables = append(s.Tables, t)
+		}
+	}
+	s.Goals = []report.Goal{
+		{What: "first start, share of the best raw rate, at worst", Wanted: "at least 80 %", Measured: report.Percent(lowest), Met: lowest >= 0.8},
+		{What: "writes at rest", Wanted: "0", Measured: report.Whole(resting) + " an hour", Met: resting == 0},
+		{What: "memory of the operator, at 10,000 numbers and more", Wanted: "at most 10 KiB a number", Measured: kib(memory), Met: memory <= 10<<10},
+		{What: "lateness of deadlines, p99, at worst", Wanted: "at most 1 s", Measured: "at most " + seconds(time.Duration(late*float64(time.Second))), Met: late <= 1},
+	}
+	return s
+}
+
+// best is the highest median of the raw rates.
+func (o *outcome) best() (best float64) {
+	for _, samples := range o.raw {
+		best = max(best, samples.Median())
+	}
+	return best
+}
+
+func seconds(d time.Duration) string {
+	if d >= 10*time.Second {
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.2f s", d.Seconds())
+}
+
+func kib(bytes float64) string { return fmt.Sprintf("%.1f KiB", bytes/1024) }

@@ -1,0 +1,126 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime/pprof"
+	"strconv"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/rueidis"
+	"k8s.io/utils/clock"
+	"numberfleet.dev/numberfleet/internal/ingest"
+	"numberfleet.dev/numberfleet/internal/ledger"
+)
+
+// Role is the name under which Serve is run as a process.
+const Role = "ingest-server"
+
+// Serve is the operator's webhook receiver, as the manager runs it, in front of a store.
+func Serve(ctx context.Context, args []string) (err error) {
+	flags := flag.NewFlagSet(Role, flag.ContinueOnError)
+	address := flags.String("address", "", "host:port to listen at")
+	credentials := flags.String("credentials", "", "folder with the app secret")
+	data := flags.String("data", "", "folder of the ledger; empty for no ledger")
+	group := flags.Bool("group", false, "make all numbers one portfolio of the ledger")
+	redis := flags.String("redis", "", "host:port of Redis; without it and the ledger, what was parsed is dropped")
+	profile := flags.String("profile", "", "file for a CPU profile of all that is served")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *profile != "" {
+		file, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return err
+		}
+		defer func() {
+			pprof.StopCPUProfile()
+			err = errors.Join(err, file.Close())
+		}()
+	}
+	log := funcr.New(func(prefix, line string) { fmt.Fprintln(os.Stderr, prefix, line) }, funcr.Options{})
+
+	backend := ingest.Backend{Ledger: dropped{}, Hasher: unhashed{}}
+	switch {
+	case *data != "":
+		book, err := ledger.Open(*data, ledger.Options{Log: log})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, book.Close()) }()
+		if *group {
+			if err := book.Group("all", phoneNumbers()); err != nil {
+				return err
+			}
+		}
+		backend = ingest.Backend{Ledger: book, Hasher: book.Hasher()}
+	case *redis != "":
+		client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{*redis}, DisableCache: true})
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		backend = ingest.Backend{Ledger: sortedSets{client}, Hasher: usersOnly{ledger.NewHasher([16]byte{})}}
+	}
+
+	receiver, err := ingest.NewReceiver(ingest.Options{
+		Credentials: ingest.NewCredentials(*credentials, log), Clock: clock.RealClock{}, Metrics: prometheus.NewRegistry(), Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	receiver.SetBackend(&backend)
+	return (&ingest.Server{Address: *address, Handler: receiver, Log: logr.Discard()}).Start(ctx)
+}
+
+// dropped is no store: what is left is the floor.
+type dropped struct{}
+
+func (dropped) Append(context.Context, ledger.Batch, time.Time) (ledger.Appended, error) {
+	return ledger.Appended{}, nil
+}
+
+// unhashed is no hasher: without a store nobody needs keys.
+type unhashed struct{}
+
+func (unhashed) User(string) ledger.UserKey       { return 1 }
+func (unhashed) Message(string) ledger.MessageKey { return 1 }
+
+// usersOnly is what sorted sets need: keys of users, none of messages.
+type usersOnly struct{ ledger.Hasher }
+
+func (usersOnly) Message(string) ledger.MessageKey { return 1 }
+
+// sortedSets keeps in Redis when each user of a number was last messaged: a sorted set for each number, one ZADD for each
+// number of a batch. It is the least that counts users, with neither conversations, messages nor service windows.
+type sortedSets struct{ client rueidis.Client }
+
+func (s sortedSets) Append(ctx context.Context, batch ledger.Batch, _ time.Time) (ledger.Appended, error) {
+	for entries := batch.Entries; len(entries) > 0; {
+		n := 1
+		for n < len(entries) && entries[n].Number == entries[0].Number {
+			n++
+		}
+		arguments := make([]string, 0, 1+2*n)
+		arguments = append(arguments, "GT")
+		for i := range entries[:n] {
+			user := strconv.FormatUint(uint64(entries[i].User), 36)
+			arguments = append(arguments, strconv.FormatInt(entries[i].At, 10), user)
+		}
+		command := s.client.B().Arbitrary("ZADD").Keys(entries[0].Number).Args(arguments...).Build()
+		if err := s.client.Do(ctx, command).Error(); err != nil {
+			return ledger.Appended{}, err
+		}
+		entries = entries[n:]
+	}
+	return ledger.Appended{}, nil
+}

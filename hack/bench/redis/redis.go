@@ -1,0 +1,80 @@
+// Package redis runs the redis-server that is measured beside the operator.
+package redis
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+
+	"numberfleet.dev/numberfleet/hack/bench/measure"
+)
+
+// Program is what is run; Debian's package has the same name.
+const Program = "redis-server"
+
+// ErrMissing says that it is not installed and cannot be from here.
+var ErrMissing = errors.New("redis-server is missing; install it with: sudo apt-get install redis-server")
+
+// Install sees that Redis is there, with apt where that is allowed, and returns its version.
+func Install(ctx context.Context, b *measure.Bench) (string, error) {
+	if _, err := exec.LookPath(Program); err != nil {
+		if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 || b.Short {
+			return "", ErrMissing
+		}
+		b.Say("installing Debian's %s", Program)
+		install := exec.CommandContext(ctx, "apt-get", "install", "--yes", "--no-install-recommends", Program)
+		if out, err := install.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%w: %w: %s", ErrMissing, err, bytes.TrimSpace(out))
+		}
+	}
+	out, err := exec.CommandContext(ctx, Program, "--version").Output()
+	if err != nil {
+		return "", err
+	}
+	version := regexp.MustCompile(`v=(\S+)`).FindSubmatch(out)
+	if version == nil {
+		return "", fmt.Errorf("%s --version says %q", Program, out)
+	}
+	return "Redis " + string(version[1]), nil
+}
+
+// When an append is synced to disk.
+const (
+	EverySecond = "everysec" // a crash loses a second
+	Always      = "always"   // before it is answered
+)
+
+// Server is a server on loopback.
+type Server struct {
+	*measure.Child
+	Address string
+}
+
+// Start starts a server on loopback that keeps an append-only file in a folder.
+func Start(ctx context.Context, folder, fsync string) (*Server, error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	address, err := measure.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	child, err := measure.Start(Program, "--bind", "127.0.0.1", "--port", port, "--dir", folder, "--daemonize", "no",
+		"--save", "", "--appendonly", "yes", "--appendfsync", fsync, "--logfile", "redis.log")
+	if err != nil {
+		return nil, err
+	}
+	if err := child.Listens(ctx, address); err != nil {
+		return nil, errors.Join(err, child.Stop())
+	}
+	return &Server{child, address}, nil
+}
