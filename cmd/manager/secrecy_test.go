@@ -115,7 +115,7 @@ func TestNothingPersonalOrSecretLeavesTheOperator(t *testing.T) {
 		{webhook(string(metatest.PreferencePayload(d.flagged, aUser, "stop", at))), 200},
 		{webhook(strings.Replace(messages, `"delivered"`, `"`+garbage+`"`, 1)), 200},
 		{webhook(strings.Replace(messages, `"statuses"`, `"`+garbage+`"`, 1)), 200},
-		{webhook(strings.Replace(messages, `"timestamp":"`, `"timestamp":"`+garbage, 1)), 400},
+		{webhook(strings.Replace(messages, `"timestamp":"`, `"timestamp":"`+garbage, 1)), 200},
 		{webhook(`{"` + garbage + `":`), 400},
 		{webhook(garbage + messages), 400},
 		{ask(http.MethodPost, "http://"+s.webhook+"/webhooks/whatsapp", http.Header{"X-Hub-Signature-256": {garbage}}, messages), 401},
