@@ -92,6 +92,12 @@ func (f *fleet) subjects() map[string]check.Subject {
 	return all
 }
 
+// has says whether a subject of that name is of the fleet.
+func (f *fleet) has(name string) bool {
+	_, found := f.subjects()[name]
+	return found
+}
+
 func (f *fleet) objects() []*unstructured.Unstructured {
 	object := func(kind, namespace, name string, spec map[string]any) *unstructured.Unstructured {
 		u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "whatsapp.numberfleet.dev/v1alpha1", "kind": kind, "spec": spec}}
