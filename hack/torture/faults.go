@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -280,7 +280,7 @@ func corrupted(ctx context.Context, e *epoch, random *rand.Rand) error {
 		return err
 	}
 	for range 3 {
-		what, err := flip(e.op.ledger, random)
+		what, kind, err := flip(e.op.ledger, random)
 		if err != nil {
 			return err
 		}
@@ -300,14 +300,14 @@ func corrupted(ctx context.Context, e *epoch, random *rand.Rand) error {
 			if !strings.Contains(said, "the operator cannot go on") && !strings.Contains(said, "The ledger's store cannot go on") {
 				return failure(what + ": the operator does not start, and does not say why")
 			}
-			e.count("corruption detected")
+			e.count("    damage to " + kind + " detected")
 		case err != nil:
 			return err
 		default:
 			if err := e.sane(ctx); err != nil {
 				return fmt.Errorf("%s: served without a word: %w", what, err)
 			}
-			e.count("corruption without effect")
+			e.count("    damage to " + kind + " without effect")
 			e.op.process.kill()
 		}
 		if err := errors.Join(os.RemoveAll(e.op.ledger), os.CopyFS(e.op.ledger, os.DirFS(saved))); err != nil {
@@ -317,34 +317,41 @@ func corrupted(ctx context.Context, e *epoch, random *rand.Rand) error {
 	return e.start(ctx, at, false)
 }
 
-// flip changes some bytes in the first four fifths of a file of the ledger. Those at the end of the journal may look like a
-// write that was never finished.
-func flip(folder string, random *rand.Rand) (string, error) {
-	var files []string
-	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		if info, err := entry.Info(); err != nil || info.Size() == 0 {
-			return err
-		}
-		files = append(files, path)
-		return nil
-	})
+// flip changes some bytes in the first four fifths of a file of the ledger: of any, or the larger the likelier. Those at the end
+// of the journal may look like a write that was never finished. It says what it did, and to which kind of file.
+func flip(folder string, random *rand.Rand) (what, kind string, err error) {
+	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	file := files[random.IntN(len(files))]
-	content, err := os.ReadFile(file)
+	var files []string
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			return "", "", err
+		}
+		for range (info.Size() + 4095) / 4096 {
+			files = append(files, entry.Name())
+		}
+	}
+	if random.IntN(2) == 0 {
+		files = slices.Compact(files)
+	}
+	name := files[random.IntN(len(files))]
+	content, err := os.ReadFile(filepath.Join(folder, name))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	from := random.IntN(len(content)*4/5 + 1)
 	n := min(1+random.IntN(16), len(content)-from)
 	for i := range n {
 		content[from+i] ^= byte(1 + random.IntN(255))
 	}
-	return fmt.Sprintf("%d bytes of %s flipped from %d on, of %d", n, filepath.Base(file), from, len(content)), os.WriteFile(file, content, 0o600)
+	kind, _, _ = strings.Cut(name, "-")
+	if ending := filepath.Ext(name); ending != "" {
+		kind = "*" + ending
+	}
+	return fmt.Sprintf("%d bytes of %s flipped from %d on, of %d", n, name, from, len(content)), kind, os.WriteFile(filepath.Join(folder, name), content, 0o600)
 }
 
 // newest is the file of a kind that was written to last.

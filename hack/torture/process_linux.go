@@ -15,7 +15,8 @@ func dieWithParent(attributes *syscall.SysProcAttr) { attributes.Pdeathsig = sys
 // mounted is a disk of a few MiB of its own, where we may mount one.
 type mounted struct{ folder string }
 
-const diskSize = "size=96m"
+// diskSize is less than the store would reserve for its log ahead of time, so that a write needs room.
+const diskSize = "size=32m"
 
 // openDisk makes a folder whose disk can be filled.
 func openDisk(folder string) (disk, error) {

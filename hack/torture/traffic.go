@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -112,18 +113,19 @@ func (t *traffic) when() time.Time {
 		jump = t.between(t.last.Add(30*time.Hour), t.last.Add(6*24*time.Hour))
 	}
 	if t.chance(0.5) {
-		var deadlines []time.Time
+		next := map[string]time.Time{} // by reason, so that those that are rare have their turn
 		for _, s := range t.fleet.subjects() {
-			happens, _ := t.plan.Live(s, t.last.Add(72*time.Hour).Unix())
+			happens, _ := t.plan.Live(s, t.last.Add(96*time.Hour).Unix())
 			for _, h := range happens {
-				if at := time.Unix(h.At, 0).UTC().Add(-30 * time.Minute); at.After(t.last.Add(nearest)) {
-					deadlines = append(deadlines, at)
+				at := time.Unix(h.At, 0).UTC().Add(-30 * time.Minute)
+				if was, known := next[h.Reason]; at.After(t.last.Add(nearest)) && (!known || at.Before(was)) {
+					next[h.Reason] = at
 				}
 			}
 		}
-		if len(deadlines) > 0 {
-			slices.SortFunc(deadlines, time.Time.Compare) // maps have no order
-			return deadlines[t.random.IntN(min(4, len(deadlines)))]
+		if len(next) > 0 {
+			reasons := slices.Sorted(maps.Keys(next))
+			return next[reasons[t.random.IntN(len(reasons))]]
 		}
 	}
 	return jump
