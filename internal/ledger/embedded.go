@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -936,9 +937,9 @@ func (l storeLog) Errorf(format string, args ...any) {
 	l.log.Error(fmt.Errorf(format, args...), "The ledger's store has a problem")
 }
 
-// Fatalf is called when going on would lose data.
+// Fatalf is called when going on would lose data. It ends the process, as the store expects: it may hold its locks, and whoever
+// recovered from a panic would go on with a ledger that never answers again.
 func (l storeLog) Fatalf(format string, args ...any) {
-	err := fmt.Errorf(format, args...)
-	l.log.Error(err, "The ledger's store cannot go on")
-	panic(err)
+	l.log.Error(fmt.Errorf(format, args...), "The ledger's store cannot go on")
+	os.Exit(1)
 }
