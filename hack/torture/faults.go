@@ -104,7 +104,6 @@ func killed(apiserver, etcd bool) func(context.Context, *epoch, *rand.Rand) erro
 		if err := soon(ctx, random, 2000); err != nil {
 			return err
 		}
-		e.troubled = true
 		if apiserver {
 			e.plane.apiserver.kill()
 		}
@@ -122,7 +121,6 @@ func allKilled(ctx context.Context, e *epoch, random *rand.Rand) error {
 	if err := soon(ctx, random, 2500); err != nil {
 		return err
 	}
-	e.troubled = true
 	return e.restart(ctx, func() error {
 		e.plane.etcd.kill()
 		e.plane.apiserver.kill()
@@ -132,7 +130,6 @@ func allKilled(ctx context.Context, e *epoch, random *rand.Rand) error {
 
 // fault makes trouble between the operator and the API server for some seconds.
 func (t trouble) fault(ctx context.Context, e *epoch, random *rand.Rand) error {
-	e.troubled = true
 	if err := soon(ctx, random, 1500); err != nil {
 		return err
 	}
@@ -230,7 +227,6 @@ func full(ctx context.Context, e *epoch, random *rand.Rand) error {
 	if err := midway(ctx, e, random); err != nil {
 		return err
 	}
-	e.troubled = true
 	if err := e.disk.fill(e.op.process.command.Process.Pid); err != nil {
 		return err
 	}
