@@ -13,6 +13,13 @@ LDFLAGS ?= -s -w -X main.version=$(VERSION)
 # How many times faster than real time `make run` lives: 2880 is a day in 30 seconds, 1 is real time.
 SPEED ?= 2880
 
+# How long `make torture` goes on, what everything random in it follows from (a new one if it is left out), a round to replay,
+# and more flags for bin/torture, such as TORTUREFLAGS=--short.
+ROUNDS ?= 200
+SEED ?= 0
+ROUND ?= 0
+TORTUREFLAGS ?=
+
 # The image that docker-build makes and that build-installer and deploy use.
 IMG ?= controller:latest
 CONTAINER_TOOL ?= docker
@@ -62,6 +69,11 @@ test: require-cc $(PROMETHEUS) ## Run all tests, with the race detector, a real 
 		KUBEBUILDER_ASSETS=$$assets PROMETHEUS=$(PROMETHEUS) CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/bench test ./...
 	go -C hack/tools test ./...
+
+.PHONY: torture
+torture: bin/manager bin/torture $(KUSTOMIZE) ## Try to break the operator in ROUNDS rounds, and check all that it shows; SEED and ROUND replay one.
+	@assets=$$(hack/controlplane/assets.sh) && \
+		exec bin/torture --assets "$$assets" --manager bin/manager --kustomize $(KUSTOMIZE) --rounds $(ROUNDS) --seed $(SEED) --round $(ROUND) $(TORTUREFLAGS)
 
 .PHONY: bench
 bench: ## Measure the operator beside what else one would pick, and write docs/performance.md. Needs Debian's redis-server.
@@ -144,6 +156,10 @@ bin/kubectl-phonenumbers:
 .PHONY: bin/run
 bin/run:
 	@CGO_ENABLED=0 go build -o $@ ./hack/run
+
+.PHONY: bin/torture
+bin/torture:
+	@CGO_ENABLED=0 go build -o $@ ./hack/torture
 
 .PHONY: sbom
 sbom: bin/manager bin/kubectl-phonenumbers bin/sbom ## Write what the programs are made of, in CycloneDX, to bin/*.cdx.json.

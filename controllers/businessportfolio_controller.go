@@ -8,6 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -66,6 +67,9 @@ func (r *BusinessPortfolioReconciler) Reconcile(ctx context.Context, request ctr
 	want.ObservedGeneration = portfolio.Generation
 
 	transitions, wake, err := r.evaluate(ctx, &portfolio, want, now)
+	if errors.Is(err, errBehind) {
+		return ctrl.Result{RequeueAfter: time.Second}, nil // sooner, when the number's status changes
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -110,6 +114,9 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	}
 
 	state, evaluated := portfolioStateOf(&portfolio.Status)
+	if evaluated && slices.ContainsFunc(numbers, func(n v1alpha1.PhoneNumber) bool { return r.behind(&n, portfolio.Name, now) }) {
+		return nil, wakeUp{}, errBehind
+	}
 	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage, Climb: climb}
 	var lastReport int64
 	facts.Reports, lastReport = reportsAfter(r.Ledger, portfolioSubject(portfolio), portfolio.Status.ObservedReport)
@@ -162,6 +169,24 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	agreement := rules.Agree(policy.Policy, facts, state, now)
 	set.agree(agreement, notUnderstood(r.Ledger, subjects, now))
 	return transitions, wakeUp{policy: policy.Policy, usage: usage, next: earliest(next, earliest(later, agreement.Due))}, nil
+}
+
+// errBehind says that a number of the portfolio was rated, and that its status does not show it yet.
+var errBehind = errors.New("a number of the portfolio has yet to be evaluated")
+
+// behind says whether a number's status lacks a rating that was reported: after a start, or where its status could not be
+// written. What the portfolio concluded without it, for a time at which it held, would stand.
+func (r *BusinessPortfolioReconciler) behind(number *v1alpha1.PhoneNumber, portfolio string, now time.Time) bool {
+	status := &number.Status
+	if status.Portfolio != portfolio || number.Spec.Activity == v1alpha1.Suspended || !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady) {
+		return false
+	}
+	reports, _ := reportsAfter(r.Ledger, number.Spec.PhoneNumber, status.ObservedReport)
+	return slices.ContainsFunc(reports, func(report rules.Report) bool {
+		rating := v1alpha1.QualityRating(report.Value)
+		return report.Kind == rules.ReportQuality && rules.Understood(report.Kind, report.Value) && rating != v1alpha1.QualityUnknown &&
+			rating != status.Quality.ReportedRating && !report.At.Before(utc(status.Quality.ReportedTime)) && !report.At.After(now)
+	})
 }
 
 // onlyOne is a problem where an older resource has the same id at Meta: what is reported of it is about one of them.

@@ -315,3 +315,25 @@ func TestRunningFleet(t *testing.T) {
 		return ready != nil && ready.Reason == v1alpha1.ReasonPortfolioNotFound
 	})
 }
+
+// What a number was rated while the operator was down belongs to that time, whichever of the two is looked at first after it.
+func TestAPortfolioWaitsForTheRatingsOfItsNumbers(t *testing.T) {
+	f := newFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
+	number := f.number()
+	f.settle()
+	f.clock.advance(time.Hour)
+	f.report(number.Spec.PhoneNumber, ledger.QualityReport, "Low")
+	f.clock.advance(time.Hour)
+	f.deliver(number.Spec.PhoneNumber, 1000) // half of the limit, in quality that is not High
+	f.clock.advance(10 * time.Hour)
+	if result := f.reconcilePortfolio(f.portfolio); result.RequeueAfter == 0 {
+		t.Error("nothing brings the portfolio back")
+	}
+	f.settle()
+	if len(f.portfolio.Status.History) > 0 {
+		t.Errorf("the portfolio went through %v", f.portfolio.Status.History)
+	}
+	if f.portfolio.Status.Quality.Rating != v1alpha1.QualityLow || *f.portfolio.Status.Usage.Used != 1000 {
+		t.Errorf("the portfolio is rated %s and has used %d", f.portfolio.Status.Quality.Rating, *f.portfolio.Status.Usage.Used)
+	}
+}

@@ -49,6 +49,7 @@ type flags struct {
 	metricsCerts, webhookCerts, eventsCerts                     string
 	webhookCredentials, eventsAudiences                         string
 	dataDir, config                                             string
+	journalBytes                                                int64
 	leaderElect                                                 bool
 	leaderElectionNamespace                                     string
 	batchPeriod                                                 time.Duration
@@ -73,6 +74,7 @@ func main() {
 	flag.StringVar(&f.eventsAudiences, "events-audiences", "numberfleet", "What the tokens of the event API's callers must be for, separated by commas; empty for tokens of the Kubernetes API itself.")
 	flag.StringVar(&f.config, "config", "", "File with the operator's configuration, read once; where there is no such file, all is as without one.")
 	flag.StringVar(&f.dataDir, "data-dir", "/var/lib/numberfleet", "Folder of the ledger. One process has it open at a time.")
+	flag.Int64Var(&f.journalBytes, "ledger-journal-bytes", 64<<20, "Size of the ledger's journal at which a snapshot is taken. The larger, the fewer are taken, and the longer a start takes.")
 	flag.StringVar(&f.metricsAddress, "metrics-bind-address", ":8443", "Address of the metrics, over HTTPS and for authorised callers; 0 for none.")
 	flag.StringVar(&f.metricsCerts, "metrics-cert-path", "", "Folder with tls.crt and tls.key of the metrics; a certificate of their own where it is left out.")
 	flag.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz.")
@@ -160,7 +162,7 @@ func run(ctx context.Context, f flags) (err error) {
 		}
 	}()
 
-	if book, err = ledger.Open(f.dataDir, ledger.Options{Log: ctrl.Log.WithName("ledger")}); err != nil {
+	if book, err = ledger.Open(f.dataDir, ledger.Options{JournalBytes: f.journalBytes, Log: ctrl.Log.WithName("ledger")}); err != nil {
 		return err
 	}
 

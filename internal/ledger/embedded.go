@@ -1,12 +1,14 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -22,6 +24,7 @@ import (
 // snapshots. Its background work follows the times that are appended; it has no clock of its own.
 type Embedded struct {
 	db     *pebble.DB // nil if it is kept in memory only
+	mark   *mark      // as the store
 	hasher Hasher
 	log    logr.Logger
 
@@ -112,7 +115,7 @@ func OpenMemory() *Embedded {
 }
 
 // Open opens the ledger in a directory, which it creates if there is none. No other process may have it open. A row that
-// cannot be read fails it: counts are right or there are none.
+// cannot be read, or that was acknowledged and is missing, fails it: counts are right or there are none.
 func Open(dir string, options Options) (*Embedded, error) {
 	e := newEmbedded(options)
 	settings := &pebble.Options{
@@ -130,7 +133,7 @@ func Open(dir string, options Options) (*Embedded, error) {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
 	e.db = db
-	if err := e.load(); err != nil {
+	if err := e.loadMarked(cmp.Or[vfs.FS](options.fs, vfs.Default), dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.Close())
 	}
 	e.start()
@@ -154,6 +157,25 @@ func newEmbedded(options Options) *Embedded {
 
 // Hasher makes the keys of users and messages. Its secret is the store's.
 func (e *Embedded) Hasher() Hasher { return e.hasher }
+
+// loadMarked loads the store, and looks whether it has all that the mark knows of.
+func (e *Embedded) loadMarked(fs vfs.FS, dir string) error {
+	mark, unreadable, err := openMark(fs, dir)
+	if err != nil {
+		return err
+	}
+	if unreadable != nil {
+		e.log.Error(unreadable, "Rows that the journal lost before this start would not be missed")
+	}
+	e.mark = mark
+	if err := e.load(); err != nil {
+		return errors.Join(err, mark.close())
+	}
+	if err := mark.restart(e.next.Load()); err != nil {
+		return errors.Join(err, mark.close())
+	}
+	return nil
+}
 
 // load brings the store's content into memory.
 func (e *Embedded) load() error {
@@ -324,7 +346,8 @@ func (e *Embedded) loadParts(s *scope) error {
 // replay counts what was appended since the last snapshot.
 func (e *Embedded) replay(position uint64) error {
 	var rec record
-	return e.each(journalKey(position), func(k, row []byte) error {
+	var marked uint64
+	err := e.each(journalKey(position), func(k, row []byte) error {
 		if len(k) != len(journalKey(0)) {
 			return errors.New("a row of the journal has an impossible key")
 		}
@@ -332,11 +355,18 @@ func (e *Embedded) replay(position uint64) error {
 		if err := rec.decode(row); err != nil {
 			return fmt.Errorf("row %d of the journal cannot be read: %w", place, err)
 		}
+		if e.mark.covers(place) {
+			marked++
+		}
 		e.apply(&rec)
 		e.next.Store(place + 1)
 		e.journaled.Add(int64(len(row)))
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return e.mark.check(position, marked)
 }
 
 // ending is enough of a number to tell which it is, and not enough to dial it.
@@ -461,7 +491,12 @@ func (e *Embedded) journal(rec *record) (Appended, []string, error) {
 		return Appended{}, nil, ErrClosed
 	}
 	if e.db != nil {
-		if err := e.db.Set(journalKey(e.next.Add(1)-1), row, pebble.Sync); err != nil {
+		place := e.next.Add(1) - 1
+		err := e.db.Set(journalKey(place), row, pebble.Sync)
+		if err := e.mark.settle(place, err == nil); err != nil {
+			e.log.Error(err, "Rows that the journal loses from now on would not be missed")
+		}
+		if err != nil {
 			return Appended{}, nil, fmt.Errorf("write to the journal: %w", err)
 		}
 		e.journaled.Add(int64(len(row)))
@@ -884,7 +919,7 @@ func (e *Embedded) Close() error {
 	if e.db == nil {
 		return nil
 	}
-	return e.db.Close()
+	return errors.Join(e.db.Close(), e.mark.close())
 }
 
 // step lets tests fail a snapshot.
@@ -904,9 +939,9 @@ func (l storeLog) Errorf(format string, args ...any) {
 	l.log.Error(fmt.Errorf(format, args...), "The ledger's store has a problem")
 }
 
-// Fatalf is called when going on would lose data.
+// Fatalf is called when going on would lose data. It ends the process, as the store expects: it may hold its locks, and whoever
+// recovered from a panic would go on with a ledger that never answers again.
 func (l storeLog) Fatalf(format string, args ...any) {
-	err := fmt.Errorf(format, args...)
-	l.log.Error(err, "The ledger's store cannot go on")
-	panic(err)
+	l.log.Error(fmt.Errorf(format, args...), "The ledger's store cannot go on")
+	os.Exit(1)
 }

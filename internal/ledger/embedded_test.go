@@ -621,5 +621,9 @@ func TestMain(m *testing.M) {
 		appendUntilKilled(dir)
 		return
 	}
+	if os.Getenv(fullDisk) != "" {
+		appendOnAFullDisk()
+		return
+	}
 	os.Exit(m.Run())
 }

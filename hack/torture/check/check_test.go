@@ -1,0 +1,204 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The first instant of every test, and a number that all is about.
+var born = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+
+const one = "+15550001"
+
+var serial int // of messages
+
+// day and clock to an instant: at("2 09:00:00") is on the second day.
+func at(text string) int64 {
+	var day, h, m, s int64
+	if _, err := fmt.Sscanf(text, "%d %d:%d:%d", &day, &h, &m, &s); err != nil {
+		panic(err)
+	}
+	return born + (day-1)*24*hour + h*hour + m*60 + s
+}
+
+// deliver adds a message to a user.
+func (t *Tape) deliver(number, user, text string) {
+	serial++
+	body := fmt.Sprintf(`{"entry":[{"changes":[{"field":"messages","value":{"metadata":{"display_phone_number":%q},"statuses":[{"id":"m%d","status":"delivered","timestamp":"%d","recipient_id":%q}]}}]}]}`,
+		number[1:], serial, at(text), user)
+	if err := t.Webhook([]byte(body)); err != nil {
+		panic(err)
+	}
+}
+
+func (t *Tape) rated(number, rating, text string) {
+	body := fmt.Sprintf(`{"type":"dev.numberfleet.quality.reported.v1","time":%q,"data":{"number":%q,"rating":%q}}`,
+		time.Unix(at(text), 0).UTC().Format(time.RFC3339), number, rating)
+	if err := t.Event([]byte(body)); err != nil {
+		panic(err)
+	}
+}
+
+func policy(t *testing.T, spec string) *Policy {
+	t.Helper()
+	p, err := ReadPolicy([]byte(`{"spec":` + spec + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func lived(t *testing.T, tape *Tape, s Subject, until string, want ...string) {
+	t.Helper()
+	happened, _ := tape.Live(s, at(until))
+	var got []string
+	for _, h := range happened {
+		since := time.Unix(h.At, 0).UTC()
+		text := fmt.Sprintf("%d %s %s", since.Day(), since.Format(time.TimeOnly), h.Reason)
+		if h.From+h.To != "" {
+			text += " " + h.From + " " + h.To
+		}
+		got = append(got, text)
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n  %s\nand not\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+const users = `{"scope":"Number","tiers":[{"name":"A","limit":2},{"name":"B","limit":4},{"name":"C"}],"start":{"unverified":"A","verified":"A"},
+	"counting":{"measure":"UniqueUsers","windowHours":24},
+	"upgrade":{"measure":"UniqueUsers","thresholdPercent":150,"windowHours":168,"minimumSpanHours":30,"minimumQuality":"Medium"},
+	"flag":{"graceHours":48,"recoveryHours":24},"block":{"afterHours":60}}`
+
+// Two users reach the limit of two, until the first has left the window; a third within the week makes 150 % of the limit, but
+// only 30 hours after the first.
+func TestALimitAndAnUpgrade(t *testing.T) {
+	tape := NewTape()
+	tape.deliver(one, "1", "1 09:00:00")
+	tape.deliver(one, "2", "1 10:00:00")
+	tape.deliver(one, "2", "1 11:00:00") // the same user
+	tape.deliver(one, "3", "2 10:30:00")
+	s := Subject{Policy: policy(t, users), Numbers: []string{one}}
+	lived(t, tape, s, "3 00:00:00",
+		"1 10:00:00 Restricted",
+		"2 09:00:00 RestrictionLifted",
+		"2 10:30:00 Restricted", // users 2, whose last was at 11:00, and 3
+		"2 11:00:00 RestrictionLifted",
+		"2 15:00:00 TierUpgraded A B")
+	for instant, want := range map[string]int64{"1 08:59:59": 0, "1 09:00:00": 1, "1 11:00:00": 2, "2 08:59:59": 2, "2 09:00:00": 1, "2 10:30:00": 2, "2 11:00:00": 1, "3 10:29:59": 1, "3 10:30:00": 0} {
+		if got := tape.Used(s, at(instant)); got != want {
+			t.Errorf("at %s %d are used, and not %d", instant, got, want)
+		}
+	}
+}
+
+// Low flags at once and lowers after the grace period; at the floor it blocks 60 hours after the later of Low and the fall.
+func TestAFlagAFallAndABlock(t *testing.T) {
+	tape := NewTape()
+	for i, text := range []string{"1 00:00:00", "1 00:00:01", "2 12:00:00"} {
+		tape.deliver(one, fmt.Sprint(i), text)
+	}
+	tape.rated(one, "Low", "3 00:00:00")
+	tape.rated(one, "Medium", "9 00:00:00")
+	s := Subject{Policy: policy(t, users), Numbers: []string{one}}
+	lived(t, tape, s, "12 00:00:00",
+		"1 00:00:01 Restricted",
+		"2 00:00:00 RestrictionLifted",
+		"2 12:00:00 TierUpgraded A B",
+		"3 00:00:00 QualityChanged Unknown Low",
+		"3 00:00:00 Flagged",
+		"5 00:00:00 FlagCleared",
+		"5 00:00:00 TierDowngraded B A",
+		"7 12:00:00 Blocked",
+		"9 00:00:00 QualityChanged Low Medium")
+	if _, standing := tape.Live(s, at("12 00:00:00")); standing.State != "Blocked" || standing.Tier != "A" {
+		t.Errorf("it is %+v in the end", standing)
+	}
+}
+
+// Medium for the recovery period ends a flag; a relapse before it starts a new grace period.
+func TestARecovery(t *testing.T) {
+	tape := NewTape()
+	tape.rated(one, "Low", "1 00:00:00")
+	tape.rated(one, "Medium", "2 00:00:00")
+	tape.rated(one, "Low", "2 23:00:00")
+	tape.rated(one, "High", "4 00:00:00")
+	lived(t, tape, Subject{Policy: policy(t, users), Numbers: []string{one}}, "9 00:00:00",
+		"1 00:00:00 QualityChanged Unknown Low",
+		"1 00:00:00 Flagged",
+		"2 00:00:00 QualityChanged Low Medium",
+		"2 23:00:00 QualityChanged Medium Low",
+		"4 00:00:00 QualityChanged Low High",
+		"5 00:00:00 FlagCleared")
+}
+
+// A conversation lasts 24 hours; the delivery that opens the next one is at its end.
+func TestConversations(t *testing.T) {
+	tape := NewTape()
+	tape.deliver(one, "1", "1 09:00:00")
+	tape.deliver(one, "1", "2 08:59:59")
+	tape.deliver(one, "1", "2 09:00:00")
+	tape.deliver(one, "1", "3 08:00:00")
+	s := Subject{Policy: policy(t, `{"scope":"Number","tiers":[{"name":"A","limit":9}],"counting":{"measure":"Conversations","windowHours":24}}`), Numbers: []string{one}}
+	for instant, want := range map[string]int64{"1 09:00:00": 1, "2 08:59:59": 1, "2 09:00:00": 1, "3 08:59:59": 1, "3 09:00:00": 0} {
+		if got := tape.Used(s, at(instant)); got != want {
+			t.Errorf("at %s %d are used, and not %d", instant, got, want)
+		}
+	}
+}
+
+// Numbers of a portfolio share users, a limit and the lowest rating; the pending upgrade of both ends with it.
+func TestAPortfolio(t *testing.T) {
+	const other = "+15550002"
+	tape := NewTape()
+	tape.deliver(one, "1", "1 09:00:00")
+	tape.deliver(other, "1", "1 10:00:00")
+	tape.deliver(other, "2", "1 11:00:00")
+	tape.rated(other, "Medium", "1 16:00:00")
+	tape.rated(other, "High", "1 20:00:00")
+	p := policy(t, `{"scope":"Portfolio","tiers":[{"name":"A","limit":2},{"name":"B"}],"start":{"unverified":"A","verified":"A"},"counting":{"measure":"UniqueUsers","windowHours":24},
+		"upgrade":{"measure":"UniqueUsers","thresholdPercent":100,"windowHours":168,"minimumQuality":"High","delayHours":6}}`)
+	lived(t, tape, Subject{Policy: p, Numbers: []string{one, other}, Portfolio: true}, "3 00:00:00",
+		"1 11:00:00 UpgradePending A B",
+		"1 11:00:00 Restricted",
+		"1 16:00:00 UpgradeCancelled A B",
+		"1 20:00:00 UpgradePending A B",
+		"2 02:00:00 TierUpgraded A B",
+		"2 02:00:00 RestrictionLifted")
+	lived(t, tape, Subject{Policy: p, Numbers: []string{other}, Member: true}, "3 00:00:00",
+		"1 16:00:00 QualityChanged Unknown Medium",
+		"1 20:00:00 QualityChanged Medium High")
+}
+
+// A message is one, whatever is told of it and how often; the earliest time counts. A user by two names is one, and what
+// answers a user's message counts nothing for 24 hours.
+func TestWhatCounts(t *testing.T) {
+	tape := NewTape()
+	status := func(id, status, names, text string) string {
+		return fmt.Sprintf(`{"id":%q,"status":%q,"timestamp":"%d",%s}`, id, status, at(text), names)
+	}
+	const both, phone, scoped = `"recipient_id":"7","recipient_user_id":"US.7"`, `"recipient_id":"7"`, `"recipient_user_id":"US.7"`
+	for _, statuses := range []string{
+		status("a", "read", scoped, "1 10:00:00") + "," + status("a", "delivered", phone, "1 09:00:00") + "," + status("b", "sent", `"recipient_id":"8"`, "1 09:00:00"),
+		status("c", "delivered", both, "1 12:00:00") + "," + status("d", "failed", `"recipient_id":"9"`, "1 09:00:00"),
+		status("e", "delivered", `"recipient_id":"5"`, "2 08:59:59") + "," + status("f", "delivered", `"recipient_id":"5"`, "2 09:00:00"),
+	} {
+		body := `{"entry":[{"changes":[{"field":"messages","value":{"metadata":{"display_phone_number":"15550001"},"messages":[{"from":"5","timestamp":"` + fmt.Sprint(at("1 09:00:00")) + `"}],"statuses":[` + statuses + `]}}]}]}`
+		for range 2 {
+			if err := tape.Webhook([]byte(body)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s := Subject{Policy: policy(t, users), Numbers: []string{one}}
+	if n := tape.WeekMessages(s, at("3 00:00:00")); n != 3 { // a, c and f
+		t.Errorf("%d messages count, and not 3", n)
+	}
+	for instant, want := range map[string]int64{"1 08:59:59": 0, "1 09:00:00": 1, "1 12:00:00": 1, "2 08:59:59": 1, "2 09:00:00": 2, "2 12:00:00": 1} {
+		if got := tape.Used(s, at(instant)); got != want {
+			t.Errorf("at %s %d are used, and not %d", instant, got, want)
+		}
+	}
+}

@@ -1,0 +1,421 @@
+package check
+
+import (
+	"container/heap"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// Subject is what a limit or a rating belongs to: a number, or a portfolio by the numbers that share its limit.
+type Subject struct {
+	Policy   *Policy
+	Numbers  []string // E.164
+	Verified bool
+	// Member is a number whose portfolio has the limit: no tier, restriction or upgrade is its own.
+	Member bool
+	// Portfolio says that the numbers are those of a portfolio, whose rating is the lowest of theirs.
+	Portfolio bool
+}
+
+// Transition is one thing that must have happened.
+type Transition struct {
+	At               int64 // Unix seconds
+	Reason, From, To string
+}
+
+// String writes a transition in a line.
+func (t Transition) String() string {
+	text := time.Unix(t.At, 0).UTC().Format(time.DateTime) + " " + t.Reason
+	if t.From != "" || t.To != "" {
+		text += fmt.Sprintf(" %s -> %s", t.From, t.To)
+	}
+	return text
+}
+
+// Standing is where a subject must stand.
+type Standing struct {
+	Tier    string
+	Limit   int64 // 0: none
+	Rating  string
+	State   string
+	Flagged bool
+	Limited bool // the limit is reached
+}
+
+// life is a subject as time passes.
+type life struct {
+	Subject
+	counted []said
+
+	now, until int64
+	instants   instants
+	happened   []Transition
+
+	tier       int
+	tierSince  int64
+	rating     string
+	lowSince   int64 // of the spell of Low; never while it is none
+	grace      int64 // since when the present grace period runs; never while none does
+	flag       bool
+	recovering int64
+	flagEnded  int64
+	restricted bool
+	due        int64 // since when all was there for the next tier; never if it is not
+	blocked    bool
+	used       *steps
+	risen      map[[2]int64]*steps
+}
+
+// Live lives through all that the tape has of a subject until an instant, at every instant at which something can have
+// happened: each report, each counted delivery, each one's leaving a window, and each deadline.
+func (t *Tape) Live(s Subject, until int64) ([]Transition, Standing) {
+	l := &life{Subject: s, until: until, rating: unknown, lowSince: never, grace: never, recovering: never, flagEnded: never, due: never,
+		tierSince: never, risen: map[[2]int64]*steps{}}
+	spec := &s.Policy.Spec
+	if !s.Member {
+		l.tier = s.Policy.start(s.Verified)
+		l.counted = t.counted(s.Numbers, spec.Counting.ServiceWindowHours*hour)
+		l.used = count(l.counted, spec.Counting.Measure, spec.Counting.WindowHours*hour, spec.Counting.WindowHours*hour, never)
+		for _, d := range l.counted {
+			l.wake(d.at, d.at+spec.Counting.WindowHours*hour)
+			for i := range spec.Tiers {
+				if up := s.Policy.up(i); up != nil && up.MinimumSpanHours > 0 {
+					l.wake(d.at + up.MinimumSpanHours*hour)
+				}
+			}
+		}
+	}
+	reports := make([][]report, len(s.Numbers))
+	ratings := make([]string, len(s.Numbers))
+	for i, number := range s.Numbers {
+		ratings[i] = unknown
+		reports[i] = t.reportsOf(number)
+		for _, r := range reports[i] {
+			l.wake(r.at)
+		}
+	}
+	for l.instants.Len() > 0 {
+		l.now = heap.Pop(&l.instants).(int64)
+		if l.now > until {
+			break
+		}
+		for i := range reports {
+			for len(reports[i]) > 0 && reports[i][0].at == l.now {
+				if s.Portfolio {
+					if r := reports[i][0]; r.kind == quality && r.value != unknown {
+						ratings[i] = r.value
+						l.together(ratings)
+					}
+				} else {
+					l.report(reports[i][0])
+				}
+				reports[i] = reports[i][1:]
+			}
+		}
+		l.flagEnds()
+		l.blockDue()
+		if !s.Member {
+			l.upgrade()
+			l.restrict()
+		}
+	}
+	return l.happened, l.standing()
+}
+
+// together is the rating of a portfolio: the lowest of its numbers'.
+func (l *life) together(ratings []string) {
+	l.rating = unknown
+	for _, r := range ratings {
+		if worse(r, l.rating) {
+			l.rating = r
+		}
+	}
+	l.unfit()
+}
+
+func (l *life) report(r report) {
+	switch {
+	case r.kind == quality:
+		l.rate(r.value)
+	case r.value == flagged:
+		if !l.flag {
+			l.raise()
+			if l.rating == low {
+				l.from(&l.grace, l.Policy.Spec.Flag.GraceHours)
+			} else {
+				l.from(&l.recovering, l.Policy.Spec.Flag.RecoveryHours)
+			}
+		}
+	case r.value == connected:
+		switch {
+		case l.blocked:
+			l.blocked = false
+			if l.rating == low {
+				l.spell()
+			}
+			l.say("Unblocked", "", "")
+		case l.flag:
+			l.clear()
+			if l.rating == low {
+				l.from(&l.grace, l.Policy.Spec.Flag.GraceHours)
+			}
+		}
+	}
+}
+
+// rate changes the rating. Low raises a flag at once where the policy has flags; better starts the recovery.
+func (l *life) rate(rating string) {
+	if rating == l.rating || rating == unknown {
+		return
+	}
+	l.say("QualityChanged", l.rating, rating)
+	l.rating = rating
+	if rating == low {
+		l.spell()
+		l.recovering = never
+		if l.Policy.Spec.Flag.GraceHours > 0 && !l.flag {
+			l.raise()
+		}
+	} else {
+		l.lowSince, l.grace = never, never
+		if l.flag && l.recovering == never {
+			l.from(&l.recovering, l.Policy.Spec.Flag.RecoveryHours)
+		}
+	}
+	l.unfit()
+}
+
+// spell starts a spell of Low.
+func (l *life) spell() {
+	l.lowSince = l.now
+	l.from(&l.grace, l.Policy.Spec.Flag.GraceHours)
+	l.wake(l.now + l.Policy.Spec.Block.AfterHours*hour)
+}
+
+func (l *life) raise() {
+	l.flag = true
+	l.say("Flagged", "", "")
+	l.unfit()
+}
+
+func (l *life) clear() {
+	l.flag, l.recovering, l.flagEnded = false, never, l.now
+	l.say("FlagCleared", "", "")
+}
+
+// flagEnds ends a flag after the recovery period above Low, and a grace period of Low: with the tier, unless it is the lowest.
+func (l *life) flagEnds() {
+	flag := &l.Policy.Spec.Flag
+	if flag.GraceHours == 0 {
+		return
+	}
+	if l.flag && l.recovering != never && l.now >= l.recovering+flag.RecoveryHours*hour {
+		l.clear()
+	}
+	if l.grace == never || l.now < l.grace+flag.GraceHours*hour || !l.flag && l.atFloor() {
+		return
+	}
+	if l.flag {
+		l.clear()
+	}
+	l.from(&l.grace, flag.GraceHours)
+	if !l.atFloor() {
+		l.move(l.tier-1, "TierDowngraded")
+	}
+}
+
+func (l *life) atFloor() bool { return l.Member || l.tier <= l.Policy.start(l.Verified) }
+
+// blockDue blocks after unbroken Low at the floor, counted from the later of the two.
+func (l *life) blockDue() {
+	after := l.Policy.Spec.Block.AfterHours * hour
+	if after > 0 && !l.blocked && l.lowSince != never && l.atFloor() && l.now >= max(l.lowSince, l.tierSince)+after {
+		l.blocked = true
+		l.say("Blocked", "", "")
+	}
+}
+
+func (l *life) upgrade() {
+	for {
+		up := l.Policy.up(l.tier)
+		if up == nil {
+			return
+		}
+		if l.due == never {
+			if !l.eligible(up) {
+				return
+			}
+			l.due = l.now
+			if up.DelayHours > 0 {
+				l.say("UpgradePending", l.Policy.Spec.Tiers[l.tier].Name, l.Policy.Spec.Tiers[l.tier+1].Name)
+				l.wake(l.now + up.DelayHours*hour)
+			}
+		}
+		if l.now < l.due+up.DelayHours*hour {
+			return
+		}
+		l.move(l.tier+1, "TierUpgraded")
+	}
+}
+
+func (l *life) eligible(up *wayUp) bool {
+	if l.flag || l.blocked || worse(l.rating, up.MinimumQuality) {
+		return false
+	}
+	after := int64(never)
+	if up.AfterFlag == "Restart" {
+		after = l.flagEnded
+	}
+	if l.measured(up, after).at(l.now) < up.required(l.Policy.Spec.Tiers[l.tier].Limit) {
+		return false
+	}
+	from := max(l.now-up.WindowHours*hour, after)
+	first := slices.IndexFunc(l.counted, func(d said) bool { return d.at > from })
+	return l.counted[first].at+up.MinimumSpanHours*hour <= l.now
+}
+
+func (l *life) measured(up *wayUp, after int64) *steps {
+	of := [2]int64{int64(l.tier), after}
+	if l.risen[of] == nil {
+		l.risen[of] = count(l.counted, up.Measure, up.WindowHours*hour, l.Policy.Spec.Counting.WindowHours*hour, after)
+	}
+	return l.risen[of]
+}
+
+// unfit cancels an upgrade that is due.
+func (l *life) unfit() {
+	if l.due == never {
+		return
+	}
+	if up := l.Policy.up(l.tier); l.flag || worse(l.rating, up.MinimumQuality) {
+		l.due = never
+		l.say("UpgradeCancelled", l.Policy.Spec.Tiers[l.tier].Name, l.Policy.Spec.Tiers[l.tier+1].Name)
+	}
+}
+
+func (l *life) move(to int, reason string) {
+	from := l.tier
+	l.tier, l.tierSince, l.due = to, l.now, never
+	l.say(reason, l.Policy.Spec.Tiers[from].Name, l.Policy.Spec.Tiers[to].Name)
+	l.wake(l.now + l.Policy.Spec.Block.AfterHours*hour)
+}
+
+func (l *life) restrict() {
+	limit := l.Policy.Spec.Tiers[l.tier].Limit
+	switch reached := limit > 0 && l.used.at(l.now) >= limit; {
+	case reached && !l.restricted:
+		l.say("Restricted", "", "")
+		l.restricted = true
+	case !reached && l.restricted:
+		l.say("RestrictionLifted", "", "")
+		l.restricted = false
+	}
+}
+
+func (l *life) standing() Standing {
+	s := Standing{Rating: l.rating, Flagged: l.flag, Limited: l.restricted, State: "Connected"}
+	if !l.Member {
+		tier := l.Policy.Spec.Tiers[l.tier]
+		s.Tier, s.Limit = tier.Name, tier.Limit
+	}
+	switch {
+	case l.blocked:
+		s.State = "Blocked"
+	case l.restricted:
+		s.State = "Restricted"
+	case l.flag:
+		s.State = flagged
+	}
+	return s
+}
+
+func (l *life) say(reason, from, to string) {
+	l.happened = append(l.happened, Transition{l.now, reason, from, to})
+}
+
+// from begins to count down hours now.
+func (l *life) from(since *int64, hours int64) {
+	*since = l.now
+	l.wake(l.now + hours*hour)
+}
+
+func (l *life) wake(all ...int64) {
+	for _, at := range all {
+		if at <= l.until {
+			heap.Push(&l.instants, at)
+		}
+	}
+}
+
+// Used is how much of the limit a subject has used at an instant.
+func (t *Tape) Used(s Subject, at int64) int64 {
+	spec := &s.Policy.Spec
+	window := spec.Counting.WindowHours * hour
+	return count(t.counted(s.Numbers, spec.Counting.ServiceWindowHours*hour), spec.Counting.Measure, window, window, never).at(at)
+}
+
+// Room is the first instant at which a subject that has reached a limit at an instant has room again, if nothing comes after it.
+func (t *Tape) Room(s Subject, limit, at int64) int64 {
+	spec := &s.Policy.Spec
+	window := spec.Counting.WindowHours * hour
+	known := slices.DeleteFunc(t.counted(s.Numbers, spec.Counting.ServiceWindowHours*hour), func(d said) bool { return d.at > at })
+	used := count(known, spec.Counting.Measure, window, window, never)
+	for _, down := range used.downs {
+		if down > at && used.at(down) < limit {
+			return down
+		}
+	}
+	return at
+}
+
+// Between are the least and the most that a subject has used in [from, to].
+func (t *Tape) Between(s Subject, from, to int64) (least, most int64) {
+	spec := &s.Policy.Spec
+	window := spec.Counting.WindowHours * hour
+	return extremes(count(t.counted(s.Numbers, spec.Counting.ServiceWindowHours*hour), spec.Counting.Measure, window, window, never), from, to)
+}
+
+// Week are the least and the most users that a subject reached within 7 days, by counted deliveries, at instants in [from, to].
+func (t *Tape) Week(s Subject, from, to int64) (least, most int64) {
+	return extremes(count(t.counted(s.Numbers, s.Policy.Spec.Counting.ServiceWindowHours*hour), "UniqueUsers", 7*24*hour, 0, never), from, to)
+}
+
+// WeekMessages are the counted deliveries of a subject within the 7 days before an instant.
+func (t *Tape) WeekMessages(s Subject, at int64) int64 {
+	return count(t.counted(s.Numbers, s.Policy.Spec.Counting.ServiceWindowHours*hour), "Messages", 7*24*hour, 0, never).at(at)
+}
+
+func extremes(s *steps, from, to int64) (least, most int64) {
+	least, most = math.MaxInt64, math.MinInt64
+	look := func(at int64) {
+		if at >= from && at <= to {
+			n := s.at(at)
+			least, most = min(least, n), max(most, n)
+		}
+	}
+	look(from)
+	for _, at := range slices.Concat(s.ups, s.downs) {
+		look(at)
+	}
+	return least, most
+}
+
+// instants is a heap of instants.
+type instants []int64
+
+func (h instants) Len() int           { return len(h) }
+func (h instants) Less(i, j int) bool { return h[i] < h[j] }
+func (h instants) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+
+// Push implements heap.Interface.
+func (h *instants) Push(x any) { *h = append(*h, x.(int64)) }
+
+// Pop implements heap.Interface.
+func (h *instants) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	*h = (*h)[:last]
+	return x
+}

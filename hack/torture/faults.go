@@ -1,0 +1,385 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// fault is something that goes wrong in a round: while webhooks come in, or while the rules run, or both.
+type fault struct {
+	name            string
+	posting, living func(context.Context, *epoch, *rand.Rand) error
+	ends            bool // the operator may end by itself
+	long            bool // takes more than some seconds
+}
+
+var faults = []fault{
+	{name: "operator killed while webhooks come in", posting: killedPosting},
+	{name: "operator killed while the rules run", living: killedLiving},
+	{name: "API server loses answers", living: trouble{lost: 0.3}.fault},
+	{name: "ledger corrupted", living: corrupted},
+	{name: "API server killed", posting: killed(true, false), living: killed(true, false), ends: true},
+	{name: "ledger's tail torn", posting: torn, living: torn},
+	{name: "API server reports conflicts", living: trouble{conflict: 0.7}.fault},
+	{name: "clock stepped back", living: steppedBack},
+	{name: "disk full", posting: full, ends: true},
+	{name: "API server fails", living: trouble{failed: 0.5}.fault, ends: true},
+	{name: "etcd killed", posting: killed(false, true), living: killed(false, true), ends: true},
+	{name: "API server throttles", living: trouble{throttled: 0.6}.fault, ends: true},
+	{name: "clock stepped forward", living: steppedForward},
+	{name: "leader paused past its lease", living: leaderPaused, ends: true, long: true},
+	{name: "API server paused", living: trouble{paused: true}.fault, ends: true},
+	{name: "operator, API server and etcd killed", posting: allKilled, living: allKilled, ends: true},
+}
+
+// soon is a random while, of at most some milliseconds.
+func soon(ctx context.Context, random *rand.Rand, atMost int) error {
+	return sleep(ctx, time.Duration(random.IntN(atMost+1))*time.Millisecond)
+}
+
+// midway waits until a random part of the leg's webhooks is acknowledged, or a second.
+func midway(ctx context.Context, e *epoch, random *rand.Rand) error {
+	from := e.sender.acknowledged.Load()
+	until := from + random.Int64N(int64(len(e.leg.parcels))+1)
+	for range 100 {
+		if e.sender.acknowledged.Load() >= until {
+			break
+		}
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func killedPosting(ctx context.Context, e *epoch, random *rand.Rand) error {
+	for range 1 + random.IntN(3) {
+		if err := midway(ctx, e, random); err != nil {
+			return err
+		}
+		if err := e.restart(ctx, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func killedLiving(ctx context.Context, e *epoch, random *rand.Rand) error {
+	for range 1 + random.IntN(2) {
+		if err := soon(ctx, random, 3500); err != nil {
+			return err
+		}
+		if err := e.restart(ctx, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restart kills the operator, does something, and starts it again.
+func (e *epoch) restart(ctx context.Context, between func() error) error {
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	e.op.process.kill()
+	at := e.stopped()
+	if between != nil {
+		if err := between(); err != nil {
+			return err
+		}
+	}
+	return e.start(ctx, at, !e.leads)
+}
+
+// killed kills the API server, etcd, or both, for a moment.
+func killed(apiserver, etcd bool) func(context.Context, *epoch, *rand.Rand) error {
+	return func(ctx context.Context, e *epoch, random *rand.Rand) error {
+		if err := soon(ctx, random, 2000); err != nil {
+			return err
+		}
+		if apiserver {
+			e.plane.apiserver.kill()
+		}
+		if etcd {
+			e.plane.etcd.kill()
+		}
+		if err := soon(ctx, random, 2000); err != nil {
+			return err
+		}
+		return e.plane.up(ctx)
+	}
+}
+
+func allKilled(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := soon(ctx, random, 2500); err != nil {
+		return err
+	}
+	return e.restart(ctx, func() error {
+		e.plane.etcd.kill()
+		e.plane.apiserver.kill()
+		return e.plane.up(ctx)
+	})
+}
+
+// fault makes trouble between the operator and the API server for some seconds.
+func (t trouble) fault(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := soon(ctx, random, 1500); err != nil {
+		return err
+	}
+	e.proxy.make(t)
+	defer e.proxy.make(trouble{})
+	return sleep(ctx, time.Second+time.Duration(random.IntN(4000))*time.Millisecond)
+}
+
+// steppedBack starts the operator with a clock that is hours or days behind. What it has concluded stands, and nothing
+// happens twice when the time comes again. Before that it must have seen what was reported: a report from ahead of the clock
+// counts at once.
+func steppedBack(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := e.caughtUp(ctx); err != nil {
+		return err
+	}
+	if err := soon(ctx, random, 3000); err != nil {
+		return err
+	}
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	e.op.process.kill()
+	at := e.stopped()
+	back := time.Duration(1+random.IntN(72)) * time.Hour
+	if err := e.start(ctx, at.Add(-back), false); err != nil {
+		return err
+	}
+	if err := sleep(ctx, 3*time.Second); err != nil {
+		return err
+	}
+	if err := e.sane(ctx); err != nil {
+		return fmt.Errorf("%s back: %w", back, err)
+	}
+	e.op.process.kill()
+	return e.start(ctx, at, false)
+}
+
+// steppedForward starts the operator with a clock that is some hours ahead: what was to happen meanwhile is lived through.
+func steppedForward(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := soon(ctx, random, 3000); err != nil {
+		return err
+	}
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	e.op.process.kill()
+	return e.start(ctx, e.stopped().Add(time.Duration(1+random.IntN(3*60))*time.Minute), false)
+}
+
+// leaderPaused stops the leader for longer than its lease, which another replica takes meanwhile. That one cannot have the
+// ledger, and the leader must end by itself once it goes on.
+func leaderPaused(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := e.leading(ctx); err != nil {
+		return err
+	}
+	if err := soon(ctx, random, 3000); err != nil {
+		return err
+	}
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	e.op.process.signal(syscall.SIGSTOP)
+	defer func() { e.op.process.signal(syscall.SIGCONT) }()
+	if err := e.lease(ctx, anotherReplica); err != nil {
+		return err
+	}
+	second := *e.op
+	for _, address := range []*string{&second.webhook, &second.events, &second.metrics, &second.probe} {
+		var err error
+		if *address, err = freeAddress(); err != nil {
+			return err
+		}
+	}
+	if err := second.start(e.op.now(), speed); err != nil {
+		return err
+	}
+	if err := second.ready(ctx); !errors.Is(err, errEnded) {
+		second.process.kill()
+		return failure(fmt.Sprintf("a second operator on the same ledger did not refuse to start: %v", err))
+	}
+	if err := errors.Join(e.touch(ctx, e.op.now().String()), sleep(ctx, 16*time.Second)); err != nil {
+		return err
+	}
+	e.op.process.signal(syscall.SIGCONT)
+	select {
+	case <-e.op.process.exited:
+	case <-time.After(patience):
+		return failure("a leader that lost its lease goes on")
+	}
+	if e.op.process.code == 0 {
+		return failure("a leader that lost its lease ended with code 0")
+	}
+	return e.start(ctx, e.stopped(), false)
+}
+
+// full fills the disk of the ledger for a moment.
+func full(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := midway(ctx, e, random); err != nil {
+		return err
+	}
+	if err := e.disk.fill(e.op.process.command.Process.Pid); err != nil {
+		return err
+	}
+	err := sleep(ctx, 500*time.Millisecond+time.Duration(random.IntN(2000))*time.Millisecond)
+	return errors.Join(err, e.disk.free(e.op.process.command.Process.Pid))
+}
+
+// torn kills the operator and leaves at the end of its journal the beginning of a write that was never acknowledged.
+func torn(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := soon(ctx, random, 2500); err != nil {
+		return err
+	}
+	err := e.restart(ctx, func() error {
+		file, err := newest(e.op.ledger, ".log")
+		if err != nil {
+			return err
+		}
+		content, err := os.ReadFile(file)
+		if err != nil || len(content) == 0 {
+			return err
+		}
+		part := content[:1+random.IntN(min(len(content), 40))]
+		if random.IntN(3) == 0 {
+			part = make([]byte, 1+random.IntN(5000)) // room that was made for a write
+		}
+		return os.WriteFile(file, append(content, part...), 0o600)
+	})
+	if err != nil {
+		return err
+	}
+	return e.sane(ctx)
+}
+
+// corrupted kills the operator and flips bytes in the ledger, each time in another file. The operator must not start, and say
+// why; or what it serves must be right, if nothing hung on those bytes. Then the ledger is brought back as it was.
+func corrupted(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := soon(ctx, random, 3000); err != nil {
+		return err
+	}
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	e.op.process.kill()
+	at := e.stopped()
+	saved := e.op.ledger + ".saved"
+	defer func() { _ = os.RemoveAll(saved) }()
+	if err := os.CopyFS(saved, os.DirFS(e.op.ledger)); err != nil {
+		return err
+	}
+	for range 3 {
+		what, kind, err := flip(e.op.ledger, random)
+		if err != nil {
+			return err
+		}
+		logged := e.logged()
+		if err := e.lease(ctx, anotherReplica); err != nil {
+			return err
+		}
+		if err := e.op.start(at, speed); err != nil {
+			return err
+		}
+		switch err := e.op.ready(ctx); {
+		case errors.Is(err, errEnded):
+			said, err := e.loggedAfter(logged)
+			if err != nil {
+				return err
+			}
+			if !strings.Contains(said, "the operator cannot go on") && !strings.Contains(said, "The ledger's store cannot go on") {
+				return failure(what + ": the operator does not start, and does not say why")
+			}
+			e.count("    damage to " + kind + " detected")
+		case err != nil:
+			return err
+		default:
+			if err := e.sane(ctx); err != nil {
+				return fmt.Errorf("%s: served without a word: %w", what, err)
+			}
+			e.count("    damage to " + kind + " without effect")
+			e.op.process.kill()
+		}
+		if err := errors.Join(os.RemoveAll(e.op.ledger), os.CopyFS(e.op.ledger, os.DirFS(saved))); err != nil {
+			return err
+		}
+	}
+	return e.start(ctx, at, false)
+}
+
+// flip changes some bytes in the first four fifths of a file of the ledger: of any, or the larger the likelier. Those at the end
+// of the journal may look like a write that was never finished. It says what it did, and to which kind of file.
+func flip(folder string, random *rand.Rand) (what, kind string, err error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return "", "", err
+	}
+	var files []string
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			return "", "", err
+		}
+		for range (info.Size() + 4095) / 4096 {
+			files = append(files, entry.Name())
+		}
+	}
+	if random.IntN(2) == 0 {
+		files = slices.Compact(files)
+	}
+	name := files[random.IntN(len(files))]
+	content, err := os.ReadFile(filepath.Join(folder, name))
+	if err != nil {
+		return "", "", err
+	}
+	from := random.IntN(len(content)*4/5 + 1)
+	n := min(1+random.IntN(16), len(content)-from)
+	for i := range n {
+		content[from+i] ^= byte(1 + random.IntN(255))
+	}
+	kind, _, _ = strings.Cut(name, "-")
+	if ending := filepath.Ext(name); ending != "" {
+		kind = "*" + ending
+	}
+	return fmt.Sprintf("%d bytes of %s flipped from %d on, of %d", n, name, from, len(content)), kind, os.WriteFile(filepath.Join(folder, name), content, 0o600)
+}
+
+// newest is the file of a kind that was written to last.
+func newest(folder, ending string) (string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return "", err
+	}
+	file := ""
+	for _, entry := range entries { // by name, and names count up
+		if strings.HasSuffix(entry.Name(), ending) {
+			file = filepath.Join(folder, entry.Name())
+		}
+	}
+	if file == "" {
+		return "", fmt.Errorf("%s has no %s", folder, ending)
+	}
+	return file, nil
+}
+
+func (e *epoch) logged() int64 {
+	info, err := os.Stat(e.op.log())
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+func (e *epoch) loggedAfter(from int64) (string, error) {
+	content, err := os.ReadFile(e.op.log())
+	if err != nil {
+		return "", err
+	}
+	return string(content[min(from, int64(len(content))):]), nil
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"numberfleet.dev/numberfleet/hack/torture/check"
+)
+
+//go:embed policies.yaml
+var smallPolicies []byte
+
+// number is a number of the fleet.
+type number struct {
+	phone, namespace, name string
+	policy, portfolio      string
+	// late numbers get their webhooks late, reordered and by several names of a user. What is promised of them is less: see
+	// judge.
+	late bool
+	// rated numbers get ratings.
+	rated bool
+}
+
+// fleet is the numbers of one epoch.
+type fleet struct {
+	numbers    []*number
+	portfolios map[string]string // their policies
+	policies   map[string]*check.Policy
+}
+
+// newFleet is a fleet that no epoch before had: shipped policies, small ones, portfolios of numbers in two namespaces.
+func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
+	f := &fleet{portfolios: map[string]string{}, policies: policies}
+	small, shipped := fmt.Sprintf("small-%d", epoch), fmt.Sprintf("shipped-%d", epoch)
+	f.portfolios[small], f.portfolios[shipped] = "torture-portfolio", "meta-2025"
+	for i, n := range []number{
+		{name: "users", namespace: "torture-a", policy: "torture-users", rated: true},
+		{name: "conversations", namespace: "torture-a", policy: "torture-conversations", rated: true},
+		{name: "messages", namespace: "torture-b", policy: "torture-messages", rated: true},
+		{name: "quality", namespace: "torture-b", policy: "quality-based", rated: true},
+		{name: "year-2023", namespace: "torture-a", policy: "meta-2023"},
+		{name: "small-a", namespace: "torture-a", portfolio: small, rated: true},
+		{name: "small-b", namespace: "torture-b", portfolio: small},
+		{name: "shipped-a", namespace: "torture-a", portfolio: shipped, rated: true},
+		{name: "shipped-b", namespace: "torture-b", portfolio: shipped},
+		{name: "shipped-c", namespace: "torture-b", portfolio: shipped},
+		{name: "late-users", namespace: "torture-a", policy: "torture-users", late: true, rated: true},
+		{name: "late-conversations", namespace: "torture-b", policy: "torture-conversations", late: true},
+		{name: "late-messages", namespace: "torture-b", policy: "torture-messages", late: true, rated: true},
+	} {
+		n.name = fmt.Sprintf("%s-%d", n.name, epoch)
+		n.phone = fmt.Sprintf("+1555%04d%03d", epoch, i)
+		if n.portfolio != "" {
+			n.policy = f.portfolios[n.portfolio]
+		}
+		f.numbers = append(f.numbers, &n)
+	}
+	return f
+}
+
+// subjects are what is checked, by a name: the numbers, and the portfolios.
+func (f *fleet) subjects() map[string]check.Subject {
+	all := map[string]check.Subject{}
+	for _, n := range f.numbers {
+		all[n.namespace+"/"+n.name] = check.Subject{Policy: f.policies[n.policy], Numbers: []string{n.phone}, Member: n.portfolio != ""}
+	}
+	for name, policy := range f.portfolios {
+		s := check.Subject{Policy: f.policies[policy], Portfolio: true}
+		for _, n := range f.numbers {
+			if n.portfolio == name {
+				s.Numbers = append(s.Numbers, n.phone)
+			}
+		}
+		all[name] = s
+	}
+	return all
+}
+
+// has says whether a subject of that name is of the fleet.
+func (f *fleet) has(name string) bool {
+	_, found := f.subjects()[name]
+	return found
+}
+
+func (f *fleet) objects() []*unstructured.Unstructured {
+	object := func(kind, namespace, name string, spec map[string]any) *unstructured.Unstructured {
+		u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "whatsapp.numberfleet.dev/v1alpha1", "kind": kind, "spec": spec}}
+		u.SetNamespace(namespace)
+		u.SetName(name)
+		return u
+	}
+	var all []*unstructured.Unstructured
+	for name, policy := range f.portfolios {
+		all = append(all, object("BusinessPortfolio", "", name, map[string]any{"policyName": policy}))
+	}
+	for _, n := range f.numbers {
+		spec := map[string]any{"phoneNumber": n.phone}
+		if n.portfolio != "" {
+			spec["business"] = map[string]any{"portfolio": n.portfolio}
+		} else {
+			spec["policyName"] = n.policy
+		}
+		all = append(all, object("PhoneNumber", n.namespace, n.name, spec))
+	}
+	return all
+}
+
+// install applies what `kubectl apply -k config/default` would, but for the Deployment, and the small policies. It returns
+// all policies as the checker reads them.
+func install(ctx context.Context, c client.Client, kustomize string) (map[string]*check.Policy, error) {
+	rendered, err := exec.CommandContext(ctx, kustomize, "build", "config/default").Output()
+	if err != nil {
+		return nil, fmt.Errorf("render config/default: %w", err)
+	}
+	objects, err := parse(append(append(rendered, "\n---\n"...), smallPolicies...))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"torture-a", "torture-b"} {
+		u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace"}}
+		u.SetName(name)
+		objects = append(objects, u)
+	}
+	policies := map[string]*check.Policy{}
+	for _, object := range objects {
+		switch object.GetKind() {
+		case "Deployment", "PersistentVolumeClaim":
+			continue
+		case "MessagingPolicy":
+			content, err := object.MarshalJSON()
+			if err != nil {
+				return nil, err
+			}
+			if policies[object.GetName()], err = check.ReadPolicy(content); err != nil {
+				return nil, err
+			}
+		}
+		if err := apply(ctx, c, object); err != nil {
+			return nil, err
+		}
+	}
+	return policies, nil
+}
+
+// apply applies an object. A kind whose CRD came a moment ago takes the API server a moment.
+func apply(ctx context.Context, c client.Client, object *unstructured.Unstructured) error {
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(object.DeepCopy()), client.FieldOwner("torture"), client.ForceOwnership)
+		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	return nil
+}
+
+func parse(documents []byte) ([]*unstructured.Unstructured, error) {
+	var objects []*unstructured.Unstructured
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(documents)))
+	for {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return objects, nil
+		} else if err != nil {
+			return nil, err
+		}
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal(document, &object.Object); err != nil {
+			return nil, err
+		}
+		if len(object.Object) > 0 {
+			objects = append(objects, object)
+		}
+	}
+}
+
+// writeKubeconfig writes the operator's, whose server is the proxy.
+func writeKubeconfig(file, server, token string) error {
+	return os.WriteFile(file, fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+clusters: [{name: torture, cluster: {server: %q, insecure-skip-tls-verify: true}}]
+users: [{name: operator, user: {token: %q}}]
+contexts: [{name: torture, context: {cluster: torture, user: operator}}]
+current-context: torture
+`, server, token), 0o600)
+}

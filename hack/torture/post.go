@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"numberfleet.dev/numberfleet/hack/torture/check"
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
+)
+
+// sender posts parcels as Meta does: again and again until each is acknowledged.
+type sender struct {
+	to    *operator
+	token string
+
+	mu       sync.Mutex
+	tape     *check.Tape // what was acknowledged
+	recorded *os.File    // the same, one JSON object a line
+
+	acknowledged atomic.Int64
+	posts        atomic.Int64
+	refused      atomic.Int64 // answers other than 200 to whole parcels
+	broken       atomic.Int64 // no answers
+	client       *http.Client
+}
+
+// record is a line of the recorded input.
+type record struct {
+	Clock time.Time       `json:"clock"` // the fleet's time of the acknowledgement
+	Event bool            `json:"event,omitempty"`
+	Body  json.RawMessage `json:"body"`
+}
+
+func newSender(to *operator, token, file string) (*sender, error) {
+	recorded, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &sender{to: to, token: token, tape: check.NewTape(), recorded: recorded, client: &http.Client{Timeout: 30 * time.Second}}, nil
+}
+
+// all posts parcels on some connections, and returns when each was acknowledged.
+func (s *sender) all(ctx context.Context, parcels []*parcel, random *rand.Rand) error {
+	const connections = 4
+	work := make(chan *parcel)
+	failed := make(chan error, connections)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for range connections {
+		mine := rand.New(rand.NewPCG(random.Uint64(), 0)) // #nosec G404 -- to be replayed
+		go func() {
+			var err error
+			for p := range work {
+				if err == nil {
+					if err = s.one(ctx, p, mine); err != nil {
+						cancel()
+					}
+				}
+			}
+			failed <- err
+		}()
+	}
+	for _, p := range parcels {
+		work <- p
+	}
+	close(work)
+	var err error
+	for range connections {
+		if e := <-failed; e != nil && (err == nil || err == context.Canceled) { //nolint:errorlint // as it was returned
+			err = e
+		}
+	}
+	return err
+}
+
+func (s *sender) one(ctx context.Context, p *parcel, random *rand.Rand) error {
+	if p.maim > 0 && !p.event {
+		if err := s.maimed(ctx, p, random); err != nil {
+			return err
+		}
+	}
+	for range p.times {
+		if err := s.until(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// until posts a parcel until it is acknowledged.
+func (s *sender) until(ctx context.Context, p *parcel) error {
+	give, last := real.Now().Add(patience), ""
+	for real.Now().Before(give) {
+		s.posts.Add(1)
+		code, text, err := s.post(ctx, p, p.body, metatest.Sign(s.to.secret, p.body))
+		switch {
+		case err != nil:
+			s.broken.Add(1)
+			last = err.Error()
+		case code == http.StatusOK:
+			return s.acknowledge(p)
+		default:
+			s.refused.Add(1)
+			last = fmt.Sprint(code, " ", text)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return fmt.Errorf("a webhook is not acknowledged after %s: %s", patience, last)
+}
+
+func (s *sender) post(ctx context.Context, p *parcel, body []byte, signature string) (int, string, error) {
+	url := "http://" + s.to.webhook + "/webhooks/whatsapp"
+	if p.event {
+		url = "http://" + s.to.events + "/v1/events"
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("X-Hub-Signature-256", signature)
+	if p.event {
+		request.Header.Set("Content-Type", "application/cloudevents+json")
+		request.Header.Set("Authorization", "Bearer "+s.token)
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(response.Body, 1000))
+	return response.StatusCode, string(text), err
+}
+
+// acknowledge adds a parcel to the tape: from now on it must count.
+func (s *sender) acknowledge(p *parcel) error {
+	line, err := json.Marshal(record{Clock: s.to.now(), Event: p.event, Body: p.body})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.acknowledged.Add(1)
+	if err := p.onto(s.tape); err != nil {
+		return err
+	}
+	_, err = s.recorded.Write(append(line, '\n'))
+	return err
+}
+
+// maimed posts a part of a webhook, which must not be acknowledged: signed as it is, signed as it was, or with the
+// connection broken in the middle.
+func (s *sender) maimed(ctx context.Context, p *parcel, random *rand.Rand) error {
+	part := p.body[:random.IntN(len(p.body)-1)+1]
+	signature := metatest.Sign(s.to.secret, p.body)
+	switch p.maim {
+	case 1:
+		signature = metatest.Sign(s.to.secret, part)
+	case 3:
+		connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.to.webhook)
+		if err != nil {
+			return nil //nolint:nilerr // nobody is there to be maltreated
+		}
+		_, _ = fmt.Fprintf(connection, "POST /webhooks/whatsapp HTTP/1.1\r\nHost: torture\r\nX-Hub-Signature-256: %s\r\nContent-Length: %d\r\n\r\n%s", signature, len(p.body), part)
+		return connection.Close()
+	}
+	if code, _, err := s.post(ctx, p, part, signature); err == nil && code == http.StatusOK {
+		return failure("a truncated webhook was acknowledged")
+	}
+	return nil
+}
+
+// failure is something that the operator did wrong.
+type failure string
+
+func (f failure) Error() string { return string(f) }

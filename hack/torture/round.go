@@ -1,0 +1,412 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// epoch is some rounds in the life of one fleet, on one ledger. It follows from the seed and its number, and needs nothing of
+// the epochs before it: that is why a round can be replayed.
+type epoch struct {
+	*torture
+	number  int
+	fleet   *fleet
+	traffic *traffic
+	sender  *sender
+	judge   *judge
+	disk    disk
+
+	// turn is held by what starts, stops and pauses the operator.
+	turn sync.Mutex
+	leg  leg
+}
+
+// begin makes a fleet, and waits until the operator has seen it.
+func (t *torture) begin(ctx context.Context, n int) (*epoch, error) {
+	e := &epoch{torture: t, number: n, fleet: newFleet(n, t.policies)}
+	e.traffic = newTraffic(t.seed, n, e.fleet)
+	if err := os.RemoveAll(t.ledger()); err != nil {
+		return nil, err
+	}
+	var err error
+	if e.disk, err = openDisk(t.ledger()); err != nil {
+		return nil, err
+	}
+	t.op.ledger = filepath.Join(t.ledger(), "data")
+	if e.sender, err = newSender(t.op, t.plane.adminToken, t.input()); err != nil {
+		return nil, err
+	}
+	e.judge = newJudge(t.api, t.op, e.sender, e.fleet, t.plane.adminToken)
+	for _, object := range e.fleet.objects() {
+		if err := apply(ctx, t.api, object); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.start(ctx, e.traffic.last, false); err != nil {
+		return nil, err
+	}
+	if err := e.settle(ctx, e.traffic.last); err != nil {
+		return e, err
+	}
+	e.op.process.kill()
+	return e, nil
+}
+
+// end removes the fleet.
+func (e *epoch) end(ctx context.Context) error {
+	if e.op.process != nil && e.op.process.alive() {
+		e.op.process.kill()
+	}
+	for _, object := range e.fleet.objects() {
+		err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+			return client.IgnoreNotFound(e.api.Delete(ctx, object)) == nil, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return errors.Join(e.sender.recorded.Close(), e.disk.close())
+}
+
+// round is one round: what happened while the operator was down comes in, then the rules run over it and what comes is lived
+// through, with faults in both. It ends when the operator shows what the checker says.
+func (e *epoch) round(ctx context.Context, faults []fault, random *rand.Rand) error {
+	e.leg = e.traffic.next()
+	e.say("leg at %s: %d webhooks, %d of them live", e.leg.at.Format(time.DateTime), len(e.leg.parcels)+len(e.leg.live), len(e.leg.live))
+	if err := e.start(ctx, e.leg.at, true); err != nil {
+		return err
+	}
+	err := e.during(ctx, faults, func(f fault) func(context.Context, *epoch, *rand.Rand) error { return f.posting }, random, func(ctx context.Context) error {
+		return e.sender.all(ctx, e.leg.parcels, random)
+	})
+	if err != nil {
+		return err
+	}
+	e.turn.Lock()
+	if alive := e.op.process.alive(); !alive || e.op.now().After(e.leg.at.Add(3*time.Hour)) {
+		// It took long. The rules have not run, so nobody has seen the time: it is stepped back.
+		e.op.process.kill()
+		err = e.start(ctx, e.leg.at, true)
+	}
+	e.turn.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := e.lead(ctx); err != nil {
+		return err
+	}
+	err = e.during(ctx, faults, func(f fault) func(context.Context, *epoch, *rand.Rand) error { return f.living }, random, func(ctx context.Context) error {
+		if err := e.sender.all(ctx, e.leg.live, random); err != nil {
+			return err
+		}
+		for e.op.now().Before(e.leg.at.Add(liveUntil)) {
+			if err := sleep(ctx, 50*time.Millisecond); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := e.settle(ctx, e.op.now()); err != nil {
+		return err
+	}
+	if err := e.judge.events(ctx); err != nil {
+		return err
+	}
+	return e.halt(random)
+}
+
+// during does a job while the faults' parts in it happen, one after the other, and sees to it that the operator is there.
+func (e *epoch) during(ctx context.Context, faults []fault, part func(fault) func(context.Context, *epoch, *rand.Rand) error, random *rand.Rand, job func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	dice := rand.New(rand.NewPCG(random.Uint64(), 0)) // #nosec G404 -- to be replayed
+	var done sync.WaitGroup
+	done.Go(func() {
+		for _, f := range faults {
+			do := part(f)
+			if do == nil {
+				continue
+			}
+			if err := do(ctx, e, dice); err != nil {
+				cancel(fmt.Errorf("%s: %w", f.name, err))
+				return
+			}
+		}
+	})
+	over := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			if err := e.revive(ctx, faults); err != nil {
+				cancel(err)
+				return
+			}
+		}
+	})
+	err := job(ctx)
+	done.Wait()
+	close(over)
+	watch.Wait()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// revive starts the operator again where it ended by itself, as the kubelet would. Only some faults may make it end.
+func (e *epoch) revive(ctx context.Context, faults []fault) error {
+	if !e.turn.TryLock() {
+		return nil
+	}
+	defer e.turn.Unlock()
+	if e.op.process.alive() {
+		return nil
+	}
+	ends := false
+	for _, f := range faults {
+		ends = ends || f.ends
+	}
+	if !ends {
+		return failure(fmt.Sprintf("the operator ended by itself, with code %d", e.op.process.code))
+	}
+	e.say("the operator ended by itself, with code %d, and is started again", e.op.process.code)
+	return e.again(ctx)
+}
+
+// again starts the operator where it stopped: the fleet's time stood still.
+func (e *epoch) again(ctx context.Context) error {
+	return e.start(ctx, e.stopped(), !e.leads)
+}
+
+// stopped is the fleet's time at which the operator stopped, which the next start goes on from.
+func (e *epoch) stopped() time.Time {
+	now := e.op.now()
+	if last := e.leg.at.Add(lastCall); e.leads && now.After(last) {
+		return last
+	}
+	if !e.leads {
+		return e.leg.at // the rules have not run in this leg
+	}
+	return now
+}
+
+// start starts the operator, and waits until it takes webhooks. It does not lead while another one seems to.
+func (e *epoch) start(ctx context.Context, origin time.Time, blocked bool) error {
+	e.leads = !blocked
+	holder := ""
+	if blocked {
+		holder = anotherReplica
+	}
+	if err := e.lease(ctx, holder); err != nil {
+		return err
+	}
+	if err := e.op.start(origin, speed); err != nil {
+		return err
+	}
+	err := e.op.ready(ctx)
+	if errors.Is(err, errEnded) && e.troubled {
+		return nil // once more, by revive
+	}
+	if errors.Is(err, errEnded) {
+		return failure(fmt.Sprintf("the operator does not start, with code %d", e.op.process.code))
+	}
+	return err
+}
+
+// lead lets the operator lead.
+func (e *epoch) lead(ctx context.Context) error {
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	e.leads = true
+	return e.lease(ctx, "")
+}
+
+// leading waits until the operator leads.
+func (e *epoch) leading(ctx context.Context) error {
+	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		lease := &coordinationv1.Lease{}
+		err := e.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: leaseName}, lease)
+		holder := lease.Spec.HolderIdentity
+		return err == nil && holder != nil && *holder != "" && *holder != anotherReplica, nil
+	})
+}
+
+// The operator's lease, and who seems to hold it where the operator is not to lead.
+const (
+	leaseName      = "manager.numberfleet.dev"
+	anotherReplica = "another-replica"
+)
+
+// lease writes who holds the lease. That spares the quarter of a minute for which a killed leader's lease lasts, and keeps
+// the operator from leading as another replica would.
+func (t *torture) lease(ctx context.Context, holder string) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		lease := &coordinationv1.Lease{}
+		last = t.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: leaseName}, lease)
+		missing := client.IgnoreNotFound(last) == nil && last != nil
+		lease.Namespace, lease.Name = namespace, leaseName
+		lease.Spec.HolderIdentity = &holder
+		lease.Spec.LeaseDurationSeconds = new(int32(3600))
+		lease.Spec.RenewTime = new(metav1.NewMicroTime(real.Now()))
+		switch {
+		case missing:
+			last = t.api.Create(ctx, lease)
+		case last == nil:
+			last = t.api.Update(ctx, lease)
+		}
+		return last == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("write the lease: %w", errors.Join(err, last))
+	}
+	return nil
+}
+
+// settle waits until the operator shows what it must. If it takes too long for the fleet's time, that is slowed down.
+func (e *epoch) settle(ctx context.Context, until time.Time) error {
+	give := real.Now().Add(patience)
+	slow := false
+	for {
+		e.turn.Lock()
+		var err error
+		switch {
+		case !e.op.process.alive():
+			err = failure(fmt.Sprintf("the operator ended by itself, with code %d", e.op.process.code))
+			if e.troubled {
+				err = e.again(ctx)
+			}
+		case !slow && e.op.now().After(e.traffic.last.Add(lastCall-time.Hour)):
+			e.say("it takes long: the fleet's time is slowed down")
+			slow = true
+			e.op.process.kill()
+			err = e.lease(ctx, "")
+			if err == nil {
+				err = e.op.start(e.op.now(), 1)
+			}
+			if err == nil {
+				err = e.op.ready(ctx)
+			}
+		}
+		e.turn.Unlock()
+		if err != nil {
+			return err
+		}
+		unsettled, err := e.judge.look(ctx, until)
+		if err != nil {
+			return err
+		}
+		if len(unsettled) == 0 {
+			return nil
+		}
+		if real.Now().After(give) {
+			return failure(fmt.Sprintf("not so after %s:\n%s", patience, strings.Join(unsettled, "\n")))
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// halt ends the round: the operator is told to end, or killed.
+func (e *epoch) halt(random *rand.Rand) error {
+	if random.IntN(2) == 0 {
+		e.op.process.kill()
+		return nil
+	}
+	if !e.op.process.stop(time.Minute) {
+		return failure("the operator does not end within a minute of SIGTERM")
+	}
+	if e.op.process.code != 0 {
+		return failure(fmt.Sprintf("the operator ended with code %d after SIGTERM", e.op.process.code))
+	}
+	return nil
+}
+
+// touch changes every number a bit, as its users may: whoever has not seen it must not write over it.
+func (e *epoch) touch(ctx context.Context, value string) error {
+	for _, object := range e.fleet.objects() {
+		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"torture":%q}}}`, value)
+		u := &unstructured.Unstructured{}
+		u.SetGroupVersionKind(object.GroupVersionKind())
+		u.SetNamespace(object.GetNamespace())
+		u.SetName(object.GetName())
+		if err := e.api.Patch(ctx, u, client.RawPatch("application/merge-patch+json", patch)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// caughtUp waits until the rules have run over all that came before this leg.
+func (e *epoch) caughtUp(ctx context.Context) error {
+	var last []string
+	for give := real.Now().Add(patience); real.Now().Before(give); {
+		statuses, err := e.judge.statuses(ctx)
+		if err == nil {
+			if last, err = e.judge.settled(statuses, e.leg.at); err != nil || len(last) == 0 {
+				return err
+			}
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return failure(fmt.Sprintf("not so after %s:\n%s", patience, strings.Join(last, "\n")))
+}
+
+// sane looks whether what the ledger counts of each number is right, of an operator that may not lead.
+func (e *epoch) sane(ctx context.Context) error {
+	var live map[string]float64
+	began := e.op.now()
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		var err error
+		began = e.op.now()
+		live, err = e.judge.scrape(ctx)
+		return err == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the metrics: %w", err)
+	}
+	e.sender.mu.Lock()
+	defer e.sender.mu.Unlock()
+	for name, s := range e.fleet.subjects() {
+		if s.Portfolio {
+			continue // not counted before the rules run
+		}
+		if _, err := e.judge.counts(name, s, live, [2]int64{began.Unix() - 1, e.op.now().Unix() + 1}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"numberfleet.dev/numberfleet/hack/torture/check"
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
+)
+
+// The time of a round, which is a leg of the fleet's life. It begins at an instant A, after hours or days in which the
+// operator was down: what happened meanwhile comes then, all before the rules run. Some more comes ahead of its time, by less
+// than the hour that the operator takes, and is lived through as the clock reaches it.
+const (
+	aheadFrom = 10 * time.Minute // after A
+	aheadTo   = 45 * time.Minute
+	liveUntil = 50 * time.Minute
+	lastCall  = 6 * time.Hour // the operator's clock gets no further in a round
+	quietFor  = 7 * time.Hour // nothing happens before that, after A
+	nearest   = 9 * time.Hour // the next leg
+)
+
+// speed is how many times faster than real time the fleet lives in a leg.
+const speed = 360
+
+// parcel is one webhook, or one event, to be posted.
+type parcel struct {
+	number *number
+	body   []byte
+	event  bool
+	after  time.Time // late numbers: the earliest fleet time at which it is posted
+	times  int       // how often it is posted at least
+	maim   int       // what is posted before it: see post
+	live   bool      // posted while the rules run
+}
+
+// leg is what comes in one round.
+type leg struct {
+	at      time.Time
+	parcels []*parcel // before the rules run
+	live    []*parcel
+}
+
+// traffic makes the legs of an epoch. All that it does follows from its seed.
+type traffic struct {
+	random *rand.Rand
+	fleet  *fleet
+	plan   *check.Tape // all that was made so far
+	last   time.Time   // A of the last leg
+	serial int
+	held   []*parcel // of late numbers, not yet posted
+	known  map[string]bool
+}
+
+func newTraffic(seed uint64, epoch int, f *fleet) *traffic {
+	born := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, 120*epoch)
+	random := rand.New(rand.NewPCG(seed, uint64(epoch))) // #nosec G404 -- to be replayed
+	return &traffic{random: random, fleet: f, plan: check.NewTape(), last: born, known: map[string]bool{}}
+}
+
+// next makes the next leg.
+func (t *traffic) next() leg {
+	l := leg{at: t.when()}
+	var news []*parcel
+	for _, n := range t.fleet.numbers {
+		var happened []incident
+		if n.rated && t.chance(0.35) {
+			news = append(news, t.rate(n, l.at)...)
+		}
+		for range t.random.IntN(3) {
+			from := t.between(t.last.Add(quietFor), l.at.Add(-time.Minute))
+			happened = append(happened, t.burst(n, t.size(n, l.at), from, l.at.Add(-time.Minute).Sub(from))...)
+		}
+		if t.chance(0.7) {
+			happened = append(happened, t.burst(n, t.size(n, l.at)/2, l.at.Add(aheadFrom), aheadTo-aheadFrom)...)
+		}
+		news = append(news, t.pack(n, happened)...)
+	}
+	for _, p := range news {
+		switch {
+		case !p.number.late:
+			l.parcels = append(l.parcels, p)
+		default:
+			p.after = l.at.Add(time.Duration(t.random.Int64N(int64(7*24*time.Hour))) - 3*24*time.Hour)
+			t.held = append(t.held, p)
+		}
+	}
+	t.held = slices.DeleteFunc(t.held, func(p *parcel) bool {
+		if p.after.After(l.at) {
+			return false
+		}
+		if p.live = t.chance(0.6); p.live {
+			l.live = append(l.live, p)
+		} else {
+			l.parcels = append(l.parcels, p)
+		}
+		return true
+	})
+	for _, all := range [][]*parcel{l.parcels, l.live} {
+		t.random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	}
+	t.last = l.at
+	return l
+}
+
+// when is the A of the next leg: some hours or days on, and often such that a deadline falls into it.
+func (t *traffic) when() time.Time {
+	jump := t.between(t.last.Add(nearest), t.last.Add(30*time.Hour))
+	if t.chance(0.15) {
+		jump = t.between(t.last.Add(30*time.Hour), t.last.Add(6*24*time.Hour))
+	}
+	if t.chance(0.5) {
+		next := map[string]time.Time{} // by reason, so that those that are rare have their turn
+		for _, s := range t.fleet.subjects() {
+			happens, _ := t.plan.Live(s, t.last.Add(96*time.Hour).Unix())
+			for _, h := range happens {
+				at := time.Unix(h.At, 0).UTC().Add(-30 * time.Minute)
+				if was, known := next[h.Reason]; at.After(t.last.Add(nearest)) && (!known || at.Before(was)) {
+					next[h.Reason] = at
+				}
+			}
+		}
+		if len(next) > 0 {
+			reasons := slices.Sorted(maps.Keys(next))
+			return next[reasons[t.random.IntN(len(reasons))]]
+		}
+	}
+	return jump
+}
+
+func (t *traffic) chance(of float64) bool { return t.random.Float64() < of }
+
+func (t *traffic) between(from, to time.Time) time.Time {
+	if !to.After(from) {
+		return from
+	}
+	return from.Add(time.Duration(t.random.Int64N(int64(to.Sub(from))))).Truncate(time.Second)
+}
+
+// size is how many messages a burst has: from a few to more than the limit.
+func (t *traffic) size(n *number, now time.Time) int {
+	var standing check.Standing
+	for _, s := range t.fleet.subjects() {
+		if slices.Contains(s.Numbers, n.phone) && !s.Member {
+			_, standing = t.plan.Live(s, now.Unix())
+		}
+	}
+	limit := standing.Limit
+	if limit == 0 || limit > 260 {
+		limit = 260
+	}
+	if n.portfolio != "" {
+		limit = limit * 2 / 3
+	}
+	return 1 + t.random.IntN(int(limit)+int(limit)/4)
+}
+
+// incident is a status of a message, or a message from a user.
+type incident struct {
+	at      time.Time
+	status  metatest.Status
+	inbound metatest.Inbound
+}
+
+// burst is messages of a number to users, some of whom wrote before or write afterwards, and what becomes of the messages.
+func (t *traffic) burst(n *number, size int, from time.Time, within time.Duration) (all []incident) {
+	over := min(within, time.Duration(1+t.random.Int64N(int64(8*time.Hour))))
+	if t.chance(0.1) {
+		over = time.Second // all at once
+	}
+	pool := 2 * size
+	for range size {
+		user := t.random.IntN(max(40, pool))
+		whose := n.portfolio // the numbers of a portfolio have users in common
+		if whose == "" {
+			whose = n.phone
+		}
+		who := hash(whose)%1000*1000 + user
+		phone := fmt.Sprintf("1556%07d", who)
+		scoped := fmt.Sprintf("US.%d", who)
+		at := from.Add(time.Duration(t.random.Int64N(int64(over)))).Truncate(time.Second)
+		t.serial++
+		id := fmt.Sprintf("wamid.%s.%d", n.phone[1:], t.serial)
+		if t.chance(0.1) {
+			wrote := at.Add(-time.Duration(t.random.Int64N(int64(30 * time.Minute)))).Truncate(time.Second)
+			if t.chance(0.2) {
+				wrote = at
+			}
+			if wrote.Before(from) {
+				wrote = from
+			}
+			p, s := t.names(n, phone, scoped)
+			all = append(all, incident{at: wrote, inbound: metatest.Inbound{ID: "in." + id, Phone: p, Scoped: s, At: wrote}})
+		}
+		failed := t.random.IntN(20) == 0
+		p, s := phone, ""
+		if !failed {
+			p, s = t.names(n, phone, scoped)
+		}
+		status := func(what string, at time.Time) {
+			all = append(all, incident{at: at, status: metatest.Status{ID: id, Status: what, Phone: p, Scoped: s, At: at}})
+		}
+		switch dice := t.random.IntN(20); {
+		case failed: // nothing is learnt from it, nor who its user is
+			all = append(all, incident{at: at, status: metatest.Status{ID: id, Status: "failed", Phone: p, Code: 131049, At: at}})
+		case dice == 1:
+			status("sent", at)
+			status("read", at)
+		default:
+			status("delivered", at)
+			if read := at.Add(time.Duration(1+t.random.IntN(300)) * time.Second); dice < 8 && !read.After(from.Add(within)) {
+				status("read", read)
+			}
+		}
+	}
+	return all
+}
+
+// names are those that an incident has of a user: both at first, then any. A user that the operator knows by one name only
+// would be two until it hears both, and what it concluded meanwhile would stand; late numbers have that as well.
+func (t *traffic) names(n *number, phone, scoped string) (string, string) {
+	of := n.phone + " " + phone
+	first := !t.known[of] && !n.late
+	t.known[of] = true
+	switch dice := t.random.IntN(3); {
+	case first || dice == 0:
+		return phone, scoped
+	case dice == 1:
+		return phone, ""
+	default:
+		return "", scoped
+	}
+}
+
+// rate is what Meta says of a number's quality while the operator is down.
+func (t *traffic) rate(n *number, until time.Time) (all []*parcel) {
+	for range 1 + t.random.IntN(2) {
+		at := t.between(t.last.Add(quietFor), until.Add(-time.Minute))
+		p := &parcel{number: n, times: t.times()}
+		switch t.random.IntN(5) {
+		case 0:
+			p.body = metatest.QualityUpdatePayload(n.phone, "FLAGGED", "", at)
+		case 1:
+			p.body = metatest.QualityUpdatePayload(n.phone, "UNFLAGGED", "", at)
+		default:
+			t.serial++
+			rating := []string{"High", "Medium", "Low", "High"}[t.random.IntN(4)]
+			p.event = true
+			p.body = fmt.Appendf(nil, `{"specversion":"1.0","id":"%d","source":"/torture","type":"dev.numberfleet.quality.reported.v1","time":%q,"data":{"number":%q,"rating":%q}}`,
+				t.serial, at.Format(time.RFC3339), n.phone, rating)
+		}
+		all = append(all, p)
+		t.note(p)
+	}
+	return all
+}
+
+// pack puts incidents into webhooks, as they happened.
+func (t *traffic) pack(n *number, happened []incident) (all []*parcel) {
+	slices.SortStableFunc(happened, func(a, b incident) int { return a.at.Compare(b.at) })
+	for len(happened) > 0 {
+		size := min(len(happened), 1+t.random.IntN(120))
+		var statuses []metatest.Status
+		var inbound []metatest.Inbound
+		for _, h := range happened[:size] {
+			if h.status.ID != "" {
+				statuses = append(statuses, h.status)
+			} else {
+				inbound = append(inbound, h.inbound)
+			}
+		}
+		happened = happened[size:]
+		p := &parcel{number: n, body: metatest.MessagesPayload(n.phone, statuses, inbound), times: t.times()}
+		if t.chance(0.15) {
+			p.maim = 1 + t.random.IntN(3)
+		}
+		t.note(p)
+		all = append(all, p)
+	}
+	return all
+}
+
+// times is how often something is posted: Meta repeats itself.
+func (t *traffic) times() int {
+	if t.chance(0.2) {
+		return 2 + t.random.IntN(2)
+	}
+	return 1
+}
+
+func (t *traffic) note(p *parcel) {
+	if err := p.onto(t.plan); err != nil {
+		panic(err) // we wrote it
+	}
+}
+
+// onto adds the parcel to a tape.
+func (p *parcel) onto(tape *check.Tape) error {
+	if p.event {
+		return tape.Event(p.body)
+	}
+	return tape.Webhook(p.body)
+}
+
+func hash(text string) int {
+	h := 0
+	for _, c := range text {
+		h = (h*31 + int(c)) % 1_000_003
+	}
+	return h
+}

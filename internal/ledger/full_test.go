@@ -1,0 +1,67 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/go-logr/logr/funcr"
+)
+
+const fullDisk = "LEDGER_TEST_FULL_DISK"
+
+// appendOnAFullDisk appends batches from some goroutines, which recover from panics as HTTP handlers do, until the disk is full
+// for a moment. It never returns if the ledger does not answer.
+func appendOnAFullDisk() {
+	full := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileWrite && strings.HasSuffix(op.Path, ".log") {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	filling := &errorfs.Toggle{Injector: full}
+	log := funcr.New(func(_, args string) { fmt.Println(args) }, funcr.Options{})
+	l, err := Open("ledger", Options{fs: errorfs.Wrap(vfs.NewMem(), filling), Log: log})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(3)
+	}
+	var handlers sync.WaitGroup
+	for w := range 4 {
+		handlers.Go(func() {
+			for i := w; i < 400; i += 4 {
+				if i == 200 {
+					filling.On()
+				}
+				func() {
+					defer func() { _ = recover() }()
+					_, _ = l.Append(context.Background(), batchOf(i), begin)
+				}()
+			}
+		})
+	}
+	handlers.Wait()
+}
+
+// Where a row of the journal cannot be written the process ends, whoever recovers from panics: the store may hold its locks, and
+// would never answer again.
+func TestAFullDiskEndsTheProcess(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	child := exec.CommandContext(ctx, os.Args[0])
+	child.Env = append(os.Environ(), fullDisk+"=1")
+	out, err := child.CombinedOutput()
+	exit, ended := errors.AsType[*exec.ExitError](err)
+	if !ended || exit.ExitCode() != 1 || !strings.Contains(string(out), "The ledger's store cannot go on") {
+		t.Errorf("it ended with %v and said %s", err, out)
+	}
+}
