@@ -1,0 +1,204 @@
+package rules_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// reasonsAt are what is said of a number, each with the hours since the first day.
+func reasonsAt(transitions []rules.Transition) string {
+	var all []string
+	for _, tr := range transitions {
+		all = append(all, tr.Time.Sub(day1).String()+" "+string(tr.Reason))
+	}
+	return strings.Join(all, ", ")
+}
+
+// A block counts the time at the lowest tier: from when the number came to it, or it to the number.
+func TestABlockCountsFromTheLowestTier(t *testing.T) {
+	at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
+	report := func(kind rules.ReportKind, hours int, value string) rules.Report {
+		return rules.Report{Kind: kind, At: at(hours), Value: value}
+	}
+	shared, same := sharedPolicy(t, v1alpha1.ScopeNumber), shippedPolicy(t, "quality-based") // blocks after 70 h, and after 30 d
+	for _, test := range []struct {
+		name    string
+		policy  *rules.Policy
+		reports []rules.Report
+		want    time.Time
+	}{
+		{"at the lowest tier all the time", shared, []rules.Report{report(rules.ReportQuality, 1, "Low")}, at(71)},
+		{"a verification that moves nothing", shared, []rules.Report{report(rules.ReportQuality, 1, "Low"), report(rules.ReportVerification, 50, "Rejected")}, at(71)},
+		{"a verification that lifts the lowest tier to the number", shared, []rules.Report{
+			report(rules.ReportLimit, 0, "6"), report(rules.ReportQuality, 1, "Low"), report(rules.ReportVerification, 20, "Verified"),
+		}, at(90)},
+		{"a verification where all start alike", same, []rules.Report{report(rules.ReportQuality, 1, "Low"), report(rules.ReportVerification, 50, "Verified")}, at(1 + 30*24)},
+		{"a fall to the lowest tier", shared, []rules.Report{report(rules.ReportLimit, 0, "6"), report(rules.ReportQuality, 1, "Low")}, at(31 + 70)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: test.reports}
+			state, _, _ := rules.Advance(test.policy, facts, rules.Initial(test.policy, v1alpha1.Unverified, day1), at(2000))
+			if state.Connection != v1alpha1.StateBlocked || !state.ConnectionSince.Equal(test.want) {
+				t.Errorf("it is %s since %s, not blocked since %s", state.Connection, state.ConnectionSince, test.want)
+			}
+		})
+	}
+}
+
+// A rating for the want of a way to a human ends with it, and what users think shows again.
+func TestTheWayToAHumanIsDeclared(t *testing.T) {
+	for _, test := range []struct {
+		name              string
+		mediumFrom        int64
+		declare, appealed bool
+		rating            v1alpha1.QualityRating
+		why               string
+	}{
+		{"without thresholds", 0, true, false, v1alpha1.QualityUnknown, "the quality rating is Unknown, it was Low: a direct way to a human is declared"},
+		{"on appeal", 0, false, true, v1alpha1.QualityUnknown, "the quality rating is Unknown, it was Low: Meta decided on appeal that users reach a human"},
+		{"declared after an appeal", 0, true, true, v1alpha1.QualityUnknown, "the quality rating is Unknown, it was Low: a direct way to a human is declared"},
+		{"with thresholds", 500, true, false, v1alpha1.QualityMedium, "the quality rating is Medium, it was Low: 1 of 2 users reached within 24 h complained, 500 in a thousand make it Medium"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			policy := shippedPolicy(t, "botmaker")
+			if test.mediumFrom > 0 {
+				policy.MediumFrom, policy.LowFrom = test.mediumFrom, test.mediumFrom+1
+			}
+			facts := &rules.Facts{Usage: halfComplain{deliveries(day1.Add(time.Minute), 2)}}
+			state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(time.Hour))
+			if state.Rating != v1alpha1.QualityLow || state.RatingReason != v1alpha1.ReasonLackingHumanAttention {
+				t.Fatalf("without a way it is %s for %q", state.Rating, state.RatingReason)
+			}
+			facts.HumanEscalation, facts.Appealed = test.declare, test.appealed
+			state, transitions, _ := rules.Advance(policy, facts, state, day1.Add(2*time.Hour))
+			if state.Rating != test.rating || len(transitions) != 1 || transitions[0].Message != test.why {
+				t.Errorf("it is %s: %+v", state.Rating, transitions)
+			}
+		})
+	}
+}
+
+// halfComplain is a usage in which every second user complains at once.
+type halfComplain struct{ everyDelivery }
+
+func (h halfComplain) of(measure v1alpha1.Measure) everyDelivery {
+	if measure != rules.MeasureComplaining {
+		return h.everyDelivery
+	}
+	var some everyDelivery
+	for i := 0; i < len(h.everyDelivery); i += 2 {
+		some = append(some, h.everyDelivery[i])
+	}
+	return some
+}
+
+func (h halfComplain) Count(m v1alpha1.Measure, from, to time.Time) int64 {
+	return h.of(m).Count(m, from, to)
+}
+
+func (h halfComplain) Nth(m v1alpha1.Measure, n int64, from, to time.Time) time.Time {
+	return h.of(m).Nth(m, n, from, to)
+}
+
+func (h halfComplain) Last(m v1alpha1.Measure, from, to time.Time) time.Time {
+	return h.of(m).Last(m, from, to)
+}
+
+func (h halfComplain) FallsBelow(m v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time {
+	return h.of(m).FallsBelow(m, window, limit, now)
+}
+
+// What the resource declares of the verification holds from when it is read, unless Meta reported one; for a number of a
+// portfolio it says nothing.
+func TestTheVerificationIsDeclared(t *testing.T) {
+	policy := shippedPolicy(t, "meta-2025")
+	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil)}
+	advance := func(p *rules.Policy, reports ...rules.Report) rules.State {
+		facts.Reports, facts.Verification = reports, ""
+		state, _, _ := rules.Advance(p, facts, rules.Initial(p, "", day1), day1.Add(time.Hour))
+		facts.Reports, facts.Verification = nil, v1alpha1.Verified
+		state, _, _ = rules.Advance(p, facts, state, day1.Add(2*time.Hour))
+		return state
+	}
+	if got := advance(policy); got.Verification != v1alpha1.Verified || got.Tier.Name != "2K" || !got.TierSince.Equal(day1.Add(2*time.Hour)) {
+		t.Errorf("declared verified it is %s at %s since %s", got.Verification, got.Tier.Name, got.TierSince)
+	}
+	if got := advance(policy.Portfolio()); got.Verification != v1alpha1.Verified || got.Tier.Name != "2K" {
+		t.Errorf("declared verified the portfolio is %s at %s", got.Verification, got.Tier.Name)
+	}
+	if got := advance(policy.Member()); got.Verification != v1alpha1.Unverified {
+		t.Errorf("a number of a portfolio is %s", got.Verification)
+	}
+	rejected := rules.Report{Kind: rules.ReportVerification, At: day1.Add(time.Minute), Value: "Rejected"}
+	if got := advance(policy, rejected); got.Verification != v1alpha1.VerificationRejected || got.Tier.Name != "250" {
+		t.Errorf("rejected by Meta and declared verified it is %s at %s", got.Verification, got.Tier.Name)
+	}
+}
+
+// The time that deliveries must span counts to the second, and until then no delivery is worth a look at the rules.
+func TestTheSpanOfDeliveries(t *testing.T) {
+	policy := spanningPolicy(t) // 12 messages over 30 h at the first tier of 6
+	usage := append(deliveries(day1.Add(time.Hour), 5), deliveries(day1.Add(26*time.Hour), 7)...)
+	facts := &rules.Facts{HumanEscalation: true, Usage: usage}
+	due := day1.Add(31 * time.Hour)
+	state, _, next := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(28*time.Hour))
+	if state.Tier.Name != "S" {
+		t.Fatalf("after less than the span it is at %s", state.Tier.Name)
+	}
+	if quiet := rules.Quiet(policy, facts, state, next); !state.Restricted() && quiet < 0 {
+		t.Errorf("with only time missing, %d deliveries decide nothing", quiet)
+	}
+	state, transitions, _ := rules.Advance(policy, facts, state, due.Add(-time.Second))
+	if state.Tier.Name != "S" || strings.Contains(reasonsAt(transitions), "TierUpgraded") {
+		t.Errorf("a second before the span it is at %s", state.Tier.Name)
+	}
+	if state, transitions, _ = rules.Advance(policy, facts, state, due); state.Tier.Name != "M" || !strings.Contains(reasonsAt(transitions), "31h0m0s TierUpgraded") {
+		t.Errorf("at the end of the span it is at %s: %s", state.Tier.Name, reasonsAt(transitions))
+	}
+}
+
+// What a percentage requires is rounded up: no upgrade comes early for an odd limit.
+func TestARequiredShareIsRoundedUp(t *testing.T) {
+	policy := compiled(t, func(spec *v1alpha1.MessagingPolicySpec) { spec.Tiers[0].Limit = 7 })
+	for sent, tier := range map[int]string{3: "S", 4: "M"} {
+		facts := &rules.Facts{HumanEscalation: true, Usage: deliveries(day1.Add(time.Hour), sent)}
+		if state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(day)); state.Tier.Name != tier {
+			t.Errorf("with %d of half of 7 it is at %s, not at %s", sent, state.Tier.Name, tier)
+		}
+	}
+}
+
+// What is missing for the next tier, where the count was restarted by a flag, and where all is sent but the rating is Low.
+func TestWhatIsMissingForTheNextTier(t *testing.T) {
+	policy := compiled(t, func(spec *v1alpha1.MessagingPolicySpec) { spec.Upgrade.AfterFlag = v1alpha1.AfterFlagRestart })
+	state := rules.Initial(policy, "", day1)
+	now := day1.Add(30 * time.Hour)
+	facts := &rules.Facts{HumanEscalation: true, Usage: deliveries(day1.Add(time.Hour), 5)}
+	progress, _ := rules.UpgradeProgress(policy, facts, state, now)
+	if !progress.CountedFrom.IsZero() || progress.Achieved != 5 {
+		t.Errorf("before any flag %d count from %s", progress.Achieved, progress.CountedFrom)
+	}
+	state.Rating = v1alpha1.QualityLow
+	progress, _ = rules.UpgradeProgress(policy, facts, state, now)
+	if got := strings.Join(progress.Missing, "; "); got != "the quality rating is Low and must be at least Medium" {
+		t.Errorf("rated Low it lacks %q", got)
+	}
+	state.Rating, state.FlagEnded = v1alpha1.QualityHigh, day1.Add(2*time.Hour)
+	progress, _ = rules.UpgradeProgress(policy, facts, state, now)
+	if !progress.CountedFrom.Equal(state.FlagEnded) || progress.Achieved != 0 {
+		t.Errorf("after a flag %d count from %s", progress.Achieved, progress.CountedFrom)
+	}
+	state.Connection = v1alpha1.StateOffline
+	progress, _ = rules.UpgradeProgress(policy, facts, state, now)
+	if got := strings.Join(progress.Missing, "; "); got != "5 more unique users within 7 d; the number is Offline and must be connected" {
+		t.Errorf("offline it lacks %q", got)
+	}
+	progress, _ = rules.UpgradeProgress(policy.Portfolio(), facts, state, now)
+	if got := strings.Join(progress.Missing, "; "); got != "5 more unique users within 7 d; one number at least must be connected and not flagged" {
+		t.Errorf("a portfolio lacks %q", got)
+	}
+}
