@@ -124,6 +124,24 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
+// What the policy would have beside a limit of Meta's is mended with its tier; and time does not run backwards for a number.
+func TestAdoptBesideAReport(t *testing.T) {
+	policy := compiled(t, func(spec *v1alpha1.MessagingPolicySpec) { spec.Tiers[0].Limit = 12 })
+	state := rules.Initial(compiled(t, nil), "", day1)
+	state.Tier, state.TierSource = rules.Tier{Name: "L", Limit: 40}, v1alpha1.FromReport
+	state.Overruled, state.OverruledSince = rules.Tier{Name: "S", Limit: 10}, day1
+	got, transitions := rules.Adopt(policy, state, true, day1.Add(-time.Hour))
+	if got.Overruled != (rules.Tier{Name: "S", Limit: 12}) || !got.OverruledSince.Equal(day1) || len(transitions) > 0 {
+		t.Errorf("it would be %+v since %s, and says %v", got.Overruled, got.OverruledSince, transitions)
+	}
+	if !got.EvaluatedAt.Equal(day1) {
+		t.Errorf("an hour before, it is %s", got.EvaluatedAt)
+	}
+	if got, _ = rules.Adopt(policy, state, true, day1.Add(1500*time.Millisecond)); !got.EvaluatedAt.Equal(day1.Add(time.Second)) {
+		t.Errorf("within a second it is %s", got.EvaluatedAt)
+	}
+}
+
 // A template goes on in the same way.
 func TestAdoptTemplate(t *testing.T) {
 	now := day1.AddDate(0, 0, 10)

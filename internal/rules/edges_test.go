@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -200,5 +201,51 @@ func TestWhatIsMissingForTheNextTier(t *testing.T) {
 	progress, _ = rules.UpgradeProgress(policy.Portfolio(), facts, state, now)
 	if got := strings.Join(progress.Missing, "; "); got != "5 more unique users within 7 d; one number at least must be connected and not flagged" {
 		t.Errorf("a portfolio lacks %q", got)
+	}
+}
+
+// A restriction of the account says until when it holds, and once.
+func TestARestrictionSaysItsEnd(t *testing.T) {
+	policy := shippedPolicy(t, "netcore")
+	for until, want := range map[time.Time]string{
+		{}:                       "until Meta lifts it",
+		day1.Add(73 * time.Hour): "until 2026-03-05 01:00:00 UTC",
+	} {
+		report := rules.Report{Kind: rules.ReportRestriction, At: day1.Add(time.Hour), Value: rules.RestrictedMessaging, Until: until}
+		again := report
+		again.At = day1.Add(2 * time.Hour)
+		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{report, again}}
+		_, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(3*time.Hour))
+		if want := "Meta restricts the account: its numbers can only reply inside a customer service window, " + want; len(transitions) != 1 || transitions[0].Message != want {
+			t.Errorf("it says %+v, not %q", transitions, want)
+		}
+	}
+}
+
+// The rules run in whole seconds and never backwards, and leave the reports that they are given as they are.
+func TestTheRulesRunForward(t *testing.T) {
+	policy := shippedPolicy(t, "netcore")
+	reports := []rules.Report{
+		{Kind: rules.ReportQuality, At: day1.Add(2 * time.Hour), Value: "High"},
+		{Kind: rules.ReportQuality, At: day1.Add(time.Hour), Value: "Low"},
+	}
+	given := slices.Clone(reports)
+	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: reports}
+	state, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(3*time.Hour+time.Millisecond))
+	if got := reasonsAt(transitions); got != "1h0m0s QualityChanged, 1h0m0s Flagged, 2h0m0s QualityChanged" || !state.EvaluatedAt.Equal(day1.Add(3*time.Hour)) {
+		t.Errorf("at %s it says %s", state.EvaluatedAt, got)
+	}
+	if !slices.Equal(reports, given) {
+		t.Errorf("the reports became %v", reports)
+	}
+	facts.Reports = nil
+	if back, more, _ := rules.Advance(policy, facts, state, day1); back != state || len(more) > 0 {
+		t.Errorf("three hours before it is %+v and says %v", back, more)
+	}
+	if first := rules.Initial(policy, "", day1.Add(time.Millisecond)); !first.EvaluatedAt.Equal(day1) || !first.TierSince.Equal(day1) {
+		t.Errorf("it begins at %s", first.EvaluatedAt)
+	}
+	if first := rules.InitialTemplate(day1.Add(time.Millisecond)); !first.EvaluatedAt.Equal(day1) || !first.Since.Equal(day1) {
+		t.Errorf("a template begins at %s", first.EvaluatedAt)
 	}
 }
