@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -111,6 +112,9 @@ func TestWindows(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2025")
 	if got, want := policy.Windows(), []time.Duration{day, 30 * day, 7 * day}; !slices.Equal(got, want) {
 		t.Errorf("they are %v, not %v", got, want)
+	}
+	if got, want := fmt.Sprint(compiled(t, nil).Tiers()), "[{S 10} {M 20} {L 40}]"; got != want {
+		t.Errorf("the tiers are %s", got)
 	}
 	if policy := compiled(t, nil); policy.ServiceWindow != day || policy.Source != "policy ladder" {
 		t.Errorf("the service window is %s, the source %q", policy.ServiceWindow, policy.Source)

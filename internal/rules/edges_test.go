@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -150,8 +151,12 @@ func TestTheSpanOfDeliveries(t *testing.T) {
 	if state.Tier.Name != "S" {
 		t.Fatalf("after less than the span it is at %s", state.Tier.Name)
 	}
-	if quiet := rules.Quiet(policy, facts, state, next); !state.Restricted() && quiet < 0 {
+	if quiet := rules.Quiet(policy, facts, state, next); quiet < 0 {
 		t.Errorf("with only time missing, %d deliveries decide nothing", quiet)
+	}
+	progress, _ := rules.UpgradeProgress(policy, facts, state, day1.Add(28*time.Hour))
+	if got := strings.Join(progress.Missing, "; "); got != "the deliveries must span 1 d 6 h; they will at 2026-03-03 07:00:00 UTC" {
+		t.Errorf("it lacks %q", got)
 	}
 	state, transitions, _ := rules.Advance(policy, facts, state, due.Add(-time.Second))
 	if state.Tier.Name != "S" || strings.Contains(reasonsAt(transitions), "TierUpgraded") {
@@ -247,5 +252,127 @@ func TestTheRulesRunForward(t *testing.T) {
 	}
 	if first := rules.InitialTemplate(day1.Add(time.Millisecond)); !first.EvaluatedAt.Equal(day1) || !first.Since.Equal(day1) {
 		t.Errorf("a template begins at %s", first.EvaluatedAt)
+	}
+}
+
+// A number that is rated Low gets a whole grace period when it comes to stand above the lowest tier, and no new one while it does.
+func TestAWholeGracePeriod(t *testing.T) {
+	report := func(kind rules.ReportKind, days int, value string) rules.Report {
+		return rules.Report{Kind: kind, At: day1.AddDate(0, 0, days), Value: value}
+	}
+	low := report(rules.ReportQuality, 0, "Low") // for good; the flag of it ends after 7 days
+	for _, test := range []struct {
+		name, policy string
+		reports      []rules.Report
+		want         string // when the tier falls, in days
+	}{
+		{"at the lowest tier", "quality-based", []rules.Report{low}, ""},
+		{"raised from it", "quality-based", []rules.Report{low, report(rules.ReportLimit, 8, "10000")}, "15 to 1"},
+		{"raised from above it", "quality-based", []rules.Report{report(rules.ReportLimit, 0, "100000"), low, report(rules.ReportLimit, 10, "100000")}, "7 to 2, 14 to 2, 21 to 1"},
+		{"the lowest tier goes down", "taqnyat", []rules.Report{report(rules.ReportVerification, 0, "Verified"), low, report(rules.ReportVerification, 8, "Unverified")}, "15 to 0"},
+		{"the lowest tier goes down below a number above it", "taqnyat", []rules.Report{report(rules.ReportVerification, 0, "Verified"), report(rules.ReportLimit, 0, "10000"), low,
+			report(rules.ReportVerification, 3, "Unverified")}, "7 to 1, 14 to 0"},
+		{"raised while flagged", "quality-based", []rules.Report{low, report(rules.ReportLimit, 3, "10000")}, "7 to 1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			policy := shippedPolicy(t, test.policy)
+			facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: test.reports}
+			_, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.AddDate(0, 0, 25))
+			var falls []string
+			for _, tr := range transitions {
+				if tr.Reason == v1alpha1.ReasonTierDowngraded {
+					falls = append(falls, fmt.Sprintf("%d to %s", tr.Time.Sub(day1)/day, tr.To))
+				}
+			}
+			if got := strings.Join(falls, ", "); got != test.want {
+				t.Errorf("it falls at day %q, not %q", got, test.want)
+			}
+		})
+	}
+}
+
+// A limit that Meta reports ends a pending upgrade if it is below what the upgrade leads to, and that is said.
+func TestALimitEndsAPendingUpgrade(t *testing.T) {
+	policy := shippedPolicy(t, "meta-2023") // verified, 500 conversations bring 10,000 after 24 h
+	for limit, want := range map[string]string{
+		"250":    "1h8m19s UpgradePending, 2h0m0s UpgradeCancelled, 2h0m0s LimitReported",
+		"500":    "1h8m19s UpgradePending, 2h0m0s UpgradeCancelled, 2h0m0s LimitReported",
+		"1000":   "1h8m19s UpgradePending",
+		"10000":  "1h8m19s UpgradePending, 2h0m0s LimitReported",
+		"100000": "1h8m19s UpgradePending, 2h0m0s LimitReported",
+	} {
+		facts := &rules.Facts{HumanEscalation: true, Verification: v1alpha1.Verified, Usage: deliveries(day1.Add(time.Hour), 500)}
+		state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Verified, day1), day1.Add(time.Minute))
+		facts.Reports = []rules.Report{{Kind: rules.ReportLimit, At: day1.Add(2 * time.Hour), Value: limit}}
+		state, transitions, _ := rules.Advance(policy, facts, state, day1.Add(2*time.Hour))
+		var said []rules.Transition
+		for _, tr := range transitions {
+			if tr.Reason != v1alpha1.ReasonRestricted {
+				said = append(said, tr)
+			}
+		}
+		if got := reasonsAt(said); got != want || state.EligibleSince.IsZero() != (limit != "1000") {
+			t.Errorf("with a limit of %s it says %s, and an upgrade is pending since %s", limit, got, state.EligibleSince)
+		}
+	}
+}
+
+// Durations are written in the units that people use.
+func TestDurationsInWords(t *testing.T) {
+	for hours, want := range map[int32]string{1: "1 h", 23: "23 h", 24: "24 h", 25: "1 d 1 h", 48: "48 h", 49: "2 d 1 h", 72: "3 d"} {
+		policy := compiled(t, func(spec *v1alpha1.MessagingPolicySpec) { spec.Upgrade.MinimumSpanHours = hours })
+		facts := &rules.Facts{Usage: deliveries(day1, 5)}
+		progress, _ := rules.UpgradeProgress(policy, facts, rules.Initial(policy, "", day1), day1.Add(time.Minute))
+		if got := strings.Join(progress.Missing, "; "); !strings.HasPrefix(got, "the deliveries must span "+want+";") {
+			t.Errorf("%d hours are said so: %s", hours, got)
+		}
+	}
+}
+
+// Where a rating comes from feedback, a delivery that can make it better is not quiet.
+func TestADeliveryThatRatesIsNotQuiet(t *testing.T) {
+	policy := sharedPolicy(t, v1alpha1.ScopeNumber)
+	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil)}
+	state, _, next := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(time.Hour))
+	if quiet := rules.Quiet(policy, facts, state, next); quiet != 0 {
+		t.Errorf("before the first delivery, %d decide nothing", quiet)
+	}
+	state.Reported = v1alpha1.QualityHigh // then feedback rates nothing
+	if quiet := rules.Quiet(policy, facts, state, next); quiet != 2 {
+		t.Errorf("below a limit of 3, %d decide nothing", quiet)
+	}
+}
+
+// A flag at the lowest tier says that nothing falls, when it comes and when it ends.
+func TestAFlagAtTheLowestTierSaysSo(t *testing.T) {
+	policy := shippedPolicy(t, "netcore")
+	for limit, want := range map[string][2]string{
+		"1000": {"the quality rating is Low; the flag stands until 2026-03-09 01:00:00 UTC, and the tier stays, for 1 is the lowest",
+			"the flag of 2026-03-02 01:00:00 UTC ends: the rating stayed Low for 7 d; the tier stays, for 1 is the lowest"},
+		"10000": {"the quality rating is Low: the tier falls at 2026-03-09 01:00:00 UTC unless the rating rises before",
+			"the flag of 2026-03-02 01:00:00 UTC ends: the rating stayed Low for 7 d, and the tier falls"},
+	} {
+		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{
+			{Kind: rules.ReportLimit, At: day1, Value: limit}, {Kind: rules.ReportQuality, At: day1.Add(time.Hour), Value: "Low"},
+		}}
+		_, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.AddDate(0, 0, 8))
+		said := map[v1alpha1.TransitionReason]string{}
+		for _, tr := range transitions {
+			said[tr.Reason] = tr.Message
+		}
+		if got := [2]string{said[v1alpha1.ReasonFlagged], said[v1alpha1.ReasonFlagCleared]}; got != want {
+			t.Errorf("with a limit of %s it says %q", limit, got)
+		}
+	}
+}
+
+// A flag that Meta reports cancels a pending upgrade at once, as one for a Low rating does.
+func TestAReportedFlagCancelsAnUpgrade(t *testing.T) {
+	policy := shippedPolicy(t, "meta-2023")
+	facts := &rules.Facts{HumanEscalation: true, Verification: v1alpha1.Verified, Usage: deliveries(day1.Add(time.Hour), 500),
+		Reports: []rules.Report{{Kind: rules.ReportConnection, At: day1.Add(2 * time.Hour), Value: "Flagged"}}}
+	_, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Verified, day1), day1.AddDate(0, 0, 3))
+	if got, want := reasonsAt(transitions), "1h8m19s UpgradePending, 2h0m0s Flagged, 2h0m0s UpgradeCancelled"; got != want {
+		t.Errorf("it says %s, not %s", got, want)
 	}
 }

@@ -6,7 +6,7 @@ import v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 
 // Above says whether one limit is higher than another; Unlimited is higher than all.
 func Above(a, b int64) bool {
-	return a != b && b != Unlimited && (a == Unlimited || a > b)
+	return b != Unlimited && (a == Unlimited || a > b)
 }
 
 // Start is the tier that a number of this verification starts at.
