@@ -21,6 +21,7 @@ KUBECTL ?= kubectl
 # What `make test` tests, and more flags for go test, such as TESTFLAGS='-run TestGolden -v'.
 PACKAGES ?= ./...
 TESTFLAGS ?=
+MUTATEFLAGS ?=
 
 BIN := $(CURDIR)/bin
 CONTROLLER_GEN ?= $(BIN)/controller-gen
@@ -28,7 +29,7 @@ KUSTOMIZE ?= $(BIN)/kustomize
 GOLANGCI_LINT ?= $(BIN)/golangci-lint
 
 # The modules of this repository besides the operator's own.
-HACK_MODULES := hack/controlplane hack/tools hack/tools/golangci-lint
+HACK_MODULES := hack/controlplane hack/tools hack/tools/golangci-lint hack/tools/mutation
 
 # What `make generate` writes.
 GENERATED := config/crd/bases config/rbac/role.yaml api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration
@@ -54,6 +55,12 @@ test: require-cc ## Run all tests, with the race detector and a real API server.
 	assets=$$(hack/controlplane/assets.sh) && \
 		KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/tools test ./...
+	go -C hack/tools/mutation test ./...
+
+# It takes hours on a busy machine, and all that it needs of one processor.
+.PHONY: mutate
+mutate: bin/gremlins bin/mutation ## Change the rules and the ledger in one place after another: does a test notice? PACKAGES, MUTATEFLAGS='-match flag.go'.
+	nice -n 10 bin/mutation -gremlins bin/gremlins $(MUTATEFLAGS) $(filter-out ./...,$(PACKAGES))
 
 .PHONY: verify
 verify: verify-generated verify-format vet lint verify-modules verify-manifests ## Check everything that is not a test: generated files, format, lint, modules, manifests.
@@ -75,6 +82,7 @@ fmt: $(GOLANGCI_LINT) ## Format the Go code.
 vet: ## Run go vet.
 	go vet ./...
 	go -C hack/tools vet ./...
+	go -C hack/tools/mutation vet ./...
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint, with kube-api-linter on the API types.
@@ -175,6 +183,12 @@ $(BIN)/kustomize: hack/tools/go.mod
 $(BIN)/golangci-lint: hack/tools/golangci-lint/go.mod hack/tools/golangci-lint/main.go
 	@echo 'building golangci-lint, once: this takes a minute or more'
 	$(call tool,hack/tools/golangci-lint,.)
+
+bin/gremlins: hack/tools/mutation/go.mod
+	$(call tool,hack/tools/mutation,github.com/go-gremlins/gremlins/cmd/gremlins)
+
+bin/mutation: hack/tools/mutation/go.mod $(wildcard hack/tools/mutation/*.go hack/tools/mutation/*.tmpl)
+	$(call tool,hack/tools/mutation,.)
 
 bin/manifests: hack/tools/go.mod $(wildcard hack/tools/manifests/*.go)
 	$(call tool,hack/tools,./manifests)
