@@ -11,6 +11,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/go-logr/logr/funcr"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
 // partRows are the keys of the saved parts, and how many of them the numbers name.
@@ -201,5 +203,46 @@ func TestAnswersOfNothing(t *testing.T) {
 	}
 	if got := l.NextExpiry(number, begin); !got.IsZero() {
 		t.Errorf("without a window something expires at %s", got)
+	}
+}
+
+// What is too old is counted no more, however far back one asks, of a number and of its group.
+func TestWhatIsTooOldIsNotCounted(t *testing.T) {
+	l := OpenMemory()
+	defer func() { _ = l.Close() }()
+	now := begin.Add(Kept + Lateness + 24*time.Hour)
+	mute := NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
+	if err := errors.Join(l.Configure(number, Windows{Reach: true}), l.Group("g", []string{number})); err != nil {
+		t.Fatal(err)
+	}
+	for _, batch := range []struct {
+		at    time.Time
+		users int
+	}{{begin, 7}, {now, 3}} {
+		for user := range batch.users {
+			for kind := range Complained {
+				entry := Entry{Number: number, Kind: kind + 1, User: UserKey(user + 1), Message: MessageKey(batch.at.Unix()), At: batch.at.Unix()}
+				if entry.Kind == Complained {
+					entry.Did = mute
+				}
+				if _, err := l.Append(context.Background(), Batch{Entries: []Entry{entry}}, batch.at); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	l.Sweep(now)
+	for _, subject := range []string{number, GroupSubject("g")} {
+		for measure, want := range map[Measure]int64{Users: 3, Messages: 3, Conversations: 3, Reached: 3, Complaining: 3} {
+			if got := l.Count(subject, measure, time.Unix(0, 0), now); got != want {
+				t.Errorf("of measure %d %s has %d, not %d", measure, subject, got, want)
+			}
+			if got := l.Nth(subject, measure, 1, time.Unix(0, 0), now); !got.Equal(now) {
+				t.Errorf("the first of measure %d of %s is at %s", measure, subject, got)
+			}
+		}
+		if got := l.Feedback(subject, time.Unix(0, 0), now); len(got) != 1 || got[0].Users != 3 {
+			t.Errorf("the feedback of %s is %v", subject, got)
+		}
 	}
 }
