@@ -253,3 +253,55 @@ func TestAReportSaysItsReason(t *testing.T) {
 		}
 	}
 }
+
+// A flag or restriction that Meta reports says as well that the number is registered; what the policy had concluded alike is Meta's
+// word from then on; and a warning gives the whole grace period.
+func TestWhatAReportOfAConnectionSays(t *testing.T) {
+	at := func(days int) time.Time { return day1.AddDate(0, 0, days) }
+	connection := func(days int, value string) rules.Report {
+		return rules.Report{Kind: rules.ReportConnection, At: at(days), Value: value}
+	}
+	low := rules.Report{Kind: rules.ReportQuality, At: at(1), Value: "Low"}
+	for _, test := range []struct {
+		name    string
+		reports []rules.Report
+		want    string // the connection, the flag, the restriction, and what falls or ends when
+	}{
+		{"nothing", nil, "Connected by Policy"},
+		{"pending, then flagged", []rules.Report{connection(1, "Pending"), connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
+		{"offline, then flagged", []rules.Report{connection(1, "Offline"), connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
+		{"pending, then restricted", []rules.Report{connection(1, "Pending"), connection(2, "Restricted")}, "Connected by Reported, restricted by Reported"},
+		{"offline, then restricted", []rules.Report{connection(1, "Offline"), connection(2, "Restricted")}, "Connected by Reported, restricted by Reported"},
+		{"flagged", []rules.Report{connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
+		{"blocked, then flagged", []rules.Report{connection(1, "Blocked"), connection(2, "Flagged")}, "Blocked by Reported, flagged by Reported"},
+		{"flagged by both", []rules.Report{low, connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
+		{"blocked by both", []rules.Report{low, connection(33, "Blocked")}, "Blocked by Reported"},
+		{"flagged again after the flag of Low at the lowest tier", []rules.Report{low, connection(10, "Flagged")}, "Connected by Reported"}, // for 7 days from then
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := shippedPolicy(t, "quality-based")
+			facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: test.reports}
+			end := at(3)
+			if n := len(test.reports); n > 0 && test.reports[n-1].At.After(end) {
+				end = test.reports[n-1].At.AddDate(0, 0, 7)
+			}
+			state, _, _ := rules.Advance(p, facts, rules.Initial(p, "", day1), end.Add(-time.Second))
+			wasFlagged := state.Flagged()
+			facts.Reports = nil
+			state, _, _ = rules.Advance(p, facts, state, end)
+			got := fmt.Sprintf("%s by %s", state.Connection, state.ConnectionSource)
+			if state.Flagged() {
+				got += fmt.Sprintf(", flagged by %s", state.FlagSource)
+			}
+			if state.Restricted() {
+				got += fmt.Sprintf(", restricted by %s", state.RestrictedSource)
+			}
+			if got != test.want {
+				t.Errorf("it is %s, not %s", got, test.want)
+			}
+			if strings.HasPrefix(test.name, "flagged again") && !wasFlagged {
+				t.Error("the flag ended before the whole grace period")
+			}
+		})
+	}
+}
