@@ -305,3 +305,15 @@ func TestWhatAReportOfAConnectionSays(t *testing.T) {
 		})
 	}
 }
+
+// A denial that comes after the verification of the business is about what would follow it; the tier that the verification gave stays.
+func TestADenialAfterAVerification(t *testing.T) {
+	policy := shippedPolicy(t, "meta-2025").Portfolio()
+	facts := &rules.Facts{Usage: everyDelivery(nil), Reports: []rules.Report{
+		{Kind: rules.ReportVerification, At: day1.Add(time.Hour), Value: "Verified"}, {Kind: rules.ReportIncrease, At: day1.Add(2 * time.Hour), Value: "Failed"},
+	}}
+	state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(3*time.Hour))
+	if state.Tier.Name != "2K" || state.TierSource != v1alpha1.FromVerification || state.Increase != v1alpha1.IncreaseFailed {
+		t.Errorf("it is at %s by %s, with an increase that is %q", state.Tier.Name, state.TierSource, state.Increase)
+	}
+}
