@@ -376,3 +376,37 @@ func TestAReportedFlagCancelsAnUpgrade(t *testing.T) {
 		t.Errorf("it says %s, not %s", got, want)
 	}
 }
+
+// Meta's word that a number is connected ends what came before it: the Low rating that led to a block is spent, and a restriction
+// from before is not taken up again.
+func TestConnectedAgain(t *testing.T) {
+	report := func(kind rules.ReportKind, days int, value string) rules.Report {
+		return rules.Report{Kind: kind, At: day1.AddDate(0, 0, days), Value: value}
+	}
+	policy := shippedPolicy(t, "quality-based") // blocks after 30 days
+	for name, test := range map[string]struct {
+		reports []rules.Report
+		low     time.Time
+	}{
+		"rated Low":  {[]rules.Report{report(rules.ReportQuality, 0, "Low"), report(rules.ReportConnection, 31, "Connected")}, day1.AddDate(0, 0, 31)},
+		"rated well": {[]rules.Report{report(rules.ReportConnection, 1, "Blocked"), report(rules.ReportConnection, 31, "Connected")}, time.Time{}},
+	} {
+		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: test.reports}
+		state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.AddDate(0, 0, 60))
+		if state.Connection != v1alpha1.StateConnected || !state.LowSince.Equal(test.low) {
+			t.Errorf("%s: after 60 days it is %s, and Low since %s", name, state.Connection, state.LowSince)
+		}
+		facts.Reports = nil
+		if state, _, _ = rules.Advance(policy, facts, state, day1.AddDate(0, 0, 61)); (state.Connection == v1alpha1.StateBlocked) != (name == "rated Low") {
+			t.Errorf("%s: after 61 days it is %s", name, state.Connection)
+		}
+	}
+	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{
+		report(rules.ReportRestriction, 1, rules.RestrictedMessaging), report(rules.ReportConnection, 5, "Connected"),
+	}}
+	state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.AddDate(0, 0, 6))
+	facts.Reports = []rules.Report{report(rules.ReportRestriction, 3, rules.RestrictedMessaging)}
+	if state, _, _ = rules.Advance(policy, facts, state, day1.AddDate(0, 0, 7)); state.Restricted() {
+		t.Error("a restriction from before it was lifted is taken up again")
+	}
+}

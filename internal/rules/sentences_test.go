@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -151,5 +153,25 @@ func TestAVerificationBesideAReport(t *testing.T) {
 		if got, _, _ := rules.Advance(policy, facts, state, day1.Add(time.Hour)); got.Overruled.Name != want || !got.OverruledSince.Equal(day1) || got.Tier.Name != "10K" {
 			t.Errorf("where it would be at %s it would then be at %+v since %s", overruled, got.Overruled, got.OverruledSince)
 		}
+	}
+}
+
+// The cause of a tier is what was said when it last moved, at the instant since when it is so.
+func TestTheCauseOfATier(t *testing.T) {
+	at := func(hours int) metav1.Time { return metav1.NewTime(day1.Add(time.Duration(hours) * time.Hour)) }
+	said := func(hours int, reason v1alpha1.TransitionReason) v1alpha1.Transition {
+		return v1alpha1.Transition{Time: at(hours), Reason: reason, Message: string(reason)}
+	}
+	history := []v1alpha1.Transition{said(1, v1alpha1.ReasonTierUpgraded), said(2, v1alpha1.ReasonTierDowngraded), said(3, v1alpha1.ReasonLimitReported),
+		said(3, v1alpha1.ReasonFlagged), said(4, v1alpha1.ReasonFlagCleared)}
+	for hours, want := range map[int]string{0: "", 1: "TierUpgraded", 2: "TierDowngraded", 3: "LimitReported", 4: ""} {
+		if got := rules.TierCause(history, at(hours).Time); got != want {
+			t.Errorf("of a tier since %d h the cause is %q, not %q", hours, got, want)
+		}
+	}
+	policy := shippedPolicy(t, "quality-based")
+	facts := &rules.Facts{HumanEscalation: true, Usage: deliveries(day1, 500)}
+	if got := strings.Join(rules.Explain(policy, facts, rules.Initial(policy, "", day1), "", day1.Add(time.Hour)), "\n"); !strings.Contains(got, "there are 500. (rule 2") {
+		t.Errorf("with nothing missing it says %s", got)
 	}
 }

@@ -79,6 +79,8 @@ func TestTheLifeOfATemplate(t *testing.T) {
 			"9h0m0s QualityChanged, 9h0m0s TemplatePaused, 12h0m0s TemplateResumed, 12h0m0s TemplateBlocked", "Blocked 12h0m0s Reported, Low 9h0m0s"},
 		{"paused by Meta within a flag that is over", flags, []heard{rated(9, 9, "Low"), rated(20, 20, "High"), is(21, 15, "Paused", "")},
 			"9h0m0s QualityChanged, 9h0m0s TemplateFlagged, 20h0m0s QualityChanged, 20h0m0s TemplateFlagCleared, 20h0m0s TemplatePaused", "Paused 20h0m0s Reported, High 20h0m0s"},
+		{"the same after a word of Meta's", flags, []heard{is(8, 8, "Approved", ""), rated(9, 9, "Low"), rated(20, 20, "High"), is(21, 15, "Paused", "")},
+			"9h0m0s QualityChanged, 9h0m0s TemplateFlagged, 20h0m0s QualityChanged, 20h0m0s TemplateFlagCleared, 20h0m0s TemplatePaused", "Paused 20h0m0s Reported, High 20h0m0s"},
 		{"paused by Meta before its first sight", pauses, []heard{is(1, -1, "Paused", "")}, "0s TemplatePaused", "Paused 0s Reported, Unknown 0s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
