@@ -46,16 +46,12 @@ func (e *evaluation) reportRestriction(r Report, at time.Time) {
 	}
 	s.RestrictionReported = at
 	until := r.Until.UTC().Truncate(time.Second)
-	if r.Until.IsZero() {
-		until = time.Time{}
-	}
 	over := r.Value == NothingRestricted || !until.IsZero() && !until.After(e.now)
 	switch {
 	case over && s.AccountRestricted():
 		e.liftRestriction(latest(at, s.RestrictedSince), "Meta reports that the account is no longer restricted")
 	case over:
-	case s.AccountRestricted() && until.Equal(s.RestrictedUntil):
-		s.RestrictedReason = r.Value
+	case s.AccountRestricted() && until.Equal(s.RestrictedUntil): // known
 	default:
 		s.RestrictedSince, s.RestrictedUntil, s.RestrictedSource, s.RestrictedReason = at, until, v1alpha1.FromReport, r.Value
 		message := "Meta restricts the account: its numbers can only reply inside a customer service window, "

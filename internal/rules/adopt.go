@@ -52,9 +52,7 @@ func Adopt(p *Policy, s State, edited bool, now time.Time) (State, []Transition)
 
 // edited gives a tier the limit that it has by now.
 func (e *evaluation) edited(before, is Tier) {
-	source := e.s.TierSource
-	e.s.Tier = before
-	e.setTier(is, e.now, source)
+	e.setTier(is, e.now, e.s.TierSource)
 	reason, moves := v1alpha1.ReasonTierUpgraded, "rises"
 	if Above(before.Limit, is.Limit) {
 		reason, moves = v1alpha1.ReasonTierDowngraded, "falls"

@@ -22,6 +22,7 @@ func TestWhereMetaAndThePolicyDisagree(t *testing.T) {
 		usage        everyDelivery
 		reports      []rules.Report
 		hours        int
+		without      bool // a way to a human
 		change       func(*rules.Policy)
 		want         rules.Agreement
 	}{
@@ -56,9 +57,13 @@ func TestWhereMetaAndThePolicyDisagree(t *testing.T) {
 			want:    rules.Agreement{Reported: true, Limit: "Meta reports a limit of 250, and by the policy it was 2000 at 2026-03-02 03:00:00 UTC."}},
 		{name: "a rating as reported", policy: "netcore", hours: 2,
 			reports: []rules.Report{report(rules.ReportQuality, 1, "Low")}, want: rules.Agreement{Reported: true}},
-		{name: "a rating that the lack of a human forces", policy: "botmaker", hours: 2,
+		{name: "a rating that the lack of a human forces", policy: "botmaker", hours: 2, without: true,
 			reports: []rules.Report{report(rules.ReportQuality, 1, "High")},
 			want:    rules.Agreement{Reported: true, Quality: "Meta reports a rating of High, and by the policy it is Low: it has no direct way to a human."}},
+		{name: "a rating of a number with a way to a human", policy: "botmaker", hours: 2,
+			reports: []rules.Report{report(rules.ReportQuality, 1, "High")}, want: rules.Agreement{Reported: true}},
+		{name: "a rating where feedback makes none", policy: "netcore", hours: 2, usage: deliveries(at(1), 10), without: true,
+			reports: []rules.Report{report(rules.ReportQuality, 1, "High")}, want: rules.Agreement{Reported: true}},
 		{name: "a rating that the feedback gives", policy: "meta-2025", hours: 2, change: rated, usage: deliveries(at(1), 10),
 			reports: []rules.Report{report(rules.ReportQuality, 1, "Medium")},
 			want:    rules.Agreement{Reported: true, Quality: "Meta reports a rating of Medium, and by the policy it is Low: that is what the feedback of users comes to."}},
@@ -75,6 +80,10 @@ func TestWhereMetaAndThePolicyDisagree(t *testing.T) {
 		{name: "a flag without a low rating", policy: "netcore", hours: 2,
 			reports: []rules.Report{report(rules.ReportQuality, 1, "High"), report(rules.ReportConnection, 1, "Flagged")},
 			want:    rules.Agreement{Reported: true, State: "Meta reports the number as flagged, and by the policy it is not: the rating is not Low."}},
+		{name: "a flag of the policy's for a rating that was Low for no time", policy: "netcore", hours: 2,
+			reports: []rules.Report{report(rules.ReportQuality, 1, "Low"), report(rules.ReportQuality, 1, "High")}, want: rules.Agreement{Reported: true}},
+		{name: "connected", policy: "quality-based", hours: 2,
+			reports: []rules.Report{report(rules.ReportConnection, 1, "Connected")}, want: rules.Agreement{Reported: true}},
 		{name: "a block without a low rating", policy: "quality-based", hours: 2,
 			reports: []rules.Report{report(rules.ReportConnection, 1, "Blocked")},
 			want:    rules.Agreement{Reported: true, State: "Meta reports the number as blocked, and by the policy it is not: the rating is not Low."}},
@@ -86,7 +95,7 @@ func TestWhereMetaAndThePolicyDisagree(t *testing.T) {
 			if test.change != nil {
 				test.change(policy)
 			}
-			facts := &rules.Facts{HumanEscalation: test.policy != "botmaker", Usage: test.usage, Reports: test.reports}
+			facts := &rules.Facts{HumanEscalation: !test.without, Usage: test.usage, Reports: test.reports}
 			state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), at(test.hours))
 			if got := rules.Agree(policy, facts, state, at(test.hours)); got != test.want {
 				t.Errorf("it is %+v, not %+v", got, test.want)

@@ -138,9 +138,7 @@ func Quiet(p *Policy, f *Facts, s State, next time.Time) int64 {
 	e := evaluation{p: p, f: f, s: s, now: s.EvaluatedAt}
 	missing := int64(math.MaxInt64)
 	if p.role != member {
-		if missing = e.missingToLimit(); missing <= 0 {
-			return -1
-		}
+		missing = e.missingToLimit()
 		up := e.missingForUpgrade()
 		if up <= 0 && !next.IsZero() && !e.spanDue().Before(next) {
 			up = math.MaxInt64 // only time is missing, and the rules run before it has passed

@@ -10,7 +10,7 @@ import (
 
 // Above says whether one limit is higher than another; Unlimited is higher than all.
 func Above(a, b int64) bool {
-	return a != b && b != Unlimited && (a == Unlimited || a > b)
+	return b != Unlimited && (a == Unlimited || a > b)
 }
 
 // Start is the tier that a number of this verification starts at.

@@ -1,0 +1,319 @@
+package rules_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// A portfolio is as good as the worst of its numbers and templates, which it names, and able as soon as one number is.
+func TestStandingOf(t *testing.T) {
+	number := func(rating v1alpha1.QualityRating) rules.Standing {
+		return rules.Standing{Name: "number " + string(rating), Rating: rating}
+	}
+	able := func(s rules.Standing) rules.Standing {
+		s.Able = true
+		return s
+	}
+	template := func(rating v1alpha1.QualityRating) rules.Standing {
+		return rules.Standing{Name: "template " + string(rating), Rating: rating, Template: true}
+	}
+	const high, medium, low, unknown = v1alpha1.QualityHigh, v1alpha1.QualityMedium, v1alpha1.QualityLow, v1alpha1.QualityUnknown
+	for _, test := range []struct {
+		of   []rules.Standing
+		want string
+	}{
+		{nil, "Unknown, Offline"},
+		{[]rules.Standing{number(unknown)}, "Unknown, Offline"},
+		{[]rules.Standing{able(number(unknown))}, "Unknown, Connected"},
+		{[]rules.Standing{able(template(unknown))}, "Unknown, Offline"},
+		{[]rules.Standing{number(unknown), able(number(high))}, "High, Connected"},
+		{[]rules.Standing{able(number(high)), number(unknown)}, "High, Connected"},
+		{[]rules.Standing{able(number(high)), template(medium)}, "Medium of template Medium, Connected"},
+		{[]rules.Standing{template(medium), able(number(high))}, "Medium of template Medium, Connected"},
+		{[]rules.Standing{number(medium), template(medium)}, "Medium of number Medium, Offline"},
+		{[]rules.Standing{number(medium), number(unknown), template(low)}, "Low of template Low, Offline"},
+		{[]rules.Standing{template(low), number(medium), number(unknown)}, "Low of template Low, Offline"},
+	} {
+		reports := rules.StandingOf(day1, test.of)
+		got := reports[0].Value
+		if reports[0].Reason != "" {
+			got += " of " + reports[0].Reason
+		}
+		if got += ", " + reports[1].Value; got != test.want {
+			t.Errorf("of %+v it is %s, not %s", test.of, got, test.want)
+		}
+	}
+}
+
+// A portfolio rises for the quality of all that belongs to it, and while one of its numbers can send; a number hears nothing of it.
+func TestAPortfolioRisesByItsStanding(t *testing.T) {
+	policy := shippedPolicy(t, "meta-2025").Portfolio()
+	at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
+	standing := func(hours int, rating v1alpha1.QualityRating, able bool) []rules.Report {
+		return rules.StandingOf(at(hours), []rules.Standing{{Name: "number shop", Rating: rating, Able: able}})
+	}
+	facts := &rules.Facts{Verification: v1alpha1.Verified, Usage: deliveries(at(1), 1000), Reports: slices.Concat(
+		standing(0, v1alpha1.QualityHigh, true), standing(3, v1alpha1.QualityMedium, true), standing(4, v1alpha1.QualityHigh, false), standing(5, v1alpha1.QualityHigh, true))}
+	state, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Verified, day1), at(20))
+	if got, want := reasonsAt(transitions), "1h16m39s UpgradePending, 3h0m0s UpgradeCancelled, 5h0m0s UpgradePending, 11h0m0s TierUpgraded"; got != want {
+		t.Errorf("it says %s, not %s", got, want)
+	}
+	if got, want := transitions[1].Message, "the upgrade to 10K is cancelled: the quality rating of number shop is Medium and must be at least High"; got != want {
+		t.Errorf("it says %q, not %q", got, want)
+	}
+	if !state.RatingSince.Equal(at(4)) || !state.ConnectionSince.Equal(at(5)) || state.RatingReason != "" {
+		t.Errorf("it is %s since %s, and %s since %s", state.Rating, state.RatingSince, state.Connection, state.ConnectionSince)
+	}
+	member := shippedPolicy(t, "meta-2025").Member()
+	if state, transitions, _ := rules.Advance(member, &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: standing(1, v1alpha1.QualityLow, true)[:1]},
+		rules.Initial(member, "", day1), at(2)); state.Rating != v1alpha1.QualityUnknown || len(transitions) > 0 {
+		t.Errorf("a number is rated %s by the standing of its portfolio", state.Rating)
+	}
+}
+
+// A number that joins a portfolio leaves its ladder, and keeps what is its own.
+func TestJoin(t *testing.T) {
+	full := rules.Initial(shippedPolicy(t, "meta-2025"), "", day1)
+	full.LimitReported, full.LimitLowered, full.EligibleSince = day1, day1, day1
+	full.Overruled, full.OverruledSince = rules.Tier{Name: "2K", Limit: 2000}, day1
+	full.FlagSince, full.FlagSource = day1, v1alpha1.FromReport
+	full.RestrictedSince, full.RestrictedUntil = day1, day1.Add(time.Hour)
+	for _, source := range []v1alpha1.Source{v1alpha1.FromPolicy, v1alpha1.FromReport} {
+		state, want := full, full
+		state.RestrictedSource, want.RestrictedSource = source, source
+		want.Tier, want.TierSince, want.TierSource, want.LimitReported, want.LimitLowered = rules.Tier{}, time.Time{}, "", time.Time{}, time.Time{}
+		want.Overruled, want.OverruledSince, want.EligibleSince = rules.Tier{}, time.Time{}, time.Time{}
+		if source == v1alpha1.FromPolicy {
+			want.RestrictedSince, want.RestrictedUntil, want.RestrictedSource = time.Time{}, time.Time{}, ""
+		}
+		if got := rules.Join(state); got != want {
+			t.Errorf("restricted by %s it becomes\n%+v\nnot\n%+v", source, got, want)
+		}
+	}
+}
+
+// A portfolio takes the highest limit that any of its numbers had.
+func TestMerge(t *testing.T) {
+	policy := shippedPolicy(t, "meta-2025").Portfolio()
+	for limit, want := range map[int64]string{250: "250", 100: "250", 2000: "2K", 5000: "5000", rules.Unlimited: "Unlimited"} {
+		state, transitions := rules.Merge(policy, rules.Initial(policy, "", day1), limit, day1.Add(time.Hour))
+		if state.Tier.Name != want || (len(transitions) == 0) != (want == "250") {
+			t.Errorf("with a number of %d it is at %s, and says %v", limit, state.Tier.Name, transitions)
+		}
+		for _, tr := range transitions {
+			if message := fmt.Sprintf("the limit rises from 250 to %s: a number that has it joins the portfolio", rules.LimitWords(limit)); reasonsAt(transitions) != "1h0m0s TierUpgraded" || tr.From != "250" || tr.To != want || tr.Message != message {
+				t.Errorf("it says %+v", tr)
+			}
+		}
+	}
+}
+
+// A denied increase stops the next, for what Meta says, until something newer is known of the limit.
+func TestADeniedIncrease(t *testing.T) {
+	policy := shippedPolicy(t, "meta-2025").Portfolio()
+	at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
+	report := func(kind rules.ReportKind, hours int, value, reason string) rules.Report {
+		return rules.Report{Kind: kind, At: at(hours), Value: value, Reason: reason}
+	}
+	pending := rules.Facts{Verification: v1alpha1.Verified, Usage: deliveries(at(1), 1000)}
+	for _, test := range []struct {
+		name    string
+		reports []rules.Report // heard of one after the other
+		want    string         // what is left of it
+		says    string
+	}{
+		{"put off", []rules.Report{report(rules.ReportIncrease, 3, "Deferred", "")}, "Deferred",
+			"the upgrade to 10K is cancelled: Meta put off an increase at 2026-03-02 03:00:00 UTC; the limit stays 2000: Meta put off an increase at 2026-03-02 03:00:00 UTC"},
+		{"denied", []rules.Report{report(rules.ReportIncrease, 3, "Failed", "spam")}, "Failed",
+			"the upgrade to 10K is cancelled: Meta denied an increase at 2026-03-02 03:00:00 UTC: spam; the limit stays 2000: Meta denied an increase at 2026-03-02 03:00:00 UTC: spam"},
+		{"asked", []rules.Report{report(rules.ReportIncrease, 3, "NeedMoreInfo", "")}, "NeedMoreInfo",
+			"the upgrade to 10K is cancelled: Meta needs to know more before an increase at 2026-03-02 03:00:00 UTC; the limit stays 2000: Meta needs to know more before an increase at 2026-03-02 03:00:00 UTC"},
+		{"a word that is not known", []rules.Report{report(rules.ReportIncrease, 3, "Perhaps", "")}, "", ""},
+		{"one from before a limit", []rules.Report{report(rules.ReportLimit, 3, "2000", ""), report(rules.ReportIncrease, 2, "Failed", "")}, "", ""},
+		{"one from before another", []rules.Report{report(rules.ReportIncrease, 4, "Failed", ""), report(rules.ReportIncrease, 3, "Deferred", "")}, "Failed",
+			"the upgrade to 10K is cancelled: Meta denied an increase at 2026-03-02 04:00:00 UTC; the limit stays 2000: Meta denied an increase at 2026-03-02 04:00:00 UTC"},
+		{"a limit after it", []rules.Report{report(rules.ReportIncrease, 3, "Failed", ""), report(rules.ReportLimit, 4, "5000", "")}, "",
+			"the upgrade to 10K is cancelled: Meta denied an increase at 2026-03-02 03:00:00 UTC; the limit stays 2000: Meta denied an increase at 2026-03-02 03:00:00 UTC; Meta reports a limit of 5000; it was 2000 here"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			facts := pending
+			state, _, _ := rules.Advance(policy, &facts, rules.Initial(policy, v1alpha1.Verified, day1), at(2))
+			var says []string
+			for _, r := range test.reports {
+				facts.Reports = []rules.Report{r}
+				var transitions []rules.Transition
+				state, transitions, _ = rules.Advance(policy, &facts, state, at(4))
+				for _, tr := range transitions {
+					says = append(says, tr.Message)
+				}
+			}
+			if got := strings.Join(says, "; "); string(state.Increase) != test.want || got != test.says {
+				t.Errorf("an increase is %q, and it says\n%s\nnot\n%s", state.Increase, got, test.says)
+			}
+		})
+	}
+}
+
+// A rating from feedback changes at the second at which the share of complaining users crosses a threshold, whatever makes it: those who
+// complain, further users who are reached, and either of them leaving the window. It does so however late one looks.
+func TestTheShareOfComplaints(t *testing.T) {
+	policy := compiled(t, func(spec *v1alpha1.MessagingPolicySpec) {
+		spec.Quality = v1alpha1.QualityRules{WindowHours: 48, MediumPerThousand: 60, LowPerThousand: 100}
+		spec.Flag = v1alpha1.FlagRules{}
+		spec.Tiers[0].Limit, spec.Tiers[1].Limit, spec.Tiers[2].Limit = 10_000, 20_000, 30_000
+	})
+	s := newSent(t, policy)
+	spam := ledger.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
+	s.record(ledger.Delivered, time.Hour, 1, 100)
+	s.record(ledger.Delivered, 25*time.Hour, 101, 200)
+	s.record(ledger.Complained, 31*time.Hour, 1, 10, spam)
+	s.record(ledger.Delivered, 50*time.Hour, 201, 300)
+	want := []string{
+		"1h0m0s High",
+		"49h0m33s Medium", // 10 of 166
+		"49h1m39s Low",    // 10 of 100
+		"50h0m0s Medium",  // 10 of 101
+		"50h1m6s High",    // 10 of 167
+		"73h0m33s Medium",
+		"73h1m39s Low",
+		"79h0m0s Medium", // 9 of 100
+		"79h0m4s High",   // 5 of 100
+		"98h1m39s Unknown",
+	}
+	for name, stops := range map[string][]time.Duration{
+		"once": {100 * time.Hour}, "by parts": {40 * time.Hour, 49*time.Hour + 50*time.Second, 60 * time.Hour, 79*time.Hour + 2*time.Second, 100 * time.Hour},
+	} {
+		state := rules.Initial(policy, "", day1)
+		var got []string
+		for _, stop := range stops {
+			var transitions []rules.Transition
+			var next time.Time
+			state, transitions, next = rules.Advance(policy, &s.facts, state, day1.Add(stop))
+			for _, tr := range transitions {
+				got = append(got, tr.Time.Sub(day1).String()+" "+tr.To)
+			}
+			if len(got) < len(want) && stop > 50*time.Hour+2*time.Minute {
+				due, _ := time.ParseDuration(strings.Fields(want[len(got)])[0])
+				if next.After(day1.Add(due)) {
+					t.Errorf("looking %s, at %s the next look is at %s, after %s", name, stop, next.Sub(day1), want[len(got)])
+				}
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("looking %s it is\n%v\nnot\n%v", name, got, want)
+		}
+	}
+}
+
+// A report counts as of its time; one from the future as of now, and one from before the number was seen as of then.
+func TestTheTimeOfAReport(t *testing.T) {
+	policy := shippedPolicy(t, "netcore")
+	now := day1.Add(2 * time.Hour)
+	for at, want := range map[time.Duration]time.Time{-time.Hour: day1, time.Hour: day1.Add(time.Hour), 3 * time.Hour: now} {
+		report := func(kind rules.ReportKind, value string) rules.Report {
+			return rules.Report{Kind: kind, At: day1.Add(at), Value: value}
+		}
+		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{
+			report(rules.ReportLimit, "10000"), report(rules.ReportConnection, "Offline"), report(rules.ReportVerification, "Verified"),
+		}}
+		state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), now)
+		if state.Tier.Name != "2" || state.TierSource != v1alpha1.FromReport || state.Connection != v1alpha1.StateOffline || state.Verification != v1alpha1.Verified {
+			t.Errorf("of reports after %s it is at %s, %s and %s", at, state.Tier.Name, state.Connection, state.Verification)
+		}
+		if !state.TierSince.Equal(want) || !state.ConnectionSince.Equal(want) || !state.VerificationSince.Equal(want) {
+			t.Errorf("of reports after %s it is so since %s, %s and %s, not %s", at, state.TierSince, state.ConnectionSince, state.VerificationSince, want)
+		}
+	}
+	// A limit as it was is Meta's from now on.
+	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{{Kind: rules.ReportLimit, At: now, Value: "1000"}}}
+	if state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), now); state.TierSource != v1alpha1.FromReport || !state.TierSince.Equal(day1) {
+		t.Errorf("a limit that was confirmed comes from %s since %s", state.TierSource, state.TierSince)
+	}
+	for limit, understood := range map[string]bool{"1": true, "0": false, "1000000000": true, "1000000001": false, "-1": false, "1e3": false} {
+		if rules.Understood(rules.ReportLimit, limit) != understood {
+			t.Errorf("a limit of %s is understood: %t", limit, !understood)
+		}
+	}
+}
+
+// What Meta says of an account names its reason.
+func TestAReportSaysItsReason(t *testing.T) {
+	policy := shippedPolicy(t, "netcore")
+	for reason, want := range map[string]string{"": "Meta reports the number as Offline, it was Connected", "DELETED": "Meta reports the number as Offline, it was Connected: DELETED"} {
+		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{{Kind: rules.ReportAccount, At: day1.Add(time.Hour), Value: "Offline", Reason: reason}}}
+		if _, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(2*time.Hour)); len(transitions) != 1 || transitions[0].Message != want {
+			t.Errorf("it says %+v, not %q", transitions, want)
+		}
+	}
+}
+
+// A flag or restriction that Meta reports says as well that the number is registered; what the policy had concluded alike is Meta's
+// word from then on; and a warning gives the whole grace period.
+func TestWhatAReportOfAConnectionSays(t *testing.T) {
+	at := func(days int) time.Time { return day1.AddDate(0, 0, days) }
+	connection := func(days int, value string) rules.Report {
+		return rules.Report{Kind: rules.ReportConnection, At: at(days), Value: value}
+	}
+	low := rules.Report{Kind: rules.ReportQuality, At: at(1), Value: "Low"}
+	for _, test := range []struct {
+		name    string
+		reports []rules.Report
+		want    string // the connection, the flag, the restriction, and what falls or ends when
+	}{
+		{"nothing", nil, "Connected by Policy"},
+		{"pending, then flagged", []rules.Report{connection(1, "Pending"), connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
+		{"offline, then flagged", []rules.Report{connection(1, "Offline"), connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
+		{"pending, then restricted", []rules.Report{connection(1, "Pending"), connection(2, "Restricted")}, "Connected by Reported, restricted by Reported"},
+		{"offline, then restricted", []rules.Report{connection(1, "Offline"), connection(2, "Restricted")}, "Connected by Reported, restricted by Reported"},
+		{"flagged", []rules.Report{connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
+		{"blocked, then flagged", []rules.Report{connection(1, "Blocked"), connection(2, "Flagged")}, "Blocked by Reported, flagged by Reported"},
+		{"flagged by both", []rules.Report{low, connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
+		{"blocked by both", []rules.Report{low, connection(33, "Blocked")}, "Blocked by Reported"},
+		{"flagged again after the flag of Low at the lowest tier", []rules.Report{low, connection(10, "Flagged")}, "Connected by Reported"}, // for 7 days from then
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := shippedPolicy(t, "quality-based")
+			facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: test.reports}
+			end := at(3)
+			if n := len(test.reports); n > 0 && test.reports[n-1].At.After(end) {
+				end = test.reports[n-1].At.AddDate(0, 0, 7)
+			}
+			state, _, _ := rules.Advance(p, facts, rules.Initial(p, "", day1), end.Add(-time.Second))
+			wasFlagged := state.Flagged()
+			facts.Reports = nil
+			state, _, _ = rules.Advance(p, facts, state, end)
+			got := fmt.Sprintf("%s by %s", state.Connection, state.ConnectionSource)
+			if state.Flagged() {
+				got += fmt.Sprintf(", flagged by %s", state.FlagSource)
+			}
+			if state.Restricted() {
+				got += fmt.Sprintf(", restricted by %s", state.RestrictedSource)
+			}
+			if got != test.want {
+				t.Errorf("it is %s, not %s", got, test.want)
+			}
+			if strings.HasPrefix(test.name, "flagged again") && !wasFlagged {
+				t.Error("the flag ended before the whole grace period")
+			}
+		})
+	}
+}
+
+// A denial that comes after the verification of the business is about what would follow it; the tier that the verification gave stays.
+func TestADenialAfterAVerification(t *testing.T) {
+	policy := shippedPolicy(t, "meta-2025").Portfolio()
+	facts := &rules.Facts{Usage: everyDelivery(nil), Reports: []rules.Report{
+		{Kind: rules.ReportVerification, At: day1.Add(time.Hour), Value: "Verified"}, {Kind: rules.ReportIncrease, At: day1.Add(2 * time.Hour), Value: "Failed"},
+	}}
+	state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(3*time.Hour))
+	if state.Tier.Name != "2K" || state.TierSource != v1alpha1.FromVerification || state.Increase != v1alpha1.IncreaseFailed {
+		t.Errorf("it is at %s by %s, with an increase that is %q", state.Tier.Name, state.TierSource, state.Increase)
+	}
+}

@@ -1,0 +1,162 @@
+package rules_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// The life of a template by rule 8, hour by hour: what is said, and where it ends.
+func TestTheLifeOfATemplate(t *testing.T) {
+	at := func(hour int) time.Time { return day1.Add(time.Duration(hour) * time.Hour) }
+	type heard struct {
+		hour int // when it arrives
+		rules.Report
+	}
+	rated := func(hour, of int, rating string) heard {
+		return heard{hour, rules.Report{Kind: rules.ReportQuality, At: at(of), Value: rating}}
+	}
+	is := func(hour, of int, state, reason string) heard {
+		return heard{hour, rules.Report{Kind: rules.ReportTemplate, At: at(of), Value: state, Reason: reason}}
+	}
+	look := func(hour int) heard { return heard{hour, rules.Report{Kind: rules.ReportLimit, At: at(hour)}} } // not about templates
+	const flags, pauses, neither = "chat-api", "meta-2025", "netcore"                                        // flagged for 7 days; paused for 3 and 6 hours; left alone
+	for _, test := range []struct {
+		name, policy string
+		heard        []heard
+		says         string
+		ends         string // the state, its source, the rating, and the hour since each
+	}{
+		{"rated better", flags, []heard{rated(9, 9, "Low"), rated(20, 20, "Medium")},
+			"9h0m0s QualityChanged, 9h0m0s TemplateFlagged, 20h0m0s QualityChanged, 20h0m0s TemplateFlagCleared", "Approved 20h0m0s Policy, Medium 20h0m0s"},
+		{"edited", flags, []heard{rated(9, 9, "Low"), is(20, 20, "Edited", "")},
+			"9h0m0s QualityChanged, 9h0m0s TemplateFlagged, 20h0m0s TemplateFlagCleared", "Approved 20h0m0s Policy, Unknown 20h0m0s"},
+		{"edited without a rating", flags, []heard{is(20, 20, "Edited", "")}, "", "Approved 0s Policy, Unknown 0s"},
+		{"neither", flags, []heard{rated(9, 9, "Low"), rated(300, 300, "Low")},
+			"9h0m0s QualityChanged, 9h0m0s TemplateFlagged, 177h0m0s TemplateBlocked", "Blocked 177h0m0s Policy, Low 9h0m0s"},
+		{"edited at the last instant", flags, []heard{rated(9, 9, "Low"), is(177, 177, "Edited", "")},
+			"9h0m0s QualityChanged, 9h0m0s TemplateFlagged, 177h0m0s TemplateFlagCleared", "Approved 177h0m0s Policy, Unknown 177h0m0s"},
+		{"words that say nothing", flags, []heard{rated(9, 9, "Low"), rated(20, 20, "Unknown"), rated(21, 21, "PURPLE"), is(22, 22, "LOCKED", "")},
+			"9h0m0s QualityChanged, 9h0m0s TemplateFlagged", "Flagged 9h0m0s Policy, Low 9h0m0s"},
+		{"a rating from before the one that is known", flags, []heard{rated(9, 9, "Low"), rated(10, 8, "High")},
+			"9h0m0s QualityChanged, 9h0m0s TemplateFlagged", "Flagged 9h0m0s Policy, Low 9h0m0s"},
+		{"a rating from before an edit", flags, []heard{is(9, 9, "Edited", ""), rated(10, 8, "Low")}, "", "Approved 0s Policy, Unknown 0s"},
+		{"an edit from before a rating", flags, []heard{rated(9, 9, "Low"), is(10, 8, "Edited", "")},
+			"9h0m0s QualityChanged, 9h0m0s TemplateFlagged", "Flagged 9h0m0s Policy, Low 9h0m0s"},
+		{"two at once, the later first", flags, []heard{rated(20, 10, "High"), rated(20, 9, "Low")},
+			"9h0m0s QualityChanged, 9h0m0s TemplateFlagged, 10h0m0s QualityChanged, 10h0m0s TemplateFlagCleared", "Approved 10h0m0s Policy, High 10h0m0s"},
+		{"a report from the future", flags, []heard{rated(9, 30, "Low")}, "9h0m0s QualityChanged, 9h0m0s TemplateFlagged", "Flagged 9h0m0s Policy, Low 9h0m0s"},
+		{"Low thrice", pauses, []heard{rated(9, 9, "Low"), rated(20, 20, "Low"), rated(40, 40, "Low")},
+			"9h0m0s QualityChanged, 9h0m0s TemplatePaused, 12h0m0s TemplateResumed, 20h0m0s TemplatePaused, 26h0m0s TemplateResumed, 40h0m0s TemplateBlocked", "Blocked 40h0m0s Policy, Low 9h0m0s"},
+		{"Low while paused", pauses, []heard{rated(9, 9, "Low"), rated(10, 10, "Low")},
+			"9h0m0s QualityChanged, 9h0m0s TemplatePaused, 12h0m0s TemplateResumed", "Approved 12h0m0s Policy, Low 9h0m0s"},
+		{"rated better while paused", pauses, []heard{rated(9, 9, "Low"), rated(10, 10, "High")},
+			"9h0m0s QualityChanged, 9h0m0s TemplatePaused, 10h0m0s QualityChanged, 12h0m0s TemplateResumed", "Approved 12h0m0s Policy, High 10h0m0s"},
+		{"Low where no rule is about templates", neither, []heard{rated(9, 9, "Low")}, "9h0m0s QualityChanged", "Approved 0s Policy, Low 9h0m0s"},
+
+		{"approved by Meta while flagged", flags, []heard{rated(9, 9, "Low"), is(20, 20, "Approved", "")},
+			"9h0m0s QualityChanged, 9h0m0s TemplateFlagged, 20h0m0s TemplateFlagCleared", "Approved 20h0m0s Reported, Low 9h0m0s"},
+		{"approved by Meta while paused", pauses, []heard{rated(9, 9, "Low"), is(10, 10, "Approved", "")},
+			"9h0m0s QualityChanged, 9h0m0s TemplatePaused, 10h0m0s TemplateResumed", "Approved 10h0m0s Reported, Low 9h0m0s"},
+		{"approved by Meta while blocked", neither, []heard{is(9, 9, "Disabled", ""), is(10, 10, "Approved", "")},
+			"9h0m0s TemplateBlocked, 10h0m0s TemplateResumed", "Approved 10h0m0s Reported, Unknown 0s"},
+		{"approved by Meta before the pause", pauses, []heard{rated(9, 9, "Low"), is(10, 8, "Approved", "")},
+			"9h0m0s QualityChanged, 9h0m0s TemplatePaused, 12h0m0s TemplateResumed", "Approved 12h0m0s Policy, Low 9h0m0s"},
+		{"approved by Meta as it is", neither, []heard{is(9, 9, "Approved", "")}, "", "Approved 0s Reported, Unknown 0s"},
+		{"disabled twice", neither, []heard{is(9, 9, "Disabled", ""), is(10, 10, "Disabled", "")}, "9h0m0s TemplateBlocked", "Blocked 9h0m0s Reported, Unknown 0s"},
+		{"paused before it was disabled", neither, []heard{is(9, 9, "Disabled", ""), is(10, 8, "Paused", "")}, "9h0m0s TemplateBlocked", "Blocked 9h0m0s Reported, Unknown 0s"},
+		{"paused twice, where no rule is about it", neither, []heard{is(9, 9, "Paused", ""), is(10, 10, "Paused", "")}, "9h0m0s TemplatePaused", "Paused 9h0m0s Reported, Unknown 0s"},
+		{"paused by Meta thrice", pauses, []heard{is(9, 9, "Paused", ""), is(20, 20, "Paused", ""), is(40, 40, "Paused", "")},
+			"9h0m0s TemplatePaused, 12h0m0s TemplateResumed, 20h0m0s TemplatePaused, 26h0m0s TemplateResumed, 40h0m0s TemplatePaused", "Paused 40h0m0s Reported, Unknown 0s"},
+		{"paused for the pace before a pause that is over", pauses, []heard{rated(9, 9, "Low"), look(12), is(13, 11, "Paused", "RATE_LIMITING_PAUSE")},
+			"9h0m0s QualityChanged, 9h0m0s TemplatePaused, 12h0m0s TemplateResumed, 12h0m0s TemplatePaused", "Paused 12h0m0s Reported, Low 9h0m0s"},
+		{"paused by Meta within a pause that is over", pauses, []heard{rated(9, 9, "Low"), look(12), is(13, 11, "Paused", "")},
+			"9h0m0s QualityChanged, 9h0m0s TemplatePaused, 12h0m0s TemplateResumed", "Approved 12h0m0s Policy, Low 9h0m0s"},
+		{"disabled within a pause that is over", pauses, []heard{rated(9, 9, "Low"), look(12), is(13, 11, "Disabled", "")},
+			"9h0m0s QualityChanged, 9h0m0s TemplatePaused, 12h0m0s TemplateResumed, 12h0m0s TemplateBlocked", "Blocked 12h0m0s Reported, Low 9h0m0s"},
+		{"paused by Meta within a flag that is over", flags, []heard{rated(9, 9, "Low"), rated(20, 20, "High"), is(21, 15, "Paused", "")},
+			"9h0m0s QualityChanged, 9h0m0s TemplateFlagged, 20h0m0s QualityChanged, 20h0m0s TemplateFlagCleared, 20h0m0s TemplatePaused", "Paused 20h0m0s Reported, High 20h0m0s"},
+		{"the same after a word of Meta's", flags, []heard{is(8, 8, "Approved", ""), rated(9, 9, "Low"), rated(20, 20, "High"), is(21, 15, "Paused", "")},
+			"9h0m0s QualityChanged, 9h0m0s TemplateFlagged, 20h0m0s QualityChanged, 20h0m0s TemplateFlagCleared, 20h0m0s TemplatePaused", "Paused 20h0m0s Reported, High 20h0m0s"},
+		{"paused by Meta before its first sight", pauses, []heard{is(1, -1, "Paused", "")}, "0s TemplatePaused", "Paused 0s Reported, Unknown 0s"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			policy := shippedPolicy(t, test.policy)
+			state := rules.InitialTemplate(day1)
+			var all []rules.Transition
+			for i := 0; i < len(test.heard); {
+				now := at(test.heard[i].hour)
+				var reports []rules.Report
+				for ; i < len(test.heard) && at(test.heard[i].hour).Equal(now); i++ {
+					reports = append(reports, test.heard[i].Report)
+				}
+				var transitions []rules.Transition
+				state, transitions, _ = rules.AdvanceTemplate(policy, reports, state, now)
+				all = append(all, transitions...)
+				if !state.EvaluatedAt.Equal(now) {
+					t.Errorf("at %s it is %s", now, state.EvaluatedAt)
+				}
+			}
+			if test.policy == pauses && !strings.HasSuffix(test.name, "first sight") { // let a pause end
+				var transitions []rules.Transition
+				state, transitions, _ = rules.AdvanceTemplate(policy, nil, state, state.EvaluatedAt.Add(6*time.Hour))
+				all = append(all, transitions...)
+			}
+			if got := reasonsAt(all); got != test.says {
+				t.Errorf("it says\n%s\nnot\n%s", got, test.says)
+			}
+			got := string(state.State) + " " + state.Since.Sub(day1).String() + " " + string(state.Source) + ", " + string(state.Rating) + " " + state.RatingSince.Sub(day1).String()
+			if got != test.ends {
+				t.Errorf("it ends as %s, not %s", got, test.ends)
+			}
+		})
+	}
+}
+
+// What is said of a template names what Meta said; and time does not run backwards for it.
+func TestATemplateSaysWhy(t *testing.T) {
+	for reason, want := range map[string]string{"": "the quality rating is Low, it was Unknown", "spam": "the quality rating is Low, it was Unknown: spam"} {
+		report := rules.Report{Kind: rules.ReportQuality, At: day1.Add(time.Hour), Value: "Low", Reason: reason}
+		state, transitions, _ := rules.AdvanceTemplate(shippedPolicy(t, "netcore"), []rules.Report{report}, rules.InitialTemplate(day1), day1.Add(time.Hour+time.Millisecond))
+		if len(transitions) != 1 || transitions[0].Message != want || !state.EvaluatedAt.Equal(day1.Add(time.Hour)) {
+			t.Errorf("at %s it says %+v, not %q", state.EvaluatedAt, transitions, want)
+		}
+	}
+	for reason, want := range map[string]string{"": "Meta reports the template as disabled", "abuse": "Meta reports the template as disabled: abuse"} {
+		report := rules.Report{Kind: rules.ReportTemplate, At: day1.Add(time.Hour), Value: "Disabled", Reason: reason}
+		if _, transitions, _ := rules.AdvanceTemplate(shippedPolicy(t, "netcore"), []rules.Report{report}, rules.InitialTemplate(day1), day1.Add(time.Hour)); len(transitions) != 1 || transitions[0].Message != want {
+			t.Errorf("it says %+v, not %q", transitions, want)
+		}
+	}
+	state := rules.InitialTemplate(day1.Add(time.Hour))
+	if got, _, _ := rules.AdvanceTemplate(shippedPolicy(t, "netcore"), nil, state, day1); got != state {
+		t.Errorf("an hour before it is %+v", got)
+	}
+	if got, _ := rules.AdoptTemplate(shippedPolicy(t, "netcore"), state, day1); got != state {
+		t.Errorf("adopted an hour before it is %+v", got)
+	}
+}
+
+// A restriction that ends says what made room.
+func TestARestrictionSaysWhatMadeRoom(t *testing.T) {
+	policy := shippedPolicy(t, "netcore")
+	for limit, want := range map[string]string{
+		"Unlimited": "2h0m0s there is room below the limit again: the tier has no limit", "10000": "2h0m0s there is room below the limit again: 1000 of 10000 are used",
+		"1000": "25h0m0s there is room below the limit again: 999 of 1000 are used",
+	} {
+		facts := &rules.Facts{HumanEscalation: true, Usage: deliveries(day1.Add(time.Hour), 1000), Reports: []rules.Report{{Kind: rules.ReportLimit, At: day1.Add(2 * time.Hour), Value: limit}}}
+		_, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Unverified, day1), day1.Add(30*time.Hour))
+		got := ""
+		for _, tr := range transitions {
+			if tr.Reason == v1alpha1.ReasonRestrictionLifted {
+				got += tr.Time.Sub(day1).String() + " " + tr.Message
+			}
+		}
+		if got != want {
+			t.Errorf("with a limit of %s it says %q, not %q", limit, got, want)
+		}
+	}
+}
