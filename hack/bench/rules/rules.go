@@ -32,11 +32,16 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 	if err != nil {
 		return report.Section{}, err
 	}
-	book, now, err := lived(ctx)
+	calm, err := lived(ctx, limit-1)
 	if err != nil {
 		return report.Section{}, err
 	}
-	defer func() { _ = book.Close() }()
+	defer func() { _ = calm.Close() }()
+	busy, err := lived(ctx, limit)
+	if err != nil {
+		return report.Section{}, err
+	}
+	defer func() { _ = busy.Close() }()
 
 	during := 300 * time.Millisecond
 	if b.Short {
@@ -49,21 +54,22 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 		subject  string
 		reports  []rules.Report
 		until    time.Time
+		book     *ledger.Embedded
 		says     v1alpha1.TransitionReason // empty for nothing
 		state    rules.State
 		cost     measure.Cost
 	}
 	evaluations := []*evaluation{
-		{of: "number", what: "at rest", policy: policy, subject: number(0), until: now.Add(time.Second)},
-		{of: "number", what: "with a report of its quality", policy: policy, subject: number(0), reports: rated, until: now.Add(time.Second), says: v1alpha1.ReasonQualityChanged},
-		{of: "number", what: "with the delivery that reaches the limit", policy: policy, subject: number(0), until: now.Add(time.Minute), says: v1alpha1.ReasonRestricted},
-		{of: "number of a portfolio", what: "at rest", policy: policy.Member(), subject: number(1), until: now.Add(time.Second)},
-		{of: "number of a portfolio", what: "with a report of its quality", policy: policy.Member(), subject: number(1), reports: rated, until: now.Add(time.Second), says: v1alpha1.ReasonQualityChanged},
-		{of: "portfolio of 10 numbers", what: "at rest", policy: policy.Portfolio(), subject: ledger.GroupSubject(portfolio), until: now.Add(time.Second)},
-		{of: "portfolio of 10 numbers", what: "with the delivery that reaches the limit", policy: policy.Portfolio(), subject: ledger.GroupSubject(portfolio), until: now.Add(time.Minute), says: v1alpha1.ReasonRestricted},
+		{of: "number", what: "at rest", policy: policy, subject: number(0), until: now.Add(time.Second), book: calm},
+		{of: "number", what: "with a report of its quality", policy: policy, subject: number(0), reports: rated, until: now.Add(time.Second), book: calm, says: v1alpha1.ReasonQualityChanged},
+		{of: "number", what: "with the delivery that reaches the limit", policy: policy, subject: number(0), until: now.Add(time.Minute), book: busy, says: v1alpha1.ReasonRestricted},
+		{of: "number of a portfolio", what: "at rest", policy: policy.Member(), subject: number(1), until: now.Add(time.Second), book: calm},
+		{of: "number of a portfolio", what: "with a report of its quality", policy: policy.Member(), subject: number(1), reports: rated, until: now.Add(time.Second), book: calm, says: v1alpha1.ReasonQualityChanged},
+		{of: "portfolio of 10 numbers", what: "at rest", policy: policy.Portfolio(), subject: ledger.GroupSubject(portfolio), until: now.Add(time.Second), book: calm},
+		{of: "portfolio of 10 numbers", what: "with the delivery that reaches the limit", policy: policy.Portfolio(), subject: ledger.GroupSubject(portfolio), until: now.Add(time.Minute), book: busy, says: v1alpha1.ReasonRestricted},
 	}
 	for _, e := range evaluations {
-		facts := rules.Facts{Usage: ledger.Subject{Ledger: book, Name: e.subject}}
+		facts := rules.Facts{Usage: ledger.Subject{Ledger: e.book, Name: e.subject}}
 		start := rules.Initial(e.policy, v1alpha1.Unverified, now.Add(-time.Hour))
 		e.state, _, _ = rules.Advance(e.policy, &facts, start, now)
 		facts.Reports = e.reports
@@ -75,7 +81,7 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 	}
 	for range b.Rounds {
 		for _, e := range evaluations {
-			facts := rules.Facts{Reports: e.reports, Usage: ledger.Subject{Ledger: book, Name: e.subject}}
+			facts := rules.Facts{Reports: e.reports, Usage: ledger.Subject{Ledger: e.book, Name: e.subject}}
 			e.cost.Add(during, func() { rules.Advance(e.policy, &facts, e.state, e.until) })
 		}
 	}
@@ -116,18 +122,20 @@ func shipped(name string) (*rules.Policy, error) {
 
 func number(i int) string { return fmt.Sprintf("+155501000%02d", i) }
 
-// lived is a ledger with a number on its own and a portfolio of others. At the instant it returns, either is one delivery
-// short of the limit of the first tier; that comes half a minute later.
-func lived(ctx context.Context) (*ledger.Embedded, time.Time, error) {
+// now is when the evaluations are.
+var now = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+// lived is a ledger with a number on its own and a portfolio of others, which reached some users each within the last hour. Now
+// either is one short of the limit of the first tier; the user who reaches it, if there are so many, comes half a minute later.
+func lived(ctx context.Context, recent int) (*ledger.Embedded, error) {
 	book := ledger.OpenMemory()
 	members := make([]string, numbers)
 	for i := range members {
 		members[i] = number(i + 1)
 	}
 	if err := book.Group(portfolio, members); err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
-	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	message := ledger.MessageKey(0)
 	deliver := func(number string, user int, at time.Time) error {
 		message++
@@ -142,20 +150,20 @@ func lived(ctx context.Context) (*ledger.Embedded, time.Time, error) {
 		at := now.Add(-30*24*time.Hour + span*time.Duration(i)/before)
 		for _, to := range []string{number(0), members[i%numbers]} {
 			if err := deliver(to, i%users, at); err != nil {
-				return nil, time.Time{}, err
+				return nil, err
 			}
 		}
 	}
-	for i := range limit {
+	for i := range recent {
 		at := now.Add(-time.Hour + time.Duration(i)*time.Second)
 		if i == limit-1 {
 			at = now.Add(30 * time.Second)
 		}
 		for _, to := range []string{number(0), members[i%numbers]} {
 			if err := deliver(to, users+i, at); err != nil {
-				return nil, time.Time{}, err
+				return nil, err
 			}
 		}
 	}
-	return book, now, nil
+	return book, nil
 }
