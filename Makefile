@@ -57,7 +57,7 @@ test: require-cc ## Run all tests, with the race detector and a real API server.
 	go -C hack/tools test ./...
 	go -C hack/tools/mutation test ./...
 
-# It takes long: an hour or more. One processor is enough.
+# It takes long, and one processor at a low priority.
 .PHONY: mutate
 mutate: bin/gremlins bin/mutation ## Change the rules and the ledger in one place after another: does a test notice? PACKAGES, MUTATEFLAGS='-match flag.go'.
 	nice -n 10 bin/mutation -gremlins bin/gremlins $(MUTATEFLAGS) $(filter-out ./...,$(PACKAGES))
