@@ -74,7 +74,7 @@ test: require-cc $(PROMETHEUS) ## Run all tests, with the race detector, a real 
 	go -C hack/tools test ./...
 	go -C hack/tools/mutation test ./...
 
-# It takes hours on a busy machine, and all that it needs of one processor.
+# It takes long, and one processor at a low priority.
 .PHONY: mutate
 mutate: bin/gremlins bin/mutation ## Change the rules and the ledger in one place after another: does a test notice? PACKAGES, MUTATEFLAGS='-match flag.go'.
 	nice -n 10 bin/mutation -gremlins bin/gremlins $(MUTATEFLAGS) $(filter-out ./...,$(PACKAGES))
