@@ -54,7 +54,10 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 		{"a part of more bits than its depth", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 2, 1}, {1, 1, 1}} }, "share out the keys"},
 		{"the smallest parts", func(_ *scope, rows *[]rowName) { *rows = deep(mostDepth) }, ""},
 		{"smaller parts", func(_ *scope, rows *[]rowName) { *rows = deep(mostDepth + 1) }, "share out the keys"},
-		{"no parts", func(s *scope, rows *[]rowName) { *rows, s.complaints = nil, nil }, ""},
+		{"no parts", func(s *scope, rows *[]rowName) { *rows, s.complaints, s.joined = nil, nil, nil }, ""},
+		{"a joined user at no time", func(s *scope, _ *[]rowName) { s.joined[7] = 0 }, "joined users are impossible"},
+		{"a joined user who is nobody", func(s *scope, _ *[]rowName) { s.joined[0] = 1 }, "joined users are impossible"},
+		{"a joined user without a part", func(s *scope, rows *[]rowName) { *rows, s.complaints = nil, nil }, "joined users are impossible"},
 		{"complaints without a part", func(_ *scope, rows *[]rowName) { *rows = nil }, "complaints are impossible"},
 		{"two complaints of a user", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{one, two} }, ""},
 		{"no complaint of a user", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{} }, "complaints are impossible"},
@@ -177,7 +180,9 @@ func TestImpossibleJournalRowsAreNotRead(t *testing.T) {
 	}{
 		{"as it was", with(func(*Entry) {}), ""},
 		{"no kind", with(func(e *Entry) { e.Kind = 0 }), "an entry has kind 0"},
-		{"an unknown kind", with(func(e *Entry) { e.Kind = Complained + 1 }), "an entry has kind 4"},
+		{"an unknown kind", with(func(e *Entry) { e.Kind = Joined + 1 }), "an entry has kind 5"},
+		{"two keys of one user", with(func(e *Entry) { e.Kind, e.Alias = Joined, 2 }), ""},
+		{"a user joined with nobody", with(func(e *Entry) { e.Kind = Joined }), "an entry joins a user with nobody"},
 		{"at no time", with(func(e *Entry) { e.At = 0 }), "time 0"},
 		{"at the first time", with(func(e *Entry) { e.At = 1 }), ""},
 		{"at the last time", with(func(e *Entry) { e.At = maxTime }), ""},
@@ -201,7 +206,7 @@ func TestImpossibleJournalRowsAreNotRead(t *testing.T) {
 func TestRowsEndWhereTheyEnd(t *testing.T) {
 	l := fuzzedLedger(t)
 	s := l.scope(number)
-	s.complaints = nil // with which a row would begin to end
+	s.complaints, s.joined = nil, nil // with which a row would begin to end
 	rec := record{
 		entries: []Entry{{Number: number, Kind: Complained, Did: 0x23, User: 1, Alias: 2, Message: 3, At: begin.Unix()}},
 		reports: []Report{{Number: number, Kind: RestrictionReport, At: begin.Unix(), Value: "X", Reason: "Y", Until: begin.Unix() + 9}},
@@ -267,7 +272,7 @@ func TestBoundsOfABatch(t *testing.T) {
 		{"the longest number", entry(long, Delivered, now.Unix()), Appended{New: 1}, ""},
 		{"a longer number", entry(long+"1", Delivered, now.Unix()), Appended{}, "invalid: entry 0: Number is too long"},
 		{"no kind", entry("+1", 0, now.Unix()), Appended{}, "invalid: entry 0: Kind is not known"},
-		{"an unknown kind", entry("+1", Complained+1, now.Unix()), Appended{}, "invalid: entry 0: Kind is not known"},
+		{"an unknown kind", entry("+1", Joined+1, now.Unix()), Appended{}, "invalid: entry 0: Kind is not known"},
 		{"the oldest", entry("+1", Delivered, first), Appended{New: 1}, ""},
 		{"an older one", entry("+1", Delivered, first-1), Appended{Expired: 1}, ""},
 		{"the newest", entry("+2", Delivered, last), Appended{New: 1}, ""},
