@@ -57,7 +57,7 @@ func TestExplain(t *testing.T) {
 		Conditions:  []metav1.Condition{{Type: "Ready", Status: "False", Reason: "PolicyNotFound", Message: "There is no MessagingPolicy.", LastTransitionTime: at}},
 		Tier:        v1alpha1.TierStatus{Name: "250", Limit: 250, SinceTime: at, Source: v1alpha1.FromPolicy},
 		Quality:     v1alpha1.QualityStatus{Rating: v1alpha1.QualityHigh, SinceTime: at, Source: v1alpha1.FromReport},
-		Usage:       v1alpha1.UsageStatus{ObservedTime: at, Used: new(int64(250)), UniqueUsers7d: new(int64(250)), Messages7d: new(int64(250))},
+		Usage:       v1alpha1.UsageStatus{Source: v1alpha1.CountedHere, ObservedTime: at, Used: new(int64(250)), UniqueUsers7d: new(int64(250)), Messages7d: new(int64(250))},
 		Explanation: []string{"Restricted since then. (rule 1 of a document)"},
 		History:     []v1alpha1.Transition{{Time: at, Reason: v1alpha1.ReasonRestricted, Message: "250 of 250 are used"}},
 	}
