@@ -255,7 +255,23 @@ func (g *group) meet(s *scope, k key) {
 	}
 	for _, other := range g.members {
 		if other != s && other.mentions(k) {
-			g.link(k, other.resolve(k))
+			g.tie(k, other.resolve(k))
+		}
+	}
+}
+
+// tie is link for the key under which a number knows the user of another, of which it may know nothing but that. Whatever another
+// number makes of that key belongs to the user too: so the numbers that know a shared key have it with the key that it stands
+// for, and users who have points of their own never become one except between begin and end.
+func (g *group) tie(k, user key) {
+	known := g.shared(user)
+	g.link(k, user)
+	if known || k == user {
+		return
+	}
+	for _, s := range g.members {
+		if s.mentions(user) {
+			g.tie(user, s.resolve(user))
 		}
 	}
 }
@@ -371,7 +387,7 @@ func (g *group) rebuild() {
 	slices.SortFunc(mentions, func(a, b mention) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.member, b.member)) })
 	for i, m := range mentions {
 		if i > 0 && mentions[i-1].key == m.key || i+1 < len(mentions) && mentions[i+1].key == m.key {
-			g.link(m.key, g.members[m.member].resolve(m.key))
+			g.tie(m.key, g.members[m.member].resolve(m.key))
 		}
 	}
 	// Those by user and number, so that what is gathered about a user comes together without a look at every number.

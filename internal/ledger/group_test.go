@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -398,4 +399,45 @@ func TestPartRemoves(t *testing.T) {
 			}
 		}
 	})
+}
+
+// One number says that two keys are one user and knows nothing more, another that the first of them and a third are: whoever is
+// met under any of them is the same user in the group, in whatever order that comes out.
+func TestGroupFollowsKeysThatANumberOnlyJoined(t *testing.T) {
+	users := []UserKey{1, 2, 3}
+	slices.SortFunc(users, func(a, b UserKey) int { return cmp.Compare(newKey(a), newKey(b)) })
+	least, middle, greatest := users[0], users[1], users[2]
+	at := func(hour int64) int64 { return begin.Unix() + hour*3600 }
+	entries := []Entry{
+		{Number: "+1", Kind: Joined, User: greatest, Alias: middle, At: at(0)},
+		{Number: "+2", Kind: Delivered, User: middle, Alias: least, Message: 1, At: at(1)},
+		{Number: "+3", Kind: Delivered, User: greatest, Message: 2, At: at(2)},
+		{Number: "+1", Kind: Delivered, User: greatest, Message: 3, At: at(3)},
+	}
+	now := begin.Add(4 * time.Hour)
+	for _, grouped := range []int{0, 1, 2, 3, 4} { // after so many entries
+		rapid.Check(t, func(t *rapid.T) {
+			l := OpenMemory()
+			defer func() { _ = l.Close() }()
+			for i, e := range rapid.Permutation(entries).Draw(t, "order") {
+				if i == grouped {
+					if err := l.Group("g", []string{"+1", "+2", "+3"}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if _, err := l.Append(context.Background(), Batch{Entries: []Entry{e}}, now); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := l.Group("g", []string{"+1", "+2", "+3"}); err != nil {
+				t.Fatal(err)
+			}
+			if n := l.Count(GroupSubject("g"), Users, begin.Add(-time.Hour), now); n != 1 {
+				t.Fatalf("there are %d users", n)
+			}
+			if n := l.Count(GroupSubject("g"), Messages, begin.Add(-time.Hour), now); n != 3 {
+				t.Fatalf("there are %d messages", n)
+			}
+		})
+	}
 }
