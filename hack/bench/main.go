@@ -125,8 +125,17 @@ func run(ctx context.Context) error {
 		if err := os.RemoveAll(b.Folder); err != nil {
 			return err
 		}
+		// What was measured is not lost with what fails later.
+		if o.out != "-" {
+			if err := write(doc, o); err != nil {
+				return err
+			}
+		}
 	}
-	return write(doc, o)
+	if o.out == "-" {
+		return write(doc, o)
+	}
+	return nil
 }
 
 // write writes the report, unless it is a short run's, which measured nothing that is worth a number.

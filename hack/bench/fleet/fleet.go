@@ -29,7 +29,7 @@ type plan struct {
 }
 
 var (
-	full  = plan{sizes: []int{1000, 10_000, 50_000}, users: 1000, raw: 400, rest: time.Minute, traffic: time.Minute, perSecond: 500, deadlines: 1000, lead: 20 * time.Second}
+	full  = plan{sizes: []int{1000, 10_000, 50_000}, users: 1000, raw: 400, rest: time.Minute, traffic: time.Minute, perSecond: 500, deadlines: 1000, lead: 10 * time.Second}
 	brief = plan{sizes: []int{40}, users: 10, raw: 5, rest: time.Second, traffic: 3 * time.Second, perSecond: 20, deadlines: 10, lead: 5 * time.Second}
 )
 
