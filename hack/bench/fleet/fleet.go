@@ -79,6 +79,8 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 			return report.Section{}, fmt.Errorf("%d numbers: %w", size, err)
 		}
 		all = append(all, *o)
+		b.Say("fleet: %d numbers: first start in %s, %.0f of %.0f writes/s; %s a number; %.0f writes an hour at rest; deadlines late by %s at most, but for one in a hundred",
+			size, seconds(o.first), float64(size)/o.first.Seconds(), o.best(), kib(o.memory), o.rest.perHour(), seconds(o.lateness.quantile(0.99)))
 	}
 	return section(&plan, all), nil
 }

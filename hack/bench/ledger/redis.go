@@ -139,11 +139,23 @@ func (s *sets) count(ctx context.Context, number string, from, to time.Time) (in
 	return s.client.Do(ctx, command).AsInt64()
 }
 
-// rewrite makes the append-only file as short as it can be.
+// rewrite makes the append-only file as short as it can be. Redis may be at it by itself, and begins no second one.
 func (s *sets) rewrite(ctx context.Context) error {
+	never := s.client.B().ConfigSet().ParameterValue().ParameterValue("auto-aof-rewrite-percentage", "0").Build()
+	if err := s.client.Do(ctx, never).Error(); err != nil {
+		return err
+	}
+	if err := s.rewritten(ctx); err != nil {
+		return err
+	}
 	if err := s.client.Do(ctx, s.client.B().Bgrewriteaof().Build()).Error(); err != nil {
 		return err
 	}
+	return s.rewritten(ctx)
+}
+
+// rewritten waits until no rewrite is under way.
+func (s *sets) rewritten(ctx context.Context) error {
 	for {
 		under, err := s.info(ctx, "persistence", "aof_rewrite_in_progress")
 		if err != nil {
