@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -505,8 +506,15 @@ func (e *Embedded) journal(rec *record) (Appended, []string, error) {
 	return appended, changed, nil
 }
 
-// apply counts a record. It returns the numbers it changed.
+// apply counts a record. It returns the numbers it changed. A panic ends the process: it comes under locks, and whoever recovered from
+// it would go on with numbers that never answer again. What was acknowledged is in the journal, and counted after a restart.
 func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.log.Error(fmt.Errorf("%v", p), "The ledger cannot go on", "stack", string(debug.Stack()))
+			os.Exit(1)
+		}
+	}()
 	note := func(number string, o outcome) {
 		switch o {
 		case changed:

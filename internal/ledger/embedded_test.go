@@ -625,5 +625,9 @@ func TestMain(m *testing.M) {
 		appendOnAFullDisk()
 		return
 	}
+	if os.Getenv(lostPoints) != "" {
+		appendToLostPoints()
+		return
+	}
 	os.Exit(m.Run())
 }

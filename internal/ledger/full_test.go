@@ -65,3 +65,36 @@ func TestAFullDiskEndsTheProcess(t *testing.T) {
 		t.Errorf("it ended with %v and said %s", err, out)
 	}
 }
+
+const lostPoints = "LEDGER_TEST_LOST_POINTS"
+
+// appendToLostPoints appends to a number whose timelines are not what follows from its users, and recovers as an HTTP handler does.
+func appendToLostPoints() {
+	log := funcr.New(func(_, args string) { fmt.Println(args) }, funcr.Options{})
+	l, err := Open("ledger", Options{fs: vfs.NewMem(), Log: log})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(3)
+	}
+	for hour := range 3 { // each before the one before, so that points are replaced
+		func() {
+			defer func() { _ = recover() }()
+			e := Entry{Number: number, Kind: Delivered, User: 1, Message: MessageKey(hour + 1), At: begin.Add(-time.Duration(hour) * time.Hour).Unix()}
+			_, _ = l.Append(context.Background(), Batch{Entries: []Entry{e}}, begin)
+		}()
+		l.scope(number).lines = timelines{}
+	}
+}
+
+// A mistake that shows under a number's lock ends the process, whoever recovers from panics: the number would never answer again.
+func TestAPanicUnderALockEndsTheProcess(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	child := exec.CommandContext(ctx, os.Args[0])
+	child.Env = append(os.Environ(), lostPoints+"=1")
+	out, err := child.CombinedOutput()
+	exit, ended := errors.AsType[*exec.ExitError](err)
+	if !ended || exit.ExitCode() != 1 || !strings.Contains(string(out), "a timeline has lost a point") {
+		t.Errorf("it ended with %v and said %s", err, out)
+	}
+}
