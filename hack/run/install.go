@@ -1,25 +1,17 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"slices"
-	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/wait"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
+
+	"numberfleet.dev/numberfleet/hack/manifest"
 )
 
 // install applies what `kubectl apply -k config/default` and the samples would, but for the Deployment: the operator runs
@@ -36,7 +28,7 @@ func install(ctx context.Context, config *rest.Config, kustomize string, first b
 	if err != nil {
 		return err
 	}
-	objects, err := parse(slices.Concat(rendered, []byte("\n---\n"), fleet, []byte("\n---\n"+forwarder)))
+	objects, err := manifest.Parse(slices.Concat(rendered, []byte("\n---\n"), fleet, []byte("\n---\n"+forwarder)))
 	if err != nil {
 		return err
 	}
@@ -53,37 +45,9 @@ func install(ctx context.Context, config *rest.Config, kustomize string, first b
 				continue
 			}
 		}
-		// A kind whose CRD came a moment ago takes the API server a moment.
-		err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
-			err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("run"), client.ForceOwnership)
-			if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
-				return false, nil
-			}
-			return err == nil, err
-		})
-		if err != nil {
-			return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
+		if err := manifest.Apply(ctx, c, object, "run"); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-func parse(documents []byte) ([]*unstructured.Unstructured, error) {
-	var objects []*unstructured.Unstructured
-	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(documents)))
-	for {
-		document, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			return objects, nil
-		} else if err != nil {
-			return nil, err
-		}
-		object := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal(document, &object.Object); err != nil {
-			return nil, err
-		}
-		if len(object.Object) > 0 {
-			objects = append(objects, object)
-		}
-	}
 }

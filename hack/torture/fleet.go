@@ -1,25 +1,16 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/wait"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
+	"numberfleet.dev/numberfleet/hack/manifest"
 	"numberfleet.dev/numberfleet/hack/torture/check"
 )
 
@@ -128,7 +119,7 @@ func install(ctx context.Context, c client.Client, kustomize string) (map[string
 	if err != nil {
 		return nil, fmt.Errorf("render config/default: %w", err)
 	}
-	objects, err := parse(append(append(rendered, "\n---\n"...), smallPolicies...))
+	objects, err := manifest.Parse(append(append(rendered, "\n---\n"...), smallPolicies...))
 	if err != nil {
 		return nil, err
 	}
@@ -151,46 +142,11 @@ func install(ctx context.Context, c client.Client, kustomize string) (map[string
 				return nil, err
 			}
 		}
-		if err := apply(ctx, c, object); err != nil {
+		if err := manifest.Apply(ctx, c, object, "torture"); err != nil {
 			return nil, err
 		}
 	}
 	return policies, nil
-}
-
-// apply applies an object. A kind whose CRD came a moment ago takes the API server a moment.
-func apply(ctx context.Context, c client.Client, object *unstructured.Unstructured) error {
-	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(object.DeepCopy()), client.FieldOwner("torture"), client.ForceOwnership)
-		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
-			return false, nil
-		}
-		return err == nil, err
-	})
-	if err != nil {
-		return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
-	}
-	return nil
-}
-
-func parse(documents []byte) ([]*unstructured.Unstructured, error) {
-	var objects []*unstructured.Unstructured
-	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(documents)))
-	for {
-		document, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			return objects, nil
-		} else if err != nil {
-			return nil, err
-		}
-		object := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal(document, &object.Object); err != nil {
-			return nil, err
-		}
-		if len(object.Object) > 0 {
-			objects = append(objects, object)
-		}
-	}
 }
 
 // writeKubeconfig writes the operator's, whose server is the proxy.

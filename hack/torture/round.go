@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"numberfleet.dev/numberfleet/hack/manifest"
 )
 
 // epoch is some rounds in the life of one fleet, on one ledger. It follows from the seed and its number, and needs nothing of
@@ -51,7 +53,7 @@ func (t *torture) begin(ctx context.Context, n int) (*epoch, error) {
 	}
 	e.judge = newJudge(t.api, t.op, e.sender, e.fleet, t.plane.adminToken)
 	for _, object := range e.fleet.objects() {
-		if err := apply(ctx, t.api, object); err != nil {
+		if err := manifest.Apply(ctx, t.api, object, "torture"); err != nil {
 			return nil, err
 		}
 	}
