@@ -39,9 +39,8 @@ func (r *BusinessPortfolioReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.BusinessPortfolio{}, handler.EnqueueRequestsFromMapFunc(mapped(r.namesakes)), builder.WithPredicates(gone)).
 		// A number that comes, goes, moves to another portfolio, or is rated otherwise.
 		Watches(&v1alpha1.PhoneNumber{}, numberMoves{}).
-		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(mapped(r.senders))).
-		Watches(&v1alpha1.MessagingPolicy{}, handler.EnqueueRequestsFromMapFunc(mapped(r.governed)), builder.WithPredicates(
-			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(mapped(r.senders)), builder.WithPredicates(sinceStart)).
+		Watches(&v1alpha1.MessagingPolicy{}, handler.EnqueueRequestsFromMapFunc(mapped(r.governed)), builder.WithPredicates(otherPolicy)).
 		WatchesRawSource(newUsage(r.Ledger, r.BatchPeriod, r.concerned)).
 		WatchesRawSource(newUsage(r.Samples, r.BatchPeriod, r.concerned)).
 		WithOptions(controllerOptions(r.Concurrency)).
@@ -196,7 +195,7 @@ func (r *BusinessPortfolioReconciler) onlyOne(ctx context.Context, portfolio *v1
 		return nil
 	}
 	var same v1alpha1.BusinessPortfolioList
-	if err := r.Client.List(ctx, &same, client.MatchingFields{subjectIndex: subject}); err != nil {
+	if err := r.Cache.List(ctx, &same, client.MatchingFields{subjectIndex: subject}); err != nil {
 		return fmt.Errorf("list business portfolios: %w", err)
 	}
 	for i := range same.Items {
@@ -210,7 +209,7 @@ func (r *BusinessPortfolioReconciler) onlyOne(ctx context.Context, portfolio *v1
 
 // members are the numbers that share the portfolio's limit, and the policy that it is governed by.
 func (r *BusinessPortfolioReconciler) members(ctx context.Context, portfolio *v1alpha1.BusinessPortfolio) ([]v1alpha1.PhoneNumber, governing, error) {
-	policy, err := policyNamed(ctx, r.Client, portfolio.Spec.PolicyName)
+	policy, err := policyNamed(ctx, r.Cache, portfolio.Spec.PolicyName)
 	if err != nil {
 		return nil, governing{}, err
 	}
@@ -218,7 +217,7 @@ func (r *BusinessPortfolioReconciler) members(ctx context.Context, portfolio *v1
 		return nil, governing{}, &problem{reason: v1alpha1.ReasonPolicyConflict, stalled: true, message: fmt.Sprintf(
 			"By MessagingPolicy %q limits belong to numbers, not to portfolios: name a policy of scope Portfolio in spec.policyName.", policy.Name)}
 	}
-	numbers, err := numbersWith(ctx, r.Client, portfolioIndex, portfolio.Name)
+	numbers, err := numbersWith(ctx, r.Cache, portfolioIndex, portfolio.Name)
 	if err != nil {
 		return nil, governing{}, err
 	}
@@ -229,7 +228,7 @@ func (r *BusinessPortfolioReconciler) members(ctx context.Context, portfolio *v1
 			continue
 		}
 		// Of several resources with the same phone number, here or elsewhere, usage counts for one.
-		other, err := before(ctx, r.Client, n)
+		other, err := before(ctx, r.Cache, n)
 		if err != nil {
 			return nil, governing{}, err
 		}
@@ -350,14 +349,14 @@ func (r *BusinessPortfolioReconciler) sleep(portfolio *v1alpha1.BusinessPortfoli
 
 func (r *BusinessPortfolioReconciler) concerned(ctx context.Context, subject string) ([]reconcile.Request, error) {
 	var portfolios v1alpha1.BusinessPortfolioList
-	if err := r.Client.List(ctx, &portfolios, client.MatchingFields{subjectIndex: subject}); err != nil {
+	if err := r.Cache.List(ctx, &portfolios, client.MatchingFields{subjectIndex: subject}); err != nil {
 		return nil, fmt.Errorf("list business portfolios: %w", err)
 	}
 	var all []reconcile.Request
 	for i := range portfolios.Items {
 		all = append(all, request(&portfolios.Items[i]))
 	}
-	numbers, err := numbersWith(ctx, r.Client, subjectIndex, subject)
+	numbers, err := numbersWith(ctx, r.Cache, subjectIndex, subject)
 	return append(all, portfolioRequests(numbers)...), err
 }
 
@@ -369,7 +368,7 @@ func (r *BusinessPortfolioReconciler) governed(ctx context.Context, policy *v1al
 	var all []reconcile.Request
 	for _, name := range []string{policy.Name, ""} {
 		var portfolios v1alpha1.BusinessPortfolioList
-		if err := r.Client.List(ctx, &portfolios, client.MatchingFields{policyIndex: name}); err != nil {
+		if err := r.Cache.List(ctx, &portfolios, client.MatchingFields{policyIndex: name}); err != nil {
 			return nil, fmt.Errorf("list business portfolios: %w", err)
 		}
 		for i := range portfolios.Items {
@@ -380,7 +379,7 @@ func (r *BusinessPortfolioReconciler) governed(ctx context.Context, policy *v1al
 }
 
 func (r *BusinessPortfolioReconciler) senders(ctx context.Context, template *v1alpha1.MessageTemplate) ([]reconcile.Request, error) {
-	numbers, err := numbersOf(ctx, r.Client, template)
+	numbers, err := numbersOf(ctx, r.Cache, template)
 	return portfolioRequests(numbers), err
 }
 

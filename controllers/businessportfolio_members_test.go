@@ -260,9 +260,9 @@ func TestRunningFleet(t *testing.T) {
 	var writes atomic.Int64
 	through := counting{manager.GetClient(), f.namespace, &writes}
 	metrics, batch := NewMetrics(prometheus.NewRegistry()), 20*time.Millisecond
-	f.must((&PhoneNumberReconciler{Operator{Client: through, Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Recorder: f.recorder, Metrics: metrics, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
-	f.must((&BusinessPortfolioReconciler{Operator{Client: through, Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Recorder: f.recorder, Metrics: metrics, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
-	f.must((&MessageTemplateReconciler{Operator{Client: through, Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Recorder: f.recorder, Metrics: metrics, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
+	f.must((&PhoneNumberReconciler{Operator{Client: through, Cache: manager.GetCache(), Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Recorder: f.recorder, Metrics: metrics, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
+	f.must((&BusinessPortfolioReconciler{Operator{Client: through, Cache: manager.GetCache(), Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Recorder: f.recorder, Metrics: metrics, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
+	f.must((&MessageTemplateReconciler{Operator{Client: through, Cache: manager.GetCache(), Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Recorder: f.recorder, Metrics: metrics, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
 	f.start(manager)
 
 	a, b := f.number(), f.number()

@@ -99,7 +99,7 @@ func (r *BusinessPortfolioReconciler) standing(ctx context.Context, numbers []v1
 				Able:   n.Status.Connection.State == v1alpha1.StateConnected && n.Status.Flag.SinceTime.IsZero(),
 			}, history: n.Status.History})
 		}
-		templates, err := templatesOf(ctx, r.Client, n)
+		templates, err := templatesOf(ctx, r.Cache, n)
 		if err != nil {
 			return nil, err
 		}

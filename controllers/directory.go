@@ -41,12 +41,12 @@ func (d Directory) Namespace(ctx context.Context, number string) (string, error)
 
 // served is the oldest resource of a number; nil if there is none. It is not to be changed.
 func (d Directory) served(ctx context.Context, number string) (*v1alpha1.PhoneNumber, error) {
-	return d.oldest(ctx, numberIndex, number)
+	return d.oldest(ctx, subjectIndex, number)
 }
 
 // oldest is the oldest of the resources that an index has under a value; nil if there is none. It is not to be changed.
 func (d Directory) oldest(ctx context.Context, index, value string) (*v1alpha1.PhoneNumber, error) {
-	same, err := numbersWith(ctx, d.Reader, index, value, client.UnsafeDisableDeepCopy)
+	same, err := numbersWith(ctx, d.Reader, index, value)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 	if err := r.onlyOne(ctx, number); err != nil {
 		return nil, err
 	}
-	policy, portfolio, err := policyOf(ctx, r.Client, number)
+	policy, portfolio, err := policyOf(ctx, r.Cache, number)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 		return nil, err
 	}
 	g := &gathered{policy: policy.Policy, whole: policy.Policy, generation: policy.generation, portfolio: portfolio}
-	if g.templates, err = templatesOf(ctx, r.Client, number); err != nil {
+	if g.templates, err = templatesOf(ctx, r.Cache, number); err != nil {
 		return nil, err
 	}
 	g.facts = &rules.Facts{
@@ -172,7 +172,7 @@ func templateStanding(t *v1alpha1.MessageTemplate) (rules.Standing, bool) {
 
 // onlyOne is a problem where an older resource has the same phone number: usage counts for one of them.
 func (r *PhoneNumberReconciler) onlyOne(ctx context.Context, number *v1alpha1.PhoneNumber) error {
-	other, err := before(ctx, r.Client, number)
+	other, err := before(ctx, r.Cache, number)
 	if err != nil || other == nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (r *PhoneNumberReconciler) onlyOne(ctx context.Context, number *v1alpha1.Ph
 
 // before is an older resource with the same phone number; nil if there is none.
 func before(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneNumber) (*v1alpha1.PhoneNumber, error) {
-	same, err := numbersWith(ctx, reader, numberIndex, number.Spec.PhoneNumber)
+	same, err := numbersWith(ctx, reader, subjectIndex, number.Spec.PhoneNumber)
 	if err != nil {
 		return nil, err
 	}

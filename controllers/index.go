@@ -17,11 +17,10 @@ import (
 
 // Indexes of the cache. The value is empty for resources that leave the field out.
 const (
-	numberIndex    = ".spec.phoneNumber"
 	policyIndex    = ".spec.policyName"
 	portfolioIndex = ".spec.business.portfolio"
 	accountIndex   = ".spec.whatsAppBusinessAccountID" // of numbers and templates
-	subjectIndex   = ".subject"                        // all that the ledger knows a resource by
+	subjectIndex   = ".subject"                        // all that the ledger knows a resource by: of a number itself too
 )
 
 // SetupIndexes registers the indexes that all controllers share.
@@ -34,7 +33,6 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		field  string
 		values client.IndexerFunc
 	}{
-		{&v1alpha1.PhoneNumber{}, numberIndex, one(func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.PhoneNumber })},
 		{&v1alpha1.PhoneNumber{}, policyIndex, one(func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.PolicyName })},
 		{&v1alpha1.PhoneNumber{}, portfolioIndex, one(func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.Business.Portfolio })},
 		{&v1alpha1.PhoneNumber{}, accountIndex, one(func(o client.Object) string {
@@ -85,23 +83,24 @@ func request(o client.Object) reconcile.Request {
 	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)}
 }
 
-// numbersWith are the PhoneNumbers that an index has under a value.
+// numbersWith are the PhoneNumbers that an index has under a value. They are the cache's own, only to be read.
 func numbersWith(ctx context.Context, reader client.Reader, index, value string, more ...client.ListOption) ([]v1alpha1.PhoneNumber, error) {
 	var numbers v1alpha1.PhoneNumberList
-	if err := reader.List(ctx, &numbers, append(more, client.MatchingFields{index: value})...); err != nil {
+	if err := reader.List(ctx, &numbers, append(more, client.MatchingFields{index: value}, client.UnsafeDisableDeepCopy)...); err != nil {
 		return nil, fmt.Errorf("list phone numbers: %w", err)
 	}
 	return numbers.Items, nil
 }
 
-// templatesOf are the templates that a number sends: those of its account, unless they name other numbers.
+// templatesOf are the templates that a number sends: those of its account, unless they name other numbers. They are the cache's
+// own, only to be read.
 func templatesOf(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneNumber) ([]v1alpha1.MessageTemplate, error) {
 	account := number.Spec.Business.WhatsAppBusinessAccountID
 	if account == "" {
 		return nil, nil
 	}
 	var templates v1alpha1.MessageTemplateList
-	if err := reader.List(ctx, &templates, client.InNamespace(number.Namespace), client.MatchingFields{accountIndex: account}); err != nil {
+	if err := reader.List(ctx, &templates, client.InNamespace(number.Namespace), client.MatchingFields{accountIndex: account}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list message templates: %w", err)
 	}
 	return slices.DeleteFunc(templates.Items, func(t v1alpha1.MessageTemplate) bool { return !sends(number, &t) }), nil

@@ -32,8 +32,7 @@ func (r *MessageTemplateReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.MessageTemplate{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// When one goes, another about the same template may have to take over.
 		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(mapped(r.namesakes)), builder.WithPredicates(gone)).
-		Watches(&v1alpha1.MessagingPolicy{}, handler.EnqueueRequestsFromMapFunc(mapped(r.governed)), builder.WithPredicates(
-			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(&v1alpha1.MessagingPolicy{}, handler.EnqueueRequestsFromMapFunc(mapped(r.governed)), builder.WithPredicates(otherPolicy)).
 		WatchesRawSource(newUsage(r.Ledger, r.BatchPeriod, r.concerned)).
 		WithOptions(controllerOptions(r.Concurrency)).
 		Named("messagetemplate").
@@ -83,7 +82,7 @@ func (r *MessageTemplateReconciler) evaluate(ctx context.Context, template *v1al
 		set.ready(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen.")
 		return nil, time.Time{}, nil
 	}
-	policy, err := policyNamed(ctx, r.Client, template.Spec.PolicyName)
+	policy, err := policyNamed(ctx, r.Cache, template.Spec.PolicyName)
 	if err == nil {
 		err = r.onlyOne(ctx, template)
 	}
@@ -151,7 +150,7 @@ func templateDecided(status *v1alpha1.MessageTemplateStatus, s rules.TemplateSta
 // onlyOne is a problem where an older resource is about the same template: what is reported of it is told once.
 func (r *MessageTemplateReconciler) onlyOne(ctx context.Context, template *v1alpha1.MessageTemplate) error {
 	var same v1alpha1.MessageTemplateList
-	if err := r.Client.List(ctx, &same, client.InNamespace(template.Namespace), client.MatchingFields{subjectIndex: templateSubject(template)}); err != nil {
+	if err := r.Cache.List(ctx, &same, client.InNamespace(template.Namespace), client.MatchingFields{subjectIndex: templateSubject(template)}); err != nil {
 		return fmt.Errorf("list message templates: %w", err)
 	}
 	for i := range same.Items {
@@ -205,7 +204,7 @@ func (r *MessageTemplateReconciler) governed(ctx context.Context, policy *v1alph
 
 func (r *MessageTemplateReconciler) with(ctx context.Context, index, value string) ([]reconcile.Request, error) {
 	var templates v1alpha1.MessageTemplateList
-	if err := r.Client.List(ctx, &templates, client.MatchingFields{index: value}); err != nil {
+	if err := r.Cache.List(ctx, &templates, client.MatchingFields{index: value}); err != nil {
 		return nil, fmt.Errorf("list message templates: %w", err)
 	}
 	var all []reconcile.Request

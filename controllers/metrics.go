@@ -112,7 +112,7 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	var numbers v1alpha1.PhoneNumberList
-	if err := f.Numbers.List(ctx, &numbers); err != nil {
+	if err := f.Numbers.List(ctx, &numbers, client.UnsafeDisableDeepCopy); err != nil {
 		metrics <- prometheus.NewInvalidMetric(infoDesc, err)
 		return
 	}
@@ -170,7 +170,7 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 
 func (f *Fleet) portfolios(ctx context.Context, shares map[string]*int64, metrics chan<- prometheus.Metric) {
 	var list v1alpha1.BusinessPortfolioList
-	if err := f.Numbers.List(ctx, &list); err != nil {
+	if err := f.Numbers.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		metrics <- prometheus.NewInvalidMetric(portfolioUsedDesc, err)
 		return
 	}
@@ -198,7 +198,7 @@ func (f *Fleet) portfolios(ctx context.Context, shares map[string]*int64, metric
 // are, after a start, and what they used: no figure is better than one that shows room.
 func (f *Fleet) shares(ctx context.Context, numbers []v1alpha1.PhoneNumber, policies map[string]*rules.Policy, now time.Time) map[string]*int64 {
 	var portfolios v1alpha1.BusinessPortfolioList
-	if err := f.Numbers.List(ctx, &portfolios); err != nil {
+	if err := f.Numbers.List(ctx, &portfolios, client.UnsafeDisableDeepCopy); err != nil {
 		return nil
 	}
 	members := map[string][]*v1alpha1.PhoneNumber{}
@@ -241,7 +241,7 @@ func (f *Fleet) own(n *v1alpha1.PhoneNumber, policy *rules.Policy, now time.Time
 
 func (f *Fleet) templates(ctx context.Context, metrics chan<- prometheus.Metric) {
 	var list v1alpha1.MessageTemplateList
-	if err := f.Numbers.List(ctx, &list); err != nil {
+	if err := f.Numbers.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		metrics <- prometheus.NewInvalidMetric(templateDesc, err)
 		return
 	}
@@ -255,7 +255,7 @@ func (f *Fleet) templates(ctx context.Context, metrics chan<- prometheus.Metric)
 
 func (f *Fleet) policies(ctx context.Context) map[string]*rules.Policy {
 	var list v1alpha1.MessagingPolicyList
-	if err := f.Numbers.List(ctx, &list); err != nil {
+	if err := f.Numbers.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil
 	}
 	compiled := make(map[string]*rules.Policy, len(list.Items))

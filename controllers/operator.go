@@ -16,7 +16,11 @@ import (
 
 // Operator is what the reconcilers of all kinds work with.
 type Operator struct {
+	// Client writes, and reads what is about to be written: what it gets is as new as what it wrote, at least.
 	Client client.Client
+	// Cache reads everything else, and waits for no write.
+	Cache client.Reader
+
 	Clock  Clock
 	Ledger ledger.Ledger
 	// Samples are the counts of the numbers whose counts are not the ledger's.

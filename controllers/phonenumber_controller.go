@@ -40,17 +40,16 @@ func (r *PhoneNumberReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.PhoneNumber{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// When a number goes, or comes, another with the same phone number may have to take over, or step back.
 		Watches(&v1alpha1.PhoneNumber{}, handler.EnqueueRequestsFromMapFunc(mapped(r.namesakes)), builder.WithPredicates(predicate.Funcs{
-			CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList },
+			CreateFunc: sinceStart.CreateFunc,
 			UpdateFunc: func(e event.UpdateEvent) bool {
 				return e.ObjectOld.GetDeletionTimestamp().IsZero() && !e.ObjectNew.GetDeletionTimestamp().IsZero()
 			},
 			GenericFunc: func(event.GenericEvent) bool { return false },
 		})).
-		Watches(&v1alpha1.MessagingPolicy{}, handler.EnqueueRequestsFromMapFunc(mapped(r.governed)), builder.WithPredicates(
-			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(&v1alpha1.MessagingPolicy{}, handler.EnqueueRequestsFromMapFunc(mapped(r.governed)), builder.WithPredicates(otherPolicy)).
 		// What the portfolio shares, and the templates in use, show on the number.
-		Watches(&v1alpha1.BusinessPortfolio{}, handler.EnqueueRequestsFromMapFunc(mapped(r.members))).
-		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(mapped(r.senders))).
+		Watches(&v1alpha1.BusinessPortfolio{}, handler.EnqueueRequestsFromMapFunc(mapped(r.members)), builder.WithPredicates(sinceStart)).
+		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(mapped(r.senders)), builder.WithPredicates(sinceStart)).
 		WatchesRawSource(newUsage(r.Ledger, r.BatchPeriod, r.concerned)).
 		WatchesRawSource(newUsage(r.Samples, r.BatchPeriod, r.concerned)).
 		WithOptions(controllerOptions(r.Concurrency)).
@@ -217,31 +216,31 @@ func (r *PhoneNumberReconciler) sleep(number *v1alpha1.PhoneNumber, want *v1alph
 
 // concerned are the reconciles of the numbers that something was received for.
 func (r *PhoneNumberReconciler) concerned(ctx context.Context, subject string) ([]reconcile.Request, error) {
-	numbers, err := numbersWith(ctx, r.Client, subjectIndex, subject)
+	numbers, err := numbersWith(ctx, r.Cache, subjectIndex, subject)
 	return requests(numbers), err
 }
 
 func (r *PhoneNumberReconciler) namesakes(ctx context.Context, changed *v1alpha1.PhoneNumber) ([]reconcile.Request, error) {
-	numbers, err := numbersWith(ctx, r.Client, numberIndex, changed.Spec.PhoneNumber)
+	numbers, err := numbersWith(ctx, r.Cache, subjectIndex, changed.Spec.PhoneNumber)
 	return slices.DeleteFunc(requests(numbers), func(other reconcile.Request) bool { return other == request(changed) }), err
 }
 
 func (r *PhoneNumberReconciler) governed(ctx context.Context, policy *v1alpha1.MessagingPolicy) ([]reconcile.Request, error) {
-	named, err := numbersWith(ctx, r.Client, policyIndex, policy.Name)
+	named, err := numbersWith(ctx, r.Cache, policyIndex, policy.Name)
 	if err != nil {
 		return nil, err
 	}
 	// Numbers that name no policy may be governed by any, once it is marked as the default.
-	rest, err := numbersWith(ctx, r.Client, policyIndex, "")
+	rest, err := numbersWith(ctx, r.Cache, policyIndex, "")
 	return append(requests(named), requests(rest)...), err
 }
 
 func (r *PhoneNumberReconciler) members(ctx context.Context, portfolio *v1alpha1.BusinessPortfolio) ([]reconcile.Request, error) {
-	numbers, err := numbersWith(ctx, r.Client, portfolioIndex, portfolio.Name)
+	numbers, err := numbersWith(ctx, r.Cache, portfolioIndex, portfolio.Name)
 	return requests(numbers), err
 }
 
 func (r *PhoneNumberReconciler) senders(ctx context.Context, template *v1alpha1.MessageTemplate) ([]reconcile.Request, error) {
-	numbers, err := numbersOf(ctx, r.Client, template)
+	numbers, err := numbersOf(ctx, r.Cache, template)
 	return requests(numbers), err
 }

@@ -305,7 +305,7 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	}
 	b.reasons()
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
-		Client: b.Client, Clock: b.Clock, Ledger: b.Ledger, Samples: b.Samples, Recorder: b.recorder, Metrics: NewMetrics(prometheus.NewRegistry()),
+		Client: b.Client, Cache: b.Cache, Clock: b.Clock, Ledger: b.Ledger, Samples: b.Samples, Recorder: b.recorder, Metrics: NewMetrics(prometheus.NewRegistry()),
 	}}
 	b.reconcile(number)
 	if after := history(number); !slices.Equal(after, before) || number.ResourceVersion != version || len(b.reasons()) != 0 {
@@ -379,7 +379,11 @@ type countingStatus struct {
 
 func (c countingStatus) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
 	// The portfolio of a test is named as its namespace.
-	if object, ok := obj.(metav1.Object); ok && (object.GetNamespace() == c.namespace || object.GetName() == c.namespace) {
+	of := obj.(interface {
+		GetName() *string
+		GetNamespace() *string
+	})
+	if namespace, name := of.GetNamespace(), of.GetName(); namespace != nil && *namespace == c.namespace || *name == c.namespace {
 		c.writes.Add(1)
 	}
 	return c.SubResourceWriter.Apply(ctx, obj, opts...)
@@ -590,7 +594,7 @@ func TestRunningController(t *testing.T) {
 	b.must(SetupIndexes(b.ctx, manager.GetFieldIndexer()))
 	var writes atomic.Int64
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
-		Client: counting{manager.GetClient(), b.namespace, &writes}, Clock: b.clock, Ledger: b.Ledger, Samples: b.Samples, Recorder: b.recorder,
+		Client: counting{manager.GetClient(), b.namespace, &writes}, Cache: manager.GetCache(), Clock: b.clock, Ledger: b.Ledger, Samples: b.Samples, Recorder: b.recorder,
 		Metrics: NewMetrics(prometheus.NewRegistry()), BatchPeriod: 200 * time.Millisecond, Concurrency: 2,
 	}}
 	b.must(b.PhoneNumberReconciler.SetupWithManager(manager))

@@ -268,7 +268,7 @@ func (f *troubled) check() {
 		}
 	}
 	var list v1alpha1.PhoneNumberList
-	f.must(f.PhoneNumberReconciler.Client.List(f.ctx, &list, client.InNamespace(f.namespace), client.UnsafeDisableDeepCopy))
+	f.must(f.PhoneNumberReconciler.Cache.List(f.ctx, &list, client.InNamespace(f.namespace), client.UnsafeDisableDeepCopy))
 	shown := map[string]v1alpha1.QualityRating{}
 	for i := range list.Items {
 		shown[list.Items[i].Name] = list.Items[i].Status.Quality.Rating

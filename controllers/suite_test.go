@@ -145,7 +145,7 @@ func newBench(t *testing.T) *bench {
 	book := ledger.OpenMemory()
 	t.Cleanup(func() { _ = book.Close() })
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
-		Client: manager.GetClient(), Clock: b.clock, Ledger: book, Samples: NewSamples(config.Prometheus{}), Recorder: b.recorder,
+		Client: manager.GetClient(), Cache: manager.GetClient(), Clock: b.clock, Ledger: book, Samples: NewSamples(config.Prometheus{}), Recorder: b.recorder,
 		Metrics: NewMetrics(prometheus.NewRegistry()), BatchPeriod: 10 * time.Millisecond, Concurrency: 1,
 	}}
 	b.start(manager)

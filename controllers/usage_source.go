@@ -76,6 +76,6 @@ func newUsage(from interface {
 // taken to.
 func Named(ctx context.Context, numbers client.Reader, number string) bool {
 	var named v1alpha1.PhoneNumberList
-	err := numbers.List(ctx, &named, client.MatchingFields{numberIndex: number}, client.Limit(1))
+	err := numbers.List(ctx, &named, client.MatchingFields{subjectIndex: number}, client.Limit(1))
 	return err != nil || len(named.Items) > 0
 }

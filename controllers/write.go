@@ -2,14 +2,16 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	applyv1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1/applyconfiguration/api/v1alpha1"
 )
 
 // FieldOwner owns the status fields that the operator applies.
@@ -19,31 +21,43 @@ const FieldOwner = client.FieldOwner("numberfleet")
 // less: what others put into the status, like a condition of their own, stays theirs, and a field that we stop setting goes.
 // The resource version makes it conditional: a decision that was made on an outdated status is never written, so no
 // transition is lost or repeated, even by two leaders.
+//
+// What is applied is typed, since the client waits for its writes to reach a cache of the type that it wrote: of untyped writes
+// it would keep a whole cache of its own, that nobody reads.
 func applyStatus(ctx context.Context, c client.Client, metrics *Metrics, object client.Object, status any) error {
-	kind, err := apiutil.GVKForObject(object, c.Scheme())
-	if err != nil {
-		return fmt.Errorf("apply the status: %w", err)
-	}
-	encoded, err := json.Marshal(status)
+	applied, err := encodeStatus(object, status)
 	if err != nil {
 		return fmt.Errorf("encode the status: %w", err)
 	}
-	var desired map[string]any
-	if err := json.Unmarshal(encoded, &desired); err != nil {
-		return fmt.Errorf("encode the status: %w", err)
-	}
-	u := &unstructured.Unstructured{Object: map[string]any{"status": desired}}
-	u.SetGroupVersionKind(kind)
-	u.SetNamespace(object.GetNamespace())
-	u.SetName(object.GetName())
-	u.SetUID(object.GetUID())
-	u.SetResourceVersion(object.GetResourceVersion())
-	err = c.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), FieldOwner, client.ForceOwnership)
+	err = c.Status().Apply(ctx, applied, FieldOwner, client.ForceOwnership)
 	metrics.statusWritten(err)
 	if err != nil {
 		return fmt.Errorf("apply the status: %w", err)
 	}
 	return nil
+}
+
+// encodeStatus is what is applied so that an object has a status.
+func encodeStatus(object client.Object, status any) (runtime.ApplyConfiguration, error) {
+	encoded, err := json.Marshal(map[string]any{
+		"metadata": metav1.ObjectMeta{
+			Namespace: object.GetNamespace(), Name: object.GetName(), UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(),
+		},
+		"status": status,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var applied runtime.ApplyConfiguration
+	switch object.(type) {
+	case *v1alpha1.PhoneNumber:
+		applied = applyv1alpha1.PhoneNumber("", "")
+	case *v1alpha1.BusinessPortfolio:
+		applied = applyv1alpha1.BusinessPortfolio("")
+	default:
+		applied = applyv1alpha1.MessageTemplate("", "")
+	}
+	return applied, json.Unmarshal(encoded, applied)
 }
 
 // owned are the conditions that the operator writes; others are not its own.

@@ -170,7 +170,7 @@ func run(ctx context.Context, f flags) (err error) {
 	if err != nil {
 		return err
 	}
-	directory := controllers.Directory{Reader: manager.GetClient()}
+	directory := controllers.Directory{Reader: manager.GetCache()}
 	backend := ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has, Owners: directory}
 	receiver.SetBackend(&backend)
 
@@ -186,7 +186,7 @@ func run(ctx context.Context, f flags) (err error) {
 	recorder, measured := manager.GetEventRecorder("numberfleet"), controllers.NewMetrics(metrics.Registry)
 	samples := controllers.NewSamples(configuration.Prometheus)
 	operator := controllers.Operator{
-		Client: manager.GetClient(), Clock: clk, Ledger: book, Samples: samples, Recorder: recorder, Metrics: measured,
+		Client: manager.GetClient(), Cache: manager.GetCache(), Clock: clk, Ledger: book, Samples: samples, Recorder: recorder, Metrics: measured,
 		BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
 	}
 	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
@@ -216,7 +216,7 @@ func run(ctx context.Context, f flags) (err error) {
 		return fmt.Errorf("set up the queries to Prometheus: %w", err)
 	}
 	// +kubebuilder:scaffold:builder
-	metrics.Registry.MustRegister(&controllers.Fleet{Numbers: manager.GetClient(), Ledger: book, Samples: samples, Clock: clk})
+	metrics.Registry.MustRegister(&controllers.Fleet{Numbers: manager.GetCache(), Ledger: book, Samples: samples, Clock: clk})
 
 	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
@@ -331,7 +331,7 @@ func newManager(f flags) (ctrl.Manager, error) {
 		LeaderElectionNamespace: f.leaderElectionNamespace,
 		// Safe since the process ends at once when the manager does.
 		LeaderElectionReleaseOnCancel: true,
-		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache:                         cache.Options{DefaultTransform: controllers.Lean},
 		// A reconcile sees the status that the one before it wrote; without it, half of them would decide on an old one, and
 		// the write be refused.
 		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
