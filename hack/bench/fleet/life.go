@@ -83,7 +83,7 @@ func (f *fleet) create(ctx context.Context) (err error) {
 	}
 	_, err = f.allCurrent(ctx, o, 1)
 	if err == nil {
-		f.empty, err = o.resident(ctx, f.settle())
+		f.empty, err = o.resident(ctx, f.plan.settle)
 	}
 	if err := errors.Join(err, o.Stop()); err != nil {
 		return err
@@ -95,9 +95,6 @@ func (f *fleet) create(ctx context.Context) (err error) {
 	f.typical = number.Status
 	return each(ctx, creators, last, create)
 }
-
-// settle is how long memory is watched for its lowest.
-func (f *fleet) settle() time.Duration { return f.plan.lead }
 
 // firstStart measures the time until every number has its status.
 func (f *fleet) firstStart(ctx context.Context) error {
@@ -121,7 +118,8 @@ func (f *fleet) firstStart(ctx context.Context) error {
 	return errors.Join(err, o.Stop())
 }
 
-// allCurrent waits until the API server has taken n statuses, and sees that every number is current then.
+// allCurrent waits until the API server has taken n statuses, and sees that every number is current then. Asking costs the API
+// server as much as several writes: it is asked again when half of what is left should be done.
 func (f *fleet) allCurrent(ctx context.Context, o *operator, n int) (time.Duration, error) {
 	_, before, err := f.written(ctx)
 	if err != nil {
@@ -132,11 +130,15 @@ func (f *fleet) allCurrent(ctx context.Context, o *operator, n int) (time.Durati
 		if err != nil {
 			return 0, err
 		}
-		if int(now-before) >= n {
-			took := time.Since(o.started)
+		took, done := time.Since(o.started), now-before
+		if int(done) >= n {
 			return took, f.current(ctx)
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		wait := 250 * time.Millisecond
+		if done > 0 {
+			wait = time.Duration(float64(took) * (float64(n) - done) / done / 2)
+		}
+		if err := pause(ctx, min(max(wait, 20*time.Millisecond), 10*time.Second)); err != nil {
 			return 0, err
 		}
 	}
@@ -184,7 +186,7 @@ func (f *fleet) live(ctx context.Context) (err error) {
 	if f.out.again, err = o.looked(ctx, f.out.size); err != nil {
 		return err
 	}
-	memory, err := o.resident(ctx, f.settle())
+	memory, err := o.resident(ctx, f.plan.settle)
 	if err != nil {
 		return err
 	}
@@ -194,7 +196,8 @@ func (f *fleet) live(ctx context.Context) (err error) {
 		return err
 	}
 
-	first := time.Now().Add(f.plan.lead)
+	// The operator has to write a status for each number before the first deadline.
+	first := time.Now().Add(f.plan.lead + time.Duration(f.out.deadline)*20*time.Millisecond)
 	if err := f.setDeadlines(ctx, o, first); err != nil {
 		return err
 	}
@@ -290,7 +293,7 @@ func (f *fleet) grow(ctx context.Context) (err error) {
 	if g.again, err = o.looked(ctx, f.out.size); err != nil {
 		return err
 	}
-	memory, err := o.resident(ctx, f.settle())
+	memory, err := o.resident(ctx, f.plan.settle)
 	g.memory = (memory - f.empty) / float64(f.out.size)
 	f.out.users = g
 	return err

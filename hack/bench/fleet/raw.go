@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"numberfleet.dev/numberfleet/hack/bench/measure"
 )
 
 // form is a way to write a status.
@@ -33,6 +35,10 @@ func (f *fleet) writeRaw(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		before, err := measure.CPU(f.server)
+		if err != nil {
+			return err
+		}
 		start := time.Now()
 		err = each(ctx, form.workers, len(numbers), func(ctx context.Context, i int) error {
 			return f.write(ctx, form.verb, numbers[i])
@@ -41,6 +47,11 @@ func (f *fleet) writeRaw(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", form, err)
 		}
 		f.out.raw[form] = append(f.out.raw[form], float64(len(numbers))/time.Since(start).Seconds())
+		after, err := measure.CPU(f.server)
+		if err != nil {
+			return err
+		}
+		f.out.rawCPU[form] = append(f.out.rawCPU[form], (after-before).Seconds()*1000/float64(len(numbers)))
 		if err := f.client.DeleteAllOf(ctx, &v1alpha1.PhoneNumber{}, client.InNamespace(rawNamespace)); err != nil {
 			return err
 		}
