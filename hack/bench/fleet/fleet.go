@@ -21,17 +21,16 @@ type plan struct {
 	sizes     []int         // fleets
 	users     int           // of each number, where the growth with users is measured
 	raw       int           // writes of each form in each round
-	rest      time.Duration // how long the operator is watched while nothing happens
+	rest      time.Duration // how long the operator is watched while nothing happens: Go collects an idle process' garbage every two minutes
 	traffic   time.Duration // how long deliveries and deadlines come
 	perSecond int           // deliveries
 	deadlines int           // at most; a quarter of the fleet at most
 	lead      time.Duration // from the last preparation to the first deadline, beside the time to write what is prepared
-	settle    time.Duration // how long memory is watched for its lowest: Go collects an idle process' garbage every two minutes
 }
 
 var (
-	full  = plan{sizes: []int{1000, 10_000, 50_000}, users: 1000, raw: 400, rest: time.Minute, traffic: time.Minute, perSecond: 500, deadlines: 1000, lead: 10 * time.Second, settle: 150 * time.Second}
-	brief = plan{sizes: []int{40}, users: 10, raw: 5, rest: time.Second, traffic: 3 * time.Second, perSecond: 20, deadlines: 10, lead: 5 * time.Second, settle: time.Second}
+	full  = plan{sizes: []int{1000, 10_000, 50_000}, users: 1000, raw: 400, rest: 150 * time.Second, traffic: time.Minute, perSecond: 500, deadlines: 1000, lead: 10 * time.Second}
+	brief = plan{sizes: []int{40}, users: 10, raw: 5, rest: time.Second, traffic: 3 * time.Second, perSecond: 20, deadlines: 10, lead: 5 * time.Second}
 )
 
 // outcome is what was measured of one fleet.
@@ -43,6 +42,7 @@ type outcome struct {
 	firstCPU usage
 	again    time.Duration // until every number was looked at, none having changed
 	ready    time.Duration // of that, until webhooks were taken
+	empty    float64       // bytes of an operator with one number
 	memory   float64       // bytes a number
 	rest     writes
 	busy     writes
@@ -74,20 +74,21 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 		return report.Section{}, fmt.Errorf("build the operator: %w: %s", err, out)
 	}
 	var all []outcome
-	for i, size := range plan.sizes {
-		// The growth with users is measured once: it is the same for each number.
-		o, err := measureFleet(ctx, b, &plan, manager, size, i == 0)
+	for _, size := range plan.sizes {
+		o, err := measureFleet(ctx, b, &plan, manager, size, all)
 		if err != nil {
 			return report.Section{}, fmt.Errorf("%d numbers: %w", size, err)
 		}
 		all = append(all, *o)
 		b.Say("fleet: %d numbers: first start in %s, %.0f of %.0f writes/s; %s a number; %.0f writes an hour at rest; deadlines late by %s at most, but for one in a hundred",
-			size, seconds(o.first), float64(size)/o.first.Seconds(), o.best(), kib(o.memory), o.rest.perHour(), seconds(o.lateness.quantile(0.99)))
+			size, seconds(o.first), float64(size)/o.first.Seconds(), o.best(forms...), kib(o.memory), o.rest.perHour(), seconds(o.lateness.quantile(0.99)))
 	}
 	return section(&plan, all), nil
 }
 
-func measureFleet(ctx context.Context, b *measure.Bench, plan *plan, manager string, size int, growth bool) (o *outcome, err error) {
+// measureFleet measures one fleet. What an operator takes by itself, and how it grows with users, is measured with the first only:
+// it is the same for each.
+func measureFleet(ctx context.Context, b *measure.Bench, plan *plan, manager string, size int, before []outcome) (o *outcome, err error) {
 	folder := filepath.Join(b.Folder, strconv.Itoa(size))
 	c, err := startCluster(ctx, folder)
 	if err != nil {
@@ -97,6 +98,9 @@ func measureFleet(ctx context.Context, b *measure.Bench, plan *plan, manager str
 	f := &fleet{cluster: c, plan: plan, manager: manager, folder: folder, random: b.Random(uint64(size)),
 		out: &outcome{size: size, raw: map[form]measure.Samples{}, rawCPU: map[form]measure.Samples{}, deadline: min(plan.deadlines, size/4)}}
 
+	if len(before) > 0 {
+		f.out.empty = before[0].empty
+	}
 	b.Say("fleet: creating %d numbers", size)
 	if err := f.create(ctx); err != nil {
 		return nil, err
@@ -117,7 +121,7 @@ func measureFleet(ctx context.Context, b *measure.Bench, plan *plan, manager str
 	if err := f.live(ctx); err != nil {
 		return nil, err
 	}
-	if growth {
+	if len(before) == 0 {
 		b.Say("fleet: %d numbers with %d users each", size, plan.users)
 		if err := f.grow(ctx); err != nil {
 			return nil, err
@@ -144,10 +148,11 @@ func section(plan *plan, all []outcome) report.Section {
 	life := report.Table{Title: "Living", Columns: []string{"numbers", "memory a number", "writes an hour at rest",
 		fmt.Sprintf("writes an hour with %d deliveries/s", plan.perSecond), "deadlines", "met within 0.5 s", "within 1 s", "p99 at most"}}
 	lowest, memory, resting, late := math.Inf(1), 0.0, 0.0, 0.0
+	ofApply := math.Inf(1)
 	for _, o := range all {
-		best, rate := o.best(), float64(o.size)/o.first.Seconds()
+		best, rate := o.best(forms...), float64(o.size)/o.first.Seconds()
 		share := rate / best
-		lowest = min(lowest, share)
+		lowest, ofApply = min(lowest, share), min(ofApply, rate/o.best(applies...))
 		each := func(d time.Duration) string { return fmt.Sprintf("%.2f ms", d.Seconds()*1000/float64(o.size)) }
 		start.Add(report.Whole(float64(o.size)), seconds(o.first), report.Whole(rate), report.Whole(best), report.Percent(share),
 			each(o.firstCPU.operator), each(o.firstCPU.server), seconds(o.ready), seconds(o.again))
@@ -173,7 +178,9 @@ func section(plan *plan, all []outcome) report.Section {
 		}
 	}
 	s.Goals = []report.Goal{
-		{What: "first start, share of the best raw rate, at worst", Wanted: "at least 80 %", Measured: report.Percent(lowest), Met: lowest >= 0.8},
+		{What: "first start, share of the best raw rate, at worst", Wanted: "at least 80 %", Measured: report.Percent(lowest), Met: lowest >= 0.8,
+			Limit: fmt.Sprintf("the operator applies, so that what others write into a status stays theirs, and a bare client that applies reaches %s of the best; "+
+				"the operator is at %s of it at worst", report.Percent(shareOfApply(all)), report.Percent(ofApply))},
 		{What: "writes at rest", Wanted: "0", Measured: report.Whole(resting) + " an hour", Met: resting == 0},
 		{What: "memory of the operator, at 10,000 numbers and more", Wanted: "at most 10 KiB a number", Measured: kib(memory), Met: memory <= 10<<10},
 		{What: "lateness of deadlines, p99, at worst", Wanted: "at most 1 s", Measured: "at most " + seconds(time.Duration(late*float64(time.Second))), Met: late <= 1},
@@ -181,12 +188,20 @@ func section(plan *plan, all []outcome) report.Section {
 	return s
 }
 
-// best is the highest median of the raw rates.
-func (o *outcome) best() (best float64) {
-	for _, samples := range o.raw {
-		best = max(best, samples.Median())
+// best is the highest median of the raw rates of some forms.
+func (o *outcome) best(of ...form) (best float64) {
+	for _, form := range of {
+		best = max(best, o.raw[form].Median())
 	}
 	return best
+}
+
+// shareOfApply is how near a bare client that applies comes to the best raw rate, at best.
+func shareOfApply(all []outcome) (share float64) {
+	for i := range all {
+		share = max(share, all[i].best(applies...)/all[i].best(forms...))
+	}
+	return share
 }
 
 func seconds(d time.Duration) string {

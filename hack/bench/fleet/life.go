@@ -34,7 +34,6 @@ type fleet struct {
 	folder   string
 	random   *rand.Rand
 	typical  v1alpha1.PhoneNumberStatus // what the operator writes at first
-	empty    float64                    // memory of an operator with one number, in bytes
 	messages int
 	out      *outcome
 }
@@ -65,7 +64,7 @@ func limitOfTen() *v1alpha1.MessagingPolicy {
 }
 
 // create runs the operator with one number, to learn what it writes and what memory it takes by itself, and creates the rest.
-func (f *fleet) create(ctx context.Context) (err error) {
+func (f *fleet) create(ctx context.Context) error {
 	create := func(ctx context.Context, i int) error {
 		policy := generalPolicy
 		if i < f.out.deadline {
@@ -82,8 +81,8 @@ func (f *fleet) create(ctx context.Context) (err error) {
 		return err
 	}
 	_, err = f.allCurrent(ctx, o, 1)
-	if err == nil {
-		f.empty, err = o.resident(ctx, f.plan.settle)
+	if err == nil && f.out.empty == 0 {
+		f.out.empty, err = o.resident(ctx, f.plan.rest)
 	}
 	if err := errors.Join(err, o.Stop()); err != nil {
 		return err
@@ -186,13 +185,12 @@ func (f *fleet) live(ctx context.Context) (err error) {
 	if f.out.again, err = o.looked(ctx, f.out.size); err != nil {
 		return err
 	}
-	memory, err := o.resident(ctx, f.plan.settle)
-	if err != nil {
+	f.out.rest, err = f.during(ctx, func() error {
+		memory, err := o.resident(ctx, f.plan.rest)
+		f.out.memory = (memory - f.out.empty) / float64(f.out.size)
 		return err
-	}
-	f.out.memory = (memory - f.empty) / float64(f.out.size)
-
-	if f.out.rest, err = f.during(ctx, func() error { return pause(ctx, f.plan.rest) }); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 
@@ -293,8 +291,8 @@ func (f *fleet) grow(ctx context.Context) (err error) {
 	if g.again, err = o.looked(ctx, f.out.size); err != nil {
 		return err
 	}
-	memory, err := o.resident(ctx, f.plan.settle)
-	g.memory = (memory - f.empty) / float64(f.out.size)
+	memory, err := o.resident(ctx, f.plan.rest)
+	g.memory = (memory - f.out.empty) / float64(f.out.size)
 	f.out.users = g
 	return err
 }

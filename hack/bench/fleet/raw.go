@@ -22,7 +22,10 @@ type form struct {
 func (f form) String() string { return fmt.Sprintf("%s, %d at a time", f.verb, f.workers) }
 
 // forms are all that are compared. The operator applies, 8 at a time.
-var forms = []form{{"update", 8}, {"update", 32}, {"patch", 8}, {"patch", 32}, {"apply", 8}, {"apply", 32}}
+var (
+	applies = []form{{"apply", 8}, {"apply", 32}}
+	forms   = append([]form{{"update", 8}, {"update", 32}, {"patch", 8}, {"patch", 32}}, applies...)
+)
 
 // writeRaw writes a status as a bare client would, in each form, to numbers that had none and go again.
 func (f *fleet) writeRaw(ctx context.Context) error {
