@@ -118,18 +118,7 @@ func TestTheEventAPIEndToEnd(t *testing.T) {
 	if code, body := post(secrets["forwarder"], lines); code != http.StatusOK || !strings.HasPrefix(body, `{"events":500,"new":250,"repeated":250,`) {
 		t.Errorf("with the right: %d %s", code, body)
 	}
-	for range 200 {
-		if err := api.Get(t.Context(), client.ObjectKeyFromObject(number), number); err != nil {
-			t.Fatal(err)
-		}
-		if number.Status.Tier.Name == "2" {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if number.Status.Tier.Name != "2" || *number.Status.Usage.Used != 500 {
-		t.Errorf("after 500 users the number is on tier %q with %v used", number.Status.Tier.Name, number.Status.Usage.Used)
-	}
+	raisedBy500(t, api, number)
 
 	o.kill(syscall.SIGKILL)
 	o.start()

@@ -312,18 +312,7 @@ func TestOneOperatorEndToEnd(t *testing.T) {
 	if code, err := o.post(t.Context(), metatest.MessagesPayload("+15550100042", statuses, nil)); err != nil || code != http.StatusOK {
 		t.Fatalf("a signed webhook is answered with %d, %v", code, err)
 	}
-	for range 200 {
-		if err := api.Get(t.Context(), client.ObjectKeyFromObject(number), number); err != nil {
-			t.Fatal(err)
-		}
-		if number.Status.Tier.Name == "2" {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if number.Status.Tier.Name != "2" || *number.Status.Usage.Used != 500 {
-		t.Errorf("after 500 users the number is on tier %q with %v used", number.Status.Tier.Name, number.Status.Usage.Used)
-	}
+	raisedBy500(t, api, number)
 
 	// The metrics are for authorised callers.
 	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // a certificate of the operator's own
@@ -447,4 +436,21 @@ func freeAddress(t *testing.T) string {
 	}
 	defer func() { _ = listener.Close() }()
 	return listener.Addr().String()
+}
+
+// raisedBy500 waits until 500 users have raised a number to the second tier.
+func raisedBy500(t *testing.T, api client.Client, number *v1alpha1.PhoneNumber) {
+	t.Helper()
+	for range 200 {
+		if err := api.Get(t.Context(), client.ObjectKeyFromObject(number), number); err != nil {
+			t.Fatal(err)
+		}
+		if number.Status.Tier.Name == "2" {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if number.Status.Tier.Name != "2" || *number.Status.Usage.Used != 500 {
+		t.Errorf("after 500 users the number is on tier %q with %v used", number.Status.Tier.Name, number.Status.Usage.Used)
+	}
 }
