@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -199,7 +200,7 @@ func (f *fleet) live(ctx context.Context) (err error) {
 	if err := f.setDeadlines(ctx, o, first); err != nil {
 		return err
 	}
-	if err := pause(ctx, time.Until(first)-time.Second); err != nil {
+	if err := f.restrictedBefore(ctx, first.Add(-2*time.Second)); err != nil {
 		return err
 	}
 	families, err := o.scrape(ctx)
@@ -207,9 +208,6 @@ func (f *fleet) live(ctx context.Context) (err error) {
 		return err
 	}
 	before := histogramOf(families["numberfleet_deadline_lateness_seconds"])
-	if err := f.restricted(ctx, f.out.deadline); err != nil {
-		return err
-	}
 	end := first.Add(f.plan.traffic)
 	f.out.busy, err = f.during(ctx, func() error { return f.send(ctx, o, end) })
 	if err != nil {
@@ -226,7 +224,10 @@ func (f *fleet) live(ctx context.Context) (err error) {
 	if int(f.out.lateness.count) < f.out.deadline {
 		return fmt.Errorf("%d deadlines were set, and %.0f were met", f.out.deadline, f.out.lateness.count)
 	}
-	return f.restricted(ctx, 0)
+	if n, err := f.restricted(ctx); err != nil || n > 0 {
+		return cmp.Or(err, fmt.Errorf("after their deadlines %d numbers are still restricted", n))
+	}
+	return nil
 }
 
 // during counts what is written while something goes on.
@@ -243,19 +244,32 @@ func (f *fleet) during(ctx context.Context, call func() error) (writes, error) {
 	return writes{n: after - before, hours: time.Since(start).Hours()}, err
 }
 
-// restricted is an error unless so many numbers are restricted.
-func (f *fleet) restricted(ctx context.Context, want int) error {
-	n := 0
-	err := f.visit(ctx, func(number *v1alpha1.PhoneNumber) error {
-		if number.Status.State == v1alpha1.StateRestricted {
+// restricted is how many of the numbers with deadlines are restricted: the first by name.
+func (f *fleet) restricted(ctx context.Context) (n int, err error) {
+	var numbers v1alpha1.PhoneNumberList
+	err = f.client.List(ctx, &numbers, client.InNamespace(fleetNamespace), client.Limit(f.out.deadline))
+	for i := range numbers.Items {
+		if numbers.Items[i].Status.State == v1alpha1.StateRestricted {
 			n++
 		}
-		return nil
-	})
-	if err == nil && n != want {
-		err = fmt.Errorf("%d numbers are restricted, and should be %d", n, want)
 	}
-	return err
+	return n, err
+}
+
+// restrictedBefore waits until all of them are, and is an error unless they are by then.
+func (f *fleet) restrictedBefore(ctx context.Context, end time.Time) error {
+	for {
+		n, err := f.restricted(ctx)
+		if err != nil || n == f.out.deadline {
+			return err
+		}
+		if !time.Now().Before(end) {
+			return fmt.Errorf("%d of %d numbers were restricted in time", n, f.out.deadline)
+		}
+		if err := pause(ctx, 500*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // grow gives every number users, and restarts the operator.
