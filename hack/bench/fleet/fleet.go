@@ -43,7 +43,8 @@ type outcome struct {
 	again    time.Duration // until every number was looked at, none having changed
 	ready    time.Duration // of that, until webhooks were taken
 	empty    float64       // bytes of an operator with one number
-	memory   float64       // bytes a number
+	memory   float64       // bytes a number, at rest
+	busyMem  float64       // under traffic
 	rest     writes
 	busy     writes
 	lateness histogram
@@ -145,7 +146,7 @@ func section(plan *plan, all []outcome) report.Section {
 	for _, form := range forms {
 		raw.Columns = append(raw.Columns, form.String())
 	}
-	life := report.Table{Title: "Living", Columns: []string{"numbers", "memory a number", "writes an hour at rest",
+	life := report.Table{Title: "Living", Columns: []string{"numbers", "memory a number at rest", "under traffic", "writes an hour at rest",
 		fmt.Sprintf("writes an hour with %d deliveries/s", plan.perSecond), "deadlines", "met within 0.5 s", "within 1 s", "p99 at most"}}
 	lowest, memory, resting, late := math.Inf(1), 0.0, 0.0, 0.0
 	ofApply := math.Inf(1)
@@ -161,10 +162,10 @@ func section(plan *plan, all []outcome) report.Section {
 			cells = append(cells, fmt.Sprintf("%s, %.1f ms", report.Cell(o.raw[form], report.Whole), o.rawCPU[form].Median()))
 		}
 		raw.Add(cells...)
-		life.Add(report.Whole(float64(o.size)), kib(o.memory), report.Whole(o.rest.perHour()), report.Whole(o.busy.perHour()),
+		life.Add(report.Whole(float64(o.size)), kib(o.memory), kib(o.busyMem), report.Whole(o.rest.perHour()), report.Whole(o.busy.perHour()),
 			report.Whole(float64(o.lateness.count)), report.Percent(o.lateness.within(0.5)), report.Percent(o.lateness.within(1)), seconds(o.lateness.quantile(0.99)))
 		if o.size >= 10_000 || len(all) == 1 {
-			memory = max(memory, o.memory) // a small fleet's is the process' own
+			memory = max(memory, o.memory, o.busyMem) // a small fleet's is the process' own
 		}
 		resting, late = max(resting, o.rest.perHour()), max(late, o.lateness.quantile(0.99).Seconds())
 	}

@@ -213,6 +213,11 @@ func (f *fleet) live(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	memory, err := o.resident(ctx, 0)
+	if err != nil {
+		return err
+	}
+	f.out.busyMem = (memory - f.out.empty) / float64(f.out.size)
 	// A deadline that is met late is met all the same.
 	if err := pause(ctx, f.plan.lead); err != nil {
 		return err

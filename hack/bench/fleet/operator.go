@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"math"
 	"net/http"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/yaml"
 
 	"numberfleet.dev/numberfleet/hack/bench/measure"
 )
@@ -17,7 +20,7 @@ import (
 // secret signs the webhooks.
 const secret = "the app secret of the benchmark"
 
-// operator is a process of the operator, with the flags that it has in a cluster.
+// operator is a process of the operator, with the flags and the environment that it has in a cluster.
 type operator struct {
 	*measure.Child
 	webhook, probe, metrics string // URLs
@@ -52,12 +55,34 @@ func (f *fleet) startOperator() (*operator, error) {
 		token:   f.token,
 		started: time.Now(),
 	}
-	var err error
-	o.Child, err = measure.Start(f.manager,
+	environment, err := deployedEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	o.Child, err = measure.StartWith(environment, f.manager,
 		"--kubeconfig="+f.kubeconfig, "--leader-elect", "--leader-election-namespace="+systemNamespace,
 		"--data-dir="+filepath.Join(f.folder, "ledger"), "--webhook-credentials="+credentials,
 		"--webhook-bind-address="+addresses[0], "--health-probe-bind-address="+addresses[1], "--metrics-bind-address="+addresses[2])
 	return o, err
+}
+
+// deployedEnvironment is what the operator's container has in its environment in a cluster.
+func deployedEnvironment() ([]string, error) {
+	content, err := os.ReadFile("config/manager/manager.yaml")
+	if err != nil {
+		return nil, err
+	}
+	var deployment appsv1.Deployment
+	if err := yaml.Unmarshal(content, &deployment); err != nil {
+		return nil, fmt.Errorf("the manifest of the operator: %w", err)
+	}
+	var all []string
+	for _, container := range deployment.Spec.Template.Spec.Containers {
+		for _, variable := range container.Env {
+			all = append(all, variable.Name+"="+variable.Value)
+		}
+	}
+	return all, nil
 }
 
 // ready waits until the operator takes webhooks.

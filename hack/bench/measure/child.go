@@ -22,8 +22,12 @@ type Child struct {
 }
 
 // Start starts a program.
-func Start(name string, args ...string) (*Child, error) {
+func Start(name string, args ...string) (*Child, error) { return StartWith(nil, name, args...) }
+
+// StartWith starts a program with more environment than this one has.
+func StartWith(environment []string, name string, args ...string) (*Child, error) {
 	c := &Child{command: exec.Command(name, args...), ended: make(chan struct{})}
+	c.command.Env = append(os.Environ(), environment...)
 	c.command.Stderr = &c.said
 	c.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := c.command.Start(); err != nil {
