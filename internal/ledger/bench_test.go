@@ -190,6 +190,33 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
+// Time to count an entry in memory, of a random user whom a number knows, by how many come at once: a batch is about one of ten
+// numbers, which have 100,000 users each.
+func BenchmarkCount(b *testing.B) {
+	const numbers, users = 10, 1_000_000
+	for _, size := range []int{1, 100} {
+		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
+			l, names := fillGroup(numbers, users/numbers, false)
+			defer func() { _ = l.Close() }()
+			entries := make([]Entry, size)
+			b.ReportAllocs()
+			id := users
+			for b.Loop() {
+				for i := range entries {
+					id++
+					n := id / size % numbers
+					user := UserKey(n*users/numbers+rand.IntN(users/numbers)+1) << 1
+					entries[i] = Entry{Number: names[n], Kind: Delivered, User: user, Message: MessageKey(id), At: begin.Unix() + day + int64(id/5000)}
+				}
+				if _, err := l.Append(context.Background(), Batch{Entries: entries}, time.Unix(entries[0].At, 0)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/entry")
+		})
+	}
+}
+
 // fillGroup gives numbers with some users each of their own, who have two keys each where they are paired.
 func fillGroup(numbers, users int, paired bool) (*Embedded, []string) {
 	l := OpenMemory()

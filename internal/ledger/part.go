@@ -306,12 +306,46 @@ func (p *part) store(was slot, h *history, counted, opened uint32) slot {
 	need := blockWords(len(h.deliveries), len(h.inbounds))
 	if !was.isBlock() || int(p.block(was)[blockSize]) < need {
 		p.free(was)
-		was = blockSlot(was.rank(), p.allocate(need+(need-blockHeader)/2))
+		was = blockSlot(was.rank(), p.allocate(withRoom(need)))
 	}
 	b := p.block(was)
 	b.fill(h)
 	b[blockCounted], b[blockOpened] = counted, opened
 	return was
+}
+
+// view is what is known about the user in a slot as a block: theirs, or one without room in the given memory.
+func (p *part) view(is slot, in block, w lengths) block {
+	if is.isBlock() {
+		return p.block(is)
+	}
+	var inbounds []uint32
+	if is[1]&received != 0 {
+		in.pushInbound(p.inboundOf(is))
+		inbounds = in[len(in)-1:]
+	}
+	if is[1]&delivered != 0 {
+		d := p.deliveryOf(is)
+		in.pushDelivery(d)
+		if w.counted(inbounds, d.at) {
+			in[blockCounted], in[blockOpened] = d.at, d.at
+		}
+	}
+	return in
+}
+
+// widen is the block of the slot at an index, made or moved to where there is room for more words. It holds what view showed.
+func (p *part) widen(i int, was block, more int) block {
+	is := p.slots[i]
+	need := was.used() + more
+	if is.isBlock() && need <= len(was) {
+		return was
+	}
+	p.free(is)
+	p.slots[i] = blockSlot(is.rank(), p.allocate(withRoom(need)))
+	p.block(p.slots[i]).copy(was)
+	p.tidy()
+	return p.block(p.slots[i])
 }
 
 // A block is the history of a user that does not fit a slot: a header, deliveries in order of time from the front, each
@@ -328,6 +362,9 @@ const (
 )
 
 func blockWords(deliveries, inbounds int) int { return blockHeader + 2*deliveries + inbounds }
+
+// withRoom is the size to give to a block of so many words: half as much again as its content.
+func withRoom(words int) int { return words + (words-blockHeader)/2 }
 
 func (b block) deliveries() int { return int(b[blockDeliveries]) }
 func (b block) inbounds() int   { return int(b[blockInbounds]) }
@@ -347,6 +384,13 @@ func (b block) fill(h *history) {
 	for _, at := range h.inbounds {
 		b.pushInbound(at)
 	}
+}
+
+// copy fills the block with what another holds.
+func (b block) copy(from block) {
+	front := blockHeader + 2*from.deliveries()
+	copy(b[blockDeliveries:], from[blockDeliveries:front])
+	copy(b[len(b)-from.inbounds():], from[len(from)-from.inbounds():])
 }
 
 func (b block) pushDelivery(d delivery) {

@@ -99,7 +99,7 @@ func (s *scope) record(e event) outcome {
 	if e.alias != 0 && e.alias != e.user && s.join(e.user, e.alias) {
 		result = changed
 	}
-	user := s.resolve(e.user)
+	user, p, i, found := s.locate(e.user)
 	switch e.kind {
 	case Complained:
 		return max(result, s.complain(user, e))
@@ -108,11 +108,13 @@ func (s *scope) record(e event) outcome {
 		return result
 	case Delivered, Received:
 	}
-	p := s.reach(user, e.at)
-	i, found := p.find(user.rank())
+	if !p.spans(e.at) {
+		s.reach(user, e.at)
+		i, found = p.find(user.rank())
+	}
 	mirrored := s.group != nil && s.group.mirrors(s, user)
-	if found && p.slots[i].isBlock() {
-		if quick, o := s.append(user, p, p.block(p.slots[i]), e, mirrored); quick {
+	if found {
+		if quick, o := s.append(user, p, i, e, mirrored); quick {
 			return max(result, o)
 		}
 	}
@@ -167,8 +169,11 @@ func (s *scope) walk(h *history, to *points) (counted, opened uint32) {
 	return counted, opened
 }
 
-// append is record for the usual case of a user with a block: an event after all others. It says whether that is so.
-func (s *scope) append(user key, p *part, b block, e event, mirrored bool) (bool, outcome) {
+// append is record for the usual case of a user who is known: an event after all others, of which there are more than a slot
+// holds. It says whether that is so.
+func (s *scope) append(user key, p *part, i int, e event, mirrored bool) (bool, outcome) {
+	var inline [blockHeader + 3]uint32
+	b := p.view(p.slots[i], inline[:], s.windows)
 	var last delivery
 	if n := b.deliveries(); n > 0 {
 		last = b.delivery(n - 1)
@@ -178,7 +183,7 @@ func (s *scope) append(user key, p *part, b block, e event, mirrored bool) (bool
 		if n > 0 && b.inbound(n-1) == e.at {
 			return true, repeated
 		}
-		if n > 0 && b.inbound(n-1) > e.at || last.at >= e.at || b.used()+1 > len(b) {
+		if n == 0 && !p.slots[i].isBlock() || n > 0 && b.inbound(n-1) > e.at || last.at >= e.at {
 			return false, 0
 		}
 		if s.group != nil && !mirrored && s.group.divides(s, user) {
@@ -186,13 +191,14 @@ func (s *scope) append(user key, p *part, b block, e event, mirrored bool) (bool
 			defer s.group.end()
 		}
 		s.touch(p)
-		b.pushInbound(e.at)
+		p.widen(i, b, 1).pushInbound(e.at)
+		s.relieve(p)
 		return true, changed
 	}
 	if known, found := b.knows(e.print); found {
 		return known.at <= e.at, repeated
 	}
-	if last.at >= e.at || b.used()+2 > len(b) {
+	if last.at == 0 && !p.slots[i].isBlock() || last.at >= e.at {
 		return false, 0
 	}
 	in := b.lastInbound(e.at)
@@ -202,6 +208,7 @@ func (s *scope) append(user key, p *part, b block, e event, mirrored bool) (bool
 		defer s.group.end()
 	}
 	s.touch(p)
+	b = p.widen(i, b, 2)
 	b.pushDelivery(delivery{at: e.at, print: e.print})
 	if s.windows.reach {
 		s.mark(reachedLine, e.at, onePoint, mirrored)
@@ -209,20 +216,20 @@ func (s *scope) append(user key, p *part, b block, e event, mirrored bool) (bool
 			s.mark(reachedLine, last.at, oneSuperseded, mirrored)
 		}
 	}
-	if !counts {
-		return true, changed
+	if counts {
+		mark := onePoint
+		if s.windows.opens(b[blockOpened], e.at) {
+			b[blockOpened] = e.at
+		} else {
+			mark += oneInside
+		}
+		s.mark(countedLine, e.at, mark, mirrored)
+		if was := b[blockCounted]; was > 0 {
+			s.mark(countedLine, was, oneSuperseded, mirrored)
+		}
+		b[blockCounted] = e.at
 	}
-	mark := onePoint
-	if s.windows.opens(b[blockOpened], e.at) {
-		b[blockOpened] = e.at
-	} else {
-		mark += oneInside
-	}
-	s.mark(countedLine, e.at, mark, mirrored)
-	if was := b[blockCounted]; was > 0 {
-		s.mark(countedLine, was, oneSuperseded, mirrored)
-	}
-	b[blockCounted] = e.at
+	s.relieve(p)
 	return true, changed
 }
 
@@ -287,6 +294,11 @@ func (s *scope) put(user key, h *history, mirrored bool) {
 	s.touch(p)
 	p.slots[i] = p.store(p.slots[i], h, counted, opened)
 	p.tidy()
+	s.relieve(p)
+}
+
+// relieve splits a part whose arena has grown too large.
+func (s *scope) relieve(p *part) {
 	if len(p.arena) > partWords && p.crowded() {
 		s.split(p)
 	}
@@ -399,11 +411,17 @@ func (s *scope) mentions(k key) bool {
 
 // resolve is the key that stands for a user.
 func (s *scope) resolve(k key) key {
+	user, _, _, _ := s.locate(k)
+	return user
+}
+
+// locate is the key that stands for a user, the part it belongs to, and what find says of it there.
+func (s *scope) locate(k key) (user key, p *part, i int, found bool) {
 	for {
-		p := s.part(k)
-		i, found := p.find(k.rank())
+		p = s.part(k)
+		i, found = p.find(k.rank())
 		if !found || !p.slots[i].isAlias() || p.slots[i].alias() >= k {
-			return k
+			return k, p, i, found
 		}
 		k = p.slots[i].alias()
 	}
