@@ -528,27 +528,22 @@ func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
 			appended.Repeated++
 		}
 	}
-	var s *scope
-	for i := range rec.entries {
-		entry := &rec.entries[i]
-		if s == nil || s.number != entry.Number {
-			if s != nil {
-				s.unlock()
+	var some [warmed]event
+	for rest := rec.entries; len(rest) > 0; {
+		s := e.ensure(rest[0].Number)
+		s.lock()
+		for len(rest) > 0 && rest[0].Number == s.number {
+			n := 0
+			for n < len(some) && n < len(rest) && rest[n].Number == s.number {
+				some[n] = newEvent(&rest[n])
+				n++
 			}
-			s = e.ensure(entry.Number)
-			s.lock()
+			rest = rest[n:]
+			s.warm(some[:n])
+			for _, ev := range some[:n] {
+				note(s.number, s.record(ev))
+			}
 		}
-		ev := event{kind: entry.Kind, user: newKey(entry.User), alias: newKey(entry.Alias), at: uint32(entry.At)}
-		switch ev.kind {
-		case Delivered:
-			ev.print = newPrint(entry.Message)
-		case Complained:
-			ev.print = entry.Did.print(entry.Message)
-		case Received, Joined: // have no message
-		}
-		note(s.number, s.record(ev))
-	}
-	if s != nil {
 		s.unlock()
 	}
 	for _, r := range rec.reports {

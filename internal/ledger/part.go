@@ -112,8 +112,9 @@ type part struct {
 	slots   []slot
 	ideal   uint64 // slots that ranks are mapped to; those after them take what overflows
 	used    int
-	arena   []uint32 // blocks, see block
-	garbage int      // words of the arena that nothing refers to
+	arena   [][]uint32 // blocks, see block, in pages: it grows by one more, and nothing is copied
+	words   int        // of the blocks in the arena
+	garbage int        // of these, what nothing refers to
 
 	horizon int64 // Unix seconds; swept up to here, so no time in the part is earlier than base
 
@@ -125,6 +126,7 @@ type part struct {
 const (
 	partSlots = 16384   // slots at which a part is split
 	partWords = 1 << 19 // words of arena at which it is split
+	pageWords = 1 << 10 // words of a page of the arena
 	mostDepth = 20      // at which it is not split any more; no hash spreads keys so badly
 	longest   = Kept    // the longest window that may be configured
 )
@@ -425,64 +427,70 @@ func (b block) lastInbound(at uint32) uint32 {
 }
 
 func (p *part) block(s slot) block {
-	at := s.block()
-	return block(p.arena[at : at+p.arena[at+blockSize]])
+	from := p.from(s)
+	return from[:from[blockSize]]
 }
 
-// allocate makes a block without content.
+// from is the page that a slot's block is in, from the block on.
+func (p *part) from(s slot) block {
+	at := s.block()
+	return p.arena[at/pageWords][at%pageWords:]
+}
+
+// allocate makes a block without content. One that is longer than a page has a page to itself. The first page begins small, as
+// most numbers have few users.
 func (p *part) allocate(words int) uint32 {
-	at := len(p.arena)
-	if at+words > cap(p.arena) {
-		grown := make([]uint32, at, at+words+at/8)
-		copy(grown, p.arena)
-		p.arena = grown
+	pages := len(p.arena)
+	if pages == 0 || len(p.arena[pages-1])+words > pageWords {
+		size := words
+		if pages > 0 {
+			size = max(words, pageWords)
+		}
+		p.arena = append(p.arena, make([]uint32, 0, size))
+		pages++
 	}
-	p.arena = p.arena[:at+words]
-	clear(p.arena[at:])
-	p.arena[at+blockSize] = uint32(words)
-	return uint32(at)
+	page := p.arena[pages-1]
+	at := len(page)
+	if at+words > cap(page) {
+		page = append(make([]uint32, 0, min(pageWords, at+words+at/8)), page...)
+	}
+	page = page[:at+words]
+	page[at+blockSize] = uint32(words)
+	p.arena[pages-1] = page
+	p.words += words
+	return uint32((pages-1)*pageWords + at)
 }
 
 // free gives up the block of a slot, if it has one.
 func (p *part) free(s slot) {
 	if s.isBlock() {
-		p.garbage += int(p.arena[s.block()+blockSize])
+		p.garbage += len(p.block(s))
 	}
 }
 
 // tidy compacts the arena when more than a third of it is garbage.
 func (p *part) tidy() {
-	if p.garbage > len(p.arena)/3 {
+	if p.garbage > p.words/3 {
 		p.compact()
 	}
 }
 
 // compact copies the blocks that slots refer to into an arena of their own.
 func (p *part) compact() {
-	words := 0
-	for _, s := range p.slots {
-		if s.isBlock() {
-			words += len(p.block(s))
-		}
-	}
-	if words == 0 {
-		p.arena, p.garbage = nil, 0
-		return
-	}
-	arena := make([]uint32, 0, words+words/16)
+	was := part{arena: p.arena}
+	p.arena, p.words, p.garbage = nil, 0, 0
 	for i, s := range p.slots {
 		if s.isBlock() {
-			b := p.block(s)
-			p.slots[i] = blockSlot(s.rank(), uint32(len(arena)))
-			arena = append(arena, b...)
+			b := was.block(s)
+			p.slots[i] = blockSlot(s.rank(), p.allocate(len(b)))
+			copy(p.block(p.slots[i]), b)
 		}
 	}
-	p.arena, p.garbage = arena, 0
 }
 
 // crowded says whether a part should rather be split than given more room.
 func (p *part) crowded() bool {
-	return p.depth < mostDepth && p.used > 1 && (roomy(p.used) > partSlots || len(p.arena)-p.garbage > partWords)
+	return p.depth < mostDepth && p.used > 1 && (roomy(p.used) > partSlots || p.words-p.garbage > partWords)
 }
 
 // name names a part in errors: its depth and the bits its keys share.

@@ -174,11 +174,64 @@ func TestPartStoresHistories(t *testing.T) {
 	})
 }
 
+// Blocks keep what they hold beside others, on a page or longer than one, through moves and compaction.
+func TestBlocksOfAllSizes(t *testing.T) {
+	const users = 200
+	at := uint32(begin.Unix())
+	var used []slot
+	want := make([]history, users+1)
+	for r := rank(1); r <= users; r++ {
+		used = append(used, newSlot(r, 0).withDelivery(delivery{at: at, print: uint32(r)}))
+		want[r].add(event{kind: Delivered, at: at, print: uint32(r)})
+	}
+	p := newPart(0, 0, begin.Unix(), used)
+	random := rand.New(rand.NewPCG(1, 1))
+	for n := range 40_000 {
+		r := rank(1 + random.IntN(users))
+		if n%2 == 0 {
+			r = rank(1 + n%5) // some have much more than fits a page
+		}
+		e := event{kind: Delivered, at: at + uint32(n), print: uint32(n + users + 1)}
+		if random.IntN(3) == 0 {
+			e.kind = Received
+		}
+		want[r].add(e)
+		i, _ := p.find(r)
+		var inline [blockHeader + 3]uint32
+		b := p.widen(i, p.view(p.slots[i], inline[:], newLengths(DefaultWindows)), 2)
+		if e.kind == Received {
+			b.pushInbound(e.at)
+		} else {
+			b.pushDelivery(delivery{at: e.at, print: e.print})
+		}
+	}
+	longest, words := 0, 0
+	for r := rank(1); r <= users; r++ {
+		i, _ := p.find(r)
+		var got history
+		p.load(p.slots[i], &got)
+		if !slices.Equal(got.deliveries, want[r].deliveries) || !slices.Equal(got.inbounds, want[r].inbounds) {
+			t.Fatalf("user %d has %d deliveries and %d inbounds; %d and %d were added", r, len(got.deliveries), len(got.inbounds),
+				len(want[r].deliveries), len(want[r].inbounds))
+		}
+		longest, words = max(longest, len(p.block(p.slots[i]))), words+len(p.block(p.slots[i]))
+	}
+	if longest <= pageWords {
+		t.Errorf("no block is longer than a page: the longest is %d words", longest)
+	}
+	if p.words-p.garbage != words || p.garbage > p.words/3 {
+		t.Errorf("of %d words %d are said to be garbage, and %d are used", p.words, p.garbage, words)
+	}
+}
+
 // bytes is the memory of a number.
 func (s *scope) bytes() (n int) {
 	n = int(unsafe.Sizeof(*s)) + cap(s.parts)*8 + s.lines.bytes()
 	for _, p := range s.all() {
-		n += int(unsafe.Sizeof(*p)) + cap(p.slots)*16 + cap(p.arena)*4
+		n += int(unsafe.Sizeof(*p)) + cap(p.slots)*16 + cap(p.arena)*24
+		for _, page := range p.arena {
+			n += cap(page) * 4
+		}
 	}
 	return n
 }

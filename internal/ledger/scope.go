@@ -30,6 +30,7 @@ type scope struct {
 	saving *capture
 	rows   []rowName // the parts' rows that the last snapshot refers to
 
+	seen          uint64  // what warm read, so that it is read
 	one, two      history // scratch
 	before, after points
 }
@@ -40,6 +41,18 @@ type event struct {
 	user, alias key // alias is zero for none
 	print       uint32
 	at          uint32 // Unix seconds
+}
+
+func newEvent(entry *Entry) event {
+	e := event{kind: entry.Kind, user: newKey(entry.User), alias: newKey(entry.Alias), at: uint32(entry.At)}
+	switch e.kind {
+	case Delivered:
+		e.print = newPrint(entry.Message)
+	case Complained:
+		e.print = entry.Did.print(entry.Message)
+	case Received, Joined: // have no message
+	}
+	return e
 }
 
 // outcome says what became of an event.
@@ -84,6 +97,42 @@ func oldest(now int64) int64 { return now - int64((Kept + Lateness).Seconds()) }
 
 // earliestNow is a time that the clock had reached when an event was accepted.
 func earliestNow(at uint32) int64 { return int64(at) - int64(Ahead.Seconds()) }
+
+// warmed is how many events are warmed at a time: what they need fits the nearest cache.
+const warmed = 64
+
+// warm reads what record will look for, of all events before the first is recorded. Users lie all over the memory: so it is
+// waited for many of them at once, and not for one after the other.
+func (s *scope) warm(events []event) {
+	if s.parts == nil || len(events) < 2 {
+		return
+	}
+	var seen uint64
+	for i := range events {
+		seen += s.glance(events[i].user)
+		if events[i].alias != 0 {
+			seen += s.glance(events[i].alias)
+		}
+	}
+	var blocks [warmed]block
+	for i := range events {
+		if _, p, j, found := s.locate(events[i].user); found && p.slots[j].isBlock() {
+			blocks[i] = p.from(p.slots[j])
+		}
+	}
+	for _, b := range blocks[:len(events)] {
+		if len(b) > blockHeader+4 {
+			seen += uint64(b[0] + b[blockHeader+4]) // it often goes over two lines of the cache
+		}
+	}
+	s.seen = seen
+}
+
+// glance reads where find begins to look for a key.
+func (s *scope) glance(k key) uint64 {
+	p := s.part(k)
+	return p.slots[p.home(k.rank())][0]
+}
 
 // record adds an event.
 func (s *scope) record(e event) outcome {
@@ -299,7 +348,7 @@ func (s *scope) put(user key, h *history, mirrored bool) {
 
 // relieve splits a part whose arena has grown too large.
 func (s *scope) relieve(p *part) {
-	if len(p.arena) > partWords && p.crowded() {
+	if p.words > partWords && p.crowded() {
 		s.split(p)
 	}
 }

@@ -338,7 +338,7 @@ var errComplaints = errors.New("its complaints are impossible")
 // encode is the row of a part: its slots in use and the blocks they refer to. What follows from these and the windows is
 // left out.
 func (p *part) encode() []byte {
-	row := make([]byte, 0, 32+16*p.used+4*len(p.arena)+checksumSize)
+	row := make([]byte, 0, 32+16*p.used+4*p.words+checksumSize)
 	row = binary.AppendVarint(append(row, codecVersion), p.horizon)
 	row = binary.AppendUvarint(row, uint64(p.used))
 	for _, s := range p.slots {
