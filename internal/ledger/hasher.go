@@ -34,5 +34,6 @@ func (h Hasher) User(id string) UserKey { return UserKey(hash(h.user, id)) }
 func (h Hasher) Message(id string) MessageKey { return MessageKey(hash(h.message, id)) }
 
 func hash(k [2]uint64, id string) uint64 {
-	return max(1, siphash.Hash(k[0], k[1], []byte(id)))
+	var room [128]byte // ids are shorter, and take no memory
+	return max(1, siphash.Hash(k[0], k[1], append(room[:0], id...)))
 }
