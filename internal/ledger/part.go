@@ -126,7 +126,7 @@ type part struct {
 const (
 	partSlots = 16384   // slots at which a part is split
 	partWords = 1 << 19 // words of arena at which it is split
-	pageWords = 1 << 10 // words of a page of the arena
+	pageWords = 1 << 12 // words of a page of the arena
 	mostDepth = 20      // at which it is not split any more; no hash spreads keys so badly
 	longest   = Kept    // the longest window that may be configured
 )
@@ -437,28 +437,24 @@ func (p *part) from(s slot) block {
 	return p.arena[at/pageWords][at%pageWords:]
 }
 
-// allocate makes a block without content. One that is longer than a page has a page to itself. The first page begins small, as
-// most numbers have few users.
+// allocate makes a block without content. One that is longer than a page has a page to itself. While an eighth of the arena is
+// less than a page, the last page begins smaller and is copied when it grows.
 func (p *part) allocate(words int) uint32 {
-	pages := len(p.arena)
-	if pages == 0 || len(p.arena[pages-1])+words > pageWords {
-		size := words
-		if pages > 0 {
-			size = max(words, pageWords)
-		}
-		p.arena = append(p.arena, make([]uint32, 0, size))
-		pages++
+	last := len(p.arena) - 1
+	if last < 0 || len(p.arena[last])+words > pageWords {
+		p.arena = append(p.arena, nil)
+		last++
 	}
-	page := p.arena[pages-1]
+	page := p.arena[last]
 	at := len(page)
-	if at+words > cap(page) {
-		page = append(make([]uint32, 0, min(pageWords, at+words+at/8)), page...)
+	if need := at + words; need > cap(page) {
+		page = append(make([]uint32, 0, max(need, min(need+p.words/8, pageWords))), page...)
 	}
 	page = page[:at+words]
 	page[at+blockSize] = uint32(words)
-	p.arena[pages-1] = page
+	p.arena[last] = page
 	p.words += words
-	return uint32((pages-1)*pageWords + at)
+	return uint32(last*pageWords + at)
 }
 
 // free gives up the block of a slot, if it has one.
