@@ -140,3 +140,22 @@ func TestFiles(t *testing.T) {
 		t.Errorf("%v, %v", lived, err)
 	}
 }
+
+// Each change by hand has its one place in the code as it is now.
+func TestTheChangesByHandHaveTheirPlace(t *testing.T) {
+	changes, err := readChanges("mutants.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for dir := range tests {
+		some, err := changesIn(changes, filepath.Join("..", "..", ".."), dir)
+		if err != nil {
+			t.Error(err)
+		}
+		found += len(some)
+	}
+	if !t.Failed() && found != len(changes) {
+		t.Errorf("%d of %d changes are in a package that is changed", found, len(changes))
+	}
+}
