@@ -9,7 +9,7 @@ import (
 
 // What is trimmed of a history changes no point from the horizon on, whatever comes later; what is left is what can still change
 // one: of the deliveries before the horizon that of a conversation which reaches over it, of the messages those whose service window does.
-func TestTrimForgetsOnlyWhatIsOver(t *testing.T) {
+func TestTrimChangesNoPoint(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const horizon = 1_790_000_000
 		length := rapid.SampledFrom([]int64{0, 1, 2, 3600, 7200})

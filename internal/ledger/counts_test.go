@@ -1,0 +1,176 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// What was at an instant that has passed is answered as it was then, of users about whom there was more since: each counts at what
+// was their last, in whatever order they came, from any time on and from the beginning of time.
+func TestCountsAsOfThePast(t *testing.T) {
+	l := OpenMemory()
+	defer func() { _ = l.Close() }()
+	then := begin.Add(-48 * time.Hour)
+	if err := errors.Join(l.Configure(number, Windows{Reach: true}), l.Group("g", []string{number, "+2"})); err != nil {
+		t.Fatal(err)
+	}
+	var batch Batch
+	message := MessageKey(0)
+	give := func(user int, at time.Time) {
+		message++
+		batch.Entries = append(batch.Entries,
+			Entry{Number: number, Kind: Delivered, User: UserKey(user), Message: message, At: at.Unix()},
+			Entry{Number: number, Kind: Complained, Did: NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther), User: UserKey(user), Message: message, At: at.Unix()})
+	}
+	const users = 40
+	var last []time.Time // of each user, up to then
+	for user := range users {
+		at := then.Add(-time.Duration(user*23%users) * time.Minute) // each at a minute of their own, in no order
+		last = append(last, at)
+		give(user+1, at)
+		give(user+1, at.Add(-time.Hour))
+		if user%5 > 0 { // a fifth of them were heard of no more
+			give(user+1, then.Add(time.Duration(1+user)*time.Second))
+		}
+	}
+	give(users+1, begin) // who was not there yet
+	if _, err := l.Append(context.Background(), batch, begin); err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(last, time.Time.Compare)
+	const window = 24 * time.Hour
+	for _, subject := range []string{number, GroupSubject("g")} {
+		for _, measure := range []Measure{Users, Reached, Complaining} {
+			if got := l.Count(subject, measure, time.Time{}, then); got != users {
+				t.Errorf("of %d %s had %d, not %d", measure, subject, got, users)
+			}
+			for i, at := range last {
+				if got, want := l.Count(subject, measure, at, then), int64(users-1-i); got != want {
+					t.Errorf("of %d %s had %d after the one of index %d, not %d", measure, subject, got, i, want)
+				}
+				if got, want := l.FallsBelow(subject, measure, window, int64(users-i), then), at.Add(window); !got.Equal(want) {
+					t.Errorf("of %d %s fell below %d at %s, not %s", measure, subject, users-i, got, want)
+				}
+			}
+		}
+	}
+}
+
+// What is exactly as old as what is kept is counted, to the second, until it is older: as it came, swept, counted anew, and after
+// a restart, of users with one event and with several, and whatever comes to it.
+func TestTheOldestSecondCounts(t *testing.T) {
+	fs := vfs.NewMem()
+	l := openTest(t, fs)
+	defer func() { _ = l.Close() }()
+	oldest := begin.Unix()
+	now := begin.Add(Kept + Lateness)
+	windows := Windows{Service: time.Hour, Conversation: time.Hour, Reach: true}
+	do := func(errs ...error) {
+		t.Helper()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	message := MessageKey(0)
+	give := func(kind Kind, user UserKey, at int64, when time.Time) {
+		t.Helper()
+		message++
+		e := Entry{Number: number, Kind: kind, User: user, Message: message, At: at}
+		if kind == Complained {
+			e.Did = NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
+		}
+		if got, err := l.Append(context.Background(), Batch{Entries: []Entry{e}}, when); err != nil || got.New != 1 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+	expect := func(step string, want map[Measure]int64) {
+		t.Helper()
+		for _, subject := range []string{number, GroupSubject("g")} {
+			for measure, want := range want {
+				if got := l.Count(subject, measure, time.Time{}, now.Add(time.Hour)); got != want {
+					t.Errorf("%s, of measure %d %s has %d, not %d", step, measure, subject, got, want)
+				}
+			}
+			var complaints int64
+			for _, insight := range l.Feedback(subject, time.Time{}, now.Add(time.Hour)) {
+				complaints += insight.Users
+			}
+			if complaints != want[Complaining] {
+				t.Errorf("%s, %d users complained about %s, not %d", step, complaints, subject, want[Complaining])
+			}
+		}
+	}
+	do(l.Configure(number, windows), l.Group("g", []string{number, "+2"}))
+	give(Delivered, 1, oldest, begin)
+	give(Delivered, 2, oldest-1, begin)
+	give(Delivered, 3, oldest-1, begin)
+	give(Delivered, 3, oldest, begin)
+	give(Delivered, 4, oldest, begin)
+	give(Delivered, 4, oldest+10, begin)
+	give(Complained, 5, oldest, begin)
+	give(Complained, 6, oldest-1, begin)
+	give(Complained, 7, oldest-1, begin)
+	give(Complained, 7, oldest, begin)
+	expect("as it came", map[Measure]int64{Messages: 6, Users: 4, Reached: 4, Conversations: 4, Complaining: 3})
+	l.Sweep(now)
+	left := map[Measure]int64{Messages: 4, Users: 3, Reached: 3, Conversations: 2, Complaining: 2}
+	expect("swept", left)
+	windows.Conversation += time.Second
+	do(l.Configure(number, windows))
+	expect("counted anew", left)
+	do(l.Snapshot(context.Background(), now), l.Close())
+	l = openTest(t, fs)
+	do(l.Group("g", []string{number, "+2"}))
+	expect("restarted", left)
+	give(Delivered, 8, oldest, now)
+	give(Complained, 9, oldest, now)
+	expect("with what comes as late as can be", map[Measure]int64{Messages: 5, Users: 4, Reached: 4, Conversations: 3, Complaining: 3})
+	for _, user := range []UserKey{1, 3, 4} {
+		give(Delivered, user, now.Unix(), now)
+	}
+	give(Delivered, 1, now.Unix()-1, now)
+	give(Complained, 5, now.Unix(), now)
+	expect("with what came later", map[Measure]int64{Messages: 9, Users: 4, Reached: 4, Conversations: 6, Complaining: 3})
+	l.Sweep(now.Add(time.Second))
+	expect("a second later", map[Measure]int64{Messages: 5, Users: 3, Reached: 3, Conversations: 3, Complaining: 1})
+}
+
+// A number whose first event came long before those of another is counted from its own beginning; a group of them only from where
+// both are, whatever happens to what came before that.
+func TestAGroupBeginsWhereAllItsNumbersDo(t *testing.T) {
+	l := OpenMemory()
+	defer func() { _ = l.Close() }()
+	give := func(number string, user UserKey, at int64, when time.Time) {
+		t.Helper()
+		e := Entry{Number: number, Kind: Delivered, User: user, Message: MessageKey(at), At: at}
+		if got, err := l.Append(context.Background(), Batch{Entries: []Entry{e}}, when); err != nil || got.New != 1 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+	later := begin.Add(20 * 24 * time.Hour)
+	first := oldest(earliestNow(uint32(later.Unix()))) // of the other number
+	give("+1", 1, begin.Unix(), begin)
+	give("+2", 2, later.Unix(), later)
+	if err := errors.Join(l.Configure("+1", Windows{Reach: true}), l.Configure("+2", Windows{Reach: true}), l.Group("g", []string{"+1", "+2"})); err != nil {
+		t.Fatal(err)
+	}
+	// In no order, so that nothing is added behind what is there.
+	for _, at := range []int64{first + 1, first - 1, first, first - 2, first + 2} {
+		give("+1", 3, at, begin)
+		give("+1", 4, 2*first-at, begin)
+	}
+	for subject, want := range map[string]struct{ users, messages int64 }{"+1": {3, 11}, GroupSubject("g"): {4, 8}} {
+		for measure, want := range map[Measure]int64{Users: want.users, Reached: want.users, Messages: want.messages, Conversations: want.messages} {
+			if got := l.Count(subject, measure, time.Time{}, later); got != want {
+				t.Errorf("of measure %d %s has %d, not %d", measure, subject, got, want)
+			}
+		}
+	}
+}
