@@ -59,3 +59,54 @@ func TestTrimChangesNoPoint(t *testing.T) {
 		}
 	})
 }
+
+// What is left of a history, to the second: all from the horizon on, before it the opening of a conversation that reaches over it,
+// and messages whose service window does.
+func TestTrimKeepsToTheSecond(t *testing.T) {
+	const horizon = 1_790_000_000
+	w := lengths{service: 10, conversation: 100}
+	type seconds []int64 // from the horizon
+	for _, test := range []struct {
+		name                string
+		deliveries, inbound seconds
+		left, leftInbound   seconds
+	}{
+		{"nothing", nil, nil, nil, nil},
+		{"what is at the horizon", seconds{0}, seconds{0}, seconds{0}, seconds{0}},
+		{"an opening that is over at the horizon", seconds{-100}, nil, nil, nil},
+		{"an opening that is over a second later", seconds{-99}, nil, seconds{-99}, nil},
+		{"one inside, which opens nothing", seconds{-99, -50, 1}, nil, seconds{-99, 1}, nil},
+		{"one inside of an opening that is over", seconds{-150, -99}, nil, nil, nil},
+		{"an opening after one that is over", seconds{-150, -50}, nil, seconds{-50}, nil},
+		{"one that does not count, before one that does", seconds{-80, -50}, seconds{-81}, seconds{-50}, nil},
+		{"a window that is over at the horizon", nil, seconds{-10}, nil, nil},
+		{"a window that is over a second later", nil, seconds{-11, -9}, nil, seconds{-9}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			deliveries := func(at seconds) (all []delivery) {
+				for _, s := range at {
+					all = append(all, delivery{at: uint32(horizon + s), print: uint32(s + 1000)})
+				}
+				return all
+			}
+			inbounds := func(at seconds) (all []uint32) {
+				for _, s := range at {
+					all = append(all, uint32(horizon+s))
+				}
+				return all
+			}
+			h := history{deliveries: deliveries(test.deliveries), inbounds: inbounds(test.inbound)}
+			forgot := h.trim(w, horizon)
+			if !slices.Equal(h.deliveries, deliveries(test.left)) || !slices.Equal(h.inbounds, inbounds(test.leftInbound)) {
+				t.Errorf("%v are left", h)
+			}
+			if want := len(test.deliveries)+len(test.inbound) > len(test.left)+len(test.leftInbound); forgot != want {
+				t.Errorf("something is forgotten: %t", forgot)
+			}
+		})
+	}
+	early := history{deliveries: []delivery{{at: 1, print: 1}}} // when time began, nothing was before
+	if early.trim(w, 1) || len(early.deliveries) != 1 {
+		t.Errorf("%v are left", early)
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
 // A user who changes number is one user, in whatever order that and the deliveries become known, and however long the ledger had
@@ -105,6 +107,46 @@ func TestAJoinIsKeptAndForgottenAsAnEventIs(t *testing.T) {
 		t.Errorf("once it is forgotten it counts %d users", got)
 	}
 	_ = l.Close()
+}
+
+// What two keys complained about at one number is what one user did, for the group that knows from another number that they are.
+func TestComplaintsOfAUserWhomAnotherNumberJoined(t *testing.T) {
+	l := OpenMemory()
+	defer func() { _ = l.Close() }()
+	at := begin.Unix()
+	spam, mute := NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam), NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
+	batch := Batch{Entries: []Entry{
+		{Number: "+2", Kind: Complained, Did: spam, User: 1, Message: 1, At: at - 3}, {Number: "+2", Kind: Complained, Did: mute, User: 2, Message: 2, At: at - 2},
+		{Number: "+2", Kind: Complained, Did: spam, User: 2, Message: 3, At: at - 1}, {Number: "+1", Kind: Joined, User: 1, Alias: 2, At: at},
+	}}
+	if err := l.Group("before", []string{"+1", "+2"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(context.Background(), batch, begin); err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range []string{"before", "after"} {
+		if err := l.Group(group, []string{"+1", "+2"}); err != nil {
+			t.Fatal(err)
+		}
+		from := begin.Add(-time.Minute)
+		for subject, want := range map[string][]Insight{
+			"+2":                {{v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam, 2}, {v1alpha1.FeedbackMute, v1alpha1.FeedbackOther, 1}},
+			GroupSubject(group): {{v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam, 1}, {v1alpha1.FeedbackMute, v1alpha1.FeedbackOther, 1}},
+		} {
+			if got := l.Feedback(subject, from, begin); !slices.Equal(got, want) {
+				t.Errorf("%s has feedback %v", subject, got)
+			}
+			if got := l.Count(subject, Complaining, from, begin); got != want[0].Users {
+				t.Errorf("about %s %d users complain", subject, got)
+			}
+			for n, want := range []int64{at - 3, at - 2, at - 1} {
+				if got := l.Nth(subject, Complaining, int64(n+1), from, begin); got.Unix() != want {
+					t.Errorf("complaint %d about %s is at %d, not %d", n+1, subject, got.Unix(), want)
+				}
+			}
+		}
+	}
 }
 
 // A join at one number of a group is one in the group, and not at its other numbers.
