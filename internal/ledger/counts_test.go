@@ -18,45 +18,61 @@ func TestCountsAsOfThePast(t *testing.T) {
 	l := OpenMemory()
 	defer func() { _ = l.Close() }()
 	then := begin.Add(-48 * time.Hour)
-	if err := errors.Join(l.Configure(number, Windows{Reach: true}), l.Group("g", []string{number, "+2"})); err != nil {
+	if err := errors.Join(l.Configure(number, Windows{Service: time.Minute, Reach: true}), l.Group("g", []string{number, "+2"})); err != nil {
 		t.Fatal(err)
 	}
 	var batch Batch
 	message := MessageKey(0)
-	give := func(user int, at time.Time) {
-		message++
-		batch.Entries = append(batch.Entries,
-			Entry{Number: number, Kind: Delivered, User: UserKey(user), Message: message, At: at.Unix()},
-			Entry{Number: number, Kind: Complained, Did: NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther), User: UserKey(user), Message: message, At: at.Unix()})
-	}
-	const users = 40
-	var last []time.Time // of each user, up to then
-	for user := range users {
-		at := then.Add(-time.Duration(user*23%users) * time.Minute) // each at a minute of their own, in no order
-		last = append(last, at)
-		give(user+1, at)
-		give(user+1, at.Add(-time.Hour))
-		if user%5 > 0 { // a fifth of them were heard of no more
-			give(user+1, then.Add(time.Duration(1+user)*time.Second))
+	give := func(user int, at time.Time, kinds ...Kind) {
+		for _, kind := range kinds {
+			message++
+			e := Entry{Number: number, Kind: kind, User: UserKey(user), Message: message, At: at.Unix()}
+			if kind == Complained {
+				e.Did = NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
+			}
+			batch.Entries = append(batch.Entries, e)
 		}
 	}
-	give(users+1, begin) // who was not there yet
+	const users = 40
+	last := map[Measure][]time.Time{} // of each user, up to then
+	for user := range users {
+		at := then.Add(-time.Duration(user*23%users) * time.Minute) // each at a minute of their own, in no order
+		later := then.Add(time.Duration(1+user) * time.Second)
+		counted := at
+		give(user+1, at.Add(-time.Hour), Delivered, Complained)
+		give(user+1, at, Delivered, Complained)
+		switch user % 4 {
+		case 0: // nothing since then but an answer
+			give(user+1, later, Received, Delivered, Complained)
+		case 1: // nothing at all
+		case 2: // the last up to then was an answer
+			give(user+1, at, Received)
+			counted = at.Add(-time.Hour)
+			fallthrough
+		case 3:
+			give(user+1, later, Delivered, Complained)
+		}
+		last[Users] = append(last[Users], counted)
+		last[Reached] = append(last[Reached], at)
+		last[Complaining] = append(last[Complaining], at)
+	}
+	give(users+1, begin, Delivered, Complained) // who was not there yet
 	if _, err := l.Append(context.Background(), batch, begin); err != nil {
 		t.Fatal(err)
 	}
-	slices.SortFunc(last, time.Time.Compare)
 	const window = 24 * time.Hour
 	for _, subject := range []string{number, GroupSubject("g")} {
-		for _, measure := range []Measure{Users, Reached, Complaining} {
+		for measure, last := range last {
+			slices.SortFunc(last, time.Time.Compare)
 			if got := l.Count(subject, measure, time.Time{}, then); got != users {
-				t.Errorf("of %d %s had %d, not %d", measure, subject, got, users)
+				t.Errorf("of measure %d %s had %d, not %d", measure, subject, got, users)
 			}
 			for i, at := range last {
 				if got, want := l.Count(subject, measure, at, then), int64(users-1-i); got != want {
-					t.Errorf("of %d %s had %d after the one of index %d, not %d", measure, subject, got, i, want)
+					t.Errorf("of measure %d %s had %d after the one of index %d, not %d", measure, subject, got, i, want)
 				}
 				if got, want := l.FallsBelow(subject, measure, window, int64(users-i), then), at.Add(window); !got.Equal(want) {
-					t.Errorf("of %d %s fell below %d at %s, not %s", measure, subject, users-i, got, want)
+					t.Errorf("of measure %d %s fell below %d at %s, not %s", measure, subject, users-i, got, want)
 				}
 			}
 		}
