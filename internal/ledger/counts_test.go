@@ -79,6 +79,79 @@ func TestCountsAsOfThePast(t *testing.T) {
 	}
 }
 
+// So it is for a group, in which what is later, or the last up to then, may be another number's, and the number may know the user by
+// another key.
+func TestGroupCountsAsOfThePast(t *testing.T) {
+	l := OpenMemory()
+	defer func() { _ = l.Close() }()
+	then := begin.Add(-48 * time.Hour)
+	mute := NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
+	if err := errors.Join(l.Configure("+1", Windows{Reach: true}), l.Configure("+2", Windows{Reach: true}), l.Group("g", []string{"+1", "+2", "+3"})); err != nil {
+		t.Fatal(err)
+	}
+	var batch Batch
+	message := MessageKey(0)
+	give := func(number string, user UserKey, at time.Time) {
+		message++
+		batch.Entries = append(batch.Entries,
+			Entry{Number: number, Kind: Delivered, User: user, Message: message, At: at.Unix()},
+			Entry{Number: number, Kind: Complained, Did: mute, User: user, Message: message, At: at.Unix()})
+	}
+	const users = 24
+	var last []time.Time
+	for i := range users {
+		user, other := UserKey(i+1), UserKey(i+1)
+		if i%2 == 0 { // each of the two numbers knows the user by another key
+			other += 1000
+			batch.Entries = append(batch.Entries, Entry{Number: "+3", Kind: Joined, User: user, Alias: other, At: then.Unix()})
+		}
+		at := then.Add(-time.Duration(i*7%users) * time.Minute)
+		last = append(last, at)
+		switch i % 3 {
+		case 0: // the last is of one, the later of the other
+			give("+1", user, at)
+			give("+2", other, then.Add(time.Second))
+		case 1: // both had some before
+			give("+1", user, at.Add(-time.Hour))
+			give("+2", other, at)
+			give("+1", user, then.Add(time.Second))
+		case 2: // nothing is later
+			give("+1", user, at.Add(-time.Hour))
+			give("+2", other, at)
+		}
+	}
+	if _, err := l.Append(context.Background(), batch, begin); err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(last, time.Time.Compare)
+	for _, group := range []string{"g", "made anew"} {
+		if err := l.Group(group, []string{"+1", "+2", "+3"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, measure := range []Measure{Users, Reached, Complaining} {
+			for i, at := range append([]time.Time{{}}, last...) {
+				if got, want := l.Count(GroupSubject(group), measure, at, then), int64(users-i); got != want {
+					t.Errorf("of measure %d group %s had %d after the one of index %d, not %d", measure, group, got, i-1, want)
+				}
+			}
+			for i, at := range last {
+				if got, want := l.FallsBelow(GroupSubject(group), measure, 24*time.Hour, int64(users-i), then), at.Add(24*time.Hour); !got.Equal(want) {
+					t.Errorf("of measure %d group %s fell below %d at %s, not %s", measure, group, users-i, got, want)
+				}
+			}
+		}
+		for from, want := range map[time.Time]int64{{}: users, last[9]: users - 10, then: 16} {
+			to := then
+			if from.Equal(then) {
+				to = begin
+			}
+			if got := l.Feedback(GroupSubject(group), from, to); len(got) != 1 || got[0].Users != want {
+				t.Errorf("after %s the feedback of group %s is %v, not of %d users", from, group, got, want)
+			}
+		}
+	}
+}
+
 // What is exactly as old as what is kept is counted, to the second, until it is older: as it came, swept, counted anew, and after
 // a restart, of users with one event and with several, and whatever comes to it.
 func TestTheOldestSecondCounts(t *testing.T) {
