@@ -1,0 +1,497 @@
+package ledger
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// A number that joins a group while its lock is waited for is held by the group's, and its own is let go.
+func TestTheLockThatANumberHas(t *testing.T) {
+	s, g := newScope(number), newGroup()
+	s.hold(func(mu *sync.RWMutex) {
+		mu.Lock()
+		if mu == &s.own {
+			s.mu.Store(&g.mu)
+		}
+	}, (*sync.RWMutex).Unlock)
+	if !s.own.TryLock() {
+		t.Error("it holds the lock that it had")
+	}
+	if g.mu.TryLock() {
+		t.Error("it does not hold the lock that it has")
+	}
+}
+
+// The first event of a number, of whatever kind, says how far back the number records: as far as a clock may be behind the event.
+func TestTheFirstEventSetsTheHorizon(t *testing.T) {
+	at := uint32(begin.Add(Ahead).Unix())
+	first := uint32(oldest(begin.Unix()))
+	for _, e := range []event{
+		{kind: Delivered, user: 1, print: 1, at: at}, {kind: Received, user: 1, at: at},
+		{kind: Complained, user: 1, print: 1, at: at}, {kind: Joined, user: 1, alias: 2, at: at},
+	} {
+		s := newScope(number)
+		s.record(e)
+		if s.horizon != int64(first) {
+			t.Errorf("after an event of kind %d the horizon is %d, not %d", e.kind, s.horizon, first)
+		}
+		for _, kind := range []Kind{Delivered, Received, Complained} {
+			if got := s.record(event{kind: kind, user: 7, print: 7, at: first}); got != changed {
+				t.Errorf("one of kind %d at the horizon is %d", kind, got)
+			}
+			if got := s.record(event{kind: kind, user: 7, print: 8, at: first - 1}); got != expired {
+				t.Errorf("one of kind %d before it is %d", kind, got)
+			}
+		}
+	}
+}
+
+// Whatever a batch changes after a snapshot is in the next one, and there after a restart.
+func TestSnapshotsSaveEachChange(t *testing.T) {
+	at := begin.Unix()
+	one := func(e Entry) Batch {
+		e.Number = number
+		return Batch{Entries: []Entry{e}}
+	}
+	for name, change := range map[string]Batch{
+		"a new user":                         one(Entry{Kind: Delivered, User: 9, Message: 1, At: at}),
+		"a second delivery":                  one(Entry{Kind: Delivered, User: 1, Message: 2, At: at + 1}),
+		"a third delivery":                   one(Entry{Kind: Delivered, User: 2, Message: 3, At: at + 2}),
+		"an earlier delivery":                one(Entry{Kind: Delivered, User: 2, Message: 3, At: at - 2}),
+		"an earlier time of a delivery":      one(Entry{Kind: Delivered, User: 2, Message: 2, At: at - 2}),
+		"an answer":                          one(Entry{Kind: Received, User: 2, At: at + 2}),
+		"an answer before a delivery":        one(Entry{Kind: Received, User: 2, At: at - 1}),
+		"a complaint":                        one(Entry{Kind: Complained, Did: 0x11, User: 1, Message: 9, At: at}),
+		"another key of a user":              one(Entry{Kind: Joined, User: 1, Alias: 9, At: at}),
+		"two keys that are one user":         one(Entry{Kind: Joined, User: 1, Alias: 2, At: at}),
+		"two keys that were known to be one": one(Entry{Kind: Joined, User: 3, Alias: 4, At: at + 5}),
+		"a report":                           {Reports: []Report{{Number: number, Kind: LimitReport, At: at}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := vfs.NewMem()
+			l := openTest(t, fs)
+			must := func(_ Appended, err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			must(l.Append(context.Background(), Batch{Entries: []Entry{
+				{Number: number, Kind: Delivered, User: 1, Message: 1, At: at},
+				{Number: number, Kind: Delivered, User: 2, Message: 1, At: at}, {Number: number, Kind: Delivered, User: 2, Message: 2, At: at + 1},
+				{Number: number, Kind: Received, User: 2, At: at - day}, {Number: number, Kind: Joined, User: 3, Alias: 4, At: at},
+			}}, begin))
+			must(Appended{}, l.Snapshot(context.Background(), begin))
+			before := describe(l)
+			must(l.Append(context.Background(), change, begin))
+			must(Appended{}, l.Snapshot(context.Background(), begin))
+			want, rows := describe(l), string(l.scope(number).encode(nil))
+			must(Appended{}, l.Close())
+			l = openTest(t, fs)
+			if got := describe(l); got != want {
+				t.Errorf("after a restart the ledger is\n%swhich was\n%sand before the change\n%s", got, want, before)
+			}
+			if got := string(l.scope(number).encode(nil)); got != rows {
+				t.Errorf("after a restart the row of the number is %x, and was %x", got, rows)
+			}
+			// What is not counted is there too: nothing of it is new.
+			if got, err := l.Append(context.Background(), change, begin); err != nil || got.New != 0 || got.Repeated == 0 {
+				t.Errorf("of the change again %+v, %v", got, err)
+			}
+			must(Appended{}, l.Close())
+		})
+	}
+}
+
+// eventOf is an entry as it is applied.
+func eventOf(e *Entry) event {
+	is := event{kind: e.Kind, user: newKey(e.User), alias: newKey(e.Alias), at: uint32(e.At)}
+	switch e.Kind {
+	case Delivered:
+		is.print = newPrint(e.Message)
+	case Complained:
+		is.print = e.Did.print(e.Message)
+	case Received, Joined:
+	}
+	return is
+}
+
+// A number counts what the definitions say after every few events of a user, in any order and at any distance: alone, and in a group
+// of which no other number knows the user, one does, or one knows two users who are one.
+func TestEveryFewEvents(t *testing.T) {
+	const base = 100 // seconds of the epoch: a mark at no time would be seen
+	d := func(at int64, message MessageKey) Entry {
+		return Entry{Number: "+1", Kind: Delivered, User: 1, Message: message, At: base + at}
+	}
+	r := func(at int64) Entry { return Entry{Number: "+1", Kind: Received, User: 1, At: base + at} }
+	c := func(at int64, message MessageKey) Entry {
+		return Entry{Number: "+1", Kind: Complained, Did: 0x11, User: 1, Message: message, At: base + at}
+	}
+	elsewhere := [][]Entry{
+		{},
+		{{Number: "+2", Kind: Delivered, User: 1, Message: 1, At: base + 1}, {Number: "+2", Kind: Received, User: 1, At: base + 2}},
+		{{Number: "+2", Kind: Delivered, User: 2, Message: 1, At: base}, {Number: "+2", Kind: Joined, User: 1, Alias: 2, At: base}, {Number: "+2", Kind: Complained, Did: 0x11, User: 1, Message: 9, At: base + 1}},
+	}
+	first := [][]Entry{
+		{},
+		{d(1, 1)},
+		{d(0, 1), d(1, 2)},
+		{r(0), r(1)},
+		{d(0, 1), d(1, 2), r(1), r(2)},
+		{d(0, 1), d(0, 2), d(1, 3), d(0, 4)},
+		{r(1), d(1, 1), d(2, 2), c(1, 1)},
+	}
+	then := func(message MessageKey) (some []Entry) {
+		for at := range int64(4) {
+			some = append(some, d(at, 1), d(at, message), r(at), c(at, 1))
+		}
+		return some
+	}
+	for _, windows := range []Windows{{Service: 2 * time.Second, Conversation: 2 * time.Second, Reach: true}, {Service: time.Second, Conversation: 3 * time.Second}} {
+		for where, others := range elsewhere {
+			for _, first := range first {
+				for _, one := range then(7) {
+					for _, two := range then(8) {
+						m := &model{windows: windows, entries: slices.Concat(others, first, []Entry{one, two})}
+						scopes := map[string]*scope{"+1": newScope("+1"), "+2": newScope("+2")}
+						g := newGroup()
+						for _, s := range scopes {
+							s.configure(newLengths(windows))
+						}
+						g.set([]*scope{scopes["+1"], scopes["+2"]})
+						for _, e := range m.entries {
+							scopes[e.Number].record(eventOf(&e))
+						}
+						for _, is := range []struct {
+							name string
+							subject
+							*model
+						}{{"the number", scopes["+1"], m.of("+1")}, {"the group", g, m}} {
+							h := is.happened()
+							for to := int64(base - 1); to < base+4; to++ {
+								times := h.times(windows, to)
+								for _, measure := range measures {
+									if got, want := count(is.subject, measure, -1, to), int64(len(within(times[measure], -1, to))); got != want {
+										t.Fatalf("%s, where the other has %d: of measure %d there are %d up to %d, not %d, after %v", is.name, where, measure, got, to, want, m.entries)
+									}
+								}
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// saved saves a number, as far as it knows.
+func saved(s *scope) {
+	if c := s.capture(1); c != nil {
+		for len(s.next(c)) > 0 {
+		}
+		s.finish(c, true)
+	}
+}
+
+// What comes again, or is older than what is known, leaves nothing to save.
+func TestARepetitionIsNotSaved(t *testing.T) {
+	s := newScope(number)
+	at := uint32(begin.Unix())
+	events := []event{
+		{kind: Delivered, user: 1, print: 1, at: at}, {kind: Delivered, user: 2, print: 1, at: at}, {kind: Delivered, user: 2, print: 2, at: at + 1},
+		{kind: Received, user: 2, at: at - 5}, {kind: Received, user: 2, at: at - 4}, {kind: Received, user: 3, at: at},
+		{kind: Complained, user: 1, print: 5, at: at}, {kind: Joined, user: 4, alias: 5, at: at}, {kind: Delivered, user: 7, alias: 6, print: 1, at: at},
+	}
+	for _, e := range events {
+		if got := s.record(e); got != changed {
+			t.Errorf("%+v is %d", e, got)
+		}
+	}
+	saved(s)
+	for _, later := range []uint32{0, 3} {
+		for _, e := range events {
+			if e.kind == Received || e.kind == Joined {
+				later = 0
+			}
+			e.at += later
+			if got := s.record(e); got != repeated {
+				t.Errorf("%+v is %d", e, got)
+			}
+		}
+	}
+	s.advance(s.horizon)
+	for _, p := range s.all() {
+		s.sweep(p, true)
+	}
+	s.configure(s.windows)
+	if c := s.capture(2); c != nil {
+		t.Errorf("%d parts of %x are to be saved", len(c.parts), c.manifest)
+	}
+}
+
+// Of the room for histories no more than a third is of no use, however they grow and whoever turns out to be one user.
+func TestHistoriesTakeTheRoomTheyNeed(t *testing.T) {
+	s := newScope(number)
+	at := uint32(begin.Unix())
+	check := func() {
+		t.Helper()
+		used := 0
+		p := s.parts[0]
+		for _, is := range p.slots {
+			if is.isBlock() {
+				used += len(p.block(is))
+			}
+		}
+		if used+p.garbage != len(p.arena) || 3*p.garbage > len(p.arena) {
+			t.Fatalf("of %d words %d are used and %d given up", len(p.arena), used, p.garbage)
+		}
+	}
+	for i := range uint32(20) {
+		for user := range key(10) {
+			s.record(event{kind: Delivered, user: user + 1, print: i, at: at - i})
+			check()
+		}
+	}
+	for user := range key(9) {
+		s.record(event{kind: Joined, user: user + 1, alias: user + 2, at: at})
+		check()
+	}
+}
+
+// A part with more history than a part should have is split.
+func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
+	for words, parts := range map[int]int{partWords: 1, partWords + 1: 2} {
+		s := newScope(number)
+		at := uint32(begin.Unix())
+		for user := range key(4) {
+			for i := range uint32(2) {
+				s.record(event{kind: Delivered, user: (user + 1) << (keyBits - 3), print: i, at: at - i})
+			}
+		}
+		p := s.parts[0]
+		p.allocate(words - len(p.arena))
+		for i := range uint32(2) {
+			s.record(event{kind: Delivered, user: 1 << (keyBits - 3), print: 9, at: at - 9 - i}) // it has room where it is
+		}
+		if n := len(s.all()); n != parts {
+			t.Errorf("%d words are in %d parts", words, n)
+		}
+		if got := count(s, Messages, 0, int64(at)); got != 9 {
+			t.Errorf("there are %d messages", got)
+		}
+	}
+}
+
+// Two users turn out to be one of whom the number was long silent: what that makes it forget, its group forgets too.
+func TestAJoinThatMakesANumberForget(t *testing.T) {
+	at := func(days int64) uint32 { return uint32(begin.Unix() + days*day) }
+	low, high := key(1), key(1<<(keyBits-1)+1)
+	s, other, g := newScope("+1"), newScope("+2"), newGroup()
+	s.record(event{kind: Delivered, user: low + 1, print: 1, at: at(0)})
+	s.record(event{kind: Delivered, user: low, print: 1, at: at(0)})
+	s.split(s.parts[0])
+	g.set([]*scope{s, other})
+	s.record(event{kind: Delivered, user: low, print: 2, at: at(25)})
+	s.record(event{kind: Delivered, user: high, print: 3, at: at(60)})
+	s.record(event{kind: Joined, user: low, alias: high, at: at(60)})
+	for name, subject := range map[string]subject{"number": s, "group": g} {
+		for measure, want := range map[Measure]int64{Users: 1, Messages: 2, Conversations: 2} {
+			if got := count(subject, measure, 0, int64(at(61))); got != want {
+				t.Errorf("of measure %d the %s has %d, not %d", measure, name, got, want)
+			}
+		}
+	}
+}
+
+// splitTest fails unless each key's part is where it is looked for, and holds what is known about it.
+func splitTest(t *testing.T, s *scope, users []key) {
+	t.Helper()
+	if len(s.parts) != 1<<s.depth {
+		t.Fatalf("there are %d parts of depth %d", len(s.parts), s.depth)
+	}
+	for i, p := range s.parts {
+		if p.depth > s.depth || p.prefix != key(i)>>(s.depth-p.depth) {
+			t.Fatalf("at %d of depth %d is part %s", i, s.depth, p.name())
+		}
+	}
+	for _, user := range users {
+		p := s.part(user)
+		if _, found := p.find(user.rank()); !found || user>>(keyBits-p.depth) != p.prefix {
+			t.Fatalf("user %x is not in part %s", user, p.name())
+		}
+	}
+}
+
+// Parts are split in any order, and each key is found in its own.
+func TestPartsAreSplit(t *testing.T) {
+	var users []key
+	for i := range key(64) {
+		users = append(users, i<<(keyBits-6)|1)
+	}
+	for _, order := range [][]key{{0, 0, 0, 0}, {0, 63, 63, 63}, {0, 0, 63, 20, 40, 20}, {30, 30, 31, 33, 0, 5, 60}} {
+		s := newScope(number)
+		for i, user := range users {
+			s.record(event{kind: Delivered, user: user, print: uint32(i), at: uint32(begin.Unix())})
+		}
+		for _, i := range order {
+			saved(s)
+			s.split(s.part(users[i]))
+			splitTest(t, s, users)
+			if !s.dirty {
+				t.Error("a number that was split is not saved")
+			}
+		}
+		s.recount()
+		if got := count(s, Users, 0, begin.Unix()); got != int64(len(users)) {
+			t.Errorf("there are %d users", got)
+		}
+	}
+	const many = 20_000
+	s := fillScope(many, func(i int) UserKey { return UserKey(i + 1) })
+	users = users[:0]
+	for i := range many {
+		users = append(users, newKey(UserKey(i+1)))
+	}
+	splitTest(t, s, users)
+	if len(s.parts) < 2 {
+		t.Errorf("%d users are in one part", many)
+	}
+}
+
+// What is captured of a number is what it was then, whatever changes before it is written.
+func TestACaptureIsOfItsMoment(t *testing.T) {
+	at := uint32(begin.Unix())
+	const low, high = key(1), key(1<<(keyBits-1) + 1)
+	for name, change := range map[string]func(s *scope){
+		"a new user":        func(s *scope) { s.record(event{kind: Delivered, user: low + 5, print: 1, at: at}) },
+		"a second delivery": func(s *scope) { s.record(event{kind: Delivered, user: low, print: 5, at: at}) },
+		"a third delivery":  func(s *scope) { s.record(event{kind: Delivered, user: high, print: 5, at: at + 2}) },
+		"an answer":         func(s *scope) { s.record(event{kind: Received, user: high, at: at + 2}) },
+		"a join":            func(s *scope) { s.record(event{kind: Joined, user: low, alias: high, at: at}) },
+		"a join of one":     func(s *scope) { s.record(event{kind: Joined, user: low + 7, alias: high, at: at}) },
+		"a sweep":           func(s *scope) { s.sweepAll(int64(at) + 1) },
+		"a split": func(s *scope) {
+			for _, p := range s.all() {
+				s.split(p)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScope(number)
+			s.record(event{kind: Delivered, user: low, print: 1, at: at - 1})
+			for i := range uint32(2) {
+				s.record(event{kind: Delivered, user: high, print: i, at: at - 1 + i})
+			}
+			s.split(s.parts[0])
+			want := map[rowName]string{}
+			for _, p := range s.all() {
+				want[rowName{p.depth, p.prefix, 1}] = string(p.encode())
+			}
+			c := s.capture(1)
+			change(s)
+			got := map[rowName]string{}
+			for queue := s.next(c); len(queue) > 0; queue = s.next(c) {
+				for _, saved := range queue {
+					got[saved.name] = string(saved.row)
+				}
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("captured are %x, not %x", got, want)
+			}
+		})
+	}
+}
+
+// Of users who turn out to be one the history is theirs and nobody else's; when they were last joined is known of the one key that
+// stands for them.
+func TestAJoinIsOfTheirs(t *testing.T) {
+	at := uint32(begin.Unix())
+	s := newScope(number)
+	for i := range uint32(3) { // somebody else, who was looked at last
+		s.record(event{kind: Delivered, user: 9, print: i, at: at - i})
+	}
+	s.record(event{kind: Delivered, user: 5, print: 1, at: at})
+	s.record(event{kind: Joined, user: 5, alias: 6, at: at})
+	s.record(event{kind: Delivered, user: 9, print: 7, at: at - 10})
+	s.record(event{kind: Received, user: 4, alias: 5, at: at - 20})
+	if got := count(s, Messages, 0, int64(at)); got != 4 {
+		t.Errorf("there are %d messages", got)
+	}
+	s.recount()
+	if got := count(s, Messages, 0, int64(at)); got != 4 {
+		t.Errorf("counted anew there are %d messages", got)
+	}
+	if want := map[key]uint32{4: at}; !maps.Equal(s.joined, want) {
+		t.Errorf("joined are %v", s.joined)
+	}
+}
+
+// A user of a part that was not swept for long, of whom nothing is left, is joined with one of a part that was.
+func TestAJoinWithWhatIsForgotten(t *testing.T) {
+	at := func(days int64) uint32 { return uint32(begin.Unix() + days*day) }
+	const low, high = key(1), key(1<<(keyBits-1) + 1)
+	s := newScope(number)
+	s.record(event{kind: Delivered, user: high, print: 1, at: at(0)})
+	s.split(s.parts[0])
+	s.record(event{kind: Delivered, user: low + 1, print: 1, at: at(120)})
+	s.record(event{kind: Joined, user: low, alias: high, at: at(120)})
+	for _, p := range s.all() {
+		if _, err := decodePart(p.depth, p.prefix, p.encode()); err != nil {
+			t.Errorf("part %s cannot be read again: %v", p.name(), err)
+		}
+	}
+	for range 2 {
+		if got := count(s, Users, 0, int64(at(121))); got != 1 {
+			t.Errorf("there are %d users", got)
+		}
+		s.recount()
+	}
+}
+
+// What a number forgets as its horizon rises is older than that, to the second, and the number is saved without it.
+func TestWhatIsForgottenToTheSecond(t *testing.T) {
+	s := newScope(number)
+	at := uint32(begin.Unix())
+	s.record(event{kind: Delivered, user: 1, print: 1, at: at})
+	s.record(event{kind: Delivered, user: 2, print: 1, at: at})
+	s.record(event{kind: Delivered, user: 2, print: 2, at: at})
+	s.record(event{kind: Received, user: 3, at: at - uint32(s.windows.service)})
+	s.record(event{kind: Joined, user: 4, alias: 5, at: at})
+	s.record(event{kind: Complained, user: 1, print: 1, at: at})
+	s.report(Report{Kind: LimitReport, At: int64(at)})
+	s.report(Report{Kind: LimitReport, At: int64(at) + 9})
+	s.report(Report{Kind: QualityReport, At: int64(at)})
+	left := func() (n [5]int) {
+		for _, p := range s.all() {
+			n[0] += p.used
+			if p.garbage != 0 {
+				t.Errorf("%d words of part %s are given up", p.garbage, p.name())
+			}
+		}
+		return [5]int{n[0], len(s.joined), len(s.complaints), len(s.reports), int(count(s, Messages, 0, int64(at)))}
+	}
+	for _, step := range []struct {
+		horizon int64
+		want    [5]int
+	}{
+		{int64(at) - 1, [5]int{4, 1, 1, 3, 3}}, // users 1, 2 and 3, and the other key of 4
+		{int64(at), [5]int{3, 1, 1, 3, 3}},
+		{int64(at) + 1, [5]int{2, 0, 0, 2, 0}}, // conversations reach over it; and nobody has the key any more
+		{int64(at) + day, [5]int{0, 0, 0, 2, 0}},
+	} {
+		saved(s)
+		s.sweepAll(step.horizon)
+		if got := left(); got != step.want {
+			t.Errorf("from %d on there are %v, not %v", step.horizon-int64(at), got, step.want)
+		}
+		if s.capture(2) == nil {
+			t.Errorf("what is forgotten before %d is still saved", step.horizon-int64(at))
+		}
+	}
+}
