@@ -49,6 +49,11 @@ func TestTheFirstEventSetsTheHorizon(t *testing.T) {
 				t.Errorf("one of kind %d before it is %d", kind, got)
 			}
 		}
+		for after, want := range map[int64]outcome{-1: expired, 0: changed} {
+			if got := s.report(Report{Kind: LimitReport, At: int64(first) + after}); got != want {
+				t.Errorf("a report %d after it is %d", after, got)
+			}
+		}
 	}
 }
 
@@ -462,6 +467,8 @@ func TestWhatIsForgottenToTheSecond(t *testing.T) {
 	s.record(event{kind: Delivered, user: 2, print: 1, at: at})
 	s.record(event{kind: Delivered, user: 2, print: 2, at: at})
 	s.record(event{kind: Received, user: 3, at: at - uint32(s.windows.service)})
+	s.record(event{kind: Received, user: 6, at: at - uint32(s.windows.service)})
+	s.record(event{kind: Received, user: 6, at: at - uint32(s.windows.service) - 1})
 	s.record(event{kind: Joined, user: 4, alias: 5, at: at})
 	s.record(event{kind: Complained, user: 1, print: 1, at: at})
 	s.report(Report{Kind: LimitReport, At: int64(at)})
@@ -480,7 +487,7 @@ func TestWhatIsForgottenToTheSecond(t *testing.T) {
 		horizon int64
 		want    [5]int
 	}{
-		{int64(at) - 1, [5]int{4, 1, 1, 3, 3}}, // users 1, 2 and 3, and the other key of 4
+		{int64(at) - 1, [5]int{5, 1, 1, 3, 3}}, // users 1, 2, 3 and 6, and the other key of 4
 		{int64(at), [5]int{3, 1, 1, 3, 3}},
 		{int64(at) + 1, [5]int{2, 0, 0, 2, 0}}, // conversations reach over it; and nobody has the key any more
 		{int64(at) + day, [5]int{0, 0, 0, 2, 0}},
@@ -493,5 +500,159 @@ func TestWhatIsForgottenToTheSecond(t *testing.T) {
 		if s.capture(2) == nil {
 			t.Errorf("what is forgotten before %d is still saved", step.horizon-int64(at))
 		}
+		if step.want[0] == 2 {
+			continue // whether a conversation is over is looked at again
+		}
+		saved(s)
+		s.sweepAll(step.horizon)
+		if c := s.capture(2); c != nil {
+			t.Errorf("from %d on %d parts are saved of which nothing is forgotten", step.horizon-int64(at), len(c.parts))
+		}
 	}
+}
+
+// What is left of a user's history is all that is kept of it.
+func TestASweepKeepsWhatIsLeft(t *testing.T) {
+	s := newScope(number)
+	at := uint32(begin.Unix())
+	old, late := at-uint32(s.windows.service+s.windows.conversation), at+5
+	for user := range key(3) {
+		s.record(event{kind: Received, user: user + 1, at: old})
+		s.record(event{kind: Delivered, user: user + 1, print: 1, at: old})
+	}
+	s.record(event{kind: Received, user: 1, at: late})
+	s.record(event{kind: Delivered, user: 1, print: 2, at: late})
+	s.record(event{kind: Delivered, user: 2, print: 2, at: late})
+	s.sweepAll(int64(at))
+	var h history
+	for user, want := range map[key]history{
+		1: {deliveries: []delivery{{late, 2}}, inbounds: []uint32{late}}, 2: {deliveries: []delivery{{late, 2}}}, 3: {},
+	} {
+		if s.look(user, &h); !slices.Equal(h.deliveries, want.deliveries) || !slices.Equal(h.inbounds, want.inbounds) {
+			t.Errorf("of user %d %v is left", user, h)
+		}
+	}
+}
+
+// However long a number was silent, what comes then is counted at its time, and still when all is counted anew.
+func TestAfterALongSilence(t *testing.T) {
+	for _, swept := range []bool{false, true} {
+		s := newScope(number)
+		at := func(days int64) int64 { return begin.Unix() + days*day }
+		s.record(event{kind: Delivered, user: 1, print: 1, at: uint32(at(0))})
+		for i, days := range []int64{200, 600} {
+			if swept { // of which nothing is left
+				s.sweepAll(at(days - 100))
+			}
+			s.record(event{kind: Delivered, user: 2, print: uint32(i), at: uint32(at(days))})
+			for range 2 {
+				if got := count(s, Messages, at(days)-1, at(days)); got != 1 {
+					t.Errorf("after %d days %d messages are counted, swept before: %t", days, got, swept)
+				}
+				s.recount()
+			}
+		}
+	}
+}
+
+// When nobody is left the parts of a number become one, and not before; who sweeps at the same time finds no other.
+func TestPartsOfNobodyBecomeOne(t *testing.T) {
+	at := uint32(begin.Unix())
+	for _, splits := range []int{1, 3, 5} {
+		s := newScope(number)
+		for user := range key(64) {
+			s.record(event{kind: Delivered, user: user<<(keyBits-6) | 1, print: 1, at: at + uint32(user)*day})
+		}
+		for i := range splits {
+			s.split(s.parts[i%len(s.parts)])
+		}
+		parts := len(s.all())
+		s.sweepAll(int64(at) + 62*day)
+		used := 0
+		for _, p := range s.all() {
+			used += p.used
+		}
+		if len(s.all()) != parts || used != 2 {
+			t.Errorf("of %d parts with 64 users %d with %d are left", parts, len(s.all()), used)
+		}
+		saved(s)
+		s.sweepAll(int64(at) + 70*day)
+		if len(s.parts) != 1 || s.depth != 0 || s.parts[0].used != 0 || s.capture(1) == nil {
+			t.Errorf("of %d parts without users %d of depth %d are left", parts, len(s.parts), s.depth)
+		}
+	}
+	for range 300 {
+		s := newScope(number)
+		s.record(event{kind: Delivered, user: 1, print: 1, at: at})
+		s.split(s.parts[0])
+		var sweeps sync.WaitGroup
+		for range 2 {
+			sweeps.Go(func() { s.sweepAll(int64(at) + 2*day) })
+		}
+		sweeps.Wait()
+		if len(s.parts) != 1 {
+			t.Fatalf("there are %d parts", len(s.parts))
+		}
+	}
+}
+
+// Of more reports of a kind than are kept the first gives way, of whatever kind those before it are.
+func TestTheFirstReportsGiveWay(t *testing.T) {
+	for _, before := range []int{0, 2} {
+		s := newScope(number)
+		for i := range before {
+			s.report(Report{Kind: VerificationReport, At: begin.Unix() + int64(i)})
+		}
+		for i := range mostReports + 2 {
+			s.report(Report{Kind: QualityReport, At: begin.Unix() + int64(i)})
+			if want := before + min(i+1, mostReports); len(s.reports) != want {
+				t.Fatalf("%d reports are kept, not %d", len(s.reports), want)
+			}
+		}
+		for i, r := range s.reports {
+			want := int64(i + 1)
+			if i >= before {
+				want += 2
+			}
+			if r.Sequence != want {
+				t.Fatalf("report %d has sequence %d", i, r.Sequence)
+			}
+		}
+	}
+}
+
+// A number is known by a delivery, a complaint or a report alone, and not by windows, which are saved all the same.
+func TestWhatMakesANumberKnown(t *testing.T) {
+	fs := vfs.NewMem()
+	l := openTest(t, fs)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := begin.Unix()
+	_, err := l.Append(context.Background(), Batch{
+		Entries: []Entry{{Number: "+1", Kind: Delivered, User: 1, Message: 1, At: at}, {Number: "+2", Kind: Complained, Did: 0x11, User: 1, Message: 1, At: at}},
+		Reports: []Report{{Number: "+3", Kind: LimitReport, At: at}},
+	}, begin)
+	must(err)
+	for _, windows := range []Windows{{Service: time.Hour}, {Service: 2 * time.Hour, Reach: true}} {
+		must(l.Configure("+1", windows))
+		must(l.Configure("+4", windows))
+		must(l.Snapshot(context.Background(), begin))
+		must(l.Close())
+		l = openTest(t, fs)
+		for _, number := range []string{"+1", "+2", "+3", "+4"} {
+			if known := number != "+4"; l.Known(number) != known || slices.Contains(l.Numbers(), number) != known {
+				t.Errorf("%s is known: %t", number, !known)
+			}
+		}
+		for _, number := range []string{"+1", "+4"} {
+			if got := l.scope(number).windows; got != newLengths(windows) {
+				t.Errorf("the windows of %s are %v", number, got)
+			}
+		}
+	}
+	must(l.Close())
 }

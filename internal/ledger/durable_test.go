@@ -1,0 +1,93 @@
+package ledger
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// What was acknowledged is there after the machine lost all that was not on disk: each batch, whether a snapshot came before it, after
+// it, or not at all.
+func TestWhatIsAcknowledgedIsOnDisk(t *testing.T) {
+	for _, snapshots := range [][]int{nil, {0}, {1}, {2}, {4}, {1, 2, 3}, {4, 4}} {
+		fs := vfs.NewCrashableMem()
+		l := openTest(t, fs)
+		for i := range 5 {
+			if _, err := l.Append(context.Background(), batchOf(i), begin); err != nil {
+				t.Fatal(err)
+			}
+			for _, after := range snapshots {
+				if after == i {
+					if err := l.Snapshot(context.Background(), begin); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			want := describe(l)
+			lost := openTest(t, fs.CrashClone(vfs.CrashCloneCfg{}))
+			if got := describe(lost); got != want {
+				t.Errorf("with snapshots after %v, after batch %d there is\n%swhich was\n%s", snapshots, i, got, want)
+			}
+			if n := lost.Count(number, Messages, begin.Add(-Kept-Lateness), begin); n != int64((i+1)*perBatch) {
+				t.Errorf("with snapshots after %v, after batch %d there are %d messages", snapshots, i, n)
+			}
+			if err := lost.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The next expiry is that of whatever leaves one of the windows first, counted or not, after now.
+func TestNextExpiryToTheSecond(t *testing.T) {
+	mute := NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
+	delivered := Entry{Number: number, Kind: Delivered, User: 1, Message: 1}
+	answered := Entry{Number: number, Kind: Received, User: 1}
+	complained := Entry{Number: number, Kind: Complained, Did: mute, User: 1, Message: 2}
+	for name, test := range map[string]struct {
+		entries []Entry // an hour, two hours and so on before begin
+		leaves  []time.Duration
+	}{
+		"deliveries":               {[]Entry{delivered, {Number: number, Kind: Delivered, User: 2, Message: 2}}, []time.Duration{2 * time.Hour, time.Hour}},
+		"a complaint":              {[]Entry{complained}, []time.Duration{time.Hour}},
+		"one that does not count":  {[]Entry{delivered, answered}, []time.Duration{time.Hour}},
+		"a complaint before":       {[]Entry{delivered, complained}, []time.Duration{2 * time.Hour, time.Hour}},
+		"only messages of a user":  {[]Entry{answered}, nil},
+		"a complaint after others": {[]Entry{complained, delivered}, []time.Duration{2 * time.Hour, time.Hour}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := OpenMemory()
+			defer func() { _ = l.Close() }()
+			if err := l.Configure(number, Windows{Service: 24 * time.Hour, Conversation: 24 * time.Hour, Reach: true}); err != nil {
+				t.Fatal(err)
+			}
+			for i, e := range test.entries {
+				e.At = begin.Add(-time.Duration(i+1) * time.Hour).Unix()
+				if _, err := l.Append(context.Background(), Batch{Entries: []Entry{e}}, begin); err != nil {
+					t.Fatal(err)
+				}
+			}
+			const window = 24 * time.Hour
+			now := begin
+			for _, ago := range test.leaves {
+				want := begin.Add(-ago).Add(window)
+				for _, at := range []time.Time{now, want.Add(-time.Second)} {
+					if got := l.NextExpiry(number, at, window, 2*window); !got.Equal(want) {
+						t.Errorf("at %s the next expiry is at %s, not %s", at, got, want)
+					}
+				}
+				now = want
+			}
+			if got := l.NextExpiry(number, now, window); !got.IsZero() {
+				t.Errorf("when all is gone the next expiry is at %s", got)
+			}
+		})
+	}
+}
