@@ -36,20 +36,26 @@ func describe(e *Embedded) string {
 	var b strings.Builder
 	for _, s := range e.all() {
 		fmt.Fprintln(&b, s.number, s.windows, s.sequence, s.reports)
-		for _, line := range s.lines {
-			var second uint32
-			var t tally
-			for _, c := range line.chunks {
-				for _, k := range c.ticks {
-					if at := c.start + k.offset(); at != second {
-						fmt.Fprint(&b, second, t, " ")
-						second, t = at, tally{}
-					}
-					t.add(k.tally())
+		b.WriteString(s.lines.describe())
+	}
+	return b.String()
+}
+
+func (l *timelines) describe() string {
+	var b strings.Builder
+	for _, line := range l {
+		var second uint32
+		var t tally
+		for _, c := range line.chunks {
+			for _, k := range c.ticks {
+				if at := c.start + k.offset(); at != second {
+					fmt.Fprint(&b, second, t, " ")
+					second, t = at, tally{}
 				}
+				t.add(k.tally())
 			}
-			fmt.Fprintln(&b, second, t)
 		}
+		fmt.Fprintln(&b, second, t)
 	}
 	return b.String()
 }

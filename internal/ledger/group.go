@@ -223,8 +223,8 @@ func (g *group) points(to *points) {
 		had := to.size()
 		g.gather(g.changing, user, &g.found)
 		g.walk(&g.found, to)
-		if to.size() > had {
-			some = append(some, user) // who has none before users become one, or are swept, has none after it
+		if to.size() > had || g.shared(user) {
+			some = append(some, user) // who else has none before users become one, or are swept, has none after it
 		}
 	}
 	g.users = some

@@ -441,3 +441,105 @@ func TestGroupFollowsKeysThatANumberOnlyJoined(t *testing.T) {
 		})
 	}
 }
+
+// What came at two times under two keys, which only another number knows to be one user, is at the first of them; when that is
+// forgotten it is at the other, and what comes then finds it there.
+func TestWhatCameUnderTwoKeysIsForgotten(t *testing.T) {
+	for _, e := range []Entry{{Kind: Delivered}, {Kind: Complained, Did: NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)}} {
+		l := OpenMemory()
+		if err := errors.Join(l.Configure("+1", Windows{Reach: true}), l.Configure("+2", Windows{Reach: true}), l.Group("g", []string{"+1", "+2"})); err != nil {
+			t.Fatal(err)
+		}
+		at, now := begin.Unix(), begin
+		measure := map[Kind]Measure{Delivered: Reached, Complained: Complaining}[e.Kind]
+		give := func(user UserKey, message MessageKey, at int64) {
+			t.Helper()
+			e.Number, e.User, e.Message, e.At = "+1", user, message, at
+			if _, err := l.Append(context.Background(), Batch{Entries: []Entry{e}}, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect := func(want ...int64) {
+			t.Helper()
+			for i, want := range append(want, time.Time{}.Unix()) {
+				if got := l.Nth(GroupSubject("g"), measure, int64(i+1), time.Time{}, now).Unix(); got != want {
+					t.Errorf("number %d of measure %d is at %d, not %d", i+1, measure, got, want)
+				}
+			}
+		}
+		join := Entry{Number: "+2", Kind: Joined, User: 1, Alias: 2, At: at}
+		if _, err := l.Append(context.Background(), Batch{Entries: []Entry{join}}, now); err != nil {
+			t.Fatal(err)
+		}
+		give(1, 1, at-day)
+		give(2, 1, at)
+		expect(at - day)
+		now = begin.Add(Kept + Lateness)
+		l.Sweep(now)
+		expect(at)
+		give(2, 2, now.Unix())
+		expect(at, now.Unix())
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Whatever happens at its numbers, a group counts what it would if it were made anew, and of users of whom nothing is left it knows
+// no key.
+func TestAGroupIsAsIfMadeAnew(t *testing.T) {
+	for seed := range int64(12) {
+		rng := rand.New(rand.NewSource(seed))
+		var members []*scope
+		for _, number := range []string{"+1", "+2", "+3"} {
+			s := newScope(number)
+			s.configure(lengths{service: 3600, conversation: 4 * 3600, reach: seed%2 == 0})
+			members = append(members, s)
+		}
+		members[2].configure(lengths{service: 7200, conversation: 3600})
+		g := newGroup()
+		g.set(members)
+		now := begin.Unix()
+		for step := range 150 {
+			hour := rng.Int63n(12)
+			s := members[rng.Intn(3)]
+			e := event{kind: Kind(1 + rng.Intn(4)), user: newKey(UserKey(1 + rng.Intn(6))), print: 1 + rng.Uint32()%20, at: uint32(now - hour*3600 + rng.Int63n(2))}
+			if e.kind == Complained {
+				e.print = Complaint(0x11).print(MessageKey(e.print))
+			}
+			if e.kind == Joined && rng.Intn(4) > 0 {
+				e.kind = Delivered // joins are few
+			}
+			if e.kind == Joined || rng.Intn(8) == 0 {
+				e.alias = newKey(UserKey(1 + rng.Intn(6)))
+			}
+			s.record(e)
+			if rng.Intn(10) == 0 {
+				now += 3600
+				for _, s := range members {
+					s.sweepAll(now - 10*3600)
+				}
+				g.sweep()
+			}
+			anew := newGroup()
+			anew.members = members
+			anew.rebuild()
+			if got, want := g.lines.describe(), anew.lines.describe(); got != want {
+				t.Fatalf("seed %d, after step %d it is\n%swhich made anew is\n%s", seed, step, got, want)
+			}
+		}
+		for range 3 {
+			for _, s := range members {
+				s.sweepAll(now + 100*3600)
+			}
+			g.sweep()
+		}
+		if n := g.names.parts[0].used; n != 0 {
+			t.Errorf("seed %d: %d keys are known of nobody", seed, n)
+		}
+		var empty timelines
+		if got := g.lines.describe(); got != empty.describe() {
+			t.Errorf("seed %d: of nobody there is\n%s", seed, got)
+		}
+	}
+}

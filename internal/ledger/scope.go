@@ -554,15 +554,7 @@ func (s *scope) advance(horizon int64) {
 	if s.group != nil {
 		s.group.advance(horizon)
 	}
-	for user, complaints := range s.complaints {
-		if int64(complaints[0].at) < horizon {
-			kept := slices.DeleteFunc(complaints, func(c delivery) bool { return int64(c.at) < horizon })
-			s.complaints[user] = kept
-			if len(kept) == 0 {
-				delete(s.complaints, user)
-			}
-		}
-	}
+	s.forgetComplaints(horizon)
 	maps.DeleteFunc(s.joined, func(_ key, at uint32) bool { return int64(at) < horizon })
 	latest := map[ReportKind]int64{}
 	for _, r := range s.reports {
@@ -570,6 +562,27 @@ func (s *scope) advance(horizon int64) {
 	}
 	s.reports = slices.DeleteFunc(s.reports, func(r Report) bool { return r.At < horizon && r.At < latest[r.Kind] })
 	s.dirty = true
+}
+
+// forgetComplaints forgets those before the horizon. In a group that may be the first time of one that is left under another key.
+func (s *scope) forgetComplaints(horizon int64) {
+	var users []key
+	for user, complaints := range s.complaints {
+		if int64(complaints[0].at) < horizon {
+			users = append(users, user)
+		}
+	}
+	if s.group != nil && len(users) > 0 {
+		s.group.beginAll(s, users...)
+		defer s.group.end()
+	}
+	for _, user := range users {
+		kept := slices.DeleteFunc(s.complaints[user], func(c delivery) bool { return int64(c.at) < horizon })
+		s.complaints[user] = kept
+		if len(kept) == 0 {
+			delete(s.complaints, user)
+		}
+	}
 }
 
 // sweep forgets what is over in a part, and gives back its room. With names it also forgets those of users who are
