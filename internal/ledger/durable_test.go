@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -40,6 +41,39 @@ func TestWhatIsAcknowledgedIsOnDisk(t *testing.T) {
 			}
 		}
 		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What is appended while a snapshot is taken is in the journal that is left, though the snapshot has nothing of it.
+func TestWhatIsAppendedMeanwhileIsOnDisk(t *testing.T) {
+	for _, step := range []string{"row", "commit"} {
+		fs := vfs.NewCrashableMem()
+		l := openTest(t, fs)
+		next := 0
+		give := func() error {
+			next++
+			_, err := l.Append(context.Background(), batchOf(next-1), begin)
+			return err
+		}
+		if err := give(); err != nil {
+			t.Fatal(err)
+		}
+		l.failing = func(at string) error {
+			if at != step {
+				return nil
+			}
+			return give()
+		}
+		if err := l.Snapshot(context.Background(), begin); err != nil {
+			t.Fatal(err)
+		}
+		lost := openTest(t, fs.CrashClone(vfs.CrashCloneCfg{}))
+		if got, want := describe(lost), describe(l); next != 2 || got != want {
+			t.Errorf("with one appended before the %s there is\n%swhich was\n%s", step, got, want)
+		}
+		if err := errors.Join(lost.Close(), l.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
