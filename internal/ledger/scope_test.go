@@ -28,6 +28,21 @@ func TestTheLockThatANumberHas(t *testing.T) {
 	}
 }
 
+// A number has the lock of the group that it is in, and its own when it is in none.
+func TestANumberHasItsGroupsLock(t *testing.T) {
+	s, g := newScope(number), newGroup()
+	for _, members := range [][]*scope{{s}, {s, newScope("+2")}, {newScope("+2")}, {s}, nil} {
+		g.set(members)
+		wantLock, wantGroup := &s.own, (*group)(nil)
+		if slices.Contains(members, s) {
+			wantLock, wantGroup = &g.mu, g
+		}
+		if s.mu.Load() != wantLock || s.group != wantGroup {
+			t.Errorf("of %d numbers it is one: %t, and has another lock or group", len(members), wantGroup != nil)
+		}
+	}
+}
+
 // The first event of a number, of whatever kind, says how far back the number records: as far as a clock may be behind the event.
 func TestTheFirstEventSetsTheHorizon(t *testing.T) {
 	at := uint32(begin.Add(Ahead).Unix())
