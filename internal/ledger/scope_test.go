@@ -284,26 +284,30 @@ func TestHistoriesTakeTheRoomTheyNeed(t *testing.T) {
 	}
 }
 
-// A part with more history than a part should have is split.
+// A part with more history than a part should have is split, unless that is one user's.
 func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
-	for words, parts := range map[int]int{partWords: 1, partWords + 1: 2} {
+	for _, test := range []struct {
+		users key
+		words int
+		parts int
+	}{{4, partWords, 1}, {4, partWords + 1, 2}, {1, partWords + 1, 1}} {
 		s := newScope(number)
 		at := uint32(begin.Unix())
-		for user := range key(4) {
+		for user := range test.users {
 			for i := range uint32(2) {
 				s.record(event{kind: Delivered, user: (user + 1) << (keyBits - 3), print: i, at: at - i})
 			}
 		}
 		p := s.parts[0]
-		p.allocate(words - len(p.arena))
+		p.allocate(test.words - len(p.arena))
 		for i := range uint32(2) {
 			s.record(event{kind: Delivered, user: 1 << (keyBits - 3), print: 9, at: at - 9 - i}) // it has room where it is
 		}
-		if n := len(s.all()); n != parts {
-			t.Errorf("%d words are in %d parts", words, n)
+		if n := len(s.all()); n != test.parts {
+			t.Errorf("%d words of %d users are in %d parts", test.words, test.users, n)
 		}
-		if got := count(s, Messages, 0, int64(at)); got != 9 {
-			t.Errorf("there are %d messages", got)
+		if got, want := count(s, Messages, 0, int64(at)), int64(2*test.users+1); got != want {
+			t.Errorf("there are %d messages, not %d", got, want)
 		}
 	}
 }
