@@ -255,6 +255,9 @@ func TestARepetitionIsNotSaved(t *testing.T) {
 	}
 }
 
+// arenaWords are those of all blocks of a part, also of those that nothing refers to.
+func arenaWords(p *part) int { return len(p.arena) }
+
 // Of the room for histories no more than a third is of no use, however they grow and whoever turns out to be one user.
 func TestHistoriesTakeTheRoomTheyNeed(t *testing.T) {
 	s := newScope(number)
@@ -268,8 +271,8 @@ func TestHistoriesTakeTheRoomTheyNeed(t *testing.T) {
 				used += len(p.block(is))
 			}
 		}
-		if used+p.garbage != len(p.arena) || 3*p.garbage > len(p.arena) {
-			t.Fatalf("of %d words %d are used and %d given up", len(p.arena), used, p.garbage)
+		if all := arenaWords(p); used+p.garbage != all || 3*p.garbage > all {
+			t.Fatalf("of %d words %d are used and %d given up", all, used, p.garbage)
 		}
 	}
 	for i := range uint32(20) {
@@ -299,7 +302,7 @@ func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
 			}
 		}
 		p := s.parts[0]
-		p.allocate(test.words - len(p.arena))
+		p.allocate(test.words - arenaWords(p))
 		for i := range uint32(2) {
 			s.record(event{kind: Delivered, user: 1 << (keyBits - 3), print: 9, at: at - 9 - i}) // it has room where it is
 		}
