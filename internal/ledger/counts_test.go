@@ -234,31 +234,34 @@ func TestTheOldestSecondCounts(t *testing.T) {
 // A number whose first event came long before those of another is counted from its own beginning; a group of them only from where
 // both are, whatever happens to what came before that.
 func TestAGroupBeginsWhereAllItsNumbersDo(t *testing.T) {
-	l := OpenMemory()
-	defer func() { _ = l.Close() }()
-	give := func(number string, user UserKey, at int64, when time.Time) {
+	one, two, g := newScope("+1"), newScope("+2"), newGroup()
+	give := func(s *scope, user key, at int64) {
 		t.Helper()
-		e := Entry{Number: number, Kind: Delivered, User: user, Message: MessageKey(at), At: at}
-		if got, err := l.Append(context.Background(), Batch{Entries: []Entry{e}}, when); err != nil || got.New != 1 {
-			t.Fatalf("%+v, %v", got, err)
+		if got := s.record(event{kind: Delivered, user: user, print: uint32(at) & lowPrint, at: uint32(at)}); got != changed {
+			t.Fatalf("an event at %d is %d", at, got)
 		}
 	}
-	later := begin.Add(20 * 24 * time.Hour)
-	first := oldest(earliestNow(uint32(later.Unix()))) // of the other number
-	give("+1", 1, begin.Unix(), begin)
-	give("+2", 2, later.Unix(), later)
-	if err := errors.Join(l.Configure("+1", Windows{Reach: true}), l.Configure("+2", Windows{Reach: true}), l.Group("g", []string{"+1", "+2"})); err != nil {
-		t.Fatal(err)
+	later := begin.Unix() + 20*day
+	first := oldest(earliestNow(uint32(later))) // of the other number
+	give(one, 1, begin.Unix())
+	give(two, 2, later)
+	for _, s := range []*scope{one, two} {
+		s.configure(lengths{reach: true})
 	}
+	g.set([]*scope{one, two})
 	// In no order, so that nothing is added behind what is there.
 	for _, at := range []int64{first + 1, first - 1, first, first - 2, first + 2} {
-		give("+1", 3, at, begin)
-		give("+1", 4, 2*first-at, begin)
+		give(one, 3, at)
+		give(one, 4, 2*first-at)
 	}
-	for subject, want := range map[string]struct{ users, messages int64 }{"+1": {3, 11}, GroupSubject("g"): {4, 8}} {
-		for measure, want := range map[Measure]int64{Users: want.users, Reached: want.users, Messages: want.messages, Conversations: want.messages} {
-			if got := l.Count(subject, measure, time.Time{}, later); got != want {
-				t.Errorf("of measure %d %s has %d, not %d", measure, subject, got, want)
+	for _, test := range []struct {
+		name            string
+		is              subject
+		users, messages int64
+	}{{"the number", one, 3, 11}, {"the group", g, 4, 8}} {
+		for measure, want := range map[Measure]int64{Users: test.users, Reached: test.users, Messages: test.messages, Conversations: test.messages} {
+			if got := count(test.is, measure, 0, later); got != want {
+				t.Errorf("of measure %d %s has %d, not %d", measure, test.name, got, want)
 			}
 		}
 	}

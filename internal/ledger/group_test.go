@@ -475,28 +475,16 @@ func TestNamesInAGroupOutliveWhatIsKnown(t *testing.T) {
 
 // What a number that left a group knew is not known there any more: neither who is one user, nor how far back the number counts.
 func TestANumberThatLeftAGroup(t *testing.T) {
-	l := OpenMemory()
-	defer func() { _ = l.Close() }()
-	later := begin.Add(20 * 24 * time.Hour)
-	first := oldest(earliestNow(uint32(later.Unix()))) // of the number that leaves
-	for _, step := range []struct {
-		now     time.Time
-		entries []Entry
-	}{
-		{begin, []Entry{
-			{Number: "+1", Kind: Delivered, User: 1, Message: 1, At: begin.Unix()}, {Number: "+2", Kind: Delivered, User: 2, Message: 1, At: begin.Unix()},
-			{Number: "+1", Kind: Delivered, User: 3, Message: 1, At: first - 1}}},
-		{later, []Entry{{Number: "+3", Kind: Joined, User: 1, Alias: 2, At: later.Unix()}}},
-	} {
-		if _, err := l.Append(context.Background(), Batch{Entries: step.entries}, step.now); err != nil {
-			t.Fatal(err)
-		}
-	}
+	members, g := []*scope{newScope("+1"), newScope("+2"), newScope("+3")}, newGroup()
+	later := begin.Unix() + 20*day
+	first := oldest(earliestNow(uint32(later))) // of the number that leaves
+	members[0].record(event{kind: Delivered, user: 1, print: 1, at: uint32(begin.Unix())})
+	members[0].record(event{kind: Delivered, user: 3, print: 1, at: uint32(first - 1)})
+	members[1].record(event{kind: Delivered, user: 2, print: 1, at: uint32(begin.Unix())})
+	members[2].record(event{kind: Joined, user: 1, alias: 2, at: uint32(later)})
 	for i, want := range []int64{1, 3, 1} {
-		if err := l.Group("g", []string{"+1", "+2", "+3"}[:3-i%2]); err != nil {
-			t.Fatal(err)
-		}
-		if got := l.Count(GroupSubject("g"), Users, time.Time{}, later); got != want {
+		g.set(members[:3-i%2])
+		if got := count(g, Users, 0, later); got != want {
 			t.Errorf("of %d numbers there are %d users, not %d", 3-i%2, got, want)
 		}
 	}

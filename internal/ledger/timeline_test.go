@@ -177,12 +177,13 @@ func TestTimelineRoom(t *testing.T) {
 	}
 	var filled timeline
 	var all []point
-	for i := range uint32(points) {
+	const more = 5 * chunkTicks // for which there is room for eight as a list grows
+	for i := range uint32(more) {
 		all = append(all, newPoint(origin+i, onePoint))
 	}
 	filled.fill(all)
-	if chunks, ticks, room := filled.room(); chunks != points/chunkTicks || ticks != points || room != points || cap(filled.chunks) != chunks {
-		t.Errorf("filled with %d points it has %d chunks in room for %d, and %d ticks in room for %d", points, chunks, cap(filled.chunks), ticks, room)
+	if chunks, ticks, room := filled.room(); chunks != 5 || ticks != more || room != more || cap(filled.chunks) != chunks {
+		t.Errorf("filled with %d points it has %d chunks in room for %d, and %d ticks in room for %d", more, chunks, cap(filled.chunks), ticks, room)
 	}
 	// The room that a chunk had for more is given back when another begins.
 	var line timeline
