@@ -163,6 +163,7 @@ func TestEveryFewEvents(t *testing.T) {
 		{d(1, 1)},
 		{d(0, 1), d(1, 2)},
 		{r(0), r(1)},
+		{r(0), r(1), r(2), r(3)},
 		{d(0, 1), d(1, 2), r(1), r(2)},
 		{d(0, 1), d(0, 2), d(1, 3), d(0, 4)},
 		{r(1), d(1, 1), d(2, 2), c(1, 1)},
@@ -205,6 +206,35 @@ func TestEveryFewEvents(t *testing.T) {
 						}
 					}
 				}
+			}
+		}
+	}
+}
+
+// However many events of a user come one after another, each is kept beside the others.
+func TestEachEventIsKeptBesideTheOthers(t *testing.T) {
+	at := uint32(begin.Unix())
+	for deliveries := range uint32(5) {
+		for inbounds := range uint32(9) {
+			s := newScope(number)
+			var want, got history
+			for i := range deliveries {
+				s.record(event{kind: Delivered, user: 1, print: 7 + i, at: at + i})
+				want.deliveries = append(want.deliveries, delivery{at + i, 7 + i})
+			}
+			for i := range inbounds {
+				s.record(event{kind: Received, user: 1, at: at + 10 + i})
+				want.inbounds = append(want.inbounds, at+10+i)
+			}
+			for i := range deliveries {
+				s.record(event{kind: Delivered, user: 1, print: 70 + i, at: at + 30 + i})
+				want.deliveries = append(want.deliveries, delivery{at + 30 + i, 70 + i})
+			}
+			if deliveries+inbounds == 0 {
+				continue
+			}
+			if s.look(1, &got); !slices.Equal(got.deliveries, want.deliveries) || !slices.Equal(got.inbounds, want.inbounds) {
+				t.Errorf("%v are kept as %v", want, got)
 			}
 		}
 	}
