@@ -465,6 +465,31 @@ func TestACaptureIsOfItsMoment(t *testing.T) {
 	}
 }
 
+// Users who turn out to be one are counted as if what is over of each had been forgotten before.
+func TestAJoinIsAsAfterASweep(t *testing.T) {
+	at := uint32(begin.Unix())
+	hours := func(n int) uint32 { return at + uint32(n*3600) }
+	for _, order := range [][2]key{{1, 2}, {2, 1}} {
+		var is [2]string
+		for i := range is {
+			s := newScope(number)
+			for _, n := range []int{-30, -10} {
+				s.record(event{kind: Delivered, user: order[0], print: uint32(40 + n), at: hours(n)})
+			}
+			s.record(event{kind: Delivered, user: order[1], print: 50, at: hours(-8)})
+			s.advance(int64(at))
+			if i == 0 {
+				s.sweepAll(int64(at))
+			}
+			s.record(event{kind: Delivered, user: 1, alias: 2, print: 51, at: hours(1)})
+			is[i] = s.lines.describe()
+		}
+		if is[0] != is[1] {
+			t.Errorf("swept before it is\n%sand else\n%s", is[0], is[1])
+		}
+	}
+}
+
 // Of users who turn out to be one the history is theirs and nobody else's; when they were last joined is known of the one key that
 // stands for them.
 func TestAJoinIsOfTheirs(t *testing.T) {
@@ -476,12 +501,12 @@ func TestAJoinIsOfTheirs(t *testing.T) {
 	s.record(event{kind: Delivered, user: 5, print: 1, at: at})
 	s.record(event{kind: Joined, user: 5, alias: 6, at: at})
 	s.record(event{kind: Delivered, user: 9, print: 7, at: at - 10})
-	s.record(event{kind: Received, user: 4, alias: 5, at: at - 20})
-	if got := count(s, Messages, 0, int64(at)); got != 4 {
+	s.record(event{kind: Received, user: 4, alias: 5, at: at + 20})
+	if got := count(s, Messages, 0, int64(at)); got != 5 {
 		t.Errorf("there are %d messages", got)
 	}
 	s.recount()
-	if got := count(s, Messages, 0, int64(at)); got != 4 {
+	if got := count(s, Messages, 0, int64(at)); got != 5 {
 		t.Errorf("counted anew there are %d messages", got)
 	}
 	if want := map[key]uint32{4: at}; !maps.Equal(s.joined, want) {
