@@ -586,6 +586,13 @@ func TestWhatIsForgottenToTheSecond(t *testing.T) {
 			t.Errorf("from %d on %d parts are saved of which nothing is forgotten", step.horizon-int64(at), len(c.parts))
 		}
 	}
+	only := newScope(number)
+	only.record(event{kind: Complained, user: 1, print: 1, at: at})
+	saved(only)
+	only.advance(int64(at) + 1)
+	if only.capture(2) == nil {
+		t.Error("a complaint that is forgotten is still saved")
+	}
 }
 
 // What is left of a user's history is all that is kept of it.
