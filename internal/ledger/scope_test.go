@@ -292,27 +292,31 @@ func arenaWords(p *part) int { return len(p.arena) }
 func TestHistoriesTakeTheRoomTheyNeed(t *testing.T) {
 	s := newScope(number)
 	at := uint32(begin.Unix())
+	user := func(i uint32) key { return key(i&1)<<(keyBits-1) | key(i+1) } // in two parts
+	s.record(event{kind: Received, user: user(0), at: at})
+	s.split(s.parts[0])
 	check := func() {
 		t.Helper()
-		used := 0
-		p := s.parts[0]
-		for _, is := range p.slots {
-			if is.isBlock() {
-				used += len(p.block(is))
+		for _, p := range s.all() {
+			used := 0
+			for _, is := range p.slots {
+				if is.isBlock() {
+					used += len(p.block(is))
+				}
 			}
-		}
-		if all := arenaWords(p); used+p.garbage != all || 3*p.garbage > all {
-			t.Fatalf("of %d words %d are used and %d given up", all, used, p.garbage)
+			if all := arenaWords(p); used+p.garbage != all || 3*p.garbage > all {
+				t.Fatalf("of %d words of part %s %d are used and %d given up", all, p.name(), used, p.garbage)
+			}
 		}
 	}
 	for i := range uint32(20) {
-		for user := range key(10) {
-			s.record(event{kind: Delivered, user: user + 1, print: i, at: at - i})
+		for who := range uint32(10) {
+			s.record(event{kind: Delivered, user: user(who), print: i, at: at - i})
 			check()
 		}
 	}
-	for user := range key(9) {
-		s.record(event{kind: Joined, user: user + 1, alias: user + 2, at: at})
+	for who := range uint32(9) {
+		s.record(event{kind: Joined, user: user(who), alias: user(who + 1), at: at})
 		check()
 	}
 }
