@@ -286,40 +286,7 @@ func TestARepetitionIsNotSaved(t *testing.T) {
 }
 
 // arenaWords are those of all blocks of a part, also of those that nothing refers to.
-func arenaWords(p *part) int { return len(p.arena) }
-
-// Of the room for histories no more than a third is of no use, however they grow and whoever turns out to be one user.
-func TestHistoriesTakeTheRoomTheyNeed(t *testing.T) {
-	s := newScope(number)
-	at := uint32(begin.Unix())
-	user := func(i uint32) key { return key(i&1)<<(keyBits-1) | key(i+1) } // in two parts
-	s.record(event{kind: Received, user: user(0), at: at})
-	s.split(s.parts[0])
-	check := func() {
-		t.Helper()
-		for _, p := range s.all() {
-			used := 0
-			for _, is := range p.slots {
-				if is.isBlock() {
-					used += len(p.block(is))
-				}
-			}
-			if all := arenaWords(p); used+p.garbage != all || 3*p.garbage > all {
-				t.Fatalf("of %d words of part %s %d are used and %d given up", all, p.name(), used, p.garbage)
-			}
-		}
-	}
-	for i := range uint32(20) {
-		for who := range uint32(10) {
-			s.record(event{kind: Delivered, user: user(who), print: i, at: at - i})
-			check()
-		}
-	}
-	for who := range uint32(9) {
-		s.record(event{kind: Joined, user: user(who), alias: user(who + 1), at: at})
-		check()
-	}
-}
+func arenaWords(p *part) int { return p.words }
 
 // A part with more history than a part should have is split, unless that is one user's.
 func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
