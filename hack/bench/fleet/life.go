@@ -195,6 +195,11 @@ func (f *fleet) live(ctx context.Context) (err error) {
 		return err
 	}
 
+	families, err := o.scrape(ctx)
+	if err != nil {
+		return err
+	}
+	before := histogramOf(families["numberfleet_deadline_lateness_seconds"])
 	// The operator has to write a status for each number before the first deadline.
 	first := time.Now().Add(f.plan.lead + time.Duration(f.out.deadline)*20*time.Millisecond)
 	if err := f.setDeadlines(ctx, o, first); err != nil {
@@ -203,11 +208,6 @@ func (f *fleet) live(ctx context.Context) (err error) {
 	if err := f.restrictedBefore(ctx, first.Add(-2*time.Second)); err != nil {
 		return err
 	}
-	families, err := o.scrape(ctx)
-	if err != nil {
-		return err
-	}
-	before := histogramOf(families["numberfleet_deadline_lateness_seconds"])
 	end := first.Add(f.plan.traffic)
 	f.out.busy, err = f.during(ctx, func() error { return f.send(ctx, o, end) })
 	if err != nil {
