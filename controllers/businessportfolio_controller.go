@@ -344,7 +344,7 @@ func (r *BusinessPortfolioReconciler) sleep(portfolio *v1alpha1.BusinessPortfoli
 		return ctrl.Result{}
 	}
 	expiry := r.Ledger.NextExpiry(ledger.GroupSubject(portfolio.Name), now, append(wake.policy.Windows(), week)...)
-	return sleepUntil(r.Clock, wake.until(refresh(gatedPortfolio(&portfolio.Status), gatedPortfolio(want), wake.policy, wake.usage, expiry, now), now))
+	return wake.sleep(r.Clock, refresh(gatedPortfolio(&portfolio.Status), gatedPortfolio(want), wake.policy, wake.usage, expiry, now), now)
 }
 
 func (r *BusinessPortfolioReconciler) concerned(ctx context.Context, subject string) ([]reconcile.Request, error) {

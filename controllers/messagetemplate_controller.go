@@ -64,7 +64,7 @@ func (r *MessageTemplateReconciler) Reconcile(ctx context.Context, request ctrl.
 			return result, err
 		}
 	}
-	return sleepUntil(r.Clock, next), nil
+	return sleepUntil(r.Clock, next, deadlinePriority), nil
 }
 
 // templateDecisions is what a template's status is written for: not for the instant up to which the rules have run.

@@ -211,7 +211,7 @@ func (r *PhoneNumberReconciler) sleep(number *v1alpha1.PhoneNumber, want *v1alph
 	if want.Portfolio != "" {
 		used = nil
 	}
-	return sleepUntil(r.Clock, wake.until(refresh(gatedNumber(&number.Status), gatedNumber(want), wake.policy, used, expiry, now), now))
+	return wake.sleep(r.Clock, refresh(gatedNumber(&number.Status), gatedNumber(want), wake.policy, used, expiry, now), now)
 }
 
 // concerned are the reconciles of the numbers that something was received for.

@@ -92,8 +92,8 @@ func TestItWakesAtTheVeryInstantOfADeadline(t *testing.T) {
 	if result.RequeueAfter != 7*24*time.Hour {
 		t.Fatalf("a flag's deadline is 7 days away, and it wakes after %s", result.RequeueAfter)
 	}
-	if result.Priority == nil || *result.Priority != 0 {
-		t.Error("a deadline has the priority of news")
+	if result.Priority == nil || *result.Priority <= newsPriority {
+		t.Error("a deadline waits behind news")
 	}
 	b.clock.advance(result.RequeueAfter - time.Second)
 	b.reconcile(number)
@@ -104,6 +104,15 @@ func TestItWakesAtTheVeryInstantOfADeadline(t *testing.T) {
 	b.reconcile(number)
 	if number.Status.State != v1alpha1.StateConnected {
 		t.Errorf("at the deadline it is %s", number.Status.State)
+	}
+}
+
+func TestCountsThatAreRefreshedWaitWithTheNews(t *testing.T) {
+	b := newBench(t)
+	number := b.create("quality-based")
+	b.deliver(number.Spec.PhoneNumber, 5)
+	if result := b.reconcile(number); result.RequeueAfter <= 0 || result.Priority == nil || *result.Priority != newsPriority {
+		t.Errorf("the counts of a number without a deadline are refreshed after %s with priority %v", result.RequeueAfter, result.Priority)
 	}
 }
 

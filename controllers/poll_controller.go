@@ -184,7 +184,7 @@ func (p *Poller) Reconcile(ctx context.Context, id string) (ctrl.Result, error) 
 		}
 		a.last = nil
 	}
-	return sleepUntil(p.Clock, a.due()), nil
+	return sleepUntil(p.Clock, a.due(), newsPriority), nil
 }
 
 // visit reads an account and decides when to come back.

@@ -109,7 +109,7 @@ func (s *Sampler) Reconcile(ctx context.Context, namespace string) (ctrl.Result,
 		}
 		n.next = instantAfter(namespace, s.Samples.config.Period(), s.Clock.Now())
 	}
-	return sleepUntil(s.Clock, n.next), nil
+	return sleepUntil(s.Clock, n.next, newsPriority), nil
 }
 
 // read asks all queries of a namespace, each once, and keeps what they tell.

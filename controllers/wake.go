@@ -56,11 +56,25 @@ func (w *wakeUp) until(refresh, now time.Time) time.Time {
 	return wake
 }
 
+// sleep is the result that brings the resource back then.
+func (w *wakeUp) sleep(clock Clock, refresh, now time.Time) ctrl.Result {
+	until := w.until(refresh, now)
+	if until.Equal(w.next) {
+		return sleepUntil(clock, until, deadlinePriority)
+	}
+	return sleepUntil(clock, until, newsPriority)
+}
+
+// The priorities of reconciles. The first ones after a start have a lower one, and would hand it on to those that follow.
+const (
+	newsPriority     = 0
+	deadlinePriority = 1 // a burst of news, of which the API server takes only so much a second, makes no deadline late
+)
+
 // sleepUntil is the result that brings a resource back at an instant; zero for not before news.
-func sleepUntil(clock Clock, until time.Time) ctrl.Result {
+func sleepUntil(clock Clock, until time.Time, priority int) ctrl.Result {
 	if until.IsZero() {
 		return ctrl.Result{}
 	}
-	// At the priority of news: the first reconciles after a start have a low one, and would hand it on.
-	return ctrl.Result{RequeueAfter: max(clock.Wait(until), time.Millisecond), Priority: new(0)}
+	return ctrl.Result{RequeueAfter: max(clock.Wait(until), time.Millisecond), Priority: &priority}
 }
