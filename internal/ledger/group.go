@@ -26,10 +26,10 @@ type group struct {
 	// what their keys are; these are most users, and nothing is looked up or kept for them at the others.
 	names *scope
 
-	users         []key // whose points are in before
+	users         []key // whose points are in before, unless it is a single one
 	before, after points
 	changing      *scope // the number at which something changes
-	single        bool   // it changes for the one user in users, and others has what the other numbers know
+	single        bool   // it changes for one user, and others has their keys and what the other numbers know
 	found, others gathered
 }
 
@@ -175,7 +175,6 @@ func (g *group) set(members []*scope) {
 // before two keys become one user at it, and end after any of them.
 func (g *group) begin(s *scope, user key) {
 	g.changing, g.single = s, true
-	g.users = append(g.users[:0], user)
 	if g.shared(user) {
 		g.gatherBut(s, user, &g.others)
 	} else {
