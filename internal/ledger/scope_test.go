@@ -316,6 +316,107 @@ func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
 	}
 }
 
+// So it is by events that come after all others, which take a way of their own.
+func TestAPartOfMuchHistoryIsSplitByWhatIsAppended(t *testing.T) {
+	at := uint32(begin.Unix())
+	for _, kind := range []Kind{Delivered, Received} {
+		s := newScope(number)
+		for user := range key(4) {
+			for i := range uint32(3) {
+				s.record(event{kind: kind, user: (user + 1) << (keyBits - 3), print: i, at: at + i})
+			}
+		}
+		p := s.parts[0]
+		p.allocate(partWords)
+		for i := range uint32(9) {
+			s.record(event{kind: kind, user: 1 << (keyBits - 3), print: 9 + i, at: at + 9 + i})
+		}
+		if n := len(s.all()); n != 2 {
+			t.Errorf("after events of kind %d there are %d parts", kind, n)
+		}
+	}
+}
+
+// What fits a slot takes no room beside it, in whichever order it comes.
+func TestADeliveryAndAMessageFitASlot(t *testing.T) {
+	at := uint32(begin.Unix())
+	delivered, received := event{kind: Delivered, user: 7, print: 1, at: at}, event{kind: Received, user: 7, at: at + 5}
+	for _, order := range [][]event{{delivered, received}, {{kind: Received, user: 7, at: at - 5}, delivered}} {
+		s := newScope(number)
+		for _, e := range order {
+			if got := s.record(e); got != changed {
+				t.Errorf("%v comes to %v", e, got)
+			}
+		}
+		if p := s.parts[0]; p.words != 0 {
+			t.Errorf("%v take %d words beside the slot", order, p.words)
+		}
+	}
+}
+
+// Histories that change in their midst give back the room that they had.
+func TestLateEventsLeaveNoMoreThanAThirdUnused(t *testing.T) {
+	s := newScope(number)
+	at := uint32(begin.Unix())
+	for i := range uint32(300) {
+		s.record(event{kind: Delivered, user: key(i%3 + 1), print: i, at: at - i})
+		if p := s.parts[0]; 3*p.garbage > p.words {
+			t.Fatalf("after %d events %d of %d words are given up", i, p.garbage, p.words)
+		}
+	}
+}
+
+// An event so late after the others that they are forgotten first begins anew, and is known when it comes again.
+func TestAnEventAfterAllIsForgotten(t *testing.T) {
+	at := uint32(begin.Unix())
+	for _, user := range []key{1, 1 << 40, 1<<50 - 1} {
+		s := newScope(number)
+		for other := range key(20) {
+			s.record(event{kind: Delivered, user: other<<44 + 5, print: uint32(other), at: at})
+		}
+		s.record(event{kind: Delivered, user: user, print: 50, at: at})
+		late := event{kind: Delivered, user: user, print: 51, at: at + 100*uint32(day)}
+		for i, want := range []outcome{changed, repeated} {
+			if got := s.record(late); got != want {
+				t.Errorf("user %x: time %d comes to %v, not %v", user, i, got, want)
+			}
+		}
+		if n := count(s, Messages, int64(at), int64(late.at)); n != 1 {
+			t.Errorf("user %x: %d messages are known", user, n)
+		}
+	}
+}
+
+// Reading ahead reads no further than there is something, however little is known of a user, and however it came together.
+func TestReadingAheadOfUsersWithShortHistories(t *testing.T) {
+	at := uint32(begin.Unix())
+	for inbounds := range uint32(8) {
+		for deliveries := range uint32(4) {
+			for other := range inbounds + 1 { // of the messages came under another key
+				s := newScope(number)
+				for i := range inbounds {
+					user := key(9)
+					if i < other {
+						user = 10
+					}
+					s.record(event{kind: Received, user: user, at: at + i})
+				}
+				for i := range deliveries {
+					s.record(event{kind: Delivered, user: 9, print: i, at: at + i})
+				}
+				if other > 0 {
+					s.record(event{kind: Joined, user: 9, alias: 10, at: at + 99})
+				}
+				more := event{kind: Received, user: 9, at: at + 100}
+				s.warm([]event{more, more})
+				if got := s.record(more); got != changed {
+					t.Errorf("after %d messages, %d of them under another key, and %d deliveries one more comes to %v", inbounds, other, deliveries, got)
+				}
+			}
+		}
+	}
+}
+
 // Two users turn out to be one of whom the number was long silent: what that makes it forget, its group forgets too.
 func TestAJoinThatMakesANumberForget(t *testing.T) {
 	at := func(days int64) uint32 { return uint32(begin.Unix() + days*day) }
