@@ -134,11 +134,11 @@ func (f *fleet) allCurrent(ctx context.Context, o *operator, n int) (time.Durati
 		if int(done) >= n {
 			return took, f.current(ctx)
 		}
-		wait := 250 * time.Millisecond
+		wait := took / 4 // at most: what was done so far says little at first
 		if done > 0 {
-			wait = time.Duration(float64(took) * (float64(n) - done) / done / 2)
+			wait = min(wait, time.Duration(float64(took)*(float64(n)-done)/done/2))
 		}
-		if err := pause(ctx, min(max(wait, 20*time.Millisecond), 10*time.Second)); err != nil {
+		if err := pause(ctx, max(wait, 20*time.Millisecond)); err != nil {
 			return 0, err
 		}
 	}
