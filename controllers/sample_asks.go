@@ -24,7 +24,7 @@ type ask struct {
 
 // asks are a number's queries; none while it is not known which rules it lives by, for they say what is counted over which time.
 func (s *Sampler) asks(ctx context.Context, n *v1alpha1.PhoneNumber) (asks [quantities]ask, err error) {
-	policy, _, err := policyOf(ctx, s.Client, n)
+	policy, _, err := policyOf(ctx, s.Cache, n)
 	if _, is := errors.AsType[*problem](err); is {
 		return asks, nil
 	} else if err != nil {

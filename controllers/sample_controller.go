@@ -26,7 +26,7 @@ import (
 // which an answer is news are reconciled, and say how fresh their counts are.
 type Sampler struct {
 	Samples *Samples
-	Client  client.Client
+	Cache   client.Reader
 	Clock   Clock
 	Metrics *SampleMetrics
 	// UserAgent is sent with every query.
@@ -115,7 +115,7 @@ func (s *Sampler) Reconcile(ctx context.Context, namespace string) (ctrl.Result,
 // read asks all queries of a namespace, each once, and keeps what they tell.
 func (s *Sampler) read(ctx context.Context, namespace string, n *asked, now time.Time) error {
 	var list v1alpha1.PhoneNumberList
-	if err := s.Client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+	if err := s.Cache.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 		return fmt.Errorf("list phone numbers: %w", err)
 	}
 	var numbers []*v1alpha1.PhoneNumber

@@ -39,7 +39,7 @@ func newSampling(t *testing.T, queries config.PrometheusQueries) *sampling {
 	s := &sampling{fleet: newFleet(t), answers: map[string]string{}}
 	server := httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(server.Close)
-	s.Sampler = &Sampler{Client: s.PhoneNumberReconciler.Client, Clock: s.clock, Samples: NewSamples(config.Prometheus{
+	s.Sampler = &Sampler{Cache: s.PhoneNumberReconciler.Cache, Clock: s.clock, Samples: NewSamples(config.Prometheus{
 		PeriodSeconds: int(samplePeriod.Seconds()), Namespaces: []config.PrometheusNamespace{{
 			Name: s.namespace, URL: server.URL, Label: "number", Holds: config.HoldsPhoneNumber, Queries: queries,
 		}},

@@ -36,7 +36,7 @@ func TestANumberLivesByAPrometheus(t *testing.T) {
 	}}})
 	b.PhoneNumberReconciler.Client, b.PhoneNumberReconciler.Clock = manager.GetClient(), now
 	b.must(b.PhoneNumberReconciler.SetupWithManager(manager))
-	sampler := &Sampler{Samples: b.Samples, Client: manager.GetClient(), Clock: now, Metrics: NewSampleMetrics(prometheus.NewRegistry())}
+	sampler := &Sampler{Samples: b.Samples, Cache: manager.GetClient(), Clock: now, Metrics: NewSampleMetrics(prometheus.NewRegistry())}
 	b.must(sampler.SetupWithManager(manager))
 	b.start(manager)
 

@@ -16,11 +16,17 @@ import (
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
+// longestReconcile is far more than a reconcile takes: to put together a portfolio of millions of users takes seconds.
+const longestReconcile = 5 * time.Minute
+
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 func controllerOptions(concurrency int) controller.Options {
 	return controller.Options{
 		MaxConcurrentReconciles: concurrency,
+		// A reconcile waits for its writes to come back by the watch. Where they never do, as after etcd was put back to an
+		// earlier state, the worker goes on with something else, and comes back to it.
+		ReconciliationTimeout: longestReconcile,
 		// Soon back after an outage of the API server: deadlines do not wait a quarter of an hour.
 		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second),
 	}

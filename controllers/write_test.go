@@ -68,6 +68,8 @@ func TestWritesAreSeenInTheOneCache(t *testing.T) {
 			t.Errorf("day %d: the rating is read as %s, and was written as %s", day, read.Status.Quality.Rating, want)
 		}
 	}
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
 	if len(seen.all) != 1 {
 		t.Errorf("the numbers are watched %d times: %q", len(seen.all), seen.all)
 	}

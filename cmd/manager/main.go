@@ -209,7 +209,7 @@ func run(ctx context.Context, f flags) (err error) {
 		return fmt.Errorf("set up the reading of accounts: %w", err)
 	}
 	sampler := &controllers.Sampler{
-		Samples: samples, Client: manager.GetClient(), Clock: clk,
+		Samples: samples, Cache: manager.GetCache(), Clock: clk,
 		Metrics: controllers.NewSampleMetrics(metrics.Registry), UserAgent: "numberfleet/" + version,
 	}
 	if err := sampler.SetupWithManager(manager); err != nil {
