@@ -25,7 +25,7 @@ import (
 // snapshots. Its background work follows the times that are appended; it has no clock of its own.
 type Embedded struct {
 	db     *pebble.DB // nil if it is kept in memory only
-	mark   *mark      // as the store
+	rows   writer     // of the journal
 	hasher Hasher
 	log    logr.Logger
 
@@ -34,8 +34,7 @@ type Embedded struct {
 	closed bool
 	// ordered is held over the same time by those whose order matters: reports and windows.
 	ordered   sync.Mutex
-	next      atomic.Uint64 // the place of the next journal row
-	journaled atomic.Int64  // bytes in the journal since the last snapshot
+	journaled atomic.Int64 // bytes in the journal since the last snapshot
 
 	scopesMu sync.RWMutex
 	scopes   map[string]*scope
@@ -133,7 +132,7 @@ func Open(dir string, options Options) (*Embedded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
-	e.db = db
+	e.db, e.rows.db = db, db
 	if err := e.loadMarked(cmp.Or[vfs.FS](options.fs, vfs.Default), dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.Close())
 	}
@@ -146,13 +145,13 @@ func newEmbedded(options Options) *Embedded {
 		log:          options.Log,
 		scopes:       map[string]*scope{},
 		groups:       map[string]*group{},
+		rows:         writer{log: options.Log, next: 1, waiting: newRound()},
 		journalBytes: options.JournalBytes,
 		wake:         make(chan struct{}, 1),
 	}
 	if e.journalBytes <= 0 {
 		e.journalBytes = defaultJournalBytes
 	}
-	e.next.Store(1)
 	return e
 }
 
@@ -168,11 +167,11 @@ func (e *Embedded) loadMarked(fs vfs.FS, dir string) error {
 	if unreadable != nil {
 		e.log.Error(unreadable, "Rows that the journal lost before this start would not be missed")
 	}
-	e.mark = mark
+	e.rows.mark = mark
 	if err := e.load(); err != nil {
 		return errors.Join(err, mark.close())
 	}
-	if err := mark.restart(e.next.Load()); err != nil {
+	if err := mark.restart(e.rows.next); err != nil {
 		return errors.Join(err, mark.close())
 	}
 	return nil
@@ -253,7 +252,7 @@ func (e *Embedded) loadPosition() (uint64, error) {
 			return 0, fmt.Errorf("the row of the position cannot be read: %w", err)
 		}
 	}
-	e.next.Store(max(1, position))
+	e.rows.next = max(1, position)
 	attempt, err := e.get(attemptKey)
 	if err != nil || len(attempt) != 8 || binary.BigEndian.Uint64(attempt) <= e.generation {
 		return position, err
@@ -356,18 +355,18 @@ func (e *Embedded) replay(position uint64) error {
 		if err := rec.decode(row); err != nil {
 			return fmt.Errorf("row %d of the journal cannot be read: %w", place, err)
 		}
-		if e.mark.covers(place) {
+		if e.rows.mark.covers(place) {
 			marked++
 		}
 		e.apply(&rec)
-		e.next.Store(place + 1)
+		e.rows.next = place + 1
 		e.journaled.Add(int64(len(row)))
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return e.mark.check(position, marked)
+	return e.rows.mark.check(position, marked)
 }
 
 // ending is enough of a number to tell which it is, and not enough to dial it.
@@ -492,12 +491,7 @@ func (e *Embedded) journal(rec *record) (Appended, []string, error) {
 		return Appended{}, nil, ErrClosed
 	}
 	if e.db != nil {
-		place := e.next.Add(1) - 1
-		err := e.db.Set(journalKey(place), row, pebble.Sync)
-		if err := e.mark.settle(place, err == nil); err != nil {
-			e.log.Error(err, "Rows that the journal loses from now on would not be missed")
-		}
-		if err != nil {
+		if err := e.rows.write(row); err != nil {
 			return Appended{}, nil, fmt.Errorf("write to the journal: %w", err)
 		}
 		e.journaled.Add(int64(len(row)))
@@ -509,12 +503,7 @@ func (e *Embedded) journal(rec *record) (Appended, []string, error) {
 // apply counts a record. It returns the numbers it changed. A panic ends the process: it comes under locks, and whoever recovered from
 // it would go on with numbers that never answer again. What was acknowledged is in the journal, and counted after a restart.
 func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
-	defer func() {
-		if p := recover(); p != nil {
-			e.log.Error(fmt.Errorf("%v", p), "The ledger cannot go on", "stack", string(debug.Stack()))
-			os.Exit(1)
-		}
-	}()
+	defer exitOnPanic(e.log)
 	note := func(number string, o outcome) {
 		switch o {
 		case changed:
@@ -560,6 +549,14 @@ func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
 	}
 	slices.Sort(numbers)
 	return appended, slices.Compact(numbers)
+}
+
+// exitOnPanic is deferred.
+func exitOnPanic(log logr.Logger) {
+	if p := recover(); p != nil {
+		log.Error(fmt.Errorf("%v", p), "The ledger cannot go on", "stack", string(debug.Stack()))
+		os.Exit(1)
+	}
 }
 
 // scope is what is known about a number, nil if nothing is.
@@ -922,7 +919,7 @@ func (e *Embedded) Close() error {
 	if e.db == nil {
 		return nil
 	}
-	return errors.Join(e.db.Close(), e.mark.close())
+	return errors.Join(e.db.Close(), e.rows.mark.close())
 }
 
 // step lets tests fail a snapshot.

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -16,14 +15,11 @@ import (
 // It is written after the rows and not synced: it outlives the process, and what a power failure takes of it makes it say less
 // than there is, never more.
 type mark struct {
-	file vfs.File
-
-	mu      sync.Mutex
-	first   uint64          // all rows from here on are on disk,
-	end     uint64          // up to here, or were cut off by a snapshot
-	settled map[uint64]bool // places from the end on that are done with, and whether there is a row
-	failed  bool            // it cannot be written, and says less than there is
-	row     []byte          // scratch
+	file   vfs.File
+	first  uint64 // all rows from here on are on disk,
+	end    uint64 // up to here, or were cut off by a snapshot
+	failed bool   // it cannot be written, and says less than there is
+	row    []byte // scratch
 }
 
 // markName is the name of the file.
@@ -36,7 +32,7 @@ func openMark(fs vfs.FS, dir string) (*mark, error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &mark{file: file, settled: map[uint64]bool{}}
+	m := &mark{file: file}
 	info, err := file.Stat()
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
@@ -83,23 +79,12 @@ func (m *mark) write() error {
 	return err
 }
 
-// settle notes that a row is on disk, or that a place has none. The error comes once.
-func (m *mark) settle(place uint64, there bool) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.settled[place] = there
-	before := m.end
-	for {
-		there, known := m.settled[m.end]
-		if !known {
-			break
-		}
-		delete(m.settled, m.end)
-		if m.end++; !there {
-			m.first = m.end
-		}
+// settle notes that all rows up to an end are on disk, or that those after the last end are not. The error comes once.
+func (m *mark) settle(end uint64, there bool) error {
+	if m.end = end; !there {
+		m.first = end
 	}
-	if m.end == before || m.failed {
+	if m.failed {
 		return nil
 	}
 	err := m.write()

@@ -113,7 +113,7 @@ func (e *Embedded) Snapshot(ctx context.Context, now time.Time) error {
 
 	// With no append under way, all that is in the journal has been counted.
 	e.flight.Lock()
-	position, size := e.next.Load(), e.journaled.Load()
+	position, size := e.rows.next, e.journaled.Load()
 	closed := e.closed
 	e.flight.Unlock()
 	if closed {
