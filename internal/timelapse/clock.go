@@ -4,6 +4,7 @@ package timelapse
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -17,11 +18,15 @@ type Clock struct {
 	speed  float64
 }
 
+// Fastest is the highest speed of a clock: a day in a second.
+const Fastest = 24 * 60 * 60
+
 // New makes a clock that showed origin at the real instant anchor, and runs at speed times the real clock. Two processes
-// with the same three values show the same time. The error names a speed that is not positive.
+// with the same three values show the same time, up to 292 years after the origin, where it stands still. The error names a speed
+// that is not positive, or more than Fastest.
 func New(real clock.PassiveClock, anchor, origin time.Time, speed float64) (*Clock, error) {
-	if !(speed > 0) {
-		return nil, fmt.Errorf("the clock's speed is %v: it must be more than 0; 1 is real time", speed)
+	if !(speed > 0 && speed <= Fastest) {
+		return nil, fmt.Errorf("the clock's speed is %v: it must be more than 0 and at most %d; 1 is real time", speed, Fastest)
 	}
 	return &Clock{real: real, anchor: anchor, origin: origin, speed: speed}, nil
 }
@@ -36,7 +41,7 @@ func (c *Clock) Now() time.Time {
 	if c.anchor.IsZero() {
 		return c.real.Now().UTC() // follows the wall clock where that is set anew
 	}
-	return c.origin.Add(time.Duration(float64(c.real.Since(c.anchor)) * c.speed)).UTC()
+	return c.origin.Add(times(c.real.Since(c.anchor), c.speed)).UTC()
 }
 
 // Since is how much of the clock's time has passed since t.
@@ -49,5 +54,11 @@ func (c *Clock) Wait(t time.Time) time.Duration {
 	if left <= 0 {
 		return 0
 	}
-	return time.Duration(float64(left)/c.speed) + time.Millisecond
+	return times(left, 1/c.speed) + time.Millisecond
+}
+
+// times multiplies a duration; what is too long for one becomes the longest that there is, less a second.
+func times(d time.Duration, factor float64) time.Duration {
+	const most = math.MaxInt64 - float64(time.Second)
+	return time.Duration(max(-most, min(float64(d)*factor, most)))
 }

@@ -1,6 +1,7 @@
 package timelapse_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -33,10 +34,35 @@ func TestClock(t *testing.T) {
 	if got := lapse.Wait(origin); got != 0 {
 		t.Errorf("an instant that is past takes no wait, not %s", got)
 	}
-	for _, speed := range []float64{0, -1} {
+	for _, speed := range []float64{0, -1, math.NaN(), timelapse.Fastest + 1, 1e300, math.Inf(1)} {
 		if _, err := timelapse.New(real, anchor, origin, speed); err == nil {
 			t.Errorf("a clock of speed %v is refused", speed)
 		}
+	}
+}
+
+// However long it runs, and however slowly, a clock goes neither back nor wakes anyone at once.
+func TestClockDoesNotOverflow(t *testing.T) {
+	real := testingclock.NewFakePassiveClock(anchor)
+	fast, err := timelapse.New(real, anchor, anchor, timelapse.Fastest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := fast.Now()
+	for range 10 {
+		real.SetTime(real.Now().Add(30 * 24 * time.Hour))
+		if now := fast.Now(); now.Before(last) {
+			t.Errorf("the clock went from %s to %s", last, now)
+		}
+		last = fast.Now()
+	}
+	real.SetTime(anchor)
+	slow, err := timelapse.New(real, anchor, anchor, 1e-300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wait := slow.Wait(anchor.Add(time.Hour)); wait < 24*time.Hour {
+		t.Errorf("an hour of a clock that stands almost still is waited for %s", wait)
 	}
 }
 
