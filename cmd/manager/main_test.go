@@ -178,13 +178,19 @@ func (o *operator) ready() {
 	for range 600 {
 		if response, err := http.Get("http://" + o.probe + "/readyz"); err == nil {
 			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
+			if response.StatusCode == http.StatusOK && o.servesMetrics() {
 				return
 			}
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	o.t.Fatal("the operator is not ready within 30 s")
+}
+
+// servesMetrics says whether the metrics can be asked for; their own certificate is made while others are served already.
+func (o *operator) servesMetrics() bool {
+	to, err := net.Dial("tcp", o.metrics)
+	return err == nil && to.Close() == nil
 }
 
 // post sends a signed webhook once.
