@@ -224,6 +224,336 @@ func TestBlocksOfAllSizes(t *testing.T) {
 	}
 }
 
+// Keys and fingerprints are what they were: those on disk are looked for with them.
+func TestKeysStayAsTheyAre(t *testing.T) {
+	for of, want := range map[uint64]uint64{0: 0, 1: 0xb456bcfc34c2cb2c, 2: 0x3abf2a20650683e7, 1 << 63: 0x8f780810af31a493} {
+		if got := scatter(of); got != want || uint64(unscatter(got)) != of {
+			t.Errorf("%d is scattered to %x, and that back to %d", of, got, unscatter(got))
+		}
+		if got := newPrint(MessageKey(of)); uint64(got) != want>>34 {
+			t.Errorf("message %d has fingerprint %x", of, got)
+		}
+		if k := newKey(UserKey(of)); uint64(k) != want>>14 || k.rank().key() != k || uint64(k.rank()) != uint64(k)*rankFactor%(1<<50) {
+			t.Errorf("user %d has key %x, and that the rank %x", of, k, k.rank())
+		}
+	}
+	if k := newKey(unscatter(1)); k != 1 {
+		t.Errorf("a user whose key is nobody's has key %x", k)
+	}
+}
+
+// A delivery and a message from the user lie in a slot side by side, whichever of them came first.
+func TestBothOfASlot(t *testing.T) {
+	p := newPart(0, 0, begin.Unix(), nil)
+	d, at := delivery{at: uint32(begin.Unix()) - 1, print: 0x2abc_def1}, uint32(begin.Unix()-5)
+	for _, is := range []slot{newSlot(7, 0).withDelivery(d).withInbound(at), newSlot(7, 0).withInbound(at).withDelivery(d)} {
+		if is.rank() != 7 || p.deliveryOf(is) != d || p.inboundOf(is) != at || p.lastDelivery(is) != d.at {
+			t.Errorf("in a slot of rank %d are %v and %d", is.rank(), p.deliveryOf(is), p.inboundOf(is))
+		}
+	}
+}
+
+// The last delivery to a user is read from whatever their slot holds, and is none where there is none.
+func TestTheLastDelivery(t *testing.T) {
+	at := uint32(begin.Unix())
+	p := newPart(0, 0, int64(at), nil)
+	for name, test := range map[string]struct {
+		h    history
+		want uint32
+	}{
+		"a delivery":                   {history{deliveries: []delivery{{at, 1}}}, at},
+		"a message from the user":      {history{inbounds: []uint32{at}}, 0},
+		"two messages from the user":   {history{inbounds: []uint32{at, at + 1}}, 0},
+		"two deliveries":               {history{deliveries: []delivery{{at, 1}, {at + 1, 2}}}, at + 1},
+		"a delivery and some messages": {history{deliveries: []delivery{{at, 1}}, inbounds: []uint32{at + 1, at + 2}}, at},
+	} {
+		if got := p.lastDelivery(p.store(newSlot(7, 0), &test.h, 0, 0)); got != test.want {
+			t.Errorf("the last of %s is at %d, not %d", name, got, test.want)
+		}
+	}
+	if got := p.lastDelivery(aliasSlot(7, keyMask)); got != 0 {
+		t.Errorf("the last of another name is at %d", got)
+	}
+}
+
+// A part holds times over 2^23 seconds, from the longest window before its horizon on.
+func TestTheSpanOfAPart(t *testing.T) {
+	for _, horizon := range []int64{begin.Unix(), begin.Unix() + 1<<22, 0x6a000000} {
+		p := newPart(0, 0, horizon, nil)
+		first := horizon - int64(Kept.Seconds()) - 1
+		for at, want := range map[int64]bool{first: true, horizon: true, first + timeMask: true, first + timeMask + 1: false} {
+			if got := p.spans(uint32(at)); got != want {
+				t.Errorf("%d seconds after the first are held: %t", at-first, got)
+			}
+			if got := p.time(uint64(at) & timeMask); want && got != uint32(at) {
+				t.Errorf("%d seconds after the first are read as %d", at-first, int64(got)-first)
+			}
+		}
+	}
+}
+
+// evenly are users whose slots lie evenly in a table.
+func evenly(users int) (used []slot) {
+	for i := range users {
+		used = append(used, newSlot(rank(uint64(i)*(keyMask/uint64(users))+1), 0).withInbound(1))
+	}
+	return used
+}
+
+// A table is filled to eight ninths, and beyond where users belong there is a 64th of it and eight slots for those who come to lie
+// there, of whatever room the allocator gave. It is full at 93 %, and when it grows, it does by a 32nd at least.
+func TestTheRoomOfATable(t *testing.T) {
+	room := func(p *part, least, most int) {
+		t.Helper()
+		if ideal := int(p.ideal); ideal < least || ideal > most+most/3+16 {
+			t.Errorf("%d users have %d slots, not %d and at most a third more", p.used, ideal, least)
+		}
+		if beyond, want := len(p.slots)-int(p.ideal), (len(p.slots)-8)/65+8; beyond < want-2 || beyond > want+2 {
+			t.Errorf("%d users have %d slots, of which %d are beyond the others, not %d", p.used, len(p.slots), beyond, want)
+		}
+	}
+	for _, users := range []int{0, 1, 7, 100, 1000, 5000, 10_000} {
+		p := newPart(0, 0, begin.Unix(), evenly(users))
+		room(p, users*9/8+4, users*9/8+4)
+		if p.full() {
+			t.Errorf("a table of %d users is full", users)
+		}
+		for range 5 {
+			least := int(p.ideal) + int(p.ideal)/32 + 1
+			p.grow()
+			room(p, least, least)
+		}
+		if p.used != users {
+			t.Errorf("there are %d of %d users", p.used, users)
+		}
+	}
+	for used, want := range map[int]bool{0: false, 185: false, 186: true, 200: true} {
+		if got := (&part{ideal: 200, used: used}).full(); got != want {
+			t.Errorf("with %d of 200 slots used a table is full: %t", used, got)
+		}
+	}
+	full := newPart(0, 0, begin.Unix(), evenly(1000))
+	full.ideal = 1000
+	full.grow()
+	room(full, 1129, 1129)
+}
+
+// However many users belong at the end of a table, each has a slot, the last slot stays free for one more, and then it is full.
+func TestUsersAtTheEnd(t *testing.T) {
+	for users := range 100 {
+		var used []slot
+		for i := range users {
+			used = append(used, slot{}, newSlot(rank(keyMask-2*(users-i)), 0).withInbound(1))
+		}
+		p := &part{horizon: begin.Unix()}
+		p.place(used, users, roomy(users))
+		whole := func() {
+			t.Helper()
+			for i := range users {
+				if _, found := p.find(rank(keyMask - 2*(i+1))); !found {
+					t.Fatalf("of %d users number %d is lost", users, i)
+				}
+				if _, found := p.find(rank(keyMask - 2*i - 1)); found {
+					t.Fatalf("besides %d users there is one after number %d", users, i)
+				}
+			}
+		}
+		whole()
+		if !p.slots[len(p.slots)-1].empty() {
+			t.Errorf("%d users have the last of %d slots", users, len(p.slots))
+		}
+		more := 0
+		for { // before those, and in their way
+			r := rank(keyMask - 2*(users+more) - 1)
+			if i, _ := p.find(r); !p.insert(i, newSlot(r, 0).withInbound(1)) {
+				break
+			}
+			more++
+		}
+		if whole(); more == 0 || p.used != users+more || p.slots[len(p.slots)-1].empty() {
+			t.Errorf("%d users and %d more are in %d slots", users, more, len(p.slots))
+		}
+		for i := range p.slots {
+			if i > 0 && !p.slots[i].empty() && p.slots[i-1].rank() >= p.slots[i].rank() {
+				t.Fatalf("of %d users those at %d are out of order", p.used, i)
+			}
+		}
+		p.grow()
+		whole()
+	}
+}
+
+// roomTest fails unless what a part says of the room in its arena is so.
+func roomTest(t *testing.T, p *part) {
+	t.Helper()
+	used, words := 0, 0
+	for _, is := range p.slots {
+		if is.isBlock() {
+			used += len(p.block(is))
+		}
+	}
+	for _, page := range p.arena {
+		words += len(page)
+	}
+	if words != p.words || p.words-p.garbage != used {
+		t.Errorf("of %d words %d are said to be there and %d to be garbage; %d are used", words, p.words, p.garbage, used)
+	}
+}
+
+// A user's block is used until there is no room in it, and then they get one that is half as large again as what it holds.
+func TestBlocksAreUsedUp(t *testing.T) {
+	at := uint32(begin.Unix())
+	filled := func(p *part, used int, was int) int {
+		t.Helper()
+		is := len(p.block(p.slots[0]))
+		want := was
+		if used > was {
+			want = used + (used-blockHeader)/2
+		}
+		if is != want {
+			t.Errorf("a block of %d words holds %d, and has %d", was, used, is)
+		}
+		roomTest(t, p)
+		return is
+	}
+	stored := newPart(0, 0, int64(at), []slot{newSlot(0, 0).withInbound(at)})
+	var h history
+	size := 0
+	for n := range uint32(20) {
+		h.deliveries = append(h.deliveries, delivery{at + n, n})
+		h.inbounds = append(h.inbounds, at+n)
+		stored.slots[0] = stored.store(stored.slots[0], &h, 0, 0)
+		if n > 0 {
+			size = filled(stored, blockHeader+3*len(h.inbounds), size)
+		}
+	}
+	h = history{inbounds: h.inbounds[:1]}
+	stored.slots[0] = stored.store(stored.slots[0], &h, 0, 0)
+	if roomTest(t, stored); stored.garbage != stored.words {
+		t.Errorf("of %d words %d are said to be garbage when none is used", stored.words, stored.garbage)
+	}
+	widened := newPart(0, 0, int64(at), []slot{newSlot(0, 0).withInbound(at)})
+	size = 0
+	for n := range uint32(40) {
+		var inline [blockHeader + 3]uint32
+		b := widened.view(widened.slots[0], inline[:], newLengths(DefaultWindows))
+		widened.widen(0, b, 1).pushInbound(at + n + 1)
+		size = filled(widened, blockHeader+int(n)+2, size)
+		if widened.garbage > widened.words/3 {
+			t.Errorf("of %d words %d are garbage", widened.words, widened.garbage)
+		}
+	}
+}
+
+// The arena is compacted when more than a third of it is garbage, and not before.
+func TestTheArenaIsTidied(t *testing.T) {
+	p := newPart(0, 0, begin.Unix(), evenly(3))
+	var places []int
+	for i, is := range p.slots {
+		if !is.empty() {
+			p.slots[i] = blockSlot(is.rank(), p.allocate(12))
+			places = append(places, i)
+		}
+	}
+	for n, want := range []int{36, 12} {
+		p.free(p.slots[places[n]])
+		p.slots[places[n]] = newSlot(p.slots[places[n]].rank(), 0).withInbound(1)
+		p.tidy()
+		if roomTest(t, p); p.words != want {
+			t.Errorf("when %d of three blocks are given up, the arena has %d words, not %d", n+1, p.words, want)
+		}
+	}
+}
+
+// Blocks share what they fit together, and what is longer stands alone. The room beyond them is an eighth of all at most, and yet
+// they are seldom copied.
+func TestTheArenaHasLittleMoreThanItNeeds(t *testing.T) {
+	p := newPart(0, 0, begin.Unix(), nil)
+	for i, test := range []struct{ words, pages, place int }{
+		{pageWords / 2, 1, 0}, {pageWords / 2, 1, pageWords / 2}, {pageWords + 1, 2, pageWords}, {1, 3, 2 * pageWords}, {pageWords, 4, 3 * pageWords},
+	} {
+		if place := p.allocate(test.words); int(place) != test.place || len(p.arena) != test.pages {
+			t.Errorf("block %d is at %d of %d, not at %d of %d", i, place, len(p.arena), test.place, test.pages)
+		}
+	}
+	p = newPart(0, 0, begin.Unix(), nil)
+	copied, before := 0, 0
+	for range 3000 {
+		p.allocate(10)
+		last := p.arena[len(p.arena)-1]
+		if cap(last) != before {
+			copied, before = copied+1, cap(last)
+		}
+		if cap(last)-len(last) > p.words/8 || cap(last) > pageWords {
+			t.Fatalf("of %d words there is room for %d more", p.words, cap(last)-len(last))
+		}
+	}
+	if p.words != 30_000 || copied > 70 {
+		t.Errorf("%d words were copied %d times", p.words, copied)
+	}
+}
+
+// A part is split that has more users or more history than a part should, unless that is one user's, or it is too small already.
+func TestWhenAPartIsSplit(t *testing.T) {
+	const most = (partSlots - 4) * 8 / 9 // users for whom there is just room
+	for _, test := range []struct {
+		p    part
+		want bool
+	}{
+		{part{used: most}, false},
+		{part{used: most + 1}, true},
+		{part{used: most + 1, depth: mostDepth - 1}, true},
+		{part{used: most + 1, depth: mostDepth}, false},
+		{part{used: 2, words: partWords}, false},
+		{part{used: 2, words: partWords + 1}, true},
+		{part{used: 2, words: partWords + 1, garbage: 1}, false},
+		{part{used: 2, words: partWords + 2, garbage: 1}, true},
+		{part{used: 2, words: partWords, garbage: 1}, false},
+		{part{used: 1, words: partWords + 1}, false},
+	} {
+		if got := test.p.crowded(); got != test.want {
+			t.Errorf("a part of depth %d with %d users and %d words, %d of them garbage, is split: %t", test.p.depth, test.p.used, test.p.words, test.p.garbage, got)
+		}
+	}
+}
+
+// The halves of a part hold what it held, each in an arena of its own.
+func TestTheHalvesOfAPart(t *testing.T) {
+	at := uint32(begin.Unix())
+	whole := newPart(0, 0, int64(at), evenly(64))
+	for i, is := range whole.slots {
+		if !is.empty() {
+			whole.slots[i] = whole.store(is, &history{inbounds: []uint32{at, at + uint32(i)}}, 0, 0)
+		}
+	}
+	low, high := whole.split()
+	quarter, other := high.split()
+	for _, p := range []*part{low, high, quarter, other} {
+		if roomTest(t, p); p.garbage != 0 || p.horizon != whole.horizon || !p.dirty || p.words != p.used*withRoom(blockWords(0, 2)) {
+			t.Errorf("part %s of %d users has %d words", p.name(), p.used, p.words)
+		}
+		for _, is := range p.slots {
+			if is.empty() {
+				continue
+			}
+			i, found := whole.find(is.rank())
+			var got, want history
+			p.load(is, &got)
+			if whole.load(whole.slots[i], &want); !found || is.rank().key()>>(keyBits-p.depth) != p.prefix || !slices.Equal(got.inbounds, want.inbounds) {
+				t.Errorf("in part %s is key %x with %v, not %v", p.name(), is.rank().key(), got, want)
+			}
+		}
+	}
+	for p, want := range map[*part]string{whole: "0/0", low: "1/0", high: "1/1", quarter: "2/10", other: "2/11"} {
+		if p.name() != want {
+			t.Errorf("part %s is named %s", want, p.name())
+		}
+	}
+	if low.used+high.used != 64 || quarter.used+other.used != high.used || low.used == 0 || quarter.used == 0 || other.used == 0 {
+		t.Errorf("of 64 users %d and %d are in the halves, and of these %d and %d", low.used, high.used, quarter.used, other.used)
+	}
+}
+
 // bytes is the memory of a number.
 func (s *scope) bytes() (n int) {
 	n = int(unsafe.Sizeof(*s)) + cap(s.parts)*8 + s.lines.bytes()
