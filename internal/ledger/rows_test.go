@@ -57,6 +57,8 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 		{"no parts", func(s *scope, rows *[]rowName) { *rows, s.complaints, s.joined = nil, nil, nil }, ""},
 		{"a joined user at no time", func(s *scope, _ *[]rowName) { s.joined[7] = 0 }, "joined users are impossible"},
 		{"a joined user who is nobody", func(s *scope, _ *[]rowName) { s.joined[0] = 1 }, "joined users are impossible"},
+		{"the last user joined", func(s *scope, _ *[]rowName) { s.joined[keyMask] = 1 }, ""},
+		{"a joined user after the last", func(s *scope, _ *[]rowName) { s.joined[keyMask+1] = 1 }, "joined users are impossible"},
 		{"a joined user without a part", func(s *scope, rows *[]rowName) { *rows, s.complaints = nil, nil }, "joined users are impossible"},
 		{"complaints without a part", func(_ *scope, rows *[]rowName) { *rows = nil }, "complaints are impossible"},
 		{"two complaints of a user", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{one, two} }, ""},
@@ -78,6 +80,28 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 				t.Errorf("it is read as %+v", got)
 			}
 		})
+	}
+}
+
+// Users come in order in a number's row, and each once.
+func TestUsersOutOfOrderAreNotRead(t *testing.T) {
+	s, rows := savedNumber(t)
+	s.complaints, s.joined = nil, nil
+	without := slices.Clip(body(s.encode(rows)))
+	one := Complaint(0x13).print(1)
+	complaint := func(user byte) []byte {
+		return []byte{user, 1, 1, 0, 0, 0, byte(one), byte(one >> 8), byte(one >> 16), byte(one >> 24)}
+	}
+	joined := func(user byte) []byte { return []byte{user, 1, 0, 0, 0} }
+	for _, test := range []struct{ first, second byte }{{5, 7}, {7, 5}, {5, 5}} {
+		complaints, joins := "", ""
+		if test.first >= test.second {
+			complaints, joins = "complaints are impossible", "joined users are impossible"
+		}
+		row := slices.Concat(without, []byte{2}, complaint(test.first), complaint(test.second))
+		expectRead(t, newScope(number).decode(sealed(row)), complaints)
+		row = slices.Concat(without, []byte{0, 2}, joined(test.first), joined(test.second))
+		expectRead(t, newScope(number).decode(sealed(row)), joins)
 	}
 }
 
