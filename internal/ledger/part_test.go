@@ -300,8 +300,9 @@ func evenly(users int) (used []slot) {
 	return used
 }
 
-// A table is filled to eight ninths, and beyond where users belong there is a 64th of it and eight slots for those who come to lie
-// there, of whatever room the allocator gave. It is full at 93 %, and when it grows, it does by a 32nd at least.
+// A table is filled to eight ninths, so that users who lie evenly are where they are first looked for. Beyond where users
+// belong there is a 64th of it and eight slots for those who come to lie there, of whatever room the allocator gave. It is full at 93 %,
+// and when it grows, it does by a 32nd at least.
 func TestTheRoomOfATable(t *testing.T) {
 	room := func(p *part, least, most int) {
 		t.Helper()
@@ -317,6 +318,11 @@ func TestTheRoomOfATable(t *testing.T) {
 		room(p, users*9/8+4, users*9/8+4)
 		if p.full() {
 			t.Errorf("a table of %d users is full", users)
+		}
+		for _, is := range p.slots {
+			if k := is.rank().key(); !is.empty() && p.probes(k) != 1 {
+				t.Fatalf("of %d users who lie evenly one is found after %d probes", users, p.probes(k))
+			}
 		}
 		for range 5 {
 			least := int(p.ideal) + int(p.ideal)/32 + 1
