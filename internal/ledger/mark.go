@@ -22,8 +22,12 @@ type mark struct {
 	row    []byte // scratch
 }
 
-// markName is the name of the file.
-const markName = "acknowledged"
+// markName is the name of the file, and markSize the size of the row in it in bytes. What may follow that is not looked at: the row
+// is written over the one before it, and the file is never cut.
+const (
+	markName = "acknowledged"
+	markSize = 1 + 8 + 8 + checksumSize
+)
 
 // openMark reads the mark in a directory: the first place and the end of what must be there. They are equal where nothing is
 // known. One that cannot be read says nothing; the error is for people.
@@ -40,7 +44,7 @@ func openMark(fs vfs.FS, dir string) (*mark, error, error) {
 	if info.Size() == 0 {
 		return m, nil, nil
 	}
-	row := make([]byte, min(info.Size(), 64))
+	row := make([]byte, min(info.Size(), markSize))
 	if _, err := file.ReadAt(row, 0); err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}

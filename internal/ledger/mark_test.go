@@ -2,12 +2,16 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/go-logr/logr/funcr"
 )
 
 const marked = 300 // batches in a ledger that is to be damaged
@@ -167,19 +171,108 @@ func TestATornWriteIsNoDamage(t *testing.T) {
 	}
 }
 
-// A power failure may take the mark, or leave an old one: the rows are there all the same.
+// A power failure may take the mark, or leave an old one: the rows are there all the same. One that says nothing that can be read is
+// logged, and written anew.
 func TestTheMarkIsNoRisk(t *testing.T) {
 	fs := written(t)
 	mark := contentOf(t, fs, "ledger/acknowledged")
-	for _, left := range [][]byte{nil, mark[:7], make([]byte, len(mark))} {
-		fs := fs.CrashClone(processOnly())
-		replace(t, fs, "ledger/acknowledged", left)
-		l := openTest(t, fs)
-		if n := counted(l); n != marked*perBatch {
-			t.Errorf("it has %d messages of %d", n, marked*perBatch)
+	const unreadable = `"msg"="Rows that the journal lost before this start would not be missed" "error"="the file acknowledged cannot be read: `
+	for name, left := range map[string]struct {
+		content []byte
+		logged  string
+	}{
+		"nothing":             {nil, ""},
+		"all":                 {mark, ""},
+		"the beginning":       {mark[:7], unreadable + `its checksum is wrong"`},
+		"no more than a byte": {mark[:1], unreadable + `it ends too early"`},
+		"zeros":               {make([]byte, len(mark)), unreadable + `its checksum is wrong"`},
+		"more than all":       {append(slices.Clip(mark), 1), ""},
+		"far too much":        {make([]byte, 100), unreadable + `its checksum is wrong"`},
+		"less":                {sealed(body(mark)[:9]), unreadable + `it ends too early"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := fs.CrashClone(processOnly())
+			replace(t, fs, "ledger/acknowledged", left.content)
+			var logged string
+			log := funcr.New(func(_, args string) { logged += args }, funcr.Options{})
+			for _, want := range []string{left.logged, ""} {
+				logged = ""
+				l, err := Open("ledger", Options{fs: fs, Log: log})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := counted(l); n != marked*perBatch || logged != want {
+					t.Errorf("it has %d messages of %d and logs %q, not %q", n, marked*perBatch, logged, want)
+				}
+				if err := l.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// The mark knows of rows from its first to its end, of which those before the position of the journal need not be there any more. How
+// many are missing is said.
+func TestWhatTheMarkMisses(t *testing.T) {
+	m := mark{first: 10, end: 30}
+	for place, want := range map[uint64]bool{9: false, 10: true, 29: true, 30: false} {
+		if m.covers(place) != want {
+			t.Errorf("it knows of row %d: %t", place, !want)
 		}
-		if err := l.Close(); err != nil {
+	}
+	for _, test := range []struct {
+		position, found uint64
+		want            string // the beginning of the error
+	}{
+		{0, 20, ""}, {10, 20, ""}, {15, 15, ""}, {29, 1, ""}, {30, 0, ""}, {31, 0, ""},
+		{0, 18, "2 of the last 20 rows "}, {15, 12, "3 of the last 15 rows "}, {29, 0, "1 of the last 1 rows "},
+	} {
+		err := m.check(test.position, test.found)
+		if (err == nil) != (test.want == "") || err != nil && !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("of %d rows from %d on the error is %v", test.found, test.position, err)
+		}
+	}
+}
+
+// Where the mark cannot be written any more that is logged once, and the ledger goes on.
+func TestAMarkThatCannotBeWrittenIsLoggedOnce(t *testing.T) {
+	failing := &errorfs.Toggle{Injector: errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileWriteAt && strings.HasSuffix(op.Path, markName) {
+			return errors.New("as the test wants")
+		}
+		return nil
+	})}
+	mem := vfs.NewMem()
+	var logged []string
+	log := funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})
+	l, err := Open("ledger", Options{fs: errorfs.Wrap(mem, failing), Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		if i == 1 {
+			failing.On()
+		}
+		if _, err := l.Append(context.Background(), batchOf(i), begin); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if want := []string{`"msg"="Rows that the journal loses from now on would not be missed" "error"="as the test wants"`}; !slices.Equal(logged, want) {
+		t.Errorf("logged is %q", logged)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := Open("ledger", Options{fs: errorfs.Wrap(mem, failing)}); err == nil || !strings.HasPrefix(err.Error(), "open the ledger: as the test wants") {
+		t.Errorf("it opens with a mark that cannot be written: %v, %v", l, err)
+	}
+	failing.Off()
+	l = openTest(t, mem)
+	if n := counted(l); n != 4*perBatch {
+		t.Errorf("it has %d messages of %d", n, 4*perBatch)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
