@@ -59,6 +59,7 @@ func TestAnInterruptedSnapshotLeavesNothing(t *testing.T) {
 				t.Fatal("the snapshot did not fail")
 			}
 			l.failing = nil
+			failed := l.generation
 			if stored, named := partRows(t, l); stored <= before || named != before {
 				t.Fatalf("after a failed snapshot %d parts are stored, of which %d are named", stored, named)
 			}
@@ -69,6 +70,9 @@ func TestAnInterruptedSnapshotLeavesNothing(t *testing.T) {
 				l = openTest(t, fs)
 				if stored, named := partRows(t, l); stored != before || named != before {
 					t.Fatalf("after a restart %d parts are stored, of which %d are named, not %d", stored, named, before)
+				}
+				if l.generation != failed {
+					t.Errorf("the next snapshot is of generation %d, after %d failed", l.generation+1, failed)
 				}
 			}
 			if err := l.Snapshot(context.Background(), begin); err != nil {

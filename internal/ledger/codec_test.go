@@ -53,6 +53,43 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 	})
 }
 
+// What cannot be read is zero, and an error; after it nothing more is read, and the first error stays.
+func TestNothingIsReadAfterAnError(t *testing.T) {
+	sixteen := bytes.Repeat([]byte{1}, 16)
+	for name, read := range map[string]func(*reader) bool{
+		"bytes":   func(r *reader) bool { return r.bytes(1) == nil },
+		"byte":    func(r *reader) bool { return r.byte() == 0 },
+		"uint32":  func(r *reader) bool { return r.uint32() == 0 },
+		"uint64":  func(r *reader) bool { return r.uint64() == 0 },
+		"uvarint": func(r *reader) bool { return r.uvarint() == 0 },
+		"varint":  func(r *reader) bool { return r.varint() == 0 },
+		"string":  func(r *reader) bool { return r.string() == "" },
+		"count":   func(r *reader) bool { return r.count(1) == 0 },
+	} {
+		if r := (&reader{}); !read(r) || r.end() != errShort {
+			t.Errorf("%s of nothing gives %v", name, r.err)
+		}
+		r := &reader{rest: bytes.Clone(sixteen)}
+		r.fail(errChecksum)
+		if !read(r) || r.end() != errChecksum {
+			t.Errorf("%s after an error gives %v", name, r.err)
+		}
+	}
+	endless := bytes.Repeat([]byte{255}, 11)
+	if r := (&reader{rest: endless}); r.uvarint() != 0 || r.end() != errShort {
+		t.Errorf("a number that does not end gives %v", r.err)
+	}
+	if r := (&reader{rest: endless}); r.varint() != 0 || r.end() != errShort {
+		t.Errorf("a difference that does not end gives %v", r.err)
+	}
+	for most, want := range map[byte]int{2: 2, 3: 0} { // items of 5 bytes in 14
+		r := &reader{rest: append([]byte{most}, sixteen[:14]...)}
+		if got := r.count(5); got != want || (r.err == nil) != (want > 0) {
+			t.Errorf("of %d items %d follow, %v", most, got, r.err)
+		}
+	}
+}
+
 // Rows of the journal and of numbers that were written before there were complaints, reach and reports with an end are read,
 // and written, as they were.
 func TestOldRows(t *testing.T) {

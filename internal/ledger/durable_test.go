@@ -79,6 +79,93 @@ func TestWhatIsAppendedMeanwhileIsOnDisk(t *testing.T) {
 	}
 }
 
+// Each start goes on in the journal where the one before it ended, with a snapshot before it or not, and knows how long the journal is:
+// nothing that was acknowledged is written over.
+func TestAStartGoesOnWhereTheLastEnded(t *testing.T) {
+	fs := vfs.NewMem()
+	l := openTest(t, fs)
+	for i, saved := range []bool{false, false, true, false, true, true, false} {
+		if _, err := l.Append(context.Background(), batchOf(i), begin); err != nil {
+			t.Fatal(err)
+		}
+		if saved {
+			if err := l.Snapshot(context.Background(), begin); err != nil {
+				t.Fatal(err)
+			}
+		}
+		next, size := l.rows.next, l.journaled.Load()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = openTest(t, fs)
+		if l.rows.next != next || l.journaled.Load() != size {
+			t.Errorf("after start %d row %d follows %d bytes of journal, not row %d %d", i, l.rows.next, l.journaled.Load(), next, size)
+		}
+		if n := counted(l); n != int64((i+1)*perBatch) {
+			t.Errorf("after start %d there are %d messages", i, n)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Parts of any depth are saved beside each other, take the place of those that they were split from, and are read as they were.
+func TestPartsAreSavedBesideEachOther(t *testing.T) {
+	var users []key
+	for i := range key(64) {
+		users = append(users, i<<(keyBits-6)|1)
+	}
+	fs := vfs.NewMem()
+	l := openTest(t, fs)
+	s := l.ensure(number)
+	for i, user := range users {
+		s.record(event{kind: Delivered, user: user, print: uint32(i), at: uint32(begin.Unix())})
+	}
+	for parts, split := range []key{0, 63, 63, 20} {
+		s.split(s.part(users[split]))
+		if err := l.Snapshot(context.Background(), begin); err != nil {
+			t.Fatal(err)
+		}
+		if stored, named := partRows(t, l); stored != parts+2 || named != parts+2 {
+			t.Errorf("of %d parts %d are stored and %d are named", parts+2, stored, named)
+		}
+		want := describe(l)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = openTest(t, fs)
+		s = l.scope(number)
+		splitTest(t, s, users)
+		if got := describe(l); got != want {
+			t.Errorf("with %d parts the ledger is\n%swhich was\n%s", parts+2, got, want)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Of a batch that has nothing to count nothing is written.
+func TestNothingIsWrittenOfNothing(t *testing.T) {
+	l := openTest(t, vfs.NewMem())
+	late := begin.Add(-Kept - Lateness - time.Second).Unix()
+	for _, batch := range []Batch{{}, {
+		Entries: []Entry{{Number: number, Kind: Received, User: 1, At: late}},
+		Reports: []Report{{Number: number, Kind: LimitReport, At: late}},
+	}} {
+		if _, err := l.Append(context.Background(), batch, begin); err != nil {
+			t.Fatal(err)
+		}
+		if l.rows.next != 1 || l.journaled.Load() != 0 || len(l.all()) > 0 {
+			t.Errorf("row %d follows %d bytes of journal, about %d numbers", l.rows.next, l.journaled.Load(), len(l.all()))
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The next expiry is that of whatever leaves one of the windows first, counted or not, after now.
 func TestNextExpiryToTheSecond(t *testing.T) {
 	mute := NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)

@@ -549,6 +549,35 @@ func TestInvalidBatches(t *testing.T) {
 	}
 }
 
+// What comes too late is told as such, whether by the time of the request or by what the number has forgotten already.
+func TestWhatComesTooLateIsTold(t *testing.T) {
+	l := OpenMemory()
+	defer func() { _ = l.Close() }()
+	at := func(times ...int64) (batch Batch) {
+		for i, at := range times {
+			batch.Entries = append(batch.Entries, Entry{Number: number, Kind: Received, User: UserKey(i + 1), At: at})
+			batch.Reports = append(batch.Reports, Report{Number: number, Kind: LimitReport, At: at})
+		}
+		return batch
+	}
+	oldest := oldest(begin.Unix())
+	for _, test := range []struct {
+		now   time.Time
+		batch Batch
+		want  Appended
+	}{
+		{begin, at(oldest+day, oldest+2*day), Appended{New: 4}},
+		{begin, at(oldest-1, oldest-2), Appended{Expired: 4}},
+		{begin.Add(24 * time.Hour), at(begin.Unix()), Appended{New: 2}},
+		{begin, at(oldest-1, oldest, oldest+1, begin.Unix()), Appended{Repeated: 1, New: 1, Expired: 6}}, // of clocks that differ
+	} {
+		if got, err := l.Append(context.Background(), test.batch, test.now); err != nil || got != test.want {
+			t.Errorf("of %+v at %s there are %+v, %v", test.batch, test.now, got, err)
+		}
+		l.Sweep(test.now)
+	}
+}
+
 // A closed ledger refuses to append, to be configured, to save and to be closed; what was subscribed is told of changes
 // only.
 func TestCloseAndSubscribe(t *testing.T) {
@@ -619,6 +648,11 @@ func TestHasherIsTheStores(t *testing.T) {
 	}
 	if first.User("") == 0 || first.Message("") == 0 {
 		t.Error("a key is zero")
+	}
+	memory := OpenMemory()
+	defer func() { _ = memory.Close() }()
+	if memory.Hasher() != NewHasher([16]byte{}) {
+		t.Error("a ledger in memory has another secret than the fixed one")
 	}
 }
 

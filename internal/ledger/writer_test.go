@@ -97,3 +97,34 @@ func TestWhatComesMeanwhileIsWrittenTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Windows and reports are counted in the order in which they are in the journal: each of them waits for the one before it.
+func TestWindowsAndReportsComeOneAfterAnother(t *testing.T) {
+	for name, give := range map[string]func(*Embedded) error{
+		"windows": func(l *Embedded) error { return l.Configure(number, Windows{Service: time.Hour}) },
+		"a report": func(l *Embedded) error {
+			_, err := l.Append(context.Background(), Batch{Reports: []Report{{Number: number, Kind: LimitReport, At: begin.Unix()}}}, begin)
+			return err
+		},
+	} {
+		fs := newSlowLog(vfs.NewMem())
+		l := openTest(t, fs)
+		fs.slow.Store(true)
+		var caller sync.WaitGroup
+		caller.Go(func() {
+			if err := give(l); err != nil {
+				t.Error(err)
+			}
+		})
+		eventually(t, func() bool { return fs.syncs.Load() == 1 })
+		if l.ordered.TryLock() {
+			t.Errorf("another comes while %s is on the way to the disk", name)
+			l.ordered.Unlock()
+		}
+		close(fs.goOn)
+		caller.Wait()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
