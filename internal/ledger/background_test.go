@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -107,55 +106,106 @@ func TestTheLedgerSweepsByItself(t *testing.T) {
 	}
 	give("+1", begin)
 	give("+2", begin.Add(Kept+Lateness+48*time.Hour)) // no conversation of the first reaches over what is kept
-	for l.Known("+1") {                               // until the test's time is up
-		runtime.Gosched()
-	}
+	eventually(t, func() bool { return !l.Known("+1") })
 	if !l.Known("+2") {
 		t.Error("what is not too old is forgotten too")
 	}
 }
 
-// A snapshot that fails by itself is tried again when the journal has grown by a quarter of its bound, and its problem is logged.
+// A snapshot that fails by itself is tried again when the journal has grown by a quarter of its bound, and its problem is logged; after
+// one that succeeds the bound is what it was.
 func TestASnapshotThatFailsIsTriedAgain(t *testing.T) {
-	logged := make(chan string, 100)
-	l, err := Open("ledger", Options{fs: vfs.NewMem(), JournalBytes: 10_000, Log: funcr.New(func(_, args string) {
-		select {
-		case logged <- args:
-		default:
-		}
-	}, funcr.Options{})})
+	const bound, fails = 10_000, 2
+	var logged []string
+	l, err := Open("ledger", Options{fs: vfs.NewMem(), JournalBytes: bound, Log: funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
 	var tried []int64 // the sizes of the journal
 	l.failing = func(step string) error {
 		if step != "commit" {
 			return nil
 		}
-		if tried = append(tried, l.journaled.Load()); len(tried) < 3 {
+		if tried = append(tried, l.journaled.Load()); len(tried) <= fails {
 			return errors.New("the disk is full")
 		}
 		return nil
 	}
-	for i := 0; ; i++ {
+	row, tries := int64(0), 0
+	for i := 0; i == 0 || l.journaled.Load() > 0; i++ {
 		if _, err := l.Append(context.Background(), Batch{Entries: []Entry{{Number: number, Kind: Received, User: UserKey(i + 1), At: begin.Unix()}}}, begin); err != nil {
 			t.Fatal(err)
 		}
-		if position, err := l.get(positionKey); err != nil {
-			t.Fatal(err)
-		} else if position != nil {
-			break
+		if i == 0 {
+			row = l.journaled.Load()
+		}
+		if i > 10*bound {
+			t.Fatal("no snapshot succeeds")
+		}
+		eventually(t, func() bool { return !l.snapshotDue() })
+	}
+	eventually(t, func() bool { return l.retryAt.Load() == 0 })
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	least := int64(bound)
+	for _, size := range tried {
+		if size < least || size >= least+row {
+			t.Errorf("it was tried at %d bytes, not at %d", size, least)
+		}
+		least = size + bound/4
+		tries++
+	}
+	const problem = `"msg"="The journal grows until a snapshot succeeds" "error"="snapshot: the disk is full"`
+	if want := []string{problem, problem}; tries != fails+1 || !slices.Equal(logged, want) {
+		t.Errorf("it was tried %d times, and logged is %q", tries, logged)
+	}
+}
+
+// The background is woken once six hours of appended time have gone by since it swept, whichever clock they are from, and a snapshot is
+// due when the journal is as long as it may be, and as long as one that failed wants it.
+func TestWhatWakesTheBackground(t *testing.T) {
+	e := newEmbedded(Options{})
+	for i, test := range []struct {
+		after time.Duration
+		wakes bool
+	}{
+		{0, false}, {sweepEvery - time.Second, false}, {sweepEvery, true}, {sweepEvery, true}, {0, true}, {sweepEvery + time.Hour, true},
+		{0, false}, {2*sweepEvery + time.Hour - time.Second, false}, {2*sweepEvery + time.Hour, true},
+	} {
+		if i == 6 {
+			e.Sweep(time.Unix(e.latest.Load(), 0))
+		}
+		e.tick(begin.Add(test.after))
+		if got := len(e.wake) > 0; got != test.wakes {
+			t.Errorf("at %d, after %s, it is woken: %t", i, test.after, got)
+		}
+		select {
+		case <-e.wake:
+		default:
 		}
 	}
-	l.snapshots.Lock()
-	defer l.snapshots.Unlock()
-	if len(tried) < 3 || tried[0] < 10_000 || tried[1] < tried[0]+2500 || tried[2] < tried[1]+2500 {
-		t.Errorf("it was tried at %d bytes of journal", tried)
+	if latest := e.latest.Load(); latest != begin.Add(2*sweepEvery+time.Hour).Unix() {
+		t.Errorf("the latest time is %d", latest)
 	}
-	if got, want := <-logged, `"msg"="The journal grows until a snapshot succeeds" "error"="snapshot: the disk is full"`; got != want {
-		t.Errorf("logged is %s", got)
+	l := openTest(t, vfs.NewMem())
+	defer func() { _ = l.Close() }()
+	for _, test := range []struct {
+		size, retryAt int64
+		due           bool
+	}{
+		{0, 0, false}, {defaultJournalBytes - 1, 0, false}, {defaultJournalBytes, 0, true}, {defaultJournalBytes, defaultJournalBytes, true},
+		{defaultJournalBytes, defaultJournalBytes + 1, false}, {defaultJournalBytes + 1, defaultJournalBytes + 1, true},
+	} {
+		for of, want := range map[*Embedded]bool{l: test.due, e: false} { // without a store there is nothing to cut
+			of.journaled.Store(test.size)
+			of.retryAt.Store(test.retryAt)
+			if got := of.snapshotDue(); got != want {
+				t.Errorf("with a journal of %d bytes a snapshot is due: %t", test.size, got)
+			}
+		}
 	}
+	l.journaled.Store(0)
 }
 
 // The store's complaints are logged, and what it says of its routine is not.

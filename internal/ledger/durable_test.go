@@ -166,6 +166,33 @@ func TestNothingIsWrittenOfNothing(t *testing.T) {
 	}
 }
 
+// Windows are written to the journal when they change, and only then.
+func TestWindowsAreWrittenWhenTheyChange(t *testing.T) {
+	l := openTest(t, vfs.NewMem())
+	others := Windows{Service: time.Hour, Conversation: 2 * time.Hour}
+	for i, test := range []struct {
+		windows Windows
+		written bool
+	}{
+		{DefaultWindows, false}, {others, true}, {others, false}, {Windows{Service: time.Hour, Conversation: 2 * time.Hour, Reach: true}, true},
+		{DefaultWindows, true}, {DefaultWindows, false},
+	} {
+		before := l.rows.next
+		if err := l.Configure(number, test.windows); err != nil {
+			t.Fatal(err)
+		}
+		if written := l.rows.next != before; written != test.written {
+			t.Errorf("at %d the windows %v are written: %t", i, test.windows, written)
+		}
+		if s := l.scope(number); s != nil && s.windows != newLengths(test.windows) {
+			t.Errorf("at %d the windows are %v, not %v", i, s.windows, test.windows)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The next expiry is that of whatever leaves one of the windows first, counted or not, after now.
 func TestNextExpiryToTheSecond(t *testing.T) {
 	mute := NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)

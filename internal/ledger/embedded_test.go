@@ -582,8 +582,9 @@ func TestWhatComesTooLateIsTold(t *testing.T) {
 // only.
 func TestCloseAndSubscribe(t *testing.T) {
 	l := openTest(t, vfs.NewMem())
-	var told []string
+	var told, others []string
 	l.Subscribe(func(number string) { told = append(told, number); l.Count(number, Users, begin, begin) })
+	l.Subscribe(func(number string) { others = append(others, number) })
 	batch := Batch{
 		Entries: []Entry{{Number: "+2", Kind: Received, User: 1, At: begin.Unix()}, {Number: "+1", Kind: Received, User: 1, At: begin.Unix()}},
 		Reports: []Report{{Number: "+2", Kind: LimitReport, At: begin.Unix()}},
@@ -593,8 +594,8 @@ func TestCloseAndSubscribe(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !slices.Equal(told, []string{"+1", "+2"}) || !slices.Equal(l.Numbers(), told) {
-		t.Fatalf("told of %q, numbers are %q", told, l.Numbers())
+	if !slices.Equal(told, []string{"+1", "+2"}) || !slices.Equal(l.Numbers(), told) || !slices.Equal(others, told) {
+		t.Fatalf("told of %q and %q, numbers are %q", told, others, l.Numbers())
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

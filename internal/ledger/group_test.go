@@ -92,6 +92,9 @@ func TestGroupMembership(t *testing.T) {
 	expect("two", 3)
 	declare("two")
 	expect("two", 0)
+	if l.Known(GroupSubject("two")) || !l.Known(GroupSubject("one")) {
+		t.Fatal("a group without numbers is known, or one with some is not")
+	}
 	declare("one", "+1", "+2", "+3")
 	expect("one", 4)
 	if err := l.Group("one", []string{""}); !errors.Is(err, ErrInvalid) {
