@@ -34,7 +34,7 @@ type stage struct {
 // each other, fill tables, or read the documentation. The seed makes random tests the same for each mutant; what fails need not
 // be made smaller.
 func stages(packages []string, quick bool) []*stage {
-	const slow = "During|Kill|Crash|Expiry|Memory|Forgets|Crowd|Growth|EndOfTable|BusySecond|Bounded|Page|Interrupted|TriedAgain|Sweeps"
+	const slow = "During|Kill|Crash|Expiry|Memory|Forgets|Crowd|Growth|EndOfTable|BusySecond|Bounded|Page"
 	common := []string{"-test.failfast", "-rapid.nofailfile", "-rapid.shrinktime=0s"}
 	some := []*stage{{dir: packages[0], args: append(slices.Clip(common), "-test.short", "-rapid.seed=1", "-rapid.checks=50", "-test.skip="+slow)}}
 	if quick {
