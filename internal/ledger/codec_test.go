@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -66,20 +67,20 @@ func TestNothingIsReadAfterAnError(t *testing.T) {
 		"string":  func(r *reader) bool { return r.string() == "" },
 		"count":   func(r *reader) bool { return r.count(1) == 0 },
 	} {
-		if r := (&reader{}); !read(r) || r.end() != errShort {
+		if r := (&reader{}); !read(r) || !errors.Is(r.end(), errShort) {
 			t.Errorf("%s of nothing gives %v", name, r.err)
 		}
 		r := &reader{rest: bytes.Clone(sixteen)}
 		r.fail(errChecksum)
-		if !read(r) || r.end() != errChecksum {
+		if !read(r) || !errors.Is(r.end(), errChecksum) {
 			t.Errorf("%s after an error gives %v", name, r.err)
 		}
 	}
 	endless := bytes.Repeat([]byte{255}, 11)
-	if r := (&reader{rest: endless}); r.uvarint() != 0 || r.end() != errShort {
+	if r := (&reader{rest: endless}); r.uvarint() != 0 || !errors.Is(r.end(), errShort) {
 		t.Errorf("a number that does not end gives %v", r.err)
 	}
-	if r := (&reader{rest: endless}); r.varint() != 0 || r.end() != errShort {
+	if r := (&reader{rest: endless}); r.varint() != 0 || !errors.Is(r.end(), errShort) {
 		t.Errorf("a difference that does not end gives %v", r.err)
 	}
 	for most, want := range map[byte]int{2: 2, 3: 0} { // items of 5 bytes in 14
