@@ -165,13 +165,14 @@ func TestASnapshotThatFailsIsTriedAgain(t *testing.T) {
 // The background is woken once six hours of appended time have gone by since it swept, whichever clock they are from, and a snapshot is
 // due when the journal is as long as it may be, and as long as one that failed wants it.
 func TestWhatWakesTheBackground(t *testing.T) {
+	const hours = 6 * time.Hour
 	e := newEmbedded(Options{})
 	for i, test := range []struct {
 		after time.Duration
 		wakes bool
 	}{
-		{0, false}, {sweepEvery - time.Second, false}, {sweepEvery, true}, {sweepEvery, true}, {0, true}, {sweepEvery + time.Hour, true},
-		{0, false}, {2*sweepEvery + time.Hour - time.Second, false}, {2*sweepEvery + time.Hour, true},
+		{0, false}, {hours - time.Second, false}, {hours, true}, {hours, true}, {0, true}, {hours + time.Hour, true},
+		{0, false}, {2*hours + time.Hour - time.Second, false}, {2*hours + time.Hour, true},
 	} {
 		if i == 6 {
 			e.Sweep(time.Unix(e.latest.Load(), 0))
@@ -185,7 +186,7 @@ func TestWhatWakesTheBackground(t *testing.T) {
 		default:
 		}
 	}
-	if latest := e.latest.Load(); latest != begin.Add(2*sweepEvery+time.Hour).Unix() {
+	if latest := e.latest.Load(); latest != begin.Add(2*hours+time.Hour).Unix() {
 		t.Errorf("the latest time is %d", latest)
 	}
 	l := openTest(t, vfs.NewMem())
@@ -290,5 +291,29 @@ func TestWhatIsTooOldIsNotCounted(t *testing.T) {
 		if got := l.Feedback(subject, time.Unix(0, 0), now); len(got) != 1 || got[0].Users != 3 {
 			t.Errorf("the feedback of %s is %v", subject, got)
 		}
+	}
+}
+
+// What a group knows of users whom its numbers know no more goes with them.
+func TestAGroupIsSweptWithItsNumbers(t *testing.T) {
+	l := OpenMemory()
+	defer func() { _ = l.Close() }()
+	if err := l.Group("g", []string{"+1", "+2"}); err != nil {
+		t.Fatal(err)
+	}
+	at := begin.Unix()
+	if _, err := l.Append(context.Background(), Batch{Entries: []Entry{
+		{Number: "+1", Kind: Delivered, User: 2, Alias: 3, Message: 1, At: at}, {Number: "+2", Kind: Delivered, User: 2, Message: 2, At: at}, {Number: "+2", Kind: Delivered, User: 3, Message: 3, At: at},
+	}}, begin); err != nil {
+		t.Fatal(err)
+	}
+	if used := l.groups[GroupSubject("g")].names.parts[0].used; used != 2 {
+		t.Fatalf("%d keys of a user of two numbers are known", used)
+	}
+	for range 3 { // first the deliveries go, then the names, then what the group has of them
+		l.Sweep(begin.Add(Kept + Lateness + 48*time.Hour))
+	}
+	if used := l.groups[GroupSubject("g")].names.parts[0].used; used != 0 {
+		t.Errorf("%d keys of a user of no number are known", used)
 	}
 }

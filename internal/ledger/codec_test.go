@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -44,11 +45,12 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 			rec.windows = append(rec.windows, configured{numbers.Draw(t, "number"), someWindows(t)})
 		}
 		var got record
-		if err := got.decode(rec.encode(nil)); err != nil {
-			t.Fatal(err)
+		for range 2 { // nothing is left of what a record held before
+			if err := got.decode(rec.encode(nil)); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if len(got.entries)+len(rec.entries) > 0 && !reflect.DeepEqual(got.entries, rec.entries) ||
-			!reflect.DeepEqual(got.reports, rec.reports) || !reflect.DeepEqual(got.windows, rec.windows) {
+		if !slices.Equal(got.entries, rec.entries) || !slices.Equal(got.reports, rec.reports) || !slices.Equal(got.windows, rec.windows) {
 			t.Fatalf("%+v is read as %+v", rec, got)
 		}
 	})

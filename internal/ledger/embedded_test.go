@@ -16,6 +16,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/go-logr/logr/funcr"
 	"pgregory.net/rapid"
 )
 
@@ -463,8 +464,8 @@ func TestReports(t *testing.T) {
 			}
 			l = openTest(t, fs)
 		}
-		if got := values(0); !slices.Equal(got, want) {
-			t.Fatalf("%s: %q", step, got)
+		if got, last := values(0), l.LastReport(number); !slices.Equal(got, want) || last != 3 {
+			t.Fatalf("%s: %q, the last is %d", step, got, last)
 		}
 	}
 	if got := values(2); !slices.Equal(got, want[2:]) {
@@ -668,6 +669,10 @@ func TestMain(m *testing.M) {
 	}
 	if os.Getenv(lostPoints) != "" {
 		appendToLostPoints()
+		return
+	}
+	if os.Getenv(fatalStore) != "" {
+		storeLog{funcr.New(func(_, args string) { fmt.Println(args) }, funcr.Options{})}.Fatalf("%d tables", 2)
 		return
 	}
 	os.Exit(m.Run())

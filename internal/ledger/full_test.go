@@ -98,3 +98,18 @@ func TestAPanicUnderALockEndsTheProcess(t *testing.T) {
 		t.Errorf("it ended with %v and said %s", err, out)
 	}
 }
+
+const fatalStore = "LEDGER_TEST_FATAL_STORE"
+
+// A problem of the store that it cannot go on with ends the process, in whichever of its goroutines it comes up.
+func TestAFatalProblemOfTheStoreEndsTheProcess(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	child := exec.CommandContext(ctx, os.Args[0])
+	child.Env = append(os.Environ(), fatalStore+"=1")
+	out, err := child.CombinedOutput()
+	exit, ended := errors.AsType[*exec.ExitError](err)
+	if want := `"msg"="The ledger's store cannot go on" "error"="2 tables"` + "\n"; !ended || exit.ExitCode() != 1 || string(out) != want {
+		t.Errorf("it ended with %v and said %s", err, out)
+	}
+}

@@ -330,7 +330,10 @@ func TestComplaintCodes(t *testing.T) {
 			codes[c] = true
 		}
 	}
-	for _, c := range []Complaint{NewComplaint("Praise", v1alpha1.FeedbackSpam), NewComplaint(v1alpha1.FeedbackBlock, ""), 0x10, 0x17, 0x51, 255} {
+	if a, b := NewComplaint("Praise", v1alpha1.FeedbackSpam), NewComplaint(v1alpha1.FeedbackBlock, ""); a != 0 || b != 0 {
+		t.Errorf("what is not known has codes %d and %d", a, b)
+	}
+	for _, c := range []Complaint{0, 0x03, 0x10, 0x17, 0x51, 255} {
 		if c.valid() {
 			t.Errorf("%d is a complaint", c)
 		}

@@ -235,6 +235,46 @@ func TestWhatTheMarkMisses(t *testing.T) {
 	}
 }
 
+// The mark knows of the rows that were written since the last of which that is not known, and after a start of those alone.
+func TestWhatTheMarkKnows(t *testing.T) {
+	fs := vfs.NewMem()
+	open := func() *mark {
+		m, unreadable, err := openMark(fs, "")
+		if err := errors.Join(unreadable, err); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	m := open()
+	for _, test := range []struct {
+		change     func() error
+		first, end uint64
+	}{
+		{func() error { return m.restart(10) }, 10, 10},
+		{func() error { return m.settle(20, true) }, 10, 20},
+		{func() error { return m.settle(25, true) }, 10, 25},
+		{func() error { return m.settle(30, false) }, 30, 30},
+		{func() error { return m.settle(31, true) }, 30, 31},
+		{func() error { return m.restart(7) }, 7, 7},
+	} {
+		if err := test.change(); err != nil {
+			t.Fatal(err)
+		}
+		again := open()
+		for _, m := range []*mark{m, again} {
+			if m.first != test.first || m.end != test.end {
+				t.Errorf("it knows of rows from %d to %d, not from %d to %d", m.first, m.end, test.first, test.end)
+			}
+		}
+		if err := again.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Where the mark cannot be written any more that is logged once, and the ledger goes on.
 func TestAMarkThatCannotBeWrittenIsLoggedOnce(t *testing.T) {
 	failing := &errorfs.Toggle{Injector: errorfs.InjectorFunc(func(op errorfs.Op) error {
