@@ -173,6 +173,7 @@ func FuzzDecodeJournal(f *testing.F) {
 	f.Add(body(rec.encode(nil)))
 	f.Add([]byte{codecVersion, 0, 0, 0, 0})
 	f.Add([]byte{codecVersion, 255, 255, 255, 255, 15})
+	f.Add([]byte{codecVersion, 0, 255, 255, 255, 255, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Add([]byte{codecVersion, 1, 1, '+', 0, 1, 0, 3, 0, 0, 'X', 0, 0, 0, 0, 0}) // a report that ends at no time
 	f.Fuzz(func(t *testing.T, row []byte) {
 		var rec, again record

@@ -280,7 +280,8 @@ func TestBoundsOfABatch(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	long := strings.Repeat("1", maxNumber)
 	now := begin
-	first, last := now.Add(-Kept-Lateness).Unix(), now.Add(Ahead).Unix()
+	const days = 24 * time.Hour
+	first, last := now.Add(-37*days).Unix(), now.Add(time.Hour).Unix()
 	entry := func(number string, kind Kind, at int64) Batch {
 		return Batch{Entries: []Entry{{Number: number, Kind: kind, User: 1, Message: 1, At: at}}}
 	}
@@ -324,13 +325,13 @@ func TestBoundsOfABatch(t *testing.T) {
 			}
 		})
 	}
-	for _, err := range []error{l.Configure(long, Windows{Service: Kept, Conversation: Kept}), l.Group("g", []string{long})} {
+	for _, err := range []error{l.Configure(long, Windows{Service: 30 * days, Conversation: 30 * days}), l.Group("g", []string{long})} {
 		if err != nil {
 			t.Error(err)
 		}
 	}
 	for _, err := range []error{
-		l.Configure(long+"1", DefaultWindows), l.Configure("", DefaultWindows), l.Configure("+1", Windows{Service: Kept + time.Second}),
+		l.Configure(long+"1", DefaultWindows), l.Configure("", DefaultWindows), l.Configure("+1", Windows{Service: 30*days + time.Second}),
 		l.Configure("+1", Windows{Conversation: -time.Second}), l.Group("g", []string{long + "1"}), l.Group("g", []string{""}),
 	} {
 		if !errors.Is(err, ErrInvalid) {
