@@ -84,7 +84,7 @@ func replace(t *testing.T, fs vfs.FS, name string, content []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := file.Write(content); err != nil {
+	if _, err := file.Write(slices.Clone(content)); err != nil { // under the race detector the store spoils what it is given
 		t.Fatal(err)
 	}
 	if err := file.Close(); err != nil {
