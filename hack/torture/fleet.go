@@ -20,7 +20,9 @@ var smallPolicies []byte
 // number is a number of the fleet.
 type number struct {
 	phone, namespace, name string
-	policy, portfolio      string
+	policy                 string
+	portfolio              *portfolio // nil: the limit is the number's own
+	account                string     // at Meta
 	// late numbers get their webhooks late, reordered and by several names of a user. What is promised of them is less: see
 	// judge.
 	late bool
@@ -28,18 +30,21 @@ type number struct {
 	rated bool
 }
 
+// portfolio is a portfolio of the fleet, by its name here and its id at Meta. All of its numbers are of one account at Meta.
+type portfolio struct{ name, id, account, policy string }
+
 // fleet is the numbers of one epoch.
 type fleet struct {
 	numbers    []*number
-	portfolios map[string]string // their policies
+	portfolios []*portfolio
 	policies   map[string]*check.Policy
 }
 
 // newFleet is a fleet that no epoch before had: shipped policies, small ones, portfolios of numbers in two namespaces.
 func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
-	f := &fleet{portfolios: map[string]string{}, policies: policies}
-	small, shipped := fmt.Sprintf("small-%d", epoch), fmt.Sprintf("shipped-%d", epoch)
-	f.portfolios[small], f.portfolios[shipped] = "torture-portfolio", "meta-2025"
+	small := &portfolio{name: fmt.Sprintf("small-%d", epoch), id: fmt.Sprintf("3%04d1", epoch), account: fmt.Sprintf("2%04d901", epoch), policy: "torture-portfolio"}
+	shipped := &portfolio{name: fmt.Sprintf("shipped-%d", epoch), id: fmt.Sprintf("3%04d2", epoch), account: fmt.Sprintf("2%04d902", epoch), policy: "meta-2025"}
+	f := &fleet{portfolios: []*portfolio{small, shipped}, policies: policies}
 	for i, n := range []number{
 		{name: "users", namespace: "torture-a", policy: "torture-users", rated: true},
 		{name: "conversations", namespace: "torture-a", policy: "torture-conversations", rated: true},
@@ -57,8 +62,9 @@ func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 	} {
 		n.name = fmt.Sprintf("%s-%d", n.name, epoch)
 		n.phone = fmt.Sprintf("+1555%04d%03d", epoch, i)
-		if n.portfolio != "" {
-			n.policy = f.portfolios[n.portfolio]
+		n.account = fmt.Sprintf("2%04d%03d", epoch, i)
+		if of := n.portfolio; of != nil {
+			n.policy, n.account = of.policy, of.account
 		}
 		f.numbers = append(f.numbers, &n)
 	}
@@ -69,16 +75,16 @@ func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 func (f *fleet) subjects() map[string]check.Subject {
 	all := map[string]check.Subject{}
 	for _, n := range f.numbers {
-		all[n.namespace+"/"+n.name] = check.Subject{Policy: f.policies[n.policy], Numbers: []string{n.phone}, Member: n.portfolio != ""}
+		all[n.namespace+"/"+n.name] = check.Subject{Policy: f.policies[n.policy], Numbers: []string{n.phone}, Member: n.portfolio != nil}
 	}
-	for name, policy := range f.portfolios {
-		s := check.Subject{Policy: f.policies[policy], Portfolio: true}
+	for _, p := range f.portfolios {
+		s := check.Subject{Policy: f.policies[p.policy], Portfolio: true, Name: p.name, ID: p.id, Account: p.account}
 		for _, n := range f.numbers {
-			if n.portfolio == name {
+			if n.portfolio == p {
 				s.Numbers = append(s.Numbers, n.phone)
 			}
 		}
-		all[name] = s
+		all[p.name] = s
 	}
 	return all
 }
@@ -97,13 +103,14 @@ func (f *fleet) objects() []*unstructured.Unstructured {
 		return u
 	}
 	var all []*unstructured.Unstructured
-	for name, policy := range f.portfolios {
-		all = append(all, object("BusinessPortfolio", "", name, map[string]any{"policyName": policy}))
+	for _, p := range f.portfolios {
+		all = append(all, object("BusinessPortfolio", "", p.name, map[string]any{"policyName": p.policy, "portfolioID": p.id}))
 	}
 	for _, n := range f.numbers {
-		spec := map[string]any{"phoneNumber": n.phone}
-		if n.portfolio != "" {
-			spec["business"] = map[string]any{"portfolio": n.portfolio}
+		business := map[string]any{"whatsAppBusinessAccountID": n.account}
+		spec := map[string]any{"phoneNumber": n.phone, "business": business}
+		if n.portfolio != nil {
+			business["portfolio"] = n.portfolio.name
 		} else {
 			spec["policyName"] = n.policy
 		}

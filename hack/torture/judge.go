@@ -306,6 +306,9 @@ func follows(name string, subject check.Subject, all []check.Transition) error {
 			stands["upgrade"] = false
 		case "TierDowngraded":
 			wrong, tier = t.From != tier || place(t.To) != place(t.From)-1, t.To
+		case "LimitReported": // late numbers have only limits that tiers have
+			wrong, tier = t.From != tier || t.From == t.To || place(t.To) < 0, t.To
+			stands["upgrade"] = false
 		default:
 			wrong = true
 		}
@@ -428,7 +431,7 @@ func (j *judge) events(ctx context.Context) error {
 
 // reasons are those of transitions. Other events are about resources that the operator cannot serve.
 var reasons = []string{"TierUpgraded", "TierDowngraded", "UpgradePending", "UpgradeCancelled", "QualityChanged", "Flagged", "FlagCleared",
-	"Restricted", "RestrictionLifted", "Blocked", "Unblocked"}
+	"Restricted", "RestrictionLifted", "Blocked", "Unblocked", "LimitReported"}
 
 func beside(want, got []check.Transition) string {
 	var text strings.Builder

@@ -53,12 +53,13 @@ type traffic struct {
 	serial int
 	held   []*parcel // of late numbers, not yet posted
 	known  map[string]bool
+	told   map[string]bool // when something was reported of what shares a limit
 }
 
 func newTraffic(seed uint64, epoch int, f *fleet) *traffic {
 	born := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, 120*epoch)
 	random := rand.New(rand.NewPCG(seed, uint64(epoch))) // #nosec G404 -- to be replayed
-	return &traffic{random: random, fleet: f, plan: check.NewTape(), last: born, known: map[string]bool{}}
+	return &traffic{random: random, fleet: f, plan: check.NewTape(), last: born, known: map[string]bool{}, told: map[string]bool{}}
 }
 
 // next makes the next leg.
@@ -69,6 +70,9 @@ func (t *traffic) next() leg {
 		var happened []incident
 		if n.rated && t.chance(0.35) {
 			news = append(news, t.rate(n, l.at)...)
+		}
+		if t.chance(0.12) {
+			news = append(news, t.limit(n, l.at))
 		}
 		for range t.random.IntN(3) {
 			from := t.between(t.last.Add(quietFor), l.at.Add(-time.Minute))
@@ -142,20 +146,24 @@ func (t *traffic) between(from, to time.Time) time.Time {
 
 // size is how many messages a burst has: from a few to more than the limit.
 func (t *traffic) size(n *number, now time.Time) int {
-	var standing check.Standing
+	limit := t.standing(n, now).Limit
+	if limit == 0 || limit > 260 {
+		limit = 260
+	}
+	if n.portfolio != nil {
+		limit = limit * 2 / 3
+	}
+	return 1 + t.random.IntN(int(limit)+int(limit)/4)
+}
+
+// standing is where what has a number's limit stands by the plan.
+func (t *traffic) standing(n *number, now time.Time) (standing check.Standing) {
 	for _, s := range t.fleet.subjects() {
 		if slices.Contains(s.Numbers, n.phone) && !s.Member {
 			_, standing = t.plan.Live(s, now.Unix())
 		}
 	}
-	limit := standing.Limit
-	if limit == 0 || limit > 260 {
-		limit = 260
-	}
-	if n.portfolio != "" {
-		limit = limit * 2 / 3
-	}
-	return 1 + t.random.IntN(int(limit)+int(limit)/4)
+	return standing
 }
 
 // incident is a status of a message, or a message from a user.
@@ -174,9 +182,9 @@ func (t *traffic) burst(n *number, size int, from time.Time, within time.Duratio
 	pool := 2 * size
 	for range size {
 		user := t.random.IntN(max(40, pool))
-		whose := n.portfolio // the numbers of a portfolio have users in common
-		if whose == "" {
-			whose = n.phone
+		whose := n.phone
+		if n.portfolio != nil { // its numbers have users in common
+			whose = n.portfolio.name
 		}
 		who := hash(whose)%1000*1000 + user
 		phone := fmt.Sprintf("1556%07d", who)
@@ -238,24 +246,112 @@ func (t *traffic) names(n *number, phone, scoped string) (string, string) {
 // rate is what Meta says of a number's quality while the operator is down.
 func (t *traffic) rate(n *number, until time.Time) (all []*parcel) {
 	for range 1 + t.random.IntN(2) {
-		at := t.between(t.last.Add(quietFor), until.Add(-time.Minute))
+		at := t.reported(n, until)
 		p := &parcel{number: n, times: t.times()}
+		limit := ""
+		if t.chance(0.3) {
+			limit = text(t.mostOf(n, at))
+		}
 		switch t.random.IntN(5) {
 		case 0:
-			p.body = metatest.QualityUpdatePayload(n.phone, "FLAGGED", "", at)
+			p.body = metatest.QualityUpdatePayload(n.phone, "FLAGGED", limit, at)
 		case 1:
-			p.body = metatest.QualityUpdatePayload(n.phone, "UNFLAGGED", "", at)
+			p.body = metatest.QualityUpdatePayload(n.phone, "UNFLAGGED", limit, at)
 		default:
-			t.serial++
 			rating := []string{"High", "Medium", "Low", "High"}[t.random.IntN(4)]
-			p.event = true
-			p.body = fmt.Appendf(nil, `{"specversion":"1.0","id":"%d","source":"/torture","type":"dev.numberfleet.quality.reported.v1","time":%q,"data":{"number":%q,"rating":%q}}`,
-				t.serial, at.Format(time.RFC3339), n.phone, rating)
+			t.event(p, "quality", at, fmt.Sprintf(`{"number":%q,"rating":%q}`, n.phone, rating))
 		}
 		all = append(all, p)
 		t.note(p)
 	}
 	return all
+}
+
+// limit is what Meta says of the limit of a number, of its portfolio or of its account. That of an account is its portfolio's: a
+// number whose limit is its own does not take it. And that of the throughput is none of messages.
+func (t *traffic) limit(n *number, until time.Time) *parcel {
+	at := t.reported(n, until)
+	most := t.mostOf(n, at)
+	p := &parcel{number: n, times: t.times()}
+	switch dice := t.random.IntN(12); {
+	case dice == 0:
+		p.body = metatest.QualityUpdatePayload(n.phone, "THROUGHPUT_UPGRADE", "TIER_UNLIMITED", at)
+	case dice < 4:
+		event := []string{"UPGRADE", "DOWNGRADE"}[t.random.IntN(2)] // whichever it says, the limit is what counts
+		p.body = metatest.QualityUpdatePayload(n.phone, event, text(most), at)
+	case dice < 7:
+		of := any(most)
+		switch {
+		case t.chance(0.5):
+			of = text(most)
+		case most == 0:
+			of = -1
+		}
+		p.body = metatest.CapabilityPayload(n.account, of, at)
+	default:
+		of := fmt.Sprintf(`"number":%q`, n.phone)
+		if n.portfolio != nil && t.chance(0.5) {
+			of = fmt.Sprintf(`"portfolio":%q`, []string{n.portfolio.name, n.portfolio.id}[t.random.IntN(2)])
+		}
+		if most > 0 {
+			of += fmt.Sprintf(`,"limit":%d`, most)
+		}
+		t.event(p, "limit", at, "{"+of+"}")
+	}
+	t.note(p)
+	return p
+}
+
+// mostOf is a limit that Meta might say of a number: one beside the present one, that one, any, or one that no tier has.
+func (t *traffic) mostOf(n *number, now time.Time) int64 {
+	ladder := t.fleet.policies[n.policy].Spec.Tiers
+	at := slices.IndexFunc(ladder, func(rung check.Rung) bool { return rung.Limit == t.standing(n, now).Limit })
+	switch dice := t.random.IntN(10); {
+	case dice < 6 && at >= 0:
+		at = min(max(0, at+t.random.IntN(3)-1), len(ladder)-1)
+	case dice < 8 || n.late: // what follows what is not told of limits that no tier has
+		at = t.random.IntN(len(ladder))
+	case dice == 8:
+		return []int64{15, 50, 75, 1500, 2000}[t.random.IntN(5)]
+	default:
+		return ladder[0].Limit * 3 / 2
+	}
+	return ladder[at].Limit
+}
+
+// text is a limit as Meta writes it.
+func text(limit int64) string {
+	switch {
+	case limit == 0:
+		return "TIER_UNLIMITED"
+	case limit%1000 == 0:
+		return fmt.Sprintf("TIER_%dK", limit/1000)
+	}
+	return fmt.Sprintf("TIER_%d", limit)
+}
+
+// reported is when something is reported of a number, at an instant at which nothing else is of what shares its limit: no order
+// is promised of two reports of one instant in two webhooks.
+func (t *traffic) reported(n *number, until time.Time) time.Time {
+	whose := n.phone
+	if n.portfolio != nil {
+		whose = n.portfolio.name
+	}
+	for {
+		at := t.between(t.last.Add(quietFor), until.Add(-time.Minute))
+		if of := fmt.Sprint(whose, at.Unix()); !t.told[of] {
+			t.told[of] = true
+			return at
+		}
+	}
+}
+
+// event makes a parcel an event that reports something.
+func (t *traffic) event(p *parcel, what string, at time.Time, data string) {
+	t.serial++
+	p.event = true
+	p.body = fmt.Appendf(nil, `{"specversion":"1.0","id":"%d","source":"/torture","type":"dev.numberfleet.%s.reported.v1","time":%q,"data":%s}`,
+		t.serial, what, at.Format(time.RFC3339), data)
 }
 
 // pack puts incidents into webhooks, as they happened.

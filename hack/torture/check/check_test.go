@@ -202,3 +202,83 @@ func TestWhatCounts(t *testing.T) {
 		}
 	}
 }
+
+// says adds a webhook about a number or an account.
+func (t *Tape) says(account, field, value, text string) {
+	body := fmt.Sprintf(`{"entry":[{"id":%q,"time":%d,"changes":[{"field":%q,"value":%s}]}]}`, account, at(text), field, value)
+	if err := t.Webhook([]byte(body)); err != nil {
+		panic(err)
+	}
+}
+
+// tells adds an event that reports something.
+func (t *Tape) tells(what, data, text string) {
+	body := fmt.Sprintf(`{"type":"dev.numberfleet.%s.reported.v1","time":%q,"data":%s}`, what, time.Unix(at(text), 0).UTC().Format(time.RFC3339), data)
+	if err := t.Event([]byte(body)); err != nil {
+		panic(err)
+	}
+}
+
+// The limit that Meta reports holds at once, and what was sent before a lower one brings no upgrade. One between two tiers
+// rises to the next and falls to the one below; a limit of the throughput or of an account is none of the number's.
+func TestAReportedLimit(t *testing.T) {
+	tape := NewTape()
+	for i, text := range []string{"1 09:00:00", "1 10:00:00", "1 11:00:00", "6 09:00:00", "6 10:00:00", "7 09:00:00", "7 15:00:00", "7 16:00:00"} {
+		tape.deliver(one, fmt.Sprint(i), text)
+	}
+	const update = "phone_number_quality_update"
+	for range 2 { // Meta repeats itself
+		tape.says("2001", update, `{"display_phone_number":"15550001","event":"UPGRADE","current_limit":"TIER_4"}`, "1 12:00:00")
+		tape.says("2001", update, `{"display_phone_number":"15550001","event":"THROUGHPUT_UPGRADE","current_limit":"TIER_UNLIMITED"}`, "1 13:00:00")
+		tape.says("2001", "business_capability_update", `{"max_daily_conversations_per_business":-1}`, "1 14:00:00")
+	}
+	tape.says("2001", update, `{"display_phone_number":"15550001","event":"UPGRADE","current_limit":"TIER_4"}`, "2 00:00:00")
+	tape.tells("limit", `{"number":"+15550001","limit":3}`, "2 10:00:00")
+	tape.says("2001", update, `{"display_phone_number":"15550001","event":"FLAGGED","current_limit":"TIER_1K"}`, "8 00:00:00")
+	tape.tells("limit", `{"number":"+15550001","limit":3}`, "8 12:00:00")
+	tape.tells("limit", `{"number":"+15550001"}`, "12 06:00:00")
+	s := Subject{Policy: policy(t, users), Numbers: []string{one}, Account: "2001"}
+	lived(t, tape, s, "16 00:00:00",
+		"1 10:00:00 Restricted",
+		"1 12:00:00 LimitReported A B",
+		"1 12:00:00 RestrictionLifted",
+		"2 10:00:00 LimitReported B 3",
+		"7 16:00:00 TierUpgraded 3 B", // five users since the second day are 150 % of 3
+		"8 00:00:00 QualityChanged Unknown Low",
+		"8 00:00:00 Flagged",
+		"8 00:00:00 LimitReported B 1000",
+		"8 12:00:00 LimitReported 1000 3",
+		"10 00:00:00 FlagCleared",
+		"10 00:00:00 TierDowngraded 3 A",
+		"12 06:00:00 LimitReported A C",
+		"14 06:00:00 TierDowngraded C B") // after a whole grace period with a tier to fall to
+}
+
+// A portfolio takes what Meta reports of one of its numbers, of their account, or of itself by its name or its id. An upgrade
+// that is due ends: in silence where the limit is reached with the report.
+func TestAReportedLimitOfAPortfolio(t *testing.T) {
+	tape := NewTape()
+	tape.deliver(one, "1", "1 09:00:00")
+	tape.deliver(one, "2", "1 09:30:00")
+	tape.tells("limit", `{"portfolio":"acme","limit":1}`, "1 10:00:00")
+	tape.deliver(one, "3", "1 11:00:00")
+	tape.says("2001", "business_capability_update", `{"max_daily_conversations_per_business":2}`, "1 12:00:00")
+	tape.deliver(one, "4", "1 13:00:00")
+	tape.says("2002", "business_capability_update", `{"max_daily_conversations_per_business":"UNLIMITED"}`, "1 14:00:00")
+	tape.says("2001", "phone_number_quality_update", `{"display_phone_number":"15550001","event":"UPGRADE","current_limit":"TIER_9"}`, "1 15:00:00")
+	tape.tells("limit", `{"portfolio":"3001"}`, "1 22:00:00")
+	p := policy(t, `{"scope":"Portfolio","tiers":[{"name":"A","limit":2},{"name":"B","limit":9},{"name":"C"}],"start":{"unverified":"A","verified":"A"},"counting":{"measure":"UniqueUsers","windowHours":24},
+		"upgrade":{"measure":"UniqueUsers","thresholdPercent":100,"windowHours":168,"minimumQuality":"High","delayHours":6}}`)
+	lived(t, tape, Subject{Policy: p, Numbers: []string{one}, Portfolio: true, Name: "acme", ID: "3001", Account: "2001"}, "3 00:00:00",
+		"1 09:30:00 UpgradePending A B",
+		"1 09:30:00 Restricted",
+		"1 10:00:00 UpgradeCancelled A B",
+		"1 10:00:00 LimitReported A 1",
+		"1 11:00:00 UpgradePending 1 A",
+		"1 12:00:00 LimitReported 1 A",
+		"1 13:00:00 UpgradePending A B",
+		"1 15:00:00 LimitReported A B",
+		"1 15:00:00 RestrictionLifted",
+		"1 22:00:00 LimitReported B C")
+	lived(t, tape, Subject{Policy: p, Numbers: []string{one}, Member: true}, "3 00:00:00")
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -15,8 +16,10 @@ type Subject struct {
 	Verified bool
 	// Member is a number whose portfolio has the limit: no tier, restriction or upgrade is its own.
 	Member bool
-	// Portfolio says that the numbers are those of a portfolio, whose rating is the lowest of theirs.
-	Portfolio bool
+	// Portfolio says that the numbers are those of a portfolio, whose rating is the lowest of theirs. Reports are about its name
+	// as well, its id at Meta, and the account at Meta of its numbers.
+	Portfolio         bool
+	Name, ID, Account string
 }
 
 // Transition is one thing that must have happened.
@@ -53,7 +56,7 @@ type life struct {
 	instants   instants
 	happened   []Transition
 
-	tier       int
+	tier       Rung
 	tierSince  int64
 	rating     string
 	lowSince   int64 // of the spell of Low; never while it is none
@@ -62,6 +65,7 @@ type life struct {
 	recovering int64
 	flagEnded  int64
 	restricted bool
+	lowered    int64 // when Meta last reported a lower limit: what was sent before brings no upgrade
 	due        int64 // since when all was there for the next tier; never if it is not
 	blocked    bool
 	used       *steps
@@ -72,7 +76,7 @@ type life struct {
 // happened: each report, each counted delivery, each one's leaving a window, and each deadline.
 func (t *Tape) Live(s Subject, until int64) ([]Transition, Standing) {
 	l := &life{Subject: s, until: until, rating: unknown, lowSince: never, grace: never, recovering: never, flagEnded: never, due: never,
-		tierSince: never, risen: map[[2]int64]*steps{}}
+		tierSince: never, lowered: never, risen: map[[2]int64]*steps{}}
 	spec := &s.Policy.Spec
 	if !s.Member {
 		l.tier = s.Policy.start(s.Verified)
@@ -80,38 +84,32 @@ func (t *Tape) Live(s Subject, until int64) ([]Transition, Standing) {
 		l.used = count(l.counted, spec.Counting.Measure, spec.Counting.WindowHours*hour, spec.Counting.WindowHours*hour, never)
 		for _, d := range l.counted {
 			l.wake(d.at, d.at+spec.Counting.WindowHours*hour)
-			for i := range spec.Tiers {
-				if up := s.Policy.up(i); up != nil && up.MinimumSpanHours > 0 {
+			for _, t := range spec.Tiers {
+				if _, up := s.Policy.up(t.Limit); up != nil && up.MinimumSpanHours > 0 {
 					l.wake(d.at + up.MinimumSpanHours*hour)
 				}
 			}
 		}
 	}
-	reports := make([][]report, len(s.Numbers))
-	ratings := make([]string, len(s.Numbers))
-	for i, number := range s.Numbers {
-		ratings[i] = unknown
-		reports[i] = t.reportsOf(number)
-		for _, r := range reports[i] {
-			l.wake(r.at)
-		}
+	reports := t.reportsTo(s)
+	for _, r := range reports {
+		l.wake(r.at)
 	}
+	ratings := slices.Repeat([]string{unknown}, len(s.Numbers))
 	for l.instants.Len() > 0 {
 		l.now = heap.Pop(&l.instants).(int64)
 		if l.now > until {
 			break
 		}
-		for i := range reports {
-			for len(reports[i]) > 0 && reports[i][0].at == l.now {
-				if s.Portfolio {
-					if r := reports[i][0]; r.kind == quality && r.value != unknown {
-						ratings[i] = r.value
-						l.together(ratings)
-					}
-				} else {
-					l.report(reports[i][0])
-				}
-				reports[i] = reports[i][1:]
+		for ; len(reports) > 0 && reports[0].at == l.now; reports = reports[1:] {
+			switch r := reports[0]; {
+			case r.kind == limit:
+				l.limited(r.value)
+			case !s.Portfolio:
+				l.report(r.report)
+			case r.kind == quality && r.value != unknown:
+				ratings[r.number] = r.value
+				l.together(ratings)
 			}
 		}
 		l.flagEnds()
@@ -163,6 +161,25 @@ func (l *life) report(r report) {
 			}
 		}
 	}
+}
+
+// limited takes the limit that Meta reports, whatever the policy concluded. An upgrade that was due ends: it has come, or
+// was not granted.
+func (l *life) limited(value string) {
+	most := int64(0)
+	if value != unlimited {
+		most, _ = strconv.ParseInt(value, 10, 64)
+	}
+	if most == l.tier.Limit {
+		return
+	}
+	if next, _ := l.Policy.up(l.tier.Limit); l.due != never && higher(next.Limit, most) {
+		l.cancel()
+	}
+	if higher(l.tier.Limit, most) {
+		l.lowered = l.now
+	}
+	l.move(l.Policy.of(most), "LimitReported")
 }
 
 // rate changes the rating. Low raises a flag at once where the policy has flags; better starts the recovery.
@@ -222,11 +239,15 @@ func (l *life) flagEnds() {
 	}
 	l.from(&l.grace, flag.GraceHours)
 	if !l.atFloor() {
-		l.move(l.tier-1, "TierDowngraded")
+		to, _ := l.Policy.down(l.tier.Limit, l.Verified)
+		l.move(to, "TierDowngraded")
 	}
 }
 
-func (l *life) atFloor() bool { return l.Member || l.tier <= l.Policy.start(l.Verified) }
+func (l *life) atFloor() bool {
+	_, falls := l.Policy.down(l.tier.Limit, l.Verified)
+	return l.Member || !falls
+}
 
 // blockDue blocks after unbroken Low at the floor, counted from the later of the two.
 func (l *life) blockDue() {
@@ -239,7 +260,7 @@ func (l *life) blockDue() {
 
 func (l *life) upgrade() {
 	for {
-		up := l.Policy.up(l.tier)
+		next, up := l.Policy.up(l.tier.Limit)
 		if up == nil {
 			return
 		}
@@ -249,14 +270,14 @@ func (l *life) upgrade() {
 			}
 			l.due = l.now
 			if up.DelayHours > 0 {
-				l.say("UpgradePending", l.Policy.Spec.Tiers[l.tier].Name, l.Policy.Spec.Tiers[l.tier+1].Name)
+				l.say("UpgradePending", l.tier.Name, next.Name)
 				l.wake(l.now + up.DelayHours*hour)
 			}
 		}
 		if l.now < l.due+up.DelayHours*hour {
 			return
 		}
-		l.move(l.tier+1, "TierUpgraded")
+		l.move(next, "TierUpgraded")
 	}
 }
 
@@ -264,11 +285,11 @@ func (l *life) eligible(up *wayUp) bool {
 	if l.flag || l.blocked || worse(l.rating, up.MinimumQuality) {
 		return false
 	}
-	after := int64(never)
+	after := l.lowered
 	if up.AfterFlag == "Restart" {
-		after = l.flagEnded
+		after = max(after, l.flagEnded)
 	}
-	if l.measured(up, after).at(l.now) < up.required(l.Policy.Spec.Tiers[l.tier].Limit) {
+	if l.measured(up, after).at(l.now) < up.required(l.tier.Limit) {
 		return false
 	}
 	from := max(l.now-up.WindowHours*hour, after)
@@ -277,7 +298,7 @@ func (l *life) eligible(up *wayUp) bool {
 }
 
 func (l *life) measured(up *wayUp, after int64) *steps {
-	of := [2]int64{int64(l.tier), after}
+	of := [2]int64{l.tier.Limit, after}
 	if l.risen[of] == nil {
 		l.risen[of] = count(l.counted, up.Measure, up.WindowHours*hour, l.Policy.Spec.Counting.WindowHours*hour, after)
 	}
@@ -289,22 +310,31 @@ func (l *life) unfit() {
 	if l.due == never {
 		return
 	}
-	if up := l.Policy.up(l.tier); l.flag || worse(l.rating, up.MinimumQuality) {
-		l.due = never
-		l.say("UpgradeCancelled", l.Policy.Spec.Tiers[l.tier].Name, l.Policy.Spec.Tiers[l.tier+1].Name)
+	if _, up := l.Policy.up(l.tier.Limit); l.flag || worse(l.rating, up.MinimumQuality) {
+		l.cancel()
 	}
 }
 
-func (l *life) move(to int, reason string) {
-	from := l.tier
+func (l *life) cancel() {
+	next, _ := l.Policy.up(l.tier.Limit)
+	l.due = never
+	l.say("UpgradeCancelled", l.tier.Name, next.Name)
+}
+
+// move moves to a tier. Low at the floor counts nothing down, so that a whole grace period begins where there is a tier to
+// fall to again.
+func (l *life) move(to Rung, reason string) {
+	from, floor := l.tier, l.atFloor()
 	l.tier, l.tierSince, l.due = to, l.now, never
-	l.say(reason, l.Policy.Spec.Tiers[from].Name, l.Policy.Spec.Tiers[to].Name)
+	l.say(reason, from.Name, to.Name)
 	l.wake(l.now + l.Policy.Spec.Block.AfterHours*hour)
+	if floor && !l.atFloor() && l.rating == low && l.grace != never && !l.flag {
+		l.from(&l.grace, l.Policy.Spec.Flag.GraceHours)
+	}
 }
 
 func (l *life) restrict() {
-	limit := l.Policy.Spec.Tiers[l.tier].Limit
-	switch reached := limit > 0 && l.used.at(l.now) >= limit; {
+	switch reached := l.tier.Limit > 0 && l.used.at(l.now) >= l.tier.Limit; {
 	case reached && !l.restricted:
 		l.say("Restricted", "", "")
 		l.restricted = true
@@ -317,8 +347,7 @@ func (l *life) restrict() {
 func (l *life) standing() Standing {
 	s := Standing{Rating: l.rating, Flagged: l.flag, Limited: l.restricted, State: "Connected"}
 	if !l.Member {
-		tier := l.Policy.Spec.Tiers[l.tier]
-		s.Tier, s.Limit = tier.Name, tier.Limit
+		s.Tier, s.Limit = l.tier.Name, l.tier.Limit
 	}
 	switch {
 	case l.blocked:

@@ -3,17 +3,14 @@ package check
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 )
 
 // Policy is a MessagingPolicy, as far as it is checked.
 type Policy struct {
 	Spec struct {
 		Scope string `json:"scope"`
-		Tiers []struct {
-			Name    string `json:"name"`
-			Limit   int64  `json:"limit"`
-			Upgrade *wayUp `json:"upgrade"`
-		} `json:"tiers"`
+		Tiers []Rung `json:"tiers"`
 		Start struct {
 			Unverified string `json:"unverified"`
 			Verified   string `json:"verified"`
@@ -62,30 +59,71 @@ func ReadPolicy(content []byte) (*Policy, error) {
 // Shared says whether numbers of one portfolio share a limit.
 func (p *Policy) Shared() bool { return p.Spec.Scope == "Portfolio" }
 
-// start is the index of the tier that begins it all, which is the lowest there is too.
-func (p *Policy) start(verified bool) int {
+// Rung is a tier, or a limit that Meta reports and no tier has.
+type Rung struct {
+	Name    string `json:"name"`
+	Limit   int64  `json:"limit"` // 0: none
+	Upgrade *wayUp `json:"upgrade"`
+}
+
+// higher says whether a limit is higher than another.
+func higher(a, b int64) bool { return b != 0 && (a == 0 || a > b) }
+
+// start is the tier that begins it all, which is the lowest to fall to as well.
+func (p *Policy) start(verified bool) Rung {
 	name := p.Spec.Start.Unverified
 	if verified {
 		name = p.Spec.Start.Verified
 	}
-	for i, t := range p.Spec.Tiers {
+	for _, t := range p.Spec.Tiers {
 		if t.Name == name {
-			return i
+			return t
 		}
 	}
-	return 0
+	return p.Spec.Tiers[0]
 }
 
-// up is what raises a tier; nil if it is the last.
-func (p *Policy) up(tier int) *wayUp {
-	switch t := p.Spec.Tiers[tier]; {
-	case tier == len(p.Spec.Tiers)-1:
-		return nil
-	case t.Upgrade != nil && t.Upgrade.Measure != "":
-		return t.Upgrade
-	default:
-		return &p.Spec.Upgrade
+// of is the tier with a limit. A limit that none has goes by its number.
+func (p *Policy) of(limit int64) Rung {
+	for _, t := range p.Spec.Tiers {
+		if t.Limit == limit {
+			return t
+		}
 	}
+	if limit == 0 {
+		return Rung{Name: unlimited}
+	}
+	return Rung{Name: strconv.FormatInt(limit, 10), Limit: limit}
+}
+
+// up is the lowest tier above a limit, and what raises to it: what the tier below it asks for. Nil if there is none.
+func (p *Policy) up(limit int64) (Rung, *wayUp) {
+	below := 0
+	for i, t := range p.Spec.Tiers {
+		if !higher(t.Limit, limit) {
+			below = i
+			continue
+		}
+		if way := p.Spec.Tiers[below].Upgrade; way != nil && way.Measure != "" {
+			return t, way
+		}
+		return t, &p.Spec.Upgrade
+	}
+	return Rung{}, nil
+}
+
+// down is the highest tier below a limit; false where that would be below the start.
+func (p *Policy) down(limit int64, verified bool) (Rung, bool) {
+	to := p.start(verified)
+	if !higher(limit, to.Limit) {
+		return to, false
+	}
+	for _, t := range p.Spec.Tiers {
+		if higher(limit, t.Limit) && higher(t.Limit, to.Limit) {
+			to = t
+		}
+	}
+	return to, true
 }
 
 // required is how much it takes: a number, or a part of the limit, rounded up.

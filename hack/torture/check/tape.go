@@ -17,8 +17,8 @@ import (
 type Tape struct {
 	deliveries map[string][]said // by number
 	received   map[string][]said
-	reports    map[string][]report
-	is         map[string]string // an identity of a user to another one of the same user
+	reports    map[string][]report // by number, or by account at Meta, or by portfolio
+	is         map[string]string   // an identity of a user to another one of the same user
 }
 
 // said is one thing that happened between a number and a user.
@@ -37,9 +37,17 @@ type report struct {
 const (
 	quality    = "Quality"
 	connection = "Connection"
+	limit      = "Limit"
 	flagged    = "Flagged"
 	connected  = "Connected"
 )
+
+// unlimited is a limit that is none.
+const unlimited = "Unlimited"
+
+// account and portfolio are what reports about them go by.
+func account(id string) string   { return "account " + id }
+func portfolio(id string) string { return "portfolio " + id }
 
 // NewTape is an empty tape.
 func NewTape() *Tape {
@@ -48,7 +56,8 @@ func NewTape() *Tape {
 
 type webhook struct {
 	Entry []struct {
-		Time    int64 `json:"time"`
+		ID      string `json:"id"`
+		Time    int64  `json:"time"`
 		Changes []struct {
 			Field string `json:"field"`
 			Value struct {
@@ -69,6 +78,8 @@ type webhook struct {
 				} `json:"messages"`
 				Number string `json:"display_phone_number"`
 				Event  string `json:"event"`
+				Limit  any    `json:"current_limit"`
+				OfAll  any    `json:"max_daily_conversations_per_business"`
 			} `json:"value"`
 		} `json:"changes"`
 	} `json:"entry"`
@@ -101,48 +112,104 @@ func (t *Tape) Webhook(body []byte) error {
 				}
 				t.received[number] = append(t.received[number], said{user: t.user(m.Phone, m.Scoped), at: at})
 			}
-			if change.Field != "phone_number_quality_update" {
-				continue
-			}
-			number = "+" + v.Number
-			switch v.Event {
-			case "FLAGGED":
-				t.report(number, report{entry.Time, quality, low}, report{entry.Time, connection, flagged})
-			case "UNFLAGGED":
-				t.report(number, report{entry.Time, quality, medium}, report{entry.Time, connection, connected})
-			default:
-				return fmt.Errorf("the event %q is not one that is checked", v.Event)
+			switch change.Field {
+			case "phone_number_quality_update":
+				if err := t.update("+"+v.Number, v.Event, v.Limit, entry.Time); err != nil {
+					return err
+				}
+			case "business_capability_update":
+				most, err := limitOf(v.OfAll)
+				if err != nil {
+					return err
+				}
+				t.report(account(entry.ID), report{entry.Time, limit, most})
 			}
 		}
 	}
 	return nil
 }
 
-// Event adds a CloudEvent that reports a rating.
+// update is what Meta says of a number. What it says of the throughput is no limit of messages.
+func (t *Tape) update(number, event string, of any, at int64) error {
+	switch event {
+	case "THROUGHPUT_UPGRADE":
+		return nil
+	case "FLAGGED":
+		t.report(number, report{at, quality, low}, report{at, connection, flagged})
+	case "UNFLAGGED":
+		t.report(number, report{at, quality, medium}, report{at, connection, connected})
+	case "UPGRADE", "DOWNGRADE":
+	default:
+		return fmt.Errorf("the event %q is not one that is checked", event)
+	}
+	if of == nil {
+		return nil
+	}
+	most, err := limitOf(of)
+	if err == nil {
+		t.report(number, report{at, limit, most})
+	}
+	return err
+}
+
+// limitOf is a limit in digits, or Unlimited. Meta writes it as a number or as text: 2000, -1, TIER_250, TIER_2K, UNLIMITED.
+func limitOf(written any) (string, error) {
+	text := fmt.Sprint(written)
+	if n, ok := written.(float64); ok {
+		text = strconv.FormatInt(int64(n), 10)
+	}
+	text = strings.TrimPrefix(text, "TIER_")
+	if text == "-1" || text == "UNLIMITED" {
+		return unlimited, nil
+	}
+	if thousands, ok := strings.CutSuffix(text, "K"); ok {
+		text = thousands + "000"
+	}
+	if _, err := strconv.ParseInt(text, 10, 64); err != nil {
+		return "", fmt.Errorf("the limit %v is not one that is checked", written)
+	}
+	return text, nil
+}
+
+// Event adds a CloudEvent that reports something.
 func (t *Tape) Event(body []byte) error {
 	var e struct {
 		Type string    `json:"type"`
 		Time time.Time `json:"time"`
 		Data struct {
-			Number string `json:"number"`
-			Rating string `json:"rating"`
+			Number    string `json:"number"`
+			Portfolio string `json:"portfolio"`
+			Rating    string `json:"rating"`
+			Limit     *int64 `json:"limit"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(body, &e); err != nil {
 		return err
 	}
-	if e.Type != "dev.numberfleet.quality.reported.v1" {
+	of, at := e.Data.Number, e.Time.Unix()
+	if e.Data.Portfolio != "" {
+		of = portfolio(e.Data.Portfolio)
+	}
+	switch e.Type {
+	case "dev.numberfleet.quality.reported.v1":
+		t.report(of, report{at, quality, e.Data.Rating})
+	case "dev.numberfleet.limit.reported.v1":
+		most := unlimited
+		if e.Data.Limit != nil {
+			most = strconv.FormatInt(*e.Data.Limit, 10)
+		}
+		t.report(of, report{at, limit, most})
+	default:
 		return fmt.Errorf("the event type %q is not one that is checked", e.Type)
 	}
-	t.report(e.Data.Number, report{e.Time.Unix(), quality, e.Data.Rating})
 	return nil
 }
 
 // report adds reports, each once.
-func (t *Tape) report(number string, all ...report) {
+func (t *Tape) report(of string, all ...report) {
 	for _, r := range all {
-		if !slices.Contains(t.reports[number], r) {
-			t.reports[number] = append(t.reports[number], r)
+		if !slices.Contains(t.reports[of], r) {
+			t.reports[of] = append(t.reports[of], r)
 		}
 	}
 }
@@ -169,10 +236,30 @@ func (t *Tape) root(user string) string {
 	return user
 }
 
-// reportsOf are a number's reports by time; those of one instant as they were said.
-func (t *Tape) reportsOf(number string) []report {
-	all := slices.Clone(t.reports[number])
-	slices.SortStableFunc(all, func(a, b report) int { return cmp.Compare(a.at, b.at) })
+// heard is a report that a subject hears: of one of its numbers, by its place, or else of all of it.
+type heard struct {
+	report
+	number int
+}
+
+// reportsTo are the reports that a subject hears, by time; those of one instant as they were said. A portfolio hears of its
+// numbers, of their accounts and of itself, a number of itself alone; and one that shares a limit hears nothing of it.
+func (t *Tape) reportsTo(s Subject) (all []heard) {
+	for i, number := range s.Numbers {
+		for _, r := range t.reports[number] {
+			if !s.Member || r.kind == quality || r.kind == connection {
+				all = append(all, heard{r, i})
+			}
+		}
+	}
+	if s.Portfolio {
+		for _, of := range []string{account(s.Account), portfolio(s.ID), portfolio(s.Name)} {
+			for _, r := range t.reports[of] {
+				all = append(all, heard{r, -1})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b heard) int { return cmp.Compare(a.at, b.at) })
 	return all
 }
 
