@@ -75,7 +75,7 @@ func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 func (f *fleet) subjects() map[string]check.Subject {
 	all := map[string]check.Subject{}
 	for _, n := range f.numbers {
-		all[n.namespace+"/"+n.name] = check.Subject{Policy: f.policies[n.policy], Numbers: []string{n.phone}, Member: n.portfolio != nil}
+		all[n.namespace+"/"+n.name] = check.Subject{Policy: f.policies[n.policy], Numbers: []string{n.phone}, Account: n.account, Member: n.portfolio != nil}
 	}
 	for _, p := range f.portfolios {
 		s := check.Subject{Policy: f.policies[p.policy], Portfolio: true, Name: p.name, ID: p.id, Account: p.account}

@@ -25,9 +25,16 @@ import (
 type status struct {
 	State string `json:"state"`
 	Tier  struct {
-		Name  string `json:"name"`
-		Limit int64  `json:"limit"`
+		Name   string `json:"name"`
+		Limit  int64  `json:"limit"`
+		Source string `json:"source"`
 	} `json:"tier"`
+	Verification struct {
+		State string `json:"state"`
+	} `json:"verification"`
+	Increase struct {
+		Decision string `json:"decision"`
+	} `json:"increase"`
 	Quality struct {
 		Rating string `json:"rating"`
 	} `json:"quality"`
@@ -208,6 +215,9 @@ func (j *judge) transitions(name string, subject check.Subject, s *status, until
 	} else {
 		compare("tier", s.Tier.Name, standing.Tier)
 		compare("limit", s.Tier.Limit, standing.Limit)
+		compare("source of the tier", s.Tier.Source, standing.Source)
+		compare("verification", s.Verification.State, standing.Verification)
+		compare("increase denied", s.Increase.Decision != "", standing.Denied)
 		compare("restricted", s.Restriction.Since != "", standing.Limited)
 		if standing.Limited {
 			compare("end of the restriction", s.Restriction.Until.Unix(), j.sender.tape.Room(subject, standing.Limit, observed))
@@ -309,6 +319,7 @@ func follows(name string, subject check.Subject, all []check.Transition) error {
 		case "LimitReported": // late numbers have only limits that tiers have
 			wrong, tier = t.From != tier || t.From == t.To || place(t.To) < 0, t.To
 			stands["upgrade"] = false
+		case "VerificationChanged":
 		default:
 			wrong = true
 		}
@@ -431,7 +442,7 @@ func (j *judge) events(ctx context.Context) error {
 
 // reasons are those of transitions. Other events are about resources that the operator cannot serve.
 var reasons = []string{"TierUpgraded", "TierDowngraded", "UpgradePending", "UpgradeCancelled", "QualityChanged", "Flagged", "FlagCleared",
-	"Restricted", "RestrictionLifted", "Blocked", "Unblocked", "LimitReported"}
+	"Restricted", "RestrictionLifted", "Blocked", "Unblocked", "LimitReported", "VerificationChanged"}
 
 func beside(want, got []check.Transition) string {
 	var text strings.Builder

@@ -71,8 +71,14 @@ func (t *traffic) next() leg {
 		if n.rated && t.chance(0.35) {
 			news = append(news, t.rate(n, l.at)...)
 		}
-		if t.chance(0.12) {
+		if t.chance(0.15) && (n.portfolio == nil || t.chance(0.5)) { // what is said of several numbers of a portfolio adds up
 			news = append(news, t.limit(n, l.at))
+		}
+		if t.chance(0.08) {
+			news = append(news, t.verify(n, l.at))
+		}
+		if n.portfolio != nil && t.chance(0.05) {
+			news = append(news, t.alert(n, l.at))
 		}
 		for range t.random.IntN(3) {
 			from := t.between(t.last.Add(quietFor), l.at.Add(-time.Minute))
@@ -289,17 +295,54 @@ func (t *traffic) limit(n *number, until time.Time) *parcel {
 		}
 		p.body = metatest.CapabilityPayload(n.account, of, at)
 	default:
-		of := fmt.Sprintf(`"number":%q`, n.phone)
-		if n.portfolio != nil && t.chance(0.5) {
-			of = fmt.Sprintf(`"portfolio":%q`, []string{n.portfolio.name, n.portfolio.id}[t.random.IntN(2)])
-		}
+		data := t.about(n)
 		if most > 0 {
-			of += fmt.Sprintf(`,"limit":%d`, most)
+			data += fmt.Sprintf(`,"limit":%d`, most)
 		}
-		t.event(p, "limit", at, "{"+of+"}")
+		t.event(p, "limit", at, "{"+data+"}")
 	}
 	t.note(p)
 	return p
+}
+
+// verify is what Meta says of the verification of the business that a number belongs to. A partner's attempt that comes to
+// nothing says nothing of it.
+func (t *traffic) verify(n *number, until time.Time) *parcel {
+	at := t.reported(n, until)
+	p := &parcel{number: n, times: t.times()}
+	switch dice := t.random.IntN(10); {
+	case dice < 2:
+		p.body = metatest.VerifiedAccountPayload(n.account, n.phone, at)
+	case dice < 4:
+		business := "3999" // whose verification is about no portfolio here
+		if n.portfolio != nil {
+			business = n.portfolio.id
+		}
+		p.body = metatest.CertificationPayload(n.account, business, []string{"APPROVED", "APPROVED", "PENDING", "FAILED"}[t.random.IntN(4)], at)
+	default:
+		business := []string{"Verified", "Unverified", "Pending", "Rejected"}[max(0, t.random.IntN(6)-2)]
+		t.event(p, "verification", at, fmt.Sprintf(`{%s,"business":%q}`, t.about(n), business))
+	}
+	t.note(p)
+	return p
+}
+
+// alert is that Meta does not grant a portfolio an increase, or something else that it alerts to.
+func (t *traffic) alert(n *number, until time.Time) *parcel {
+	const answer = "INCREASED_CAPABILITIES_ELIGIBILITY_"
+	alert := []string{answer + "DEFERRED", answer + "FAILED", answer + "NEED_MORE_INFO", "OBA_REJECTED"}[t.random.IntN(4)]
+	at := t.reported(n, until)
+	p := &parcel{number: n, times: t.times(), body: metatest.AccountAlertPayload(n.portfolio.id, alert, "why", at)}
+	t.note(p)
+	return p
+}
+
+// about is of whom an event is that is about a number, or about its portfolio as a whole.
+func (t *traffic) about(n *number) string {
+	if n.portfolio != nil && t.chance(0.5) {
+		return fmt.Sprintf(`"portfolio":%q`, []string{n.portfolio.name, n.portfolio.id}[t.random.IntN(2)])
+	}
+	return fmt.Sprintf(`"number":%q`, n.phone)
 }
 
 // mostOf is a limit that Meta might say of a number: one beside the present one, that one, any, or one that no tier has.

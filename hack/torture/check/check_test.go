@@ -282,3 +282,106 @@ func TestAReportedLimitOfAPortfolio(t *testing.T) {
 		"1 22:00:00 LimitReported B C")
 	lived(t, tape, Subject{Policy: p, Numbers: []string{one}, Member: true}, "3 00:00:00")
 }
+
+// A business that becomes verified starts at B at once, or stays where it is above it; it may then not fall below B, and Low
+// there blocks. Losing the verification lowers nothing, but what may be fallen to: after a whole grace period.
+func TestVerification(t *testing.T) {
+	tape := NewTape()
+	for i := range 3 {
+		tape.deliver(one, fmt.Sprint(i), "1 09:00:00")
+	}
+	const partner = `{"event":"PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE","partner_client_certification_info":{"client_business_id":"3001","status":%q}}`
+	tape.says("2001", "account_update", fmt.Sprintf(partner, "FAILED"), "1 09:30:00")
+	tape.says("2001", "account_update", `{"event":"VERIFIED_ACCOUNT","phone_number":"15550001"}`, "1 10:00:00")
+	tape.tells("verification", `{"number":"+15550001","business":"Verified"}`, "1 11:00:00")
+	tape.rated(one, "Low", "2 00:00:00")
+	tape.tells("verification", `{"number":"+15550001","business":"Rejected"}`, "4 10:00:00")
+	tape.rated(one, "Medium", "6 00:00:00")
+	tape.tells("limit", `{"number":"+15550001"}`, "6 12:00:00")
+	tape.rated(one, "Low", "7 00:00:00")
+	tape.tells("limit", `{"number":"+15550001","limit":4}`, "8 00:00:00")
+	tape.says("2001", "account_update", fmt.Sprintf(partner, "APPROVED"), "8 12:00:00")
+	p := policy(t, users)
+	p.Spec.Start.Verified = "B"
+	s := Subject{Policy: p, Numbers: []string{one}, Account: "2001"}
+	lived(t, tape, s, "11 12:00:00",
+		"1 09:00:00 Restricted",
+		"1 10:00:00 VerificationChanged",
+		"1 10:00:00 TierUpgraded A B",
+		"1 10:00:00 RestrictionLifted",
+		"2 00:00:00 QualityChanged Unknown Low",
+		"2 00:00:00 Flagged",
+		"4 00:00:00 FlagCleared",
+		"4 10:00:00 VerificationChanged", // two hours before it were blocked
+		"6 00:00:00 QualityChanged Low Medium",
+		"6 12:00:00 LimitReported B C",
+		"7 00:00:00 QualityChanged Medium Low",
+		"7 00:00:00 Flagged",
+		"8 00:00:00 LimitReported C B",
+		"8 12:00:00 VerificationChanged",
+		"9 00:00:00 FlagCleared",
+		"11 00:00:00 Blocked") // 60 hours after B came to be the lowest for it
+	if _, standing := tape.Live(s, at("2 00:00:00")); standing.Source != "Verification" || standing.Verification != "Verified" {
+		t.Errorf("it is %+v on the second day", standing)
+	}
+	tape = NewTape()
+	tape.tells("limit", `{"number":"+15550001","limit":4}`, "1 00:00:00")
+	tape.says("2001", "account_update", fmt.Sprintf(partner, "APPROVED"), "1 12:00:00")
+	tape.rated(one, "Low", "2 00:00:00")
+	tape.tells("verification", `{"number":"+15550001","business":"Unverified"}`, "4 06:00:00")
+	lived(t, tape, s, "7 00:00:00",
+		"1 00:00:00 LimitReported A B",
+		"1 12:00:00 VerificationChanged",
+		"2 00:00:00 QualityChanged Unknown Low",
+		"2 00:00:00 Flagged",
+		"4 00:00:00 FlagCleared",
+		"4 06:00:00 VerificationChanged",
+		"6 06:00:00 TierDowngraded B A")
+}
+
+// What the policy concluded is taken back where Meta does not grant it, and nothing more is concluded, until Meta reports a
+// limit or verifies the business. What Meta reported, or verification brought, stays.
+func TestAnIncreaseThatIsNotGranted(t *testing.T) {
+	deny := func(tape *Tape, text string) {
+		tape.says("2001", "account_alerts", `{"entity_type":"BUSINESS","entity_id":"3001","alert_info":{"alert_status":"ACTIVE","alert_type":"INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED"}}`, text)
+	}
+	p := policy(t, `{"scope":"Portfolio","tiers":[{"name":"A","limit":2},{"name":"B","limit":4},{"name":"C","limit":8}],"start":{"unverified":"A","verified":"B"},"counting":{"measure":"UniqueUsers","windowHours":24},
+		"upgrade":{"measure":"UniqueUsers","thresholdPercent":50,"windowHours":168,"minimumQuality":"High"}}`)
+	s := Subject{Policy: p, Numbers: []string{one}, Portfolio: true, Name: "acme", ID: "3001", Account: "2001"}
+	tape := NewTape()
+	tape.says("2001", "account_alerts", `{"entity_type":"BUSINESS","entity_id":"3001","alert_info":{"alert_type":"OBA_REJECTED"}}`, "1 08:00:00")
+	tape.deliver(one, "1", "1 09:00:00")
+	deny(tape, "1 10:00:00")
+	deny(tape, "1 11:00:00")
+	tape.deliver(one, "2", "1 12:00:00")
+	tape.tells("limit", `{"portfolio":"acme","limit":2}`, "1 13:00:00")
+	lived(t, tape, s, "2 00:00:00",
+		"1 09:00:00 TierUpgraded A B",
+		"1 10:00:00 LimitReported B A",
+		"1 11:00:00 LimitReported A A",
+		"1 12:00:00 Restricted",
+		"1 13:00:00 TierUpgraded A B", // by what was sent since
+		"1 13:00:00 RestrictionLifted")
+	deny(tape, "1 14:00:00")
+	tape.tells("verification", `{"portfolio":"3001","business":"Verified"}`, "1 15:00:00")
+	deny(tape, "1 16:00:00")
+	tape.deliver(one, "3", "1 17:00:00")
+	tape.deliver(one, "4", "1 17:00:00")
+	lived(t, tape, s, "2 00:00:00",
+		"1 09:00:00 TierUpgraded A B",
+		"1 10:00:00 LimitReported B A",
+		"1 11:00:00 LimitReported A A",
+		"1 12:00:00 Restricted",
+		"1 13:00:00 TierUpgraded A B",
+		"1 13:00:00 RestrictionLifted",
+		"1 14:00:00 LimitReported B A",
+		"1 14:00:00 Restricted",
+		"1 15:00:00 VerificationChanged",
+		"1 15:00:00 TierUpgraded A B",
+		"1 15:00:00 RestrictionLifted",
+		"1 16:00:00 LimitReported B B",
+		"1 17:00:00 Restricted")
+	if _, standing := tape.Live(s, at("2 00:00:00")); !standing.Denied || standing.Source != "Verification" {
+		t.Errorf("it is %+v in the end", standing)
+	}
+}

@@ -11,15 +11,15 @@ import (
 
 // Subject is what a limit or a rating belongs to: a number, or a portfolio by the numbers that share its limit.
 type Subject struct {
-	Policy   *Policy
-	Numbers  []string // E.164
-	Verified bool
+	Policy  *Policy
+	Numbers []string // E.164
 	// Member is a number whose portfolio has the limit: no tier, restriction or upgrade is its own.
 	Member bool
 	// Portfolio says that the numbers are those of a portfolio, whose rating is the lowest of theirs. Reports are about its name
-	// as well, its id at Meta, and the account at Meta of its numbers.
-	Portfolio         bool
-	Name, ID, Account string
+	// here as well, or its id at Meta.
+	Portfolio bool
+	Name, ID  string
+	Account   string // of the numbers, at Meta
 }
 
 // Transition is one thing that must have happened.
@@ -39,13 +39,23 @@ func (t Transition) String() string {
 
 // Standing is where a subject must stand.
 type Standing struct {
-	Tier    string
-	Limit   int64 // 0: none
-	Rating  string
-	State   string
-	Flagged bool
-	Limited bool // the limit is reached
+	Tier         string
+	Limit        int64  // 0: none
+	Source       string // of the tier
+	Verification string
+	Denied       bool // Meta denies an increase, puts it off, or wants to know more
+	Rating       string
+	State        string
+	Flagged      bool
+	Limited      bool // the limit is reached
 }
+
+// Where a tier comes from.
+const (
+	concluded      = "Policy"
+	byVerification = "Verification"
+	reported       = "Reported"
+)
 
 // life is a subject as time passes.
 type life struct {
@@ -58,6 +68,10 @@ type life struct {
 
 	tier       Rung
 	tierSince  int64
+	source     string
+	business   string // verified or not
+	floorSince int64  // when the floor last came up to the tier
+	denied     bool   // what Meta answered to an increase
 	rating     string
 	lowSince   int64 // of the spell of Low; never while it is none
 	grace      int64 // since when the present grace period runs; never while none does
@@ -76,10 +90,10 @@ type life struct {
 // happened: each report, each counted delivery, each one's leaving a window, and each deadline.
 func (t *Tape) Live(s Subject, until int64) ([]Transition, Standing) {
 	l := &life{Subject: s, until: until, rating: unknown, lowSince: never, grace: never, recovering: never, flagEnded: never, due: never,
-		tierSince: never, lowered: never, risen: map[[2]int64]*steps{}}
+		tierSince: never, floorSince: never, lowered: never, source: concluded, business: "Unverified", risen: map[[2]int64]*steps{}}
 	spec := &s.Policy.Spec
 	if !s.Member {
-		l.tier = s.Policy.start(s.Verified)
+		l.tier = s.Policy.start(l.business)
 		l.counted = t.counted(s.Numbers, spec.Counting.ServiceWindowHours*hour)
 		l.used = count(l.counted, spec.Counting.Measure, spec.Counting.WindowHours*hour, spec.Counting.WindowHours*hour, never)
 		for _, d := range l.counted {
@@ -105,6 +119,10 @@ func (t *Tape) Live(s Subject, until int64) ([]Transition, Standing) {
 			switch r := reports[0]; {
 			case r.kind == limit:
 				l.limited(r.value)
+			case r.kind == verification:
+				l.verify(r.value)
+			case r.kind == increase:
+				l.deny()
 			case !s.Portfolio:
 				l.report(r.report)
 			case r.kind == quality && r.value != unknown:
@@ -163,23 +181,52 @@ func (l *life) report(r report) {
 	}
 }
 
-// limited takes the limit that Meta reports, whatever the policy concluded. An upgrade that was due ends: it has come, or
-// was not granted.
+// limited takes the limit that Meta reports, whatever the policy concluded.
 func (l *life) limited(value string) {
 	most := int64(0)
 	if value != unlimited {
 		most, _ = strconv.ParseInt(value, 10, 64)
 	}
+	l.denied = false
 	if most == l.tier.Limit {
+		l.source = reported
 		return
-	}
-	if next, _ := l.Policy.up(l.tier.Limit); l.due != never && higher(next.Limit, most) {
-		l.cancel()
 	}
 	if higher(l.tier.Limit, most) {
 		l.lowered = l.now
 	}
-	l.move(l.Policy.of(most), "LimitReported")
+	l.move(l.Policy.of(most), "LimitReported", reported)
+}
+
+// verify raises a business that becomes verified to where verified ones start. Losing it lowers nothing, but the floor.
+func (l *life) verify(business string) {
+	if business == l.business {
+		return
+	}
+	floor := l.atFloor()
+	l.business = business
+	l.say("VerificationChanged", "", "")
+	l.floorMoved(floor)
+	if start := l.Policy.start(business); business == verified && higher(start.Limit, l.tier.Limit) {
+		l.denied = false
+		l.move(start, "TierUpgraded", byVerification)
+	}
+}
+
+// deny takes back what the policy concluded, a tier at most, and ends all increases until Meta reports a limit or verifies the
+// business.
+func (l *life) deny() {
+	l.denied = true
+	if l.due != never {
+		l.cancel()
+	}
+	to, falls := l.Policy.down(l.tier.Limit, l.business)
+	if !falls || l.source != concluded {
+		l.say("LimitReported", l.tier.Name, l.tier.Name)
+		return
+	}
+	l.lowered = l.now
+	l.move(to, "LimitReported", reported)
 }
 
 // rate changes the rating. Low raises a flag at once where the policy has flags; better starts the recovery.
@@ -239,20 +286,20 @@ func (l *life) flagEnds() {
 	}
 	l.from(&l.grace, flag.GraceHours)
 	if !l.atFloor() {
-		to, _ := l.Policy.down(l.tier.Limit, l.Verified)
-		l.move(to, "TierDowngraded")
+		to, _ := l.Policy.down(l.tier.Limit, l.business)
+		l.move(to, "TierDowngraded", concluded)
 	}
 }
 
 func (l *life) atFloor() bool {
-	_, falls := l.Policy.down(l.tier.Limit, l.Verified)
+	_, falls := l.Policy.down(l.tier.Limit, l.business)
 	return l.Member || !falls
 }
 
 // blockDue blocks after unbroken Low at the floor, counted from the later of the two.
 func (l *life) blockDue() {
 	after := l.Policy.Spec.Block.AfterHours * hour
-	if after > 0 && !l.blocked && l.lowSince != never && l.atFloor() && l.now >= max(l.lowSince, l.tierSince)+after {
+	if after > 0 && !l.blocked && l.lowSince != never && l.atFloor() && l.now >= max(l.lowSince, l.tierSince, l.floorSince)+after {
 		l.blocked = true
 		l.say("Blocked", "", "")
 	}
@@ -277,12 +324,12 @@ func (l *life) upgrade() {
 		if l.now < l.due+up.DelayHours*hour {
 			return
 		}
-		l.move(next, "TierUpgraded")
+		l.move(next, "TierUpgraded", concluded)
 	}
 }
 
 func (l *life) eligible(up *wayUp) bool {
-	if l.flag || l.blocked || worse(l.rating, up.MinimumQuality) {
+	if l.flag || l.blocked || l.denied || worse(l.rating, up.MinimumQuality) {
 		return false
 	}
 	after := l.lowered
@@ -321,14 +368,26 @@ func (l *life) cancel() {
 	l.say("UpgradeCancelled", l.tier.Name, next.Name)
 }
 
-// move moves to a tier. Low at the floor counts nothing down, so that a whole grace period begins where there is a tier to
-// fall to again.
-func (l *life) move(to Rung, reason string) {
+// move moves to a tier. An upgrade that is due ends: it has come, or it does not come.
+func (l *life) move(to Rung, reason, source string) {
+	if next, _ := l.Policy.up(l.tier.Limit); l.due != never && higher(next.Limit, to.Limit) {
+		l.cancel()
+	}
 	from, floor := l.tier, l.atFloor()
-	l.tier, l.tierSince, l.due = to, l.now, never
+	l.tier, l.tierSince, l.source, l.due = to, l.now, source, never
 	l.say(reason, from.Name, to.Name)
 	l.wake(l.now + l.Policy.Spec.Block.AfterHours*hour)
-	if floor && !l.atFloor() && l.rating == low && l.grace != never && !l.flag {
+	l.floorMoved(floor)
+}
+
+// floorMoved begins what begins where the tier comes to stand at the floor, or above it. Low at the floor counts down to a block,
+// and no grace period: a whole one begins where there is a tier to fall to again.
+func (l *life) floorMoved(was bool) {
+	switch is := l.atFloor(); {
+	case is && !was:
+		l.floorSince = l.now
+		l.wake(l.now + l.Policy.Spec.Block.AfterHours*hour)
+	case was && !is && l.rating == low && !l.flag:
 		l.from(&l.grace, l.Policy.Spec.Flag.GraceHours)
 	}
 }
@@ -347,7 +406,7 @@ func (l *life) restrict() {
 func (l *life) standing() Standing {
 	s := Standing{Rating: l.rating, Flagged: l.flag, Limited: l.restricted, State: "Connected"}
 	if !l.Member {
-		s.Tier, s.Limit = l.tier.Name, l.tier.Limit
+		s.Tier, s.Limit, s.Source, s.Verification, s.Denied = l.tier.Name, l.tier.Limit, l.source, l.business, l.denied
 	}
 	switch {
 	case l.blocked:

@@ -69,10 +69,13 @@ type Rung struct {
 // higher says whether a limit is higher than another.
 func higher(a, b int64) bool { return b != 0 && (a == 0 || a > b) }
 
+// verified is a business that is.
+const verified = "Verified"
+
 // start is the tier that begins it all, which is the lowest to fall to as well.
-func (p *Policy) start(verified bool) Rung {
+func (p *Policy) start(business string) Rung {
 	name := p.Spec.Start.Unverified
-	if verified {
+	if business == verified {
 		name = p.Spec.Start.Verified
 	}
 	for _, t := range p.Spec.Tiers {
@@ -113,8 +116,8 @@ func (p *Policy) up(limit int64) (Rung, *wayUp) {
 }
 
 // down is the highest tier below a limit; false where that would be below the start.
-func (p *Policy) down(limit int64, verified bool) (Rung, bool) {
-	to := p.start(verified)
+func (p *Policy) down(limit int64, business string) (Rung, bool) {
+	to := p.start(business)
 	if !higher(limit, to.Limit) {
 		return to, false
 	}

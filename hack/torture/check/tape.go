@@ -35,11 +35,13 @@ type report struct {
 
 // The kinds of reports, and what Meta's FLAGGED and UNFLAGGED stand for.
 const (
-	quality    = "Quality"
-	connection = "Connection"
-	limit      = "Limit"
-	flagged    = "Flagged"
-	connected  = "Connected"
+	quality      = "Quality"
+	connection   = "Connection"
+	limit        = "Limit"
+	verification = "Verification"
+	increase     = "Increase" // what Meta answers to one, unless it grants it
+	flagged      = "Flagged"
+	connected    = "Connected"
 )
 
 // unlimited is a limit that is none.
@@ -76,10 +78,19 @@ type webhook struct {
 					Phone  string `json:"from"`
 					Scoped string `json:"from_user_id"`
 				} `json:"messages"`
-				Number string `json:"display_phone_number"`
-				Event  string `json:"event"`
-				Limit  any    `json:"current_limit"`
-				OfAll  any    `json:"max_daily_conversations_per_business"`
+				Number  string `json:"display_phone_number"`
+				Event   string `json:"event"`
+				Limit   any    `json:"current_limit"`
+				OfAll   any    `json:"max_daily_conversations_per_business"`
+				Phone   string `json:"phone_number"`
+				Partner struct {
+					Business string `json:"client_business_id"`
+					Status   string `json:"status"`
+				} `json:"partner_client_certification_info"`
+				About string `json:"entity_id"`
+				Alert struct {
+					Type string `json:"alert_type"`
+				} `json:"alert_info"`
 			} `json:"value"`
 		} `json:"changes"`
 	} `json:"entry"`
@@ -123,6 +134,19 @@ func (t *Tape) Webhook(body []byte) error {
 					return err
 				}
 				t.report(account(entry.ID), report{entry.Time, limit, most})
+			case "account_update":
+				// A partner's attempt at a verification that comes to nothing says nothing of the business.
+				switch {
+				case v.Event == "VERIFIED_ACCOUNT":
+					t.report("+"+v.Phone, report{entry.Time, verification, verified})
+				case v.Partner.Status == "APPROVED":
+					t.report(account(entry.ID), report{entry.Time, verification, verified})
+					t.report(portfolio(v.Partner.Business), report{entry.Time, verification, verified})
+				}
+			case "account_alerts":
+				if answer, found := strings.CutPrefix(v.Alert.Type, "INCREASED_CAPABILITIES_ELIGIBILITY_"); found {
+					t.report(portfolio(v.About), report{entry.Time, increase, answer})
+				}
 			}
 		}
 	}
@@ -181,6 +205,7 @@ func (t *Tape) Event(body []byte) error {
 			Portfolio string `json:"portfolio"`
 			Rating    string `json:"rating"`
 			Limit     *int64 `json:"limit"`
+			Business  string `json:"business"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(body, &e); err != nil {
@@ -199,6 +224,8 @@ func (t *Tape) Event(body []byte) error {
 			most = strconv.FormatInt(*e.Data.Limit, 10)
 		}
 		t.report(of, report{at, limit, most})
+	case "dev.numberfleet.verification.reported.v1":
+		t.report(of, report{at, verification, e.Data.Business})
 	default:
 		return fmt.Errorf("the event type %q is not one that is checked", e.Type)
 	}
@@ -243,21 +270,29 @@ type heard struct {
 }
 
 // reportsTo are the reports that a subject hears, by time; those of one instant as they were said. A portfolio hears of its
-// numbers, of their accounts and of itself, a number of itself alone; and one that shares a limit hears nothing of it.
+// numbers, of their account and of itself. A number hears of itself, and of its account whether the business is verified;
+// one that shares a limit hears nothing of what its portfolio has.
 func (t *Tape) reportsTo(s Subject) (all []heard) {
-	for i, number := range s.Numbers {
-		for _, r := range t.reports[number] {
-			if !s.Member || r.kind == quality || r.kind == connection {
-				all = append(all, heard{r, i})
+	hear := func(of string, number int, kinds ...string) {
+		for _, r := range t.reports[of] {
+			if slices.Contains(kinds, r.kind) {
+				all = append(all, heard{r, number})
 			}
 		}
 	}
-	if s.Portfolio {
-		for _, of := range []string{account(s.Account), portfolio(s.ID), portfolio(s.Name)} {
-			for _, r := range t.reports[of] {
-				all = append(all, heard{r, -1})
-			}
+	for i, number := range s.Numbers {
+		hear(number, i, quality, connection)
+		if !s.Member {
+			hear(number, i, limit, verification)
 		}
+	}
+	switch {
+	case s.Portfolio:
+		hear(account(s.Account), -1, limit, verification)
+		hear(portfolio(s.ID), -1, limit, verification, increase)
+		hear(portfolio(s.Name), -1, limit, verification)
+	case !s.Member:
+		hear(account(s.Account), -1, verification)
 	}
 	slices.SortStableFunc(all, func(a, b heard) int { return cmp.Compare(a.at, b.at) })
 	return all
