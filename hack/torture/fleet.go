@@ -26,8 +26,8 @@ type number struct {
 	// late numbers get their webhooks late, reordered and by several names of a user. What is promised of them is less: see
 	// judge.
 	late bool
-	// rated numbers get ratings.
-	rated bool
+	// rated numbers get ratings, disliked ones complaints, and ratings now and then.
+	rated, disliked bool
 }
 
 // portfolio is a portfolio of the fleet, by its name here and its id at Meta. All of its numbers are of one account at Meta.
@@ -49,6 +49,7 @@ func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 		{name: "users", namespace: "torture-a", policy: "torture-users", rated: true},
 		{name: "conversations", namespace: "torture-a", policy: "torture-conversations", rated: true},
 		{name: "messages", namespace: "torture-b", policy: "torture-messages", rated: true},
+		{name: "feedback", namespace: "torture-a", policy: "torture-feedback", disliked: true},
 		{name: "quality", namespace: "torture-b", policy: "quality-based", rated: true},
 		{name: "year-2023", namespace: "torture-a", policy: "meta-2023"},
 		{name: "small-a", namespace: "torture-a", portfolio: small, rated: true},
@@ -58,6 +59,7 @@ func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 		{name: "shipped-c", namespace: "torture-b", portfolio: shipped},
 		{name: "late-users", namespace: "torture-a", policy: "torture-users", late: true, rated: true},
 		{name: "late-conversations", namespace: "torture-b", policy: "torture-conversations", late: true},
+		{name: "late-feedback", namespace: "torture-a", policy: "torture-feedback", late: true, disliked: true},
 		{name: "late-messages", namespace: "torture-b", policy: "torture-messages", late: true, rated: true},
 	} {
 		n.name = fmt.Sprintf("%s-%d", n.name, epoch)

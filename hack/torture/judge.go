@@ -36,7 +36,11 @@ type status struct {
 		Decision string `json:"decision"`
 	} `json:"increase"`
 	Quality struct {
-		Rating string `json:"rating"`
+		Rating   string `json:"rating"`
+		Feedback struct {
+			Complaining int64 `json:"complainingUsers"`
+			Reached     int64 `json:"reachedUsers"`
+		} `json:"feedback"`
 	} `json:"quality"`
 	Flag struct {
 		Since string `json:"sinceTime"`
@@ -229,6 +233,9 @@ func (j *judge) transitions(name string, subject check.Subject, s *status, until
 	}
 	if !subject.Portfolio {
 		compare("flagged", s.Flag.Since != "", standing.Flagged)
+		complaining, reached := j.sender.tape.Feedback(subject, observed)
+		compare("users who complained", s.Quality.Feedback.Complaining, complaining)
+		compare("users reached", s.Quality.Feedback.Reached, reached)
 	}
 	compare("used", used, own)
 	week, _ := j.sender.tape.Week(subject, observed, observed)

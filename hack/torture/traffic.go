@@ -68,7 +68,7 @@ func (t *traffic) next() leg {
 	var news []*parcel
 	for _, n := range t.fleet.numbers {
 		var happened []incident
-		if n.rated && t.chance(0.35) {
+		if n.rated && t.chance(0.35) || n.disliked && t.chance(0.04) {
 			news = append(news, t.rate(n, l.at)...)
 		}
 		if t.chance(0.15) && (n.portfolio == nil || t.chance(0.5)) { // what is said of several numbers of a portfolio adds up
@@ -172,11 +172,12 @@ func (t *traffic) standing(n *number, now time.Time) (standing check.Standing) {
 	return standing
 }
 
-// incident is a status of a message, or a message from a user.
+// incident is a status of a message, a message from a user, or a complaint of one.
 type incident struct {
-	at      time.Time
-	status  metatest.Status
-	inbound metatest.Inbound
+	at        time.Time
+	status    metatest.Status
+	inbound   metatest.Inbound
+	complaint string // the user
 }
 
 // burst is messages of a number to users, some of whom wrote before or write afterwards, and what becomes of the messages.
@@ -186,6 +187,10 @@ func (t *traffic) burst(n *number, size int, from time.Time, within time.Duratio
 		over = time.Second // all at once
 	}
 	pool := 2 * size
+	dislike := 0.0
+	if n.disliked {
+		dislike = []float64{0, 0.06, 0.15, 0.4}[t.random.IntN(4)]
+	}
 	for range size {
 		user := t.random.IntN(max(40, pool))
 		whose := n.phone
@@ -229,6 +234,12 @@ func (t *traffic) burst(n *number, size int, from time.Time, within time.Duratio
 				status("read", read)
 			}
 		}
+		if dislike > 0 && !failed && t.chance(dislike) {
+			late := at.Add(time.Duration(t.random.Int64N(int64(6 * time.Hour)))).Truncate(time.Second)
+			if late.Before(from.Add(within)) {
+				all = append(all, incident{at: late, complaint: []string{phone, "+" + phone, scoped}[t.random.IntN(3)]})
+			}
+		}
 	}
 	return all
 }
@@ -265,7 +276,7 @@ func (t *traffic) rate(n *number, until time.Time) (all []*parcel) {
 			p.body = metatest.QualityUpdatePayload(n.phone, "UNFLAGGED", limit, at)
 		default:
 			rating := []string{"High", "Medium", "Low", "High"}[t.random.IntN(4)]
-			t.event(p, "quality", at, fmt.Sprintf(`{"number":%q,"rating":%q}`, n.phone, rating))
+			t.event(p, "quality.reported", at, fmt.Sprintf(`{"number":%q,"rating":%q}`, n.phone, rating))
 		}
 		all = append(all, p)
 		t.note(p)
@@ -299,7 +310,7 @@ func (t *traffic) limit(n *number, until time.Time) *parcel {
 		if most > 0 {
 			data += fmt.Sprintf(`,"limit":%d`, most)
 		}
-		t.event(p, "limit", at, "{"+data+"}")
+		t.event(p, "limit.reported", at, "{"+data+"}")
 	}
 	t.note(p)
 	return p
@@ -321,7 +332,7 @@ func (t *traffic) verify(n *number, until time.Time) *parcel {
 		p.body = metatest.CertificationPayload(n.account, business, []string{"APPROVED", "APPROVED", "PENDING", "FAILED"}[t.random.IntN(4)], at)
 	default:
 		business := []string{"Verified", "Unverified", "Pending", "Rejected"}[max(0, t.random.IntN(6)-2)]
-		t.event(p, "verification", at, fmt.Sprintf(`{%s,"business":%q}`, t.about(n), business))
+		t.event(p, "verification.reported", at, fmt.Sprintf(`{%s,"business":%q}`, t.about(n), business))
 	}
 	t.note(p)
 	return p
@@ -389,17 +400,23 @@ func (t *traffic) reported(n *number, until time.Time) time.Time {
 	}
 }
 
-// event makes a parcel an event that reports something.
+// event makes a parcel an event.
 func (t *traffic) event(p *parcel, what string, at time.Time, data string) {
 	t.serial++
 	p.event = true
-	p.body = fmt.Appendf(nil, `{"specversion":"1.0","id":"%d","source":"/torture","type":"dev.numberfleet.%s.reported.v1","time":%q,"data":%s}`,
+	p.body = fmt.Appendf(nil, `{"specversion":"1.0","id":"%d","source":"/torture","type":"dev.numberfleet.%s.v1","time":%q,"data":%s}`,
 		t.serial, what, at.Format(time.RFC3339), data)
 }
 
 // pack puts incidents into webhooks, as they happened.
 func (t *traffic) pack(n *number, happened []incident) (all []*parcel) {
 	slices.SortStableFunc(happened, func(a, b incident) int { return a.at.Compare(b.at) })
+	for _, h := range happened {
+		if h.complaint != "" {
+			all = append(all, t.complaint(n, h))
+		}
+	}
+	happened = slices.DeleteFunc(happened, func(h incident) bool { return h.complaint != "" })
 	for len(happened) > 0 {
 		size := min(len(happened), 1+t.random.IntN(120))
 		var statuses []metatest.Status
@@ -420,6 +437,16 @@ func (t *traffic) pack(n *number, happened []incident) (all []*parcel) {
 		all = append(all, p)
 	}
 	return all
+}
+
+// complaint is an event: no webhook of Meta tells what users do about a number.
+func (t *traffic) complaint(n *number, h incident) *parcel {
+	kind := []string{"Block", "Report", "Mute", "Archive"}[t.random.IntN(4)]
+	reason := []string{"NoLongerNeeded", "DidNotSignUp", "Spam", "OffensiveMessages", "NoReason", "Other"}[t.random.IntN(6)]
+	p := &parcel{number: n, times: t.times()}
+	t.event(p, "feedback.received", h.at, fmt.Sprintf(`{"number":%q,"user":%q,"kind":%q,"reason":%q}`, n.phone, h.complaint, kind, reason))
+	t.note(p)
+	return p
 }
 
 // times is how often something is posted: Meta repeats itself.

@@ -211,9 +211,9 @@ func (t *Tape) says(account, field, value, text string) {
 	}
 }
 
-// tells adds an event that reports something.
+// tells adds an event.
 func (t *Tape) tells(what, data, text string) {
-	body := fmt.Sprintf(`{"type":"dev.numberfleet.%s.reported.v1","time":%q,"data":%s}`, what, time.Unix(at(text), 0).UTC().Format(time.RFC3339), data)
+	body := fmt.Sprintf(`{"type":"dev.numberfleet.%s.v1","time":%q,"data":%s}`, what, time.Unix(at(text), 0).UTC().Format(time.RFC3339), data)
 	if err := t.Event([]byte(body)); err != nil {
 		panic(err)
 	}
@@ -233,10 +233,10 @@ func TestAReportedLimit(t *testing.T) {
 		tape.says("2001", "business_capability_update", `{"max_daily_conversations_per_business":-1}`, "1 14:00:00")
 	}
 	tape.says("2001", update, `{"display_phone_number":"15550001","event":"UPGRADE","current_limit":"TIER_4"}`, "2 00:00:00")
-	tape.tells("limit", `{"number":"+15550001","limit":3}`, "2 10:00:00")
+	tape.tells("limit.reported", `{"number":"+15550001","limit":3}`, "2 10:00:00")
 	tape.says("2001", update, `{"display_phone_number":"15550001","event":"FLAGGED","current_limit":"TIER_1K"}`, "8 00:00:00")
-	tape.tells("limit", `{"number":"+15550001","limit":3}`, "8 12:00:00")
-	tape.tells("limit", `{"number":"+15550001"}`, "12 06:00:00")
+	tape.tells("limit.reported", `{"number":"+15550001","limit":3}`, "8 12:00:00")
+	tape.tells("limit.reported", `{"number":"+15550001"}`, "12 06:00:00")
 	s := Subject{Policy: policy(t, users), Numbers: []string{one}, Account: "2001"}
 	lived(t, tape, s, "16 00:00:00",
 		"1 10:00:00 Restricted",
@@ -260,13 +260,13 @@ func TestAReportedLimitOfAPortfolio(t *testing.T) {
 	tape := NewTape()
 	tape.deliver(one, "1", "1 09:00:00")
 	tape.deliver(one, "2", "1 09:30:00")
-	tape.tells("limit", `{"portfolio":"acme","limit":1}`, "1 10:00:00")
+	tape.tells("limit.reported", `{"portfolio":"acme","limit":1}`, "1 10:00:00")
 	tape.deliver(one, "3", "1 11:00:00")
 	tape.says("2001", "business_capability_update", `{"max_daily_conversations_per_business":2}`, "1 12:00:00")
 	tape.deliver(one, "4", "1 13:00:00")
 	tape.says("2002", "business_capability_update", `{"max_daily_conversations_per_business":"UNLIMITED"}`, "1 14:00:00")
 	tape.says("2001", "phone_number_quality_update", `{"display_phone_number":"15550001","event":"UPGRADE","current_limit":"TIER_9"}`, "1 15:00:00")
-	tape.tells("limit", `{"portfolio":"3001"}`, "1 22:00:00")
+	tape.tells("limit.reported", `{"portfolio":"3001"}`, "1 22:00:00")
 	p := policy(t, `{"scope":"Portfolio","tiers":[{"name":"A","limit":2},{"name":"B","limit":9},{"name":"C"}],"start":{"unverified":"A","verified":"A"},"counting":{"measure":"UniqueUsers","windowHours":24},
 		"upgrade":{"measure":"UniqueUsers","thresholdPercent":100,"windowHours":168,"minimumQuality":"High","delayHours":6}}`)
 	lived(t, tape, Subject{Policy: p, Numbers: []string{one}, Portfolio: true, Name: "acme", ID: "3001", Account: "2001"}, "3 00:00:00",
@@ -293,13 +293,13 @@ func TestVerification(t *testing.T) {
 	const partner = `{"event":"PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE","partner_client_certification_info":{"client_business_id":"3001","status":%q}}`
 	tape.says("2001", "account_update", fmt.Sprintf(partner, "FAILED"), "1 09:30:00")
 	tape.says("2001", "account_update", `{"event":"VERIFIED_ACCOUNT","phone_number":"15550001"}`, "1 10:00:00")
-	tape.tells("verification", `{"number":"+15550001","business":"Verified"}`, "1 11:00:00")
+	tape.tells("verification.reported", `{"number":"+15550001","business":"Verified"}`, "1 11:00:00")
 	tape.rated(one, "Low", "2 00:00:00")
-	tape.tells("verification", `{"number":"+15550001","business":"Rejected"}`, "4 10:00:00")
+	tape.tells("verification.reported", `{"number":"+15550001","business":"Rejected"}`, "4 10:00:00")
 	tape.rated(one, "Medium", "6 00:00:00")
-	tape.tells("limit", `{"number":"+15550001"}`, "6 12:00:00")
+	tape.tells("limit.reported", `{"number":"+15550001"}`, "6 12:00:00")
 	tape.rated(one, "Low", "7 00:00:00")
-	tape.tells("limit", `{"number":"+15550001","limit":4}`, "8 00:00:00")
+	tape.tells("limit.reported", `{"number":"+15550001","limit":4}`, "8 00:00:00")
 	tape.says("2001", "account_update", fmt.Sprintf(partner, "APPROVED"), "8 12:00:00")
 	p := policy(t, users)
 	p.Spec.Start.Verified = "B"
@@ -325,10 +325,10 @@ func TestVerification(t *testing.T) {
 		t.Errorf("it is %+v on the second day", standing)
 	}
 	tape = NewTape()
-	tape.tells("limit", `{"number":"+15550001","limit":4}`, "1 00:00:00")
+	tape.tells("limit.reported", `{"number":"+15550001","limit":4}`, "1 00:00:00")
 	tape.says("2001", "account_update", fmt.Sprintf(partner, "APPROVED"), "1 12:00:00")
 	tape.rated(one, "Low", "2 00:00:00")
-	tape.tells("verification", `{"number":"+15550001","business":"Unverified"}`, "4 06:00:00")
+	tape.tells("verification.reported", `{"number":"+15550001","business":"Unverified"}`, "4 06:00:00")
 	lived(t, tape, s, "7 00:00:00",
 		"1 00:00:00 LimitReported A B",
 		"1 12:00:00 VerificationChanged",
@@ -354,7 +354,7 @@ func TestAnIncreaseThatIsNotGranted(t *testing.T) {
 	deny(tape, "1 10:00:00")
 	deny(tape, "1 11:00:00")
 	tape.deliver(one, "2", "1 12:00:00")
-	tape.tells("limit", `{"portfolio":"acme","limit":2}`, "1 13:00:00")
+	tape.tells("limit.reported", `{"portfolio":"acme","limit":2}`, "1 13:00:00")
 	lived(t, tape, s, "2 00:00:00",
 		"1 09:00:00 TierUpgraded A B",
 		"1 10:00:00 LimitReported B A",
@@ -363,7 +363,7 @@ func TestAnIncreaseThatIsNotGranted(t *testing.T) {
 		"1 13:00:00 TierUpgraded A B", // by what was sent since
 		"1 13:00:00 RestrictionLifted")
 	deny(tape, "1 14:00:00")
-	tape.tells("verification", `{"portfolio":"3001","business":"Verified"}`, "1 15:00:00")
+	tape.tells("verification.reported", `{"portfolio":"3001","business":"Verified"}`, "1 15:00:00")
 	deny(tape, "1 16:00:00")
 	tape.deliver(one, "3", "1 17:00:00")
 	tape.deliver(one, "4", "1 17:00:00")
@@ -384,4 +384,49 @@ func TestAnIncreaseThatIsNotGranted(t *testing.T) {
 	if _, standing := tape.Live(s, at("2 00:00:00")); !standing.Denied || standing.Source != "Verification" {
 		t.Errorf("it is %+v in the end", standing)
 	}
+}
+
+// Users who complain, of a thousand that were reached within the window, make the rating: each once, in whatever way and
+// service window. It is Unknown while nobody was reached, and Meta's once Meta has said one.
+func TestFeedback(t *testing.T) {
+	tape := NewTape()
+	complain := func(user, text string) {
+		tape.tells("feedback.received", fmt.Sprintf(`{"number":"+15550001","user":%q,"kind":"Block","reason":"Spam"}`, user), text)
+	}
+	tape.says("2001", "messages", fmt.Sprintf(`{"metadata":{"display_phone_number":"15550001"},"messages":[{"from":"1","timestamp":"%d"}]}`, at("1 08:00:00")), "1 08:00:00")
+	for i, text := range []string{"1 09:00:00", "1 10:00:00", "1 11:00:00", "1 12:00:00", "1 13:00:00"} {
+		tape.deliver(one, fmt.Sprint(i), text)
+	}
+	tape.says("2001", "messages", fmt.Sprintf(`{"metadata":{"display_phone_number":"15550001"},"statuses":[{"id":"both","status":"delivered","timestamp":"%d","recipient_id":"5","recipient_user_id":"US.5"}]}`, at("1 14:00:00")), "1 14:00:00")
+	for range 2 {
+		complain("+2", "1 15:00:00")
+	}
+	complain("2", "1 15:30:00")
+	complain("US.5", "1 16:00:00")
+	complain("1", "1 17:00:00")
+	complain("5", "2 20:00:00")
+	tape.deliver(one, "6", "2 21:00:00")
+	tape.deliver(one, "7", "2 22:00:00")
+	p := policy(t, `{"scope":"Number","tiers":[{"name":"A","limit":99}],"counting":{"measure":"UniqueUsers","windowHours":24},
+		"quality":{"windowHours":24,"mediumPerThousand":200,"lowPerThousand":500},"flag":{"graceHours":48,"recoveryHours":24}}`)
+	s := Subject{Policy: p, Numbers: []string{one}}
+	want := []string{
+		"1 09:00:00 QualityChanged Unknown High",
+		"1 16:00:00 QualityChanged High Medium", // two of six; one of six is not 200 of 1000
+		"1 17:00:00 QualityChanged Medium Low",
+		"1 17:00:00 Flagged",
+		"2 14:00:00 QualityChanged Low Unknown",
+		"2 21:00:00 QualityChanged Unknown Low",
+	}
+	lived(t, tape, s, "2 21:30:00", want...)
+	if complaining, reached := tape.Feedback(s, at("1 17:00:00")); complaining != 3 || reached != 6 {
+		t.Errorf("%d of %d users complained, and not 3 of 6", complaining, reached)
+	}
+	tape.rated(one, "Unknown", "2 23:00:00")
+	tape.rated(one, "Medium", "3 00:00:00")
+	tape.deliver(one, "8", "3 01:00:00")
+	tape.deliver(one, "9", "3 02:00:00")
+	lived(t, tape, s, "4 12:00:00", append(want,
+		"3 00:00:00 QualityChanged Low Medium",
+		"4 00:00:00 FlagCleared")...)
 }

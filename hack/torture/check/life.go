@@ -73,8 +73,11 @@ type life struct {
 	floorSince int64  // when the floor last came up to the tier
 	denied     bool   // what Meta answered to an increase
 	rating     string
-	lowSince   int64 // of the spell of Low; never while it is none
-	grace      int64 // since when the present grace period runs; never while none does
+	rated      bool   // Meta has reported a rating: complaints make none any more
+	complained *steps // users who complained; nil where no complaints make a rating
+	reached    *steps // users who were delivered to
+	lowSince   int64  // of the spell of Low; never while it is none
+	grace      int64  // since when the present grace period runs; never while none does
 	flag       bool
 	recovering int64
 	flagEnded  int64
@@ -105,6 +108,9 @@ func (t *Tape) Live(s Subject, until int64) ([]Transition, Standing) {
 			}
 		}
 	}
+	if spec.Quality.LowPerThousand > 0 && !s.Portfolio {
+		l.weigh(t, s.Numbers[0])
+	}
 	reports := t.reportsTo(s)
 	for _, r := range reports {
 		l.wake(r.at)
@@ -130,6 +136,7 @@ func (t *Tape) Live(s Subject, until int64) ([]Transition, Standing) {
 				l.together(ratings)
 			}
 		}
+		l.feedback()
 		l.flagEnds()
 		l.blockDue()
 		if !s.Member {
@@ -154,7 +161,10 @@ func (l *life) together(ratings []string) {
 func (l *life) report(r report) {
 	switch {
 	case r.kind == quality:
-		l.rate(r.value)
+		if r.value != unknown { // which keeps the rating before it
+			l.rated = true
+			l.rate(r.value)
+		}
 	case r.value == flagged:
 		if !l.flag {
 			l.raise()
@@ -231,7 +241,7 @@ func (l *life) deny() {
 
 // rate changes the rating. Low raises a flag at once where the policy has flags; better starts the recovery.
 func (l *life) rate(rating string) {
-	if rating == l.rating || rating == unknown {
+	if rating == l.rating {
 		return
 	}
 	l.say("QualityChanged", l.rating, rating)
@@ -249,6 +259,36 @@ func (l *life) rate(rating string) {
 		}
 	}
 	l.unfit()
+}
+
+// weigh makes the users who complained, and those who were delivered to, of the quality window.
+func (l *life) weigh(t *Tape, number string) {
+	window := l.Policy.Spec.Quality.WindowHours * hour
+	complaints, deliveries := t.complained(number), t.delivered(number)
+	l.complained, l.reached = count(complaints, "UniqueUsers", window, 0, never), count(deliveries, "UniqueUsers", window, 0, never)
+	for _, all := range [][]said{complaints, deliveries} {
+		for _, s := range all {
+			l.wake(s.at, s.at+window)
+		}
+	}
+}
+
+// feedback rates a number that Meta has not rated by how many in a thousand of the users reached complained.
+func (l *life) feedback() {
+	if l.complained == nil || l.rated {
+		return
+	}
+	q := &l.Policy.Spec.Quality
+	switch complained, reached := l.complained.at(l.now)*1000, l.reached.at(l.now); {
+	case reached == 0:
+		l.rate(unknown)
+	case complained >= reached*q.LowPerThousand:
+		l.rate(low)
+	case complained >= reached*q.MediumPerThousand:
+		l.rate(medium)
+	default:
+		l.rate(high)
+	}
 }
 
 // spell starts a spell of Low.
@@ -442,6 +482,16 @@ func (t *Tape) Used(s Subject, at int64) int64 {
 	spec := &s.Policy.Spec
 	window := spec.Counting.WindowHours * hour
 	return count(t.counted(s.Numbers, spec.Counting.ServiceWindowHours*hour), spec.Counting.Measure, window, window, never).at(at)
+}
+
+// Feedback is how many users complained about a number in the quality window before an instant, and how many were reached, if
+// any complained and the policy makes a rating of it.
+func (t *Tape) Feedback(s Subject, at int64) (complaining, reached int64) {
+	q := &s.Policy.Spec.Quality
+	if complaining = count(t.complained(s.Numbers[0]), "UniqueUsers", q.WindowHours*hour, 0, never).at(at); complaining > 0 && q.LowPerThousand > 0 {
+		reached = count(t.delivered(s.Numbers[0]), "UniqueUsers", q.WindowHours*hour, 0, never).at(at)
+	}
+	return complaining, reached
 }
 
 // Room is the first instant at which a subject that has reached a limit at an instant has room again, if nothing comes after it.

@@ -25,6 +25,11 @@ type Policy struct {
 			GraceHours    int64 `json:"graceHours"`
 			RecoveryHours int64 `json:"recoveryHours"`
 		} `json:"flag"`
+		Quality struct {
+			WindowHours       int64 `json:"windowHours"`
+			MediumPerThousand int64 `json:"mediumPerThousand"`
+			LowPerThousand    int64 `json:"lowPerThousand"`
+		} `json:"quality"`
 		Block struct {
 			AfterHours int64 `json:"afterHours"`
 		} `json:"block"`
@@ -144,6 +149,7 @@ func (w *wayUp) required(limit int64) int64 {
 // The ratings. Unknown counts as High.
 const (
 	unknown = "Unknown"
+	high    = "High"
 	medium  = "Medium"
 	low     = "Low"
 )

@@ -17,6 +17,7 @@ import (
 type Tape struct {
 	deliveries map[string][]said // by number
 	received   map[string][]said
+	complaints map[string][]said
 	reports    map[string][]report // by number, or by account at Meta, or by portfolio
 	is         map[string]string   // an identity of a user to another one of the same user
 }
@@ -53,7 +54,7 @@ func portfolio(id string) string { return "portfolio " + id }
 
 // NewTape is an empty tape.
 func NewTape() *Tape {
-	return &Tape{deliveries: map[string][]said{}, received: map[string][]said{}, reports: map[string][]report{}, is: map[string]string{}}
+	return &Tape{deliveries: map[string][]said{}, received: map[string][]said{}, complaints: map[string][]said{}, reports: map[string][]report{}, is: map[string]string{}}
 }
 
 type webhook struct {
@@ -195,7 +196,7 @@ func limitOf(written any) (string, error) {
 	return text, nil
 }
 
-// Event adds a CloudEvent that reports something.
+// Event adds a CloudEvent that reports something, or says that a user complained.
 func (t *Tape) Event(body []byte) error {
 	var e struct {
 		Type string    `json:"type"`
@@ -206,6 +207,7 @@ func (t *Tape) Event(body []byte) error {
 			Rating    string `json:"rating"`
 			Limit     *int64 `json:"limit"`
 			Business  string `json:"business"`
+			User      string `json:"user"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(body, &e); err != nil {
@@ -226,6 +228,12 @@ func (t *Tape) Event(body []byte) error {
 		t.report(of, report{at, limit, most})
 	case "dev.numberfleet.verification.reported.v1":
 		t.report(of, report{at, verification, e.Data.Business})
+	case "dev.numberfleet.feedback.received.v1":
+		phone, scoped := strings.TrimPrefix(e.Data.User, "+"), ""
+		if strings.Contains(phone, ".") {
+			phone, scoped = "", phone
+		}
+		t.complaints[of] = append(t.complaints[of], said{user: t.user(phone, scoped), at: at})
 	default:
 		return fmt.Errorf("the event type %q is not one that is checked", e.Type)
 	}
@@ -312,6 +320,16 @@ func (t *Tape) delivered(number string) []said {
 		all = append(all, said{of[0], of[1], at})
 	}
 	slices.SortFunc(all, func(a, b said) int { return cmp.Or(cmp.Compare(a.at, b.at), strings.Compare(a.message, b.message)) })
+	return all
+}
+
+// complained are a number's complaints by time.
+func (t *Tape) complained(number string) []said {
+	all := slices.Clone(t.complaints[number])
+	for i := range all {
+		all[i].user = t.root(all[i].user)
+	}
+	slices.SortStableFunc(all, func(a, b said) int { return cmp.Compare(a.at, b.at) })
 	return all
 }
 
