@@ -33,9 +33,16 @@ type number struct {
 // portfolio is a portfolio of the fleet, by its name here and its id at Meta. All of its numbers are of one account at Meta.
 type portfolio struct{ name, id, account, policy string }
 
+// template is a template of the fleet, by its names here and at Meta, of the account of a number.
+type template struct {
+	name, title, policy string
+	owner               *number
+}
+
 // fleet is the numbers of one epoch.
 type fleet struct {
 	numbers    []*number
+	templates  []*template
 	portfolios []*portfolio
 	policies   map[string]*check.Policy
 }
@@ -69,8 +76,24 @@ func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 			n.policy, n.account = of.policy, of.account
 		}
 		f.numbers = append(f.numbers, &n)
+		switch n.policy {
+		case "torture-users", "torture-messages", "torture-conversations", "quality-based":
+			if !n.late {
+				f.templates = append(f.templates, &template{name: "promo-" + n.name, title: "promo_" + n.phone[1:], policy: n.policy, owner: &n})
+			}
+		}
 	}
+	f.templates[len(f.templates)-1].policy = "meta-2025" // whose pauses are Meta's; the others are small, or none
 	return f
+}
+
+// wordings are the templates, by a name.
+func (f *fleet) wordings() map[string]check.Template {
+	all := map[string]check.Template{}
+	for _, t := range f.templates {
+		all[t.owner.namespace+"/"+t.name] = check.Template{Policy: f.policies[t.policy], Name: t.title}
+	}
+	return all
 }
 
 // subjects are what is checked, by a name: the numbers, and the portfolios.
@@ -91,10 +114,11 @@ func (f *fleet) subjects() map[string]check.Subject {
 	return all
 }
 
-// has says whether a subject of that name is of the fleet.
+// has says whether a subject or template of that name is of the fleet.
 func (f *fleet) has(name string) bool {
-	_, found := f.subjects()[name]
-	return found
+	_, subject := f.subjects()[name]
+	_, wording := f.wordings()[name]
+	return subject || wording
 }
 
 func (f *fleet) objects() []*unstructured.Unstructured {
@@ -117,6 +141,11 @@ func (f *fleet) objects() []*unstructured.Unstructured {
 			spec["policyName"] = n.policy
 		}
 		all = append(all, object("PhoneNumber", n.namespace, n.name, spec))
+	}
+	for _, t := range f.templates {
+		all = append(all, object("MessageTemplate", t.owner.namespace, t.name, map[string]any{
+			"templateName": t.title, "language": "en_US", "whatsAppBusinessAccountID": t.owner.account, "policyName": t.policy,
+		}))
 	}
 	return all
 }

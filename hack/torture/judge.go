@@ -21,10 +21,12 @@ import (
 	"numberfleet.dev/numberfleet/hack/torture/check"
 )
 
-// status is what the judge reads of a status, of a number or a portfolio.
+// status is what the judge reads of a status, of a number, a portfolio or a template.
 type status struct {
-	State string `json:"state"`
-	Tier  struct {
+	State  string    `json:"state"`
+	Until  time.Time `json:"untilTime"`
+	Pauses int64     `json:"pauses"`
+	Tier   struct {
 		Name   string `json:"name"`
 		Limit  int64  `json:"limit"`
 		Source string `json:"source"`
@@ -133,7 +135,60 @@ func (j *judge) look(ctx context.Context, until time.Time) (unsettled []string, 
 			return nil, err
 		}
 	}
+	found, err := j.templates(statuses, until, span[1])
+	return append(unsettled, found...), err
+}
+
+// templates compares all of them. What Meta says of them all comes before the rules run over its time.
+func (j *judge) templates(statuses map[string]*status, until time.Time, now int64) (unsettled []string, err error) {
+	wordings := j.fleet.wordings()
+	for _, name := range slices.Sorted(maps.Keys(wordings)) {
+		s, known := statuses[name]
+		if !known || s.State == "" {
+			unsettled = append(unsettled, name+" has no status")
+			continue
+		}
+		if err := j.listen(name, s); err != nil {
+			return nil, err
+		}
+		got := j.seen[name]
+		want, _ := j.sender.tape.LiveTemplate(wordings[name], now)
+		if missing, err := compare(name, want, got, until); err != nil {
+			return nil, err
+		} else if missing != "" {
+			unsettled = append(unsettled, missing)
+			continue
+		}
+		then := now
+		if len(got) < len(want) {
+			then = want[len(got)].At - 1
+		}
+		is := check.TemplateStanding{State: s.State, Rating: s.Quality.Rating, Pauses: s.Pauses}
+		if !s.Until.IsZero() {
+			is.Until = s.Until.Unix()
+		}
+		if _, must := j.sender.tape.LiveTemplate(wordings[name], then); is != must { // an edit is no transition, and may not show yet
+			unsettled = append(unsettled, fmt.Sprintf("%s is %+v, and must be %+v", name, is, must))
+		}
+	}
 	return unsettled, nil
+}
+
+// compare compares transitions. The operator may not have come to the last of those that must be; those up to an instant must be
+// there, or one is missing.
+func compare(name string, want, got []check.Transition, until time.Time) (missing string, err error) {
+	for i, t := range got {
+		if i >= len(want) {
+			return "", failure(fmt.Sprintf("%s: transition %d must not be: %s\n%s", name, i, t, beside(want, got)))
+		}
+		if t != want[i] {
+			return "", failure(fmt.Sprintf("%s: transition %d is %s, and must be %s\n%s", name, i, t, want[i], beside(want, got)))
+		}
+	}
+	if len(got) < len(want) && want[len(got)].At <= until.Unix() {
+		return fmt.Sprintf("%s: transition %d is missing: %s", name, len(got), want[len(got)]), nil
+	}
+	return "", nil
 }
 
 // settled looks at the transitions alone, of those subjects of which they are known to the second.
@@ -154,7 +209,8 @@ func (j *judge) settled(statuses map[string]*status, until time.Time) (unsettled
 		}
 		unsettled = append(unsettled, found...)
 	}
-	return unsettled, nil
+	found, err := j.templates(statuses, until, j.op.now().Unix()+1)
+	return append(unsettled, found...), err
 }
 
 func (j *judge) late(name string) bool {
@@ -189,16 +245,10 @@ func (j *judge) listen(name string, s *status) error {
 func (j *judge) transitions(name string, subject check.Subject, s *status, until time.Time, now int64) ([]string, error) {
 	want, _ := j.sender.tape.Live(subject, now)
 	got := j.seen[name]
-	for i, t := range got {
-		if i >= len(want) {
-			return nil, failure(fmt.Sprintf("%s: transition %d must not be: %s\n%s", name, i, t, beside(want, got)))
-		}
-		if t != want[i] {
-			return nil, failure(fmt.Sprintf("%s: transition %d is %s, and must be %s\n%s", name, i, t, want[i], beside(want, got)))
-		}
-	}
-	if len(got) < len(want) && want[len(got)].At <= until.Unix() {
-		return []string{fmt.Sprintf("%s: transition %d is missing: %s", name, len(got), want[len(got)])}, nil
+	if missing, err := compare(name, want, got, until); err != nil {
+		return nil, err
+	} else if missing != "" {
+		return []string{missing}, nil
 	}
 	// The status is as of the instant that it names, and shows what the transitions up to then came to.
 	observed := s.Usage.Observed.Unix()
@@ -207,7 +257,7 @@ func (j *judge) transitions(name string, subject check.Subject, s *status, until
 		return []string{fmt.Sprintf("%s: the status of %s has %d transitions, and must have %d", name, s.Usage.Observed, len(got), len(then))}, nil
 	}
 	var wrong []string
-	compare := func(what string, is, must any) {
+	equal := func(what string, is, must any) {
 		if is != must {
 			wrong = append(wrong, fmt.Sprintf("%s: %s is %v as of %s, and must be %v", name, what, is, s.Usage.Observed.Format(time.DateTime), must))
 		}
@@ -215,32 +265,32 @@ func (j *judge) transitions(name string, subject check.Subject, s *status, until
 	used, own := s.Usage.Used, j.sender.tape.Used(subject, observed)
 	if subject.Member {
 		used = s.Usage.Own
-		compare("rating", s.Quality.Rating, standing.Rating)
+		equal("rating", s.Quality.Rating, standing.Rating)
 	} else {
-		compare("tier", s.Tier.Name, standing.Tier)
-		compare("limit", s.Tier.Limit, standing.Limit)
-		compare("source of the tier", s.Tier.Source, standing.Source)
-		compare("verification", s.Verification.State, standing.Verification)
-		compare("increase denied", s.Increase.Decision != "", standing.Denied)
-		compare("restricted", s.Restriction.Since != "", standing.Limited)
+		equal("tier", s.Tier.Name, standing.Tier)
+		equal("limit", s.Tier.Limit, standing.Limit)
+		equal("source of the tier", s.Tier.Source, standing.Source)
+		equal("verification", s.Verification.State, standing.Verification)
+		equal("increase denied", s.Increase.Decision != "", standing.Denied)
+		equal("restricted", s.Restriction.Since != "", standing.Limited)
 		if standing.Limited {
-			compare("end of the restriction", s.Restriction.Until.Unix(), j.sender.tape.Room(subject, standing.Limit, observed))
+			equal("end of the restriction", s.Restriction.Until.Unix(), j.sender.tape.Room(subject, standing.Limit, observed))
 		}
 		if !subject.Portfolio {
-			compare("state", s.State, standing.State)
-			compare("rating", s.Quality.Rating, standing.Rating)
+			equal("state", s.State, standing.State)
+			equal("rating", s.Quality.Rating, standing.Rating)
 		}
 	}
 	if !subject.Portfolio {
-		compare("flagged", s.Flag.Since != "", standing.Flagged)
+		equal("flagged", s.Flag.Since != "", standing.Flagged)
 		complaining, reached := j.sender.tape.Feedback(subject, observed)
-		compare("users who complained", s.Quality.Feedback.Complaining, complaining)
-		compare("users reached", s.Quality.Feedback.Reached, reached)
+		equal("users who complained", s.Quality.Feedback.Complaining, complaining)
+		equal("users reached", s.Quality.Feedback.Reached, reached)
 	}
-	compare("used", used, own)
+	equal("used", used, own)
 	week, _ := j.sender.tape.Week(subject, observed, observed)
-	compare("users of 7 days", s.Usage.Users, week)
-	compare("messages of 7 days", s.Usage.Messages, j.sender.tape.WeekMessages(subject, observed))
+	equal("users of 7 days", s.Usage.Users, week)
+	equal("messages of 7 days", s.Usage.Messages, j.sender.tape.WeekMessages(subject, observed))
 	if len(wrong) > 0 {
 		return nil, failure(strings.Join(wrong, "\n"))
 	}
@@ -339,7 +389,7 @@ func follows(name string, subject check.Subject, all []check.Transition) error {
 
 func (j *judge) statuses(ctx context.Context) (map[string]*status, error) {
 	all := map[string]*status{}
-	for _, kind := range []string{"PhoneNumberList", "BusinessPortfolioList"} {
+	for _, kind := range []string{"PhoneNumberList", "BusinessPortfolioList", "MessageTemplateList"} {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(schema.GroupVersionKind{Group: "whatsapp.numberfleet.dev", Version: "v1alpha1", Kind: kind})
 		if err := j.api.List(ctx, list); err != nil {
@@ -449,7 +499,8 @@ func (j *judge) events(ctx context.Context) error {
 
 // reasons are those of transitions. Other events are about resources that the operator cannot serve.
 var reasons = []string{"TierUpgraded", "TierDowngraded", "UpgradePending", "UpgradeCancelled", "QualityChanged", "Flagged", "FlagCleared",
-	"Restricted", "RestrictionLifted", "Blocked", "Unblocked", "LimitReported", "VerificationChanged"}
+	"Restricted", "RestrictionLifted", "Blocked", "Unblocked", "LimitReported", "VerificationChanged",
+	"TemplateFlagged", "TemplateFlagCleared", "TemplatePaused", "TemplateResumed", "TemplateBlocked"}
 
 func beside(want, got []check.Transition) string {
 	var text strings.Builder

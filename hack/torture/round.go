@@ -49,16 +49,16 @@ func (t *torture) begin(ctx context.Context, n int) (*epoch, error) {
 	}
 	t.op.ledger = filepath.Join(t.ledger(), "data")
 	if e.sender, err = newSender(t.op, t.plane.adminToken, t.input()); err != nil {
-		return nil, err
+		return e, err
 	}
 	e.judge = newJudge(t.api, t.op, e.sender, e.fleet, t.plane.adminToken)
 	for _, object := range e.fleet.objects() {
 		if err := manifest.Apply(ctx, t.api, object, "torture"); err != nil {
-			return nil, err
+			return e, err
 		}
 	}
 	if err := e.start(ctx, e.traffic.last, false); err != nil {
-		return nil, err
+		return e, err
 	}
 	if err := e.settle(ctx, e.traffic.last); err != nil {
 		return e, err

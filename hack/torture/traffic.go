@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"numberfleet.dev/numberfleet/hack/torture/check"
@@ -89,6 +90,9 @@ func (t *traffic) next() leg {
 		}
 		news = append(news, t.pack(n, happened)...)
 	}
+	for _, of := range t.fleet.templates {
+		l.parcels = append(l.parcels, t.wording(of, l.at)...)
+	}
 	for _, p := range news {
 		switch {
 		case !p.number.late:
@@ -124,14 +128,22 @@ func (t *traffic) when() time.Time {
 	}
 	if t.chance(0.5) {
 		next := map[string]time.Time{} // by reason, so that those that are rare have their turn
-		for _, s := range t.fleet.subjects() {
-			happens, _ := t.plan.Live(s, t.last.Add(96*time.Hour).Unix())
+		look := func(happens []check.Transition) {
 			for _, h := range happens {
 				at := time.Unix(h.At, 0).UTC().Add(-30 * time.Minute)
 				if was, known := next[h.Reason]; at.After(t.last.Add(nearest)) && (!known || at.Before(was)) {
 					next[h.Reason] = at
 				}
 			}
+		}
+		soon := t.last.Add(96 * time.Hour).Unix()
+		for _, s := range t.fleet.subjects() {
+			happens, _ := t.plan.Live(s, soon)
+			look(happens)
+		}
+		for _, of := range t.fleet.wordings() {
+			happens, _ := t.plan.LiveTemplate(of, soon)
+			look(happens)
 		}
 		if len(next) > 0 {
 			reasons := slices.Sorted(maps.Keys(next))
@@ -348,6 +360,55 @@ func (t *traffic) alert(n *number, until time.Time) *parcel {
 	return p
 }
 
+// wording is what Meta says of a template: something that can follow where it stands. Low of a template that is paused is left
+// out: whether it is the next step is Meta's to know.
+func (t *traffic) wording(of *template, until time.Time) (all []*parcel) {
+	if t.chance(0.4) {
+		return nil
+	}
+	var instants []time.Time
+	for range 1 + t.random.IntN(3) {
+		instants = append(instants, t.reportedOf(of.title, until))
+	}
+	slices.SortFunc(instants, time.Time.Compare)
+	for _, at := range instants {
+		_, standing := t.plan.LiveTemplate(check.Template{Policy: t.fleet.policies[of.policy], Name: of.title}, at.Unix())
+		follows := map[string][]string{
+			"Approved": {"RED", "RED", "RED", "RED", "RED", "YELLOW", "GREEN", "UNKNOWN", "FLAGGED", "PENDING", "DISABLED", "PAUSED",
+				"PAUSED FIRST_PAUSE", "PAUSED SECOND_PAUSE", "PAUSED RATE_LIMITING_PAUSE"},
+			"Flagged": {"RED", "YELLOW", "GREEN", "UNKNOWN", "PENDING", "APPROVED", "DISABLED"},
+			"Paused":  {"YELLOW", "GREEN", "PENDING", "APPROVED", "APPROVED", "DISABLED"},
+			"Blocked": {"GREEN", "RED", "PENDING", "APPROVED", "APPROVED", "APPROVED"},
+		}[standing.State]
+		p := &parcel{number: of.owner, times: t.times()}
+		t.say(p, of, follows[t.random.IntN(len(follows))], at)
+		t.note(p)
+		all = append(all, p)
+	}
+	return all
+}
+
+// say makes a parcel a webhook or an event with what Meta says of a template, in its words.
+func (t *traffic) say(p *parcel, of *template, what string, at time.Time) {
+	rating := map[string]string{"GREEN": "High", "YELLOW": "Medium", "RED": "Low", "UNKNOWN": "Unknown"}[what]
+	state := map[string]string{"APPROVED": "Approved", "PAUSED": "Paused", "DISABLED": "Disabled", "PENDING": "Edited"}[what]
+	about := fmt.Sprintf(`"template":%q`, of.title)
+	if t.chance(0.5) {
+		about += fmt.Sprintf(`,"number":%q`, of.owner.phone)
+	}
+	event, title, _ := strings.Cut(what, " ")
+	switch byEvent := t.chance(0.4); {
+	case byEvent && rating != "":
+		t.event(p, "template.reported", at, fmt.Sprintf(`{%s,"rating":%q}`, about, rating))
+	case byEvent && state != "":
+		t.event(p, "template.reported", at, fmt.Sprintf(`{%s,"state":%q}`, about, state))
+	case rating != "":
+		p.body = metatest.TemplateQualityPayload(of.owner.account, of.title, "en_US", "UNKNOWN", what, at)
+	default:
+		p.body = metatest.TemplateStatusPayload(of.owner.account, of.title, "en_US", event, title, at)
+	}
+}
+
 // about is of whom an event is that is about a number, or about its portfolio as a whole.
 func (t *traffic) about(n *number) string {
 	if n.portfolio != nil && t.chance(0.5) {
@@ -387,10 +448,13 @@ func text(limit int64) string {
 // reported is when something is reported of a number, at an instant at which nothing else is of what shares its limit: no order
 // is promised of two reports of one instant in two webhooks.
 func (t *traffic) reported(n *number, until time.Time) time.Time {
-	whose := n.phone
 	if n.portfolio != nil {
-		whose = n.portfolio.name
+		return t.reportedOf(n.portfolio.name, until)
 	}
+	return t.reportedOf(n.phone, until)
+}
+
+func (t *traffic) reportedOf(whose string, until time.Time) time.Time {
 	for {
 		at := t.between(t.last.Add(quietFor), until.Add(-time.Minute))
 		if of := fmt.Sprint(whose, at.Unix()); !t.told[of] {

@@ -53,6 +53,11 @@ func policy(t *testing.T, spec string) *Policy {
 func lived(t *testing.T, tape *Tape, s Subject, until string, want ...string) {
 	t.Helper()
 	happened, _ := tape.Live(s, at(until))
+	same(t, happened, want)
+}
+
+func same(t *testing.T, happened []Transition, want []string) {
+	t.Helper()
 	var got []string
 	for _, h := range happened {
 		since := time.Unix(h.At, 0).UTC()
@@ -429,4 +434,96 @@ func TestFeedback(t *testing.T) {
 	lived(t, tape, s, "4 12:00:00", append(want,
 		"3 00:00:00 QualityChanged Low Medium",
 		"4 00:00:00 FlagCleared")...)
+}
+
+// score adds a rating of a template, in Meta's words.
+func (t *Tape) score(name, score, text string) {
+	t.says("2001", "message_template_quality_update", fmt.Sprintf(`{"message_template_name":%q,"new_quality_score":%q}`, name, score), text)
+}
+
+// status adds a state of a template, in Meta's words.
+func (t *Tape) status(name, event, title, text string) {
+	t.says("2001", "message_template_status_update", fmt.Sprintf(`{"message_template_name":%q,"event":%q,"other_info":{"title":%q}}`, name, event, title), text)
+}
+
+// Low flags a template, which is blocked unless it is edited, rated better or approved in time. Only Meta ends a block.
+func TestATemplateIsFlagged(t *testing.T) {
+	tape := NewTape()
+	tape.score("promo", "RED", "1 00:00:00")
+	tape.score("promo", "RED", "1 01:00:00") // goes on
+	tape.status("promo", "PENDING", "", "2 00:00:00")
+	tape.score("promo", "UNKNOWN", "2 01:00:00")
+	tape.status("promo", "FLAGGED", "", "3 00:00:00")
+	tape.score("promo", "YELLOW", "4 00:00:00")
+	tape.tells("template.reported", `{"template":"promo","rating":"Low"}`, "5 00:00:00")
+	tape.status("promo", "APPROVED", "", "6 16:00:00") // at the very instant
+	tape.score("promo", "RED", "7 00:00:00")
+	tape.tells("template.reported", `{"template":"promo","state":"Edited"}`, "8 16:00:01")
+	tape.score("promo", "GREEN", "9 00:00:00")
+	tape.status("promo", "APPROVED", "", "10 00:00:00")
+	tape.status("promo", "PAUSED", "", "11 00:00:00")
+	of := Template{Policy: policy(t, `{"templates":{"blockAfterHours":40}}`), Name: "promo"}
+	happened, standing := tape.LiveTemplate(of, at("15 00:00:00"))
+	same(t, happened, []string{
+		"1 00:00:00 QualityChanged Unknown Low",
+		"1 00:00:00 TemplateFlagged",
+		"2 00:00:00 TemplateFlagCleared",
+		"3 00:00:00 QualityChanged Unknown Low",
+		"3 00:00:00 TemplateFlagged",
+		"4 00:00:00 QualityChanged Low Medium",
+		"4 00:00:00 TemplateFlagCleared",
+		"5 00:00:00 QualityChanged Medium Low",
+		"5 00:00:00 TemplateFlagged",
+		"6 16:00:00 TemplateFlagCleared",
+		"7 00:00:00 TemplateFlagged",
+		"8 16:00:00 TemplateBlocked",
+		"9 00:00:00 QualityChanged Unknown High",
+		"10 00:00:00 TemplateResumed",
+		"11 00:00:00 TemplatePaused",
+	})
+	if standing != (TemplateStanding{State: "Paused", Rating: "High"}) {
+		t.Errorf("it is %+v in the end", standing)
+	}
+}
+
+// Each Low of a template that can be sent is the next pause, which ends by itself and by nothing that users think, and in the
+// end a block. A pause that Meta names is that one, a pause for pacing is none of them.
+func TestATemplateIsPaused(t *testing.T) {
+	tape := NewTape()
+	tape.score("promo", "RED", "1 00:00:00")
+	tape.score("promo", "GREEN", "1 01:00:00")
+	tape.score("promo", "RED", "1 04:00:00")
+	tape.status("promo", "APPROVED", "", "1 05:00:00")
+	tape.status("promo", "PAUSED", "RATE_LIMITING_PAUSE", "2 00:00:00")
+	tape.status("promo", "APPROVED", "", "3 00:00:00")
+	tape.score("promo", "RED", "4 00:00:00")
+	tape.tells("template.reported", `{"template":"promo","state":"Approved"}`, "5 00:00:00")
+	tape.status("promo", "PAUSED", "SECOND_PAUSE", "6 00:00:00")
+	tape.status("promo", "PAUSED", "", "7 00:00:00")
+	tape.status("promo", "DISABLED", "", "8 00:00:00")
+	of := Template{Policy: policy(t, `{"templates":{"pauseHours":[3,6]}}`), Name: "promo"}
+	happened, standing := tape.LiveTemplate(of, at("15 00:00:00"))
+	same(t, happened, []string{
+		"1 00:00:00 QualityChanged Unknown Low",
+		"1 00:00:00 TemplatePaused",
+		"1 01:00:00 QualityChanged Low High",
+		"1 03:00:00 TemplateResumed",
+		"1 04:00:00 QualityChanged High Low",
+		"1 04:00:00 TemplatePaused",
+		"1 05:00:00 TemplateResumed",
+		"2 00:00:00 TemplatePaused",
+		"3 00:00:00 TemplateResumed",
+		"4 00:00:00 TemplateBlocked",
+		"5 00:00:00 TemplateResumed",
+		"6 00:00:00 TemplatePaused",
+		"6 06:00:00 TemplateResumed",
+		"7 00:00:00 TemplatePaused",
+		"8 00:00:00 TemplateBlocked",
+	})
+	if standing != (TemplateStanding{State: "Blocked", Rating: "Low", Pauses: 2}) {
+		t.Errorf("it is %+v in the end", standing)
+	}
+	if _, standing := tape.LiveTemplate(of, at("1 04:30:00")); standing != (TemplateStanding{State: "Paused", Rating: "Low", Pauses: 2, Until: at("1 10:00:00")}) {
+		t.Errorf("it is %+v in the second pause", standing)
+	}
 }

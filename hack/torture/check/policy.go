@@ -30,6 +30,10 @@ type Policy struct {
 			MediumPerThousand int64 `json:"mediumPerThousand"`
 			LowPerThousand    int64 `json:"lowPerThousand"`
 		} `json:"quality"`
+		Templates struct {
+			BlockAfterHours int64   `json:"blockAfterHours"`
+			PauseHours      []int64 `json:"pauseHours"`
+		} `json:"templates"`
 		Block struct {
 			AfterHours int64 `json:"afterHours"`
 		} `json:"block"`

@@ -18,7 +18,7 @@ type Tape struct {
 	deliveries map[string][]said // by number
 	received   map[string][]said
 	complaints map[string][]said
-	reports    map[string][]report // by number, or by account at Meta, or by portfolio
+	reports    map[string][]report // by number, or by account at Meta, portfolio or template
 	is         map[string]string   // an identity of a user to another one of the same user
 }
 
@@ -41,6 +41,7 @@ const (
 	limit        = "Limit"
 	verification = "Verification"
 	increase     = "Increase" // what Meta answers to one, unless it grants it
+	sendable     = "Template" // whether a template can be sent
 	flagged      = "Flagged"
 	connected    = "Connected"
 )
@@ -48,9 +49,10 @@ const (
 // unlimited is a limit that is none.
 const unlimited = "Unlimited"
 
-// account and portfolio are what reports about them go by.
-func account(id string) string   { return "account " + id }
-func portfolio(id string) string { return "portfolio " + id }
+// account, portfolio and template are what reports about them go by.
+func account(id string) string    { return "account " + id }
+func portfolio(id string) string  { return "portfolio " + id }
+func template(name string) string { return "template " + name }
 
 // NewTape is an empty tape.
 func NewTape() *Tape {
@@ -88,6 +90,11 @@ type webhook struct {
 					Business string `json:"client_business_id"`
 					Status   string `json:"status"`
 				} `json:"partner_client_certification_info"`
+				Template string `json:"message_template_name"`
+				Score    string `json:"new_quality_score"`
+				Other    struct {
+					Title string `json:"title"`
+				} `json:"other_info"`
 				About string `json:"entity_id"`
 				Alert struct {
 					Type string `json:"alert_type"`
@@ -144,6 +151,19 @@ func (t *Tape) Webhook(body []byte) error {
 					t.report(account(entry.ID), report{entry.Time, verification, verified})
 					t.report(portfolio(v.Partner.Business), report{entry.Time, verification, verified})
 				}
+			case "message_template_quality_update":
+				t.report(template(v.Template), report{entry.Time, quality, scores[v.Score]})
+			case "message_template_status_update":
+				switch state, known := states[v.Event]; {
+				case v.Event == "FLAGGED":
+					t.report(template(v.Template), report{entry.Time, quality, low})
+				case known && v.Other.Title != "":
+					t.report(template(v.Template), report{entry.Time, sendable, v.Other.Title})
+				case known:
+					t.report(template(v.Template), report{entry.Time, sendable, state})
+				default:
+					return fmt.Errorf("the event %q is not one that is checked", v.Event)
+				}
 			case "account_alerts":
 				if answer, found := strings.CutPrefix(v.Alert.Type, "INCREASED_CAPABILITIES_ELIGIBILITY_"); found {
 					t.report(portfolio(v.About), report{entry.Time, increase, answer})
@@ -153,6 +173,12 @@ func (t *Tape) Webhook(body []byte) error {
 	}
 	return nil
 }
+
+// scores and states are Meta's words for ratings and states of templates.
+var (
+	scores = map[string]string{"GREEN": high, "YELLOW": medium, "RED": low, "UNKNOWN": unknown}
+	states = map[string]string{"APPROVED": approved, "PAUSED": paused, "DISABLED": "Disabled", "PENDING": "Edited"}
+)
 
 // update is what Meta says of a number. What it says of the throughput is no limit of messages.
 func (t *Tape) update(number, event string, of any, at int64) error {
@@ -208,6 +234,8 @@ func (t *Tape) Event(body []byte) error {
 			Limit     *int64 `json:"limit"`
 			Business  string `json:"business"`
 			User      string `json:"user"`
+			Template  string `json:"template"`
+			State     string `json:"state"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(body, &e); err != nil {
@@ -228,6 +256,12 @@ func (t *Tape) Event(body []byte) error {
 		t.report(of, report{at, limit, most})
 	case "dev.numberfleet.verification.reported.v1":
 		t.report(of, report{at, verification, e.Data.Business})
+	case "dev.numberfleet.template.reported.v1":
+		if e.Data.Rating != "" {
+			t.report(template(e.Data.Template), report{at, quality, e.Data.Rating})
+		} else {
+			t.report(template(e.Data.Template), report{at, sendable, e.Data.State})
+		}
 	case "dev.numberfleet.feedback.received.v1":
 		phone, scoped := strings.TrimPrefix(e.Data.User, "+"), ""
 		if strings.Contains(phone, ".") {
@@ -303,6 +337,13 @@ func (t *Tape) reportsTo(s Subject) (all []heard) {
 		hear(account(s.Account), -1, verification)
 	}
 	slices.SortStableFunc(all, func(a, b heard) int { return cmp.Compare(a.at, b.at) })
+	return all
+}
+
+// inTime are reports by time; those of one instant as they were said.
+func inTime(all []report) []report {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b report) int { return cmp.Compare(a.at, b.at) })
 	return all
 }
 

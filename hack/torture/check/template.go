@@ -1,0 +1,127 @@
+package check
+
+// Template is a template that reports are about, by a name that no other one has.
+type Template struct {
+	Policy *Policy
+	Name   string
+}
+
+// TemplateStanding is where a template must stand.
+type TemplateStanding struct {
+	State, Rating string
+	Until         int64 // when that ends by itself, in Unix seconds; 0: never
+	Pauses        int64 // how many there were
+}
+
+// templateLife is a template as time passes.
+type templateLife struct {
+	blockAfter int64
+	pauses     []int64 // hours
+	now        int64
+	happened   []Transition
+	TemplateStanding
+}
+
+// What a template can be.
+const (
+	approved = "Approved"
+	paused   = "Paused"
+	blocked  = "Blocked"
+)
+
+// LiveTemplate lives through all that the tape has of a template until an instant: each report, and each deadline before it.
+func (t *Tape) LiveTemplate(of Template, until int64) ([]Transition, TemplateStanding) {
+	rules := &of.Policy.Spec.Templates
+	l := &templateLife{blockAfter: rules.BlockAfterHours * hour, pauses: rules.PauseHours,
+		TemplateStanding: TemplateStanding{State: approved, Rating: unknown}}
+	for _, r := range inTime(t.reports[template(of.Name)]) {
+		if r.at > until {
+			break
+		}
+		l.expire(r.at - 1)
+		l.now = r.at
+		if r.kind == quality {
+			l.rate(r.value)
+		} else {
+			l.report(r.value)
+		}
+	}
+	l.expire(until)
+	return l.happened, l.TemplateStanding
+}
+
+// expire ends what ends by itself until an instant: a flag in a block, a pause in nothing.
+func (l *templateLife) expire(until int64) {
+	if l.Until == 0 || l.Until > until {
+		return
+	}
+	l.now = l.Until
+	if l.State == flagged {
+		l.become(blocked, 0, "TemplateBlocked")
+	} else {
+		l.become(approved, 0, "TemplateResumed")
+	}
+}
+
+// rate takes a rating. Each Low of a template that can be sent is the next step: a flag, or a pause, or a block.
+func (l *templateLife) rate(rating string) {
+	if rating == unknown {
+		return
+	}
+	if rating != l.Rating {
+		l.happened = append(l.happened, Transition{l.now, "QualityChanged", l.Rating, rating})
+		l.Rating = rating
+	}
+	switch {
+	case rating != low && l.State == flagged:
+		l.become(approved, 0, "TemplateFlagCleared")
+	case rating != low || l.State != approved:
+	case l.blockAfter > 0:
+		l.become(flagged, l.now+l.blockAfter, "TemplateFlagged")
+	case l.Pauses < int64(len(l.pauses)):
+		l.pause(l.Pauses + 1)
+	case len(l.pauses) > 0:
+		l.become(blocked, 0, "TemplateBlocked")
+	}
+}
+
+// report takes a state, or an edit, after which nobody has rated the template. A pause that is none of the policy's lasts until
+// Meta says otherwise.
+func (l *templateLife) report(state string) {
+	switch {
+	case state == "Edited":
+		l.Rating = unknown
+		if l.State == flagged {
+			l.become(approved, 0, "TemplateFlagCleared")
+		}
+	case state == approved && l.State == flagged:
+		l.become(approved, 0, "TemplateFlagCleared")
+	case state == approved && l.State != approved:
+		l.become(approved, 0, "TemplateResumed")
+	case state == "Disabled" && l.State != blocked:
+		l.become(blocked, 0, "TemplateBlocked")
+	case state == "FIRST_PAUSE" && len(l.pauses) >= 1:
+		l.pause(1)
+	case state == "SECOND_PAUSE" && len(l.pauses) >= 2:
+		l.pause(2)
+	case state == "RATE_LIMITING_PAUSE":
+		l.become(paused, 0, "TemplatePaused")
+	case state == paused || state == "FIRST_PAUSE" || state == "SECOND_PAUSE":
+		if l.Pauses < int64(len(l.pauses)) {
+			l.pause(l.Pauses + 1)
+		} else {
+			l.become(paused, 0, "TemplatePaused")
+		}
+	}
+}
+
+// pause begins a pause of the policy, by its number.
+func (l *templateLife) pause(which int64) {
+	l.Pauses = which
+	l.become(paused, l.now+l.pauses[which-1]*hour, "TemplatePaused")
+}
+
+func (l *templateLife) become(state string, until int64, reason string) {
+	l.State, l.Until = state, until
+	l.happened = append(l.happened, Transition{At: l.now, Reason: reason})
+}
