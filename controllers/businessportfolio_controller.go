@@ -116,6 +116,11 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	if evaluated && slices.ContainsFunc(numbers, func(n v1alpha1.PhoneNumber) bool { return r.behind(&n, portfolio.Name, now) }) {
 		return nil, wakeUp{}, errBehind
 	}
+	if behind, err := r.templatesBehind(ctx, numbers); err != nil {
+		return nil, wakeUp{}, err
+	} else if evaluated && behind {
+		return nil, wakeUp{}, errBehind
+	}
 	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage, Climb: climb}
 	var lastReport int64
 	facts.Reports, lastReport = reportsAfter(r.Ledger, portfolioSubject(portfolio), portfolio.Status.ObservedReport)
@@ -170,8 +175,8 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	return transitions, wakeUp{policy: policy.Policy, usage: usage, next: earliest(next, earliest(later, agreement.Due))}, nil
 }
 
-// errBehind says that a number of the portfolio was rated, and that its status does not show it yet.
-var errBehind = errors.New("a number of the portfolio has yet to be evaluated")
+// errBehind says that a number or template of the portfolio was rated, and that its status does not show it yet.
+var errBehind = errors.New("a number or template of the portfolio has yet to be evaluated")
 
 // behind says whether a number's status lacks a rating that was reported: after a start, or where its status could not be
 // written. What the portfolio concluded without it, for a time at which it held, would stand.
@@ -186,6 +191,27 @@ func (r *BusinessPortfolioReconciler) behind(number *v1alpha1.PhoneNumber, portf
 		return report.Kind == rules.ReportQuality && rules.Understood(report.Kind, report.Value) && rating != v1alpha1.QualityUnknown &&
 			rating != status.Quality.ReportedRating && !report.At.Before(utc(status.Quality.ReportedTime)) && !report.At.After(now)
 	})
+}
+
+// templatesBehind says the same of the templates of some numbers, and of anything that was reported of them: blocked, they count
+// no more, and edited, nobody has rated them.
+func (r *BusinessPortfolioReconciler) templatesBehind(ctx context.Context, numbers []v1alpha1.PhoneNumber) (bool, error) {
+	for i := range numbers {
+		templates, err := templatesOf(ctx, r.Cache, &numbers[i])
+		if err != nil {
+			return false, err
+		}
+		for j := range templates {
+			t := &templates[j]
+			if t.Spec.Activity == v1alpha1.Suspended || !meta.IsStatusConditionTrue(t.Status.Conditions, v1alpha1.ConditionReady) {
+				continue
+			}
+			if reports, _ := reportsAfter(r.Ledger, templateSubject(t), t.Status.ObservedReport); len(reports) > 0 {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // onlyOne is a problem where an older resource has the same id at Meta: what is reported of it is about one of them.

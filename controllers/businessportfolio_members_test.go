@@ -337,3 +337,25 @@ func TestAPortfolioWaitsForTheRatingsOfItsNumbers(t *testing.T) {
 		t.Errorf("the portfolio is rated %s and has used %d", f.portfolio.Status.Quality.Rating, *f.portfolio.Status.Usage.Used)
 	}
 }
+
+// The same of a template.
+func TestAPortfolioWaitsForTheRatingsOfItsTemplates(t *testing.T) {
+	f := newFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
+	number, template := f.number(), f.template("offer")
+	f.settle()
+	f.clock.advance(time.Hour)
+	f.report(templateSubject(template), ledger.QualityReport, "Medium")
+	f.clock.advance(time.Hour)
+	f.deliver(number.Spec.PhoneNumber, 1000) // half of the limit, in quality that is not High
+	f.clock.advance(10 * time.Hour)
+	if result := f.reconcilePortfolio(f.portfolio); result.RequeueAfter == 0 {
+		t.Error("nothing brings the portfolio back")
+	}
+	f.settle()
+	if len(f.portfolio.Status.History) > 0 {
+		t.Errorf("the portfolio went through %v", f.portfolio.Status.History)
+	}
+	if f.portfolio.Status.Quality.Rating != v1alpha1.QualityMedium || *f.portfolio.Status.Usage.Used != 1000 {
+		t.Errorf("the portfolio is rated %s and has used %d", f.portfolio.Status.Quality.Rating, *f.portfolio.Status.Usage.Used)
+	}
+}
