@@ -69,22 +69,25 @@ func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 		{name: "late-feedback", namespace: "torture-a", policy: "torture-feedback", late: true, disliked: true},
 		{name: "late-messages", namespace: "torture-b", policy: "torture-messages", late: true, rated: true},
 	} {
-		n.name = fmt.Sprintf("%s-%d", n.name, epoch)
 		n.phone = fmt.Sprintf("+1555%04d%03d", epoch, i)
 		n.account = fmt.Sprintf("2%04d%03d", epoch, i)
 		if of := n.portfolio; of != nil {
 			n.policy, n.account = of.policy, of.account
 		}
 		f.numbers = append(f.numbers, &n)
-		switch n.policy {
-		case "torture-users", "torture-messages", "torture-conversations", "quality-based":
-			if !n.late {
-				f.templates = append(f.templates, &template{name: "promo-" + n.name, title: "promo_" + n.phone[1:], policy: n.policy, owner: &n})
-			}
+		policy, found := wordings[n.name]
+		n.name = fmt.Sprintf("%s-%d", n.name, epoch)
+		if found {
+			f.templates = append(f.templates, &template{name: "promo-" + n.name, title: "promo_" + n.phone[1:], policy: policy, owner: &n})
 		}
 	}
-	f.templates[len(f.templates)-1].policy = "meta-2025" // whose pauses are Meta's; the others are small, or none
 	return f
+}
+
+// wordings are the policies of templates, by the number that has one. Those of portfolios have no rules, and only ratings.
+var wordings = map[string]string{
+	"users": "torture-users", "conversations": "torture-conversations", "messages": "torture-messages", "quality": "meta-2025",
+	"small-b": "torture-conversations", "shipped-c": "torture-conversations",
 }
 
 // wordings are the templates, by a name.
@@ -107,6 +110,11 @@ func (f *fleet) subjects() map[string]check.Subject {
 		for _, n := range f.numbers {
 			if n.portfolio == p {
 				s.Numbers = append(s.Numbers, n.phone)
+			}
+		}
+		for _, t := range f.templates {
+			if t.owner.portfolio == p {
+				s.Templates = append(s.Templates, check.Template{Policy: f.policies[t.policy], Name: t.title})
 			}
 		}
 		all[p.name] = s

@@ -368,7 +368,11 @@ func (t *traffic) wording(of *template, until time.Time) (all []*parcel) {
 	}
 	var instants []time.Time
 	for range 1 + t.random.IntN(3) {
-		instants = append(instants, t.reportedOf(of.title, until))
+		whose := of.title
+		if p := of.owner.portfolio; p != nil {
+			whose = p.name
+		}
+		instants = append(instants, t.reportedOf(whose, until))
 	}
 	slices.SortFunc(instants, time.Time.Compare)
 	for _, at := range instants {
@@ -380,6 +384,9 @@ func (t *traffic) wording(of *template, until time.Time) (all []*parcel) {
 			"Paused":  {"YELLOW", "GREEN", "PENDING", "APPROVED", "APPROVED", "DISABLED"},
 			"Blocked": {"GREEN", "RED", "PENDING", "APPROVED", "APPROVED", "APPROVED"},
 		}[standing.State]
+		if of.owner.portfolio != nil {
+			follows = []string{"RED", "YELLOW", "GREEN", "GREEN", "GREEN", "UNKNOWN"}
+		}
 		p := &parcel{number: of.owner, times: t.times()}
 		t.say(p, of, follows[t.random.IntN(len(follows))], at)
 		t.note(p)

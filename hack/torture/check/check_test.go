@@ -175,6 +175,18 @@ func TestAPortfolio(t *testing.T) {
 	lived(t, tape, Subject{Policy: p, Numbers: []string{other}, Member: true}, "3 00:00:00",
 		"1 16:00:00 QualityChanged Unknown Medium",
 		"1 20:00:00 QualityChanged Medium High")
+	// And so it ends with the rating of a template.
+	tape.score("promo", "YELLOW", "1 22:00:00")
+	tape.score("promo", "GREEN", "2 01:00:00")
+	lived(t, tape, Subject{Policy: p, Numbers: []string{one, other}, Portfolio: true, Templates: []Template{{Policy: p, Name: "promo"}}}, "3 00:00:00",
+		"1 11:00:00 UpgradePending A B",
+		"1 11:00:00 Restricted",
+		"1 16:00:00 UpgradeCancelled A B",
+		"1 20:00:00 UpgradePending A B",
+		"1 22:00:00 UpgradeCancelled A B",
+		"2 01:00:00 UpgradePending A B",
+		"2 07:00:00 TierUpgraded A B",
+		"2 07:00:00 RestrictionLifted")
 }
 
 // A message is one, whatever is told of it and how often; the earliest time counts. A user by two names is one, and what

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"math"
@@ -20,6 +21,8 @@ type Subject struct {
 	Portfolio bool
 	Name, ID  string
 	Account   string // of the numbers, at Meta
+	// Templates of the portfolio: their ratings are among those of which its own is the lowest.
+	Templates []Template
 }
 
 // Transition is one thing that must have happened.
@@ -115,7 +118,17 @@ func (t *Tape) Live(s Subject, until int64) ([]Transition, Standing) {
 	for _, r := range reports {
 		l.wake(r.at)
 	}
-	ratings := slices.Repeat([]string{unknown}, len(s.Numbers))
+	for i, of := range s.Templates {
+		happened, _ := t.LiveTemplate(of, until)
+		for _, h := range happened {
+			if h.Reason == "QualityChanged" {
+				reports = append(reports, heard{report{h.At, quality, h.To}, len(s.Numbers) + i})
+				l.wake(h.At)
+			}
+		}
+	}
+	slices.SortStableFunc(reports, func(a, b heard) int { return cmp.Compare(a.at, b.at) })
+	ratings := slices.Repeat([]string{unknown}, len(s.Numbers)+len(s.Templates))
 	for l.instants.Len() > 0 {
 		l.now = heap.Pop(&l.instants).(int64)
 		if l.now > until {
