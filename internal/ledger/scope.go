@@ -645,7 +645,7 @@ func (s *scope) sweepAll(horizon int64) {
 	users := 0
 	for _, p := range parts {
 		s.lock()
-		if first := int(p.prefix) << (s.depth - min(s.depth, p.depth)); first < len(s.parts) && s.parts[first] == p {
+		if s.holds(p) {
 			s.sweep(p, true)
 			users += p.used
 		}
@@ -663,6 +663,12 @@ func (s *scope) sweepAll(horizon int64) {
 		s.touch(p)
 	}
 	s.parts, s.depth, s.dirty = []*part{newPart(0, 0, s.horizon, nil)}, 0, true
+}
+
+// holds says whether a part is one of the number's still: since it was, it may have been split, or all of them dropped.
+func (s *scope) holds(p *part) bool {
+	first := int(p.prefix) << (s.depth - min(s.depth, p.depth))
+	return first < len(s.parts) && s.parts[first] == p
 }
 
 // nameless says whether nothing is known any more about the user that a slot refers to, neither here nor in the group.

@@ -711,6 +711,32 @@ func TestAfterALongSilence(t *testing.T) {
 	}
 }
 
+// A number holds the parts that it has now, and none that was split or dropped since a sweep came to know it.
+func TestPartsThatANumberHolds(t *testing.T) {
+	s := newScope(number)
+	at := begin.Unix()
+	s.record(event{kind: Delivered, user: 1, print: 1, at: uint32(at)})
+	whole := s.parts[0]
+	s.split(whole)
+	halves := s.all()
+	s.split(halves[1])
+	now := s.all()
+	for _, p := range now {
+		if !s.holds(p) {
+			t.Errorf("part %s is not held", p.name())
+		}
+	}
+	s.sweepAll(at + 70*day) // nobody is left, and one part
+	for _, p := range slices.Concat(halves, now) {
+		if s.holds(p) {
+			t.Errorf("part %s is held still", p.name())
+		}
+	}
+	if s.holds(whole) || !s.holds(s.parts[0]) {
+		t.Error("the first part is held still, or the last is not")
+	}
+}
+
 // When nobody is left the parts of a number become one, and not before; who sweeps at the same time finds no other.
 func TestPartsOfNobodyBecomeOne(t *testing.T) {
 	at := uint32(begin.Unix())
