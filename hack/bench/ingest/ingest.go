@@ -313,8 +313,8 @@ func goals(cells []cell) (all []report.Goal) {
 		switch c.batch {
 		case 1:
 			goal := atLeast("one status a request: share of the floor", share, 2./3, report.Percent)
-			goal.Limit = c.beyondTheFloor() + "by profile a quarter for the sync and the write of the journal, a quarter for its commit and for counting, " +
-				"and the rest since each request waits for the disk while others run"
+			goal.Limit = c.beyondTheFloor() + "by profile two fifths for the sync and the write of the journal, a third for counting, " +
+				"and most of the rest to hand rows over to the one who writes them"
 			all = append(all, goal)
 		case 100:
 			goal := atLeast("batches of 100: share of the floor", share, 0.5, report.Percent)
