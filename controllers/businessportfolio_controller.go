@@ -116,10 +116,14 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	if evaluated && slices.ContainsFunc(numbers, func(n v1alpha1.PhoneNumber) bool { return r.behind(&n, portfolio.Name, now) }) {
 		return nil, wakeUp{}, errBehind
 	}
-	if behind, err := r.templatesBehind(ctx, numbers); err != nil {
-		return nil, wakeUp{}, err
-	} else if evaluated && behind {
-		return nil, wakeUp{}, errBehind
+	if evaluated {
+		behind, err := r.templatesBehind(ctx, numbers)
+		if behind {
+			err = errBehind
+		}
+		if err != nil {
+			return nil, wakeUp{}, err
+		}
 	}
 	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage, Climb: climb}
 	var lastReport int64

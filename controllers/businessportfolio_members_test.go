@@ -316,46 +316,29 @@ func TestRunningFleet(t *testing.T) {
 	})
 }
 
-// What a number was rated while the operator was down belongs to that time, whichever of the two is looked at first after it.
-func TestAPortfolioWaitsForTheRatingsOfItsNumbers(t *testing.T) {
-	f := newFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
-	number := f.number()
-	f.settle()
-	f.clock.advance(time.Hour)
-	f.report(number.Spec.PhoneNumber, ledger.QualityReport, "Low")
-	f.clock.advance(time.Hour)
-	f.deliver(number.Spec.PhoneNumber, 1000) // half of the limit, in quality that is not High
-	f.clock.advance(10 * time.Hour)
-	if result := f.reconcilePortfolio(f.portfolio); result.RequeueAfter == 0 {
-		t.Error("nothing brings the portfolio back")
-	}
-	f.settle()
-	if len(f.portfolio.Status.History) > 0 {
-		t.Errorf("the portfolio went through %v", f.portfolio.Status.History)
-	}
-	if f.portfolio.Status.Quality.Rating != v1alpha1.QualityLow || *f.portfolio.Status.Usage.Used != 1000 {
-		t.Errorf("the portfolio is rated %s and has used %d", f.portfolio.Status.Quality.Rating, *f.portfolio.Status.Usage.Used)
-	}
-}
-
-// The same of a template.
-func TestAPortfolioWaitsForTheRatingsOfItsTemplates(t *testing.T) {
-	f := newFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
-	number, template := f.number(), f.template("offer")
-	f.settle()
-	f.clock.advance(time.Hour)
-	f.report(templateSubject(template), ledger.QualityReport, "Medium")
-	f.clock.advance(time.Hour)
-	f.deliver(number.Spec.PhoneNumber, 1000) // half of the limit, in quality that is not High
-	f.clock.advance(10 * time.Hour)
-	if result := f.reconcilePortfolio(f.portfolio); result.RequeueAfter == 0 {
-		t.Error("nothing brings the portfolio back")
-	}
-	f.settle()
-	if len(f.portfolio.Status.History) > 0 {
-		t.Errorf("the portfolio went through %v", f.portfolio.Status.History)
-	}
-	if f.portfolio.Status.Quality.Rating != v1alpha1.QualityMedium || *f.portfolio.Status.Usage.Used != 1000 {
-		t.Errorf("the portfolio is rated %s and has used %d", f.portfolio.Status.Quality.Rating, *f.portfolio.Status.Usage.Used)
+// What a number or template was rated while the operator was down belongs to that time, whichever is looked at first after it.
+func TestAPortfolioWaitsForRatings(t *testing.T) {
+	for what, rating := range map[string]v1alpha1.QualityRating{"number": v1alpha1.QualityLow, "template": v1alpha1.QualityMedium} {
+		t.Run(what, func(t *testing.T) {
+			f := newFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
+			number, template := f.number(), f.template("offer")
+			subject := map[string]string{"number": number.Spec.PhoneNumber, "template": templateSubject(template)}[what]
+			f.settle()
+			f.clock.advance(time.Hour)
+			f.report(subject, ledger.QualityReport, string(rating))
+			f.clock.advance(time.Hour)
+			f.deliver(number.Spec.PhoneNumber, 1000) // half of the limit, in quality that is not High
+			f.clock.advance(10 * time.Hour)
+			if result := f.reconcilePortfolio(f.portfolio); result.RequeueAfter == 0 {
+				t.Error("nothing brings the portfolio back")
+			}
+			f.settle()
+			if len(f.portfolio.Status.History) > 0 {
+				t.Errorf("the portfolio went through %v", f.portfolio.Status.History)
+			}
+			if f.portfolio.Status.Quality.Rating != rating || *f.portfolio.Status.Usage.Used != 1000 {
+				t.Errorf("the portfolio is rated %s and has used %d", f.portfolio.Status.Quality.Rating, *f.portfolio.Status.Usage.Used)
+			}
+		})
 	}
 }
