@@ -52,16 +52,23 @@ func appendOnAFullDisk() {
 	handlers.Wait()
 }
 
-// Where a row of the journal cannot be written the process ends, whoever recovers from panics: the store may hold its locks, and
-// would never answer again.
-func TestAFullDiskEndsTheProcess(t *testing.T) {
+// endsAs runs this program as one of its parts, and says whether it ended by itself as the ledger ends it, and what it said.
+func endsAs(t *testing.T, part string) (ended bool, said string, err error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	child := exec.CommandContext(ctx, os.Args[0])
-	child.Env = append(os.Environ(), fullDisk+"=1")
+	child.Env = append(os.Environ(), part+"=1")
 	out, err := child.CombinedOutput()
-	exit, ended := errors.AsType[*exec.ExitError](err)
-	if !ended || exit.ExitCode() != 1 || !strings.Contains(string(out), "The ledger's store cannot go on") {
+	exit, exited := errors.AsType[*exec.ExitError](err)
+	return exited && exit.ExitCode() == 1, string(out), err
+}
+
+// Where a row of the journal cannot be written the process ends, whoever recovers from panics: the store may hold its locks, and
+// would never answer again.
+func TestAFullDiskEndsTheProcess(t *testing.T) {
+	ended, out, err := endsAs(t, fullDisk)
+	if !ended || !strings.Contains(out, "The ledger's store cannot go on") {
 		t.Errorf("it ended with %v and said %s", err, out)
 	}
 }
@@ -88,13 +95,8 @@ func appendToLostPoints() {
 
 // A mistake that shows under a number's lock ends the process, whoever recovers from panics: the number would never answer again.
 func TestAPanicUnderALockEndsTheProcess(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	child := exec.CommandContext(ctx, os.Args[0])
-	child.Env = append(os.Environ(), lostPoints+"=1")
-	out, err := child.CombinedOutput()
-	exit, ended := errors.AsType[*exec.ExitError](err)
-	if !ended || exit.ExitCode() != 1 || !strings.Contains(string(out), "a timeline has lost a point") {
+	ended, out, err := endsAs(t, lostPoints)
+	if !ended || !strings.Contains(out, "a timeline has lost a point") {
 		t.Errorf("it ended with %v and said %s", err, out)
 	}
 }
@@ -103,13 +105,8 @@ const fatalStore = "LEDGER_TEST_FATAL_STORE"
 
 // A problem of the store that it cannot go on with ends the process, in whichever of its goroutines it comes up.
 func TestAFatalProblemOfTheStoreEndsTheProcess(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	child := exec.CommandContext(ctx, os.Args[0])
-	child.Env = append(os.Environ(), fatalStore+"=1")
-	out, err := child.CombinedOutput()
-	exit, ended := errors.AsType[*exec.ExitError](err)
-	if want := `"msg"="The ledger's store cannot go on" "error"="2 tables"` + "\n"; !ended || exit.ExitCode() != 1 || string(out) != want {
+	ended, out, err := endsAs(t, fatalStore)
+	if want := `"msg"="The ledger's store cannot go on" "error"="2 tables"` + "\n"; !ended || out != want {
 		t.Errorf("it ended with %v and said %s", err, out)
 	}
 }
