@@ -32,9 +32,6 @@ TESTFLAGS ?=
 # More flags for make bench, such as BENCHFLAGS='--sections ingest --rounds 5'; --help lists them.
 BENCHFLAGS ?=
 
-# More flags for make mutate, such as MUTATEFLAGS='-match flag.go'.
-MUTATEFLAGS ?=
-
 BIN := $(CURDIR)/bin
 CONTROLLER_GEN ?= $(BIN)/controller-gen
 KUSTOMIZE ?= $(BIN)/kustomize
@@ -42,7 +39,7 @@ GOLANGCI_LINT ?= $(BIN)/golangci-lint
 PROMETHEUS ?= $(BIN)/prometheus
 
 # The modules of this repository besides the operator's own.
-HACK_MODULES := hack/bench hack/controlplane hack/prometheus hack/tools hack/tools/golangci-lint hack/tools/mutation
+HACK_MODULES := hack/bench hack/controlplane hack/prometheus hack/tools hack/tools/golangci-lint
 
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 1m
@@ -72,12 +69,6 @@ test: require-cc $(PROMETHEUS) ## Run all tests, with the race detector, a real 
 		KUBEBUILDER_ASSETS=$$assets PROMETHEUS=$(PROMETHEUS) CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/bench test ./...
 	go -C hack/tools test ./...
-	go -C hack/tools/mutation test ./...
-
-# It takes long, and one processor at a low priority.
-.PHONY: mutate
-mutate: bin/gremlins bin/mutation ## Change the rules and the ledger in one place after another: does a test notice? PACKAGES, MUTATEFLAGS='-match flag.go'.
-	nice -n 10 bin/mutation -gremlins bin/gremlins $(MUTATEFLAGS) $(filter-out ./...,$(PACKAGES))
 
 .PHONY: torture
 torture: bin/manager bin/torture $(KUSTOMIZE) ## Try to break the operator in ROUNDS rounds, and check all that it shows; SEED and ROUND replay one.
@@ -118,7 +109,6 @@ vet: ## Run go vet.
 	go vet ./...
 	go -C hack/bench vet ./...
 	go -C hack/tools vet ./...
-	go -C hack/tools/mutation vet ./...
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint, with kube-api-linter on the API types.
@@ -229,12 +219,6 @@ $(BIN)/kustomize: hack/tools/go.mod
 $(BIN)/golangci-lint: hack/tools/golangci-lint/go.mod hack/tools/golangci-lint/main.go
 	@echo 'building golangci-lint, once: this takes a minute or more'
 	$(call tool,hack/tools/golangci-lint,.)
-
-bin/gremlins: hack/tools/mutation/go.mod
-	$(call tool,hack/tools/mutation,github.com/go-gremlins/gremlins/cmd/gremlins)
-
-bin/mutation: hack/tools/mutation/go.mod $(wildcard hack/tools/mutation/*.go hack/tools/mutation/*.tmpl)
-	$(call tool,hack/tools/mutation,.)
 
 bin/manifests: hack/tools/go.mod $(wildcard hack/tools/manifests/*.go)
 	$(call tool,hack/tools,./manifests)
