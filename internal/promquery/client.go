@@ -105,8 +105,8 @@ func (c *Client) Query(ctx context.Context, query string) (model.Vector, error) 
 	if err != nil {
 		return nil, classified(err)
 	}
-	if len(warnings) > 0 {
-		return nil, &Error{Partial, oneLine(warnings[0])}
+	if i := slices.IndexFunc(warnings, partial); i >= 0 {
+		return nil, &Error{Partial, oneLine(warnings[i])}
 	}
 	switch value := value.(type) {
 	case model.Vector:
@@ -122,6 +122,10 @@ func (c *Client) Query(ctx context.Context, query string) (model.Vector, error) 
 		return nil, &Error{Refused, fmt.Sprintf("the query gives a %s and must give an instant vector or a scalar", value.Type())}
 	}
 }
+
+// partial says whether a warning is about data that is missing. What a Prometheus merely notes on a query, such as that the name
+// of a metric does not end in _total, is info: newer ones send it apart, older ones among the warnings.
+func partial(warning string) bool { return !strings.HasPrefix(warning, "PromQL info:") }
 
 func classified(err error) *Error {
 	if own, is := errors.AsType[*Error](err); is {

@@ -115,6 +115,7 @@ func TestWhatIsNoAnswer(t *testing.T) {
 		"too slow":         {silent, Unreachable, "context deadline exceeded"},
 		"cut off":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Unreachable, "EOF"},
 		"a part of it":     {body(200, fmt.Sprintf(strings.Replace(one, "%s}}", "}%s}", 1), `,"warnings":["store a: unavailable"]`)), Partial, "store a: unavailable"},
+		"warned, noted":    {body(200, fmt.Sprintf(strings.Replace(one, "%s}}", "}%s}", 1), `,"warnings":["PromQL info: noted","PromQL warning: mixed samples"]`)), Partial, "PromQL warning: mixed samples"},
 		"a range":          {body(200, `{"status":"success","data":{"resultType":"matrix","result":[]}}`), Refused, "the query gives a matrix and must give an instant vector or a scalar"},
 		"a text":           {body(200, `{"status":"success","data":{"resultType":"string","result":[1,"x"]}}`), Unreachable, `unexpected value type "string"`},
 		"more than enough": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxAnswer+1)) }, Unreachable, "http: request body too large"},
@@ -133,6 +134,18 @@ func TestWhatIsNoAnswer(t *testing.T) {
 				t.Errorf("the error shows what was asked, or whom: %v", err)
 			}
 		})
+	}
+}
+
+func TestNotesOnAQueryAreNoMissingData(t *testing.T) {
+	for name, notes := range map[string]string{
+		"of a newer server":  `,"infos":["PromQL info: metric might not be a counter"]`,
+		"of an older server": `,"warnings":["PromQL info: metric might not be a counter"]`,
+	} {
+		answer := `{"status":"success","data":{"resultType":"scalar","result":[1772442000,"3"]}` + notes + `}`
+		if samples, err := answering(t, Options{}, body(200, answer)).Query(t.Context(), "3"); err != nil || len(samples) != 1 {
+			t.Errorf("%s: it is read as %v, %v", name, samples, err)
+		}
 	}
 }
 
