@@ -25,6 +25,7 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/records"
 )
 
 const (
@@ -47,17 +48,10 @@ type Appender interface {
 	Append(ctx context.Context, batch ledger.Batch, now time.Time) (ledger.Appended, error)
 }
 
-// Hasher makes keys of ids. It keeps no id: the memory behind one is used again. Phone numbers of users come as Meta
-// writes them, in digits without the plus.
-type Hasher interface {
-	User(id string) ledger.UserKey
-	Message(id string) ledger.MessageKey
-}
-
 // Backend is where updates go.
 type Backend struct {
 	Ledger Appender
-	Hasher Hasher
+	Hasher records.Hasher
 	// Known reports whether a resource names the number, given in E.164. Updates of others are kept as well, since the
 	// resource may come later. Nil means that all are known.
 	Known func(number string) bool
@@ -266,7 +260,7 @@ var (
 
 // read reads a body into batch, and counts what it brought. A code other than zero says why it could not. Body and parser
 // are given back before the ledger is waited for.
-func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, credentials *secrets, signature *signature, hasher Hasher,
+func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, credentials *secrets, signature *signature, hasher records.Hasher,
 	now time.Time, batch *ledger.Batch,
 ) (counts, answer) {
 	body, refused := r.bodies.read(w, req)
@@ -296,6 +290,6 @@ func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, cred
 		// Meta's documents and Meta differ, or we are wrong. Either way someone should look.
 		r.log.Info("Part of a signed webhook could not be read, and was passed over", "app", app.name, "parts", updates.Unread, "problem", updates.Problem.Error())
 	}
-	record(updates, hasher, batch)
+	records.Add(batch, updates, hasher)
 	return count(updates), answer{}
 }

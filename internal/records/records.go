@@ -1,14 +1,20 @@
-package ingest
+// Package records turns what Meta's webhooks tell into ledger records: in one place for all who take webhooks.
+package records
 
 import (
-	"strings"
-
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta"
 )
 
-// record turns updates into ledger records. They alias nothing of the updates.
-func record(u *meta.Updates, hasher Hasher, batch *ledger.Batch) {
+// Hasher makes keys of ids. It keeps no id: the memory behind one is used again. Phone numbers of users come as Meta
+// writes them, in digits without the plus.
+type Hasher interface {
+	User(id string) ledger.UserKey
+	Message(id string) ledger.MessageKey
+}
+
+// Add adds updates to a batch, as ledger records. They alias nothing of the updates.
+func Add(batch *ledger.Batch, u *meta.Updates, hasher Hasher) {
 	for i := range u.Deliveries {
 		d := &u.Deliveries[i]
 		user, alias := keys(hasher, &d.User)
@@ -85,31 +91,4 @@ func keys(hasher Hasher, user *meta.Identity) (key, alias ledger.UserKey) {
 	default:
 		return hasher.User(user.Phone), hasher.User(user.Scoped)
 	}
-}
-
-// unclaimed counts the records about a number that known does not know. Reports about templates, accounts and
-// portfolios are about none.
-func unclaimed(batch *ledger.Batch, known func(string) bool) int {
-	if known == nil {
-		return 0
-	}
-	// Most batches are about one number, or about one after the other.
-	asked, last, n := "", false, 0
-	claimed := func(number string) bool {
-		if number != asked {
-			asked, last = number, known(number)
-		}
-		return last
-	}
-	for i := range batch.Entries {
-		if !claimed(batch.Entries[i].Number) {
-			n++
-		}
-	}
-	for i := range batch.Reports {
-		if subject := batch.Reports[i].Number; strings.HasPrefix(subject, "+") && !claimed(subject) {
-			n++
-		}
-	}
-	return n
 }
