@@ -2,6 +2,7 @@ package cloudevents
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,65 +49,40 @@ func (r *Parser) ParseLines(content []byte, bounds Bounds) ([]Event, error) {
 	}
 }
 
-// ParseBatch reads a JSON array of events.
-//
-// Each event is cut out and parsed by itself: what the JSON parser makes of a body can be some dozen times its size.
+// ParseBatch reads a JSON array of events. Each is decoded by itself: the parsed form of a whole body can be some dozen times
+// its size.
 func (r *Parser) ParseBatch(content []byte, bounds Bounds) ([]Event, error) {
-	const notJSON = "is not JSON: a batch must be an array of CloudEvents"
-	malformed := &Error{Problem: notJSON}
-	rest, ok := bytes.CutPrefix(bytes.TrimLeft(content, space), []byte("["))
-	if !ok {
+	malformed := &Error{Problem: "is not JSON: a batch must be an array of CloudEvents"}
+	array := json.NewDecoder(bytes.NewReader(content))
+	if start, err := array.Token(); err != nil || start != json.Delim('[') {
 		return nil, malformed
 	}
 	var events []Event
-	for {
-		item, end := cut(rest)
-		if end == len(rest) {
-			return nil, malformed // it ends without a bracket
-		}
-		last, alone := rest[end] == ']', len(events) == 0
-		rest = rest[end+1:]
-		if last && len(bytes.TrimLeft(rest, space)) > 0 {
-			return nil, malformed
-		}
-		if last && alone && len(bytes.TrimLeft(item, space)) == 0 {
-			return nil, nil
-		}
+	for array.More() {
 		if len(events) == bounds.Events {
 			return nil, &ManyError{bounds.Events}
 		}
-		e, err := r.bounded(item, Event{Item: len(events) + 1}, bounds, "is not JSON: each item must be one CloudEvent, a JSON object")
+		e := Event{Item: len(events) + 1}
+		const notJSON = "is not JSON: each item must be one CloudEvent, a JSON object"
+		var item json.RawMessage
+		if err := array.Decode(&item); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, malformed
+		} else if err != nil {
+			return nil, e.Refuse("", notJSON)
+		}
+		e, err := r.bounded(item, e, bounds, notJSON)
 		if err != nil {
 			return nil, err
 		}
 		events = append(events, e)
-		if last {
-			return events, nil
-		}
 	}
-}
-
-const space = " \t\r\n"
-
-// cut is the first item of an array's rest, and where the comma or bracket after it is; the length if there is none.
-func cut(rest []byte) (item []byte, end int) {
-	depth, quoted := 0, false
-	for i := 0; i < len(rest); i++ {
-		switch c := rest[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			depth++
-		case depth == 0 && (c == ',' || c == ']'):
-			return rest[:i], i
-		case c == '}' || c == ']':
-			depth--
-		}
+	if _, err := array.Token(); err != nil { // the bracket that ends it
+		return nil, malformed
 	}
-	return rest, len(rest)
+	if _, err := array.Token(); !errors.Is(err, io.EOF) {
+		return nil, malformed
+	}
+	return events, nil
 }
 
 // ParseAttributes reads an event whose data, in JSON, came apart from its attributes. Attributes that are absent are empty.

@@ -1,7 +1,6 @@
 package cloudevents
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -38,7 +37,7 @@ func TestParse(t *testing.T) {
 		{"a bad item", batch, "[" + a + "," + `{"specversion":"1.0","id":"e","source":"s"}]`, "", "[1]: type: is missing: it is required"},
 		{"an item that is no object", batch, "[" + a + ",[{}]]", "", "[1]: is not JSON: each item must be one CloudEvent, a JSON object"},
 		{"an item that is not there", batch, "[" + a + ",]", "", "[1]: is not JSON: each item must be one CloudEvent, a JSON object"},
-		{"an item that is too long", batch, "[" + a + "," + strings.Repeat(" ", 1<<10+1) + "]", "", "[1]: is too long: an event may have 1024 bytes"},
+		{"an item that is too long", batch, "[" + a + `,"` + strings.Repeat(" ", 1<<10) + `"]`, "", "[1]: is too long: an event may have 1024 bytes"},
 		{"a large batch", batch, "[" + a + "," + a + "," + a + "," + a + "]", "", "at most 3 events may come at once"},
 		{"no batch", batch, a, "", "is not JSON: a batch must be an array of CloudEvents"},
 		{"half a batch", batch, "[" + a + ",", "", "is not JSON: a batch must be an array of CloudEvents"},
@@ -99,7 +98,7 @@ func TestAUserIsWrittenInOneWay(t *testing.T) {
 	}
 }
 
-// Whatever comes, every error is one of ours, and the items of an array are where encoding/json finds them.
+// Whatever comes, every error is one of ours, and a batch that is read is an array of so many items.
 func FuzzParse(f *testing.F) {
 	a := received("a,]}")
 	for _, content := range []string{a, "[" + a + "," + a + "]", a + "\n" + a, "[]", `["\"",[1,{"a":"]"}],{}]`, "[}", "[\\", `[",]`} {
@@ -119,17 +118,17 @@ func FuzzParse(f *testing.F) {
 				}
 			}
 		}
-		var items []json.RawMessage
-		if json.Unmarshal(content, &items) != nil || len(items) == 0 {
-			return
-		}
-		rest := bytes.TrimLeft(content, space)[1:]
-		for _, want := range items {
-			item, end := cut(rest)
-			if !bytes.Equal(bytes.Trim(item, space), want) || end == len(rest) {
-				t.Fatalf("got %q, want %q", item, want)
-			}
-			rest = rest[end+1:]
+		if events, err := NewParser().ParseBatch(content, bounds); err == nil && (!json.Valid(content) || len(events) != items(t, content)) {
+			t.Fatalf("%q is no array of %d events", content, len(events))
 		}
 	})
+}
+
+func items(t *testing.T, array []byte) int {
+	t.Helper()
+	var items []json.RawMessage
+	if err := json.Unmarshal(array, &items); err != nil {
+		t.Fatal(err)
+	}
+	return len(items)
 }

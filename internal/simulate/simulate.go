@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/dchest/siphash"
+
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger"
@@ -57,6 +59,7 @@ func run(ctx context.Context, config Config, from func(*simulation) source) (Res
 		book:      newBook(),
 		numbers:   map[string]*subject{},
 		templates: map[string]*template{},
+		seen:      map[[2]uint64]struct{}{},
 		told:      map[string][]*subject{},
 		senders:   map[string][]*subject{},
 	}
@@ -71,8 +74,8 @@ type simulation struct {
 	clock
 	config Config
 	book   *book
-	seen   seen
-	last   time.Time // of the last event, as it was written
+	seen   map[[2]uint64]struct{} // events by a hash of source and id
+	last   time.Time              // of the last event, as it was written
 
 	numbers    map[string]*subject
 	portfolios []*subject // by name
@@ -97,7 +100,7 @@ func (s *simulation) play(ctx context.Context, events source) error {
 		if err != nil {
 			return err
 		}
-		if !s.seen.add(&e) {
+		if s.repeated(&e) {
 			continue
 		}
 		if e.Time.Before(s.last) {
@@ -110,6 +113,15 @@ func (s *simulation) play(ctx context.Context, events source) error {
 			return err
 		}
 	}
+}
+
+// repeated says whether the event was there before, and remembers it.
+func (s *simulation) repeated(e *cloudevents.Event) bool {
+	var id [2]uint64
+	id[0], id[1] = siphash.Hash128(0, 0, []byte(e.Source+"\x00"+e.ID))
+	_, repeated := s.seen[id]
+	s.seen[id] = struct{}{}
+	return repeated
 }
 
 func (s *simulation) event(e *cloudevents.Event) error {
