@@ -159,6 +159,13 @@ type Ledger interface {
 	// NextExpiry is the first instant after now at which any count over one of the windows falls by itself; zero if none.
 	NextExpiry(subject string, now time.Time, windows ...time.Duration) time.Time
 
+	// Deliveries is how many messages were delivered in (from, to], each counted once, in a customer service window or not.
+	Deliveries(number string, from, to time.Time) int64
+
+	// Heard is when something last happened between the number and a user, by its own time, and on how many days of 24 hours up
+	// to then something did, one day before the other, by the hour and at most ten; zero if nothing ever did.
+	Heard(number string) (last time.Time, days int)
+
 	// Feedback is what users did in (from, to] and why, those that most users did first.
 	Feedback(subject string, from, to time.Time) []Insight
 

@@ -276,6 +276,15 @@ func (m *model) compare(t *rapid.T, l Ledger, subject string, measures []Measure
 				t.Fatalf("%s: Last(%d, %d, %d) is %s, want %s", label, measure, from, to, got, want)
 			}
 		}
+		if subject[0] == '+' {
+			want := 0
+			for _, delivered := range h.delivered {
+				want += len(within(delivered, from, to))
+			}
+			if got := l.Deliveries(subject, start, end); got != int64(want) {
+				t.Fatalf("%s: Deliveries(%d, %d) is %d, want %d", label, from, to, got, want)
+			}
+		}
 		if got, want := l.Feedback(subject, start, end), m.feedback(from, to); !slices.Equal(got, want) {
 			t.Fatalf("%s: Feedback(%d, %d) is %v, want %v", label, from, to, got, want)
 		}

@@ -19,6 +19,7 @@ type scope struct {
 	parts   []*part
 	depth   uint8 // a key's part is at the index that its first depth bits are; see part.depth
 	lines   timelines
+	heard   heard
 
 	complaints map[key][]delivery // by user, in order of time. They are few, and saved with the number's own row
 	joined     map[key]uint32     // by user, when two of their keys were last said to be one user. So are they
@@ -144,6 +145,7 @@ func (s *scope) record(e event) outcome {
 	if int64(e.at) < s.horizon {
 		return expired
 	}
+	s.heard.add(e.at)
 	result := repeated
 	if e.alias != 0 && e.alias != e.user && s.join(e.user, e.alias) {
 		result = changed
@@ -709,7 +711,9 @@ func (s *scope) recount() {
 		all[countedLine] = slices.Grow(all[countedLine], p.used)
 		for _, is := range p.slots {
 			if is[1]&(delivered|received) == delivered {
-				if d := p.deliveryOf(is); int64(d.at) >= s.horizon {
+				d := p.deliveryOf(is)
+				s.heard.add(d.at)
+				if int64(d.at) >= s.horizon {
 					all[countedLine] = append(all[countedLine], newPoint(d.at, onePoint))
 					if s.windows.reach {
 						all[reachedLine] = append(all[reachedLine], newPoint(d.at, onePoint))
@@ -721,6 +725,12 @@ func (s *scope) recount() {
 				continue
 			}
 			p.load(is, h)
+			for _, d := range h.deliveries {
+				s.heard.add(d.at)
+			}
+			for _, at := range h.inbounds {
+				s.heard.add(at)
+			}
 			counted, opened := s.walk(h, &all)
 			if is.isBlock() {
 				b := p.block(is)
