@@ -23,6 +23,7 @@ var latest = time.Unix(1800000000, 0)
 // facts are what a test expects of Updates.
 type facts struct {
 	Deliveries []meta.Delivery
+	Replies    []meta.Delivery
 	Received   []meta.Received
 	Failures   []meta.Failure
 	Joins      []meta.Join
@@ -36,7 +37,7 @@ type facts struct {
 }
 
 func factsOf(u *meta.Updates) facts {
-	f := facts{u.Deliveries, u.Received, u.Failures, u.Joins, u.Reports, u.Preferred, u.Sent, u.Changed, u.Skipped, u.Unread, nil}
+	f := facts{u.Deliveries, u.Replies, u.Received, u.Failures, u.Joins, u.Reports, u.Preferred, u.Sent, u.Changed, u.Skipped, u.Unread, nil}
 	for name, n := range u.Other.All {
 		if f.Other == nil {
 			f.Other = map[string]int{}
@@ -72,27 +73,38 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 	delivery := func(phone, scoped, id string, at int64) meta.Delivery {
 		return meta.Delivery{Number: number, User: meta.Identity{Phone: phone, Scoped: scoped}, MessageID: id, At: at}
 	}
+	marketing := func(d meta.Delivery) meta.Delivery {
+		d.Category = meta.Marketing
+		return d
+	}
 	received := func(phone, scoped string, at int64) meta.Received {
 		return meta.Received{Number: number, User: meta.Identity{Phone: phone, Scoped: scoped}, At: at}
 	}
 	inGroup := delivery("15557770002", "US.125", "wamid.F", 1790000006)
-	inGroup.Group = true
+	inGroup.Group = "group1"
 	order := func(language string) meta.Template {
 		return meta.Template{Account: "2001", Name: "order_update", Language: language}
 	}
 	sale := meta.Template{Account: "2001", Name: "spring_sale", Language: "en"}
 
 	for file, want := range map[string]facts{
-		"delivered.json": {Deliveries: []meta.Delivery{delivery("15557770000", "US.123", "wamid.A", 1790000001)}},
+		"delivered.json": {Deliveries: []meta.Delivery{marketing(delivery("15557770000", "US.123", "wamid.A", 1790000001))}},
 		// A read status without its delivered status, a timestamp that is a number, and no user id.
-		"old_shape.json": {Deliveries: []meta.Delivery{delivery("15557770001", "", "wamid.B", 1790000002)}},
+		"old_shape.json": {Deliveries: []meta.Delivery{marketing(delivery("15557770001", "", "wamid.B", 1790000002))}},
+		"service.json": {Deliveries: []meta.Delivery{{
+			Number: "+15550783881", User: meta.Identity{Phone: "16505551234", Scoped: "US.1"}, MessageID: "wamid.TEST1795863600", Category: meta.Service, At: 1795863600,
+		}}},
+		"call_permission_revoked.json": {Skipped: 1},
 		// No phone number anywhere; the second status names nobody, but there is one contact.
 		"scoped_only.json": {
 			Deliveries: []meta.Delivery{delivery("", "US.124", "wamid.C", 1790000003), delivery("", "US.124", "wamid.D", 1790000004)},
 			Received:   []meta.Received{received("", "US.124", 1790000005)},
 		},
-		// Without a participant nobody can be counted, and a group's message opens no user's window.
-		"groups.json": {Deliveries: []meta.Delivery{inGroup}, Skipped: 2},
+		// Without a participant nobody can be counted.
+		"groups.json": {
+			Deliveries: []meta.Delivery{inGroup}, Skipped: 1,
+			Received: []meta.Received{{Number: number, User: meta.Identity{Phone: "15557770002", Scoped: "US.125"}, Group: "group1", At: 1790000007}},
+		},
 		"inbound.json": {
 			Received: []meta.Received{received("15557770003", "US.126", 1790000008), received("15557770003", "US.126", 1790000009)},
 			Joins:    []meta.Join{{Number: number, One: "15557770003", Other: "15557770004", At: 1790000010}}, Changed: 1, Skipped: 1,
@@ -151,7 +163,7 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 
 func TestNoTestFileIsLeftOut(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
-	if err != nil || len(files) != 16 {
+	if err != nil || len(files) != 18 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 }
@@ -162,14 +174,18 @@ func TestTheBuildersWriteWhatIsRead(t *testing.T) {
 		[]metatest.Status{
 			{ID: "wamid.A", Status: "sent", Phone: "15557770000", At: at},
 			{ID: "wamid.A", Status: "delivered", Phone: "15557770000", Scoped: "US.1", At: at},
+			{ID: "wamid.D", Status: "delivered", Phone: "15557770000", Scoped: "US.1", Category: "service", At: at},
 			{ID: "wamid.B", Status: "failed", Phone: "15557770000", Code: 131026, At: at},
 		},
 		[]metatest.Inbound{{ID: "wamid.C", Scoped: "US.1", At: at}},
 	), facts{
-		Deliveries: []meta.Delivery{{Number: number, User: meta.Identity{Phone: "15557770000", Scoped: "US.1"}, MessageID: "wamid.A", At: at.Unix()}},
-		Received:   []meta.Received{{Number: number, User: meta.Identity{Scoped: "US.1"}, At: at.Unix()}},
-		Failures:   []meta.Failure{{Number: number, Code: 131026}},
-		Sent:       1,
+		Deliveries: []meta.Delivery{
+			{Number: number, User: meta.Identity{Phone: "15557770000", Scoped: "US.1"}, MessageID: "wamid.A", Category: meta.Marketing, At: at.Unix()},
+			{Number: number, User: meta.Identity{Phone: "15557770000", Scoped: "US.1"}, MessageID: "wamid.D", Category: meta.Service, At: at.Unix()},
+		},
+		Received: []meta.Received{{Number: number, User: meta.Identity{Scoped: "US.1"}, At: at.Unix()}},
+		Failures: []meta.Failure{{Number: number, Code: 131026}},
+		Sent:     1,
 	})
 }
 

@@ -40,7 +40,7 @@ func TestShapesThatDiffer(t *testing.T) {
 		"contacts without ids":              {messages(`"contacts":[{"profile":{"name":"Ana"}}],"statuses":[{"id":"m","status":"read","timestamp":"1790000000","recipient_id":"15550100001"}]`), facts{Deliveries: delivery(meta.Identity{Phone: "15550100001"})}},
 		"a group's participant by the other name": {
 			messages(`"statuses":[{"id":"m","status":"read","timestamp":"1790000000","recipient_id":"g","recipient_type":"group","participant_recipient_id":"15550100001"}]`),
-			facts{Deliveries: []meta.Delivery{{Number: number, User: meta.Identity{Phone: "15550100001"}, MessageID: "m", Group: true, At: 1790000000}}},
+			facts{Deliveries: []meta.Delivery{{Number: number, User: meta.Identity{Phone: "15550100001"}, MessageID: "m", Group: "g", At: 1790000000}}},
 		},
 		"a contact with a plus": {
 			messages(`"contacts":[{"wa_id":"+15550100001","user_id":"US.1"}],"statuses":[{"id":"m","status":"read","timestamp":"1790000000","recipient_id":"15550100001"}]`),

@@ -22,15 +22,17 @@ type Delivery struct {
 	Number    string // who sent it, in E.164
 	User      Identity
 	MessageID string
-	Group     bool  // sent to a group: the same message id is delivered to every participant
-	At        int64 // Unix seconds
+	Group     string   // Meta's id of the group that it was sent to, empty for a user alone: then each participant has a status
+	Category  Category // where this status tells it
+	At        int64    // Unix seconds
 }
 
-// Received is a message or call from a user to a number.
+// Received is a message or call from a user to a number, or that the user accepted the number's call.
 type Received struct {
 	Number string // who it was for, in E.164
 	User   Identity
-	At     int64 // Unix seconds
+	Group  string // Meta's id of the group that it was written to, empty for none: it opens the window of that group
+	At     int64  // Unix seconds
 }
 
 // Join says that two ids are one user's, who changed the phone number, and the business-scoped id with it.
@@ -95,6 +97,7 @@ type Updates struct {
 	// Accounts are Meta's ids of the WhatsApp Business accounts of the entries, as they came; one that follows itself, once.
 	Accounts   []string
 	Deliveries []Delivery
+	Replies    []Delivery // of messages that left, and were not delivered yet, as replies by their category
 	Received   []Received
 	Failures   []Failure
 	Joins      []Join
@@ -119,12 +122,13 @@ func (u *Updates) Release() {
 		return
 	}
 	clear(u.Deliveries)
+	clear(u.Replies)
 	clear(u.Received)
 	clear(u.contacts)
 	clear(u.Reports)
 	clear(u.Accounts)
 	u.Accounts = u.Accounts[:0]
-	u.Deliveries, u.Received, u.contacts = u.Deliveries[:0], u.Received[:0], u.contacts[:0]
+	u.Deliveries, u.Replies, u.Received, u.contacts = u.Deliveries[:0], u.Replies[:0], u.Received[:0], u.contacts[:0]
 	clear(u.Joins)
 	u.Failures, u.Reports, u.Joins = u.Failures[:0], u.Reports[:0], u.Joins[:0]
 	u.Preferred, u.Sent, u.Changed, u.Skipped, u.Unread, u.Problem, u.Other = Preferences{}, 0, 0, 0, 0, nil, Fields{}

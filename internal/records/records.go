@@ -18,20 +18,15 @@ func Add(batch *ledger.Batch, u *meta.Updates, hasher Hasher) {
 	for i := range u.Deliveries {
 		d := &u.Deliveries[i]
 		user, alias := keys(hasher, &d.User)
-		message := d.MessageID
-		if d.Group {
-			// One message to a group is one message to each participant.
-			message += "/" + d.User.Phone
-			if d.User.Phone == "" {
-				message += d.User.Scoped
-			}
-		}
 		batch.Entries = append(batch.Entries, ledger.Entry{
-			Number: d.Number, Kind: ledger.Delivered, User: user, Alias: alias, Message: hasher.Message(message), At: d.At,
+			Number: d.Number, Kind: ledger.Delivered, User: user, Alias: alias, Message: hasher.Message(d.MessageID), At: d.At,
 		})
 	}
 	for i := range u.Received {
 		m := &u.Received[i]
+		if m.Group != "" {
+			continue // it opens no window of the user's own
+		}
 		user, alias := keys(hasher, &m.User)
 		batch.Entries = append(batch.Entries, ledger.Entry{Number: m.Number, Kind: ledger.Received, User: user, Alias: alias, At: m.At})
 	}

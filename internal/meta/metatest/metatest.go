@@ -2,6 +2,7 @@
 package metatest
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -21,7 +22,9 @@ type Status struct {
 	Phone  string // the user's WhatsApp ID; optional
 	Scoped string // the user's business-scoped ID; optional
 	Code   int    // of a failed message
-	At     time.Time
+	// Category is Meta's pricing category, marketing where it is empty.
+	Category string
+	At       time.Time
 }
 
 // Inbound is a text from a user to a number.
@@ -217,7 +220,7 @@ func status(s Status) map[string]any {
 	case "failed":
 		status["errors"] = []map[string]any{{"code": s.Code, "title": "refused"}}
 	case "sent", "delivered":
-		status["pricing"] = map[string]any{"billable": true, "pricing_model": "PMP", "type": "regular", "category": "marketing"}
+		status["pricing"] = map[string]any{"billable": true, "pricing_model": "PMP", "type": "regular", "category": cmp.Or(s.Category, "marketing")}
 	}
 	return status
 }
