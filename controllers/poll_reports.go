@@ -7,8 +7,8 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/identity"
 	"numberfleet.dev/numberfleet/internal/ledger"
-	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 )
 
@@ -25,7 +25,7 @@ func newReadout(numbers []graph.PhoneNumber) *readout {
 	for i := range numbers {
 		n := &numbers[i]
 		r.byID[n.ID] = n
-		if number, ok := meta.E164(n.DisplayPhoneNumber); ok {
+		if number, ok := identity.E164(n.DisplayPhoneNumber); ok {
 			r.byNumber[number] = n
 		}
 	}
@@ -44,7 +44,7 @@ func (r *readout) of(number *v1alpha1.PhoneNumber) (found *graph.PhoneNumber, re
 		return nil, v1alpha1.ReasonNotFoundAtMeta
 	}
 	// The report would be about another number. One that Meta does not show is taken to be the right one.
-	if e164, ok := meta.E164(found.DisplayPhoneNumber); ok && e164 != number.Spec.PhoneNumber {
+	if e164, ok := identity.E164(found.DisplayPhoneNumber); ok && e164 != number.Spec.PhoneNumber {
 		return nil, v1alpha1.ReasonNumberMismatch
 	}
 	return found, ""

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/identity"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 )
 
@@ -113,7 +113,7 @@ func (i *importing) manifests(numbers []graph.PhoneNumber) (manifests []manifest
 	names := namesOf(numbers)
 	for n := range numbers {
 		number := &numbers[n]
-		e164, ok := meta.E164(number.DisplayPhoneNumber)
+		e164, ok := identity.E164(number.DisplayPhoneNumber)
 		if !ok {
 			unreadable = append(unreadable, number.ID)
 			continue

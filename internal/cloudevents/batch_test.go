@@ -10,11 +10,11 @@ import (
 var bounds = Bounds{Events: 3, Bytes: 1 << 10}
 
 func received(user string) string {
-	return event(MessageReceived, `{"number":"+15550100001","user":"`+user+`"}`)
+	return event(MessageReceived, `{"more":"a,]}","number":"+15550100001","user":"`+user+`"}`)
 }
 
 func TestParse(t *testing.T) {
-	a, b := received("a,]}"), received("+15550199001")
+	a, b := received("US.a"), received("+15550199001")
 	one, lines, batch := (*Parser).Parse, (*Parser).ParseLines, (*Parser).ParseBatch
 	for _, test := range []struct {
 		name    string
@@ -23,16 +23,16 @@ func TestParse(t *testing.T) {
 		users   string // of the events, separated by spaces
 		problem string
 	}{
-		{"one", one, " " + a + "\n", "a,]}", ""},
+		{"one", one, " " + a + "\n", "US.a", ""},
 		{"one, not two", one, a + b, "", "is not JSON: it must be one CloudEvent, a JSON object"},
 		{"one, not none", one, "", "", "is not JSON: it must be one CloudEvent, a JSON object"},
 		{"one that is too long", one, a + strings.Repeat(" ", 1<<10), "", "is too long: an event may have 1024 bytes"},
-		{"lines", lines, a + "\n\r\n" + b, "a,]} 15550199001", ""},
+		{"lines", lines, a + "\n\r\n" + b, "US.a 15550199001", ""},
 		{"no lines", lines, "\n", "", ""},
 		{"a bad line", lines, a + "\n\n" + `{"specversion":"1.0","id":"e","source":"s"}`, "", "line 3: type: is missing: it is required"},
 		{"a line that is too long", lines, a + "\n" + strings.Repeat(" ", 1<<10) + b, "", "line 2: is too long: a line may have 1024 bytes"},
 		{"many lines", lines, a + "\n" + a + "\n" + a + "\n" + a, "", "at most 3 events may come at once"},
-		{"a batch", batch, " [ " + a + " , " + b + "] ", "a,]} 15550199001", ""},
+		{"a batch", batch, " [ " + a + " , " + b + "] ", "US.a 15550199001", ""},
 		{"an empty batch", batch, "[ ]", "", ""},
 		{"a bad item", batch, "[" + a + "," + `{"specversion":"1.0","id":"e","source":"s"}]`, "", "[1]: type: is missing: it is required"},
 		{"an item that is no object", batch, "[" + a + ",[{}]]", "", "[1]: is not JSON: each item must be one CloudEvent, a JSON object"},
@@ -64,9 +64,9 @@ func TestParseAttributes(t *testing.T) {
 		"specversion": "1.0", "id": "e", "source": "/shop", "type": string(MessageReceived), "time": "2026-03-02T10:00:00Z", "datacontenttype": "application/json",
 	}
 	get := func(name string) string { return all[name] }
-	data := []byte(`{"number":"+15550100001","user":"u"}`)
+	data := []byte(`{"number":"+15550100001","user":"US.u"}`)
 	events, err := NewParser().ParseAttributes(get, data, bounds)
-	if err != nil || len(events) != 1 || events[0].User != "u" || events[0].ID != "e" {
+	if err != nil || len(events) != 1 || events[0].User != "US.u" || events[0].ID != "e" {
 		t.Errorf("got %+v, %v", events, err)
 	}
 	for _, test := range []struct{ attribute, value, data, want string }{
@@ -86,13 +86,16 @@ func TestParseAttributes(t *testing.T) {
 }
 
 func TestAUserIsWrittenInOneWay(t *testing.T) {
-	for user, want := range map[string]string{"+15550199001": "15550199001", "15550199001": "15550199001", "US.1": "US.1"} {
+	for user, want := range map[string]string{
+		"+15550199001": "15550199001", "15550199001": "15550199001", "+1 555 019-9001": "15550199001", "US.1": "US.1", "US.ENT.1": "US.ENT.1",
+		"+52 1 55 1234 5678": "525512345678", "551187654321": "5511987654321", "+5491123456789": "541123456789",
+	} {
 		if events, err := NewParser().Parse([]byte(received(user)), bounds); err != nil || events[0].User != want {
 			t.Errorf("%s: got %+v, %v", user, events, err)
 		}
 	}
-	for _, user := range []string{"+1 555 019-9001", "+", "+a"} {
-		if _, err := NewParser().Parse([]byte(received(user)), bounds); err == nil || !strings.HasPrefix(err.Error(), "data.user: must be in E.164 where it begins with a plus") {
+	for _, user := range []string{"+", "+a", "alice", "us.1", "123456"} {
+		if _, err := NewParser().Parse([]byte(received(user)), bounds); err == nil || !strings.HasPrefix(err.Error(), "data.user: must be a phone number with its country code, such as +15551234567, or a business-scoped id") {
 			t.Errorf("%s: got %v", user, err)
 		}
 	}
@@ -100,7 +103,7 @@ func TestAUserIsWrittenInOneWay(t *testing.T) {
 
 // Whatever comes, every error is one of ours, and a batch that is read is an array of so many items.
 func FuzzParse(f *testing.F) {
-	a := received("a,]}")
+	a := received("US.a")
 	for _, content := range []string{a, "[" + a + "," + a + "]", a + "\n" + a, "[]", `["\"",[1,{"a":"]"}],{}]`, "[}", "[\\", `[",]`} {
 		f.Add([]byte(content))
 	}

@@ -51,7 +51,7 @@ type Event struct {
 
 	Number    string // E.164, with the leading plus
 	Portfolio string
-	User      string // a business-scoped id, or a phone number in digits: without the plus, as Meta writes users
+	User      string // a business-scoped id, or a phone number in digits: without the plus, as identity.ParseUser gives it
 	MessageID string
 	Template  string
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/valyala/fastjson"
+
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 const (
@@ -205,38 +207,24 @@ func (p *parser) number() string {
 	if p.err != nil {
 		return ""
 	}
-	if kept, ok := p.kept.kept[string(text)]; ok && IsE164(kept) {
+	if kept, ok := p.kept.kept[string(text)]; ok && identity.IsE164(kept) {
 		return kept
 	}
-	if !IsE164(string(text)) {
+	if !identity.IsE164(string(text)) {
 		p.fail("number", "must be in E.164: a plus, the country code and 7 to 15 digits in all without spaces")
 		return ""
 	}
 	return p.kept.keep(text)
 }
 
-// user is who a message went to or came from. A phone number has one spelling, Meta's, so that one user is one whoever tells
-// of them.
+// user is who a message went to or came from, in the one form that the webhooks have, so that one user is one whoever tells of them.
 func (p *parser) user() string {
-	user := string(p.required("user", maxText))
-	digits, phone := strings.CutPrefix(user, "+")
-	if phone && !IsE164(user) {
-		p.fail("user", "must be in E.164 where it begins with a plus: the country code and 7 to 15 digits in all without spaces")
+	written := string(p.required("user", maxText))
+	user, ok := identity.ParseUser(written)
+	if !ok {
+		p.fail("user", identity.AUser)
 	}
-	return digits
-}
-
-// IsE164 says whether a number is in E.164 with the leading plus: 7 to 15 digits, the first not zero.
-func IsE164(s string) bool {
-	if len(s) < 8 || len(s) > 16 || s[0] != '+' || s[1] == '0' {
-		return false
-	}
-	for i := 1; i < len(s); i++ {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
+	return user
 }
 
 // code is a string or a whole number: Meta's codes are numbers, and JSON has both.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 const head = `{"specversion":"1.0","id":"e1","source":"/shop","time":"2026-03-02T10:00:00Z",`
@@ -21,15 +23,15 @@ func TestReader(t *testing.T) {
 		line string
 		want Event
 	}{
-		{event(MessageDelivered, `{"number":"+15550100001","user":"u","messageID":"m","template":"t"}`),
-			Event{Type: MessageDelivered, Number: "+15550100001", User: "u", MessageID: "m", Template: "t"}},
-		{event(MessageReceived, `{"number":"+15550100001","user":"u","more":[1]}`), Event{Type: MessageReceived, Number: "+15550100001", User: "u"}},
-		{event(MessageFailed, `{"number":"+15550100001","user":"u","messageID":"m","code":131049}`),
-			Event{Type: MessageFailed, Number: "+15550100001", User: "u", MessageID: "m", Code: "131049"}},
-		{event(MessageFailed, `{"number":"+15550100001","user":"u","messageID":"m","code":"131049"}`),
-			Event{Type: MessageFailed, Number: "+15550100001", User: "u", MessageID: "m", Code: "131049"}},
-		{event(FeedbackReceived, `{"number":"+15550100001","user":"u","kind":"Block","reason":"Spam"}`),
-			Event{Type: FeedbackReceived, Number: "+15550100001", User: "u", Kind: "Block", Reason: "Spam"}},
+		{event(MessageDelivered, `{"number":"+15550100001","user":"US.u","messageID":"m","template":"t"}`),
+			Event{Type: MessageDelivered, Number: "+15550100001", User: "US.u", MessageID: "m", Template: "t"}},
+		{event(MessageReceived, `{"number":"+15550100001","user":"US.u","more":[1]}`), Event{Type: MessageReceived, Number: "+15550100001", User: "US.u"}},
+		{event(MessageFailed, `{"number":"+15550100001","user":"US.u","messageID":"m","code":131049}`),
+			Event{Type: MessageFailed, Number: "+15550100001", User: "US.u", MessageID: "m", Code: "131049"}},
+		{event(MessageFailed, `{"number":"+15550100001","user":"US.u","messageID":"m","code":"131049"}`),
+			Event{Type: MessageFailed, Number: "+15550100001", User: "US.u", MessageID: "m", Code: "131049"}},
+		{event(FeedbackReceived, `{"number":"+15550100001","user":"US.u","kind":"Block","reason":"Spam"}`),
+			Event{Type: FeedbackReceived, Number: "+15550100001", User: "US.u", Kind: "Block", Reason: "Spam"}},
 		{event(QualityReported, `{"number":"+15550100001","rating":"Low","reason":"as it came"}`),
 			Event{Type: QualityReported, Number: "+15550100001", Rating: "Low", Reason: "as it came"}},
 		{event(LimitReported, `{"number":"+15550100001","limit":1000}`), Event{Type: LimitReported, Number: "+15550100001", Limit: 1000}},
@@ -74,16 +76,16 @@ func TestReaderRefuses(t *testing.T) {
 		{head + `"type":"` + string(MessageReceived) + `","datacontenttype":"text/xml","data":{}}`,
 			"line 1: datacontenttype: must be application/json, or be left out"},
 		{event(MessageReceived, `"SECRET"`), "line 1: data: must be a JSON object"},
-		{event(MessageReceived, `{"user":"SECRET"}`), "line 1: data.number: is missing: it is required"},
-		{event(MessageReceived, `{"number":"SECRET","user":"SECRET"}`), "line 1: data.number: must be in E.164: a plus, the country code and 7 to 15 digits"},
+		{event(MessageReceived, `{"user":"US.SECRET"}`), "line 1: data.number: is missing: it is required"},
+		{event(MessageReceived, `{"number":"SECRET","user":"US.SECRET"}`), "line 1: data.number: must be in E.164: a plus, the country code and 7 to 15 digits"},
 		{event(MessageReceived, `{"number":"+15550100001"}`), "line 1: data.user: is missing: it is required"},
 		{event(MessageReceived, `{"number":"+15550100001","user":15550199}`), "line 1: data.user: must be a string"},
 		{event(MessageReceived, `{"number":"+15550100001","user":"`+strings.Repeat("SECRET", 100)+`"}`), "line 1: data.user: is too long: it may have 512 bytes"},
-		{event(MessageDelivered, `{"number":"+15550100001","user":"SECRET"}`), "line 1: data.messageID: is missing: it is required"},
-		{event(MessageFailed, `{"number":"+15550100001","user":"SECRET","messageID":"SECRET"}`), "line 1: data.code: is missing: it is required"},
-		{event(FeedbackReceived, `{"number":"+15550100001","user":"SECRET","kind":"SECRET"}`),
+		{event(MessageDelivered, `{"number":"+15550100001","user":"US.SECRET"}`), "line 1: data.messageID: is missing: it is required"},
+		{event(MessageFailed, `{"number":"+15550100001","user":"US.SECRET","messageID":"SECRET"}`), "line 1: data.code: is missing: it is required"},
+		{event(FeedbackReceived, `{"number":"+15550100001","user":"US.SECRET","kind":"SECRET"}`),
 			"line 1: data.kind: is not known: it must be Block, Report, Mute or Archive"},
-		{event(FeedbackReceived, `{"number":"+15550100001","user":"SECRET","kind":"Block","reason":"SECRET"}`),
+		{event(FeedbackReceived, `{"number":"+15550100001","user":"US.SECRET","kind":"Block","reason":"SECRET"}`),
 			"line 1: data.reason: is not known: it must be NoLongerNeeded, DidNotSignUp, Spam, OffensiveMessages, NoReason or Other"},
 		{event(QualityReported, `{"number":"+15550100001","rating":"GREEN"}`), "line 1: data.rating: is not known: it must be High, Medium, Low or Unknown"},
 		{event(LimitReported, `{"limit":1000}`), "line 1: data.number: is missing: set number or portfolio"},
@@ -109,7 +111,7 @@ func TestReaderRefuses(t *testing.T) {
 
 func TestReaderFailedRead(t *testing.T) {
 	broken := errors.New("broken pipe")
-	r := NewReader(io.MultiReader(strings.NewReader(event(MessageReceived, `{"number":"+15550100001","user":"u"}`)+"\n"), failing{broken}))
+	r := NewReader(io.MultiReader(strings.NewReader(event(MessageReceived, `{"number":"+15550100001","user":"US.u"}`)+"\n"), failing{broken}))
 	if _, err := r.Next(); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +126,7 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 func FuzzReader(f *testing.F) {
 	for _, kind := range types {
-		f.Add([]byte(event(kind, `{"number":"+15550100001","user":"u","messageID":"m","code":1,"kind":"Mute","reason":"Other","rating":"High",`+
+		f.Add([]byte(event(kind, `{"number":"+15550100001","user":"US.u","messageID":"m","code":1,"kind":"Mute","reason":"Other","rating":"High",`+
 			`"limit":250,"state":"Paused","business":"Pending","template":"t"}`)))
 	}
 	f.Add([]byte("\n\n{}"))
@@ -147,7 +149,7 @@ func FuzzReader(f *testing.F) {
 			if e.Line <= line || e.ID == "" || e.Source == "" || e.Type == "" || e.Time.Unix() < 1 {
 				t.Fatalf("after line %d: %+v", line, e)
 			}
-			if e.Number != "" && !IsE164(e.Number) || e.Limit < 0 || e.Limit > maxLimit {
+			if e.Number != "" && !identity.IsE164(e.Number) || e.Limit < 0 || e.Limit > maxLimit {
 				t.Fatalf("%+v", e)
 			}
 			line = e.Line

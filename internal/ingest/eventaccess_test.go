@@ -122,7 +122,7 @@ func TestAccessOfARealCluster(t *testing.T) {
 	ours, kubernetesOwn := access(operator.Config(), "numberfleet"), access(operator.Config())
 
 	about := func(of string) string {
-		return occurred("1", 0, cloudevents.MessageReceived, `"number":"`+of+`","user":"u"`)
+		return occurred("1", 0, cloudevents.MessageReceived, `"number":"`+of+`","user":"US.u"`)
 	}
 	portfolio := occurred("2", 0, cloudevents.LimitReported, `"portfolio":"acme","limit":250`)
 	for _, test := range []struct {

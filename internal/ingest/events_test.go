@@ -339,7 +339,7 @@ func TestEveryAnswerToEventsHasItsCode(t *testing.T) {
 			func(f *eventFixture, _ *http.Request) { f.town.err = errors.New("not yet") }},
 		{"too long", 413, linesType, strings.Repeat("\n", MaxBody+1), "3145728 bytes", nil},
 		{"too long and not said", 413, linesType, strings.Repeat("\n", MaxBody+1), "3145728 bytes", func(_ *eventFixture, r *http.Request) { r.ContentLength = -1 }},
-		{"too many", 413, linesType, strings.Repeat(`{"specversion":"1.0","id":"1","source":"s","type":"dev.numberfleet.message.received.v1","time":"2026-03-02T09:00:00Z","data":{"number":"+15550001111","user":"u"}}`+"\n", MaxEvents+1),
+		{"too many", 413, linesType, strings.Repeat(`{"specversion":"1.0","id":"1","source":"s","type":"dev.numberfleet.message.received.v1","time":"2026-03-02T09:00:00Z","data":{"number":"+15550001111","user":"US.u"}}`+"\n", MaxEvents+1),
 			"at most 10000 events", nil},
 		{"garbage", 400, "application/cloudevents+json", "\x00\xff{", `"error":"is not JSON`, nil},
 		{"truncated", 400, linesType, good[:50], `"error":"line 1: is not JSON: each line must be one CloudEvent, a JSON object","line":1}`, nil},
@@ -350,7 +350,7 @@ func TestEveryAnswerToEventsHasItsCode(t *testing.T) {
 		{"a long event", 400, "application/cloudevents+json", strings.Repeat(" ", MaxEvent) + good, "65536 bytes", nil},
 		{"an unknown portfolio", 400, linesType, good + "\n" + occurred("2", 0, cloudevents.LimitReported, `"portfolio":"SECRET"`), `"line":2,"field":"data.portfolio"}`, nil},
 		{"an unknown template", 400, linesType, good + "\n" + occurred("2", 0, cloudevents.TemplateReported, `"template":"SECRET","state":"Paused"`), `"line":2,"field":"data.template"}`, nil},
-		{"a number of no resource", 200, linesType, occurred("1", 0, cloudevents.MessageReceived, `"number":"`+nowhere+`","user":"u"`), `"new":1`, nil},
+		{"a number of no resource", 200, linesType, occurred("1", 0, cloudevents.MessageReceived, `"number":"`+nowhere+`","user":"US.u"`), `"new":1`, nil},
 		{"an event of long ago", 200, linesType, strings.Replace(good, "2026-", "2020-", 1), `"expired":1`, nil},
 	} {
 		f := newEventFixture(t)
@@ -382,7 +382,7 @@ func TestEveryAnswerToEventsHasItsCode(t *testing.T) {
 
 func TestOneMayOnlySendEventsOfOnesNamespaces(t *testing.T) {
 	about := func(of string) string {
-		return occurred("1", 0, cloudevents.MessageDelivered, `"number":"`+of+`","user":"u","messageID":"m"`)
+		return occurred("1", 0, cloudevents.MessageDelivered, `"number":"`+of+`","user":"US.u","messageID":"m"`)
 	}
 	portfolio := occurred("2", 0, cloudevents.LimitReported, `"portfolio":"acme","limit":250`)
 	template := occurred("3", 0, cloudevents.TemplateReported, `"template":"sale","state":"Paused"`)
@@ -426,7 +426,7 @@ func TestOneMayOnlySendEventsOfOnesNamespaces(t *testing.T) {
 
 func TestEventsAreMeasured(t *testing.T) {
 	f := newEventFixture(t)
-	good := occurred("1", 0, cloudevents.MessageReceived, `"number":"`+nowhere+`","user":"u"`)
+	good := occurred("1", 0, cloudevents.MessageReceived, `"number":"`+nowhere+`","user":"US.u"`)
 	f.lines(good, good)
 	f.lines(strings.Replace(good, "2026-", "2020-", 1))
 	f.lines("{")
@@ -521,7 +521,7 @@ func TestTheEventAPIWaitsForItsCertificate(t *testing.T) {
 // Whatever comes is answered, and stored only if it is acknowledged, and all of it then.
 func FuzzEvents(f *testing.F) {
 	good := occurred("1", 0, cloudevents.MessageDelivered, toUser+`,"messageID":"m1"`)
-	for i, body := range []string{good, "[" + good + "]", good + "\n" + good, `{"number":"+15550001111","user":"u"}`, "[", "\xff"} {
+	for i, body := range []string{good, "[" + good + "]", good + "\n" + good, `{"number":"+15550001111","user":"US.u"}`, "[", "\xff"} {
 		f.Add(i, body)
 	}
 	media := []string{"application/cloudevents+json", "application/cloudevents-batch+json", linesType, "application/json"}

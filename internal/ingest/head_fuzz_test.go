@@ -12,7 +12,7 @@ import (
 func FuzzHeaders(f *testing.F) {
 	good := occurred("1", 0, cloudevents.MessageReceived, toUser)
 	f.Add("Bearer t0ken", linesType, "", "1.0", "2026-09-21T14:00:00Z", good)
-	f.Add("bearer  t0ken", "application/json; charset=utf-8", "identity", "1.0", "2026-09-21T14:00:00Z", `{"number":"+15550001111","user":"u"}`)
+	f.Add("bearer  t0ken", "application/json; charset=utf-8", "identity", "1.0", "2026-09-21T14:00:00Z", `{"number":"+15550001111","user":"US.u"}`)
 	f.Add("Basic eDp5", "application/cloudevents+json;;", "gzip", "0.3", "now", "{}")
 	f.Add("", "\x00", "deflate, gzip", "", "", "")
 	f.Fuzz(func(t *testing.T, authorization, media, encoding, version, at, body string) {

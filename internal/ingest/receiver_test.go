@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
@@ -351,6 +352,61 @@ func TestOneBadItemIsPassedOverAndNamed(t *testing.T) {
 	}
 	const updates = "numberfleet_webhook_updates_total"
 	f.expectMetric(t, updates, kinds(updates, map[string]int{"delivered": 1, "unread": 1}))
+}
+
+// forms are two ways in which one user's number comes.
+var forms = map[string][2]string{
+	"Mexico": {"5215512345678", "525512345678"}, "Argentina": {"5491123456789", "541123456789"}, "Brazil": {"551187654321", "5511987654321"},
+}
+
+// A user counts once in both forms of the phone number, and a message in one form opens the window for the other, whichever comes
+// first, in webhooks and in events.
+func TestTwoFormsOfANumberAreOneUser(t *testing.T) {
+	for name, form := range forms {
+		for _, swapped := range []bool{false, true} {
+			one, other := form[0], form[1]
+			if swapped {
+				one, other = other, one
+			}
+			book := ledger.OpenMemory()
+			f := newFixture(t)
+			f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher()})
+			delivered := func(id, to string, at time.Time) {
+				if w := f.post(metatest.MessagesPayload(number, []metatest.Status{{ID: id, Status: "delivered", Phone: to, At: at}}, nil)); w.Code != 200 {
+					t.Fatalf("got %d %s", w.Code, w.Body)
+				}
+			}
+			counts := func(want int64, what string) {
+				t.Helper()
+				since := now.Add(-24 * time.Hour)
+				if got := book.Count(number, ledger.Messages, since, now); got != want || book.Count(number, ledger.Users, since, now) != min(want, 1) {
+					t.Errorf("%s, %s first: %s: %d messages count and %d users", name, one, what, got, book.Count(number, ledger.Users, since, now))
+				}
+			}
+			delivered("1", one, now.Add(-20*time.Hour))
+			delivered("2", other, now.Add(-19*time.Hour))
+			counts(2, "before the user writes")
+			if w := f.post(metatest.MessagesPayload(number, nil, []metatest.Inbound{{ID: "in", Phone: one, At: now.Add(-10 * time.Hour)}})); w.Code != 200 {
+				t.Fatalf("got %d %s", w.Code, w.Body)
+			}
+			delivered("3", other, now.Add(-9*time.Hour))
+			counts(2, "after the user wrote")
+			events, err := cloudevents.NewParser().Parse([]byte(occurred("e", 0, cloudevents.MessageDelivered, fmt.Sprintf(`"number":%q,"user":"+%s","messageID":"4"`, number, other))),
+				cloudevents.Bounds{Events: 1, Bytes: MaxEvent})
+			if err != nil {
+				t.Fatal(err)
+			}
+			batch, wrong, err := recordEvents(t.Context(), &EventBackend{Backend: Backend{Ledger: book, Hasher: book.Hasher()}}, events)
+			if wrong != nil || err != nil {
+				t.Fatal(wrong, err)
+			}
+			if _, err := book.Append(t.Context(), *batch, now); err != nil {
+				t.Fatal(err)
+			}
+			counts(2, "of an event")
+			_ = book.Close()
+		}
+	}
 }
 
 // A user whose number changed counts once, by the phone number, by the new one and by the ids of both times.

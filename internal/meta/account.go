@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/valyala/fastjson"
+
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 // What Meta says of a WhatsApp Business account names no number: the entry's id says which account it is.
@@ -175,7 +177,7 @@ func (r *reader) verifiedAccount(value *fastjson.Value) error {
 	}
 	display, ok := text(written)
 	if ok {
-		report.Number, ok = E164(display)
+		report.Number, ok = identity.E164(display)
 	}
 	if !ok {
 		return r.badValue("phone_number", aNumber, written)

@@ -15,7 +15,7 @@ func (r *reader) system(item *fastjson.Value) error {
 	if kind, _ := text(system.Get("type")); !changes[kind] {
 		return r.skip(item)
 	}
-	return r.changed(item.Get("timestamp"), []named{
+	ids := []named{
 		{"from", item.Get("from"), true},
 		{"from_user_id", item.Get("from_user_id"), false},
 		{"system.customer", system.Get("customer"), true},
@@ -23,7 +23,12 @@ func (r *reader) system(item *fastjson.Value) error {
 		{"system.new_wa_id", system.Get("new_wa_id"), true},
 		{"system.previous_user_id", system.Get("previous_user_id"), false},
 		{"system.user_id", system.Get("user_id"), false},
-	})
+	}
+	// The id that several portfolios share changes with it, where a user has one.
+	if before := system.Get("previous_parent_user_id"); !absent(before) {
+		ids = append(ids, named{"system.previous_parent_user_id", before, false}, named{"system.parent_user_id", system.Get("parent_user_id"), false})
+	}
+	return r.changed(item.Get("timestamp"), ids)
 }
 
 // userIDs reads a value of the field user_id_update.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/valyala/fastjson"
+
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 const (
@@ -249,7 +251,7 @@ func (r *reader) readNumber(object *fastjson.Value, path string) error {
 	written := object.Get("display_phone_number")
 	display, ok := text(written)
 	if ok {
-		r.number, ok = E164(display)
+		r.number, ok = identity.E164(display)
 	}
 	if !ok {
 		return r.badValue(path, aNumber, written)
@@ -376,10 +378,11 @@ func (r *reader) user(phoneField string, phone *fastjson.Value, scopedField stri
 	return user, nil
 }
 
-// phone is the id that v holds if it is a WhatsApp ID: digits, which some write with a plus.
+// phone is the id that v holds if it is a WhatsApp ID: digits, which some write with a plus. Of a number with several forms it is
+// the one that stands for all, so that whoever looks a user up finds them under each.
 func (r *reader) phone(field string, v *fastjson.Value) (string, error) {
 	id, err := r.id(field, v)
-	return strings.TrimPrefix(id, "+"), err
+	return identity.Phone(strings.TrimPrefix(id, "+")), err
 }
 
 // id is the id that v holds, empty if v is absent. It is a string, or a whole number.

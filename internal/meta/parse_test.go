@@ -231,6 +231,7 @@ func TestAContactGivesTheKeyThatItsUsersItemLacks(t *testing.T) {
 		"by its phone":     {delivered(`{"wa_id":"2","user_id":"US.2"},{"wa_id":"1","user_id":"US.1"}`, `,"recipient_id":"1"`), meta.Identity{Phone: "1", Scoped: "US.1"}},
 		"by its scoped id": {delivered(`{"wa_id":"2","user_id":"US.2"},{"wa_id":"1","user_id":"US.1"}`, `,"recipient_user_id":"US.2"`), meta.Identity{Phone: "2", Scoped: "US.2"}},
 		"not of another":   {delivered(`{"wa_id":"2","user_id":"US.2"}`, `,"recipient_id":"1"`), meta.Identity{Phone: "1"}},
+		"by another form":  {delivered(`{"wa_id":"525512345678","user_id":"MX.2"},{"wa_id":"1","user_id":"US.1"}`, `,"recipient_id":"5215512345678"`), meta.Identity{Phone: "525512345678", Scoped: "MX.2"}},
 		"the only one":     {delivered(`{"wa_id":"2","user_id":"US.2"}`, ``), meta.Identity{Phone: "2", Scoped: "US.2"}},
 	} {
 		t.Run(name, func(t *testing.T) {

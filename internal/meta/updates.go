@@ -12,7 +12,7 @@ const MaxUpdates = 1000
 
 // Identity is what an update says about who a user is. One of the two is always there; both are one user.
 type Identity struct {
-	Phone  string // the WhatsApp ID: a phone number's digits, without the plus
+	Phone  string // the WhatsApp ID: a phone number's digits, without the plus, as identity.Phone has them
 	Scoped string // the business-scoped user ID, such as US.123
 }
 

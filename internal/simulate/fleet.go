@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 // Fleet is which numbers exist, and what is declared of them.
@@ -150,7 +150,7 @@ func (r *fleetReader) phoneNumber(where string, document []byte) error {
 		return fmt.Errorf("%s: %w", where, oneLine(err))
 	}
 	spec := &resource.Spec
-	if !cloudevents.IsE164(spec.PhoneNumber) {
+	if !identity.IsE164(spec.PhoneNumber) {
 		return fmt.Errorf("%s: spec.phoneNumber: must be in E.164: a plus, the country code and 7 to 15 digits in all without spaces", where)
 	}
 	if other, ok := r.seen[spec.PhoneNumber]; ok {

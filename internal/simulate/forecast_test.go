@@ -172,7 +172,7 @@ func TestForecastFromElsewhere(t *testing.T) {
 func TestForecastAfterEvents(t *testing.T) {
 	var s script
 	for i := range 400 {
-		s.add(day(2).Add(time.Duration(i)*time.Second), "message.delivered", first, fmt.Sprintf(`"user":"u%d","messageID":"m%d"`, i, i))
+		s.add(day(2).Add(time.Duration(i)*time.Second), "message.delivered", first, fmt.Sprintf(`"user":"US.u%d","messageID":"m%d"`, i, i))
 	}
 	result, err := s.run(t, Config{Until: day(3)})
 	if err != nil {

@@ -63,19 +63,19 @@ changes:
 	}
 	const want = `02 08:00:30 verification.reported 2 Verified
 02 08:00:30 limit.reported 2 10000
-02 09:00:00 message.delivered 1 15550100001-1
-02 09:15:00 message.delivered 2 15550100002-1
-02 09:30:00 message.delivered 1 15550100001-2
-02 09:45:00 message.delivered 2 15550100002-2
-03 09:00:00 message.delivered 1 15550100001-3
-03 09:12:00 message.delivered 2 15550100002-3
-03 09:24:00 message.delivered 1 15550100001-4
+02 09:00:00 message.delivered 1 ZZ.15550100001x1
+02 09:15:00 message.delivered 2 ZZ.15550100002x1
+02 09:30:00 message.delivered 1 ZZ.15550100001x2
+02 09:45:00 message.delivered 2 ZZ.15550100002x2
+03 09:00:00 message.delivered 1 ZZ.15550100001x3
+03 09:12:00 message.delivered 2 ZZ.15550100002x3
+03 09:24:00 message.delivered 1 ZZ.15550100001x4
 03 09:30:00 quality.reported 1 Low
-03 09:30:00 message.delivered 3 15550100003-1 news
-03 09:34:00 message.received 1 15550100001-4
-03 09:36:00 message.delivered 2 15550100002-4
-03 09:46:00 message.received 2 15550100002-4
-03 09:48:00 message.delivered 1 15550100001-5
+03 09:30:00 message.delivered 3 ZZ.15550100003x1 news
+03 09:34:00 message.received 1 ZZ.15550100001x4
+03 09:36:00 message.delivered 2 ZZ.15550100002x4
+03 09:46:00 message.received 2 ZZ.15550100002x4
+03 09:48:00 message.delivered 1 ZZ.15550100001x5
 03 23:00:00 template.reported news Low Paused
 03 23:00:00 connection.reported 3 Offline
 03 23:00:00 limit.reported 3 0`
@@ -89,7 +89,7 @@ func TestPlanReturningUsers(t *testing.T) {
 	plan := readPlan(t, "start: 2026-03-02T00:00:00+03:00\nsends: [{days: 1-3, users: 4, returning: 50}]")
 	var users []string
 	for _, e := range events(t, plan) {
-		_, user, _ := strings.Cut(e.User, "-")
+		_, user, _ := strings.Cut(e.User, "x")
 		users = append(users, user)
 		if hour := e.Time.Hour(); hour < 6 || hour >= 15 {
 			t.Errorf("%s is not within the hours of the plan's zone", e.Time)

@@ -14,7 +14,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 // fields are the fields of one object of a plan. They keep the first error, which names the field, and what is allowed.
@@ -154,7 +154,7 @@ func (f *fields) numbers(field string) []string {
 		where := fmt.Sprintf("%s[%d]", field, i)
 		number, ok := item.(string)
 		switch {
-		case !ok || !cloudevents.IsE164(number):
+		case !ok || !identity.IsE164(number):
 			f.fail(where, `must be in E.164 and in quotes, like "+15550100001"`)
 			return nil
 		case slices.Contains(numbers, number):

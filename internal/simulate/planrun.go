@@ -205,7 +205,7 @@ func (s *planSource) send(slot *sending) (cloudevents.Event, bool, error) {
 		Type:      cloudevents.MessageDelivered,
 		Time:      slot.at,
 		Number:    number,
-		User:      number[1:] + "-" + strconv.FormatInt(of.next(slot.day, take(&share.returning, slot.returning)), 10),
+		User:      "ZZ." + number[1:] + "x" + strconv.FormatInt(of.next(slot.day, take(&share.returning, slot.returning)), 10), // nobody's
 		MessageID: strconv.Itoa(s.events + 1),
 		Template:  slot.template,
 	}

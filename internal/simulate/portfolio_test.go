@@ -17,7 +17,7 @@ func TestPortfoliosWhereLimitsBelongToNumbers(t *testing.T) {
 		Portfolios: []Portfolio{{Name: "acme", ID: "4711", Verification: v1alpha1.Verified}},
 	}
 	var s script
-	s.add(day(2), "message.delivered", first, `"user":"u","messageID":"m","template":"promo"`)
+	s.add(day(2), "message.delivered", first, `"user":"US.u","messageID":"m","template":"promo"`)
 	s.add(day(3), "template.reported", first, `"template":"promo","rating":"Low"`)
 	s.add(day(4), "verification.reported", "", `"portfolio":"acme","business":"Verified"`)
 	s.add(day(5), "limit.reported", "", `"portfolio":"4711","limit":250`)
@@ -42,7 +42,7 @@ func TestNumbersWithoutAPortfolioAreTheirOwn(t *testing.T) {
 	fleet := &Fleet{Numbers: []Number{{PhoneNumber: first, Portfolio: "acme", HumanEscalation: true}}}
 	var s script
 	for i := range 250 {
-		s.add(day(2), "message.delivered", second, fmt.Sprintf(`"user":"u%d","messageID":"m%d"`, i, i))
+		s.add(day(2), "message.delivered", second, fmt.Sprintf(`"user":"US.u%d","messageID":"m%d"`, i, i))
 	}
 	for _, config := range []Config{{Fleet: fleet}, {}} {
 		config.Policy = shipped(t, "meta-2025")
@@ -133,7 +133,7 @@ func TestABlockedTemplateNoLongerCounts(t *testing.T) {
 		var s script
 		s.add(day(2), "template.reported", first, `"template":"t","rating":"Low"`)
 		for i := range 5 {
-			s.add(day(2).Add(time.Hour), "message.delivered", first, fmt.Sprintf(`"user":"u%d","messageID":"m%d"`, i, i))
+			s.add(day(2).Add(time.Hour), "message.delivered", first, fmt.Sprintf(`"user":"US.u%d","messageID":"m%d"`, i, i))
 		}
 		result, err := s.run(t, Config{Policy: policy, Fleet: fleet, Until: day(3).Add(time.Hour)})
 		if err != nil {
@@ -195,11 +195,11 @@ func TestOrderAtAnInstant(t *testing.T) {
 	s.add(day(2).Add(time.Minute), "template.reported", first, `"template":"promo","rating":"High"`)
 	for i := range 1000 {
 		at := day(2).Add(time.Hour)
-		s.add(at, "message.delivered", []string{first, second}[i%2], fmt.Sprintf(`"user":"u%d","messageID":"m%d"`, i, i))
+		s.add(at, "message.delivered", []string{first, second}[i%2], fmt.Sprintf(`"user":"US.u%d","messageID":"m%d"`, i, i))
 	}
 	// 6 hours later: the upgrade is due. In the same second, after a delivery, a template and a number fall.
 	due := day(2).Add(7 * time.Hour)
-	s.add(due, "message.delivered", first, `"user":"u1","messageID":"again"`)
+	s.add(due, "message.delivered", first, `"user":"US.u1","messageID":"again"`)
 	s.add(due, "template.reported", "", `"template":"promo","rating":"Low"`)
 	s.add(due.Add(time.Second/2), "quality.reported", second, `"rating":"Medium"`)
 	result, err := s.run(t, Config{Policy: shipped(t, "meta-2025"), Fleet: fleet, Until: day(3)})

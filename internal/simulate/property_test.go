@@ -63,14 +63,14 @@ func drawEvents(t *rapid.T, numbers []string, apart time.Duration) (events []sto
 			"verification", "report"}).Draw(t, "what") {
 		case "deliver":
 			for j := range rapid.IntRange(1, 6).Draw(t, "users") {
-				add("message.delivered", `"user":"%d","messageID":"m%d-%d"`, (user+j)%30, i, j)
+				add("message.delivered", `"user":"US.%d","messageID":"m%d-%d"`, (user+j)%30, i, j)
 			}
 		case "template":
-			add("message.delivered", `"user":"%d","messageID":"m%d","template":"promo"`, user, i)
+			add("message.delivered", `"user":"US.%d","messageID":"m%d","template":"promo"`, user, i)
 		case "receive":
-			add("message.received", `"user":"%d"`, user)
+			add("message.received", `"user":"US.%d"`, user)
 		case "complain":
-			add("feedback.received", `"user":"%d","kind":"Block","reason":"Spam"`, user)
+			add("feedback.received", `"user":"US.%d","kind":"Block","reason":"Spam"`, user)
 		case "quality":
 			add("quality.reported", `"rating":%q`, rating())
 		case "limit":

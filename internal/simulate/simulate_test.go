@@ -112,7 +112,7 @@ func TestDeadlinesFallInOrderAcrossNumbers(t *testing.T) {
 	s.add(day(2), "limit.reported", first, `"limit":10000`)
 	s.add(day(3), "quality.reported", first, `"rating":"Low"`)
 	s.add(day(3).Add(time.Second), "quality.reported", second, `"rating":"Low"`)
-	s.add(day(10), "message.received", second, `"user":"u"`) // the deadline of the first falls on this instant
+	s.add(day(10), "message.received", second, `"user":"US.u"`) // the deadline of the first falls on this instant
 	s.add(day(10).Add(2*time.Second), "connection.reported", second, `"state":"Offline"`)
 	result, err := s.run(t, Config{})
 	if err != nil {
@@ -137,7 +137,7 @@ func TestEventsComeBeforeDeadlines(t *testing.T) {
 	var s script
 	s.add(day(2), "limit.reported", first, `"limit":10000`)
 	s.add(day(3), "quality.reported", first, `"rating":"Low"`)
-	s.add(day(10), "message.received", first, `"user":"u"`)
+	s.add(day(10), "message.received", first, `"user":"US.u"`)
 	s.add(day(10).Add(time.Second/2), "quality.reported", first, `"rating":"High"`)
 	result, err := s.run(t, Config{})
 	if err != nil {
@@ -153,7 +153,7 @@ func TestEventsDoNotWaitForADeadlineThatIsNot(t *testing.T) {
 	var s script
 	deliver := func(at time.Time, message string) {
 		for i := range 10 {
-			s.add(at, "message.delivered", first, fmt.Sprintf(`"user":"u%d","messageID":"%s%d"`, i, message, i))
+			s.add(at, "message.delivered", first, fmt.Sprintf(`"user":"US.u%d","messageID":"%s%d"`, i, message, i))
 		}
 	}
 	s.add(day(2), "quality.reported", first, `"rating":"Medium"`)
@@ -180,10 +180,10 @@ func TestEventsDoNotWaitForADeadlineThatIsNot(t *testing.T) {
 func TestAReplyWithinTheSecond(t *testing.T) {
 	var s script
 	for i := range 10 {
-		s.add(day(2), "message.delivered", first, fmt.Sprintf(`"user":"u%d","messageID":"m%d"`, i, i))
+		s.add(day(2), "message.delivered", first, fmt.Sprintf(`"user":"US.u%d","messageID":"m%d"`, i, i))
 	}
-	s.add(day(2), "message.received", first, `"user":"u3"`)
-	s.add(day(2).Add(time.Second), "message.received", first, `"user":"u4"`)
+	s.add(day(2), "message.received", first, `"user":"US.u3"`)
+	s.add(day(2).Add(time.Second), "message.received", first, `"user":"US.u4"`)
 	for _, fleet := range []*Fleet{nil, {Numbers: []Number{{PhoneNumber: first, Portfolio: "x1"}, {PhoneNumber: second, Portfolio: "x1"}}}} {
 		result, err := s.run(t, Config{Policy: smallWith(t, ".*PerThousand.*", ""), Fleet: fleet})
 		if err != nil {
@@ -198,7 +198,7 @@ func TestAReplyWithinTheSecond(t *testing.T) {
 func TestRepeatsChangeNothing(t *testing.T) {
 	var s script
 	for i := range 5 {
-		s.add(day(2).Add(time.Duration(i)*time.Minute), "message.delivered", first, fmt.Sprintf(`"user":"u%d","messageID":"m%d"`, i, i))
+		s.add(day(2).Add(time.Duration(i)*time.Minute), "message.delivered", first, fmt.Sprintf(`"user":"US.u%d","messageID":"m%d"`, i, i))
 	}
 	s.add(day(2).Add(time.Hour), "quality.reported", first, `"rating":"Low"`)
 	once, err := s.run(t, Config{})
@@ -219,7 +219,7 @@ func TestRepeatsChangeNothing(t *testing.T) {
 
 func TestUsersWithAndWithoutPlusAreOne(t *testing.T) {
 	var s script
-	for i, user := range []string{"+15550199001", "15550199001", "US.15550199001", "a"} {
+	for i, user := range []string{"+15550199001", "15550199001", "US.15550199001", "US.a"} {
 		s.add(day(2), "message.delivered", first, fmt.Sprintf(`"user":%q,"messageID":"m%d"`, user, i))
 	}
 	result, err := s.run(t, Config{})
@@ -228,10 +228,27 @@ func TestUsersWithAndWithoutPlusAreOne(t *testing.T) {
 	}
 }
 
+// Both forms of a phone number are one user, and a message from one opens the window for the other.
+func TestTwoFormsOfANumberAreOneUser(t *testing.T) {
+	for _, form := range [][2]string{{"+5215512345678", "525512345678"}, {"+5491123456789", "541123456789"}, {"551187654321", "+55 11 98765-4321"}} {
+		var s script
+		s.add(day(2), "message.delivered", first, fmt.Sprintf(`"user":%q,"messageID":"m1"`, form[0]))
+		s.add(day(2), "message.delivered", first, fmt.Sprintf(`"user":%q,"messageID":"m2"`, form[1]))
+		s.add(day(10), "message.received", first, fmt.Sprintf(`"user":%q`, form[0]))
+		s.add(day(10).Add(time.Hour), "message.delivered", first, fmt.Sprintf(`"user":%q,"messageID":"m3"`, form[1]))
+		for until, want := range map[time.Time]int64{day(2).Add(time.Hour): 1, day(10).Add(2 * time.Hour): 0} {
+			result, err := s.run(t, Config{Until: until})
+			if err != nil || result.Final[0].Used != want {
+				t.Errorf("%s and %s: %+v, %v", form[0], form[1], result.Final, err)
+			}
+		}
+	}
+}
+
 func TestUntil(t *testing.T) {
 	var s script
-	s.add(day(2), "message.delivered", first, `"user":"u","messageID":"m"`)
-	s.add(day(4), "message.delivered", second, `"user":"u","messageID":"m"`)
+	s.add(day(2), "message.delivered", first, `"user":"US.u","messageID":"m"`)
+	s.add(day(4), "message.delivered", second, `"user":"US.u","messageID":"m"`)
 	for _, test := range []struct {
 		until   time.Time
 		numbers int
@@ -252,12 +269,13 @@ func TestRefusals(t *testing.T) {
 	for _, test := range []struct{ kind, data, want string }{
 		{"limit.reported", `"portfolio":"acme"`, unknown},
 		{"verification.reported", `"portfolio":"acme","business":"Verified"`, unknown},
-		{"feedback.received", `"number":"+15550100001","user":"u","kind":"Shout","reason":"Spam"`, "line 2: data.kind: is not known"},
+		{"message.received", `"number":"+15550100001","user":"alice"`, "line 2: data.user: must be a phone number with its country code"},
+		{"feedback.received", `"number":"+15550100001","user":"US.u","kind":"Shout","reason":"Spam"`, "line 2: data.kind: is not known"},
 		{"template.reported", `"template":"t","state":"Paused","number":"1"`, "line 2: data.number: must be in E.164"},
 		{"quality.reported", `"number":"+15550100001"`, "line 2: data.rating: is missing"},
 	} {
 		var s script
-		s.add(day(2), "message.received", first, `"user":"u"`)
+		s.add(day(2), "message.received", first, `"user":"US.u"`)
 		s.add(day(3), test.kind, "", test.data)
 		if _, err := s.run(t, Config{}); err == nil || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %s", test.kind, err, test.want)
@@ -265,8 +283,8 @@ func TestRefusals(t *testing.T) {
 	}
 
 	var s script
-	s.add(day(2).Add(time.Second/2), "message.received", first, `"user":"u"`)
-	s.add(day(2), "message.received", second, `"user":"u"`)
+	s.add(day(2).Add(time.Second/2), "message.received", first, `"user":"US.u"`)
+	s.add(day(2), "message.received", second, `"user":"US.u"`)
 	if _, err := s.run(t, Config{}); err == nil || err.Error() != "line 2: time: lies before that of an event above: events must be in order of time" {
 		t.Errorf("out of order: %v", err)
 	}
@@ -302,7 +320,7 @@ items:
 
 	// botmaker requires a way to a human; the number that has none declared is Low from the first event on.
 	var s script
-	s.add(day(2), "message.received", "+15550100003", `"user":"u"`)
+	s.add(day(2), "message.received", "+15550100003", `"user":"US.u"`)
 	result, err := s.run(t, Config{Policy: shipped(t, "botmaker"), Fleet: fleet})
 	if err != nil {
 		t.Fatal(err)

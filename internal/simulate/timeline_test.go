@@ -214,13 +214,13 @@ func eventsOf(t *testing.T, story *timeline.Story) (events []storyEvent) {
 				messages++
 				switch template, ok := step.After("of"); {
 				case step.What == "receive":
-					add(m.At, "message.received", `"user":"%d"`, m.User)
+					add(m.At, "message.received", `"user":"US.%d"`, m.User)
 				case step.What == "complain":
-					add(m.At, "feedback.received", `"user":"%d","kind":%q,"reason":%q`, m.User, step.Rest[1], step.Rest[2])
+					add(m.At, "feedback.received", `"user":"US.%d","kind":%q,"reason":%q`, m.User, step.Rest[1], step.Rest[2])
 				case ok:
-					add(m.At, "message.delivered", `"user":"%d","messageID":"m%d","template":%q`, m.User, messages, template)
+					add(m.At, "message.delivered", `"user":"US.%d","messageID":"m%d","template":%q`, m.User, messages, template)
 				default:
-					add(m.At, "message.delivered", `"user":"%d","messageID":"m%d"`, m.User, messages)
+					add(m.At, "message.delivered", `"user":"US.%d","messageID":"m%d"`, m.User, messages)
 				}
 			}
 		case "quality":

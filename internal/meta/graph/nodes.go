@@ -8,7 +8,7 @@ import (
 // PhoneNumber is a business phone number as Meta sees it.
 type PhoneNumber struct {
 	ID                 string // Meta's id, digits
-	DisplayPhoneNumber string // as Meta writes it, such as +1 555-000-1111; meta.E164 reads it
+	DisplayPhoneNumber string // as Meta writes it, such as +1 555-000-1111; identity.E164 reads it
 	VerifiedName       string // the display name, approved or not; at most 256 characters
 	Status             Status
 	QualityRating      Rating

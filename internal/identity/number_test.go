@@ -1,4 +1,4 @@
-package meta
+package identity
 
 import (
 	"fmt"
@@ -63,4 +63,36 @@ func FuzzE164(f *testing.F) {
 			t.Fatalf("%q was read as %q, and that as %q", written, number, again)
 		}
 	})
+}
+
+func TestANumberInE164HasAPlusAnd7To15Digits(t *testing.T) {
+	for written, want := range map[string]bool{
+		"+1234567": true, "+123456789012345": true, "": false, "+": false, "+123456": false, "+1234567890123456": false, "15550001111": false,
+		"+05550001111": false, "+1 5550001111": false, "++5550001111": false, "+1555000111a": false,
+	} {
+		if got := IsE164(written); got != want {
+			t.Errorf("%q: got %v", written, got)
+		}
+	}
+}
+
+func TestTwoFormsOfANumberMayBeOneAndOtherNumbersMayNot(t *testing.T) {
+	for name, test := range map[string]struct {
+		a, b string
+		want bool
+	}{
+		"the same":                               {"+15550001111", "+15550001111", true},
+		"Brazil without the ninth digit":         {"+551187654321", "+5511987654321", true},
+		"Ivory Coast before 2021":                {"+22507654321", "+2250707654321", true},
+		"Mexico with the 1":                      {"+5215512345678", "+525512345678", true},
+		"another number of the same length":      {"+5511987654322", "+5511987654321", false},
+		"other last digits":                      {"+551187654322", "+5511987654321", false},
+		"another country":                        {"+541187654321", "+5511987654321", false},
+		"one of which hardly anything is left":   {"+5587654321", "+5511987654321", false},
+		"one that is shorter than what is asked": {"+1234567", "+11234567", false},
+	} {
+		if SameLine(test.a, test.b) != test.want || SameLine(test.b, test.a) != test.want {
+			t.Errorf("%s: want %v", name, test.want)
+		}
+	}
 }
