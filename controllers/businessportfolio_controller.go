@@ -21,6 +21,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/standing"
 )
 
 // BusinessPortfolioReconciler keeps the status of BusinessPortfolios at what the rules conclude from what their numbers sent
@@ -94,6 +95,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	}
 	if problem := (*problem)(nil); errors.As(err, &problem) {
 		set.notReady(problem)
+		set.sendableTo(&want.Usage, rules.RoomOf(rules.Limit{}, rules.Obstacle{Reason: v1alpha1.RoomNotReady}))
 		want.NextDeadlineTime = metav1.Time{} // nobody keeps it
 		return nil, wakeUp{}, nil
 	} else if err != nil {
@@ -108,6 +110,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	policy.Policy = policy.Portfolio()
 	if portfolio.Spec.Activity == v1alpha1.Suspended {
 		set.ready(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen; usage is counted on.")
+		set.sendableTo(&want.Usage, rules.RoomOf(rules.Limit{}, rules.Obstacle{Reason: v1alpha1.RoomSuspended}))
 		want.NextDeadlineTime = metav1.Time{}
 		return nil, wakeUp{}, nil
 	}
@@ -142,11 +145,11 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	case joined(portfolio.Name, numbers, state.EvaluatedAt) && state.EvaluatedAt.Before(now):
 		state.EvaluatedAt = now // what a number did elsewhere counts from now on, and decided nothing here before
 	}
-	standing, err := r.standing(ctx, numbers, state.EvaluatedAt, now)
+	ratings, err := r.standing(ctx, numbers, state.EvaluatedAt, now)
 	if err != nil {
 		return nil, wakeUp{}, err
 	}
-	facts.Reports = append(facts.Reports, standing...)
+	facts.Reports = append(facts.Reports, ratings...)
 
 	if brings {
 		var merged []rules.Transition
@@ -164,6 +167,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	want.Explanation = rules.Explain(policy.Policy, facts, state, rules.TierCause(want.History, state.TierSince), now)
 	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+policy.Name+" ran on all that was received.")
 	set.restricted(&want.Restriction, want.Tier.Limit)
+	set.sendableTo(&want.Usage, rules.RoomOf(rules.LimitAt(policy.Policy, usage, &state, state.EvaluatedAt), standing.Obstacles(pointers(numbers))))
 	set.membersFresh(share)
 	subjects := []string{portfolioSubject(portfolio)}
 	for _, r := range statements(r.Ledger, subjects[0], now, &later) {
@@ -429,7 +433,7 @@ func (numberMoves) Update(_ context.Context, e event.UpdateEvent, queue queue) {
 	}
 	// Counts in the status come from the ledger, which says itself when they change.
 	if before.Generation != after.Generation || before.Status.Portfolio != after.Status.Portfolio || before.Status.Transitions != after.Status.Transitions ||
-		before.Status.Tier.Name == "" != (after.Status.Tier.Name == "") || after.DeletionTimestamp != nil {
+		before.Status.Tier.Name == "" != (after.Status.Tier.Name == "") || standing.Obstacle(before) != standing.Obstacle(after) || after.DeletionTimestamp != nil {
 		enqueue(queue, after)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/standing"
 )
 
 // Metrics of the controller. Numbers appear under the namespace and name of their resource only.
@@ -72,6 +73,9 @@ var (
 	labels          = []string{"namespace", "name"}
 	portfolioLabels = []string{"name"}
 
+	roomDescs          = newRoomDesc("phone_number", "a phone number", labels)
+	portfolioRoomDescs = newRoomDesc("portfolio", "a business portfolio", portfolioLabels)
+
 	infoDesc = prometheus.NewDesc("numberfleet_phone_number_info",
 		"Where a phone number stands; always 1.", []string{"namespace", "name", "tier", "quality", "state", "policy"}, nil)
 	readyDesc = prometheus.NewDesc("numberfleet_phone_number_ready",
@@ -104,6 +108,8 @@ func (f *Fleet) Describe(descriptions chan<- *prometheus.Desc) {
 		ownUsedDesc, portfolioLimitDesc, portfolioUsedDesc, portfolioNumbersDesc, templateDesc} {
 		descriptions <- d
 	}
+	roomDescs.describe(descriptions)
+	portfolioRoomDescs.describe(descriptions)
 }
 
 // Collect implements prometheus.Collector.
@@ -116,47 +122,18 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.NewInvalidMetric(infoDesc, err)
 		return
 	}
-	now := f.Clock.Now()
-	policies := f.policies(ctx)
+	view, err := standing.At(ctx, f.Numbers, liveCounts{f.Ledger, f.Samples}, f.Clock.Now())
+	if err != nil {
+		metrics <- prometheus.NewInvalidMetric(roomDescs.remaining, err)
+		return
+	}
 	claimed := make(map[string]struct{}, len(numbers.Items))
-	shares := f.shares(ctx, numbers.Items, policies, now)
 	for i := range numbers.Items {
 		n := &numbers.Items[i]
 		claimed[n.Spec.PhoneNumber] = struct{}{}
-		gauge := func(desc *prometheus.Desc, value float64, more ...string) {
-			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{n.Namespace, n.Name}, more...)...)
-		}
-		ready := 0.0
-		if meta.IsStatusConditionTrue(n.Status.Conditions, v1alpha1.ConditionReady) {
-			ready = 1
-		}
-		gauge(readyDesc, ready)
-		if n.Status.Tier.Name == "" {
-			continue
-		}
-		gauge(infoDesc, 1, n.Status.Tier.Name, string(n.Status.Quality.Rating), string(n.Status.State), n.Status.PolicyName)
-		if n.Status.Tier.Limit > 0 {
-			gauge(limitDesc, float64(n.Status.Tier.Limit))
-		}
-		own, users := f.own(n, policies[n.Status.PolicyName], now)
-		if own != nil {
-			gauge(ownUsedDesc, float64(*own))
-		}
-		if users != nil {
-			gauge(usersDesc, float64(*users))
-		}
-		used := own
-		if n.Status.Portfolio != "" {
-			used = shares[n.Status.Portfolio]
-		}
-		if used != nil {
-			gauge(usedDesc, float64(*used))
-		}
-		if deadline := n.Status.NextDeadlineTime; !deadline.IsZero() {
-			gauge(deadlineDesc, float64(deadline.Unix()))
-		}
+		f.number(n, view, metrics)
 	}
-	f.portfolios(ctx, shares, metrics)
+	f.portfolios(ctx, view, metrics)
 	f.templates(ctx, metrics)
 	unclaimed := 0
 	for _, number := range f.Ledger.Numbers() {
@@ -168,7 +145,34 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 	metrics <- prometheus.MustNewConstMetric(unclaimedDesc, prometheus.GaugeValue, float64(unclaimed))
 }
 
-func (f *Fleet) portfolios(ctx context.Context, shares map[string]*int64, metrics chan<- prometheus.Metric) {
+func (f *Fleet) number(n *v1alpha1.PhoneNumber, view *standing.View, metrics chan<- prometheus.Metric) {
+	gauge := func(desc *prometheus.Desc, value float64, more ...string) {
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{n.Namespace, n.Name}, more...)...)
+	}
+	stands := view.Number(n)
+	gauge(readyDesc, truth(meta.IsStatusConditionTrue(n.Status.Conditions, v1alpha1.ConditionReady)))
+	roomDescs.collect(gauge, &stands.Room, &n.Status.Tier)
+	if n.Status.Tier.Name == "" {
+		return
+	}
+	gauge(infoDesc, 1, n.Status.Tier.Name, string(n.Status.Quality.Rating), string(n.Status.State), n.Status.PolicyName)
+	if n.Status.Tier.Limit > 0 {
+		gauge(limitDesc, float64(n.Status.Tier.Limit))
+	}
+	for _, count := range []struct {
+		desc  *prometheus.Desc
+		value *int64
+	}{{ownUsedDesc, stands.OwnUsed}, {usersDesc, stands.UniqueUsers7d}, {usedDesc, stands.Used}} {
+		if count.value != nil {
+			gauge(count.desc, float64(*count.value))
+		}
+	}
+	if deadline := n.Status.NextDeadlineTime; !deadline.IsZero() {
+		gauge(deadlineDesc, float64(deadline.Unix()))
+	}
+}
+
+func (f *Fleet) portfolios(ctx context.Context, view *standing.View, metrics chan<- prometheus.Metric) {
 	var list v1alpha1.BusinessPortfolioList
 	if err := f.Numbers.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		metrics <- prometheus.NewInvalidMetric(portfolioUsedDesc, err)
@@ -176,17 +180,19 @@ func (f *Fleet) portfolios(ctx context.Context, shares map[string]*int64, metric
 	}
 	for i := range list.Items {
 		p := &list.Items[i]
-		gauge := func(desc *prometheus.Desc, value float64) {
+		gauge := func(desc *prometheus.Desc, value float64, _ ...string) {
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, p.Name)
 		}
+		stands := view.Portfolio(p)
+		portfolioRoomDescs.collect(gauge, &stands.Room, &p.Status.Tier)
 		if p.Status.Tier.Name == "" {
 			continue
 		}
 		if p.Status.Tier.Limit > 0 {
 			gauge(portfolioLimitDesc, float64(p.Status.Tier.Limit))
 		}
-		if used := shares[p.Name]; used != nil {
-			gauge(portfolioUsedDesc, float64(*used))
+		if stands.Used != nil {
+			gauge(portfolioUsedDesc, float64(*stands.Used))
 		}
 		if p.Status.Numbers != nil {
 			gauge(portfolioNumbersDesc, float64(*p.Status.Numbers))
@@ -194,49 +200,40 @@ func (f *Fleet) portfolios(ctx context.Context, shares map[string]*int64, metric
 	}
 }
 
-// shares are how much the numbers of each portfolio have used together. A portfolio is left out until it is known which those
-// are, after a start, and what they used: no figure is better than one that shows room.
-func (f *Fleet) shares(ctx context.Context, numbers []v1alpha1.PhoneNumber, policies map[string]*rules.Policy, now time.Time) map[string]*int64 {
-	var portfolios v1alpha1.BusinessPortfolioList
-	if err := f.Numbers.List(ctx, &portfolios, client.UnsafeDisableDeepCopy); err != nil {
-		return nil
+// roomDesc are the gauges of what may be sent now. An autoscaler reads an absent value as 0, so each is there for every resource.
+type roomDesc struct{ remaining, reserved, sendable, unlimited *prometheus.Desc }
+
+func newRoomDesc(of, what string, labels []string) roomDesc {
+	return roomDesc{
+		prometheus.NewDesc("numberfleet_"+of+"_remaining",
+			"How many further users "+what+" may message now; 0 whenever it may message none, for whatever reason, and 2147483647 where there is no limit.", labels, nil),
+		prometheus.NewDesc("numberfleet_"+of+"_reserved",
+			"How much of the messaging limit of "+what+" is held for messages that are under way.", labels, nil),
+		prometheus.NewDesc("numberfleet_"+of+"_sendable",
+			"Whether "+what+" may message further users now.", labels, nil),
+		prometheus.NewDesc("numberfleet_"+of+"_unlimited",
+			"Whether "+what+" has no messaging limit.", labels, nil),
 	}
-	members := map[string][]*v1alpha1.PhoneNumber{}
-	for i := range numbers {
-		if n := &numbers[i]; n.Status.Portfolio != "" {
-			members[n.Status.Portfolio] = append(members[n.Status.Portfolio], n)
-		}
-	}
-	shares := map[string]*int64{}
-	for i := range portfolios.Items {
-		p := &portfolios.Items[i]
-		policy, group := policies[p.Status.PolicyName], ledger.GroupSubject(p.Name)
-		share := f.Samples.sharing(members[p.Name])
-		if policy == nil || !f.Ledger.Known(group) && (len(share.counted) > 0 || len(share.read) == 0) {
-			continue
-		}
-		usage, _ := share.usage(ledger.Subject{Ledger: f.Ledger, Name: group}, policy)
-		status := v1alpha1.UsageStatus{Used: new(rules.Used(policy, usage, now))}
-		share.mark(&status, policy)
-		shares[p.Name] = status.Used
-	}
-	return shares
 }
 
-// own is how much of the limit a number has used itself, and its users of the last 7 days; nil where that is not known.
-func (f *Fleet) own(n *v1alpha1.PhoneNumber, policy *rules.Policy, now time.Time) (used, users *int64) {
-	switch {
-	case !f.Samples.counts(n):
-		users = new(f.Ledger.Count(n.Spec.PhoneNumber, ledger.Users, now.Add(-week), now))
-		if policy != nil {
-			used = new(rules.Used(policy, ledger.Subject{Ledger: f.Ledger, Name: n.Spec.PhoneNumber}, now))
-		}
-	case policy != nil:
-		var usage v1alpha1.UsageStatus
-		f.Samples.counted(&usage, n, policy, rules.Unlimited)
-		used, users = usage.Used, usage.UniqueUsers7d
+func (d roomDesc) describe(descriptions chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{d.remaining, d.reserved, d.sendable, d.unlimited} {
+		descriptions <- desc
 	}
-	return used, users
+}
+
+func (d roomDesc) collect(gauge func(*prometheus.Desc, float64, ...string), room *rules.Room, tier *v1alpha1.TierStatus) {
+	gauge(d.remaining, float64(room.Remaining))
+	gauge(d.reserved, float64(room.Reserved))
+	gauge(d.sendable, truth(room.Sendable))
+	gauge(d.unlimited, truth(tier.Name != "" && tier.Limit == rules.Unlimited))
+}
+
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func (f *Fleet) templates(ctx context.Context, metrics chan<- prometheus.Metric) {
@@ -251,18 +248,4 @@ func (f *Fleet) templates(ctx context.Context, metrics chan<- prometheus.Metric)
 				string(t.Status.Quality.Rating), string(t.Status.State), t.Status.PolicyName)
 		}
 	}
-}
-
-func (f *Fleet) policies(ctx context.Context) map[string]*rules.Policy {
-	var list v1alpha1.MessagingPolicyList
-	if err := f.Numbers.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil
-	}
-	compiled := make(map[string]*rules.Policy, len(list.Items))
-	for i := range list.Items {
-		if policy, err := rules.Compile(list.Items[i].Name, &list.Items[i].Spec); err == nil {
-			compiled[policy.Name] = policy
-		}
-	}
-	return compiled
 }

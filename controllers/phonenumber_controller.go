@@ -94,12 +94,14 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	set := conditionsOf(number, &want.Conditions, now)
 	if number.Spec.Activity == v1alpha1.Suspended {
 		set.ready(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen; usage is counted on.")
+		set.sendableTo(&want.Usage, rules.RoomOf(rules.Limit{}, rules.Obstacle{Reason: v1alpha1.RoomSuspended}))
 		want.NextDeadlineTime = metav1.Time{} // nobody keeps it
 		return nil, wakeUp{}, nil
 	}
 	known, err := r.gather(ctx, number)
 	if problem := (*problem)(nil); errors.As(err, &problem) {
 		set.notReady(problem)
+		set.sendableTo(&want.Usage, rules.RoomOf(rules.Limit{}, rules.Obstacle{Reason: v1alpha1.RoomNotReady}))
 		want.NextDeadlineTime = metav1.Time{}
 		return nil, wakeUp{}, nil
 	} else if err != nil {
@@ -133,7 +135,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	decided(want, policy, state, next)
 	counted(want, policy, facts, state)
 	if known.sampled {
-		r.Samples.counted(&want.Usage, number, known.whole, state.Tier.Limit)
+		r.Samples.counted(&want.Usage, number, known.whole)
 		want.Usage.OwnUsed, want.Usage.LastDeliveryTime = want.Usage.Used, lastDelivery(r.Ledger, number, now)
 	}
 	if known.portfolio != nil {
@@ -152,6 +154,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	want.Explanation = explained(number, want, known, state, now)
 	later = earliest(later, accounted(r.Ledger, number, want, now))
 	conditions(number, want, state)
+	set.sendableTo(&want.Usage, roomOf(known, &state))
 	r.usageFresh(set, number, known.sampled)
 	shown, _ := stateOf(want) // with what its portfolio shares
 	agreement := rules.Agree(known.whole, facts, shown, now)

@@ -127,15 +127,12 @@ func (s *Samples) replace(namespace string, of map[types.UID]sample, news []stri
 }
 
 // counted writes a number's counts into its status.
-func (s *Samples) counted(usage *v1alpha1.UsageStatus, n *v1alpha1.PhoneNumber, policy *rules.Policy, limit int64) {
+func (s *Samples) counted(usage *v1alpha1.UsageStatus, n *v1alpha1.PhoneNumber, policy *rules.Policy) {
 	r := s.readings(n, policy)
 	usage.Source, usage.SampledTime = v1alpha1.CountedByPrometheus, at(r[usedCount].At)
-	usage.Used, usage.Remaining, usage.UniqueUsers7d, usage.Messages7d = nil, nil, nil, nil
+	usage.Used, usage.UniqueUsers7d, usage.Messages7d = nil, nil, nil
 	if used := r[usedCount]; used.Read() {
 		usage.Used = new(used.Count)
-		if limit != rules.Unlimited {
-			usage.Remaining = new(max(0, limit-used.Count))
-		}
 	}
 	if users := r[usersCount]; users.Read() && users.Measure == v1alpha1.MeasureUniqueUsers && users.Window == week {
 		usage.UniqueUsers7d = new(users.Count)
@@ -194,7 +191,7 @@ func (s sharing) mark(usage *v1alpha1.UsageStatus, policy *rules.Policy) {
 		used := s.samples.readings(n, policy)[usedCount]
 		if !used.Read() {
 			// The sum of the others would show room that may not be there.
-			usage.Used, usage.Remaining, usage.SampledTime = nil, nil, metav1.Time{}
+			usage.Used, usage.SampledTime = nil, metav1.Time{}
 			return
 		}
 		if usage.SampledTime.IsZero() || used.At.Before(usage.SampledTime.Time) {

@@ -137,7 +137,7 @@ func shared(status *v1alpha1.PhoneNumberStatus, portfolio *v1alpha1.BusinessPort
 	status.Portfolio = portfolio.Name
 	status.Tier, status.Verification, status.Upgrade = has.Tier, has.Verification, has.Upgrade
 	status.Usage.OwnUsed = status.Usage.Used
-	status.Usage.Used, status.Usage.Remaining, status.Usage.RoomFreesTime = has.Usage.Used, has.Usage.Remaining, has.Usage.RoomFreesTime
+	status.Usage.Used, status.Usage.RoomFreesTime = has.Usage.Used, has.Usage.RoomFreesTime
 	if status.Restriction.Source != v1alpha1.FromReport {
 		status.Restriction = has.Restriction
 	}
@@ -169,9 +169,6 @@ func usageStatus(policy *rules.Policy, counts rules.Usage, s *rules.State) v1alp
 		UniqueUsers7d:    new(counts.Count(v1alpha1.MeasureUniqueUsers, now.Add(-week), now)),
 		Messages7d:       new(counts.Count(v1alpha1.MeasureMessages, now.Add(-week), now)),
 		LastDeliveryTime: at(counts.Last(v1alpha1.MeasureMessages, now.Add(-30*24*time.Hour), now)),
-	}
-	if s.Tier.Limit != rules.Unlimited {
-		usage.Remaining = new(max(0, s.Tier.Limit-used))
 	}
 	if used > 0 {
 		usage.RoomFreesTime = at(counts.FallsBelow(policy.Measure, policy.Window, used, now))

@@ -90,7 +90,7 @@ type IncreaseStatus struct {
 
 // BusinessPortfolioStatus is where the portfolio stands.
 type BusinessPortfolioStatus struct {
-	// conditions are Ready (the operator does its job for this portfolio), Restricted and RulesAgree.
+	// conditions are Ready (the operator does its job for this portfolio), Sendable, Restricted and RulesAgree.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

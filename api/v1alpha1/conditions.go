@@ -9,7 +9,8 @@ const (
 	ConditionFlagged = "Flagged"
 	// ConditionRestricted: the limit is reached, or the account is restricted. True is bad news.
 	ConditionRestricted = "Restricted"
-	// ConditionSendable: the message template can be sent.
+	// ConditionSendable: further users may be messaged now, by the number or by one of the portfolio's; or the message template can
+	// be sent. The reasons of False are those of RoomReason.
 	ConditionSendable = "Sendable"
 	// ConditionRulesAgree: what Meta reports of tier, quality and state is what the policy concludes by itself.
 	ConditionRulesAgree = "RulesAgree"

@@ -518,10 +518,16 @@ type UsageStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	OwnUsed *int64 `json:"ownUsed,omitempty"`
 
-	// remaining is how much of the limit is left. It is absent for an unlimited tier.
+	// remaining is how many further users may be messaged: what is left of the limit, and 0 whenever nothing may be sent to them,
+	// for the reason of the condition Sendable. It is absent where nothing limits it.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Remaining *int64 `json:"remaining,omitempty"`
+
+	// sendableTime is when further users may be messaged again by itself, if nothing further is delivered. It is absent while they
+	// may be, and where that does not end by itself.
+	// +optional
+	SendableTime metav1.Time `json:"sendableTime,omitzero"`
 
 	// roomFreesTime is when used next falls, if nothing further is delivered. It is absent where a Prometheus counts.
 	// +optional
@@ -784,8 +790,8 @@ type NotificationProgress struct {
 
 // PhoneNumberStatus is where the number stands.
 type PhoneNumberStatus struct {
-	// conditions are Ready (the operator does its job for this number), Flagged, Restricted, RulesAgree, UsageFresh and, where
-	// the number's account is read from Meta, ReportsFresh.
+	// conditions are Ready (the operator does its job for this number), Sendable, Flagged, Restricted, RulesAgree, UsageFresh and,
+	// where the number's account is read from Meta, ReportsFresh.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -936,10 +942,10 @@ type PhoneNumberStatus struct {
 // +kubebuilder:printcolumn:name="Tier",type=string,JSONPath=`.status.tier.name`
 // +kubebuilder:printcolumn:name="Limit",type=integer,JSONPath=`.status.tier.limit`
 // +kubebuilder:printcolumn:name="Used",type=integer,JSONPath=`.status.usage.used`
+// +kubebuilder:printcolumn:name="Remaining",type=integer,JSONPath=`.status.usage.remaining`
 // +kubebuilder:printcolumn:name="Quality",type=string,JSONPath=`.status.quality.rating`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
-// +kubebuilder:printcolumn:name="Remaining",type=integer,JSONPath=`.status.usage.remaining`,priority=1
 // +kubebuilder:printcolumn:name="Next Deadline",type=string,JSONPath=`.status.nextDeadlineTime`,priority=1
 // +kubebuilder:printcolumn:name="Portfolio",type=string,JSONPath=`.status.portfolio`,priority=1
 // +kubebuilder:printcolumn:name="Own Used",type=integer,JSONPath=`.status.usage.ownUsed`,priority=1

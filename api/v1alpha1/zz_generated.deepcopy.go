@@ -1041,6 +1041,7 @@ func (in *UsageStatus) DeepCopyInto(out *UsageStatus) {
 		*out = new(int64)
 		**out = **in
 	}
+	in.SendableTime.DeepCopyInto(&out.SendableTime)
 	in.RoomFreesTime.DeepCopyInto(&out.RoomFreesTime)
 	if in.UniqueUsers7d != nil {
 		in, out := &in.UniqueUsers7d, &out.UniqueUsers7d

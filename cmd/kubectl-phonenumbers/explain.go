@@ -104,7 +104,7 @@ func explainNumber(ctx context.Context, api client.Reader, key client.ObjectKey)
 	s := &n.Status
 	head := fmt.Sprintf("PhoneNumber %s/%s", n.Namespace, n.Name)
 	if s.Tier.Name != "" {
-		head += fmt.Sprintf(" is %s: tier %s, %s, quality %s", s.State, s.Tier.Name, used(s.Usage.Used, s.Tier.Limit), s.Quality.Rating)
+		head += fmt.Sprintf(" is %s: tier %s, %s, %s, quality %s", s.State, s.Tier.Name, used(s.Usage.Used, s.Tier.Limit), remaining(s.Conditions, &s.Usage), s.Quality.Rating)
 	}
 	return explanation{head: head, conditions: s.Conditions, sentences: s.Explanation, asOf: s.Usage.ObservedTime, history: s.History}, nil
 }
@@ -117,7 +117,7 @@ func explainPortfolio(ctx context.Context, api client.Reader, key client.ObjectK
 	s := &p.Status
 	head := "BusinessPortfolio " + p.Name
 	if s.Tier.Name != "" {
-		head += fmt.Sprintf(": tier %s, %s, quality %s", s.Tier.Name, used(s.Usage.Used, s.Tier.Limit), s.Quality.Rating)
+		head += fmt.Sprintf(": tier %s, %s, %s, quality %s", s.Tier.Name, used(s.Usage.Used, s.Tier.Limit), remaining(s.Conditions, &s.Usage), s.Quality.Rating)
 	}
 	if s.Numbers != nil {
 		head += fmt.Sprintf(", %d numbers", *s.Numbers)
@@ -151,6 +151,21 @@ func used(used *int64, limit int64) string {
 		return "limit " + of
 	}
 	return fmt.Sprintf("%d of %s used", *used, of)
+}
+
+// remaining says how many further users may be messaged, and why none.
+func remaining(conditions []metav1.Condition, usage *v1alpha1.UsageStatus) string {
+	c := meta.FindStatusCondition(conditions, v1alpha1.ConditionSendable)
+	switch {
+	case c != nil && c.Status != metav1.ConditionTrue && !usage.SendableTime.IsZero():
+		return fmt.Sprintf("0 remain (%s, until %s)", c.Reason, usage.SendableTime.UTC().Format(time.DateTime+" MST"))
+	case c != nil && c.Status != metav1.ConditionTrue:
+		return fmt.Sprintf("0 remain (%s)", c.Reason)
+	case usage.Remaining == nil:
+		return "no limit"
+	default:
+		return fmt.Sprintf("%d remain", *usage.Remaining)
+	}
 }
 
 // lately is how many transitions are shown.

@@ -53,11 +53,13 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	number.Status = v1alpha1.PhoneNumberStatus{
-		State:       v1alpha1.StateRestricted,
-		Conditions:  []metav1.Condition{{Type: "Ready", Status: "False", Reason: "PolicyNotFound", Message: "There is no MessagingPolicy.", LastTransitionTime: at}},
-		Tier:        v1alpha1.TierStatus{Name: "250", Limit: 250, SinceTime: at, Source: v1alpha1.FromPolicy},
-		Quality:     v1alpha1.QualityStatus{Rating: v1alpha1.QualityHigh, SinceTime: at, Source: v1alpha1.FromReport},
-		Usage:       v1alpha1.UsageStatus{Source: v1alpha1.CountedHere, ObservedTime: at, Used: new(int64(250)), UniqueUsers7d: new(int64(250)), Messages7d: new(int64(250))},
+		State: v1alpha1.StateRestricted,
+		Conditions: []metav1.Condition{{Type: "Ready", Status: "False", Reason: "PolicyNotFound", Message: "There is no MessagingPolicy.", LastTransitionTime: at},
+			{Type: "Sendable", Status: "False", Reason: "LimitReached", Message: "The limit is reached.", LastTransitionTime: at}},
+		Tier:    v1alpha1.TierStatus{Name: "250", Limit: 250, SinceTime: at, Source: v1alpha1.FromPolicy},
+		Quality: v1alpha1.QualityStatus{Rating: v1alpha1.QualityHigh, SinceTime: at, Source: v1alpha1.FromReport},
+		Usage: v1alpha1.UsageStatus{Source: v1alpha1.CountedHere, ObservedTime: at, Used: new(int64(250)), Remaining: new(int64(0)), SendableTime: metav1.NewTime(at.Add(time.Hour)),
+			UniqueUsers7d: new(int64(250)), Messages7d: new(int64(250))},
 		Explanation: []string{"Restricted since then. (rule 1 of a document)"},
 		History:     []v1alpha1.Transition{{Time: at, Reason: v1alpha1.ReasonRestricted, Message: "250 of 250 are used"}},
 	}
@@ -71,7 +73,7 @@ func TestExplain(t *testing.T) {
 		code int
 		want string
 	}{
-		{"a number, with what keeps it from being ready", []string{"hotels"}, 0, `PhoneNumber default/hotels is Restricted: tier 250, 250 of 250 used, quality High
+		{"a number, with what keeps it from being ready", []string{"hotels"}, 0, `PhoneNumber default/hotels is Restricted: tier 250, 250 of 250 used, 0 remain (LimitReached, until 2026-03-02 10:00:00 UTC), quality High
 
 Not ready, PolicyNotFound: There is no MessagingPolicy.
 

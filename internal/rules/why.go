@@ -85,6 +85,8 @@ func (w *why) room() {
 			stamp(s.RestrictedSince), used, s.Tier.Limit, w.roomAgain())
 	case s.Tier.Limit == Unlimited:
 		w.rule(10, "%d %s were reached within %s.", used, noun(w.p.Measure), words(w.p.Window))
+	case w.p.role == alone && s.Obstacle().Reason != "":
+		w.rule(1, "%d of %d are used, and none remain while the number is %s.", used, s.Tier.Limit, s.Connection)
 	default:
 		w.rule(1, "%d of %d are used, and %d remain.", used, s.Tier.Limit, s.Tier.Limit-used)
 	}

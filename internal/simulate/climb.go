@@ -83,14 +83,8 @@ func (c *climber) arrives(step int, at time.Time) bool {
 
 // room is how many users may be messaged now.
 func (c *climber) room() int64 {
-	if c.state.Connection != v1alpha1.StateConnected {
-		return 0
-	}
-	left := c.bound - c.sent.total()
-	if room, limited := roomAt(c.policy, &c.facts, c.state, c.now); limited {
-		return min(room, left)
-	}
-	return left
+	limit := rules.LimitAt(c.policy, c.facts.Usage, &c.state, c.now)
+	return min(rules.RoomOf(limit, c.state.Obstacle()).Remaining, c.bound-c.sent.total())
 }
 
 // roomAgain is when there can be more room than now; zero for never.

@@ -25,7 +25,7 @@ func readPlan(t *testing.T, content string) *Plan {
 // events are a plan's events if nothing limits it.
 func events(t *testing.T, plan *Plan) []cloudevents.Event {
 	t.Helper()
-	s := plan.source(plan.End(), func(string, string, time.Time) (int64, bool, error) { return 0, false, nil })
+	s := plan.source(plan.End(), func(string, string, time.Time) (bool, error) { return true, nil })
 	var all []cloudevents.Event
 	for {
 		e, err := s.Next()
@@ -242,7 +242,7 @@ func FuzzPlan(f *testing.F) {
 			}
 			return
 		}
-		s := plan.source(plan.End(), func(string, string, time.Time) (int64, bool, error) { return 0, false, nil })
+		s := plan.source(plan.End(), func(string, string, time.Time) (bool, error) { return true, nil })
 		var written bytes.Buffer
 		writer := newEventWriter(&written)
 		var before time.Time

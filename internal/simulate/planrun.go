@@ -40,7 +40,7 @@ func runPlan(ctx context.Context, config Config, plan *Plan, writer *eventWriter
 	}
 	var events *planSource
 	result, err := run(ctx, config, func(s *simulation) source {
-		events = plan.source(config.Until, s.room)
+		events = plan.source(config.Until, s.sendable)
 		if writer != nil {
 			return &tee{events, writer}
 		}
@@ -55,15 +55,16 @@ func runPlan(ctx context.Context, config Config, plan *Plan, writer *eventWriter
 
 // planSource makes a plan's events, one at a time and in order of time.
 type planSource struct {
-	plan    *Plan
-	until   time.Time
-	room    func(number, template string, at time.Time) (int64, bool, error)
-	changes []cloudevents.Event // still to come
-	sends   []sending
-	replies []cloudevents.Event // still to come, in order of time
-	people  map[string]*people
-	days    []Day
-	events  int
+	plan  *Plan
+	until time.Time
+	// sendable says whether the limit, the number and the template let a message through.
+	sendable func(number, template string, at time.Time) (bool, error)
+	changes  []cloudevents.Event // still to come
+	sends    []sending
+	replies  []cloudevents.Event // still to come, in order of time
+	people   map[string]*people
+	days     []Day
+	events   int
 }
 
 // sending is one entry of the plan on its way through the days.
@@ -100,8 +101,8 @@ type people struct {
 	last     int64 // the one who returned last
 }
 
-func (p *Plan) source(until time.Time, room func(string, string, time.Time) (int64, bool, error)) *planSource {
-	s := &planSource{plan: p, until: until, room: room, changes: p.changes, people: map[string]*people{}}
+func (p *Plan) source(until time.Time, sendable func(string, string, time.Time) (bool, error)) *planSource {
+	s := &planSource{plan: p, until: until, sendable: sendable, changes: p.changes, people: map[string]*people{}}
 	for day := range p.days {
 		s.days = append(s.days, Day{Start: p.day(day + 1)})
 	}
@@ -190,7 +191,7 @@ func (s *planSource) send(slot *sending) (cloudevents.Event, bool, error) {
 	day := &s.days[slot.day-1]
 	day.Planned++
 	if !s.plan.beyond {
-		if room, limited, err := s.room(number, slot.template, slot.at); err != nil || limited && room <= 0 {
+		if may, err := s.sendable(number, slot.template, slot.at); !may {
 			return cloudevents.Event{}, false, err
 		}
 	}

@@ -43,6 +43,7 @@ type Final struct {
 	// Tier and Used are those of its portfolio, where that has the limit.
 	Tier    rules.Tier
 	Used    int64
+	Room    rules.Room
 	Quality v1alpha1.QualityRating // its own
 	State   v1alpha1.State         // the highest of those that hold
 }
@@ -54,6 +55,7 @@ type PortfolioFinal struct {
 	Numbers    int
 	Tier       rules.Tier
 	Used       int64
+	Room       rules.Room
 	Quality    v1alpha1.QualityRating // the lowest of its numbers and templates
 	Restricted bool
 }
@@ -80,6 +82,7 @@ func (s *simulation) result(at time.Time) Result {
 			Subject: n.name,
 			Tier:    limited.state.Tier,
 			Used:    rules.Used(limited.policy, limited.facts.Usage, at),
+			Room:    limited.roomAt(at, n.obstacle()),
 			Quality: n.state.Rating,
 			State:   n.shown(),
 		})
@@ -92,6 +95,7 @@ func (s *simulation) result(at time.Time) Result {
 			Numbers:    len(p.numbers),
 			Tier:       p.state.Tier,
 			Used:       rules.Used(p.policy, p.facts.Usage, at),
+			Room:       p.roomAt(at, p.obstacle()),
 			Quality:    p.state.Rating,
 			Restricted: p.state.Restricted(),
 		})

@@ -3,18 +3,22 @@ package simulate
 import (
 	"time"
 
-	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
-// roomAt is how many users may still be messaged under a limit: the limit less what is used, and none while Meta says that it
-// is reached. It is false where there is no limit.
-func roomAt(p *rules.Policy, f *rules.Facts, s rules.State, now time.Time) (int64, bool) {
-	switch {
-	case s.RestrictedSource == v1alpha1.FromReport:
-		return 0, true
-	case s.Tier.Limit == rules.Unlimited:
-		return 0, false
+// roomAt is what may be sent to further users at an instant, under the limit of one and through another, or the same.
+func (limited *subject) roomAt(now time.Time, through ...rules.Obstacle) rules.Room {
+	return rules.RoomOf(rules.LimitAt(limited.policy, limited.facts.Usage, &limited.state, now), through...)
+}
+
+// obstacle is why a number cannot send, or none of a portfolio's.
+func (x *subject) obstacle() rules.Obstacle {
+	if x.kind != portfolios {
+		return x.state.Obstacle()
 	}
-	return max(0, s.Tier.Limit-rules.Used(p, f.Usage, now)), true
+	all := make([]rules.Obstacle, 0, len(x.numbers))
+	for _, n := range x.numbers {
+		all = append(all, n.obstacle())
+	}
+	return rules.Every(all)
 }

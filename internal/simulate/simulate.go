@@ -153,26 +153,21 @@ func (s *simulation) until(instant time.Time) error {
 	return nil
 }
 
-// room is how many users a number may message with a template at an instant that all events before are in of: the limit less
-// what is used, none while the number or the template cannot send. It is false where there is no limit. The template is empty
-// where none is named.
-func (s *simulation) room(name, template string, at time.Time) (int64, bool, error) {
+// sendable says whether a number may message a further user with a template at an instant that all events before are in of. The
+// template is empty where none is named.
+func (s *simulation) sendable(name, template string, at time.Time) (bool, error) {
 	if err := s.until(at); err != nil {
-		return 0, true, err
-	}
-	if t := s.templates[template]; t != nil && (t.state.State == v1alpha1.TemplatePaused || t.state.State == v1alpha1.TemplateBlocked) {
-		return 0, true, nil
+		return false, err
 	}
 	n, err := s.number(name)
 	if err != nil {
-		return 0, true, err
+		return false, err
 	}
-	if n.state.Connection != v1alpha1.StateConnected {
-		return 0, true, nil
+	through := []rules.Obstacle{n.obstacle()}
+	if t := s.templates[template]; t != nil {
+		through = append(through, t.state.Obstacle())
 	}
-	x := n.limited()
-	room, limited := roomAt(x.policy, &x.facts, x.state, s.now)
-	return room, limited, nil
+	return n.limited().roomAt(s.now, through...).Sendable, nil
 }
 
 // observe is about whoever has a limit: what a number of a portfolio uses is part of what the portfolio does.

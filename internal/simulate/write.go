@@ -86,14 +86,14 @@ func (r *Result) WriteTable(to io.Writer) error {
 		fmt.Fprintln(table, "No events.")
 		return table.Flush()
 	}
-	fmt.Fprintln(table, "NUMBER\tSTATE\tTIER\tUSED\tLIMIT\tQUALITY\tAT")
+	fmt.Fprintln(table, "NUMBER\tSTATE\tTIER\tUSED\tLIMIT\tREMAINING\tQUALITY\tAT")
 	for _, f := range r.Final {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", f.Subject, f.State, f.Tier.Name, f.Used, limitWords(f.Tier), f.Quality, stamp(f.Time))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", f.Subject, f.State, f.Tier.Name, f.Used, limitWords(f.Tier), remainingWords(&f.Room), f.Quality, stamp(f.Time))
 	}
 	if len(r.Portfolios) > 0 {
-		fmt.Fprintln(table, "\nPORTFOLIO\tNUMBERS\tTIER\tUSED\tLIMIT\tQUALITY")
+		fmt.Fprintln(table, "\nPORTFOLIO\tNUMBERS\tTIER\tUSED\tLIMIT\tREMAINING\tQUALITY")
 		for _, p := range r.Portfolios {
-			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\n", p.Subject, p.Numbers, p.Tier.Name, p.Used, limitWords(p.Tier), p.Quality)
+			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\t%s\n", p.Subject, p.Numbers, p.Tier.Name, p.Used, limitWords(p.Tier), remainingWords(&p.Room), p.Quality)
 		}
 	}
 	if len(r.Templates) > 0 {
@@ -114,6 +114,18 @@ func limitWords(tier rules.Tier) string {
 		return "unlimited"
 	}
 	return strconv.FormatInt(tier.Limit, 10)
+}
+
+// remainingWords are what remains, with the reason where nothing does.
+func remainingWords(room *rules.Room) string {
+	switch {
+	case !room.Sendable:
+		return "0 (" + string(room.Reason) + ")"
+	case room.Remaining == rules.NoLimit:
+		return "unlimited"
+	default:
+		return strconv.FormatInt(room.Remaining, 10)
+	}
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -969,6 +969,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: sampledTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: sendableTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: source
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.CountSource

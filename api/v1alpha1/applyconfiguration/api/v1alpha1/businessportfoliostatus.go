@@ -15,7 +15,7 @@ import (
 //
 // BusinessPortfolioStatus is where the portfolio stands.
 type BusinessPortfolioStatusApplyConfiguration struct {
-	// conditions are Ready (the operator does its job for this portfolio), Restricted and RulesAgree.
+	// conditions are Ready (the operator does its job for this portfolio), Sendable, Restricted and RulesAgree.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`

@@ -16,8 +16,8 @@ import (
 //
 // PhoneNumberStatus is where the number stands.
 type PhoneNumberStatusApplyConfiguration struct {
-	// conditions are Ready (the operator does its job for this number), Flagged, Restricted, RulesAgree, UsageFresh and, where
-	// the number's account is read from Meta, ReportsFresh.
+	// conditions are Ready (the operator does its job for this number), Sendable, Flagged, Restricted, RulesAgree, UsageFresh and,
+	// where the number's account is read from Meta, ReportsFresh.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`

@@ -29,8 +29,12 @@ type UsageStatusApplyConfiguration struct {
 	// ownUsed is how much of it the number itself has used. A user whom several numbers of a portfolio reached counts once in
 	// used, and in ownUsed of each. It is absent on a portfolio.
 	OwnUsed *int64 `json:"ownUsed,omitempty"`
-	// remaining is how much of the limit is left. It is absent for an unlimited tier.
+	// remaining is how many further users may be messaged: what is left of the limit, and 0 whenever nothing may be sent to them,
+	// for the reason of the condition Sendable. It is absent where nothing limits it.
 	Remaining *int64 `json:"remaining,omitempty"`
+	// sendableTime is when further users may be messaged again by itself, if nothing further is delivered. It is absent while they
+	// may be, and where that does not end by itself.
+	SendableTime *v1.Time `json:"sendableTime,omitempty"`
 	// roomFreesTime is when used next falls, if nothing further is delivered. It is absent where a Prometheus counts.
 	RoomFreesTime *v1.Time `json:"roomFreesTime,omitempty"`
 	// uniqueUsers7d is how many users had a counted delivery in the last 7 days. It is absent where a Prometheus counts over another
@@ -93,6 +97,14 @@ func (b *UsageStatusApplyConfiguration) WithOwnUsed(value int64) *UsageStatusApp
 // If called multiple times, the Remaining field is set to the value of the last call.
 func (b *UsageStatusApplyConfiguration) WithRemaining(value int64) *UsageStatusApplyConfiguration {
 	b.Remaining = &value
+	return b
+}
+
+// WithSendableTime sets the SendableTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SendableTime field is set to the value of the last call.
+func (b *UsageStatusApplyConfiguration) WithSendableTime(value v1.Time) *UsageStatusApplyConfiguration {
+	b.SendableTime = &value
 	return b
 }
 

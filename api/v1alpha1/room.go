@@ -1,0 +1,27 @@
+package v1alpha1
+
+// RoomReason says why nothing may be sent to a further user now. Status, conditions, metrics and the simulator say it in the
+// same word.
+type RoomReason string
+
+// The reasons, as reasons of Sendable=False.
+const (
+	// RoomBlocked: the number is blocked; only Meta can lift it.
+	RoomBlocked RoomReason = "Blocked"
+	// RoomPending: the number is not registered yet.
+	RoomPending RoomReason = "Pending"
+	// RoomOffline: WhatsApp's servers cannot reach the number.
+	RoomOffline RoomReason = "Offline"
+	// RoomSuspended: spec.activity is Suspended, of the number or of its portfolio.
+	RoomSuspended RoomReason = "Suspended"
+	// RoomAccountRestricted: Meta restricts the number's account.
+	RoomAccountRestricted RoomReason = "AccountRestricted"
+	// RoomLimitReached: all of the limit is used, or Meta says that it is.
+	RoomLimitReached RoomReason = "LimitReached"
+	// RoomTemplatePaused: the template is paused.
+	RoomTemplatePaused RoomReason = "TemplatePaused"
+	// RoomTemplateNotSendable: the template is in a state in which Meta does not send it.
+	RoomTemplateNotSendable RoomReason = "TemplateNotSendable"
+	// RoomNotReady: the operator does not know enough to say.
+	RoomNotReady RoomReason = "NotReady"
+)

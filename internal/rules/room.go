@@ -1,0 +1,130 @@
+package rules
+
+import (
+	"math"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Room is what may be sent to further users now, outside of customer service windows.
+type Room struct {
+	// Limit is Unlimited where there is none.
+	Limit, Used int64
+	// Reserved is how much of the limit is held for messages that are under way.
+	Reserved int64
+	// Remaining is how many further users may be messaged: NoLimit where nothing limits it, and 0 whenever nothing may be sent.
+	Remaining int64
+	Sendable  bool
+	// Reason is why nothing may be sent; empty where something may.
+	Reason v1alpha1.RoomReason
+	// Until is when that ends by itself; zero where it does not, or where nobody knows.
+	Until time.Time
+}
+
+// NoLimit is what remains where nothing limits it: the largest number that every reader of a metric can hold.
+const NoLimit int64 = math.MaxInt32
+
+// Limit is a messaging limit and what is used of it at an instant, of a number or of a portfolio.
+type Limit struct {
+	// Limit is Unlimited where there is none.
+	Limit, Used int64
+	// Reserved is how much more of it is held.
+	Reserved int64
+	// Unknown says that nobody knows what is used now. Reached says that the rules concluded that the limit is reached, which
+	// then stands.
+	Unknown, Reached bool
+	// Frees is the first instant at which less than the limit is used, if nothing further is delivered; zero where that is not
+	// known.
+	Frees time.Time
+}
+
+// LimitAt is the limit of a state with what is used of it at an instant.
+func LimitAt(p *Policy, usage Usage, s *State, now time.Time) Limit {
+	l := Limit{Limit: s.Tier.Limit, Used: Used(p, usage, now), Unknown: !knows(usage, p.Measure, now.Add(-p.Window), now),
+		Reached: s.Restricted() && s.RestrictedSource == v1alpha1.FromPolicy}
+	if l.Limit != Unlimited && l.Used >= l.Limit {
+		l.Frees = usage.FallsBelow(p.Measure, p.Window, l.Limit, now)
+	}
+	return l
+}
+
+// Obstacle is why something cannot send to further users, whatever is left of the limit, and until when; the zero value says
+// that it can.
+type Obstacle struct {
+	Reason v1alpha1.RoomReason
+	Until  time.Time // zero where it does not end by itself
+}
+
+// RoomOf is what may be sent to further users: what is left of the limit, and nothing while there is an obstacle. The first
+// one is the reason.
+//
+// A number has the limit that is its own or its portfolio's, and its own obstacle. A portfolio has that of Every number of it.
+// A template has no limit. Only what every one of them lets through may be sent.
+func RoomOf(l Limit, in ...Obstacle) Room {
+	room := Room{Limit: l.Limit, Used: l.Used, Reserved: l.Reserved}
+	for _, o := range in {
+		if o.Reason != "" {
+			room.Reason, room.Until = o.Reason, o.Until
+			return room
+		}
+	}
+	switch left := l.Limit - l.Used - l.Reserved; {
+	case l.Limit == Unlimited:
+		room.Remaining, room.Sendable = NoLimit, true
+	case l.Unknown && !l.Reached:
+		room.Reason = v1alpha1.RoomNotReady
+	case l.Unknown || left <= 0:
+		room.Reason, room.Until = v1alpha1.RoomLimitReached, l.Frees
+	default:
+		room.Remaining, room.Sendable = left, true
+	}
+	return room
+}
+
+// Obstacle is why the number itself cannot send to further users. That the limit is reached by our own count is none: the
+// limit says so.
+func (s *State) Obstacle() Obstacle {
+	switch s.Connection {
+	case v1alpha1.StateBlocked:
+		return Obstacle{Reason: v1alpha1.RoomBlocked}
+	case v1alpha1.StatePending:
+		return Obstacle{Reason: v1alpha1.RoomPending}
+	case v1alpha1.StateOffline:
+		return Obstacle{Reason: v1alpha1.RoomOffline}
+	}
+	switch {
+	case s.AccountRestricted():
+		return Obstacle{v1alpha1.RoomAccountRestricted, s.RestrictedUntil}
+	case s.RestrictedSource == v1alpha1.FromReport:
+		return Obstacle{v1alpha1.RoomLimitReached, s.RestrictedUntil}
+	}
+	return Obstacle{}
+}
+
+// Obstacle is why the template cannot be sent.
+func (s *TemplateState) Obstacle() Obstacle {
+	switch s.State {
+	case v1alpha1.TemplateApproved, v1alpha1.TemplateFlagged:
+		return Obstacle{}
+	case v1alpha1.TemplatePaused:
+		return Obstacle{v1alpha1.RoomTemplatePaused, s.Until}
+	default:
+		return Obstacle{Reason: v1alpha1.RoomTemplateNotSendable}
+	}
+}
+
+// Every is the obstacle of several numbers together, one of which is enough to send: none if any has none, and else the one
+// that ends first, or the first where none ends by itself. Without numbers nothing can send.
+func Every(numbers []Obstacle) Obstacle {
+	every := Obstacle{Reason: v1alpha1.RoomNotReady}
+	for i, o := range numbers {
+		switch {
+		case o.Reason == "":
+			return Obstacle{}
+		case i == 0, every.Until.IsZero() && !o.Until.IsZero(), !o.Until.IsZero() && o.Until.Before(every.Until):
+			every = o
+		}
+	}
+	return every
+}

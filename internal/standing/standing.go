@@ -1,0 +1,204 @@
+// Package standing says what may be sent now, live: what the rules decided is read from the statuses in the cache, and the counts
+// are those of this very instant.
+package standing
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// Counts answers what numbers have used.
+type Counts interface {
+	// Number is the usage of one number, under the policy that governs its limit; nil where that cannot be used.
+	Number(n *v1alpha1.PhoneNumber, policy *rules.Policy, now time.Time) Used
+	// Portfolio is the usage of the numbers of a portfolio together. It has no usage until it is known which those are.
+	Portfolio(name string, members []*v1alpha1.PhoneNumber, policy *rules.Policy, now time.Time) Used
+}
+
+// Used is what is used at an instant.
+type Used struct {
+	// Usage answers the rules; nil where nothing can.
+	Usage rules.Usage
+	// Now is how much of the limit is used, and UniqueUsers7d the users of the last 7 days, as people are shown them; nil where
+	// nobody knows.
+	Now, UniqueUsers7d *int64
+}
+
+// Number is where a number stands.
+type Number struct {
+	rules.Room
+	// Used is how much of the limit is used, by the number or by its portfolio, OwnUsed how much of it by the number itself; nil
+	// where nobody knows.
+	Used, OwnUsed, UniqueUsers7d *int64
+}
+
+// Portfolio is where a portfolio stands.
+type Portfolio struct {
+	rules.Room
+	// Used is how much of the limit its numbers have used together; nil where nobody knows.
+	Used *int64
+}
+
+// View is where resources stand at one instant. What several of them need is read once, so a view is for one instant and one
+// goroutine.
+type View struct {
+	cache  client.Reader
+	counts Counts
+	now    time.Time
+
+	policies map[string]*rules.Policy // nil for one that cannot be used
+	members  map[string][]*v1alpha1.PhoneNumber
+	shared   map[string]shared
+}
+
+// shared is a portfolio's limit and what stands in the way of it, whichever number sends.
+type shared struct {
+	limit    rules.Limit
+	obstacle rules.Obstacle
+	used     *int64
+}
+
+// At is a view of one instant. Nothing that it reads is changed.
+func At(ctx context.Context, cache client.Reader, counts Counts, now time.Time) (*View, error) {
+	v := &View{cache: cache, counts: counts, now: now.UTC().Truncate(time.Second), policies: map[string]*rules.Policy{},
+		members: map[string][]*v1alpha1.PhoneNumber{}, shared: map[string]shared{}}
+	var policies v1alpha1.MessagingPolicyList
+	if err := cache.List(ctx, &policies, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list policies: %w", err)
+	}
+	for i := range policies.Items {
+		if policy, err := rules.Compile(policies.Items[i].Name, &policies.Items[i].Spec); err == nil {
+			v.policies[policy.Name] = policy
+		}
+	}
+	var numbers v1alpha1.PhoneNumberList
+	if err := cache.List(ctx, &numbers, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list numbers: %w", err)
+	}
+	for i := range numbers.Items {
+		if n := &numbers.Items[i]; n.Status.Portfolio != "" {
+			v.members[n.Status.Portfolio] = append(v.members[n.Status.Portfolio], n)
+		}
+	}
+	var portfolios v1alpha1.BusinessPortfolioList
+	if err := cache.List(ctx, &portfolios, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list portfolios: %w", err)
+	}
+	for i := range portfolios.Items {
+		p := &portfolios.Items[i]
+		v.shared[p.Name] = v.sharedBy(p)
+	}
+	return v, nil
+}
+
+// Number is where a number stands.
+func (v *View) Number(n *v1alpha1.PhoneNumber) Number {
+	policy := v.policies[n.Status.PolicyName]
+	own := v.counts.Number(n, policy, v.now)
+	at := Number{Used: own.Now, OwnUsed: own.Now, UniqueUsers7d: own.UniqueUsers7d}
+	if n.Status.Portfolio == "" {
+		limit := limitOf(policy, own.Usage, &n.Status.Tier, &n.Status.Restriction, v.now)
+		at.Room = rules.RoomOf(limit, Obstacle(n))
+		return at
+	}
+	of, ok := v.shared[n.Status.Portfolio]
+	if !ok {
+		of.obstacle = notReady
+	}
+	at.Used = of.used
+	at.Room = rules.RoomOf(of.limit, Obstacle(n), of.obstacle)
+	return at
+}
+
+// Portfolio is where a portfolio stands.
+func (v *View) Portfolio(p *v1alpha1.BusinessPortfolio) Portfolio {
+	of, ok := v.shared[p.Name]
+	if !ok {
+		of = v.sharedBy(p)
+	}
+	return Portfolio{Room: rules.RoomOf(of.limit, of.obstacle, Obstacles(v.members[p.Name])), Used: of.used}
+}
+
+func (v *View) sharedBy(p *v1alpha1.BusinessPortfolio) shared {
+	s := shared{obstacle: PortfolioObstacle(p)}
+	policy, used := v.policies[p.Status.PolicyName], Used{}
+	if policy != nil {
+		used = v.counts.Portfolio(p.Name, v.members[p.Name], policy, v.now)
+	}
+	s.limit, s.used = limitOf(policy, used.Usage, &p.Status.Tier, &p.Status.Restriction, v.now), used.Now
+	return s
+}
+
+// limitOf is the limit of a status with what is used of it now.
+func limitOf(policy *rules.Policy, usage rules.Usage, tier *v1alpha1.TierStatus, restriction *v1alpha1.RestrictionStatus, now time.Time) rules.Limit {
+	s := rules.State{Tier: rules.Tier{Name: tier.Name, Limit: tier.Limit}, RestrictedSince: restriction.SinceTime.Time, RestrictedSource: restriction.Source}
+	if policy == nil || usage == nil {
+		return rules.Limit{Limit: tier.Limit, Unknown: true}
+	}
+	return rules.LimitAt(policy, usage, &s, now)
+}
+
+var notReady = rules.Obstacle{Reason: v1alpha1.RoomNotReady}
+
+// Obstacle is why a number cannot send to further users, whatever is left of its limit, as its status says.
+func Obstacle(n *v1alpha1.PhoneNumber) rules.Obstacle {
+	status := &n.Status
+	switch {
+	case n.Spec.Activity == v1alpha1.Suspended:
+		return rules.Obstacle{Reason: v1alpha1.RoomSuspended}
+	case status.Tier.Name == "" || !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady):
+		return notReady
+	}
+	s := rules.State{Connection: status.Connection.State}
+	if status.Restriction.Source == v1alpha1.FromReport {
+		s.RestrictedSince, s.RestrictedSource = status.Restriction.SinceTime.UTC(), v1alpha1.FromReport
+		s.RestrictedReason = status.Restriction.Reason
+		if until := status.Restriction.UntilTime; !until.IsZero() {
+			s.RestrictedUntil = until.UTC()
+		}
+	}
+	return s.Obstacle()
+}
+
+// Obstacles is why none of some numbers can.
+func Obstacles(numbers []*v1alpha1.PhoneNumber) rules.Obstacle {
+	all := make([]rules.Obstacle, 0, len(numbers))
+	for _, n := range numbers {
+		all = append(all, Obstacle(n))
+	}
+	return rules.Every(all)
+}
+
+// PortfolioObstacle is why no number of a portfolio can use its limit.
+func PortfolioObstacle(p *v1alpha1.BusinessPortfolio) rules.Obstacle {
+	switch {
+	case p.Spec.Activity == v1alpha1.Suspended:
+		return rules.Obstacle{Reason: v1alpha1.RoomSuspended}
+	case p.Status.Tier.Name == "" || !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady):
+		return notReady
+	}
+	return rules.Obstacle{}
+}
+
+// Template is whether a template can be sent, as its status says.
+func Template(t *v1alpha1.MessageTemplate) rules.Room {
+	obstacle := notReady
+	switch {
+	case t.Spec.Activity == v1alpha1.Suspended:
+		obstacle = rules.Obstacle{Reason: v1alpha1.RoomSuspended}
+	case t.Status.State != "" && meta.IsStatusConditionTrue(t.Status.Conditions, v1alpha1.ConditionReady):
+		s := rules.TemplateState{State: t.Status.State}
+		if until := t.Status.UntilTime; !until.IsZero() {
+			s.Until = until.UTC()
+		}
+		obstacle = s.Obstacle()
+	}
+	return rules.RoomOf(rules.Limit{Limit: rules.Unlimited}, obstacle)
+}
