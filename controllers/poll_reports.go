@@ -106,13 +106,12 @@ const canSend = "Available"
 // reportsOf is what was read of a number in the words of the webhooks. A word that is not known stays as it came; where
 // Meta says nothing the value is empty.
 func reportsOf(n *graph.PhoneNumber, verification graph.Verification) []ledger.Report {
-	limit := n.PortfolioLimit
-	if limit == "" {
-		limit = n.Limit
-	}
 	rating, _ := n.QualityRating.Quality()
 	connection, _ := n.Status.Connection()
-	users, _ := limit.Users()
+	users, _ := n.PortfolioLimit.Users()
+	if users == "" { // left out, or TIER_NOT_SET: the older field may say it
+		users, _ = n.Limit.Users()
+	}
 	verified, _ := verification.Status()
 	sending, _ := n.Health.Messaging().Sending()
 	// They are of one instant, and rules take them in this order: a low rating flags a number that is connected, and the

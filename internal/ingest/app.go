@@ -81,71 +81,69 @@ func apps(options *Options, path string) (map[string]*app, error) {
 	return all, nil
 }
 
-// foreign is what of a webhook belongs to others than the app that signed it: the first of it, in words that may be logged.
+// foreign is what of a webhook is about others than the app that signed it may speak about. None of it is stored.
 type foreign struct {
-	what    string
-	account string // Meta's id, or empty where there is none to show
+	updates int
+	what    string // the first of it, in words that may be logged
+	account string // Meta's id of whose that is, or empty where there is none to show
 }
 
-// names looks among the accounts that a body names for one that is not the app's.
-func (a *app) names(accounts []string) (foreign, bool) {
-	for _, account := range accounts {
-		if !a.accounts[account] {
-			return foreign{"an entry", shown(account)}, true
-		}
+func (f *foreign) add(updates int, what, account string) {
+	if f.updates += updates; f.what == "" {
+		f.what, f.account = what, account
 	}
-	return foreign{}, false
 }
 
-// writes looks among the records for one about a number or portfolio that belongs to another account. What is about an
-// account or a template is about one that the body names.
-func (a *app) writes(ctx context.Context, batch *ledger.Batch, owners Owners) (foreign, bool, error) {
-	asked := "" // most batches are about one subject, or about one after the other
-	check := func(subject string) (foreign, bool, error) {
-		if subject == asked {
-			return foreign{}, false, nil
-		}
-		asked = subject
-		accounts, err := owners.Accounts(ctx, subject)
-		if err != nil || len(accounts) == 0 || slices.ContainsFunc(accounts, func(account string) bool { return a.accounts[account] }) {
-			return foreign{}, false, err
-		}
-		return foreign{"a number or portfolio", accounts[0]}, true, nil
+// hears says which accounts the app may speak about; nil where that is all.
+func (a *app) hears() func(account string) bool {
+	if a.accounts == nil {
+		return nil
 	}
-	for i := range batch.Entries {
-		if is, found, err := check(batch.Entries[i].Number); found || err != nil {
-			return is, found, err
-		}
-	}
-	for i := range batch.Reports {
-		if is, found, err := check(batch.Reports[i].Number); found || err != nil {
-			return is, found, err
-		}
-	}
-	return foreign{}, false, nil
+	return func(account string) bool { return a.accounts[account] }
 }
 
-// guard refuses what an app may not write. What cannot be told now is to be tried again: a forged history would stay.
-func (r *Receiver) guard(ctx context.Context, app *app, batch *ledger.Batch, owners Owners) answer {
-	is, found, err := app.writes(ctx, batch, owners)
-	switch {
-	case err != nil:
-		r.log.Info("A webhook waits, since it cannot be told yet whose numbers it is about", "app", app.name, "problem", err.Error())
-		return unavailable
-	case found:
-		return r.trespassed(app, is)
+// guard takes out of the batch what is about a number or portfolio that belongs to another account. What is about an account or a
+// template is about one that the body names, and the app may speak about. The last of the reports, so many as are claims, are of no
+// account of the app's; they are only kept if what they are about belongs to one.
+func (a *app) guard(ctx context.Context, batch *ledger.Batch, claims int, owners Owners) (not foreign, failed error) {
+	asked, of, mine := "", []string(nil), false // most batches are about one subject, or about one after the other
+	others := func(subject string, claimed bool) bool {
+		if subject != asked {
+			accounts, err := owners.Accounts(ctx, subject)
+			failed = cmp.Or(failed, err)
+			asked, of, mine = subject, accounts, slices.ContainsFunc(accounts, func(account string) bool { return a.accounts[account] })
+		}
+		switch {
+		case mine || len(of) == 0 && !claimed:
+			return false
+		case len(of) > 0:
+			not.add(1, "a number or portfolio", of[0])
+		default:
+			not.add(1, "a number or portfolio", "")
+		}
+		return true
 	}
-	return answer{}
+	batch.Entries = slices.DeleteFunc(batch.Entries, func(e ledger.Entry) bool { return others(e.Number, false) })
+	own := len(batch.Reports) - claims
+	claimed := slices.DeleteFunc(batch.Reports[own:], func(r ledger.Report) bool { return others(r.Number, true) })
+	reports := slices.DeleteFunc(batch.Reports[:own], func(r ledger.Report) bool { return others(r.Number, false) })
+	batch.Reports = append(reports, claimed...)
+	return not, failed
 }
 
-var trespass = answer{http.StatusForbidden, "the app that signed this body may not speak about an account in it"}
+var trespass = answer{http.StatusForbidden, "the app that signed this body may not speak about the account that it is about"}
 
-// trespassed refuses a webhook of an app about what is not its own.
-func (r *Receiver) trespassed(a *app, is foreign) answer {
+// trespassed tells that a webhook of an app is about what is not its own, whole or in part. It is only refused where that is all of
+// it: the rest counts, and what is left out would be left out each time that Meta sent it again.
+func (r *Receiver) trespassed(a *app, not foreign, batch *ledger.Batch) answer {
 	a.metrics.foreign.Inc()
-	r.log.Info("A webhook was refused: it is about an account that its app may not speak about", "app", a.name, "about", is.what,
-		"account", cmp.Or(is.account, "(not an id)"))
-	return trespass
+	said := []any{"app", a.name, "about", not.what, "account", cmp.Or(not.account, "(not an id)"), "updates", not.updates}
+	if len(batch.Entries)+len(batch.Reports) == 0 {
+		r.log.Info("A webhook was refused: it is about an account that its app may not speak about", said...)
+		return trespass
+	}
+	r.log.Info("Part of a webhook was left out: it is about an account that its app may not speak about", said...)
+	return answer{}
 }
 
 // shown is an account id as it may be logged, for whoever signed a body can write anything there.

@@ -134,49 +134,75 @@ func TestNoAnswerTellsWhichAppsThereAre(t *testing.T) {
 	f.expectMetric(t, "numberfleet_webhook_requests_total", `numberfleet_webhook_requests_total{code="404"} 15`)
 }
 
+// What is left out is refused where it is all there is, and else not: the rest counts.
 func TestAnAppWithAccountsSpeaksAboutTheseOnly(t *testing.T) {
 	alert := func(about, id string) []byte { return metatest.AlertPayload(about, id, "OBA_APPROVED", "", now) }
+	added := func(account string) []byte {
+		return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"300000000000047","time":1790000000,"changes":[{"field":"account_update","value":` +
+			`{"event":"PARTNER_ADDED","waba_info":{"waba_id":"` + account + `","owner_business_id":"5"}}}]}]}`)
+	}
+	removed := func(account, number string) []byte {
+		return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"300000000000047","time":1790000000,"changes":[{"field":"account_update","value":` +
+			`{"event":"PARTNER_REMOVED","phone_number":"` + number + `","waba_info":{"waba_id":"` + account + `"},"disconnection_info":{"reason":"PRIMARY_INACTIVITY"}}}]}]}`)
+	}
 	for name, test := range map[string]struct {
-		body []byte
-		code int
+		body   []byte
+		code   int
+		stored int // records
+		left   bool
 	}{
-		"its account and number":                    {of(shop, statusTo(shopNumber)), 200},
-		"another of its accounts":                   {of("1002009", statusTo(shopNumber)), 200},
-		"a number that no resource gives away":      {of(shop, statusTo(freeNumber)), 200},
-		"another account":                           {of(bank, statusTo(shopNumber)), 403},
-		"another account, with nothing that counts": {[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1002002","changes":[]}]}`), 403},
-		"an account that nobody has":                {of("0", statusTo(shopNumber)), 403},
-		"an account that is no id":                  {of("15557770000 or so", statusTo(shopNumber)), 403},
-		"an account as a number":                    {bytes.Replace(of(shop, statusTo(shopNumber)), []byte(`"`+shop+`"`), []byte(shop), 1), 200},
-		"another's number":                          {of(shop, statusTo(bankNumber)), 403},
-		"another's number after its own":            {both(of(shop, statusTo(shopNumber)), of(shop, statusTo(bankNumber))), 403},
-		"another account after its own":             {both(of(shop, statusTo(shopNumber)), of(bank, statusTo(bankNumber))), 403},
-		"a rating of another's number":              {of(shop, metatest.QualityUpdatePayload(bankNumber, "FLAGGED", "", now)), 403},
-		"a rating of its number":                    {of(shop, metatest.QualityUpdatePayload(shopNumber, "FLAGGED", "", now)), 200},
-		"a template of its account":                 {of(shop, metatest.TemplateStatusPayload(metatest.Account, "sale", "en", "PAUSED", "FIRST_PAUSE", now)), 200},
-		"a template of another account":             {of(bank, metatest.TemplateStatusPayload(metatest.Account, "sale", "en", "PAUSED", "FIRST_PAUSE", now)), 403},
-		"the limit of another account":              {of(bank, metatest.CapabilityPayload(metatest.Account, -1, now)), 403},
-		"an alert of a portfolio it is in":          {of(shop, alert("BUSINESS", "8001")), 200},
-		"an alert of another's portfolio":           {of(shop, alert("BUSINESS", "8002")), 403},
-		"an alert of a portfolio that nobody names": {of(shop, alert("BUSINESS", "8003")), 200},
-		"an alert of its number's id":               {of(shop, alert("PHONE_NUMBER", "7001")), 200},
-		"an alert of another's number's id":         {of(shop, alert("PHONE_NUMBER", "7002")), 403},
-		"a verification of another's portfolio":     {of(shop, metatest.CertificationPayload(metatest.Account, "8002", "APPROVED", now)), 403},
+		"its account and number":                                                    {of(shop, statusTo(shopNumber)), 200, 1, false},
+		"another of its accounts":                                                   {of("1002009", statusTo(shopNumber)), 200, 1, false},
+		"a number that no resource gives away":                                      {of(shop, statusTo(freeNumber)), 200, 1, false},
+		"another account":                                                           {of(bank, statusTo(shopNumber)), 403, 0, true},
+		"another account, with nothing that counts":                                 {[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1002002","changes":[]}]}`), 200, 0, false},
+		"an account that nobody has":                                                {of("0", statusTo(shopNumber)), 403, 0, true},
+		"an account that is no id":                                                  {of("15557770000 or so", statusTo(shopNumber)), 403, 0, true},
+		"an account as a number":                                                    {bytes.Replace(of(shop, statusTo(shopNumber)), []byte(`"`+shop+`"`), []byte(shop), 1), 200, 1, false},
+		"another's number":                                                          {of(shop, statusTo(bankNumber)), 403, 0, true},
+		"another's number after its own":                                            {both(of(shop, statusTo(shopNumber)), of(shop, statusTo(bankNumber))), 200, 1, true},
+		"another account after its own":                                             {both(of(shop, statusTo(shopNumber)), of(bank, statusTo(bankNumber))), 200, 1, true},
+		"a rating of another's number":                                              {of(shop, metatest.QualityUpdatePayload(bankNumber, "FLAGGED", "", now)), 403, 0, true},
+		"a rating of its number":                                                    {of(shop, metatest.QualityUpdatePayload(shopNumber, "FLAGGED", "", now)), 200, 2, false},
+		"a template of its account":                                                 {of(shop, metatest.TemplateStatusPayload(metatest.Account, "sale", "en", "PAUSED", "FIRST_PAUSE", now)), 200, 1, false},
+		"a template of another account":                                             {of(bank, metatest.TemplateStatusPayload(metatest.Account, "sale", "en", "PAUSED", "FIRST_PAUSE", now)), 403, 0, true},
+		"the limit of another account":                                              {of(bank, metatest.CapabilityPayload(metatest.Account, -1, now)), 403, 0, true},
+		"an alert of a portfolio it is in":                                          {of(shop, alert("BUSINESS", "8001")), 200, 1, false},
+		"an alert of another's portfolio":                                           {of(shop, alert("BUSINESS", "8002")), 403, 0, true},
+		"an alert of a portfolio that nobody names":                                 {of(shop, alert("BUSINESS", "8003")), 200, 1, false},
+		"an alert of its number's id":                                               {of(shop, alert("PHONE_NUMBER", "7001")), 200, 1, false},
+		"an alert of another's number's id":                                         {of(shop, alert("PHONE_NUMBER", "7002")), 403, 0, true},
+		"a verification of another's portfolio":                                     {of(shop, metatest.CertificationPayload(metatest.Account, "8002", "APPROVED", now)), 200, 1, true},
+		"a partner of its account, told to the partner's business":                  {added(shop), 200, 0, false},
+		"a partner of another account, told to the partner's business":              {added(bank), 200, 0, false},
+		"that with what counts":                                                     {both(added(shop), of(shop, statusTo(shopNumber))), 200, 1, false},
+		"that its number left, told to the partner's business":                      {removed(shop, "15550101001"), 200, 1, false},
+		"that another's number left its account":                                    {removed(shop, "15550101002"), 403, 0, true},
+		"that its number left another account":                                      {removed(bank, "15550101001"), 403, 0, true},
+		"an account that is another's, of an entry that is its own":                 {bytes.Replace(removed(bank, "15550101003"), []byte("300000000000047"), []byte(shop), 1), 403, 0, true},
+		"an alert of its portfolio, told to the partner's business":                 {of("300000000000047", alert("BUSINESS", "8001")), 200, 1, false},
+		"an alert of another's portfolio, told to the partner's business":           {of("300000000000047", alert("BUSINESS", "8002")), 403, 0, true},
+		"an alert of a portfolio that nobody names, told to the partner's business": {of("300000000000047", alert("BUSINESS", "8003")), 403, 0, true},
+		"its own number after another's":                                            {both(of(shop, statusTo(bankNumber)), of(shop, statusTo(shopNumber))), 200, 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newTenants(t)
 			w := f.postTo("shop", shopSecret, test.body)
-			if w.Code != test.code || len(f.ledger.batches) != map[int]int{200: 1}[test.code] {
-				t.Fatalf("got %d %s and %d batches", w.Code, w.Body, len(f.ledger.batches))
+			stored := 0
+			for _, batch := range f.ledger.batches {
+				stored += len(batch.Entries) + len(batch.Reports)
+			}
+			if w.Code != test.code || stored != test.stored {
+				t.Fatalf("got %d %s, and %d records are stored", w.Code, w.Body, stored)
 			}
 			const metric = "numberfleet_webhook_foreign_requests_total"
-			f.expectMetric(t, metric, fmt.Sprintf("%[1]s 0\n%[1]s{app=\"bank\"} 0\n%[1]s{app=\"hub\"} 0\n%[1]s{app=\"shop\"} %[2]d", metric, map[int]int{403: 1}[test.code]))
+			f.expectMetric(t, metric, fmt.Sprintf("%[1]s 0\n%[1]s{app=\"bank\"} 0\n%[1]s{app=\"hub\"} 0\n%[1]s{app=\"shop\"} %[2]d", metric, map[bool]int{true: 1}[test.left]))
 			for _, personal := range []string{"15557770000", "1555010100", "wamid", shopSecret} {
 				if strings.Contains(f.logs.String(), personal) || strings.Contains(w.Body.String(), personal) {
 					t.Errorf("%q is in the answer %s or the logs\n%s", personal, w.Body, f.logs)
 				}
 			}
-			if refused := strings.Contains(f.logs.String(), `"app"="shop" "about"=`); refused != (test.code == 403) {
+			if left := strings.Contains(f.logs.String(), `"app"="shop" "about"=`); left != test.left {
 				t.Errorf("the logs are\n%s", f.logs)
 			}
 			// Who is trusted for all may say each of these things.

@@ -76,8 +76,8 @@ func newMetrics(registerer prometheus.Registerer, app string) (*metrics, error) 
 		}),
 		foreign: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_foreign_requests_total",
-			Help: "Total number of webhooks that were refused whole, since they were about a WhatsApp Business account that the app that " +
-				"signed them may not speak about.",
+			Help: "Total number of webhooks that were refused, or of which a part was left out, since it was about a WhatsApp Business " +
+				"account that the app that signed them may not speak about.",
 		}),
 	}
 	for _, collector := range []prometheus.Collector{

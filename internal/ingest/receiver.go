@@ -74,7 +74,7 @@ type Options struct {
 //	200  the updates are durable, or the handshake is right
 //	400  the body is no webhook, or is of a time to come; the answer names the field
 //	401  no secret signed the body
-//	403  the handshake is wrong, or the body is about an account that the app may not speak about
+//	403  the handshake is wrong, or all that would be stored is about accounts that the app may not speak about
 //	404  another path, such as that of an app that is not known
 //	405  another method
 //	408  the body came too slowly
@@ -232,10 +232,7 @@ func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) a
 	batch := r.batches.Get().(*ledger.Batch)
 	batch.Entries, batch.Reports = batch.Entries[:0], batch.Reports[:0]
 	now := r.clock.Now()
-	counts, refused := r.read(app, w, req, credentials, &signature, backend.Hasher, now, batch)
-	if refused.code == 0 && app.accounts != nil {
-		refused = r.guard(req.Context(), app, batch, backend.Owners)
-	}
+	counts, refused := r.read(app, w, req, credentials, &signature, backend, now, batch)
 	if refused.code != 0 {
 		r.batches.Put(batch)
 		return refused
@@ -260,7 +257,7 @@ var (
 
 // read reads a body into batch, and counts what it brought. A code other than zero says why it could not. Body and parser
 // are given back before the ledger is waited for.
-func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, credentials *secrets, signature *signature, hasher records.Hasher,
+func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, credentials *secrets, signature *signature, backend *Backend,
 	now time.Time, batch *ledger.Batch,
 ) (counts, answer) {
 	body, refused := r.bodies.read(w, req)
@@ -272,7 +269,7 @@ func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, cred
 		return counts{}, unsigned
 	}
 
-	updates, err := meta.Parse(body.bytes, now.Add(ledger.Ahead))
+	updates, err := meta.ParseOf(body.bytes, now.Add(ledger.Ahead), app.hears())
 	if err != nil {
 		r.log.Info("A signed webhook was refused", "app", app.name, "problem", err.Error())
 		if _, many := errors.AsType[*meta.TooManyError](err); many {
@@ -281,15 +278,24 @@ func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, cred
 		return counts{}, answer{http.StatusBadRequest, err.Error()}
 	}
 	defer updates.Release()
-	if app.accounts != nil {
-		if is, found := app.names(updates.Accounts); found {
-			return counts{}, r.trespassed(app, is)
-		}
-	}
 	if updates.Unread > 0 {
 		// Meta's documents and Meta differ, or we are wrong. Either way someone should look.
 		r.log.Info("Part of a signed webhook could not be read, and was passed over", "app", app.name, "parts", updates.Unread, "problem", updates.Problem.Error())
 	}
-	records.Add(batch, updates, hasher)
-	return count(updates), answer{}
+	records.Add(batch, updates, backend.Hasher)
+	if app.accounts == nil {
+		return count(updates), answer{}
+	}
+	not, err := app.guard(req.Context(), batch, len(updates.Claims), backend.Owners)
+	if err != nil { // a forged history would stay
+		r.log.Info("A webhook waits, since it cannot be told yet whose numbers it is about", "app", app.name, "problem", err.Error())
+		return counts{}, unavailable
+	}
+	if updates.Foreign > 0 {
+		not.add(updates.Foreign, "an entry", shown(updates.ForeignAccount))
+	}
+	if not.updates > 0 {
+		refused = r.trespassed(app, not, batch)
+	}
+	return count(updates), refused
 }

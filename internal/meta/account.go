@@ -10,24 +10,30 @@ import (
 	"numberfleet.dev/numberfleet/internal/identity"
 )
 
-// What Meta says of a WhatsApp Business account names no number: the entry's id says which account it is.
+// What Meta says of a WhatsApp Business account names no number, but for a few events: the entry's id says which account it is. In
+// what Meta tells a partner of a client, the entry's id is the partner's business, and waba_info says which account it is.
 
 // decisions are those of Meta's reviews, of an account or of a name.
 var decisions = map[string]string{"APPROVED": "Approved", "REJECTED": "Rejected", "PENDING": "Pending", "DEFERRED": "Deferred"}
 
-// accountStates are the events of account_update that say whether the numbers of an account work.
+// accountStates are the events of account_update that say whether the numbers of an account work, or the one number that the event
+// names.
 var accountStates = map[string]string{
 	"ACCOUNT_DELETED":     "Offline",
 	"ACCOUNT_OFFBOARDED":  "Offline",
 	"ACCOUNT_RECONNECTED": "Connected",
 }
 
+// partnerStates are the events of account_update that say so only where they name a number, or tell why it was disconnected: a
+// partner comes and goes without the numbers of the account.
+var partnerStates = map[string]string{"PARTNER_ADDED": "Connected", "PARTNER_REMOVED": "Offline"}
+
 // banStates are the states of a ban that say so as well; SCHEDULE_FOR_DISABLE is of a day to come.
 var banStates = map[string]string{"DISABLE": "Blocked", "REINSTATE": "Connected"}
 
 // capability reads a value of the field business_capability_update: the limit of the account's portfolio.
 func (r *reader) capability(value *fastjson.Value) error {
-	limit, err := r.limit(value, "max_daily_conversations_per_business", "max_daily_conversation_per_phone")
+	limit, err := r.limit(value)
 	if err != nil || limit == "" {
 		return err
 	}
@@ -43,12 +49,18 @@ func (r *reader) accountReview(value *fastjson.Value) error {
 	return r.ofAccount(Report{Kind: Review, Value: decision})
 }
 
-// accountUpdate reads a value of the field account_update. Events about prices, partners and apps say nothing of what the
-// numbers may do; they are passed over.
+// accountUpdate reads a value of the field account_update. Events about prices, terms, places, apps and advertisements say nothing
+// of what the numbers may do; they are passed over.
 func (r *reader) accountUpdate(value *fastjson.Value) error {
 	event, err := r.word(value, "event")
 	if err != nil {
 		return err
+	}
+	if named := value.Get("waba_info", "waba_id"); !absent(named) {
+		if _, err := r.identifier(value, "waba_info", "waba_id"); err != nil {
+			return err
+		}
+		r.account = named
 	}
 	switch event {
 	case "ACCOUNT_RESTRICTION":
@@ -62,14 +74,38 @@ func (r *reader) accountUpdate(value *fastjson.Value) error {
 	case "DISABLED_UPDATE":
 		return r.ban(value)
 	case "VERIFIED_ACCOUNT":
-		return r.verifiedAccount(value)
+		return r.ofNumber(value, Report{Kind: Verified, Value: "Verified", Reason: event})
 	case "PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE":
 		return r.certification(value)
 	}
 	if state, known := accountStates[event]; known {
-		return r.ofAccount(Report{Kind: Account, Value: state, Reason: event})
+		return r.disconnection(value, event, state)
+	}
+	if state, known := partnerStates[event]; known && !(absent(value.Get("phone_number")) && absent(value.Get("disconnection_info"))) {
+		return r.disconnection(value, event, state)
 	}
 	return nil
+}
+
+// disconnection reads an event that says whether numbers work, with the reason why they do not: one that is shared with the
+// WhatsApp Business app can leave the API by itself.
+func (r *reader) disconnection(value *fastjson.Value, event, state string) error {
+	why, err := r.phrase(value, "disconnection_info", "reason")
+	if err != nil {
+		return err
+	}
+	by, err := r.phrase(value, "disconnection_info", "initiated_by")
+	if err != nil {
+		return err
+	}
+	reason := event
+	if why != "" {
+		reason += ", " + why
+	}
+	if by != "" {
+		reason += ", initiated by " + by
+	}
+	return r.ofNumber(value, Report{Kind: Account, Value: state, Reason: cut(reason)})
 }
 
 func (r *reader) ban(value *fastjson.Value) error {
@@ -168,9 +204,8 @@ func expiry(v *fastjson.Value) (until int64, prose string, ok bool) {
 // latestExpiry is the last second of the year 9999, the last that has a date in JSON.
 const latestExpiry = 253402300799
 
-// verifiedAccount reads the event VERIFIED_ACCOUNT of older versions, which may name the number.
-func (r *reader) verifiedAccount(value *fastjson.Value) error {
-	report := Report{Kind: Verified, Value: "Verified", Reason: "VERIFIED_ACCOUNT"}
+// ofNumber adds a report about the number that a value names, or about the account where it names none.
+func (r *reader) ofNumber(value *fastjson.Value, report Report) error {
 	written := value.Get("phone_number")
 	if absent(written) {
 		return r.ofAccount(report)

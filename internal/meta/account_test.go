@@ -122,6 +122,84 @@ func TestEveryEventOfAnAccountIsRead(t *testing.T) {
 		"PARTNER_ADDED", "PARTNER_REMOVED", "PARTNER_APP_INSTALLED", "PARTNER_APP_UNINSTALLED", "VOLUME_BASED_PRICING_TIER_UPDATE", "SOMETHING_NEW",
 	} {
 		expect(t, metatest.AccountEventPayload(metatest.Account, event, at), facts{Other: map[string]int{"account_update": 1}})
+		// What is told to a partner is about the account that it names, not about the partner's business, which the entry is of.
+		expect(t, change("47", "account_update", `"event":"`+event+`","waba_info":{"waba_id":"2001","owner_business_id":"53"}`), facts{Other: map[string]int{"account_update": 1}})
+	}
+}
+
+// A number that is shared with the WhatsApp Business app can leave the API, and come back, without the rest of its account.
+func TestThatANumberLeftTheAPIIsRead(t *testing.T) {
+	const named = `,"phone_number":"15550001111"`
+	of := func(number, account, value, reason string) []meta.Report {
+		return []meta.Report{{Number: number, Account: account, Kind: meta.Account, Value: value, Reason: reason, At: 1790000000}}
+	}
+	for _, reason := range []string{
+		"ACCOUNT_DISCONNECTED", "BUSINESS_DOWNGRADE", "CHANGE_NUMBER", "COMPANION_INACTIVITY", "PRIMARY_INACTIVITY", "USER_RE_REGISTERED", "SOMETHING_NEW",
+	} {
+		expect(t, change("47", "account_update", `"event":"PARTNER_REMOVED"`+named+`,"waba_info":{"waba_id":"2001"},"disconnection_info":{"reason":"`+reason+`","initiated_by":"WHATSAPP"}`),
+			facts{Reports: of("+15550001111", "", "Offline", "PARTNER_REMOVED, "+reason+", initiated by WHATSAPP")})
+	}
+	for value, want := range map[string][]meta.Report{
+		`"event":"PARTNER_REMOVED"` + named:                                                              of("+15550001111", "", "Offline", "PARTNER_REMOVED"),
+		`"event":"PARTNER_REMOVED","phone_number":"+1 555-000-1111"`:                                     of("+15550001111", "", "Offline", "PARTNER_REMOVED"),
+		`"event":"PARTNER_REMOVED","disconnection_info":{"reason":"ACCOUNT_DISCONNECTED"}`:               of("", "2001", "Offline", "PARTNER_REMOVED, ACCOUNT_DISCONNECTED"),
+		`"event":"PARTNER_REMOVED","waba_info":{"waba_id":"2009"},"disconnection_info":{}`:               of("", "2009", "Offline", "PARTNER_REMOVED"),
+		`"event":"ACCOUNT_OFFBOARDED"` + named + `,"disconnection_info":{"reason":"PRIMARY_INACTIVITY"}`: of("+15550001111", "", "Offline", "ACCOUNT_OFFBOARDED, PRIMARY_INACTIVITY"),
+		`"event":"ACCOUNT_OFFBOARDED","waba_info":{"waba_id":"2009"}`:                                    of("", "2009", "Offline", "ACCOUNT_OFFBOARDED"),
+		`"event":"ACCOUNT_DELETED"` + named:                                                              of("+15550001111", "", "Offline", "ACCOUNT_DELETED"),
+		`"event":"ACCOUNT_RECONNECTED"` + named:                                                          of("+15550001111", "", "Connected", "ACCOUNT_RECONNECTED"),
+		`"event":"PARTNER_ADDED"` + named:                                                                of("+15550001111", "", "Connected", "PARTNER_ADDED"),
+	} {
+		expect(t, change("2001", "account_update", value), facts{Reports: want})
+	}
+	for value, problem := range map[string]string{
+		`"event":"PARTNER_REMOVED","phone_number":"nobody"`:                               "value.phone_number must be a phone number",
+		`"event":"PARTNER_REMOVED","waba_info":{"waba_id":"x"}` + named:                   "value.waba_info.waba_id must be an id",
+		`"event":"PARTNER_REMOVED","disconnection_info":{"reason":1}`:                     "value.disconnection_info.reason must be a string",
+		`"event":"PARTNER_REMOVED"` + named + `,"disconnection_info":{"initiated_by":{}}`: "value.disconnection_info.initiated_by must be a string",
+	} {
+		u, err := meta.Parse(change("2001", "account_update", value), latest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.Unread != 1 || !strings.Contains(fmt.Sprint(u.Problem), problem) || len(u.Reports) > 0 {
+			t.Errorf("%s: the problem is %v, and the reports are %v", value, u.Problem, u.Reports)
+		}
+		u.Release()
+	}
+}
+
+// Fields that are to be removed tell less than the one that replaces them, and TIER_NOT_SET tells nothing.
+func TestTheNewestFieldThatSaysALimitWins(t *testing.T) {
+	const replacement, current, perPhone = "max_daily_conversations_per_business", "current_limit", "max_daily_conversation_per_phone"
+	for _, test := range []struct {
+		fields []string // names and values
+		want   string
+	}{
+		{[]string{current, `"TIER_10K"`, replacement, `"TIER_100K"`}, "100000"},
+		{[]string{current, `"TIER_100K"`, replacement, `"TIER_10K"`}, "10000"},
+		{[]string{current, `"TIER_NOT_SET"`, replacement, `"TIER_10K"`}, "10000"},
+		{[]string{current, `"TIER_10K"`, replacement, `"TIER_NOT_SET"`}, "10000"},
+		{[]string{current, `"TIER_10K"`, replacement, `null`}, "10000"},
+		{[]string{current, `"TIER_10K"`, replacement, `""`}, "10000"},
+		{[]string{current, `"TIER_10K"`, replacement, `2000`}, "2000"},
+		{[]string{current, `"TIER_10K"`, replacement, `-1`}, "Unlimited"},
+		{[]string{perPhone, `1000`, current, `"TIER_10K"`}, "10000"},
+		{[]string{perPhone, `1000`, replacement, `250`}, "250"},
+		{[]string{perPhone, `-1`, replacement, `"TIER_NOT_SET"`}, "Unlimited"},
+		{[]string{perPhone, `"TIER_NOT_SET"`, current, `"TIER_NOT_SET"`, replacement, `"TIER_NOT_SET"`}, ""},
+	} {
+		fields := ""
+		for i := 0; i < len(test.fields); i += 2 {
+			fields += `,"` + test.fields[i] + `":` + test.fields[i+1]
+		}
+		ofNumber, ofAccount := facts{Skipped: 1}, facts{Other: map[string]int{"business_capability_update": 1}}
+		if test.want != "" {
+			ofNumber = facts{Reports: []meta.Report{{Number: "+15550001111", Kind: meta.Limit, Value: test.want, Reason: "UPGRADE", At: 1790000000}}}
+			ofAccount = facts{Reports: []meta.Report{{Account: "2001", Kind: meta.Limit, Value: test.want, At: 1790000000}}}
+		}
+		expect(t, qualityUpdate(`"display_phone_number":"15550001111","event":"UPGRADE"`+fields), ofNumber)
+		expect(t, change("2001", "business_capability_update", fields[1:]), ofAccount)
 	}
 }
 

@@ -50,7 +50,7 @@ func (r *reader) quality(value *fastjson.Value) error {
 		return nil
 	}
 	event := limitEvents[known]
-	limit, err := r.limit(value, "current_limit", "max_daily_conversations_per_business")
+	limit, err := r.limit(value)
 	if err != nil {
 		return err
 	}
@@ -79,23 +79,36 @@ func (r *reader) quality(value *fastjson.Value) error {
 // limitEvents are the events of phone_number_quality_update that may say the limit.
 var limitEvents = []string{"FLAGGED", "UNFLAGGED", "UPGRADE", "DOWNGRADE", "ONBOARDING"}
 
-// limit is the messaging limit the value gives, empty if it gives none. The second name is used where the first is absent.
-func (r *reader) limit(value *fastjson.Value, name, second string) (string, error) {
-	written := value.Get(name)
-	if absent(written) {
-		name, written = second, value.Get(second)
+// limitFields are what Meta calls the messaging limit, the newest name first: the others are to be removed, and tell less.
+var limitFields = [...]string{"max_daily_conversations_per_business", "current_limit", "max_daily_conversation_per_phone"}
+
+// limit is the messaging limit the value gives, by the newest name that says one: TIER_NOT_SET says nothing. It is empty if none
+// does.
+func (r *reader) limit(value *fastjson.Value) (string, error) {
+	for _, name := range limitFields {
+		written := value.Get(name)
+		if absent(written) {
+			continue
+		}
+		limit, ok := limitOf(written)
+		if !ok {
+			return "", r.badValue(name, "a tier such as TIER_2K or TIER_UNLIMITED, a positive whole number, or -1", written)
+		}
+		if limit != "" {
+			return limit, nil
+		}
 	}
-	if absent(written) {
-		return "", nil
-	}
+	return "", nil
+}
+
+// limitOf is the messaging limit that a number or a string says; empty for TIER_NOT_SET.
+func limitOf(written *fastjson.Value) (limit string, ok bool) {
 	if n, ok := integer(written); ok && written.Type() == fastjson.TypeNumber {
-		if limit, ok := limitDigits(n); ok {
-			return limit, nil
-		}
-	} else if s, ok := text(written); ok {
-		if limit, ok := parseLimit(s); ok {
-			return limit, nil
-		}
+		return limitDigits(n)
 	}
-	return "", r.badValue(name, "a tier such as TIER_2K or TIER_UNLIMITED, a positive whole number, or -1", written)
+	s, ok := text(written)
+	if !ok {
+		return "", false
+	}
+	return parseLimit(s)
 }

@@ -29,7 +29,11 @@ const (
 //
 // An item that cannot be read, such as a status that names no user, is no error: it would be the same whenever it came again, and
 // keep back all that is with it. It is passed over, and Updates tells of it.
-func Parse(body []byte, latest time.Time) (*Updates, error) {
+func Parse(body []byte, latest time.Time) (*Updates, error) { return ParseOf(body, latest, nil) }
+
+// ParseOf is Parse for one who may hear of some accounts only: of what the body tells of another account, nothing is returned but
+// how much it is, and what may be about one of theirs all the same. Nil means that all may be heard of.
+func ParseOf(body []byte, latest time.Time, hears func(account string) bool) (*Updates, error) {
 	values, err := checkSyntax(body)
 	if err != nil {
 		return nil, err
@@ -41,7 +45,7 @@ func Parse(body []byte, latest time.Time) (*Updates, error) {
 		u.Release()
 		return nil, &SyntaxError{Problem: "is not valid JSON"} // its own error quotes the body
 	}
-	r := reader{u: u, latest: latest.Unix()}
+	r := reader{u: u, latest: latest.Unix(), hears: hears}
 	if err := r.body(root); err != nil {
 		u.Release()
 		return nil, err
@@ -53,13 +57,14 @@ func Parse(body []byte, latest time.Time) (*Updates, error) {
 type reader struct {
 	u       *Updates
 	latest  int64 // Unix seconds
+	hears   func(account string) bool
 	updates int
 
 	entry   int
 	change  int
 	list    string // the list in the change's value
 	item    int
-	account *fastjson.Value // the entry's id
+	account *fastjson.Value // Meta's id of the account that the change is about: the entry's, unless the change names another
 	time    *fastjson.Value // of the entry
 	number  string          // that the value is about
 }
@@ -107,9 +112,6 @@ func (r *reader) readEntry(entry *fastjson.Value) error {
 	if entry.Type() != fastjson.TypeObject {
 		return firstOf(r.count(1), &FieldError{fmt.Sprintf("entry[%d]", r.entry), must("an object", entry)})
 	}
-	// Only what is about the account needs its id.
-	r.account = entry.Get("id")
-	r.owner()
 	r.time = entry.Get("time")
 	changes := entry.Get("changes")
 	if changes == nil || changes.Type() != fastjson.TypeArray {
@@ -117,8 +119,10 @@ func (r *reader) readEntry(entry *fastjson.Value) error {
 	}
 	var change *fastjson.Value
 	for r.change, change = range changes.GetArray() {
-		before := r.updates
+		before, had := r.updates, r.u.lengths()
+		r.account = entry.Get("id") // only what is about the account needs it
 		err := r.pass(r.readChange(change))
+		r.unhear(had)
 		if err == nil && r.updates == before {
 			err = r.count(1) // so that no number of changes is free
 		}
@@ -139,14 +143,29 @@ func firstOf(errs ...error) error {
 	return nil
 }
 
-// owner notes the entry's account, empty where it has none.
-func (r *reader) owner() {
+// unhear takes back what a change brought, if it is about an account that may not be heard of. A portfolio and a number that goes
+// by Meta's id may be of another account than the entry, which in what Meta tells a partner is the partner's business.
+func (r *reader) unhear(had lengths) {
+	if r.hears == nil || r.u.lengths() == had {
+		return
+	}
 	account, ok := text(r.account)
 	if !ok {
 		account = r.account.String() // a number; Meta writes strings
 	}
-	if n := len(r.u.Accounts); n == 0 || r.u.Accounts[n-1] != account {
-		r.u.Accounts = append(r.u.Accounts, account)
+	if r.hears(account) {
+		return
+	}
+	told := r.u.Reports[had.reports:]
+	for i := range told {
+		if told[i].Portfolio != "" || told[i].NumberID != "" {
+			r.u.Claims = append(r.u.Claims, told[i])
+			r.u.Foreign--
+		}
+	}
+	r.u.Foreign += r.u.cut(had)
+	if r.u.ForeignAccount == "" {
+		r.u.ForeignAccount = strings.Clone(account[:min(len(account), maxWordLength)])
 	}
 }
 

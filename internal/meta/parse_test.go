@@ -508,6 +508,16 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%+v", r)
 			}
 		}
+		// Of accounts that may not be heard of, nothing is.
+		if none, err := meta.ParseOf(body, latest, func(string) bool { return false }); err != nil {
+			t.Fatal(err)
+		} else {
+			if kept := len(none.Deliveries) + len(none.Replies) + len(none.Received) + len(none.Failures) + len(none.Joins) + len(none.Reports); kept > 0 ||
+				none.Foreign+len(none.Claims) != len(u.Deliveries)+len(u.Replies)+len(u.Received)+len(u.Failures)+len(u.Joins)+len(u.Reports) {
+				t.Fatalf("%+v", none)
+			}
+			none.Release()
+		}
 		// Reading it again gives the same, whatever was read in between.
 		once := fmt.Sprintf("%+v", factsOf(u))
 		u.Release()

@@ -60,7 +60,7 @@ const (
 	Increase                            // of a portfolio: Value is Deferred, Failed or NeedMoreInfo
 	Name                                // of a number, as users see it: Value is Approved, Rejected, Pending, Deferred, or what came
 	Alert                               // of a portfolio, an account or a number: Value is the alert as it came
-	Account                             // of an account, whether its numbers work: Value is Connected, Offline or Blocked
+	Account                             // of an account, whether its numbers work, or of one of them: Value is Connected, Offline or Blocked
 	Restriction                         // of an account: Value is what is restricted, as it came, or None: no restriction is left
 	Review                              // of an account: Value is as that of Name
 	Violation                           // by an account: Value is of what, as it came
@@ -94,21 +94,25 @@ type Template struct {
 //
 // User, message and account ids alias memory that is used again after Release; numbers and reports are the caller's to keep.
 type Updates struct {
-	// Accounts are Meta's ids of the WhatsApp Business accounts of the entries, as they came; one that follows itself, once.
-	Accounts   []string
 	Deliveries []Delivery
 	Replies    []Delivery // of messages that left, and were not delivered yet, as replies by their category
 	Received   []Received
 	Failures   []Failure
 	Joins      []Join
 	Reports    []Report
-	Preferred  Preferences
-	Sent       int    // statuses that say that a message left
-	Changed    int    // updates that say that a user has another phone number or scoped id, one or more Joins each
-	Skipped    int    // updates that say nothing that is counted, such as unknown statuses
-	Unread     int    // items, or whole changes and entries, that were passed over since they could not be read
-	Problem    error  // of the first of these, a *FieldError; nil if there are none
-	Other      Fields // changes of other fields, and bodies of other objects
+	// Claims are reports by an account that may not be heard of, about a portfolio or a number that may be another's: whoever may
+	// hear of that account only must find out.
+	Claims         []Report
+	Foreign        int    // updates of accounts that may not be heard of, without Claims; see ParseOf
+	ForeignAccount string // the first of these accounts, as it came, but at most 64 bytes
+
+	Preferred Preferences
+	Sent      int    // statuses that say that a message left
+	Changed   int    // updates that say that a user has another phone number or scoped id, one or more Joins each
+	Skipped   int    // updates that say nothing that is counted, such as unknown statuses
+	Unread    int    // items, or whole changes and entries, that were passed over since they could not be read
+	Problem   error  // of the first of these, a *FieldError; nil if there are none
+	Other     Fields // changes of other fields, and bodies of other objects
 
 	parser   fastjson.Parser
 	contacts []Identity // of the value being read
@@ -121,18 +125,32 @@ func (u *Updates) Release() {
 	if u.values > maxValues/4 {
 		return
 	}
-	clear(u.Deliveries)
-	clear(u.Replies)
-	clear(u.Received)
+	u.cut(lengths{})
 	clear(u.contacts)
-	clear(u.Reports)
-	clear(u.Accounts)
-	u.Accounts = u.Accounts[:0]
-	u.Deliveries, u.Replies, u.Received, u.contacts = u.Deliveries[:0], u.Replies[:0], u.Received[:0], u.contacts[:0]
-	clear(u.Joins)
-	u.Failures, u.Reports, u.Joins = u.Failures[:0], u.Reports[:0], u.Joins[:0]
+	clear(u.Claims)
+	u.contacts, u.Claims, u.Foreign, u.ForeignAccount = u.contacts[:0], u.Claims[:0], 0, ""
 	u.Preferred, u.Sent, u.Changed, u.Skipped, u.Unread, u.Problem, u.Other = Preferences{}, 0, 0, 0, 0, nil, Fields{}
 	pool.Put(u)
+}
+
+// lengths are those of the lists that tell something of numbers, users, accounts, templates or portfolios.
+type lengths struct{ deliveries, replies, received, failures, joins, reports int }
+
+func (u *Updates) lengths() lengths {
+	return lengths{len(u.Deliveries), len(u.Replies), len(u.Received), len(u.Failures), len(u.Joins), len(u.Reports)}
+}
+
+// cut takes back what came since the lists had some lengths, and says how much that was.
+func (u *Updates) cut(had lengths) int {
+	return shorten(&u.Deliveries, had.deliveries) + shorten(&u.Replies, had.replies) + shorten(&u.Received, had.received) +
+		shorten(&u.Failures, had.failures) + shorten(&u.Joins, had.joins) + shorten(&u.Reports, had.reports)
+}
+
+func shorten[T any](list *[]T, to int) int {
+	less := len(*list) - to
+	clear((*list)[to:])
+	*list = (*list)[:to]
+	return less
 }
 
 var pool = sync.Pool{New: func() any { return new(Updates) }}

@@ -104,15 +104,18 @@ func phrase(v *fastjson.Value) (string, bool) {
 		return "", false
 	}
 	// Cut before it is copied, which a text of megabytes need not be, and whole characters again after.
-	s = strings.ToValidUTF8(s[:min(len(s), maxPhraseLength*utf8.UTFMax)], "\uFFFD")
+	return strings.Clone(cut(strings.ToValidUTF8(s[:min(len(s), maxPhraseLength*utf8.UTFMax)], "\uFFFD"))), true
+}
+
+// cut is s as far as it is no longer than a phrase.
+func cut(s string) string {
 	characters := 0
 	for i := range s {
 		if characters++; characters > maxPhraseLength {
-			s = s[:i]
-			break
+			return s[:i]
 		}
 	}
-	return strings.Clone(s), true
+	return s
 }
 
 // identifier is one of Meta's ids, written as a string of digits or as a whole number, for the caller to keep.

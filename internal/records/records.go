@@ -13,7 +13,7 @@ type Hasher interface {
 	Message(id string) ledger.MessageKey
 }
 
-// Add adds updates to a batch, as ledger records. They alias nothing of the updates.
+// Add adds updates to a batch, as ledger records, claims last. They alias nothing of the updates.
 func Add(batch *ledger.Batch, u *meta.Updates, hasher Hasher) {
 	for i := range u.Deliveries {
 		d := &u.Deliveries[i]
@@ -36,11 +36,13 @@ func Add(batch *ledger.Batch, u *meta.Updates, hasher Hasher) {
 			Number: j.Number, Kind: ledger.Joined, User: hasher.User(j.One), Alias: hasher.User(j.Other), At: j.At,
 		})
 	}
-	for i := range u.Reports {
-		r := &u.Reports[i]
-		batch.Reports = append(batch.Reports, ledger.Report{
-			Number: subject(r), Kind: reportKinds[r.Kind], At: r.At, Value: r.Value, Reason: r.Reason, Until: r.Until,
-		})
+	for _, reports := range [...][]meta.Report{u.Reports, u.Claims} {
+		for i := range reports {
+			r := &reports[i]
+			batch.Reports = append(batch.Reports, ledger.Report{
+				Number: subject(r), Kind: reportKinds[r.Kind], At: r.At, Value: r.Value, Reason: r.Reason, Until: r.Until,
+			})
+		}
 	}
 }
 
