@@ -171,6 +171,7 @@ func FuzzDecodeJournal(f *testing.F) {
 		windows: []configured{{number, Windows{Service: time.Hour, Reach: true}}},
 	}
 	f.Add(body(rec.encode(nil)))
+	f.Add(body((&record{links: []link{{displayed, brazilian}, {PhoneNumberIDSubject(brazilianID), brazilian}}}).encode(nil)))
 	f.Add([]byte{codecVersion, 0, 0, 0, 0})
 	f.Add([]byte{codecVersion, 255, 255, 255, 255, 15})
 	f.Add([]byte{codecVersion, 0, 255, 255, 255, 255, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,10 +37,12 @@ type Embedded struct {
 	ordered   sync.Mutex
 	journaled atomic.Int64 // bytes in the journal since the last snapshot
 
-	scopesMu sync.RWMutex
-	scopes   map[string]*scope
-	groups   map[string]*group // by their subjects
-	grouping sync.Mutex        // held by Group
+	scopesMu  sync.RWMutex
+	scopes    map[string]*scope // by their numbers, and by all other names of these
+	displayed map[string]string // numbers in E.164, by Meta's ids
+	absorbed  []*scope          // whose rows the next snapshot removes
+	groups    map[string]*group // by their subjects
+	grouping  sync.Mutex        // held by Group
 
 	subscribed atomic.Pointer[[]func(string)]
 	subscribe  sync.Mutex
@@ -144,6 +147,7 @@ func newEmbedded(options Options) *Embedded {
 	e := &Embedded{
 		log:          options.Log,
 		scopes:       map[string]*scope{},
+		displayed:    map[string]string{},
 		groups:       map[string]*group{},
 		rows:         writer{log: options.Log, next: 1, waiting: newRound()},
 		journalBytes: options.JournalBytes,
@@ -186,7 +190,7 @@ func (e *Embedded) load() error {
 	if err != nil {
 		return err
 	}
-	if err := e.loadNumbers(); err != nil {
+	if err := errors.Join(e.loadNumbers(), e.loadNames()); err != nil {
 		return err
 	}
 	return e.replay(position)
@@ -381,6 +385,11 @@ func (e *Embedded) Append(ctx context.Context, batch Batch, now time.Time) (Appe
 	if err != nil {
 		return Appended{}, err
 	}
+	for _, n := range batch.Names {
+		if err := e.learn(n); err != nil {
+			return Appended{}, err
+		}
+	}
 	appended := Appended{Expired: late}
 	if len(rec.entries)+len(rec.reports) > 0 {
 		counted, err := e.commit(&rec)
@@ -460,14 +469,29 @@ func (e *Embedded) commit(rec *record) (Appended, error) {
 	if err != nil {
 		return Appended{}, err
 	}
-	if calls := e.subscribed.Load(); calls != nil {
-		for _, number := range changed {
+	e.tell(changed)
+	return appended, nil
+}
+
+// tell tells subscribers which numbers changed, by every form of each.
+func (e *Embedded) tell(changed []string) {
+	calls := e.subscribed.Load()
+	if calls == nil {
+		return
+	}
+	for _, number := range changed {
+		for _, call := range *calls {
+			call(number)
+		}
+		for _, name := range e.namesOf(e.scope(number)) {
+			if strings.HasPrefix(name, idPrefix) {
+				continue
+			}
 			for _, call := range *calls {
-				call(number)
+				call(name)
 			}
 		}
 	}
-	return appended, nil
 }
 
 func (e *Embedded) journal(rec *record) (Appended, []string, error) {
@@ -519,11 +543,12 @@ func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
 	}
 	var some [warmed]event
 	for rest := rec.entries; len(rest) > 0; {
-		s := e.ensure(rest[0].Number)
+		name := rest[0].Number
+		s := e.ensure(name)
 		s.lock()
-		for len(rest) > 0 && rest[0].Number == s.number {
+		for len(rest) > 0 && rest[0].Number == name {
 			n := 0
-			for n < len(some) && n < len(rest) && rest[n].Number == s.number {
+			for n < len(some) && n < len(rest) && rest[n].Number == name {
 				some[n] = newEvent(&rest[n])
 				n++
 			}
@@ -546,6 +571,10 @@ func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
 		s.lock()
 		s.configure(newLengths(w.windows))
 		s.unlock()
+	}
+	for _, l := range rec.links {
+		e.bind(l.name, e.ensure(l.number))
+		numbers = append(numbers, l.number)
 	}
 	slices.Sort(numbers)
 	return appended, slices.Compact(numbers)
@@ -586,7 +615,9 @@ func (e *Embedded) all() []*scope {
 	defer e.scopesMu.RUnlock()
 	all := make([]*scope, 0, len(e.scopes))
 	for _, number := range slices.Sorted(maps.Keys(e.scopes)) {
-		all = append(all, e.scopes[number])
+		if s := e.scopes[number]; s.number == number {
+			all = append(all, s)
+		}
 	}
 	return all
 }
@@ -598,9 +629,14 @@ func (e *Embedded) Group(name string, numbers []string) error {
 			return fmt.Errorf("%w: a number of %d bytes", ErrInvalid, len(number))
 		}
 	}
-	numbers = slices.Compact(slices.Sorted(slices.Values(numbers)))
 	e.grouping.Lock()
 	defer e.grouping.Unlock()
+	numbers = slices.Clone(numbers)
+	for i, number := range numbers {
+		numbers[i] = e.Subject("", number)
+	}
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
 	if err := e.open(); err != nil {
 		return err
 	}

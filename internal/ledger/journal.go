@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// record is what one row of the journal holds: a batch, or windows that were configured.
+// record is what one row of the journal holds: a batch, windows that were configured, or names that numbers were given.
 type record struct {
 	entries []Entry
 	reports []Report // without sequences: these follow from the journal's order
 	windows []configured
+	links   []link
 }
 
 type configured struct {
@@ -57,6 +58,10 @@ func (rec *record) encode(row []byte) []byte {
 	for i := range rec.windows {
 		intern(rec.windows[i].number)
 	}
+	for _, l := range rec.links {
+		intern(l.name)
+		intern(l.number)
+	}
 	row = binary.AppendUvarint(row, uint64(len(numbers)))
 	for _, number := range numbers {
 		row = appendString(row, number)
@@ -99,12 +104,20 @@ func (rec *record) encode(row []byte) []byte {
 		row = binary.AppendUvarint(row, uint64(intern(w.number)))
 		row = appendWindows(row, newLengths(w.windows))
 	}
+	if len(rec.links) == 0 { // as in older rows
+		return seal(row)
+	}
+	row = binary.AppendUvarint(row, uint64(len(rec.links)))
+	for _, l := range rec.links {
+		row = binary.AppendUvarint(row, uint64(intern(l.name)))
+		row = binary.AppendUvarint(row, uint64(intern(l.number)))
+	}
 	return seal(row)
 }
 
 // decode reads a row into the record, whose slices it reuses.
 func (rec *record) decode(row []byte) error {
-	rec.entries, rec.reports, rec.windows = rec.entries[:0], rec.reports[:0], rec.windows[:0]
+	rec.entries, rec.reports, rec.windows, rec.links = rec.entries[:0], rec.reports[:0], rec.windows[:0], rec.links[:0]
 	r := unseal(row)
 	numbers := make([]string, r.count(1))
 	for i := range numbers {
@@ -156,6 +169,19 @@ func (rec *record) decode(row []byte) error {
 	for range r.count(3) {
 		to, w := number(), r.windows()
 		rec.windows = append(rec.windows, configured{to, w})
+	}
+	if r.err == nil && len(r.rest) > 0 {
+		n := r.count(2)
+		if n == 0 {
+			r.fail(errors.New("it ends with no names"))
+		}
+		for range n {
+			l := link{number(), number()}
+			if r.err == nil && (l.name == "" || l.number == "" || l.name == l.number) {
+				r.fail(errors.New("a name is no other than the number's own"))
+			}
+			rec.links = append(rec.links, l)
+		}
 	}
 	return r.end()
 }

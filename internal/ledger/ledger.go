@@ -80,6 +80,7 @@ type Report struct {
 type Batch struct {
 	Entries []Entry
 	Reports []Report
+	Names   []Name // what the batch tells of numbers' names; they count for nothing by themselves
 }
 
 // Measure is what a count counts.
@@ -177,6 +178,19 @@ type Ledger interface {
 
 	// LastReport is the sequence number of the number's last report; zero if it never had one. It never falls.
 	LastReport(number string) int64
+
+	// Subject is what a number is known by that Meta names by an id, and displays as a number in E.164; one of the two may be empty. It
+	// is the number that claims the id; else the number as displayed, or that of which this is another form; else, where nothing is
+	// known about either, the id's own subject.
+	Subject(id, number string) string
+
+	// Claim says that an id of Meta's is that of a number in E.164, as a resource has it. What was received under the id alone, or under
+	// a form of the number that Meta displayed with the id, is the number's from then on, and so is all that comes under either.
+	// A number that cannot be the same one (see identity.SameLine) keeps what is its own.
+	Claim(id, number string) error
+
+	// Names are what a subject goes by: its own name first.
+	Names(subject string) []string
 
 	// Known says whether anything is known about the subject: of a number an entry or a report, of a group which numbers it has.
 	Known(subject string) bool

@@ -10,6 +10,7 @@ import (
 // scope is what is known about one number: its users in parts, and the points that follow from them on timelines.
 type scope struct {
 	number string
+	names  []string // others that it goes by; of Embedded.scopesMu
 
 	mu      atomic.Pointer[sync.RWMutex] // own; in a group the group's, whose timelines follow from all its numbers
 	own     sync.RWMutex

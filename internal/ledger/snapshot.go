@@ -131,7 +131,7 @@ func (e *Embedded) Snapshot(ctx context.Context, now time.Time) error {
 		e.orphans = append(e.orphans, written...)
 		return fmt.Errorf("snapshot: %w", err)
 	}
-	e.orphans = nil
+	e.orphans, e.absorbed = nil, nil
 	e.journaled.Add(-size)
 	return nil
 }
@@ -174,6 +174,9 @@ func (e *Embedded) save(ctx context.Context, position uint64, captures map[*scop
 				}
 			}
 		}
+	}
+	if err := e.saveNames(last); err != nil {
+		return err
 	}
 	for _, k := range e.orphans {
 		if err := last.Delete(k, nil); err != nil {

@@ -15,8 +15,11 @@ func PortfolioSubject(id string) string { return "portfolio/" + id }
 // AccountSubject is the subject of reports about a whole WhatsApp Business account, by the id that Meta gave to it.
 func AccountSubject(id string) string { return "account/" + id }
 
-// PhoneNumberIDSubject is the subject of reports that name a number only by the id that Meta gave to it.
-func PhoneNumberIDSubject(id string) string { return "id/" + id }
+// PhoneNumberIDSubject is the subject of what names a number only by the id that Meta gave to it. It is the number itself once a
+// resource claims the id (see Ledger.Claim).
+func PhoneNumberIDSubject(id string) string { return idPrefix + id }
+
+const idPrefix = "id/"
 
 // TemplateSubject is the subject of reports about a message template in one language. Names may be long, so it is a hash.
 // Meta writes languages with an underscore or a hyphen, in one payload so and in another so.
