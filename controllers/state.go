@@ -227,7 +227,7 @@ func happened(history *[]v1alpha1.Transition, count *int64, transitions []rules.
 	*count = max(*count, int64(len(*history))) + int64(len(transitions))
 	var news []v1alpha1.Transition
 	for _, t := range transitions {
-		news = append(news, v1alpha1.Transition{Time: at(t.Time), Reason: t.Reason, From: t.From, To: t.To, Message: clip(t.Message, 1024)})
+		news = append(news, v1alpha1.Transition{Time: at(t.Time), Reason: t.Reason, Rule: t.Rule, From: t.From, To: t.To, Message: clip(t.Message, 1024)})
 	}
 	slices.SortStableFunc(news, func(a, b v1alpha1.Transition) int { return a.Time.Compare(b.Time.Time) })
 	all := slices.Concat(*history, news)

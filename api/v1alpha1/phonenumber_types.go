@@ -738,6 +738,10 @@ type Transition struct {
 	// +required
 	Reason TransitionReason `json:"reason,omitempty"`
 
+	// rule is the rule that made it, by its number in docs/rules.md. It is absent where none did, such as where the policy changed.
+	// +optional
+	Rule Rule `json:"rule,omitempty"`
+
 	// from is the tier, rating or connection state before.
 	// +optional
 	// +kubebuilder:validation:MinLength=1

@@ -49,7 +49,7 @@ func (e *evaluation) reportRestriction(r Report, at time.Time) {
 	over := r.Value == NothingRestricted || !until.IsZero() && !until.After(e.now)
 	switch {
 	case over && s.AccountRestricted():
-		e.liftRestriction(latest(at, s.RestrictedSince), "Meta reports that the account is no longer restricted")
+		e.liftRestriction(v1alpha1.RuleReports, latest(at, s.RestrictedSince), "Meta reports that the account is no longer restricted")
 	case over:
 	case s.AccountRestricted() && until.Equal(s.RestrictedUntil): // known
 	default:
@@ -60,7 +60,7 @@ func (e *evaluation) reportRestriction(r Report, at time.Time) {
 		} else {
 			message += "until " + stamp(until)
 		}
-		e.say(at, v1alpha1.ReasonRestricted, "", "", message)
+		e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonRestricted, "", "", message)
 	}
 }
 
@@ -68,7 +68,7 @@ func (e *evaluation) reportRestriction(r Report, at time.Time) {
 func (e *evaluation) endRestriction() {
 	s := &e.s
 	if s.RestrictedSource == v1alpha1.FromReport && !s.RestrictedUntil.IsZero() && !s.RestrictedUntil.After(e.now) {
-		e.liftRestriction(s.RestrictedUntil, "the restriction of the account has ended")
+		e.liftRestriction(v1alpha1.RuleReports, s.RestrictedUntil, "the restriction of the account has ended")
 	}
 }
 
@@ -76,7 +76,7 @@ func (e *evaluation) endRestriction() {
 func LeaveAccount(s State, now time.Time) (State, []Transition) {
 	e := evaluation{s: s, now: latest(now.UTC().Truncate(time.Second), s.EvaluatedAt)}
 	if s.AccountRestricted() {
-		e.liftRestriction(e.now, "the number belongs to another account")
+		e.liftRestriction(v1alpha1.RuleReports, e.now, "the number belongs to another account")
 	}
 	e.s.RestrictionReported = time.Time{}
 	return e.s, e.transitions

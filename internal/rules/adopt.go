@@ -29,19 +29,19 @@ func Adopt(p *Policy, s State, edited bool, now time.Time) (State, []Transition)
 	if start := p.Start(e.s.Verification); Above(start.Limit, e.s.Tier.Limit) && e.s.TierSource != v1alpha1.FromReport {
 		from := e.s.Tier
 		e.setTier(start, now, v1alpha1.FromPolicy)
-		e.say(now, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the rules of policy %s start there",
+		e.say(v1alpha1.NoRule, now, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the rules of policy %s start there",
 			limitWords(from.Limit), limitWords(start.Limit), p.Name))
 	}
 	if p.role != portfolio && e.s.RatingSource == v1alpha1.FromPolicy && !e.lacksHumanAttention() && p.LowFrom == 0 {
 		// A rating that these rules do not make could not change under them.
-		e.setRating(v1alpha1.QualityUnknown, now, "", "the rules of policy "+p.Name+" take no rating from feedback", v1alpha1.FromPolicy)
+		e.setRating(v1alpha1.NoRule, v1alpha1.QualityUnknown, now, "", "the rules of policy "+p.Name+" take no rating from feedback", v1alpha1.FromPolicy)
 	}
 	if e.s.Rating == v1alpha1.QualityLow {
 		e.s.LowSince, e.s.LowStep = now, now
 	}
 	switch {
 	case p.Grace == 0 && e.s.FlagSource == v1alpha1.FromPolicy:
-		e.endFlag(now, "the rules of policy "+p.Name+" flag no numbers")
+		e.endFlag(v1alpha1.NoRule, now, "the rules of policy "+p.Name+" flag no numbers")
 	case p.Grace > 0 && e.s.Rating == v1alpha1.QualityLow && !e.s.Flagged():
 		e.warn(now)
 	case p.Recovery > 0 && !e.s.RecoveringSince.IsZero():
@@ -57,6 +57,6 @@ func (e *evaluation) edited(before, is Tier) {
 	if Above(before.Limit, is.Limit) {
 		reason, moves = v1alpha1.ReasonTierDowngraded, "falls"
 	}
-	e.say(e.now, reason, before.Name, is.Name, fmt.Sprintf("the limit %s from %s to %s: the tier %s of policy %s was edited",
+	e.say(v1alpha1.NoRule, e.now, reason, before.Name, is.Name, fmt.Sprintf("the limit %s from %s to %s: the tier %s of policy %s was edited",
 		moves, limitWords(before.Limit), limitWords(is.Limit), is.Name, e.p.Name))
 }

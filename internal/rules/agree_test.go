@@ -114,7 +114,7 @@ func TestWhatWasOverruledEndsWithItsPolicy(t *testing.T) {
 	if state.Overruled.Name != "250" {
 		t.Fatalf("%+v", state.Overruled)
 	}
-	if explained := strings.Join(rules.Explain(policy, facts, state, "", day1.Add(3*time.Hour)), " "); !strings.Contains(explained, "Meta reported it. By the policy it was 250 at 2026-03-02 02:00:00 UTC. (rule 9") {
+	if explained := strings.Join(rules.Explain(policy, facts, state, rules.Cause{}, day1.Add(3*time.Hour)), " "); !strings.Contains(explained, "Meta reported it. By the policy it was 250 at 2026-03-02 02:00:00 UTC. (rule 9") {
 		t.Error(explained)
 	}
 	if joined := rules.Join(state); joined.Overruled != (rules.Tier{}) {
@@ -153,7 +153,7 @@ func TestARestrictionOfAnAccount(t *testing.T) {
 	if state.Shown() != v1alpha1.StateRestricted || !next.Equal(at(73)) {
 		t.Fatalf("it is %s, and something happens at %s", state.Shown(), next)
 	}
-	explained := rules.Explain(policy, facts, state, "", at(2))
+	explained := rules.Explain(policy, facts, state, rules.Cause{}, at(2))
 	if want := "Restricted since 2026-03-02 01:00:00 UTC, until 2026-03-05 01:00:00 UTC: Meta restricts the account (RESTRICTED_BIZ_INITIATED_MESSAGING), and only replies inside a customer service window go out."; !strings.HasPrefix(explained[0], want) {
 		t.Errorf("it says %q", explained)
 	}

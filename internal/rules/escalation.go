@@ -11,7 +11,7 @@ import (
 // that do not include human attention capabilities."
 func (e *evaluation) declaredHumanEscalation() {
 	if e.p.RequireHumanEscalation && !e.f.HumanEscalation && !e.f.Appealed && e.s.Reported == "" {
-		e.setRating(v1alpha1.QualityLow, e.now, v1alpha1.ReasonLackingHumanAttention, v1alpha1.ReasonLackingHumanAttention, v1alpha1.FromPolicy)
+		e.setRating(v1alpha1.RuleHumanEscalation, v1alpha1.QualityLow, e.now, v1alpha1.ReasonLackingHumanAttention, v1alpha1.ReasonLackingHumanAttention, v1alpha1.FromPolicy)
 		return
 	}
 	if e.lacksHumanAttention() {
@@ -22,7 +22,7 @@ func (e *evaluation) declaredHumanEscalation() {
 		case !e.f.HumanEscalation && e.f.Appealed:
 			why = "Meta decided on appeal that users reach a human"
 		}
-		e.setRating(rating, e.now, reason, why, v1alpha1.FromPolicy)
+		e.setRating(v1alpha1.RuleHumanEscalation, rating, e.now, reason, why, v1alpha1.FromPolicy)
 	}
 }
 

@@ -106,8 +106,8 @@ func (e *evaluation) next() time.Time {
 	return next
 }
 
-func (e *evaluation) say(at time.Time, reason v1alpha1.TransitionReason, from, to, message string) {
-	e.transitions = append(e.transitions, Transition{Time: at, Reason: reason, From: from, To: to, Message: message})
+func (e *evaluation) say(rule v1alpha1.Rule, at time.Time, reason v1alpha1.TransitionReason, from, to, message string) {
+	e.transitions = append(e.transitions, Transition{Time: at, Rule: rule, Reason: reason, From: from, To: to, Message: message})
 }
 
 // setTier moves the number to a tier. A pending upgrade belongs to the tier before.

@@ -18,7 +18,7 @@ import (
 // with a lower messaging limit imposed on it."
 func (e *evaluation) flag() {
 	if due := e.flagClearDue(); !due.IsZero() && !due.After(e.now) {
-		e.endFlag(due, fmt.Sprintf("the rating has been above Low for %s, since %s", words(e.p.Recovery), stamp(e.s.RecoveringSince)))
+		e.endFlag(v1alpha1.RuleFlag, due, fmt.Sprintf("the rating has been above Low for %s, since %s", words(e.p.Recovery), stamp(e.s.RecoveringSince)))
 	}
 	for {
 		due := e.graceDue()
@@ -38,14 +38,14 @@ func (e *evaluation) endGrace(due time.Time) {
 		if !falls {
 			why = fmt.Sprintf("the rating stayed Low for %s; the tier stays, for %s is the lowest", words(e.p.Grace), from.Name)
 		}
-		e.endFlag(due, why)
+		e.endFlag(v1alpha1.RuleFlag, due, why)
 	}
 	e.s.LowStep = due
 	if !falls {
 		return
 	}
 	e.setTier(to, due, v1alpha1.FromPolicy)
-	e.say(due, v1alpha1.ReasonTierDowngraded, from.Name, to.Name, fmt.Sprintf("the limit falls from %s to %s: the rating stayed Low for %s, since %s",
+	e.say(v1alpha1.RuleFlag, due, v1alpha1.ReasonTierDowngraded, from.Name, to.Name, fmt.Sprintf("the limit falls from %s to %s: the rating stayed Low for %s, since %s",
 		limitWords(from.Limit), limitWords(to.Limit), words(due.Sub(e.s.LowSince)), stamp(e.s.LowSince)))
 }
 
@@ -82,7 +82,7 @@ func (e *evaluation) flagClearDue() time.Time {
 // setRating changes the rating, and with it the spell of Low, the flag and its recovery.
 //
 // The reason is kept with the rating; why says the same at length, and is what people read in the transition.
-func (e *evaluation) setRating(rating v1alpha1.QualityRating, at time.Time, reason, why string, source v1alpha1.Source) {
+func (e *evaluation) setRating(rule v1alpha1.Rule, rating v1alpha1.QualityRating, at time.Time, reason, why string, source v1alpha1.Source) {
 	s := &e.s
 	before := s.Rating
 	s.RatingReason, s.RatingSource = reason, source
@@ -94,7 +94,7 @@ func (e *evaluation) setRating(rating v1alpha1.QualityRating, at time.Time, reas
 	if why != "" {
 		message += ": " + why
 	}
-	e.say(at, v1alpha1.ReasonQualityChanged, string(before), string(rating), message)
+	e.say(rule, at, v1alpha1.ReasonQualityChanged, string(before), string(rating), message)
 
 	if rating != v1alpha1.QualityLow {
 		s.LowSince, s.LowStep = time.Time{}, time.Time{}
@@ -119,18 +119,18 @@ func (e *evaluation) warn(at time.Time) {
 	if !e.falls() {
 		message = fmt.Sprintf("the quality rating is Low; the flag stands until %s, and the tier stays, for %s is the lowest", until, e.s.Tier.Name)
 	}
-	e.raiseFlag(at, v1alpha1.FromPolicy, message)
+	e.raiseFlag(v1alpha1.RuleFlag, at, v1alpha1.FromPolicy, message)
 }
 
-func (e *evaluation) raiseFlag(at time.Time, source v1alpha1.Source, message string) {
+func (e *evaluation) raiseFlag(rule v1alpha1.Rule, at time.Time, source v1alpha1.Source, message string) {
 	e.s.FlagSince, e.s.FlagSource = at, source
-	e.say(at, v1alpha1.ReasonFlagged, "", "", message)
+	e.say(rule, at, v1alpha1.ReasonFlagged, "", "", message)
 	e.cancelUnfit(at)
 }
 
-func (e *evaluation) endFlag(at time.Time, why string) {
+func (e *evaluation) endFlag(rule v1alpha1.Rule, at time.Time, why string) {
 	since := e.s.FlagSince
 	e.s.FlagSince, e.s.FlagSource, e.s.RecoveringSince = time.Time{}, "", time.Time{}
 	e.s.FlagEnded = at
-	e.say(at, v1alpha1.ReasonFlagCleared, "", "", fmt.Sprintf("the flag of %s ends: %s", stamp(since), why))
+	e.say(rule, at, v1alpha1.ReasonFlagCleared, "", "", fmt.Sprintf("the flag of %s ends: %s", stamp(since), why))
 }

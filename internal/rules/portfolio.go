@@ -75,7 +75,7 @@ func Merge(p *Policy, s State, limit int64, now time.Time) (State, []Transition)
 	from, to := s.Tier, p.TierOf(limit)
 	e.setTier(to, e.now, v1alpha1.FromPolicy)
 	e.grant()
-	e.say(e.now, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, fmt.Sprintf("the limit rises from %s to %s: a number that has it joins the portfolio",
+	e.say(v1alpha1.NoRule, e.now, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, fmt.Sprintf("the limit rises from %s to %s: a number that has it joins the portfolio",
 		limitWords(from.Limit), limitWords(to.Limit)))
 	return e.s, e.transitions
 }
@@ -144,13 +144,13 @@ func (e *evaluation) reportIncrease(decision v1alpha1.IncreaseDecision, at time.
 	from := s.Tier
 	to, falls := e.p.lower(from.Limit, s.Verification)
 	if !falls || s.TierSource != v1alpha1.FromPolicy || at.Before(s.TierSince) {
-		e.say(at, v1alpha1.ReasonLimitReported, from.Name, from.Name, fmt.Sprintf("the limit stays %s: %s", limitWords(from.Limit), e.denied()))
+		e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, from.Name, fmt.Sprintf("the limit stays %s: %s", limitWords(from.Limit), e.denied()))
 		return
 	}
 	since := s.TierSince
 	e.setTier(to, at, v1alpha1.FromReport)
 	s.LimitLowered = at
-	e.say(at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("the limit falls back from %s to %s, since Meta did not grant the increase of %s: %s",
+	e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("the limit falls back from %s to %s, since Meta did not grant the increase of %s: %s",
 		limitWords(from.Limit), limitWords(to.Limit), stamp(since), e.denied()))
 }
 

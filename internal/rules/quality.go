@@ -19,7 +19,7 @@ func (e *evaluation) feedback() {
 		return
 	}
 	if rating, reason, why := e.feedbackRating(); rating != e.s.Rating {
-		e.setRating(rating, e.now, reason, why, v1alpha1.FromPolicy)
+		e.setRating(v1alpha1.NoRule, rating, e.now, reason, why, v1alpha1.FromPolicy)
 	}
 }
 

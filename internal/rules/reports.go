@@ -53,7 +53,7 @@ func (e *evaluation) reportQuality(rating v1alpha1.QualityRating, at time.Time, 
 		return
 	}
 	s.Reported, s.ReportedSince = rating, at
-	e.setRating(rating, at, reason, reason, v1alpha1.FromReport)
+	e.setRating(v1alpha1.RuleReports, rating, at, reason, reason, v1alpha1.FromReport)
 }
 
 // limitOf is a limit as it is reported: in digits, or Unlimited.
@@ -95,7 +95,7 @@ func (e *evaluation) reportLimit(value string, at time.Time) {
 	if agreed {
 		e.overrule(to, at)
 	}
-	e.say(at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("Meta reports a limit of %s; it was %s here", limitWords(limit), limitWords(from.Limit)))
+	e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("Meta reports a limit of %s; it was %s here", limitWords(limit), limitWords(from.Limit)))
 }
 
 // knownState says whether a state is one of those that are reported.
@@ -131,14 +131,14 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 			if s.Rating == v1alpha1.QualityLow {
 				s.LowSince, s.LowStep = at, at // what led to the block is spent
 			}
-			e.say(at, v1alpha1.ReasonUnblocked, "", "", "Meta reports the number as connected again"+reason)
+			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonUnblocked, "", "", "Meta reports the number as connected again"+reason)
 		case before != to:
 			e.changeConnection(to, at, reason)
 		default:
 			s.ConnectionSource = v1alpha1.FromReport
 			// Connected and no more: neither flagged nor, by Meta's own count, restricted.
 			if s.Flagged() && !at.Before(s.FlagSince) {
-				e.endFlag(at, "Meta reports the number as connected")
+				e.endFlag(v1alpha1.RuleReports, at, "Meta reports the number as connected")
 				if s.Rating == v1alpha1.QualityLow {
 					s.LowStep = at
 				}
@@ -149,7 +149,7 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 			if s.AccountRestricted() {
 				s.RestrictionReported = at
 			}
-			e.liftRestriction(at, "Meta reports the number as connected")
+			e.liftRestriction(v1alpha1.RuleReports, at, "Meta reports the number as connected")
 		}
 	case v1alpha1.StatePending, v1alpha1.StateOffline:
 		if before != to && before != v1alpha1.StateBlocked {
@@ -158,13 +158,13 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 	case v1alpha1.StateBlocked:
 		if before != to {
 			e.setConnection(to, at)
-			e.say(at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked"+reason)
+			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked"+reason)
 		}
 		s.ConnectionSource = v1alpha1.FromReport
 	case v1alpha1.StateFlagged:
 		e.connectedBy(at)
 		if !s.Flagged() {
-			e.raiseFlag(at, v1alpha1.FromReport, "Meta reports the number as flagged")
+			e.raiseFlag(v1alpha1.RuleReports, at, v1alpha1.FromReport, "Meta reports the number as flagged")
 			if s.Rating == v1alpha1.QualityLow {
 				s.LowStep = at // a warning gives the whole grace period
 			} else {
@@ -178,7 +178,7 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 			return // that goes further
 		}
 		if !s.Restricted() {
-			e.say(at, v1alpha1.ReasonRestricted, "", "", "Meta reports the number as restricted")
+			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonRestricted, "", "", "Meta reports the number as restricted")
 			s.RestrictedSince = at
 		}
 		s.RestrictedSource, s.RestrictedUntil = v1alpha1.FromReport, time.Time{}
@@ -197,7 +197,7 @@ func (e *evaluation) connectedBy(at time.Time) {
 func (e *evaluation) changeConnection(to v1alpha1.State, at time.Time, reason string) {
 	before := e.s.Connection
 	e.setConnection(to, at)
-	e.say(at, v1alpha1.ReasonConnectionChanged, string(before), string(to), fmt.Sprintf("Meta reports the number as %s, it was %s%s", to, before, reason))
+	e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonConnectionChanged, string(before), string(to), fmt.Sprintf("Meta reports the number as %s, it was %s%s", to, before, reason))
 }
 
 func (e *evaluation) setConnection(to v1alpha1.State, at time.Time) {

@@ -28,13 +28,13 @@ func (e *evaluation) restriction() {
 		s.RestrictedUntil = e.f.Usage.FallsBelow(e.p.Measure, e.p.Window, limit, e.now)
 		if !s.Restricted() {
 			s.RestrictedSince, s.RestrictedSource = e.now, v1alpha1.FromPolicy
-			e.say(e.now, v1alpha1.ReasonRestricted, "", "", fmt.Sprintf("%d of %d %s within %s are used; there is room again %s",
+			e.say(v1alpha1.RuleRestriction, e.now, v1alpha1.ReasonRestricted, "", "", fmt.Sprintf("%d of %d %s within %s are used; there is room again %s",
 				used, limit, noun(e.p.Measure), words(e.p.Window), e.roomAgain()))
 		}
 	case s.Restricted() && limit != Unlimited && !e.knowsUsed():
 		s.RestrictedUntil = time.Time{} // nobody knows whether there is room
 	case s.Restricted():
-		e.liftRestriction(e.now, "there is room below the limit again: "+lifted(used, limit))
+		e.liftRestriction(v1alpha1.RuleRestriction, e.now, "there is room below the limit again: "+lifted(used, limit))
 	}
 }
 
@@ -61,9 +61,9 @@ func lifted(used, limit int64) string {
 	return fmt.Sprintf("%d of %d are used", used, limit)
 }
 
-func (e *evaluation) liftRestriction(at time.Time, why string) {
+func (e *evaluation) liftRestriction(rule v1alpha1.Rule, at time.Time, why string) {
 	e.s.RestrictedSince, e.s.RestrictedUntil, e.s.RestrictedSource, e.s.RestrictedReason = time.Time{}, time.Time{}, "", ""
-	e.say(at, v1alpha1.ReasonRestrictionLifted, "", "", why)
+	e.say(rule, at, v1alpha1.ReasonRestrictionLifted, "", "", why)
 }
 
 func (e *evaluation) used() int64 {

@@ -91,7 +91,7 @@ func TestWhatIsNotKnownIsNotExplained(t *testing.T) {
 	policy := shippedPolicy(t, "quality-based")
 	facts := &rules.Facts{Usage: told{321, false}, HumanEscalation: true}
 	s := rules.Initial(policy, v1alpha1.Unverified, day1)
-	said := strings.Join(rules.Explain(policy, facts, s, "", day1), "\n")
+	said := strings.Join(rules.Explain(policy, facts, s, rules.Cause{}, day1), "\n")
 	if strings.Contains(said, "321") || !strings.Contains(said, "How much of the limit is used now is not known") {
 		t.Errorf("it is explained with\n%s", said)
 	}

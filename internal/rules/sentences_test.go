@@ -15,54 +15,55 @@ import (
 func TestEachStateHasItsSentence(t *testing.T) {
 	now := day1.AddDate(0, 0, 2)
 	const restricted = "Restricted since 2026-03-02 00:00:00 UTC"
+	none := rules.Cause{}
 	for _, test := range []struct {
 		name, policy string
 		change       func(*rules.State)
-		cause        string
+		cause        rules.Cause
 		want, not    []string
 	}{
-		{"a tier that fell", "quality-based", func(*rules.State) {}, "the limit falls from 10000 to 1000: so it is", []string{"the limit falls from 10000 to 1000: so it is. (rule 3 of"}, []string{"(rule 5", "(rule 9"}},
-		{"a tier that rose", "quality-based", func(*rules.State) {}, "the limit rises", []string{"the limit rises. (rule 2 of"}, nil},
+		{"a tier that fell", "quality-based", func(*rules.State) {}, rules.Cause{Message: "the limit falls from 10000 to 1000: so it is", Rule: v1alpha1.RuleFlag}, []string{"the limit falls from 10000 to 1000: so it is. (rule 3 of"}, []string{"(rule 5", "(rule 9"}},
+		{"a tier that rose", "quality-based", func(*rules.State) {}, rules.Cause{Message: "the limit rises", Rule: v1alpha1.RuleUpgrade}, []string{"the limit rises. (rule 2 of"}, nil},
 		{"a restricted account", "quality-based", func(s *rules.State) {
 			s.RestrictedSince, s.RestrictedSource, s.RestrictedReason = day1, v1alpha1.FromReport, rules.RestrictedMessaging
-		}, "", []string{"10 of 1000 are used. (rule 1 of", restricted + ", until Meta lifts it: Meta restricts the account (RESTRICTED_BIZ_INITIATED_MESSAGING), and only replies inside a customer service window go out. (rule 9 of"},
+		}, none, []string{"10 of 1000 are used. (rule 1 of", restricted + ", until Meta lifts it: Meta restricts the account (RESTRICTED_BIZ_INITIATED_MESSAGING), and only replies inside a customer service window go out. (rule 9 of"},
 			[]string{"By the count here"}},
-		{"a restriction that Meta reports", "quality-based", func(s *rules.State) { s.RestrictedSince, s.RestrictedSource = day1, v1alpha1.FromReport }, "",
+		{"a restriction that Meta reports", "quality-based", func(s *rules.State) { s.RestrictedSince, s.RestrictedSource = day1, v1alpha1.FromReport }, none,
 			[]string{restricted + ": Meta reported it. By the count here, 10 of 1000 are used. (rule 9 of"}, []string{"Meta restricts the account"}},
-		{"no limit", "meta-2025", func(s *rules.State) { s.Tier = rules.Tier{Name: "Unlimited"} }, "", []string{"10 unique users were reached within 24 h. (rule 10 of", "There is no higher tier. (rule 10 of"}, []string{"remain"}},
-		{"the last tier", "quality-based", func(s *rules.State) { s.Tier = rules.Tier{Name: "3", Limit: 100000} }, "", []string{"There is no higher tier. (rule 2 of", "10 of 100000 are used, and 99990 remain. (rule 1 of"}, nil},
-		{"connected", "quality-based", func(*rules.State) {}, "", []string{"No quality rating was reported; Unknown counts as High."}, []string{"Connected since", "Blocked since"}},
-		{"offline", "quality-based", func(s *rules.State) { s.Connection, s.ConnectionSource = v1alpha1.StateOffline, v1alpha1.FromReport }, "",
+		{"no limit", "meta-2025", func(s *rules.State) { s.Tier = rules.Tier{Name: "Unlimited"} }, none, []string{"10 unique users were reached within 24 h. (rule 10 of", "There is no higher tier. (rule 10 of"}, []string{"remain"}},
+		{"the last tier", "quality-based", func(s *rules.State) { s.Tier = rules.Tier{Name: "3", Limit: 100000} }, none, []string{"There is no higher tier. (rule 2 of", "10 of 100000 are used, and 99990 remain. (rule 1 of"}, nil},
+		{"connected", "quality-based", func(*rules.State) {}, none, []string{"No quality rating was reported; Unknown counts as High."}, []string{"Connected since", "Blocked since"}},
+		{"offline", "quality-based", func(s *rules.State) { s.Connection, s.ConnectionSource = v1alpha1.StateOffline, v1alpha1.FromReport }, none,
 			[]string{"Offline since 2026-03-02 00:00:00 UTC: Meta reported it. (rule 9 of"}, []string{"(rule 5"}},
-		{"blocked by the rules", "quality-based", func(s *rules.State) { s.Connection = v1alpha1.StateBlocked }, "",
+		{"blocked by the rules", "quality-based", func(s *rules.State) { s.Connection = v1alpha1.StateBlocked }, none,
 			[]string{"Blocked since 2026-03-02 00:00:00 UTC: the rating stayed Low for 30 d at the lowest tier. Only Meta can lift it. (rule 5 of"}, []string{"Meta reported it"}},
-		{"blocked by Meta", "quality-based", func(s *rules.State) { s.Connection, s.ConnectionSource = v1alpha1.StateBlocked, v1alpha1.FromReport }, "",
+		{"blocked by Meta", "quality-based", func(s *rules.State) { s.Connection, s.ConnectionSource = v1alpha1.StateBlocked, v1alpha1.FromReport }, none,
 			[]string{"Blocked since 2026-03-02 00:00:00 UTC: Meta reported it. (rule 9 of"}, []string{"(rule 5"}},
 		{"Low by feedback", "quality-based", func(s *rules.State) {
 			s.Rating, s.RatingReason, s.LowSince, s.LowStep = v1alpha1.QualityLow, v1alpha1.ReasonUserFeedback, day1, day1
-		}, "", []string{"The quality rating is Low since 2026-03-02 00:00:00 UTC: by now 10 of 10 users reached within 24 h complained, 0 in a thousand make it Low (quality from feedback, ",
+		}, none, []string{"The quality rating is Low since 2026-03-02 00:00:00 UTC: by now 10 of 10 users reached within 24 h complained, 0 in a thousand make it Low (quality from feedback, ",
 			"The number is blocked at 2026-04-01 00:00:00 UTC if the rating stays Low. (rule 5 of"}, nil},
-		{"High by feedback", "quality-based", func(s *rules.State) { s.Rating = v1alpha1.QualityHigh }, "",
+		{"High by feedback", "quality-based", func(s *rules.State) { s.Rating = v1alpha1.QualityHigh }, none,
 			[]string{"The quality rating is High since 2026-03-02 00:00:00 UTC (quality from feedback, "}, []string{"No quality rating", "blocked at"}},
-		{"flagged by Meta for good", "meta-2025", func(s *rules.State) { s.FlagSince, s.FlagSource = day1, v1alpha1.FromReport }, "",
+		{"flagged by Meta for good", "meta-2025", func(s *rules.State) { s.FlagSince, s.FlagSource = day1, v1alpha1.FromReport }, none,
 			[]string{"Flagged since 2026-03-02 00:00:00 UTC: Meta reported it, and Meta ends it. (rule 9 of"}, []string{"The flag ends"}},
 		{"a flag that recovers", "quality-based", func(s *rules.State) {
 			s.FlagSince, s.FlagSource, s.RecoveringSince = day1, v1alpha1.FromPolicy, day1.AddDate(0, 0, 1)
-		}, "",
+		}, none,
 			[]string{"Flagged since 2026-03-02 00:00:00 UTC. The flag ends at 2026-03-10 00:00:00 UTC if the rating stays above Low. (rule 3 of"}, []string{"Meta ends it"}},
 		{"a flag at the lowest tier", "quality-based", func(s *rules.State) {
 			s.FlagSince, s.FlagSource, s.Rating, s.LowSince, s.LowStep = day1, v1alpha1.FromPolicy, v1alpha1.QualityLow, day1, day1
-		}, "", []string{"The flag ends at 2026-03-09 00:00:00 UTC, and the tier stays, for it is the lowest. (rule 3 of"}, nil},
+		}, none, []string{"The flag ends at 2026-03-09 00:00:00 UTC, and the tier stays, for it is the lowest. (rule 3 of"}, nil},
 		{"Low without a flag", "quality-based", func(s *rules.State) {
 			s.Tier, s.Rating, s.LowSince, s.LowStep = rules.Tier{Name: "2", Limit: 10000}, v1alpha1.QualityLow, day1, day1
-		}, "", []string{"The limit falls to 1000 (tier 1) at 2026-03-09 00:00:00 UTC unless the rating rises above Low before. (rule 3 of"}, []string{"Flagged since", "that lasts"}},
-		{"rated well above the lowest tier", "quality-based", func(s *rules.State) { s.Tier = rules.Tier{Name: "2", Limit: 10000} }, "",
+		}, none, []string{"The limit falls to 1000 (tier 1) at 2026-03-09 00:00:00 UTC unless the rating rises above Low before. (rule 3 of"}, []string{"Flagged since", "that lasts"}},
+		{"rated well above the lowest tier", "quality-based", func(s *rules.State) { s.Tier = rules.Tier{Name: "2", Limit: 10000} }, none,
 			[]string{"A Low rating that lasts 7 d lowers the limit to 1000 (tier 1). (rule 3 of"}, []string{"The limit falls to", "is the lowest"}},
-		{"an upgrade with a delay", "meta-2025", func(s *rules.State) { s.Tier, s.Verification = rules.Tier{Name: "2K", Limit: 2000}, v1alpha1.Verified }, "",
+		{"an upgrade with a delay", "meta-2025", func(s *rules.State) { s.Tier, s.Verification = rules.Tier{Name: "2K", Limit: 2000}, v1alpha1.Verified }, none,
 			[]string{"there are 10. Missing: 990 more unique users within 7 d. It comes 6 h after that. (rule 2 of"}, []string{"The verification of the business raises"}},
-		{"an upgrade without one", "quality-based", func(*rules.State) {}, "", []string{"Missing: 490 more unique users within 7 d. (rule 2 of"}, []string{"It comes"}},
-		{"verified below its start", "meta-2025", func(s *rules.State) { s.Verification = v1alpha1.Verified }, "", []string{"Tier 2K (2000) needs"}, []string{"The verification of the business raises"}},
-		{"unverified at the start of a verified", "meta-2025", func(s *rules.State) { s.Tier = rules.Tier{Name: "2K", Limit: 2000} }, "", []string{"Tier 10K"}, []string{"The verification of the business raises"}},
+		{"an upgrade without one", "quality-based", func(*rules.State) {}, none, []string{"Missing: 490 more unique users within 7 d. (rule 2 of"}, []string{"It comes"}},
+		{"verified below its start", "meta-2025", func(s *rules.State) { s.Verification = v1alpha1.Verified }, none, []string{"Tier 2K (2000) needs"}, []string{"The verification of the business raises"}},
+		{"unverified at the start of a verified", "meta-2025", func(s *rules.State) { s.Tier = rules.Tier{Name: "2K", Limit: 2000} }, none, []string{"Tier 10K"}, []string{"The verification of the business raises"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			policy := shippedPolicy(t, test.policy)
@@ -89,7 +90,7 @@ func TestWhatIsSaidOfAPortfolio(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2025")
 	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil)}
 	say := func(p *rules.Policy) string {
-		return strings.Join(rules.Explain(p, facts, rules.Initial(p, "", day1), "", day1), "\n")
+		return strings.Join(rules.Explain(p, facts, rules.Initial(p, "", day1), rules.Cause{}, day1), "\n")
 	}
 	portfolio, number := say(policy.Portfolio()), say(policy.Member())
 	for _, about := range []string{"The limit is 250", "0 of 250 are used", "Tier 2K (2000) needs", "A Low rating lowers nothing"} {
@@ -160,18 +161,22 @@ func TestAVerificationBesideAReport(t *testing.T) {
 func TestTheCauseOfATier(t *testing.T) {
 	at := func(hours int) metav1.Time { return metav1.NewTime(day1.Add(time.Duration(hours) * time.Hour)) }
 	said := func(hours int, reason v1alpha1.TransitionReason) v1alpha1.Transition {
-		return v1alpha1.Transition{Time: at(hours), Reason: reason, Message: string(reason)}
+		return v1alpha1.Transition{Time: at(hours), Reason: reason, Rule: v1alpha1.Rule(hours), Message: string(reason)}
 	}
 	history := []v1alpha1.Transition{said(1, v1alpha1.ReasonTierUpgraded), said(2, v1alpha1.ReasonTierDowngraded), said(3, v1alpha1.ReasonLimitReported),
 		said(3, v1alpha1.ReasonFlagged), said(4, v1alpha1.ReasonFlagCleared)}
 	for hours, want := range map[int]string{0: "", 1: "TierUpgraded", 2: "TierDowngraded", 3: "LimitReported", 4: ""} {
-		if got := rules.TierCause(history, at(hours).Time); got != want {
-			t.Errorf("of a tier since %d h the cause is %q, not %q", hours, got, want)
+		of := rules.Cause{}
+		if want != "" {
+			of = rules.Cause{Message: want, Rule: v1alpha1.Rule(hours)}
+		}
+		if got := rules.TierCause(history, at(hours).Time); got != of {
+			t.Errorf("of a tier since %d h the cause is %+v, not %+v", hours, got, of)
 		}
 	}
 	policy := shippedPolicy(t, "quality-based")
 	facts := &rules.Facts{HumanEscalation: true, Usage: deliveries(day1, 500)}
-	if got := strings.Join(rules.Explain(policy, facts, rules.Initial(policy, "", day1), "", day1.Add(time.Hour)), "\n"); !strings.Contains(got, "there are 500. (rule 2") {
+	if got := strings.Join(rules.Explain(policy, facts, rules.Initial(policy, "", day1), rules.Cause{}, day1.Add(time.Hour)), "\n"); !strings.Contains(got, "there are 500. (rule 2") {
 		t.Errorf("with nothing missing it says %s", got)
 	}
 }

@@ -116,6 +116,7 @@ func (s *State) Shown() v1alpha1.State {
 // Transition is one thing that happened to a number.
 type Transition struct {
 	Time     time.Time
+	Rule     v1alpha1.Rule // that made it
 	Reason   v1alpha1.TransitionReason
 	From, To string
 	Message  string

@@ -118,7 +118,7 @@ type templateEvaluation struct {
 }
 
 func (e *templateEvaluation) say(at time.Time, reason v1alpha1.TransitionReason, message string) {
-	e.transitions = append(e.transitions, Transition{Time: at, Reason: reason, Message: message})
+	e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleTemplates, Reason: reason, Message: message})
 }
 
 func (e *templateEvaluation) change(to v1alpha1.TemplateState, at, until time.Time, source v1alpha1.Source) {
@@ -199,7 +199,7 @@ func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, r
 		if reason != "" {
 			message += ": " + reason
 		}
-		e.transitions = append(e.transitions, Transition{Time: at, Reason: v1alpha1.ReasonQualityChanged, From: string(before), To: string(rating), Message: message})
+		e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleTemplates, Reason: v1alpha1.ReasonQualityChanged, From: string(before), To: string(rating), Message: message})
 	}
 	switch {
 	case late:

@@ -31,7 +31,7 @@ func (e *evaluation) upgrade() {
 			}
 			e.s.EligibleSince = e.now
 			if way.delay > 0 {
-				e.say(e.now, v1alpha1.ReasonUpgradePending, e.s.Tier.Name, to.Name, fmt.Sprintf(
+				e.say(v1alpha1.RuleUpgrade, e.now, v1alpha1.ReasonUpgradePending, e.s.Tier.Name, to.Name, fmt.Sprintf(
 					"%s, as %s requires: the tier rises at %s", e.achievement(way), to.Name, stamp(e.now.Add(way.delay))))
 			}
 		}
@@ -47,7 +47,7 @@ func (e *evaluation) upgrade() {
 			message += e.achievement(way)
 		}
 		e.setTier(to, due, v1alpha1.FromPolicy)
-		e.say(due, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, message)
+		e.say(v1alpha1.RuleUpgrade, due, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, message)
 	}
 }
 
@@ -108,7 +108,7 @@ func (e *evaluation) cancelUnfit(at time.Time) {
 func (e *evaluation) cancelUpgrade(at time.Time, why string) {
 	to, _ := e.p.next(e.s.Tier.Limit)
 	e.s.EligibleSince = time.Time{}
-	e.say(at, v1alpha1.ReasonUpgradeCancelled, e.s.Tier.Name, to.Name, fmt.Sprintf("the upgrade to %s is cancelled: %s", to.Name, why))
+	e.say(v1alpha1.RuleUpgrade, at, v1alpha1.ReasonUpgradeCancelled, e.s.Tier.Name, to.Name, fmt.Sprintf("the upgrade to %s is cancelled: %s", to.Name, why))
 }
 
 // cancels says why the number may not rise, whatever it sends; empty if it may.

@@ -22,7 +22,7 @@ func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, sou
 	could := e.falls()
 	s.Verification, s.VerificationSince = to, at
 	e.restartGrace(could, at)
-	e.say(at, v1alpha1.ReasonVerificationChanged, "", "", fmt.Sprintf("the business is %s, it was %s", to, before))
+	e.say(v1alpha1.RuleVerification, at, v1alpha1.ReasonVerificationChanged, "", "", fmt.Sprintf("the business is %s, it was %s", to, before))
 	if start := e.p.Start(to); s.Overruled != (Tier{}) && Above(start.Limit, s.Overruled.Limit) {
 		e.overrule(start, s.OverruledSince) // what Meta reports of the limit still shows
 	}
@@ -30,7 +30,7 @@ func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, sou
 		from := s.Tier
 		e.setTier(start, at, v1alpha1.FromVerification)
 		e.grant()
-		e.say(at, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the business is verified",
+		e.say(v1alpha1.RuleVerification, at, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the business is verified",
 			limitWords(from.Limit), limitWords(start.Limit)))
 	}
 }

@@ -66,10 +66,10 @@ func TestExplanations(t *testing.T) {
 			facts := &rules.Facts{HumanEscalation: !test.without, Usage: test.usage, Reports: test.reports}
 			now := day1.Add(time.Duration(test.hours) * time.Hour)
 			state, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Unverified, day1), now)
-			cause := ""
+			cause := rules.Cause{}
 			for _, tr := range transitions {
-				if tr.Reason == v1alpha1.ReasonTierUpgraded {
-					cause = tr.Message
+				if tr.Reason == v1alpha1.ReasonTierUpgraded || tr.Reason == v1alpha1.ReasonTierDowngraded {
+					cause = rules.Cause{Message: tr.Message, Rule: tr.Rule}
 				}
 			}
 			got := strings.Join(rules.Explain(policy, facts, state, cause, now), "\n")
@@ -93,5 +93,45 @@ func TestAnExplanationOutlastsTheHistory(t *testing.T) {
 	cause := rules.TierCause(history, state.TierSince)
 	if got, want := rules.Explain(policy, facts, state, cause, now)[0], "tier 2) since 2026-03-02 00:08:19 UTC: what led to it is older than the history"; !strings.Contains(got, want) {
 		t.Errorf("it says %q", got)
+	}
+}
+
+// An explanation names the rule that made the tier, whatever was said of it: a fall because a policy was edited is not the fall of a
+// Low rating, and a number that joins a portfolio raises its limit by no rule.
+func TestAnExplanationNamesTheRuleThatMadeTheTier(t *testing.T) {
+	policy := shippedPolicy(t, "quality-based")
+	low := []rules.Report{{Kind: rules.ReportQuality, At: day1.Add(time.Hour), Value: "Low"}}
+	week := day1.Add(8 * 24 * time.Hour)
+	climbed, rise, _ := rules.Advance(policy, &rules.Facts{HumanEscalation: true, Usage: deliveries(day1, 500)}, rules.Initial(policy, "", day1), day1.Add(time.Hour))
+	fallen, fall, _ := rules.Advance(policy, &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: low}, climbed, week)
+	edited := *shippedPolicy(t, "quality-based")
+	tiers := climbed
+	tiers.Tier.Limit = 20000 // what the policy had for the tier before it was edited
+	mended, edit := rules.Adopt(&edited, tiers, true, week)
+	together := shippedPolicy(t, "meta-2025").Portfolio()
+	joined, join := rules.Merge(together, rules.Initial(together, "", day1), 10000, day1)
+	for _, test := range []struct {
+		name   string
+		policy *rules.Policy
+		state  rules.State
+		told   []rules.Transition
+		want   string
+	}{
+		{"a rise", policy, climbed, rise, "(rule 2 of "},
+		{"a fall", policy, fallen, fall, "(rule 3 of "},
+		{"an edited policy", policy, mended, edit, "was edited. (" + policy.Source + ")"},
+		{"a number that joins", together, joined, join, "joins the portfolio. (" + together.Source + ")"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var history []v1alpha1.Transition
+			for _, tr := range test.told {
+				history = append(history, v1alpha1.Transition{Time: metav1.NewTime(tr.Time), Reason: tr.Reason, Rule: tr.Rule, Message: tr.Message})
+			}
+			facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil)}
+			got := rules.Explain(test.policy, facts, test.state, rules.TierCause(history, test.state.TierSince), test.state.EvaluatedAt)[0]
+			if !strings.Contains(got, test.want) {
+				t.Errorf("it says %q, want %q", got, test.want)
+			}
+		})
 	}
 }

@@ -744,6 +744,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: untilTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: dev.numberfleet.numberfleet.api.v1alpha1.Rule
+  scalar: numeric
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Scope
   scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Source
@@ -860,6 +862,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: reason
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.TransitionReason
+    - name: rule
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Rule
     - name: time
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time

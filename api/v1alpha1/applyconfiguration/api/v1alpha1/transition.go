@@ -19,6 +19,8 @@ type TransitionApplyConfiguration struct {
 	Time *v1.Time `json:"time,omitempty"`
 	// reason says what happened.
 	Reason *apiv1alpha1.TransitionReason `json:"reason,omitempty"`
+	// rule is the rule that made it, by its number in docs/rules.md. It is absent where none did, such as where the policy changed.
+	Rule *apiv1alpha1.Rule `json:"rule,omitempty"`
 	// from is the tier, rating or connection state before.
 	From *string `json:"from,omitempty"`
 	// to is the tier, rating or connection state after.
@@ -46,6 +48,14 @@ func (b *TransitionApplyConfiguration) WithTime(value v1.Time) *TransitionApplyC
 // If called multiple times, the Reason field is set to the value of the last call.
 func (b *TransitionApplyConfiguration) WithReason(value apiv1alpha1.TransitionReason) *TransitionApplyConfiguration {
 	b.Reason = &value
+	return b
+}
+
+// WithRule sets the Rule field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Rule field is set to the value of the last call.
+func (b *TransitionApplyConfiguration) WithRule(value apiv1alpha1.Rule) *TransitionApplyConfiguration {
+	b.Rule = &value
 	return b
 }
 
