@@ -157,7 +157,7 @@ type counts struct {
 
 func count(u *meta.Updates) counts {
 	c := counts{
-		delivered: len(u.Deliveries), received: len(u.Received), sent: u.Sent, reports: len(u.Reports), changed: u.Changed, skipped: u.Skipped, unread: u.Unread, fields: u.Other,
+		delivered: len(u.Deliveries), received: len(u.Received), sent: u.Sent, reports: len(u.Reports), changed: u.Changed, skipped: u.Skipped, unread: len(u.Unread), fields: u.Other,
 		preferred: u.Preferred,
 	}
 	if len(u.Failures) > 0 {

@@ -278,9 +278,9 @@ func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, cred
 		return counts{}, answer{http.StatusBadRequest, err.Error()}
 	}
 	defer updates.Release()
-	if updates.Unread > 0 {
+	if n := len(updates.Unread); n > 0 {
 		// Meta's documents and Meta differ, or we are wrong. Either way someone should look.
-		r.log.Info("Part of a signed webhook could not be read, and was passed over", "app", app.name, "parts", updates.Unread, "problem", updates.Problem.Error())
+		r.log.Info("Part of a signed webhook could not be read, and was passed over", "app", app.name, "parts", n, "problem", updates.Unread[0].Error())
 	}
 	records.Add(batch, updates, backend.Hasher)
 	if app.accounts == nil {

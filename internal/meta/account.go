@@ -217,6 +217,7 @@ func (r *reader) ofNumber(value *fastjson.Value, report Report) error {
 	if !ok {
 		return r.badValue("phone_number", aNumber, written)
 	}
+	r.named(report.Number, "")
 	return r.report(report)
 }
 

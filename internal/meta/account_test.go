@@ -162,8 +162,8 @@ func TestThatANumberLeftTheAPIIsRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if u.Unread != 1 || !strings.Contains(fmt.Sprint(u.Problem), problem) || len(u.Reports) > 0 {
-			t.Errorf("%s: the problem is %v, and the reports are %v", value, u.Problem, u.Reports)
+		if len(u.Unread) != 1 || !strings.Contains(fmt.Sprint(u.Unread[0]), problem) || len(u.Reports) > 0 {
+			t.Errorf("%s: the problem is %v, and the reports are %v", value, u.Unread, u.Reports)
 		}
 		u.Release()
 	}

@@ -39,7 +39,8 @@ func (r *reader) calls(value *fastjson.Value) error {
 	return r.each(value, "errors", (*reader).skip)
 }
 
-func (r *reader) skip(*fastjson.Value) error {
+func (r *reader) skip(item *fastjson.Value) error {
+	r.passing(item.Get("timestamp"))
 	r.u.Skipped++
 	return nil
 }
@@ -90,12 +91,14 @@ func (r *reader) status(item *fastjson.Value) error {
 	switch name {
 	case "delivered", "read", "played":
 	case "sent":
+		r.passing(timestamp)
 		r.u.Sent++
 		if !categoryOf(pricing).Reply() {
 			return nil
 		}
 		into = &r.u.Replies
 	case "failed":
+		r.passing(timestamp)
 		return r.failure(failures)
 	default:
 		return r.skip(item)

@@ -85,8 +85,8 @@ func TestWhatOpensTheWindow(t *testing.T) {
 			case !test.opens && (len(u.Received) != 0 || u.Skipped != 1):
 				t.Errorf("it opens %+v, and %d are skipped", u.Received, u.Skipped)
 			}
-			if u.Unread > 0 || len(u.Deliveries) > 0 {
-				t.Errorf("%d are not read, and %d are deliveries", u.Unread, len(u.Deliveries))
+			if len(u.Unread) > 0 || len(u.Deliveries) > 0 {
+				t.Errorf("%v are not read, and %d are deliveries", u.Unread, len(u.Deliveries))
 			}
 		})
 	}

@@ -67,6 +67,8 @@ type reader struct {
 	account *fastjson.Value // Meta's id of the account that the change is about: the entry's, unless the change names another
 	time    *fastjson.Value // of the entry
 	number  string          // that the value is about
+
+	nameless bool // whether the change is about no number or portfolio
 }
 
 func (r *reader) body(root *fastjson.Value) error {
@@ -101,10 +103,7 @@ func (r *reader) pass(err error) error {
 	if !ok || wrong.Problem == ahead {
 		return err
 	}
-	r.u.Unread++
-	if r.u.Problem == nil {
-		r.u.Problem = wrong
-	}
+	r.u.Unread = append(r.u.Unread, wrong)
 	return nil
 }
 
@@ -121,6 +120,7 @@ func (r *reader) readEntry(entry *fastjson.Value) error {
 	for r.change, change = range changes.GetArray() {
 		before, had := r.updates, r.u.lengths()
 		r.account = entry.Get("id") // only what is about the account needs it
+		r.nameless = true
 		err := r.pass(r.readChange(change))
 		r.unhear(had)
 		if err == nil && r.updates == before {
@@ -209,6 +209,7 @@ func (r *reader) readChange(change *fastjson.Value) error {
 	case fieldUserID:
 		read = (*reader).userIDs
 	default:
+		r.passingEntry()
 		r.u.Other.add(field)
 		return r.count(1)
 	}
@@ -221,6 +222,7 @@ func (r *reader) readChange(change *fastjson.Value) error {
 	}
 	if r.updates == before {
 		// It holds nothing that is known. It counts, so that no number of such changes is free.
+		r.passingEntry()
 		r.u.Other.add(field)
 		return r.count(1)
 	}
@@ -275,6 +277,7 @@ func (r *reader) readNumber(object *fastjson.Value, path string) error {
 	if !ok {
 		return r.badValue(path, aNumber, written)
 	}
+	r.named(r.number, "")
 	return nil
 }
 
@@ -319,6 +322,9 @@ func (r *reader) count(updates int) error {
 
 // report adds a report of the entry's time.
 func (r *reader) report(report Report) error {
+	if report.Portfolio != "" {
+		r.named("", report.Portfolio)
+	}
 	var err error
 	if report.At, err = r.entryTime(); err != nil {
 		return err
@@ -428,6 +434,7 @@ func (r *reader) entryTime() (int64, error) {
 	case at > r.latest:
 		return 0, &FieldError{fmt.Sprintf("entry[%d].time", r.entry), r.tooSoon(at)}
 	}
+	r.said(at)
 	return at, nil
 }
 
@@ -449,6 +456,7 @@ func (r *reader) timestamp(v *fastjson.Value) (int64, error) {
 	case at > r.latest:
 		return 0, &FieldError{r.itemPath("timestamp"), r.tooSoon(at)}
 	}
+	r.said(at)
 	return at, nil
 }
 

@@ -92,7 +92,8 @@ type Template struct {
 
 // Updates is what one POST brought, each list in the body's order.
 //
-// User, message and account ids alias memory that is used again after Release; numbers and reports are the caller's to keep.
+// User and message ids, and account ids but those of reports, alias memory that is used again after Release; numbers and reports are
+// the caller's to keep.
 type Updates struct {
 	Deliveries []Delivery
 	Replies    []Delivery // of messages that left, and were not delivered yet, as replies by their category
@@ -100,6 +101,7 @@ type Updates struct {
 	Failures   []Failure
 	Joins      []Join
 	Reports    []Report
+	Named      []Named // one of each change that is about a number or a portfolio
 	// Claims are reports by an account that may not be heard of, about a portfolio or a number that may be another's: whoever may
 	// hear of that account only must find out.
 	Claims         []Report
@@ -107,12 +109,15 @@ type Updates struct {
 	ForeignAccount string // the first of these accounts, as it came, but at most 64 bytes
 
 	Preferred Preferences
-	Sent      int    // statuses that say that a message left
-	Changed   int    // updates that say that a user has another phone number or scoped id, one or more Joins each
-	Skipped   int    // updates that say nothing that is counted, such as unknown statuses
-	Unread    int    // items, or whole changes and entries, that were passed over since they could not be read
-	Problem   error  // of the first of these, a *FieldError; nil if there are none
-	Other     Fields // changes of other fields, and bodies of other objects
+	Sent      int           // statuses that say that a message left
+	Changed   int           // updates that say that a user has another phone number or scoped id, one or more Joins each
+	Skipped   int           // updates that say nothing that is counted, such as unknown statuses
+	Unread    []*FieldError // of each item, or whole change or entry, that was passed over since it could not be read
+	Other     Fields        // changes of other fields, and bodies of other objects
+
+	// First and Last are the times of the earliest and the latest update, Unix seconds, as far as updates say one and it has come;
+	// zero where none does.
+	First, Last int64
 
 	parser   fastjson.Parser
 	contacts []Identity // of the value being read
@@ -129,19 +134,21 @@ func (u *Updates) Release() {
 	clear(u.contacts)
 	clear(u.Claims)
 	u.contacts, u.Claims, u.Foreign, u.ForeignAccount = u.contacts[:0], u.Claims[:0], 0, ""
-	u.Preferred, u.Sent, u.Changed, u.Skipped, u.Unread, u.Problem, u.Other = Preferences{}, 0, 0, 0, 0, nil, Fields{}
+	u.Preferred, u.Sent, u.Changed, u.Skipped, u.Unread, u.Other = Preferences{}, 0, 0, 0, nil, Fields{}
+	u.First, u.Last = 0, 0
 	pool.Put(u)
 }
 
 // lengths are those of the lists that tell something of numbers, users, accounts, templates or portfolios.
-type lengths struct{ deliveries, replies, received, failures, joins, reports int }
+type lengths struct{ deliveries, replies, received, failures, joins, reports, named int }
 
 func (u *Updates) lengths() lengths {
-	return lengths{len(u.Deliveries), len(u.Replies), len(u.Received), len(u.Failures), len(u.Joins), len(u.Reports)}
+	return lengths{len(u.Deliveries), len(u.Replies), len(u.Received), len(u.Failures), len(u.Joins), len(u.Reports), len(u.Named)}
 }
 
-// cut takes back what came since the lists had some lengths, and says how much that was.
+// cut takes back what came since the lists had some lengths, and says how many updates that was.
 func (u *Updates) cut(had lengths) int {
+	shorten(&u.Named, had.named)
 	return shorten(&u.Deliveries, had.deliveries) + shorten(&u.Replies, had.replies) + shorten(&u.Received, had.received) +
 		shorten(&u.Failures, had.failures) + shorten(&u.Joins, had.joins) + shorten(&u.Reports, had.reports)
 }
