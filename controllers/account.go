@@ -7,6 +7,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -27,7 +28,7 @@ func accountReports(book ledger.Ledger, account string, scope v1alpha1.Scope, st
 		if joins && report.Kind != ledger.RestrictionReport {
 			news = slices.DeleteFunc(news, func(r rules.Report) bool { return r.Kind == rules.ReportKind(report.Kind) })
 		}
-		news = append(news, reported(report))
+		news = append(news, records.Reported(report))
 	}
 	return news, later
 }

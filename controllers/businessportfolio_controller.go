@@ -20,6 +20,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing"
 )
@@ -333,7 +334,7 @@ func (r *BusinessPortfolioReconciler) reportsOf(portfolio string, numbers []v1al
 		case at.After(now):
 			later = earliest(later, at)
 		default:
-			news = append(news, reported(report))
+			news = append(news, records.Reported(report))
 		}
 	}
 	for i := range numbers {

@@ -3,13 +3,13 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -138,17 +138,9 @@ func reportsAfter(book ledger.Ledger, subject string, observed int64) ([]rules.R
 	var reports []rules.Report
 	for _, report := range book.Reports(subject, observed) {
 		last = max(last, report.Sequence)
-		reports = append(reports, reported(report))
+		reports = append(reports, records.Reported(report))
 	}
 	return reports, last
-}
-
-func reported(r ledger.Report) rules.Report {
-	report := rules.Report{Kind: rules.ReportKind(r.Kind), At: time.Unix(r.At, 0).UTC(), Value: r.Value, Reason: r.Reason}
-	if r.Until != 0 {
-		report.Until = time.Unix(r.Until, 0).UTC()
-	}
-	return report
 }
 
 // lowestTemplate is what counts of a number's templates: the lowest rated that can still be sent.

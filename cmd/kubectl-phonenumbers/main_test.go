@@ -62,8 +62,14 @@ func TestSimulateRefuses(t *testing.T) {
 		args, want string
 	}{
 		{"simulate --events -", `required flag(s) "policy" not set`},
-		{"simulate --policy netcore", "at least one of the flags in the group [events plan] is required"},
+		{"simulate --policy netcore", "at least one of the flags in the group [events webhooks plan] is required"},
 		{"simulate --policy netcore --events - --plan -", "if any flags in the group [events plan] are set none of the others can be"},
+		{"simulate --policy netcore --webhooks - --plan -", "if any flags in the group [webhooks plan] are set none of the others can be"},
+		{"simulate --policy netcore --webhooks - --events -", "--webhooks: is the standard input, and so is --events: one of the two can be"},
+		{"simulate --policy netcore --events - --show-unread", "--show-unread: goes with --webhooks"},
+		{"simulate --policy netcore --webhooks /nowhere", "--webhooks: open /nowhere: no such file"},
+		{"simulate --policy netcore --webhooks " + t.TempDir(), "--webhooks: "},
+		{"simulate --policy netcore --webhooks -", `--webhooks: - line 1: object must be "whatsapp_business_account", but is absent`},
 		{"simulate --policy netcore --plan /nowhere", "--plan: open /nowhere: no such file"},
 		{"simulate --policy netcore --plan " + bad, "--plan: yaml: "},
 		{"simulate --policy netcore --events - --write-events /nowhere/a", "--write-events: goes with --plan"},

@@ -13,24 +13,31 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/config/policies"
+	"numberfleet.dev/numberfleet/internal/kept"
 	"numberfleet.dev/numberfleet/internal/simulate"
 	"numberfleet.dev/numberfleet/internal/simulate/chart"
 )
 
 type simulateFlags struct {
-	policy, events, fleet, verification, until, output string
-	plan, writeEvents, chart                           string
+	policy, events, webhooks, fleet, verification, until, output string
+	plan, writeEvents, chart                                     string
+	showUnread                                                   bool
 }
 
 func simulateCommand() *cobra.Command {
 	var f simulateFlags
 	cmd := &cobra.Command{
-		Use:   "simulate --policy NAME|FILE {--events FILE|- | --plan FILE|-}",
-		Short: "Say what the rules would conclude from events or a plan, without a cluster",
-		Long: `Run the operator's rules over events, on the events' own time and without a cluster, and say what they conclude and when.
+		Use:   "simulate --policy NAME|FILE {[--events FILE|-] [--webhooks FILE|DIR|-] | --plan FILE|-}",
+		Short: "Say what the rules would conclude from events, webhooks or a plan, without a cluster",
+		Long: `Run the operator's rules over events or webhooks, on their own time and without a cluster, and say what they conclude and when.
 
 Events are CloudEvents 1.0 in JSON, one per line, in order of time. Numbers start connected, unverified, of unknown quality and at
 the policy's start tier, unless the fleet or an event says otherwise.
+
+Webhooks are the bodies that Meta posted, as they came and without their signatures: JSON objects one after the other, on a line each or
+over several, or in an array. Of a directory all files that end in .json, .jsonl, .ndjson or .txt are read. They are played in order of
+what they say happened, with the events where there are both. What the operator would pass over is passed over, and counted on the
+standard error; --show-unread says what it was.
 
 A plan says in YAML how many users are messaged on which days, and what else will happen, such as a rating or the verification of the
 business. It is played to the end of its last day; what the limit does not allow is not sent, and counted:
@@ -51,6 +58,9 @@ the portfolio; any other number is a portfolio of its own.`,
   # The same for programs, a week beyond the last event.
   kubectl phonenumbers simulate --policy meta-2023 --events - --until 2026-04-08T00:00:00Z -o json < events.jsonl
 
+  # What do today's rules make of the webhooks that we kept?
+  kubectl phonenumbers simulate --policy meta-2025 --webhooks kept/ --fleet fleet.yaml
+
   # A warm-up as it is planned, and a page that shows it.
   kubectl phonenumbers simulate --policy meta-2025 --verification Verified --plan warmup.yaml --chart warmup.html
 
@@ -62,18 +72,21 @@ the portfolio; any other number is a portfolio of its own.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.policy, "policy", "", "The rules: a file with a MessagingPolicy, or one that ships: "+strings.Join(policies.Names(), ", ")+".")
 	flags.StringVar(&f.events, "events", "", "File with the events; - for the standard input.")
+	flags.StringVar(&f.webhooks, "webhooks", "", "File with webhook bodies as Meta posted them, or directory of such files; - for the standard input.")
+	flags.BoolVar(&f.showUnread, "show-unread", false, "Say on the standard error what of the webhooks was passed over: where, and why.")
 	flags.StringVar(&f.plan, "plan", "", "File with a plan instead of events; - for the standard input.")
 	flags.StringVar(&f.writeEvents, "write-events", "", "File to write the plan's events to, as --events takes them.")
 	flags.StringVar(&f.chart, "chart", "", "File to draw the simulation in: one HTML page that needs nothing else.")
 	flags.StringVar(&f.fleet, "fleet", "", "File with manifests of the numbers that exist, their portfolios and templates. Any other number is a portfolio of its own and has an escalation path.")
 	flags.StringVar(&f.verification, "verification", string(v1alpha1.Unverified), "What numbers start with of which the fleet says nothing: Verified or Unverified.")
-	flags.StringVar(&f.until, "until", "", "When it ends, as in RFC 3339; events after it are not played. If left out, the last event or the end of the plan.")
+	flags.StringVar(&f.until, "until", "", "When it ends, as in RFC 3339; events after it are not played. If left out, the last event or webhook, or the end of the plan.")
 	flags.StringVarP(&f.output, "output", "o", "table", "How to write the result: table, or json for one object a line.")
 	if err := cmd.MarkFlagRequired("policy"); err != nil {
 		panic(err) // there is no such flag
 	}
 	cmd.MarkFlagsMutuallyExclusive("events", "plan")
-	cmd.MarkFlagsOneRequired("events", "plan")
+	cmd.MarkFlagsMutuallyExclusive("webhooks", "plan")
+	cmd.MarkFlagsOneRequired("events", "webhooks", "plan")
 	return cmd
 }
 
@@ -92,7 +105,12 @@ func (f *simulateFlags) run(cmd *cobra.Command) error {
 		return errors.New("--output: must be table or json")
 	}
 
-	if f.writeEvents != "" && f.plan == "" {
+	switch {
+	case f.showUnread && f.webhooks == "":
+		return errors.New("--show-unread: goes with --webhooks")
+	case f.events == "-" && f.webhooks == "-":
+		return errors.New("--webhooks: is the standard input, and so is --events: one of the two can be")
+	case f.writeEvents != "" && f.plan == "":
 		return errors.New("--write-events: goes with --plan")
 	}
 	var recorder *chart.Recorder
@@ -115,12 +133,7 @@ func (f *simulateFlags) run(cmd *cobra.Command) error {
 // play plays the events or the plan.
 func (f *simulateFlags) play(cmd *cobra.Command, config simulate.Config) (result simulate.Result, err error) {
 	if f.plan == "" {
-		events, err := open(cmd, "--events", f.events)
-		if err != nil {
-			return result, err
-		}
-		defer events.Close()
-		return simulate.Run(cmd.Context(), config, events)
+		return f.playReceived(cmd, config)
 	}
 	file, err := open(cmd, "--plan", f.plan)
 	if err != nil {
@@ -139,6 +152,31 @@ func (f *simulateFlags) play(cmd *cobra.Command, config simulate.Config) (result
 		return err
 	})
 	return result, err
+}
+
+// playReceived plays events, webhooks or both.
+func (f *simulateFlags) playReceived(cmd *cobra.Command, config simulate.Config) (result simulate.Result, err error) {
+	if f.webhooks != "" {
+		files, err := kept.Files(f.webhooks)
+		if err != nil {
+			return result, fmt.Errorf("--webhooks: %w", err)
+		}
+		if config.Webhooks, err = simulate.ReadWebhooks(kept.Bodies(files, cmd.InOrStdin())); err != nil {
+			return result, fmt.Errorf("--webhooks: %w", err)
+		}
+		if err := config.Webhooks.Passed.Write(cmd.ErrOrStderr(), f.showUnread); err != nil {
+			return result, err
+		}
+	}
+	if f.events == "" {
+		return simulate.Run(cmd.Context(), config, nil)
+	}
+	events, err := open(cmd, "--events", f.events)
+	if err != nil {
+		return result, err
+	}
+	defer events.Close()
+	return simulate.Run(cmd.Context(), config, events)
 }
 
 // open opens a file to read; - is the standard input.

@@ -2,8 +2,11 @@
 package records
 
 import (
+	"time"
+
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // Hasher makes keys of ids. It keeps no id: the memory behind one is used again. Phone numbers of users come as Meta
@@ -40,14 +43,14 @@ func Add(batch *ledger.Batch, u *meta.Updates, hasher Hasher) {
 		for i := range reports {
 			r := &reports[i]
 			batch.Reports = append(batch.Reports, ledger.Report{
-				Number: subject(r), Kind: reportKinds[r.Kind], At: r.At, Value: r.Value, Reason: r.Reason, Until: r.Until,
+				Number: Subject(r), Kind: reportKinds[r.Kind], At: r.At, Value: r.Value, Reason: r.Reason, Until: r.Until,
 			})
 		}
 	}
 }
 
-// subject is what the ledger keeps a report under.
-func subject(r *meta.Report) string {
+// Subject is what the ledger keeps a report under.
+func Subject(r *meta.Report) string {
 	switch {
 	case r.Portfolio != "":
 		return ledger.PortfolioSubject(r.Portfolio)
@@ -88,4 +91,13 @@ func keys(hasher Hasher, user *meta.Identity) (key, alias ledger.UserKey) {
 	default:
 		return hasher.User(user.Phone), hasher.User(user.Scoped)
 	}
+}
+
+// Reported is what the rules are told of a report.
+func Reported(r ledger.Report) rules.Report {
+	report := rules.Report{Kind: rules.ReportKind(r.Kind), At: time.Unix(r.At, 0).UTC(), Value: r.Value, Reason: r.Reason}
+	if r.Until != 0 {
+		report.Until = time.Unix(r.Until, 0).UTC()
+	}
+	return report
 }

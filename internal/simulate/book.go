@@ -13,7 +13,6 @@ import (
 // book is the ledger of a simulation. It appends many events at once, and always before anyone reads a count.
 type book struct {
 	ledger ledger.Ledger
-	hasher ledger.Hasher
 	// pending are not appended yet; they are of an hour at most, which is as far ahead as the ledger lets an event lie.
 	pending []ledger.Entry
 	failed  error
@@ -21,27 +20,33 @@ type book struct {
 
 const mostPending = 1024
 
+// hasher needs no secret: nothing leaves the process, and every run is like the other.
+var hasher = ledger.NewHasher([16]byte{})
+
 func newBook() *book {
 	return &book{
-		ledger: ledger.OpenMemory(),
-		// Nothing leaves the process, so the keys need no secret, and every run is like the other.
-		hasher:  ledger.NewHasher([16]byte{}),
+		ledger:  ledger.OpenMemory(),
 		pending: make([]ledger.Entry, 0, mostPending),
 	}
 }
 
-// record takes a delivery, a message from a user or feedback.
-func (b *book) record(e *cloudevents.Event, at time.Time) {
-	entry := ledger.Entry{Number: e.Number, User: b.hasher.User(e.User), At: at.Unix()}
+// entryOf is what the ledger is told of a delivery, a message from a user or feedback.
+func entryOf(e *cloudevents.Event, at time.Time) ledger.Entry {
+	entry := ledger.Entry{Number: e.Number, User: hasher.User(e.User), At: at.Unix()}
 	switch e.Type {
 	case cloudevents.MessageDelivered:
-		entry.Kind, entry.Message = ledger.Delivered, b.hasher.Message(e.MessageID)
+		entry.Kind, entry.Message = ledger.Delivered, hasher.Message(e.MessageID)
 	case cloudevents.FeedbackReceived:
-		entry.Kind, entry.Message = ledger.Complained, b.hasher.Message(e.Source+"\x00"+e.ID)
+		entry.Kind, entry.Message = ledger.Complained, hasher.Message(e.Source+"\x00"+e.ID)
 		entry.Did = ledger.NewComplaint(v1alpha1.FeedbackKind(e.Kind), v1alpha1.FeedbackReason(e.Reason))
 	default:
 		entry.Kind = ledger.Received
 	}
+	return entry
+}
+
+// append takes an entry of now.
+func (b *book) append(entry ledger.Entry) {
 	if n := len(b.pending); n == mostPending || n > 0 && entry.At-b.pending[0].At >= int64(ledger.Ahead/time.Second) {
 		b.flush()
 	}

@@ -15,6 +15,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/identity"
+	"numberfleet.dev/numberfleet/internal/ledger"
 )
 
 // Fleet is which numbers exist, and what is declared of them.
@@ -31,6 +32,7 @@ type Number struct {
 	Verification    v1alpha1.Verification
 	HumanEscalation bool   // whether a direct way to a human is declared
 	Portfolio       string // empty for one of its own
+	Account         string // Meta's id of its WhatsApp Business account; may be empty
 }
 
 // Portfolio is a business portfolio.
@@ -44,6 +46,7 @@ type Portfolio struct {
 type Template struct {
 	Names   []string // that events may have for it
 	Numbers []string // E.164, with the leading plus
+	Subject string   // of the ledger: the template in one language
 }
 
 // ReadFleet reads a fleet from manifests: YAML documents, or lists as kubectl prints them. What is not of this API group, such
@@ -175,6 +178,7 @@ func (r *fleetReader) phoneNumber(where string, document []byte) error {
 		Verification:    spec.Verification,
 		HumanEscalation: len(spec.Business.HumanEscalationPaths) > 0,
 		Portfolio:       spec.Business.Portfolio,
+		Account:         spec.Business.WhatsAppBusinessAccountID,
 	})
 	return nil
 }
@@ -218,7 +222,7 @@ func (r *fleetReader) messageTemplate(where string, document []byte) error {
 // template finds the numbers that send a template: those that it names in its namespace, else those of its account. Files for
 // a simulation often leave namespaces out.
 func (r *fleetReader) template(t v1alpha1.MessageTemplate) Template {
-	found := Template{}
+	found := Template{Subject: ledger.TemplateSubject(t.Spec.WhatsAppBusinessAccountID, t.Spec.TemplateName, t.Spec.Language)}
 	for _, name := range []string{t.Spec.TemplateName, t.Name} {
 		if name != "" && !slices.Contains(found.Names, name) {
 			found.Names = append(found.Names, name)

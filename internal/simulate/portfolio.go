@@ -51,8 +51,7 @@ func (s *simulation) addPortfolio(declared Portfolio) error {
 	return nil
 }
 
-// reportedOf are those to whom a report is told. What Meta says of one number's limit or verification it says of whoever has
-// that limit.
+// reportedOf are those to whom a report is told.
 func (s *simulation) reportedOf(e *cloudevents.Event) ([]*subject, error) {
 	if e.Portfolio != "" {
 		told, ok := s.told[e.Portfolio]
@@ -66,11 +65,17 @@ func (s *simulation) reportedOf(e *cloudevents.Event) ([]*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch e.Type {
-	case cloudevents.LimitReported, cloudevents.VerificationReported:
-		return []*subject{n.limited()}, nil
+	return []*subject{toldOf(n, reportOf(e, s.now).Kind)}, nil
+}
+
+// toldOf is who a report about a number is told to. What Meta says of one number's limit or verification it says of whoever has
+// that limit.
+func toldOf(n *subject, kind rules.ReportKind) *subject {
+	switch kind {
+	case rules.ReportLimit, rules.ReportVerification:
+		return n.limited()
 	default:
-		return []*subject{n}, nil
+		return n
 	}
 }
 

@@ -175,7 +175,11 @@ spec: {portfolioID: "4711", verification: Verified}`,
 		t.Fatal(err)
 	}
 	const templates = "[{[order_update order-update-en] [+15550100001 +15550100002]} {[promo] [+15550100002]} {[anywhere] [+15550100002 +15550100003]}]"
-	if got := fmt.Sprint(fleet.Templates); got != templates {
+	var got []string
+	for _, t := range fleet.Templates {
+		got = append(got, fmt.Sprint("{", t.Names, " ", t.Numbers, "}"))
+	}
+	if got := fmt.Sprint(got); got != templates {
 		t.Errorf("got %s, want %s", got, templates)
 	}
 	if got := fmt.Sprint(fleet.Portfolios); got != "[{acme 4711 Verified}]" {

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dchest/siphash"
@@ -31,6 +32,8 @@ type Config struct {
 	Verification v1alpha1.Verification
 	// Until is when the simulation ends; events after it are not played. Zero for the last event.
 	Until time.Time
+	// Webhooks are played with the events, in order of time. They may be nil.
+	Webhooks *Webhooks
 	// Observer follows what is used while the events are played; it may be nil.
 	Observer Observer
 }
@@ -42,9 +45,12 @@ type Observer interface {
 	Observe(subject string, usage rules.Usage, before time.Time)
 }
 
-// Run plays events, one CloudEvent per line in order of time. An event that comes again, by source and id, changes nothing,
+// Run plays events, one CloudEvent per line in order of time, and the webhooks of the configuration. Events may be nil. An event that comes again, by source and id, changes nothing,
 // whatever its time. An error about a line begins with it; then there is no result.
 func Run(ctx context.Context, config Config, events io.Reader) (Result, error) {
+	if events == nil {
+		events = strings.NewReader("")
+	}
 	return run(ctx, config, func(*simulation) source { return cloudevents.NewReader(events) })
 }
 
@@ -62,6 +68,7 @@ func run(ctx context.Context, config Config, from func(*simulation) source) (Res
 		seen:      map[[2]uint64]struct{}{},
 		told:      map[string][]*subject{},
 		senders:   map[string][]*subject{},
+		heard:     newHearing(config.Webhooks, config.Fleet),
 	}
 	defer func() { _ = s.book.ledger.Close() }() // in memory there is nothing to flush
 	if err := s.play(ctx, from(&s)); err != nil {
@@ -84,15 +91,21 @@ type simulation struct {
 	told    map[string][]*subject // who a report about the portfolio of that name or id is told to
 	senders map[string][]*subject // the numbers of which the fleet says that they send the template of that name
 
+	heard *hearing
+
 	transitions []Transition
 	qualities   []Transition // of portfolios
 }
 
 func (s *simulation) play(ctx context.Context, events source) error {
+	end := latestTime
+	if !s.config.Until.IsZero() {
+		end = s.config.Until
+	}
 	for {
 		e, err := events.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return s.hear(ctx, end)
 		}
 		if err == nil {
 			err = ctx.Err()
@@ -106,8 +119,12 @@ func (s *simulation) play(ctx context.Context, events source) error {
 		if e.Time.Before(s.last) {
 			return &cloudevents.Error{Line: e.Line, Field: "time", Problem: "lies before that of an event above: events must be in order of time"}
 		}
-		if !s.config.Until.IsZero() && e.Time.After(s.config.Until) {
-			return nil
+		if e.Time.After(end) {
+			return s.hear(ctx, end)
+		}
+		// At one second, what webhooks tell comes first.
+		if err := s.hear(ctx, e.Time); err != nil {
+			return err
 		}
 		if err := s.event(&e); err != nil {
 			return err
@@ -186,26 +203,39 @@ func (s *simulation) message(e *cloudevents.Event) error {
 	if e.Type == cloudevents.MessageDelivered && e.Template != "" && s.config.Policy.Scope == v1alpha1.ScopePortfolio {
 		s.sends(n, s.template(e.Template))
 	}
+	if e.Type != cloudevents.MessageFailed {
+		s.happened(n, entryOf(e, s.now))
+		return nil
+	}
+	for x := n; x != nil; x = x.portfolio { // it was not delivered
+		s.meet(x)
+		s.observe(x, s.now)
+		s.pass(x)
+	}
+	return nil
+}
+
+// happened takes what the ledger is told.
+func (s *simulation) happened(n *subject, entry ledger.Entry) {
 	for x := n; x != nil; x = x.portfolio {
 		s.meet(x)
 		s.observe(x, s.now)
 	}
-	if e.Type != cloudevents.MessageFailed { // that was not delivered
-		s.book.record(e, s.now)
-	}
+	s.book.append(entry)
 	// A message from a user makes deliveries of this very second replies, and changes nothing else that was before.
-	replied := e.Type == cloudevents.MessageReceived && n.delivered.Equal(s.now)
+	replied := entry.Kind == ledger.Received && n.delivered.Equal(s.now)
 	for x := n; x != nil; x = x.portfolio {
 		switch {
-		case e.Type == cloudevents.MessageDelivered:
-			s.deliver(x)
-		case e.Type == cloudevents.FeedbackReceived && x == n || replied:
+		case entry.Alias != 0 && x.state.Restricted(): // of two that were counted, it may make one
 			s.wake(&x.turn)
-		default:
+		case entry.Kind == ledger.Delivered:
+			s.deliver(x)
+		case entry.Kind == ledger.Received && !replied, entry.Kind == ledger.Complained && x != n:
 			s.pass(x)
+		default:
+			s.wake(&x.turn)
 		}
 	}
-	return nil
 }
 
 // reported takes what Meta said of a number or a portfolio.
@@ -306,6 +336,9 @@ func (s *simulation) add(declared Number) (*subject, error) {
 
 func (s *simulation) finish() (Result, error) {
 	end := s.now
+	if last := time.Unix(s.heard.last, 0).UTC(); s.heard.last != 0 && last.After(end) {
+		end = last
+	}
 	if !s.config.Until.IsZero() {
 		end = s.config.Until.UTC().Truncate(time.Second)
 	}
@@ -318,6 +351,13 @@ func (s *simulation) finish() (Result, error) {
 		}
 	}
 	s.reach(end)
+	for _, named := range s.heard.Webhooks.named {
+		if !end.IsZero() && named.at == 0 {
+			if _, err := s.number(named.number); err != nil {
+				return Result{}, err
+			}
+		}
+	}
 	s.settle() // the deadlines at the end happen: all events are in
 	for _, x := range slices.AppendSeq(slices.Clone(s.portfolios), maps.Values(s.numbers)) {
 		s.advance(x, end) // nothing happens any more, but the state is of the end

@@ -1,0 +1,27 @@
+package textfile
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// Text is the same however the editor that wrote it marks its encoding; what has no mark is not touched.
+func TestTextIsReadWithoutItsByteOrderMark(t *testing.T) {
+	for _, test := range []struct{ name, file, want string }{
+		{"no mark", "größe\n", "größe\n"},
+		{"no UTF-8 and no mark", "gr\xf6\xdfe", "gr\xf6\xdfe"},
+		{"UTF-8", "\ufeffgröße\n", "größe\n"},
+		{"a mark further on", "a\ufeffb", "a\ufeffb"},
+		{"UTF-16, as PowerShell writes it", "\xff\xfea\x00\xf6\x00\n\x00", "aö\n"},
+		{"UTF-16, the other way round", "\xfe\xff\x00a\x00\xf6", "aö"},
+		{"a mark alone", "\ufeff", ""},
+		{"nothing", "", ""},
+	} {
+		got, err := io.ReadAll(NewReader(iotest.OneByteReader(strings.NewReader(test.file))))
+		if err != nil || string(got) != test.want {
+			t.Errorf("%s: got %q, %v, want %q", test.name, got, err, test.want)
+		}
+	}
+}
