@@ -683,7 +683,7 @@ type AccountStatus struct {
 }
 
 // TransitionReason says what happened to a number.
-// +kubebuilder:validation:Enum=TierUpgraded;TierDowngraded;UpgradePending;UpgradeCancelled;QualityChanged;Flagged;FlagCleared;Restricted;RestrictionLifted;Blocked;Unblocked;ConnectionChanged;VerificationChanged;LimitReported;TemplateFlagged;TemplateFlagCleared;TemplateBlocked;TemplatePaused;TemplateResumed
+// +kubebuilder:validation:Enum=TierUpgraded;TierDowngraded;UpgradePending;UpgradeCancelled;QualityChanged;Flagged;FlagCleared;Restricted;RestrictionLifted;Blocked;Unblocked;ConnectionChanged;VerificationChanged;LimitReported;TemplateFlagged;TemplateFlagCleared;TemplateBlocked;TemplatePaused;TemplateResumed;TemplateStateChanged;TemplateCategoryChanged;TemplateCategoryAnnounced
 type TransitionReason string
 
 // The reasons are the same in status.history, Kubernetes Events and metrics.
@@ -726,6 +726,13 @@ const (
 	ReasonTemplatePaused TransitionReason = "TemplatePaused"
 	// ReasonTemplateResumed: a template can be sent again.
 	ReasonTemplateResumed TransitionReason = "TemplateResumed"
+	// ReasonTemplateStateChanged: Meta reports that a template is in review, rejected, archived or another state in which it
+	// can not be sent.
+	ReasonTemplateStateChanged TransitionReason = "TemplateStateChanged"
+	// ReasonTemplateCategoryChanged: Meta changed the category of a template, and with it the price.
+	ReasonTemplateCategoryChanged TransitionReason = "TemplateCategoryChanged"
+	// ReasonTemplateCategoryAnnounced: Meta will change the category of a template.
+	ReasonTemplateCategoryAnnounced TransitionReason = "TemplateCategoryAnnounced"
 )
 
 // Transition is one thing that happened to a number, a portfolio or a template.
@@ -742,13 +749,13 @@ type Transition struct {
 	// +optional
 	Rule Rule `json:"rule,omitempty"`
 
-	// from is the tier, rating or connection state before.
+	// from is the tier, rating, state or category before.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	From string `json:"from,omitempty"`
 
-	// to is the tier, rating or connection state after.
+	// to is the tier, rating, state or category after.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

@@ -217,6 +217,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: verification
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.VerificationStatus
+- name: dev.numberfleet.numberfleet.api.v1alpha1.CategoryChange
+  map:
+    fields:
+    - name: time
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: to
+      type:
+        scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.ConcludedTier
   map:
     fields:
@@ -386,6 +395,15 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.numberfleet.numberfleet.api.v1alpha1.MessageTemplateStatus
   map:
     fields:
+    - name: category
+      type:
+        scalar: string
+    - name: categoryChange
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.CategoryChange
+    - name: categoryReportedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: conditions
       type:
         list:
@@ -438,6 +456,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.TemplateState
+    - name: stateReason
+      type:
+        scalar: string
     - name: stateReportedTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
