@@ -154,7 +154,9 @@ func (r *reader) templateCategory(value *fastjson.Value) error {
 func (r *reader) currentCategory(value *fastjson.Value) (Report, error) {
 	word, err := r.word(value, "new_category")
 	category, _ := CategoryOf(word)
-	return Report{Kind: TemplateCategory, Value: category}, err
+	before, _ := phrase(value.Get("previous_category"))
+	was, _ := CategoryOf(before)
+	return Report{Kind: TemplateCategory, Value: category, Reason: was}, err
 }
 
 func (r *reader) plannedCategory(value *fastjson.Value) (Report, error) {

@@ -99,8 +99,12 @@ func TestCategoriesOfATemplateAreRead(t *testing.T) {
 	is := func(kind meta.ReportKind, value string, until int64) meta.Report {
 		return meta.Report{Template: sale, Kind: kind, Value: value, At: 1790000000, Until: until}
 	}
+	was := func(category string, report meta.Report) meta.Report {
+		report.Reason = category
+		return report
+	}
 	for fields, want := range map[string][]meta.Report{
-		`,"previous_category":"UTILITY","new_category":"MARKETING"`:                                                {is(meta.TemplateCategory, "Marketing", 0)},
+		`,"previous_category":"UTILITY","new_category":"MARKETING"`:                                                {was("Utility", is(meta.TemplateCategory, "Marketing", 0))},
 		`,"new_category":"AUTHENTICATION"`:                                                                         {is(meta.TemplateCategory, "Authentication", 0)},
 		`,"new_category":"SOMETHING_NEW"`:                                                                          {is(meta.TemplateCategory, "SOMETHING_NEW", 0)},
 		`,"new_category":"UTILITY","correct_category":"MARKETING","category_update_timestamp":1790086400`:          {is(meta.TemplateCategory, "Utility", 0), is(meta.TemplateCategoryPlan, "Marketing", 1790086400)},
@@ -108,7 +112,7 @@ func TestCategoriesOfATemplateAreRead(t *testing.T) {
 		`,"new_category":"UTILITY","correct_category":"MARKETING","category_update_timestamp":1790086400000`:       {is(meta.TemplateCategory, "Utility", 0), is(meta.TemplateCategoryPlan, "Marketing", 1790086400)},
 		`,"new_category":"UTILITY","correct_category":"MARKETING"`:                                                 {is(meta.TemplateCategory, "Utility", 0), is(meta.TemplateCategoryPlan, "Marketing", 0)},
 		`,"new_category":"UTILITY","correct_category":null,"category_update_timestamp":null`:                       {is(meta.TemplateCategory, "Utility", 0)},
-		`,"previous_category":"ACCOUNT_UPDATE","new_category":"UTILITY","correct_category":"","unknown":{"a":[1]}`: {is(meta.TemplateCategory, "Utility", 0)},
+		`,"previous_category":"ACCOUNT_UPDATE","new_category":"UTILITY","correct_category":"","unknown":{"a":[1]}`: {was("ACCOUNT_UPDATE", is(meta.TemplateCategory, "Utility", 0))},
 	} {
 		expect(t, change("2001", "template_category_update", of+fields), facts{Reports: want})
 	}

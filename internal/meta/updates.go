@@ -65,7 +65,7 @@ const (
 	Review                                     // of an account: Value is as that of Name
 	Violation                                  // by an account: Value is of what, as it came
 	Ban                                        // of an account: Value is DISABLE, REINSTATE, SCHEDULE_FOR_DISABLE, or what came; Reason is its date
-	TemplateCategory                           // of a template: Value is Marketing, Utility, Authentication, or what came
+	TemplateCategory                           // of a template: Value is Marketing, Utility, Authentication, or what came; Reason is what it was, likewise
 	TemplateCategoryPlan                       // of a template: Value is as that of TemplateCategory, and will be so at Until
 	Verified                                   // of a number, an account or a portfolio: Value is Verified, or what came if it is anything else
 )

@@ -229,6 +229,10 @@ func TestTheCategoryOfATemplate(t *testing.T) {
 		want     []v1alpha1.TransitionReason
 	}{
 		{"known for the first time", []rules.Report{is(1, "Utility"), is(2, "Utility")}, rules.TemplateCategory{Name: "Utility", Reported: at(2)}, nil},
+		{"changed before it was known", []rules.Report{{Kind: rules.ReportCategory, At: at(1), Value: "Marketing", Reason: "Utility"}},
+			rules.TemplateCategory{Name: "Marketing", Reported: at(1)}, []v1alpha1.TransitionReason{changed}},
+		{"read for the first time", []rules.Report{{Kind: rules.ReportCategory, At: at(1), Value: "Marketing", Reason: rules.ReasonRead}},
+			rules.TemplateCategory{Name: "Marketing", Reported: at(1)}, nil},
 		{"changed", []rules.Report{is(1, "Utility"), is(2, "Marketing")}, rules.TemplateCategory{Name: "Marketing", Reported: at(2)}, []v1alpha1.TransitionReason{changed}},
 		{"announced twice", []rules.Report{is(1, "Utility"), will(1, "Marketing", 25), will(2, "Marketing", 25)},
 			rules.TemplateCategory{Name: "Utility", Reported: at(1), Next: "Marketing", NextAt: at(25)}, []v1alpha1.TransitionReason{announced}},

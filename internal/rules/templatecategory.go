@@ -18,18 +18,19 @@ type TemplateCategory struct {
 }
 
 // categorize takes a category that Meta reports, or announces. Meta announces a change 24 hours before; it may be called off,
-// so the category is only what Meta says it is.
+// so the category is only what Meta says it is. Of a change it says what the category was, as the reason: it may be the first that is
+// heard of it.
 func (e *templateEvaluation) categorize(r Report, at time.Time) {
 	c := &e.s.Category
 	if r.Value == "" || at.Before(c.Reported) {
 		return
 	}
-	why := ""
-	if r.Reason != "" && r.Reason != ReasonRead {
-		why = ": " + r.Reason
+	before := c.Name
+	if before == "" && r.Reason != ReasonRead {
+		before = r.Reason
 	}
 	tell := func(reason v1alpha1.TransitionReason, message string) {
-		e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleReports, Reason: reason, From: c.Name, To: r.Value, Message: message + why})
+		e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleReports, Reason: reason, From: before, To: r.Value, Message: message})
 	}
 	switch {
 	case r.Kind == ReportCategoryPlan && r.Value == c.Name:
@@ -46,7 +47,7 @@ func (e *templateEvaluation) categorize(r Report, at time.Time) {
 		}
 		return
 	}
-	if before := c.Name; r.Value != before && before != "" {
+	if r.Value != before && before != "" {
 		tell(v1alpha1.ReasonTemplateCategoryChanged, fmt.Sprintf("Meta changed the category from %s to %s", before, r.Value))
 	}
 	c.Name, c.Reported = r.Value, at
