@@ -88,7 +88,7 @@ func (r *BusinessPortfolioReconciler) Reconcile(ctx context.Context, request ctr
 
 // evaluate lets the rules decide and writes the outcome into the wanted status. It returns what happened and the next
 // instant at which something can.
-func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v1alpha1.BusinessPortfolio, want *v1alpha1.BusinessPortfolioStatus, now time.Time) ([]rules.Transition, wakeUp, error) {
+func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v1alpha1.BusinessPortfolio, want *v1alpha1.BusinessPortfolioStatus, now time.Time) (folded, wakeUp, error) {
 	set := conditionsOf(portfolio, &want.Conditions, now)
 	numbers, policy, err := r.members(ctx, portfolio)
 	if err == nil {
@@ -98,27 +98,27 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 		set.notReady(problem)
 		set.sendableTo(&want.Usage, rules.RoomOf(rules.Limit{}, rules.Obstacle{Reason: v1alpha1.RoomNotReady}))
 		want.NextDeadlineTime = metav1.Time{} // nobody keeps it
-		return nil, wakeUp{}, nil
+		return folded{}, wakeUp{}, nil
 	} else if err != nil {
-		return nil, wakeUp{}, err
+		return folded{}, wakeUp{}, err
 	}
 	// The counts go on while the portfolio is suspended.
 	share := r.Samples.sharing(pointers(numbers))
 	usage, climb, err := r.count(portfolio.Name, numbers, share, policy.Policy)
 	if err != nil {
-		return nil, wakeUp{}, err
+		return folded{}, wakeUp{}, err
 	}
 	policy.Policy = policy.Portfolio()
 	if portfolio.Spec.Activity == v1alpha1.Suspended {
 		set.ready(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen; usage is counted on.")
 		set.sendableTo(&want.Usage, rules.RoomOf(rules.Limit{}, rules.Obstacle{Reason: v1alpha1.RoomSuspended}))
 		want.NextDeadlineTime = metav1.Time{}
-		return nil, wakeUp{}, nil
+		return folded{}, wakeUp{}, nil
 	}
 
 	state, evaluated := portfolioStateOf(&portfolio.Status)
 	if evaluated && slices.ContainsFunc(numbers, func(n v1alpha1.PhoneNumber) bool { return r.behind(&n, portfolio.Name, now) }) {
-		return nil, wakeUp{}, errBehind
+		return folded{}, wakeUp{}, errBehind
 	}
 	if evaluated {
 		behind, err := r.templatesBehind(ctx, numbers)
@@ -126,7 +126,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 			err = errBehind
 		}
 		if err != nil {
-			return nil, wakeUp{}, err
+			return folded{}, wakeUp{}, err
 		}
 	}
 	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage, Climb: climb}
@@ -148,7 +148,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	}
 	ratings, err := r.standing(ctx, numbers, state.EvaluatedAt, now)
 	if err != nil {
-		return nil, wakeUp{}, err
+		return folded{}, wakeUp{}, err
 	}
 	facts.Reports = append(facts.Reports, ratings...)
 
@@ -164,7 +164,8 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	share.mark(&want.Usage, policy.Policy)
 	want.Numbers = new(int32(len(numbers)))
 	want.ObservedReport = lastReport
-	happened(&want.History, &want.Transitions, transitions)
+	said, over := fold(&want.LimitReached, transitions, state.EvaluatedAt)
+	happened(&want.History, &want.Transitions, said.told)
 	want.Explanation = rules.Explain(policy.Policy, facts, state, rules.TierCause(want.History, state.TierSince), now)
 	set.ready(v1alpha1.ReasonEvaluated, "The rules of policy "+policy.Name+" ran on all that was received.")
 	set.restricted(&want.Restriction, want.Tier.Limit)
@@ -181,7 +182,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	}
 	agreement := rules.Agree(policy.Policy, facts, state, now)
 	set.agree(agreement, notUnderstood(r.Ledger, subjects, now))
-	return transitions, wakeUp{policy: policy.Policy, usage: usage, next: earliest(next, earliest(later, agreement.Due))}, nil
+	return said, wakeUp{policy: policy.Policy, usage: usage, next: earliest(earliest(next, over), earliest(later, agreement.Due))}, nil
 }
 
 // errBehind says that a number or template of the portfolio was rated, and that its status does not show it yet.
@@ -330,7 +331,7 @@ func (r *BusinessPortfolioReconciler) reportsOf(portfolio string, numbers []v1al
 	add := func(report ledger.Report) {
 		at := time.Unix(report.At, 0).UTC()
 		switch shared := report.Kind == ledger.LimitReport || report.Kind == ledger.VerificationReport; {
-		case !shared || !isNews(report, state) || report.Kind == ledger.LimitReport && at.Before(state.TierSince):
+		case !shared || !isNews(report.Kind, at, state) || report.Kind == ledger.LimitReport && at.Before(state.TierSince):
 		case at.After(now):
 			later = earliest(later, at)
 		default:

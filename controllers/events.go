@@ -19,13 +19,12 @@ import (
 // warnings are the transitions that someone may want to do something about.
 var warnings = []v1alpha1.TransitionReason{
 	v1alpha1.ReasonTierDowngraded, v1alpha1.ReasonUpgradeCancelled, v1alpha1.ReasonFlagged, v1alpha1.ReasonRestricted, v1alpha1.ReasonBlocked,
-	v1alpha1.ReasonTemplateFlagged, v1alpha1.ReasonTemplatePaused, v1alpha1.ReasonTemplateBlocked, v1alpha1.ReasonTemplateStateChanged,
-	v1alpha1.ReasonTemplateCategoryChanged, v1alpha1.ReasonTemplateCategoryAnnounced,
+	v1alpha1.ReasonTemplateFlagged, v1alpha1.ReasonTemplatePaused, v1alpha1.ReasonTemplateBlocked,
 }
 
-// said says what happened, once it stands in the status: in the log, in the metrics, and as an event on the resource. The
-// sentence holds counts, tiers and times, never a user.
-func said(ctx context.Context, recorder events.EventRecorder, metrics *Metrics, object runtime.Object, transitions []rules.Transition) {
+// said tells of transitions, once they stand in the status: in the log and as events on the resource. The sentence holds counts,
+// tiers and times, never a user.
+func said(ctx context.Context, recorder events.EventRecorder, object runtime.Object, transitions []rules.Transition) {
 	logger := log.FromContext(ctx)
 	for _, t := range transitions {
 		logger.Info("transition", "reason", t.Reason, "from", t.From, "to", t.To, "at", t.Time)
@@ -34,7 +33,6 @@ func said(ctx context.Context, recorder events.EventRecorder, metrics *Metrics, 
 			kind = corev1.EventTypeWarning
 		}
 		recorder.Eventf(object, nil, kind, string(t.Reason), "Evaluate", "%s", clip(t.Message, 1000))
-		metrics.happened(t)
 	}
 }
 
@@ -53,15 +51,19 @@ func shareSaid(recorder events.EventRecorder, number *v1alpha1.PhoneNumber, have
 	case rules.Above(before, after):
 		say(corev1.EventTypeWarning, v1alpha1.ReasonTierDowngraded, "the shared limit falls from %s to %s", rules.LimitWords(before), rules.LimitWords(after))
 	}
-	switch before, after := have.Restriction.Source, want.Restriction.Source; {
-	case before == "" && after == v1alpha1.FromPolicy:
+	before, after := &have.LimitReached, &want.LimitReached
+	if before.SinceTime.Equal(&after.SinceTime) {
+		return
+	}
+	if !before.SinceTime.IsZero() {
+		say(corev1.EventTypeNormal, v1alpha1.ReasonRestrictionLifted, "there has been room below the shared limit for an hour")
+	}
+	if !after.SinceTime.IsZero() {
 		again := "once a count shows it"
 		if until := want.Restriction.UntilTime; !until.IsZero() {
 			again = "from " + stamp(until)
 		}
 		say(corev1.EventTypeWarning, v1alpha1.ReasonRestricted, "the shared limit is reached; there is room again %s", again)
-	case before == v1alpha1.FromPolicy && after == "":
-		say(corev1.EventTypeNormal, v1alpha1.ReasonRestrictionLifted, "there is room below the shared limit again")
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"numberfleet.dev/numberfleet/internal/ledger"
-	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // Operator is what the reconcilers of all kinds work with.
@@ -34,9 +33,9 @@ type Operator struct {
 	Concurrency int
 }
 
-// outcome is what a reconcile came to: what happened, the conditions before and after, and the deadline that there was.
+// outcome is what a reconcile came to: the transitions, the conditions before and after, and the deadline that there was.
 type outcome struct {
-	transitions   []rules.Transition
+	transitions   folded
 	before, after []metav1.Condition
 	deadline      metav1.Time
 	now           time.Time
@@ -51,8 +50,11 @@ func (o *Operator) record(ctx context.Context, object client.Object, status any,
 	case err != nil:
 		return false, ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	said(ctx, o.Recorder, o.Metrics, object, out.transitions)
+	for _, t := range out.transitions.happened {
+		o.Metrics.happened(t)
+	}
+	said(ctx, o.Recorder, object, out.transitions.told)
 	problemSaid(o.Recorder, object, out.before, out.after)
-	met(o.Metrics, out.deadline, out.transitions, out.now)
+	met(o.Metrics, out.deadline, out.transitions.happened, out.now)
 	return true, ctrl.Result{}, nil
 }

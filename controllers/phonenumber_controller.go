@@ -90,22 +90,22 @@ func (r *PhoneNumberReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 
 // evaluate lets the rules decide and writes the outcome into the wanted status. It returns what happened and the next
 // instant at which something can.
-func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.PhoneNumber, want *v1alpha1.PhoneNumberStatus, now time.Time) ([]rules.Transition, wakeUp, error) {
+func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.PhoneNumber, want *v1alpha1.PhoneNumberStatus, now time.Time) (folded, wakeUp, error) {
 	set := conditionsOf(number, &want.Conditions, now)
 	if number.Spec.Activity == v1alpha1.Suspended {
 		set.ready(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen; usage is counted on.")
 		set.sendableTo(&want.Usage, rules.RoomOf(rules.Limit{}, rules.Obstacle{Reason: v1alpha1.RoomSuspended}))
 		want.NextDeadlineTime = metav1.Time{} // nobody keeps it
-		return nil, wakeUp{}, nil
+		return folded{}, wakeUp{}, nil
 	}
 	known, err := r.gather(ctx, number)
 	if problem := (*problem)(nil); errors.As(err, &problem) {
 		set.notReady(problem)
 		set.sendableTo(&want.Usage, rules.RoomOf(rules.Limit{}, rules.Obstacle{Reason: v1alpha1.RoomNotReady}))
 		want.NextDeadlineTime = metav1.Time{}
-		return nil, wakeUp{}, nil
+		return folded{}, wakeUp{}, nil
 	} else if err != nil {
-		return nil, wakeUp{}, err
+		return folded{}, wakeUp{}, err
 	}
 	policy, facts := known.policy, known.facts
 
@@ -132,6 +132,11 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	state, more, next := rules.Advance(policy, facts, state, now)
 	transitions = append(transitions, more...)
 
+	if number.Status.Portfolio != in || in != "" {
+		want.LimitReached = v1alpha1.LimitReachedStatus{} // it was the portfolio's
+	}
+	said, over := fold(&want.LimitReached, transitions, state.EvaluatedAt)
+
 	decided(want, policy, state, next)
 	counted(want, policy, facts, state)
 	if known.sampled {
@@ -150,9 +155,9 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	want.Quality.Feedback = feedbackStatus(r.Ledger, number.Spec.PhoneNumber, policy, now)
 	want.Flag.Appeal = appealOf(number, want)
 	want.Templates = inUse(known.templates)
-	happened(&want.History, &want.Transitions, transitions)
-	later = earliest(later, accounted(r.Ledger, number, want, now))
+	happened(&want.History, &want.Transitions, said.told)
 	want.Explanation = explained(number, want, known, state, now)
+	later = earliest(later, accounted(r.Ledger, number, want, now))
 	conditions(number, want, state)
 	set.sendableTo(&want.Usage, roomOf(known, &state))
 	r.usageFresh(set, number, known.sampled)
@@ -161,7 +166,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	set.agree(agreement, notUnderstood(r.Ledger, numberSubjects(number), now))
 	want.PolicyGeneration = known.generation
 	want.ObservedReport = known.lastReport
-	return transitions, wakeUp{policy: policy, usage: facts.Usage, next: earliest(next, earliest(later, agreement.Due))}, nil
+	return said, wakeUp{policy: policy, usage: facts.Usage, next: earliest(earliest(next, over), earliest(later, agreement.Due))}, nil
 }
 
 // appealOf is where the appeal against the number's present flag stands; empty if there is none.

@@ -288,8 +288,8 @@ func TestNothingIsConcludedFromWhatIsNotKnown(t *testing.T) {
 		t.Errorf("with counts they are %s, and on tier %s", restricted.Status.State, climbing.Status.Tier.Name)
 	}
 	// It happened when it was seen.
-	if last := restricted.Status.History[len(restricted.Status.History)-1]; last.Reason != v1alpha1.ReasonRestrictionLifted || !last.Time.Time.Equal(s.clock.Now().Truncate(time.Second)) {
-		t.Errorf("the last transition is %s at %s", last.Reason, last.Time)
+	if reached := restricted.Status.LimitReached; !reached.RoomSinceTime.Time.Equal(s.clock.Now().Truncate(time.Second)) {
+		t.Errorf("there is room since %s", reached.RoomSinceTime)
 	}
 }
 

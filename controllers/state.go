@@ -54,9 +54,7 @@ func stateOf(status *v1alpha1.PhoneNumberStatus) (rules.State, bool) {
 		RestrictedSource: status.Restriction.Source,
 		RestrictedReason: status.Restriction.Reason,
 
-		BusinessInitiated:  stretchOf(status.Account.BusinessInitiated),
-		CustomerInitiated:  stretchOf(status.Account.CustomerInitiated),
-		RestrictionsLifted: utc(status.Account.RestrictionsLiftedTime),
+		RestrictionReported: utc(status.Account.RestrictionReportedTime),
 
 		EligibleSince: utc(status.Upgrade.EligibleSinceTime),
 
@@ -65,7 +63,6 @@ func stateOf(status *v1alpha1.PhoneNumberStatus) (rules.State, bool) {
 		ConnectionSource: status.Connection.Source,
 
 		ConnectionReported: utc(status.Connection.ReportedTime),
-		ConnectionReason:   status.Connection.Reason,
 
 		Verification:       status.Verification.State,
 		VerificationSince:  utc(status.Verification.SinceTime),
@@ -109,10 +106,9 @@ func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.S
 	status.FlagClearedTime = at(s.FlagEnded)
 	status.Restriction = restrictionStatus(&s)
 	status.Connection = v1alpha1.ConnectionStatus{State: s.Connection, SinceTime: at(s.ConnectionSince), Source: s.ConnectionSource,
-		ReportedTime: at(s.ConnectionReported), Reason: clip(s.ConnectionReason, 256)}
+		ReportedTime: at(s.ConnectionReported)}
 	status.Verification = verificationStatus(&s)
-	status.Account.BusinessInitiated, status.Account.CustomerInitiated = stretchStatus(s.BusinessInitiated), stretchStatus(s.CustomerInitiated)
-	status.Account.RestrictionsLiftedTime = at(s.RestrictionsLifted)
+	status.Account.RestrictionReportedTime = at(s.RestrictionReported)
 	status.NextDeadlineTime = at(next)
 }
 
@@ -130,14 +126,6 @@ func restrictionStatus(s *rules.State) v1alpha1.RestrictionStatus {
 		Reason: s.RestrictedReason}
 }
 
-func stretchOf(s v1alpha1.Stretch) rules.Stretch {
-	return rules.Stretch{Since: utc(s.SinceTime), Until: utc(s.UntilTime)}
-}
-
-func stretchStatus(s rules.Stretch) v1alpha1.Stretch {
-	return v1alpha1.Stretch{SinceTime: at(s.Since), UntilTime: at(s.Until)}
-}
-
 func verificationStatus(s *rules.State) v1alpha1.VerificationStatus {
 	return v1alpha1.VerificationStatus{State: s.Verification, SinceTime: at(s.VerificationSince), Source: s.VerificationSource,
 		ReportedTime: at(s.VerificationReported)}
@@ -147,7 +135,7 @@ func verificationStatus(s *rules.State) v1alpha1.VerificationStatus {
 func shared(status *v1alpha1.PhoneNumberStatus, portfolio *v1alpha1.BusinessPortfolio) {
 	has := &portfolio.Status
 	status.Portfolio = portfolio.Name
-	status.Tier, status.Verification, status.Upgrade = has.Tier, has.Verification, has.Upgrade
+	status.Tier, status.Verification, status.Upgrade, status.LimitReached = has.Tier, has.Verification, has.Upgrade, has.LimitReached
 	status.Usage.OwnUsed = status.Usage.Used
 	status.Usage.Used, status.Usage.RoomFreesTime = has.Usage.Used, has.Usage.RoomFreesTime
 	if status.Restriction.Source != v1alpha1.FromReport {

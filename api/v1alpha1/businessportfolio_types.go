@@ -134,6 +134,10 @@ type BusinessPortfolioStatus struct {
 	// +optional
 	Restriction RestrictionStatus `json:"restriction,omitzero"`
 
+	// limitReached is set while the limit is reached again and again.
+	// +optional
+	LimitReached LimitReachedStatus `json:"limitReached,omitzero"`
+
 	// verification is the verification that the rules use.
 	// +optional
 	Verification VerificationStatus `json:"verification,omitzero"`

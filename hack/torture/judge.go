@@ -243,8 +243,8 @@ func (j *judge) listen(name string, s *status) error {
 // transitions compares those of a subject whose events came in time. The operator may not have come to the last of them; those
 // up to an instant must be there.
 func (j *judge) transitions(name string, subject check.Subject, s *status, until time.Time, now int64) ([]string, error) {
-	want, _ := j.sender.tape.Live(subject, now)
-	got := j.seen[name]
+	happened, _ := j.sender.tape.Live(subject, now)
+	want, got := check.Told(happened, now), j.seen[name]
 	if missing, err := compare(name, want, got, until); err != nil {
 		return nil, err
 	} else if missing != "" {
@@ -253,7 +253,7 @@ func (j *judge) transitions(name string, subject check.Subject, s *status, until
 	// The status is as of the instant that it names, and shows what the transitions up to then came to.
 	observed := s.Usage.Observed.Unix()
 	then, standing := j.sender.tape.Live(subject, observed)
-	if len(then) != len(got) {
+	if then = check.Told(then, observed); len(then) != len(got) {
 		return []string{fmt.Sprintf("%s: the status of %s has %d transitions, and must have %d", name, s.Usage.Observed, len(got), len(then))}, nil
 	}
 	var wrong []string
@@ -500,7 +500,7 @@ func (j *judge) events(ctx context.Context) error {
 // reasons are those of transitions. Other events are about resources that the operator cannot serve.
 var reasons = []string{"TierUpgraded", "TierDowngraded", "UpgradePending", "UpgradeCancelled", "QualityChanged", "Flagged", "FlagCleared",
 	"Restricted", "RestrictionLifted", "Blocked", "Unblocked", "LimitReported", "VerificationChanged",
-	"TemplateFlagged", "TemplateFlagCleared", "TemplatePaused", "TemplateResumed", "TemplateBlocked", "TemplateStateChanged"}
+	"TemplateFlagged", "TemplateFlagCleared", "TemplatePaused", "TemplateResumed", "TemplateBlocked"}
 
 func beside(want, got []check.Transition) string {
 	var text strings.Builder

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -36,7 +35,7 @@ func (e *evaluation) report(r Report) {
 			e.able(v1alpha1.State(r.Value), at)
 			return
 		}
-		e.reportConnection(v1alpha1.State(r.Value), at, r.Reason)
+		e.reportConnection(v1alpha1.State(r.Value), at, "")
 	case ReportAccount:
 		e.reportAccount(v1alpha1.State(r.Value), at, r.Reason)
 	case ReportRestriction:
@@ -113,6 +112,9 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 	if !knownState(to) || at.Before(s.ConnectionReported) {
 		return
 	}
+	if reason != "" {
+		reason = ": " + reason
+	}
 	before := s.Connection
 	if at.Before(s.ConnectionSince) {
 		if before == v1alpha1.StateBlocked {
@@ -129,7 +131,7 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 			if s.Rating == v1alpha1.QualityLow {
 				s.LowSince, s.LowStep = at, at // what led to the block is spent
 			}
-			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonUnblocked, "", "", "Meta reports the number as connected again"+because(reason))
+			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonUnblocked, "", "", "Meta reports the number as connected again"+reason)
 		case before != to:
 			e.changeConnection(to, at, reason)
 		default:
@@ -145,25 +147,20 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 		// The end of a restriction of the account is known, or this is the word that lifts it.
 		if s.RestrictedSource == v1alpha1.FromReport && s.RestrictedUntil.IsZero() && !at.Before(s.RestrictedSince) {
 			if s.AccountRestricted() {
-				e.liftLasting(at, "Meta reports the number as connected")
-			} else {
-				e.liftRestriction(v1alpha1.RuleReports, at, "Meta reports the number as connected")
+				s.RestrictionReported = at
 			}
+			e.liftRestriction(v1alpha1.RuleReports, at, "Meta reports the number as connected")
 		}
 	case v1alpha1.StatePending, v1alpha1.StateOffline:
-		switch before {
-		case v1alpha1.StateBlocked: // that goes further
-		case to:
-			s.ConnectionReason = cmp.Or(reason, s.ConnectionReason)
-		default:
+		if before != to && before != v1alpha1.StateBlocked {
 			e.changeConnection(to, at, reason)
 		}
 	case v1alpha1.StateBlocked:
 		if before != to {
 			e.setConnection(to, at)
-			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked"+because(reason))
+			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked"+reason)
 		}
-		s.ConnectionSource, s.ConnectionReason = v1alpha1.FromReport, cmp.Or(reason, s.ConnectionReason)
+		s.ConnectionSource = v1alpha1.FromReport
 	case v1alpha1.StateFlagged:
 		e.connectedBy(at)
 		if !s.Flagged() {
@@ -200,22 +197,11 @@ func (e *evaluation) connectedBy(at time.Time) {
 func (e *evaluation) changeConnection(to v1alpha1.State, at time.Time, reason string) {
 	before := e.s.Connection
 	e.setConnection(to, at)
-	if to != v1alpha1.StateConnected {
-		e.s.ConnectionReason = reason
-	}
-	e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonConnectionChanged, string(before), string(to), fmt.Sprintf("Meta reports the number as %s, it was %s%s", to, before, because(reason)))
-}
-
-// because is a reason at the end of a sentence.
-func because(reason string) string {
-	if reason == "" {
-		return ""
-	}
-	return ": " + reason
+	e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonConnectionChanged, string(before), string(to), fmt.Sprintf("Meta reports the number as %s, it was %s%s", to, before, reason))
 }
 
 func (e *evaluation) setConnection(to v1alpha1.State, at time.Time) {
-	e.s.Connection, e.s.ConnectionSince, e.s.ConnectionSource, e.s.ConnectionReason = to, at, v1alpha1.FromReport, ""
+	e.s.Connection, e.s.ConnectionSince, e.s.ConnectionSource = to, at, v1alpha1.FromReport
 }
 
 func (e *evaluation) reportVerification(to v1alpha1.Verification, at time.Time) {

@@ -20,6 +20,7 @@ type Result struct {
 	// templates, and are none themselves.
 	Qualities []Transition
 
+	at   time.Time // the end
 	ends map[string]end
 }
 
@@ -72,7 +73,7 @@ type TemplateFinal struct {
 
 // result is what there is at the end.
 func (s *simulation) result(at time.Time) Result {
-	r := Result{Transitions: s.transitions, Qualities: s.qualities, ends: map[string]end{}}
+	r := Result{Transitions: s.transitions, Qualities: s.qualities, at: at, ends: map[string]end{}}
 	for _, name := range slices.Sorted(maps.Keys(s.numbers)) {
 		n := s.numbers[name]
 		limited := n.limited()

@@ -104,10 +104,7 @@ func (h happened) Time() string { return time.Unix(h.At, 0).UTC().Format(time.Da
 // subjects are those to draw, by name, and how many there are in all. Where there are too many, those are drawn of which most
 // is to be told.
 func (r *Recorder) subjects(result *simulate.Result) (drawn []subject, all int) {
-	of := map[string][]simulate.Transition{}
-	for _, t := range result.Folded() {
-		of[t.Subject] = append(of[t.Subject], t)
-	}
+	told, of := bySubject(result.Folded()), bySubject(result.Transitions)
 	finals := map[string]simulate.Final{}
 	for _, f := range result.Final {
 		finals[f.Subject] = f
@@ -117,31 +114,37 @@ func (r *Recorder) subjects(result *simulate.Result) (drawn []subject, all int) 
 	}
 	names := slices.Collect(maps.Keys(r.tracks))
 	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(of[b]), len(of[a])), cmp.Compare(r.tracks[b].peak, r.tracks[a].peak), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(len(told[b]), len(told[a])), cmp.Compare(r.tracks[b].peak, r.tracks[a].peak), cmp.Compare(a, b))
 	})
 	all = len(names)
 	names = names[:min(all, mostSubjects)]
 	slices.Sort(names)
-	qualities := map[string][]simulate.Transition{}
-	for _, t := range result.Qualities {
-		qualities[t.Subject] = append(qualities[t.Subject], t)
-	}
+	qualities := bySubject(result.Qualities)
 	for _, name := range names {
-		drawn = append(drawn, r.subject(name, finals[name], of[name], qualities[name]))
+		drawn = append(drawn, r.subject(name, finals[name], told[name], slices.Concat(of[name], qualities[name])))
 	}
 	return drawn, all
 }
 
-func (r *Recorder) subject(name string, final simulate.Final, transitions, qualities []simulate.Transition) subject {
+func bySubject(transitions []simulate.Transition) map[string][]simulate.Transition {
+	of := map[string][]simulate.Transition{}
+	for _, t := range transitions {
+		of[t.Subject] = append(of[t.Subject], t)
+	}
+	return of
+}
+
+// subject is one of them: what is told of it, and what there is to draw.
+func (r *Recorder) subject(name string, final simulate.Final, told, drawn []simulate.Transition) subject {
 	track := r.tracks[name]
 	s := subject{Name: name, Start: track.start, End: track.seen - 1, Peak: track.peak}
 	s.End = max(s.End, s.Start+1)
-	s.spans(r.policy, final, slices.Concat(transitions, qualities))
+	s.spans(r.policy, final, drawn)
 	s.series(track)
-	for _, t := range transitions[:min(len(transitions), mostHappened)] {
+	for _, t := range told[:min(len(told), mostHappened)] {
 		s.Happened = append(s.Happened, happened{At: t.Time.Unix(), Reason: string(t.Reason), From: t.From, To: t.To, Message: t.Message})
 	}
-	s.More = len(transitions) - len(s.Happened)
+	s.More = len(told) - len(s.Happened)
 	return s
 }
 
@@ -174,6 +177,11 @@ func (s *subject) spans(policy *rules.Policy, final simulate.Final, transitions 
 			shut("Flagged", at)
 		case v1alpha1.ReasonRestricted:
 			open["Restricted"] = at
+			// What is too short to see is drawn as one.
+			if i := slices.IndexFunc(s.States, func(s span) bool { return s.What == "Restricted" && at-s.To < int64(time.Hour/time.Second) }); i >= 0 {
+				open["Restricted"] = s.States[i].From
+				s.States = slices.Delete(s.States, i, i+1)
+			}
 		case v1alpha1.ReasonRestrictionLifted:
 			shut("Restricted", at)
 		case v1alpha1.ReasonBlocked:

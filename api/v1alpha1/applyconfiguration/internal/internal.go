@@ -32,15 +32,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: ban
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
-    - name: businessInitiated
-      type:
-        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Stretch
-    - name: customerInitiated
-      type:
-        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Stretch
     - name: id
       type:
         scalar: string
+    - name: restrictionReportedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: restrictions
       type:
         list:
@@ -49,9 +46,6 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - value
-    - name: restrictionsLiftedTime
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: review
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
@@ -173,6 +167,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: increase
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.IncreaseStatus
+    - name: limitReached
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.LimitReachedStatus
     - name: nextDeadlineTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -223,15 +220,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: verification
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.VerificationStatus
-- name: dev.numberfleet.numberfleet.api.v1alpha1.CategoryChange
-  map:
-    fields:
-    - name: time
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
-    - name: to
-      type:
-        scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.ConcludedTier
   map:
     fields:
@@ -247,9 +235,6 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.numberfleet.numberfleet.api.v1alpha1.ConnectionStatus
   map:
     fields:
-    - name: reason
-      type:
-        scalar: string
     - name: reportedTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -355,6 +340,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: reportedTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: dev.numberfleet.numberfleet.api.v1alpha1.LimitReachedStatus
+  map:
+    fields:
+    - name: roomSinceTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: sinceTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: times
+      type:
+        scalar: numeric
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Measure
   scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.MessageTemplate
@@ -404,15 +401,6 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.numberfleet.numberfleet.api.v1alpha1.MessageTemplateStatus
   map:
     fields:
-    - name: category
-      type:
-        scalar: string
-    - name: categoryChange
-      type:
-        namedType: dev.numberfleet.numberfleet.api.v1alpha1.CategoryChange
-    - name: categoryReportedTime
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: conditions
       type:
         list:
@@ -465,9 +453,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.TemplateState
-    - name: stateReason
-      type:
-        scalar: string
     - name: stateReportedTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -636,6 +621,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: dev.numberfleet.numberfleet.api.v1alpha1.Transition
           elementRelationship: atomic
+    - name: limitReached
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.LimitReachedStatus
     - name: nextDeadlineTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -806,15 +794,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: value
       type:
         scalar: string
-- name: dev.numberfleet.numberfleet.api.v1alpha1.Stretch
-  map:
-    fields:
-    - name: sinceTime
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
-    - name: untilTime
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.numberfleet.numberfleet.api.v1alpha1.TemplateInUse
   map:
     fields:

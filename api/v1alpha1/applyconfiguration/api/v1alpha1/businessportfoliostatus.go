@@ -33,6 +33,8 @@ type BusinessPortfolioStatusApplyConfiguration struct {
 	Connection *ConnectionStatusApplyConfiguration `json:"connection,omitempty"`
 	// restriction is set while the limit is reached.
 	Restriction *RestrictionStatusApplyConfiguration `json:"restriction,omitempty"`
+	// limitReached is set while the limit is reached again and again.
+	LimitReached *LimitReachedStatusApplyConfiguration `json:"limitReached,omitempty"`
 	// verification is the verification that the rules use.
 	Verification *VerificationStatusApplyConfiguration `json:"verification,omitempty"`
 	// usage is what the numbers have used together. A user whom several of them reached counts once.
@@ -142,6 +144,14 @@ func (b *BusinessPortfolioStatusApplyConfiguration) WithConnection(value *Connec
 // If called multiple times, the Restriction field is set to the value of the last call.
 func (b *BusinessPortfolioStatusApplyConfiguration) WithRestriction(value *RestrictionStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
 	b.Restriction = value
+	return b
+}
+
+// WithLimitReached sets the LimitReached field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LimitReached field is set to the value of the last call.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithLimitReached(value *LimitReachedStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
+	b.LimitReached = value
 	return b
 }
 

@@ -44,6 +44,8 @@ type PhoneNumberStatusApplyConfiguration struct {
 	FlagClearedTime *metav1.Time `json:"flagClearedTime,omitempty"`
 	// restriction is set while the number is restricted.
 	Restriction *RestrictionStatusApplyConfiguration `json:"restriction,omitempty"`
+	// limitReached is set while the limit is reached again and again.
+	LimitReached *LimitReachedStatusApplyConfiguration `json:"limitReached,omitempty"`
 	// connection is what is known of the number's registration.
 	Connection *ConnectionStatusApplyConfiguration `json:"connection,omitempty"`
 	// verification is the verification that the rules use.
@@ -191,6 +193,14 @@ func (b *PhoneNumberStatusApplyConfiguration) WithFlagClearedTime(value metav1.T
 // If called multiple times, the Restriction field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithRestriction(value *RestrictionStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
 	b.Restriction = value
+	return b
+}
+
+// WithLimitReached sets the LimitReached field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LimitReached field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithLimitReached(value *LimitReachedStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.LimitReached = value
 	return b
 }
 

@@ -1,0 +1,74 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Stretch is a time in which the limit is reached again and again, as far as it was told. The zero value says that there is none.
+type Stretch struct {
+	// Since is when the limit was reached first, and Reached how often it was since.
+	Since   time.Time
+	Reached int64
+	// RoomSince is since when there has been room; zero while there is none.
+	RoomSince time.Time
+}
+
+// roomLasts is how long there must be room for a stretch to be over.
+const roomLasts = time.Hour
+
+// Fold is what is told of what happened up to now: of a stretch in which the limit is reached again and again, its beginning, and its
+// end once there has been room for an hour without a break. A number that sends steadily at its limit crosses it with each message
+// for which another one leaves the window. All else is told as it is, at once; what Meta says of a restriction ends a stretch.
+//
+// It returns the stretch to go on with and the instant at which it is over by itself; zero if none is.
+func Fold(s Stretch, happened []Transition, now time.Time) (Stretch, []Transition, time.Time) {
+	var told []Transition
+	// As everywhere, what happens at the instant of a deadline comes before it.
+	end := func(before time.Time) {
+		if over := s.over(); !over.IsZero() && over.Before(before) {
+			told = append(told, s.ended())
+			s = Stretch{}
+		}
+	}
+	for _, t := range happened {
+		end(t.Time)
+		restricts, lifts := t.Reason == v1alpha1.ReasonRestricted, t.Reason == v1alpha1.ReasonRestrictionLifted
+		switch byLimit := t.Rule == v1alpha1.RuleRestriction; {
+		case restricts && byLimit && !s.Since.IsZero():
+			s.Reached++
+			s.RoomSince = time.Time{}
+		case restricts && byLimit:
+			s = Stretch{Since: t.Time, Reached: 1}
+			told = append(told, t)
+		case lifts && byLimit && !s.Since.IsZero():
+			s.RoomSince = t.Time
+		case restricts || lifts:
+			s = Stretch{}
+			told = append(told, t)
+		default:
+			told = append(told, t)
+		}
+	}
+	end(now.Add(time.Second))
+	return s, told, s.over()
+}
+
+// over is when a stretch is over if nothing happens; zero while there is no room.
+func (s *Stretch) over() time.Time {
+	if s.RoomSince.IsZero() {
+		return time.Time{}
+	}
+	return s.RoomSince.Add(roomLasts)
+}
+
+func (s *Stretch) ended() Transition {
+	times := "once"
+	if s.Reached > 1 {
+		times = fmt.Sprintf("%d times", s.Reached)
+	}
+	return Transition{Time: s.over(), Rule: v1alpha1.RuleRestriction, Reason: v1alpha1.ReasonRestrictionLifted, Message: fmt.Sprintf(
+		"there has been room below the limit for %s, since %s; the limit was reached %s since %s", words(roomLasts), stamp(s.RoomSince), times, stamp(s.Since))}
+}
