@@ -21,8 +21,7 @@ import (
 // then: later is when the first of them is due.
 func accountReports(book ledger.Ledger, account string, scope v1alpha1.Scope, state *rules.State, joins bool, now time.Time) (news []rules.Report, later time.Time) {
 	for _, report := range statements(book, ledger.AccountSubject(account), now, &later) {
-		at := time.Unix(report.At, 0).UTC()
-		if !isNews(report.Kind, at, state) || report.Kind == ledger.LimitReport && scope != v1alpha1.ScopePortfolio {
+		if !isNews(report, state) || report.Kind == ledger.LimitReport && scope != v1alpha1.ScopePortfolio {
 			continue
 		}
 		if joins && report.Kind != ledger.RestrictionReport {
@@ -34,8 +33,9 @@ func accountReports(book ledger.Ledger, account string, scope v1alpha1.Scope, st
 }
 
 // isNews says whether a report of a number or account is newer than what a state knows of the same.
-func isNews(kind ledger.ReportKind, at time.Time, state *rules.State) bool {
-	switch kind {
+func isNews(report ledger.Report, state *rules.State) bool {
+	at := time.Unix(report.At, 0).UTC()
+	switch report.Kind {
 	case ledger.LimitReport:
 		return at.After(state.LimitReported)
 	case ledger.VerificationReport:
@@ -43,7 +43,7 @@ func isNews(kind ledger.ReportKind, at time.Time, state *rules.State) bool {
 	case ledger.AccountReport:
 		return at.After(state.ConnectionReported)
 	case ledger.RestrictionReport:
-		return at.After(state.RestrictionReported)
+		return state.NewRestriction(report.Value, at)
 	default:
 		return false
 	}
@@ -67,7 +67,9 @@ func statements(book ledger.Ledger, subject string, now time.Time, later *time.T
 func accounted(book ledger.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, now time.Time) (next time.Time) {
 	account := number.Spec.Business.WhatsAppBusinessAccountID
 	if status.Account.ID != account {
-		status.Account = v1alpha1.AccountStatus{ID: account, RestrictionReportedTime: status.Account.RestrictionReportedTime}
+		of := status.Account
+		status.Account = v1alpha1.AccountStatus{ID: account, BusinessInitiated: of.BusinessInitiated, CustomerInitiated: of.CustomerInitiated,
+			RestrictionsLiftedTime: of.RestrictionsLiftedTime}
 	}
 	for _, subject := range numberSubjects(number) {
 		for _, r := range statements(book, subject, now, &next) {

@@ -331,7 +331,7 @@ func (r *BusinessPortfolioReconciler) reportsOf(portfolio string, numbers []v1al
 	add := func(report ledger.Report) {
 		at := time.Unix(report.At, 0).UTC()
 		switch shared := report.Kind == ledger.LimitReport || report.Kind == ledger.VerificationReport; {
-		case !shared || !isNews(report.Kind, at, state) || report.Kind == ledger.LimitReport && at.Before(state.TierSince):
+		case !shared || !isNews(report, state) || report.Kind == ledger.LimitReport && at.Before(state.TierSince):
 		case at.After(now):
 			later = earliest(later, at)
 		default:

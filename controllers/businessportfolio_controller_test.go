@@ -212,7 +212,7 @@ func TestAPortfolioRisesByTheQualityOfAll(t *testing.T) {
 	if got := a.Status.Templates; len(got) != 1 || got[0].Name != template.Name || got[0].State != v1alpha1.TemplateFlagged || got[0].Rating != v1alpha1.QualityLow {
 		t.Errorf("the number shows the templates %+v", got)
 	}
-	// Edited, it is rated anew; six hours later the tier rises for all.
+	// Edited, it is in review and holds nobody back; six hours later the tier rises for all.
 	f.clock.advance(time.Hour)
 	f.report(templateSubject(template), ledger.TemplateReport, "Edited")
 	f.settle()
@@ -351,8 +351,9 @@ func TestATemplateGoesThroughItsLadder(t *testing.T) {
 	}
 	f.expect("history", told(template.Status.History), []string{
 		"03-02 09:00:00 QualityChanged Unknown -> Low", "03-02 09:00:00 TemplatePaused", "03-02 12:00:00 TemplateResumed",
-		"03-02 19:00:00 TemplatePaused", "03-03 01:00:00 TemplateResumed", "03-03 05:00:00 TemplateBlocked"})
-	if s := template.Status; s.State != v1alpha1.TemplateBlocked || s.Pauses != 2 || s.Transitions != 6 || !meta.IsStatusConditionFalse(s.Conditions, v1alpha1.ConditionSendable) {
+		"03-02 19:00:00 QualityChanged Unknown -> Low", "03-02 19:00:00 TemplatePaused", "03-03 01:00:00 TemplateResumed",
+		"03-03 05:00:00 QualityChanged Unknown -> Low", "03-03 05:00:00 TemplateBlocked"})
+	if s := template.Status; s.State != v1alpha1.TemplateBlocked || s.Pauses != 2 || s.Transitions != 8 || !meta.IsStatusConditionFalse(s.Conditions, v1alpha1.ConditionSendable) {
 		t.Errorf("the template shows %+v", s)
 	}
 	if !slices.Contains(f.reasons(), "TemplateBlocked") {

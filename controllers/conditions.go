@@ -100,7 +100,7 @@ func (c conditionSetter) restricted(restriction *v1alpha1.RestrictionStatus, lim
 	switch {
 	case restriction.Reason != "":
 		c.condition(v1alpha1.ConditionRestricted, metav1.ConditionTrue, v1alpha1.ReasonAccountRestricted, "Meta restricts the account ("+restriction.Reason+
-			"); only replies inside a customer service window go out. The restriction ends "+by(restriction.UntilTime)+".")
+			"); "+rules.RestrictedTo(restriction.Reason)+". The restriction ends "+by(restriction.UntilTime)+".")
 	case restriction.Source == v1alpha1.FromReport:
 		c.condition(v1alpha1.ConditionRestricted, metav1.ConditionTrue, v1alpha1.ReasonReportedRestricted, "Meta reports the number as restricted.")
 	case restriction.Source != "":

@@ -19,7 +19,8 @@ import (
 // warnings are the transitions that someone may want to do something about.
 var warnings = []v1alpha1.TransitionReason{
 	v1alpha1.ReasonTierDowngraded, v1alpha1.ReasonUpgradeCancelled, v1alpha1.ReasonFlagged, v1alpha1.ReasonRestricted, v1alpha1.ReasonBlocked,
-	v1alpha1.ReasonTemplateFlagged, v1alpha1.ReasonTemplatePaused, v1alpha1.ReasonTemplateBlocked,
+	v1alpha1.ReasonTemplateFlagged, v1alpha1.ReasonTemplatePaused, v1alpha1.ReasonTemplateBlocked, v1alpha1.ReasonTemplateStateChanged,
+	v1alpha1.ReasonTemplateCategoryChanged, v1alpha1.ReasonTemplateCategoryAnnounced,
 }
 
 // said tells of transitions, once they stand in the status: in the log and as events on the resource. The sentence holds counts,

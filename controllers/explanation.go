@@ -18,6 +18,11 @@ func explained(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus,
 	if status.Flag.Appeal != "" {
 		sentences = append(sentences, appealSentence(&number.Spec.Appeal))
 	}
+	for _, r := range status.Account.Restrictions {
+		if sentence := rules.ExplainRestriction(r.Value, r.ReportedTime.Time, utc(r.UntilTime)); sentence != "" {
+			sentences = append(sentences, sentence)
+		}
+	}
 	for _, t := range status.Templates {
 		if t.State != v1alpha1.TemplateApproved {
 			sentences = append(sentences, fmt.Sprintf("The template %s is %s, rated %s. (rule 8 of %s)", t.Name, t.State, t.Rating, known.policy.Source))

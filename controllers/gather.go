@@ -143,7 +143,7 @@ func reportsAfter(book ledger.Ledger, subject string, observed int64) ([]rules.R
 	return reports, last
 }
 
-// lowestTemplate is what counts of a number's templates: the lowest rated that can still be sent.
+// lowestTemplate is what counts of a number's templates: the lowest rated that holds the number back.
 func lowestTemplate(templates []v1alpha1.MessageTemplate) rules.Standing {
 	var lowest rules.Standing
 	for i := range templates {
@@ -154,9 +154,9 @@ func lowestTemplate(templates []v1alpha1.MessageTemplate) rules.Standing {
 	return lowest
 }
 
-// templateStanding is what a template contributes to the quality of a portfolio. One that is blocked is not sent any more.
+// templateStanding is what a template contributes to the quality of a portfolio, if it counts for it.
 func templateStanding(t *v1alpha1.MessageTemplate) (rules.Standing, bool) {
-	if t.Status.State == "" || t.Status.State == v1alpha1.TemplateBlocked || t.Spec.Activity == v1alpha1.Suspended {
+	if !rules.HoldsBack(t.Status.State) || t.Spec.Activity == v1alpha1.Suspended {
 		return rules.Standing{}, false
 	}
 	return rules.Standing{Name: fmt.Sprintf("template %s", t.Name), Rating: t.Status.Quality.Rating, Template: true}, true

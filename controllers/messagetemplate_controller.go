@@ -131,20 +131,26 @@ func templateStateOf(status *v1alpha1.MessageTemplateStatus) (rules.TemplateStat
 		Since:          utc(status.SinceTime),
 		Until:          utc(status.UntilTime),
 		Source:         status.Source,
+		Reason:         status.StateReason,
 		StateReported:  utc(status.StateReportedTime),
 		Rating:         status.Quality.Rating,
 		RatingSince:    utc(status.Quality.SinceTime),
 		RatingReported: utc(status.Quality.ReportedTime),
 		Pauses:         int(status.Pauses),
+		Category: rules.TemplateCategory{
+			Name: status.Category, Reported: utc(status.CategoryReportedTime), Next: status.CategoryChange.To, NextAt: utc(status.CategoryChange.Time),
+		},
 	}, true
 }
 
 func templateDecided(status *v1alpha1.MessageTemplateStatus, s rules.TemplateState) {
 	status.EvaluatedTime = at(s.EvaluatedAt)
 	status.State, status.SinceTime, status.UntilTime, status.Source = s.State, at(s.Since), at(s.Until), s.Source
-	status.StateReportedTime = at(s.StateReported)
+	status.StateReportedTime, status.StateReason = at(s.StateReported), s.Reason
 	status.Quality = v1alpha1.TemplateQuality{Rating: s.Rating, SinceTime: at(s.RatingSince), ReportedTime: at(s.RatingReported)}
 	status.Pauses = int32(s.Pauses)
+	status.Category, status.CategoryReportedTime = s.Category.Name, at(s.Category.Reported)
+	status.CategoryChange = v1alpha1.CategoryChange{To: s.Category.Next, Time: at(s.Category.NextAt)}
 }
 
 // onlyOne is a problem where an older resource is about the same template: what is reported of it is told once.
@@ -160,29 +166,6 @@ func (r *MessageTemplateReconciler) onlyOne(ctx context.Context, template *v1alp
 		}
 	}
 	return nil
-}
-
-// sendable says whether the template can be sent, and what another Low would bring.
-func (c conditionSetter) sendable(status *v1alpha1.MessageTemplateStatus, rules *rules.TemplateRules) {
-	switch status.State {
-	case v1alpha1.TemplatePaused:
-		c.condition(v1alpha1.ConditionSendable, metav1.ConditionFalse, string(v1alpha1.TemplatePaused), "The template is paused; the pause ends "+by(status.UntilTime)+".")
-	case v1alpha1.TemplateBlocked:
-		c.condition(v1alpha1.ConditionSendable, metav1.ConditionFalse, string(v1alpha1.TemplateBlocked), "The template is blocked; only Meta can approve it again.")
-	case v1alpha1.TemplateFlagged:
-		c.condition(v1alpha1.ConditionSendable, metav1.ConditionTrue, string(v1alpha1.TemplateFlagged), "The template is blocked "+by(status.UntilTime)+" unless it is edited or rated better before.")
-	default:
-		next := "."
-		switch pauses := int(status.Pauses); {
-		case rules.BlockAfter > 0:
-			next = fmt.Sprintf("; rated Low it is flagged, and blocked %d hours later unless it is edited or rated better.", int(rules.BlockAfter.Hours()))
-		case pauses < len(rules.Pauses):
-			next = fmt.Sprintf("; rated Low again it is paused for %d hours (pause %d of %d).", int(rules.Pauses[pauses].Hours()), pauses+1, len(rules.Pauses))
-		case pauses > 0:
-			next = fmt.Sprintf("; rated Low again after %d pauses it is blocked.", pauses)
-		}
-		c.condition(v1alpha1.ConditionSendable, metav1.ConditionTrue, string(v1alpha1.TemplateApproved), "The template is approved"+next)
-	}
 }
 
 func (r *MessageTemplateReconciler) concerned(ctx context.Context, subject string) ([]reconcile.Request, error) {

@@ -245,7 +245,7 @@ func (f *Fleet) templates(ctx context.Context, metrics chan<- prometheus.Metric)
 	for i := range list.Items {
 		if t := &list.Items[i]; t.Status.State != "" {
 			metrics <- prometheus.MustNewConstMetric(templateDesc, prometheus.GaugeValue, 1, t.Namespace, t.Name,
-				string(t.Status.Quality.Rating), string(t.Status.State), t.Status.PolicyName)
+				string(t.Status.Quality.Rating), stateLabel(t.Status.State), t.Status.PolicyName)
 		}
 	}
 }

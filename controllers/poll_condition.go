@@ -82,7 +82,7 @@ func judgementOn(e *graph.Error) judgement {
 	case graph.Token:
 		j.reason, j.message = v1alpha1.ReasonTokenRefused, "Meta refuses the access token of the account: put a valid one into the file that the configuration names."
 		if e.HTTPStatus == 0 {
-			j.message = "There is no usable access token in the file that the configuration names for the account."
+			j.message = "There is no usable access token, or app secret where one is named, in the files that the configuration names for the account."
 		}
 	case graph.Permission:
 		j.reason, j.message = v1alpha1.ReasonPermissionMissing, "The access token may not read the account: it needs whatsapp_business_management, and its user a part in the account."

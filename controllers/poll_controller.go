@@ -127,7 +127,7 @@ func (p *Poller) open() error {
 	for _, account := range p.Config.Accounts {
 		limiter, token := graph.NewLimiter(graph.HourlyCalls, p.Clock), &tokenFile{path: account.TokenFile}
 		of, err := graph.New(graph.Options{
-			Token: token.read, Clock: p.Clock, Version: p.Config.Version, BaseURL: p.Config.BaseURL,
+			Token: token.read, AppSecret: secretFile(account.AppSecretFile), Clock: p.Clock, Version: p.Config.Version, BaseURL: p.Config.BaseURL,
 			UserAgent: p.UserAgent, Timeout: p.Timeout, Limiter: limiter,
 			Observe: func(call graph.Call) { p.Metrics.called(account.ID, call) },
 		})
@@ -322,6 +322,17 @@ func (a *polled) schedule(set func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	set()
+}
+
+// secretFile reads a file with an app's secret anew at each use; nil if there is none to read.
+func secretFile(path string) func(context.Context) (string, error) {
+	if path == "" {
+		return nil
+	}
+	return func(context.Context) (string, error) {
+		secret, err := os.ReadFile(path)
+		return string(secret), err
+	}
 }
 
 // tokenFile holds an access token. It is read anew at each use, so that one that was renewed is used from then on.

@@ -54,7 +54,9 @@ func stateOf(status *v1alpha1.PhoneNumberStatus) (rules.State, bool) {
 		RestrictedSource: status.Restriction.Source,
 		RestrictedReason: status.Restriction.Reason,
 
-		RestrictionReported: utc(status.Account.RestrictionReportedTime),
+		BusinessInitiated:  stretchOf(status.Account.BusinessInitiated),
+		CustomerInitiated:  stretchOf(status.Account.CustomerInitiated),
+		RestrictionsLifted: utc(status.Account.RestrictionsLiftedTime),
 
 		EligibleSince: utc(status.Upgrade.EligibleSinceTime),
 
@@ -63,6 +65,7 @@ func stateOf(status *v1alpha1.PhoneNumberStatus) (rules.State, bool) {
 		ConnectionSource: status.Connection.Source,
 
 		ConnectionReported: utc(status.Connection.ReportedTime),
+		ConnectionReason:   status.Connection.Reason,
 
 		Verification:       status.Verification.State,
 		VerificationSince:  utc(status.Verification.SinceTime),
@@ -106,9 +109,10 @@ func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.S
 	status.FlagClearedTime = at(s.FlagEnded)
 	status.Restriction = restrictionStatus(&s)
 	status.Connection = v1alpha1.ConnectionStatus{State: s.Connection, SinceTime: at(s.ConnectionSince), Source: s.ConnectionSource,
-		ReportedTime: at(s.ConnectionReported)}
+		ReportedTime: at(s.ConnectionReported), Reason: clip(s.ConnectionReason, 256)}
 	status.Verification = verificationStatus(&s)
-	status.Account.RestrictionReportedTime = at(s.RestrictionReported)
+	status.Account.BusinessInitiated, status.Account.CustomerInitiated = stretchStatus(s.BusinessInitiated), stretchStatus(s.CustomerInitiated)
+	status.Account.RestrictionsLiftedTime = at(s.RestrictionsLifted)
 	status.NextDeadlineTime = at(next)
 }
 
@@ -124,6 +128,14 @@ func restrictionStatus(s *rules.State) v1alpha1.RestrictionStatus {
 	}
 	return v1alpha1.RestrictionStatus{SinceTime: at(s.RestrictedSince), UntilTime: at(s.RestrictedUntil), Source: s.RestrictedSource,
 		Reason: s.RestrictedReason}
+}
+
+func stretchOf(s v1alpha1.Stretch) rules.Stretch {
+	return rules.Stretch{Since: utc(s.SinceTime), Until: utc(s.UntilTime)}
+}
+
+func stretchStatus(s rules.Stretch) v1alpha1.Stretch {
+	return v1alpha1.Stretch{SinceTime: at(s.Since), UntilTime: at(s.Until)}
 }
 
 func verificationStatus(s *rules.State) v1alpha1.VerificationStatus {

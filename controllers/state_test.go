@@ -17,8 +17,9 @@ func everything(t *testing.T) rules.State {
 		Tier: rules.Tier{Name: "10K", Limit: 10000}, TierSource: v1alpha1.FromVerification,
 		Rating: v1alpha1.QualityLow, RatingReason: "number shop", RatingSource: v1alpha1.FromReport, Reported: v1alpha1.QualityMedium,
 		FlagSource: v1alpha1.FromReport, RestrictedSource: v1alpha1.FromReport, RestrictedReason: rules.RestrictedMessaging,
-		Overruled:  rules.Tier{Name: "2K", Limit: 2000},
-		Connection: v1alpha1.StateOffline, ConnectionSource: v1alpha1.FromReport,
+		Overruled:         rules.Tier{Name: "2K", Limit: 2000},
+		BusinessInitiated: rules.Stretch{Since: start, Until: start.Add(time.Hour)}, CustomerInitiated: rules.Stretch{Since: start.Add(time.Second)},
+		Connection: v1alpha1.StateOffline, ConnectionSource: v1alpha1.FromReport, ConnectionReason: "PARTNER_REMOVED",
 		Verification: v1alpha1.VerificationPending, VerificationSource: v1alpha1.FromReport,
 		Increase: v1alpha1.IncreaseFailed, IncreaseReason: "More time is needed.",
 	}
@@ -72,9 +73,10 @@ func TestAStatusKeepsTheWholeState(t *testing.T) {
 	of = everything(t)
 	// These are about one number.
 	of.RatingSource, of.Reported, of.FlagSource, of.RestrictedReason = "", "", "", ""
-	for _, at := range []*time.Time{&of.ReportedSince, &of.LowSince, &of.LowStep, &of.FlagSince, &of.RecoveringSince, &of.FlagEnded, &of.ConnectionReported, &of.RestrictionReported} {
+	for _, at := range []*time.Time{&of.ReportedSince, &of.LowSince, &of.LowStep, &of.FlagSince, &of.RecoveringSince, &of.FlagEnded, &of.ConnectionReported, &of.RestrictionsLifted} {
 		*at = time.Time{}
 	}
+	of.BusinessInitiated, of.CustomerInitiated, of.ConnectionReason = rules.Stretch{}, rules.Stretch{}, ""
 	var portfolio v1alpha1.BusinessPortfolioStatus
 	portfolioDecided(&portfolio, governing{policy.Portfolio(), 1}, facts, of, start)
 	if is, ok := portfolioStateOf(stored(t, &portfolio)); !ok || is != of {

@@ -15,7 +15,7 @@ type folded struct {
 // fold folds what happened to whoever has a limit, and remembers in its status what is still to be told. It is over at the
 // instant that it returns, if nothing happens before; zero if nothing is left to tell.
 func fold(remembered *v1alpha1.LimitReachedStatus, happened []rules.Transition, now time.Time) (folded, time.Time) {
-	before := rules.Stretch{Since: utc(remembered.SinceTime), Reached: remembered.Times, RoomSince: utc(remembered.RoomSinceTime)}
+	before := rules.LimitStretch{Since: utc(remembered.SinceTime), Reached: remembered.Times, RoomSince: utc(remembered.RoomSinceTime)}
 	stretch, told, over := rules.Fold(before, happened, now)
 	*remembered = v1alpha1.LimitReachedStatus{SinceTime: at(stretch.Since), Times: stretch.Reached, RoomSinceTime: at(stretch.RoomSince)}
 	return folded{happened, told}, over

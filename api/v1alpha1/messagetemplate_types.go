@@ -53,8 +53,11 @@ type MessageTemplateSpec struct {
 	Activity Activity `json:"activity,omitempty"`
 }
 
-// TemplateState is whether a template can be sent.
-// +kubebuilder:validation:Enum=Approved;Flagged;Paused;Blocked
+// TemplateState is where a template stands with Meta, or what the rules made of its rating: Approved, Flagged, Paused, Blocked,
+// Disabled, Rejected, Pending, InAppeal, Archived, Deleted, PendingDeletion, LimitExceeded, or Meta's word as it came where it is
+// none of these. Only Approved and Flagged ones can be sent.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
 type TemplateState string
 
 // The states of a template.
@@ -65,9 +68,38 @@ const (
 	TemplateFlagged TemplateState = "Flagged"
 	// TemplatePaused: the template cannot be sent for some time.
 	TemplatePaused TemplateState = "Paused"
-	// TemplateBlocked: the template cannot be sent any more; Meta says disabled.
+	// TemplateBlocked: by the rules of the policy the template cannot be sent any more; Meta's word for it is Disabled.
 	TemplateBlocked TemplateState = "Blocked"
+	// TemplateDisabled: Meta disabled the template. It can be edited and submitted again.
+	TemplateDisabled TemplateState = "Disabled"
+	// TemplateRejected: Meta's review rejected the template. It can be edited and submitted again.
+	TemplateRejected TemplateState = "Rejected"
+	// TemplatePending: Meta reviews the template, which is new or was edited.
+	TemplatePending TemplateState = "Pending"
+	// TemplateInAppeal: Meta looks again at what it decided.
+	TemplateInAppeal TemplateState = "InAppeal"
+	// TemplateArchived: the template was not used for long, or was put away.
+	TemplateArchived TemplateState = "Archived"
+	// TemplateDeleted: the template is no more.
+	TemplateDeleted TemplateState = "Deleted"
+	// TemplatePendingDeletion: the template will be deleted.
+	TemplatePendingDeletion TemplateState = "PendingDeletion"
+	// TemplateLimitExceeded: the account has more templates than it may have.
+	TemplateLimitExceeded TemplateState = "LimitExceeded"
 )
+
+// CategoryChange is a change of a template's category that Meta announced.
+type CategoryChange struct {
+	// to is the category that the template will have.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	To string `json:"to,omitempty"`
+
+	// time at which it will, as Meta announced.
+	// +optional
+	Time metav1.Time `json:"time,omitzero"`
+}
 
 // TemplateQuality is a template's quality rating.
 type TemplateQuality struct {
@@ -79,14 +111,15 @@ type TemplateQuality struct {
 	// +required
 	SinceTime metav1.Time `json:"sinceTime,omitzero"`
 
-	// reportedTime is when Meta last reported a rating, or an edit.
+	// reportedTime is when Meta last reported a rating, or when an edit or a pause ended what was known of it.
 	// +optional
 	ReportedTime metav1.Time `json:"reportedTime,omitzero"`
 }
 
 // MessageTemplateStatus is where the template stands.
 type MessageTemplateStatus struct {
-	// conditions are Ready (the operator does its job for this template) and Sendable.
+	// conditions are Ready (the operator does its job for this template), Sendable and, where the template's account is read from
+	// Meta, ReportsFresh.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -109,9 +142,16 @@ type MessageTemplateStatus struct {
 	// +kubebuilder:validation:Minimum=1
 	PolicyGeneration int64 `json:"policyGeneration,omitempty"`
 
-	// state is Approved, Flagged, Paused or Blocked.
+	// state is where the template stands: Approved, Flagged, Paused, Blocked, Disabled, Rejected, Pending, InAppeal, Archived,
+	// Deleted, PendingDeletion, LimitExceeded, or Meta's word as it came.
 	// +optional
 	State TemplateState `json:"state,omitempty"`
+
+	// stateReason is what Meta gave as the reason of the state, such as SCAM or FIRST_PAUSE.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	StateReason string `json:"stateReason,omitempty"`
 
 	// sinceTime is when the state became what it is.
 	// +optional
@@ -132,6 +172,21 @@ type MessageTemplateStatus struct {
 	// quality is the template's quality rating.
 	// +optional
 	Quality TemplateQuality `json:"quality,omitzero"`
+
+	// category is what Meta counts the template as: Marketing, Utility, Authentication, or what came. It is absent until Meta
+	// reports it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Category string `json:"category,omitempty"`
+
+	// categoryReportedTime is when Meta last reported the category.
+	// +optional
+	CategoryReportedTime metav1.Time `json:"categoryReportedTime,omitzero"`
+
+	// categoryChange is what Meta announced about the category.
+	// +optional
+	CategoryChange CategoryChange `json:"categoryChange,omitzero"`
 
 	// pauses is how often the template was paused for its quality.
 	// +optional
@@ -176,14 +231,17 @@ type MessageTemplateStatus struct {
 // +kubebuilder:printcolumn:name="Language",type=string,JSONPath=`.spec.language`
 // +kubebuilder:printcolumn:name="Quality",type=string,JSONPath=`.status.quality.rating`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
+// +kubebuilder:printcolumn:name="Sendable",type=string,JSONPath=`.status.conditions[?(@.type=="Sendable")].status`
 // +kubebuilder:printcolumn:name="Until",type=string,JSONPath=`.status.untilTime`
 // +kubebuilder:printcolumn:name="Pauses",type=integer,JSONPath=`.status.pauses`,priority=1
+// +kubebuilder:printcolumn:name="Category",type=string,JSONPath=`.status.category`,priority=1
 // +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.status.policyName`,priority=1
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:selectablefield:JSONPath=`.status.state`
 // +kubebuilder:selectablefield:JSONPath=`.status.quality.rating`
+// +kubebuilder:selectablefield:JSONPath=`.status.category`
 // +kubebuilder:selectablefield:JSONPath=`.spec.templateName`
 type MessageTemplate struct {
 	metav1.TypeMeta `json:",inline"`

@@ -622,6 +622,12 @@ type ConnectionStatus struct {
 	// reportedTime is when Meta last reported the state.
 	// +optional
 	ReportedTime metav1.Time `json:"reportedTime,omitzero"`
+
+	// reason is what Meta gave as one, such as PARTNER_REMOVED, PRIMARY_INACTIVITY, in its words.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Reason string `json:"reason,omitempty"`
 }
 
 // VerificationStatus is the verification that the rules use.
@@ -666,6 +672,17 @@ type Statement struct {
 	UntilTime metav1.Time `json:"untilTime,omitzero"`
 }
 
+// Stretch is how long something holds.
+type Stretch struct {
+	// sinceTime is when Meta reported it.
+	// +required
+	SinceTime metav1.Time `json:"sinceTime,omitzero"`
+
+	// untilTime is when it ends by itself. It is absent where only Meta knows.
+	// +optional
+	UntilTime metav1.Time `json:"untilTime,omitzero"`
+}
+
 // AccountStatus is what Meta said of the number's WhatsApp Business account.
 type AccountStatus struct {
 	// id of the account that all of it is about.
@@ -678,17 +695,27 @@ type AccountStatus struct {
 	// +optional
 	Review Statement `json:"review,omitzero"`
 
-	// restrictions are what Meta restricts of the account, in its words, until they end. Only
-	// RESTRICTED_BIZ_INITIATED_MESSAGING restricts the number.
+	// restrictions are what Meta restricts of the account, in its words, until they end. Two of them restrict the number:
+	// RESTRICTED_BIZ_INITIATED_MESSAGING, under which it can only reply, and RESTRICTED_CUSTOMER_INITIATED_MESSAGING, under which
+	// it cannot even reply.
 	// +optional
 	// +listType=map
 	// +listMapKey=value
 	// +kubebuilder:validation:MaxItems=16
 	Restrictions []Statement `json:"restrictions,omitempty"`
 
-	// restrictionReportedTime is when Meta last reported a restriction of the number's messages, or its end.
+	// businessInitiated is how long the number may begin no conversation. It is absent where the account may.
 	// +optional
-	RestrictionReportedTime metav1.Time `json:"restrictionReportedTime,omitzero"`
+	BusinessInitiated Stretch `json:"businessInitiated,omitzero"`
+
+	// customerInitiated is how long the number may not even reply. It is absent where the account may.
+	// +optional
+	CustomerInitiated Stretch `json:"customerInitiated,omitzero"`
+
+	// restrictionsLiftedTime is when Meta last reported that no restriction of the account is left, or that the number is
+	// connected in spite of one without an end.
+	// +optional
+	RestrictionsLiftedTime metav1.Time `json:"restrictionsLiftedTime,omitzero"`
 
 	// violation is the last violation of a policy that Meta reported, such as SCAM.
 	// +optional
@@ -700,7 +727,7 @@ type AccountStatus struct {
 }
 
 // TransitionReason says what happened to a number.
-// +kubebuilder:validation:Enum=TierUpgraded;TierDowngraded;UpgradePending;UpgradeCancelled;QualityChanged;Flagged;FlagCleared;Restricted;RestrictionLifted;Blocked;Unblocked;ConnectionChanged;VerificationChanged;LimitReported;TemplateFlagged;TemplateFlagCleared;TemplateBlocked;TemplatePaused;TemplateResumed
+// +kubebuilder:validation:Enum=TierUpgraded;TierDowngraded;UpgradePending;UpgradeCancelled;QualityChanged;Flagged;FlagCleared;Restricted;RestrictionLifted;Blocked;Unblocked;ConnectionChanged;VerificationChanged;LimitReported;TemplateFlagged;TemplateFlagCleared;TemplateBlocked;TemplatePaused;TemplateResumed;TemplateStateChanged;TemplateCategoryChanged;TemplateCategoryAnnounced
 type TransitionReason string
 
 // The reasons are the same in status.history, Kubernetes Events and metrics.
@@ -743,6 +770,13 @@ const (
 	ReasonTemplatePaused TransitionReason = "TemplatePaused"
 	// ReasonTemplateResumed: a template can be sent again.
 	ReasonTemplateResumed TransitionReason = "TemplateResumed"
+	// ReasonTemplateStateChanged: Meta reports that a template is in review, rejected, archived or another state in which it
+	// can not be sent.
+	ReasonTemplateStateChanged TransitionReason = "TemplateStateChanged"
+	// ReasonTemplateCategoryChanged: Meta changed the category of a template, and with it the price.
+	ReasonTemplateCategoryChanged TransitionReason = "TemplateCategoryChanged"
+	// ReasonTemplateCategoryAnnounced: Meta will change the category of a template.
+	ReasonTemplateCategoryAnnounced TransitionReason = "TemplateCategoryAnnounced"
 )
 
 // Transition is one thing that happened to a number, a portfolio or a template.
@@ -759,13 +793,13 @@ type Transition struct {
 	// +optional
 	Rule Rule `json:"rule,omitempty"`
 
-	// from is the tier, rating or connection state before.
+	// from is the tier, rating, state or category before.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	From string `json:"from,omitempty"`
 
-	// to is the tier, rating or connection state after.
+	// to is the tier, rating, state or category after.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

@@ -23,8 +23,8 @@ import (
 
 // importing is what to import, and into what.
 type importing struct {
-	account, tokenFile, baseURL, version string
-	namespace, portfolio                 string
+	account, tokenFile, appSecretFile, baseURL, version string
+	namespace, portfolio                                string
 }
 
 func importCommand() *cobra.Command {
@@ -43,6 +43,7 @@ asked or changed. The manifests are sorted, and the same as long as the account 
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&of.account, "account", "", "Meta's id of the WhatsApp Business account.")
+	flags.StringVar(&of.appSecretFile, "app-secret-file", "", "File with the secret of the app that the token was made for. Needed only where the app demands a proof of each call.")
 	flags.StringVar(&of.tokenFile, "token-file", "", "File with an access token that may read the account.")
 	flags.StringVar(&of.baseURL, "base-url", graph.DefaultBaseURL, "Where the Graph API is; https, or on this machine.")
 	flags.StringVar(&of.version, "graph-version", graph.DefaultVersion, "Version of the Graph API.")
@@ -70,11 +71,18 @@ type manifestMetadata struct {
 }
 
 func (i *importing) run(ctx context.Context, to io.Writer) error {
+	from := func(file string) func(context.Context) (string, error) {
+		return func(context.Context) (string, error) {
+			secret, err := os.ReadFile(file)
+			return string(secret), err
+		}
+	}
+	var appSecret func(context.Context) (string, error)
+	if i.appSecretFile != "" {
+		appSecret = from(i.appSecretFile)
+	}
 	api, err := graph.New(graph.Options{
-		Token: func(context.Context) (string, error) {
-			token, err := os.ReadFile(i.tokenFile)
-			return string(token), err
-		},
+		Token: from(i.tokenFile), AppSecret: appSecret,
 		Clock: clock.RealClock{}, Version: i.version, BaseURL: i.baseURL, UserAgent: "kubectl-phonenumbers/" + version,
 	})
 	if err != nil {

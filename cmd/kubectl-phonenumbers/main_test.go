@@ -153,3 +153,27 @@ func TestForecast(t *testing.T) {
 		t.Errorf("code %d, %s\n%s", code, stderr, stdout)
 	}
 }
+
+// Webhooks are played as they were kept, and the standard error says what was passed over; with events, what both tell is put together.
+func TestSimulateWebhooks(t *testing.T) {
+	const hooks = `{"object":"whatsapp_business_account","entry":[{"id":"2001","time":1772445600,"changes":[` +
+		`{"field":"phone_number_quality_update","value":{"display_phone_number":"15550100001","event":"UPGRADE","current_limit":"TIER_10K"}},7]}]}`
+	args := []string{"simulate", "--policy", "meta-2023", "-o", "json", "--webhooks"}
+	const told = `{"time":"2026-03-02T10:00:00Z","subject":"+15550100001","reason":"LimitReported","from":"250","to":"10K","message":"Meta reports a limit of 10000; it was 250 here"}
+`
+	const alone = told + `{"time":"2026-03-02T10:00:00Z","subject":"+15550100001","final":true,"tier":"10K","limit":10000,"used":0,"quality":"Unknown","state":"Connected"}
+`
+	const summary = "1 parts of 1 webhooks could not be read, and were passed over: --show-unread says which.\n"
+	if code, stdout, stderr := play(t, hooks, append(args, "-")...); code != 0 || stdout != alone || stderr != summary {
+		t.Errorf("code %d, %s\ngot\n%s\nwant\n%s", code, stderr, stdout, alone)
+	}
+	kept := file(t, "a.json", hooks)
+	want := kept + " line 1: entry[0].changes[1] must be an object, but is another number\nOf 1 webhooks, 1 parts could not be read, and 0 updates count for nothing.\n"
+	if code, stdout, stderr := play(t, "", append(args, filepath.Dir(kept), "--show-unread")...); code != 0 || stdout != alone || stderr != want {
+		t.Errorf("code %d\ngot\n%s\nwant\n%s\n%s", code, stderr, want, stdout)
+	}
+	code, stdout, stderr := play(t, lowAndBack, append(args, kept, "--events", "-")...)
+	if code != 0 || !strings.HasPrefix(stdout, told) || strings.Count(stdout, "QualityChanged") != 2 || stderr != summary {
+		t.Errorf("code %d, %s\n%s", code, stderr, stdout)
+	}
+}

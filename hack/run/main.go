@@ -133,7 +133,7 @@ func introduce(o options, cluster *controlPlane, operator *operator, meta *graph
 
   The Graph API, of a stand-in for Meta, at %s. The operator reads what Meta announces by no webhook there:
 
-    curl -sH "Authorization: Bearer $(cat %s)" '%s/v26.0/%s/phone_numbers?fields=verified_name,quality_rating,whatsapp_business_manager_messaging_limit'
+    curl -sH "Authorization: Bearer $(cat %s)" '%s/v27.0/%s/phone_numbers?fields=verified_name,quality_rating,whatsapp_business_manager_messaging_limit'
     bin/kubectl-phonenumbers import --account %[9]s --token-file %[7]s --base-url %[6]s --namespace fleet --portfolio acme-travel
 
   The event API, at %[10]s. The clinic's platform posts its events there, and so can you:

@@ -500,7 +500,7 @@ func (j *judge) events(ctx context.Context) error {
 // reasons are those of transitions. Other events are about resources that the operator cannot serve.
 var reasons = []string{"TierUpgraded", "TierDowngraded", "UpgradePending", "UpgradeCancelled", "QualityChanged", "Flagged", "FlagCleared",
 	"Restricted", "RestrictionLifted", "Blocked", "Unblocked", "LimitReported", "VerificationChanged",
-	"TemplateFlagged", "TemplateFlagCleared", "TemplatePaused", "TemplateResumed", "TemplateBlocked"}
+	"TemplateFlagged", "TemplateFlagCleared", "TemplatePaused", "TemplateResumed", "TemplateBlocked", "TemplateStateChanged"}
 
 func beside(want, got []check.Transition) string {
 	var text strings.Builder

@@ -380,9 +380,11 @@ func (t *traffic) wording(of *template, until time.Time) (all []*parcel) {
 		follows := map[string][]string{
 			"Approved": {"RED", "RED", "RED", "RED", "RED", "YELLOW", "GREEN", "UNKNOWN", "FLAGGED", "PENDING", "DISABLED", "PAUSED",
 				"PAUSED FIRST_PAUSE", "PAUSED SECOND_PAUSE", "PAUSED RATE_LIMITING_PAUSE"},
-			"Flagged": {"RED", "YELLOW", "GREEN", "UNKNOWN", "PENDING", "APPROVED", "DISABLED"},
-			"Paused":  {"YELLOW", "GREEN", "PENDING", "APPROVED", "APPROVED", "DISABLED"},
-			"Blocked": {"GREEN", "RED", "PENDING", "APPROVED", "APPROVED", "APPROVED"},
+			"Flagged":  {"RED", "YELLOW", "GREEN", "UNKNOWN", "PENDING", "APPROVED", "DISABLED"},
+			"Paused":   {"YELLOW", "GREEN", "PENDING", "APPROVED", "APPROVED", "DISABLED"},
+			"Blocked":  {"GREEN", "RED", "PENDING", "DISABLED", "APPROVED", "APPROVED", "APPROVED"},
+			"Disabled": {"GREEN", "RED", "PENDING", "APPROVED", "APPROVED", "APPROVED"},
+			"Pending":  {"GREEN", "RED", "PENDING", "APPROVED", "APPROVED", "APPROVED", "DISABLED"},
 		}[standing.State]
 		if of.owner.portfolio != nil {
 			follows = []string{"RED", "YELLOW", "GREEN", "GREEN", "GREEN", "UNKNOWN"}

@@ -30,10 +30,13 @@ type Account struct {
 	ID string `json:"id"`
 	// TokenFile holds an access token that may read the account. It is read at each use.
 	TokenFile string `json:"tokenFile"`
+	// AppSecretFile holds the secret of the app that the token was made for, with which each call is then proved (appsecret_proof).
+	// It is read at each use. Optional: apps can ask Meta to demand it.
+	AppSecretFile string `json:"appSecretFile"`
 }
 
 const (
-	// A read of an account is two calls, and one more for each hundred numbers after the first. Every quarter of an hour,
+	// A read of an account is some calls, and one more for each hundred numbers after the first. Every quarter of an hour,
 	// those of 4,000 numbers fit into the 200 calls that Meta allows within an hour; every 5 minutes, those of 1,000 do.
 	defaultPeriod = 15
 	leastPeriod   = 5
@@ -87,6 +90,9 @@ func validateGraphAPI(path *field.Path, g *GraphAPI) field.ErrorList {
 			errs = append(errs, field.Required(at.Child("tokenFile"), "a file with an access token, like /etc/numberfleet/graph/token"))
 		} else if !filepath.IsAbs(account.TokenFile) {
 			errs = append(errs, field.Invalid(at.Child("tokenFile"), hidden, "must be the absolute path of a file, like /etc/numberfleet/graph/token"))
+		}
+		if account.AppSecretFile != "" && !filepath.IsAbs(account.AppSecretFile) {
+			errs = append(errs, field.Invalid(at.Child("appSecretFile"), hidden, "must be the absolute path of a file, like /etc/numberfleet/graph/app-secret"))
 		}
 	}
 	return errs

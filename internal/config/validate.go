@@ -20,6 +20,7 @@ var Reasons = []v1alpha1.TransitionReason{
 	v1alpha1.ReasonRestrictionLifted, v1alpha1.ReasonBlocked, v1alpha1.ReasonUnblocked, v1alpha1.ReasonConnectionChanged,
 	v1alpha1.ReasonVerificationChanged, v1alpha1.ReasonLimitReported, v1alpha1.ReasonTemplateFlagged,
 	v1alpha1.ReasonTemplateFlagCleared, v1alpha1.ReasonTemplateBlocked, v1alpha1.ReasonTemplatePaused, v1alpha1.ReasonTemplateResumed,
+	v1alpha1.ReasonTemplateStateChanged, v1alpha1.ReasonTemplateCategoryChanged, v1alpha1.ReasonTemplateCategoryAnnounced,
 }
 
 const (

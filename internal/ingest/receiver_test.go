@@ -502,8 +502,8 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 		12: {
 			{Number: order, Kind: ledger.TemplateReport, At: 1790000023, Value: "Paused", Reason: "FIRST_PAUSE"},
 			{Number: order, Kind: ledger.TemplateReport, At: 1790000023, Value: "Disabled"},
-			{Number: sale, Kind: ledger.TemplateReport, At: 1790000023, Value: "REJECTED", Reason: "INVALID_FORMAT"},
-			{Number: sale, Kind: ledger.TemplateReport, At: 1790000023, Value: "PENDING_DELETION"},
+			{Number: sale, Kind: ledger.TemplateReport, At: 1790000023, Value: "Rejected", Reason: "INVALID_FORMAT: its parameters"},
+			{Number: sale, Kind: ledger.TemplateReport, At: 1790000023, Value: "PendingDeletion"},
 		},
 		13: {
 			{Number: portfolio, Kind: ledger.IncreaseReport, At: 1790000024, Value: "Deferred", Reason: "Not yet."},
@@ -598,7 +598,7 @@ func TestReportsAboutWhatIsNoNumberAreKeptOnce(t *testing.T) {
 			report(1, ledger.QualityReport, 0, "Low", ""), report(2, ledger.TemplateReport, 1, "Paused", "FIRST_PAUSE"),
 			report(3, ledger.TemplateReport, 2, "Approved", "UNPAUSE"), report(4, ledger.QualityReport, 3, "Low", "FLAGGED"),
 		},
-		ledger.TemplateSubject(metatest.Account, "order_update", "es"): {report(1, ledger.TemplateReport, 4, "Edited", "")},
+		ledger.TemplateSubject(metatest.Account, "order_update", "es"): {report(1, ledger.TemplateReport, 4, "Pending", "")},
 		ledger.PortfolioSubject("3001"):                                {report(1, ledger.IncreaseReport, 5, "Failed", description)},
 		ledger.AccountSubject(metatest.Account):                        {restriction},
 		ledger.PhoneNumberIDSubject("1001"):                            {report(1, ledger.AlertReport, 7, "OBA_APPROVED", "")},

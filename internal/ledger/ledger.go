@@ -52,16 +52,18 @@ const (
 	LimitReport        ReportKind = "Limit"
 	ConnectionReport   ReportKind = "Connection"
 	VerificationReport ReportKind = "Verification"
-	TemplateReport     ReportKind = "Template"    // Approved, Paused, Disabled or Edited
-	IncreaseReport     ReportKind = "Increase"    // Deferred, Failed or NeedMoreInfo
-	NameReport         ReportKind = "Name"        // of a number, as users see it: Approved, Rejected, Pending or Deferred
-	AlertReport        ReportKind = "Alert"       // anything else that Meta alerts to, as it came
-	AccountReport      ReportKind = "Account"     // whether the numbers of an account work: Connected, Offline or Blocked
-	RestrictionReport  ReportKind = "Restriction" // of an account, as it came; None says that none is left
-	ReviewReport       ReportKind = "Review"      // of an account: Approved, Rejected, Pending or Deferred
-	HealthReport       ReportKind = "Health"      // of a number, whether Meta lets it send: Available, Limited or Blocked
-	ViolationReport    ReportKind = "Violation"   // by an account, as it came
-	BanReport          ReportKind = "Ban"         // of an account, as it came
+	TemplateReport     ReportKind = "Template"     // a template's state: Approved, Paused, Disabled, Edited and more, or as it came
+	CategoryReport     ReportKind = "Category"     // of a template, such as Marketing
+	CategoryPlanReport ReportKind = "CategoryPlan" // what a template's category will be, at Until
+	IncreaseReport     ReportKind = "Increase"     // Deferred, Failed or NeedMoreInfo
+	NameReport         ReportKind = "Name"         // of a number, as users see it: Approved, Rejected, Pending or Deferred
+	AlertReport        ReportKind = "Alert"        // anything else that Meta alerts to, as it came
+	AccountReport      ReportKind = "Account"      // whether the numbers of an account work: Connected, Offline or Blocked
+	RestrictionReport  ReportKind = "Restriction"  // of an account, as it came; None says that none is left
+	ReviewReport       ReportKind = "Review"       // of an account: Approved, Rejected, Pending or Deferred
+	HealthReport       ReportKind = "Health"       // of a number, whether Meta lets it send: Available, Limited or Blocked
+	ViolationReport    ReportKind = "Violation"    // by an account, as it came
+	BanReport          ReportKind = "Ban"          // of an account, as it came
 )
 
 // Report is what Meta said about a number. The ledger keeps it until the controller has seen it, and some time longer, at most

@@ -194,6 +194,8 @@ func (r *reader) readChange(change *fastjson.Value) error {
 		read = (*reader).templateQuality
 	case fieldTemplateStatus:
 		read = (*reader).templateStatus
+	case fieldTemplateKind:
+		read = (*reader).templateCategory
 	case fieldAlerts:
 		read = (*reader).alert
 	case fieldName:

@@ -129,8 +129,13 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 		"template_status.json": {Reports: []meta.Report{
 			{Template: order("en-US"), Kind: meta.TemplateState, Value: "Paused", Reason: "FIRST_PAUSE", At: 1790000023},
 			{Template: order("en-US"), Kind: meta.TemplateState, Value: "Disabled", At: 1790000023},
-			{Template: sale, Kind: meta.TemplateState, Value: "REJECTED", Reason: "INVALID_FORMAT", At: 1790000023},
-			{Template: sale, Kind: meta.TemplateState, Value: "PENDING_DELETION", At: 1790000023},
+			{Template: sale, Kind: meta.TemplateState, Value: "Rejected", Reason: "INVALID_FORMAT: its parameters", At: 1790000023},
+			{Template: sale, Kind: meta.TemplateState, Value: "PendingDeletion", At: 1790000023},
+		}},
+		"template_category.json": {Reports: []meta.Report{
+			{Template: order("en-US"), Kind: meta.TemplateCategory, Value: "Utility", At: 1790000025},
+			{Template: order("en-US"), Kind: meta.TemplateCategoryPlan, Value: "Marketing", At: 1790000025, Until: 1790086425},
+			{Template: sale, Kind: meta.TemplateCategory, Value: "Marketing", Reason: "Utility", At: 1790000025},
 		}},
 		"account_alerts.json": {
 			Reports: []meta.Report{
@@ -164,7 +169,7 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 
 func TestNoTestFileIsLeftOut(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
-	if err != nil || len(files) != 18 {
+	if err != nil || len(files) != 19 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 }
@@ -320,6 +325,9 @@ func TestWhatIsWrongIsNamedByItsPathAndNotQuoted(t *testing.T) {
 		{change("x", "account_review_update", `"decision":"APPROVED"`), `entry[0].id must be an id of at most 32 digits, but is another string`},
 		{change("2001", "account_review_update", ``), `entry[0].changes[0].value.decision must be a word of at most 64 characters, but is absent`},
 		{change("2001", "business_capability_update", `"max_daily_conversations_per_business":0`), `entry[0].changes[0].value.max_daily_conversations_per_business must be a tier such as TIER_2K or TIER_UNLIMITED, a positive whole number, or -1, but is another number`},
+		{change("2001", "template_category_update", `"message_template_name":"a","message_template_language":"en"`), `entry[0].changes[0].value.new_category must be a word of at most 64 characters, but is absent`},
+		{change("2001", "template_category_update", `"message_template_name":"a","message_template_language":"en","new_category":"UTILITY","correct_category":[]`), `entry[0].changes[0].value.correct_category must be a word of at most 64 characters, but is an array`},
+		{change("2001", "template_category_update", `"message_template_name":"a","message_template_language":"en","new_category":"UTILITY","correct_category":"MARKETING","category_update_timestamp":"soon"`), `entry[0].changes[0].value.category_update_timestamp must be a time in Unix seconds or milliseconds, but is another string`},
 		{change("2001", "phone_number_name_update", `"decision":"APPROVED"`), `entry[0].changes[0].value.display_phone_number must be a phone number with its country code, of 7 to 15 digits, but is absent`},
 		{change("2001", "phone_number_name_update", `"display_phone_number":"15550001111","decision":"REJECTED","rejection_reason":[]`), `entry[0].changes[0].value.rejection_reason must be a string, but is an array`},
 		{change("2001", "user_preferences", `"user_preferences":{}`), `entry[0].changes[0].value.user_preferences must be an array, but is an object`},

@@ -10,15 +10,44 @@ import (
 // ratings are Meta's quality scores in the words used here.
 var ratings = map[string]string{"GREEN": "High", "YELLOW": "Medium", "RED": "Low", "UNKNOWN": "Unknown"}
 
-// templateStates are the events of message_template_status_update that say whether a template can be sent. The others are
-// kept as they came: what they say is for others to judge.
+// templateStates are Meta's words for where a template stands: the statuses that the Graph API tells, and the events of
+// message_template_status_update. Where it is reinstated or unarchived, it is again what it was; what is told of it by webhook
+// was approved.
 var templateStates = map[string]string{
-	"APPROVED":   "Approved",
-	"REINSTATED": "Approved",
-	"UNPAUSE":    "Approved",
-	"PAUSED":     "Paused",
-	"DISABLED":   "Disabled",
-	"PENDING":    "Edited", // a new review, which an edit begins
+	"APPROVED":         "Approved",
+	"REINSTATED":       "Approved",
+	"UNARCHIVED":       "Approved",
+	"UNPAUSE":          "Approved",
+	"PAUSED":           "Paused",
+	"DISABLED":         "Disabled",
+	"FLAGGED":          "Flagged",
+	"PENDING":          "Pending", // in review, which an edit begins
+	"REJECTED":         "Rejected",
+	"IN_APPEAL":        "InAppeal",
+	"ARCHIVED":         "Archived",
+	"DELETED":          "Deleted",
+	"PENDING_DELETION": "PendingDeletion",
+	"LIMIT_EXCEEDED":   "LimitExceeded",
+}
+
+// TemplateStateOf is Meta's word for where a template stands, in the words used here. False means that it is none of Meta's;
+// then it is as it came.
+func TemplateStateOf(status string) (state string, known bool) {
+	if state, known := templateStates[status]; known {
+		return state, true
+	}
+	return status, false
+}
+
+// categories are Meta's categories of templates in the words used here.
+var categories = map[string]string{"MARKETING": "Marketing", "UTILITY": "Utility", "AUTHENTICATION": "Authentication"}
+
+// CategoryOf is Meta's word for a template's category, likewise.
+func CategoryOf(word string) (category string, known bool) {
+	if category, known := categories[word]; known {
+		return category, true
+	}
+	return word, false
 }
 
 // templateQuality reads a value of the field message_template_quality_update.
@@ -66,16 +95,11 @@ func (r *reader) templateEvent(value *fastjson.Value) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	reason, err := r.phrase(value, "reason")
+	reason, err := r.templateReason(value, title)
 	if err != nil {
 		return Report{}, err
 	}
-	if title != "" {
-		reason = title
-	} else if reason == "NONE" {
-		reason = ""
-	}
-	state, known := templateStates[event]
+	state, _ := TemplateStateOf(event)
 	switch {
 	case event == "FLAGGED": // Meta's old word for a template that is rated low
 		return Report{Kind: Quality, Value: "Low", Reason: event}, nil
@@ -83,10 +107,77 @@ func (r *reader) templateEvent(value *fastjson.Value) (Report, error) {
 		state = templateStates[title]
 	case event == "LOCKED" && strings.HasSuffix(title, "_PAUSE"): // a pause by another name
 		state = templateStates["PAUSED"]
-	case !known:
-		state = event
+	case event == "LOCKED" && title == "DISABLED":
+		state = templateStates[title]
 	}
 	return Report{Kind: TemplateState, Value: state, Reason: reason}, nil
+}
+
+// templateReason is why a template is what it is: the title of a pause, or the reason with what Meta says of it in words.
+func (r *reader) templateReason(value *fastjson.Value, title string) (string, error) {
+	if title != "" {
+		return title, nil
+	}
+	reason, err := r.phrase(value, "reason")
+	if err != nil {
+		return "", err
+	}
+	if reason == "NONE" {
+		reason = ""
+	}
+	explained, err := r.phrase(value, "rejection_info", "reason")
+	if err != nil || explained == "" {
+		return reason, err
+	}
+	if reason != "" {
+		explained = reason + ": " + explained
+	}
+	return cut(explained), nil
+}
+
+// templateCategory reads a value of the field template_category_update, which comes when a category has changed, and a day
+// before that it will: then correct_category is what it will be, and new_category what it still is.
+func (r *reader) templateCategory(value *fastjson.Value) error {
+	var plan Report
+	if !absent(value.Get("correct_category")) {
+		var err error
+		if plan, err = r.plannedCategory(value); err != nil {
+			return err
+		}
+	}
+	if err := r.template(value, (*reader).currentCategory); err != nil || plan == (Report{}) {
+		return err
+	}
+	return r.template(value, func(*reader, *fastjson.Value) (Report, error) { return plan, nil })
+}
+
+func (r *reader) currentCategory(value *fastjson.Value) (Report, error) {
+	is, err := r.word(value, "new_category")
+	category, _ := CategoryOf(is)
+	before, _ := word(value.Get("previous_category")) // one that is none is not worth losing the new one for
+	was, _ := CategoryOf(before)
+	return Report{Kind: TemplateCategory, Value: category, Reason: was}, err
+}
+
+func (r *reader) plannedCategory(value *fastjson.Value) (Report, error) {
+	word, err := r.word(value, "correct_category")
+	if err != nil {
+		return Report{}, err
+	}
+	const field = "category_update_timestamp"
+	written := value.Get(field)
+	category, _ := CategoryOf(word)
+	if absent(written) {
+		return Report{Kind: TemplateCategoryPlan, Value: category}, nil
+	}
+	at, ok := integer(written)
+	if at > maxSeconds {
+		at /= 1000
+	}
+	if !ok || at < 1 || at > maxSeconds {
+		return Report{}, r.badValue(field, "a time in Unix seconds or milliseconds", written)
+	}
+	return Report{Kind: TemplateCategoryPlan, Value: category, Until: at}, nil
 }
 
 func (r *reader) templateName(value *fastjson.Value) (Template, error) {

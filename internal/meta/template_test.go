@@ -42,17 +42,20 @@ func TestEveryEventOfATemplateIsRead(t *testing.T) {
 		{"PAUSED", "SECOND_PAUSE", meta.TemplateState, "Paused", "SECOND_PAUSE"},
 		{"PAUSED", "RATE_LIMITING_PAUSE", meta.TemplateState, "Paused", "RATE_LIMITING_PAUSE"},
 		{"DISABLED", "DISABLED", meta.TemplateState, "Disabled", "DISABLED"},
-		{"PENDING", "", meta.TemplateState, "Edited", ""},
+		{"PENDING", "", meta.TemplateState, "Pending", ""},
 		{"FLAGGED", "", meta.Quality, "Low", "FLAGGED"},
 		{"FLAGGED", "FIRST_PAUSE", meta.Quality, "Low", "FLAGGED"},
 		{"LOCKED", "FIRST_PAUSE", meta.TemplateState, "Paused", "FIRST_PAUSE"},
-		{"IN_APPEAL", "", meta.TemplateState, "IN_APPEAL", ""},
-		{"REJECTED", "", meta.TemplateState, "REJECTED", ""},
-		{"ARCHIVED", "", meta.TemplateState, "ARCHIVED", ""},
-		{"UNARCHIVED", "", meta.TemplateState, "UNARCHIVED", ""},
-		{"DELETED", "", meta.TemplateState, "DELETED", ""},
-		{"PENDING_DELETION", "", meta.TemplateState, "PENDING_DELETION", ""},
-		{"LIMIT_EXCEEDED", "", meta.TemplateState, "LIMIT_EXCEEDED", ""},
+		{"IN_APPEAL", "", meta.TemplateState, "InAppeal", ""},
+		{"REJECTED", "", meta.TemplateState, "Rejected", ""},
+		{"ARCHIVED", "", meta.TemplateState, "Archived", ""},
+		{"UNARCHIVED", "", meta.TemplateState, "Approved", ""},
+		{"DELETED", "", meta.TemplateState, "Deleted", ""},
+		{"PENDING_DELETION", "", meta.TemplateState, "PendingDeletion", ""},
+		{"LIMIT_EXCEEDED", "", meta.TemplateState, "LimitExceeded", ""},
+		{"LOCKED", "RATE_LIMITING_PAUSE", meta.TemplateState, "Paused", "RATE_LIMITING_PAUSE"},
+		{"LOCKED", "DISABLED", meta.TemplateState, "Disabled", "DISABLED"},
+		{"LOCKED", "", meta.TemplateState, "LOCKED", ""},
 		{"SOMETHING_NEW", "", meta.TemplateState, "SOMETHING_NEW", ""},
 	} {
 		t.Run(test.event+" "+test.title, func(t *testing.T) {
@@ -75,14 +78,43 @@ func TestAReasonIsReadHoweverItIsWritten(t *testing.T) {
 		`,"reason":"` + long + `"`:     long[:2*256],
 		",\"reason\":\"bad\xff\"":      "bad\uFFFD",
 		`,"reason":"A","other_info":5`: "A",
-		`,"reason":"A","other_info":{"description":"text"}`:    "A",
-		`,"reason":"A","other_info":{"title":null}`:            "A",
-		`,"reason":"A","other_info":{"title":"SECOND_PAUSE"}`:  "SECOND_PAUSE",
-		`,"reason":"NONE","other_info":{"title":"NEW_TITLES"}`: "NEW_TITLES",
+		`,"reason":"A","other_info":{"description":"text"}`:                                                            "A",
+		`,"reason":"A","other_info":{"title":null}`:                                                                    "A",
+		`,"reason":"A","other_info":{"title":"SECOND_PAUSE"}`:                                                          "SECOND_PAUSE",
+		`,"reason":"NONE","other_info":{"title":"NEW_TITLES"}`:                                                         "NEW_TITLES",
+		`,"reason":"INVALID_FORMAT","rejection_info":{"reason":"variables side by side","recommendation":"move them"}`: "INVALID_FORMAT: variables side by side",
+		`,"reason":"NONE","rejection_info":{"reason":"variables side by side"}`:                                        "variables side by side",
+		`,"reason":"A","rejection_info":null`:                                                                          "A",
+		`,"reason":"` + long + `","rejection_info":{"reason":"b"}`:                                                     long[:2*256],
 	} {
 		expect(t, change("2001", "message_template_status_update", event+fields), facts{Reports: []meta.Report{
-			{Template: sale, Kind: meta.TemplateState, Value: "REJECTED", Reason: want, At: 1790000000},
+			{Template: sale, Kind: meta.TemplateState, Value: "Rejected", Reason: want, At: 1790000000},
 		}})
+	}
+}
+
+// A category is told of when it has changed, and a day before: then with what it still is.
+func TestCategoriesOfATemplateAreRead(t *testing.T) {
+	const of = `"message_template_id":278077987957091,"message_template_name":"spring_sale","message_template_language":"pt-BR"`
+	is := func(kind meta.ReportKind, value string, until int64) meta.Report {
+		return meta.Report{Template: sale, Kind: kind, Value: value, At: 1790000000, Until: until}
+	}
+	was := func(category string, report meta.Report) meta.Report {
+		report.Reason = category
+		return report
+	}
+	for fields, want := range map[string][]meta.Report{
+		`,"previous_category":"UTILITY","new_category":"MARKETING"`:                                                {was("Utility", is(meta.TemplateCategory, "Marketing", 0))},
+		`,"new_category":"AUTHENTICATION"`:                                                                         {is(meta.TemplateCategory, "Authentication", 0)},
+		`,"new_category":"SOMETHING_NEW"`:                                                                          {is(meta.TemplateCategory, "SOMETHING_NEW", 0)},
+		`,"new_category":"UTILITY","correct_category":"MARKETING","category_update_timestamp":1790086400`:          {is(meta.TemplateCategory, "Utility", 0), is(meta.TemplateCategoryPlan, "Marketing", 1790086400)},
+		`,"new_category":"UTILITY","correct_category":"MARKETING","category_update_timestamp":"1790086400"`:        {is(meta.TemplateCategory, "Utility", 0), is(meta.TemplateCategoryPlan, "Marketing", 1790086400)},
+		`,"new_category":"UTILITY","correct_category":"MARKETING","category_update_timestamp":1790086400000`:       {is(meta.TemplateCategory, "Utility", 0), is(meta.TemplateCategoryPlan, "Marketing", 1790086400)},
+		`,"new_category":"UTILITY","correct_category":"MARKETING"`:                                                 {is(meta.TemplateCategory, "Utility", 0), is(meta.TemplateCategoryPlan, "Marketing", 0)},
+		`,"new_category":"UTILITY","correct_category":null,"category_update_timestamp":null`:                       {is(meta.TemplateCategory, "Utility", 0)},
+		`,"previous_category":"ACCOUNT_UPDATE","new_category":"UTILITY","correct_category":"","unknown":{"a":[1]}`: {was("ACCOUNT_UPDATE", is(meta.TemplateCategory, "Utility", 0))},
+	} {
+		expect(t, change("2001", "template_category_update", of+fields), facts{Reports: want})
 	}
 }
 

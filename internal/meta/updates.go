@@ -53,19 +53,21 @@ type ReportKind uint8
 
 // What Meta reports by webhook.
 const (
-	Quality       ReportKind = iota + 1 // of a number or a template: Value is High, Medium, Low, Unknown, or what came if it is none of Meta's
-	Limit                               // of a number or an account: Value is a number's digits, Unlimited, or what came if it was not understood
-	Connection                          // of a number: Value is Flagged or Connected
-	TemplateState                       // of a template: Value is Approved, Paused, Disabled, Edited, or else the event as it came
-	Increase                            // of a portfolio: Value is Deferred, Failed or NeedMoreInfo
-	Name                                // of a number, as users see it: Value is Approved, Rejected, Pending, Deferred, or what came
-	Alert                               // of a portfolio, an account or a number: Value is the alert as it came
-	Account                             // of an account, whether its numbers work, or of one of them: Value is Connected, Offline or Blocked
-	Restriction                         // of an account: Value is what is restricted, as it came, or None: no restriction is left
-	Review                              // of an account: Value is as that of Name
-	Violation                           // by an account: Value is of what, as it came
-	Ban                                 // of an account: Value is DISABLE, REINSTATE, SCHEDULE_FOR_DISABLE, or what came; Reason is its date
-	Verified                            // of a number, an account or a portfolio: Value is Verified, or what came if it is anything else
+	Quality              ReportKind = iota + 1 // of a number or a template: Value is High, Medium, Low, Unknown, or what came if it is none of Meta's
+	Limit                                      // of a number or an account: Value is a number's digits, Unlimited, or what came if it was not understood
+	Connection                                 // of a number: Value is Flagged or Connected
+	TemplateState                              // of a template: Value is as TemplateStateOf has it, or the event as it came
+	Increase                                   // of a portfolio: Value is Deferred, Failed or NeedMoreInfo
+	Name                                       // of a number, as users see it: Value is Approved, Rejected, Pending, Deferred, or what came
+	Alert                                      // of a portfolio, an account or a number: Value is the alert as it came
+	Account                                    // of an account, whether its numbers work, or of one of them: Value is Connected, Offline or Blocked
+	Restriction                                // of an account: Value is what is restricted, as it came, or None: no restriction is left
+	Review                                     // of an account: Value is as that of Name
+	Violation                                  // by an account: Value is of what, as it came
+	Ban                                        // of an account: Value is DISABLE, REINSTATE, SCHEDULE_FOR_DISABLE, or what came; Reason is its date
+	TemplateCategory                           // of a template: Value is Marketing, Utility, Authentication, or what came; Reason is what it was, likewise
+	TemplateCategoryPlan                       // of a template: Value is as that of TemplateCategory, and will be so at Until
+	Verified                                   // of a number, an account or a portfolio: Value is Verified, or what came if it is anything else
 )
 
 // Report is what Meta says about a number, a template, an account or a portfolio; the others are empty.
@@ -191,6 +193,7 @@ const (
 	fieldQuality         = "phone_number_quality_update"
 	fieldTemplateQuality = "message_template_quality_update"
 	fieldTemplateStatus  = "message_template_status_update"
+	fieldTemplateKind    = "template_category_update"
 	fieldAlerts          = "account_alerts"
 	fieldName            = "phone_number_name_update"
 	fieldAccount         = "account_update"
@@ -210,6 +213,7 @@ var fieldNames = [...]string{
 	fieldQuality,
 	fieldTemplateQuality,
 	fieldTemplateStatus,
+	fieldTemplateKind,
 	fieldAlerts,
 	fieldName,
 	fieldAccount,
@@ -236,6 +240,5 @@ var fieldNames = [...]string{
 	"security",
 	"smb_app_state_sync",
 	"smb_message_echoes",
-	"template_category_update",
 	"tracking_events",
 }

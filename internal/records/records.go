@@ -66,19 +66,21 @@ func Subject(r *meta.Report) string {
 }
 
 var reportKinds = [...]ledger.ReportKind{
-	meta.Quality:       ledger.QualityReport,
-	meta.Limit:         ledger.LimitReport,
-	meta.Connection:    ledger.ConnectionReport,
-	meta.TemplateState: ledger.TemplateReport,
-	meta.Increase:      ledger.IncreaseReport,
-	meta.Name:          ledger.NameReport,
-	meta.Alert:         ledger.AlertReport,
-	meta.Account:       ledger.AccountReport,
-	meta.Restriction:   ledger.RestrictionReport,
-	meta.Review:        ledger.ReviewReport,
-	meta.Violation:     ledger.ViolationReport,
-	meta.Ban:           ledger.BanReport,
-	meta.Verified:      ledger.VerificationReport,
+	meta.Quality:              ledger.QualityReport,
+	meta.Limit:                ledger.LimitReport,
+	meta.Connection:           ledger.ConnectionReport,
+	meta.TemplateState:        ledger.TemplateReport,
+	meta.TemplateCategory:     ledger.CategoryReport,
+	meta.TemplateCategoryPlan: ledger.CategoryPlanReport,
+	meta.Increase:             ledger.IncreaseReport,
+	meta.Name:                 ledger.NameReport,
+	meta.Alert:                ledger.AlertReport,
+	meta.Account:              ledger.AccountReport,
+	meta.Restriction:          ledger.RestrictionReport,
+	meta.Review:               ledger.ReviewReport,
+	meta.Violation:            ledger.ViolationReport,
+	meta.Ban:                  ledger.BanReport,
+	meta.Verified:             ledger.VerificationReport,
 }
 
 // keys are the user's key and, where the update names the user twice, the other one.

@@ -8,68 +8,186 @@ import (
 
 // Rule 9 as well: what Meta says of a WhatsApp Business account holds for each of its numbers.
 
-// RestrictedMessaging is the restriction of an account that its numbers may begin no conversation under, in Meta's word. It is
-// the one restriction that changes what a number can do here; the others are of templates, calls and new numbers.
-const RestrictedMessaging = "RESTRICTED_BIZ_INITIATED_MESSAGING"
+// What Meta calls the restrictions of an account that change what a number can send. The others are of templates, calls and new
+// numbers, and are shown as they came.
+const (
+	// RestrictedMessaging: the numbers may begin no conversation.
+	RestrictedMessaging = "RESTRICTED_BIZ_INITIATED_MESSAGING"
+	// RestrictedReplies: they may not even reply.
+	RestrictedReplies = "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"
+	// NothingRestricted says that no restriction of an account is left.
+	NothingRestricted = "None"
+)
 
-// NothingRestricted says that no restriction of an account is left.
-const NothingRestricted = "None"
+// RestrictedTo says what a restriction of an account leaves its numbers.
+func RestrictedTo(restriction string) string {
+	if restriction == RestrictedReplies {
+		return "no messages go out, not even replies"
+	}
+	return "only replies inside a customer service window go out"
+}
+
+// otherRestrictions are those that change nothing here, by what they take away.
+var otherRestrictions = map[string]string{
+	"RESTRICTED_ADD_PHONE_NUMBER_ACTION":                   "no phone number can be added",
+	"RESTRICTED_UTILITY_TEMPLATES":                         "no utility template can be created",
+	"RESTRICTED_DIRECT_SEND_UTILITY_TEMPLATES":             "no utility template can be sent directly",
+	"RESTRICTED_BUSINESS_INITIATED_CALLING":                "its numbers cannot call users",
+	"RESTRICTED_USER_INITIATED_CALLING":                    "users cannot call its numbers",
+	"RESTRICTED_USER_INITIATED_CALLING_CALL_BUTTON_HIDDEN": "users see no button to call its numbers",
+	"RESTRICTED_BIZ_INITIATED_AND_USER_INITIATED_CALLING":  "its numbers can neither call nor be called",
+}
+
+// ExplainRestriction says what a restriction of the account is that does not restrict messages; empty for one that does.
+func ExplainRestriction(what string, since, until time.Time) string {
+	if what == RestrictedMessaging || what == RestrictedReplies {
+		return ""
+	}
+	sentence := "Meta restricts the account since " + stamp(since)
+	if !until.IsZero() {
+		sentence += ", until " + stamp(until)
+	}
+	sentence += ": " + what
+	if takes := otherRestrictions[what]; takes != "" {
+		sentence += ", " + takes
+	}
+	return sentence + "."
+}
+
+// Reinstated is why Meta reports an account as connected that was banned.
+const Reinstated = "REINSTATE"
+
+// Stretch is how long something holds: since an instant, until another, or until Meta says so where that is zero. The zero value
+// says that it does not hold.
+type Stretch struct {
+	Since, Until time.Time
+}
+
+func (s Stretch) holds() bool { return !s.Since.IsZero() }
 
 // reportAccount is about whether the numbers of an account work. It says nothing of whether one of them is registered, so a
 // pending number stays so, and only what Meta had taken away comes back.
 func (e *evaluation) reportAccount(to v1alpha1.State, at time.Time, reason string) {
 	s := &e.s
+	concerned := false
 	switch to {
 	case v1alpha1.StateBlocked:
-		e.reportConnection(to, at, reason)
+		concerned = true
 	case v1alpha1.StateOffline:
-		if s.Connection != v1alpha1.StatePending {
-			e.reportConnection(to, at, reason)
-		}
+		concerned = s.Connection != v1alpha1.StatePending
 	case v1alpha1.StateConnected:
-		away := s.Connection == v1alpha1.StateBlocked || s.Connection == v1alpha1.StateOffline
-		if away && s.ConnectionSource == v1alpha1.FromReport {
-			e.reportConnection(to, at, reason)
-		}
+		away := s.Connection == v1alpha1.StateOffline || s.Connection == v1alpha1.StateBlocked && reason == Reinstated
+		concerned = away && s.ConnectionSource == v1alpha1.FromReport
 	default: // no word for accounts
+		return
+	}
+	if concerned {
+		e.reportConnection(to, at, reason)
+	} else {
+		s.ConnectionReported = latest(s.ConnectionReported, at) // what was said before it is over
 	}
 }
 
-// reportRestriction is about what is restricted of an account. A restriction with an end is over at that instant; one
-// without lasts until Meta says so, of the account or of the number.
+// reportRestriction is about what is restricted of an account. A restriction with an end is over at that instant; one without lasts
+// until Meta says so, of the account or of the number. Of several the strictest holds, and each ends on its own.
 //
-// Meta's policy enforcement: for days no messages that a business begins, or locked until an appeal lifts it.
+// Meta's policy enforcement: for days no messages that a business begins, or none at all, or locked until an appeal lifts it.
 func (e *evaluation) reportRestriction(r Report, at time.Time) {
 	s := &e.s
-	if r.Value != RestrictedMessaging && r.Value != NothingRestricted || at.Before(s.RestrictionReported) {
+	const lifted = "Meta reports that the account is no longer restricted"
+	of := s.restriction(r.Value)
+	switch {
+	case r.Value == NothingRestricted:
+		if at.Before(s.RestrictionsLifted) {
+			return
+		}
+		s.RestrictionsLifted, s.BusinessInitiated, s.CustomerInitiated = at, Stretch{}, Stretch{}
+		e.restrictAccount(at, lifted)
+		return
+	case of == nil || at.Before(s.RestrictionsLifted) || at.Before(of.Since): // shown as it came, or older than what is known
 		return
 	}
-	s.RestrictionReported = at
 	until := r.Until.UTC().Truncate(time.Second)
-	over := r.Value == NothingRestricted || !until.IsZero() && !until.After(e.now)
+	over := !until.IsZero() && !until.After(e.now)
 	switch {
-	case over && s.AccountRestricted():
-		e.liftRestriction(v1alpha1.RuleReports, latest(at, s.RestrictedSince), "Meta reports that the account is no longer restricted")
 	case over:
-	case s.AccountRestricted() && until.Equal(s.RestrictedUntil): // known
+		*of = Stretch{}
+	case of.holds():
+		of.Until = until
 	default:
-		s.RestrictedSince, s.RestrictedUntil, s.RestrictedSource, s.RestrictedReason = at, until, v1alpha1.FromReport, r.Value
-		message := "Meta restricts the account: its numbers can only reply inside a customer service window, "
-		if until.IsZero() {
-			message += "until Meta lifts it"
+		*of = Stretch{at, until}
+	}
+	e.restrictAccount(at, lifted)
+}
+
+// restriction is how long one of the restrictions that change what a number can send holds; nil for others.
+func (s *State) restriction(what string) *Stretch {
+	switch what {
+	case RestrictedMessaging:
+		return &s.BusinessInitiated
+	case RestrictedReplies:
+		return &s.CustomerInitiated
+	}
+	return nil
+}
+
+// NewRestriction says whether what was reported of an account's restrictions at an instant is newer than what the state knows.
+func (s *State) NewRestriction(what string, at time.Time) bool {
+	of := s.restriction(what)
+	return at.After(s.RestrictionsLifted) && (what == NothingRestricted || of != nil && at.After(of.Since))
+}
+
+// restrictAccount makes the strictest restriction of the account the one that shows, or lifts the one that showed where none holds any
+// more.
+func (e *evaluation) restrictAccount(at time.Time, lifted string) {
+	s := &e.s
+	reason, is := RestrictedReplies, s.CustomerInitiated
+	if !is.holds() {
+		reason, is = RestrictedMessaging, s.BusinessInitiated
+	}
+	switch {
+	case !is.holds() && s.AccountRestricted():
+		e.liftRestriction(v1alpha1.RuleReports, latest(at, s.RestrictedSince), lifted)
+	case !is.holds(), reason == s.RestrictedReason && is.Until.Equal(s.RestrictedUntil): // known
+	default:
+		s.RestrictedSince, s.RestrictedUntil, s.RestrictedSource, s.RestrictedReason = is.Since, is.Until, v1alpha1.FromReport, reason
+		message := "Meta restricts the account: its numbers can only reply inside a customer service window"
+		if reason == RestrictedReplies {
+			message = "Meta restricts the account: its numbers can send nothing, and cannot even reply"
+		}
+		if is.Until.IsZero() {
+			message += ", until Meta lifts it"
 		} else {
-			message += "until " + stamp(until)
+			message += ", until " + stamp(is.Until)
 		}
 		e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonRestricted, "", "", message)
 	}
 }
 
-// endRestriction lifts a reported restriction at its end.
+// endRestriction lifts restrictions of the account at their ends.
 func (e *evaluation) endRestriction() {
 	s := &e.s
-	if s.RestrictedSource == v1alpha1.FromReport && !s.RestrictedUntil.IsZero() && !s.RestrictedUntil.After(e.now) {
-		e.liftRestriction(v1alpha1.RuleReports, s.RestrictedUntil, "the restriction of the account has ended")
+	for s.RestrictedSource == v1alpha1.FromReport && !s.RestrictedUntil.IsZero() && !s.RestrictedUntil.After(e.now) {
+		end := s.RestrictedUntil
+		for _, of := range []*Stretch{&s.BusinessInitiated, &s.CustomerInitiated} {
+			if !of.Until.IsZero() && !of.Until.After(end) {
+				*of = Stretch{}
+			}
+		}
+		e.restrictAccount(end, "the restriction of the account has ended")
 	}
+}
+
+// liftLasting ends the restrictions of the account that have no end of their own.
+func (e *evaluation) liftLasting(at time.Time, why string) {
+	s := &e.s
+	for _, of := range []*Stretch{&s.BusinessInitiated, &s.CustomerInitiated} {
+		if of.Until.IsZero() && !at.Before(of.Since) {
+			*of = Stretch{}
+		}
+	}
+	s.RestrictionsLifted = at
+	e.restrictAccount(at, why)
 }
 
 // LeaveAccount is the state of a number that belongs to another account from now on.
@@ -78,6 +196,6 @@ func LeaveAccount(s State, now time.Time) (State, []Transition) {
 	if s.AccountRestricted() {
 		e.liftRestriction(v1alpha1.RuleReports, e.now, "the number belongs to another account")
 	}
-	e.s.RestrictionReported = time.Time{}
+	e.s.RestrictionsLifted, e.s.BusinessInitiated, e.s.CustomerInitiated = time.Time{}, Stretch{}, Stretch{}
 	return e.s, e.transitions
 }

@@ -286,7 +286,7 @@ func TestTemplates(t *testing.T) {
 		want         []string
 	}{
 		{"edited too late", "chat-api", []step{low, {8 * day, rules.ReportTemplate, "Edited", ""}},
-			[]string{"0s QualityChanged", "0s TemplateFlagged", "168h0m0s TemplateBlocked"}},
+			[]string{"0s QualityChanged", "0s TemplateFlagged", "168h0m0s TemplateBlocked", "192h0m0s TemplateStateChanged"}},
 		{"paused for pacing", "meta-2025", []step{{0, rules.ReportTemplate, "Paused", "RATE_LIMITING_PAUSE"}, {30 * day, rules.ReportTemplate, "Approved", "UNPAUSE"}},
 			[]string{"0s TemplatePaused", "720h0m0s TemplateResumed"}},
 		{"low where no rule is about templates", "netcore", []step{low}, []string{"0s QualityChanged"}},

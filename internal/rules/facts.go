@@ -53,6 +53,9 @@ const (
 	ReportTemplate     ReportKind = "Template"
 	ReportAccount      ReportKind = "Account"     // of an account, whether its numbers work
 	ReportRestriction  ReportKind = "Restriction" // of an account
+	ReportCategory     ReportKind = "Category"    // of a template
+	// ReportCategoryPlan is what Meta will change a template's category to, at Until.
+	ReportCategoryPlan ReportKind = "CategoryPlan"
 	// ReportStanding is not Meta's: it is what a portfolio's numbers and templates come to (see Standing).
 	ReportStanding ReportKind = "Standing"
 )
@@ -66,7 +69,8 @@ type Report struct {
 	Value string
 	// Reason that came with it; may be empty.
 	Reason string
-	// Until is when what is restricted of an account is free again; zero where it does not end by itself.
+	// Until is when what is restricted of an account is free again, zero where it does not end by itself; of a CategoryPlan, when
+	// the category changes.
 	Until time.Time
 }
 

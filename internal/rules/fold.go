@@ -7,8 +7,8 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// Stretch is a time in which the limit is reached again and again, as far as it was told. The zero value says that there is none.
-type Stretch struct {
+// LimitStretch is a time in which the limit is reached again and again, as far as it was told. The zero value says that there is none.
+type LimitStretch struct {
 	// Since is when the limit was reached first, and Reached how often it was since.
 	Since   time.Time
 	Reached int64
@@ -24,13 +24,13 @@ const roomLasts = time.Hour
 // for which another one leaves the window. All else is told as it is, at once; what Meta says of a restriction ends a stretch.
 //
 // It returns the stretch to go on with and the instant at which it is over by itself; zero if none is.
-func Fold(s Stretch, happened []Transition, now time.Time) (Stretch, []Transition, time.Time) {
+func Fold(s LimitStretch, happened []Transition, now time.Time) (LimitStretch, []Transition, time.Time) {
 	var told []Transition
 	// As everywhere, what happens at the instant of a deadline comes before it.
 	end := func(before time.Time) {
 		if over := s.over(); !over.IsZero() && over.Before(before) {
 			told = append(told, s.ended())
-			s = Stretch{}
+			s = LimitStretch{}
 		}
 	}
 	for _, t := range happened {
@@ -41,12 +41,12 @@ func Fold(s Stretch, happened []Transition, now time.Time) (Stretch, []Transitio
 			s.Reached++
 			s.RoomSince = time.Time{}
 		case restricts && byLimit:
-			s = Stretch{Since: t.Time, Reached: 1}
+			s = LimitStretch{Since: t.Time, Reached: 1}
 			told = append(told, t)
 		case lifts && byLimit && !s.Since.IsZero():
 			s.RoomSince = t.Time
 		case restricts || lifts:
-			s = Stretch{}
+			s = LimitStretch{}
 			told = append(told, t)
 		default:
 			told = append(told, t)
@@ -57,14 +57,14 @@ func Fold(s Stretch, happened []Transition, now time.Time) (Stretch, []Transitio
 }
 
 // over is when a stretch is over if nothing happens; zero while there is no room.
-func (s *Stretch) over() time.Time {
+func (s *LimitStretch) over() time.Time {
 	if s.RoomSince.IsZero() {
 		return time.Time{}
 	}
 	return s.RoomSince.Add(roomLasts)
 }
 
-func (s *Stretch) ended() Transition {
+func (s *LimitStretch) ended() Transition {
 	times := "once"
 	if s.Reached > 1 {
 		times = fmt.Sprintf("%d times", s.Reached)

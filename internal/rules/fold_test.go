@@ -55,7 +55,7 @@ func TestFold(t *testing.T) {
 		{name: "a restriction that was told before stretches were", happened: []rules.Transition{limit(10, off)}, until: 20, want: []string{"10 RestrictionLifted m"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, told, over := rules.Fold(rules.Stretch{}, test.happened, at(test.until))
+			_, told, over := rules.Fold(rules.LimitStretch{}, test.happened, at(test.until))
 			var got []string
 			for _, tr := range told {
 				got = append(got, fmt.Sprintf("%g %s %s", tr.Time.Sub(day1).Minutes(), tr.Reason, tr.Message))
@@ -81,7 +81,7 @@ func TestASteadySenderAtItsLimitIsToldAsTwoLines(t *testing.T) {
 	}
 	now := day1.Add(6 * 24 * time.Hour)
 	_, happened, _ := rules.Advance(policy, &rules.Facts{HumanEscalation: true, Usage: sent}, rules.Initial(policy, "", day1), now)
-	_, told, over := rules.Fold(rules.Stretch{}, happened, now)
+	_, told, over := rules.Fold(rules.LimitStretch{}, happened, now)
 	var crossings int
 	for _, tr := range happened {
 		if tr.Reason == v1alpha1.ReasonRestricted {
@@ -102,7 +102,7 @@ func TestASteadySenderAtItsLimitIsToldAsTwoLines(t *testing.T) {
 func TestFoldingByAndByIsFoldingAtOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := day1
-		var stretch rules.Stretch
+		var stretch rules.LimitStretch
 		var all, told []rules.Transition
 		restricted := false
 		for range rapid.IntRange(1, 40).Draw(t, "looks") {
@@ -124,7 +124,7 @@ func TestFoldingByAndByIsFoldingAtOnce(t *testing.T) {
 			stretch, news, _ = rules.Fold(stretch, some, now)
 			all, told = append(all, some...), append(told, news...)
 		}
-		atOnce, once, _ := rules.Fold(rules.Stretch{}, all, now)
+		atOnce, once, _ := rules.Fold(rules.LimitStretch{}, all, now)
 		if !slices.Equal(told, once) || atOnce != stretch {
 			t.Fatalf("by and by %v\nand then %+v\nat once %v\nand then %+v", told, stretch, once, atOnce)
 		}

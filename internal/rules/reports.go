@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -35,7 +36,7 @@ func (e *evaluation) report(r Report) {
 			e.able(v1alpha1.State(r.Value), at)
 			return
 		}
-		e.reportConnection(v1alpha1.State(r.Value), at, "")
+		e.reportConnection(v1alpha1.State(r.Value), at, r.Reason)
 	case ReportAccount:
 		e.reportAccount(v1alpha1.State(r.Value), at, r.Reason)
 	case ReportRestriction:
@@ -112,9 +113,6 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 	if !knownState(to) || at.Before(s.ConnectionReported) {
 		return
 	}
-	if reason != "" {
-		reason = ": " + reason
-	}
 	before := s.Connection
 	if at.Before(s.ConnectionSince) {
 		if before == v1alpha1.StateBlocked {
@@ -131,7 +129,7 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 			if s.Rating == v1alpha1.QualityLow {
 				s.LowSince, s.LowStep = at, at // what led to the block is spent
 			}
-			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonUnblocked, "", "", "Meta reports the number as connected again"+reason)
+			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonUnblocked, "", "", "Meta reports the number as connected again"+because(reason))
 		case before != to:
 			e.changeConnection(to, at, reason)
 		default:
@@ -147,20 +145,25 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 		// The end of a restriction of the account is known, or this is the word that lifts it.
 		if s.RestrictedSource == v1alpha1.FromReport && s.RestrictedUntil.IsZero() && !at.Before(s.RestrictedSince) {
 			if s.AccountRestricted() {
-				s.RestrictionReported = at
+				e.liftLasting(at, "Meta reports the number as connected")
+			} else {
+				e.liftRestriction(v1alpha1.RuleReports, at, "Meta reports the number as connected")
 			}
-			e.liftRestriction(v1alpha1.RuleReports, at, "Meta reports the number as connected")
 		}
 	case v1alpha1.StatePending, v1alpha1.StateOffline:
-		if before != to && before != v1alpha1.StateBlocked {
+		switch before {
+		case v1alpha1.StateBlocked: // that goes further
+		case to:
+			s.ConnectionReason = cmp.Or(reason, s.ConnectionReason)
+		default:
 			e.changeConnection(to, at, reason)
 		}
 	case v1alpha1.StateBlocked:
 		if before != to {
 			e.setConnection(to, at)
-			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked"+reason)
+			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked"+because(reason))
 		}
-		s.ConnectionSource = v1alpha1.FromReport
+		s.ConnectionSource, s.ConnectionReason = v1alpha1.FromReport, cmp.Or(reason, s.ConnectionReason)
 	case v1alpha1.StateFlagged:
 		e.connectedBy(at)
 		if !s.Flagged() {
@@ -197,11 +200,22 @@ func (e *evaluation) connectedBy(at time.Time) {
 func (e *evaluation) changeConnection(to v1alpha1.State, at time.Time, reason string) {
 	before := e.s.Connection
 	e.setConnection(to, at)
-	e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonConnectionChanged, string(before), string(to), fmt.Sprintf("Meta reports the number as %s, it was %s%s", to, before, reason))
+	if to != v1alpha1.StateConnected {
+		e.s.ConnectionReason = reason
+	}
+	e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonConnectionChanged, string(before), string(to), fmt.Sprintf("Meta reports the number as %s, it was %s%s", to, before, because(reason)))
+}
+
+// because is a reason at the end of a sentence.
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
 }
 
 func (e *evaluation) setConnection(to v1alpha1.State, at time.Time) {
-	e.s.Connection, e.s.ConnectionSince, e.s.ConnectionSource = to, at, v1alpha1.FromReport
+	e.s.Connection, e.s.ConnectionSince, e.s.ConnectionSource, e.s.ConnectionReason = to, at, v1alpha1.FromReport, ""
 }
 
 func (e *evaluation) reportVerification(to v1alpha1.Verification, at time.Time) {

@@ -42,14 +42,18 @@ type State struct {
 	RestrictedSource v1alpha1.Source
 	// RestrictedReason is what Meta restricts of the account; empty where a limit is why.
 	RestrictedReason string
-	// RestrictionReported is when Meta last reported a restriction of the account, or its end.
-	RestrictionReported time.Time
+	// BusinessInitiated and CustomerInitiated are the restrictions of the account that hold: of messages that begin a conversation,
+	// and of replies too. RestrictionsLifted is when Meta last said that none does.
+	BusinessInitiated, CustomerInitiated Stretch
+	RestrictionsLifted                   time.Time
 
 	EligibleSince time.Time // everything for the next tier was met, and the delay runs
 
 	Connection       v1alpha1.State // Connected, Pending, Offline or Blocked
 	ConnectionSince  time.Time
 	ConnectionSource v1alpha1.Source
+	// ConnectionReason is what Meta gave as the reason of a reported one; optional.
+	ConnectionReason string
 	// ConnectionReported is when Meta last reported a connection state.
 	ConnectionReported time.Time
 
@@ -98,6 +102,11 @@ func (s *State) Restricted() bool { return !s.RestrictedSince.IsZero() }
 
 // AccountRestricted says whether the account is what is restricted.
 func (s *State) AccountRestricted() bool { return s.RestrictedReason != "" }
+
+// MayReply says whether replies inside a customer service window go out.
+func (s *State) MayReply() bool {
+	return s.Connection == v1alpha1.StateConnected && s.RestrictedReason != RestrictedReplies
+}
 
 // Shown is the state to show: the highest of those that hold.
 func (s *State) Shown() v1alpha1.State {

@@ -45,16 +45,19 @@ type TemplateState struct {
 	Since  time.Time
 	Until  time.Time // end of a flag or a pause; zero where only Meta knows
 	Source v1alpha1.Source
+	Reason string // that Meta gave for the state; empty where it gave none
 	// StateReported is when Meta last reported a state.
 	StateReported time.Time
 
 	Rating      v1alpha1.QualityRating
 	RatingSince time.Time
-	// RatingReported is when Meta last reported a rating, or an edit.
+	// RatingReported is when Meta last reported a rating, or the last edit or pause ended what was known of it.
 	RatingReported time.Time
 
 	// Pauses is how often the template was paused for its quality.
 	Pauses int
+
+	Category TemplateCategory
 }
 
 // InitialTemplate is the state of a template at its first sight: approved, quality unknown.
@@ -122,7 +125,7 @@ func (e *templateEvaluation) say(at time.Time, reason v1alpha1.TransitionReason,
 }
 
 func (e *templateEvaluation) change(to v1alpha1.TemplateState, at, until time.Time, source v1alpha1.Source) {
-	e.s.State, e.s.Since, e.s.Until, e.s.Source = to, at, until, source
+	e.s.State, e.s.Since, e.s.Until, e.s.Source, e.s.Reason = to, at, until, source, ""
 }
 
 // expire lets a deadline at or before an instant happen.
@@ -136,8 +139,25 @@ func (e *templateEvaluation) expire(by time.Time) {
 		e.change(v1alpha1.TemplateBlocked, due, time.Time{}, v1alpha1.FromPolicy)
 		e.say(due, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the template was neither edited nor rated better for %s, since %s", words(due.Sub(since)), stamp(since)))
 	} else { // paused
-		e.change(v1alpha1.TemplateApproved, due, time.Time{}, v1alpha1.FromPolicy)
-		e.say(due, v1alpha1.ReasonTemplateResumed, fmt.Sprintf("the pause of %s is over", words(due.Sub(since))))
+		e.resume(due, v1alpha1.FromPolicy, fmt.Sprintf("the pause of %s is over", words(due.Sub(since))))
+	}
+}
+
+// resume lets a template be sent again. By Meta's page "template-pausing" a pause ends with a rating that is made anew of recent
+// feedback: until Meta tells it, it is Unknown. As after an edit, no change of rating is told.
+func (e *templateEvaluation) resume(at time.Time, source v1alpha1.Source, why string) {
+	if e.s.State == v1alpha1.TemplatePaused {
+		e.unrated(at)
+		e.s.RatingReported = latest(at, e.s.RatingReported)
+	}
+	e.change(v1alpha1.TemplateApproved, at, time.Time{}, source)
+	e.say(at, v1alpha1.ReasonTemplateResumed, why)
+}
+
+// unrated says that nobody has rated the template as it is now.
+func (e *templateEvaluation) unrated(at time.Time) {
+	if e.s.Rating != v1alpha1.QualityUnknown {
+		e.s.Rating, e.s.RatingSince = v1alpha1.QualityUnknown, at
 	}
 }
 
@@ -153,20 +173,9 @@ func (e *templateEvaluation) report(r Report, at time.Time) {
 		s.RatingReported = at
 		e.rate(rating, at, r.Reason, at.Before(s.Since) && !s.untouched())
 	case ReportTemplate:
-		if r.Value == templateEdited {
-			if !at.Before(s.RatingReported) {
-				s.RatingReported = at
-				e.edited(at)
-			}
-			return
-		}
-		if at.Before(s.StateReported) || r.Value == templateApproved && at.Before(s.Since) {
-			return // something has happened to the template since
-		}
-		if r.Value == templatePaused && r.Reason != pausedByPacing && len(e.rules.Pauses) > 0 && at.Before(s.Since) && !s.untouched() {
-			return // the pause is known by what made it, and may be over
-		}
-		e.reportState(r.Value, latest(at, s.Since), r.Reason)
+		e.reportState(r, at)
+	case ReportCategory, ReportCategoryPlan:
+		e.categorize(r, at)
 	default: // not about templates
 	}
 }
@@ -175,14 +184,6 @@ func (e *templateEvaluation) report(r Report, at time.Time) {
 func (s *TemplateState) untouched() bool {
 	return s.State == v1alpha1.TemplateApproved && s.Pauses == 0 && s.StateReported.IsZero()
 }
-
-// The states of a template that Meta reports.
-const (
-	templateApproved = "Approved"
-	templatePaused   = "Paused"
-	templateDisabled = "Disabled"
-	templateEdited   = "Edited"
-)
 
 // Rule 8. A template that is rated Low is flagged, and blocked after some days unless it is edited or rated better; or, by
 // Meta's rules of today, it is paused for 3 hours, the second time for 6, and then blocked.
@@ -208,9 +209,9 @@ func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, r
 			e.clear(at, fmt.Sprintf("the template is rated %s", rating))
 		}
 	case s.State == v1alpha1.TemplateApproved && e.rules.BlockAfter > 0:
-		until := at.Add(e.rules.BlockAfter)
-		e.change(v1alpha1.TemplateFlagged, at, until, v1alpha1.FromPolicy)
-		e.say(at, v1alpha1.ReasonTemplateFlagged, fmt.Sprintf("the quality rating is Low: the template is blocked at %s unless it is edited or rated better before", stamp(until)))
+		e.flag(at, v1alpha1.FromPolicy, "the quality rating is Low")
+	case reason == ReasonRead:
+		// The state was read with it, and says whether Meta paused the template.
 	case s.State == v1alpha1.TemplateApproved && s.Pauses < len(e.rules.Pauses):
 		e.pause(at, v1alpha1.FromPolicy, "the quality rating is Low")
 	case s.State == v1alpha1.TemplateApproved && len(e.rules.Pauses) > 0:
@@ -219,16 +220,14 @@ func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, r
 	}
 }
 
-// edited takes a new wording: what users thought of the old one says nothing about it. Nobody has rated the new one, so no
-// change of rating is told.
-func (e *templateEvaluation) edited(at time.Time) {
-	s := &e.s
-	if s.Rating != v1alpha1.QualityUnknown {
-		s.Rating, s.RatingSince = v1alpha1.QualityUnknown, at
+func (e *templateEvaluation) flag(at time.Time, source v1alpha1.Source, why string) {
+	var until time.Time
+	if e.rules.BlockAfter > 0 {
+		until = at.Add(e.rules.BlockAfter)
+		why += fmt.Sprintf(": the template is blocked at %s unless it is edited or rated better before", stamp(until))
 	}
-	if s.State == v1alpha1.TemplateFlagged {
-		e.clear(at, "the template was edited")
-	}
+	e.change(v1alpha1.TemplateFlagged, at, until, source)
+	e.say(at, v1alpha1.ReasonTemplateFlagged, why)
 }
 
 func (e *templateEvaluation) clear(at time.Time, why string) {
@@ -243,61 +242,4 @@ func (e *templateEvaluation) pause(at time.Time, source v1alpha1.Source, why str
 	until := at.Add(e.rules.Pauses[e.s.Pauses-1])
 	e.change(v1alpha1.TemplatePaused, at, until, source)
 	e.say(at, v1alpha1.ReasonTemplatePaused, fmt.Sprintf("%s: pause %d of %d, until %s", why, e.s.Pauses, len(e.rules.Pauses), stamp(until)))
-}
-
-// reportState takes a state that Meta reports (rule 9).
-func (e *templateEvaluation) reportState(to string, at time.Time, reason string) {
-	s := &e.s
-	why := ""
-	if reason != "" {
-		why = ": " + reason
-	}
-	switch to {
-	case templateApproved:
-		switch s.State {
-		case v1alpha1.TemplateFlagged:
-			e.clear(at, "Meta reports the template as approved"+why)
-		case v1alpha1.TemplatePaused, v1alpha1.TemplateBlocked:
-			e.change(v1alpha1.TemplateApproved, at, time.Time{}, v1alpha1.FromReport)
-			e.say(at, v1alpha1.ReasonTemplateResumed, "Meta reports the template as approved"+why)
-		default: // it is
-		}
-	case templatePaused:
-		which := pauseOf(reason)
-		switch {
-		case which > 0 && which <= len(e.rules.Pauses) && (s.State != v1alpha1.TemplatePaused || s.Pauses != which || s.Until.IsZero()):
-			s.Pauses = which - 1 // Meta's count, not ours
-			e.pause(at, v1alpha1.FromReport, "Meta reports the template as paused"+why)
-		case s.State == v1alpha1.TemplatePaused:
-		case reason != pausedByPacing && s.Pauses < len(e.rules.Pauses):
-			e.pause(at, v1alpha1.FromReport, "Meta reports the template as paused"+why)
-		default:
-			// Not for its quality, or by rules that the policy does not have: only Meta knows until when.
-			e.change(v1alpha1.TemplatePaused, at, time.Time{}, v1alpha1.FromReport)
-			e.say(at, v1alpha1.ReasonTemplatePaused, "Meta reports the template as paused"+why)
-		}
-	case templateDisabled:
-		if s.State != v1alpha1.TemplateBlocked {
-			e.change(v1alpha1.TemplateBlocked, at, time.Time{}, v1alpha1.FromReport)
-			e.say(at, v1alpha1.ReasonTemplateBlocked, "Meta reports the template as disabled"+why)
-		}
-	default:
-		return
-	}
-	s.StateReported, s.Source = at, v1alpha1.FromReport
-}
-
-// pausedByPacing is Meta's reason for a pause that is no step of the ladder and does not end by itself.
-const pausedByPacing = "RATE_LIMITING_PAUSE"
-
-// pauseOf is which pause of the ladder Meta's reason names; zero if none.
-func pauseOf(reason string) int {
-	switch reason {
-	case "FIRST_PAUSE":
-		return 1
-	case "SECOND_PAUSE":
-		return 2
-	default:
-		return 0
-	}
 }

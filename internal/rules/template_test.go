@@ -35,10 +35,6 @@ func TestReportsOfATemplate(t *testing.T) {
 		{"the report of a pause that is over", "meta-2025", []step{
 			{9, []rules.Report{rating(9, "Low")}}, {12, nil}, {13, []rules.Report{state(9, "Paused", "FIRST_PAUSE")}},
 		}, v1alpha1.TemplateApproved, 0, 1, []v1alpha1.TransitionReason{v1alpha1.ReasonQualityChanged, v1alpha1.ReasonTemplatePaused, v1alpha1.ReasonTemplateResumed}},
-		{"a rating from within a pause that is over", "meta-2025", []step{
-			{9, []rules.Report{rating(9, "Low")}}, {12, nil}, {13, []rules.Report{rating(10, "Medium"), rating(11, "Low")}},
-		}, v1alpha1.TemplateApproved, 0, 1, []v1alpha1.TransitionReason{v1alpha1.ReasonQualityChanged, v1alpha1.ReasonTemplatePaused,
-			v1alpha1.ReasonTemplateResumed, v1alpha1.ReasonQualityChanged, v1alpha1.ReasonQualityChanged}},
 		{"a rating from before the first sight", "meta-2025", []step{
 			{5, []rules.Report{rating(-1, "Low")}},
 		}, v1alpha1.TemplateApproved, 0, 1, []v1alpha1.TransitionReason{v1alpha1.ReasonQualityChanged, v1alpha1.ReasonTemplatePaused, v1alpha1.ReasonTemplateResumed}},

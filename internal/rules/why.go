@@ -99,15 +99,15 @@ func (w *why) connection() {
 		if !s.RestrictedUntil.IsZero() {
 			until = "until " + stamp(s.RestrictedUntil)
 		}
-		w.rule(v1alpha1.RuleReports, "Restricted since %s, %s: Meta restricts the account (%s), and only replies inside a customer service window go out.",
-			stamp(s.RestrictedSince), until, s.RestrictedReason)
+		w.rule(v1alpha1.RuleReports, "Restricted since %s, %s: Meta restricts the account (%s), and %s.", stamp(s.RestrictedSince), until, s.RestrictedReason,
+			RestrictedTo(s.RestrictedReason))
 	}
 	switch s := &w.s; {
 	case s.Connection == v1alpha1.StateConnected:
 	case s.Connection == v1alpha1.StateBlocked && s.ConnectionSource == v1alpha1.FromPolicy:
 		w.rule(v1alpha1.RuleBlock, "Blocked since %s: the rating stayed Low for %s at the lowest tier. Only Meta can lift it.", stamp(s.ConnectionSince), words(w.p.BlockAfter))
 	default:
-		w.rule(v1alpha1.RuleReports, "%s since %s: Meta reported it.", s.Connection, stamp(s.ConnectionSince))
+		w.rule(v1alpha1.RuleReports, "%s since %s: Meta reported it%s.", s.Connection, stamp(s.ConnectionSince), because(s.ConnectionReason))
 	}
 }
 

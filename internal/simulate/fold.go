@@ -11,7 +11,7 @@ import (
 // Folded is what happened as it is told: a stretch in which a limit is reached again and again has a beginning and an end.
 func (r *Result) Folded() []Transition {
 	var folded []Transition
-	stretches := map[string]rules.Stretch{}
+	stretches := map[string]rules.LimitStretch{}
 	fold := func(subject string, happened []rules.Transition, now time.Time) {
 		stretch, told, _ := rules.Fold(stretches[subject], happened, now)
 		stretches[subject] = stretch

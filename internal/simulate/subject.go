@@ -117,7 +117,7 @@ func (s *simulation) assess(x *subject) {
 		all = append(all, n.standing())
 	}
 	for _, t := range x.templates {
-		if t.state.State != v1alpha1.TemplateBlocked { // it is not sent any more
+		if rules.HoldsBack(t.state.State) {
 			all = append(all, t.standing())
 		}
 	}

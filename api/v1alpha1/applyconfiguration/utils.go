@@ -33,6 +33,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.BusinessPortfolioSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BusinessPortfolioStatus"):
 		return &apiv1alpha1.BusinessPortfolioStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CategoryChange"):
+		return &apiv1alpha1.CategoryChangeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConcludedTier"):
 		return &apiv1alpha1.ConcludedTierApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConnectionStatus"):
@@ -81,6 +83,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.StartTiersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Statement"):
 		return &apiv1alpha1.StatementApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Stretch"):
+		return &apiv1alpha1.StretchApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TemplateInUse"):
 		return &apiv1alpha1.TemplateInUseApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TemplateQuality"):

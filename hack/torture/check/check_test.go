@@ -465,6 +465,7 @@ func TestATemplateIsFlagged(t *testing.T) {
 	tape.score("promo", "RED", "1 01:00:00") // goes on
 	tape.status("promo", "PENDING", "", "2 00:00:00")
 	tape.score("promo", "UNKNOWN", "2 01:00:00")
+	tape.status("promo", "APPROVED", "", "2 12:00:00")
 	tape.status("promo", "FLAGGED", "", "3 00:00:00")
 	tape.score("promo", "YELLOW", "4 00:00:00")
 	tape.tells("template.reported", `{"template":"promo","rating":"Low"}`, "5 00:00:00")
@@ -480,6 +481,7 @@ func TestATemplateIsFlagged(t *testing.T) {
 		"1 00:00:00 QualityChanged Unknown Low",
 		"1 00:00:00 TemplateFlagged",
 		"2 00:00:00 TemplateFlagCleared",
+		"2 12:00:00 TemplateResumed",
 		"3 00:00:00 QualityChanged Unknown Low",
 		"3 00:00:00 TemplateFlagged",
 		"4 00:00:00 QualityChanged Low Medium",
@@ -489,6 +491,7 @@ func TestATemplateIsFlagged(t *testing.T) {
 		"6 16:00:00 TemplateFlagCleared",
 		"7 00:00:00 TemplateFlagged",
 		"8 16:00:00 TemplateBlocked",
+		"8 16:00:01 TemplateStateChanged Blocked Pending",
 		"9 00:00:00 QualityChanged Unknown High",
 		"10 00:00:00 TemplateResumed",
 		"11 00:00:00 TemplatePaused",
@@ -520,11 +523,12 @@ func TestATemplateIsPaused(t *testing.T) {
 		"1 00:00:00 TemplatePaused",
 		"1 01:00:00 QualityChanged Low High",
 		"1 03:00:00 TemplateResumed",
-		"1 04:00:00 QualityChanged High Low",
+		"1 04:00:00 QualityChanged Unknown Low",
 		"1 04:00:00 TemplatePaused",
 		"1 05:00:00 TemplateResumed",
 		"2 00:00:00 TemplatePaused",
 		"3 00:00:00 TemplateResumed",
+		"4 00:00:00 QualityChanged Unknown Low",
 		"4 00:00:00 TemplateBlocked",
 		"5 00:00:00 TemplateResumed",
 		"6 00:00:00 TemplatePaused",
@@ -532,7 +536,7 @@ func TestATemplateIsPaused(t *testing.T) {
 		"7 00:00:00 TemplatePaused",
 		"8 00:00:00 TemplateBlocked",
 	})
-	if standing != (TemplateStanding{State: "Blocked", Rating: "Low", Pauses: 2}) {
+	if standing != (TemplateStanding{State: "Disabled", Rating: "Unknown", Pauses: 2}) {
 		t.Errorf("it is %+v in the end", standing)
 	}
 	if _, standing := tape.LiveTemplate(of, at("1 04:30:00")); standing != (TemplateStanding{State: "Paused", Rating: "Low", Pauses: 2, Until: at("1 10:00:00")}) {

@@ -27,6 +27,8 @@ const (
 	approved = "Approved"
 	paused   = "Paused"
 	blocked  = "Blocked"
+	disabled = "Disabled" // Meta's word for blocked
+	pending  = "Pending"  // in review
 )
 
 // LiveTemplate lives through all that the tape has of a template until an instant: each report, and each deadline before it.
@@ -59,8 +61,16 @@ func (l *templateLife) expire(until int64) {
 	if l.State == flagged {
 		l.become(blocked, 0, "TemplateBlocked")
 	} else {
-		l.become(approved, 0, "TemplateResumed")
+		l.resume()
 	}
+}
+
+// resume lets the template be sent again. Who was paused is rated anew.
+func (l *templateLife) resume() {
+	if l.State == paused {
+		l.Rating = unknown
+	}
+	l.become(approved, 0, "TemplateResumed")
 }
 
 // rate takes a rating. Each Low of a template that can be sent is the next step: a flag, or a pause, or a block.
@@ -85,21 +95,28 @@ func (l *templateLife) rate(rating string) {
 	}
 }
 
-// report takes a state, or an edit, after which nobody has rated the template. A pause that is none of the policy's lasts until
-// Meta says otherwise.
+// report takes a state, or an edit, after which nobody has rated the template, and it cannot be sent until it is approved. A pause
+// that is none of the policy's lasts until Meta says otherwise.
 func (l *templateLife) report(state string) {
 	switch {
 	case state == "Edited":
 		l.Rating = unknown
 		if l.State == flagged {
-			l.become(approved, 0, "TemplateFlagCleared")
+			l.become(pending, 0, "TemplateFlagCleared")
+		} else if l.State != pending {
+			before := l.State
+			l.become(pending, 0, "TemplateStateChanged")
+			change := &l.happened[len(l.happened)-1]
+			change.From, change.To = before, pending
 		}
 	case state == approved && l.State == flagged:
 		l.become(approved, 0, "TemplateFlagCleared")
 	case state == approved && l.State != approved:
-		l.become(approved, 0, "TemplateResumed")
-	case state == "Disabled" && l.State != blocked:
-		l.become(blocked, 0, "TemplateBlocked")
+		l.resume()
+	case state == disabled && l.State == blocked:
+		l.State = disabled // which says nothing new
+	case state == disabled && l.State != disabled:
+		l.become(disabled, 0, "TemplateBlocked")
 	case state == "FIRST_PAUSE" && len(l.pauses) >= 1:
 		l.pause(1)
 	case state == "SECOND_PAUSE" && len(l.pauses) >= 2:

@@ -2,8 +2,11 @@ package graph
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,8 +26,8 @@ import (
 const (
 	// DefaultBaseURL is Meta's Graph API.
 	DefaultBaseURL = "https://graph.facebook.com"
-	// DefaultVersion was made the current one on 2026-07-29. Meta keeps a version for about two years.
-	DefaultVersion = "v26.0"
+	// DefaultVersion was made the current one on 2026-11-04. Meta keeps a version for about two years.
+	DefaultVersion = "v27.0"
 	// DefaultTimeout bounds a call.
 	DefaultTimeout = 30 * time.Second
 )
@@ -34,8 +37,8 @@ const (
 	maxHeaders = 64 << 10 // bytes
 	maxToken   = 4 << 10  // bytes: Meta's have some 200
 	maxCursor  = 4 << 10  // bytes
-	pageSize   = 100      // numbers: the most that Meta allows
-	maxPages   = 100      // of one list: an account has some ten thousand numbers at most
+	pageSize   = 100      // items of a list: the most that Meta allows of phone numbers
+	maxPages   = 100      // of one list: an account has some ten thousand numbers at most, and some six thousand templates
 
 	portfolioLimitSince = 24 // the major version
 )
@@ -46,10 +49,14 @@ type Options struct {
 	// is used from the next call on. Space around the token is dropped. The token is sent in the header Authorization and
 	// kept nowhere.
 	Token func(ctx context.Context) (string, error)
+	// AppSecret returns the secret of the app that the access token was made for. Where it is given, it is asked before every
+	// call, and the call is proved with it, as an app can ask Meta to demand: appsecret_proof is the HMAC-SHA256 of the token with
+	// the secret, in hex. Space around the secret is dropped. Optional.
+	AppSecret func(ctx context.Context) (string, error)
 	// Clock tells when a call was made, and when to come back.
 	Clock Clock
 
-	// Version is a version of the Graph API, such as v26.0. Default: DefaultVersion.
+	// Version is a version of the Graph API, such as v27.0. Default: DefaultVersion.
 	Version string
 	// BaseURL is where the Graph API is, without a version. It must be https, or on this machine. Default: DefaultBaseURL.
 	BaseURL string
@@ -73,6 +80,7 @@ const (
 	NodePhoneNumber  Node = "phone number"
 	NodePhoneNumbers Node = "phone numbers of the account"
 	NodeAccount      Node = "account"
+	NodeTemplates    Node = "message templates of the account"
 	NodeBusiness     Node = "business portfolio"
 )
 
@@ -171,21 +179,34 @@ func (c *Client) Business(ctx context.Context, id string) (Business, error) {
 // It takes a call per 100 numbers, and returns nothing if one of them fails. At most 10,000 numbers are read; more are an
 // error of the kind Permanent.
 func (c *Client) PhoneNumbers(ctx context.Context, account string) ([]PhoneNumber, error) {
-	numbers, followed, err := c.list(ctx, account)
+	return all(ctx, c, NodePhoneNumbers, account, "phone_numbers", readPhoneNumber, func(n *PhoneNumber) string { return n.ID })
+}
+
+// Templates reads all message templates of the WhatsApp Business account with an id of Meta's, each language by itself, likewise.
+func (c *Client) Templates(ctx context.Context, account string) ([]Template, error) {
+	return all(ctx, c, NodeTemplates, account, "message_templates", readTemplate, func(t *Template) string { return t.ID })
+}
+
+// all reads a list of an account.
+func all[T any](
+	ctx context.Context, c *Client, kind Node, account, edge string, read func(*object) (T, error), idOf func(*T) string,
+) ([]T, error) {
+	items, followed, err := list(ctx, c, kind, account, edge, read, idOf)
 	if e, is := errors.AsType[*Error](err); is && e.Code == codeCursor && followed {
 		// Cursors end when the list changes. Meta's changelog of v24.0 says to begin anew.
-		numbers, _, err = c.list(ctx, account)
+		items, _, err = list(ctx, c, kind, account, edge, read, idOf)
 	}
-	return numbers, err
+	return items, err
 }
 
 // list goes through the pages once. It reports whether it followed a cursor.
-func (c *Client) list(ctx context.Context, account string) (numbers []PhoneNumber, followed bool, err error) {
-	const what = NodePhoneNumbers
+func list[T any](
+	ctx context.Context, c *Client, what Node, account, edge string, read func(*object) (T, error), idOf func(*T) string,
+) (items []T, followed bool, err error) {
 	seen := map[string]int{}
 	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
 	for range maxPages {
-		body, refused, err := c.read(ctx, what, account, "phone_numbers", query)
+		body, refused, err := c.read(ctx, what, account, edge, query)
 		if err != nil {
 			return nil, followed, err
 		}
@@ -198,21 +219,21 @@ func (c *Client) list(ctx context.Context, account string) (numbers []PhoneNumbe
 			if err != nil {
 				return nil, followed, malformed(what, account, err)
 			}
-			number, err := readPhoneNumber(o)
+			item, err := read(o)
 			if err != nil {
 				return nil, followed, malformed(what, account, err)
 			}
-			// A list that changes while it is read may bring a number twice; the later is the newer.
-			if at, twice := seen[number.ID]; twice {
-				numbers[at] = number
+			// A list that changes while it is read may bring an item twice; the later is the newer.
+			if at, twice := seen[idOf(&item)]; twice {
+				items[at] = item
 				continue
 			}
-			seen[number.ID] = len(numbers)
-			numbers = append(numbers, number)
+			seen[idOf(&item)] = len(items)
+			items = append(items, item)
 		}
 		// The last page has cursors too, but no next. The address in next is not used: it has the token in it, and is not ours.
 		if page.Paging.Next == "" {
-			return numbers, followed, nil
+			return items, followed, nil
 		}
 		after := page.Paging.Cursors.After
 		if after == "" || len(after) > maxCursor || after == query.Get("after") {
@@ -299,6 +320,8 @@ func (c *Client) fields(kind Node) []string {
 		fields = accountFields
 	case NodeBusiness:
 		fields = businessFields
+	case NodeTemplates:
+		return templateFields
 	default:
 		fields = phoneNumberFields
 	}
@@ -330,6 +353,9 @@ func (c *Client) refuse(kind Node, field string) {
 func (c *Client) call(ctx context.Context, kind Node, id, edge string, query url.Values) ([]byte, error) {
 	token, err := c.token(ctx)
 	if err != nil {
+		return nil, &Error{Kind: Token, What: kind.of(id), cause: err}
+	}
+	if err := c.prove(ctx, token, query); err != nil {
 		return nil, &Error{Kind: Token, What: kind.of(id), cause: err}
 	}
 	if l := c.options.Limiter; l != nil {
@@ -376,6 +402,24 @@ func waitFor(wait time.Duration, usage []Usage) time.Duration {
 		return heldByDefault
 	}
 	return wait
+}
+
+// prove adds to a call that it comes from the app that the token was made for. Meta's page "graph-api/guides/secure-requests".
+func (c *Client) prove(ctx context.Context, token string, query url.Values) error {
+	if c.options.AppSecret == nil {
+		return nil
+	}
+	secret, err := c.options.AppSecret(ctx)
+	if err != nil {
+		return fmt.Errorf("the app secret could not be read: %w", err)
+	}
+	if secret = strings.TrimSpace(secret); secret == "" || !printable(secret) {
+		return errors.New("what is given as the app secret is none")
+	}
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(token))
+	query.Set("appsecret_proof", hex.EncodeToString(mac.Sum(nil)))
+	return nil
 }
 
 func (c *Client) token(ctx context.Context) (string, error) {

@@ -151,7 +151,7 @@ func TestANumberItsAccountAndItsPortfolioAreRead(t *testing.T) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, business, want)
 	}
 	for _, c := range w.Calls() {
-		if c.Version != "v26.0" || c.Token != token || strings.Contains(c.Query, "TOKEN") || !strings.HasPrefix(c.Fields, "id,") {
+		if c.Version != "v27.0" || c.Token != token || strings.Contains(c.Query, "TOKEN") || !strings.HasPrefix(c.Fields, "id,") {
 			t.Errorf("the call was %+v", c)
 		}
 	}
@@ -287,7 +287,7 @@ func TestAListThatMakesNoSenseIsRefused(t *testing.T) {
 		"no list":                   `{"paging":{}}`,
 		"no object in it":           `{"data":["1001"]}`,
 		"no id in it":               `{"data":[{"status":"CONNECTED"}]}`,
-		"more, but not where":       `{"data":[` + number + `],"paging":{"next":"https://graph.facebook.com/v26.0/2001/phone_numbers?after=x&access_token=` + token + `"}}`,
+		"more, but not where":       `{"data":[` + number + `],"paging":{"next":"https://graph.facebook.com/v27.0/2001/phone_numbers?after=x&access_token=` + token + `"}}`,
 		"the same page for ever":    `{"data":[` + number + `],"paging":{"cursors":{"after":"again"},"next":"https://x"}}`,
 		"a cursor that is too long": `{"data":[` + number + `],"paging":{"cursors":{"after":"` + strings.Repeat("x", 5000) + `"},"next":"https://x"}}`,
 		"cursors of another shape":  `{"data":[` + number + `],"paging":{"cursors":[]}}`,
@@ -662,6 +662,98 @@ func TestAFieldThatMetaTookAwayCostsOnlyItself(t *testing.T) {
 	fails(t, err, graph.Permanent)
 }
 
+// Each language of a template is one, with its own state. All pages are read, and no limit of the account is asked for there.
+func TestTemplatesAreRead(t *testing.T) {
+	w := newWorld(t)
+	long := strings.Repeat("a", 512)
+	w.AddTemplate("4001", "2001", "order_update", "en_US", "UTILITY")
+	w.AddTemplate("4002", "2001", "order_update", "pt_BR", "UTILITY")
+	w.AddTemplate("4003", "2001", long, "en", "MARKETING")
+	w.AddTemplate("5001", "2002", "of_another_account", "en", "MARKETING")
+	w.Set("4002", graphtest.Fields{"status": "REJECTED", "rejected_reason": "SCAM"})
+	w.Set("4003", graphtest.Fields{"status": "PAUSED", "quality_score": graphtest.Fields{"score": "RED", "date": 1790000000}})
+	want := []graph.Template{
+		{ID: "4001", Name: "order_update", Language: "en_US", Status: "APPROVED", Category: "UTILITY", Quality: "UNKNOWN", RejectedReason: "NONE"},
+		{ID: "4002", Name: "order_update", Language: "pt_BR", Status: "REJECTED", Category: "UTILITY", Quality: "UNKNOWN", RejectedReason: "SCAM"},
+		{ID: "4003", Name: long, Language: "en", Status: "PAUSED", Category: "MARKETING", Quality: "RED", RejectedReason: "NONE"},
+	}
+	if got, err := w.client.Templates(t.Context(), "2001"); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if fields := w.Calls()[0].Fields; fields != "id,name,language,status,category,quality_score,rejected_reason" {
+		t.Errorf("asked for %s", fields)
+	}
+	for i := range 150 {
+		w.AddTemplate(strconv.Itoa(6001+i), "2001", "offer_"+strconv.Itoa(i), "en", "MARKETING")
+	}
+	w.Forget()
+	if got, err := w.client.Templates(t.Context(), "2001"); err != nil || len(got) != 153 || len(w.Calls()) != 2 {
+		t.Errorf("got %d templates in %d calls, %v", len(got), len(w.Calls()), err)
+	}
+	// What has another shape costs only itself.
+	w.Set("4001", graphtest.Fields{"name": 7, "quality_score": "GREEN", "category": []any{}})
+	got, err := w.client.Templates(t.Context(), "2001")
+	if err != nil || !slices.Equal(got[0].Unread, []string{"category", "quality_score"}) || got[0].Status != "APPROVED" {
+		t.Errorf("got %+v, %v", got[0], err)
+	}
+}
+
+func TestTheWordsOfATemplate(t *testing.T) {
+	for status, want := range map[graph.TemplateStatus]string{
+		"APPROVED": "Approved", "PAUSED": "Paused", "DISABLED": "Disabled", "REJECTED": "Rejected", "PENDING": "Pending", "IN_APPEAL": "InAppeal",
+		"ARCHIVED": "Archived", "DELETED": "Deleted", "PENDING_DELETION": "PendingDeletion", "LIMIT_EXCEEDED": "LimitExceeded", "FLAGGED": "Flagged",
+	} {
+		if got, known := status.State(); got != want || !known {
+			t.Errorf("%s is %s, %t", status, got, known)
+		}
+	}
+	if got, known := graph.TemplateStatus("SOMETHING_NEW").State(); got != "SOMETHING_NEW" || known {
+		t.Errorf("a new word is %s, %t", got, known)
+	}
+	for category, want := range map[graph.Category]string{"MARKETING": "Marketing", "UTILITY": "Utility", "AUTHENTICATION": "Authentication", "OTP": "OTP"} {
+		if got, known := category.Name(); got != want || known != (category != "OTP") {
+			t.Errorf("%s is %s, %t", category, got, known)
+		}
+	}
+}
+
+// An app can ask Meta to demand a proof that a call comes from it. It is made anew of the token and the secret for every call, and
+// neither the proof nor the secret shows in an error.
+func TestCallsAreProvedWithTheAppSecret(t *testing.T) {
+	secret := "0123456789abcdef0123456789abcdef\n"
+	w := newWorld(t, func(o *graph.Options) {
+		o.AppSecret = func(context.Context) (string, error) { return secret, nil }
+	})
+	w.RequireProof("0123456789abcdef0123456789abcdef")
+	if _, err := w.client.PhoneNumber(t.Context(), "1001"); err != nil {
+		t.Errorf("a call that is proved: %v", err)
+	}
+	if numbers, err := w.client.PhoneNumbers(t.Context(), "2001"); err != nil || len(numbers) != 1 {
+		t.Errorf("a list that is proved: %v", err)
+	}
+	w.AddToken("EAAotherOTHERotherOTHER")
+	w.setToken("EAAotherOTHERotherOTHER")
+	if _, err := w.client.PhoneNumber(t.Context(), "1001"); err != nil {
+		t.Errorf("with another token: %v", err)
+	}
+	secret = "fedcba9876543210fedcba9876543210"
+	_, err := w.client.PhoneNumber(t.Context(), "1001")
+	if e := failure(t, err, graph.Permanent); e.Code != 100 || strings.Contains(err.Error(), secret) {
+		t.Errorf("with another app's secret: %v", err)
+	}
+	for _, secret = range []string{"", " \n", "two words"} {
+		calls := len(w.Calls())
+		_, err := w.client.PhoneNumber(t.Context(), "1001")
+		if fails(t, err, graph.Token); len(w.Calls()) != calls || !strings.Contains(err.Error(), "app secret") {
+			t.Errorf("with %q: %v", secret, err)
+		}
+	}
+	unproved := newWorld(t)
+	unproved.RequireProof("0123456789abcdef0123456789abcdef")
+	_, err = unproved.client.PhoneNumber(t.Context(), "1001")
+	fails(t, err, graph.Permanent)
+}
+
 func TestAnOlderVersionTellsTheNumbersOwnLimit(t *testing.T) {
 	w := newWorld(t, func(o *graph.Options) { o.Version = "v23.0" })
 	w.Set("1001", graphtest.Fields{"messaging_limit_tier": "TIER_1K"})
@@ -708,7 +800,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"no token":            func(o *graph.Options) { o.Token = nil },
 		"no clock":            func(o *graph.Options) { o.Clock = nil },
 		"a version without v": func(o *graph.Options) { o.Version = "26.0" },
-		"a path for version":  func(o *graph.Options) { o.Version = "v26.0/../me" },
+		"a path for version":  func(o *graph.Options) { o.Version = "v27.0/../me" },
 		"no host":             func(o *graph.Options) { o.BaseURL = "graph.facebook.com" },
 		"in the clear":        func(o *graph.Options) { o.BaseURL = "http://graph.facebook.com" },
 		"another scheme":      func(o *graph.Options) { o.BaseURL = "ftp://127.0.0.1" },

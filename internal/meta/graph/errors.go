@@ -126,6 +126,7 @@ func (e *Error) codes() string {
 
 // Codes of Meta's that are named outside of classify.
 const (
+	codeTemporary = -1 // Meta could not say what is wrong: an error without a name
 	codeParameter = 100
 	codeCursor    = 131059
 
@@ -160,7 +161,7 @@ func integer(raw json.RawMessage) int64 {
 		return 0
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 0 {
+	if err != nil || n < codeTemporary {
 		return 0
 	}
 	return n
@@ -176,7 +177,7 @@ func (e *Error) classify(transient bool) {
 		e.Kind = RateLimited
 	case e.Code == 190 || e.Code == 102 || e.Code == 104 || e.HTTPStatus == http.StatusUnauthorized:
 		e.Kind = Token
-	case transient || e.Code == 1 || e.Code == 2 || e.Code == 131000 || e.Code == 131016 || e.Code == 133004:
+	case transient || e.Code == codeTemporary || e.Code == 1 || e.Code == 2 || e.Code == 131000 || e.Code == 131016 || e.Code == 133004:
 		e.Kind = Temporary
 	case e.Code == 3 || e.Code == 10 || 200 <= e.Code && e.Code <= 299 || e.Code == 131005:
 		e.Kind = Permission

@@ -70,6 +70,19 @@ type Business struct {
 	Unread []string // names of fields that Meta refused to tell, or that came in a shape that is not known; sorted
 }
 
+// Template is a message template in one language.
+type Template struct {
+	ID             string // Meta's id, digits
+	Name           string // at most 512 characters
+	Language       string // as it came, such as en_US
+	Status         TemplateStatus
+	Category       Category
+	Quality        Rating
+	RejectedReason string // a word, as it came; NONE where it was not rejected
+
+	Unread []string // names of fields that Meta refused to tell, or that came in a shape that is not known; sorted
+}
+
 // Health is whether all that is needed to send messages can do so.
 type Health struct {
 	Overall  Availability // empty if nothing was told
@@ -150,6 +163,7 @@ var (
 		"id", "name", "status", "account_review_status", "business_verification_status", "country", "ownership_type",
 		"primary_business_location", "owner_business_info", fieldHealth,
 	}
+	templateFields = []string{"id", "name", "language", "status", "category", "quality_score", "rejected_reason"}
 	businessFields = []string{"id", "name", "verification_status"}
 )
 
@@ -241,6 +255,24 @@ func readBusiness(o *object) (Business, error) {
 	}
 	b.Unread = o.unread()
 	return b, nil
+}
+
+func readTemplate(o *object) (Template, error) {
+	id, err := o.mustID()
+	if err != nil {
+		return Template{}, err
+	}
+	t := Template{
+		ID:             id,
+		Name:           o.name("name"),
+		Language:       o.word("language"),
+		Status:         TemplateStatus(o.word("status")),
+		Category:       Category(o.word("category")),
+		Quality:        Rating(o.object("quality_score").word("score")),
+		RejectedReason: o.word("rejected_reason"),
+	}
+	t.Unread = o.unread()
+	return t, nil
 }
 
 func readHealth(o *object) Health {

@@ -12,6 +12,7 @@ import (
 const (
 	maxWord = 64  // bytes
 	maxText = 256 // characters
+	maxName = 512 // bytes: what the name of a template may have
 	maxID   = 32  // digits: Meta's ids have up to 17
 )
 
@@ -92,6 +93,20 @@ func (o *object) mustID() (string, error) {
 		return "", errShape
 	}
 	return id, nil
+}
+
+// name is what something is called by: at most maxName bytes, and never cut.
+func (o *object) name(name string) string {
+	raw := o.get(name)
+	if raw == nil {
+		return ""
+	}
+	s, ok := scalar(raw)
+	if !ok || len(s) > maxName {
+		o.misread(name)
+		return ""
+	}
+	return s
 }
 
 // text is free text of at most maxText characters; it is cut where it is longer.

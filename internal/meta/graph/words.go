@@ -21,6 +21,10 @@ type (
 	NameStatus string
 	// ReviewStatus is how far the review of an account is, such as APPROVED.
 	ReviewStatus string
+	// TemplateStatus is where a message template stands, such as APPROVED.
+	TemplateStatus string
+	// Category is what a message template counts as, such as MARKETING.
+	Category string
 	// AccountMode is LIVE or SANDBOX.
 	AccountMode string
 	// Platform is where a number is registered, such as CLOUD_API.
@@ -70,6 +74,12 @@ func (s Status) Connection() (connection string, known bool) {
 	}
 	return string(s), false
 }
+
+// State is the status in the words used here, such as Approved. False means that it is none of Meta's; then it is as it came.
+func (s TemplateStatus) State() (state string, known bool) { return meta.TemplateStateOf(string(s)) }
+
+// Name is the category in the words used here, such as Marketing. False means that it is none of Meta's; then it is as it came.
+func (c Category) Name() (category string, known bool) { return meta.CategoryOf(string(c)) }
 
 var ratings = map[Rating]string{"GREEN": "High", "YELLOW": "Medium", "RED": "Low", "UNKNOWN": "Unknown", "NA": "Unknown"}
 

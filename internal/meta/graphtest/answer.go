@@ -1,7 +1,10 @@
 package graphtest
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"net/http"
@@ -172,6 +175,16 @@ func (s *Server) admit(r *http.Request, call Call, major int) *Refusal {
 			Message: "Error validating access token: The session is not valid any more.",
 		}
 	}
+	if proof := r.URL.Query().Get("appsecret_proof"); s.secret != "" || proof != "" {
+		mac := hmac.New(sha256.New, []byte(s.secret))
+		mac.Write([]byte(call.Token))
+		switch {
+		case proof == "":
+			return &Refusal{Status: http.StatusBadRequest, Code: 100, Type: noSuchNode, Message: "API calls from the server require an appsecret_proof argument"}
+		case proof != hex.EncodeToString(mac.Sum(nil)):
+			return &Refusal{Status: http.StatusBadRequest, Code: 100, Type: noSuchNode, Message: "Invalid appsecret_proof provided in the API argument"}
+		}
+	}
 	needs := Management
 	if n := s.nodes[call.Node]; n != nil && n.kind == business {
 		needs = Businesses
@@ -190,7 +203,7 @@ func (s *Server) accountOf(id string) string {
 	switch {
 	case n == nil || n.kind == business:
 		return ""
-	case n.kind == number:
+	case n.kind == number || n.kind == template:
 		return n.parent
 	default:
 		return n.id
@@ -218,7 +231,9 @@ func (s *Server) read(r *http.Request, call Call, major int) (string, *Refusal) 
 		}
 		return encode(selected), nil
 	case call.Edge == "phone_numbers" && n.kind == account:
-		return s.list(r, call, major)
+		return s.list(r, call, number, major)
+	case call.Edge == "message_templates" && n.kind == account:
+		return s.list(r, call, template, major)
 	default:
 		return "", noField(call.Edge, n.kind)
 	}
@@ -228,8 +243,8 @@ func noField(name string, k kind) *Refusal {
 	return refuse(100, fmt.Sprintf("(#100) Tried accessing nonexisting field (%s) on node type (%s)", name, k))
 }
 
-// list is a page of an account's phone numbers.
-func (s *Server) list(r *http.Request, call Call, major int) (string, *Refusal) {
+// list is a page of an account's phone numbers, or of its message templates.
+func (s *Server) list(r *http.Request, call Call, of kind, major int) (string, *Refusal) {
 	query := r.URL.Query()
 	limit := defaultLimit
 	if written := query.Get("limit"); written != "" {
@@ -242,7 +257,7 @@ func (s *Server) list(r *http.Request, call Call, major int) (string, *Refusal) 
 	var all []*node
 	for _, id := range s.order {
 		n := s.nodes[id]
-		if n.kind != number || n.parent != call.Node {
+		if n.kind != of || n.parent != call.Node {
 			continue
 		}
 		if fields, _ := n.now(call.At); fields != nil {

@@ -22,6 +22,10 @@ var known = map[kind]struct{ defaults, others []string }{
 			"health_status", "owner_business_info", portfolioLimit,
 		},
 	},
+	template: {
+		defaults: []string{"id", "name", "language", "status", "category"},
+		others:   []string{"quality_score", "rejected_reason", "components", "sub_category", "previous_category", "correct_category"},
+	},
 	number: {
 		defaults: []string{"id", "display_phone_number", "verified_name", "quality_rating"},
 		others: []string{

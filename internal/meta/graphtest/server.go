@@ -1,6 +1,6 @@
 // Package graphtest stands in for Meta's Graph API, for tests and for showing the operator without Meta.
 //
-// It answers reads of phone numbers, WhatsApp Business accounts and business portfolios in the shapes that Meta documents,
+// It answers reads of phone numbers, message templates, WhatsApp Business accounts and business portfolios in the shapes that Meta documents,
 // and refuses what Meta refuses. What it knows can change over time, and it can be made to fail: Change and Fail script it.
 // It shares no code with the client, so that a shape read wrong is not read wrong twice.
 //
@@ -22,7 +22,7 @@ import (
 const (
 	// Current is the newest version that the server knows. Newer ones are refused; a version that Meta has taken away is
 	// answered like Oldest, as Meta does.
-	Current = 26
+	Current = 27
 	// Oldest is the oldest version, by its major number, that the server still knows.
 	Oldest = 21
 
@@ -44,7 +44,7 @@ type Fields map[string]any
 // Call is a call that the server got.
 type Call struct {
 	At      time.Time
-	Version string // as in the path, such as v26.0; empty if there was none
+	Version string // as in the path, such as v27.0; empty if there was none
 	Node    string // the id
 	Edge    string // such as phone_numbers; optional
 	Fields  string // as asked for
@@ -62,6 +62,7 @@ const (
 	business kind = "Business"
 	account  kind = "WhatsAppBusinessAccount"
 	number   kind = "WhatsAppBusinessPhoneNumber"
+	template kind = "MessageTemplate"
 )
 
 // node is a thing with an id. Its changes are in the order of time; those of one time in the order they were made.
@@ -87,6 +88,7 @@ type Server struct {
 	nodes      map[string]*node
 	order      []string // ids, as they were added
 	tokens     map[string]*token
+	secret     string // of the app, with which calls are proved; empty where none need be
 	faults     []*Fault
 	allowances map[string]int
 	used       map[string][]time.Time // when calls were made, by the account
@@ -138,6 +140,14 @@ func (s *Server) AddPhoneNumber(id, owner, display, name string) {
 	})
 }
 
+// AddTemplate adds an approved message template without a rating to an account.
+func (s *Server) AddTemplate(id, owner, name, language, category string) {
+	s.add(id, template, owner, Fields{
+		"name": name, "language": language, "status": "APPROVED", "category": category, "rejected_reason": "NONE",
+		"quality_score": Fields{"score": "UNKNOWN", "date": s.clock.Now().Unix()},
+	})
+}
+
 func (s *Server) add(id string, k kind, parent string, fields Fields) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,6 +184,14 @@ func (s *Server) script(id string, c change) {
 	}
 	n.changes = append(n.changes, c)
 	slices.SortStableFunc(n.changes, func(a, b change) int { return a.at.Compare(b.at) })
+}
+
+// RequireProof makes the server refuse calls without an appsecret_proof that was made with the app's secret, as Meta does of an app
+// that asks for it. A wrong one is refused in any case.
+func (s *Server) RequireProof(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secret = secret
 }
 
 // AddToken makes the server accept an access token, with the permissions that are named, or with all if none is.

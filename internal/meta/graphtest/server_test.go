@@ -57,17 +57,17 @@ func stand(t *testing.T) (s *Server, clock *clocktesting.FakePassiveClock, get f
 func TestTheShapesOfAnswers(t *testing.T) {
 	_, _, get := stand(t)
 	for path, want := range map[string]string{
-		"/v26.0/1001":                                                  `{"display_phone_number":"+1 555-000-1111","id":"1001","quality_rating":"UNKNOWN","verified_name":"Harbour Tickets"}`,
+		"/v27.0/1001":                                                  `{"display_phone_number":"+1 555-000-1111","id":"1001","quality_rating":"UNKNOWN","verified_name":"Harbour Tickets"}`,
 		"/1001":                                                        `{"display_phone_number":"+1 555-000-1111","id":"1001","quality_rating":"UNKNOWN","verified_name":"Harbour Tickets"}`,
-		"/v26.0/1001?fields=status,throughput":                         `{"id":"1001","status":"CONNECTED","throughput":{"level":"STANDARD"}}`,
-		"/v26.0/1001?fields=new_display_name":                          `{"id":"1001"}`,
-		"/v26.0/1001?fields=messaging_limit_tier,id":                   `{"id":"1001","messaging_limit_tier":"TIER_250"}`,
-		"/v26.0/2001?fields=owner_business_info":                       `{"id":"2001","owner_business_info":{"id":"3001","name":"Harbour Group"}}`,
-		"/v26.0/2001?fields=owner_business_info%7Bid%7D,name":          `{"id":"2001","name":"Harbour","owner_business_info":{"id":"3001"}}`,
-		"/v26.0/2001?fields=business_verification_status":              `{"business_verification_status":"not_verified","id":"2001"}`,
-		"/v26.0/3001":                                                  `{"id":"3001","name":"Harbour Group"}`,
-		"/v26.0/3001?fields=whatsapp_business_manager_messaging_limit": `{"id":"3001","whatsapp_business_manager_messaging_limit":"TIER_250"}`,
-		"/v26.0/2001?fields=health_status": `{"health_status":{"can_send_message":"AVAILABLE","entities":[{"can_send_message":"AVAILABLE","entity_type":"WABA","id":"2001"},` +
+		"/v27.0/1001?fields=status,throughput":                         `{"id":"1001","status":"CONNECTED","throughput":{"level":"STANDARD"}}`,
+		"/v27.0/1001?fields=new_display_name":                          `{"id":"1001"}`,
+		"/v27.0/1001?fields=messaging_limit_tier,id":                   `{"id":"1001","messaging_limit_tier":"TIER_250"}`,
+		"/v27.0/2001?fields=owner_business_info":                       `{"id":"2001","owner_business_info":{"id":"3001","name":"Harbour Group"}}`,
+		"/v27.0/2001?fields=owner_business_info%7Bid%7D,name":          `{"id":"2001","name":"Harbour","owner_business_info":{"id":"3001"}}`,
+		"/v27.0/2001?fields=business_verification_status":              `{"business_verification_status":"not_verified","id":"2001"}`,
+		"/v27.0/3001":                                                  `{"id":"3001","name":"Harbour Group"}`,
+		"/v27.0/3001?fields=whatsapp_business_manager_messaging_limit": `{"id":"3001","whatsapp_business_manager_messaging_limit":"TIER_250"}`,
+		"/v27.0/2001?fields=health_status": `{"health_status":{"can_send_message":"AVAILABLE","entities":[{"can_send_message":"AVAILABLE","entity_type":"WABA","id":"2001"},` +
 			`{"can_send_message":"AVAILABLE","entity_type":"BUSINESS","id":"3001"},{"can_receive_call_sip":"AVAILABLE","can_send_message":"AVAILABLE","entity_type":"APP","id":"4001"}]},"id":"2001"}`,
 	} {
 		if status, body, header := get(path); status != http.StatusOK || body != want || !strings.HasPrefix(header.Get("Content-Type"), "application/json") {
@@ -83,21 +83,21 @@ func TestTheShapesOfRefusals(t *testing.T) {
 	s.RevokeToken("gone")
 	s.AddToken("narrow", Management)
 	for path, want := range map[string]Refusal{
-		"@/v26.0/1001":                       {Status: 400, Code: 104, Type: "OAuthException"},
-		"wrong@/v26.0/1001":                  {Status: 400, Code: 190, Type: "OAuthException"},
-		"old@/v26.0/1001":                    {Status: 401, Code: 190, Subcode: 463, Type: "OAuthException"},
-		"gone@/v26.0/1001":                   {Status: 401, Code: 190, Subcode: 460, Type: "OAuthException"},
-		"narrow@/v26.0/3001":                 {Status: 403, Code: 200, Type: "OAuthException"},
-		"/v26.0/9999":                        {Status: 400, Code: 100, Subcode: 33, Type: "GraphMethodException"},
-		"/v26.0/9999/phone_numbers":          {Status: 400, Code: 100, Subcode: 33, Type: "GraphMethodException"},
-		"/v26.0/1001?fields=status,nonsense": {Status: 400, Code: 100, Type: "OAuthException"},
+		"@/v27.0/1001":                       {Status: 400, Code: 104, Type: "OAuthException"},
+		"wrong@/v27.0/1001":                  {Status: 400, Code: 190, Type: "OAuthException"},
+		"old@/v27.0/1001":                    {Status: 401, Code: 190, Subcode: 463, Type: "OAuthException"},
+		"gone@/v27.0/1001":                   {Status: 401, Code: 190, Subcode: 460, Type: "OAuthException"},
+		"narrow@/v27.0/3001":                 {Status: 403, Code: 200, Type: "OAuthException"},
+		"/v27.0/9999":                        {Status: 400, Code: 100, Subcode: 33, Type: "GraphMethodException"},
+		"/v27.0/9999/phone_numbers":          {Status: 400, Code: 100, Subcode: 33, Type: "GraphMethodException"},
+		"/v27.0/1001?fields=status,nonsense": {Status: 400, Code: 100, Type: "OAuthException"},
 		"/v23.0/1001?fields=whatsapp_business_manager_messaging_limit": {Status: 400, Code: 100, Type: "OAuthException"},
-		"/v26.0/1001?fields=status%7B":                                 {Status: 400, Code: 2500, Type: "OAuthException"},
-		"/v26.0/1001/phone_numbers":                                    {Status: 400, Code: 100, Type: "OAuthException"},
-		"/v26.0/2001/phone_numbers?limit=101":                          {Status: 400, Code: 100, Type: "OAuthException"},
-		"/v26.0/2001/phone_numbers?after=x":                            {Status: 400, Code: 131059, Type: "OAuthException", Details: "Retry the request without cursors"},
+		"/v27.0/1001?fields=status%7B":                                 {Status: 400, Code: 2500, Type: "OAuthException"},
+		"/v27.0/1001/phone_numbers":                                    {Status: 400, Code: 100, Type: "OAuthException"},
+		"/v27.0/2001/phone_numbers?limit=101":                          {Status: 400, Code: 100, Type: "OAuthException"},
+		"/v27.0/2001/phone_numbers?after=x":                            {Status: 400, Code: 131059, Type: "OAuthException", Details: "Retry the request without cursors"},
 		"/v23.0/2001/phone_numbers?after=x":                            {Status: 400, Code: 100, Type: "OAuthException"},
-		"/v27.0/1001":                                                  {Status: 400, Code: 2500, Type: "OAuthException"},
+		"/v28.0/1001":                                                  {Status: 400, Code: 2500, Type: "OAuthException"},
 	} {
 		status, body, _ := get(path)
 		var got struct {
@@ -145,7 +145,7 @@ func TestPagesHaveCursorsAndLinks(t *testing.T) {
 		return p
 	}
 	var ids []string
-	path := "/v26.0/2001/phone_numbers?limit=2&fields=id"
+	path := "/v27.0/2001/phone_numbers?limit=2&fields=id"
 	for number := 0; ; number++ {
 		p := read(path)
 		for _, n := range p.Data {
@@ -160,15 +160,15 @@ func TestPagesHaveCursorsAndLinks(t *testing.T) {
 		if !strings.Contains(p.Paging.Next, "access_token=good") {
 			t.Errorf("Meta's links have the token in them: %s", p.Paging.Next)
 		}
-		path = "/v26.0/2001/phone_numbers?limit=2&fields=id&after=" + p.Paging.Cursors.After
+		path = "/v27.0/2001/phone_numbers?limit=2&fields=id&after=" + p.Paging.Cursors.After
 	}
 	if want := []string{"1001", "1002", "1003", "1004", "1005"}; !slices.Equal(ids, want) {
 		t.Errorf("got %v", ids)
 	}
-	if p := read("/v26.0/2002/phone_numbers"); len(p.Data) != 0 || p.Paging != nil {
+	if p := read("/v27.0/2002/phone_numbers"); len(p.Data) != 0 || p.Paging != nil {
 		t.Errorf("an empty list: %+v", p)
 	}
-	if _, body, _ := get("/v26.0/2001/phone_numbers?limit=1"); !strings.Contains(body, `"verified_name"`) || strings.Contains(body, `"status"`) {
+	if _, body, _ := get("/v27.0/2001/phone_numbers?limit=1"); !strings.Contains(body, `"verified_name"`) || strings.Contains(body, `"status"`) {
 		t.Errorf("the default fields: %s", body)
 	}
 }
@@ -184,9 +184,9 @@ func TestCallsAreCountedByTheHour(t *testing.T) {
 		u := all["2001"][0]
 		return u["call_count"].(float64), u["estimated_time_to_regain_access"].(float64)
 	}
-	for i, path := range []string{"/v26.0/1001", "/v26.0/2001", "/v26.0/2001/phone_numbers", "/v26.0/9999", "/v26.0/3001", "/v26.0/1001"} {
+	for i, path := range []string{"/v27.0/1001", "/v27.0/2001", "/v27.0/2001/phone_numbers", "/v27.0/9999", "/v27.0/3001", "/v27.0/1001"} {
 		status, body, header := get(path)
-		if path == "/v26.0/9999" || path == "/v26.0/3001" {
+		if path == "/v27.0/9999" || path == "/v27.0/3001" {
 			continue // what is not the account's does not count for it
 		}
 		if percent, _ := usage(header); status != http.StatusOK || int(percent) != []int{25, 50, 75, 0, 0, 100}[i] {
@@ -194,12 +194,12 @@ func TestCallsAreCountedByTheHour(t *testing.T) {
 		}
 		clock.SetTime(clock.Now().Add(10 * time.Minute))
 	}
-	status, body, header := get("/v26.0/1001")
+	status, body, header := get("/v27.0/1001")
 	if percent, minutes := usage(header); status != http.StatusBadRequest || !strings.Contains(body, `"code":80008`) || percent != 100 || minutes != 20 {
 		t.Errorf("throttled: HTTP %d, %v %%, %v min, %s", status, percent, minutes, body)
 	}
 	clock.SetTime(start.Add(time.Hour))
-	if status, body, _ := get("/v26.0/1001"); status != http.StatusOK {
+	if status, body, _ := get("/v27.0/1001"); status != http.StatusOK {
 		t.Errorf("when the first call is an hour old: HTTP %d, %s", status, body)
 	}
 }
@@ -216,38 +216,38 @@ func TestFaults(t *testing.T) {
 		status int
 		body   string
 	}{
-		{"/v26.0/1001?fields=id", 200, `{"id":"1001"}`},
-		{"/v26.0/1001?fields=id", 503, "the second"},
-		{"/v26.0/1001?fields=id", 200, `{"id":"1001"}`},
-		{"/v26.0/2001/phone_numbers?fields=id", 502, "no"},
-		{"/v26.0/2001/phone_numbers?fields=id", 200, `"data":[{"id":"1001"}]`},
-		{"/v26.0/3001", 200, `cut: {"id"`},
-		{"/v26.0/2001", 0, ""},
+		{"/v27.0/1001?fields=id", 200, `{"id":"1001"}`},
+		{"/v27.0/1001?fields=id", 503, "the second"},
+		{"/v27.0/1001?fields=id", 200, `{"id":"1001"}`},
+		{"/v27.0/2001/phone_numbers?fields=id", 502, "no"},
+		{"/v27.0/2001/phone_numbers?fields=id", 200, `"data":[{"id":"1001"}]`},
+		{"/v27.0/3001", 200, `cut: {"id"`},
+		{"/v27.0/2001", 0, ""},
 	} {
 		if status, body, _ := get(step.path); status != step.status || !strings.Contains(body, step.body) {
 			t.Errorf("%s: HTTP %d, %s", step.path, status, body)
 		}
 	}
 	clock.SetTime(start.Add(time.Hour))
-	if status, body, _ := get("/v26.0/1001"); status != 500 || !strings.Contains(body, `"is_transient":true`) {
+	if status, body, _ := get("/v27.0/1001"); status != 500 || !strings.Contains(body, `"is_transient":true`) {
 		t.Errorf("within the fault's time: HTTP %d, %s", status, body)
 	}
 	clock.SetTime(start.Add(2 * time.Hour))
-	if status, _, _ := get("/v26.0/1001"); status != 200 {
+	if status, _, _ := get("/v27.0/1001"); status != 200 {
 		t.Errorf("after it: HTTP %d", status)
 	}
 	s.Recover()
-	if status, _, _ := get("/v26.0/2001"); status != 200 {
+	if status, _, _ := get("/v27.0/2001"); status != 200 {
 		t.Errorf("recovered: HTTP %d", status)
 	}
 }
 
 func TestCallsAreRecorded(t *testing.T) {
 	s, _, get := stand(t)
-	get("/v26.0/2001/phone_numbers?fields=id&after=x")
+	get("/v27.0/2001/phone_numbers?fields=id&after=x")
 	get("wrong@/1001")
 	want := []Call{
-		{At: start, Version: "v26.0", Node: "2001", Edge: "phone_numbers", Fields: "id", After: "x", Token: "good", Query: "fields=id&after=x", Status: 400, Code: 131059},
+		{At: start, Version: "v27.0", Node: "2001", Edge: "phone_numbers", Fields: "id", After: "x", Token: "good", Query: "fields=id&after=x", Status: 400, Code: 131059},
 		{At: start, Node: "1001", Token: "wrong", Status: 400, Code: 190},
 	}
 	if got := s.Calls(); !reflect.DeepEqual(got, want) {

@@ -237,7 +237,8 @@ func TestPortfolio(t *testing.T) {
 		t.Fatalf("drawn are %+v", subjects) // the portfolio, and the number that is in none
 	}
 	acme := subjects[1]
-	if q := acme.Quality; len(q) != 2 || q[0].What != "Unknown" || q[1].What != "Low" || q[1].From != at(2, 8) {
+	// The template is paused for three hours, and rated anew after that.
+	if q := acme.Quality; len(q) != 3 || q[0].What != "Unknown" || q[1].What != "Low" || q[1].From != at(2, 8) || q[2].What != "Unknown" || q[2].From != at(2, 11) {
 		t.Errorf("the quality is %+v", q)
 	}
 	last := len(acme.Times) - 1

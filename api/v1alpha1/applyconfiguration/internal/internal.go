@@ -32,12 +32,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: ban
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
+    - name: businessInitiated
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Stretch
+    - name: customerInitiated
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Stretch
     - name: id
       type:
         scalar: string
-    - name: restrictionReportedTime
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: restrictions
       type:
         list:
@@ -46,6 +49,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - value
+    - name: restrictionsLiftedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: review
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
@@ -220,6 +226,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: verification
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.VerificationStatus
+- name: dev.numberfleet.numberfleet.api.v1alpha1.CategoryChange
+  map:
+    fields:
+    - name: time
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: to
+      type:
+        scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.ConcludedTier
   map:
     fields:
@@ -235,6 +250,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.numberfleet.numberfleet.api.v1alpha1.ConnectionStatus
   map:
     fields:
+    - name: reason
+      type:
+        scalar: string
     - name: reportedTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -401,6 +419,15 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.numberfleet.numberfleet.api.v1alpha1.MessageTemplateStatus
   map:
     fields:
+    - name: category
+      type:
+        scalar: string
+    - name: categoryChange
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.CategoryChange
+    - name: categoryReportedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: conditions
       type:
         list:
@@ -453,6 +480,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.TemplateState
+    - name: stateReason
+      type:
+        scalar: string
     - name: stateReportedTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -794,6 +824,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: value
       type:
         scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.Stretch
+  map:
+    fields:
+    - name: sinceTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: untilTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.numberfleet.numberfleet.api.v1alpha1.TemplateInUse
   map:
     fields:

@@ -18,11 +18,17 @@ type AccountStatusApplyConfiguration struct {
 	ID *string `json:"id,omitempty"`
 	// review is how Meta's review of the account ended: Approved, Rejected, Pending or Deferred.
 	Review *StatementApplyConfiguration `json:"review,omitempty"`
-	// restrictions are what Meta restricts of the account, in its words, until they end. Only
-	// RESTRICTED_BIZ_INITIATED_MESSAGING restricts the number.
+	// restrictions are what Meta restricts of the account, in its words, until they end. Two of them restrict the number:
+	// RESTRICTED_BIZ_INITIATED_MESSAGING, under which it can only reply, and RESTRICTED_CUSTOMER_INITIATED_MESSAGING, under which
+	// it cannot even reply.
 	Restrictions []StatementApplyConfiguration `json:"restrictions,omitempty"`
-	// restrictionReportedTime is when Meta last reported a restriction of the number's messages, or its end.
-	RestrictionReportedTime *v1.Time `json:"restrictionReportedTime,omitempty"`
+	// businessInitiated is how long the number may begin no conversation. It is absent where the account may.
+	BusinessInitiated *StretchApplyConfiguration `json:"businessInitiated,omitempty"`
+	// customerInitiated is how long the number may not even reply. It is absent where the account may.
+	CustomerInitiated *StretchApplyConfiguration `json:"customerInitiated,omitempty"`
+	// restrictionsLiftedTime is when Meta last reported that no restriction of the account is left, or that the number is
+	// connected in spite of one without an end.
+	RestrictionsLiftedTime *v1.Time `json:"restrictionsLiftedTime,omitempty"`
 	// violation is the last violation of a policy that Meta reported, such as SCAM.
 	Violation *StatementApplyConfiguration `json:"violation,omitempty"`
 	// ban is whether Meta disabled the account: DISABLE, REINSTATE, or SCHEDULE_FOR_DISABLE with the date as the reason.
@@ -64,11 +70,27 @@ func (b *AccountStatusApplyConfiguration) WithRestrictions(values ...*StatementA
 	return b
 }
 
-// WithRestrictionReportedTime sets the RestrictionReportedTime field in the declarative configuration to the given value
+// WithBusinessInitiated sets the BusinessInitiated field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the RestrictionReportedTime field is set to the value of the last call.
-func (b *AccountStatusApplyConfiguration) WithRestrictionReportedTime(value v1.Time) *AccountStatusApplyConfiguration {
-	b.RestrictionReportedTime = &value
+// If called multiple times, the BusinessInitiated field is set to the value of the last call.
+func (b *AccountStatusApplyConfiguration) WithBusinessInitiated(value *StretchApplyConfiguration) *AccountStatusApplyConfiguration {
+	b.BusinessInitiated = value
+	return b
+}
+
+// WithCustomerInitiated sets the CustomerInitiated field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CustomerInitiated field is set to the value of the last call.
+func (b *AccountStatusApplyConfiguration) WithCustomerInitiated(value *StretchApplyConfiguration) *AccountStatusApplyConfiguration {
+	b.CustomerInitiated = value
+	return b
+}
+
+// WithRestrictionsLiftedTime sets the RestrictionsLiftedTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RestrictionsLiftedTime field is set to the value of the last call.
+func (b *AccountStatusApplyConfiguration) WithRestrictionsLiftedTime(value v1.Time) *AccountStatusApplyConfiguration {
+	b.RestrictionsLiftedTime = &value
 	return b
 }
 

@@ -23,6 +23,8 @@ type ConnectionStatusApplyConfiguration struct {
 	Source *apiv1alpha1.Source `json:"source,omitempty"`
 	// reportedTime is when Meta last reported the state.
 	ReportedTime *v1.Time `json:"reportedTime,omitempty"`
+	// reason is what Meta gave as one, such as PARTNER_REMOVED, PRIMARY_INACTIVITY, in its words.
+	Reason *string `json:"reason,omitempty"`
 }
 
 // ConnectionStatusApplyConfiguration constructs a declarative configuration of the ConnectionStatus type for use with
@@ -60,5 +62,13 @@ func (b *ConnectionStatusApplyConfiguration) WithSource(value apiv1alpha1.Source
 // If called multiple times, the ReportedTime field is set to the value of the last call.
 func (b *ConnectionStatusApplyConfiguration) WithReportedTime(value v1.Time) *ConnectionStatusApplyConfiguration {
 	b.ReportedTime = &value
+	return b
+}
+
+// WithReason sets the Reason field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Reason field is set to the value of the last call.
+func (b *ConnectionStatusApplyConfiguration) WithReason(value string) *ConnectionStatusApplyConfiguration {
+	b.Reason = &value
 	return b
 }

@@ -16,7 +16,8 @@ import (
 //
 // MessageTemplateStatus is where the template stands.
 type MessageTemplateStatusApplyConfiguration struct {
-	// conditions are Ready (the operator does its job for this template) and Sendable.
+	// conditions are Ready (the operator does its job for this template), Sendable and, where the template's account is read from
+	// Meta, ReportsFresh.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
@@ -24,8 +25,11 @@ type MessageTemplateStatusApplyConfiguration struct {
 	PolicyName *string `json:"policyName,omitempty"`
 	// policyGeneration is the generation of the policy that was applied.
 	PolicyGeneration *int64 `json:"policyGeneration,omitempty"`
-	// state is Approved, Flagged, Paused or Blocked.
+	// state is where the template stands: Approved, Flagged, Paused, Blocked, Disabled, Rejected, Pending, InAppeal, Archived,
+	// Deleted, PendingDeletion, LimitExceeded, or Meta's word as it came.
 	State *apiv1alpha1.TemplateState `json:"state,omitempty"`
+	// stateReason is what Meta gave as the reason of the state, such as SCAM or FIRST_PAUSE.
+	StateReason *string `json:"stateReason,omitempty"`
 	// sinceTime is when the state became what it is.
 	SinceTime *metav1.Time `json:"sinceTime,omitempty"`
 	// untilTime is when a flag ends in a block, or when a pause ends. It is absent where only Meta knows.
@@ -36,6 +40,13 @@ type MessageTemplateStatusApplyConfiguration struct {
 	StateReportedTime *metav1.Time `json:"stateReportedTime,omitempty"`
 	// quality is the template's quality rating.
 	Quality *TemplateQualityApplyConfiguration `json:"quality,omitempty"`
+	// category is what Meta counts the template as: Marketing, Utility, Authentication, or what came. It is absent until Meta
+	// reports it.
+	Category *string `json:"category,omitempty"`
+	// categoryReportedTime is when Meta last reported the category.
+	CategoryReportedTime *metav1.Time `json:"categoryReportedTime,omitempty"`
+	// categoryChange is what Meta announced about the category.
+	CategoryChange *CategoryChangeApplyConfiguration `json:"categoryChange,omitempty"`
 	// pauses is how often the template was paused for its quality.
 	Pauses *int32 `json:"pauses,omitempty"`
 	// evaluatedTime is the instant up to which the rules have run.
@@ -101,6 +112,14 @@ func (b *MessageTemplateStatusApplyConfiguration) WithState(value apiv1alpha1.Te
 	return b
 }
 
+// WithStateReason sets the StateReason field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the StateReason field is set to the value of the last call.
+func (b *MessageTemplateStatusApplyConfiguration) WithStateReason(value string) *MessageTemplateStatusApplyConfiguration {
+	b.StateReason = &value
+	return b
+}
+
 // WithSinceTime sets the SinceTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the SinceTime field is set to the value of the last call.
@@ -138,6 +157,30 @@ func (b *MessageTemplateStatusApplyConfiguration) WithStateReportedTime(value me
 // If called multiple times, the Quality field is set to the value of the last call.
 func (b *MessageTemplateStatusApplyConfiguration) WithQuality(value *TemplateQualityApplyConfiguration) *MessageTemplateStatusApplyConfiguration {
 	b.Quality = value
+	return b
+}
+
+// WithCategory sets the Category field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Category field is set to the value of the last call.
+func (b *MessageTemplateStatusApplyConfiguration) WithCategory(value string) *MessageTemplateStatusApplyConfiguration {
+	b.Category = &value
+	return b
+}
+
+// WithCategoryReportedTime sets the CategoryReportedTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CategoryReportedTime field is set to the value of the last call.
+func (b *MessageTemplateStatusApplyConfiguration) WithCategoryReportedTime(value metav1.Time) *MessageTemplateStatusApplyConfiguration {
+	b.CategoryReportedTime = &value
+	return b
+}
+
+// WithCategoryChange sets the CategoryChange field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CategoryChange field is set to the value of the last call.
+func (b *MessageTemplateStatusApplyConfiguration) WithCategoryChange(value *CategoryChangeApplyConfiguration) *MessageTemplateStatusApplyConfiguration {
+	b.CategoryChange = value
 	return b
 }
 

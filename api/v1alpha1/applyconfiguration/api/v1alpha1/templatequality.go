@@ -19,7 +19,7 @@ type TemplateQualityApplyConfiguration struct {
 	Rating *apiv1alpha1.QualityRating `json:"rating,omitempty"`
 	// sinceTime is when the rating became what it is.
 	SinceTime *v1.Time `json:"sinceTime,omitempty"`
-	// reportedTime is when Meta last reported a rating, or an edit.
+	// reportedTime is when Meta last reported a rating, or when an edit or a pause ended what was known of it.
 	ReportedTime *v1.Time `json:"reportedTime,omitempty"`
 }
 

@@ -21,9 +21,9 @@ type TransitionApplyConfiguration struct {
 	Reason *apiv1alpha1.TransitionReason `json:"reason,omitempty"`
 	// rule is the rule that made it, by its number in docs/rules.md. It is absent where none did, such as where the policy changed.
 	Rule *apiv1alpha1.Rule `json:"rule,omitempty"`
-	// from is the tier, rating or connection state before.
+	// from is the tier, rating, state or category before.
 	From *string `json:"from,omitempty"`
-	// to is the tier, rating or connection state after.
+	// to is the tier, rating, state or category after.
 	To *string `json:"to,omitempty"`
 	// message says in a sentence why.
 	Message *string `json:"message,omitempty"`

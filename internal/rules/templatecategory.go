@@ -1,0 +1,57 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// TemplateCategory is what Meta counts a template as, such as Marketing. Prices depend on it, and no rule does.
+type TemplateCategory struct {
+	Name string // empty until Meta reports one
+	// Reported is when Meta last reported the category.
+	Reported time.Time
+	// Next is what Meta will change it to at NextAt; empty where nothing is announced.
+	Next   string
+	NextAt time.Time
+}
+
+// categorize takes a category that Meta reports, or announces. Meta announces a change 24 hours before; it may be called off,
+// so the category is only what Meta says it is. Of a change it says what the category was, as the reason: it may be the first that is
+// heard of it.
+func (e *templateEvaluation) categorize(r Report, at time.Time) {
+	c := &e.s.Category
+	if r.Value == "" || at.Before(c.Reported) {
+		return
+	}
+	before := c.Name
+	if before == "" && r.Reason != ReasonRead {
+		before = r.Reason
+	}
+	tell := func(reason v1alpha1.TransitionReason, message string) {
+		e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleReports, Reason: reason, From: before, To: r.Value, Message: message})
+	}
+	switch {
+	case r.Kind == ReportCategoryPlan && r.Value == c.Name:
+		c.Next, c.NextAt = "", time.Time{}
+		return
+	case r.Kind == ReportCategoryPlan:
+		if r.Value != c.Next || !r.Until.Equal(c.NextAt) {
+			when := "soon"
+			if !r.Until.IsZero() {
+				when = "at " + stamp(r.Until)
+			}
+			tell(v1alpha1.ReasonTemplateCategoryAnnounced, fmt.Sprintf("Meta will change the category to %s %s", r.Value, when))
+			c.Next, c.NextAt = r.Value, r.Until
+		}
+		return
+	}
+	if r.Value != before && before != "" {
+		tell(v1alpha1.ReasonTemplateCategoryChanged, fmt.Sprintf("Meta changed the category from %s to %s", before, r.Value))
+	}
+	c.Name, c.Reported = r.Value, at
+	if r.Value == c.Next || !at.Before(c.NextAt) {
+		c.Next, c.NextAt = "", time.Time{}
+	}
+}

@@ -1,0 +1,151 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// ReasonRead is the reason of what was read from the Graph API. Meta's reads give none for a rating or a pause: a rating
+// that was read is no step of a ladder, since the state that was read with it says what Meta made of it, and which pause it is
+// that was read, only Meta knows.
+const ReasonRead = "read from the Graph API"
+
+// TemplateEdited is reported of a template that has a new wording: Meta reviews it.
+const TemplateEdited = "Edited"
+
+// templateWords are Meta's states as a sentence has them. One that is not here is said as it came.
+var templateWords = map[v1alpha1.TemplateState]string{
+	v1alpha1.TemplateApproved:        "approved",
+	v1alpha1.TemplateFlagged:         "flagged",
+	v1alpha1.TemplatePaused:          "paused",
+	v1alpha1.TemplateDisabled:        "disabled",
+	v1alpha1.TemplateRejected:        "rejected",
+	v1alpha1.TemplatePending:         "in review",
+	v1alpha1.TemplateInAppeal:        "in appeal",
+	v1alpha1.TemplateArchived:        "archived",
+	v1alpha1.TemplateDeleted:         "deleted",
+	v1alpha1.TemplatePendingDeletion: "about to be deleted",
+	v1alpha1.TemplateLimitExceeded:   "beyond the number of templates that the account may have",
+}
+
+func stateWords(state v1alpha1.TemplateState) string {
+	if said, known := templateWords[state]; known {
+		return said
+	}
+	return string(state)
+}
+
+// HoldsBack says whether the rating of a template in a state counts for its portfolio: not that of one that cannot be sent any
+// more, or not until Meta approves it. One that is paused will be sent again as it is.
+func HoldsBack(state v1alpha1.TemplateState) bool {
+	switch state {
+	case "", v1alpha1.TemplateBlocked, v1alpha1.TemplateDisabled, v1alpha1.TemplateRejected, v1alpha1.TemplatePending, v1alpha1.TemplateInAppeal,
+		v1alpha1.TemplateArchived, v1alpha1.TemplateDeleted, v1alpha1.TemplatePendingDeletion, v1alpha1.TemplateLimitExceeded:
+		return false
+	default:
+		return true
+	}
+}
+
+// TemplateContradicts says whether a state that Meta reports is another than the one shown. A flag is the policy's: to Meta a
+// flagged template is approved.
+func TemplateContradicts(shown, reported v1alpha1.TemplateState) bool {
+	if reported == v1alpha1.TemplateApproved && shown == v1alpha1.TemplateFlagged {
+		return false
+	}
+	return reported != "" && reported != shown
+}
+
+// reportState takes a state that Meta reports (rule 9). It wins, unless it is from before what is known.
+//
+// Meta's page "template-pausing": an edited template is in review and cannot be sent until it is approved; one that is
+// disabled can be edited and submitted again.
+func (e *templateEvaluation) reportState(r Report, at time.Time) {
+	s, to := &e.s, v1alpha1.TemplateState(r.Value)
+	if r.Value == TemplateEdited {
+		to = v1alpha1.TemplatePending
+	}
+	if to == v1alpha1.TemplatePending && !at.Before(s.RatingReported) {
+		// What users thought of the old wording says nothing about the new one, which nobody has rated: no change is told.
+		s.RatingReported = at
+		e.unrated(at)
+	}
+	switch {
+	case to == "" || at.Before(s.StateReported) || to == v1alpha1.TemplateApproved && at.Before(s.Since):
+		return // something has happened to the template since
+	case to == v1alpha1.TemplatePaused && r.Reason != pausedByPacing && len(e.rules.Pauses) > 0 && at.Before(s.Since) && !s.untouched():
+		return // the pause is known by what made it, and may be over
+	}
+	at = latest(at, s.Since)
+	why := fmt.Sprintf("Meta reports the template as %s", stateWords(to))
+	if r.Reason != "" {
+		why += ": " + r.Reason
+	}
+	switch to {
+	case v1alpha1.TemplatePaused:
+		e.reportPause(r.Reason, at, why)
+	case s.State: // it is
+	case v1alpha1.TemplateApproved:
+		if s.State == v1alpha1.TemplateFlagged {
+			e.clear(at, why)
+		} else {
+			e.resume(at, v1alpha1.FromReport, why)
+		}
+	case v1alpha1.TemplateFlagged:
+		e.flag(at, v1alpha1.FromReport, why)
+	case v1alpha1.TemplateDisabled:
+		known := s.State == v1alpha1.TemplateBlocked // by the policy, which says the same in its own word
+		e.change(to, at, time.Time{}, v1alpha1.FromReport)
+		if !known {
+			e.say(at, v1alpha1.ReasonTemplateBlocked, why)
+		}
+	default:
+		from := s.State
+		if from == v1alpha1.TemplateFlagged && to == v1alpha1.TemplatePending {
+			e.clear(at, "the template was edited; it can be sent again once Meta has approved it")
+			e.change(to, at, time.Time{}, v1alpha1.FromReport)
+			break // one thing happened, and is told
+		}
+		e.change(to, at, time.Time{}, v1alpha1.FromReport)
+		e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleReports, Reason: v1alpha1.ReasonTemplateStateChanged, From: string(from), To: string(to), Message: why})
+	}
+	s.StateReported, s.Source, s.Reason = at, v1alpha1.FromReport, r.Reason
+	if r.Reason == ReasonRead {
+		s.Reason = ""
+	}
+}
+
+// reportPause takes a pause that Meta reports: the step of the ladder that Meta names, or the next one.
+func (e *templateEvaluation) reportPause(reason string, at time.Time, why string) {
+	s := &e.s
+	which, step := pauseOf(reason), reason != pausedByPacing && reason != ReasonRead
+	switch {
+	case which > 0 && which <= len(e.rules.Pauses) && (s.State != v1alpha1.TemplatePaused || s.Pauses != which || s.Until.IsZero()):
+		s.Pauses = which - 1 // Meta's count, not ours
+		e.pause(at, v1alpha1.FromReport, why)
+	case s.State == v1alpha1.TemplatePaused && (reason != pausedByPacing || s.Until.IsZero()):
+	case step && s.Pauses < len(e.rules.Pauses):
+		e.pause(at, v1alpha1.FromReport, why)
+	default:
+		// Not for its quality, or by rules that the policy does not have: only Meta knows until when.
+		e.change(v1alpha1.TemplatePaused, at, time.Time{}, v1alpha1.FromReport)
+		e.say(at, v1alpha1.ReasonTemplatePaused, why)
+	}
+}
+
+// pausedByPacing is Meta's reason for a pause that is no step of the ladder and does not end by itself.
+const pausedByPacing = "RATE_LIMITING_PAUSE"
+
+// pauseOf is which pause of the ladder Meta's reason names; zero if none.
+func pauseOf(reason string) int {
+	switch reason {
+	case "FIRST_PAUSE":
+		return 1
+	case "SECOND_PAUSE":
+		return 2
+	default:
+		return 0
+	}
+}
