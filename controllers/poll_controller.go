@@ -56,6 +56,8 @@ type polled struct {
 	calls   int       // that a read takes, as far as is known
 	last    *visit    // what there is yet to conclude from; nil once that is done
 	refused time.Time // the token was: before this time only another one is tried
+	// templatesRead is when all templates were read last, or there were none; at first, when the reading began.
+	templatesRead time.Time
 
 	mu       sync.Mutex
 	read     time.Time // when all of it was read last, or there was nothing to read; at first, when the reading began
@@ -68,6 +70,8 @@ type visit struct {
 	at     time.Time
 	found  *readout // nil if nothing was told
 	failed error    // an *graph.Error, nil if everything was told
+	// templates are what was told of those, if there are any resources about them.
+	templates templateReadout
 }
 
 const (
@@ -82,8 +86,8 @@ const (
 	looks = 8
 )
 
-// +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=phonenumbers,verbs=get;list;watch
-// +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=phonenumbers/status,verbs=patch
+// +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=phonenumbers;messagetemplates,verbs=get;list;watch
+// +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=phonenumbers/status;messagetemplates/status,verbs=patch
 
 // SetupWithManager registers the controller. The indexes must be there (see SetupIndexes). Without accounts all it does is
 // to take its condition from numbers that were read before.
@@ -110,15 +114,19 @@ func (p *Poller) SetupWithManager(mgr ctrl.Manager) error {
 	if err := c.Watch(source.TypedFunc[string](p.begin)); err != nil {
 		return err
 	}
-	left := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []string {
-		return []string{o.(*v1alpha1.PhoneNumber).Spec.Business.WhatsAppBusinessAccountID}
-	})
-	return c.Watch(source.TypedKind[client.Object](mgr.GetCache(), &v1alpha1.PhoneNumber{}, left, predicate.Funcs{
-		CreateFunc:  func(e event.CreateEvent) bool { return p.left(e.Object) },
-		UpdateFunc:  func(e event.UpdateEvent) bool { return p.left(e.ObjectNew) },
-		DeleteFunc:  func(event.DeleteEvent) bool { return false },
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}))
+	watch := func(kind client.Object, account func(client.Object) string, left func(client.Object) bool) error {
+		of := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []string { return []string{account(o)} })
+		return c.Watch(source.TypedKind[client.Object](mgr.GetCache(), kind, of, predicate.Funcs{
+			CreateFunc:  func(e event.CreateEvent) bool { return left(e.Object) },
+			UpdateFunc:  func(e event.UpdateEvent) bool { return left(e.ObjectNew) },
+			DeleteFunc:  func(event.DeleteEvent) bool { return false },
+			GenericFunc: func(event.GenericEvent) bool { return false },
+		}))
+	}
+	return errors.Join(
+		watch(&v1alpha1.PhoneNumber{}, func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.Business.WhatsAppBusinessAccountID }, p.left),
+		watch(&v1alpha1.MessageTemplate{}, func(o client.Object) string { return o.(*v1alpha1.MessageTemplate).Spec.WhatsAppBusinessAccountID }, p.leftTemplate),
+	)
 }
 
 // open makes the accounts ready to be read.
@@ -143,6 +151,7 @@ func (p *Poller) open() error {
 func (p *Poller) begin(_ context.Context, queue workqueue.TypedRateLimitingInterface[string]) error {
 	now := p.Clock.Now()
 	for id, a := range p.accounts {
+		a.templatesRead = now
 		a.schedule(func() { a.read, a.next = now, instantAfter(id, p.Config.Period(), now) })
 		queue.Add(id)
 	}
@@ -162,11 +171,15 @@ func (p *Poller) Reconcile(ctx context.Context, id string) (ctrl.Result, error) 
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	templates, err := templatesWith(ctx, p.Client, id)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	if a == nil {
-		return ctrl.Result{}, p.withdraw(ctx, numbers)
+		return ctrl.Result{}, errors.Join(p.withdraw(ctx, numbers), p.withdrawTemplates(ctx, templates))
 	}
 	if now := p.Clock.Now(); !now.Before(a.due()) {
-		p.visit(ctx, a, len(numbers), now)
+		p.visit(ctx, a, len(numbers), len(templates), now)
 		select {
 		case <-ctx.Done():
 			return ctrl.Result{}, nil // the operator ends, which is nobody's failure
@@ -176,10 +189,13 @@ func (p *Poller) Reconcile(ctx context.Context, id string) (ctrl.Result, error) 
 		if numbers, err = numbersWith(ctx, p.Client, accountIndex, id); err != nil {
 			return ctrl.Result{}, err
 		}
+		if templates, err = templatesWith(ctx, p.Client, id); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	// What was read is kept until all is written: the API server's trouble is no reason to call Meta again.
 	if a.last != nil {
-		if err := p.conclude(ctx, a, numbers); err != nil {
+		if err := p.conclude(ctx, a, numbers, templates); err != nil {
 			return ctrl.Result{}, err
 		}
 		a.last = nil
@@ -188,9 +204,12 @@ func (p *Poller) Reconcile(ctx context.Context, id string) (ctrl.Result, error) 
 }
 
 // visit reads an account and decides when to come back.
-func (p *Poller) visit(ctx context.Context, a *polled, numbers int, now time.Time) {
+func (p *Poller) visit(ctx context.Context, a *polled, numbers, templates int, now time.Time) {
 	period := p.Config.Period()
-	if numbers == 0 {
+	if templates == 0 {
+		a.templatesRead = now
+	}
+	if numbers == 0 && templates == 0 {
 		a.schedule(func() { a.read, a.failures, a.next = now, 0, instantAfter(a.id, period, now) })
 		return
 	}
@@ -208,6 +227,13 @@ func (p *Poller) visit(ctx context.Context, a *polled, numbers int, now time.Tim
 	found, failed := a.readAll(bounded)
 	// By the time before the read: what was said meanwhile is newer.
 	a.last = &visit{at: now, found: found, failed: failed}
+	if failed == nil && templates > 0 {
+		if a.last.templates = a.readTemplates(bounded, len(found.byID)); a.last.templates.failed == nil {
+			a.templatesRead = now
+		} else if ctx.Err() == nil {
+			log.FromContext(ctx).Info("templates of the account not read", "cause", a.last.templates.failed.Error())
+		}
+	}
 	after := p.Clock.Now()
 	a.schedule(func() {
 		a.next, a.refused = instantAfter(a.id, period, after), time.Time{}
@@ -244,14 +270,17 @@ func (a *polled) readAll(ctx context.Context) (*readout, error) {
 	return found, err
 }
 
-// conclude records what an account's last read told, and says on each number how it went.
-func (p *Poller) conclude(ctx context.Context, a *polled, numbers []v1alpha1.PhoneNumber) error {
+// conclude records what an account's last read told, and says on each number and template how it went.
+func (p *Poller) conclude(ctx context.Context, a *polled, numbers []v1alpha1.PhoneNumber, templates []v1alpha1.MessageTemplate) error {
 	if a.last.found != nil {
 		if err := p.record(ctx, a.id, a.last.found, numbers, a.last.at); err != nil {
 			return err
 		}
 	}
-	return p.judge(ctx, a, numbers)
+	if err := p.recordTemplates(ctx, a.last.templates, templates, a.last.at); err != nil {
+		return err
+	}
+	return errors.Join(p.judge(ctx, a, numbers), p.judgeTemplates(ctx, a, templates))
 }
 
 // retryAt is when a read that failed is tried again: at the account's next instant, or before it where that may help.
@@ -303,7 +332,10 @@ func (a *polled) affordable(numbers int, now time.Time) time.Time {
 const burstShare = 10
 
 // callsFor is how many calls it takes to read an account with so many numbers.
-func callsFor(numbers int) int { return max((numbers+99)/100, 1) + 1 }
+func callsFor(numbers int) int { return pagesOf(numbers) + 1 }
+
+// pagesOf is how many calls it takes to read a list of so many.
+func pagesOf(items int) int { return max((items+99)/100, 1) }
 
 func (a *polled) due() time.Time {
 	a.mu.Lock()

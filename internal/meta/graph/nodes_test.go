@@ -150,12 +150,21 @@ func FuzzNodes(f *testing.F) {
 	f.Add([]byte(`{"id":"1001","status":"CONNECTED","throughput":{"level":"HIGH"},"health_status":{"can_send_message":"LIMITED","entities":[{"id":1,"errors":[{"error_code":141002}]}]}}`))
 	f.Add([]byte(`{"id":2001,"owner_business_info":{"id":"3001"},"name":"\ud800","verification_status":"x"}`))
 	f.Add([]byte(`{"data":[{"id":"1"}],"paging":{"cursors":{"after":"x"},"next":"y"}}`))
+	f.Add([]byte(`{"id":"4001","name":"order_update","language":"en_US","status":"PAUSED","quality_score":{"score":"RED","date":1},"rejected_reason":"NONE"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		_, _ = readPage(body)
 		for _, read := range []func(*object) (any, error){
 			func(o *object) (any, error) { return readPhoneNumber(o) },
 			func(o *object) (any, error) { return readAccount(o) },
 			func(o *object) (any, error) { return readBusiness(o) },
+			func(o *object) (any, error) {
+				template, err := readTemplate(o)
+				if len(template.Name) > maxName || !printable(template.Name) {
+					t.Fatalf("a name of %d bytes: %q", len(template.Name), template.Name)
+				}
+				template.Name = "" // which may be longer than what a status has
+				return template, err
+			},
 		} {
 			o, err := newObject(body, nil)
 			if err != nil {

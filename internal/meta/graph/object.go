@@ -12,7 +12,7 @@ import (
 const (
 	maxWord = 64  // bytes
 	maxText = 256 // characters
-	maxName = 512 // bytes: what the name of a template may have
+	maxName = 512 // bytes: what Meta allows the name of a template
 	maxID   = 32  // digits: Meta's ids have up to 17
 )
 
@@ -95,14 +95,14 @@ func (o *object) mustID() (string, error) {
 	return id, nil
 }
 
-// name is what something is called by: at most maxName bytes, and never cut.
+// name is what something is called by: at most maxName printable characters without spaces, and never cut.
 func (o *object) name(name string) string {
 	raw := o.get(name)
 	if raw == nil {
 		return ""
 	}
 	s, ok := scalar(raw)
-	if !ok || len(s) > maxName {
+	if !ok || len(s) > maxName || !printable(s) {
 		o.misread(name)
 		return ""
 	}
