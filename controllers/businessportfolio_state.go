@@ -22,6 +22,7 @@ func portfolioStateOf(status *v1alpha1.BusinessPortfolioStatus) (rules.State, bo
 		Tier:          rules.Tier{Name: status.Tier.Name, Limit: status.Tier.Limit},
 		TierSince:     utc(status.Tier.SinceTime),
 		TierSource:    status.Tier.Source,
+		Before:        rules.Tier{Name: status.Tier.Before.Name, Limit: status.Tier.Before.Limit},
 		LimitReported: utc(status.Tier.ReportedTime),
 		LimitLowered:  utc(status.Tier.LoweredTime),
 

@@ -642,3 +642,22 @@ func TestRunningController(t *testing.T) {
 		t.Errorf("%d numbers are on tier 2", len(flagged.Items))
 	}
 }
+
+// Why a number is rated Low shows where the rating does, in Meta's words.
+func TestALowRatingShowsItsReason(t *testing.T) {
+	b := newBench(t)
+	number := b.create("botmaker", func(n *v1alpha1.PhoneNumber) {
+		n.Spec.Business.HumanEscalationPaths = []v1alpha1.HumanEscalationPath{v1alpha1.Email}
+	})
+	b.reconcile(number)
+	b.clock.advance(time.Minute)
+	_, err := b.Ledger.Append(b.ctx, ledger.Batch{Reports: []ledger.Report{
+		{Number: number.Spec.PhoneNumber, Kind: ledger.QualityReport, At: b.clock.Now().Unix(), Value: "Low", Reason: "LackingHumanAttention"},
+	}}, b.clock.Now())
+	b.must(err)
+	b.reconcile(number)
+	quality, explained := number.Status.Quality, strings.Join(number.Status.Explanation, "\n")
+	if quality.Rating != v1alpha1.QualityLow || quality.Reason != "LackingHumanAttention" || !strings.Contains(explained, "Meta reported it, for LackingHumanAttention.") {
+		t.Errorf("it shows %+v, and explains\n%s", quality, explained)
+	}
+}

@@ -29,6 +29,7 @@ func stateOf(status *v1alpha1.PhoneNumberStatus) (rules.State, bool) {
 		Tier:       rules.Tier{Name: status.Tier.Name, Limit: status.Tier.Limit},
 		TierSince:  utc(status.Tier.SinceTime),
 		TierSource: status.Tier.Source,
+		Before:     rules.Tier{Name: status.Tier.Before.Name, Limit: status.Tier.Before.Limit},
 
 		LimitReported:  utc(status.Tier.ReportedTime),
 		LimitLowered:   utc(status.Tier.LoweredTime),
@@ -119,6 +120,7 @@ func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.S
 func tierStatus(s *rules.State) v1alpha1.TierStatus {
 	return v1alpha1.TierStatus{Name: s.Tier.Name, Limit: s.Tier.Limit, SinceTime: at(s.TierSince), Source: s.TierSource,
 		ReportedTime: at(s.LimitReported), LoweredTime: at(s.LimitLowered),
+		Before:    v1alpha1.TierBefore{Name: s.Before.Name, Limit: s.Before.Limit},
 		Concluded: v1alpha1.ConcludedTier{Name: s.Overruled.Name, Limit: s.Overruled.Limit, SinceTime: at(s.OverruledSince)}}
 }
 

@@ -50,7 +50,7 @@ type Tier struct {
 	Upgrade Upgrade `json:"upgrade,omitzero"`
 }
 
-// StartTiers are the tiers that numbers start at and never fall below.
+// StartTiers are the tiers that numbers start at.
 type StartTiers struct {
 	// unverified is the tier of a number whose business is not verified.
 	// +required
@@ -95,6 +95,18 @@ const (
 	AfterFlagRestart AfterFlag = "Restart"
 )
 
+// WhileFlagged says what a flag does to an upgrade.
+// +kubebuilder:validation:Enum=Cancel;Rise
+type WhileFlagged string
+
+// What a flag does.
+const (
+	// WhileFlaggedCancel: a flag cancels an upgrade, and none comes while it stands.
+	WhileFlaggedCancel WhileFlagged = "Cancel"
+	// WhileFlaggedRise: a flagged number rises as any other does.
+	WhileFlaggedRise WhileFlagged = "Rise"
+)
+
 // Upgrade says what raises the tier.
 // +kubebuilder:validation:XValidation:rule="!has(self.minimumSpanHours) || self.minimumSpanHours < self.windowHours",message="minimumSpanHours must be less than windowHours, or it could never be met"
 // +kubebuilder:validation:XValidation:rule="has(self.thresholdPercent) != has(self.threshold)",message="set exactly one of thresholdPercent (of the current limit, like 200) and threshold (a count, like 1000)"
@@ -124,8 +136,8 @@ type Upgrade struct {
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 720",message="minimumSpanHours must be between 1 and 720; leave it out for none"
 	MinimumSpanHours int32 `json:"minimumSpanHours,omitempty"`
 
-	// minimumQuality is the lowest rating that is good enough. Unknown counts as High.
-	// +required
+	// minimumQuality is the lowest rating that is good enough. Unknown counts as High. Any is where it is left out.
+	// +optional
 	// +kubebuilder:validation:XValidation:rule="self != 'Unknown'",message="minimumQuality must be High, Medium or Low"
 	MinimumQuality QualityRating `json:"minimumQuality,omitempty"`
 
@@ -133,6 +145,10 @@ type Upgrade struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 720",message="delayHours must be between 1 and 720; leave it out to upgrade at once"
 	DelayHours int32 `json:"delayHours,omitempty"`
+
+	// whileFlagged says whether a flagged number may rise. Cancel where it is left out.
+	// +optional
+	WhileFlagged WhileFlagged `json:"whileFlagged,omitempty"`
 
 	// afterFlag says whether deliveries from before a flag's end count. Continue where it is left out.
 	// +optional
@@ -240,7 +256,7 @@ type MessagingPolicySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.map(t, has(t.limit) ? t.limit : 9007199254740991).isSorted()",message="tiers must be ascending: list them from the lowest limit to the highest"
 	Tiers []Tier `json:"tiers,omitempty"`
 
-	// start are the tiers that numbers start at and never fall below.
+	// start are the tiers that numbers start at. A Low rating may lower a number below them, to the first tier at least.
 	// +required
 	Start StartTiers `json:"start,omitzero"`
 

@@ -300,6 +300,24 @@ type TierStatus struct {
 	// concluded is the tier that the policy had concluded when Meta reported another limit. It is absent where they agree.
 	// +optional
 	Concluded ConcludedTier `json:"concluded,omitzero"`
+
+	// before is the tier that the policy raised or lowered to this one. It is absent where Meta's report made the tier.
+	// +optional
+	Before TierBefore `json:"before,omitzero"`
+}
+
+// TierBefore is a tier that a number had.
+type TierBefore struct {
+	// name of the tier in the policy.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	Name string `json:"name,omitempty"`
+
+	// limit of the tier. It is absent for an unlimited tier.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Limit int64 `json:"limit,omitempty"`
 }
 
 // ConcludedTier is what the policy concluded beside a limit that Meta reports.

@@ -26,7 +26,7 @@ func Adopt(p *Policy, s State, edited bool, now time.Time) (State, []Transition)
 	if is, err := p.named("", before.Name); edited && err == nil && is.Limit != before.Limit && s.TierSource != v1alpha1.FromReport {
 		e.edited(before, is)
 	}
-	if start := p.Start(e.s.Verification); Above(start.Limit, e.s.Tier.Limit) && e.s.TierSource != v1alpha1.FromReport {
+	if start := p.Start(e.s.Verification); Above(start.Limit, e.s.Tier.Limit) && e.s.TierSource != v1alpha1.FromReport && !e.s.fell() {
 		from := e.s.Tier
 		e.setTier(start, now, v1alpha1.FromPolicy)
 		e.say(v1alpha1.NoRule, now, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the rules of policy %s start there",

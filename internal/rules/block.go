@@ -31,9 +31,5 @@ func (e *evaluation) blockDue() time.Time {
 	if e.falls() {
 		return time.Time{}
 	}
-	from := latest(s.LowSince, s.TierSince)
-	if s.Verification == v1alpha1.Verified && e.p.startUnverified != e.p.startVerified {
-		from = latest(from, s.VerificationSince) // the floor came up to the number
-	}
-	return from.Add(e.p.BlockAfter)
+	return latest(s.LowSince, s.TierSince).Add(e.p.BlockAfter)
 }

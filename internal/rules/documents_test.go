@@ -71,7 +71,7 @@ func TestTheWayUp(t *testing.T) {
 		atLeast      v1alpha1.QualityRating
 		delay        time.Duration
 	}{
-		{"chat-api", "chat-api", v1alpha1.Unverified, "2", 2000, 7 * day, medium, 2 * day},
+		{"chat-api", "chat-api", v1alpha1.Unverified, "2", 2000, 7 * day, "", 2 * day},
 		{"botmaker", "botmaker", v1alpha1.Unverified, "2", 2000, 7 * day, medium, 0},
 		{"taqnyat", "taqnyat", v1alpha1.Verified, "2", 2000, 7 * day, high, 0},
 		{"taqnyat, unverified", "taqnyat", v1alpha1.Unverified, "1", 500, 7 * day, high, 0},
@@ -113,10 +113,13 @@ func TestTheWayUp(t *testing.T) {
 			if got := rises(t, test.required, test.window, high); !got.IsZero() {
 				t.Errorf("a second later: it rises at %s", got)
 			}
+			if got, want := rises(t, test.required, within, v1alpha1.QualityUnknown), rises(t, test.required, within, high); !got.Equal(want) {
+				t.Errorf("rated Unknown: it rises at %s, and High at %s", got, want)
+			}
 			if got := rises(t, test.required, within, medium); got.IsZero() != (test.atLeast == high) {
 				t.Errorf("rated Medium: it rises at %s", got)
 			}
-			if got := rises(t, test.required, within, v1alpha1.QualityLow); !got.IsZero() {
+			if got := rises(t, test.required, within, v1alpha1.QualityLow); got.IsZero() != (test.atLeast != "") {
 				t.Errorf("rated Low: it rises at %s", got)
 			}
 		})
@@ -170,6 +173,51 @@ func (s *sent) expect(at time.Duration, used int64, restricted bool) {
 	s.advance(at)
 	if got := rules.Used(s.policy, s.facts.Usage, day1.Add(at)); got != used || s.state.Restricted() != restricted {
 		s.t.Errorf("%s after the start %d are used and restricted is %t, not %d and %t", at, got, s.state.Restricted(), used, restricted)
+	}
+}
+
+// Flag and restriction are each of its own: a number that is both shows the restriction, and the flag again when that is lifted.
+func TestANumberCanBeFlaggedAndRestricted(t *testing.T) {
+	for _, policy := range []string{"botmaker", "taqnyat", "quality-based", "netcore", "meta-2020", "meta-2023"} {
+		t.Run(policy, func(t *testing.T) {
+			s := newSent(t, shippedPolicy(t, policy))
+			limit := int(s.state.Tier.Limit)
+			s.record(ledger.Delivered, time.Hour, 1, limit)
+			s.advance(3*time.Hour, rules.Report{Kind: rules.ReportQuality, At: day1, Value: "Low"})
+			if !s.state.Flagged() || !s.state.Restricted() || s.state.Shown() != v1alpha1.StateRestricted {
+				t.Errorf("flagged %t, restricted %t, it shows %s", s.state.Flagged(), s.state.Restricted(), s.state.Shown())
+			}
+			explained := strings.Join(rules.Explain(s.policy, &s.facts, s.state, rules.Cause{}, s.state.EvaluatedAt), "\n")
+			if !strings.Contains(explained, "\nFlagged since 2026-03-02 00:00:00 UTC.") || !strings.Contains(explained, "\nRestricted since 2026-03-02 ") {
+				t.Errorf("it explains\n%s", explained)
+			}
+			s.advance(2 * day)
+			if !s.state.Flagged() || s.state.Restricted() || s.state.Shown() != v1alpha1.StateFlagged {
+				t.Errorf("a day later: flagged %t, restricted %t, it shows %s", s.state.Flagged(), s.state.Restricted(), s.state.Shown())
+			}
+		})
+	}
+}
+
+// Customers who write first open their windows: no answer to them counts, against the limit or for the next tier. The rating is what
+// Meta makes of it.
+func TestCustomersWhoWriteFirst(t *testing.T) {
+	for _, policy := range policyNames {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			s := newSent(t, shippedPolicy(t, policy))
+			s.advance(0, rules.Report{Kind: rules.ReportQuality, At: day1, Value: "Medium"})
+			s.record(ledger.Received, time.Hour, 1, 300)
+			s.record(ledger.Delivered, 2*time.Hour, 1, 300)
+			s.expect(3*time.Hour, 0, false)
+			if progress, _ := rules.UpgradeProgress(s.policy, &s.facts, s.state, s.state.EvaluatedAt); progress.Achieved != 0 || s.state.Rating != v1alpha1.QualityMedium {
+				t.Errorf("%d lead to the next tier, and the rating is %s", progress.Achieved, s.state.Rating)
+			}
+			s.advance(4*time.Hour, rules.Report{Kind: rules.ReportQuality, At: day1.Add(4 * time.Hour), Value: "High"})
+			if s.state.Rating != v1alpha1.QualityHigh {
+				t.Errorf("the rating is %s", s.state.Rating)
+			}
+		})
 	}
 }
 

@@ -20,7 +20,7 @@ func reasonsAt(transitions []rules.Transition) string {
 	return strings.Join(all, ", ")
 }
 
-// A block counts the time at the lowest tier: from when the number came to it, or it to the number.
+// A block counts the time at the lowest tier: from when the number came to it.
 func TestABlockCountsFromTheLowestTier(t *testing.T) {
 	at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
 	report := func(kind rules.ReportKind, hours int, value string) rules.Report {
@@ -35,9 +35,9 @@ func TestABlockCountsFromTheLowestTier(t *testing.T) {
 	}{
 		{"at the lowest tier all the time", shared, []rules.Report{report(rules.ReportQuality, 1, "Low")}, at(71)},
 		{"a verification that moves nothing", shared, []rules.Report{report(rules.ReportQuality, 1, "Low"), report(rules.ReportVerification, 50, "Rejected")}, at(71)},
-		{"a verification that lifts the lowest tier to the number", shared, []rules.Report{
+		{"a verification that lifts the tier that it starts at to the number", shared, []rules.Report{
 			report(rules.ReportLimit, 0, "6"), report(rules.ReportQuality, 1, "Low"), report(rules.ReportVerification, 20, "Verified"),
-		}, at(90)},
+		}, at(31 + 70)},
 		{"a verification where all start alike", same, []rules.Report{report(rules.ReportQuality, 1, "Low"), report(rules.ReportVerification, 50, "Verified")}, at(1 + 30*24)},
 		{"a fall to the lowest tier", shared, []rules.Report{report(rules.ReportLimit, 0, "6"), report(rules.ReportQuality, 1, "Low")}, at(31 + 70)},
 	} {
@@ -269,9 +269,10 @@ func TestAWholeGracePeriod(t *testing.T) {
 		{"at the lowest tier", "quality-based", []rules.Report{low}, ""},
 		{"raised from it", "quality-based", []rules.Report{low, report(rules.ReportLimit, 8, "10000")}, "15 to 1"},
 		{"raised from above it", "quality-based", []rules.Report{report(rules.ReportLimit, 0, "100000"), low, report(rules.ReportLimit, 10, "100000")}, "7 to 2, 14 to 2, 21 to 1"},
-		{"the lowest tier goes down", "taqnyat", []rules.Report{report(rules.ReportVerification, 0, "Verified"), low, report(rules.ReportVerification, 8, "Unverified")}, "15 to 0"},
-		{"the lowest tier goes down below a number above it", "taqnyat", []rules.Report{report(rules.ReportVerification, 0, "Verified"), report(rules.ReportLimit, 0, "10000"), low,
-			report(rules.ReportVerification, 3, "Unverified")}, "7 to 1, 14 to 0"},
+		{"below the tier that a verified business starts at", "taqnyat", []rules.Report{report(rules.ReportVerification, 0, "Verified"), low}, "7 to 0"},
+		{"verified no more", "taqnyat", []rules.Report{report(rules.ReportVerification, 0, "Verified"), low, report(rules.ReportVerification, 3, "Unverified")}, "7 to 0"},
+		{"verified at the lowest tier", "taqnyat", []rules.Report{low, report(rules.ReportVerification, 8, "Verified")}, "15 to 0"},
+		{"verified, with a tier above its start", "taqnyat", []rules.Report{report(rules.ReportVerification, 0, "Verified"), report(rules.ReportLimit, 0, "10000"), low}, "7 to 1, 14 to 0"},
 		{"raised while flagged", "quality-based", []rules.Report{low, report(rules.ReportLimit, 3, "10000")}, "7 to 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

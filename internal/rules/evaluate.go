@@ -117,7 +117,7 @@ func (e *evaluation) setTier(to Tier, at time.Time, source v1alpha1.Source) {
 	}
 	could := e.falls()
 	before := e.s.Tier
-	e.s.Tier, e.s.TierSince, e.s.TierSource = to, at, source
+	e.s.Tier, e.s.TierSince, e.s.TierSource, e.s.Before = to, at, source, Tier{}
 	switch {
 	case source != v1alpha1.FromReport:
 		e.overrule(to, at)

@@ -32,7 +32,7 @@ func (e *evaluation) flag() {
 // endGrace ends a grace period of Low.
 func (e *evaluation) endGrace(due time.Time) {
 	from := e.s.Tier
-	to, falls := e.p.lower(from.Limit, e.s.Verification)
+	to, falls := e.p.lower(from.Limit)
 	if e.s.Flagged() {
 		why := fmt.Sprintf("the rating stayed Low for %s, and the tier falls", words(e.p.Grace))
 		if !falls {
@@ -45,6 +45,7 @@ func (e *evaluation) endGrace(due time.Time) {
 		return
 	}
 	e.setTier(to, due, v1alpha1.FromPolicy)
+	e.s.Before = from
 	e.say(v1alpha1.RuleFlag, due, v1alpha1.ReasonTierDowngraded, from.Name, to.Name, fmt.Sprintf("the limit falls from %s to %s: the rating stayed Low for %s, since %s",
 		limitWords(from.Limit), limitWords(to.Limit), words(due.Sub(e.s.LowSince)), stamp(e.s.LowSince)))
 }
@@ -59,7 +60,7 @@ func (e *evaluation) graceDue() time.Time {
 
 // falls says whether there is a tier to fall to.
 func (e *evaluation) falls() bool {
-	_, falls := e.p.lower(e.s.Tier.Limit, e.s.Verification)
+	_, falls := e.p.lower(e.s.Tier.Limit)
 	return falls
 }
 

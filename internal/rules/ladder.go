@@ -67,22 +67,17 @@ func (p *Policy) WayUp(limit int64) (v1alpha1.Measure, time.Duration, bool) {
 	return way.measure, way.window, true
 }
 
-// Rule 4. The tier never falls below the start tier of the number's verification.
+// Rule 4. The tier never falls below the first of the ladder, whether the business is verified or not.
 //
-// seeds/003: "The business will be downgraded to a lower tier"; no document knows a tier below the one that a business
-// starts at.
+// seeds/002: "the number will return to a Connected status but with a lower messaging limit imposed on it", and its ladder has a
+// tier below the one that a verified business starts at.
 
 // lower is the tier one step below a limit; false at the floor.
-func (p *Policy) lower(limit int64, verification v1alpha1.Verification) (Tier, bool) {
-	floor := p.Start(verification)
-	if !Above(limit, floor.Limit) {
-		return Tier{}, false
-	}
-	below := floor
+func (p *Policy) lower(limit int64) (below Tier, falls bool) {
 	for _, t := range p.tiers {
-		if Above(limit, t.Limit) && Above(t.Limit, below.Limit) {
-			below = t.Tier
+		if Above(limit, t.Limit) {
+			below, falls = t.Tier, true
 		}
 	}
-	return below, true
+	return below, falls
 }

@@ -3,7 +3,7 @@
 //
 // A rule stands in one file, under the number it has in the design:
 //
-//	1  restriction.go   the limit is reached            4  ladder.go        the tier never falls below its start
+//	1  restriction.go   the limit is reached            4  ladder.go        the tier never falls below the first
 //	2  upgrade.go       the tier rises                  5  block.go         the number is blocked
 //	3  flag.go          Low warns, then lowers          6  verification.go  verification lifts the tier
 //	9  reports.go       what Meta reports wins          7  escalation.go    no way to a human is Low
@@ -86,8 +86,9 @@ type wayUp struct {
 	count            int64
 	window           time.Duration
 	span             time.Duration
-	minimumQuality   v1alpha1.QualityRating
+	minimumQuality   v1alpha1.QualityRating // empty for none
 	delay            time.Duration
+	whileFlagged     bool // a flagged number may rise
 	restartAfterFlag bool
 }
 
@@ -202,6 +203,7 @@ func compileWayUp(field string, up *v1alpha1.Upgrade) (*wayUp, error) {
 		span:             hours(up.MinimumSpanHours),
 		minimumQuality:   up.MinimumQuality,
 		delay:            hours(up.DelayHours),
+		whileFlagged:     up.WhileFlagged == v1alpha1.WhileFlaggedRise,
 		restartAfterFlag: up.AfterFlag == v1alpha1.AfterFlagRestart,
 	}
 	switch up.Measure {
@@ -221,8 +223,13 @@ func compileWayUp(field string, up *v1alpha1.Upgrade) (*wayUp, error) {
 	} else if w.count = *up.Threshold; w.count < 1 {
 		return nil, fmt.Errorf("%s.threshold is %d: it must be at least 1", field, w.count)
 	}
-	if rank(up.MinimumQuality) == 0 || up.MinimumQuality == v1alpha1.QualityUnknown {
+	if up.MinimumQuality != "" && (rank(up.MinimumQuality) == 0 || up.MinimumQuality == v1alpha1.QualityUnknown) {
 		return nil, fmt.Errorf("%s.minimumQuality is %q: it must be High, Medium or Low", field, up.MinimumQuality)
+	}
+	switch up.WhileFlagged {
+	case "", v1alpha1.WhileFlaggedCancel, v1alpha1.WhileFlaggedRise:
+	default:
+		return nil, fmt.Errorf("%s.whileFlagged is %q: it must be Cancel or Rise, or left out for Cancel", field, up.WhileFlagged)
 	}
 	if w.span < 0 || w.span >= w.window {
 		return nil, fmt.Errorf("%s.minimumSpanHours is %d: it must be less than windowHours, or it could never be met", field, up.MinimumSpanHours)

@@ -57,7 +57,7 @@ func (r role) hears(kind ReportKind) bool {
 // Join is the state of a number whose limit is its portfolio's from now on.
 func Join(s State) State {
 	s.Tier, s.TierSince, s.TierSource, s.LimitReported, s.LimitLowered = Tier{}, time.Time{}, "", time.Time{}, time.Time{}
-	s.Overruled, s.OverruledSince = Tier{}, time.Time{}
+	s.Before, s.Overruled, s.OverruledSince = Tier{}, Tier{}, time.Time{}
 	s.EligibleSince = time.Time{}
 	if s.RestrictedSource == v1alpha1.FromPolicy {
 		s.RestrictedSince, s.RestrictedUntil, s.RestrictedSource = time.Time{}, time.Time{}, ""
@@ -127,8 +127,8 @@ func (e *evaluation) able(state v1alpha1.State, at time.Time) {
 }
 
 // Increases of the limit are for Meta to grant: "Then Meta reviews message quality and approves or denies. Deny: limit
-// unchanged". What the policy had concluded by itself is taken back, and nothing further is concluded until Meta reports a
-// limit.
+// unchanged". So too after a verification of the business. What the policy had concluded by itself is taken back, and nothing further
+// is concluded until Meta reports a limit.
 func (e *evaluation) reportIncrease(decision v1alpha1.IncreaseDecision, at time.Time, reason string) {
 	s := &e.s
 	switch decision {
@@ -141,9 +141,8 @@ func (e *evaluation) reportIncrease(decision v1alpha1.IncreaseDecision, at time.
 	}
 	s.Increase, s.IncreaseReported, s.IncreaseReason = decision, at, reason
 	e.cancelUnfit(at)
-	from := s.Tier
-	to, falls := e.p.lower(from.Limit, s.Verification)
-	if !falls || s.TierSource != v1alpha1.FromPolicy || at.Before(s.TierSince) {
+	from, to := s.Tier, s.Before
+	if !s.raised() || s.TierSource == v1alpha1.FromReport || at.Before(s.TierSince) {
 		e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, from.Name, fmt.Sprintf("the limit stays %s: %s", limitWords(from.Limit), e.denied()))
 		return
 	}

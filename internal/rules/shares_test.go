@@ -306,14 +306,40 @@ func TestWhatAReportOfAConnectionSays(t *testing.T) {
 	}
 }
 
-// A denial that comes after the verification of the business is about what would follow it; the tier that the verification gave stays.
-func TestADenialAfterAVerification(t *testing.T) {
+// Meta reviews what a verification of the business brings as it reviews what deliveries bring: denied, or put off, the limit stays as
+// it was before.
+func TestADenialTakesTheRaiseBack(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2025").Portfolio()
-	facts := &rules.Facts{Usage: everyDelivery(nil), Reports: []rules.Report{
-		{Kind: rules.ReportVerification, At: day1.Add(time.Hour), Value: "Verified"}, {Kind: rules.ReportIncrease, At: day1.Add(2 * time.Hour), Value: "Failed"},
-	}}
-	state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(3*time.Hour))
-	if state.Tier.Name != "2K" || state.TierSource != v1alpha1.FromVerification || state.Increase != v1alpha1.IncreaseFailed {
-		t.Errorf("it is at %s by %s, with an increase that is %q", state.Tier.Name, state.TierSource, state.Increase)
+	at := func(hour int) time.Time { return day1.Add(time.Duration(hour) * time.Hour) }
+	report := func(hour int, kind rules.ReportKind, value string) rules.Report {
+		return rules.Report{Kind: kind, At: at(hour), Value: value}
+	}
+	verified := report(1, rules.ReportVerification, "Verified")
+	for name, test := range map[string]struct {
+		reports  []rules.Report
+		declared v1alpha1.Verification
+		users    int // at hour 0
+		tier     string
+		source   v1alpha1.Source
+		increase v1alpha1.IncreaseDecision
+	}{
+		"denied after a verification":                  {reports: []rules.Report{verified, report(2, rules.ReportIncrease, "Failed")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+		"put off after a verification":                 {reports: []rules.Report{verified, report(2, rules.ReportIncrease, "Deferred")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseDeferred},
+		"more is asked after a verification":           {reports: []rules.Report{verified, report(2, rules.ReportIncrease, "NeedMoreInfo")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseNeedMoreInfo},
+		"denied in the second of a verification":       {reports: []rules.Report{verified, report(1, rules.ReportIncrease, "Failed")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+		"denied twice":                                 {reports: []rules.Report{verified, report(2, rules.ReportIncrease, "Deferred"), report(3, rules.ReportIncrease, "Failed")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+		"told again that it is verified":               {reports: []rules.Report{verified, report(2, rules.ReportIncrease, "Failed"), report(3, rules.ReportVerification, "Verified")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+		"denied before the verification":               {reports: []rules.Report{report(0, rules.ReportIncrease, "Failed"), verified}, tier: "2K", source: v1alpha1.FromVerification},
+		"verified, and then by volume":                 {reports: []rules.Report{verified, report(20, rules.ReportIncrease, "Failed")}, users: 1000, tier: "2K", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+		"granted":                                      {reports: []rules.Report{verified, report(2, rules.ReportIncrease, "Failed"), report(4, rules.ReportLimit, "2000")}, tier: "2K", source: v1alpha1.FromReport},
+		"Meta had reported the limit":                  {reports: []rules.Report{verified, report(2, rules.ReportLimit, "2000"), report(3, rules.ReportIncrease, "Failed")}, tier: "2K", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+		"from a limit that the policy has no tier for": {reports: []rules.Report{report(0, rules.ReportLimit, "1000"), verified, report(2, rules.ReportIncrease, "Failed")}, tier: "1000", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+	} {
+		usage := everyDelivery(slices.Repeat(everyDelivery{at(0).Add(time.Minute)}, test.users))
+		facts := &rules.Facts{Usage: usage, Reports: append(test.reports, rules.StandingOf(day1, []rules.Standing{{Rating: v1alpha1.QualityHigh, Able: true}})...)}
+		state, said, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), at(30))
+		if state.Tier.Name != test.tier || state.TierSource != test.source || state.Increase != test.increase {
+			t.Errorf("%s: it is at %s by %s, with an increase that is %q: %v", name, state.Tier.Name, state.TierSource, state.Increase, said)
+		}
 	}
 }

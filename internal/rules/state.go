@@ -14,6 +14,8 @@ type State struct {
 	Tier       Tier
 	TierSince  time.Time
 	TierSource v1alpha1.Source
+	// Before is the tier that the rules raised or lowered to this one; empty where they did not.
+	Before Tier
 	// LimitReported is when Meta last reported a limit, LimitLowered when it last reported a lower one than was shown.
 	LimitReported time.Time
 	LimitLowered  time.Time
@@ -93,6 +95,10 @@ func Initial(p *Policy, verification v1alpha1.Verification, now time.Time) State
 		VerificationSource: v1alpha1.FromPolicy,
 	}
 }
+
+// raised says whether the rules raised the tier to what it is, and fell, whether they lowered it.
+func (s *State) raised() bool { return s.Before != (Tier{}) && Above(s.Tier.Limit, s.Before.Limit) }
+func (s *State) fell() bool   { return s.Before != (Tier{}) && Above(s.Before.Limit, s.Tier.Limit) }
 
 // Flagged says whether a flag stands.
 func (s *State) Flagged() bool { return !s.FlagSince.IsZero() }

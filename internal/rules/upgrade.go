@@ -9,7 +9,8 @@ import (
 )
 
 // Rule 2. When enough was sent in good quality, the upgrade is due, and after the policy's delay the tier rises one step.
-// A fall below the quality floor or a flag cancels it before; usage that falls afterwards does not. The measure is not
+// A fall below the quality floor, where the policy has one, or a flag, unless it lets a flagged number rise, cancels it before; usage
+// that falls afterwards does not. The measure is not
 // reset by an upgrade, so that several steps may follow each other.
 //
 // seeds/000: "if you have sent 2000 notifications within two days, Facebook fixes it, reflects for 48 hours, and then
@@ -47,6 +48,7 @@ func (e *evaluation) upgrade() {
 			message += e.achievement(way)
 		}
 		e.setTier(to, due, v1alpha1.FromPolicy)
+		e.s.Before = from
 		e.say(v1alpha1.RuleUpgrade, due, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, message)
 	}
 }
@@ -122,7 +124,7 @@ func (e *evaluation) cancels(way *wayUp) string {
 // unfit says what of the number itself is in the way of a higher tier; empty if nothing is.
 func (e *evaluation) unfit(way *wayUp) string {
 	switch {
-	case e.s.Flagged():
+	case e.s.Flagged() && !way.whileFlagged:
 		return "the number is flagged"
 	case rank(e.s.Rating) < rank(way.minimumQuality):
 		of := ""

@@ -8,7 +8,7 @@ import (
 )
 
 // Rule 6. Becoming verified raises the tier at once to the verified start tier if that is higher. Losing it lowers
-// nothing by itself.
+// nothing by itself; Meta's review may take the raise back (see reportIncrease).
 //
 // seeds/002: "A business starts with 1,000 business-initiated conversations per phone number when it completes the
 // business verification."
@@ -19,9 +19,7 @@ func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, sou
 	if to == before {
 		return
 	}
-	could := e.falls()
 	s.Verification, s.VerificationSince = to, at
-	e.restartGrace(could, at)
 	e.say(v1alpha1.RuleVerification, at, v1alpha1.ReasonVerificationChanged, "", "", fmt.Sprintf("the business is %s, it was %s", to, before))
 	if start := e.p.Start(to); s.Overruled != (Tier{}) && Above(start.Limit, s.Overruled.Limit) {
 		e.overrule(start, s.OverruledSince) // what Meta reports of the limit still shows
@@ -29,6 +27,7 @@ func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, sou
 	if start := e.p.Start(to); to == v1alpha1.Verified && Above(start.Limit, s.Tier.Limit) {
 		from := s.Tier
 		e.setTier(start, at, v1alpha1.FromVerification)
+		e.s.Before = from
 		e.grant()
 		e.say(v1alpha1.RuleVerification, at, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the business is verified",
 			limitWords(from.Limit), limitWords(start.Limit)))

@@ -142,7 +142,7 @@ func (w *why) quality() {
 
 // afterGrace says what the end of a grace period brings.
 func (w *why) afterGrace() string {
-	to, falls := w.p.lower(w.s.Tier.Limit, w.s.Verification)
+	to, falls := w.p.lower(w.s.Tier.Limit)
 	if !falls {
 		return ", and the tier stays, for it is the lowest"
 	}
@@ -161,8 +161,13 @@ func (w *why) wayUp() {
 			limitWords(progress.Next.Limit), progress.Next.Name, stamp(progress.Effective), stamp(w.s.EligibleSince))
 	default:
 		_, way := w.p.next(w.s.Tier.Limit)
-		text := fmt.Sprintf("Tier %s (%s) needs %d %s within %s and a rating of %s at least",
-			progress.Next.Name, limitWords(progress.Next.Limit), progress.Required, noun(way.measure), words(way.window), way.minimumQuality)
+		text := fmt.Sprintf("Tier %s (%s) needs %d %s within %s",
+			progress.Next.Name, limitWords(progress.Next.Limit), progress.Required, noun(way.measure), words(way.window))
+		if way.minimumQuality != "" {
+			text += fmt.Sprintf(" and a rating of %s at least", way.minimumQuality)
+		} else {
+			text += ", whatever the rating"
+		}
 		if progress.Known {
 			text += fmt.Sprintf("; there are %d", progress.Achieved)
 		}
@@ -181,12 +186,12 @@ func (w *why) wayUp() {
 
 func (w *why) wayDown() {
 	s := &w.s
-	to, falls := w.p.lower(s.Tier.Limit, s.Verification)
+	to, falls := w.p.lower(s.Tier.Limit)
 	switch {
 	case w.p.Grace == 0:
 		w.rule(v1alpha1.RuleFlag, "A Low rating lowers nothing under policy %s.", w.p.Name)
 	case !falls:
-		w.rule(v1alpha1.RuleFloor, "Tier %s is the lowest for a business that is %s: nothing lowers it.", s.Tier.Name, s.Verification)
+		w.rule(v1alpha1.RuleFloor, "Tier %s is the lowest: nothing lowers it.", s.Tier.Name)
 	case s.Flagged():
 		// Said with the flag.
 	case s.Rating == v1alpha1.QualityLow:

@@ -32,14 +32,14 @@ func TestExplanations(t *testing.T) {
 			"No quality rating was reported; Unknown counts as High",
 			"Tier 1 (1000) needs 500 conversations within 7 d and a rating of High at least; there are 40. Missing: 460 more conversations within 7 d. (rule 2",
 			"The verification of the business raises the limit to 1000 (tier 1) at once. (rule 6",
-			"Tier 0 is the lowest for a business that is Unverified: nothing lowers it. (rule 4",
+			"Tier 0 is the lowest: nothing lowers it. (rule 4",
 		}},
 		{"a flag above the floor", "quality-based", deliveries(day1, 500), []rules.Report{report(rules.ReportQuality, 1, "Low")}, false, 25, []string{
 			"The limit is 10000 unique users within 24 h (tier 2) since 2026-03-02 00:08:19 UTC: the limit rises from 1000 to 10000: 500 unique users within 7 d reach 50 % of the limit of 1000. (rule 2",
 			"0 of 10000 are used, and 10000 remain. (rule 1",
 			"The quality rating is Low since 2026-03-02 01:00:00 UTC: Meta reported it. (rule 9",
 			"Flagged since 2026-03-02 01:00:00 UTC. The flag ends at 2026-03-09 01:00:00 UTC with a fall to tier 1 (1000), unless the rating rises above Low before. (rule 3",
-			"Missing: 4500 more unique users within 7 d; the number is flagged. (rule 2",
+			"Missing: 4500 more unique users within 7 d; the quality rating is Low and must be at least Medium. (rule 2",
 		}},
 		{"a limit that is reached", "netcore", deliveries(day1, 1000), nil, false, 1, []string{
 			"Restricted since 2026-03-02 00:16:39 UTC: 1000 of 1000 are used, and only replies inside a customer service window go out. There is room again from 2026-03-03 00:00:00 UTC. (rule 1 of Netcore",
@@ -54,6 +54,10 @@ func TestExplanations(t *testing.T) {
 		{"a rating with its reason", "taqnyat", nil, []rules.Report{{Kind: rules.ReportQuality, At: day1, Value: "Medium", Reason: "many blocks"}}, false, 1, []string{
 			"The quality rating is Medium since 2026-03-02 00:00:00 UTC: Meta reported it, for many blocks. (rule 9",
 			"Missing: 500 more conversations within 7 d; the quality rating is Medium and must be at least High. (rule 2",
+		}},
+		{"a red rating with its reason", "botmaker", nil, []rules.Report{{Kind: rules.ReportQuality, At: day1, Value: "Low", Reason: "many blocks"}}, false, 1, []string{
+			"The quality rating is Low since 2026-03-02 00:00:00 UTC: Meta reported it, for many blocks. (rule 9",
+			"Flagged since 2026-03-02 00:00:00 UTC. The flag ends at 2026-03-09 00:00:00 UTC, and the tier stays, for it is the lowest. (rule 3",
 		}},
 		{"no limit", "meta-2025", nil, []rules.Report{report(rules.ReportLimit, 0, "Unlimited")}, false, 1, []string{
 			"There is no limit (tier Unlimited) since 2026-03-02 00:00:00 UTC: Meta reported it. (rule 9",

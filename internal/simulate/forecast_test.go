@@ -191,7 +191,7 @@ func TestForecastAfterEvents(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 
-	// A flag that stands must end first: 7 d of High.
+	// Rated High from now on, a flagged number rises as any other under this policy.
 	s.add(day(3), "quality.reported", first, `"rating":"Low"`)
 	s.add(day(3), "quality.reported", second, `"rating":"Low"`)
 	if result, err = s.run(t, Config{}); err != nil {
@@ -202,6 +202,20 @@ func TestForecastAfterEvents(t *testing.T) {
 	}
 	if _, err := result.Standing("acme"); err == nil || err.Error() != "is not in these events" {
 		t.Error(err)
+	}
+	if standing, err = result.Standing(first); err != nil {
+		t.Fatal(err)
+	}
+	if steps, err = Forecast(t.Context(), standing, Pace{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := words(steps, day(3)); got != "2 0h 100, 3 0h 4600" {
+		t.Errorf("got %s", got)
+	}
+	// Under others the flag must end first: 7 d of High.
+	result, err = s.run(t, Config{Policy: shipped(t, "netcore")})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if standing, err = result.Standing(first); err != nil {
 		t.Fatal(err)

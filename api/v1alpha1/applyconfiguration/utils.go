@@ -93,6 +93,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.TemplateRulesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Tier"):
 		return &apiv1alpha1.TierApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TierBefore"):
+		return &apiv1alpha1.TierBeforeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TierStatus"):
 		return &apiv1alpha1.TierStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Transition"):

@@ -300,8 +300,8 @@ func TestAReportedLimitOfAPortfolio(t *testing.T) {
 	lived(t, tape, Subject{Policy: p, Numbers: []string{one}, Member: true}, "3 00:00:00")
 }
 
-// A business that becomes verified starts at B at once, or stays where it is above it; it may then not fall below B, and Low
-// there blocks. Losing the verification lowers nothing, but what may be fallen to: after a whole grace period.
+// A business that becomes verified starts at B at once, or stays where it is above it; Low may lower it below B all the same, and
+// blocks it at A. Losing the verification lowers nothing.
 func TestVerification(t *testing.T) {
 	tape := NewTape()
 	for i := range 3 {
@@ -329,15 +329,18 @@ func TestVerification(t *testing.T) {
 		"2 00:00:00 QualityChanged Unknown Low",
 		"2 00:00:00 Flagged",
 		"4 00:00:00 FlagCleared",
-		"4 10:00:00 VerificationChanged", // two hours before it were blocked
+		"4 00:00:00 TierDowngraded B A",
+		"4 10:00:00 VerificationChanged",
 		"6 00:00:00 QualityChanged Low Medium",
+		"6 00:00:00 TierUpgraded A B",
 		"6 12:00:00 LimitReported B C",
 		"7 00:00:00 QualityChanged Medium Low",
 		"7 00:00:00 Flagged",
 		"8 00:00:00 LimitReported C B",
 		"8 12:00:00 VerificationChanged",
 		"9 00:00:00 FlagCleared",
-		"11 00:00:00 Blocked") // 60 hours after B came to be the lowest for it
+		"9 00:00:00 TierDowngraded B A",
+		"11 12:00:00 Blocked") // 60 hours after it came to A
 	if _, standing := tape.Live(s, at("2 00:00:00")); standing.Source != "Verification" || standing.Verification != "Verified" {
 		t.Errorf("it is %+v on the second day", standing)
 	}
@@ -352,12 +355,13 @@ func TestVerification(t *testing.T) {
 		"2 00:00:00 QualityChanged Unknown Low",
 		"2 00:00:00 Flagged",
 		"4 00:00:00 FlagCleared",
+		"4 00:00:00 TierDowngraded B A",
 		"4 06:00:00 VerificationChanged",
-		"6 06:00:00 TierDowngraded B A")
+		"6 12:00:00 Blocked")
 }
 
 // What the policy concluded is taken back where Meta does not grant it, and nothing more is concluded, until Meta reports a
-// limit or verifies the business. What Meta reported, or verification brought, stays.
+// limit or verifies the business: so too what a verification brought. What Meta reported stays.
 func TestAnIncreaseThatIsNotGranted(t *testing.T) {
 	deny := func(tape *Tape, text string) {
 		tape.says("2001", "account_alerts", `{"entity_type":"BUSINESS","entity_id":"3001","alert_info":{"alert_status":"ACTIVE","alert_type":"INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED"}}`, text)
@@ -396,9 +400,9 @@ func TestAnIncreaseThatIsNotGranted(t *testing.T) {
 		"1 15:00:00 VerificationChanged",
 		"1 15:00:00 TierUpgraded A B",
 		"1 15:00:00 RestrictionLifted",
-		"1 16:00:00 LimitReported B B",
-		"1 17:00:00 Restricted")
-	if _, standing := tape.Live(s, at("2 00:00:00")); !standing.Denied || standing.Source != "Verification" {
+		"1 16:00:00 LimitReported B A",
+		"1 16:00:00 Restricted")
+	if _, standing := tape.Live(s, at("2 00:00:00")); !standing.Denied || standing.Source != "Reported" {
 		t.Errorf("it is %+v in the end", standing)
 	}
 }

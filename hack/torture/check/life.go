@@ -71,9 +71,10 @@ type life struct {
 
 	tier       Rung
 	tierSince  int64
+	before     Rung // the tier before this one
+	rose       bool // the rules raised it to this one
 	source     string
 	business   string // verified or not
-	floorSince int64  // when the floor last came up to the tier
 	denied     bool   // what Meta answered to an increase
 	rating     string
 	rated      bool   // Meta has reported a rating: complaints make none any more
@@ -96,7 +97,7 @@ type life struct {
 // happened: each report, each counted delivery, each one's leaving a window, and each deadline.
 func (t *Tape) Live(s Subject, until int64) ([]Transition, Standing) {
 	l := &life{Subject: s, until: until, rating: unknown, lowSince: never, grace: never, recovering: never, flagEnded: never, due: never,
-		tierSince: never, floorSince: never, lowered: never, source: concluded, business: "Unverified", risen: map[[2]int64]*steps{}}
+		tierSince: never, lowered: never, source: concluded, business: "Unverified", risen: map[[2]int64]*steps{}}
 	spec := &s.Policy.Spec
 	if !s.Member {
 		l.tier = s.Policy.start(l.business)
@@ -221,35 +222,32 @@ func (l *life) limited(value string) {
 	l.move(l.Policy.of(most), "LimitReported", reported)
 }
 
-// verify raises a business that becomes verified to where verified ones start. Losing it lowers nothing, but the floor.
+// verify raises a business that becomes verified to where verified ones start. Losing it lowers nothing.
 func (l *life) verify(business string) {
 	if business == l.business {
 		return
 	}
-	floor := l.atFloor()
 	l.business = business
 	l.say("VerificationChanged", "", "")
-	l.floorMoved(floor)
 	if start := l.Policy.start(business); business == verified && higher(start.Limit, l.tier.Limit) {
 		l.denied = false
 		l.move(start, "TierUpgraded", byVerification)
 	}
 }
 
-// deny takes back what the policy concluded, a tier at most, and ends all increases until Meta reports a limit or verifies the
-// business.
+// deny takes back the last raise, by what was sent or by a verification, and ends all increases until Meta reports a limit or
+// verifies the business.
 func (l *life) deny() {
 	l.denied = true
 	if l.due != never {
 		l.cancel()
 	}
-	to, falls := l.Policy.down(l.tier.Limit, l.business)
-	if !falls || l.source != concluded {
+	if l.source == reported || !l.rose {
 		l.say("LimitReported", l.tier.Name, l.tier.Name)
 		return
 	}
 	l.lowered = l.now
-	l.move(to, "LimitReported", reported)
+	l.move(l.before, "LimitReported", reported)
 }
 
 // rate changes the rating. Low raises a flag at once where the policy has flags; better starts the recovery.
@@ -339,20 +337,20 @@ func (l *life) flagEnds() {
 	}
 	l.from(&l.grace, flag.GraceHours)
 	if !l.atFloor() {
-		to, _ := l.Policy.down(l.tier.Limit, l.business)
+		to, _ := l.Policy.down(l.tier.Limit)
 		l.move(to, "TierDowngraded", concluded)
 	}
 }
 
 func (l *life) atFloor() bool {
-	_, falls := l.Policy.down(l.tier.Limit, l.business)
+	_, falls := l.Policy.down(l.tier.Limit)
 	return l.Member || !falls
 }
 
 // blockDue blocks after unbroken Low at the floor, counted from the later of the two.
 func (l *life) blockDue() {
 	after := l.Policy.Spec.Block.AfterHours * hour
-	if after > 0 && !l.blocked && l.lowSince != never && l.atFloor() && l.now >= max(l.lowSince, l.tierSince, l.floorSince)+after {
+	if after > 0 && !l.blocked && l.lowSince != never && l.atFloor() && l.now >= max(l.lowSince, l.tierSince)+after {
 		l.blocked = true
 		l.say("Blocked", "", "")
 	}
@@ -382,7 +380,7 @@ func (l *life) upgrade() {
 }
 
 func (l *life) eligible(up *wayUp) bool {
-	if l.flag || l.blocked || l.denied || worse(l.rating, up.MinimumQuality) {
+	if up.stops(l.flag) || l.blocked || l.denied || !up.good(l.rating) {
 		return false
 	}
 	after := l.lowered
@@ -410,7 +408,7 @@ func (l *life) unfit() {
 	if l.due == never {
 		return
 	}
-	if _, up := l.Policy.up(l.tier.Limit); l.flag || worse(l.rating, up.MinimumQuality) {
+	if _, up := l.Policy.up(l.tier.Limit); up.stops(l.flag) || !up.good(l.rating) {
 		l.cancel()
 	}
 }
@@ -428,19 +426,11 @@ func (l *life) move(to Rung, reason, source string) {
 	}
 	from, floor := l.tier, l.atFloor()
 	l.tier, l.tierSince, l.source, l.due = to, l.now, source, never
+	l.before, l.rose = from, reason == "TierUpgraded"
 	l.say(reason, from.Name, to.Name)
 	l.wake(l.now + l.Policy.Spec.Block.AfterHours*hour)
-	l.floorMoved(floor)
-}
-
-// floorMoved begins what begins where the tier comes to stand at the floor, or above it. Low at the floor counts down to a block,
-// and no grace period: a whole one begins where there is a tier to fall to again.
-func (l *life) floorMoved(was bool) {
-	switch is := l.atFloor(); {
-	case is && !was:
-		l.floorSince = l.now
-		l.wake(l.now + l.Policy.Spec.Block.AfterHours*hour)
-	case was && !is && l.rating == low && !l.flag:
+	// Low at the floor counts down to a block, and no grace period: a whole one begins where there is a tier to fall to again.
+	if floor && !l.atFloor() && l.rating == low && !l.flag {
 		l.from(&l.grace, l.Policy.Spec.Flag.GraceHours)
 	}
 }

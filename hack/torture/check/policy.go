@@ -48,6 +48,7 @@ type wayUp struct {
 	MinimumSpanHours int64  `json:"minimumSpanHours"`
 	MinimumQuality   string `json:"minimumQuality"`
 	DelayHours       int64  `json:"delayHours"`
+	WhileFlagged     string `json:"whileFlagged"`
 	AfterFlag        string `json:"afterFlag"`
 }
 
@@ -81,7 +82,7 @@ func higher(a, b int64) bool { return b != 0 && (a == 0 || a > b) }
 // verified is a business that is.
 const verified = "Verified"
 
-// start is the tier that begins it all, which is the lowest to fall to as well.
+// start is the tier that begins it all.
 func (p *Policy) start(business string) Rung {
 	name := p.Spec.Start.Unverified
 	if business == verified {
@@ -124,19 +125,23 @@ func (p *Policy) up(limit int64) (Rung, *wayUp) {
 	return Rung{}, nil
 }
 
-// down is the highest tier below a limit; false where that would be below the start.
-func (p *Policy) down(limit int64, business string) (Rung, bool) {
-	to := p.start(business)
-	if !higher(limit, to.Limit) {
-		return to, false
-	}
-	for _, t := range p.Spec.Tiers {
-		if higher(limit, t.Limit) && higher(t.Limit, to.Limit) {
-			to = t
+// down is the highest tier below a limit; false where there is none.
+func (p *Policy) down(limit int64) (to Rung, falls bool) {
+	for _, t := range slices.Backward(p.Spec.Tiers) {
+		if higher(limit, t.Limit) {
+			return t, true
 		}
 	}
-	return to, true
+	return Rung{}, false
 }
+
+// good says whether a rating is good enough for the way up. Without a minimum any is.
+func (w *wayUp) good(rating string) bool {
+	return w.MinimumQuality == "" || !worse(rating, w.MinimumQuality)
+}
+
+// stops says whether a flag ends the way up.
+func (w *wayUp) stops(flag bool) bool { return flag && w.WhileFlagged != "Rise" }
 
 // required is how much it takes: a number, or a part of the limit, rounded up.
 func (w *wayUp) required(limit int64) int64 {

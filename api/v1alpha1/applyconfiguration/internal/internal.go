@@ -883,9 +883,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: upgrade
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Upgrade
+- name: dev.numberfleet.numberfleet.api.v1alpha1.TierBefore
+  map:
+    fields:
+    - name: limit
+      type:
+        scalar: numeric
+    - name: name
+      type:
+        scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.TierStatus
   map:
     fields:
+    - name: before
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.TierBefore
     - name: concluded
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.ConcludedTier
@@ -954,6 +966,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: thresholdPercent
       type:
         scalar: numeric
+    - name: whileFlagged
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.WhileFlagged
     - name: windowHours
       type:
         scalar: numeric
@@ -1060,6 +1075,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Verification
+- name: dev.numberfleet.numberfleet.api.v1alpha1.WhileFlagged
+  scalar: string
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
   map:
     fields:

@@ -20,7 +20,7 @@ type MessagingPolicySpecApplyConfiguration struct {
 	Scope *apiv1alpha1.Scope `json:"scope,omitempty"`
 	// tiers are the ladder, lowest first.
 	Tiers []TierApplyConfiguration `json:"tiers,omitempty"`
-	// start are the tiers that numbers start at and never fall below.
+	// start are the tiers that numbers start at. A Low rating may lower a number below them, to the first tier at least.
 	Start *StartTiersApplyConfiguration `json:"start,omitempty"`
 	// counting is what counts against the limit.
 	Counting *CountingApplyConfiguration `json:"counting,omitempty"`

@@ -8,7 +8,7 @@ package v1alpha1
 // StartTiersApplyConfiguration represents a declarative configuration of the StartTiers type for use
 // with apply.
 //
-// StartTiers are the tiers that numbers start at and never fall below.
+// StartTiers are the tiers that numbers start at.
 type StartTiersApplyConfiguration struct {
 	// unverified is the tier of a number whose business is not verified.
 	Unverified *string `json:"unverified,omitempty"`

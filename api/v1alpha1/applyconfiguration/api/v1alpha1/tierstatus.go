@@ -29,6 +29,8 @@ type TierStatusApplyConfiguration struct {
 	LoweredTime *v1.Time `json:"loweredTime,omitempty"`
 	// concluded is the tier that the policy had concluded when Meta reported another limit. It is absent where they agree.
 	Concluded *ConcludedTierApplyConfiguration `json:"concluded,omitempty"`
+	// before is the tier that the policy raised or lowered to this one. It is absent where Meta's report made the tier.
+	Before *TierBeforeApplyConfiguration `json:"before,omitempty"`
 }
 
 // TierStatusApplyConfiguration constructs a declarative configuration of the TierStatus type for use with
@@ -90,5 +92,13 @@ func (b *TierStatusApplyConfiguration) WithLoweredTime(value v1.Time) *TierStatu
 // If called multiple times, the Concluded field is set to the value of the last call.
 func (b *TierStatusApplyConfiguration) WithConcluded(value *ConcludedTierApplyConfiguration) *TierStatusApplyConfiguration {
 	b.Concluded = value
+	return b
+}
+
+// WithBefore sets the Before field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Before field is set to the value of the last call.
+func (b *TierStatusApplyConfiguration) WithBefore(value *TierBeforeApplyConfiguration) *TierStatusApplyConfiguration {
+	b.Before = value
 	return b
 }

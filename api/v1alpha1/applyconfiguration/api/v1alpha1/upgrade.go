@@ -25,10 +25,12 @@ type UpgradeApplyConfiguration struct {
 	// minimumSpanHours is the least time from the first counted delivery in the window to the upgrade. None where it is
 	// left out.
 	MinimumSpanHours *int32 `json:"minimumSpanHours,omitempty"`
-	// minimumQuality is the lowest rating that is good enough. Unknown counts as High.
+	// minimumQuality is the lowest rating that is good enough. Unknown counts as High. Any is where it is left out.
 	MinimumQuality *apiv1alpha1.QualityRating `json:"minimumQuality,omitempty"`
 	// delayHours is how long after everything is met the tier rises. At once where it is left out.
 	DelayHours *int32 `json:"delayHours,omitempty"`
+	// whileFlagged says whether a flagged number may rise. Cancel where it is left out.
+	WhileFlagged *apiv1alpha1.WhileFlagged `json:"whileFlagged,omitempty"`
 	// afterFlag says whether deliveries from before a flag's end count. Continue where it is left out.
 	AfterFlag *apiv1alpha1.AfterFlag `json:"afterFlag,omitempty"`
 }
@@ -92,6 +94,14 @@ func (b *UpgradeApplyConfiguration) WithMinimumQuality(value apiv1alpha1.Quality
 // If called multiple times, the DelayHours field is set to the value of the last call.
 func (b *UpgradeApplyConfiguration) WithDelayHours(value int32) *UpgradeApplyConfiguration {
 	b.DelayHours = &value
+	return b
+}
+
+// WithWhileFlagged sets the WhileFlagged field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the WhileFlagged field is set to the value of the last call.
+func (b *UpgradeApplyConfiguration) WithWhileFlagged(value apiv1alpha1.WhileFlagged) *UpgradeApplyConfiguration {
+	b.WhileFlagged = &value
 	return b
 }
 
