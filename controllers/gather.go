@@ -128,6 +128,22 @@ func configure(book ledger.Ledger, number string, policy *rules.Policy) error {
 	return nil
 }
 
+// claim tells the ledger which number has the id of Meta's that a resource gives. The oldest resource with it says so.
+func (r *PhoneNumberReconciler) claim(ctx context.Context, number *v1alpha1.PhoneNumber) error {
+	id := number.Spec.PhoneNumberID
+	if id == "" {
+		return nil
+	}
+	oldest, err := Directory{Reader: r.Cache}.oldest(ctx, subjectIndex, ledger.PhoneNumberIDSubject(id))
+	if err != nil || oldest == nil || oldest.UID != number.UID {
+		return err
+	}
+	if err := r.Ledger.Claim(id, number.Spec.PhoneNumber); err != nil {
+		return fmt.Errorf("claim the number's id: %w", err)
+	}
+	return nil
+}
+
 // reportsAfter are the reports about a subject that a status does not have yet, and the number of the last one.
 func reportsAfter(book ledger.Ledger, subject string, observed int64) ([]rules.Report, int64) {
 	if book.LastReport(subject) < observed {

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -99,7 +98,7 @@ var (
 	templateDesc = prometheus.NewDesc("numberfleet_message_template_info",
 		"Where a message template stands; always 1.", []string{"namespace", "name", "quality", "state", "policy"}, nil)
 	unclaimedDesc = prometheus.NewDesc("numberfleet_unclaimed_phone_numbers",
-		"Number of phone numbers that something was received for and that no resource names.", nil, nil)
+		"Number of phone numbers that something was received for and that no resource claims.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -130,7 +129,9 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 	claimed := make(map[string]struct{}, len(numbers.Items))
 	for i := range numbers.Items {
 		n := &numbers.Items[i]
-		claimed[n.Spec.PhoneNumber] = struct{}{}
+		for _, subject := range claims(f.Ledger, n) {
+			claimed[subject] = struct{}{}
+		}
 		f.number(n, view, metrics)
 	}
 	f.portfolios(ctx, view, metrics)
@@ -138,7 +139,7 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 	unclaimed := 0
 	for _, number := range f.Ledger.Numbers() {
 		// Templates, portfolios and groups of numbers are among them.
-		if _, ok := claimed[number]; !ok && strings.HasPrefix(number, "+") {
+		if _, ok := claimed[number]; !ok && ledger.IsNumber(number) {
 			unclaimed++
 		}
 	}

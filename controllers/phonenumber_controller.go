@@ -92,6 +92,9 @@ func (r *PhoneNumberReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 // instant at which something can.
 func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.PhoneNumber, want *v1alpha1.PhoneNumberStatus, now time.Time) (folded, wakeUp, error) {
 	set := conditionsOf(number, &want.Conditions, now)
+	if err := r.claim(ctx, number); err != nil {
+		return nil, wakeUp{}, err
+	}
 	if number.Spec.Activity == v1alpha1.Suspended {
 		set.ready(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen; usage is counted on.")
 		set.sendableTo(&want.Usage, rules.RoomOf(rules.Limit{}, rules.Obstacle{Reason: v1alpha1.RoomSuspended}))

@@ -43,8 +43,9 @@ func (r *readout) of(number *v1alpha1.PhoneNumber) (found *graph.PhoneNumber, re
 	if found == nil {
 		return nil, v1alpha1.ReasonNotFoundAtMeta
 	}
-	// The report would be about another number. One that Meta does not show is taken to be the right one.
-	if e164, ok := identity.E164(found.DisplayPhoneNumber); ok && e164 != number.Spec.PhoneNumber {
+	// The report would be about another number, unless Meta displays the number in another form. One that Meta does not show is taken
+	// to be the right one.
+	if e164, ok := identity.E164(found.DisplayPhoneNumber); ok && !identity.SameLine(e164, number.Spec.PhoneNumber) {
 		return nil, v1alpha1.ReasonNumberMismatch
 	}
 	return found, ""

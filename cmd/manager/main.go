@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -166,12 +167,13 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 
-	known, err := newNumbers(ctx, manager.GetCache())
+	known, err := newNumbers(ctx, manager.GetCache(), book)
 	if err != nil {
 		return err
 	}
+	received := &ingest.Unclaimed{}
 	directory := controllers.Directory{Reader: manager.GetCache()}
-	backend := ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has, Owners: directory}
+	backend := ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has, Unclaimed: received, Owners: directory}
 	receiver.SetBackend(&backend)
 
 	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer()); err != nil {
@@ -214,6 +216,9 @@ func run(ctx context.Context, f flags) (err error) {
 	}
 	if err := sampler.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("set up the queries to Prometheus: %w", err)
+	}
+	if err := setUpUnclaimed(manager, f, received, book, clk); err != nil {
+		return err
 	}
 	// +kubebuilder:scaffold:builder
 	metrics.Registry.MustRegister(&controllers.Fleet{Numbers: manager.GetCache(), Ledger: book, Samples: samples, Clock: clk})
@@ -275,6 +280,21 @@ func setUpNotifications(manager ctrl.Manager, f flags, configuration *config.Ope
 	}
 	if err := notifier.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("set up the notifications: %w", err)
+	}
+	return nil
+}
+
+func setUpUnclaimed(manager ctrl.Manager, f flags, received *ingest.Unclaimed, book *ledger.Embedded, clk controllers.Clock) error {
+	namespace, err := operatorNamespace(f)
+	if err != nil {
+		ctrl.Log.WithName("manager").Info("what no PhoneNumber claims is told in the log and in metrics only", "problem", err.Error())
+	}
+	reporter := &controllers.UnclaimedReporter{
+		Collected: received, Hasher: book.Hasher(), Ledger: book, Numbers: manager.GetCache(), Fresh: manager.GetAPIReader(), Client: manager.GetClient(),
+		Namespace: namespace, Clock: clk, Real: clock.RealClock{}, Metrics: metrics.Registry,
+	}
+	if err := reporter.SetupWithManager(manager); err != nil {
+		return fmt.Errorf("set up the report of what is not claimed: %w", err)
 	}
 	return nil
 }
@@ -365,18 +385,20 @@ func (l lapse) clock(real clock.PassiveClock) (*timelapse.Clock, error) {
 type numbers struct {
 	cache    client.Reader
 	informer cache.Informer
+	book     ledger.Ledger
 }
 
-func newNumbers(ctx context.Context, of cache.Cache) (*numbers, error) {
+func newNumbers(ctx context.Context, of cache.Cache, book ledger.Ledger) (*numbers, error) {
 	informer, err := of.GetInformer(ctx, &v1alpha1.PhoneNumber{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return nil, fmt.Errorf("look at the numbers: %w", err)
 	}
-	return &numbers{of, informer}, nil
+	return &numbers{of, informer, book}, nil
 }
 
-// has reports whether a resource names the number. Before the resources are known each number may be one of theirs: whoever
+// has reports whether a resource claims the number, by any of its names. Before the resources are known each number may be one of theirs: whoever
 // sent a webhook is not to wait until the API server has told.
 func (n *numbers) has(number string) bool {
-	return !n.informer.HasSynced() || controllers.Named(context.Background(), n.cache, number)
+	return !n.informer.HasSynced() || controllers.Named(context.Background(), n.cache, number) ||
+		slices.ContainsFunc(n.book.Names(number), func(name string) bool { return controllers.Named(context.Background(), n.cache, name) })
 }

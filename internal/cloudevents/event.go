@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 // Type is the type of an event, as it stands in its attribute type.
@@ -16,23 +18,23 @@ type Type string
 
 // The types, with the fields of their data.
 const (
-	// MessageDelivered: number, user, messageID, template (optional).
+	// MessageDelivered: number or numberID, user, messageID, template (optional).
 	MessageDelivered Type = "dev.numberfleet.message.delivered.v1"
-	// MessageReceived: number, user.
+	// MessageReceived: number or numberID, user.
 	MessageReceived Type = "dev.numberfleet.message.received.v1"
-	// MessageFailed: number, user, messageID, code.
+	// MessageFailed: number or numberID, user, messageID, code.
 	MessageFailed Type = "dev.numberfleet.message.failed.v1"
-	// FeedbackReceived: number, user, kind, reason.
+	// FeedbackReceived: number or numberID, user, kind, reason.
 	FeedbackReceived Type = "dev.numberfleet.feedback.received.v1"
-	// QualityReported: number, rating, reason (optional).
+	// QualityReported: number or numberID, rating, reason (optional).
 	QualityReported Type = "dev.numberfleet.quality.reported.v1"
-	// LimitReported: number or portfolio, limit (absent: unlimited).
+	// LimitReported: number, numberID or portfolio, limit (absent: unlimited).
 	LimitReported Type = "dev.numberfleet.limit.reported.v1"
-	// ConnectionReported: number, state.
+	// ConnectionReported: number or numberID, state.
 	ConnectionReported Type = "dev.numberfleet.connection.reported.v1"
-	// VerificationReported: number or portfolio, business.
+	// VerificationReported: number, numberID or portfolio, business.
 	VerificationReported Type = "dev.numberfleet.verification.reported.v1"
-	// TemplateReported: template, number (optional), rating or state or both.
+	// TemplateReported: template, number or numberID (optional), rating or state or both.
 	TemplateReported Type = "dev.numberfleet.template.reported.v1"
 )
 
@@ -49,7 +51,8 @@ type Event struct {
 	Type       Type
 	Time       time.Time // in UTC, from 1970 to 2106
 
-	Number    string // E.164, with the leading plus
+	Number    string // E.164, with the leading plus, or what Resolve made of it
+	NumberID  string // that Meta gave to the number; with Number, or in its place
 	Portfolio string
 	User      string // a business-scoped id, or a phone number in digits: without the plus, as identity.ParseUser gives it
 	MessageID string
@@ -67,6 +70,28 @@ type Event struct {
 // Refuse is an error about a field of the event, such as data.user. The problem says what is allowed.
 func (e *Event) Refuse(field, problem string) *Error {
 	return &Error{Line: e.Line, Item: e.Item, Field: field, Problem: problem}
+}
+
+// Resolve makes Number what the number goes by: that which claims NumberID, else that of which Number is a form. The subject of an id,
+// a number or both is what subject says: in E.164, unless nothing but the id is known. An event whose two names are two numbers is
+// refused, as one about the number of its id.
+func (e *Event) Resolve(subject func(id, number string) string) *Error {
+	if e.Number != "" {
+		e.Number = subject("", e.Number)
+	}
+	if e.NumberID == "" {
+		return nil
+	}
+	claimed := subject(e.NumberID, "")
+	if e.Number == "" || e.Number == claimed {
+		e.Number = claimed
+		return nil
+	}
+	if !identity.IsE164(claimed) {
+		return nil
+	}
+	e.Number = claimed
+	return e.Refuse("data.numberID", "is the id of another number than data.number: set one of the two, or both of one number")
 }
 
 // StateFirst says of a template's rating and state, which one event may report together, whether the state is to be taken

@@ -18,6 +18,8 @@ const (
 	// maxSource is how long a source may be, in bytes: it is a URI.
 	maxSource = 2048
 	maxLimit  = 1_000_000_000
+	// maxNumberID is how many digits Meta's id of a number may have: they have up to 17.
+	maxNumberID = 32
 	// maxKept is how many numbers, sources and templates a parser keeps so as to have each once in memory.
 	maxKept = 1 << 16
 )
@@ -142,40 +144,40 @@ func (p *parser) data() {
 	e := &p.event
 	switch e.Type {
 	case MessageDelivered:
-		e.Number = p.number()
+		p.number()
 		e.User = p.user()
 		e.MessageID = string(p.required("messageID", maxText))
 		e.Template = p.kept.keep(p.optional("template", maxText))
 	case MessageReceived:
-		e.Number = p.number()
+		p.number()
 		e.User = p.user()
 	case MessageFailed:
-		e.Number = p.number()
+		p.number()
 		e.User = p.user()
 		e.MessageID = string(p.required("messageID", maxText))
 		e.Code = p.code()
 	case FeedbackReceived:
-		e.Number = p.number()
+		p.number()
 		e.User = p.user()
 		e.Kind = p.choice("kind", feedbackKinds)
 		e.Reason = p.choice("reason", feedbackReasons)
 	case QualityReported:
-		e.Number = p.number()
+		p.number()
 		e.Rating = p.choice("rating", ratings)
 		e.Reason = string(p.optional("reason", maxText))
 	case LimitReported:
 		p.numberOrPortfolio()
 		e.Limit = p.limit()
 	case ConnectionReported:
-		e.Number = p.number()
+		p.number()
 		e.State = p.choice("state", connectionStates)
 	case VerificationReported:
 		p.numberOrPortfolio()
 		e.Verification = p.choice("business", verifications)
 	case TemplateReported:
 		e.Template = p.kept.keep(p.required("template", maxText))
-		if p.has("number") {
-			e.Number = p.number()
+		if p.hasNumber() {
+			p.number()
 		}
 		if !p.has("rating") && !p.has("state") {
 			p.fail("rating", "is missing: set rating or state, or both")
@@ -190,19 +192,44 @@ func (p *parser) data() {
 }
 
 func (p *parser) numberOrPortfolio() {
-	switch number, portfolio := p.has("number"), p.has("portfolio"); {
+	switch number, portfolio := p.hasNumber(), p.has("portfolio"); {
 	case number && portfolio:
 		p.fail("portfolio", "is set together with number: set exactly one of the two")
 	case portfolio:
 		p.event.Portfolio = string(p.required("portfolio", maxText))
 	case number:
-		p.event.Number = p.number()
+		p.number()
 	default:
-		p.fail("number", "is missing: set number or portfolio")
+		p.fail("number", "is missing: set number or portfolio, or numberID in place of number")
 	}
 }
 
-func (p *parser) number() string {
+func (p *parser) hasNumber() bool { return p.has("number") || p.has("numberID") }
+
+// number reads which number the event is about: by itself, by Meta's id, or by both.
+func (p *parser) number() {
+	if !p.hasNumber() {
+		p.fail("number", "is missing: it is required, unless numberID has the id that Meta gave to the number")
+		return
+	}
+	if p.has("numberID") {
+		p.event.NumberID = p.numberID()
+	}
+	if p.has("number") {
+		p.event.Number = p.e164()
+	}
+}
+
+func (p *parser) numberID() string {
+	text := p.required("numberID", maxText)
+	if p.err == nil && (len(text) > maxNumberID || strings.Trim(string(text), "0123456789") != "") {
+		p.fail("numberID", fmt.Sprintf("must be the id that Meta gave to the number: a string of 1 to %d digits", maxNumberID))
+		return ""
+	}
+	return p.kept.keep(text)
+}
+
+func (p *parser) e164() string {
 	text := p.required("number", maxText)
 	if p.err != nil {
 		return ""

@@ -128,6 +128,11 @@ func (a *app) guard(ctx context.Context, batch *ledger.Batch, claims int, owners
 	claimed := slices.DeleteFunc(batch.Reports[own:], func(r ledger.Report) bool { return others(r.Number, true) })
 	reports := slices.DeleteFunc(batch.Reports[:own], func(r ledger.Report) bool { return others(r.Number, false) })
 	batch.Reports = append(reports, claimed...)
+	left := not // a name is part of what it comes with
+	batch.Names = slices.DeleteFunc(batch.Names, func(n ledger.Name) bool {
+		return others(ledger.PhoneNumberIDSubject(n.ID), false) || others(n.Number, false)
+	})
+	not = left
 	return not, failed
 }
 

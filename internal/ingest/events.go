@@ -271,7 +271,12 @@ func (r *EventReceiver) take(ctx context.Context, backend *EventBackend, rights 
 		}
 	}
 	denied := time.NewTimer(deniedAfter)
+	names := backend.names()
 	for i := range events {
+		var wrong *cloudevents.Error
+		if names != nil {
+			wrong = events[i].Resolve(names.Subject)
+		}
 		may, err := rights.send(ctx, &events[i])
 		if err != nil {
 			return r.failed(ctx, err, "A caller of the event API could not be authorised")
@@ -281,6 +286,9 @@ func (r *EventReceiver) take(ctx context.Context, backend *EventBackend, rights 
 			a := refuseEvent(http.StatusForbidden, forbidden(&events[i]))
 			a.wait = denied
 			return a
+		}
+		if wrong != nil { // whoever may not send it is not told
+			return r.malformed(wrong)
 		}
 	}
 	denied.Stop()
@@ -296,7 +304,11 @@ func (r *EventReceiver) take(ctx context.Context, backend *EventBackend, rights 
 	if err != nil {
 		return r.failed(ctx, err, "Events could not be stored; their sender is asked to send them again")
 	}
-	r.metrics.stored(events, appended, unclaimed(batch, backend.Known))
+	strays := unclaimed(batch, backend.Known)
+	if strays > 0 {
+		backend.Unclaimed.add(sightingsOf(batch, backend.Known), now)
+	}
+	r.metrics.stored(events, appended, strays)
 	return eventAnswer{code: http.StatusOK, body: accepted{
 		Events: len(events), New: appended.New, Repeated: appended.Repeated, Expired: appended.Expired,
 	}}

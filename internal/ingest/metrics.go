@@ -110,11 +110,11 @@ func (m *metrics) request(code int, took time.Duration) {
 	m.duration.Observe(took.Seconds())
 }
 
-func (m *metrics) stored(c counts, appended ledger.Appended, unclaimed int) {
+func (m *metrics) stored(c counts, appended ledger.Appended) {
 	m.add(c)
 	m.repeated.Add(float64(appended.Repeated))
 	m.expired.Add(float64(appended.Expired))
-	m.unclaimed.Add(float64(unclaimed))
+	m.unclaimed.Add(float64(c.unclaimed))
 }
 
 func (m *metrics) add(c counts) {
@@ -153,12 +153,17 @@ type counts struct {
 	failed                                                       map[string]int // by code
 	fields                                                       meta.Fields
 	preferred                                                    meta.Preferences
+	unclaimed                                                    int // records
+	sightings                                                    []sighting
 }
 
-func count(u *meta.Updates) counts {
+func count(u *meta.Updates, batch *ledger.Batch, known func(string) bool) counts {
 	c := counts{
 		delivered: len(u.Deliveries), received: len(u.Received), sent: u.Sent, reports: len(u.Reports), changed: u.Changed, skipped: u.Skipped, unread: len(u.Unread), fields: u.Other,
 		preferred: u.Preferred,
+	}
+	if c.unclaimed = unclaimed(batch, known); c.unclaimed > 0 {
+		c.sightings = sightings(u, known)
 	}
 	if len(u.Failures) > 0 {
 		c.failed = make(map[string]int, 1)

@@ -52,11 +52,19 @@ type Appender interface {
 type Backend struct {
 	Ledger Appender
 	Hasher records.Hasher
-	// Known reports whether a resource names the number, given in E.164. Updates of others are kept as well, since the
-	// resource may come later. Nil means that all are known.
+	// Known reports whether a resource names the number, given by its subject in the ledger. Updates of others are kept as well, since
+	// the resource may come later. Nil means that all are known.
 	Known func(number string) bool
+	// Unclaimed collects what Known does not know; it may be nil.
+	Unclaimed *Unclaimed
 	// Owners are asked about what an app with accounts sends. Without them nothing is taken of it.
 	Owners Owners
+}
+
+// names know numbers by the names that Meta has for them: the ledger does, unless it is none.
+func (b *Backend) names() meta.Names {
+	names, _ := b.Ledger.(meta.Names)
+	return names
 }
 
 // Options say how a Receiver is made. Path and Log are optional, and so is one of Credentials and Apps.
@@ -230,7 +238,7 @@ func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) a
 	}
 
 	batch := r.batches.Get().(*ledger.Batch)
-	batch.Entries, batch.Reports = batch.Entries[:0], batch.Reports[:0]
+	batch.Entries, batch.Reports, batch.Names = batch.Entries[:0], batch.Reports[:0], batch.Names[:0]
 	now := r.clock.Now()
 	counts, refused := r.read(app, w, req, credentials, &signature, backend, now, batch)
 	if refused.code != 0 {
@@ -245,7 +253,8 @@ func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) a
 		}
 		return unavailable
 	}
-	app.metrics.stored(counts, appended, unclaimed(batch, backend.Known))
+	app.metrics.stored(counts, appended)
+	backend.Unclaimed.add(counts.sightings, now)
 	r.batches.Put(batch)
 	return answer{code: http.StatusOK}
 }
@@ -269,7 +278,7 @@ func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, cred
 		return counts{}, unsigned
 	}
 
-	updates, err := meta.ParseOf(body.bytes, now.Add(ledger.Ahead), app.hears())
+	updates, err := meta.ParseOf(body.bytes, now.Add(ledger.Ahead), app.hears(), backend.names())
 	if err != nil {
 		r.log.Info("A signed webhook was refused", "app", app.name, "problem", err.Error())
 		if _, many := errors.AsType[*meta.TooManyError](err); many {
@@ -284,7 +293,7 @@ func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, cred
 	}
 	records.Add(batch, updates, backend.Hasher)
 	if app.accounts == nil {
-		return count(updates), answer{}
+		return count(updates, batch, backend.Known), answer{}
 	}
 	not, err := app.guard(req.Context(), batch, len(updates.Claims), backend.Owners)
 	if err != nil { // a forged history would stay
@@ -297,5 +306,5 @@ func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, cred
 	if not.updates > 0 {
 		refused = r.trespassed(app, not, batch)
 	}
-	return count(updates), refused
+	return count(updates, batch, backend.Known), refused
 }

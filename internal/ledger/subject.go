@@ -21,6 +21,11 @@ func PhoneNumberIDSubject(id string) string { return idPrefix + id }
 
 const idPrefix = "id/"
 
+// IsNumber says whether a subject is a number, in E.164 or by the id that Meta gave to it.
+func IsNumber(subject string) bool {
+	return strings.HasPrefix(subject, "+") || strings.HasPrefix(subject, idPrefix)
+}
+
 // TemplateSubject is the subject of reports about a message template in one language. Names may be long, so it is a hash.
 // Meta writes languages with an underscore or a hyphen, in one payload so and in another so.
 func TemplateSubject(account, name, language string) string {

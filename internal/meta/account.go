@@ -217,7 +217,8 @@ func (r *reader) ofNumber(value *fastjson.Value, report Report) error {
 	if !ok {
 		return r.badValue("phone_number", aNumber, written)
 	}
-	r.named(report.Number, "")
+	report.Number = r.subject("", report.Number)
+	r.named(Named{Number: report.Number})
 	return r.report(report)
 }
 

@@ -29,11 +29,12 @@ const (
 //
 // An item that cannot be read, such as a status that names no user, is no error: it would be the same whenever it came again, and
 // keep back all that is with it. It is passed over, and Updates tells of it.
-func Parse(body []byte, latest time.Time) (*Updates, error) { return ParseOf(body, latest, nil) }
+func Parse(body []byte, latest time.Time) (*Updates, error) { return ParseOf(body, latest, nil, nil) }
 
 // ParseOf is Parse for one who may hear of some accounts only: of what the body tells of another account, nothing is returned but
-// how much it is, and what may be about one of theirs all the same. Nil means that all may be heard of.
-func ParseOf(body []byte, latest time.Time, hears func(account string) bool) (*Updates, error) {
+// how much it is, and what may be about one of theirs all the same. Nil means that all may be heard of. Names say what numbers go by;
+// without them, it is the number that Meta displays.
+func ParseOf(body []byte, latest time.Time, hears func(account string) bool, names Names) (*Updates, error) {
 	values, err := checkSyntax(body)
 	if err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func ParseOf(body []byte, latest time.Time, hears func(account string) bool) (*U
 		u.Release()
 		return nil, &SyntaxError{Problem: "is not valid JSON"} // its own error quotes the body
 	}
-	r := reader{u: u, latest: latest.Unix(), hears: hears}
+	r := reader{u: u, latest: latest.Unix(), hears: hears, names: names}
 	if err := r.body(root); err != nil {
 		u.Release()
 		return nil, err
@@ -58,6 +59,7 @@ type reader struct {
 	u       *Updates
 	latest  int64 // Unix seconds
 	hears   func(account string) bool
+	names   Names // nil for none
 	updates int
 
 	entry   int
@@ -66,7 +68,7 @@ type reader struct {
 	item    int
 	account *fastjson.Value // Meta's id of the account that the change is about: the entry's, unless the change names another
 	time    *fastjson.Value // of the entry
-	number  string          // that the value is about
+	number  string          // what the number goes by that the value is about
 
 	nameless bool // whether the change is about no number or portfolio
 }
@@ -122,6 +124,9 @@ func (r *reader) readEntry(entry *fastjson.Value) error {
 		r.account = entry.Get("id") // only what is about the account needs it
 		r.nameless = true
 		err := r.pass(r.readChange(change))
+		if len(r.u.Named) > had.named {
+			r.u.Named[had.named].Updates = r.updates - before
+		}
 		r.unhear(had)
 		if err == nil && r.updates == before {
 			err = r.count(1) // so that no number of changes is free
@@ -163,8 +168,9 @@ func (r *reader) unhear(had lengths) {
 			r.u.Foreign--
 		}
 	}
-	r.u.Foreign += r.u.cut(had)
-	if r.u.ForeignAccount == "" {
+	brought := r.u.cut(had)
+	r.u.Foreign += brought
+	if brought > 0 && r.u.ForeignAccount == "" {
 		r.u.ForeignAccount = strings.Clone(account[:min(len(account), maxWordLength)])
 	}
 }
@@ -270,19 +276,6 @@ func (r *reader) metadata(value *fastjson.Value) error {
 	return nil
 }
 
-func (r *reader) readNumber(object *fastjson.Value, path string) error {
-	written := object.Get("display_phone_number")
-	display, ok := text(written)
-	if ok {
-		r.number, ok = identity.E164(display)
-	}
-	if !ok {
-		return r.badValue(path, aNumber, written)
-	}
-	r.named(r.number, "")
-	return nil
-}
-
 // each reads every item of the value's list, if it has that list.
 func (r *reader) each(value *fastjson.Value, list string, read func(*reader, *fastjson.Value) error) error {
 	items := value.Get(list)
@@ -325,7 +318,7 @@ func (r *reader) count(updates int) error {
 // report adds a report of the entry's time.
 func (r *reader) report(report Report) error {
 	if report.Portfolio != "" {
-		r.named("", report.Portfolio)
+		r.named(Named{Portfolio: report.Portfolio})
 	}
 	var err error
 	if report.At, err = r.entryTime(); err != nil {

@@ -522,7 +522,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		// Of accounts that may not be heard of, nothing is.
-		if none, err := meta.ParseOf(body, latest, func(string) bool { return false }); err != nil {
+		if none, err := meta.ParseOf(body, latest, func(string) bool { return false }, nil); err != nil {
 			t.Fatal(err)
 		} else {
 			if kept := len(none.Deliveries) + len(none.Replies) + len(none.Received) + len(none.Failures) + len(none.Joins) + len(none.Reports); kept > 0 ||

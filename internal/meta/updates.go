@@ -19,7 +19,7 @@ type Identity struct {
 // Delivery is a status that says that a message reached a user: delivered, read or played. A message read may come
 // without its delivered status before it, so one message may bring one to three.
 type Delivery struct {
-	Number    string // who sent it, in E.164
+	Number    string // who sent it: in E.164, or what Names say
 	User      Identity
 	MessageID string
 	Group     string   // Meta's id of the group that it was sent to, empty for a user alone: then each participant has a status
@@ -29,7 +29,7 @@ type Delivery struct {
 
 // Received is a message or call from a user to a number, or that the user accepted the number's call.
 type Received struct {
-	Number string // who it was for, in E.164
+	Number string // who it was for, as of Delivery
 	User   Identity
 	Group  string // Meta's id of the group that it was written to, empty for none: it opens the window of that group
 	At     int64  // Unix seconds
@@ -37,14 +37,14 @@ type Received struct {
 
 // Join says that two ids are one user's, who changed the phone number, and the business-scoped id with it.
 type Join struct {
-	Number     string // who was told, in E.164
+	Number     string // who was told, as of Delivery
 	One, Other string // phone numbers or business-scoped ids, as in Identity
 	At         int64  // Unix seconds
 }
 
 // Failure is a status that says that a message will not reach its user.
 type Failure struct {
-	Number string // who sent it, in E.164
+	Number string // who sent it: in E.164, or what Names say
 	Code   int64  // Meta's error code, zero if the status has none
 }
 
@@ -72,7 +72,7 @@ const (
 
 // Report is what Meta says about a number, a template, an account or a portfolio; the others are empty.
 type Report struct {
-	Number    string // in E.164
+	Number    string // in E.164, or what Names say
 	NumberID  string // Meta's id of a phone number, where that is all that names it
 	Template  Template
 	Account   string // Meta's id of a WhatsApp Business account
@@ -94,8 +94,8 @@ type Template struct {
 
 // Updates is what one POST brought, each list in the body's order.
 //
-// User and message ids, and account ids but those of reports, alias memory that is used again after Release; numbers and reports are
-// the caller's to keep.
+// Ids of users and messages, ids of numbers and accounts but those of reports, alias memory that is used again after Release; numbers and reports
+// are the caller's to keep.
 type Updates struct {
 	Deliveries []Delivery
 	Replies    []Delivery // of messages that left, and were not delivered yet, as replies by their category

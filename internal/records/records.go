@@ -2,6 +2,7 @@
 package records
 
 import (
+	"strings"
 	"time"
 
 	"numberfleet.dev/numberfleet/internal/ledger"
@@ -38,6 +39,13 @@ func Add(batch *ledger.Batch, u *meta.Updates, hasher Hasher) {
 		batch.Entries = append(batch.Entries, ledger.Entry{
 			Number: j.Number, Kind: ledger.Joined, User: hasher.User(j.One), Alias: hasher.User(j.Other), At: j.At,
 		})
+	}
+	for i := range u.Named {
+		n, last := &u.Named[i], len(batch.Names)-1
+		if n.ID == "" || n.Displayed == "" || last >= 0 && batch.Names[last] == (ledger.Name{ID: n.ID, Number: n.Displayed}) {
+			continue
+		}
+		batch.Names = append(batch.Names, ledger.Name{ID: strings.Clone(n.ID), Number: n.Displayed})
 	}
 	for _, reports := range [...][]meta.Report{u.Reports, u.Claims} {
 		for i := range reports {

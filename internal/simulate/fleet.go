@@ -29,6 +29,7 @@ type Fleet struct {
 // Number is a number of a fleet.
 type Number struct {
 	PhoneNumber     string // E.164, with the leading plus
+	ID              string // that Meta gave to it; may be empty
 	Verification    v1alpha1.Verification
 	HumanEscalation bool   // whether a direct way to a human is declared
 	Portfolio       string // empty for one of its own
@@ -159,6 +160,12 @@ func (r *fleetReader) phoneNumber(where string, document []byte) error {
 	if other, ok := r.seen[spec.PhoneNumber]; ok {
 		return fmt.Errorf("%s: spec.phoneNumber: is that of %s already: each number must stand once", where, other)
 	}
+	if id := spec.PhoneNumberID; id != "" {
+		if other, ok := r.seen["id/"+id]; ok {
+			return fmt.Errorf("%s: spec.phoneNumberID: is that of %s already: each id is one number's", where, other)
+		}
+		r.seen["id/"+id] = where
+	}
 	if !slices.Contains(verifications, spec.Verification) {
 		return fmt.Errorf("%s: spec.verification: must be Verified, Unverified, Pending or Rejected, or be left out", where)
 	}
@@ -175,6 +182,7 @@ func (r *fleetReader) phoneNumber(where string, document []byte) error {
 	r.numbers = append(r.numbers, resource)
 	r.fleet.Numbers = append(r.fleet.Numbers, Number{
 		PhoneNumber:     spec.PhoneNumber,
+		ID:              spec.PhoneNumberID,
 		Verification:    spec.Verification,
 		HumanEscalation: len(spec.Business.HumanEscalationPaths) > 0,
 		Portfolio:       spec.Business.Portfolio,

@@ -147,6 +147,9 @@ func (s *simulation) event(e *cloudevents.Event) error {
 	if err != nil {
 		return err
 	}
+	if wrong := e.Resolve(s.book.ledger.Subject); wrong != nil {
+		return wrong
+	}
 	switch e.Type {
 	case cloudevents.MessageDelivered, cloudevents.MessageReceived, cloudevents.MessageFailed, cloudevents.FeedbackReceived:
 		err = s.message(e)
@@ -315,6 +318,11 @@ func (s *simulation) number(name string) (*subject, error) {
 
 func (s *simulation) add(declared Number) (*subject, error) {
 	policy := s.config.Policy.Policy
+	if declared.ID != "" {
+		if err := s.book.ledger.Claim(declared.ID, declared.PhoneNumber); err != nil {
+			return nil, fmt.Errorf("name a number: %w", err)
+		}
+	}
 	windows := ledger.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}
 	if err := s.book.ledger.Configure(declared.PhoneNumber, windows); err != nil {
 		return nil, fmt.Errorf("configure the counts: %w", err)

@@ -31,6 +31,7 @@ type Webhooks struct {
 	accounts   map[string]string   // by number: the account that it was named in last
 	portfolios map[string][]string // by Meta's id: the accounts in whose webhooks it was named
 	subjects   map[string]about    // of the ledger, by their names there
+	names      map[string][]string // by Meta's id of a number: the numbers as which webhooks display it
 }
 
 // mention is when a number was first named, in Unix seconds; zero where no webhook that names it says a time.
@@ -56,6 +57,7 @@ func ReadWebhooks(bodies iter.Seq2[kept.Body, error]) (*Webhooks, error) {
 		Webhooks: &Webhooks{
 			Passed:   Passed{Fields: map[string]int{}},
 			accounts: map[string]string{}, portfolios: map[string][]string{}, subjects: map[string]about{},
+			names: map[string][]string{},
 		},
 		first: map[string]int64{},
 		seen:  map[ledger.Report]struct{}{},
@@ -79,7 +81,7 @@ type webhookReader struct {
 }
 
 func (r *webhookReader) body(body kept.Body) error {
-	updates, err := meta.Parse(body.JSON, latestTime)
+	updates, err := meta.ParseOf(body.JSON, latestTime, nil, asDisplayed{})
 	if err != nil {
 		return fmt.Errorf("%s: %w", body.Where(), err)
 	}
@@ -121,6 +123,9 @@ func (r *webhookReader) name(named *meta.Named) {
 			r.portfolios[named.Portfolio] = append(all, account)
 		}
 		return
+	}
+	if shown := r.names[named.ID]; named.ID != "" && !slices.Contains(shown, named.Number) {
+		r.names[strings.Clone(named.ID)] = append(shown, named.Number)
 	}
 	if account != "" {
 		r.accounts[named.Number] = account
@@ -176,6 +181,7 @@ func newHearing(w *Webhooks, fleet *Fleet) *hearing {
 	if w == nil {
 		w = &Webhooks{}
 	}
+	w = w.claimed(fleet)
 	h := &hearing{Webhooks: w, named: w.named, entries: w.entries, reports: w.reports, numbers: map[string][]string{}}
 	accounts := maps.Clone(w.accounts)
 	if fleet != nil && accounts == nil {
@@ -252,7 +258,7 @@ func (s *simulation) hearReport(report *ledger.Report) error {
 		told, err = s.ofAccount(of.account, report.Kind)
 	case of.portfolio != "":
 		told, err = s.ofPortfolio(of.portfolio, report.Kind)
-	case strings.HasPrefix(report.Number, "+"):
+	case strings.HasPrefix(report.Number, "+") || s.numbers[report.Number] != nil:
 		var n *subject
 		if n, err = s.number(report.Number); err == nil {
 			told = []*subject{toldOf(n, r.Kind)}
@@ -331,4 +337,50 @@ func (f *Fleet) template(subject string) (Template, bool) {
 		return Template{}, false
 	}
 	return f.Templates[i], true
+}
+
+// asDisplayed names numbers as Meta displays them, and those by the id that it cannot be read of. Which ids a fleet has is not known yet.
+type asDisplayed struct{}
+
+func (asDisplayed) Subject(id, number string) string {
+	return cmp.Or(number, ledger.PhoneNumberIDSubject(id))
+}
+
+// claimed are the webhooks as a fleet has the numbers: under the number that has the id, however Meta displays it.
+func (w *Webhooks) claimed(fleet *Fleet) *Webhooks {
+	is := map[string]string{}
+	if fleet != nil {
+		for _, n := range fleet.Numbers {
+			for _, shown := range w.names[n.ID] {
+				if n.ID != "" && shown != n.PhoneNumber {
+					is[shown] = n.PhoneNumber
+				}
+			}
+		}
+	}
+	if len(is) == 0 {
+		return w
+	}
+	all := *w
+	all.named, all.entries, all.reports = slices.Clone(w.named), slices.Clone(w.entries), slices.Clone(w.reports)
+	rename := func(number *string) {
+		if to, ok := is[*number]; ok {
+			*number = to
+		}
+	}
+	for i := range all.named {
+		rename(&all.named[i].number)
+	}
+	for i := range all.entries {
+		rename(&all.entries[i].Number)
+	}
+	for i := range all.reports {
+		rename(&all.reports[i].Number)
+	}
+	all.accounts = map[string]string{}
+	for number, account := range w.accounts {
+		rename(&number)
+		all.accounts[number] = account
+	}
+	return &all
 }
