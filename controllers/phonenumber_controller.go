@@ -93,7 +93,7 @@ func (r *PhoneNumberReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.PhoneNumber, want *v1alpha1.PhoneNumberStatus, now time.Time) (folded, wakeUp, error) {
 	set := conditionsOf(number, &want.Conditions, now)
 	if err := r.claim(ctx, number); err != nil {
-		return nil, wakeUp{}, err
+		return folded{}, wakeUp{}, err
 	}
 	if number.Spec.Activity == v1alpha1.Suspended {
 		set.ready(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen; usage is counted on.")

@@ -11,7 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -22,39 +21,19 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
-
-// The ConfigMap of the operator's namespace that says what is received and not claimed, and its key: a list of UnclaimedNumber.
-const (
-	UnclaimedConfigMap = "numberfleet-unclaimed"
-	UnclaimedKey       = "unclaimed.json"
-)
-
-// UnclaimedNumber is what was received about a number that no PhoneNumber claims. It does not tell the number.
-type UnclaimedNumber struct {
-	// Key is the same for the same number: a keyed hash.
-	Key string `json:"key"`
-	// Number is its last four digits; empty where Meta named the number by its id alone.
-	Number string `json:"number,omitempty"`
-	// NumberID is the id that Meta gave to the number, and Account that of its WhatsApp Business account; empty where none was named.
-	NumberID string `json:"numberID,omitempty"`
-	Account  string `json:"account,omitempty"`
-	// Updates is how many webhook updates and events were received.
-	Updates int64 `json:"updates"`
-	// FirstTime and LastTime are when the first and the last of them were received.
-	FirstTime metav1.Time `json:"firstTime"`
-	LastTime  metav1.Time `json:"lastTime"`
-}
 
 const (
-	unclaimedEvery  = time.Minute // between looks, in real time
-	unclaimedLogged = time.Hour   // between log lines, in real time
-	mostLogged      = 10          // numbers in one of them
-	mostUnclaimed   = 1000        // numbers in the ConfigMap
+	unclaimedEvery  = time.Minute     // between looks, in real time
+	unclaimedNews   = 5 * time.Second // between looks for a number that is new
+	unclaimedLogged = time.Hour       // between log lines, in real time
+	mostLogged      = 10              // numbers in one of them
+	mostUnclaimed   = 1000            // numbers in the ConfigMap
 )
 
-// UnclaimedReporter tells what is received and not claimed: in a ConfigMap, which is written when it changes and at most once a minute,
-// in a line of the log once an hour, and in metrics. It is a Runnable of the replica that leads.
+// UnclaimedReporter tells what is received and not claimed: in a ConfigMap, which is written soon after another
+// number came, and else once a minute if it changed, in a line of the log once an hour, and in metrics. It is a Runnable of the replica that leads.
 type UnclaimedReporter struct {
 	Collected *ingest.Unclaimed
 	Hasher    ledger.Hasher
@@ -67,7 +46,7 @@ type UnclaimedReporter struct {
 	Real      clock.WithTicker // of looks and the log
 	Metrics   prometheus.Registerer
 
-	before  map[string]UnclaimedNumber // by key: what earlier processes received
+	before  map[string]unclaimed.Number // by key: what earlier processes received
 	written string
 	logged  time.Time
 	ids     prometheus.Gauge
@@ -102,11 +81,16 @@ func (u *UnclaimedReporter) NeedLeaderElection() bool { return true }
 
 // Start looks from time to time, until ctx is done.
 func (u *UnclaimedReporter) Start(ctx context.Context) error {
-	ticker := u.Real.NewTicker(unclaimedEvery)
+	ticker := u.Real.NewTicker(unclaimedNews)
 	defer ticker.Stop()
+	var looked time.Time
+	known := 0
 	for {
-		if err := u.look(ctx); err != nil && ctx.Err() == nil {
-			log.FromContext(ctx).Error(err, "what no PhoneNumber claims could not be told")
+		if n := u.Collected.Len(); n != known || u.Real.Since(looked) >= unclaimedEvery {
+			known, looked = n, u.Real.Now()
+			if err := u.look(ctx); err != nil && ctx.Err() == nil {
+				log.FromContext(ctx).Error(err, "what no PhoneNumber claims could not be told")
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -120,11 +104,11 @@ func (u *UnclaimedReporter) look(ctx context.Context) error {
 	if err := u.load(ctx); err != nil {
 		return err
 	}
-	all, err := u.unclaimed(ctx)
+	all, err := u.all(ctx)
 	if err != nil {
 		return err
 	}
-	distinct := func(of func(*UnclaimedNumber) string) float64 {
+	distinct := func(of func(*unclaimed.Number) string) float64 {
 		values := map[string]bool{}
 		for i := range all {
 			values[of(&all[i])] = true
@@ -132,8 +116,8 @@ func (u *UnclaimedReporter) look(ctx context.Context) error {
 		delete(values, "")
 		return float64(len(values))
 	}
-	u.ids.Set(distinct(func(n *UnclaimedNumber) string { return n.NumberID }))
-	u.of.Set(distinct(func(n *UnclaimedNumber) string { return n.Account }))
+	u.ids.Set(distinct(func(n *unclaimed.Number) string { return n.NumberID }))
+	u.of.Set(distinct(func(n *unclaimed.Number) string { return n.Account }))
 	u.tell(ctx, all)
 	return u.write(ctx, all)
 }
@@ -143,40 +127,28 @@ func (u *UnclaimedReporter) load(ctx context.Context) error {
 	if u.before != nil {
 		return nil
 	}
-	known := map[string]UnclaimedNumber{}
+	known := map[string]unclaimed.Number{}
 	if u.Namespace != "" {
 		var stored corev1.ConfigMap
-		err := u.Fresh.Get(ctx, client.ObjectKey{Namespace: u.Namespace, Name: UnclaimedConfigMap}, &stored)
+		err := u.Fresh.Get(ctx, client.ObjectKey{Namespace: u.Namespace, Name: unclaimed.ConfigMap}, &stored)
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("read what was not claimed: %w", err)
 		}
-		all, err := ReadUnclaimed(&stored)
+		all, err := unclaimed.Read(stored.Data)
 		if err != nil {
 			log.FromContext(ctx).Info("what was not claimed is told anew", "problem", err.Error())
 		}
 		for _, n := range all {
 			known[n.Key] = n
 		}
-		u.written = stored.Data[UnclaimedKey]
+		u.written = stored.Data[unclaimed.Key]
 	}
 	u.before = known
 	return nil
 }
 
-// ReadUnclaimed reads the ConfigMap; none is empty.
-func ReadUnclaimed(stored *corev1.ConfigMap) (all []UnclaimedNumber, err error) {
-	text := stored.Data[UnclaimedKey]
-	if text == "" {
-		return nil, nil
-	}
-	if err := json.Unmarshal([]byte(text), &all); err != nil {
-		return nil, fmt.Errorf("ConfigMap %s, key %s: not what the operator wrote: %w", UnclaimedConfigMap, UnclaimedKey, err)
-	}
-	return all, nil
-}
-
-// unclaimed is what was received so far and is not claimed now, that received last first.
-func (u *UnclaimedReporter) unclaimed(ctx context.Context) ([]UnclaimedNumber, error) {
+// all is what was received so far and is not claimed now, that received last first.
+func (u *UnclaimedReporter) all(ctx context.Context) ([]unclaimed.Number, error) {
 	collected := u.Collected.All()
 	if len(collected)+len(u.before) == 0 {
 		return nil, nil
@@ -185,7 +157,7 @@ func (u *UnclaimedReporter) unclaimed(ctx context.Context) ([]UnclaimedNumber, e
 	if err != nil {
 		return nil, err
 	}
-	known := map[string]UnclaimedNumber{}
+	known := map[string]unclaimed.Number{}
 	for key, n := range u.before {
 		// The ledger has forgotten what is older.
 		if claimed[key] || u.Clock.Now().Sub(n.LastTime.Time) > ledger.Kept+ledger.Lateness {
@@ -211,11 +183,11 @@ func (u *UnclaimedReporter) unclaimed(ctx context.Context) ([]UnclaimedNumber, e
 		n.LastTime = at(c.Last)
 		known[key] = n
 	}
-	var all []UnclaimedNumber
+	var all []unclaimed.Number
 	for _, n := range known {
 		all = append(all, n)
 	}
-	slices.SortFunc(all, func(a, b UnclaimedNumber) int {
+	slices.SortFunc(all, func(a, b unclaimed.Number) int {
 		return cmp.Or(b.LastTime.Compare(a.LastTime.Time), cmp.Compare(a.Key, b.Key))
 	})
 	return all[:min(len(all), mostUnclaimed)], nil
@@ -258,7 +230,7 @@ func ending(subject string) string {
 }
 
 // tell logs once an hour what is not claimed.
-func (u *UnclaimedReporter) tell(ctx context.Context, all []UnclaimedNumber) {
+func (u *UnclaimedReporter) tell(ctx context.Context, all []unclaimed.Number) {
 	now := u.Real.Now()
 	if len(all) == 0 || !u.logged.IsZero() && now.Sub(u.logged) < unclaimedLogged {
 		return
@@ -273,7 +245,7 @@ func (u *UnclaimedReporter) tell(ctx context.Context, all []UnclaimedNumber) {
 }
 
 // write keeps the ConfigMap as it should be.
-func (u *UnclaimedReporter) write(ctx context.Context, all []UnclaimedNumber) error {
+func (u *UnclaimedReporter) write(ctx context.Context, all []unclaimed.Number) error {
 	text := "[]"
 	if len(all) > 0 {
 		encoded, err := json.Marshal(all)
@@ -285,7 +257,7 @@ func (u *UnclaimedReporter) write(ctx context.Context, all []UnclaimedNumber) er
 	if u.Namespace == "" || text == cmp.Or(u.written, "[]") {
 		return nil
 	}
-	desired := applycorev1.ConfigMap(UnclaimedConfigMap, u.Namespace).WithData(map[string]string{UnclaimedKey: text})
+	desired := applycorev1.ConfigMap(unclaimed.ConfigMap, u.Namespace).WithData(map[string]string{unclaimed.Key: text})
 	if err := u.Client.Apply(ctx, desired, UnclaimedOwner, client.ForceOwnership, client.DisableReadYourWritesConsistency); err != nil {
 		return fmt.Errorf("write what is not claimed: %w", err)
 	}

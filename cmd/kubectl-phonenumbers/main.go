@@ -34,7 +34,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(simulateCommand(), forecastCommand(), explainCommand(), importCommand())
+	root.AddCommand(simulateCommand(), forecastCommand(), explainCommand(), importCommand(), unclaimedCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

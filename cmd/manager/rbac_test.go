@@ -29,6 +29,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/notify/notifytest"
+	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
 
 // What config/default makes of the operator's account and namespace.
@@ -298,6 +299,7 @@ func (s *office) begin(n int) *day {
 	for _, object := range []client.Object{
 		&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: leaderElectionID}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: "numberfleet-notifications-since"}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: unclaimed.ConfigMap}},
 	} {
 		if err := client.IgnoreNotFound(s.api.Delete(s.t.Context(), object)); err != nil {
 			s.t.Fatal(err)
@@ -328,6 +330,7 @@ func (d *day) work() {
 		metatest.QualityUpdatePayload(d.flagged, "FLAGGED", "", at.Add(-time.Second)),
 		metatest.QualityUpdatePayload(d.flagged, "UNFLAGGED", "", at),
 		metatest.CapabilityPayload(account, 2000, at),
+		metatest.MessagesPayload("+15550100999", []metatest.Status{{ID: "wamid.stray", Status: "delivered", Phone: "15557770000", At: at}}, nil), // nobody's
 		metatest.TemplateStatusPayload(account, "sale", "en", "PAUSED", "FIRST_PAUSE", at),
 	} {
 		code, err := d.post(d.t.Context(), body)
@@ -457,7 +460,7 @@ func TestTheOperatorUsesEachOfItsRightsAndNoOther(t *testing.T) {
 
 // duties are what the operator does with its rights, by resource and verb, and whether it was done on a day.
 var duties = []struct {
-	resource string
+	resource string // and the name, where the right is to one
 	verbs    []string
 	what     string
 	done     func(*day) bool
@@ -481,8 +484,14 @@ var duties = []struct {
 	{"phonenumbers/status", []string{"patch"}, "numbers have a status", func(d *day) bool { return d.get(d.alone) && d.alone.Status.State != "" }},
 	{"businessportfolios/status", []string{"patch"}, "portfolios have a status", func(d *day) bool { return d.get(d.portfolio) && d.portfolio.Status.ObservedGeneration > 0 }},
 	{"messagetemplates/status", []string{"patch"}, "templates have a status", func(d *day) bool { return d.get(d.template) && d.template.Status.ObservedGeneration > 0 }},
-	{"configmaps", []string{"get", "create", "patch"}, "it is remembered since when receivers are there", func(d *day) bool {
+	{"configmaps", []string{"create"}, "it is remembered since when receivers are there", func(d *day) bool {
 		return d.get(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: "numberfleet-notifications-since"}})
+	}},
+	{"configmaps numberfleet-notifications-since", []string{"get", "patch"}, "it is remembered since when receivers are there", func(d *day) bool {
+		return d.get(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: "numberfleet-notifications-since"}})
+	}},
+	{"configmaps numberfleet-unclaimed", []string{"get", "patch"}, "what is not claimed is told", func(d *day) bool {
+		return d.get(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: unclaimed.ConfigMap}})
 	}},
 	// What these are for, it does another way or a moment later; that it misses them, the log says.
 	{"phonenumbers", []string{"get", "watch"}, "it misses nothing", quiet},
@@ -558,7 +567,7 @@ func TestWithoutOneOfItsRightsTheOperatorFailsAtWhatItIsFor(t *testing.T) {
 				t.Errorf("without %v nothing is refused, or webhooks are answered with %d", taken, d.received)
 			}
 			for _, duty := range duties {
-				if duty.resource == taken.resource && slices.Contains(duty.verbs, taken.verb) {
+				if (duty.resource == taken.resource || duty.resource == taken.resource+" "+taken.name) && slices.Contains(duty.verbs, taken.verb) {
 					known++
 					if duty.done(d) {
 						t.Errorf("without %v, %s all the same", taken, duty.what)

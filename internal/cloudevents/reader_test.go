@@ -26,6 +26,9 @@ func TestReader(t *testing.T) {
 		{event(MessageDelivered, `{"number":"+15550100001","user":"US.u","messageID":"m","template":"t"}`),
 			Event{Type: MessageDelivered, Number: "+15550100001", User: "US.u", MessageID: "m", Template: "t"}},
 		{event(MessageReceived, `{"number":"+15550100001","user":"US.u","more":[1]}`), Event{Type: MessageReceived, Number: "+15550100001", User: "US.u"}},
+		{event(MessageReceived, `{"numberID":"106540352242922","user":"US.u"}`), Event{Type: MessageReceived, NumberID: "106540352242922", User: "US.u"}},
+		{event(MessageReceived, `{"number":"+15550100001","numberID":"1","user":"US.u"}`), Event{Type: MessageReceived, Number: "+15550100001", NumberID: "1", User: "US.u"}},
+		{event(LimitReported, `{"numberID":"1","limit":250}`), Event{Type: LimitReported, NumberID: "1", Limit: 250}},
 		{event(MessageFailed, `{"number":"+15550100001","user":"US.u","messageID":"m","code":131049}`),
 			Event{Type: MessageFailed, Number: "+15550100001", User: "US.u", MessageID: "m", Code: "131049"}},
 		{event(MessageFailed, `{"number":"+15550100001","user":"US.u","messageID":"m","code":"131049"}`),
@@ -79,6 +82,11 @@ func TestReaderRefuses(t *testing.T) {
 		{event(MessageReceived, `{"user":"US.SECRET"}`), "line 1: data.number: is missing: it is required"},
 		{event(MessageReceived, `{"number":"SECRET","user":"US.SECRET"}`), "line 1: data.number: must be in E.164: a plus, the country code and 7 to 15 digits"},
 		{event(MessageReceived, `{"number":"+15550100001"}`), "line 1: data.user: is missing: it is required"},
+		{event(MessageReceived, `{"numberID":"SECRET","user":"US.u"}`), "line 1: data.numberID: must be the id that Meta gave to the number: a string of 1 to 32 digits"},
+		{event(MessageReceived, `{"numberID":"`+strings.Repeat("1", 33)+`","user":"US.u"}`), "line 1: data.numberID: must be the id that Meta gave to the number"},
+		{event(MessageReceived, `{"numberID":1001,"user":"US.u"}`), "line 1: data.numberID: must be a string"},
+		{event(MessageReceived, `{"numberID":"","user":"US.u"}`), "line 1: data.numberID: is empty: it is required"},
+		{event(LimitReported, `{"numberID":"1","portfolio":"SECRET"}`), "line 1: data.portfolio: is set together with number"},
 		{event(MessageReceived, `{"number":"+15550100001","user":15550199}`), "line 1: data.user: must be a string"},
 		{event(MessageReceived, `{"number":"+15550100001","user":"`+strings.Repeat("SECRET", 100)+`"}`), "line 1: data.user: is too long: it may have 512 bytes"},
 		{event(MessageDelivered, `{"number":"+15550100001","user":"US.SECRET"}`), "line 1: data.messageID: is missing: it is required"},
@@ -155,6 +163,40 @@ func FuzzReader(f *testing.F) {
 			line = e.Line
 		}
 	})
+}
+
+// The number that has the id is meant; an event whose two names are two numbers is refused, as one about the number of the id.
+func TestAnEventIsAboutTheNumberThatHasTheID(t *testing.T) {
+	subject := func(id, number string) string {
+		switch {
+		case id == "1":
+			return "+5511987654321"
+		case id != "":
+			return "id/" + id
+		case number == "+551187654321":
+			return "+5511987654321"
+		}
+		return number
+	}
+	for _, test := range []struct{ number, id, want, problem string }{
+		{"+15550100001", "", "+15550100001", ""},
+		{"+551187654321", "", "+5511987654321", ""},
+		{"", "1", "+5511987654321", ""},
+		{"", "2", "id/2", ""},
+		{"+551187654321", "1", "+5511987654321", ""},
+		{"+15550100001", "2", "+15550100001", ""},
+		{"+15550100001", "1", "+5511987654321", "data.numberID: is the id of another number than data.number: set one of the two, or both of one number"},
+		{"", "", "", ""},
+	} {
+		e := Event{Number: test.number, NumberID: test.id}
+		problem := ""
+		if wrong := e.Resolve(subject); wrong != nil {
+			problem = wrong.Error()
+		}
+		if e.Number != test.want || problem != test.problem {
+			t.Errorf("%q and %q: got %q, %q", test.number, test.id, e.Number, problem)
+		}
+	}
 }
 
 func BenchmarkReader(b *testing.B) {

@@ -40,6 +40,13 @@ func (u *Unclaimed) All() []UnclaimedNumber {
 	return all
 }
 
+// Len is how many numbers they are.
+func (u *Unclaimed) Len() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.numbers)
+}
+
 // Forget forgets a number, which is claimed now.
 func (u *Unclaimed) Forget(subject string) {
 	u.mu.Lock()

@@ -17,8 +17,8 @@ import (
 //   - PhoneNumberIDSubject of its id, once a resource has claimed that;
 //   - another form of the number, once Meta has displayed it with that id.
 //
-// What came under a name before it was one is taken over. A name is given by a row of the journal, so that a restart, which reads the
-// rows in their order, ends where the process did.
+// What came under a name before it was one is taken over. Then the name is given by a row of the journal, so that a restart, which reads
+// the rows in their order, ends where the process did.
 
 // Name says that Meta displays the number of an id so.
 type Name struct {
@@ -151,6 +151,16 @@ func (e *Embedded) name(l link) (changed []string, err error) {
 		return nil, ErrClosed
 	}
 	rec := record{links: []link{l}}
+	if from := e.scope(l.name); from == nil || from.number == l.name && !from.holdsAny() {
+		// No row of the journal is about the name, so that it may be given before they are read: it is on disk with the next row.
+		if e.db != nil {
+			if err := e.db.Set(nameKey(l.name), sealName(l.number), pebble.NoSync); err != nil {
+				return nil, fmt.Errorf("keep a name: %w", err)
+			}
+		}
+		e.bind(l.name, e.ensure(l.number))
+		return nil, nil
+	}
 	if e.db != nil {
 		row := rec.encode(nil)
 		if err := e.rows.write(row); err != nil {
@@ -160,6 +170,13 @@ func (e *Embedded) name(l link) (changed []string, err error) {
 	}
 	_, changed = e.apply(&rec)
 	return changed, nil
+}
+
+// holdsAny says whether anything is known about the number, or was and may be in the journal.
+func (s *scope) holdsAny() bool {
+	s.rlock()
+	defer s.runlock()
+	return s.parts != nil || s.sequence > 0
 }
 
 // bind makes a name, and all names of what it was a name of, those of a number. What was known under it is the number's from now on.

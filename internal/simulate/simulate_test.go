@@ -228,6 +228,27 @@ func TestUsersWithAndWithoutPlusAreOne(t *testing.T) {
 	}
 }
 
+// An event may name a number by the id that the fleet gives it.
+func TestEventsNameANumberByItsID(t *testing.T) {
+	fleet, err := ReadFleet(strings.NewReader(`{"apiVersion":"whatsapp.numberfleet.dev/v1alpha1","kind":"PhoneNumber","metadata":{"name":"one"},"spec":{"phoneNumber":"` + first + `","phoneNumberID":"7001"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := func(names string) string {
+		return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"/s","type":"dev.numberfleet.message.delivered.v1","time":"2026-03-02T09:00:00Z","data":{%s,"user":"US.1","messageID":"m"}}`, names, names)
+	}
+	run := func(lines ...string) (Result, error) {
+		return Run(t.Context(), Config{Policy: shipped(t, "quality-based"), Fleet: fleet}, strings.NewReader(strings.Join(lines, "\n")))
+	}
+	result, err := run(event(`"numberID":"7001"`), event(`"number":"`+first+`"`), event(`"number":"`+first+`","numberID":"7001"`))
+	if err != nil || len(result.Final) != 1 || result.Final[0].Used != 1 {
+		t.Errorf("got %+v, %v", result.Final, err)
+	}
+	if _, err := run(event(`"number":"` + second + `","numberID":"7001"`)); err == nil || !strings.HasPrefix(err.Error(), "line 1: data.numberID: is the id of another number") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Both forms of a phone number are one user, and a message from one opens the window for the other.
 func TestTwoFormsOfANumberAreOneUser(t *testing.T) {
 	for _, form := range [][2]string{{"+5215512345678", "525512345678"}, {"+5491123456789", "541123456789"}, {"551187654321", "+55 11 98765-4321"}} {

@@ -280,3 +280,21 @@ func TestGoldenWebhooks(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
 	}
 }
+
+// A fleet that gives the ids that Meta gave finds its numbers however Meta displays them.
+func TestWebhooksFindTheNumberThatHasTheID(t *testing.T) {
+	about := func(shown, message string) []byte {
+		return fmt.Appendf(nil, `{"object":"whatsapp_business_account","entry":[{"id":"2001","changes":[{"field":"messages","value":{"messaging_product":"whatsapp",
+			"metadata":{"display_phone_number":%q,"phone_number_id":"7001"},"statuses":[{"id":%q,"status":"delivered","timestamp":"%d","recipient_id":"155577700%s"}]}}]}]}`,
+			shown, message, day(2).Unix(), message)
+	}
+	bodies := [][]byte{about("551187654321", "01"), about("+5511987654321", "02"), about("", "03")}
+	fleet := &Fleet{Numbers: []Number{{PhoneNumber: "+5511987654321", ID: "7001", HumanEscalation: true}}}
+	result := hear(t, Config{Fleet: fleet}, bodies...)
+	if len(result.Final) != 1 || result.Final[0].Subject != "+5511987654321" || result.Final[0].Used != 3 {
+		t.Errorf("got %+v", result.Final)
+	}
+	if without := hear(t, Config{}, bodies...); len(without.Final) != 3 {
+		t.Errorf("without a fleet got %+v", without.Final)
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"numberfleet.dev/numberfleet/internal/unclaimed"
+)
+
+// defaultOperatorNamespace is where config/default installs the operator.
+const defaultOperatorNamespace = "numberfleet-system"
+
+func unclaimedCommand() *cobra.Command {
+	flags := genericclioptions.NewConfigFlags(true)
+	var namespace, output string
+	cmd := &cobra.Command{
+		Use:   "unclaimed",
+		Short: "List what the operator received for numbers that no PhoneNumber claims",
+		Long: `List what the operator received, by webhook or event, for numbers that no PhoneNumber claims: the last four digits of the number, the
+ids that Meta gave to it and to its WhatsApp Business account, how much was received, and when. It is counted all the same: a
+PhoneNumber with that number, or with that id in spec.phoneNumberID, finds it. It takes the right to get the ConfigMap
+numberfleet-unclaimed in the operator's namespace.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "table" && output != "json" {
+				return errors.New("--output: must be table or json")
+			}
+			config, err := flags.ToRESTConfig()
+			if err != nil {
+				return err
+			}
+			scheme := runtime.NewScheme()
+			if err := corev1.AddToScheme(scheme); err != nil {
+				return err
+			}
+			api, err := client.New(config, client.Options{Scheme: scheme})
+			if err != nil {
+				return err
+			}
+			return listUnclaimed(cmd.Context(), api, namespace, output, cmd.OutOrStdout())
+		},
+	}
+	flags.Namespace = &namespace
+	*flags.Namespace = defaultOperatorNamespace
+	flags.AddFlags(cmd.Flags())
+	cmd.Flags().Lookup("namespace").Usage = "Namespace of the operator."
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "How to write the list: table or json.")
+	return cmd
+}
+
+func listUnclaimed(ctx context.Context, api client.Reader, namespace, output string, to io.Writer) error {
+	var stored corev1.ConfigMap
+	err := api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: unclaimed.ConfigMap}, &stored)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("read what is not claimed: %w", err)
+	}
+	all, err := unclaimed.Read(stored.Data)
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		for i := range all {
+			if err := json.NewEncoder(to).Encode(&all[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(all) == 0 {
+		_, err := fmt.Fprintf(to, "Nothing is told in namespace %s: all that the operator received is claimed, or it never wrote otherwise.\n", namespace)
+		return err
+	}
+	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "NUMBER\tNUMBER ID\tACCOUNT\tUPDATES\tFIRST\tLAST")
+	for i := range all {
+		n := &all[i]
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n", cmp.Or(n.Number, "-"), cmp.Or(n.NumberID, "-"), cmp.Or(n.Account, "-"), n.Updates,
+			n.FirstTime.UTC().Format(time.RFC3339), n.LastTime.UTC().Format(time.RFC3339))
+	}
+	return table.Flush()
+}

@@ -1,0 +1,123 @@
+package controllers
+
+import (
+	"bytes"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ingest"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
+	"numberfleet.dev/numberfleet/internal/unclaimed"
+)
+
+// A resource finds what was received under its id before it was there, though Meta displays the number in another form.
+func TestAResourceFindsWhatCameUnderItsID(t *testing.T) {
+	b := newBench(t)
+	number := b.create("netcore", func(n *v1alpha1.PhoneNumber) {
+		n.Spec.PhoneNumber, n.Spec.PhoneNumberID = "+5511987654321", "5501"
+	})
+	entry := ledger.Entry{Number: "+551187654321", Kind: ledger.Delivered, User: 1, Message: 1, At: b.clock.Now().Unix()}
+	_, err := b.Ledger.Append(b.ctx, ledger.Batch{Entries: []ledger.Entry{entry}, Names: []ledger.Name{{ID: "5501", Number: "+551187654321"}}}, b.clock.Now())
+	b.must(err)
+	b.reconcile(number)
+	if used := number.Status.Usage.Used; used == nil || *used != 1 {
+		t.Errorf("%v is used", used)
+	}
+	entry.User, entry.Message = 2, 2
+	_, err = b.Ledger.Append(b.ctx, ledger.Batch{Entries: []ledger.Entry{entry}}, b.clock.Now())
+	b.must(err)
+	if users := b.Ledger.Count(number.Spec.PhoneNumber, ledger.Users, start.Add(-time.Hour), b.clock.Now()); users != 2 {
+		t.Errorf("%d users count after another", users)
+	}
+}
+
+// What no resource claims is told without the number, in a ConfigMap, in metrics and in the log once an hour, until a resource claims
+// it; a new process goes on from what the one before told.
+func TestWhatNoResourceClaimsIsTold(t *testing.T) {
+	b := newBench(t)
+	dir := t.TempDir()
+	b.must(os.WriteFile(filepath.Join(dir, ingest.AppSecretFile), []byte("s3cr3t"), 0o600))
+	collected := &ingest.Unclaimed{}
+	registry := prometheus.NewRegistry()
+	receiver, err := ingest.NewReceiver(ingest.Options{Credentials: ingest.NewCredentials(dir, log.Log), Clock: clocktesting.NewFakePassiveClock(b.clock.Now()), Metrics: registry})
+	b.must(err)
+	book := b.Ledger.(*ledger.Embedded)
+	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Unclaimed: collected, Known: func(n string) bool { return Named(b.ctx, b.Client, n) }})
+	number := newNumber()
+	post := func(id string) {
+		body := metatest.MessagesPayload(number, []metatest.Status{{ID: id, Status: "delivered", Phone: "15557770000", At: b.clock.Now()}}, nil)
+		req := httptest.NewRequest("POST", ingest.DefaultPath, bytes.NewReader(body))
+		req.Header.Set("X-Hub-Signature-256", metatest.Sign("s3cr3t", body))
+		w := httptest.NewRecorder()
+		if receiver.ServeHTTP(w, req); w.Code != 200 {
+			t.Fatalf("got %d %s", w.Code, w.Body)
+		}
+	}
+	var logged []string
+	real := clocktesting.NewFakeClock(start)
+	newReporter := func(collected *ingest.Unclaimed) *UnclaimedReporter {
+		u := &UnclaimedReporter{Collected: collected, Hasher: book.Hasher(), Ledger: book, Numbers: b.Client, Fresh: b.direct, Client: b.direct,
+			Namespace: b.namespace, Clock: b.clock, Real: real}
+		u.ids, u.of = prometheus.NewGauge(prometheus.GaugeOpts{}), prometheus.NewGauge(prometheus.GaugeOpts{})
+		return u
+	}
+	ctx := log.IntoContext(b.ctx, funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}))
+	told := func() []unclaimed.Number {
+		t.Helper()
+		var stored corev1.ConfigMap
+		b.must(b.direct.Get(b.ctx, client.ObjectKey{Namespace: b.namespace, Name: unclaimed.ConfigMap}, &stored))
+		all, err := unclaimed.Read(stored.Data)
+		b.must(err)
+		if strings.Contains(fmt.Sprint(stored.Data, logged), number[1:]) {
+			t.Error("the number is told")
+		}
+		return all
+	}
+	u := newReporter(collected)
+	post("1")
+	post("2")
+	b.must(u.look(ctx))
+	shown := "…" + number[len(number)-4:]
+	if all := told(); len(all) != 1 || all[0].Number != shown || all[0].NumberID != "1001" || all[0].Account != metatest.Account || all[0].Updates != 2 {
+		t.Fatalf("%+v is told", all)
+	}
+	b.must(u.look(ctx))
+	real.Step(59 * time.Minute)
+	b.must(u.look(ctx))
+	if len(logged) != 1 || !strings.Contains(logged[0], shown) || !strings.Contains(logged[0], "id 1001") {
+		t.Errorf("logged is %q", logged)
+	}
+	real.Step(time.Minute)
+	b.must(u.look(ctx))
+	if len(logged) != 2 {
+		t.Errorf("after an hour, logged is %q", logged)
+	}
+
+	again := &ingest.Unclaimed{}
+	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Unclaimed: again, Known: func(n string) bool { return Named(b.ctx, b.Client, n) }})
+	u = newReporter(again)
+	post("3")
+	b.must(u.look(ctx))
+	if all := told(); len(all) != 1 || all[0].Updates != 3 {
+		t.Errorf("after a restart %+v is told", all)
+	}
+	b.create("netcore", func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumber = number })
+	b.must(u.look(ctx))
+	if all := told(); len(all) != 0 || len(again.All()) != 0 {
+		t.Errorf("once it is claimed %+v is told", all)
+	}
+}
