@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/yaml"
@@ -54,6 +55,7 @@ func startGraphAPI(o options, life *life) (*graphAPI, error) {
 		}
 		settings.Accounts = append(settings.Accounts, config.Account{ID: a.id, TokenFile: g.tokenFile(a.token)})
 	}
+	g.AddTemplate(lastMinute, travel, "last_minute", "en_US", "UTILITY")
 	// What was said on the cycle before may still hold.
 	for n := max(g.cycle-1, 0); n <= g.cycle; n++ {
 		g.script(g.began(n))
@@ -98,7 +100,7 @@ func (g *graphAPI) began(cycles int) time.Time {
 
 // script says what Meta says, and fails to, on a cycle.
 func (g *graphAPI) script(began time.Time) {
-	for _, s := range said {
+	for _, s := range slices.Concat(said, templateSaid) {
 		g.Change(began.Add(s.after), s.of, s.fields)
 	}
 	for _, s := range healthSaid {

@@ -14,6 +14,8 @@ const (
 
 	flights, hotels, bookings = "100000000000008", "100000000000009", "100000000000007"
 
+	lastMinute = "400000000000001" // the template that hotels sends
+
 	travelPortfolio, harbourPortfolio = "300000000000001", "300000000000002"
 )
 
@@ -60,6 +62,22 @@ var said = []statement{
 	{10*day + 6*time.Hour, harbourPortfolio, limit("TIER_1K")},
 	{10*day + 12*time.Hour, travelPortfolio, limit("TIER_10K")},
 	{11*day + 18*time.Hour, harbourPortfolio, limit("TIER_10K")},
+}
+
+// templateSaid is where the template stands: as the webhooks about it have it, and what they leave out, which is its rating after a
+// pause, and its category.
+var templateSaid = []statement{
+	{ratings[0].after, lastMinute, wording("PAUSED", "RED")},
+	{ratings[0].after + 3*time.Hour, lastMinute, wording("APPROVED", "YELLOW")},
+	{ratings[1].after, lastMinute, wording("PAUSED", "RED")},
+	{ratings[1].after + 6*time.Hour, lastMinute, wording("APPROVED", "YELLOW")},
+	{ratings[2].after, lastMinute, wording("DISABLED", "RED")},
+	{9 * day, lastMinute, graphtest.Fields{"category": "MARKETING"}},
+	{ratings[4].after, lastMinute, wording("APPROVED", "GREEN")},
+}
+
+func wording(status, score string) graphtest.Fields {
+	return graphtest.Fields{"status": status, "quality_score": graphtest.Fields{"score": score}}
 }
 
 // healthSaid is what Meta says of sending messages.
