@@ -73,8 +73,8 @@ func (e *Event) Refuse(field, problem string) *Error {
 }
 
 // Resolve makes Number what the number goes by: that which claims NumberID, else that of which Number is a form. The subject of an id,
-// a number or both is what subject says: in E.164, unless nothing but the id is known. An event whose two names are two numbers is
-// refused, as one about the number of its id.
+// a number or both is what subject says: in E.164, unless nothing but the id is known. An event whose two names are two numbers, and
+// no two forms of one, is refused, as one about the number of its id.
 func (e *Event) Resolve(subject func(id, number string) string) *Error {
 	if e.Number != "" {
 		e.Number = subject("", e.Number)
@@ -82,15 +82,14 @@ func (e *Event) Resolve(subject func(id, number string) string) *Error {
 	if e.NumberID == "" {
 		return nil
 	}
-	claimed := subject(e.NumberID, "")
-	if e.Number == "" || e.Number == claimed {
-		e.Number = claimed
-		return nil
-	}
-	if !identity.IsE164(claimed) {
-		return nil
+	claimed, written := subject(e.NumberID, ""), e.Number
+	if written != "" && !identity.IsE164(claimed) {
+		return nil // nobody claims the id
 	}
 	e.Number = claimed
+	if written == "" || identity.SameLine(written, claimed) {
+		return nil
+	}
 	return e.Refuse("data.numberID", "is the id of another number than data.number: set one of the two, or both of one number")
 }
 

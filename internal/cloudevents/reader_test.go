@@ -171,6 +171,8 @@ func TestAnEventIsAboutTheNumberThatHasTheID(t *testing.T) {
 		switch {
 		case id == "1":
 			return "+5511987654321"
+		case id == "3": // whose number of before 2021 nobody has displayed yet
+			return "+2250107654321"
 		case id != "":
 			return "id/" + id
 		case number == "+551187654321":
@@ -184,6 +186,8 @@ func TestAnEventIsAboutTheNumberThatHasTheID(t *testing.T) {
 		{"", "1", "+5511987654321", ""},
 		{"", "2", "id/2", ""},
 		{"+551187654321", "1", "+5511987654321", ""},
+		{"+551187654322", "1", "+5511987654321", "data.numberID: is the id of another number than data.number: set one of the two, or both of one number"},
+		{"+22507654321", "3", "+2250107654321", ""},
 		{"+15550100001", "2", "+15550100001", ""},
 		{"+15550100001", "1", "+5511987654321", "data.numberID: is the id of another number than data.number: set one of the two, or both of one number"},
 		{"", "", "", ""},

@@ -165,7 +165,7 @@ func (r *reader) message(item *fastjson.Value) error {
 	switch {
 	case kind == "system":
 		return r.system(item)
-	case !opens(kind, item) || r.own(item.Get("from")):
+	case !opens(kind, item):
 		return r.skip(item)
 	}
 	return r.received(item)
@@ -188,14 +188,14 @@ func opens(kind string, item *fastjson.Value) bool {
 	// Meta revokes the permission to call after unanswered calls, and gives it when the user calls, which opens the window itself.
 	// Its samples of these have no type.
 	for _, path := range [...][]string{{"interactive", "call_permission_reply"}, {"call_permission_reply"}} {
-		if source, _ := text(item.Get(append(path, "response_source")...)); source == "automatic" {
+		if source, _ := text(item.Get(append(path, "response_source")...)); strings.EqualFold(source, "automatic") {
 			return false
 		}
 	}
 	return true
 }
 
-// own says whether an item is from the number itself: what it sent by another app, or a call that it made.
+// own says whether a call is from the number itself.
 func (r *reader) own(from *fastjson.Value) bool {
 	number, _ := text(from)
 	return number != "" && strings.TrimPrefix(number, "+") == strings.TrimPrefix(r.number, "+")

@@ -51,10 +51,7 @@ func TestWhatOpensTheWindow(t *testing.T) {
 		"one that does not say whose":       {message(`"type":"interactive","interactive":{"type":"call_permission_reply","call_permission_reply":{"response":"accept"}}`), true},
 		"one that Meta revoked":             {read(t, "call_permission_revoked.json"), false},
 		"one that Meta gave, without type":  {message(`"interactive":{"type":"call_permission_reply","call_permission_reply":{"response":"accept","response_source":"automatic"}}`), false},
-		"one that Meta revoked, at the top": {message(`"type":"call_permission_reply","call_permission_reply":{"response":"reject","response_source":"automatic"}`), false},
-		"what the number sent by another app": {
-			messages(`"contacts":[{"wa_id":"15557770000"}],"messages":[{"from":"15550001111","id":"m",` + at + `,"type":"text"}]`), false,
-		},
+		"one that Meta revoked, at the top": {message(`"type":"call_permission_reply","call_permission_reply":{"response":"reject","response_source":"AUTOMATIC"}`), false},
 
 		"a call":                           {call(user + `,"event":"connect","direction":"USER_INITIATED"`), true},
 		"a call that ended":                {call(user + `,"event":"terminate","direction":"USER_INITIATED"`), false},
