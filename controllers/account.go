@@ -40,8 +40,10 @@ func isNews(report ledger.Report, state *rules.State) bool {
 		return at.After(state.LimitReported)
 	case ledger.VerificationReport:
 		return at.After(state.VerificationReported)
-	case ledger.AccountReport:
+	case ledger.AccountReport, ledger.ConnectionReport:
 		return at.After(state.ConnectionReported)
+	case ledger.QualityReport:
+		return at.After(state.ReportedSince)
 	case ledger.RestrictionReport:
 		return state.NewRestriction(report.Value, at)
 	default:

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/identity"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
+	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // readout is what a read of an account told.
@@ -51,22 +53,17 @@ func (r *readout) of(number *v1alpha1.PhoneNumber) (found *graph.PhoneNumber, re
 	return found, ""
 }
 
-// record appends to the ledger what a read told that was not known. Limit and verification are those of the portfolio, but
-// like Meta's webhooks it says them of each number, and a BusinessPortfolio takes them from its numbers.
+// record appends to the ledger what a read told that is news. Limit and verification are those of the portfolio, but like Meta's
+// webhooks it says them of each number, and a BusinessPortfolio takes them from its numbers: from the first that says it.
 func (p *Poller) record(ctx context.Context, account string, found *readout, numbers []v1alpha1.PhoneNumber, at time.Time) error {
 	var batch ledger.Batch
-	tell := func(subject string, reports ...ledger.Report) {
-		known := lastReports(p.Ledger, subject)
-		for _, report := range reports {
-			report.Number, report.At = subject, at.Unix()
-			if tells(report, known) {
-				batch.Reports = append(batch.Reports, report)
-			}
-		}
-	}
 	review, _ := found.review.Decision()
-	tell(ledger.AccountSubject(account), ledger.Report{Kind: ledger.ReviewReport, Value: review})
-	done := map[string]bool{} // two resources may have one number
+	ofAccount := ledger.AccountSubject(account)
+	said := p.Ledger.Reports(ofAccount, 0)
+	if r := (ledger.Report{Number: ofAccount, Kind: ledger.ReviewReport, Value: review, At: at.Unix()}); tells(r, said, &rules.State{}) {
+		batch.Reports = append(batch.Reports, r)
+	}
+	done := map[string]bool{} // two resources may have one number, and two numbers one portfolio
 	for i := range numbers {
 		n := &numbers[i]
 		number := n.Spec.PhoneNumber
@@ -75,7 +72,19 @@ func (p *Poller) record(ctx context.Context, account string, found *readout, num
 			continue
 		}
 		done[number] = true
-		tell(number, reportsOf(read, found.verification)...)
+		state, _ := stateOf(&n.Status) // with what its portfolio shares
+		said := slices.Concat(p.Ledger.Reports(number, 0), p.Ledger.Reports(ofAccount, 0))
+		for _, r := range reportsOf(read, found.verification) {
+			r.Number, r.At = number, at.Unix()
+			shared := fmt.Sprint(n.Status.Portfolio, r.Kind, r.Value)
+			if n.Status.Portfolio == "" || r.Kind != ledger.LimitReport && r.Kind != ledger.VerificationReport {
+				shared = ""
+			}
+			if !done[shared] && tells(r, said, &state) {
+				batch.Reports = append(batch.Reports, r)
+				done[shared] = shared != ""
+			}
+		}
 	}
 	if len(batch.Reports) == 0 {
 		return nil
@@ -87,18 +96,47 @@ func (p *Poller) record(ctx context.Context, account string, found *readout, num
 	return nil
 }
 
-// tells says whether a report has something to say that was not said last, or later. That a number can send messages is worth a
-// word only where it could not.
-func tells(report ledger.Report, known map[ledger.ReportKind]ledger.Report) bool {
-	last, heard := known[report.Kind]
-	switch {
-	case report.Value == "":
+// tells says whether what was read is to be told: it is not what Meta said last, as long as the state does not know that; and else it
+// is not what shows, whoever said that, or what Meta has said nothing of yet. That a number can send messages is worth a word only
+// where it could not.
+func tells(read ledger.Report, said []ledger.Report, state *rules.State) bool {
+	if read.Value == "" {
 		return false
-	case !heard:
-		return report.Kind != ledger.HealthReport || report.Value != canSend
-	default:
-		return (report.Value != last.Value || report.Reason != "" && report.Reason != last.Reason) && report.At >= last.At
 	}
+	var last ledger.Report // of what the state does not know, or of all that no rule takes
+	heard := false
+	for _, r := range said {
+		if subjectMatter(r.Kind) != read.Kind {
+			continue
+		}
+		heard = true
+		if (isNews(r, state) || !ruled[read.Kind]) && r.At >= last.At {
+			last = r
+		}
+	}
+	switch {
+	case last.Kind != "":
+		return (read.Value != last.Value || read.Reason != "" && read.Reason != last.Reason) && read.At >= last.At
+	case !ruled[read.Kind]:
+		return read.Kind != ledger.HealthReport || read.Value != canSend
+	case !heard && read.Kind == ledger.QualityReport && read.Value == string(v1alpha1.QualityUnknown):
+		return state.Reported == ""
+	default:
+		return !state.Shows(rules.ReportKind(read.Kind), read.Value)
+	}
+}
+
+// ruled are the kinds of what is read that the rules take, and that therefore show in a state.
+var ruled = map[ledger.ReportKind]bool{
+	ledger.ConnectionReport: true, ledger.QualityReport: true, ledger.VerificationReport: true, ledger.LimitReport: true,
+}
+
+// subjectMatter is the kind under which the same is read: what Meta says of an account's numbers is said of their connection.
+func subjectMatter(kind ledger.ReportKind) ledger.ReportKind {
+	if kind == ledger.AccountReport {
+		return ledger.ConnectionReport
+	}
+	return kind
 }
 
 // canSend is what a HealthReport says where nothing is in the way.
@@ -124,15 +162,4 @@ func reportsOf(n *graph.PhoneNumber, verification graph.Verification) []ledger.R
 		{Kind: ledger.LimitReport, Value: users},
 		{Kind: ledger.HealthReport, Value: sending, Reason: clip(strings.Join(n.Health.Hindrances(), "; "), 256)},
 	}
-}
-
-// lastReports are the last reports of each kind about a subject. The ledger keeps these for good.
-func lastReports(book ledger.Ledger, subject string) map[ledger.ReportKind]ledger.Report {
-	last := map[ledger.ReportKind]ledger.Report{}
-	for _, report := range book.Reports(subject, 0) {
-		if known, ok := last[report.Kind]; !ok || report.At >= known.At {
-			last[report.Kind] = report
-		}
-	}
-	return last
 }

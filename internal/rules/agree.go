@@ -103,6 +103,48 @@ func (p *Policy) longestDelay() time.Duration {
 	return longest
 }
 
+// Shows says whether what is reported shows already, so that a report of it would change nothing. What nobody has reported yet does
+// not, and neither does a word that the rules do not know.
+func (s *State) Shows(kind ReportKind, value string) bool {
+	switch kind {
+	case ReportQuality:
+		return value == string(v1alpha1.QualityUnknown) || s.Reported != "" && value == string(s.Rating)
+	case ReportLimit:
+		limit, ok := limitOf(value)
+		return ok && !s.LimitReported.IsZero() && limit == s.Tier.Limit
+	case ReportVerification:
+		return !s.VerificationReported.IsZero() && value == string(s.Verification)
+	case ReportConnection:
+		return !s.ConnectionReported.IsZero() && s.showsConnection(v1alpha1.State(value))
+	default:
+		return false
+	}
+}
+
+func (s *State) showsConnection(state v1alpha1.State) bool {
+	registered := s.Connection == v1alpha1.StateConnected || s.Connection == v1alpha1.StateBlocked // only Connected lifts a block
+	switch state {
+	case v1alpha1.StateBlocked:
+		return s.Connection == state
+	case v1alpha1.StatePending, v1alpha1.StateOffline:
+		return s.Connection == state || s.Connection == v1alpha1.StateBlocked
+	case v1alpha1.StateFlagged:
+		return registered && s.Flagged()
+	case v1alpha1.StateRestricted:
+		return registered && s.Restricted()
+	case v1alpha1.StateConnected:
+		switch {
+		case s.Connection != state || s.Flagged():
+			return false
+		case s.RestrictedSource == v1alpha1.FromPolicy:
+			return s.ConnectionReported.After(s.RestrictedSince) // both are kept, and that they differ has been said
+		default:
+			return !s.Restricted() || s.AccountRestricted() // the state of a number says nothing of its account
+		}
+	}
+	return false
+}
+
 // Understood says whether the rules know a word that Meta reported. One that they do not know changes nothing.
 func Understood(kind ReportKind, value string) bool {
 	switch kind {
