@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
+	"numberfleet.dev/numberfleet/internal/secret"
 )
 
 // Poller reads from Meta's Graph API what Meta does not announce, and puts it into the ledger as a webhook would have.
@@ -361,10 +361,7 @@ func secretFile(path string) func(context.Context) (string, error) {
 	if path == "" {
 		return nil
 	}
-	return func(context.Context) (string, error) {
-		secret, err := os.ReadFile(path)
-		return string(secret), err
-	}
+	return func(context.Context) (string, error) { return secret.Read(path) }
 }
 
 // tokenFile holds an access token. It is read anew at each use, so that one that was renewed is used from then on.
@@ -374,13 +371,13 @@ type tokenFile struct {
 }
 
 func (t *tokenFile) read(context.Context) (string, error) {
-	token, err := os.ReadFile(t.path)
-	t.sent = sha256.Sum256(token)
-	return string(token), err
+	token, err := secret.Read(t.path)
+	t.sent = sha256.Sum256([]byte(token))
+	return token, err
 }
 
 // renewed says whether the file has another token than was read last.
 func (t *tokenFile) renewed() bool {
-	token, err := os.ReadFile(t.path)
-	return err == nil && sha256.Sum256(token) != t.sent
+	token, err := secret.Read(t.path)
+	return err == nil && sha256.Sum256([]byte(token)) != t.sent
 }

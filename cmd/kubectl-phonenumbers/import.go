@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"unicode"
@@ -71,18 +70,15 @@ type manifestMetadata struct {
 }
 
 func (i *importing) run(ctx context.Context, to io.Writer) error {
-	from := func(file string) func(context.Context) (string, error) {
-		return func(context.Context) (string, error) {
-			secret, err := os.ReadFile(file)
-			return string(secret), err
-		}
+	from := func(flag, file string) func(context.Context) (string, error) {
+		return func(context.Context) (string, error) { return readSecret(flag, file) }
 	}
 	var appSecret func(context.Context) (string, error)
 	if i.appSecretFile != "" {
-		appSecret = from(i.appSecretFile)
+		appSecret = from("--app-secret-file", i.appSecretFile)
 	}
 	api, err := graph.New(graph.Options{
-		Token: from(i.tokenFile), AppSecret: appSecret,
+		Token: from("--token-file", i.tokenFile), AppSecret: appSecret,
 		Clock: clock.RealClock{}, Version: i.version, BaseURL: i.baseURL, UserAgent: "kubectl-phonenumbers/" + version,
 	})
 	if err != nil {

@@ -33,6 +33,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/secret"
 	"numberfleet.dev/numberfleet/internal/timelapse"
 )
 
@@ -117,6 +118,13 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 
+	watcher, err := newSecretWatcher(f, configuration)
+	if err != nil {
+		return err
+	}
+	if err := manager.Add(watcher); err != nil {
+		return err
+	}
 	receiver, credentials, err := newReceiver(f, configuration.Webhooks, clk)
 	if err != nil {
 		return err
@@ -230,6 +238,22 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 	return manager.Start(ctx)
+}
+
+// newSecretWatcher watches all files that secrets are to be in.
+func newSecretWatcher(f flags, configured *config.OperatorConfiguration) (*secret.Watcher, error) {
+	files := configured.Secrets()
+	if f.webhookCredentials != "" {
+		files = append(files, ingest.SecretFiles("--webhook-credentials", f.webhookCredentials)...)
+	}
+	for i, app := range configured.Webhooks.Apps {
+		files = append(files, ingest.SecretFiles(fmt.Sprintf("webhooks.apps[%d].credentials", i), app.Credentials)...)
+	}
+	watcher, err := secret.NewWatcher(files, metrics.Registry, ctrl.Log.WithName("secrets"))
+	if err != nil {
+		return nil, fmt.Errorf("set up the watch of secrets: %w", err)
+	}
+	return watcher, nil
 }
 
 // newReceiver is the receiver of Meta's webhooks, for all apps that are configured, and their credentials.

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/textfile"
 )
 
 // What a configuration calls itself.
@@ -122,6 +123,7 @@ func Parse(content []byte) (*OperatorConfiguration, error) {
 	if len(content) > maxSize {
 		return nil, fmt.Errorf("has %d bytes: at most %d are read", len(content), maxSize)
 	}
+	content = textfile.Decode(content)
 	if err := oneDocument(content); err != nil {
 		return nil, err
 	}

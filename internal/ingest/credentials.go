@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,6 +20,8 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/go-logr/logr"
+
+	"numberfleet.dev/numberfleet/internal/secret"
 )
 
 // The files of a credentials directory: the keys of a Secret that is mounted there.
@@ -33,10 +34,7 @@ const (
 	VerifyTokenFile = "verify-token"
 )
 
-const (
-	maxSecret    = 4 << 10          // bytes of one file
-	readInterval = 10 * time.Second // for what the watch does not see, such as a directory that comes late
-)
+const readInterval = 10 * time.Second // for what the watch does not see, such as a directory that comes late
 
 // Credentials are an app's secrets, read from a directory and read again when they change there. Where a file is
 // missing or empty the receiver accepts nothing that needs it.
@@ -100,15 +98,11 @@ func (c *Credentials) read() {
 	defer c.mu.Unlock()
 	var problems []string
 	file := func(name string, required bool) []byte {
-		content, err := readSecret(filepath.Join(c.dir, name))
-		switch {
-		case errors.Is(err, os.ErrNotExist) && !required:
-		case err != nil:
-			problems = append(problems, fmt.Sprintf("%s: %v", name, reason(err)))
-		case len(content) == 0 && required:
-			problems = append(problems, name+": is empty")
+		content, err := secret.Read(filepath.Join(c.dir, name))
+		if err != nil && (required || !errors.Is(err, os.ErrNotExist) && !errors.Is(err, secret.ErrEmpty)) {
+			problems = append(problems, fmt.Sprintf("%s: %v", name, err))
 		}
-		return content
+		return []byte(content)
 	}
 	app, previous, token := file(AppSecretFile, true), file(PreviousAppSecretFile, false), file(VerifyTokenFile, true)
 
@@ -129,29 +123,20 @@ func (c *Credentials) read() {
 
 func (c *Credentials) get() *secrets { return c.current.Load() }
 
-// readSecret is a file's content without the line end that editors and echo put there.
-func readSecret(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	content, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(content) > maxSecret {
-		return nil, fmt.Errorf("has more than %d bytes", maxSecret)
-	}
-	return bytes.TrimRight(content, "\r\n"), nil
+// lacks says which files are missing or unusable, and why; empty if none is.
+func (c *Credentials) lacks() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.problem
 }
 
-// reason is an error without the path that it begins with.
-func reason(err error) error {
-	if e, ok := errors.AsType[*os.PathError](err); ok {
-		return e.Err
+// SecretFiles are the files of a credentials directory that a field or flag names.
+func SecretFiles(field, directory string) []secret.File {
+	var all []secret.File
+	for _, name := range []string{AppSecretFile, VerifyTokenFile, PreviousAppSecretFile} {
+		all = append(all, secret.File{Field: field + "/" + name, Path: filepath.Join(directory, name), Optional: name == PreviousAppSecretFile})
 	}
-	return err
+	return all
 }
 
 // secrets are one state of the credentials. An unset one accepts nothing.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"numberfleet.dev/numberfleet/internal/secret"
 )
 
 // mount is a directory as kubelet mounts a Secret: the files are links through ..data to a directory of one version.
@@ -135,7 +137,7 @@ func TestWhatIsMissingIsRefusedAndLoggedOnce(t *testing.T) {
 		"no verify token":        {map[string]string{AppSecretFile: appSecret}, 200, 403, "verify-token: no such file or directory"},
 		"an empty verify token":  {map[string]string{AppSecretFile: appSecret, VerifyTokenFile: ""}, 200, 403, "verify-token: is empty"},
 		"nothing":                {nil, 503, 403, "app-secret: no such file or directory; verify-token: no such file or directory"},
-		"a file that is no file": {map[string]string{AppSecretFile: strings.Repeat("x", maxSecret+1), VerifyTokenFile: token}, 503, 200, "app-secret: has more than 4096 bytes"},
+		"a file that is no file": {map[string]string{AppSecretFile: strings.Repeat("x", secret.Most+1), VerifyTokenFile: token}, 503, 200, "app-secret: has more than 65536 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -149,6 +151,9 @@ func TestWhatIsMissingIsRefusedAndLoggedOnce(t *testing.T) {
 			f.apps[DefaultPath].credentials.read()
 			if w := f.do(signed(body, appSecret)); w.Code != test.post {
 				t.Errorf("a POST got %d", w.Code)
+			}
+			if err := f.Ready(nil); (err == nil) != (test.post == http.StatusOK) || err != nil && !strings.Contains(err.Error(), "the receiver has no app secret: "+test.logged) {
+				t.Errorf("ready: %v", err)
 			}
 			get := httptest.NewRequest(http.MethodGet, DefaultPath+"?hub.mode=subscribe&hub.challenge=1&hub.verify_token="+test.files[VerifyTokenFile], nil)
 			if w := f.do(get); w.Code != test.get {
@@ -179,23 +184,21 @@ func FuzzSignature(f *testing.F) {
 func FuzzCredentials(f *testing.F) {
 	f.Add([]byte("s3cr3t\n"), []byte(""), []byte("t0ken\r\n"))
 	f.Add([]byte("\n"), []byte("before"), []byte(" "))
-	f.Add(bytes.Repeat([]byte("x"), maxSecret+1), []byte("\x00"), []byte("\xff"))
+	f.Add(bytes.Repeat([]byte("x"), secret.Most+1), []byte("\x00"), []byte("\xff"))
 	f.Fuzz(func(t *testing.T, app, previous, verify []byte) {
 		dir := t.TempDir()
 		write(t, dir, AppSecretFile, string(app))
 		write(t, dir, PreviousAppSecretFile, string(previous))
 		write(t, dir, VerifyTokenFile, string(verify))
 		got := NewCredentials(dir, logr.Discard()).get()
-		usable := func(content []byte) []byte {
-			if len(content) > maxSecret {
-				return nil
-			}
-			return bytes.TrimRight(content, "\r\n")
+		usable := func(name string) string {
+			is, _ := secret.Read(filepath.Join(dir, name))
+			return is
 		}
-		if want := usable(app); (len(got.keys) > 0) != (len(want) > 0) {
+		if (len(got.keys) > 0) != (usable(AppSecretFile) != "") {
 			t.Fatalf("%d keys of %q", len(got.keys), app)
 		}
-		if got.verifies("") || got.verifies(string(usable(verify))) != (len(usable(verify)) > 0) {
+		if is := usable(VerifyTokenFile); got.verifies("") || got.verifies(is) != (is != "") {
 			t.Fatalf("the verify token %q", verify)
 		}
 		var zero signature

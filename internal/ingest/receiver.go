@@ -14,7 +14,9 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,12 +133,15 @@ func (r *Receiver) Ready(*http.Request) error {
 	if r.backend.Load() == nil {
 		return errors.New("the receiver has no ledger yet")
 	}
+	var lacks []string
 	for _, app := range r.apps {
 		if app.credentials.get().ready() {
 			return nil
 		}
+		lacks = append(lacks, strings.TrimSpace(app.name+" "+app.credentials.lacks()))
 	}
-	return errors.New("the receiver has no app secret")
+	slices.Sort(lacks)
+	return fmt.Errorf("the receiver has no app secret: %s", strings.Join(lacks, "; "))
 }
 
 // answer is what a request gets.

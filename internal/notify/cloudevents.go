@@ -63,7 +63,7 @@ func (c *cloudEvents) Send(ctx context.Context, notice *Notice) (int64, error) {
 		if !strings.HasPrefix(address, "https:") {
 			return 0, errors.New("the token would be sent in the clear: the URL must begin with https://")
 		}
-		if token, err = secret("tokenFile", file); err != nil {
+		if token, err = secretIn("tokenFile", file); err != nil {
 			return 0, err
 		}
 	}

@@ -64,7 +64,7 @@ func (e *email) client() (*mail.Client, error) {
 		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
 	}
 	if e.config.Username != "" {
-		password, err := secret("passwordFile", e.config.PasswordFile)
+		password, err := secretIn("passwordFile", e.config.PasswordFile)
 		if err != nil {
 			return nil, err
 		}

@@ -6,27 +6,20 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/secret"
 )
 
-const (
-	maxSecret = 4 << 10 // bytes
-	maxCA     = 1 << 20
-)
+const maxCA = 1 << 20 // bytes
 
 // Files are read at each use, so that a rotated secret is taken up without a restart.
 
-// secret reads a file without the line end that editors and echo put there.
-func secret(field, file string) (string, error) {
-	content, err := read(field, file, maxSecret)
+// secretIn reads the secret in a file that a field names.
+func secretIn(field, file string) (string, error) {
+	value, err := secret.Read(file)
 	if err != nil {
-		return "", err
-	}
-	value := strings.TrimRight(string(content), "\r\n")
-	if value == "" {
-		return "", fmt.Errorf("%s %s: is empty", field, file)
+		return "", fmt.Errorf("%s %s: %w", field, file, err)
 	}
 	return value, nil
 }
@@ -36,7 +29,7 @@ func url(inline, file string) (string, error) {
 	if file == "" {
 		return inline, nil
 	}
-	value, err := secret("urlFile", file)
+	value, err := secretIn("urlFile", file)
 	if err != nil {
 		return "", err
 	}

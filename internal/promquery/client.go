@@ -19,6 +19,8 @@ import (
 	"github.com/prometheus/client_golang/api"
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
+
+	"numberfleet.dev/numberfleet/internal/secret"
 )
 
 const (
@@ -26,7 +28,6 @@ const (
 	DefaultTimeout = 15 * time.Second
 	// maxAnswer bounds what is read of an answer, in bytes: some 100,000 samples.
 	maxAnswer = 32 << 20
-	maxToken  = 64 << 10
 	maxCA     = 1 << 20
 	// maxMessage bounds what is kept of the words of a server, in bytes.
 	maxMessage = 256
@@ -162,11 +163,11 @@ func (c *caller) RoundTrip(request *http.Request) (*http.Response, error) {
 	request = request.Clone(request.Context())
 	request.Header.Set("User-Agent", c.options.UserAgent)
 	if c.options.TokenFile != "" {
-		token, err := read(c.options.TokenFile, maxToken)
+		token, err := secret.Read(c.options.TokenFile)
 		if err != nil {
-			return nil, &Error{Refused, "there is no usable token in the file that the configuration names"}
+			return nil, &Error{Refused, "there is no usable token in the file that the configuration names: it " + missing(err)}
 		}
-		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	transport, err := c.clients.get(c.options.CAFile)
 	if err != nil {
@@ -183,6 +184,18 @@ func (c *caller) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	response.Body = http.MaxBytesReader(nil, response.Body, maxAnswer)
 	return response, nil
+}
+
+// missing says what a file with a secret lacks, in words that stay the same.
+func missing(err error) string {
+	switch {
+	case errors.Is(err, secret.ErrEmpty):
+		return err.Error()
+	case errors.Is(err, os.ErrNotExist):
+		return "is not there"
+	default:
+		return "cannot be read"
+	}
 }
 
 func read(file string, most int64) ([]byte, error) {

@@ -16,6 +16,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/identity"
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/textfile"
 )
 
 // Fleet is which numbers exist, and what is declared of them.
@@ -54,7 +55,7 @@ type Template struct {
 // as a Namespace, is passed over. The error says which document and field it is about.
 func ReadFleet(r io.Reader) (*Fleet, error) {
 	reader := fleetReader{seen: map[string]string{}}
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(r))
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(textfile.NewReader(r)))
 	for n := 1; ; n++ {
 		document, err := documents.Read()
 		if errors.Is(err, io.EOF) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/textfile"
 )
 
 // What a plan may have at most, so that it ends.
@@ -67,7 +68,7 @@ func (p *Plan) day(n int) time.Time { return p.start.Add(time.Duration(n-1) * 24
 
 // ReadPlan reads a plan. The error names the field, its problem and what is allowed.
 func ReadPlan(r io.Reader) (*Plan, error) {
-	content, err := io.ReadAll(io.LimitReader(r, maxPlanBytes+1))
+	content, err := io.ReadAll(textfile.NewReader(io.LimitReader(r, maxPlanBytes+1)))
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/textfile"
 )
 
 // Policy is a MessagingPolicy made ready, with what its limits belong to.
@@ -19,7 +20,7 @@ type Policy struct {
 // ReadPolicy reads one MessagingPolicy from YAML or JSON. The error names the field that is wrong.
 func ReadPolicy(manifest []byte) (Policy, error) {
 	var resource v1alpha1.MessagingPolicy
-	if err := yaml.UnmarshalStrict(manifest, &resource); err != nil {
+	if err := yaml.UnmarshalStrict(textfile.Decode(manifest), &resource); err != nil {
 		return Policy{}, oneLine(err)
 	}
 	switch {

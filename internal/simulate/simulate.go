@@ -20,6 +20,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/textfile"
 )
 
 // Config says what is simulated.
@@ -51,7 +52,7 @@ func Run(ctx context.Context, config Config, events io.Reader) (Result, error) {
 	if events == nil {
 		events = strings.NewReader("")
 	}
-	return run(ctx, config, func(*simulation) source { return cloudevents.NewReader(events) })
+	return run(ctx, config, func(*simulation) source { return cloudevents.NewReader(textfile.NewReader(events)) })
 }
 
 // source is where events come from: Next is the next one, io.EOF after the last.

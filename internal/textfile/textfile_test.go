@@ -23,5 +23,8 @@ func TestTextIsReadWithoutItsByteOrderMark(t *testing.T) {
 		if err != nil || string(got) != test.want {
 			t.Errorf("%s: got %q, %v, want %q", test.name, got, err, test.want)
 		}
+		if got := Decode([]byte(test.file)); string(got) != test.want {
+			t.Errorf("%s, in memory: got %q, want %q", test.name, got, test.want)
+		}
 	}
 }

@@ -46,12 +46,11 @@ const (
 // Options say how a Client calls.
 type Options struct {
 	// Token returns the access token, such as that of a system user. It is asked before every call, so a token that changed
-	// is used from the next call on. Space around the token is dropped. The token is sent in the header Authorization and
-	// kept nowhere.
+	// is used from the next call on. It is sent in the header Authorization and kept nowhere.
 	Token func(ctx context.Context) (string, error)
 	// AppSecret returns the secret of the app that the access token was made for. Where it is given, it is asked before every
 	// call, and the call is proved with it, as an app can ask Meta to demand: appsecret_proof is the HMAC-SHA256 of the token with
-	// the secret, in hex. Space around the secret is dropped. Optional.
+	// the secret, in hex. Optional.
 	AppSecret func(ctx context.Context) (string, error)
 	// Clock tells when a call was made, and when to come back.
 	Clock Clock
@@ -413,7 +412,7 @@ func (c *Client) prove(ctx context.Context, token string, query url.Values) erro
 	if err != nil {
 		return fmt.Errorf("the app secret could not be read: %w", err)
 	}
-	if secret = strings.TrimSpace(secret); secret == "" || !printable(secret) {
+	if secret == "" || !printable(secret) {
 		return errors.New("what is given as the app secret is none")
 	}
 	mac := hmac.New(sha256.New, []byte(secret))
@@ -427,7 +426,6 @@ func (c *Client) token(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the access token could not be read: %w", err)
 	}
-	token = strings.TrimSpace(token) // Secrets are often made from files that end with a line break
 	switch {
 	case token == "":
 		return "", errors.New("there is no access token")

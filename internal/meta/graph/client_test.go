@@ -356,7 +356,7 @@ func TestTheTokenIsAskedForEveryTime(t *testing.T) {
 	}
 	next := "EAAnextTOKENnextTOKENnextTOKENnextTOKEN0123456789"
 	w.AddToken(next)
-	w.setToken(" " + next + "\n") // as from a file
+	w.setToken(next)
 	if err := read(); err != nil {
 		t.Error(err)
 	}
@@ -720,7 +720,7 @@ func TestTheWordsOfATemplate(t *testing.T) {
 // An app can ask Meta to demand a proof that a call comes from it. It is made anew of the token and the secret for every call, and
 // neither the proof nor the secret shows in an error.
 func TestCallsAreProvedWithTheAppSecret(t *testing.T) {
-	secret := "0123456789abcdef0123456789abcdef\n"
+	secret := "0123456789abcdef0123456789abcdef"
 	w := newWorld(t, func(o *graph.Options) {
 		o.AppSecret = func(context.Context) (string, error) { return secret, nil }
 	})

@@ -1,0 +1,16 @@
+package main
+
+import (
+	"fmt"
+
+	"numberfleet.dev/numberfleet/internal/secret"
+)
+
+// readSecret reads the secret in the file that a flag names.
+func readSecret(flag, file string) (string, error) {
+	value, err := secret.Read(file)
+	if err != nil {
+		return "", fmt.Errorf("%s: %s: %w", flag, file, err)
+	}
+	return value, nil
+}

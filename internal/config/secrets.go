@@ -1,0 +1,38 @@
+package config
+
+import (
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"numberfleet.dev/numberfleet/internal/secret"
+)
+
+// Secrets are the files with secrets that the configuration names, without those of webhooks, which have folders.
+func (c *OperatorConfiguration) Secrets() []secret.File {
+	var all []secret.File
+	add := func(path *field.Path, name, file string) {
+		if file != "" {
+			all = append(all, secret.File{Field: path.Child(name).String(), Path: file})
+		}
+	}
+	for i, r := range c.Notifications.Receivers {
+		at := field.NewPath("notifications", "receivers").Index(i)
+		if r.Email != nil {
+			add(at.Child("email"), "passwordFile", r.Email.PasswordFile)
+		}
+		if r.Slack != nil {
+			add(at.Child("slack"), "urlFile", r.Slack.URLFile)
+		}
+		if r.CloudEvents != nil {
+			add(at.Child("cloudEvents"), "urlFile", r.CloudEvents.URLFile)
+			add(at.Child("cloudEvents"), "tokenFile", r.CloudEvents.TokenFile)
+		}
+	}
+	for i, account := range c.GraphAPI.Accounts {
+		add(field.NewPath("graphAPI", "accounts").Index(i), "tokenFile", account.TokenFile)
+		add(field.NewPath("graphAPI", "accounts").Index(i), "appSecretFile", account.AppSecretFile)
+	}
+	for i, namespace := range c.Prometheus.Namespaces {
+		add(field.NewPath("prometheus", "namespaces").Index(i), "tokenFile", namespace.TokenFile)
+	}
+	return all
+}
