@@ -45,6 +45,7 @@ func (r *BusinessPortfolioReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MessagingPolicy{}, handler.EnqueueRequestsFromMapFunc(mapped(r.governed)), builder.WithPredicates(otherPolicy)).
 		WatchesRawSource(newUsage(r.Ledger, r.BatchPeriod, r.concerned)).
 		WatchesRawSource(newUsage(r.Samples, r.BatchPeriod, r.concerned)).
+		WatchesRawSource(r.Throttle.source("BusinessPortfolio")).
 		WithOptions(controllerOptions(r.Concurrency)).
 		Named("businessportfolio").
 		Complete(r)
@@ -53,8 +54,10 @@ func (r *BusinessPortfolioReconciler) SetupWithManager(mgr ctrl.Manager) error {
 // Reconcile brings one portfolio's status up to now.
 func (r *BusinessPortfolioReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var portfolio v1alpha1.BusinessPortfolio
+	of := resource{"BusinessPortfolio", request.NamespacedName}
 	err := r.Client.Get(ctx, request.NamespacedName, &portfolio)
 	if apierrors.IsNotFound(err) || err == nil && !portfolio.DeletionTimestamp.IsZero() {
+		r.Throttle.gone(of)
 		if err := r.Ledger.Group(request.Name, nil); err != nil {
 			return ctrl.Result{}, fmt.Errorf("end the counts of the portfolio: %w", err)
 		}
@@ -74,16 +77,16 @@ func (r *BusinessPortfolioReconciler) Reconcile(ctx context.Context, request ctr
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if due(gatedPortfolio(&portfolio.Status), gatedPortfolio(want)) {
+	if d := differ(partsOfPortfolio(&portfolio.Status), partsOfPortfolio(want)); r.due(of, d) {
 		ours := *want
 		ours.Conditions, ours.Notifications = owned(want.Conditions), nil
-		written, result, err := r.record(ctx, &portfolio, &ours, outcome{transitions, portfolio.Status.Conditions, want.Conditions, portfolio.Status.NextDeadlineTime, now})
+		written, result, err := r.record(ctx, &portfolio, &ours, outcome{of, d, transitions, portfolio.Status.Conditions, want.Conditions, portfolio.Status.NextDeadlineTime, now})
 		if !written {
 			return result, err
 		}
 		portfolio.Status = *want
 	}
-	return r.sleep(&portfolio, want, wake, now), nil
+	return r.sleep(&portfolio, of, wake, now), nil
 }
 
 // evaluate lets the rules decide and writes the outcome into the wanted status. It returns what happened and the next
@@ -375,12 +378,11 @@ func joinedAt(book ledger.Ledger, number *v1alpha1.PhoneNumber, portfolio string
 	return last
 }
 
-func (r *BusinessPortfolioReconciler) sleep(portfolio *v1alpha1.BusinessPortfolio, want *v1alpha1.BusinessPortfolioStatus, wake wakeUp, now time.Time) ctrl.Result {
+func (r *BusinessPortfolioReconciler) sleep(portfolio *v1alpha1.BusinessPortfolio, of resource, wake wakeUp, now time.Time) ctrl.Result {
 	if wake.policy == nil {
 		return ctrl.Result{}
 	}
-	expiry := r.Ledger.NextExpiry(ledger.GroupSubject(portfolio.Name), now, append(wake.policy.Windows(), week)...)
-	return wake.sleep(r.Clock, refresh(gatedPortfolio(&portfolio.Status), gatedPortfolio(want), wake.policy, wake.usage, expiry, now), now)
+	return r.Operator.sleep(of, wake, r.Ledger.NextExpiry(ledger.GroupSubject(portfolio.Name), now, append(wake.policy.Windows(), week)...), now)
 }
 
 func (r *BusinessPortfolioReconciler) concerned(ctx context.Context, subject string) ([]reconcile.Request, error) {

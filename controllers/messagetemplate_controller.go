@@ -59,7 +59,7 @@ func (r *MessageTemplateReconciler) Reconcile(ctx context.Context, request ctrl.
 	if !equality.Semantic.DeepEqual(templateDecisions(&template.Status), templateDecisions(want)) {
 		ours := *want
 		ours.Conditions, ours.Notifications = owned(want.Conditions), nil
-		written, result, err := r.record(ctx, &template, &ours, outcome{folded{transitions, transitions}, template.Status.Conditions, want.Conditions, template.Status.UntilTime, now})
+		written, result, err := r.record(ctx, &template, &ours, outcome{resource{"MessageTemplate", request.NamespacedName}, difference{decided: true}, folded{transitions, transitions}, template.Status.Conditions, want.Conditions, template.Status.UntilTime, now})
 		if !written {
 			return result, err
 		}

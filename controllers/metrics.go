@@ -31,8 +31,8 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}, []string{"reason"}),
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "numberfleet_status_writes_total",
-			Help: "Number of status writes of phone numbers, by result.",
-		}, []string{"result"}),
+			Help: "Number of status writes, by result and by what they are for: a decision, or counts alone.",
+		}, []string{"result", "for"}),
 		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "numberfleet_deadline_lateness_seconds",
 			Help:    "Time from a deadline of the rules to the reconcile that met it, by the operator's clock.",
@@ -49,7 +49,7 @@ func (m *Metrics) happened(t rules.Transition) {
 
 func (m *Metrics) deadlineMet(late time.Duration) { m.lateness.Observe(late.Seconds()) }
 
-func (m *Metrics) statusWritten(err error) {
+func (m *Metrics) statusWritten(d difference, err error) {
 	result := "written"
 	switch {
 	case apierrors.IsConflict(err):
@@ -57,7 +57,11 @@ func (m *Metrics) statusWritten(err error) {
 	case err != nil:
 		result = "failed"
 	}
-	m.writes.WithLabelValues(result).Inc()
+	what := "counts"
+	if d.decided {
+		what = "decision"
+	}
+	m.writes.WithLabelValues(result, what).Inc()
 }
 
 // Fleet collects the live figures of all numbers at each scrape, so that a deleted number leaves nothing behind.

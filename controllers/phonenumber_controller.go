@@ -52,6 +52,7 @@ func (r *PhoneNumberReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(mapped(r.senders)), builder.WithPredicates(sinceStart)).
 		WatchesRawSource(newUsage(r.Ledger, r.BatchPeriod, r.concerned)).
 		WatchesRawSource(newUsage(r.Samples, r.BatchPeriod, r.concerned)).
+		WatchesRawSource(r.Throttle.source("PhoneNumber")).
 		WithOptions(controllerOptions(r.Concurrency)).
 		Named("phonenumber").
 		Complete(r)
@@ -60,11 +61,10 @@ func (r *PhoneNumberReconciler) SetupWithManager(mgr ctrl.Manager) error {
 // Reconcile brings one number's status up to now.
 func (r *PhoneNumberReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var number v1alpha1.PhoneNumber
-	if err := r.Client.Get(ctx, request.NamespacedName, &number); err != nil {
+	of := resource{"PhoneNumber", request.NamespacedName}
+	if err := r.Client.Get(ctx, request.NamespacedName, &number); err != nil || !number.DeletionTimestamp.IsZero() {
+		r.Throttle.gone(of)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if !number.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, nil
 	}
 	now := r.Clock.Now().Truncate(time.Second)
 	want := number.Status.DeepCopy()
@@ -74,10 +74,10 @@ func (r *PhoneNumberReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if due(gatedNumber(&number.Status), gatedNumber(want)) {
+	if d := differ(partsOfNumber(&number.Status), partsOfNumber(want)); r.due(of, d) {
 		ours := *want
 		ours.Conditions, ours.Notifications = owned(want.Conditions), nil
-		written, result, err := r.record(ctx, &number, &ours, outcome{transitions, number.Status.Conditions, want.Conditions, number.Status.NextDeadlineTime, now})
+		written, result, err := r.record(ctx, &number, &ours, outcome{of, d, transitions, number.Status.Conditions, want.Conditions, number.Status.NextDeadlineTime, now})
 		if !written {
 			return result, err
 		}
@@ -85,7 +85,7 @@ func (r *PhoneNumberReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 		log.FromContext(ctx).V(1).Info("status written", "state", want.State, "tier", want.Tier.Name, "nextDeadline", want.NextDeadlineTime)
 		number.Status = *want
 	}
-	return r.sleep(&number, want, wake, now), nil
+	return r.sleep(&number, of, wake, now), nil
 }
 
 // evaluate lets the rules decide and writes the outcome into the wanted status. It returns what happened and the next
@@ -147,7 +147,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 		want.Usage.OwnUsed, want.Usage.LastDeliveryTime = want.Usage.Used, lastDelivery(r.Ledger, number, now)
 	}
 	if known.portfolio != nil {
-		shared(want, known.portfolio)
+		shared(want, known.portfolio, usedTogether(r.Ledger, known.portfolio, known.whole, state.EvaluatedAt))
 		switch want.PortfolioReport = joinedAt(r.Ledger, number, in); {
 		case number.Status.Portfolio == in:
 			want.PortfolioSinceTime = number.Status.PortfolioSinceTime
@@ -162,7 +162,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	later = earliest(later, accounted(r.Ledger, number, want, now))
 	want.Explanation = explained(number, want, known, state, now)
 	conditions(number, want, state)
-	set.sendableTo(&want.Usage, roomOf(known, &state))
+	set.sendableTo(&want.Usage, roomOf(known, &state, &want.Usage))
 	r.usageFresh(set, number, known.sampled)
 	shown, _ := stateOf(want) // with what its portfolio shares
 	agreement := rules.Agree(known.whole, facts, shown, now)
@@ -211,18 +211,13 @@ func began(facts *rules.Facts, now time.Time) time.Time {
 	return began
 }
 
-// sleep is how long nothing changes by itself: until the next deadline of the rules, or until the counts in the status
-// have moved enough. A number at rest sleeps until there is news.
-func (r *PhoneNumberReconciler) sleep(number *v1alpha1.PhoneNumber, want *v1alpha1.PhoneNumberStatus, wake wakeUp, now time.Time) ctrl.Result {
+// sleep is how long nothing changes by itself: until the next deadline of the rules, or until its users leave the windows. A number
+// at rest sleeps until there is news.
+func (r *PhoneNumberReconciler) sleep(number *v1alpha1.PhoneNumber, of resource, wake wakeUp, now time.Time) ctrl.Result {
 	if wake.policy == nil {
 		return ctrl.Result{}
 	}
-	expiry := r.Ledger.NextExpiry(number.Spec.PhoneNumber, now, append(wake.policy.Windows(), week)...)
-	used := wake.usage
-	if want.Portfolio != "" {
-		used = nil
-	}
-	return wake.sleep(r.Clock, refresh(gatedNumber(&number.Status), gatedNumber(want), wake.policy, used, expiry, now), now)
+	return r.Operator.sleep(of, wake, r.Ledger.NextExpiry(number.Spec.PhoneNumber, now, append(wake.policy.Windows(), week)...), now)
 }
 
 // concerned are the reconciles of the numbers that something was received for.

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	testingclock "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -141,47 +142,11 @@ func TestANumberAtRestIsNeverWritten(t *testing.T) {
 	}
 }
 
-func TestCountsAreWrittenByThePercentAndTheHeartbeat(t *testing.T) {
-	b := newBench(t)
-	number := b.create("netcore")
-	b.reconcile(number)
-	writes := func(deliveries int) bool {
-		before := number.ResourceVersion
-		b.deliver(number.Spec.PhoneNumber, deliveries)
-		b.reconcile(number)
-		return number.ResourceVersion != before
-	}
-	b.clock.advance(time.Minute)
-	if !writes(1) {
-		t.Error("the first delivery is news: usage becomes fresh")
-	}
-	if writes(9) {
-		t.Error("9 of 1,000 are less than a percent")
-	}
-	if !writes(1) {
-		t.Error("10 of 1,000 are a percent")
-	}
-	b.clock.advance(time.Minute)
-	if writes(1) {
-		t.Error("one more is not")
-	}
-	result := b.reconcile(number)
-	if want := heartbeat - time.Minute; result.RequeueAfter != want {
-		t.Errorf("it wakes after %s, not with the heartbeat after %s", result.RequeueAfter, want)
-	}
-	b.clock.advance(result.RequeueAfter)
-	b.reconcile(number)
-	if *number.Status.Usage.Used != 12 {
-		t.Errorf("with the heartbeat %d are shown, not 12", *number.Status.Usage.Used)
-	}
-}
-
 func TestTheLastUsersToLeaveAreWrittenOnce(t *testing.T) {
 	b := newBench(t)
 	number := b.create("netcore")
 	b.deliver(number.Spec.PhoneNumber, 5)
 	b.reconcile(number)
-	// A write ten minutes before they leave: the heartbeat is not due when they do.
 	b.clock.advance(24*time.Hour - 10*time.Minute)
 	b.report(number.Spec.PhoneNumber, ledger.QualityReport, "Medium")
 	b.reconcile(number)
@@ -190,7 +155,7 @@ func TestTheLastUsersToLeaveAreWrittenOnce(t *testing.T) {
 	if *number.Status.Usage.Used != 0 {
 		t.Errorf("%d used are shown after the last user left", *number.Status.Usage.Used)
 	}
-	if result.RequeueAfter != 0 && result.RequeueAfter < heartbeat {
+	if result.RequeueAfter != 0 && result.RequeueAfter < time.Hour {
 		t.Errorf("it wakes after %s, though nothing can change", result.RequeueAfter)
 	}
 }
@@ -227,6 +192,7 @@ func TestAComplaintAheadOfTheClockCountsWhenTheClockIsThere(t *testing.T) {
 
 func TestWhileRestrictedDeliveriesAreNotWrittenOneByOne(t *testing.T) {
 	b := newBench(t)
+	b.Throttle = NewThrottle(time.Minute, 5, testingclock.NewFakeClock(start))
 	number := b.create("netcore")
 	b.deliver(number.Spec.PhoneNumber, 1000)
 	b.reconcile(number)
@@ -314,7 +280,7 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	}
 	b.reasons()
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
-		Client: b.Client, Cache: b.Cache, Clock: b.Clock, Ledger: b.Ledger, Samples: b.Samples, Recorder: b.recorder, Metrics: NewMetrics(prometheus.NewRegistry()),
+		Client: b.Client, Cache: b.Cache, Clock: b.Clock, Ledger: b.Ledger, Samples: b.Samples, Recorder: b.recorder, Metrics: NewMetrics(prometheus.NewRegistry()), Throttle: unthrottled(),
 	}}
 	b.reconcile(number)
 	if after := history(number); !slices.Equal(after, before) || number.ResourceVersion != version || len(b.reasons()) != 0 {
@@ -604,7 +570,7 @@ func TestRunningController(t *testing.T) {
 	var writes atomic.Int64
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
 		Client: counting{manager.GetClient(), b.namespace, &writes}, Cache: manager.GetCache(), Clock: b.clock, Ledger: b.Ledger, Samples: b.Samples, Recorder: b.recorder,
-		Metrics: NewMetrics(prometheus.NewRegistry()), BatchPeriod: 200 * time.Millisecond, Concurrency: 2,
+		Metrics: NewMetrics(prometheus.NewRegistry()), Throttle: unthrottled(), BatchPeriod: 200 * time.Millisecond, Concurrency: 2,
 	}}
 	b.must(b.PhoneNumberReconciler.SetupWithManager(manager))
 	b.start(manager)

@@ -145,13 +145,13 @@ func verificationStatus(s *rules.State) v1alpha1.VerificationStatus {
 		ReportedTime: at(s.VerificationReported)}
 }
 
-// shared writes into a number's status what belongs to its portfolio.
-func shared(status *v1alpha1.PhoneNumberStatus, portfolio *v1alpha1.BusinessPortfolio) {
+// shared writes into a number's status what belongs to its portfolio, of whose limit so much is used now.
+func shared(status *v1alpha1.PhoneNumberStatus, portfolio *v1alpha1.BusinessPortfolio, used *int64) {
 	has := &portfolio.Status
 	status.Portfolio = portfolio.Name
 	status.Tier, status.Verification, status.Upgrade, status.LimitReached = has.Tier, has.Verification, has.Upgrade, has.LimitReached
 	status.Usage.OwnUsed = status.Usage.Used
-	status.Usage.Used, status.Usage.RoomFreesTime = has.Usage.Used, has.Usage.RoomFreesTime
+	status.Usage.Used, status.Usage.RoomFreesTime = used, has.Usage.RoomFreesTime
 	if status.Restriction.Source != v1alpha1.FromReport {
 		status.Restriction = has.Restriction
 	}

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	managerconfig "sigs.k8s.io/controller-runtime/pkg/config"
@@ -146,7 +148,7 @@ func newBench(t *testing.T) *bench {
 	t.Cleanup(func() { _ = book.Close() })
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
 		Client: manager.GetClient(), Cache: manager.GetClient(), Clock: b.clock, Ledger: book, Samples: NewSamples(config.Prometheus{}), Recorder: b.recorder,
-		Metrics: NewMetrics(prometheus.NewRegistry()), BatchPeriod: 10 * time.Millisecond, Concurrency: 1,
+		Metrics: NewMetrics(prometheus.NewRegistry()), Throttle: unthrottled(), BatchPeriod: 10 * time.Millisecond, Concurrency: 1,
 	}}
 	b.start(manager)
 	return b
@@ -285,3 +287,6 @@ func (b *bench) reconcileUntil(number *v1alpha1.PhoneNumber, fits func() bool) {
 func conditionApply(conditionType string, status metav1.ConditionStatus, reason string, now time.Time) *applymetav1.ConditionApplyConfiguration {
 	return applymetav1.Condition().WithType(conditionType).WithStatus(status).WithReason(reason).WithMessage("").WithLastTransitionTime(metav1.NewTime(now))
 }
+
+// unthrottled writes every count at once, so that a test sees what there is.
+func unthrottled() *Throttle { return NewThrottle(0, math.Inf(1), clock.RealClock{}) }

@@ -52,10 +52,10 @@ type wakeUp struct {
 	next   time.Time
 }
 
-// until is the first of: the next deadline of the rules, the refresh of the counts in the status, and an event that is
-// stamped ahead of our clock, which counts once the clock is there. Zero if there is none.
-func (w *wakeUp) until(refresh, now time.Time) time.Time {
-	wake := earliest(w.next, refresh)
+// until is the first of: the next deadline of the rules, and an event that is stamped ahead of our clock, which counts once the
+// clock is there. Zero if there is none.
+func (w *wakeUp) until(now time.Time) time.Time {
+	wake := w.next
 	for _, measure := range [...]v1alpha1.Measure{v1alpha1.MeasureMessages, rules.MeasureReached, rules.MeasureComplaining} {
 		wake = earliest(wake, w.usage.Nth(measure, 1, now, now.Add(ledger.Ahead)))
 	}
@@ -63,8 +63,8 @@ func (w *wakeUp) until(refresh, now time.Time) time.Time {
 }
 
 // sleep is the result that brings the resource back then.
-func (w *wakeUp) sleep(clock Clock, refresh, now time.Time) ctrl.Result {
-	until := w.until(refresh, now)
+func (w *wakeUp) sleep(clock Clock, now time.Time) ctrl.Result {
+	until := w.until(now)
 	if until.Equal(w.next) {
 		return sleepUntil(clock, until, deadlinePriority)
 	}

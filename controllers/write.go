@@ -24,14 +24,12 @@ const FieldOwner = client.FieldOwner("numberfleet")
 //
 // What is applied is typed, since the client waits for its writes to reach a cache of the type that it wrote: of untyped writes
 // it would keep a whole cache of its own, that nobody reads.
-func applyStatus(ctx context.Context, c client.Client, metrics *Metrics, object client.Object, status any) error {
+func applyStatus(ctx context.Context, c client.Client, object client.Object, status any) error {
 	applied, err := encodeStatus(object, status)
 	if err != nil {
 		return fmt.Errorf("encode the status: %w", err)
 	}
-	err = c.Status().Apply(ctx, applied, FieldOwner, client.ForceOwnership)
-	metrics.statusWritten(err)
-	if err != nil {
+	if err := c.Status().Apply(ctx, applied, FieldOwner, client.ForceOwnership); err != nil {
 		return fmt.Errorf("apply the status: %w", err)
 	}
 	return nil

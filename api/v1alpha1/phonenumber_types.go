@@ -525,8 +525,8 @@ const (
 	CountedMixed CountSource = "Mixed"
 )
 
-// UsageStatus is what the number has used. The counts are written when they matter; the metrics have them live. Those that the
-// operator counts itself are exact as of observedTime.
+// UsageStatus is what the number has used, as of observedTime. It is written with each decision, and else when the number's own
+// counts have changed: the metrics have the counts live. Those that the operator counts itself are exact.
 type UsageStatus struct {
 	// source says where the counts come from: of the number, on a portfolio of its numbers. In those of a Prometheus used is
 	// rather too high and what counts for an upgrade rather too low.
@@ -542,7 +542,8 @@ type UsageStatus struct {
 	ObservedTime metav1.Time `json:"observedTime,omitzero"`
 
 	// used is how much of the limit is used in the policy's window: by the number, or by its portfolio where the limit is
-	// shared. It is absent until a Prometheus that the counts come from has answered.
+	// shared, of which what other numbers sent after observedTime shows on the portfolio. It is absent until a Prometheus that the
+	// counts come from has answered.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Used *int64 `json:"used,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"slices"
@@ -54,7 +55,8 @@ type flags struct {
 	journalBytes                                                int64
 	leaderElect                                                 bool
 	leaderElectionNamespace                                     string
-	batchPeriod                                                 time.Duration
+	batchPeriod, refreshPeriod                                  time.Duration
+	refreshQPS                                                  float64
 	concurrency                                                 int
 	http2                                                       bool
 	lapse                                                       lapse
@@ -83,6 +85,8 @@ func main() {
 	flag.BoolVar(&f.leaderElect, "leader-elect", false, "Reconcile only while holding the lease.")
 	flag.StringVar(&f.leaderElectionNamespace, "leader-election-namespace", "", "Namespace of the lease and of what the operator remembers of receivers; the pod's own where it is left out.")
 	flag.DurationVar(&f.batchPeriod, "batch-period", time.Second, "How long a burst of events about a number is gathered into one reconcile.")
+	flag.DurationVar(&f.refreshPeriod, "status-refresh-period", time.Minute, "How long after a write of a resource's status its counts are refreshed at the earliest, if nothing is decided; at once where used crosses 50, 80, 90, 95 or 100 % of the limit.")
+	flag.Float64Var(&f.refreshQPS, "status-refresh-qps", 5, "How many statuses are written a second for their counts alone, at most; those first that changed most. Decisions are written at once.")
 	flag.IntVar(&f.concurrency, "concurrency", 8, "How many numbers are reconciled at a time.")
 	flag.BoolVar(&f.http2, "enable-http2", false, "Serve the metrics over HTTP/2 as well.")
 	flag.Float64Var(&f.lapse.speed, "time-lapse-speed", 1, "How many times faster than real time the rules' clock runs. For trying things out: Meta's events must come from a source with the same clock.")
@@ -102,6 +106,12 @@ func main() {
 }
 
 func run(ctx context.Context, f flags) (err error) {
+	if f.refreshPeriod < 0 {
+		return fmt.Errorf("--status-refresh-period is %s: it must not be negative", f.refreshPeriod)
+	}
+	if math.IsNaN(f.refreshQPS) || f.refreshQPS < 0.001 || f.refreshQPS > 1000 {
+		return fmt.Errorf("--status-refresh-qps is %g: it must be between 0.001 and 1000", f.refreshQPS)
+	}
 	clk, err := f.lapse.clock(clock.RealClock{})
 	if err != nil {
 		return err
@@ -195,9 +205,13 @@ func run(ctx context.Context, f flags) (err error) {
 	}
 	recorder, measured := manager.GetEventRecorder("numberfleet"), controllers.NewMetrics(metrics.Registry)
 	samples := controllers.NewSamples(configuration.Prometheus)
+	throttle := controllers.NewThrottle(f.refreshPeriod, f.refreshQPS, clock.RealClock{})
+	if err := manager.Add(throttle); err != nil {
+		return err
+	}
 	operator := controllers.Operator{
 		Client: manager.GetClient(), Cache: manager.GetCache(), Clock: clk, Ledger: book, Samples: samples, Recorder: recorder, Metrics: measured,
-		BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
+		Throttle: throttle, BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
 	}
 	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		&controllers.PhoneNumberReconciler{Operator: operator},

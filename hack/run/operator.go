@@ -70,6 +70,9 @@ func startOperator(o options, cluster *controlPlane, life *life, config string) 
 		"--metrics-bind-address="+metrics,
 		"--health-probe-bind-address="+probe,
 		"--batch-period=200ms",
+		// A minute of real time is two days of the fleet's.
+		"--status-refresh-period=1s",
+		"--status-refresh-qps=50",
 		"--time-lapse-speed="+strconv.FormatFloat(o.speed, 'g', -1, 64),
 		"--time-lapse-anchor="+life.anchor.Format(time.RFC3339Nano),
 		"--time-lapse-origin="+life.origin.Format(time.RFC3339Nano),

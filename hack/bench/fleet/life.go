@@ -209,10 +209,19 @@ func (f *fleet) live(ctx context.Context) (err error) {
 		return err
 	}
 	end := first.Add(f.plan.traffic)
+	ofCounts, err := o.countsWritten(ctx)
+	if err != nil {
+		return err
+	}
 	f.out.busy, err = f.during(ctx, func() error { return f.send(ctx, o, end) })
 	if err != nil {
 		return err
 	}
+	written, err := o.countsWritten(ctx)
+	if err != nil {
+		return err
+	}
+	f.out.counts = (written - ofCounts) / (f.out.busy.hours * 3600)
 	memory, err := o.resident(ctx, 0)
 	if err != nil {
 		return err

@@ -128,6 +128,12 @@ func (o *operator) scrape(ctx context.Context) (map[string]*dto.MetricFamily, er
 	return families, err
 }
 
+// countsWritten is how many statuses were written so far for their counts alone.
+func (o *operator) countsWritten(ctx context.Context) (float64, error) {
+	families, err := o.scrape(ctx)
+	return sum(families["numberfleet_status_writes_total"], "for", "counts"), err
+}
+
 func sum(family *dto.MetricFamily, label, value string) (total float64) {
 	for _, metric := range family.GetMetric() {
 		for _, is := range metric.GetLabel() {
