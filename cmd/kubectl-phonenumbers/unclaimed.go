@@ -84,7 +84,7 @@ func listUnclaimed(ctx context.Context, api client.Reader, namespace, output str
 		return err
 	}
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NUMBER\tNUMBER ID\tACCOUNT\tUPDATES\tFIRST\tLAST")
+	fmt.Fprintln(table, "NUMBER\tID\tACCOUNT\tUPDATES\tFIRST\tLAST")
 	for i := range all {
 		n := &all[i]
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n", cmp.Or(n.Number, "-"), cmp.Or(n.NumberID, "-"), cmp.Or(n.Account, "-"), n.Updates,

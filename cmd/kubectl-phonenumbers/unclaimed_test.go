@@ -25,7 +25,7 @@ func TestUnclaimedListsWhatTheOperatorTold(t *testing.T) {
 	two := map[string]string{unclaimed.Key: `[{"key":"a","number":"…1009","numberID":"100000000000017","account":"102290129340398","updates":214,"firstTime":"2026-11-28T15:02:11Z","lastTime":"2026-11-28T15:58:40Z"},` +
 		`{"key":"b","updates":1,"numberID":"7","firstTime":"2026-11-28T15:02:11Z","lastTime":"2026-11-28T15:02:11Z"}]`}
 	want := strings.Join([]string{
-		"NUMBER  NUMBER ID        ACCOUNT          UPDATES  FIRST                 LAST",
+		"NUMBER  ID               ACCOUNT          UPDATES  FIRST                 LAST",
 		"…1009   100000000000017  102290129340398  214      2026-11-28T15:02:11Z  2026-11-28T15:58:40Z",
 		"-       7                -                1        2026-11-28T15:02:11Z  2026-11-28T15:02:11Z",
 		"",

@@ -61,10 +61,9 @@ type Names interface {
 // E.164. The path is that of the displayed number.
 func (r *reader) readNumber(object *fastjson.Value, path string) error {
 	written := object.Get("display_phone_number")
-	display, ok := text(written)
-	var number string
-	if ok {
-		number, ok = identity.E164(display)
+	number := ""
+	if display, ok := text(written); ok {
+		number, _ = identity.E164(display)
 	}
 	id := digits(object.Get("phone_number_id"))
 	if r.number = r.subject(id, number); r.number == "" {
