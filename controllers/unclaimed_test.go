@@ -3,6 +3,7 @@ package controllers
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -60,7 +61,7 @@ func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 	number := newNumber()
 	post := func(id string) {
 		body := metatest.MessagesPayload(number, []metatest.Status{{ID: id, Status: "delivered", Phone: "15557770000", At: b.clock.Now()}}, nil)
-		req := httptest.NewRequest("POST", ingest.DefaultPath, bytes.NewReader(body))
+		req := httptest.NewRequest(http.MethodPost, ingest.DefaultPath, bytes.NewReader(body))
 		req.Header.Set("X-Hub-Signature-256", metatest.Sign("s3cr3t", body))
 		w := httptest.NewRecorder()
 		if receiver.ServeHTTP(w, req); w.Code != 200 {
