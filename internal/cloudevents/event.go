@@ -18,7 +18,7 @@ type Type string
 
 // The types, with the fields of their data.
 const (
-	// MessageDelivered: number or numberID, user, messageID, template (optional).
+	// MessageDelivered: number or numberID, user, messageID, template and category (optional).
 	MessageDelivered Type = "dev.numberfleet.message.delivered.v1"
 	// MessageReceived: number or numberID, user.
 	MessageReceived Type = "dev.numberfleet.message.received.v1"
@@ -58,6 +58,7 @@ type Event struct {
 	MessageID string
 	Template  string
 
+	Category     string // of a delivered message: Marketing, Utility, Authentication or Service; empty where it is not said
 	Code         string // of a failure: Meta's number for it
 	Kind         string // of feedback: Block, Report, Mute or Archive
 	Reason       string // of feedback, one of the known ones; of a rating, as it came
@@ -66,6 +67,10 @@ type Event struct {
 	State        string // of a connection or of a template
 	Verification string // Verified, Unverified, Pending or Rejected
 }
+
+// Reply says whether a delivered message is a reply by definition: one of category Service can be sent inside a customer service
+// window only.
+func (e *Event) Reply() bool { return e.Category == "Service" }
 
 // Refuse is an error about a field of the event, such as data.user. The problem says what is allowed.
 func (e *Event) Refuse(field, problem string) *Error {

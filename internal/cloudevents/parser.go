@@ -132,6 +132,7 @@ func (p *parser) time() time.Time {
 }
 
 var (
+	categories       = []string{"Marketing", "Utility", "Authentication", "Service"}
 	feedbackKinds    = []string{"Block", "Report", "Mute", "Archive"}
 	feedbackReasons  = []string{"NoLongerNeeded", "DidNotSignUp", "Spam", "OffensiveMessages", "NoReason", "Other"}
 	ratings          = []string{"High", "Medium", "Low", "Unknown"}
@@ -148,6 +149,9 @@ func (p *parser) data() {
 		e.User = p.user()
 		e.MessageID = string(p.required("messageID", maxText))
 		e.Template = p.kept.keep(p.optional("template", maxText))
+		if p.has("category") {
+			e.Category = p.choice("category", categories)
+		}
 	case MessageReceived:
 		p.number()
 		e.User = p.user()

@@ -25,6 +25,10 @@ func TestReader(t *testing.T) {
 	}{
 		{event(MessageDelivered, `{"number":"+15550100001","user":"US.u","messageID":"m","template":"t"}`),
 			Event{Type: MessageDelivered, Number: "+15550100001", User: "US.u", MessageID: "m", Template: "t"}},
+		{event(MessageDelivered, `{"number":"+15550100001","user":"US.u","messageID":"m","category":"Service"}`),
+			Event{Type: MessageDelivered, Number: "+15550100001", User: "US.u", MessageID: "m", Category: "Service"}},
+		{event(MessageDelivered, `{"number":"+15550100001","user":"US.u","messageID":"m","category":null}`),
+			Event{Type: MessageDelivered, Number: "+15550100001", User: "US.u", MessageID: "m"}},
 		{event(MessageReceived, `{"number":"+15550100001","user":"US.u","more":[1]}`), Event{Type: MessageReceived, Number: "+15550100001", User: "US.u"}},
 		{event(MessageReceived, `{"numberID":"106540352242922","user":"US.u"}`), Event{Type: MessageReceived, NumberID: "106540352242922", User: "US.u"}},
 		{event(MessageReceived, `{"number":"+15550100001","numberID":"1","user":"US.u"}`), Event{Type: MessageReceived, Number: "+15550100001", NumberID: "1", User: "US.u"}},
@@ -90,6 +94,7 @@ func TestReaderRefuses(t *testing.T) {
 		{event(MessageReceived, `{"number":"+15550100001","user":15550199}`), "line 1: data.user: must be a string"},
 		{event(MessageReceived, `{"number":"+15550100001","user":"`+strings.Repeat("SECRET", 100)+`"}`), "line 1: data.user: is too long: it may have 512 bytes"},
 		{event(MessageDelivered, `{"number":"+15550100001","user":"US.SECRET"}`), "line 1: data.messageID: is missing: it is required"},
+		{event(MessageDelivered, `{"number":"+15550100001","user":"US.u","messageID":"m","category":"service SECRET"}`), "line 1: data.category: is not known: it must be Marketing, Utility, Authentication or Service"},
 		{event(MessageFailed, `{"number":"+15550100001","user":"US.SECRET","messageID":"SECRET"}`), "line 1: data.code: is missing: it is required"},
 		{event(FeedbackReceived, `{"number":"+15550100001","user":"US.SECRET","kind":"SECRET"}`),
 			"line 1: data.kind: is not known: it must be Block, Report, Mute or Archive"},

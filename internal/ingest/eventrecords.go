@@ -39,7 +39,7 @@ func (r *eventRecords) record(ctx context.Context, e *cloudevents.Event) (*cloud
 	hasher := r.backend.Hasher
 	switch e.Type {
 	case cloudevents.MessageDelivered:
-		r.entry(e, ledger.Entry{Kind: ledger.Delivered, Message: hasher.Message(e.MessageID)})
+		r.entry(e, ledger.Entry{Kind: ledger.Delivered, Reply: e.Reply(), Message: hasher.Message(e.MessageID)})
 	case cloudevents.MessageReceived:
 		r.entry(e, ledger.Entry{Kind: ledger.Received})
 	case cloudevents.MessageFailed: // counts for nothing

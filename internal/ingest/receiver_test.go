@@ -72,6 +72,7 @@ func (h *tableHasher) key(id string) uint64 {
 
 func (h *tableHasher) User(id string) ledger.UserKey       { return ledger.UserKey(h.key(id)) }
 func (h *tableHasher) Message(id string) ledger.MessageKey { return ledger.MessageKey(h.key(id)) }
+func (h *tableHasher) Chat(id string) ledger.ChatKey       { return ledger.ChatKey(h.key(id)) }
 
 // fixture is a receiver with all that it needs.
 type fixture struct {
@@ -476,7 +477,10 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 			{Number: number, Kind: ledger.Delivered, User: user("US.124"), Message: message("wamid.D"), At: 1790000004},
 			{Number: number, Kind: ledger.Received, User: user("US.124"), At: 1790000005},
 		},
-		{{Number: number, Kind: ledger.Delivered, User: user("15557770002"), Alias: user("US.125"), Message: message("wamid.F"), At: 1790000006}},
+		{
+			{Number: number, Kind: ledger.Delivered, User: user("15557770002"), Alias: user("US.125"), Message: message("wamid.F"), Chat: f.hasher.Chat("group1"), At: 1790000006},
+			{Number: number, Kind: ledger.Received, User: user("15557770002"), Alias: user("US.125"), Chat: f.hasher.Chat("group1"), At: 1790000007},
+		},
 		{
 			{Number: number, Kind: ledger.Received, User: user("15557770003"), Alias: user("US.126"), At: 1790000008},
 			{Number: number, Kind: ledger.Received, User: user("15557770003"), Alias: user("US.126"), At: 1790000009},
@@ -733,6 +737,7 @@ func (nothing) Append(context.Context, ledger.Batch, time.Time) (ledger.Appended
 }
 func (nothing) User(id string) ledger.UserKey       { return ledger.UserKey(len(id)) }
 func (nothing) Message(id string) ledger.MessageKey { return ledger.MessageKey(len(id)) }
+func (nothing) Chat(id string) ledger.ChatKey       { return ledger.ChatKey(len(id)) }
 
 func BenchmarkReceive(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000} {

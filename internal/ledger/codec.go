@@ -26,11 +26,15 @@ var (
 
 // reader reads a sealed row. After an error all it reads is zero; what it returns aliases the row.
 type reader struct {
-	rest []byte
-	err  error
+	version byte
+	rest    []byte
+	err     error
 }
 
-func unseal(row []byte) *reader {
+func unseal(row []byte) *reader { return unsealUpTo(row, codecVersion) }
+
+// unsealUpTo is unseal of a row of which there are several versions.
+func unsealUpTo(row []byte, newest byte) *reader {
 	r := &reader{}
 	if len(row) < 1+checksumSize {
 		r.fail(errShort)
@@ -42,8 +46,8 @@ func unseal(row []byte) *reader {
 		return r
 	}
 	r.rest = body
-	if version := r.byte(); r.err == nil && version != codecVersion {
-		r.fail(fmt.Errorf("its version is %d; this program knows %d", version, codecVersion))
+	if r.version = r.byte(); r.version < codecVersion || r.version > newest {
+		r.fail(fmt.Errorf("its version is %d; this program knows %d", r.version, newest))
 	}
 	return r
 }

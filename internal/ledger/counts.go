@@ -141,29 +141,16 @@ func (s *scope) again(on line, from, to int64, call func(at uint32)) {
 		}
 		return
 	}
+	var h history // not the scope's, as many ask at once
 	for _, p := range s.all() {
 		for _, is := range p.slots {
-			if is.isBlock() {
-				found(s.lastOn(on, p.block(is), to))
+			if !is.isBlock() || int64(p.lastDelivery(is)) <= to || on == countedLine && int64(p.block(is)[blockCounted]) <= to {
+				continue
 			}
+			s.load(p, is, &h)
+			found(h.lastBefore(on, s.windows, to))
 		}
 	}
-}
-
-// lastOn is the last delivery up to a time that is on a timeline, of a user who had another after it; zero for none.
-func (s *scope) lastOn(on line, b block, to int64) uint32 {
-	n := b.deliveries()
-	if n == 0 || on == countedLine && int64(b[blockCounted]) <= to || int64(b.delivery(n-1).at) <= to {
-		return 0
-	}
-	for i := n - 1; i >= 0; i-- {
-		if d := b.delivery(i); int64(d.at) <= to {
-			if in := b.lastInbound(d.at); on == reachedLine || in == 0 || int64(in) <= int64(d.at)-s.windows.service {
-				return d.at
-			}
-		}
-	}
-	return 0
 }
 
 // lastBefore is the last up to a time, if there is one after it; zero for none.

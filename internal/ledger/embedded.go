@@ -417,7 +417,7 @@ func accept(batch Batch, now int64) (rec record, late int, err error) {
 			return invalid("entry", i, "Number", "is empty")
 		case len(entry.Number) > maxNumber:
 			return invalid("entry", i, "Number", "is too long")
-		case entry.Kind < Delivered || entry.Kind > Joined:
+		case entry.Kind < Delivered || entry.Kind > Replied:
 			return invalid("entry", i, "Kind", "is not known")
 		case entry.Kind == Complained && !entry.Did.valid():
 			return invalid("entry", i, "Did", "is not known")
@@ -425,8 +425,12 @@ func accept(batch Batch, now int64) (rec record, late int, err error) {
 			return invalid("entry", i, "User", "is not known")
 		case entry.Kind == Joined && entry.Alias == 0:
 			return invalid("entry", i, "Alias", "is not known")
-		case (entry.Kind == Delivered || entry.Kind == Complained) && entry.Message == 0:
+		case (entry.Kind == Delivered || entry.Kind == Replied || entry.Kind == Complained) && entry.Message == 0:
 			return invalid("entry", i, "Message", "is not known")
+		case entry.Reply && entry.Kind != Delivered:
+			return invalid("entry", i, "Reply", "is said of no delivery")
+		case entry.Chat != 0 && !entry.Kind.inChat():
+			return invalid("entry", i, "Chat", "is said of no message")
 		case entry.At > last:
 			return invalid("entry", i, "At", "lies in the future")
 		case entry.At < first:

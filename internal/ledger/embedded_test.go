@@ -99,13 +99,16 @@ func TestCountsSurviveCrashesAndSnapshots(t *testing.T) {
 					case 2:
 						e.Kind = Complained
 						e.Did = someComplaint(t)
-						fallthrough
-					default:
+					case 3:
+						e.Kind = Replied
+					}
+					if e.Kind != Received {
 						message++
 						e.Message = message
 					}
+					someWord(t, &e)
 					if e.Alias != 0 && rapid.IntRange(0, 3).Draw(t, "joins") == 0 {
-						e.Kind, e.Did, e.Message = Joined, 0, 0
+						e.Kind, e.Did, e.Message, e.Reply, e.Chat = Joined, 0, 0, false, 0
 					}
 					entries = append(entries, e)
 				}
@@ -115,6 +118,14 @@ func TestCountsSurviveCrashesAndSnapshots(t *testing.T) {
 						e := rapid.SampledFrom(m.entries).Draw(t, "again")
 						if e.At > now.Add(-Kept).Unix() && e.Kind != Received {
 							e.At = min(now.Unix(), e.At+rapid.SampledFrom([]int64{0, 5, day}).Draw(t, "later"))
+							// One status of a message may say what another does not, and be of it before it is delivered.
+							if e.Kind == Delivered || e.Kind == Replied {
+								e.Kind = rapid.SampledFrom([]Kind{Delivered, Delivered, Replied}).Draw(t, "kind")
+								e.Reply, e.Chat = false, rapid.SampledFrom([]ChatKey{0, e.Chat}).Draw(t, "chat")
+								if e.Kind == Delivered {
+									e.Reply = rapid.IntRange(0, 3).Draw(t, "reply") == 0
+								}
+							}
 							entries = append(entries, e)
 						}
 					}

@@ -23,8 +23,9 @@ var (
 
 const (
 	reasonBits = 4
-	// A complaint's fingerprint is its code above bits of its event's.
-	complaintShift = printBits - 8
+	// A complaint's fingerprint is its code above bits of its event's key.
+	complaintShift = 22
+	complaintBits  = complaintShift + 8
 )
 
 // NewComplaint is the code of a kind and a reason; zero, which is none, if one of them is not known.
@@ -56,7 +57,7 @@ func (c Complaint) valid() bool { return c.Kind() != "" && c.Reason() != "" }
 
 // print is the fingerprint by which a complaint is known among those of its user.
 func (c Complaint) print(event MessageKey) uint32 {
-	return uint32(c)<<complaintShift | newPrint(event)>>8
+	return uint32(c)<<complaintShift | uint32(scatter(uint64(event))>>(64-complaintShift))
 }
 
 // Insight is how many users did the same for the same reason.

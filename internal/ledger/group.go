@@ -60,10 +60,10 @@ func (in *gathered) reset() {
 func (in *gathered) add(w lengths, h *history, reach bool) {
 	in.numbers++
 	for _, d := range h.deliveries {
-		if w.counted(h.inbounds, d.at) {
+		if h.counts(w, d) {
 			in.times[countedLine] = append(in.times[countedLine], d.at)
 		}
-		if reach {
+		if reach && !d.awaited {
 			in.times[reachedLine] = append(in.times[reachedLine], d.at)
 		}
 	}

@@ -100,7 +100,7 @@ func (p *part) deliveriesWithin(from, to int64) (n int64) {
 		case is.isBlock():
 			b := p.block(is)
 			for i := range b.deliveries() {
-				if within(b.delivery(i).at) {
+				if d := b.delivery(i); !d.awaited && within(d.at) {
 					n++
 				}
 			}

@@ -6,25 +6,55 @@ import (
 	"sort"
 )
 
-// delivery is the delivery of one message: the earliest time that is known for it.
+// delivery is what is known about one message to a user.
 type delivery struct {
-	at    uint32 // Unix seconds
-	print uint32 // the message's fingerprint, printBits wide
+	at      uint32  // Unix seconds: the earliest time that is known of its delivery; of one that is awaited, that it was told of
+	print   uint32  // the message's fingerprint, printBits wide
+	reply   bool    // Meta says that it is a reply, so it does not count
+	awaited bool    // it was not delivered yet: all that is known is that it is a reply
+	chat    ChatKey // that it was sent to, zero for none
 }
 
 func (d delivery) compare(o delivery) int {
 	return cmp.Or(cmp.Compare(d.at, o.at), cmp.Compare(d.print, o.print))
 }
 
+// with is what is known about a message of which both are known. It is the same in either order, and however often.
+func (d delivery) with(o delivery) delivery {
+	switch {
+	case d.awaited == o.awaited:
+		d.at = min(d.at, o.at)
+	case d.awaited:
+		d.at = o.at
+	}
+	d.reply = d.reply || o.reply
+	d.awaited = d.awaited && o.awaited
+	if d.chat == 0 || o.chat != 0 && o.chat < d.chat {
+		d.chat = o.chat
+	}
+	return d
+}
+
 // history is what is known about one user of one number. It is a set: adding in another order, or twice, gives the same.
 type history struct {
-	deliveries []delivery // in order of time, one for every message
-	inbounds   []uint32   // Unix seconds, rising
-	complaints []delivery // as deliveries; only where a group puts its numbers' together
+	deliveries []delivery           // in order of time, one for every message
+	inbounds   []uint32             // Unix seconds, rising
+	written    map[ChatKey][]uint32 // the same of the number's chats, see chats
+	complaints []delivery           // as deliveries; only where a group puts its numbers' together
 }
 
 func (h *history) reset() {
 	h.deliveries, h.inbounds, h.complaints = h.deliveries[:0], h.inbounds[:0], h.complaints[:0]
+}
+
+// find is the index of a message, -1 if it is not known.
+func (h *history) find(print uint32) int {
+	for i, d := range slices.Backward(h.deliveries) {
+		if d.print == print {
+			return i
+		}
+	}
+	return -1
 }
 
 // knows says whether the event would change nothing.
@@ -33,23 +63,30 @@ func (h *history) knows(e event) bool {
 		_, found := slices.BinarySearch(h.inbounds, e.at)
 		return found
 	}
-	for _, d := range slices.Backward(h.deliveries) {
-		if d.print == e.print {
-			return d.at <= e.at
-		}
-	}
-	return false
+	i := h.find(e.print)
+	return i >= 0 && h.deliveries[i].with(e.delivery()) == h.deliveries[i]
 }
 
-// add adds an event that it does not know.
+// add adds an event.
 func (h *history) add(e event) {
 	if e.kind == Received {
-		i, _ := slices.BinarySearch(h.inbounds, e.at)
-		h.inbounds = slices.Insert(h.inbounds, i, e.at)
+		h.receive(e.at)
 		return
 	}
-	h.deliveries = slices.DeleteFunc(h.deliveries, func(d delivery) bool { return d.print == e.print })
-	d := delivery{at: e.at, print: e.print}
+	h.deliver(e.delivery())
+}
+
+func (h *history) receive(at uint32) {
+	if i, found := slices.BinarySearch(h.inbounds, at); !found {
+		h.inbounds = slices.Insert(h.inbounds, i, at)
+	}
+}
+
+func (h *history) deliver(d delivery) {
+	if i := h.find(d.print); i >= 0 {
+		d = d.with(h.deliveries[i])
+		h.deliveries = slices.Delete(h.deliveries, i, i+1)
+	}
 	i, _ := slices.BinarySearchFunc(h.deliveries, d, delivery.compare)
 	h.deliveries = slices.Insert(h.deliveries, i, d)
 }
@@ -57,14 +94,10 @@ func (h *history) add(e event) {
 // join adds another history of the same user.
 func (h *history) join(o *history) {
 	for _, d := range o.deliveries {
-		if e := (event{kind: Delivered, print: d.print, at: d.at}); !h.knows(e) {
-			h.add(e)
-		}
+		h.deliver(d)
 	}
 	for _, at := range o.inbounds {
-		if e := (event{kind: Received, at: at}); !h.knows(e) {
-			h.add(e)
-		}
+		h.receive(at)
 	}
 	if len(o.complaints) > 0 {
 		complaints := history{deliveries: h.complaints}
@@ -84,19 +117,25 @@ func (h *history) newest() (at uint32) {
 	return at
 }
 
-// lengths are Windows in seconds. Under those of zero every delivery counts, and none is inside a conversation.
+// lengths are Windows in seconds.
 type lengths struct {
 	service, conversation int64
 	reach                 bool
 }
 
-// counted says whether a delivery counts: nothing came from the user in the service window before it.
-func (w lengths) counted(inbounds []uint32, at uint32) bool {
+// outside says whether a time is outside of every service window that messages from the user opened.
+func (w lengths) outside(inbounds []uint32, at uint32) bool {
 	i := len(inbounds)
 	if i > 0 && inbounds[i-1] > at {
 		i = sort.Search(i, func(i int) bool { return inbounds[i] > at })
 	}
 	return i == 0 || int64(inbounds[i-1]) <= int64(at)-w.service
+}
+
+// counts says whether a delivery counts: Meta does not call it a reply, nothing came from the user in the service window before it
+// and, where it was sent to a group, nothing from the group.
+func (h *history) counts(w lengths, d delivery) bool {
+	return !d.reply && w.outside(h.inbounds, d.at) && (d.chat == 0 || w.outside(h.written[d.chat], d.at))
 }
 
 // opens says whether a counted delivery opens a conversation, given the latest that was opened before; zero for none.
@@ -109,11 +148,41 @@ func (w lengths) opens(opened, at uint32) bool {
 func (h *history) walk(w lengths, floor int64, points []point) (_ []point, counted, opened uint32) {
 	k := walker{windows: w, floor: floor, points: points}
 	for _, d := range h.deliveries {
-		if w.counted(h.inbounds, d.at) {
+		if h.counts(w, d) {
 			k.step(d.at)
 		}
 	}
 	return k.points, k.counted, k.opened
+}
+
+// walkAll is walk where every delivery counts, and none is inside a conversation.
+func (h *history) walkAll(floor int64, points []point) []point {
+	k := walker{floor: floor, points: points}
+	for _, d := range h.deliveries {
+		if !d.awaited {
+			k.step(d.at)
+		}
+	}
+	return k.points
+}
+
+// lastBefore is the last delivery up to a time that is on a timeline, if there is one after it; zero for none.
+func (h *history) lastBefore(on line, w lengths, to int64) uint32 {
+	later := false
+	for _, d := range slices.Backward(h.deliveries) {
+		if d.awaited || on == countedLine && !h.counts(w, d) {
+			continue
+		}
+		if int64(d.at) > to {
+			later = true
+			continue
+		}
+		if later {
+			return d.at
+		}
+		break
+	}
+	return 0
 }
 
 // walker makes the points of one user from the times of what counts, which come in order.
@@ -154,7 +223,7 @@ func (h *history) trim(w lengths, horizon int64) bool {
 	var anchor delivery
 	n := 0
 	for ; n < len(h.deliveries) && int64(h.deliveries[n].at) < horizon; n++ {
-		if d := h.deliveries[n]; w.counted(h.inbounds, d.at) && w.opens(anchor.at, d.at) {
+		if d := h.deliveries[n]; h.counts(w, d) && w.opens(anchor.at, d.at) {
 			anchor = d
 		}
 	}
@@ -163,7 +232,16 @@ func (h *history) trim(w lengths, horizon int64) bool {
 		h.deliveries[n] = anchor
 	}
 	h.deliveries = slices.Delete(h.deliveries, 0, n)
-	i := sort.Search(len(h.inbounds), func(i int) bool { return int64(h.inbounds[i]) > horizon-w.service })
-	h.inbounds = slices.Delete(h.inbounds, 0, i)
+	h.inbounds = w.trim(h.inbounds, horizon)
 	return len(h.deliveries)+len(h.inbounds) < before
 }
+
+// trim forgets the messages from users whose service window is over at the horizon.
+func (w lengths) trim(inbounds []uint32, horizon int64) []uint32 {
+	first := w.first(horizon)
+	i := sort.Search(len(inbounds), func(i int) bool { return int64(inbounds[i]) >= first })
+	return slices.Delete(inbounds, 0, i)
+}
+
+// first is the time of the first message from a user that is kept at a horizon: one from then on may come again, and is known then.
+func (w lengths) first(horizon int64) int64 { return min(horizon, horizon-w.service+1) }

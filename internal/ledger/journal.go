@@ -28,7 +28,9 @@ const leastEntry = 1 + 1 + 8 + 1
 const (
 	flagAlias   = 1 << 7
 	flagMessage = 1 << 6
-	kindMask    = flagMessage - 1
+	flagReply   = 1 << 5 // older rows have neither this
+	flagChat    = 1 << 4 // nor this
+	kindMask    = flagChat - 1
 )
 
 // encode appends the row of a record. Numbers are written once and times as differences, so that an entry of a large
@@ -78,6 +80,12 @@ func (rec *record) encode(row []byte) []byte {
 		if entry.Message != 0 {
 			flags |= flagMessage
 		}
+		if entry.Reply {
+			flags |= flagReply
+		}
+		if entry.Chat != 0 {
+			flags |= flagChat
+		}
 		row = append(row, flags)
 		if entry.Kind == Complained {
 			row = append(row, byte(entry.Did))
@@ -89,6 +97,9 @@ func (rec *record) encode(row []byte) []byte {
 		}
 		if entry.Message != 0 {
 			row = binary.LittleEndian.AppendUint64(row, uint64(entry.Message))
+		}
+		if entry.Chat != 0 {
+			row = binary.LittleEndian.AppendUint64(row, uint64(entry.Chat))
 		}
 		row = binary.AppendVarint(row, entry.At-at)
 		at = entry.At
@@ -136,7 +147,7 @@ func (rec *record) decode(row []byte) error {
 	rec.entries = slices.Grow(rec.entries, n)
 	for range n {
 		flags := r.byte()
-		entry := Entry{Kind: Kind(flags & kindMask)}
+		entry := Entry{Kind: Kind(flags & kindMask), Reply: flags&flagReply != 0}
 		if entry.Kind == Complained {
 			entry.Did = Complaint(r.byte())
 		}
@@ -147,9 +158,12 @@ func (rec *record) decode(row []byte) error {
 		if flags&flagMessage != 0 {
 			entry.Message = MessageKey(r.uint64())
 		}
+		if flags&flagChat != 0 {
+			entry.Chat = ChatKey(r.uint64())
+		}
 		at += r.varint()
 		entry.At = at
-		if r.err == nil && (entry.Kind < Delivered || entry.Kind > Joined || at <= 0 || at > maxTime) {
+		if r.err == nil && (entry.Kind < Delivered || entry.Kind > Replied || at <= 0 || at > maxTime) {
 			r.fail(fmt.Errorf("an entry has kind %d and time %d", entry.Kind, at))
 		}
 		if r.err == nil && entry.Kind == Complained && !entry.Did.valid() {
@@ -157,6 +171,12 @@ func (rec *record) decode(row []byte) error {
 		}
 		if r.err == nil && entry.Kind == Joined && entry.Alias == 0 {
 			r.fail(errors.New("an entry joins a user with nobody"))
+		}
+		if r.err == nil && entry.Reply && entry.Kind != Delivered {
+			r.fail(fmt.Errorf("an entry of kind %d is a reply", entry.Kind))
+		}
+		if r.err == nil && flags&flagChat != 0 && (entry.Chat == 0 || !entry.Kind.inChat()) {
+			r.fail(fmt.Errorf("an entry of kind %d is of chat %d", entry.Kind, entry.Chat))
 		}
 		rec.entries = append(rec.entries, entry)
 	}

@@ -17,13 +17,17 @@ const (
 	// Delivered records that a business message reached a user. A read or played receipt implies it; the earliest time
 	// seen for a message id is the time of its delivery.
 	Delivered Kind = iota + 1
-	// Received records a message or call from a user to the number. It opens or refreshes the customer service window.
+	// Received records a message or call from a user to the number. It opens or refreshes the customer service window of the user or,
+	// where it was sent to a chat, of the chat.
 	Received
 	// Complained records that a user blocked, reported, muted or archived the number.
 	Complained
 	// Joined records that two keys are one user, and nothing else: a user changed the phone number, and the business-scoped
 	// id with it. It counts nothing and opens no window.
 	Joined
+	// Replied records that Meta says of a business message that it is a reply, sent inside a service window. It is no delivery: when
+	// the message is delivered, before or after, that does not count.
+	Replied
 )
 
 // UserKey is the keyed hash of a user's identity (see Hasher). Zero means that the identity is not known.
@@ -32,14 +36,19 @@ type UserKey uint64
 // MessageKey is the keyed hash of a message id.
 type MessageKey uint64
 
+// ChatKey is the keyed hash of the id of a chat: a group of users that a number writes to. Zero is none.
+type ChatKey uint64
+
 // Entry is one thing that happened between a number and a user.
 type Entry struct {
 	Number  string // E.164, with the leading plus
 	Kind    Kind
 	Did     Complaint  // Complained only: what the user did, and why
+	Reply   bool       // Delivered only: Meta says that the message is a reply, as of Replied. One entry of the message is enough
 	User    UserKey    // who: the phone number's key where the phone number is known, else the business-scoped id's
 	Alias   UserKey    // the user's other key where the event names both: the two count once. Joined: always there
-	Message MessageKey // Delivered: the message, counted once each. Complained: the key of the event, as of a message
+	Message MessageKey // Delivered, Replied: the message, counted once each. Complained: the key of the event, as of a message
+	Chat    ChatKey    // Delivered, Replied, Received: the chat that the message was sent to, if it was to one
 	At      int64      // event time, Unix seconds
 }
 

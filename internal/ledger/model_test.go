@@ -72,21 +72,35 @@ func (m *model) happened() happened {
 		did    Complaint
 	}
 	type place struct {
-		user   UserKey
+		user   UserKey // or else
+		chat   ChatKey
 		number string
 	}
 	first := map[message]int64{}
 	received := map[place][]int64{}
+	reply := map[message]bool{}
+	chat := map[message]ChatKey{} // of several, which no message has, the least
 	for _, e := range m.entries {
 		user := who(e.User)
 		if e.Kind == Joined {
 			continue
 		}
 		if e.Kind == Received {
-			received[place{user, e.Number}] = append(received[place{user, e.Number}], e.At)
+			at := place{user: user, number: e.Number}
+			if e.Chat != 0 {
+				at = place{chat: e.Chat, number: e.Number}
+			}
+			received[at] = append(received[at], e.At)
 			continue
 		}
 		is := message{user, e.Number, e.Message, e.Did}
+		reply[is] = reply[is] || e.Reply || e.Kind == Replied
+		if e.Chat != 0 && (chat[is] == 0 || e.Chat < chat[is]) {
+			chat[is] = e.Chat
+		}
+		if e.Kind == Replied {
+			continue
+		}
 		if at, found := first[is]; !found || e.At < at {
 			first[is] = e.At
 		}
@@ -98,10 +112,11 @@ func (m *model) happened() happened {
 			continue
 		}
 		h.delivered[is.user] = append(h.delivered[is.user], at)
-		inService := slices.ContainsFunc(received[place{is.user, is.number}], func(in int64) bool {
-			return in <= at && in > at-int64(m.windows.Service.Seconds())
-		})
-		if !inService {
+		inService := func(where place) bool {
+			return slices.ContainsFunc(received[where], func(in int64) bool { return in <= at && in > at-int64(m.windows.Service.Seconds()) })
+		}
+		ofChat := chat[is] != 0 && inService(place{chat: chat[is], number: is.number})
+		if !reply[is] && !ofChat && !inService(place{user: is.user, number: is.number}) {
 			h.counted[is.user] = append(h.counted[is.user], at)
 		}
 	}
@@ -398,6 +413,14 @@ func someComplaint(t *rapid.T) Complaint {
 	}).Draw(t, "did")
 }
 
+// someWord has some entries be a reply or of a chat.
+func someWord(t *rapid.T, e *Entry) {
+	e.Reply = e.Kind == Delivered && rapid.IntRange(0, 5).Draw(t, "reply") == 0
+	if e.Kind.inChat() && rapid.IntRange(0, 3).Draw(t, "in chat") == 0 {
+		e.Chat = ChatKey(rapid.Uint64Range(1, 2).Draw(t, "chat"))
+	}
+}
+
 // All answers are those of the definitions, whatever the order, the batches and the repetitions, and whenever numbers join
 // groups and leave them.
 func TestCountsAreAFunctionOfTheSetOfEvents(t *testing.T) {
@@ -411,16 +434,17 @@ func TestCountsAreAFunctionOfTheSetOfEvents(t *testing.T) {
 		entries := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Entry {
 			e := Entry{
 				Number: rapid.SampledFrom(numbers).Draw(t, "number"),
-				Kind:   rapid.SampledFrom([]Kind{Delivered, Delivered, Delivered, Received, Received, Complained, Joined}).Draw(t, "kind"),
+				Kind:   rapid.SampledFrom([]Kind{Delivered, Delivered, Delivered, Received, Received, Complained, Joined, Replied}).Draw(t, "kind"),
 				User:   UserKey(rapid.Uint64Range(1, people).Draw(t, "user")),
 				At:     someTime(t, now.Unix()-spread, now.Unix()+3600),
 			}
 			if rapid.IntRange(0, 9).Draw(t, "alias") == 0 || e.Kind == Joined {
 				e.Alias = UserKey(rapid.Uint64Range(1, people).Draw(t, "of"))
 			}
-			if e.Kind == Delivered || e.Kind == Complained {
+			if e.Kind == Delivered || e.Kind == Complained || e.Kind == Replied {
 				e.Message = MessageKey(rapid.Uint64Range(1, 30).Draw(t, "message"))
 			}
+			someWord(t, &e)
 			if e.Kind == Complained {
 				e.Did = someComplaint(t)
 			}

@@ -236,6 +236,14 @@ func (s *scope) absorb(from *scope) {
 			}
 		}
 	}
+	for chat, times := range from.chats.written {
+		for _, at := range times {
+			if int64(at) >= s.windows.first(s.horizon) {
+				s.heard.add(at)
+				s.hear(chat, at)
+			}
+		}
+	}
 	users = append(users, slices.Collect(maps.Keys(from.complaints))...)
 	slices.Sort(users)
 	h := &history{}
@@ -249,6 +257,7 @@ func (s *scope) absorb(from *scope) {
 			}
 		}
 		h.complaints = h.complaints[:0]
+		h.written = s.chats.written
 		h.trim(s.windows, s.horizon)
 		if newest := h.newest(); newest > 0 {
 			s.take(s.resolve(k), h, newest)

@@ -57,7 +57,7 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 					} else {
 						message++
 						e.Message = message
-						switch rapid.IntRange(0, 5).Draw(t, "kind") {
+						switch rapid.IntRange(0, 6).Draw(t, "kind") {
 						case 0, 1:
 							e.Kind, e.Message = Received, 0
 						case 2:
@@ -66,7 +66,10 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 							e.Alias = e.User + 100
 						case 4:
 							e.Kind, e.Message, e.Alias = Joined, 0, UserKey(rapid.IntRange(1, 106).Draw(t, "who else"))
+						case 5:
+							e.Kind = Replied
 						}
+						someWord(t, &e)
 					}
 					all = append(all, e)
 					b.Entries = append(b.Entries, e)

@@ -49,7 +49,8 @@ func (r rank) key() key  { return key(uint64(r) * rankInverse & keyMask) }
 // The second word's lowest bits say what the slot is:
 //
 //	the whole word 0         nothing
-//	01, 10, 11               a user: 16 bits of fingerprint, 23 of delivery time, 23 of inbound time, bits saying which of the two there is
+//	01, 10, 11               a user: 15 bits of fingerprint, a bit saying that the delivery is a reply, 23 bits of delivery time, 23 of
+//	                         inbound time, bits saying which of the two there is
 //	0100                     a user with more than that: the place of their block in the arena above
 //	1000                     another name of a user: their key in the top bits
 //
@@ -57,11 +58,12 @@ func (r rank) key() key  { return key(uint64(r) * rankInverse & keyMask) }
 type slot [2]uint64
 
 const (
-	printBits = 30
+	printBits = 29
 	timeBits  = 23
 	timeMask  = 1<<timeBits - 1
 	lowPrint  = 1<<(64-keyBits) - 1
 
+	replied   = 1 << 48
 	delivered = 1 << 0
 	received  = 1 << 1
 	blockTag  = 1 << 2
@@ -86,12 +88,15 @@ func aliasSlot(r rank, of key) slot {
 }
 
 func (s slot) print() uint32 {
-	return uint32(s[1]>>48)<<(64-keyBits) | uint32(s[0]&lowPrint)
+	return uint32(s[1]>>49)<<(64-keyBits) | uint32(s[0]&lowPrint)
 }
 
 func (s slot) withDelivery(d delivery) slot {
 	s[0] |= uint64(d.print) & lowPrint
-	s[1] |= uint64(d.print)>>(64-keyBits)<<48 | uint64(d.at&timeMask)<<25 | delivered
+	s[1] |= uint64(d.print)>>(64-keyBits)<<49 | uint64(d.at&timeMask)<<25 | delivered
+	if d.reply {
+		s[1] |= replied
+	}
 	return s
 }
 
@@ -252,7 +257,7 @@ func (p *part) time(low uint64) uint32 {
 }
 
 func (p *part) deliveryOf(s slot) delivery {
-	return delivery{at: p.time(s[1] >> 25 & timeMask), print: s.print()}
+	return delivery{at: p.time(s[1] >> 25 & timeMask), print: s.print(), reply: s[1]&replied != 0}
 }
 
 func (p *part) inboundOf(s slot) uint32 { return p.time(s[1] >> 2 & timeMask) }
@@ -294,7 +299,7 @@ func (p *part) load(s slot, h *history) {
 
 // store is the slot for what is known about a user. It reuses the block of the slot that was theirs.
 func (p *part) store(was slot, h *history, counted, opened uint32) slot {
-	if len(h.deliveries) <= 1 && len(h.inbounds) <= 1 {
+	if fitsSlot(h.deliveries, h.inbounds) {
 		p.free(was)
 		s := newSlot(was.rank(), 0)
 		if len(h.deliveries) == 1 {
@@ -316,6 +321,11 @@ func (p *part) store(was slot, h *history, counted, opened uint32) slot {
 	return was
 }
 
+// fitsSlot says whether a slot holds what is known about a user.
+func fitsSlot(deliveries []delivery, inbounds []uint32) bool {
+	return len(deliveries) <= 1 && len(inbounds) <= 1 && (len(deliveries) == 0 || !deliveries[0].awaited)
+}
+
 // view is what is known about the user in a slot as a block: theirs, or one without room in the given memory.
 func (p *part) view(is slot, in block, w lengths) block {
 	if is.isBlock() {
@@ -329,7 +339,7 @@ func (p *part) view(is slot, in block, w lengths) block {
 	if is[1]&delivered != 0 {
 		d := p.deliveryOf(is)
 		in.pushDelivery(d)
-		if w.counted(inbounds, d.at) {
+		if !d.reply && w.outside(inbounds, d.at) {
 			in[blockCounted], in[blockOpened] = d.at, d.at
 		}
 	}
@@ -351,7 +361,7 @@ func (p *part) widen(i int, was block, more int) block {
 }
 
 // A block is the history of a user that does not fit a slot: a header, deliveries in order of time from the front, each
-// a time and a fingerprint, and times of inbounds in order from the back. Between them is room for more.
+// a time and a word, and times of inbounds in order from the back. Between them is room for more.
 type block []uint32
 
 const (
@@ -372,8 +382,30 @@ func (b block) deliveries() int { return int(b[blockDeliveries]) }
 func (b block) inbounds() int   { return int(b[blockInbounds]) }
 func (b block) used() int       { return blockWords(b.deliveries(), b.inbounds()) }
 
+// The word of a delivery is its fingerprint, and bits above it that say what else is known.
+const (
+	printMask  = 1<<printBits - 1
+	awaitedBit = 1 << 30
+	repliedBit = 1 << 31
+)
+
+func (d delivery) word() uint32 {
+	word := d.print
+	if d.awaited {
+		word |= awaitedBit
+	}
+	if d.reply {
+		word |= repliedBit
+	}
+	return word
+}
+
+func newDelivery(at, word uint32) delivery {
+	return delivery{at: at, print: word & printMask, reply: word&repliedBit != 0, awaited: word&awaitedBit != 0}
+}
+
 func (b block) delivery(i int) delivery {
-	return delivery{at: b[blockHeader+2*i], print: b[blockHeader+2*i+1]}
+	return newDelivery(b[blockHeader+2*i], b[blockHeader+2*i+1])
 }
 
 func (b block) inbound(i int) uint32 { return b[len(b)-1-i] }
@@ -397,7 +429,7 @@ func (b block) copy(from block) {
 
 func (b block) pushDelivery(d delivery) {
 	i := blockHeader + 2*b.deliveries()
-	b[i], b[i+1] = d.at, d.print
+	b[i], b[i+1] = d.at, d.word()
 	b[blockDeliveries]++
 }
 
@@ -406,10 +438,10 @@ func (b block) pushInbound(at uint32) {
 	b[blockInbounds]++
 }
 
-// knows is history.knows for a delivery.
+// knows is what is known about a message.
 func (b block) knows(print uint32) (delivery, bool) {
 	for i := b.deliveries() - 1; i >= 0; i-- {
-		if b[blockHeader+2*i+1] == print {
+		if b[blockHeader+2*i+1]&printMask == print {
 			return b.delivery(i), true
 		}
 	}

@@ -115,12 +115,12 @@ func TestGrowthKeepsEveryone(t *testing.T) {
 			t.Fatalf("user %d is lost", i)
 		}
 		p.load(p.slots[j], &h)
-		want := history{deliveries: []delivery{{at + uint32(i), 1}}}
+		want := history{deliveries: []delivery{{at: at + uint32(i), print: 1}}}
 		if i%3 == 0 {
 			want.inbounds = []uint32{at - uint32(i)}
 		}
 		if i%5 == 0 {
-			want.deliveries = append(want.deliveries, delivery{at + uint32(2*i), 2})
+			want.deliveries = append(want.deliveries, delivery{at: at + uint32(2*i), print: 2})
 			slices.SortFunc(want.deliveries, delivery.compare)
 		}
 		if !slices.Equal(h.deliveries, want.deliveries) || !slices.Equal(h.inbounds, want.inbounds) {
@@ -141,7 +141,7 @@ func TestPartStoresHistories(t *testing.T) {
 			r := key(rapid.Uint64Range(0, 5).Draw(t, "user")).rank()
 			h := history{inbounds: slices.Compact(slices.Sorted(slices.Values(rapid.SliceOfN(at, 0, 4).Draw(t, "inbounds"))))}
 			for i := range rapid.IntRange(0, 4).Draw(t, "deliveries") {
-				h.deliveries = append(h.deliveries, delivery{at.Draw(t, "delivery"), rapid.Uint32Range(0, 1<<printBits-8).Draw(t, "print") + uint32(i)})
+				h.deliveries = append(h.deliveries, delivery{at: at.Draw(t, "delivery"), print: rapid.Uint32Range(0, 1<<printBits-8).Draw(t, "print") + uint32(i)})
 			}
 			if len(h.deliveries)+len(h.inbounds) == 0 {
 				continue
@@ -230,7 +230,7 @@ func TestKeysStayAsTheyAre(t *testing.T) {
 		if got := scatter(of); got != want || uint64(unscatter(got)) != of {
 			t.Errorf("%d is scattered to %x, and that back to %d", of, got, unscatter(got))
 		}
-		if got := newPrint(MessageKey(of)); uint64(got) != want>>34 {
+		if got := newPrint(MessageKey(of)); uint64(got) != want>>35 {
 			t.Errorf("message %d has fingerprint %x", of, got)
 		}
 		if k := newKey(UserKey(of)); uint64(k) != want>>14 || k.rank().key() != k || uint64(k.rank()) != uint64(k)*rankFactor%(1<<50) {
@@ -245,10 +245,12 @@ func TestKeysStayAsTheyAre(t *testing.T) {
 // A delivery and a message from the user lie in a slot side by side, whichever of them came first.
 func TestBothOfASlot(t *testing.T) {
 	p := newPart(0, 0, begin.Unix(), nil)
-	d, at := delivery{at: uint32(begin.Unix()) - 1, print: 0x2abc_def1}, uint32(begin.Unix()-5)
-	for _, is := range []slot{newSlot(7, 0).withDelivery(d).withInbound(at), newSlot(7, 0).withInbound(at).withDelivery(d)} {
-		if is.rank() != 7 || p.deliveryOf(is) != d || p.inboundOf(is) != at || p.lastDelivery(is) != d.at {
-			t.Errorf("in a slot of rank %d are %v and %d", is.rank(), p.deliveryOf(is), p.inboundOf(is))
+	for _, reply := range []bool{false, true} {
+		d, at := delivery{at: uint32(begin.Unix()) - 1, print: 0x1abc_def1, reply: reply}, uint32(begin.Unix()-5)
+		for _, is := range []slot{newSlot(7, 0).withDelivery(d).withInbound(at), newSlot(7, 0).withInbound(at).withDelivery(d)} {
+			if is.rank() != 7 || p.deliveryOf(is) != d || p.inboundOf(is) != at || p.lastDelivery(is) != d.at {
+				t.Errorf("in a slot of rank %d are %v and %d", is.rank(), p.deliveryOf(is), p.inboundOf(is))
+			}
 		}
 	}
 }
@@ -261,11 +263,11 @@ func TestTheLastDelivery(t *testing.T) {
 		h    history
 		want uint32
 	}{
-		"a delivery":                   {history{deliveries: []delivery{{at, 1}}}, at},
+		"a delivery":                   {history{deliveries: []delivery{{at: at, print: 1}}}, at},
 		"a message from the user":      {history{inbounds: []uint32{at}}, 0},
 		"two messages from the user":   {history{inbounds: []uint32{at, at + 1}}, 0},
-		"two deliveries":               {history{deliveries: []delivery{{at, 1}, {at + 1, 2}}}, at + 1},
-		"a delivery and some messages": {history{deliveries: []delivery{{at, 1}}, inbounds: []uint32{at + 1, at + 2}}, at},
+		"two deliveries":               {history{deliveries: []delivery{{at: at, print: 1}, {at: at + 1, print: 2}}}, at + 1},
+		"a delivery and some messages": {history{deliveries: []delivery{{at: at, print: 1}}, inbounds: []uint32{at + 1, at + 2}}, at},
 	} {
 		if got := p.lastDelivery(p.store(newSlot(7, 0), &test.h, 0, 0)); got != test.want {
 			t.Errorf("the last of %s is at %d, not %d", name, got, test.want)
@@ -426,7 +428,7 @@ func TestBlocksAreUsedUp(t *testing.T) {
 	var h history
 	size := 0
 	for n := range uint32(20) {
-		h.deliveries = append(h.deliveries, delivery{at + n, n})
+		h.deliveries = append(h.deliveries, delivery{at: at + n, print: n})
 		h.inbounds = append(h.inbounds, at+n)
 		stored.slots[0] = stored.store(stored.slots[0], &h, 0, 0)
 		if n > 0 {

@@ -66,7 +66,9 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 		{"a complaint twice", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{one, one} }, "complaints are impossible"},
 		{"complaints out of order", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{two, one} }, "complaints are impossible"},
 		{"a complaint of no kind", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{{at: one.at}} }, "complaints are impossible"},
-		{"a complaint that is too wide", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{{one.at, one.print | 1<<printBits}} }, "complaints are impossible"},
+		{"a complaint that is too wide", func(s *scope, _ *[]rowName) {
+			s.complaints[7] = []delivery{{at: one.at, print: one.print | 1<<complaintBits}}
+		}, "complaints are impossible"},
 		{"a complaint of nobody", func(s *scope, _ *[]rowName) { s.complaints[0] = []delivery{one} }, "complaints are impossible"},
 		{"the last user", func(s *scope, _ *[]rowName) { s.complaints[keyMask] = []delivery{one} }, ""},
 		{"a user after the last", func(s *scope, _ *[]rowName) { s.complaints[keyMask+1] = []delivery{one} }, "complaints are impossible"},
@@ -123,7 +125,7 @@ func TestImpossiblePartsAreNotRead(t *testing.T) {
 		p := newPart(0, 0, int64(at), nil)
 		for _, r := range []rank{5, 9} {
 			i, _ := p.find(r)
-			p.insert(i, newSlot(r, 0).withDelivery(delivery{at, 1}))
+			p.insert(i, newSlot(r, 0).withDelivery(delivery{at: at, print: 1}))
 		}
 		i, _ := p.find(5)
 		p.slots[i] = p.store(p.slots[i], h, 0, 0)
@@ -137,7 +139,7 @@ func TestImpossiblePartsAreNotRead(t *testing.T) {
 	}
 	base := uint32(newPart(0, 0, int64(at), nil).base())
 	two := func(first, second uint32) *history {
-		return &history{deliveries: []delivery{{first, 1}, {second, 2}}}
+		return &history{deliveries: []delivery{{at: first, print: 1}, {at: second, print: 2}}}
 	}
 	for _, test := range []struct {
 		name   string
@@ -146,7 +148,7 @@ func TestImpossiblePartsAreNotRead(t *testing.T) {
 		fails  bool
 	}{
 		{"as it was", two(at, at+1), nil, false},
-		{"over the whole span", &history{deliveries: []delivery{{base, 1}, {base + timeMask, 2}}, inbounds: []uint32{base, base + timeMask}}, nil, false},
+		{"over the whole span", &history{deliveries: []delivery{{at: base, print: 1}, {at: base + timeMask, print: 2}}, inbounds: []uint32{base, base + timeMask}}, nil, false},
 		{"a delivery before the span", two(base-1, at), nil, true},
 		{"a delivery after it", two(at, base+timeMask+1), nil, true},
 		{"deliveries out of order", two(at+1, at), nil, true},
@@ -166,7 +168,7 @@ func TestImpossiblePartsAreNotRead(t *testing.T) {
 		{"a block for what fits a slot", two(at, at+1), func(p *part) {
 			i, _ := p.find(9)
 			p.slots[i] = blockSlot(9, p.allocate(blockWords(1, 1)))
-			p.block(p.slots[i]).fill(&history{deliveries: []delivery{{at, 1}}, inbounds: []uint32{at}})
+			p.block(p.slots[i]).fill(&history{deliveries: []delivery{{at: at, print: 1}}, inbounds: []uint32{at}})
 		}, true},
 		{"a block for two messages from the user", &history{inbounds: []uint32{at, at + 1}}, nil, false},
 	} {
@@ -204,7 +206,7 @@ func TestImpossibleJournalRowsAreNotRead(t *testing.T) {
 	}{
 		{"as it was", with(func(*Entry) {}), ""},
 		{"no kind", with(func(e *Entry) { e.Kind = 0 }), "an entry has kind 0"},
-		{"an unknown kind", with(func(e *Entry) { e.Kind = Joined + 1 }), "an entry has kind 5"},
+		{"an unknown kind", with(func(e *Entry) { e.Kind = Replied + 1 }), "an entry has kind 6"},
 		{"two keys of one user", with(func(e *Entry) { e.Kind, e.Alias = Joined, 2 }), ""},
 		{"a user joined with nobody", with(func(e *Entry) { e.Kind = Joined }), "an entry joins a user with nobody"},
 		{"at no time", with(func(e *Entry) { e.At = 0 }), "time 0"},
@@ -297,7 +299,7 @@ func TestBoundsOfABatch(t *testing.T) {
 		{"the longest number", entry(long, Delivered, now.Unix()), Appended{New: 1}, ""},
 		{"a longer number", entry(long+"1", Delivered, now.Unix()), Appended{}, "invalid: entry 0: Number is too long"},
 		{"no kind", entry("+1", 0, now.Unix()), Appended{}, "invalid: entry 0: Kind is not known"},
-		{"an unknown kind", entry("+1", Joined+1, now.Unix()), Appended{}, "invalid: entry 0: Kind is not known"},
+		{"an unknown kind", entry("+1", Replied+1, now.Unix()), Appended{}, "invalid: entry 0: Kind is not known"},
 		{"the oldest", entry("+1", Delivered, first), Appended{New: 1}, ""},
 		{"an older one", entry("+1", Delivered, first-1), Appended{Expired: 1}, ""},
 		{"the newest", entry("+2", Delivered, last), Appended{New: 1}, ""},

@@ -24,6 +24,7 @@ type scope struct {
 
 	complaints map[key][]delivery // by user, in order of time. They are few, and saved with the number's own row
 	joined     map[key]uint32     // by user, when two of their keys were last said to be one user. So are they
+	chats      chats              // and what is known of groups of users
 
 	reports  []Report // by sequence
 	sequence int64    // the last that was given
@@ -40,21 +41,31 @@ type scope struct {
 // event is an Entry as a scope records it.
 type event struct {
 	kind        Kind
+	reply       bool
 	user, alias key // alias is zero for none
 	print       uint32
 	at          uint32 // Unix seconds
+	chat        ChatKey
 }
 
 func newEvent(entry *Entry) event {
-	e := event{kind: entry.Kind, user: newKey(entry.User), alias: newKey(entry.Alias), at: uint32(entry.At)}
+	e := event{
+		kind: entry.Kind, reply: entry.Reply, user: newKey(entry.User), alias: newKey(entry.Alias), at: uint32(entry.At), chat: entry.Chat,
+	}
 	switch e.kind {
-	case Delivered:
+	case Delivered, Replied:
 		e.print = newPrint(entry.Message)
 	case Complained:
 		e.print = entry.Did.print(entry.Message)
 	case Received, Joined: // have no message
 	}
 	return e
+}
+
+// delivery is what the event says of a message.
+func (e event) delivery() delivery {
+	awaited := e.kind == Replied
+	return delivery{at: e.at, print: e.print, reply: e.reply || awaited, awaited: awaited, chat: e.chat}
 }
 
 // outcome says what became of an event.
@@ -158,7 +169,17 @@ func (s *scope) record(e event) outcome {
 	case Joined:
 		s.remember(user, e.at)
 		return result
-	case Delivered, Received:
+	case Received:
+		if e.chat != 0 {
+			if e.alias != 0 {
+				s.remember(user, e.at)
+			}
+			return max(result, s.hear(e.chat, e.at))
+		}
+	case Delivered, Replied:
+		if e.chat != 0 && !s.chats.takes(user, e.chat) {
+			e.chat = 0
+		}
 	}
 	if !p.spans(e.at) {
 		s.reach(user, e.at)
@@ -172,7 +193,7 @@ func (s *scope) record(e event) outcome {
 	}
 	h := &s.one
 	if found {
-		p.load(p.slots[i], h)
+		s.load(p, p.slots[i], h)
 		if h.knows(e) {
 			return result
 		}
@@ -183,23 +204,42 @@ func (s *scope) record(e event) outcome {
 	}
 	if !found {
 		is := newSlot(user.rank(), 0)
-		if e.kind == Received {
-			is = is.withInbound(e.at)
-		} else {
-			is = is.withDelivery(delivery{at: e.at, print: e.print})
-			s.mark(countedLine, e.at, onePoint, mirrored)
+		if e.kind == Delivered && e.chat == 0 {
+			is = is.withDelivery(e.delivery())
+			if !e.reply {
+				s.mark(countedLine, e.at, onePoint, mirrored)
+			}
 			if s.windows.reach {
 				s.mark(reachedLine, e.at, onePoint, mirrored)
 			}
+		} else {
+			is = is.withInbound(e.at) // of what is no message from the user it keeps the place until put
 		}
 		s.insert(user, is)
-		return changed
+		if e.kind == Received || e.kind == Delivered && e.chat == 0 {
+			return changed
+		}
+		s.load(p, newSlot(user.rank(), 0), h)
 	}
 	s.before.reset()
 	s.walk(h, &s.before)
 	h.add(e)
 	s.put(user, h, mirrored)
 	return changed
+}
+
+// load reads what is known about the user in a slot of a part, be it nothing.
+func (s *scope) load(p *part, is slot, h *history) {
+	p.load(is, h)
+	s.chats.name(is.rank().key(), h)
+}
+
+// keep is the slot for what is known about the user in a slot of a part.
+func (s *scope) keep(p *part, was slot, h *history, counted, opened uint32) slot {
+	if s.chats.keep(was.rank().key(), h) {
+		s.dirty = true
+	}
+	return p.store(was, h, counted, opened)
 }
 
 // mark adds to what is on a timeline at a time, and on the group's where that mirrors the number's.
@@ -216,7 +256,7 @@ func (s *scope) mark(on line, at uint32, mark tick, mirrored bool) {
 func (s *scope) walk(h *history, to *points) (counted, opened uint32) {
 	to[countedLine], counted, opened = h.walk(s.windows, s.horizon, to[countedLine])
 	if s.windows.reach {
-		to[reachedLine], _, _ = h.walk(lengths{}, s.horizon, to[reachedLine])
+		to[reachedLine] = h.walkAll(s.horizon, to[reachedLine])
 	}
 	return counted, opened
 }
@@ -224,6 +264,9 @@ func (s *scope) walk(h *history, to *points) (counted, opened uint32) {
 // append is record for the usual case of a user who is known: an event after all others, of which there are more than a slot
 // holds. It says whether that is so.
 func (s *scope) append(user key, p *part, i int, e event, mirrored bool) (bool, outcome) {
+	if e.kind == Replied || e.chat != 0 || len(s.chats.sent) > 0 && s.chats.sent[user] != nil {
+		return false, 0
+	}
 	var inline [blockHeader + 3]uint32
 	b := p.view(p.slots[i], inline[:], s.windows)
 	var last delivery
@@ -248,20 +291,20 @@ func (s *scope) append(user key, p *part, i int, e event, mirrored bool) (bool, 
 		return true, changed
 	}
 	if known, found := b.knows(e.print); found {
-		return known.at <= e.at, repeated
+		return known.with(e.delivery()) == known, repeated
 	}
-	if last.at == 0 && !p.slots[i].isBlock() || last.at >= e.at {
+	if last.at == 0 && !p.slots[i].isBlock() || last.at >= e.at || last.awaited {
 		return false, 0
 	}
 	in := b.lastInbound(e.at)
-	counts := in == 0 || int64(in) <= int64(e.at)-s.windows.service
+	counts := !e.reply && (in == 0 || int64(in) <= int64(e.at)-s.windows.service)
 	if s.group != nil && !mirrored && (counts || s.group.windows.reach || s.group.divides(s, user)) {
 		s.group.begin(s, user)
 		defer s.group.end()
 	}
 	s.touch(p)
 	b = p.widen(i, b, 2)
-	b.pushDelivery(delivery{at: e.at, print: e.print})
+	b.pushDelivery(e.delivery())
 	if s.windows.reach {
 		s.mark(reachedLine, e.at, onePoint, mirrored)
 		if last.at > 0 {
@@ -319,9 +362,7 @@ func (s *scope) remember(user key, at uint32) {
 func (s *scope) file(user key, complaints []delivery) {
 	was := history{deliveries: s.complaints[user]}
 	is := history{deliveries: slices.Clone(complaints)}
-	before, _, _ := was.walk(lengths{}, s.horizon, nil)
-	after, _, _ := is.walk(lengths{}, s.horizon, nil)
-	s.lines[complaintLine].replace(before, after)
+	s.lines[complaintLine].replace(was.walkAll(s.horizon, nil), is.walkAll(s.horizon, nil))
 	if s.complaints == nil {
 		s.complaints = map[key][]delivery{}
 	}
@@ -344,7 +385,7 @@ func (s *scope) put(user key, h *history, mirrored bool) {
 	p := s.part(user)
 	i, _ := p.find(user.rank())
 	s.touch(p)
-	p.slots[i] = p.store(p.slots[i], h, counted, opened)
+	p.slots[i] = s.keep(p, p.slots[i], h, counted, opened)
 	p.tidy()
 	s.relieve(p)
 }
@@ -388,11 +429,12 @@ func (s *scope) join(a, b key) bool {
 	s.touch(p)
 	if i, found := p.find(gone.rank()); found {
 		h := &s.two
-		p.load(p.slots[i], h)
+		s.load(p, p.slots[i], h)
 		h.trim(s.windows, s.horizon)
 		s.before.reset()
 		s.walk(h, &s.before)
 		s.lines.replace(&s.before, &points{})
+		s.chats.keep(gone, &history{})
 		p.free(p.slots[i])
 		p.slots[i] = aliasSlot(gone.rank(), keep)
 		p.tidy()
@@ -418,13 +460,13 @@ func (s *scope) merge(user key, more *history) {
 	}
 	p := s.reach(user, newest)
 	h := &s.one
-	h.reset()
 	s.before.reset()
 	if i, found := p.find(user.rank()); found {
-		p.load(p.slots[i], h)
+		s.load(p, p.slots[i], h)
 		h.trim(s.windows, s.horizon)
 		s.walk(h, &s.before)
 	} else {
+		s.load(p, newSlot(user.rank(), 0), h)
 		s.insert(user, newSlot(user.rank(), 0).withInbound(newest)) // keeps the place until put
 	}
 	h.join(more)
@@ -435,13 +477,14 @@ func (s *scope) merge(user key, more *history) {
 // look reads what is known about a key that stands for a user, and says whether that is anything.
 func (s *scope) look(user key, h *history) bool {
 	h.reset()
+	h.written = s.chats.written // also where what is joined to it has messages to chats
 	if s.parts == nil {
 		return false
 	}
 	p := s.part(user)
 	i, found := p.find(user.rank())
 	if found {
-		p.load(p.slots[i], h)
+		s.load(p, p.slots[i], h)
 	}
 	h.complaints = append(h.complaints, s.complaints[user]...)
 	return found && !p.slots[i].isAlias() || len(h.complaints) > 0
@@ -622,15 +665,16 @@ func (s *scope) sweep(p *part, names bool) {
 		case is.isAlias():
 			continue
 		default:
-			p.load(is, h)
+			s.load(p, is, h)
 			h.trim(s.windows, s.horizon)
 			if len(h.deliveries)+len(h.inbounds) == 0 {
+				s.chats.keep(is.rank().key(), h)
 				p.free(is)
 				continue
 			}
 			s.after.reset()
 			counted, opened := s.walk(h, &s.after)
-			is = p.store(is, h, counted, opened)
+			is = s.keep(p, is, h, counted, opened)
 		}
 		kept = append(kept, is)
 	}
@@ -654,11 +698,12 @@ func (s *scope) sweepAll(horizon int64) {
 		}
 		s.unlock()
 	}
+	s.lock()
+	defer s.unlock()
+	s.forgetChats()
 	if users > 0 || len(parts) < 2 {
 		return
 	}
-	s.lock()
-	defer s.unlock()
 	for _, p := range s.parts {
 		if p.used > 0 {
 			return
@@ -666,6 +711,18 @@ func (s *scope) sweepAll(horizon int64) {
 		s.touch(p)
 	}
 	s.parts, s.depth, s.dirty = []*part{newPart(0, 0, s.horizon, nil)}, 0, true
+}
+
+// forgetChats forgets what participants of chats wrote whose service window is over in every part. In those that were not swept
+// it is still to be told which deliveries before the horizon counted.
+func (s *scope) forgetChats() {
+	swept := s.horizon
+	for _, p := range s.parts {
+		swept = min(swept, p.horizon)
+	}
+	if s.chats.trim(s.windows, swept) {
+		s.dirty = true
+	}
 }
 
 // holds says whether a part is one of the number's still: since it was, it may have been split, or all of them dropped.
@@ -701,7 +758,7 @@ func (s *scope) stale(p *part, is slot) bool {
 			in = p.inboundOf(is)
 		}
 	}
-	return d.at > 0 && int64(d.at) < s.horizon || in > 0 && int64(in) <= s.horizon-s.windows.service
+	return d.at > 0 && int64(d.at) < s.horizon || in > 0 && int64(in) < s.windows.first(s.horizon)
 }
 
 // recount makes the timelines anew from the users.
@@ -711,7 +768,7 @@ func (s *scope) recount() {
 	for _, p := range s.all() {
 		all[countedLine] = slices.Grow(all[countedLine], p.used)
 		for _, is := range p.slots {
-			if is[1]&(delivered|received) == delivered {
+			if is[1]&(delivered|received|replied) == delivered && len(s.chats.sent) == 0 {
 				d := p.deliveryOf(is)
 				s.heard.add(d.at)
 				if int64(d.at) >= s.horizon {
@@ -725,7 +782,7 @@ func (s *scope) recount() {
 			if is.empty() || is.isAlias() {
 				continue
 			}
-			p.load(is, h)
+			s.load(p, is, h)
 			for _, d := range h.deliveries {
 				s.heard.add(d.at)
 			}
@@ -741,7 +798,12 @@ func (s *scope) recount() {
 	}
 	for _, complaints := range s.complaints {
 		h := history{deliveries: complaints}
-		all[complaintLine], _, _ = h.walk(lengths{}, s.horizon, all[complaintLine])
+		all[complaintLine] = h.walkAll(s.horizon, all[complaintLine])
+	}
+	for _, times := range s.chats.written {
+		for _, at := range times {
+			s.heard.add(at)
+		}
 	}
 	s.lines.fill(&all)
 }
@@ -789,7 +851,7 @@ func (s *scope) forgetOldest(kind ReportKind) {
 
 // known says whether anything is known about the number.
 func (s *scope) known() bool {
-	return s.sequence > 0 || len(s.complaints) > 0 || slices.ContainsFunc(s.parts, func(p *part) bool { return p.used > 0 })
+	return s.sequence > 0 || len(s.complaints)+len(s.chats.written) > 0 || slices.ContainsFunc(s.parts, func(p *part) bool { return p.used > 0 })
 }
 
 // configure sets the windows and says whether they are others than before.

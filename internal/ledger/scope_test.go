@@ -129,19 +129,6 @@ func TestSnapshotsSaveEachChange(t *testing.T) {
 	}
 }
 
-// eventOf is an entry as it is applied.
-func eventOf(e *Entry) event {
-	is := event{kind: e.Kind, user: newKey(e.User), alias: newKey(e.Alias), at: uint32(e.At)}
-	switch e.Kind {
-	case Delivered:
-		is.print = newPrint(e.Message)
-	case Complained:
-		is.print = e.Did.print(e.Message)
-	case Received, Joined:
-	}
-	return is
-}
-
 // A number counts what the definitions say after every few events of a user, in any order and at any distance: alone, and in a group
 // of which no other number knows the user, one does, or one knows two users who are one.
 func TestEveryFewEvents(t *testing.T) {
@@ -152,6 +139,17 @@ func TestEveryFewEvents(t *testing.T) {
 	r := func(at int64) Entry { return Entry{Number: "+1", Kind: Received, User: 1, At: base + at} }
 	c := func(at int64, message MessageKey) Entry {
 		return Entry{Number: "+1", Kind: Complained, Did: 0x11, User: 1, Message: message, At: base + at}
+	}
+	replied := func(at int64, message MessageKey) Entry {
+		return Entry{Number: "+1", Kind: Replied, User: 1, Message: message, At: base + at}
+	}
+	reply := func(e Entry) Entry {
+		e.Reply = true
+		return e
+	}
+	chat := func(e Entry) Entry {
+		e.Chat = 1
+		return e
 	}
 	elsewhere := [][]Entry{
 		{},
@@ -167,10 +165,13 @@ func TestEveryFewEvents(t *testing.T) {
 		{d(0, 1), d(1, 2), r(1), r(2)},
 		{d(0, 1), d(0, 2), d(1, 3), d(0, 4)},
 		{r(1), d(1, 1), d(2, 2), c(1, 1)},
+		{reply(d(1, 1))},
+		{replied(1, 1), d(2, 2)},
+		{chat(d(1, 1)), d(2, 2), chat(r(3))},
 	}
 	then := func(message MessageKey) (some []Entry) {
 		for at := range int64(4) {
-			some = append(some, d(at, 1), d(at, message), r(at), c(at, 1))
+			some = append(some, d(at, 1), d(at, message), r(at), c(at, 1), replied(at, 1), reply(d(at, message)), chat(d(at, message)), chat(r(at)))
 		}
 		return some
 	}
@@ -187,7 +188,7 @@ func TestEveryFewEvents(t *testing.T) {
 						}
 						g.set([]*scope{scopes["+1"], scopes["+2"]})
 						for _, e := range m.entries {
-							scopes[e.Number].record(eventOf(&e))
+							scopes[e.Number].record(newEvent(&e))
 						}
 						for _, is := range []struct {
 							name string
@@ -220,7 +221,7 @@ func TestEachEventIsKeptBesideTheOthers(t *testing.T) {
 			var want, got history
 			for i := range deliveries {
 				s.record(event{kind: Delivered, user: 1, print: 7 + i, at: at + i})
-				want.deliveries = append(want.deliveries, delivery{at + i, 7 + i})
+				want.deliveries = append(want.deliveries, delivery{at: at + i, print: 7 + i})
 			}
 			for i := range inbounds {
 				s.record(event{kind: Received, user: 1, at: at + 10 + i})
@@ -228,7 +229,7 @@ func TestEachEventIsKeptBesideTheOthers(t *testing.T) {
 			}
 			for i := range deliveries {
 				s.record(event{kind: Delivered, user: 1, print: 70 + i, at: at + 30 + i})
-				want.deliveries = append(want.deliveries, delivery{at + 30 + i, 70 + i})
+				want.deliveries = append(want.deliveries, delivery{at: at + 30 + i, print: 70 + i})
 			}
 			if deliveries+inbounds == 0 {
 				continue
@@ -682,7 +683,7 @@ func TestASweepKeepsWhatIsLeft(t *testing.T) {
 	s.sweepAll(int64(at))
 	var h history
 	for user, want := range map[key]history{
-		1: {deliveries: []delivery{{late, 2}}, inbounds: []uint32{late}}, 2: {deliveries: []delivery{{late, 2}}}, 3: {},
+		1: {deliveries: []delivery{{at: late, print: 2}}, inbounds: []uint32{late}}, 2: {deliveries: []delivery{{at: late, print: 2}}}, 3: {},
 	} {
 		if s.look(user, &h); !slices.Equal(h.deliveries, want.deliveries) || !slices.Equal(h.inbounds, want.inbounds) {
 			t.Errorf("of user %d %v is left", user, h)

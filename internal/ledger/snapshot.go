@@ -222,7 +222,8 @@ func (s *scope) encode(rows []rowName) []byte {
 		row = binary.AppendUvarint(row, uint64(name.prefix))
 		row = binary.AppendUvarint(row, name.generation)
 	}
-	if len(s.complaints)+len(s.joined) == 0 {
+	// What few numbers have follows, as far as there is any.
+	if len(s.complaints)+len(s.joined) == 0 && s.chats.empty() {
 		return seal(row)
 	}
 	row = binary.AppendUvarint(row, uint64(len(s.complaints)))
@@ -234,7 +235,7 @@ func (s *scope) encode(rows []rowName) []byte {
 			row = binary.LittleEndian.AppendUint32(row, c.print)
 		}
 	}
-	if len(s.joined) == 0 {
+	if len(s.joined) == 0 && s.chats.empty() {
 		return seal(row)
 	}
 	row = binary.AppendUvarint(row, uint64(len(s.joined)))
@@ -242,7 +243,10 @@ func (s *scope) encode(rows []rowName) []byte {
 		row = binary.AppendUvarint(row, uint64(user))
 		row = binary.LittleEndian.AppendUint32(row, s.joined[user])
 	}
-	return seal(row)
+	if s.chats.empty() {
+		return seal(row)
+	}
+	return seal(s.chats.encode(row))
 }
 
 // decode reads the number's own row. The parts are to be loaded.
@@ -283,6 +287,7 @@ func (s *scope) decode(row []byte) error {
 	}
 	s.decodeComplaints(r)
 	s.decodeJoined(r)
+	s.chats.decode(r)
 	return r.end()
 }
 
@@ -299,7 +304,7 @@ func (s *scope) decodeComplaints(r *reader) {
 		complaints := make([]delivery, r.count(8))
 		for i := range complaints {
 			c := delivery{at: r.uint32(), print: r.uint32()}
-			valid := Complaint(c.print>>complaintShift).valid() && c.print < 1<<printBits
+			valid := Complaint(c.print>>complaintShift).valid() && c.print < 1<<complaintBits
 			if !valid || i > 0 && complaints[i-1].compare(c) >= 0 {
 				r.fail(errComplaints)
 			}
@@ -338,11 +343,25 @@ func (s *scope) decodeJoined(r *reader) {
 
 var errComplaints = errors.New("its complaints are impossible")
 
+// partVersion is the version of a part's row. In version 1 fingerprints have one more bit, the lowest, and no delivery is a reply.
+const partVersion = 2
+
+// fromVersion1 is a slot of version 1.
+func (s slot) fromVersion1() slot {
+	if s[1]&delivered == 0 {
+		return s
+	}
+	print := uint64(uint32(s[1]>>48)<<(64-keyBits)|uint32(s[0]&lowPrint)) >> 1
+	s[0] = s[0]&^lowPrint | print&lowPrint
+	s[1] = s[1]&(replied-1) | print>>(64-keyBits)<<49
+	return s
+}
+
 // encode is the row of a part: its slots in use and the blocks they refer to. What follows from these and the windows is
 // left out.
 func (p *part) encode() []byte {
 	row := make([]byte, 0, 32+16*p.used+4*p.words+checksumSize)
-	row = binary.AppendVarint(append(row, codecVersion), p.horizon)
+	row = binary.AppendVarint(append(row, partVersion), p.horizon)
 	row = binary.AppendUvarint(row, uint64(p.used))
 	for _, s := range p.slots {
 		if s.empty() {
@@ -375,11 +394,14 @@ var errPart = errors.New("what it says is impossible")
 
 // decodePart reads the row of a part.
 func decodePart(depth uint8, prefix key, row []byte) (*part, error) {
-	r := unseal(row)
+	r := unsealUpTo(row, partVersion)
 	p := &part{depth: depth, prefix: prefix, horizon: r.varint()}
 	used := make([]slot, r.count(16))
 	for i := range used {
 		s := slot{r.uint64(), r.uint64()}
+		if r.version < partVersion && s.inline() {
+			s = s.fromVersion1()
+		}
 		used[i] = s
 		rightOrder := i == 0 || used[i-1].rank() < s.rank()
 		rightPart := s.rank().key()>>(keyBits-depth) == prefix
@@ -396,7 +418,7 @@ func decodePart(depth uint8, prefix key, row []byte) (*part, error) {
 			continue
 		}
 		deliveries, inbounds := r.count(8), r.count(4)
-		if r.err != nil || deliveries <= 1 && inbounds <= 1 || 8*deliveries+4*inbounds > len(r.rest) {
+		if r.err != nil || 8*deliveries+4*inbounds > len(r.rest) {
 			r.fail(errPart)
 			return nil, r.err
 		}
@@ -410,7 +432,14 @@ func decodePart(depth uint8, prefix key, row []byte) (*part, error) {
 		}
 		var before uint32
 		for range deliveries {
-			d := delivery{at: r.uint32(), print: r.uint32()}
+			at, word := r.uint32(), r.uint32()
+			if r.version < partVersion {
+				word >>= 1
+			}
+			d := newDelivery(at, word)
+			if d.word() != word || d.awaited && !d.reply {
+				r.fail(errPart)
+			}
 			within(d.at, before)
 			before = d.at
 			b.pushDelivery(d)
@@ -421,6 +450,9 @@ func decodePart(depth uint8, prefix key, row []byte) (*part, error) {
 			within(at, before)
 			before = at
 			b.pushInbound(at)
+		}
+		if deliveries <= 1 && inbounds <= 1 && (deliveries == 0 || !b.delivery(0).awaited) {
+			r.fail(errPart) // a slot holds it
 		}
 	}
 	if err := r.end(); err != nil {

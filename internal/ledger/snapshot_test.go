@@ -150,7 +150,7 @@ func TestNumbersAreReadAsWritten(t *testing.T) {
 			for i := range complaining {
 				user := key(i+1) << (keyBits - 3)
 				for n := range uint32(i + 1) {
-					s.complaints[user] = append(s.complaints[user], delivery{at + n, Complaint(0x11).print(MessageKey(n))})
+					s.complaints[user] = append(s.complaints[user], delivery{at: at + n, print: Complaint(0x11).print(MessageKey(n))})
 				}
 			}
 			for i := range joined {
@@ -177,7 +177,7 @@ func TestPartsAreReadAsWritten(t *testing.T) {
 		p := newPart(depth, prefix, int64(at)-day, nil)
 		var h [4]history
 		for i := range uint32(9) {
-			h[i%2].deliveries = append(h[i%2].deliveries, delivery{at + i, i})
+			h[i%2].deliveries = append(h[i%2].deliveries, delivery{at: at + i, print: i})
 			h[2].inbounds = append(h[2].inbounds, at+i)
 		}
 		h[1].inbounds, h[3].deliveries = h[2].inbounds[:3], h[1].deliveries[:1]

@@ -15,24 +15,26 @@ import (
 type Hasher interface {
 	User(id string) ledger.UserKey
 	Message(id string) ledger.MessageKey
+	Chat(id string) ledger.ChatKey
 }
 
 // Add adds updates to a batch, as ledger records, claims last. They alias nothing of the updates.
 func Add(batch *ledger.Batch, u *meta.Updates, hasher Hasher) {
 	for i := range u.Deliveries {
 		d := &u.Deliveries[i]
-		user, alias := keys(hasher, &d.User)
-		batch.Entries = append(batch.Entries, ledger.Entry{
-			Number: d.Number, Kind: ledger.Delivered, User: user, Alias: alias, Message: hasher.Message(d.MessageID), At: d.At,
-		})
+		entry := message(hasher, d, ledger.Delivered)
+		entry.Reply = d.Category.Reply()
+		batch.Entries = append(batch.Entries, entry)
+	}
+	for i := range u.Replies {
+		batch.Entries = append(batch.Entries, message(hasher, &u.Replies[i], ledger.Replied))
 	}
 	for i := range u.Received {
 		m := &u.Received[i]
-		if m.Group != "" {
-			continue // it opens no window of the user's own
-		}
 		user, alias := keys(hasher, &m.User)
-		batch.Entries = append(batch.Entries, ledger.Entry{Number: m.Number, Kind: ledger.Received, User: user, Alias: alias, At: m.At})
+		batch.Entries = append(batch.Entries, ledger.Entry{
+			Number: m.Number, Kind: ledger.Received, User: user, Alias: alias, Chat: chat(hasher, m.Group), At: m.At,
+		})
 	}
 	for i := range u.Joins {
 		j := &u.Joins[i]
@@ -55,6 +57,22 @@ func Add(batch *ledger.Batch, u *meta.Updates, hasher Hasher) {
 			})
 		}
 	}
+}
+
+// message is an entry about a message to a user. One to a group is one to each participant.
+func message(hasher Hasher, d *meta.Delivery, kind ledger.Kind) ledger.Entry {
+	user, alias := keys(hasher, &d.User)
+	return ledger.Entry{
+		Number: d.Number, Kind: kind, User: user, Alias: alias, Message: hasher.Message(d.MessageID), Chat: chat(hasher, d.Group), At: d.At,
+	}
+}
+
+// chat is the key of a group of users, zero for none.
+func chat(hasher Hasher, group string) ledger.ChatKey {
+	if group == "" {
+		return 0
+	}
+	return hasher.Chat(group)
 }
 
 // Subject is what the ledger keeps a report under.

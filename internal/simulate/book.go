@@ -35,7 +35,7 @@ func entryOf(e *cloudevents.Event, at time.Time) ledger.Entry {
 	entry := ledger.Entry{Number: e.Number, User: hasher.User(e.User), At: at.Unix()}
 	switch e.Type {
 	case cloudevents.MessageDelivered:
-		entry.Kind, entry.Message = ledger.Delivered, hasher.Message(e.MessageID)
+		entry.Kind, entry.Reply, entry.Message = ledger.Delivered, e.Reply(), hasher.Message(e.MessageID)
 	case cloudevents.FeedbackReceived:
 		entry.Kind, entry.Message = ledger.Complained, hasher.Message(e.Source+"\x00"+e.ID)
 		entry.Did = ledger.NewComplaint(v1alpha1.FeedbackKind(e.Kind), v1alpha1.FeedbackReason(e.Reason))

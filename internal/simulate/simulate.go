@@ -230,7 +230,7 @@ func (s *simulation) happened(n *subject, entry ledger.Entry) {
 	replied := entry.Kind == ledger.Received && n.delivered.Equal(s.now)
 	for x := n; x != nil; x = x.portfolio {
 		switch {
-		case entry.Alias != 0 && x.state.Restricted(): // of two that were counted, it may make one
+		case (entry.Alias != 0 || entry.Reply) && x.state.Restricted(): // of two that were counted it may make one, of one none
 			s.wake(&x.turn)
 		case entry.Kind == ledger.Delivered:
 			s.deliver(x)

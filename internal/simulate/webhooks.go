@@ -140,10 +140,33 @@ func (r *webhookReader) finish() *Webhooks {
 		r.named = append(r.named, mention{number, at})
 	}
 	slices.SortFunc(r.named, func(a, b mention) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.number, b.number)) })
+	r.tellReplies()
 	slices.SortStableFunc(r.entries, func(a, b ledger.Entry) int { return cmp.Compare(a.At, b.At) })
 	slices.SortStableFunc(r.reports, func(a, b ledger.Report) int { return cmp.Compare(a.At, b.At) })
 	r.show()
 	return r.Webhooks
+}
+
+// tellReplies has every delivery of a message say what one of its statuses says, which may come after the first: that it is a reply.
+func (r *webhookReader) tellReplies() {
+	type message struct {
+		number  string
+		user    ledger.UserKey
+		message ledger.MessageKey
+	}
+	of := func(e *ledger.Entry) message { return message{e.Number, e.User, e.Message} }
+	replies := map[message]bool{}
+	for i := range r.entries {
+		if e := &r.entries[i]; e.Reply || e.Kind == ledger.Replied {
+			replies[of(e)] = true
+		}
+	}
+	r.entries = slices.DeleteFunc(r.entries, func(e ledger.Entry) bool { return e.Kind == ledger.Replied })
+	for i := range r.entries {
+		if e := &r.entries[i]; e.Kind == ledger.Delivered {
+			e.Reply = replies[of(e)]
+		}
+	}
 }
 
 // show says what people call the templates: a name, and the language and the account too where several go by it.
