@@ -31,7 +31,7 @@ func file(t *testing.T, name, content string) string {
 func TestSimulateJSON(t *testing.T) {
 	args := []string{"simulate", "--policy", "meta-2023", "--verification", "Verified", "--until", "2026-03-20T00:00:00+02:00", "-o", "json", "--events"}
 	const want = `{"time":"2026-03-02T10:00:00Z","subject":"+15550100001","reason":"QualityChanged","from":"Unknown","to":"Low","message":"the quality rating is Low, it was Unknown"}
-{"time":"2026-03-02T10:00:00Z","subject":"+15550100001","reason":"Flagged","from":"","to":"","message":"the quality rating is Low; the flag stands until 2026-03-09 10:00:00 UTC, and the tier stays, for 1K is the lowest"}
+{"time":"2026-03-02T10:00:00Z","subject":"+15550100001","reason":"Flagged","from":"","to":"","message":"the quality rating is Low: the tier falls at 2026-03-09 10:00:00 UTC unless the rating rises before"}
 {"time":"2026-03-03T10:00:00Z","subject":"+15550100001","reason":"QualityChanged","from":"Low","to":"High","message":"the quality rating is High, it was Low"}
 {"time":"2026-03-10T10:00:00Z","subject":"+15550100001","reason":"FlagCleared","from":"","to":"","message":"the flag of 2026-03-02 10:00:00 UTC ends: the rating has been above Low for 7 d, since 2026-03-03 10:00:00 UTC"}
 {"time":"2026-03-19T22:00:00Z","subject":"+15550100001","final":true,"tier":"1K","limit":1000,"used":0,"quality":"High","state":"Connected"}
@@ -142,7 +142,8 @@ func TestForecast(t *testing.T) {
 		{"--policy meta-2025 --verification Verified", "", `{"tier":"10K","limit":10000,"time":"2026-03-02T06:00:00Z","afterSeconds":21600,"users":1000,`},
 		{"--policy meta-2025 --tier 100K --used 10 --achieved 100", "", `{"tier":"Unlimited","limit":null,"time":"2026-03-02T06:00:00Z","afterSeconds":21600,"users":49900,`},
 		{"--policy meta-2025 --verification Verified --per-day 800 --grow 20", "", `{"tier":"10K","limit":10000,"time":"2026-03-03T16:51:56Z","afterSeconds":147116,"users":1000,`},
-		{"--policy quality-based --events - --from 2026-03-03T12:00:00Z", lowAndBack, `{"tier":"2","limit":10000,"time":"2026-03-10T10:00:00Z","afterSeconds":597600,"users":500,`},
+		{"--policy quality-based --events - --from 2026-03-03T12:00:00Z", lowAndBack, `{"tier":"2","limit":10000,"time":"2026-03-03T12:00:00Z","afterSeconds":0,"users":500,`},
+		{"--policy netcore --events - --from 2026-03-03T12:00:00Z", lowAndBack, `{"tier":"2","limit":10000,"time":"2026-03-10T10:00:00Z","afterSeconds":597600,"users":2000,`},
 	} {
 		args := append([]string{"forecast", "-o", "json"}, append(from, strings.Fields(test.args)...)...)
 		if code, stdout, stderr := play(t, test.stdin, args...); code != 0 || !strings.HasPrefix(stdout, test.want) || stderr != "" {
