@@ -82,6 +82,8 @@ func accounted(book ledger.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha
 				stated(&status.Alert, r)
 			case ledger.HealthReport:
 				stated(&status.Health, r)
+			case ledger.ThroughputReport:
+				allowed(&status.Throughput, r)
 			case ledger.ReviewReport:
 				stated(&status.Account.Review, r)
 			case ledger.ViolationReport:
@@ -101,6 +103,22 @@ func accounted(book ledger.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha
 		next = earliest(next, utc(s.UntilTime))
 	}
 	return next
+}
+
+// allowed writes how many messages Meta lets a number send, by its page "throughput".
+func allowed(into *v1alpha1.ThroughputStatus, r ledger.Report) {
+	level := v1alpha1.ThroughputStatus{Level: clip(r.Value, 64), ReportedTime: at(time.Unix(r.At, 0))}
+	switch {
+	case r.Reason == onBusinessApp:
+		level.MessagesPerSecond = 20
+	case r.Value == "STANDARD":
+		level.MessagesPerSecond = 80
+	case r.Value == "HIGH":
+		level.MessagesPerSecond = 1000
+	}
+	if !level.ReportedTime.Before(&into.ReportedTime) {
+		*into = level
+	}
 }
 
 // stated writes what Meta said over what it had said before.

@@ -31,8 +31,8 @@ type fleet struct {
 func newFleet(t *testing.T, change ...func(*v1alpha1.BusinessPortfolioSpec)) *fleet {
 	t.Helper()
 	f := &fleet{bench: newBench(t)}
-	f.portfolios = &BusinessPortfolioReconciler{Operator{Client: f.Client, Cache: f.Cache, Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Recorder: f.recorder, Metrics: f.Metrics, Throttle: unthrottled()}}
-	f.templater = &MessageTemplateReconciler{Operator{Client: f.Client, Cache: f.Cache, Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Recorder: f.recorder, Metrics: f.Metrics, Throttle: unthrottled()}}
+	f.portfolios = &BusinessPortfolioReconciler{Operator{Client: f.Client, Cache: f.Cache, Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.recorder, Metrics: f.Metrics, Throttle: unthrottled()}}
+	f.templater = &MessageTemplateReconciler{Operator{Client: f.Client, Cache: f.Cache, Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.recorder, Metrics: f.Metrics, Throttle: unthrottled()}}
 	f.portfolio = &v1alpha1.BusinessPortfolio{
 		ObjectMeta: metav1.ObjectMeta{Name: f.namespace},
 		Spec:       v1alpha1.BusinessPortfolioSpec{PortfolioID: strings.TrimLeft(newNumber(), "+"), DisplayName: "Acme"},

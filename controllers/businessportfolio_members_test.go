@@ -261,9 +261,9 @@ func TestRunningFleet(t *testing.T) {
 	through := counting{manager.GetClient(), f.namespace, &writes}
 	metrics, batch := NewMetrics(prometheus.NewRegistry()), 20*time.Millisecond
 	throttle := unthrottled()
-	f.must((&PhoneNumberReconciler{Operator{Client: through, Cache: manager.GetCache(), Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Recorder: f.recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
-	f.must((&BusinessPortfolioReconciler{Operator{Client: through, Cache: manager.GetCache(), Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Recorder: f.recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
-	f.must((&MessageTemplateReconciler{Operator{Client: through, Cache: manager.GetCache(), Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Recorder: f.recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
+	f.must((&PhoneNumberReconciler{Operator{Client: through, Cache: manager.GetCache(), Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
+	f.must((&BusinessPortfolioReconciler{Operator{Client: through, Cache: manager.GetCache(), Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
+	f.must((&MessageTemplateReconciler{Operator{Client: through, Cache: manager.GetCache(), Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
 	f.start(manager)
 
 	a, b := f.number(), f.number()

@@ -39,23 +39,6 @@ func conditions(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus
 	set.restricted(&status.Restriction, status.Tier.Limit)
 }
 
-// usageFresh says whether the counts of a number are as they should be.
-func (r *PhoneNumberReconciler) usageFresh(set conditionSetter, number *v1alpha1.PhoneNumber, sampled bool) {
-	if sampled {
-		if j, ok := r.Samples.verdict(number); ok {
-			set.condition(v1alpha1.ConditionUsageFresh, j.status, j.reason, j.message)
-		}
-		return
-	}
-	// Once something was received it stays so: a number that rests has fresh counts.
-	counting := meta.FindStatusCondition(*set.in, v1alpha1.ConditionUsageFresh)
-	if r.Ledger.Known(number.Spec.PhoneNumber) || counting != nil && counting.Reason == v1alpha1.ReasonCounting {
-		set.condition(v1alpha1.ConditionUsageFresh, metav1.ConditionTrue, v1alpha1.ReasonCounting, "All that was received is counted.")
-	} else {
-		set.condition(v1alpha1.ConditionUsageFresh, metav1.ConditionUnknown, v1alpha1.ReasonNothingReceived, "Nothing was received for this number yet; see that Meta's webhook points to the operator.")
-	}
-}
-
 // ownConditions are those that the operator writes; others are not its own.
 var ownConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionFlagged, v1alpha1.ConditionRestricted, v1alpha1.ConditionUsageFresh, v1alpha1.ConditionSendable,

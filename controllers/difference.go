@@ -29,20 +29,22 @@ type counts struct {
 	step     string
 	why      []string
 	report   int64 // one that changed nothing else
+	failure  v1alpha1.FailureStatus
 }
 
 func partsOfNumber(status *v1alpha1.PhoneNumberStatus) parts {
 	d := *status
 	p := parts{decisions: &d, used: d.Usage.OwnUsed, limit: d.Tier.Limit, counts: counts{usage: d.Usage, feedback: d.Quality.Feedback, upgrade: d.Upgrade,
-		until: d.Restriction.UntilTime, next: d.NextDeadlineTime, why: d.Explanation, report: d.ObservedReport}}
+		until: d.Restriction.UntilTime, next: d.NextDeadlineTime, why: d.Explanation, report: d.ObservedReport, failure: d.LastFailure}}
 	if d.Portfolio != "" {
 		// Whatever the other numbers send moves the rest: one that sends nothing is not written for it.
 		p.counts = counts{usage: v1alpha1.UsageStatus{OwnUsed: d.Usage.OwnUsed, UniqueUsers7d: d.Usage.UniqueUsers7d, Messages7d: d.Usage.Messages7d,
-			LastDeliveryTime: d.Usage.LastDeliveryTime}, feedback: d.Quality.Feedback, report: d.ObservedReport}
+			LastDeliveryTime: d.Usage.LastDeliveryTime, LastReceivedTime: d.Usage.LastReceivedTime}, feedback: d.Quality.Feedback, report: d.ObservedReport, failure: d.LastFailure}
 	}
 	d.Usage, d.Quality.Feedback = v1alpha1.UsageStatus{Source: d.Usage.Source}, v1alpha1.FeedbackStatus{}
 	d.NextDeadlineTime, d.ObservedReport = metav1.Time{}, 0
 	d.Explanation = nil
+	d.LastFailure = v1alpha1.FailureStatus{}
 	d.Notifications = nil // written by the controller that sends them
 	withoutCounts(&d.Upgrade, &d.Restriction)
 	return p
@@ -111,9 +113,21 @@ func differ(have, want parts) difference {
 
 func sameCounts(a, b counts) bool {
 	b.usage.ObservedTime, b.usage.SampledTime = a.usage.ObservedTime, a.usage.SampledTime
-	return equality.Semantic.DeepEqual(a.usage, b.usage) && equality.Semantic.DeepEqual(a.feedback, b.feedback) &&
+	b.usage.LastReceivedTime = lately(a.usage.LastReceivedTime, b.usage.LastReceivedTime)
+	if b.failure.Class == a.failure.Class {
+		b.failure.Time = lately(a.failure.Time, b.failure.Time)
+	}
+	return equality.Semantic.DeepEqual(a.failure, b.failure) && equality.Semantic.DeepEqual(a.usage, b.usage) && equality.Semantic.DeepEqual(a.feedback, b.feedback) &&
 		equality.Semantic.DeepEqual(a.upgrade, b.upgrade) && a.until.Equal(&b.until) && a.next.Equal(&b.next) && a.step == b.step &&
 		slices.Equal(a.why, b.why) && a.report == b.report
+}
+
+// lately is the time that stands, unless another is newer by a quarter of an hour: that something came once more is no news.
+func lately(have, want metav1.Time) metav1.Time {
+	if !have.IsZero() && !want.Before(&have) && want.Sub(have.Time) < 15*time.Minute {
+		return have
+	}
+	return want
 }
 
 // earliest is the earlier of two instants, where zero means never.

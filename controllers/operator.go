@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/receipts"
 )
 
 // Operator is what the reconcilers of all kinds work with.
@@ -23,7 +24,11 @@ type Operator struct {
 	Clock  Clock
 	Ledger ledger.Ledger
 	// Samples are the counts of the numbers whose counts are not the ledger's.
-	Samples  *Samples
+	Samples *Samples
+	// Receipts are of this process: what came, and failed.
+	Receipts *receipts.Receipts
+	// Presence is since when the operator is there to receive.
+	Presence Presence
 	Recorder events.EventRecorder
 	Metrics  *Metrics
 	// Throttle says when counts alone are written.
@@ -33,6 +38,11 @@ type Operator struct {
 	BatchPeriod time.Duration
 	// Concurrency is how many resources of a kind are reconciled at a time.
 	Concurrency int
+}
+
+// Presence tells since when the operator has been there without a longer break.
+type Presence interface {
+	Since() time.Time
 }
 
 // outcome is what a reconcile came to: of which resource, how its status differs, the transitions, the conditions before and after,

@@ -52,6 +52,7 @@ func (r *PhoneNumberReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(mapped(r.senders)), builder.WithPredicates(sinceStart)).
 		WatchesRawSource(newUsage(r.Ledger, r.BatchPeriod, r.concerned)).
 		WatchesRawSource(newUsage(r.Samples, r.BatchPeriod, r.concerned)).
+		WatchesRawSource(newUsage(r.Receipts, r.BatchPeriod, r.concerned)).
 		WatchesRawSource(r.Throttle.source("PhoneNumber")).
 		WithOptions(controllerOptions(r.Concurrency)).
 		Named("phonenumber").
@@ -76,7 +77,7 @@ func (r *PhoneNumberReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 	}
 	if d := differ(partsOfNumber(&number.Status), partsOfNumber(want)); r.due(of, d) {
 		ours := *want
-		ours.Conditions, ours.Notifications = owned(want.Conditions), nil
+		ours.Conditions, ours.Notifications, ours.Completeness = owned(want.Conditions), nil, v1alpha1.CompletenessStatus{}
 		written, result, err := r.record(ctx, &number, &ours, outcome{of, d, transitions, number.Status.Conditions, want.Conditions, number.Status.NextDeadlineTime, now})
 		if !written {
 			return result, err
@@ -163,7 +164,9 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	want.Explanation = explained(number, want, known, state, now)
 	conditions(number, want, state)
 	set.sendableTo(&want.Usage, roomOf(known, &state, &want.Usage))
-	r.usageFresh(set, number, known.sampled)
+	hears := r.heard(number, now)
+	want.Usage.LastReceivedTime, want.LastFailure = at(hears.at), r.lastFailure(number)
+	later = earliest(later, r.usageFresh(set, number, known.sampled, hears, now))
 	shown, _ := stateOf(want) // with what its portfolio shares
 	agreement := rules.Agree(known.whole, facts, shown, now)
 	set.agree(agreement, notUnderstood(r.Ledger, numberSubjects(number), now))

@@ -280,7 +280,7 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	}
 	b.reasons()
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
-		Client: b.Client, Cache: b.Cache, Clock: b.Clock, Ledger: b.Ledger, Samples: b.Samples, Recorder: b.recorder, Metrics: NewMetrics(prometheus.NewRegistry()), Throttle: unthrottled(),
+		Client: b.Client, Cache: b.Cache, Clock: b.Clock, Ledger: b.Ledger, Samples: b.Samples, Receipts: b.Receipts, Presence: b.Presence, Recorder: b.recorder, Metrics: NewMetrics(prometheus.NewRegistry()), Throttle: unthrottled(),
 	}}
 	b.reconcile(number)
 	if after := history(number); !slices.Equal(after, before) || number.ResourceVersion != version || len(b.reasons()) != 0 {
@@ -569,7 +569,7 @@ func TestRunningController(t *testing.T) {
 	b.must(SetupIndexes(b.ctx, manager.GetFieldIndexer()))
 	var writes atomic.Int64
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
-		Client: counting{manager.GetClient(), b.namespace, &writes}, Cache: manager.GetCache(), Clock: b.clock, Ledger: b.Ledger, Samples: b.Samples, Recorder: b.recorder,
+		Client: counting{manager.GetClient(), b.namespace, &writes}, Cache: manager.GetCache(), Clock: b.clock, Ledger: b.Ledger, Samples: b.Samples, Receipts: b.Receipts, Presence: b.Presence, Recorder: b.recorder,
 		Metrics: NewMetrics(prometheus.NewRegistry()), Throttle: unthrottled(), BatchPeriod: 200 * time.Millisecond, Concurrency: 2,
 	}}
 	b.must(b.PhoneNumberReconciler.SetupWithManager(manager))

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -17,7 +18,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 )
 
-// PollOwner owns the condition ReportsFresh in a status, and nothing else.
+// PollOwner owns the conditions ReportsFresh and UsageComplete in a status and the figures of the latter, and nothing else.
 const PollOwner = client.FieldOwner("numberfleet-poll")
 
 func reportsFresh(number *v1alpha1.PhoneNumber) *metav1.Condition {
@@ -31,24 +32,48 @@ type judgement struct {
 	reason, message string
 }
 
-// judge writes the condition of each number whose condition says something else.
+// judge writes what it says of each number that says something else.
 func (p *Poller) judge(ctx context.Context, a *polled, numbers []v1alpha1.PhoneNumber) error {
 	var failures []error
 	for i := range numbers {
 		n := &numbers[i]
-		j, ok := p.judgementOf(a, n)
-		have := reportsFresh(n)
-		if !ok || !n.DeletionTimestamp.IsZero() || have != nil && j == (judgement{have.Status, have.Reason, have.Message}) {
+		fresh, ok := p.judgementOf(a, n)
+		if have := reportsFresh(n); !ok && have != nil {
+			fresh, ok = judgement{have.Status, have.Reason, have.Message}, true
+		}
+		if !ok || !n.DeletionTimestamp.IsZero() {
 			continue
 		}
-		since := at(a.last.at)
-		if have != nil && have.Status == j.status {
-			since = have.LastTransitionTime
+		c := a.compared(n)
+		complete := p.completeness(a, n, c)
+		news := saidOf(n, v1alpha1.ConditionReportsFresh) != fresh || saidOf(n, v1alpha1.ConditionUsageComplete) != complete
+		figures := completenessStatus(c)
+		if atRest(figures) && atRest(n.Status.Completeness) {
+			figures = n.Status.Completeness // of another day, which is no reason to write
 		}
-		failures = append(failures, p.say(ctx, n, applymetav1.Condition().WithType(v1alpha1.ConditionReportsFresh).WithStatus(j.status).
-			WithReason(j.reason).WithMessage(j.message).WithLastTransitionTime(since)))
+		if news || !equality.Semantic.DeepEqual(figures, n.Status.Completeness) {
+			failures = append(failures, p.say(ctx, n, applyv1alpha1.PhoneNumberStatus().
+				WithConditions(a.condition(n, v1alpha1.ConditionReportsFresh, fresh), a.condition(n, v1alpha1.ConditionUsageComplete, complete)), figures))
+		}
 	}
 	return errors.Join(failures...)
+}
+
+// saidOf is what a condition of a number says; nothing where it has none.
+func saidOf(n *v1alpha1.PhoneNumber, condition string) judgement {
+	if have := meta.FindStatusCondition(n.Status.Conditions, condition); have != nil {
+		return judgement{have.Status, have.Reason, have.Message}
+	}
+	return judgement{}
+}
+
+// condition says a judgement, since when it is what it is.
+func (a *polled) condition(n *v1alpha1.PhoneNumber, condition string, j judgement) *applymetav1.ConditionApplyConfiguration {
+	since := at(a.last.at)
+	if have := meta.FindStatusCondition(n.Status.Conditions, condition); have != nil && have.Status == j.status {
+		since = have.LastTransitionTime
+	}
+	return applymetav1.Condition().WithType(condition).WithStatus(j.status).WithReason(j.reason).WithMessage(j.message).WithLastTransitionTime(since)
 }
 
 // judgementOf is false where the condition stays as it is: what passes by itself is worth a word, on all numbers of the
@@ -102,24 +127,27 @@ func judgementOn(e *graph.Error) judgement {
 	return j
 }
 
-// withdraw takes the condition from numbers that are not read any more.
+// withdraw takes what was said from numbers that are not read any more.
 func (p *Poller) withdraw(ctx context.Context, numbers []v1alpha1.PhoneNumber) error {
 	var failures []error
 	for i := range numbers {
 		if p.left(&numbers[i]) {
-			failures = append(failures, p.say(ctx, &numbers[i]))
+			failures = append(failures, p.say(ctx, &numbers[i], applyv1alpha1.PhoneNumberStatus(), v1alpha1.CompletenessStatus{}))
 		}
 	}
 	return errors.Join(failures...)
 }
 
-// say applies the condition, or none.
-func (p *Poller) say(ctx context.Context, n *v1alpha1.PhoneNumber, condition ...*applymetav1.ConditionApplyConfiguration) error {
+// say applies a status, with the figures of a comparison if there is one. What is left out goes.
+func (p *Poller) say(ctx context.Context, n *v1alpha1.PhoneNumber, status *applyv1alpha1.PhoneNumberStatusApplyConfiguration, figures v1alpha1.CompletenessStatus) error {
+	if figures.Counted != nil {
+		status = status.WithCompleteness(applyv1alpha1.CompletenessStatus().WithFromTime(figures.FromTime).WithToTime(figures.ToTime).
+			WithCounted(*figures.Counted).WithReported(*figures.Reported))
+	}
 	// The uid, so that it is not said of a number that was created again.
-	status := applyv1alpha1.PhoneNumber(n.Name, n.Namespace).WithUID(n.UID).
-		WithStatus(applyv1alpha1.PhoneNumberStatus().WithConditions(condition...))
-	if err := p.Client.Status().Apply(ctx, status, PollOwner, client.ForceOwnership); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("write the condition %s: %w", v1alpha1.ConditionReportsFresh, err)
+	of := applyv1alpha1.PhoneNumber(n.Name, n.Namespace).WithUID(n.UID).WithStatus(status)
+	if err := p.Client.Status().Apply(ctx, of, PollOwner, client.ForceOwnership); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("write what was read of the number: %w", err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -38,6 +39,10 @@ type Poller struct {
 	Clock   Clock
 	Ledger  ledger.Ledger
 	Metrics *PollMetrics
+	// Presence is since when the operator is there to receive.
+	Presence Presence
+	// Apps are Meta's ids of the operator's apps that get the webhooks of an account; none where not all of them are known.
+	Apps func(account string) []string
 	// UserAgent is sent with every call.
 	UserAgent string
 	// Timeout bounds a call; graph.DefaultTimeout where it is zero.
@@ -58,6 +63,9 @@ type polled struct {
 	refused time.Time // the token was: before this time only another one is tried
 	// templatesRead is when all templates were read last, or there were none; at first, when the reading began.
 	templatesRead time.Time
+	began         time.Time // when this process began to read
+
+	comparisons map[types.UID]comparison // of the numbers' deliveries with what Meta tells
 
 	mu       sync.Mutex
 	read     time.Time // when all of it was read last, or there was nothing to read; at first, when the reading began
@@ -152,6 +160,7 @@ func (p *Poller) begin(_ context.Context, queue workqueue.TypedRateLimitingInter
 	now := p.Clock.Now()
 	for id, a := range p.accounts {
 		a.templatesRead = now
+		a.began = now
 		a.schedule(func() { a.read, a.next = now, instantAfter(id, p.Config.Period(), now) })
 		queue.Add(id)
 	}
@@ -179,7 +188,7 @@ func (p *Poller) Reconcile(ctx context.Context, id string) (ctrl.Result, error) 
 		return ctrl.Result{}, errors.Join(p.withdraw(ctx, numbers), p.withdrawTemplates(ctx, templates))
 	}
 	if now := p.Clock.Now(); !now.Before(a.due()) {
-		p.visit(ctx, a, len(numbers), len(templates), now)
+		p.visit(ctx, a, numbers, len(templates), now)
 		select {
 		case <-ctx.Done():
 			return ctrl.Result{}, nil // the operator ends, which is nobody's failure
@@ -204,12 +213,12 @@ func (p *Poller) Reconcile(ctx context.Context, id string) (ctrl.Result, error) 
 }
 
 // visit reads an account and decides when to come back.
-func (p *Poller) visit(ctx context.Context, a *polled, numbers, templates int, now time.Time) {
+func (p *Poller) visit(ctx context.Context, a *polled, numbers []v1alpha1.PhoneNumber, templates int, now time.Time) {
 	period := p.Config.Period()
 	if templates == 0 {
 		a.templatesRead = now
 	}
-	if numbers == 0 && templates == 0 {
+	if len(numbers) == 0 && templates == 0 {
 		a.schedule(func() { a.read, a.failures, a.next = now, 0, instantAfter(a.id, period, now) })
 		return
 	}
@@ -217,7 +226,7 @@ func (p *Poller) visit(ctx context.Context, a *polled, numbers, templates int, n
 		a.schedule(func() { a.next = earliest(a.refused, now.Add(period/looks)) })
 		return
 	}
-	if at := a.affordable(numbers, now); at.After(now) {
+	if at := a.affordable(len(numbers), now); at.After(now) {
 		a.last = &visit{at: now, failed: &graph.Error{Kind: graph.RateLimited, RetryAt: at}}
 		a.schedule(func() { a.next = at })
 		return
@@ -233,6 +242,9 @@ func (p *Poller) visit(ctx context.Context, a *polled, numbers, templates int, n
 		} else if ctx.Err() == nil {
 			log.FromContext(ctx).Info("templates of the account not read", "cause", a.last.templates.failed.Error())
 		}
+	}
+	if failed == nil {
+		p.compare(bounded, a, found, numbers, now)
 	}
 	after := p.Clock.Now()
 	a.schedule(func() {
@@ -252,7 +264,8 @@ func (p *Poller) visit(ctx context.Context, a *polled, numbers, templates int, n
 	}
 }
 
-// readAll reads an account's numbers, and the account for its review and the verification of the business.
+// readAll reads an account's numbers, the account for its review and the verification of the business, and which apps get its
+// webhooks. That the apps are not told, as to a token of another app, is no failure.
 func (a *polled) readAll(ctx context.Context) (*readout, error) {
 	left := int(a.limiter.State().Left)
 	numbers, err := a.client.PhoneNumbers(ctx, a.id)
@@ -267,7 +280,13 @@ func (a *polled) readAll(ctx context.Context) (*readout, error) {
 	found := newReadout(numbers)
 	account, err := a.client.Account(ctx, a.id)
 	found.verification, found.review = account.BusinessVerification, account.Review
-	return found, err
+	if err != nil {
+		return found, err
+	}
+	if found.apps, err = a.client.SubscribedApps(ctx, a.id); err != nil {
+		log.FromContext(ctx).V(1).Info("subscribed apps not read", "cause", err.Error())
+	}
+	return found, nil
 }
 
 // conclude records what an account's last read told, and says on each number and template how it went.
@@ -332,7 +351,7 @@ func (a *polled) affordable(numbers int, now time.Time) time.Time {
 const burstShare = 10
 
 // callsFor is how many calls it takes to read an account with so many numbers.
-func callsFor(numbers int) int { return pagesOf(numbers) + 1 }
+func callsFor(numbers int) int { return pagesOf(numbers) + 2 }
 
 // pagesOf is how many calls it takes to read a list of so many.
 func pagesOf(items int) int { return max((items+99)/100, 1) }

@@ -52,7 +52,7 @@ func newPolling(t *testing.T, accounts ...string) *polling {
 	p.token(pollToken)
 	p.Poller = &Poller{
 		Config: config.GraphAPI{BaseURL: server.URL, PeriodMinutes: 15}, Client: p.PhoneNumberReconciler.Client, Clock: p.bench.clock,
-		Ledger: p.PhoneNumberReconciler.Ledger, Metrics: NewPollMetrics(p.registry), Timeout: 2 * time.Second,
+		Ledger: p.PhoneNumberReconciler.Ledger, Metrics: NewPollMetrics(p.registry), Presence: p.PhoneNumberReconciler.Presence, Timeout: 2 * time.Second,
 	}
 	for _, id := range accounts {
 		p.meta.AddAccount(id, portfolio, "Acme "+id)
@@ -186,7 +186,7 @@ func TestWhatIsReadBecomesTheStatus(t *testing.T) {
 	p.wantReason(number, v1alpha1.ReasonPolled)
 	p.wantReason(byDigits, v1alpha1.ReasonPolled)
 	// Words that nobody knows are kept as they came.
-	want := []string{"Connection LINKED", "Quality BEIGE", "Verification Verified", "Limit 10000"}
+	want := []string{"Connection LINKED", "Quality BEIGE", "Verification Verified", "Limit 10000", "Throughput STANDARD"}
 	if got := reportWords(p.Poller.Ledger, byDigits.Spec.PhoneNumber); !slices.Equal(got, want) {
 		t.Errorf("the reports are %q, not %q", got, want)
 	}
@@ -260,7 +260,7 @@ func TestAFleetAtRestCostsNoWrites(t *testing.T) {
 	if after := p.versions(); !slices.Equal(before, after) {
 		t.Errorf("numbers at rest were written:\n%q\n%q", before, after)
 	}
-	if reports != 120*4+2 || testutil.ToFloat64(p.Poller.Metrics.reports) != 0 {
+	if reports != 120*5+2 || testutil.ToFloat64(p.Poller.Metrics.reports) != 0 {
 		t.Errorf("%v reports at first, then %v", reports, testutil.ToFloat64(p.Poller.Metrics.reports))
 	}
 }
@@ -322,7 +322,7 @@ func TestWhatKeepsANumberFromBeingRead(t *testing.T) {
 			for p.bench.clock.Since(began) < 45*time.Minute {
 				p.tick()
 			}
-			if calls := len(p.meta.Calls()); asked > 2 || calls > 2*5 {
+			if calls := len(p.meta.Calls()); asked > 3 || calls > 3*5 {
 				t.Errorf("Meta was called %d times at once, and %d times in five periods", asked, calls)
 			}
 			if after := p.versions(); !slices.Equal(before, after) {
@@ -542,7 +542,7 @@ func TestAnAccountOfThousandsIsRead(t *testing.T) {
 	for range 4 {
 		p.tick()
 	}
-	if calls := len(p.meta.Calls()); calls != 4*(41+1) {
+	if calls := len(p.meta.Calls()); calls != 4*(41+2) {
 		t.Errorf("four reads of 41 pages took %d calls", calls)
 	}
 }
@@ -556,7 +556,7 @@ func TestMetricsTellOfTheReads(t *testing.T) {
 	age := p.bench.clock.Since(p.accounts["2001"].read).Seconds()
 	want := fmt.Sprintf(`# HELP numberfleet_graph_calls_total Number of calls to Meta's Graph API, by account and result: ok, temporary, ratelimited, token, permission, notfound or permanent.
 # TYPE numberfleet_graph_calls_total counter
-numberfleet_graph_calls_total{account="2001",result="ok"} 2
+numberfleet_graph_calls_total{account="2001",result="ok"} 3
 numberfleet_graph_calls_total{account="2001",result="temporary"} 1
 # HELP numberfleet_graph_oldest_read_age_seconds Time since all numbers of an account were read, or since the start if they were not yet; absent while another process leads.
 # TYPE numberfleet_graph_oldest_read_age_seconds gauge

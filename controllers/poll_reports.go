@@ -20,6 +20,7 @@ type readout struct {
 	byNumber     map[string]*graph.PhoneNumber // by E.164
 	verification graph.Verification            // of the business; optional
 	review       graph.ReviewStatus            // of the account; optional
+	apps         []string                      // that get the account's webhooks; nil where it is not told
 }
 
 func newReadout(numbers []graph.PhoneNumber) *readout {
@@ -60,8 +61,10 @@ func (p *Poller) record(ctx context.Context, account string, found *readout, num
 	review, _ := found.review.Decision()
 	ofAccount := ledger.AccountSubject(account)
 	said := p.Ledger.Reports(ofAccount, 0)
-	if r := (ledger.Report{Number: ofAccount, Kind: ledger.ReviewReport, Value: review, At: at.Unix()}); tells(r, said, &rules.State{}) {
-		batch.Reports = append(batch.Reports, r)
+	for _, r := range [...]ledger.Report{{Kind: ledger.ReviewReport, Value: review}, p.subscription(account, found.apps)} {
+		if r.Number, r.At = ofAccount, at.Unix(); tells(r, said, &rules.State{}) {
+			batch.Reports = append(batch.Reports, r)
+		}
 	}
 	done := map[string]bool{} // two resources may have one number, and two numbers one portfolio
 	for i := range numbers {
@@ -97,8 +100,8 @@ func (p *Poller) record(ctx context.Context, account string, found *readout, num
 }
 
 // tells says whether what was read is to be told: it is not what Meta said last, as long as the state does not know that; and else it
-// is not what shows, whoever said that, or what Meta has said nothing of yet. That a number can send messages is worth a word only
-// where it could not.
+// is not what shows, whoever said that, or what Meta has said nothing of yet. That a number can send messages, or
+// an app is subscribed, is worth a word only where it was not so.
 func tells(read ledger.Report, said []ledger.Report, state *rules.State) bool {
 	if read.Value == "" {
 		return false
@@ -118,7 +121,7 @@ func tells(read ledger.Report, said []ledger.Report, state *rules.State) bool {
 	case last.Kind != "":
 		return (read.Value != last.Value || read.Reason != "" && read.Reason != last.Reason) && read.At >= last.At
 	case !ruled[read.Kind]:
-		return read.Kind != ledger.HealthReport || read.Value != canSend
+		return read.Value != canSend && read.Value != subscribed
 	case !heard && read.Kind == ledger.QualityReport && read.Value == string(v1alpha1.QualityUnknown):
 		return state.Reported == ""
 	default:
@@ -137,6 +140,24 @@ func subjectMatter(kind ledger.ReportKind) ledger.ReportKind {
 		return ledger.ConnectionReport
 	}
 	return kind
+}
+
+// subscription says whether one of the operator's apps is among those that get an account's webhooks. Where not all of its apps are
+// known by their ids, any app will do.
+func (p *Poller) subscription(account string, told []string) ledger.Report {
+	report := ledger.Report{Kind: ledger.SubscriptionReport}
+	if told == nil {
+		return report
+	}
+	var own []string
+	if p.Apps != nil {
+		own = p.Apps(account)
+	}
+	report.Value = notSubscribed
+	if slices.ContainsFunc(told, func(app string) bool { return len(own) == 0 || app == "" || slices.Contains(own, app) }) {
+		report.Value = subscribed
+	}
+	return report
 }
 
 // canSend is what a HealthReport says where nothing is in the way.
@@ -161,5 +182,29 @@ func reportsOf(n *graph.PhoneNumber, verification graph.Verification) []ledger.R
 		{Kind: ledger.VerificationReport, Value: verified},
 		{Kind: ledger.LimitReport, Value: users},
 		{Kind: ledger.HealthReport, Value: sending, Reason: clip(strings.Join(n.Health.Hindrances(), "; "), 256)},
+		throughput(n),
 	}
+}
+
+// throughput is how many messages Meta lets a number send.
+func throughput(n *graph.PhoneNumber) ledger.Report {
+	report := ledger.Report{Kind: ledger.ThroughputReport, Value: string(n.Throughput), Reason: "CloudAPI"}
+	if n.OnBusinessApp {
+		report.Reason = onBusinessApp
+	}
+	return report
+}
+
+// onBusinessApp is the reason of the throughput of a number that the WhatsApp Business app uses too.
+const onBusinessApp = "OnBusinessApp"
+
+// lastReports are the last reports of each kind about a subject. The ledger keeps these for good.
+func lastReports(book ledger.Ledger, subject string) map[ledger.ReportKind]ledger.Report {
+	last := map[ledger.ReportKind]ledger.Report{}
+	for _, report := range book.Reports(subject, 0) {
+		if known, ok := last[report.Kind]; !ok || report.At >= known.At {
+			last[report.Kind] = report
+		}
+	}
+	return last
 }

@@ -31,6 +31,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/receipts"
 )
 
 // apiServer is a real one, with the CRDs and the shipped policies.
@@ -104,6 +105,11 @@ func (c *fakeClock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// present is an operator that is there since a time.
+type present struct{ since time.Time }
+
+func (p *present) Since() time.Time { return p.since }
+
 // bench is one test's namespace, clock, ledger and reconciler. The reconciler is called by the test, so that each step is
 // the test's own; see manager for one that runs by itself.
 type bench struct {
@@ -147,7 +153,8 @@ func newBench(t *testing.T) *bench {
 	book := ledger.OpenMemory()
 	t.Cleanup(func() { _ = book.Close() })
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
-		Client: manager.GetClient(), Cache: manager.GetClient(), Clock: b.clock, Ledger: book, Samples: NewSamples(config.Prometheus{}), Recorder: b.recorder,
+		Client: manager.GetClient(), Cache: manager.GetClient(), Clock: b.clock, Ledger: book, Samples: NewSamples(config.Prometheus{}),
+		Receipts: receipts.New(), Presence: &present{start}, Recorder: b.recorder,
 		Metrics: NewMetrics(prometheus.NewRegistry()), Throttle: unthrottled(), BatchPeriod: 10 * time.Millisecond, Concurrency: 1,
 	}}
 	b.start(manager)

@@ -14,9 +14,13 @@ const (
 	ConditionSendable = "Sendable"
 	// ConditionRulesAgree: what Meta reports of tier, quality and state is what the policy concludes by itself.
 	ConditionRulesAgree = "RulesAgree"
-	// ConditionUsageFresh: the counts in the status come from all that was received, or from what a Prometheus said lately. A
+	// ConditionUsageFresh: messages from Meta are expected and come, so that the counts in the status are those of now; or they are
+	// what a Prometheus said lately. A
 	// portfolio has it where a Prometheus counts for some of its numbers.
 	ConditionUsageFresh = "UsageFresh"
+	// ConditionUsageComplete: what was counted is all that Meta delivered, by Meta's own figures. It is absent where the
+	// operator's configuration does not have the number's account.
+	ConditionUsageComplete = "UsageComplete"
 	// ConditionReportsFresh: what Meta says of the number is read from the Graph API often enough. It is absent where the
 	// operator's configuration does not have the number's account.
 	ConditionReportsFresh = "ReportsFresh"
@@ -90,6 +94,20 @@ const (
 	// ReasonNothingReceived (UsageFresh=Unknown): nothing was ever received for this number; see that Meta's webhook
 	// points here.
 	ReasonNothingReceived = "NothingReceived"
+
+	// ReasonSilent (UsageFresh=Unknown): something was received about the number on each of seven days, and then nothing for 24
+	// hours.
+	ReasonSilent = "Silent"
+	// ReasonNotSubscribed (UsageFresh=Unknown): the operator's app is not subscribed to the number's account at Meta, so that no
+	// webhooks come.
+	ReasonNotSubscribed = "NotSubscribed"
+
+	// ReasonAgrees (UsageComplete=True): as many deliveries were counted as Meta tells of, as far as its figures are exact.
+	ReasonAgrees = "Agrees"
+	// ReasonDeliveriesMissing (UsageComplete=False): Meta tells of more deliveries than were counted: the count is too low.
+	ReasonDeliveriesMissing = "DeliveriesMissing"
+	// ReasonNotMeasured (UsageComplete=Unknown): there is no day that both are known of.
+	ReasonNotMeasured = "NotMeasured"
 
 	// ReasonSampled (UsageFresh=True): the Prometheus that the counts come from answers.
 	ReasonSampled = "Sampled"

@@ -583,6 +583,77 @@ type UsageStatus struct {
 	// lastDeliveryTime is the last counted delivery, as far as it still counts.
 	// +optional
 	LastDeliveryTime metav1.Time `json:"lastDeliveryTime,omitzero"`
+
+	// lastReceivedTime is when anything was last received about the number, from Meta's webhooks or as an event: of a message, of its
+	// user, or of the number itself. It is written with the counts, and may be a quarter of an hour behind. It is absent on a
+	// portfolio, and where nothing was ever received.
+	// +optional
+	LastReceivedTime metav1.Time `json:"lastReceivedTime,omitzero"`
+}
+
+// FailureStatus is a message that did not reach its user.
+type FailureStatus struct {
+	// code is Meta's error code. It is absent where Meta gave none.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Code int64 `json:"code,omitempty"`
+
+	// class is the code itself where it says something of its own (131026, 130472, 131048, 131049, 131064), or what kind of error it
+	// is: throttled, account, number, user, window, template, message, meta or other.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	Class string `json:"class,omitempty"`
+
+	// meaning says in a sentence what the class means.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Meaning string `json:"meaning,omitempty"`
+
+	// time at which it failed.
+	// +required
+	Time metav1.Time `json:"time,omitzero"`
+}
+
+// ThroughputStatus is how many messages Meta lets a number send and receive.
+type ThroughputStatus struct {
+	// level in Meta's word: STANDARD, HIGH or NOT_APPLICABLE, or as it came.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Level string `json:"level,omitempty"`
+
+	// messagesPerSecond is what Meta documents of the level, in both directions together: 80 of STANDARD, 1000 of HIGH, and 20 of a
+	// number that the WhatsApp Business app uses too. It is absent where Meta documents nothing.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	MessagesPerSecond int64 `json:"messagesPerSecond,omitempty"`
+
+	// reportedTime is when Meta said so.
+	// +required
+	ReportedTime metav1.Time `json:"reportedTime,omitzero"`
+}
+
+// CompletenessStatus compares the deliveries that were counted here over a day with those that Meta tells of the number.
+type CompletenessStatus struct {
+	// fromTime is when the day begins: midnight UTC.
+	// +required
+	FromTime metav1.Time `json:"fromTime,omitzero"`
+
+	// toTime is when the day ends.
+	// +required
+	ToTime metav1.Time `json:"toTime,omitzero"`
+
+	// counted is how many messages the operator knows to be delivered in it, in a customer service window or not.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Counted *int64 `json:"counted,omitempty"`
+
+	// reported is how many Meta says, whose figures are approximate.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Reported *int64 `json:"reported,omitempty"`
 }
 
 // UpgradeStatus is how far the next tier is.
@@ -865,7 +936,7 @@ type NotificationProgress struct {
 // PhoneNumberStatus is where the number stands.
 type PhoneNumberStatus struct {
 	// conditions are Ready (the operator does its job for this number), Sendable, Flagged, Restricted, RulesAgree, UsageFresh and,
-	// where the number's account is read from Meta, ReportsFresh.
+	// where the number's account is read from Meta, ReportsFresh and UsageComplete.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -957,9 +1028,22 @@ type PhoneNumberStatus struct {
 	// +optional
 	Alert Statement `json:"alert,omitzero"`
 
+	// throughput is how many messages Meta lets the number send and receive. It is absent until Meta says it.
+	// +optional
+	Throughput ThroughputStatus `json:"throughput,omitzero"`
+
 	// usage is what the number has used.
 	// +optional
 	Usage UsageStatus `json:"usage,omitzero"`
+
+	// lastFailure is the last message that failed, as far as one did since the operator came.
+	// +optional
+	LastFailure FailureStatus `json:"lastFailure,omitzero"`
+
+	// completeness compares what was counted with what Meta tells, over the last day that was measured. It is absent where the
+	// number's account is not read from Meta.
+	// +optional
+	Completeness CompletenessStatus `json:"completeness,omitzero"`
 
 	// upgrade is how far the next tier is. It is absent on an unlimited or last tier.
 	// +optional

@@ -106,7 +106,14 @@ func explainNumber(ctx context.Context, api client.Reader, key client.ObjectKey)
 	if s.Tier.Name != "" {
 		head += fmt.Sprintf(" is %s: tier %s, %s, %s, quality %s", s.State, s.Tier.Name, used(s.Usage.Used, s.Tier.Limit), remaining(s.Conditions, &s.Usage), s.Quality.Rating)
 	}
-	return explanation{head: head, conditions: s.Conditions, sentences: s.Explanation, asOf: s.Usage.ObservedTime, history: s.History}, nil
+	sentences := slices.Clone(s.Explanation)
+	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionUsageFresh); c != nil && c.Status != metav1.ConditionTrue {
+		sentences = append(sentences, c.Message)
+	}
+	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionUsageComplete); c != nil {
+		sentences = append(sentences, c.Message)
+	}
+	return explanation{head: head, conditions: s.Conditions, sentences: sentences, asOf: s.Usage.ObservedTime, history: s.History}, nil
 }
 
 func explainPortfolio(ctx context.Context, api client.Reader, key client.ObjectKey) (explanation, error) {

@@ -11,8 +11,10 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -34,6 +36,8 @@ import (
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/presence"
+	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/secret"
 	"numberfleet.dev/numberfleet/internal/timelapse"
 )
@@ -185,13 +189,27 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 
+	there, err := presence.Open(filepath.Join(f.dataDir, "presence"), clk)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "the operator may not know, after its next start, since when it was there")
+	}
+	var noted sync.WaitGroup
+	defer func() {
+		stop()
+		noted.Wait()
+	}()
+	noted.Go(func() {
+		there.Start(background, func(err error) {
+			ctrl.LoggerFrom(ctx).Error(err, "the operator may not know, after its next start, since when it was there")
+		})
+	})
 	known, err := newNumbers(ctx, manager.GetCache(), book)
 	if err != nil {
 		return err
 	}
 	received := &ingest.Unclaimed{}
 	directory := controllers.Directory{Reader: manager.GetCache()}
-	backend := ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has, Unclaimed: received, Owners: directory}
+	backend := ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has, Unclaimed: received, Owners: directory, Receipts: receipts.New()}
 	receiver.SetBackend(&backend)
 
 	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer()); err != nil {
@@ -210,7 +228,8 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 	operator := controllers.Operator{
-		Client: manager.GetClient(), Cache: manager.GetCache(), Clock: clk, Ledger: book, Samples: samples, Recorder: recorder, Metrics: measured,
+		Client: manager.GetClient(), Cache: manager.GetCache(), Clock: clk, Ledger: book, Samples: samples, Receipts: backend.Receipts, Presence: there,
+		Recorder: recorder, Metrics: measured,
 		Throttle: throttle, BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
 	}
 	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
@@ -227,7 +246,10 @@ func run(ctx context.Context, f flags) (err error) {
 	}
 	poller := &controllers.Poller{
 		Config: configuration.GraphAPI, Client: manager.GetClient(), Clock: clk, Ledger: book,
-		Metrics: controllers.NewPollMetrics(metrics.Registry), UserAgent: "numberfleet/" + version,
+		Metrics: controllers.NewPollMetrics(metrics.Registry), Presence: there, UserAgent: "numberfleet/" + version,
+	}
+	if f.webhookCredentials == "" { // otherwise there is an app whose id is not known
+		poller.Apps = configuration.Webhooks.AppIDs
 	}
 	if err := poller.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("set up the reading of accounts: %w", err)
@@ -243,7 +265,8 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 	// +kubebuilder:scaffold:builder
-	metrics.Registry.MustRegister(&controllers.Fleet{Numbers: manager.GetCache(), Ledger: book, Samples: samples, Clock: clk})
+	metrics.Registry.MustRegister(&controllers.Fleet{Numbers: manager.GetCache(), Ledger: book, Samples: samples, Clock: clk},
+		&controllers.Received{Numbers: manager.GetCache(), Ledger: book, Receipts: backend.Receipts})
 
 	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err

@@ -198,3 +198,13 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// An account's apps are known by their ids only where all of them tell theirs.
+func TestTheAppsOfAnAccount(t *testing.T) {
+	w := Webhooks{Apps: []WebhookApp{{Name: "a", AppID: "1", Accounts: []string{"2001"}}, {Name: "b", AppID: "2"}, {Name: "c", Accounts: []string{"2002"}}}}
+	for account, want := range map[string][]string{"2001": {"1", "2"}, "2003": {"2"}, "2002": nil} {
+		if got := w.AppIDs(account); !slices.Equal(got, want) {
+			t.Errorf("of %s: %v, want %v", account, got, want)
+		}
+	}
+}

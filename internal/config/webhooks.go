@@ -2,6 +2,7 @@ package config
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -23,6 +24,24 @@ type WebhookApp struct {
 	// Accounts are Meta's ids of the at most 1,000 WhatsApp Business accounts that the app may speak about. Where the list is
 	// left out, the app is trusted to speak about all.
 	Accounts []string `json:"accounts"`
+	// AppID is Meta's id of the app. Optional: with it, it can be told whether the app is subscribed to an account.
+	AppID string `json:"appID"`
+}
+
+// AppIDs are Meta's ids of the apps that may speak about an account; nil where one of them does not tell its id.
+func (w *Webhooks) AppIDs(account string) []string {
+	var ids []string
+	for i := range w.Apps {
+		app := &w.Apps[i]
+		if app.Accounts != nil && !slices.Contains(app.Accounts, account) {
+			continue
+		}
+		if app.AppID == "" {
+			return nil
+		}
+		ids = append(ids, app.AppID)
+	}
+	return ids
 }
 
 const (
@@ -56,6 +75,9 @@ func validateWebhooks(path *field.Path, w *Webhooks) field.ErrorList {
 			errs = append(errs, field.Duplicate(credentials, app.Credentials))
 		default:
 			directories[directory] = true
+		}
+		if app.AppID != "" && !isID(app.AppID) {
+			errs = append(errs, field.Invalid(at.Child("appID"), app.AppID, idForm))
 		}
 		errs = append(errs, validateAppAccounts(at.Child("accounts"), app.Accounts)...)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/receipts"
 )
 
 // App is an app at Meta whose webhooks are received. It has a path of its own, and secrets that no other path takes.
@@ -102,10 +103,10 @@ func (a *app) hears() func(account string) bool {
 	return func(account string) bool { return a.accounts[account] }
 }
 
-// guard takes out of the batch what is about a number or portfolio that belongs to another account. What is about an account or a
+// guard takes out of the batch and the request what is about a number or portfolio that belongs to another account. What is about an account or a
 // template is about one that the body names, and the app may speak about. The last of the reports, so many as are claims, are of no
 // account of the app's; they are only kept if what they are about belongs to one.
-func (a *app) guard(ctx context.Context, batch *ledger.Batch, claims int, owners Owners) (not foreign, failed error) {
+func (a *app) guard(ctx context.Context, batch *ledger.Batch, claims int, request *receipts.Request, owners Owners) (not foreign, failed error) {
 	asked, of, mine := "", []string(nil), false // most batches are about one subject, or about one after the other
 	others := func(subject string, claimed bool) bool {
 		if subject != asked {
@@ -128,11 +129,13 @@ func (a *app) guard(ctx context.Context, batch *ledger.Batch, claims int, owners
 	claimed := slices.DeleteFunc(batch.Reports[own:], func(r ledger.Report) bool { return others(r.Number, true) })
 	reports := slices.DeleteFunc(batch.Reports[:own], func(r ledger.Report) bool { return others(r.Number, false) })
 	batch.Reports = append(reports, claimed...)
-	left := not // a name is part of what it comes with
+	left := not // what follows is part of what it comes with
 	batch.Names = slices.DeleteFunc(batch.Names, func(n ledger.Name) bool {
 		return others(ledger.PhoneNumberIDSubject(n.ID), false) || others(n.Number, false)
 	})
+	request.Delivered = slices.DeleteFunc(request.Delivered, func(d receipts.Delivered) bool { return others(d.Number, false) })
 	not = left
+	request.Failures = slices.DeleteFunc(request.Failures, func(f receipts.Failure) bool { return others(f.Number, false) })
 	return not, failed
 }
 
@@ -140,10 +143,10 @@ var trespass = answer{http.StatusForbidden, "the app that signed this body may n
 
 // trespassed tells that a webhook of an app is about what is not its own, whole or in part. It is only refused where that is all of
 // it: the rest counts, and what is left out would be left out each time that Meta sent it again.
-func (r *Receiver) trespassed(a *app, not foreign, batch *ledger.Batch) answer {
+func (r *Receiver) trespassed(a *app, not foreign, kept int) answer {
 	a.metrics.foreign.Inc()
 	said := []any{"app", a.name, "about", not.what, "account", cmp.Or(not.account, "(not an id)"), "updates", not.updates}
-	if len(batch.Entries)+len(batch.Reports) == 0 {
+	if kept == 0 {
 		r.log.Info("A webhook was refused: it is about an account that its app may not speak about", said...)
 		return trespass
 	}

@@ -23,6 +23,7 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/receipts"
 )
 
 const (
@@ -304,6 +305,7 @@ func (r *EventReceiver) take(ctx context.Context, backend *EventBackend, rights 
 	if err != nil {
 		return r.failed(ctx, err, "Events could not be stored; their sender is asked to send them again")
 	}
+	backend.Receipts.Take(now, batch, &receipts.Request{Failures: failuresOf(events)})
 	strays := unclaimed(batch, backend.Known)
 	if strays > 0 {
 		backend.Unclaimed.add(sightingsOf(batch, backend.Known), now)
@@ -312,6 +314,17 @@ func (r *EventReceiver) take(ctx context.Context, backend *EventBackend, rights 
 	return eventAnswer{code: http.StatusOK, body: accepted{
 		Events: len(events), New: appended.New, Repeated: appended.Repeated, Expired: appended.Expired,
 	}}
+}
+
+// failuresOf are the failed messages among events.
+func failuresOf(events []cloudevents.Event) (all []receipts.Failure) {
+	for i := range events {
+		if e := &events[i]; e.Type == cloudevents.MessageFailed {
+			code, _ := strconv.ParseInt(e.Code, 10, 64) // a number, as the parser makes sure
+			all = append(all, receipts.Failure{Number: e.Number, Code: code, At: e.Time.UTC()})
+		}
+	}
+	return all
 }
 
 // malformed answers to events of which one is wrong. What is wrong is logged: it quotes nothing.

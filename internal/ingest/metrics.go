@@ -8,6 +8,7 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/receipts"
 )
 
 // metrics are what the receiver counts of an app. No label can take a value that someone outside chooses.
@@ -23,6 +24,7 @@ type metrics struct {
 	expired   prometheus.Counter
 	unclaimed prometheus.Counter
 	foreign   prometheus.Counter
+	last      prometheus.Gauge
 }
 
 // newMetrics are those of an app, by its name: its series have it as their label app.
@@ -79,9 +81,13 @@ func newMetrics(registerer prometheus.Registerer, app string) (*metrics, error) 
 			Help: "Total number of webhooks that were refused, or of which a part was left out, since it was about a WhatsApp Business " +
 				"account that the app that signed them may not speak about.",
 		}),
+		last: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "numberfleet_webhook_last_received_timestamp_seconds",
+			Help: "When a webhook was last acknowledged, as a Unix time; 0 if none was since the start.",
+		}),
 	}
 	for _, collector := range []prometheus.Collector{
-		m.requests, m.duration, m.updates, m.fields, m.failed, m.preferred, m.repeated, m.expired, m.unclaimed, m.foreign,
+		m.requests, m.duration, m.updates, m.fields, m.failed, m.preferred, m.repeated, m.expired, m.unclaimed, m.foreign, m.last,
 	} {
 		if err := registerer.Register(collector); err != nil {
 			return nil, err
@@ -110,8 +116,9 @@ func (m *metrics) request(code int, took time.Duration) {
 	m.duration.Observe(took.Seconds())
 }
 
-func (m *metrics) stored(c counts, appended ledger.Appended) {
+func (m *metrics) stored(now time.Time, c counts, appended ledger.Appended) {
 	m.add(c)
+	m.last.Set(float64(now.Unix()))
 	m.repeated.Add(float64(appended.Repeated))
 	m.expired.Add(float64(appended.Expired))
 	m.unclaimed.Add(float64(c.unclaimed))
@@ -155,9 +162,10 @@ type counts struct {
 	preferred                                                    meta.Preferences
 	unclaimed                                                    int // records
 	sightings                                                    []sighting
+	request                                                      receipts.Request
 }
 
-func count(u *meta.Updates, batch *ledger.Batch, known func(string) bool) counts {
+func count(u *meta.Updates, batch *ledger.Batch, known func(string) bool, request receipts.Request) counts {
 	c := counts{
 		delivered: len(u.Deliveries), received: len(u.Received), sent: u.Sent, reports: len(u.Reports), changed: u.Changed, skipped: u.Skipped, unread: len(u.Unread), fields: u.Other,
 		preferred: u.Preferred,
@@ -175,6 +183,7 @@ func count(u *meta.Updates, batch *ledger.Batch, known func(string) bool) counts
 		}
 		c.failed[code]++
 	}
+	c.request = request
 	return c
 }
 
@@ -184,9 +193,26 @@ var failureCodes = func() map[int64]string {
 	names := map[int64]string{}
 	for _, code := range []int64{
 		368, 130429, 130472, 130497, 131000, 131016, 131026, 131031, 131037, 131042, 131045, 131047, 131048, 131049, 131050, 131056, 131057,
-		131062, 132001, 132015, 132016,
+		131062, 131064, 132001, 132015, 132016,
 	} {
 		names[code] = strconv.FormatInt(code, 10)
 	}
 	return names
 }()
+
+// requestOf is what a request brought, at now, that is not the ledger's. It aliases nothing of the updates.
+func requestOf(u *meta.Updates, now time.Time) (request receipts.Request) {
+	for i := range u.Deliveries {
+		if d := &u.Deliveries[i]; d.Category != meta.NoCategory {
+			request.Delivered = append(request.Delivered, receipts.Delivered{Number: d.Number, Category: d.Category})
+		}
+	}
+	for i := range u.Failures {
+		failed := receipts.Failure{Number: u.Failures[i].Number, Code: u.Failures[i].Code, At: now}
+		if at := u.Failures[i].At; at > 0 {
+			failed.At = time.Unix(at, 0).UTC()
+		}
+		request.Failures = append(request.Failures, failed)
+	}
+	return request
+}

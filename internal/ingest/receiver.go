@@ -27,6 +27,7 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/records"
 )
 
@@ -61,6 +62,8 @@ type Backend struct {
 	Unclaimed *Unclaimed
 	// Owners are asked about what an app with accounts sends. Without them nothing is taken of it.
 	Owners Owners
+	// Receipts are told of what was acknowledged. Optional.
+	Receipts *receipts.Receipts
 }
 
 // names know numbers by the names that Meta has for them: the ledger does, unless it is none.
@@ -258,7 +261,8 @@ func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) a
 		}
 		return unavailable
 	}
-	app.metrics.stored(counts, appended)
+	backend.Receipts.Take(now, batch, &counts.request)
+	app.metrics.stored(now, counts, appended)
 	backend.Unclaimed.add(counts.sightings, now)
 	r.batches.Put(batch)
 	return answer{code: http.StatusOK}
@@ -297,10 +301,11 @@ func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, cred
 		r.log.Info("Part of a signed webhook could not be read, and was passed over", "app", app.name, "parts", n, "problem", updates.Unread[0].Error())
 	}
 	records.Add(batch, updates, backend.Hasher)
+	request := requestOf(updates, now)
 	if app.accounts == nil {
-		return count(updates, batch, backend.Known), answer{}
+		return count(updates, batch, backend.Known, request), answer{}
 	}
-	not, err := app.guard(req.Context(), batch, len(updates.Claims), backend.Owners)
+	not, err := app.guard(req.Context(), batch, len(updates.Claims), &request, backend.Owners)
 	if err != nil { // a forged history would stay
 		r.log.Info("A webhook waits, since it cannot be told yet whose numbers it is about", "app", app.name, "problem", err.Error())
 		return counts{}, unavailable
@@ -309,7 +314,7 @@ func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, cred
 		not.add(updates.Foreign, "an entry", shown(updates.ForeignAccount))
 	}
 	if not.updates > 0 {
-		refused = r.trespassed(app, not, batch)
+		refused = r.trespassed(app, not, len(batch.Entries)+len(batch.Reports)+len(request.Failures))
 	}
-	return count(updates, batch, backend.Known), refused
+	return count(updates, batch, backend.Known, request), refused
 }

@@ -25,6 +25,18 @@ func (h *heard) add(at uint32) {
 	}
 }
 
+// join adds what another remembers.
+func (h *heard) join(o *heard) {
+	for before := range uint32(heardHours) {
+		if o.hours[before/64]>>(before%64)&1 == 1 {
+			h.add((o.last/3600 - before) * 3600)
+		}
+	}
+	if o.last > 0 {
+		h.add(o.last)
+	}
+}
+
 // shift makes every hour that many hours older.
 func (h *heard) shift(hours uint32) {
 	was := h.hours

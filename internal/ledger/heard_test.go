@@ -15,13 +15,18 @@ func TestTheDaysOnWhichANumberWasHeardOf(t *testing.T) {
 		times := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) uint32 {
 			return uint32(begin.Unix()) + rapid.Uint32Range(0, 16).Draw(t, "day")*day + rapid.Uint32Range(0, 3).Draw(t, "hour")*3600 + rapid.Uint32Range(0, 3599).Draw(t, "second")
 		}), 1, 40).Draw(t, "times")
-		var h heard
+		var h, other heard // of two names of one number
 		hours, last := map[uint32]bool{}, uint32(0)
-		for _, at := range times {
-			h.add(at)
+		for i, at := range times {
+			if i%2 == 0 {
+				h.add(at)
+			} else {
+				other.add(at)
+			}
 			hours[at/3600] = true
 			last = max(last, at)
 		}
+		h.join(&other)
 		days := 0
 		for ; days < 10; days++ {
 			any := false

@@ -73,6 +73,8 @@ const (
 	HealthReport       ReportKind = "Health"       // of a number, whether Meta lets it send: Available, Limited or Blocked
 	ViolationReport    ReportKind = "Violation"    // by an account, as it came
 	BanReport          ReportKind = "Ban"          // of an account, as it came
+	SubscriptionReport ReportKind = "Subscription" // of an account: Subscribed or NotSubscribed, whether the operator's app is
+	ThroughputReport   ReportKind = "Throughput"   // of a number: its level, as it came; Reason is CloudAPI, or OnBusinessApp where that uses it too
 )
 
 // Report is what Meta said about a number. The ledger keeps it until the controller has seen it, and some time longer, at most

@@ -222,6 +222,7 @@ func (s *scope) absorb(from *scope) {
 		s.parts = []*part{newPart(0, 0, s.horizon, nil)}
 	}
 	s.dirty = true
+	s.heard.join(&from.heard)
 	var users []key
 	for _, p := range from.all() {
 		for _, is := range p.slots {

@@ -99,7 +99,7 @@ func (r *reader) status(item *fastjson.Value) error {
 		into = &r.u.Replies
 	case "failed":
 		r.passing(timestamp)
-		return r.failure(failures)
+		return r.failure(failures, timestamp)
 	default:
 		return r.skip(item)
 	}
@@ -144,7 +144,8 @@ func (r *reader) status(item *fastjson.Value) error {
 	return nil
 }
 
-func (r *reader) failure(errors *fastjson.Value) error {
+// failure reads why a message failed. One without a time that can be read failed all the same.
+func (r *reader) failure(errors, timestamp *fastjson.Value) error {
 	var code int64
 	if first := errors.Get("0", "code"); first != nil {
 		var ok bool
@@ -152,7 +153,11 @@ func (r *reader) failure(errors *fastjson.Value) error {
 			return r.badItem("errors[0].code", "a whole number", first)
 		}
 	}
-	r.u.Failures = append(r.u.Failures, Failure{r.number, code})
+	at, err := r.timestamp(timestamp)
+	if err != nil {
+		at = 0
+	}
+	r.u.Failures = append(r.u.Failures, Failure{r.number, code, at})
 	return nil
 }
 

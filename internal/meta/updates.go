@@ -46,6 +46,7 @@ type Join struct {
 type Failure struct {
 	Number string // who sent it: in E.164, or what Names say
 	Code   int64  // Meta's error code, zero if the status has none
+	At     int64  // Unix seconds, zero if the status has no time that can be read
 }
 
 // ReportKind says what a Report is about.

@@ -35,12 +35,16 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.BusinessPortfolioStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CategoryChange"):
 		return &apiv1alpha1.CategoryChangeApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CompletenessStatus"):
+		return &apiv1alpha1.CompletenessStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConcludedTier"):
 		return &apiv1alpha1.ConcludedTierApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConnectionStatus"):
 		return &apiv1alpha1.ConnectionStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Counting"):
 		return &apiv1alpha1.CountingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FailureStatus"):
+		return &apiv1alpha1.FailureStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FeedbackInsight"):
 		return &apiv1alpha1.FeedbackInsightApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FeedbackStatus"):
@@ -91,6 +95,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.TemplateQualityApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TemplateRules"):
 		return &apiv1alpha1.TemplateRulesApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ThroughputStatus"):
+		return &apiv1alpha1.ThroughputStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Tier"):
 		return &apiv1alpha1.TierApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TierBefore"):

@@ -282,6 +282,8 @@ func (n Node) of(id string) string {
 
 var noSuchField = regexp.MustCompile(`nonexisting field \(([a-z_]+)\)`)
 
+var errID = errors.New("an id of Meta's has 1 to 32 digits")
+
 // read returns the body of the answer about a node or one of its edges, and the fields that were not asked for because Meta
 // says that there are none.
 //
@@ -291,7 +293,7 @@ func (c *Client) read(
 	ctx context.Context, kind Node, id, edge string, query url.Values,
 ) (body []byte, refused []string, err error) {
 	if !validID(id) {
-		return nil, nil, &Error{Kind: Permanent, What: kind.of(id), cause: errors.New("an id of Meta's has 1 to 32 digits")}
+		return nil, nil, &Error{Kind: Permanent, What: kind.of(id), cause: errID}
 	}
 	all := c.fields(kind)
 	for range all {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -201,4 +202,22 @@ func bounded(t *testing.T, v reflect.Value) {
 		}
 	default:
 	}
+}
+
+// Whatever comes, what is read of it is bounded.
+func FuzzAnalyticsAndApps(f *testing.F) {
+	f.Add([]byte(`{"analytics":{"phone_numbers":["15550001111"],"data_points":[{"start":1,"end":2,"delivered":"5"}]},"id":2001}`))
+	f.Add([]byte(`{"data":[{"whatsapp_business_api_data":{"id":4001}},{"id":"x"}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		n, err := readDeliveries(body, "2001", "15550001111", time.Unix(0, 0), time.Unix(1<<40, 0))
+		if n < 0 || err != nil && n != 0 {
+			t.Fatalf("%d, %v", n, err)
+		}
+		apps, _ := readApps(body)
+		for _, id := range apps {
+			if len(apps) > pageSize || id != "" && !validID(id) {
+				t.Fatalf("%q of %d", id, len(apps))
+			}
+		}
+	})
 }

@@ -224,6 +224,10 @@ func (s *Server) read(r *http.Request, call Call, major int) (string, *Refusal) 
 		}
 	}
 	switch {
+	case call.Edge == "" && n.kind == account && strings.HasPrefix(call.Fields, "analytics."):
+		return s.analytics(n, call)
+	case call.Edge == "subscribed_apps" && n.kind == account:
+		return s.subscribedApps(n, call.At), nil
 	case call.Edge == "":
 		selected, refusal := s.choose(n, call.Fields, call.At, major)
 		if refusal != nil {

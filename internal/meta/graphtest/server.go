@@ -95,6 +95,7 @@ type Server struct {
 	cursors    int                    // how often cursors were made invalid
 	calls      []Call
 	traces     int
+	delivered  map[string]map[int64]int // messages by the number's id and the half hour
 }
 
 type token struct {
@@ -112,6 +113,7 @@ const (
 func New(clock Clock) *Server {
 	return &Server{
 		clock: clock, nodes: map[string]*node{}, tokens: map[string]*token{}, allowances: map[string]int{}, used: map[string][]time.Time{},
+		delivered: map[string]map[int64]int{},
 	}
 }
 
@@ -122,11 +124,12 @@ func (s *Server) AddBusiness(id, name string) {
 	})
 }
 
-// AddAccount adds an approved WhatsApp Business account to a portfolio.
+// AddAccount adds an approved WhatsApp Business account to a portfolio. The app 4001 is subscribed to it.
 func (s *Server) AddAccount(id, owner, name string) {
 	s.add(id, account, owner, Fields{
 		"name": name, "timezone_id": "1", "message_template_namespace": "ns_" + id, "account_review_status": "APPROVED", "country": "US",
 		"ownership_type": "SELF", "primary_business_location": "US", "status": "ACTIVE",
+		"subscribed_apps": []string{"4001"},
 	})
 }
 

@@ -235,6 +235,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: to
       type:
         scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.CompletenessStatus
+  map:
+    fields:
+    - name: counted
+      type:
+        scalar: numeric
+    - name: fromTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: reported
+      type:
+        scalar: numeric
+    - name: toTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.numberfleet.numberfleet.api.v1alpha1.ConcludedTier
   map:
     fields:
@@ -279,6 +294,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: windowHours
       type:
         scalar: numeric
+- name: dev.numberfleet.numberfleet.api.v1alpha1.FailureStatus
+  map:
+    fields:
+    - name: class
+      type:
+        scalar: string
+    - name: code
+      type:
+        scalar: numeric
+    - name: meaning
+      type:
+        scalar: string
+    - name: time
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.numberfleet.numberfleet.api.v1alpha1.FeedbackInsight
   map:
     fields:
@@ -616,6 +646,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: alert
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
+    - name: completeness
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.CompletenessStatus
     - name: conditions
       type:
         list:
@@ -651,6 +684,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: dev.numberfleet.numberfleet.api.v1alpha1.Transition
           elementRelationship: atomic
+    - name: lastFailure
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.FailureStatus
     - name: limitReached
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.LimitReachedStatus
@@ -703,6 +739,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: throughput
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.ThroughputStatus
     - name: tier
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.TierStatus
@@ -871,6 +910,18 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: atomic
 - name: dev.numberfleet.numberfleet.api.v1alpha1.TemplateState
   scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.ThroughputStatus
+  map:
+    fields:
+    - name: level
+      type:
+        scalar: string
+    - name: messagesPerSecond
+      type:
+        scalar: numeric
+    - name: reportedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Tier
   map:
     fields:
@@ -1026,6 +1077,9 @@ var schemaYAML = typed.YAMLObject(`types:
   map:
     fields:
     - name: lastDeliveryTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastReceivedTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: messages7d

@@ -17,7 +17,7 @@ import (
 // PhoneNumberStatus is where the number stands.
 type PhoneNumberStatusApplyConfiguration struct {
 	// conditions are Ready (the operator does its job for this number), Sendable, Flagged, Restricted, RulesAgree, UsageFresh and,
-	// where the number's account is read from Meta, ReportsFresh.
+	// where the number's account is read from Meta, ReportsFresh and UsageComplete.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
@@ -59,8 +59,15 @@ type PhoneNumberStatusApplyConfiguration struct {
 	Account *AccountStatusApplyConfiguration `json:"account,omitempty"`
 	// alert is the last thing that Meta alerted to about the number or its account, such as OBA_APPROVED.
 	Alert *StatementApplyConfiguration `json:"alert,omitempty"`
+	// throughput is how many messages Meta lets the number send and receive. It is absent until Meta says it.
+	Throughput *ThroughputStatusApplyConfiguration `json:"throughput,omitempty"`
 	// usage is what the number has used.
 	Usage *UsageStatusApplyConfiguration `json:"usage,omitempty"`
+	// lastFailure is the last message that failed, as far as one did since the operator came.
+	LastFailure *FailureStatusApplyConfiguration `json:"lastFailure,omitempty"`
+	// completeness compares what was counted with what Meta tells, over the last day that was measured. It is absent where the
+	// number's account is not read from Meta.
+	Completeness *CompletenessStatusApplyConfiguration `json:"completeness,omitempty"`
 	// upgrade is how far the next tier is. It is absent on an unlimited or last tier.
 	Upgrade *UpgradeStatusApplyConfiguration `json:"upgrade,omitempty"`
 	// explanation says in sentences why the number is where it is, what is missing for the next tier, and what would lower it. Each
@@ -252,11 +259,35 @@ func (b *PhoneNumberStatusApplyConfiguration) WithAlert(value *StatementApplyCon
 	return b
 }
 
+// WithThroughput sets the Throughput field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Throughput field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithThroughput(value *ThroughputStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.Throughput = value
+	return b
+}
+
 // WithUsage sets the Usage field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Usage field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithUsage(value *UsageStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
 	b.Usage = value
+	return b
+}
+
+// WithLastFailure sets the LastFailure field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastFailure field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithLastFailure(value *FailureStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.LastFailure = value
+	return b
+}
+
+// WithCompleteness sets the Completeness field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Completeness field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithCompleteness(value *CompletenessStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.Completeness = value
 	return b
 }
 

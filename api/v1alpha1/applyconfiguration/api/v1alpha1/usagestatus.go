@@ -45,6 +45,10 @@ type UsageStatusApplyConfiguration struct {
 	Messages7d *int64 `json:"messages7d,omitempty"`
 	// lastDeliveryTime is the last counted delivery, as far as it still counts.
 	LastDeliveryTime *v1.Time `json:"lastDeliveryTime,omitempty"`
+	// lastReceivedTime is when anything was last received about the number, from Meta's webhooks or as an event: of a message, of its
+	// user, or of the number itself. It is written with the counts, and may be a quarter of an hour behind. It is absent on a
+	// portfolio, and where nothing was ever received.
+	LastReceivedTime *v1.Time `json:"lastReceivedTime,omitempty"`
 }
 
 // UsageStatusApplyConfiguration constructs a declarative configuration of the UsageStatus type for use with
@@ -138,5 +142,13 @@ func (b *UsageStatusApplyConfiguration) WithMessages7d(value int64) *UsageStatus
 // If called multiple times, the LastDeliveryTime field is set to the value of the last call.
 func (b *UsageStatusApplyConfiguration) WithLastDeliveryTime(value v1.Time) *UsageStatusApplyConfiguration {
 	b.LastDeliveryTime = &value
+	return b
+}
+
+// WithLastReceivedTime sets the LastReceivedTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastReceivedTime field is set to the value of the last call.
+func (b *UsageStatusApplyConfiguration) WithLastReceivedTime(value v1.Time) *UsageStatusApplyConfiguration {
+	b.LastReceivedTime = &value
 	return b
 }

@@ -1,0 +1,109 @@
+package controllers
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	webhooks "numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/receipts"
+)
+
+const (
+	// dailyFor is on how many days in a row something was received about a number that is expected to be heard of daily. A week,
+	// so that a number that rests at weekends is none.
+	dailyFor = 7
+	// silentAfter is how long such a number may be silent.
+	silentAfter = 24 * time.Hour
+)
+
+// hearing is how a number is heard of.
+type hearing struct {
+	at     time.Time // when something was last received about it; zero for never
+	silent time.Time // when nothing was received for too long, if nothing comes until then; zero for a number that is not heard of daily
+}
+
+// heard says how a number is heard of. The ledger knows when things happened, whenever they came; the receipts of this process and the
+// status know when something came. While the operator was away nothing could come, and Meta sends it again.
+func (o *Operator) heard(number *v1alpha1.PhoneNumber, now time.Time) hearing {
+	happened, days := o.Ledger.Heard(number.Spec.PhoneNumber)
+	at := latest(happened, latest(o.received(number).At.Truncate(time.Second), utc(number.Status.Usage.LastReceivedTime)))
+	if at.After(now) {
+		at = now // what is stamped ahead of our clock came by now
+	}
+	h := hearing{at: at}
+	if days >= dailyFor {
+		h.silent = latest(at, o.Presence.Since().Truncate(time.Second)).Add(silentAfter)
+	}
+	return h
+}
+
+// received is what this process received about a number, under whatever name.
+func (o *Operator) received(number *v1alpha1.PhoneNumber) receipts.Subject {
+	return o.Receipts.Of(o.Ledger.Names(number.Spec.PhoneNumber)...)
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// usageFresh says whether the counts of a number are as they should be: messages from Meta are expected and come. It returns when that
+// ends by itself, zero for never.
+func (r *PhoneNumberReconciler) usageFresh(set conditionSetter, number *v1alpha1.PhoneNumber, sampled bool, h hearing, now time.Time) (until time.Time) {
+	if sampled {
+		if j, ok := r.Samples.verdict(number); ok {
+			set.condition(v1alpha1.ConditionUsageFresh, j.status, j.reason, j.message)
+		}
+		return time.Time{}
+	}
+	// Once something was received it stays so: what was counted leaves the windows in time.
+	said := meta.FindStatusCondition(*set.in, v1alpha1.ConditionUsageFresh)
+	received := r.Ledger.Known(number.Spec.PhoneNumber) || !h.at.IsZero() || said != nil && (said.Reason == v1alpha1.ReasonCounting || said.Reason == v1alpha1.ReasonSilent)
+	switch {
+	case r.unsubscribed(number):
+		set.condition(v1alpha1.ConditionUsageFresh, metav1.ConditionUnknown, v1alpha1.ReasonNotSubscribed,
+			"The operator's app is not among the apps that are subscribed to the number's account at Meta, so no webhooks come: subscribe it (POST /{account}/subscribed_apps).")
+	case !received:
+		set.condition(v1alpha1.ConditionUsageFresh, metav1.ConditionUnknown, v1alpha1.ReasonNothingReceived, "Nothing was received for this number yet; see that Meta's webhook points to the operator.")
+	case !h.silent.IsZero() && !now.Before(h.silent):
+		set.condition(v1alpha1.ConditionUsageFresh, metav1.ConditionUnknown, v1alpha1.ReasonSilent, "Nothing was received since "+stamp(at(h.at))+
+			", and something came on each of the seven days before: used falls, whether or not fewer users were reached. "+
+			"See that Meta's webhooks reach the operator, that its app is subscribed to the account, and that the number still sends.")
+	default:
+		set.condition(v1alpha1.ConditionUsageFresh, metav1.ConditionTrue, v1alpha1.ReasonCounting, "All that was received is counted.")
+		return h.silent
+	}
+	return time.Time{}
+}
+
+// unsubscribed says whether Meta said last that the operator's app is not subscribed to the number's account. Where the account is not
+// read any more, nobody knows.
+func (r *PhoneNumberReconciler) unsubscribed(number *v1alpha1.PhoneNumber) bool {
+	account := number.Spec.Business.WhatsAppBusinessAccountID
+	if account == "" || reportsFresh(number) == nil {
+		return false
+	}
+	return lastReports(r.Ledger, ledger.AccountSubject(account))[ledger.SubscriptionReport].Value == notSubscribed
+}
+
+// What a SubscriptionReport says.
+const (
+	subscribed    = "Subscribed"
+	notSubscribed = "NotSubscribed"
+)
+
+// lastFailure is the last message of a number that failed, as far as one did since the start, or before it as the status knows.
+func (o *Operator) lastFailure(number *v1alpha1.PhoneNumber) v1alpha1.FailureStatus {
+	f := o.received(number).LastFailure
+	if f.At.IsZero() || f.At.Before(number.Status.LastFailure.Time.Time) {
+		return number.Status.LastFailure
+	}
+	class := webhooks.ClassOf(f.Code)
+	return v1alpha1.FailureStatus{Code: max(f.Code, 0), Class: string(class), Meaning: class.Meaning(), Time: at(f.At)}
+}

@@ -1,0 +1,61 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/receipts"
+)
+
+// What was received shows under the names of resources only, and goes with them.
+func TestWhatWasReceivedIsMeasured(t *testing.T) {
+	b := newBench(t)
+	number := b.create("quality-based", func(n *v1alpha1.PhoneNumber) { n.Spec.Business.WhatsAppBusinessAccountID = "2009" })
+	of := number.Spec.PhoneNumber
+	b.Receipts.Take(start, &ledger.Batch{Entries: []ledger.Entry{{Number: of}}, Reports: []ledger.Report{{Number: ledger.AccountSubject("666")}}}, &receipts.Request{
+		Delivered: []receipts.Delivered{{Number: of, Category: meta.Utility}},
+		Failures:  []receipts.Failure{{Number: of, Code: 131048, At: start}, {Number: of, Code: 999, At: start}, {Number: "+15559999999", Code: 1, At: start}},
+	})
+	collector := &Received{Numbers: inNamespace{b.Client, b.namespace}, Ledger: b.Ledger, Receipts: b.Receipts}
+	label := fmt.Sprintf(`name=%q,namespace=%q`, number.Name, number.Namespace)
+	want := fmt.Sprintf(`# HELP numberfleet_account_last_received_timestamp_seconds When anything was last received about a WhatsApp Business account that a PhoneNumber names, or about a number of it, as a Unix time; absent if nothing ever was.
+# TYPE numberfleet_account_last_received_timestamp_seconds gauge
+numberfleet_account_last_received_timestamp_seconds{account="2009"} %[2]d
+# HELP numberfleet_phone_number_delivered_messages_total Number of delivered messages of a phone number since the start, by Meta's pricing category. Repeated ones count again.
+# TYPE numberfleet_phone_number_delivered_messages_total counter
+numberfleet_phone_number_delivered_messages_total{category="utility",%[1]s} 1
+# HELP numberfleet_phone_number_failed_messages_total Number of failed messages of a phone number since the start, by Meta's error code, or what kind it is of. Repeated ones count again.
+# TYPE numberfleet_phone_number_failed_messages_total counter
+numberfleet_phone_number_failed_messages_total{code="131048",%[1]s} 1
+numberfleet_phone_number_failed_messages_total{code="other",%[1]s} 1
+# HELP numberfleet_phone_number_last_received_timestamp_seconds When anything was last received about a phone number, as a Unix time; absent if nothing ever was.
+# TYPE numberfleet_phone_number_last_received_timestamp_seconds gauge
+numberfleet_phone_number_last_received_timestamp_seconds{%[1]s} %[2]d
+`, label, start.Unix())
+	if err := testutil.CollectAndCompare(collector, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+	b.must(b.Client.Delete(b.ctx, number))
+	b.must(client.IgnoreNotFound(b.Client.Get(b.ctx, client.ObjectKeyFromObject(number), number)))
+	if n := testutil.CollectAndCount(collector); n != 0 {
+		t.Errorf("of a deleted number %d series are left", n)
+	}
+}
+
+// inNamespace lists what is in a namespace: the API server is shared.
+type inNamespace struct {
+	client.Client
+	namespace string
+}
+
+func (c inNamespace) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	return c.Client.List(ctx, list, append(options, client.InNamespace(c.namespace))...)
+}
