@@ -21,7 +21,7 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 		for range rapid.IntRange(0, 10).Draw(t, "entries") {
 			e := Entry{
 				Number:  numbers.Draw(t, "number"),
-				Kind:    rapid.SampledFrom([]Kind{Delivered, Received, Complained, Joined}).Draw(t, "kind"),
+				Kind:    rapid.SampledFrom([]Kind{Delivered, Received, Complained, Joined, Replied}).Draw(t, "kind"),
 				User:    UserKey(rapid.Uint64Min(1).Draw(t, "user")),
 				Alias:   UserKey(rapid.SampledFrom([]uint64{0, 5, 1 << 63}).Draw(t, "alias")),
 				Message: MessageKey(rapid.SampledFrom([]uint64{0, 5, 1 << 63}).Draw(t, "message")),
@@ -33,6 +33,7 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 			if e.Kind == Joined && e.Alias == 0 {
 				e.Alias = 7
 			}
+			someWord(t, &e)
 			rec.entries = append(rec.entries, e)
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "reports") {
@@ -144,6 +145,10 @@ func fuzzedLedger(tb testing.TB) *Embedded {
 			{Number: number, Kind: Complained, Did: 0x46, User: 2, Message: 2, At: at},
 			{Number: number, Kind: Joined, User: 1, Alias: 5, At: at + 3},
 			{Number: number, Kind: Joined, User: 6, Alias: 7, At: at + 4},
+			{Number: number, Kind: Delivered, Reply: true, User: 8, Message: 1, At: at},
+			{Number: number, Kind: Replied, User: 8, Message: 2, At: at + 1},
+			{Number: number, Kind: Delivered, User: 9, Message: 1, Chat: 5, At: at},
+			{Number: number, Kind: Received, User: 9, Chat: 5, At: at - 1},
 		},
 		Reports: []Report{
 			{Number: number, Kind: QualityReport, At: at, Value: "Low", Reason: "blocks"},
@@ -163,6 +168,8 @@ func FuzzDecodeJournal(f *testing.F) {
 			{Number: number, Kind: Delivered, User: 1, Alias: 2, Message: 3, At: begin.Unix()},
 			{Number: number, Kind: Complained, Did: 0x23, User: 1, Message: 3, At: begin.Unix()},
 			{Number: number, Kind: Joined, User: 1, Alias: 4, At: begin.Unix()},
+			{Number: number, Kind: Delivered, Reply: true, User: 1, Message: 5, Chat: 6, At: begin.Unix()},
+			{Number: number, Kind: Replied, User: 1, Message: 5, At: begin.Unix()},
 		},
 		reports: []Report{
 			{Number: number, Kind: QualityReport, At: begin.Unix(), Value: "Low"},
@@ -194,6 +201,11 @@ func FuzzDecodeJournal(f *testing.F) {
 func FuzzDecodePart(f *testing.F) {
 	l := fuzzedLedger(f)
 	f.Add(uint8(0), uint64(0), body(l.scope(number).parts[0].encode()))
+	old, err := hex.DecodeString(version1)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(uint8(0), uint64(0), body(old))
 	f.Add(uint8(1), uint64(1), body(newPart(1, 1, begin.Unix(), nil).encode()))
 	f.Add(uint8(3), uint64(1), []byte{codecVersion, 0, 3})
 	f.Fuzz(func(t *testing.T, depth uint8, prefix uint64, row []byte) {

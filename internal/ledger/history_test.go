@@ -21,10 +21,21 @@ func TestTrimChangesNoPoint(t *testing.T) {
 				return uint32(max(horizon+from*3600, horizon+hour*3600+beside))
 			})
 		}
+		// A message of a delivery may be a reply, awaited, or sent to a chat.
+		told := func(from, to int64) *rapid.Generator[event] {
+			return rapid.Custom(func(t *rapid.T) event {
+				e := event{kind: rapid.SampledFrom([]Kind{Delivered, Delivered, Delivered, Replied}).Draw(t, "kind"), at: at(from, to).Draw(t, "at")}
+				e.reply = e.kind == Delivered && rapid.IntRange(0, 3).Draw(t, "reply") == 0
+				e.chat = ChatKey(rapid.Uint64Range(0, 1).Draw(t, "chat"))
+				return e
+			})
+		}
+		written := map[ChatKey][]uint32{1: slices.Compact(slices.Sorted(slices.Values(rapid.SliceOfN(at(-4, 2), 0, 2).Draw(t, "written"))))}
 		print := uint32(0)
-		add := func(h *history, deliveries, inbounds []uint32) {
-			for i, at := range deliveries {
-				h.add(event{kind: Delivered, at: at, print: print + uint32(i)})
+		add := func(h *history, deliveries []event, inbounds []uint32) {
+			for i, e := range deliveries {
+				e.print = print + uint32(i)
+				h.add(e)
 			}
 			for _, at := range inbounds {
 				if e := (event{kind: Received, at: at}); !h.knows(e) {
@@ -32,9 +43,9 @@ func TestTrimChangesNoPoint(t *testing.T) {
 				}
 			}
 		}
-		var whole history
-		add(&whole, rapid.SliceOfN(at(-4, 2), 0, 5).Draw(t, "deliveries"), rapid.SliceOfN(at(-4, 2), 0, 4).Draw(t, "inbounds"))
-		trimmed := history{deliveries: slices.Clone(whole.deliveries), inbounds: slices.Clone(whole.inbounds)}
+		whole := history{written: written}
+		add(&whole, rapid.SliceOfN(told(-4, 2), 0, 5).Draw(t, "deliveries"), rapid.SliceOfN(at(-4, 2), 0, 4).Draw(t, "inbounds"))
+		trimmed := history{deliveries: slices.Clone(whole.deliveries), inbounds: slices.Clone(whole.inbounds), written: written}
 		before := len(whole.deliveries) + len(whole.inbounds)
 		forgot := trimmed.trim(w, horizon)
 		if left := len(trimmed.deliveries) + len(trimmed.inbounds); forgot != (left < before) {
@@ -49,7 +60,7 @@ func TestTrimChangesNoPoint(t *testing.T) {
 			}
 		}
 		print = 100
-		later, answers := rapid.SliceOfN(at(0, 3), 0, 4).Draw(t, "later"), rapid.SliceOfN(at(0, 3), 0, 3).Draw(t, "answers")
+		later, answers := rapid.SliceOfN(told(0, 3), 0, 4).Draw(t, "later"), rapid.SliceOfN(at(0, 3), 0, 3).Draw(t, "answers")
 		add(&whole, later, answers)
 		add(&trimmed, later, answers)
 		want, counted, opened := whole.walk(w, horizon, nil)

@@ -54,7 +54,8 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 		{"a part of more bits than its depth", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 2, 1}, {1, 1, 1}} }, "share out the keys"},
 		{"the smallest parts", func(_ *scope, rows *[]rowName) { *rows = deep(mostDepth) }, ""},
 		{"smaller parts", func(_ *scope, rows *[]rowName) { *rows = deep(mostDepth + 1) }, "share out the keys"},
-		{"no parts", func(s *scope, rows *[]rowName) { *rows, s.complaints, s.joined = nil, nil, nil }, ""},
+		{"no parts", func(s *scope, rows *[]rowName) { *rows, s.complaints, s.joined, s.chats = nil, nil, nil, chats{} }, ""},
+		{"chats without a part", func(s *scope, rows *[]rowName) { *rows, s.complaints, s.joined = nil, nil, nil }, errChats.Error()},
 		{"a joined user at no time", func(s *scope, _ *[]rowName) { s.joined[7] = 0 }, "joined users are impossible"},
 		{"a joined user who is nobody", func(s *scope, _ *[]rowName) { s.joined[0] = 1 }, "joined users are impossible"},
 		{"the last user joined", func(s *scope, _ *[]rowName) { s.joined[keyMask] = 1 }, ""},
@@ -88,7 +89,7 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 // Users come in order in a number's row, and each once.
 func TestUsersOutOfOrderAreNotRead(t *testing.T) {
 	s, rows := savedNumber(t)
-	s.complaints, s.joined = nil, nil
+	s.complaints, s.joined, s.chats = nil, nil, chats{}
 	without := slices.Clip(body(s.encode(rows)))
 	one := Complaint(0x13).print(1)
 	complaint := func(user byte) []byte {
@@ -232,7 +233,7 @@ func TestImpossibleJournalRowsAreNotRead(t *testing.T) {
 func TestRowsEndWhereTheyEnd(t *testing.T) {
 	l := fuzzedLedger(t)
 	s := l.scope(number)
-	s.complaints, s.joined = nil, nil // with which a row would begin to end
+	s.complaints, s.joined, s.chats = nil, nil, chats{} // with which a row would begin to end
 	rec := record{
 		entries: []Entry{{Number: number, Kind: Complained, Did: 0x23, User: 1, Alias: 2, Message: 3, At: begin.Unix()}},
 		reports: []Report{{Number: number, Kind: RestrictionReport, At: begin.Unix(), Value: "X", Reason: "Y", Until: begin.Unix() + 9}},

@@ -288,6 +288,9 @@ func (s *scope) decode(row []byte) error {
 	s.decodeComplaints(r)
 	s.decodeJoined(r)
 	s.chats.decode(r)
+	if len(s.chats.sent) > 0 && len(s.rows) == 0 {
+		r.fail(errChats)
+	}
 	return r.end()
 }
 
