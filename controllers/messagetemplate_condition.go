@@ -26,6 +26,7 @@ func (c conditionSetter) sendable(status *v1alpha1.MessageTemplateStatus, of *ru
 		}
 	case v1alpha1.TemplatePaused:
 		message = "The template is paused; the pause ends " + by(status.UntilTime) + "."
+	default: // it says all that there is to say
 	}
 	if message == "" {
 		reason, message = v1alpha1.ReasonNotUnderstood, fmt.Sprintf("Meta reports the state %q, and only what is approved can be sent: look at the template in WhatsApp Manager.", status.State)
