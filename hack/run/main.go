@@ -108,7 +108,7 @@ func run(ctx context.Context, o options) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() { cancel(meta.live(ctx)) }()
-	go func() { cancel(generate(ctx, operator, other, life)) }()
+	go func() { cancel(generate(ctx, operator, other, meta, life)) }()
 	go func() { cancel(show(ctx, cluster.admin, life)) }()
 	select {
 	case <-operator.exited:

@@ -23,11 +23,15 @@ import (
 var resources = []string{"phonenumbers", "businessportfolios", "messagetemplates"}
 
 // toldConditions are those that are told of when they change, since no transition tells of them.
-var toldConditions = []string{v1alpha1.ConditionReportsFresh, v1alpha1.ConditionRulesAgree}
+var toldConditions = []string{v1alpha1.ConditionReportsFresh, v1alpha1.ConditionRulesAgree, v1alpha1.ConditionUsageFresh, v1alpha1.ConditionUsageComplete}
+
+// toldReasons are worth a line though they say no more than that something is not known.
+var toldReasons = []string{v1alpha1.ReasonWithinDelay, v1alpha1.ReasonSilent, v1alpha1.ReasonNotSubscribed}
 
 // differs says whether a condition is worth a line: it says that something is not as it should be, or is so again.
 func differs(was, is metav1.Condition) bool {
-	return was.Reason != is.Reason && (is.Status == metav1.ConditionFalse || was.Status == metav1.ConditionFalse || is.Reason == v1alpha1.ReasonWithinDelay)
+	return was.Reason != is.Reason && (is.Status == metav1.ConditionFalse || was.Status == metav1.ConditionFalse ||
+		slices.Contains(toldReasons, is.Reason) || was.Reason == v1alpha1.ReasonSilent || was.Reason == v1alpha1.ReasonNotSubscribed)
 }
 
 // show prints what happens as it happens, and after it the tables that `kubectl get` prints.

@@ -19,6 +19,8 @@ type habit struct {
 	over     time.Duration     // how long that takes
 	again    bool              // the same users every day
 	platform bool              // Meta's webhooks go to a platform that posts CloudEvents
+	id       string            // by which the stand-in for Meta knows the number; empty where it does not
+	lost     int               // a day of the cycle on which the webhooks of about every third delivery are lost on purpose; 0 for none
 	quality
 }
 
@@ -43,6 +45,16 @@ func onWeekdays(n, otherwise int) func(int) int {
 	}
 }
 
+// steadyBut is the same on all days but some, on which nothing is sent.
+func steadyBut(n int, silent ...int) func(int) int {
+	return func(day int) int {
+		if slices.Contains(silent, day) {
+			return 0
+		}
+		return n
+	}
+}
+
 func atFirst(n, then int) func(int) int {
 	return func(day int) int {
 		if day == 0 {
@@ -63,16 +75,17 @@ var habits = []habit{
 	{number: "+15550100003", users: onWeekdays(250, 40), over: 50 * time.Minute, platform: true},
 	// flash-sales, quality-based: rises at once on a big first day; the flag of that evening ends in a downgrade.
 	{number: "+15550100004", users: atFirst(700, 60), over: 4 * time.Hour, quality: quality{flagged: 14 * time.Hour, unflagged: 12 * day}},
-	// bank, netcore: steady.
-	{number: "+15550100005", users: every(450), over: 9 * time.Hour},
+	// bank, netcore: steady, but for two days on which nothing comes of it.
+	{number: "+15550100005", users: steadyBut(450, 10, 11), over: 9 * time.Hour},
 	// parcels, meta-2020: at its limit every day until it rises after two days.
 	{number: "+15550100006", users: onWeekdays(1000, 200), over: 50 * time.Minute},
-	// bookings, meta-2023: verified; half of its limit within the week, and a day later it rises.
-	{number: "+15550100007", users: every(170), over: 12 * time.Hour},
+	// bookings, meta-2023: verified; half of its limit within the week, and a day later it rises. On the second day not all of its
+	// webhooks come.
+	{number: "+15550100007", users: every(170), over: 12 * time.Hour, id: bookings, lost: 1},
 	// flights and hotels, meta-2025: on weekdays they use up the portfolio's 250 together, until 2,000 users within 30 days
 	// raise it.
-	{number: "+15550100008", users: every(150), over: 2 * time.Hour},
-	{number: "+15550100009", users: onWeekdays(100, 40), over: 3 * time.Hour},
+	{number: "+15550100008", users: every(150), over: 2 * time.Hour, id: flights},
+	{number: "+15550100009", users: onWeekdays(100, 40), over: 3 * time.Hour, id: hotels},
 }
 
 // ratings are what Meta says of the template last_minute on a cycle: rated red it is paused for 3 hours, then for 6, then
@@ -104,7 +117,7 @@ var platformRatings = []struct {
 }{{28 * time.Hour, "High"}, {4*day + 10*time.Hour, "Medium"}, {8 * day, "High"}}
 
 // generate posts, as time goes on, what Meta would post, and what another platform would.
-func generate(ctx context.Context, to *operator, other *platform, life *life) error {
+func generate(ctx context.Context, to *operator, other *platform, meta *graphAPI, life *life) error {
 	done := life.origin
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
 		select {
@@ -129,6 +142,10 @@ func generate(ctx context.Context, to *operator, other *platform, life *life) er
 				}
 				continue
 			}
+			for _, m := range delivered {
+				meta.Deliver(h.id, m.At, 1)
+			}
+			delivered = h.lose(life.born, delivered)
 			for _, body := range append(webhooks(h.number, delivered, received), h.flags(life.born, done, until)...) {
 				if err := to.post(ctx, body); err != nil {
 					return err
@@ -191,6 +208,16 @@ func (h *habit) messages(born, from, to time.Time) (delivered []metatest.Status,
 		}
 	}
 	return delivered, received
+}
+
+// lose drops about every third delivery of the day on which webhooks are lost.
+func (h *habit) lose(born time.Time, delivered []metatest.Status) (kept []metatest.Status) {
+	for _, m := range delivered {
+		if h.lost == 0 || int(m.At.Sub(born)/day)%int(cycle/day) != h.lost || m.At.Unix()%3 > 0 {
+			kept = append(kept, m)
+		}
+	}
+	return kept
 }
 
 // webhooks are those that tell of messages. What users wrote comes first, for it makes the replies free.
