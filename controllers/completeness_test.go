@@ -174,7 +174,6 @@ func TestDeliveriesAreReadWithinWhatMetaAllows(t *testing.T) {
 		if p.complete(number) == v1alpha1.ReasonAgrees {
 			agree++
 		}
-
 	}
 	if most, refused := p.calls("2001"); agree < len(all)-1 || refused > 0 || most > 60 {
 		t.Errorf("%d of %d numbers were compared with %d calls within an hour, of which %d were refused", agree, len(all), most, refused)

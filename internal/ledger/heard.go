@@ -58,11 +58,11 @@ func (h *heard) days() int {
 	}
 	days := 0
 	for ; 24*(days+1) <= heardHours; days++ {
-		any := false
+		heard := false
 		for hour := 24 * days; hour < 24*(days+1); hour++ {
-			any = any || h.hours[hour/64]>>(hour%64)&1 == 1
+			heard = heard || h.hours[hour/64]>>(hour%64)&1 == 1
 		}
-		if !any {
+		if !heard {
 			break
 		}
 	}

@@ -29,11 +29,11 @@ func TestTheDaysOnWhichANumberWasHeardOf(t *testing.T) {
 		h.join(&other)
 		days := 0
 		for ; days < 10; days++ {
-			any := false
+			heard := false
 			for hour := range uint32(24) {
-				any = any || hours[last/3600-uint32(days)*24-hour]
+				heard = heard || hours[last/3600-uint32(days)*24-hour]
 			}
-			if !any {
+			if !heard {
 				break
 			}
 		}

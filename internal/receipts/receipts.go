@@ -3,6 +3,7 @@
 package receipts
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -112,7 +113,7 @@ const quiet = time.Hour
 func (r *Receipts) Subscribe(news func(number string)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.news = append(r.news[:len(r.news):len(r.news)], news)
+	r.news = append(slices.Clip(r.news), news)
 }
 
 // Of is what was received since the start under all names of a subject together.
