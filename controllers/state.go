@@ -112,7 +112,7 @@ func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.S
 	status.Connection = v1alpha1.ConnectionStatus{State: s.Connection, SinceTime: at(s.ConnectionSince), Source: s.ConnectionSource,
 		ReportedTime: at(s.ConnectionReported), Reason: clip(s.ConnectionReason, 256)}
 	status.Verification = verificationStatus(&s)
-	status.Account.BusinessInitiated, status.Account.CustomerInitiated = stretchStatus(s.BusinessInitiated), stretchStatus(s.CustomerInitiated)
+	status.Account.BusinessInitiated, status.Account.CustomerInitiated = stretchStatus(rules.RestrictedMessaging, s.BusinessInitiated), stretchStatus(rules.RestrictedReplies, s.CustomerInitiated)
 	status.Account.RestrictionsLiftedTime = at(s.RestrictionsLifted)
 	status.NextDeadlineTime = at(next)
 }
@@ -132,12 +132,15 @@ func restrictionStatus(s *rules.State) v1alpha1.RestrictionStatus {
 		Reason: s.RestrictedReason}
 }
 
-func stretchOf(s v1alpha1.Stretch) rules.Stretch {
-	return rules.Stretch{Since: utc(s.SinceTime), Until: utc(s.UntilTime)}
+func stretchOf(s v1alpha1.Statement) rules.Stretch {
+	return rules.Stretch{Since: utc(s.ReportedTime), Until: utc(s.UntilTime)}
 }
 
-func stretchStatus(s rules.Stretch) v1alpha1.Stretch {
-	return v1alpha1.Stretch{SinceTime: at(s.Since), UntilTime: at(s.Until)}
+func stretchStatus(of string, s rules.Stretch) v1alpha1.Statement {
+	if s.Since.IsZero() {
+		return v1alpha1.Statement{}
+	}
+	return v1alpha1.Statement{Value: of, ReportedTime: at(s.Since), UntilTime: at(s.Until)}
 }
 
 func verificationStatus(s *rules.State) v1alpha1.VerificationStatus {

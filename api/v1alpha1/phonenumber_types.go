@@ -762,17 +762,6 @@ type Statement struct {
 	UntilTime metav1.Time `json:"untilTime,omitzero"`
 }
 
-// Stretch is how long something holds.
-type Stretch struct {
-	// sinceTime is when Meta reported it.
-	// +required
-	SinceTime metav1.Time `json:"sinceTime,omitzero"`
-
-	// untilTime is when it ends by itself. It is absent where only Meta knows.
-	// +optional
-	UntilTime metav1.Time `json:"untilTime,omitzero"`
-}
-
 // AccountStatus is what Meta said of the number's WhatsApp Business account.
 type AccountStatus struct {
 	// id of the account that all of it is about.
@@ -794,13 +783,13 @@ type AccountStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Restrictions []Statement `json:"restrictions,omitempty"`
 
-	// businessInitiated is how long the number may begin no conversation. It is absent where the account may.
+	// businessInitiated is the restriction under which the number may begin no conversation. It is absent where none holds.
 	// +optional
-	BusinessInitiated Stretch `json:"businessInitiated,omitzero"`
+	BusinessInitiated Statement `json:"businessInitiated,omitzero"`
 
-	// customerInitiated is how long the number may not even reply. It is absent where the account may.
+	// customerInitiated is the restriction under which the number may not even reply. It is absent where none holds.
 	// +optional
-	CustomerInitiated Stretch `json:"customerInitiated,omitzero"`
+	CustomerInitiated Statement `json:"customerInitiated,omitzero"`
 
 	// restrictionsLiftedTime is when Meta last reported that no restriction of the account is left, or that the number is
 	// connected in spite of one without an end.

@@ -127,8 +127,8 @@ func (a *app) guard(ctx context.Context, batch *ledger.Batch, claims int, reques
 	batch.Entries = slices.DeleteFunc(batch.Entries, func(e ledger.Entry) bool { return others(e.Number, false) })
 	own := len(batch.Reports) - claims
 	claimed := slices.DeleteFunc(batch.Reports[own:], func(r ledger.Report) bool { return others(r.Number, true) })
-	reports := slices.DeleteFunc(batch.Reports[:own], func(r ledger.Report) bool { return others(r.Number, false) })
-	batch.Reports = append(reports, claimed...)
+	batch.Reports = slices.DeleteFunc(batch.Reports[:own], func(r ledger.Report) bool { return others(r.Number, false) })
+	batch.Reports = append(batch.Reports, claimed...)
 	left := not // what follows is part of what it comes with
 	batch.Names = slices.DeleteFunc(batch.Names, func(n ledger.Name) bool {
 		return others(ledger.PhoneNumberIDSubject(n.ID), false) || others(n.Number, false)

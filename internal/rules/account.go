@@ -69,7 +69,7 @@ func (s Stretch) holds() bool { return !s.Since.IsZero() }
 // pending number stays so, and only what Meta had taken away comes back.
 func (e *evaluation) reportAccount(to v1alpha1.State, at time.Time, reason string) {
 	s := &e.s
-	concerned := false
+	var concerned bool
 	switch to {
 	case v1alpha1.StateBlocked:
 		concerned = true

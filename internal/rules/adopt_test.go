@@ -181,3 +181,16 @@ func TestAdoptTemplate(t *testing.T) {
 		})
 	}
 }
+
+// A number that a Low rating lowered below the tier that it started at is not raised there again when its policy is edited.
+func TestAFallOutlastsAnEdit(t *testing.T) {
+	policy := compiled(t, nil)
+	facts := &rules.Facts{HumanEscalation: true, Verification: v1alpha1.Verified, Usage: everyDelivery(nil), Reports: []rules.Report{{Kind: rules.ReportQuality, At: day1, Value: "Low"}}}
+	state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Verified, day1), day1.AddDate(0, 0, 2))
+	if state.Tier.Name != "S" || state.Before.Name != "M" {
+		t.Fatalf("it is at %s, and was at %s", state.Tier.Name, state.Before.Name)
+	}
+	if adopted, said := rules.Adopt(policy, state, true, day1.AddDate(0, 0, 3)); adopted.Tier.Name != "S" {
+		t.Errorf("it is at %s: %v", adopted.Tier.Name, said)
+	}
+}

@@ -335,7 +335,7 @@ func TestADenialTakesTheRaiseBack(t *testing.T) {
 		"Meta had reported the limit":                  {reports: []rules.Report{verified, report(2, rules.ReportLimit, "2000"), report(3, rules.ReportIncrease, "Failed")}, tier: "2K", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
 		"from a limit that the policy has no tier for": {reports: []rules.Report{report(0, rules.ReportLimit, "1000"), verified, report(2, rules.ReportIncrease, "Failed")}, tier: "1000", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
 	} {
-		usage := everyDelivery(slices.Repeat(everyDelivery{at(0).Add(time.Minute)}, test.users))
+		usage := slices.Repeat(everyDelivery{at(0).Add(time.Minute)}, test.users)
 		facts := &rules.Facts{Usage: usage, Reports: append(test.reports, rules.StandingOf(day1, []rules.Standing{{Rating: v1alpha1.QualityHigh, Able: true}})...)}
 		state, said, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), at(30))
 		if state.Tier.Name != test.tier || state.TierSource != test.source || state.Increase != test.increase {

@@ -87,8 +87,6 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.StartTiersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Statement"):
 		return &apiv1alpha1.StatementApplyConfiguration{}
-	case v1alpha1.SchemeGroupVersion.WithKind("Stretch"):
-		return &apiv1alpha1.StretchApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TemplateInUse"):
 		return &apiv1alpha1.TemplateInUseApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TemplateQuality"):

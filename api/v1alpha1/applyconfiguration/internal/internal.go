@@ -34,10 +34,10 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
     - name: businessInitiated
       type:
-        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Stretch
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
     - name: customerInitiated
       type:
-        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Stretch
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
     - name: id
       type:
         scalar: string
@@ -863,15 +863,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: value
       type:
         scalar: string
-- name: dev.numberfleet.numberfleet.api.v1alpha1.Stretch
-  map:
-    fields:
-    - name: sinceTime
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
-    - name: untilTime
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.numberfleet.numberfleet.api.v1alpha1.TemplateInUse
   map:
     fields:

@@ -22,10 +22,10 @@ type AccountStatusApplyConfiguration struct {
 	// RESTRICTED_BIZ_INITIATED_MESSAGING, under which it can only reply, and RESTRICTED_CUSTOMER_INITIATED_MESSAGING, under which
 	// it cannot even reply.
 	Restrictions []StatementApplyConfiguration `json:"restrictions,omitempty"`
-	// businessInitiated is how long the number may begin no conversation. It is absent where the account may.
-	BusinessInitiated *StretchApplyConfiguration `json:"businessInitiated,omitempty"`
-	// customerInitiated is how long the number may not even reply. It is absent where the account may.
-	CustomerInitiated *StretchApplyConfiguration `json:"customerInitiated,omitempty"`
+	// businessInitiated is the restriction under which the number may begin no conversation. It is absent where none holds.
+	BusinessInitiated *StatementApplyConfiguration `json:"businessInitiated,omitempty"`
+	// customerInitiated is the restriction under which the number may not even reply. It is absent where none holds.
+	CustomerInitiated *StatementApplyConfiguration `json:"customerInitiated,omitempty"`
 	// restrictionsLiftedTime is when Meta last reported that no restriction of the account is left, or that the number is
 	// connected in spite of one without an end.
 	RestrictionsLiftedTime *v1.Time `json:"restrictionsLiftedTime,omitempty"`
@@ -73,7 +73,7 @@ func (b *AccountStatusApplyConfiguration) WithRestrictions(values ...*StatementA
 // WithBusinessInitiated sets the BusinessInitiated field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the BusinessInitiated field is set to the value of the last call.
-func (b *AccountStatusApplyConfiguration) WithBusinessInitiated(value *StretchApplyConfiguration) *AccountStatusApplyConfiguration {
+func (b *AccountStatusApplyConfiguration) WithBusinessInitiated(value *StatementApplyConfiguration) *AccountStatusApplyConfiguration {
 	b.BusinessInitiated = value
 	return b
 }
@@ -81,7 +81,7 @@ func (b *AccountStatusApplyConfiguration) WithBusinessInitiated(value *StretchAp
 // WithCustomerInitiated sets the CustomerInitiated field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the CustomerInitiated field is set to the value of the last call.
-func (b *AccountStatusApplyConfiguration) WithCustomerInitiated(value *StretchApplyConfiguration) *AccountStatusApplyConfiguration {
+func (b *AccountStatusApplyConfiguration) WithCustomerInitiated(value *StatementApplyConfiguration) *AccountStatusApplyConfiguration {
 	b.CustomerInitiated = value
 	return b
 }
