@@ -79,7 +79,7 @@ func show(ctx context.Context, config *rest.Config, life *life) error {
 		}
 		for i := range numbers.Items {
 			n := &numbers.Items[i]
-			tell(n.ObjectMeta, n.Status.History, n.Status.State, n.Status.Tier.Name, n.Status.Quality.Rating)
+			tell(n.ObjectMeta, n.Status.History, folded(&n.Status), n.Status.Tier.Name, n.Status.Quality.Rating)
 			for _, c := range n.Status.Conditions {
 				key := fmt.Sprint(n.UID, c.Type)
 				was, is := conditions[key], c
@@ -90,7 +90,7 @@ func show(ctx context.Context, config *rest.Config, life *life) error {
 		}
 		for i := range portfolios.Items {
 			p := &portfolios.Items[i]
-			tell(p.ObjectMeta, p.Status.History, p.Status.Tier.Name, p.Status.Restriction.Source)
+			tell(p.ObjectMeta, p.Status.History, p.Status.Tier.Name, p.Status.LimitReached.SinceTime)
 		}
 		for i := range templates.Items {
 			t := &templates.Items[i]
@@ -110,6 +110,14 @@ func show(ctx context.Context, config *rest.Config, life *life) error {
 		}
 		first, stateBefore = false, states
 	}
+}
+
+// folded is the state of a number, which for as long as its limit is reached again and again is one.
+func folded(status *v1alpha1.PhoneNumberStatus) v1alpha1.State {
+	if !status.LimitReached.SinceTime.IsZero() && status.State == v1alpha1.StateConnected {
+		return v1alpha1.StateRestricted
+	}
+	return status.State
 }
 
 func tableClient(config *rest.Config) (rest.Interface, error) {

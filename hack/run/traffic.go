@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -12,11 +13,12 @@ import (
 )
 
 // habit is how a number of the sample fleet sends, on each day of a cycle of two weeks. Messages are spread evenly from
-// 08:00 on, and from an hour later each further day of a work week, so that yesterday's users have left the window.
+// 08:00 on, and from somewhat later each further day of a week, so that yesterday's users have left the window.
 type habit struct {
 	number   string
 	users    func(day int) int // how many users get a message on a day of the cycle, 0 to 13
 	over     time.Duration     // how long that takes
+	later    time.Duration     // than the day before; an hour where it is left out
 	again    bool              // the same users every day
 	platform bool              // Meta's webhooks go to a platform that posts CloudEvents
 	id       string            // by which the stand-in for Meta knows the number; empty where it does not
@@ -65,7 +67,7 @@ func atFirst(n, then int) func(int) int {
 }
 
 // habits shows within ten days: upgrades by every policy's own rule, a flag that clears and one that ends in a downgrade,
-// restrictions that lift, and a portfolio whose two numbers reach its limit together.
+// restrictions that lift, and a portfolio whose two numbers reach its limit together, again and again.
 var habits = []habit{
 	// newsletter, chat-api: twice the limit in notifications within two days, to the same readers.
 	{number: "+15550100001", users: every(1000), over: time.Hour, again: true},
@@ -82,10 +84,10 @@ var habits = []habit{
 	// bookings, meta-2023: verified; half of its limit within the week, and a day later it rises. On the second day not all of its
 	// webhooks come.
 	{number: "+15550100007", users: every(170), over: 12 * time.Hour, id: bookings, lost: 1},
-	// flights and hotels, meta-2025: on weekdays they use up the portfolio's 250 together, until 2,000 users within 30 days
-	// raise it.
-	{number: "+15550100008", users: every(150), over: 2 * time.Hour, id: flights},
-	{number: "+15550100009", users: onWeekdays(100, 40), over: 3 * time.Hour, id: hotels},
+	// flights and hotels, meta-2025: on weekdays they use up the portfolio's 250 together, a message whenever there has been room for
+	// two minutes, so that the limit is reached again and again; until 2,000 users within 30 days raise it.
+	{number: "+15550100008", users: every(150), over: day, later: 2 * time.Minute, id: flights},
+	{number: "+15550100009", users: onWeekdays(100, 40), over: day, later: 2 * time.Minute, id: hotels},
 }
 
 // ratings are what Meta says of the template last_minute on a cycle: rated red it is paused for 3 hours, then for 6, then
@@ -180,8 +182,9 @@ func onCycle(born, from, to time.Time, after time.Duration) (instants []time.Tim
 // messages are what a number sent and got in (from, to].
 func (h *habit) messages(born, from, to time.Time) (delivered []metatest.Status, received []metatest.Inbound) {
 	within := func(at time.Time) bool { return at.After(from) && !at.After(to) }
-	for n := int(from.Sub(born) / day); born.Add(time.Duration(n) * day).Before(to); n++ {
-		opens := born.Add(time.Duration(n)*day + time.Duration(8+n%7)*time.Hour)
+	// A day may end on the next one.
+	for n := max(0, int(from.Sub(born)/day)-1); born.Add(time.Duration(n) * day).Before(to); n++ {
+		opens := born.Add(time.Duration(n)*day + 8*time.Hour + time.Duration(n%7)*cmp.Or(h.later, time.Hour))
 		users := h.users(n % int(cycle/day))
 		for i := range users {
 			user := i

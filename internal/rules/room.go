@@ -92,14 +92,16 @@ func (s *State) Obstacle() Obstacle {
 		return Obstacle{Reason: v1alpha1.RoomPending}
 	case v1alpha1.StateOffline:
 		return Obstacle{Reason: v1alpha1.RoomOffline}
+	default: // connected
 	}
 	switch {
 	case s.AccountRestricted():
 		return Obstacle{v1alpha1.RoomAccountRestricted, s.RestrictedUntil}
 	case s.RestrictedSource == v1alpha1.FromReport:
 		return Obstacle{v1alpha1.RoomLimitReached, s.RestrictedUntil}
+	default:
+		return Obstacle{}
 	}
-	return Obstacle{}
 }
 
 // Obstacle is why the template cannot be sent.

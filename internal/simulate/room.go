@@ -6,9 +6,9 @@ import (
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
-// roomAt is what may be sent to further users at an instant, under the limit of one and through another, or the same.
-func (limited *subject) roomAt(now time.Time, through ...rules.Obstacle) rules.Room {
-	return rules.RoomOf(rules.LimitAt(limited.policy, limited.facts.Usage, &limited.state, now), through...)
+// roomAt is what may be sent to further users at an instant, of the limit of this one and through what may be in the way.
+func (x *subject) roomAt(now time.Time, through ...rules.Obstacle) rules.Room {
+	return rules.RoomOf(rules.LimitAt(x.policy, x.facts.Usage, &x.state, now), through...)
 }
 
 // obstacle is why a number cannot send, or none of a portfolio's.

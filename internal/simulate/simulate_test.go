@@ -411,7 +411,7 @@ func TestPolicyRefusals(t *testing.T) {
 func TestTable(t *testing.T) {
 	result := Result{
 		Transitions: []Transition{{Subject: first, Transition: rules.Transition{Time: day(2), Reason: v1alpha1.ReasonTierUpgraded, From: "1", To: "2", Message: "why"}}},
-		Final:       []Final{{Time: day(3), Subject: first, Tier: rules.Tier{Name: "2"}, Used: 7, Room: rules.Room{Sendable: true, Remaining: rules.NoLimit}, Quality: v1alpha1.QualityHigh, State: v1alpha1.StateConnected}},
+		Final:       []Final{{Time: day(3), Subject: first, Tier: rules.Tier{Name: "2"}, Used: 7, Room: rules.Room{Sendable: true, Remaining: 3}, Quality: v1alpha1.QualityHigh, State: v1alpha1.StateConnected}},
 		Portfolios:  []PortfolioFinal{{Time: day(3), Subject: "acme", Numbers: 2, Tier: rules.Tier{Name: "250", Limit: 250}, Used: 8, Room: rules.Room{Reason: v1alpha1.RoomOffline}, Quality: v1alpha1.QualityMedium}},
 		Templates: []TemplateFinal{{Time: day(3), Subject: "news", State: v1alpha1.TemplateApproved, Quality: v1alpha1.QualityUnknown},
 			{Time: day(3), Subject: "promo", State: v1alpha1.TemplatePaused, Until: day(4), Quality: v1alpha1.QualityLow, Pauses: 1}},
@@ -424,7 +424,7 @@ func TestTable(t *testing.T) {
 2026-03-02T00:00:00Z  +15550100001  TierUpgraded  1 -> 2  why
 
 NUMBER        STATE      TIER  USED  LIMIT      REMAINING  QUALITY  AT
-+15550100001  Connected  2     7     unlimited  unlimited  High     2026-03-03T00:00:00Z
++15550100001  Connected  2     7     unlimited  3          High     2026-03-03T00:00:00Z
 
 PORTFOLIO  NUMBERS  TIER  USED  LIMIT  REMAINING    QUALITY
 acme       2        250   8     250    0 (Offline)  Medium
