@@ -34,7 +34,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(simulateCommand(), forecastCommand(), explainCommand(), importCommand(), unclaimedCommand())
+	root.AddCommand(simulateCommand(), forecastCommand(), explainCommand(), importCommand(), unclaimedCommand(), replayCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

@@ -24,9 +24,10 @@ const MaxBody = 3 << 20
 
 // Body is one webhook.
 type Body struct {
-	File string // as it was named; - for the standard input
-	Line int    // in which it begins, from 1
-	JSON []byte // valid until the next one is read
+	File   string // as it was named; - for the standard input
+	Line   int    // in which it begins, from 1
+	Offset int64  // at which it begins in the text of the file, as textfile reads it
+	JSON   []byte // valid until the next one is read
 }
 
 // Where is the place of a body: its file and line.
@@ -104,9 +105,10 @@ type Reader struct {
 	from    *bufio.Reader
 	file    string
 	line    int
-	array   bool // whether the bodies are items of one
-	started bool // whether that has a body
-	comma   bool // whether one stood behind it
+	offset  int64 // how much was read
+	array   bool  // whether the bodies are items of one
+	started bool  // whether that has a body
+	comma   bool  // whether one stood behind it
 	body    []byte
 }
 
@@ -125,13 +127,13 @@ func (r *Reader) Next() (Body, error) {
 		return Body{}, err
 	}
 	r.started, r.comma = true, false
-	return Body{File: r.file, Line: begins, JSON: r.body}, nil
+	return Body{File: r.file, Line: begins, Offset: r.offset - int64(len(r.body)), JSON: r.body}, nil
 }
 
 // begin finds the brace that a body begins with, and the line that it is in.
 func (r *Reader) begin() (line int, err error) {
 	for {
-		c, err := r.from.ReadByte()
+		c, err := r.readByte()
 		switch {
 		case errors.Is(err, io.EOF) && r.array:
 			return 0, r.wrong(r.line, "ends within an array")
@@ -161,7 +163,7 @@ func (r *Reader) object(begins int) error {
 	r.body = append(r.body[:0], '{')
 	depth, quoted, escaped := 1, false, false
 	for depth > 0 {
-		c, err := r.from.ReadByte()
+		c, err := r.readByte()
 		switch {
 		case errors.Is(err, io.EOF):
 			return r.wrong(begins, "is no webhook: the JSON object that begins here does not end")
@@ -187,6 +189,14 @@ func (r *Reader) object(begins int) error {
 		r.body = append(r.body, c)
 	}
 	return nil
+}
+
+func (r *Reader) readByte() (byte, error) {
+	c, err := r.from.ReadByte()
+	if err == nil {
+		r.offset++
+	}
+	return c, err
 }
 
 func (r *Reader) wrong(line int, problem string) error {

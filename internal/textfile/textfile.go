@@ -2,7 +2,9 @@
 package textfile
 
 import (
+	"bytes"
 	"io"
+	"os"
 
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
@@ -22,5 +24,41 @@ func Decode(text []byte) []byte {
 	}
 	return decoded
 }
+
+// Text is the text of a file, as NewReader reads it, of which any part can be read.
+type Text struct {
+	io.ReaderAt
+	file *os.File
+}
+
+// Open opens a file. The text of one in UTF-16 is held in memory.
+func Open(name string) (*Text, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	var mark [3]byte
+	n, err := file.ReadAt(mark[:], 0)
+	if err != nil && err != io.EOF { //nolint:errorlint // ReadAt returns it bare
+		_ = file.Close() // only read
+		return nil, err
+	}
+	switch marked := mark[:n]; {
+	case bytes.HasPrefix(marked, []byte("\xef\xbb\xbf")):
+		return &Text{io.NewSectionReader(file, 3, 1<<62), file}, nil
+	case bytes.HasPrefix(marked, []byte("\xff\xfe")), bytes.HasPrefix(marked, []byte("\xfe\xff")):
+		text, err := io.ReadAll(NewReader(file))
+		if err != nil {
+			_ = file.Close() // only read
+			return nil, err
+		}
+		return &Text{bytes.NewReader(text), file}, nil
+	default:
+		return &Text{file, file}, nil
+	}
+}
+
+// Close closes the file.
+func (t *Text) Close() error { return t.file.Close() }
 
 func decoder() transform.Transformer { return unicode.BOMOverride(transform.Nop) }

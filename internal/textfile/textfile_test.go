@@ -2,6 +2,8 @@ package textfile
 
 import (
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -23,8 +25,32 @@ func TestTextIsReadWithoutItsByteOrderMark(t *testing.T) {
 		if err != nil || string(got) != test.want {
 			t.Errorf("%s: got %q, %v, want %q", test.name, got, err, test.want)
 		}
+		path := filepath.Join(t.TempDir(), "text")
+		if err := os.WriteFile(path, []byte(test.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for from := range len(test.want) + 1 {
+			if got := readFrom(t, path, from); got != test.want[from:] {
+				t.Errorf("%s, from byte %d: got %q, want %q", test.name, from, got, test.want[from:])
+			}
+		}
 		if got := Decode([]byte(test.file)); string(got) != test.want {
 			t.Errorf("%s, in memory: got %q, want %q", test.name, got, test.want)
 		}
 	}
+}
+
+// readFrom reads all of a file's text from a byte on.
+func readFrom(t *testing.T, path string, from int) string {
+	t.Helper()
+	text, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = text.Close() }()
+	got, err := io.ReadAll(io.NewSectionReader(text, int64(from), 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(got)
 }

@@ -1,0 +1,130 @@
+package replay
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+	"golang.org/x/time/rate"
+)
+
+// Options say where webhooks are posted, and how.
+type Options struct {
+	URL    string
+	Secret string       // of the app, which signs them
+	Client *http.Client // for its TLS; its Timeout bounds a request
+	Rate   rate.Limit   // webhooks a second, at most
+	Posted string       // the file that remembers what the operator has taken
+	// Tries are how often a webhook is posted that the operator cannot take now, and Wait how long is waited after the first of them,
+	// twice as long after each further one and at most 30 s, unless the operator says in Retry-After how long.
+	Tries int
+	Wait  time.Duration
+	// Done is called after each webhook.
+	Done func()
+}
+
+// Summary is what became of the webhooks of a queue.
+type Summary struct {
+	Posted  int      // the operator has taken them
+	Before  int      // an earlier run had posted them
+	Refused []string // the places of those that the operator will never take, and why
+}
+
+// maxWait is the longest wait between two tries.
+const maxWait = 30 * time.Second
+
+// Post posts the webhooks one after the other. It ends with an error where it is of no use to go on: the signature or the address is
+// wrong, the app may not speak about an account, or the operator cannot be reached. What it had posted by then is in the summary, and
+// remembered for the next run.
+func (q *Queue) Post(ctx context.Context, options Options) (summary Summary, err error) {
+	done, err := openPosted(options.Posted)
+	if err != nil {
+		return summary, err
+	}
+	defer func() { err = errors.Join(err, done.close()) }()
+	webhooks := reader{Queue: q}
+	defer webhooks.close()
+	client := retryablehttp.NewClient()
+	client.HTTPClient, client.Logger = options.Client, nil
+	client.RetryMax, client.RetryWaitMin, client.RetryWaitMax = options.Tries-1, options.Wait, maxWait
+	client.ErrorHandler = retryablehttp.PassthroughErrorHandler // the last answer says why
+	limiter := rate.NewLimiter(options.Rate, 1)
+
+	for i := range q.items {
+		item := &q.items[i]
+		body, err := webhooks.read(item)
+		if err != nil {
+			return summary, err
+		}
+		key := key(options.URL, body)
+		if done.has(key) {
+			summary.Before++
+			options.Done()
+			continue
+		}
+		if err := limiter.Wait(ctx); err != nil {
+			return summary, err
+		}
+		refused, err := post(ctx, client, &options, body)
+		if err != nil {
+			return summary, fmt.Errorf("%s: %w", webhooks.where(item), err)
+		}
+		if refused != "" {
+			summary.Refused = append(summary.Refused, webhooks.where(item)+": "+refused)
+		} else {
+			summary.Posted++
+			if err := done.add(key); err != nil {
+				return summary, err
+			}
+		}
+		options.Done()
+	}
+	return summary, nil
+}
+
+// post posts a webhook. It is refused where only this one cannot be taken.
+func post(ctx context.Context, client *retryablehttp.Client, options *Options, body []byte) (refused string, err error) {
+	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, options.URL, bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	mac := hmac.New(sha256.New, []byte(options.Secret))
+	mac.Write(body)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	response, err := client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(response.Body, 512))
+	if err != nil {
+		return "", err
+	}
+	said := response.Status
+	if len(text) > 0 {
+		said += ": " + string(text)
+	}
+	switch response.StatusCode {
+	case http.StatusOK:
+		return "", nil
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+		return said, nil
+	case http.StatusUnauthorized:
+		return "", fmt.Errorf("the operator does not know the signature: the secret must be that of the app whose webhooks these are, as the operator has it (%s)", said)
+	case http.StatusForbidden:
+		return "", fmt.Errorf("the app of this address may not speak about an account in it: post it to the address of its own app (%s)", said)
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return "", fmt.Errorf("no webhooks are received there: the path is that of the app at the operator (%s)", said)
+	default:
+		return "", fmt.Errorf("the operator did not take it: run it again to go on (%s)", said)
+	}
+}
