@@ -8,14 +8,13 @@ import (
 	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/identity"
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/manifest"
 	"numberfleet.dev/numberfleet/internal/textfile"
 )
 
@@ -52,7 +51,7 @@ type Template struct {
 }
 
 // ReadFleet reads a fleet from manifests: YAML documents, or lists as kubectl prints them. What is not of this API group, such
-// as a Namespace, is passed over. The error says which document and field it is about.
+// as a Namespace, is passed over. What the API server would refuse is refused. The error says which document and field it is about.
 func ReadFleet(r io.Reader) (*Fleet, error) {
 	reader := fleetReader{seen: map[string]string{}}
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(textfile.NewReader(r)))
@@ -64,7 +63,15 @@ func ReadFleet(r io.Reader) (*Fleet, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the fleet: %w", err)
 		}
-		if err := reader.document(fmt.Sprintf("document %d", n), document); err != nil {
+		where := fmt.Sprintf("document %d", n)
+		object, err := manifest.Parse(document)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", where, oneLine(err))
+		}
+		if object == nil {
+			continue // nothing between two separators
+		}
+		if err := reader.document(where, object); err != nil {
 			return nil, err
 		}
 	}
@@ -78,35 +85,21 @@ type fleetReader struct {
 	fleet     Fleet
 	numbers   []v1alpha1.PhoneNumber
 	templates []v1alpha1.MessageTemplate
-	seen      map[string]string // where each number and portfolio stands
+	seen      map[string]string // where each number, id and portfolio stands
 }
 
-func (r *fleetReader) document(where string, document []byte) error {
-	var object struct {
-		metav1.TypeMeta `json:",inline"`
-		Metadata        struct {
-			Name string `json:"name"`
-		} `json:"metadata"`
-		Items []any `json:"items"`
-	}
-	if err := yaml.Unmarshal(document, &object); err != nil {
-		return fmt.Errorf("%s: %w", where, oneLine(err))
-	}
-	if object.Kind == "" && object.APIVersion == "" {
-		var anything any
-		if err := yaml.Unmarshal(document, &anything); err == nil && anything == nil {
-			return nil // nothing between two separators
-		}
-	}
-	if object.Kind == "" || object.APIVersion == "" {
+func (r *fleetReader) document(where string, object map[string]any) error {
+	kind, _ := object["kind"].(string)
+	version, _ := object["apiVersion"].(string)
+	if kind == "" || version == "" {
 		return fmt.Errorf("%s: kind: is missing, or apiVersion is: each document must be a manifest", where)
 	}
-	group, err := schema.ParseGroupVersion(object.APIVersion)
+	group, err := schema.ParseGroupVersion(version)
 	if err != nil {
 		return fmt.Errorf("%s: apiVersion: must be a group and a version, like %s", where, v1alpha1.GroupVersion)
 	}
-	if strings.HasSuffix(object.Kind, "List") && (group == v1alpha1.GroupVersion || group.Group == "" && object.Kind == "List") {
-		return r.list(where, object.Items)
+	if strings.HasSuffix(kind, "List") && (group == v1alpha1.GroupVersion || group.Group == "" && kind == "List") {
+		return r.list(where, object["items"])
 	}
 	switch {
 	case group.Group != v1alpha1.GroupVersion.Group:
@@ -114,72 +107,79 @@ func (r *fleetReader) document(where string, document []byte) error {
 	case group != v1alpha1.GroupVersion:
 		return fmt.Errorf("%s: apiVersion: must be %s", where, v1alpha1.GroupVersion)
 	}
-	where = fmt.Sprintf("%s, %s %q", where, object.Kind, object.Metadata.Name)
-	switch object.Kind {
+	name, _, _ := unstructured.NestedString(object, "metadata", "name")
+	where = fmt.Sprintf("%s, %s %q", where, kind, name)
+	if err := r.resource(where, kind, object); err != nil {
+		return fmt.Errorf("%s: %w", where, oneLine(err))
+	}
+	return nil
+}
+
+func (r *fleetReader) resource(where, kind string, object map[string]any) error {
+	switch kind {
 	case "PhoneNumber":
-		return r.phoneNumber(where, document)
+		return r.phoneNumber(where, object)
 	case "BusinessPortfolio":
-		return r.portfolio(where, document)
+		return r.portfolio(where, object)
 	case "MessageTemplate":
-		return r.messageTemplate(where, document)
-	case "MessagingPolicy", "NumberPool":
-		return nil // --policy says which rules hold; pools decide nothing about a number
+		var resource v1alpha1.MessageTemplate
+		err := manifest.Decode(object, &resource)
+		r.templates = append(r.templates, resource)
+		return err
+	case "MessagingPolicy": // --policy says which rules hold
+		return manifest.Decode(object, &v1alpha1.MessagingPolicy{})
+	case "NumberPool": // pools decide nothing about a number
+		return nil
 	default:
-		return fmt.Errorf("%s: kind: is not known: it must be PhoneNumber, BusinessPortfolio, MessageTemplate, NumberPool or MessagingPolicy", where)
+		return errors.New("kind: is not known: it must be PhoneNumber, BusinessPortfolio, MessageTemplate, NumberPool or MessagingPolicy")
 	}
 }
 
-func (r *fleetReader) list(where string, items []any) error {
-	for i, item := range items {
+func (r *fleetReader) list(where string, items any) error {
+	all, ok := items.([]any)
+	if !ok && items != nil {
+		return fmt.Errorf("%s: items: must be a list", where)
+	}
+	for i, item := range all {
 		where := fmt.Sprintf("%s, items[%d]", where, i)
-		document, err := yaml.Marshal(item)
-		if err != nil {
-			return fmt.Errorf("%s: %w", where, oneLine(err))
+		object, ok := item.(map[string]any)
+		if !ok {
+			return fmt.Errorf("%s: must be a manifest: fields and their values", where)
 		}
-		if err := r.document(where, document); err != nil {
+		if err := r.document(where, object); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-var (
-	verifications = []v1alpha1.Verification{"", v1alpha1.Verified, v1alpha1.Unverified, v1alpha1.VerificationPending, v1alpha1.VerificationRejected}
-	escalations   = []v1alpha1.HumanEscalationPath{v1alpha1.InChatTransfer, v1alpha1.PhoneCall, v1alpha1.Email, v1alpha1.WebSupport,
-		v1alpha1.SupportForm, v1alpha1.StoreVisit}
-)
+// once is an error where something stood before that may stand once.
+func (r *fleetReader) once(where, field, value string) error {
+	key := field + "/" + value
+	if other, ok := r.seen[key]; ok {
+		return fmt.Errorf("%s: is that of %s already: each may stand once", field, other)
+	}
+	r.seen[key] = where
+	return nil
+}
 
-func (r *fleetReader) phoneNumber(where string, document []byte) error {
+func (r *fleetReader) phoneNumber(where string, object map[string]any) error {
 	var resource v1alpha1.PhoneNumber
-	if err := yaml.UnmarshalStrict(document, &resource); err != nil {
-		return fmt.Errorf("%s: %w", where, oneLine(err))
+	if err := manifest.Decode(object, &resource); err != nil {
+		return err
 	}
 	spec := &resource.Spec
-	if !identity.IsE164(spec.PhoneNumber) {
-		return fmt.Errorf("%s: spec.phoneNumber: must be in E.164: a plus, the country code and 7 to 15 digits in all without spaces", where)
-	}
-	if other, ok := r.seen[spec.PhoneNumber]; ok {
-		return fmt.Errorf("%s: spec.phoneNumber: is that of %s already: each number must stand once", where, other)
-	}
-	if id := spec.PhoneNumberID; id != "" {
-		if other, ok := r.seen["id/"+id]; ok {
-			return fmt.Errorf("%s: spec.phoneNumberID: is that of %s already: each id is one number's", where, other)
-		}
-		r.seen["id/"+id] = where
-	}
-	if !slices.Contains(verifications, spec.Verification) {
-		return fmt.Errorf("%s: spec.verification: must be Verified, Unverified, Pending or Rejected, or be left out", where)
-	}
-	for i, path := range spec.Business.HumanEscalationPaths {
-		if !slices.Contains(escalations, path) {
-			return fmt.Errorf("%s: spec.business.humanEscalationPaths[%d]: must be InChatTransfer, PhoneCall, Email, WebSupport, SupportForm or StoreVisit",
-				where, i)
-		}
-	}
 	if spec.Activity == v1alpha1.Suspended {
-		return fmt.Errorf("%s: spec.activity: is Suspended, and the rules do not run for such a number: leave out the number or the field", where)
+		return errors.New("spec.activity: is Suspended, and the rules do not run for such a number: leave out the number or the field")
 	}
-	r.seen[spec.PhoneNumber] = where
+	if err := r.once(where, "spec.phoneNumber", spec.PhoneNumber); err != nil {
+		return err
+	}
+	if spec.PhoneNumberID != "" {
+		if err := r.once(where, "spec.phoneNumberID", spec.PhoneNumberID); err != nil {
+			return err
+		}
+	}
 	r.numbers = append(r.numbers, resource)
 	r.fleet.Numbers = append(r.fleet.Numbers, Number{
 		PhoneNumber:     spec.PhoneNumber,
@@ -192,39 +192,22 @@ func (r *fleetReader) phoneNumber(where string, document []byte) error {
 	return nil
 }
 
-func (r *fleetReader) portfolio(where string, document []byte) error {
+func (r *fleetReader) portfolio(where string, object map[string]any) error {
 	var resource v1alpha1.BusinessPortfolio
-	if err := yaml.UnmarshalStrict(document, &resource); err != nil {
-		return fmt.Errorf("%s: %w", where, oneLine(err))
+	if err := manifest.Decode(object, &resource); err != nil {
+		return err
 	}
 	spec := &resource.Spec
-	if resource.Name == "" {
-		return fmt.Errorf("%s: metadata.name: is missing", where)
-	}
-	if other, ok := r.seen[resource.Name]; ok {
-		return fmt.Errorf("%s: metadata.name: is that of %s already: each portfolio must stand once", where, other)
-	}
-	if !slices.Contains(verifications, spec.Verification) {
-		return fmt.Errorf("%s: spec.verification: must be Verified, Unverified, Pending or Rejected, or be left out", where)
-	}
 	if spec.Activity == v1alpha1.Suspended {
-		return fmt.Errorf("%s: spec.activity: is Suspended, and the rules do not run for such a portfolio: leave out the field", where)
+		return errors.New("spec.activity: is Suspended, and the rules do not run for such a portfolio: leave out the field")
 	}
-	r.seen[resource.Name] = where
+	if resource.Name == "" {
+		return errors.New("metadata.name: is missing: it is what the portfolio is called by")
+	}
+	if err := r.once(where, "metadata.name", resource.Name); err != nil {
+		return err
+	}
 	r.fleet.Portfolios = append(r.fleet.Portfolios, Portfolio{Name: resource.Name, ID: spec.PortfolioID, Verification: spec.Verification})
-	return nil
-}
-
-// messageTemplate reads who sends a template, and nothing else: what becomes of it, events say.
-func (r *fleetReader) messageTemplate(where string, document []byte) error {
-	var resource v1alpha1.MessageTemplate
-	if err := yaml.Unmarshal(document, &resource); err != nil {
-		return fmt.Errorf("%s: %w", where, oneLine(err))
-	}
-	if resource.Spec.TemplateName == "" && resource.Name == "" {
-		return fmt.Errorf("%s: spec.templateName: is missing", where)
-	}
-	r.templates = append(r.templates, resource)
 	return nil
 }
 
@@ -233,7 +216,7 @@ func (r *fleetReader) messageTemplate(where string, document []byte) error {
 func (r *fleetReader) template(t v1alpha1.MessageTemplate) Template {
 	found := Template{Subject: ledger.TemplateSubject(t.Spec.WhatsAppBusinessAccountID, t.Spec.TemplateName, t.Spec.Language)}
 	for _, name := range []string{t.Spec.TemplateName, t.Name} {
-		if name != "" && !slices.Contains(found.Names, name) {
+		if !slices.Contains(found.Names, name) {
 			found.Names = append(found.Names, name)
 		}
 	}
@@ -243,8 +226,7 @@ func (r *fleetReader) template(t v1alpha1.MessageTemplate) Template {
 		}
 		sends := slices.Contains(t.Spec.PhoneNumberNames, n.Name)
 		if len(t.Spec.PhoneNumberNames) == 0 {
-			account := t.Spec.WhatsAppBusinessAccountID
-			sends = account != "" && account == n.Spec.Business.WhatsAppBusinessAccountID
+			sends = t.Spec.WhatsAppBusinessAccountID == n.Spec.Business.WhatsAppBusinessAccountID
 		}
 		if sends {
 			found.Numbers = append(found.Numbers, n.Spec.PhoneNumber)

@@ -4,9 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"sigs.k8s.io/yaml"
-
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/manifest"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/textfile"
 )
@@ -17,19 +16,22 @@ type Policy struct {
 	Scope v1alpha1.Scope
 }
 
-// ReadPolicy reads one MessagingPolicy from YAML or JSON. The error names the field that is wrong.
-func ReadPolicy(manifest []byte) (Policy, error) {
-	var resource v1alpha1.MessagingPolicy
-	if err := yaml.UnmarshalStrict(textfile.Decode(manifest), &resource); err != nil {
+// ReadPolicy reads one MessagingPolicy from YAML or JSON, and refuses what the API server would. The error names the field that is
+// wrong.
+func ReadPolicy(content []byte) (Policy, error) {
+	object, err := manifest.Parse(textfile.Decode(content))
+	if err != nil {
 		return Policy{}, oneLine(err)
 	}
-	switch {
-	case resource.APIVersion != v1alpha1.GroupVersion.String() || resource.Kind != "MessagingPolicy":
+	if object["apiVersion"] != v1alpha1.GroupVersion.String() || object["kind"] != "MessagingPolicy" {
 		return Policy{}, fmt.Errorf("kind: must be MessagingPolicy of apiVersion %s", v1alpha1.GroupVersion)
-	case resource.Name == "":
-		return Policy{}, errors.New("metadata.name: is missing")
-	case resource.Spec.Scope != v1alpha1.ScopeNumber && resource.Spec.Scope != v1alpha1.ScopePortfolio:
-		return Policy{}, errors.New("spec.scope: must be Number or Portfolio")
+	}
+	var resource v1alpha1.MessagingPolicy
+	if err := manifest.Decode(object, &resource); err != nil {
+		return Policy{}, oneLine(err)
+	}
+	if resource.Name == "" {
+		return Policy{}, errors.New("metadata.name: is missing: it is what the policy is called by")
 	}
 	compiled, err := rules.Compile(resource.Name, &resource.Spec)
 	if err != nil {

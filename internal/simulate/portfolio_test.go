@@ -163,10 +163,10 @@ metadata: {name: b, namespace: elsewhere}
 spec: {phoneNumber: "+15550100003", business: {whatsAppBusinessAccountID: "77"}}`,
 		group + `kind: MessageTemplate
 metadata: {name: promo, namespace: shop}
-spec: {templateName: promo, phoneNumberNames: [b]}`,
+spec: {templateName: promo, language: en, whatsAppBusinessAccountID: "77", phoneNumberNames: [b]}`,
 		group + `kind: MessageTemplate
 metadata: {name: anywhere}
-spec: {phoneNumberNames: [b, nobody]}`,
+spec: {templateName: anywhere, language: en, whatsAppBusinessAccountID: "77", phoneNumberNames: [b, nobody]}`,
 		group + `kind: BusinessPortfolio
 metadata: {name: acme}
 spec: {portfolioID: "4711", verification: Verified}`,
