@@ -306,9 +306,9 @@ func (s *office) begin(n int) *day {
 		}
 	}
 	// Someone edits a resource while the receiver hears of it, so that what was sent is written down onto another version.
-	edits := 0
+	edits, edited := 0, []client.Object{d.portfolio.DeepCopy(), d.alone.DeepCopy(), d.template.DeepCopy()}
 	s.chat.Answer(func(http.ResponseWriter) bool {
-		for _, object := range []client.Object{d.portfolio, d.alone, d.template} {
+		for _, object := range edited {
 			edits++
 			edit := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"metadata":{"annotations":{"edits":"%d"}}}`, edits))
 			_ = s.api.Patch(s.t.Context(), object.DeepCopyObject().(client.Object), edit)

@@ -41,11 +41,12 @@ var Extensions = []string{".json", ".jsonl", ".ndjson", ".txt"}
 // Files are the files of a name: itself, or those below it in order of their names, if it is a directory. Hidden ones, and those of
 // other extensions, are not among them.
 func Files(name string) ([]string, error) {
-	if info, err := os.Stat(name); name == "-" || err != nil || !info.IsDir() {
-		return []string{name}, nil // that it cannot be read is said where it is
+	info, err := os.Stat(name)
+	if name == "-" || err != nil || !info.IsDir() {
+		return []string{name}, nil //nolint:nilerr // that it cannot be read is said where it is
 	}
 	var files []string
-	err := filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
