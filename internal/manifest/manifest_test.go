@@ -74,7 +74,7 @@ func TestTheAPIServerSaysTheSame(t *testing.T) {
 		{"a name that is none", of("PhoneNumber", "metadata: {name: A_b}\nspec: {"+good+"}"), "metadata.name"},
 		{"a label that is none", of("PhoneNumber", "metadata: {name: a, labels: {a: b c}}\nspec: {"+good+"}"), "metadata.labels"},
 		{"an unknown field", number(good + ", verified: true"), "spec.verified: Forbidden: there is no such field"},
-		{"an unknown field of metadata", of("PhoneNumber", "metadata: {name: a, nmae: b}\nspec: {"+good+"}"), "metadata.nmae"},
+		{"an unknown field of metadata", of("PhoneNumber", "metadata: {name: a, owner: b}\nspec: {"+good+"}"), "metadata.owner"},
 		{"an unknown field beside", of("PhoneNumber", "spec: {"+good+"}\nspce: {}"), "spce"},
 		{"an unknown verification", number(good + ", verification: Sure"), "spec.verification"},
 		{"paths without quotes", business("humanEscalationPaths: [Email, yes]"), quote},
