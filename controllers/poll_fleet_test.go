@@ -477,7 +477,7 @@ func TestTheRunningPollerOnAFastClock(t *testing.T) {
 	p.must(p.PhoneNumberReconciler.SetupWithManager(manager))
 	settings := p.Poller.Config
 	settings.BaseURL = server.URL
-	poller := &Poller{Config: settings, Client: manager.GetClient(), Clock: fast, Ledger: p.PhoneNumberReconciler.Ledger, Metrics: NewPollMetrics(prometheus.NewRegistry())}
+	poller := &Poller{Config: settings, Client: manager.GetClient(), Clock: fast, Ledger: p.PhoneNumberReconciler.Ledger, Presence: p.PhoneNumberReconciler.Presence, Metrics: NewPollMetrics(prometheus.NewRegistry())}
 	p.must(poller.SetupWithManager(manager))
 	p.start(manager)
 

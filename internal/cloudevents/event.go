@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 // Type is the type of an event, as it stands in its attribute type.
@@ -78,24 +76,12 @@ func (e *Event) Refuse(field, problem string) *Error {
 }
 
 // Resolve makes Number what the number goes by: that which claims NumberID, else that of which Number is a form. The subject of an id,
-// a number or both is what subject says: in E.164, unless nothing but the id is known. An event whose two names are two numbers, and
-// no two forms of one, is refused, as one about the number of its id.
-func (e *Event) Resolve(subject func(id, number string) string) *Error {
-	if e.Number != "" {
-		e.Number = subject("", e.Number)
+// a number or both is what subject says: in E.164, unless nothing but the id is known. As in webhooks, the id goes before the number,
+// which Meta does not always display as it is dialled.
+func (e *Event) Resolve(subject func(id, number string) string) {
+	if e.Number != "" || e.NumberID != "" {
+		e.Number = subject(e.NumberID, e.Number)
 	}
-	if e.NumberID == "" {
-		return nil
-	}
-	claimed, written := subject(e.NumberID, ""), e.Number
-	if written != "" && !identity.IsE164(claimed) {
-		return nil // nobody claims the id
-	}
-	e.Number = claimed
-	if written == "" || identity.SameLine(written, claimed) {
-		return nil
-	}
-	return e.Refuse("data.numberID", "is the id of another number than data.number: set one of the two, or both of one number")
 }
 
 // StateFirst says of a template's rating and state, which one event may report together, whether the state is to be taken

@@ -274,9 +274,8 @@ func (r *EventReceiver) take(ctx context.Context, backend *EventBackend, rights 
 	denied := time.NewTimer(deniedAfter)
 	names := backend.names()
 	for i := range events {
-		var wrong *cloudevents.Error
 		if names != nil {
-			wrong = events[i].Resolve(names.Subject)
+			events[i].Resolve(names.Subject)
 		}
 		may, err := rights.send(ctx, &events[i])
 		if err != nil {
@@ -287,9 +286,6 @@ func (r *EventReceiver) take(ctx context.Context, backend *EventBackend, rights 
 			a := refuseEvent(http.StatusForbidden, forbidden(&events[i]))
 			a.wait = denied
 			return a
-		}
-		if wrong != nil { // whoever may not send it is not told
-			return r.malformed(wrong)
 		}
 	}
 	denied.Stop()
