@@ -94,6 +94,7 @@ type unhashed struct{}
 
 func (unhashed) User(string) ledger.UserKey       { return 1 }
 func (unhashed) Message(string) ledger.MessageKey { return 1 }
+func (unhashed) Chat(string) ledger.ChatKey       { return 1 }
 
 // usersOnly is what sorted sets need: keys of users, none of messages.
 type usersOnly struct{ ledger.Hasher }
