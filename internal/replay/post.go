@@ -24,7 +24,7 @@ type Options struct {
 	Rate   rate.Limit   // webhooks a second, at most
 	Posted string       // the file that remembers what the operator has taken
 	// Tries are how often a webhook is posted that the operator cannot take now, and Wait how long is waited after the first of them,
-	// twice as long after each further one and at most 30 s, unless the operator says in Retry-After how long.
+	// twice as long after each further one and at most 30 s, unless the operator says in Retry-After how long: up to 5 min.
 	Tries int
 	Wait  time.Duration
 	// Done is called after each webhook.
@@ -38,8 +38,15 @@ type Summary struct {
 	Refused []string // the places of those that the operator will never take, and why
 }
 
-// maxWait is the longest wait between two tries.
-const maxWait = 30 * time.Second
+const (
+	maxWait   = 30 * time.Second // between two tries
+	mostAsked = 5 * time.Minute  // that is waited where the operator says how long
+)
+
+// wait is how long is waited before the next try: no proxy in between makes it a day.
+func wait(least, most time.Duration, tried int, response *http.Response) time.Duration {
+	return min(retryablehttp.DefaultBackoff(least, most, tried, response), mostAsked)
+}
 
 // Post posts the webhooks one after the other. It ends with an error where it is of no use to go on: the signature or the address is
 // wrong, the app may not speak about an account, or the operator cannot be reached. What it had posted by then is in the summary, and
@@ -55,6 +62,7 @@ func (q *Queue) Post(ctx context.Context, options Options) (summary Summary, err
 	client := retryablehttp.NewClient()
 	client.HTTPClient, client.Logger = options.Client, nil
 	client.RetryMax, client.RetryWaitMin, client.RetryWaitMax = options.Tries-1, options.Wait, maxWait
+	client.Backoff = wait
 	client.ErrorHandler = retryablehttp.PassthroughErrorHandler // the last answer says why
 	limiter := rate.NewLimiter(options.Rate, 1)
 

@@ -202,3 +202,13 @@ func TestAnswers(t *testing.T) {
 		})
 	}
 }
+
+// The operator says how long to wait, within bounds.
+func TestRetryAfterIsWaitedFor(t *testing.T) {
+	for after, want := range map[string]time.Duration{"10": 10 * time.Second, "86400": 5 * time.Minute, "": time.Second} {
+		response := &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {after}}}
+		if got := wait(time.Second, maxWait, 0, response); got != want {
+			t.Errorf("Retry-After %q: %s, want %s", after, got, want)
+		}
+	}
+}
