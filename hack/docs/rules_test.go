@@ -1,14 +1,11 @@
-package rules_test
+package docs_test
 
 import (
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,145 +14,59 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// docs/rules.md says of every sentence of the documents what it is here, and which test proves it. These tests hold it to the
-// policies, the tests and the quotations that are in the repository.
-
-const repository = "../.."
-
-// documented are the policies that docs/rules.md has a table for, with the numbers that comments give to their documents.
-var documented = map[string]string{
+// documents are the policies that have a page below docs/rules, with the number that comments give to the document.
+var documents = map[string]string{
 	"chat-api": "seeds/000", "botmaker": "seeds/001", "taqnyat": "seeds/002", "quality-based": "seeds/003", "netcore": "seeds/004", "meta-2025": "",
 }
 
-// section is the part of the page about one policy.
-type section struct {
-	source string
-	rows   []row
-	text   string // all of it
-}
-
-type row struct{ sentence, here, proof string }
-
-// rulesPage reads the page: the text before the tables of the policies, and those by policy.
-func rulesPage(t *testing.T) (string, map[string]section) {
+func policyPage(t *testing.T, policy string) string {
 	t.Helper()
-	parts := strings.Split(read(t, "docs/rules.md"), "\n## ")
-	sections := map[string]section{}
-	for _, part := range parts[1:] {
-		head, text, _ := strings.Cut(part, "\n")
-		policy, source, ok := strings.Cut(head, ": ")
-		if !ok {
-			continue
-		}
-		s := section{source: source, text: part}
-		for line := range strings.Lines(text) {
-			cells := cells(line)
-			if len(cells) == 0 || cells[0] == "sentence" || cells[0] == "rule" || strings.HasPrefix(cells[0], "---") {
-				continue
-			}
-			if len(cells) != 3 {
-				t.Fatalf("%s: a row has %d cells: %s", policy, len(cells), line)
-			}
-			s.rows = append(s.rows, row{cells[0], cells[1], cells[2]})
-		}
-		sections[policy] = s
-	}
-	if len(sections) != len(documented) {
-		t.Fatalf("there are tables of %d policies, not of %d", len(sections), len(documented))
-	}
-	return parts[0], sections
+	return read(t, "docs/rules/"+policy+".md")
 }
 
-// cells are those of a line of a table, none for another line.
-func cells(line string) []string {
-	line = strings.TrimSpace(line)
-	if !strings.HasPrefix(line, "|") {
-		return nil
-	}
-	line = strings.ReplaceAll(line, `\|`, "\x00")
-	var cells []string
-	for cell := range strings.SplitSeq(strings.Trim(line, "|"), "|") {
-		cells = append(cells, strings.ReplaceAll(strings.TrimSpace(cell), "\x00", "|"))
-	}
-	return cells
-}
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	content, err := os.ReadFile(filepath.Join(repository, path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
-}
-
-var code = regexp.MustCompile("`([^`]+)`")
-
-func codes(text string) []string {
-	var all []string
-	for _, match := range code.FindAllStringSubmatch(text, -1) {
-		all = append(all, match[1])
-	}
-	return all
-}
-
-func TestEachRuleOfThePageIsInItsFile(t *testing.T) {
-	head, _ := rulesPage(t)
-	n := 0
-	for line := range strings.Lines(head) {
-		cells := cells(line)
-		if len(cells) != 3 || cells[0] == "rule" || strings.HasPrefix(cells[0], "---") {
-			continue
+func TestTheRulesAreNumberedFromOne(t *testing.T) {
+	for i, row := range rows(read(t, "docs/rules.md")) {
+		if row[0] != strconv.Itoa(i+1) {
+			t.Errorf("rule %d has the number %s", i+1, row[0])
 		}
-		n++
-		if cells[0] != strconv.Itoa(n) {
-			t.Errorf("rule %d goes by %s", n, cells[0])
-		}
-		if file := strings.Trim(cells[2], "`"); !strings.Contains(read(t, "internal/rules/"+file), "// Rule "+cells[0]+". ") {
-			t.Errorf("rule %s is not in %s", cells[0], file)
-		}
-	}
-	if n != 10 {
-		t.Errorf("the page has %d rules, not 10", n)
 	}
 }
 
-// Every value of a policy stands in its table, and every value in the table is the policy's.
-func TestThePageHasTheValuesOfThePolicies(t *testing.T) {
-	_, sections := rulesPage(t)
-	for policy, s := range sections {
+func TestThePageOfAPolicyHasItsValues(t *testing.T) {
+	for policy := range documents {
 		var resource struct{ Spec map[string]any }
 		if err := yaml.Unmarshal([]byte(read(t, "config/policies/"+policy+".yaml")), &resource); err != nil {
 			t.Fatal(err)
 		}
-		if source := resource.Spec["source"]; s.source != source {
-			t.Errorf("%s: the heading has the source %s, the policy %v", policy, s.source, source)
+		page := policyPage(t, policy)
+		if heading := fmt.Sprintf("# %s: %v\n", policy, resource.Spec["source"]); !strings.HasPrefix(page, heading) {
+			t.Errorf("the page of %s does not begin with %q", policy, heading)
 		}
 		delete(resource.Spec, "source")
 		values := map[string]string{}
 		flatten(values, "", resource.Spec)
-		said := map[string]bool{}
-		for _, r := range s.rows {
-			for _, text := range codes(r.here) {
+		listed := map[string]bool{}
+		for _, row := range rows(page) {
+			for _, text := range codes(row[1]) {
 				field, value, ok := strings.Cut(text, ": ")
 				if !ok {
 					continue
 				}
 				if values[field] != value {
-					t.Errorf("%s: the page says %s: %s, the policy %q", policy, field, value, values[field])
+					t.Errorf("%s: the page has %s: %s, the policy %q", policy, field, value, values[field])
 				}
-				said[field] = true
+				listed[field] = true
 			}
 		}
 		for field, value := range values {
-			if !said[field] {
+			if !listed[field] {
 				t.Errorf("%s: the page lacks %s: %s", policy, field, value)
 			}
 		}
 	}
 }
 
-// flatten writes the values of a policy by the path of their field; tiers go by their names.
+// flatten collects the values of a policy by the paths of their fields. A tier is a path element by its name.
 func flatten(into map[string]string, path string, value any) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -188,81 +99,95 @@ func flatten(into map[string]string, path string, value any) {
 	}
 }
 
-// Every row has proofs, and each of them is there: the line in the timeline, or the test, with its case, in the file.
-func TestEveryProofOfThePageIsThere(t *testing.T) {
-	_, sections := rulesPage(t)
-	for policy, s := range sections {
-		if len(s.rows) < 10 {
-			t.Errorf("%s: the table has %d rows", policy, len(s.rows))
-		}
-		for _, r := range s.rows {
-			proofs := codes(r.proof)
-			if len(proofs) == 0 || strings.TrimSpace(code.ReplaceAllString(r.proof, "")) != "" {
-				t.Errorf("%s: %q is proved by %q: there must be timelines and tests, each in code, and nothing else", policy, r.sentence, r.proof)
+func TestEveryProofExists(t *testing.T) {
+	timelines := timelines(t)
+	for policy := range documents {
+		for _, row := range rows(policyPage(t, policy)) {
+			if len(row) != 3 {
+				t.Errorf("%s: a row must have a sentence, what it is here, and proofs: %v", policy, row)
+				continue
+			}
+			proofs := codes(row[2])
+			if len(proofs) == 0 || strings.TrimSpace(code.ReplaceAllString(row[2], "")) != "" {
+				t.Errorf("%s: %q has the proof %q: it must be timelines and tests in backquotes", policy, row[0], row[2])
 			}
 			for _, proof := range proofs {
-				file, what, ok := strings.Cut(proof, ": ")
+				name, what, _ := strings.Cut(proof, ": ")
 				var err error
-				switch {
-				case !ok:
-					err = fmt.Errorf("it must be FILE: TEST, FILE: TEST: CASE or TIMELINE: LINE")
-				case strings.HasSuffix(file, ".txt"):
-					err = inTimeline(t, file, what)
-				default:
-					test, name, _ := strings.Cut(what, ": ")
-					err = inTest(filepath.Join(repository, file), test, name)
+				if strings.HasSuffix(name, ".txt") {
+					err = findLine(timelines[name], what)
+				} else {
+					err = findTest(name, what)
 				}
 				if err != nil {
-					t.Errorf("%s: the proof %q of %q: %v", policy, proof, r.sentence, err)
+					t.Errorf("%s: the proof %q of %q: %v", policy, proof, row[0], err)
 				}
 			}
 		}
 	}
 }
 
-func inTimeline(t *testing.T, file, line string) error {
+// timelines are the stories of numbers that tests play, by the names of their files.
+func timelines(t *testing.T) map[string]string {
 	t.Helper()
-	folder := "internal/rules/testdata/timelines"
-	if _, err := os.Stat(filepath.Join(repository, folder, file)); err != nil {
-		folder = "internal/simulate/testdata/timelines"
+	contents := map[string]string{}
+	for _, folder := range []string{"internal/rules/testdata", "internal/simulate/testdata"} {
+		err := filepath.WalkDir(filepath.Join(repository, folder), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".txt" {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			contents[filepath.Base(path)] += string(content)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	for text := range strings.Lines(read(t, filepath.Join(folder, file))) {
+	return contents
+}
+
+func findLine(timeline, line string) error {
+	for text := range strings.Lines(timeline) {
 		text, _, _ = strings.Cut(text, "#")
 		if strings.Join(strings.Fields(text), " ") == line {
 			return nil
 		}
 	}
-	return fmt.Errorf("the timeline has no such line")
+	return fmt.Errorf("no timeline has the line %q", line)
 }
 
-// inTest says whether the file has the test, and the test a string with the name of the case.
-func inTest(file, test, name string) error {
-	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
-	if err != nil {
-		return err
-	}
-	for _, declaration := range parsed.Decls {
-		function, ok := declaration.(*ast.FuncDecl)
-		if !ok || function.Recv != nil || function.Name.Name != test || !strings.HasPrefix(test, "Test") {
-			continue
+func TestThePageOfAPolicyHasEveryQuotation(t *testing.T) {
+	timelines := timelines(t)
+	for policy, document := range documents {
+		// A quotation may go over several sentences, each of which has a row.
+		page, found := policyPage(t, policy), 0
+		var sentences []string
+		for _, row := range rows(page) {
+			sentences = append(sentences, row[0])
 		}
-		found := name == ""
-		ast.Inspect(function, func(node ast.Node) bool {
-			if literal, ok := node.(*ast.BasicLit); ok && literal.Kind == token.STRING {
-				value, err := strconv.Unquote(literal.Value)
-				found = found || err == nil && value == name
+		page = plain(strings.Join(sentences, " ")) + " | " + plain(page)
+		check := func(where, comment string) {
+			for _, quoted := range quotations(comment) {
+				found++
+				if !strings.Contains(page, quoted) {
+					t.Errorf("%s quotes %q, which docs/rules/%s.md lacks", where, quoted, policy)
+				}
 			}
-			return !found
-		})
-		if !found {
-			return fmt.Errorf("%s has no case of that name", test)
 		}
-		return nil
+		check("the policy", comments(read(t, "config/policies/"+policy+".yaml")))
+		for name, content := range timelines {
+			if document != "" && strings.HasPrefix(content, "# "+document) {
+				check(name, comments(content))
+			}
+		}
+		if document != "" && found == 0 {
+			t.Errorf("neither the policy %s nor its timelines quote the document", policy)
+		}
 	}
-	return fmt.Errorf("the file has no such test")
 }
 
-// plain is a text in lower case without anything but letters, digits and single spaces.
+// plain is a text in lower case, reduced to letters, digits and single spaces.
 func plain(text string) string {
 	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
 		switch {
@@ -275,68 +200,11 @@ func plain(text string) string {
 	}, text)), " ")
 }
 
-// What the policies, the timelines and the rules quote of a document, the page quotes as well.
-func TestThePageHasEveryQuotation(t *testing.T) {
-	_, sections := rulesPage(t)
-	page := map[string]string{}
-	for policy, s := range sections {
-		var sentences []string
-		for _, r := range s.rows {
-			sentences = append(sentences, r.sentence)
-		}
-		page[policy] = plain(strings.Join(sentences, " ")) + " | " + plain(s.text)
-	}
-	found := map[string]int{}
-	check := func(where, policy, comment string) {
-		for _, quoted := range quotations(comment) {
-			found[policy]++
-			if !strings.Contains(page[policy], quoted) {
-				t.Errorf("%s quotes %q, which docs/rules.md does not have under %s", where, quoted, policy)
-			}
-		}
-	}
-	for policy, seed := range documented {
-		check("the policy", policy, comments(read(t, "config/policies/"+policy+".yaml"), "#"))
-		if seed == "" {
-			continue
-		}
-		for _, file := range slices.Concat(glob(t, "*.go"), glob(t, "testdata/timelines/*.txt"), glob(t, "../simulate/testdata/timelines/*.txt")) {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			content := read(t, filepath.Join("internal/rules", file))
-			if strings.HasSuffix(file, ".txt") {
-				if strings.HasPrefix(content, "# "+seed) {
-					check(file, policy, comments(content, "#"))
-				}
-				continue
-			}
-			for _, said := range strings.Split(comments(content, "//"), "seeds/")[1:] {
-				if of, quoted, _ := strings.Cut(said, ":"); "seeds/"+of == seed {
-					check(file, policy, quoted)
-				}
-			}
-		}
-		if found[policy] < 15 {
-			t.Errorf("%s: only %d quotations were found", policy, found[policy])
-		}
-	}
-}
-
-func glob(t *testing.T, pattern string) []string {
-	t.Helper()
-	files, err := filepath.Glob(pattern)
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no %s: %v", pattern, err)
-	}
-	return files
-}
-
-// comments is what stands after the mark in all lines. Lines that have none end a comment.
-func comments(content, mark string) string {
+// comments are the comments of a YAML file or a timeline, one paragraph a line.
+func comments(content string) string {
 	var all strings.Builder
 	for line := range strings.Lines(content) {
-		before, comment, ok := strings.Cut(line, mark)
+		before, comment, ok := strings.Cut(line, "#")
 		switch {
 		case !ok:
 			all.WriteString("\n")
@@ -351,7 +219,7 @@ func comments(content, mark string) string {
 
 var quotation = regexp.MustCompile(`"([^"]+)"`)
 
-// quotations are the pieces of what is quoted, in plain letters; "..." stands for what was left out.
+// quotations are what a comment quotes, in plain letters. "..." separates pieces.
 func quotations(comment string) []string {
 	var all []string
 	for paragraph := range strings.SplitSeq(comment, "\n") {

@@ -17,7 +17,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
-// What several of the documents say alike is tested here for all of them at once; docs/rules.md says which sentence it is.
+// What several of the documents say alike is tested here for all of them at once; docs/rules/ says which sentence it is.
 
 const day = 24 * time.Hour
 
