@@ -6,7 +6,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -19,12 +19,12 @@ import (
 // that names the account only now has no part in what came and went before: the last word of each kind counts. A limit is
 // that of the account's portfolio, and nothing to a number with one of its own. A report from ahead of the clock waits until
 // then: later is when the first of them is due.
-func accountReports(book ledger.Ledger, account string, scope v1alpha1.Scope, state *rules.State, joins bool, now time.Time) (news []rules.Report, later time.Time) {
-	for _, report := range statements(book, ledger.AccountSubject(account), now, &later) {
-		if !isNews(report, state) || report.Kind == ledger.LimitReport && scope != v1alpha1.ScopePortfolio {
+func accountReports(book counts.Ledger, account string, scope v1alpha1.Scope, state *rules.State, joins bool, now time.Time) (news []rules.Report, later time.Time) {
+	for _, report := range statements(book, counts.AccountSubject(account), now, &later) {
+		if !isNews(report, state) || report.Kind == counts.LimitReport && scope != v1alpha1.ScopePortfolio {
 			continue
 		}
-		if joins && report.Kind != ledger.RestrictionReport {
+		if joins && report.Kind != counts.RestrictionReport {
 			news = slices.DeleteFunc(news, func(r rules.Report) bool { return r.Kind == rules.ReportKind(report.Kind) })
 		}
 		news = append(news, records.Reported(report))
@@ -33,18 +33,18 @@ func accountReports(book ledger.Ledger, account string, scope v1alpha1.Scope, st
 }
 
 // isNews says whether a report of a number or account is newer than what a state knows of the same.
-func isNews(report ledger.Report, state *rules.State) bool {
+func isNews(report counts.Report, state *rules.State) bool {
 	at := time.Unix(report.At, 0).UTC()
 	switch report.Kind {
-	case ledger.LimitReport:
+	case counts.LimitReport:
 		return at.After(state.LimitReported)
-	case ledger.VerificationReport:
+	case counts.VerificationReport:
 		return at.After(state.VerificationReported)
-	case ledger.AccountReport, ledger.ConnectionReport:
+	case counts.AccountReport, counts.ConnectionReport:
 		return at.After(state.ConnectionReported)
-	case ledger.QualityReport:
+	case counts.QualityReport:
 		return at.After(state.ReportedSince)
-	case ledger.RestrictionReport:
+	case counts.RestrictionReport:
 		return state.NewRestriction(report.Value, at)
 	default:
 		return false
@@ -52,21 +52,21 @@ func isNews(report ledger.Report, state *rules.State) bool {
 }
 
 // statements are the reports about a subject up to now, by their time. The first of those to come is the earliest of later.
-func statements(book ledger.Ledger, subject string, now time.Time, later *time.Time) []ledger.Report {
-	all := slices.DeleteFunc(book.Reports(subject, 0), func(r ledger.Report) bool {
+func statements(book counts.Ledger, subject string, now time.Time, later *time.Time) []counts.Report {
+	all := slices.DeleteFunc(book.Reports(subject, 0), func(r counts.Report) bool {
 		at := time.Unix(r.At, 0).UTC()
 		if at.After(now) {
 			*later = earliest(*later, at)
 		}
 		return at.After(now)
 	})
-	slices.SortStableFunc(all, func(a, b ledger.Report) int { return int(a.At - b.At) })
+	slices.SortStableFunc(all, func(a, b counts.Report) int { return int(a.At - b.At) })
 	return all
 }
 
 // accounted writes into a number's status what Meta said of its account, its display name, its health and what it alerted
 // to, as far as it is no matter of the rules. It returns when the first of it ends, or is due.
-func accounted(book ledger.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, now time.Time) (next time.Time) {
+func accounted(book counts.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, now time.Time) (next time.Time) {
 	account := number.Spec.Business.WhatsAppBusinessAccountID
 	if status.Account.ID != account {
 		of := status.Account
@@ -76,21 +76,21 @@ func accounted(book ledger.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha
 	for _, subject := range numberSubjects(number) {
 		for _, r := range statements(book, subject, now, &next) {
 			switch r.Kind {
-			case ledger.NameReport:
+			case counts.NameReport:
 				stated(&status.DisplayName, r)
-			case ledger.AlertReport:
+			case counts.AlertReport:
 				stated(&status.Alert, r)
-			case ledger.HealthReport:
+			case counts.HealthReport:
 				stated(&status.Health, r)
-			case ledger.ThroughputReport:
+			case counts.ThroughputReport:
 				allowed(&status.Throughput, r)
-			case ledger.ReviewReport:
+			case counts.ReviewReport:
 				stated(&status.Account.Review, r)
-			case ledger.ViolationReport:
+			case counts.ViolationReport:
 				stated(&status.Account.Violation, r)
-			case ledger.BanReport:
+			case counts.BanReport:
 				stated(&status.Account.Ban, r)
-			case ledger.RestrictionReport:
+			case counts.RestrictionReport:
 				status.Account.Restrictions = restrict(status.Account.Restrictions, r)
 			default: // for the rules
 			}
@@ -106,7 +106,7 @@ func accounted(book ledger.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha
 }
 
 // allowed writes how many messages Meta lets a number send, by its page "throughput".
-func allowed(into *v1alpha1.ThroughputStatus, r ledger.Report) {
+func allowed(into *v1alpha1.ThroughputStatus, r counts.Report) {
 	level := v1alpha1.ThroughputStatus{Level: clip(r.Value, 64), ReportedTime: at(time.Unix(r.At, 0))}
 	switch {
 	case r.Reason == onBusinessApp:
@@ -122,13 +122,13 @@ func allowed(into *v1alpha1.ThroughputStatus, r ledger.Report) {
 }
 
 // stated writes what Meta said over what it had said before.
-func stated(into *v1alpha1.Statement, r ledger.Report) {
+func stated(into *v1alpha1.Statement, r counts.Report) {
 	if s := statement(r); !s.ReportedTime.Before(&into.ReportedTime) {
 		*into = s
 	}
 }
 
-func statement(r ledger.Report) v1alpha1.Statement {
+func statement(r counts.Report) v1alpha1.Statement {
 	s := v1alpha1.Statement{Value: clip(r.Value, 64), Reason: clip(r.Reason, 256), ReportedTime: at(time.Unix(r.At, 0))}
 	if r.Until != 0 {
 		s.UntilTime = at(time.Unix(r.Until, 0))
@@ -137,7 +137,7 @@ func statement(r ledger.Report) v1alpha1.Statement {
 }
 
 // restrict adds what is restricted to what was, by name. The last word about each holds; None ends all before it.
-func restrict(all []v1alpha1.Statement, r ledger.Report) []v1alpha1.Statement {
+func restrict(all []v1alpha1.Statement, r counts.Report) []v1alpha1.Statement {
 	s := statement(r)
 	i := slices.IndexFunc(all, func(known v1alpha1.Statement) bool { return known.Value == s.Value })
 	switch {
@@ -156,8 +156,8 @@ const maxRestrictions = 16
 
 // notUnderstood says what Meta reported of some subjects last that the rules have no word for; empty if there is nothing. It
 // changes nothing, and is not to be lost.
-func notUnderstood(book ledger.Ledger, subjects []string, now time.Time) string {
-	last := map[ledger.ReportKind]ledger.Report{}
+func notUnderstood(book counts.Ledger, subjects []string, now time.Time) string {
+	last := map[counts.ReportKind]counts.Report{}
 	var later time.Time
 	for _, subject := range subjects {
 		for _, r := range statements(book, subject, now, &later) {
@@ -166,7 +166,7 @@ func notUnderstood(book ledger.Ledger, subjects []string, now time.Time) string 
 			}
 		}
 	}
-	for _, kind := range []ledger.ReportKind{ledger.LimitReport, ledger.QualityReport, ledger.ConnectionReport, ledger.VerificationReport} {
+	for _, kind := range []counts.ReportKind{counts.LimitReport, counts.QualityReport, counts.ConnectionReport, counts.VerificationReport} {
 		if r, ok := last[kind]; ok && !rules.Understood(rules.ReportKind(kind), r.Value) {
 			return fmt.Sprintf("Meta reported the %s %q at %s, which says nothing to the rules.", words[kind], clip(r.Value, 64), stamp(at(time.Unix(r.At, 0))))
 		}
@@ -175,6 +175,6 @@ func notUnderstood(book ledger.Ledger, subjects []string, now time.Time) string 
 }
 
 // words are how people call what is reported.
-var words = map[ledger.ReportKind]string{
-	ledger.LimitReport: "limit", ledger.QualityReport: "rating", ledger.ConnectionReport: "state", ledger.VerificationReport: "verification",
+var words = map[counts.ReportKind]string{
+	counts.LimitReport: "limit", counts.QualityReport: "rating", counts.ConnectionReport: "state", counts.VerificationReport: "verification",
 }

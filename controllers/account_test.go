@@ -17,7 +17,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -34,7 +34,7 @@ func (b *bench) webhooks() func(body []byte) {
 		Credentials: ingest.NewCredentials(dir, logr.Discard()), Clock: b.clock, Metrics: prometheus.NewRegistry(), Log: logr.Discard(),
 	})
 	b.must(err)
-	receiver.SetBackend(&ingest.Backend{Ledger: b.Ledger, Hasher: ledger.OpenMemory().Hasher()})
+	receiver.SetBackend(&ingest.Backend{Ledger: b.Ledger, Hasher: counts.OpenMemory().Hasher()})
 	return func(body []byte) {
 		b.t.Helper()
 		req := httptest.NewRequest(http.MethodPost, ingest.DefaultPath, bytes.NewReader(body))
@@ -74,7 +74,7 @@ func TestARestrictionOfAnAccountReachesItsNumbers(t *testing.T) {
 		metatest.Restriction{Type: "RESTRICTED_UTILITY_TEMPLATES", Expiration: until.Add(-24 * time.Hour).Unix()},
 		metatest.Restriction{Type: "RESTRICTED_ADD_PHONE_NUMBER_ACTION"},
 	))
-	for _, subject := range []string{ledger.AccountSubject(id), "account/of nobody"} {
+	for _, subject := range []string{counts.AccountSubject(id), "account/of nobody"} {
 		requests, err := f.concerned(f.ctx, subject)
 		f.must(err)
 		if want := 2 * (1 - strings.Count(subject, "nobody")); len(requests) != want {
@@ -142,7 +142,7 @@ func TestWhatMetaSaysOfAnAccountShowsOnItsNumbers(t *testing.T) {
 	post(metatest.BanPayload(id, "SCHEDULE_FOR_DISABLE", "April 17, 2025", later()))
 	post(metatest.NameUpdatePayload(number.Spec.PhoneNumber, "REJECTED", "acme", "NAME_FORMAT_UNACCEPTABLE", later()))
 	post(metatest.AlertPayload("PHONE_NUMBER", phoneID, "OBA_APPROVED", "It has a badge now.", later()))
-	if requests, err := b.concerned(b.ctx, ledger.PhoneNumberIDSubject(phoneID)); err != nil || len(requests) != 1 {
+	if requests, err := b.concerned(b.ctx, counts.PhoneNumberIDSubject(phoneID)); err != nil || len(requests) != 1 {
 		t.Errorf("an alert is about %v, %v", requests, err)
 	}
 	b.reconcile(number)
@@ -213,7 +213,7 @@ func TestTheLimitOfAnAccountIsItsPortfolios(t *testing.T) {
 	alone := f.create("", inAccount(id)) // a portfolio of its own
 	f.numbers = append(f.numbers, own, alone)
 	f.settle()
-	if requests, err := f.portfolios.concerned(f.ctx, ledger.AccountSubject(id)); err != nil || len(requests) != 1 {
+	if requests, err := f.portfolios.concerned(f.ctx, counts.AccountSubject(id)); err != nil || len(requests) != 1 {
 		t.Errorf("it is about %v, %v", requests, err)
 	}
 	f.clock.advance(time.Minute)
@@ -255,12 +255,12 @@ func TestWhetherTheRulesAgree(t *testing.T) {
 	f.settle()
 	f.expectCondition(number, v1alpha1.ConditionRulesAgree, v1alpha1.ReasonNothingReported, "")
 	f.clock.advance(time.Minute)
-	f.report(portfolioSubject(f.portfolio), ledger.LimitReport, "250")
+	f.report(portfolioSubject(f.portfolio), counts.LimitReport, "250")
 	f.settle()
 	f.expectCondition(number, v1alpha1.ConditionRulesAgree, v1alpha1.ReasonAgreed, "")
 
 	f.clock.advance(time.Minute)
-	f.report(number.Spec.PhoneNumber, ledger.LimitReport, "2000")
+	f.report(number.Spec.PhoneNumber, counts.LimitReport, "2000")
 	f.settle()
 	const differ = "Meta reports a limit of 2000, and by the policy it was 250 at 2026-03-02 09:02:00 UTC."
 	f.expectCondition(number, v1alpha1.ConditionRulesAgree, v1alpha1.ReasonWithinDelay, differ)
@@ -286,15 +286,15 @@ func TestWhetherTheRulesAgree(t *testing.T) {
 	}
 
 	f.clock.advance(time.Minute)
-	f.report(number.Spec.PhoneNumber, ledger.LimitReport, "250")
-	f.report(number.Spec.PhoneNumber, ledger.ConnectionReport, "LINKED")
+	f.report(number.Spec.PhoneNumber, counts.LimitReport, "250")
+	f.report(number.Spec.PhoneNumber, counts.ConnectionReport, "LINKED")
 	f.settle()
 	f.expectCondition(number, v1alpha1.ConditionRulesAgree, v1alpha1.ReasonNotUnderstood, `Meta reported the state "LINKED" at 2026-03-02 15:03:00 UTC, which says nothing to the rules.`)
 	if number.Status.State != v1alpha1.StateConnected || number.Status.Tier.Concluded.Name != "" {
 		t.Errorf("it is %s, and the policy concluded %+v", number.Status.State, number.Status.Tier.Concluded)
 	}
 	f.clock.advance(time.Minute)
-	f.report(number.Spec.PhoneNumber, ledger.ConnectionReport, "Restricted")
+	f.report(number.Spec.PhoneNumber, counts.ConnectionReport, "Restricted")
 	f.settle()
 	f.expectCondition(number, v1alpha1.ConditionRulesAgree, v1alpha1.ReasonStateDiffers, "by the policy it is not")
 	f.clock.advance(time.Minute)
@@ -305,7 +305,7 @@ func TestWhetherTheRulesAgree(t *testing.T) {
 	silent := f.create("botmaker", func(n *v1alpha1.PhoneNumber) { n.Spec.Business = v1alpha1.Business{Name: "Acme"} })
 	f.reconcile(silent)
 	f.clock.advance(time.Minute)
-	f.report(silent.Spec.PhoneNumber, ledger.QualityReport, "High")
+	f.report(silent.Spec.PhoneNumber, counts.QualityReport, "High")
 	f.reconcile(silent)
 	f.expectCondition(silent, v1alpha1.ConditionRulesAgree, v1alpha1.ReasonQualityDiffers, "it has no direct way to a human")
 }

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing"
@@ -176,12 +176,12 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	set.membersFresh(share)
 	subjects := []string{portfolioSubject(portfolio)}
 	for _, r := range statements(r.Ledger, subjects[0], now, &later) {
-		if r.Kind == ledger.AlertReport {
+		if r.Kind == counts.AlertReport {
 			stated(&want.Alert, r)
 		}
 	}
 	for _, account := range accountsOf(numbers) {
-		subjects = append(subjects, ledger.AccountSubject(account))
+		subjects = append(subjects, counts.AccountSubject(account))
 	}
 	agreement := rules.Agree(policy.Policy, facts, state, now)
 	set.agree(agreement, notUnderstood(r.Ledger, subjects, now))
@@ -310,7 +310,7 @@ func (r *BusinessPortfolioReconciler) count(name string, numbers []v1alpha1.Phon
 	if err := r.Ledger.Group(name, share.counted); err != nil {
 		return nil, nil, fmt.Errorf("count the numbers together: %w", err)
 	}
-	used, climb = share.usage(ledger.Subject{Ledger: r.Ledger, Name: ledger.GroupSubject(name)}, policy)
+	used, climb = share.usage(counts.Subject{Ledger: r.Ledger, Name: counts.GroupSubject(name)}, policy)
 	return used, climb, nil
 }
 
@@ -331,10 +331,10 @@ func declaredVerification(portfolio *v1alpha1.BusinessPortfolio, numbers []v1alp
 // verification, since each has a part in it. Those that the state already has are older than the last that it knows. One from
 // ahead of the clock waits until then: later is when the first of them is due.
 func (r *BusinessPortfolioReconciler) reportsOf(portfolio string, numbers []v1alpha1.PhoneNumber, state *rules.State, now time.Time) (news []rules.Report, later time.Time) {
-	add := func(report ledger.Report) {
+	add := func(report counts.Report) {
 		at := time.Unix(report.At, 0).UTC()
-		switch shared := report.Kind == ledger.LimitReport || report.Kind == ledger.VerificationReport; {
-		case !shared || !isNews(report, state) || report.Kind == ledger.LimitReport && at.Before(state.TierSince):
+		switch shared := report.Kind == counts.LimitReport || report.Kind == counts.VerificationReport; {
+		case !shared || !isNews(report, state) || report.Kind == counts.LimitReport && at.Before(state.TierSince):
 		case at.After(now):
 			later = earliest(later, at)
 		default:
@@ -347,7 +347,7 @@ func (r *BusinessPortfolioReconciler) reportsOf(portfolio string, numbers []v1al
 		}
 	}
 	for _, account := range accountsOf(numbers) {
-		for _, report := range r.Ledger.Reports(ledger.AccountSubject(account), 0) {
+		for _, report := range r.Ledger.Reports(counts.AccountSubject(account), 0) {
 			add(report)
 		}
 	}
@@ -367,7 +367,7 @@ func accountsOf(numbers []v1alpha1.PhoneNumber) []string {
 
 // joinedAt is the sequence number of the last report of a number from before it had a part in a portfolio: of one that
 // comes from elsewhere, all that its status has seen.
-func joinedAt(book ledger.Ledger, number *v1alpha1.PhoneNumber, portfolio string) int64 {
+func joinedAt(book counts.Ledger, number *v1alpha1.PhoneNumber, portfolio string) int64 {
 	last := number.Status.ObservedReport
 	if number.Status.Portfolio == portfolio {
 		last = number.Status.PortfolioReport
@@ -382,7 +382,7 @@ func (r *BusinessPortfolioReconciler) sleep(portfolio *v1alpha1.BusinessPortfoli
 	if wake.policy == nil {
 		return ctrl.Result{}
 	}
-	return r.Operator.sleep(of, wake, r.Ledger.NextExpiry(ledger.GroupSubject(portfolio.Name), now, append(wake.policy.Windows(), week)...), now)
+	return r.Operator.sleep(of, wake, r.Ledger.NextExpiry(counts.GroupSubject(portfolio.Name), now, append(wake.policy.Windows(), week)...), now)
 }
 
 func (r *BusinessPortfolioReconciler) concerned(ctx context.Context, subject string) ([]reconcile.Request, error) {

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 )
 
@@ -92,9 +92,9 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 		t.Errorf("after a reconcile: %s, %v", got, few.Status.Completeness)
 	}
 	// What was missing comes late.
-	var late ledger.Batch
+	var late counts.Batch
 	for i := range 21 {
-		late.Entries = append(late.Entries, ledger.Entry{Number: few.Spec.PhoneNumber, Kind: ledger.Delivered, User: ledger.UserKey(1e6 + i), Message: ledger.MessageKey(1e6 + i), At: midnight.Add(13 * time.Hour).Unix()})
+		late.Entries = append(late.Entries, counts.Entry{Number: few.Spec.PhoneNumber, Kind: counts.Delivered, User: counts.UserKey(1e6 + i), Message: counts.MessageKey(1e6 + i), At: midnight.Add(13 * time.Hour).Unix()})
 	}
 	_, err := p.Poller.Ledger.Append(p.ctx, late, p.bench.clock.Now())
 	p.must(err)

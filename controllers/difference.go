@@ -14,13 +14,13 @@ import (
 // parts are a status in two parts: what was decided, and counts.
 type parts struct {
 	decisions any // the status without its counts
-	counts    counts
+	counts    usageCounts
 	used      *int64 // by which the counts are refreshed: a number's own, a portfolio's together
 	limit     int64
 }
 
 // counts are what moves with each delivery, while nothing is decided.
-type counts struct {
+type usageCounts struct {
 	usage    v1alpha1.UsageStatus
 	feedback v1alpha1.FeedbackStatus
 	upgrade  v1alpha1.UpgradeStatus
@@ -34,11 +34,11 @@ type counts struct {
 
 func partsOfNumber(status *v1alpha1.PhoneNumberStatus) parts {
 	d := *status
-	p := parts{decisions: &d, used: d.Usage.OwnUsed, limit: d.Tier.Limit, counts: counts{usage: d.Usage, feedback: d.Quality.Feedback, upgrade: d.Upgrade,
+	p := parts{decisions: &d, used: d.Usage.OwnUsed, limit: d.Tier.Limit, counts: usageCounts{usage: d.Usage, feedback: d.Quality.Feedback, upgrade: d.Upgrade,
 		until: d.Restriction.UntilTime, next: d.NextDeadlineTime, why: d.Explanation, report: d.ObservedReport, failure: d.LastFailure}}
 	if d.Portfolio != "" {
 		// Whatever the other numbers send moves the rest: one that sends nothing is not written for it.
-		p.counts = counts{usage: v1alpha1.UsageStatus{OwnUsed: d.Usage.OwnUsed, UniqueUsers7d: d.Usage.UniqueUsers7d, Messages7d: d.Usage.Messages7d,
+		p.counts = usageCounts{usage: v1alpha1.UsageStatus{OwnUsed: d.Usage.OwnUsed, UniqueUsers7d: d.Usage.UniqueUsers7d, Messages7d: d.Usage.Messages7d,
 			LastDeliveryTime: d.Usage.LastDeliveryTime, LastReceivedTime: d.Usage.LastReceivedTime}, feedback: d.Quality.Feedback, report: d.ObservedReport, failure: d.LastFailure}
 	}
 	d.Usage, d.Quality.Feedback = v1alpha1.UsageStatus{Source: d.Usage.Source}, v1alpha1.FeedbackStatus{}
@@ -52,7 +52,7 @@ func partsOfNumber(status *v1alpha1.PhoneNumberStatus) parts {
 
 func partsOfPortfolio(status *v1alpha1.BusinessPortfolioStatus) parts {
 	d := *status
-	p := parts{decisions: &d, used: d.Usage.Used, limit: d.Tier.Limit, counts: counts{usage: d.Usage, upgrade: d.Upgrade,
+	p := parts{decisions: &d, used: d.Usage.Used, limit: d.Tier.Limit, counts: usageCounts{usage: d.Usage, upgrade: d.Upgrade,
 		until: d.Restriction.UntilTime, next: d.NextDeadlineTime, step: d.NextStep, why: d.Explanation, report: d.ObservedReport}}
 	d.Usage, d.NextStep, d.Explanation = v1alpha1.UsageStatus{Source: d.Usage.Source}, "", nil
 	d.NextDeadlineTime, d.ObservedReport = metav1.Time{}, 0
@@ -111,7 +111,7 @@ func differ(have, want parts) difference {
 	return d
 }
 
-func sameCounts(a, b counts) bool {
+func sameCounts(a, b usageCounts) bool {
 	b.usage.ObservedTime, b.usage.SampledTime = a.usage.ObservedTime, a.usage.SampledTime
 	b.usage.LastReceivedTime = lately(a.usage.LastReceivedTime, b.usage.LastReceivedTime)
 	if b.failure.Class == a.failure.Class {

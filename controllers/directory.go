@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 // nameIndex has templates by their names at Meta.
@@ -70,13 +70,13 @@ func (d Directory) Accounts(ctx context.Context, subject string) ([]string, erro
 			return nil, err
 		}
 		return accountsOf([]v1alpha1.PhoneNumber{*served}), nil
-	case strings.HasPrefix(subject, ledger.PhoneNumberIDSubject("")):
+	case strings.HasPrefix(subject, counts.PhoneNumberIDSubject("")):
 		served, err := d.oldest(ctx, subjectIndex, subject)
 		if err != nil || served == nil {
 			return nil, err
 		}
 		return accountsOf([]v1alpha1.PhoneNumber{*served}), nil
-	case strings.HasPrefix(subject, ledger.PortfolioSubject("")):
+	case strings.HasPrefix(subject, counts.PortfolioSubject("")):
 		var portfolios v1alpha1.BusinessPortfolioList
 		if err := d.Reader.List(ctx, &portfolios, client.MatchingFields{subjectIndex: subject}, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("list portfolios: %w", err)
@@ -105,7 +105,7 @@ func (d Directory) Portfolio(ctx context.Context, name string) (string, error) {
 	case err != nil && !apierrors.IsNotFound(err):
 		return "", fmt.Errorf("get the portfolio: %w", err)
 	case strings.Trim(name, "0123456789") == "" && len(name) <= maxPortfolioID:
-		return ledger.PortfolioSubject(name), nil // a BusinessPortfolio that comes later finds it
+		return counts.PortfolioSubject(name), nil // a BusinessPortfolio that comes later finds it
 	default:
 		return "", nil
 	}

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 func TestDirectory(t *testing.T) {
@@ -38,7 +38,7 @@ func TestDirectory(t *testing.T) {
 		t.Error("before the cache is there, nothing can be told")
 	}
 
-	for _, subject := range []string{"+15550109901", ledger.PhoneNumberIDSubject("9907"), ledger.PortfolioSubject("99001")} {
+	for _, subject := range []string{"+15550109901", counts.PhoneNumberIDSubject("9907"), counts.PortfolioSubject("99001")} {
 		if _, err := directory.Accounts(ctx, subject); err == nil {
 			t.Errorf("before the cache is there, nobody can tell whose %s is", subject)
 		}
@@ -87,7 +87,7 @@ func TestDirectory(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"directory-named": ledger.PortfolioSubject("99001"), "directory-without": "", "directory-none": "", "99002": ledger.PortfolioSubject("99002"),
+		"directory-named": counts.PortfolioSubject("99001"), "directory-without": "", "directory-none": "", "99002": counts.PortfolioSubject("99002"),
 		"123456789012345678901234567890123": "",
 	} {
 		if got, err := directory.Portfolio(ctx, name); err != nil || got != want {
@@ -108,9 +108,9 @@ func TestDirectory(t *testing.T) {
 	}
 	for subject, want := range map[string][]string{
 		"+15550109901": {"71"}, "+15550109902": nil, "+15550109903": nil,
-		ledger.PhoneNumberIDSubject("9908"): {"73"}, ledger.PhoneNumberIDSubject("9900"): nil,
-		ledger.PortfolioSubject("99001"): {"71", "73"}, ledger.PortfolioSubject("99002"): nil,
-		ledger.AccountSubject("71"): nil, ledger.TemplateSubject("71", "directory_sale", "en"): nil,
+		counts.PhoneNumberIDSubject("9908"): {"73"}, counts.PhoneNumberIDSubject("9900"): nil,
+		counts.PortfolioSubject("99001"): {"71", "73"}, counts.PortfolioSubject("99002"): nil,
+		counts.AccountSubject("71"): nil, counts.TemplateSubject("71", "directory_sale", "en"): nil,
 	} {
 		got, err := directory.Accounts(ctx, subject)
 		if slices.Sort(got); err != nil || !slices.Equal(got, want) {
@@ -121,12 +121,12 @@ func TestDirectory(t *testing.T) {
 		name, number string
 		want         []string
 	}{
-		{"directory_sale", "+15550109901", []string{ledger.TemplateSubject("71", "directory_sale", "en"), ledger.TemplateSubject("71", "directory_sale", "fr")}},
+		{"directory_sale", "+15550109901", []string{counts.TemplateSubject("71", "directory_sale", "en"), counts.TemplateSubject("71", "directory_sale", "fr")}},
 		{"directory_sale", "", nil}, // of two accounts
 		{"directory_sale", "+15550109902", nil},
 		{"directory_sale", "+15550109903", nil},
-		{"directory_only", "", []string{ledger.TemplateSubject("73", "directory_only", "en")}},
-		{"directory_only", "+15550109902", []string{ledger.TemplateSubject("73", "directory_only", "en")}},
+		{"directory_only", "", []string{counts.TemplateSubject("73", "directory_only", "en")}},
+		{"directory_only", "+15550109902", []string{counts.TemplateSubject("73", "directory_only", "en")}},
 		{"directory_only", "+15550109901", nil},
 		{"directory_none", "", nil},
 	} {

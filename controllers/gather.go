@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -56,7 +56,7 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 		Verification:    number.Spec.Verification,
 		HumanEscalation: len(number.Spec.Business.HumanEscalationPaths) > 0,
 		Appealed:        number.Spec.Appeal.State == v1alpha1.AppealReversed,
-		Usage:           ledger.Subject{Ledger: r.Ledger, Name: number.Spec.PhoneNumber},
+		Usage:           counts.Subject{Ledger: r.Ledger, Name: number.Spec.PhoneNumber},
 	}
 	g.facts.Reports, g.lastReport = reportsAfter(r.Ledger, number.Spec.PhoneNumber, number.Status.ObservedReport)
 	if g.sampled = r.Samples.counts(number); g.sampled {
@@ -120,8 +120,8 @@ func policyOf(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneN
 }
 
 // configure sets the windows that the counts of a number are kept for.
-func configure(book ledger.Ledger, number string, policy *rules.Policy) error {
-	windows := ledger.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}
+func configure(book counts.Ledger, number string, policy *rules.Policy) error {
+	windows := counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}
 	if err := book.Configure(number, windows); err != nil {
 		return fmt.Errorf("configure the ledger: %w", err)
 	}
@@ -134,7 +134,7 @@ func (r *PhoneNumberReconciler) claim(ctx context.Context, number *v1alpha1.Phon
 	if id == "" {
 		return nil
 	}
-	oldest, err := Directory{Reader: r.Cache}.oldest(ctx, subjectIndex, ledger.PhoneNumberIDSubject(id))
+	oldest, err := Directory{Reader: r.Cache}.oldest(ctx, subjectIndex, counts.PhoneNumberIDSubject(id))
 	if err != nil || oldest == nil || oldest.UID != number.UID {
 		return err
 	}
@@ -145,7 +145,7 @@ func (r *PhoneNumberReconciler) claim(ctx context.Context, number *v1alpha1.Phon
 }
 
 // reportsAfter are the reports about a subject that a status does not have yet, and the number of the last one.
-func reportsAfter(book ledger.Ledger, subject string, observed int64) ([]rules.Report, int64) {
+func reportsAfter(book counts.Ledger, subject string, observed int64) ([]rules.Report, int64) {
 	if book.LastReport(subject) < observed {
 		// The status has seen a report that the ledger never had: it is another ledger, and all of its reports are news.
 		observed = 0

@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	webhooks "numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/receipts"
 )
@@ -89,7 +89,7 @@ func (r *PhoneNumberReconciler) unsubscribed(number *v1alpha1.PhoneNumber) bool 
 	if account == "" || reportsFresh(number) == nil {
 		return false
 	}
-	return lastReports(r.Ledger, ledger.AccountSubject(account))[ledger.SubscriptionReport].Value == notSubscribed
+	return lastReports(r.Ledger, counts.AccountSubject(account))[counts.SubscriptionReport].Value == notSubscribed
 }
 
 // What a SubscriptionReport says.

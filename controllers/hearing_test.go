@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/receipts"
 )
 
@@ -102,10 +102,10 @@ func TestWhatIsNoSilence(t *testing.T) {
 		t.Errorf("a day after it: %s", reason)
 	}
 	for what, request := range map[string]struct {
-		batch   ledger.Batch
+		batch   counts.Batch
 		request receipts.Request
 	}{
-		"a delivery of three days ago": {batch: ledger.Batch{Entries: []ledger.Entry{{Number: number.Spec.PhoneNumber, At: b.clock.Now().Add(-3 * aDay).Unix()}}}},
+		"a delivery of three days ago": {batch: counts.Batch{Entries: []counts.Entry{{Number: number.Spec.PhoneNumber, At: b.clock.Now().Add(-3 * aDay).Unix()}}}},
 		"a failed message":             {request: receipts.Request{Failures: []receipts.Failure{{Number: number.Spec.PhoneNumber, Code: 131049, At: b.clock.Now()}}}},
 	} {
 		b.Receipts.Take(b.clock.Now(), &request.batch, &request.request)
@@ -126,13 +126,13 @@ func TestWhenSomethingWasReceivedIsKept(t *testing.T) {
 	b.deliver(number.Spec.PhoneNumber, 1)
 	b.reconcile(number)
 	b.clock.advance(2 * time.Hour)
-	b.Receipts.Take(b.clock.Now(), &ledger.Batch{Entries: []ledger.Entry{{Number: number.Spec.PhoneNumber}}}, &receipts.Request{})
+	b.Receipts.Take(b.clock.Now(), &counts.Batch{Entries: []counts.Entry{{Number: number.Spec.PhoneNumber}}}, &receipts.Request{})
 	b.reconcile(number)
 	received := at(b.clock.Now())
 	b.PhoneNumberReconciler.Receipts = receipts.New()
 	version := number.ResourceVersion
 	b.clock.advance(time.Minute)
-	b.Receipts.Take(b.clock.Now(), &ledger.Batch{Entries: []ledger.Entry{{Number: number.Spec.PhoneNumber}}}, &receipts.Request{})
+	b.Receipts.Take(b.clock.Now(), &counts.Batch{Entries: []counts.Entry{{Number: number.Spec.PhoneNumber}}}, &receipts.Request{})
 	b.reconcile(number)
 	if s := &number.Status; !s.Usage.LastReceivedTime.Equal(&received) || number.ResourceVersion != version {
 		t.Errorf("something was last received at %s, and a minute later; it says %s", received, s.Usage.LastReceivedTime)
@@ -146,7 +146,7 @@ func TestTheLastFailureShows(t *testing.T) {
 	b.reconcile(number)
 	b.clock.advance(time.Hour)
 	fail := func(code int64, at time.Time) v1alpha1.FailureStatus {
-		b.Receipts.Take(b.clock.Now(), &ledger.Batch{}, &receipts.Request{Failures: []receipts.Failure{{Number: number.Spec.PhoneNumber, Code: code, At: at}}})
+		b.Receipts.Take(b.clock.Now(), &counts.Batch{}, &receipts.Request{Failures: []receipts.Failure{{Number: number.Spec.PhoneNumber, Code: code, At: at}}})
 		b.reconcile(number)
 		return number.Status.LastFailure
 	}

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 // Indexes of the cache. The value is empty for resources that leave the field out.
@@ -58,10 +58,10 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 func numberSubjects(n *v1alpha1.PhoneNumber) []string {
 	subjects := []string{n.Spec.PhoneNumber}
 	if account := n.Spec.Business.WhatsAppBusinessAccountID; account != "" {
-		subjects = append(subjects, ledger.AccountSubject(account))
+		subjects = append(subjects, counts.AccountSubject(account))
 	}
 	if id := n.Spec.PhoneNumberID; id != "" {
-		subjects = append(subjects, ledger.PhoneNumberIDSubject(id))
+		subjects = append(subjects, counts.PhoneNumberIDSubject(id))
 	}
 	return subjects
 }
@@ -71,11 +71,11 @@ func portfolioSubject(p *v1alpha1.BusinessPortfolio) string {
 	if p.Spec.PortfolioID == "" {
 		return ""
 	}
-	return ledger.PortfolioSubject(p.Spec.PortfolioID)
+	return counts.PortfolioSubject(p.Spec.PortfolioID)
 }
 
 func templateSubject(t *v1alpha1.MessageTemplate) string {
-	return ledger.TemplateSubject(t.Spec.WhatsAppBusinessAccountID, t.Spec.TemplateName, t.Spec.Language)
+	return counts.TemplateSubject(t.Spec.WhatsAppBusinessAccountID, t.Spec.TemplateName, t.Spec.Language)
 }
 
 // request is the reconcile of an object.

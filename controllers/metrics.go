@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing"
 )
@@ -67,7 +67,7 @@ func (m *Metrics) statusWritten(d difference, err error) {
 // Fleet collects the live figures of all numbers at each scrape, so that a deleted number leaves nothing behind.
 type Fleet struct {
 	Numbers client.Reader
-	Ledger  ledger.Ledger
+	Ledger  counts.Ledger
 	Samples *Samples
 	Clock   Clock
 }
@@ -143,7 +143,7 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 	unclaimed := 0
 	for _, number := range f.Ledger.Numbers() {
 		// Templates, portfolios and groups of numbers are among them.
-		if _, ok := claimed[number]; !ok && ledger.IsNumber(number) {
+		if _, ok := claimed[number]; !ok && counts.IsNumber(number) {
 			unclaimed++
 		}
 	}

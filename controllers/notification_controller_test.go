@@ -24,7 +24,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/notify"
 	"numberfleet.dev/numberfleet/internal/notify/notifytest"
 )
@@ -164,14 +164,14 @@ func (n *notified) settled(number *v1alpha1.PhoneNumber) {
 func (n *notified) flag(number *v1alpha1.PhoneNumber) {
 	n.t.Helper()
 	n.clock.advance(time.Minute)
-	n.report(number.Spec.PhoneNumber, ledger.QualityReport, "Low")
+	n.report(number.Spec.PhoneNumber, counts.QualityReport, "Low")
 	n.reconcileUntil(number, func() bool { return number.Status.State == v1alpha1.StateFlagged })
 }
 
 func (n *notified) unflag(number *v1alpha1.PhoneNumber) {
 	n.t.Helper()
 	n.clock.advance(time.Minute)
-	n.report(number.Spec.PhoneNumber, ledger.QualityReport, "High")
+	n.report(number.Spec.PhoneNumber, counts.QualityReport, "High")
 	n.clock.advance(8 * 24 * time.Hour)
 	n.reconcileUntil(number, func() bool { return number.Status.State == v1alpha1.StateConnected })
 }
@@ -245,7 +245,7 @@ func TestFlagsRestrictionsAndLimitsAreMailed(t *testing.T) {
 	n.clock.advance(7 * 24 * time.Hour) // still Low: the flag ends, and the tier falls
 	n.reconcileUntil(number, func() bool { return number.Status.Tier.Name == "1" })
 	n.clock.advance(time.Minute)
-	n.report(number.Spec.PhoneNumber, ledger.LimitReport, "10000")
+	n.report(number.Spec.PhoneNumber, counts.LimitReport, "10000")
 	n.reconcileUntil(number, func() bool { return number.Status.Tier.Name == "2" })
 	n.settled(number)
 	all := ""
@@ -599,9 +599,9 @@ func TestALateTransitionMovesNoNumber(t *testing.T) {
 	number := b.create("netcore")
 	b.reconcile(number)
 	b.clock.advance(time.Hour)
-	b.report(number.Spec.PhoneNumber, ledger.ConnectionReport, "Offline")
+	b.report(number.Spec.PhoneNumber, counts.ConnectionReport, "Offline")
 	b.reconcileUntil(number, func() bool { return number.Status.Transitions == 1 })
-	_, err := b.Ledger.Append(b.ctx, ledger.Batch{Reports: []ledger.Report{{Number: number.Spec.PhoneNumber, Kind: ledger.QualityReport, Value: "Medium", At: start.Add(time.Minute).Unix()}}}, b.clock.Now())
+	_, err := b.Ledger.Append(b.ctx, counts.Batch{Reports: []counts.Report{{Number: number.Spec.PhoneNumber, Kind: counts.QualityReport, Value: "Medium", At: start.Add(time.Minute).Unix()}}}, b.clock.Now())
 	b.must(err)
 	b.reconcileUntil(number, func() bool { return number.Status.Transitions == 2 })
 	if got, want := history(number), []string{"2026-03-02 10:00:00 ConnectionChanged", "2026-03-02 09:01:00 QualityChanged"}; !slices.Equal(got, want) {

@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -203,7 +203,7 @@ const maxTemplates = 64
 // where something came before the resource, or before it was created again; else now. The rules then live through it.
 func began(facts *rules.Facts, now time.Time) time.Time {
 	began := now
-	if first := facts.Usage.Nth(v1alpha1.MeasureMessages, 1, now.Add(-ledger.Kept), now); !first.IsZero() {
+	if first := facts.Usage.Nth(v1alpha1.MeasureMessages, 1, now.Add(-counts.Kept), now); !first.IsZero() {
 		began = first.Add(-time.Second) // so that the delivery itself comes after it
 	}
 	for _, report := range facts.Reports {

@@ -23,7 +23,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 )
 
@@ -155,7 +155,7 @@ func (p *polling) versions() []string {
 	return all
 }
 
-func reportWords(book ledger.Ledger, number string) []string {
+func reportWords(book counts.Ledger, number string) []string {
 	var words []string
 	for _, r := range book.Reports(number, 0) {
 		words = append(words, string(r.Kind)+" "+r.Value)
@@ -271,7 +271,7 @@ func TestAWebhookThatIsNewerStands(t *testing.T) {
 	number := p.number("2001", "1001")
 	p.tick()
 	p.bench.clock.advance(time.Hour)
-	p.report(number.Spec.PhoneNumber, ledger.LimitReport, "100000") // from a clock that is ahead
+	p.report(number.Spec.PhoneNumber, counts.LimitReport, "100000") // from a clock that is ahead
 	p.bench.clock.advance(-time.Hour)
 	before := p.Poller.Ledger.LastReport(number.Spec.PhoneNumber)
 	p.tick()

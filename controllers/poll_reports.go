@@ -9,7 +9,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/identity"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -57,11 +57,11 @@ func (r *readout) of(number *v1alpha1.PhoneNumber) (found *graph.PhoneNumber, re
 // record appends to the ledger what a read told that is news. Limit and verification are those of the portfolio, but like Meta's
 // webhooks it says them of each number, and a BusinessPortfolio takes them from its numbers: from the first that says it.
 func (p *Poller) record(ctx context.Context, account string, found *readout, numbers []v1alpha1.PhoneNumber, at time.Time) error {
-	var batch ledger.Batch
+	var batch counts.Batch
 	review, _ := found.review.Decision()
-	ofAccount := ledger.AccountSubject(account)
+	ofAccount := counts.AccountSubject(account)
 	said := p.Ledger.Reports(ofAccount, 0)
-	for _, r := range [...]ledger.Report{{Kind: ledger.ReviewReport, Value: review}, p.subscription(account, found.apps)} {
+	for _, r := range [...]counts.Report{{Kind: counts.ReviewReport, Value: review}, p.subscription(account, found.apps)} {
 		if r.Number, r.At = ofAccount, at.Unix(); tells(r, said, &rules.State{}) {
 			batch.Reports = append(batch.Reports, r)
 		}
@@ -80,7 +80,7 @@ func (p *Poller) record(ctx context.Context, account string, found *readout, num
 		for _, r := range reportsOf(read, found.verification) {
 			r.Number, r.At = number, at.Unix()
 			shared := fmt.Sprint(n.Status.Portfolio, r.Kind, r.Value)
-			if n.Status.Portfolio == "" || r.Kind != ledger.LimitReport && r.Kind != ledger.VerificationReport {
+			if n.Status.Portfolio == "" || r.Kind != counts.LimitReport && r.Kind != counts.VerificationReport {
 				shared = ""
 			}
 			if !done[shared] && tells(r, said, &state) {
@@ -102,11 +102,11 @@ func (p *Poller) record(ctx context.Context, account string, found *readout, num
 // tells says whether what was read is to be told: it is not what Meta said last, as long as the state does not know that; and else it
 // is not what shows, whoever said that, or what Meta has said nothing of yet. That a number can send messages, or
 // an app is subscribed, is worth a word only where it was not so.
-func tells(read ledger.Report, said []ledger.Report, state *rules.State) bool {
+func tells(read counts.Report, said []counts.Report, state *rules.State) bool {
 	if read.Value == "" {
 		return false
 	}
-	var last ledger.Report // of what the state does not know, or of all that no rule takes
+	var last counts.Report // of what the state does not know, or of all that no rule takes
 	heard := false
 	for _, r := range said {
 		if subjectMatter(r.Kind) != read.Kind {
@@ -122,7 +122,7 @@ func tells(read ledger.Report, said []ledger.Report, state *rules.State) bool {
 		return (read.Value != last.Value || read.Reason != "" && read.Reason != last.Reason) && read.At >= last.At
 	case !ruled[read.Kind]:
 		return read.Value != canSend && read.Value != subscribed
-	case !heard && read.Kind == ledger.QualityReport && read.Value == string(v1alpha1.QualityUnknown):
+	case !heard && read.Kind == counts.QualityReport && read.Value == string(v1alpha1.QualityUnknown):
 		return state.Reported == ""
 	default:
 		return !state.Shows(rules.ReportKind(read.Kind), read.Value)
@@ -130,22 +130,22 @@ func tells(read ledger.Report, said []ledger.Report, state *rules.State) bool {
 }
 
 // ruled are the kinds of what is read that the rules take, and that therefore show in a state.
-var ruled = map[ledger.ReportKind]bool{
-	ledger.ConnectionReport: true, ledger.QualityReport: true, ledger.VerificationReport: true, ledger.LimitReport: true,
+var ruled = map[counts.ReportKind]bool{
+	counts.ConnectionReport: true, counts.QualityReport: true, counts.VerificationReport: true, counts.LimitReport: true,
 }
 
 // subjectMatter is the kind under which the same is read: what Meta says of an account's numbers is said of their connection.
-func subjectMatter(kind ledger.ReportKind) ledger.ReportKind {
-	if kind == ledger.AccountReport {
-		return ledger.ConnectionReport
+func subjectMatter(kind counts.ReportKind) counts.ReportKind {
+	if kind == counts.AccountReport {
+		return counts.ConnectionReport
 	}
 	return kind
 }
 
 // subscription says whether one of the operator's apps is among those that get an account's webhooks. Where not all of its apps are
 // known by their ids, any app will do.
-func (p *Poller) subscription(account string, told []string) ledger.Report {
-	report := ledger.Report{Kind: ledger.SubscriptionReport}
+func (p *Poller) subscription(account string, told []string) counts.Report {
+	report := counts.Report{Kind: counts.SubscriptionReport}
 	if told == nil {
 		return report
 	}
@@ -165,7 +165,7 @@ const canSend = "Available"
 
 // reportsOf is what was read of a number in the words of the webhooks. A word that is not known stays as it came; where
 // Meta says nothing the value is empty.
-func reportsOf(n *graph.PhoneNumber, verification graph.Verification) []ledger.Report {
+func reportsOf(n *graph.PhoneNumber, verification graph.Verification) []counts.Report {
 	rating, _ := n.QualityRating.Quality()
 	connection, _ := n.Status.Connection()
 	users, _ := n.PortfolioLimit.Users()
@@ -176,19 +176,19 @@ func reportsOf(n *graph.PhoneNumber, verification graph.Verification) []ledger.R
 	sending, _ := n.Health.Messaging().Sending()
 	// They are of one instant, and rules take them in this order: a low rating flags a number that is connected, and the
 	// limit is Meta's last word on what a verification brings.
-	return []ledger.Report{
-		{Kind: ledger.ConnectionReport, Value: connection},
-		{Kind: ledger.QualityReport, Value: rating},
-		{Kind: ledger.VerificationReport, Value: verified},
-		{Kind: ledger.LimitReport, Value: users},
-		{Kind: ledger.HealthReport, Value: sending, Reason: clip(strings.Join(n.Health.Hindrances(), "; "), 256)},
+	return []counts.Report{
+		{Kind: counts.ConnectionReport, Value: connection},
+		{Kind: counts.QualityReport, Value: rating},
+		{Kind: counts.VerificationReport, Value: verified},
+		{Kind: counts.LimitReport, Value: users},
+		{Kind: counts.HealthReport, Value: sending, Reason: clip(strings.Join(n.Health.Hindrances(), "; "), 256)},
 		throughput(n),
 	}
 }
 
 // throughput is how many messages Meta lets a number send.
-func throughput(n *graph.PhoneNumber) ledger.Report {
-	report := ledger.Report{Kind: ledger.ThroughputReport, Value: string(n.Throughput), Reason: "CloudAPI"}
+func throughput(n *graph.PhoneNumber) counts.Report {
+	report := counts.Report{Kind: counts.ThroughputReport, Value: string(n.Throughput), Reason: "CloudAPI"}
 	if n.OnBusinessApp {
 		report.Reason = onBusinessApp
 	}
@@ -199,8 +199,8 @@ func throughput(n *graph.PhoneNumber) ledger.Report {
 const onBusinessApp = "OnBusinessApp"
 
 // lastReports are the last reports of each kind about a subject. The ledger keeps these for good.
-func lastReports(book ledger.Ledger, subject string) map[ledger.ReportKind]ledger.Report {
-	last := map[ledger.ReportKind]ledger.Report{}
+func lastReports(book counts.Ledger, subject string) map[counts.ReportKind]counts.Report {
+	last := map[counts.ReportKind]counts.Report{}
 	for _, report := range book.Reports(subject, 0) {
 		if known, ok := last[report.Kind]; !ok || report.At >= known.At {
 			last[report.Kind] = report

@@ -15,7 +15,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	applyv1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1/applyconfiguration/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -40,7 +40,7 @@ func (a *polled) readTemplates(ctx context.Context, numbers int) templateReadout
 	found := templateReadout{bySubject: map[string]*graph.Template{}}
 	for i := range templates {
 		t := &templates[i]
-		found.bySubject[ledger.TemplateSubject(a.id, t.Name, t.Language)] = t
+		found.bySubject[counts.TemplateSubject(a.id, t.Name, t.Language)] = t
 	}
 	return found
 }
@@ -56,7 +56,7 @@ func templatesWith(ctx context.Context, reader client.Reader, account string) ([
 
 // recordTemplates appends to the ledger what a read told of templates that their statuses do not show.
 func (p *Poller) recordTemplates(ctx context.Context, found templateReadout, templates []v1alpha1.MessageTemplate, at time.Time) error {
-	var batch ledger.Batch
+	var batch counts.Batch
 	done := map[string]bool{} // two resources may be about one template
 	for i := range templates {
 		t := &templates[i]
@@ -85,24 +85,24 @@ func (p *Poller) recordTemplates(ctx context.Context, found templateReadout, tem
 // templateNews are what a read contradicts of a template's status, in the words of the webhooks. A state that changes may leave no
 // rating, as where a pause ends, so the rating is told with it, after it. What Meta does not tell is no news, and neither is a
 // rating in a word that is not known.
-func templateNews(shown *v1alpha1.MessageTemplateStatus, read *graph.Template) []ledger.Report {
+func templateNews(shown *v1alpha1.MessageTemplateStatus, read *graph.Template) []counts.Report {
 	is, rated := shown.State, shown.Quality.Rating
 	if is == "" {
 		is, rated = v1alpha1.TemplateApproved, v1alpha1.QualityUnknown
 	}
-	var news []ledger.Report
+	var news []counts.Report
 	if state, _ := read.Status.State(); rules.TemplateContradicts(is, v1alpha1.TemplateState(state)) {
 		reason := rules.ReasonRead
 		if is := read.RejectedReason; is != "" && is != "NONE" {
 			reason = is
 		}
-		news = append(news, ledger.Report{Kind: ledger.TemplateReport, Value: state, Reason: reason})
+		news = append(news, counts.Report{Kind: counts.TemplateReport, Value: state, Reason: reason})
 	}
 	if rating, known := read.Quality.Quality(); known && rating != string(v1alpha1.QualityUnknown) && (rating != string(rated) || len(news) > 0) {
-		news = append(news, ledger.Report{Kind: ledger.QualityReport, Value: rating, Reason: rules.ReasonRead})
+		news = append(news, counts.Report{Kind: counts.QualityReport, Value: rating, Reason: rules.ReasonRead})
 	}
 	if category, _ := read.Category.Name(); category != "" && category != shown.Category {
-		news = append(news, ledger.Report{Kind: ledger.CategoryReport, Value: category})
+		news = append(news, counts.Report{Kind: counts.CategoryReport, Value: category})
 	}
 	return news
 }

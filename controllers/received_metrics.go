@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	webhooks "numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/receipts"
 )
@@ -17,7 +17,7 @@ import (
 // leaves nothing behind, and nobody who sends webhooks can make a series.
 type Received struct {
 	Numbers  client.Reader
-	Ledger   ledger.Ledger
+	Ledger   counts.Ledger
 	Receipts *receipts.Receipts
 }
 
@@ -84,7 +84,7 @@ func (c *Received) Collect(metrics chan<- prometheus.Metric) {
 		}
 	}
 	for account, received := range accounts {
-		if received = latest(received, c.Receipts.Of(ledger.AccountSubject(account)).At); !received.IsZero() {
+		if received = latest(received, c.Receipts.Of(counts.AccountSubject(account)).At); !received.IsZero() {
 			metrics <- prometheus.MustNewConstMetric(accountReceivedDesc, prometheus.GaugeValue, float64(received.Unix()), account)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/receipts"
 )
@@ -20,7 +20,7 @@ func TestWhatWasReceivedIsMeasured(t *testing.T) {
 	b := newBench(t)
 	number := b.create("quality-based", func(n *v1alpha1.PhoneNumber) { n.Spec.Business.WhatsAppBusinessAccountID = "2009" })
 	of := number.Spec.PhoneNumber
-	b.Receipts.Take(start, &ledger.Batch{Entries: []ledger.Entry{{Number: of}}, Reports: []ledger.Report{{Number: ledger.AccountSubject("666")}}}, &receipts.Request{
+	b.Receipts.Take(start, &counts.Batch{Entries: []counts.Entry{{Number: of}}, Reports: []counts.Report{{Number: counts.AccountSubject("666")}}}, &receipts.Request{
 		Delivered: []receipts.Delivered{{Number: of, Category: meta.Utility}},
 		Failures:  []receipts.Failure{{Number: of, Code: 131048, At: start}, {Number: of, Code: 999, At: start}, {Number: "+15559999999", Code: 1, At: start}},
 	})

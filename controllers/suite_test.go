@@ -30,7 +30,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/receipts"
 )
 
@@ -150,7 +150,7 @@ func newBench(t *testing.T) *bench {
 
 	manager := b.manager()
 	b.must(SetupIndexes(b.ctx, manager.GetFieldIndexer()))
-	book := ledger.OpenMemory()
+	book := counts.OpenMemory()
 	t.Cleanup(func() { _ = book.Close() })
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
 		Client: manager.GetClient(), Cache: manager.GetClient(), Clock: b.clock, Ledger: book, Samples: NewSamples(config.Prometheus{}),
@@ -228,20 +228,20 @@ func (b *bench) reconcile(number *v1alpha1.PhoneNumber) ctrl.Result {
 func (b *bench) deliver(number string, n int) {
 	b.t.Helper()
 	now := b.clock.Now()
-	var batch ledger.Batch
+	var batch counts.Batch
 	for i := range n {
 		b.message++
-		batch.Entries = append(batch.Entries, ledger.Entry{Number: number, Kind: ledger.Delivered,
-			User: ledger.UserKey(b.message), Message: ledger.MessageKey(b.message), At: now.Add(time.Duration(i-n+1) * time.Second).Unix()})
+		batch.Entries = append(batch.Entries, counts.Entry{Number: number, Kind: counts.Delivered,
+			User: counts.UserKey(b.message), Message: counts.MessageKey(b.message), At: now.Add(time.Duration(i-n+1) * time.Second).Unix()})
 	}
 	_, err := b.Ledger.Append(b.ctx, batch, now)
 	b.must(err)
 }
 
-func (b *bench) report(number string, kind ledger.ReportKind, value string) {
+func (b *bench) report(number string, kind counts.ReportKind, value string) {
 	b.t.Helper()
 	now := b.clock.Now()
-	_, err := b.Ledger.Append(b.ctx, ledger.Batch{Reports: []ledger.Report{{Number: number, Kind: kind, Value: value, At: now.Unix()}}}, now)
+	_, err := b.Ledger.Append(b.ctx, counts.Batch{Reports: []counts.Report{{Number: number, Kind: kind, Value: value, At: now.Unix()}}}, now)
 	b.must(err)
 }
 

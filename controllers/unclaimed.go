@@ -20,7 +20,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
 
@@ -36,8 +36,8 @@ const (
 // number came, and else once a minute if it changed, in a line of the log once an hour, and in metrics. It is a Runnable of the replica that leads.
 type UnclaimedReporter struct {
 	Collected *ingest.Unclaimed
-	Hasher    ledger.Hasher
-	Ledger    ledger.Ledger
+	Hasher    counts.Hasher
+	Ledger    counts.Ledger
 	Numbers   client.Reader // the cache
 	Fresh     client.Reader // past the cache
 	Client    client.Client
@@ -160,7 +160,7 @@ func (u *UnclaimedReporter) all(ctx context.Context) ([]unclaimed.Number, error)
 	known := map[string]unclaimed.Number{}
 	for key, n := range u.before {
 		// The ledger has forgotten what is older.
-		if claimed[key] || u.Clock.Now().Sub(n.LastTime.Time) > ledger.Kept+ledger.Lateness {
+		if claimed[key] || u.Clock.Now().Sub(n.LastTime.Time) > counts.Kept+counts.Lateness {
 			delete(u.before, key)
 			continue
 		}
@@ -213,10 +213,10 @@ func (u *UnclaimedReporter) key(subject string) string {
 }
 
 // claims are the subjects that are a number's: by its own name, by its id, and by all that they go by.
-func claims(book ledger.Ledger, n *v1alpha1.PhoneNumber) []string {
+func claims(book counts.Ledger, n *v1alpha1.PhoneNumber) []string {
 	subjects := book.Names(n.Spec.PhoneNumber)
 	if id := n.Spec.PhoneNumberID; id != "" {
-		subjects = append(subjects, book.Names(ledger.PhoneNumberIDSubject(id))...)
+		subjects = append(subjects, book.Names(counts.PhoneNumberIDSubject(id))...)
 	}
 	return append(subjects, n.Spec.PhoneNumber)
 }

@@ -20,7 +20,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
@@ -31,17 +31,17 @@ func TestAResourceFindsWhatCameUnderItsID(t *testing.T) {
 	number := b.create("netcore", func(n *v1alpha1.PhoneNumber) {
 		n.Spec.PhoneNumber, n.Spec.PhoneNumberID = "+5511987654321", "5501"
 	})
-	entry := ledger.Entry{Number: "+551187654321", Kind: ledger.Delivered, User: 1, Message: 1, At: b.clock.Now().Unix()}
-	_, err := b.Ledger.Append(b.ctx, ledger.Batch{Entries: []ledger.Entry{entry}, Names: []ledger.Name{{ID: "5501", Number: "+551187654321"}}}, b.clock.Now())
+	entry := counts.Entry{Number: "+551187654321", Kind: counts.Delivered, User: 1, Message: 1, At: b.clock.Now().Unix()}
+	_, err := b.Ledger.Append(b.ctx, counts.Batch{Entries: []counts.Entry{entry}, Names: []counts.Name{{ID: "5501", Number: "+551187654321"}}}, b.clock.Now())
 	b.must(err)
 	b.reconcile(number)
 	if used := number.Status.Usage.Used; used == nil || *used != 1 {
 		t.Errorf("%v is used", used)
 	}
 	entry.User, entry.Message = 2, 2
-	_, err = b.Ledger.Append(b.ctx, ledger.Batch{Entries: []ledger.Entry{entry}}, b.clock.Now())
+	_, err = b.Ledger.Append(b.ctx, counts.Batch{Entries: []counts.Entry{entry}}, b.clock.Now())
 	b.must(err)
-	if users := b.Ledger.Count(number.Spec.PhoneNumber, ledger.Users, start.Add(-time.Hour), b.clock.Now()); users != 2 {
+	if users := b.Ledger.Count(number.Spec.PhoneNumber, counts.Users, start.Add(-time.Hour), b.clock.Now()); users != 2 {
 		t.Errorf("%d users count after another", users)
 	}
 }
@@ -56,7 +56,7 @@ func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	receiver, err := ingest.NewReceiver(ingest.Options{Credentials: ingest.NewCredentials(dir, log.Log), Clock: clocktesting.NewFakePassiveClock(b.clock.Now()), Metrics: registry})
 	b.must(err)
-	book := b.Ledger.(*ledger.Embedded)
+	book := b.Ledger.(*counts.Embedded)
 	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Unclaimed: collected, Known: func(n string) bool { return Named(b.ctx, b.Client, n) }})
 	number := newNumber()
 	post := func(id string) {

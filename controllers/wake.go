@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -57,7 +57,7 @@ type wakeUp struct {
 func (w *wakeUp) until(now time.Time) time.Time {
 	wake := w.next
 	for _, measure := range [...]v1alpha1.Measure{v1alpha1.MeasureMessages, rules.MeasureReached, rules.MeasureComplaining} {
-		wake = earliest(wake, w.usage.Nth(measure, 1, now, now.Add(ledger.Ahead)))
+		wake = earliest(wake, w.usage.Nth(measure, 1, now, now.Add(counts.Ahead)))
 	}
 	return wake
 }

@@ -14,7 +14,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"numberfleet.dev/numberfleet/internal/ingest"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -29,7 +29,7 @@ func TestReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	book := ledger.OpenMemory()
+	book := counts.OpenMemory()
 	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
 	server := httptest.NewTLSServer(receiver)
 	defer server.Close()
@@ -52,7 +52,7 @@ func TestReplay(t *testing.T) {
 			t.Errorf("run %d: code %d\n%s%s", i+1, code, stdout, stderr)
 		}
 	}
-	if got := book.Count(number, ledger.Users, now.Add(-24*time.Hour), now); got != 2 {
+	if got := book.Count(number, counts.Users, now.Add(-24*time.Hour), now); got != 2 {
 		t.Errorf("%d users are counted, want 2", got)
 	}
 

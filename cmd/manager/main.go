@@ -35,7 +35,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/presence"
 	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/secret"
@@ -173,7 +173,7 @@ func run(ctx context.Context, f flags) (err error) {
 			}
 		}()
 	}
-	var book *ledger.Embedded
+	var book *counts.Embedded
 	defer func() {
 		stop()
 		for range servers {
@@ -185,7 +185,7 @@ func run(ctx context.Context, f flags) (err error) {
 		}
 	}()
 
-	if book, err = ledger.Open(f.dataDir, ledger.Options{JournalBytes: f.journalBytes, Log: ctrl.Log.WithName("ledger")}); err != nil {
+	if book, err = counts.Open(f.dataDir, counts.Options{JournalBytes: f.journalBytes, Log: ctrl.Log.WithName("ledger")}); err != nil {
 		return err
 	}
 
@@ -345,7 +345,7 @@ func setUpNotifications(manager ctrl.Manager, f flags, configuration *config.Ope
 	return nil
 }
 
-func setUpUnclaimed(manager ctrl.Manager, f flags, received *ingest.Unclaimed, book *ledger.Embedded, clk controllers.Clock) error {
+func setUpUnclaimed(manager ctrl.Manager, f flags, received *ingest.Unclaimed, book *counts.Embedded, clk controllers.Clock) error {
 	namespace, err := operatorNamespace(f)
 	if err != nil {
 		ctrl.Log.WithName("manager").Info("what no PhoneNumber claims is told in the log and in metrics only", "problem", err.Error())
@@ -446,10 +446,10 @@ func (l lapse) clock(real clock.PassiveClock) (*timelapse.Clock, error) {
 type numbers struct {
 	cache    client.Reader
 	informer cache.Informer
-	book     ledger.Ledger
+	book     counts.Ledger
 }
 
-func newNumbers(ctx context.Context, of cache.Cache, book ledger.Ledger) (*numbers, error) {
+func newNumbers(ctx context.Context, of cache.Cache, book counts.Ledger) (*numbers, error) {
 	informer, err := of.GetInformer(ctx, &v1alpha1.PhoneNumber{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return nil, fmt.Errorf("look at the numbers: %w", err)

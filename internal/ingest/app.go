@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/receipts"
 )
 
@@ -106,7 +106,7 @@ func (a *app) hears() func(account string) bool {
 // guard takes out of the batch and the request what is about a number or portfolio that belongs to another account. What is about an account or a
 // template is about one that the body names, and the app may speak about. The last of the reports, so many as are claims, are of no
 // account of the app's; they are only kept if what they are about belongs to one.
-func (a *app) guard(ctx context.Context, batch *ledger.Batch, claims int, request *receipts.Request, owners Owners) (not foreign, failed error) {
+func (a *app) guard(ctx context.Context, batch *counts.Batch, claims int, request *receipts.Request, owners Owners) (not foreign, failed error) {
 	asked, of, mine := "", []string(nil), false // most batches are about one subject, or about one after the other
 	others := func(subject string, claimed bool) bool {
 		if subject != asked {
@@ -124,14 +124,14 @@ func (a *app) guard(ctx context.Context, batch *ledger.Batch, claims int, reques
 		}
 		return true
 	}
-	batch.Entries = slices.DeleteFunc(batch.Entries, func(e ledger.Entry) bool { return others(e.Number, false) })
+	batch.Entries = slices.DeleteFunc(batch.Entries, func(e counts.Entry) bool { return others(e.Number, false) })
 	own := len(batch.Reports) - claims
-	claimed := slices.DeleteFunc(batch.Reports[own:], func(r ledger.Report) bool { return others(r.Number, true) })
-	batch.Reports = slices.DeleteFunc(batch.Reports[:own], func(r ledger.Report) bool { return others(r.Number, false) })
+	claimed := slices.DeleteFunc(batch.Reports[own:], func(r counts.Report) bool { return others(r.Number, true) })
+	batch.Reports = slices.DeleteFunc(batch.Reports[:own], func(r counts.Report) bool { return others(r.Number, false) })
 	batch.Reports = append(batch.Reports, claimed...)
 	left := not // what follows is part of what it comes with
-	batch.Names = slices.DeleteFunc(batch.Names, func(n ledger.Name) bool {
-		return others(ledger.PhoneNumberIDSubject(n.ID), false) || others(n.Number, false)
+	batch.Names = slices.DeleteFunc(batch.Names, func(n counts.Name) bool {
+		return others(counts.PhoneNumberIDSubject(n.ID), false) || others(n.Number, false)
 	})
 	request.Delivered = slices.DeleteFunc(request.Delivered, func(d receipts.Delivered) bool { return others(d.Number, false) })
 	not = left

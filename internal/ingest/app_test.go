@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	clocktesting "k8s.io/utils/clock/testing"
 
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -57,8 +57,8 @@ func newTenants(t testing.TB) *fixture {
 	f.Receiver, f.metrics = receiver, options.Metrics.(*prometheus.Registry)
 	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher, Owners: deeds{
 		shopNumber: {shop}, bankNumber: {bank},
-		ledger.PhoneNumberIDSubject("7001"): {shop}, ledger.PhoneNumberIDSubject("7002"): {bank},
-		ledger.PortfolioSubject("8001"): {shop, bank}, ledger.PortfolioSubject("8002"): {bank},
+		counts.PhoneNumberIDSubject("7001"): {shop}, counts.PhoneNumberIDSubject("7002"): {bank},
+		counts.PortfolioSubject("8001"): {shop, bank}, counts.PortfolioSubject("8002"): {bank},
 	}})
 	return f
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 // eventMetrics are what the event API counts. No label can take a value that someone outside chooses.
@@ -65,7 +65,7 @@ func (m *eventMetrics) request(code int, took time.Duration) {
 	m.duration.Observe(took.Seconds())
 }
 
-func (m *eventMetrics) stored(events []cloudevents.Event, appended ledger.Appended, unclaimed int) {
+func (m *eventMetrics) stored(events []cloudevents.Event, appended counts.Appended, unclaimed int) {
 	for i := range events {
 		m.events.WithLabelValues(string(events[i].Type)).Inc()
 	}

@@ -7,14 +7,14 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 // eventRecords makes ledger records of events, so that what webhooks tell as well is recorded once: by the same keys, under
 // the same subjects, in the same words.
 type eventRecords struct {
 	backend *EventBackend
-	batch   *ledger.Batch
+	batch   *counts.Batch
 	// What was looked up.
 	portfolios map[string]string
 	templates  map[[2]string][]string
@@ -22,9 +22,9 @@ type eventRecords struct {
 
 // recordEvents makes a batch of events. One that is about nothing that the ledger could keep it under is wrong; an error says
 // that this cannot be told now.
-func recordEvents(ctx context.Context, backend *EventBackend, events []cloudevents.Event) (*ledger.Batch, *cloudevents.Error, error) {
+func recordEvents(ctx context.Context, backend *EventBackend, events []cloudevents.Event) (*counts.Batch, *cloudevents.Error, error) {
 	r := &eventRecords{
-		backend: backend, batch: &ledger.Batch{Entries: make([]ledger.Entry, 0, len(events))},
+		backend: backend, batch: &counts.Batch{Entries: make([]counts.Entry, 0, len(events))},
 		portfolios: map[string]string{}, templates: map[[2]string][]string{},
 	}
 	for i := range events {
@@ -39,25 +39,25 @@ func (r *eventRecords) record(ctx context.Context, e *cloudevents.Event) (*cloud
 	hasher := r.backend.Hasher
 	switch e.Type {
 	case cloudevents.MessageDelivered:
-		r.entry(e, ledger.Entry{Kind: ledger.Delivered, Reply: e.Reply(), Message: hasher.Message(e.MessageID)})
+		r.entry(e, counts.Entry{Kind: counts.Delivered, Reply: e.Reply(), Message: hasher.Message(e.MessageID)})
 	case cloudevents.MessageReceived:
-		r.entry(e, ledger.Entry{Kind: ledger.Received})
+		r.entry(e, counts.Entry{Kind: counts.Received})
 	case cloudevents.MessageFailed: // counts for nothing
 	case cloudevents.FeedbackReceived:
-		did := ledger.NewComplaint(v1alpha1.FeedbackKind(e.Kind), v1alpha1.FeedbackReason(e.Reason))
-		r.entry(e, ledger.Entry{Kind: ledger.Complained, Did: did, Message: hasher.Message(e.Source + "\x00" + e.ID)})
+		did := counts.NewComplaint(v1alpha1.FeedbackKind(e.Kind), v1alpha1.FeedbackReason(e.Reason))
+		r.entry(e, counts.Entry{Kind: counts.Complained, Did: did, Message: hasher.Message(e.Source + "\x00" + e.ID)})
 	case cloudevents.QualityReported:
-		r.report(e, e.Number, ledger.QualityReport, e.Rating)
+		r.report(e, e.Number, counts.QualityReport, e.Rating)
 	case cloudevents.ConnectionReported:
-		r.report(e, e.Number, ledger.ConnectionReport, e.State)
+		r.report(e, e.Number, counts.ConnectionReport, e.State)
 	case cloudevents.LimitReported:
 		limit := "Unlimited"
 		if e.Limit != cloudevents.Unlimited {
 			limit = strconv.FormatInt(e.Limit, 10)
 		}
-		return r.reportOf(ctx, e, ledger.LimitReport, limit)
+		return r.reportOf(ctx, e, counts.LimitReport, limit)
 	case cloudevents.VerificationReported:
-		return r.reportOf(ctx, e, ledger.VerificationReport, e.Verification)
+		return r.reportOf(ctx, e, counts.VerificationReport, e.Verification)
 	case cloudevents.TemplateReported:
 		return r.reportTemplate(ctx, e)
 	default:
@@ -66,19 +66,19 @@ func (r *eventRecords) record(ctx context.Context, e *cloudevents.Event) (*cloud
 	return nil, nil
 }
 
-func (r *eventRecords) entry(e *cloudevents.Event, entry ledger.Entry) {
+func (r *eventRecords) entry(e *cloudevents.Event, entry counts.Entry) {
 	entry.Number, entry.User, entry.At = e.Number, r.backend.Hasher.User(e.User), e.Time.Unix()
 	r.batch.Entries = append(r.batch.Entries, entry)
 }
 
-func (r *eventRecords) report(e *cloudevents.Event, subject string, kind ledger.ReportKind, value string) {
-	r.batch.Reports = append(r.batch.Reports, ledger.Report{
+func (r *eventRecords) report(e *cloudevents.Event, subject string, kind counts.ReportKind, value string) {
+	r.batch.Reports = append(r.batch.Reports, counts.Report{
 		Number: subject, Kind: kind, At: e.Time.Unix(), Value: value, Reason: strings.ToValidUTF8(e.Reason, "\uFFFD"),
 	})
 }
 
 // reportOf records a report about a number or a portfolio.
-func (r *eventRecords) reportOf(ctx context.Context, e *cloudevents.Event, kind ledger.ReportKind, value string) (*cloudevents.Error, error) {
+func (r *eventRecords) reportOf(ctx context.Context, e *cloudevents.Event, kind counts.ReportKind, value string) (*cloudevents.Error, error) {
 	if e.Portfolio == "" {
 		r.report(e, e.Number, kind, value)
 		return nil, nil
@@ -113,8 +113,8 @@ func (r *eventRecords) reportTemplate(ctx context.Context, e *cloudevents.Event)
 		return e.Refuse("data.template", "must be spec.templateName of a MessageTemplate of one WhatsApp Business Account: in the namespace of the number's PhoneNumber, and of its account, where data.number is set"), nil
 	}
 	for _, subject := range subjects {
-		rating := func() { r.report(e, subject, ledger.QualityReport, e.Rating) }
-		state := func() { r.report(e, subject, ledger.TemplateReport, e.State) }
+		rating := func() { r.report(e, subject, counts.QualityReport, e.Rating) }
+		state := func() { r.report(e, subject, counts.TemplateReport, e.State) }
 		switch {
 		case e.State == "":
 			rating()

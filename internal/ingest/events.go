@@ -22,7 +22,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/receipts"
 )
 
@@ -265,7 +265,7 @@ func attributeOf(message *cehttp.Message, name string) any {
 // take records events that are well-formed, if the caller may send all of them.
 func (r *EventReceiver) take(ctx context.Context, backend *EventBackend, rights *rights, events []cloudevents.Event) eventAnswer {
 	now := r.clock.Now()
-	latest := now.Add(ledger.Ahead)
+	latest := now.Add(counts.Ahead)
 	for i := range events {
 		if events[i].Time.After(latest) {
 			return r.malformed(events[i].Refuse("time", "must be a time that has come, but lies too far ahead"))

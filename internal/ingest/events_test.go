@@ -26,7 +26,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 const (
@@ -43,14 +43,14 @@ func (d *town) Namespace(_ context.Context, number string) (string, error) {
 }
 
 func (d *town) Portfolio(_ context.Context, name string) (string, error) {
-	return map[string]string{"acme": ledger.PortfolioSubject("506914307656634")}[name], d.err
+	return map[string]string{"acme": counts.PortfolioSubject("506914307656634")}[name], d.err
 }
 
 func (d *town) Templates(_ context.Context, name, number string) ([]string, error) {
 	if name != "sale" || number == nowhere {
 		return nil, d.err
 	}
-	return []string{ledger.TemplateSubject("1", "sale", "en"), ledger.TemplateSubject("1", "sale", "fr")}, d.err
+	return []string{counts.TemplateSubject("1", "sale", "en"), counts.TemplateSubject("1", "sale", "fr")}, d.err
 }
 
 // may is what callers may: the namespaces, where "" is the whole cluster, by resource.
@@ -77,7 +77,7 @@ func (m may) EvaluateConditions(context.Context, authorizer.ConditionsAwareDecis
 // eventFixture is an event API with a ledger, whose caller may do all.
 type eventFixture struct {
 	*EventReceiver
-	book    *ledger.Embedded
+	book    *counts.Embedded
 	town    *town
 	metrics *prometheus.Registry
 	logs    *logs
@@ -85,7 +85,7 @@ type eventFixture struct {
 
 func newEventFixture(t testing.TB) *eventFixture {
 	t.Helper()
-	f := &eventFixture{book: ledger.OpenMemory(), town: &town{}, metrics: prometheus.NewRegistry(), logs: &logs{}}
+	f := &eventFixture{book: counts.OpenMemory(), town: &town{}, metrics: prometheus.NewRegistry(), logs: &logs{}}
 	receiver, err := NewEventReceiver(EventOptions{
 		Access: &Access{
 			authenticator: authenticator.RequestFunc(func(req *http.Request) (*authenticator.Response, bool, error) {
@@ -111,7 +111,7 @@ func newEventFixture(t testing.TB) *eventFixture {
 	return f
 }
 
-func (f *eventFixture) backendOf(book *ledger.Embedded) *EventBackend {
+func (f *eventFixture) backendOf(book *counts.Embedded) *EventBackend {
 	return &EventBackend{Backend: Backend{Ledger: book, Hasher: book.Hasher(), Known: func(n string) bool { return n != nowhere }}, Directory: f.town}
 }
 
@@ -141,7 +141,7 @@ func occurred(id string, seconds int, kind cloudevents.Type, data string) string
 
 const toUser = `"number":"` + number + `","user":"+15557770000"`
 
-func used(book ledger.Ledger, of string, measure ledger.Measure) int64 {
+func used(book counts.Ledger, of string, measure counts.Measure) int64 {
 	return book.Count(of, measure, now.Add(-24*time.Hour), now)
 }
 
@@ -161,7 +161,7 @@ func TestEveryFormatIsTaken(t *testing.T) {
 		f := newEventFixture(t)
 		w := f.do(f.request(test.media, test.body))
 		want := fmt.Sprintf(`{"events":%d,"new":%d,"repeated":0,"expired":0}`+"\n", test.events, test.events)
-		if w.Code != 200 || w.Body.String() != want || used(f.book, number, ledger.Users) != int64(test.events) {
+		if w.Code != 200 || w.Body.String() != want || used(f.book, number, counts.Users) != int64(test.events) {
 			t.Errorf("%s: got %d %s", name, w.Code, w.Body)
 		}
 	}
@@ -189,7 +189,7 @@ func TestEventsOfTheSDKAreTaken(t *testing.T) {
 		if result := client.Send(with(t.Context()), e); !cloudeventssdk.IsACK(result) {
 			t.Errorf("way %d: %v", i, result)
 		}
-		if got := used(f.book, number, ledger.Users); got != int64(i+1) {
+		if got := used(f.book, number, counts.Users); got != int64(i+1) {
 			t.Errorf("way %d: %d users", i, got)
 		}
 	}
@@ -197,8 +197,8 @@ func TestEventsOfTheSDKAreTaken(t *testing.T) {
 
 // What every type does to the ledger; sent again, also in another order, it changes nothing.
 func TestEveryTypeHasItsEffect(t *testing.T) {
-	sale, vente := ledger.TemplateSubject("1", "sale", "en"), ledger.TemplateSubject("1", "sale", "fr")
-	acme := ledger.PortfolioSubject("506914307656634")
+	sale, vente := counts.TemplateSubject("1", "sale", "en"), counts.TemplateSubject("1", "sale", "fr")
+	acme := counts.PortfolioSubject("506914307656634")
 	events := []string{
 		occurred("1", 1, cloudevents.MessageDelivered, toUser+`,"messageID":"m1","template":"sale"`),
 		occurred("2", 2, cloudevents.MessageReceived, `"number":"`+number+`","user":"15557770001"`),
@@ -221,7 +221,7 @@ func TestEveryTypeHasItsEffect(t *testing.T) {
 	}
 	check := func() {
 		t.Helper()
-		for measure, want := range map[ledger.Measure]int64{ledger.Users: 1, ledger.Messages: 1, ledger.Complaining: 1} {
+		for measure, want := range map[counts.Measure]int64{counts.Users: 1, counts.Messages: 1, counts.Complaining: 1} {
 			if got := used(f.book, number, measure); got != want {
 				t.Errorf("measure %d is %d, not %d", measure, got, want)
 			}
@@ -274,7 +274,7 @@ func TestEventsInAnyOrderCountTheSame(t *testing.T) {
 				t.Fatalf("got %d %s", w.Code, w.Body)
 			}
 		}
-		for i, measure := range []ledger.Measure{ledger.Users, ledger.Conversations, ledger.Messages} {
+		for i, measure := range []counts.Measure{counts.Users, counts.Conversations, counts.Messages} {
 			all[i] = used(f.book, number, measure)
 		}
 		return all
@@ -300,14 +300,14 @@ func TestAUserOfAWebhookAndOfTheEventAPIIsOne(t *testing.T) {
 			t.Fatal(w.Body)
 		}
 	}
-	if users, messages := used(f.book, number, ledger.Users), used(f.book, number, ledger.Messages); users != 1 || messages != 2 {
+	if users, messages := used(f.book, number, counts.Users), used(f.book, number, counts.Messages); users != 1 || messages != 2 {
 		t.Errorf("%d users and %d messages", users, messages)
 	}
 	// A message of a user through one opens the service window for the other.
 	if w := f.lines(occurred("r", 0, cloudevents.MessageReceived, toUser)); w.Code != 200 {
 		t.Fatal(w.Body)
 	}
-	if got := used(f.book, number, ledger.Users); got != 0 {
+	if got := used(f.book, number, counts.Users); got != 0 {
 		t.Errorf("%d users after a message of the only one before", got)
 	}
 }
@@ -371,7 +371,7 @@ func TestEveryAnswerToEventsHasItsCode(t *testing.T) {
 		if (w.Header().Get("Retry-After") != "") != (test.code == 503) || (w.Header().Get("WWW-Authenticate") != "") != (test.code == 401) || (w.Header().Get("Allow") != "") != (test.code == 405) {
 			t.Errorf("%s: headers are %v", test.name, w.Header())
 		}
-		if test.code != 200 && used(f.book, number, ledger.Messages) != 0 {
+		if test.code != 200 && used(f.book, number, counts.Messages) != 0 {
 			t.Errorf("%s: something was stored", test.name)
 		}
 		if f.bodies.held.Load() != held {
@@ -475,7 +475,7 @@ func TestASlowOrCutOffSenderOfEventsIsRefused(t *testing.T) {
 		}
 		_ = c.Close()
 	}
-	if used(f.book, number, ledger.Messages) != 0 {
+	if used(f.book, number, counts.Messages) != 0 {
 		t.Error("half a request was stored")
 	}
 }
@@ -547,9 +547,9 @@ func FuzzEvents(f *testing.F) {
 // BenchmarkEvents takes lines of new deliveries, past the network, into a ledger in memory and one on disk.
 func BenchmarkEvents(b *testing.B) {
 	const n = 1000
-	for name, open := range map[string]func() (*ledger.Embedded, error){
-		"memory": func() (*ledger.Embedded, error) { return ledger.OpenMemory(), nil },
-		"disk":   func() (*ledger.Embedded, error) { return ledger.Open(b.TempDir(), ledger.Options{}) },
+	for name, open := range map[string]func() (*counts.Embedded, error){
+		"memory": func() (*counts.Embedded, error) { return counts.OpenMemory(), nil },
+		"disk":   func() (*counts.Embedded, error) { return counts.Open(b.TempDir(), counts.Options{}) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			f := newEventFixture(b)

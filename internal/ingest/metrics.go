@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/receipts"
 )
@@ -94,7 +94,7 @@ func newMetrics(registerer prometheus.Registerer, app string) (*metrics, error) 
 		}
 	}
 	// A kind that never came is zero, not absent: a rate of it can be alerted on from the start.
-	m.add(counts{})
+	m.add(tally{})
 	return m, nil
 }
 
@@ -116,7 +116,7 @@ func (m *metrics) request(code int, took time.Duration) {
 	m.duration.Observe(took.Seconds())
 }
 
-func (m *metrics) stored(now time.Time, c counts, appended ledger.Appended) {
+func (m *metrics) stored(now time.Time, c tally, appended counts.Appended) {
 	m.add(c)
 	m.last.Set(float64(now.Unix()))
 	m.repeated.Add(float64(appended.Repeated))
@@ -124,7 +124,7 @@ func (m *metrics) stored(now time.Time, c counts, appended ledger.Appended) {
 	m.unclaimed.Add(float64(c.unclaimed))
 }
 
-func (m *metrics) add(c counts) {
+func (m *metrics) add(c tally) {
 	other := 0
 	for field, n := range c.fields.All {
 		m.fields.WithLabelValues(field).Add(float64(n))
@@ -155,7 +155,7 @@ func (m *metrics) add(c counts) {
 }
 
 // counts are what one request brought.
-type counts struct {
+type tally struct {
 	delivered, received, sent, reports, changed, skipped, unread int
 	failed                                                       map[string]int // by code
 	fields                                                       meta.Fields
@@ -165,8 +165,8 @@ type counts struct {
 	request                                                      receipts.Request
 }
 
-func count(u *meta.Updates, batch *ledger.Batch, known func(string) bool, request receipts.Request) counts {
-	c := counts{
+func count(u *meta.Updates, batch *counts.Batch, known func(string) bool, request receipts.Request) tally {
+	c := tally{
 		delivered: len(u.Deliveries), received: len(u.Received), sent: u.Sent, reports: len(u.Reports), changed: u.Changed, skipped: u.Skipped, unread: len(u.Unread), fields: u.Other,
 		preferred: u.Preferred,
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 const (
@@ -34,7 +34,7 @@ func TestANumberIsFoundByTheIDThatMetaGaveToIt(t *testing.T) {
 		"nothing":                        {"7003", "+15550100001", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			book := ledger.OpenMemory()
+			book := counts.OpenMemory()
 			defer func() { _ = book.Close() }()
 			f := newFixture(t)
 			f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher()})
@@ -46,7 +46,7 @@ func TestANumberIsFoundByTheIDThatMetaGaveToIt(t *testing.T) {
 			}
 			counted := func(want int64) {
 				t.Helper()
-				if got := book.Count(test.number, ledger.Messages, now.Add(-time.Hour), now); got != want {
+				if got := book.Count(test.number, counts.Messages, now.Add(-time.Hour), now); got != want {
 					t.Errorf("%d messages count, want %d", got, want)
 				}
 			}
@@ -115,17 +115,17 @@ func TestEventsNameANumberByItsID(t *testing.T) {
 			t.Errorf("%s\ngot %d %s", test.events, w.Code, w.Body)
 		}
 	}
-	if got := f.book.Count(brazilian, ledger.Messages, now.Add(-2*time.Hour), now); got != 1 {
+	if got := f.book.Count(brazilian, counts.Messages, now.Add(-2*time.Hour), now); got != 1 {
 		t.Errorf("%d messages count", got)
 	}
-	if err := f.book.Claim("7009", ivorian); err != nil || f.book.Count(ivorian, ledger.Messages, now.Add(-2*time.Hour), now) != 1 {
+	if err := f.book.Claim("7009", ivorian); err != nil || f.book.Count(ivorian, counts.Messages, now.Add(-2*time.Hour), now) != 1 {
 		t.Errorf("what came before the claim is not found: %v", err)
 	}
 }
 
 // What no resource claims is collected by number, with the ids that Meta gives, and no longer than it is unclaimed.
 func TestWhatIsNotClaimedIsCollected(t *testing.T) {
-	book := ledger.OpenMemory()
+	book := counts.OpenMemory()
 	defer func() { _ = book.Close() }()
 	f := newFixture(t)
 	collected := &Unclaimed{}
@@ -146,7 +146,7 @@ func TestWhatIsNotClaimedIsCollected(t *testing.T) {
 	}
 	for _, want := range []UnclaimedNumber{
 		{Subject: "+15550100009", ID: "7009", Account: "2001", Updates: 2, First: now, Last: now},
-		{Subject: ledger.PhoneNumberIDSubject("7008"), ID: "7008", Account: "2001", Updates: 1, First: now, Last: now},
+		{Subject: counts.PhoneNumberIDSubject("7008"), ID: "7008", Account: "2001", Updates: 1, First: now, Last: now},
 	} {
 		if got[want.Subject] != want {
 			t.Errorf("got %+v, want %+v", got[want.Subject], want)

@@ -25,7 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
 
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/records"
@@ -48,7 +48,7 @@ const (
 
 // Appender is what the receiver needs of a ledger. The batch is the caller's again once Append has returned nil.
 type Appender interface {
-	Append(ctx context.Context, batch ledger.Batch, now time.Time) (ledger.Appended, error)
+	Append(ctx context.Context, batch counts.Batch, now time.Time) (counts.Appended, error)
 }
 
 // Backend is where updates go.
@@ -102,7 +102,7 @@ type Receiver struct {
 
 	backend atomic.Pointer[Backend]
 	bodies  *bodies
-	batches sync.Pool // of *ledger.Batch
+	batches sync.Pool // of *counts.Batch
 }
 
 // NewReceiver returns a receiver without a backend.
@@ -121,7 +121,7 @@ func NewReceiver(options Options) (*Receiver, error) {
 	} else if r.stray, err = newMetrics(options.Metrics, ""); err != nil {
 		return nil, err
 	}
-	r.batches.New = func() any { return new(ledger.Batch) }
+	r.batches.New = func() any { return new(counts.Batch) }
 	return r, nil
 }
 
@@ -245,7 +245,7 @@ func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) a
 		return unsigned
 	}
 
-	batch := r.batches.Get().(*ledger.Batch)
+	batch := r.batches.Get().(*counts.Batch)
 	batch.Entries, batch.Reports, batch.Names = batch.Entries[:0], batch.Reports[:0], batch.Names[:0]
 	now := r.clock.Now()
 	counts, refused := r.read(app, w, req, credentials, &signature, backend, now, batch)
@@ -276,24 +276,24 @@ var (
 // read reads a body into batch, and counts what it brought. A code other than zero says why it could not. Body and parser
 // are given back before the ledger is waited for.
 func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, credentials *secrets, signature *signature, backend *Backend,
-	now time.Time, batch *ledger.Batch,
-) (counts, answer) {
+	now time.Time, batch *counts.Batch,
+) (tally, answer) {
 	body, refused := r.bodies.read(w, req)
 	defer r.bodies.done(body)
 	if refused.code != 0 {
-		return counts{}, refused
+		return tally{}, refused
 	}
 	if !credentials.signed(body.bytes, signature) {
-		return counts{}, unsigned
+		return tally{}, unsigned
 	}
 
-	updates, err := meta.ParseOf(body.bytes, now.Add(ledger.Ahead), app.hears(), backend.names())
+	updates, err := meta.ParseOf(body.bytes, now.Add(counts.Ahead), app.hears(), backend.names())
 	if err != nil {
 		r.log.Info("A signed webhook was refused", "app", app.name, "problem", err.Error())
 		if _, many := errors.AsType[*meta.TooManyError](err); many {
-			return counts{}, answer{http.StatusRequestEntityTooLarge, err.Error()}
+			return tally{}, answer{http.StatusRequestEntityTooLarge, err.Error()}
 		}
-		return counts{}, answer{http.StatusBadRequest, err.Error()}
+		return tally{}, answer{http.StatusBadRequest, err.Error()}
 	}
 	defer updates.Release()
 	if n := len(updates.Unread); n > 0 {
@@ -308,7 +308,7 @@ func (r *Receiver) read(app *app, w http.ResponseWriter, req *http.Request, cred
 	not, err := app.guard(req.Context(), batch, len(updates.Claims), &request, backend.Owners)
 	if err != nil { // a forged history would stay
 		r.log.Info("A webhook waits, since it cannot be told yet whose numbers it is about", "app", app.name, "problem", err.Error())
-		return counts{}, unavailable
+		return tally{}, unavailable
 	}
 	if updates.Foreign > 0 {
 		not.add(updates.Foreign, "an entry", shown(updates.ForeignAccount))

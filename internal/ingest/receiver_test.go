@@ -24,7 +24,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -38,21 +38,21 @@ var now = time.Unix(1790000000, 0)
 
 // recorder is a ledger that keeps what it was given.
 type recorder struct {
-	batches  []ledger.Batch
-	appended ledger.Appended
+	batches  []counts.Batch
+	appended counts.Appended
 	err      error
 	panics   bool
 }
 
-func (l *recorder) Append(_ context.Context, batch ledger.Batch, _ time.Time) (ledger.Appended, error) {
+func (l *recorder) Append(_ context.Context, batch counts.Batch, _ time.Time) (counts.Appended, error) {
 	if l.panics {
 		panic("the ledger was given 15557770000")
 	}
 	if l.err != nil {
-		return ledger.Appended{}, l.err
+		return counts.Appended{}, l.err
 	}
-	l.batches = append(l.batches, ledger.Batch{
-		Entries: append([]ledger.Entry(nil), batch.Entries...), Reports: append([]ledger.Report(nil), batch.Reports...),
+	l.batches = append(l.batches, counts.Batch{
+		Entries: append([]counts.Entry(nil), batch.Entries...), Reports: append([]counts.Report(nil), batch.Reports...),
 	})
 	return l.appended, nil
 }
@@ -70,9 +70,9 @@ func (h *tableHasher) key(id string) uint64 {
 	return uint64(len(h.ids))
 }
 
-func (h *tableHasher) User(id string) ledger.UserKey       { return ledger.UserKey(h.key(id)) }
-func (h *tableHasher) Message(id string) ledger.MessageKey { return ledger.MessageKey(h.key(id)) }
-func (h *tableHasher) Chat(id string) ledger.ChatKey       { return ledger.ChatKey(h.key(id)) }
+func (h *tableHasher) User(id string) counts.UserKey       { return counts.UserKey(h.key(id)) }
+func (h *tableHasher) Message(id string) counts.MessageKey { return counts.MessageKey(h.key(id)) }
+func (h *tableHasher) Chat(id string) counts.ChatKey       { return counts.ChatKey(h.key(id)) }
 
 // fixture is a receiver with all that it needs.
 type fixture struct {
@@ -244,7 +244,7 @@ func TestEveryAnswerHasItsCode(t *testing.T) {
 		{"1,001 updates", 413, signed(delivered(1001), appSecret), nil},
 		{"no backend", 503, signed(small, appSecret), func(f *fixture) { f.SetBackend(nil) }},
 		{"a ledger that fails", 503, signed(small, appSecret), func(f *fixture) { f.ledger.err = errors.New("the disk is full") }},
-		{"a closed ledger", 503, signed(small, appSecret), func(f *fixture) { f.ledger.err = ledger.ErrClosed }},
+		{"a closed ledger", 503, signed(small, appSecret), func(f *fixture) { f.ledger.err = counts.ErrClosed }},
 		{"too many bodies at once", 503, signed(small, appSecret), func(f *fixture) { f.bodies.held.Store(maxBuffered) }},
 		{"a panic", 500, signed(small, appSecret), func(f *fixture) { f.ledger.panics = true }},
 	} {
@@ -369,7 +369,7 @@ func TestTwoFormsOfANumberAreOneUser(t *testing.T) {
 			if swapped {
 				one, other = other, one
 			}
-			book := ledger.OpenMemory()
+			book := counts.OpenMemory()
 			f := newFixture(t)
 			f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher()})
 			delivered := func(id, to string, at time.Time) {
@@ -380,8 +380,8 @@ func TestTwoFormsOfANumberAreOneUser(t *testing.T) {
 			counts := func(want int64, what string) {
 				t.Helper()
 				since := now.Add(-24 * time.Hour)
-				if got := book.Count(number, ledger.Messages, since, now); got != want || book.Count(number, ledger.Users, since, now) != min(want, 1) {
-					t.Errorf("%s, %s first: %s: %d messages count and %d users", name, one, what, got, book.Count(number, ledger.Users, since, now))
+				if got := book.Count(number, counts.Messages, since, now); got != want || book.Count(number, counts.Users, since, now) != min(want, 1) {
+					t.Errorf("%s, %s first: %s: %d messages count and %d users", name, one, what, got, book.Count(number, counts.Users, since, now))
 				}
 			}
 			delivered("1", one, now.Add(-20*time.Hour))
@@ -412,7 +412,7 @@ func TestTwoFormsOfANumberAreOneUser(t *testing.T) {
 
 // A user whose number changed counts once, by the phone number, by the new one and by the ids of both times.
 func TestAUserWhoChangesNumberCountsOnce(t *testing.T) {
-	book := ledger.OpenMemory()
+	book := counts.OpenMemory()
 	defer func() { _ = book.Close() }()
 	f := newFixture(t)
 	f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher()})
@@ -432,7 +432,7 @@ func TestAUserWhoChangesNumberCountsOnce(t *testing.T) {
 		}
 	}
 	since, to := now.Add(-time.Hour), now.Add(time.Hour)
-	if users, messages := book.Count(number, ledger.Users, since, to), book.Count(number, ledger.Messages, since, to); users != 1 || messages != 4 {
+	if users, messages := book.Count(number, counts.Users, since, to), book.Count(number, counts.Messages, since, to); users != 1 || messages != 4 {
 		t.Errorf("%d users are counted and %d messages: the change opens no window", users, messages)
 	}
 	const updates = "numberfleet_webhook_updates_total"
@@ -444,9 +444,9 @@ func TestATimeAheadIsRefusedAndAnOldOneLeftToTheLedger(t *testing.T) {
 		at   time.Time
 		code int
 	}{
-		{now.Add(ledger.Ahead), 200},
-		{now.Add(ledger.Ahead + time.Second), 400},
-		{now.Add(-ledger.Kept - ledger.Lateness - time.Hour), 200},
+		{now.Add(counts.Ahead), 200},
+		{now.Add(counts.Ahead + time.Second), 400},
+		{now.Add(-counts.Kept - counts.Lateness - time.Hour), 200},
 	} {
 		f := newFixture(t)
 		f.ledger.appended.Expired = 1
@@ -469,65 +469,65 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 		}
 	}
 	user, message := f.hasher.User, f.hasher.Message
-	want := [][]ledger.Entry{
-		{{Number: number, Kind: ledger.Delivered, User: user("15557770000"), Alias: user("US.123"), Message: message("wamid.A"), At: 1790000001}},
-		{{Number: number, Kind: ledger.Delivered, User: user("15557770001"), Message: message("wamid.B"), At: 1790000002}},
+	want := [][]counts.Entry{
+		{{Number: number, Kind: counts.Delivered, User: user("15557770000"), Alias: user("US.123"), Message: message("wamid.A"), At: 1790000001}},
+		{{Number: number, Kind: counts.Delivered, User: user("15557770001"), Message: message("wamid.B"), At: 1790000002}},
 		{
-			{Number: number, Kind: ledger.Delivered, User: user("US.124"), Message: message("wamid.C"), At: 1790000003},
-			{Number: number, Kind: ledger.Delivered, User: user("US.124"), Message: message("wamid.D"), At: 1790000004},
-			{Number: number, Kind: ledger.Received, User: user("US.124"), At: 1790000005},
+			{Number: number, Kind: counts.Delivered, User: user("US.124"), Message: message("wamid.C"), At: 1790000003},
+			{Number: number, Kind: counts.Delivered, User: user("US.124"), Message: message("wamid.D"), At: 1790000004},
+			{Number: number, Kind: counts.Received, User: user("US.124"), At: 1790000005},
 		},
 		{
-			{Number: number, Kind: ledger.Delivered, User: user("15557770002"), Alias: user("US.125"), Message: message("wamid.F"), Chat: f.hasher.Chat("group1"), At: 1790000006},
-			{Number: number, Kind: ledger.Received, User: user("15557770002"), Alias: user("US.125"), Chat: f.hasher.Chat("group1"), At: 1790000007},
+			{Number: number, Kind: counts.Delivered, User: user("15557770002"), Alias: user("US.125"), Message: message("wamid.F"), Chat: f.hasher.Chat("group1"), At: 1790000006},
+			{Number: number, Kind: counts.Received, User: user("15557770002"), Alias: user("US.125"), Chat: f.hasher.Chat("group1"), At: 1790000007},
 		},
 		{
-			{Number: number, Kind: ledger.Received, User: user("15557770003"), Alias: user("US.126"), At: 1790000008},
-			{Number: number, Kind: ledger.Received, User: user("15557770003"), Alias: user("US.126"), At: 1790000009},
-			{Number: number, Kind: ledger.Joined, User: user("15557770003"), Alias: user("15557770004"), At: 1790000010},
+			{Number: number, Kind: counts.Received, User: user("15557770003"), Alias: user("US.126"), At: 1790000008},
+			{Number: number, Kind: counts.Received, User: user("15557770003"), Alias: user("US.126"), At: 1790000009},
+			{Number: number, Kind: counts.Joined, User: user("15557770003"), Alias: user("15557770004"), At: 1790000010},
 		},
-		{{Number: number, Kind: ledger.Received, User: user("15557770005"), At: 1790000011}},
+		{{Number: number, Kind: counts.Received, User: user("15557770005"), At: 1790000011}},
 		nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
 	}
-	order, sale := ledger.TemplateSubject("2001", "order_update", "en_US"), ledger.TemplateSubject("2001", "spring_sale", "en")
-	portfolio, account := ledger.PortfolioSubject("3001"), ledger.AccountSubject("2001")
-	reports := map[int][]ledger.Report{
+	order, sale := counts.TemplateSubject("2001", "order_update", "en_US"), counts.TemplateSubject("2001", "spring_sale", "en")
+	portfolio, account := counts.PortfolioSubject("3001"), counts.AccountSubject("2001")
+	reports := map[int][]counts.Report{
 		7: {
-			{Number: number, Kind: ledger.QualityReport, At: 1790000016, Value: "Low", Reason: "FLAGGED"},
-			{Number: number, Kind: ledger.ConnectionReport, At: 1790000016, Value: "Flagged", Reason: "FLAGGED"},
-			{Number: number, Kind: ledger.LimitReport, At: 1790000016, Value: "1000", Reason: "FLAGGED"},
+			{Number: number, Kind: counts.QualityReport, At: 1790000016, Value: "Low", Reason: "FLAGGED"},
+			{Number: number, Kind: counts.ConnectionReport, At: 1790000016, Value: "Flagged", Reason: "FLAGGED"},
+			{Number: number, Kind: counts.LimitReport, At: 1790000016, Value: "1000", Reason: "FLAGGED"},
 		},
-		8: {{Number: number, Kind: ledger.LimitReport, At: 1790000017, Value: "10000", Reason: "DOWNGRADE"}},
+		8: {{Number: number, Kind: counts.LimitReport, At: 1790000017, Value: "10000", Reason: "DOWNGRADE"}},
 		11: {
-			{Number: order, Kind: ledger.QualityReport, At: 1790000021, Value: "Medium"},
-			{Number: order, Kind: ledger.QualityReport, At: 1790000021, Value: "Low"},
-			{Number: ledger.TemplateSubject("2002", "spring_sale", "pt_BR"), Kind: ledger.QualityReport, At: 1790000022, Value: "NA"},
+			{Number: order, Kind: counts.QualityReport, At: 1790000021, Value: "Medium"},
+			{Number: order, Kind: counts.QualityReport, At: 1790000021, Value: "Low"},
+			{Number: counts.TemplateSubject("2002", "spring_sale", "pt_BR"), Kind: counts.QualityReport, At: 1790000022, Value: "NA"},
 		},
 		12: {
-			{Number: order, Kind: ledger.TemplateReport, At: 1790000023, Value: "Paused", Reason: "FIRST_PAUSE"},
-			{Number: order, Kind: ledger.TemplateReport, At: 1790000023, Value: "Disabled"},
-			{Number: sale, Kind: ledger.TemplateReport, At: 1790000023, Value: "Rejected", Reason: "INVALID_FORMAT: its parameters"},
-			{Number: sale, Kind: ledger.TemplateReport, At: 1790000023, Value: "PendingDeletion"},
+			{Number: order, Kind: counts.TemplateReport, At: 1790000023, Value: "Paused", Reason: "FIRST_PAUSE"},
+			{Number: order, Kind: counts.TemplateReport, At: 1790000023, Value: "Disabled"},
+			{Number: sale, Kind: counts.TemplateReport, At: 1790000023, Value: "Rejected", Reason: "INVALID_FORMAT: its parameters"},
+			{Number: sale, Kind: counts.TemplateReport, At: 1790000023, Value: "PendingDeletion"},
 		},
 		13: {
-			{Number: portfolio, Kind: ledger.IncreaseReport, At: 1790000024, Value: "Deferred", Reason: "Not yet."},
-			{Number: portfolio, Kind: ledger.IncreaseReport, At: 1790000024, Value: "NeedMoreInfo"},
-			{Number: ledger.PhoneNumberIDSubject("1001"), Kind: ledger.AlertReport, At: 1790000024, Value: "OBA_APPROVED", Reason: "It has a badge now."},
+			{Number: portfolio, Kind: counts.IncreaseReport, At: 1790000024, Value: "Deferred", Reason: "Not yet."},
+			{Number: portfolio, Kind: counts.IncreaseReport, At: 1790000024, Value: "NeedMoreInfo"},
+			{Number: counts.PhoneNumberIDSubject("1001"), Kind: counts.AlertReport, At: 1790000024, Value: "OBA_APPROVED", Reason: "It has a badge now."},
 		},
 		14: {
-			{Number: account, Kind: ledger.LimitReport, At: 1790000025, Value: "2000"},
-			{Number: account, Kind: ledger.RestrictionReport, At: 1790000025, Value: "RESTRICTED_BIZ_INITIATED_MESSAGING", Reason: "Wait.", Until: 1790600000},
-			{Number: account, Kind: ledger.RestrictionReport, At: 1790000025, Value: "RESTRICTED_UTILITY_TEMPLATES", Until: 1790600000},
-			{Number: account, Kind: ledger.ViolationReport, At: 1790000025, Value: "SCAM"},
-			{Number: account, Kind: ledger.BanReport, At: 1790000025, Value: "SCHEDULE_FOR_DISABLE", Reason: "April 17, 2025"},
-			{Number: account, Kind: ledger.ReviewReport, At: 1790000025, Value: "Approved"},
-			{Number: account, Kind: ledger.VerificationReport, At: 1790000025, Value: "Verified"},
-			{Number: portfolio, Kind: ledger.VerificationReport, At: 1790000025, Value: "Verified"},
+			{Number: account, Kind: counts.LimitReport, At: 1790000025, Value: "2000"},
+			{Number: account, Kind: counts.RestrictionReport, At: 1790000025, Value: "RESTRICTED_BIZ_INITIATED_MESSAGING", Reason: "Wait.", Until: 1790600000},
+			{Number: account, Kind: counts.RestrictionReport, At: 1790000025, Value: "RESTRICTED_UTILITY_TEMPLATES", Until: 1790600000},
+			{Number: account, Kind: counts.ViolationReport, At: 1790000025, Value: "SCAM"},
+			{Number: account, Kind: counts.BanReport, At: 1790000025, Value: "SCHEDULE_FOR_DISABLE", Reason: "April 17, 2025"},
+			{Number: account, Kind: counts.ReviewReport, At: 1790000025, Value: "Approved"},
+			{Number: account, Kind: counts.VerificationReport, At: 1790000025, Value: "Verified"},
+			{Number: portfolio, Kind: counts.VerificationReport, At: 1790000025, Value: "Verified"},
 		},
 		15: {
-			{Number: number, Kind: ledger.NameReport, At: 1790000026, Value: "Rejected", Reason: "NAME_FORMAT_UNACCEPTABLE"},
-			{Number: number, Kind: ledger.NameReport, At: 1790000026, Value: "Approved"},
-			{Number: number, Kind: ledger.LimitReport, At: 1790000026, Value: "2000", Reason: "ONBOARDING"},
+			{Number: number, Kind: counts.NameReport, At: 1790000026, Value: "Rejected", Reason: "NAME_FORMAT_UNACCEPTABLE"},
+			{Number: number, Kind: counts.NameReport, At: 1790000026, Value: "Approved"},
+			{Number: number, Kind: counts.LimitReport, At: 1790000026, Value: "2000", Reason: "ONBOARDING"},
 		},
 	}
 	if len(f.ledger.batches) != len(want) {
@@ -554,7 +554,7 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 
 func TestWhatTheLedgerKnewAndWhatNobodyClaimsIsCounted(t *testing.T) {
 	f := newFixture(t)
-	f.ledger.appended = ledger.Appended{New: 1, Repeated: 2, Expired: 3}
+	f.ledger.appended = counts.Appended{New: 1, Repeated: 2, Expired: 3}
 	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher, Known: func(n string) bool { return n != number }})
 	for _, body := range [][]byte{
 		delivered(4), metatest.QualityUpdatePayload(number, "FLAGGED", "", now), metatest.QualityUpdatePayload("+15550002222", "FLAGGED", "", now),
@@ -572,7 +572,7 @@ func TestWhatTheLedgerKnewAndWhatNobodyClaimsIsCounted(t *testing.T) {
 // A receiver, a ledger and Meta's redelivery: what is reported about templates, accounts and portfolios is there once, in order.
 func TestReportsAboutWhatIsNoNumberAreKeptOnce(t *testing.T) {
 	f := newFixture(t)
-	book := ledger.OpenMemory()
+	book := counts.OpenMemory()
 	asked := 0
 	f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher(), Known: func(string) bool { asked++; return false }})
 	const description = "Limits cannot be increased for your business Ana."
@@ -593,19 +593,19 @@ func TestReportsAboutWhatIsNoNumberAreKeptOnce(t *testing.T) {
 			}
 		}
 	}
-	restriction := ledger.Report{Sequence: 1, Kind: ledger.RestrictionReport, At: at(6).Unix(), Value: "RESTRICTED_BIZ_INITIATED_MESSAGING", Until: at(600).Unix()}
-	report := func(sequence int64, kind ledger.ReportKind, minutes int, value, reason string) ledger.Report {
-		return ledger.Report{Sequence: sequence, Kind: kind, At: at(minutes).Unix(), Value: value, Reason: reason}
+	restriction := counts.Report{Sequence: 1, Kind: counts.RestrictionReport, At: at(6).Unix(), Value: "RESTRICTED_BIZ_INITIATED_MESSAGING", Until: at(600).Unix()}
+	report := func(sequence int64, kind counts.ReportKind, minutes int, value, reason string) counts.Report {
+		return counts.Report{Sequence: sequence, Kind: kind, At: at(minutes).Unix(), Value: value, Reason: reason}
 	}
-	want := map[string][]ledger.Report{
-		ledger.TemplateSubject(metatest.Account, "order_update", "en_US"): {
-			report(1, ledger.QualityReport, 0, "Low", ""), report(2, ledger.TemplateReport, 1, "Paused", "FIRST_PAUSE"),
-			report(3, ledger.TemplateReport, 2, "Approved", "UNPAUSE"), report(4, ledger.QualityReport, 3, "Low", "FLAGGED"),
+	want := map[string][]counts.Report{
+		counts.TemplateSubject(metatest.Account, "order_update", "en_US"): {
+			report(1, counts.QualityReport, 0, "Low", ""), report(2, counts.TemplateReport, 1, "Paused", "FIRST_PAUSE"),
+			report(3, counts.TemplateReport, 2, "Approved", "UNPAUSE"), report(4, counts.QualityReport, 3, "Low", "FLAGGED"),
 		},
-		ledger.TemplateSubject(metatest.Account, "order_update", "es"): {report(1, ledger.TemplateReport, 4, "Pending", "")},
-		ledger.PortfolioSubject("3001"):                                {report(1, ledger.IncreaseReport, 5, "Failed", description)},
-		ledger.AccountSubject(metatest.Account):                        {restriction},
-		ledger.PhoneNumberIDSubject("1001"):                            {report(1, ledger.AlertReport, 7, "OBA_APPROVED", "")},
+		counts.TemplateSubject(metatest.Account, "order_update", "es"): {report(1, counts.TemplateReport, 4, "Pending", "")},
+		counts.PortfolioSubject("3001"):                                {report(1, counts.IncreaseReport, 5, "Failed", description)},
+		counts.AccountSubject(metatest.Account):                        {restriction},
+		counts.PhoneNumberIDSubject("1001"):                            {report(1, counts.AlertReport, 7, "OBA_APPROVED", "")},
 	}
 	if got := book.Numbers(); len(got) != len(want) {
 		t.Errorf("the ledger knows %v", got)
@@ -632,12 +632,12 @@ func TestReportsAboutWhatIsNoNumberAreKeptOnce(t *testing.T) {
 // The ledger bounds what it keeps reports under; what it would refuse for good is refused before, by name.
 func TestTheLongestSubjectFitsIntoTheLedger(t *testing.T) {
 	f := newFixture(t)
-	book := ledger.OpenMemory()
+	book := counts.OpenMemory()
 	f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher()})
 	for digits, reports := range map[int]int{32: 1, 33: 0} {
 		portfolio := strings.Repeat("9", digits)
 		w := f.post(metatest.AccountAlertPayload(portfolio, "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", "", now))
-		if got := len(book.Reports(ledger.PortfolioSubject(portfolio), 0)); w.Code != 200 || got != reports {
+		if got := len(book.Reports(counts.PortfolioSubject(portfolio), 0)); w.Code != 200 || got != reports {
 			t.Errorf("%d digits: got %d %s and %d reports", digits, w.Code, w.Body, got)
 		}
 	}
@@ -712,7 +712,7 @@ func FuzzReceive(f *testing.F) {
 				}
 			}
 			for _, r := range fixture.ledger.batches[0].Reports {
-				if r.Number == bankNumber || r.Number == ledger.AccountSubject(bank) || r.Number == ledger.PortfolioSubject("8002") {
+				if r.Number == bankNumber || r.Number == counts.AccountSubject(bank) || r.Number == counts.PortfolioSubject("8002") {
 					t.Fatal("the shop wrote about the bank")
 				}
 			}
@@ -732,12 +732,12 @@ func kinds(metric string, counts map[string]int) string {
 // nothing is a ledger and a hasher that cost nothing: what is left is the receiver.
 type nothing struct{}
 
-func (nothing) Append(context.Context, ledger.Batch, time.Time) (ledger.Appended, error) {
-	return ledger.Appended{}, nil
+func (nothing) Append(context.Context, counts.Batch, time.Time) (counts.Appended, error) {
+	return counts.Appended{}, nil
 }
-func (nothing) User(id string) ledger.UserKey       { return ledger.UserKey(len(id)) }
-func (nothing) Message(id string) ledger.MessageKey { return ledger.MessageKey(len(id)) }
-func (nothing) Chat(id string) ledger.ChatKey       { return ledger.ChatKey(len(id)) }
+func (nothing) User(id string) counts.UserKey       { return counts.UserKey(len(id)) }
+func (nothing) Message(id string) counts.MessageKey { return counts.MessageKey(len(id)) }
+func (nothing) Chat(id string) counts.ChatKey       { return counts.ChatKey(len(id)) }
 
 func BenchmarkReceive(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000} {

@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -17,8 +17,8 @@ import (
 // delivery: through the receiver and the ledger together, as Meta's redelivery would do it.
 func TestWebhooksReplayedInAnyOrderGiveTheSameCounts(t *testing.T) {
 	f := newFixture(t)
-	deliver := func(bodies [][]byte) ledger.Ledger {
-		book := ledger.OpenMemory()
+	deliver := func(bodies [][]byte) counts.Ledger {
+		book := counts.OpenMemory()
 		f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher()})
 		for _, body := range bodies {
 			if response := f.post(body); response.Code != http.StatusOK {
@@ -63,8 +63,8 @@ func TestWebhooksReplayedInAnyOrderGiveTheSameCounts(t *testing.T) {
 		slices.Reverse(reversed)
 
 		want := deliver(ordered)
-		for name, got := range map[string]ledger.Ledger{"replayed": deliver(replayed), "reversed": deliver(reversed)} {
-			for _, measure := range []ledger.Measure{ledger.Users, ledger.Conversations, ledger.Messages} {
+		for name, got := range map[string]counts.Ledger{"replayed": deliver(replayed), "reversed": deliver(reversed)} {
+			for _, measure := range []counts.Measure{counts.Users, counts.Conversations, counts.Messages} {
 				for _, window := range []time.Duration{24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour} {
 					for at := now; at.After(now.Add(-10 * 24 * time.Hour)); at = at.Add(-17 * time.Hour) {
 						if a, b := want.Count(number, measure, at.Add(-window), at), got.Count(number, measure, at.Add(-window), at); a != b {

@@ -27,7 +27,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/valyala/fastjson"
 
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -205,7 +205,7 @@ func BenchmarkHTTPDurable(b *testing.B) {
 	}
 	f := newFixture(b)
 	f.log = logr.Discard()
-	book, err := ledger.Open(b.TempDir(), ledger.Options{Log: logr.Discard()})
+	book, err := counts.Open(b.TempDir(), counts.Options{Log: logr.Discard()})
 	if err != nil {
 		b.Fatal(err)
 	}

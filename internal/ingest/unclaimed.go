@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 )
 
@@ -100,12 +100,12 @@ func sightings(u *meta.Updates, known func(string) bool) (all []sighting) {
 }
 
 // sightingsOf are those of a batch that came otherwise.
-func sightingsOf(batch *ledger.Batch, known func(string) bool) (all []sighting) {
+func sightingsOf(batch *counts.Batch, known func(string) bool) (all []sighting) {
 	add := func(subject string) {
 		if i := slices.IndexFunc(all, func(s sighting) bool { return s.subject == subject }); i >= 0 {
 			all[i].updates++
 		} else if len(all) < mostUnclaimed && !known(subject) {
-			id, _ := strings.CutPrefix(subject, ledger.PhoneNumberIDSubject(""))
+			id, _ := strings.CutPrefix(subject, counts.PhoneNumberIDSubject(""))
 			if id == subject {
 				id = ""
 			}
@@ -125,7 +125,7 @@ func sightingsOf(batch *ledger.Batch, known func(string) bool) (all []sighting) 
 
 // unclaimed counts the records about a number that known does not know. Reports about templates, accounts and
 // portfolios are about none.
-func unclaimed(batch *ledger.Batch, known func(string) bool) int {
+func unclaimed(batch *counts.Batch, known func(string) bool) int {
 	if known == nil {
 		return 0
 	}

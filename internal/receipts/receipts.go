@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 )
 
@@ -52,7 +52,7 @@ type Request struct {
 }
 
 // Take takes a request that was acknowledged, with the batch that it brought. Nil receipts take nothing.
-func (r *Receipts) Take(now time.Time, batch *ledger.Batch, request *Request) {
+func (r *Receipts) Take(now time.Time, batch *counts.Batch, request *Request) {
 	if r == nil {
 		return
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -13,46 +13,46 @@ import (
 // Hasher makes keys of ids. It keeps no id: the memory behind one is used again. Phone numbers of users come as Meta
 // writes them, in digits without the plus.
 type Hasher interface {
-	User(id string) ledger.UserKey
-	Message(id string) ledger.MessageKey
-	Chat(id string) ledger.ChatKey
+	User(id string) counts.UserKey
+	Message(id string) counts.MessageKey
+	Chat(id string) counts.ChatKey
 }
 
 // Add adds updates to a batch, as ledger records, claims last. They alias nothing of the updates.
-func Add(batch *ledger.Batch, u *meta.Updates, hasher Hasher) {
+func Add(batch *counts.Batch, u *meta.Updates, hasher Hasher) {
 	for i := range u.Deliveries {
 		d := &u.Deliveries[i]
-		entry := message(hasher, d, ledger.Delivered)
+		entry := message(hasher, d, counts.Delivered)
 		entry.Reply = d.Category.Reply()
 		batch.Entries = append(batch.Entries, entry)
 	}
 	for i := range u.Replies {
-		batch.Entries = append(batch.Entries, message(hasher, &u.Replies[i], ledger.Replied))
+		batch.Entries = append(batch.Entries, message(hasher, &u.Replies[i], counts.Replied))
 	}
 	for i := range u.Received {
 		m := &u.Received[i]
 		user, alias := keys(hasher, &m.User)
-		batch.Entries = append(batch.Entries, ledger.Entry{
-			Number: m.Number, Kind: ledger.Received, User: user, Alias: alias, Chat: chat(hasher, m.Group), At: m.At,
+		batch.Entries = append(batch.Entries, counts.Entry{
+			Number: m.Number, Kind: counts.Received, User: user, Alias: alias, Chat: chat(hasher, m.Group), At: m.At,
 		})
 	}
 	for i := range u.Joins {
 		j := &u.Joins[i]
-		batch.Entries = append(batch.Entries, ledger.Entry{
-			Number: j.Number, Kind: ledger.Joined, User: hasher.User(j.One), Alias: hasher.User(j.Other), At: j.At,
+		batch.Entries = append(batch.Entries, counts.Entry{
+			Number: j.Number, Kind: counts.Joined, User: hasher.User(j.One), Alias: hasher.User(j.Other), At: j.At,
 		})
 	}
 	for i := range u.Named {
 		n, last := &u.Named[i], len(batch.Names)-1
-		if n.ID == "" || n.Displayed == "" || last >= 0 && batch.Names[last] == (ledger.Name{ID: n.ID, Number: n.Displayed}) {
+		if n.ID == "" || n.Displayed == "" || last >= 0 && batch.Names[last] == (counts.Name{ID: n.ID, Number: n.Displayed}) {
 			continue
 		}
-		batch.Names = append(batch.Names, ledger.Name{ID: strings.Clone(n.ID), Number: n.Displayed})
+		batch.Names = append(batch.Names, counts.Name{ID: strings.Clone(n.ID), Number: n.Displayed})
 	}
 	for _, reports := range [...][]meta.Report{u.Reports, u.Claims} {
 		for i := range reports {
 			r := &reports[i]
-			batch.Reports = append(batch.Reports, ledger.Report{
+			batch.Reports = append(batch.Reports, counts.Report{
 				Number: Subject(r), Kind: reportKinds[r.Kind], At: r.At, Value: r.Value, Reason: r.Reason, Until: r.Until,
 			})
 		}
@@ -60,15 +60,15 @@ func Add(batch *ledger.Batch, u *meta.Updates, hasher Hasher) {
 }
 
 // message is an entry about a message to a user. One to a group is one to each participant.
-func message(hasher Hasher, d *meta.Delivery, kind ledger.Kind) ledger.Entry {
+func message(hasher Hasher, d *meta.Delivery, kind counts.Kind) counts.Entry {
 	user, alias := keys(hasher, &d.User)
-	return ledger.Entry{
+	return counts.Entry{
 		Number: d.Number, Kind: kind, User: user, Alias: alias, Message: hasher.Message(d.MessageID), Chat: chat(hasher, d.Group), At: d.At,
 	}
 }
 
 // chat is the key of a group of users, zero for none.
-func chat(hasher Hasher, group string) ledger.ChatKey {
+func chat(hasher Hasher, group string) counts.ChatKey {
 	if group == "" {
 		return 0
 	}
@@ -79,38 +79,38 @@ func chat(hasher Hasher, group string) ledger.ChatKey {
 func Subject(r *meta.Report) string {
 	switch {
 	case r.Portfolio != "":
-		return ledger.PortfolioSubject(r.Portfolio)
+		return counts.PortfolioSubject(r.Portfolio)
 	case r.Template != meta.Template{}:
-		return ledger.TemplateSubject(r.Template.Account, r.Template.Name, r.Template.Language)
+		return counts.TemplateSubject(r.Template.Account, r.Template.Name, r.Template.Language)
 	case r.Account != "":
-		return ledger.AccountSubject(r.Account)
+		return counts.AccountSubject(r.Account)
 	case r.NumberID != "":
-		return ledger.PhoneNumberIDSubject(r.NumberID)
+		return counts.PhoneNumberIDSubject(r.NumberID)
 	default:
 		return r.Number
 	}
 }
 
-var reportKinds = [...]ledger.ReportKind{
-	meta.Quality:              ledger.QualityReport,
-	meta.Limit:                ledger.LimitReport,
-	meta.Connection:           ledger.ConnectionReport,
-	meta.TemplateState:        ledger.TemplateReport,
-	meta.TemplateCategory:     ledger.CategoryReport,
-	meta.TemplateCategoryPlan: ledger.CategoryPlanReport,
-	meta.Increase:             ledger.IncreaseReport,
-	meta.Name:                 ledger.NameReport,
-	meta.Alert:                ledger.AlertReport,
-	meta.Account:              ledger.AccountReport,
-	meta.Restriction:          ledger.RestrictionReport,
-	meta.Review:               ledger.ReviewReport,
-	meta.Violation:            ledger.ViolationReport,
-	meta.Ban:                  ledger.BanReport,
-	meta.Verified:             ledger.VerificationReport,
+var reportKinds = [...]counts.ReportKind{
+	meta.Quality:              counts.QualityReport,
+	meta.Limit:                counts.LimitReport,
+	meta.Connection:           counts.ConnectionReport,
+	meta.TemplateState:        counts.TemplateReport,
+	meta.TemplateCategory:     counts.CategoryReport,
+	meta.TemplateCategoryPlan: counts.CategoryPlanReport,
+	meta.Increase:             counts.IncreaseReport,
+	meta.Name:                 counts.NameReport,
+	meta.Alert:                counts.AlertReport,
+	meta.Account:              counts.AccountReport,
+	meta.Restriction:          counts.RestrictionReport,
+	meta.Review:               counts.ReviewReport,
+	meta.Violation:            counts.ViolationReport,
+	meta.Ban:                  counts.BanReport,
+	meta.Verified:             counts.VerificationReport,
 }
 
 // keys are the user's key and, where the update names the user twice, the other one.
-func keys(hasher Hasher, user *meta.Identity) (key, alias ledger.UserKey) {
+func keys(hasher Hasher, user *meta.Identity) (key, alias counts.UserKey) {
 	switch {
 	case user.Phone == "":
 		return hasher.User(user.Scoped), 0
@@ -122,7 +122,7 @@ func keys(hasher Hasher, user *meta.Identity) (key, alias ledger.UserKey) {
 }
 
 // Reported is what the rules are told of a report.
-func Reported(r ledger.Report) rules.Report {
+func Reported(r counts.Report) rules.Report {
 	report := rules.Report{Kind: rules.ReportKind(r.Kind), At: time.Unix(r.At, 0).UTC(), Value: r.Value, Reason: r.Reason}
 	if r.Until != 0 {
 		report.Until = time.Unix(r.Until, 0).UTC()

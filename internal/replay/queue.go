@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"numberfleet.dev/numberfleet/internal/kept"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/textfile"
 )
 
 // Oldest is how old a webhook may be and still count: the longest window that is counted over, and what may come late.
-const Oldest = ledger.Kept + ledger.Lateness
+const Oldest = counts.Kept + counts.Lateness
 
 // Queue are the webhooks that are worth posting, in order of what they say happened. It holds where they are, not what they say.
 type Queue struct {
@@ -60,7 +60,7 @@ func ReadQueue(name string, now time.Time) (*Queue, error) {
 }
 
 func (q *Queue) add(file int, body *kept.Body, now time.Time) error {
-	updates, err := meta.Parse(body.JSON, now.Add(ledger.Ahead))
+	updates, err := meta.Parse(body.JSON, now.Add(counts.Ahead))
 	if err != nil {
 		return fmt.Errorf("%s: %w", body.Where(), err)
 	}

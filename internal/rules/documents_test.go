@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -130,7 +130,7 @@ func TestTheWayUp(t *testing.T) {
 type sent struct {
 	t        *testing.T
 	policy   *rules.Policy
-	book     ledger.Ledger
+	book     counts.Ledger
 	facts    rules.Facts
 	state    rules.State
 	messages int
@@ -138,25 +138,25 @@ type sent struct {
 
 func newSent(t *testing.T, p *rules.Policy) *sent {
 	t.Helper()
-	s := &sent{t: t, policy: p, book: ledger.OpenMemory(), state: rules.Initial(p, v1alpha1.Unverified, day1)}
-	s.facts = rules.Facts{HumanEscalation: true, Usage: ledger.Subject{Ledger: s.book, Name: timelineNumber}}
-	if err := s.book.Configure(timelineNumber, ledger.Windows{Service: p.ServiceWindow, Conversation: p.Window, Reach: p.LowFrom > 0}); err != nil {
+	s := &sent{t: t, policy: p, book: counts.OpenMemory(), state: rules.Initial(p, v1alpha1.Unverified, day1)}
+	s.facts = rules.Facts{HumanEscalation: true, Usage: counts.Subject{Ledger: s.book, Name: timelineNumber}}
+	if err := s.book.Configure(timelineNumber, counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, Reach: p.LowFrom > 0}); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
 // record appends what happened with the users from..to, a second apart.
-func (s *sent) record(kind ledger.Kind, at time.Duration, from, to int, did ...ledger.Complaint) {
+func (s *sent) record(kind counts.Kind, at time.Duration, from, to int, did ...counts.Complaint) {
 	s.t.Helper()
 	for user := from; user <= to; user++ {
 		s.messages++
 		when := day1.Add(at + time.Duration(user-from)*time.Second)
-		entry := ledger.Entry{Number: timelineNumber, Kind: kind, User: ledger.UserKey(user), Message: ledger.MessageKey(s.messages), At: when.Unix()}
+		entry := counts.Entry{Number: timelineNumber, Kind: kind, User: counts.UserKey(user), Message: counts.MessageKey(s.messages), At: when.Unix()}
 		if len(did) > 0 {
 			entry.Did = did[(user-from)%len(did)]
 		}
-		if _, err := s.book.Append(context.Background(), ledger.Batch{Entries: []ledger.Entry{entry}}, when); err != nil {
+		if _, err := s.book.Append(context.Background(), counts.Batch{Entries: []counts.Entry{entry}}, when); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -182,7 +182,7 @@ func TestANumberCanBeFlaggedAndRestricted(t *testing.T) {
 		t.Run(policy, func(t *testing.T) {
 			s := newSent(t, shippedPolicy(t, policy))
 			limit := int(s.state.Tier.Limit)
-			s.record(ledger.Delivered, time.Hour, 1, limit)
+			s.record(counts.Delivered, time.Hour, 1, limit)
 			s.advance(3*time.Hour, rules.Report{Kind: rules.ReportQuality, At: day1, Value: "Low"})
 			if !s.state.Flagged() || !s.state.Restricted() || s.state.Shown() != v1alpha1.StateRestricted {
 				t.Errorf("flagged %t, restricted %t, it shows %s", s.state.Flagged(), s.state.Restricted(), s.state.Shown())
@@ -207,8 +207,8 @@ func TestCustomersWhoWriteFirst(t *testing.T) {
 			t.Parallel()
 			s := newSent(t, shippedPolicy(t, policy))
 			s.advance(0, rules.Report{Kind: rules.ReportQuality, At: day1, Value: "Medium"})
-			s.record(ledger.Received, time.Hour, 1, 300)
-			s.record(ledger.Delivered, 2*time.Hour, 1, 300)
+			s.record(counts.Received, time.Hour, 1, 300)
+			s.record(counts.Delivered, 2*time.Hour, 1, 300)
 			s.expect(3*time.Hour, 0, false)
 			if progress, _ := rules.UpgradeProgress(s.policy, &s.facts, s.state, s.state.EvaluatedAt); progress.Achieved != 0 || s.state.Rating != v1alpha1.QualityMedium {
 				t.Errorf("%d lead to the next tier, and the rating is %s", progress.Achieved, s.state.Rating)
@@ -232,23 +232,23 @@ func TestWhatCountsAgainstTheLimit(t *testing.T) {
 			const asker, other = 5001, 5002
 			// Rated Low, so that the tier stays for these three days.
 			s.advance(0, rules.Report{Kind: rules.ReportQuality, At: day1, Value: "Low"})
-			s.record(ledger.Received, 10*time.Hour, asker, asker)
-			s.record(ledger.Received, 10*time.Hour, other, other)
+			s.record(counts.Received, 10*time.Hour, asker, asker)
+			s.record(counts.Received, 10*time.Hour, other, other)
 
 			for _, again := range []time.Duration{0, 30 * time.Minute, time.Hour} {
-				s.record(ledger.Delivered, day+6*time.Hour+again, 1, limit-1)
+				s.record(counts.Delivered, day+6*time.Hour+again, 1, limit-1)
 			}
 			s.expect(day+9*time.Hour, int64(limit-1), false)
-			s.record(ledger.Delivered, day+10*time.Hour-time.Second, asker, asker)
+			s.record(counts.Delivered, day+10*time.Hour-time.Second, asker, asker)
 			s.expect(day+10*time.Hour-time.Second, int64(limit-1), false)
-			s.record(ledger.Delivered, day+10*time.Hour+time.Second, other, other)
+			s.record(counts.Delivered, day+10*time.Hour+time.Second, other, other)
 			s.expect(day+10*time.Hour+time.Second, int64(limit), true)
-			s.record(ledger.Received, day+11*time.Hour, asker, asker)
-			s.record(ledger.Delivered, day+11*time.Hour+time.Minute, asker, asker)
+			s.record(counts.Received, day+11*time.Hour, asker, asker)
+			s.record(counts.Delivered, day+11*time.Hour+time.Minute, asker, asker)
 			s.expect(day+12*time.Hour, int64(limit), true)
 
 			s.expect(2*day+11*time.Hour, 0, false)
-			s.record(ledger.Delivered, 2*day+12*time.Hour, 1, limit)
+			s.record(counts.Delivered, 2*day+12*time.Hour, 1, limit)
 			s.expect(2*day+13*time.Hour, int64(limit), true)
 		})
 	}
@@ -257,9 +257,9 @@ func TestWhatCountsAgainstTheLimit(t *testing.T) {
 // The window of the quality rating, to the second; and every reason that users can choose when they block a business.
 func TestTheWindowOfTheQualityRating(t *testing.T) {
 	reasons := []v1alpha1.FeedbackReason{v1alpha1.FeedbackNoLongerNeeded, v1alpha1.FeedbackDidNotSignUp, v1alpha1.FeedbackSpam, v1alpha1.FeedbackOffensiveMessages, v1alpha1.FeedbackNoReason}
-	var blocks []ledger.Complaint
+	var blocks []counts.Complaint
 	for _, reason := range reasons {
-		blocks = append(blocks, ledger.NewComplaint(v1alpha1.FeedbackBlock, reason))
+		blocks = append(blocks, counts.NewComplaint(v1alpha1.FeedbackBlock, reason))
 	}
 	for policy, window := range map[string]time.Duration{
 		"chat-api": 7 * day, "botmaker": day, "taqnyat": 7 * day, "quality-based": day, "netcore": day, "meta-2020": day, "meta-2023": 7 * day, "meta-2025": 7 * day,
@@ -280,9 +280,9 @@ func TestTheWindowOfTheQualityRating(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := newSent(t, p)
-			s.record(ledger.Delivered, time.Hour, 1, 100)
-			s.record(ledger.Complained, 2*time.Hour, 1, 5, blocks...)
-			s.record(ledger.Delivered, 3*time.Hour, 101, 105) // 5 of 105 are fewer than 50 in a thousand
+			s.record(counts.Delivered, time.Hour, 1, 100)
+			s.record(counts.Complained, 2*time.Hour, 1, 5, blocks...)
+			s.record(counts.Delivered, 3*time.Hour, 101, 105) // 5 of 105 are fewer than 50 in a thousand
 			for _, step := range []struct {
 				at     time.Duration
 				rating v1alpha1.QualityRating

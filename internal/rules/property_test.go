@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -319,21 +319,21 @@ func TestLookingLaterSeesTheSame(t *testing.T) {
 	policies := []*rules.Policy{smallPolicy(t, v1alpha1.MeasureUniqueUsers), smallPolicy(t, v1alpha1.MeasureConversations)}
 	rapid.Check(t, func(t *rapid.T) {
 		policy := rapid.SampledFrom(policies).Draw(t, "policy")
-		book := ledger.OpenMemory()
+		book := counts.OpenMemory()
 		var at []time.Time
 		now := day1
 		for i := range rapid.IntRange(1, 60).Draw(t, "deliveries") {
 			now = now.Add(time.Duration(rapid.IntRange(1, 6*60).Draw(t, "minutes later")) * time.Minute)
 			at = append(at, now)
-			entry := ledger.Entry{Number: timelineNumber, Kind: ledger.Delivered, Message: ledger.MessageKey(i + 1),
-				User: ledger.UserKey(rapid.IntRange(1, 12).Draw(t, "user")), At: now.Unix()}
-			if _, err := book.Append(t.Context(), ledger.Batch{Entries: []ledger.Entry{entry}}, now); err != nil {
+			entry := counts.Entry{Number: timelineNumber, Kind: counts.Delivered, Message: counts.MessageKey(i + 1),
+				User: counts.UserKey(rapid.IntRange(1, 12).Draw(t, "user")), At: now.Unix()}
+			if _, err := book.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
 				t.Fatal(err)
 			}
 		}
 		end := now.Add(30 * time.Hour)
 		play := func(stops []time.Time) (rules.State, []string) {
-			facts := rules.Facts{HumanEscalation: true, Usage: ledger.Subject{Ledger: book, Name: timelineNumber}}
+			facts := rules.Facts{HumanEscalation: true, Usage: counts.Subject{Ledger: book, Name: timelineNumber}}
 			state := rules.Initial(policy, v1alpha1.Unverified, day1)
 			var all []string
 			for _, stop := range append(slices.Clone(stops), end) {

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -72,9 +72,9 @@ func drawDeliveries(t *rapid.T) (story []delivered) {
 }
 
 func playDeliveries(t *rapid.T, policy *rules.Policy, story []delivered, passOver bool) (told []string, state rules.State, passed int) {
-	book := ledger.OpenMemory()
+	book := counts.OpenMemory()
 	defer func() { _ = book.Close() }()
-	facts := rules.Facts{HumanEscalation: true, Usage: ledger.Subject{Ledger: book, Name: timelineNumber}}
+	facts := rules.Facts{HumanEscalation: true, Usage: counts.Subject{Ledger: book, Name: timelineNumber}}
 	state = rules.Initial(policy, v1alpha1.Unverified, day1)
 	var next time.Time
 	quiet := int64(-1)
@@ -96,8 +96,8 @@ func playDeliveries(t *rapid.T, policy *rules.Policy, story []delivered, passOve
 			advance(d.at)
 			continue
 		}
-		entry := ledger.Entry{Number: timelineNumber, Kind: ledger.Delivered, Message: ledger.MessageKey(i + 1), User: ledger.UserKey(d.user), At: d.at.Unix()}
-		if _, err := book.Append(t.Context(), ledger.Batch{Entries: []ledger.Entry{entry}}, d.at); err != nil {
+		entry := counts.Entry{Number: timelineNumber, Kind: counts.Delivered, Message: counts.MessageKey(i + 1), User: counts.UserKey(d.user), At: d.at.Unix()}
+		if _, err := book.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, d.at); err != nil {
 			t.Fatal(err)
 		}
 		if !passOver || next.Equal(d.at) {

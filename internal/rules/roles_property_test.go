@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -60,37 +60,37 @@ type standings struct {
 const lifeGroup = "acme"
 
 func drawLife(t *rapid.T, policy *rules.Policy, subject string, kinds map[rules.ReportKind][]string) life {
-	book := ledger.OpenMemory()
+	book := counts.OpenMemory()
 	numbers := []string{"+15550100001", "+15550100002", "+15550100003"}
 	for _, number := range numbers {
-		if err := book.Configure(number, ledger.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.Member().LowFrom > 0}); err != nil {
+		if err := book.Configure(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.Member().LowFrom > 0}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := book.Group(lifeGroup, numbers); err != nil {
 		t.Fatal(err)
 	}
-	l := life{policy: policy, usage: ledger.Subject{Ledger: book, Name: subject}}
+	l := life{policy: policy, usage: counts.Subject{Ledger: book, Name: subject}}
 	now := day1.Add(time.Minute) // the rules begin before anything happens
 	for i := range rapid.IntRange(1, 60).Draw(t, "events") {
 		// Quarters of an hour, so that events and deadlines often fall on one instant.
 		now = now.Add(time.Duration(rapid.IntRange(0, 24).Draw(t, "quarters later")) * 15 * time.Minute)
 		l.events = append(l.events, now)
-		entry := ledger.Entry{Number: rapid.SampledFrom(numbers).Draw(t, "number"), Message: ledger.MessageKey(i + 1), At: now.Unix(),
-			User: ledger.UserKey(rapid.IntRange(1, 14).Draw(t, "user"))}
+		entry := counts.Entry{Number: rapid.SampledFrom(numbers).Draw(t, "number"), Message: counts.MessageKey(i + 1), At: now.Unix(),
+			User: counts.UserKey(rapid.IntRange(1, 14).Draw(t, "user"))}
 		switch what := rapid.IntRange(0, 9).Draw(t, "what"); {
 		case what < 6:
-			entry.Kind = ledger.Delivered
+			entry.Kind = counts.Delivered
 		case what < 7:
-			entry.Kind = ledger.Received
+			entry.Kind = counts.Received
 		case what < 8:
-			entry.Kind, entry.Did = ledger.Complained, ledger.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
+			entry.Kind, entry.Did = counts.Complained, counts.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
 		default:
 			kind := rapid.SampledFrom(sortedKinds(kinds)).Draw(t, "kind")
 			l.reports = append(l.reports, rules.Report{Kind: kind, At: now, Value: rapid.SampledFrom(kinds[kind]).Draw(t, "value")})
 			continue
 		}
-		if _, err := book.Append(t.Context(), ledger.Batch{Entries: []ledger.Entry{entry}}, now); err != nil {
+		if _, err := book.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -204,7 +204,7 @@ func (l *life) holds(t *rapid.T) {
 func TestPortfolioProperties(t *testing.T) {
 	policy := sharedPolicy(t, v1alpha1.ScopePortfolio)
 	rapid.Check(t, func(t *rapid.T) {
-		l := drawLife(t, policy, ledger.GroupSubject(lifeGroup), map[rules.ReportKind][]string{
+		l := drawLife(t, policy, counts.GroupSubject(lifeGroup), map[rules.ReportKind][]string{
 			rules.ReportLimit:        {"3", "6", "12", "7", "Unlimited", "many"},
 			rules.ReportVerification: {"Verified", "Unverified", "Rejected"},
 			rules.ReportIncrease:     {"Deferred", "Failed", "NeedMoreInfo", "Perhaps"},

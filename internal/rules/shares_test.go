@@ -8,7 +8,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -170,11 +170,11 @@ func TestTheShareOfComplaints(t *testing.T) {
 		spec.Tiers[0].Limit, spec.Tiers[1].Limit, spec.Tiers[2].Limit = 10_000, 20_000, 30_000
 	})
 	s := newSent(t, policy)
-	spam := ledger.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
-	s.record(ledger.Delivered, time.Hour, 1, 100)
-	s.record(ledger.Delivered, 25*time.Hour, 101, 200)
-	s.record(ledger.Complained, 31*time.Hour, 1, 10, spam)
-	s.record(ledger.Delivered, 50*time.Hour, 201, 300)
+	spam := counts.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
+	s.record(counts.Delivered, time.Hour, 1, 100)
+	s.record(counts.Delivered, 25*time.Hour, 101, 200)
+	s.record(counts.Complained, 31*time.Hour, 1, 10, spam)
+	s.record(counts.Delivered, 50*time.Hour, 201, 300)
 	want := []string{
 		"1h0m0s High",
 		"49h0m33s Medium", // 10 of 166

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/timeline"
 )
@@ -44,14 +44,14 @@ func playTimeline(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy, book := shippedPolicy(t, story.Policy), ledger.OpenMemory()
-	if err := book.Configure(timelineNumber, ledger.Windows{Service: policy.ServiceWindow, Conversation: policy.Window}); err != nil {
+	policy, book := shippedPolicy(t, story.Policy), counts.OpenMemory()
+	if err := book.Configure(timelineNumber, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window}); err != nil {
 		t.Fatal(err)
 	}
 	number := story.Numbers[0]
 	p := player{t: t, file: filepath.Base(file), policy: policy, ledger: book, facts: rules.Facts{
 		HumanEscalation: !number.WithoutHumanEscalation,
-		Usage:           ledger.Subject{Ledger: book, Name: timelineNumber},
+		Usage:           counts.Subject{Ledger: book, Name: timelineNumber},
 	}}
 	if number.Verified {
 		p.facts.Verification = v1alpha1.Verified
@@ -73,7 +73,7 @@ type player struct {
 
 	policy   *rules.Policy
 	facts    rules.Facts
-	ledger   ledger.Ledger
+	ledger   counts.Ledger
 	state    rules.State
 	messages int
 	got      []string
@@ -90,11 +90,11 @@ func (p *player) play(step timeline.Step) {
 	case "deliver":
 		for _, m := range p.moments(step) {
 			p.messages++
-			p.record(ledger.Entry{Kind: ledger.Delivered, User: ledger.UserKey(m.User), Message: ledger.MessageKey(p.messages), At: m.At.Unix()})
+			p.record(counts.Entry{Kind: counts.Delivered, User: counts.UserKey(m.User), Message: counts.MessageKey(p.messages), At: m.At.Unix()})
 		}
 	case "receive":
 		for _, m := range p.moments(step) {
-			p.record(ledger.Entry{Kind: ledger.Received, User: ledger.UserKey(m.User), At: m.At.Unix()})
+			p.record(counts.Entry{Kind: counts.Received, User: counts.UserKey(m.User), At: m.At.Unix()})
 		}
 	case "quality", "limit", "connection", "verification":
 		kind := map[string]rules.ReportKind{"quality": rules.ReportQuality, "limit": rules.ReportLimit,
@@ -136,11 +136,11 @@ func (p *player) moments(step timeline.Step) []timeline.Moment {
 	return moments
 }
 
-func (p *player) record(entry ledger.Entry) {
+func (p *player) record(entry counts.Entry) {
 	p.t.Helper()
 	entry.Number = timelineNumber
 	at := time.Unix(entry.At, 0).UTC()
-	if _, err := p.ledger.Append(context.Background(), ledger.Batch{Entries: []ledger.Entry{entry}}, at); err != nil {
+	if _, err := p.ledger.Append(context.Background(), counts.Batch{Entries: []counts.Entry{entry}}, at); err != nil {
 		p.failf("%v", err)
 	}
 	p.advance(at)

@@ -7,47 +7,47 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 // book is the ledger of a simulation. It appends many events at once, and always before anyone reads a count.
 type book struct {
-	ledger ledger.Ledger
+	ledger counts.Ledger
 	// pending are not appended yet; they are of an hour at most, which is as far ahead as the ledger lets an event lie.
-	pending []ledger.Entry
+	pending []counts.Entry
 	failed  error
 }
 
 const mostPending = 1024
 
 // hasher needs no secret: nothing leaves the process, and every run is like the other.
-var hasher = ledger.NewHasher([16]byte{})
+var hasher = counts.NewHasher([16]byte{})
 
 func newBook() *book {
 	return &book{
-		ledger:  ledger.OpenMemory(),
-		pending: make([]ledger.Entry, 0, mostPending),
+		ledger:  counts.OpenMemory(),
+		pending: make([]counts.Entry, 0, mostPending),
 	}
 }
 
 // entryOf is what the ledger is told of a delivery, a message from a user or feedback.
-func entryOf(e *cloudevents.Event, at time.Time) ledger.Entry {
-	entry := ledger.Entry{Number: e.Number, User: hasher.User(e.User), At: at.Unix()}
+func entryOf(e *cloudevents.Event, at time.Time) counts.Entry {
+	entry := counts.Entry{Number: e.Number, User: hasher.User(e.User), At: at.Unix()}
 	switch e.Type {
 	case cloudevents.MessageDelivered:
-		entry.Kind, entry.Reply, entry.Message = ledger.Delivered, e.Reply(), hasher.Message(e.MessageID)
+		entry.Kind, entry.Reply, entry.Message = counts.Delivered, e.Reply(), hasher.Message(e.MessageID)
 	case cloudevents.FeedbackReceived:
-		entry.Kind, entry.Message = ledger.Complained, hasher.Message(e.Source+"\x00"+e.ID)
-		entry.Did = ledger.NewComplaint(v1alpha1.FeedbackKind(e.Kind), v1alpha1.FeedbackReason(e.Reason))
+		entry.Kind, entry.Message = counts.Complained, hasher.Message(e.Source+"\x00"+e.ID)
+		entry.Did = counts.NewComplaint(v1alpha1.FeedbackKind(e.Kind), v1alpha1.FeedbackReason(e.Reason))
 	default:
-		entry.Kind = ledger.Received
+		entry.Kind = counts.Received
 	}
 	return entry
 }
 
 // append takes an entry of now.
-func (b *book) append(entry ledger.Entry) {
-	if n := len(b.pending); n == mostPending || n > 0 && entry.At-b.pending[0].At >= int64(ledger.Ahead/time.Second) {
+func (b *book) append(entry counts.Entry) {
+	if n := len(b.pending); n == mostPending || n > 0 && entry.At-b.pending[0].At >= int64(counts.Ahead/time.Second) {
 		b.flush()
 	}
 	b.pending = append(b.pending, entry)
@@ -58,7 +58,7 @@ func (b *book) flush() {
 		return
 	}
 	now := time.Unix(b.pending[len(b.pending)-1].At, 0)
-	if _, err := b.ledger.Append(context.Background(), ledger.Batch{Entries: b.pending}, now); err != nil && b.failed == nil {
+	if _, err := b.ledger.Append(context.Background(), counts.Batch{Entries: b.pending}, now); err != nil && b.failed == nil {
 		b.failed = fmt.Errorf("count the events: %w", err)
 	}
 	b.pending = b.pending[:0]
@@ -67,7 +67,7 @@ func (b *book) flush() {
 // usage answers the counts of a number or a portfolio. It satisfies rules.Usage.
 type usage struct {
 	book *book
-	of   ledger.Subject
+	of   counts.Subject
 }
 
 func (u *usage) Count(measure v1alpha1.Measure, from, to time.Time) int64 {

@@ -13,7 +13,7 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/manifest"
 	"numberfleet.dev/numberfleet/internal/textfile"
 )
@@ -214,7 +214,7 @@ func (r *fleetReader) portfolio(where string, object map[string]any) error {
 // template finds the numbers that send a template: those that it names in its namespace, else those of its account. Files for
 // a simulation often leave namespaces out.
 func (r *fleetReader) template(t v1alpha1.MessageTemplate) Template {
-	found := Template{Subject: ledger.TemplateSubject(t.Spec.WhatsAppBusinessAccountID, t.Spec.TemplateName, t.Spec.Language)}
+	found := Template{Subject: counts.TemplateSubject(t.Spec.WhatsAppBusinessAccountID, t.Spec.TemplateName, t.Spec.Language)}
 	for _, name := range []string{t.Spec.TemplateName, t.Name} {
 		if !slices.Contains(found.Names, name) {
 			found.Names = append(found.Names, name)

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -245,14 +245,14 @@ func TestForecastFarOverTheLimit(t *testing.T) {
 // Users whom nobody messaged before count as the ledger counts them, on top of what it counted before.
 func TestStrangersCountAsTheLedgerDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		both, before := ledger.OpenMemory(), ledger.OpenMemory()
+		both, before := counts.OpenMemory(), counts.OpenMemory()
 		messages, now := 0, day(2)
-		deliver := func(user string, to ...ledger.Ledger) {
+		deliver := func(user string, to ...counts.Ledger) {
 			messages++
 			hasher := both.Hasher()
-			entry := ledger.Entry{Number: first, Kind: ledger.Delivered, User: hasher.User(user), Message: hasher.Message(fmt.Sprint("m", messages)), At: now.Unix()}
+			entry := counts.Entry{Number: first, Kind: counts.Delivered, User: hasher.User(user), Message: hasher.Message(fmt.Sprint("m", messages)), At: now.Unix()}
 			for _, l := range to {
-				if _, err := l.Append(t.Context(), ledger.Batch{Entries: []ledger.Entry{entry}}, now); err != nil {
+				if _, err := l.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -262,7 +262,7 @@ func TestStrangersCountAsTheLedgerDoes(t *testing.T) {
 			now = now.Add(time.Duration(step.Draw(t, "seconds")) * time.Second)
 			deliver(fmt.Sprint("known", rapid.IntRange(1, 4).Draw(t, "user")), both, before)
 		}
-		s := &strangers{before: ledger.Subject{Ledger: before, Name: first}}
+		s := &strangers{before: counts.Subject{Ledger: before, Name: first}}
 		for i := range rapid.IntRange(0, 12).Draw(t, "strangers") {
 			now = now.Add(time.Duration(step.Draw(t, "seconds")) * time.Second)
 			users := rapid.IntRange(0, 3).Draw(t, "users")
@@ -271,7 +271,7 @@ func TestStrangersCountAsTheLedgerDoes(t *testing.T) {
 				deliver(fmt.Sprint("stranger", i, "-", user), both)
 			}
 		}
-		var is, want rules.Usage = s, ledger.Subject{Ledger: both, Name: first}
+		var is, want rules.Usage = s, counts.Subject{Ledger: both, Name: first}
 		from := day(2).Add(time.Duration(step.Draw(t, "from")) * time.Second)
 		to := from.Add(time.Duration(rapid.IntRange(0, 600_000).Draw(t, "to")) * time.Second)
 		for _, measure := range []v1alpha1.Measure{v1alpha1.MeasureUniqueUsers, v1alpha1.MeasureConversations, v1alpha1.MeasureMessages} {

@@ -7,7 +7,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -88,8 +88,8 @@ func (b *book) together(name string, members []*subject) (*usage, error) {
 	for _, n := range members {
 		names = append(names, n.name)
 	}
-	group := ledger.GroupSubject(name)
-	return &usage{b, ledger.Subject{Ledger: b.ledger, Name: group}}, b.ledger.Group(name, names)
+	group := counts.GroupSubject(name)
+	return &usage{b, counts.Subject{Ledger: b.ledger, Name: group}}, b.ledger.Group(name, names)
 }
 
 // portfolios are those that manifests declare and those that numbers name, by name.

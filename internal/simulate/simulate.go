@@ -18,7 +18,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/textfile"
 )
@@ -218,21 +218,21 @@ func (s *simulation) message(e *cloudevents.Event) error {
 }
 
 // happened takes what the ledger is told.
-func (s *simulation) happened(n *subject, entry ledger.Entry) {
+func (s *simulation) happened(n *subject, entry counts.Entry) {
 	for x := n; x != nil; x = x.portfolio {
 		s.meet(x)
 		s.observe(x, s.now)
 	}
 	s.book.append(entry)
 	// A message from a user makes deliveries of this very second replies, and changes nothing else that was before.
-	replied := entry.Kind == ledger.Received && n.delivered.Equal(s.now)
+	replied := entry.Kind == counts.Received && n.delivered.Equal(s.now)
 	for x := n; x != nil; x = x.portfolio {
 		switch {
 		case (entry.Alias != 0 || entry.Reply) && x.state.Restricted(): // of two that were counted it may make one, of one none
 			s.wake(&x.turn)
-		case entry.Kind == ledger.Delivered:
+		case entry.Kind == counts.Delivered:
 			s.deliver(x)
-		case entry.Kind == ledger.Received && !replied, entry.Kind == ledger.Complained && x != n:
+		case entry.Kind == counts.Received && !replied, entry.Kind == counts.Complained && x != n:
 			s.pass(x)
 		default:
 			s.wake(&x.turn)
@@ -322,7 +322,7 @@ func (s *simulation) add(declared Number) (*subject, error) {
 			return nil, fmt.Errorf("name a number: %w", err)
 		}
 	}
-	windows := ledger.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}
+	windows := counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}
 	if err := s.book.ledger.Configure(declared.PhoneNumber, windows); err != nil {
 		return nil, fmt.Errorf("configure the counts: %w", err)
 	}
@@ -332,7 +332,7 @@ func (s *simulation) add(declared Number) (*subject, error) {
 	n := s.newSubject(declared.PhoneNumber, numbers, policy, rules.Facts{
 		Verification:    cmp.Or(declared.Verification, s.config.Verification, v1alpha1.Unverified),
 		HumanEscalation: declared.HumanEscalation,
-		Usage:           &usage{s.book, ledger.Subject{Ledger: s.book.ledger, Name: declared.PhoneNumber}},
+		Usage:           &usage{s.book, counts.Subject{Ledger: s.book.ledger, Name: declared.PhoneNumber}},
 	})
 	s.numbers[n.name] = n
 	if policy == s.config.Policy.Policy {

@@ -13,7 +13,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/kept"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/rules"
@@ -24,8 +24,8 @@ type Webhooks struct {
 	Passed Passed
 
 	named   []mention // each number once
-	entries []ledger.Entry
-	reports []ledger.Report
+	entries []counts.Entry
+	reports []counts.Report
 	last    int64 // the latest time that they say, Unix seconds; zero where they say none
 
 	accounts   map[string]string   // by number: the account that it was named in last
@@ -60,7 +60,7 @@ func ReadWebhooks(bodies iter.Seq2[kept.Body, error]) (*Webhooks, error) {
 			names: map[string][]string{},
 		},
 		first: map[string]int64{},
-		seen:  map[ledger.Report]struct{}{},
+		seen:  map[counts.Report]struct{}{},
 	}
 	for body, err := range bodies {
 		if err == nil {
@@ -75,9 +75,9 @@ func ReadWebhooks(bodies iter.Seq2[kept.Body, error]) (*Webhooks, error) {
 
 type webhookReader struct {
 	*Webhooks
-	batch ledger.Batch
+	batch counts.Batch
 	first map[string]int64 // when each number was first named
-	seen  map[ledger.Report]struct{}
+	seen  map[counts.Report]struct{}
 }
 
 func (r *webhookReader) body(body kept.Body) error {
@@ -141,8 +141,8 @@ func (r *webhookReader) finish() *Webhooks {
 	}
 	slices.SortFunc(r.named, func(a, b mention) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.number, b.number)) })
 	r.tellReplies()
-	slices.SortStableFunc(r.entries, func(a, b ledger.Entry) int { return cmp.Compare(a.At, b.At) })
-	slices.SortStableFunc(r.reports, func(a, b ledger.Report) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(r.entries, func(a, b counts.Entry) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(r.reports, func(a, b counts.Report) int { return cmp.Compare(a.At, b.At) })
 	r.show()
 	return r.Webhooks
 }
@@ -151,19 +151,19 @@ func (r *webhookReader) finish() *Webhooks {
 func (r *webhookReader) tellReplies() {
 	type message struct {
 		number  string
-		user    ledger.UserKey
-		message ledger.MessageKey
+		user    counts.UserKey
+		message counts.MessageKey
 	}
-	of := func(e *ledger.Entry) message { return message{e.Number, e.User, e.Message} }
+	of := func(e *counts.Entry) message { return message{e.Number, e.User, e.Message} }
 	replies := map[message]bool{}
 	for i := range r.entries {
-		if e := &r.entries[i]; e.Reply || e.Kind == ledger.Replied {
+		if e := &r.entries[i]; e.Reply || e.Kind == counts.Replied {
 			replies[of(e)] = true
 		}
 	}
-	r.entries = slices.DeleteFunc(r.entries, func(e ledger.Entry) bool { return e.Kind == ledger.Replied })
+	r.entries = slices.DeleteFunc(r.entries, func(e counts.Entry) bool { return e.Kind == counts.Replied })
 	for i := range r.entries {
-		if e := &r.entries[i]; e.Kind == ledger.Delivered {
+		if e := &r.entries[i]; e.Kind == counts.Delivered {
 			e.Reply = replies[of(e)]
 		}
 	}
@@ -195,8 +195,8 @@ func (w *Webhooks) show() {
 type hearing struct {
 	*Webhooks
 	named   []mention
-	entries []ledger.Entry
-	reports []ledger.Report
+	entries []counts.Entry
+	reports []counts.Report
 	numbers map[string][]string // of each account, in order
 }
 
@@ -269,7 +269,7 @@ func (s *simulation) hear(ctx context.Context, upTo time.Time) error {
 
 // hearReport takes what Meta said of a number, an account, a portfolio or a template. Of accounts and portfolios that no number
 // is known of, it says nothing here.
-func (s *simulation) hearReport(report *ledger.Report) error {
+func (s *simulation) hearReport(report *counts.Report) error {
 	r := records.Reported(*report)
 	of := s.heard.subjects[report.Number]
 	var told []*subject
@@ -296,8 +296,8 @@ func (s *simulation) hearReport(report *ledger.Report) error {
 // ofAccount are those to whom a report about an account is told: its numbers, and the portfolios that have their limits.
 //
 // A limit of an account is that of its portfolio, and nothing to a number with one of its own.
-func (s *simulation) ofAccount(account string, kind ledger.ReportKind) ([]*subject, error) {
-	if kind == ledger.LimitReport && s.config.Policy.Scope != v1alpha1.ScopePortfolio {
+func (s *simulation) ofAccount(account string, kind counts.ReportKind) ([]*subject, error) {
+	if kind == counts.LimitReport && s.config.Policy.Scope != v1alpha1.ScopePortfolio {
 		return nil, nil
 	}
 	var told []*subject
@@ -316,7 +316,7 @@ func (s *simulation) ofAccount(account string, kind ledger.ReportKind) ([]*subje
 
 // ofPortfolio are those to whom a report about a portfolio is told, by Meta's id. Where the fleet does not say which it is, they are
 // those of the accounts in whose webhooks Meta named it.
-func (s *simulation) ofPortfolio(id string, kind ledger.ReportKind) ([]*subject, error) {
+func (s *simulation) ofPortfolio(id string, kind counts.ReportKind) ([]*subject, error) {
 	if told, declared := s.told[id]; declared {
 		return told, nil
 	}
@@ -366,7 +366,7 @@ func (f *Fleet) template(subject string) (Template, bool) {
 type asDisplayed struct{}
 
 func (asDisplayed) Subject(id, number string) string {
-	return cmp.Or(number, ledger.PhoneNumberIDSubject(id))
+	return cmp.Or(number, counts.PhoneNumberIDSubject(id))
 }
 
 // claimed are the webhooks as a fleet has the numbers: under the number that has the id, however Meta displays it.

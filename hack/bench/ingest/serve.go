@@ -16,7 +16,7 @@ import (
 	"github.com/redis/rueidis"
 	"k8s.io/utils/clock"
 	"numberfleet.dev/numberfleet/internal/ingest"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 // Role is the name under which Serve is run as a process.
@@ -52,7 +52,7 @@ func Serve(ctx context.Context, args []string) (err error) {
 	backend := ingest.Backend{Ledger: dropped{}, Hasher: unhashed{}}
 	switch {
 	case *data != "":
-		book, err := ledger.Open(*data, ledger.Options{Log: log})
+		book, err := counts.Open(*data, counts.Options{Log: log})
 		if err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func Serve(ctx context.Context, args []string) (err error) {
 			return err
 		}
 		defer client.Close()
-		backend = ingest.Backend{Ledger: sortedSets{client}, Hasher: usersOnly{ledger.NewHasher([16]byte{})}}
+		backend = ingest.Backend{Ledger: sortedSets{client}, Hasher: usersOnly{counts.NewHasher([16]byte{})}}
 	}
 
 	receiver, err := ingest.NewReceiver(ingest.Options{
@@ -85,27 +85,27 @@ func Serve(ctx context.Context, args []string) (err error) {
 // dropped is no store: what is left is the floor.
 type dropped struct{}
 
-func (dropped) Append(context.Context, ledger.Batch, time.Time) (ledger.Appended, error) {
-	return ledger.Appended{}, nil
+func (dropped) Append(context.Context, counts.Batch, time.Time) (counts.Appended, error) {
+	return counts.Appended{}, nil
 }
 
 // unhashed is no hasher: without a store nobody needs keys.
 type unhashed struct{}
 
-func (unhashed) User(string) ledger.UserKey       { return 1 }
-func (unhashed) Message(string) ledger.MessageKey { return 1 }
-func (unhashed) Chat(string) ledger.ChatKey       { return 1 }
+func (unhashed) User(string) counts.UserKey       { return 1 }
+func (unhashed) Message(string) counts.MessageKey { return 1 }
+func (unhashed) Chat(string) counts.ChatKey       { return 1 }
 
 // usersOnly is what sorted sets need: keys of users, none of messages.
-type usersOnly struct{ ledger.Hasher }
+type usersOnly struct{ counts.Hasher }
 
-func (usersOnly) Message(string) ledger.MessageKey { return 1 }
+func (usersOnly) Message(string) counts.MessageKey { return 1 }
 
 // sortedSets keeps in Redis when each user of a number was last messaged: a sorted set for each number, one ZADD for each
 // number of a batch. It is the least that counts users, with neither conversations, messages nor service windows.
 type sortedSets struct{ client rueidis.Client }
 
-func (s sortedSets) Append(ctx context.Context, batch ledger.Batch, _ time.Time) (ledger.Appended, error) {
+func (s sortedSets) Append(ctx context.Context, batch counts.Batch, _ time.Time) (counts.Appended, error) {
 	for entries := batch.Entries; len(entries) > 0; {
 		n := 1
 		for n < len(entries) && entries[n].Number == entries[0].Number {
@@ -119,9 +119,9 @@ func (s sortedSets) Append(ctx context.Context, batch ledger.Batch, _ time.Time)
 		}
 		command := s.client.B().Arbitrary("ZADD").Keys(entries[0].Number).Args(arguments...).Build()
 		if err := s.client.Do(ctx, command).Error(); err != nil {
-			return ledger.Appended{}, err
+			return counts.Appended{}, err
 		}
 		entries = entries[n:]
 	}
-	return ledger.Appended{}, nil
+	return counts.Appended{}, nil
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 
 	"numberfleet.dev/numberfleet/hack/bench/redis"
 )
@@ -45,7 +45,7 @@ func (s *sets) close() error {
 }
 
 // write sends one ZADD for each number.
-func (s *sets) write(ctx context.Context, entries []ledger.Entry) error {
+func (s *sets) write(ctx context.Context, entries []counts.Entry) error {
 	var commands rueidis.Commands
 	byNumber := map[string][]string{}
 	for i := range entries {
@@ -89,7 +89,7 @@ func measureRedis(ctx context.Context, o options) (r result, err error) {
 	}
 	const step = 10_000
 	for i := 0; i < o.users; i += step {
-		entries := make([]ledger.Entry, 0, step)
+		entries := make([]counts.Entry, 0, step)
 		for j := i; j < min(o.users, i+step); j++ {
 			entries = append(entries, c.delivery(j, first(j, o.users)))
 		}
@@ -130,7 +130,7 @@ func measureRedis(ctx context.Context, o options) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.Record, err = c.record(now, func(entries []ledger.Entry, _ time.Time) error { return s.write(ctx, entries) })
+	r.Record, err = c.record(now, func(entries []counts.Entry, _ time.Time) error { return s.write(ctx, entries) })
 	return r, err
 }
 

@@ -13,7 +13,7 @@ import (
 	"runtime"
 	"time"
 
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 // Role is the name under which Measure is run as a process.
@@ -87,15 +87,15 @@ func newCrowd(o options) *crowd {
 }
 
 // key is the ith user's, as evenly spread as a hash, in one number of all.
-func key(i int) ledger.UserKey { return ledger.UserKey(uint64(i+1) * 0x9e3779b97f4a7c15) }
+func key(i int) counts.UserKey { return counts.UserKey(uint64(i+1) * 0x9e3779b97f4a7c15) }
 
 func (c *crowd) number(user int) string { return c.numbers[user%len(c.numbers)] }
 
 // delivery is a new one to a user.
-func (c *crowd) delivery(user int, at time.Time) ledger.Entry {
+func (c *crowd) delivery(user int, at time.Time) counts.Entry {
 	c.messages++
-	e := ledger.Entry{
-		Number: c.number(user), Kind: ledger.Delivered, User: key(user), Message: ledger.MessageKey(c.messages * 0xd6e8feb86659fd93), At: at.Unix(),
+	e := counts.Entry{
+		Number: c.number(user), Kind: counts.Delivered, User: key(user), Message: counts.MessageKey(c.messages * 0xd6e8feb86659fd93), At: at.Unix(),
 	}
 	if c.paired {
 		e.Alias = key(user + 1<<40)
@@ -107,9 +107,9 @@ func (c *crowd) delivery(user int, at time.Time) ledger.Entry {
 func first(i, n int) time.Time { return begin.Add(spread / time.Duration(n) * time.Duration(i)) }
 
 // meet makes all users known, and returns the time after. With a stall each comes by itself, and it is the longest that one took.
-func (c *crowd) meet(ctx context.Context, book *ledger.Embedded, size int, stall *time.Duration) (time.Time, error) {
+func (c *crowd) meet(ctx context.Context, book *counts.Embedded, size int, stall *time.Duration) (time.Time, error) {
 	n := c.users * c.deliveries
-	entries := make([]ledger.Entry, 0, 2*size)
+	entries := make([]counts.Entry, 0, 2*size)
 	for i := 0; i < n; {
 		entries = entries[:0]
 		var at time.Time
@@ -117,12 +117,12 @@ func (c *crowd) meet(ctx context.Context, book *ledger.Embedded, size int, stall
 			at = first(i, n)
 			user := i % c.users
 			if c.inbound && i < c.users {
-				entries = append(entries, ledger.Entry{Number: c.number(user), Kind: ledger.Received, User: key(user), At: at.Add(-25 * time.Hour).Unix()})
+				entries = append(entries, counts.Entry{Number: c.number(user), Kind: counts.Received, User: key(user), At: at.Add(-25 * time.Hour).Unix()})
 			}
 			entries = append(entries, c.delivery(user, at))
 		}
 		start := time.Now()
-		if _, err := book.Append(ctx, ledger.Batch{Entries: entries}, at); err != nil {
+		if _, err := book.Append(ctx, counts.Batch{Entries: entries}, at); err != nil {
 			return time.Time{}, err
 		}
 		if stall != nil {
@@ -133,8 +133,8 @@ func (c *crowd) meet(ctx context.Context, book *ledger.Embedded, size int, stall
 }
 
 // record is what a record of a random user takes.
-func (c *crowd) record(at time.Time, write func([]ledger.Entry, time.Time) error) (float64, error) {
-	entries := make([]ledger.Entry, batchSize)
+func (c *crowd) record(at time.Time, write func([]counts.Entry, time.Time) error) (float64, error) {
+	entries := make([]counts.Entry, batchSize)
 	records, took := 0, time.Duration(0)
 	for took < recordsFor {
 		for i := range entries {
@@ -182,7 +182,7 @@ func heap() float64 {
 
 func measureMemory(ctx context.Context, o options) (r result, err error) {
 	c := newCrowd(o)
-	book := ledger.OpenMemory()
+	book := counts.OpenMemory()
 	defer func() { err = errors.Join(err, book.Close()) }()
 	if o.group {
 		if err := book.Group("all", c.numbers); err != nil {
@@ -204,7 +204,7 @@ func measureMemory(ctx context.Context, o options) (r result, err error) {
 	// One number alone grows the largest table.
 	one := newCrowd(o)
 	one.numbers = one.numbers[:1]
-	alone := ledger.OpenMemory()
+	alone := counts.OpenMemory()
 	defer func() { err = errors.Join(err, alone.Close()) }()
 	var stall time.Duration
 	_, err = one.meet(ctx, alone, 1, &stall)
@@ -212,9 +212,9 @@ func measureMemory(ctx context.Context, o options) (r result, err error) {
 	return r, err
 }
 
-func measureAnswers(ctx context.Context, c *crowd, book *ledger.Embedded, now time.Time, r *result) (err error) {
+func measureAnswers(ctx context.Context, c *crowd, book *counts.Embedded, now time.Time, r *result) (err error) {
 	r.Count, err = each(func() error {
-		if book.Count(c.numbers[0], ledger.Users, now.Add(-24*time.Hour), now) == 0 {
+		if book.Count(c.numbers[0], counts.Users, now.Add(-24*time.Hour), now) == 0 {
 			return errors.New("the ledger counts nobody")
 		}
 		return nil
@@ -222,8 +222,8 @@ func measureAnswers(ctx context.Context, c *crowd, book *ledger.Embedded, now ti
 	if err != nil {
 		return err
 	}
-	r.Record, err = c.record(now, func(entries []ledger.Entry, at time.Time) error {
-		_, err := book.Append(ctx, ledger.Batch{Entries: entries}, at)
+	r.Record, err = c.record(now, func(entries []counts.Entry, at time.Time) error {
+		_, err := book.Append(ctx, counts.Batch{Entries: entries}, at)
 		return err
 	})
 	return err
@@ -231,12 +231,12 @@ func measureAnswers(ctx context.Context, c *crowd, book *ledger.Embedded, now ti
 
 func measureDisk(ctx context.Context, o options) (r result, err error) {
 	c := newCrowd(o)
-	settings := ledger.Options{}
+	settings := counts.Options{}
 	if o.journalOnly {
 		settings.JournalBytes = 1 << 40
 	}
 	before := heap()
-	book, err := ledger.Open(o.folder, settings)
+	book, err := counts.Open(o.folder, settings)
 	if err != nil {
 		return r, err
 	}
@@ -259,12 +259,12 @@ func measureDisk(ctx context.Context, o options) (r result, err error) {
 	for i := range max(1, o.starts) {
 		runtime.GC()
 		start := time.Now()
-		book, err := ledger.Open(o.folder, ledger.Options{JournalBytes: settings.JournalBytes})
+		book, err := counts.Open(o.folder, counts.Options{JournalBytes: settings.JournalBytes})
 		if err != nil {
 			return r, err
 		}
 		r.Start = append(r.Start, time.Since(start).Seconds())
-		if got := book.Count(c.numbers[0], ledger.Users, begin.Add(-time.Hour), now); got != int64(o.users/numbers) {
+		if got := book.Count(c.numbers[0], counts.Users, begin.Add(-time.Hour), now); got != int64(o.users/numbers) {
 			return r, errors.Join(fmt.Errorf("after a start %d users are there, not %d", got, o.users/numbers), book.Close())
 		}
 		if i == 0 && o.starts == 0 {
@@ -321,7 +321,7 @@ func measureMap(_ context.Context, o options) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.Record, err = c.record(now, func(entries []ledger.Entry, _ time.Time) error {
+	r.Record, err = c.record(now, func(entries []counts.Entry, _ time.Time) error {
 		for i := range entries {
 			if user, at := uint64(entries[i].User), uint32(entries[i].At); last[user] < at {
 				last[user] = at

@@ -9,7 +9,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/config/policies"
-	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"sigs.k8s.io/yaml"
 
@@ -54,7 +54,7 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 		subject  string
 		reports  []rules.Report
 		until    time.Time
-		book     *ledger.Embedded
+		book     *counts.Embedded
 		says     v1alpha1.TransitionReason // empty for nothing
 		state    rules.State
 		cost     measure.Cost
@@ -65,11 +65,11 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 		{of: "number", what: "with the delivery that reaches the limit", policy: policy, subject: number(0), until: now.Add(time.Minute), book: busy, says: v1alpha1.ReasonRestricted},
 		{of: "number of a portfolio", what: "at rest", policy: policy.Member(), subject: number(1), until: now.Add(time.Second), book: calm},
 		{of: "number of a portfolio", what: "with a report of its quality", policy: policy.Member(), subject: number(1), reports: rated, until: now.Add(time.Second), book: calm, says: v1alpha1.ReasonQualityChanged},
-		{of: "portfolio of 10 numbers", what: "at rest", policy: policy.Portfolio(), subject: ledger.GroupSubject(portfolio), until: now.Add(time.Second), book: calm},
-		{of: "portfolio of 10 numbers", what: "with the delivery that reaches the limit", policy: policy.Portfolio(), subject: ledger.GroupSubject(portfolio), until: now.Add(time.Minute), book: busy, says: v1alpha1.ReasonRestricted},
+		{of: "portfolio of 10 numbers", what: "at rest", policy: policy.Portfolio(), subject: counts.GroupSubject(portfolio), until: now.Add(time.Second), book: calm},
+		{of: "portfolio of 10 numbers", what: "with the delivery that reaches the limit", policy: policy.Portfolio(), subject: counts.GroupSubject(portfolio), until: now.Add(time.Minute), book: busy, says: v1alpha1.ReasonRestricted},
 	}
 	for _, e := range evaluations {
-		facts := rules.Facts{Usage: ledger.Subject{Ledger: e.book, Name: e.subject}}
+		facts := rules.Facts{Usage: counts.Subject{Ledger: e.book, Name: e.subject}}
 		start := rules.Initial(e.policy, v1alpha1.Unverified, now.Add(-time.Hour))
 		e.state, _, _ = rules.Advance(e.policy, &facts, start, now)
 		facts.Reports = e.reports
@@ -81,7 +81,7 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 	}
 	for range b.Rounds {
 		for _, e := range evaluations {
-			facts := rules.Facts{Reports: e.reports, Usage: ledger.Subject{Ledger: e.book, Name: e.subject}}
+			facts := rules.Facts{Reports: e.reports, Usage: counts.Subject{Ledger: e.book, Name: e.subject}}
 			e.cost.Add(during, func() { rules.Advance(e.policy, &facts, e.state, e.until) })
 		}
 	}
@@ -127,8 +127,8 @@ var now = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 // lived is a ledger with a number on its own and a portfolio of others, which reached some users each within the last hour. Now
 // either is one short of the limit of the first tier; the user who reaches it, if there are so many, comes half a minute later.
-func lived(ctx context.Context, recent int) (*ledger.Embedded, error) {
-	book := ledger.OpenMemory()
+func lived(ctx context.Context, recent int) (*counts.Embedded, error) {
+	book := counts.OpenMemory()
 	members := make([]string, numbers)
 	for i := range members {
 		members[i] = number(i + 1)
@@ -136,11 +136,11 @@ func lived(ctx context.Context, recent int) (*ledger.Embedded, error) {
 	if err := book.Group(portfolio, members); err != nil {
 		return nil, err
 	}
-	message := ledger.MessageKey(0)
+	message := counts.MessageKey(0)
 	deliver := func(number string, user int, at time.Time) error {
 		message++
-		_, err := book.Append(ctx, ledger.Batch{Entries: []ledger.Entry{
-			{Number: number, Kind: ledger.Delivered, User: ledger.UserKey(user + 1), Message: message, At: at.Unix()},
+		_, err := book.Append(ctx, counts.Batch{Entries: []counts.Entry{
+			{Number: number, Kind: counts.Delivered, User: counts.UserKey(user + 1), Message: message, At: at.Unix()},
 		}}, at)
 		return err
 	}

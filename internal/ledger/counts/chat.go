@@ -1,0 +1,267 @@
+package counts
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"slices"
+)
+
+// A chat is a group of users that a number writes to, as a group is one of numbers. A message from a participant opens the service
+// window between the number and the whole chat, by Meta's page "groups/pricing": no delivery of a message to the chat counts then,
+// whoever it is to. Chats are few, of eight participants at most, and saved with the number's own row.
+type chats struct {
+	written map[ChatKey][]uint32    // when participants wrote: Unix seconds, rising
+	sent    map[key][]chatMessage   // by user: which messages to them were sent to a chat, by fingerprint
+	of      map[ChatKey]map[key]int // how many of these each participant has; follows from sent
+	size    int                     // how many there are; follows from sent
+}
+
+// chatMessage is a message to a user that was sent to a chat.
+type chatMessage struct {
+	print uint32
+	chat  ChatKey
+}
+
+// What is kept of chats is bounded: participants can write without end, and so can the number. What is beyond counts as if nobody had
+// written, which shows less room than there is, never more.
+const (
+	mostChats        = 10_000  // of a number, by Meta's page "groups"
+	mostParticipants = 1_024   // of a chat; Meta allows 8
+	mostWritten      = 512     // of a chat: when more was written, what opens no further window is forgotten
+	mostChatMessages = 1 << 18 // of a number: some 7,000 a day
+)
+
+// takes says whether one more message to a user and a chat can be kept.
+func (c *chats) takes(user key, chat ChatKey) bool {
+	of := c.of[chat]
+	return c.size < mostChatMessages && (of == nil && len(c.of) < mostChats || of[user] > 0 || of != nil && len(of) < mostParticipants)
+}
+
+// name notes in a history, which is a user's, which messages were sent to chats.
+func (c *chats) name(user key, h *history) {
+	h.written = c.written
+	if len(c.sent) == 0 {
+		return
+	}
+	messages := c.sent[user]
+	for i := range h.deliveries {
+		if at, found := slices.BinarySearchFunc(messages, h.deliveries[i].print, chatMessage.compare); found {
+			h.deliveries[i].chat = messages[at].chat
+		}
+	}
+}
+
+func (m chatMessage) compare(print uint32) int { return cmp.Compare(m.print, print) }
+
+// keep replaces what is kept of a user's messages by what is in a history, and says whether that is anything else.
+func (c *chats) keep(user key, h *history) bool {
+	var is []chatMessage
+	for _, d := range h.deliveries {
+		if d.chat != 0 {
+			is = append(is, chatMessage{d.print, d.chat})
+		}
+	}
+	was := c.sent[user]
+	slices.SortFunc(is, func(a, b chatMessage) int { return a.compare(b.print) })
+	if slices.Equal(was, is) {
+		return false
+	}
+	c.count(user, was, -1)
+	c.count(user, is, 1)
+	if c.sent == nil {
+		c.sent = map[key][]chatMessage{}
+	}
+	if c.sent[user] = is; len(is) == 0 {
+		delete(c.sent, user)
+	}
+	return true
+}
+
+// count adds messages of a user to what follows from them, or takes them away.
+func (c *chats) count(user key, messages []chatMessage, n int) {
+	c.size += n * len(messages)
+	for _, m := range messages {
+		if c.of == nil {
+			c.of = map[ChatKey]map[key]int{}
+		}
+		of := c.of[m.chat]
+		if of == nil {
+			of = map[key]int{}
+			c.of[m.chat] = of
+		}
+		if of[user] += n; of[user] == 0 {
+			delete(of, user)
+		}
+		if len(of) == 0 {
+			delete(c.of, m.chat)
+		}
+	}
+}
+
+// hear notes that a participant wrote.
+func (c *chats) hear(w lengths, chat ChatKey, at uint32) {
+	if c.written == nil {
+		c.written = map[ChatKey][]uint32{}
+	}
+	times := c.written[chat]
+	i, _ := slices.BinarySearch(times, at)
+	times = slices.Insert(times, i, at)
+	if len(times) > mostWritten {
+		times = w.thin(times)
+	}
+	c.written[chat] = times
+}
+
+// thin forgets messages whose windows those before and after them cover together, which changes no window.
+func (w lengths) thin(inbounds []uint32) []uint32 {
+	kept := inbounds[:1]
+	for i := 1; i < len(inbounds); i++ {
+		if last := len(kept) - 1; last > 0 && int64(inbounds[i]) <= int64(kept[last-1])+w.service {
+			kept[last] = inbounds[i]
+		} else {
+			kept = append(kept, inbounds[i])
+		}
+	}
+	return kept
+}
+
+// hears says whether it changes anything that a participant wrote.
+func (c *chats) hears(chat ChatKey, at uint32) bool {
+	times := c.written[chat]
+	_, found := slices.BinarySearch(times, at)
+	return !found && len(times) <= mostWritten && (times != nil || len(c.written) < mostChats)
+}
+
+// trim forgets the messages whose service window is over at the horizon, and says whether there were any.
+func (c *chats) trim(w lengths, horizon int64) (trimmed bool) {
+	for chat, times := range c.written {
+		left := w.trim(times, horizon)
+		trimmed = trimmed || len(left) < len(times)
+		if c.written[chat] = left; len(left) == 0 {
+			delete(c.written, chat)
+		}
+	}
+	return trimmed
+}
+
+func (c *chats) empty() bool { return len(c.written)+len(c.sent) == 0 }
+
+// encode appends what is kept to the number's own row.
+func (c *chats) encode(row []byte) []byte {
+	row = binary.AppendUvarint(row, uint64(len(c.written)))
+	for _, chat := range slices.Sorted(maps.Keys(c.written)) {
+		row = binary.LittleEndian.AppendUint64(row, uint64(chat))
+		row = binary.AppendUvarint(row, uint64(len(c.written[chat])))
+		for _, at := range c.written[chat] {
+			row = binary.LittleEndian.AppendUint32(row, at)
+		}
+	}
+	row = binary.AppendUvarint(row, uint64(len(c.sent)))
+	for _, user := range slices.Sorted(maps.Keys(c.sent)) {
+		row = binary.AppendUvarint(row, uint64(user))
+		row = binary.AppendUvarint(row, uint64(len(c.sent[user])))
+		for _, m := range c.sent[user] {
+			row = binary.LittleEndian.AppendUint32(row, m.print)
+			row = binary.LittleEndian.AppendUint64(row, uint64(m.chat))
+		}
+	}
+	return row
+}
+
+var errChats = errors.New("its groups of users are impossible")
+
+// decode reads what encode wrote, the end of the number's own row.
+func (c *chats) decode(r *reader) {
+	if r.err != nil || len(r.rest) == 0 {
+		return
+	}
+	n := r.count(13)
+	c.written = make(map[ChatKey][]uint32, n)
+	var before ChatKey
+	for range n {
+		chat := ChatKey(r.uint64())
+		times := make([]uint32, r.count(4))
+		for i := range times {
+			if times[i] = r.uint32(); times[i] == 0 || i > 0 && times[i] <= times[i-1] {
+				r.fail(errChats)
+			}
+		}
+		if chat <= before || len(times) == 0 {
+			r.fail(errChats)
+		}
+		if r.err != nil {
+			return
+		}
+		before = chat
+		c.written[chat] = times
+	}
+	n = r.count(14)
+	c.sent = make(map[key][]chatMessage, n)
+	var last key
+	for range n {
+		user := key(r.uvarint())
+		messages := make([]chatMessage, r.count(12))
+		for i := range messages {
+			m := chatMessage{r.uint32(), ChatKey(r.uint64())}
+			if m.print >= 1<<printBits || m.chat == 0 || i > 0 && m.print <= messages[i-1].print {
+				r.fail(errChats)
+			}
+			messages[i] = m
+		}
+		if user <= last || user > keyMask || len(messages) == 0 {
+			r.fail(errChats)
+		}
+		if r.err != nil {
+			return
+		}
+		last = user
+		c.sent[user] = messages
+		c.count(user, messages, 1)
+	}
+}
+
+// hear is record for a message to a chat, which opens no window of the user's own.
+func (s *scope) hear(chat ChatKey, at uint32) outcome {
+	if !s.chats.hears(chat, at) {
+		return repeated
+	}
+	users := slices.Sorted(maps.Keys(s.chats.of[chat]))
+	if s.group != nil && len(users) > 0 {
+		s.group.beginAll(s, users...)
+		defer s.group.end()
+	}
+	s.before.reset()
+	s.walkUsers(users, &s.before)
+	s.chats.hear(s.windows, chat, at)
+	s.after.reset()
+	s.walkUsers(users, &s.after)
+	s.lines.replace(&s.before, &s.after)
+	s.dirty = true
+	return changed
+}
+
+// walkUsers appends the points of some users, in order, and notes what follows from them in the users' blocks.
+func (s *scope) walkUsers(users []key, to *points) {
+	for _, user := range users {
+		p := s.part(user)
+		i, found := p.find(user.rank())
+		if !found {
+			continue
+		}
+		is := p.slots[i]
+		s.load(p, is, &s.one)
+		counted, opened := s.walk(&s.one, to)
+		if is.isBlock() {
+			b := p.block(is)
+			b[blockCounted], b[blockOpened] = counted, opened
+		}
+	}
+	for on := range to {
+		slices.Sort(to[on])
+	}
+}
+
+// inChat says whether what a kind records can be of a message to a chat.
+func (k Kind) inChat() bool { return k == Delivered || k == Replied || k == Received }

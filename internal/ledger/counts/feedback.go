@@ -1,0 +1,96 @@
+package counts
+
+import (
+	"cmp"
+	"slices"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Complaint is what a user did about a number and why, in a byte: the place of the kind among complaintKinds above four
+// bits with that of the reason, both from 1. It is stored; what comes new goes to the ends.
+type Complaint uint8
+
+var (
+	complaintKinds = [...]v1alpha1.FeedbackKind{
+		v1alpha1.FeedbackBlock, v1alpha1.FeedbackReport, v1alpha1.FeedbackMute, v1alpha1.FeedbackArchive,
+	}
+	complaintReasons = [...]v1alpha1.FeedbackReason{
+		v1alpha1.FeedbackNoLongerNeeded, v1alpha1.FeedbackDidNotSignUp, v1alpha1.FeedbackSpam,
+		v1alpha1.FeedbackOffensiveMessages, v1alpha1.FeedbackNoReason, v1alpha1.FeedbackOther,
+	}
+)
+
+const (
+	reasonBits = 4
+	// A complaint's fingerprint is its code above bits of its event's key.
+	complaintShift = 22
+	complaintBits  = complaintShift + 8
+)
+
+// NewComplaint is the code of a kind and a reason; zero, which is none, if one of them is not known.
+func NewComplaint(kind v1alpha1.FeedbackKind, reason v1alpha1.FeedbackReason) Complaint {
+	k, r := slices.Index(complaintKinds[:], kind)+1, slices.Index(complaintReasons[:], reason)+1
+	if k == 0 || r == 0 {
+		return 0
+	}
+	return Complaint(k<<reasonBits | r)
+}
+
+// Kind is what the user did, empty if the code is none.
+func (c Complaint) Kind() v1alpha1.FeedbackKind {
+	if i := int(c >> reasonBits); i >= 1 && i <= len(complaintKinds) {
+		return complaintKinds[i-1]
+	}
+	return ""
+}
+
+// Reason is why, empty if the code is none.
+func (c Complaint) Reason() v1alpha1.FeedbackReason {
+	if i := int(c & (1<<reasonBits - 1)); i >= 1 && i <= len(complaintReasons) {
+		return complaintReasons[i-1]
+	}
+	return ""
+}
+
+func (c Complaint) valid() bool { return c.Kind() != "" && c.Reason() != "" }
+
+// print is the fingerprint by which a complaint is known among those of its user.
+func (c Complaint) print(event MessageKey) uint32 {
+	return uint32(c)<<complaintShift | uint32(scatter(uint64(event))>>(64-complaintShift))
+}
+
+// Insight is how many users did the same for the same reason.
+type Insight struct {
+	Kind   v1alpha1.FeedbackKind
+	Reason v1alpha1.FeedbackReason
+	Users  int64
+}
+
+// insights are those of the complaints in (from, to].
+func insights(s subject, from, to int64) []Insight {
+	if s.timelines()[complaintLine].count(Messages, from, to) == 0 {
+		return nil
+	}
+	type done struct {
+		user key
+		code Complaint
+	}
+	once := map[done]bool{}
+	users := map[Complaint]int64{}
+	s.complained(func(user key, c delivery) {
+		did := done{user, Complaint(c.print >> complaintShift)}
+		if at := int64(c.at); at > from && at <= to && !once[did] {
+			once[did] = true
+			users[did.code]++
+		}
+	})
+	all := make([]Insight, 0, len(users))
+	for code, n := range users {
+		all = append(all, Insight{code.Kind(), code.Reason(), n})
+	}
+	slices.SortFunc(all, func(a, b Insight) int {
+		return cmp.Or(cmp.Compare(b.Users, a.Users), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Reason, b.Reason))
+	})
+	return all
+}

@@ -1,0 +1,42 @@
+package counts
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+
+	"github.com/dchest/siphash"
+)
+
+// Hasher turns identities into keys, so that none is kept in the clear. Whoever lacks its secret can neither tell whose
+// a key is nor make identities that collide. It is safe for concurrent use.
+type Hasher struct {
+	user, message, chat [2]uint64
+}
+
+// NewHasher makes the hasher of a secret. Keys are comparable only under the same secret.
+func NewHasher(secret [16]byte) Hasher {
+	derive := func(purpose string) (k [2]uint64) {
+		k[0], k[1] = siphash.Hash128(binary.LittleEndian.Uint64(secret[:8]), binary.LittleEndian.Uint64(secret[8:]), []byte(purpose))
+		return k
+	}
+	return Hasher{user: derive("user"), message: derive("message"), chat: derive("chat")}
+}
+
+func newSecret() (secret [16]byte) {
+	_, _ = rand.Read(secret[:]) // never fails
+	return secret
+}
+
+// User is the key of a user's phone number or business-scoped id. It is never zero.
+func (h Hasher) User(id string) UserKey { return UserKey(hash(h.user, id)) }
+
+// Message is the key of a message id. It is never zero.
+func (h Hasher) Message(id string) MessageKey { return MessageKey(hash(h.message, id)) }
+
+// Chat is the key of a group of users. It is never zero.
+func (h Hasher) Chat(id string) ChatKey { return ChatKey(hash(h.chat, id)) }
+
+func hash(k [2]uint64, id string) uint64 {
+	var room [128]byte // ids are shorter, and take no memory
+	return max(1, siphash.Hash(k[0], k[1], append(room[:0], id...)))
+}

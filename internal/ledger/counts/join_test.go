@@ -1,0 +1,190 @@
+package counts
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// A user who changes number is one user, in whatever order that and the deliveries become known, and however long the ledger had
+// to forget in between.
+func TestAUserWhoChangesNumberCountsOnce(t *testing.T) {
+	now := begin
+	old := Entry{Number: number, Kind: Delivered, User: 1, Message: 1, At: now.Unix() - 50}
+	fresh := Entry{Number: number, Kind: Delivered, User: 2, Message: 2, At: now.Unix() - 10}
+	change := Entry{Number: number, Kind: Joined, User: 1, Alias: 2, At: now.Unix() - 30}
+	for name, order := range map[string][]Entry{
+		"before all": {change, old, fresh}, "in between": {old, change, fresh}, "after all": {fresh, old, change},
+		"the other way round": {{Number: number, Kind: Joined, User: 2, Alias: 1, At: change.At}, old, fresh}, "twice": {change, old, change, fresh, change},
+	} {
+		l := OpenMemory()
+		for _, e := range order {
+			if _, err := l.Append(context.Background(), Batch{Entries: []Entry{e}}, now); err != nil {
+				t.Fatal(err)
+			}
+			l.Sweep(now)
+		}
+		if got := l.Count(number, Users, now.Add(-time.Hour), now); got != 1 {
+			t.Errorf("%s: it counts %d users", name, got)
+		}
+		if got := l.Count(number, Messages, now.Add(-time.Hour), now); got != 2 {
+			t.Errorf("%s: it counts %d messages: a change is no window", name, got)
+		}
+		_ = l.Close()
+	}
+}
+
+// What joins says nothing else: it counts nothing, and a repetition changes nothing.
+func TestAJoinCountsNothing(t *testing.T) {
+	l := OpenMemory()
+	defer func() { _ = l.Close() }()
+	batch := Batch{Entries: []Entry{{Number: number, Kind: Joined, User: 1, Alias: 2, At: begin.Unix()}}}
+	for i, want := range []Appended{{New: 1}, {Repeated: 1}} {
+		if got, err := l.Append(context.Background(), batch, begin); err != nil || got != want {
+			t.Errorf("appended for the time %d: %+v, %v", i, got, err)
+		}
+	}
+	same := Batch{Entries: []Entry{{Number: number, Kind: Joined, User: 3, Alias: 3, At: begin.Unix()}}}
+	if got, err := l.Append(context.Background(), same, begin); err != nil || got.New != 0 {
+		t.Errorf("a user joined with themselves: %+v, %v", got, err)
+	}
+	for _, measure := range measures {
+		if n := l.Count(number, measure, begin.Add(-time.Hour), begin.Add(time.Hour)); n != 0 {
+			t.Errorf("it counts %d of %d", n, measure)
+		}
+	}
+	if next := l.NextExpiry(number, begin, 24*time.Hour); !next.IsZero() {
+		t.Errorf("something expires at %s", next)
+	}
+}
+
+// A change with nothing else about the user is kept over restarts for as long as an event of its time would be, and then forgotten.
+func TestAJoinIsKeptAndForgottenAsAnEventIs(t *testing.T) {
+	fs, now := vfs.NewMem(), begin
+	l := openTest(t, fs)
+	reopen := func() {
+		t.Helper()
+		if err := l.Snapshot(context.Background(), now); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = openTest(t, fs)
+	}
+	appendOne := func(entries ...Entry) {
+		t.Helper()
+		if _, err := l.Append(context.Background(), Batch{Entries: entries}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The keys are one user by way of a third, of whom nothing but an old message is known.
+	appendOne(Entry{Number: number, Kind: Received, User: 1, Alias: 3, At: now.Add(-20 * 24 * time.Hour).Unix()},
+		Entry{Number: number, Kind: Joined, User: 3, Alias: 2, At: now.Unix()})
+	reopen()
+	now = now.Add(Kept + Lateness)
+	reopen()
+	appendOne(Entry{Number: number, Kind: Delivered, User: 1, Message: 1, At: now.Unix()}, Entry{Number: number, Kind: Delivered, User: 2, Message: 2, At: now.Unix()},
+		Entry{Number: number, Kind: Delivered, User: 3, Message: 3, At: now.Unix()})
+	if got := l.Count(number, Users, now.Add(-time.Hour), now); got != 1 {
+		t.Errorf("after 37 days it counts %d users", got)
+	}
+	now = now.Add(2 * (Kept + Lateness))
+	reopen()
+	reopen() // names go once who bore them is gone
+	if s := l.scope(number); len(s.joined) != 0 || s.known() && slices.ContainsFunc(s.all(), func(p *part) bool { return p.used > 0 }) {
+		t.Errorf("%d joins are kept for ever", len(s.joined))
+	}
+	appendOne(Entry{Number: number, Kind: Delivered, User: 1, Message: 4, At: now.Unix()}, Entry{Number: number, Kind: Delivered, User: 2, Message: 5, At: now.Unix()})
+	if got := l.Count(number, Users, now.Add(-time.Hour), now); got != 2 {
+		t.Errorf("once it is forgotten it counts %d users", got)
+	}
+	_ = l.Close()
+}
+
+// What two keys complained about at one number is what one user did, for the group that knows from another number that they are.
+func TestComplaintsOfAUserWhomAnotherNumberJoined(t *testing.T) {
+	l := OpenMemory()
+	defer func() { _ = l.Close() }()
+	at := begin.Unix()
+	spam, mute := NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam), NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
+	batch := Batch{Entries: []Entry{
+		{Number: "+2", Kind: Complained, Did: spam, User: 1, Message: 1, At: at - 3}, {Number: "+2", Kind: Complained, Did: mute, User: 2, Message: 2, At: at - 2},
+		{Number: "+2", Kind: Complained, Did: spam, User: 2, Message: 3, At: at - 1}, {Number: "+1", Kind: Joined, User: 1, Alias: 2, At: at},
+	}}
+	if err := l.Group("before", []string{"+1", "+2"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(context.Background(), batch, begin); err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range []string{"before", "after"} {
+		if err := l.Group(group, []string{"+1", "+2"}); err != nil {
+			t.Fatal(err)
+		}
+		from := begin.Add(-time.Minute)
+		for subject, want := range map[string][]Insight{
+			"+2":                {{v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam, 2}, {v1alpha1.FeedbackMute, v1alpha1.FeedbackOther, 1}},
+			GroupSubject(group): {{v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam, 1}, {v1alpha1.FeedbackMute, v1alpha1.FeedbackOther, 1}},
+		} {
+			if got := l.Feedback(subject, from, begin); !slices.Equal(got, want) {
+				t.Errorf("%s has feedback %v", subject, got)
+			}
+			if got := l.Count(subject, Complaining, from, begin); got != want[0].Users {
+				t.Errorf("about %s %d users complain", subject, got)
+			}
+			for n, want := range []int64{at - 3, at - 2, at - 1} {
+				if got := l.Nth(subject, Complaining, int64(n+1), from, begin); got.Unix() != want {
+					t.Errorf("complaint %d about %s is at %d, not %d", n+1, subject, got.Unix(), want)
+				}
+			}
+		}
+	}
+}
+
+// A join at one number of a group is one in the group, and not at its other numbers.
+func TestAJoinAtOneNumberOfAGroup(t *testing.T) {
+	l := OpenMemory()
+	defer func() { _ = l.Close() }()
+	at := begin.Unix()
+	if err := l.Group("one", []string{"+1", "+2"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := l.Append(context.Background(), Batch{Entries: []Entry{
+		{Number: "+2", Kind: Delivered, User: 1, Message: 1, At: at}, {Number: "+2", Kind: Delivered, User: 2, Message: 2, At: at},
+		{Number: "+1", Kind: Joined, User: 1, Alias: 2, At: at},
+	}}, begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Sweep(begin)
+	for subject, want := range map[string]int64{"+1": 0, "+2": 2, GroupSubject("one"): 1} {
+		if got := l.Count(subject, Users, begin.Add(-time.Hour), begin); got != want {
+			t.Errorf("%s counts %d users, want %d", subject, got, want)
+		}
+	}
+}
+
+// The number's own row has the joins; without any it is as it was before there were joins.
+func TestJoinsInTheNumbersRow(t *testing.T) {
+	s := newScope(number)
+	s.rows = []rowName{{0, 0, 1}}
+	without := s.encode(s.rows)
+	s.joined = map[key]uint32{7: 100, 9: 50}
+	row := s.encode(s.rows)
+	again := newScope(number)
+	if err := again.decode(row); err != nil || !maps.Equal(again.joined, s.joined) || !bytes.Equal(again.encode(again.rows), row) {
+		t.Errorf("%v, %v", again.joined, err)
+	}
+	s.joined = map[key]uint32{}
+	if !bytes.Equal(s.encode(s.rows), without) {
+		t.Error("a row without joins has changed")
+	}
+}

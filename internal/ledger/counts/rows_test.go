@@ -1,0 +1,349 @@
+package counts
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Rows with a right checksum that say what cannot be are not read: what they would count was never appended.
+
+// savedNumber is a number of which everything is known that a row can hold.
+func savedNumber(tb testing.TB) (*scope, []rowName) {
+	tb.Helper()
+	s := fuzzedLedger(tb).scope(number)
+	s.rows = []rowName{{depth: 0, prefix: 0, generation: 1}}
+	return s, s.rows
+}
+
+func TestImpossibleNumbersAreNotRead(t *testing.T) {
+	spam := Complaint(0x13)
+	one := delivery{at: uint32(begin.Unix()), print: spam.print(1)}
+	two := delivery{at: uint32(begin.Unix()) + 1, print: spam.print(2)}
+	// deep are parts that share out all keys, the last two of them of a depth.
+	deep := func(depth uint8) (rows []rowName) {
+		for d := uint8(1); d <= depth; d++ {
+			rows = append(rows, rowName{depth: d, prefix: 1<<d - 2, generation: 1})
+		}
+		return append(rows, rowName{depth: depth, prefix: 1<<depth - 1, generation: 1})
+	}
+	for _, test := range []struct {
+		name   string
+		change func(s *scope, rows *[]rowName)
+		want   string // in the error; empty where it is read
+	}{
+		{"as it was", func(*scope, *[]rowName) {}, ""},
+		{"a report after the last", func(s *scope, _ *[]rowName) { s.sequence = 1 }, "sequence 2 after 1 of 1"},
+		{"reports of one sequence", func(s *scope, _ *[]rowName) { s.reports[1].Sequence = 1 }, "sequence 1 after 1"},
+		{"reports that fall", func(s *scope, _ *[]rowName) { s.reports[0].Sequence, s.reports[1].Sequence = 2, 1 }, "sequence 1 after 2"},
+		{"a report without a sequence", func(s *scope, _ *[]rowName) { s.reports[0].Sequence = 0 }, "sequence 0 after 0"},
+		{"the longest windows", func(s *scope, _ *[]rowName) {
+			s.windows = newLengths(Windows{Service: Kept, Conversation: Kept, Reach: true})
+		}, ""},
+		{"a longer service window", func(s *scope, _ *[]rowName) { s.windows.service = int64(Kept/time.Second) + 1 }, "windows are too long"},
+		{"a longer conversation", func(s *scope, _ *[]rowName) { s.windows.conversation = int64(Kept/time.Second) + 1 }, "windows are too long"},
+		{"two halves", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 0, 1}, {1, 1, 1}} }, ""},
+		{"one half", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 0, 1}} }, "share out the keys"},
+		{"the other half", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 1, 1}} }, "share out the keys"},
+		{"a half twice", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 0, 1}, {1, 0, 1}} }, "share out the keys"},
+		{"all twice", func(_ *scope, rows *[]rowName) { *rows = []rowName{{0, 0, 1}, {0, 0, 1}} }, "share out the keys"},
+		{"halves in the wrong order", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 1, 1}, {1, 0, 1}} }, "share out the keys"},
+		{"a part of more bits than its depth", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 2, 1}, {1, 1, 1}} }, "share out the keys"},
+		{"the smallest parts", func(_ *scope, rows *[]rowName) { *rows = deep(mostDepth) }, ""},
+		{"smaller parts", func(_ *scope, rows *[]rowName) { *rows = deep(mostDepth + 1) }, "share out the keys"},
+		{"no parts", func(s *scope, rows *[]rowName) { *rows, s.complaints, s.joined, s.chats = nil, nil, nil, chats{} }, ""},
+		{"chats without a part", func(s *scope, rows *[]rowName) { *rows, s.complaints, s.joined = nil, nil, nil }, errChats.Error()},
+		{"a joined user at no time", func(s *scope, _ *[]rowName) { s.joined[7] = 0 }, "joined users are impossible"},
+		{"a joined user who is nobody", func(s *scope, _ *[]rowName) { s.joined[0] = 1 }, "joined users are impossible"},
+		{"the last user joined", func(s *scope, _ *[]rowName) { s.joined[keyMask] = 1 }, ""},
+		{"a joined user after the last", func(s *scope, _ *[]rowName) { s.joined[keyMask+1] = 1 }, "joined users are impossible"},
+		{"a joined user without a part", func(s *scope, rows *[]rowName) { *rows, s.complaints = nil, nil }, "joined users are impossible"},
+		{"complaints without a part", func(_ *scope, rows *[]rowName) { *rows = nil }, "complaints are impossible"},
+		{"two complaints of a user", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{one, two} }, ""},
+		{"no complaint of a user", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{} }, "complaints are impossible"},
+		{"a complaint twice", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{one, one} }, "complaints are impossible"},
+		{"complaints out of order", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{two, one} }, "complaints are impossible"},
+		{"a complaint of no kind", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{{at: one.at}} }, "complaints are impossible"},
+		{"a complaint that is too wide", func(s *scope, _ *[]rowName) {
+			s.complaints[7] = []delivery{{at: one.at, print: one.print | 1<<complaintBits}}
+		}, "complaints are impossible"},
+		{"a complaint of nobody", func(s *scope, _ *[]rowName) { s.complaints[0] = []delivery{one} }, "complaints are impossible"},
+		{"the last user", func(s *scope, _ *[]rowName) { s.complaints[keyMask] = []delivery{one} }, ""},
+		{"a user after the last", func(s *scope, _ *[]rowName) { s.complaints[keyMask+1] = []delivery{one} }, "complaints are impossible"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, rows := savedNumber(t)
+			test.change(s, &rows)
+			got := newScope(number)
+			expectRead(t, got.decode(s.encode(rows)), test.want)
+			if test.want == "" && (got.windows != s.windows || got.horizon != s.horizon || !slices.Equal(got.reports, s.reports) || !slices.Equal(got.rows, rows) || len(got.complaints) != len(s.complaints)) {
+				t.Errorf("it is read as %+v", got)
+			}
+		})
+	}
+}
+
+// Users come in order in a number's row, and each once.
+func TestUsersOutOfOrderAreNotRead(t *testing.T) {
+	s, rows := savedNumber(t)
+	s.complaints, s.joined, s.chats = nil, nil, chats{}
+	without := slices.Clip(body(s.encode(rows)))
+	one := Complaint(0x13).print(1)
+	complaint := func(user byte) []byte {
+		return []byte{user, 1, 1, 0, 0, 0, byte(one), byte(one >> 8), byte(one >> 16), byte(one >> 24)}
+	}
+	joined := func(user byte) []byte { return []byte{user, 1, 0, 0, 0} }
+	for _, test := range []struct{ first, second byte }{{5, 7}, {7, 5}, {5, 5}} {
+		complaints, joins := "", ""
+		if test.first >= test.second {
+			complaints, joins = "complaints are impossible", "joined users are impossible"
+		}
+		row := slices.Concat(without, []byte{2}, complaint(test.first), complaint(test.second))
+		expectRead(t, newScope(number).decode(sealed(row)), complaints)
+		row = slices.Concat(without, []byte{0, 2}, joined(test.first), joined(test.second))
+		expectRead(t, newScope(number).decode(sealed(row)), joins)
+	}
+}
+
+func expectRead(t *testing.T, err error, want string) {
+	t.Helper()
+	if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		t.Errorf("reading it gives %v, not %q", err, want)
+	}
+}
+
+func TestImpossiblePartsAreNotRead(t *testing.T) {
+	at := uint32(begin.Unix())
+	low, high := rank(5), rank(9)
+	if low.key() > high.key() {
+		low, high = high, low
+	}
+	// a part of two users, the first with a history of its own.
+	made := func(h *history) *part {
+		p := newPart(0, 0, int64(at), nil)
+		for _, r := range []rank{5, 9} {
+			i, _ := p.find(r)
+			p.insert(i, newSlot(r, 0).withDelivery(delivery{at: at, print: 1}))
+		}
+		i, _ := p.find(5)
+		p.slots[i] = p.store(p.slots[i], h, 0, 0)
+		return p
+	}
+	set := func(r rank, is slot) func(*part) {
+		return func(p *part) {
+			i, _ := p.find(r)
+			p.slots[i] = is
+		}
+	}
+	base := uint32(newPart(0, 0, int64(at), nil).base())
+	two := func(first, second uint32) *history {
+		return &history{deliveries: []delivery{{at: first, print: 1}, {at: second, print: 2}}}
+	}
+	for _, test := range []struct {
+		name   string
+		h      *history
+		change func(*part)
+		fails  bool
+	}{
+		{"as it was", two(at, at+1), nil, false},
+		{"over the whole span", &history{deliveries: []delivery{{at: base, print: 1}, {at: base + timeMask, print: 2}}, inbounds: []uint32{base, base + timeMask}}, nil, false},
+		{"a delivery before the span", two(base-1, at), nil, true},
+		{"a delivery after it", two(at, base+timeMask+1), nil, true},
+		{"deliveries out of order", two(at+1, at), nil, true},
+		{"a message from the user before the span", &history{inbounds: []uint32{base - 1, at}}, nil, true},
+		{"one after it", &history{inbounds: []uint32{at, base + timeMask + 1}}, nil, true},
+		{"messages from the user out of order", &history{inbounds: []uint32{at + 1, at}}, nil, true},
+		{"users out of order", two(at, at+1), func(p *part) {
+			i, _ := p.find(5)
+			j, _ := p.find(9)
+			p.slots[i], p.slots[j] = p.slots[j], p.slots[i]
+		}, true},
+		{"a user twice", two(at, at+1), set(9, newSlot(5, 0).withInbound(at)), true},
+		{"another name", two(at, at+1), set(high, aliasSlot(high, low.key())), false},
+		{"a name of the same user", two(at, at+1), set(low, aliasSlot(low, low.key())), true},
+		{"a name of a user after it", two(at, at+1), set(low, aliasSlot(low, high.key())), true},
+		{"a slot of no kind", two(at, at+1), set(9, newSlot(9, 3<<2)), true},
+		{"a block for what fits a slot", two(at, at+1), func(p *part) {
+			i, _ := p.find(9)
+			p.slots[i] = blockSlot(9, p.allocate(blockWords(1, 1)))
+			p.block(p.slots[i]).fill(&history{deliveries: []delivery{{at: at, print: 1}}, inbounds: []uint32{at}})
+		}, true},
+		{"a block for two messages from the user", &history{inbounds: []uint32{at, at + 1}}, nil, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := made(test.h)
+			if test.change != nil {
+				test.change(p)
+			}
+			if _, err := decodePart(0, 0, p.encode()); (err != nil) != test.fails {
+				t.Errorf("reading it gives %v", err)
+			}
+		})
+	}
+	// A part of other keys than its name says.
+	whole := made(two(at, at+1))
+	for _, prefix := range []key{0, 1} {
+		_, err := decodePart(1, prefix, whole.encode())
+		if ours := rank(5).key()>>(keyBits-1) == prefix && rank(9).key()>>(keyBits-1) == prefix; (err == nil) != ours {
+			t.Errorf("as part 1/%d reading it gives %v", prefix, err)
+		}
+	}
+}
+
+func TestImpossibleJournalRowsAreNotRead(t *testing.T) {
+	entry := Entry{Number: number, Kind: Delivered, User: 1, Message: 1, At: begin.Unix()}
+	with := func(change func(*Entry)) record {
+		e := entry
+		change(&e)
+		return record{entries: []Entry{entry, e}}
+	}
+	for _, test := range []struct {
+		name string
+		rec  record
+		want string
+	}{
+		{"as it was", with(func(*Entry) {}), ""},
+		{"no kind", with(func(e *Entry) { e.Kind = 0 }), "an entry has kind 0"},
+		{"an unknown kind", with(func(e *Entry) { e.Kind = Replied + 1 }), "an entry has kind 6"},
+		{"two keys of one user", with(func(e *Entry) { e.Kind, e.Alias = Joined, 2 }), ""},
+		{"a user joined with nobody", with(func(e *Entry) { e.Kind = Joined }), "an entry joins a user with nobody"},
+		{"at no time", with(func(e *Entry) { e.At = 0 }), "time 0"},
+		{"at the first time", with(func(e *Entry) { e.At = 1 }), ""},
+		{"at the last time", with(func(e *Entry) { e.At = maxTime }), ""},
+		{"after the last time", with(func(e *Entry) { e.At = maxTime + 1 }), "time 4294967296"},
+		{"an unknown complaint", with(func(e *Entry) { e.Kind, e.Did = Complained, 0x17 }), "an entry has complaint 23"},
+		{"windows that are too long", record{windows: []configured{{number, Windows{Service: Kept + time.Second}}}}, "windows are too long"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got record
+			expectRead(t, got.decode(test.rec.encode(nil)), test.want)
+		})
+	}
+	var got record
+	other := []byte{codecVersion, 1, 1, '+', 1, byte(Received), 1, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0} // of number 1 where there is only 0
+	expectRead(t, got.decode(sealed(other)), "number 1 of 1")
+	version := []byte{codecVersion + 1, 0, 0, 0, 0}
+	expectRead(t, got.decode(sealed(version)), "its version is 2; this program knows 1")
+}
+
+// A row that was cut and sealed again, or goes on after its end, is not read.
+func TestRowsEndWhereTheyEnd(t *testing.T) {
+	l := fuzzedLedger(t)
+	s := l.scope(number)
+	s.complaints, s.joined, s.chats = nil, nil, chats{} // with which a row would begin to end
+	rec := record{
+		entries: []Entry{{Number: number, Kind: Complained, Did: 0x23, User: 1, Alias: 2, Message: 3, At: begin.Unix()}},
+		reports: []Report{{Number: number, Kind: RestrictionReport, At: begin.Unix(), Value: "X", Reason: "Y", Until: begin.Unix() + 9}},
+		windows: []configured{{number, Windows{Service: time.Hour, Reach: true}}},
+	}
+	for name, row := range map[string]struct {
+		whole  []byte
+		decode func([]byte) error
+	}{
+		"journal": {rec.encode(nil), func(row []byte) error { return new(record).decode(row) }},
+		"part": {s.parts[0].encode(), func(row []byte) error {
+			_, err := decodePart(0, 0, row)
+			return err
+		}},
+		"number": {s.encode([]rowName{{0, 0, 1}}), func(row []byte) error { return newScope(number).decode(row) }},
+		"position": {encodePosition(300, 2), func(row []byte) error {
+			position, generation, err := decodePosition(row)
+			if err == nil && (position != 300 || generation != 2) {
+				return errors.New("it is another")
+			}
+			return err
+		}},
+	} {
+		if err := row.decode(row.whole); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		content := body(row.whole)
+		for n := range content {
+			if row.decode(sealed(content[:n])) == nil {
+				t.Errorf("%s: the first %d of %d bytes are read", name, n, len(content))
+			}
+		}
+		if row.decode(sealed(append(slices.Clip(content), 1))) == nil {
+			t.Errorf("%s: it is read with a byte more", name)
+		}
+		for n := range checksumSize + 1 {
+			if row.decode(row.whole[:n]) == nil {
+				t.Errorf("%s: %d bytes without room for a checksum are read", name, n)
+			}
+		}
+	}
+}
+
+// What may be appended, configured and grouped, up to the bounds and beyond them.
+func TestBoundsOfABatch(t *testing.T) {
+	l := OpenMemory()
+	defer func() { _ = l.Close() }()
+	long := strings.Repeat("1", maxNumber)
+	now := begin
+	const days = 24 * time.Hour
+	first, last := now.Add(-37*days).Unix(), now.Add(time.Hour).Unix()
+	entry := func(number string, kind Kind, at int64) Batch {
+		return Batch{Entries: []Entry{{Number: number, Kind: kind, User: 1, Message: 1, At: at}}}
+	}
+	report := func(number string, kind ReportKind, at int64) Batch {
+		return Batch{Reports: []Report{{Number: number, Kind: kind, At: at}}}
+	}
+	for _, test := range []struct {
+		name  string
+		batch Batch
+		want  Appended
+		err   string
+	}{
+		{"the longest number", entry(long, Delivered, now.Unix()), Appended{New: 1}, ""},
+		{"a longer number", entry(long+"1", Delivered, now.Unix()), Appended{}, "invalid: entry 0: Number is too long"},
+		{"no kind", entry("+1", 0, now.Unix()), Appended{}, "invalid: entry 0: Kind is not known"},
+		{"an unknown kind", entry("+1", Replied+1, now.Unix()), Appended{}, "invalid: entry 0: Kind is not known"},
+		{"the oldest", entry("+1", Delivered, first), Appended{New: 1}, ""},
+		{"an older one", entry("+1", Delivered, first-1), Appended{Expired: 1}, ""},
+		{"the newest", entry("+2", Delivered, last), Appended{New: 1}, ""},
+		{"a newer one", entry("+2", Delivered, last+1), Appended{}, "invalid: entry 0: At lies in the future"},
+		{"a message from the user, which has no id", Batch{Entries: []Entry{{Number: "+3", Kind: Received, User: 1, At: now.Unix()}}}, Appended{New: 1}, ""},
+		{"a complaint without one", Batch{Entries: []Entry{{Number: "+3", Kind: Complained, Did: 0x11, User: 1, At: now.Unix()}}}, Appended{}, "invalid: entry 0: Message is not known"},
+		{"a report about nothing", report("", LimitReport, now.Unix()), Appended{}, "invalid: report 0: Number is empty"},
+		{"a report about the longest number", report(long, LimitReport, now.Unix()), Appended{New: 1}, ""},
+		{"a report about a longer number", report(long+"1", LimitReport, now.Unix()), Appended{}, "invalid: report 0: Number is too long"},
+		{"a report of nothing", report("+1", "", now.Unix()), Appended{}, "invalid: report 0: Kind is empty"},
+		{"the newest report", report("+1", LimitReport, last), Appended{New: 1}, ""},
+		{"a newer report", report("+1", LimitReport, last+1), Appended{}, "invalid: report 0: At lies in the future"},
+		{"the oldest report", report("+1", LimitReport, first), Appended{New: 1}, ""},
+		{"an older report", report("+1", LimitReport, first-1), Appended{Expired: 1}, ""},
+		{"nothing", Batch{}, Appended{}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := l.Append(context.Background(), test.batch, now)
+			said := ""
+			if err != nil {
+				said = err.Error()
+			}
+			if got != test.want || said != test.err {
+				t.Errorf("it is %+v, %q", got, said)
+			}
+		})
+	}
+	for _, err := range []error{l.Configure(long, Windows{Service: 30 * days, Conversation: 30 * days}), l.Group("g", []string{long})} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for _, err := range []error{
+		l.Configure(long+"1", DefaultWindows), l.Configure("", DefaultWindows), l.Configure("+1", Windows{Service: 30*days + time.Second}),
+		l.Configure("+1", Windows{Conversation: -time.Second}), l.Group("g", []string{long + "1"}), l.Group("g", []string{""}),
+	} {
+		if !errors.Is(err, ErrInvalid) {
+			t.Errorf("the error is %v", err)
+		}
+	}
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := l.Append(cancelled, entry("+4", Delivered, now.Unix()), now); !errors.Is(err, context.Canceled) || l.Known("+4") {
+		t.Errorf("of a request that is gone something is appended: %v", err)
+	}
+}

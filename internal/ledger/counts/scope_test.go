@@ -1,0 +1,841 @@
+package counts
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// A number that joins a group while its lock is waited for is held by the group's, and its own is let go.
+func TestTheLockThatANumberHas(t *testing.T) {
+	s, g := newScope(number), newGroup()
+	s.hold(func(mu *sync.RWMutex) {
+		mu.Lock()
+		if mu == &s.own {
+			s.mu.Store(&g.mu)
+		}
+	}, (*sync.RWMutex).Unlock)
+	if !s.own.TryLock() {
+		t.Error("it holds the lock that it had")
+	}
+	if g.mu.TryLock() {
+		t.Error("it does not hold the lock that it has")
+	}
+}
+
+// A number has the lock of the group that it is in, and its own when it is in none.
+func TestANumberHasItsGroupsLock(t *testing.T) {
+	s, g := newScope(number), newGroup()
+	for _, members := range [][]*scope{{s}, {s, newScope("+2")}, {newScope("+2")}, {s}, nil} {
+		g.set(members)
+		wantLock, wantGroup := &s.own, (*group)(nil)
+		if slices.Contains(members, s) {
+			wantLock, wantGroup = &g.mu, g
+		}
+		if s.mu.Load() != wantLock || s.group != wantGroup {
+			t.Errorf("of %d numbers it is one: %t, and has another lock or group", len(members), wantGroup != nil)
+		}
+	}
+}
+
+// The first event of a number, of whatever kind, says how far back the number records: as far as a clock may be behind the event.
+func TestTheFirstEventSetsTheHorizon(t *testing.T) {
+	at := uint32(begin.Add(Ahead).Unix())
+	first := uint32(oldest(begin.Unix()))
+	for _, e := range []event{
+		{kind: Delivered, user: 1, print: 1, at: at}, {kind: Received, user: 1, at: at},
+		{kind: Complained, user: 1, print: 1, at: at}, {kind: Joined, user: 1, alias: 2, at: at},
+	} {
+		s := newScope(number)
+		s.record(e)
+		if s.horizon != int64(first) {
+			t.Errorf("after an event of kind %d the horizon is %d, not %d", e.kind, s.horizon, first)
+		}
+		for _, kind := range []Kind{Delivered, Received, Complained} {
+			if got := s.record(event{kind: kind, user: 7, print: 7, at: first}); got != changed {
+				t.Errorf("one of kind %d at the horizon is %d", kind, got)
+			}
+			if got := s.record(event{kind: kind, user: 7, print: 8, at: first - 1}); got != expired {
+				t.Errorf("one of kind %d before it is %d", kind, got)
+			}
+		}
+		for after, want := range map[int64]outcome{-1: expired, 0: changed} {
+			if got := s.report(Report{Kind: LimitReport, At: int64(first) + after}); got != want {
+				t.Errorf("a report %d after it is %d", after, got)
+			}
+		}
+	}
+}
+
+// Whatever a batch changes after a snapshot is in the next one, and there after a restart.
+func TestSnapshotsSaveEachChange(t *testing.T) {
+	at := begin.Unix()
+	one := func(e Entry) Batch {
+		e.Number = number
+		return Batch{Entries: []Entry{e}}
+	}
+	for name, change := range map[string]Batch{
+		"a new user":                         one(Entry{Kind: Delivered, User: 9, Message: 1, At: at}),
+		"a second delivery":                  one(Entry{Kind: Delivered, User: 1, Message: 2, At: at + 1}),
+		"a third delivery":                   one(Entry{Kind: Delivered, User: 2, Message: 3, At: at + 2}),
+		"an earlier delivery":                one(Entry{Kind: Delivered, User: 2, Message: 3, At: at - 2}),
+		"an earlier time of a delivery":      one(Entry{Kind: Delivered, User: 2, Message: 2, At: at - 2}),
+		"an answer":                          one(Entry{Kind: Received, User: 2, At: at + 2}),
+		"an answer before a delivery":        one(Entry{Kind: Received, User: 2, At: at - 1}),
+		"a complaint":                        one(Entry{Kind: Complained, Did: 0x11, User: 1, Message: 9, At: at}),
+		"another key of a user":              one(Entry{Kind: Joined, User: 1, Alias: 9, At: at}),
+		"two keys that are one user":         one(Entry{Kind: Joined, User: 1, Alias: 2, At: at}),
+		"two keys that were known to be one": one(Entry{Kind: Joined, User: 3, Alias: 4, At: at + 5}),
+		"a report":                           {Reports: []Report{{Number: number, Kind: LimitReport, At: at}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := vfs.NewMem()
+			l := openTest(t, fs)
+			must := func(_ Appended, err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			must(l.Append(context.Background(), Batch{Entries: []Entry{
+				{Number: number, Kind: Delivered, User: 1, Message: 1, At: at},
+				{Number: number, Kind: Delivered, User: 2, Message: 1, At: at}, {Number: number, Kind: Delivered, User: 2, Message: 2, At: at + 1},
+				{Number: number, Kind: Received, User: 2, At: at - day}, {Number: number, Kind: Joined, User: 3, Alias: 4, At: at},
+			}}, begin))
+			must(Appended{}, l.Snapshot(context.Background(), begin))
+			before := describe(l)
+			must(l.Append(context.Background(), change, begin))
+			must(Appended{}, l.Snapshot(context.Background(), begin))
+			want, rows := describe(l), string(l.scope(number).encode(nil))
+			must(Appended{}, l.Close())
+			l = openTest(t, fs)
+			if got := describe(l); got != want {
+				t.Errorf("after a restart the ledger is\n%swhich was\n%sand before the change\n%s", got, want, before)
+			}
+			if got := string(l.scope(number).encode(nil)); got != rows {
+				t.Errorf("after a restart the row of the number is %x, and was %x", got, rows)
+			}
+			// What is not counted is there too: nothing of it is new.
+			if got, err := l.Append(context.Background(), change, begin); err != nil || got.New != 0 || got.Repeated == 0 {
+				t.Errorf("of the change again %+v, %v", got, err)
+			}
+			must(Appended{}, l.Close())
+		})
+	}
+}
+
+// A number counts what the definitions say after every few events of a user, in any order and at any distance: alone, and in a group
+// of which no other number knows the user, one does, or one knows two users who are one.
+func TestEveryFewEvents(t *testing.T) {
+	const base = 100 // seconds of the epoch: a mark at no time would be seen
+	d := func(at int64, message MessageKey) Entry {
+		return Entry{Number: "+1", Kind: Delivered, User: 1, Message: message, At: base + at}
+	}
+	r := func(at int64) Entry { return Entry{Number: "+1", Kind: Received, User: 1, At: base + at} }
+	c := func(at int64, message MessageKey) Entry {
+		return Entry{Number: "+1", Kind: Complained, Did: 0x11, User: 1, Message: message, At: base + at}
+	}
+	replied := func(at int64, message MessageKey) Entry {
+		return Entry{Number: "+1", Kind: Replied, User: 1, Message: message, At: base + at}
+	}
+	reply := func(e Entry) Entry {
+		e.Reply = true
+		return e
+	}
+	chat := func(e Entry) Entry {
+		e.Chat = 1
+		return e
+	}
+	elsewhere := [][]Entry{
+		{},
+		{{Number: "+2", Kind: Delivered, User: 1, Message: 1, At: base + 1}, {Number: "+2", Kind: Received, User: 1, At: base + 2}},
+		{{Number: "+2", Kind: Delivered, User: 2, Message: 1, At: base}, {Number: "+2", Kind: Joined, User: 1, Alias: 2, At: base}, {Number: "+2", Kind: Complained, Did: 0x11, User: 1, Message: 9, At: base + 1}},
+	}
+	first := [][]Entry{
+		{},
+		{d(1, 1)},
+		{d(0, 1), d(1, 2)},
+		{r(0), r(1)},
+		{r(0), r(1), r(2), r(3)},
+		{d(0, 1), d(1, 2), r(1), r(2)},
+		{d(0, 1), d(0, 2), d(1, 3), d(0, 4)},
+		{r(1), d(1, 1), d(2, 2), c(1, 1)},
+		{reply(d(1, 1))},
+		{replied(1, 1), d(2, 2)},
+		{chat(d(1, 1)), d(2, 2), chat(r(3))},
+	}
+	then := func(message MessageKey) (some []Entry) {
+		for at := range int64(4) {
+			some = append(some, d(at, 1), d(at, message), r(at), c(at, 1), replied(at, 1), reply(d(at, message)), chat(d(at, message)), chat(r(at)))
+		}
+		return some
+	}
+	for _, windows := range []Windows{{Service: 2 * time.Second, Conversation: 2 * time.Second, Reach: true}, {Service: time.Second, Conversation: 3 * time.Second}} {
+		for where, others := range elsewhere {
+			for _, first := range first {
+				for _, one := range then(7) {
+					for _, two := range then(8) {
+						m := &model{windows: windows, entries: slices.Concat(others, first, []Entry{one, two})}
+						scopes := map[string]*scope{"+1": newScope("+1"), "+2": newScope("+2")}
+						g := newGroup()
+						for _, s := range scopes {
+							s.configure(newLengths(windows))
+						}
+						g.set([]*scope{scopes["+1"], scopes["+2"]})
+						for _, e := range m.entries {
+							scopes[e.Number].record(newEvent(&e))
+						}
+						for _, is := range []struct {
+							name string
+							subject
+							*model
+						}{{"the number", scopes["+1"], m.of("+1")}, {"the group", g, m}} {
+							h := is.happened()
+							for to := int64(base - 1); to < base+4; to++ {
+								times := h.times(windows, to)
+								for _, measure := range measures {
+									if got, want := count(is.subject, measure, -1, to), int64(len(within(times[measure], -1, to))); got != want {
+										t.Fatalf("%s, where the other has %d: of measure %d there are %d up to %d, not %d, after %v", is.name, where, measure, got, to, want, m.entries)
+									}
+								}
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// However many events of a user come one after another, each is kept beside the others.
+func TestEachEventIsKeptBesideTheOthers(t *testing.T) {
+	at := uint32(begin.Unix())
+	for deliveries := range uint32(5) {
+		for inbounds := range uint32(9) {
+			s := newScope(number)
+			var want, got history
+			for i := range deliveries {
+				s.record(event{kind: Delivered, user: 1, print: 7 + i, at: at + i})
+				want.deliveries = append(want.deliveries, delivery{at: at + i, print: 7 + i})
+			}
+			for i := range inbounds {
+				s.record(event{kind: Received, user: 1, at: at + 10 + i})
+				want.inbounds = append(want.inbounds, at+10+i)
+			}
+			for i := range deliveries {
+				s.record(event{kind: Delivered, user: 1, print: 70 + i, at: at + 30 + i})
+				want.deliveries = append(want.deliveries, delivery{at: at + 30 + i, print: 70 + i})
+			}
+			if deliveries+inbounds == 0 {
+				continue
+			}
+			if s.look(1, &got); !slices.Equal(got.deliveries, want.deliveries) || !slices.Equal(got.inbounds, want.inbounds) {
+				t.Errorf("%v are kept as %v", want, got)
+			}
+		}
+	}
+}
+
+// saved saves a number, as far as it knows.
+func saved(s *scope) {
+	if c := s.capture(1); c != nil {
+		for len(s.next(c)) > 0 {
+		}
+		s.finish(c, true)
+	}
+}
+
+// What comes again, or is older than what is known, leaves nothing to save.
+func TestARepetitionIsNotSaved(t *testing.T) {
+	s := newScope(number)
+	at := uint32(begin.Unix())
+	events := []event{
+		{kind: Delivered, user: 1, print: 1, at: at}, {kind: Delivered, user: 2, print: 1, at: at}, {kind: Delivered, user: 2, print: 2, at: at + 1},
+		{kind: Received, user: 2, at: at - 5}, {kind: Received, user: 2, at: at - 4}, {kind: Received, user: 3, at: at},
+		{kind: Complained, user: 1, print: 5, at: at}, {kind: Joined, user: 4, alias: 5, at: at}, {kind: Delivered, user: 7, alias: 6, print: 1, at: at},
+	}
+	for _, e := range events {
+		if got := s.record(e); got != changed {
+			t.Errorf("%+v is %d", e, got)
+		}
+	}
+	saved(s)
+	for _, later := range []uint32{0, 3} {
+		for _, e := range events {
+			if e.kind == Received || e.kind == Joined {
+				later = 0
+			}
+			e.at += later
+			if got := s.record(e); got != repeated {
+				t.Errorf("%+v is %d", e, got)
+			}
+		}
+	}
+	s.advance(s.horizon)
+	for _, p := range s.all() {
+		s.sweep(p, true)
+	}
+	s.configure(s.windows)
+	if c := s.capture(2); c != nil {
+		t.Errorf("%d parts of %x are to be saved", len(c.parts), c.manifest)
+	}
+}
+
+// arenaWords are those of all blocks of a part, also of those that nothing refers to.
+func arenaWords(p *part) int { return p.words }
+
+// A part with more history than a part should have is split, unless that is one user's.
+func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
+	for _, test := range []struct {
+		users key
+		words int
+		parts int
+	}{{4, partWords, 1}, {4, partWords + 1, 2}, {1, partWords + 1, 1}} {
+		s := newScope(number)
+		at := uint32(begin.Unix())
+		for user := range test.users {
+			for i := range uint32(2) {
+				s.record(event{kind: Delivered, user: (user + 1) << (keyBits - 3), print: i, at: at - i})
+			}
+		}
+		p := s.parts[0]
+		p.allocate(test.words - arenaWords(p))
+		for i := range uint32(2) {
+			s.record(event{kind: Delivered, user: 1 << (keyBits - 3), print: 9, at: at - 9 - i}) // it has room where it is
+		}
+		if n := len(s.all()); n != test.parts {
+			t.Errorf("%d words of %d users are in %d parts", test.words, test.users, n)
+		}
+		if got, want := count(s, Messages, 0, int64(at)), int64(2*test.users+1); got != want {
+			t.Errorf("there are %d messages, not %d", got, want)
+		}
+	}
+}
+
+// So it is by events that come after all others, which take a way of their own.
+func TestAPartOfMuchHistoryIsSplitByWhatIsAppended(t *testing.T) {
+	at := uint32(begin.Unix())
+	for _, kind := range []Kind{Delivered, Received} {
+		s := newScope(number)
+		for user := range key(4) {
+			for i := range uint32(3) {
+				s.record(event{kind: kind, user: (user + 1) << (keyBits - 3), print: i, at: at + i})
+			}
+		}
+		p := s.parts[0]
+		p.allocate(partWords)
+		for i := range uint32(9) {
+			s.record(event{kind: kind, user: 1 << (keyBits - 3), print: 9 + i, at: at + 9 + i})
+		}
+		if n := len(s.all()); n != 2 {
+			t.Errorf("after events of kind %d there are %d parts", kind, n)
+		}
+	}
+}
+
+// What fits a slot takes no room beside it, in whichever order it comes.
+func TestADeliveryAndAMessageFitASlot(t *testing.T) {
+	at := uint32(begin.Unix())
+	delivered, received := event{kind: Delivered, user: 7, print: 1, at: at}, event{kind: Received, user: 7, at: at + 5}
+	for _, order := range [][]event{{delivered, received}, {{kind: Received, user: 7, at: at - 5}, delivered}} {
+		s := newScope(number)
+		for _, e := range order {
+			if got := s.record(e); got != changed {
+				t.Errorf("%v comes to %v", e, got)
+			}
+		}
+		if p := s.parts[0]; p.words != 0 {
+			t.Errorf("%v take %d words beside the slot", order, p.words)
+		}
+	}
+}
+
+// Histories that change in their midst give back the room that they had.
+func TestLateEventsLeaveNoMoreThanAThirdUnused(t *testing.T) {
+	s := newScope(number)
+	at := uint32(begin.Unix())
+	for i := range uint32(300) {
+		s.record(event{kind: Delivered, user: key(i%3 + 1), print: i, at: at - i})
+		if p := s.parts[0]; 3*p.garbage > p.words {
+			t.Fatalf("after %d events %d of %d words are given up", i, p.garbage, p.words)
+		}
+	}
+}
+
+// An event so late after the others that they are forgotten first begins anew, and is known when it comes again.
+func TestAnEventAfterAllIsForgotten(t *testing.T) {
+	at := uint32(begin.Unix())
+	for _, user := range []key{1, 1 << 40, 1<<50 - 1} {
+		s := newScope(number)
+		for other := range key(20) {
+			s.record(event{kind: Delivered, user: other<<44 + 5, print: uint32(other), at: at})
+		}
+		s.record(event{kind: Delivered, user: user, print: 50, at: at})
+		late := event{kind: Delivered, user: user, print: 51, at: at + 100*uint32(day)}
+		for i, want := range []outcome{changed, repeated} {
+			if got := s.record(late); got != want {
+				t.Errorf("user %x: time %d comes to %v, not %v", user, i, got, want)
+			}
+		}
+		if n := count(s, Messages, int64(at), int64(late.at)); n != 1 {
+			t.Errorf("user %x: %d messages are known", user, n)
+		}
+	}
+}
+
+// Reading ahead reads no further than there is something, however little is known of a user, and however it came together.
+func TestReadingAheadOfUsersWithShortHistories(t *testing.T) {
+	at := uint32(begin.Unix())
+	for inbounds := range uint32(8) {
+		for deliveries := range uint32(4) {
+			for other := range inbounds + 1 { // of the messages came under another key
+				s := newScope(number)
+				for i := range inbounds {
+					user := key(9)
+					if i < other {
+						user = 10
+					}
+					s.record(event{kind: Received, user: user, at: at + i})
+				}
+				for i := range deliveries {
+					s.record(event{kind: Delivered, user: 9, print: i, at: at + i})
+				}
+				if other > 0 {
+					s.record(event{kind: Joined, user: 9, alias: 10, at: at + 99})
+				}
+				more := event{kind: Received, user: 9, at: at + 100}
+				s.warm([]event{more, more})
+				if got := s.record(more); got != changed {
+					t.Errorf("after %d messages, %d of them under another key, and %d deliveries one more comes to %v", inbounds, other, deliveries, got)
+				}
+			}
+		}
+	}
+}
+
+// Two users turn out to be one of whom the number was long silent: what that makes it forget, its group forgets too.
+func TestAJoinThatMakesANumberForget(t *testing.T) {
+	at := func(days int64) uint32 { return uint32(begin.Unix() + days*day) }
+	low, high := key(1), key(1<<(keyBits-1)+1)
+	s, other, g := newScope("+1"), newScope("+2"), newGroup()
+	s.record(event{kind: Delivered, user: low + 1, print: 1, at: at(0)})
+	s.record(event{kind: Delivered, user: low, print: 1, at: at(0)})
+	s.split(s.parts[0])
+	g.set([]*scope{s, other})
+	s.record(event{kind: Delivered, user: low, print: 2, at: at(25)})
+	s.record(event{kind: Delivered, user: high, print: 3, at: at(60)})
+	s.record(event{kind: Joined, user: low, alias: high, at: at(60)})
+	for name, subject := range map[string]subject{"number": s, "group": g} {
+		for measure, want := range map[Measure]int64{Users: 1, Messages: 2, Conversations: 2} {
+			if got := count(subject, measure, 0, int64(at(61))); got != want {
+				t.Errorf("of measure %d the %s has %d, not %d", measure, name, got, want)
+			}
+		}
+	}
+}
+
+// splitTest fails unless each key's part is where it is looked for, and holds what is known about it.
+func splitTest(t *testing.T, s *scope, users []key) {
+	t.Helper()
+	if len(s.parts) != 1<<s.depth {
+		t.Fatalf("there are %d parts of depth %d", len(s.parts), s.depth)
+	}
+	for i, p := range s.parts {
+		if p.depth > s.depth || p.prefix != key(i)>>(s.depth-p.depth) {
+			t.Fatalf("at %d of depth %d is part %s", i, s.depth, p.name())
+		}
+	}
+	for _, user := range users {
+		p := s.part(user)
+		if _, found := p.find(user.rank()); !found || user>>(keyBits-p.depth) != p.prefix {
+			t.Fatalf("user %x is not in part %s", user, p.name())
+		}
+	}
+}
+
+// Parts are split in any order, and each key is found in its own.
+func TestPartsAreSplit(t *testing.T) {
+	var users []key
+	for i := range key(64) {
+		users = append(users, i<<(keyBits-6)|1)
+	}
+	for _, order := range [][]key{{0, 0, 0, 0}, {0, 63, 63, 63}, {0, 0, 63, 20, 40, 20}, {30, 30, 31, 33, 0, 5, 60}} {
+		s := newScope(number)
+		for i, user := range users {
+			s.record(event{kind: Delivered, user: user, print: uint32(i), at: uint32(begin.Unix())})
+		}
+		for _, i := range order {
+			saved(s)
+			s.split(s.part(users[i]))
+			splitTest(t, s, users)
+			if !s.dirty {
+				t.Error("a number that was split is not saved")
+			}
+		}
+		s.recount()
+		if got := count(s, Users, 0, begin.Unix()); got != int64(len(users)) {
+			t.Errorf("there are %d users", got)
+		}
+	}
+	const many = 20_000
+	s := fillScope(many, func(i int) UserKey { return UserKey(i + 1) })
+	users = users[:0]
+	for i := range many {
+		users = append(users, newKey(UserKey(i+1)))
+	}
+	splitTest(t, s, users)
+	if len(s.parts) < 2 {
+		t.Errorf("%d users are in one part", many)
+	}
+}
+
+// What is captured of a number is what it was then, whatever changes before it is written.
+func TestACaptureIsOfItsMoment(t *testing.T) {
+	at := uint32(begin.Unix())
+	const low, high = key(1), key(1<<(keyBits-1) + 1)
+	for name, change := range map[string]func(s *scope){
+		"a new user":        func(s *scope) { s.record(event{kind: Delivered, user: low + 5, print: 1, at: at}) },
+		"a second delivery": func(s *scope) { s.record(event{kind: Delivered, user: low, print: 5, at: at}) },
+		"a third delivery":  func(s *scope) { s.record(event{kind: Delivered, user: high, print: 5, at: at + 2}) },
+		"an answer":         func(s *scope) { s.record(event{kind: Received, user: high, at: at + 2}) },
+		"a join":            func(s *scope) { s.record(event{kind: Joined, user: low, alias: high, at: at}) },
+		"a join of one":     func(s *scope) { s.record(event{kind: Joined, user: low + 7, alias: high, at: at}) },
+		"a sweep":           func(s *scope) { s.sweepAll(int64(at) + 1) },
+		"a split": func(s *scope) {
+			for _, p := range s.all() {
+				s.split(p)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScope(number)
+			s.record(event{kind: Delivered, user: low, print: 1, at: at - 1})
+			for i := range uint32(2) {
+				s.record(event{kind: Delivered, user: high, print: i, at: at - 1 + i})
+			}
+			s.split(s.parts[0])
+			want := map[rowName]string{}
+			for _, p := range s.all() {
+				want[rowName{p.depth, p.prefix, 1}] = string(p.encode())
+			}
+			c := s.capture(1)
+			change(s)
+			got := map[rowName]string{}
+			for queue := s.next(c); len(queue) > 0; queue = s.next(c) {
+				for _, saved := range queue {
+					got[saved.name] = string(saved.row)
+				}
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("captured are %x, not %x", got, want)
+			}
+		})
+	}
+}
+
+// Users who turn out to be one are counted as if what is over of each had been forgotten before.
+func TestAJoinIsAsAfterASweep(t *testing.T) {
+	at := uint32(begin.Unix())
+	hours := func(n int) uint32 { return at + uint32(n*3600) }
+	for _, order := range [][2]key{{1, 2}, {2, 1}} {
+		var is [2]string
+		for i := range is {
+			s := newScope(number)
+			for _, n := range []int{-30, -10} {
+				s.record(event{kind: Delivered, user: order[0], print: uint32(40 + n), at: hours(n)})
+			}
+			s.record(event{kind: Delivered, user: order[1], print: 50, at: hours(-8)})
+			s.advance(int64(at))
+			if i == 0 {
+				s.sweepAll(int64(at))
+			}
+			s.record(event{kind: Delivered, user: 1, alias: 2, print: 51, at: hours(1)})
+			is[i] = s.lines.describe()
+		}
+		if is[0] != is[1] {
+			t.Errorf("swept before it is\n%sand else\n%s", is[0], is[1])
+		}
+	}
+}
+
+// Of users who turn out to be one the history is theirs and nobody else's; when they were last joined is known of the one key that
+// stands for them.
+func TestAJoinIsOfTheirs(t *testing.T) {
+	at := uint32(begin.Unix())
+	s := newScope(number)
+	for i := range uint32(3) { // somebody else, who was looked at last
+		s.record(event{kind: Delivered, user: 9, print: i, at: at - i})
+	}
+	s.record(event{kind: Delivered, user: 5, print: 1, at: at})
+	s.record(event{kind: Joined, user: 5, alias: 6, at: at})
+	s.record(event{kind: Delivered, user: 9, print: 7, at: at - 10})
+	s.record(event{kind: Received, user: 4, alias: 5, at: at + 20})
+	if got := count(s, Messages, 0, int64(at)); got != 5 {
+		t.Errorf("there are %d messages", got)
+	}
+	s.recount()
+	if got := count(s, Messages, 0, int64(at)); got != 5 {
+		t.Errorf("counted anew there are %d messages", got)
+	}
+	if want := map[key]uint32{4: at}; !maps.Equal(s.joined, want) {
+		t.Errorf("joined are %v", s.joined)
+	}
+}
+
+// A user of a part that was not swept for long, of whom nothing is left, is joined with one of a part that was.
+func TestAJoinWithWhatIsForgotten(t *testing.T) {
+	at := func(days int64) uint32 { return uint32(begin.Unix() + days*day) }
+	const low, high = key(1), key(1<<(keyBits-1) + 1)
+	s := newScope(number)
+	s.record(event{kind: Delivered, user: high, print: 1, at: at(0)})
+	s.split(s.parts[0])
+	s.record(event{kind: Delivered, user: low + 1, print: 1, at: at(120)})
+	s.record(event{kind: Joined, user: low, alias: high, at: at(120)})
+	for _, p := range s.all() {
+		if _, err := decodePart(p.depth, p.prefix, p.encode()); err != nil {
+			t.Errorf("part %s cannot be read again: %v", p.name(), err)
+		}
+	}
+	for range 2 {
+		if got := count(s, Users, 0, int64(at(121))); got != 1 {
+			t.Errorf("there are %d users", got)
+		}
+		s.recount()
+	}
+}
+
+// What a number forgets as its horizon rises is older than that, to the second, and the number is saved without it.
+func TestWhatIsForgottenToTheSecond(t *testing.T) {
+	s := newScope(number)
+	at := uint32(begin.Unix())
+	s.record(event{kind: Delivered, user: 1, print: 1, at: at})
+	s.record(event{kind: Delivered, user: 2, print: 1, at: at})
+	s.record(event{kind: Delivered, user: 2, print: 2, at: at})
+	s.record(event{kind: Received, user: 3, at: at - uint32(s.windows.service)})
+	s.record(event{kind: Received, user: 6, at: at - uint32(s.windows.service)})
+	s.record(event{kind: Received, user: 6, at: at - uint32(s.windows.service) - 1})
+	s.record(event{kind: Joined, user: 4, alias: 5, at: at})
+	s.record(event{kind: Complained, user: 1, print: 1, at: at})
+	s.report(Report{Kind: LimitReport, At: int64(at)})
+	s.report(Report{Kind: LimitReport, At: int64(at) + 9})
+	s.report(Report{Kind: QualityReport, At: int64(at)})
+	left := func() (n [5]int) {
+		for _, p := range s.all() {
+			n[0] += p.used
+			if p.garbage != 0 {
+				t.Errorf("%d words of part %s are given up", p.garbage, p.name())
+			}
+		}
+		return [5]int{n[0], len(s.joined), len(s.complaints), len(s.reports), int(count(s, Messages, 0, int64(at)))}
+	}
+	for _, step := range []struct {
+		horizon int64
+		want    [5]int
+	}{
+		{int64(at) - 1, [5]int{5, 1, 1, 3, 3}}, // users 1, 2, 3 and 6, and the other key of 4
+		{int64(at), [5]int{3, 1, 1, 3, 3}},
+		{int64(at) + 1, [5]int{2, 0, 0, 2, 0}}, // conversations reach over it; and nobody has the key any more
+		{int64(at) + day, [5]int{0, 0, 0, 2, 0}},
+	} {
+		saved(s)
+		s.sweepAll(step.horizon)
+		if got := left(); got != step.want {
+			t.Errorf("from %d on there are %v, not %v", step.horizon-int64(at), got, step.want)
+		}
+		if s.capture(2) == nil {
+			t.Errorf("what is forgotten before %d is still saved", step.horizon-int64(at))
+		}
+		if step.want[0] == 2 {
+			continue // whether a conversation is over is looked at again
+		}
+		saved(s)
+		s.sweepAll(step.horizon)
+		if c := s.capture(2); c != nil {
+			t.Errorf("from %d on %d parts are saved of which nothing is forgotten", step.horizon-int64(at), len(c.parts))
+		}
+	}
+	only := newScope(number)
+	only.record(event{kind: Complained, user: 1, print: 1, at: at})
+	saved(only)
+	only.advance(int64(at) + 1)
+	if only.capture(2) == nil {
+		t.Error("a complaint that is forgotten is still saved")
+	}
+}
+
+// What is left of a user's history is all that is kept of it.
+func TestASweepKeepsWhatIsLeft(t *testing.T) {
+	s := newScope(number)
+	at := uint32(begin.Unix())
+	old, late := at-uint32(s.windows.service+s.windows.conversation), at+5
+	for user := range key(3) {
+		s.record(event{kind: Received, user: user + 1, at: old})
+		s.record(event{kind: Delivered, user: user + 1, print: 1, at: old})
+	}
+	s.record(event{kind: Received, user: 1, at: late})
+	s.record(event{kind: Delivered, user: 1, print: 2, at: late})
+	s.record(event{kind: Delivered, user: 2, print: 2, at: late})
+	s.sweepAll(int64(at))
+	var h history
+	for user, want := range map[key]history{
+		1: {deliveries: []delivery{{at: late, print: 2}}, inbounds: []uint32{late}}, 2: {deliveries: []delivery{{at: late, print: 2}}}, 3: {},
+	} {
+		if s.look(user, &h); !slices.Equal(h.deliveries, want.deliveries) || !slices.Equal(h.inbounds, want.inbounds) {
+			t.Errorf("of user %d %v is left", user, h)
+		}
+	}
+}
+
+// However long a number was silent, what comes then is counted at its time, and still when all is counted anew.
+func TestAfterALongSilence(t *testing.T) {
+	for _, swept := range []bool{false, true} {
+		s := newScope(number)
+		at := func(days int64) int64 { return begin.Unix() + days*day }
+		s.record(event{kind: Delivered, user: 1, print: 1, at: uint32(at(0))})
+		for i, days := range []int64{200, 600} {
+			if swept { // of which nothing is left
+				s.sweepAll(at(days - 100))
+			}
+			s.record(event{kind: Delivered, user: 2, print: uint32(i), at: uint32(at(days))})
+			for range 2 {
+				if got := count(s, Messages, at(days)-1, at(days)); got != 1 {
+					t.Errorf("after %d days %d messages are counted, swept before: %t", days, got, swept)
+				}
+				s.recount()
+			}
+		}
+	}
+}
+
+// A number holds the parts that it has now, and none that was split or dropped since a sweep came to know it.
+func TestPartsThatANumberHolds(t *testing.T) {
+	s := newScope(number)
+	at := begin.Unix()
+	s.record(event{kind: Delivered, user: 1, print: 1, at: uint32(at)})
+	whole := s.parts[0]
+	s.split(whole)
+	halves := s.all()
+	s.split(halves[1])
+	now := s.all()
+	for _, p := range now {
+		if !s.holds(p) {
+			t.Errorf("part %s is not held", p.name())
+		}
+	}
+	s.sweepAll(at + 70*day) // nobody is left, and one part
+	for _, p := range slices.Concat(halves, now) {
+		if s.holds(p) {
+			t.Errorf("part %s is held still", p.name())
+		}
+	}
+	if s.holds(whole) || !s.holds(s.parts[0]) {
+		t.Error("the first part is held still, or the last is not")
+	}
+}
+
+// When nobody is left the parts of a number become one, and not before; who sweeps at the same time finds no other.
+func TestPartsOfNobodyBecomeOne(t *testing.T) {
+	at := uint32(begin.Unix())
+	for _, splits := range []int{1, 3, 5} {
+		s := newScope(number)
+		for user := range key(64) {
+			s.record(event{kind: Delivered, user: user<<(keyBits-6) | 1, print: 1, at: at + uint32(user)*day})
+		}
+		for i := range splits {
+			s.split(s.parts[i%len(s.parts)])
+		}
+		parts := len(s.all())
+		s.sweepAll(int64(at) + 62*day)
+		used := 0
+		for _, p := range s.all() {
+			used += p.used
+		}
+		if len(s.all()) != parts || used != 2 {
+			t.Errorf("of %d parts with 64 users %d with %d are left", parts, len(s.all()), used)
+		}
+		saved(s)
+		s.sweepAll(int64(at) + 70*day)
+		if len(s.parts) != 1 || s.depth != 0 || s.parts[0].used != 0 || s.capture(1) == nil {
+			t.Errorf("of %d parts without users %d of depth %d are left", parts, len(s.parts), s.depth)
+		}
+	}
+	for range 300 {
+		s := newScope(number)
+		s.record(event{kind: Delivered, user: 1, print: 1, at: at})
+		s.split(s.parts[0])
+		var sweeps sync.WaitGroup
+		for range 2 {
+			sweeps.Go(func() { s.sweepAll(int64(at) + 2*day) })
+		}
+		sweeps.Wait()
+		if len(s.parts) != 1 {
+			t.Fatalf("there are %d parts", len(s.parts))
+		}
+	}
+}
+
+// Of more reports of a kind than are kept the first gives way, of whatever kind those before it are.
+func TestTheFirstReportsGiveWay(t *testing.T) {
+	for _, before := range []int{0, 2} {
+		s := newScope(number)
+		for i := range before {
+			s.report(Report{Kind: VerificationReport, At: begin.Unix() + int64(i)})
+		}
+		for i := range mostReports + 2 {
+			s.report(Report{Kind: QualityReport, At: begin.Unix() + int64(i)})
+			if want := before + min(i+1, mostReports); len(s.reports) != want {
+				t.Fatalf("%d reports are kept, not %d", len(s.reports), want)
+			}
+		}
+		for i, r := range s.reports {
+			want := int64(i + 1)
+			if i >= before {
+				want += 2
+			}
+			if r.Sequence != want {
+				t.Fatalf("report %d has sequence %d", i, r.Sequence)
+			}
+		}
+	}
+}
+
+// A number is known by a delivery, a complaint or a report alone, and not by windows, which are saved all the same.
+func TestWhatMakesANumberKnown(t *testing.T) {
+	fs := vfs.NewMem()
+	l := openTest(t, fs)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := begin.Unix()
+	_, err := l.Append(context.Background(), Batch{
+		Entries: []Entry{{Number: "+1", Kind: Delivered, User: 1, Message: 1, At: at}, {Number: "+2", Kind: Complained, Did: 0x11, User: 1, Message: 1, At: at}},
+		Reports: []Report{{Number: "+3", Kind: LimitReport, At: at}},
+	}, begin)
+	must(err)
+	for _, windows := range []Windows{{Service: time.Hour}, {Service: 2 * time.Hour, Reach: true}} {
+		must(l.Configure("+1", windows))
+		must(l.Configure("+4", windows))
+		must(l.Snapshot(context.Background(), begin))
+		must(l.Close())
+		l = openTest(t, fs)
+		for _, number := range []string{"+1", "+2", "+3", "+4"} {
+			if known := number != "+4"; l.Known(number) != known || slices.Contains(l.Numbers(), number) != known {
+				t.Errorf("%s is known: %t", number, !known)
+			}
+		}
+		for _, number := range []string{"+1", "+4"} {
+			if got := l.scope(number).windows; got != newLengths(windows) {
+				t.Errorf("the windows of %s are %v", number, got)
+			}
+		}
+	}
+	must(l.Close())
+}

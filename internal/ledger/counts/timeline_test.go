@@ -1,0 +1,297 @@
+package counts
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// A timeline counts, finds and drops like a plain list of points, whatever is added and removed.
+func TestTimelineIsAListOfPoints(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var line timeline
+		var list []point
+		const origin = 1_790_000_000
+		spread := rapid.SampledFrom([]uint32{3, 3000, 40 * 86400}).Draw(t, "spread")
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			switch rapid.IntRange(0, 5).Draw(t, "step") {
+			case 0, 1, 2:
+				for range rapid.SampledFrom([]int{1, 20, 600}).Draw(t, "some") {
+					mark := onePoint + oneSuperseded*tick(rapid.IntRange(0, 1).Draw(t, "superseded")) +
+						oneInside*tick(rapid.IntRange(0, 1).Draw(t, "inside"))
+					p := newPoint(origin+rapid.Uint32Range(0, spread).Draw(t, "at"), mark)
+					list = append(list, p)
+					line.add(p.at(), p.mark())
+				}
+			case 3:
+				for range rapid.IntRange(0, len(list)).Draw(t, "fewer") {
+					i := rapid.IntRange(0, len(list)-1).Draw(t, "which")
+					line.remove(list[i].at(), list[i].mark())
+					list = slices.Delete(list, i, i+1)
+				}
+			case 4:
+				before := origin + rapid.Uint32Range(0, spread/4).Draw(t, "before")
+				line.drop(int64(before))
+				list = slices.DeleteFunc(list, func(p point) bool { return p.at() < before })
+			case 5:
+				line.fill(slices.Clone(list))
+			}
+			from := origin - 10 + int64(rapid.Uint32Range(0, spread+20).Draw(t, "from"))
+			to := from + int64(rapid.Uint32Range(0, spread+20).Draw(t, "length"))
+			slices.Sort(list)
+			var last uint32
+			for _, measure := range []Measure{Users, Conversations, Messages} {
+				var times []uint32
+				var n int64
+				for _, p := range list {
+					if measure == Users && p.mark()&oneSuperseded != 0 || measure == Conversations && p.mark()&oneInside != 0 {
+						continue
+					}
+					if at := int64(p.at()); at > from && at <= to {
+						n++
+						last = max(last, p.at())
+					}
+					if int64(p.at()) > from {
+						times = append(times, p.at())
+					}
+				}
+				if got := line.count(measure, from, to); got != n {
+					t.Fatalf("count of %d is %d, want %d", measure, got, n)
+				}
+				for _, k := range []int{1, 2, len(times) / 2, len(times), len(times) + 1} {
+					got, found := line.nth(measure, from, int64(k))
+					if k < 1 {
+						continue
+					}
+					if want := k <= len(times); found != want || found && got != times[k-1] {
+						t.Fatalf("nth %d of %d is %d, %t", k, measure, got, found)
+					}
+				}
+			}
+			if got, found := line.last(from, to); found != (last > 0) || found && got != last {
+				t.Fatalf("last is %d, want %d", got, last)
+			}
+		}
+	})
+}
+
+// A second with hundreds of thousands of points is counted right, and so are those around it.
+func TestTimelineOfABusySecond(t *testing.T) {
+	var line timeline
+	const busy, at = 300_000, 1_790_000_000
+	for range busy {
+		line.add(at, onePoint+oneSuperseded)
+	}
+	line.add(at-1, onePoint)
+	line.add(at+1, onePoint)
+	if n := line.count(Messages, at-1, at); n != busy {
+		t.Fatalf("%d messages", n)
+	}
+	if n := line.count(Users, at-2, at+1); n != 2 {
+		t.Fatalf("%d users", n)
+	}
+	if second, _ := line.nth(Users, at-2, 2); second != at+1 {
+		t.Fatalf("the second user came at %d", second)
+	}
+	for range busy {
+		line.remove(at, onePoint+oneSuperseded)
+	}
+	if n := line.count(Messages, 0, at+1); n != 2 {
+		t.Fatalf("%d messages are left", n)
+	}
+}
+
+const origin = 1_790_000_000
+
+// room is what a timeline takes: chunks, ticks and room for ticks.
+func (l *timeline) room() (chunks, ticks, room int) {
+	for _, c := range l.chunks {
+		ticks, room = ticks+len(c.ticks), room+cap(c.ticks)
+	}
+	return len(l.chunks), ticks, room
+}
+
+// A tick holds as many points and marks of a second as it has bits for; the next ones begin another.
+func TestTicksOfASecondAreFull(t *testing.T) {
+	for _, test := range []struct {
+		mark tick
+		most int64
+	}{{onePoint, mostPoints}, {onePoint + oneSuperseded, mostMarks}, {onePoint + oneInside, mostMarks}} {
+		var line timeline
+		for n := int64(1); n <= 3*test.most; n++ {
+			line.add(origin, test.mark)
+			if _, ticks, _ := line.room(); int64(ticks) != (n+test.most-1)/test.most {
+				t.Fatalf("%d points of mark %#x take %d ticks", n, test.mark, ticks)
+			}
+			one := test.mark.tally()
+			if got := line.count(Messages, origin-1, origin); got != n {
+				t.Fatalf("%d points are %d", n, got)
+			}
+			if got, want := line.count(Users, origin-1, origin), n-n*int64(one.superseded); got != want {
+				t.Fatalf("of %d points of mark %#x %d are users", n, test.mark, got)
+			}
+			if got, want := line.count(Conversations, origin-1, origin), n-n*int64(one.inside); got != want {
+				t.Fatalf("of %d points of mark %#x %d are conversations", n, test.mark, got)
+			}
+		}
+	}
+}
+
+// A timeline has little more room than its ticks need, in whatever order they come, and none once they are taken away.
+func TestTimelineRoom(t *testing.T) {
+	const points = 4 * chunkTicks
+	for name, at := range map[string]func(i int) uint32{
+		"rising":    func(i int) uint32 { return origin + uint32(i) },
+		"falling":   func(i int) uint32 { return origin - uint32(i) },
+		"in any":    func(i int) uint32 { return origin + uint32(i*1237%points) },
+		"far apart": func(i int) uint32 { return origin + uint32(i)*1000 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var line timeline
+			for i := range points {
+				line.add(at(i), onePoint)
+				chunks, ticks, room := line.room()
+				if most := ticks + ticks/3 + 16*chunks; ticks != i+1 || room > most {
+					t.Fatalf("%d points take %d ticks in room for %d", i+1, ticks, room)
+				}
+				if name == "rising" && chunks != i/chunkTicks+1 {
+					t.Fatalf("%d points in order take %d chunks", i+1, chunks)
+				}
+			}
+			for i := range points {
+				if first, _ := line.nth(Messages, 0, int64(i+1)); name == "rising" && first != at(i) {
+					t.Fatalf("point %d is at %d", i, first)
+				}
+			}
+			for i := range points {
+				line.remove(at(i), onePoint)
+				if _, ticks, _ := line.room(); ticks != points-1-i {
+					t.Fatalf("%d points take %d ticks", points-1-i, ticks)
+				}
+			}
+			if chunks, _, _ := line.room(); chunks != 0 {
+				t.Errorf("nothing takes %d chunks", chunks)
+			}
+		})
+	}
+	var filled timeline
+	var all []point
+	const more = 5 * chunkTicks // for which there is room for eight as a list grows
+	for i := range uint32(more) {
+		all = append(all, newPoint(origin+i, onePoint))
+	}
+	filled.fill(all)
+	if chunks, ticks, room := filled.room(); chunks != 5 || ticks != more || room != more || cap(filled.chunks) != chunks {
+		t.Errorf("filled with %d points it has %d chunks in room for %d, and %d ticks in room for %d", more, chunks, cap(filled.chunks), ticks, room)
+	}
+	// The room that a chunk had for more is given back when another begins.
+	var line timeline
+	for grown := 0; grown < 12; {
+		line.add(origin+uint32(line.count(Messages, 0, origin+chunkSpan)), onePoint)
+		if _, ticks, room := line.room(); room > ticks+ticks/5 {
+			grown++
+		}
+	}
+	_, ticks, before := line.room()
+	line.add(origin+chunkSpan, onePoint)
+	if _, _, room := line.room(); before <= ticks+ticks/8 || cap(line.chunks[0].ticks) > ticks+ticks/8 {
+		t.Errorf("of room for %d of %d ticks %d is left", before, ticks, room)
+	}
+}
+
+// Points as far apart as a chunk spans, to the second, are counted at their times.
+func TestTimelineOfFarPoints(t *testing.T) {
+	for _, apart := range []uint32{chunkSpan/2 - 1, chunkSpan / 2, chunkSpan/2 + 1, chunkSpan - 1, chunkSpan, chunkSpan + 1} {
+		var added, filled timeline
+		times := []uint32{origin, origin + apart, origin + 2*apart}
+		var points []point
+		for _, at := range times {
+			added.add(at, onePoint)
+			points = append(points, newPoint(at, onePoint))
+		}
+		filled.fill(points)
+		for _, line := range []*timeline{&added, &filled} {
+			for i, at := range times {
+				if got, found := line.nth(Messages, origin-1, int64(i+1)); !found || got != at {
+					t.Errorf("%d apart, point %d is at %d, not %d", apart, i+1, got, at)
+				}
+				if got := line.count(Messages, origin-1, int64(at)); got != int64(i+1) {
+					t.Errorf("%d apart, %d points come up to point %d", apart, got, i+1)
+				}
+			}
+		}
+	}
+}
+
+// What is dropped ends a second before the time that is given, wherever that is in a chunk.
+func TestTimelineDropsToTheSecond(t *testing.T) {
+	for before := int64(origin - 1); before <= origin+4; before++ {
+		var line timeline
+		for at := range uint32(4) {
+			line.add(origin+at, onePoint)
+		}
+		line.drop(before)
+		for at := range uint32(4) {
+			want := int64(0)
+			if int64(origin+at) >= before {
+				want = 1
+			}
+			if got := line.count(Messages, origin+int64(at)-1, origin+int64(at)); got != want {
+				t.Errorf("dropped before second %d, there are %d points at second %d", before-origin, got, at)
+			}
+		}
+	}
+}
+
+// Points and marks of one second that fill several chunks are one second: what was marked is no user, and all of it can be taken
+// away again.
+func TestASecondOverSeveralChunks(t *testing.T) {
+	var line timeline
+	const busy, at = 20_000, origin + 5
+	line.add(at+1, onePoint)
+	for range busy {
+		line.add(at, onePoint)
+	}
+	for range busy {
+		line.add(at, oneSuperseded)
+	}
+	if len(line.chunks) < 2 {
+		t.Fatalf("it is in %d chunk", len(line.chunks))
+	}
+	if got, _ := line.nth(Users, origin, 1); got != at+1 {
+		t.Errorf("the user came at %d", got-origin)
+	}
+	for _, n := range []int64{1, 127, 128, busy / 2, busy} {
+		if got, _ := line.nth(Messages, origin, n); got != at {
+			t.Errorf("message %d came at %d", n, got-origin)
+		}
+	}
+	if got, _ := line.nth(Messages, origin, busy+1); got != at+1 {
+		t.Errorf("the last message came at %d", got-origin)
+	}
+	if got, found := line.last(origin, at); !found || got != at {
+		t.Errorf("the last in the second is at %d", got)
+	}
+	for left := int64(busy); left > 0; left-- {
+		line.remove(at, onePoint+oneSuperseded)
+		if left%1000 == 0 && (line.count(Messages, origin, at) != left-1 || line.count(Users, origin, at) != 0) {
+			t.Fatalf("of %d points %d are left, %d of them users", left-1, line.count(Messages, origin, at), line.count(Users, origin, at))
+		}
+	}
+	if _, ticks, _ := line.room(); ticks != 1 {
+		t.Errorf("one point takes %d ticks", ticks)
+	}
+}
+
+// A second that stands before a chunk's start as far as another after it is not that one.
+func TestNthAtTheEndOfAChunk(t *testing.T) {
+	var line timeline
+	for i := range uint32(chunkTicks + 2) {
+		line.add(origin+3*i, onePoint)
+	}
+	line.remove(origin+3*chunkTicks, onePoint) // with which the second chunk began
+	if got, _ := line.nth(Messages, 0, chunkTicks); got != origin+3*(chunkTicks-1) {
+		t.Errorf("the last of the first chunk is at %d", got-origin)
+	}
+}
