@@ -132,7 +132,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 			return folded{}, wakeUp{}, err
 		}
 	}
-	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage, Climb: climb}
+	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage, UpgradeUsage: climb}
 	var lastReport int64
 	facts.Reports, lastReport = reportsAfter(r.Ledger, portfolioSubject(portfolio), portfolio.Status.ObservedReport)
 	ofNumbers, later := r.reportsOf(portfolio.Name, numbers, &state, now)
@@ -145,7 +145,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	case !evaluated:
 		state = rules.Initial(policy.Policy, facts.Verification, began(facts, now))
 	case portfolio.Status.PolicyName != policy.Name || portfolio.Status.PolicyGeneration != policy.generation:
-		state, transitions = rules.Adopt(policy.Policy, state, portfolio.Status.PolicyName == policy.Name, now)
+		state, transitions = rules.MigratePolicy(policy.Policy, state, portfolio.Status.PolicyName == policy.Name, now)
 	case joined(portfolio.Name, numbers, state.EvaluatedAt) && state.EvaluatedAt.Before(now):
 		state.EvaluatedAt = now // what a number did elsewhere counts from now on, and decided nothing here before
 	}
@@ -157,7 +157,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 
 	if brings {
 		var merged []rules.Transition
-		state, merged = rules.Merge(policy.Policy, state, brought, now)
+		state, merged = rules.RaiseTo(policy.Policy, state, brought, now)
 		transitions = append(transitions, merged...)
 	}
 	state, more, next := rules.Advance(policy.Policy, facts, state, now)

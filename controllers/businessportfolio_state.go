@@ -26,8 +26,8 @@ func portfolioStateOf(status *v1alpha1.BusinessPortfolioStatus) (rules.State, bo
 		LimitReported: utc(status.Tier.ReportedTime),
 		LimitLowered:  utc(status.Tier.LoweredTime),
 
-		Overruled:      rules.Tier{Name: status.Tier.Concluded.Name, Limit: status.Tier.Concluded.Limit},
-		OverruledSince: utc(status.Tier.Concluded.SinceTime),
+		ConcludedTier:  rules.Tier{Name: status.Tier.Concluded.Name, Limit: status.Tier.Concluded.Limit},
+		ConcludedSince: utc(status.Tier.Concluded.SinceTime),
 
 		Rating:       status.Quality.Rating,
 		RatingSince:  utc(status.Quality.SinceTime),

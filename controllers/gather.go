@@ -60,7 +60,7 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 	}
 	g.facts.Reports, g.lastReport = reportsAfter(r.Ledger, number.Spec.PhoneNumber, number.Status.ObservedReport)
 	if g.sampled = r.Samples.counts(number); g.sampled {
-		g.facts.Usage, g.facts.Climb = r.Samples.usage(number, policy.Policy, g.facts.Usage)
+		g.facts.Usage, g.facts.UpgradeUsage = r.Samples.usage(number, policy.Policy, g.facts.Usage)
 	}
 	switch {
 	case portfolio != nil:

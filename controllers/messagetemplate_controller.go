@@ -106,7 +106,7 @@ func (r *MessageTemplateReconciler) evaluate(ctx context.Context, template *v1al
 		}
 		state = rules.InitialTemplate(began)
 	case template.Status.PolicyName != policy.Name || template.Status.PolicyGeneration != policy.generation:
-		state, transitions = rules.AdoptTemplate(policy.Policy, state, now)
+		state, transitions = rules.MigrateTemplatePolicy(policy.Policy, state, now)
 	}
 	state, more, next := rules.AdvanceTemplate(policy.Policy, reports, state, now)
 	transitions = append(transitions, more...)

@@ -116,7 +116,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 	state, evaluated := stateOf(&number.Status)
 	in := ""
 	if known.portfolio != nil {
-		state, in = rules.Join(state), known.portfolio.Name
+		state, in = rules.DropLadder(state), known.portfolio.Name
 	}
 	var transitions []rules.Transition
 	account, before := number.Spec.Business.WhatsAppBusinessAccountID, number.Status.Account.ID
@@ -130,7 +130,7 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 		state = rules.Initial(policy, number.Spec.Verification, began(facts, now))
 	case number.Status.PolicyName != policy.Name || number.Status.PolicyGeneration != known.generation || number.Status.Portfolio != in:
 		var adopted []rules.Transition
-		state, adopted = rules.Adopt(policy, state, number.Status.PolicyName == policy.Name && number.Status.Portfolio == in, now)
+		state, adopted = rules.MigratePolicy(policy, state, number.Status.PolicyName == policy.Name && number.Status.Portfolio == in, now)
 		transitions = append(transitions, adopted...)
 	}
 	state, more, next := rules.Advance(policy, facts, state, now)

@@ -34,7 +34,7 @@ func (s *Sampler) asks(ctx context.Context, n *v1alpha1.PhoneNumber) (asks [quan
 	if n.Status.Tier.Name == "" {
 		limit = policy.Start(n.Spec.Verification).Limit
 	}
-	climbs, upgrade, ok := policy.WayUp(limit)
+	climbs, upgrade, ok := policy.UpgradeMeasure(limit)
 	if !ok {
 		upgrade = week
 	}

@@ -33,8 +33,8 @@ func stateOf(status *v1alpha1.PhoneNumberStatus) (rules.State, bool) {
 
 		LimitReported:  utc(status.Tier.ReportedTime),
 		LimitLowered:   utc(status.Tier.LoweredTime),
-		Overruled:      rules.Tier{Name: status.Tier.Concluded.Name, Limit: status.Tier.Concluded.Limit},
-		OverruledSince: utc(status.Tier.Concluded.SinceTime),
+		ConcludedTier:  rules.Tier{Name: status.Tier.Concluded.Name, Limit: status.Tier.Concluded.Limit},
+		ConcludedSince: utc(status.Tier.Concluded.SinceTime),
 
 		Rating:        status.Quality.Rating,
 		RatingSince:   utc(status.Quality.SinceTime),
@@ -43,7 +43,7 @@ func stateOf(status *v1alpha1.PhoneNumberStatus) (rules.State, bool) {
 		Reported:      status.Quality.ReportedRating,
 		ReportedSince: utc(status.Quality.ReportedTime),
 		LowSince:      utc(status.Quality.LowSinceTime),
-		LowStep:       utc(status.Quality.GraceSinceTime),
+		GraceStart:    utc(status.Quality.GraceSinceTime),
 
 		FlagSince:       utc(status.Flag.SinceTime),
 		FlagSource:      status.Flag.Source,
@@ -88,7 +88,7 @@ func decided(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.S
 		Rating:         s.Rating,
 		SinceTime:      at(s.RatingSince),
 		LowSinceTime:   at(s.LowSince),
-		GraceSinceTime: at(s.LowStep),
+		GraceSinceTime: at(s.GraceStart),
 		Reason:         clip(s.RatingReason, 256),
 		Source:         s.RatingSource,
 		ReportedRating: s.Reported,
@@ -121,7 +121,7 @@ func tierStatus(s *rules.State) v1alpha1.TierStatus {
 	return v1alpha1.TierStatus{Name: s.Tier.Name, Limit: s.Tier.Limit, SinceTime: at(s.TierSince), Source: s.TierSource,
 		ReportedTime: at(s.LimitReported), LoweredTime: at(s.LimitLowered),
 		Before:    v1alpha1.TierBefore{Name: s.Before.Name, Limit: s.Before.Limit},
-		Concluded: v1alpha1.ConcludedTier{Name: s.Overruled.Name, Limit: s.Overruled.Limit, SinceTime: at(s.OverruledSince)}}
+		Concluded: v1alpha1.ConcludedTier{Name: s.ConcludedTier.Name, Limit: s.ConcludedTier.Limit, SinceTime: at(s.ConcludedSince)}}
 }
 
 func restrictionStatus(s *rules.State) v1alpha1.RestrictionStatus {

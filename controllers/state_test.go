@@ -17,7 +17,7 @@ func everything(t *testing.T) rules.State {
 		Tier: rules.Tier{Name: "10K", Limit: 10000}, TierSource: v1alpha1.FromVerification,
 		Rating: v1alpha1.QualityLow, RatingReason: "number shop", RatingSource: v1alpha1.FromReport, Reported: v1alpha1.QualityMedium,
 		FlagSource: v1alpha1.FromReport, RestrictedSource: v1alpha1.FromReport, RestrictedReason: rules.RestrictedMessaging,
-		Overruled: rules.Tier{Name: "2K", Limit: 2000}, Before: rules.Tier{Name: "2K", Limit: 2000},
+		ConcludedTier: rules.Tier{Name: "2K", Limit: 2000}, Before: rules.Tier{Name: "2K", Limit: 2000},
 		BusinessInitiated: rules.Stretch{Since: start, Until: start.Add(time.Hour)}, CustomerInitiated: rules.Stretch{Since: start.Add(time.Second)},
 		Connection: v1alpha1.StateOffline, ConnectionSource: v1alpha1.FromReport, ConnectionReason: "PARTNER_REMOVED",
 		Verification: v1alpha1.VerificationPending, VerificationSource: v1alpha1.FromReport,
@@ -73,7 +73,7 @@ func TestAStatusKeepsTheWholeState(t *testing.T) {
 	of = everything(t)
 	// These are about one number.
 	of.RatingSource, of.Reported, of.FlagSource, of.RestrictedReason = "", "", "", ""
-	for _, at := range []*time.Time{&of.ReportedSince, &of.LowSince, &of.LowStep, &of.FlagSince, &of.RecoveringSince, &of.FlagEnded, &of.ConnectionReported, &of.RestrictionsLifted} {
+	for _, at := range []*time.Time{&of.ReportedSince, &of.LowSince, &of.GraceStart, &of.FlagSince, &of.RecoveringSince, &of.FlagEnded, &of.ConnectionReported, &of.RestrictionsLifted} {
 		*at = time.Time{}
 	}
 	of.BusinessInitiated, of.CustomerInitiated, of.ConnectionReason = rules.Stretch{}, rules.Stretch{}, ""

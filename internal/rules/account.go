@@ -160,7 +160,7 @@ func (e *evaluation) restrictAccount(at time.Time, lifted string) {
 		} else {
 			message += ", until " + stamp(is.Until)
 		}
-		e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonRestricted, "", "", message)
+		e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonRestricted, "", "", message)
 	}
 }
 

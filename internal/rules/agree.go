@@ -24,10 +24,10 @@ type Agreement struct {
 // Agree compares the two as of an instant. The policy is the whole one, of a number or a portfolio.
 func Agree(p *Policy, f *Facts, s State, now time.Time) Agreement {
 	e := evaluation{p: p, f: f, s: s, now: now}
-	a := Agreement{Reported: !s.LimitReported.IsZero() || s.Reported != "" || !s.ConnectionReported.IsZero() || s.Overruled != (Tier{})}
+	a := Agreement{Reported: !s.LimitReported.IsZero() || s.Reported != "" || !s.ConnectionReported.IsZero() || s.ConcludedTier != (Tier{})}
 	if limit := e.limitsDiffer(); limit != "" {
 		// Meta raises a limit within some hours of what the policy looks at, or before it.
-		if due := s.OverruledSince.Add(p.longestDelay()); due.After(now) {
+		if due := s.ConcludedSince.Add(p.longestDelay()); due.After(now) {
 			a.Settling, a.Due = limit, due
 		} else {
 			a.Limit = limit
@@ -41,10 +41,10 @@ func Agree(p *Policy, f *Facts, s State, now time.Time) Agreement {
 
 func (e *evaluation) limitsDiffer() string {
 	s := &e.s
-	if s.Overruled == (Tier{}) {
+	if s.ConcludedTier == (Tier{}) {
 		return ""
 	}
-	return fmt.Sprintf("Meta reports a limit of %s, and by the policy it was %s at %s.", limitWords(s.Tier.Limit), limitWords(s.Overruled.Limit), stamp(s.OverruledSince))
+	return fmt.Sprintf("Meta reports a limit of %s, and by the policy it was %s at %s.", limitWords(s.Tier.Limit), limitWords(s.ConcludedTier.Limit), stamp(s.ConcludedSince))
 }
 
 func (e *evaluation) ratingsDiffer() string {
@@ -83,13 +83,13 @@ func (e *evaluation) statesDiffer() string {
 	return ""
 }
 
-// overrule keeps what the policy concludes beside another limit that Meta reports, and since when the two differ. What the
+// setConcluded keeps what the policy concludes beside another limit that Meta reports, and since when the two differ. What the
 // policy concludes later shows itself, so what is kept is never more than it concluded last.
-func (e *evaluation) overrule(concluded Tier, since time.Time) {
+func (e *evaluation) setConcluded(concluded Tier, since time.Time) {
 	if concluded.Limit == e.s.Tier.Limit {
 		concluded, since = Tier{}, time.Time{}
 	}
-	e.s.Overruled, e.s.OverruledSince = concluded, since
+	e.s.ConcludedTier, e.s.ConcludedSince = concluded, since
 }
 
 // longestDelay is the longest that a tier takes to rise once it is due.

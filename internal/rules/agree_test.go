@@ -111,20 +111,20 @@ func TestWhatWasOverruledEndsWithItsPolicy(t *testing.T) {
 		{Kind: rules.ReportLimit, At: day1.Add(time.Hour), Value: "250"}, {Kind: rules.ReportLimit, At: day1.Add(2 * time.Hour), Value: "10000"},
 	}}
 	state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(3*time.Hour))
-	if state.Overruled.Name != "250" {
-		t.Fatalf("%+v", state.Overruled)
+	if state.ConcludedTier.Name != "250" {
+		t.Fatalf("%+v", state.ConcludedTier)
 	}
 	if explained := strings.Join(rules.Explain(policy, facts, state, rules.Cause{}, day1.Add(3*time.Hour)), " "); !strings.Contains(explained, "Meta reported it. By the policy it was 250 at 2026-03-02 02:00:00 UTC. (rule 9") {
 		t.Error(explained)
 	}
-	if joined := rules.Join(state); joined.Overruled != (rules.Tier{}) {
-		t.Errorf("in a portfolio it is %+v", joined.Overruled)
+	if joined := rules.DropLadder(state); joined.ConcludedTier != (rules.Tier{}) {
+		t.Errorf("in a portfolio it is %+v", joined.ConcludedTier)
 	}
-	if adopted, _ := rules.Adopt(policy, state, true, day1.Add(4*time.Hour)); adopted.Overruled != state.Overruled || adopted.OverruledSince != state.OverruledSince {
-		t.Errorf("under the edited policy it is %+v", adopted.Overruled)
+	if adopted, _ := rules.MigratePolicy(policy, state, true, day1.Add(4*time.Hour)); adopted.ConcludedTier != state.ConcludedTier || adopted.ConcludedSince != state.ConcludedSince {
+		t.Errorf("under the edited policy it is %+v", adopted.ConcludedTier)
 	}
-	if adopted, _ := rules.Adopt(shippedPolicy(t, "meta-2025"), state, false, day1.Add(4*time.Hour)); adopted.Overruled != (rules.Tier{}) || !adopted.OverruledSince.IsZero() {
-		t.Errorf("under another policy it is %+v", adopted.Overruled)
+	if adopted, _ := rules.MigratePolicy(shippedPolicy(t, "meta-2025"), state, false, day1.Add(4*time.Hour)); adopted.ConcludedTier != (rules.Tier{}) || !adopted.ConcludedSince.IsZero() {
+		t.Errorf("under another policy it is %+v", adopted.ConcludedTier)
 	}
 }
 

@@ -151,7 +151,7 @@ func TestTheSpanOfDeliveries(t *testing.T) {
 	if state.Tier.Name != "S" {
 		t.Fatalf("after less than the span it is at %s", state.Tier.Name)
 	}
-	if quiet := rules.Quiet(policy, facts, state, next); quiet < 0 {
+	if quiet := rules.DeliveriesUntilDecision(policy, facts, state, next); quiet < 0 {
 		t.Errorf("with only time missing, %d deliveries decide nothing", quiet)
 	}
 	progress, _ := rules.UpgradeProgress(policy, facts, state, day1.Add(28*time.Hour))
@@ -335,11 +335,11 @@ func TestADeliveryThatRatesIsNotQuiet(t *testing.T) {
 	policy := sharedPolicy(t, v1alpha1.ScopeNumber)
 	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil)}
 	state, _, next := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(time.Hour))
-	if quiet := rules.Quiet(policy, facts, state, next); quiet != 0 {
+	if quiet := rules.DeliveriesUntilDecision(policy, facts, state, next); quiet != 0 {
 		t.Errorf("before the first delivery, %d decide nothing", quiet)
 	}
 	state.Reported = v1alpha1.QualityHigh // then feedback rates nothing
-	if quiet := rules.Quiet(policy, facts, state, next); quiet != 2 {
+	if quiet := rules.DeliveriesUntilDecision(policy, facts, state, next); quiet != 2 {
 		t.Errorf("below a limit of 3, %d decide nothing", quiet)
 	}
 }

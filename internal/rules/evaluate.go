@@ -106,7 +106,7 @@ func (e *evaluation) next() time.Time {
 	return next
 }
 
-func (e *evaluation) say(rule v1alpha1.Rule, at time.Time, reason v1alpha1.TransitionReason, from, to, message string) {
+func (e *evaluation) emit(rule v1alpha1.Rule, at time.Time, reason v1alpha1.TransitionReason, from, to, message string) {
 	e.transitions = append(e.transitions, Transition{Time: at, Rule: rule, Reason: reason, From: from, To: to, Message: message})
 }
 
@@ -120,21 +120,21 @@ func (e *evaluation) setTier(to Tier, at time.Time, source v1alpha1.Source) {
 	e.s.Tier, e.s.TierSince, e.s.TierSource, e.s.Before = to, at, source, Tier{}
 	switch {
 	case source != v1alpha1.FromReport:
-		e.overrule(to, at)
-	case e.s.Overruled == (Tier{}):
-		e.overrule(before, at)
+		e.setConcluded(to, at)
+	case e.s.ConcludedTier == (Tier{}):
+		e.setConcluded(before, at)
 	default:
-		e.overrule(e.s.Overruled, e.s.OverruledSince)
+		e.setConcluded(e.s.ConcludedTier, e.s.ConcludedSince)
 	}
 	e.s.EligibleSince = time.Time{}
 	e.restartGrace(could, at)
 }
 
-// Quiet is how many deliveries may follow and certainly decide nothing, if none has since the state; negative if one may have.
+// DeliveriesUntilDecision is how many deliveries may follow and certainly decide nothing, if none has since the state; negative if one may have.
 // Each brings one user, conversation or message at most, and time alone takes some away. The state is one that Advance
 // returned, and the next instant that it returned with it; its EvaluatedAt may be later by now, if everything but deliveries
 // was looked at meanwhile: deadlines, reports, feedback and what is declared.
-func Quiet(p *Policy, f *Facts, s State, next time.Time) int64 {
+func DeliveriesUntilDecision(p *Policy, f *Facts, s State, next time.Time) int64 {
 	e := evaluation{p: p, f: f, s: s, now: s.EvaluatedAt}
 	missing := int64(math.MaxInt64)
 	if p.role != member {

@@ -89,7 +89,7 @@ type Facts struct {
 	Reports []Report
 	// Usage answers the counts. Where it is not exact, it says rather more than is used: it never shows more room than there is.
 	Usage Usage
-	// Climb answers the counts that lead to the next tier; nil where those of Usage are exact. It says rather less than there
+	// UpgradeUsage answers the counts that lead to the next tier; nil where those of Usage are exact. It says rather less than there
 	// is: no upgrade comes earlier than it may.
-	Climb Usage
+	UpgradeUsage Usage
 }

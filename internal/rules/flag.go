@@ -40,22 +40,22 @@ func (e *evaluation) endGrace(due time.Time) {
 		}
 		e.endFlag(v1alpha1.RuleFlag, due, why)
 	}
-	e.s.LowStep = due
+	e.s.GraceStart = due
 	if !falls {
 		return
 	}
 	e.setTier(to, due, v1alpha1.FromPolicy)
 	e.s.Before = from
-	e.say(v1alpha1.RuleFlag, due, v1alpha1.ReasonTierDowngraded, from.Name, to.Name, fmt.Sprintf("the limit falls from %s to %s: the rating stayed Low for %s, since %s",
+	e.emit(v1alpha1.RuleFlag, due, v1alpha1.ReasonTierDowngraded, from.Name, to.Name, fmt.Sprintf("the limit falls from %s to %s: the rating stayed Low for %s, since %s",
 		limitWords(from.Limit), limitWords(to.Limit), words(due.Sub(e.s.LowSince)), stamp(e.s.LowSince)))
 }
 
 // graceDue is when the present grace period ends; zero while nothing would happen then.
 func (e *evaluation) graceDue() time.Time {
-	if e.p.Grace == 0 || e.s.LowStep.IsZero() || !e.s.Flagged() && !e.falls() {
+	if e.p.Grace == 0 || e.s.GraceStart.IsZero() || !e.s.Flagged() && !e.falls() {
 		return time.Time{}
 	}
-	return e.s.LowStep.Add(e.p.Grace)
+	return e.s.GraceStart.Add(e.p.Grace)
 }
 
 // falls says whether there is a tier to fall to.
@@ -67,8 +67,8 @@ func (e *evaluation) falls() bool {
 // restartGrace gives a number that is rated Low a whole grace period once there is a tier to fall to again: it stood at the
 // floor, and was raised, or the floor went down.
 func (e *evaluation) restartGrace(could bool, at time.Time) {
-	if !could && e.falls() && !e.s.LowStep.IsZero() && !e.s.Flagged() {
-		e.s.LowStep = at
+	if !could && e.falls() && !e.s.GraceStart.IsZero() && !e.s.Flagged() {
+		e.s.GraceStart = at
 	}
 }
 
@@ -95,17 +95,17 @@ func (e *evaluation) setRating(rule v1alpha1.Rule, rating v1alpha1.QualityRating
 	if why != "" {
 		message += ": " + why
 	}
-	e.say(rule, at, v1alpha1.ReasonQualityChanged, string(before), string(rating), message)
+	e.emit(rule, at, v1alpha1.ReasonQualityChanged, string(before), string(rating), message)
 
 	if rating != v1alpha1.QualityLow {
-		s.LowSince, s.LowStep = time.Time{}, time.Time{}
+		s.LowSince, s.GraceStart = time.Time{}, time.Time{}
 		if s.Flagged() && s.RecoveringSince.IsZero() {
 			s.RecoveringSince = at
 		}
 		e.cancelUnfit(at)
 		return
 	}
-	s.LowSince, s.LowStep = at, at
+	s.LowSince, s.GraceStart = at, at
 	s.RecoveringSince = time.Time{}
 	if e.p.Grace > 0 && !s.Flagged() {
 		e.warn(at)
@@ -125,7 +125,7 @@ func (e *evaluation) warn(at time.Time) {
 
 func (e *evaluation) raiseFlag(rule v1alpha1.Rule, at time.Time, source v1alpha1.Source, message string) {
 	e.s.FlagSince, e.s.FlagSource = at, source
-	e.say(rule, at, v1alpha1.ReasonFlagged, "", "", message)
+	e.emit(rule, at, v1alpha1.ReasonFlagged, "", "", message)
 	e.cancelUnfit(at)
 }
 
@@ -133,5 +133,5 @@ func (e *evaluation) endFlag(rule v1alpha1.Rule, at time.Time, why string) {
 	since := e.s.FlagSince
 	e.s.FlagSince, e.s.FlagSource, e.s.RecoveringSince = time.Time{}, "", time.Time{}
 	e.s.FlagEnded = at
-	e.say(rule, at, v1alpha1.ReasonFlagCleared, "", "", fmt.Sprintf("the flag of %s ends: %s", stamp(since), why))
+	e.emit(rule, at, v1alpha1.ReasonFlagCleared, "", "", fmt.Sprintf("the flag of %s ends: %s", stamp(since), why))
 }

@@ -45,7 +45,7 @@ func (p *Policy) TierOf(limit int64) Tier {
 
 // next is the lowest tier above a limit, with the way up to it. A reported limit between two tiers goes the way of the
 // tier below it.
-func (p *Policy) next(limit int64) (Tier, *wayUp) {
+func (p *Policy) next(limit int64) (Tier, *requirement) {
 	for i, t := range p.tiers {
 		if Above(t.Limit, limit) {
 			if i == 0 {
@@ -57,9 +57,9 @@ func (p *Policy) next(limit int64) (Tier, *wayUp) {
 	return Tier{}, nil
 }
 
-// WayUp is what the next tier above a limit looks at: the measure, and the window that it is counted over; false on the last
+// UpgradeMeasure is what the next tier above a limit looks at: the measure, and the window that it is counted over; false on the last
 // tier.
-func (p *Policy) WayUp(limit int64) (v1alpha1.Measure, time.Duration, bool) {
+func (p *Policy) UpgradeMeasure(limit int64) (v1alpha1.Measure, time.Duration, bool) {
 	_, way := p.next(limit)
 	if way == nil {
 		return "", 0, false

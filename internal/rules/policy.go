@@ -76,11 +76,11 @@ type Tier struct {
 
 type tier struct {
 	Tier
-	up *wayUp // nil on the last tier
+	up *requirement // nil on the last tier
 }
 
-// wayUp is what raises a tier.
-type wayUp struct {
+// requirement is what raises a tier.
+type requirement struct {
 	measure          v1alpha1.Measure
 	percent          int64 // of the current limit; zero where count is set
 	count            int64
@@ -174,7 +174,7 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 			if up.Measure == "" {
 				up, where = &spec.Upgrade, "upgrade"
 			}
-			way, err := compileWayUp(where, up)
+			way, err := compileRequirement(where, up)
 			if err != nil {
 				return nil, err
 			}
@@ -196,8 +196,8 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 	return p, nil
 }
 
-func compileWayUp(field string, up *v1alpha1.Upgrade) (*wayUp, error) {
-	w := &wayUp{
+func compileRequirement(field string, up *v1alpha1.Upgrade) (*requirement, error) {
+	w := &requirement{
 		measure:          up.Measure,
 		window:           hours(up.WindowHours),
 		span:             hours(up.MinimumSpanHours),
@@ -269,7 +269,7 @@ func (p *Policy) Windows() []time.Duration {
 }
 
 // required is how much of the measure the way up needs from a limit.
-func (w *wayUp) required(limit int64) int64 {
+func (w *requirement) required(limit int64) int64 {
 	if w.count > 0 {
 		return w.count
 	}

@@ -39,9 +39,9 @@ func (p *Policy) withRole(r role) *Policy {
 	return &c
 }
 
-// hears says whether a report is for this role. What Meta says of one number's limit or verification is said of its
+// accepts says whether a report is for this role. What Meta says of one number's limit or verification is said of its
 // portfolio, and what it says of a number's rating or connection reaches the portfolio through Standing.
-func (r role) hears(kind ReportKind) bool {
+func (r role) accepts(kind ReportKind) bool {
 	switch kind {
 	case ReportLimit, ReportVerification, ReportIncrease:
 		return r != member
@@ -54,10 +54,10 @@ func (r role) hears(kind ReportKind) bool {
 	}
 }
 
-// Join is the state of a number whose limit is its portfolio's from now on.
-func Join(s State) State {
+// DropLadder is the state of a number whose limit is its portfolio's from now on.
+func DropLadder(s State) State {
 	s.Tier, s.TierSince, s.TierSource, s.LimitReported, s.LimitLowered = Tier{}, time.Time{}, "", time.Time{}, time.Time{}
-	s.Before, s.Overruled, s.OverruledSince = Tier{}, Tier{}, time.Time{}
+	s.Before, s.ConcludedTier, s.ConcludedSince = Tier{}, Tier{}, time.Time{}
 	s.EligibleSince = time.Time{}
 	if s.RestrictedSource == v1alpha1.FromPolicy {
 		s.RestrictedSince, s.RestrictedUntil, s.RestrictedSource = time.Time{}, time.Time{}, ""
@@ -65,9 +65,9 @@ func Join(s State) State {
 	return s
 }
 
-// Merge gives the portfolio the limit of a number that joins it, if that is higher: "Existing portfolios took the highest
+// RaiseTo gives the portfolio the limit of a number that joins it, if that is higher: "Existing portfolios took the highest
 // limit held by any of their numbers".
-func Merge(p *Policy, s State, limit int64, now time.Time) (State, []Transition) {
+func RaiseTo(p *Policy, s State, limit int64, now time.Time) (State, []Transition) {
 	if !Above(limit, s.Tier.Limit) {
 		return s, nil
 	}
@@ -75,7 +75,7 @@ func Merge(p *Policy, s State, limit int64, now time.Time) (State, []Transition)
 	from, to := s.Tier, p.TierOf(limit)
 	e.setTier(to, e.now, v1alpha1.FromPolicy)
 	e.grant()
-	e.say(v1alpha1.NoRule, e.now, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, fmt.Sprintf("the limit rises from %s to %s: a number that has it joins the portfolio",
+	e.emit(v1alpha1.NoRule, e.now, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, fmt.Sprintf("the limit rises from %s to %s: a number that has it joins the portfolio",
 		limitWords(from.Limit), limitWords(to.Limit)))
 	return e.s, e.transitions
 }
@@ -143,13 +143,13 @@ func (e *evaluation) reportIncrease(decision v1alpha1.IncreaseDecision, at time.
 	e.cancelUnfit(at)
 	from, to := s.Tier, s.Before
 	if !s.raised() || s.TierSource == v1alpha1.FromReport || at.Before(s.TierSince) {
-		e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, from.Name, fmt.Sprintf("the limit stays %s: %s", limitWords(from.Limit), e.denied()))
+		e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, from.Name, fmt.Sprintf("the limit stays %s: %s", limitWords(from.Limit), e.denied()))
 		return
 	}
 	since := s.TierSince
 	e.setTier(to, at, v1alpha1.FromReport)
 	s.LimitLowered = at
-	e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("the limit falls back from %s to %s, since Meta did not grant the increase of %s: %s",
+	e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("the limit falls back from %s to %s, since Meta did not grant the increase of %s: %s",
 		limitWords(from.Limit), limitWords(to.Limit), stamp(since), e.denied()))
 }
 

@@ -29,7 +29,7 @@ func TestAnIncreaseThatCameAfterAll(t *testing.T) {
 	if state, _, _ = rules.Advance(policy, facts, state, at(5)); state.Tier.Name != "2K" || state.Increase != "" {
 		t.Errorf("a denial from before makes it %s with an increase that is %q", state.Tier.Name, state.Increase)
 	}
-	if joined, _ := rules.Merge(policy, before, 10000, at(4)); joined.Tier.Name != "10K" || joined.Increase != "" {
+	if joined, _ := rules.RaiseTo(policy, before, 10000, at(4)); joined.Tier.Name != "10K" || joined.Increase != "" {
 		t.Errorf("with a number of a higher limit it is at %s with an increase that is %q", joined.Tier.Name, joined.Increase)
 	}
 }
@@ -39,9 +39,9 @@ func TestARatingEndsWithItsRules(t *testing.T) {
 	rated, flags := sharedPolicy(t, v1alpha1.ScopeNumber), shippedPolicy(t, "quality-based")
 	state := rules.Initial(rated, v1alpha1.Unverified, day1)
 	state.Rating, state.RatingReason, state.RatingSource = v1alpha1.QualityLow, v1alpha1.ReasonUserFeedback, v1alpha1.FromPolicy
-	state.LowSince, state.LowStep, state.FlagSince, state.FlagSource = day1, day1, day1, v1alpha1.FromPolicy
+	state.LowSince, state.GraceStart, state.FlagSince, state.FlagSource = day1, day1, day1, v1alpha1.FromPolicy
 	now := day1.Add(time.Hour)
-	adopted, transitions := rules.Adopt(flags, state, false, now)
+	adopted, transitions := rules.MigratePolicy(flags, state, false, now)
 	if adopted.Rating != v1alpha1.QualityUnknown || adopted.RatingReason != "" || !adopted.LowSince.IsZero() || !adopted.RecoveringSince.Equal(now) {
 		t.Errorf("the state is %+v", adopted)
 	}
@@ -49,7 +49,7 @@ func TestARatingEndsWithItsRules(t *testing.T) {
 		t.Error("nothing is said about it")
 	}
 	state.Reported, state.RatingSource, state.RatingReason = v1alpha1.QualityLow, v1alpha1.FromReport, ""
-	if adopted, _ = rules.Adopt(flags, state, false, now); adopted.Rating != v1alpha1.QualityLow {
+	if adopted, _ = rules.MigratePolicy(flags, state, false, now); adopted.Rating != v1alpha1.QualityLow {
 		t.Errorf("the rating that Meta reported became %s", adopted.Rating)
 	}
 }

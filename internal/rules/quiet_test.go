@@ -82,7 +82,7 @@ func playDeliveries(t *rapid.T, policy *rules.Policy, story []delivered, passOve
 		var happened []rules.Transition
 		state, happened, next = rules.Advance(policy, &facts, state, to)
 		facts.Reports = nil
-		quiet = rules.Quiet(policy, &facts, state, next)
+		quiet = rules.DeliveriesUntilDecision(policy, &facts, state, next)
 		for _, tr := range happened {
 			told = append(told, fmt.Sprint(tr.Time.Format(time.DateTime), " ", tr.Reason, " ", tr.From, " ", tr.To, " ", tr.Message))
 		}
@@ -106,7 +106,7 @@ func playDeliveries(t *rapid.T, policy *rules.Policy, story []delivered, passOve
 		}
 		state.EvaluatedAt = d.at
 		if quiet--; quiet < 0 {
-			quiet = rules.Quiet(policy, &facts, state, next)
+			quiet = rules.DeliveriesUntilDecision(policy, &facts, state, next)
 		}
 		if quiet < 0 {
 			advance(d.at)

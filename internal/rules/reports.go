@@ -19,7 +19,7 @@ func (e *evaluation) report(r Report) {
 	if at.After(e.now) {
 		at = e.now
 	}
-	if !e.p.role.hears(r.Kind) {
+	if !e.p.role.accepts(r.Kind) {
 		return
 	}
 	switch r.Kind {
@@ -94,9 +94,9 @@ func (e *evaluation) reportLimit(value string, at time.Time) {
 	agreed := !s.EligibleSince.IsZero() && pending.Limit == to.Limit || first && from == e.p.Start(s.Verification) && Above(to.Limit, from.Limit)
 	e.setTier(to, at, v1alpha1.FromReport)
 	if agreed {
-		e.overrule(to, at)
+		e.setConcluded(to, at)
 	}
-	e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("Meta reports a limit of %s; it was %s here", limitWords(limit), limitWords(from.Limit)))
+	e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("Meta reports a limit of %s; it was %s here", limitWords(limit), limitWords(from.Limit)))
 }
 
 // knownState says whether a state is one of those that are reported.
@@ -127,9 +127,9 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 		case before == v1alpha1.StateBlocked:
 			e.setConnection(to, at)
 			if s.Rating == v1alpha1.QualityLow {
-				s.LowSince, s.LowStep = at, at // what led to the block is spent
+				s.LowSince, s.GraceStart = at, at // what led to the block is spent
 			}
-			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonUnblocked, "", "", "Meta reports the number as connected again"+because(reason))
+			e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonUnblocked, "", "", "Meta reports the number as connected again"+because(reason))
 		case before != to:
 			e.changeConnection(to, at, reason)
 		default:
@@ -138,7 +138,7 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 			if s.Flagged() && !at.Before(s.FlagSince) {
 				e.endFlag(v1alpha1.RuleReports, at, "Meta reports the number as connected")
 				if s.Rating == v1alpha1.QualityLow {
-					s.LowStep = at
+					s.GraceStart = at
 				}
 			}
 		}
@@ -161,7 +161,7 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 	case v1alpha1.StateBlocked:
 		if before != to {
 			e.setConnection(to, at)
-			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked"+because(reason))
+			e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked"+because(reason))
 		}
 		s.ConnectionSource, s.ConnectionReason = v1alpha1.FromReport, cmp.Or(reason, s.ConnectionReason)
 	case v1alpha1.StateFlagged:
@@ -169,7 +169,7 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 		if !s.Flagged() {
 			e.raiseFlag(v1alpha1.RuleReports, at, v1alpha1.FromReport, "Meta reports the number as flagged")
 			if s.Rating == v1alpha1.QualityLow {
-				s.LowStep = at // a warning gives the whole grace period
+				s.GraceStart = at // a warning gives the whole grace period
 			} else {
 				s.RecoveringSince = at
 			}
@@ -181,7 +181,7 @@ func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason st
 			return // that goes further
 		}
 		if !s.Restricted() {
-			e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonRestricted, "", "", "Meta reports the number as restricted")
+			e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonRestricted, "", "", "Meta reports the number as restricted")
 			s.RestrictedSince = at
 		}
 		s.RestrictedSource, s.RestrictedUntil = v1alpha1.FromReport, time.Time{}
@@ -203,7 +203,7 @@ func (e *evaluation) changeConnection(to v1alpha1.State, at time.Time, reason st
 	if to != v1alpha1.StateConnected {
 		e.s.ConnectionReason = reason
 	}
-	e.say(v1alpha1.RuleReports, at, v1alpha1.ReasonConnectionChanged, string(before), string(to), fmt.Sprintf("Meta reports the number as %s, it was %s%s", to, before, because(reason)))
+	e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonConnectionChanged, string(before), string(to), fmt.Sprintf("Meta reports the number as %s, it was %s%s", to, before, because(reason)))
 }
 
 // because is a reason at the end of a sentence.

@@ -28,7 +28,7 @@ func (e *evaluation) restriction() {
 		s.RestrictedUntil = e.f.Usage.FallsBelow(e.p.Measure, e.p.Window, limit, e.now)
 		if !s.Restricted() {
 			s.RestrictedSince, s.RestrictedSource = e.now, v1alpha1.FromPolicy
-			e.say(v1alpha1.RuleRestriction, e.now, v1alpha1.ReasonRestricted, "", "", fmt.Sprintf("%d of %d %s within %s are used; there is room again %s",
+			e.emit(v1alpha1.RuleRestriction, e.now, v1alpha1.ReasonRestricted, "", "", fmt.Sprintf("%d of %d %s within %s are used; there is room again %s",
 				used, limit, noun(e.p.Measure), words(e.p.Window), e.roomAgain()))
 		}
 	case s.Restricted() && limit != Unlimited && !e.knowsUsed():
@@ -63,7 +63,7 @@ func lifted(used, limit int64) string {
 
 func (e *evaluation) liftRestriction(rule v1alpha1.Rule, at time.Time, why string) {
 	e.s.RestrictedSince, e.s.RestrictedUntil, e.s.RestrictedSource, e.s.RestrictedReason = time.Time{}, time.Time{}, "", ""
-	e.say(rule, at, v1alpha1.ReasonRestrictionLifted, "", "", why)
+	e.emit(rule, at, v1alpha1.ReasonRestrictionLifted, "", "", why)
 }
 
 func (e *evaluation) used() int64 {

@@ -27,7 +27,7 @@ func TestARestrictionStandsWhileUsedIsNotKnown(t *testing.T) {
 	policy := shippedPolicy(t, "quality-based") // 1,000 users
 	advance := func(s rules.State, u told, after time.Duration) (rules.State, []rules.Transition) {
 		t.Helper()
-		s, happened, next := rules.Advance(policy, &rules.Facts{Usage: u, Climb: told{0, true}, HumanEscalation: true}, s, s.EvaluatedAt.Add(after))
+		s, happened, next := rules.Advance(policy, &rules.Facts{Usage: u, UpgradeUsage: told{0, true}, HumanEscalation: true}, s, s.EvaluatedAt.Add(after))
 		if !next.IsZero() {
 			t.Errorf("it waits for %s", next)
 		}
@@ -60,18 +60,18 @@ func TestARestrictionStandsWhileUsedIsNotKnown(t *testing.T) {
 
 func TestAnUpgradeWaitsForACountThatIsKnown(t *testing.T) {
 	policy := shippedPolicy(t, "quality-based") // 500 users within 7 days
-	facts := &rules.Facts{Usage: told{900, true}, Climb: told{500, false}, HumanEscalation: true}
+	facts := &rules.Facts{Usage: told{900, true}, UpgradeUsage: told{500, false}, HumanEscalation: true}
 	s, _, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Unverified, day1), day1.Add(time.Minute))
 	progress, _ := rules.UpgradeProgress(policy, facts, s, s.EvaluatedAt)
 	if s.Tier.Name != "1" || progress.Known || strings.Join(progress.Missing, "; ") != "a fresh count of the unique users within 7 d" {
 		t.Errorf("without a count the tier is %s, and %+v", s.Tier.Name, progress)
 	}
 	// What uses the limit is not what leads to the next tier.
-	facts.Climb = told{499, true}
+	facts.UpgradeUsage = told{499, true}
 	if s, _, _ = rules.Advance(policy, facts, s, s.EvaluatedAt.Add(time.Minute)); s.Tier.Name != "1" {
 		t.Errorf("with 499 users the tier is %s", s.Tier.Name)
 	}
-	facts.Climb = told{500, true}
+	facts.UpgradeUsage = told{500, true}
 	if s, _, _ = rules.Advance(policy, facts, s, s.EvaluatedAt.Add(time.Minute)); s.Tier.Name != "2" {
 		t.Errorf("with 500 users the tier is %s", s.Tier.Name)
 	}
@@ -79,9 +79,9 @@ func TestAnUpgradeWaitsForACountThatIsKnown(t *testing.T) {
 
 func TestADelayThatRunsIsNotStoppedByACountThatIsNotKnown(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2023") // 24 h after 500 conversations, verified
-	facts := &rules.Facts{Usage: told{1, true}, Climb: told{500, true}, Verification: v1alpha1.Verified}
+	facts := &rules.Facts{Usage: told{1, true}, UpgradeUsage: told{500, true}, Verification: v1alpha1.Verified}
 	s, _, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Verified, day1), day1.Add(time.Minute))
-	facts.Climb = told{0, false}
+	facts.UpgradeUsage = told{0, false}
 	if s, _, _ = rules.Advance(policy, facts, s, s.EvaluatedAt.Add(24*time.Hour)); s.Tier.Name != "10K" {
 		t.Errorf("after the delay the tier is %s", s.Tier.Name)
 	}

@@ -40,7 +40,7 @@ func TestEachStateHasItsSentence(t *testing.T) {
 		{"blocked by Meta", "quality-based", func(s *rules.State) { s.Connection, s.ConnectionSource = v1alpha1.StateBlocked, v1alpha1.FromReport }, none,
 			[]string{"Blocked since 2026-03-02 00:00:00 UTC: Meta reported it. (rule 9 of"}, []string{"(rule 5"}},
 		{"Low by feedback", "quality-based", func(s *rules.State) {
-			s.Rating, s.RatingReason, s.LowSince, s.LowStep = v1alpha1.QualityLow, v1alpha1.ReasonUserFeedback, day1, day1
+			s.Rating, s.RatingReason, s.LowSince, s.GraceStart = v1alpha1.QualityLow, v1alpha1.ReasonUserFeedback, day1, day1
 		}, none, []string{"The quality rating is Low since 2026-03-02 00:00:00 UTC: by now 10 of 10 users reached within 24 h complained, 0 in a thousand make it Low (quality from feedback, ",
 			"The number is blocked at 2026-04-01 00:00:00 UTC if the rating stays Low. (rule 5 of"}, nil},
 		{"High by feedback", "quality-based", func(s *rules.State) { s.Rating = v1alpha1.QualityHigh }, none,
@@ -52,10 +52,10 @@ func TestEachStateHasItsSentence(t *testing.T) {
 		}, none,
 			[]string{"Flagged since 2026-03-02 00:00:00 UTC. The flag ends at 2026-03-10 00:00:00 UTC if the rating stays above Low. (rule 3 of"}, []string{"Meta ends it"}},
 		{"a flag at the lowest tier", "quality-based", func(s *rules.State) {
-			s.FlagSince, s.FlagSource, s.Rating, s.LowSince, s.LowStep = day1, v1alpha1.FromPolicy, v1alpha1.QualityLow, day1, day1
+			s.FlagSince, s.FlagSource, s.Rating, s.LowSince, s.GraceStart = day1, v1alpha1.FromPolicy, v1alpha1.QualityLow, day1, day1
 		}, none, []string{"The flag ends at 2026-03-09 00:00:00 UTC, and the tier stays, for it is the lowest. (rule 3 of"}, nil},
 		{"Low without a flag", "quality-based", func(s *rules.State) {
-			s.Tier, s.Rating, s.LowSince, s.LowStep = rules.Tier{Name: "2", Limit: 10000}, v1alpha1.QualityLow, day1, day1
+			s.Tier, s.Rating, s.LowSince, s.GraceStart = rules.Tier{Name: "2", Limit: 10000}, v1alpha1.QualityLow, day1, day1
 		}, none, []string{"The limit falls to 1000 (tier 1) at 2026-03-09 00:00:00 UTC unless the rating rises above Low before. (rule 3 of"}, []string{"Flagged since", "that lasts"}},
 		{"rated well above the lowest tier", "quality-based", func(s *rules.State) { s.Tier = rules.Tier{Name: "2", Limit: 10000} }, none,
 			[]string{"A Low rating that lasts 7 d lowers the limit to 1000 (tier 1). (rule 3 of"}, []string{"The limit falls to", "is the lowest"}},
@@ -147,12 +147,12 @@ func TestAVerificationBesideAReport(t *testing.T) {
 		state.Tier, state.TierSource = rules.Tier{Name: "10K", Limit: 10000}, v1alpha1.FromReport
 		for _, tier := range policy.Tiers() {
 			if tier.Name == overruled {
-				state.Overruled, state.OverruledSince = tier, day1
+				state.ConcludedTier, state.ConcludedSince = tier, day1
 			}
 		}
 		facts := &rules.Facts{HumanEscalation: true, Verification: v1alpha1.Verified, Usage: everyDelivery(nil)}
-		if got, _, _ := rules.Advance(policy, facts, state, day1.Add(time.Hour)); got.Overruled.Name != want || !got.OverruledSince.Equal(day1) || got.Tier.Name != "10K" {
-			t.Errorf("where it would be at %s it would then be at %+v since %s", overruled, got.Overruled, got.OverruledSince)
+		if got, _, _ := rules.Advance(policy, facts, state, day1.Add(time.Hour)); got.ConcludedTier.Name != want || !got.ConcludedSince.Equal(day1) || got.Tier.Name != "10K" {
+			t.Errorf("where it would be at %s it would then be at %+v since %s", overruled, got.ConcludedTier, got.ConcludedSince)
 		}
 	}
 }

@@ -82,18 +82,18 @@ func TestAPortfolioRisesByItsStanding(t *testing.T) {
 func TestJoin(t *testing.T) {
 	full := rules.Initial(shippedPolicy(t, "meta-2025"), "", day1)
 	full.LimitReported, full.LimitLowered, full.EligibleSince = day1, day1, day1
-	full.Overruled, full.OverruledSince = rules.Tier{Name: "2K", Limit: 2000}, day1
+	full.ConcludedTier, full.ConcludedSince = rules.Tier{Name: "2K", Limit: 2000}, day1
 	full.FlagSince, full.FlagSource = day1, v1alpha1.FromReport
 	full.RestrictedSince, full.RestrictedUntil = day1, day1.Add(time.Hour)
 	for _, source := range []v1alpha1.Source{v1alpha1.FromPolicy, v1alpha1.FromReport} {
 		state, want := full, full
 		state.RestrictedSource, want.RestrictedSource = source, source
 		want.Tier, want.TierSince, want.TierSource, want.LimitReported, want.LimitLowered = rules.Tier{}, time.Time{}, "", time.Time{}, time.Time{}
-		want.Overruled, want.OverruledSince, want.EligibleSince = rules.Tier{}, time.Time{}, time.Time{}
+		want.ConcludedTier, want.ConcludedSince, want.EligibleSince = rules.Tier{}, time.Time{}, time.Time{}
 		if source == v1alpha1.FromPolicy {
 			want.RestrictedSince, want.RestrictedUntil, want.RestrictedSource = time.Time{}, time.Time{}, ""
 		}
-		if got := rules.Join(state); got != want {
+		if got := rules.DropLadder(state); got != want {
 			t.Errorf("restricted by %s it becomes\n%+v\nnot\n%+v", source, got, want)
 		}
 	}
@@ -103,7 +103,7 @@ func TestJoin(t *testing.T) {
 func TestMerge(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2025").Portfolio()
 	for limit, want := range map[int64]string{250: "250", 100: "250", 2000: "2K", 5000: "5000", rules.Unlimited: "Unlimited"} {
-		state, transitions := rules.Merge(policy, rules.Initial(policy, "", day1), limit, day1.Add(time.Hour))
+		state, transitions := rules.RaiseTo(policy, rules.Initial(policy, "", day1), limit, day1.Add(time.Hour))
 		if state.Tier.Name != want || (len(transitions) == 0) != (want == "250") {
 			t.Errorf("with a number of %d it is at %s, and says %v", limit, state.Tier.Name, transitions)
 		}

@@ -19,10 +19,10 @@ type State struct {
 	// LimitReported is when Meta last reported a limit, LimitLowered when it last reported a lower one than was shown.
 	LimitReported time.Time
 	LimitLowered  time.Time
-	// Overruled is what the policy had concluded when Meta reported another limit, and since when they differ; empty where they
+	// ConcludedTier is what the policy had concluded when Meta reported another limit, and since when they differ; empty where they
 	// do not.
-	Overruled      Tier
-	OverruledSince time.Time
+	ConcludedTier  Tier
+	ConcludedSince time.Time
 
 	Rating        v1alpha1.QualityRating
 	RatingSince   time.Time
@@ -31,8 +31,8 @@ type State struct {
 	Reported      v1alpha1.QualityRating // the last reported rating but Unknown; empty if there was none
 	ReportedSince time.Time              // when it was reported
 
-	LowSince time.Time // start of the present spell of Low
-	LowStep  time.Time // start of the grace period that is running: the spell's, or the last fall's
+	LowSince   time.Time // start of the present spell of Low
+	GraceStart time.Time // start of the grace period that is running: the spell's, or the last fall's
 
 	FlagSince       time.Time
 	FlagSource      v1alpha1.Source

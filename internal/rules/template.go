@@ -91,9 +91,9 @@ func AdvanceTemplate(p *Policy, reports []Report, s TemplateState, now time.Time
 	return e.s, e.transitions, e.s.Until
 }
 
-// AdoptTemplate brings a state that other rules led to under this policy: a flag or pause that these rules know of begins
+// MigrateTemplatePolicy brings a state that other rules led to under this policy: a flag or pause that these rules know of begins
 // anew, one that they do not know of ends.
-func AdoptTemplate(p *Policy, s TemplateState, now time.Time) (TemplateState, []Transition) {
+func MigrateTemplatePolicy(p *Policy, s TemplateState, now time.Time) (TemplateState, []Transition) {
 	now = latest(now.UTC().Truncate(time.Second), s.EvaluatedAt)
 	e := templateEvaluation{rules: &p.Templates, s: s}
 	e.s.EvaluatedAt = now
@@ -105,10 +105,10 @@ func AdoptTemplate(p *Policy, s TemplateState, now time.Time) (TemplateState, []
 		e.s.Until = now.Add(p.Templates.BlockAfter)
 	case s.State == v1alpha1.TemplateFlagged:
 		e.change(v1alpha1.TemplateApproved, now, time.Time{}, v1alpha1.FromPolicy)
-		e.say(now, v1alpha1.ReasonTemplateFlagCleared, "the rules of policy "+p.Name+" flag no templates")
+		e.emit(now, v1alpha1.ReasonTemplateFlagCleared, "the rules of policy "+p.Name+" flag no templates")
 	case s.State == v1alpha1.TemplatePaused && len(p.Templates.Pauses) == 0:
 		e.change(v1alpha1.TemplateApproved, now, time.Time{}, v1alpha1.FromPolicy)
-		e.say(now, v1alpha1.ReasonTemplateResumed, "the rules of policy "+p.Name+" pause no templates")
+		e.emit(now, v1alpha1.ReasonTemplateResumed, "the rules of policy "+p.Name+" pause no templates")
 	}
 	return e.s, e.transitions
 }
@@ -120,7 +120,7 @@ type templateEvaluation struct {
 	transitions []Transition
 }
 
-func (e *templateEvaluation) say(at time.Time, reason v1alpha1.TransitionReason, message string) {
+func (e *templateEvaluation) emit(at time.Time, reason v1alpha1.TransitionReason, message string) {
 	e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleTemplates, Reason: reason, Message: message})
 }
 
@@ -137,7 +137,7 @@ func (e *templateEvaluation) expire(by time.Time) {
 	since := e.s.Since
 	if e.s.State == v1alpha1.TemplateFlagged {
 		e.change(v1alpha1.TemplateBlocked, due, time.Time{}, v1alpha1.FromPolicy)
-		e.say(due, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the template was neither edited nor rated better for %s, since %s", words(due.Sub(since)), stamp(since)))
+		e.emit(due, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the template was neither edited nor rated better for %s, since %s", words(due.Sub(since)), stamp(since)))
 	} else { // paused
 		e.resume(due, v1alpha1.FromPolicy, fmt.Sprintf("the pause of %s is over", words(due.Sub(since))))
 	}
@@ -151,7 +151,7 @@ func (e *templateEvaluation) resume(at time.Time, source v1alpha1.Source, why st
 		e.s.RatingReported = latest(at, e.s.RatingReported)
 	}
 	e.change(v1alpha1.TemplateApproved, at, time.Time{}, source)
-	e.say(at, v1alpha1.ReasonTemplateResumed, why)
+	e.emit(at, v1alpha1.ReasonTemplateResumed, why)
 }
 
 // unrated says that nobody has rated the template as it is now.
@@ -216,7 +216,7 @@ func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, r
 		e.pause(at, v1alpha1.FromPolicy, "the quality rating is Low")
 	case s.State == v1alpha1.TemplateApproved && len(e.rules.Pauses) > 0:
 		e.change(v1alpha1.TemplateBlocked, at, time.Time{}, v1alpha1.FromPolicy)
-		e.say(at, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the quality rating is Low again after %d pauses", s.Pauses))
+		e.emit(at, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the quality rating is Low again after %d pauses", s.Pauses))
 	}
 }
 
@@ -227,13 +227,13 @@ func (e *templateEvaluation) flag(at time.Time, source v1alpha1.Source, why stri
 		why += fmt.Sprintf(": the template is blocked at %s unless it is edited or rated better before", stamp(until))
 	}
 	e.change(v1alpha1.TemplateFlagged, at, until, source)
-	e.say(at, v1alpha1.ReasonTemplateFlagged, why)
+	e.emit(at, v1alpha1.ReasonTemplateFlagged, why)
 }
 
 func (e *templateEvaluation) clear(at time.Time, why string) {
 	since := e.s.Since
 	e.change(v1alpha1.TemplateApproved, at, time.Time{}, v1alpha1.FromPolicy)
-	e.say(at, v1alpha1.ReasonTemplateFlagCleared, fmt.Sprintf("the flag of %s ends: %s", stamp(since), why))
+	e.emit(at, v1alpha1.ReasonTemplateFlagCleared, fmt.Sprintf("the flag of %s ends: %s", stamp(since), why))
 }
 
 // pause begins the next pause of the ladder.
@@ -241,5 +241,5 @@ func (e *templateEvaluation) pause(at time.Time, source v1alpha1.Source, why str
 	e.s.Pauses++
 	until := at.Add(e.rules.Pauses[e.s.Pauses-1])
 	e.change(v1alpha1.TemplatePaused, at, until, source)
-	e.say(at, v1alpha1.ReasonTemplatePaused, fmt.Sprintf("%s: pause %d of %d, until %s", why, e.s.Pauses, len(e.rules.Pauses), stamp(until)))
+	e.emit(at, v1alpha1.ReasonTemplatePaused, fmt.Sprintf("%s: pause %d of %d, until %s", why, e.s.Pauses, len(e.rules.Pauses), stamp(until)))
 }

@@ -173,7 +173,7 @@ func TestATemplateSaysWhy(t *testing.T) {
 	if got, _, _ := rules.AdvanceTemplate(shippedPolicy(t, "netcore"), nil, state, day1); got != state {
 		t.Errorf("an hour before it is %+v", got)
 	}
-	if got, _ := rules.AdoptTemplate(shippedPolicy(t, "netcore"), state, day1); got != state {
+	if got, _ := rules.MigrateTemplatePolicy(shippedPolicy(t, "netcore"), state, day1); got != state {
 		t.Errorf("adopted an hour before it is %+v", got)
 	}
 }

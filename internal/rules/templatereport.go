@@ -99,7 +99,7 @@ func (e *templateEvaluation) reportState(r Report, at time.Time) {
 		known := s.State == v1alpha1.TemplateBlocked // by the policy, which says the same in its own word
 		e.change(to, at, time.Time{}, v1alpha1.FromReport)
 		if !known {
-			e.say(at, v1alpha1.ReasonTemplateBlocked, why)
+			e.emit(at, v1alpha1.ReasonTemplateBlocked, why)
 		}
 	default:
 		from := s.State
@@ -131,7 +131,7 @@ func (e *templateEvaluation) reportPause(reason string, at time.Time, why string
 	default:
 		// Not for its quality, or by rules that the policy does not have: only Meta knows until when.
 		e.change(v1alpha1.TemplatePaused, at, time.Time{}, v1alpha1.FromReport)
-		e.say(at, v1alpha1.ReasonTemplatePaused, why)
+		e.emit(at, v1alpha1.ReasonTemplatePaused, why)
 	}
 }
 

@@ -32,7 +32,7 @@ func (e *evaluation) upgrade() {
 			}
 			e.s.EligibleSince = e.now
 			if way.delay > 0 {
-				e.say(v1alpha1.RuleUpgrade, e.now, v1alpha1.ReasonUpgradePending, e.s.Tier.Name, to.Name, fmt.Sprintf(
+				e.emit(v1alpha1.RuleUpgrade, e.now, v1alpha1.ReasonUpgradePending, e.s.Tier.Name, to.Name, fmt.Sprintf(
 					"%s, as %s requires: the tier rises at %s", e.achievement(way), to.Name, stamp(e.now.Add(way.delay))))
 			}
 		}
@@ -49,12 +49,12 @@ func (e *evaluation) upgrade() {
 		}
 		e.setTier(to, due, v1alpha1.FromPolicy)
 		e.s.Before = from
-		e.say(v1alpha1.RuleUpgrade, due, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, message)
+		e.emit(v1alpha1.RuleUpgrade, due, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, message)
 	}
 }
 
 // eligible says whether everything for the upgrade is met now.
-func (e *evaluation) eligible(way *wayUp) bool {
+func (e *evaluation) eligible(way *requirement) bool {
 	if e.cancels(way) != "" || e.s.Connection != v1alpha1.StateConnected {
 		return false
 	}
@@ -70,18 +70,18 @@ func (e *evaluation) eligible(way *wayUp) bool {
 
 // climb answers the counts that lead to the next tier.
 func (e *evaluation) climb() Usage {
-	if e.f.Climb != nil {
-		return e.f.Climb
+	if e.f.UpgradeUsage != nil {
+		return e.f.UpgradeUsage
 	}
 	return e.f.Usage
 }
 
 // achieved is how much there is of what the way up looks at.
-func (e *evaluation) achieved(way *wayUp) int64 {
+func (e *evaluation) achieved(way *requirement) int64 {
 	return e.climb().Count(way.measure, e.countedFrom(way), e.now)
 }
 
-func (e *evaluation) knowsAchieved(way *wayUp) bool {
+func (e *evaluation) knowsAchieved(way *requirement) bool {
 	return knows(e.climb(), way.measure, e.countedFrom(way), e.now)
 }
 
@@ -110,11 +110,11 @@ func (e *evaluation) cancelUnfit(at time.Time) {
 func (e *evaluation) cancelUpgrade(at time.Time, why string) {
 	to, _ := e.p.next(e.s.Tier.Limit)
 	e.s.EligibleSince = time.Time{}
-	e.say(v1alpha1.RuleUpgrade, at, v1alpha1.ReasonUpgradeCancelled, e.s.Tier.Name, to.Name, fmt.Sprintf("the upgrade to %s is cancelled: %s", to.Name, why))
+	e.emit(v1alpha1.RuleUpgrade, at, v1alpha1.ReasonUpgradeCancelled, e.s.Tier.Name, to.Name, fmt.Sprintf("the upgrade to %s is cancelled: %s", to.Name, why))
 }
 
 // cancels says why the number may not rise, whatever it sends; empty if it may.
-func (e *evaluation) cancels(way *wayUp) string {
+func (e *evaluation) cancels(way *requirement) string {
 	if why := e.unfit(way); why != "" {
 		return why
 	}
@@ -122,7 +122,7 @@ func (e *evaluation) cancels(way *wayUp) string {
 }
 
 // unfit says what of the number itself is in the way of a higher tier; empty if nothing is.
-func (e *evaluation) unfit(way *wayUp) string {
+func (e *evaluation) unfit(way *requirement) string {
 	switch {
 	case e.s.Flagged() && !way.whileFlagged:
 		return "the number is flagged"
@@ -140,7 +140,7 @@ func (e *evaluation) unfit(way *wayUp) string {
 
 // countedFrom is the instant after which deliveries count for the upgrade. Meta has seen those before a lower limit that
 // it reports, and concluded otherwise.
-func (e *evaluation) countedFrom(way *wayUp) time.Time {
+func (e *evaluation) countedFrom(way *requirement) time.Time {
 	from := latest(e.now.Add(-way.window), e.s.LimitLowered)
 	if way.restartAfterFlag {
 		from = latest(from, e.s.FlagEnded)
@@ -175,7 +175,7 @@ func (e *evaluation) spanDue() time.Time {
 	return first.Add(way.span)
 }
 
-func (e *evaluation) achievement(way *wayUp) string {
+func (e *evaluation) achievement(way *requirement) string {
 	achieved := e.achieved(way)
 	required := way.required(e.s.Tier.Limit)
 	if way.percent > 0 {

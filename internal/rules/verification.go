@@ -20,16 +20,16 @@ func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, sou
 		return
 	}
 	s.Verification, s.VerificationSince = to, at
-	e.say(v1alpha1.RuleVerification, at, v1alpha1.ReasonVerificationChanged, "", "", fmt.Sprintf("the business is %s, it was %s", to, before))
-	if start := e.p.Start(to); s.Overruled != (Tier{}) && Above(start.Limit, s.Overruled.Limit) {
-		e.overrule(start, s.OverruledSince) // what Meta reports of the limit still shows
+	e.emit(v1alpha1.RuleVerification, at, v1alpha1.ReasonVerificationChanged, "", "", fmt.Sprintf("the business is %s, it was %s", to, before))
+	if start := e.p.Start(to); s.ConcludedTier != (Tier{}) && Above(start.Limit, s.ConcludedTier.Limit) {
+		e.setConcluded(start, s.ConcludedSince) // what Meta reports of the limit still shows
 	}
 	if start := e.p.Start(to); to == v1alpha1.Verified && Above(start.Limit, s.Tier.Limit) {
 		from := s.Tier
 		e.setTier(start, at, v1alpha1.FromVerification)
 		e.s.Before = from
 		e.grant()
-		e.say(v1alpha1.RuleVerification, at, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the business is verified",
+		e.emit(v1alpha1.RuleVerification, at, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the business is verified",
 			limitWords(from.Limit), limitWords(start.Limit)))
 	}
 }

@@ -23,7 +23,7 @@ func Explain(p *Policy, f *Facts, s State, cause Cause, now time.Time) []string 
 		w.quality()
 	}
 	if p.role != member {
-		w.wayUp()
+		w.nextTier()
 	}
 	if p.role != member {
 		w.wayDown()
@@ -53,8 +53,8 @@ func (w *why) tier(cause Cause) {
 	}
 	limit += " since " + stamp(s.TierSince)
 	switch {
-	case s.Overruled != (Tier{}):
-		w.rule(v1alpha1.RuleReports, "%s: Meta reported it. By the policy it was %s at %s.", limit, limitWords(s.Overruled.Limit), stamp(s.OverruledSince))
+	case s.ConcludedTier != (Tier{}):
+		w.rule(v1alpha1.RuleReports, "%s: Meta reported it. By the policy it was %s at %s.", limit, limitWords(s.ConcludedTier.Limit), stamp(s.ConcludedSince))
 	case s.TierSource == v1alpha1.FromReport:
 		w.rule(v1alpha1.RuleReports, "%s: Meta reported it.", limit)
 	case s.TierSource == v1alpha1.FromVerification:
@@ -149,7 +149,7 @@ func (w *why) afterGrace() string {
 	return fmt.Sprintf(" with a fall to tier %s (%s), unless the rating rises above Low before", to.Name, limitWords(to.Limit))
 }
 
-func (w *why) wayUp() {
+func (w *why) nextTier() {
 	progress, ok := UpgradeProgress(w.p, w.f, w.s, w.now)
 	switch {
 	case !ok && w.s.Tier.Limit == Unlimited:

@@ -111,9 +111,9 @@ func TestAnExplanationNamesTheRuleThatMadeTheTier(t *testing.T) {
 	edited := *shippedPolicy(t, "quality-based")
 	tiers := climbed
 	tiers.Tier.Limit = 20000 // what the policy had for the tier before it was edited
-	mended, edit := rules.Adopt(&edited, tiers, true, week)
+	mended, edit := rules.MigratePolicy(&edited, tiers, true, week)
 	together := shippedPolicy(t, "meta-2025").Portfolio()
-	joined, join := rules.Merge(together, rules.Initial(together, "", day1), 10000, day1)
+	joined, join := rules.RaiseTo(together, rules.Initial(together, "", day1), 10000, day1)
 	for _, test := range []struct {
 		name   string
 		policy *rules.Policy

@@ -42,7 +42,7 @@ func (s *simulation) advance(x *subject, to time.Time) time.Time {
 	var next time.Time
 	x.state, happened, next = rules.Advance(x.policy, &x.facts, x.state, to)
 	x.facts.Reports = x.facts.Reports[:0]
-	x.quiet, x.passed = rules.Quiet(x.policy, &x.facts, x.state, next), false
+	x.quiet, x.passed = rules.DeliveriesUntilDecision(x.policy, &x.facts, x.state, next), false
 	s.tell(x.name, happened)
 	if x.kind == portfolios && x.state.Rating != rating {
 		s.qualities = append(s.qualities, Transition{Subject: x.name, Transition: rules.Transition{
@@ -71,7 +71,7 @@ func (s *simulation) deliver(x *subject) {
 	x.state.EvaluatedAt = s.now
 	x.passed = true
 	if x.quiet--; x.quiet < 0 {
-		x.quiet = rules.Quiet(x.policy, &x.facts, x.state, x.next)
+		x.quiet = rules.DeliveriesUntilDecision(x.policy, &x.facts, x.state, x.next)
 	}
 	if x.quiet < 0 {
 		s.wake(&x.turn)

@@ -45,7 +45,7 @@ func TestAdopt(t *testing.T) {
 		return func(s *rules.State) {
 			s.Rating, s.RatingSource, s.Reported = rating, v1alpha1.FromReport, rating
 			if rating == low {
-				s.LowSince, s.LowStep = day1, day1
+				s.LowSince, s.GraceStart = day1, day1
 			}
 		}
 	}
@@ -97,7 +97,7 @@ func TestAdopt(t *testing.T) {
 			if test.state != nil {
 				test.state(&state)
 			}
-			got, transitions := rules.Adopt(policy, state, test.edited, now)
+			got, transitions := rules.MigratePolicy(policy, state, test.edited, now)
 			var says []string
 			for _, tr := range transitions {
 				says = append(says, strings.TrimSpace(fmt.Sprintf("%s %s %s", tr.Reason, tr.From, tr.To)))
@@ -111,8 +111,8 @@ func TestAdopt(t *testing.T) {
 			if said := strings.Join(says, ", "); said != test.says {
 				t.Errorf("it says %q, not %q", said, test.says)
 			}
-			if !got.LowSince.Equal(test.low) || !got.LowStep.Equal(test.low) || !got.RecoveringSince.Equal(test.clears) {
-				t.Errorf("it is Low since %s, of which %s counts, and recovers since %s", got.LowSince, got.LowStep, got.RecoveringSince)
+			if !got.LowSince.Equal(test.low) || !got.GraceStart.Equal(test.low) || !got.RecoveringSince.Equal(test.clears) {
+				t.Errorf("it is Low since %s, of which %s counts, and recovers since %s", got.LowSince, got.GraceStart, got.RecoveringSince)
 			}
 			if !got.EligibleSince.IsZero() || !got.EvaluatedAt.Equal(now) {
 				t.Errorf("at %s an upgrade is pending since %s", got.EvaluatedAt, got.EligibleSince)
@@ -129,15 +129,15 @@ func TestAdoptBesideAReport(t *testing.T) {
 	policy := compiled(t, func(spec *v1alpha1.MessagingPolicySpec) { spec.Tiers[0].Limit = 12 })
 	state := rules.Initial(compiled(t, nil), "", day1)
 	state.Tier, state.TierSource = rules.Tier{Name: "L", Limit: 40}, v1alpha1.FromReport
-	state.Overruled, state.OverruledSince = rules.Tier{Name: "S", Limit: 10}, day1
-	got, transitions := rules.Adopt(policy, state, true, day1.Add(-time.Hour))
-	if got.Overruled != (rules.Tier{Name: "S", Limit: 12}) || !got.OverruledSince.Equal(day1) || len(transitions) > 0 {
-		t.Errorf("it would be %+v since %s, and says %v", got.Overruled, got.OverruledSince, transitions)
+	state.ConcludedTier, state.ConcludedSince = rules.Tier{Name: "S", Limit: 10}, day1
+	got, transitions := rules.MigratePolicy(policy, state, true, day1.Add(-time.Hour))
+	if got.ConcludedTier != (rules.Tier{Name: "S", Limit: 12}) || !got.ConcludedSince.Equal(day1) || len(transitions) > 0 {
+		t.Errorf("it would be %+v since %s, and says %v", got.ConcludedTier, got.ConcludedSince, transitions)
 	}
 	if !got.EvaluatedAt.Equal(day1) {
 		t.Errorf("an hour before, it is %s", got.EvaluatedAt)
 	}
-	if got, _ = rules.Adopt(policy, state, true, day1.Add(1500*time.Millisecond)); !got.EvaluatedAt.Equal(day1.Add(time.Second)) {
+	if got, _ = rules.MigratePolicy(policy, state, true, day1.Add(1500*time.Millisecond)); !got.EvaluatedAt.Equal(day1.Add(time.Second)) {
 		t.Errorf("within a second it is %s", got.EvaluatedAt)
 	}
 }
@@ -167,7 +167,7 @@ func TestAdoptTemplate(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			state := rules.InitialTemplate(day1)
 			state.State, state.Source, state.Until = test.state, test.source, day1.AddDate(0, 0, 20)
-			got, transitions := rules.AdoptTemplate(test.policy, state, now)
+			got, transitions := rules.MigrateTemplatePolicy(test.policy, state, now)
 			var says v1alpha1.TransitionReason
 			for _, tr := range transitions {
 				says += tr.Reason
@@ -190,7 +190,7 @@ func TestAFallOutlastsAnEdit(t *testing.T) {
 	if state.Tier.Name != "S" || state.Before.Name != "M" {
 		t.Fatalf("it is at %s, and was at %s", state.Tier.Name, state.Before.Name)
 	}
-	if adopted, said := rules.Adopt(policy, state, true, day1.AddDate(0, 0, 3)); adopted.Tier.Name != "S" {
+	if adopted, said := rules.MigratePolicy(policy, state, true, day1.AddDate(0, 0, 3)); adopted.Tier.Name != "S" {
 		t.Errorf("it is at %s: %v", adopted.Tier.Name, said)
 	}
 }
