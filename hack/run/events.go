@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -44,11 +44,11 @@ subjects:
 // platform is a chat platform whose webhooks are not Meta's: it posts CloudEvents to the event API.
 type platform struct {
 	kubernetes client.Client
-	operator   *operator
+	operator   *rig.Operator
 	token      string
 }
 
-func newPlatform(config *rest.Config, to *operator) (*platform, error) {
+func newPlatform(config *rest.Config, to *rig.Operator) (*platform, error) {
 	kubernetes, err := client.New(config, client.Options{})
 	return &platform{kubernetes: kubernetes, operator: to}, err
 }
@@ -93,7 +93,7 @@ func (p *platform) tell(ctx context.Context, number string, delivered []metatest
 		return nil
 	}
 	for {
-		status, answer, err := p.post(ctx, lines.Bytes())
+		status, answer, err := p.operator.PostEvents(ctx, lines.Bytes(), "application/x-ndjson", p.token)
 		switch {
 		case err != nil || status == http.StatusServiceUnavailable:
 		case status == http.StatusOK:
@@ -106,24 +106,8 @@ func (p *platform) tell(ctx context.Context, number string, delivered []metatest
 		default:
 			return fmt.Errorf("the operator answered events with %d: %s", status, answer)
 		}
-		if err := pause(ctx); err != nil {
+		if err := rig.Sleep(ctx, retryAfter); err != nil {
 			return err
 		}
 	}
-}
-
-func (p *platform) post(ctx context.Context, lines []byte) (status int, answer string, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.operator.events, bytes.NewReader(lines))
-	if err != nil {
-		return 0, "", err
-	}
-	request.Header.Set("Content-Type", "application/x-ndjson")
-	request.Header.Set("Authorization", "Bearer "+p.token)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, "", err
-	}
-	defer response.Body.Close()
-	content, err := io.ReadAll(io.LimitReader(response.Body, 1<<10))
-	return response.StatusCode, string(content), err
 }

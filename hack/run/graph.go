@@ -13,6 +13,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 )
@@ -42,7 +43,7 @@ func startGraphAPI(o options, life *life) (*graphAPI, error) {
 
 	settings := config.GraphAPI{BaseURL: g.url, PeriodMinutes: periodMinutes(life.speed)}
 	for _, a := range metaAccounts {
-		token, err := credential(g.folder, a.token)
+		token, err := rig.Credential(g.folder, a.token)
 		if err != nil {
 			return nil, err
 		}
@@ -135,14 +136,7 @@ func (g *graphAPI) renew(ctx context.Context, expires time.Time) error {
 
 // sleep waits until the fleet's time has come.
 func (g *graphAPI) sleep(ctx context.Context, until time.Time) error {
-	timer := time.NewTimer(g.life.Wait(until))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return rig.Sleep(ctx, g.life.Wait(until))
 }
 
 // regain is the header with which Meta says that the calls that it allows to an account are used up, and for how long.

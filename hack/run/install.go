@@ -2,33 +2,26 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"numberfleet.dev/numberfleet/hack/manifest"
+	"numberfleet.dev/numberfleet/hack/rig"
 )
 
-// install applies what `kubectl apply -k config/default` and the samples would, but for the Deployment: the operator runs
-// as a process here. Policies and the fleet are the user's after the first time.
+// install applies config/default and the samples. After the first time the policies and the fleet are left as the user has them.
 func install(ctx context.Context, config *rest.Config, kustomize string, first bool) error {
-	rendered, err := exec.CommandContext(ctx, kustomize, "build", "config/default").Output()
+	objects, err := rig.Render(ctx, kustomize)
 	if err != nil {
-		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-			err = fmt.Errorf("%w: %s", err, exit.Stderr)
-		}
-		return fmt.Errorf("render config/default: %w", err)
+		return err
 	}
 	fleet, err := os.ReadFile("config/samples/fleet.yaml")
 	if err != nil {
 		return err
 	}
-	objects, err := manifest.Parse(slices.Concat(rendered, []byte("\n---\n"), fleet, []byte("\n---\n"+forwarder)))
+	samples, err := rig.Parse(append(fleet, "\n---\n"+forwarder...))
 	if err != nil {
 		return err
 	}
@@ -36,16 +29,14 @@ func install(ctx context.Context, config *rest.Config, kustomize string, first b
 	if err != nil {
 		return err
 	}
-	for _, object := range objects {
+	for _, object := range slices.Concat(objects, samples) {
 		switch object.GetKind() {
-		case "Deployment", "PersistentVolumeClaim":
-			continue
 		case "MessagingPolicy", "PhoneNumber", "BusinessPortfolio", "MessageTemplate":
 			if !first {
 				continue
 			}
 		}
-		if err := manifest.Apply(ctx, c, object, "run"); err != nil {
+		if err := rig.Apply(ctx, c, object, "run"); err != nil {
 			return err
 		}
 	}

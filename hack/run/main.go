@@ -18,6 +18,14 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"numberfleet.dev/numberfleet/hack/rig"
+)
+
+// The kubeconfigs below the folder of the state.
+const (
+	adminKubeconfig    = "kubeconfig"
+	operatorKubeconfig = "operator.kubeconfig"
 )
 
 type options struct {
@@ -61,14 +69,23 @@ func run(ctx context.Context, o options) (err error) {
 	defer unlock()
 
 	say("starting etcd and kube-apiserver from %s", o.assets)
-	cluster, err := startControlPlane(o)
+	plane, err := rig.NewControlPlane(rig.ControlPlaneOptions{Assets: o.assets, Folder: o.state})
 	if err != nil {
 		return err
 	}
 	defer func() {
 		say("stopping etcd and kube-apiserver")
-		err = errors.Join(err, cluster.stop())
+		err = errors.Join(err, plane.Stop())
 	}()
+	if err := plane.Up(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(
+		rig.WriteKubeconfig(filepath.Join(o.state, adminKubeconfig), plane.Admin()),
+		rig.WriteKubeconfig(filepath.Join(o.state, operatorKubeconfig), plane.Operator()),
+	); err != nil {
+		return err
+	}
 
 	life, err := resume(o.state, clock.RealClock{}, o.speed)
 	if err != nil {
@@ -79,7 +96,7 @@ func run(ctx context.Context, o options) (err error) {
 	} else {
 		say("installing the CRDs and the operator's rights; the fleet goes on as it was left")
 	}
-	if err := install(ctx, cluster.admin, o.render, life.first); err != nil {
+	if err := install(ctx, plane.Admin(), o.render, life.first); err != nil {
 		return err
 	}
 	meta, err := startGraphAPI(o, life)
@@ -87,39 +104,39 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, meta.stop()) }()
-	operator, err := startOperator(o, cluster, life, meta.config)
+	operator, err := startOperator(o, life, meta.config)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		say("stopping the operator")
-		err = errors.Join(err, operator.stop())
+		err = errors.Join(err, operator.Stop(20*time.Second))
 	}()
-	if err := operator.ready(ctx); err != nil {
+	if err := operator.Ready(ctx); err != nil {
 		return err
 	}
 
-	other, err := newPlatform(cluster.admin, operator)
+	other, err := newPlatform(plane.Admin(), operator)
 	if err != nil {
 		return err
 	}
-	introduce(o, cluster, operator, meta, life)
+	introduce(o, operator, meta, life)
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() { cancel(meta.live(ctx)) }()
 	go func() { cancel(generate(ctx, operator, other, meta, life)) }()
-	go func() { cancel(show(ctx, cluster.admin, life)) }()
+	go func() { cancel(show(ctx, plane.Admin(), life)) }()
 	select {
-	case <-operator.exited:
-		return fmt.Errorf("the operator ended by itself; its log is %s", operator.log)
+	case <-operator.Exited():
+		return errors.Join(rig.ErrEnded, operator.Err())
 	case <-ctx.Done():
 		return errors.Join(life.save(), context.Cause(ctx))
 	}
 }
 
 // introduce says where everything is, and how to talk to it.
-func introduce(o options, cluster *controlPlane, operator *operator, meta *graphAPI, life *life) {
+func introduce(o options, operator *rig.Operator, meta *graphAPI, life *life) {
 	account := metaAccounts[0]
 	token := meta.tokenFile(account.token)
 	fmt.Printf(`
@@ -140,8 +157,8 @@ func introduce(o options, cluster *controlPlane, operator *operator, meta *graph
 
     curl -H "Authorization: Bearer $(kubectl -n fleet create token forwarder --audience=numberfleet)" -H 'Content-Type: application/cloudevents+json' %[10]s -d '{"specversion":"1.0","id":"mine","source":"/terminal","type":"dev.numberfleet.quality.reported.v1","time":"%[11]s","data":{"number":"+15550100003","rating":"Medium"}}'
 
-`, o.speed, cluster.kubeconfig, operator.webhook, filepath.Join(o.state, "webhook", "app-secret"), operator.log,
-		meta.url, token, meta.url, account.id, operator.events, life.Now().Format(time.RFC3339))
+`, o.speed, filepath.Join(o.state, adminKubeconfig), operator.WebhookURL(), filepath.Join(o.state, "webhook", "app-secret"), operator.Log,
+		meta.url, token, meta.url, account.id, operator.EventsURL(), life.Now().Format(time.RFC3339))
 }
 
 func say(format string, args ...any) { fmt.Printf("==> "+format+"\n", args...) }

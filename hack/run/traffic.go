@@ -1,14 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -119,7 +118,7 @@ var platformRatings = []struct {
 }{{28 * time.Hour, "High"}, {4*day + 10*time.Hour, "Medium"}, {8 * day, "High"}}
 
 // generate posts, as time goes on, what Meta would post, and what another platform would.
-func generate(ctx context.Context, to *operator, other *platform, meta *graphAPI, life *life) error {
+func generate(ctx context.Context, to *rig.Operator, other *platform, meta *graphAPI, life *life) error {
 	done := life.origin
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
 		select {
@@ -149,7 +148,7 @@ func generate(ctx context.Context, to *operator, other *platform, meta *graphAPI
 			}
 			delivered = h.lose(life.born, delivered)
 			for _, body := range append(webhooks(h.number, delivered, received), h.flags(life.born, done, until)...) {
-				if err := to.post(ctx, body); err != nil {
+				if err := post(ctx, to, body); err != nil {
 					return err
 				}
 			}
@@ -160,7 +159,7 @@ func generate(ctx context.Context, to *operator, other *platform, meta *graphAPI
 				if r.event != "" {
 					body = metatest.TemplateStatusPayload(travel, "last_minute", "en_US", r.event, "", at)
 				}
-				if err := to.post(ctx, body); err != nil {
+				if err := post(ctx, to, body); err != nil {
 					return err
 				}
 			}
@@ -248,40 +247,4 @@ func (h *habit) flags(born, from, to time.Time) (bodies [][]byte) {
 		}
 	}
 	return bodies
-}
-
-// post sends a signed webhook, again and again until it is acknowledged, as Meta does.
-func (o *operator) post(ctx context.Context, body []byte) error {
-	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.webhook, bytes.NewReader(body))
-		if err != nil {
-			return err
-		}
-		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("X-Hub-Signature-256", metatest.Sign(o.secret, body))
-		response, err := http.DefaultClient.Do(request)
-		if err == nil {
-			_ = response.Body.Close()
-			switch response.StatusCode {
-			case http.StatusOK:
-				return nil
-			case http.StatusServiceUnavailable:
-			default:
-				return fmt.Errorf("the operator answered a webhook with %s", response.Status)
-			}
-		}
-		if err := pause(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-// pause is a moment before something is tried again.
-func pause(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(500 * time.Millisecond):
-		return nil
-	}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // fault is something that goes wrong in a round: while webhooks come in, or while the rules run, or both.
@@ -42,7 +44,7 @@ var faults = []fault{
 
 // soon is a random while, of at most some milliseconds.
 func soon(ctx context.Context, random *rand.Rand, atMost int) error {
-	return sleep(ctx, time.Duration(random.IntN(atMost+1))*time.Millisecond)
+	return rig.Sleep(ctx, time.Duration(random.IntN(atMost+1))*time.Millisecond)
 }
 
 // midway waits until a random part of the leg's webhooks is acknowledged, or a second.
@@ -53,7 +55,7 @@ func midway(ctx context.Context, e *epoch, random *rand.Rand) error {
 		if e.sender.acknowledged.Load() >= until {
 			break
 		}
-		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+		if err := rig.Sleep(ctx, 10*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -88,7 +90,7 @@ func killedLiving(ctx context.Context, e *epoch, random *rand.Rand) error {
 func (e *epoch) restart(ctx context.Context, between func() error) error {
 	e.turn.Lock()
 	defer e.turn.Unlock()
-	e.op.process.kill()
+	e.op.Kill()
 	at := e.stopped()
 	if between != nil {
 		if err := between(); err != nil {
@@ -105,15 +107,15 @@ func killed(apiserver, etcd bool) func(context.Context, *epoch, *rand.Rand) erro
 			return err
 		}
 		if apiserver {
-			e.plane.apiserver.kill()
+			e.plane.APIServer.Kill()
 		}
 		if etcd {
-			e.plane.etcd.kill()
+			e.plane.Etcd.Kill()
 		}
 		if err := soon(ctx, random, 2000); err != nil {
 			return err
 		}
-		return e.plane.up(ctx)
+		return e.plane.Up(ctx)
 	}
 }
 
@@ -122,9 +124,9 @@ func allKilled(ctx context.Context, e *epoch, random *rand.Rand) error {
 		return err
 	}
 	return e.restart(ctx, func() error {
-		e.plane.etcd.kill()
-		e.plane.apiserver.kill()
-		return e.plane.up(ctx)
+		e.plane.Etcd.Kill()
+		e.plane.APIServer.Kill()
+		return e.plane.Up(ctx)
 	})
 }
 
@@ -135,7 +137,7 @@ func (t trouble) fault(ctx context.Context, e *epoch, random *rand.Rand) error {
 	}
 	e.proxy.make(t)
 	defer e.proxy.make(trouble{})
-	return sleep(ctx, time.Second+time.Duration(random.IntN(4000))*time.Millisecond)
+	return rig.Sleep(ctx, time.Second+time.Duration(random.IntN(4000))*time.Millisecond)
 }
 
 // steppedBack starts the operator with a clock that is hours or days behind. What it has concluded stands, and nothing
@@ -150,19 +152,19 @@ func steppedBack(ctx context.Context, e *epoch, random *rand.Rand) error {
 	}
 	e.turn.Lock()
 	defer e.turn.Unlock()
-	e.op.process.kill()
+	e.op.Kill()
 	at := e.stopped()
 	back := time.Duration(1+random.IntN(72)) * time.Hour
 	if err := e.start(ctx, at.Add(-back), false); err != nil {
 		return err
 	}
-	if err := sleep(ctx, 3*time.Second); err != nil {
+	if err := rig.Sleep(ctx, 3*time.Second); err != nil {
 		return err
 	}
 	if err := e.sane(ctx); err != nil {
 		return fmt.Errorf("%s back: %w", back, err)
 	}
-	e.op.process.kill()
+	e.op.Kill()
 	return e.start(ctx, at, false)
 }
 
@@ -173,7 +175,7 @@ func steppedForward(ctx context.Context, e *epoch, random *rand.Rand) error {
 	}
 	e.turn.Lock()
 	defer e.turn.Unlock()
-	e.op.process.kill()
+	e.op.Kill()
 	return e.start(ctx, e.stopped().Add(time.Duration(1+random.IntN(3*60))*time.Minute), false)
 }
 
@@ -188,35 +190,33 @@ func leaderPaused(ctx context.Context, e *epoch, random *rand.Rand) error {
 	}
 	e.turn.Lock()
 	defer e.turn.Unlock()
-	e.op.process.signal(syscall.SIGSTOP)
-	defer func() { e.op.process.signal(syscall.SIGCONT) }()
+	e.op.Signal(syscall.SIGSTOP)
+	defer func() { e.op.Signal(syscall.SIGCONT) }()
 	if err := e.lease(ctx, anotherReplica); err != nil {
 		return err
 	}
-	second := *e.op
-	for _, address := range []*string{&second.webhook, &second.events, &second.metrics, &second.probe} {
-		var err error
-		if *address, err = freeAddress(); err != nil {
-			return err
-		}
+	another := *e.op.Operator
+	second := &operator{Operator: &another}
+	if err := second.NewAddresses(); err != nil {
+		return err
 	}
 	if err := second.start(e.op.now(), speed); err != nil {
 		return err
 	}
-	if err := second.ready(ctx); !errors.Is(err, errEnded) {
-		second.process.kill()
+	if err := second.Ready(ctx); !errors.Is(err, rig.ErrEnded) {
+		second.Kill()
 		return failure(fmt.Sprintf("a second operator on the same ledger did not refuse to start: %v", err))
 	}
-	if err := errors.Join(e.touch(ctx, e.op.now().String()), sleep(ctx, 16*time.Second)); err != nil {
+	if err := errors.Join(e.touch(ctx, e.op.now().String()), rig.Sleep(ctx, 16*time.Second)); err != nil {
 		return err
 	}
-	e.op.process.signal(syscall.SIGCONT)
+	e.op.Signal(syscall.SIGCONT)
 	select {
-	case <-e.op.process.exited:
-	case <-time.After(patience):
+	case <-e.op.Exited():
+	case <-time.After(rig.Patience):
 		return failure("a leader that lost its lease goes on")
 	}
-	if e.op.process.code == 0 {
+	if e.op.Code() == 0 {
 		return failure("a leader that lost its lease ended with code 0")
 	}
 	return e.start(ctx, e.stopped(), false)
@@ -227,11 +227,11 @@ func full(ctx context.Context, e *epoch, random *rand.Rand) error {
 	if err := midway(ctx, e, random); err != nil {
 		return err
 	}
-	if err := e.disk.fill(e.op.process.command.Process.Pid); err != nil {
+	if err := e.disk.fill(e.op.PID()); err != nil {
 		return err
 	}
-	err := sleep(ctx, 500*time.Millisecond+time.Duration(random.IntN(2000))*time.Millisecond)
-	return errors.Join(err, e.disk.free(e.op.process.command.Process.Pid))
+	err := rig.Sleep(ctx, 500*time.Millisecond+time.Duration(random.IntN(2000))*time.Millisecond)
+	return errors.Join(err, e.disk.free(e.op.PID()))
 }
 
 // torn kills the operator and leaves at the end of its journal the beginning of a write that was never acknowledged.
@@ -240,7 +240,7 @@ func torn(ctx context.Context, e *epoch, random *rand.Rand) error {
 		return err
 	}
 	err := e.restart(ctx, func() error {
-		file, err := newest(e.op.ledger, ".log")
+		file, err := newest(e.op.DataDir, ".log")
 		if err != nil {
 			return err
 		}
@@ -268,15 +268,15 @@ func corrupted(ctx context.Context, e *epoch, random *rand.Rand) error {
 	}
 	e.turn.Lock()
 	defer e.turn.Unlock()
-	e.op.process.kill()
+	e.op.Kill()
 	at := e.stopped()
-	saved := e.op.ledger + ".saved"
+	saved := e.op.DataDir + ".saved"
 	defer func() { _ = os.RemoveAll(saved) }()
-	if err := os.CopyFS(saved, os.DirFS(e.op.ledger)); err != nil {
+	if err := os.CopyFS(saved, os.DirFS(e.op.DataDir)); err != nil {
 		return err
 	}
 	for range 3 {
-		what, kind, err := flip(e.op.ledger, random)
+		what, kind, err := flip(e.op.DataDir, random)
 		if err != nil {
 			return err
 		}
@@ -287,8 +287,8 @@ func corrupted(ctx context.Context, e *epoch, random *rand.Rand) error {
 		if err := e.op.start(at, speed); err != nil {
 			return err
 		}
-		switch err := e.op.ready(ctx); {
-		case errors.Is(err, errEnded):
+		switch err := e.op.Ready(ctx); {
+		case errors.Is(err, rig.ErrEnded):
 			said, err := e.loggedAfter(logged)
 			if err != nil {
 				return err
@@ -304,9 +304,9 @@ func corrupted(ctx context.Context, e *epoch, random *rand.Rand) error {
 				return fmt.Errorf("%s: served without a word: %w", what, err)
 			}
 			e.count("    damage to " + kind + " without effect")
-			e.op.process.kill()
+			e.op.Kill()
 		}
-		if err := errors.Join(os.RemoveAll(e.op.ledger), os.CopyFS(e.op.ledger, os.DirFS(saved))); err != nil {
+		if err := errors.Join(os.RemoveAll(e.op.DataDir), os.CopyFS(e.op.DataDir, os.DirFS(saved))); err != nil {
 			return err
 		}
 	}
@@ -369,7 +369,7 @@ func newest(folder, ending string) (string, error) {
 }
 
 func (e *epoch) logged() int64 {
-	info, err := os.Stat(e.op.log())
+	info, err := os.Stat(e.op.Log)
 	if err != nil {
 		return 0
 	}
@@ -377,7 +377,7 @@ func (e *epoch) logged() int64 {
 }
 
 func (e *epoch) loggedAfter(from int64) (string, error) {
-	content, err := os.ReadFile(e.op.log())
+	content, err := os.ReadFile(e.op.Log)
 	if err != nil {
 		return "", err
 	}

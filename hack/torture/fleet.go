@@ -4,13 +4,11 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"os"
-	"os/exec"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"numberfleet.dev/numberfleet/hack/manifest"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/hack/torture/check"
 )
 
@@ -158,17 +156,17 @@ func (f *fleet) objects() []*unstructured.Unstructured {
 	return all
 }
 
-// install applies what `kubectl apply -k config/default` would, but for the Deployment, and the small policies. It returns
-// all policies as the checker reads them.
+// install applies config/default and the small policies. It returns all policies as the checker reads them.
 func install(ctx context.Context, c client.Client, kustomize string) (map[string]*check.Policy, error) {
-	rendered, err := exec.CommandContext(ctx, kustomize, "build", "config/default").Output()
-	if err != nil {
-		return nil, fmt.Errorf("render config/default: %w", err)
-	}
-	objects, err := manifest.Parse(append(append(rendered, "\n---\n"...), smallPolicies...))
+	objects, err := rig.Render(ctx, kustomize)
 	if err != nil {
 		return nil, err
 	}
+	small, err := rig.Parse(smallPolicies)
+	if err != nil {
+		return nil, err
+	}
+	objects = append(objects, small...)
 	for _, name := range []string{"torture-a", "torture-b"} {
 		u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace"}}
 		u.SetName(name)
@@ -176,10 +174,7 @@ func install(ctx context.Context, c client.Client, kustomize string) (map[string
 	}
 	policies := map[string]*check.Policy{}
 	for _, object := range objects {
-		switch object.GetKind() {
-		case "Deployment", "PersistentVolumeClaim":
-			continue
-		case "MessagingPolicy":
+		if object.GetKind() == "MessagingPolicy" {
 			content, err := object.MarshalJSON()
 			if err != nil {
 				return nil, err
@@ -188,20 +183,9 @@ func install(ctx context.Context, c client.Client, kustomize string) (map[string
 				return nil, err
 			}
 		}
-		if err := manifest.Apply(ctx, c, object, "torture"); err != nil {
+		if err := rig.Apply(ctx, c, object, "torture"); err != nil {
 			return nil, err
 		}
 	}
 	return policies, nil
-}
-
-// writeKubeconfig writes the operator's, whose server is the proxy.
-func writeKubeconfig(file, server, token string) error {
-	return os.WriteFile(file, fmt.Appendf(nil, `apiVersion: v1
-kind: Config
-clusters: [{name: torture, cluster: {server: %q, insecure-skip-tls-verify: true}}]
-users: [{name: operator, user: {token: %q}}]
-contexts: [{name: torture, context: {cluster: torture, user: operator}}]
-current-context: torture
-`, server, token), 0o600)
 }

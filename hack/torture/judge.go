@@ -1,16 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -74,19 +69,17 @@ type status struct {
 // equal as soon as the events are in. What was concluded before stands, so of their transitions it must hold that each
 // follows from the one before, and that they are restricted if and only if the limit is reached.
 type judge struct {
-	api     client.Client
-	op      *operator
-	sender  *sender
-	fleet   *fleet
-	metrics *http.Client
-	token   string
+	api    client.Client
+	op     *operator
+	sender *sender
+	fleet  *fleet
+	token  string
 
 	seen map[string][]check.Transition // by subject, all transitions so far
 }
 
 func newJudge(api client.Client, op *operator, s *sender, f *fleet, token string) *judge {
-	return &judge{api: api, op: op, sender: s, fleet: f, token: token, seen: map[string][]check.Transition{},
-		metrics: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}} // #nosec G402 -- the operator's own certificate
+	return &judge{api: api, op: op, sender: s, fleet: f, token: token, seen: map[string][]check.Transition{}}
 }
 
 // look compares once. What can still be late is unsettled; a failure cannot be mended by waiting. Everything up to an instant
@@ -300,12 +293,12 @@ func (j *judge) transitions(name string, subject check.Subject, s *status, until
 // counts compares the live ones. They follow an acknowledgement at once, so there is nothing to wait for.
 func (j *judge) counts(name string, subject check.Subject, live map[string]float64, span [2]int64) ([]string, error) {
 	least, most := j.sender.tape.Between(subject, span[0], span[1])
-	figures := map[string][2]int64{"numberfleet_phone_number_own_used{" + name + "}": {least, most}}
+	figures := map[string][2]int64{numberUsed + "{" + name + "}": {least, most}}
 	if subject.Portfolio {
-		figures = map[string][2]int64{"numberfleet_portfolio_used{" + name + "}": {least, most}}
+		figures = map[string][2]int64{portfolioUsed + "{" + name + "}": {least, most}}
 	} else {
 		least, most := j.sender.tape.Week(subject, span[0], span[1])
-		figures["numberfleet_phone_number_unique_users_7d{"+name+"}"] = [2]int64{least, most}
+		figures[numberUsers+"{"+name+"}"] = [2]int64{least, most}
 	}
 	for figure, must := range figures {
 		is, known := live[figure]
@@ -411,41 +404,22 @@ func (j *judge) statuses(ctx context.Context) (map[string]*status, error) {
 	return all, nil
 }
 
+// gauges are the counts that are compared live.
+const (
+	numberUsed    = "numberfleet_phone_number_own_used"
+	numberUsers   = "numberfleet_phone_number_unique_users_7d"
+	portfolioUsed = "numberfleet_portfolio_used"
+)
+
 // scrape reads the gauges of numbers and portfolios, by metric{namespace/name}.
 func (j *judge) scrape(ctx context.Context) (map[string]float64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+j.op.metrics+"/metrics", http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Authorization", "Bearer "+j.token)
-	response, err := j.metrics.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	content, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the metrics answer %s: %w", response.Status, err)
-	}
+	samples, err := j.op.Scrape(ctx, j.token, numberUsed, numberUsers, portfolioUsed)
 	all := map[string]float64{}
-	for line := range bytes.Lines(content) {
-		metric, rest, found := strings.Cut(string(line), "{")
-		labels, value, closed := strings.Cut(rest, "} ")
-		if !found || !closed || !strings.HasPrefix(metric, "numberfleet_p") {
-			continue
-		}
-		var name []string
-		for _, label := range []string{"namespace", "name"} {
-			if _, rest, found := strings.Cut(","+labels, ","+label+`="`); found {
-				text, _, _ := strings.Cut(rest, `"`)
-				name = append(name, text)
-			}
-		}
-		if all[metric+"{"+strings.Join(name, "/")+"}"], err = strconv.ParseFloat(strings.TrimSpace(value), 64); err != nil {
-			return nil, err
-		}
+	for _, s := range samples {
+		name := strings.TrimPrefix(string(s.Metric["namespace"]+"/"+s.Metric["name"]), "/")
+		all[string(s.Metric["__name__"])+"{"+name+"}"] = float64(s.Value)
 	}
-	return all, nil
+	return all, err
 }
 
 // events looks whether any transition was told of more often than it happened. Events are told at best once each; a crash

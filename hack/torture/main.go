@@ -22,9 +22,11 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/hack/torture/check"
 )
 
@@ -35,9 +37,6 @@ type options struct {
 	short                             bool
 	only                              string
 }
-
-// patience is how long anything may take in real time. Nothing depends on speed: a slow machine only makes rounds longer.
-const patience = 3 * time.Minute
 
 // perEpoch is how many rounds a fleet lives.
 const perEpoch = 10
@@ -73,7 +72,7 @@ func main() {
 // torture is a run.
 type torture struct {
 	options
-	plane    *controlPlane
+	plane    *rig.ControlPlane
 	proxy    *proxy
 	op       *operator
 	api      client.Client // the administrator's, past the proxy
@@ -106,7 +105,7 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	t := &torture{options: o, counts: map[string]int{}}
-	defer killAll()
+	defer rig.KillAll()
 	fmt.Printf("seed %d, %d rounds\n", o.seed, o.rounds)
 	start := real.Now()
 	if err := t.setUp(ctx); err != nil {
@@ -152,15 +151,15 @@ func run(ctx context.Context, o options) (err error) {
 	if err := e.end(ctx); err != nil {
 		return err
 	}
-	t.plane.stop()
+	t.plane.Kill()
 	return os.RemoveAll(o.state)
 }
 
 func (t *torture) setUp(ctx context.Context) (err error) {
-	if t.plane, err = newControlPlane(t.state, t.assets); err != nil {
+	if t.plane, err = rig.NewControlPlane(rig.ControlPlaneOptions{Assets: t.assets, Folder: t.state}); err != nil {
 		return err
 	}
-	if err := t.plane.up(ctx); err != nil {
+	if err := t.plane.Up(ctx); err != nil {
 		return err
 	}
 	if t.proxy, err = startProxy(t.plane); err != nil {
@@ -170,17 +169,17 @@ func (t *torture) setUp(ctx context.Context) (err error) {
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
 		return err
 	}
-	if t.api, err = client.New(t.plane.admin(), client.Options{Scheme: scheme}); err != nil {
+	if t.api, err = client.New(t.plane.Admin(), client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
 	if t.policies, err = install(ctx, t.api, t.kustomize); err != nil {
 		return err
 	}
 	kubeconfig := filepath.Join(t.state, "operator.kubeconfig")
-	if err := writeKubeconfig(kubeconfig, t.proxy.address, t.plane.operatorToken); err != nil {
+	if err := rig.WriteKubeconfig(kubeconfig, &rest.Config{Host: t.proxy.address, BearerToken: t.plane.Operator().BearerToken, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}); err != nil {
 		return err
 	}
-	t.op, err = newOperator(t.options, t.state, kubeconfig)
+	t.op, err = newOperator(t.options, kubeconfig)
 	return err
 }
 
@@ -200,13 +199,13 @@ func (t *torture) choose(random *rand.Rand) []fault {
 // failed says what failed and how to see it again.
 func (t *torture) failed(ctx context.Context, e *epoch, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		killAll()
+		rig.KillAll()
 		if e != nil && e.disk != nil {
 			err = errors.Join(err, e.disk.close())
 		}
 		return errors.Join(err, os.RemoveAll(t.state))
 	}
-	killAll()
+	rig.KillAll()
 	if e != nil && e.disk != nil {
 		kept := os.CopyFS(filepath.Join(t.state, "ledger-kept"), os.DirFS(t.ledger()))
 		err = errors.Join(err, kept, e.disk.close())

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -14,8 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/hack/torture/check"
-	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
 // sender posts parcels as Meta does: again and again until each is acknowledged.
@@ -28,10 +26,6 @@ type sender struct {
 	recorded *os.File    // the same, one JSON object a line
 
 	acknowledged atomic.Int64
-	posts        atomic.Int64
-	refused      atomic.Int64 // answers other than 200 to whole parcels
-	broken       atomic.Int64 // no answers
-	client       *http.Client
 }
 
 // record is a line of the recorded input.
@@ -46,7 +40,7 @@ func newSender(to *operator, token, file string) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sender{to: to, token: token, tape: check.NewTape(), recorded: recorded, client: &http.Client{Timeout: 30 * time.Second}}, nil
+	return &sender{to: to, token: token, tape: check.NewTape(), recorded: recorded}, nil
 }
 
 // all posts parcels on some connections, and returns when each was acknowledged.
@@ -99,51 +93,29 @@ func (s *sender) one(ctx context.Context, p *parcel, random *rand.Rand) error {
 
 // until posts a parcel until it is acknowledged.
 func (s *sender) until(ctx context.Context, p *parcel) error {
-	give, last := real.Now().Add(patience), ""
+	give, last := real.Now().Add(rig.Patience), ""
 	for real.Now().Before(give) {
-		s.posts.Add(1)
-		code, text, err := s.post(ctx, p, p.body, metatest.Sign(s.to.secret, p.body))
+		code, text, err := s.post(ctx, p)
 		switch {
 		case err != nil:
-			s.broken.Add(1)
 			last = err.Error()
 		case code == http.StatusOK:
 			return s.acknowledge(p)
 		default:
-			s.refused.Add(1)
 			last = fmt.Sprint(code, " ", text)
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(50 * time.Millisecond):
+		if err := rig.Sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
 		}
 	}
-	return fmt.Errorf("a webhook is not acknowledged after %s: %s", patience, last)
+	return fmt.Errorf("a webhook is not acknowledged after %s: %s", rig.Patience, last)
 }
 
-func (s *sender) post(ctx context.Context, p *parcel, body []byte, signature string) (int, string, error) {
-	url := "http://" + s.to.webhook + "/webhooks/whatsapp"
+func (s *sender) post(ctx context.Context, p *parcel) (status int, answer string, err error) {
 	if p.event {
-		url = "http://" + s.to.events + "/v1/events"
+		return s.to.PostEvents(ctx, p.body, "application/cloudevents+json", s.token)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return 0, "", err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("X-Hub-Signature-256", signature)
-	if p.event {
-		request.Header.Set("Content-Type", "application/cloudevents+json")
-		request.Header.Set("Authorization", "Bearer "+s.token)
-	}
-	response, err := s.client.Do(request)
-	if err != nil {
-		return 0, "", err
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(response.Body, 1000))
-	return response.StatusCode, string(text), err
+	return s.to.PostWebhook(ctx, p.body)
 }
 
 // acknowledge adds a parcel to the tape: from now on it must count.
@@ -166,19 +138,19 @@ func (s *sender) acknowledge(p *parcel) error {
 // connection broken in the middle.
 func (s *sender) maimed(ctx context.Context, p *parcel, random *rand.Rand) error {
 	part := p.body[:random.IntN(len(p.body)-1)+1]
-	signature := metatest.Sign(s.to.secret, p.body)
+	signature := s.to.Sign(p.body)
 	switch p.maim {
 	case 1:
-		signature = metatest.Sign(s.to.secret, part)
+		signature = s.to.Sign(part)
 	case 3:
-		connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.to.webhook)
+		connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.to.Webhook)
 		if err != nil {
 			return nil //nolint:nilerr // nobody is there to be maltreated
 		}
 		_, _ = fmt.Fprintf(connection, "POST /webhooks/whatsapp HTTP/1.1\r\nHost: torture\r\nX-Hub-Signature-256: %s\r\nContent-Length: %d\r\n\r\n%s", signature, len(p.body), part)
 		return connection.Close()
 	}
-	if code, _, err := s.post(ctx, p, part, signature); err == nil && code == http.StatusOK {
+	if code, _, err := s.to.PostSigned(ctx, part, signature); err == nil && code == http.StatusOK {
 		return failure("a truncated webhook was acknowledged")
 	}
 	return nil

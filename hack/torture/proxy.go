@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/util/cert"
+
+	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // proxy stands between the operator and the API server, and makes trouble when asked to.
@@ -37,8 +39,8 @@ type trouble struct {
 	lost      float64 // are done, and answered with 5xx or not at all
 }
 
-func startProxy(to *controlPlane) (*proxy, error) {
-	target, err := url.Parse(to.url())
+func startProxy(to *rig.ControlPlane) (*proxy, error) {
+	target, err := url.Parse(to.URL())
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"numberfleet.dev/numberfleet/hack/manifest"
+	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // epoch is some rounds in the life of one fleet, on one ledger. It follows from the seed and its number, and needs nothing of
@@ -47,13 +47,13 @@ func (t *torture) begin(ctx context.Context, n int) (*epoch, error) {
 	if e.disk, err = openDisk(t.ledger()); err != nil {
 		return nil, err
 	}
-	t.op.ledger = filepath.Join(t.ledger(), "data")
-	if e.sender, err = newSender(t.op, t.plane.adminToken, t.input()); err != nil {
+	t.op.DataDir = filepath.Join(t.ledger(), "data")
+	if e.sender, err = newSender(t.op, t.plane.Admin().BearerToken, t.input()); err != nil {
 		return e, err
 	}
-	e.judge = newJudge(t.api, t.op, e.sender, e.fleet, t.plane.adminToken)
+	e.judge = newJudge(t.api, t.op, e.sender, e.fleet, t.plane.Admin().BearerToken)
 	for _, object := range e.fleet.objects() {
-		if err := manifest.Apply(ctx, t.api, object, "torture"); err != nil {
+		if err := rig.Apply(ctx, t.api, object, "torture"); err != nil {
 			return e, err
 		}
 	}
@@ -63,17 +63,17 @@ func (t *torture) begin(ctx context.Context, n int) (*epoch, error) {
 	if err := e.settle(ctx, e.traffic.last); err != nil {
 		return e, err
 	}
-	e.op.process.kill()
+	e.op.Kill()
 	return e, nil
 }
 
 // end removes the fleet.
 func (e *epoch) end(ctx context.Context) error {
-	if e.op.process != nil && e.op.process.alive() {
-		e.op.process.kill()
+	if e.op.Process != nil {
+		e.op.Kill()
 	}
 	for _, object := range e.fleet.objects() {
-		err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, rig.Patience, true, func(ctx context.Context) (bool, error) {
 			return client.IgnoreNotFound(e.api.Delete(ctx, object)) == nil, nil
 		})
 		if err != nil {
@@ -98,9 +98,9 @@ func (e *epoch) round(ctx context.Context, faults []fault, random *rand.Rand) er
 		return err
 	}
 	e.turn.Lock()
-	if alive := e.op.process.alive(); !alive || e.op.now().After(e.leg.at.Add(3*time.Hour)) {
+	if alive := e.op.Alive(); !alive || e.op.now().After(e.leg.at.Add(3*time.Hour)) {
 		// It took long. The rules have not run, so nobody has seen the time: it is stepped back.
-		e.op.process.kill()
+		e.op.Kill()
 		err = e.start(ctx, e.leg.at, true)
 	}
 	e.turn.Unlock()
@@ -115,7 +115,7 @@ func (e *epoch) round(ctx context.Context, faults []fault, random *rand.Rand) er
 			return err
 		}
 		for e.op.now().Before(e.leg.at.Add(liveUntil)) {
-			if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			if err := rig.Sleep(ctx, 50*time.Millisecond); err != nil {
 				return err
 			}
 		}
@@ -182,7 +182,7 @@ func (e *epoch) revive(ctx context.Context, faults []fault) error {
 		return nil
 	}
 	defer e.turn.Unlock()
-	if e.op.process.alive() {
+	if e.op.Alive() {
 		return nil
 	}
 	ends := false
@@ -190,9 +190,9 @@ func (e *epoch) revive(ctx context.Context, faults []fault) error {
 		ends = ends || f.ends
 	}
 	if !ends {
-		return failure(fmt.Sprintf("the operator ended by itself, with code %d", e.op.process.code))
+		return failure(fmt.Sprintf("the operator ended by itself, with code %d", e.op.Code()))
 	}
-	e.say("the operator ended by itself, with code %d, and is started again", e.op.process.code)
+	e.say("the operator ended by itself, with code %d, and is started again", e.op.Code())
 	return e.again(ctx)
 }
 
@@ -226,12 +226,12 @@ func (e *epoch) start(ctx context.Context, origin time.Time, blocked bool) error
 	if err := e.op.start(origin, speed); err != nil {
 		return err
 	}
-	err := e.op.ready(ctx)
-	if errors.Is(err, errEnded) && e.troubled {
+	err := e.op.Ready(ctx)
+	if errors.Is(err, rig.ErrEnded) && e.troubled {
 		return nil // once more, by revive
 	}
-	if errors.Is(err, errEnded) {
-		return failure(fmt.Sprintf("the operator does not start, with code %d", e.op.process.code))
+	if errors.Is(err, rig.ErrEnded) {
+		return failure(fmt.Sprintf("the operator does not start, with code %d", e.op.Code()))
 	}
 	return err
 }
@@ -246,9 +246,9 @@ func (e *epoch) lead(ctx context.Context) error {
 
 // leading waits until the operator leads.
 func (e *epoch) leading(ctx context.Context) error {
-	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, rig.Patience, true, func(ctx context.Context) (bool, error) {
 		lease := &coordinationv1.Lease{}
-		err := e.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: leaseName}, lease)
+		err := e.api.Get(ctx, client.ObjectKey{Namespace: rig.Namespace, Name: leaseName}, lease)
 		holder := lease.Spec.HolderIdentity
 		return err == nil && holder != nil && *holder != "" && *holder != anotherReplica, nil
 	})
@@ -264,11 +264,11 @@ const (
 // the operator from leading as another replica would.
 func (t *torture) lease(ctx context.Context, holder string) error {
 	var last error
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, rig.Patience, true, func(ctx context.Context) (bool, error) {
 		lease := &coordinationv1.Lease{}
-		last = t.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: leaseName}, lease)
+		last = t.api.Get(ctx, client.ObjectKey{Namespace: rig.Namespace, Name: leaseName}, lease)
 		missing := client.IgnoreNotFound(last) == nil && last != nil
-		lease.Namespace, lease.Name = namespace, leaseName
+		lease.Namespace, lease.Name = rig.Namespace, leaseName
 		lease.Spec.HolderIdentity = &holder
 		lease.Spec.LeaseDurationSeconds = new(int32(3600))
 		lease.Spec.RenewTime = new(metav1.NewMicroTime(real.Now()))
@@ -288,27 +288,27 @@ func (t *torture) lease(ctx context.Context, holder string) error {
 
 // settle waits until the operator shows what it must. If it takes too long for the fleet's time, that is slowed down.
 func (e *epoch) settle(ctx context.Context, until time.Time) error {
-	give := real.Now().Add(patience)
+	give := real.Now().Add(rig.Patience)
 	slow := false
 	for {
 		e.turn.Lock()
 		var err error
 		switch {
-		case !e.op.process.alive():
-			err = failure(fmt.Sprintf("the operator ended by itself, with code %d", e.op.process.code))
+		case !e.op.Alive():
+			err = failure(fmt.Sprintf("the operator ended by itself, with code %d", e.op.Code()))
 			if e.troubled {
 				err = e.again(ctx)
 			}
 		case !slow && e.op.now().After(e.traffic.last.Add(lastCall-time.Hour)):
 			e.say("it takes long: the fleet's time is slowed down")
 			slow = true
-			e.op.process.kill()
+			e.op.Kill()
 			err = e.lease(ctx, "")
 			if err == nil {
 				err = e.op.start(e.op.now(), 1)
 			}
 			if err == nil {
-				err = e.op.ready(ctx)
+				err = e.op.Ready(ctx)
 			}
 		}
 		e.turn.Unlock()
@@ -323,9 +323,9 @@ func (e *epoch) settle(ctx context.Context, until time.Time) error {
 			return nil
 		}
 		if real.Now().After(give) {
-			return failure(fmt.Sprintf("not so after %s:\n%s", patience, strings.Join(unsettled, "\n")))
+			return failure(fmt.Sprintf("not so after %s:\n%s", rig.Patience, strings.Join(unsettled, "\n")))
 		}
-		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+		if err := rig.Sleep(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -334,14 +334,11 @@ func (e *epoch) settle(ctx context.Context, until time.Time) error {
 // halt ends the round: the operator is told to end, or killed.
 func (e *epoch) halt(random *rand.Rand) error {
 	if random.IntN(2) == 0 {
-		e.op.process.kill()
+		e.op.Kill()
 		return nil
 	}
-	if !e.op.process.stop(time.Minute) {
-		return failure("the operator does not end within a minute of SIGTERM")
-	}
-	if e.op.process.code != 0 {
-		return failure(fmt.Sprintf("the operator ended with code %d after SIGTERM", e.op.process.code))
+	if err := e.op.Stop(time.Minute); err != nil {
+		return failure(err.Error())
 	}
 	return nil
 }
@@ -364,25 +361,25 @@ func (e *epoch) touch(ctx context.Context, value string) error {
 // caughtUp waits until the rules have run over all that came before this leg.
 func (e *epoch) caughtUp(ctx context.Context) error {
 	var last []string
-	for give := real.Now().Add(patience); real.Now().Before(give); {
+	for give := real.Now().Add(rig.Patience); real.Now().Before(give); {
 		statuses, err := e.judge.statuses(ctx)
 		if err == nil {
 			if last, err = e.judge.settled(statuses, e.leg.at); err != nil || len(last) == 0 {
 				return err
 			}
 		}
-		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+		if err := rig.Sleep(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	return failure(fmt.Sprintf("not so after %s:\n%s", patience, strings.Join(last, "\n")))
+	return failure(fmt.Sprintf("not so after %s:\n%s", rig.Patience, strings.Join(last, "\n")))
 }
 
 // sane looks whether what the ledger counts of each number is right, of an operator that may not lead.
 func (e *epoch) sane(ctx context.Context) error {
 	var live map[string]float64
 	began := e.op.now()
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, rig.Patience, true, func(ctx context.Context) (bool, error) {
 		var err error
 		began = e.op.now()
 		live, err = e.judge.scrape(ctx)
@@ -402,13 +399,4 @@ func (e *epoch) sane(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
 }

@@ -99,7 +99,10 @@ func measureFleet(ctx context.Context, b *measure.Bench, plan *plan, manager str
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, c.stop(), os.RemoveAll(folder)) }()
+	defer func() {
+		c.plane.Kill()
+		err = errors.Join(err, os.RemoveAll(folder))
+	}()
 	f := &fleet{cluster: c, plan: plan, manager: manager, folder: folder, random: b.Random(uint64(size)),
 		out: &outcome{size: size, raw: map[form]measure.Samples{}, rawCPU: map[form]measure.Samples{}, deadline: min(plan.deadlines, size/4)}}
 

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"numberfleet.dev/numberfleet/hack/bench/measure"
+	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 const (
@@ -85,7 +86,7 @@ func (f *fleet) create(ctx context.Context) error {
 	if err == nil && f.out.empty == 0 {
 		f.out.empty, err = o.resident(ctx, f.plan.rest)
 	}
-	if err := errors.Join(err, o.Stop()); err != nil {
+	if err := errors.Join(err, o.Stop(rig.Patience)); err != nil {
 		return err
 	}
 	number := &v1alpha1.PhoneNumber{}
@@ -102,7 +103,7 @@ func (f *fleet) firstStart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server, err := measure.CPU(f.server)
+	server, err := f.serverCPU()
 	if err != nil {
 		return err
 	}
@@ -112,10 +113,10 @@ func (f *fleet) firstStart(ctx context.Context) error {
 	}
 	if err == nil {
 		var now time.Duration
-		now, err = measure.CPU(f.server)
+		now, err = f.serverCPU()
 		f.out.firstCPU.server = now - server
 	}
-	return errors.Join(err, o.Stop())
+	return errors.Join(err, o.Stop(rig.Patience))
 }
 
 // allCurrent waits until the API server has taken n statuses, and sees that every number is current then. Asking costs the API
@@ -138,7 +139,7 @@ func (f *fleet) allCurrent(ctx context.Context, o *operator, n int) (time.Durati
 		if done > 0 {
 			wait = min(wait, time.Duration(float64(took)*(float64(n)-done)/done/2))
 		}
-		if err := pause(ctx, max(wait, 20*time.Millisecond)); err != nil {
+		if err := rig.Sleep(ctx, max(wait, 20*time.Millisecond)); err != nil {
 			return 0, err
 		}
 	}
@@ -179,7 +180,7 @@ func (f *fleet) live(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, o.Stop()) }()
+	defer func() { err = errors.Join(err, o.Stop(rig.Patience)) }()
 	if f.out.ready, err = o.ready(ctx); err != nil {
 		return err
 	}
@@ -195,11 +196,10 @@ func (f *fleet) live(ctx context.Context) (err error) {
 		return err
 	}
 
-	families, err := o.scrape(ctx)
+	before, err := o.lateness(ctx)
 	if err != nil {
 		return err
 	}
-	before := histogramOf(families["numberfleet_deadline_lateness_seconds"])
 	// The operator has to write a status for each number before the first deadline.
 	first := time.Now().Add(f.plan.lead + time.Duration(f.out.deadline)*20*time.Millisecond)
 	if err := f.setDeadlines(ctx, o, first); err != nil {
@@ -228,13 +228,14 @@ func (f *fleet) live(ctx context.Context) (err error) {
 	}
 	f.out.busyMem = (memory - f.out.empty) / float64(f.out.size)
 	// A deadline that is met late is met all the same.
-	if err := pause(ctx, f.plan.lead); err != nil {
+	if err := rig.Sleep(ctx, f.plan.lead); err != nil {
 		return err
 	}
-	if families, err = o.scrape(ctx); err != nil {
+	after, err := o.lateness(ctx)
+	if err != nil {
 		return err
 	}
-	f.out.lateness = histogramOf(families["numberfleet_deadline_lateness_seconds"]).since(before)
+	f.out.lateness = after.since(before)
 	if int(f.out.lateness.count) < f.out.deadline {
 		return fmt.Errorf("%d deadlines were set, and %.0f were met", f.out.deadline, f.out.lateness.count)
 	}
@@ -280,7 +281,7 @@ func (f *fleet) restrictedBefore(ctx context.Context, end time.Time) error {
 		if !time.Now().Before(end) {
 			return fmt.Errorf("%d of %d numbers were restricted in time", n, f.out.deadline)
 		}
-		if err := pause(ctx, 500*time.Millisecond); err != nil {
+		if err := rig.Sleep(ctx, 500*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -305,13 +306,13 @@ func (f *fleet) grow(ctx context.Context) (err error) {
 		// Statuses follow deliveries by a second or so.
 		_, err = o.looked(ctx, f.out.size)
 	}
-	if err := errors.Join(err, o.Stop()); err != nil {
+	if err := errors.Join(err, o.Stop(rig.Patience)); err != nil {
 		return err
 	}
 	if o, err = f.startOperator(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, o.Stop()) }()
+	defer func() { err = errors.Join(err, o.Stop(rig.Patience)) }()
 	g := &grown{users: f.plan.users}
 	if g.ready, err = o.ready(ctx); err != nil {
 		return err

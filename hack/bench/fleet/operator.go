@@ -2,68 +2,39 @@ package fleet
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"math"
-	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/model"
 	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/yaml"
 
 	"numberfleet.dev/numberfleet/hack/bench/measure"
+	"numberfleet.dev/numberfleet/hack/rig"
 )
-
-// secret signs the webhooks.
-const secret = "the app secret of the benchmark"
 
 // operator is a process of the operator, with the flags and the environment that it has in a cluster.
 type operator struct {
-	*measure.Child
-	webhook, probe, metrics string // URLs
-	http                    *http.Client
-	token                   string
-	started                 time.Time
+	*rig.Operator
+	token   string
+	started time.Time
 }
 
 func (f *fleet) startOperator() (*operator, error) {
-	credentials := filepath.Join(f.folder, "webhook")
-	if err := os.MkdirAll(credentials, 0o700); err != nil {
-		return nil, err
-	}
-	for _, file := range []string{"app-secret", "verify-token"} {
-		if err := os.WriteFile(filepath.Join(credentials, file), []byte(secret), 0o600); err != nil {
-			return nil, err
-		}
-	}
-	var addresses [3]string
-	for i := range addresses {
-		var err error
-		if addresses[i], err = measure.FreePort(); err != nil {
-			return nil, err
-		}
-	}
-	o := &operator{
-		webhook: "http://" + addresses[0] + "/webhooks/whatsapp",
-		probe:   "http://" + addresses[1] + "/readyz",
-		metrics: "https://" + addresses[2] + "/metrics",
-		// The certificate is the operator's own.
-		http:    &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}},
-		token:   f.token,
-		started: time.Now(),
-	}
 	environment, err := deployedEnvironment()
 	if err != nil {
 		return nil, err
 	}
-	o.Child, err = measure.StartWith(environment, f.manager,
-		"--kubeconfig="+f.kubeconfig, "--leader-elect", "--leader-election-namespace="+systemNamespace,
-		"--data-dir="+filepath.Join(f.folder, "ledger"), "--webhook-credentials="+credentials,
-		"--webhook-bind-address="+addresses[0], "--health-probe-bind-address="+addresses[1], "--metrics-bind-address="+addresses[2])
-	return o, err
+	op, err := rig.NewOperator(rig.OperatorOptions{Binary: f.manager, Kubeconfig: f.kubeconfig, DataDir: filepath.Join(f.folder, "ledger"),
+		Folder: f.folder, Env: environment})
+	if err != nil {
+		return nil, err
+	}
+	return &operator{Operator: op, token: f.plane.Admin().BearerToken, started: time.Now()}, op.Start()
 }
 
 // deployedEnvironment is what the operator's container has in its environment in a cluster.
@@ -87,62 +58,76 @@ func deployedEnvironment() ([]string, error) {
 
 // ready waits until the operator takes webhooks.
 func (o *operator) ready(ctx context.Context) (time.Duration, error) {
-	for {
-		if request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.probe, http.NoBody); err != nil {
-			return 0, err
-		} else if response, err := o.http.Do(request); err == nil {
-			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return time.Since(o.started), nil
-			}
-		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
-			return 0, err
-		}
-	}
+	err := o.Ready(ctx)
+	return time.Since(o.started), err
 }
 
 // looked waits until the operator has reconciled n numbers at least and has nothing more to do at once. Asking costs the
 // operator something for each number, so large fleets are asked less often.
 func (o *operator) looked(ctx context.Context, n int) (time.Duration, error) {
 	for {
-		families, err := o.scrape(ctx)
+		samples, err := o.scrape(ctx, reconciles, queueDepth)
 		if err != nil {
 			return 0, err
 		}
-		done := sum(families["controller_runtime_reconcile_total"], "controller", "phonenumber")
-		if waiting := sum(families["workqueue_depth"], "name", "phonenumber"); int(done) >= n && waiting == 0 {
+		done, waiting := sum(samples, reconciles, "controller", "phonenumber"), sum(samples, queueDepth, "name", "phonenumber")
+		if int(done) >= n && waiting == 0 {
 			return time.Since(o.started), nil
 		}
-		if err := pause(ctx, 50*time.Millisecond+time.Duration(n)*20*time.Microsecond); err != nil {
+		if err := rig.Sleep(ctx, 50*time.Millisecond+time.Duration(n)*20*time.Microsecond); err != nil {
 			return 0, err
 		}
 	}
 }
 
-func (o *operator) scrape(ctx context.Context) (map[string]*dto.MetricFamily, error) {
-	families, err := scrape(ctx, o.http, o.metrics, o.token)
+// The metrics of the operator that are read.
+const (
+	reconciles   = "controller_runtime_reconcile_total"
+	queueDepth   = "workqueue_depth"
+	statusWrites = "numberfleet_status_writes_total"
+	lateness     = "numberfleet_deadline_lateness_seconds"
+)
+
+func (o *operator) scrape(ctx context.Context, names ...string) (model.Vector, error) {
+	samples, err := o.Scrape(ctx, o.token, names...)
 	if err != nil && ctx.Err() == nil && time.Since(o.started) < 30*time.Second {
 		return nil, nil // it does not listen yet
 	}
-	return families, err
+	return samples, err
 }
 
 // countsWritten is how many statuses were written so far for their counts alone.
 func (o *operator) countsWritten(ctx context.Context) (float64, error) {
-	families, err := o.scrape(ctx)
-	return sum(families["numberfleet_status_writes_total"], "for", "counts"), err
+	samples, err := o.scrape(ctx, statusWrites)
+	return sum(samples, statusWrites, "for", "counts"), err
 }
 
-func sum(family *dto.MetricFamily, label, value string) (total float64) {
-	for _, metric := range family.GetMetric() {
-		for _, is := range metric.GetLabel() {
-			if is.GetName() == label && is.GetValue() == value {
-				total += metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
-			}
+// sum adds up the samples of a metric that have a label.
+func sum(samples model.Vector, name, label, value string) (total float64) {
+	for _, s := range samples {
+		if string(s.Metric[model.MetricNameLabel]) == name && string(s.Metric[model.LabelName(label)]) == value {
+			total += float64(s.Value)
 		}
 	}
 	return total
+}
+
+// lateness is how late deadlines were met so far.
+func (o *operator) lateness(ctx context.Context) (h histogram, err error) {
+	samples, err := o.scrape(ctx, lateness)
+	for _, s := range samples {
+		switch s.Metric[model.MetricNameLabel] {
+		case lateness + "_count":
+			h.count = float64(s.Value)
+		case lateness + "_bucket":
+			bound, err := strconv.ParseFloat(string(s.Metric[model.BucketLabel]), 64)
+			if err != nil {
+				return h, err
+			}
+			h.bounds, h.counts = append(h.bounds, bound), append(h.counts, float64(s.Value))
+		}
+	}
+	return h, err
 }
 
 // histogram is what a histogram counted over some time.
@@ -150,17 +135,6 @@ type histogram struct {
 	count  float64
 	bounds []float64
 	counts []float64 // at or below the bound
-}
-
-func histogramOf(family *dto.MetricFamily) (h histogram) {
-	for _, metric := range family.GetMetric() {
-		h.count = float64(metric.GetHistogram().GetSampleCount())
-		for _, bucket := range metric.GetHistogram().GetBucket() {
-			h.bounds = append(h.bounds, bucket.GetUpperBound())
-			h.counts = append(h.counts, float64(bucket.GetCumulativeCount()))
-		}
-	}
-	return h
 }
 
 // since is what was counted after another reading of the same histogram.
@@ -205,17 +179,8 @@ func (o *operator) resident(ctx context.Context, over time.Duration) (float64, e
 		if !time.Now().Before(end) {
 			return least, nil
 		}
-		if err := pause(ctx, time.Second); err != nil {
+		if err := rig.Sleep(ctx, time.Second); err != nil {
 			return 0, err
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
 	}
 }

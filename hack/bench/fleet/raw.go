@@ -9,8 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"numberfleet.dev/numberfleet/hack/bench/measure"
 )
 
 // form is a way to write a status.
@@ -38,7 +36,7 @@ func (f *fleet) writeRaw(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		before, err := measure.CPU(f.server)
+		before, err := f.serverCPU()
 		if err != nil {
 			return err
 		}
@@ -50,7 +48,7 @@ func (f *fleet) writeRaw(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", form, err)
 		}
 		f.out.raw[form] = append(f.out.raw[form], float64(len(numbers))/time.Since(start).Seconds())
-		after, err := measure.CPU(f.server)
+		after, err := f.serverCPU()
 		if err != nil {
 			return err
 		}

@@ -1,17 +1,14 @@
 package fleet
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
+
+	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // delivery is one message that reached a user.
@@ -47,23 +44,11 @@ func (f *fleet) post(ctx context.Context, o *operator, deliveries []delivery) er
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.webhook, bytes.NewReader(body))
-	if err != nil {
-		return err
+	status, answer, err := o.PostWebhook(ctx, body)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("a webhook was answered with %d: %s", status, answer)
 	}
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write(body)
-	request.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
-	response, err := o.http.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		said, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
-		return fmt.Errorf("a webhook was answered with %s: %s", response.Status, said)
-	}
-	return nil
+	return err
 }
 
 // setDeadlines uses up the limit of ten of some numbers with users who leave the window one number after the other, from the
@@ -90,7 +75,7 @@ func (f *fleet) setDeadlines(ctx context.Context, o *operator, first time.Time) 
 func (f *fleet) send(ctx context.Context, o *operator, end time.Time) error {
 	const step = 100 * time.Millisecond
 	for next := time.Now(); next.Before(end); next = next.Add(step) {
-		if err := pause(ctx, time.Until(next)); err != nil {
+		if err := rig.Sleep(ctx, time.Until(next)); err != nil {
 			return err
 		}
 		batch := make([]delivery, max(1, int(float64(f.plan.perSecond)*step.Seconds())))

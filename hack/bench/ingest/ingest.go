@@ -15,13 +15,14 @@ import (
 	"numberfleet.dev/numberfleet/hack/bench/measure"
 	"numberfleet.dev/numberfleet/hack/bench/redis"
 	"numberfleet.dev/numberfleet/hack/bench/report"
+	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // server is a receiver in front of a store, in a process of its own, and the store's process if it has one.
 type server struct {
 	name  string
 	floor bool // it stores nothing
-	*measure.Child
+	*rig.Process
 	address string
 	store   *redis.Server // nil for none
 }
@@ -34,9 +35,9 @@ func (s *server) pids() []int {
 }
 
 func (s *server) stop() error {
-	err := s.Stop()
+	err := s.Stop(rig.Patience)
 	if s.store != nil {
-		err = errors.Join(err, s.store.Stop())
+		err = errors.Join(err, s.store.Stop(rig.Patience))
 	}
 	return err
 }
@@ -53,24 +54,23 @@ type bench struct {
 
 // start starts a receiver with flags of its own.
 func (b *bench) start(ctx context.Context, name string, flags ...string) (*server, error) {
-	address, err := measure.FreePort()
+	addresses, err := rig.FreeAddresses(1)
 	if err != nil {
 		return nil, err
 	}
-	flags = append(flags, "--address", address, "--credentials", b.credentials)
+	flags = append(flags, "--address", addresses[0], "--credentials", b.credentials)
 	if b.Profiles != "" {
 		b.profiles++
 		flags = append(flags, "--profile", filepath.Join(b.Profiles, fmt.Sprintf("ingest-%d-%s.pprof", b.profiles, strings.ReplaceAll(name, " ", "-"))))
 	}
-	child, err := measure.StartRole(Role, flags...)
+	process, err := measure.StartRole(Role, flags...)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{name: name, Child: child, address: address}
-	if err := child.Listens(ctx, address); err != nil {
-		return nil, errors.Join(err, child.Stop())
+	if err := process.Listens(ctx, addresses[0]); err != nil {
+		return nil, errors.Join(err, process.Stop(rig.Patience))
 	}
-	return s, nil
+	return &server{name: name, Process: process, address: addresses[0]}, nil
 }
 
 func (b *bench) startRedis(ctx context.Context, name, fsync string) (*server, error) {
@@ -80,7 +80,7 @@ func (b *bench) startRedis(ctx context.Context, name, fsync string) (*server, er
 	}
 	s, err := b.start(ctx, name, "--redis", store.Address)
 	if err != nil {
-		return nil, errors.Join(err, store.Stop())
+		return nil, errors.Join(err, store.Stop(rig.Patience))
 	}
 	s.store = store
 	return s, nil

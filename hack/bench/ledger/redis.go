@@ -13,6 +13,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 
 	"numberfleet.dev/numberfleet/hack/bench/redis"
+	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // sets are the sorted sets of a Redis: of each number, its users by the last time.
@@ -33,7 +34,7 @@ func openSets(ctx context.Context, folder string) (*sets, error) {
 			return &sets{server, client}, nil
 		}
 		if refused, is := rueidis.IsRedisErr(err); !is || !refused.IsLoading() || ctx.Err() != nil {
-			return nil, errors.Join(err, server.Stop())
+			return nil, errors.Join(err, server.Stop(rig.Patience))
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -41,7 +42,7 @@ func openSets(ctx context.Context, folder string) (*sets, error) {
 
 func (s *sets) close() error {
 	s.client.Close()
-	return s.server.Stop()
+	return s.server.Stop(rig.Patience)
 }
 
 // write sends one ZADD for each number.

@@ -12,6 +12,7 @@ import (
 	"regexp"
 
 	"numberfleet.dev/numberfleet/hack/bench/measure"
+	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // Program is what is run; Debian's package has the same name.
@@ -51,7 +52,7 @@ const (
 
 // Server is a server on loopback.
 type Server struct {
-	*measure.Child
+	*rig.Process
 	Address string
 }
 
@@ -60,21 +61,21 @@ func Start(ctx context.Context, folder, fsync string) (*Server, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	address, err := measure.FreePort()
+	addresses, err := rig.FreeAddresses(1)
 	if err != nil {
 		return nil, err
 	}
-	_, port, err := net.SplitHostPort(address)
+	_, port, err := net.SplitHostPort(addresses[0])
 	if err != nil {
 		return nil, err
 	}
-	child, err := measure.Start(Program, "--bind", "127.0.0.1", "--port", port, "--dir", folder, "--daemonize", "no",
-		"--save", "", "--appendonly", "yes", "--appendfsync", fsync, "--logfile", "redis.log")
+	process, err := rig.Start(rig.Command{Name: Program, Path: Program, Args: []string{"--bind", "127.0.0.1", "--port", port, "--dir", folder,
+		"--daemonize", "no", "--save", "", "--appendonly", "yes", "--appendfsync", fsync, "--logfile", "redis.log"}})
 	if err != nil {
 		return nil, err
 	}
-	if err := child.Listens(ctx, address); err != nil {
-		return nil, errors.Join(err, child.Stop())
+	if err := process.Listens(ctx, addresses[0]); err != nil {
+		return nil, errors.Join(err, process.Stop(rig.Patience))
 	}
-	return &Server{child, address}, nil
+	return &Server{process, addresses[0]}, nil
 }

@@ -9,9 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dieWithParent leaves nothing behind even where we are killed.
-func dieWithParent(attributes *syscall.SysProcAttr) { attributes.Pdeathsig = syscall.SIGKILL }
-
 // mounted is a disk of a few MiB of its own, where we may mount one.
 type mounted struct{ folder string }
 

@@ -1,5 +1,4 @@
-// Package manifest reads manifests and puts their objects into a cluster, for the programs that start one on this machine.
-package manifest
+package rig
 
 import (
 	"bufio"
@@ -8,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,12 +19,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// patience is how long a kind may take to be served after its CRD came.
-const patience = 3 * time.Minute
-
-// Apply applies an object, in the name of an owner. A kind whose CRD came a moment ago takes the API server a moment.
+// Apply applies an object in the name of an owner. The API server may take a moment until it serves a new kind.
 func Apply(ctx context.Context, c client.Client, object *unstructured.Unstructured, owner client.FieldOwner) error {
-	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, Patience, true, func(ctx context.Context) (bool, error) {
 		err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(object.DeepCopy()), owner, client.ForceOwnership)
 		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
 			return false, nil
@@ -37,7 +34,20 @@ func Apply(ctx context.Context, c client.Client, object *unstructured.Unstructur
 	return nil
 }
 
-// Parse reads the objects of YAML documents, of which some may be empty.
+// Render renders config/default as `kubectl apply -k` would, without the Deployment and its volume claim: the operator runs as a
+// process of this machine.
+func Render(ctx context.Context, kustomize string) ([]*unstructured.Unstructured, error) {
+	rendered, err := Output(ctx, kustomize, "build", "config/default")
+	if err != nil {
+		return nil, fmt.Errorf("render config/default: %w", err)
+	}
+	objects, err := Parse(rendered)
+	return slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
+		return o.GetKind() == "Deployment" || o.GetKind() == "PersistentVolumeClaim"
+	}), err
+}
+
+// Parse reads the objects of YAML documents. Documents may be empty.
 func Parse(documents []byte) ([]*unstructured.Unstructured, error) {
 	var objects []*unstructured.Unstructured
 	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(documents)))

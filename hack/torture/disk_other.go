@@ -2,12 +2,7 @@
 
 package main
 
-import (
-	"os"
-	"syscall"
-)
-
-func dieWithParent(*syscall.SysProcAttr) {}
+import "os"
 
 // openDisk makes a folder. Its disk cannot be filled here.
 func openDisk(folder string) (disk, error) { return whole{}, os.MkdirAll(folder, 0o700) }
