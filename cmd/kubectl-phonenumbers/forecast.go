@@ -11,7 +11,8 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/config/policies"
-	"numberfleet.dev/numberfleet/internal/simulate"
+	"numberfleet.dev/numberfleet/internal/simulate/forecast"
+	"numberfleet.dev/numberfleet/internal/simulate/plan"
 )
 
 type forecastFlags struct {
@@ -66,12 +67,12 @@ number, at another tier or with some use, or where a number or portfolio stands 
 }
 
 func (f *forecastFlags) run(cmd *cobra.Command) error {
-	var write func(io.Writer, simulate.Standing, []simulate.Step) error
+	var write func(io.Writer, forecast.Start, []forecast.Step) error
 	switch f.output {
 	case "table":
-		write = simulate.WriteForecastTable
+		write = forecast.WriteTable
 	case "json":
-		write = simulate.WriteForecastJSON
+		write = forecast.WriteJSON
 	default:
 		return errors.New("--output: must be table or json")
 	}
@@ -79,20 +80,20 @@ func (f *forecastFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	standing, err := f.standing(cmd)
+	start, err := f.start(cmd)
 	if err != nil {
 		return err
 	}
-	steps, err := simulate.Forecast(cmd.Context(), standing, pace)
+	steps, err := forecast.Steps(cmd.Context(), start, pace)
 	if err != nil {
 		return err
 	}
-	return write(cmd.OutOrStdout(), standing, steps)
+	return write(cmd.OutOrStdout(), start, steps)
 }
 
-func (f *forecastFlags) pace(cmd *cobra.Command) (pace simulate.Pace, err error) {
-	if cmd.Flags().Changed("per-day") && (f.perDay < 1 || f.perDay > simulate.MostPerDay) {
-		return pace, fmt.Errorf("--per-day: must be a whole number from 1 to %d", simulate.MostPerDay)
+func (f *forecastFlags) pace(cmd *cobra.Command) (pace forecast.Pace, err error) {
+	if cmd.Flags().Changed("per-day") && (f.perDay < 1 || f.perDay > plan.MaxMessages) {
+		return pace, fmt.Errorf("--per-day: must be a whole number from 1 to %d", plan.MaxMessages)
 	}
 	if f.perDay == 0 && (f.grow != 0 || cmd.Flags().Changed("hours")) {
 		return pace, errors.New("--per-day: is missing: --grow and --hours are about the users of a day")
@@ -100,56 +101,57 @@ func (f *forecastFlags) pace(cmd *cobra.Command) (pace simulate.Pace, err error)
 	if !(f.grow >= -100 && f.grow <= 1000) {
 		return pace, errors.New("--grow: must be a percentage from -100 to 1000")
 	}
-	pace = simulate.Pace{PerDay: f.perDay, Grow: f.grow}
-	if pace.From, pace.To, err = simulate.ParseHours(f.hours); err != nil {
+	pace = forecast.Pace{PerDay: f.perDay, Grow: f.grow}
+	if pace.From, pace.To, err = plan.ParseHours(f.hours); err != nil {
 		return pace, fmt.Errorf("--hours: %w", err)
 	}
 	return pace, nil
 }
 
-// standing is where it begins.
-func (f *forecastFlags) standing(cmd *cobra.Command) (standing simulate.Standing, err error) {
+// start is where it begins.
+func (f *forecastFlags) start(cmd *cobra.Command) (start forecast.Start, err error) {
 	f.until = "" // it is --from here
 	config, err := f.config()
 	if err != nil {
-		return standing, err
+		return start, err
 	}
 	if f.from != "" {
 		if config.Until, err = time.Parse(time.RFC3339, f.from); err != nil {
-			return standing, errors.New("--from: must be a time as in RFC 3339, like 2026-03-02T10:00:00Z")
+			return start, errors.New("--from: must be a time as in RFC 3339, like 2026-03-02T10:00:00Z")
 		}
 	}
 	if f.events != "" {
 		result, err := f.play(cmd, config)
 		if err != nil {
-			return standing, err
+			return start, err
 		}
-		if standing, err = result.Standing(f.subject); err != nil {
-			return standing, fmt.Errorf("--subject: %w", err)
+		end, err := result.End(f.subject)
+		if err != nil {
+			return start, fmt.Errorf("--subject: %w", err)
 		}
-		return standing, nil
+		return forecast.Start(end), nil
 	}
 	switch {
 	case f.fleet != "":
-		return standing, errors.New("--fleet: goes with --events")
+		return start, errors.New("--fleet: goes with --events")
 	case f.subject != "":
-		return standing, errors.New("--subject: goes with --events")
-	case f.used < 0 || f.used > simulate.MostUsers:
-		return standing, fmt.Errorf("--used: must be a whole number from 0 to %d", simulate.MostUsers)
-	case f.achieved < 0 || f.achieved > simulate.MostUsers:
-		return standing, fmt.Errorf("--achieved: must be a whole number from 0 to %d", simulate.MostUsers)
+		return start, errors.New("--subject: goes with --events")
+	case f.used < 0 || f.used > forecast.MaxUsers:
+		return start, fmt.Errorf("--used: must be a whole number from 0 to %d", forecast.MaxUsers)
+	case f.achieved < 0 || f.achieved > forecast.MaxUsers:
+		return start, fmt.Errorf("--achieved: must be a whole number from 0 to %d", forecast.MaxUsers)
 	}
 	if config.Until.IsZero() {
 		config.Until = time.Now()
 	}
-	standing = simulate.New(config.Policy, config.Verification, config.Until)
+	start = forecast.New(config.Policy, config.Verification, config.Until)
 	if f.tier != "" {
-		if standing, err = standing.At(f.tier); err != nil {
-			return standing, fmt.Errorf("--tier: %w", err)
+		if start, err = start.AtTier(f.tier); err != nil {
+			return start, fmt.Errorf("--tier: %w", err)
 		}
 	}
 	if f.used > 0 || f.achieved > 0 {
-		standing = standing.Having(f.used, f.achieved)
+		start = start.WithUsage(f.used, f.achieved)
 	}
-	return standing, nil
+	return start, nil
 }

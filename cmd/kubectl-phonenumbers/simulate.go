@@ -16,6 +16,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/kept"
 	"numberfleet.dev/numberfleet/internal/simulate"
 	"numberfleet.dev/numberfleet/internal/simulate/chart"
+	"numberfleet.dev/numberfleet/internal/simulate/plan"
 )
 
 type simulateFlags struct {
@@ -140,15 +141,15 @@ func (f *simulateFlags) play(cmd *cobra.Command, config simulate.Config) (result
 		return result, err
 	}
 	defer file.Close()
-	plan, err := simulate.ReadPlan(file)
+	planned, err := plan.Read(file)
 	if err != nil {
 		return result, fmt.Errorf("--plan: %w", err)
 	}
 	if f.writeEvents == "" {
-		return simulate.RunPlan(cmd.Context(), config, plan)
+		return plan.Run(cmd.Context(), config, planned)
 	}
 	err = create("--write-events", f.writeEvents, func(to io.Writer) error {
-		result, err = simulate.WritePlan(cmd.Context(), config, plan, to)
+		result, err = plan.Record(cmd.Context(), config, planned, to)
 		return err
 	})
 	return result, err

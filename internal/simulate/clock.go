@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// clock lets numbers, templates and portfolios take their turns in order of time. Where several have one at an instant,
-// numbers come first, then templates, then portfolios: what the first conclude, the last are told.
+// clock runs numbers, templates and portfolios in order of time. At one instant numbers run first, then templates, then
+// portfolios: what the first conclude, the last are told.
 type clock struct {
 	now      time.Time // whole seconds: up to here all events have been read
 	due      deadlines
-	waiting  [kinds][]*turn
+	waiting  [kinds][]*scheduled
 	settling bool
 }
 
@@ -24,8 +24,8 @@ const (
 	kinds
 )
 
-// turn is when something next changes by itself, and what then runs.
-type turn struct {
+// scheduled is what runs when something next changes by itself.
+type scheduled struct {
 	name    string
 	kind    kind
 	run     func(to time.Time) (next time.Time)
@@ -36,7 +36,7 @@ type turn struct {
 
 // wake runs what something happened to. What has a deadline at this instant waits for all events of the instant, for they
 // come first.
-func (c *clock) wake(t *turn) {
+func (c *clock) wake(t *scheduled) {
 	if c.settling || t.waiting || t.next.Equal(c.now) {
 		c.wait(t)
 		return
@@ -44,7 +44,7 @@ func (c *clock) wake(t *turn) {
 	c.run(t, c.now)
 }
 
-func (c *clock) wait(t *turn) {
+func (c *clock) wait(t *scheduled) {
 	if !t.waiting {
 		t.waiting = true
 		c.waiting[t.kind] = append(c.waiting[t.kind], t)
@@ -66,7 +66,7 @@ func (c *clock) reach(at time.Time) {
 // settle lets the deadlines of now happen: its events are in.
 func (c *clock) settle() {
 	for len(c.due) > 0 && c.due[0].next.Equal(c.now) {
-		c.wait(heap.Pop(&c.due).(*turn))
+		c.wait(heap.Pop(&c.due).(*scheduled))
 	}
 	c.settling = true
 	for k := kind(0); k < kinds; {
@@ -83,8 +83,8 @@ func (c *clock) settle() {
 	c.settling = false
 }
 
-// run gives one its turn, up to now at most.
-func (c *clock) run(t *turn, to time.Time) {
+// run runs one up to an instant, which is now at most, and notes its next deadline.
+func (c *clock) run(t *scheduled, to time.Time) {
 	switch t.next = t.run(to); {
 	case t.next.IsZero() && t.place > 0:
 		heap.Remove(&c.due, t.place-1)
@@ -97,7 +97,7 @@ func (c *clock) run(t *turn, to time.Time) {
 }
 
 // deadlines are those who have one, as a heap: the earliest first, by name where several are at one instant.
-type deadlines []*turn
+type deadlines []*scheduled
 
 func (d deadlines) Len() int { return len(d) }
 
@@ -112,7 +112,7 @@ func (d deadlines) Swap(i, j int) {
 
 // Push implements heap.Interface.
 func (d *deadlines) Push(x any) {
-	t := x.(*turn)
+	t := x.(*scheduled)
 	*d = append(*d, t)
 	t.place = len(*d)
 }

@@ -29,7 +29,7 @@ func (s *simulation) addPortfolio(declared Portfolio) error {
 				verification = v1alpha1.Verified
 			}
 		}
-		usage, err := s.book.together(declared.Name, members)
+		usage, err := s.ledger.together(declared.Name, members)
 		if err != nil {
 			return fmt.Errorf("count the portfolio's numbers together: %w", err)
 		}
@@ -40,7 +40,7 @@ func (s *simulation) addPortfolio(declared Portfolio) error {
 		}
 		s.portfolios = append(s.portfolios, x)
 		s.observe(x, s.now)
-		s.wait(&x.turn)
+		s.wait(&x.scheduled)
 		s.assess(x)
 		told = []*subject{x}
 	}
@@ -80,7 +80,7 @@ func toldOf(n *subject, kind rules.ReportKind) *subject {
 }
 
 // together answers the counts of several numbers as one.
-func (b *book) together(name string, members []*subject) (*usage, error) {
+func (l *batchedLedger) together(name string, members []*subject) (*usage, error) {
 	if len(members) == 1 {
 		return members[0].facts.Usage.(*usage), nil
 	}
@@ -89,7 +89,7 @@ func (b *book) together(name string, members []*subject) (*usage, error) {
 		names = append(names, n.name)
 	}
 	group := counts.GroupSubject(name)
-	return &usage{b, counts.Subject{Ledger: b.ledger, Name: group}}, b.ledger.Group(name, names)
+	return &usage{l, counts.Subject{Ledger: l, Name: group}}, l.Group(name, names)
 }
 
 // portfolios are those that manifests declare and those that numbers name, by name.

@@ -1,6 +1,8 @@
 package simulate
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -20,15 +22,45 @@ type Result struct {
 	// templates, and are none themselves.
 	Qualities []Transition
 
-	at   time.Time // the end
-	ends map[string]end
+	at   time.Time      // the end
+	ends map[string]End // by number or portfolio
 }
 
-// end is where a number or portfolio stands at the end, as the rules know it.
-type end struct {
-	policy *rules.Policy
-	state  rules.State
-	facts  rules.Facts
+// End is a number or portfolio at the end, as the rules know it. The facts can still be asked for counts.
+type End struct {
+	Policy *rules.Policy
+	State  rules.State
+	Facts  rules.Facts
+}
+
+// End is the end of what has a limit: a portfolio, or a number that has a limit of its own. The name may be empty where there is only
+// one.
+func (r *Result) End(subject string) (End, error) {
+	var limited []string
+	for name, end := range r.ends {
+		if end.State.Tier.Name != "" {
+			limited = append(limited, name)
+		}
+	}
+	if subject == "" && len(limited) == 1 {
+		subject = limited[0]
+	}
+	end, ok := r.ends[subject]
+	switch {
+	case subject == "":
+		return End{}, fmt.Errorf("must name one of the %d that have a limit in these events", len(limited))
+	case !ok:
+		return End{}, errors.New("is not in these events")
+	case end.State.Tier.Name == "":
+		return End{}, errors.New("has no limit of its own: name its portfolio")
+	}
+	return end, nil
+}
+
+// Day is what became of one day of a plan.
+type Day struct {
+	Start         time.Time
+	Planned, Sent int64 // messages
 }
 
 // Transition is one thing that happened to a number, a portfolio or a template.
@@ -73,11 +105,11 @@ type TemplateFinal struct {
 
 // result is what there is at the end.
 func (s *simulation) result(at time.Time) Result {
-	r := Result{Transitions: s.transitions, Qualities: s.qualities, at: at, ends: map[string]end{}}
+	r := Result{Transitions: s.transitions, Qualities: s.qualities, at: at, ends: map[string]End{}}
 	for _, name := range slices.Sorted(maps.Keys(s.numbers)) {
 		n := s.numbers[name]
 		limited := n.limited()
-		r.ends[n.name] = end{policy: n.policy, state: n.state, facts: n.facts}
+		r.ends[n.name] = End{Policy: n.policy, State: n.state, Facts: n.facts}
 		r.Final = append(r.Final, Final{
 			Time:    at,
 			Subject: n.name,
@@ -89,7 +121,7 @@ func (s *simulation) result(at time.Time) Result {
 		})
 	}
 	for _, p := range s.portfolios {
-		r.ends[p.name] = end{policy: p.policy, state: p.state, facts: p.facts}
+		r.ends[p.name] = End{Policy: p.policy, State: p.state, Facts: p.facts}
 		r.Portfolios = append(r.Portfolios, PortfolioFinal{
 			Time:       at,
 			Subject:    p.name,

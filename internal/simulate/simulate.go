@@ -46,24 +46,30 @@ type Observer interface {
 	Observe(subject string, usage rules.Usage, before time.Time)
 }
 
-// Run plays events, one CloudEvent per line in order of time, and the webhooks of the configuration. Events may be nil. An event that comes again, by source and id, changes nothing,
-// whatever its time. An error about a line begins with it; then there is no result.
+// Run plays events, one CloudEvent per line in order of time, and the webhooks of the configuration. Events may be nil. An event that
+// comes again, by source and id, changes nothing, whatever its time. An error about a line begins with it; then there is no result.
 func Run(ctx context.Context, config Config, events io.Reader) (Result, error) {
 	if events == nil {
 		events = strings.NewReader("")
 	}
-	return run(ctx, config, func(*simulation) source { return cloudevents.NewReader(textfile.NewReader(events)) })
+	return Play(ctx, config, func(Sendable) Source { return cloudevents.NewReader(textfile.NewReader(events)) })
 }
 
-// source is where events come from: Next is the next one, io.EOF after the last.
-type source interface {
+// Source yields events in order of time.
+type Source interface {
+	// Next is the next event, or io.EOF after the last.
 	Next() (cloudevents.Event, error)
 }
 
-func run(ctx context.Context, config Config, from func(*simulation) source) (Result, error) {
+// Sendable says whether a number may message a further user with a template, which is empty where none is named, at an instant. All
+// events before that instant must have been taken from the source.
+type Sendable func(number, template string, at time.Time) (bool, error)
+
+// Play is Run with events that a source yields. The source may ask of the simulation that it feeds what may be sent.
+func Play(ctx context.Context, config Config, from func(Sendable) Source) (Result, error) {
 	s := simulation{
 		config:    config,
-		book:      newBook(),
+		ledger:    newBatchedLedger(),
 		numbers:   map[string]*subject{},
 		templates: map[string]*template{},
 		seen:      map[[2]uint64]struct{}{},
@@ -71,8 +77,8 @@ func run(ctx context.Context, config Config, from func(*simulation) source) (Res
 		senders:   map[string][]*subject{},
 		heard:     newHearing(config.Webhooks, config.Fleet),
 	}
-	defer func() { _ = s.book.ledger.Close() }() // in memory there is nothing to flush
-	if err := s.play(ctx, from(&s)); err != nil {
+	defer func() { _ = s.ledger.Close() }() // in memory there is nothing to flush
+	if err := s.play(ctx, from(s.sendable)); err != nil {
 		return Result{}, err
 	}
 	return s.finish()
@@ -81,7 +87,7 @@ func run(ctx context.Context, config Config, from func(*simulation) source) (Res
 type simulation struct {
 	clock
 	config Config
-	book   *book
+	ledger *batchedLedger
 	seen   map[[2]uint64]struct{} // events by a hash of source and id
 	last   time.Time              // of the last event, as it was written
 
@@ -98,7 +104,7 @@ type simulation struct {
 	qualities   []Transition // of portfolios
 }
 
-func (s *simulation) play(ctx context.Context, events source) error {
+func (s *simulation) play(ctx context.Context, events Source) error {
 	end := latestTime
 	if !s.config.Until.IsZero() {
 		end = s.config.Until
@@ -148,7 +154,7 @@ func (s *simulation) event(e *cloudevents.Event) error {
 	if err != nil {
 		return err
 	}
-	e.Resolve(s.book.ledger.Subject)
+	e.Resolve(s.ledger.Subject)
 	switch e.Type {
 	case cloudevents.MessageDelivered, cloudevents.MessageReceived, cloudevents.MessageFailed, cloudevents.FeedbackReceived:
 		err = s.message(e)
@@ -159,7 +165,7 @@ func (s *simulation) event(e *cloudevents.Event) error {
 	default:
 		err = &cloudevents.Error{Line: e.Line, Field: "type", Problem: "is not simulated"}
 	}
-	return cmp.Or(err, s.book.failed)
+	return cmp.Or(err, s.ledger.err)
 }
 
 // until lets all happen that lies before an instant: the events before it are in.
@@ -172,8 +178,7 @@ func (s *simulation) until(instant time.Time) error {
 	return nil
 }
 
-// sendable says whether a number may message a further user with a template at an instant that all events before are in of. The
-// template is empty where none is named.
+// sendable is a Sendable.
 func (s *simulation) sendable(name, template string, at time.Time) (bool, error) {
 	if err := s.until(at); err != nil {
 		return false, err
@@ -223,19 +228,19 @@ func (s *simulation) happened(n *subject, entry counts.Entry) {
 		s.meet(x)
 		s.observe(x, s.now)
 	}
-	s.book.append(entry)
+	s.ledger.add(entry)
 	// A message from a user makes deliveries of this very second replies, and changes nothing else that was before.
 	replied := entry.Kind == counts.Received && n.delivered.Equal(s.now)
 	for x := n; x != nil; x = x.portfolio {
 		switch {
 		case (entry.Alias != 0 || entry.Reply) && x.state.Restricted(): // of two that were counted it may make one, of one none
-			s.wake(&x.turn)
+			s.wake(&x.scheduled)
 		case entry.Kind == counts.Delivered:
 			s.deliver(x)
 		case entry.Kind == counts.Received && !replied, entry.Kind == counts.Complained && x != n:
 			s.pass(x)
 		default:
-			s.wake(&x.turn)
+			s.wake(&x.scheduled)
 		}
 	}
 }
@@ -289,7 +294,7 @@ func (s *simulation) begin(at time.Time) error {
 		if err != nil {
 			return err
 		}
-		s.wait(&n.turn)
+		s.wait(&n.scheduled)
 	}
 	for _, declared := range fleet.portfolios() {
 		if err := s.addPortfolio(declared); err != nil {
@@ -318,12 +323,12 @@ func (s *simulation) number(name string) (*subject, error) {
 func (s *simulation) add(declared Number) (*subject, error) {
 	policy := s.config.Policy.Policy
 	if declared.ID != "" {
-		if err := s.book.ledger.Claim(declared.ID, declared.PhoneNumber); err != nil {
+		if err := s.ledger.Claim(declared.ID, declared.PhoneNumber); err != nil {
 			return nil, fmt.Errorf("name a number: %w", err)
 		}
 	}
 	windows := counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}
-	if err := s.book.ledger.Configure(declared.PhoneNumber, windows); err != nil {
+	if err := s.ledger.Configure(declared.PhoneNumber, windows); err != nil {
 		return nil, fmt.Errorf("configure the counts: %w", err)
 	}
 	if policy.Scope == v1alpha1.ScopePortfolio && declared.Portfolio != "" {
@@ -332,7 +337,7 @@ func (s *simulation) add(declared Number) (*subject, error) {
 	n := s.newSubject(declared.PhoneNumber, numbers, policy, rules.Facts{
 		Verification:    cmp.Or(declared.Verification, s.config.Verification, v1alpha1.Unverified),
 		HumanEscalation: declared.HumanEscalation,
-		Usage:           &usage{s.book, counts.Subject{Ledger: s.book.ledger, Name: declared.PhoneNumber}},
+		Usage:           &usage{s.ledger, counts.Subject{Ledger: s.ledger, Name: declared.PhoneNumber}},
 	})
 	s.numbers[n.name] = n
 	if policy == s.config.Policy.Policy {
@@ -370,5 +375,5 @@ func (s *simulation) finish() (Result, error) {
 		s.advance(x, end) // nothing happens any more, but the state is of the end
 		s.observe(x, end.Add(time.Second))
 	}
-	return s.result(end), s.book.failed
+	return s.result(end), s.ledger.err
 }

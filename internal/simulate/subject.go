@@ -10,7 +10,7 @@ import (
 
 // subject is a number or a portfolio on its way through time.
 type subject struct {
-	turn
+	scheduled
 	policy *rules.Policy
 	facts  rules.Facts
 	state  rules.State
@@ -30,7 +30,7 @@ type subject struct {
 
 func (s *simulation) newSubject(name string, kind kind, policy *rules.Policy, facts rules.Facts) *subject {
 	x := &subject{policy: policy, facts: facts, state: rules.Initial(policy, facts.Verification, s.now)}
-	x.turn = turn{name: name, kind: kind, run: func(to time.Time) time.Time { return s.advance(x, to) }}
+	x.scheduled = scheduled{name: name, kind: kind, run: func(to time.Time) time.Time { return s.advance(x, to) }}
 	return x
 }
 
@@ -57,7 +57,7 @@ func (s *simulation) advance(x *subject, to time.Time) time.Time {
 // meet is called before an event of now about a subject is taken: the deadline that it may have now must be true.
 func (s *simulation) meet(x *subject) {
 	if x.passed && !x.waiting && x.next.Equal(s.now) && x.state.EvaluatedAt.Before(s.now) {
-		s.run(&x.turn, x.state.EvaluatedAt)
+		s.run(&x.scheduled, x.state.EvaluatedAt)
 	}
 }
 
@@ -65,7 +65,7 @@ func (s *simulation) meet(x *subject) {
 func (s *simulation) deliver(x *subject) {
 	x.delivered = s.now
 	if x.next.Equal(s.now) {
-		s.wait(&x.turn)
+		s.wait(&x.scheduled)
 		return
 	}
 	x.state.EvaluatedAt = s.now
@@ -74,14 +74,14 @@ func (s *simulation) deliver(x *subject) {
 		x.quiet = rules.DeliveriesUntilDecision(x.policy, &x.facts, x.state, x.next)
 	}
 	if x.quiet < 0 {
-		s.wake(&x.turn)
+		s.wake(&x.scheduled)
 	}
 }
 
-// pass takes an event that changes nothing but the turn of a deadline at its instant: events come first, in their order.
+// pass takes an event that changes nothing but when a deadline of its instant is run: after the event.
 func (s *simulation) pass(x *subject) {
 	if x.next.Equal(s.now) {
-		s.wait(&x.turn)
+		s.wait(&x.scheduled)
 	}
 }
 
@@ -89,7 +89,7 @@ func (s *simulation) pass(x *subject) {
 func (s *simulation) report(x *subject, r rules.Report) {
 	s.meet(x)
 	x.facts.Reports = append(x.facts.Reports, r)
-	s.wake(&x.turn)
+	s.wake(&x.scheduled)
 }
 
 // limited is who has the limit of a number: its portfolio, or itself.
@@ -126,7 +126,7 @@ func (s *simulation) assess(x *subject) {
 	} else {
 		x.facts.Template = lowest(s.now, all)
 	}
-	s.wake(&x.turn)
+	s.wake(&x.scheduled)
 }
 
 // lowest is the lowest rated template, the zero value if there is none or none stands out.

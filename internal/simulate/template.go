@@ -12,7 +12,7 @@ import (
 
 // template is a message template on its way through time.
 type template struct {
-	turn
+	scheduled
 	reports []rules.Report
 	state   rules.TemplateState
 	// limited are those with a limit whose numbers send the template: its quality counts for them. They are in order, and none
@@ -30,7 +30,7 @@ func (s *simulation) template(name string) *template {
 		return t
 	}
 	t := &template{state: rules.InitialTemplate(s.now)}
-	t.turn = turn{name: name, kind: templates, run: func(to time.Time) time.Time { return s.advanceTemplate(t, to) }}
+	t.scheduled = scheduled{name: name, kind: templates, run: func(to time.Time) time.Time { return s.advanceTemplate(t, to) }}
 	s.templates[name] = t
 	for _, n := range s.senders[name] {
 		s.sends(n, t)
@@ -69,7 +69,7 @@ func (s *simulation) reportTemplate(e *cloudevents.Event) error {
 		}
 	}
 	t.reports = append(t.reports, templateReports(e, s.now)...)
-	s.wake(&t.turn)
+	s.wake(&t.scheduled)
 	return nil
 }
 

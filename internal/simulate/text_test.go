@@ -25,9 +25,6 @@ func TestTextFilesMayBeginWithAByteOrderMark(t *testing.T) {
 	if err != nil || len(numbers.Numbers) != 2 {
 		t.Errorf("a fleet: got %+v, %v", numbers, err)
 	}
-	if _, err := ReadPlan(strings.NewReader(mark + "start: 2026-03-02\nsends:\n- {days: 1-2, users: 800}\n")); err != nil {
-		t.Errorf("a plan: %v", err)
-	}
 	var s script
 	s.add(day(2), "message.received", first, `"user":"US.1"`)
 	s.lines[0] = mark + s.lines[0]

@@ -261,7 +261,7 @@ func (s *simulation) hear(ctx context.Context, upTo time.Time) error {
 			err = s.hearReport(&h.reports[0])
 			h.reports = h.reports[1:]
 		}
-		if err = cmp.Or(err, s.book.failed, ctx.Err()); err != nil {
+		if err = cmp.Or(err, s.ledger.err, ctx.Err()); err != nil {
 			return err
 		}
 	}
@@ -346,7 +346,7 @@ func (s *simulation) hearTemplate(subject string, of about, r rules.Report) erro
 		s.sends(n, t)
 	}
 	t.reports = append(t.reports, r)
-	s.wake(&t.turn)
+	s.wake(&t.scheduled)
 	return nil
 }
 

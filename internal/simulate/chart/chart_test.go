@@ -12,38 +12,29 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/config/policies"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/simulate"
+	"numberfleet.dev/numberfleet/internal/simulate/plan"
+	"numberfleet.dev/numberfleet/internal/simulate/simulatetest"
 )
 
-func shipped(t *testing.T, name string) simulate.Policy {
+func play(t *testing.T, policy, text string) (*Recorder, *simulate.Result) {
 	t.Helper()
-	manifest, _ := policies.Manifest(name)
-	policy, err := simulate.ReadPolicy(manifest)
+	read, err := plan.Read(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return policy
-}
-
-func play(t *testing.T, policy, plan string) (*Recorder, *simulate.Result) {
-	t.Helper()
-	read, err := simulate.ReadPlan(strings.NewReader(plan))
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := simulate.Config{Policy: shipped(t, policy)}
+	config := simulate.Config{Policy: simulatetest.Policy(t, policy)}
 	recorder := NewRecorder(config.Policy.Policy)
 	config.Observer = recorder
-	result, err := simulate.RunPlan(t.Context(), config, read)
+	result, err := plan.Run(t.Context(), config, read)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return recorder, &result
 }
 
-const plan = `
+const example = `
 start: 2026-03-02
 sends:
 - {days: 1-3, users: 600}
@@ -62,7 +53,7 @@ changes:
 func at(day, hour int) int64 { return time.Date(2026, 3, 1+day, hour, 0, 0, 0, time.UTC).Unix() }
 
 func TestSubject(t *testing.T) {
-	recorder, result := play(t, "quality-based", plan)
+	recorder, result := play(t, "quality-based", example)
 	subjects, all := recorder.subjects(result)
 	if all != 2 || len(subjects) != 2 || subjects[1].Peak != 1 {
 		t.Fatalf("%d: %+v", all, subjects)
@@ -114,7 +105,7 @@ func (n numbered) Count(_ v1alpha1.Measure, _, to time.Time) int64 { return n.us
 // However long it goes on and however many subjects there are, no peak is lost and memory is bounded.
 func TestRecorderIsBoundedAndKeepsPeaks(t *testing.T) {
 	const subjects, events = 50, 20_000
-	recorder := NewRecorder(shipped(t, "quality-based").Policy)
+	recorder := NewRecorder(simulatetest.Policy(t, "quality-based").Policy)
 	usage := numbered{used: func(at time.Time) int64 {
 		if at.Unix()%1_000_003 == 0 {
 			return 1_000_000 // for a second
@@ -148,7 +139,7 @@ func TestRecorderIsBoundedAndKeepsPeaks(t *testing.T) {
 
 // The page asks nobody for anything, and what users write cannot become part of it.
 func TestPage(t *testing.T) {
-	recorder, result := play(t, "quality-based", plan)
+	recorder, result := play(t, "quality-based", example)
 	result.Transitions[0].Message = "</script><script>alert(1)</script>"
 	var written bytes.Buffer
 	if err := Write(&written, "<b>mine</b>", recorder, result); err != nil {
@@ -170,13 +161,13 @@ func TestPage(t *testing.T) {
 	}
 
 	written.Reset()
-	if err := Write(&written, "mine", NewRecorder(shipped(t, "meta-2023").Policy), &simulate.Result{}); err != nil || !strings.Contains(written.String(), "There were no events") {
+	if err := Write(&written, "mine", NewRecorder(simulatetest.Policy(t, "meta-2023").Policy), &simulate.Result{}); err != nil || !strings.Contains(written.String(), "There were no events") {
 		t.Errorf("without events: %v", err)
 	}
 }
 
 func TestPageLeavesOutWhatHasLeastToTell(t *testing.T) {
-	policy := shipped(t, "quality-based").Policy
+	policy := simulatetest.Policy(t, "quality-based").Policy
 	recorder := NewRecorder(policy)
 	for i := range mostSubjects + 3 {
 		recorder.Observe(fmt.Sprintf("+155501%05d", i), numbered{}, time.Unix(1_800_000_000, 0))
@@ -222,7 +213,7 @@ func TestPortfolio(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer events.Close()
-	config := simulate.Config{Policy: shipped(t, "meta-2025")}
+	config := simulate.Config{Policy: simulatetest.Policy(t, "meta-2025")}
 	if config.Fleet, err = simulate.ReadFleet(fleet); err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,9 @@
-package simulate
+package forecast
 
 import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -22,8 +21,8 @@ type stepLine struct {
 	Missing      []string `json:"missing,omitempty"`
 }
 
-// WriteForecastJSON writes one object a line and tier, the next tier first.
-func WriteForecastJSON(to io.Writer, from Standing, steps []Step) error {
+// WriteJSON writes one object a line and tier, the next tier first.
+func WriteJSON(to io.Writer, from Start, steps []Step) error {
 	lines := json.NewEncoder(to)
 	lines.SetEscapeHTML(false)
 	for _, step := range steps {
@@ -32,7 +31,7 @@ func WriteForecastJSON(to io.Writer, from Standing, steps []Step) error {
 			line.Limit = &step.Tier.Limit
 		}
 		if !step.At.IsZero() {
-			at, after := stamp(step.At), int64(step.At.Sub(from.state.EvaluatedAt)/time.Second)
+			at, after := stamp(step.At), int64(step.At.Sub(from.State.EvaluatedAt)/time.Second)
 			line.Time, line.AfterSeconds, line.Users = &at, &after, &step.Users
 		}
 		if err := lines.Encode(line); err != nil {
@@ -42,10 +41,10 @@ func WriteForecastJSON(to io.Writer, from Standing, steps []Step) error {
 	return nil
 }
 
-// WriteForecastTable writes the same for people.
-func WriteForecastTable(to io.Writer, from Standing, steps []Step) error {
+// WriteTable writes the same for people.
+func WriteTable(to io.Writer, from Start, steps []Step) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "%s, at %s (limit %s) at %s\n\n", from.policy.Name, from.state.Tier.Name, limitText(from.state.Tier.Limit), stamp(from.state.EvaluatedAt))
+	fmt.Fprintf(table, "%s, at %s (limit %s) at %s\n\n", from.Policy.Name, from.State.Tier.Name, rules.LimitWords(from.State.Tier.Limit), stamp(from.State.EvaluatedAt))
 	if len(steps) == 0 {
 		fmt.Fprintln(table, "There is no higher tier.")
 		return table.Flush()
@@ -53,21 +52,14 @@ func WriteForecastTable(to io.Writer, from Standing, steps []Step) error {
 	fmt.Fprintln(table, "TIER\tLIMIT\tAT THE EARLIEST\tAFTER\tUSERS\tWHY")
 	for _, step := range steps {
 		if step.At.IsZero() {
-			fmt.Fprintf(table, "%s\t%s\tnot within %d d\t-\t-\t%s\n", step.Tier.Name, limitText(step.Tier.Limit), int(horizon/(24*time.Hour)),
+			fmt.Fprintf(table, "%s\t%s\tnot within %d d\t-\t-\t%s\n", step.Tier.Name, rules.LimitWords(step.Tier.Limit), int(horizon/(24*time.Hour)),
 				"missing: "+strings.Join(step.Missing, "; "))
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", step.Tier.Name, limitText(step.Tier.Limit), stamp(step.At),
-			after(step.At.Sub(from.state.EvaluatedAt)), step.Users, step.Message)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", step.Tier.Name, rules.LimitWords(step.Tier.Limit), stamp(step.At),
+			after(step.At.Sub(from.State.EvaluatedAt)), step.Users, step.Message)
 	}
 	return table.Flush()
-}
-
-func limitText(limit int64) string {
-	if limit == rules.Unlimited {
-		return "unlimited"
-	}
-	return strconv.FormatInt(limit, 10)
 }
 
 // after is a duration in days and the rest of the day.
@@ -78,3 +70,5 @@ func after(d time.Duration) string {
 	}
 	return fmt.Sprintf("%dd %s", days, rest)
 }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

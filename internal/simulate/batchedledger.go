@@ -10,24 +10,21 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
-// book is the ledger of a simulation. It appends many events at once, and always before anyone reads a count.
-type book struct {
-	ledger counts.Ledger
-	// pending are not appended yet; they are of an hour at most, which is as far ahead as the ledger lets an event lie.
+// batchedLedger is the ledger of a simulation. It appends many entries at once, and always before a count is read.
+type batchedLedger struct {
+	counts.Ledger
+	// pending entries are not appended yet. They span an hour at most, which is as far ahead as the ledger lets an entry lie.
 	pending []counts.Entry
-	failed  error
+	err     error // of the first batch that failed
 }
 
-const mostPending = 1024
+const maxPending = 1024
 
 // hasher needs no secret: nothing leaves the process, and every run is like the other.
 var hasher = counts.NewHasher([16]byte{})
 
-func newBook() *book {
-	return &book{
-		ledger:  counts.OpenMemory(),
-		pending: make([]counts.Entry, 0, mostPending),
-	}
+func newBatchedLedger() *batchedLedger {
+	return &batchedLedger{Ledger: counts.OpenMemory(), pending: make([]counts.Entry, 0, maxPending)}
 }
 
 // entryOf is what the ledger is told of a delivery, a message from a user or feedback.
@@ -45,47 +42,47 @@ func entryOf(e *cloudevents.Event, at time.Time) counts.Entry {
 	return entry
 }
 
-// append takes an entry of now.
-func (b *book) append(entry counts.Entry) {
-	if n := len(b.pending); n == mostPending || n > 0 && entry.At-b.pending[0].At >= int64(counts.Ahead/time.Second) {
-		b.flush()
+// add takes an entry of now.
+func (l *batchedLedger) add(entry counts.Entry) {
+	if n := len(l.pending); n == maxPending || n > 0 && entry.At-l.pending[0].At >= int64(counts.Ahead/time.Second) {
+		l.flush()
 	}
-	b.pending = append(b.pending, entry)
+	l.pending = append(l.pending, entry)
 }
 
-func (b *book) flush() {
-	if len(b.pending) == 0 {
+func (l *batchedLedger) flush() {
+	if len(l.pending) == 0 {
 		return
 	}
-	now := time.Unix(b.pending[len(b.pending)-1].At, 0)
-	if _, err := b.ledger.Append(context.Background(), counts.Batch{Entries: b.pending}, now); err != nil && b.failed == nil {
-		b.failed = fmt.Errorf("count the events: %w", err)
+	now := time.Unix(l.pending[len(l.pending)-1].At, 0)
+	if _, err := l.Append(context.Background(), counts.Batch{Entries: l.pending}, now); err != nil && l.err == nil {
+		l.err = fmt.Errorf("count the events: %w", err)
 	}
-	b.pending = b.pending[:0]
+	l.pending = l.pending[:0]
 }
 
 // usage answers the counts of a number or a portfolio. It satisfies rules.Usage.
 type usage struct {
-	book *book
-	of   counts.Subject
+	ledger *batchedLedger
+	of     counts.Subject
 }
 
 func (u *usage) Count(measure v1alpha1.Measure, from, to time.Time) int64 {
-	u.book.flush()
+	u.ledger.flush()
 	return u.of.Count(measure, from, to)
 }
 
 func (u *usage) Nth(measure v1alpha1.Measure, n int64, from, to time.Time) time.Time {
-	u.book.flush()
+	u.ledger.flush()
 	return u.of.Nth(measure, n, from, to)
 }
 
 func (u *usage) Last(measure v1alpha1.Measure, from, to time.Time) time.Time {
-	u.book.flush()
+	u.ledger.flush()
 	return u.of.Last(measure, from, to)
 }
 
 func (u *usage) FallsBelow(measure v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time {
-	u.book.flush()
+	u.ledger.flush()
 	return u.of.FallsBelow(measure, window, limit, now)
 }

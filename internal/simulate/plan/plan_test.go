@@ -1,4 +1,4 @@
-package simulate
+package plan
 
 import (
 	"bytes"
@@ -11,11 +11,13 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/simulate"
+	"numberfleet.dev/numberfleet/internal/simulate/simulatetest"
 )
 
-func readPlan(t *testing.T, content string) *Plan {
+func read(t *testing.T, content string) *Plan {
 	t.Helper()
-	plan, err := ReadPlan(strings.NewReader(content))
+	plan, err := Read(strings.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +27,7 @@ func readPlan(t *testing.T, content string) *Plan {
 // events are a plan's events if nothing limits it.
 func events(t *testing.T, plan *Plan) []cloudevents.Event {
 	t.Helper()
-	s := plan.source(plan.End(), func(string, string, time.Time) (bool, error) { return true, nil })
+	s := newGenerator(plan, plan.End(), func(string, string, time.Time) (bool, error) { return true, nil })
 	var all []cloudevents.Event
 	for {
 		e, err := s.Next()
@@ -40,7 +42,7 @@ func events(t *testing.T, plan *Plan) []cloudevents.Event {
 }
 
 func TestPlanEvents(t *testing.T) {
-	plan := readPlan(t, `
+	plan := read(t, `
 start: 2026-03-02
 numbers: ["+15550100001", "+15550100002"]
 sends:
@@ -86,7 +88,7 @@ changes:
 
 // Users who return are those of earlier days, in turn, and nobody is messaged twice on a day while there is somebody else.
 func TestPlanReturningUsers(t *testing.T) {
-	plan := readPlan(t, "start: 2026-03-02T00:00:00+03:00\nsends: [{days: 1-3, users: 4, returning: 50}]")
+	plan := read(t, "start: 2026-03-02T00:00:00+03:00\nsends: [{days: 1-3, users: 4, returning: 50}]")
 	var users []string
 	for _, e := range events(t, plan) {
 		_, user, _ := strings.Cut(e.User, "x")
@@ -120,10 +122,10 @@ changes:
 func TestPlanIsItsEvents(t *testing.T) {
 	for _, name := range []string{"meta-2025", "meta-2023"} {
 		for _, over := range []string{"Skip", "Send"} {
-			config := Config{Policy: shipped(t, name)}
-			plan := readPlan(t, warmup+"overLimit: "+over)
+			config := simulate.Config{Policy: simulatetest.Policy(t, name)}
+			plan := read(t, warmup+"overLimit: "+over)
 			var written, planned, played bytes.Buffer
-			result, err := WritePlan(t.Context(), config, plan, &written)
+			result, err := Record(t.Context(), config, plan, &written)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +133,7 @@ func TestPlanIsItsEvents(t *testing.T) {
 				t.Fatal(err)
 			}
 			config.Until = plan.End()
-			if result, err = Run(t.Context(), config, &written); err != nil {
+			if result, err = simulate.Run(t.Context(), config, &written); err != nil {
 				t.Fatal(err)
 			}
 			if err := result.WriteJSON(&played); err != nil {
@@ -152,8 +154,8 @@ func TestPlanStopsAtTheLimit(t *testing.T) {
 		{"", "[1200 1000] [1200 1000] [1200 0] "},
 		{"overLimit: Send", "[1200 1200] [1200 1200] [1200 1200] "},
 	} {
-		config := Config{Policy: shipped(t, "chat-api")}
-		result, err := RunPlan(t.Context(), config, readPlan(t, plan+test.more))
+		config := simulate.Config{Policy: simulatetest.Policy(t, "chat-api")}
+		result, err := Run(t.Context(), config, read(t, plan+test.more))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,8 +171,8 @@ func TestPlanStopsAtTheLimit(t *testing.T) {
 
 // What is asked for until an instant is played until then, whatever the plan still has, and no further.
 func TestPlanUntil(t *testing.T) {
-	until := day(5).Add(10 * time.Hour)
-	result, err := RunPlan(t.Context(), Config{Policy: shipped(t, "meta-2025"), Verification: v1alpha1.Verified, Until: until}, readPlan(t, warmup))
+	until := simulatetest.Day(5).Add(10 * time.Hour)
+	result, err := Run(t.Context(), simulate.Config{Policy: simulatetest.Policy(t, "meta-2025"), Verification: v1alpha1.Verified, Until: until}, read(t, warmup))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,46 +185,47 @@ func TestPlanUntil(t *testing.T) {
 func TestPlanRefusals(t *testing.T) {
 	const sends = "sends: [{days: 1, users: 10}]\n"
 	for _, test := range []struct{ plan, want string }{
-		{"", "must be an object with the fields start and sends"},
-		{"- a", "must be an object with the fields start and sends"},
+		{"", "[start: Required value: a date, like 2026-03-02, or midnight with"},
+		{"- a", "is not of the form of a plan: json: cannot unmarshal array"},
 		{"start: [", "yaml: "},
 		{"start: 2026-03-02\nstart: 2026-03-03\n" + sends, "yaml: "},
-		{sends, "start: is missing: it must be a date"},
-		{"start: monday\n" + sends, "start: must be a date"},
-		{"start: 2026-03-02T10:00:00Z\n" + sends, "start: must be a date"},
-		{"start: 0001-01-01\n" + sends, "start: must lie between"},
-		{"start: 2026-03-02", "sends: is missing"},
-		{"start: 2026-03-02\nsends: 5", "sends: must be a list of up to 100"},
-		{"start: 2026-03-02\nsends: [5]", "sends[0]: must be an object"},
-		{"start: 2026-03-02\nfleet: a\n" + sends, "fleet: is not known: the fields here are start, days, overLimit, numbers, sends, changes"},
-		{"start: 2026-03-02\noverLimit: Drop\n" + sends, "overLimit: must be Skip or Send"},
-		{"start: 2026-03-02\nnumbers: [+15550100001]\n" + sends, `numbers[0]: must be in E.164 and in quotes, like "+15550100001"`},
-		{"start: 2026-03-02\nnumbers: []\n" + sends, "numbers: must be a list of 1 to 1000 phone numbers"},
-		{"start: 2026-03-02\nnumbers: [\"+15550100001\", \"+15550100001\"]\n" + sends, "numbers[1]: stands in the list already"},
-		{"start: 2026-03-02\nsends: [{days: 1}]", "sends[0].users: is missing"},
-		{"start: 2026-03-02\nsends: [{days: 1, users: 1.5}]", "sends[0].users: must be a whole number from 1 to 5000000"},
-		{"start: 2026-03-02\nsends: [{days: 1, users: 10, grow: 20%}]", "sends[0].grow: must be a percentage from -100 to 1000, without a percent sign"},
-		{"start: 2026-03-02\nsends: [{days: 1, users: 10, grow: NaN}]", "sends[0].grow: must be a percentage"},
-		{"start: 2026-03-02\nsends: [{days: 1, users: 10, returning: 101}]", "sends[0].returning: must be a percentage from 0 to 100"},
-		{"start: 2026-03-02\nsends: [{days: 1, users: 10, user: 3}]", "sends[0].user: is not known: the fields here are days, users, grow, "},
-		{"start: 2026-03-02\nsends: [{days: 1, users: 10, hours: 18-9}]", "sends[0].hours: must be a stretch of the day from 00:00 to 24:00, like 09:00-18:00"},
-		{"start: 2026-03-02\nsends: [{days: 3-1, users: 10}]", "sends[0].days: must be a day, a range or an open range within days 1 to 366"},
-		{"start: 2026-03-02\nsends: [{days: 1-400, users: 10}]", "sends[0].days: must be a day, a range"},
-		{"start: 2026-03-02\nsends: [{days: [1], users: 10}]", "sends[0].days: must be a text"},
-		{"start: 2026-03-02\nsends: [{users: 10}]", "sends[0].days: has no end: write one, like 1-30"},
-		{"start: 2026-03-02\ndays: 400\nsends: [{users: 10}]", "days: must be a whole number from 1 to 366"},
-		{"start: 2026-03-02\ndays: 3\nsends: [{days: 1-5, users: 10}]", "days: is 3, but a later day, 5, is written below"},
-		{"start: 2026-03-02\nsends: [{days: 1-300, users: 800, grow: 20}]", "sends[0].users: come to more than 5000000 messages by day 40"},
-		{"start: 2026-03-02\nchanges: [{quality: Low}]\n" + sends, "changes[0].day: is missing"},
-		{"start: 2026-03-02\nchanges: [{day: 1}]\n" + sends, "changes[0].day: nothing changes"},
-		{"start: 2026-03-02\nchanges: [{day: 1, at: 24:00, quality: Low}]\n" + sends, "changes[0].at: must be a time of the day, like 09:00"},
-		{"start: 2026-03-02\nchanges: [{day: 1, quality: Red}]\n" + sends, "changes[0].quality: must be High, Medium, Low or Unknown"},
-		{"start: 2026-03-02\nchanges: [{day: 1, state: Paused}]\n" + sends, "changes[0].state: is that of a template"},
-		{"start: 2026-03-02\nchanges: [{day: 1, limit: 0}]\n" + sends, "changes[0].limit: must be a whole number from 1 to 1000000000, or Unlimited"},
-		{"start: 2026-03-02\nchanges: [{day: 1, limit: many}]\n" + sends, "changes[0].limit: must be a whole number"},
-		{strings.Repeat("#", maxPlanBytes+1), "is too long: a plan may have 1048576 bytes"},
+		{sends, "start: Required value: a date"},
+		{"start: monday\n" + sends, "start: Invalid value: must be a date"},
+		{"start: 2026-03-02T10:00:00Z\n" + sends, "start: Invalid value: must be a date"},
+		{"start: 0001-01-01\n" + sends, "start: Invalid value: must lie between"},
+		{"start: 2026-03-02", "sends: Required value: a plan says at least once"},
+		{"start: 2026-03-02\nsends: 5", "is not of the form of a plan: json: cannot unmarshal number into Go struct field planFile.sends"},
+		{"start: 2026-03-02\nsends: [5]", "is not of the form of a plan: json: cannot unmarshal number into Go struct field planFile.sends"},
+		{"start: 2026-03-02\nfleet: a\n" + sends, "fleet: Forbidden: there is no such field: the fields here are start, days, overLimit, numbers, sends, changes"},
+		{"start: 2026-03-02\noverLimit: Drop\n" + sends, `overLimit: Unsupported value: "Drop": supported values: "Skip", "Send"`},
+		{"start: 2026-03-02\nnumbers: [+15550100001]\n" + sends, `numbers[0]: Invalid value: must be in E.164 and in quotes, like "+15550100001"`},
+		{"start: 2026-03-02\nnumbers: []\n" + sends, "numbers: Invalid value: must be a list of 1 to 1000 phone numbers"},
+		{"start: 2026-03-02\nnumbers: [\"+15550100001\", \"+15550100001\"]\n" + sends, "numbers[1]: Duplicate value"},
+		{"start: 2026-03-02\nsends: [{days: 1}]", "sends[0].users: Required value: how many users are messaged"},
+		{"start: 2026-03-02\nsends: [{days: 1, users: 1.5}]", "sends[0].users: Invalid value: must be a whole number from 1 to 5000000"},
+		{"start: 2026-03-02\nsends: [{days: 1, users: 10, grow: 20%}]", "sends[0].grow: Invalid value: must be a percentage from -100 to 1000, without a percent sign"},
+		{"start: 2026-03-02\nsends: [{days: 1, users: 10, grow: NaN}]", "sends[0].grow: Invalid value: must be a percentage"},
+		{"start: 2026-03-02\nsends: [{days: 1, users: 10, returning: 101}]", "sends[0].returning: Invalid value: must be a percentage from 0 to 100"},
+		{"start: 2026-03-02\nsends: [{days: 1, users: 10, user: 3}]", "sends[0].user: Forbidden: there is no such field: the fields here are days, users, grow, "},
+		{"start: 2026-03-02\nsends: [{days: 1, users: 10, hours: 18-9}]", "sends[0].hours: Invalid value: must be a stretch of the day from 00:00 to 24:00, like 09:00-18:00"},
+		{"start: 2026-03-02\nsends: [{days: 3-1, users: 10}]", "sends[0].days: Invalid value: must be a day, a range or an open range within days 1 to 366"},
+		{"start: 2026-03-02\nsends: [{days: 1-400, users: 10}]", "sends[0].days: Invalid value: must be a day, a range"},
+		{"start: 2026-03-02\nsends: [{days: [1], users: 10}]", "sends[0].days: Invalid value: must be a day, a range"},
+		{"start: 2026-03-02\nsends: [{users: 10}]", "sends[0].days: Invalid value: has no end: write one, like 1-30"},
+		{"start: 2026-03-02\ndays: 400\nsends: [{users: 10}]", "days: Invalid value: must be a whole number from 1 to 366"},
+		{"start: 2026-03-02\ndays: 3\nsends: [{days: 1-5, users: 10}]", "days: Invalid value: is 3, but a later day, 5, is written below"},
+		{"start: 2026-03-02\nsends: [{days: 1-300, users: 800, grow: 20}]", "sends[0].users: Invalid value: come to more than 5000000 messages by day 40"},
+		{"start: 2026-03-02\nchanges: [{quality: Low}]\n" + sends, "changes[0].day: Required value: the day"},
+		{"start: 2026-03-02\nchanges: [{day: 1}]\n" + sends, "changes[0]: Required value: what changes: quality"},
+		{"start: 2026-03-02\nchanges: [{day: 1, at: 24:00, quality: Low}]\n" + sends, "changes[0].at: Invalid value: must be a time of the day, like 09:00"},
+		{"start: 2026-03-02\nchanges: [{day: 1, quality: Red}]\n" + sends, `changes[0].quality: Unsupported value: "Red": supported values: "High", "Medium", "Low", "Unknown"`},
+		{"start: 2026-03-02\nchanges: [{day: 1, state: Paused}]\n" + sends, "[changes[0].state: Invalid value: is that of a template"},
+		{"start: 2026-03-02\nchanges: [{day: 1, limit: 0}]\n" + sends, "changes[0].limit: Invalid value: must be a whole number from 1 to 1000000000, or Unlimited"},
+		{"start: 2026-03-02\nchanges: [{day: 1, limit: many}]\n" + sends, "changes[0].limit: Invalid value: must be a whole number"},
+		{"start: x\nsends: [{days: 1, users: x}]", "[start: Invalid value: must be a date"},
+		{strings.Repeat("#", maxBytes+1), "is too long: a plan may have 1048576 bytes"},
 	} {
-		_, err := ReadPlan(strings.NewReader(test.plan))
+		_, err := Read(strings.NewReader(test.plan))
 		if err == nil || !strings.HasPrefix(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%.100s:\n got %v\nwant %s", test.plan, err, test.want)
 		}
@@ -235,14 +238,14 @@ func FuzzPlan(f *testing.F) {
 	f.Add([]byte("start: 2026-03-02\nsends: [{days: 1-3, users: 4, grow: -50, returning: 50}]\nchanges: [{day: 3, template: a, state: Edited, limit: 5}]"))
 	f.Add([]byte("start: 2026-03-02T00:00:00-11:00\nsends: [{days: 1, users: 3, hours: 23:59:59-24:00}]"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		plan, err := ReadPlan(bytes.NewReader(content))
+		plan, err := Read(bytes.NewReader(content))
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("%q is more than a line", err)
 			}
 			return
 		}
-		s := plan.source(plan.End(), func(string, string, time.Time) (bool, error) { return true, nil })
+		s := newGenerator(plan, plan.End(), func(string, string, time.Time) (bool, error) { return true, nil })
 		var written bytes.Buffer
 		writer := newEventWriter(&written)
 		var before time.Time
@@ -275,7 +278,7 @@ func FuzzPlan(f *testing.F) {
 
 // A template that is paused is not sent: nobody gets its messages meanwhile, and the day counts them as not sent.
 func TestAPausedTemplateIsNotSent(t *testing.T) {
-	plan, err := ReadPlan(strings.NewReader(`
+	plan, err := Read(strings.NewReader(`
 start: 2026-03-02
 days: 1
 sends:
@@ -286,7 +289,7 @@ changes:
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := RunPlan(t.Context(), Config{Policy: shipped(t, "meta-2025")}, plan)
+	result, err := Run(t.Context(), simulate.Config{Policy: simulatetest.Policy(t, "meta-2025")}, plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,4 +297,9 @@ changes:
 	if d := result.Days[0]; d.Planned != 24 || d.Sent != 20 {
 		t.Errorf("of %d messages %d were sent", d.Planned, d.Sent)
 	}
+}
+
+// A plan is read the same with a byte-order mark before it, which editors and shells of Windows put there.
+func TestAPlanMayBeginWithAByteOrderMark(t *testing.T) {
+	read(t, "\ufeffstart: 2026-03-02\nsends:\n- {days: 1-2, users: 800}\n")
 }

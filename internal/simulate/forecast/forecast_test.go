@@ -1,4 +1,4 @@
-package simulate
+package forecast
 
 import (
 	"fmt"
@@ -11,6 +11,14 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/simulate"
+	"numberfleet.dev/numberfleet/internal/simulate/plan"
+	"numberfleet.dev/numberfleet/internal/simulate/simulatetest"
+)
+
+const (
+	first  = "+15550100001"
+	second = "+15550100002"
 )
 
 // The expectations are derived by hand from the table of the policies: tier, hours after the beginning, users in all.
@@ -45,11 +53,11 @@ func TestForecastAsFastAsTheLimitsAllow(t *testing.T) {
 		{"meta-2025", u, "2K 168h 2000, 10K 174h 2000, 100K 180h 5250, Unlimited 186h 50250"},
 		{"meta-2025", v, "10K 6h 1000, 100K 12h 5000, Unlimited 18h 50000"},
 	} {
-		steps, err := Forecast(t.Context(), New(shipped(t, test.policy), test.verification, day(2)), Pace{})
+		steps, err := Steps(t.Context(), New(simulatetest.Policy(t, test.policy), test.verification, simulatetest.Day(2)), Pace{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := words(steps, day(2)); got != test.want {
+		if got := words(steps, simulatetest.Day(2)); got != test.want {
 			t.Errorf("%s, %s:\n got %s\nwant %s", test.policy, test.verification, got, test.want)
 		}
 	}
@@ -74,13 +82,16 @@ func TestForecastAtAPaceIsThatOfAPlan(t *testing.T) {
 		perDay int64
 		grow   float64
 	}{{"meta-2025", 800, 20}, {"meta-2023", 300, 15}, {"meta-2020", 1200, 10}, {"chat-api", 1500, 5}} {
-		config := Config{Policy: shipped(t, test.policy), Verification: v1alpha1.Verified}
-		plan := readPlan(t, fmt.Sprintf("start: 2026-03-02\nsends: [{days: 1-10, users: %d, grow: %g}]", test.perDay, test.grow))
-		result, err := RunPlan(t.Context(), config, plan)
+		config := simulate.Config{Policy: simulatetest.Policy(t, test.policy), Verification: v1alpha1.Verified}
+		planned, err := plan.Read(strings.NewReader(fmt.Sprintf("start: 2026-03-02\nsends: [{days: 1-10, users: %d, grow: %g}]", test.perDay, test.grow)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		steps, err := Forecast(t.Context(), New(config.Policy, v1alpha1.Verified, day(2)), Pace{PerDay: test.perDay, Grow: test.grow, From: 9 * time.Hour, To: 18 * time.Hour})
+		result, err := plan.Run(t.Context(), config, planned)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps, err := Steps(t.Context(), New(config.Policy, v1alpha1.Verified, simulatetest.Day(2)), Pace{PerDay: test.perDay, Grow: test.grow, From: 9 * time.Hour, To: 18 * time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +101,7 @@ func TestForecastAtAPaceIsThatOfAPlan(t *testing.T) {
 				continue
 			}
 			if rises == len(steps) || steps[rises].Tier.Name != tr.To || !steps[rises].At.Equal(tr.Time) {
-				t.Errorf("%s, %d a day: %s\nthe plan says %s to %s", test.policy, test.perDay, words(steps, day(2)), tr.Time, tr.To)
+				t.Errorf("%s, %d a day: %s\nthe plan says %s to %s", test.policy, test.perDay, words(steps, simulatetest.Day(2)), tr.Time, tr.To)
 				break
 			}
 			rises++
@@ -105,7 +116,7 @@ func TestForecastAtAPaceIsThatOfAPlan(t *testing.T) {
 // day 2: at 199/960 of 9 h, 1 h 51 min 56 s. The 5,000th is the 706th of the 1,659 of day 5: at 705/1659 of 9 h, 3 h 49 min 28 s.
 func TestForecastEightHundredADay(t *testing.T) {
 	pace := Pace{PerDay: 800, Grow: 20, From: 9 * time.Hour, To: 18 * time.Hour}
-	steps, err := Forecast(t.Context(), New(shipped(t, "meta-2025"), v1alpha1.Verified, day(2)), pace)
+	steps, err := Steps(t.Context(), New(simulatetest.Policy(t, "meta-2025"), v1alpha1.Verified, simulatetest.Day(2)), pace)
 	if err != nil || len(steps) != 3 {
 		t.Fatal(steps, err)
 	}
@@ -113,8 +124,8 @@ func TestForecastEightHundredADay(t *testing.T) {
 		at    time.Time
 		users int64
 	}{
-		{day(3).Add(10*time.Hour + 51*time.Minute + 56*time.Second + 6*time.Hour), 1000},
-		{day(6).Add(12*time.Hour + 49*time.Minute + 28*time.Second + 6*time.Hour), 5000},
+		{simulatetest.Day(3).Add(10*time.Hour + 51*time.Minute + 56*time.Second + 6*time.Hour), 1000},
+		{simulatetest.Day(6).Add(12*time.Hour + 49*time.Minute + 28*time.Second + 6*time.Hour), 5000},
 	} {
 		if !steps[i].At.Equal(want.at) || steps[i].Users != want.users {
 			t.Errorf("%s at %s with %d users, want %s with %d", steps[i].Tier.Name, steps[i].At, steps[i].Users, want.at, want.users)
@@ -122,19 +133,19 @@ func TestForecastEightHundredADay(t *testing.T) {
 	}
 
 	// Once the day's hours have begun, the first day is the next.
-	later, err := Forecast(t.Context(), New(shipped(t, "meta-2025"), v1alpha1.Verified, day(1).Add(12*time.Hour)), pace)
+	later, err := Steps(t.Context(), New(simulatetest.Policy(t, "meta-2025"), v1alpha1.Verified, simulatetest.Day(1).Add(12*time.Hour)), pace)
 	if err != nil || !later[0].At.Equal(steps[0].At) {
 		t.Errorf("%v, %v", later, err)
 	}
 }
 
 func TestForecastWhatIsNotReached(t *testing.T) {
-	steps, err := Forecast(t.Context(), New(shipped(t, "quality-based"), v1alpha1.Unverified, day(2)), Pace{PerDay: 70, From: 0, To: 24 * time.Hour})
+	steps, err := Steps(t.Context(), New(simulatetest.Policy(t, "quality-based"), v1alpha1.Unverified, simulatetest.Day(2)), Pace{PerDay: 70, From: 0, To: 24 * time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// In any 7 d there are 490 of the 500 at most.
-	if got := words(steps, day(2)); got != "2 never: 10 more unique users within 7 d, 3 never: 2 comes first" {
+	if got := words(steps, simulatetest.Day(2)); got != "2 never: 10 more unique users within 7 d, 3 never: 2 comes first" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -152,101 +163,104 @@ func TestForecastFromElsewhere(t *testing.T) {
 		// There is no room for the last 100 until the 1,000 leave.
 		{"meta-2020", "1", 1000, 1900, "2 24h 100, 3 48h 18100"},
 	} {
-		standing, err := New(shipped(t, test.policy), v1alpha1.Verified, day(2)).At(test.tier)
+		standing, err := New(simulatetest.Policy(t, test.policy), v1alpha1.Verified, simulatetest.Day(2)).AtTier(test.tier)
 		if err != nil {
 			t.Fatal(err)
 		}
-		steps, err := Forecast(t.Context(), standing.Having(test.used, test.achieved), Pace{})
+		steps, err := Steps(t.Context(), standing.WithUsage(test.used, test.achieved), Pace{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := words(steps, day(2)); got != test.want {
+		if got := words(steps, simulatetest.Day(2)); got != test.want {
 			t.Errorf("%s at %s, %d, %d:\n got %s\nwant %s", test.policy, test.tier, test.used, test.achieved, got, test.want)
 		}
 	}
-	if _, err := New(shipped(t, "meta-2025"), v1alpha1.Verified, day(2)).At("1K"); err == nil || err.Error() != "is not a tier of policy meta-2025: those are 250, 2K, 10K, 100K, Unlimited" {
+	if _, err := New(simulatetest.Policy(t, "meta-2025"), v1alpha1.Verified, simulatetest.Day(2)).AtTier("1K"); err == nil || err.Error() != "is not a tier of policy meta-2025: those are 250, 2K, 10K, 100K, Unlimited" {
 		t.Error(err)
 	}
 }
 
 func TestForecastAfterEvents(t *testing.T) {
-	var s script
+	var lines strings.Builder
+	add := func(at time.Time, kind, number, data string) {
+		fmt.Fprintf(&lines, `{"specversion":"1.0","id":"%d","source":"/s","type":"dev.numberfleet.%s.v1","time":%q,"data":{"number":%q,%s}}`+"\n",
+			lines.Len(), kind, at.Format(time.RFC3339), number, data)
+	}
+	play := func(policy string, until time.Time) simulate.Result {
+		result, err := simulate.Run(t.Context(), simulate.Config{Policy: simulatetest.Policy(t, policy), Until: until}, strings.NewReader(lines.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result
+	}
 	for i := range 400 {
-		s.add(day(2).Add(time.Duration(i)*time.Second), "message.delivered", first, fmt.Sprintf(`"user":"US.u%d","messageID":"m%d"`, i, i))
+		add(simulatetest.Day(2).Add(time.Duration(i)*time.Second), "message.delivered", first, fmt.Sprintf(`"user":"US.u%d","messageID":"m%d"`, i, i))
 	}
-	result, err := s.run(t, Config{Until: day(3)})
+	result := play("quality-based", simulatetest.Day(3))
+	end, err := result.End("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	standing, err := result.Standing("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	steps, err := Forecast(t.Context(), standing, Pace{})
+	steps, err := Steps(t.Context(), Start(end), Pace{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// 100 more make the 500 of 1,000, and with those the 5,000 of 10,000.
-	if got := words(steps, day(3)); got != "2 0h 100, 3 0h 4600" {
+	if got := words(steps, simulatetest.Day(3)); got != "2 0h 100, 3 0h 4600" {
 		t.Errorf("got %s", got)
 	}
 
 	// Rated High from now on, a flagged number rises as any other under this policy.
-	s.add(day(3), "quality.reported", first, `"rating":"Low"`)
-	s.add(day(3), "quality.reported", second, `"rating":"Low"`)
-	if result, err = s.run(t, Config{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := result.Standing(""); err == nil || err.Error() != "must name one of the 2 that have a limit in these events" {
+	add(simulatetest.Day(3), "quality.reported", first, `"rating":"Low"`)
+	add(simulatetest.Day(3), "quality.reported", second, `"rating":"Low"`)
+	result = play("quality-based", time.Time{})
+	if _, err := result.End(""); err == nil || err.Error() != "must name one of the 2 that have a limit in these events" {
 		t.Error(err)
 	}
-	if _, err := result.Standing("acme"); err == nil || err.Error() != "is not in these events" {
+	if _, err := result.End("acme"); err == nil || err.Error() != "is not in these events" {
 		t.Error(err)
 	}
-	if standing, err = result.Standing(first); err != nil {
+	if end, err = result.End(first); err != nil {
 		t.Fatal(err)
 	}
-	if steps, err = Forecast(t.Context(), standing, Pace{}); err != nil {
+	if steps, err = Steps(t.Context(), Start(end), Pace{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := words(steps, day(3)); got != "2 0h 100, 3 0h 4600" {
+	if got := words(steps, simulatetest.Day(3)); got != "2 0h 100, 3 0h 4600" {
 		t.Errorf("got %s", got)
 	}
 	// Under others the flag must end first: 7 d of High.
-	result, err = s.run(t, Config{Policy: shipped(t, "netcore")})
-	if err != nil {
+	result = play("netcore", time.Time{})
+	if end, err = result.End(first); err != nil {
 		t.Fatal(err)
 	}
-	if standing, err = result.Standing(first); err != nil {
+	if steps, err = Steps(t.Context(), Start(end), Pace{}); err != nil {
 		t.Fatal(err)
 	}
-	if steps, err = Forecast(t.Context(), standing, Pace{}); err != nil {
-		t.Fatal(err)
-	}
-	if got := words(steps, day(3)); !strings.HasPrefix(got, "2 168h ") {
+	if got := words(steps, simulatetest.Day(3)); !strings.HasPrefix(got, "2 168h ") {
 		t.Errorf("got %s", got)
 	}
 }
 
 // However many there are, they are sent as far as there is room, and it takes no time to say when.
 func TestForecastFarOverTheLimit(t *testing.T) {
-	steps, err := Forecast(t.Context(), New(shipped(t, "meta-2025"), v1alpha1.Unverified, day(2)),
-		Pace{PerDay: MostPerDay, From: 9 * time.Hour, To: 9*time.Hour + time.Minute})
+	steps, err := Steps(t.Context(), New(simulatetest.Policy(t, "meta-2025"), v1alpha1.Unverified, simulatetest.Day(2)),
+		Pace{PerDay: plan.MaxMessages, From: 9 * time.Hour, To: 9*time.Hour + time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Eight days of 250; at the same instant 1,750 more, and 6 h later no hours. A day later 2,000 are room for 10,000 less those
 	// 2,000 of 24 h before, which leave now: 5,500 with the 500 that are missing of 5,000 in 7 d, of which 250 have left since.
-	if got := words(steps, day(2)); got != "2K 177h 2000, 10K 183h 2000, 100K 207h 5500, Unlimited 231h 50750" {
+	if got := words(steps, simulatetest.Day(2)); got != "2K 177h 2000, 10K 183h 2000, 100K 207h 5500, Unlimited 231h 50750" {
 		t.Errorf("got %s", got)
 	}
 }
 
 // Users whom nobody messaged before count as the ledger counts them, on top of what it counted before.
-func TestStrangersCountAsTheLedgerDoes(t *testing.T) {
+func TestSyntheticUsageCountsAsTheLedgerDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		both, before := counts.OpenMemory(), counts.OpenMemory()
-		messages, now := 0, day(2)
+		messages, now := 0, simulatetest.Day(2)
 		deliver := func(user string, to ...counts.Ledger) {
 			messages++
 			hasher := both.Hasher()
@@ -262,7 +276,7 @@ func TestStrangersCountAsTheLedgerDoes(t *testing.T) {
 			now = now.Add(time.Duration(step.Draw(t, "seconds")) * time.Second)
 			deliver(fmt.Sprint("known", rapid.IntRange(1, 4).Draw(t, "user")), both, before)
 		}
-		s := &strangers{before: counts.Subject{Ledger: before, Name: first}}
+		s := &syntheticUsage{before: counts.Subject{Ledger: before, Name: first}}
 		for i := range rapid.IntRange(0, 12).Draw(t, "strangers") {
 			now = now.Add(time.Duration(step.Draw(t, "seconds")) * time.Second)
 			users := rapid.IntRange(0, 3).Draw(t, "users")
@@ -272,7 +286,7 @@ func TestStrangersCountAsTheLedgerDoes(t *testing.T) {
 			}
 		}
 		var is, want rules.Usage = s, counts.Subject{Ledger: both, Name: first}
-		from := day(2).Add(time.Duration(step.Draw(t, "from")) * time.Second)
+		from := simulatetest.Day(2).Add(time.Duration(step.Draw(t, "from")) * time.Second)
 		to := from.Add(time.Duration(rapid.IntRange(0, 600_000).Draw(t, "to")) * time.Second)
 		for _, measure := range []v1alpha1.Measure{v1alpha1.MeasureUniqueUsers, v1alpha1.MeasureConversations, v1alpha1.MeasureMessages} {
 			if got, want := is.Count(measure, from, to), want.Count(measure, from, to); got != want {
@@ -294,16 +308,16 @@ func TestStrangersCountAsTheLedgerDoes(t *testing.T) {
 }
 
 func TestForecastTableAndJSON(t *testing.T) {
-	standing := New(shipped(t, "meta-2025"), v1alpha1.Verified, day(2))
+	standing := New(simulatetest.Policy(t, "meta-2025"), v1alpha1.Verified, simulatetest.Day(2))
 	steps := []Step{
-		{Tier: rules.Tier{Name: "10K", Limit: 10000}, At: day(3).Add(time.Hour), Users: 1000, Message: "why"},
+		{Tier: rules.Tier{Name: "10K", Limit: 10000}, At: simulatetest.Day(3).Add(time.Hour), Users: 1000, Message: "why"},
 		{Tier: rules.Tier{Name: "Unlimited"}, Missing: []string{"a", "b"}},
 	}
 	var table, lines strings.Builder
-	if err := WriteForecastTable(&table, standing, steps); err != nil {
+	if err := WriteTable(&table, standing, steps); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteForecastJSON(&lines, standing, steps); err != nil {
+	if err := WriteJSON(&lines, standing, steps); err != nil {
 		t.Fatal(err)
 	}
 	const wantTable = `meta-2025, at 2K (limit 2000) at 2026-03-02T00:00:00Z

@@ -1,11 +1,13 @@
-package simulate
+package plan
 
 import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"time"
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/simulate"
 )
 
 // eventWriter writes events as CloudEvents, one per line.
@@ -42,7 +44,7 @@ type eventData struct {
 // write writes an event of a plan.
 func (w *eventWriter) write(e *cloudevents.Event) error {
 	return w.lines.Encode(eventLine{
-		SpecVersion: "1.0", ID: e.ID, Source: e.Source, Type: string(e.Type), Time: stamp(e.Time),
+		SpecVersion: "1.0", ID: e.ID, Source: e.Source, Type: string(e.Type), Time: e.Time.UTC().Format(time.RFC3339),
 		Data: eventData{
 			Number: e.Number, User: e.User, MessageID: e.MessageID, Template: e.Template,
 			Rating: e.Rating, Limit: e.Limit, State: e.State, Business: e.Verification,
@@ -54,13 +56,13 @@ func (w *eventWriter) flush() error { return w.buffered.Flush() }
 
 // tee writes the events that it hands on.
 type tee struct {
-	source
+	simulate.Source
 	writer *eventWriter
 }
 
-// Next implements source.
+// Next implements simulate.Source.
 func (t *tee) Next() (cloudevents.Event, error) {
-	e, err := t.source.Next()
+	e, err := t.Source.Next()
 	if err != nil {
 		return e, err
 	}
