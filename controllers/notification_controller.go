@@ -131,11 +131,15 @@ func (r *receiver) setup(mgr ctrl.Manager, least, most time.Duration) error {
 	if err != nil {
 		return err
 	}
-	for _, kind := range subjectKinds {
+	for _, kind := range subjectKinds(mgr.GetScheme()) {
+		object, err := newSubject(mgr.GetScheme(), kind)
+		if err != nil {
+			return err
+		}
 		enqueue := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []subjectKey {
-			return []subjectKey{{kind: kind.name, NamespacedName: client.ObjectKeyFromObject(o)}}
+			return []subjectKey{{kind: kind, NamespacedName: client.ObjectKeyFromObject(o)}}
 		})
-		if err := c.Watch(source.TypedKind(mgr.GetCache(), kind.object(), enqueue, somethingHappened)); err != nil {
+		if err := c.Watch(source.TypedKind[client.Object](mgr.GetCache(), object, enqueue, somethingHappened)); err != nil {
 			return err
 		}
 	}
@@ -144,9 +148,9 @@ func (r *receiver) setup(mgr ctrl.Manager, least, most time.Duration) error {
 
 // somethingHappened lets pass what has transitions, and new ones: nothing else of an object is news here.
 var somethingHappened = predicate.Funcs{
-	CreateFunc: func(e event.CreateEvent) bool { return subjectOf(e.Object).transitions > 0 },
+	CreateFunc: func(e event.CreateEvent) bool { return e.Object.(v1alpha1.Object).CommonStatus().Transitions > 0 },
 	UpdateFunc: func(e event.UpdateEvent) bool {
-		return subjectOf(e.ObjectNew).transitions != subjectOf(e.ObjectOld).transitions
+		return e.ObjectNew.(v1alpha1.Object).CommonStatus().Transitions != e.ObjectOld.(v1alpha1.Object).CommonStatus().Transitions
 	},
 	DeleteFunc:  func(event.DeleteEvent) bool { return false },
 	GenericFunc: func(event.GenericEvent) bool { return false },
@@ -168,7 +172,10 @@ func (r *receiver) Reconcile(ctx context.Context, key subjectKey) (ctrl.Result, 
 		return ctrl.Result{}, nil // the operator ends: nothing new is begun
 	default:
 	}
-	object := key.object()
+	object, err := newSubject(r.client.Scheme(), key.kind)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	if err := r.client.Get(ctx, key.NamespacedName, object); apierrors.IsNotFound(err) {
 		r.forget(key)
 		return ctrl.Result{}, nil
@@ -179,22 +186,25 @@ func (r *receiver) Reconcile(ctx context.Context, key subjectKey) (ctrl.Result, 
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	s := subjectOf(object)
-	if len(r.config.Namespaces) > 0 {
-		if err := s.membersOf(ctx, r.client); err != nil {
+	status, uid := object.CommonStatus(), object.GetUID()
+	written := progress(status, r.config.Name)
+	done := max(written, r.recall(key, uid))
+	notice, write := &notify.Notice{Receiver: r.config.Name, Now: object.Summary(), Last: status.Transitions}, false
+	if in, err := inNamespaces(ctx, r.client, object, r.config.Namespaces); err != nil {
+		return ctrl.Result{}, err
+	} else if in {
+		write = addNews(notice, since, status.History, done)
+	}
+	if len(notice.Transitions) > 0 || notice.Missed > 0 {
+		if notice.Subject, err = subjectOf(r.client, object); err != nil {
 			return ctrl.Result{}, err
 		}
-	}
-	written := s.progress(r.config.Name)
-	done := max(written, r.recall(key, s.UID))
-	notice, write := news(r.config, since, &s, done)
-	if notice != nil {
 		if left := r.pause.left(); left > 0 {
 			return ctrl.Result{RequeueAfter: wait.Jitter(left, 0.3)}, nil
 		}
 		reached, failed := r.send(ctx, notice)
 		if reached > done {
-			r.remember(key, s.UID, reached)
+			r.remember(key, uid, reached)
 			failed = errors.Join(failed, r.writeDown(ctx, key, object, reached))
 		}
 		return ctrl.Result{}, failed
@@ -203,7 +213,7 @@ func (r *receiver) Reconcile(ctx context.Context, key subjectKey) (ctrl.Result, 
 		return ctrl.Result{}, r.writeDown(ctx, key, object, done)
 	}
 	if write {
-		return ctrl.Result{}, r.writeDown(ctx, key, object, s.transitions)
+		return ctrl.Result{}, r.writeDown(ctx, key, object, status.Transitions)
 	}
 	return ctrl.Result{}, nil
 }
@@ -228,26 +238,25 @@ func (r *receiver) send(ctx context.Context, notice *notify.Notice) (int64, erro
 
 // writeDown writes how far the receiver is into the object's status, as the only writer of its notifications. The
 // resource version keeps two receivers, or two leaders, from undoing each other.
-func (r *receiver) writeDown(ctx context.Context, key subjectKey, object client.Object, done int64) error {
+func (r *receiver) writeDown(ctx context.Context, key subjectKey, object v1alpha1.Object, done int64) error {
 	// Even while the operator ends, but not for longer than that takes.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	uid := object.GetUID()
 	for {
-		s := subjectOf(object)
-		if s.progress(r.config.Name) >= done {
+		if progress(object.CommonStatus(), r.config.Name) >= done {
 			break
 		}
-		err := r.client.Status().Apply(ctx, key.progressOf(object, s.advanced(r.config.Name, done, r.names)), NotificationsOwner, client.ForceOwnership)
-		if err == nil {
-			break
-		}
-		if apierrors.IsNotFound(err) {
-			break // gone, and with it what there was to remember
+		err := applyStatus(ctx, r.client, NotificationsOwner, object,
+			v1alpha1.CommonStatus{Notifications: advanced(object.CommonStatus(), r.config.Name, done, r.names)})
+		if err == nil || apierrors.IsNotFound(err) {
+			break // written, or gone with what there was to remember
 		} else if !apierrors.IsConflict(err) {
 			return fmt.Errorf("write down what was sent: %w", err)
 		}
-		object = key.object()
+		if object, err = newSubject(r.client.Scheme(), key.kind); err != nil {
+			return err
+		}
 		if err := r.fresh.Get(ctx, key.NamespacedName, object); apierrors.IsNotFound(err) || err == nil && object.GetUID() != uid {
 			break
 		} else if err != nil {
@@ -344,22 +353,16 @@ func (m *NotificationMetrics) sent(receiver string, err error) {
 // NotificationsOwner owns the notifications in a status.
 const NotificationsOwner = client.FieldOwner("numberfleet-notifications")
 
-// news is what a receiver is to hear of an object, nil if it is nothing. Where it is nothing, write says whether so many
-// transitions went by that did not concern the receiver that they are to be written down as done with.
-func news(receiver *config.Receiver, since map[v1alpha1.TransitionReason]time.Time, s *subject, done int64) (notice *notify.Notice, write bool) {
-	if !s.in(receiver.Namespaces) {
-		return nil, false
-	}
-	n := &notify.Notice{Receiver: receiver.Name, Subject: s.Subject, Now: s.now, Last: s.transitions}
+// addNews puts into a notice what a receiver is to hear of an object, whose last transitions are the history. Where that is nothing, write
+// says whether so many transitions went by that did not concern the receiver that they are to be written down as done with.
+func addNews(n *notify.Notice, since map[v1alpha1.TransitionReason]time.Time, history []v1alpha1.Transition, done int64) (write bool) {
 	var first time.Time // the earliest instant that the receiver was there
 	for _, t := range since {
-		if first.IsZero() || t.Before(first) {
-			first = t
-		}
+		first = earliest(first, t)
 	}
-	oldest := s.transitions - int64(len(s.history)) + 1
+	oldest := n.Last - int64(len(history)) + 1
 	passed := 0
-	for i, t := range s.history {
+	for i, t := range history {
 		number := oldest + int64(i)
 		if number <= done || t.Time.Time.Before(first) {
 			continue
@@ -371,12 +374,9 @@ func news(receiver *config.Receiver, since map[v1alpha1.TransitionReason]time.Ti
 		}
 	}
 	// What left the history before it could be sent; unless it happened before the receiver was there.
-	if len(s.history) > 0 && !s.history[0].Time.Time.Before(first) {
+	if len(history) > 0 && !history[0].Time.Time.Before(first) {
 		n.Missed = max(0, oldest-1-done)
 	}
-	if len(n.Transitions) > 0 || n.Missed > 0 {
-		return n, false
-	}
 	// Written down now and then, so that they are not taken for missed when they leave the history.
-	return nil, passed >= maxHistory/2
+	return passed >= maxHistory/2
 }

@@ -2,6 +2,8 @@ package controllers
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -9,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	applyv1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/notify"
 )
 
@@ -19,61 +20,44 @@ type subjectKey struct {
 	types.NamespacedName
 }
 
-// subjectKinds are the kinds that have transitions.
-var subjectKinds = []struct {
-	name   string
-	object func() client.Object
-}{
-	{"PhoneNumber", func() client.Object { return &v1alpha1.PhoneNumber{} }},
-	{"BusinessPortfolio", func() client.Object { return &v1alpha1.BusinessPortfolio{} }},
-	{"MessageTemplate", func() client.Object { return &v1alpha1.MessageTemplate{} }},
+// subjectKinds are the kinds that have transitions, by name.
+func subjectKinds(scheme *runtime.Scheme) []string {
+	kinds := slices.Sorted(maps.Keys(scheme.KnownTypes(v1alpha1.GroupVersion)))
+	return slices.DeleteFunc(kinds, func(kind string) bool {
+		_, err := newSubject(scheme, kind)
+		return err != nil
+	})
 }
 
-func (k subjectKey) object() client.Object {
-	for _, kind := range subjectKinds {
-		if kind.name == k.kind {
-			return kind.object()
-		}
+// newSubject is an empty object of a kind that has transitions.
+func newSubject(scheme *runtime.Scheme, kind string) (v1alpha1.Object, error) {
+	object, err := scheme.New(v1alpha1.GroupVersion.WithKind(kind))
+	if err != nil {
+		return nil, err
 	}
-	return nil
-}
-
-// subject is an object as a notifier sees it.
-type subject struct {
-	notify.Subject
-	UID           types.UID
-	now           notify.Standing
-	members       []string // of a portfolio: the namespaces of its numbers
-	transitions   int64
-	history       []v1alpha1.Transition
-	notifications []v1alpha1.NotificationProgress
-}
-
-func subjectOf(object client.Object) subject {
-	s := subject{UID: object.GetUID(), Subject: notify.Subject{Namespace: object.GetNamespace(), Name: object.GetName(), UID: string(object.GetUID())}}
-	switch o := object.(type) {
-	case *v1alpha1.PhoneNumber:
-		status := &o.Status
-		s.Kind, s.Resource = "PhoneNumber", "phonenumbers"
-		s.now = notify.Standing{Policy: status.PolicyName, State: string(status.State), Tier: status.Tier.Name, Limit: status.Tier.Limit, Used: status.Usage.Used, Quality: string(status.Quality.Rating)}
-		s.transitions, s.history, s.notifications = status.Transitions, status.History, status.Notifications
-	case *v1alpha1.BusinessPortfolio:
-		status := &o.Status
-		s.Kind, s.Resource = "BusinessPortfolio", "businessportfolios"
-		s.now = notify.Standing{Policy: status.PolicyName, State: string(status.Connection.State), Tier: status.Tier.Name, Limit: status.Tier.Limit, Used: status.Usage.Used, Quality: string(status.Quality.Rating)}
-		s.transitions, s.history, s.notifications = status.Transitions, status.History, status.Notifications
-	case *v1alpha1.MessageTemplate:
-		status := &o.Status
-		s.Kind, s.Resource = "MessageTemplate", "messagetemplates"
-		s.now = notify.Standing{Policy: status.PolicyName, State: string(status.State), Quality: string(status.Quality.Rating)}
-		s.transitions, s.history, s.notifications = status.Transitions, status.History, status.Notifications
+	subject, is := object.(v1alpha1.Object)
+	if !is {
+		return nil, fmt.Errorf("a %s has no transitions", kind)
 	}
-	return s
+	return subject, nil
 }
 
-// progress is how many of the object's transitions a receiver is done with.
-func (s *subject) progress(receiver string) int64 {
-	for _, n := range s.notifications {
+// subjectOf is an object as a notice names it.
+func subjectOf(c client.Client, object v1alpha1.Object) (notify.Subject, error) {
+	kind, err := c.GroupVersionKindFor(object)
+	if err != nil {
+		return notify.Subject{}, err
+	}
+	mapping, err := c.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		return notify.Subject{}, err
+	}
+	return notify.Subject{Kind: kind.Kind, Resource: mapping.Resource.Resource, Namespace: object.GetNamespace(), Name: object.GetName(), UID: string(object.GetUID())}, nil
+}
+
+// progress is how many of an object's transitions a receiver is done with.
+func progress(status *v1alpha1.CommonStatus, receiver string) int64 {
+	for _, n := range status.Notifications {
 		if n.Receiver == receiver && n.Transitions != nil {
 			return *n.Transitions
 		}
@@ -82,51 +66,29 @@ func (s *subject) progress(receiver string) int64 {
 }
 
 // advanced is the progress of all receivers once one of them is at done. Those that are no more, go.
-func (s *subject) advanced(receiver string, done int64, receivers []string) []*applyv1alpha1.NotificationProgressApplyConfiguration {
-	var all []*applyv1alpha1.NotificationProgressApplyConfiguration
+func advanced(status *v1alpha1.CommonStatus, receiver string, done int64, receivers []string) []v1alpha1.NotificationProgress {
+	var all []v1alpha1.NotificationProgress
 	for _, name := range receivers {
-		reached := s.progress(name)
+		reached := progress(status, name)
 		if name == receiver {
 			reached = max(reached, done)
 		}
 		if reached > 0 {
-			all = append(all, applyv1alpha1.NotificationProgress().WithReceiver(name).WithTransitions(reached))
+			all = append(all, v1alpha1.NotificationProgress{Receiver: name, Transitions: &reached})
 		}
 	}
 	return all
 }
 
-// in says whether the object is in one of the namespaces; where there are none, it always is. A portfolio is where its
+// inNamespaces says whether an object is in one of some namespaces; where there are none, it always is. A portfolio is where its
 // numbers are.
-func (s *subject) in(namespaces []string) bool {
-	return len(namespaces) == 0 || slices.Contains(namespaces, s.Namespace) ||
-		slices.ContainsFunc(s.members, func(namespace string) bool { return slices.Contains(namespaces, namespace) })
-}
-
-// membersOf are the namespaces of a portfolio's numbers.
-func (s *subject) membersOf(ctx context.Context, reader client.Reader) error {
-	if s.Kind != "BusinessPortfolio" {
-		return nil
+func inNamespaces(ctx context.Context, reader client.Reader, object client.Object, namespaces []string) (bool, error) {
+	if len(namespaces) == 0 || slices.Contains(namespaces, object.GetNamespace()) {
+		return true, nil
 	}
-	numbers, err := numbersWith(ctx, reader, portfolioIndex, s.Name)
-	for i := range numbers {
-		s.members = append(s.members, numbers[i].Namespace)
+	if _, is := object.(*v1alpha1.BusinessPortfolio); !is {
+		return false, nil
 	}
-	return err
-}
-
-// progressOf is what is applied to an object so that it has that progress.
-func (k subjectKey) progressOf(object client.Object, progress []*applyv1alpha1.NotificationProgressApplyConfiguration) runtime.ApplyConfiguration {
-	uid, version := object.GetUID(), object.GetResourceVersion()
-	switch k.kind {
-	case "PhoneNumber":
-		return applyv1alpha1.PhoneNumber(k.Name, k.Namespace).WithUID(uid).WithResourceVersion(version).
-			WithStatus(applyv1alpha1.PhoneNumberStatus().WithNotifications(progress...))
-	case "BusinessPortfolio":
-		return applyv1alpha1.BusinessPortfolio(k.Name).WithUID(uid).WithResourceVersion(version).
-			WithStatus(applyv1alpha1.BusinessPortfolioStatus().WithNotifications(progress...))
-	default:
-		return applyv1alpha1.MessageTemplate(k.Name, k.Namespace).WithUID(uid).WithResourceVersion(version).
-			WithStatus(applyv1alpha1.MessageTemplateStatus().WithNotifications(progress...))
-	}
+	numbers, err := numbersWith(ctx, reader, portfolioIndex, object.GetName())
+	return slices.ContainsFunc(numbers, func(n v1alpha1.PhoneNumber) bool { return slices.Contains(namespaces, n.Namespace) }), err
 }

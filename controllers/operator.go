@@ -59,7 +59,7 @@ type outcome struct {
 // record writes a status and, once it stands, says what happened. Where it could not be written the result is the
 // reconcile's: after a conflict it is decided again on what stands there now, and nothing was said yet.
 func (o *Operator) record(ctx context.Context, object client.Object, status any, out outcome) (written bool, result ctrl.Result, err error) {
-	err = applyStatus(ctx, o.Client, object, status)
+	err = applyStatus(ctx, o.Client, FieldOwner, object, status)
 	o.Metrics.statusWritten(out.differs, err)
 	switch {
 	case apierrors.IsConflict(err):

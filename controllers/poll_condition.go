@@ -10,11 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	applyv1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 )
 
@@ -52,28 +50,29 @@ func (p *Poller) judge(ctx context.Context, a *polled, numbers []v1alpha1.PhoneN
 			figures = n.Status.Completeness // of another day, which is no reason to write
 		}
 		if news || !equality.Semantic.DeepEqual(figures, n.Status.Completeness) {
-			failures = append(failures, p.say(ctx, n, applyv1alpha1.PhoneNumberStatus().
-				WithConditions(a.condition(n, v1alpha1.ConditionReportsFresh, fresh), a.condition(n, v1alpha1.ConditionUsageComplete, complete)), figures))
+			status := v1alpha1.PhoneNumberStatus{Completeness: figures}
+			status.Conditions = []metav1.Condition{a.condition(n, v1alpha1.ConditionReportsFresh, fresh), a.condition(n, v1alpha1.ConditionUsageComplete, complete)}
+			failures = append(failures, p.say(ctx, n, status))
 		}
 	}
 	return errors.Join(failures...)
 }
 
-// saidOf is what a condition of a number says; nothing where it has none.
-func saidOf(n *v1alpha1.PhoneNumber, condition string) judgement {
-	if have := meta.FindStatusCondition(n.Status.Conditions, condition); have != nil {
+// saidOf is what a condition of a resource says; nothing where it has none.
+func saidOf(object v1alpha1.Object, condition string) judgement {
+	if have := meta.FindStatusCondition(object.CommonStatus().Conditions, condition); have != nil {
 		return judgement{have.Status, have.Reason, have.Message}
 	}
 	return judgement{}
 }
 
 // condition says a judgement, since when it is what it is.
-func (a *polled) condition(n *v1alpha1.PhoneNumber, condition string, j judgement) *applymetav1.ConditionApplyConfiguration {
+func (a *polled) condition(object v1alpha1.Object, condition string, j judgement) metav1.Condition {
 	since := at(a.last.at)
-	if have := meta.FindStatusCondition(n.Status.Conditions, condition); have != nil && have.Status == j.status {
+	if have := meta.FindStatusCondition(object.CommonStatus().Conditions, condition); have != nil && have.Status == j.status {
 		since = have.LastTransitionTime
 	}
-	return applymetav1.Condition().WithType(condition).WithStatus(j.status).WithReason(j.reason).WithMessage(j.message).WithLastTransitionTime(since)
+	return metav1.Condition{Type: condition, Status: j.status, Reason: j.reason, Message: j.message, LastTransitionTime: since}
 }
 
 // judgementOf is false where the condition stays as it is: what passes by itself is worth a word, on all numbers of the
@@ -132,22 +131,16 @@ func (p *Poller) withdraw(ctx context.Context, numbers []v1alpha1.PhoneNumber) e
 	var failures []error
 	for i := range numbers {
 		if p.left(&numbers[i]) {
-			failures = append(failures, p.say(ctx, &numbers[i], applyv1alpha1.PhoneNumberStatus(), v1alpha1.CompletenessStatus{}))
+			failures = append(failures, p.say(ctx, &numbers[i], v1alpha1.PhoneNumberStatus{}))
 		}
 	}
 	return errors.Join(failures...)
 }
 
-// say applies a status, with the figures of a comparison if there is one. What is left out goes.
-func (p *Poller) say(ctx context.Context, n *v1alpha1.PhoneNumber, status *applyv1alpha1.PhoneNumberStatusApplyConfiguration, figures v1alpha1.CompletenessStatus) error {
-	if figures.Counted != nil {
-		status = status.WithCompleteness(applyv1alpha1.CompletenessStatus().WithFromTime(figures.FromTime).WithToTime(figures.ToTime).
-			WithCounted(*figures.Counted).WithReported(*figures.Reported))
-	}
-	// The uid, so that it is not said of a number that was created again.
-	of := applyv1alpha1.PhoneNumber(n.Name, n.Namespace).WithUID(n.UID).WithStatus(status)
-	if err := p.Client.Status().Apply(ctx, of, PollOwner, client.ForceOwnership); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("write what was read of the number: %w", err)
-	}
-	return nil
+// say applies to a resource the part of its status that is owned here. What is left out goes.
+func (p *Poller) say(ctx context.Context, object v1alpha1.Object, status any) error {
+	// The uid, so that it is not said of a resource that was created again; no version, since nothing else of the resource matters.
+	of := object.DeepCopyObject().(v1alpha1.Object)
+	of.SetResourceVersion("")
+	return client.IgnoreNotFound(applyStatus(ctx, p.Client, PollOwner, of, status))
 }

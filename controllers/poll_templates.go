@@ -10,11 +10,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	applyv1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 	"numberfleet.dev/numberfleet/internal/rules"
@@ -113,16 +111,10 @@ func (p *Poller) judgeTemplates(ctx context.Context, a *polled, templates []v1al
 	for i := range templates {
 		t := &templates[i]
 		j, ok := p.templateJudgement(a, t)
-		have := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionReportsFresh)
-		if !ok || !t.DeletionTimestamp.IsZero() || have != nil && j == (judgement{have.Status, have.Reason, have.Message}) {
+		if !ok || !t.DeletionTimestamp.IsZero() || saidOf(t, v1alpha1.ConditionReportsFresh) == j {
 			continue
 		}
-		since := at(a.last.at)
-		if have != nil && have.Status == j.status {
-			since = have.LastTransitionTime
-		}
-		failures = append(failures, p.sayOfTemplate(ctx, t, applymetav1.Condition().WithType(v1alpha1.ConditionReportsFresh).WithStatus(j.status).
-			WithReason(j.reason).WithMessage(j.message).WithLastTransitionTime(since)))
+		failures = append(failures, p.say(ctx, t, v1alpha1.CommonStatus{Conditions: []metav1.Condition{a.condition(t, v1alpha1.ConditionReportsFresh, j)}}))
 	}
 	return errors.Join(failures...)
 }
@@ -163,19 +155,8 @@ func (p *Poller) withdrawTemplates(ctx context.Context, templates []v1alpha1.Mes
 	var failures []error
 	for i := range templates {
 		if p.leftTemplate(&templates[i]) {
-			failures = append(failures, p.sayOfTemplate(ctx, &templates[i]))
+			failures = append(failures, p.say(ctx, &templates[i], v1alpha1.MessageTemplateStatus{}))
 		}
 	}
 	return errors.Join(failures...)
-}
-
-// sayOfTemplate applies the condition, or none.
-func (p *Poller) sayOfTemplate(ctx context.Context, t *v1alpha1.MessageTemplate, condition ...*applymetav1.ConditionApplyConfiguration) error {
-	// The uid, so that it is not said of a template that was created again.
-	status := applyv1alpha1.MessageTemplate(t.Name, t.Namespace).WithUID(t.UID).
-		WithStatus(applyv1alpha1.MessageTemplateStatus().WithConditions(condition...))
-	if err := p.Client.Status().Apply(ctx, status, PollOwner, client.ForceOwnership); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("write the condition %s of a template: %w", v1alpha1.ConditionReportsFresh, err)
-	}
-	return nil
 }

@@ -82,7 +82,7 @@ func TestAppliedStatusIsTheWholeStatus(t *testing.T) {
 	b.deliver(number.Spec.PhoneNumber, 600)
 	b.reconcile(number)
 	number.Status.Notifications = nil
-	encoded, err := encodeStatus(number, &number.Status)
+	encoded, err := applyConfiguration(b.Client, number, &number.Status)
 	b.must(err)
 	again, err := json.Marshal(encoded)
 	b.must(err)

@@ -88,67 +88,21 @@ type IncreaseStatus struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// BusinessPortfolioStatus is where the portfolio stands.
+// BusinessPortfolioStatus is where the portfolio stands. Its conditions are Ready (the operator does its job for this portfolio), Sendable,
+// Restricted and RulesAgree.
 type BusinessPortfolioStatus struct {
-	// conditions are Ready (the operator does its job for this portfolio), Sendable, Restricted and RulesAgree.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=16
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-
-	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
-	// +optional
-	// +kubebuilder:validation:Minimum=-1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"` //nolint:kubeapilinter // -1 until there is one is what kstatus expects; 0 never is
-
-	// policyName is the policy that applies.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	PolicyName string `json:"policyName,omitempty"`
-
-	// policyGeneration is the generation of the policy that was applied.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	PolicyGeneration int64 `json:"policyGeneration,omitempty"`
+	CommonStatus `json:",inline"`
+	PolicyStatus `json:",inline"`
+	LimitStatus  `json:",inline"`
 
 	// numbers is how many PhoneNumbers share the limit.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Numbers *int32 `json:"numbers,omitempty"`
 
-	// tier is how many users the numbers may message together.
-	// +optional
-	Tier TierStatus `json:"tier,omitzero"`
-
 	// quality is that of all numbers and templates.
 	// +optional
 	Quality PortfolioQuality `json:"quality,omitzero"`
-
-	// connection is Connected while at least one number is connected and not flagged.
-	// +optional
-	Connection ConnectionStatus `json:"connection,omitzero"`
-
-	// restriction is set while the limit is reached.
-	// +optional
-	Restriction RestrictionStatus `json:"restriction,omitzero"`
-
-	// limitReached is set while the limit is reached again and again.
-	// +optional
-	LimitReached LimitReachedStatus `json:"limitReached,omitzero"`
-
-	// verification is the verification that the rules use.
-	// +optional
-	Verification VerificationStatus `json:"verification,omitzero"`
-
-	// usage is what the numbers have used together. A user whom several of them reached counts once.
-	// +optional
-	Usage UsageStatus `json:"usage,omitzero"`
-
-	// upgrade is how far the next tier is. It is absent on an unlimited or last tier.
-	// +optional
-	Upgrade UpgradeStatus `json:"upgrade,omitzero"`
 
 	// increase is set while Meta denies or defers an increase.
 	// +optional
@@ -163,44 +117,6 @@ type BusinessPortfolioStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	NextStep string `json:"nextStep,omitempty"`
-
-	// explanation says in sentences why the portfolio is where it is, what is missing for the next tier, and what would lower it. Each
-	// names its rule.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=1024
-	Explanation []string `json:"explanation,omitempty"`
-
-	// nextDeadlineTime is the next instant at which something changes by itself, if nothing further is delivered or
-	// reported.
-	// +optional
-	NextDeadlineTime metav1.Time `json:"nextDeadlineTime,omitzero"`
-
-	// observedReport is the sequence number of the last of Meta's reports about the portfolio itself that is part of this
-	// status.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	ObservedReport int64 `json:"observedReport,omitempty"`
-
-	// transitions is how many transitions there were in all; the last of the history has this number.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	Transitions int64 `json:"transitions,omitempty"`
-
-	// history is the last 20 transitions, oldest first.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=20
-	History []Transition `json:"history,omitempty"`
-
-	// notifications say how far the transitions were sent to each receiver of the operator's configuration.
-	// +optional
-	// +listType=map
-	// +listMapKey=receiver
-	// +kubebuilder:validation:MaxItems=16
-	Notifications []NotificationProgress `json:"notifications,omitempty"`
 }
 
 // BusinessPortfolio is a business portfolio at Meta. Under a policy of scope Portfolio the limit, its tier and their
@@ -234,6 +150,15 @@ type BusinessPortfolio struct {
 	// +optional
 	// +default={"observedGeneration":-1}
 	Status BusinessPortfolioStatus `json:"status,omitzero"`
+}
+
+// CommonStatus implements Object.
+func (p *BusinessPortfolio) CommonStatus() *CommonStatus { return &p.Status.CommonStatus }
+
+// Summary implements Object.
+func (p *BusinessPortfolio) Summary() Summary {
+	s := &p.Status
+	return Summary{Policy: s.PolicyName, State: string(s.Connection.State), Tier: s.Tier.Name, Limit: s.Tier.Limit, Used: s.Usage.Used, Quality: s.Quality.Rating}
 }
 
 // BusinessPortfolioList is a list of business portfolios.

@@ -116,31 +116,11 @@ type TemplateQuality struct {
 	ReportedTime metav1.Time `json:"reportedTime,omitzero"`
 }
 
-// MessageTemplateStatus is where the template stands.
+// MessageTemplateStatus is where the template stands. Its conditions are Ready (the operator does its job for this template), Sendable and,
+// where the template's account is read from Meta, ReportsFresh.
 type MessageTemplateStatus struct {
-	// conditions are Ready (the operator does its job for this template), Sendable and, where the template's account is read from
-	// Meta, ReportsFresh.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=16
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-
-	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
-	// +optional
-	// +kubebuilder:validation:Minimum=-1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"` //nolint:kubeapilinter // -1 until there is one is what kstatus expects; 0 never is
-
-	// policyName is the policy that applies.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	PolicyName string `json:"policyName,omitempty"`
-
-	// policyGeneration is the generation of the policy that was applied.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	PolicyGeneration int64 `json:"policyGeneration,omitempty"`
+	CommonStatus `json:",inline"`
+	PolicyStatus `json:",inline"`
 
 	// state is where the template stands: Approved, Flagged, Paused, Blocked, Disabled, Rejected, Pending, InAppeal, Archived,
 	// Deleted, PendingDeletion, LimitExceeded, or Meta's word as it came.
@@ -196,29 +176,6 @@ type MessageTemplateStatus struct {
 	// evaluatedTime is the instant up to which the rules have run.
 	// +optional
 	EvaluatedTime metav1.Time `json:"evaluatedTime,omitzero"`
-
-	// observedReport is the sequence number of the last of Meta's reports that is part of this status.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	ObservedReport int64 `json:"observedReport,omitempty"`
-
-	// transitions is how many transitions there were in all; the last of the history has this number.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	Transitions int64 `json:"transitions,omitempty"`
-
-	// history is the last 20 transitions, oldest first.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=20
-	History []Transition `json:"history,omitempty"`
-
-	// notifications say how far the transitions were sent to each receiver of the operator's configuration.
-	// +optional
-	// +listType=map
-	// +listMapKey=receiver
-	// +kubebuilder:validation:MaxItems=16
-	Notifications []NotificationProgress `json:"notifications,omitempty"`
 }
 
 // MessageTemplate is a message template of a WhatsApp Business Account in one language: how users receive it, whether it can
@@ -257,6 +214,14 @@ type MessageTemplate struct {
 	// +optional
 	// +default={"observedGeneration":-1}
 	Status MessageTemplateStatus `json:"status,omitzero"`
+}
+
+// CommonStatus implements Object.
+func (t *MessageTemplate) CommonStatus() *CommonStatus { return &t.Status.CommonStatus }
+
+// Summary implements Object.
+func (t *MessageTemplate) Summary() Summary {
+	return Summary{Policy: t.Status.PolicyName, State: string(t.Status.State), Quality: t.Status.Quality.Rating}
 }
 
 // MessageTemplateList is a list of message templates.

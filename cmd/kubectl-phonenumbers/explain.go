@@ -55,14 +55,11 @@ func explainCommand() *cobra.Command {
 	return cmd
 }
 
-// explanation is what is said of a resource, whatever its kind.
+// explanation is what is said of a resource beside what all kinds have in common.
 type explanation struct {
-	head       string
-	conditions []metav1.Condition
-	sentences  []string
-	asOf       metav1.Time
-	history    []v1alpha1.Transition
-	clustered  bool // it has no namespace
+	head      string
+	sentences []string
+	asOf      metav1.Time
 }
 
 // explain writes what the status of a resource says, for people to read.
@@ -71,40 +68,37 @@ func explain(ctx context.Context, api client.Reader, namespace, what string, to 
 	if !ok {
 		kind, name = "phonenumber", what
 	}
-	var of explanation
-	var err error
+	number, portfolio, template := &v1alpha1.PhoneNumber{}, &v1alpha1.BusinessPortfolio{}, &v1alpha1.MessageTemplate{}
+	var object v1alpha1.Object
+	var explained func() explanation
 	switch strings.ToLower(kind) {
 	case "phonenumber", "phonenumbers", "pn", "wapn":
-		of, err = explainNumber(ctx, api, client.ObjectKey{Namespace: namespace, Name: name})
+		object, explained = number, func() explanation { return explainNumber(number) }
 	case "businessportfolio", "businessportfolios", "wabp":
-		of, err = explainPortfolio(ctx, api, client.ObjectKey{Name: name})
+		object, explained, namespace = portfolio, func() explanation { return explainPortfolio(portfolio) }, ""
 	case "messagetemplate", "messagetemplates", "wamt":
-		of, err = explainTemplate(ctx, api, client.ObjectKey{Namespace: namespace, Name: name})
+		object, explained = template, func() explanation { return explainTemplate(template) }
 	default:
 		return fmt.Errorf("%q is no kind that can be explained: it must be phonenumber, businessportfolio or messagetemplate", kind)
 	}
-	if apierrors.IsNotFound(err) {
-		if of.clustered {
-			return fmt.Errorf("there is no %s %q", kind, name)
-		}
+	err := api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
+	switch {
+	case apierrors.IsNotFound(err) && namespace == "":
+		return fmt.Errorf("there is no %s %q", kind, name)
+	case apierrors.IsNotFound(err):
 		return fmt.Errorf("there is no %s %q in namespace %q", kind, name, namespace)
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
-	of.write(to)
+	explained().write(to, object.CommonStatus())
 	return nil
 }
 
-func explainNumber(ctx context.Context, api client.Reader, key client.ObjectKey) (explanation, error) {
-	var n v1alpha1.PhoneNumber
-	if err := api.Get(ctx, key, &n); err != nil {
-		return explanation{}, err
-	}
+func explainNumber(n *v1alpha1.PhoneNumber) explanation {
 	s := &n.Status
 	head := fmt.Sprintf("PhoneNumber %s/%s", n.Namespace, n.Name)
 	if s.Tier.Name != "" {
-		head += fmt.Sprintf(" is %s: tier %s, %s, %s, quality %s", s.State, s.Tier.Name, used(s.Usage.Used, s.Tier.Limit), remaining(s.Conditions, &s.Usage), s.Quality.Rating)
+		head += fmt.Sprintf(" is %s: %s", s.State, limit(&s.CommonStatus, &s.LimitStatus, s.Quality.Rating))
 	}
 	sentences := slices.Clone(s.Explanation)
 	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionUsageFresh); c != nil && c.Status != metav1.ConditionTrue {
@@ -113,30 +107,22 @@ func explainNumber(ctx context.Context, api client.Reader, key client.ObjectKey)
 	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionUsageComplete); c != nil {
 		sentences = append(sentences, c.Message)
 	}
-	return explanation{head: head, conditions: s.Conditions, sentences: sentences, asOf: s.Usage.ObservedTime, history: s.History}, nil
+	return explanation{head, sentences, s.Usage.ObservedTime}
 }
 
-func explainPortfolio(ctx context.Context, api client.Reader, key client.ObjectKey) (explanation, error) {
-	var p v1alpha1.BusinessPortfolio
-	if err := api.Get(ctx, key, &p); err != nil {
-		return explanation{clustered: true}, err
-	}
+func explainPortfolio(p *v1alpha1.BusinessPortfolio) explanation {
 	s := &p.Status
 	head := "BusinessPortfolio " + p.Name
 	if s.Tier.Name != "" {
-		head += fmt.Sprintf(": tier %s, %s, %s, quality %s", s.Tier.Name, used(s.Usage.Used, s.Tier.Limit), remaining(s.Conditions, &s.Usage), s.Quality.Rating)
+		head += ": " + limit(&s.CommonStatus, &s.LimitStatus, s.Quality.Rating)
 	}
 	if s.Numbers != nil {
 		head += fmt.Sprintf(", %d numbers", *s.Numbers)
 	}
-	return explanation{head: head, conditions: s.Conditions, sentences: s.Explanation, asOf: s.Usage.ObservedTime, history: s.History}, nil
+	return explanation{head, s.Explanation, s.Usage.ObservedTime}
 }
 
-func explainTemplate(ctx context.Context, api client.Reader, key client.ObjectKey) (explanation, error) {
-	var t v1alpha1.MessageTemplate
-	if err := api.Get(ctx, key, &t); err != nil {
-		return explanation{}, err
-	}
+func explainTemplate(t *v1alpha1.MessageTemplate) explanation {
 	s := &t.Status
 	head := fmt.Sprintf("MessageTemplate %s/%s", t.Namespace, t.Name)
 	if s.State != "" {
@@ -146,7 +132,12 @@ func explainTemplate(ctx context.Context, api client.Reader, key client.ObjectKe
 	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionSendable); c != nil {
 		sentences = append(sentences, c.Message+" (rule 8)")
 	}
-	return explanation{head: head, conditions: s.Conditions, sentences: sentences, asOf: s.EvaluatedTime, history: s.History}, nil
+	return explanation{head, sentences, s.EvaluatedTime}
+}
+
+// limit says what a number or a portfolio may send, and how it is rated.
+func limit(common *v1alpha1.CommonStatus, of *v1alpha1.LimitStatus, quality v1alpha1.QualityRating) string {
+	return fmt.Sprintf("tier %s, %s, %s, quality %s", of.Tier.Name, used(of.Usage.Used, of.Tier.Limit), remaining(common.Conditions, &of.Usage), quality)
 }
 
 func used(used *int64, limit int64) string {
@@ -178,9 +169,9 @@ func remaining(conditions []metav1.Condition, usage *v1alpha1.UsageStatus) strin
 // lately is how many transitions are shown.
 const lately = 8
 
-func (e *explanation) write(to io.Writer) {
+func (e explanation) write(to io.Writer, status *v1alpha1.CommonStatus) {
 	fmt.Fprintln(to, e.head)
-	if c := meta.FindStatusCondition(e.conditions, v1alpha1.ConditionReady); c == nil {
+	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady); c == nil {
 		fmt.Fprintln(to, "\nThe operator has not seen it yet.")
 	} else if c.Status != metav1.ConditionTrue {
 		fmt.Fprintf(to, "\nNot ready, %s: %s\n", c.Reason, c.Message)
@@ -191,9 +182,9 @@ func (e *explanation) write(to io.Writer) {
 			fmt.Fprintln(to, "  -", sentence)
 		}
 	}
-	if len(e.history) > 0 {
+	if len(status.History) > 0 {
 		fmt.Fprintln(to, "\nLately:")
-		last := slices.Clone(e.history[max(0, len(e.history)-lately):])
+		last := slices.Clone(status.History[max(0, len(status.History)-lately):])
 		slices.Reverse(last)
 		for _, t := range last {
 			fmt.Fprintf(to, "  %s  %-18s %s\n", t.Time.UTC().Format(time.DateTime), t.Reason, t.Message)

@@ -53,15 +53,19 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	number.Status = v1alpha1.PhoneNumberStatus{
-		State: v1alpha1.StateRestricted,
-		Conditions: []metav1.Condition{{Type: "Ready", Status: "False", Reason: "PolicyNotFound", Message: "There is no MessagingPolicy.", LastTransitionTime: at},
-			{Type: "Sendable", Status: "False", Reason: "LimitReached", Message: "The limit is reached.", LastTransitionTime: at}},
-		Tier:    v1alpha1.TierStatus{Name: "250", Limit: 250, SinceTime: at, Source: v1alpha1.FromPolicy},
+		CommonStatus: v1alpha1.CommonStatus{
+			Conditions: []metav1.Condition{{Type: "Ready", Status: "False", Reason: "PolicyNotFound", Message: "There is no MessagingPolicy.", LastTransitionTime: at},
+				{Type: "Sendable", Status: "False", Reason: "LimitReached", Message: "The limit is reached.", LastTransitionTime: at}},
+			History: []v1alpha1.Transition{{Time: at, Reason: v1alpha1.ReasonRestricted, Message: "250 of 250 are used"}},
+		},
+		LimitStatus: v1alpha1.LimitStatus{
+			Tier: v1alpha1.TierStatus{Name: "250", Limit: 250, SinceTime: at, Source: v1alpha1.FromPolicy},
+			Usage: v1alpha1.UsageStatus{Source: v1alpha1.CountedHere, ObservedTime: at, Used: new(int64(250)), Remaining: new(int64(0)), SendableTime: metav1.NewTime(at.Add(time.Hour)),
+				UniqueUsers7d: new(int64(250)), Messages7d: new(int64(250))},
+			Explanation: []string{"Restricted since then. (rule 1 of a document)"},
+		},
+		State:   v1alpha1.StateRestricted,
 		Quality: v1alpha1.QualityStatus{Rating: v1alpha1.QualityHigh, SinceTime: at, Source: v1alpha1.FromReport},
-		Usage: v1alpha1.UsageStatus{Source: v1alpha1.CountedHere, ObservedTime: at, Used: new(int64(250)), Remaining: new(int64(0)), SendableTime: metav1.NewTime(at.Add(time.Hour)),
-			UniqueUsers7d: new(int64(250)), Messages7d: new(int64(250))},
-		Explanation: []string{"Restricted since then. (rule 1 of a document)"},
-		History:     []v1alpha1.Transition{{Time: at, Reason: v1alpha1.ReasonRestricted, Message: "250 of 250 are used"}},
 	}
 	if err := api.Status().Update(t.Context(), number); err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ type Sender interface {
 type Notice struct {
 	Receiver string
 	Subject  Subject
-	Now      Standing
+	Now      v1alpha1.Summary // where the object stands when the notice is sent
 	// Missed is how many transitions before the first, at most, left the history unsent.
 	Missed      int64
 	Transitions []Transition
@@ -49,13 +49,6 @@ type Subject struct {
 type Transition struct {
 	v1alpha1.Transition
 	Number int64
-}
-
-// Standing is where the object stands when the notice is sent. Empty is what it has none of.
-type Standing struct {
-	Policy, State, Tier, Quality string
-	Limit                        int64 // zero where there is none
-	Used                         *int64
 }
 
 // String is namespace/name, or the name alone.

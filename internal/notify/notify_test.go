@@ -26,7 +26,7 @@ func notice() *Notice {
 	return &Notice{
 		Receiver: "ops",
 		Subject:  Subject{Kind: "PhoneNumber", Resource: "phonenumbers", Namespace: "shop", Name: "flash-sales", UID: "6f1d"},
-		Now:      Standing{Policy: "quality-based", State: "Connected", Tier: "1", Limit: 1000, Used: new(int64(321)), Quality: "Low"},
+		Now:      v1alpha1.Summary{Policy: "quality-based", State: "Connected", Tier: "1", Limit: 1000, Used: new(int64(321)), Quality: "Low"},
 		Transitions: []Transition{
 			{Number: 3, Transition: v1alpha1.Transition{Time: at, Reason: v1alpha1.ReasonFlagCleared, Message: "the flag ends: the rating stayed Low for 7 d, and the tier falls"}},
 			{Number: 4, Transition: v1alpha1.Transition{Time: at, Reason: v1alpha1.ReasonTierDowngraded, From: "2", To: "1", Message: "the limit falls from 10000 to 1000 <&> é"}},

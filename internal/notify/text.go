@@ -53,7 +53,7 @@ func (n *Notice) standing() string {
 	if s.Used != nil {
 		say("used", strconv.FormatInt(*s.Used, 10))
 	}
-	say("quality", s.Quality)
+	say("quality", string(s.Quality))
 	say("policy", s.Policy)
 	return strings.Join(parts, ", ")
 }

@@ -117,14 +117,16 @@ func (s *TemplateState) Obstacle() Obstacle {
 }
 
 // Every is the obstacle of several numbers together, one of which is enough to send: none if any has none, and else the one
-// that ends first, or the first where none ends by itself. Without numbers nothing can send.
+// that ends first. Where none ends by itself it is the first by its reason. The order of the numbers does not matter, so that a
+// condition stays as it is.
 func Every(numbers []Obstacle) Obstacle {
 	every := Obstacle{Reason: v1alpha1.RoomNotReady}
 	for i, o := range numbers {
 		switch {
 		case o.Reason == "":
 			return Obstacle{}
-		case i == 0, every.Until.IsZero() && !o.Until.IsZero(), !o.Until.IsZero() && o.Until.Before(every.Until):
+		case i == 0, every.Until.IsZero() && !o.Until.IsZero(), !o.Until.IsZero() && o.Until.Before(every.Until),
+			o.Until.Equal(every.Until) && o.Reason < every.Reason:
 			every = o
 		}
 	}

@@ -70,10 +70,9 @@ var ready = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.Co
 
 // number is one that was evaluated at a limit of 250.
 func number(name, portfolio string, change func(*v1alpha1.PhoneNumber)) v1alpha1.PhoneNumber {
-	n := v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: v1alpha1.PhoneNumberStatus{
-		Conditions: ready, PolicyName: "meta-2025", Portfolio: portfolio,
-		Tier: v1alpha1.TierStatus{Name: "250", Limit: 250}, Connection: v1alpha1.ConnectionStatus{State: v1alpha1.StateConnected},
-	}}
+	n := v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: v1alpha1.PhoneNumberStatus{Portfolio: portfolio}}
+	n.Status.Conditions, n.Status.PolicyName = ready, "meta-2025"
+	n.Status.Tier, n.Status.Connection.State = v1alpha1.TierStatus{Name: "250", Limit: 250}, v1alpha1.StateConnected
 	if change != nil {
 		change(&n)
 	}
@@ -90,8 +89,8 @@ func TestWhatMayBeSentNow(t *testing.T) {
 	if err := yaml.UnmarshalStrict(content, &policy); err != nil {
 		t.Fatal(err)
 	}
-	shared := v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "shared"}, Status: v1alpha1.BusinessPortfolioStatus{
-		Conditions: ready, PolicyName: "meta-2025", Tier: v1alpha1.TierStatus{Name: "250", Limit: 250}}}
+	shared := v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "shared"}}
+	shared.Status.Conditions, shared.Status.PolicyName, shared.Status.Tier = ready, "meta-2025", v1alpha1.TierStatus{Name: "250", Limit: 250}
 	asleep := *shared.DeepCopy()
 	asleep.Name, asleep.Spec.Activity = "asleep", v1alpha1.Suspended
 	offline := func(n *v1alpha1.PhoneNumber) { n.Status.Connection.State = v1alpha1.StateOffline }
@@ -141,7 +140,8 @@ func TestWhatMayBeSentNow(t *testing.T) {
 		t.Errorf("the suspended portfolio: %+v, want %+v", got, want)
 	}
 
-	template := v1alpha1.MessageTemplate{Status: v1alpha1.MessageTemplateStatus{Conditions: ready, State: v1alpha1.TemplateApproved}}
+	template := v1alpha1.MessageTemplate{Status: v1alpha1.MessageTemplateStatus{
+		CommonStatus: v1alpha1.CommonStatus{Conditions: ready}, State: v1alpha1.TemplateApproved}}
 	if got := standing.Template(&template); !got.Sendable {
 		t.Errorf("an approved template: %+v", got)
 	}

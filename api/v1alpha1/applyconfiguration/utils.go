@@ -35,6 +35,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.BusinessPortfolioStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CategoryChange"):
 		return &apiv1alpha1.CategoryChangeApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CommonStatus"):
+		return &apiv1alpha1.CommonStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CompletenessStatus"):
 		return &apiv1alpha1.CompletenessStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConcludedTier"):
@@ -57,6 +59,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.IncreaseStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LimitReachedStatus"):
 		return &apiv1alpha1.LimitReachedStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LimitStatus"):
+		return &apiv1alpha1.LimitStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MessageTemplate"):
 		return &apiv1alpha1.MessageTemplateApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MessageTemplateSpec"):
@@ -75,6 +79,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PhoneNumberSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PhoneNumberStatus"):
 		return &apiv1alpha1.PhoneNumberStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PolicyStatus"):
+		return &apiv1alpha1.PolicyStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PortfolioQuality"):
 		return &apiv1alpha1.PortfolioQualityApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("QualityRules"):

@@ -13,55 +13,22 @@ import (
 // BusinessPortfolioStatusApplyConfiguration represents a declarative configuration of the BusinessPortfolioStatus type for use
 // with apply.
 //
-// BusinessPortfolioStatus is where the portfolio stands.
+// BusinessPortfolioStatus is where the portfolio stands. Its conditions are Ready (the operator does its job for this portfolio), Sendable,
+// Restricted and RulesAgree.
 type BusinessPortfolioStatusApplyConfiguration struct {
-	// conditions are Ready (the operator does its job for this portfolio), Sendable, Restricted and RulesAgree.
-	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
-	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// policyName is the policy that applies.
-	PolicyName *string `json:"policyName,omitempty"`
-	// policyGeneration is the generation of the policy that was applied.
-	PolicyGeneration *int64 `json:"policyGeneration,omitempty"`
+	CommonStatusApplyConfiguration `json:""`
+	PolicyStatusApplyConfiguration `json:""`
+	LimitStatusApplyConfiguration  `json:""`
 	// numbers is how many PhoneNumbers share the limit.
 	Numbers *int32 `json:"numbers,omitempty"`
-	// tier is how many users the numbers may message together.
-	Tier *TierStatusApplyConfiguration `json:"tier,omitempty"`
 	// quality is that of all numbers and templates.
 	Quality *PortfolioQualityApplyConfiguration `json:"quality,omitempty"`
-	// connection is Connected while at least one number is connected and not flagged.
-	Connection *ConnectionStatusApplyConfiguration `json:"connection,omitempty"`
-	// restriction is set while the limit is reached.
-	Restriction *RestrictionStatusApplyConfiguration `json:"restriction,omitempty"`
-	// limitReached is set while the limit is reached again and again.
-	LimitReached *LimitReachedStatusApplyConfiguration `json:"limitReached,omitempty"`
-	// verification is the verification that the rules use.
-	Verification *VerificationStatusApplyConfiguration `json:"verification,omitempty"`
-	// usage is what the numbers have used together. A user whom several of them reached counts once.
-	Usage *UsageStatusApplyConfiguration `json:"usage,omitempty"`
-	// upgrade is how far the next tier is. It is absent on an unlimited or last tier.
-	Upgrade *UpgradeStatusApplyConfiguration `json:"upgrade,omitempty"`
 	// increase is set while Meta denies or defers an increase.
 	Increase *IncreaseStatusApplyConfiguration `json:"increase,omitempty"`
 	// alert is the last thing that Meta alerted to about the portfolio besides an increase.
 	Alert *StatementApplyConfiguration `json:"alert,omitempty"`
 	// nextStep says in a few words what comes next.
 	NextStep *string `json:"nextStep,omitempty"`
-	// explanation says in sentences why the portfolio is where it is, what is missing for the next tier, and what would lower it. Each
-	// names its rule.
-	Explanation []string `json:"explanation,omitempty"`
-	// nextDeadlineTime is the next instant at which something changes by itself, if nothing further is delivered or
-	// reported.
-	NextDeadlineTime *metav1.Time `json:"nextDeadlineTime,omitempty"`
-	// observedReport is the sequence number of the last of Meta's reports about the portfolio itself that is part of this
-	// status.
-	ObservedReport *int64 `json:"observedReport,omitempty"`
-	// transitions is how many transitions there were in all; the last of the history has this number.
-	Transitions *int64 `json:"transitions,omitempty"`
-	// history is the last 20 transitions, oldest first.
-	History []TransitionApplyConfiguration `json:"history,omitempty"`
-	// notifications say how far the transitions were sent to each receiver of the operator's configuration.
-	Notifications []NotificationProgressApplyConfiguration `json:"notifications,omitempty"`
 }
 
 // BusinessPortfolioStatusApplyConfiguration constructs a declarative configuration of the BusinessPortfolioStatus type for use with
@@ -78,7 +45,7 @@ func (b *BusinessPortfolioStatusApplyConfiguration) WithConditions(values ...*v1
 		if values[i] == nil {
 			panic("nil value passed to WithConditions")
 		}
-		b.Conditions = append(b.Conditions, *values[i])
+		b.CommonStatusApplyConfiguration.Conditions = append(b.CommonStatusApplyConfiguration.Conditions, *values[i])
 	}
 	return b
 }
@@ -87,7 +54,41 @@ func (b *BusinessPortfolioStatusApplyConfiguration) WithConditions(values ...*v1
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ObservedGeneration field is set to the value of the last call.
 func (b *BusinessPortfolioStatusApplyConfiguration) WithObservedGeneration(value int64) *BusinessPortfolioStatusApplyConfiguration {
-	b.ObservedGeneration = &value
+	b.CommonStatusApplyConfiguration.ObservedGeneration = &value
+	return b
+}
+
+// WithTransitions sets the Transitions field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Transitions field is set to the value of the last call.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithTransitions(value int64) *BusinessPortfolioStatusApplyConfiguration {
+	b.CommonStatusApplyConfiguration.Transitions = &value
+	return b
+}
+
+// WithHistory adds the given value to the History field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the History field.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithHistory(values ...*TransitionApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithHistory")
+		}
+		b.CommonStatusApplyConfiguration.History = append(b.CommonStatusApplyConfiguration.History, *values[i])
+	}
+	return b
+}
+
+// WithNotifications adds the given value to the Notifications field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Notifications field.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithNotifications(values ...*NotificationProgressApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithNotifications")
+		}
+		b.CommonStatusApplyConfiguration.Notifications = append(b.CommonStatusApplyConfiguration.Notifications, *values[i])
+	}
 	return b
 }
 
@@ -95,7 +96,7 @@ func (b *BusinessPortfolioStatusApplyConfiguration) WithObservedGeneration(value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the PolicyName field is set to the value of the last call.
 func (b *BusinessPortfolioStatusApplyConfiguration) WithPolicyName(value string) *BusinessPortfolioStatusApplyConfiguration {
-	b.PolicyName = &value
+	b.PolicyStatusApplyConfiguration.PolicyName = &value
 	return b
 }
 
@@ -103,7 +104,89 @@ func (b *BusinessPortfolioStatusApplyConfiguration) WithPolicyName(value string)
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the PolicyGeneration field is set to the value of the last call.
 func (b *BusinessPortfolioStatusApplyConfiguration) WithPolicyGeneration(value int64) *BusinessPortfolioStatusApplyConfiguration {
-	b.PolicyGeneration = &value
+	b.PolicyStatusApplyConfiguration.PolicyGeneration = &value
+	return b
+}
+
+// WithObservedReport sets the ObservedReport field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ObservedReport field is set to the value of the last call.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithObservedReport(value int64) *BusinessPortfolioStatusApplyConfiguration {
+	b.PolicyStatusApplyConfiguration.ObservedReport = &value
+	return b
+}
+
+// WithTier sets the Tier field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Tier field is set to the value of the last call.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithTier(value *TierStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.Tier = value
+	return b
+}
+
+// WithConnection sets the Connection field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Connection field is set to the value of the last call.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithConnection(value *ConnectionStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.Connection = value
+	return b
+}
+
+// WithRestriction sets the Restriction field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Restriction field is set to the value of the last call.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithRestriction(value *RestrictionStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.Restriction = value
+	return b
+}
+
+// WithLimitReached sets the LimitReached field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LimitReached field is set to the value of the last call.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithLimitReached(value *LimitReachedStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.LimitReached = value
+	return b
+}
+
+// WithVerification sets the Verification field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Verification field is set to the value of the last call.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithVerification(value *VerificationStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.Verification = value
+	return b
+}
+
+// WithUsage sets the Usage field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Usage field is set to the value of the last call.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithUsage(value *UsageStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.Usage = value
+	return b
+}
+
+// WithUpgrade sets the Upgrade field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Upgrade field is set to the value of the last call.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithUpgrade(value *UpgradeStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.Upgrade = value
+	return b
+}
+
+// WithExplanation adds the given value to the Explanation field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Explanation field.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithExplanation(values ...string) *BusinessPortfolioStatusApplyConfiguration {
+	for i := range values {
+		b.LimitStatusApplyConfiguration.Explanation = append(b.LimitStatusApplyConfiguration.Explanation, values[i])
+	}
+	return b
+}
+
+// WithNextDeadlineTime sets the NextDeadlineTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NextDeadlineTime field is set to the value of the last call.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithNextDeadlineTime(value metav1.Time) *BusinessPortfolioStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.NextDeadlineTime = &value
 	return b
 }
 
@@ -115,67 +198,11 @@ func (b *BusinessPortfolioStatusApplyConfiguration) WithNumbers(value int32) *Bu
 	return b
 }
 
-// WithTier sets the Tier field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Tier field is set to the value of the last call.
-func (b *BusinessPortfolioStatusApplyConfiguration) WithTier(value *TierStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
-	b.Tier = value
-	return b
-}
-
 // WithQuality sets the Quality field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Quality field is set to the value of the last call.
 func (b *BusinessPortfolioStatusApplyConfiguration) WithQuality(value *PortfolioQualityApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
 	b.Quality = value
-	return b
-}
-
-// WithConnection sets the Connection field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Connection field is set to the value of the last call.
-func (b *BusinessPortfolioStatusApplyConfiguration) WithConnection(value *ConnectionStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
-	b.Connection = value
-	return b
-}
-
-// WithRestriction sets the Restriction field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Restriction field is set to the value of the last call.
-func (b *BusinessPortfolioStatusApplyConfiguration) WithRestriction(value *RestrictionStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
-	b.Restriction = value
-	return b
-}
-
-// WithLimitReached sets the LimitReached field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the LimitReached field is set to the value of the last call.
-func (b *BusinessPortfolioStatusApplyConfiguration) WithLimitReached(value *LimitReachedStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
-	b.LimitReached = value
-	return b
-}
-
-// WithVerification sets the Verification field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Verification field is set to the value of the last call.
-func (b *BusinessPortfolioStatusApplyConfiguration) WithVerification(value *VerificationStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
-	b.Verification = value
-	return b
-}
-
-// WithUsage sets the Usage field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Usage field is set to the value of the last call.
-func (b *BusinessPortfolioStatusApplyConfiguration) WithUsage(value *UsageStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
-	b.Usage = value
-	return b
-}
-
-// WithUpgrade sets the Upgrade field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Upgrade field is set to the value of the last call.
-func (b *BusinessPortfolioStatusApplyConfiguration) WithUpgrade(value *UpgradeStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
-	b.Upgrade = value
 	return b
 }
 
@@ -200,65 +227,5 @@ func (b *BusinessPortfolioStatusApplyConfiguration) WithAlert(value *StatementAp
 // If called multiple times, the NextStep field is set to the value of the last call.
 func (b *BusinessPortfolioStatusApplyConfiguration) WithNextStep(value string) *BusinessPortfolioStatusApplyConfiguration {
 	b.NextStep = &value
-	return b
-}
-
-// WithExplanation adds the given value to the Explanation field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the Explanation field.
-func (b *BusinessPortfolioStatusApplyConfiguration) WithExplanation(values ...string) *BusinessPortfolioStatusApplyConfiguration {
-	for i := range values {
-		b.Explanation = append(b.Explanation, values[i])
-	}
-	return b
-}
-
-// WithNextDeadlineTime sets the NextDeadlineTime field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the NextDeadlineTime field is set to the value of the last call.
-func (b *BusinessPortfolioStatusApplyConfiguration) WithNextDeadlineTime(value metav1.Time) *BusinessPortfolioStatusApplyConfiguration {
-	b.NextDeadlineTime = &value
-	return b
-}
-
-// WithObservedReport sets the ObservedReport field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ObservedReport field is set to the value of the last call.
-func (b *BusinessPortfolioStatusApplyConfiguration) WithObservedReport(value int64) *BusinessPortfolioStatusApplyConfiguration {
-	b.ObservedReport = &value
-	return b
-}
-
-// WithTransitions sets the Transitions field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Transitions field is set to the value of the last call.
-func (b *BusinessPortfolioStatusApplyConfiguration) WithTransitions(value int64) *BusinessPortfolioStatusApplyConfiguration {
-	b.Transitions = &value
-	return b
-}
-
-// WithHistory adds the given value to the History field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the History field.
-func (b *BusinessPortfolioStatusApplyConfiguration) WithHistory(values ...*TransitionApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
-	for i := range values {
-		if values[i] == nil {
-			panic("nil value passed to WithHistory")
-		}
-		b.History = append(b.History, *values[i])
-	}
-	return b
-}
-
-// WithNotifications adds the given value to the Notifications field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the Notifications field.
-func (b *BusinessPortfolioStatusApplyConfiguration) WithNotifications(values ...*NotificationProgressApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
-	for i := range values {
-		if values[i] == nil {
-			panic("nil value passed to WithNotifications")
-		}
-		b.Notifications = append(b.Notifications, *values[i])
-	}
 	return b
 }

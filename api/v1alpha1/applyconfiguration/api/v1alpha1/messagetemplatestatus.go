@@ -6,59 +6,45 @@
 package v1alpha1
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	v1 "k8s.io/client-go/applyconfigurations/meta/v1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	apiv1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
 // MessageTemplateStatusApplyConfiguration represents a declarative configuration of the MessageTemplateStatus type for use
 // with apply.
 //
-// MessageTemplateStatus is where the template stands.
+// MessageTemplateStatus is where the template stands. Its conditions are Ready (the operator does its job for this template), Sendable and,
+// where the template's account is read from Meta, ReportsFresh.
 type MessageTemplateStatusApplyConfiguration struct {
-	// conditions are Ready (the operator does its job for this template), Sendable and, where the template's account is read from
-	// Meta, ReportsFresh.
-	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
-	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// policyName is the policy that applies.
-	PolicyName *string `json:"policyName,omitempty"`
-	// policyGeneration is the generation of the policy that was applied.
-	PolicyGeneration *int64 `json:"policyGeneration,omitempty"`
+	CommonStatusApplyConfiguration `json:""`
+	PolicyStatusApplyConfiguration `json:""`
 	// state is where the template stands: Approved, Flagged, Paused, Blocked, Disabled, Rejected, Pending, InAppeal, Archived,
 	// Deleted, PendingDeletion, LimitExceeded, or Meta's word as it came.
 	State *apiv1alpha1.TemplateState `json:"state,omitempty"`
 	// stateReason is what Meta gave as the reason of the state, such as SCAM or FIRST_PAUSE.
 	StateReason *string `json:"stateReason,omitempty"`
 	// sinceTime is when the state became what it is.
-	SinceTime *metav1.Time `json:"sinceTime,omitempty"`
+	SinceTime *v1.Time `json:"sinceTime,omitempty"`
 	// untilTime is when a flag ends in a block, or when a pause ends. It is absent where only Meta knows.
-	UntilTime *metav1.Time `json:"untilTime,omitempty"`
+	UntilTime *v1.Time `json:"untilTime,omitempty"`
 	// source says whether the policy concluded the state or Meta reported it.
 	Source *apiv1alpha1.Source `json:"source,omitempty"`
 	// stateReportedTime is when Meta last reported a state.
-	StateReportedTime *metav1.Time `json:"stateReportedTime,omitempty"`
+	StateReportedTime *v1.Time `json:"stateReportedTime,omitempty"`
 	// quality is the template's quality rating.
 	Quality *TemplateQualityApplyConfiguration `json:"quality,omitempty"`
 	// category is what Meta counts the template as: Marketing, Utility, Authentication, or what came. It is absent until Meta
 	// reports it.
 	Category *string `json:"category,omitempty"`
 	// categoryReportedTime is when Meta last reported the category.
-	CategoryReportedTime *metav1.Time `json:"categoryReportedTime,omitempty"`
+	CategoryReportedTime *v1.Time `json:"categoryReportedTime,omitempty"`
 	// categoryChange is what Meta announced about the category.
 	CategoryChange *CategoryChangeApplyConfiguration `json:"categoryChange,omitempty"`
 	// pauses is how often the template was paused for its quality.
 	Pauses *int32 `json:"pauses,omitempty"`
 	// evaluatedTime is the instant up to which the rules have run.
-	EvaluatedTime *metav1.Time `json:"evaluatedTime,omitempty"`
-	// observedReport is the sequence number of the last of Meta's reports that is part of this status.
-	ObservedReport *int64 `json:"observedReport,omitempty"`
-	// transitions is how many transitions there were in all; the last of the history has this number.
-	Transitions *int64 `json:"transitions,omitempty"`
-	// history is the last 20 transitions, oldest first.
-	History []TransitionApplyConfiguration `json:"history,omitempty"`
-	// notifications say how far the transitions were sent to each receiver of the operator's configuration.
-	Notifications []NotificationProgressApplyConfiguration `json:"notifications,omitempty"`
+	EvaluatedTime *v1.Time `json:"evaluatedTime,omitempty"`
 }
 
 // MessageTemplateStatusApplyConfiguration constructs a declarative configuration of the MessageTemplateStatus type for use with
@@ -70,12 +56,12 @@ func MessageTemplateStatus() *MessageTemplateStatusApplyConfiguration {
 // WithConditions adds the given value to the Conditions field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the Conditions field.
-func (b *MessageTemplateStatusApplyConfiguration) WithConditions(values ...*v1.ConditionApplyConfiguration) *MessageTemplateStatusApplyConfiguration {
+func (b *MessageTemplateStatusApplyConfiguration) WithConditions(values ...*metav1.ConditionApplyConfiguration) *MessageTemplateStatusApplyConfiguration {
 	for i := range values {
 		if values[i] == nil {
 			panic("nil value passed to WithConditions")
 		}
-		b.Conditions = append(b.Conditions, *values[i])
+		b.CommonStatusApplyConfiguration.Conditions = append(b.CommonStatusApplyConfiguration.Conditions, *values[i])
 	}
 	return b
 }
@@ -84,7 +70,41 @@ func (b *MessageTemplateStatusApplyConfiguration) WithConditions(values ...*v1.C
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ObservedGeneration field is set to the value of the last call.
 func (b *MessageTemplateStatusApplyConfiguration) WithObservedGeneration(value int64) *MessageTemplateStatusApplyConfiguration {
-	b.ObservedGeneration = &value
+	b.CommonStatusApplyConfiguration.ObservedGeneration = &value
+	return b
+}
+
+// WithTransitions sets the Transitions field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Transitions field is set to the value of the last call.
+func (b *MessageTemplateStatusApplyConfiguration) WithTransitions(value int64) *MessageTemplateStatusApplyConfiguration {
+	b.CommonStatusApplyConfiguration.Transitions = &value
+	return b
+}
+
+// WithHistory adds the given value to the History field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the History field.
+func (b *MessageTemplateStatusApplyConfiguration) WithHistory(values ...*TransitionApplyConfiguration) *MessageTemplateStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithHistory")
+		}
+		b.CommonStatusApplyConfiguration.History = append(b.CommonStatusApplyConfiguration.History, *values[i])
+	}
+	return b
+}
+
+// WithNotifications adds the given value to the Notifications field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Notifications field.
+func (b *MessageTemplateStatusApplyConfiguration) WithNotifications(values ...*NotificationProgressApplyConfiguration) *MessageTemplateStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithNotifications")
+		}
+		b.CommonStatusApplyConfiguration.Notifications = append(b.CommonStatusApplyConfiguration.Notifications, *values[i])
+	}
 	return b
 }
 
@@ -92,7 +112,7 @@ func (b *MessageTemplateStatusApplyConfiguration) WithObservedGeneration(value i
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the PolicyName field is set to the value of the last call.
 func (b *MessageTemplateStatusApplyConfiguration) WithPolicyName(value string) *MessageTemplateStatusApplyConfiguration {
-	b.PolicyName = &value
+	b.PolicyStatusApplyConfiguration.PolicyName = &value
 	return b
 }
 
@@ -100,7 +120,15 @@ func (b *MessageTemplateStatusApplyConfiguration) WithPolicyName(value string) *
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the PolicyGeneration field is set to the value of the last call.
 func (b *MessageTemplateStatusApplyConfiguration) WithPolicyGeneration(value int64) *MessageTemplateStatusApplyConfiguration {
-	b.PolicyGeneration = &value
+	b.PolicyStatusApplyConfiguration.PolicyGeneration = &value
+	return b
+}
+
+// WithObservedReport sets the ObservedReport field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ObservedReport field is set to the value of the last call.
+func (b *MessageTemplateStatusApplyConfiguration) WithObservedReport(value int64) *MessageTemplateStatusApplyConfiguration {
+	b.PolicyStatusApplyConfiguration.ObservedReport = &value
 	return b
 }
 
@@ -123,7 +151,7 @@ func (b *MessageTemplateStatusApplyConfiguration) WithStateReason(value string) 
 // WithSinceTime sets the SinceTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the SinceTime field is set to the value of the last call.
-func (b *MessageTemplateStatusApplyConfiguration) WithSinceTime(value metav1.Time) *MessageTemplateStatusApplyConfiguration {
+func (b *MessageTemplateStatusApplyConfiguration) WithSinceTime(value v1.Time) *MessageTemplateStatusApplyConfiguration {
 	b.SinceTime = &value
 	return b
 }
@@ -131,7 +159,7 @@ func (b *MessageTemplateStatusApplyConfiguration) WithSinceTime(value metav1.Tim
 // WithUntilTime sets the UntilTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the UntilTime field is set to the value of the last call.
-func (b *MessageTemplateStatusApplyConfiguration) WithUntilTime(value metav1.Time) *MessageTemplateStatusApplyConfiguration {
+func (b *MessageTemplateStatusApplyConfiguration) WithUntilTime(value v1.Time) *MessageTemplateStatusApplyConfiguration {
 	b.UntilTime = &value
 	return b
 }
@@ -147,7 +175,7 @@ func (b *MessageTemplateStatusApplyConfiguration) WithSource(value apiv1alpha1.S
 // WithStateReportedTime sets the StateReportedTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the StateReportedTime field is set to the value of the last call.
-func (b *MessageTemplateStatusApplyConfiguration) WithStateReportedTime(value metav1.Time) *MessageTemplateStatusApplyConfiguration {
+func (b *MessageTemplateStatusApplyConfiguration) WithStateReportedTime(value v1.Time) *MessageTemplateStatusApplyConfiguration {
 	b.StateReportedTime = &value
 	return b
 }
@@ -171,7 +199,7 @@ func (b *MessageTemplateStatusApplyConfiguration) WithCategory(value string) *Me
 // WithCategoryReportedTime sets the CategoryReportedTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the CategoryReportedTime field is set to the value of the last call.
-func (b *MessageTemplateStatusApplyConfiguration) WithCategoryReportedTime(value metav1.Time) *MessageTemplateStatusApplyConfiguration {
+func (b *MessageTemplateStatusApplyConfiguration) WithCategoryReportedTime(value v1.Time) *MessageTemplateStatusApplyConfiguration {
 	b.CategoryReportedTime = &value
 	return b
 }
@@ -195,49 +223,7 @@ func (b *MessageTemplateStatusApplyConfiguration) WithPauses(value int32) *Messa
 // WithEvaluatedTime sets the EvaluatedTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the EvaluatedTime field is set to the value of the last call.
-func (b *MessageTemplateStatusApplyConfiguration) WithEvaluatedTime(value metav1.Time) *MessageTemplateStatusApplyConfiguration {
+func (b *MessageTemplateStatusApplyConfiguration) WithEvaluatedTime(value v1.Time) *MessageTemplateStatusApplyConfiguration {
 	b.EvaluatedTime = &value
-	return b
-}
-
-// WithObservedReport sets the ObservedReport field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ObservedReport field is set to the value of the last call.
-func (b *MessageTemplateStatusApplyConfiguration) WithObservedReport(value int64) *MessageTemplateStatusApplyConfiguration {
-	b.ObservedReport = &value
-	return b
-}
-
-// WithTransitions sets the Transitions field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Transitions field is set to the value of the last call.
-func (b *MessageTemplateStatusApplyConfiguration) WithTransitions(value int64) *MessageTemplateStatusApplyConfiguration {
-	b.Transitions = &value
-	return b
-}
-
-// WithHistory adds the given value to the History field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the History field.
-func (b *MessageTemplateStatusApplyConfiguration) WithHistory(values ...*TransitionApplyConfiguration) *MessageTemplateStatusApplyConfiguration {
-	for i := range values {
-		if values[i] == nil {
-			panic("nil value passed to WithHistory")
-		}
-		b.History = append(b.History, *values[i])
-	}
-	return b
-}
-
-// WithNotifications adds the given value to the Notifications field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the Notifications field.
-func (b *MessageTemplateStatusApplyConfiguration) WithNotifications(values ...*NotificationProgressApplyConfiguration) *MessageTemplateStatusApplyConfiguration {
-	for i := range values {
-		if values[i] == nil {
-			panic("nil value passed to WithNotifications")
-		}
-		b.Notifications = append(b.Notifications, *values[i])
-	}
 	return b
 }

@@ -6,50 +6,35 @@
 package v1alpha1
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	v1 "k8s.io/client-go/applyconfigurations/meta/v1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	apiv1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
 // PhoneNumberStatusApplyConfiguration represents a declarative configuration of the PhoneNumberStatus type for use
 // with apply.
 //
-// PhoneNumberStatus is where the number stands.
+// PhoneNumberStatus is where the number stands. Its conditions are Ready (the operator does its job for this number), Sendable, Flagged,
+// Restricted, RulesAgree, UsageFresh and, where the number's account is read from Meta, ReportsFresh and UsageComplete.
 type PhoneNumberStatusApplyConfiguration struct {
-	// conditions are Ready (the operator does its job for this number), Sendable, Flagged, Restricted, RulesAgree, UsageFresh and,
-	// where the number's account is read from Meta, ReportsFresh and UsageComplete.
-	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
-	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// policyName is the policy that applies.
-	PolicyName *string `json:"policyName,omitempty"`
-	// policyGeneration is the generation of the policy that was applied.
-	PolicyGeneration *int64 `json:"policyGeneration,omitempty"`
+	CommonStatusApplyConfiguration `json:""`
+	PolicyStatusApplyConfiguration `json:""`
+	LimitStatusApplyConfiguration  `json:""`
 	// portfolio is the BusinessPortfolio that the limit belongs to. It is absent where the number has a limit of its own.
 	Portfolio *string `json:"portfolio,omitempty"`
 	// portfolioSinceTime is when the number came to the portfolio from elsewhere. It is absent where it was always there.
-	PortfolioSinceTime *metav1.Time `json:"portfolioSinceTime,omitempty"`
+	PortfolioSinceTime *v1.Time `json:"portfolioSinceTime,omitempty"`
 	// portfolioReport is the sequence number of the last of Meta's reports from before the number had a part in the portfolio.
 	// Those after it are about what the portfolio shares.
 	PortfolioReport *int64 `json:"portfolioReport,omitempty"`
 	// state is what the number can do now: Blocked, Pending, Offline, Restricted, Flagged or Connected.
 	State *apiv1alpha1.State `json:"state,omitempty"`
-	// tier is how many users the number may message.
-	Tier *TierStatusApplyConfiguration `json:"tier,omitempty"`
 	// quality is the number's quality rating.
 	Quality *QualityStatusApplyConfiguration `json:"quality,omitempty"`
 	// flag is set while the number is flagged.
 	Flag *FlagStatusApplyConfiguration `json:"flag,omitempty"`
 	// flagClearedTime is when the last flag ended.
-	FlagClearedTime *metav1.Time `json:"flagClearedTime,omitempty"`
-	// restriction is set while the number is restricted.
-	Restriction *RestrictionStatusApplyConfiguration `json:"restriction,omitempty"`
-	// limitReached is set while the limit is reached again and again.
-	LimitReached *LimitReachedStatusApplyConfiguration `json:"limitReached,omitempty"`
-	// connection is what is known of the number's registration.
-	Connection *ConnectionStatusApplyConfiguration `json:"connection,omitempty"`
-	// verification is the verification that the rules use.
-	Verification *VerificationStatusApplyConfiguration `json:"verification,omitempty"`
+	FlagClearedTime *v1.Time `json:"flagClearedTime,omitempty"`
 	// displayName is how Meta's review of a display name ended: Approved, Rejected, Pending or Deferred.
 	DisplayName *StatementApplyConfiguration `json:"displayName,omitempty"`
 	// health is whether Meta lets the number send messages: Available, Limited or Blocked, with what is in the way as the reason.
@@ -61,31 +46,13 @@ type PhoneNumberStatusApplyConfiguration struct {
 	Alert *StatementApplyConfiguration `json:"alert,omitempty"`
 	// throughput is how many messages Meta lets the number send and receive. It is absent until Meta says it.
 	Throughput *ThroughputStatusApplyConfiguration `json:"throughput,omitempty"`
-	// usage is what the number has used.
-	Usage *UsageStatusApplyConfiguration `json:"usage,omitempty"`
 	// lastFailure is the last message that failed, as far as one did since the operator came.
 	LastFailure *FailureStatusApplyConfiguration `json:"lastFailure,omitempty"`
 	// completeness compares what was counted with what Meta tells, over the last day that was measured. It is absent where the
 	// number's account is not read from Meta.
 	Completeness *CompletenessStatusApplyConfiguration `json:"completeness,omitempty"`
-	// upgrade is how far the next tier is. It is absent on an unlimited or last tier.
-	Upgrade *UpgradeStatusApplyConfiguration `json:"upgrade,omitempty"`
-	// explanation says in sentences why the number is where it is, what is missing for the next tier, and what would lower it. Each
-	// names its rule.
-	Explanation []string `json:"explanation,omitempty"`
-	// nextDeadlineTime is the next instant at which something changes by itself, if nothing further is delivered or
-	// reported.
-	NextDeadlineTime *metav1.Time `json:"nextDeadlineTime,omitempty"`
-	// observedReport is the sequence number of the last of Meta's reports that is part of this status.
-	ObservedReport *int64 `json:"observedReport,omitempty"`
 	// templates are the message templates of the number that a MessageTemplate in its namespace describes, by name.
 	Templates []TemplateInUseApplyConfiguration `json:"templates,omitempty"`
-	// transitions is how many transitions there were in all; the last of the history has this number.
-	Transitions *int64 `json:"transitions,omitempty"`
-	// history is the last 20 transitions, oldest first.
-	History []TransitionApplyConfiguration `json:"history,omitempty"`
-	// notifications say how far the transitions were sent to each receiver of the operator's configuration.
-	Notifications []NotificationProgressApplyConfiguration `json:"notifications,omitempty"`
 }
 
 // PhoneNumberStatusApplyConfiguration constructs a declarative configuration of the PhoneNumberStatus type for use with
@@ -97,12 +64,12 @@ func PhoneNumberStatus() *PhoneNumberStatusApplyConfiguration {
 // WithConditions adds the given value to the Conditions field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the Conditions field.
-func (b *PhoneNumberStatusApplyConfiguration) WithConditions(values ...*v1.ConditionApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+func (b *PhoneNumberStatusApplyConfiguration) WithConditions(values ...*metav1.ConditionApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
 	for i := range values {
 		if values[i] == nil {
 			panic("nil value passed to WithConditions")
 		}
-		b.Conditions = append(b.Conditions, *values[i])
+		b.CommonStatusApplyConfiguration.Conditions = append(b.CommonStatusApplyConfiguration.Conditions, *values[i])
 	}
 	return b
 }
@@ -111,7 +78,41 @@ func (b *PhoneNumberStatusApplyConfiguration) WithConditions(values ...*v1.Condi
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ObservedGeneration field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithObservedGeneration(value int64) *PhoneNumberStatusApplyConfiguration {
-	b.ObservedGeneration = &value
+	b.CommonStatusApplyConfiguration.ObservedGeneration = &value
+	return b
+}
+
+// WithTransitions sets the Transitions field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Transitions field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithTransitions(value int64) *PhoneNumberStatusApplyConfiguration {
+	b.CommonStatusApplyConfiguration.Transitions = &value
+	return b
+}
+
+// WithHistory adds the given value to the History field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the History field.
+func (b *PhoneNumberStatusApplyConfiguration) WithHistory(values ...*TransitionApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithHistory")
+		}
+		b.CommonStatusApplyConfiguration.History = append(b.CommonStatusApplyConfiguration.History, *values[i])
+	}
+	return b
+}
+
+// WithNotifications adds the given value to the Notifications field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Notifications field.
+func (b *PhoneNumberStatusApplyConfiguration) WithNotifications(values ...*NotificationProgressApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithNotifications")
+		}
+		b.CommonStatusApplyConfiguration.Notifications = append(b.CommonStatusApplyConfiguration.Notifications, *values[i])
+	}
 	return b
 }
 
@@ -119,7 +120,7 @@ func (b *PhoneNumberStatusApplyConfiguration) WithObservedGeneration(value int64
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the PolicyName field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithPolicyName(value string) *PhoneNumberStatusApplyConfiguration {
-	b.PolicyName = &value
+	b.PolicyStatusApplyConfiguration.PolicyName = &value
 	return b
 }
 
@@ -127,7 +128,89 @@ func (b *PhoneNumberStatusApplyConfiguration) WithPolicyName(value string) *Phon
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the PolicyGeneration field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithPolicyGeneration(value int64) *PhoneNumberStatusApplyConfiguration {
-	b.PolicyGeneration = &value
+	b.PolicyStatusApplyConfiguration.PolicyGeneration = &value
+	return b
+}
+
+// WithObservedReport sets the ObservedReport field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ObservedReport field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithObservedReport(value int64) *PhoneNumberStatusApplyConfiguration {
+	b.PolicyStatusApplyConfiguration.ObservedReport = &value
+	return b
+}
+
+// WithTier sets the Tier field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Tier field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithTier(value *TierStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.Tier = value
+	return b
+}
+
+// WithConnection sets the Connection field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Connection field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithConnection(value *ConnectionStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.Connection = value
+	return b
+}
+
+// WithRestriction sets the Restriction field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Restriction field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithRestriction(value *RestrictionStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.Restriction = value
+	return b
+}
+
+// WithLimitReached sets the LimitReached field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LimitReached field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithLimitReached(value *LimitReachedStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.LimitReached = value
+	return b
+}
+
+// WithVerification sets the Verification field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Verification field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithVerification(value *VerificationStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.Verification = value
+	return b
+}
+
+// WithUsage sets the Usage field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Usage field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithUsage(value *UsageStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.Usage = value
+	return b
+}
+
+// WithUpgrade sets the Upgrade field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Upgrade field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithUpgrade(value *UpgradeStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.Upgrade = value
+	return b
+}
+
+// WithExplanation adds the given value to the Explanation field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Explanation field.
+func (b *PhoneNumberStatusApplyConfiguration) WithExplanation(values ...string) *PhoneNumberStatusApplyConfiguration {
+	for i := range values {
+		b.LimitStatusApplyConfiguration.Explanation = append(b.LimitStatusApplyConfiguration.Explanation, values[i])
+	}
+	return b
+}
+
+// WithNextDeadlineTime sets the NextDeadlineTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NextDeadlineTime field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithNextDeadlineTime(value v1.Time) *PhoneNumberStatusApplyConfiguration {
+	b.LimitStatusApplyConfiguration.NextDeadlineTime = &value
 	return b
 }
 
@@ -142,7 +225,7 @@ func (b *PhoneNumberStatusApplyConfiguration) WithPortfolio(value string) *Phone
 // WithPortfolioSinceTime sets the PortfolioSinceTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the PortfolioSinceTime field is set to the value of the last call.
-func (b *PhoneNumberStatusApplyConfiguration) WithPortfolioSinceTime(value metav1.Time) *PhoneNumberStatusApplyConfiguration {
+func (b *PhoneNumberStatusApplyConfiguration) WithPortfolioSinceTime(value v1.Time) *PhoneNumberStatusApplyConfiguration {
 	b.PortfolioSinceTime = &value
 	return b
 }
@@ -160,14 +243,6 @@ func (b *PhoneNumberStatusApplyConfiguration) WithPortfolioReport(value int64) *
 // If called multiple times, the State field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithState(value apiv1alpha1.State) *PhoneNumberStatusApplyConfiguration {
 	b.State = &value
-	return b
-}
-
-// WithTier sets the Tier field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Tier field is set to the value of the last call.
-func (b *PhoneNumberStatusApplyConfiguration) WithTier(value *TierStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
-	b.Tier = value
 	return b
 }
 
@@ -190,40 +265,8 @@ func (b *PhoneNumberStatusApplyConfiguration) WithFlag(value *FlagStatusApplyCon
 // WithFlagClearedTime sets the FlagClearedTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the FlagClearedTime field is set to the value of the last call.
-func (b *PhoneNumberStatusApplyConfiguration) WithFlagClearedTime(value metav1.Time) *PhoneNumberStatusApplyConfiguration {
+func (b *PhoneNumberStatusApplyConfiguration) WithFlagClearedTime(value v1.Time) *PhoneNumberStatusApplyConfiguration {
 	b.FlagClearedTime = &value
-	return b
-}
-
-// WithRestriction sets the Restriction field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Restriction field is set to the value of the last call.
-func (b *PhoneNumberStatusApplyConfiguration) WithRestriction(value *RestrictionStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
-	b.Restriction = value
-	return b
-}
-
-// WithLimitReached sets the LimitReached field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the LimitReached field is set to the value of the last call.
-func (b *PhoneNumberStatusApplyConfiguration) WithLimitReached(value *LimitReachedStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
-	b.LimitReached = value
-	return b
-}
-
-// WithConnection sets the Connection field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Connection field is set to the value of the last call.
-func (b *PhoneNumberStatusApplyConfiguration) WithConnection(value *ConnectionStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
-	b.Connection = value
-	return b
-}
-
-// WithVerification sets the Verification field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Verification field is set to the value of the last call.
-func (b *PhoneNumberStatusApplyConfiguration) WithVerification(value *VerificationStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
-	b.Verification = value
 	return b
 }
 
@@ -267,14 +310,6 @@ func (b *PhoneNumberStatusApplyConfiguration) WithThroughput(value *ThroughputSt
 	return b
 }
 
-// WithUsage sets the Usage field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Usage field is set to the value of the last call.
-func (b *PhoneNumberStatusApplyConfiguration) WithUsage(value *UsageStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
-	b.Usage = value
-	return b
-}
-
 // WithLastFailure sets the LastFailure field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the LastFailure field is set to the value of the last call.
@@ -291,40 +326,6 @@ func (b *PhoneNumberStatusApplyConfiguration) WithCompleteness(value *Completene
 	return b
 }
 
-// WithUpgrade sets the Upgrade field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Upgrade field is set to the value of the last call.
-func (b *PhoneNumberStatusApplyConfiguration) WithUpgrade(value *UpgradeStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
-	b.Upgrade = value
-	return b
-}
-
-// WithExplanation adds the given value to the Explanation field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the Explanation field.
-func (b *PhoneNumberStatusApplyConfiguration) WithExplanation(values ...string) *PhoneNumberStatusApplyConfiguration {
-	for i := range values {
-		b.Explanation = append(b.Explanation, values[i])
-	}
-	return b
-}
-
-// WithNextDeadlineTime sets the NextDeadlineTime field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the NextDeadlineTime field is set to the value of the last call.
-func (b *PhoneNumberStatusApplyConfiguration) WithNextDeadlineTime(value metav1.Time) *PhoneNumberStatusApplyConfiguration {
-	b.NextDeadlineTime = &value
-	return b
-}
-
-// WithObservedReport sets the ObservedReport field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ObservedReport field is set to the value of the last call.
-func (b *PhoneNumberStatusApplyConfiguration) WithObservedReport(value int64) *PhoneNumberStatusApplyConfiguration {
-	b.ObservedReport = &value
-	return b
-}
-
 // WithTemplates adds the given value to the Templates field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the Templates field.
@@ -334,40 +335,6 @@ func (b *PhoneNumberStatusApplyConfiguration) WithTemplates(values ...*TemplateI
 			panic("nil value passed to WithTemplates")
 		}
 		b.Templates = append(b.Templates, *values[i])
-	}
-	return b
-}
-
-// WithTransitions sets the Transitions field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Transitions field is set to the value of the last call.
-func (b *PhoneNumberStatusApplyConfiguration) WithTransitions(value int64) *PhoneNumberStatusApplyConfiguration {
-	b.Transitions = &value
-	return b
-}
-
-// WithHistory adds the given value to the History field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the History field.
-func (b *PhoneNumberStatusApplyConfiguration) WithHistory(values ...*TransitionApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
-	for i := range values {
-		if values[i] == nil {
-			panic("nil value passed to WithHistory")
-		}
-		b.History = append(b.History, *values[i])
-	}
-	return b
-}
-
-// WithNotifications adds the given value to the Notifications field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the Notifications field.
-func (b *PhoneNumberStatusApplyConfiguration) WithNotifications(values ...*NotificationProgressApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
-	for i := range values {
-		if values[i] == nil {
-			panic("nil value passed to WithNotifications")
-		}
-		b.Notifications = append(b.Notifications, *values[i])
 	}
 	return b
 }
