@@ -8,6 +8,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/records"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -20,47 +21,47 @@ import (
 // that of the account's portfolio, and nothing to a number with one of its own. A report from ahead of the clock waits until
 // then: later is when the first of them is due.
 func accountReports(book counts.Ledger, account string, scope v1alpha1.Scope, state *rules.State, joins bool, now time.Time) (news []rules.Report, later time.Time) {
-	for _, report := range statements(book, counts.AccountSubject(account), now, &later) {
-		if !isNews(report, state) || report.Kind == counts.LimitReport && scope != v1alpha1.ScopePortfolio {
+	for _, r := range statements(book, report.AccountSubject(account), now, &later) {
+		if !isNews(r, state) || r.Kind == report.Limit && scope != v1alpha1.ScopePortfolio {
 			continue
 		}
-		if joins && report.Kind != counts.RestrictionReport {
-			news = slices.DeleteFunc(news, func(r rules.Report) bool { return r.Kind == rules.ReportKind(report.Kind) })
+		if joins && r.Kind != report.Restriction {
+			news = slices.DeleteFunc(news, func(before rules.Report) bool { return before.Kind == rules.ReportKind(r.Kind) })
 		}
-		news = append(news, records.Reported(report))
+		news = append(news, records.Reported(r))
 	}
 	return news, later
 }
 
 // isNews says whether a report of a number or account is newer than what a state knows of the same.
-func isNews(report counts.Report, state *rules.State) bool {
-	at := time.Unix(report.At, 0).UTC()
-	switch report.Kind {
-	case counts.LimitReport:
+func isNews(r report.Report, state *rules.State) bool {
+	at := r.Time()
+	switch r.Kind {
+	case report.Limit:
 		return at.After(state.LimitReported)
-	case counts.VerificationReport:
+	case report.Verification:
 		return at.After(state.VerificationReported)
-	case counts.AccountReport, counts.ConnectionReport:
+	case report.AccountConnection, report.Connection:
 		return at.After(state.ConnectionReported)
-	case counts.QualityReport:
+	case report.Quality:
 		return at.After(state.ReportedSince)
-	case counts.RestrictionReport:
-		return state.NewRestriction(report.Value, at)
+	case report.Restriction:
+		return state.NewRestriction(r.Value, at)
 	default:
 		return false
 	}
 }
 
 // statements are the reports about a subject up to now, by their time. The first of those to come is the earliest of later.
-func statements(book counts.Ledger, subject string, now time.Time, later *time.Time) []counts.Report {
-	all := slices.DeleteFunc(book.Reports(subject, 0), func(r counts.Report) bool {
-		at := time.Unix(r.At, 0).UTC()
+func statements(book counts.Ledger, subject report.Subject, now time.Time, later *time.Time) []report.Report {
+	all := slices.DeleteFunc(book.Reports(subject, 0), func(r report.Report) bool {
+		at := r.Time()
 		if at.After(now) {
 			*later = earliest(*later, at)
 		}
 		return at.After(now)
 	})
-	slices.SortStableFunc(all, func(a, b counts.Report) int { return int(a.At - b.At) })
+	slices.SortStableFunc(all, func(a, b report.Report) int { return int(a.At - b.At) })
 	return all
 }
 
@@ -76,21 +77,21 @@ func accounted(book counts.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha
 	for _, subject := range numberSubjects(number) {
 		for _, r := range statements(book, subject, now, &next) {
 			switch r.Kind {
-			case counts.NameReport:
+			case report.DisplayName:
 				stated(&status.DisplayName, r)
-			case counts.AlertReport:
+			case report.Alert:
 				stated(&status.Alert, r)
-			case counts.HealthReport:
+			case report.Health:
 				stated(&status.Health, r)
-			case counts.ThroughputReport:
+			case report.Throughput:
 				allowed(&status.Throughput, r)
-			case counts.ReviewReport:
+			case report.Review:
 				stated(&status.Account.Review, r)
-			case counts.ViolationReport:
+			case report.Violation:
 				stated(&status.Account.Violation, r)
-			case counts.BanReport:
+			case report.Ban:
 				stated(&status.Account.Ban, r)
-			case counts.RestrictionReport:
+			case report.Restriction:
 				status.Account.Restrictions = restrict(status.Account.Restrictions, r)
 			default: // for the rules
 			}
@@ -106,14 +107,14 @@ func accounted(book counts.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha
 }
 
 // allowed writes how many messages Meta lets a number send, by its page "throughput".
-func allowed(into *v1alpha1.ThroughputStatus, r counts.Report) {
-	level := v1alpha1.ThroughputStatus{Level: clip(r.Value, 64), ReportedTime: at(time.Unix(r.At, 0))}
+func allowed(into *v1alpha1.ThroughputStatus, r report.Report) {
+	level := v1alpha1.ThroughputStatus{Level: clip(r.Value, 64), ReportedTime: at(r.Time())}
 	switch {
-	case r.Reason == onBusinessApp:
+	case r.Reason == report.OnBusinessApp:
 		level.MessagesPerSecond = 20
-	case r.Value == "STANDARD":
+	case r.Value == report.ThroughputStandard:
 		level.MessagesPerSecond = 80
-	case r.Value == "HIGH":
+	case r.Value == report.ThroughputHigh:
 		level.MessagesPerSecond = 1000
 	}
 	if !level.ReportedTime.Before(&into.ReportedTime) {
@@ -122,22 +123,22 @@ func allowed(into *v1alpha1.ThroughputStatus, r counts.Report) {
 }
 
 // stated writes what Meta said over what it had said before.
-func stated(into *v1alpha1.Statement, r counts.Report) {
+func stated(into *v1alpha1.Statement, r report.Report) {
 	if s := statement(r); !s.ReportedTime.Before(&into.ReportedTime) {
 		*into = s
 	}
 }
 
-func statement(r counts.Report) v1alpha1.Statement {
-	s := v1alpha1.Statement{Value: clip(r.Value, 64), Reason: clip(r.Reason, 256), ReportedTime: at(time.Unix(r.At, 0))}
+func statement(r report.Report) v1alpha1.Statement {
+	s := v1alpha1.Statement{Value: clip(r.Value, 64), Reason: clip(r.Reason, 256), ReportedTime: at(r.Time())}
 	if r.Until != 0 {
-		s.UntilTime = at(time.Unix(r.Until, 0))
+		s.UntilTime = at(r.End())
 	}
 	return s
 }
 
 // restrict adds what is restricted to what was, by name. The last word about each holds; None ends all before it.
-func restrict(all []v1alpha1.Statement, r counts.Report) []v1alpha1.Statement {
+func restrict(all []v1alpha1.Statement, r report.Report) []v1alpha1.Statement {
 	s := statement(r)
 	i := slices.IndexFunc(all, func(known v1alpha1.Statement) bool { return known.Value == s.Value })
 	switch {
@@ -156,8 +157,8 @@ const maxRestrictions = 16
 
 // notUnderstood says what Meta reported of some subjects last that the rules have no word for; empty if there is nothing. It
 // changes nothing, and is not to be lost.
-func notUnderstood(book counts.Ledger, subjects []string, now time.Time) string {
-	last := map[counts.ReportKind]counts.Report{}
+func notUnderstood(book counts.Ledger, subjects []report.Subject, now time.Time) string {
+	last := map[report.Kind]report.Report{}
 	var later time.Time
 	for _, subject := range subjects {
 		for _, r := range statements(book, subject, now, &later) {
@@ -166,15 +167,15 @@ func notUnderstood(book counts.Ledger, subjects []string, now time.Time) string 
 			}
 		}
 	}
-	for _, kind := range []counts.ReportKind{counts.LimitReport, counts.QualityReport, counts.ConnectionReport, counts.VerificationReport} {
+	for _, kind := range []report.Kind{report.Limit, report.Quality, report.Connection, report.Verification} {
 		if r, ok := last[kind]; ok && !rules.Understood(rules.ReportKind(kind), r.Value) {
-			return fmt.Sprintf("Meta reported the %s %q at %s, which says nothing to the rules.", words[kind], clip(r.Value, 64), stamp(at(time.Unix(r.At, 0))))
+			return fmt.Sprintf("Meta reported the %s %q at %s, which says nothing to the rules.", words[kind], clip(r.Value, 64), stamp(at(r.Time())))
 		}
 	}
 	return ""
 }
 
 // words are how people call what is reported.
-var words = map[counts.ReportKind]string{
-	counts.LimitReport: "limit", counts.QualityReport: "rating", counts.ConnectionReport: "state", counts.VerificationReport: "verification",
+var words = map[report.Kind]string{
+	report.Limit: "limit", report.Quality: "rating", report.Connection: "state", report.Verification: "verification",
 }

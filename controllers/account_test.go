@@ -19,6 +19,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 const messaging = "RESTRICTED_BIZ_INITIATED_MESSAGING"
@@ -74,7 +75,7 @@ func TestARestrictionOfAnAccountReachesItsNumbers(t *testing.T) {
 		metatest.Restriction{Type: "RESTRICTED_UTILITY_TEMPLATES", Expiration: until.Add(-24 * time.Hour).Unix()},
 		metatest.Restriction{Type: "RESTRICTED_ADD_PHONE_NUMBER_ACTION"},
 	))
-	for _, subject := range []string{counts.AccountSubject(id), "account/of nobody"} {
+	for _, subject := range []string{report.AccountSubject(id).String(), "account/of nobody"} {
 		requests, err := f.concerned(f.ctx, subject)
 		f.must(err)
 		if want := 2 * (1 - strings.Count(subject, "nobody")); len(requests) != want {
@@ -142,7 +143,7 @@ func TestWhatMetaSaysOfAnAccountShowsOnItsNumbers(t *testing.T) {
 	post(metatest.BanPayload(id, "SCHEDULE_FOR_DISABLE", "April 17, 2025", later()))
 	post(metatest.NameUpdatePayload(number.Spec.PhoneNumber, "REJECTED", "acme", "NAME_FORMAT_UNACCEPTABLE", later()))
 	post(metatest.AlertPayload("PHONE_NUMBER", phoneID, "OBA_APPROVED", "It has a badge now.", later()))
-	if requests, err := b.concerned(b.ctx, counts.PhoneNumberIDSubject(phoneID)); err != nil || len(requests) != 1 {
+	if requests, err := b.concerned(b.ctx, report.NumberIDSubject(phoneID).String()); err != nil || len(requests) != 1 {
 		t.Errorf("an alert is about %v, %v", requests, err)
 	}
 	b.reconcile(number)
@@ -213,7 +214,7 @@ func TestTheLimitOfAnAccountIsItsPortfolios(t *testing.T) {
 	alone := f.create("", inAccount(id)) // a portfolio of its own
 	f.numbers = append(f.numbers, own, alone)
 	f.settle()
-	if requests, err := f.portfolios.concerned(f.ctx, counts.AccountSubject(id)); err != nil || len(requests) != 1 {
+	if requests, err := f.portfolios.concerned(f.ctx, report.AccountSubject(id).String()); err != nil || len(requests) != 1 {
 		t.Errorf("it is about %v, %v", requests, err)
 	}
 	f.clock.advance(time.Minute)
@@ -255,12 +256,12 @@ func TestWhetherTheRulesAgree(t *testing.T) {
 	f.settle()
 	f.expectCondition(number, v1alpha1.ConditionRulesAgree, v1alpha1.ReasonNothingReported, "")
 	f.clock.advance(time.Minute)
-	f.report(portfolioSubject(f.portfolio), counts.LimitReport, "250")
+	f.report(portfolioSubject(f.portfolio).String(), report.Limit, "250")
 	f.settle()
 	f.expectCondition(number, v1alpha1.ConditionRulesAgree, v1alpha1.ReasonAgreed, "")
 
 	f.clock.advance(time.Minute)
-	f.report(number.Spec.PhoneNumber, counts.LimitReport, "2000")
+	f.report(number.Spec.PhoneNumber, report.Limit, "2000")
 	f.settle()
 	const differ = "Meta reports a limit of 2000, and by the policy it was 250 at 2026-03-02 09:02:00 UTC."
 	f.expectCondition(number, v1alpha1.ConditionRulesAgree, v1alpha1.ReasonWithinDelay, differ)
@@ -286,15 +287,15 @@ func TestWhetherTheRulesAgree(t *testing.T) {
 	}
 
 	f.clock.advance(time.Minute)
-	f.report(number.Spec.PhoneNumber, counts.LimitReport, "250")
-	f.report(number.Spec.PhoneNumber, counts.ConnectionReport, "LINKED")
+	f.report(number.Spec.PhoneNumber, report.Limit, "250")
+	f.report(number.Spec.PhoneNumber, report.Connection, "LINKED")
 	f.settle()
 	f.expectCondition(number, v1alpha1.ConditionRulesAgree, v1alpha1.ReasonNotUnderstood, `Meta reported the state "LINKED" at 2026-03-02 15:03:00 UTC, which says nothing to the rules.`)
 	if number.Status.State != v1alpha1.StateConnected || number.Status.Tier.Concluded.Name != "" {
 		t.Errorf("it is %s, and the policy concluded %+v", number.Status.State, number.Status.Tier.Concluded)
 	}
 	f.clock.advance(time.Minute)
-	f.report(number.Spec.PhoneNumber, counts.ConnectionReport, "Restricted")
+	f.report(number.Spec.PhoneNumber, report.Connection, "Restricted")
 	f.settle()
 	f.expectCondition(number, v1alpha1.ConditionRulesAgree, v1alpha1.ReasonStateDiffers, "by the policy it is not")
 	f.clock.advance(time.Minute)
@@ -305,7 +306,7 @@ func TestWhetherTheRulesAgree(t *testing.T) {
 	silent := f.create("botmaker", func(n *v1alpha1.PhoneNumber) { n.Spec.Business = v1alpha1.Business{Name: "Acme"} })
 	f.reconcile(silent)
 	f.clock.advance(time.Minute)
-	f.report(silent.Spec.PhoneNumber, counts.QualityReport, "High")
+	f.report(silent.Spec.PhoneNumber, report.Quality, "High")
 	f.reconcile(silent)
 	f.expectCondition(silent, v1alpha1.ConditionRulesAgree, v1alpha1.ReasonQualityDiffers, "it has no direct way to a human")
 }

@@ -21,6 +21,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/records"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing"
 )
@@ -174,14 +175,14 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	set.restricted(&want.Restriction, want.Tier.Limit)
 	set.sendableTo(&want.Usage, rules.RoomOf(rules.LimitAt(policy.Policy, usage, &state, state.EvaluatedAt), standing.Obstacles(pointers(numbers))))
 	set.membersFresh(share)
-	subjects := []string{portfolioSubject(portfolio)}
+	subjects := []report.Subject{portfolioSubject(portfolio)}
 	for _, r := range statements(r.Ledger, subjects[0], now, &later) {
-		if r.Kind == counts.AlertReport {
+		if r.Kind == report.Alert {
 			stated(&want.Alert, r)
 		}
 	}
 	for _, account := range accountsOf(numbers) {
-		subjects = append(subjects, counts.AccountSubject(account))
+		subjects = append(subjects, report.AccountSubject(account))
 	}
 	agreement := rules.Agree(policy.Policy, facts, state, now)
 	set.agree(agreement, notUnderstood(r.Ledger, subjects, now))
@@ -198,11 +199,11 @@ func (r *BusinessPortfolioReconciler) behind(number *v1alpha1.PhoneNumber, portf
 	if status.Portfolio != portfolio || number.Spec.Activity == v1alpha1.Suspended || !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady) {
 		return false
 	}
-	reports, _ := reportsAfter(r.Ledger, number.Spec.PhoneNumber, status.ObservedReport)
-	return slices.ContainsFunc(reports, func(report rules.Report) bool {
-		rating := v1alpha1.QualityRating(report.Value)
-		return report.Kind == rules.ReportQuality && rules.Understood(report.Kind, report.Value) && rating != v1alpha1.QualityUnknown &&
-			rating != status.Quality.ReportedRating && !report.At.Before(utc(status.Quality.ReportedTime)) && !report.At.After(now)
+	reports, _ := reportsAfter(r.Ledger, report.ParseSubject(number.Spec.PhoneNumber), status.ObservedReport)
+	return slices.ContainsFunc(reports, func(r rules.Report) bool {
+		rating := v1alpha1.QualityRating(r.Value)
+		return r.Kind == rules.ReportQuality && rules.Understood(r.Kind, r.Value) && rating != v1alpha1.QualityUnknown &&
+			rating != status.Quality.ReportedRating && !r.At.Before(utc(status.Quality.ReportedTime)) && !r.At.After(now)
 	})
 }
 
@@ -229,7 +230,7 @@ func (r *BusinessPortfolioReconciler) templatesBehind(ctx context.Context, numbe
 
 // onlyOne is a problem where an older resource has the same id at Meta: what is reported of it is about one of them.
 func (r *BusinessPortfolioReconciler) onlyOne(ctx context.Context, portfolio *v1alpha1.BusinessPortfolio) error {
-	subject := portfolioSubject(portfolio)
+	subject := portfolioSubject(portfolio).String()
 	if subject == "" {
 		return nil
 	}
@@ -331,24 +332,24 @@ func declaredVerification(portfolio *v1alpha1.BusinessPortfolio, numbers []v1alp
 // verification, since each has a part in it. Those that the state already has are older than the last that it knows. One from
 // ahead of the clock waits until then: later is when the first of them is due.
 func (r *BusinessPortfolioReconciler) reportsOf(portfolio string, numbers []v1alpha1.PhoneNumber, state *rules.State, now time.Time) (news []rules.Report, later time.Time) {
-	add := func(report counts.Report) {
-		at := time.Unix(report.At, 0).UTC()
-		switch shared := report.Kind == counts.LimitReport || report.Kind == counts.VerificationReport; {
-		case !shared || !isNews(report, state) || report.Kind == counts.LimitReport && at.Before(state.TierSince):
+	add := func(r report.Report) {
+		at := r.Time()
+		switch shared := r.Kind == report.Limit || r.Kind == report.Verification; {
+		case !shared || !isNews(r, state) || r.Kind == report.Limit && at.Before(state.TierSince):
 		case at.After(now):
 			later = earliest(later, at)
 		default:
-			news = append(news, records.Reported(report))
+			news = append(news, records.Reported(r))
 		}
 	}
 	for i := range numbers {
-		for _, report := range r.Ledger.Reports(numbers[i].Spec.PhoneNumber, joinedAt(r.Ledger, &numbers[i], portfolio)) {
-			add(report)
+		for _, said := range r.Ledger.Reports(report.ParseSubject(numbers[i].Spec.PhoneNumber), joinedAt(r.Ledger, &numbers[i], portfolio)) {
+			add(said)
 		}
 	}
 	for _, account := range accountsOf(numbers) {
-		for _, report := range r.Ledger.Reports(counts.AccountSubject(account), 0) {
-			add(report)
+		for _, said := range r.Ledger.Reports(report.AccountSubject(account), 0) {
+			add(said)
 		}
 	}
 	return news, later
@@ -372,7 +373,7 @@ func joinedAt(book counts.Ledger, number *v1alpha1.PhoneNumber, portfolio string
 	if number.Status.Portfolio == portfolio {
 		last = number.Status.PortfolioReport
 	}
-	if book.LastReport(number.Spec.PhoneNumber) < last {
+	if book.LastReport(report.ParseSubject(number.Spec.PhoneNumber)) < last {
 		return 0 // another ledger
 	}
 	return last
@@ -399,7 +400,7 @@ func (r *BusinessPortfolioReconciler) concerned(ctx context.Context, subject str
 }
 
 func (r *BusinessPortfolioReconciler) namesakes(ctx context.Context, gone *v1alpha1.BusinessPortfolio) ([]reconcile.Request, error) {
-	return r.concerned(ctx, portfolioSubject(gone))
+	return r.concerned(ctx, portfolioSubject(gone).String())
 }
 
 func (r *BusinessPortfolioReconciler) governed(ctx context.Context, policy *v1alpha1.MessagingPolicy) ([]reconcile.Request, error) {

@@ -14,6 +14,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // fleet is a bench with a portfolio, its numbers and templates, which are reconciled step by step.
@@ -193,15 +194,15 @@ func TestAPortfolioRisesByTheQualityOfAll(t *testing.T) {
 	f.expect("history", told(f.portfolio.Status.History), []string{"03-02 09:00:00 UpgradePending 2K -> 10K"})
 	// One number's rating is enough to cancel it, though it recovers before anyone looks.
 	f.clock.advance(time.Hour)
-	f.report(b.Spec.PhoneNumber, counts.QualityReport, "Medium")
+	f.report(b.Spec.PhoneNumber, report.Quality, "Medium")
 	f.clock.advance(time.Minute)
-	f.report(b.Spec.PhoneNumber, counts.QualityReport, "High")
+	f.report(b.Spec.PhoneNumber, report.Quality, "High")
 	f.settle()
 	f.expect("history", told(f.portfolio.Status.History), []string{
 		"03-02 09:00:00 UpgradePending 2K -> 10K", "03-02 10:00:00 UpgradeCancelled 2K -> 10K", "03-02 10:01:00 UpgradePending 2K -> 10K"})
 	// And so is one template's.
 	f.clock.advance(time.Hour)
-	f.report(templateSubject(template), counts.QualityReport, "Low")
+	f.report(templateSubject(template).String(), report.Quality, "Low")
 	f.settle()
 	if q := f.portfolio.Status.Quality; q.Rating != v1alpha1.QualityLow || q.Reason != "template "+template.Name {
 		t.Errorf("the portfolio's quality is %+v", q)
@@ -214,7 +215,7 @@ func TestAPortfolioRisesByTheQualityOfAll(t *testing.T) {
 	}
 	// Edited, it is in review and holds nobody back; six hours later the tier rises for all.
 	f.clock.advance(time.Hour)
-	f.report(templateSubject(template), counts.TemplateReport, "Edited")
+	f.report(templateSubject(template).String(), report.TemplateState, "Edited")
 	f.settle()
 	f.at(6 * time.Hour)
 	if f.portfolio.Status.Tier.Name != "10K" || a.Status.Tier.Name != "10K" || b.Status.Tier.Limit != 10000 {
@@ -228,20 +229,20 @@ func TestWhatMetaReportsOfAPortfolio(t *testing.T) {
 	f.settle()
 	f.clock.advance(time.Minute)
 	f.deliver(a.Spec.PhoneNumber, 10)
-	f.report(a.Spec.PhoneNumber, counts.VerificationReport, "Verified")
+	f.report(a.Spec.PhoneNumber, report.Verification, "Verified")
 	f.settle()
 	if s := f.portfolio.Status; s.Tier.Name != "2K" || s.Tier.Source != v1alpha1.FromVerification || s.Verification.Source != v1alpha1.FromReport {
 		t.Errorf("what was reported of a number's verification leaves %+v", s.Tier)
 	}
 	f.clock.advance(time.Hour)
-	f.report(a.Spec.PhoneNumber, counts.LimitReport, "100000")
+	f.report(a.Spec.PhoneNumber, report.Limit, "100000")
 	f.settle()
 	if a.Status.Tier.Name != "100K" || a.Status.Tier.Source != v1alpha1.FromReport {
 		t.Errorf("what was reported of a number's limit leaves %+v", a.Status.Tier)
 	}
 	f.clock.advance(time.Hour)
 	now := f.clock.Now()
-	_, err := f.Ledger.Append(f.ctx, counts.Batch{Reports: []counts.Report{{Number: portfolioSubject(f.portfolio), Kind: counts.IncreaseReport,
+	_, err := f.Ledger.Append(f.ctx, counts.Batch{Reports: []report.Report{{Subject: portfolioSubject(f.portfolio), Kind: report.Increase,
 		Value: "Deferred", Reason: "More time is needed.", At: now.Unix()}}}, now)
 	f.must(err)
 	f.settle()
@@ -345,7 +346,7 @@ func TestATemplateGoesThroughItsLadder(t *testing.T) {
 		t.Fatalf("a new template shows %+v", s)
 	}
 	for range 3 {
-		f.report(templateSubject(template), counts.QualityReport, "Low")
+		f.report(templateSubject(template).String(), report.Quality, "Low")
 		f.settle()
 		f.at(10 * time.Hour)
 	}
@@ -404,7 +405,7 @@ func TestFeedbackShowsWithItsReasons(t *testing.T) {
 	}
 	// A reported rating wins for good.
 	b.clock.advance(time.Minute)
-	b.report(number.Spec.PhoneNumber, counts.QualityReport, "High")
+	b.report(number.Spec.PhoneNumber, report.Quality, "High")
 	b.reconcile(number)
 	b.clock.advance(time.Hour)
 	complain(6, v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
@@ -452,7 +453,7 @@ func TestWhatHappensToTheShareIsAnEventOnTheNumber(t *testing.T) {
 		t.Errorf("the events are %v", got)
 	}
 	f.clock.advance(time.Minute)
-	f.report(a.Spec.PhoneNumber, counts.LimitReport, "2000")
+	f.report(a.Spec.PhoneNumber, report.Limit, "2000")
 	f.settle()
 	got := f.reasons()
 	slices.Sort(got)

@@ -17,6 +17,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // another adds a portfolio beside the fleet's, which settle does not reconcile.
@@ -44,9 +45,9 @@ func (f *fleet) move(number *v1alpha1.PhoneNumber, to string) {
 	f.must(f.Client.Update(f.ctx, number))
 }
 
-func (f *fleet) reportAt(subject string, kind counts.ReportKind, value string, at time.Time) {
+func (f *fleet) reportAt(subject string, kind report.Kind, value string, at time.Time) {
 	f.t.Helper()
-	_, err := f.Ledger.Append(f.ctx, counts.Batch{Reports: []counts.Report{{Number: subject, Kind: kind, Value: value, At: at.Unix()}}}, f.clock.Now())
+	_, err := f.Ledger.Append(f.ctx, counts.Batch{Reports: []report.Report{{Subject: report.ParseSubject(subject), Kind: kind, Value: value, At: at.Unix()}}}, f.clock.Now())
 	f.must(err)
 }
 
@@ -79,13 +80,13 @@ func TestReportsFromBeforeANumberJoinsLeaveThePortfolioAsItIs(t *testing.T) {
 	f.number()
 	f.settle()
 	f.clock.advance(time.Minute)
-	f.report(portfolioSubject(f.portfolio), counts.LimitReport, "100000")
+	f.report(portfolioSubject(f.portfolio).String(), report.Limit, "100000")
 	f.settle()
 
 	alone := f.create("")
 	f.reconcile(alone)
 	f.clock.advance(time.Minute)
-	f.report(alone.Spec.PhoneNumber, counts.LimitReport, "10000")
+	f.report(alone.Spec.PhoneNumber, report.Limit, "10000")
 	f.reconcile(alone)
 	f.clock.advance(time.Minute)
 	f.move(alone, f.portfolio.Name)
@@ -96,7 +97,7 @@ func TestReportsFromBeforeANumberJoinsLeaveThePortfolioAsItIs(t *testing.T) {
 	}
 	// What is said from then on is about what it shares.
 	f.clock.advance(time.Minute)
-	f.report(alone.Spec.PhoneNumber, counts.LimitReport, "2000")
+	f.report(alone.Spec.PhoneNumber, report.Limit, "2000")
 	f.settle()
 	if f.portfolio.Status.Tier.Name != "2K" {
 		t.Errorf("Meta reports 2000 of a number, and the portfolio shows %+v", f.portfolio.Status.Tier)
@@ -123,9 +124,9 @@ func TestReportsFromBeforeANumberJoinsLeaveThePortfolioAsItIs(t *testing.T) {
 func TestAPortfolioThatComesLaterFindsItsReports(t *testing.T) {
 	f := newFleet(t)
 	phone := newNumber()
-	f.report(phone, counts.LimitReport, "10000")
+	f.report(phone, report.Limit, "10000")
 	f.clock.advance(time.Hour)
-	f.report(phone, counts.VerificationReport, "Verified")
+	f.report(phone, report.Verification, "Verified")
 	f.clock.advance(time.Hour)
 	f.number(func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumber = phone })
 	f.settle()
@@ -139,7 +140,7 @@ func TestAPortfolioThatIsCreatedAgainHasTheLimitOfItsNumbers(t *testing.T) {
 	a := f.number()
 	f.settle()
 	f.clock.advance(time.Minute)
-	f.report(portfolioSubject(f.portfolio), counts.LimitReport, "100000")
+	f.report(portfolioSubject(f.portfolio).String(), report.Limit, "100000")
 	f.settle()
 	if a.Status.Tier.Name != "100K" {
 		t.Fatalf("the number shows %+v", a.Status.Tier)
@@ -160,7 +161,7 @@ func TestAReportOfAMemberFromAheadOfTheClock(t *testing.T) {
 	f := newFleet(t)
 	a := f.number()
 	f.settle()
-	f.reportAt(a.Spec.PhoneNumber, counts.LimitReport, "10000", f.clock.Now().Add(10*time.Minute))
+	f.reportAt(a.Spec.PhoneNumber, report.Limit, "10000", f.clock.Now().Add(10*time.Minute))
 	var versions []string
 	for range 3 {
 		f.at(time.Minute)
@@ -219,11 +220,11 @@ func TestANumberThatJoinsChangesNothingBefore(t *testing.T) {
 	f.settle()
 	alone := f.create("", func(n *v1alpha1.PhoneNumber) { n.Spec.Verification = v1alpha1.Verified })
 	f.clock.advance(time.Hour)
-	f.report(alone.Spec.PhoneNumber, counts.QualityReport, "Medium")
+	f.report(alone.Spec.PhoneNumber, report.Quality, "Medium")
 	f.deliver(alone.Spec.PhoneNumber, 900)
 	f.reconcile(alone)
 	f.clock.advance(time.Minute)
-	f.report(alone.Spec.PhoneNumber, counts.QualityReport, "High")
+	f.report(alone.Spec.PhoneNumber, report.Quality, "High")
 	f.deliver(alone.Spec.PhoneNumber, 100)
 	f.reconcile(alone)
 	f.clock.advance(time.Hour)
@@ -280,11 +281,11 @@ func TestRunningFleet(t *testing.T) {
 	})
 	f.deliver(a.Spec.PhoneNumber, 250)
 	f.eventually(b, "what one number used restricts the other", func() bool { return b.Status.State == v1alpha1.StateRestricted })
-	f.report(a.Spec.PhoneNumber, counts.LimitReport, "10000")
+	f.report(a.Spec.PhoneNumber, report.Limit, "10000")
 	f.eventually(b, "what is said of one limit is said of both", func() bool { return b.Status.Tier.Name == "10K" && b.Status.State == v1alpha1.StateConnected })
-	f.report(a.Spec.PhoneNumber, counts.QualityReport, "Medium")
+	f.report(a.Spec.PhoneNumber, report.Quality, "Medium")
 	portfolio("a number's rating", func(s *v1alpha1.BusinessPortfolioStatus) bool { return s.Quality.Rating == v1alpha1.QualityMedium })
-	f.report(templateSubject(template), counts.QualityReport, "Low")
+	f.report(templateSubject(template).String(), report.Quality, "Low")
 	portfolio("a template's rating", func(s *v1alpha1.BusinessPortfolioStatus) bool { return s.Quality.Rating == v1alpha1.QualityLow })
 	f.eventually(b, "the number shows the template", func() bool {
 		return len(b.Status.Templates) == 1 && b.Status.Templates[0].State == v1alpha1.TemplatePaused
@@ -322,10 +323,10 @@ func TestAPortfolioWaitsForRatings(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			f := newFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
 			number, template := f.number(), f.template("offer")
-			subject := map[string]string{"number": number.Spec.PhoneNumber, "template": templateSubject(template)}[what]
+			subject := map[string]string{"number": number.Spec.PhoneNumber, "template": templateSubject(template).String()}[what]
 			f.settle()
 			f.clock.advance(time.Hour)
-			f.report(subject, counts.QualityReport, string(rating))
+			f.report(subject, report.Quality, string(rating))
 			f.clock.advance(time.Hour)
 			f.deliver(number.Spec.PhoneNumber, 1000) // half of the limit, in quality that is not High
 			f.clock.advance(10 * time.Hour)

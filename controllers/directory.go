@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // nameIndex has templates by their names at Meta.
@@ -32,21 +32,16 @@ type Directory struct {
 
 // Namespace is the namespace of the PhoneNumber that a number in E.164 is served as; empty if there is none.
 func (d Directory) Namespace(ctx context.Context, number string) (string, error) {
-	served, err := d.served(ctx, number)
+	served, err := d.served(ctx, report.ParseSubject(number))
 	if err != nil || served == nil {
 		return "", err
 	}
 	return served.Namespace, nil
 }
 
-// served is the oldest resource of a number; nil if there is none. It is not to be changed.
-func (d Directory) served(ctx context.Context, number string) (*v1alpha1.PhoneNumber, error) {
-	return d.oldest(ctx, subjectIndex, number)
-}
-
-// oldest is the oldest of the resources that an index has under a value; nil if there is none. It is not to be changed.
-func (d Directory) oldest(ctx context.Context, index, value string) (*v1alpha1.PhoneNumber, error) {
-	same, err := numbersWith(ctx, d.Reader, index, value)
+// served is the oldest resource of a number, in E.164 or by Meta's id; nil if there is none. It is not to be changed.
+func (d Directory) served(ctx context.Context, number report.Subject) (*v1alpha1.PhoneNumber, error) {
+	same, err := numbersWith(ctx, d.Reader, subjectIndex, number.String())
 	if err != nil {
 		return nil, err
 	}
@@ -62,23 +57,17 @@ func (d Directory) oldest(ctx context.Context, index, value string) (*v1alpha1.P
 // Accounts are the WhatsApp Business accounts that a subject of the ledger belongs to: of a number that of the resource it is
 // served as, of a portfolio those of the numbers in it. None are where resources do not say. An account and a template belong to
 // the account that their subjects are made of.
-func (d Directory) Accounts(ctx context.Context, subject string) ([]string, error) {
-	switch {
-	case strings.HasPrefix(subject, "+"):
+func (d Directory) Accounts(ctx context.Context, subject report.Subject) ([]string, error) {
+	switch subject.Type {
+	case report.Number, report.NumberID:
 		served, err := d.served(ctx, subject)
 		if err != nil || served == nil {
 			return nil, err
 		}
 		return accountsOf([]v1alpha1.PhoneNumber{*served}), nil
-	case strings.HasPrefix(subject, counts.PhoneNumberIDSubject("")):
-		served, err := d.oldest(ctx, subjectIndex, subject)
-		if err != nil || served == nil {
-			return nil, err
-		}
-		return accountsOf([]v1alpha1.PhoneNumber{*served}), nil
-	case strings.HasPrefix(subject, counts.PortfolioSubject("")):
+	case report.Portfolio:
 		var portfolios v1alpha1.BusinessPortfolioList
-		if err := d.Reader.List(ctx, &portfolios, client.MatchingFields{subjectIndex: subject}, client.UnsafeDisableDeepCopy); err != nil {
+		if err := d.Reader.List(ctx, &portfolios, client.MatchingFields{subjectIndex: subject.String()}, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("list portfolios: %w", err)
 		}
 		var accounts []string
@@ -95,32 +84,32 @@ func (d Directory) Accounts(ctx context.Context, subject string) ([]string, erro
 	}
 }
 
-// Portfolio is what the ledger knows a portfolio by, which is named by its BusinessPortfolio or by the id that Meta gave to
-// it; empty if it is neither.
-func (d Directory) Portfolio(ctx context.Context, name string) (string, error) {
+// Portfolio is the subject of reports about a portfolio, which is named by its BusinessPortfolio or by the id that Meta gave to it; nobody
+// if it is neither.
+func (d Directory) Portfolio(ctx context.Context, name string) (report.Subject, error) {
 	var portfolio v1alpha1.BusinessPortfolio
 	switch err := d.Reader.Get(ctx, client.ObjectKey{Name: name}, &portfolio); {
 	case err == nil && portfolio.Spec.PortfolioID != "":
 		return portfolioSubject(&portfolio), nil
 	case err != nil && !apierrors.IsNotFound(err):
-		return "", fmt.Errorf("get the portfolio: %w", err)
+		return report.Subject{}, fmt.Errorf("get the portfolio: %w", err)
 	case strings.Trim(name, "0123456789") == "" && len(name) <= maxPortfolioID:
-		return counts.PortfolioSubject(name), nil // a BusinessPortfolio that comes later finds it
+		return report.PortfolioSubject(name), nil // a BusinessPortfolio that comes later finds it
 	default:
-		return "", nil
+		return report.Subject{}, nil
 	}
 }
 
 const maxPortfolioID = 32 // digits
 
-// Templates are what the ledger knows the languages of a template by: of those with a MessageTemplate, in the number's
+// Templates are the subjects of reports about the languages of a template: of those with a MessageTemplate, in the number's
 // namespace and account where a number is given. None are found where several accounts have templates of that name and
 // nothing says which of them is meant.
-func (d Directory) Templates(ctx context.Context, name, number string) ([]string, error) {
+func (d Directory) Templates(ctx context.Context, name, number string) ([]report.Subject, error) {
 	options := []client.ListOption{client.MatchingFields{nameIndex: name}, client.UnsafeDisableDeepCopy}
 	var sender *v1alpha1.PhoneNumber
 	if number != "" {
-		served, err := d.served(ctx, number)
+		served, err := d.served(ctx, report.ParseSubject(number))
 		if err != nil || served == nil {
 			return nil, err
 		}
@@ -131,7 +120,7 @@ func (d Directory) Templates(ctx context.Context, name, number string) ([]string
 	if err := d.Reader.List(ctx, &templates, options...); err != nil {
 		return nil, fmt.Errorf("list message templates: %w", err)
 	}
-	var subjects []string
+	var subjects []report.Subject
 	account := ""
 	for i := range templates.Items {
 		t := &templates.Items[i]

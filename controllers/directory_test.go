@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 func TestDirectory(t *testing.T) {
@@ -38,7 +39,7 @@ func TestDirectory(t *testing.T) {
 		t.Error("before the cache is there, nothing can be told")
 	}
 
-	for _, subject := range []string{"+15550109901", counts.PhoneNumberIDSubject("9907"), counts.PortfolioSubject("99001")} {
+	for _, subject := range []report.Subject{report.ParseSubject("+15550109901"), report.NumberIDSubject("9907"), report.PortfolioSubject("99001")} {
 		if _, err := directory.Accounts(ctx, subject); err == nil {
 			t.Errorf("before the cache is there, nobody can tell whose %s is", subject)
 		}
@@ -86,9 +87,9 @@ func TestDirectory(t *testing.T) {
 			t.Errorf("%s is in %q, %v", e164, got, err)
 		}
 	}
-	for name, want := range map[string]string{
-		"directory-named": counts.PortfolioSubject("99001"), "directory-without": "", "directory-none": "", "99002": counts.PortfolioSubject("99002"),
-		"123456789012345678901234567890123": "",
+	for name, want := range map[string]report.Subject{
+		"directory-named": report.PortfolioSubject("99001"), "directory-without": {}, "directory-none": {}, "99002": report.PortfolioSubject("99002"),
+		"123456789012345678901234567890123": {},
 	} {
 		if got, err := directory.Portfolio(ctx, name); err != nil || got != want {
 			t.Errorf("portfolio %s is %q, %v", name, got, err)
@@ -106,11 +107,11 @@ func TestDirectory(t *testing.T) {
 	if got, err := directory.Namespace(ctx, "+15550109901"); got != "directory-a" {
 		t.Errorf("with one of the two gone, the number is in %q, %v", got, err)
 	}
-	for subject, want := range map[string][]string{
-		"+15550109901": {"71"}, "+15550109902": nil, "+15550109903": nil,
-		counts.PhoneNumberIDSubject("9908"): {"73"}, counts.PhoneNumberIDSubject("9900"): nil,
-		counts.PortfolioSubject("99001"): {"71", "73"}, counts.PortfolioSubject("99002"): nil,
-		counts.AccountSubject("71"): nil, counts.TemplateSubject("71", "directory_sale", "en"): nil,
+	for subject, want := range map[report.Subject][]string{
+		report.ParseSubject("+15550109901"): {"71"}, report.ParseSubject("+15550109902"): nil, report.ParseSubject("+15550109903"): nil,
+		report.NumberIDSubject("9908"): {"73"}, report.NumberIDSubject("9900"): nil,
+		report.PortfolioSubject("99001"): {"71", "73"}, report.PortfolioSubject("99002"): nil,
+		report.AccountSubject("71"): nil, report.TemplateSubject("71", "directory_sale", "en"): nil,
 	} {
 		got, err := directory.Accounts(ctx, subject)
 		if slices.Sort(got); err != nil || !slices.Equal(got, want) {
@@ -119,20 +120,21 @@ func TestDirectory(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name, number string
-		want         []string
+		want         []report.Subject
 	}{
-		{"directory_sale", "+15550109901", []string{counts.TemplateSubject("71", "directory_sale", "en"), counts.TemplateSubject("71", "directory_sale", "fr")}},
+		{"directory_sale", "+15550109901", []report.Subject{report.TemplateSubject("71", "directory_sale", "en"), report.TemplateSubject("71", "directory_sale", "fr")}},
 		{"directory_sale", "", nil}, // of two accounts
 		{"directory_sale", "+15550109902", nil},
 		{"directory_sale", "+15550109903", nil},
-		{"directory_only", "", []string{counts.TemplateSubject("73", "directory_only", "en")}},
-		{"directory_only", "+15550109902", []string{counts.TemplateSubject("73", "directory_only", "en")}},
+		{"directory_only", "", []report.Subject{report.TemplateSubject("73", "directory_only", "en")}},
+		{"directory_only", "+15550109902", []report.Subject{report.TemplateSubject("73", "directory_only", "en")}},
 		{"directory_only", "+15550109901", nil},
 		{"directory_none", "", nil},
 	} {
 		got, err := directory.Templates(ctx, test.name, test.number)
-		slices.Sort(got)
-		slices.Sort(test.want)
+		byID := func(a, b report.Subject) int { return strings.Compare(a.ID, b.ID) }
+		slices.SortFunc(got, byID)
+		slices.SortFunc(test.want, byID)
 		if err != nil || !reflect.DeepEqual(got, test.want) {
 			t.Errorf("template %s of %q is %q, %v", test.name, test.number, got, err)
 		}

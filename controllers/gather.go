@@ -10,6 +10,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/records"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -58,7 +59,7 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 		Appealed:        number.Spec.Appeal.State == v1alpha1.AppealReversed,
 		Usage:           counts.Subject{Ledger: r.Ledger, Name: number.Spec.PhoneNumber},
 	}
-	g.facts.Reports, g.lastReport = reportsAfter(r.Ledger, number.Spec.PhoneNumber, number.Status.ObservedReport)
+	g.facts.Reports, g.lastReport = reportsAfter(r.Ledger, report.ParseSubject(number.Spec.PhoneNumber), number.Status.ObservedReport)
 	if g.sampled = r.Samples.counts(number); g.sampled {
 		g.facts.Usage, g.facts.UpgradeUsage = r.Samples.usage(number, policy.Policy, g.facts.Usage)
 	}
@@ -134,7 +135,7 @@ func (r *PhoneNumberReconciler) claim(ctx context.Context, number *v1alpha1.Phon
 	if id == "" {
 		return nil
 	}
-	oldest, err := Directory{Reader: r.Cache}.oldest(ctx, subjectIndex, counts.PhoneNumberIDSubject(id))
+	oldest, err := Directory{Reader: r.Cache}.served(ctx, report.NumberIDSubject(id))
 	if err != nil || oldest == nil || oldest.UID != number.UID {
 		return err
 	}
@@ -145,16 +146,16 @@ func (r *PhoneNumberReconciler) claim(ctx context.Context, number *v1alpha1.Phon
 }
 
 // reportsAfter are the reports about a subject that a status does not have yet, and the number of the last one.
-func reportsAfter(book counts.Ledger, subject string, observed int64) ([]rules.Report, int64) {
+func reportsAfter(book counts.Ledger, subject report.Subject, observed int64) ([]rules.Report, int64) {
 	if book.LastReport(subject) < observed {
 		// The status has seen a report that the ledger never had: it is another ledger, and all of its reports are news.
 		observed = 0
 	}
 	last := observed
 	var reports []rules.Report
-	for _, report := range book.Reports(subject, observed) {
-		last = max(last, report.Sequence)
-		reports = append(reports, records.Reported(report))
+	for _, r := range book.Reports(subject, observed) {
+		last = max(last, r.Sequence)
+		reports = append(reports, records.Reported(r))
 	}
 	return reports, last
 }

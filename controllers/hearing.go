@@ -7,9 +7,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	webhooks "numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/receipts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 const (
@@ -89,14 +89,8 @@ func (r *PhoneNumberReconciler) unsubscribed(number *v1alpha1.PhoneNumber) bool 
 	if account == "" || reportsFresh(number) == nil {
 		return false
 	}
-	return lastReports(r.Ledger, counts.AccountSubject(account))[counts.SubscriptionReport].Value == notSubscribed
+	return lastReports(r.Ledger, report.AccountSubject(account))[report.Subscription].Value == report.NotSubscribed
 }
-
-// What a SubscriptionReport says.
-const (
-	subscribed    = "Subscribed"
-	notSubscribed = "NotSubscribed"
-)
 
 // lastFailure is the last message of a number that failed, as far as one did since the start, or before it as the status knows.
 func (o *Operator) lastFailure(number *v1alpha1.PhoneNumber) v1alpha1.FailureStatus {

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Indexes of the cache. The value is empty for resources that leave the field out.
@@ -38,14 +38,20 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.PhoneNumber{}, accountIndex, one(func(o client.Object) string {
 			return o.(*v1alpha1.PhoneNumber).Spec.Business.WhatsAppBusinessAccountID
 		})},
-		{&v1alpha1.PhoneNumber{}, subjectIndex, func(o client.Object) []string { return numberSubjects(o.(*v1alpha1.PhoneNumber)) }},
+		{&v1alpha1.PhoneNumber{}, subjectIndex, func(o client.Object) []string {
+			var texts []string
+			for _, subject := range numberSubjects(o.(*v1alpha1.PhoneNumber)) {
+				texts = append(texts, subject.String())
+			}
+			return texts
+		}},
 		{&v1alpha1.BusinessPortfolio{}, policyIndex, one(func(o client.Object) string { return o.(*v1alpha1.BusinessPortfolio).Spec.PolicyName })},
-		{&v1alpha1.BusinessPortfolio{}, subjectIndex, one(func(o client.Object) string { return portfolioSubject(o.(*v1alpha1.BusinessPortfolio)) })},
+		{&v1alpha1.BusinessPortfolio{}, subjectIndex, one(func(o client.Object) string { return portfolioSubject(o.(*v1alpha1.BusinessPortfolio)).String() })},
 		{&v1alpha1.MessageTemplate{}, policyIndex, one(func(o client.Object) string { return o.(*v1alpha1.MessageTemplate).Spec.PolicyName })},
 		{&v1alpha1.MessageTemplate{}, accountIndex, one(func(o client.Object) string {
 			return o.(*v1alpha1.MessageTemplate).Spec.WhatsAppBusinessAccountID
 		})},
-		{&v1alpha1.MessageTemplate{}, subjectIndex, one(func(o client.Object) string { return templateSubject(o.(*v1alpha1.MessageTemplate)) })},
+		{&v1alpha1.MessageTemplate{}, subjectIndex, one(func(o client.Object) string { return templateSubject(o.(*v1alpha1.MessageTemplate)).String() })},
 	} {
 		if err := indexer.IndexField(ctx, index.of, index.field, index.values); err != nil {
 			return fmt.Errorf("index %s: %w", index.field, err)
@@ -54,28 +60,28 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
-// numberSubjects are what the ledger knows a number by: itself, its account, and the id that Meta gave to it.
-func numberSubjects(n *v1alpha1.PhoneNumber) []string {
-	subjects := []string{n.Spec.PhoneNumber}
+// numberSubjects are the subjects of reports that concern a number: itself, its account, and the id that Meta gave to it.
+func numberSubjects(n *v1alpha1.PhoneNumber) []report.Subject {
+	subjects := []report.Subject{report.ParseSubject(n.Spec.PhoneNumber)}
 	if account := n.Spec.Business.WhatsAppBusinessAccountID; account != "" {
-		subjects = append(subjects, counts.AccountSubject(account))
+		subjects = append(subjects, report.AccountSubject(account))
 	}
 	if id := n.Spec.PhoneNumberID; id != "" {
-		subjects = append(subjects, counts.PhoneNumberIDSubject(id))
+		subjects = append(subjects, report.NumberIDSubject(id))
 	}
 	return subjects
 }
 
-// portfolioSubject is what the ledger knows the reports about a portfolio by; empty if Meta's id is not given.
-func portfolioSubject(p *v1alpha1.BusinessPortfolio) string {
+// portfolioSubject is the subject of reports about a portfolio; nobody if Meta's id is not given.
+func portfolioSubject(p *v1alpha1.BusinessPortfolio) report.Subject {
 	if p.Spec.PortfolioID == "" {
-		return ""
+		return report.Subject{}
 	}
-	return counts.PortfolioSubject(p.Spec.PortfolioID)
+	return report.PortfolioSubject(p.Spec.PortfolioID)
 }
 
-func templateSubject(t *v1alpha1.MessageTemplate) string {
-	return counts.TemplateSubject(t.Spec.WhatsAppBusinessAccountID, t.Spec.TemplateName, t.Spec.Language)
+func templateSubject(t *v1alpha1.MessageTemplate) report.Subject {
+	return report.TemplateSubject(t.Spec.WhatsAppBusinessAccountID, t.Spec.TemplateName, t.Spec.Language)
 }
 
 // request is the reconcile of an object.

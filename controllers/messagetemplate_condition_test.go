@@ -11,14 +11,15 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // add records a report of now about a template.
-func (f *fleet) add(report counts.Report, about *v1alpha1.MessageTemplate) {
+func (f *fleet) add(said report.Report, about *v1alpha1.MessageTemplate) {
 	f.t.Helper()
 	now := f.clock.Now()
-	report.Number, report.At = templateSubject(about), now.Unix()
-	_, err := f.Ledger.Append(f.ctx, counts.Batch{Reports: []counts.Report{report}}, now)
+	said.Subject, said.At = templateSubject(about), now.Unix()
+	_, err := f.Ledger.Append(f.ctx, counts.Batch{Reports: []report.Report{said}}, now)
 	f.must(err)
 }
 
@@ -50,8 +51,8 @@ func TestEveryStateOfATemplateShows(t *testing.T) {
 	} {
 		t.Run(test.value, func(t *testing.T) {
 			f.clock.advance(time.Minute)
-			f.add(counts.Report{Kind: counts.TemplateReport, Value: test.value, Reason: test.reason}, template)
-			f.report(templateSubject(template), counts.QualityReport, "Low")
+			f.add(report.Report{Kind: report.TemplateState, Value: test.value, Reason: test.reason}, template)
+			f.report(templateSubject(template).String(), report.Quality, "Low")
 			f.settle()
 			s := template.Status
 			c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionSendable)
@@ -67,14 +68,14 @@ func TestEveryStateOfATemplateShows(t *testing.T) {
 		})
 	}
 	// Meta announces another category, and changes it.
-	f.report(templateSubject(template), counts.CategoryReport, "Utility")
-	f.add(counts.Report{Kind: counts.CategoryPlanReport, Value: "Marketing", Until: f.clock.Now().Add(24 * time.Hour).Unix()}, template)
+	f.report(templateSubject(template).String(), report.Category, "Utility")
+	f.add(report.Report{Kind: report.PlannedCategory, Value: "Marketing", Until: f.clock.Now().Add(24 * time.Hour).Unix()}, template)
 	f.settle()
 	if s := template.Status; s.Category != "Utility" || s.CategoryChange.To != "Marketing" || s.CategoryChange.Time.IsZero() {
 		t.Errorf("the category is %q, and will be %+v", s.Category, s.CategoryChange)
 	}
 	f.clock.advance(24 * time.Hour)
-	f.report(templateSubject(template), counts.CategoryReport, "Marketing")
+	f.report(templateSubject(template).String(), report.Category, "Marketing")
 	f.settle()
 	if s := template.Status; s.Category != "Marketing" || s.CategoryChange != (v1alpha1.CategoryChange{}) {
 		t.Errorf("the category is %q, and will be %+v", s.Category, s.CategoryChange)

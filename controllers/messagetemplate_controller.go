@@ -156,7 +156,7 @@ func templateDecided(status *v1alpha1.MessageTemplateStatus, s rules.TemplateSta
 // onlyOne is a problem where an older resource is about the same template: what is reported of it is told once.
 func (r *MessageTemplateReconciler) onlyOne(ctx context.Context, template *v1alpha1.MessageTemplate) error {
 	var same v1alpha1.MessageTemplateList
-	if err := r.Cache.List(ctx, &same, client.InNamespace(template.Namespace), client.MatchingFields{subjectIndex: templateSubject(template)}); err != nil {
+	if err := r.Cache.List(ctx, &same, client.InNamespace(template.Namespace), client.MatchingFields{subjectIndex: templateSubject(template).String()}); err != nil {
 		return fmt.Errorf("list message templates: %w", err)
 	}
 	for i := range same.Items {
@@ -173,7 +173,7 @@ func (r *MessageTemplateReconciler) concerned(ctx context.Context, subject strin
 }
 
 func (r *MessageTemplateReconciler) namesakes(ctx context.Context, gone *v1alpha1.MessageTemplate) ([]reconcile.Request, error) {
-	return r.concerned(ctx, templateSubject(gone))
+	return r.concerned(ctx, templateSubject(gone).String())
 }
 
 func (r *MessageTemplateReconciler) governed(ctx context.Context, policy *v1alpha1.MessagingPolicy) ([]reconcile.Request, error) {

@@ -11,6 +11,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing"
 )
@@ -143,7 +144,7 @@ func (f *Fleet) Collect(metrics chan<- prometheus.Metric) {
 	unclaimed := 0
 	for _, number := range f.Ledger.Numbers() {
 		// Templates, portfolios and groups of numbers are among them.
-		if _, ok := claimed[number]; !ok && counts.IsNumber(number) {
+		if _, ok := claimed[number]; !ok && report.ParseSubject(number).IsNumber() {
 			unclaimed++
 		}
 	}

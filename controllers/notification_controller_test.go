@@ -27,6 +27,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/notify"
 	"numberfleet.dev/numberfleet/internal/notify/notifytest"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // notified is a bench with one receiver of each kind. Notifiers are started and stopped by the test, as operators are.
@@ -164,14 +165,14 @@ func (n *notified) settled(number *v1alpha1.PhoneNumber) {
 func (n *notified) flag(number *v1alpha1.PhoneNumber) {
 	n.t.Helper()
 	n.clock.advance(time.Minute)
-	n.report(number.Spec.PhoneNumber, counts.QualityReport, "Low")
+	n.report(number.Spec.PhoneNumber, report.Quality, "Low")
 	n.reconcileUntil(number, func() bool { return number.Status.State == v1alpha1.StateFlagged })
 }
 
 func (n *notified) unflag(number *v1alpha1.PhoneNumber) {
 	n.t.Helper()
 	n.clock.advance(time.Minute)
-	n.report(number.Spec.PhoneNumber, counts.QualityReport, "High")
+	n.report(number.Spec.PhoneNumber, report.Quality, "High")
 	n.clock.advance(8 * 24 * time.Hour)
 	n.reconcileUntil(number, func() bool { return number.Status.State == v1alpha1.StateConnected })
 }
@@ -245,7 +246,7 @@ func TestFlagsRestrictionsAndLimitsAreMailed(t *testing.T) {
 	n.clock.advance(7 * 24 * time.Hour) // still Low: the flag ends, and the tier falls
 	n.reconcileUntil(number, func() bool { return number.Status.Tier.Name == "1" })
 	n.clock.advance(time.Minute)
-	n.report(number.Spec.PhoneNumber, counts.LimitReport, "10000")
+	n.report(number.Spec.PhoneNumber, report.Limit, "10000")
 	n.reconcileUntil(number, func() bool { return number.Status.Tier.Name == "2" })
 	n.settled(number)
 	all := ""
@@ -599,9 +600,9 @@ func TestALateTransitionMovesNoNumber(t *testing.T) {
 	number := b.create("netcore")
 	b.reconcile(number)
 	b.clock.advance(time.Hour)
-	b.report(number.Spec.PhoneNumber, counts.ConnectionReport, "Offline")
+	b.report(number.Spec.PhoneNumber, report.Connection, "Offline")
 	b.reconcileUntil(number, func() bool { return number.Status.Transitions == 1 })
-	_, err := b.Ledger.Append(b.ctx, counts.Batch{Reports: []counts.Report{{Number: number.Spec.PhoneNumber, Kind: counts.QualityReport, Value: "Medium", At: start.Add(time.Minute).Unix()}}}, b.clock.Now())
+	_, err := b.Ledger.Append(b.ctx, counts.Batch{Reports: []report.Report{{Subject: report.ParseSubject(number.Spec.PhoneNumber), Kind: report.Quality, Value: "Medium", At: start.Add(time.Minute).Unix()}}}, b.clock.Now())
 	b.must(err)
 	b.reconcileUntil(number, func() bool { return number.Status.Transitions == 2 })
 	if got, want := history(number), []string{"2026-03-02 10:00:00 ConnectionChanged", "2026-03-02 09:01:00 QualityChanged"}; !slices.Equal(got, want) {

@@ -22,6 +22,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	applyv1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 func TestNewNumberIsConnectedAtItsStartTierAndReady(t *testing.T) {
@@ -88,7 +89,7 @@ func TestDecisionsFallOnTheirInstantsHoweverLateTheyAreMade(t *testing.T) {
 func TestItWakesAtTheVeryInstantOfADeadline(t *testing.T) {
 	b := newBench(t)
 	number := b.create("botmaker")
-	b.report(number.Spec.PhoneNumber, counts.QualityReport, "Low")
+	b.report(number.Spec.PhoneNumber, report.Quality, "Low")
 	result := b.reconcile(number)
 	if result.RequeueAfter != 7*24*time.Hour {
 		t.Fatalf("a flag's deadline is 7 days away, and it wakes after %s", result.RequeueAfter)
@@ -121,7 +122,7 @@ func TestANumberAtRestIsNeverWritten(t *testing.T) {
 	b := newBench(t)
 	number := b.create("netcore")
 	b.deliver(number.Spec.PhoneNumber, 700)
-	b.report(number.Spec.PhoneNumber, counts.QualityReport, "Low")
+	b.report(number.Spec.PhoneNumber, report.Quality, "Low")
 	b.reconcile(number)
 	before := number.ResourceVersion
 	for range 60 {
@@ -148,7 +149,7 @@ func TestTheLastUsersToLeaveAreWrittenOnce(t *testing.T) {
 	b.deliver(number.Spec.PhoneNumber, 5)
 	b.reconcile(number)
 	b.clock.advance(24*time.Hour - 10*time.Minute)
-	b.report(number.Spec.PhoneNumber, counts.QualityReport, "Medium")
+	b.report(number.Spec.PhoneNumber, report.Quality, "Medium")
 	b.reconcile(number)
 	b.clock.advance(10 * time.Minute)
 	result := b.reconcile(number)
@@ -210,8 +211,8 @@ func TestWhileRestrictedDeliveriesAreNotWrittenOneByOne(t *testing.T) {
 func TestAnotherPolicyDecidesNothingForTimesBeforeIt(t *testing.T) {
 	b := newBench(t)
 	number := b.create("chat-api")
-	b.report(number.Spec.PhoneNumber, counts.LimitReport, "100000")
-	b.report(number.Spec.PhoneNumber, counts.QualityReport, "Low")
+	b.report(number.Spec.PhoneNumber, report.Limit, "100000")
+	b.report(number.Spec.PhoneNumber, report.Quality, "Low")
 	b.reconcile(number)
 	b.clock.advance(40 * 24 * time.Hour)
 	b.reconcile(number)
@@ -239,7 +240,7 @@ func TestAResourceThatComesLaterFindsItsHistory(t *testing.T) {
 	b := newBench(t)
 	name := newNumber()
 	b.deliver(name, 600)
-	b.report(name, counts.QualityReport, "Medium")
+	b.report(name, report.Quality, "Medium")
 	b.clock.advance(2 * time.Hour)
 	number := b.create("botmaker", func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumber = name })
 	b.reconcile(number)
@@ -255,7 +256,7 @@ func TestAResourceThatComesLaterFindsItsHistory(t *testing.T) {
 	other := b.create("quality-based")
 	b.deliver(other.Spec.PhoneNumber, 500)
 	b.clock.advance(time.Hour)
-	b.report(other.Spec.PhoneNumber, counts.QualityReport, "Low")
+	b.report(other.Spec.PhoneNumber, report.Quality, "Low")
 	b.clock.advance(8 * 24 * time.Hour)
 	b.reconcile(other)
 	want, spec := other.DeepCopy(), other.Spec
@@ -272,7 +273,7 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	b := newBench(t)
 	number := b.create("quality-based")
 	b.deliver(number.Spec.PhoneNumber, 1000)
-	b.report(number.Spec.PhoneNumber, counts.QualityReport, "Low")
+	b.report(number.Spec.PhoneNumber, report.Quality, "Low")
 	b.reconcile(number)
 	before, version := history(number), number.ResourceVersion
 	if len(before) == 0 {
@@ -294,7 +295,7 @@ func TestAnOutageOfTheAPIServerLosesAndRepeatsNothing(t *testing.T) {
 	b.reconcile(number)
 	outage := true
 	b.Client = failing{b.Client, &outage}
-	b.report(number.Spec.PhoneNumber, counts.QualityReport, "Low")
+	b.report(number.Spec.PhoneNumber, report.Quality, "Low")
 	for range 3 {
 		if _, err := b.Reconcile(b.ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(number)}); err == nil {
 			t.Fatal("a write that failed is tried again")
@@ -383,7 +384,7 @@ func TestTwoLeadersMakeATransitionOnce(t *testing.T) {
 	number := b.create("botmaker")
 	b.reconcile(number)
 	stale := number.DeepCopy()
-	b.report(number.Spec.PhoneNumber, counts.QualityReport, "Low")
+	b.report(number.Spec.PhoneNumber, report.Quality, "Low")
 	b.reconcile(number)
 	b.reasons()
 
@@ -409,9 +410,9 @@ func TestConditionsOfOthersStay(t *testing.T) {
 	theirs := applyv1alpha1.PhoneNumber(number.Name, number.Namespace).WithStatus(applyv1alpha1.PhoneNumberStatus().WithConditions(
 		conditionApply("Audited", metav1.ConditionTrue, "Checked", b.clock.Now())))
 	b.must(b.direct.Status().Apply(b.ctx, theirs, client.FieldOwner("auditor")))
-	b.report(number.Spec.PhoneNumber, counts.QualityReport, "Low")
+	b.report(number.Spec.PhoneNumber, report.Quality, "Low")
 	b.reconcileUntil(number, func() bool { return number.Status.State == v1alpha1.StateFlagged })
-	b.report(number.Spec.PhoneNumber, counts.ConnectionReport, "Connected")
+	b.report(number.Spec.PhoneNumber, report.Connection, "Connected")
 	b.reconcileUntil(number, func() bool { return number.Status.State == v1alpha1.StateConnected })
 	if !meta.IsStatusConditionTrue(number.Status.Conditions, "Audited") {
 		t.Error("the condition of another owner is gone")
@@ -478,7 +479,7 @@ func TestProblemsShowInReady(t *testing.T) {
 	})
 	t.Run("a suspended number is frozen and catches up", func(t *testing.T) {
 		number := b.create("botmaker", func(n *v1alpha1.PhoneNumber) { n.Spec.Activity = v1alpha1.Suspended })
-		b.report(number.Spec.PhoneNumber, counts.QualityReport, "Low")
+		b.report(number.Spec.PhoneNumber, report.Quality, "Low")
 		if c := ready(number); c.Status != metav1.ConditionTrue || c.Reason != v1alpha1.ReasonSuspended || number.Status.State != "" {
 			t.Errorf("Ready is %+v, the state %q", c, number.Status.State)
 		}
@@ -495,7 +496,7 @@ func TestHistoryKeepsTheLast20(t *testing.T) {
 	number := b.create("chat-api")
 	for i := range 25 {
 		b.clock.advance(time.Hour)
-		b.report(number.Spec.PhoneNumber, counts.QualityReport, []string{"Low", "High"}[i%2])
+		b.report(number.Spec.PhoneNumber, report.Quality, []string{"Low", "High"}[i%2])
 		b.reconcile(number)
 	}
 	h := number.Status.History
@@ -508,7 +509,7 @@ func TestALedgerThatWasLostStartsAnew(t *testing.T) {
 	b := newBench(t)
 	number := b.create("botmaker")
 	for _, rating := range []string{"High", "Medium", "High"} {
-		b.report(number.Spec.PhoneNumber, counts.QualityReport, rating)
+		b.report(number.Spec.PhoneNumber, report.Quality, rating)
 		b.clock.advance(time.Hour)
 	}
 	b.reconcile(number)
@@ -516,7 +517,7 @@ func TestALedgerThatWasLostStartsAnew(t *testing.T) {
 		t.Fatalf("%d reports are seen", number.Status.ObservedReport)
 	}
 	b.Ledger = counts.OpenMemory()
-	b.report(number.Spec.PhoneNumber, counts.QualityReport, "Low")
+	b.report(number.Spec.PhoneNumber, report.Quality, "Low")
 	b.reconcile(number)
 	if number.Status.Quality.Rating != v1alpha1.QualityLow {
 		t.Errorf("the first report of the new ledger is not seen: %s", number.Status.Quality.Rating)
@@ -528,8 +529,8 @@ func TestMetricsNameResourcesOnly(t *testing.T) {
 	number := b.create("netcore")
 	b.deliver(number.Spec.PhoneNumber, 42)
 	b.deliver("+15559999999", 1)
-	b.report(counts.TemplateSubject("2001", "order_update", "en"), counts.TemplateReport, "Paused")
-	b.report(counts.PortfolioSubject("3001"), counts.IncreaseReport, "Failed")
+	b.report(report.TemplateSubject("2001", "order_update", "en").String(), report.TemplateState, "Paused")
+	b.report(report.PortfolioSubject("3001").String(), report.Increase, "Failed")
 	b.reconcile(number)
 	fleet := &Fleet{Numbers: b.Client, Ledger: b.Ledger, Samples: b.Samples, Clock: b.Clock}
 	problems, err := testutil.CollectAndLint(fleet)
@@ -617,8 +618,8 @@ func TestALowRatingShowsItsReason(t *testing.T) {
 	})
 	b.reconcile(number)
 	b.clock.advance(time.Minute)
-	_, err := b.Ledger.Append(b.ctx, counts.Batch{Reports: []counts.Report{
-		{Number: number.Spec.PhoneNumber, Kind: counts.QualityReport, At: b.clock.Now().Unix(), Value: "Low", Reason: "LackingHumanAttention"},
+	_, err := b.Ledger.Append(b.ctx, counts.Batch{Reports: []report.Report{
+		{Subject: report.ParseSubject(number.Spec.PhoneNumber), Kind: report.Quality, At: b.clock.Now().Unix(), Value: "Low", Reason: "LackingHumanAttention"},
 	}}, b.clock.Now())
 	b.must(err)
 	b.reconcile(number)

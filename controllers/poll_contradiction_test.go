@@ -8,9 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // A read says what Meta holds. Whatever moved the number since the last read that said the same, the read is told again, and moves it
@@ -30,7 +30,7 @@ func TestAReadThatContradictsWhatShowsIsAReport(t *testing.T) {
 	sent := func(messages int) func(*scene) {
 		return func(s *scene) { s.deliver(s.number.Spec.PhoneNumber, messages) }
 	}
-	reported := func(kind counts.ReportKind, value string) func(*scene) {
+	reported := func(kind report.Kind, value string) func(*scene) {
 		return func(s *scene) { s.report(s.number.Spec.PhoneNumber, kind, value) }
 	}
 	ofAccount := func(body func(id string, at time.Time) []byte) func(*scene) {
@@ -62,10 +62,10 @@ func TestAReadThatContradictsWhatShowsIsAReport(t *testing.T) {
 		{"a REINSTATE was lost", "meta-2025", ban("DISABLE"), "250 Blocked High Unverified", "250 Connected High Unverified", false},
 		{"a REINSTATE was lost to a member", "", ban("DISABLE"), "250 Blocked High Unverified", "250 Connected High Unverified", false},
 		{"it left the API, and that it came back was lost", "meta-2025", left, "250 Offline High Unverified", "250 Connected High Unverified", false},
-		{"a webhook told a rating", "meta-2025", reported(counts.QualityReport, "Low"), "250 Connected Low Unverified", "250 Connected High Unverified", false},
-		{"a webhook told a state", "meta-2025", reported(counts.ConnectionReport, "Offline"), "250 Offline High Unverified", "250 Connected High Unverified", false},
-		{"Meta flagged it, and takes that back", "netcore", reported(counts.ConnectionReport, "Flagged"), "250 Flagged High Unverified", "250 Connected High Unverified", false},
-		{"a webhook told a verification", "meta-2025", reported(counts.VerificationReport, "Verified"), "2K Connected High Verified", "250 Connected High Unverified", false},
+		{"a webhook told a rating", "meta-2025", reported(report.Quality, "Low"), "250 Connected Low Unverified", "250 Connected High Unverified", false},
+		{"a webhook told a state", "meta-2025", reported(report.Connection, "Offline"), "250 Offline High Unverified", "250 Connected High Unverified", false},
+		{"Meta flagged it, and takes that back", "netcore", reported(report.Connection, "Flagged"), "250 Flagged High Unverified", "250 Connected High Unverified", false},
+		{"a webhook told a verification", "meta-2025", reported(report.Verification, "Verified"), "2K Connected High Verified", "250 Connected High Unverified", false},
 		{"the account told a verification", "", ofAccount(func(id string, at time.Time) []byte { return metatest.CertificationPayload(id, "", "APPROVED", at) }),
 			"2K Connected High Verified", "250 Connected High Unverified", false},
 		{"a webhook told the same", "meta-2025", webhook("DOWNGRADE", "TIER_250"), "250 Connected High Unverified", "250 Connected High Unverified", false},
@@ -85,7 +85,7 @@ func TestAReadThatContradictsWhatShowsIsAReport(t *testing.T) {
 			poller := &Poller{Client: f.Client, Clock: f.clock, Ledger: f.Ledger, Metrics: NewPollMetrics(prometheus.NewRegistry())}
 			last := func() (sum int64) {
 				for _, n := range f.numbers {
-					sum += f.Ledger.LastReport(n.Spec.PhoneNumber)
+					sum += f.Ledger.LastReport(report.ParseSubject(n.Spec.PhoneNumber))
 				}
 				return sum
 			}

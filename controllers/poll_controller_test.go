@@ -25,6 +25,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 const (
@@ -157,7 +158,7 @@ func (p *polling) versions() []string {
 
 func reportWords(book counts.Ledger, number string) []string {
 	var words []string
-	for _, r := range book.Reports(number, 0) {
+	for _, r := range book.Reports(report.ParseSubject(number), 0) {
 		words = append(words, string(r.Kind)+" "+r.Value)
 	}
 	return words
@@ -271,11 +272,11 @@ func TestAWebhookThatIsNewerStands(t *testing.T) {
 	number := p.number("2001", "1001")
 	p.tick()
 	p.bench.clock.advance(time.Hour)
-	p.report(number.Spec.PhoneNumber, counts.LimitReport, "100000") // from a clock that is ahead
+	p.report(number.Spec.PhoneNumber, report.Limit, "100000") // from a clock that is ahead
 	p.bench.clock.advance(-time.Hour)
-	before := p.Poller.Ledger.LastReport(number.Spec.PhoneNumber)
+	before := p.Poller.Ledger.LastReport(report.ParseSubject(number.Spec.PhoneNumber))
 	p.tick()
-	if got := p.Poller.Ledger.LastReport(number.Spec.PhoneNumber); got != before {
+	if got := p.Poller.Ledger.LastReport(report.ParseSubject(number.Spec.PhoneNumber)); got != before {
 		t.Errorf("%d reports were added against one that is newer", got-before)
 	}
 	// Once it is older than a read, what is read stands.

@@ -11,6 +11,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/identity"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -59,17 +60,18 @@ func (r *readout) of(number *v1alpha1.PhoneNumber) (found *graph.PhoneNumber, re
 func (p *Poller) record(ctx context.Context, account string, found *readout, numbers []v1alpha1.PhoneNumber, at time.Time) error {
 	var batch counts.Batch
 	review, _ := found.review.Decision()
-	ofAccount := counts.AccountSubject(account)
+	ofAccount := report.AccountSubject(account)
 	said := p.Ledger.Reports(ofAccount, 0)
-	for _, r := range [...]counts.Report{{Kind: counts.ReviewReport, Value: review}, p.subscription(account, found.apps)} {
-		if r.Number, r.At = ofAccount, at.Unix(); tells(r, said, &rules.State{}) {
+	for _, r := range [...]report.Report{{Kind: report.Review, Value: review}, p.subscription(account, found.apps)} {
+		if r.Subject, r.At = ofAccount, at.Unix(); tells(r, said, &rules.State{}) {
 			batch.Reports = append(batch.Reports, r)
 		}
 	}
-	done := map[string]bool{} // two resources may have one number, and two numbers one portfolio
+	done := map[report.Subject]bool{} // two resources may have one number
+	told := map[string]bool{}         // and two numbers one portfolio
 	for i := range numbers {
 		n := &numbers[i]
-		number := n.Spec.PhoneNumber
+		number := report.ParseSubject(n.Spec.PhoneNumber)
 		read, _ := found.of(n)
 		if read == nil || done[number] || !n.DeletionTimestamp.IsZero() {
 			continue
@@ -78,14 +80,14 @@ func (p *Poller) record(ctx context.Context, account string, found *readout, num
 		state, _ := stateOf(&n.Status) // with what its portfolio shares
 		said := slices.Concat(p.Ledger.Reports(number, 0), p.Ledger.Reports(ofAccount, 0))
 		for _, r := range reportsOf(read, found.verification) {
-			r.Number, r.At = number, at.Unix()
+			r.Subject, r.At = number, at.Unix()
 			shared := fmt.Sprint(n.Status.Portfolio, r.Kind, r.Value)
-			if n.Status.Portfolio == "" || r.Kind != counts.LimitReport && r.Kind != counts.VerificationReport {
+			if n.Status.Portfolio == "" || r.Kind != report.Limit && r.Kind != report.Verification {
 				shared = ""
 			}
-			if !done[shared] && tells(r, said, &state) {
+			if !told[shared] && tells(r, said, &state) {
 				batch.Reports = append(batch.Reports, r)
-				done[shared] = shared != ""
+				told[shared] = shared != ""
 			}
 		}
 	}
@@ -102,11 +104,11 @@ func (p *Poller) record(ctx context.Context, account string, found *readout, num
 // tells says whether what was read is to be told: it is not what Meta said last, as long as the state does not know that; and else it
 // is not what shows, whoever said that, or what Meta has said nothing of yet. That a number can send messages, or
 // an app is subscribed, is worth a word only where it was not so.
-func tells(read counts.Report, said []counts.Report, state *rules.State) bool {
+func tells(read report.Report, said []report.Report, state *rules.State) bool {
 	if read.Value == "" {
 		return false
 	}
-	var last counts.Report // of what the state does not know, or of all that no rule takes
+	var last report.Report // of what the state does not know, or of all that no rule takes
 	heard := false
 	for _, r := range said {
 		if subjectMatter(r.Kind) != read.Kind {
@@ -121,8 +123,8 @@ func tells(read counts.Report, said []counts.Report, state *rules.State) bool {
 	case last.Kind != "":
 		return (read.Value != last.Value || read.Reason != "" && read.Reason != last.Reason) && read.At >= last.At
 	case !ruled[read.Kind]:
-		return read.Value != canSend && read.Value != subscribed
-	case !heard && read.Kind == counts.QualityReport && read.Value == string(v1alpha1.QualityUnknown):
+		return read.Value != string(report.SendingAvailable) && read.Value != report.Subscribed
+	case !heard && read.Kind == report.Quality && read.Value == string(v1alpha1.QualityUnknown):
 		return state.Reported == ""
 	default:
 		return !state.Shows(rules.ReportKind(read.Kind), read.Value)
@@ -130,42 +132,39 @@ func tells(read counts.Report, said []counts.Report, state *rules.State) bool {
 }
 
 // ruled are the kinds of what is read that the rules take, and that therefore show in a state.
-var ruled = map[counts.ReportKind]bool{
-	counts.ConnectionReport: true, counts.QualityReport: true, counts.VerificationReport: true, counts.LimitReport: true,
+var ruled = map[report.Kind]bool{
+	report.Connection: true, report.Quality: true, report.Verification: true, report.Limit: true,
 }
 
 // subjectMatter is the kind under which the same is read: what Meta says of an account's numbers is said of their connection.
-func subjectMatter(kind counts.ReportKind) counts.ReportKind {
-	if kind == counts.AccountReport {
-		return counts.ConnectionReport
+func subjectMatter(kind report.Kind) report.Kind {
+	if kind == report.AccountConnection {
+		return report.Connection
 	}
 	return kind
 }
 
 // subscription says whether one of the operator's apps is among those that get an account's webhooks. Where not all of its apps are
 // known by their ids, any app will do.
-func (p *Poller) subscription(account string, told []string) counts.Report {
-	report := counts.Report{Kind: counts.SubscriptionReport}
+func (p *Poller) subscription(account string, told []string) report.Report {
+	said := report.Report{Kind: report.Subscription}
 	if told == nil {
-		return report
+		return said
 	}
 	var own []string
 	if p.Apps != nil {
 		own = p.Apps(account)
 	}
-	report.Value = notSubscribed
+	said.Value = report.NotSubscribed
 	if slices.ContainsFunc(told, func(app string) bool { return len(own) == 0 || app == "" || slices.Contains(own, app) }) {
-		report.Value = subscribed
+		said.Value = report.Subscribed
 	}
-	return report
+	return said
 }
-
-// canSend is what a HealthReport says where nothing is in the way.
-const canSend = "Available"
 
 // reportsOf is what was read of a number in the words of the webhooks. A word that is not known stays as it came; where
 // Meta says nothing the value is empty.
-func reportsOf(n *graph.PhoneNumber, verification graph.Verification) []counts.Report {
+func reportsOf(n *graph.PhoneNumber, verification graph.Verification) []report.Report {
 	rating, _ := n.QualityRating.Quality()
 	connection, _ := n.Status.Connection()
 	users, _ := n.PortfolioLimit.Users()
@@ -176,34 +175,31 @@ func reportsOf(n *graph.PhoneNumber, verification graph.Verification) []counts.R
 	sending, _ := n.Health.Messaging().Sending()
 	// They are of one instant, and rules take them in this order: a low rating flags a number that is connected, and the
 	// limit is Meta's last word on what a verification brings.
-	return []counts.Report{
-		{Kind: counts.ConnectionReport, Value: connection},
-		{Kind: counts.QualityReport, Value: rating},
-		{Kind: counts.VerificationReport, Value: verified},
-		{Kind: counts.LimitReport, Value: users},
-		{Kind: counts.HealthReport, Value: sending, Reason: clip(strings.Join(n.Health.Hindrances(), "; "), 256)},
+	return []report.Report{
+		{Kind: report.Connection, Value: connection},
+		{Kind: report.Quality, Value: rating},
+		{Kind: report.Verification, Value: verified},
+		{Kind: report.Limit, Value: users},
+		{Kind: report.Health, Value: sending, Reason: clip(strings.Join(n.Health.Hindrances(), "; "), 256)},
 		throughput(n),
 	}
 }
 
 // throughput is how many messages Meta lets a number send.
-func throughput(n *graph.PhoneNumber) counts.Report {
-	report := counts.Report{Kind: counts.ThroughputReport, Value: string(n.Throughput), Reason: "CloudAPI"}
+func throughput(n *graph.PhoneNumber) report.Report {
+	said := report.Report{Kind: report.Throughput, Value: string(n.Throughput), Reason: report.OnCloudAPI}
 	if n.OnBusinessApp {
-		report.Reason = onBusinessApp
+		said.Reason = report.OnBusinessApp
 	}
-	return report
+	return said
 }
 
-// onBusinessApp is the reason of the throughput of a number that the WhatsApp Business app uses too.
-const onBusinessApp = "OnBusinessApp"
-
 // lastReports are the last reports of each kind about a subject. The ledger keeps these for good.
-func lastReports(book counts.Ledger, subject string) map[counts.ReportKind]counts.Report {
-	last := map[counts.ReportKind]counts.Report{}
-	for _, report := range book.Reports(subject, 0) {
-		if known, ok := last[report.Kind]; !ok || report.At >= known.At {
-			last[report.Kind] = report
+func lastReports(book counts.Ledger, subject report.Subject) map[report.Kind]report.Report {
+	last := map[report.Kind]report.Report{}
+	for _, r := range book.Reports(subject, 0) {
+		if known, ok := last[r.Kind]; !ok || r.At >= known.At {
+			last[r.Kind] = r
 		}
 	}
 	return last

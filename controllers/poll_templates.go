@@ -15,12 +15,13 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // templateReadout is what a read of an account told of its message templates: all of them, or why they were not told.
 type templateReadout struct {
-	bySubject map[string]*graph.Template
+	bySubject map[report.Subject]*graph.Template
 	failed    error
 }
 
@@ -35,10 +36,10 @@ func (a *polled) readTemplates(ctx context.Context, numbers int) templateReadout
 		return templateReadout{failed: err}
 	}
 	a.calls = callsFor(numbers) + pagesOf(len(templates))
-	found := templateReadout{bySubject: map[string]*graph.Template{}}
+	found := templateReadout{bySubject: map[report.Subject]*graph.Template{}}
 	for i := range templates {
 		t := &templates[i]
-		found.bySubject[counts.TemplateSubject(a.id, t.Name, t.Language)] = t
+		found.bySubject[report.TemplateSubject(a.id, t.Name, t.Language)] = t
 	}
 	return found
 }
@@ -55,7 +56,7 @@ func templatesWith(ctx context.Context, reader client.Reader, account string) ([
 // recordTemplates appends to the ledger what a read told of templates that their statuses do not show.
 func (p *Poller) recordTemplates(ctx context.Context, found templateReadout, templates []v1alpha1.MessageTemplate, at time.Time) error {
 	var batch counts.Batch
-	done := map[string]bool{} // two resources may be about one template
+	done := map[report.Subject]bool{} // two resources may be about one template
 	for i := range templates {
 		t := &templates[i]
 		subject := templateSubject(t)
@@ -65,9 +66,9 @@ func (p *Poller) recordTemplates(ctx context.Context, found templateReadout, tem
 			continue
 		}
 		done[subject] = true
-		for _, report := range templateNews(&t.Status, read) {
-			report.Number, report.At = subject, at.Unix()
-			batch.Reports = append(batch.Reports, report)
+		for _, news := range templateNews(&t.Status, read) {
+			news.Subject, news.At = subject, at.Unix()
+			batch.Reports = append(batch.Reports, news)
 		}
 	}
 	if len(batch.Reports) == 0 {
@@ -83,24 +84,24 @@ func (p *Poller) recordTemplates(ctx context.Context, found templateReadout, tem
 // templateNews are what a read contradicts of a template's status, in the words of the webhooks. A state that changes may leave no
 // rating, as where a pause ends, so the rating is told with it, after it. What Meta does not tell is no news, and neither is a
 // rating in a word that is not known.
-func templateNews(shown *v1alpha1.MessageTemplateStatus, read *graph.Template) []counts.Report {
+func templateNews(shown *v1alpha1.MessageTemplateStatus, read *graph.Template) []report.Report {
 	is, rated := shown.State, shown.Quality.Rating
 	if is == "" {
 		is, rated = v1alpha1.TemplateApproved, v1alpha1.QualityUnknown
 	}
-	var news []counts.Report
+	var news []report.Report
 	if state, _ := read.Status.State(); rules.TemplateContradicts(is, v1alpha1.TemplateState(state)) {
 		reason := rules.ReasonRead
 		if is := read.RejectedReason; is != "" && is != "NONE" {
 			reason = is
 		}
-		news = append(news, counts.Report{Kind: counts.TemplateReport, Value: state, Reason: reason})
+		news = append(news, report.Report{Kind: report.TemplateState, Value: state, Reason: reason})
 	}
 	if rating, known := read.Quality.Quality(); known && rating != string(v1alpha1.QualityUnknown) && (rating != string(rated) || len(news) > 0) {
-		news = append(news, counts.Report{Kind: counts.QualityReport, Value: rating, Reason: rules.ReasonRead})
+		news = append(news, report.Report{Kind: report.Quality, Value: rating, Reason: rules.ReasonRead})
 	}
 	if category, _ := read.Category.Name(); category != "" && category != shown.Category {
-		news = append(news, counts.Report{Kind: counts.CategoryReport, Value: category})
+		news = append(news, report.Report{Kind: report.Category, Value: category})
 	}
 	return news
 }

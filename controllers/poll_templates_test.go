@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // templatePolling is a polling with a MessageTemplate of its account, which Meta has too as 4001.
@@ -104,7 +104,7 @@ func TestTemplatesAreReadWithTheirAccount(t *testing.T) {
 	}
 	// A webhook says otherwise; Meta still says the same.
 	p.bench.clock.advance(time.Second)
-	p.report(subject, counts.TemplateReport, "Approved")
+	p.report(subject.String(), report.TemplateState, "Approved")
 	p.wants("approved by webhook", "Approved, Low, Marketing, True Polled", p.evaluate())
 	p.wants("rejected all the same", "Rejected, Low, Marketing, True Polled", p.read())
 	// A word that nobody knows.

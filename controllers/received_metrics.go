@@ -11,6 +11,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	webhooks "numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/receipts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Received collects at each scrape what was received about the numbers that resources name, and their accounts: a deleted number
@@ -84,7 +85,7 @@ func (c *Received) Collect(metrics chan<- prometheus.Metric) {
 		}
 	}
 	for account, received := range accounts {
-		if received = latest(received, c.Receipts.Of(counts.AccountSubject(account)).At); !received.IsZero() {
+		if received = latest(received, c.Receipts.Of(report.AccountSubject(account).String()).At); !received.IsZero() {
 			metrics <- prometheus.MustNewConstMetric(accountReceivedDesc, prometheus.GaugeValue, float64(received.Unix()), account)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/receipts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // What was received shows under the names of resources only, and goes with them.
@@ -20,7 +21,7 @@ func TestWhatWasReceivedIsMeasured(t *testing.T) {
 	b := newBench(t)
 	number := b.create("quality-based", func(n *v1alpha1.PhoneNumber) { n.Spec.Business.WhatsAppBusinessAccountID = "2009" })
 	of := number.Spec.PhoneNumber
-	b.Receipts.Take(start, &counts.Batch{Entries: []counts.Entry{{Number: of}}, Reports: []counts.Report{{Number: counts.AccountSubject("666")}}}, &receipts.Request{
+	b.Receipts.Take(start, &counts.Batch{Entries: []counts.Entry{{Number: of}}, Reports: []report.Report{{Subject: report.AccountSubject("666")}}}, &receipts.Request{
 		Delivered: []receipts.Delivered{{Number: of, Category: meta.Utility}},
 		Failures:  []receipts.Failure{{Number: of, Code: 131048, At: start}, {Number: of, Code: 999, At: start}, {Number: "+15559999999", Code: 1, At: start}},
 	})

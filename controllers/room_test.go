@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -46,16 +46,16 @@ func TestWhatRemains(t *testing.T) {
 		{name: "the limit is reached", happen: func(b *bench, n *v1alpha1.PhoneNumber) { b.deliver(n.Spec.PhoneNumber, 300) },
 			reason: "LimitReached", until: 24*time.Hour - 207*time.Second},
 		{name: "blocked", happen: func(b *bench, n *v1alpha1.PhoneNumber) {
-			b.report(n.Spec.PhoneNumber, counts.ConnectionReport, "Blocked")
+			b.report(n.Spec.PhoneNumber, report.Connection, "Blocked")
 		}, reason: "Blocked"},
 		{name: "offline", happen: func(b *bench, n *v1alpha1.PhoneNumber) {
-			b.report(n.Spec.PhoneNumber, counts.ConnectionReport, "Offline")
+			b.report(n.Spec.PhoneNumber, report.Connection, "Offline")
 		}, reason: "Offline"},
 		{name: "pending", happen: func(b *bench, n *v1alpha1.PhoneNumber) {
-			b.report(n.Spec.PhoneNumber, counts.ConnectionReport, "Pending")
+			b.report(n.Spec.PhoneNumber, report.Connection, "Pending")
 		}, reason: "Pending"},
 		{name: "restricted by Meta's word", happen: func(b *bench, n *v1alpha1.PhoneNumber) {
-			b.report(n.Spec.PhoneNumber, counts.ConnectionReport, "Restricted")
+			b.report(n.Spec.PhoneNumber, report.Connection, "Restricted")
 		}, reason: "LimitReached"},
 		{name: "suspended", happen: func(b *bench, n *v1alpha1.PhoneNumber) {
 			n.Spec.Activity = v1alpha1.Suspended
@@ -114,7 +114,7 @@ func TestAnUnlimitedNumberHasAFigure(t *testing.T) {
 	if got := b.gauges(number.Name); got["phone_number_remaining"] != 0 || got["phone_number_sendable"] != 0 || got["phone_number_unlimited"] != 0 {
 		t.Errorf("before the operator has looked at it: %v", got)
 	}
-	b.report(number.Spec.PhoneNumber, counts.LimitReport, "Unlimited")
+	b.report(number.Spec.PhoneNumber, report.Limit, "Unlimited")
 	b.reconcile(number)
 	if number.Status.Usage.Remaining != nil {
 		t.Errorf("%d remain where nothing limits it", *number.Status.Usage.Remaining)
@@ -123,7 +123,7 @@ func TestAnUnlimitedNumberHasAFigure(t *testing.T) {
 	if got := b.gauges(number.Name); got["phone_number_unlimited"] != 1 || got["phone_number_reserved"] != 0 {
 		t.Errorf("%v", got)
 	}
-	b.report(number.Spec.PhoneNumber, counts.ConnectionReport, "Offline")
+	b.report(number.Spec.PhoneNumber, report.Connection, "Offline")
 	b.reconcile(number)
 	if *number.Status.Usage.Remaining != 0 {
 		t.Errorf("%d remain while it is offline", *number.Status.Usage.Remaining)
@@ -168,14 +168,14 @@ func TestWhatRemainsOfAPortfolio(t *testing.T) {
 		}
 	}
 	check("both can send", 149, 149, 149, v1alpha1.ReasonBelowLimit)
-	f.report(a.Spec.PhoneNumber, counts.ConnectionReport, "Blocked")
+	f.report(a.Spec.PhoneNumber, report.Connection, "Blocked")
 	check("one is blocked", 0, 149, 149, v1alpha1.ReasonBelowLimit)
-	f.report(b.Spec.PhoneNumber, counts.ConnectionReport, "Offline")
+	f.report(b.Spec.PhoneNumber, report.Connection, "Offline")
 	check("neither can", 0, 0, 0, "Blocked")
-	f.report(b.Spec.PhoneNumber, counts.ConnectionReport, "Connected")
+	f.report(b.Spec.PhoneNumber, report.Connection, "Connected")
 	check("one is back", 0, 149, 149, v1alpha1.ReasonBelowLimit)
 	f.deliver(b.Spec.PhoneNumber, 200)
 	check("the limit is reached", 0, 0, 0, "LimitReached")
-	f.report(portfolioSubject(f.portfolio), counts.LimitReport, "Unlimited")
+	f.report(portfolioSubject(f.portfolio).String(), report.Limit, "Unlimited")
 	check("there is no limit, and one can send", 0, rules.NoLimit, rules.NoLimit, v1alpha1.ReasonUnlimited)
 }

@@ -17,7 +17,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // sampling is a fleet with a Sampler that the test calls, and what answers in the place of a Prometheus: a real one gives
@@ -251,7 +251,7 @@ func TestNothingIsConcludedFromWhatIsNotKnown(t *testing.T) {
 	restricted, climbing := s.alone("quality-based"), s.alone("quality-based")
 	s.say("used", map[*v1alpha1.PhoneNumber]float64{restricted: 1000, climbing: 1})
 	s.say("users", map[*v1alpha1.PhoneNumber]float64{restricted: 1, climbing: 900})
-	s.report(climbing.Spec.PhoneNumber, counts.QualityReport, "Low")
+	s.report(climbing.Spec.PhoneNumber, report.Quality, "Low")
 	s.settle()
 	s.sample()
 	if restricted.Status.State != v1alpha1.StateRestricted || climbing.Status.Tier.Name != "1" || climbing.Status.State != v1alpha1.StateFlagged {
@@ -264,7 +264,7 @@ func TestNothingIsConcludedFromWhatIsNotKnown(t *testing.T) {
 	for range 4 {
 		s.sample()
 	}
-	s.report(climbing.Spec.PhoneNumber, counts.QualityReport, "High")
+	s.report(climbing.Spec.PhoneNumber, report.Quality, "High")
 	s.at(8 * 24 * time.Hour)
 	s.sample()
 	for _, n := range s.numbers {

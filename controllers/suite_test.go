@@ -32,6 +32,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/receipts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // apiServer is a real one, with the CRDs and the shipped policies.
@@ -238,10 +239,10 @@ func (b *bench) deliver(number string, n int) {
 	b.must(err)
 }
 
-func (b *bench) report(number string, kind counts.ReportKind, value string) {
+func (b *bench) report(subject string, kind report.Kind, value string) {
 	b.t.Helper()
 	now := b.clock.Now()
-	_, err := b.Ledger.Append(b.ctx, counts.Batch{Reports: []counts.Report{{Number: number, Kind: kind, Value: value, At: now.Unix()}}}, now)
+	_, err := b.Ledger.Append(b.ctx, counts.Batch{Reports: []report.Report{{Subject: report.ParseSubject(subject), Kind: kind, Value: value, At: now.Unix()}}}, now)
 	b.must(err)
 }
 

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -191,7 +191,7 @@ func TestDecisionsAreNotHeldBack(t *testing.T) {
 	if got := written(); got != before || *number.Status.Usage.Used != 100 {
 		t.Errorf("within a minute the counts are written %v times, and %d used are shown", got-before, *number.Status.Usage.Used)
 	}
-	b.report(number.Spec.PhoneNumber, counts.QualityReport, "Low")
+	b.report(number.Spec.PhoneNumber, report.Quality, "Low")
 	b.reconcile(number)
 	if number.Status.State != v1alpha1.StateFlagged || *number.Status.Usage.Used != 108 {
 		t.Errorf("a decision is held back: %s, with %d used", number.Status.State, *number.Status.Usage.Used)

@@ -21,6 +21,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
 
@@ -216,7 +217,7 @@ func (u *UnclaimedReporter) key(subject string) string {
 func claims(book counts.Ledger, n *v1alpha1.PhoneNumber) []string {
 	subjects := book.Names(n.Spec.PhoneNumber)
 	if id := n.Spec.PhoneNumberID; id != "" {
-		subjects = append(subjects, book.Names(counts.PhoneNumberIDSubject(id))...)
+		subjects = append(subjects, book.Names(report.NumberIDSubject(id).String())...)
 	}
 	return append(subjects, n.Spec.PhoneNumber)
 }

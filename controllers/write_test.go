@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // watches are the watches of phone numbers that a client began.
@@ -58,7 +58,7 @@ func TestWritesAreSeenInTheOneCache(t *testing.T) {
 	key := client.ObjectKeyFromObject(number)
 	for day := range 5 {
 		b.clock.advance(24 * time.Hour)
-		b.report(number.Spec.PhoneNumber, counts.QualityReport, []string{"Low", "High"}[day%2])
+		b.report(number.Spec.PhoneNumber, report.Quality, []string{"Low", "High"}[day%2])
 		if result, err := b.Reconcile(b.ctx, ctrl.Request{NamespacedName: key}); err != nil || result.RequeueAfter == 100*time.Millisecond {
 			t.Fatalf("day %d: the decision was refused, since it was made on what stood there before the last: %v", day, err)
 		}

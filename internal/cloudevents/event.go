@@ -8,7 +8,11 @@ package cloudevents
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Type is the type of an event, as it stands in its attribute type.
@@ -36,9 +40,6 @@ const (
 	TemplateReported Type = "dev.numberfleet.template.reported.v1"
 )
 
-// Unlimited is the Limit of a report that has none.
-const Unlimited int64 = 0
-
 // Event is one event. Fields that its type does not have are empty.
 type Event struct {
 	Line int // in which it stood, from 1; zero if it did not come in lines
@@ -61,7 +62,7 @@ type Event struct {
 	Kind         string // of feedback: Block, Report, Mute or Archive
 	Reason       string // of feedback, one of the known ones; of a rating, as it came
 	Rating       string // High, Medium, Low or Unknown
-	Limit        int64  // 1 to 1,000,000,000, or Unlimited
+	Limit        int64  // 1 to report.MaxLimit, or report.Unlimited
 	State        string // of a connection or of a template
 	Verification string // Verified, Unverified, Pending or Rejected
 }
@@ -84,12 +85,43 @@ func (e *Event) Resolve(subject func(id, number string) string) {
 	}
 }
 
-// StateFirst says of a template's rating and state, which one event may report together, whether the state is to be taken
+// Reports are what the event reports of a subject, in the order in which they are to be taken; none where it reports nothing.
+func (e *Event) Reports(of report.Subject) []report.Report {
+	say := func(kind report.Kind, value string) report.Report {
+		return report.Report{Subject: of, Kind: kind, At: e.Time.Unix(), Value: value, Reason: strings.ToValidUTF8(e.Reason, "\uFFFD")}
+	}
+	switch e.Type {
+	case QualityReported:
+		return []report.Report{say(report.Quality, e.Rating)}
+	case LimitReported:
+		return []report.Report{say(report.Limit, report.LimitValue(e.Limit))}
+	case ConnectionReported:
+		return []report.Report{say(report.Connection, e.State)}
+	case VerificationReported:
+		return []report.Report{say(report.Verification, e.Verification)}
+	case TemplateReported:
+		rating, state := say(report.Quality, e.Rating), say(report.TemplateState, e.State)
+		switch {
+		case e.State == "":
+			return []report.Report{rating}
+		case e.Rating == "":
+			return []report.Report{state}
+		case e.stateFirst():
+			return []report.Report{state, rating}
+		default:
+			return []report.Report{rating, state}
+		}
+	default:
+		return nil
+	}
+}
+
+// stateFirst says of a template's rating and state, which one event may report together, whether the state is to be taken
 // first. They then hold together, but whoever takes them sees one after the other. What follows from the rating must not
 // replace the state that is reported, so the state comes first where the rating is Low. A pause comes after the rating even
 // so, as it is the same pause. An edit is before the rating of the new wording.
-func (e *Event) StateFirst() bool {
-	return e.State == "Edited" || e.Rating == "Low" && e.State != "Paused"
+func (e *Event) stateFirst() bool {
+	return e.State == string(report.Edited) || e.Rating == string(v1alpha1.QualityLow) && e.State != string(v1alpha1.TemplatePaused)
 }
 
 // Error is what is wrong with an event, or with the whole that it came in.

@@ -11,13 +11,13 @@ import (
 	"github.com/valyala/fastjson"
 
 	"numberfleet.dev/numberfleet/internal/identity"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 const (
 	maxText = 512 // of an id or a name, in bytes
 	// maxSource is how long a source may be, in bytes: it is a URI.
 	maxSource = 2048
-	maxLimit  = 1_000_000_000
 	// maxNumberID is how many digits Meta's id of a number may have: they have up to 17.
 	maxNumberID = 32
 	// maxKept is how many numbers, sources and templates a parser keeps so as to have each once in memory.
@@ -270,11 +270,11 @@ func (p *parser) code() string {
 
 func (p *parser) limit() int64 {
 	if p.err != nil || !p.has("limit") {
-		return Unlimited
+		return report.Unlimited
 	}
 	limit, err := p.object.Get("limit").Int64()
-	if err != nil || limit < 1 || limit > maxLimit {
-		p.fail("limit", fmt.Sprintf("must be a whole number from 1 to %d, or be left out for unlimited", maxLimit))
+	if err != nil || limit < 1 || limit > report.MaxLimit {
+		p.fail("limit", fmt.Sprintf("must be a whole number from 1 to %d, or be left out for unlimited", report.MaxLimit))
 	}
 	return limit
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"numberfleet.dev/numberfleet/internal/identity"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 const head = `{"specversion":"1.0","id":"e1","source":"/shop","time":"2026-03-02T10:00:00Z",`
@@ -162,7 +163,7 @@ func FuzzReader(f *testing.F) {
 			if e.Line <= line || e.ID == "" || e.Source == "" || e.Type == "" || e.Time.Unix() < 1 {
 				t.Fatalf("after line %d: %+v", line, e)
 			}
-			if e.Number != "" && !identity.IsE164(e.Number) || e.Limit < 0 || e.Limit > maxLimit {
+			if e.Number != "" && !identity.IsE164(e.Number) || e.Limit < 0 || e.Limit > report.MaxLimit {
 				t.Fatalf("%+v", e)
 			}
 			line = e.Line

@@ -12,6 +12,7 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/receipts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // App is an app at Meta whose webhooks are received. It has a path of its own, and secrets that no other path takes.
@@ -26,7 +27,7 @@ type App struct {
 // Owners know which WhatsApp Business accounts a subject of the ledger belongs to, by what resources say: several for a
 // portfolio, and none where no resource says. An error means that it cannot be told now.
 type Owners interface {
-	Accounts(ctx context.Context, subject string) ([]string, error)
+	Accounts(ctx context.Context, subject report.Subject) ([]string, error)
 }
 
 // app is what the receiver has of an App.
@@ -107,8 +108,8 @@ func (a *app) hears() func(account string) bool {
 // template is about one that the body names, and the app may speak about. The last of the reports, so many as are claims, are of no
 // account of the app's; they are only kept if what they are about belongs to one.
 func (a *app) guard(ctx context.Context, batch *counts.Batch, claims int, request *receipts.Request, owners Owners) (not foreign, failed error) {
-	asked, of, mine := "", []string(nil), false // most batches are about one subject, or about one after the other
-	others := func(subject string, claimed bool) bool {
+	asked, of, mine := report.Subject{}, []string(nil), false // most batches are about one subject, or about one after the other
+	others := func(subject report.Subject, claimed bool) bool {
 		if subject != asked {
 			accounts, err := owners.Accounts(ctx, subject)
 			failed = cmp.Or(failed, err)
@@ -124,18 +125,18 @@ func (a *app) guard(ctx context.Context, batch *counts.Batch, claims int, reques
 		}
 		return true
 	}
-	batch.Entries = slices.DeleteFunc(batch.Entries, func(e counts.Entry) bool { return others(e.Number, false) })
+	batch.Entries = slices.DeleteFunc(batch.Entries, func(e counts.Entry) bool { return others(report.ParseSubject(e.Number), false) })
 	own := len(batch.Reports) - claims
-	claimed := slices.DeleteFunc(batch.Reports[own:], func(r counts.Report) bool { return others(r.Number, true) })
-	batch.Reports = slices.DeleteFunc(batch.Reports[:own], func(r counts.Report) bool { return others(r.Number, false) })
+	claimed := slices.DeleteFunc(batch.Reports[own:], func(r report.Report) bool { return others(r.Subject, true) })
+	batch.Reports = slices.DeleteFunc(batch.Reports[:own], func(r report.Report) bool { return others(r.Subject, false) })
 	batch.Reports = append(batch.Reports, claimed...)
 	left := not // what follows is part of what it comes with
 	batch.Names = slices.DeleteFunc(batch.Names, func(n counts.Name) bool {
-		return others(counts.PhoneNumberIDSubject(n.ID), false) || others(n.Number, false)
+		return others(report.NumberIDSubject(n.ID), false) || others(report.ParseSubject(n.Number), false)
 	})
-	request.Delivered = slices.DeleteFunc(request.Delivered, func(d receipts.Delivered) bool { return others(d.Number, false) })
+	request.Delivered = slices.DeleteFunc(request.Delivered, func(d receipts.Delivered) bool { return others(report.ParseSubject(d.Number), false) })
 	not = left
-	request.Failures = slices.DeleteFunc(request.Failures, func(f receipts.Failure) bool { return others(f.Number, false) })
+	request.Failures = slices.DeleteFunc(request.Failures, func(f receipts.Failure) bool { return others(report.ParseSubject(f.Number), false) })
 	return not, failed
 }
 

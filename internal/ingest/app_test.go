@@ -16,8 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	clocktesting "k8s.io/utils/clock/testing"
 
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 const (
@@ -28,10 +28,10 @@ const (
 )
 
 // deeds are owners by subject.
-type deeds map[string][]string
+type deeds map[report.Subject][]string
 
-func (d deeds) Accounts(_ context.Context, subject string) ([]string, error) {
-	if accounts, ok := d["fails"]; ok {
+func (d deeds) Accounts(_ context.Context, subject report.Subject) ([]string, error) {
+	if accounts, ok := d[report.ParseSubject("fails")]; ok {
 		return nil, errors.New(accounts[0])
 	}
 	return d[subject], nil
@@ -56,9 +56,9 @@ func newTenants(t testing.TB) *fixture {
 	}
 	f.Receiver, f.metrics = receiver, options.Metrics.(*prometheus.Registry)
 	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher, Owners: deeds{
-		shopNumber: {shop}, bankNumber: {bank},
-		counts.PhoneNumberIDSubject("7001"): {shop}, counts.PhoneNumberIDSubject("7002"): {bank},
-		counts.PortfolioSubject("8001"): {shop, bank}, counts.PortfolioSubject("8002"): {bank},
+		report.ParseSubject(shopNumber): {shop}, report.ParseSubject(bankNumber): {bank},
+		report.NumberIDSubject("7001"): {shop}, report.NumberIDSubject("7002"): {bank},
+		report.PortfolioSubject("8001"): {shop, bank}, report.PortfolioSubject("8002"): {bank},
 	}})
 	return f
 }
@@ -218,7 +218,7 @@ func TestAnAppWithAccountsSpeaksAboutTheseOnly(t *testing.T) {
 
 func TestWhoseNumberItIsMustBeKnownBeforeItIsWritten(t *testing.T) {
 	f := newTenants(t)
-	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher, Owners: deeds{"fails": {"the cache is not there"}}})
+	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher, Owners: deeds{report.ParseSubject("fails"): {"the cache is not there"}}})
 	if w := f.postTo("shop", shopSecret, of(shop, statusTo(shopNumber))); w.Code != 503 || len(f.ledger.batches) != 0 {
 		t.Errorf("got %d", w.Code)
 	}
@@ -344,7 +344,7 @@ func BenchmarkReceiveOfAnAppWithAccounts(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			f := newTenants(b)
 			f.log = logr.Discard()
-			f.SetBackend(&Backend{Ledger: nothing{}, Hasher: nothing{}, Owners: deeds{number: {shop}}})
+			f.SetBackend(&Backend{Ledger: nothing{}, Hasher: nothing{}, Owners: deeds{report.ParseSubject(number): {shop}}})
 			body := of(shop, delivered(n))
 			source := bytes.NewReader(body)
 			req := signed(body, shopSecret)

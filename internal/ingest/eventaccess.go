@@ -29,6 +29,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // What a caller needs the verb create on: in the namespace of the number that an event is about, or cluster-wide.
@@ -50,11 +51,11 @@ const (
 type Directory interface {
 	// Namespace is the namespace of the PhoneNumber of a number in E.164; empty if there is none.
 	Namespace(ctx context.Context, number string) (string, error)
-	// Portfolio is the ledger's subject of a portfolio; empty if there is none of that name.
-	Portfolio(ctx context.Context, name string) (string, error)
-	// Templates are the ledger's subjects of the languages of a template, of those that the number sends where it is not
+	// Portfolio is the subject of reports about a portfolio; nobody if there is none of that name.
+	Portfolio(ctx context.Context, name string) (report.Subject, error)
+	// Templates are the subjects of reports about the languages of a template, of those that the number sends where it is not
 	// empty; none if it is not clear which.
-	Templates(ctx context.Context, name, number string) ([]string, error)
+	Templates(ctx context.Context, name, number string) ([]report.Subject, error)
 }
 
 // Access says who calls and what they may, by the tokens and the RBAC of a cluster.

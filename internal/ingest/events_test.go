@@ -27,6 +27,7 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 const (
@@ -42,15 +43,15 @@ func (d *town) Namespace(_ context.Context, number string) (string, error) {
 	return map[string]string{inShop: "shop", inOther: "other"}[number], d.err
 }
 
-func (d *town) Portfolio(_ context.Context, name string) (string, error) {
-	return map[string]string{"acme": counts.PortfolioSubject("506914307656634")}[name], d.err
+func (d *town) Portfolio(_ context.Context, name string) (report.Subject, error) {
+	return map[string]report.Subject{"acme": report.PortfolioSubject("506914307656634")}[name], d.err
 }
 
-func (d *town) Templates(_ context.Context, name, number string) ([]string, error) {
+func (d *town) Templates(_ context.Context, name, number string) ([]report.Subject, error) {
 	if name != "sale" || number == nowhere {
 		return nil, d.err
 	}
-	return []string{counts.TemplateSubject("1", "sale", "en"), counts.TemplateSubject("1", "sale", "fr")}, d.err
+	return []report.Subject{report.TemplateSubject("1", "sale", "en"), report.TemplateSubject("1", "sale", "fr")}, d.err
 }
 
 // may is what callers may: the namespaces, where "" is the whole cluster, by resource.
@@ -197,8 +198,8 @@ func TestEventsOfTheSDKAreTaken(t *testing.T) {
 
 // What every type does to the ledger; sent again, also in another order, it changes nothing.
 func TestEveryTypeHasItsEffect(t *testing.T) {
-	sale, vente := counts.TemplateSubject("1", "sale", "en"), counts.TemplateSubject("1", "sale", "fr")
-	acme := counts.PortfolioSubject("506914307656634")
+	sale, vente := report.TemplateSubject("1", "sale", "en"), report.TemplateSubject("1", "sale", "fr")
+	acme := report.PortfolioSubject("506914307656634")
 	events := []string{
 		occurred("1", 1, cloudevents.MessageDelivered, toUser+`,"messageID":"m1","template":"sale"`),
 		occurred("2", 2, cloudevents.MessageReceived, `"number":"`+number+`","user":"15557770001"`),
@@ -230,10 +231,10 @@ func TestEveryTypeHasItsEffect(t *testing.T) {
 			t.Errorf("feedback is %v", got)
 		}
 		ofTemplate := []string{"12 Quality Low ", "12 Template Paused ", "13 Template Edited ", "13 Quality High ", "14 Template Approved "}
-		for subject, want := range map[string][]string{
-			number: {"6 Quality Low many blocks", "7 Limit 1000 ", "9 Connection Offline ", "10 Verification Verified "},
-			acme:   {"8 Limit Unlimited ", "11 Verification Rejected "},
-			sale:   ofTemplate, vente: ofTemplate,
+		for subject, want := range map[report.Subject][]string{
+			report.ParseSubject(number): {"6 Quality Low many blocks", "7 Limit 1000 ", "9 Connection Offline ", "10 Verification Verified "},
+			acme:                        {"8 Limit Unlimited ", "11 Verification Rejected "},
+			sale:                        ofTemplate, vente: ofTemplate,
 		} {
 			var got []string
 			for _, r := range f.book.Reports(subject, 0) {

@@ -9,6 +9,7 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 const (
@@ -63,13 +64,13 @@ func TestANumberIsFoundByTheIDThatMetaGaveToIt(t *testing.T) {
 			counted(3)
 			post(fmt.Appendf(nil, `{"object":"whatsapp_business_account","entry":[{"id":"2001","time":%d,"changes":[{"field":"phone_number_quality_update","value":
 				{"display_phone_number":%q,"phone_number_id":%q,"event":"FLAGGED"}}]}]}`, now.Unix(), test.shown, test.id))
-			if got := len(book.Reports(test.number, 0)); got != 2 {
+			if got := len(book.Reports(report.ParseSubject(test.number), 0)); got != 2 {
 				t.Errorf("it has %d reports", got)
 			}
 			if strings.ContainsAny(test.shown, "0123456789") {
 				post(fmt.Appendf(nil, `{"object":"whatsapp_business_account","entry":[{"id":"2001","time":%d,"changes":[{"field":"phone_number_name_update","value":
 					{"display_phone_number":%q,"decision":"APPROVED"}}]}]}`, now.Unix(), test.shown))
-				if got := len(book.Reports(test.number, 0)); got != 3 {
+				if got := len(book.Reports(report.ParseSubject(test.number), 0)); got != 3 {
 					t.Errorf("with one that gives no id, it has %d reports", got)
 				}
 			}
@@ -146,7 +147,7 @@ func TestWhatIsNotClaimedIsCollected(t *testing.T) {
 	}
 	for _, want := range []UnclaimedNumber{
 		{Subject: "+15550100009", ID: "7009", Account: "2001", Updates: 2, First: now, Last: now},
-		{Subject: counts.PhoneNumberIDSubject("7008"), ID: "7008", Account: "2001", Updates: 1, First: now, Last: now},
+		{Subject: report.NumberIDSubject("7008").String(), ID: "7008", Account: "2001", Updates: 1, First: now, Last: now},
 	} {
 		if got[want.Subject] != want {
 			t.Errorf("got %+v, want %+v", got[want.Subject], want)

@@ -26,6 +26,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 const (
@@ -52,7 +53,7 @@ func (l *recorder) Append(_ context.Context, batch counts.Batch, _ time.Time) (c
 		return counts.Appended{}, l.err
 	}
 	l.batches = append(l.batches, counts.Batch{
-		Entries: append([]counts.Entry(nil), batch.Entries...), Reports: append([]counts.Report(nil), batch.Reports...),
+		Entries: append([]counts.Entry(nil), batch.Entries...), Reports: append([]report.Report(nil), batch.Reports...),
 	})
 	return l.appended, nil
 }
@@ -489,45 +490,45 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 		{{Number: number, Kind: counts.Received, User: user("15557770005"), At: 1790000011}},
 		nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
 	}
-	order, sale := counts.TemplateSubject("2001", "order_update", "en_US"), counts.TemplateSubject("2001", "spring_sale", "en")
-	portfolio, account := counts.PortfolioSubject("3001"), counts.AccountSubject("2001")
-	reports := map[int][]counts.Report{
+	order, sale := report.TemplateSubject("2001", "order_update", "en_US"), report.TemplateSubject("2001", "spring_sale", "en")
+	portfolio, account := report.PortfolioSubject("3001"), report.AccountSubject("2001")
+	reports := map[int][]report.Report{
 		7: {
-			{Number: number, Kind: counts.QualityReport, At: 1790000016, Value: "Low", Reason: "FLAGGED"},
-			{Number: number, Kind: counts.ConnectionReport, At: 1790000016, Value: "Flagged", Reason: "FLAGGED"},
-			{Number: number, Kind: counts.LimitReport, At: 1790000016, Value: "1000", Reason: "FLAGGED"},
+			{Subject: report.ParseSubject(number), Kind: report.Quality, At: 1790000016, Value: "Low", Reason: "FLAGGED"},
+			{Subject: report.ParseSubject(number), Kind: report.Connection, At: 1790000016, Value: "Flagged", Reason: "FLAGGED"},
+			{Subject: report.ParseSubject(number), Kind: report.Limit, At: 1790000016, Value: "1000", Reason: "FLAGGED"},
 		},
-		8: {{Number: number, Kind: counts.LimitReport, At: 1790000017, Value: "10000", Reason: "DOWNGRADE"}},
+		8: {{Subject: report.ParseSubject(number), Kind: report.Limit, At: 1790000017, Value: "10000", Reason: "DOWNGRADE"}},
 		11: {
-			{Number: order, Kind: counts.QualityReport, At: 1790000021, Value: "Medium"},
-			{Number: order, Kind: counts.QualityReport, At: 1790000021, Value: "Low"},
-			{Number: counts.TemplateSubject("2002", "spring_sale", "pt_BR"), Kind: counts.QualityReport, At: 1790000022, Value: "NA"},
+			{Subject: order, Kind: report.Quality, At: 1790000021, Value: "Medium"},
+			{Subject: order, Kind: report.Quality, At: 1790000021, Value: "Low"},
+			{Subject: report.TemplateSubject("2002", "spring_sale", "pt_BR"), Kind: report.Quality, At: 1790000022, Value: "NA"},
 		},
 		12: {
-			{Number: order, Kind: counts.TemplateReport, At: 1790000023, Value: "Paused", Reason: "FIRST_PAUSE"},
-			{Number: order, Kind: counts.TemplateReport, At: 1790000023, Value: "Disabled"},
-			{Number: sale, Kind: counts.TemplateReport, At: 1790000023, Value: "Rejected", Reason: "INVALID_FORMAT: its parameters"},
-			{Number: sale, Kind: counts.TemplateReport, At: 1790000023, Value: "PendingDeletion"},
+			{Subject: order, Kind: report.TemplateState, At: 1790000023, Value: "Paused", Reason: "FIRST_PAUSE"},
+			{Subject: order, Kind: report.TemplateState, At: 1790000023, Value: "Disabled"},
+			{Subject: sale, Kind: report.TemplateState, At: 1790000023, Value: "Rejected", Reason: "INVALID_FORMAT: its parameters"},
+			{Subject: sale, Kind: report.TemplateState, At: 1790000023, Value: "PendingDeletion"},
 		},
 		13: {
-			{Number: portfolio, Kind: counts.IncreaseReport, At: 1790000024, Value: "Deferred", Reason: "Not yet."},
-			{Number: portfolio, Kind: counts.IncreaseReport, At: 1790000024, Value: "NeedMoreInfo"},
-			{Number: counts.PhoneNumberIDSubject("1001"), Kind: counts.AlertReport, At: 1790000024, Value: "OBA_APPROVED", Reason: "It has a badge now."},
+			{Subject: portfolio, Kind: report.Increase, At: 1790000024, Value: "Deferred", Reason: "Not yet."},
+			{Subject: portfolio, Kind: report.Increase, At: 1790000024, Value: "NeedMoreInfo"},
+			{Subject: report.NumberIDSubject("1001"), Kind: report.Alert, At: 1790000024, Value: "OBA_APPROVED", Reason: "It has a badge now."},
 		},
 		14: {
-			{Number: account, Kind: counts.LimitReport, At: 1790000025, Value: "2000"},
-			{Number: account, Kind: counts.RestrictionReport, At: 1790000025, Value: "RESTRICTED_BIZ_INITIATED_MESSAGING", Reason: "Wait.", Until: 1790600000},
-			{Number: account, Kind: counts.RestrictionReport, At: 1790000025, Value: "RESTRICTED_UTILITY_TEMPLATES", Until: 1790600000},
-			{Number: account, Kind: counts.ViolationReport, At: 1790000025, Value: "SCAM"},
-			{Number: account, Kind: counts.BanReport, At: 1790000025, Value: "SCHEDULE_FOR_DISABLE", Reason: "April 17, 2025"},
-			{Number: account, Kind: counts.ReviewReport, At: 1790000025, Value: "Approved"},
-			{Number: account, Kind: counts.VerificationReport, At: 1790000025, Value: "Verified"},
-			{Number: portfolio, Kind: counts.VerificationReport, At: 1790000025, Value: "Verified"},
+			{Subject: account, Kind: report.Limit, At: 1790000025, Value: "2000"},
+			{Subject: account, Kind: report.Restriction, At: 1790000025, Value: "RESTRICTED_BIZ_INITIATED_MESSAGING", Reason: "Wait.", Until: 1790600000},
+			{Subject: account, Kind: report.Restriction, At: 1790000025, Value: "RESTRICTED_UTILITY_TEMPLATES", Until: 1790600000},
+			{Subject: account, Kind: report.Violation, At: 1790000025, Value: "SCAM"},
+			{Subject: account, Kind: report.Ban, At: 1790000025, Value: "SCHEDULE_FOR_DISABLE", Reason: "April 17, 2025"},
+			{Subject: account, Kind: report.Review, At: 1790000025, Value: "Approved"},
+			{Subject: account, Kind: report.Verification, At: 1790000025, Value: "Verified"},
+			{Subject: portfolio, Kind: report.Verification, At: 1790000025, Value: "Verified"},
 		},
 		15: {
-			{Number: number, Kind: counts.NameReport, At: 1790000026, Value: "Rejected", Reason: "NAME_FORMAT_UNACCEPTABLE"},
-			{Number: number, Kind: counts.NameReport, At: 1790000026, Value: "Approved"},
-			{Number: number, Kind: counts.LimitReport, At: 1790000026, Value: "2000", Reason: "ONBOARDING"},
+			{Subject: report.ParseSubject(number), Kind: report.DisplayName, At: 1790000026, Value: "Rejected", Reason: "NAME_FORMAT_UNACCEPTABLE"},
+			{Subject: report.ParseSubject(number), Kind: report.DisplayName, At: 1790000026, Value: "Approved"},
+			{Subject: report.ParseSubject(number), Kind: report.Limit, At: 1790000026, Value: "2000", Reason: "ONBOARDING"},
 		},
 	}
 	if len(f.ledger.batches) != len(want) {
@@ -593,26 +594,26 @@ func TestReportsAboutWhatIsNoNumberAreKeptOnce(t *testing.T) {
 			}
 		}
 	}
-	restriction := counts.Report{Sequence: 1, Kind: counts.RestrictionReport, At: at(6).Unix(), Value: "RESTRICTED_BIZ_INITIATED_MESSAGING", Until: at(600).Unix()}
-	report := func(sequence int64, kind counts.ReportKind, minutes int, value, reason string) counts.Report {
-		return counts.Report{Sequence: sequence, Kind: kind, At: at(minutes).Unix(), Value: value, Reason: reason}
+	restriction := report.Report{Sequence: 1, Kind: report.Restriction, At: at(6).Unix(), Value: "RESTRICTED_BIZ_INITIATED_MESSAGING", Until: at(600).Unix()}
+	said := func(sequence int64, kind report.Kind, minutes int, value, reason string) report.Report {
+		return report.Report{Sequence: sequence, Kind: kind, At: at(minutes).Unix(), Value: value, Reason: reason}
 	}
-	want := map[string][]counts.Report{
-		counts.TemplateSubject(metatest.Account, "order_update", "en_US"): {
-			report(1, counts.QualityReport, 0, "Low", ""), report(2, counts.TemplateReport, 1, "Paused", "FIRST_PAUSE"),
-			report(3, counts.TemplateReport, 2, "Approved", "UNPAUSE"), report(4, counts.QualityReport, 3, "Low", "FLAGGED"),
+	want := map[report.Subject][]report.Report{
+		report.TemplateSubject(metatest.Account, "order_update", "en_US"): {
+			said(1, report.Quality, 0, "Low", ""), said(2, report.TemplateState, 1, "Paused", "FIRST_PAUSE"),
+			said(3, report.TemplateState, 2, "Approved", "UNPAUSE"), said(4, report.Quality, 3, "Low", "FLAGGED"),
 		},
-		counts.TemplateSubject(metatest.Account, "order_update", "es"): {report(1, counts.TemplateReport, 4, "Pending", "")},
-		counts.PortfolioSubject("3001"):                                {report(1, counts.IncreaseReport, 5, "Failed", description)},
-		counts.AccountSubject(metatest.Account):                        {restriction},
-		counts.PhoneNumberIDSubject("1001"):                            {report(1, counts.AlertReport, 7, "OBA_APPROVED", "")},
+		report.TemplateSubject(metatest.Account, "order_update", "es"): {said(1, report.TemplateState, 4, "Pending", "")},
+		report.PortfolioSubject("3001"):                                {said(1, report.Increase, 5, "Failed", description)},
+		report.AccountSubject(metatest.Account):                        {restriction},
+		report.NumberIDSubject("1001"):                                 {said(1, report.Alert, 7, "OBA_APPROVED", "")},
 	}
 	if got := book.Numbers(); len(got) != len(want) {
 		t.Errorf("the ledger knows %v", got)
 	}
 	for subject, reports := range want {
 		for i := range reports {
-			reports[i].Number = subject
+			reports[i].Subject = subject
 		}
 		if got := book.Reports(subject, 0); !reflect.DeepEqual(got, reports) {
 			t.Errorf("\n got %+v\nwant %+v", got, reports)
@@ -637,7 +638,7 @@ func TestTheLongestSubjectFitsIntoTheLedger(t *testing.T) {
 	for digits, reports := range map[int]int{32: 1, 33: 0} {
 		portfolio := strings.Repeat("9", digits)
 		w := f.post(metatest.AccountAlertPayload(portfolio, "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", "", now))
-		if got := len(book.Reports(counts.PortfolioSubject(portfolio), 0)); w.Code != 200 || got != reports {
+		if got := len(book.Reports(report.PortfolioSubject(portfolio), 0)); w.Code != 200 || got != reports {
 			t.Errorf("%d digits: got %d %s and %d reports", digits, w.Code, w.Body, got)
 		}
 	}
@@ -712,7 +713,7 @@ func FuzzReceive(f *testing.F) {
 				}
 			}
 			for _, r := range fixture.ledger.batches[0].Reports {
-				if r.Number == bankNumber || r.Number == counts.AccountSubject(bank) || r.Number == counts.PortfolioSubject("8002") {
+				if r.Subject == report.ParseSubject(bankNumber) || r.Subject == report.AccountSubject(bank) || r.Subject == report.PortfolioSubject("8002") {
 					t.Fatal("the shop wrote about the bank")
 				}
 			}

@@ -8,6 +8,7 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // UnclaimedNumber is what was received about a number that no resource claims.
@@ -101,23 +102,24 @@ func sightings(u *meta.Updates, known func(string) bool) (all []sighting) {
 
 // sightingsOf are those of a batch that came otherwise.
 func sightingsOf(batch *counts.Batch, known func(string) bool) (all []sighting) {
-	add := func(subject string) {
-		if i := slices.IndexFunc(all, func(s sighting) bool { return s.subject == subject }); i >= 0 {
+	add := func(subject report.Subject) {
+		text := subject.String()
+		if i := slices.IndexFunc(all, func(s sighting) bool { return s.subject == text }); i >= 0 {
 			all[i].updates++
-		} else if len(all) < mostUnclaimed && !known(subject) {
-			id, _ := strings.CutPrefix(subject, counts.PhoneNumberIDSubject(""))
-			if id == subject {
-				id = ""
+		} else if len(all) < mostUnclaimed && !known(text) {
+			id := ""
+			if subject.Type == report.NumberID {
+				id = subject.ID
 			}
-			all = append(all, sighting{subject, id, "", 1})
+			all = append(all, sighting{text, id, "", 1})
 		}
 	}
 	for i := range batch.Entries {
-		add(batch.Entries[i].Number)
+		add(report.ParseSubject(batch.Entries[i].Number))
 	}
 	for i := range batch.Reports {
-		if strings.HasPrefix(batch.Reports[i].Number, "+") {
-			add(batch.Reports[i].Number)
+		if subject := batch.Reports[i].Subject; subject.IsE164() {
+			add(subject)
 		}
 	}
 	return all
@@ -143,7 +145,7 @@ func unclaimed(batch *counts.Batch, known func(string) bool) int {
 		}
 	}
 	for i := range batch.Reports {
-		if subject := batch.Reports[i].Number; strings.HasPrefix(subject, "+") && !claimed(subject) {
+		if subject := batch.Reports[i].Subject; subject.IsE164() && !claimed(subject.ID) {
 			n++
 		}
 	}

@@ -78,7 +78,7 @@ func (r *Receipts) Take(now time.Time, batch *counts.Batch, request *Request) {
 		heard(batch.Entries[i].Number)
 	}
 	for i := range batch.Reports {
-		heard(batch.Reports[i].Number)
+		heard(batch.Reports[i].Subject.String())
 	}
 	for _, d := range request.Delivered {
 		heard(d.Number).Delivered[d.Category]++

@@ -7,6 +7,7 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 const number, other = "+15550100001", "+15550100002"
@@ -18,7 +19,7 @@ func TestWhenSomethingWasReceived(t *testing.T) {
 	r := New()
 	r.Take(start, &counts.Batch{
 		Entries: []counts.Entry{{Number: number, At: start.Add(-time.Hour).Unix()}},
-		Reports: []counts.Report{{Number: counts.AccountSubject("2001")}, {Number: other}},
+		Reports: []report.Report{{Subject: report.AccountSubject("2001")}, {Subject: report.ParseSubject(other)}},
 	}, &Request{})
 	r.Take(start.Add(time.Minute), &counts.Batch{}, &Request{Failures: []Failure{{Number: number, Code: 131049, At: start}}})
 	if at := r.Of(number).At; !at.Equal(start.Add(time.Minute)) {
@@ -27,10 +28,10 @@ func TestWhenSomethingWasReceived(t *testing.T) {
 	if at := r.Of(other).At; !at.Equal(start) {
 		t.Errorf("of the other number at %s", at)
 	}
-	if at := r.Of(counts.AccountSubject("2001")).At; !at.Equal(start) {
+	if at := r.Of(report.AccountSubject("2001").String()).At; !at.Equal(start) {
 		t.Errorf("of the account at %s", at)
 	}
-	if at := r.Of(counts.AccountSubject("2002")).At; !at.IsZero() {
+	if at := r.Of(report.AccountSubject("2002").String()).At; !at.IsZero() {
 		t.Errorf("of what nothing was received about at %s", at)
 	}
 }

@@ -3,10 +3,10 @@ package records
 
 import (
 	"strings"
-	"time"
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -52,8 +52,8 @@ func Add(batch *counts.Batch, u *meta.Updates, hasher Hasher) {
 	for _, reports := range [...][]meta.Report{u.Reports, u.Claims} {
 		for i := range reports {
 			r := &reports[i]
-			batch.Reports = append(batch.Reports, counts.Report{
-				Number: Subject(r), Kind: reportKinds[r.Kind], At: r.At, Value: r.Value, Reason: r.Reason, Until: r.Until,
+			batch.Reports = append(batch.Reports, report.Report{
+				Subject: Subject(r), Kind: reportKinds[r.Kind], At: r.At, Value: r.Value, Reason: r.Reason, Until: r.Until,
 			})
 		}
 	}
@@ -76,37 +76,37 @@ func chat(hasher Hasher, group string) counts.ChatKey {
 }
 
 // Subject is what the ledger keeps a report under.
-func Subject(r *meta.Report) string {
+func Subject(r *meta.Report) report.Subject {
 	switch {
 	case r.Portfolio != "":
-		return counts.PortfolioSubject(r.Portfolio)
+		return report.PortfolioSubject(r.Portfolio)
 	case r.Template != meta.Template{}:
-		return counts.TemplateSubject(r.Template.Account, r.Template.Name, r.Template.Language)
+		return report.TemplateSubject(r.Template.Account, r.Template.Name, r.Template.Language)
 	case r.Account != "":
-		return counts.AccountSubject(r.Account)
+		return report.AccountSubject(r.Account)
 	case r.NumberID != "":
-		return counts.PhoneNumberIDSubject(r.NumberID)
+		return report.NumberIDSubject(r.NumberID)
 	default:
-		return r.Number
+		return report.ParseSubject(r.Number)
 	}
 }
 
-var reportKinds = [...]counts.ReportKind{
-	meta.Quality:              counts.QualityReport,
-	meta.Limit:                counts.LimitReport,
-	meta.Connection:           counts.ConnectionReport,
-	meta.TemplateState:        counts.TemplateReport,
-	meta.TemplateCategory:     counts.CategoryReport,
-	meta.TemplateCategoryPlan: counts.CategoryPlanReport,
-	meta.Increase:             counts.IncreaseReport,
-	meta.Name:                 counts.NameReport,
-	meta.Alert:                counts.AlertReport,
-	meta.Account:              counts.AccountReport,
-	meta.Restriction:          counts.RestrictionReport,
-	meta.Review:               counts.ReviewReport,
-	meta.Violation:            counts.ViolationReport,
-	meta.Ban:                  counts.BanReport,
-	meta.Verified:             counts.VerificationReport,
+var reportKinds = [...]report.Kind{
+	meta.Quality:              report.Quality,
+	meta.Limit:                report.Limit,
+	meta.Connection:           report.Connection,
+	meta.TemplateState:        report.TemplateState,
+	meta.TemplateCategory:     report.Category,
+	meta.TemplateCategoryPlan: report.PlannedCategory,
+	meta.Increase:             report.Increase,
+	meta.Name:                 report.DisplayName,
+	meta.Alert:                report.Alert,
+	meta.Account:              report.AccountConnection,
+	meta.Restriction:          report.Restriction,
+	meta.Review:               report.Review,
+	meta.Violation:            report.Violation,
+	meta.Ban:                  report.Ban,
+	meta.Verified:             report.Verification,
 }
 
 // keys are the user's key and, where the update names the user twice, the other one.
@@ -122,10 +122,6 @@ func keys(hasher Hasher, user *meta.Identity) (key, alias counts.UserKey) {
 }
 
 // Reported is what the rules are told of a report.
-func Reported(r counts.Report) rules.Report {
-	report := rules.Report{Kind: rules.ReportKind(r.Kind), At: time.Unix(r.At, 0).UTC(), Value: r.Value, Reason: r.Reason}
-	if r.Until != 0 {
-		report.Until = time.Unix(r.Until, 0).UTC()
-	}
-	return report
+func Reported(r report.Report) rules.Report {
+	return rules.Report{Kind: rules.ReportKind(r.Kind), At: r.Time(), Value: r.Value, Reason: r.Reason, Until: r.End()}
 }

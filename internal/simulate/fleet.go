@@ -13,8 +13,8 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/manifest"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/textfile"
 )
 
@@ -45,9 +45,9 @@ type Portfolio struct {
 
 // Template is a message template, and which numbers send it.
 type Template struct {
-	Names   []string // that events may have for it
-	Numbers []string // E.164, with the leading plus
-	Subject string   // of the ledger: the template in one language
+	Names   []string       // that events may have for it
+	Numbers []string       // E.164, with the leading plus
+	Subject report.Subject // the template in one language
 }
 
 // ReadFleet reads a fleet from manifests: YAML documents, or lists as kubectl prints them. What is not of this API group, such
@@ -214,7 +214,7 @@ func (r *fleetReader) portfolio(where string, object map[string]any) error {
 // template finds the numbers that send a template: those that it names in its namespace, else those of its account. Files for
 // a simulation often leave namespaces out.
 func (r *fleetReader) template(t v1alpha1.MessageTemplate) Template {
-	found := Template{Subject: counts.TemplateSubject(t.Spec.WhatsAppBusinessAccountID, t.Spec.TemplateName, t.Spec.Language)}
+	found := Template{Subject: report.TemplateSubject(t.Spec.WhatsAppBusinessAccountID, t.Spec.TemplateName, t.Spec.Language)}
 	for _, name := range []string{t.Spec.TemplateName, t.Name} {
 		if !slices.Contains(found.Names, name) {
 			found.Names = append(found.Names, name)

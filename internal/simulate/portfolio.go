@@ -8,6 +8,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -65,7 +66,7 @@ func (s *simulation) reportedOf(e *cloudevents.Event) ([]*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []*subject{toldOf(n, reportOf(e, s.now).Kind)}, nil
+	return []*subject{toldOf(n, rules.ReportKind(e.Reports(report.Subject{})[0].Kind))}, nil
 }
 
 // toldOf is who a report about a number is told to. What Meta says of one number's limit or verification it says of whoever has

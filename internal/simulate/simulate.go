@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +18,8 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/records"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/textfile"
 )
@@ -251,29 +252,12 @@ func (s *simulation) reported(e *cloudevents.Event) error {
 	if err != nil {
 		return err
 	}
-	for _, x := range told {
-		s.report(x, reportOf(e, s.now))
+	for _, said := range e.Reports(report.Subject{}) {
+		for _, x := range told {
+			s.report(x, records.Reported(said))
+		}
 	}
 	return nil
-}
-
-// reportOf is what the rules are told of an event.
-func reportOf(e *cloudevents.Event, at time.Time) rules.Report {
-	r := rules.Report{At: at}
-	switch e.Type {
-	case cloudevents.QualityReported:
-		r.Kind, r.Value, r.Reason = rules.ReportQuality, e.Rating, e.Reason
-	case cloudevents.LimitReported:
-		r.Kind, r.Value = rules.ReportLimit, "Unlimited"
-		if e.Limit != cloudevents.Unlimited {
-			r.Value = strconv.FormatInt(e.Limit, 10)
-		}
-	case cloudevents.ConnectionReported:
-		r.Kind, r.Value = rules.ReportConnection, e.State
-	default:
-		r.Kind, r.Value = rules.ReportVerification, e.Verification
-	}
-	return r
 }
 
 func (s *simulation) tell(name string, happened []rules.Transition) {

@@ -7,6 +7,8 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/records"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -68,7 +70,9 @@ func (s *simulation) reportTemplate(e *cloudevents.Event) error {
 			s.sends(n, t)
 		}
 	}
-	t.reports = append(t.reports, templateReports(e, s.now)...)
+	for _, said := range e.Reports(report.Subject{}) {
+		t.reports = append(t.reports, records.Reported(said))
+	}
 	s.wake(&t.scheduled)
 	return nil
 }
@@ -84,22 +88,6 @@ func (s *simulation) only() *subject {
 		only = n
 	}
 	return only
-}
-
-// templateReports are what the rules are told of an event, which may have a rating and a state.
-func templateReports(e *cloudevents.Event, at time.Time) []rules.Report {
-	rating := rules.Report{Kind: rules.ReportQuality, At: at, Value: e.Rating, Reason: e.Reason}
-	state := rules.Report{Kind: rules.ReportTemplate, At: at, Value: e.State}
-	switch {
-	case e.State == "":
-		return []rules.Report{rating}
-	case e.Rating == "":
-		return []rules.Report{state}
-	case e.StateFirst():
-		return []rules.Report{state, rating}
-	default:
-		return []rules.Report{rating, state}
-	}
 }
 
 func (s *simulation) advanceTemplate(t *template, to time.Time) time.Time {

@@ -16,6 +16,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/records"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -25,12 +26,12 @@ type Webhooks struct {
 
 	named   []mention // each number once
 	entries []counts.Entry
-	reports []counts.Report
+	reports []report.Report
 	last    int64 // the latest time that they say, Unix seconds; zero where they say none
 
 	accounts   map[string]string   // by number: the account that it was named in last
 	portfolios map[string][]string // by Meta's id: the accounts in whose webhooks it was named
-	subjects   map[string]about    // of the ledger, by their names there
+	subjects   map[report.Subject]about
 	names      map[string][]string // by Meta's id of a number: the numbers as which webhooks display it
 }
 
@@ -40,7 +41,7 @@ type mention struct {
 	at     int64
 }
 
-// about is who a subject of the ledger is.
+// about is who a subject is.
 type about struct {
 	account, portfolio string // Meta's ids; at most one is set
 	template           meta.Template
@@ -56,11 +57,11 @@ func ReadWebhooks(bodies iter.Seq2[kept.Body, error]) (*Webhooks, error) {
 	r := webhookReader{
 		Webhooks: &Webhooks{
 			Passed:   Passed{Fields: map[string]int{}},
-			accounts: map[string]string{}, portfolios: map[string][]string{}, subjects: map[string]about{},
+			accounts: map[string]string{}, portfolios: map[string][]string{}, subjects: map[report.Subject]about{},
 			names: map[string][]string{},
 		},
 		first: map[string]int64{},
-		seen:  map[counts.Report]struct{}{},
+		seen:  map[report.Report]struct{}{},
 	}
 	for body, err := range bodies {
 		if err == nil {
@@ -77,7 +78,7 @@ type webhookReader struct {
 	*Webhooks
 	batch counts.Batch
 	first map[string]int64 // when each number was first named
-	seen  map[counts.Report]struct{}
+	seen  map[report.Report]struct{}
 }
 
 func (r *webhookReader) body(body kept.Body) error {
@@ -98,18 +99,18 @@ func (r *webhookReader) body(body kept.Body) error {
 		r.name(&updates.Named[i])
 	}
 	for i := range updates.Reports {
-		report := &updates.Reports[i]
-		r.subjects[records.Subject(report)] = about{account: report.Account, portfolio: report.Portfolio, template: report.Template}
+		said := &updates.Reports[i]
+		r.subjects[records.Subject(said)] = about{account: said.Account, portfolio: said.Portfolio, template: said.Template}
 	}
 	r.last = max(r.last, updates.Last)
 
 	r.batch.Entries, r.batch.Reports = r.batch.Entries[:0], r.batch.Reports[:0]
 	records.Add(&r.batch, updates, hasher)
 	r.entries = append(r.entries, r.batch.Entries...)
-	for _, report := range r.batch.Reports {
-		if _, again := r.seen[report]; !again {
-			r.seen[report] = struct{}{}
-			r.reports = append(r.reports, report)
+	for _, said := range r.batch.Reports {
+		if _, again := r.seen[said]; !again {
+			r.seen[said] = struct{}{}
+			r.reports = append(r.reports, said)
 		}
 	}
 	return nil
@@ -142,7 +143,7 @@ func (r *webhookReader) finish() *Webhooks {
 	slices.SortFunc(r.named, func(a, b mention) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.number, b.number)) })
 	r.tellReplies()
 	slices.SortStableFunc(r.entries, func(a, b counts.Entry) int { return cmp.Compare(a.At, b.At) })
-	slices.SortStableFunc(r.reports, func(a, b counts.Report) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(r.reports, func(a, b report.Report) int { return cmp.Compare(a.At, b.At) })
 	r.show()
 	return r.Webhooks
 }
@@ -196,7 +197,7 @@ type hearing struct {
 	*Webhooks
 	named   []mention
 	entries []counts.Entry
-	reports []counts.Report
+	reports []report.Report
 	numbers map[string][]string // of each account, in order
 }
 
@@ -269,21 +270,21 @@ func (s *simulation) hear(ctx context.Context, upTo time.Time) error {
 
 // hearReport takes what Meta said of a number, an account, a portfolio or a template. Of accounts and portfolios that no number
 // is known of, it says nothing here.
-func (s *simulation) hearReport(report *counts.Report) error {
-	r := records.Reported(*report)
-	of := s.heard.subjects[report.Number]
+func (s *simulation) hearReport(said *report.Report) error {
+	r := records.Reported(*said)
+	of := s.heard.subjects[said.Subject]
 	var told []*subject
 	var err error
 	switch {
 	case of.template != (meta.Template{}):
-		return s.hearTemplate(report.Number, of, r)
+		return s.hearTemplate(said.Subject, of, r)
 	case of.account != "":
-		told, err = s.ofAccount(of.account, report.Kind)
+		told, err = s.ofAccount(of.account, said.Kind)
 	case of.portfolio != "":
-		told, err = s.ofPortfolio(of.portfolio, report.Kind)
-	case strings.HasPrefix(report.Number, "+") || s.numbers[report.Number] != nil:
+		told, err = s.ofPortfolio(of.portfolio, said.Kind)
+	case said.Subject.IsE164() || s.numbers[said.Subject.String()] != nil:
 		var n *subject
-		if n, err = s.number(report.Number); err == nil {
+		if n, err = s.number(said.Subject.String()); err == nil {
 			told = []*subject{toldOf(n, r.Kind)}
 		}
 	}
@@ -296,8 +297,8 @@ func (s *simulation) hearReport(report *counts.Report) error {
 // ofAccount are those to whom a report about an account is told: its numbers, and the portfolios that have their limits.
 //
 // A limit of an account is that of its portfolio, and nothing to a number with one of its own.
-func (s *simulation) ofAccount(account string, kind counts.ReportKind) ([]*subject, error) {
-	if kind == counts.LimitReport && s.config.Policy.Scope != v1alpha1.ScopePortfolio {
+func (s *simulation) ofAccount(account string, kind report.Kind) ([]*subject, error) {
+	if kind == report.Limit && s.config.Policy.Scope != v1alpha1.ScopePortfolio {
 		return nil, nil
 	}
 	var told []*subject
@@ -316,7 +317,7 @@ func (s *simulation) ofAccount(account string, kind counts.ReportKind) ([]*subje
 
 // ofPortfolio are those to whom a report about a portfolio is told, by Meta's id. Where the fleet does not say which it is, they are
 // those of the accounts in whose webhooks Meta named it.
-func (s *simulation) ofPortfolio(id string, kind counts.ReportKind) ([]*subject, error) {
+func (s *simulation) ofPortfolio(id string, kind report.Kind) ([]*subject, error) {
 	if told, declared := s.told[id]; declared {
 		return told, nil
 	}
@@ -332,7 +333,7 @@ func (s *simulation) ofPortfolio(id string, kind counts.ReportKind) ([]*subject,
 }
 
 // hearTemplate takes what Meta said of a template in one language.
-func (s *simulation) hearTemplate(subject string, of about, r rules.Report) error {
+func (s *simulation) hearTemplate(subject report.Subject, of about, r rules.Report) error {
 	t := s.template(of.shown)
 	senders := s.heard.numbers[of.template.Account]
 	if declared, ok := s.config.Fleet.template(subject); ok {
@@ -350,8 +351,8 @@ func (s *simulation) hearTemplate(subject string, of about, r rules.Report) erro
 	return nil
 }
 
-// template is the manifest of a template in one language, by its subject in the ledger.
-func (f *Fleet) template(subject string) (Template, bool) {
+// template is the manifest of a template in one language.
+func (f *Fleet) template(subject report.Subject) (Template, bool) {
 	if f == nil {
 		return Template{}, false
 	}
@@ -366,7 +367,7 @@ func (f *Fleet) template(subject string) (Template, bool) {
 type asDisplayed struct{}
 
 func (asDisplayed) Subject(id, number string) string {
-	return cmp.Or(number, counts.PhoneNumberIDSubject(id))
+	return cmp.Or(number, report.NumberIDSubject(id).String())
 }
 
 // claimed are the webhooks as a fleet has the numbers: under the number that has the id, however Meta displays it.
@@ -398,7 +399,9 @@ func (w *Webhooks) claimed(fleet *Fleet) *Webhooks {
 		rename(&all.entries[i].Number)
 	}
 	for i := range all.reports {
-		rename(&all.reports[i].Number)
+		if number, ok := is[all.reports[i].Subject.String()]; ok {
+			all.reports[i].Subject = report.ParseSubject(number)
+		}
 	}
 	all.accounts = map[string]string{}
 	for number, account := range w.accounts {

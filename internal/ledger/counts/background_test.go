@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr/funcr"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // partRows are the keys of the saved parts, and how many of them the numbers name.
@@ -234,7 +235,7 @@ func TestAnswersOfNothing(t *testing.T) {
 	for _, subject := range []string{"+2", GroupSubject("g")} {
 		if l.Known(subject) || l.Count(subject, Users, from, to) != 0 || !l.Nth(subject, Users, 1, from, to).IsZero() || !l.Last(subject, Users, from, to).IsZero() ||
 			!l.FallsBelow(subject, Users, time.Hour, 1, begin).Equal(begin) || !l.NextExpiry(subject, begin, time.Hour).IsZero() ||
-			l.Feedback(subject, from, to) != nil || l.Reports(subject, 0) != nil || l.LastReport(subject) != 0 {
+			l.Feedback(subject, from, to) != nil || l.Reports(report.ParseSubject(subject), 0) != nil || l.LastReport(report.ParseSubject(subject)) != 0 {
 			t.Errorf("something is known of %s", subject)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // What is written to the journal is read as it was.
@@ -37,8 +39,8 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 			rec.entries = append(rec.entries, e)
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "reports") {
-			rec.reports = append(rec.reports, Report{
-				Number: numbers.Draw(t, "number"), Kind: LimitReport, At: rapid.Int64().Draw(t, "at"),
+			rec.reports = append(rec.reports, report.Report{
+				Subject: report.ParseSubject(numbers.Draw(t, "number")), Kind: report.Limit, At: rapid.Int64().Draw(t, "at"),
 				Value: rapid.String().Draw(t, "value"), Reason: rapid.String().Draw(t, "reason"), Until: rapid.Int64().Draw(t, "until"),
 			})
 		}
@@ -111,7 +113,7 @@ func TestOldRows(t *testing.T) {
 			{Number: number, Kind: Delivered, User: 1, Alias: 2, Message: 3, At: begin.Unix()},
 			{Number: number, Kind: Received, User: 1, At: begin.Unix() + 5},
 		},
-		reports: []Report{{Number: number, Kind: QualityReport, At: begin.Unix(), Value: "Low", Reason: "blocks"}},
+		reports: []report.Report{{Subject: report.ParseSubject(number), Kind: report.Quality, At: begin.Unix(), Value: "Low", Reason: "blocks"}},
 		windows: []configured{{number, Windows{Service: time.Hour, Conversation: 72 * time.Hour}}},
 	}
 	var rec record
@@ -150,9 +152,9 @@ func fuzzedLedger(tb testing.TB) *Embedded {
 			{Number: number, Kind: Delivered, User: 9, Message: 1, Chat: 5, At: at},
 			{Number: number, Kind: Received, User: 9, Chat: 5, At: at - 1},
 		},
-		Reports: []Report{
-			{Number: number, Kind: QualityReport, At: at, Value: "Low", Reason: "blocks"},
-			{Number: number, Kind: RestrictionReport, At: at, Value: "X", Until: at + 9},
+		Reports: []report.Report{
+			{Subject: report.ParseSubject(number), Kind: report.Quality, At: at, Value: "Low", Reason: "blocks"},
+			{Subject: report.ParseSubject(number), Kind: report.Restriction, At: at, Value: "X", Until: at + 9},
 		},
 	}, begin)
 	if err != nil {
@@ -171,14 +173,14 @@ func FuzzDecodeJournal(f *testing.F) {
 			{Number: number, Kind: Delivered, Reply: true, User: 1, Message: 5, Chat: 6, At: begin.Unix()},
 			{Number: number, Kind: Replied, User: 1, Message: 5, At: begin.Unix()},
 		},
-		reports: []Report{
-			{Number: number, Kind: QualityReport, At: begin.Unix(), Value: "Low"},
-			{Number: AccountSubject("2001"), Kind: RestrictionReport, At: begin.Unix(), Value: "X", Until: begin.Unix() + 9},
+		reports: []report.Report{
+			{Subject: report.ParseSubject(number), Kind: report.Quality, At: begin.Unix(), Value: "Low"},
+			{Subject: report.AccountSubject("2001"), Kind: report.Restriction, At: begin.Unix(), Value: "X", Until: begin.Unix() + 9},
 		},
 		windows: []configured{{number, Windows{Service: time.Hour, Reach: true}}},
 	}
 	f.Add(body(rec.encode(nil)))
-	f.Add(body((&record{links: []link{{displayed, brazilian}, {PhoneNumberIDSubject(brazilianID), brazilian}}}).encode(nil)))
+	f.Add(body((&record{links: []link{{displayed, brazilian}, {report.NumberIDSubject(brazilianID).String(), brazilian}}}).encode(nil)))
 	f.Add([]byte{codecVersion, 0, 0, 0, 0})
 	f.Add([]byte{codecVersion, 255, 255, 255, 255, 15})
 	f.Add([]byte{codecVersion, 0, 255, 255, 255, 255, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})

@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // What was acknowledged is there after the machine lost all that was not on disk: each batch, whether a snapshot came before it, after
@@ -152,7 +153,7 @@ func TestNothingIsWrittenOfNothing(t *testing.T) {
 	late := begin.Add(-Kept - Lateness - time.Second).Unix()
 	for _, batch := range []Batch{{}, {
 		Entries: []Entry{{Number: number, Kind: Received, User: 1, At: late}},
-		Reports: []Report{{Number: number, Kind: LimitReport, At: late}},
+		Reports: []report.Report{{Subject: report.ParseSubject(number), Kind: report.Limit, At: late}},
 	}} {
 		if _, err := l.Append(context.Background(), batch, begin); err != nil {
 			t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +19,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/go-logr/logr"
+
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Embedded is the ledger of one process: counts are answered from memory, a Pebble store keeps the journal and the
@@ -448,10 +449,10 @@ func accept(batch Batch, now int64) (rec record, late int, err error) {
 	}
 	for i, r := range batch.Reports {
 		switch {
-		case r.Number == "":
-			return invalid("report", i, "Number", "is empty")
-		case len(r.Number) > maxNumber:
-			return invalid("report", i, "Number", "is too long")
+		case r.Subject.ID == "":
+			return invalid("report", i, "Subject", "is empty")
+		case len(r.Subject.String()) > maxNumber:
+			return invalid("report", i, "Subject", "is too long")
 		case r.Kind == "":
 			return invalid("report", i, "Kind", "is empty")
 		case r.At > last:
@@ -488,7 +489,7 @@ func (e *Embedded) tell(changed []string) {
 			call(number)
 		}
 		for _, name := range e.namesOf(e.scope(number)) {
-			if strings.HasPrefix(name, idPrefix) {
+			if report.ParseSubject(name).Type == report.NumberID {
 				continue
 			}
 			for _, call := range *calls {
@@ -565,7 +566,7 @@ func (e *Embedded) apply(rec *record) (appended Appended, numbers []string) {
 		s.unlock()
 	}
 	for _, r := range rec.reports {
-		s := e.ensure(r.Number)
+		s := e.ensure(r.Subject.String())
 		s.lock()
 		note(s.number, s.report(r))
 		s.unlock()
@@ -815,20 +816,20 @@ func (e *Embedded) Configure(number string, windows Windows) error {
 }
 
 // Reports implements Ledger.
-func (e *Embedded) Reports(number string, after int64) []Report {
-	s := e.scope(number)
+func (e *Embedded) Reports(subject report.Subject, after int64) []report.Report {
+	s := e.scope(subject.String())
 	if s == nil {
 		return nil
 	}
 	s.rlock()
 	defer s.runlock()
-	i, _ := slices.BinarySearchFunc(s.reports, after+1, func(r Report, sequence int64) int { return int(r.Sequence - sequence) })
+	i, _ := slices.BinarySearchFunc(s.reports, after+1, func(r report.Report, sequence int64) int { return int(r.Sequence - sequence) })
 	return slices.Clone(s.reports[i:])
 }
 
 // LastReport implements Ledger.
-func (e *Embedded) LastReport(number string) int64 {
-	s := e.scope(number)
+func (e *Embedded) LastReport(subject report.Subject) int64 {
+	s := e.scope(subject.String())
 	if s == nil {
 		return 0
 	}

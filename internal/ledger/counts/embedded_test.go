@@ -18,6 +18,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/go-logr/logr/funcr"
 	"pgregory.net/rapid"
+
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 func openTest(t interface {
@@ -237,7 +239,7 @@ func TestSnapshotsDuringAppends(t *testing.T) {
 					}
 					batch.Entries = append(batch.Entries, e)
 				}
-				batch.Reports = []Report{{Number: "+15550", Kind: QualityReport, At: now.Unix(), Value: fmt.Sprint(w, i)}}
+				batch.Reports = []report.Report{{Subject: report.ParseSubject("+15550"), Kind: report.Quality, At: now.Unix(), Value: fmt.Sprint(w, i)}}
 				if _, err := l.Append(context.Background(), batch, now); err != nil {
 					t.Error(err)
 				}
@@ -409,22 +411,22 @@ func TestReportsAreBounded(t *testing.T) {
 	l := OpenMemory()
 	t.Cleanup(func() { _ = l.Close() })
 	now := time.Unix(1_790_000_000, 0)
-	tell := func(kind ReportKind, i int) {
+	tell := func(kind report.Kind, i int) {
 		t.Helper()
-		report := Report{Number: "+15550100001", Kind: kind, At: now.Unix() - 5000 + int64(i), Value: "Low"}
-		if _, err := l.Append(t.Context(), Batch{Reports: []Report{report}}, now); err != nil {
+		said := report.Report{Subject: report.ParseSubject("+15550100001"), Kind: kind, At: now.Unix() - 5000 + int64(i), Value: "Low"}
+		if _, err := l.Append(t.Context(), Batch{Reports: []report.Report{said}}, now); err != nil {
 			t.Fatal(err)
 		}
 	}
-	tell(VerificationReport, 0)
+	tell(report.Verification, 0)
 	for i := range 3 * mostReports {
-		tell(QualityReport, i)
+		tell(report.Quality, i)
 	}
-	kept := l.Reports("+15550100001", 0)
-	if len(kept) != 1+mostReports || kept[0].Kind != VerificationReport || kept[mostReports].Sequence != 1+3*mostReports || l.LastReport("+15550100001") != 1+3*mostReports {
+	kept := l.Reports(report.ParseSubject("+15550100001"), 0)
+	if len(kept) != 1+mostReports || kept[0].Kind != report.Verification || kept[mostReports].Sequence != 1+3*mostReports || l.LastReport(report.ParseSubject("+15550100001")) != 1+3*mostReports {
 		t.Errorf("%d are kept, from %+v to %+v", len(kept), kept[0], kept[len(kept)-1])
 	}
-	if got := l.Reports("+15550100001", 3*mostReports); len(got) != 1 {
+	if got := l.Reports(report.ParseSubject("+15550100001"), 3*mostReports); len(got) != 1 {
 		t.Errorf("after the last but one there are %d", len(got))
 	}
 }
@@ -433,7 +435,7 @@ func TestReports(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	l := openTest(t, fs)
 	now := begin
-	give := func(reports ...Report) Appended {
+	give := func(reports ...report.Report) Appended {
 		t.Helper()
 		a, err := l.Append(context.Background(), Batch{Reports: reports}, now)
 		if err != nil {
@@ -442,20 +444,20 @@ func TestReports(t *testing.T) {
 		return a
 	}
 	values := func(after int64) (v []string) {
-		for _, r := range l.Reports(number, after) {
-			if r.Number != number {
-				t.Fatalf("a report is about %q", r.Number)
+		for _, r := range l.Reports(report.ParseSubject(number), after) {
+			if r.Subject.ID != number {
+				t.Fatalf("a report is about %q", r.Subject.ID)
 			}
-			if want := map[bool]int64{true: begin.Unix() + 100}[r.Kind == LimitReport]; r.Until != want {
+			if want := map[bool]int64{true: begin.Unix() + 100}[r.Kind == report.Limit]; r.Until != want {
 				t.Fatalf("a report ends at %d, not %d", r.Until, want)
 			}
 			v = append(v, fmt.Sprint(r.Sequence, r.Value, r.Reason))
 		}
 		return v
 	}
-	high := Report{Number: number, Kind: QualityReport, At: now.Unix(), Value: "High"}
-	low := Report{Number: number, Kind: QualityReport, At: now.Unix() + 5, Value: "Low", Reason: "blocks"}
-	limit := Report{Number: number, Kind: LimitReport, At: now.Unix() + 3, Value: "Unlimited", Until: now.Unix() + 100}
+	high := report.Report{Subject: report.ParseSubject(number), Kind: report.Quality, At: now.Unix(), Value: "High"}
+	low := report.Report{Subject: report.ParseSubject(number), Kind: report.Quality, At: now.Unix() + 5, Value: "Low", Reason: "blocks"}
+	limit := report.Report{Subject: report.ParseSubject(number), Kind: report.Limit, At: now.Unix() + 3, Value: "Unlimited", Until: now.Unix() + 100}
 	if a := give(high, low); a.New != 2 {
 		t.Fatalf("%+v", a)
 	}
@@ -475,7 +477,7 @@ func TestReports(t *testing.T) {
 			}
 			l = openTest(t, fs)
 		}
-		if got, last := values(0), l.LastReport(number); !slices.Equal(got, want) || last != 3 {
+		if got, last := values(0), l.LastReport(report.ParseSubject(number)); !slices.Equal(got, want) || last != 3 {
 			t.Fatalf("%s: %q, the last is %d", step, got, last)
 		}
 	}
@@ -508,8 +510,8 @@ func TestConcurrentReportsKeepTheirSequences(t *testing.T) {
 	for w := range 8 {
 		writers.Go(func() {
 			for i := range 20 {
-				r := Report{Number: number, Kind: ConnectionReport, At: begin.Unix(), Value: fmt.Sprint(w, i)}
-				if _, err := l.Append(context.Background(), Batch{Reports: []Report{r}}, begin); err != nil {
+				r := report.Report{Subject: report.ParseSubject(number), Kind: report.Connection, At: begin.Unix(), Value: fmt.Sprint(w, i)}
+				if _, err := l.Append(context.Background(), Batch{Reports: []report.Report{r}}, begin); err != nil {
 					t.Error(err)
 				}
 			}
@@ -518,7 +520,7 @@ func TestConcurrentReportsKeepTheirSequences(t *testing.T) {
 	writers.Wait()
 	again := openTest(t, fs.CrashClone(vfs.CrashCloneCfg{}))
 	defer func() { _ = again.Close() }()
-	if got, want := again.Reports(number, 0), l.Reports(number, 0); len(want) != 160 || !slices.Equal(got, want) {
+	if got, want := again.Reports(report.ParseSubject(number), 0), l.Reports(report.ParseSubject(number), 0); len(want) != 160 || !slices.Equal(got, want) {
 		t.Fatalf("%v, want %v", got, want)
 	}
 }
@@ -568,7 +570,7 @@ func TestWhatComesTooLateIsTold(t *testing.T) {
 	at := func(times ...int64) (batch Batch) {
 		for i, at := range times {
 			batch.Entries = append(batch.Entries, Entry{Number: number, Kind: Received, User: UserKey(i + 1), At: at})
-			batch.Reports = append(batch.Reports, Report{Number: number, Kind: LimitReport, At: at})
+			batch.Reports = append(batch.Reports, report.Report{Subject: report.ParseSubject(number), Kind: report.Limit, At: at})
 		}
 		return batch
 	}
@@ -599,7 +601,7 @@ func TestCloseAndSubscribe(t *testing.T) {
 	l.Subscribe(func(number string) { others = append(others, number) })
 	batch := Batch{
 		Entries: []Entry{{Number: "+2", Kind: Received, User: 1, At: begin.Unix()}, {Number: "+1", Kind: Received, User: 1, At: begin.Unix()}},
-		Reports: []Report{{Number: "+2", Kind: LimitReport, At: begin.Unix()}},
+		Reports: []report.Report{{Subject: report.ParseSubject("+2"), Kind: report.Limit, At: begin.Unix()}},
 	}
 	for range 2 {
 		if _, err := l.Append(context.Background(), batch, begin); err != nil {

@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // record is what one row of the journal holds: a batch, windows that were configured, or names that numbers were given.
 type record struct {
 	entries []Entry
-	reports []Report // without sequences: these follow from the journal's order
+	reports []report.Report // without sequences: these follow from the journal's order
 	windows []configured
 	links   []link
 }
@@ -55,7 +57,7 @@ func (rec *record) encode(row []byte) []byte {
 		intern(rec.entries[i].Number)
 	}
 	for i := range rec.reports {
-		intern(rec.reports[i].Number)
+		intern(rec.reports[i].Subject.String())
 	}
 	for i := range rec.windows {
 		intern(rec.windows[i].number)
@@ -107,7 +109,7 @@ func (rec *record) encode(row []byte) []byte {
 
 	row = binary.AppendUvarint(row, uint64(len(rec.reports)))
 	for _, r := range rec.reports {
-		row = binary.AppendUvarint(row, uint64(intern(r.Number)))
+		row = binary.AppendUvarint(row, uint64(intern(r.Subject.String())))
 		row = appendReport(row, r)
 	}
 	row = binary.AppendUvarint(row, uint64(len(rec.windows)))
@@ -182,9 +184,9 @@ func (rec *record) decode(row []byte) error {
 	}
 	for range r.count(4) {
 		to := number()
-		report := r.report()
-		report.Number = to
-		rec.reports = append(rec.reports, report)
+		said := r.report()
+		said.Subject = report.ParseSubject(to)
+		rec.reports = append(rec.reports, said)
 	}
 	for range r.count(3) {
 		to, w := number(), r.windows()
@@ -209,7 +211,7 @@ func (rec *record) decode(row []byte) error {
 // endMark before a kind, which begins with none, says that the end of what is reported follows. Older rows have no ends.
 const endMark = "\x00"
 
-func appendReport(row []byte, r Report) []byte {
+func appendReport(row []byte, r report.Report) []byte {
 	if r.Until == 0 {
 		row = appendString(row, string(r.Kind))
 	} else {
@@ -221,16 +223,16 @@ func appendReport(row []byte, r Report) []byte {
 	return appendString(row, r.Reason)
 }
 
-func (r *reader) report() Report {
-	var report Report
+func (r *reader) report() report.Report {
+	var said report.Report
 	kind, ends := strings.CutPrefix(r.string(), endMark)
 	if ends {
-		if report.Until = r.varint(); r.err == nil && report.Until == 0 {
+		if said.Until = r.varint(); r.err == nil && said.Until == 0 {
 			r.fail(errors.New("a report ends at no time"))
 		}
 	}
-	report.Kind, report.At, report.Value, report.Reason = ReportKind(kind), r.varint(), r.string(), r.string()
-	return report
+	said.Kind, said.At, said.Value, said.Reason = report.Kind(kind), r.varint(), r.string(), r.string()
+	return said
 }
 
 // flagReach is added to the service window, which is shorter.

@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Kind says what an Entry records.
@@ -52,47 +54,10 @@ type Entry struct {
 	At      int64      // event time, Unix seconds
 }
 
-// ReportKind says what a Report is about.
-type ReportKind string
-
-// The things that Meta reports about a number, an account, a portfolio or a template.
-const (
-	QualityReport      ReportKind = "Quality"
-	LimitReport        ReportKind = "Limit"
-	ConnectionReport   ReportKind = "Connection"
-	VerificationReport ReportKind = "Verification"
-	TemplateReport     ReportKind = "Template"     // a template's state: Approved, Paused, Disabled, Edited and more, or as it came
-	CategoryReport     ReportKind = "Category"     // of a template, such as Marketing
-	CategoryPlanReport ReportKind = "CategoryPlan" // what a template's category will be, at Until
-	IncreaseReport     ReportKind = "Increase"     // Deferred, Failed or NeedMoreInfo
-	NameReport         ReportKind = "Name"         // of a number, as users see it: Approved, Rejected, Pending or Deferred
-	AlertReport        ReportKind = "Alert"        // anything else that Meta alerts to, as it came
-	AccountReport      ReportKind = "Account"      // whether the numbers of an account work: Connected, Offline or Blocked
-	RestrictionReport  ReportKind = "Restriction"  // of an account, as it came; None says that none is left
-	ReviewReport       ReportKind = "Review"       // of an account: Approved, Rejected, Pending or Deferred
-	HealthReport       ReportKind = "Health"       // of a number, whether Meta lets it send: Available, Limited or Blocked
-	ViolationReport    ReportKind = "Violation"    // by an account, as it came
-	BanReport          ReportKind = "Ban"          // of an account, as it came
-	SubscriptionReport ReportKind = "Subscription" // of an account: Subscribed or NotSubscribed, whether the operator's app is
-	ThroughputReport   ReportKind = "Throughput"   // of a number: its level, as it came; Reason is CloudAPI, or OnBusinessApp where that uses it too
-)
-
-// Report is what Meta said about a number. The ledger keeps it until the controller has seen it, and some time longer, at most
-// 1,024 of a kind about a subject.
-type Report struct {
-	Number   string // E.164, with the leading plus, or another subject
-	Sequence int64  // given by the ledger: 1 for a number's first report, rising by one; redelivery gets no new one
-	Kind     ReportKind
-	At       int64  // event time, Unix seconds
-	Value    string // a rating, a limit in digits or "Unlimited", a connection state, a verification; otherwise as it came
-	Reason   string // optional, as it came
-	Until    int64  // when what is said ends by itself, Unix seconds; zero if it does not
-}
-
 // Batch is what one request brought. It is appended whole or not at all.
 type Batch struct {
 	Entries []Entry
-	Reports []Report
+	Reports []report.Report
 	Names   []Name // what the batch tells of numbers' names; they count for nothing by themselves
 }
 
@@ -145,7 +110,7 @@ var ErrClosed = errors.New("the ledger is closed")
 // and nothing is handed out that aliases the engine's memory. Reservations (reserve, confirm, release) will be entries
 // of their own kinds, which changes nothing of what is here.
 //
-// A subject is a number or GroupSubject of a group. An unknown one counts zero.
+// Counts are of a subject: a number or GroupSubject of a group. An unknown one counts zero.
 type Ledger interface {
 	// Append makes the batch durable, then counts it; when it returns nil the batch survives a crash. Appending a batch
 	// again changes nothing. Entries older than Kept+Lateness before now are dropped: nothing could count them.
@@ -186,11 +151,12 @@ type Ledger interface {
 	// Configure sets the number's windows. What was counted under others is counted anew.
 	Configure(number string, windows Windows) error
 
-	// Reports are the number's reports with a sequence after the given one, by sequence.
-	Reports(number string, after int64) []Report
+	// Reports are the reports about the subject with a sequence after the given one, by sequence. They are kept until the controller has
+	// seen them, and some time longer, at most 1,024 of a kind about a subject.
+	Reports(subject report.Subject, after int64) []report.Report
 
-	// LastReport is the sequence number of the number's last report; zero if it never had one. It never falls.
-	LastReport(number string) int64
+	// LastReport is the sequence number of the subject's last report; zero if it never had one. It never falls.
+	LastReport(subject report.Subject) int64
 
 	// Subject is what a number is known by that Meta names by an id, and displays as a number in E.164; one of the two may be empty. It
 	// is the number that claims the id; else the number as displayed, or that of which this is another form; else, where nothing is
@@ -217,6 +183,9 @@ type Ledger interface {
 	// Close flushes and releases everything. Appends under way finish first.
 	Close() error
 }
+
+// GroupSubject is the subject of the counts of several numbers together (see Ledger.Group).
+func GroupSubject(name string) string { return "group/" + name }
 
 // Appended says what became of a batch.
 type Appended struct {

@@ -9,12 +9,13 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"numberfleet.dev/numberfleet/internal/identity"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Meta names a number by an id and by how it displays it, which for some numbers is not E.164 as it is dialled today. A resource names
 // it by one of the two, or by both. So a number can have names besides its own, and whatever comes under any of them is its own:
 //
-//   - PhoneNumberIDSubject of its id, once a resource has claimed that;
+//   - the NumberIDSubject of its id, once a resource has claimed that;
 //   - another form of the number, once Meta has displayed it with that id.
 //
 // What came under a name before it was one is taken over. Then the name is given by a row of the journal, so that a restart, which reads
@@ -38,12 +39,12 @@ func (e *Embedded) Subject(id, number string) string {
 	defer e.scopesMu.RUnlock()
 	if id != "" {
 		var room [maxNumber]byte
-		if s := e.scopes[string(append(append(room[:0], idPrefix...), id...))]; s != nil && (number == "" || s.number[0] == '+') {
+		if s := e.scopes[string(report.NumberIDSubject(id).AppendTo(room[:0]))]; s != nil && (number == "" || s.number[0] == '+') {
 			return s.number
 		}
 	}
 	if number == "" {
-		return PhoneNumberIDSubject(id)
+		return report.NumberIDSubject(id).String()
 	}
 	if s := e.scopes[number]; s != nil {
 		return s.number
@@ -71,10 +72,10 @@ func (e *Embedded) namesOf(s *scope) []string {
 
 // Claim implements Ledger.
 func (e *Embedded) Claim(id, number string) error {
-	if id == "" || number == "" || len(PhoneNumberIDSubject(id)) > maxNumber || len(number) > maxNumber {
+	if id == "" || number == "" || len(report.NumberIDSubject(id).String()) > maxNumber || len(number) > maxNumber {
 		return fmt.Errorf("%w: a number of %d bytes with an id of %d", ErrInvalid, len(number), len(id))
 	}
-	name := PhoneNumberIDSubject(id)
+	name := report.NumberIDSubject(id).String()
 	was, is := e.Subject(id, ""), e.Subject("", number)
 	var links []string
 	switch {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
+
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 const (
@@ -34,7 +36,7 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 		}
 		grouped(l)
 		grouped(want)
-		names := []string{brazilian, displayed, PhoneNumberIDSubject(brazilianID), someoneElses}
+		names := []string{brazilian, displayed, report.NumberIDSubject(brazilianID).String(), someoneElses}
 		claim := func() {
 			if err := l.Claim(brazilianID, brazilian); err != nil {
 				t.Fatal(err)
@@ -74,7 +76,7 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 					all = append(all, e)
 					b.Entries = append(b.Entries, e)
 				}
-				b.Reports = []Report{{Number: rapid.SampledFrom(names).Draw(t, "name"), Kind: QualityReport, At: someTime(t, begin.Add(-Kept).Unix(), begin.Unix()), Value: "Low"}}
+				b.Reports = []report.Report{{Subject: report.ParseSubject(rapid.SampledFrom(names).Draw(t, "name")), Kind: report.Quality, At: someTime(t, begin.Add(-Kept).Unix(), begin.Unix()), Value: "Low"}}
 				if _, err := l.Append(context.Background(), b, begin); err != nil {
 					t.Fatal(err)
 				}
@@ -88,7 +90,7 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 				for i := range b.Entries {
 					b.Entries[i].Number = own(b.Entries[i].Number)
 				}
-				b.Reports[0].Number = own(b.Reports[0].Number)
+				b.Reports[0].Subject = report.ParseSubject(own(b.Reports[0].Subject.String()))
 				if _, err := want.Append(context.Background(), b, begin); err != nil {
 					t.Fatal(err)
 				}
@@ -99,12 +101,12 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 					t.Fatal(err)
 				}
 			case 6:
-				reports := l.Reports(brazilian, 0)
+				reports := l.Reports(report.ParseSubject(brazilian), 0)
 				fs = fs.CrashClone(vfs.CrashCloneCfg{})
 				_ = l.Close()
 				l = openTest(t, fs)
 				grouped(l)
-				if got := l.Reports(brazilian, 0); !slices.Equal(got, reports) {
+				if got := l.Reports(report.ParseSubject(brazilian), 0); !slices.Equal(got, reports) {
 					t.Fatalf("after a restart the reports are %v, and were %v", got, reports)
 				}
 			}
@@ -119,7 +121,7 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 			return s.timelines().describe()
 		}
 		values := func(l *Embedded, name string) (all []int64) {
-			for _, r := range l.Reports(name, 0) {
+			for _, r := range l.Reports(report.ParseSubject(name), 0) {
 				all = append(all, r.At)
 			}
 			slices.Sort(all)
@@ -223,10 +225,10 @@ func TestADisplayLearnedAfterTheClaim(t *testing.T) {
 	}
 	b := Batch{
 		Names:   []Name{{brazilianID, displayed}},
-		Reports: []Report{{Number: displayed, Kind: QualityReport, At: begin.Unix(), Value: "Low"}},
+		Reports: []report.Report{{Subject: report.ParseSubject(displayed), Kind: report.Quality, At: begin.Unix(), Value: "Low"}},
 	}
-	if _, err := l.Append(t.Context(), b, begin); err != nil || len(l.Reports(brazilian, 0)) != 1 || l.Reports(brazilian, 0)[0].Number != brazilian {
-		t.Errorf("it has the reports %v, %v", l.Reports(brazilian, 0), err)
+	if _, err := l.Append(t.Context(), b, begin); err != nil || len(l.Reports(report.ParseSubject(brazilian), 0)) != 1 || l.Reports(report.ParseSubject(brazilian), 0)[0].Subject.ID != brazilian {
+		t.Errorf("it has the reports %v, %v", l.Reports(report.ParseSubject(brazilian), 0), err)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Rows with a right checksum that say what cannot be are not read: what they would count was never appended.
@@ -236,7 +238,7 @@ func TestRowsEndWhereTheyEnd(t *testing.T) {
 	s.complaints, s.joined, s.chats = nil, nil, chats{} // with which a row would begin to end
 	rec := record{
 		entries: []Entry{{Number: number, Kind: Complained, Did: 0x23, User: 1, Alias: 2, Message: 3, At: begin.Unix()}},
-		reports: []Report{{Number: number, Kind: RestrictionReport, At: begin.Unix(), Value: "X", Reason: "Y", Until: begin.Unix() + 9}},
+		reports: []report.Report{{Subject: report.ParseSubject(number), Kind: report.Restriction, At: begin.Unix(), Value: "X", Reason: "Y", Until: begin.Unix() + 9}},
 		windows: []configured{{number, Windows{Service: time.Hour, Reach: true}}},
 	}
 	for name, row := range map[string]struct {
@@ -288,8 +290,8 @@ func TestBoundsOfABatch(t *testing.T) {
 	entry := func(number string, kind Kind, at int64) Batch {
 		return Batch{Entries: []Entry{{Number: number, Kind: kind, User: 1, Message: 1, At: at}}}
 	}
-	report := func(number string, kind ReportKind, at int64) Batch {
-		return Batch{Reports: []Report{{Number: number, Kind: kind, At: at}}}
+	tell := func(number string, kind report.Kind, at int64) Batch {
+		return Batch{Reports: []report.Report{{Subject: report.ParseSubject(number), Kind: kind, At: at}}}
 	}
 	for _, test := range []struct {
 		name  string
@@ -307,14 +309,14 @@ func TestBoundsOfABatch(t *testing.T) {
 		{"a newer one", entry("+2", Delivered, last+1), Appended{}, "invalid: entry 0: At lies in the future"},
 		{"a message from the user, which has no id", Batch{Entries: []Entry{{Number: "+3", Kind: Received, User: 1, At: now.Unix()}}}, Appended{New: 1}, ""},
 		{"a complaint without one", Batch{Entries: []Entry{{Number: "+3", Kind: Complained, Did: 0x11, User: 1, At: now.Unix()}}}, Appended{}, "invalid: entry 0: Message is not known"},
-		{"a report about nothing", report("", LimitReport, now.Unix()), Appended{}, "invalid: report 0: Number is empty"},
-		{"a report about the longest number", report(long, LimitReport, now.Unix()), Appended{New: 1}, ""},
-		{"a report about a longer number", report(long+"1", LimitReport, now.Unix()), Appended{}, "invalid: report 0: Number is too long"},
-		{"a report of nothing", report("+1", "", now.Unix()), Appended{}, "invalid: report 0: Kind is empty"},
-		{"the newest report", report("+1", LimitReport, last), Appended{New: 1}, ""},
-		{"a newer report", report("+1", LimitReport, last+1), Appended{}, "invalid: report 0: At lies in the future"},
-		{"the oldest report", report("+1", LimitReport, first), Appended{New: 1}, ""},
-		{"an older report", report("+1", LimitReport, first-1), Appended{Expired: 1}, ""},
+		{"a report about nothing", tell("", report.Limit, now.Unix()), Appended{}, "invalid: report 0: Subject is empty"},
+		{"a report about the longest number", tell(long, report.Limit, now.Unix()), Appended{New: 1}, ""},
+		{"a report about a longer number", tell(long+"1", report.Limit, now.Unix()), Appended{}, "invalid: report 0: Subject is too long"},
+		{"a report of nothing", tell("+1", "", now.Unix()), Appended{}, "invalid: report 0: Kind is empty"},
+		{"the newest report", tell("+1", report.Limit, last), Appended{New: 1}, ""},
+		{"a newer report", tell("+1", report.Limit, last+1), Appended{}, "invalid: report 0: At lies in the future"},
+		{"the oldest report", tell("+1", report.Limit, first), Appended{New: 1}, ""},
+		{"an older report", tell("+1", report.Limit, first-1), Appended{Expired: 1}, ""},
 		{"nothing", Batch{}, Appended{}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

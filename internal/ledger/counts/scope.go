@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // scope is what is known about one number: its users in parts, and the points that follow from them on timelines.
@@ -26,8 +28,8 @@ type scope struct {
 	joined     map[key]uint32     // by user, when two of their keys were last said to be one user. So are they
 	chats      chats              // and what is known of groups of users
 
-	reports  []Report // by sequence
-	sequence int64    // the last that was given
+	reports  []report.Report // by sequence
+	sequence int64           // the last that was given
 
 	dirty  bool // what is saved about the number, other than its parts, is not what is here
 	saving *capture
@@ -602,11 +604,11 @@ func (s *scope) advance(horizon int64) {
 	}
 	s.forgetComplaints(horizon)
 	maps.DeleteFunc(s.joined, func(_ key, at uint32) bool { return int64(at) < horizon })
-	latest := map[ReportKind]int64{}
+	latest := map[report.Kind]int64{}
 	for _, r := range s.reports {
 		latest[r.Kind] = max(latest[r.Kind], r.At)
 	}
-	s.reports = slices.DeleteFunc(s.reports, func(r Report) bool { return r.At < horizon && r.At < latest[r.Kind] })
+	s.reports = slices.DeleteFunc(s.reports, func(r report.Report) bool { return r.At < horizon && r.At < latest[r.Kind] })
 	s.dirty = true
 }
 
@@ -810,8 +812,8 @@ func (s *scope) recount() {
 
 // report adds a report, unless it is known, and says whether it did. One from before the horizon was either dropped
 // before or came too late.
-func (s *scope) report(r Report) outcome {
-	r.Number = s.number
+func (s *scope) report(r report.Report) outcome {
+	r.Subject = report.ParseSubject(s.number)
 	for _, known := range s.reports {
 		r.Sequence = known.Sequence
 		if r == known {
@@ -835,7 +837,7 @@ const mostReports = 1024
 
 // forgetOldest keeps the reports of a kind within bounds. One that is forgotten and comes again is a late report, and as such
 // changes nothing in the rules.
-func (s *scope) forgetOldest(kind ReportKind) {
+func (s *scope) forgetOldest(kind report.Kind) {
 	of, first := 0, -1
 	for i := range s.reports {
 		if s.reports[i].Kind == kind {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // A number that joins a group while its lock is waited for is held by the group's, and its own is let go.
@@ -65,7 +67,7 @@ func TestTheFirstEventSetsTheHorizon(t *testing.T) {
 			}
 		}
 		for after, want := range map[int64]outcome{-1: expired, 0: changed} {
-			if got := s.report(Report{Kind: LimitReport, At: int64(first) + after}); got != want {
+			if got := s.report(report.Report{Kind: report.Limit, At: int64(first) + after}); got != want {
 				t.Errorf("a report %d after it is %d", after, got)
 			}
 		}
@@ -91,7 +93,7 @@ func TestSnapshotsSaveEachChange(t *testing.T) {
 		"another key of a user":              one(Entry{Kind: Joined, User: 1, Alias: 9, At: at}),
 		"two keys that are one user":         one(Entry{Kind: Joined, User: 1, Alias: 2, At: at}),
 		"two keys that were known to be one": one(Entry{Kind: Joined, User: 3, Alias: 4, At: at + 5}),
-		"a report":                           {Reports: []Report{{Number: number, Kind: LimitReport, At: at}}},
+		"a report":                           {Reports: []report.Report{{Subject: report.ParseSubject(number), Kind: report.Limit, At: at}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fs := vfs.NewMem()
@@ -621,9 +623,9 @@ func TestWhatIsForgottenToTheSecond(t *testing.T) {
 	s.record(event{kind: Received, user: 6, at: at - uint32(s.windows.service) - 1})
 	s.record(event{kind: Joined, user: 4, alias: 5, at: at})
 	s.record(event{kind: Complained, user: 1, print: 1, at: at})
-	s.report(Report{Kind: LimitReport, At: int64(at)})
-	s.report(Report{Kind: LimitReport, At: int64(at) + 9})
-	s.report(Report{Kind: QualityReport, At: int64(at)})
+	s.report(report.Report{Kind: report.Limit, At: int64(at)})
+	s.report(report.Report{Kind: report.Limit, At: int64(at) + 9})
+	s.report(report.Report{Kind: report.Quality, At: int64(at)})
 	left := func() (n [5]int) {
 		for _, p := range s.all() {
 			n[0] += p.used
@@ -784,10 +786,10 @@ func TestTheFirstReportsGiveWay(t *testing.T) {
 	for _, before := range []int{0, 2} {
 		s := newScope(number)
 		for i := range before {
-			s.report(Report{Kind: VerificationReport, At: begin.Unix() + int64(i)})
+			s.report(report.Report{Kind: report.Verification, At: begin.Unix() + int64(i)})
 		}
 		for i := range mostReports + 2 {
-			s.report(Report{Kind: QualityReport, At: begin.Unix() + int64(i)})
+			s.report(report.Report{Kind: report.Quality, At: begin.Unix() + int64(i)})
 			if want := before + min(i+1, mostReports); len(s.reports) != want {
 				t.Fatalf("%d reports are kept, not %d", len(s.reports), want)
 			}
@@ -817,7 +819,7 @@ func TestWhatMakesANumberKnown(t *testing.T) {
 	at := begin.Unix()
 	_, err := l.Append(context.Background(), Batch{
 		Entries: []Entry{{Number: "+1", Kind: Delivered, User: 1, Message: 1, At: at}, {Number: "+2", Kind: Complained, Did: 0x11, User: 1, Message: 1, At: at}},
-		Reports: []Report{{Number: "+3", Kind: LimitReport, At: at}},
+		Reports: []report.Report{{Subject: report.ParseSubject("+3"), Kind: report.Limit, At: at}},
 	}, begin)
 	must(err)
 	for _, windows := range []Windows{{Service: time.Hour}, {Service: 2 * time.Hour, Reach: true}} {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // A snapshot saves every number as it is at one moment, each at another, and then cuts the journal at a position that
@@ -258,13 +260,13 @@ func (s *scope) decode(row []byte) error {
 	var before int64
 	for range r.count(5) {
 		sequence := int64(r.uvarint())
-		report := r.report()
-		report.Number, report.Sequence = s.number, sequence
+		said := r.report()
+		said.Subject, said.Sequence = report.ParseSubject(s.number), sequence
 		if r.err == nil && (sequence <= before || sequence > s.sequence) {
 			r.fail(fmt.Errorf("a report has sequence %d after %d of %d", sequence, before, s.sequence))
 		}
 		before = sequence
-		s.reports = append(s.reports, report)
+		s.reports = append(s.reports, said)
 	}
 	// The parts must share out all keys: each begins where the one before it ends.
 	var end key

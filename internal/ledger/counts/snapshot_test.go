@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // A snapshot that fails at any step leaves all as it was. The next writes what that one would have, and no more, and nothing that no
@@ -88,7 +90,7 @@ func TestTheSnapshotAfterOneThatFailed(t *testing.T) {
 
 			give(entry("+1", second, 2))
 			give(entry("+3", first, 1))
-			give(Batch{Reports: []Report{{Number: "+2", Kind: LimitReport, At: begin.Unix()}}})
+			give(Batch{Reports: []report.Report{{Subject: report.ParseSubject("+2"), Kind: report.Limit, At: begin.Unix()}}})
 			journaled := l.journaled.Load()
 			if err := snapshot(fails, 0); !errors.Is(err, wanted) || journaled == 0 {
 				t.Fatalf("it does not fail: %v, of %d bytes of journal", err, journaled)
@@ -105,7 +107,7 @@ func TestTheSnapshotAfterOneThatFailed(t *testing.T) {
 				t.Fatal(err)
 			}
 			l = openTest(t, fs)
-			if n := len(l.Reports("+2", 0)); n != 1 || snapshot("", 0) != nil {
+			if n := len(l.Reports(report.ParseSubject("+2"), 0)); n != 1 || snapshot("", 0) != nil {
 				t.Errorf("there are %d reports", n)
 			}
 			state(0, []rowName{{1, 0, 1}, {1, 1, 4}}, []rowName{{0, 0, 1}}, []rowName{{0, 0, 4}})
@@ -145,7 +147,7 @@ func TestNumbersAreReadAsWritten(t *testing.T) {
 		for joined := range 4 {
 			s := newScope(number)
 			s.horizon, s.sequence, s.windows = int64(at)-day, 1000, lengths{service: 5, conversation: 3 * day, reach: true}
-			s.reports = []Report{{Number: number, Sequence: 7, Kind: LimitReport, At: int64(at), Value: "Unlimited", Until: int64(at) + 9}, {Number: number, Sequence: 1000, Kind: QualityReport, At: int64(at)}}
+			s.reports = []report.Report{{Subject: report.ParseSubject(number), Sequence: 7, Kind: report.Limit, At: int64(at), Value: "Unlimited", Until: int64(at) + 9}, {Subject: report.ParseSubject(number), Sequence: 1000, Kind: report.Quality, At: int64(at)}}
 			s.complaints, s.joined = map[key][]delivery{}, map[key]uint32{}
 			for i := range complaining {
 				user := key(i+1) << (keyBits - 3)

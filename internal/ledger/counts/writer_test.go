@@ -11,6 +11,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // slowLog is a file system whose journal can be made to wait before it syncs, and which counts how often it does.
@@ -103,7 +105,7 @@ func TestWindowsAndReportsComeOneAfterAnother(t *testing.T) {
 	for name, give := range map[string]func(*Embedded) error{
 		"windows": func(l *Embedded) error { return l.Configure(number, Windows{Service: time.Hour}) },
 		"a report": func(l *Embedded) error {
-			_, err := l.Append(context.Background(), Batch{Reports: []Report{{Number: number, Kind: LimitReport, At: begin.Unix()}}}, begin)
+			_, err := l.Append(context.Background(), Batch{Reports: []report.Report{{Subject: report.ParseSubject(number), Kind: report.Limit, At: begin.Unix()}}}, begin)
 			return err
 		},
 	} {

@@ -10,8 +10,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/identity"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // checker reads scalars, and collects what is wrong with them.
@@ -88,12 +88,9 @@ func (c *checker) phoneNumbers(path *field.Path, list []scalar, others []string)
 }
 
 func (c *checker) limit(path *field.Path, value scalar) int64 {
-	if value == "Unlimited" {
-		return cloudevents.Unlimited
-	}
-	limit, err := strconv.ParseInt(string(value), 10, 64)
-	if err != nil || limit < 1 || limit > 1_000_000_000 {
-		c.invalid(path, "must be a whole number from 1 to 1000000000, or Unlimited")
+	limit, ok := report.ParseLimit(string(value))
+	if !ok {
+		c.invalid(path, "must be a whole number from 1 to %d, or Unlimited", report.MaxLimit)
 	}
 	return limit
 }
