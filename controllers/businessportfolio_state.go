@@ -29,9 +29,9 @@ func portfolioStateOf(status *v1alpha1.BusinessPortfolioStatus) (rules.State, bo
 		ConcludedTier:  rules.Tier{Name: status.Tier.Concluded.Name, Limit: status.Tier.Concluded.Limit},
 		ConcludedSince: utc(status.Tier.Concluded.SinceTime),
 
-		Rating:       status.Quality.Rating,
-		RatingSince:  utc(status.Quality.SinceTime),
-		RatingReason: status.Quality.Reason,
+		Rating:      status.Quality.Rating,
+		RatingSince: utc(status.Quality.SinceTime),
+		RatedBy:     status.Quality.Reason,
 
 		RestrictedSince:  utc(status.Restriction.SinceTime),
 		RestrictedUntil:  utc(status.Restriction.UntilTime),
@@ -39,9 +39,9 @@ func portfolioStateOf(status *v1alpha1.BusinessPortfolioStatus) (rules.State, bo
 
 		EligibleSince: utc(status.Upgrade.EligibleSinceTime),
 
-		Connection:       status.Connection.State,
-		ConnectionSince:  utc(status.Connection.SinceTime),
-		ConnectionSource: status.Connection.Source,
+		Connection:    v1alpha1.StateConnected,
+		Sendable:      status.Connection.State == v1alpha1.StateConnected,
+		SendableSince: utc(status.Connection.SinceTime),
 
 		Verification:         status.Verification.State,
 		VerificationSince:    utc(status.Verification.SinceTime),
@@ -58,8 +58,11 @@ func portfolioStateOf(status *v1alpha1.BusinessPortfolioStatus) (rules.State, bo
 func portfolioDecided(status *v1alpha1.BusinessPortfolioStatus, policy governing, f *rules.Facts, s rules.State, next time.Time) {
 	status.PolicyName, status.PolicyGeneration = policy.Name, policy.generation
 	status.Tier = tierStatus(&s)
-	status.Quality = v1alpha1.PortfolioQuality{Rating: s.Rating, SinceTime: at(s.RatingSince), Reason: clip(s.RatingReason, 256)}
-	status.Connection = v1alpha1.ConnectionStatus{State: s.Connection, SinceTime: at(s.ConnectionSince), Source: s.ConnectionSource}
+	status.Quality = v1alpha1.PortfolioQuality{Rating: s.Rating, SinceTime: at(s.RatingSince), Reason: clip(s.RatedBy, 256)}
+	status.Connection = v1alpha1.ConnectionStatus{State: v1alpha1.StateOffline, SinceTime: at(s.SendableSince), Source: v1alpha1.FromPolicy}
+	if s.Sendable {
+		status.Connection.State = v1alpha1.StateConnected
+	}
 	status.Restriction = restrictionStatus(&s)
 	status.Verification = verificationStatus(&s)
 	status.Usage = usageStatus(policy.Policy, f.Usage, &s)

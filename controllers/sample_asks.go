@@ -12,6 +12,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/promquery"
+	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // ask is a query as it is sent for one number.
@@ -30,11 +31,11 @@ func (s *Sampler) asks(ctx context.Context, n *v1alpha1.PhoneNumber) (asks [quan
 	} else if err != nil {
 		return asks, err
 	}
-	limit := n.Status.Tier.Limit
-	if n.Status.Tier.Name == "" {
-		limit = policy.Start(n.Spec.Verification).Limit
+	tier := rules.Tier{Name: n.Status.Tier.Name, Limit: n.Status.Tier.Limit}
+	if tier.Name == "" {
+		tier = policy.Start(n.Spec.Verification)
 	}
-	climbs, upgrade, ok := policy.UpgradeMeasure(limit)
+	climbs, upgrade, ok := policy.UpgradeMeasure(tier)
 	if !ok {
 		upgrade = week
 	}

@@ -65,10 +65,29 @@ type Stretch struct {
 
 func (s Stretch) holds() bool { return !s.Since.IsZero() }
 
+var account = rule[*evaluation]{
+	number:   v1alpha1.RuleReports,
+	name:     "Reports about the account",
+	sentence: `Meta's policy enforcement: for days no messages that a business begins, or none at all, or locked until an appeal lifts it`,
+	reports:  reports{ReportAccount: (*evaluation).reportAccount, ReportRestriction: (*evaluation).reportRestriction},
+	apply:    (*evaluation).endRestriction,
+	due:      func(e *evaluation) time.Time { return e.s.RestrictedUntil },
+	explain: func(e *evaluation, x *explanation) {
+		s, until := &e.s, "until Meta lifts it"
+		if !s.RestrictedUntil.IsZero() {
+			until = "until " + stamp(s.RestrictedUntil)
+		}
+		if s.AccountRestricted() {
+			x.say(accountTopic, v1alpha1.RuleReports, "Restricted since %s, %s: Meta restricts the account (%s), and %s.", stamp(s.RestrictedSince), until, s.RestrictedReason,
+				RestrictedTo(s.RestrictedReason))
+		}
+	},
+}
+
 // reportAccount is about whether the numbers of an account work. It says nothing of whether one of them is registered, so a
 // pending number stays so, and only what Meta had taken away comes back.
-func (e *evaluation) reportAccount(to v1alpha1.State, at time.Time, reason string) {
-	s := &e.s
+func (e *evaluation) reportAccount(r Report, at time.Time) {
+	s, to := &e.s, v1alpha1.State(r.Value)
 	var concerned bool
 	switch to {
 	case v1alpha1.StateBlocked:
@@ -76,13 +95,13 @@ func (e *evaluation) reportAccount(to v1alpha1.State, at time.Time, reason strin
 	case v1alpha1.StateOffline:
 		concerned = s.Connection != v1alpha1.StatePending
 	case v1alpha1.StateConnected:
-		away := s.Connection == v1alpha1.StateOffline || s.Connection == v1alpha1.StateBlocked && reason == Reinstated
+		away := s.Connection == v1alpha1.StateOffline || s.Connection == v1alpha1.StateBlocked && r.Reason == Reinstated
 		concerned = away && s.ConnectionSource == v1alpha1.FromReport
 	default: // no word for accounts
 		return
 	}
 	if concerned {
-		e.reportConnection(to, at, reason)
+		e.setReportedConnection(to, at, r.Reason)
 	} else {
 		s.ConnectionReported = latest(s.ConnectionReported, at) // what was said before it is over
 	}
@@ -90,8 +109,6 @@ func (e *evaluation) reportAccount(to v1alpha1.State, at time.Time, reason strin
 
 // reportRestriction is about what is restricted of an account. A restriction with an end is over at that instant; one without lasts
 // until Meta says so, of the account or of the number. Of several the strictest holds, and each ends on its own.
-//
-// Meta's policy enforcement: for days no messages that a business begins, or none at all, or locked until an appeal lifts it.
 func (e *evaluation) reportRestriction(r Report, at time.Time) {
 	s := &e.s
 	const lifted = "Meta reports that the account is no longer restricted"
@@ -192,7 +209,8 @@ func (e *evaluation) liftLasting(at time.Time, why string) {
 
 // LeaveAccount is the state of a number that belongs to another account from now on.
 func LeaveAccount(s State, now time.Time) (State, []Transition) {
-	e := evaluation{s: s, now: latest(now.UTC().Truncate(time.Second), s.EvaluatedAt)}
+	e := evaluation{s: s}
+	e.now = latest(seconds(now), s.EvaluatedAt)
 	if s.AccountRestricted() {
 		e.liftRestriction(v1alpha1.RuleReports, e.now, "the number belongs to another account")
 	}

@@ -23,7 +23,8 @@ type Agreement struct {
 
 // Agree compares the two as of an instant. The policy is the whole one, of a number or a portfolio.
 func Agree(p *Policy, f *Facts, s State, now time.Time) Agreement {
-	e := evaluation{p: p, f: f, s: s, now: now}
+	e := evaluate(p, f, &s, now)
+	defer e.release()
 	a := Agreement{Reported: !s.LimitReported.IsZero() || s.Reported != "" || !s.ConnectionReported.IsZero() || s.ConcludedTier != (Tier{})}
 	if limit := e.limitsDiffer(); limit != "" {
 		// Meta raises a limit within some hours of what the policy looks at, or before it.
@@ -33,9 +34,7 @@ func Agree(p *Policy, f *Facts, s State, now time.Time) Agreement {
 			a.Limit = limit
 		}
 	}
-	if p.role != portfolio {
-		a.Quality, a.State = e.ratingsDiffer(), e.statesDiffer()
-	}
+	a.Quality, a.State = e.ratingsDiffer(), e.statesDiffer()
 	return a
 }
 
@@ -81,15 +80,6 @@ func (e *evaluation) statesDiffer() string {
 		return "Meta reports the number as flagged, and by the policy it is not: the rating is not Low."
 	}
 	return ""
-}
-
-// setConcluded keeps what the policy concludes beside another limit that Meta reports, and since when the two differ. What the
-// policy concludes later shows itself, so what is kept is never more than it concluded last.
-func (e *evaluation) setConcluded(concluded Tier, since time.Time) {
-	if concluded.Limit == e.s.Tier.Limit {
-		concluded, since = Tier{}, time.Time{}
-	}
-	e.s.ConcludedTier, e.s.ConcludedSince = concluded, since
 }
 
 // longestDelay is the longest that a tier takes to rise once it is due.

@@ -9,9 +9,19 @@ import (
 
 // Rule 5. Blocked after a long time of unbroken Low at the lowest tier, counted from the later of the two. Only a
 // reported Connected lifts it.
-//
-// seeds/003: "It is also possible that the business will be suspended; i.e. Blocked if it continues to remain in Tier 1
-// and the quality rating remains in the Red state for an extended period of time."
+var block = rule[*evaluation]{
+	number:   v1alpha1.RuleBlock,
+	name:     "Block",
+	sentence: `seeds/003: "It is also possible that the business will be suspended; i.e. Blocked if it continues to remain in Tier 1 and the quality rating remains in the Red state for an extended period of time."`,
+	apply:    (*evaluation).block,
+	due:      (*evaluation).blockDue,
+	explain: func(e *evaluation, x *explanation) {
+		if due := e.blockDue(); !due.IsZero() {
+			x.say(downgradeTopic, v1alpha1.RuleBlock, "The number is blocked at %s if the rating stays Low.", stamp(due))
+		}
+	},
+}
+
 func (e *evaluation) block() {
 	due := e.blockDue()
 	if due.IsZero() || due.After(e.now) {

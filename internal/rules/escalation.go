@@ -6,10 +6,23 @@ import (
 
 // Rule 7. Where the policy requires it, a number without a direct way to a human is rated Low. A rating that Meta reports
 // wins all the same (rule 9): Meta has judged then.
-//
-// seeds/001: "WhatsApp requires businesses to have a direct human attention path and may apply limitations to accounts
-// that do not include human attention capabilities."
+var humanEscalation = rule[*evaluation]{
+	number:   v1alpha1.RuleHumanEscalation,
+	name:     "Human escalation",
+	sentence: `seeds/001: "WhatsApp requires businesses to have a direct human attention path and may apply limitations to accounts that do not include human attention capabilities."`,
+	apply:    (*evaluation).declaredHumanEscalation,
+	explain: func(e *evaluation, x *explanation) {
+		if e.lacksHumanAttention() {
+			x.say(ratingTopic, v1alpha1.RuleHumanEscalation, "%s: the number has no direct way to a human. Declare one in spec.business.humanEscalationPaths, or appeal as soon as it is flagged.", e.ratingSince())
+		}
+	},
+}
+
+// declaredHumanEscalation takes what the resource declares. It holds from now on: when it was changed is not known.
 func (e *evaluation) declaredHumanEscalation() {
+	if e.now.Before(e.until) {
+		return
+	}
 	if e.p.RequireHumanEscalation && !e.f.HumanEscalation && !e.f.Appealed && e.s.Reported == "" {
 		e.setRating(v1alpha1.RuleHumanEscalation, v1alpha1.QualityLow, e.now, v1alpha1.ReasonLackingHumanAttention, v1alpha1.ReasonLackingHumanAttention, v1alpha1.FromPolicy)
 		return

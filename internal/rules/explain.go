@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -9,66 +10,80 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// Progress is how far the next tier is.
-type Progress struct {
-	Next        Tier
-	Required    int64
-	Achieved    int64
-	Known       bool      // whether there is so much now; else there was once, or nobody knows
-	CountedFrom time.Time // zero unless a flag restarted the count
-	Effective   time.Time // when the tier rises; zero unless the upgrade is pending
-	Missing     []string  // sentences; empty when the upgrade is pending
+// Explain says in sentences why a number or portfolio is where it is, what is missing for the next tier, what would lower it
+// and when. Each names its rule; docs/rules.md has the source of each. The cause is what was said when the tier last changed;
+// empty if that is not known.
+func Explain(p *Policy, f *Facts, s State, cause Cause, now time.Time) []string {
+	e := evaluate(p, f, &s, seconds(now))
+	defer e.release()
+	x := explanation{source: p.Source, cause: cause}
+	for i := range p.chain {
+		if explain := p.chain[i].explain; explain != nil {
+			explain(e, &x)
+		}
+	}
+	return slices.Concat(x.sentences[:]...)
 }
 
-// UpgradeProgress says how far the next tier is; false on the last tier.
-func UpgradeProgress(p *Policy, f *Facts, s State, now time.Time) (Progress, bool) {
-	e := evaluation{p: p, f: f, s: s, now: now.UTC().Truncate(time.Second)}
-	to, way := p.next(s.Tier.Limit)
-	if way == nil {
-		return Progress{}, false
+// explanation collects what the rules have to say.
+type explanation struct {
+	source    string
+	cause     Cause
+	sentences [topics][]string
+}
+
+// topic is what a sentence is about.
+type topic int
+
+// The order of the sentences. Those about one topic are in the order of the rules.
+const (
+	limitTopic topic = iota
+	usageTopic
+	accountTopic
+	connectionTopic
+	ratingTopic
+	upgradeTopic
+	verificationTopic
+	downgradeTopic
+	topics
+)
+
+// say adds a sentence and names the rule that it follows from.
+func (x *explanation) say(about topic, rule v1alpha1.Rule, format string, args ...any) {
+	from := x.source
+	if rule != v1alpha1.NoRule {
+		from = fmt.Sprintf("rule %d of %s", rule, x.source)
 	}
-	from := e.countedFrom(way)
-	progress := Progress{
-		Next:      to,
-		Required:  way.required(s.Tier.Limit),
-		Achieved:  e.achieved(way),
-		Known:     e.knowsAchieved(way),
-		Effective: e.upgradeDue(),
-	}
-	if from.After(e.now.Add(-way.window)) {
-		progress.CountedFrom = from
-	}
-	if !progress.Effective.IsZero() {
-		return progress, true
-	}
-	if !progress.Known {
-		progress.Missing = append(progress.Missing, fmt.Sprintf("a fresh count of the %s within %s", noun(way.measure), words(way.window)))
-	} else if short := progress.Required - progress.Achieved; short > 0 {
-		progress.Missing = append(progress.Missing, fmt.Sprintf("%d more %s within %s", short, noun(way.measure), words(way.window)))
-	} else if due := e.spanDue(); due.After(e.now) {
-		progress.Missing = append(progress.Missing, fmt.Sprintf("the deliveries must span %s; they will at %s", words(way.span), stamp(due)))
-	} else if way.span > 0 && due.IsZero() {
-		progress.Missing = append(progress.Missing, fmt.Sprintf("the deliveries must span %s, from the first that is seen to come in", words(way.span)))
-	}
-	for _, why := range [...]string{e.unfit(way), e.denied()} {
-		if why != "" {
-			progress.Missing = append(progress.Missing, why)
+	x.add(about, fmt.Sprintf(format, args...)+" ("+from+")")
+}
+
+func (x *explanation) add(about topic, sentence string) {
+	x.sentences[about] = append(x.sentences[about], sentence)
+}
+
+// Cause is why a tier is what it is: what was said when it became so, and the rule that made it. It is empty where that is not
+// known.
+type Cause struct {
+	Message string
+	Rule    v1alpha1.Rule
+}
+
+// TierCause is the cause of the tier since an instant, as far as the history tells.
+func TierCause(history []v1alpha1.Transition, since time.Time) Cause {
+	for _, t := range slices.Backward(history) {
+		moves := t.Reason == v1alpha1.ReasonTierUpgraded || t.Reason == v1alpha1.ReasonTierDowngraded || t.Reason == v1alpha1.ReasonLimitReported
+		if moves && t.Time.Time.Equal(since) {
+			return Cause{t.Message, t.Rule}
 		}
 	}
-	if s.Connection != v1alpha1.StateConnected {
-		if p.role == portfolio {
-			progress.Missing = append(progress.Missing, "one number at least must be connected and not flagged")
-		} else {
-			progress.Missing = append(progress.Missing, fmt.Sprintf("the number is %s and must be connected", s.Connection))
-		}
-	}
-	return progress, true
+	return Cause{}
 }
 
 // Deadlines are when the grace period of a Low rating ends, whether the tier falls then, and when a flag ends by recovery;
 // zero where they do not run.
 func Deadlines(p *Policy, s State) (grace time.Time, falls bool, clear time.Time) {
-	e := evaluation{p: p, s: s, now: s.EvaluatedAt}
+	e := evaluate(p, nil, &s, s.EvaluatedAt)
+	defer e.release()
 	return e.graceDue(), e.falls(), e.flagClearDue()
 }
 

@@ -11,12 +11,17 @@ import (
 // lowers the tier one step; Medium or High for the recovery period without a break ends it and leaves the tier. A relapse
 // starts a new spell with a full grace period. After a fall, Low that simply continues is not flagged again, but each
 // further grace period of it lowers the tier again.
-//
-// seeds/002: "When the quality rating reaches a low state, the phone number is moved to a Flagged status. If the message
-// quality improves to a high or medium state and continues to maintain this for the next 7 days, the phone number will
-// return to Connected status. If the quality rating does not improve, the number will return to a Connected status but
-// with a lower messaging limit imposed on it."
-func (e *evaluation) flag() {
+var flag = rule[*evaluation]{
+	number:   v1alpha1.RuleFlag,
+	name:     "Flag",
+	sentence: `seeds/002: "When the quality rating reaches a low state, the phone number is moved to a Flagged status. If the message quality improves to a high or medium state and continues to maintain this for the next 7 days, the phone number will return to Connected status. If the quality rating does not improve, the number will return to a Connected status but with a lower messaging limit imposed on it."`,
+	apply:    (*evaluation).endFlags,
+	due:      func(e *evaluation) time.Time { return next(e.now, e.graceDue(), e.flagClearDue()) },
+	migrate:  (*evaluation).migrateFlag,
+	explain:  (*evaluation).explainFlag,
+}
+
+func (e *evaluation) endFlags() {
 	if due := e.flagClearDue(); !due.IsZero() && !due.After(e.now) {
 		e.endFlag(v1alpha1.RuleFlag, due, fmt.Sprintf("the rating has been above Low for %s, since %s", words(e.p.Recovery), stamp(e.s.RecoveringSince)))
 	}
@@ -32,7 +37,7 @@ func (e *evaluation) flag() {
 // endGrace ends a grace period of Low.
 func (e *evaluation) endGrace(due time.Time) {
 	from := e.s.Tier
-	to, falls := e.p.lower(from.Limit)
+	to, falls := e.p.below(e.place)
 	if e.s.Flagged() {
 		why := fmt.Sprintf("the rating stayed Low for %s, and the tier falls", words(e.p.Grace))
 		if !falls {
@@ -58,16 +63,10 @@ func (e *evaluation) graceDue() time.Time {
 	return e.s.GraceStart.Add(e.p.Grace)
 }
 
-// falls says whether there is a tier to fall to.
-func (e *evaluation) falls() bool {
-	_, falls := e.p.lower(e.s.Tier.Limit)
-	return falls
-}
-
 // restartGrace gives a number that is rated Low a whole grace period once there is a tier to fall to again: it stood at the
 // floor, and was raised, or the floor went down.
-func (e *evaluation) restartGrace(could bool, at time.Time) {
-	if !could && e.falls() && !e.s.GraceStart.IsZero() && !e.s.Flagged() {
+func (e *evaluation) restartGrace(at time.Time) {
+	if !e.s.GraceStart.IsZero() && !e.s.Flagged() {
 		e.s.GraceStart = at
 	}
 }
@@ -134,4 +133,37 @@ func (e *evaluation) endFlag(rule v1alpha1.Rule, at time.Time, why string) {
 	e.s.FlagSince, e.s.FlagSource, e.s.RecoveringSince = time.Time{}, "", time.Time{}
 	e.s.FlagEnded = at
 	e.emit(rule, at, v1alpha1.ReasonFlagCleared, "", "", fmt.Sprintf("the flag of %s ends: %s", stamp(since), why))
+}
+
+// migrateFlag begins a spell of Low anew, ends a flag of other rules, and raises the one that these rules have.
+func (e *evaluation) migrateFlag(bool) {
+	s, now := &e.s, e.now
+	if s.Rating == v1alpha1.QualityLow {
+		s.LowSince, s.GraceStart = now, now
+	}
+	switch {
+	case e.p.Grace == 0 && s.FlagSource == v1alpha1.FromPolicy:
+		e.endFlag(v1alpha1.NoRule, now, "the rules of policy "+e.p.Name+" flag no numbers")
+	case e.p.Grace > 0 && s.Rating == v1alpha1.QualityLow && !s.Flagged():
+		e.warn(now)
+	case e.p.Recovery > 0 && !s.RecoveringSince.IsZero():
+		s.RecoveringSince = latest(s.RecoveringSince, now.Add(-e.p.Recovery))
+	}
+}
+
+func (e *evaluation) explainFlag(x *explanation) {
+	s := &e.s
+	switch clear, grace := e.flagClearDue(), e.graceDue(); {
+	case !s.Flagged():
+	case !clear.IsZero():
+		x.say(ratingTopic, v1alpha1.RuleFlag, "Flagged since %s. The flag ends at %s if the rating stays above Low.", stamp(s.FlagSince), stamp(clear))
+	case !grace.IsZero():
+		then := ", and the tier stays, for it is the lowest"
+		if to, falls := e.p.below(e.place); falls {
+			then = fmt.Sprintf(" with a fall to tier %s (%s), unless the rating rises above Low before", to.Name, limitWords(to.Limit))
+		}
+		x.say(ratingTopic, v1alpha1.RuleFlag, "Flagged since %s. The flag ends at %s%s.", stamp(s.FlagSince), stamp(grace), then)
+	default:
+		x.say(ratingTopic, v1alpha1.RuleReports, "Flagged since %s: Meta reported it, and Meta ends it.", stamp(s.FlagSince))
+	}
 }

@@ -1,12 +1,22 @@
 package rules
 
 import (
+	"fmt"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// Rule 10. Unlimited is a tier without a limit: never restricted, never upgraded.
+// Rule 4. The tier never falls below the first of the ladder, whether the business is verified or not. Rule 10. Unlimited is a tier
+// without a limit: never restricted, never upgraded.
+var ladder = rule[*evaluation]{
+	number:   v1alpha1.RuleFloor,
+	name:     "Ladder",
+	sentence: `seeds/002: "the number will return to a Connected status but with a lower messaging limit imposed on it", and its ladder has a tier below the one that a verified business starts at`,
+	reports:  reports{ReportLimit: (*evaluation).reportLimit},
+	migrate:  (*evaluation).migrateTier,
+	explain:  (*evaluation).explainTier,
+}
 
 // Above says whether one limit is higher than another; Unlimited is higher than all.
 func Above(a, b int64) bool {
@@ -43,41 +53,152 @@ func (p *Policy) TierOf(limit int64) Tier {
 	return offLadder(limit)
 }
 
-// next is the lowest tier above a limit, with the way up to it. A reported limit between two tiers goes the way of the
-// tier below it.
-func (p *Policy) next(limit int64) (Tier, *requirement) {
-	for i, t := range p.tiers {
-		if Above(t.Limit, limit) {
-			if i == 0 {
-				return t.Tier, p.tiers[0].up
-			}
-			return t.Tier, p.tiers[i-1].up
-		}
-	}
-	return Tier{}, nil
+// place is where a tier stands on the ladder.
+type place struct {
+	step int // of the tier; of the one below it where it is none of the ladder, and -1 where there is none below
+	off  bool
 }
 
-// UpgradeMeasure is what the next tier above a limit looks at: the measure, and the window that it is counted over; false on the last
-// tier.
-func (p *Policy) UpgradeMeasure(limit int64) (v1alpha1.Measure, time.Duration, bool) {
-	_, way := p.next(limit)
-	if way == nil {
+// placeOf finds a tier once; from then on it goes by its place.
+func (p *Policy) placeOf(t Tier) place {
+	at := place{-1, true}
+	for i := range p.tiers {
+		switch step := p.tiers[i].Tier; {
+		case step == t:
+			return place{i, false}
+		case !Above(step.Limit, t.Limit):
+			at = place{i, step.Limit != t.Limit}
+		}
+	}
+	return at
+}
+
+// above is the tier above a place, with what it requires; nil on the last tier. A reported limit between two tiers goes the way of the
+// tier below it.
+func (p *Policy) above(at place) (Tier, *requirement) {
+	if at.step+1 >= len(p.tiers) {
+		return Tier{}, nil
+	}
+	return p.tiers[at.step+1].Tier, p.tiers[max(0, at.step)].up
+}
+
+// below is the tier below a place; false at the floor.
+func (p *Policy) below(at place) (Tier, bool) {
+	step := at.step
+	if !at.off {
+		step--
+	}
+	if step < 0 {
+		return Tier{}, false
+	}
+	return p.tiers[step].Tier, true
+}
+
+// UpgradeMeasure is what the tier above this one looks at: the measure, and the window that it is counted over; false on the last tier.
+func (p *Policy) UpgradeMeasure(t Tier) (v1alpha1.Measure, time.Duration, bool) {
+	_, required := p.above(p.placeOf(t))
+	if required == nil {
 		return "", 0, false
 	}
-	return way.measure, way.window, true
+	return required.measure, required.window, true
 }
 
-// Rule 4. The tier never falls below the first of the ladder, whether the business is verified or not.
-//
-// seeds/002: "the number will return to a Connected status but with a lower messaging limit imposed on it", and its ladder has a
-// tier below the one that a verified business starts at.
-
-// lower is the tier one step below a limit; false at the floor.
-func (p *Policy) lower(limit int64) (below Tier, falls bool) {
-	for _, t := range p.tiers {
-		if Above(limit, t.Limit) {
-			below, falls = t.Tier, true
-		}
+// setTier moves the number to a tier. A pending upgrade belongs to the tier before.
+func (e *evaluation) setTier(to Tier, at time.Time, source v1alpha1.Source) {
+	if pending, _ := e.p.above(e.place); !e.s.EligibleSince.IsZero() && Above(pending.Limit, to.Limit) {
+		e.cancelUpgrade(at, "the limit is "+limitWords(to.Limit)+" now")
 	}
-	return below, falls
+	before, fell := e.s.Tier, e.falls()
+	e.s.Tier, e.place = to, e.p.placeOf(to)
+	e.s.TierSince, e.s.TierSource, e.s.Before = at, source, Tier{}
+	switch {
+	case source != v1alpha1.FromReport:
+		e.setConcluded(to, at)
+	case e.s.ConcludedTier == (Tier{}):
+		e.setConcluded(before, at)
+	default:
+		e.setConcluded(e.s.ConcludedTier, e.s.ConcludedSince)
+	}
+	e.s.EligibleSince = time.Time{}
+	if !fell && e.falls() {
+		e.restartGrace(at)
+	}
+}
+
+// setConcluded keeps what the policy concludes beside another limit that Meta reports, and since when the two differ. What the policy
+// concludes later shows itself, so what is kept is never more than it concluded last.
+func (e *evaluation) setConcluded(concluded Tier, since time.Time) {
+	if concluded.Limit == e.s.Tier.Limit {
+		concluded, since = Tier{}, time.Time{}
+	}
+	e.s.ConcludedTier, e.s.ConcludedSince = concluded, since
+}
+
+// falls says whether there is a tier to fall to.
+func (e *evaluation) falls() bool {
+	_, falls := e.p.below(e.place)
+	return falls
+}
+
+// migrateTier gives the state its tier under this policy. What the other policy had begun to count down begins anew. A policy that was
+// edited keeps its tiers by their names: a limit that was mended there is mended here.
+func (e *evaluation) migrateTier(edited bool) {
+	s, p, before := &e.s, e.p, e.s.Tier
+	s.Tier = p.TierOf(before.Limit) // the same limit may go by another name
+	e.place = p.placeOf(s.Tier)
+	s.EligibleSince = time.Time{}
+	if is, err := p.named("", s.ConcludedTier.Name); edited && err == nil {
+		e.setConcluded(is, s.ConcludedSince)
+	} else {
+		e.setConcluded(s.Tier, e.now) // what another policy concluded is not what this one does
+	}
+	if is, err := p.named("", before.Name); edited && err == nil && is.Limit != before.Limit && s.TierSource != v1alpha1.FromReport {
+		e.setTier(is, e.now, s.TierSource)
+		reason, moves := v1alpha1.ReasonTierUpgraded, "rises"
+		if Above(before.Limit, is.Limit) {
+			reason, moves = v1alpha1.ReasonTierDowngraded, "falls"
+		}
+		e.emit(v1alpha1.NoRule, e.now, reason, before.Name, is.Name, fmt.Sprintf("the limit %s from %s to %s: the tier %s of policy %s was edited",
+			moves, limitWords(before.Limit), limitWords(is.Limit), is.Name, p.Name))
+	}
+	if start := p.Start(s.Verification); Above(start.Limit, s.Tier.Limit) && s.TierSource != v1alpha1.FromReport && !s.fell() {
+		from := s.Tier
+		e.setTier(start, e.now, v1alpha1.FromPolicy)
+		e.emit(v1alpha1.NoRule, e.now, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the rules of policy %s start there",
+			limitWords(from.Limit), limitWords(start.Limit), p.Name))
+	}
+}
+
+func (e *evaluation) explainTier(x *explanation) {
+	s := &e.s
+	limit := fmt.Sprintf("The limit is %d %s within %s (tier %s)", s.Tier.Limit, noun(e.p.Measure), words(e.p.Window), s.Tier.Name)
+	if s.Tier.Limit == Unlimited {
+		limit = fmt.Sprintf("There is no limit (tier %s)", s.Tier.Name)
+	}
+	limit += " since " + stamp(s.TierSince)
+	switch {
+	case s.ConcludedTier != (Tier{}):
+		x.say(limitTopic, v1alpha1.RuleReports, "%s: Meta reported it. By the policy it was %s at %s.", limit, limitWords(s.ConcludedTier.Limit), stamp(s.ConcludedSince))
+	case s.TierSource == v1alpha1.FromReport:
+		x.say(limitTopic, v1alpha1.RuleReports, "%s: Meta reported it.", limit)
+	case s.TierSource == v1alpha1.FromVerification:
+		x.say(limitTopic, v1alpha1.RuleVerification, "%s: the business is verified.", limit)
+	case x.cause.Message != "":
+		x.say(limitTopic, x.cause.Rule, "%s: %s.", limit, x.cause.Message)
+	case s.Tier == e.p.Start(s.Verification):
+		x.say(limitTopic, v1alpha1.RuleVerification, "%s: new ones start there whose business is %s.", limit, s.Verification)
+	default:
+		x.say(limitTopic, v1alpha1.NoRule, "%s: what led to it is older than the history", limit)
+	}
+	switch to, falls := e.p.below(e.place); {
+	case e.p.Grace == 0:
+		x.say(downgradeTopic, v1alpha1.RuleFlag, "A Low rating lowers nothing under policy %s.", e.p.Name)
+	case !falls:
+		x.say(downgradeTopic, v1alpha1.RuleFloor, "Tier %s is the lowest: nothing lowers it.", s.Tier.Name)
+	case s.Flagged(): // the sentence about the flag tells it
+	case s.Rating == v1alpha1.QualityLow:
+		x.say(downgradeTopic, v1alpha1.RuleFlag, "The limit falls to %s (tier %s) at %s unless the rating rises above Low before.", limitWords(to.Limit), to.Name, stamp(e.graceDue()))
+	default:
+		x.say(downgradeTopic, v1alpha1.RuleFlag, "A Low rating that lasts %s lowers the limit to %s (tier %s).", words(e.p.Grace), limitWords(to.Limit), to.Name)
+	}
 }

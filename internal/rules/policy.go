@@ -58,7 +58,7 @@ type Policy struct {
 	Templates TemplateRules
 
 	member, portfolio *Policy // see Member and Portfolio
-	role              role
+	chain             chain[*evaluation]
 
 	tiers           []tier // lowest first
 	startUnverified Tier
@@ -192,7 +192,11 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 	if Above(p.startUnverified.Limit, p.startVerified.Limit) {
 		return nil, fmt.Errorf("start.verified is %q, a lower tier than start.unverified: verification must not lower the limit", spec.Start.Verified)
 	}
-	p.member, p.portfolio = p.withRole(member), p.withRole(portfolio)
+	p.chain = numberRules
+	member, portfolio := *p, *p
+	member.chain, member.tiers, member.startUnverified, member.startVerified = memberRules, nil, Tier{}, Tier{}
+	portfolio.chain = portfolioRules
+	p.member, p.portfolio = &member, &portfolio
 	return p, nil
 }
 

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -11,10 +10,36 @@ import (
 // Quality from feedback. Where Meta reports no rating, it is what users do about the number: complaining users per thousand
 // users that a message was delivered to, over the policy's quality window. The thresholds are the policy author's, since
 // Meta publishes none. A rating that Meta has reported wins for good.
-//
-// seeds/002: "This rating is determined by the feedback from your customers, such as the reason to block your phone number
-// and other reporting issues."
-func (e *evaluation) feedback() {
+var quality = rule[*evaluation]{
+	number:   v1alpha1.NoRule,
+	name:     "Quality",
+	sentence: `seeds/002: "This rating is determined by the feedback from your customers, such as the reason to block your phone number and other reporting issues."`,
+	apply:    (*evaluation).rateFeedback,
+	reports:  reports{ReportQuality: (*evaluation).reportQuality},
+	due:      (*evaluation).feedbackDue,
+	measure: func(e *evaluation) v1alpha1.Measure {
+		if e.ratesFeedback() {
+			return MeasureReached
+		}
+		return ""
+	},
+	deliveries: func(e *evaluation, _ time.Time) int64 { return e.missingForBetter() },
+	event: func(e *evaluation, until time.Time) time.Time {
+		if !e.ratesFeedback() {
+			return time.Time{}
+		}
+		return e.f.Usage.Nth(MeasureComplaining, 1, e.now, until)
+	},
+	migrate: func(e *evaluation, _ bool) {
+		if e.s.RatingSource == v1alpha1.FromPolicy && !e.lacksHumanAttention() && e.p.LowFrom == 0 {
+			// A rating that these rules do not make could not change under them.
+			e.setRating(v1alpha1.NoRule, v1alpha1.QualityUnknown, e.now, "", "the rules of policy "+e.p.Name+" take no rating from feedback", v1alpha1.FromPolicy)
+		}
+	},
+	explain: (*evaluation).explainRating,
+}
+
+func (e *evaluation) rateFeedback() {
 	if !e.ratesFeedback() {
 		return
 	}
@@ -69,33 +94,10 @@ func (e *evaluation) feedbackDue() time.Time {
 	return due
 }
 
-// feedbackCrossing is the first instant in (from, to] at which feedback comes in, or at which enough further users are
-// reached for a better rating; to if there is none.
-func (e *evaluation) feedbackCrossing(from, to time.Time) time.Time {
-	if first := e.f.Usage.Nth(MeasureComplaining, 1, from, to); !first.IsZero() {
-		to = first
-	}
-	if first := e.f.Usage.Nth(MeasureReached, 1, from, to); first.IsZero() || first.Equal(to) {
-		return to
-	}
-	then := evaluation{p: e.p, f: e.f, s: e.s, now: from}
-	for {
-		missing := then.missingForBetter()
-		if missing <= 0 && then.now.After(from) {
-			return then.now
-		}
-		next := e.f.Usage.Nth(MeasureReached, max(1, missing), then.now, to)
-		if next.IsZero() {
-			return to
-		}
-		then.now = next
-	}
-}
-
 // missingForBetter is how many more users must be reached for a better rating, or for any; endless while none is.
 func (e *evaluation) missingForBetter() int64 {
 	if e.s.Rating == v1alpha1.QualityHigh {
-		return math.MaxInt64
+		return noDelivery
 	}
 	threshold := e.p.MediumFrom
 	if e.s.Rating == v1alpha1.QualityLow {
@@ -105,6 +107,28 @@ func (e *evaluation) missingForBetter() int64 {
 		return 1 - e.within(MeasureReached) // any rating is better than none
 	}
 	return e.within(MeasureComplaining)*1000/threshold + 1 - e.within(MeasureReached)
+}
+
+func (e *evaluation) ratingSince() string {
+	return fmt.Sprintf("The quality rating is %s since %s", e.s.Rating, stamp(e.s.RatingSince))
+}
+
+func (e *evaluation) explainRating(x *explanation) {
+	s, since := &e.s, e.ratingSince()
+	switch {
+	case e.lacksHumanAttention(): // rule 7 explains it
+	case s.RatingReason == v1alpha1.ReasonUserFeedback:
+		_, _, feedback := e.feedbackRating()
+		x.add(ratingTopic, fmt.Sprintf("%s: by now %s (quality from feedback, %s)", since, feedback, e.p.Source))
+	case s.RatingSource == v1alpha1.FromReport && s.RatingReason != "":
+		x.say(ratingTopic, v1alpha1.RuleReports, "%s: Meta reported it, for %s.", since, s.RatingReason)
+	case s.RatingSource == v1alpha1.FromReport:
+		x.say(ratingTopic, v1alpha1.RuleReports, "%s: Meta reported it.", since)
+	case s.Rating == v1alpha1.QualityUnknown:
+		x.add(ratingTopic, "No quality rating was reported; Unknown counts as High.")
+	default:
+		x.add(ratingTopic, since+" (quality from feedback, "+e.p.Source+")")
+	}
 }
 
 func (p *Policy) compileQuality(spec *v1alpha1.QualityRules) error {

@@ -14,47 +14,38 @@ const maxLimit = 1_000_000_000
 
 // Rule 9. What Meta reports replaces what the policy concluded, and is marked as reported. A report that is older than
 // what is known of the same thing changes nothing, and neither does a word that the engine does not know.
-func (e *evaluation) report(r Report) {
-	at := r.At.UTC().Truncate(time.Second)
-	if at.After(e.now) {
-		at = e.now
-	}
-	if !e.p.role.accepts(r.Kind) {
-		return
-	}
-	switch r.Kind {
-	case ReportStanding:
-		e.standing(v1alpha1.QualityRating(r.Value), at, r.Reason)
-	case ReportIncrease:
-		e.reportIncrease(v1alpha1.IncreaseDecision(r.Value), at, r.Reason)
-	case ReportQuality:
-		e.reportQuality(v1alpha1.QualityRating(r.Value), at, r.Reason)
-	case ReportLimit:
-		e.reportLimit(r.Value, at)
-	case ReportConnection:
-		if e.p.role == portfolio {
-			e.able(v1alpha1.State(r.Value), at)
-			return
+//
+// Each report is taken by the rule about the same thing; this one is about whether the number works.
+var connection = rule[*evaluation]{
+	number:   v1alpha1.RuleReports,
+	name:     "Reports win",
+	sentence: `seeds/001: "If the company fails to comply with WhatsApp regulations, it may be marked in red."`,
+	reports:  reports{ReportConnection: (*evaluation).reportConnection},
+	objection: func(e *evaluation) objection {
+		if e.s.Connection == v1alpha1.StateConnected {
+			return objection{}
 		}
-		e.reportConnection(v1alpha1.State(r.Value), at, r.Reason)
-	case ReportAccount:
-		e.reportAccount(v1alpha1.State(r.Value), at, r.Reason)
-	case ReportRestriction:
-		e.reportRestriction(r, at)
-	case ReportVerification:
-		e.reportVerification(v1alpha1.Verification(r.Value), at)
-	default: // not about numbers
-	}
+		return objection{fmt.Sprintf("the number is %s and must be connected", e.s.Connection), true}
+	},
+	explain: func(e *evaluation, x *explanation) {
+		switch s := &e.s; {
+		case s.Connection == v1alpha1.StateConnected:
+		case s.Connection == v1alpha1.StateBlocked && s.ConnectionSource == v1alpha1.FromPolicy:
+			x.say(connectionTopic, v1alpha1.RuleBlock, "Blocked since %s: the rating stayed Low for %s at the lowest tier. Only Meta can lift it.", stamp(s.ConnectionSince), words(e.p.BlockAfter))
+		default:
+			x.say(connectionTopic, v1alpha1.RuleReports, "%s since %s: Meta reported it%s.", s.Connection, stamp(s.ConnectionSince), because(s.ConnectionReason))
+		}
+	},
 }
 
-func (e *evaluation) reportQuality(rating v1alpha1.QualityRating, at time.Time, reason string) {
-	s := &e.s
+func (e *evaluation) reportQuality(r Report, at time.Time) {
+	s, rating := &e.s, v1alpha1.QualityRating(r.Value)
 	// A report of Unknown keeps the rating before it (rule 3).
 	if rank(rating) == 0 || rating == v1alpha1.QualityUnknown || at.Before(s.ReportedSince) {
 		return
 	}
 	s.Reported, s.ReportedSince = rating, at
-	e.setRating(v1alpha1.RuleReports, rating, at, reason, reason, v1alpha1.FromReport)
+	e.setRating(v1alpha1.RuleReports, rating, at, r.Reason, r.Reason, v1alpha1.FromReport)
 }
 
 // limitOf is a limit as it is reported: in digits, or Unlimited.
@@ -66,9 +57,9 @@ func limitOf(value string) (int64, bool) {
 	return n, err == nil && n >= 1 && n <= maxLimit
 }
 
-func (e *evaluation) reportLimit(value string, at time.Time) {
+func (e *evaluation) reportLimit(r Report, at time.Time) {
 	s := &e.s
-	limit, ok := limitOf(value)
+	limit, ok := limitOf(r.Value)
 	if !ok || at.Before(s.LimitReported) {
 		return
 	}
@@ -89,7 +80,7 @@ func (e *evaluation) reportLimit(value string, at time.Time) {
 	if Above(from.Limit, to.Limit) {
 		s.LimitLowered = at
 	}
-	pending, _ := e.p.next(from.Limit)
+	pending, _ := e.p.above(e.place)
 	// The policy concludes the same, and only waits; or it knows nothing of how the number rose before it was seen here.
 	agreed := !s.EligibleSince.IsZero() && pending.Limit == to.Limit || first && from == e.p.Start(s.Verification) && Above(to.Limit, from.Limit)
 	e.setTier(to, at, v1alpha1.FromReport)
@@ -108,7 +99,11 @@ func knownState(state v1alpha1.State) bool {
 	return false
 }
 
-func (e *evaluation) reportConnection(to v1alpha1.State, at time.Time, reason string) {
+func (e *evaluation) reportConnection(r Report, at time.Time) {
+	e.setReportedConnection(v1alpha1.State(r.Value), at, r.Reason)
+}
+
+func (e *evaluation) setReportedConnection(to v1alpha1.State, at time.Time, reason string) {
 	s := &e.s
 	if !knownState(to) || at.Before(s.ConnectionReported) {
 		return
@@ -218,7 +213,8 @@ func (e *evaluation) setConnection(to v1alpha1.State, at time.Time) {
 	e.s.Connection, e.s.ConnectionSince, e.s.ConnectionSource, e.s.ConnectionReason = to, at, v1alpha1.FromReport, ""
 }
 
-func (e *evaluation) reportVerification(to v1alpha1.Verification, at time.Time) {
+func (e *evaluation) reportVerification(r Report, at time.Time) {
+	to := v1alpha1.Verification(r.Value)
 	if !knownVerification(to) || at.Before(e.s.VerificationReported) {
 		return
 	}

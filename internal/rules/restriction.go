@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -10,12 +9,24 @@ import (
 
 // Rule 1. Restricted when used has reached the limit, until enough users leave the window. Replies inside a customer
 // service window are never restricted.
-//
-// seeds/004: "Phone numbers that reach their messaging limit are moved to a Restricted state. During a Restricted state,
-// the number will be unable to send any notification messages until the 24-hour window for sending messages is reset."
-func (e *evaluation) restriction() {
+var restriction = rule[*evaluation]{
+	number:   v1alpha1.RuleRestriction,
+	name:     "Restriction",
+	sentence: `seeds/004: "Phone numbers that reach their messaging limit are moved to a Restricted state. During a Restricted state, the number will be unable to send any notification messages until the 24-hour window for sending messages is reset."`,
+	apply:    (*evaluation).restrict,
+	due:      func(e *evaluation) time.Time { return e.s.RestrictedUntil },
+	measure:  func(e *evaluation) v1alpha1.Measure { return e.p.Measure },
+	deliveries: func(e *evaluation, _ time.Time) int64 {
+		if e.s.Tier.Limit == Unlimited || e.s.Restricted() {
+			return noDelivery
+		}
+		return e.s.Tier.Limit - e.used()
+	},
+	explain: (*evaluation).explainUsed,
+}
+
+func (e *evaluation) restrict() {
 	s, limit := &e.s, e.s.Tier.Limit
-	e.endRestriction()
 	if s.RestrictedSource == v1alpha1.FromReport {
 		return // Meta said it, and Meta ends it
 	}
@@ -46,14 +57,6 @@ func (e *evaluation) roomAgain() string {
 	return "from " + stamp(e.s.RestrictedUntil)
 }
 
-// missingToLimit is how many users more reach the limit; endless while they cannot.
-func (e *evaluation) missingToLimit() int64 {
-	if e.s.Tier.Limit == Unlimited || e.s.Restricted() {
-		return math.MaxInt64
-	}
-	return e.s.Tier.Limit - e.used()
-}
-
 func lifted(used, limit int64) string {
 	if limit == Unlimited {
 		return "the tier has no limit"
@@ -72,4 +75,28 @@ func (e *evaluation) used() int64 {
 
 func (e *evaluation) knowsUsed() bool {
 	return knows(e.f.Usage, e.p.Measure, e.now.Add(-e.p.Window), e.now)
+}
+
+func (e *evaluation) explainUsed(x *explanation) {
+	s, used, known := &e.s, e.used(), e.knowsUsed()
+	switch {
+	case !known && s.Restricted() && s.RestrictedSource == v1alpha1.FromPolicy:
+		x.say(usageTopic, v1alpha1.RuleRestriction, "Restricted since %s, and only replies inside a customer service window go out. How much is used now is not known: there is room again %s.",
+			stamp(s.RestrictedSince), e.roomAgain())
+	case !known:
+		x.say(usageTopic, v1alpha1.RuleRestriction, "How much of the limit is used now is not known; see the condition UsageFresh.")
+	case s.AccountRestricted():
+		x.say(usageTopic, v1alpha1.RuleRestriction, "%d of %s are used.", used, limitWords(s.Tier.Limit))
+	case s.RestrictedSource == v1alpha1.FromReport:
+		x.say(usageTopic, v1alpha1.RuleReports, "Restricted since %s: Meta reported it. By the count here, %d of %s are used.", stamp(s.RestrictedSince), used, limitWords(s.Tier.Limit))
+	case s.Restricted():
+		x.say(usageTopic, v1alpha1.RuleRestriction, "Restricted since %s: %d of %d are used, and only replies inside a customer service window go out. There is room again %s.",
+			stamp(s.RestrictedSince), used, s.Tier.Limit, e.roomAgain())
+	case s.Tier.Limit == Unlimited:
+		x.say(usageTopic, v1alpha1.RuleUnlimited, "%d %s were reached within %s.", used, noun(e.p.Measure), words(e.p.Window))
+	case s.Obstacle().Reason != "":
+		x.say(usageTopic, v1alpha1.RuleRestriction, "%d of %d are used, and none remain while the number is %s.", used, s.Tier.Limit, s.Connection)
+	default:
+		x.say(usageTopic, v1alpha1.RuleRestriction, "%d of %d are used, and %d remain.", used, s.Tier.Limit, s.Tier.Limit-used)
+	}
 }

@@ -68,8 +68,8 @@ func TestAPortfolioRisesByItsStanding(t *testing.T) {
 	if got, want := transitions[1].Message, "the upgrade to 10K is cancelled: the quality rating of number shop is Medium and must be at least High"; got != want {
 		t.Errorf("it says %q, not %q", got, want)
 	}
-	if !state.RatingSince.Equal(at(4)) || !state.ConnectionSince.Equal(at(5)) || state.RatingReason != "" {
-		t.Errorf("it is %s since %s, and %s since %s", state.Rating, state.RatingSince, state.Connection, state.ConnectionSince)
+	if !state.RatingSince.Equal(at(4)) || !state.SendableSince.Equal(at(5)) || state.RatedBy != "" {
+		t.Errorf("it is %s since %s, and sendable %t since %s", state.Rating, state.RatingSince, state.Sendable, state.SendableSince)
 	}
 	member := shippedPolicy(t, "meta-2025").Member()
 	if state, transitions, _ := rules.Advance(member, &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: standing(1, v1alpha1.QualityLow, true)[:1]},

@@ -31,6 +31,12 @@ type State struct {
 	Reported      v1alpha1.QualityRating // the last reported rating but Unknown; empty if there was none
 	ReportedSince time.Time              // when it was reported
 
+	// RatedBy names the number or template whose rating is that of a portfolio; empty where none stands out. Sendable says that one
+	// number of a portfolio at least is connected and not flagged, and SendableSince since when that is so, or is not.
+	RatedBy       string
+	Sendable      bool
+	SendableSince time.Time
+
 	LowSince   time.Time // start of the present spell of Low
 	GraceStart time.Time // start of the grace period that is running: the spell's, or the last fall's
 
@@ -85,6 +91,9 @@ func Initial(p *Policy, verification v1alpha1.Verification, now time.Time) State
 		Rating:       v1alpha1.QualityUnknown,
 		RatingSince:  now,
 		RatingSource: v1alpha1.FromPolicy,
+
+		Sendable:      true,
+		SendableSince: now,
 
 		Connection:       v1alpha1.StateConnected,
 		ConnectionSince:  now,

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -73,52 +72,38 @@ func InitialTemplate(now time.Time) TemplateState {
 	}
 }
 
-// AdvanceTemplate runs rule 8 for a template from the instant that the state was evaluated at to now. It returns the new
+// AdvanceTemplate runs the rules of a template from the instant that the state was evaluated at to now. It returns the new
 // state, what happened in order of time, and the next instant at which something can change by itself (zero if there is
 // none). Where a report and a deadline fall on one instant, the report comes first.
 func AdvanceTemplate(p *Policy, reports []Report, s TemplateState, now time.Time) (TemplateState, []Transition, time.Time) {
-	now = latest(now.UTC().Truncate(time.Second), s.EvaluatedAt)
-	e := templateEvaluation{rules: &p.Templates, s: s}
-	pending := slices.Clone(reports)
-	slices.SortStableFunc(pending, func(a, b Report) int { return a.At.Compare(b.At) })
-	for _, r := range pending {
-		at := earlier(r.At.UTC().Truncate(time.Second), now)
-		e.expire(at.Add(-time.Second))
-		e.report(r, at)
-	}
-	e.expire(now)
-	e.s.EvaluatedAt = now
-	return e.s, e.transitions, e.s.Until
+	// Nothing is counted for a template: a report that comes late takes effect at its own time, with the deadlines that follow it.
+	e := &templateEvaluation{p: p, s: s}
+	e.until = latest(seconds(now), s.EvaluatedAt)
+	next := advance(templateRules, e, reports)
+	e.s.EvaluatedAt = e.until
+	return e.s, e.transitions, next
 }
 
 // MigrateTemplatePolicy brings a state that other rules led to under this policy: a flag or pause that these rules know of begins
 // anew, one that they do not know of ends.
 func MigrateTemplatePolicy(p *Policy, s TemplateState, now time.Time) (TemplateState, []Transition) {
-	now = latest(now.UTC().Truncate(time.Second), s.EvaluatedAt)
-	e := templateEvaluation{rules: &p.Templates, s: s}
-	e.s.EvaluatedAt = now
-	if s.Source == v1alpha1.FromReport {
-		return e.s, nil
-	}
-	switch {
-	case s.State == v1alpha1.TemplateFlagged && p.Templates.BlockAfter > 0:
-		e.s.Until = now.Add(p.Templates.BlockAfter)
-	case s.State == v1alpha1.TemplateFlagged:
-		e.change(v1alpha1.TemplateApproved, now, time.Time{}, v1alpha1.FromPolicy)
-		e.emit(now, v1alpha1.ReasonTemplateFlagCleared, "the rules of policy "+p.Name+" flag no templates")
-	case s.State == v1alpha1.TemplatePaused && len(p.Templates.Pauses) == 0:
-		e.change(v1alpha1.TemplateApproved, now, time.Time{}, v1alpha1.FromPolicy)
-		e.emit(now, v1alpha1.ReasonTemplateResumed, "the rules of policy "+p.Name+" pause no templates")
-	}
+	e := &templateEvaluation{p: p, s: s}
+	e.now = latest(seconds(now), s.EvaluatedAt)
+	e.s.EvaluatedAt = e.now
+	templateRules.migrate(e, false)
 	return e.s, e.transitions
 }
 
-// templateEvaluation is one run of rule 8.
+// templateEvaluation is one run of the rules of a template.
 type templateEvaluation struct {
-	rules       *TemplateRules
+	clock
+	p           *Policy
 	s           TemplateState
 	transitions []Transition
 }
+
+// lookahead implements subject: nothing is counted.
+func (e *templateEvaluation) lookahead(until, _ time.Time) time.Time { return until }
 
 func (e *templateEvaluation) emit(at time.Time, reason v1alpha1.TransitionReason, message string) {
 	e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleTemplates, Reason: reason, Message: message})
@@ -128,10 +113,10 @@ func (e *templateEvaluation) change(to v1alpha1.TemplateState, at, until time.Ti
 	e.s.State, e.s.Since, e.s.Until, e.s.Source, e.s.Reason = to, at, until, source, ""
 }
 
-// expire lets a deadline at or before an instant happen.
-func (e *templateEvaluation) expire(by time.Time) {
+// expire ends a flag or a pause at its time.
+func (e *templateEvaluation) expire() {
 	due := e.s.Until
-	if due.IsZero() || due.After(by) {
+	if due.IsZero() || due.After(e.now) {
 		return
 	}
 	since := e.s.Since
@@ -161,25 +146,6 @@ func (e *templateEvaluation) unrated(at time.Time) {
 	}
 }
 
-func (e *templateEvaluation) report(r Report, at time.Time) {
-	s := &e.s
-	switch r.Kind {
-	case ReportQuality:
-		rating := v1alpha1.QualityRating(r.Value)
-		// A report of Unknown keeps the rating before it, as for numbers.
-		if rank(rating) == 0 || rating == v1alpha1.QualityUnknown || at.Before(s.RatingReported) {
-			return
-		}
-		s.RatingReported = at
-		e.rate(rating, at, r.Reason, at.Before(s.Since) && !s.untouched())
-	case ReportTemplate:
-		e.reportState(r, at)
-	case ReportCategory, ReportCategoryPlan:
-		e.categorize(r, at)
-	default: // not about templates
-	}
-}
-
 // untouched says whether nothing has happened to a template since its first sight.
 func (s *TemplateState) untouched() bool {
 	return s.State == v1alpha1.TemplateApproved && s.Pauses == 0 && s.StateReported.IsZero()
@@ -187,9 +153,37 @@ func (s *TemplateState) untouched() bool {
 
 // Rule 8. A template that is rated Low is flagged, and blocked after some days unless it is edited or rated better; or, by
 // Meta's rules of today, it is paused for 3 hours, the second time for 6, and then blocked.
-//
-// seeds/000: "You are given 7 days to fix it — You must edit the message template in such a way that WhatsApp users stop
-// perceiving it as spam, otherwise the template will be blocked."
+var templateQuality = rule[*templateEvaluation]{
+	number:   v1alpha1.RuleTemplates,
+	name:     "Templates",
+	sentence: `seeds/000: "You are given 7 days to fix it — You must edit the message template in such a way that WhatsApp users stop perceiving it as spam, otherwise the template will be blocked."`,
+	reports: map[ReportKind]func(*templateEvaluation, Report, time.Time){
+		ReportQuality: func(e *templateEvaluation, r Report, at time.Time) {
+			// A report of Unknown keeps the rating before it, as for numbers.
+			if rating := v1alpha1.QualityRating(r.Value); rank(rating) > 0 && rating != v1alpha1.QualityUnknown && !at.Before(e.s.RatingReported) {
+				e.s.RatingReported = at
+				e.rate(rating, at, r.Reason, at.Before(e.s.Since) && !e.s.untouched())
+			}
+		},
+	},
+	apply: (*templateEvaluation).expire,
+	due:   func(e *templateEvaluation) time.Time { return e.s.Until },
+	migrate: func(e *templateEvaluation, _ bool) {
+		switch s := &e.s; {
+		case s.Source == v1alpha1.FromReport:
+		case s.State == v1alpha1.TemplateFlagged && e.p.Templates.BlockAfter > 0:
+			s.Until = e.now.Add(e.p.Templates.BlockAfter)
+		case s.State == v1alpha1.TemplateFlagged:
+			e.change(v1alpha1.TemplateApproved, e.now, time.Time{}, v1alpha1.FromPolicy)
+			e.emit(e.now, v1alpha1.ReasonTemplateFlagCleared, "the rules of policy "+e.p.Name+" flag no templates")
+		case s.State == v1alpha1.TemplatePaused && len(e.p.Templates.Pauses) == 0:
+			e.change(v1alpha1.TemplateApproved, e.now, time.Time{}, v1alpha1.FromPolicy)
+			e.emit(e.now, v1alpha1.ReasonTemplateResumed, "the rules of policy "+e.p.Name+" pause no templates")
+		}
+	},
+}
+
+// rate takes a rating that Meta reports.
 //
 // A rating that comes late, from before the present state, changes nothing but the rating.
 func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, reason string, late bool) {
@@ -208,13 +202,13 @@ func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, r
 		if s.State == v1alpha1.TemplateFlagged {
 			e.clear(at, fmt.Sprintf("the template is rated %s", rating))
 		}
-	case s.State == v1alpha1.TemplateApproved && e.rules.BlockAfter > 0:
+	case s.State == v1alpha1.TemplateApproved && e.p.Templates.BlockAfter > 0:
 		e.flag(at, v1alpha1.FromPolicy, "the quality rating is Low")
 	case reason == ReasonRead:
 		// The state was read with it, and says whether Meta paused the template.
-	case s.State == v1alpha1.TemplateApproved && s.Pauses < len(e.rules.Pauses):
+	case s.State == v1alpha1.TemplateApproved && s.Pauses < len(e.p.Templates.Pauses):
 		e.pause(at, v1alpha1.FromPolicy, "the quality rating is Low")
-	case s.State == v1alpha1.TemplateApproved && len(e.rules.Pauses) > 0:
+	case s.State == v1alpha1.TemplateApproved && len(e.p.Templates.Pauses) > 0:
 		e.change(v1alpha1.TemplateBlocked, at, time.Time{}, v1alpha1.FromPolicy)
 		e.emit(at, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the quality rating is Low again after %d pauses", s.Pauses))
 	}
@@ -222,8 +216,8 @@ func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, r
 
 func (e *templateEvaluation) flag(at time.Time, source v1alpha1.Source, why string) {
 	var until time.Time
-	if e.rules.BlockAfter > 0 {
-		until = at.Add(e.rules.BlockAfter)
+	if e.p.Templates.BlockAfter > 0 {
+		until = at.Add(e.p.Templates.BlockAfter)
 		why += fmt.Sprintf(": the template is blocked at %s unless it is edited or rated better before", stamp(until))
 	}
 	e.change(v1alpha1.TemplateFlagged, at, until, source)
@@ -239,7 +233,7 @@ func (e *templateEvaluation) clear(at time.Time, why string) {
 // pause begins the next pause of the ladder.
 func (e *templateEvaluation) pause(at time.Time, source v1alpha1.Source, why string) {
 	e.s.Pauses++
-	until := at.Add(e.rules.Pauses[e.s.Pauses-1])
+	until := at.Add(e.p.Templates.Pauses[e.s.Pauses-1])
 	e.change(v1alpha1.TemplatePaused, at, until, source)
-	e.emit(at, v1alpha1.ReasonTemplatePaused, fmt.Sprintf("%s: pause %d of %d, until %s", why, e.s.Pauses, len(e.rules.Pauses), stamp(until)))
+	e.emit(at, v1alpha1.ReasonTemplatePaused, fmt.Sprintf("%s: pause %d of %d, until %s", why, e.s.Pauses, len(e.p.Templates.Pauses), stamp(until)))
 }

@@ -17,6 +17,16 @@ type TemplateCategory struct {
 	NextAt time.Time
 }
 
+var templateCategory = rule[*templateEvaluation]{
+	number:   v1alpha1.RuleReports,
+	name:     "Reported categories of templates",
+	sentence: `Meta's webhook template_category_update: "new_category", "correct_category"`,
+	reports: map[ReportKind]func(*templateEvaluation, Report, time.Time){
+		ReportCategory:     (*templateEvaluation).categorize,
+		ReportCategoryPlan: (*templateEvaluation).categorize,
+	},
+}
+
 // categorize takes a category that Meta reports, or announces. Meta announces a change 24 hours before; it may be called off,
 // so the category is only what Meta says it is. Of a change it says what the category was, as the reason: it may be the first that is
 // heard of it.

@@ -58,10 +58,16 @@ func TemplateContradicts(shown, reported v1alpha1.TemplateState) bool {
 	return reported != "" && reported != shown
 }
 
-// reportState takes a state that Meta reports (rule 9). It wins, unless it is from before what is known.
-//
-// Meta's page "template-pausing": an edited template is in review and cannot be sent until it is approved; one that is
-// disabled can be edited and submitted again.
+// Rule 9. A state that Meta reports wins, unless it is from before what is known.
+var templateReports = rule[*templateEvaluation]{
+	number:   v1alpha1.RuleReports,
+	name:     "Reported states of templates",
+	sentence: `Meta's page "template-pausing": an edited template is in review and cannot be sent until it is approved; one that is disabled can be edited and submitted again`,
+	reports: map[ReportKind]func(*templateEvaluation, Report, time.Time){
+		ReportTemplate: (*templateEvaluation).reportState,
+	},
+}
+
 func (e *templateEvaluation) reportState(r Report, at time.Time) {
 	s, to := &e.s, v1alpha1.TemplateState(r.Value)
 	if r.Value == TemplateEdited {
@@ -75,7 +81,7 @@ func (e *templateEvaluation) reportState(r Report, at time.Time) {
 	switch {
 	case to == "" || at.Before(s.StateReported) || to == v1alpha1.TemplateApproved && at.Before(s.Since):
 		return // something has happened to the template since
-	case to == v1alpha1.TemplatePaused && r.Reason != pausedByPacing && len(e.rules.Pauses) > 0 && at.Before(s.Since) && !s.untouched():
+	case to == v1alpha1.TemplatePaused && r.Reason != pausedByPacing && len(e.p.Templates.Pauses) > 0 && at.Before(s.Since) && !s.untouched():
 		return // the pause is known by what made it, and may be over
 	}
 	at = latest(at, s.Since)
@@ -122,11 +128,11 @@ func (e *templateEvaluation) reportPause(reason string, at time.Time, why string
 	s := &e.s
 	which, step := pauseOf(reason), reason != pausedByPacing && reason != ReasonRead
 	switch {
-	case which > 0 && which <= len(e.rules.Pauses) && (s.State != v1alpha1.TemplatePaused || s.Pauses != which || s.Until.IsZero()):
+	case which > 0 && which <= len(e.p.Templates.Pauses) && (s.State != v1alpha1.TemplatePaused || s.Pauses != which || s.Until.IsZero()):
 		s.Pauses = which - 1 // Meta's count, not ours
 		e.pause(at, v1alpha1.FromReport, why)
 	case s.State == v1alpha1.TemplatePaused && (reason != pausedByPacing || s.Until.IsZero()):
-	case step && s.Pauses < len(e.rules.Pauses):
+	case step && s.Pauses < len(e.p.Templates.Pauses):
 		e.pause(at, v1alpha1.FromReport, why)
 	default:
 		// Not for its quality, or by rules that the policy does not have: only Meta knows until when.

@@ -2,7 +2,7 @@ package rules
 
 import (
 	"fmt"
-	"math"
+	"strings"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -12,40 +12,45 @@ import (
 // A fall below the quality floor, where the policy has one, or a flag, unless it lets a flagged number rise, cancels it before; usage
 // that falls afterwards does not. The measure is not
 // reset by an upgrade, so that several steps may follow each other.
-//
-// seeds/000: "if you have sent 2000 notifications within two days, Facebook fixes it, reflects for 48 hours, and then
-// increases your trust rating". seeds/001: "A company will move from Level 1 to Level 2 when it sends messages to a total
-// of 2,000 users in a 7-day period." seeds/003: "Its quality rating is not in the Red state, AND it messages 50% the
-// number of customers of its current limit in a maximum window of 7 days."
-func (e *evaluation) upgrade() {
-	if e.f.Template.Rating != "" {
-		e.cancelUnfit(e.now)
-	}
+var upgrade = rule[*evaluation]{
+	number:     v1alpha1.RuleUpgrade,
+	name:       "Upgrade",
+	sentence:   `seeds/001: "A company will move from Level 1 to Level 2 when it sends messages to a total of 2,000 users in a 7-day period."`,
+	apply:      (*evaluation).raiseTier,
+	due:        func(e *evaluation) time.Time { return next(e.now, e.upgradeDue(), e.spanDue()) },
+	measure:    func(e *evaluation) v1alpha1.Measure { return e.p.Measure },
+	deliveries: (*evaluation).deliveriesUntilUpgrade,
+	objection:  func(e *evaluation) objection { return objection{why: e.unfit()} },
+	explain:    (*evaluation).explainUpgrade,
+}
+
+func (e *evaluation) raiseTier() {
+	e.cancelUnfit(e.now)
 	for {
-		to, way := e.p.next(e.s.Tier.Limit)
-		if way == nil {
+		to, req := e.p.above(e.place)
+		if req == nil {
 			return
 		}
 		if e.s.EligibleSince.IsZero() {
-			if !e.eligible(way) {
+			if !e.eligible(req) {
 				return
 			}
 			e.s.EligibleSince = e.now
-			if way.delay > 0 {
+			if req.delay > 0 {
 				e.emit(v1alpha1.RuleUpgrade, e.now, v1alpha1.ReasonUpgradePending, e.s.Tier.Name, to.Name, fmt.Sprintf(
-					"%s, as %s requires: the tier rises at %s", e.achievement(way), to.Name, stamp(e.now.Add(way.delay))))
+					"%s, as %s requires: the tier rises at %s", e.achievement(req), to.Name, stamp(e.now.Add(req.delay))))
 			}
 		}
-		due := e.s.EligibleSince.Add(way.delay)
+		due := e.s.EligibleSince.Add(req.delay)
 		if due.After(e.now) {
 			return
 		}
 		from := e.s.Tier
 		message := fmt.Sprintf("the limit rises from %s to %s: ", limitWords(from.Limit), limitWords(to.Limit))
-		if way.delay > 0 {
-			message += fmt.Sprintf("all that %s requires was met at %s, and %s have passed", to.Name, stamp(e.s.EligibleSince), words(way.delay))
+		if req.delay > 0 {
+			message += fmt.Sprintf("all that %s requires was met at %s, and %s have passed", to.Name, stamp(e.s.EligibleSince), words(req.delay))
 		} else {
-			message += e.achievement(way)
+			message += e.achievement(req)
 		}
 		e.setTier(to, due, v1alpha1.FromPolicy)
 		e.s.Before = from
@@ -54,18 +59,18 @@ func (e *evaluation) upgrade() {
 }
 
 // eligible says whether everything for the upgrade is met now.
-func (e *evaluation) eligible(way *requirement) bool {
-	if e.cancels(way) != "" || e.s.Connection != v1alpha1.StateConnected {
+func (e *evaluation) eligible(req *requirement) bool {
+	if e.objection(true) != "" {
 		return false
 	}
-	if !e.knowsAchieved(way) || e.achieved(way) < way.required(e.s.Tier.Limit) {
+	if !e.knowsAchieved(req) || e.achieved(req) < req.required(e.s.Tier.Limit) {
 		return false
 	}
-	if way.span == 0 {
+	if req.span == 0 {
 		return true
 	}
-	first := e.climb().Nth(way.measure, 1, e.countedFrom(way), e.now)
-	return !first.IsZero() && !first.Add(way.span).After(e.now)
+	first := e.climb().Nth(req.measure, 1, e.countedFrom(req), e.now)
+	return !first.IsZero() && !first.Add(req.span).After(e.now)
 }
 
 // climb answers the counts that lead to the next tier.
@@ -76,22 +81,26 @@ func (e *evaluation) climb() Usage {
 	return e.f.Usage
 }
 
-// achieved is how much there is of what the way up looks at.
-func (e *evaluation) achieved(way *requirement) int64 {
-	return e.climb().Count(way.measure, e.countedFrom(way), e.now)
+// achieved is how much there is of what the next tier looks at.
+func (e *evaluation) achieved(req *requirement) int64 {
+	return e.climb().Count(req.measure, e.countedFrom(req), e.now)
 }
 
-func (e *evaluation) knowsAchieved(way *requirement) bool {
-	return knows(e.climb(), way.measure, e.countedFrom(way), e.now)
+func (e *evaluation) knowsAchieved(req *requirement) bool {
+	return knows(e.climb(), req.measure, e.countedFrom(req), e.now)
 }
 
-// missingForUpgrade is how much more of the measure makes what the next tier requires; endless while that brings nothing.
-func (e *evaluation) missingForUpgrade() int64 {
-	_, way := e.p.next(e.s.Tier.Limit)
-	if way == nil || !e.s.EligibleSince.IsZero() || e.cancels(way) != "" || e.s.Connection != v1alpha1.StateConnected || !e.knowsAchieved(way) {
-		return math.MaxInt64
+// deliveriesUntilUpgrade is how much more of the measure makes what the next tier requires.
+func (e *evaluation) deliveriesUntilUpgrade(next time.Time) int64 {
+	_, req := e.p.above(e.place)
+	if req == nil || !e.s.EligibleSince.IsZero() || e.objection(true) != "" || !e.knowsAchieved(req) {
+		return noDelivery
 	}
-	return way.required(e.s.Tier.Limit) - e.achieved(way)
+	missing := req.required(e.s.Tier.Limit) - e.achieved(req)
+	if missing <= 0 && !next.IsZero() && !e.spanDue().Before(next) {
+		return noDelivery // only time is missing, and the rules run before it has passed
+	}
+	return missing
 }
 
 // cancelUnfit cancels a pending upgrade if the number may not rise any more. It is called with each change that can bring
@@ -100,49 +109,56 @@ func (e *evaluation) cancelUnfit(at time.Time) {
 	if e.s.EligibleSince.IsZero() {
 		return
 	}
-	if _, way := e.p.next(e.s.Tier.Limit); way != nil {
-		if why := e.cancels(way); why != "" {
+	if _, req := e.p.above(e.place); req != nil {
+		if why := e.objection(false); why != "" {
 			e.cancelUpgrade(at, why)
 		}
 	}
 }
 
 func (e *evaluation) cancelUpgrade(at time.Time, why string) {
-	to, _ := e.p.next(e.s.Tier.Limit)
+	to, _ := e.p.above(e.place)
 	e.s.EligibleSince = time.Time{}
 	e.emit(v1alpha1.RuleUpgrade, at, v1alpha1.ReasonUpgradeCancelled, e.s.Tier.Name, to.Name, fmt.Sprintf("the upgrade to %s is cancelled: %s", to.Name, why))
 }
 
-// cancels says why the number may not rise, whatever it sends; empty if it may.
-func (e *evaluation) cancels(way *requirement) string {
-	if why := e.unfit(way); why != "" {
-		return why
+// objection is why the tier may not rise, by the first rule that objects; empty if none does. A pending upgrade is cancelled by those
+// that do not wait.
+func (e *evaluation) objection(waiting bool) string {
+	for i := range e.p.chain {
+		if r := &e.p.chain[i]; r.objection != nil {
+			if o := r.objection(e); o.why != "" && (waiting || !o.waits) {
+				return o.why
+			}
+		}
 	}
-	return e.denied()
+	return ""
 }
 
-// unfit says what of the number itself is in the way of a higher tier; empty if nothing is.
-func (e *evaluation) unfit(way *requirement) string {
+// unfit says what of the number itself is in the way of the next tier; empty if nothing is.
+func (e *evaluation) unfit() string {
+	_, req := e.p.above(e.place)
 	switch {
-	case e.s.Flagged() && !way.whileFlagged:
+	case req == nil:
+	case e.s.Flagged() && !req.whileFlagged:
 		return "the number is flagged"
-	case rank(e.s.Rating) < rank(way.minimumQuality):
+	case rank(e.s.Rating) < rank(req.minimumQuality):
 		of := ""
-		if e.p.role == portfolio && e.s.RatingReason != "" {
-			of = " of " + e.s.RatingReason
+		if e.s.RatedBy != "" {
+			of = " of " + e.s.RatedBy
 		}
-		return fmt.Sprintf("the quality rating%s is %s and must be at least %s", of, e.s.Rating, way.minimumQuality)
-	case e.f.Template.Rating != "" && rank(e.f.Template.Rating) < rank(way.minimumQuality):
-		return fmt.Sprintf("the quality rating of %s is %s and must be at least %s", e.f.Template.Name, e.f.Template.Rating, way.minimumQuality)
+		return fmt.Sprintf("the quality rating%s is %s and must be at least %s", of, e.s.Rating, req.minimumQuality)
+	case e.f.Template.Rating != "" && rank(e.f.Template.Rating) < rank(req.minimumQuality):
+		return fmt.Sprintf("the quality rating of %s is %s and must be at least %s", e.f.Template.Name, e.f.Template.Rating, req.minimumQuality)
 	}
 	return ""
 }
 
 // countedFrom is the instant after which deliveries count for the upgrade. Meta has seen those before a lower limit that
 // it reports, and concluded otherwise.
-func (e *evaluation) countedFrom(way *requirement) time.Time {
-	from := latest(e.now.Add(-way.window), e.s.LimitLowered)
-	if way.restartAfterFlag {
+func (e *evaluation) countedFrom(req *requirement) time.Time {
+	from := latest(e.now.Add(-req.window), e.s.LimitLowered)
+	if req.restartAfterFlag {
 		from = latest(from, e.s.FlagEnded)
 	}
 	return from
@@ -153,33 +169,121 @@ func (e *evaluation) upgradeDue() time.Time {
 	if e.s.EligibleSince.IsZero() {
 		return time.Time{}
 	}
-	if _, way := e.p.next(e.s.Tier.Limit); way != nil {
-		return e.s.EligibleSince.Add(way.delay)
+	if _, req := e.p.above(e.place); req != nil {
+		return e.s.EligibleSince.Add(req.delay)
 	}
 	return time.Time{}
 }
 
 // spanDue is when the deliveries will span long enough, where only that is missing.
 func (e *evaluation) spanDue() time.Time {
-	_, way := e.p.next(e.s.Tier.Limit)
-	if way == nil || way.span == 0 || !e.s.EligibleSince.IsZero() {
+	_, req := e.p.above(e.place)
+	if req == nil || req.span == 0 || !e.s.EligibleSince.IsZero() {
 		return time.Time{}
 	}
-	if !e.knowsAchieved(way) || e.achieved(way) < way.required(e.s.Tier.Limit) {
+	if !e.knowsAchieved(req) || e.achieved(req) < req.required(e.s.Tier.Limit) {
 		return time.Time{}
 	}
-	first := e.climb().Nth(way.measure, 1, e.countedFrom(way), e.now)
+	first := e.climb().Nth(req.measure, 1, e.countedFrom(req), e.now)
 	if first.IsZero() {
 		return time.Time{} // there was one, and nobody saw when
 	}
-	return first.Add(way.span)
+	return first.Add(req.span)
 }
 
-func (e *evaluation) achievement(way *requirement) string {
-	achieved := e.achieved(way)
-	required := way.required(e.s.Tier.Limit)
-	if way.percent > 0 {
-		return fmt.Sprintf("%d %s within %s reach %d %% of the limit of %d", achieved, noun(way.measure), words(way.window), way.percent, e.s.Tier.Limit)
+func (e *evaluation) achievement(req *requirement) string {
+	achieved := e.achieved(req)
+	required := req.required(e.s.Tier.Limit)
+	if req.percent > 0 {
+		return fmt.Sprintf("%d %s within %s reach %d %% of the limit of %d", achieved, noun(req.measure), words(req.window), req.percent, e.s.Tier.Limit)
 	}
-	return fmt.Sprintf("%d %s within %s reach %d", achieved, noun(way.measure), words(way.window), required)
+	return fmt.Sprintf("%d %s within %s reach %d", achieved, noun(req.measure), words(req.window), required)
+}
+
+// Progress is how far the next tier is.
+type Progress struct {
+	Next        Tier
+	Required    int64
+	Achieved    int64
+	Known       bool      // whether there is so much now; else there was once, or nobody knows
+	CountedFrom time.Time // zero unless a flag restarted the count
+	Effective   time.Time // when the tier rises; zero unless the upgrade is pending
+	Missing     []string  // sentences; empty when the upgrade is pending
+}
+
+// UpgradeProgress says how far the next tier is; false on the last tier.
+func UpgradeProgress(p *Policy, f *Facts, s State, now time.Time) (Progress, bool) {
+	e := evaluate(p, f, &s, seconds(now))
+	defer e.release()
+	return e.upgradeProgress()
+}
+
+func (e *evaluation) upgradeProgress() (Progress, bool) {
+	to, req := e.p.above(e.place)
+	if req == nil {
+		return Progress{}, false
+	}
+	from := e.countedFrom(req)
+	progress := Progress{
+		Next:      to,
+		Required:  req.required(e.s.Tier.Limit),
+		Achieved:  e.achieved(req),
+		Known:     e.knowsAchieved(req),
+		Effective: e.upgradeDue(),
+	}
+	if from.After(e.now.Add(-req.window)) {
+		progress.CountedFrom = from
+	}
+	if !progress.Effective.IsZero() {
+		return progress, true
+	}
+	if !progress.Known {
+		progress.Missing = append(progress.Missing, fmt.Sprintf("a fresh count of the %s within %s", noun(req.measure), words(req.window)))
+	} else if short := progress.Required - progress.Achieved; short > 0 {
+		progress.Missing = append(progress.Missing, fmt.Sprintf("%d more %s within %s", short, noun(req.measure), words(req.window)))
+	} else if due := e.spanDue(); due.After(e.now) {
+		progress.Missing = append(progress.Missing, fmt.Sprintf("the deliveries must span %s; they will at %s", words(req.span), stamp(due)))
+	} else if req.span > 0 && due.IsZero() {
+		progress.Missing = append(progress.Missing, fmt.Sprintf("the deliveries must span %s, from the first that is seen to come in", words(req.span)))
+	}
+	for i := range e.p.chain {
+		if object := e.p.chain[i].objection; object != nil {
+			if o := object(e); o.why != "" {
+				progress.Missing = append(progress.Missing, o.why)
+			}
+		}
+	}
+	return progress, true
+}
+
+func (e *evaluation) explainUpgrade(x *explanation) {
+	progress, ok := e.upgradeProgress()
+	switch {
+	case !ok && e.s.Tier.Limit == Unlimited:
+		x.say(upgradeTopic, v1alpha1.RuleUnlimited, "There is no higher tier.")
+	case !ok:
+		x.say(upgradeTopic, v1alpha1.RuleUpgrade, "There is no higher tier.")
+	case !progress.Effective.IsZero():
+		x.say(upgradeTopic, v1alpha1.RuleUpgrade, "The limit rises to %s (tier %s) at %s: all that it requires was met at %s.",
+			limitWords(progress.Next.Limit), progress.Next.Name, stamp(progress.Effective), stamp(e.s.EligibleSince))
+	default:
+		_, req := e.p.above(e.place)
+		text := fmt.Sprintf("Tier %s (%s) needs %d %s within %s",
+			progress.Next.Name, limitWords(progress.Next.Limit), progress.Required, noun(req.measure), words(req.window))
+		if req.minimumQuality != "" {
+			text += fmt.Sprintf(" and a rating of %s at least", req.minimumQuality)
+		} else {
+			text += ", whatever the rating"
+		}
+		if progress.Known {
+			text += fmt.Sprintf("; there are %d", progress.Achieved)
+		}
+		if len(progress.Missing) > 0 {
+			text += ". Missing: " + strings.Join(progress.Missing, "; ")
+		}
+		if req.delay > 0 {
+			text += fmt.Sprintf(". It comes %s after that", words(req.delay))
+		}
+		x.say(upgradeTopic, v1alpha1.RuleUpgrade, "%s.", text)
+	}
 }

@@ -9,9 +9,19 @@ import (
 
 // Rule 6. Becoming verified raises the tier at once to the verified start tier if that is higher. Losing it lowers
 // nothing by itself; Meta's review may take the raise back (see reportIncrease).
-//
-// seeds/002: "A business starts with 1,000 business-initiated conversations per phone number when it completes the
-// business verification."
+var verification = rule[*evaluation]{
+	number:   v1alpha1.RuleVerification,
+	name:     "Verification",
+	sentence: `seeds/002: "A business starts with 1,000 business-initiated conversations per phone number when it completes the business verification."`,
+	reports:  reports{ReportVerification: (*evaluation).reportVerification},
+	apply:    (*evaluation).declaredVerification,
+	explain: func(e *evaluation, x *explanation) {
+		if start := e.p.startVerified; e.s.Verification != v1alpha1.Verified && Above(start.Limit, e.s.Tier.Limit) {
+			x.say(verificationTopic, v1alpha1.RuleVerification, "The verification of the business raises the limit to %s (tier %s) at once.", limitWords(start.Limit), start.Name)
+		}
+	},
+}
+
 func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, source v1alpha1.Source) {
 	s := &e.s
 	before := s.Verification
@@ -34,8 +44,12 @@ func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, sou
 	}
 }
 
-// declaredVerification takes the verification that the resource declares, unless Meta has reported one.
+// declaredVerification takes the verification that the resource declares, unless Meta has reported one. It holds from now on: when it
+// was changed is not known.
 func (e *evaluation) declaredVerification() {
+	if e.now.Before(e.until) {
+		return
+	}
 	declared := e.f.Verification
 	if declared == "" {
 		declared = v1alpha1.Unverified

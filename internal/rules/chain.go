@@ -1,0 +1,212 @@
+package rules
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// numberRules run for a number that has its limit itself. The limit is restricted last, by the tier that the others came to.
+var numberRules = chain[*evaluation]{
+	ladder,          // 4, 10  the first tier and the last
+	verification,    // 6  verification raises the tier
+	humanEscalation, // 7  no way to a human is Low
+	quality,         //    Meta rates the number, or else its users do
+	flag,            // 3  Low flags the number, then lowers the tier
+	block,           // 5  Low at the lowest tier blocks the number
+	upgrade,         // 2  enough was sent in good quality, and the tier rises
+	increase,        // 9  Meta does not grant the higher tier
+	connection,      // 9  Meta says whether the number works
+	account,         // 9  Meta bans or restricts the account
+	restriction,     // 1  the limit is reached
+}
+
+// memberRules run for a number whose portfolio has the limit.
+var memberRules = chain[*evaluation]{
+	humanEscalation, // 7
+	quality,         //
+	flag,            // 3
+	connection,      // 9
+	account,         // 9
+}
+
+// portfolioRules run for a portfolio.
+var portfolioRules = chain[*evaluation]{
+	ladder,        // 4, 10
+	verification,  // 6
+	upgrade,       // 2
+	increase,      // 9
+	memberQuality, // 2  the numbers and templates are rated
+	restriction,   // 1
+}
+
+// templateRules run for a message template.
+var templateRules = chain[*templateEvaluation]{
+	templateQuality,  // 8  Low flags or pauses the template, then blocks it
+	templateReports,  // 9  Meta approves, pauses or disables it
+	templateCategory, // 9  Meta counts it as another category
+}
+
+// rule is a rule of something whose evaluation is an E. It has those of the functions that it needs.
+type rule[E any] struct {
+	// number and name are those of docs/rules.md, and sentence is what the rule follows from, with its source.
+	number         v1alpha1.Rule
+	name, sentence string
+
+	// reports takes the reports of the kinds that the rule is about: one that Meta made at an instant, now at the latest.
+	reports map[ReportKind]func(e E, r Report, at time.Time)
+	// apply brings the state up to the instant of the evaluation.
+	apply func(e E)
+	// due is the next instant at which the rule can decide by itself; zero if there is none.
+	due func(e E) time.Time
+
+	// measure names the deliveries that can bring the rule to a decision; empty while none can.
+	measure func(e E) v1alpha1.Measure
+	// deliveries is how many of them must come until it can decide: not positive if it can now, and math.MaxInt64 while no number
+	// is enough. The rules run at next anyway, the earliest of what is due; zero if nothing is.
+	deliveries func(e E, next time.Time) int64
+	// event is the first instant after now, until the given one, of anything else that can bring the rule to a decision; zero if
+	// there is none.
+	event func(e E, until time.Time) time.Time
+
+	// objection is why the tier may not rise.
+	objection func(e E) objection
+	// migrate makes the state one under this policy: of another version of it that was edited, or of another policy.
+	migrate func(e E, edited bool)
+	// explain adds the sentences about what the rule has decided, and will decide.
+	explain func(e E, x *explanation)
+}
+
+// reports are those that a rule of a number or a portfolio takes.
+type reports = map[ReportKind]func(e *evaluation, r Report, at time.Time)
+
+// objection is why a tier may not rise. The zero value does not object.
+type objection struct {
+	why string
+	// waits says that a pending upgrade goes on nevertheless.
+	waits bool
+}
+
+// chain is the list of rules that run for something, in their order.
+type chain[E any] []rule[E]
+
+func (c chain[E]) apply(e E) {
+	for i := range c {
+		if c[i].apply != nil {
+			c[i].apply(e)
+		}
+	}
+}
+
+// report gives a report to the rule that takes its kind. One that no rule takes is not about the subject of the chain.
+func (c chain[E]) report(e E, r Report, at time.Time) {
+	for i := range c {
+		if take, ok := c[i].reports[r.Kind]; ok {
+			take(e, r, at)
+			return
+		}
+	}
+}
+
+func (c chain[E]) migrate(e E, edited bool) {
+	for i := range c {
+		if c[i].migrate != nil {
+			c[i].migrate(e, edited)
+		}
+	}
+}
+
+// due is the next instant after now at which a rule can decide by itself; zero if there is none.
+func (c chain[E]) due(e E, now time.Time) time.Time {
+	var due time.Time
+	for i := range c {
+		if c[i].due == nil {
+			continue
+		}
+		if at := c[i].due(e); !at.IsZero() {
+			due = next(now, due, at)
+		}
+	}
+	return due
+}
+
+// next is the earliest of some instants after now; zero if none is.
+func next(now time.Time, instants ...time.Time) (next time.Time) {
+	for _, at := range instants {
+		if !at.IsZero() && at.After(now) && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next
+}
+
+// subject is what a chain runs for: a number or a portfolio, or a template.
+type subject interface {
+	times() *clock
+	// lookahead is the first instant after now, until the given one, at which what is counted lets a rule decide. The rules run at
+	// next anyway.
+	lookahead(until, next time.Time) time.Time
+}
+
+// clock is how far an evaluation has come, and how far it goes.
+type clock struct {
+	now, until time.Time
+}
+
+// times implements subject.
+func (c *clock) times() *clock { return c }
+
+// advance runs a chain at every instant, until the last one of the clock, at which something can have changed: each report, each
+// deadline, each delivery that lets a rule decide, and the last. It returns the next instant at which a rule can decide by itself.
+func advance[E subject](c chain[E], e E, reports []Report) time.Time {
+	// Most calls bring no report; then there is nothing to copy or sort.
+	if len(reports) > 1 {
+		reports = slices.Clone(reports)
+		slices.SortStableFunc(reports, func(a, b Report) int { return a.At.Compare(b.At) })
+	}
+	for clock := e.times(); ; {
+		next := c.due(e, clock.now)
+		at := clock.until
+		if !next.IsZero() {
+			at = earlier(at, next)
+		}
+		if len(reports) > 0 {
+			at = earlier(at, latest(seconds(reports[0].At), clock.now))
+		}
+		at = e.lookahead(at, next)
+		clock.now = at
+		last := at.Equal(clock.until)
+		// A report from the future counts as of now: clocks differ, and Meta has made it.
+		for len(reports) > 0 && (last || !seconds(reports[0].At).After(at)) {
+			c.report(e, reports[0], earlier(seconds(reports[0].At), at))
+			reports = reports[1:]
+		}
+		c.apply(e)
+		if last {
+			return c.due(e, at)
+		}
+	}
+}
+
+// seconds is an instant in whole seconds of UTC.
+func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+
+// earlier is the earlier of two instants, neither of them zero.
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// noDelivery is how many deliveries bring a rule to a decision that none can.
+const noDelivery = math.MaxInt64

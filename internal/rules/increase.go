@@ -1,0 +1,67 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Rule 9. Increases of the limit are for Meta to grant. So too after a verification of the business. What the policy had concluded by
+// itself is taken back, and nothing further is concluded until Meta reports a limit.
+var increase = rule[*evaluation]{
+	number:    v1alpha1.RuleReports,
+	name:      "Increases that Meta does not grant",
+	sentence:  `Meta's messaging limits since 2025-10-07: "Then Meta reviews message quality and approves or denies. Deny: limit unchanged"`,
+	reports:   reports{ReportIncrease: (*evaluation).reportIncrease},
+	objection: func(e *evaluation) objection { return objection{why: e.denied()} },
+}
+
+func (e *evaluation) reportIncrease(r Report, at time.Time) {
+	s, decision := &e.s, v1alpha1.IncreaseDecision(r.Value)
+	switch decision {
+	case v1alpha1.IncreaseDeferred, v1alpha1.IncreaseFailed, v1alpha1.IncreaseNeedMoreInfo:
+	default:
+		return
+	}
+	if at.Before(s.IncreaseReported) || at.Before(s.LimitReported) || at.Before(s.TierSince) && s.TierSource == v1alpha1.FromVerification {
+		return
+	}
+	s.Increase, s.IncreaseReported, s.IncreaseReason = decision, at, r.Reason
+	e.cancelUnfit(at)
+	from, to := s.Tier, s.Before
+	if !s.raised() || s.TierSource == v1alpha1.FromReport || at.Before(s.TierSince) {
+		e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, from.Name, fmt.Sprintf("the limit stays %s: %s", limitWords(from.Limit), e.denied()))
+		return
+	}
+	since := s.TierSince
+	e.setTier(to, at, v1alpha1.FromReport)
+	s.LimitLowered = at
+	e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("the limit falls back from %s to %s, since Meta did not grant the increase of %s: %s",
+		limitWords(from.Limit), limitWords(to.Limit), stamp(since), e.denied()))
+}
+
+// grant ends what Meta answered to an increase: the limit has risen after all.
+func (e *evaluation) grant() {
+	e.s.Increase, e.s.IncreaseReported, e.s.IncreaseReason = "", time.Time{}, ""
+}
+
+// denied says what Meta answered; empty if it denies nothing.
+func (e *evaluation) denied() string {
+	var text string
+	switch e.s.Increase {
+	case v1alpha1.IncreaseDeferred:
+		text = "Meta put off an increase"
+	case v1alpha1.IncreaseFailed:
+		text = "Meta denied an increase"
+	case v1alpha1.IncreaseNeedMoreInfo:
+		text = "Meta needs to know more before an increase"
+	default:
+		return ""
+	}
+	text += " at " + stamp(e.s.IncreaseReported)
+	if e.s.IncreaseReason != "" {
+		text += ": " + e.s.IncreaseReason
+	}
+	return text
+}
