@@ -59,21 +59,20 @@ help: ## Say what there is to make.
 		/^[a-z-]+:.*## / { printf "  %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
-run: bin/manager bin/kubectl-phonenumbers bin/run $(KUSTOMIZE) ## Run a fleet on a local API server, SPEED times faster than real time; Ctrl-C ends it.
+run: bin/manager bin/kubectl-phonenumbers bin/run ## Run a fleet on a local API server, SPEED times faster than real time; Ctrl-C ends it.
 	@assets=$$(hack/controlplane/assets.sh) && \
-		exec bin/run --assets "$$assets" --manager bin/manager --kustomize $(KUSTOMIZE) --state .run --speed $(SPEED)
+		exec bin/run --assets "$$assets" --manager bin/manager --state .run --speed $(SPEED)
 
 .PHONY: test
 test: require-cc $(PROMETHEUS) ## Run all tests, with the race detector, a real API server and a real Prometheus.
 	assets=$$(hack/controlplane/assets.sh) && \
 		KUBEBUILDER_ASSETS=$$assets PROMETHEUS=$(PROMETHEUS) CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/bench test ./...
-	go -C hack/tools test ./...
 
 .PHONY: torture
-torture: bin/manager bin/torture $(KUSTOMIZE) ## Try to break the operator in ROUNDS rounds, and check all that it shows; SEED and ROUND replay one.
+torture: bin/manager bin/torture ## Try to break the operator in ROUNDS rounds, and check all that it shows; SEED and ROUND replay one.
 	@assets=$$(hack/controlplane/assets.sh) && \
-		exec bin/torture --assets "$$assets" --manager bin/manager --kustomize $(KUSTOMIZE) --rounds $(ROUNDS) --seed $(SEED) --round $(ROUND) $(TORTUREFLAGS)
+		exec bin/torture --assets "$$assets" --manager bin/manager --rounds $(ROUNDS) --seed $(SEED) --round $(ROUND) $(TORTUREFLAGS)
 
 .PHONY: bench
 bench: ## Measure the operator beside what else one would pick, and write docs/performance.md. Needs Debian's redis-server.
@@ -81,7 +80,7 @@ bench: ## Measure the operator beside what else one would pick, and write docs/p
 		KUBEBUILDER_ASSETS=$$assets exec bin/bench $(BENCHFLAGS)
 
 .PHONY: verify
-verify: verify-generated verify-format vet lint verify-modules verify-manifests ## Check everything that is not a test: generated files, format, lint, modules, manifests.
+verify: verify-generated verify-format vet lint verify-modules ## Check everything that is not a test: generated files, format, lint, modules.
 
 .PHONY: verify-reproducible
 verify-reproducible: ## Build this commit in two folders, once without a cache, and compare: minutes.
@@ -108,7 +107,6 @@ fmt: $(GOLANGCI_LINT) ## Format the Go code.
 vet: ## Run go vet.
 	go vet ./...
 	go -C hack/bench vet ./...
-	go -C hack/tools vet ./...
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint, with kube-api-linter on the API types.
@@ -134,11 +132,6 @@ verify-modules: # Do go.mod and go.sum say what the code needs?
 		go -C $$module mod tidy -diff || { echo "$$module/go.mod is not tidy: run go mod tidy there" >&2; exit 1; }; \
 	done
 
-.PHONY: verify-manifests
-verify-manifests: $(KUSTOMIZE) bin/manifests # Would a cluster take what config/ renders?
-	@for folder in config/*/; do $(KUSTOMIZE) build "$$folder" >/dev/null || exit 1; done
-	@$(KUSTOMIZE) build config/default | bin/manifests
-
 ##@ Build
 
 .PHONY: build
@@ -162,9 +155,11 @@ bin/torture:
 	@CGO_ENABLED=0 go build -o $@ ./hack/torture
 
 .PHONY: sbom
-sbom: bin/manager bin/kubectl-phonenumbers bin/sbom ## Write what the programs are made of, in CycloneDX, to bin/*.cdx.json.
-	bin/sbom bin/manager >bin/manager.cdx.json
-	bin/sbom bin/kubectl-phonenumbers >bin/kubectl-phonenumbers.cdx.json
+sbom: bin/manager.cdx.json bin/kubectl-phonenumbers.cdx.json ## Write what the programs are made of, in CycloneDX, to bin/*.cdx.json.
+
+# The same program has the same bill, so it has neither a serial number nor a time.
+bin/%.cdx.json: bin/% $(BIN)/cyclonedx-gomod
+	$(BIN)/cyclonedx-gomod bin -json -std -noserial -notimestamp -version $(VERSION) -output $@ $<
 
 .PHONY: docker-build
 docker-build: ## Build the manager's image, IMG.
@@ -207,7 +202,7 @@ overlay: $(KUSTOMIZE)
 ##@ Tools
 
 .PHONY: tools
-tools: $(CONTROLLER_GEN) $(KUSTOMIZE) $(GOLANGCI_LINT) bin/manifests ## Build the tools, as hack/tools pins them.
+tools: $(CONTROLLER_GEN) $(KUSTOMIZE) $(GOLANGCI_LINT) ## Build the tools, as hack/tools pins them.
 
 # A tool is built when it is missing or older than the go.mod that pins it.
 $(BIN)/controller-gen: hack/tools/go.mod
@@ -220,11 +215,8 @@ $(BIN)/golangci-lint: hack/tools/golangci-lint/go.mod hack/tools/golangci-lint/m
 	@echo 'building golangci-lint, once: this takes a minute or more'
 	$(call tool,hack/tools/golangci-lint,.)
 
-bin/manifests: hack/tools/go.mod $(wildcard hack/tools/manifests/*.go)
-	$(call tool,hack/tools,./manifests)
-
-bin/sbom: hack/tools/go.mod $(wildcard hack/tools/sbom/*.go)
-	$(call tool,hack/tools,./sbom)
+$(BIN)/cyclonedx-gomod: hack/tools/go.mod
+	$(call tool,hack/tools,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod)
 
 # What the tests take counts from: without service discovery but that of its configuration, and without web pages.
 $(BIN)/prometheus: hack/prometheus/go.mod

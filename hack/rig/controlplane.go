@@ -117,8 +117,7 @@ func (c *ControlPlane) startAPIServer() (err error) {
 		"--etcd-servers=" + c.etcdURL, "--bind-address=127.0.0.1", "--secure-port=" + c.apiPort,
 		"--cert-dir=" + c.file(""), "--authorization-mode=RBAC", "--token-auth-file=" + c.file("tokens.csv"),
 		"--service-account-issuer=" + c.URL(), "--service-account-key-file=" + c.file("sa.pub"), "--service-account-signing-key-file=" + c.file("sa.key"),
-		"--service-cluster-ip-range=10.0.0.0/24", "--allow-privileged=true", "--disable-admission-plugins=ServiceAccount",
-		"--endpoint-reconciler-type=none"}})
+		"--service-cluster-ip-range=10.0.0.0/24", "--allow-privileged=true", "--endpoint-reconciler-type=none"}})
 	return err
 }
 

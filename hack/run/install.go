@@ -12,8 +12,8 @@ import (
 )
 
 // install applies config/default and the samples. After the first time the policies and the fleet are left as the user has them.
-func install(ctx context.Context, config *rest.Config, kustomize string, first bool) error {
-	objects, err := rig.Render(ctx, kustomize)
+func install(ctx context.Context, config *rest.Config, first bool) error {
+	objects, err := rig.Installation(".")
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,6 @@ type options struct {
 	assets  string
 	manager string
 	state   string
-	render  string
 	speed   float64
 }
 
@@ -41,7 +40,6 @@ func main() {
 	flag.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "Folder with etcd and kube-apiserver.")
 	flag.StringVar(&o.manager, "manager", "bin/manager", "The operator's binary.")
 	flag.StringVar(&o.state, "state", ".run", "Folder for everything that is kept between runs.")
-	flag.StringVar(&o.render, "kustomize", "bin/kustomize", "The kustomize binary that renders config/default.")
 	flag.Float64Var(&o.speed, "speed", 2880, "How many times faster than real time the fleet lives; 1 is real time.")
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
@@ -96,7 +94,7 @@ func run(ctx context.Context, o options) (err error) {
 	} else {
 		say("installing the CRDs and the operator's rights; the fleet goes on as it was left")
 	}
-	if err := install(ctx, plane.Admin(), o.render, life.first); err != nil {
+	if err := install(ctx, plane.Admin(), life.first); err != nil {
 		return err
 	}
 	meta, err := startGraphAPI(o, life)

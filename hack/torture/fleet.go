@@ -157,8 +157,8 @@ func (f *fleet) objects() []*unstructured.Unstructured {
 }
 
 // install applies config/default and the small policies. It returns all policies as the checker reads them.
-func install(ctx context.Context, c client.Client, kustomize string) (map[string]*check.Policy, error) {
-	objects, err := rig.Render(ctx, kustomize)
+func install(ctx context.Context, c client.Client) (map[string]*check.Policy, error) {
+	objects, err := rig.Installation(".")
 	if err != nil {
 		return nil, err
 	}

@@ -31,11 +31,11 @@ import (
 )
 
 type options struct {
-	assets, manager, kustomize, state string
-	rounds, round                     int
-	seed                              uint64
-	short                             bool
-	only                              string
+	assets, manager, state string
+	rounds, round          int
+	seed                   uint64
+	short                  bool
+	only                   string
 }
 
 // perEpoch is how many rounds a fleet lives.
@@ -45,7 +45,6 @@ func main() {
 	var o options
 	flag.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "Folder with etcd and kube-apiserver.")
 	flag.StringVar(&o.manager, "manager", "bin/manager", "The operator's binary.")
-	flag.StringVar(&o.kustomize, "kustomize", "bin/kustomize", "The kustomize binary that renders config/default.")
 	flag.StringVar(&o.state, "state", ".torture", "Folder for the state, which is kept where a round fails.")
 	flag.IntVar(&o.rounds, "rounds", 200, "How many rounds.")
 	flag.Uint64Var(&o.seed, "seed", 0, "What everything random follows from; 0 for a new one.")
@@ -172,7 +171,7 @@ func (t *torture) setUp(ctx context.Context) (err error) {
 	if t.api, err = client.New(t.plane.Admin(), client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
-	if t.policies, err = install(ctx, t.api, t.kustomize); err != nil {
+	if t.policies, err = install(ctx, t.api); err != nil {
 		return err
 	}
 	kubeconfig := filepath.Join(t.state, "operator.kubeconfig")
