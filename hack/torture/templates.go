@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"numberfleet.dev/numberfleet/hack/torture/check"
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
+)
+
+// wording is what Meta says of a template: something that can follow where it stands. Low of a template that is paused is left
+// out: whether it is the next step is Meta's to know.
+func (t *traffic) wording(of *template, until time.Time) (all []*parcel) {
+	if t.chance(0.4) {
+		return nil
+	}
+	var instants []time.Time
+	for range 1 + t.random.IntN(3) {
+		whose := of.title
+		if p := of.owner.portfolio; p != nil {
+			whose = p.name
+		}
+		instants = append(instants, t.reportedOf(whose, until))
+	}
+	slices.SortFunc(instants, time.Time.Compare)
+	for _, at := range instants {
+		_, standing := t.plan.LiveTemplate(check.Template{Policy: t.fleet.policies[of.policy], Name: of.title}, at.Unix())
+		follows := map[string][]string{
+			"Approved": {"RED", "RED", "RED", "RED", "RED", "YELLOW", "GREEN", "UNKNOWN", "FLAGGED", "PENDING", "DISABLED", "PAUSED",
+				"PAUSED FIRST_PAUSE", "PAUSED SECOND_PAUSE", "PAUSED RATE_LIMITING_PAUSE"},
+			"Flagged":  {"RED", "YELLOW", "GREEN", "UNKNOWN", "PENDING", "APPROVED", "DISABLED"},
+			"Paused":   {"YELLOW", "GREEN", "PENDING", "APPROVED", "APPROVED", "DISABLED"},
+			"Blocked":  {"GREEN", "RED", "PENDING", "DISABLED", "APPROVED", "APPROVED", "APPROVED"},
+			"Disabled": {"GREEN", "RED", "PENDING", "APPROVED", "APPROVED", "APPROVED"},
+			"Pending":  {"GREEN", "RED", "PENDING", "APPROVED", "APPROVED", "APPROVED", "DISABLED"},
+		}[standing.State]
+		if of.owner.portfolio != nil {
+			follows = []string{"RED", "YELLOW", "GREEN", "GREEN", "GREEN", "UNKNOWN"}
+		}
+		p := &parcel{number: of.owner, times: t.times()}
+		t.say(p, of, follows[t.random.IntN(len(follows))], at)
+		t.note(p)
+		all = append(all, p)
+	}
+	return all
+}
+
+// say makes a parcel a webhook or an event with what Meta says of a template, in its words.
+func (t *traffic) say(p *parcel, of *template, what string, at time.Time) {
+	rating := map[string]string{"GREEN": "High", "YELLOW": "Medium", "RED": "Low", "UNKNOWN": "Unknown"}[what]
+	state := map[string]string{"APPROVED": "Approved", "PAUSED": "Paused", "DISABLED": "Disabled", "PENDING": "Edited"}[what]
+	about := fmt.Sprintf(`"template":%q`, of.title)
+	if t.chance(0.5) {
+		about += fmt.Sprintf(`,"number":%q`, of.owner.phone)
+	}
+	event, title, _ := strings.Cut(what, " ")
+	switch byEvent := t.chance(0.4); {
+	case byEvent && rating != "":
+		t.event(p, "template.reported", at, fmt.Sprintf(`{%s,"rating":%q}`, about, rating))
+	case byEvent && state != "":
+		t.event(p, "template.reported", at, fmt.Sprintf(`{%s,"state":%q}`, about, state))
+	case rating != "":
+		p.body = metatest.TemplateQualityPayload(of.owner.account, of.title, "en_US", "UNKNOWN", what, at)
+	default:
+		p.body = metatest.TemplateStatusPayload(of.owner.account, of.title, "en_US", event, title, at)
+	}
+}
