@@ -2,6 +2,9 @@ package docs_test
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +15,8 @@ import (
 	"unicode"
 
 	"sigs.k8s.io/yaml"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
 // documents are the policies that have a page below docs/rules, with the number that comments give to the document.
@@ -24,11 +29,15 @@ func policyPage(t *testing.T, policy string) string {
 	return read(t, "docs/rules/"+policy+".md")
 }
 
-func TestTheRulesAreNumberedFromOne(t *testing.T) {
-	for i, row := range rows(read(t, "docs/rules.md")) {
-		if row[0] != strconv.Itoa(i+1) {
-			t.Errorf("rule %d has the number %s", i+1, row[0])
+func TestThereAreTenRules(t *testing.T) {
+	headings := regexp.MustCompile(`(?m)^## (\d+)\. `).FindAllStringSubmatch(read(t, "docs/rules.md"), -1)
+	for i, heading := range headings {
+		if heading[1] != strconv.Itoa(i+1) {
+			t.Errorf("rule %d has the number %s", i+1, heading[1])
 		}
+	}
+	if len(headings) != int(v1alpha1.RuleUnlimited) {
+		t.Errorf("docs/rules.md has %d rules, the API has %d", len(headings), v1alpha1.RuleUnlimited)
 	}
 }
 
@@ -159,6 +168,7 @@ func findLine(timeline, line string) error {
 
 func TestThePageOfAPolicyHasEveryQuotation(t *testing.T) {
 	timelines := timelines(t)
+	quoted := ruleSentences(t)
 	for policy, document := range documents {
 		// A quotation may go over several sentences, each of which has a row.
 		page, found := policyPage(t, policy), 0
@@ -176,6 +186,9 @@ func TestThePageOfAPolicyHasEveryQuotation(t *testing.T) {
 			}
 		}
 		check("the policy", comments(read(t, "config/policies/"+policy+".yaml")))
+		if document != "" {
+			check("a rule", strings.Join(quoted[document], "\n"))
+		}
 		for name, content := range timelines {
 			if document != "" && strings.HasPrefix(content, "# "+document) {
 				check(name, comments(content))
@@ -185,6 +198,35 @@ func TestThePageOfAPolicyHasEveryQuotation(t *testing.T) {
 			t.Errorf("neither the policy %s nor its timelines quote the document", policy)
 		}
 	}
+}
+
+// ruleSentences are the string literals in the rules that quote a document, by the document.
+func ruleSentences(t *testing.T) map[string][]string {
+	t.Helper()
+	packages, err := filepath.Glob(filepath.Join(repository, "internal", "rules", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sentences := map[string][]string{}
+	for _, path := range packages {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(node ast.Node) bool {
+			if literal, ok := node.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				value, err := strconv.Unquote(literal.Value)
+				if document, sentence, found := strings.Cut(value, ": "); err == nil && found && strings.HasPrefix(document, "seeds/") {
+					sentences[document] = append(sentences[document], sentence)
+				}
+			}
+			return true
+		})
+	}
+	if len(sentences) == 0 {
+		t.Fatal("no rule quotes a document")
+	}
+	return sentences
 }
 
 // plain is a text in lower case, reduced to letters, digits and single spaces.
