@@ -46,7 +46,7 @@ func TestAReadThatContradictsWhatShowsIsAReport(t *testing.T) {
 		s.post(fmt.Appendf(nil, `{"object":"whatsapp_business_account","entry":[{"id":"47","time":%d,"changes":[{"field":"account_update","value":{"event":"PARTNER_REMOVED",`+
 			`"phone_number":%q,"waba_info":{"waba_id":%q},"disconnection_info":{"reason":"PRIMARY_INACTIVITY"}}}]}]}`, s.clock.Now().Unix(), s.number.Spec.PhoneNumber[1:], s.id))
 	}
-	read := graph.PhoneNumber{Status: "CONNECTED", QualityRating: "GREEN", PortfolioLimit: "TIER_250"}
+	read := graph.PhoneNumber{Connection: "Connected", Rating: "High", PortfolioLimit: "250"}
 	for _, test := range []struct {
 		name, policy string // empty for a member of a portfolio
 		between      func(*scene)
@@ -100,7 +100,7 @@ func TestAReadThatContradictsWhatShowsIsAReport(t *testing.T) {
 					found, numbers = append(found, is), append(numbers, *n)
 				}
 				all := newReadout(found)
-				all.verification = "not_verified"
+				all.verification = v1alpha1.Unverified
 				before := last()
 				f.must(poller.record(f.ctx, s.id, all, numbers, f.clock.Now()))
 				f.settle()

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,8 +20,8 @@ import (
 type readout struct {
 	byID         map[string]*graph.PhoneNumber
 	byNumber     map[string]*graph.PhoneNumber // by E.164
-	verification graph.Verification            // of the business; optional
-	review       graph.ReviewStatus            // of the account; optional
+	verification v1alpha1.Verification         // of the business; optional
+	review       report.Decision               // of the account; optional
 	apps         []string                      // that get the account's webhooks; nil where it is not told
 }
 
@@ -59,10 +60,9 @@ func (r *readout) of(number *v1alpha1.PhoneNumber) (found *graph.PhoneNumber, re
 // webhooks it says them of each number, and a BusinessPortfolio takes them from its numbers: from the first that says it.
 func (p *Poller) record(ctx context.Context, account string, found *readout, numbers []v1alpha1.PhoneNumber, at time.Time) error {
 	var batch counts.Batch
-	review, _ := found.review.Decision()
 	ofAccount := report.AccountSubject(account)
 	said := p.Ledger.Reports(ofAccount, 0)
-	for _, r := range [...]report.Report{{Kind: report.Review, Value: review}, p.subscription(account, found.apps)} {
+	for _, r := range [...]report.Report{{Kind: report.Review, Value: string(found.review)}, p.subscription(account, found.apps)} {
 		if r.Subject, r.At = ofAccount, at.Unix(); tells(r, said, &rules.State{}) {
 			batch.Reports = append(batch.Reports, r)
 		}
@@ -162,32 +162,23 @@ func (p *Poller) subscription(account string, told []string) report.Report {
 	return said
 }
 
-// reportsOf is what was read of a number in the words of the webhooks. A word that is not known stays as it came; where
-// Meta says nothing the value is empty.
-func reportsOf(n *graph.PhoneNumber, verification graph.Verification) []report.Report {
-	rating, _ := n.QualityRating.Quality()
-	connection, _ := n.Status.Connection()
-	users, _ := n.PortfolioLimit.Users()
-	if users == "" { // left out, or TIER_NOT_SET: the older field may say it
-		users, _ = n.Limit.Users()
-	}
-	verified, _ := verification.Status()
-	sending, _ := n.Health.Messaging().Sending()
+// reportsOf is what was read of a number. Where Meta says nothing the value is empty.
+func reportsOf(n *graph.PhoneNumber, verification v1alpha1.Verification) []report.Report {
 	// They are of one instant, and rules take them in this order: a low rating flags a number that is connected, and the
 	// limit is Meta's last word on what a verification brings.
 	return []report.Report{
-		{Kind: report.Connection, Value: connection},
-		{Kind: report.Quality, Value: rating},
-		{Kind: report.Verification, Value: verified},
-		{Kind: report.Limit, Value: users},
-		{Kind: report.Health, Value: sending, Reason: clip(strings.Join(n.Health.Hindrances(), "; "), 256)},
+		{Kind: report.Connection, Value: string(n.Connection)},
+		{Kind: report.Quality, Value: string(n.Rating)},
+		{Kind: report.Verification, Value: string(verification)},
+		{Kind: report.Limit, Value: cmp.Or(n.PortfolioLimit, n.Limit)},
+		{Kind: report.Health, Value: string(n.Health.Messaging()), Reason: clip(strings.Join(n.Health.Hindrances(), "; "), 256)},
 		throughput(n),
 	}
 }
 
 // throughput is how many messages Meta lets a number send.
 func throughput(n *graph.PhoneNumber) report.Report {
-	said := report.Report{Kind: report.Throughput, Value: string(n.Throughput), Reason: report.OnCloudAPI}
+	said := report.Report{Kind: report.Throughput, Value: n.Throughput, Reason: report.OnCloudAPI}
 	if n.OnBusinessApp {
 		said.Reason = report.OnBusinessApp
 	}

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,17 +91,14 @@ func templateNews(shown *v1alpha1.MessageTemplateStatus, read *graph.Template) [
 		is, rated = v1alpha1.TemplateApproved, v1alpha1.QualityUnknown
 	}
 	var news []report.Report
-	if state, _ := read.Status.State(); rules.TemplateContradicts(is, v1alpha1.TemplateState(state)) {
-		reason := rules.ReasonRead
-		if is := read.RejectedReason; is != "" && is != "NONE" {
-			reason = is
-		}
-		news = append(news, report.Report{Kind: report.TemplateState, Value: state, Reason: reason})
+	if rules.TemplateContradicts(is, read.State) {
+		news = append(news, report.Report{Kind: report.TemplateState, Value: string(read.State), Reason: cmp.Or(read.RejectedReason, rules.ReasonRead)})
 	}
-	if rating, known := read.Quality.Quality(); known && rating != string(v1alpha1.QualityUnknown) && (rating != string(rated) || len(news) > 0) {
-		news = append(news, report.Report{Kind: report.Quality, Value: rating, Reason: rules.ReasonRead})
+	rating := report.Report{Kind: report.Quality, Value: string(read.Rating), Reason: rules.ReasonRead}
+	if rating.Understood() && read.Rating != v1alpha1.QualityUnknown && (read.Rating != rated || len(news) > 0) {
+		news = append(news, rating)
 	}
-	if category, _ := read.Category.Name(); category != "" && category != shown.Category {
+	if category := string(read.Category); category != "" && category != shown.Category {
 		news = append(news, report.Report{Kind: report.Category, Value: category})
 	}
 	return news

@@ -7,29 +7,13 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/identity"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // What Meta says of a WhatsApp Business account names no number, but for a few events: the entry's id says which account it is. In
 // what Meta tells a partner of a client, the entry's id is the partner's business, and waba_info says which account it is.
-
-// decisions are those of Meta's reviews, of an account or of a name.
-var decisions = map[string]string{"APPROVED": "Approved", "REJECTED": "Rejected", "PENDING": "Pending", "DEFERRED": "Deferred"}
-
-// accountStates are the events of account_update that say whether the numbers of an account work, or the one number that the event
-// names.
-var accountStates = map[string]string{
-	"ACCOUNT_DELETED":     "Offline",
-	"ACCOUNT_OFFBOARDED":  "Offline",
-	"ACCOUNT_RECONNECTED": "Connected",
-}
-
-// partnerStates are the events of account_update that say so only where they name a number, or tell why it was disconnected: a
-// partner comes and goes without the numbers of the account.
-var partnerStates = map[string]string{"PARTNER_ADDED": "Connected", "PARTNER_REMOVED": "Offline"}
-
-// banStates are the states of a ban that say so as well; SCHEDULE_FOR_DISABLE is of a day to come.
-var banStates = map[string]string{"DISABLE": "Blocked", "REINSTATE": "Connected"}
 
 // capability reads a value of the field business_capability_update: the limit of the account's portfolio.
 func (r *reader) capability(value *fastjson.Value) error {
@@ -37,7 +21,7 @@ func (r *reader) capability(value *fastjson.Value) error {
 	if err != nil || limit == "" {
 		return err
 	}
-	return r.ofAccount(Report{Kind: Limit, Value: limit})
+	return r.ofAccount(report.Report{Kind: report.Limit, Value: limit})
 }
 
 // accountReview reads a value of the field account_review_update.
@@ -46,7 +30,7 @@ func (r *reader) accountReview(value *fastjson.Value) error {
 	if err != nil {
 		return err
 	}
-	return r.ofAccount(Report{Kind: Review, Value: decision})
+	return r.ofAccount(report.Report{Kind: report.Review, Value: decision})
 }
 
 // accountUpdate reads a value of the field account_update. Events about prices, terms, places, apps and advertisements say nothing
@@ -70,11 +54,11 @@ func (r *reader) accountUpdate(value *fastjson.Value) error {
 		if err != nil {
 			return err
 		}
-		return r.ofAccount(Report{Kind: Violation, Value: violation})
+		return r.ofAccount(report.Report{Kind: report.Violation, Value: violation})
 	case "DISABLED_UPDATE":
 		return r.ban(value)
 	case "VERIFIED_ACCOUNT":
-		return r.ofNumber(value, Report{Kind: Verified, Value: "Verified", Reason: event})
+		return r.ofNumber(value, report.Report{Kind: report.Verification, Value: string(v1alpha1.Verified), Reason: event})
 	case "PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE":
 		return r.certification(value)
 	}
@@ -89,7 +73,7 @@ func (r *reader) accountUpdate(value *fastjson.Value) error {
 
 // disconnection reads an event that says whether numbers work, with the reason why they do not: one that is shared with the
 // WhatsApp Business app can leave the API by itself.
-func (r *reader) disconnection(value *fastjson.Value, event, state string) error {
+func (r *reader) disconnection(value *fastjson.Value, event string, state v1alpha1.State) error {
 	why, err := r.phrase(value, "disconnection_info", "reason")
 	if err != nil {
 		return err
@@ -105,7 +89,7 @@ func (r *reader) disconnection(value *fastjson.Value, event, state string) error
 	if by != "" {
 		reason += ", initiated by " + by
 	}
-	return r.ofNumber(value, Report{Kind: Account, Value: state, Reason: cut(reason)})
+	return r.ofNumber(value, report.Report{Kind: report.AccountConnection, Value: string(state), Reason: cut(reason)})
 }
 
 func (r *reader) ban(value *fastjson.Value) error {
@@ -117,11 +101,11 @@ func (r *reader) ban(value *fastjson.Value) error {
 	if err != nil {
 		return err
 	}
-	if err := r.ofAccount(Report{Kind: Ban, Value: state, Reason: date}); err != nil {
+	if err := r.ofAccount(report.Report{Kind: report.Ban, Value: state, Reason: date}); err != nil {
 		return err
 	}
 	if banned, known := banStates[state]; known {
-		return r.ofAccount(Report{Kind: Account, Value: banned, Reason: state})
+		return r.ofAccount(report.Report{Kind: report.AccountConnection, Value: string(banned), Reason: state})
 	}
 	return nil
 }
@@ -138,7 +122,7 @@ func (r *reader) restrictions(value *fastjson.Value) error {
 	}
 	all := items.GetArray()
 	if len(all) == 0 {
-		return r.ofAccount(Report{Kind: Restriction, Value: "None"})
+		return r.ofAccount(report.Report{Kind: report.Restriction, Value: report.NothingRestricted})
 	}
 	r.list = list
 	var item *fastjson.Value
@@ -171,7 +155,7 @@ func (r *reader) restriction(item *fastjson.Value) error {
 	if prose != "" {
 		reason = prose
 	}
-	return r.ofAccount(Report{Kind: Restriction, Value: what, Reason: reason, Until: until})
+	return r.ofAccount(report.Report{Kind: report.Restriction, Value: what, Reason: reason, Until: until})
 }
 
 // expirations are how Meta and those who relay its webhooks write a time as text. One without a zone is UTC.
@@ -205,21 +189,23 @@ func expiry(v *fastjson.Value) (until int64, prose string, ok bool) {
 const latestExpiry = 253402300799
 
 // ofNumber adds a report about the number that a value names, or about the account where it names none.
-func (r *reader) ofNumber(value *fastjson.Value, report Report) error {
+func (r *reader) ofNumber(value *fastjson.Value, said report.Report) error {
 	written := value.Get("phone_number")
 	if absent(written) {
-		return r.ofAccount(report)
+		return r.ofAccount(said)
 	}
+	number := ""
 	display, ok := text(written)
 	if ok {
-		report.Number, ok = identity.E164(display)
+		number, ok = identity.E164(display)
 	}
 	if !ok {
 		return r.badValue("phone_number", aNumber, written)
 	}
-	report.Number = r.subject("", report.Number)
-	r.named(Named{Number: report.Number})
-	return r.report(report)
+	number = r.subject("", number)
+	r.named(Named{Number: number})
+	said.Subject = report.ParseSubject(number)
+	return r.report(said)
 }
 
 // certification reads what became of a verification of the business by its solution provider. Only one that was approved
@@ -230,17 +216,19 @@ func (r *reader) certification(value *fastjson.Value) error {
 	if err != nil {
 		return err
 	}
-	report := Report{Kind: Verified, Value: status, Reason: reasons(value.Get(info, "rejection_reasons"))}
+	said := report.Report{Kind: report.Verification, Value: status, Reason: reasons(value.Get(info, "rejection_reasons"))}
 	if status == "APPROVED" {
-		report.Value = "Verified"
+		said.Value = string(v1alpha1.Verified)
 	}
-	if err := r.ofAccount(report); err != nil || absent(value.Get(info, "client_business_id")) {
+	if err := r.ofAccount(said); err != nil || absent(value.Get(info, "client_business_id")) {
 		return err
 	}
-	if report.Portfolio, err = r.identifier(value, info, "client_business_id"); err != nil {
+	business, err := r.identifier(value, info, "client_business_id")
+	if err != nil {
 		return err
 	}
-	return r.report(report)
+	said.Subject = report.PortfolioSubject(business)
+	return r.report(said)
 }
 
 // reasons are those of a list in one text, for the caller to keep.
@@ -255,12 +243,13 @@ func reasons(list *fastjson.Value) string {
 }
 
 // ofAccount adds a report about the entry's account.
-func (r *reader) ofAccount(report Report) error {
-	var err error
-	if report.Account, err = r.accountID(); err != nil {
+func (r *reader) ofAccount(said report.Report) error {
+	account, err := r.accountID()
+	if err != nil {
 		return err
 	}
-	return r.report(report)
+	said.Subject = report.AccountSubject(account)
+	return r.report(said)
 }
 
 func (r *reader) accountID() (string, error) {
@@ -271,18 +260,8 @@ func (r *reader) accountID() (string, error) {
 	return account, nil
 }
 
-// Decision is the decision of a review, such as APPROVED, in the words used here. False means that it is none of Meta's; then it
-// is as it came.
-func Decision(word string) (decision string, known bool) {
-	if decision, known := decisions[word]; known {
-		return decision, true
-	}
-	return word, false
-}
-
 // decision is the decision of a review that a value gives, as it came where it is none of Meta's.
 func (r *reader) decision(value *fastjson.Value) (string, error) {
 	word, err := r.word(value, "decision")
-	decision, _ := Decision(word)
-	return decision, err
+	return string(Decision(word)), err
 }

@@ -10,13 +10,14 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 func TestAlertsAboutAPortfoliosLimitAreRead(t *testing.T) {
 	at := time.Unix(1790000000, 0)
 	for alert, want := range map[string]string{"DEFERRED": "Deferred", "FAILED": "Failed", "NEED_MORE_INFO": "NeedMoreInfo"} {
 		body := metatest.AccountAlertPayload("3001", "INCREASED_CAPABILITIES_ELIGIBILITY_"+alert, "Use it for some days.", at)
-		wants := facts{Reports: []meta.Report{{Portfolio: "3001", Kind: meta.Increase, Value: want, Reason: "Use it for some days.", At: 1790000000}}}
+		wants := facts{Reports: []report.Report{{Subject: report.PortfolioSubject("3001"), Kind: report.Increase, Value: want, Reason: "Use it for some days.", At: 1790000000}}}
 		expect(t, body, wants)
 		expect(t, bytes.Replace(body, []byte(`"3001"`), []byte(`3001`), 1), wants)
 		expect(t, bytes.Replace(body, []byte(`"ACTIVE"`), []byte(`"NONE"`), 1), wants)
@@ -24,8 +25,8 @@ func TestAlertsAboutAPortfoliosLimitAreRead(t *testing.T) {
 		expect(t, bytes.Replace(body, []byte(`1790000000`), []byte(`1790000000123`), 1), wants)
 	}
 	long := strings.Repeat("x", 5000)
-	expect(t, metatest.AccountAlertPayload("3001", "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", long, at), facts{Reports: []meta.Report{
-		{Portfolio: "3001", Kind: meta.Increase, Value: "Failed", Reason: long[:256], At: 1790000000},
+	expect(t, metatest.AccountAlertPayload("3001", "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", long, at), facts{Reports: []report.Report{
+		{Subject: report.PortfolioSubject("3001"), Kind: report.Increase, Value: "Failed", Reason: long[:256], At: 1790000000},
 	}})
 }
 
@@ -48,18 +49,18 @@ func TestOtherAlertsAreKeptAsTheyCame(t *testing.T) {
 	at := time.Unix(1790000000, 0)
 	for _, test := range []struct {
 		about, alert string
-		want         meta.Report
+		want         report.Report
 	}{
-		{"PHONE_NUMBER", "OBA_APPROVED", meta.Report{NumberID: "3001"}},
-		{"PHONE_NUMBER", "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", meta.Report{NumberID: "3001"}},
-		{"BUSINESS", "OBA_REJECTED", meta.Report{Portfolio: "3001"}},
-		{"BUSINESS", "INCREASED_CAPABILITIES_ELIGIBILITY", meta.Report{Portfolio: "3001"}},
-		{"CURRENT_STATUS_ID", "PROFILE_PICTURE_LOST", meta.Report{Account: metatest.Account}},
-		{"SOMETHING_NEW", "OBA_APPEAL_REJECTED", meta.Report{Account: metatest.Account}},
+		{"PHONE_NUMBER", "OBA_APPROVED", report.Report{Subject: report.NumberIDSubject("3001")}},
+		{"PHONE_NUMBER", "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", report.Report{Subject: report.NumberIDSubject("3001")}},
+		{"BUSINESS", "OBA_REJECTED", report.Report{Subject: report.PortfolioSubject("3001")}},
+		{"BUSINESS", "INCREASED_CAPABILITIES_ELIGIBILITY", report.Report{Subject: report.PortfolioSubject("3001")}},
+		{"CURRENT_STATUS_ID", "PROFILE_PICTURE_LOST", report.Report{Subject: report.AccountSubject(metatest.Account)}},
+		{"SOMETHING_NEW", "OBA_APPEAL_REJECTED", report.Report{Subject: report.AccountSubject(metatest.Account)}},
 	} {
 		want := test.want
-		want.Kind, want.Value, want.Reason, want.At = meta.Alert, test.alert, "It has a badge now.", 1790000000
-		expect(t, metatest.AlertPayload(test.about, "3001", test.alert, "It has a badge now.", at), facts{Reports: []meta.Report{want}})
+		want.Kind, want.Value, want.Reason, want.At = report.Alert, test.alert, "It has a badge now.", 1790000000
+		expect(t, metatest.AlertPayload(test.about, "3001", test.alert, "It has a badge now.", at), facts{Reports: []report.Report{want}})
 	}
 }
 
@@ -69,7 +70,7 @@ func TestTheLimitOfAnAccountIsReadInEveryEncoding(t *testing.T) {
 		250: "250", 2000: "2000", 100000: "100000", -1: "Unlimited", "-1": "Unlimited", "UNLIMITED": "Unlimited", "TIER_UNLIMITED": "Unlimited",
 		"TIER_250": "250", "TIER_2K": "2000", "TIER_10K": "10000", "TIER_100K": "100000", "2000": "2000", "TIER_HUGE": "TIER_HUGE",
 	} {
-		wants := facts{Reports: []meta.Report{{Account: metatest.Account, Kind: meta.Limit, Value: want, At: 1790000000}}}
+		wants := facts{Reports: []report.Report{{Subject: report.AccountSubject(metatest.Account), Kind: report.Limit, Value: want, At: 1790000000}}}
 		body := metatest.CapabilityPayload(metatest.Account, written, time.Unix(1790000000, 0))
 		expect(t, body, wants)
 		// The name that went before.
@@ -79,41 +80,41 @@ func TestTheLimitOfAnAccountIsReadInEveryEncoding(t *testing.T) {
 		expect(t, metatest.CapabilityPayload(metatest.Account, written, time.Unix(1790000000, 0)), facts{Other: map[string]int{"business_capability_update": 1}})
 	}
 	expect(t, change("2001", "business_capability_update", `"max_daily_conversations_per_business":2000,"max_daily_conversation_per_phone":250`),
-		facts{Reports: []meta.Report{{Account: "2001", Kind: meta.Limit, Value: "2000", At: 1790000000}}})
+		facts{Reports: []report.Report{{Subject: report.AccountSubject("2001"), Kind: report.Limit, Value: "2000", At: 1790000000}}})
 }
 
 func TestEveryEventOfAnAccountIsRead(t *testing.T) {
 	at := time.Unix(1790000000, 0)
-	of := func(kind meta.ReportKind, value, reason string) meta.Report {
-		return meta.Report{Account: metatest.Account, Kind: kind, Value: value, Reason: reason, At: 1790000000}
+	of := func(kind report.Kind, value, reason string) report.Report {
+		return report.Report{Subject: report.AccountSubject(metatest.Account), Kind: kind, Value: value, Reason: reason, At: 1790000000}
 	}
-	ofPortfolio := func(value, reason string) meta.Report {
-		return meta.Report{Portfolio: "3001", Kind: meta.Verified, Value: value, Reason: reason, At: 1790000000}
+	ofPortfolio := func(value, reason string) report.Report {
+		return report.Report{Subject: report.PortfolioSubject("3001"), Kind: report.Verification, Value: value, Reason: reason, At: 1790000000}
 	}
 	for _, test := range []struct {
 		name string
 		body []byte
-		want []meta.Report
+		want []report.Report
 	}{
-		{"deleted", metatest.AccountEventPayload(metatest.Account, "ACCOUNT_DELETED", at), []meta.Report{of(meta.Account, "Offline", "ACCOUNT_DELETED")}},
-		{"offboarded", metatest.AccountEventPayload(metatest.Account, "ACCOUNT_OFFBOARDED", at), []meta.Report{of(meta.Account, "Offline", "ACCOUNT_OFFBOARDED")}},
-		{"reconnected", metatest.AccountEventPayload(metatest.Account, "ACCOUNT_RECONNECTED", at), []meta.Report{of(meta.Account, "Connected", "ACCOUNT_RECONNECTED")}},
-		{"a violation", metatest.ViolationPayload(metatest.Account, "SCAM", at), []meta.Report{of(meta.Violation, "SCAM", "")}},
-		{"disabled", metatest.BanPayload(metatest.Account, "DISABLE", "April 17, 2025", at), []meta.Report{of(meta.Ban, "DISABLE", "April 17, 2025"), of(meta.Account, "Blocked", "DISABLE")}},
-		{"reinstated", metatest.BanPayload(metatest.Account, "REINSTATE", "", at), []meta.Report{of(meta.Ban, "REINSTATE", ""), of(meta.Account, "Connected", "REINSTATE")}},
-		{"to be disabled", metatest.BanPayload(metatest.Account, "SCHEDULE_FOR_DISABLE", "April 17, 2025", at), []meta.Report{of(meta.Ban, "SCHEDULE_FOR_DISABLE", "April 17, 2025")}},
-		{"a new ban", metatest.BanPayload(metatest.Account, "SUSPEND", "", at), []meta.Report{of(meta.Ban, "SUSPEND", "")}},
-		{"verified, as it was", metatest.VerifiedAccountPayload(metatest.Account, number, at), []meta.Report{{Number: number, Kind: meta.Verified, Value: "Verified", Reason: "VERIFIED_ACCOUNT", At: 1790000000}}},
-		{"verified, without a number", metatest.AccountEventPayload(metatest.Account, "VERIFIED_ACCOUNT", at), []meta.Report{of(meta.Verified, "Verified", "VERIFIED_ACCOUNT")}},
-		{"verified by a partner", metatest.CertificationPayload(metatest.Account, "3001", "APPROVED", at), []meta.Report{of(meta.Verified, "Verified", ""), ofPortfolio("Verified", "")}},
+		{"deleted", metatest.AccountEventPayload(metatest.Account, "ACCOUNT_DELETED", at), []report.Report{of(report.AccountConnection, "Offline", "ACCOUNT_DELETED")}},
+		{"offboarded", metatest.AccountEventPayload(metatest.Account, "ACCOUNT_OFFBOARDED", at), []report.Report{of(report.AccountConnection, "Offline", "ACCOUNT_OFFBOARDED")}},
+		{"reconnected", metatest.AccountEventPayload(metatest.Account, "ACCOUNT_RECONNECTED", at), []report.Report{of(report.AccountConnection, "Connected", "ACCOUNT_RECONNECTED")}},
+		{"a violation", metatest.ViolationPayload(metatest.Account, "SCAM", at), []report.Report{of(report.Violation, "SCAM", "")}},
+		{"disabled", metatest.BanPayload(metatest.Account, "DISABLE", "April 17, 2025", at), []report.Report{of(report.Ban, "DISABLE", "April 17, 2025"), of(report.AccountConnection, "Blocked", "DISABLE")}},
+		{"reinstated", metatest.BanPayload(metatest.Account, "REINSTATE", "", at), []report.Report{of(report.Ban, "REINSTATE", ""), of(report.AccountConnection, "Connected", "REINSTATE")}},
+		{"to be disabled", metatest.BanPayload(metatest.Account, "SCHEDULE_FOR_DISABLE", "April 17, 2025", at), []report.Report{of(report.Ban, "SCHEDULE_FOR_DISABLE", "April 17, 2025")}},
+		{"a new ban", metatest.BanPayload(metatest.Account, "SUSPEND", "", at), []report.Report{of(report.Ban, "SUSPEND", "")}},
+		{"verified, as it was", metatest.VerifiedAccountPayload(metatest.Account, number, at), []report.Report{{Subject: report.ParseSubject(number), Kind: report.Verification, Value: "Verified", Reason: "VERIFIED_ACCOUNT", At: 1790000000}}},
+		{"verified, without a number", metatest.AccountEventPayload(metatest.Account, "VERIFIED_ACCOUNT", at), []report.Report{of(report.Verification, "Verified", "VERIFIED_ACCOUNT")}},
+		{"verified by a partner", metatest.CertificationPayload(metatest.Account, "3001", "APPROVED", at), []report.Report{of(report.Verification, "Verified", ""), ofPortfolio("Verified", "")}},
 		{"not verified by a partner", metatest.CertificationPayload(metatest.Account, "3001", "FAILED", at, "ADDRESS NOT MATCHING", "LEGAL_NAME_NOT_MATCHING"),
-			[]meta.Report{of(meta.Verified, "FAILED", "ADDRESS NOT MATCHING, LEGAL_NAME_NOT_MATCHING"), ofPortfolio("FAILED", "ADDRESS NOT MATCHING, LEGAL_NAME_NOT_MATCHING")}},
-		{"verified by a partner, of no portfolio", metatest.CertificationPayload(metatest.Account, "", "PENDING", at), []meta.Report{of(meta.Verified, "PENDING", "")}},
-		{"approved", metatest.ReviewPayload(metatest.Account, "APPROVED", at), []meta.Report{of(meta.Review, "Approved", "")}},
-		{"rejected", metatest.ReviewPayload(metatest.Account, "REJECTED", at), []meta.Report{of(meta.Review, "Rejected", "")}},
-		{"pending", metatest.ReviewPayload(metatest.Account, "PENDING", at), []meta.Report{of(meta.Review, "Pending", "")}},
-		{"deferred", metatest.ReviewPayload(metatest.Account, "DEFERRED", at), []meta.Report{of(meta.Review, "Deferred", "")}},
-		{"a new decision", metatest.ReviewPayload(metatest.Account, "ESCALATED", at), []meta.Report{of(meta.Review, "ESCALATED", "")}},
+			[]report.Report{of(report.Verification, "FAILED", "ADDRESS NOT MATCHING, LEGAL_NAME_NOT_MATCHING"), ofPortfolio("FAILED", "ADDRESS NOT MATCHING, LEGAL_NAME_NOT_MATCHING")}},
+		{"verified by a partner, of no portfolio", metatest.CertificationPayload(metatest.Account, "", "PENDING", at), []report.Report{of(report.Verification, "PENDING", "")}},
+		{"approved", metatest.ReviewPayload(metatest.Account, "APPROVED", at), []report.Report{of(report.Review, "Approved", "")}},
+		{"rejected", metatest.ReviewPayload(metatest.Account, "REJECTED", at), []report.Report{of(report.Review, "Rejected", "")}},
+		{"pending", metatest.ReviewPayload(metatest.Account, "PENDING", at), []report.Report{of(report.Review, "Pending", "")}},
+		{"deferred", metatest.ReviewPayload(metatest.Account, "DEFERRED", at), []report.Report{of(report.Review, "Deferred", "")}},
+		{"a new decision", metatest.ReviewPayload(metatest.Account, "ESCALATED", at), []report.Report{of(report.Review, "ESCALATED", "")}},
 	} {
 		t.Run(test.name, func(t *testing.T) { expect(t, test.body, facts{Reports: test.want}) })
 	}
@@ -130,8 +131,12 @@ func TestEveryEventOfAnAccountIsRead(t *testing.T) {
 // A number that is shared with the WhatsApp Business app can leave the API, and come back, without the rest of its account.
 func TestThatANumberLeftTheAPIIsRead(t *testing.T) {
 	const named = `,"phone_number":"15550001111"`
-	of := func(number, account, value, reason string) []meta.Report {
-		return []meta.Report{{Number: number, Account: account, Kind: meta.Account, Value: value, Reason: reason, At: 1790000000}}
+	of := func(number, account, value, reason string) []report.Report {
+		subject := report.AccountSubject(account)
+		if account == "" {
+			subject = report.ParseSubject(number)
+		}
+		return []report.Report{{Subject: subject, Kind: report.AccountConnection, Value: value, Reason: reason, At: 1790000000}}
 	}
 	for _, reason := range []string{
 		"ACCOUNT_DISCONNECTED", "BUSINESS_DOWNGRADE", "CHANGE_NUMBER", "COMPANION_INACTIVITY", "PRIMARY_INACTIVITY", "USER_RE_REGISTERED", "SOMETHING_NEW",
@@ -139,7 +144,7 @@ func TestThatANumberLeftTheAPIIsRead(t *testing.T) {
 		expect(t, change("47", "account_update", `"event":"PARTNER_REMOVED"`+named+`,"waba_info":{"waba_id":"2001"},"disconnection_info":{"reason":"`+reason+`","initiated_by":"WHATSAPP"}`),
 			facts{Reports: of("+15550001111", "", "Offline", "PARTNER_REMOVED, "+reason+", initiated by WHATSAPP")})
 	}
-	for value, want := range map[string][]meta.Report{
+	for value, want := range map[string][]report.Report{
 		`"event":"PARTNER_REMOVED"` + named:                                                              of("+15550001111", "", "Offline", "PARTNER_REMOVED"),
 		`"event":"PARTNER_REMOVED","phone_number":"+1 555-000-1111"`:                                     of("+15550001111", "", "Offline", "PARTNER_REMOVED"),
 		`"event":"PARTNER_REMOVED","disconnection_info":{"reason":"ACCOUNT_DISCONNECTED"}`:               of("", "2001", "Offline", "PARTNER_REMOVED, ACCOUNT_DISCONNECTED"),
@@ -195,8 +200,8 @@ func TestTheNewestFieldThatSaysALimitWins(t *testing.T) {
 		}
 		ofNumber, ofAccount := facts{Skipped: 1}, facts{Other: map[string]int{"business_capability_update": 1}}
 		if test.want != "" {
-			ofNumber = facts{Reports: []meta.Report{{Number: "+15550001111", Kind: meta.Limit, Value: test.want, Reason: "UPGRADE", At: 1790000000}}}
-			ofAccount = facts{Reports: []meta.Report{{Account: "2001", Kind: meta.Limit, Value: test.want, At: 1790000000}}}
+			ofNumber = facts{Reports: []report.Report{{Subject: report.ParseSubject("+15550001111"), Kind: report.Limit, Value: test.want, Reason: "UPGRADE", At: 1790000000}}}
+			ofAccount = facts{Reports: []report.Report{{Subject: report.AccountSubject("2001"), Kind: report.Limit, Value: test.want, At: 1790000000}}}
 		}
 		expect(t, qualityUpdate(`"display_phone_number":"15550001111","event":"UPGRADE"`+fields), ofNumber)
 		expect(t, change("2001", "business_capability_update", fields[1:]), ofAccount)
@@ -207,7 +212,7 @@ func TestTheNewestFieldThatSaysALimitWins(t *testing.T) {
 func TestTheEndOfARestrictionIsReadInEveryEncoding(t *testing.T) {
 	const messaging = "RESTRICTED_BIZ_INITIATED_MESSAGING"
 	const end = 1790600000 // 2026-09-28 12:53:20 UTC
-	for written, want := range map[any]meta.Report{
+	for written, want := range map[any]report.Report{
 		nil: {}, "": {}, 0: {}, -1: {},
 		end: {Until: end}, int64(end) * 1000: {Until: end}, "1790600000": {Until: end},
 		"2026-09-28T12:53:20Z": {Until: end}, "2026-09-28T12:53:20.000Z": {Until: end}, "2026-09-28T12:53:20+00:00": {Until: end},
@@ -215,24 +220,24 @@ func TestTheEndOfARestrictionIsReadInEveryEncoding(t *testing.T) {
 		"2026-09-29":    {Until: 1790640000},
 		"in three days": {Reason: "in three days"}, "0001-01-01T00:00:00Z": {Reason: "0001-01-01T00:00:00Z"},
 	} {
-		want.Account, want.Kind, want.Value, want.At = metatest.Account, meta.Restriction, messaging, 1790000000
+		want.Subject, want.Kind, want.Value, want.At = report.AccountSubject(metatest.Account), report.Restriction, messaging, 1790000000
 		t.Run(fmt.Sprint(written), func(t *testing.T) {
-			expect(t, metatest.RestrictionPayload(metatest.Account, time.Unix(1790000000, 0), metatest.Restriction{Type: messaging, Expiration: written}), facts{Reports: []meta.Report{want}})
+			expect(t, metatest.RestrictionPayload(metatest.Account, time.Unix(1790000000, 0), metatest.Restriction{Type: messaging, Expiration: written}), facts{Reports: []report.Report{want}})
 		})
 	}
 }
 
 func TestAllThatIsRestrictedIsRead(t *testing.T) {
 	at := time.Unix(1790000000, 0)
-	of := func(what, reason string, until int64) meta.Report {
-		return meta.Report{Account: metatest.Account, Kind: meta.Restriction, Value: what, Reason: reason, At: 1790000000, Until: until}
+	of := func(what, reason string, until int64) report.Report {
+		return report.Report{Subject: report.AccountSubject(metatest.Account), Kind: report.Restriction, Value: what, Reason: reason, At: 1790000000, Until: until}
 	}
 	expect(t, metatest.RestrictionPayload(metatest.Account, at,
 		metatest.Restriction{Type: "RESTRICTED_ADD_PHONE_NUMBER_ACTION", Expiration: 1790600000, Remediation: "Appeal."},
 		metatest.Restriction{Type: "RESTRICTED_UTILITY_TEMPLATES"},
 		metatest.Restriction{Type: "SOMETHING_NEW", Expiration: "2026-09-29"},
-	), facts{Reports: []meta.Report{of("RESTRICTED_ADD_PHONE_NUMBER_ACTION", "Appeal.", 1790600000), of("RESTRICTED_UTILITY_TEMPLATES", "", 0), of("SOMETHING_NEW", "", 1790640000)}})
-	expect(t, metatest.RestrictionPayload(metatest.Account, at), facts{Reports: []meta.Report{of("None", "", 0)}})
+	), facts{Reports: []report.Report{of("RESTRICTED_ADD_PHONE_NUMBER_ACTION", "Appeal.", 1790600000), of("RESTRICTED_UTILITY_TEMPLATES", "", 0), of("SOMETHING_NEW", "", 1790640000)}})
+	expect(t, metatest.RestrictionPayload(metatest.Account, at), facts{Reports: []report.Report{of("None", "", 0)}})
 	expect(t, metatest.AccountEventPayload(metatest.Account, "ACCOUNT_RESTRICTION", at), facts{Other: map[string]int{"account_update": 1}})
 }
 
@@ -240,8 +245,8 @@ func TestTheReviewOfANameIsRead(t *testing.T) {
 	at := time.Unix(1790000000, 0)
 	for decision, want := range map[string]string{"APPROVED": "Approved", "DEFERRED": "Deferred", "PENDING": "Pending", "REJECTED": "Rejected", "SOMETHING_NEW": "SOMETHING_NEW"} {
 		for _, reason := range []string{"", "UNKNOWN", "NAME_FORMAT_UNACCEPTABLE"} {
-			expect(t, metatest.NameUpdatePayload(number, decision, "Acme", reason, at), facts{Reports: []meta.Report{
-				{Number: number, Kind: meta.Name, Value: want, Reason: reason, At: 1790000000},
+			expect(t, metatest.NameUpdatePayload(number, decision, "Acme", reason, at), facts{Reports: []report.Report{
+				{Subject: report.ParseSubject(number), Kind: report.DisplayName, Value: want, Reason: reason, At: 1790000000},
 			}})
 		}
 	}
@@ -275,13 +280,13 @@ func TestReportsOfAnAccountMayBeKept(t *testing.T) {
 		metatest.AlertPayload("PHONE_NUMBER", "1001", "OBA_APPROVED", "It has a badge now.", time.Unix(1790000000, 0)),
 		metatest.NameUpdatePayload(number, "ESCALATED", "Acme", "NAME_ODD", time.Unix(1790000000, 0)),
 	}
-	var kept [][]meta.Report
+	var kept [][]report.Report
 	for _, body := range bodies {
 		u, err := meta.Parse(body, latest)
 		if err != nil {
 			t.Fatal(err)
 		}
-		kept = append(kept, append([]meta.Report(nil), u.Reports...))
+		kept = append(kept, append([]report.Report(nil), u.Reports...))
 		u.Release()
 	}
 	for range 10 { // over the same memory

@@ -1,13 +1,10 @@
 package meta
 
-import "github.com/valyala/fastjson"
+import (
+	"github.com/valyala/fastjson"
 
-// increases are the alerts that say how Meta answered to an increase of the limit other than by granting it.
-var increases = map[string]string{
-	"INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED":       "Deferred",
-	"INCREASED_CAPABILITIES_ELIGIBILITY_FAILED":         "Failed",
-	"INCREASED_CAPABILITIES_ELIGIBILITY_NEED_MORE_INFO": "NeedMoreInfo",
-}
+	"numberfleet.dev/numberfleet/internal/report"
+)
 
 // alert reads a value of the field account_alerts. Those about the limit of a portfolio are decisions about it; the others,
 // such as OBA_APPROVED of a number, are kept as they came.
@@ -23,18 +20,21 @@ func (r *reader) alert(value *fastjson.Value) error {
 	if about == "" || name == "" || status != "" && status != "ACTIVE" && status != "NONE" {
 		return nil
 	}
-	report := Report{Kind: Alert, Value: name}
+	said := report.Report{Kind: report.Alert, Value: name}
 	var err error
 	switch about {
 	case "BUSINESS":
-		report.Portfolio, err = r.identifier(value, "entity_id")
+		said.Subject.Type = report.Portfolio
+		said.Subject.ID, err = r.identifier(value, "entity_id")
 		if answer, known := increases[name]; known {
-			report.Kind, report.Value = Increase, answer
+			said.Kind, said.Value = report.Increase, string(answer)
 		}
 	case "PHONE_NUMBER":
-		report.NumberID, err = r.identifier(value, "entity_id")
+		said.Subject.Type = report.NumberID
+		said.Subject.ID, err = r.identifier(value, "entity_id")
 	default: // CURRENT_STATUS_ID: Meta does not say what of
-		report.Account, err = r.accountID()
+		said.Subject.Type = report.Account
+		said.Subject.ID, err = r.accountID()
 	}
 	if err != nil {
 		return err
@@ -44,6 +44,6 @@ func (r *reader) alert(value *fastjson.Value) error {
 	if !ok {
 		return r.badValue(path+"alert_description", "a string", description)
 	}
-	report.Reason = reason
-	return r.report(report)
+	said.Reason = reason
+	return r.report(said)
 }

@@ -4,6 +4,9 @@ import (
 	"slices"
 
 	"github.com/valyala/fastjson"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // displayName reads a value of the field phone_number_name_update: how the review of the name that users see ended.
@@ -19,7 +22,7 @@ func (r *reader) displayName(value *fastjson.Value) error {
 	if err != nil {
 		return err
 	}
-	return r.report(Report{Number: r.number, Kind: Name, Value: decision, Reason: reason})
+	return r.report(report.Report{Subject: report.ParseSubject(r.number), Kind: report.DisplayName, Value: decision, Reason: reason})
 }
 
 // quality reads a value of the field phone_number_quality_update. Today Meta sends it when the throughput changes, with
@@ -40,8 +43,8 @@ func (r *reader) quality(value *fastjson.Value) error {
 	if err := r.count(1); err != nil {
 		return err
 	}
-	report := func(event string, kind ReportKind, reported string) {
-		r.u.Reports = append(r.u.Reports, Report{Number: r.number, Kind: kind, Value: reported, Reason: event, At: at})
+	say := func(event string, kind report.Kind, reported string) {
+		r.u.Reports = append(r.u.Reports, report.Report{Subject: report.ParseSubject(r.number), Kind: kind, Value: reported, Reason: event, At: at})
 	}
 	// The events by the names that may be kept: what was read aliases the body.
 	known := slices.Index(limitEvents, name)
@@ -54,24 +57,24 @@ func (r *reader) quality(value *fastjson.Value) error {
 	if err != nil {
 		return err
 	}
-	if event == "ONBOARDING" && limit == Unlimited {
+	if event == "ONBOARDING" && limit == report.LimitValue(report.Unlimited) {
 		limit = "" // the throughput's as well: a number does not begin without a limit
 	}
 	switch event {
 	case "FLAGGED":
-		report(event, Quality, "Low")
-		report(event, Connection, "Flagged")
+		say(event, report.Quality, string(v1alpha1.QualityLow))
+		say(event, report.Connection, string(v1alpha1.StateFlagged))
 	case "UNFLAGGED":
 		// Meta does not say the new rating, only that it is low no more.
-		report(event, Quality, "Medium")
-		report(event, Connection, "Connected")
+		say(event, report.Quality, string(v1alpha1.QualityMedium))
+		say(event, report.Connection, string(v1alpha1.StateConnected))
 	default:
 		if limit == "" {
 			r.u.Skipped++
 		}
 	}
 	if limit != "" {
-		report(event, Limit, limit)
+		say(event, report.Limit, limit)
 	}
 	return nil
 }

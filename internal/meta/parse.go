@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fastjson"
 
 	"numberfleet.dev/numberfleet/internal/identity"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 const (
@@ -163,7 +164,7 @@ func (r *reader) unhear(had lengths) {
 	}
 	told := r.u.Reports[had.reports:]
 	for i := range told {
-		if told[i].Portfolio != "" || told[i].NumberID != "" {
+		if of := told[i].Subject.Type; of == report.Portfolio || of == report.NumberID && told[i].Kind == report.Alert {
 			r.u.Claims = append(r.u.Claims, told[i])
 			r.u.Foreign--
 		}
@@ -316,18 +317,18 @@ func (r *reader) count(updates int) error {
 }
 
 // report adds a report of the entry's time.
-func (r *reader) report(report Report) error {
-	if report.Portfolio != "" {
-		r.named(Named{Portfolio: report.Portfolio})
+func (r *reader) report(said report.Report) error {
+	if said.Subject.Type == report.Portfolio {
+		r.named(Named{Portfolio: said.Subject.ID})
 	}
 	var err error
-	if report.At, err = r.entryTime(); err != nil {
+	if said.At, err = r.entryTime(); err != nil {
 		return err
 	}
 	if err := r.count(1); err != nil {
 		return err
 	}
-	r.u.Reports = append(r.u.Reports, report)
+	r.u.Reports = append(r.u.Reports, said)
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 const number = "+15550001111"
@@ -28,7 +29,7 @@ type facts struct {
 	Received   []meta.Received
 	Failures   []meta.Failure
 	Joins      []meta.Join
-	Reports    []meta.Report
+	Reports    []report.Report
 	Preferred  meta.Preferences
 	Sent       int
 	Changed    int
@@ -112,53 +113,53 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 		},
 		"calls.json":           {Received: []meta.Received{received("15557770005", "", 1790000011)}, Skipped: 3},
 		"sent_and_failed.json": {Sent: 1, Failures: []meta.Failure{{Number: number, Code: 131049, At: 1790000013}}, Skipped: 2},
-		"flagged.json": {Reports: []meta.Report{
-			{Number: number, Kind: meta.Quality, Value: "Low", Reason: "FLAGGED", At: 1790000016},
-			{Number: number, Kind: meta.Connection, Value: "Flagged", Reason: "FLAGGED", At: 1790000016},
-			{Number: number, Kind: meta.Limit, Value: "1000", Reason: "FLAGGED", At: 1790000016},
+		"flagged.json": {Reports: []report.Report{
+			{Subject: report.ParseSubject(number), Kind: report.Quality, Value: "Low", Reason: "FLAGGED", At: 1790000016},
+			{Subject: report.ParseSubject(number), Kind: report.Connection, Value: "Flagged", Reason: "FLAGGED", At: 1790000016},
+			{Subject: report.ParseSubject(number), Kind: report.Limit, Value: "1000", Reason: "FLAGGED", At: 1790000016},
 		}},
-		"downgrade.json":    {Reports: []meta.Report{{Number: number, Kind: meta.Limit, Value: "10000", Reason: "DOWNGRADE", At: 1790000017}}},
+		"downgrade.json":    {Reports: []report.Report{{Subject: report.ParseSubject(number), Kind: report.Limit, Value: "10000", Reason: "DOWNGRADE", At: 1790000017}}},
 		"throughput.json":   {Skipped: 1},
 		"other_fields.json": {Other: map[string]int{"account_settings_update": 1, "flows": 1, "other": 1}},
 		// The second names the status update as its field, as Meta's sample does.
-		"template_quality.json": {Reports: []meta.Report{
-			{Template: order("en-US"), Kind: meta.Quality, Value: "Medium", At: 1790000021},
-			{Template: order("en_US"), Kind: meta.Quality, Value: "Low", At: 1790000021},
-			{Template: meta.Template{Account: "2002", Name: "spring_sale", Language: "pt_BR"}, Kind: meta.Quality, Value: "NA", At: 1790000022},
+		"template_quality.json": {Reports: []report.Report{
+			{Subject: order("en-US").Subject(), Kind: report.Quality, Value: "Medium", At: 1790000021},
+			{Subject: order("en_US").Subject(), Kind: report.Quality, Value: "Low", At: 1790000021},
+			{Subject: meta.Template{Account: "2002", Name: "spring_sale", Language: "pt_BR"}.Subject(), Kind: report.Quality, Value: "NA", At: 1790000022},
 		}},
-		"template_status.json": {Reports: []meta.Report{
-			{Template: order("en-US"), Kind: meta.TemplateState, Value: "Paused", Reason: "FIRST_PAUSE", At: 1790000023},
-			{Template: order("en-US"), Kind: meta.TemplateState, Value: "Disabled", At: 1790000023},
-			{Template: sale, Kind: meta.TemplateState, Value: "Rejected", Reason: "INVALID_FORMAT: its parameters", At: 1790000023},
-			{Template: sale, Kind: meta.TemplateState, Value: "PendingDeletion", At: 1790000023},
+		"template_status.json": {Reports: []report.Report{
+			{Subject: order("en-US").Subject(), Kind: report.TemplateState, Value: "Paused", Reason: "FIRST_PAUSE", At: 1790000023},
+			{Subject: order("en-US").Subject(), Kind: report.TemplateState, Value: "Disabled", At: 1790000023},
+			{Subject: sale.Subject(), Kind: report.TemplateState, Value: "Rejected", Reason: "INVALID_FORMAT: its parameters", At: 1790000023},
+			{Subject: sale.Subject(), Kind: report.TemplateState, Value: "PendingDeletion", At: 1790000023},
 		}},
-		"template_category.json": {Reports: []meta.Report{
-			{Template: order("en-US"), Kind: meta.TemplateCategory, Value: "Utility", At: 1790000025},
-			{Template: order("en-US"), Kind: meta.TemplateCategoryPlan, Value: "Marketing", At: 1790000025, Until: 1790086425},
-			{Template: sale, Kind: meta.TemplateCategory, Value: "Marketing", Reason: "Utility", At: 1790000025},
+		"template_category.json": {Reports: []report.Report{
+			{Subject: order("en-US").Subject(), Kind: report.Category, Value: "Utility", At: 1790000025},
+			{Subject: order("en-US").Subject(), Kind: report.PlannedCategory, Value: "Marketing", At: 1790000025, Until: 1790086425},
+			{Subject: sale.Subject(), Kind: report.Category, Value: "Marketing", Reason: "Utility", At: 1790000025},
 		}},
 		"account_alerts.json": {
-			Reports: []meta.Report{
-				{Portfolio: "3001", Kind: meta.Increase, Value: "Deferred", Reason: "Not yet.", At: 1790000024},
-				{Portfolio: "3001", Kind: meta.Increase, Value: "NeedMoreInfo", At: 1790000024},
-				{NumberID: "1001", Kind: meta.Alert, Value: "OBA_APPROVED", Reason: "It has a badge now.", At: 1790000024},
+			Reports: []report.Report{
+				{Subject: report.PortfolioSubject("3001"), Kind: report.Increase, Value: "Deferred", Reason: "Not yet.", At: 1790000024},
+				{Subject: report.PortfolioSubject("3001"), Kind: report.Increase, Value: "NeedMoreInfo", At: 1790000024},
+				{Subject: report.NumberIDSubject("1001"), Kind: report.Alert, Value: "OBA_APPROVED", Reason: "It has a badge now.", At: 1790000024},
 			},
 		},
-		"account.json": {Reports: []meta.Report{
-			{Account: "2001", Kind: meta.Limit, Value: "2000", At: 1790000025},
-			{Account: "2001", Kind: meta.Restriction, Value: "RESTRICTED_BIZ_INITIATED_MESSAGING", Reason: "Wait.", At: 1790000025, Until: 1790600000},
-			{Account: "2001", Kind: meta.Restriction, Value: "RESTRICTED_UTILITY_TEMPLATES", At: 1790000025, Until: 1790600000},
-			{Account: "2001", Kind: meta.Violation, Value: "SCAM", At: 1790000025},
-			{Account: "2001", Kind: meta.Ban, Value: "SCHEDULE_FOR_DISABLE", Reason: "April 17, 2025", At: 1790000025},
-			{Account: "2001", Kind: meta.Review, Value: "Approved", At: 1790000025},
-			{Account: "2001", Kind: meta.Verified, Value: "Verified", At: 1790000025},
-			{Portfolio: "3001", Kind: meta.Verified, Value: "Verified", At: 1790000025},
+		"account.json": {Reports: []report.Report{
+			{Subject: report.AccountSubject("2001"), Kind: report.Limit, Value: "2000", At: 1790000025},
+			{Subject: report.AccountSubject("2001"), Kind: report.Restriction, Value: "RESTRICTED_BIZ_INITIATED_MESSAGING", Reason: "Wait.", At: 1790000025, Until: 1790600000},
+			{Subject: report.AccountSubject("2001"), Kind: report.Restriction, Value: "RESTRICTED_UTILITY_TEMPLATES", At: 1790000025, Until: 1790600000},
+			{Subject: report.AccountSubject("2001"), Kind: report.Violation, Value: "SCAM", At: 1790000025},
+			{Subject: report.AccountSubject("2001"), Kind: report.Ban, Value: "SCHEDULE_FOR_DISABLE", Reason: "April 17, 2025", At: 1790000025},
+			{Subject: report.AccountSubject("2001"), Kind: report.Review, Value: "Approved", At: 1790000025},
+			{Subject: report.AccountSubject("2001"), Kind: report.Verification, Value: "Verified", At: 1790000025},
+			{Subject: report.PortfolioSubject("3001"), Kind: report.Verification, Value: "Verified", At: 1790000025},
 		}},
 		"numbers.json": {
-			Reports: []meta.Report{
-				{Number: number, Kind: meta.Name, Value: "Rejected", Reason: "NAME_FORMAT_UNACCEPTABLE", At: 1790000026},
-				{Number: number, Kind: meta.Name, Value: "Approved", At: 1790000026},
-				{Number: number, Kind: meta.Limit, Value: "2000", Reason: "ONBOARDING", At: 1790000026},
+			Reports: []report.Report{
+				{Subject: report.ParseSubject(number), Kind: report.DisplayName, Value: "Rejected", Reason: "NAME_FORMAT_UNACCEPTABLE", At: 1790000026},
+				{Subject: report.ParseSubject(number), Kind: report.DisplayName, Value: "Approved", At: 1790000026},
+				{Subject: report.ParseSubject(number), Kind: report.Limit, Value: "2000", Reason: "ONBOARDING", At: 1790000026},
 			},
 			Preferred: meta.Preferences{Stopped: 1, Resumed: 1},
 		},
@@ -204,7 +205,7 @@ func TestALimitIsReadInEveryEncoding(t *testing.T) {
 	} {
 		for _, event := range []string{"UPGRADE", "DOWNGRADE", "ONBOARDING"} {
 			want := want
-			if event == "ONBOARDING" && want == meta.Unlimited {
+			if event == "ONBOARDING" && want == report.LimitValue(report.Unlimited) {
 				want = "" // that is the throughput
 			}
 			for _, name := range []string{"current_limit", "max_daily_conversations_per_business"} {
@@ -213,16 +214,16 @@ func TestALimitIsReadInEveryEncoding(t *testing.T) {
 					expect(t, body, facts{Skipped: 1})
 					continue
 				}
-				expect(t, body, facts{Reports: []meta.Report{{Number: number, Kind: meta.Limit, Value: want, Reason: event, At: 1790000000}}})
+				expect(t, body, facts{Reports: []report.Report{{Subject: report.ParseSubject(number), Kind: report.Limit, Value: want, Reason: event, At: 1790000000}}})
 			}
 		}
 	}
 }
 
 func TestUnflaggedEndsLowAndTheFlag(t *testing.T) {
-	expect(t, metatest.QualityUpdatePayload(number, "UNFLAGGED", "", time.Unix(1790000000, 0)), facts{Reports: []meta.Report{
-		{Number: number, Kind: meta.Quality, Value: "Medium", Reason: "UNFLAGGED", At: 1790000000},
-		{Number: number, Kind: meta.Connection, Value: "Connected", Reason: "UNFLAGGED", At: 1790000000},
+	expect(t, metatest.QualityUpdatePayload(number, "UNFLAGGED", "", time.Unix(1790000000, 0)), facts{Reports: []report.Report{
+		{Subject: report.ParseSubject(number), Kind: report.Quality, Value: "Medium", Reason: "UNFLAGGED", At: 1790000000},
+		{Subject: report.ParseSubject(number), Kind: report.Connection, Value: "Connected", Reason: "UNFLAGGED", At: 1790000000},
 	}})
 }
 
@@ -449,7 +450,7 @@ func TestNumbersAndReportsMayBeKept(t *testing.T) {
 			u.Release()
 		}
 	}
-	if want := (meta.Report{Number: "+15550003333", Kind: meta.Limit, Value: "TIER_HUGE", Reason: "UPGRADE", At: 1790000000}); kept != want {
+	if want := (report.Report{Subject: report.ParseSubject("+15550003333"), Kind: report.Limit, Value: "TIER_HUGE", Reason: "UPGRADE", At: 1790000000}); kept != want {
 		t.Errorf("got %+v", kept)
 	}
 }
@@ -505,20 +506,19 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		for _, r := range u.Reports {
-			subjects := 0
-			for _, there := range []bool{strings.HasPrefix(r.Number, "+"), r.NumberID != "", r.Template != meta.Template{}, r.Account != "", r.Portfolio != ""} {
-				if there {
-					subjects++
-				}
-			}
-			if subjects != 1 || len(r.Portfolio+r.Account+r.NumberID) > 32 || r.Until < 0 || time.Unix(r.Until, 0).UTC().Year() > 9999 || r.Kind == 0 || r.Value == "" || len(r.Value) > 64 || r.At < 1 || r.At > latest.Unix() {
+			if of := r.Subject; of.ID == "" || of.Type == report.Number && !of.IsE164() || len(of.ID) > 32 || r.Until < 0 || time.Unix(r.Until, 0).UTC().Year() > 9999 || r.Kind == "" || r.Value == "" || len(r.Value) > 64 || r.At < 1 || r.At > latest.Unix() {
 				t.Fatalf("%+v", r)
 			}
-			if template := r.Template; template != (meta.Template{}) && (template.Account == "" || template.Name == "" || template.Language == "") {
-				t.Fatalf("%+v", r)
+			if of := r.Subject; of.Type == report.Template && !slices.ContainsFunc(u.Templates, func(t meta.Template) bool { return t.Subject() == of }) {
+				t.Fatalf("no template is named for %+v", r)
 			}
 			if !utf8.ValidString(r.Reason) || utf8.RuneCountInString(r.Reason) > 256 {
 				t.Fatalf("%+v", r)
+			}
+		}
+		for _, template := range u.Templates {
+			if template.Account == "" || template.Name == "" || template.Language == "" {
+				t.Fatalf("%+v", template)
 			}
 		}
 		// Of accounts that may not be heard of, nothing is.

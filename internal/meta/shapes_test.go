@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Shapes that Meta's pages, their older versions and those who build on them show, beyond those of the files in testdata.
@@ -51,7 +52,7 @@ func TestShapesThatDiffer(t *testing.T) {
 		"a report of a far year":        {[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","time":4102444800,"changes":[{"field":"account_review_update","value":{"decision":"APPROVED"}}]}]}`), facts{Unread: 1}},
 		"a report in milliseconds": {
 			[]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","time":1790000000123,"changes":[{"field":"account_review_update","value":{"decision":"APPROVED"}}]}]}`),
-			facts{Reports: []meta.Report{{Account: "1", Kind: meta.Review, Value: "Approved", At: 1790000000}}},
+			facts{Reports: []report.Report{{Subject: report.AccountSubject("1"), Kind: report.Review, Value: "Approved", At: 1790000000}}},
 		},
 		"what a user changed or took back": {messages(`"messages":[{"from":"1","timestamp":"1790000000","type":"edit"},{"from":"1","timestamp":"1790000000","type":"revoke"}]`), facts{Skipped: 2}},
 		"calls without a number":           {change("2001", "calls", `"calls":[{"event":"connect"}]`), facts{Unread: 1}},

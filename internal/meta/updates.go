@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"github.com/valyala/fastjson"
+
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // MaxUpdates is how many updates one POST may bring, by Meta's page "webhooks/overview". Statuses, messages, calls and
@@ -49,48 +51,16 @@ type Failure struct {
 	At     int64  // Unix seconds, zero if the status has no time that can be read
 }
 
-// ReportKind says what a Report is about.
-type ReportKind uint8
-
-// What Meta reports by webhook.
-const (
-	Quality              ReportKind = iota + 1 // of a number or a template: Value is High, Medium, Low, Unknown, or what came if it is none of Meta's
-	Limit                                      // of a number or an account: Value is a number's digits, Unlimited, or what came if it was not understood
-	Connection                                 // of a number: Value is Flagged or Connected
-	TemplateState                              // of a template: Value is as TemplateStateOf has it, or the event as it came
-	Increase                                   // of a portfolio: Value is Deferred, Failed or NeedMoreInfo
-	Name                                       // of a number, as users see it: Value is Approved, Rejected, Pending, Deferred, or what came
-	Alert                                      // of a portfolio, an account or a number: Value is the alert as it came
-	Account                                    // of an account, whether its numbers work, or of one of them: Value is Connected, Offline or Blocked
-	Restriction                                // of an account: Value is what is restricted, as it came, or None: no restriction is left
-	Review                                     // of an account: Value is as that of Name
-	Violation                                  // by an account: Value is of what, as it came
-	Ban                                        // of an account: Value is DISABLE, REINSTATE, SCHEDULE_FOR_DISABLE, or what came; Reason is its date
-	TemplateCategory                           // of a template: Value is Marketing, Utility, Authentication, or what came; Reason is what it was, likewise
-	TemplateCategoryPlan                       // of a template: Value is as that of TemplateCategory, and will be so at Until
-	Verified                                   // of a number, an account or a portfolio: Value is Verified, or what came if it is anything else
-)
-
-// Report is what Meta says about a number, a template, an account or a portfolio; the others are empty.
-type Report struct {
-	Number    string // in E.164, or what Names say
-	NumberID  string // Meta's id of a phone number, where that is all that names it
-	Template  Template
-	Account   string // Meta's id of a WhatsApp Business account
-	Portfolio string // Meta's id of a business portfolio
-
-	Kind   ReportKind
-	Value  string
-	Reason string // what Meta gives as one, such as the event FLAGGED; optional
-	At     int64  // Unix seconds
-	Until  int64  // when it ends by itself, Unix seconds; zero if it does not
-}
-
 // Template is what Meta calls a message template by.
 type Template struct {
 	Account  string // Meta's id of the WhatsApp Business account
 	Name     string
 	Language string // as it came, such as en-US or en_US
+}
+
+// Subject is the subject of reports about the template.
+func (t Template) Subject() report.Subject {
+	return report.TemplateSubject(t.Account, t.Name, t.Language)
 }
 
 // Updates is what one POST brought, each list in the body's order.
@@ -103,11 +73,12 @@ type Updates struct {
 	Received   []Received
 	Failures   []Failure
 	Joins      []Join
-	Reports    []Report
-	Named      []Named // one of each change that is about a number or a portfolio
+	Reports    []report.Report
+	Templates  []Template // those that reports are about, one for each report
+	Named      []Named    // one of each change that is about a number or a portfolio
 	// Claims are reports by an account that may not be heard of, about a portfolio or a number that may be another's: whoever may
 	// hear of that account only must find out.
-	Claims         []Report
+	Claims         []report.Report
 	Foreign        int    // updates of accounts that may not be heard of, without Claims; see ParseOf
 	ForeignAccount string // the first of these accounts, as it came, but at most 64 bytes
 
@@ -143,15 +114,16 @@ func (u *Updates) Release() {
 }
 
 // lengths are those of the lists that tell something of numbers, users, accounts, templates or portfolios.
-type lengths struct{ deliveries, replies, received, failures, joins, reports, named int }
+type lengths struct{ deliveries, replies, received, failures, joins, reports, templates, named int }
 
 func (u *Updates) lengths() lengths {
-	return lengths{len(u.Deliveries), len(u.Replies), len(u.Received), len(u.Failures), len(u.Joins), len(u.Reports), len(u.Named)}
+	return lengths{len(u.Deliveries), len(u.Replies), len(u.Received), len(u.Failures), len(u.Joins), len(u.Reports), len(u.Templates), len(u.Named)}
 }
 
 // cut takes back what came since the lists had some lengths, and says how many updates that was.
 func (u *Updates) cut(had lengths) int {
 	shorten(&u.Named, had.named)
+	shorten(&u.Templates, had.templates)
 	return shorten(&u.Deliveries, had.deliveries) + shorten(&u.Replies, had.replies) + shorten(&u.Received, had.received) +
 		shorten(&u.Failures, had.failures) + shorten(&u.Joins, had.joins) + shorten(&u.Reports, had.reports)
 }

@@ -49,14 +49,7 @@ func Add(batch *counts.Batch, u *meta.Updates, hasher Hasher) {
 		}
 		batch.Names = append(batch.Names, counts.Name{ID: strings.Clone(n.ID), Number: n.Displayed})
 	}
-	for _, reports := range [...][]meta.Report{u.Reports, u.Claims} {
-		for i := range reports {
-			r := &reports[i]
-			batch.Reports = append(batch.Reports, report.Report{
-				Subject: Subject(r), Kind: reportKinds[r.Kind], At: r.At, Value: r.Value, Reason: r.Reason, Until: r.Until,
-			})
-		}
-	}
+	batch.Reports = append(append(batch.Reports, u.Reports...), u.Claims...)
 }
 
 // message is an entry about a message to a user. One to a group is one to each participant.
@@ -73,40 +66,6 @@ func chat(hasher Hasher, group string) counts.ChatKey {
 		return 0
 	}
 	return hasher.Chat(group)
-}
-
-// Subject is what the ledger keeps a report under.
-func Subject(r *meta.Report) report.Subject {
-	switch {
-	case r.Portfolio != "":
-		return report.PortfolioSubject(r.Portfolio)
-	case r.Template != meta.Template{}:
-		return report.TemplateSubject(r.Template.Account, r.Template.Name, r.Template.Language)
-	case r.Account != "":
-		return report.AccountSubject(r.Account)
-	case r.NumberID != "":
-		return report.NumberIDSubject(r.NumberID)
-	default:
-		return report.ParseSubject(r.Number)
-	}
-}
-
-var reportKinds = [...]report.Kind{
-	meta.Quality:              report.Quality,
-	meta.Limit:                report.Limit,
-	meta.Connection:           report.Connection,
-	meta.TemplateState:        report.TemplateState,
-	meta.TemplateCategory:     report.Category,
-	meta.TemplateCategoryPlan: report.PlannedCategory,
-	meta.Increase:             report.Increase,
-	meta.Name:                 report.DisplayName,
-	meta.Alert:                report.Alert,
-	meta.Account:              report.AccountConnection,
-	meta.Restriction:          report.Restriction,
-	meta.Review:               report.Review,
-	meta.Violation:            report.Violation,
-	meta.Ban:                  report.Ban,
-	meta.Verified:             report.Verification,
 }
 
 // keys are the user's key and, where the update names the user twice, the other one.

@@ -31,7 +31,7 @@ type Webhooks struct {
 
 	accounts   map[string]string   // by number: the account that it was named in last
 	portfolios map[string][]string // by Meta's id: the accounts in whose webhooks it was named
-	subjects   map[report.Subject]about
+	templates  map[report.Subject]namedTemplate
 	names      map[string][]string // by Meta's id of a number: the numbers as which webhooks display it
 }
 
@@ -41,11 +41,10 @@ type mention struct {
 	at     int64
 }
 
-// about is who a subject is.
-type about struct {
-	account, portfolio string // Meta's ids; at most one is set
-	template           meta.Template
-	shown              string // what people call the template
+// namedTemplate is a template with what people call it.
+type namedTemplate struct {
+	meta.Template
+	shown string
 }
 
 // latestTime is the last that the ledger knows.
@@ -57,7 +56,7 @@ func ReadWebhooks(bodies iter.Seq2[kept.Body, error]) (*Webhooks, error) {
 	r := webhookReader{
 		Webhooks: &Webhooks{
 			Passed:   Passed{Fields: map[string]int{}},
-			accounts: map[string]string{}, portfolios: map[string][]string{}, subjects: map[report.Subject]about{},
+			accounts: map[string]string{}, portfolios: map[string][]string{}, templates: map[report.Subject]namedTemplate{},
 			names: map[string][]string{},
 		},
 		first: map[string]int64{},
@@ -98,9 +97,8 @@ func (r *webhookReader) body(body kept.Body) error {
 	for i := range updates.Named {
 		r.name(&updates.Named[i])
 	}
-	for i := range updates.Reports {
-		said := &updates.Reports[i]
-		r.subjects[records.Subject(said)] = about{account: said.Account, portfolio: said.Portfolio, template: said.Template}
+	for _, template := range updates.Templates {
+		r.templates[template.Subject()] = namedTemplate{Template: template}
 	}
 	r.last = max(r.last, updates.Last)
 
@@ -177,18 +175,18 @@ func (w *Webhooks) show() {
 		inLanguage := t.Name + " " + strings.ReplaceAll(t.Language, "-", "_")
 		return [...]string{t.Name, inLanguage, inLanguage + " " + t.Account}
 	}
-	for _, of := range w.subjects {
-		for _, name := range spellings(&of.template) {
+	for _, of := range w.templates {
+		for _, name := range spellings(&of.Template) {
 			names[name]++
 		}
 	}
-	for subject, of := range w.subjects {
-		for _, of.shown = range spellings(&of.template) {
+	for subject, of := range w.templates {
+		for _, of.shown = range spellings(&of.Template) {
 			if names[of.shown] == 1 {
 				break
 			}
 		}
-		w.subjects[subject] = of
+		w.templates[subject] = of
 	}
 }
 
@@ -272,19 +270,21 @@ func (s *simulation) hear(ctx context.Context, upTo time.Time) error {
 // is known of, it says nothing here.
 func (s *simulation) hearReport(said *report.Report) error {
 	r := records.Reported(*said)
-	of := s.heard.subjects[said.Subject]
 	var told []*subject
 	var err error
-	switch {
-	case of.template != (meta.Template{}):
-		return s.hearTemplate(said.Subject, of, r)
-	case of.account != "":
-		told, err = s.ofAccount(of.account, said.Kind)
-	case of.portfolio != "":
-		told, err = s.ofPortfolio(of.portfolio, said.Kind)
-	case said.Subject.IsE164() || s.numbers[said.Subject.String()] != nil:
+	switch of := said.Subject; of.Type {
+	case report.Template:
+		return s.hearTemplate(of, r)
+	case report.Account:
+		told, err = s.ofAccount(of.ID, said.Kind)
+	case report.Portfolio:
+		told, err = s.ofPortfolio(of.ID, said.Kind)
+	case report.Number, report.NumberID:
+		if !of.IsE164() && s.numbers[of.String()] == nil {
+			return nil
+		}
 		var n *subject
-		if n, err = s.number(said.Subject.String()); err == nil {
+		if n, err = s.number(of.String()); err == nil {
 			told = []*subject{toldOf(n, r.Kind)}
 		}
 	}
@@ -333,9 +333,10 @@ func (s *simulation) ofPortfolio(id string, kind report.Kind) ([]*subject, error
 }
 
 // hearTemplate takes what Meta said of a template in one language.
-func (s *simulation) hearTemplate(subject report.Subject, of about, r rules.Report) error {
+func (s *simulation) hearTemplate(subject report.Subject, r rules.Report) error {
+	of := s.heard.templates[subject]
 	t := s.template(of.shown)
-	senders := s.heard.numbers[of.template.Account]
+	senders := s.heard.numbers[of.Account]
 	if declared, ok := s.config.Fleet.template(subject); ok {
 		senders = declared.Numbers
 	}

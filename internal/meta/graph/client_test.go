@@ -24,6 +24,7 @@ import (
 
 	clocktesting "k8s.io/utils/clock/testing"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 )
@@ -120,17 +121,17 @@ func TestANumberItsAccountAndItsPortfolioAreRead(t *testing.T) {
 	w.Set("1001", graphtest.Fields{"quality_rating": "GREEN"})
 	w.ChangeHealth(start, "2001", graphtest.Fields{"can_send_message": "LIMITED", "additional_info": []any{"Add a payment method"}})
 	health := func(entities ...graph.HealthEntity) graph.Health {
-		return graph.Health{Overall: graph.Limited, Entities: append(entities,
-			graph.HealthEntity{Type: "WABA", ID: "2001", CanSendMessage: graph.Limited, Info: []string{"Add a payment method"}},
-			graph.HealthEntity{Type: "BUSINESS", ID: "3001", CanSendMessage: graph.Available},
-			graph.HealthEntity{Type: "APP", ID: "4001", CanSendMessage: graph.Available},
+		return graph.Health{Overall: "LIMITED", Entities: append(entities,
+			graph.HealthEntity{Type: "WABA", ID: "2001", CanSendMessage: "LIMITED", Info: []string{"Add a payment method"}},
+			graph.HealthEntity{Type: "BUSINESS", ID: "3001", CanSendMessage: "AVAILABLE"},
+			graph.HealthEntity{Type: "APP", ID: "4001", CanSendMessage: "AVAILABLE"},
 		)}
 	}
 	number, err := w.client.PhoneNumber(t.Context(), "1001")
 	want := graph.PhoneNumber{
-		ID: "1001", DisplayPhoneNumber: "+1 555-000-1111", VerifiedName: "Harbour Tickets", Status: "CONNECTED", QualityRating: "GREEN", PortfolioLimit: "TIER_2K",
+		ID: "1001", DisplayPhoneNumber: "+1 555-000-1111", VerifiedName: "Harbour Tickets", Connection: "Connected", Rating: "High", PortfolioLimit: "2000",
 		NameStatus: "APPROVED", CodeVerification: "VERIFIED", AccountMode: "LIVE", Platform: "CLOUD_API", Throughput: "STANDARD",
-		Health: health(graph.HealthEntity{Type: "PHONE_NUMBER", ID: "1001", CanSendMessage: graph.Available}),
+		Health: health(graph.HealthEntity{Type: "PHONE_NUMBER", ID: "1001", CanSendMessage: "AVAILABLE"}),
 	}
 	if err != nil || !reflect.DeepEqual(number, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, number, want)
@@ -141,13 +142,13 @@ func TestANumberItsAccountAndItsPortfolioAreRead(t *testing.T) {
 	}
 	account, err := w.client.Account(t.Context(), "2001")
 	if want := (graph.Account{
-		ID: "2001", Name: "Harbour", Status: "ACTIVE", Review: "APPROVED", BusinessVerification: "verified", Country: "US", Ownership: "SELF", PrimaryLocation: "US",
-		Owner: graph.Owner{ID: "3001", Name: "Harbour Group"}, PortfolioLimit: "TIER_2K", Health: health(),
+		ID: "2001", Name: "Harbour", Status: "ACTIVE", Review: "Approved", BusinessVerification: "Verified", Country: "US", Ownership: "SELF", PrimaryLocation: "US",
+		Owner: graph.Owner{ID: "3001", Name: "Harbour Group"}, PortfolioLimit: "2000", Health: health(),
 	}); err != nil || !reflect.DeepEqual(account, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, account, want)
 	}
 	business, err := w.client.Business(t.Context(), "3001")
-	if want := (graph.Business{ID: "3001", Name: "Harbour Group", Verification: "verified", PortfolioLimit: "TIER_2K"}); err != nil || !reflect.DeepEqual(business, want) {
+	if want := (graph.Business{ID: "3001", Name: "Harbour Group", Verification: "Verified", PortfolioLimit: "2000"}); err != nil || !reflect.DeepEqual(business, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, business, want)
 	}
 	for _, c := range w.Calls() {
@@ -171,20 +172,17 @@ func TestWhatChangesIsSeen(t *testing.T) {
 	w.Remove(start.Add(5*time.Hour), "1001")
 	type seen struct{ connection, quality, users, name, next, health string }
 	for hour, want := range []seen{
-		{"Connected", "Unknown", "250", "Harbour Tickets", "", "AVAILABLE"},
-		{"Connected", "Low", "250", "Harbour Tickets", "Harbour", "AVAILABLE"},
-		{"Connected", "Low", "250", "Harbour", "", "AVAILABLE"},
-		{"Connected", "Low", "10000", "Harbour", "", "AVAILABLE"},
-		{"Blocked", "Low", "10000", "Harbour", "", "BLOCKED"},
+		{"Connected", "Unknown", "250", "Harbour Tickets", "", "Available"},
+		{"Connected", "Low", "250", "Harbour Tickets", "Harbour", "Available"},
+		{"Connected", "Low", "250", "Harbour", "", "Available"},
+		{"Connected", "Low", "10000", "Harbour", "", "Available"},
+		{"Blocked", "Low", "10000", "Harbour", "", "Blocked"},
 	} {
 		n, err := w.client.PhoneNumber(t.Context(), "1001")
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := seen{name: n.VerifiedName, next: n.NewDisplayName, health: string(n.Health.Messaging())}
-		got.connection, _ = n.Status.Connection()
-		got.quality, _ = n.QualityRating.Quality()
-		got.users, _ = n.PortfolioLimit.Users()
+		got := seen{string(n.Connection), string(n.Rating), n.PortfolioLimit, n.VerifiedName, n.NewDisplayName, string(n.Health.Messaging())}
 		if got != want {
 			t.Errorf("after %d h: got %+v, want %+v", hour, got, want)
 		}
@@ -307,7 +305,7 @@ func TestAListThatMakesNoSenseIsRefused(t *testing.T) {
 	w.Fail(graphtest.Fault{Times: 1, Body: `{"data":[` + number + `],"paging":{"cursors":{"after":"b"},"next":"https://x"}}`})
 	w.Fail(graphtest.Fault{Times: 1, Status: 200, Body: `{"data":[{"id":"1002"},{"id":"1001","status":"BANNED"}]}`})
 	numbers, err := w.client.PhoneNumbers(t.Context(), "2001")
-	if err != nil || len(numbers) != 2 || numbers[0].ID != "1001" || numbers[0].Status != "BANNED" || numbers[1].ID != "1002" {
+	if err != nil || len(numbers) != 2 || numbers[0].ID != "1001" || numbers[0].Connection != v1alpha1.StateBlocked || numbers[1].ID != "1002" {
 		t.Errorf("got %+v, %v", numbers, err)
 	}
 	// A list without end ends.
@@ -640,7 +638,7 @@ func TestAFieldThatMetaTookAwayCostsOnlyItself(t *testing.T) {
 	gone(w, "health_status")
 	gone(w, "account_mode")
 	n, err := w.client.PhoneNumber(t.Context(), "1001")
-	if err != nil || n.Status != "CONNECTED" || n.AccountMode != "" || !slices.Equal(n.Unread, []string{"account_mode", "health_status"}) {
+	if err != nil || n.Connection != v1alpha1.StateConnected || n.AccountMode != "" || !slices.Equal(n.Unread, []string{"account_mode", "health_status"}) {
 		t.Errorf("got %+v, %v", n, err)
 	}
 	if n, err = w.client.PhoneNumber(t.Context(), "1001"); err != nil || len(n.Unread) != 2 || len(w.Calls()) != 4 {
@@ -673,9 +671,9 @@ func TestTemplatesAreRead(t *testing.T) {
 	w.Set("4002", graphtest.Fields{"status": "REJECTED", "rejected_reason": "SCAM"})
 	w.Set("4003", graphtest.Fields{"status": "PAUSED", "quality_score": graphtest.Fields{"score": "RED", "date": 1790000000}})
 	want := []graph.Template{
-		{ID: "4001", Name: "order_update", Language: "en_US", Status: "APPROVED", Category: "UTILITY", Quality: "UNKNOWN", RejectedReason: "NONE"},
-		{ID: "4002", Name: "order_update", Language: "pt_BR", Status: "REJECTED", Category: "UTILITY", Quality: "UNKNOWN", RejectedReason: "SCAM"},
-		{ID: "4003", Name: long, Language: "en", Status: "PAUSED", Category: "MARKETING", Quality: "RED", RejectedReason: "NONE"},
+		{ID: "4001", Name: "order_update", Language: "en_US", State: "Approved", Category: "Utility", Rating: "Unknown"},
+		{ID: "4002", Name: "order_update", Language: "pt_BR", State: "Rejected", Category: "Utility", Rating: "Unknown", RejectedReason: "SCAM"},
+		{ID: "4003", Name: long, Language: "en", State: "Paused", Category: "Marketing", Rating: "Low"},
 	}
 	if got, err := w.client.Templates(t.Context(), "2001"); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
@@ -693,27 +691,8 @@ func TestTemplatesAreRead(t *testing.T) {
 	// What has another shape costs only itself.
 	w.Set("4001", graphtest.Fields{"name": 7, "quality_score": "GREEN", "category": []any{}})
 	got, err := w.client.Templates(t.Context(), "2001")
-	if err != nil || !slices.Equal(got[0].Unread, []string{"category", "quality_score"}) || got[0].Status != "APPROVED" {
+	if err != nil || !slices.Equal(got[0].Unread, []string{"category", "quality_score"}) || got[0].State != v1alpha1.TemplateApproved {
 		t.Errorf("got %+v, %v", got[0], err)
-	}
-}
-
-func TestTheWordsOfATemplate(t *testing.T) {
-	for status, want := range map[graph.TemplateStatus]string{
-		"APPROVED": "Approved", "PAUSED": "Paused", "DISABLED": "Disabled", "REJECTED": "Rejected", "PENDING": "Pending", "IN_APPEAL": "InAppeal",
-		"ARCHIVED": "Archived", "DELETED": "Deleted", "PENDING_DELETION": "PendingDeletion", "LIMIT_EXCEEDED": "LimitExceeded", "FLAGGED": "Flagged",
-	} {
-		if got, known := status.State(); got != want || !known {
-			t.Errorf("%s is %s, %t", status, got, known)
-		}
-	}
-	if got, known := graph.TemplateStatus("SOMETHING_NEW").State(); got != "SOMETHING_NEW" || known {
-		t.Errorf("a new word is %s, %t", got, known)
-	}
-	for category, want := range map[graph.Category]string{"MARKETING": "Marketing", "UTILITY": "Utility", "AUTHENTICATION": "Authentication", "OTP": "OTP"} {
-		if got, known := category.Name(); got != want || known != (category != "OTP") {
-			t.Errorf("%s is %s, %t", category, got, known)
-		}
 	}
 }
 
@@ -758,7 +737,7 @@ func TestAnOlderVersionTellsTheNumbersOwnLimit(t *testing.T) {
 	w := newWorld(t, func(o *graph.Options) { o.Version = "v23.0" })
 	w.Set("1001", graphtest.Fields{"messaging_limit_tier": "TIER_1K"})
 	n, err := w.client.PhoneNumber(t.Context(), "1001")
-	if err != nil || n.Limit != "TIER_1K" || n.PortfolioLimit != "" || len(n.Unread) != 0 {
+	if err != nil || n.Limit != "1000" || n.PortfolioLimit != "" || len(n.Unread) != 0 {
 		t.Errorf("got %+v, %v", n, err)
 	}
 	a, err := w.client.Account(t.Context(), "2001")

@@ -3,28 +3,32 @@ package graph
 import (
 	"encoding/json"
 	"fmt"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/meta"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // PhoneNumber is a business phone number as Meta sees it.
 type PhoneNumber struct {
-	ID                 string // Meta's id, digits
-	DisplayPhoneNumber string // as Meta writes it, such as +1 555-000-1111; identity.E164 reads it
-	VerifiedName       string // the display name, approved or not; at most 256 characters
-	Status             Status
-	QualityRating      Rating
+	ID                 string         // Meta's id, digits
+	DisplayPhoneNumber string         // as Meta writes it, such as +1 555-000-1111; identity.E164 reads it
+	VerifiedName       string         // the display name, approved or not; at most 256 characters
+	Connection         v1alpha1.State // Meta's status
+	Rating             v1alpha1.QualityRating
 
 	// PortfolioLimit is the limit of the portfolio that owns the number, from version v24.0 on. Before that, Limit is that of
 	// the number alone. One of the two is always empty.
-	PortfolioLimit Limit
-	Limit          Limit
+	PortfolioLimit string // as the value of a Limit report
+	Limit          string // likewise
 
-	NameStatus       NameStatus
-	NewDisplayName   string     // that is under review, at most 256 characters; optional
-	NewNameStatus    NameStatus // of NewDisplayName; optional
-	CodeVerification Verification
-	AccountMode      AccountMode
-	Platform         Platform
-	Throughput       ThroughputLevel
+	NameStatus       string // of its review, such as APPROVED
+	NewDisplayName   string // that is under review, at most 256 characters; optional
+	NewNameStatus    string // of NewDisplayName; optional
+	CodeVerification string // of the number's ownership, such as VERIFIED
+	AccountMode      string // LIVE or SANDBOX
+	Platform         string // where it is registered, such as CLOUD_API
+	Throughput       string // how many messages it may send per second, such as STANDARD
 	Health           Health
 	OfficialAccount  bool // a verified badge
 	OnBusinessApp    bool // shared with the WhatsApp Business app, which fixes its throughput
@@ -34,7 +38,7 @@ type PhoneNumber struct {
 
 // Registered reports whether messages can be sent from the number through the Cloud API.
 func (n *PhoneNumber) Registered() bool {
-	return n.Status == StatusConnected && (n.Platform == PlatformCloudAPI || n.Platform == "")
+	return n.Connection == v1alpha1.StateConnected && (n.Platform == "CLOUD_API" || n.Platform == "")
 }
 
 // Account is a WhatsApp Business account (WABA).
@@ -42,13 +46,13 @@ type Account struct {
 	ID                   string // Meta's id, digits
 	Name                 string // at most 256 characters
 	Status               string // a word, as it came
-	Review               ReviewStatus
-	BusinessVerification Verification
+	Review               report.Decision
+	BusinessVerification v1alpha1.Verification
 	Country              string // as it came, such as US; optional
 	Ownership            string // a word, as it came, such as SELF
 	PrimaryLocation      string // as it came; optional
 	Owner                Owner
-	PortfolioLimit       Limit // from version v24.0 on
+	PortfolioLimit       string // as the value of a Limit report; from version v24.0 on
 	Health               Health
 
 	Unread []string // names of fields that Meta refused to tell, or that came in a shape that is not known; sorted
@@ -64,8 +68,8 @@ type Owner struct {
 type Business struct {
 	ID             string // Meta's id, digits
 	Name           string // at most 256 characters
-	Verification   Verification
-	PortfolioLimit Limit // from version v24.0 on
+	Verification   v1alpha1.Verification
+	PortfolioLimit string // as the value of a Limit report; from version v24.0 on
 
 	Unread []string // names of fields that Meta refused to tell, or that came in a shape that is not known; sorted
 }
@@ -75,25 +79,25 @@ type Template struct {
 	ID             string // Meta's id, digits
 	Name           string // at most 512 characters
 	Language       string // as it came, such as en_US
-	Status         TemplateStatus
-	Category       Category
-	Quality        Rating
-	RejectedReason string // a word, as it came; NONE where it was not rejected
+	State          v1alpha1.TemplateState
+	Category       report.CategoryName
+	Rating         v1alpha1.QualityRating
+	RejectedReason string // a word, as it came; empty where it was not rejected
 
 	Unread []string // names of fields that Meta refused to tell, or that came in a shape that is not known; sorted
 }
 
 // Health is whether all that is needed to send messages can do so.
 type Health struct {
-	Overall  Availability // empty if nothing was told
+	Overall  string // a word as CanSendMessage; empty if nothing was told
 	Entities []HealthEntity
 }
 
 // HealthEntity is one of the things that are needed to send messages.
 type HealthEntity struct {
-	Type           string // PHONE_NUMBER, WABA, BUSINESS, APP or MESSAGE_TEMPLATE
-	ID             string // digits
-	CanSendMessage Availability
+	Type           string   // PHONE_NUMBER, WABA, BUSINESS, APP or MESSAGE_TEMPLATE
+	ID             string   // digits
+	CanSendMessage string   // a word of Meta's, such as AVAILABLE
 	Info           []string // why it is limited, in Meta's words, each at most 256 characters
 	Errors         []HealthError
 }
@@ -109,20 +113,35 @@ type HealthError struct {
 //
 // Meta's page computes Overall from the entities, but it has been seen blocked where only calls were: entities that all say
 // whether they can send therefore count more.
-func (h Health) Messaging() Availability {
+func (h Health) Messaging() report.Sending {
 	if len(h.Entities) == 0 {
-		return h.Overall
+		return meta.Sending(h.Overall)
 	}
-	worst := Available
+	worst := report.SendingAvailable
 	for _, e := range h.Entities {
 		if e.CanSendMessage == "" {
-			return h.Overall
+			return meta.Sending(h.Overall)
 		}
-		if e.CanSendMessage.severity() > worst.severity() {
-			worst = e.CanSendMessage
+		if is := meta.Sending(e.CanSendMessage); severity(is) > severity(worst) {
+			worst = is
 		}
 	}
 	return worst
+}
+
+// severity orders the ways of sending from the best to the worst. A word that is none of Meta's is worse than Available, since something
+// is said, and better than what is known to be bad.
+func severity(s report.Sending) int {
+	switch s {
+	case report.SendingAvailable:
+		return 0
+	case report.SendingLimited:
+		return 2
+	case report.SendingBlocked:
+		return 3
+	default:
+		return 1
+	}
 }
 
 // Hindrances are what keeps messages from being sent, or limits it, in Meta's words: of each entity that is not available, its
@@ -130,7 +149,7 @@ func (h Health) Messaging() Availability {
 func (h Health) Hindrances() []string {
 	var all []string
 	for _, e := range h.Entities {
-		if e.CanSendMessage == Available || e.CanSendMessage == "" {
+		if is := meta.Sending(e.CanSendMessage); is == report.SendingAvailable || is == "" {
 			continue
 		}
 		for _, cause := range e.Errors {
@@ -200,17 +219,17 @@ func readPhoneNumber(o *object) (PhoneNumber, error) {
 		ID:                 id,
 		DisplayPhoneNumber: o.text("display_phone_number"),
 		VerifiedName:       o.text("verified_name"),
-		Status:             Status(o.word("status")),
-		QualityRating:      Rating(o.word("quality_rating")),
-		PortfolioLimit:     Limit(o.word(fieldPortfolioLimit)),
-		Limit:              Limit(o.word(fieldLimit)),
-		NameStatus:         NameStatus(o.word("name_status")),
+		Connection:         meta.Connection(o.word("status")),
+		Rating:             meta.ReadRating(o.word("quality_rating")),
+		PortfolioLimit:     meta.Limit(o.word(fieldPortfolioLimit)),
+		Limit:              meta.Limit(o.word(fieldLimit)),
+		NameStatus:         o.word("name_status"),
 		NewDisplayName:     o.text("new_display_name"),
-		NewNameStatus:      NameStatus(o.word("new_name_status")),
-		CodeVerification:   Verification(o.word("code_verification_status")),
-		AccountMode:        AccountMode(o.word("account_mode")),
-		Platform:           Platform(o.word("platform_type")),
-		Throughput:         ThroughputLevel(o.object("throughput").word("level")),
+		NewNameStatus:      o.word("new_name_status"),
+		CodeVerification:   o.word("code_verification_status"),
+		AccountMode:        o.word("account_mode"),
+		Platform:           o.word("platform_type"),
+		Throughput:         o.object("throughput").word("level"),
 		Health:             readHealth(o.object(fieldHealth)),
 		OfficialAccount:    o.flag("is_official_business_account"),
 		OnBusinessApp:      o.flag("is_on_biz_app"),
@@ -229,13 +248,13 @@ func readAccount(o *object) (Account, error) {
 		ID:                   id,
 		Name:                 o.text("name"),
 		Status:               o.word("status"),
-		Review:               ReviewStatus(o.word("account_review_status")),
-		BusinessVerification: Verification(o.word("business_verification_status")),
+		Review:               meta.Decision(o.word("account_review_status")),
+		BusinessVerification: meta.Verification(o.word("business_verification_status")),
 		Country:              o.word("country"),
 		Ownership:            o.word("ownership_type"),
 		PrimaryLocation:      o.text("primary_business_location"),
 		Owner:                Owner{ID: owner.id("id"), Name: owner.text("name")},
-		PortfolioLimit:       Limit(o.word(fieldPortfolioLimit)),
+		PortfolioLimit:       meta.Limit(o.word(fieldPortfolioLimit)),
 		Health:               readHealth(o.object(fieldHealth)),
 	}
 	a.Unread = o.unread()
@@ -250,8 +269,8 @@ func readBusiness(o *object) (Business, error) {
 	b := Business{
 		ID:             id,
 		Name:           o.text("name"),
-		Verification:   Verification(o.word("verification_status")),
-		PortfolioLimit: Limit(o.word(fieldPortfolioLimit)),
+		Verification:   meta.Verification(o.word("verification_status")),
+		PortfolioLimit: meta.Limit(o.word(fieldPortfolioLimit)),
 	}
 	b.Unread = o.unread()
 	return b, nil
@@ -266,22 +285,25 @@ func readTemplate(o *object) (Template, error) {
 		ID:             id,
 		Name:           o.name("name"),
 		Language:       o.word("language"),
-		Status:         TemplateStatus(o.word("status")),
-		Category:       Category(o.word("category")),
-		Quality:        Rating(o.object("quality_score").word("score")),
+		State:          meta.TemplateState(o.word("status")),
+		Category:       meta.TemplateCategory(o.word("category")),
+		Rating:         meta.ReadRating(o.object("quality_score").word("score")),
 		RejectedReason: o.word("rejected_reason"),
+	}
+	if t.RejectedReason == "NONE" {
+		t.RejectedReason = ""
 	}
 	t.Unread = o.unread()
 	return t, nil
 }
 
 func readHealth(o *object) Health {
-	h := Health{Overall: Availability(o.word("can_send_message"))}
+	h := Health{Overall: o.word("can_send_message")}
 	for _, e := range o.objects("entities", maxEntities) {
 		entity := HealthEntity{
 			Type:           e.word("entity_type"),
 			ID:             e.id("id"),
-			CanSendMessage: Availability(e.word("can_send_message")),
+			CanSendMessage: e.word("can_send_message"),
 			Info:           e.texts("additional_info", maxReasons),
 		}
 		for _, reason := range e.objects("errors", maxReasons) {

@@ -17,7 +17,7 @@ func TestEveryShapeOfANumberIsRead(t *testing.T) {
 	}{
 		"what is told without fields": {
 			`{"verified_name":"Harbour Tickets","display_phone_number":"+1 555-000-1111","id":"1001","quality_rating":"NA"}`,
-			PhoneNumber{ID: "1001", DisplayPhoneNumber: "+1 555-000-1111", VerifiedName: "Harbour Tickets", QualityRating: "NA"},
+			PhoneNumber{ID: "1001", DisplayPhoneNumber: "+1 555-000-1111", VerifiedName: "Harbour Tickets", Rating: "Unknown"},
 		},
 		"all": {
 			`{"id":"1001","display_phone_number":"+1 555-000-1111","verified_name":"Harbour Tickets","status":"CONNECTED","quality_rating":"GREEN",
@@ -28,33 +28,33 @@ func TestEveryShapeOfANumberIsRead(t *testing.T) {
 			  {"entity_type":"WABA","id":2001,"can_send_message":"AVAILABLE"},
 			  {"entity_type":"BUSINESS","id":"3001","can_send_message":"BLOCKED","errors":[{"error_code":141014,"error_description":"Banned","possible_solution":"Appeal"}]}]}}`,
 			PhoneNumber{
-				ID: "1001", DisplayPhoneNumber: "+1 555-000-1111", VerifiedName: "Harbour Tickets", Status: "CONNECTED", QualityRating: "GREEN", Throughput: "STANDARD",
-				PortfolioLimit: "TIER_2K", NameStatus: "APPROVED", NewDisplayName: "Harbour", NewNameStatus: "PENDING_REVIEW", CodeVerification: "VERIFIED",
+				ID: "1001", DisplayPhoneNumber: "+1 555-000-1111", VerifiedName: "Harbour Tickets", Connection: "Connected", Rating: "High", Throughput: "STANDARD",
+				PortfolioLimit: "2000", NameStatus: "APPROVED", NewDisplayName: "Harbour", NewNameStatus: "PENDING_REVIEW", CodeVerification: "VERIFIED",
 				AccountMode: "LIVE", Platform: "CLOUD_API", OfficialAccount: true, OnBusinessApp: true,
-				Health: Health{Overall: Limited, Entities: []HealthEntity{
-					{Type: "PHONE_NUMBER", ID: "1001", CanSendMessage: Limited, Info: []string{"The name waits for approval"}},
-					{Type: "WABA", ID: "2001", CanSendMessage: Available},
-					{Type: "BUSINESS", ID: "3001", CanSendMessage: Blocked, Errors: []HealthError{{Code: "141014", Description: "Banned", Solution: "Appeal"}}},
+				Health: Health{Overall: "LIMITED", Entities: []HealthEntity{
+					{Type: "PHONE_NUMBER", ID: "1001", CanSendMessage: "LIMITED", Info: []string{"The name waits for approval"}},
+					{Type: "WABA", ID: "2001", CanSendMessage: "AVAILABLE"},
+					{Type: "BUSINESS", ID: "3001", CanSendMessage: "BLOCKED", Errors: []HealthError{{Code: "141014", Description: "Banned", Solution: "Appeal"}}},
 				}},
 			},
 		},
-		"before v24.0": {`{"id":"1001","messaging_limit_tier":"TIER_1K"}`, PhoneNumber{ID: "1001", Limit: "TIER_1K"}},
+		"before v24.0": {`{"id":"1001","messaging_limit_tier":"TIER_1K"}`, PhoneNumber{ID: "1001", Limit: "1000"}},
 		"null is nothing": {
 			`{"id":"1001","status":null,"new_display_name":null,"throughput":null,"health_status":null,"is_on_biz_app":null}`, PhoneNumber{ID: "1001"},
 		},
 		"numbers for strings":     {`{"id":1001,"whatsapp_business_manager_messaging_limit":2000}`, PhoneNumber{ID: "1001", PortfolioLimit: "2000"}},
-		"no limit, as a number":   {`{"id":"1001","whatsapp_business_manager_messaging_limit":-1}`, PhoneNumber{ID: "1001", PortfolioLimit: "-1"}},
-		"words that are not ours": {`{"id":"1001","status":"LINKED","quality_rating":"PURPLE","platform_type":"MOON"}`, PhoneNumber{ID: "1001", Status: "LINKED", QualityRating: "PURPLE", Platform: "MOON"}},
+		"no limit, as a number":   {`{"id":"1001","whatsapp_business_manager_messaging_limit":-1}`, PhoneNumber{ID: "1001", PortfolioLimit: "Unlimited"}},
+		"words that are not ours": {`{"id":"1001","status":"LINKED","quality_rating":"PURPLE","platform_type":"MOON"}`, PhoneNumber{ID: "1001", Connection: "LINKED", Rating: "PURPLE", Platform: "MOON"}},
 		"shapes that are not known cost themselves alone": {
 			`{"id":"1001","status":"CONNECTED","quality_rating":{"score":"GREEN"},"throughput":"HIGH","health_status":{"can_send_message":["AVAILABLE"],"entities":{}},
 			 "verified_name":["x"],"is_on_biz_app":"yes","account_mode":"two words","name_status":"` + strings.Repeat("X", 65) + `"}`,
-			PhoneNumber{ID: "1001", Status: "CONNECTED", Unread: []string{
+			PhoneNumber{ID: "1001", Connection: "Connected", Unread: []string{
 				"account_mode", "health_status.can_send_message", "health_status.entities", "is_on_biz_app", "name_status", "quality_rating", "throughput", "verified_name",
 			}},
 		},
 		"parts of a list that are not known are named once": {
 			`{"id":"1001","health_status":{"can_send_message":"BLOCKED","entities":[{"entity_type":7.5,"id":"a","errors":"none"},{"id":"b","additional_info":"x"},null]}}`,
-			PhoneNumber{ID: "1001", Health: Health{Overall: Blocked, Entities: []HealthEntity{{Type: "7.5"}, {}, {}}},
+			PhoneNumber{ID: "1001", Health: Health{Overall: "BLOCKED", Entities: []HealthEntity{{Type: "7.5"}, {}, {}}},
 				Unread: []string{"health_status.entities.additional_info", "health_status.entities.errors", "health_status.entities.id"}},
 		},
 	} {
@@ -84,8 +84,8 @@ func TestEveryShapeOfAnAccountIsRead(t *testing.T) {
 	}
 	got, err := readAccount(o)
 	if want := (Account{
-		ID: "2001", Name: "Harbour", Status: "ACTIVE", Review: "APPROVED", BusinessVerification: "VERIFIED", Country: "US", Ownership: "SELF", PrimaryLocation: "US",
-		Owner: Owner{ID: "3001", Name: "Harbour Group"}, PortfolioLimit: "TIER_UNLIMITED", Health: Health{Overall: Available}, Unread: []string{"country"},
+		ID: "2001", Name: "Harbour", Status: "ACTIVE", Review: "Approved", BusinessVerification: "Verified", Country: "US", Ownership: "SELF", PrimaryLocation: "US",
+		Owner: Owner{ID: "3001", Name: "Harbour Group"}, PortfolioLimit: "Unlimited", Health: Health{Overall: "AVAILABLE"}, Unread: []string{"country"},
 	}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
 	}
@@ -97,7 +97,7 @@ func TestEveryShapeOfABusinessIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := readBusiness(o)
-	if want := (Business{ID: "3001", Name: "Harbour Group", Verification: "pending_submission", PortfolioLimit: "TIER_250"}); err != nil || !reflect.DeepEqual(got, want) {
+	if want := (Business{ID: "3001", Name: "Harbour Group", Verification: "Pending", PortfolioLimit: "250"}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
 	}
 }
