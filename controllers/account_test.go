@@ -17,6 +17,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
+	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -28,17 +29,17 @@ const messaging = "RESTRICTED_BIZ_INITIATED_MESSAGING"
 func (b *bench) webhooks() func(body []byte) {
 	b.t.Helper()
 	dir := b.t.TempDir()
-	for name, value := range map[string]string{ingest.AppSecretFile: "a secret of the app", ingest.VerifyTokenFile: "a token"} {
+	for name, value := range map[string]string{webhook.AppSecretFile: "a secret of the app", webhook.VerifyTokenFile: "a token"} {
 		b.must(os.WriteFile(filepath.Join(dir, name), []byte(value), 0o600))
 	}
-	receiver, err := ingest.NewReceiver(ingest.Options{
-		Credentials: ingest.NewCredentials(dir, logr.Discard()), Clock: b.clock, Metrics: prometheus.NewRegistry(), Log: logr.Discard(),
+	receiver, err := webhook.NewReceiver(webhook.Options{
+		Credentials: webhook.NewCredentials(dir, logr.Discard()), Clock: b.clock, Metrics: prometheus.NewRegistry(), Log: logr.Discard(),
 	})
 	b.must(err)
 	receiver.SetBackend(&ingest.Backend{Ledger: b.Ledger, Hasher: counts.OpenMemory().Hasher()})
 	return func(body []byte) {
 		b.t.Helper()
-		req := httptest.NewRequest(http.MethodPost, ingest.DefaultPath, bytes.NewReader(body))
+		req := httptest.NewRequest(http.MethodPost, webhook.DefaultPath, bytes.NewReader(body))
 		req.Header.Set("X-Hub-Signature-256", metatest.Sign("a secret of the app", body))
 		w := httptest.NewRecorder()
 		if receiver.ServeHTTP(w, req); w.Code != http.StatusOK {

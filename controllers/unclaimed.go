@@ -19,7 +19,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
@@ -36,7 +35,7 @@ const (
 // UnclaimedReporter tells what is received and not claimed: in a ConfigMap, which is written soon after another
 // number came, and else once a minute if it changed, in a line of the log once an hour, and in metrics. It is a Runnable of the replica that leads.
 type UnclaimedReporter struct {
-	Collected *ingest.Unclaimed
+	Collected *unclaimed.Collector
 	Hasher    counts.Hasher
 	Ledger    counts.Ledger
 	Numbers   client.Reader // the cache

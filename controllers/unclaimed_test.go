@@ -20,6 +20,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
+	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
@@ -51,17 +52,17 @@ func TestAResourceFindsWhatCameUnderItsID(t *testing.T) {
 func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 	b := newBench(t)
 	dir := t.TempDir()
-	b.must(os.WriteFile(filepath.Join(dir, ingest.AppSecretFile), []byte("s3cr3t"), 0o600))
-	collected := &ingest.Unclaimed{}
+	b.must(os.WriteFile(filepath.Join(dir, webhook.AppSecretFile), []byte("s3cr3t"), 0o600))
+	collected := &unclaimed.Collector{}
 	registry := prometheus.NewRegistry()
-	receiver, err := ingest.NewReceiver(ingest.Options{Credentials: ingest.NewCredentials(dir, log.Log), Clock: clocktesting.NewFakePassiveClock(b.clock.Now()), Metrics: registry})
+	receiver, err := webhook.NewReceiver(webhook.Options{Credentials: webhook.NewCredentials(dir, log.Log), Clock: clocktesting.NewFakePassiveClock(b.clock.Now()), Metrics: registry})
 	b.must(err)
 	book := b.Ledger.(*counts.Embedded)
 	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Unclaimed: collected, Known: func(n string) bool { return Named(b.ctx, b.Client, n) }})
 	number := newNumber()
 	post := func(id string) {
 		body := metatest.MessagesPayload(number, []metatest.Status{{ID: id, Status: "delivered", Phone: "15557770000", At: b.clock.Now()}}, nil)
-		req := httptest.NewRequest(http.MethodPost, ingest.DefaultPath, bytes.NewReader(body))
+		req := httptest.NewRequest(http.MethodPost, webhook.DefaultPath, bytes.NewReader(body))
 		req.Header.Set("X-Hub-Signature-256", metatest.Sign("s3cr3t", body))
 		w := httptest.NewRecorder()
 		if receiver.ServeHTTP(w, req); w.Code != 200 {
@@ -70,7 +71,7 @@ func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 	}
 	var logged []string
 	real := clocktesting.NewFakeClock(start)
-	newReporter := func(collected *ingest.Unclaimed) *UnclaimedReporter {
+	newReporter := func(collected *unclaimed.Collector) *UnclaimedReporter {
 		u := &UnclaimedReporter{Collected: collected, Hasher: book.Hasher(), Ledger: book, Numbers: b.Client, Fresh: b.direct, Client: b.direct,
 			Namespace: b.namespace, Clock: b.clock, Real: real}
 		u.ids, u.of = prometheus.NewGauge(prometheus.GaugeOpts{}), prometheus.NewGauge(prometheus.GaugeOpts{})
@@ -108,7 +109,7 @@ func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 		t.Errorf("after an hour, logged is %q", logged)
 	}
 
-	again := &ingest.Unclaimed{}
+	again := &unclaimed.Collector{}
 	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Unclaimed: again, Known: func(n string) bool { return Named(b.ctx, b.Client, n) }})
 	u = newReporter(again)
 	post("3")

@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"numberfleet.dev/numberfleet/internal/ingest"
+	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
@@ -22,9 +23,9 @@ import (
 // when it is run again posts nothing again.
 func TestReplay(t *testing.T) {
 	const number = "+15550100001"
-	secret := file(t, ingest.AppSecretFile, "s3cr3t-of-the-app\n")
-	receiver, err := ingest.NewReceiver(ingest.Options{
-		Credentials: ingest.NewCredentials(filepath.Dir(secret), logr.Discard()), Clock: clock.RealClock{}, Metrics: prometheus.NewRegistry(),
+	secret := file(t, webhook.AppSecretFile, "s3cr3t-of-the-app\n")
+	receiver, err := webhook.NewReceiver(webhook.Options{
+		Credentials: webhook.NewCredentials(filepath.Dir(secret), logr.Discard()), Clock: clock.RealClock{}, Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +44,7 @@ func TestReplay(t *testing.T) {
 		}, nil)))
 	}
 	kept := file(t, "kept.jsonl", strings.Join(bodies, "\n"))
-	args := []string{"replay", "--webhooks", kept, "--to", server.URL + ingest.DefaultPath, "--app-secret-file", secret, "--ca-file", trusted}
+	args := []string{"replay", "--webhooks", kept, "--to", server.URL + webhook.DefaultPath, "--app-secret-file", secret, "--ca-file", trusted}
 	for i, want := range []string{
 		"2 webhooks posted; 0 were before, 1 are older than 37 days and left out, 0 were refused.\n",
 		"0 webhooks posted; 2 were before, 1 are older than 37 days and left out, 0 were refused.\n",
@@ -57,7 +58,7 @@ func TestReplay(t *testing.T) {
 	}
 
 	wrong := file(t, "wrong", "another-secret")
-	code, _, stderr := play(t, "", "replay", "--webhooks", kept, "--to", server.URL+ingest.DefaultPath, "--app-secret-file", wrong, "--ca-file", trusted,
+	code, _, stderr := play(t, "", "replay", "--webhooks", kept, "--to", server.URL+webhook.DefaultPath, "--app-secret-file", wrong, "--ca-file", trusted,
 		"--posted-file", filepath.Join(t.TempDir(), "posted"))
 	if code != 1 || !strings.Contains(stderr, "the operator does not know the signature") || strings.Contains(stderr, "another-secret") {
 		t.Errorf("another secret: code %d, %s", code, stderr)

@@ -29,17 +29,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
+	"numberfleet.dev/numberfleet/internal/ingest/events"
+	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/presence"
 	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/secret"
+	"numberfleet.dev/numberfleet/internal/server"
 	"numberfleet.dev/numberfleet/internal/timelapse"
+	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
 
 // version is set by the build.
@@ -139,11 +143,11 @@ func run(ctx context.Context, f flags) (err error) {
 	if err := manager.Add(watcher); err != nil {
 		return err
 	}
-	receiver, credentials, err := newReceiver(f, configuration.Webhooks, clk)
+	receiver, credentials, err := newReceiver(manager, f, configuration.Webhooks, clk)
 	if err != nil {
 		return err
 	}
-	events, err := newEventReceiver(manager, f, clk)
+	eventAPI, err := newEventReceiver(manager, f, clk)
 	if err != nil {
 		return err
 	}
@@ -152,10 +156,13 @@ func run(ctx context.Context, f flags) (err error) {
 	ctx, fail := context.WithCancel(ctx)
 	defer fail()
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	servers := []*ingest.Server{{Address: f.webhookAddress, Handler: receiver, CertDir: f.webhookCerts, Log: ctrl.Log.WithName("webhook")}}
-	if events != nil {
-		servers = append(servers, &ingest.Server{
-			Name: "the event API", Address: f.eventsAddress, Handler: events, CertDir: f.eventsCerts, Tokens: true, Log: ctrl.Log.WithName("event-api"),
+	servers := []*server.Server{{
+		Name: "the webhook receiver", Listener: server.Listener{Address: f.webhookAddress, CertDir: f.webhookCerts}, Handler: receiver, Log: ctrl.Log.WithName("webhook"),
+	}}
+	if eventAPI != nil {
+		servers = append(servers, &server.Server{
+			Name: "the event API", Listener: server.Listener{Address: f.eventsAddress, CertDir: f.eventsCerts, Tokens: true}, Handler: eventAPI,
+			Log: ctrl.Log.WithName("event-api"),
 		})
 	}
 	stopped := make(chan error, len(servers))
@@ -167,11 +174,7 @@ func run(ctx context.Context, f flags) (err error) {
 		}()
 	}
 	for _, of := range credentials {
-		go func() {
-			if err := of.Start(background); err != nil {
-				ctrl.LoggerFrom(ctx).Error(err, "the webhook credentials are not watched")
-			}
-		}()
+		go of.Watch(background)
 	}
 	var book *counts.Embedded
 	defer func() {
@@ -207,19 +210,18 @@ func run(ctx context.Context, f flags) (err error) {
 	if err != nil {
 		return err
 	}
-	received := &ingest.Unclaimed{}
-	directory := controllers.Directory{Reader: manager.GetCache()}
-	backend := ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has, Unclaimed: received, Owners: directory, Receipts: receipts.New()}
+	received := &unclaimed.Collector{}
+	backend := ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has, Unclaimed: received, Receipts: receipts.New()}
 	receiver.SetBackend(&backend)
 
 	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer()); err != nil {
 		return err
 	}
-	if events != nil {
+	if eventAPI != nil {
 		if err := controllers.SetupDirectory(ctx, manager.GetFieldIndexer()); err != nil {
 			return err
 		}
-		events.SetBackend(&ingest.EventBackend{Backend: backend, Directory: directory})
+		eventAPI.SetBackend(&backend)
 	}
 	recorder, measured := manager.GetEventRecorder("numberfleet"), controllers.NewMetrics(metrics.Registry)
 	samples := controllers.NewSamples(configuration.Prometheus)
@@ -281,10 +283,10 @@ func run(ctx context.Context, f flags) (err error) {
 func newSecretWatcher(f flags, configured *config.OperatorConfiguration) (*secret.Watcher, error) {
 	files := configured.Secrets()
 	if f.webhookCredentials != "" {
-		files = append(files, ingest.SecretFiles("--webhook-credentials", f.webhookCredentials)...)
+		files = append(files, webhook.SecretFiles("--webhook-credentials", f.webhookCredentials)...)
 	}
 	for i, app := range configured.Webhooks.Apps {
-		files = append(files, ingest.SecretFiles(fmt.Sprintf("webhooks.apps[%d].credentials", i), app.Credentials)...)
+		files = append(files, webhook.SecretFiles(fmt.Sprintf("webhooks.apps[%d].credentials", i), app.Credentials)...)
 	}
 	watcher, err := secret.NewWatcher(files, metrics.Registry, ctrl.Log.WithName("secrets"))
 	if err != nil {
@@ -294,20 +296,20 @@ func newSecretWatcher(f flags, configured *config.OperatorConfiguration) (*secre
 }
 
 // newReceiver is the receiver of Meta's webhooks, for all apps that are configured, and their credentials.
-func newReceiver(f flags, configured config.Webhooks, clk *timelapse.Clock) (*ingest.Receiver, []*ingest.Credentials, error) {
+func newReceiver(manager ctrl.Manager, f flags, configured config.Webhooks, clk *timelapse.Clock) (*webhook.Receiver, []*webhook.Credentials, error) {
 	log := ctrl.Log.WithName("webhook")
-	options := ingest.Options{Clock: clk, Metrics: metrics.Registry, Log: log}
-	var all []*ingest.Credentials
+	options := webhook.Options{Owners: controllers.Directory{Reader: manager.GetCache()}, Clock: clk, Metrics: metrics.Registry, Log: log}
+	var all []*webhook.Credentials
 	if f.webhookCredentials != "" {
-		options.Credentials = ingest.NewCredentials(f.webhookCredentials, log)
+		options.Credentials = webhook.NewCredentials(f.webhookCredentials, log)
 		all = append(all, options.Credentials)
 	}
 	for _, app := range configured.Apps {
-		credentials := ingest.NewCredentials(app.Credentials, log.WithValues("app", app.Name))
-		options.Apps = append(options.Apps, ingest.App{Name: app.Name, Credentials: credentials, Accounts: app.Accounts})
+		credentials := webhook.NewCredentials(app.Credentials, log.WithValues("app", app.Name))
+		options.Apps = append(options.Apps, webhook.App{Name: app.Name, Credentials: credentials, Accounts: app.Accounts})
 		all = append(all, credentials)
 	}
-	receiver, err := ingest.NewReceiver(options)
+	receiver, err := webhook.NewReceiver(options)
 	if err != nil {
 		return nil, nil, fmt.Errorf("set up the receiver of webhooks: %w", err)
 	}
@@ -315,15 +317,17 @@ func newReceiver(f flags, configured config.Webhooks, clk *timelapse.Clock) (*in
 }
 
 // newEventReceiver is the event API; nil if it is not to be served.
-func newEventReceiver(manager ctrl.Manager, f flags, clk *timelapse.Clock) (*ingest.EventReceiver, error) {
+func newEventReceiver(manager ctrl.Manager, f flags, clk *timelapse.Clock) (*events.Receiver, error) {
 	if f.eventsAddress == none || f.eventsAddress == "" {
 		return nil, nil
 	}
-	access, err := ingest.NewAccess(manager.GetConfig(), manager.GetHTTPClient(), strings.FieldsFunc(f.eventsAudiences, func(r rune) bool { return r == ',' || r == ' ' }))
+	access, err := server.NewAccess(manager.GetConfig(), manager.GetHTTPClient(), strings.FieldsFunc(f.eventsAudiences, func(r rune) bool { return r == ',' || r == ' ' }))
 	if err != nil {
 		return nil, err
 	}
-	return ingest.NewEventReceiver(ingest.EventOptions{Access: access, Clock: clk, Metrics: metrics.Registry, Log: ctrl.Log.WithName("event-api")})
+	return events.NewReceiver(events.Options{
+		Access: access, Directory: controllers.Directory{Reader: manager.GetCache()}, Clock: clk, Metrics: metrics.Registry, Log: ctrl.Log.WithName("event-api"),
+	})
 }
 
 func setUpNotifications(manager ctrl.Manager, f flags, configuration *config.OperatorConfiguration, clk controllers.Clock) error {
@@ -345,7 +349,7 @@ func setUpNotifications(manager ctrl.Manager, f flags, configuration *config.Ope
 	return nil
 }
 
-func setUpUnclaimed(manager ctrl.Manager, f flags, received *ingest.Unclaimed, book *counts.Embedded, clk controllers.Clock) error {
+func setUpUnclaimed(manager ctrl.Manager, f flags, received *unclaimed.Collector, book *counts.Embedded, clk controllers.Clock) error {
 	namespace, err := operatorNamespace(f)
 	if err != nil {
 		ctrl.Log.WithName("manager").Info("what no PhoneNumber claims is told in the log and in metrics only", "problem", err.Error())
@@ -377,7 +381,7 @@ func operatorNamespace(f flags) (string, error) {
 
 // authorised lets through to the metrics whom the API server says may read them. Strangers have it ask no more than 20 times a
 // second.
-func authorised(api *rest.Config, client *http.Client) (server.Filter, error) {
+func authorised(api *rest.Config, client *http.Client) (metricsserver.Filter, error) {
 	api = rest.CopyConfig(api)
 	api.QPS, api.Burst = 20, 50
 	return filters.WithAuthenticationAndAuthorization(api, client)
@@ -394,7 +398,7 @@ func newManager(f flags) (ctrl.Manager, error) {
 	}
 	api.UserAgent = "numberfleet/" + version
 
-	serving := server.Options{
+	serving := metricsserver.Options{
 		BindAddress:    f.metricsAddress,
 		SecureServing:  true,
 		FilterProvider: authorised,

@@ -19,6 +19,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"numberfleet.dev/numberfleet/internal/ingest"
+	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
@@ -42,8 +43,8 @@ func newOperator(t *testing.T) *operator {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "app-secret"), secret)
 	write(t, filepath.Join(dir, "verify-token"), "t0ken-to-verify")
-	receiver, err := ingest.NewReceiver(ingest.Options{
-		Credentials: ingest.NewCredentials(dir, logr.Discard()), Clock: clocktesting.NewFakePassiveClock(now), Metrics: prometheus.NewRegistry(),
+	receiver, err := webhook.NewReceiver(webhook.Options{
+		Credentials: webhook.NewCredentials(dir, logr.Discard()), Clock: clocktesting.NewFakePassiveClock(now), Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

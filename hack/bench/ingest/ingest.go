@@ -18,8 +18,8 @@ import (
 	"numberfleet.dev/numberfleet/hack/rig"
 )
 
-// server is a receiver in front of a store, in a process of its own, and the store's process if it has one.
-type server struct {
+// receiver is one in front of a store, in a process of its own, and the store's process if it has one.
+type receiver struct {
 	name  string
 	floor bool // it stores nothing
 	*rig.Process
@@ -27,14 +27,14 @@ type server struct {
 	store   *redis.Server // nil for none
 }
 
-func (s *server) pids() []int {
+func (s *receiver) pids() []int {
 	if s.store == nil {
 		return []int{s.PID()}
 	}
 	return []int{s.PID(), s.store.PID()}
 }
 
-func (s *server) stop() error {
+func (s *receiver) stop() error {
 	err := s.Stop(rig.Patience)
 	if s.store != nil {
 		err = errors.Join(err, s.store.Stop(rig.Patience))
@@ -53,7 +53,7 @@ type bench struct {
 }
 
 // start starts a receiver with flags of its own.
-func (b *bench) start(ctx context.Context, name string, flags ...string) (*server, error) {
+func (b *bench) start(ctx context.Context, name string, flags ...string) (*receiver, error) {
 	addresses, err := rig.FreeAddresses(1)
 	if err != nil {
 		return nil, err
@@ -70,10 +70,10 @@ func (b *bench) start(ctx context.Context, name string, flags ...string) (*serve
 	if err := process.Listens(ctx, addresses[0]); err != nil {
 		return nil, errors.Join(err, process.Stop(rig.Patience))
 	}
-	return &server{name: name, Process: process, address: addresses[0]}, nil
+	return &receiver{name: name, Process: process, address: addresses[0]}, nil
 }
 
-func (b *bench) startRedis(ctx context.Context, name, fsync string) (*server, error) {
+func (b *bench) startRedis(ctx context.Context, name, fsync string) (*receiver, error) {
 	store, err := redis.Start(ctx, filepath.Join(b.Folder, "redis-"+fsync), fsync)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ type run struct {
 }
 
 // post measures a server once.
-func (b *bench) post(ctx context.Context, s *server, p *posts, connections int, during time.Duration) (run, error) {
+func (b *bench) post(ctx context.Context, s *receiver, p *posts, connections int, during time.Duration) (run, error) {
 	c, err := dial(s.address, connections)
 	if err != nil {
 		return run{}, err
@@ -148,7 +148,7 @@ func (b *bench) posts(of shape) *posts {
 }
 
 // fill posts a delivery to every user to the servers, so that all are at work as they are after their first days.
-func (b *bench) fill(ctx context.Context, of shape, servers []*server) error {
+func (b *bench) fill(ctx context.Context, of shape, servers []*receiver) error {
 	p := b.posts(of)
 	for seen := 0; seen < users && (!b.Short || seen == 0); seen += p.n * p.batch {
 		p.fill(&b.life, seen)
@@ -208,13 +208,13 @@ const (
 
 // compareStores measures the ledger beside no store and Redis.
 func (b *bench) compareStores(ctx context.Context, section *report.Section, withRedis bool) (err error) {
-	var servers []*server
+	var servers []*receiver
 	defer func() {
 		for _, s := range servers {
 			err = errors.Join(err, s.stop())
 		}
 	}()
-	add := func(s *server, err error) error {
+	add := func(s *receiver, err error) error {
 		if err == nil {
 			servers = append(servers, s)
 		}
@@ -263,7 +263,7 @@ func (b *bench) compareStores(ctx context.Context, section *report.Section, with
 	return nil
 }
 
-func rates(servers []*server, cells []cell) report.Table {
+func rates(servers []*receiver, cells []cell) report.Table {
 	t := report.Table{Title: "Statuses per second, and the share of the floor", Columns: []string{"batch", "connections"}}
 	for i, s := range servers {
 		t.Columns = append(t.Columns, s.name)
@@ -284,7 +284,7 @@ func rates(servers []*server, cells []cell) report.Table {
 	return t
 }
 
-func times(servers []*server, cells []cell) report.Table {
+func times(servers []*receiver, cells []cell) report.Table {
 	t := report.Table{
 		Title:   "CPU per status in microseconds, receiver and store together; the 99th percentile of the answers in milliseconds; the client's share of one core",
 		Columns: []string{"batch", "connections"},
@@ -383,13 +383,13 @@ func (b *bench) compareToFloor(ctx context.Context, of shape, flags []string) (f
 		return floor, mine, err
 	}
 	defer func() { err = errors.Join(err, book.stop()) }()
-	if err := b.fill(ctx, shape{batch: 1000, scoped: of.scoped}, []*server{book}); err != nil {
+	if err := b.fill(ctx, shape{batch: 1000, scoped: of.scoped}, []*receiver{book}); err != nil {
 		return floor, mine, err
 	}
 	p := b.posts(of)
 	for range b.Rounds {
 		p.fill(&b.life, atRandom)
-		for _, s := range []*server{none, book} {
+		for _, s := range []*receiver{none, book} {
 			one, err := b.post(ctx, s, p, 64, b.during)
 			if err != nil {
 				return floor, mine, err

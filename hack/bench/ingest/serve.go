@@ -16,7 +16,9 @@ import (
 	"github.com/redis/rueidis"
 	"k8s.io/utils/clock"
 	"numberfleet.dev/numberfleet/internal/ingest"
+	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/server"
 )
 
 // Role is the name under which Serve is run as a process.
@@ -72,14 +74,14 @@ func Serve(ctx context.Context, args []string) (err error) {
 		backend = ingest.Backend{Ledger: sortedSets{client}, Hasher: usersOnly{counts.NewHasher([16]byte{})}}
 	}
 
-	receiver, err := ingest.NewReceiver(ingest.Options{
-		Credentials: ingest.NewCredentials(*credentials, log), Clock: clock.RealClock{}, Metrics: prometheus.NewRegistry(), Log: log,
+	receiver, err := webhook.NewReceiver(webhook.Options{
+		Credentials: webhook.NewCredentials(*credentials, log), Clock: clock.RealClock{}, Metrics: prometheus.NewRegistry(), Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	receiver.SetBackend(&backend)
-	return (&ingest.Server{Address: *address, Handler: receiver, Log: logr.Discard()}).Start(ctx)
+	return (&server.Server{Name: "the receiver", Listener: server.Listener{Address: *address}, Handler: receiver, Log: logr.Discard()}).Start(ctx)
 }
 
 // dropped is no store: what is left is the floor.
@@ -88,6 +90,9 @@ type dropped struct{}
 func (dropped) Append(context.Context, counts.Batch, time.Time) (counts.Appended, error) {
 	return counts.Appended{}, nil
 }
+
+// Subject names a number as it is displayed.
+func (dropped) Subject(_, number string) string { return number }
 
 // unhashed is no hasher: without a store nobody needs keys.
 type unhashed struct{}
@@ -104,6 +109,9 @@ func (usersOnly) Message(string) counts.MessageKey { return 1 }
 // sortedSets keeps in Redis when each user of a number was last messaged: a sorted set for each number, one ZADD for each
 // number of a batch. It is the least that counts users, with neither conversations, messages nor service windows.
 type sortedSets struct{ client rueidis.Client }
+
+// Subject names a number as it is displayed.
+func (sortedSets) Subject(_, number string) string { return number }
 
 func (s sortedSets) Append(ctx context.Context, batch counts.Batch, _ time.Time) (counts.Appended, error) {
 	for entries := batch.Entries; len(entries) > 0; {

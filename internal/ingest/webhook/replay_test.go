@@ -1,4 +1,4 @@
-package ingest
+package webhook
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
@@ -19,7 +20,7 @@ func TestWebhooksReplayedInAnyOrderGiveTheSameCounts(t *testing.T) {
 	f := newFixture(t)
 	deliver := func(bodies [][]byte) counts.Ledger {
 		book := counts.OpenMemory()
-		f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher()})
+		f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
 		for _, body := range bodies {
 			if response := f.post(body); response.Code != http.StatusOK {
 				t.Fatalf("a webhook is answered with %d: %s", response.Code, response.Body)

@@ -1,4 +1,4 @@
-package ingest
+package webhook
 
 import (
 	"fmt"
@@ -7,9 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
+	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
 
 const (
@@ -38,7 +39,7 @@ func TestANumberIsFoundByTheIDThatMetaGaveToIt(t *testing.T) {
 			book := counts.OpenMemory()
 			defer func() { _ = book.Close() }()
 			f := newFixture(t)
-			f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher()})
+			f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
 			post := func(body []byte) {
 				t.Helper()
 				if w := f.post(body); w.Code != http.StatusOK {
@@ -93,44 +94,13 @@ func TestAValueWithoutANumberOrAnIDIsPassedOver(t *testing.T) {
 	}
 }
 
-func TestEventsNameANumberByItsID(t *testing.T) {
-	f := newEventFixture(t)
-	if err := f.book.Claim(brazilianID, brazilian); err != nil {
-		t.Fatal(err)
-	}
-	delivered := func(id, names string) string {
-		return occurred(id, 0, cloudevents.MessageDelivered, names+`,"user":"+15557770000","messageID":"m`+id+`"`)
-	}
-	for _, test := range []struct {
-		events string
-		code   int
-		body   string
-	}{
-		{delivered("1", `"numberID":"7001"`), 200, `"new":1`},
-		{delivered("1", `"number":"`+brazilian+`","numberID":"7001"`), 200, `"repeated":1`},
-		{delivered("2", `"numberID":"7009"`), 200, `"new":1`},
-		{delivered("1", `"number":"`+number+`","numberID":"7001"`), 200, `"repeated":1`},
-		{delivered("4", `"numberID":"seven"`), 400, `data.numberID: must be the id that Meta gave to the number`},
-	} {
-		if w := f.lines(test.events); w.Code != test.code || !strings.Contains(w.Body.String(), test.body) {
-			t.Errorf("%s\ngot %d %s", test.events, w.Code, w.Body)
-		}
-	}
-	if got := f.book.Count(brazilian, counts.Messages, now.Add(-2*time.Hour), now); got != 1 {
-		t.Errorf("%d messages count", got)
-	}
-	if err := f.book.Claim("7009", ivorian); err != nil || f.book.Count(ivorian, counts.Messages, now.Add(-2*time.Hour), now) != 1 {
-		t.Errorf("what came before the claim is not found: %v", err)
-	}
-}
-
 // What no resource claims is collected by number, with the ids that Meta gives, and no longer than it is unclaimed.
 func TestWhatIsNotClaimedIsCollected(t *testing.T) {
 	book := counts.OpenMemory()
 	defer func() { _ = book.Close() }()
 	f := newFixture(t)
-	collected := &Unclaimed{}
-	f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher(), Unclaimed: collected, Known: func(n string) bool { return n == brazilian }})
+	collected := &unclaimed.Collector{}
+	f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Unclaimed: collected, Known: func(n string) bool { return n == brazilian }})
 	for _, body := range [][]byte{
 		about(`"display_phone_number":"`+brazilian+`","phone_number_id":"7001"`, "1"),
 		about(`"display_phone_number":"15550100009","phone_number_id":"7009"`, "2"),
@@ -141,13 +111,13 @@ func TestWhatIsNotClaimedIsCollected(t *testing.T) {
 			t.Fatalf("got %d %s", w.Code, w.Body)
 		}
 	}
-	got := map[string]UnclaimedNumber{}
+	got := map[string]unclaimed.Seen{}
 	for _, n := range collected.All() {
 		got[n.Subject] = n
 	}
-	for _, want := range []UnclaimedNumber{
-		{Subject: "+15550100009", ID: "7009", Account: "2001", Updates: 2, First: now, Last: now},
-		{Subject: report.NumberIDSubject("7008").String(), ID: "7008", Account: "2001", Updates: 1, First: now, Last: now},
+	for _, want := range []unclaimed.Seen{
+		{Sighting: unclaimed.Sighting{Subject: "+15550100009", ID: "7009", Account: "2001", Updates: 2}, First: now, Last: now},
+		{Sighting: unclaimed.Sighting{Subject: report.NumberIDSubject("7008").String(), ID: "7008", Account: "2001", Updates: 1}, First: now, Last: now},
 	} {
 		if got[want.Subject] != want {
 			t.Errorf("got %+v, want %+v", got[want.Subject], want)
@@ -155,15 +125,5 @@ func TestWhatIsNotClaimedIsCollected(t *testing.T) {
 	}
 	if len(got) != 2 {
 		t.Errorf("got %v", got)
-	}
-	collected.Forget("+15550100009")
-	if len(collected.All()) != 1 {
-		t.Error("what is forgotten is told")
-	}
-	for i := range 2 * mostUnclaimed {
-		collected.add([]sighting{{subject: fmt.Sprint("+1555", 1_000_000+i), updates: 1}}, now)
-	}
-	if len(collected.All()) != mostUnclaimed {
-		t.Errorf("%d are told apart", len(collected.All()))
 	}
 }

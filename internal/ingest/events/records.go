@@ -1,4 +1,4 @@
-package ingest
+package events
 
 import (
 	"context"
@@ -6,22 +6,24 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// eventRecords makes ledger records of events, so that what webhooks tell as well is recorded once: by the same keys, under
+// recorder makes ledger records of events, so that what webhooks tell as well is recorded once: by the same keys, under
 // the same subjects, in the same words.
-type eventRecords struct {
-	backend *EventBackend
-	batch   *counts.Batch
-	known   map[lookup][]report.Subject // what was looked up
+type recorder struct {
+	hasher    records.Hasher
+	directory Directory
+	batch     *counts.Batch
+	known     map[lookup][]report.Subject // what was looked up
 }
 
-// recordEvents makes a batch of events. One that is about nothing that the ledger could keep it under is wrong; an error says
+// recordsOf makes a batch of events. One that is about nothing that the ledger could keep it under is wrong; an error says
 // that this cannot be told now.
-func recordEvents(ctx context.Context, backend *EventBackend, events []cloudevents.Event) (*counts.Batch, *cloudevents.Error, error) {
-	r := &eventRecords{
-		backend: backend, batch: &counts.Batch{Entries: make([]counts.Entry, 0, len(events))},
+func recordsOf(ctx context.Context, hasher records.Hasher, directory Directory, events []cloudevents.Event) (*counts.Batch, *cloudevents.Error, error) {
+	r := &recorder{
+		hasher: hasher, directory: directory, batch: &counts.Batch{Entries: make([]counts.Entry, 0, len(events))},
 		known: map[lookup][]report.Subject{},
 	}
 	for i := range events {
@@ -32,17 +34,16 @@ func recordEvents(ctx context.Context, backend *EventBackend, events []cloudeven
 	return r.batch, nil, nil
 }
 
-func (r *eventRecords) record(ctx context.Context, e *cloudevents.Event) (*cloudevents.Error, error) {
-	hasher := r.backend.Hasher
+func (r *recorder) record(ctx context.Context, e *cloudevents.Event) (*cloudevents.Error, error) {
 	switch e.Type {
 	case cloudevents.MessageDelivered:
-		r.entry(e, counts.Entry{Kind: counts.Delivered, Reply: e.Reply(), Message: hasher.Message(e.MessageID)})
+		r.entry(e, counts.Entry{Kind: counts.Delivered, Reply: e.Reply(), Message: r.hasher.Message(e.MessageID)})
 	case cloudevents.MessageReceived:
 		r.entry(e, counts.Entry{Kind: counts.Received})
 	case cloudevents.MessageFailed: // counts for nothing
 	case cloudevents.FeedbackReceived:
 		did := counts.NewComplaint(v1alpha1.FeedbackKind(e.Kind), v1alpha1.FeedbackReason(e.Reason))
-		r.entry(e, counts.Entry{Kind: counts.Complained, Did: did, Message: hasher.Message(e.Source + "\x00" + e.ID)})
+		r.entry(e, counts.Entry{Kind: counts.Complained, Did: did, Message: r.hasher.Message(e.Source + "\x00" + e.ID)})
 	case cloudevents.QualityReported, cloudevents.LimitReported, cloudevents.ConnectionReported, cloudevents.VerificationReported, cloudevents.TemplateReported:
 		subjects, wrong, err := r.subjects(ctx, e)
 		for _, subject := range subjects {
@@ -55,13 +56,13 @@ func (r *eventRecords) record(ctx context.Context, e *cloudevents.Event) (*cloud
 	return nil, nil
 }
 
-func (r *eventRecords) entry(e *cloudevents.Event, entry counts.Entry) {
-	entry.Number, entry.User, entry.At = e.Number, r.backend.Hasher.User(e.User), e.Time.Unix()
+func (r *recorder) entry(e *cloudevents.Event, entry counts.Entry) {
+	entry.Number, entry.User, entry.At = e.Number, r.hasher.User(e.User), e.Time.Unix()
 	r.batch.Entries = append(r.batch.Entries, entry)
 }
 
 // subjects are whom a report is about: of a template each of its languages, since the event names none.
-func (r *eventRecords) subjects(ctx context.Context, e *cloudevents.Event) ([]report.Subject, *cloudevents.Error, error) {
+func (r *recorder) subjects(ctx context.Context, e *cloudevents.Event) ([]report.Subject, *cloudevents.Error, error) {
 	of := lookup{portfolio: e.Portfolio}
 	if e.Type == cloudevents.TemplateReported {
 		of = lookup{template: e.Template, number: e.Number}
@@ -72,7 +73,7 @@ func (r *eventRecords) subjects(ctx context.Context, e *cloudevents.Event) ([]re
 	subjects, known := r.known[of]
 	if !known {
 		var err error
-		if subjects, err = of.subjects(ctx, r.backend.Directory); err != nil {
+		if subjects, err = of.subjects(ctx, r.directory); err != nil {
 			return nil, nil, err
 		}
 		r.known[of] = subjects

@@ -1,4 +1,4 @@
-package ingest
+package webhook
 
 import (
 	"bytes"
@@ -18,8 +18,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"numberfleet.dev/numberfleet/internal/secret"
 )
@@ -34,16 +34,13 @@ const (
 	VerifyTokenFile = "verify-token"
 )
 
-const readInterval = 10 * time.Second // for what the watch does not see, such as a directory that comes late
+const readInterval = time.Second // kubelet takes up to about a minute to replace the files
 
 // Credentials are an app's secrets, read from a directory and read again when they change there. Where a file is
 // missing or empty the receiver accepts nothing that needs it.
-//
-// It is a Runnable of a controller-runtime manager, in every replica.
 type Credentials struct {
-	dir      string
-	log      logr.Logger
-	interval time.Duration
+	dir string
+	log logr.Logger
 
 	current atomic.Pointer[secrets]
 	mu      sync.Mutex // held while reading
@@ -52,47 +49,18 @@ type Credentials struct {
 
 // NewCredentials reads the directory. That something is missing is logged, and is no error: it may come.
 func NewCredentials(dir string, log logr.Logger) *Credentials {
-	c := &Credentials{dir: dir, log: log, interval: readInterval, problem: "not read yet"}
+	c := &Credentials{dir: dir, log: log, problem: "not read yet"}
 	c.current.Store(&secrets{})
 	c.read()
 	return c
 }
 
-// NeedLeaderElection implements controller-runtime's LeaderElectionRunnable.
-func (c *Credentials) NeedLeaderElection() bool { return false }
-
-// Start reads the directory again whenever it changes, until ctx is done.
-func (c *Credentials) Start(ctx context.Context) error {
-	var events chan fsnotify.Event
-	var failures chan error
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		c.log.Error(err, "Webhook credentials are not watched, but read from time to time", "interval", c.interval.String())
-	} else {
-		defer func() { _ = watcher.Close() }()
-		events, failures = watcher.Events, watcher.Errors
-	}
-	ticker := time.NewTicker(c.interval)
-	defer ticker.Stop()
-	for {
-		// The watch is on the directory: kubelet replaces the link ..data in it, and the files never change. Adding it
-		// again changes nothing, or watches a directory that was made anew.
-		if watcher != nil {
-			_ = watcher.Add(c.dir)
-		}
-		c.read()
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-events:
-		case err := <-failures: // such as an overflow: events were lost, so read
-			c.log.V(1).Info("Changes of the webhook credentials were missed", "problem", err.Error())
-		case <-ticker.C:
-		}
-	}
+// Watch reads the files again once a second, until ctx is done.
+func (c *Credentials) Watch(ctx context.Context) {
+	wait.UntilWithContext(ctx, func(context.Context) { c.read() }, readInterval)
 }
 
-// read reads all files. Files of before and after a change may be mixed, until the next event of that change.
+// read reads all files. Files of before and after a change may be mixed until they are read again.
 func (c *Credentials) read() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,7 +75,7 @@ func (c *Credentials) read() {
 	app, previous, token := file(AppSecretFile, true), file(PreviousAppSecretFile, false), file(VerifyTokenFile, true)
 
 	changed := false
-	if !c.current.Load().are(app, previous, token) {
+	if !c.current.Load().equal(app, previous, token) {
 		c.current.Store(newSecrets(app, previous, token))
 		changed = true
 	}
@@ -123,8 +91,8 @@ func (c *Credentials) read() {
 
 func (c *Credentials) get() *secrets { return c.current.Load() }
 
-// lacks says which files are missing or unusable, and why; empty if none is.
-func (c *Credentials) lacks() string {
+// missing says which files are missing or unusable, and why; empty if none is.
+func (c *Credentials) missing() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.problem
@@ -160,20 +128,20 @@ func newSecrets(app, previous, token []byte) *secrets {
 // ready reports whether there is a secret that a body can be signed with.
 func (s *secrets) ready() bool { return len(s.keys) > 0 }
 
-func (s *secrets) are(app, previous, token []byte) bool {
+func (s *secrets) equal(app, previous, token []byte) bool {
 	return bytes.Equal(s.app, app) && bytes.Equal(s.previous, previous) && bytes.Equal(s.token, token)
 }
 
-// verifies reports whether token is the verify token. The time it takes tells nothing about it, not even its length.
-func (s *secrets) verifies(token string) bool {
+// verifyToken reports whether token is the verify token. The time it takes tells nothing about it, not even its length.
+func (s *secrets) verifyToken(token string) bool {
 	want, got := sha256.Sum256(s.token), sha256.Sum256([]byte(token))
 	return subtle.ConstantTimeCompare(want[:], got[:]) == 1 && len(s.token) > 0
 }
 
-// signed reports whether one of the secrets gives the body that signature.
-func (s *secrets) signed(body []byte, signature *signature) bool {
+// verifyBody reports whether one of the secrets gives the body that signature.
+func (s *secrets) verifyBody(body []byte, signature *signature) bool {
 	for _, key := range s.keys {
-		if key.signed(body, signature) {
+		if key.verify(body, signature) {
 			return true
 		}
 	}
@@ -215,7 +183,7 @@ func newKey(secret []byte) *key {
 	return &key{states: sync.Pool{New: func() any { return &state{mac: hmac.New(sha256.New, secret)} }}}
 }
 
-func (k *key) signed(body []byte, signature *signature) bool {
+func (k *key) verify(body []byte, signature *signature) bool {
 	state := k.states.Get().(*state)
 	defer k.states.Put(state)
 	state.mac.Reset()

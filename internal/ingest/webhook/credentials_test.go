@@ -1,4 +1,4 @@
-package ingest
+package webhook
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"numberfleet.dev/numberfleet/internal/secret"
+	"numberfleet.dev/numberfleet/internal/server/servertest"
 )
 
 // mount is a directory as kubelet mounts a Secret: the files are links through ..data to a directory of one version.
@@ -44,7 +45,7 @@ func (m *mount) publish(files map[string]string) {
 		m.t.Fatal(err)
 	}
 	for name, content := range files {
-		write(m.t, filepath.Join(m.dir, version), name, content)
+		servertest.Write(m.t, filepath.Join(m.dir, version), name, content)
 	}
 	next := filepath.Join(m.dir, "..data_tmp")
 	if err := os.Symlink(version, next); err != nil {
@@ -55,17 +56,12 @@ func (m *mount) publish(files map[string]string) {
 	}
 }
 
-func start(t *testing.T, c *Credentials) {
+func watch(t *testing.T, c *Credentials) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- c.Start(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+	done := make(chan struct{})
+	go func() { c.Watch(ctx); close(done) }()
+	t.Cleanup(func() { cancel(); <-done })
 }
 
 func eventually(t *testing.T, what string, is func() bool) {
@@ -83,9 +79,8 @@ func TestASecretIsRotatedWithoutARestart(t *testing.T) {
 	f := newFixture(t)
 	m := newMount(t, map[string]string{AppSecretFile: "old\n", VerifyTokenFile: token})
 	c := NewCredentials(m.dir, f.log)
-	c.interval = time.Hour // only the watch can see the change
 	f.apps[DefaultPath].credentials = c
-	start(t, c)
+	watch(t, c)
 
 	body := delivered(1)
 	code := func(secret string) int { return f.do(signed(body, secret)).Code }
@@ -95,7 +90,6 @@ func TestASecretIsRotatedWithoutARestart(t *testing.T) {
 	}
 	expect("the old secret is right", "old", 200)
 	expect("the new secret is wrong yet", "new", 401)
-	time.Sleep(50 * time.Millisecond) // for the watch to begin
 
 	m.publish(map[string]string{AppSecretFile: "new", PreviousAppSecretFile: "old\r\n", VerifyTokenFile: token})
 	expect("the new secret is right", "new", 200)
@@ -106,21 +100,20 @@ func TestASecretIsRotatedWithoutARestart(t *testing.T) {
 	expect("the new secret is right", "new", 200)
 }
 
-func TestADirectoryThatIsNotWatchedIsReadFromTimeToTime(t *testing.T) {
+func TestADirectoryThatComesLateIsRead(t *testing.T) {
 	f := newFixture(t)
 	dir := filepath.Join(t.TempDir(), "later")
 	c := NewCredentials(dir, f.log)
-	c.interval = 10 * time.Millisecond
-	start(t, c)
-	if c.get().signed(nil, new(signature)) || c.get().verifies("") {
+	watch(t, c)
+	if c.get().verifyBody(nil, new(signature)) || c.get().verifyToken("") {
 		t.Error("nothing is accepted without secrets")
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, AppSecretFile, appSecret)
-	write(t, dir, VerifyTokenFile, token)
-	eventually(t, "the secrets are read", func() bool { return len(c.get().keys) == 1 && c.get().verifies(token) })
+	servertest.Write(t, dir, AppSecretFile, appSecret)
+	servertest.Write(t, dir, VerifyTokenFile, token)
+	eventually(t, "the secrets are read", func() bool { return len(c.get().keys) == 1 && c.get().verifyToken(token) })
 }
 
 func TestWhatIsMissingIsRefusedAndLoggedOnce(t *testing.T) {
@@ -144,7 +137,7 @@ func TestWhatIsMissingIsRefusedAndLoggedOnce(t *testing.T) {
 			f.logs.Reset()
 			dir := t.TempDir()
 			for file, content := range test.files {
-				write(t, dir, file, content)
+				servertest.Write(t, dir, file, content)
 			}
 			f.apps[DefaultPath].credentials = NewCredentials(dir, f.log)
 			f.apps[DefaultPath].credentials.read()
@@ -187,9 +180,9 @@ func FuzzCredentials(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("x"), secret.Most+1), []byte("\x00"), []byte("\xff"))
 	f.Fuzz(func(t *testing.T, app, previous, verify []byte) {
 		dir := t.TempDir()
-		write(t, dir, AppSecretFile, string(app))
-		write(t, dir, PreviousAppSecretFile, string(previous))
-		write(t, dir, VerifyTokenFile, string(verify))
+		servertest.Write(t, dir, AppSecretFile, string(app))
+		servertest.Write(t, dir, PreviousAppSecretFile, string(previous))
+		servertest.Write(t, dir, VerifyTokenFile, string(verify))
 		got := NewCredentials(dir, logr.Discard()).get()
 		usable := func(name string) string {
 			is, _ := secret.Read(filepath.Join(dir, name))
@@ -198,11 +191,11 @@ func FuzzCredentials(f *testing.F) {
 		if (len(got.keys) > 0) != (usable(AppSecretFile) != "") {
 			t.Fatalf("%d keys of %q", len(got.keys), app)
 		}
-		if is := usable(VerifyTokenFile); got.verifies("") || got.verifies(is) != (is != "") {
+		if is := usable(VerifyTokenFile); got.verifyToken("") || got.verifyToken(is) != (is != "") {
 			t.Fatalf("the verify token %q", verify)
 		}
 		var zero signature
-		if got.signed(nil, &zero) {
+		if got.verifyBody(nil, &zero) {
 			t.Fatal("no signature is one")
 		}
 	})

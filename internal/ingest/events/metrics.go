@@ -1,36 +1,33 @@
-package ingest
+package events
 
 import (
-	"strconv"
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
-// eventMetrics are what the event API counts. No label can take a value that someone outside chooses.
-type eventMetrics struct {
+// metrics are what the event API counts. No label can take a value that someone outside chooses.
+type metrics struct {
 	requests  *prometheus.CounterVec
-	duration  prometheus.Histogram
+	duration  *prometheus.HistogramVec // without labels
 	events    *prometheus.CounterVec
 	repeated  prometheus.Counter
 	expired   prometheus.Counter
 	unclaimed prometheus.Counter
 }
 
-func newEventMetrics(registerer prometheus.Registerer) (*eventMetrics, error) {
-	m := &eventMetrics{
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "numberfleet_events_requests_total",
 			Help: "Total number of requests to the event API, by the HTTP status code of the answer.",
 		}, []string{"code"}),
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "numberfleet_events_request_duration_seconds",
 			Help:    "Time from a request's headers to its answer, in seconds. A caller that may not waits at least 0.25.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30},
-		}),
+		}, nil),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "numberfleet_events_received_total",
 			Help: "Total number of events that were accepted, by type. Repeated ones count again.",
@@ -53,19 +50,16 @@ func newEventMetrics(registerer prometheus.Registerer) (*eventMetrics, error) {
 			return nil, err
 		}
 	}
-	// A type that never came is zero, not absent: a rate of it can be alerted on from the start.
+	// What never came is zero, not absent: a rate of it can be alerted on from the start.
+	m.duration.WithLabelValues()
 	for _, known := range cloudevents.Types() {
 		m.events.WithLabelValues(string(known))
 	}
 	return m, nil
 }
 
-func (m *eventMetrics) request(code int, took time.Duration) {
-	m.requests.WithLabelValues(strconv.Itoa(code)).Inc()
-	m.duration.Observe(took.Seconds())
-}
-
-func (m *eventMetrics) stored(events []cloudevents.Event, appended counts.Appended, unclaimed int) {
+// accepted counts the events of a request that are stored.
+func (m *metrics) accepted(events []cloudevents.Event, appended counts.Appended, unclaimed int) {
 	for i := range events {
 		m.events.WithLabelValues(string(events[i].Type)).Inc()
 	}

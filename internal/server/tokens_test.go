@@ -1,4 +1,4 @@
-package ingest
+package server
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 // about all the same, once a cache.
 func TestStrangersCostTheAPIServerLittle(t *testing.T) {
 	asked := 0
-	review := newReviews(authenticator.TokenFunc(func(_ context.Context, token string) (*authenticator.Response, bool, error) {
+	review := newTokenReviews(authenticator.TokenFunc(func(_ context.Context, token string) (*authenticator.Response, bool, error) {
 		asked++
 		if token != "good" {
 			return nil, false, errors.New("invalid bearer token")
@@ -35,7 +35,7 @@ func TestStrangersCostTheAPIServerLittle(t *testing.T) {
 	}
 	busy := 0
 	for i := range 5000 {
-		if err := authenticate(fmt.Sprint("guess ", i)); errors.Is(err, errReviews) {
+		if err := authenticate(fmt.Sprint("guess ", i)); errors.Is(err, ErrTooManyTokens) {
 			if busy++; !outage(err) {
 				t.Fatal("a caller who is not asked about would be taken for a stranger")
 			}

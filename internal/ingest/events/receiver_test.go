@@ -1,4 +1,4 @@
-package ingest
+package events
 
 import (
 	"bytes"
@@ -18,7 +18,6 @@ import (
 	"time"
 
 	cloudeventssdk "github.com/cloudevents/sdk-go/v2"
-	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/user"
@@ -26,11 +25,17 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
+	"numberfleet.dev/numberfleet/internal/server"
+	"numberfleet.dev/numberfleet/internal/server/servertest"
 )
 
+var now = time.Unix(1790000000, 0)
+
 const (
+	number  = "+15550001111"
 	inShop  = number         // its resource is in namespace shop
 	inOther = "+15550002222" // in namespace other
 	nowhere = "+15550003333" // no resource
@@ -75,21 +80,21 @@ func (m may) EvaluateConditions(context.Context, authorizer.ConditionsAwareDecis
 	return authorizer.DecisionDeny, "", authorizer.ErrorConditionEvaluationNotSupported
 }
 
-// eventFixture is an event API with a ledger, whose caller may do all.
-type eventFixture struct {
-	*EventReceiver
+// fixture is an event API with a ledger, whose caller may do all.
+type fixture struct {
+	*Receiver
 	book    *counts.Embedded
 	town    *town
 	metrics *prometheus.Registry
-	logs    *logs
+	logs    *servertest.Logs
 }
 
-func newEventFixture(t testing.TB) *eventFixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &eventFixture{book: counts.OpenMemory(), town: &town{}, metrics: prometheus.NewRegistry(), logs: &logs{}}
-	receiver, err := NewEventReceiver(EventOptions{
-		Access: &Access{
-			authenticator: authenticator.RequestFunc(func(req *http.Request) (*authenticator.Response, bool, error) {
+	f := &fixture{book: counts.OpenMemory(), town: &town{}, metrics: prometheus.NewRegistry(), logs: &servertest.Logs{}}
+	receiver, err := NewReceiver(Options{
+		Access: &server.Access{
+			Authenticator: authenticator.RequestFunc(func(req *http.Request) (*authenticator.Response, bool, error) {
 				switch req.Header.Get("Authorization") {
 				case "Bearer t0ken":
 					return &authenticator.Response{User: &user.DefaultInfo{Name: "system:serviceaccount:shop:forwarder"}}, true, nil
@@ -99,38 +104,38 @@ func newEventFixture(t testing.TB) *eventFixture {
 					return nil, false, errors.New("invalid bearer token")
 				}
 			}),
-			authorizer: may{"phonenumbers": {""}, "businessportfolios": {""}},
+			Authorizer: may{"phonenumbers": {""}, "businessportfolios": {""}},
 		},
 		Clock: clocktesting.NewFakePassiveClock(now), Metrics: f.metrics,
-		Log: funcr.New(func(prefix, args string) { fmt.Fprintln(f.logs, prefix, args) }, funcr.Options{Verbosity: 10}),
+		Directory: f.town, Log: f.logs.Logger(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.EventReceiver = receiver
+	f.Receiver = receiver
 	f.SetBackend(f.backendOf(f.book))
 	return f
 }
 
-func (f *eventFixture) backendOf(book *counts.Embedded) *EventBackend {
-	return &EventBackend{Backend: Backend{Ledger: book, Hasher: book.Hasher(), Known: func(n string) bool { return n != nowhere }}, Directory: f.town}
+func (f *fixture) backendOf(book *counts.Embedded) *ingest.Backend {
+	return &ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: func(n string) bool { return n != nowhere }}
 }
 
-func (f *eventFixture) request(media, body string) *http.Request {
-	req := httptest.NewRequest(http.MethodPost, EventsPath, strings.NewReader(body))
+func (f *fixture) request(media, body string) *http.Request {
+	req := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(body))
 	req.Header.Set("Content-Type", media)
 	req.Header.Set("Authorization", "Bearer t0ken")
 	return req
 }
 
-func (f *eventFixture) do(req *http.Request) *httptest.ResponseRecorder {
+func (f *fixture) do(req *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	f.ServeHTTP(w, req)
 	return w
 }
 
 // lines posts events, one per line.
-func (f *eventFixture) lines(events ...string) *httptest.ResponseRecorder {
+func (f *fixture) lines(events ...string) *httptest.ResponseRecorder {
 	return f.do(f.request(linesType, strings.Join(events, "\n")))
 }
 
@@ -159,7 +164,7 @@ func TestEveryFormatIsTaken(t *testing.T) {
 		"lines":         {"application/x-ndjson", a + "\n" + b + "\n", 2},
 		"lines as well": {"application/jsonl", a + "\n\n" + b, 2},
 	} {
-		f := newEventFixture(t)
+		f := newFixture(t)
 		w := f.do(f.request(test.media, test.body))
 		want := fmt.Sprintf(`{"events":%d,"new":%d,"repeated":0,"expired":0}`+"\n", test.events, test.events)
 		if w.Code != 200 || w.Body.String() != want || used(f.book, number, counts.Users) != int64(test.events) {
@@ -170,10 +175,10 @@ func TestEveryFormatIsTaken(t *testing.T) {
 
 // The official SDK sends events in every way that it knows.
 func TestEventsOfTheSDKAreTaken(t *testing.T) {
-	f := newEventFixture(t)
+	f := newFixture(t)
 	server := httptest.NewServer(f)
 	defer server.Close()
-	client, err := cloudeventssdk.NewClientHTTP(cloudeventssdk.WithTarget(server.URL+EventsPath), cloudeventssdk.WithHeader("Authorization", "Bearer t0ken"))
+	client, err := cloudeventssdk.NewClientHTTP(cloudeventssdk.WithTarget(server.URL+Path), cloudeventssdk.WithHeader("Authorization", "Bearer t0ken"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +221,7 @@ func TestEveryTypeHasItsEffect(t *testing.T) {
 		occurred("13", 13, cloudevents.TemplateReported, `"template":"sale","rating":"High","state":"Edited"`),
 		occurred("14", 14, cloudevents.TemplateReported, `"template":"sale","state":"Approved"`),
 	}
-	f := newEventFixture(t)
+	f := newFixture(t)
 	if w := f.lines(events...); w.Code != 200 || w.Body.String() != `{"events":14,"new":20,"repeated":0,"expired":0}`+"\n" {
 		t.Fatalf("got %d %s", w.Code, w.Body)
 	}
@@ -269,7 +274,7 @@ func TestEventsInAnyOrderCountTheSame(t *testing.T) {
 		events = append(events, occurred(fmt.Sprint(i), rand.IntN(3600), kind, data))
 	}
 	counts := func(order []string) (all [3]int64) {
-		f := newEventFixture(t)
+		f := newFixture(t)
 		for part := range slices.Chunk(order, 1+rand.IntN(50)) {
 			if w := f.lines(part...); w.Code != 200 {
 				t.Fatalf("got %d %s", w.Code, w.Body)
@@ -290,26 +295,39 @@ func TestEventsInAnyOrderCountTheSame(t *testing.T) {
 	}
 }
 
-func TestAUserOfAWebhookAndOfTheEventAPIIsOne(t *testing.T) {
-	f, hooks := newEventFixture(t), newFixture(t)
-	hooks.SetBackend(&Backend{Ledger: f.book, Hasher: f.book.Hasher()})
-	if w := hooks.post(delivered(1)); w.Code != 200 { // message wamid.00000 to 15557770000, at now
-		t.Fatal(w.Code)
+const (
+	brazilian = "+5511987654321"
+	ivorian   = "+2250707654321"
+)
+
+func TestEventsNameANumberByItsID(t *testing.T) {
+	f := newFixture(t)
+	if err := f.book.Claim("7001", brazilian); err != nil {
+		t.Fatal(err)
 	}
-	for _, id := range []string{"wamid.00000", "wamid.other"} {
-		if w := f.lines(occurred(id, 3600, cloudevents.MessageDelivered, toUser+`,"messageID":"`+id+`"`)); w.Code != 200 {
-			t.Fatal(w.Body)
+	delivered := func(id, names string) string {
+		return occurred(id, 0, cloudevents.MessageDelivered, names+`,"user":"+15557770000","messageID":"m`+id+`"`)
+	}
+	for _, test := range []struct {
+		events string
+		code   int
+		body   string
+	}{
+		{delivered("1", `"numberID":"7001"`), 200, `"new":1`},
+		{delivered("1", `"number":"`+brazilian+`","numberID":"7001"`), 200, `"repeated":1`},
+		{delivered("2", `"numberID":"7009"`), 200, `"new":1`},
+		{delivered("1", `"number":"`+number+`","numberID":"7001"`), 200, `"repeated":1`},
+		{delivered("4", `"numberID":"seven"`), 400, `data.numberID: must be the id that Meta gave to the number`},
+	} {
+		if w := f.lines(test.events); w.Code != test.code || !strings.Contains(w.Body.String(), test.body) {
+			t.Errorf("%s\ngot %d %s", test.events, w.Code, w.Body)
 		}
 	}
-	if users, messages := used(f.book, number, counts.Users), used(f.book, number, counts.Messages); users != 1 || messages != 2 {
-		t.Errorf("%d users and %d messages", users, messages)
+	if got := f.book.Count(brazilian, counts.Messages, now.Add(-2*time.Hour), now); got != 1 {
+		t.Errorf("%d messages count", got)
 	}
-	// A message of a user through one opens the service window for the other.
-	if w := f.lines(occurred("r", 0, cloudevents.MessageReceived, toUser)); w.Code != 200 {
-		t.Fatal(w.Body)
-	}
-	if got := used(f.book, number, counts.Users); got != 0 {
-		t.Errorf("%d users after a message of the only one before", got)
+	if err := f.book.Claim("7009", ivorian); err != nil || f.book.Count(ivorian, counts.Messages, now.Add(-2*time.Hour), now) != 1 {
+		t.Errorf("what came before the claim is not found: %v", err)
 	}
 }
 
@@ -322,24 +340,24 @@ func TestEveryAnswerToEventsHasItsCode(t *testing.T) {
 		code        int
 		media, body string
 		want        string // in the answer
-		change      func(*eventFixture, *http.Request)
+		change      func(*fixture, *http.Request)
 	}{
-		{"another path", 404, linesType, good, "not found", func(_ *eventFixture, r *http.Request) { r.URL.Path += "/" }},
-		{"another method", 405, linesType, good, "method", func(_ *eventFixture, r *http.Request) { r.Method = http.MethodGet }},
-		{"an encoding", 415, linesType, good, "encoded", func(_ *eventFixture, r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }},
+		{"another path", 404, linesType, good, "not found", func(_ *fixture, r *http.Request) { r.URL.Path += "/" }},
+		{"another method", 405, linesType, good, "method", func(_ *fixture, r *http.Request) { r.Method = http.MethodGet }},
+		{"an encoding", 415, linesType, good, "encoded", func(_ *fixture, r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }},
 		{"another type", 415, "text/plain", good, "application/cloudevents+json", nil},
 		{"no type", 415, "", good, "application/cloudevents+json", nil},
 		{"JSON without attributes in headers", 415, "application/json", good, "attributes in headers", nil},
-		{"no token", 401, linesType, good, "Bearer", func(_ *eventFixture, r *http.Request) { r.Header.Del("Authorization") }},
-		{"another token", 401, linesType, good, "Bearer", func(_ *eventFixture, r *http.Request) { r.Header.Set("Authorization", "Bearer SECRET") }},
-		{"an API server that is away", 503, linesType, good, "try again", func(_ *eventFixture, r *http.Request) { r.Header.Set("Authorization", "Bearer outage") }},
-		{"no ledger yet", 503, linesType, good, "try again", func(f *eventFixture, _ *http.Request) { f.SetBackend(nil) }},
-		{"a closed ledger", 503, linesType, good, "try again", func(f *eventFixture, _ *http.Request) { _ = f.book.Close() }},
-		{"no memory", 503, linesType, good, "try again", func(f *eventFixture, _ *http.Request) { f.bodies.held.Store(maxEventsBuffered) }},
+		{"no token", 401, linesType, good, "Bearer", func(_ *fixture, r *http.Request) { r.Header.Del("Authorization") }},
+		{"another token", 401, linesType, good, "Bearer", func(_ *fixture, r *http.Request) { r.Header.Set("Authorization", "Bearer SECRET") }},
+		{"an API server that is away", 503, linesType, good, "try again", func(_ *fixture, r *http.Request) { r.Header.Set("Authorization", "Bearer outage") }},
+		{"no ledger yet", 503, linesType, good, "try again", func(f *fixture, _ *http.Request) { f.SetBackend(nil) }},
+		{"a closed ledger", 503, linesType, good, "try again", func(f *fixture, _ *http.Request) { _ = f.book.Close() }},
+		{"no memory", 503, linesType, good, "try again", func(f *fixture, _ *http.Request) { f.bodies = server.NewBodies(MaxBody, 1) }},
 		{"no cache yet", 503, linesType, occurred("1", 0, cloudevents.LimitReported, `"portfolio":"acme"`), "try again",
-			func(f *eventFixture, _ *http.Request) { f.town.err = errors.New("not yet") }},
+			func(f *fixture, _ *http.Request) { f.town.err = errors.New("not yet") }},
 		{"too long", 413, linesType, strings.Repeat("\n", MaxBody+1), "3145728 bytes", nil},
-		{"too long and not said", 413, linesType, strings.Repeat("\n", MaxBody+1), "3145728 bytes", func(_ *eventFixture, r *http.Request) { r.ContentLength = -1 }},
+		{"too long and not said", 413, linesType, strings.Repeat("\n", MaxBody+1), "3145728 bytes", func(_ *fixture, r *http.Request) { r.ContentLength = -1 }},
 		{"too many", 413, linesType, strings.Repeat(`{"specversion":"1.0","id":"1","source":"s","type":"dev.numberfleet.message.received.v1","time":"2026-03-02T09:00:00Z","data":{"number":"+15550001111","user":"US.u"}}`+"\n", MaxEvents+1),
 			"at most 10000 events", nil},
 		{"garbage", 400, "application/cloudevents+json", "\x00\xff{", `"error":"is not JSON`, nil},
@@ -354,12 +372,11 @@ func TestEveryAnswerToEventsHasItsCode(t *testing.T) {
 		{"a number of no resource", 200, linesType, occurred("1", 0, cloudevents.MessageReceived, `"number":"`+nowhere+`","user":"US.u"`), `"new":1`, nil},
 		{"an event of long ago", 200, linesType, strings.Replace(good, "2026-", "2020-", 1), `"expired":1`, nil},
 	} {
-		f := newEventFixture(t)
+		f := newFixture(t)
 		req := f.request(test.media, test.body)
 		if test.change != nil {
 			test.change(f, req)
 		}
-		held := f.bodies.held.Load()
 		w := f.do(req)
 		if w.Code != test.code || !strings.Contains(w.Body.String(), test.want) || !json.Valid(w.Body.Bytes()) || w.Header().Get("Content-Type") != "application/json" {
 			t.Errorf("%s: got %d %s", test.name, w.Code, w.Body)
@@ -374,9 +391,6 @@ func TestEveryAnswerToEventsHasItsCode(t *testing.T) {
 		}
 		if test.code != 200 && used(f.book, number, counts.Messages) != 0 {
 			t.Errorf("%s: something was stored", test.name)
-		}
-		if f.bodies.held.Load() != held {
-			t.Errorf("%s: memory is still held", test.name)
 		}
 	}
 }
@@ -403,8 +417,8 @@ func TestOneMayOnlySendEventsOfOnesNamespaces(t *testing.T) {
 		"a portfolio, with the right":    {may{"businessportfolios": {""}}, []string{portfolio}, 200},
 		"a portfolio's right for no one": {may{"businessportfolios": {""}}, []string{about(nowhere)}, 403},
 	} {
-		f := newEventFixture(t)
-		f.access.authorizer = test.may
+		f := newFixture(t)
+		f.access.Authorizer = test.may
 		started := time.Now() //nolint:forbidigo // how long the answer takes
 		w := f.lines(test.events...)
 		if w.Code != test.code || strings.Contains(w.Body.String(), "1555") {
@@ -418,24 +432,29 @@ func TestOneMayOnlySendEventsOfOnesNamespaces(t *testing.T) {
 		}
 	}
 	// Whether a number has a resource in a namespace that one may not send to, one is not told.
-	f := newEventFixture(t)
-	f.access.authorizer = may{"phonenumbers": {"shop"}}
+	f := newFixture(t)
+	f.access.Authorizer = may{"phonenumbers": {"shop"}}
 	if a, b := f.lines(about(inOther)), f.lines(about(nowhere)); a.Body.String() != b.Body.String() || a.Code != b.Code {
 		t.Errorf("got %s and %s", a.Body, b.Body)
 	}
 }
 
 func TestEventsAreMeasured(t *testing.T) {
-	f := newEventFixture(t)
+	f := newFixture(t)
 	good := occurred("1", 0, cloudevents.MessageReceived, `"number":"`+nowhere+`","user":"US.u"`)
 	f.lines(good, good)
 	f.lines(strings.Replace(good, "2026-", "2020-", 1))
 	f.lines("{")
-	expect := &fixture{metrics: f.metrics}
-	expect.expectMetric(t, "numberfleet_events_requests_total", "numberfleet_events_requests_total{code=\"200\"} 2\nnumberfleet_events_requests_total{code=\"400\"} 1")
-	expect.expectMetric(t, "numberfleet_events_repeated_records_total", "numberfleet_events_repeated_records_total 1")
-	expect.expectMetric(t, "numberfleet_events_expired_records_total", "numberfleet_events_expired_records_total 1")
-	expect.expectMetric(t, "numberfleet_events_unclaimed_records_total", "numberfleet_events_unclaimed_records_total 3")
+	expectMetric := func(name, want string) {
+		t.Helper()
+		if got := servertest.Counter(t, f.metrics, name); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+	expectMetric("numberfleet_events_requests_total", "numberfleet_events_requests_total{code=\"200\"} 2\nnumberfleet_events_requests_total{code=\"400\"} 1")
+	expectMetric("numberfleet_events_repeated_records_total", "numberfleet_events_repeated_records_total 1")
+	expectMetric("numberfleet_events_expired_records_total", "numberfleet_events_expired_records_total 1")
+	expectMetric("numberfleet_events_unclaimed_records_total", "numberfleet_events_unclaimed_records_total 3")
 	families, err := f.metrics.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -448,13 +467,11 @@ func TestEventsAreMeasured(t *testing.T) {
 }
 
 func TestASlowOrCutOffSenderOfEventsIsRefused(t *testing.T) {
-	f := newEventFixture(t)
-	address, stop := serve(t, &Server{Name: "the event API", Tokens: true, Log: f.log, Handler: f, bounds: func(s *http.Server) {
-		s.ReadTimeout = 300 * time.Millisecond
-	}})
+	f := newFixture(t)
+	address, stop := servertest.Serve(t, &server.Server{Handler: f, Listener: server.Listener{Tokens: true}, Limits: server.Limits{Read: 300 * time.Millisecond}})
 	defer func() { _ = stop() }()
 	good := occurred("1", 0, cloudevents.MessageDelivered, toUser+`,"messageID":"m1"`) + "\n"
-	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t0ken\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", EventsPath, linesType, 2*len(good))
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t0ken\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", Path, linesType, 2*len(good))
 	for name, end := range map[string]func(*net.TCPConn) error{"slow": nil, "cut off": (*net.TCPConn).CloseWrite} {
 		c, err := net.Dial("tcp", address)
 		if err != nil {
@@ -481,44 +498,6 @@ func TestASlowOrCutOffSenderOfEventsIsRefused(t *testing.T) {
 	}
 }
 
-func TestTokensDoNotGoOverPlainHTTP(t *testing.T) {
-	f := newEventFixture(t)
-	for _, address := range []string{":0", "0.0.0.0:0"} {
-		err := (&Server{Name: "the event API", Address: address, Handler: f, Log: f.log, Tokens: true}).Start(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "the event API needs a certificate") {
-			t.Errorf("%s: got %v", address, err)
-		}
-	}
-}
-
-func TestTheEventAPIWaitsForItsCertificate(t *testing.T) {
-	f := newEventFixture(t)
-	dir := t.TempDir()
-	listening, done := make(chan net.Addr, 1), make(chan error, 1)
-	ctx, cancel := context.WithCancel(t.Context())
-	server := &Server{Address: "127.0.0.1:0", Handler: f, Log: f.log, Tokens: true, CertDir: dir, listening: func(a net.Addr) { listening <- a }}
-	go func() { done <- server.Start(ctx) }()
-	select {
-	case <-listening:
-		t.Fatal("it serves without a certificate")
-	case err := <-done:
-		t.Fatal(err)
-	case <-time.After(50 * time.Millisecond):
-	}
-	certify(t, dir, 1)
-	select {
-	case <-listening:
-	case err := <-done:
-		t.Fatal(err)
-	case <-time.After(10 * time.Second):
-		t.Fatal("it does not see its certificate")
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-}
-
 // Whatever comes is answered, and stored only if it is acknowledged, and all of it then.
 func FuzzEvents(f *testing.F) {
 	good := occurred("1", 0, cloudevents.MessageDelivered, toUser+`,"messageID":"m1"`)
@@ -527,7 +506,7 @@ func FuzzEvents(f *testing.F) {
 	}
 	media := []string{"application/cloudevents+json", "application/cloudevents-batch+json", linesType, "application/json"}
 	f.Fuzz(func(t *testing.T, format int, body string) {
-		fixture := newEventFixture(t)
+		fixture := newFixture(t)
 		req := fixture.request(media[uint(format)%uint(len(media))], body)
 		req.Header.Set("Ce-Specversion", "1.0")
 		req.Header.Set("Ce-Id", "1")
@@ -553,7 +532,7 @@ func BenchmarkEvents(b *testing.B) {
 		"disk":   func() (*counts.Embedded, error) { return counts.Open(b.TempDir(), counts.Options{}) },
 	} {
 		b.Run(name, func(b *testing.B) {
-			f := newEventFixture(b)
+			f := newFixture(b)
 			book, err := open()
 			if err != nil {
 				b.Fatal(err)

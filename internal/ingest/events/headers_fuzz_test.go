@@ -1,4 +1,4 @@
-package ingest
+package events
 
 import (
 	"net/http"
@@ -16,7 +16,7 @@ func FuzzHeaders(f *testing.F) {
 	f.Add("Basic eDp5", "application/cloudevents+json;;", "gzip", "0.3", "now", "{}")
 	f.Add("", "\x00", "deflate, gzip", "", "", "")
 	f.Fuzz(func(t *testing.T, authorization, media, encoding, version, at, body string) {
-		fixture := newEventFixture(t)
+		fixture := newFixture(t)
 		req := fixture.request(media, body)
 		req.Header = http.Header{
 			"Authorization": {authorization}, "Content-Type": {media}, "Content-Encoding": {encoding},

@@ -1,4 +1,4 @@
-package ingest
+package events
 
 import (
 	"crypto/ecdsa"
@@ -24,12 +24,13 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/server"
 )
 
 // role reads a role of config/rbac and creates it.
 func role(t *testing.T, api kubernetes.Interface, file string) string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", file))
+	content, err := os.ReadFile(filepath.Join("..", "..", "..", "config", "rbac", file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,13 +108,13 @@ func TestAccessOfARealCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	access := func(config *rest.Config, audiences ...string) *Access {
+	access := func(config *rest.Config, audiences ...string) *server.Access {
 		t.Helper()
 		client, err := rest.HTTPClientFor(config)
 		if err != nil {
 			t.Fatal(err)
 		}
-		access, err := NewAccess(config, client, audiences)
+		access, err := server.NewAccess(config, client, audiences)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +128,7 @@ func TestAccessOfARealCluster(t *testing.T) {
 	portfolio := occurred("2", 0, cloudevents.LimitReported, `"portfolio":"acme","limit":250`)
 	for _, test := range []struct {
 		name   string
-		access *Access
+		access *server.Access
 		token  string
 		event  string
 		code   int
@@ -150,7 +151,7 @@ func TestAccessOfARealCluster(t *testing.T) {
 		{"the API server's own audience", kubernetesOwn, token("forwarder"), about(inShop), 200},
 		{"not the API server's own audience", kubernetesOwn, token("forwarder", "numberfleet"), about(inShop), 401},
 	} {
-		f := newEventFixture(t)
+		f := newFixture(t)
 		f.access = test.access
 		req := f.request(linesType, test.event)
 		req.Header.Set("Authorization", "Bearer "+test.token)
@@ -170,7 +171,7 @@ func TestAccessOfARealCluster(t *testing.T) {
 	away := rest.CopyConfig(operator.Config())
 	away.Host, away.Timeout = "127.0.0.1:1", time.Second
 	for name, config := range map[string]*rest.Config{"no right to ask": nobody.Config(), "away": away} {
-		f := newEventFixture(t)
+		f := newFixture(t)
 		f.access = access(config, "numberfleet")
 		req := f.request(linesType, about(inShop))
 		req.Header.Set("Authorization", "Bearer "+token("forwarder", "numberfleet"))

@@ -1,4 +1,4 @@
-package ingest
+package webhook
 
 import (
 	"bytes"
@@ -14,19 +14,19 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus"
 	clocktesting "k8s.io/utils/clock/testing"
 
-	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/report"
+	"numberfleet.dev/numberfleet/internal/server"
+	"numberfleet.dev/numberfleet/internal/server/servertest"
 )
 
 const (
@@ -44,6 +44,9 @@ type recorder struct {
 	err      error
 	panics   bool
 }
+
+// Subject names a number as it is displayed.
+func (*recorder) Subject(_, number string) string { return number }
 
 func (l *recorder) Append(_ context.Context, batch counts.Batch, _ time.Time) (counts.Appended, error) {
 	if l.panics {
@@ -82,39 +85,15 @@ type fixture struct {
 	hasher  *tableHasher
 	metrics *prometheus.Registry
 	dir     string
-	logs    *logs
-}
-
-// logs is what was logged, by many at a time.
-type logs struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *logs) Reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text.Reset()
+	logs    *servertest.Logs
 }
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{ledger: &recorder{}, hasher: &tableHasher{}, metrics: prometheus.NewRegistry(), dir: t.TempDir(), logs: &logs{}}
-	log := funcr.New(func(prefix, args string) { fmt.Fprintln(f.logs, prefix, args) }, funcr.Options{Verbosity: 10})
-	write(t, f.dir, AppSecretFile, appSecret+"\n")
-	write(t, f.dir, VerifyTokenFile, token)
+	f := &fixture{ledger: &recorder{}, hasher: &tableHasher{}, metrics: prometheus.NewRegistry(), dir: t.TempDir(), logs: &servertest.Logs{}}
+	log := f.logs.Logger()
+	servertest.Write(t, f.dir, AppSecretFile, appSecret+"\n")
+	servertest.Write(t, f.dir, VerifyTokenFile, token)
 	receiver, err := NewReceiver(Options{
 		Credentials: NewCredentials(f.dir, log), Clock: clocktesting.NewFakePassiveClock(now), Metrics: f.metrics, Log: log,
 	})
@@ -122,7 +101,7 @@ func newFixture(t testing.TB) *fixture {
 		t.Fatal(err)
 	}
 	f.Receiver = receiver
-	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher})
+	f.SetBackend(&ingest.Backend{Ledger: f.ledger, Hasher: f.hasher})
 	return f
 }
 
@@ -137,26 +116,7 @@ func (f *fixture) post(body []byte) *httptest.ResponseRecorder { return f.do(sig
 // expectMetric compares all of a counter, one line per label.
 func (f *fixture) expectMetric(t *testing.T, name, want string) {
 	t.Helper()
-	families, err := f.metrics.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, family := range families {
-		if family.GetName() != name {
-			continue
-		}
-		for _, m := range family.GetMetric() {
-			line := name
-			for _, label := range m.GetLabel() {
-				if label.GetValue() != "" { // to Prometheus, an empty label is none
-					line += fmt.Sprintf("{%s=%q}", label.GetName(), label.GetValue())
-				}
-			}
-			got = append(got, fmt.Sprintf("%s %v", line, m.GetCounter().GetValue()))
-		}
-	}
-	if got := strings.Join(got, "\n"); got != want {
+	if got := servertest.Counter(t, f.metrics, name); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
@@ -165,13 +125,6 @@ func signed(body []byte, secret string) *http.Request {
 	req := httptest.NewRequest(http.MethodPost, DefaultPath, bytes.NewReader(body))
 	req.Header.Set("X-Hub-Signature-256", metatest.Sign(secret, body))
 	return req
-}
-
-func write(t testing.TB, dir, name, content string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func delivered(n int) []byte {
@@ -246,7 +199,7 @@ func TestEveryAnswerHasItsCode(t *testing.T) {
 		{"no backend", 503, signed(small, appSecret), func(f *fixture) { f.SetBackend(nil) }},
 		{"a ledger that fails", 503, signed(small, appSecret), func(f *fixture) { f.ledger.err = errors.New("the disk is full") }},
 		{"a closed ledger", 503, signed(small, appSecret), func(f *fixture) { f.ledger.err = counts.ErrClosed }},
-		{"too many bodies at once", 503, signed(small, appSecret), func(f *fixture) { f.bodies.held.Store(maxBuffered) }},
+		{"too many bodies at once", 503, signed(small, appSecret), func(f *fixture) { f.bodies = server.NewBodies(MaxBody, 1) }},
 		{"a panic", 500, signed(small, appSecret), func(f *fixture) { f.ledger.panics = true }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -254,7 +207,6 @@ func TestEveryAnswerHasItsCode(t *testing.T) {
 			if test.setup != nil {
 				test.setup(f)
 			}
-			before := f.bodies.held.Load()
 			w := f.do(test.req)
 			if w.Code != test.code {
 				t.Fatalf("got %d %s", w.Code, w.Body)
@@ -264,9 +216,6 @@ func TestEveryAnswerHasItsCode(t *testing.T) {
 			}
 			if later := w.Header().Get("Retry-After") != ""; later != (test.code == 503) {
 				t.Errorf("to be tried again: %v", later)
-			}
-			if got := f.bodies.held.Load(); got != before {
-				t.Errorf("%d bytes are still taken for in memory", got-before)
 			}
 			f.expectMetric(t, "numberfleet_webhook_requests_total", fmt.Sprintf(`numberfleet_webhook_requests_total{code="%d"} 1`, test.code))
 			for _, personal := range []string{"15557770000", "15550001111", "wamid", appSecret, token} {
@@ -356,67 +305,12 @@ func TestOneBadItemIsPassedOverAndNamed(t *testing.T) {
 	f.expectMetric(t, updates, kinds(updates, map[string]int{"delivered": 1, "unread": 1}))
 }
 
-// forms are two ways in which one user's number comes.
-var forms = map[string][2]string{
-	"Mexico": {"5215512345678", "525512345678"}, "Argentina": {"5491123456789", "541123456789"}, "Brazil": {"551187654321", "5511987654321"},
-}
-
-// A user counts once in both forms of the phone number, and a message in one form opens the window for the other, whichever comes
-// first, in webhooks and in events.
-func TestTwoFormsOfANumberAreOneUser(t *testing.T) {
-	for name, form := range forms {
-		for _, swapped := range []bool{false, true} {
-			one, other := form[0], form[1]
-			if swapped {
-				one, other = other, one
-			}
-			book := counts.OpenMemory()
-			f := newFixture(t)
-			f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher()})
-			delivered := func(id, to string, at time.Time) {
-				if w := f.post(metatest.MessagesPayload(number, []metatest.Status{{ID: id, Status: "delivered", Phone: to, At: at}}, nil)); w.Code != 200 {
-					t.Fatalf("got %d %s", w.Code, w.Body)
-				}
-			}
-			counts := func(want int64, what string) {
-				t.Helper()
-				since := now.Add(-24 * time.Hour)
-				if got := book.Count(number, counts.Messages, since, now); got != want || book.Count(number, counts.Users, since, now) != min(want, 1) {
-					t.Errorf("%s, %s first: %s: %d messages count and %d users", name, one, what, got, book.Count(number, counts.Users, since, now))
-				}
-			}
-			delivered("1", one, now.Add(-20*time.Hour))
-			delivered("2", other, now.Add(-19*time.Hour))
-			counts(2, "before the user writes")
-			if w := f.post(metatest.MessagesPayload(number, nil, []metatest.Inbound{{ID: "in", Phone: one, At: now.Add(-10 * time.Hour)}})); w.Code != 200 {
-				t.Fatalf("got %d %s", w.Code, w.Body)
-			}
-			delivered("3", other, now.Add(-9*time.Hour))
-			counts(2, "after the user wrote")
-			events, err := cloudevents.NewParser().Parse([]byte(occurred("e", 0, cloudevents.MessageDelivered, fmt.Sprintf(`"number":%q,"user":"+%s","messageID":"4"`, number, other))),
-				cloudevents.Bounds{Events: 1, Bytes: MaxEvent})
-			if err != nil {
-				t.Fatal(err)
-			}
-			batch, wrong, err := recordEvents(t.Context(), &EventBackend{Backend: Backend{Ledger: book, Hasher: book.Hasher()}}, events)
-			if wrong != nil || err != nil {
-				t.Fatal(wrong, err)
-			}
-			if _, err := book.Append(t.Context(), *batch, now); err != nil {
-				t.Fatal(err)
-			}
-			counts(2, "of an event")
-			_ = book.Close()
-		}
-	}
-}
-
 // A user whose number changed counts once, by the phone number, by the new one and by the ids of both times.
 func TestAUserWhoChangesNumberCountsOnce(t *testing.T) {
 	book := counts.OpenMemory()
 	defer func() { _ = book.Close() }()
 	f := newFixture(t)
-	f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher()})
+	f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
 	at := now.Unix()
 	change := fmt.Sprintf(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":{"display_phone_number":"15550001111"},
 		"messages":[{"from":"15557770000","id":"wamid.C","timestamp":"%d","type":"system","system":{"type":"user_changed_number","wa_id":"15557770009","user_id":"US.2","previous_user_id":"US.1"}}]}}]}]}`, at)
@@ -461,7 +355,7 @@ func TestATimeAheadIsRefusedAndAnOldOneLeftToTheLedger(t *testing.T) {
 func TestUpdatesBecomeRecords(t *testing.T) {
 	f := newFixture(t)
 	for _, file := range []string{"delivered", "old_shape", "scoped_only", "groups", "inbound", "calls", "sent_and_failed", "flagged", "downgrade", "throughput", "other_fields", "template_quality", "template_status", "account_alerts", "account", "numbers"} {
-		body, err := os.ReadFile(filepath.Join("..", "meta", "testdata", file+".json"))
+		body, err := os.ReadFile(filepath.Join("..", "..", "meta", "testdata", file+".json"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -539,11 +433,10 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 			t.Errorf("batch %d\n got %+v\nwant %+v and %+v", i, batch, want[i], reports[i])
 		}
 	}
-	const updates, other, failed = "numberfleet_webhook_updates_total", "numberfleet_webhook_other_changes_total", "numberfleet_webhook_failed_messages_total"
+	const updates, other = "numberfleet_webhook_updates_total", "numberfleet_webhook_other_changes_total"
 	f.expectMetric(t, updates, kinds(updates, map[string]int{
 		"delivered": 5, "received": 5, "sent": 1, "failed": 1, "report": 25, "preference": 2, "changed": 1, "skipped": 8, "other": 3,
 	}))
-	f.expectMetric(t, failed, failed+`{code="131049"} 1`)
 	f.expectMetric(t, other, other+`{field="account_settings_update"} 1
 `+other+`{field="flows"} 1
 `+other+`{field="other"} 1`)
@@ -556,7 +449,7 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 func TestWhatTheLedgerKnewAndWhatNobodyClaimsIsCounted(t *testing.T) {
 	f := newFixture(t)
 	f.ledger.appended = counts.Appended{New: 1, Repeated: 2, Expired: 3}
-	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher, Known: func(n string) bool { return n != number }})
+	f.SetBackend(&ingest.Backend{Ledger: f.ledger, Hasher: f.hasher, Known: func(n string) bool { return n != number }})
 	for _, body := range [][]byte{
 		delivered(4), metatest.QualityUpdatePayload(number, "FLAGGED", "", now), metatest.QualityUpdatePayload("+15550002222", "FLAGGED", "", now),
 	} {
@@ -575,7 +468,7 @@ func TestReportsAboutWhatIsNoNumberAreKeptOnce(t *testing.T) {
 	f := newFixture(t)
 	book := counts.OpenMemory()
 	asked := 0
-	f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher(), Known: func(string) bool { asked++; return false }})
+	f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: func(string) bool { asked++; return false }})
 	const description = "Limits cannot be increased for your business Ana."
 	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes-60) * time.Minute) }
 	for _, body := range [][]byte{
@@ -634,7 +527,7 @@ func TestReportsAboutWhatIsNoNumberAreKeptOnce(t *testing.T) {
 func TestTheLongestSubjectFitsIntoTheLedger(t *testing.T) {
 	f := newFixture(t)
 	book := counts.OpenMemory()
-	f.SetBackend(&Backend{Ledger: book, Hasher: book.Hasher()})
+	f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
 	for digits, reports := range map[int]int{32: 1, 33: 0} {
 		portfolio := strings.Repeat("9", digits)
 		w := f.post(metatest.AccountAlertPayload(portfolio, "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", "", now))
@@ -656,7 +549,7 @@ func TestItIsReadyWithALedgerAndASecret(t *testing.T) {
 	if f.Ready(nil) == nil {
 		t.Error("it is ready without a ledger")
 	}
-	f.SetBackend(&Backend{Ledger: f.ledger, Hasher: f.hasher})
+	f.SetBackend(&ingest.Backend{Ledger: f.ledger, Hasher: f.hasher})
 	f.apps[DefaultPath].credentials.current.Store(&secrets{})
 	if f.Ready(nil) == nil {
 		t.Error("it is ready without a secret")
@@ -736,6 +629,7 @@ type nothing struct{}
 func (nothing) Append(context.Context, counts.Batch, time.Time) (counts.Appended, error) {
 	return counts.Appended{}, nil
 }
+func (nothing) Subject(_, number string) string     { return number }
 func (nothing) User(id string) counts.UserKey       { return counts.UserKey(len(id)) }
 func (nothing) Message(id string) counts.MessageKey { return counts.MessageKey(len(id)) }
 func (nothing) Chat(id string) counts.ChatKey       { return counts.ChatKey(len(id)) }
@@ -745,7 +639,7 @@ func BenchmarkReceive(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			f := newFixture(b)
 			f.log = logr.Discard()
-			f.SetBackend(&Backend{Ledger: nothing{}, Hasher: nothing{}, Known: func(string) bool { return true }})
+			f.SetBackend(&ingest.Backend{Ledger: nothing{}, Hasher: nothing{}, Known: func(string) bool { return true }})
 			body := delivered(n)
 			source := bytes.NewReader(body)
 			req := signed(body, appSecret)

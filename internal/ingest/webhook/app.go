@@ -1,0 +1,171 @@
+package webhook
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"numberfleet.dev/numberfleet/internal/ingest"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/receipts"
+	"numberfleet.dev/numberfleet/internal/report"
+	"numberfleet.dev/numberfleet/internal/server"
+)
+
+// App is an app at Meta whose webhooks are received. It has a path of its own, and secrets that no other path takes.
+type App struct {
+	// Name is the end of the path, after a slash.
+	Name        string
+	Credentials *Credentials
+	// Accounts are Meta's ids of the WhatsApp Business accounts that the app may speak about; all where there are none.
+	Accounts []string
+}
+
+// Owners know which WhatsApp Business accounts a subject of the ledger belongs to, by what resources say: several for a
+// portfolio, and none where no resource says. An error means that it cannot be told now.
+type Owners interface {
+	Accounts(ctx context.Context, subject report.Subject) ([]string, error)
+}
+
+// app is what the receiver has of an App.
+type app struct {
+	name        string // empty for the one whose path has no name
+	credentials *Credentials
+	accounts    map[string]bool // nil for an app that may speak about all
+	metrics     *metrics
+	handler     http.Handler
+}
+
+// newApps makes the apps of a receiver, by path.
+func (r *Receiver) newApps(options *Options, path string) (map[string]*app, error) {
+	all := map[string]*app{}
+	if options.Credentials != nil {
+		a, err := r.newApp(App{Credentials: options.Credentials}, options)
+		if err != nil {
+			return nil, err
+		}
+		all[path] = a
+	}
+	for _, of := range options.Apps {
+		at := path + "/" + of.Name
+		if of.Name == "" || all[at] != nil {
+			return nil, fmt.Errorf("every app needs a name of its own, not %q", of.Name)
+		}
+		a, err := r.newApp(of, options)
+		if err != nil {
+			return nil, err
+		}
+		all[at] = a
+	}
+	if len(all) == 0 {
+		return nil, errors.New("a receiver needs the credentials of an app")
+	}
+	return all, nil
+}
+
+func (r *Receiver) newApp(of App, options *Options) (*app, error) {
+	if of.Credentials == nil {
+		return nil, fmt.Errorf("the app %q needs credentials", of.Name)
+	}
+	if len(of.Accounts) > 0 && options.Owners == nil {
+		return nil, fmt.Errorf("the app %q has accounts, and nothing says what belongs to them", of.Name)
+	}
+	metrics, err := newMetrics(options.Metrics, of.Name)
+	if err != nil {
+		return nil, err
+	}
+	a := &app{name: of.Name, credentials: of.Credentials, metrics: metrics}
+	if len(of.Accounts) > 0 {
+		a.accounts = make(map[string]bool, len(of.Accounts))
+		for _, account := range of.Accounts {
+			a.accounts[account] = true
+		}
+	}
+	a.handler = metrics.instrument(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.serve(a, w, req) }), r.log)
+	return a, metrics.exportReady(of.Credentials)
+}
+
+// allowed says which accounts the app may speak about; nil where it may about all.
+func (a *app) allowed() func(account string) bool {
+	if a.accounts == nil {
+		return nil
+	}
+	return func(account string) bool { return a.accounts[account] }
+}
+
+// denied is what of a webhook is about others than the app that signed it may speak about. None of it is stored.
+type denied struct {
+	updates int
+	what    string // the first of it, in words that may be logged
+	account string // Meta's id of whose that is, or empty where there is none to show
+}
+
+func (d *denied) add(updates int, what, account string) {
+	if d.updates += updates; d.what == "" {
+		d.what, d.account = what, account
+	}
+}
+
+// authorize removes from what was received all that is about a number or portfolio of an account that the app may not speak about. What
+// is about an account or a template is about one that the body names, and the parser left out those of others. The last of the reports,
+// so many as are claims, come from no account of the app's: they are only kept if what they are about belongs to one.
+func (a *app) authorize(ctx context.Context, received *ingest.Received, claims int, owners Owners) (denied denied, failed error) {
+	asked, of, own := report.Subject{}, []string(nil), false // most batches are about one subject, or about one after the other
+	foreign := func(subject report.Subject, claimed bool) bool {
+		if subject != asked {
+			accounts, err := owners.Accounts(ctx, subject)
+			failed = cmp.Or(failed, err)
+			asked, of, own = subject, accounts, slices.ContainsFunc(accounts, func(account string) bool { return a.accounts[account] })
+		}
+		if own || len(of) == 0 && !claimed {
+			return false
+		}
+		account := ""
+		if len(of) > 0 {
+			account = of[0]
+		}
+		denied.add(1, "a number or portfolio", account)
+		return true
+	}
+	batch := &received.Batch
+	batch.Entries = slices.DeleteFunc(batch.Entries, func(e counts.Entry) bool { return foreign(report.ParseSubject(e.Number), false) })
+	rest := len(batch.Reports) - claims
+	claimed := slices.DeleteFunc(batch.Reports[rest:], func(r report.Report) bool { return foreign(r.Subject, true) })
+	batch.Reports = slices.DeleteFunc(batch.Reports[:rest], func(r report.Report) bool { return foreign(r.Subject, false) })
+	batch.Reports = append(batch.Reports, claimed...)
+	before := denied // what follows is part of what it comes with
+	batch.Names = slices.DeleteFunc(batch.Names, func(n counts.Name) bool {
+		return foreign(report.NumberIDSubject(n.ID), false) || foreign(report.ParseSubject(n.Number), false)
+	})
+	received.Delivered = slices.DeleteFunc(received.Delivered, func(d receipts.Delivered) bool { return foreign(report.ParseSubject(d.Number), false) })
+	denied = before
+	received.Failures = slices.DeleteFunc(received.Failures, func(f receipts.Failure) bool { return foreign(report.ParseSubject(f.Number), false) })
+	return denied, failed
+}
+
+var errForbidden = &server.Error{Code: http.StatusForbidden, Message: "the app that signed this body may not speak about the account that it is about"}
+
+// refuseDenied tells that a webhook is about what its app may not speak about, whole or in part. It is only refused where that is all of
+// it: the rest counts, and what is left out would be left out each time that Meta sent it again.
+func (r *Receiver) refuseDenied(a *app, denied *denied, kept int) error {
+	a.metrics.foreign.Inc()
+	about := []any{"app", a.name, "about", denied.what, "account", cmp.Or(denied.account, "(not an id)"), "updates", denied.updates}
+	if kept == 0 {
+		r.log.Info("A webhook was refused: it is about an account that its app may not speak about", about...)
+		return errForbidden
+	}
+	r.log.Info("Part of a webhook was left out: it is about an account that its app may not speak about", about...)
+	return nil
+}
+
+// printableID is an account's id as it may be logged, for whoever signed a body can write anything there; empty if it is none.
+func printableID(account string) string {
+	if len(account) > 32 || strings.Trim(account, "0123456789") != "" {
+		return ""
+	}
+	return strings.Clone(account) // what was read is not kept
+}

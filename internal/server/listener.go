@@ -1,0 +1,86 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+)
+
+// The files of a directory of certificates: the keys of a Secret of type kubernetes.io/tls.
+const (
+	certificateFile = "tls.crt"
+	keyFile         = "tls.key"
+
+	certificateInterval = time.Second // between looks for a certificate that is not there yet
+)
+
+// Listener says where and how to listen.
+type Listener struct {
+	Address string // host:port; port 0 picks one
+	// CertDir holds tls.crt and tls.key, which are read again when they change. Without it the listener speaks plain HTTP, for setups
+	// whose ingress terminates TLS.
+	CertDir string
+	// Tokens says that callers bring bearer tokens: without CertDir the listener then takes a loopback address only. Where CertDir
+	// has no certificate yet, it waits for one.
+	Tokens bool
+}
+
+// Listen listens, over TLS where there are certificates, which are watched until ctx is done. It is nil where ctx is done before the
+// certificate is there. An error says what it is that the listener cannot do or lacks.
+func (l *Listener) Listen(ctx context.Context, log logr.Logger) (net.Listener, error) {
+	if l.Tokens && l.CertDir != "" && !l.certified(ctx, log) {
+		return nil, nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w", err)
+	}
+	if l.CertDir == "" {
+		if l.Tokens && !loopback(listener.Addr()) {
+			_ = listener.Close()
+			return nil, errors.New("needs a certificate: bearer tokens do not go over plain HTTP, except on loopback")
+		}
+		return listener, nil
+	}
+	certificates, err := certwatcher.New(filepath.Join(l.CertDir, certificateFile), filepath.Join(l.CertDir, keyFile))
+	if err != nil {
+		_ = listener.Close()
+		return nil, fmt.Errorf("has no certificate that can be read: %w", err)
+	}
+	go func() {
+		if err := certificates.Start(ctx); err != nil {
+			log.Error(err, "A certificate is not watched; a new one needs a restart", "directory", l.CertDir)
+		}
+	}()
+	return tls.NewListener(listener, &tls.Config{
+		MinVersion: tls.VersionTLS12, GetCertificate: certificates.GetCertificate, NextProtos: []string{"http/1.1"},
+	}), nil
+}
+
+// certified waits for the certificate, and says whether it is there: false means that ctx is done.
+func (l *Listener) certified(ctx context.Context, log logr.Logger) bool {
+	there := func(context.Context) (bool, error) {
+		_, noCertificate := os.Stat(filepath.Join(l.CertDir, certificateFile))
+		_, noKey := os.Stat(filepath.Join(l.CertDir, keyFile))
+		return noCertificate == nil && noKey == nil, nil
+	}
+	if now, _ := there(ctx); now {
+		return true
+	}
+	log.Info("Waiting for a certificate", "directory", l.CertDir)
+	return wait.PollUntilContextCancel(ctx, certificateInterval, false, there) == nil
+}
+
+func loopback(address net.Addr) bool {
+	tcp, ok := address.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}

@@ -1,0 +1,68 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// retryAfter is when a caller is asked to try again, in seconds.
+const retryAfter = 10
+
+// Error is why a request is refused, as the caller is told.
+type Error struct {
+	Code    int // of HTTP
+	Message string
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Message }
+
+// Refusals that all handlers share.
+var (
+	ErrUnavailable      = &Error{http.StatusServiceUnavailable, "not ready, try again"}
+	ErrNotFound         = &Error{http.StatusNotFound, "not found"}
+	ErrMethodNotAllowed = &Error{http.StatusMethodNotAllowed, "method not allowed"}
+)
+
+func tooLong(longest int) *Error {
+	return &Error{http.StatusRequestEntityTooLarge, "the body must have at most " + strconv.Itoa(longest) + " bytes"}
+}
+
+// WriteHeader begins an answer, of a type that browsers do not guess at. It sets what goes with a code: Retry-After with 503.
+func WriteHeader(w http.ResponseWriter, code int, contentType string) {
+	header := w.Header()
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+		header.Set("X-Content-Type-Options", "nosniff")
+	}
+	switch code {
+	case http.StatusServiceUnavailable:
+		header.Set("Retry-After", strconv.Itoa(retryAfter))
+	case http.StatusRequestEntityTooLarge:
+		header.Set("Connection", "close") // the rest of the body is not waited for
+	}
+	w.WriteHeader(code)
+}
+
+// Instrument counts the requests to a handler by the label code, and measures their time in seconds. A panic of the handler is logged
+// without its value, which may hold what was read, and answered as an internal error.
+func Instrument(handler http.Handler, refuse func(http.ResponseWriter, *Error), log logr.Logger,
+	requests *prometheus.CounterVec, duration prometheus.ObserverVec,
+) http.Handler {
+	recovering := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				log.Error(fmt.Errorf("panic with a %T", p), "A request failed", "stack", string(debug.Stack()))
+				refuse(w, &Error{http.StatusInternalServerError, "internal error"})
+			}
+		}()
+		handler.ServeHTTP(w, req)
+	})
+	return promhttp.InstrumentHandlerDuration(duration, promhttp.InstrumentHandlerCounter(requests, recovering))
+}

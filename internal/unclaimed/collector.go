@@ -1,0 +1,85 @@
+package unclaimed
+
+import (
+	"sync"
+	"time"
+)
+
+// maxNumbers bounds how many numbers are told apart. What comes about more is counted in the metrics only.
+const maxNumbers = 1000
+
+// Sighting is what one request brought about a number that no resource claims.
+type Sighting struct {
+	Subject string // of the ledger
+	ID      string // that Meta gave to the number, empty where none was given
+	Account string // Meta's id of the WhatsApp Business account, empty where none was given
+	Updates int64  // webhook updates and events
+}
+
+// Seen is all that was received about such a number since the start.
+type Seen struct {
+	Sighting
+	First, Last time.Time // when the first and the last of it was received
+}
+
+// Collector collects what is received and not claimed, since the start. The zero value is ready for use, and nil collects nothing. It is
+// safe for concurrent use.
+type Collector struct {
+	mu      sync.Mutex
+	numbers map[string]*Seen // by subject
+}
+
+// All are the numbers, in no order.
+func (c *Collector) All() []Seen {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]Seen, 0, len(c.numbers))
+	for _, n := range c.numbers {
+		all = append(all, *n)
+	}
+	return all
+}
+
+// Len is how many numbers they are.
+func (c *Collector) Len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.numbers)
+}
+
+// Forget forgets a number, which is claimed now.
+func (c *Collector) Forget(subject string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.numbers, subject)
+}
+
+// Add takes what was received at an instant.
+func (c *Collector) Add(sightings []Sighting, at time.Time) {
+	if c == nil || len(sightings) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.numbers == nil {
+		c.numbers = map[string]*Seen{}
+	}
+	for _, s := range sightings {
+		n := c.numbers[s.Subject]
+		if n == nil {
+			if len(c.numbers) >= maxNumbers {
+				continue
+			}
+			n = &Seen{Sighting: Sighting{Subject: s.Subject}, First: at}
+			c.numbers[s.Subject] = n
+		}
+		if s.ID != "" {
+			n.ID = s.ID
+		}
+		if s.Account != "" {
+			n.Account = s.Account
+		}
+		n.Updates += s.Updates
+		n.Last = at
+	}
+}
