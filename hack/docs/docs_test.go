@@ -108,25 +108,83 @@ func findTest(name, testCase string) error {
 	return nil
 }
 
-func TestEveryThreatNamesATestThatExists(t *testing.T) {
+func TestEveryThreatAndFuzzTargetHasItsTests(t *testing.T) {
 	page := read(t, "docs/security.md")
-	_, threats, _ := strings.Cut(page, "\n## Threats\n")
-	threats, _, _ = strings.Cut(threats, "\n## ")
-	table := rows(threats)
-	if len(table) == 0 {
-		t.Fatal("docs/security.md has no table of threats")
+	section := func(heading string) string {
+		_, text, _ := strings.Cut(page, "\n## "+heading+"\n")
+		text, _, _ = strings.Cut(text, "\n## ")
+		return text
 	}
-	for _, row := range table {
-		if len(row) != 3 || len(codes(row[2])) == 0 {
-			t.Errorf("a row must have a threat, its countermeasure and tests: %v", row)
-			continue
+	threats := strings.Split(section("Threats"), "\n- ")[1:]
+	if len(threats) == 0 {
+		t.Fatal("docs/security.md has no threats")
+	}
+	for _, threat := range threats {
+		_, tests, _ := strings.Cut(threat, "*Tests:*")
+		if len(codes(tests)) == 0 {
+			t.Errorf("a threat has no tests: %s", threat)
 		}
-		for _, name := range codes(row[2]) {
+		for _, name := range codes(tests) {
 			if err := findTest(name, ""); err != nil {
-				t.Errorf("%s: %v", row[0], err)
+				t.Errorf("%s: %v", threat, err)
 			}
 		}
 	}
+	for _, name := range codes(section("Fuzzing")) {
+		if err := findTest(name, ""); strings.HasPrefix(name, "Fuzz") && err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)]+)\)`)
+
+func TestEveryLinkLeadsToAFileAndAHeading(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(repository, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob(filepath.Join(repository, "docs", "*", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range slices.Concat(pages, more, []string{filepath.Join(repository, "README.md")}) {
+		content, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range link.FindAllStringSubmatch(string(content), -1) {
+			target, anchor, _ := strings.Cut(match[1], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			path := page
+			if target != "" {
+				path = filepath.Join(filepath.Dir(page), target)
+			}
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("%s links to %s: %v", page, match[1], err)
+				continue
+			}
+			if anchor != "" && !slices.Contains(anchors(t, path), anchor) {
+				t.Errorf("%s links to %s, and there is no such heading", page, match[1])
+			}
+		}
+	}
+}
+
+// anchors are those that GitHub makes of the headings of a page.
+func anchors(t *testing.T, page string) []string {
+	t.Helper()
+	content, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(string(content), -1) {
+		all = append(all, strings.ReplaceAll(regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(heading[1]), ""), " ", "-"))
+	}
+	return all
 }
 
 func TestEveryDependencyHasALicenceAndAReason(t *testing.T) {
