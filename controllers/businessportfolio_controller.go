@@ -154,7 +154,7 @@ func (r *BusinessPortfolioReconciler) evaluate(ctx context.Context, portfolio *v
 	if err != nil {
 		return folded{}, wakeUp{}, err
 	}
-	facts.Reports = append(facts.Reports, ratings...)
+	facts.Members = ratings
 
 	if brings {
 		var merged []rules.Transition

@@ -29,9 +29,10 @@ func portfolioStateOf(status *v1alpha1.BusinessPortfolioStatus) (rules.State, bo
 		ConcludedTier:  rules.Tier{Name: status.Tier.Concluded.Name, Limit: status.Tier.Concluded.Limit},
 		ConcludedSince: utc(status.Tier.Concluded.SinceTime),
 
-		Rating:      status.Quality.Rating,
-		RatingSince: utc(status.Quality.SinceTime),
-		RatedBy:     status.Quality.Reason,
+		Members: rules.MemberQuality{Name: status.Quality.Reason, Rating: status.Quality.Rating,
+			Sendable: status.Connection.State == v1alpha1.StateConnected},
+		MembersRatedSince:    utc(status.Quality.SinceTime),
+		MembersSendableSince: utc(status.Connection.SinceTime),
 
 		RestrictedSince:  utc(status.Restriction.SinceTime),
 		RestrictedUntil:  utc(status.Restriction.UntilTime),
@@ -39,9 +40,8 @@ func portfolioStateOf(status *v1alpha1.BusinessPortfolioStatus) (rules.State, bo
 
 		EligibleSince: utc(status.Upgrade.EligibleSinceTime),
 
-		Connection:    v1alpha1.StateConnected,
-		Sendable:      status.Connection.State == v1alpha1.StateConnected,
-		SendableSince: utc(status.Connection.SinceTime),
+		Rating:     v1alpha1.QualityUnknown,
+		Connection: v1alpha1.StateConnected,
 
 		Verification:         status.Verification.State,
 		VerificationSince:    utc(status.Verification.SinceTime),
@@ -58,9 +58,9 @@ func portfolioStateOf(status *v1alpha1.BusinessPortfolioStatus) (rules.State, bo
 func portfolioDecided(status *v1alpha1.BusinessPortfolioStatus, policy governing, f *rules.Facts, s rules.State, next time.Time) {
 	status.PolicyName, status.PolicyGeneration = policy.Name, policy.generation
 	status.Tier = tierStatus(&s)
-	status.Quality = v1alpha1.PortfolioQuality{Rating: s.Rating, SinceTime: at(s.RatingSince), Reason: clip(s.RatedBy, 256)}
-	status.Connection = v1alpha1.ConnectionStatus{State: v1alpha1.StateOffline, SinceTime: at(s.SendableSince), Source: v1alpha1.FromPolicy}
-	if s.Sendable {
+	status.Quality = v1alpha1.PortfolioQuality{Rating: s.Members.Rating, SinceTime: at(s.MembersRatedSince), Reason: clip(s.Members.Name, 256)}
+	status.Connection = v1alpha1.ConnectionStatus{State: v1alpha1.StateOffline, SinceTime: at(s.MembersSendableSince), Source: v1alpha1.FromPolicy}
+	if s.Members.Sendable {
 		status.Connection.State = v1alpha1.StateConnected
 	}
 	status.Restriction = restrictionStatus(&s)
@@ -90,17 +90,17 @@ func nextStep(upgrade *v1alpha1.UpgradeStatus) string {
 	return upgrade.NextTier
 }
 
-// standing is what the numbers and templates came to at each instant since the last evaluation, and now, as reports.
-func (r *BusinessPortfolioReconciler) standing(ctx context.Context, numbers []v1alpha1.PhoneNumber, since, now time.Time) ([]rules.Report, error) {
+// standing is what the numbers and templates came to at each instant since the last evaluation, and now, in order of time.
+func (r *BusinessPortfolioReconciler) standing(ctx context.Context, numbers []v1alpha1.PhoneNumber, since, now time.Time) ([]rules.QualityAt, error) {
 	var all []rated
 	seen := map[string]bool{}
 	for i := range numbers {
 		n := &numbers[i]
 		if n.Status.Quality.Rating != "" && n.Spec.Activity != v1alpha1.Suspended {
-			all = append(all, rated{standing: rules.Standing{
-				Name:   fmt.Sprintf("number %s/%s", n.Namespace, n.Name),
-				Rating: n.Status.Quality.Rating,
-				Able:   n.Status.Connection.State == v1alpha1.StateConnected && n.Status.Flag.SinceTime.IsZero(),
+			all = append(all, rated{quality: rules.MemberQuality{
+				Name:     fmt.Sprintf("number %s/%s", n.Namespace, n.Name),
+				Rating:   n.Status.Quality.Rating,
+				Sendable: n.Status.Connection.State == v1alpha1.StateConnected && n.Status.Flag.SinceTime.IsZero(),
 			}, history: n.Status.History})
 		}
 		templates, err := templatesOf(ctx, r.Cache, n)
@@ -109,9 +109,9 @@ func (r *BusinessPortfolioReconciler) standing(ctx context.Context, numbers []v1
 		}
 		for j := range templates {
 			t := &templates[j]
-			if s, counts := templateStanding(t); counts && !seen[t.Namespace+"/"+t.Name] {
+			if s, counts := templateQuality(t); counts && !seen[t.Namespace+"/"+t.Name] {
 				seen[t.Namespace+"/"+t.Name] = true
-				all = append(all, rated{standing: s, history: t.Status.History})
+				all = append(all, rated{quality: s, history: t.Status.History})
 			}
 		}
 	}
@@ -125,26 +125,26 @@ func (r *BusinessPortfolioReconciler) standing(ctx context.Context, numbers []v1
 		}
 	}
 	slices.SortFunc(instants, time.Time.Compare)
-	var reports []rules.Report
+	var qualities []rules.QualityAt
 	for _, at := range slices.Compact(instants) {
-		then := make([]rules.Standing, 0, len(all))
+		then := make([]rules.MemberQuality, 0, len(all))
 		for _, of := range all {
 			then = append(then, of.at(at))
 		}
-		reports = append(reports, rules.StandingOf(at, then)...)
+		qualities = append(qualities, rules.QualityAt{At: at, MemberQuality: rules.LowestQuality(then)})
 	}
-	return reports, nil
+	return qualities, nil
 }
 
 // rated is a number or template with what happened to it.
 type rated struct {
-	standing rules.Standing
-	history  []v1alpha1.Transition
+	quality rules.MemberQuality
+	history []v1alpha1.Transition
 }
 
 // at is what it contributed at an instant: its rating of then.
-func (r rated) at(at time.Time) rules.Standing {
-	s := r.standing
+func (r rated) at(at time.Time) rules.MemberQuality {
+	s := r.quality
 	for _, t := range r.history {
 		if t.Reason == v1alpha1.ReasonQualityChanged && t.Time.After(at) {
 			s.Rating = cmp.Or(v1alpha1.QualityRating(t.From), s.Rating)

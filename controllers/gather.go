@@ -35,6 +35,7 @@ type gathered struct {
 	// portfolio has the limit; nil where the number has one of its own. The policy is without a ladder then.
 	portfolio *v1alpha1.BusinessPortfolio
 	templates []v1alpha1.MessageTemplate // that the number sends
+	members   rules.MemberQuality        // what the templates come to; empty where they do not count for the number's own limit
 }
 
 // gather collects what the rules need. A *problem is for the status, any other error for another try.
@@ -69,7 +70,7 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 			return nil, err
 		}
 	case policy.Scope == v1alpha1.ScopePortfolio:
-		g.facts.Template = lowestTemplate(g.templates)
+		g.members = lowestTemplate(g.templates)
 	}
 	return g, nil
 }
@@ -122,8 +123,7 @@ func policyOf(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneN
 
 // configure sets the windows that the counts of a number are kept for.
 func configure(book counts.Ledger, number string, policy *rules.Policy) error {
-	windows := counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}
-	if err := book.Configure(number, windows); err != nil {
+	if err := book.Configure(number, records.Windows(policy)); err != nil {
 		return fmt.Errorf("configure the ledger: %w", err)
 	}
 	return nil
@@ -161,22 +161,22 @@ func reportsAfter(book counts.Ledger, subject report.Subject, observed int64) ([
 }
 
 // lowestTemplate is what counts of a number's templates: the lowest rated that holds the number back.
-func lowestTemplate(templates []v1alpha1.MessageTemplate) rules.Standing {
-	var lowest rules.Standing
+func lowestTemplate(templates []v1alpha1.MessageTemplate) rules.MemberQuality {
+	var all []rules.MemberQuality
 	for i := range templates {
-		if s, counts := templateStanding(&templates[i]); counts && (lowest.Name == "" || rules.Worse(s.Rating, lowest.Rating)) {
-			lowest = s
+		if q, counts := templateQuality(&templates[i]); counts {
+			all = append(all, q)
 		}
 	}
-	return lowest
+	return rules.LowestQuality(all)
 }
 
-// templateStanding is what a template contributes to the quality of a portfolio, if it counts for it.
-func templateStanding(t *v1alpha1.MessageTemplate) (rules.Standing, bool) {
-	if !rules.HoldsBack(t.Status.State) || t.Spec.Activity == v1alpha1.Suspended {
-		return rules.Standing{}, false
+// templateQuality is what a template contributes to the quality of a portfolio, if it counts for it.
+func templateQuality(t *v1alpha1.MessageTemplate) (rules.MemberQuality, bool) {
+	if !rules.CountsForQuality(t.Status.State) || t.Spec.Activity == v1alpha1.Suspended {
+		return rules.MemberQuality{}, false
 	}
-	return rules.Standing{Name: fmt.Sprintf("template %s", t.Name), Rating: t.Status.Quality.Rating, Template: true}, true
+	return rules.MemberQuality{Name: fmt.Sprintf("template %s", t.Name), Rating: t.Status.Quality.Rating}, true
 }
 
 // onlyOne is a problem where an older resource has the same phone number: usage counts for one of them.

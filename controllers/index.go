@@ -13,6 +13,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/report"
+	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // Indexes of the cache. The value is empty for resources that leave the field out.
@@ -109,12 +110,9 @@ func templatesOf(ctx context.Context, reader client.Reader, number *v1alpha1.Pho
 	if err := reader.List(ctx, &templates, client.InNamespace(number.Namespace), client.MatchingFields{accountIndex: account}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list message templates: %w", err)
 	}
-	return slices.DeleteFunc(templates.Items, func(t v1alpha1.MessageTemplate) bool { return !sends(number, &t) }), nil
-}
-
-// sends says whether a number of the template's account sends it.
-func sends(number *v1alpha1.PhoneNumber, t *v1alpha1.MessageTemplate) bool {
-	return t.DeletionTimestamp.IsZero() && (len(t.Spec.PhoneNumberNames) == 0 || slices.Contains(t.Spec.PhoneNumberNames, number.Name))
+	return slices.DeleteFunc(templates.Items, func(t v1alpha1.MessageTemplate) bool {
+		return !t.DeletionTimestamp.IsZero() || !rules.Sends(number, &t)
+	}), nil
 }
 
 // numbersOf are the numbers that send a template.

@@ -133,6 +133,8 @@ func (r *PhoneNumberReconciler) evaluate(ctx context.Context, number *v1alpha1.P
 		state, adopted = rules.MigratePolicy(policy, state, number.Status.PolicyName == policy.Name && number.Status.Portfolio == in, now)
 		transitions = append(transitions, adopted...)
 	}
+	state.Members = known.members
+	facts.Members = []rules.QualityAt{{At: state.EvaluatedAt, MemberQuality: known.members}}
 	state, more, next := rules.Advance(policy, facts, state, now)
 	transitions = append(transitions, more...)
 

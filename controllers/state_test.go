@@ -15,11 +15,12 @@ func everything(t *testing.T) rules.State {
 	t.Helper()
 	s := rules.State{
 		Tier: rules.Tier{Name: "10K", Limit: 10000}, TierSource: v1alpha1.FromVerification,
-		Rating: v1alpha1.QualityLow, RatingReason: "number shop", RatingSource: v1alpha1.FromReport, Reported: v1alpha1.QualityMedium,
+		Rating: v1alpha1.QualityLow, RatingReason: "spam", RatingSource: v1alpha1.FromReport, Reported: v1alpha1.QualityMedium,
 		FlagSource: v1alpha1.FromReport, RestrictedSource: v1alpha1.FromReport, RestrictedReason: rules.RestrictedMessaging,
 		ConcludedTier: rules.Tier{Name: "2K", Limit: 2000}, Before: rules.Tier{Name: "2K", Limit: 2000},
 		BusinessInitiated: rules.Stretch{Since: start, Until: start.Add(time.Hour)}, CustomerInitiated: rules.Stretch{Since: start.Add(time.Second)},
 		Connection: v1alpha1.StateOffline, ConnectionSource: v1alpha1.FromReport, ConnectionReason: "PARTNER_REMOVED",
+		Members:      rules.MemberQuality{Name: "number shop", Rating: v1alpha1.QualityMedium, Sendable: true},
 		Verification: v1alpha1.VerificationPending, VerificationSource: v1alpha1.FromReport,
 		Increase: v1alpha1.IncreaseFailed, IncreaseReason: "More time is needed.",
 	}
@@ -62,7 +63,9 @@ func TestAStatusKeepsTheWholeState(t *testing.T) {
 	facts := &rules.Facts{Usage: nothing{}}
 
 	of := everything(t)
-	of.Increase, of.IncreaseReported, of.IncreaseReason = "", time.Time{}, "" // Meta says it of portfolios
+	// These are about a portfolio.
+	of.Increase, of.IncreaseReported, of.IncreaseReason = "", time.Time{}, ""
+	of.Members, of.MembersRatedSince, of.MembersSendableSince = rules.MemberQuality{}, time.Time{}, time.Time{}
 	var number v1alpha1.PhoneNumberStatus
 	decided(&number, policy.Policy, of, start)
 	counted(&number, policy.Policy, facts, of)
@@ -72,8 +75,9 @@ func TestAStatusKeepsTheWholeState(t *testing.T) {
 
 	of = everything(t)
 	// These are about one number.
-	of.RatingSource, of.Reported, of.FlagSource, of.RestrictedReason = "", "", "", ""
-	for _, at := range []*time.Time{&of.ReportedSince, &of.LowSince, &of.GraceStart, &of.FlagSince, &of.RecoveringSince, &of.FlagEnded, &of.ConnectionReported, &of.RestrictionsLifted} {
+	of.Rating, of.RatingReason, of.RatingSource, of.Reported, of.FlagSource, of.RestrictedReason = v1alpha1.QualityUnknown, "", "", "", "", ""
+	of.Connection, of.ConnectionSource = v1alpha1.StateConnected, ""
+	for _, at := range []*time.Time{&of.RatingSince, &of.ConnectionSince, &of.ReportedSince, &of.LowSince, &of.GraceStart, &of.FlagSince, &of.RecoveringSince, &of.FlagEnded, &of.ConnectionReported, &of.RestrictionsLifted} {
 		*at = time.Time{}
 	}
 	of.BusinessInitiated, of.CustomerInitiated, of.ConnectionReason = rules.Stretch{}, rules.Stretch{}, ""

@@ -84,3 +84,8 @@ func keys(hasher Hasher, user *meta.Identity) (key, alias counts.UserKey) {
 func Reported(r report.Report) rules.Report {
 	return rules.Report{Kind: rules.ReportKind(r.Kind), At: r.Time(), Value: r.Value, Reason: r.Reason, Until: r.End()}
 }
+
+// Windows are those that the counts of a number are kept for under a policy.
+func Windows(p *rules.Policy) counts.Windows {
+	return counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, Reach: p.LowFrom > 0}
+}

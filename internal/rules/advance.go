@@ -15,10 +15,16 @@ import (
 func Advance(p *Policy, f *Facts, s State, now time.Time) (State, []Transition, time.Time) {
 	e := evaluate(p, f, &s, s.EvaluatedAt)
 	defer e.release()
-	e.until = latest(seconds(now), s.EvaluatedAt)
-	next := advance(p.chain, e, f.Reports)
-	e.s.EvaluatedAt = e.until
+	next := e.advance(now)
 	return e.s, e.transitions, next
+}
+
+func (e *evaluation) advance(now time.Time) (next time.Time) {
+	e.until = latest(seconds(now), e.now)
+	e.members = e.f.Members
+	next = advance(e.p.chain, e, e.f.Reports)
+	e.s.EvaluatedAt = e.until
+	return next
 }
 
 // MigratePolicy brings a state that another policy, or an earlier version of this one, led to under this policy. What the other
@@ -54,8 +60,12 @@ type evaluation struct {
 	p           *Policy
 	f           *Facts
 	s           State
-	place       place // of the tier on the ladder
+	place       place       // of the tier on the ladder
+	members     []QualityAt // that are still to come
 	transitions []Transition
+
+	name      string // as a member of a fleet; empty where nobody wants to know what it contributes
+	qualities qualities
 }
 
 // evaluations are kept for the next run: one is reached through the functions of the rules, and would be allocated each time.
@@ -69,12 +79,19 @@ func evaluate(p *Policy, f *Facts, s *State, now time.Time) *evaluation {
 }
 
 func (e *evaluation) release() {
-	e.p, e.f, e.transitions = nil, nil, nil
+	e.p, e.f, e.members, e.transitions, e.name, e.qualities = nil, nil, nil, nil, "", nil
 	evaluations.Put(e)
 }
 
 func (e *evaluation) emit(rule v1alpha1.Rule, at time.Time, reason v1alpha1.TransitionReason, from, to, message string) {
 	e.transitions = append(e.transitions, Transition{Time: at, Rule: rule, Reason: reason, From: from, To: to, Message: message})
+}
+
+// observe implements subject.
+func (e *evaluation) observe() {
+	if e.name != "" {
+		e.qualities = e.qualities.add(e.now, e.s.quality(e.name))
+	}
 }
 
 // stretch is how far deliveries are looked at without a run of the rules.

@@ -14,6 +14,7 @@ var numberRules = chain[*evaluation]{
 	verification,    // 6  verification raises the tier
 	humanEscalation, // 7  no way to a human is Low
 	quality,         //    Meta rates the number, or else its users do
+	memberQuality,   // 2  the templates are rated
 	flag,            // 3  Low flags the number, then lowers the tier
 	block,           // 5  Low at the lowest tier blocks the number
 	upgrade,         // 2  enough was sent in good quality, and the tier rises
@@ -34,12 +35,13 @@ var memberRules = chain[*evaluation]{
 
 // portfolioRules run for a portfolio.
 var portfolioRules = chain[*evaluation]{
-	ladder,        // 4, 10
-	verification,  // 6
-	upgrade,       // 2
-	increase,      // 9
-	memberQuality, // 2  the numbers and templates are rated
-	restriction,   // 1
+	ladder,         // 4, 10
+	verification,   // 6
+	memberQuality,  // 2  the numbers and templates are rated
+	upgrade,        // 2
+	increase,       // 9
+	sendableMember, // 2  a number can send
+	restriction,    // 1
 }
 
 // templateRules run for a message template.
@@ -148,6 +150,8 @@ type subject interface {
 	// lookahead is the first instant after now, until the given one, at which what is counted lets a rule decide. The rules run at
 	// next anyway.
 	lookahead(until, next time.Time) time.Time
+	// observe notes what the subject contributes to its fleet now.
+	observe()
 }
 
 // clock is how far an evaluation has come, and how far it goes.
@@ -182,8 +186,10 @@ func advance[E subject](c chain[E], e E, reports []Report) time.Time {
 		for len(reports) > 0 && (last || !seconds(reports[0].At).After(at)) {
 			c.report(e, reports[0], earlier(seconds(reports[0].At), at))
 			reports = reports[1:]
+			e.observe()
 		}
 		c.apply(e)
+		e.observe()
 		if last {
 			return c.due(e, at)
 		}

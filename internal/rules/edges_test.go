@@ -203,7 +203,7 @@ func TestWhatIsMissingForTheNextTier(t *testing.T) {
 	if got := strings.Join(progress.Missing, "; "); got != "5 more unique users within 7 d; the number is Offline and must be connected" {
 		t.Errorf("offline it lacks %q", got)
 	}
-	state.Sendable = false
+	state.Members.Sendable = false
 	progress, _ = rules.UpgradeProgress(policy.Portfolio(), facts, state, now)
 	if got := strings.Join(progress.Missing, "; "); got != "5 more unique users within 7 d; one number at least must be connected and not flagged" {
 		t.Errorf("a portfolio lacks %q", got)

@@ -56,8 +56,6 @@ const (
 	ReportCategory     ReportKind = "Category"    // of a template
 	// ReportCategoryPlan is what Meta will change a template's category to, at Until.
 	ReportCategoryPlan ReportKind = "CategoryPlan"
-	// ReportStanding is not Meta's: it is what a portfolio's numbers and templates come to (see Standing).
-	ReportStanding ReportKind = "Standing"
 )
 
 // Report is something that Meta said about a number, an account, a portfolio or a template.
@@ -78,15 +76,15 @@ type Report struct {
 type Facts struct {
 	// Verification that the resource declares; empty for Unverified. A reported one wins.
 	Verification v1alpha1.Verification
-	// Template is the lowest rated template of a number that is a portfolio of its own: a tier of the portfolio rises for the
-	// quality of templates too. The zero value says that there is none.
-	Template Standing
 	// Appealed says that Meta agreed on appeal that there is a direct way to a human.
 	Appealed bool
 	// HumanEscalation says whether the resource declares a direct way to a human.
 	HumanEscalation bool
 	// Reports that are not yet part of the state, in the order in which they arrived.
 	Reports []Report
+	// Members are what the numbers and templates of a portfolio, or the templates of a number that has its limit itself, came to since
+	// the state, in order of time. See Fleet.
+	Members []QualityAt
 	// Usage answers the counts. Where it is not exact, it says rather more than is used: it never shows more room than there is.
 	Usage Usage
 	// UpgradeUsage answers the counts that lead to the next tier; nil where those of Usage are exact. It says rather less than there

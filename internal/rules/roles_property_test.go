@@ -54,7 +54,7 @@ type life struct {
 
 type standings struct {
 	from time.Time
-	of   []rules.Standing
+	of   []rules.MemberQuality
 }
 
 const lifeGroup = "acme"
@@ -109,16 +109,17 @@ func sortedKinds(kinds map[rules.ReportKind][]string) []rules.ReportKind {
 
 // drawStandings lets numbers and templates be rated, and numbers go offline, at some of the life's instants.
 func (l *life) drawStandings(t *rapid.T) {
-	of := []rules.Standing{{Name: "number a", Rating: v1alpha1.QualityUnknown, Able: true}, {Name: "number b", Rating: v1alpha1.QualityUnknown, Able: true},
-		{Name: "template c", Rating: v1alpha1.QualityUnknown, Template: true}}
+	of := []rules.MemberQuality{{Name: "number a", Rating: v1alpha1.QualityUnknown, Sendable: true}, {Name: "number b", Rating: v1alpha1.QualityUnknown, Sendable: true},
+		{Name: "template c", Rating: v1alpha1.QualityUnknown}}
 	l.standings = append(l.standings, standings{day1, slices.Clone(of)})
 	for _, at := range slices.Compact(slices.Clone(l.events)) {
 		if !at.After(day1) || rapid.IntRange(0, 3).Draw(t, "changes") > 0 {
 			continue
 		}
-		one := &of[rapid.IntRange(0, 2).Draw(t, "who")]
+		who := rapid.IntRange(0, 2).Draw(t, "who")
+		one := &of[who]
 		one.Rating = rapid.SampledFrom([]v1alpha1.QualityRating{v1alpha1.QualityHigh, v1alpha1.QualityHigh, v1alpha1.QualityMedium, v1alpha1.QualityLow, v1alpha1.QualityUnknown}).Draw(t, "rated")
-		one.Able = !one.Template && rapid.IntRange(0, 3).Draw(t, "able") > 0
+		one.Sendable = who < 2 && rapid.IntRange(0, 3).Draw(t, "able") > 0
 		l.standings = append(l.standings, standings{at, slices.Clone(of)})
 	}
 }
@@ -136,17 +137,17 @@ func (l *life) play(t *rapid.T, stops []time.Time) (rules.State, []string) {
 				facts.Reports = append(facts.Reports, r)
 			}
 		}
-		var last []rules.Standing
+		var last []rules.MemberQuality
 		for _, s := range l.standings {
 			if s.from.After(stop) {
 				break
 			}
 			if last = s.of; s.from.After(seen) {
-				facts.Reports = append(facts.Reports, rules.StandingOf(s.from, s.of)...)
+				facts.Members = append(facts.Members, together(s.from, s.of))
 			}
 		}
 		if last != nil {
-			facts.Reports = append(facts.Reports, rules.StandingOf(stop, last)...)
+			facts.Members = append(facts.Members, together(stop, last))
 		}
 		before := state
 		var happened []rules.Transition

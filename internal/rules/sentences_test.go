@@ -109,22 +109,22 @@ func TestWhatAnUpgradeSays(t *testing.T) {
 		name, policy string
 		verification v1alpha1.Verification
 		sent         int
-		template     rules.Standing
+		template     rules.MemberQuality
 		want         string
 	}{
-		{"with a delay", "meta-2023", v1alpha1.Verified, 500, rules.Standing{}, "the limit rises from 1000 to 10000: all that 10K requires was met at 2026-03-02 01:08:19 UTC, and 24 h have passed"},
-		{"by a share", "quality-based", "", 500, rules.Standing{}, "the limit rises from 1000 to 10000: 500 unique users within 7 d reach 50 % of the limit of 1000"},
-		{"by a number", "meta-2023", "", 1000, rules.Standing{}, "the limit rises from 250 to 1000: 1000 conversations within 30 d reach 1000"},
-		{"with a template as good as it must be", "meta-2023", v1alpha1.Verified, 500, rules.Standing{Name: "template promo", Rating: v1alpha1.QualityMedium},
+		{"with a delay", "meta-2023", v1alpha1.Verified, 500, rules.MemberQuality{}, "the limit rises from 1000 to 10000: all that 10K requires was met at 2026-03-02 01:08:19 UTC, and 24 h have passed"},
+		{"by a share", "quality-based", "", 500, rules.MemberQuality{}, "the limit rises from 1000 to 10000: 500 unique users within 7 d reach 50 % of the limit of 1000"},
+		{"by a number", "meta-2023", "", 1000, rules.MemberQuality{}, "the limit rises from 250 to 1000: 1000 conversations within 30 d reach 1000"},
+		{"with a template as good as it must be", "meta-2023", v1alpha1.Verified, 500, rules.MemberQuality{Name: "template promo", Rating: v1alpha1.QualityMedium},
 			"the limit rises from 1000 to 10000: all that 10K requires was met at 2026-03-02 01:08:19 UTC, and 24 h have passed"},
-		{"with a template that is worse", "meta-2023", v1alpha1.Verified, 500, rules.Standing{Name: "template promo", Rating: v1alpha1.QualityLow},
+		{"with a template that is worse", "meta-2023", v1alpha1.Verified, 500, rules.MemberQuality{Name: "template promo", Rating: v1alpha1.QualityLow},
 			"the upgrade to 10K is cancelled: the quality rating of template promo is Low and must be at least Medium"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			policy := shippedPolicy(t, test.policy)
 			facts := &rules.Facts{HumanEscalation: true, Verification: test.verification, Usage: deliveries(day1.Add(time.Hour), test.sent)}
 			state, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, test.verification, day1), day1.Add(2*time.Hour))
-			facts.Template = test.template
+			facts.Members = []rules.QualityAt{{At: day1.Add(2 * time.Hour), MemberQuality: test.template}}
 			_, more, _ := rules.Advance(policy, facts, state, day1.AddDate(0, 0, 2))
 			got := ""
 			for _, tr := range append(transitions, more...) {

@@ -12,55 +12,72 @@ import (
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
-// A portfolio is as good as the worst of its numbers and templates, which it names, and able as soon as one number is.
-func TestStandingOf(t *testing.T) {
-	number := func(rating v1alpha1.QualityRating) rules.Standing {
-		return rules.Standing{Name: "number " + string(rating), Rating: rating}
+// together is what a portfolio is told of numbers and templates; those that are named as templates are.
+func together(at time.Time, of []rules.MemberQuality) rules.QualityAt {
+	fleet := rules.Fleet{Portfolio: &rules.Unit{}}
+	for _, m := range of {
+		if strings.HasPrefix(m.Name, "template") {
+			fleet.Templates = append(fleet.Templates, &rules.TemplateUnit{Name: m.Name, State: rules.TemplateState{State: v1alpha1.TemplateApproved, Rating: m.Rating}})
+			continue
+		}
+		state := rules.State{Connection: v1alpha1.StateOffline, Rating: m.Rating}
+		if m.Sendable {
+			state.Connection = v1alpha1.StateConnected
+		}
+		fleet.Numbers = append(fleet.Numbers, &rules.Unit{Name: m.Name, State: state})
 	}
-	able := func(s rules.Standing) rules.Standing {
-		s.Able = true
-		return s
+	fleet.Tell(at)
+	return fleet.Portfolio.Facts.Members[0]
+}
+
+// A portfolio is as good as the worst of its numbers and templates, which it names, and can send as soon as one number can.
+func TestTheQualityOfAPortfolio(t *testing.T) {
+	number := func(rating v1alpha1.QualityRating) rules.MemberQuality {
+		return rules.MemberQuality{Name: "number " + string(rating), Rating: rating}
 	}
-	template := func(rating v1alpha1.QualityRating) rules.Standing {
-		return rules.Standing{Name: "template " + string(rating), Rating: rating, Template: true}
+	sendable := func(m rules.MemberQuality) rules.MemberQuality {
+		m.Sendable = true
+		return m
+	}
+	template := func(rating v1alpha1.QualityRating) rules.MemberQuality {
+		return rules.MemberQuality{Name: "template " + string(rating), Rating: rating}
 	}
 	const high, medium, low, unknown = v1alpha1.QualityHigh, v1alpha1.QualityMedium, v1alpha1.QualityLow, v1alpha1.QualityUnknown
 	for _, test := range []struct {
-		of   []rules.Standing
+		of   []rules.MemberQuality
 		want string
 	}{
-		{nil, "Unknown, Offline"},
-		{[]rules.Standing{number(unknown)}, "Unknown, Offline"},
-		{[]rules.Standing{able(number(unknown))}, "Unknown, Connected"},
-		{[]rules.Standing{able(template(unknown))}, "Unknown, Offline"},
-		{[]rules.Standing{number(unknown), able(number(high))}, "High, Connected"},
-		{[]rules.Standing{able(number(high)), number(unknown)}, "High, Connected"},
-		{[]rules.Standing{able(number(high)), template(medium)}, "Medium of template Medium, Connected"},
-		{[]rules.Standing{template(medium), able(number(high))}, "Medium of template Medium, Connected"},
-		{[]rules.Standing{number(medium), template(medium)}, "Medium of number Medium, Offline"},
-		{[]rules.Standing{number(medium), number(unknown), template(low)}, "Low of template Low, Offline"},
-		{[]rules.Standing{template(low), number(medium), number(unknown)}, "Low of template Low, Offline"},
+		{nil, "Unknown, false"},
+		{[]rules.MemberQuality{number(unknown)}, "Unknown, false"},
+		{[]rules.MemberQuality{sendable(number(unknown))}, "Unknown, true"},
+		{[]rules.MemberQuality{template(unknown)}, "Unknown, false"},
+		{[]rules.MemberQuality{number(unknown), sendable(number(high))}, "High, true"},
+		{[]rules.MemberQuality{sendable(number(high)), number(unknown)}, "High, true"},
+		{[]rules.MemberQuality{sendable(number(high)), template(medium)}, "Medium of template Medium, true"},
+		{[]rules.MemberQuality{number(medium), template(medium)}, "Medium of number Medium, false"},
+		{[]rules.MemberQuality{number(medium), number(unknown), template(low)}, "Low of template Low, false"},
+		{[]rules.MemberQuality{template(low), number(medium), number(unknown)}, "Low of template Low, false"},
 	} {
-		reports := rules.StandingOf(day1, test.of)
-		got := reports[0].Value
-		if reports[0].Reason != "" {
-			got += " of " + reports[0].Reason
+		is := together(day1, test.of)
+		got := string(is.Rating)
+		if is.Name != "" {
+			got += " of " + is.Name
 		}
-		if got += ", " + reports[1].Value; got != test.want {
+		if got += fmt.Sprintf(", %t", is.Sendable); got != test.want {
 			t.Errorf("of %+v it is %s, not %s", test.of, got, test.want)
 		}
 	}
 }
 
 // A portfolio rises for the quality of all that belongs to it, and while one of its numbers can send; a number hears nothing of it.
-func TestAPortfolioRisesByItsStanding(t *testing.T) {
+func TestAPortfolioRisesByItsMembers(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2025").Portfolio()
 	at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
-	standing := func(hours int, rating v1alpha1.QualityRating, able bool) []rules.Report {
-		return rules.StandingOf(at(hours), []rules.Standing{{Name: "number shop", Rating: rating, Able: able}})
+	told := func(hours int, rating v1alpha1.QualityRating, sendable bool) rules.QualityAt {
+		return together(at(hours), []rules.MemberQuality{{Name: "number shop", Rating: rating, Sendable: sendable}})
 	}
-	facts := &rules.Facts{Verification: v1alpha1.Verified, Usage: deliveries(at(1), 1000), Reports: slices.Concat(
-		standing(0, v1alpha1.QualityHigh, true), standing(3, v1alpha1.QualityMedium, true), standing(4, v1alpha1.QualityHigh, false), standing(5, v1alpha1.QualityHigh, true))}
+	facts := &rules.Facts{Verification: v1alpha1.Verified, Usage: deliveries(at(1), 1000), Members: []rules.QualityAt{
+		told(0, v1alpha1.QualityHigh, true), told(3, v1alpha1.QualityMedium, true), told(4, v1alpha1.QualityHigh, false), told(5, v1alpha1.QualityHigh, true)}}
 	state, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Verified, day1), at(20))
 	if got, want := reasonsAt(transitions), "1h16m39s UpgradePending, 3h0m0s UpgradeCancelled, 5h0m0s UpgradePending, 11h0m0s TierUpgraded"; got != want {
 		t.Errorf("it says %s, not %s", got, want)
@@ -68,11 +85,11 @@ func TestAPortfolioRisesByItsStanding(t *testing.T) {
 	if got, want := transitions[1].Message, "the upgrade to 10K is cancelled: the quality rating of number shop is Medium and must be at least High"; got != want {
 		t.Errorf("it says %q, not %q", got, want)
 	}
-	if !state.RatingSince.Equal(at(4)) || !state.SendableSince.Equal(at(5)) || state.RatedBy != "" {
-		t.Errorf("it is %s since %s, and sendable %t since %s", state.Rating, state.RatingSince, state.Sendable, state.SendableSince)
+	if !state.MembersRatedSince.Equal(at(4)) || !state.MembersSendableSince.Equal(at(5)) || state.Members.Name != "" {
+		t.Errorf("it is %+v since %s, and can send since %s", state.Members, state.MembersRatedSince, state.MembersSendableSince)
 	}
 	member := shippedPolicy(t, "meta-2025").Member()
-	if state, transitions, _ := rules.Advance(member, &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: standing(1, v1alpha1.QualityLow, true)[:1]},
+	if state, transitions, _ := rules.Advance(member, &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Members: []rules.QualityAt{told(1, v1alpha1.QualityLow, true)}},
 		rules.Initial(member, "", day1), at(2)); state.Rating != v1alpha1.QualityUnknown || len(transitions) > 0 {
 		t.Errorf("a number is rated %s by the standing of its portfolio", state.Rating)
 	}
@@ -336,7 +353,7 @@ func TestADenialTakesTheRaiseBack(t *testing.T) {
 		"from a limit that the policy has no tier for": {reports: []rules.Report{report(0, rules.ReportLimit, "1000"), verified, report(2, rules.ReportIncrease, "Failed")}, tier: "1000", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
 	} {
 		usage := slices.Repeat(everyDelivery{at(0).Add(time.Minute)}, test.users)
-		facts := &rules.Facts{Usage: usage, Reports: append(test.reports, rules.StandingOf(day1, []rules.Standing{{Rating: v1alpha1.QualityHigh, Able: true}})...)}
+		facts := &rules.Facts{Usage: usage, Reports: test.reports, Members: []rules.QualityAt{together(day1, []rules.MemberQuality{{Name: "number shop", Rating: v1alpha1.QualityHigh, Sendable: true}})}}
 		state, said, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), at(30))
 		if state.Tier.Name != test.tier || state.TierSource != test.source || state.Increase != test.increase {
 			t.Errorf("%s: it is at %s by %s, with an increase that is %q: %v", name, state.Tier.Name, state.TierSource, state.Increase, said)

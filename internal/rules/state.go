@@ -31,11 +31,10 @@ type State struct {
 	Reported      v1alpha1.QualityRating // the last reported rating but Unknown; empty if there was none
 	ReportedSince time.Time              // when it was reported
 
-	// RatedBy names the number or template whose rating is that of a portfolio; empty where none stands out. Sendable says that one
-	// number of a portfolio at least is connected and not flagged, and SendableSince since when that is so, or is not.
-	RatedBy       string
-	Sendable      bool
-	SendableSince time.Time
+	// Members is what the numbers and templates of a portfolio come to, or the templates of a number that has its limit itself, and
+	// since when they are rated so, and can send or not.
+	Members                                 MemberQuality
+	MembersRatedSince, MembersSendableSince time.Time
 
 	LowSince   time.Time // start of the present spell of Low
 	GraceStart time.Time // start of the grace period that is running: the spell's, or the last fall's
@@ -92,8 +91,9 @@ func Initial(p *Policy, verification v1alpha1.Verification, now time.Time) State
 		RatingSince:  now,
 		RatingSource: v1alpha1.FromPolicy,
 
-		Sendable:      true,
-		SendableSince: now,
+		Members:              MemberQuality{Rating: v1alpha1.QualityUnknown, Sendable: true},
+		MembersRatedSince:    now,
+		MembersSendableSince: now,
 
 		Connection:       v1alpha1.StateConnected,
 		ConnectionSince:  now,

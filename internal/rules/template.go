@@ -76,12 +76,17 @@ func InitialTemplate(now time.Time) TemplateState {
 // state, what happened in order of time, and the next instant at which something can change by itself (zero if there is
 // none). Where a report and a deadline fall on one instant, the report comes first.
 func AdvanceTemplate(p *Policy, reports []Report, s TemplateState, now time.Time) (TemplateState, []Transition, time.Time) {
-	// Nothing is counted for a template: a report that comes late takes effect at its own time, with the deadlines that follow it.
 	e := &templateEvaluation{p: p, s: s}
-	e.until = latest(seconds(now), s.EvaluatedAt)
-	next := advance(templateRules, e, reports)
-	e.s.EvaluatedAt = e.until
+	next := e.advance(reports, now)
 	return e.s, e.transitions, next
+}
+
+func (e *templateEvaluation) advance(reports []Report, now time.Time) (next time.Time) {
+	// Nothing is counted for a template: a report that comes late takes effect at its own time, with the deadlines that follow it.
+	e.now, e.until = time.Time{}, latest(seconds(now), e.s.EvaluatedAt)
+	next = advance(templateRules, e, reports)
+	e.s.EvaluatedAt = e.until
+	return next
 }
 
 // MigrateTemplatePolicy brings a state that other rules led to under this policy: a flag or pause that these rules know of begins
@@ -100,7 +105,13 @@ type templateEvaluation struct {
 	p           *Policy
 	s           TemplateState
 	transitions []Transition
+
+	name      string // as a member of a fleet
+	qualities qualities
 }
+
+// observe implements subject.
+func (e *templateEvaluation) observe() { e.qualities = e.qualities.add(e.now, e.s.quality(e.name)) }
 
 // lookahead implements subject: nothing is counted.
 func (e *templateEvaluation) lookahead(until, _ time.Time) time.Time { return until }

@@ -186,7 +186,7 @@ func TestWhichTemplatesHoldBack(t *testing.T) {
 		v1alpha1.TemplateBlocked: false, v1alpha1.TemplateDisabled: false, v1alpha1.TemplateRejected: false, v1alpha1.TemplatePending: false, v1alpha1.TemplateInAppeal: false,
 		v1alpha1.TemplateArchived: false, v1alpha1.TemplateDeleted: false, v1alpha1.TemplatePendingDeletion: false, v1alpha1.TemplateLimitExceeded: false, "": false,
 	} {
-		if got := rules.HoldsBack(state); got != want {
+		if got := rules.CountsForQuality(state); got != want {
 			t.Errorf("%q holds back: %t", state, got)
 		}
 	}

@@ -37,9 +37,9 @@ func stateWords(state v1alpha1.TemplateState) string {
 	return string(state)
 }
 
-// HoldsBack says whether the rating of a template in a state counts for its portfolio: not that of one that cannot be sent any
+// CountsForQuality says whether the rating of a template in a state counts for its portfolio: not that of one that cannot be sent any
 // more, or not until Meta approves it. One that is paused will be sent again as it is.
-func HoldsBack(state v1alpha1.TemplateState) bool {
+func CountsForQuality(state v1alpha1.TemplateState) bool {
 	switch state {
 	case "", v1alpha1.TemplateBlocked, v1alpha1.TemplateDisabled, v1alpha1.TemplateRejected, v1alpha1.TemplatePending, v1alpha1.TemplateInAppeal,
 		v1alpha1.TemplateArchived, v1alpha1.TemplateDeleted, v1alpha1.TemplatePendingDeletion, v1alpha1.TemplateLimitExceeded:

@@ -25,7 +25,6 @@ var upgrade = rule[*evaluation]{
 }
 
 func (e *evaluation) raiseTier() {
-	e.cancelUnfit(e.now)
 	for {
 		to, req := e.p.above(e.place)
 		if req == nil {
@@ -142,14 +141,10 @@ func (e *evaluation) unfit() string {
 	case req == nil:
 	case e.s.Flagged() && !req.whileFlagged:
 		return "the number is flagged"
-	case rank(e.s.Rating) < rank(req.minimumQuality):
-		of := ""
-		if e.s.RatedBy != "" {
-			of = " of " + e.s.RatedBy
-		}
-		return fmt.Sprintf("the quality rating%s is %s and must be at least %s", of, e.s.Rating, req.minimumQuality)
-	case e.f.Template.Rating != "" && rank(e.f.Template.Rating) < rank(req.minimumQuality):
-		return fmt.Sprintf("the quality rating of %s is %s and must be at least %s", e.f.Template.Name, e.f.Template.Rating, req.minimumQuality)
+	case Worse(e.s.Rating, req.minimumQuality):
+		return fmt.Sprintf("the quality rating is %s and must be at least %s", e.s.Rating, req.minimumQuality)
+	case e.s.Members.Rating != "" && Worse(e.s.Members.Rating, req.minimumQuality):
+		return fmt.Sprintf("the quality rating of %s is %s and must be at least %s", e.s.Members.Name, e.s.Members.Rating, req.minimumQuality)
 	}
 	return ""
 }

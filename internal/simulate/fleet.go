@@ -15,6 +15,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/manifest"
 	"numberfleet.dev/numberfleet/internal/report"
+	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/textfile"
 )
 
@@ -211,8 +212,7 @@ func (r *fleetReader) portfolio(where string, object map[string]any) error {
 	return nil
 }
 
-// template finds the numbers that send a template: those that it names in its namespace, else those of its account. Files for
-// a simulation often leave namespaces out.
+// template finds the numbers that send a template. Files for a simulation often leave namespaces out.
 func (r *fleetReader) template(t v1alpha1.MessageTemplate) Template {
 	found := Template{Subject: report.TemplateSubject(t.Spec.WhatsAppBusinessAccountID, t.Spec.TemplateName, t.Spec.Language)}
 	for _, name := range []string{t.Spec.TemplateName, t.Name} {
@@ -224,11 +224,7 @@ func (r *fleetReader) template(t v1alpha1.MessageTemplate) Template {
 		if n.Namespace != t.Namespace && n.Namespace != "" && t.Namespace != "" {
 			continue
 		}
-		sends := slices.Contains(t.Spec.PhoneNumberNames, n.Name)
-		if len(t.Spec.PhoneNumberNames) == 0 {
-			sends = t.Spec.WhatsAppBusinessAccountID == n.Spec.Business.WhatsAppBusinessAccountID
-		}
-		if sends {
+		if rules.Sends(&n, &t) {
 			found.Numbers = append(found.Numbers, n.Spec.PhoneNumber)
 		}
 	}

@@ -23,21 +23,18 @@ func (s *simulation) addPortfolio(declared Portfolio) error {
 	}
 	told := members
 	if s.config.Policy.Scope == v1alpha1.ScopePortfolio {
-		verification := declared.Verification
-		if verification == "" {
-			verification = v1alpha1.Unverified
-			if slices.ContainsFunc(members, func(n *subject) bool { return n.facts.Verification == v1alpha1.Verified }) {
-				verification = v1alpha1.Verified
-			}
+		fleet, declares := &rules.Fleet{}, []v1alpha1.Verification{}
+		for _, n := range members {
+			fleet.Numbers, declares = append(fleet.Numbers, n.Unit), append(declares, n.Facts.Verification)
 		}
 		usage, err := s.ledger.together(declared.Name, members)
 		if err != nil {
 			return fmt.Errorf("count the portfolio's numbers together: %w", err)
 		}
-		x := s.newSubject(declared.Name, portfolios, s.config.Policy.Portfolio(), rules.Facts{Verification: verification, Usage: usage})
-		x.numbers = members
+		x := s.newSubject(declared.Name, portfolios, s.config.Policy.Portfolio(), rules.Facts{Verification: rules.DeclaredVerification(declared.Verification, declares...), Usage: usage})
+		x.fleet, fleet.Portfolio = fleet, x.Unit
 		for _, n := range members {
-			n.portfolio = x
+			n.portfolio, n.fleet = x, fleet
 		}
 		s.portfolios = append(s.portfolios, x)
 		s.observe(x, s.now)
@@ -83,7 +80,7 @@ func toldOf(n *subject, kind rules.ReportKind) *subject {
 // together answers the counts of several numbers as one.
 func (l *batchedLedger) together(name string, members []*subject) (*usage, error) {
 	if len(members) == 1 {
-		return members[0].facts.Usage.(*usage), nil
+		return members[0].Facts.Usage.(*usage), nil
 	}
 	var names []string
 	for _, n := range members {

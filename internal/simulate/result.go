@@ -109,28 +109,28 @@ func (s *simulation) result(at time.Time) Result {
 	for _, name := range slices.Sorted(maps.Keys(s.numbers)) {
 		n := s.numbers[name]
 		limited := n.limited()
-		r.ends[n.name] = End{Policy: n.policy, State: n.state, Facts: n.facts}
+		r.ends[n.name] = End{Policy: n.Policy, State: n.State, Facts: n.Facts}
 		r.Final = append(r.Final, Final{
 			Time:    at,
 			Subject: n.name,
-			Tier:    limited.state.Tier,
-			Used:    rules.Used(limited.policy, limited.facts.Usage, at),
-			Room:    limited.roomAt(at, n.obstacle()),
-			Quality: n.state.Rating,
-			State:   n.shown(),
+			Tier:    limited.State.Tier,
+			Used:    rules.Used(limited.Policy, limited.Facts.Usage, at),
+			Room:    n.fleet.Room(n.Unit, at),
+			Quality: n.State.Rating,
+			State:   n.fleet.Shown(n.Unit),
 		})
 	}
 	for _, p := range s.portfolios {
-		r.ends[p.name] = End{Policy: p.policy, State: p.state, Facts: p.facts}
+		r.ends[p.name] = End{Policy: p.Policy, State: p.State, Facts: p.Facts}
 		r.Portfolios = append(r.Portfolios, PortfolioFinal{
 			Time:       at,
 			Subject:    p.name,
-			Numbers:    len(p.numbers),
-			Tier:       p.state.Tier,
-			Used:       rules.Used(p.policy, p.facts.Usage, at),
-			Room:       p.roomAt(at, p.obstacle()),
-			Quality:    p.state.Rating,
-			Restricted: p.state.Restricted(),
+			Numbers:    len(p.fleet.Numbers),
+			Tier:       p.State.Tier,
+			Used:       rules.Used(p.Policy, p.Facts.Usage, at),
+			Room:       p.fleet.SharedRoom(at),
+			Quality:    p.State.Members.Rating,
+			Restricted: p.State.Restricted(),
 		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.templates)) {
@@ -138,10 +138,10 @@ func (s *simulation) result(at time.Time) Result {
 		r.Templates = append(r.Templates, TemplateFinal{
 			Time:    at,
 			Subject: t.name,
-			State:   t.state.State,
-			Until:   t.state.Until,
-			Quality: t.state.Rating,
-			Pauses:  t.state.Pauses,
+			State:   t.State.State,
+			Until:   t.State.Until,
+			Quality: t.State.Rating,
+			Pauses:  t.State.Pauses,
 		})
 	}
 	return r

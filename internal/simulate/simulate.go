@@ -188,17 +188,17 @@ func (s *simulation) sendable(name, template string, at time.Time) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	through := []rules.Obstacle{n.obstacle()}
+	var through []rules.Obstacle
 	if t := s.templates[template]; t != nil {
-		through = append(through, t.state.Obstacle())
+		through = append(through, t.State.Obstacle())
 	}
-	return n.limited().roomAt(s.now, through...).Sendable, nil
+	return n.fleet.Room(n.Unit, s.now, through...).Sendable, nil
 }
 
 // observe is about whoever has a limit: what a number of a portfolio uses is part of what the portfolio does.
 func (s *simulation) observe(x *subject, before time.Time) {
 	if s.config.Observer != nil && x.portfolio == nil {
-		s.config.Observer.Observe(x.name, x.facts.Usage, before)
+		s.config.Observer.Observe(x.name, x.Facts.Usage, before)
 	}
 }
 
@@ -234,7 +234,7 @@ func (s *simulation) happened(n *subject, entry counts.Entry) {
 	replied := entry.Kind == counts.Received && n.delivered.Equal(s.now)
 	for x := n; x != nil; x = x.portfolio {
 		switch {
-		case (entry.Alias != 0 || entry.Reply) && x.state.Restricted(): // of two that were counted it may make one, of one none
+		case (entry.Alias != 0 || entry.Reply) && x.State.Restricted(): // of two that were counted it may make one, of one none
 			s.wake(&x.scheduled)
 		case entry.Kind == counts.Delivered:
 			s.deliver(x)
@@ -311,8 +311,7 @@ func (s *simulation) add(declared Number) (*subject, error) {
 			return nil, fmt.Errorf("name a number: %w", err)
 		}
 	}
-	windows := counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}
-	if err := s.ledger.Configure(declared.PhoneNumber, windows); err != nil {
+	if err := s.ledger.Configure(declared.PhoneNumber, records.Windows(policy)); err != nil {
 		return nil, fmt.Errorf("configure the counts: %w", err)
 	}
 	if policy.Scope == v1alpha1.ScopePortfolio && declared.Portfolio != "" {

@@ -15,15 +15,10 @@ import (
 // template is a message template on its way through time.
 type template struct {
 	scheduled
-	reports []rules.Report
-	state   rules.TemplateState
+	*rules.TemplateUnit
 	// limited are those with a limit whose numbers send the template: its quality counts for them. They are in order, and none
 	// where limits belong to numbers, whatever those send.
 	limited []*subject
-}
-
-func (t *template) standing() rules.Standing {
-	return rules.Standing{Name: "template " + t.name, Rating: t.state.Rating, Template: true}
 }
 
 // template is the template of that name, which begins now if it is not known.
@@ -31,7 +26,7 @@ func (s *simulation) template(name string) *template {
 	if t, ok := s.templates[name]; ok {
 		return t
 	}
-	t := &template{state: rules.InitialTemplate(s.now)}
+	t := &template{TemplateUnit: &rules.TemplateUnit{Name: "template " + name, Policy: s.config.Policy.Policy, State: rules.InitialTemplate(s.now)}}
 	t.scheduled = scheduled{name: name, kind: templates, run: func(to time.Time) time.Time { return s.advanceTemplate(t, to) }}
 	s.templates[name] = t
 	for _, n := range s.senders[name] {
@@ -48,9 +43,9 @@ func (s *simulation) sends(n *subject, t *template) {
 	}
 	t.limited = append(t.limited, x)
 	slices.SortFunc(t.limited, func(a, b *subject) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name)) })
-	x.templates = append(x.templates, t)
-	slices.SortFunc(x.templates, func(a, b *template) int { return cmp.Compare(a.name, b.name) })
-	if t.state.Rating != v1alpha1.QualityUnknown {
+	x.fleet.Templates = append(x.fleet.Templates, t.TemplateUnit)
+	slices.SortFunc(x.fleet.Templates, func(a, b *rules.TemplateUnit) int { return cmp.Compare(a.Name, b.Name) })
+	if t.State.Rating != v1alpha1.QualityUnknown {
 		s.assess(x)
 	}
 }
@@ -71,7 +66,7 @@ func (s *simulation) reportTemplate(e *cloudevents.Event) error {
 		}
 	}
 	for _, said := range e.Reports(report.Subject{}) {
-		t.reports = append(t.reports, records.Reported(said))
+		t.Reports = append(t.Reports, records.Reported(said))
 	}
 	s.wake(&t.scheduled)
 	return nil
@@ -91,16 +86,13 @@ func (s *simulation) only() *subject {
 }
 
 func (s *simulation) advanceTemplate(t *template, to time.Time) time.Time {
-	before := t.state
-	var happened []rules.Transition
-	var next time.Time
-	t.state, happened, next = rules.AdvanceTemplate(s.config.Policy.Policy, t.reports, t.state, to)
-	t.reports = t.reports[:0]
-	s.tell(t.name, happened)
-	if t.state.Rating != before.Rating || t.state.State != before.State {
+	changed := t.Advance(to)
+	s.tell(t.name, t.Transitions)
+	t.Transitions = t.Transitions[:0]
+	if changed {
 		for _, x := range t.limited {
 			s.assess(x)
 		}
 	}
-	return next
+	return t.Next
 }

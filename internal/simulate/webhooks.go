@@ -347,7 +347,7 @@ func (s *simulation) hearTemplate(subject report.Subject, r rules.Report) error 
 		}
 		s.sends(n, t)
 	}
-	t.reports = append(t.reports, r)
+	t.Reports = append(t.Reports, r)
 	s.wake(&t.scheduled)
 	return nil
 }

@@ -29,11 +29,9 @@ func newRun(from Start, pace Pace) *forecastRun {
 	r := &forecastRun{Start: from, sent: &syntheticUsage{before: from.Facts.Usage}, now: from.State.EvaluatedAt, bound: math.MaxInt64}
 	r.until = r.now.Add(horizon)
 	r.Facts.Usage = r.sent
-	high := string(v1alpha1.QualityHigh)
-	r.Facts.Reports = []rules.Report{
-		{Kind: rules.ReportQuality, At: r.now, Value: high},
-		{Kind: rules.ReportStanding, At: r.now, Value: high},
-	}
+	high := rules.MemberQuality{Rating: v1alpha1.QualityHigh, Sendable: from.State.Members.Sendable}
+	r.Facts.Reports = []rules.Report{{Kind: rules.ReportQuality, At: r.now, Value: string(high.Rating)}}
+	r.Facts.Members = []rules.QualityAt{{At: r.now, MemberQuality: high}}
 	if r.paced = pace.PerDay > 0; r.paced {
 		// The first day is the first whose hours are all to come.
 		start := r.now.Truncate(24 * time.Hour)
@@ -59,7 +57,7 @@ func (r *forecastRun) clone() *forecastRun {
 func (r *forecastRun) advance() {
 	var happened []rules.Transition
 	r.State, happened, r.next = rules.Advance(r.Policy, &r.Facts, r.State, r.now)
-	r.Facts.Reports = nil
+	r.Facts.Reports, r.Facts.Members = nil, nil
 	for _, t := range happened {
 		if t.Reason == v1alpha1.ReasonTierUpgraded {
 			tier, _ := tierNamed(r.Policy, t.To)

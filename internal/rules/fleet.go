@@ -1,0 +1,220 @@
+package rules
+
+import (
+	"slices"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// Fleet is a portfolio with its numbers and the templates that they send. A number that has its limit itself is a fleet of one.
+//
+// What a number or a template comes to does not depend on the portfolio, and the portfolio depends on all of them: on their ratings,
+// and on whether a number can send.
+type Fleet struct {
+	// Portfolio has the limit that the numbers share; nil where a number has it itself.
+	Portfolio *Unit
+	Numbers   []*Unit
+	Templates []*TemplateUnit
+}
+
+// Unit is a number or a portfolio: the policy that governs it, what is known of it, and what the rules make of that.
+type Unit struct {
+	// Name is what people call it: "number shop".
+	Name string
+	// Policy is that of its role: of a number that shares a limit Policy.Member, of a portfolio Policy.Portfolio.
+	Policy *Policy
+	Facts  Facts
+	State  State
+	// Transitions are what has happened, in order of time. Advance adds to them.
+	Transitions []Transition
+	// Next is the next instant at which something can change by itself; zero if there is none. Advance sets it.
+	Next time.Time
+
+	qualities qualities
+}
+
+// TemplateUnit is a message template, like a Unit.
+type TemplateUnit struct {
+	Name        string // "template order_update"
+	Policy      *Policy
+	Reports     []Report
+	State       TemplateState
+	Transitions []Transition
+	Next        time.Time
+
+	qualities qualities
+}
+
+// Advance runs the rules of everything in the fleet up to now, and returns the next instant at which something can change by itself.
+//
+// Each unit goes on from its own instant, and the last ones learn at each instant what the others came to there. Who has the limit may
+// be ahead of the others, if their statuses could not be written: they come to the same once more, of which it has seen the part up to
+// its own instant and decides nothing twice. So write the status of who has the limit first, and no other if that fails.
+func (f *Fleet) Advance(now time.Time) (next time.Time) {
+	now = seconds(now)
+	for _, t := range f.Templates {
+		t.Advance(now)
+		next = soonest(next, t.Next)
+	}
+	if f.Portfolio != nil {
+		for _, n := range f.Numbers {
+			n.Advance(now)
+			next = soonest(next, n.Next)
+		}
+	}
+	for _, u := range f.limited() {
+		f.tellSince(u, now)
+		u.Advance(now)
+		next = soonest(next, u.Next)
+	}
+	return next
+}
+
+// tellSince tells a unit that has the limit what the members came to at each change since its instant, and come to now.
+func (f *Fleet) tellSince(u *Unit, now time.Time) {
+	type change struct {
+		member int
+		QualityAt
+	}
+	var current []MemberQuality
+	var changes []change
+	for i, q := range f.qualities() {
+		current = append(current, q[0].MemberQuality)
+		for _, to := range q[1:] {
+			changes = append(changes, change{i, to})
+		}
+	}
+	slices.SortStableFunc(changes, func(a, b change) int { return a.At.Compare(b.At) })
+	for ; len(changes) > 0 && !changes[0].At.After(u.State.EvaluatedAt); changes = changes[1:] {
+		current[changes[0].member] = changes[0].MemberQuality // the unit has seen it
+	}
+	if f.Portfolio == nil {
+		u.State.Members = LowestQuality(current) // no status remembers it
+	}
+	for _, c := range changes {
+		current[c.member] = c.MemberQuality
+		u.Facts.Members = append(u.Facts.Members, QualityAt{c.At, LowestQuality(current)})
+	}
+	u.Facts.Members = append(u.Facts.Members, QualityAt{now, LowestQuality(current)})
+}
+
+// qualities are what the members contributed in their last runs: the templates, and the numbers of a portfolio.
+func (f *Fleet) qualities() []qualities {
+	var all []qualities
+	if f.Portfolio != nil {
+		for _, n := range f.Numbers {
+			all = append(all, n.qualities)
+		}
+	}
+	for _, t := range f.Templates {
+		all = append(all, t.qualities)
+	}
+	return all
+}
+
+// Tell tells who has the limit what the members come to at an instant, which is that of their last runs.
+func (f *Fleet) Tell(at time.Time) {
+	var current []MemberQuality
+	if f.Portfolio != nil {
+		for _, n := range f.Numbers {
+			current = append(current, n.State.quality(n.Name))
+		}
+	}
+	for _, t := range f.Templates {
+		current = append(current, t.State.quality(t.Name))
+	}
+	for _, u := range f.limited() {
+		u.Facts.Members = append(u.Facts.Members, QualityAt{at, LowestQuality(current)})
+	}
+}
+
+// limited are those that have a limit.
+func (f *Fleet) limited() []*Unit {
+	if f.Portfolio != nil {
+		return []*Unit{f.Portfolio}
+	}
+	return f.Numbers
+}
+
+// Limited is who has the limit of a number: the portfolio, or the number.
+func (f *Fleet) Limited(n *Unit) *Unit {
+	if f.Portfolio != nil {
+		return f.Portfolio
+	}
+	return n
+}
+
+// Room is what a number of the fleet may send at an instant, through what else may be in the way.
+func (f *Fleet) Room(n *Unit, now time.Time, through ...Obstacle) Room {
+	limited := f.Limited(n)
+	return RoomOf(LimitAt(limited.Policy, limited.Facts.Usage, &limited.State, now), append([]Obstacle{n.State.Obstacle()}, through...)...)
+}
+
+// SharedRoom is what the numbers of the portfolio may send together.
+func (f *Fleet) SharedRoom(now time.Time) Room {
+	obstacles := make([]Obstacle, 0, len(f.Numbers))
+	for _, n := range f.Numbers {
+		obstacles = append(obstacles, n.State.Obstacle())
+	}
+	return RoomOf(LimitAt(f.Portfolio.Policy, f.Portfolio.Facts.Usage, &f.Portfolio.State, now), Every(obstacles))
+}
+
+// Shown is the state to show of a number: the highest of those that hold of it and of its limit.
+func (f *Fleet) Shown(n *Unit) v1alpha1.State {
+	if f.Limited(n).State.Restricted() && n.State.Connection == v1alpha1.StateConnected {
+		return v1alpha1.StateRestricted
+	}
+	return n.State.Shown()
+}
+
+// DeclaredVerification is that of a portfolio: its own, or Verified if one of its numbers declares it.
+func DeclaredVerification(own v1alpha1.Verification, numbers ...v1alpha1.Verification) v1alpha1.Verification {
+	switch {
+	case own != "":
+		return own
+	case slices.Contains(numbers, v1alpha1.Verified):
+		return v1alpha1.Verified
+	default:
+		return v1alpha1.Unverified
+	}
+}
+
+// Sends says whether a number sends a template of its namespace: one of its account that names no numbers, or this one.
+func Sends(n *v1alpha1.PhoneNumber, t *v1alpha1.MessageTemplate) bool {
+	account, names := n.Spec.Business.WhatsAppBusinessAccountID, t.Spec.PhoneNumberNames
+	return account != "" && account == t.Spec.WhatsAppBusinessAccountID && (len(names) == 0 || slices.Contains(names, n.Name))
+}
+
+// Advance runs the rules of a number or a portfolio up to now, and takes in the reports and what the members came to. It says whether
+// what the number contributes to its fleet has changed.
+func (u *Unit) Advance(now time.Time) (changed bool) {
+	e := evaluate(u.Policy, &u.Facts, &u.State, u.State.EvaluatedAt)
+	defer e.release()
+	e.name, e.qualities = u.Name, u.qualities[:0]
+	e.observe()
+	u.Next = e.advance(now)
+	u.State, u.qualities = e.s, e.qualities
+	u.Transitions = append(u.Transitions, e.transitions...)
+	u.Facts.Reports, u.Facts.Members = u.Facts.Reports[:0], u.Facts.Members[:0]
+	return len(u.qualities) > 1
+}
+
+// Advance is like that of a Unit.
+func (t *TemplateUnit) Advance(now time.Time) (changed bool) {
+	e := &templateEvaluation{p: t.Policy, s: t.State, name: t.Name, qualities: t.qualities[:0]}
+	e.observe()
+	t.Next = e.advance(t.Reports, now)
+	t.State, t.qualities = e.s, e.qualities
+	t.Transitions = append(t.Transitions, e.transitions...)
+	t.Reports = t.Reports[:0]
+	return len(t.qualities) > 1
+}
+
+// soonest is the earlier of two instants, of which one that is zero is none.
+func soonest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

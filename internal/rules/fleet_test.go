@@ -1,0 +1,227 @@
+package rules_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// fleetLife is what happens to a portfolio of three numbers and two templates, or to a number alone with them.
+type fleetLife struct {
+	policy  *rules.Policy
+	shared  bool
+	book    counts.Ledger
+	events  []time.Time
+	reports map[string][]rules.Report // by the name of a unit
+	end     time.Time
+}
+
+var fleetNumbers = []string{"+15550100001", "+15550100002", "+15550100003"}
+
+func drawFleetLife(t *rapid.T, policy *rules.Policy) *fleetLife {
+	l := &fleetLife{policy: policy, shared: rapid.Bool().Draw(t, "shared"), book: counts.OpenMemory(), reports: map[string][]rules.Report{}}
+	for _, number := range fleetNumbers {
+		if err := l.book.Configure(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.book.Group(lifeGroup, fleetNumbers); err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]map[rules.ReportKind][]string{
+		"portfolio": {rules.ReportLimit: {"3", "6", "12", "Unlimited"}, rules.ReportVerification: {"Verified", "Unverified"}, rules.ReportIncrease: {"Failed"}},
+		"number":    {rules.ReportQuality: {"High", "Medium", "Low"}, rules.ReportConnection: {"Connected", "Offline", "Flagged"}},
+		"template":  {rules.ReportQuality: {"High", "Medium", "Low", "Low"}, rules.ReportTemplate: {"Approved", "Disabled"}},
+	}
+	now := day1.Add(time.Minute)
+	for i := range rapid.IntRange(1, 60).Draw(t, "events") {
+		now = now.Add(time.Duration(rapid.IntRange(0, 16).Draw(t, "quarters later")) * 15 * time.Minute)
+		l.events = append(l.events, now)
+		entry := counts.Entry{Number: rapid.SampledFrom(fleetNumbers).Draw(t, "number"), Message: counts.MessageKey(i + 1), At: now.Unix(),
+			User: counts.UserKey(rapid.IntRange(1, 14).Draw(t, "user"))}
+		switch what := rapid.IntRange(0, 9).Draw(t, "what"); {
+		case what < 5:
+			entry.Kind = counts.Delivered
+		case what < 6:
+			entry.Kind, entry.Did = counts.Complained, counts.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
+		default:
+			name := rapid.SampledFrom([]string{"portfolio", "number 0", "number 1", "number 2", "template a", "template b"}).Draw(t, "whose")
+			of := kinds[strings.Fields(name)[0]]
+			kind := rapid.SampledFrom(slices.Sorted(maps.Keys(of))).Draw(t, "kind")
+			l.reports[name] = append(l.reports[name], rules.Report{Kind: kind, At: now, Value: rapid.SampledFrom(of[kind]).Draw(t, "value")})
+			continue
+		}
+		if _, err := l.book.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.end = now.Add(80 * time.Hour)
+	return l
+}
+
+// written is what the statuses of a fleet remember: states, and up to when reports are in them.
+type written struct {
+	numbers   map[string]rules.State
+	templates map[string]rules.TemplateState
+	seen      map[string]time.Time
+}
+
+// fleet reads a fleet from its statuses, and gives it the reports that they do not have.
+func (l *fleetLife) fleet(from *written, now time.Time) *rules.Fleet {
+	news := func(name string) []rules.Report {
+		return slices.DeleteFunc(slices.Clone(l.reports[name]), func(r rules.Report) bool { return !r.At.After(from.seen[name]) || r.At.After(now) })
+	}
+	unit := func(name, subject string, policy *rules.Policy) *rules.Unit {
+		state, known := from.numbers[name]
+		if !known {
+			state = rules.Initial(policy, v1alpha1.Unverified, day1)
+		}
+		if name != "portfolio" {
+			state.Members = rules.MemberQuality{} // of a number alone nobody remembers it
+		}
+		return &rules.Unit{Name: name, Policy: policy, State: state,
+			Facts: rules.Facts{HumanEscalation: true, Usage: counts.Subject{Ledger: l.book, Name: subject}, Reports: news(name)}}
+	}
+	f := &rules.Fleet{}
+	if l.shared {
+		f.Portfolio = unit("portfolio", counts.GroupSubject(lifeGroup), l.policy.Portfolio())
+		for i, number := range fleetNumbers {
+			f.Numbers = append(f.Numbers, unit(fmt.Sprint("number ", i), number, l.policy.Member()))
+		}
+	} else {
+		f.Numbers = []*rules.Unit{unit("number 0", fleetNumbers[0], l.policy)}
+	}
+	for _, name := range []string{"template a", "template b"} {
+		state, known := from.templates[name]
+		if !known {
+			state = rules.InitialTemplate(day1)
+		}
+		f.Templates = append(f.Templates, &rules.TemplateUnit{Name: name, Policy: l.policy, State: state, Reports: news(name)})
+	}
+	return f
+}
+
+// play looks at the fleet at some instants and writes what it came to, who has the limit first. A write of another may fail: then that
+// one goes on from what was written before, and what happened to it is told by the write that succeeds.
+func (l *fleetLife) play(stops []time.Time, fails func(name string) bool) (*written, []string) {
+	w := &written{map[string]rules.State{}, map[string]rules.TemplateState{}, map[string]time.Time{}}
+	var told []string
+	write := func(name string, stop time.Time, transitions []rules.Transition) {
+		w.seen[name] = stop
+		for _, tr := range transitions {
+			told = append(told, fmt.Sprint(name, ": ", tr.Time.Format(time.DateTime), " ", tr.Reason, " ", tr.From, " ", tr.To, " ", tr.Message))
+		}
+	}
+	for _, stop := range append(slices.Clone(stops), l.end) {
+		f := l.fleet(w, stop)
+		next := f.Advance(stop)
+		limited := f.Portfolio
+		if limited == nil {
+			limited = f.Numbers[0]
+		}
+		w.numbers[limited.Name] = limited.State
+		write(limited.Name, stop, limited.Transitions)
+		for _, n := range f.Numbers {
+			if n != limited && (stop.Equal(l.end) || !fails(n.Name)) {
+				w.numbers[n.Name] = n.State
+				write(n.Name, stop, n.Transitions)
+			}
+		}
+		for _, t := range f.Templates {
+			if stop.Equal(l.end) || !fails(t.Name) {
+				w.templates[t.Name] = t.State
+				write(t.Name, stop, t.Transitions)
+			}
+		}
+		if !next.IsZero() && !next.After(stop) {
+			panic(fmt.Sprintf("the next instant %s is not in the future of %s", next, stop))
+		}
+	}
+	slices.Sort(told)
+	return w, told
+}
+
+func never(string) bool { return false }
+
+// Whoever looks at a fleet after each event, hours later, or once, sees the same happen; and so does whoever could not write what some
+// of its members came to, since who has the limit is written first: then members are played again, and it decides nothing twice.
+func TestFleetProperties(t *testing.T) {
+	policy := sharedPolicy(t, v1alpha1.ScopePortfolio)
+	decisions := 0
+	rapid.Check(t, func(t *rapid.T) {
+		l := drawFleetLife(t, policy)
+		is, told := l.play(l.events, never)
+		same := func(what string, stops []time.Time, fails func(string) bool) {
+			again, seen := l.play(stops, fails)
+			if !slices.Equal(told, seen) {
+				t.Fatalf("%s:\n  %s\nat each event:\n  %s", what, strings.Join(seen, "\n  "), strings.Join(told, "\n  "))
+			}
+			if !maps.Equal(is.numbers, again.numbers) || !maps.Equal(is.templates, again.templates) {
+				t.Fatalf("%s:\n%+v\nat each event:\n%+v", what, again, is)
+			}
+		}
+		var later []time.Time
+		for stop := day1; stop.Before(l.end); stop = stop.Add(time.Duration(rapid.IntRange(1, 40).Draw(t, "hours")) * time.Hour) {
+			later = append(later, stop)
+		}
+		fails := func(string) bool { return rapid.Bool().Draw(t, "fails") }
+		same("looking later", later, never)
+		same("looking once", nil, never)
+		same("with writes that fail", l.events, fails)
+		same("looking later, with writes that fail", later, fails)
+		for _, line := range told {
+			if strings.HasPrefix(line, "portfolio") && strings.Contains(line, string(v1alpha1.ReasonUpgradeCancelled)) {
+				decisions++
+			}
+		}
+	})
+	if decisions == 0 {
+		t.Error("no member ever cancelled an upgrade: that says little")
+	}
+}
+
+// A portfolio whose number could not be written does not cancel an upgrade once more for a rating that it has seen, and neither misses
+// one that came after.
+func TestAMemberThatIsPlayedAgainChangesNothing(t *testing.T) {
+	policy := shippedPolicy(t, "meta-2025")
+	at := func(minutes int) time.Time { return day1.Add(time.Duration(minutes) * time.Minute) }
+	usage := deliveries(at(60), 1000)
+	number, portfolio := rules.Initial(policy.Member(), "", day1), rules.Initial(policy.Portfolio(), v1alpha1.Verified, day1)
+	// advance looks at the fleet and writes the portfolio alone.
+	advance := func(minutes int, reports ...rules.Report) (said string) {
+		f := &rules.Fleet{
+			Portfolio: &rules.Unit{Name: "portfolio", Policy: policy.Portfolio(), State: portfolio, Facts: rules.Facts{Verification: v1alpha1.Verified, Usage: usage}},
+			Numbers:   []*rules.Unit{{Name: "number shop", Policy: policy.Member(), State: number, Facts: rules.Facts{HumanEscalation: true, Usage: usage, Reports: reports}}},
+		}
+		f.Advance(at(minutes))
+		portfolio = f.Portfolio.State
+		return reasonsAt(f.Portfolio.Transitions)
+	}
+	rated := func(minutes int, rating v1alpha1.QualityRating) rules.Report {
+		return rules.Report{Kind: rules.ReportQuality, At: at(minutes), Value: string(rating)}
+	}
+	low, high, again := rated(30, v1alpha1.QualityLow), rated(120, v1alpha1.QualityHigh), rated(180, v1alpha1.QualityLow)
+	for _, step := range []struct {
+		minutes int
+		reports []rules.Report
+		want    string
+	}{
+		{90, []rules.Report{low}, ""},
+		{130, []rules.Report{low, high}, "2h0m0s UpgradePending"},
+		{150, []rules.Report{low, high}, ""},
+		{200, []rules.Report{low, high, again}, "3h0m0s UpgradeCancelled"},
+	} {
+		if got := advance(step.minutes, step.reports...); got != step.want {
+			t.Errorf("at %d minutes it says %q, not %q", step.minutes, got, step.want)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package rules
+
+import (
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// MemberQuality is what a number or a template contributes to the quality of whoever has the limit, or what all of them come to.
+type MemberQuality struct {
+	// Name is whose rating it is, as people know it: "number shop" or "template order_update". Of all together it is empty where none
+	// stands out.
+	Name string
+	// Rating is empty for a template that does not count.
+	Rating v1alpha1.QualityRating
+	// Sendable says of a number that it is connected and not flagged, and of all that one number is.
+	Sendable bool
+}
+
+// QualityAt is a quality from an instant on.
+type QualityAt struct {
+	At time.Time
+	MemberQuality
+}
+
+// Rule 2, of portfolios. The quality is the lowest rating of all numbers and templates, and Unknown only if nothing else is known. A
+// number that has its limit itself rises for the quality of its templates too.
+var memberQuality = rule[*evaluation]{
+	number:   v1alpha1.RuleUpgrade,
+	name:     "Quality over all numbers",
+	sentence: `Meta's messaging limits since 2025-10-07: the limit rises for "high-quality messages across all numbers and templates"`,
+	apply:    (*evaluation).takeMembers,
+	event: func(e *evaluation, until time.Time) time.Time {
+		for _, m := range e.members {
+			if m.At.After(e.now) && !m.At.After(until) {
+				return m.At
+			}
+		}
+		return time.Time{}
+	},
+}
+
+// sendableMember holds the tier of a portfolio while none of its numbers can send.
+var sendableMember = rule[*evaluation]{
+	number:   v1alpha1.RuleUpgrade,
+	name:     "A number that can send",
+	sentence: memberQuality.sentence,
+	objection: func(e *evaluation) objection {
+		if e.s.Members.Sendable {
+			return objection{}
+		}
+		return objection{"one number at least must be connected and not flagged", true}
+	},
+}
+
+func (e *evaluation) takeMembers() {
+	for ; len(e.members) > 0 && !e.members[0].At.After(e.now); e.members = e.members[1:] {
+		s, is := &e.s, e.members[0]
+		if is.Rating != s.Members.Rating {
+			s.MembersRatedSince = latest(is.At, s.MembersRatedSince)
+		}
+		if is.Sendable != s.Members.Sendable {
+			s.MembersSendableSince = latest(is.At, s.MembersSendableSince)
+		}
+		s.Members = is.MemberQuality
+		e.cancelUnfit(is.At)
+	}
+}
+
+// LowestQuality is what members come to together.
+func LowestQuality(members []MemberQuality) MemberQuality {
+	all := MemberQuality{Rating: v1alpha1.QualityUnknown}
+	for _, m := range members {
+		if m.Rating != "" && (Worse(m.Rating, all.Rating) || all.Rating == v1alpha1.QualityUnknown && !Worse(all.Rating, m.Rating)) {
+			all.Name, all.Rating = m.Name, m.Rating
+		}
+		all.Sendable = all.Sendable || m.Sendable
+	}
+	if !Worse(all.Rating, v1alpha1.QualityHigh) {
+		all.Name = ""
+	}
+	return all
+}
+
+// quality is what a number contributes.
+func (s *State) quality(name string) MemberQuality {
+	return MemberQuality{name, s.Rating, s.Connection == v1alpha1.StateConnected && !s.Flagged()}
+}
+
+// quality is what a template contributes: nothing while it cannot be sent any more, or not until Meta approves it.
+func (s *TemplateState) quality(name string) MemberQuality {
+	if !CountsForQuality(s.State) {
+		return MemberQuality{}
+	}
+	return MemberQuality{Name: name, Rating: s.Rating}
+}
+
+// qualities are what a number or a template contributed in a run: at its begin, and at each change.
+type qualities []QualityAt
+
+func (q qualities) add(at time.Time, is MemberQuality) qualities {
+	if n := len(q); n > 0 && q[n-1].MemberQuality == is {
+		return q
+	}
+	return append(q, QualityAt{at, is})
+}
