@@ -6,7 +6,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
@@ -20,7 +20,7 @@ import (
 // that names the account only now has no part in what came and went before: the last word of each kind counts. A limit is
 // that of the account's portfolio, and nothing to a number with one of its own. A report from ahead of the clock waits until
 // then: later is when the first of them is due.
-func accountReports(book counts.Ledger, account string, scope v1alpha1.Scope, state *rules.State, joins bool, now time.Time) (news []rules.Report, later time.Time) {
+func accountReports(book *ledger.Ledger, account string, scope v1alpha1.Scope, state *rules.State, joins bool, now time.Time) (news []rules.Report, later time.Time) {
 	for _, r := range statements(book, report.AccountSubject(account), now, &later) {
 		if !isNews(r, state) || r.Kind == report.Limit && scope != v1alpha1.ScopePortfolio {
 			continue
@@ -53,7 +53,7 @@ func isNews(r report.Report, state *rules.State) bool {
 }
 
 // statements are the reports about a subject up to now, by their time. The first of those to come is the earliest of later.
-func statements(book counts.Ledger, subject report.Subject, now time.Time, later *time.Time) []report.Report {
+func statements(book *ledger.Ledger, subject report.Subject, now time.Time, later *time.Time) []report.Report {
 	all := slices.DeleteFunc(book.Reports(subject, 0), func(r report.Report) bool {
 		at := r.Time()
 		if at.After(now) {
@@ -67,7 +67,7 @@ func statements(book counts.Ledger, subject report.Subject, now time.Time, later
 
 // accounted writes into a number's status what Meta said of its account, its display name, its health and what it alerted
 // to, as far as it is no matter of the rules. It returns when the first of it ends, or is due.
-func accounted(book counts.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, now time.Time) (next time.Time) {
+func accounted(book *ledger.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, now time.Time) (next time.Time) {
 	account := number.Spec.Business.WhatsAppBusinessAccountID
 	if status.Account.ID != account {
 		of := status.Account
@@ -157,7 +157,7 @@ const maxRestrictions = 16
 
 // notUnderstood says what Meta reported of some subjects last that the rules have no word for; empty if there is nothing. It
 // changes nothing, and is not to be lost.
-func notUnderstood(book counts.Ledger, subjects []report.Subject, now time.Time) string {
+func notUnderstood(book *ledger.Ledger, subjects []report.Subject, now time.Time) string {
 	last := map[report.Kind]report.Report{}
 	var later time.Time
 	for _, subject := range subjects {

@@ -18,7 +18,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -36,7 +36,7 @@ func (b *bench) webhooks() func(body []byte) {
 		Credentials: webhook.NewCredentials(dir, logr.Discard()), Clock: b.clock, Metrics: prometheus.NewRegistry(), Log: logr.Discard(),
 	})
 	b.must(err)
-	receiver.SetBackend(&ingest.Backend{Ledger: b.Ledger, Hasher: counts.OpenMemory().Hasher()})
+	receiver.SetBackend(&ingest.Backend{Ledger: b.Ledger, Hasher: ledger.OpenMemory().Hasher()})
 	return func(body []byte) {
 		b.t.Helper()
 		req := httptest.NewRequest(http.MethodPost, webhook.DefaultPath, bytes.NewReader(body))

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -311,7 +312,7 @@ func (r *BusinessPortfolioReconciler) count(name string, numbers []v1alpha1.Phon
 	if err := r.Ledger.Group(name, share.counted); err != nil {
 		return nil, nil, fmt.Errorf("count the numbers together: %w", err)
 	}
-	used, climb = share.usage(counts.Subject{Ledger: r.Ledger, Name: counts.GroupSubject(name)}, policy)
+	used, climb = share.usage(r.Ledger.Usage(counts.GroupSubject(name)), policy)
 	return used, climb, nil
 }
 
@@ -368,7 +369,7 @@ func accountsOf(numbers []v1alpha1.PhoneNumber) []string {
 
 // joinedAt is the sequence number of the last report of a number from before it had a part in a portfolio: of one that
 // comes from elsewhere, all that its status has seen.
-func joinedAt(book counts.Ledger, number *v1alpha1.PhoneNumber, portfolio string) int64 {
+func joinedAt(book *ledger.Ledger, number *v1alpha1.PhoneNumber, portfolio string) int64 {
 	last := number.Status.ObservedReport
 	if number.Status.Portfolio == portfolio {
 		last = number.Status.PortfolioReport

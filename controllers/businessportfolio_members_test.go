@@ -69,7 +69,7 @@ func TestADuplicateDoesNotTakeItsUsageToAnotherPortfolio(t *testing.T) {
 	if *other.Status.Numbers != 0 || *other.Status.Usage.Used != 0 {
 		t.Errorf("the other portfolio has %d numbers, which used %d", *other.Status.Numbers, *other.Status.Usage.Used)
 	}
-	if used := f.Ledger.Count(counts.GroupSubject(f.portfolio.Name), counts.Users, start.Add(-time.Hour), f.clock.Now()); used != 100 {
+	if used := f.Ledger.Count(counts.GroupSubject(f.portfolio.Name), v1alpha1.MeasureUniqueUsers, start.Add(-time.Hour), f.clock.Now()); used != 100 {
 		t.Errorf("the portfolio of the number has used %d", used)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing"
@@ -11,15 +12,15 @@ import (
 
 // liveCounts are the counts of this very instant: the ledger's, or what a Prometheus said last. They satisfy standing.Counts.
 type liveCounts struct {
-	ledger  counts.Ledger
+	ledger  *ledger.Ledger
 	samples *Samples
 }
 
 // Number implements standing.Counts.
 func (c liveCounts) Number(n *v1alpha1.PhoneNumber, policy *rules.Policy, now time.Time) standing.Used {
-	counted := counts.Subject{Ledger: c.ledger, Name: n.Spec.PhoneNumber}
+	counted := c.ledger.Usage(n.Spec.PhoneNumber)
 	if !c.samples.counts(n) {
-		used := standing.Used{Usage: counted, UniqueUsers7d: new(c.ledger.Count(n.Spec.PhoneNumber, counts.Users, now.Add(-week), now))}
+		used := standing.Used{Usage: counted, UniqueUsers7d: new(c.ledger.Count(n.Spec.PhoneNumber, v1alpha1.MeasureUniqueUsers, now.Add(-week), now))}
 		if policy != nil {
 			used.Now = new(rules.Used(policy, counted, now))
 		}
@@ -41,7 +42,7 @@ func (c liveCounts) Portfolio(name string, members []*v1alpha1.PhoneNumber, poli
 	if !c.ledger.Known(group) && (len(share.counted) > 0 || len(share.read) == 0) {
 		return standing.Used{}
 	}
-	usage, _ := share.usage(counts.Subject{Ledger: c.ledger, Name: group}, policy)
+	usage, _ := share.usage(c.ledger.Usage(group), policy)
 	status := v1alpha1.UsageStatus{Used: new(rules.Used(policy, usage, now))}
 	share.mark(&status, policy)
 	return standing.Used{Usage: usage, Now: status.Used}

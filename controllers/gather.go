@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
@@ -58,7 +58,7 @@ func (r *PhoneNumberReconciler) gather(ctx context.Context, number *v1alpha1.Pho
 		Verification:    number.Spec.Verification,
 		HumanEscalation: len(number.Spec.Business.HumanEscalationPaths) > 0,
 		Appealed:        number.Spec.Appeal.State == v1alpha1.AppealReversed,
-		Usage:           counts.Subject{Ledger: r.Ledger, Name: number.Spec.PhoneNumber},
+		Usage:           r.Ledger.Usage(number.Spec.PhoneNumber),
 	}
 	g.facts.Reports, g.lastReport = reportsAfter(r.Ledger, report.ParseSubject(number.Spec.PhoneNumber), number.Status.ObservedReport)
 	if g.sampled = r.Samples.counts(number); g.sampled {
@@ -122,7 +122,7 @@ func policyOf(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneN
 }
 
 // configure sets the windows that the counts of a number are kept for.
-func configure(book counts.Ledger, number string, policy *rules.Policy) error {
+func configure(book *ledger.Ledger, number string, policy *rules.Policy) error {
 	if err := book.Configure(number, records.Windows(policy)); err != nil {
 		return fmt.Errorf("configure the ledger: %w", err)
 	}
@@ -146,7 +146,7 @@ func (r *PhoneNumberReconciler) claim(ctx context.Context, number *v1alpha1.Phon
 }
 
 // reportsAfter are the reports about a subject that a status does not have yet, and the number of the last one.
-func reportsAfter(book counts.Ledger, subject report.Subject, observed int64) ([]rules.Report, int64) {
+func reportsAfter(book *ledger.Ledger, subject report.Subject, observed int64) ([]rules.Report, int64) {
 	if book.LastReport(subject) < observed {
 		// The status has seen a report that the ledger never had: it is another ledger, and all of its reports are news.
 		observed = 0

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing"
@@ -68,7 +68,7 @@ func (m *Metrics) statusWritten(d difference, err error) {
 // Fleet collects the live figures of all numbers at each scrape, so that a deleted number leaves nothing behind.
 type Fleet struct {
 	Numbers client.Reader
-	Ledger  counts.Ledger
+	Ledger  *ledger.Ledger
 	Samples *Samples
 	Clock   Clock
 }

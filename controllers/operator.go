@@ -10,7 +10,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/receipts"
 )
 
@@ -22,7 +22,7 @@ type Operator struct {
 	Cache client.Reader
 
 	Clock  Clock
-	Ledger counts.Ledger
+	Ledger *ledger.Ledger
 	// Samples are the counts of the numbers whose counts are not the ledger's.
 	Samples *Samples
 	// Receipts are of this process: what came, and failed.

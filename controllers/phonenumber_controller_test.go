@@ -21,6 +21,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	applyv1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -516,7 +517,7 @@ func TestALedgerThatWasLostStartsAnew(t *testing.T) {
 	if number.Status.ObservedReport != 3 {
 		t.Fatalf("%d reports are seen", number.Status.ObservedReport)
 	}
-	b.Ledger = counts.OpenMemory()
+	b.Ledger = ledger.OpenMemory()
 	b.report(number.Spec.PhoneNumber, report.Quality, "Low")
 	b.reconcile(number)
 	if number.Status.Quality.Rating != v1alpha1.QualityLow {

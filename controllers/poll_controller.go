@@ -23,7 +23,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 	"numberfleet.dev/numberfleet/internal/secret"
 )
@@ -37,7 +37,7 @@ type Poller struct {
 	Client client.Client
 	// Clock of the rules, which reports carry. Meta's allowance is counted by it too.
 	Clock   Clock
-	Ledger  counts.Ledger
+	Ledger  *ledger.Ledger
 	Metrics *PollMetrics
 	// Presence is since when the operator is there to receive.
 	Presence Presence

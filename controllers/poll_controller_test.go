@@ -23,7 +23,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -156,7 +156,7 @@ func (p *polling) versions() []string {
 	return all
 }
 
-func reportWords(book counts.Ledger, number string) []string {
+func reportWords(book *ledger.Ledger, number string) []string {
 	var words []string
 	for _, r := range book.Reports(report.ParseSubject(number), 0) {
 		words = append(words, string(r.Kind)+" "+r.Value)

@@ -10,6 +10,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/identity"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -186,7 +187,7 @@ func throughput(n *graph.PhoneNumber) report.Report {
 }
 
 // lastReports are the last reports of each kind about a subject. The ledger keeps these for good.
-func lastReports(book counts.Ledger, subject report.Subject) map[report.Kind]report.Report {
+func lastReports(book *ledger.Ledger, subject report.Subject) map[report.Kind]report.Report {
 	last := map[report.Kind]report.Report{}
 	for _, r := range book.Reports(subject, 0) {
 		if known, ok := last[r.Kind]; !ok || r.At >= known.At {

@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	webhooks "numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -18,7 +18,7 @@ import (
 // leaves nothing behind, and nobody who sends webhooks can make a series.
 type Received struct {
 	Numbers  client.Reader
-	Ledger   counts.Ledger
+	Ledger   *ledger.Ledger
 	Receipts *receipts.Receipts
 }
 

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing"
@@ -33,12 +34,12 @@ func roomOf(known *gathered, state *rules.State, usage *v1alpha1.UsageStatus) ru
 }
 
 // usedTogether is how much of its limit a portfolio has used by now. What a Prometheus has a part in is as the status says.
-func usedTogether(book counts.Ledger, portfolio *v1alpha1.BusinessPortfolio, policy *rules.Policy, now time.Time) *int64 {
+func usedTogether(book *ledger.Ledger, portfolio *v1alpha1.BusinessPortfolio, policy *rules.Policy, now time.Time) *int64 {
 	group := counts.GroupSubject(portfolio.Name)
 	if usage := &portfolio.Status.Usage; usage.Source != v1alpha1.CountedHere || !book.Known(group) {
 		return usage.Used
 	}
-	return new(rules.Used(policy, counts.Subject{Ledger: book, Name: group}, now))
+	return new(rules.Used(policy, book.Usage(group), now))
 }
 
 // sendableTo writes what may be sent to further users into a status. The message has no counts: it is written once.

@@ -163,7 +163,7 @@ func (s *Samples) sharing(numbers []*v1alpha1.PhoneNumber) sharing {
 }
 
 // usage is how the counts of all answer the rules, where the ledger counts its own together.
-func (s sharing) usage(together counts.Subject, policy *rules.Policy) (used, climb rules.Usage) {
+func (s sharing) usage(together counts.Usage, policy *rules.Policy) (used, climb rules.Usage) {
 	if len(s.read) == 0 {
 		return together, nil
 	}

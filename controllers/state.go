@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -172,8 +172,8 @@ func counted(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, f *rules.
 }
 
 // lastDelivery is the last counted delivery of a number that the ledger has, as far as it still counts.
-func lastDelivery(book counts.Ledger, number *v1alpha1.PhoneNumber, now time.Time) metav1.Time {
-	return at(book.Last(number.Spec.PhoneNumber, counts.Messages, now.Add(-30*24*time.Hour), now))
+func lastDelivery(book *ledger.Ledger, number *v1alpha1.PhoneNumber, now time.Time) metav1.Time {
+	return at(book.Last(number.Spec.PhoneNumber, v1alpha1.MeasureMessages, now.Add(-30*24*time.Hour), now))
 }
 
 func usageStatus(policy *rules.Policy, counts rules.Usage, s *rules.State) v1alpha1.UsageStatus {
@@ -194,15 +194,15 @@ func usageStatus(policy *rules.Policy, counts rules.Usage, s *rules.State) v1alp
 }
 
 // feedbackStatus is what users did about a number over the policy's quality window; empty if nobody did anything.
-func feedbackStatus(book counts.Ledger, number string, policy *rules.Policy, now time.Time) v1alpha1.FeedbackStatus {
+func feedbackStatus(book *ledger.Ledger, number string, policy *rules.Policy, now time.Time) v1alpha1.FeedbackStatus {
 	from := now.Add(-policy.QualityWindow)
-	complaining := book.Count(number, counts.Complaining, from, now)
+	complaining := book.Count(number, v1alpha1.MeasureComplaining, from, now)
 	if complaining == 0 {
 		return v1alpha1.FeedbackStatus{}
 	}
 	feedback := v1alpha1.FeedbackStatus{ComplainingUsers: &complaining}
 	if policy.LowFrom > 0 {
-		feedback.ReachedUsers = new(book.Count(number, counts.Reached, from, now))
+		feedback.ReachedUsers = new(book.Count(number, v1alpha1.MeasureReached, from, now))
 	}
 	for _, insight := range book.Feedback(number, from, now) {
 		feedback.Insights = append(feedback.Insights, v1alpha1.FeedbackInsight{Kind: insight.Kind, Reason: insight.Reason, Users: insight.Users})

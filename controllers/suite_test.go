@@ -30,6 +30,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -151,7 +152,7 @@ func newBench(t *testing.T) *bench {
 
 	manager := b.manager()
 	b.must(SetupIndexes(b.ctx, manager.GetFieldIndexer()))
-	book := counts.OpenMemory()
+	book := ledger.OpenMemory()
 	t.Cleanup(func() { _ = book.Close() })
 	b.PhoneNumberReconciler = &PhoneNumberReconciler{Operator{
 		Client: manager.GetClient(), Cache: manager.GetClient(), Clock: b.clock, Ledger: book, Samples: NewSamples(config.Prometheus{}),

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
@@ -37,7 +38,7 @@ const (
 type UnclaimedReporter struct {
 	Collected *unclaimed.Collector
 	Hasher    counts.Hasher
-	Ledger    counts.Ledger
+	Ledger    *ledger.Ledger
 	Numbers   client.Reader // the cache
 	Fresh     client.Reader // past the cache
 	Client    client.Client
@@ -213,7 +214,7 @@ func (u *UnclaimedReporter) key(subject string) string {
 }
 
 // claims are the subjects that are a number's: by its own name, by its id, and by all that they go by.
-func claims(book counts.Ledger, n *v1alpha1.PhoneNumber) []string {
+func claims(book *ledger.Ledger, n *v1alpha1.PhoneNumber) []string {
 	subjects := book.Names(n.Spec.PhoneNumber)
 	if id := n.Spec.PhoneNumberID; id != "" {
 		subjects = append(subjects, book.Names(report.NumberIDSubject(id).String())...)

@@ -33,7 +33,7 @@ func TestAResourceFindsWhatCameUnderItsID(t *testing.T) {
 		n.Spec.PhoneNumber, n.Spec.PhoneNumberID = "+5511987654321", "5501"
 	})
 	entry := counts.Entry{Number: "+551187654321", Kind: counts.Delivered, User: 1, Message: 1, At: b.clock.Now().Unix()}
-	_, err := b.Ledger.Append(b.ctx, counts.Batch{Entries: []counts.Entry{entry}, Names: []counts.Name{{ID: "5501", Number: "+551187654321"}}}, b.clock.Now())
+	_, err := b.Ledger.Append(b.ctx, counts.Batch{Entries: []counts.Entry{entry}, Displays: []counts.Display{{ID: "5501", Number: "+551187654321"}}}, b.clock.Now())
 	b.must(err)
 	b.reconcile(number)
 	if used := number.Status.Usage.Used; used == nil || *used != 1 {
@@ -42,7 +42,7 @@ func TestAResourceFindsWhatCameUnderItsID(t *testing.T) {
 	entry.User, entry.Message = 2, 2
 	_, err = b.Ledger.Append(b.ctx, counts.Batch{Entries: []counts.Entry{entry}}, b.clock.Now())
 	b.must(err)
-	if users := b.Ledger.Count(number.Spec.PhoneNumber, counts.Users, start.Add(-time.Hour), b.clock.Now()); users != 2 {
+	if users := b.Ledger.Count(number.Spec.PhoneNumber, v1alpha1.MeasureUniqueUsers, start.Add(-time.Hour), b.clock.Now()); users != 2 {
 		t.Errorf("%d users count after another", users)
 	}
 }
@@ -57,7 +57,7 @@ func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	receiver, err := webhook.NewReceiver(webhook.Options{Credentials: webhook.NewCredentials(dir, log.Log), Clock: clocktesting.NewFakePassiveClock(b.clock.Now()), Metrics: registry})
 	b.must(err)
-	book := b.Ledger.(*counts.Embedded)
+	book := b.Ledger
 	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Unclaimed: collected, Known: func(n string) bool { return Named(b.ctx, b.Client, n) }})
 	number := newNumber()
 	post := func(id string) {

@@ -56,7 +56,7 @@ type wakeUp struct {
 // clock is there. Zero if there is none.
 func (w *wakeUp) until(now time.Time) time.Time {
 	wake := w.next
-	for _, measure := range [...]v1alpha1.Measure{v1alpha1.MeasureMessages, rules.MeasureReached, rules.MeasureComplaining} {
+	for _, measure := range [...]v1alpha1.Measure{v1alpha1.MeasureMessages, v1alpha1.MeasureReached, v1alpha1.MeasureComplaining} {
 		wake = earliest(wake, w.usage.Nth(measure, 1, now, now.Add(counts.Ahead)))
 	}
 	return wake

@@ -29,6 +29,10 @@ const (
 	MeasureConversations Measure = "Conversations"
 	// MeasureMessages: counted deliveries, each message once.
 	MeasureMessages Measure = "Messages"
+	// MeasureReached: distinct users by their last delivery, in a customer service window or not. No policy names it: quality is over it.
+	MeasureReached Measure = "ReachedUsers"
+	// MeasureComplaining: distinct users by their last feedback. No policy names it: quality is from it.
+	MeasureComplaining Measure = "ComplainingUsers"
 )
 
 // Tier is one step of the ladder.

@@ -13,9 +13,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -30,7 +31,7 @@ func TestReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	book := counts.OpenMemory()
+	book := ledger.OpenMemory()
 	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
 	server := httptest.NewTLSServer(receiver)
 	defer server.Close()
@@ -53,7 +54,7 @@ func TestReplay(t *testing.T) {
 			t.Errorf("run %d: code %d\n%s%s", i+1, code, stdout, stderr)
 		}
 	}
-	if got := book.Count(number, counts.Users, now.Add(-24*time.Hour), now); got != 2 {
+	if got := book.Count(number, v1alpha1.MeasureUniqueUsers, now.Add(-24*time.Hour), now); got != 2 {
 		t.Errorf("%d users are counted, want 2", got)
 	}
 

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // every way to authenticate that a kubeconfig may name
@@ -37,7 +38,8 @@ import (
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/events"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
 	"numberfleet.dev/numberfleet/internal/presence"
 	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/secret"
@@ -176,7 +178,7 @@ func run(ctx context.Context, f flags) (err error) {
 	for _, of := range credentials {
 		go of.Watch(background)
 	}
-	var book *counts.Embedded
+	var book *ledger.Ledger
 	defer func() {
 		stop()
 		for range servers {
@@ -188,7 +190,7 @@ func run(ctx context.Context, f flags) (err error) {
 		}
 	}()
 
-	if book, err = counts.Open(f.dataDir, counts.Options{JournalBytes: f.journalBytes, Log: ctrl.Log.WithName("ledger")}); err != nil {
+	if book, err = openLedger(f, ctrl.Log.WithName("ledger")); err != nil {
 		return err
 	}
 
@@ -279,6 +281,20 @@ func run(ctx context.Context, f flags) (err error) {
 	return manager.Start(ctx)
 }
 
+// openLedger opens the ledger in the folder of data. Should it not be able to go on, the process ends at once: what was acknowledged is in the
+// folder, and the next start has it.
+func openLedger(f flags, log logr.Logger) (*ledger.Ledger, error) {
+	fatal := func(err error) {
+		log.Error(err, "The ledger cannot go on")
+		os.Exit(1)
+	}
+	store, err := pebble.Open(f.dataDir, pebble.Options{Log: log, Fatal: fatal})
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Open(store, ledger.Options{JournalBytes: f.journalBytes, Secret: store.Secret(), Log: log, Fatal: fatal})
+}
+
 // newSecretWatcher watches all files that secrets are to be in.
 func newSecretWatcher(f flags, configured *config.OperatorConfiguration) (*secret.Watcher, error) {
 	files := configured.Secrets()
@@ -349,7 +365,7 @@ func setUpNotifications(manager ctrl.Manager, f flags, configuration *config.Ope
 	return nil
 }
 
-func setUpUnclaimed(manager ctrl.Manager, f flags, received *unclaimed.Collector, book *counts.Embedded, clk controllers.Clock) error {
+func setUpUnclaimed(manager ctrl.Manager, f flags, received *unclaimed.Collector, book *ledger.Ledger, clk controllers.Clock) error {
 	namespace, err := operatorNamespace(f)
 	if err != nil {
 		ctrl.Log.WithName("manager").Info("what no PhoneNumber claims is told in the log and in metrics only", "problem", err.Error())
@@ -450,10 +466,10 @@ func (l lapse) clock(real clock.PassiveClock) (*timelapse.Clock, error) {
 type numbers struct {
 	cache    client.Reader
 	informer cache.Informer
-	book     counts.Ledger
+	book     *ledger.Ledger
 }
 
-func newNumbers(ctx context.Context, of cache.Cache, book counts.Ledger) (*numbers, error) {
+func newNumbers(ctx context.Context, of cache.Cache, book *ledger.Ledger) (*numbers, error) {
 	informer, err := of.GetInformer(ctx, &v1alpha1.PhoneNumber{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return nil, fmt.Errorf("look at the numbers: %w", err)

@@ -31,7 +31,8 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/notify/notifytest"
 )
@@ -264,7 +265,11 @@ func TestKilledWhileReceivingItLosesNothingAndCountsNothingTwice(t *testing.T) {
 	group.Wait()
 	o.kill(syscall.SIGTERM)
 
-	book, err := counts.Open(filepath.Join(o.folder, "ledger"), counts.Options{Log: logr.Discard()})
+	store, err := pebble.Open(filepath.Join(o.folder, "ledger"), pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	book, err := ledger.Open(store, ledger.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +283,7 @@ func TestKilledWhileReceivingItLosesNothingAndCountsNothingTwice(t *testing.T) {
 		t.Fatalf("only %d were acknowledged between %d kills", least, kills)
 	}
 	t.Logf("%d acknowledged over %d kills", least, kills)
-	for name, measure := range map[string]counts.Measure{"users": counts.Users, "messages": counts.Messages, "conversations": counts.Conversations} {
+	for name, measure := range map[string]v1alpha1.Measure{"users": v1alpha1.MeasureUniqueUsers, "messages": v1alpha1.MeasureMessages, "conversations": v1alpha1.MeasureConversations} {
 		got := int(book.Count(number, measure, now.Add(-25*time.Hour), now.Add(time.Hour)))
 		if got < least || got > most || got%batch != 0 {
 			t.Errorf("%d %s are counted, between %d and %d in batches of %d were sent", got, name, least, most, batch)

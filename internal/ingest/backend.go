@@ -22,7 +22,7 @@ import (
 // Ledger is what is needed of a ledger. A batch is the caller's again once Append has returned nil.
 type Ledger interface {
 	meta.Names
-	Append(ctx context.Context, batch counts.Batch, now time.Time) (counts.Appended, error)
+	Append(ctx context.Context, batch counts.Batch, now time.Time) (counts.Outcome, error)
 }
 
 // Backend is where what was received goes.
@@ -49,10 +49,10 @@ type Received struct {
 
 // Store makes what was received durable, and tells of it then. After an error the batch must not be used again: whoever still works on it
 // may not be done.
-func (b *Backend) Store(ctx context.Context, r *Received, now time.Time) (counts.Appended, error) {
+func (b *Backend) Store(ctx context.Context, r *Received, now time.Time) (counts.Outcome, error) {
 	appended, err := b.Ledger.Append(ctx, r.Batch, now)
 	if err != nil {
-		return counts.Appended{}, err
+		return counts.Outcome{}, err
 	}
 	b.Receipts.Take(now, &r.Batch, &r.Request)
 	b.Unclaimed.Add(r.Sightings, now)

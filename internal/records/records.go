@@ -43,11 +43,11 @@ func Add(batch *counts.Batch, u *meta.Updates, hasher Hasher) {
 		})
 	}
 	for i := range u.Named {
-		n, last := &u.Named[i], len(batch.Names)-1
-		if n.ID == "" || n.Displayed == "" || last >= 0 && batch.Names[last] == (counts.Name{ID: n.ID, Number: n.Displayed}) {
+		n, last := &u.Named[i], len(batch.Displays)-1
+		if n.ID == "" || n.Displayed == "" || last >= 0 && batch.Displays[last] == (counts.Display{ID: n.ID, Number: n.Displayed}) {
 			continue
 		}
-		batch.Names = append(batch.Names, counts.Name{ID: strings.Clone(n.ID), Number: n.Displayed})
+		batch.Displays = append(batch.Displays, counts.Display{ID: strings.Clone(n.ID), Number: n.Displayed})
 	}
 	batch.Reports = append(append(batch.Reports, u.Reports...), u.Claims...)
 }

@@ -18,9 +18,10 @@ import (
 	"golang.org/x/time/rate"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -34,7 +35,7 @@ var now = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 // operator is the operator's own receiver and ledger, behind HTTP.
 type operator struct {
 	*httptest.Server
-	ledger *counts.Embedded
+	ledger *ledger.Ledger
 	taken  []string // bodies, in their order
 }
 
@@ -49,7 +50,7 @@ func newOperator(t *testing.T) *operator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	op := &operator{ledger: counts.OpenMemory()}
+	op := &operator{ledger: ledger.OpenMemory()}
 	receiver.SetBackend(&ingest.Backend{Ledger: op.ledger, Hasher: op.ledger.Hasher()})
 	op.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body bytes.Buffer
@@ -132,7 +133,7 @@ func TestKeptWebhooksAreCountedOnce(t *testing.T) {
 	if got := strings.Join(op.taken, "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("the operator was posted\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 	}
-	if got := op.ledger.Count(number, counts.Users, now.Add(-24*time.Hour), now); got != 5 {
+	if got := op.ledger.Count(number, v1alpha1.MeasureUniqueUsers, now.Add(-24*time.Hour), now); got != 5 {
 		t.Errorf("%d users are counted, want 5", got)
 	}
 	if summary, err := queue(t, kept).Post(t.Context(), options(op.URL, dir)); err != nil || summary.Posted != 0 || summary.Before != 5 {

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -130,7 +131,7 @@ func TestTheWayUp(t *testing.T) {
 type sent struct {
 	t        *testing.T
 	policy   *rules.Policy
-	book     counts.Ledger
+	book     *ledger.Ledger
 	facts    rules.Facts
 	state    rules.State
 	messages int
@@ -138,8 +139,8 @@ type sent struct {
 
 func newSent(t *testing.T, p *rules.Policy) *sent {
 	t.Helper()
-	s := &sent{t: t, policy: p, book: counts.OpenMemory(), state: rules.Initial(p, v1alpha1.Unverified, day1)}
-	s.facts = rules.Facts{HumanEscalation: true, Usage: counts.Subject{Ledger: s.book, Name: timelineNumber}}
+	s := &sent{t: t, policy: p, book: ledger.OpenMemory(), state: rules.Initial(p, v1alpha1.Unverified, day1)}
+	s.facts = rules.Facts{HumanEscalation: true, Usage: s.book.Usage(timelineNumber)}
 	if err := s.book.Configure(timelineNumber, counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, Reach: p.LowFrom > 0}); err != nil {
 		t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func TestTheWayToAHumanIsDeclared(t *testing.T) {
 type halfComplain struct{ everyDelivery }
 
 func (h halfComplain) of(measure v1alpha1.Measure) everyDelivery {
-	if measure != rules.MeasureComplaining {
+	if measure != v1alpha1.MeasureComplaining {
 		return h.everyDelivery
 	}
 	var some everyDelivery

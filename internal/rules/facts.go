@@ -6,20 +6,12 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// Measures that no limit is in, but the quality is.
-const (
-	// MeasureReached: distinct users by their last delivery, in a customer service window or not.
-	MeasureReached v1alpha1.Measure = "ReachedUsers"
-	// MeasureComplaining: distinct users by their last feedback.
-	MeasureComplaining v1alpha1.Measure = "ComplainingUsers"
-)
-
 // Usage answers counts, exact to the second unless it is Sampled.
 type Usage interface {
 	// Count is how much of the measure lies in (from, to], as it stood at to.
 	Count(measure v1alpha1.Measure, from, to time.Time) int64
 	// Nth is the nth event in (from, to] that the measure looks at, the first being 1, and Last the last; zero if there are
-	// not so many. MeasureReached looks at all deliveries, MeasureComplaining at feedback, the others at counted deliveries.
+	// not so many. v1alpha1.MeasureReached looks at all deliveries, v1alpha1.MeasureComplaining at feedback, the others at counted deliveries.
 	Nth(measure v1alpha1.Measure, n int64, from, to time.Time) time.Time
 	Last(measure v1alpha1.Measure, from, to time.Time) time.Time
 	// FallsBelow is the first instant at or after now at which fewer than limit lie in the window, if nothing further is

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -19,7 +20,7 @@ import (
 type fleetLife struct {
 	policy  *rules.Policy
 	shared  bool
-	book    counts.Ledger
+	book    *ledger.Ledger
 	events  []time.Time
 	reports map[string][]rules.Report // by the name of a unit
 	end     time.Time
@@ -28,7 +29,7 @@ type fleetLife struct {
 var fleetNumbers = []string{"+15550100001", "+15550100002", "+15550100003"}
 
 func drawFleetLife(t *rapid.T, policy *rules.Policy) *fleetLife {
-	l := &fleetLife{policy: policy, shared: rapid.Bool().Draw(t, "shared"), book: counts.OpenMemory(), reports: map[string][]rules.Report{}}
+	l := &fleetLife{policy: policy, shared: rapid.Bool().Draw(t, "shared"), book: ledger.OpenMemory(), reports: map[string][]rules.Report{}}
 	for _, number := range fleetNumbers {
 		if err := l.book.Configure(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}); err != nil {
 			t.Fatal(err)
@@ -89,7 +90,7 @@ func (l *fleetLife) fleet(from *written, now time.Time) *rules.Fleet {
 			state.Members = rules.MemberQuality{} // of a number alone nobody remembers it
 		}
 		return &rules.Unit{Name: name, Policy: policy, State: state,
-			Facts: rules.Facts{HumanEscalation: true, Usage: counts.Subject{Ledger: l.book, Name: subject}, Reports: news(name)}}
+			Facts: rules.Facts{HumanEscalation: true, Usage: l.book.Usage(subject), Reports: news(name)}}
 	}
 	f := &rules.Fleet{}
 	if l.shared {

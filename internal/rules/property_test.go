@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -319,7 +320,7 @@ func TestLookingLaterSeesTheSame(t *testing.T) {
 	policies := []*rules.Policy{smallPolicy(t, v1alpha1.MeasureUniqueUsers), smallPolicy(t, v1alpha1.MeasureConversations)}
 	rapid.Check(t, func(t *rapid.T) {
 		policy := rapid.SampledFrom(policies).Draw(t, "policy")
-		book := counts.OpenMemory()
+		book := ledger.OpenMemory()
 		var at []time.Time
 		now := day1
 		for i := range rapid.IntRange(1, 60).Draw(t, "deliveries") {
@@ -333,7 +334,7 @@ func TestLookingLaterSeesTheSame(t *testing.T) {
 		}
 		end := now.Add(30 * time.Hour)
 		play := func(stops []time.Time) (rules.State, []string) {
-			facts := rules.Facts{HumanEscalation: true, Usage: counts.Subject{Ledger: book, Name: timelineNumber}}
+			facts := rules.Facts{HumanEscalation: true, Usage: book.Usage(timelineNumber)}
 			state := rules.Initial(policy, v1alpha1.Unverified, day1)
 			var all []string
 			for _, stop := range append(slices.Clone(stops), end) {

@@ -19,7 +19,7 @@ var quality = rule[*evaluation]{
 	due:      (*evaluation).feedbackDue,
 	measure: func(e *evaluation) v1alpha1.Measure {
 		if e.ratesFeedback() {
-			return MeasureReached
+			return v1alpha1.MeasureReached
 		}
 		return ""
 	},
@@ -28,7 +28,7 @@ var quality = rule[*evaluation]{
 		if !e.ratesFeedback() {
 			return time.Time{}
 		}
-		return e.f.Usage.Nth(MeasureComplaining, 1, e.now, until)
+		return e.f.Usage.Nth(v1alpha1.MeasureComplaining, 1, e.now, until)
 	},
 	migrate: func(e *evaluation, _ bool) {
 		if e.s.RatingSource == v1alpha1.FromPolicy && !e.lacksHumanAttention() && e.p.LowFrom == 0 {
@@ -54,7 +54,7 @@ func (e *evaluation) ratesFeedback() bool {
 }
 
 func (e *evaluation) feedbackRating() (rating v1alpha1.QualityRating, reason, why string) {
-	complaining, reached := e.within(MeasureComplaining), e.within(MeasureReached)
+	complaining, reached := e.within(v1alpha1.MeasureComplaining), e.within(v1alpha1.MeasureReached)
 	why = fmt.Sprintf("%d of %d users reached within %s complained", complaining, reached, words(e.p.QualityWindow))
 	switch {
 	case reached == 0: // of nobody no share complains
@@ -77,18 +77,18 @@ func (e *evaluation) feedbackDue() time.Time {
 	if !e.ratesFeedback() {
 		return time.Time{}
 	}
-	complaining, reached := e.within(MeasureComplaining), e.within(MeasureReached)
+	complaining, reached := e.within(v1alpha1.MeasureComplaining), e.within(v1alpha1.MeasureReached)
 	if reached == 0 {
 		return time.Time{}
 	}
-	due := e.f.Usage.FallsBelow(MeasureReached, e.p.QualityWindow, 1, e.now)
+	due := e.f.Usage.FallsBelow(v1alpha1.MeasureReached, e.p.QualityWindow, 1, e.now)
 	if complaining == 0 {
 		return due
 	}
-	due = earlier(due, e.f.Usage.FallsBelow(MeasureComplaining, e.p.QualityWindow, complaining, e.now))
+	due = earlier(due, e.f.Usage.FallsBelow(v1alpha1.MeasureComplaining, e.p.QualityWindow, complaining, e.now))
 	for _, threshold := range [...]int64{e.p.MediumFrom, e.p.LowFrom} {
 		if most := complaining * 1000 / threshold; reached > most {
-			due = earlier(due, e.f.Usage.FallsBelow(MeasureReached, e.p.QualityWindow, most+1, e.now))
+			due = earlier(due, e.f.Usage.FallsBelow(v1alpha1.MeasureReached, e.p.QualityWindow, most+1, e.now))
 		}
 	}
 	return due
@@ -104,9 +104,9 @@ func (e *evaluation) missingForBetter() int64 {
 		threshold = e.p.LowFrom
 	}
 	if e.s.Rating == v1alpha1.QualityUnknown {
-		return 1 - e.within(MeasureReached) // any rating is better than none
+		return 1 - e.within(v1alpha1.MeasureReached) // any rating is better than none
 	}
-	return e.within(MeasureComplaining)*1000/threshold + 1 - e.within(MeasureReached)
+	return e.within(v1alpha1.MeasureComplaining)*1000/threshold + 1 - e.within(v1alpha1.MeasureReached)
 }
 
 func (e *evaluation) ratingSince() string {

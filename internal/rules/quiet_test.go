@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -72,9 +73,9 @@ func drawDeliveries(t *rapid.T) (story []delivered) {
 }
 
 func playDeliveries(t *rapid.T, policy *rules.Policy, story []delivered, passOver bool) (told []string, state rules.State, passed int) {
-	book := counts.OpenMemory()
+	book := ledger.OpenMemory()
 	defer func() { _ = book.Close() }()
-	facts := rules.Facts{HumanEscalation: true, Usage: counts.Subject{Ledger: book, Name: timelineNumber}}
+	facts := rules.Facts{HumanEscalation: true, Usage: book.Usage(timelineNumber)}
 	state = rules.Initial(policy, v1alpha1.Unverified, day1)
 	var next time.Time
 	quiet := int64(-1)

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -60,7 +61,7 @@ type standings struct {
 const lifeGroup = "acme"
 
 func drawLife(t *rapid.T, policy *rules.Policy, subject string, kinds map[rules.ReportKind][]string) life {
-	book := counts.OpenMemory()
+	book := ledger.OpenMemory()
 	numbers := []string{"+15550100001", "+15550100002", "+15550100003"}
 	for _, number := range numbers {
 		if err := book.Configure(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.Member().LowFrom > 0}); err != nil {
@@ -70,7 +71,7 @@ func drawLife(t *rapid.T, policy *rules.Policy, subject string, kinds map[rules.
 	if err := book.Group(lifeGroup, numbers); err != nil {
 		t.Fatal(err)
 	}
-	l := life{policy: policy, usage: counts.Subject{Ledger: book, Name: subject}}
+	l := life{policy: policy, usage: book.Usage(subject)}
 	now := day1.Add(time.Minute) // the rules begin before anything happens
 	for i := range rapid.IntRange(1, 60).Draw(t, "events") {
 		// Quarters of an hour, so that events and deadlines often fall on one instant.

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/timeline"
@@ -44,14 +45,14 @@ func playTimeline(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy, book := shippedPolicy(t, story.Policy), counts.OpenMemory()
+	policy, book := shippedPolicy(t, story.Policy), ledger.OpenMemory()
 	if err := book.Configure(timelineNumber, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window}); err != nil {
 		t.Fatal(err)
 	}
 	number := story.Numbers[0]
 	p := player{t: t, file: filepath.Base(file), policy: policy, ledger: book, facts: rules.Facts{
 		HumanEscalation: !number.WithoutHumanEscalation,
-		Usage:           counts.Subject{Ledger: book, Name: timelineNumber},
+		Usage:           book.Usage(timelineNumber),
 	}}
 	if number.Verified {
 		p.facts.Verification = v1alpha1.Verified
@@ -73,7 +74,7 @@ type player struct {
 
 	policy   *rules.Policy
 	facts    rules.Facts
-	ledger   counts.Ledger
+	ledger   *ledger.Ledger
 	state    rules.State
 	messages int
 	got      []string

@@ -42,7 +42,7 @@ func TestACountTellsOfItsWindowAndOfTwoPeriodsAfterIt(t *testing.T) {
 		"before it was read":  {users, day, start.Add(-time.Second), false, 7},
 		"over another window": {users, 7 * day, start, false, 0},
 		"another measure":     {messages, day, start, false, 0},
-		"feedback":            {rules.MeasureComplaining, day, start.Add(day), true, 0},
+		"feedback":            {v1alpha1.MeasureComplaining, day, start.Add(day), true, 0},
 	} {
 		if got := u.Knows(c.measure, c.at.Add(-c.window), c.at); got != c.knows {
 			t.Errorf("%s: it knows: %t", name, got)

@@ -97,5 +97,5 @@ func (u Usage) rises(measure v1alpha1.Measure, from, to time.Time) []time.Time {
 }
 
 func ofFeedback(measure v1alpha1.Measure) bool {
-	return measure == rules.MeasureReached || measure == rules.MeasureComplaining
+	return measure == v1alpha1.MeasureReached || measure == v1alpha1.MeasureComplaining
 }

@@ -7,12 +7,13 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 // batchedLedger is the ledger of a simulation. It appends many entries at once, and always before a count is read.
 type batchedLedger struct {
-	counts.Ledger
+	*ledger.Ledger
 	// pending entries are not appended yet. They span an hour at most, which is as far ahead as the ledger lets an entry lie.
 	pending []counts.Entry
 	err     error // of the first batch that failed
@@ -24,7 +25,7 @@ const maxPending = 1024
 var hasher = counts.NewHasher([16]byte{})
 
 func newBatchedLedger() *batchedLedger {
-	return &batchedLedger{Ledger: counts.OpenMemory(), pending: make([]counts.Entry, 0, maxPending)}
+	return &batchedLedger{Ledger: ledger.OpenMemory(), pending: make([]counts.Entry, 0, maxPending)}
 }
 
 // entryOf is what the ledger is told of a delivery, a message from a user or feedback.
@@ -64,7 +65,7 @@ func (l *batchedLedger) flush() {
 // usage answers the counts of a number or a portfolio. It satisfies rules.Usage.
 type usage struct {
 	ledger *batchedLedger
-	of     counts.Subject
+	of     counts.Usage
 }
 
 func (u *usage) Count(measure v1alpha1.Measure, from, to time.Time) int64 {

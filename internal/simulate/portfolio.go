@@ -87,7 +87,7 @@ func (l *batchedLedger) together(name string, members []*subject) (*usage, error
 		names = append(names, n.name)
 	}
 	group := counts.GroupSubject(name)
-	return &usage{l, counts.Subject{Ledger: l, Name: group}}, l.Group(name, names)
+	return &usage{l, l.Usage(group)}, l.Group(name, names)
 }
 
 // portfolios are those that manifests declare and those that numbers name, by name.

@@ -15,9 +15,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/rueidis"
 	"k8s.io/utils/clock"
+
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
 	"numberfleet.dev/numberfleet/internal/server"
 )
 
@@ -54,7 +57,11 @@ func Serve(ctx context.Context, args []string) (err error) {
 	backend := ingest.Backend{Ledger: dropped{}, Hasher: unhashed{}}
 	switch {
 	case *data != "":
-		book, err := counts.Open(*data, counts.Options{Log: log})
+		store, err := pebble.Open(*data, pebble.Options{Log: log})
+		if err != nil {
+			return err
+		}
+		book, err := ledger.Open(store, ledger.Options{Secret: store.Secret(), Log: log})
 		if err != nil {
 			return err
 		}
@@ -87,8 +94,8 @@ func Serve(ctx context.Context, args []string) (err error) {
 // dropped is no store: what is left is the floor.
 type dropped struct{}
 
-func (dropped) Append(context.Context, counts.Batch, time.Time) (counts.Appended, error) {
-	return counts.Appended{}, nil
+func (dropped) Append(context.Context, counts.Batch, time.Time) (counts.Outcome, error) {
+	return counts.Outcome{}, nil
 }
 
 // Subject names a number as it is displayed.
@@ -113,7 +120,7 @@ type sortedSets struct{ client rueidis.Client }
 // Subject names a number as it is displayed.
 func (sortedSets) Subject(_, number string) string { return number }
 
-func (s sortedSets) Append(ctx context.Context, batch counts.Batch, _ time.Time) (counts.Appended, error) {
+func (s sortedSets) Append(ctx context.Context, batch counts.Batch, _ time.Time) (counts.Outcome, error) {
 	for entries := batch.Entries; len(entries) > 0; {
 		n := 1
 		for n < len(entries) && entries[n].Number == entries[0].Number {
@@ -127,9 +134,9 @@ func (s sortedSets) Append(ctx context.Context, batch counts.Batch, _ time.Time)
 		}
 		command := s.client.B().Arbitrary("ZADD").Keys(entries[0].Number).Args(arguments...).Build()
 		if err := s.client.Do(ctx, command).Error(); err != nil {
-			return counts.Appended{}, err
+			return counts.Outcome{}, err
 		}
 		entries = entries[n:]
 	}
-	return counts.Appended{}, nil
+	return counts.Outcome{}, nil
 }

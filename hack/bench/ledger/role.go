@@ -13,7 +13,10 @@ import (
 	"runtime"
 	"time"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
 )
 
 // Role is the name under which Measure is run as a process.
@@ -107,7 +110,7 @@ func (c *crowd) delivery(user int, at time.Time) counts.Entry {
 func first(i, n int) time.Time { return begin.Add(spread / time.Duration(n) * time.Duration(i)) }
 
 // meet makes all users known, and returns the time after. With a stall each comes by itself, and it is the longest that one took.
-func (c *crowd) meet(ctx context.Context, book *counts.Embedded, size int, stall *time.Duration) (time.Time, error) {
+func (c *crowd) meet(ctx context.Context, book *ledger.Ledger, size int, stall *time.Duration) (time.Time, error) {
 	n := c.users * c.deliveries
 	entries := make([]counts.Entry, 0, 2*size)
 	for i := 0; i < n; {
@@ -182,7 +185,7 @@ func heap() float64 {
 
 func measureMemory(ctx context.Context, o options) (r result, err error) {
 	c := newCrowd(o)
-	book := counts.OpenMemory()
+	book := ledger.OpenMemory()
 	defer func() { err = errors.Join(err, book.Close()) }()
 	if o.group {
 		if err := book.Group("all", c.numbers); err != nil {
@@ -204,7 +207,7 @@ func measureMemory(ctx context.Context, o options) (r result, err error) {
 	// One number alone grows the largest table.
 	one := newCrowd(o)
 	one.numbers = one.numbers[:1]
-	alone := counts.OpenMemory()
+	alone := ledger.OpenMemory()
 	defer func() { err = errors.Join(err, alone.Close()) }()
 	var stall time.Duration
 	_, err = one.meet(ctx, alone, 1, &stall)
@@ -212,9 +215,9 @@ func measureMemory(ctx context.Context, o options) (r result, err error) {
 	return r, err
 }
 
-func measureAnswers(ctx context.Context, c *crowd, book *counts.Embedded, now time.Time, r *result) (err error) {
+func measureAnswers(ctx context.Context, c *crowd, book *ledger.Ledger, now time.Time, r *result) (err error) {
 	r.Count, err = each(func() error {
-		if book.Count(c.numbers[0], counts.Users, now.Add(-24*time.Hour), now) == 0 {
+		if book.Count(c.numbers[0], v1alpha1.MeasureUniqueUsers, now.Add(-24*time.Hour), now) == 0 {
 			return errors.New("the ledger counts nobody")
 		}
 		return nil
@@ -229,14 +232,22 @@ func measureAnswers(ctx context.Context, c *crowd, book *counts.Embedded, now ti
 	return err
 }
 
+func open(folder string, settings ledger.Options) (*ledger.Ledger, error) {
+	store, err := pebble.Open(folder, pebble.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Open(store, settings)
+}
+
 func measureDisk(ctx context.Context, o options) (r result, err error) {
 	c := newCrowd(o)
-	settings := counts.Options{}
+	settings := ledger.Options{}
 	if o.journalOnly {
 		settings.JournalBytes = 1 << 40
 	}
 	before := heap()
-	book, err := counts.Open(o.folder, settings)
+	book, err := open(o.folder, settings)
 	if err != nil {
 		return r, err
 	}
@@ -245,7 +256,7 @@ func measureDisk(ctx context.Context, o options) (r result, err error) {
 		return r, errors.Join(err, book.Close())
 	}
 	if !o.journalOnly {
-		err = book.Snapshot(ctx, now)
+		err = book.Snapshot(ctx)
 	}
 	if err = errors.Join(err, book.Close()); err != nil {
 		return r, err
@@ -259,12 +270,12 @@ func measureDisk(ctx context.Context, o options) (r result, err error) {
 	for i := range max(1, o.starts) {
 		runtime.GC()
 		start := time.Now()
-		book, err := counts.Open(o.folder, counts.Options{JournalBytes: settings.JournalBytes})
+		book, err := open(o.folder, settings)
 		if err != nil {
 			return r, err
 		}
 		r.Start = append(r.Start, time.Since(start).Seconds())
-		if got := book.Count(c.numbers[0], counts.Users, begin.Add(-time.Hour), now); got != int64(o.users/numbers) {
+		if got := book.Count(c.numbers[0], v1alpha1.MeasureUniqueUsers, begin.Add(-time.Hour), now); got != int64(o.users/numbers) {
 			return r, errors.Join(fmt.Errorf("after a start %d users are there, not %d", got, o.users/numbers), book.Close())
 		}
 		if i == 0 && o.starts == 0 {

@@ -7,11 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"sigs.k8s.io/yaml"
+
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/config/policies"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
-	"sigs.k8s.io/yaml"
 
 	"numberfleet.dev/numberfleet/hack/bench/measure"
 	"numberfleet.dev/numberfleet/hack/bench/report"
@@ -54,7 +56,7 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 		subject  string
 		reports  []rules.Report
 		until    time.Time
-		book     *counts.Embedded
+		book     *ledger.Ledger
 		says     v1alpha1.TransitionReason // empty for nothing
 		state    rules.State
 		cost     measure.Cost
@@ -69,7 +71,7 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 		{of: "portfolio of 10 numbers", what: "with the delivery that reaches the limit", policy: policy.Portfolio(), subject: counts.GroupSubject(portfolio), until: now.Add(time.Minute), book: busy, says: v1alpha1.ReasonRestricted},
 	}
 	for _, e := range evaluations {
-		facts := rules.Facts{Usage: counts.Subject{Ledger: e.book, Name: e.subject}}
+		facts := rules.Facts{Usage: e.book.Usage(e.subject)}
 		start := rules.Initial(e.policy, v1alpha1.Unverified, now.Add(-time.Hour))
 		e.state, _, _ = rules.Advance(e.policy, &facts, start, now)
 		facts.Reports = e.reports
@@ -81,7 +83,7 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 	}
 	for range b.Rounds {
 		for _, e := range evaluations {
-			facts := rules.Facts{Reports: e.reports, Usage: counts.Subject{Ledger: e.book, Name: e.subject}}
+			facts := rules.Facts{Reports: e.reports, Usage: e.book.Usage(e.subject)}
 			e.cost.Add(during, func() { rules.Advance(e.policy, &facts, e.state, e.until) })
 		}
 	}
@@ -127,8 +129,8 @@ var now = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 // lived is a ledger with a number on its own and a portfolio of others, which reached some users each within the last hour. Now
 // either is one short of the limit of the first tier; the user who reaches it, if there are so many, comes half a minute later.
-func lived(ctx context.Context, recent int) (*counts.Embedded, error) {
-	book := counts.OpenMemory()
+func lived(ctx context.Context, recent int) (*ledger.Ledger, error) {
+	book := ledger.OpenMemory()
 	members := make([]string, numbers)
 	for i := range members {
 		members[i] = number(i + 1)

@@ -59,7 +59,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 }
 
 // accepted counts the events of a request that are stored.
-func (m *metrics) accepted(events []cloudevents.Event, appended counts.Appended, unclaimed int) {
+func (m *metrics) accepted(events []cloudevents.Event, appended counts.Outcome, unclaimed int) {
 	for i := range events {
 		m.events.WithLabelValues(string(events[i].Type)).Inc()
 	}

@@ -24,9 +24,11 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ingest"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/server"
 	"numberfleet.dev/numberfleet/internal/server/servertest"
@@ -83,7 +85,7 @@ func (m may) EvaluateConditions(context.Context, authorizer.ConditionsAwareDecis
 // fixture is an event API with a ledger, whose caller may do all.
 type fixture struct {
 	*Receiver
-	book    *counts.Embedded
+	book    *ledger.Ledger
 	town    *town
 	metrics *prometheus.Registry
 	logs    *servertest.Logs
@@ -91,7 +93,7 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{book: counts.OpenMemory(), town: &town{}, metrics: prometheus.NewRegistry(), logs: &servertest.Logs{}}
+	f := &fixture{book: ledger.OpenMemory(), town: &town{}, metrics: prometheus.NewRegistry(), logs: &servertest.Logs{}}
 	receiver, err := NewReceiver(Options{
 		Access: &server.Access{
 			Authenticator: authenticator.RequestFunc(func(req *http.Request) (*authenticator.Response, bool, error) {
@@ -117,7 +119,7 @@ func newFixture(t testing.TB) *fixture {
 	return f
 }
 
-func (f *fixture) backendOf(book *counts.Embedded) *ingest.Backend {
+func (f *fixture) backendOf(book *ledger.Ledger) *ingest.Backend {
 	return &ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: func(n string) bool { return n != nowhere }}
 }
 
@@ -147,7 +149,7 @@ func occurred(id string, seconds int, kind cloudevents.Type, data string) string
 
 const toUser = `"number":"` + number + `","user":"+15557770000"`
 
-func used(book counts.Ledger, of string, measure counts.Measure) int64 {
+func used(book *ledger.Ledger, of string, measure v1alpha1.Measure) int64 {
 	return book.Count(of, measure, now.Add(-24*time.Hour), now)
 }
 
@@ -167,7 +169,7 @@ func TestEveryFormatIsTaken(t *testing.T) {
 		f := newFixture(t)
 		w := f.do(f.request(test.media, test.body))
 		want := fmt.Sprintf(`{"events":%d,"new":%d,"repeated":0,"expired":0}`+"\n", test.events, test.events)
-		if w.Code != 200 || w.Body.String() != want || used(f.book, number, counts.Users) != int64(test.events) {
+		if w.Code != 200 || w.Body.String() != want || used(f.book, number, v1alpha1.MeasureUniqueUsers) != int64(test.events) {
 			t.Errorf("%s: got %d %s", name, w.Code, w.Body)
 		}
 	}
@@ -195,7 +197,7 @@ func TestEventsOfTheSDKAreTaken(t *testing.T) {
 		if result := client.Send(with(t.Context()), e); !cloudeventssdk.IsACK(result) {
 			t.Errorf("way %d: %v", i, result)
 		}
-		if got := used(f.book, number, counts.Users); got != int64(i+1) {
+		if got := used(f.book, number, v1alpha1.MeasureUniqueUsers); got != int64(i+1) {
 			t.Errorf("way %d: %d users", i, got)
 		}
 	}
@@ -227,9 +229,9 @@ func TestEveryTypeHasItsEffect(t *testing.T) {
 	}
 	check := func() {
 		t.Helper()
-		for measure, want := range map[counts.Measure]int64{counts.Users: 1, counts.Messages: 1, counts.Complaining: 1} {
+		for measure, want := range map[v1alpha1.Measure]int64{v1alpha1.MeasureUniqueUsers: 1, v1alpha1.MeasureMessages: 1, v1alpha1.MeasureComplaining: 1} {
 			if got := used(f.book, number, measure); got != want {
-				t.Errorf("measure %d is %d, not %d", measure, got, want)
+				t.Errorf("measure %s is %d, not %d", measure, got, want)
 			}
 		}
 		if got := f.book.Feedback(number, now.Add(-time.Hour), now); len(got) != 1 || got[0].Kind != "Block" || got[0].Reason != "Spam" || got[0].Users != 1 {
@@ -280,7 +282,7 @@ func TestEventsInAnyOrderCountTheSame(t *testing.T) {
 				t.Fatalf("got %d %s", w.Code, w.Body)
 			}
 		}
-		for i, measure := range []counts.Measure{counts.Users, counts.Conversations, counts.Messages} {
+		for i, measure := range []v1alpha1.Measure{v1alpha1.MeasureUniqueUsers, v1alpha1.MeasureConversations, v1alpha1.MeasureMessages} {
 			all[i] = used(f.book, number, measure)
 		}
 		return all
@@ -323,10 +325,10 @@ func TestEventsNameANumberByItsID(t *testing.T) {
 			t.Errorf("%s\ngot %d %s", test.events, w.Code, w.Body)
 		}
 	}
-	if got := f.book.Count(brazilian, counts.Messages, now.Add(-2*time.Hour), now); got != 1 {
+	if got := f.book.Count(brazilian, v1alpha1.MeasureMessages, now.Add(-2*time.Hour), now); got != 1 {
 		t.Errorf("%d messages count", got)
 	}
-	if err := f.book.Claim("7009", ivorian); err != nil || f.book.Count(ivorian, counts.Messages, now.Add(-2*time.Hour), now) != 1 {
+	if err := f.book.Claim("7009", ivorian); err != nil || f.book.Count(ivorian, v1alpha1.MeasureMessages, now.Add(-2*time.Hour), now) != 1 {
 		t.Errorf("what came before the claim is not found: %v", err)
 	}
 }
@@ -389,7 +391,7 @@ func TestEveryAnswerToEventsHasItsCode(t *testing.T) {
 		if (w.Header().Get("Retry-After") != "") != (test.code == 503) || (w.Header().Get("WWW-Authenticate") != "") != (test.code == 401) || (w.Header().Get("Allow") != "") != (test.code == 405) {
 			t.Errorf("%s: headers are %v", test.name, w.Header())
 		}
-		if test.code != 200 && used(f.book, number, counts.Messages) != 0 {
+		if test.code != 200 && used(f.book, number, v1alpha1.MeasureMessages) != 0 {
 			t.Errorf("%s: something was stored", test.name)
 		}
 	}
@@ -493,7 +495,7 @@ func TestASlowOrCutOffSenderOfEventsIsRefused(t *testing.T) {
 		}
 		_ = c.Close()
 	}
-	if used(f.book, number, counts.Messages) != 0 {
+	if used(f.book, number, v1alpha1.MeasureMessages) != 0 {
 		t.Error("half a request was stored")
 	}
 }
@@ -527,9 +529,15 @@ func FuzzEvents(f *testing.F) {
 // BenchmarkEvents takes lines of new deliveries, past the network, into a ledger in memory and one on disk.
 func BenchmarkEvents(b *testing.B) {
 	const n = 1000
-	for name, open := range map[string]func() (*counts.Embedded, error){
-		"memory": func() (*counts.Embedded, error) { return counts.OpenMemory(), nil },
-		"disk":   func() (*counts.Embedded, error) { return counts.Open(b.TempDir(), counts.Options{}) },
+	for name, open := range map[string]func() (*ledger.Ledger, error){
+		"memory": func() (*ledger.Ledger, error) { return ledger.OpenMemory(), nil },
+		"disk": func() (*ledger.Ledger, error) {
+			store, err := pebble.Open(b.TempDir(), pebble.Options{})
+			if err != nil {
+				return nil, err
+			}
+			return ledger.Open(store, ledger.Options{Secret: store.Secret()})
+		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			f := newFixture(b)

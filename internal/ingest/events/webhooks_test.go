@@ -11,10 +11,12 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/server/servertest"
 )
@@ -22,7 +24,7 @@ import (
 // What comes by webhooks and by events is one.
 
 // receiveWebhooks receives webhooks into a ledger, and returns what posts one.
-func receiveWebhooks(t *testing.T, book *counts.Embedded) (post func(body []byte)) {
+func receiveWebhooks(t *testing.T, book *ledger.Ledger) (post func(body []byte)) {
 	t.Helper()
 	dir := t.TempDir()
 	servertest.Write(t, dir, webhook.AppSecretFile, "s3cr3t")
@@ -52,14 +54,14 @@ func TestAUserOfAWebhookAndOfTheEventAPIIsOne(t *testing.T) {
 			t.Fatal(w.Body)
 		}
 	}
-	if users, messages := used(f.book, number, counts.Users), used(f.book, number, counts.Messages); users != 1 || messages != 2 {
+	if users, messages := used(f.book, number, v1alpha1.MeasureUniqueUsers), used(f.book, number, v1alpha1.MeasureMessages); users != 1 || messages != 2 {
 		t.Errorf("%d users and %d messages", users, messages)
 	}
 	// A message of a user through one opens the service window for the other.
 	if w := f.lines(occurred("r", 0, cloudevents.MessageReceived, toUser)); w.Code != 200 {
 		t.Fatal(w.Body)
 	}
-	if got := used(f.book, number, counts.Users); got != 0 {
+	if got := used(f.book, number, v1alpha1.MeasureUniqueUsers); got != 0 {
 		t.Errorf("%d users after a message of the only one before", got)
 	}
 }
@@ -86,8 +88,8 @@ func TestTwoFormsOfANumberAreOneUser(t *testing.T) {
 			counts := func(want int64, what string) {
 				t.Helper()
 				since := now.Add(-24 * time.Hour)
-				if got := book.Count(number, counts.Messages, since, now); got != want || book.Count(number, counts.Users, since, now) != min(want, 1) {
-					t.Errorf("%s, %s first: %s: %d messages count and %d users", name, one, what, got, book.Count(number, counts.Users, since, now))
+				if got := book.Count(number, v1alpha1.MeasureMessages, since, now); got != want || book.Count(number, v1alpha1.MeasureUniqueUsers, since, now) != min(want, 1) {
+					t.Errorf("%s, %s first: %s: %d messages count and %d users", name, one, what, got, book.Count(number, v1alpha1.MeasureUniqueUsers, since, now))
 				}
 			}
 			delivered("1", one, now.Add(-20*time.Hour))

@@ -138,7 +138,7 @@ func (a *app) authorize(ctx context.Context, received *ingest.Received, claims i
 	batch.Reports = slices.DeleteFunc(batch.Reports[:rest], func(r report.Report) bool { return foreign(r.Subject, false) })
 	batch.Reports = append(batch.Reports, claimed...)
 	before := denied // what follows is part of what it comes with
-	batch.Names = slices.DeleteFunc(batch.Names, func(n counts.Name) bool {
+	batch.Displays = slices.DeleteFunc(batch.Displays, func(n counts.Display) bool {
 		return foreign(report.NumberIDSubject(n.ID), false) || foreign(report.ParseSubject(n.Number), false)
 	})
 	received.Delivered = slices.DeleteFunc(received.Delivered, func(d receipts.Delivered) bool { return foreign(report.ParseSubject(d.Number), false) })

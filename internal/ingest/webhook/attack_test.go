@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/server"
 	"numberfleet.dev/numberfleet/internal/server/servertest"
@@ -20,10 +21,10 @@ import (
 // What someone may send who wants more than to be heard, over real sockets.
 
 // attacked is a receiver with a ledger, served.
-func attacked(t *testing.T, change func(*fixture, *server.Server)) (f *fixture, book *counts.Embedded, address string) {
+func attacked(t *testing.T, change func(*fixture, *server.Server)) (f *fixture, book *ledger.Ledger, address string) {
 	t.Helper()
 	f = newFixture(t)
-	book = counts.OpenMemory()
+	book = ledger.OpenMemory()
 	f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
 	s := &server.Server{Name: "the receiver", Log: f.log, Handler: f}
 	if change != nil {
@@ -92,7 +93,7 @@ func TestAForgedSignatureIsRefused(t *testing.T) {
 		{"with the secret before", "200", []string{signatureHeader + metatest.Sign("the one before", body)}},
 		{"in capitals", "200", []string{signatureHeader + "sha256=" + strings.ToUpper(strings.TrimPrefix(right, "sha256="))}},
 	} {
-		before := book.Count(number, counts.Messages, now.Add(-time.Hour), now.Add(time.Hour))
+		before := book.Count(number, v1alpha1.MeasureMessages, now.Add(-time.Hour), now.Add(time.Hour))
 		if test.code != "200" && before != 0 {
 			t.Fatalf("before %s: something was stored", test.name)
 		}
@@ -133,10 +134,10 @@ func TestAReplayChangesNothing(t *testing.T) {
 		got += strings.Count(rest, answer)
 		rest = rest[max(0, strings.LastIndex(rest, answer)+len(answer), len(rest)-len(answer)):]
 	}
-	if n := book.Count(number, counts.Messages, now.Add(-time.Hour), now.Add(time.Hour)); n != 10 {
+	if n := book.Count(number, v1alpha1.MeasureMessages, now.Add(-time.Hour), now.Add(time.Hour)); n != 10 {
 		t.Errorf("%d messages are counted", n)
 	}
-	if n := book.Count(number, counts.Users, now.Add(-time.Hour), now.Add(time.Hour)); n != 1 {
+	if n := book.Count(number, v1alpha1.MeasureUniqueUsers, now.Add(-time.Hour), now.Add(time.Hour)); n != 1 {
 		t.Errorf("%d users are counted", n)
 	}
 	const repeated = "numberfleet_webhook_repeated_updates_total"
@@ -193,7 +194,7 @@ func TestABodyThatIsNotWhatItSaysIsRefused(t *testing.T) {
 	if strings.Contains(f.logs.String(), "wamid") {
 		t.Error("the log has a message")
 	}
-	if n := book.Count(number, counts.Messages, now.Add(-time.Hour), now.Add(time.Hour)); n != 1 {
+	if n := book.Count(number, v1alpha1.MeasureMessages, now.Add(-time.Hour), now.Add(time.Hour)); n != 1 {
 		t.Errorf("%d messages are counted", n)
 	}
 }
@@ -222,7 +223,7 @@ func TestASmuggledRequestNeedsItsOwnSignature(t *testing.T) {
 			t.Errorf("%s: got %q", name, answer)
 		}
 	}
-	if n := book.Count(number, counts.Messages, now.Add(-time.Hour), now.Add(time.Hour)); n > 1 {
+	if n := book.Count(number, v1alpha1.MeasureMessages, now.Add(-time.Hour), now.Add(time.Hour)); n > 1 {
 		t.Errorf("%d messages are counted", n)
 	}
 }
@@ -308,7 +309,7 @@ func TestJSONThatMeansHarmIsAnsweredAndForgotten(t *testing.T) {
 	for range 2 {
 		converse(t, address, head(len(twice), signatureHeader+metatest.Sign(appSecret, []byte(twice)))+twice)
 	}
-	if n := book.Count(number, counts.Messages, now.Add(-time.Hour), now.Add(time.Hour)); n != 6 {
+	if n := book.Count(number, v1alpha1.MeasureMessages, now.Add(-time.Hour), now.Add(time.Hour)); n != 6 {
 		t.Errorf("%d messages are counted", n)
 	}
 	if logs := f.logs.String(); strings.Contains(logs, "15557770000") || len(logs) > 64<<10 {
@@ -357,7 +358,7 @@ func TestSlowBodiesHoldBackNobody(t *testing.T) {
 			t.Errorf("got %.200q", answer)
 		}
 	}
-	if n := book.Count(number, counts.Messages, now.Add(-time.Hour), now.Add(time.Hour)); n != 900 {
+	if n := book.Count(number, v1alpha1.MeasureMessages, now.Add(-time.Hour), now.Add(time.Hour)); n != 900 {
 		t.Errorf("%d messages are counted", n)
 	}
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/valyala/fastjson"
 
 	"numberfleet.dev/numberfleet/internal/ingest"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -49,7 +50,11 @@ func BenchmarkHTTPDurable(b *testing.B) {
 	}
 	f := newFixture(b)
 	f.log = logr.Discard()
-	book, err := counts.Open(b.TempDir(), counts.Options{Log: logr.Discard()})
+	store, err := pebble.Open(b.TempDir(), pebble.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	book, err := ledger.Open(store, ledger.Options{Secret: store.Secret()})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -113,7 +113,7 @@ func (m *metrics) instrument(handler http.Handler, log logr.Logger) http.Handler
 }
 
 // received counts the updates of a webhook that is stored.
-func (m *metrics) received(now time.Time, t *tally, unclaimed int, appended counts.Appended) {
+func (m *metrics) received(now time.Time, t *tally, unclaimed int, appended counts.Outcome) {
 	m.add(t)
 	m.last.Set(float64(now.Unix()))
 	m.repeated.Add(float64(appended.Repeated))

@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
@@ -36,7 +37,7 @@ func TestANumberIsFoundByTheIDThatMetaGaveToIt(t *testing.T) {
 		"nothing":                        {"7003", "+15550100001", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			book := counts.OpenMemory()
+			book := ledger.OpenMemory()
 			defer func() { _ = book.Close() }()
 			f := newFixture(t)
 			f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
@@ -48,7 +49,7 @@ func TestANumberIsFoundByTheIDThatMetaGaveToIt(t *testing.T) {
 			}
 			counted := func(want int64) {
 				t.Helper()
-				if got := book.Count(test.number, counts.Messages, now.Add(-time.Hour), now); got != want {
+				if got := book.Count(test.number, v1alpha1.MeasureMessages, now.Add(-time.Hour), now); got != want {
 					t.Errorf("%d messages count, want %d", got, want)
 				}
 			}
@@ -96,7 +97,7 @@ func TestAValueWithoutANumberOrAnIDIsPassedOver(t *testing.T) {
 
 // What no resource claims is collected by number, with the ids that Meta gives, and no longer than it is unclaimed.
 func TestWhatIsNotClaimedIsCollected(t *testing.T) {
-	book := counts.OpenMemory()
+	book := ledger.OpenMemory()
 	defer func() { _ = book.Close() }()
 	f := newFixture(t)
 	collected := &unclaimed.Collector{}

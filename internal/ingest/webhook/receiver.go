@@ -215,7 +215,7 @@ func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) e
 	}
 
 	received := r.pool.Get().(*ingest.Received)
-	received.Entries, received.Reports, received.Names = received.Entries[:0], received.Reports[:0], received.Names[:0]
+	received.Entries, received.Reports, received.Displays = received.Entries[:0], received.Reports[:0], received.Displays[:0]
 	received.Sightings = nil
 	// Body and parser are given back before the ledger is waited for.
 	updates, err := r.read(req.Context(), app, body.Bytes, backend, now, received)

@@ -21,7 +21,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -40,7 +42,7 @@ var now = time.Unix(1790000000, 0)
 // recorder is a ledger that keeps what it was given.
 type recorder struct {
 	batches  []counts.Batch
-	appended counts.Appended
+	appended counts.Outcome
 	err      error
 	panics   bool
 }
@@ -48,12 +50,12 @@ type recorder struct {
 // Subject names a number as it is displayed.
 func (*recorder) Subject(_, number string) string { return number }
 
-func (l *recorder) Append(_ context.Context, batch counts.Batch, _ time.Time) (counts.Appended, error) {
+func (l *recorder) Append(_ context.Context, batch counts.Batch, _ time.Time) (counts.Outcome, error) {
 	if l.panics {
 		panic("the ledger was given 15557770000")
 	}
 	if l.err != nil {
-		return counts.Appended{}, l.err
+		return counts.Outcome{}, l.err
 	}
 	l.batches = append(l.batches, counts.Batch{
 		Entries: append([]counts.Entry(nil), batch.Entries...), Reports: append([]report.Report(nil), batch.Reports...),
@@ -198,7 +200,7 @@ func TestEveryAnswerHasItsCode(t *testing.T) {
 		{"1,001 updates", 413, signed(delivered(1001), appSecret), nil},
 		{"no backend", 503, signed(small, appSecret), func(f *fixture) { f.SetBackend(nil) }},
 		{"a ledger that fails", 503, signed(small, appSecret), func(f *fixture) { f.ledger.err = errors.New("the disk is full") }},
-		{"a closed ledger", 503, signed(small, appSecret), func(f *fixture) { f.ledger.err = counts.ErrClosed }},
+		{"a closed ledger", 503, signed(small, appSecret), func(f *fixture) { f.ledger.err = ledger.ErrClosed }},
 		{"too many bodies at once", 503, signed(small, appSecret), func(f *fixture) { f.bodies = server.NewBodies(MaxBody, 1) }},
 		{"a panic", 500, signed(small, appSecret), func(f *fixture) { f.ledger.panics = true }},
 	} {
@@ -307,7 +309,7 @@ func TestOneBadItemIsPassedOverAndNamed(t *testing.T) {
 
 // A user whose number changed counts once, by the phone number, by the new one and by the ids of both times.
 func TestAUserWhoChangesNumberCountsOnce(t *testing.T) {
-	book := counts.OpenMemory()
+	book := ledger.OpenMemory()
 	defer func() { _ = book.Close() }()
 	f := newFixture(t)
 	f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
@@ -327,7 +329,7 @@ func TestAUserWhoChangesNumberCountsOnce(t *testing.T) {
 		}
 	}
 	since, to := now.Add(-time.Hour), now.Add(time.Hour)
-	if users, messages := book.Count(number, counts.Users, since, to), book.Count(number, counts.Messages, since, to); users != 1 || messages != 4 {
+	if users, messages := book.Count(number, v1alpha1.MeasureUniqueUsers, since, to), book.Count(number, v1alpha1.MeasureMessages, since, to); users != 1 || messages != 4 {
 		t.Errorf("%d users are counted and %d messages: the change opens no window", users, messages)
 	}
 	const updates = "numberfleet_webhook_updates_total"
@@ -448,7 +450,7 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 
 func TestWhatTheLedgerKnewAndWhatNobodyClaimsIsCounted(t *testing.T) {
 	f := newFixture(t)
-	f.ledger.appended = counts.Appended{New: 1, Repeated: 2, Expired: 3}
+	f.ledger.appended = counts.Outcome{New: 1, Repeated: 2, Expired: 3}
 	f.SetBackend(&ingest.Backend{Ledger: f.ledger, Hasher: f.hasher, Known: func(n string) bool { return n != number }})
 	for _, body := range [][]byte{
 		delivered(4), metatest.QualityUpdatePayload(number, "FLAGGED", "", now), metatest.QualityUpdatePayload("+15550002222", "FLAGGED", "", now),
@@ -466,7 +468,7 @@ func TestWhatTheLedgerKnewAndWhatNobodyClaimsIsCounted(t *testing.T) {
 // A receiver, a ledger and Meta's redelivery: what is reported about templates, accounts and portfolios is there once, in order.
 func TestReportsAboutWhatIsNoNumberAreKeptOnce(t *testing.T) {
 	f := newFixture(t)
-	book := counts.OpenMemory()
+	book := ledger.OpenMemory()
 	asked := 0
 	f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: func(string) bool { asked++; return false }})
 	const description = "Limits cannot be increased for your business Ana."
@@ -526,7 +528,7 @@ func TestReportsAboutWhatIsNoNumberAreKeptOnce(t *testing.T) {
 // The ledger bounds what it keeps reports under; what it would refuse for good is refused before, by name.
 func TestTheLongestSubjectFitsIntoTheLedger(t *testing.T) {
 	f := newFixture(t)
-	book := counts.OpenMemory()
+	book := ledger.OpenMemory()
 	f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
 	for digits, reports := range map[int]int{32: 1, 33: 0} {
 		portfolio := strings.Repeat("9", digits)
@@ -626,8 +628,8 @@ func kinds(metric string, counts map[string]int) string {
 // nothing is a ledger and a hasher that cost nothing: what is left is the receiver.
 type nothing struct{}
 
-func (nothing) Append(context.Context, counts.Batch, time.Time) (counts.Appended, error) {
-	return counts.Appended{}, nil
+func (nothing) Append(context.Context, counts.Batch, time.Time) (counts.Outcome, error) {
+	return counts.Outcome{}, nil
 }
 func (nothing) Subject(_, number string) string     { return number }
 func (nothing) User(id string) counts.UserKey       { return counts.UserKey(len(id)) }

@@ -9,8 +9,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ingest"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -18,8 +19,8 @@ import (
 // delivery: through the receiver and the ledger together, as Meta's redelivery would do it.
 func TestWebhooksReplayedInAnyOrderGiveTheSameCounts(t *testing.T) {
 	f := newFixture(t)
-	deliver := func(bodies [][]byte) counts.Ledger {
-		book := counts.OpenMemory()
+	deliver := func(bodies [][]byte) *ledger.Ledger {
+		book := ledger.OpenMemory()
 		f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
 		for _, body := range bodies {
 			if response := f.post(body); response.Code != http.StatusOK {
@@ -64,12 +65,12 @@ func TestWebhooksReplayedInAnyOrderGiveTheSameCounts(t *testing.T) {
 		slices.Reverse(reversed)
 
 		want := deliver(ordered)
-		for name, got := range map[string]counts.Ledger{"replayed": deliver(replayed), "reversed": deliver(reversed)} {
-			for _, measure := range []counts.Measure{counts.Users, counts.Conversations, counts.Messages} {
+		for name, got := range map[string]*ledger.Ledger{"replayed": deliver(replayed), "reversed": deliver(reversed)} {
+			for _, measure := range []v1alpha1.Measure{v1alpha1.MeasureUniqueUsers, v1alpha1.MeasureConversations, v1alpha1.MeasureMessages} {
 				for _, window := range []time.Duration{24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour} {
 					for at := now; at.After(now.Add(-10 * 24 * time.Hour)); at = at.Add(-17 * time.Hour) {
 						if a, b := want.Count(number, measure, at.Add(-window), at), got.Count(number, measure, at.Add(-window), at); a != b {
-							t.Fatalf("%s: measure %d over %s up to %s is %d, in order it is %d", name, measure, window, at, b, a)
+							t.Fatalf("%s: measure %s over %s up to %s is %d, in order it is %d", name, measure, window, at, b, a)
 						}
 					}
 				}

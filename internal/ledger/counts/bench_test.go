@@ -27,7 +27,7 @@ func BenchmarkMemory(b *testing.B) {
 				b.Run(fmt.Sprintf("users=%d/spread=%s/inbound=%t", users, spread, inbound), func(b *testing.B) {
 					for range b.N {
 						before := heap()
-						s := newScope(number)
+						s := newScope(number, 0)
 						// As they come: in order of time, many in some seconds and none in others.
 						times := make([]uint32, users)
 						for i := range times {
@@ -63,44 +63,6 @@ func BenchmarkMemory(b *testing.B) {
 	})
 }
 
-// Entries per second made durable and counted where all numbers are in groups, by numbers in each.
-func BenchmarkAppendInGroups(b *testing.B) {
-	for _, size := range []int{0, 2, 20} {
-		b.Run(fmt.Sprintf("numbers=%d", size), func(b *testing.B) {
-			l, err := Open(b.TempDir(), Options{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			for i := 0; size > 0 && i < 20; i += size {
-				var names []string
-				for j := range size {
-					names = append(names, fmt.Sprint("+1555010", i+j))
-				}
-				if err := l.Group(fmt.Sprint(i), names); err != nil {
-					b.Fatal(err)
-				}
-			}
-			var next atomic.Uint64
-			b.SetParallelism(64 / runtime.GOMAXPROCS(0))
-			const batch = 100
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					entries := deliveries(&next, 20, 1_000_000, batch)
-					now := time.Unix(entries[batch-1].At, 0)
-					if _, err := l.Append(context.Background(), Batch{Entries: entries}, now); err != nil {
-						b.Error(err)
-					}
-				}
-			})
-			b.ReportMetric(batch*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
-			b.StopTimer()
-			if err := l.Close(); err != nil {
-				b.Fatal(err)
-			}
-		})
-	}
-}
-
 func deliveries(next *atomic.Uint64, numbers, users, n int) []Entry {
 	entries := make([]Entry, n)
 	for i := range entries {
@@ -111,46 +73,6 @@ func deliveries(next *atomic.Uint64, numbers, users, n int) []Entry {
 		}
 	}
 	return entries
-}
-
-// Entries per second made durable and counted, by batch size and callers.
-func BenchmarkAppend(b *testing.B) {
-	for _, size := range []int{1, 10, 100, 1000} {
-		for _, callers := range []int{1, 64} {
-			b.Run(fmt.Sprintf("batch=%d/callers=%d", size, callers), func(b *testing.B) {
-				l, err := Open(b.TempDir(), Options{})
-				if err != nil {
-					b.Fatal(err)
-				}
-				var next atomic.Uint64
-				b.ReportAllocs()
-				b.SetParallelism(max(1, callers/runtime.GOMAXPROCS(0)))
-				one := func() {
-					entries := deliveries(&next, 16, 1_000_000, size)
-					now := time.Unix(entries[len(entries)-1].At, 0)
-					if _, err := l.Append(context.Background(), Batch{Entries: entries}, now); err != nil {
-						b.Error(err)
-					}
-				}
-				if callers == 1 {
-					for b.Loop() {
-						one()
-					}
-				} else {
-					b.RunParallel(func(pb *testing.PB) {
-						for pb.Next() {
-							one()
-						}
-					})
-				}
-				b.ReportMetric(float64(size)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
-				b.StopTimer()
-				if err := l.Close(); err != nil {
-					b.Fatal(err)
-				}
-			})
-		}
-	}
 }
 
 // Time to record one event in memory, in a number with a million users, and the longest that any took.
@@ -197,7 +119,6 @@ func BenchmarkCount(b *testing.B) {
 	for _, size := range []int{1, 100} {
 		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
 			l, names := fillGroup(numbers, users/numbers, false)
-			defer func() { _ = l.Close() }()
 			entries := make([]Entry, size)
 			b.ReportAllocs()
 			id := users
@@ -218,8 +139,8 @@ func BenchmarkCount(b *testing.B) {
 }
 
 // fillGroup gives numbers with some users each of their own, who have two keys each where they are paired.
-func fillGroup(numbers, users int, paired bool) (*Embedded, []string) {
-	l := OpenMemory()
+func fillGroup(numbers, users int, paired bool) (*applier, []string) {
+	l := newApplier()
 	names := make([]string, numbers)
 	for i := range names {
 		names[i] = fmt.Sprint("+1555010", i)
@@ -252,7 +173,6 @@ func BenchmarkRecordInGroup(b *testing.B) {
 		} {
 			b.Run(fmt.Sprintf("numbers=%d/%s", numbers, name), func(b *testing.B) {
 				l, names := fillGroup(max(1, numbers), users/max(1, numbers), false)
-				defer func() { _ = l.Close() }()
 				if err := l.Group("g", names[:numbers]); err != nil {
 					b.Fatal(err)
 				}
@@ -288,9 +208,6 @@ func BenchmarkGroup(b *testing.B) {
 					b.StopTimer()
 					b.ReportMetric(float64(alone-none)/users, "B/user-alone")
 					b.ReportMetric(float64(heap()-none)/users, "B/user")
-					if err := l.Close(); err != nil {
-						b.Fatal(err)
-					}
 				}
 			})
 		}
@@ -299,8 +216,7 @@ func BenchmarkGroup(b *testing.B) {
 
 // Time of a decision's questions, on a million deliveries over 30 days.
 func BenchmarkQueries(b *testing.B) {
-	l := OpenMemory()
-	defer func() { _ = l.Close() }()
+	l := newApplier()
 	now := begin
 	for i := range 1000 {
 		var batch Batch
@@ -321,61 +237,6 @@ func BenchmarkQueries(b *testing.B) {
 		b.Run(fmt.Sprintf("FallsBelow/%s", window), func(b *testing.B) {
 			for b.Loop() {
 				l.FallsBelow(number, Users, window, 1000, now)
-			}
-		})
-	}
-}
-
-// Time to open a ledger, by users that the last snapshot has or that are in the journal only.
-func BenchmarkOpen(b *testing.B) {
-	for _, bench := range []struct {
-		users, numbers int
-		saved          bool
-	}{{1_000_000, 10, true}, {1_000_000, 10, false}, {10_000_000, 100, true}} {
-		b.Run(fmt.Sprintf("users=%d/saved=%t", bench.users, bench.saved), func(b *testing.B) {
-			dir := b.TempDir()
-			l, err := Open(dir, Options{JournalBytes: 1 << 40})
-			if err != nil {
-				b.Fatal(err)
-			}
-			for i := 0; i < bench.users; i += 10_000 {
-				var batch Batch
-				for j := range 10_000 {
-					id := uint64(i + j + 1)
-					batch.Entries = append(batch.Entries, Entry{
-						Number: fmt.Sprint("+1555010", i/10_000%bench.numbers), Kind: Delivered, User: UserKey(id), Message: MessageKey(id),
-						At: begin.Unix() - rand.Int64N(30*day),
-					})
-				}
-				if _, err := l.Append(context.Background(), batch, begin); err != nil {
-					b.Fatal(err)
-				}
-			}
-			if bench.saved {
-				start := time.Now()
-				if err := l.Snapshot(context.Background(), begin); err != nil {
-					b.Fatal(err)
-				}
-				b.Logf("the snapshot took %s", time.Since(start))
-			}
-			if err := l.Close(); err != nil {
-				b.Fatal(err)
-			}
-			for b.Loop() {
-				l, err := Open(dir, Options{})
-				if err != nil {
-					b.Fatal(err)
-				}
-				b.StopTimer()
-				if n := len(l.Numbers()); n != bench.numbers {
-					b.Fatal(n)
-				}
-				if err := l.Close(); err != nil {
-					b.Fatal(err)
-				}
-				l = nil
-				runtime.GC()
-				b.StartTimer()
 			}
 		})
 	}

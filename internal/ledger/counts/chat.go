@@ -174,46 +174,46 @@ var errChats = errors.New("its groups of users are impossible")
 
 // decode reads what encode wrote, the end of the number's own row.
 func (c *chats) decode(r *reader) {
-	if r.err != nil || len(r.rest) == 0 {
+	if r.ended() {
 		return
 	}
-	n := r.count(13)
+	n := r.Count(13)
 	c.written = make(map[ChatKey][]uint32, n)
 	var before ChatKey
 	for range n {
-		chat := ChatKey(r.uint64())
-		times := make([]uint32, r.count(4))
+		chat := ChatKey(r.Uint64())
+		times := make([]uint32, r.Count(4))
 		for i := range times {
-			if times[i] = r.uint32(); times[i] == 0 || i > 0 && times[i] <= times[i-1] {
-				r.fail(errChats)
+			if times[i] = r.Uint32(); times[i] == 0 || i > 0 && times[i] <= times[i-1] {
+				r.Fail(errChats)
 			}
 		}
 		if chat <= before || len(times) == 0 {
-			r.fail(errChats)
+			r.Fail(errChats)
 		}
-		if r.err != nil {
+		if r.Err() != nil {
 			return
 		}
 		before = chat
 		c.written[chat] = times
 	}
-	n = r.count(14)
+	n = r.Count(14)
 	c.sent = make(map[key][]chatMessage, n)
 	var last key
 	for range n {
-		user := key(r.uvarint())
-		messages := make([]chatMessage, r.count(12))
+		user := key(r.Uvarint())
+		messages := make([]chatMessage, r.Count(12))
 		for i := range messages {
-			m := chatMessage{r.uint32(), ChatKey(r.uint64())}
+			m := chatMessage{r.Uint32(), ChatKey(r.Uint64())}
 			if m.print >= 1<<printBits || m.chat == 0 || i > 0 && m.print <= messages[i-1].print {
-				r.fail(errChats)
+				r.Fail(errChats)
 			}
 			messages[i] = m
 		}
 		if user <= last || user > keyMask || len(messages) == 0 {
-			r.fail(errChats)
+			r.Fail(errChats)
 		}
-		if r.err != nil {
+		if r.Err() != nil {
 			return
 		}
 		last = user
@@ -262,6 +262,3 @@ func (s *scope) walkUsers(users []key, to *points) {
 		slices.Sort(to[on])
 	}
 }
-
-// inChat says whether what a kind records can be of a message to a chat.
-func (k Kind) inChat() bool { return k == Delivered || k == Replied || k == Received }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"testing"
 	"time"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // A message from one participant opens the window for the whole chat, and for messages to that chat only; a participant's own message
@@ -57,7 +55,7 @@ func TestAChatsWindowIsTheNumbers(t *testing.T) {
 
 // What is known of chats is forgotten when it can change nothing any more, and the room for it is there again.
 func TestChatsAreForgotten(t *testing.T) {
-	fs := vfs.NewMem()
+	fs := newDisk()
 	l := openTest(t, fs)
 	at := begin.Unix()
 	give := func(entries ...Entry) {
@@ -86,22 +84,16 @@ func TestChatsAreForgotten(t *testing.T) {
 		if err := l.Snapshot(context.Background(), begin.Add(Kept+Lateness+test.horizon)); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
 		l = openTest(t, fs)
 	}
 	if l.Known(number) {
 		t.Error("the number is known")
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // Participants write without end, and the number to chats without end: what is kept has bounds, and beyond them deliveries count.
 func TestChatsAreBounded(t *testing.T) {
-	s := newScope(number)
+	s := newScope(number, 0)
 	at := uint32(begin.Unix())
 	for i := range uint32(3 * day) { // one writes every second
 		s.record(event{kind: Received, user: 1, chat: 5, at: at + i})
@@ -116,7 +108,7 @@ func TestChatsAreBounded(t *testing.T) {
 			t.Errorf("a delivery %d s after the first message counts: %t", i, counted)
 		}
 	}
-	s = newScope(number)
+	s = newScope(number, 0)
 	if s.configure(lengths{service: 1, conversation: 1}); true { // no message makes up for others
 		for i := range uint32(2 * mostWritten) {
 			s.record(event{kind: Received, user: 1, chat: 5, at: at + 2*i})
@@ -132,7 +124,7 @@ func TestChatsAreBounded(t *testing.T) {
 		t.Errorf("%d chats are kept", n)
 	}
 
-	s = newScope(number)
+	s = newScope(number, 0)
 	for user := range key(mostParticipants + 10) {
 		s.record(event{kind: Delivered, user: user + 1, print: 1, chat: 5, at: at})
 	}
@@ -176,18 +168,20 @@ func TestChatsInTheNumbersRow(t *testing.T) {
 		"a message to a user twice": {func(c *chats) { c.sent[1] = append(c.sent[1], c.sent[1][0]) }, errChats.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, got := newScope(number), newScope(number)
+			s, got := newScope(number, 0), newScope(number, 0)
+			s.parts, _ = partsOf([2]uint64{0, 0})
 			s.chats = chats{written: map[ChatKey][]uint32{5: {7, 9}, 6: {8}}, sent: map[key][]chatMessage{1: {{2, 5}}, 3: {{2, 5}, {7, 6}}}}
 			test.change(&s.chats)
-			row := s.encode([]rowName{{0, 0, 1}})
+			row := s.encode()
 			expectRead(t, got.decode(row), test.want)
-			if test.want == "" && string(got.encode(got.rows)) != string(row) {
+			if test.want == "" && string(got.encode()) != string(row) {
 				t.Errorf("%+v is read, not %+v", got.chats, s.chats)
 			}
 		})
 	}
-	s := newScope(number)
-	if err := s.decode((&scope{chats: chats{written: map[ChatKey][]uint32{5: {7}}, sent: map[key][]chatMessage{1: {{2, 5}}, 3: {{2, 5}, {7, 6}}}}}).encode([]rowName{{0, 0, 1}})); err != nil {
+	s := newScope(number, 0)
+	parts, _ := partsOf([2]uint64{0, 0})
+	if err := s.decode((&scope{parts: parts, chats: chats{written: map[ChatKey][]uint32{5: {7}}, sent: map[key][]chatMessage{1: {{2, 5}}, 3: {{2, 5}, {7, 6}}}}}).encode()); err != nil {
 		t.Fatal(err)
 	}
 	if c := &s.chats; c.size != 3 || len(c.of) != 2 || len(c.of[5]) != 2 || c.of[6][3] != 1 {
@@ -197,8 +191,7 @@ func TestChatsInTheNumbersRow(t *testing.T) {
 
 // Of what is no message nothing is said of messages.
 func TestWhatIsSaidOfMessages(t *testing.T) {
-	l := OpenMemory()
-	defer func() { _ = l.Close() }()
+	l := newApplier()
 	for kind := Delivered; kind <= Replied; kind++ {
 		for _, reply := range []bool{false, true} {
 			for chat := range ChatKey(2) {
@@ -210,8 +203,8 @@ func TestWhatIsSaidOfMessages(t *testing.T) {
 				if _, err := l.Append(context.Background(), Batch{Entries: []Entry{e}}, begin); possible != (err == nil) || err != nil && !errors.Is(err, ErrInvalid) {
 					t.Errorf("%+v is appended: %v", e, err)
 				}
-				rec, got := record{entries: []Entry{e}}, record{}
-				if err := got.decode(rec.encode(nil)); possible != (err == nil) {
+				rec, got := Record{Batch: Batch{Entries: []Entry{e}}}, Record{}
+				if err := got.ReadRow(rec.AppendRow(nil)); possible != (err == nil) {
 					t.Errorf("%+v is read: %v", e, err)
 				}
 			}

@@ -3,6 +3,8 @@ package counts
 import (
 	"slices"
 	"sort"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
 // line tells the timelines of a number or a group apart.
@@ -15,15 +17,29 @@ const (
 	lineKinds
 )
 
-// on is the timeline that answers a measure, and as which of a timeline's own measures.
-func (m Measure) on() (line, Measure) {
-	switch m {
-	case Reached:
-		return reachedLine, Users
-	case Complaining:
-		return complaintLine, Users
+// statistic is what of a timeline is counted.
+type statistic uint8
+
+const (
+	eachPoint        statistic = iota
+	eachUser                   // points that the same user has no later one than
+	eachConversation           // points that are not inside a conversation
+)
+
+// lineOf is the timeline that answers a measure, and what of it the measure counts: distinct users by the time of their last point up to
+// the instant that is asked about, conversations by the time they were opened, or messages.
+func lineOf(measure v1alpha1.Measure) (line, statistic) {
+	switch measure {
+	case v1alpha1.MeasureReached:
+		return reachedLine, eachUser
+	case v1alpha1.MeasureComplaining:
+		return complaintLine, eachUser
+	case v1alpha1.MeasureMessages:
+		return countedLine, eachPoint
+	case v1alpha1.MeasureConversations:
+		return countedLine, eachConversation
 	default:
-		return countedLine, m
+		return countedLine, eachUser
 	}
 }
 
@@ -90,39 +106,39 @@ type subject interface {
 }
 
 // count is how many points lie in (from, to]. Users are those whose last point up to then lies there.
-func count(s subject, measure Measure, from, to int64) int64 {
-	on, measure := measure.on()
-	n := s.timelines()[on].count(measure, from, to)
-	pointedAgain(s, on, measure, from, to, func(uint32) { n++ })
+func count(s subject, measure v1alpha1.Measure, from, to int64) int64 {
+	on, statistic := lineOf(measure)
+	n := s.timelines()[on].count(statistic, from, to)
+	pointedAgain(s, on, statistic, from, to, func(uint32) { n++ })
 	return n
 }
 
 // nth is the time of the nth point in (from, to], of which there are as many at least.
-func nth(s subject, measure Measure, from, to, n int64) uint32 {
-	on, measure := measure.on()
+func nth(s subject, measure v1alpha1.Measure, from, to, n int64) uint32 {
+	on, statistic := lineOf(measure)
 	l := &s.timelines()[on]
 	var again []uint32
-	pointedAgain(s, on, measure, from, to, func(at uint32) { again = append(again, at) })
+	pointedAgain(s, on, statistic, from, to, func(at uint32) { again = append(again, at) })
 	if len(again) == 0 {
-		at, _ := l.nth(measure, from, n)
+		at, _ := l.nth(statistic, from, n)
 		return at
 	}
 	slices.Sort(again)
 	seconds := sort.Search(int(to-from), func(i int) bool {
 		until := from + int64(i)
 		behind, _ := slices.BinarySearchFunc(again, until+1, func(at uint32, t int64) int { return int(int64(at) - t) })
-		return l.count(measure, from, until)+int64(behind) >= n
+		return l.count(statistic, from, until)+int64(behind) >= n
 	})
 	return uint32(from + int64(seconds))
 }
 
 // pointedAgain is subject.again where there can be such users. There are none in the common case, in which to is now.
-func pointedAgain(s subject, on line, measure Measure, from, to int64, call func(at uint32)) {
+func pointedAgain(s subject, on line, of statistic, from, to int64, call func(at uint32)) {
 	l := &s.timelines()[on]
-	if measure != Users || l.count(Users, from, to) == l.count(Messages, from, to) {
+	if of != eachUser || l.count(eachUser, from, to) == l.count(eachPoint, from, to) {
 		return
 	}
-	if _, later := l.nth(Messages, to, 1); later {
+	if _, later := l.nth(eachPoint, to, 1); later {
 		s.again(on, from, to, call)
 	}
 }

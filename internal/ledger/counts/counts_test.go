@@ -7,16 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
 // What was at an instant that has passed is answered as it was then, of users about whom there was more since: each counts at what
 // was their last, in whatever order they came, from any time on and from the beginning of time.
 func TestCountsAsOfThePast(t *testing.T) {
-	l := OpenMemory()
-	defer func() { _ = l.Close() }()
+	l := newApplier()
 	then := begin.Add(-48 * time.Hour)
 	if err := errors.Join(l.Configure(number, Windows{Service: time.Minute, Reach: true}), l.Group("g", []string{number, "+2"})); err != nil {
 		t.Fatal(err)
@@ -34,7 +31,7 @@ func TestCountsAsOfThePast(t *testing.T) {
 		}
 	}
 	const users = 40
-	last := map[Measure][]time.Time{} // of each user, up to then
+	last := map[v1alpha1.Measure][]time.Time{} // of each user, up to then
 	for user := range users {
 		at := then.Add(-time.Duration(user*23%users) * time.Minute) // each at a minute of their own, in no order
 		later := then.Add(time.Duration(1+user) * time.Second)
@@ -65,14 +62,14 @@ func TestCountsAsOfThePast(t *testing.T) {
 		for measure, last := range last {
 			slices.SortFunc(last, time.Time.Compare)
 			if got := l.Count(subject, measure, time.Time{}, then); got != users {
-				t.Errorf("of measure %d %s had %d, not %d", measure, subject, got, users)
+				t.Errorf("of measure %s %s had %d, not %d", measure, subject, got, users)
 			}
 			for i, at := range last {
 				if got, want := l.Count(subject, measure, at, then), int64(users-1-i); got != want {
-					t.Errorf("of measure %d %s had %d after the one of index %d, not %d", measure, subject, got, i, want)
+					t.Errorf("of measure %s %s had %d after the one of index %d, not %d", measure, subject, got, i, want)
 				}
 				if got, want := l.FallsBelow(subject, measure, window, int64(users-i), then), at.Add(window); !got.Equal(want) {
-					t.Errorf("of measure %d %s fell below %d at %s, not %s", measure, subject, users-i, got, want)
+					t.Errorf("of measure %s %s fell below %d at %s, not %s", measure, subject, users-i, got, want)
 				}
 			}
 		}
@@ -82,8 +79,7 @@ func TestCountsAsOfThePast(t *testing.T) {
 // So it is for a group, in which what is later, or the last up to then, may be another number's, and the number may know the user by
 // another key.
 func TestGroupCountsAsOfThePast(t *testing.T) {
-	l := OpenMemory()
-	defer func() { _ = l.Close() }()
+	l := newApplier()
 	then := begin.Add(-48 * time.Hour)
 	mute := NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
 	if err := errors.Join(l.Configure("+1", Windows{Reach: true}), l.Configure("+2", Windows{Reach: true}), l.Group("g", []string{"+1", "+2", "+3"})); err != nil {
@@ -128,15 +124,15 @@ func TestGroupCountsAsOfThePast(t *testing.T) {
 		if err := l.Group(group, []string{"+1", "+2", "+3"}); err != nil {
 			t.Fatal(err)
 		}
-		for _, measure := range []Measure{Users, Reached, Complaining} {
+		for _, measure := range []v1alpha1.Measure{Users, Reached, Complaining} {
 			for i, at := range append([]time.Time{{}}, last...) {
 				if got, want := l.Count(GroupSubject(group), measure, at, then), int64(users-i); got != want {
-					t.Errorf("of measure %d group %s had %d after the one of index %d, not %d", measure, group, got, i-1, want)
+					t.Errorf("of measure %s group %s had %d after the one of index %d, not %d", measure, group, got, i-1, want)
 				}
 			}
 			for i, at := range last {
 				if got, want := l.FallsBelow(GroupSubject(group), measure, 24*time.Hour, int64(users-i), then), at.Add(24*time.Hour); !got.Equal(want) {
-					t.Errorf("of measure %d group %s fell below %d at %s, not %s", measure, group, users-i, got, want)
+					t.Errorf("of measure %s group %s fell below %d at %s, not %s", measure, group, users-i, got, want)
 				}
 			}
 		}
@@ -155,9 +151,8 @@ func TestGroupCountsAsOfThePast(t *testing.T) {
 // What is exactly as old as what is kept is counted, to the second, until it is older: as it came, swept, counted anew, and after
 // a restart, of users with one event and with several, and whatever comes to it.
 func TestTheOldestSecondCounts(t *testing.T) {
-	fs := vfs.NewMem()
+	fs := newDisk()
 	l := openTest(t, fs)
-	defer func() { _ = l.Close() }()
 	oldest := begin.Unix()
 	now := begin.Add(Kept + Lateness)
 	windows := Windows{Service: time.Hour, Conversation: time.Hour, Reach: true}
@@ -179,12 +174,12 @@ func TestTheOldestSecondCounts(t *testing.T) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 	}
-	expect := func(step string, want map[Measure]int64) {
+	expect := func(step string, want map[v1alpha1.Measure]int64) {
 		t.Helper()
 		for _, subject := range []string{number, GroupSubject("g")} {
 			for measure, want := range want {
 				if got := l.Count(subject, measure, time.Time{}, now.Add(time.Hour)); got != want {
-					t.Errorf("%s, of measure %d %s has %d, not %d", step, measure, subject, got, want)
+					t.Errorf("%s, of measure %s %s has %d, not %d", step, measure, subject, got, want)
 				}
 			}
 			var complaints int64
@@ -207,9 +202,9 @@ func TestTheOldestSecondCounts(t *testing.T) {
 	give(Complained, 6, oldest-1, begin)
 	give(Complained, 7, oldest-1, begin)
 	give(Complained, 7, oldest, begin)
-	expect("as it came", map[Measure]int64{Messages: 6, Users: 4, Reached: 4, Conversations: 4, Complaining: 3})
+	expect("as it came", map[v1alpha1.Measure]int64{Messages: 6, Users: 4, Reached: 4, Conversations: 4, Complaining: 3})
 	l.Sweep(now)
-	left := map[Measure]int64{Messages: 4, Users: 3, Reached: 3, Conversations: 2, Complaining: 2}
+	left := map[v1alpha1.Measure]int64{Messages: 4, Users: 3, Reached: 3, Conversations: 2, Complaining: 2}
 	expect("swept", left)
 	windows.Conversation += time.Second
 	do(l.Configure(number, windows))
@@ -220,21 +215,21 @@ func TestTheOldestSecondCounts(t *testing.T) {
 	expect("restarted", left)
 	give(Delivered, 8, oldest, now)
 	give(Complained, 9, oldest, now)
-	expect("with what comes as late as can be", map[Measure]int64{Messages: 5, Users: 4, Reached: 4, Conversations: 3, Complaining: 3})
+	expect("with what comes as late as can be", map[v1alpha1.Measure]int64{Messages: 5, Users: 4, Reached: 4, Conversations: 3, Complaining: 3})
 	for _, user := range []UserKey{1, 3, 4} {
 		give(Delivered, user, now.Unix(), now)
 	}
 	give(Delivered, 1, now.Unix()-1, now)
 	give(Complained, 5, now.Unix(), now)
-	expect("with what came later", map[Measure]int64{Messages: 9, Users: 4, Reached: 4, Conversations: 6, Complaining: 3})
+	expect("with what came later", map[v1alpha1.Measure]int64{Messages: 9, Users: 4, Reached: 4, Conversations: 6, Complaining: 3})
 	l.Sweep(now.Add(time.Second))
-	expect("a second later", map[Measure]int64{Messages: 5, Users: 3, Reached: 3, Conversations: 3, Complaining: 1})
+	expect("a second later", map[v1alpha1.Measure]int64{Messages: 5, Users: 3, Reached: 3, Conversations: 3, Complaining: 1})
 }
 
 // A number whose first event came long before those of another is counted from its own beginning; a group of them only from where
 // both are, whatever happens to what came before that.
 func TestAGroupBeginsWhereAllItsNumbersDo(t *testing.T) {
-	one, two, g := newScope("+1"), newScope("+2"), newGroup()
+	one, two, g := newScope("+1", 0), newScope("+2", 0), newGroup()
 	give := func(s *scope, user key, at int64) {
 		t.Helper()
 		if got := s.record(event{kind: Delivered, user: user, print: uint32(at) & lowPrint, at: uint32(at)}); got != changed {
@@ -259,9 +254,9 @@ func TestAGroupBeginsWhereAllItsNumbersDo(t *testing.T) {
 		is              subject
 		users, messages int64
 	}{{"the number", one, 3, 11}, {"the group", g, 4, 8}} {
-		for measure, want := range map[Measure]int64{Users: test.users, Reached: test.users, Messages: test.messages, Conversations: test.messages} {
+		for measure, want := range map[v1alpha1.Measure]int64{Users: test.users, Reached: test.users, Messages: test.messages, Conversations: test.messages} {
 			if got := count(test.is, measure, 0, later); got != want {
-				t.Errorf("of measure %d %s has %d, not %d", measure, test.name, got, want)
+				t.Errorf("of measure %s %s has %d, not %d", measure, test.name, got, want)
 			}
 		}
 	}

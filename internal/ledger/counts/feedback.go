@@ -69,7 +69,7 @@ type Insight struct {
 
 // insights are those of the complaints in (from, to].
 func insights(s subject, from, to int64) []Insight {
-	if s.timelines()[complaintLine].count(Messages, from, to) == 0 {
+	if s.timelines()[complaintLine].count(eachPoint, from, to) == 0 {
 		return nil
 	}
 	type done struct {

@@ -154,21 +154,23 @@ func (g *group) set(members []*scope) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, s := range g.members {
-		if !slices.Contains(members, s) {
-			s.group = nil
-			s.mu.Store(&s.own)
-		}
+		s.group = nil
 	}
 	for _, s := range members {
-		if s.group == nil {
-			s.own.Lock()
-			s.group = g
-			s.mu.Store(&g.mu)
-			s.own.Unlock()
-		}
+		s.group = g
 	}
 	g.members = members
 	g.rebuild()
+}
+
+// remove takes a number out of the group.
+func (g *group) remove(s *scope) {
+	g.set(slices.DeleteFunc(slices.Clone(g.members), func(m *scope) bool { return m == s }))
+}
+
+// consistsOf says whether the group's numbers are those, which are in order.
+func (g *group) consistsOf(numbers []string) bool {
+	return slices.EqualFunc(g.members, numbers, func(s *scope, number string) bool { return s.number == number })
 }
 
 // begin is called before something changes that a number knows about a user (see meet), beginAll before that of several, unite
@@ -484,19 +486,18 @@ func (g *group) complained(call func(user key, c delivery)) {
 	}
 }
 
-// sweep forgets the keys of users of whom no number knows anything, one part at a time. Numbers are swept before.
-func (g *group) sweep() {
-	g.mu.RLock()
-	names := g.names
-	parts := names.all()
-	g.mu.RUnlock()
-	for _, p := range parts {
-		g.mu.Lock()
-		if g.names == names {
-			g.forget(p)
-		}
-		g.mu.Unlock()
+// sweep forgets the keys of users of whom no number knows anything, in the part of a key. Numbers are swept before. It returns how many
+// keys were looked at, and where the next part begins: zero at the end.
+func (g *group) sweep(from key) (looked int, next key) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.names.part(from)
+	looked = p.used
+	g.forget(p)
+	if next = p.end(); next > keyMask {
+		next = 0
 	}
+	return looked, next
 }
 
 // forget forgets users whose least key is in a part of the names.

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -20,8 +19,7 @@ import (
 // A user of two numbers is two users of theirs and one of their group, also where one number knows the user by the
 // business-scoped id only and the other by both; a service window is a number's own.
 func TestGroupCountsUsersOnce(t *testing.T) {
-	l := OpenMemory()
-	defer func() { _ = l.Close() }()
+	l := newApplier()
 	const phone, scoped = 7, 8
 	at := begin.Unix()
 	entries := []Entry{
@@ -52,7 +50,7 @@ func TestGroupCountsUsersOnce(t *testing.T) {
 // A number is in one group at most; a group that is declared as it is stays as it is; one without numbers is gone. None of
 // it makes a number known, and who subscribed is told of numbers only.
 func TestGroupMembership(t *testing.T) {
-	l := OpenMemory()
+	l := newApplier()
 	var told []string
 	l.Subscribe(func(number string) { told = append(told, number) })
 	declare := func(name string, numbers ...string) {
@@ -101,19 +99,12 @@ func TestGroupMembership(t *testing.T) {
 		t.Error(err)
 	}
 	expect("one", 4)
-	if err := errors.Join(l.Close()); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Group("one", nil); !errors.Is(err, ErrClosed) {
-		t.Error(err)
-	}
 }
 
 // Numbers that join groups and leave them while they are appended to, swept, saved and read end as if none of it had been
 // at the same time.
 func TestGroupsDuringAppends(t *testing.T) {
-	l, now := openTest(t, vfs.NewMem()), begin
-	defer func() { _ = l.Close() }()
+	l, now := openTest(t, newDisk()), begin
 	numbers := []string{"+1", "+2", "+3", "+4"}
 	var appended [2][]Batch
 	var writers, others sync.WaitGroup
@@ -171,7 +162,7 @@ func TestGroupsDuringAppends(t *testing.T) {
 	close(done)
 	others.Wait()
 
-	again := OpenMemory()
+	again := newApplier()
 	defer func() { _ = again.Close() }()
 	for _, batches := range appended {
 		for _, batch := range batches {
@@ -182,7 +173,7 @@ func TestGroupsDuringAppends(t *testing.T) {
 	}
 	again.Sweep(now)
 	l.Sweep(now)
-	for _, e := range []*Embedded{l, again} {
+	for _, e := range []*applier{l, again} {
 		if err := errors.Join(
 			e.Configure("+1", Windows{Reach: true}), e.Group("g0", nil), e.Group("g1", nil), e.Group("g2", numbers[1:])); err != nil {
 			t.Fatal(err)
@@ -190,11 +181,11 @@ func TestGroupsDuringAppends(t *testing.T) {
 	}
 	// Conversations that began before what is kept are not compared.
 	for _, subject := range append(numbers, GroupSubject("g2")) {
-		for _, measure := range []Measure{Users, Messages, Reached, Complaining} {
+		for _, measure := range []v1alpha1.Measure{Users, Messages, Reached, Complaining} {
 			for days := range 37 {
 				from := now.Add(-time.Duration(days) * day * time.Second)
 				if got, want := l.Count(subject, measure, from, now), again.Count(subject, measure, from, now); got != want {
-					t.Fatalf("%s: of %d there are %d in %d days, want %d", subject, measure, got, days, want)
+					t.Fatalf("%s: of %s there are %d in %d days, want %d", subject, measure, got, days, want)
 				}
 			}
 		}
@@ -203,8 +194,7 @@ func TestGroupsDuringAppends(t *testing.T) {
 
 // A group keeps the keys of users whom several numbers know, and forgets those whom none knows any more.
 func TestGroupForgets(t *testing.T) {
-	l, now := OpenMemory(), begin
-	defer func() { _ = l.Close() }()
+	l, now := newApplier(), begin
 	if err := l.Group("g", []string{"+1", "+2"}); err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +256,7 @@ func TestGroupForgets(t *testing.T) {
 // A complaint counts once however often it comes, makes its number known, and outlives restarts; of two codes of a user
 // each is an insight.
 func TestComplaints(t *testing.T) {
-	fs := vfs.NewMem()
+	fs := newDisk()
 	l := openTest(t, fs)
 	spam := NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
 	mute := NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
@@ -282,7 +272,7 @@ func TestComplaints(t *testing.T) {
 		{Number: number, Kind: Complained, Did: spam, User: 4, Message: 6, At: at - 8},
 	}
 	a, err := l.Append(context.Background(), Batch{Entries: entries}, begin)
-	if err != nil || a != (Appended{New: 6, Repeated: 1}) {
+	if err != nil || a != (Outcome{New: 6, Repeated: 1}) {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	for range 3 {
@@ -313,9 +303,6 @@ func TestComplaints(t *testing.T) {
 	if l.Known(number) {
 		t.Error("complaints are not forgotten")
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // Every code is of the words it was made of, and no other.
@@ -342,8 +329,7 @@ func TestComplaintCodes(t *testing.T) {
 
 // The measures of the rules are answered for numbers and groups.
 func TestSubject(t *testing.T) {
-	l := OpenMemory()
-	defer func() { _ = l.Close() }()
+	l := newApplier()
 	at := begin.Unix()
 	if err := errors.Join(l.Configure(number, Windows{Service: time.Hour, Reach: true}), l.Group("g", []string{number})); err != nil {
 		t.Fatal(err)
@@ -358,7 +344,7 @@ func TestSubject(t *testing.T) {
 	}
 	from := begin.Add(-time.Minute)
 	for _, name := range []string{number, GroupSubject("g")} {
-		s := Subject{l, name}
+		s := l.Usage(name)
 		for measure, want := range map[v1alpha1.Measure]struct{ n, first, last int64 }{
 			v1alpha1.MeasureUniqueUsers: {1, at - 8, at - 8}, v1alpha1.MeasureConversations: {1, at - 8, at - 8}, v1alpha1.MeasureMessages: {1, at - 8, at - 8},
 			"ReachedUsers": {2, at - 9, at - 8}, "ComplainingUsers": {1, at - 7, at - 7},
@@ -423,8 +409,7 @@ func TestGroupFollowsKeysThatANumberOnlyJoined(t *testing.T) {
 	now := begin.Add(4 * time.Hour)
 	for _, grouped := range []int{0, 1, 2, 3, 4} { // after so many entries
 		rapid.Check(t, func(t *rapid.T) {
-			l := OpenMemory()
-			defer func() { _ = l.Close() }()
+			l := newApplier()
 			for i, e := range rapid.Permutation(entries).Draw(t, "order") {
 				if i == grouped {
 					if err := l.Group("g", []string{"+1", "+2", "+3"}); err != nil {
@@ -451,8 +436,7 @@ func TestGroupFollowsKeysThatANumberOnlyJoined(t *testing.T) {
 // Numbers that know a user by keys of their own and one in common go on to be of one user while any of them has that name, though
 // nothing else is known about the user.
 func TestNamesInAGroupOutliveWhatIsKnown(t *testing.T) {
-	l, now := OpenMemory(), begin
-	defer func() { _ = l.Close() }()
+	l, now := newApplier(), begin
 	if err := l.Group("g", []string{"+1", "+2"}); err != nil {
 		t.Fatal(err)
 	}
@@ -481,9 +465,9 @@ func TestNamesInAGroupOutliveWhatIsKnown(t *testing.T) {
 
 // What a number that left a group knew is not known there any more: neither who is one user, nor how far back the number counts.
 func TestANumberThatLeftAGroup(t *testing.T) {
-	members, g := []*scope{newScope("+1"), newScope("+2"), newScope("+3")}, newGroup()
 	later := begin.Unix() + 20*day
 	first := oldest(earliestNow(uint32(later))) // of the number that leaves
+	members, g := []*scope{newScope("+1", 0), newScope("+2", 0), newScope("+3", first)}, newGroup()
 	members[0].record(event{kind: Delivered, user: 1, print: 1, at: uint32(begin.Unix())})
 	members[0].record(event{kind: Delivered, user: 3, print: 1, at: uint32(first - 1)})
 	members[1].record(event{kind: Delivered, user: 2, print: 1, at: uint32(begin.Unix())})
@@ -500,12 +484,12 @@ func TestANumberThatLeftAGroup(t *testing.T) {
 // forgotten it is at the other, and what comes then finds it there.
 func TestWhatCameUnderTwoKeysIsForgotten(t *testing.T) {
 	for _, e := range []Entry{{Kind: Delivered}, {Kind: Complained, Did: NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)}} {
-		l := OpenMemory()
+		l := newApplier()
 		if err := errors.Join(l.Configure("+1", Windows{Reach: true}), l.Configure("+2", Windows{Reach: true}), l.Group("g", []string{"+1", "+2"})); err != nil {
 			t.Fatal(err)
 		}
 		at, now := begin.Unix(), begin
-		measure := map[Kind]Measure{Delivered: Reached, Complained: Complaining}[e.Kind]
+		measure := map[Kind]v1alpha1.Measure{Delivered: Reached, Complained: Complaining}[e.Kind]
 		give := func(user UserKey, message MessageKey, at int64) {
 			t.Helper()
 			e.Number, e.User, e.Message, e.At = "+1", user, message, at
@@ -517,7 +501,7 @@ func TestWhatCameUnderTwoKeysIsForgotten(t *testing.T) {
 			t.Helper()
 			for i, want := range append(want, time.Time{}.Unix()) {
 				if got := l.Nth(GroupSubject("g"), measure, int64(i+1), time.Time{}, now).Unix(); got != want {
-					t.Errorf("number %d of measure %d is at %d, not %d", i+1, measure, got, want)
+					t.Errorf("number %d of measure %s is at %d, not %d", i+1, measure, got, want)
 				}
 			}
 		}
@@ -533,9 +517,6 @@ func TestWhatCameUnderTwoKeysIsForgotten(t *testing.T) {
 		expect(at)
 		give(2, 2, now.Unix())
 		expect(at, now.Unix())
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
@@ -546,7 +527,7 @@ func TestAGroupIsAsIfMadeAnew(t *testing.T) {
 		rng := rand.New(rand.NewSource(seed))
 		var members []*scope
 		for _, number := range []string{"+1", "+2", "+3"} {
-			s := newScope(number)
+			s := newScope(number, 0)
 			s.configure(lengths{service: 3600, conversation: 4 * 3600, reach: seed%2 == 0})
 			members = append(members, s)
 		}
@@ -572,9 +553,9 @@ func TestAGroupIsAsIfMadeAnew(t *testing.T) {
 			if rng.Intn(10) == 0 {
 				now += 3600
 				for _, s := range members {
-					s.sweepAll(now - 10*3600)
+					sweepAll(s, now-10*3600)
 				}
-				g.sweep()
+				sweepRings(g)
 			}
 			anew := newGroup()
 			anew.members = members
@@ -585,9 +566,9 @@ func TestAGroupIsAsIfMadeAnew(t *testing.T) {
 		}
 		for range 3 {
 			for _, s := range members {
-				s.sweepAll(now + 100*3600)
+				sweepAll(s, now+100*3600)
 			}
-			g.sweep()
+			sweepRings(g)
 		}
 		if n := g.names.parts[0].used; n != 0 {
 			t.Errorf("seed %d: %d keys are known of nobody", seed, n)

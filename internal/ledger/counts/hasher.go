@@ -1,7 +1,6 @@
 package counts
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 
 	"github.com/dchest/siphash"
@@ -20,11 +19,6 @@ func NewHasher(secret [16]byte) Hasher {
 		return k
 	}
 	return Hasher{user: derive("user"), message: derive("message"), chat: derive("chat")}
-}
-
-func newSecret() (secret [16]byte) {
-	_, _ = rand.Read(secret[:]) // never fails
-	return secret
 }
 
 // User is the key of a user's phone number or business-scoped id. It is never zero.

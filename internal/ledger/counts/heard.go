@@ -1,6 +1,6 @@
 package counts
 
-import "time"
+import "encoding/binary"
 
 // heard is when anything happened between a number and its users: the last time, and the hours of ten days before it in which
 // something did.
@@ -12,8 +12,9 @@ type heard struct {
 // heardHours is how many hours are remembered, the last one among them.
 const heardHours = 4 * 64
 
-// add notes that something happened.
-func (h *heard) add(at uint32) {
+// add notes that something happened, and says whether that is new.
+func (h *heard) add(at uint32) bool {
+	was := *h
 	hour, last := at/3600, h.last/3600
 	if hour > last {
 		h.shift(hour - last)
@@ -23,6 +24,7 @@ func (h *heard) add(at uint32) {
 	if before := last - hour; before < heardHours {
 		h.hours[before/64] |= 1 << (before % 64)
 	}
+	return *h != was
 }
 
 // join adds what another remembers.
@@ -69,41 +71,6 @@ func (h *heard) days() int {
 	return days
 }
 
-// Heard implements Ledger. It follows from the entries that are kept, and from those that were appended again since the start.
-func (e *Embedded) Heard(number string) (last time.Time, days int) {
-	s := e.scope(number)
-	if s == nil {
-		return time.Time{}, 0
-	}
-	s.rlock()
-	defer s.runlock()
-	if s.heard.last == 0 {
-		return time.Time{}, 0
-	}
-	return instant(s.heard.last), s.heard.days()
-}
-
-// Deliveries implements Ledger. It looks at every user of the number, some thousands at a time, so that no append waits for long.
-func (e *Embedded) Deliveries(number string, from, to time.Time) int64 {
-	s := e.scope(number)
-	if s == nil {
-		return 0
-	}
-	var n int64
-	for next := key(0); next <= keyMask; {
-		s.rlock()
-		if s.parts == nil {
-			s.runlock()
-			return 0
-		}
-		p := s.part(next)
-		n += p.deliveriesWithin(from.Unix(), to.Unix())
-		next = (p.prefix + 1) << (keyBits - p.depth) // where the next part begins, be it that this one is split meanwhile
-		s.runlock()
-	}
-	return n
-}
-
 // deliveriesWithin is how many deliveries to the part's users lie in (from, to].
 func (p *part) deliveriesWithin(from, to int64) (n int64) {
 	within := func(at uint32) bool { return int64(at) > from && int64(at) <= to }
@@ -121,4 +88,19 @@ func (p *part) deliveriesWithin(from, to int64) (n int64) {
 		}
 	}
 	return n
+}
+
+func (h *heard) encode(row []byte) []byte {
+	row = binary.LittleEndian.AppendUint32(row, h.last)
+	for _, hours := range h.hours {
+		row = binary.LittleEndian.AppendUint64(row, hours)
+	}
+	return row
+}
+
+func (h *heard) decode(r *reader) {
+	h.last = r.Uint32()
+	for i := range h.hours {
+		h.hours[i] = r.Uint64()
+	}
 }

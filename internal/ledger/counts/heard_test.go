@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 )
 
@@ -47,7 +46,7 @@ func TestTheDaysOnWhichANumberWasHeardOf(t *testing.T) {
 func TestWhenANumberWasHeardOfSurvivesAStart(t *testing.T) {
 	for name, snapshot := range map[string]bool{"from the journal": false, "from a snapshot": true} {
 		t.Run(name, func(t *testing.T) {
-			fs := vfs.NewMem()
+			fs := newDisk()
 			e := openTest(t, fs)
 			var entries []Entry
 			for n := range 9 {

@@ -1,12 +1,10 @@
 package counts
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/cockroachdb/pebble/v2"
+	"strings"
 
 	"numberfleet.dev/numberfleet/internal/identity"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -18,202 +16,179 @@ import (
 //   - the NumberIDSubject of its id, once a resource has claimed that;
 //   - another form of the number, once Meta has displayed it with that id.
 //
-// What came under a name before it was one is taken over. Then the name is given by a row of the journal, so that a restart, which reads
-// the rows in their order, ends where the process did.
-
-// Name says that Meta displays the number of an id so.
-type Name struct {
-	ID     string // that Meta gave to the number
-	Number string // E.164, with the leading plus
-}
+// What came under a name before it was one is taken over.
 
 // mostDisplayed bounds the ids of which it is remembered how they are displayed: more than anyone's webhooks have.
 const mostDisplayed = 1 << 17
 
-func nameKey(name string) []byte    { return append([]byte("a"), name...) }
-func displayedKey(id string) []byte { return append([]byte("d"), id...) }
-
-// Subject implements Ledger. It takes no memory where the number is known.
-func (e *Embedded) Subject(id, number string) string {
-	e.scopesMu.RLock()
-	defer e.scopesMu.RUnlock()
+// Subject is what a number is known by that Meta names by an id, and displays as a number in E.164; one of the two may be empty. It is
+// the number that claims the id; else the number as displayed, or that of which this is another form; else, where nothing is known about
+// either, the id's own subject. It takes no memory where the number is known.
+func (v *View) Subject(id, number string) string {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
 	if id != "" {
 		var room [maxNumber]byte
-		if s := e.scopes[string(report.NumberIDSubject(id).AppendTo(room[:0]))]; s != nil && (number == "" || s.number[0] == '+') {
+		if s := v.scopes[string(report.NumberIDSubject(id).AppendTo(room[:0]))]; s != nil && (number == "" || s.number[0] == '+') {
 			return s.number
 		}
 	}
 	if number == "" {
 		return report.NumberIDSubject(id).String()
 	}
-	if s := e.scopes[number]; s != nil {
+	return v.resolved(number)
+}
+
+// resolved is the number of which a number is another form. The caller holds mu.
+func (v *View) resolved(number string) string {
+	if s := v.scopes[number]; s != nil {
 		return s.number
 	}
 	return number
 }
 
-// Names implements Ledger.
-func (e *Embedded) Names(subject string) []string {
-	e.scopesMu.RLock()
-	defer e.scopesMu.RUnlock()
-	s := e.scopes[subject]
+// resolveAll are numbers by their own names, in order, each once.
+func (v *View) resolveAll(numbers []string) []string {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	own := make([]string, len(numbers))
+	for i, number := range numbers {
+		own[i] = v.resolved(number)
+	}
+	slices.Sort(own)
+	return slices.Compact(own)
+}
+
+// Names are what a subject goes by: its own name first.
+func (v *View) Names(subject string) []string {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	s := v.scopes[subject]
 	if s == nil {
 		return []string{subject}
 	}
 	return append([]string{s.number}, s.names...)
 }
 
-// namesOf are the names of a number besides its own. They are not to be changed.
-func (e *Embedded) namesOf(s *scope) []string {
-	e.scopesMu.RLock()
-	defer e.scopesMu.RUnlock()
-	return s.names
+// Forms are what a subject goes by, but for ids of Meta's that are names of another: its own name first.
+func (v *View) Forms(subject string) []string {
+	return slices.DeleteFunc(v.Names(subject), func(name string) bool { return name != subject && report.ParseSubject(name).Type == report.NumberID })
 }
 
-// Claim implements Ledger.
-func (e *Embedded) Claim(id, number string) error {
-	if id == "" || number == "" || len(report.NumberIDSubject(id).String()) > maxNumber || len(number) > maxNumber {
-		return fmt.Errorf("%w: a number of %d bytes with an id of %d", ErrInvalid, len(number), len(id))
+// NewDisplays are those that a machine does not know.
+func (v *View) NewDisplays(all []Display) []Display {
+	known := func(d Display) bool { return !d.valid() || v.displays(d.ID) == d.Number }
+	if !slices.ContainsFunc(all, func(d Display) bool { return !known(d) }) {
+		return nil
 	}
-	name := report.NumberIDSubject(id).String()
-	was, is := e.Subject(id, ""), e.Subject("", number)
-	var links []string
+	return slices.DeleteFunc(slices.Clone(all), known)
+}
+
+func (d Display) valid() bool {
+	return d.ID != "" && d.Number != "" && len(d.ID) <= maxNumber && len(d.Number) <= maxNumber
+}
+
+func (v *View) displays(id string) string {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.displayed[id]
+}
+
+// Validate is ErrInvalid if the claim names nothing.
+func (c Claim) Validate() error {
+	if c.ID == "" || c.Number == "" || len(report.NumberIDSubject(c.ID).String()) > maxNumber || len(c.Number) > maxNumber {
+		return fmt.Errorf("%w: a number of %d bytes with an id of %d", ErrInvalid, len(c.Number), len(c.ID))
+	}
+	return nil
+}
+
+// Claims says whether a claim changes nothing, since its names are the number's.
+func (v *View) Claims(c Claim) bool { return len(v.namesOfClaim(c)) == 0 }
+
+// namesOfClaim are the names that a claim gives to its number.
+func (v *View) namesOfClaim(c Claim) []string {
+	name := report.NumberIDSubject(c.ID).String()
+	was, is := v.Subject(c.ID, ""), v.Subject("", c.Number)
+	var names []string
 	switch {
 	case was == is:
 	case was != name && identity.SameLine(was, is):
-		links = append(links, was) // the number in another form, that a resource named before
+		names = append(names, was) // the number in another form, that a resource named before
 	default:
-		links = append(links, name)
+		names = append(names, name)
 	}
-	if shown := e.displays(id); shown != "" && e.Subject("", shown) != is && identity.SameLine(shown, is) {
-		links = append(links, shown)
+	if shown := v.displays(c.ID); shown != "" && v.Subject("", shown) != is && identity.SameLine(shown, is) {
+		names = append(names, shown)
 	}
-	for _, link := range links {
-		if err := e.link(link, is); err != nil {
-			return err
+	return names
+}
+
+// claim gives a number the names that are claimed for it.
+func (m *Machine) claim(c Claim, about []string) []string {
+	for _, name := range m.namesOfClaim(c) {
+		s := m.ensure(m.Subject("", c.Number))
+		if m.bind(name, s) {
+			about = append(about, s.number)
 		}
 	}
-	return nil
+	return about
 }
 
-// learn notes how Meta displays the number of an id.
-func (e *Embedded) learn(n Name) error {
-	if n.ID == "" || n.Number == "" || len(n.ID) > maxNumber || len(n.Number) > maxNumber || e.displays(n.ID) == n.Number {
-		return nil
+// display notes how Meta displays the number of an id.
+func (m *Machine) display(d Display, about []string) []string {
+	was, known := m.displayed[d.ID]
+	if !d.valid() || was == d.Number || !known && len(m.displayed) >= mostDisplayed {
+		return about
 	}
-	id, number := string([]byte(n.ID)), string([]byte(n.Number)) // what was read is not kept
-	e.scopesMu.Lock()
-	_, known := e.displayed[id]
-	full := !known && len(e.displayed) >= mostDisplayed
-	if !full {
-		e.displayed[id] = number
+	m.mu.Lock()
+	m.displayed[strings.Clone(d.ID)] = strings.Clone(d.Number)
+	m.mu.Unlock()
+	is := m.Subject(d.ID, "")
+	if is[0] != '+' || m.Subject("", d.Number) == is || !identity.SameLine(d.Number, is) {
+		return about
 	}
-	e.scopesMu.Unlock()
-	if full {
-		return nil
+	if m.bind(strings.Clone(d.Number), m.ensure(is)) {
+		about = append(about, is)
 	}
-	if e.db != nil {
-		// It is on disk with the next row of the journal that is synced, which is that of what came with it.
-		if err := e.db.Set(displayedKey(id), sealName(number), pebble.NoSync); err != nil {
-			return fmt.Errorf("remember how a number is displayed: %w", err)
-		}
-	}
-	if is := e.Subject(id, ""); is[0] == '+' && e.Subject("", number) != is && identity.SameLine(number, is) {
-		return e.link(number, is)
-	}
-	return nil
+	return about
 }
 
-func (e *Embedded) displays(id string) string {
-	e.scopesMu.RLock()
-	defer e.scopesMu.RUnlock()
-	return e.displayed[id]
-}
-
-// link is a name that a number was given.
-type link struct{ name, number string }
-
-// link gives a number, which is no name itself, a name. Nothing is appended meanwhile, and no snapshot taken, which would save the two
-// at different moments.
-func (e *Embedded) link(name, number string) error {
-	changed, err := e.name(link{name, number})
-	e.tell(changed)
-	return err
-}
-
-func (e *Embedded) name(l link) (changed []string, err error) {
-	e.snapshots.Lock()
-	defer e.snapshots.Unlock()
-	e.grouping.Lock()
-	defer e.grouping.Unlock()
-	e.flight.Lock()
-	defer e.flight.Unlock()
-	if e.closed {
-		return nil, ErrClosed
-	}
-	rec := record{links: []link{l}}
-	if from := e.scope(l.name); from == nil || from.number == l.name && !from.holdsAny() {
-		// No row of the journal is about the name, so that it may be given before they are read: it is on disk with the next row.
-		if e.db != nil {
-			if err := e.db.Set(nameKey(l.name), sealName(l.number), pebble.NoSync); err != nil {
-				return nil, fmt.Errorf("keep a name: %w", err)
-			}
-		}
-		e.bind(l.name, e.ensure(l.number))
-		return nil, nil
-	}
-	if e.db != nil {
-		row := rec.encode(nil)
-		if err := e.rows.write(row); err != nil {
-			return nil, fmt.Errorf("write to the journal: %w", err)
-		}
-		e.journaled.Add(int64(len(row)))
-	}
-	_, changed = e.apply(&rec)
-	return changed, nil
-}
-
-// holdsAny says whether anything is known about the number, or was and may be in the journal.
-func (s *scope) holdsAny() bool {
-	s.rlock()
-	defer s.runlock()
-	return s.parts != nil || s.sequence > 0
-}
-
-// bind makes a name, and all names of what it was a name of, those of a number. What was known under it is the number's from now on.
-func (e *Embedded) bind(name string, to *scope) {
-	from := e.scope(name)
+// bind makes a name, and all names of what it was a name of, those of a number. What was known under it is the number's from now on; it
+// says whether anything was.
+func (m *Machine) bind(name string, to *scope) (took bool) {
+	from := m.scopes[name]
 	if from == to {
-		return
+		return false
 	}
 	names := []string{name}
 	if from != nil && from.number == name {
 		names = append(names, from.names...)
-		if g := from.group; g != nil {
-			g.set(slices.DeleteFunc(slices.Clone(g.members), func(s *scope) bool { return s == from }))
+		if from.group != nil {
+			from.group.remove(from)
 		}
+		to.lock()
 		to.absorb(from)
-		e.absorbed = append(e.absorbed, from)
+		to.unlock()
+		m.absorbed = append(m.absorbed, from.number)
+		took = from.known()
 	}
-	e.scopesMu.Lock()
-	defer e.scopesMu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if from != nil { // names are read without a copy
 		from.names = slices.DeleteFunc(slices.Clone(from.names), func(n string) bool { return slices.Contains(names, n) })
 	}
 	for _, name := range names {
-		e.scopes[name] = to
+		m.scopes[name] = to
 	}
-	to.names = slices.Concat(to.names, names)
+	to.names = slices.Sorted(slices.Values(slices.Concat(to.names, names)))
+	m.sorted = nil
+	return took
 }
 
 // absorb takes over what is known about another number. Histories are sets, so nothing counts twice.
 func (s *scope) absorb(from *scope) {
-	from.rlock()
-	defer from.runlock()
-	s.lock()
-	defer s.unlock()
 	for _, r := range from.reports {
-		s.report(r)
+		s.report(r, s.horizon)
 	}
 	if from.parts == nil {
 		return
@@ -238,8 +213,8 @@ func (s *scope) absorb(from *scope) {
 			}
 		}
 	}
-	for chat, times := range from.chats.written {
-		for _, at := range times {
+	for _, chat := range slices.Sorted(maps.Keys(from.chats.written)) {
+		for _, at := range from.chats.written[chat] {
 			if int64(at) >= s.windows.first(s.horizon) {
 				s.heard.add(at)
 				s.hear(chat, at)
@@ -287,59 +262,4 @@ func (s *scope) take(user key, h *history, newest uint32) {
 		defer s.group.end()
 	}
 	s.merge(user, h)
-}
-
-// saveNames writes the names that numbers have, and removes the rows of what was known under them.
-func (e *Embedded) saveNames(to *pebble.Batch) error {
-	for _, s := range e.all() {
-		for _, name := range e.namesOf(s) {
-			if err := to.Set(nameKey(name), sealName(s.number), nil); err != nil {
-				return err
-			}
-		}
-	}
-	for _, s := range e.absorbed {
-		if err := to.Delete(numberKey(s.number), nil); err != nil {
-			return err
-		}
-		for _, name := range s.rows {
-			if err := to.Delete(partKey(s.number, name), nil); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// loadNames reads the names that numbers had at the last snapshot, and how Meta displays ids.
-func (e *Embedded) loadNames() error {
-	err := e.each([]byte("d"), func(k, row []byte) error {
-		number, err := openName(row)
-		e.displayed[string(k[1:])] = number
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return e.each([]byte("a"), func(k, row []byte) error {
-		number, err := openName(row)
-		if err == nil {
-			e.bind(string(k[1:]), e.ensure(number))
-		}
-		return err
-	})
-}
-
-func sealName(number string) []byte { return seal(appendString([]byte{codecVersion}, number)) }
-
-func openName(row []byte) (string, error) {
-	r := unseal(row)
-	number := r.string()
-	if r.err == nil && (number == "" || len(number) > maxNumber) {
-		r.fail(errors.New("it is no number's"))
-	}
-	if err := r.end(); err != nil {
-		return "", fmt.Errorf("the row of a name cannot be read: %w", err)
-	}
-	return number, nil
 }

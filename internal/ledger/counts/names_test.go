@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
 	"numberfleet.dev/numberfleet/internal/report"
@@ -25,11 +24,10 @@ const (
 // under the number: before and after a resource claims the id, over snapshots, crashes and restarts, and in a group.
 func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		fs := vfs.NewCrashableMem()
-		l, want := openTest(t, fs), OpenMemory()
-		defer func() { _ = l.Close() }()
+		fs := newDisk()
+		l, want := openTest(t, fs), newApplier()
 		windows := someWindows(t)
-		grouped := func(l *Embedded) {
+		grouped := func(l *applier) {
 			if err := errors.Join(l.Configure(brazilian, windows), l.Group("g", []string{brazilian, someoneElses})); err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +45,7 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 		for range rapid.IntRange(1, 20).Draw(t, "steps") {
 			switch rapid.IntRange(0, 6).Draw(t, "step") {
 			case 0, 1, 2, 3:
-				b := Batch{Names: []Name{{brazilianID, displayed}}}
+				b := Batch{Displays: []Display{{brazilianID, displayed}}}
 				for range rapid.IntRange(1, 8).Draw(t, "entries") {
 					e := Entry{Number: rapid.SampledFrom(names).Draw(t, "name"), Kind: Delivered, User: UserKey(rapid.IntRange(1, 6).Draw(t, "user"))}
 					e.At = someTime(t, begin.Add(-Kept).Unix(), begin.Unix())
@@ -86,7 +84,7 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 					}
 					return brazilian
 				}
-				b.Entries, b.Names = slices.Clone(b.Entries), nil
+				b.Entries, b.Displays = slices.Clone(b.Entries), nil
 				for i := range b.Entries {
 					b.Entries[i].Number = own(b.Entries[i].Number)
 				}
@@ -102,8 +100,6 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 				}
 			case 6:
 				reports := l.Reports(report.ParseSubject(brazilian), 0)
-				fs = fs.CrashClone(vfs.CrashCloneCfg{})
-				_ = l.Close()
 				l = openTest(t, fs)
 				grouped(l)
 				if got := l.Reports(report.ParseSubject(brazilian), 0); !slices.Equal(got, reports) {
@@ -112,7 +108,7 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 			}
 		}
 		claim()
-		described := func(l *Embedded, name string) string {
+		described := func(l *applier, name string) string {
 			s := l.read(name)
 			if s == nil {
 				return (&timelines{}).describe()
@@ -120,7 +116,7 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 			defer s.runlock()
 			return s.timelines().describe()
 		}
-		values := func(l *Embedded, name string) (all []int64) {
+		values := func(l *applier, name string) (all []int64) {
 			for _, r := range l.Reports(report.ParseSubject(name), 0) {
 				all = append(all, r.At)
 			}
@@ -150,17 +146,16 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 }
 
 func TestASubjectIsFoundByIDFirst(t *testing.T) {
-	l := OpenMemory()
-	defer func() { _ = l.Close() }()
+	l := newApplier()
 	is := func(id, number, want string) {
 		t.Helper()
 		if got := l.Subject(id, number); got != want {
 			t.Errorf("%q and %q are %s, want %s", id, number, got, want)
 		}
 	}
-	append1 := func(number string, names ...Name) {
+	append1 := func(number string, names ...Display) {
 		t.Helper()
-		b := Batch{Entries: []Entry{{Number: number, Kind: Delivered, User: 1, Message: 1, At: begin.Unix()}}, Names: names}
+		b := Batch{Entries: []Entry{{Number: number, Kind: Delivered, User: 1, Message: 1, At: begin.Unix()}}, Displays: names}
 		if _, err := l.Append(t.Context(), b, begin); err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +168,7 @@ func TestASubjectIsFoundByIDFirst(t *testing.T) {
 	}
 	is("1", displayed, displayed)
 	is("1", "", "id/1")
-	append1(displayed, Name{"1", displayed})
+	append1(displayed, Display{"1", displayed})
 	append1("id/1")
 	is("1", displayed, displayed)
 	is("1", "", "id/1") // that Meta displays it so is no claim
@@ -183,12 +178,12 @@ func TestASubjectIsFoundByIDFirst(t *testing.T) {
 	is("", displayed, brazilian)
 	is("2", displayed, brazilian) // a second account's id of the same number
 	is("2", "", "id/2")
-	if got := l.Names(displayed); !slices.Equal(got, []string{brazilian, "id/1", displayed}) {
+	if got := l.Names(displayed); !slices.Equal(got, []string{brazilian, displayed, "id/1"}) {
 		t.Errorf("its names are %v", got)
 	}
 
 	// The id is another number's after all, so what is displayed is none of this one's.
-	append1("+15550100009", Name{"9", "+15550100009"})
+	append1("+15550100009", Display{"9", "+15550100009"})
 	claim("9", "+15550100001")
 	is("9", "+15550100009", "+15550100001")
 	is("", "+15550100009", "+15550100009")
@@ -218,14 +213,13 @@ func TestASubjectIsFoundByIDFirst(t *testing.T) {
 
 // A display that is learned after the claim names the number too: reports that give no id come under it.
 func TestADisplayLearnedAfterTheClaim(t *testing.T) {
-	l := OpenMemory()
-	defer func() { _ = l.Close() }()
+	l := newApplier()
 	if err := l.Claim(brazilianID, brazilian); err != nil {
 		t.Fatal(err)
 	}
 	b := Batch{
-		Names:   []Name{{brazilianID, displayed}},
-		Reports: []report.Report{{Subject: report.ParseSubject(displayed), Kind: report.Quality, At: begin.Unix(), Value: "Low"}},
+		Displays: []Display{{brazilianID, displayed}},
+		Reports:  []report.Report{{Subject: report.ParseSubject(displayed), Kind: report.Quality, At: begin.Unix(), Value: "Low"}},
 	}
 	if _, err := l.Append(t.Context(), b, begin); err != nil || len(l.Reports(report.ParseSubject(brazilian), 0)) != 1 || l.Reports(report.ParseSubject(brazilian), 0)[0].Subject.ID != brazilian {
 		t.Errorf("it has the reports %v, %v", l.Reports(report.ParseSubject(brazilian), 0), err)
@@ -233,24 +227,17 @@ func TestADisplayLearnedAfterTheClaim(t *testing.T) {
 }
 
 func TestAClaimIsRefusedThatNamesNothing(t *testing.T) {
-	l := OpenMemory()
+	l := newApplier()
 	for _, test := range [][2]string{{"", brazilian}, {"1", ""}, {strings.Repeat("1", 62), brazilian}, {"1", strings.Repeat("1", 65)}} {
 		if err := l.Claim(test[0], test[1]); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%v: got %v", test, err)
 		}
 	}
-	if err := errors.Join(l.Close()); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Claim("1", brazilian); !errors.Is(err, ErrClosed) {
-		t.Errorf("a closed ledger said %v", err)
-	}
 }
 
 // Webhooks are many, and almost all are about numbers that are known.
 func TestASubjectThatIsKnownTakesNoMemory(t *testing.T) {
-	l := OpenMemory()
-	defer func() { _ = l.Close() }()
+	l := newApplier()
 	if err := l.Claim(brazilianID, brazilian); err != nil {
 		t.Fatal(err)
 	}

@@ -123,9 +123,8 @@ type part struct {
 
 	horizon int64 // Unix seconds; swept up to here, so no time in the part is earlier than base
 
-	dirty   bool   // the saved row, if any, is not what is here
-	pending bool   // the snapshot under way has still to save what is here
-	saved   uint64 // the generation of the saved row, 0 if there is none
+	dirty   bool     // its row is not as the last snapshot that was kept has it
+	capture *Capture // the snapshot under way that has still to save what is here
 }
 
 const (
@@ -520,6 +519,10 @@ func (p *part) compact() {
 func (p *part) crowded() bool {
 	return p.depth < mostDepth && p.used > 1 && (roomy(p.used) > partSlots || p.words-p.garbage > partWords)
 }
+
+// start and end are the first of the part's keys, and the first after them.
+func (p *part) start() key { return p.prefix << (keyBits - p.depth) }
+func (p *part) end() key   { return (p.prefix + 1) << (keyBits - p.depth) }
 
 // name names a part in errors: its depth and the bits its keys share.
 func (p *part) name() string { return fmt.Sprintf("%d/%0*b", p.depth, p.depth, uint64(p.prefix)) }

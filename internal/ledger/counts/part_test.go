@@ -17,7 +17,7 @@ func (p *part) probes(k key) int {
 
 // fillScope records one delivery for each of some users.
 func fillScope(users int, user func(i int) UserKey) *scope {
-	s := newScope(number)
+	s := newScope(number, 0)
 	for i := range users {
 		s.record(event{kind: Delivered, user: newKey(user(i)), print: uint32(i), at: uint32(begin.Unix()) + uint32(i%day)})
 	}
@@ -84,7 +84,7 @@ func TestEndOfTable(t *testing.T) {
 // Growing and splitting loses nobody, and leaves each part at most partSlots slots that are at least 70 % used.
 func TestGrowthKeepsEveryone(t *testing.T) {
 	const users = 60_000
-	s := newScope(number)
+	s := newScope(number, 0)
 	at := uint32(begin.Unix())
 	for i := range users {
 		k := newKey(UserKey(i + 1))
@@ -155,7 +155,7 @@ func TestPartStoresHistories(t *testing.T) {
 			p.tidy()
 			want[r] = h
 		}
-		q, err := decodePart(0, 0, p.encode())
+		q, err := decodedPart(0, 0, p.encode())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -587,7 +587,7 @@ func (l *timelines) bytes() (n int) {
 // A user with a delivery and an inbound, each in a second of its own, takes 24 bytes at most with the number's timeline
 // included, from 4,000 users on at any number of them, and 26 from 1,000 on.
 func TestMemoryPerUser(t *testing.T) {
-	s := newScope(number)
+	s := newScope(number, 0)
 	for i := range 300_000 {
 		k, at := newKey(UserKey(i+1)), uint32(begin.Unix())+uint32(i)*8
 		s.record(event{kind: Received, user: k, at: at - 2*day})

@@ -9,14 +9,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
 // countsOf is what a ledger counts in the day before begin: users, conversations, messages and users reached.
-func countsOf(l Ledger, subject string) [4]int64 {
+func countsOf(l *applier, subject string) [4]int64 {
 	var counts [4]int64
-	for i, measure := range []Measure{Users, Conversations, Messages, Reached} {
+	for i, measure := range []v1alpha1.Measure{Users, Conversations, Messages, Reached} {
 		counts[i] = l.Count(subject, measure, begin.Add(-24*time.Hour), begin)
 	}
 	return counts
@@ -51,7 +52,7 @@ func expectInAnyOrder(t *testing.T, entries []Entry, want map[string][4]int64) {
 			entries[i].User = 1
 		}
 	}
-	give := func(open func() *Embedded, entries []Entry) {
+	give := func(kept bool, open func() *applier, entries []Entry) {
 		l := open()
 		group := func() {
 			if err := l.Group("g", []string{number, someoneElses}); err != nil {
@@ -70,16 +71,13 @@ func expectInAnyOrder(t *testing.T, entries []Entry, want map[string][4]int64) {
 			if _, err := l.Append(context.Background(), Batch{Entries: []Entry{e}}, begin); err != nil {
 				t.Fatal(err)
 			}
-			if l.db == nil {
+			if !kept {
 				continue
 			}
 			if n%2 == 0 {
 				if err := l.Snapshot(context.Background(), begin); err != nil {
 					t.Fatal(err)
 				}
-			}
-			if err := l.Close(); err != nil {
-				t.Fatal(err)
 			}
 			l = open()
 			group()
@@ -89,17 +87,14 @@ func expectInAnyOrder(t *testing.T, entries []Entry, want map[string][4]int64) {
 				t.Errorf("of %s %v are counted, not %v, after %v", subject, got, want, entries)
 			}
 		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
 	}
 	reversed := slices.Clone(entries)
 	slices.Reverse(reversed)
 	for _, entries := range [][]Entry{slices.Clone(entries), reversed} {
-		fs := vfs.NewMem()
-		give(func() *Embedded { return openTest(t, fs) }, entries)
+		fs := newDisk()
+		give(true, func() *applier { return openTest(t, fs) }, entries)
 	}
-	permutations(entries, func(entries []Entry) { give(OpenMemory, entries) })
+	permutations(entries, func(entries []Entry) { give(false, newApplier, entries) })
 }
 
 // A message that Meta calls a reply does not count, whichever of its statuses says so, in any order, and however the windows were
@@ -158,7 +153,7 @@ func TestPartsOfVersion1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := decodePart(0, 0, row)
+	p, err := decodedPart(0, 0, row)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,13 +190,13 @@ func TestPartsOfVersion1(t *testing.T) {
 	if now[0] != partVersion {
 		t.Errorf("it is written as version %d", now[0])
 	}
-	again, err := decodePart(0, 0, now)
+	again, err := decodedPart(0, 0, now)
 	if err != nil || !bytes.Equal(again.encode(), now) {
 		t.Fatalf("what was read cannot be read again: %v", err)
 	}
 	check(again)
 
-	s := newScope(number)
+	s := newScope(number, 0)
 	s.horizon, s.parts = p.horizon, []*part{p}
 	s.recount()
 	if n := count(s, Messages, 0, maxTime); n != 2 {
@@ -218,7 +213,7 @@ func TestPartsOfVersion1(t *testing.T) {
 		t.Errorf("that one is a reply is %d", got)
 	}
 	for _, version := range []byte{0, partVersion + 1} {
-		_, err := decodePart(0, 0, sealed(append([]byte{version}, body(now)[1:]...)))
+		_, err := decodedPart(0, 0, sealed(append([]byte{version}, body(now)[1:]...)))
 		expectRead(t, err, fmt.Sprintf("its version is %d; this program knows 2", version))
 	}
 }

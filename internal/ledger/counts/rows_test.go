@@ -1,6 +1,7 @@
 package counts
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -8,80 +9,83 @@ import (
 	"testing"
 	"time"
 
+	"numberfleet.dev/numberfleet/internal/ledger/codec"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Rows with a right checksum that say what cannot be are not read: what they would count was never appended.
 
 // savedNumber is a number of which everything is known that a row can hold.
-func savedNumber(tb testing.TB) (*scope, []rowName) {
+func savedNumber(tb testing.TB) *scope {
 	tb.Helper()
-	s := fuzzedLedger(tb).scope(number)
-	s.rows = []rowName{{depth: 0, prefix: 0, generation: 1}}
-	return s, s.rows
+	return fuzzedLedger(tb).scope(number)
 }
 
 func TestImpossibleNumbersAreNotRead(t *testing.T) {
 	spam := Complaint(0x13)
 	one := delivery{at: uint32(begin.Unix()), print: spam.print(1)}
 	two := delivery{at: uint32(begin.Unix()) + 1, print: spam.print(2)}
+	parts := func(names ...[2]uint64) func(*scope) {
+		return func(s *scope) { s.parts, s.depth = partsOf(names...) }
+	}
 	// deep are parts that share out all keys, the last two of them of a depth.
-	deep := func(depth uint8) (rows []rowName) {
-		for d := uint8(1); d <= depth; d++ {
-			rows = append(rows, rowName{depth: d, prefix: 1<<d - 2, generation: 1})
+	deep := func(depth uint64) func(*scope) {
+		var names [][2]uint64
+		for d := uint64(1); d <= depth; d++ {
+			names = append(names, [2]uint64{d, 1<<d - 2})
 		}
-		return append(rows, rowName{depth: depth, prefix: 1<<depth - 1, generation: 1})
+		return parts(append(names, [2]uint64{depth, 1<<depth - 1})...)
 	}
 	for _, test := range []struct {
 		name   string
-		change func(s *scope, rows *[]rowName)
+		change func(s *scope)
 		want   string // in the error; empty where it is read
 	}{
-		{"as it was", func(*scope, *[]rowName) {}, ""},
-		{"a report after the last", func(s *scope, _ *[]rowName) { s.sequence = 1 }, "sequence 2 after 1 of 1"},
-		{"reports of one sequence", func(s *scope, _ *[]rowName) { s.reports[1].Sequence = 1 }, "sequence 1 after 1"},
-		{"reports that fall", func(s *scope, _ *[]rowName) { s.reports[0].Sequence, s.reports[1].Sequence = 2, 1 }, "sequence 1 after 2"},
-		{"a report without a sequence", func(s *scope, _ *[]rowName) { s.reports[0].Sequence = 0 }, "sequence 0 after 0"},
-		{"the longest windows", func(s *scope, _ *[]rowName) {
+		{"as it was", func(*scope) {}, ""},
+		{"a report after the last", func(s *scope) { s.sequence = 1 }, "sequence 2 after 1 of 1"},
+		{"reports of one sequence", func(s *scope) { s.reports[1].Sequence = 1 }, "sequence 1 after 1"},
+		{"reports that fall", func(s *scope) { s.reports[0].Sequence, s.reports[1].Sequence = 2, 1 }, "sequence 1 after 2"},
+		{"a report without a sequence", func(s *scope) { s.reports[0].Sequence = 0 }, "sequence 0 after 0"},
+		{"the longest windows", func(s *scope) {
 			s.windows = newLengths(Windows{Service: Kept, Conversation: Kept, Reach: true})
 		}, ""},
-		{"a longer service window", func(s *scope, _ *[]rowName) { s.windows.service = int64(Kept/time.Second) + 1 }, "windows are too long"},
-		{"a longer conversation", func(s *scope, _ *[]rowName) { s.windows.conversation = int64(Kept/time.Second) + 1 }, "windows are too long"},
-		{"two halves", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 0, 1}, {1, 1, 1}} }, ""},
-		{"one half", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 0, 1}} }, "share out the keys"},
-		{"the other half", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 1, 1}} }, "share out the keys"},
-		{"a half twice", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 0, 1}, {1, 0, 1}} }, "share out the keys"},
-		{"all twice", func(_ *scope, rows *[]rowName) { *rows = []rowName{{0, 0, 1}, {0, 0, 1}} }, "share out the keys"},
-		{"halves in the wrong order", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 1, 1}, {1, 0, 1}} }, "share out the keys"},
-		{"a part of more bits than its depth", func(_ *scope, rows *[]rowName) { *rows = []rowName{{1, 2, 1}, {1, 1, 1}} }, "share out the keys"},
-		{"the smallest parts", func(_ *scope, rows *[]rowName) { *rows = deep(mostDepth) }, ""},
-		{"smaller parts", func(_ *scope, rows *[]rowName) { *rows = deep(mostDepth + 1) }, "share out the keys"},
-		{"no parts", func(s *scope, rows *[]rowName) { *rows, s.complaints, s.joined, s.chats = nil, nil, nil, chats{} }, ""},
-		{"chats without a part", func(s *scope, rows *[]rowName) { *rows, s.complaints, s.joined = nil, nil, nil }, errChats.Error()},
-		{"a joined user at no time", func(s *scope, _ *[]rowName) { s.joined[7] = 0 }, "joined users are impossible"},
-		{"a joined user who is nobody", func(s *scope, _ *[]rowName) { s.joined[0] = 1 }, "joined users are impossible"},
-		{"the last user joined", func(s *scope, _ *[]rowName) { s.joined[keyMask] = 1 }, ""},
-		{"a joined user after the last", func(s *scope, _ *[]rowName) { s.joined[keyMask+1] = 1 }, "joined users are impossible"},
-		{"a joined user without a part", func(s *scope, rows *[]rowName) { *rows, s.complaints = nil, nil }, "joined users are impossible"},
-		{"complaints without a part", func(_ *scope, rows *[]rowName) { *rows = nil }, "complaints are impossible"},
-		{"two complaints of a user", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{one, two} }, ""},
-		{"no complaint of a user", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{} }, "complaints are impossible"},
-		{"a complaint twice", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{one, one} }, "complaints are impossible"},
-		{"complaints out of order", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{two, one} }, "complaints are impossible"},
-		{"a complaint of no kind", func(s *scope, _ *[]rowName) { s.complaints[7] = []delivery{{at: one.at}} }, "complaints are impossible"},
-		{"a complaint that is too wide", func(s *scope, _ *[]rowName) {
+		{"a longer service window", func(s *scope) { s.windows.service = int64(Kept/time.Second) + 1 }, "windows are too long"},
+		{"a longer conversation", func(s *scope) { s.windows.conversation = int64(Kept/time.Second) + 1 }, "windows are too long"},
+		{"two halves", parts([2]uint64{1, 0}, [2]uint64{1, 1}), ""},
+		{"one half", parts([2]uint64{1, 0}), "share out the keys"},
+		{"the other half", parts([2]uint64{1, 1}), "share out the keys"},
+		{"a half twice", parts([2]uint64{1, 0}, [2]uint64{1, 0}), "share out the keys"},
+		{"all twice", parts([2]uint64{0, 0}, [2]uint64{0, 0}), "share out the keys"},
+		{"halves in the wrong order", parts([2]uint64{1, 1}, [2]uint64{1, 0}), "share out the keys"},
+		{"a part of more bits than its depth", parts([2]uint64{1, 2}, [2]uint64{1, 1}), "share out the keys"},
+		{"the smallest parts", deep(mostDepth), ""},
+		{"smaller parts", deep(mostDepth + 1), "share out the keys"},
+		{"no parts", func(s *scope) { s.parts, s.complaints, s.joined, s.chats = nil, nil, nil, chats{} }, ""},
+		{"chats without a part", func(s *scope) { s.parts, s.complaints, s.joined = nil, nil, nil }, "knows users and has no parts"},
+		{"a joined user at no time", func(s *scope) { s.joined[7] = 0 }, "joined users are impossible"},
+		{"a joined user who is nobody", func(s *scope) { s.joined[0] = 1 }, "joined users are impossible"},
+		{"the last user joined", func(s *scope) { s.joined[keyMask] = 1 }, ""},
+		{"a joined user after the last", func(s *scope) { s.joined[keyMask+1] = 1 }, "joined users are impossible"},
+		{"a joined user without a part", func(s *scope) { s.parts, s.complaints, s.chats = nil, nil, chats{} }, "knows users and has no parts"},
+		{"complaints without a part", func(s *scope) { s.parts, s.joined, s.chats = nil, nil, chats{} }, "knows users and has no parts"},
+		{"two complaints of a user", func(s *scope) { s.complaints[7] = []delivery{one, two} }, ""},
+		{"no complaint of a user", func(s *scope) { s.complaints[7] = []delivery{} }, "complaints are impossible"},
+		{"a complaint twice", func(s *scope) { s.complaints[7] = []delivery{one, one} }, "complaints are impossible"},
+		{"complaints out of order", func(s *scope) { s.complaints[7] = []delivery{two, one} }, "complaints are impossible"},
+		{"a complaint of no kind", func(s *scope) { s.complaints[7] = []delivery{{at: one.at}} }, "complaints are impossible"},
+		{"a complaint that is too wide", func(s *scope) {
 			s.complaints[7] = []delivery{{at: one.at, print: one.print | 1<<complaintBits}}
 		}, "complaints are impossible"},
-		{"a complaint of nobody", func(s *scope, _ *[]rowName) { s.complaints[0] = []delivery{one} }, "complaints are impossible"},
-		{"the last user", func(s *scope, _ *[]rowName) { s.complaints[keyMask] = []delivery{one} }, ""},
-		{"a user after the last", func(s *scope, _ *[]rowName) { s.complaints[keyMask+1] = []delivery{one} }, "complaints are impossible"},
+		{"a complaint of nobody", func(s *scope) { s.complaints[0] = []delivery{one} }, "complaints are impossible"},
+		{"the last user", func(s *scope) { s.complaints[keyMask] = []delivery{one} }, ""},
+		{"a user after the last", func(s *scope) { s.complaints[keyMask+1] = []delivery{one} }, "complaints are impossible"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s, rows := savedNumber(t)
-			test.change(s, &rows)
-			got := newScope(number)
-			expectRead(t, got.decode(s.encode(rows)), test.want)
-			if test.want == "" && (got.windows != s.windows || got.horizon != s.horizon || !slices.Equal(got.reports, s.reports) || !slices.Equal(got.rows, rows) || len(got.complaints) != len(s.complaints)) {
+			s := savedNumber(t)
+			test.change(s)
+			got := newScope(number, 0)
+			expectRead(t, got.decode(s.encode()), test.want)
+			if test.want == "" && (got.windows != s.windows || got.horizon != s.horizon || !slices.Equal(got.reports, s.reports) || len(got.all()) != len(s.all()) || len(got.complaints) != len(s.complaints)) {
 				t.Errorf("it is read as %+v", got)
 			}
 		})
@@ -90,9 +94,9 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 
 // Users come in order in a number's row, and each once.
 func TestUsersOutOfOrderAreNotRead(t *testing.T) {
-	s, rows := savedNumber(t)
+	s := savedNumber(t)
 	s.complaints, s.joined, s.chats = nil, nil, chats{}
-	without := slices.Clip(body(s.encode(rows)))
+	without := slices.Clip(bytes.TrimSuffix(body(s.encode()), []byte{0, 0, 0, 0})) // none of them
 	one := Complaint(0x13).print(1)
 	complaint := func(user byte) []byte {
 		return []byte{user, 1, 1, 0, 0, 0, byte(one), byte(one >> 8), byte(one >> 16), byte(one >> 24)}
@@ -103,10 +107,10 @@ func TestUsersOutOfOrderAreNotRead(t *testing.T) {
 		if test.first >= test.second {
 			complaints, joins = "complaints are impossible", "joined users are impossible"
 		}
-		row := slices.Concat(without, []byte{2}, complaint(test.first), complaint(test.second))
-		expectRead(t, newScope(number).decode(sealed(row)), complaints)
-		row = slices.Concat(without, []byte{0, 2}, joined(test.first), joined(test.second))
-		expectRead(t, newScope(number).decode(sealed(row)), joins)
+		row := slices.Concat(without, []byte{2}, complaint(test.first), complaint(test.second), []byte{0, 0, 0})
+		expectRead(t, newScope(number, 0).decode(sealed(row)), complaints)
+		row = slices.Concat(without, []byte{0, 2}, joined(test.first), joined(test.second), []byte{0, 0})
+		expectRead(t, newScope(number, 0).decode(sealed(row)), joins)
 	}
 }
 
@@ -180,7 +184,7 @@ func TestImpossiblePartsAreNotRead(t *testing.T) {
 			if test.change != nil {
 				test.change(p)
 			}
-			if _, err := decodePart(0, 0, p.encode()); (err != nil) != test.fails {
+			if _, err := decodedPart(0, 0, p.encode()); (err != nil) != test.fails {
 				t.Errorf("reading it gives %v", err)
 			}
 		})
@@ -188,7 +192,7 @@ func TestImpossiblePartsAreNotRead(t *testing.T) {
 	// A part of other keys than its name says.
 	whole := made(two(at, at+1))
 	for _, prefix := range []key{0, 1} {
-		_, err := decodePart(1, prefix, whole.encode())
+		_, err := decodedPart(1, prefix, whole.encode())
 		if ours := rank(5).key()>>(keyBits-1) == prefix && rank(9).key()>>(keyBits-1) == prefix; (err == nil) != ours {
 			t.Errorf("as part 1/%d reading it gives %v", prefix, err)
 		}
@@ -197,67 +201,66 @@ func TestImpossiblePartsAreNotRead(t *testing.T) {
 
 func TestImpossibleJournalRowsAreNotRead(t *testing.T) {
 	entry := Entry{Number: number, Kind: Delivered, User: 1, Message: 1, At: begin.Unix()}
-	with := func(change func(*Entry)) record {
+	with := func(change func(*Entry)) Record {
 		e := entry
 		change(&e)
-		return record{entries: []Entry{entry, e}}
+		return Record{Batch: Batch{Entries: []Entry{entry, e}}}
 	}
 	for _, test := range []struct {
 		name string
-		rec  record
+		rec  Record
 		want string
 	}{
 		{"as it was", with(func(*Entry) {}), ""},
-		{"no kind", with(func(e *Entry) { e.Kind = 0 }), "an entry has kind 0"},
-		{"an unknown kind", with(func(e *Entry) { e.Kind = Replied + 1 }), "an entry has kind 6"},
+		{"no kind", with(func(e *Entry) { e.Kind = 0 }), "an entry of kind 0 is not valid: Kind is not known"},
+		{"an unknown kind", with(func(e *Entry) { e.Kind = Replied + 1 }), "an entry of kind 6 is not valid: Kind is not known"},
 		{"two keys of one user", with(func(e *Entry) { e.Kind, e.Alias = Joined, 2 }), ""},
-		{"a user joined with nobody", with(func(e *Entry) { e.Kind = Joined }), "an entry joins a user with nobody"},
+		{"a user joined with nobody", with(func(e *Entry) { e.Kind = Joined }), "an entry of kind 4 is not valid: Alias is not known"},
 		{"at no time", with(func(e *Entry) { e.At = 0 }), "time 0"},
 		{"at the first time", with(func(e *Entry) { e.At = 1 }), ""},
 		{"at the last time", with(func(e *Entry) { e.At = maxTime }), ""},
 		{"after the last time", with(func(e *Entry) { e.At = maxTime + 1 }), "time 4294967296"},
-		{"an unknown complaint", with(func(e *Entry) { e.Kind, e.Did = Complained, 0x17 }), "an entry has complaint 23"},
-		{"windows that are too long", record{windows: []configured{{number, Windows{Service: Kept + time.Second}}}}, "windows are too long"},
+		{"an unknown complaint", with(func(e *Entry) { e.Kind, e.Did = Complained, 0x17 }), "an entry of kind 3 is not valid: Did is not known"},
+		{"windows that are too long", Record{Windows: []NumberWindows{{number, Windows{Service: Kept + time.Second}}}}, "windows are too long"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var got record
-			expectRead(t, got.decode(test.rec.encode(nil)), test.want)
+			var got Record
+			expectRead(t, got.ReadRow(test.rec.AppendRow(nil)), test.want)
 		})
 	}
-	var got record
-	other := []byte{codecVersion, 1, 1, '+', 1, byte(Received), 1, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0} // of number 1 where there is only 0
-	expectRead(t, got.decode(sealed(other)), "number 1 of 1")
-	version := []byte{codecVersion + 1, 0, 0, 0, 0}
-	expectRead(t, got.decode(sealed(version)), "its version is 2; this program knows 1")
+	var got Record
+	other := []byte{1, 1, 1, '+', 1, byte(Received), 1, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0} // of number 1 where there is only 0
+	expectRead(t, got.ReadRow(sealed(other)), "number 1 of 1")
+	version := []byte{recordVersion + 1, 0, 0, 0, 0}
+	expectRead(t, got.ReadRow(sealed(version)), "its version is 3; this program knows 2")
 }
 
 // A row that was cut and sealed again, or goes on after its end, is not read.
 func TestRowsEndWhereTheyEnd(t *testing.T) {
 	l := fuzzedLedger(t)
 	s := l.scope(number)
-	s.complaints, s.joined, s.chats = nil, nil, chats{} // with which a row would begin to end
-	rec := record{
-		entries: []Entry{{Number: number, Kind: Complained, Did: 0x23, User: 1, Alias: 2, Message: 3, At: begin.Unix()}},
-		reports: []report.Report{{Subject: report.ParseSubject(number), Kind: report.Restriction, At: begin.Unix(), Value: "X", Reason: "Y", Until: begin.Unix() + 9}},
-		windows: []configured{{number, Windows{Service: time.Hour, Reach: true}}},
+	rec := Record{
+		Clock: begin.UnixMilli(),
+		Batch: Batch{
+			Entries:  []Entry{{Number: number, Kind: Complained, Did: 0x23, User: 1, Alias: 2, Message: 3, At: begin.Unix()}},
+			Reports:  []report.Report{{Subject: report.ParseSubject(number), Kind: report.Restriction, At: begin.Unix(), Value: "X", Reason: "Y", Until: begin.Unix() + 9}},
+			Displays: []Display{{"1", number}},
+		},
+		Windows:    []NumberWindows{{number, Windows{Service: time.Hour, Reach: true}}},
+		Portfolios: []Portfolio{{"p", []string{number, "+1"}}},
+		Claims:     []Claim{{"1", number}},
 	}
 	for name, row := range map[string]struct {
 		whole  []byte
 		decode func([]byte) error
 	}{
-		"journal": {rec.encode(nil), func(row []byte) error { return new(record).decode(row) }},
+		"record": {rec.AppendRow(nil), func(row []byte) error { return new(Record).ReadRow(row) }},
 		"part": {s.parts[0].encode(), func(row []byte) error {
-			_, err := decodePart(0, 0, row)
+			_, err := decodedPart(0, 0, row)
 			return err
 		}},
-		"number": {s.encode([]rowName{{0, 0, 1}}), func(row []byte) error { return newScope(number).decode(row) }},
-		"position": {encodePosition(300, 2), func(row []byte) error {
-			position, generation, err := decodePosition(row)
-			if err == nil && (position != 300 || generation != 2) {
-				return errors.New("it is another")
-			}
-			return err
-		}},
+		"number":  {s.encode(), func(row []byte) error { return newScope(number, 0).decode(row) }},
+		"machine": {l.encode(), func(row []byte) error { return (&restoration{machine: NewMachine()}).machineRow(row) }},
 	} {
 		if err := row.decode(row.whole); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -271,7 +274,7 @@ func TestRowsEndWhereTheyEnd(t *testing.T) {
 		if row.decode(sealed(append(slices.Clip(content), 1))) == nil {
 			t.Errorf("%s: it is read with a byte more", name)
 		}
-		for n := range checksumSize + 1 {
+		for n := range codec.ChecksumSize + 1 {
 			if row.decode(row.whole[:n]) == nil {
 				t.Errorf("%s: %d bytes without room for a checksum are read", name, n)
 			}
@@ -281,8 +284,7 @@ func TestRowsEndWhereTheyEnd(t *testing.T) {
 
 // What may be appended, configured and grouped, up to the bounds and beyond them.
 func TestBoundsOfABatch(t *testing.T) {
-	l := OpenMemory()
-	defer func() { _ = l.Close() }()
+	l := newApplier()
 	long := strings.Repeat("1", maxNumber)
 	now := begin
 	const days = 24 * time.Hour
@@ -296,28 +298,28 @@ func TestBoundsOfABatch(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		batch Batch
-		want  Appended
+		want  Outcome
 		err   string
 	}{
-		{"the longest number", entry(long, Delivered, now.Unix()), Appended{New: 1}, ""},
-		{"a longer number", entry(long+"1", Delivered, now.Unix()), Appended{}, "invalid: entry 0: Number is too long"},
-		{"no kind", entry("+1", 0, now.Unix()), Appended{}, "invalid: entry 0: Kind is not known"},
-		{"an unknown kind", entry("+1", Replied+1, now.Unix()), Appended{}, "invalid: entry 0: Kind is not known"},
-		{"the oldest", entry("+1", Delivered, first), Appended{New: 1}, ""},
-		{"an older one", entry("+1", Delivered, first-1), Appended{Expired: 1}, ""},
-		{"the newest", entry("+2", Delivered, last), Appended{New: 1}, ""},
-		{"a newer one", entry("+2", Delivered, last+1), Appended{}, "invalid: entry 0: At lies in the future"},
-		{"a message from the user, which has no id", Batch{Entries: []Entry{{Number: "+3", Kind: Received, User: 1, At: now.Unix()}}}, Appended{New: 1}, ""},
-		{"a complaint without one", Batch{Entries: []Entry{{Number: "+3", Kind: Complained, Did: 0x11, User: 1, At: now.Unix()}}}, Appended{}, "invalid: entry 0: Message is not known"},
-		{"a report about nothing", tell("", report.Limit, now.Unix()), Appended{}, "invalid: report 0: Subject is empty"},
-		{"a report about the longest number", tell(long, report.Limit, now.Unix()), Appended{New: 1}, ""},
-		{"a report about a longer number", tell(long+"1", report.Limit, now.Unix()), Appended{}, "invalid: report 0: Subject is too long"},
-		{"a report of nothing", tell("+1", "", now.Unix()), Appended{}, "invalid: report 0: Kind is empty"},
-		{"the newest report", tell("+1", report.Limit, last), Appended{New: 1}, ""},
-		{"a newer report", tell("+1", report.Limit, last+1), Appended{}, "invalid: report 0: At lies in the future"},
-		{"the oldest report", tell("+1", report.Limit, first), Appended{New: 1}, ""},
-		{"an older report", tell("+1", report.Limit, first-1), Appended{Expired: 1}, ""},
-		{"nothing", Batch{}, Appended{}, ""},
+		{"the longest number", entry(long, Delivered, now.Unix()), Outcome{New: 1}, ""},
+		{"a longer number", entry(long+"1", Delivered, now.Unix()), Outcome{}, "invalid: entry 0: Number is too long"},
+		{"no kind", entry("+1", 0, now.Unix()), Outcome{}, "invalid: entry 0: Kind is not known"},
+		{"an unknown kind", entry("+1", Replied+1, now.Unix()), Outcome{}, "invalid: entry 0: Kind is not known"},
+		{"the oldest", entry("+1", Delivered, first), Outcome{New: 1}, ""},
+		{"an older one", entry("+1", Delivered, first-1), Outcome{Expired: 1}, ""},
+		{"the newest", entry("+2", Delivered, last), Outcome{New: 1}, ""},
+		{"a newer one", entry("+2", Delivered, last+1), Outcome{}, "invalid: entry 0: At lies in the future"},
+		{"a message from the user, which has no id", Batch{Entries: []Entry{{Number: "+3", Kind: Received, User: 1, At: now.Unix()}}}, Outcome{New: 1}, ""},
+		{"a complaint without one", Batch{Entries: []Entry{{Number: "+3", Kind: Complained, Did: 0x11, User: 1, At: now.Unix()}}}, Outcome{}, "invalid: entry 0: Message is not known"},
+		{"a report about nothing", tell("", report.Limit, now.Unix()), Outcome{}, "invalid: report 0: Subject is empty"},
+		{"a report about the longest number", tell(long, report.Limit, now.Unix()), Outcome{New: 1}, ""},
+		{"a report about a longer number", tell(long+"1", report.Limit, now.Unix()), Outcome{}, "invalid: report 0: Subject is too long"},
+		{"a report of nothing", tell("+1", "", now.Unix()), Outcome{}, "invalid: report 0: Kind is empty"},
+		{"the newest report", tell("+1", report.Limit, last), Outcome{New: 1}, ""},
+		{"a newer report", tell("+1", report.Limit, last+1), Outcome{}, "invalid: report 0: At lies in the future"},
+		{"the oldest report", tell("+1", report.Limit, first), Outcome{New: 1}, ""},
+		{"an older report", tell("+1", report.Limit, first-1), Outcome{Expired: 1}, ""},
+		{"nothing", Batch{}, Outcome{}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := l.Append(context.Background(), test.batch, now)

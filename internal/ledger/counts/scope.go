@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -12,11 +12,10 @@ import (
 // scope is what is known about one number: its users in parts, and the points that follow from them on timelines.
 type scope struct {
 	number string
-	names  []string // others that it goes by; of Embedded.scopesMu
+	names  []string // others that it goes by; guarded by View.mu
 
-	mu      atomic.Pointer[sync.RWMutex] // own; in a group the group's, whose timelines follow from all its numbers
-	own     sync.RWMutex
-	group   *group // nil for none
+	mu      sync.RWMutex // guards what follows against those who read; see lock
+	group   *group       // nil for none
 	windows lengths
 	horizon int64 // Unix seconds; nothing earlier is recorded or counted any more. Set by the first event, raised by sweeps
 	parts   []*part
@@ -31,9 +30,8 @@ type scope struct {
 	reports  []report.Report // by sequence
 	sequence int64           // the last that was given
 
-	dirty  bool // what is saved about the number, other than its parts, is not what is here
-	saving *capture
-	rows   []rowName // the parts' rows that the last snapshot refers to
+	dirty   bool // the number's own row is not as the last snapshot that was kept has it
+	dropped bool // all parts were replaced by one since then
 
 	seen          uint64  // what warm read, so that it is read
 	one, two      history // scratch
@@ -79,32 +77,34 @@ const (
 	expired
 )
 
-func newScope(number string) *scope {
-	s := &scope{number: number, windows: newLengths(DefaultWindows)}
-	s.mu.Store(&s.own)
-	return s
+func newScope(number string, horizon int64) *scope {
+	return &scope{number: number, windows: newLengths(DefaultWindows), horizon: horizon, dirty: true}
 }
 
-func (s *scope) lock()    { s.hold((*sync.RWMutex).Lock, (*sync.RWMutex).Unlock) }
-func (s *scope) unlock()  { s.mu.Load().Unlock() }
-func (s *scope) rlock()   { s.hold((*sync.RWMutex).RLock, (*sync.RWMutex).RUnlock) }
-func (s *scope) runlock() { s.mu.Load().RUnlock() }
+// lock keeps readers away from the number, and from its group, whose timelines follow from all its numbers.
+func (s *scope) lock() {
+	if s.group != nil {
+		s.group.mu.Lock()
+	}
+	s.mu.Lock()
+}
 
-// hold locks what is the scope's lock once it is held: a group may have taken the scope in meanwhile, or let it go. Either
-// takes the lock that was the scope's.
-func (s *scope) hold(lock, unlock func(*sync.RWMutex)) {
-	for {
-		mu := s.mu.Load()
-		lock(mu)
-		if s.mu.Load() == mu {
-			return
-		}
-		unlock(mu)
+func (s *scope) unlock() {
+	s.mu.Unlock()
+	if s.group != nil {
+		s.group.mu.Unlock()
 	}
 }
 
+func (s *scope) rlock()   { s.mu.RLock() }
+func (s *scope) runlock() { s.mu.RUnlock() }
+
 func newLengths(w Windows) lengths {
 	return lengths{service: int64(w.Service.Seconds()), conversation: int64(w.Conversation.Seconds()), reach: w.Reach}
+}
+
+func (w lengths) windows() Windows {
+	return Windows{Service: time.Duration(w.service) * time.Second, Conversation: time.Duration(w.conversation) * time.Second, Reach: w.reach}
 }
 
 // oldest is the earliest time that is recorded at a time.
@@ -152,14 +152,15 @@ func (s *scope) glance(k key) uint64 {
 // record adds an event.
 func (s *scope) record(e event) outcome {
 	if s.parts == nil {
-		s.horizon = max(s.horizon, oldest(earliestNow(e.at)))
 		s.parts = []*part{newPart(0, 0, s.horizon, nil)}
 		s.dirty = true
 	}
 	if int64(e.at) < s.horizon {
 		return expired
 	}
-	s.heard.add(e.at)
+	if s.heard.add(e.at) {
+		s.dirty = true
+	}
 	result := repeated
 	if e.alias != 0 && e.alias != e.user && s.join(e.user, e.alias) {
 		result = changed
@@ -532,6 +533,8 @@ func (s *scope) reach(user key, at uint32) *part {
 	if !p.spans(at) {
 		s.advance(oldest(earliestNow(at)))
 		s.sweep(p, false)
+		s.touch(p)
+		p.horizon = s.horizon
 	}
 	return p
 }
@@ -586,8 +589,8 @@ func (s *scope) all() []*part {
 
 // touch is called before a part changes. What a snapshot under way has still to save is saved first.
 func (s *scope) touch(p *part) {
-	if p.pending {
-		s.saving.save(p)
+	if p.capture != nil {
+		p.capture.save(p)
 	}
 	p.dirty = true
 }
@@ -643,7 +646,6 @@ func (s *scope) sweep(p *part, names bool) {
 		return s.stale(p, is)
 	}
 	if !slices.ContainsFunc(p.slots, stale) {
-		p.horizon = s.horizon
 		return
 	}
 	if s.group != nil {
@@ -685,52 +687,26 @@ func (s *scope) sweep(p *part, names bool) {
 	p.horizon = s.horizon
 }
 
-// sweepAll sweeps every part, one at a time, so that nothing waits for long.
-func (s *scope) sweepAll(horizon int64) {
-	s.lock()
+// sweepFrom sweeps the part of a key. It returns how many users were looked at, and where the next part begins: zero at the end.
+func (s *scope) sweepFrom(from key, horizon int64) (looked int, next key) {
 	s.advance(horizon)
-	parts := s.all()
-	s.unlock()
-	users := 0
-	for _, p := range parts {
-		s.lock()
-		if s.holds(p) {
-			s.sweep(p, true)
-			users += p.used
-		}
-		s.unlock()
+	if s.parts == nil {
+		return 0, 0
 	}
-	s.lock()
-	defer s.unlock()
-	s.forgetChats()
-	if users > 0 || len(parts) < 2 {
-		return
+	p := s.part(from)
+	looked = p.used
+	s.sweep(p, true)
+	if next = p.end(); next <= keyMask {
+		return looked, next
 	}
-	for _, p := range s.parts {
-		if p.used > 0 {
-			return
-		}
-		s.touch(p)
-	}
-	s.parts, s.depth, s.dirty = []*part{newPart(0, 0, s.horizon, nil)}, 0, true
-}
-
-// forgetChats forgets what participants of chats wrote whose service window is over in every part. In those that were not swept
-// it is still to be told which deliveries before the horizon counted.
-func (s *scope) forgetChats() {
-	swept := s.horizon
-	for _, p := range s.parts {
-		swept = min(swept, p.horizon)
-	}
-	if s.chats.trim(s.windows, swept) {
+	if s.chats.trim(s.windows, horizon) {
 		s.dirty = true
 	}
-}
-
-// holds says whether a part is one of the number's still: since it was, it may have been split, or all of them dropped.
-func (s *scope) holds(p *part) bool {
-	first := int(p.prefix) << (s.depth - min(s.depth, p.depth))
-	return first < len(s.parts) && s.parts[first] == p
+	if all := s.all(); len(all) > 1 && !slices.ContainsFunc(all, func(p *part) bool { return p.used > 0 }) {
+		s.dirty = true
+		s.parts, s.depth, s.dropped = []*part{newPart(0, 0, s.horizon, nil)}, 0, true
+	}
+	return looked, 0
 }
 
 // nameless says whether nothing is known any more about the user that a slot refers to, neither here nor in the group.
@@ -772,7 +748,6 @@ func (s *scope) recount() {
 		for _, is := range p.slots {
 			if is[1]&(delivered|received|replied) == delivered && len(s.chats.sent) == 0 {
 				d := p.deliveryOf(is)
-				s.heard.add(d.at)
 				if int64(d.at) >= s.horizon {
 					all[countedLine] = append(all[countedLine], newPoint(d.at, onePoint))
 					if s.windows.reach {
@@ -785,12 +760,6 @@ func (s *scope) recount() {
 				continue
 			}
 			s.load(p, is, h)
-			for _, d := range h.deliveries {
-				s.heard.add(d.at)
-			}
-			for _, at := range h.inbounds {
-				s.heard.add(at)
-			}
 			counted, opened := s.walk(h, &all)
 			if is.isBlock() {
 				b := p.block(is)
@@ -802,17 +771,12 @@ func (s *scope) recount() {
 		h := history{deliveries: complaints}
 		all[complaintLine] = h.walkAll(s.horizon, all[complaintLine])
 	}
-	for _, times := range s.chats.written {
-		for _, at := range times {
-			s.heard.add(at)
-		}
-	}
 	s.lines.fill(&all)
 }
 
 // report adds a report, unless it is known, and says whether it did. One from before the horizon was either dropped
 // before or came too late.
-func (s *scope) report(r report.Report) outcome {
+func (s *scope) report(r report.Report, oldest int64) outcome {
 	r.Subject = report.ParseSubject(s.number)
 	for _, known := range s.reports {
 		r.Sequence = known.Sequence
@@ -820,14 +784,14 @@ func (s *scope) report(r report.Report) outcome {
 			return repeated
 		}
 	}
-	if r.At < s.horizon {
+	if r.At < max(oldest, s.horizon) {
 		return expired
 	}
+	s.dirty = true
 	s.sequence++
 	r.Sequence = s.sequence
 	s.reports = append(s.reports, r)
 	s.forgetOldest(r.Kind)
-	s.dirty = true
 	return changed
 }
 

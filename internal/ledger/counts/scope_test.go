@@ -4,75 +4,12 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/report"
 )
-
-// A number that joins a group while its lock is waited for is held by the group's, and its own is let go.
-func TestTheLockThatANumberHas(t *testing.T) {
-	s, g := newScope(number), newGroup()
-	s.hold(func(mu *sync.RWMutex) {
-		mu.Lock()
-		if mu == &s.own {
-			s.mu.Store(&g.mu)
-		}
-	}, (*sync.RWMutex).Unlock)
-	if !s.own.TryLock() {
-		t.Error("it holds the lock that it had")
-	}
-	if g.mu.TryLock() {
-		t.Error("it does not hold the lock that it has")
-	}
-}
-
-// A number has the lock of the group that it is in, and its own when it is in none.
-func TestANumberHasItsGroupsLock(t *testing.T) {
-	s, g := newScope(number), newGroup()
-	for _, members := range [][]*scope{{s}, {s, newScope("+2")}, {newScope("+2")}, {s}, nil} {
-		g.set(members)
-		wantLock, wantGroup := &s.own, (*group)(nil)
-		if slices.Contains(members, s) {
-			wantLock, wantGroup = &g.mu, g
-		}
-		if s.mu.Load() != wantLock || s.group != wantGroup {
-			t.Errorf("of %d numbers it is one: %t, and has another lock or group", len(members), wantGroup != nil)
-		}
-	}
-}
-
-// The first event of a number, of whatever kind, says how far back the number records: as far as a clock may be behind the event.
-func TestTheFirstEventSetsTheHorizon(t *testing.T) {
-	at := uint32(begin.Add(Ahead).Unix())
-	first := uint32(oldest(begin.Unix()))
-	for _, e := range []event{
-		{kind: Delivered, user: 1, print: 1, at: at}, {kind: Received, user: 1, at: at},
-		{kind: Complained, user: 1, print: 1, at: at}, {kind: Joined, user: 1, alias: 2, at: at},
-	} {
-		s := newScope(number)
-		s.record(e)
-		if s.horizon != int64(first) {
-			t.Errorf("after an event of kind %d the horizon is %d, not %d", e.kind, s.horizon, first)
-		}
-		for _, kind := range []Kind{Delivered, Received, Complained} {
-			if got := s.record(event{kind: kind, user: 7, print: 7, at: first}); got != changed {
-				t.Errorf("one of kind %d at the horizon is %d", kind, got)
-			}
-			if got := s.record(event{kind: kind, user: 7, print: 8, at: first - 1}); got != expired {
-				t.Errorf("one of kind %d before it is %d", kind, got)
-			}
-		}
-		for after, want := range map[int64]outcome{-1: expired, 0: changed} {
-			if got := s.report(report.Report{Kind: report.Limit, At: int64(first) + after}); got != want {
-				t.Errorf("a report %d after it is %d", after, got)
-			}
-		}
-	}
-}
 
 // Whatever a batch changes after a snapshot is in the next one, and there after a restart.
 func TestSnapshotsSaveEachChange(t *testing.T) {
@@ -96,9 +33,9 @@ func TestSnapshotsSaveEachChange(t *testing.T) {
 		"a report":                           {Reports: []report.Report{{Subject: report.ParseSubject(number), Kind: report.Limit, At: at}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fs := vfs.NewMem()
+			fs := newDisk()
 			l := openTest(t, fs)
-			must := func(_ Appended, err error) {
+			must := func(_ Outcome, err error) {
 				t.Helper()
 				if err != nil {
 					t.Fatal(err)
@@ -109,24 +46,24 @@ func TestSnapshotsSaveEachChange(t *testing.T) {
 				{Number: number, Kind: Delivered, User: 2, Message: 1, At: at}, {Number: number, Kind: Delivered, User: 2, Message: 2, At: at + 1},
 				{Number: number, Kind: Received, User: 2, At: at - day}, {Number: number, Kind: Joined, User: 3, Alias: 4, At: at},
 			}}, begin))
-			must(Appended{}, l.Snapshot(context.Background(), begin))
+			must(Outcome{}, l.Snapshot(context.Background(), begin))
 			before := describe(l)
 			must(l.Append(context.Background(), change, begin))
-			must(Appended{}, l.Snapshot(context.Background(), begin))
-			want, rows := describe(l), string(l.scope(number).encode(nil))
-			must(Appended{}, l.Close())
+			must(Outcome{}, l.Snapshot(context.Background(), begin))
+			want, rows := describe(l), string(l.scope(number).encode())
+			must(Outcome{}, l.Close())
 			l = openTest(t, fs)
 			if got := describe(l); got != want {
 				t.Errorf("after a restart the ledger is\n%swhich was\n%sand before the change\n%s", got, want, before)
 			}
-			if got := string(l.scope(number).encode(nil)); got != rows {
+			if got := string(l.scope(number).encode()); got != rows {
 				t.Errorf("after a restart the row of the number is %x, and was %x", got, rows)
 			}
 			// What is not counted is there too: nothing of it is new.
 			if got, err := l.Append(context.Background(), change, begin); err != nil || got.New != 0 || got.Repeated == 0 {
 				t.Errorf("of the change again %+v, %v", got, err)
 			}
-			must(Appended{}, l.Close())
+			must(Outcome{}, l.Close())
 		})
 	}
 }
@@ -183,7 +120,7 @@ func TestEveryFewEvents(t *testing.T) {
 				for _, one := range then(7) {
 					for _, two := range then(8) {
 						m := &model{windows: windows, entries: slices.Concat(others, first, []Entry{one, two})}
-						scopes := map[string]*scope{"+1": newScope("+1"), "+2": newScope("+2")}
+						scopes := map[string]*scope{"+1": newScope("+1", 0), "+2": newScope("+2", 0)}
 						g := newGroup()
 						for _, s := range scopes {
 							s.configure(newLengths(windows))
@@ -202,7 +139,7 @@ func TestEveryFewEvents(t *testing.T) {
 								times := h.times(windows, to)
 								for _, measure := range measures {
 									if got, want := count(is.subject, measure, -1, to), int64(len(within(times[measure], -1, to))); got != want {
-										t.Fatalf("%s, where the other has %d: of measure %d there are %d up to %d, not %d, after %v", is.name, where, measure, got, to, want, m.entries)
+										t.Fatalf("%s, where the other has %d: of measure %s there are %d up to %d, not %d, after %v", is.name, where, measure, got, to, want, m.entries)
 									}
 								}
 							}
@@ -219,7 +156,7 @@ func TestEachEventIsKeptBesideTheOthers(t *testing.T) {
 	at := uint32(begin.Unix())
 	for deliveries := range uint32(5) {
 		for inbounds := range uint32(9) {
-			s := newScope(number)
+			s := newScope(number, 0)
 			var want, got history
 			for i := range deliveries {
 				s.record(event{kind: Delivered, user: 1, print: 7 + i, at: at + i})
@@ -243,18 +180,9 @@ func TestEachEventIsKeptBesideTheOthers(t *testing.T) {
 	}
 }
 
-// saved saves a number, as far as it knows.
-func saved(s *scope) {
-	if c := s.capture(1); c != nil {
-		for len(s.next(c)) > 0 {
-		}
-		s.finish(c, true)
-	}
-}
-
 // What comes again, or is older than what is known, leaves nothing to save.
 func TestARepetitionIsNotSaved(t *testing.T) {
-	s := newScope(number)
+	s := newScope(number, 0)
 	at := uint32(begin.Unix())
 	events := []event{
 		{kind: Delivered, user: 1, print: 1, at: at}, {kind: Delivered, user: 2, print: 1, at: at}, {kind: Delivered, user: 2, print: 2, at: at + 1},
@@ -283,8 +211,9 @@ func TestARepetitionIsNotSaved(t *testing.T) {
 		s.sweep(p, true)
 	}
 	s.configure(s.windows)
-	if c := s.capture(2); c != nil {
-		t.Errorf("%d parts of %x are to be saved", len(c.parts), c.manifest)
+	s.dirty = false // it was heard of later
+	if n := toSave(s); n > 0 {
+		t.Errorf("%d rows are to be saved", n)
 	}
 }
 
@@ -298,7 +227,7 @@ func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
 		words int
 		parts int
 	}{{4, partWords, 1}, {4, partWords + 1, 2}, {1, partWords + 1, 1}} {
-		s := newScope(number)
+		s := newScope(number, 0)
 		at := uint32(begin.Unix())
 		for user := range test.users {
 			for i := range uint32(2) {
@@ -323,7 +252,7 @@ func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
 func TestAPartOfMuchHistoryIsSplitByWhatIsAppended(t *testing.T) {
 	at := uint32(begin.Unix())
 	for _, kind := range []Kind{Delivered, Received} {
-		s := newScope(number)
+		s := newScope(number, 0)
 		for user := range key(4) {
 			for i := range uint32(3) {
 				s.record(event{kind: kind, user: (user + 1) << (keyBits - 3), print: i, at: at + i})
@@ -345,7 +274,7 @@ func TestADeliveryAndAMessageFitASlot(t *testing.T) {
 	at := uint32(begin.Unix())
 	delivered, received := event{kind: Delivered, user: 7, print: 1, at: at}, event{kind: Received, user: 7, at: at + 5}
 	for _, order := range [][]event{{delivered, received}, {{kind: Received, user: 7, at: at - 5}, delivered}} {
-		s := newScope(number)
+		s := newScope(number, 0)
 		for _, e := range order {
 			if got := s.record(e); got != changed {
 				t.Errorf("%v comes to %v", e, got)
@@ -359,7 +288,7 @@ func TestADeliveryAndAMessageFitASlot(t *testing.T) {
 
 // Histories that change in their midst give back the room that they had.
 func TestLateEventsLeaveNoMoreThanAThirdUnused(t *testing.T) {
-	s := newScope(number)
+	s := newScope(number, 0)
 	at := uint32(begin.Unix())
 	for i := range uint32(300) {
 		s.record(event{kind: Delivered, user: key(i%3 + 1), print: i, at: at - i})
@@ -373,7 +302,7 @@ func TestLateEventsLeaveNoMoreThanAThirdUnused(t *testing.T) {
 func TestAnEventAfterAllIsForgotten(t *testing.T) {
 	at := uint32(begin.Unix())
 	for _, user := range []key{1, 1 << 40, 1<<50 - 1} {
-		s := newScope(number)
+		s := newScope(number, 0)
 		for other := range key(20) {
 			s.record(event{kind: Delivered, user: other<<44 + 5, print: uint32(other), at: at})
 		}
@@ -396,7 +325,7 @@ func TestReadingAheadOfUsersWithShortHistories(t *testing.T) {
 	for inbounds := range uint32(8) {
 		for deliveries := range uint32(4) {
 			for other := range inbounds + 1 { // of the messages came under another key
-				s := newScope(number)
+				s := newScope(number, 0)
 				for i := range inbounds {
 					user := key(9)
 					if i < other {
@@ -424,7 +353,7 @@ func TestReadingAheadOfUsersWithShortHistories(t *testing.T) {
 func TestAJoinThatMakesANumberForget(t *testing.T) {
 	at := func(days int64) uint32 { return uint32(begin.Unix() + days*day) }
 	low, high := key(1), key(1<<(keyBits-1)+1)
-	s, other, g := newScope("+1"), newScope("+2"), newGroup()
+	s, other, g := newScope("+1", 0), newScope("+2", 0), newGroup()
 	s.record(event{kind: Delivered, user: low + 1, print: 1, at: at(0)})
 	s.record(event{kind: Delivered, user: low, print: 1, at: at(0)})
 	s.split(s.parts[0])
@@ -433,9 +362,9 @@ func TestAJoinThatMakesANumberForget(t *testing.T) {
 	s.record(event{kind: Delivered, user: high, print: 3, at: at(60)})
 	s.record(event{kind: Joined, user: low, alias: high, at: at(60)})
 	for name, subject := range map[string]subject{"number": s, "group": g} {
-		for measure, want := range map[Measure]int64{Users: 1, Messages: 2, Conversations: 2} {
+		for measure, want := range map[v1alpha1.Measure]int64{Users: 1, Messages: 2, Conversations: 2} {
 			if got := count(subject, measure, 0, int64(at(61))); got != want {
-				t.Errorf("of measure %d the %s has %d, not %d", measure, name, got, want)
+				t.Errorf("of measure %s the %s has %d, not %d", measure, name, got, want)
 			}
 		}
 	}
@@ -467,7 +396,7 @@ func TestPartsAreSplit(t *testing.T) {
 		users = append(users, i<<(keyBits-6)|1)
 	}
 	for _, order := range [][]key{{0, 0, 0, 0}, {0, 63, 63, 63}, {0, 0, 63, 20, 40, 20}, {30, 30, 31, 33, 0, 5, 60}} {
-		s := newScope(number)
+		s := newScope(number, 0)
 		for i, user := range users {
 			s.record(event{kind: Delivered, user: user, print: uint32(i), at: uint32(begin.Unix())})
 		}
@@ -507,7 +436,7 @@ func TestACaptureIsOfItsMoment(t *testing.T) {
 		"an answer":         func(s *scope) { s.record(event{kind: Received, user: high, at: at + 2}) },
 		"a join":            func(s *scope) { s.record(event{kind: Joined, user: low, alias: high, at: at}) },
 		"a join of one":     func(s *scope) { s.record(event{kind: Joined, user: low + 7, alias: high, at: at}) },
-		"a sweep":           func(s *scope) { s.sweepAll(int64(at) + 1) },
+		"a sweep":           func(s *scope) { sweepAll(s, int64(at)+1) },
 		"a split": func(s *scope) {
 			for _, p := range s.all() {
 				s.split(p)
@@ -515,25 +444,26 @@ func TestACaptureIsOfItsMoment(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newScope(number)
+			s := newScope(number, 0)
 			s.record(event{kind: Delivered, user: low, print: 1, at: at - 1})
 			for i := range uint32(2) {
 				s.record(event{kind: Delivered, user: high, print: i, at: at - 1 + i})
 			}
 			s.split(s.parts[0])
-			want := map[rowName]string{}
+			want := map[string]string{string(numberKey(number)): string(s.encode())}
 			for _, p := range s.all() {
-				want[rowName{p.depth, p.prefix, 1}] = string(p.encode())
+				want[string(partKey(number, p))] = string(p.encode())
 			}
-			c := s.capture(1)
+			m := NewMachine()
+			m.scopes[number] = s
+			c := m.Capture(false)
 			change(s)
-			got := map[rowName]string{}
-			for queue := s.next(c); len(queue) > 0; queue = s.next(c) {
-				for _, saved := range queue {
-					got[saved.name] = string(saved.row)
-				}
+			got := map[string]string{}
+			for row := range c.Rows() {
+				got[string(row.Key)] = string(row.Value)
 			}
-			if !maps.Equal(got, want) {
+			c.End(true)
+			if delete(got, string(machineKey)); !maps.Equal(got, want) {
 				t.Errorf("captured are %x, not %x", got, want)
 			}
 		})
@@ -547,14 +477,14 @@ func TestAJoinIsAsAfterASweep(t *testing.T) {
 	for _, order := range [][2]key{{1, 2}, {2, 1}} {
 		var is [2]string
 		for i := range is {
-			s := newScope(number)
+			s := newScope(number, 0)
 			for _, n := range []int{-30, -10} {
 				s.record(event{kind: Delivered, user: order[0], print: uint32(40 + n), at: hours(n)})
 			}
 			s.record(event{kind: Delivered, user: order[1], print: 50, at: hours(-8)})
 			s.advance(int64(at))
 			if i == 0 {
-				s.sweepAll(int64(at))
+				sweepAll(s, int64(at))
 			}
 			s.record(event{kind: Delivered, user: 1, alias: 2, print: 51, at: hours(1)})
 			is[i] = s.lines.describe()
@@ -569,7 +499,7 @@ func TestAJoinIsAsAfterASweep(t *testing.T) {
 // stands for them.
 func TestAJoinIsOfTheirs(t *testing.T) {
 	at := uint32(begin.Unix())
-	s := newScope(number)
+	s := newScope(number, 0)
 	for i := range uint32(3) { // somebody else, who was looked at last
 		s.record(event{kind: Delivered, user: 9, print: i, at: at - i})
 	}
@@ -593,13 +523,13 @@ func TestAJoinIsOfTheirs(t *testing.T) {
 func TestAJoinWithWhatIsForgotten(t *testing.T) {
 	at := func(days int64) uint32 { return uint32(begin.Unix() + days*day) }
 	const low, high = key(1), key(1<<(keyBits-1) + 1)
-	s := newScope(number)
+	s := newScope(number, 0)
 	s.record(event{kind: Delivered, user: high, print: 1, at: at(0)})
 	s.split(s.parts[0])
 	s.record(event{kind: Delivered, user: low + 1, print: 1, at: at(120)})
 	s.record(event{kind: Joined, user: low, alias: high, at: at(120)})
 	for _, p := range s.all() {
-		if _, err := decodePart(p.depth, p.prefix, p.encode()); err != nil {
+		if _, err := decodedPart(p.depth, p.prefix, p.encode()); err != nil {
 			t.Errorf("part %s cannot be read again: %v", p.name(), err)
 		}
 	}
@@ -613,7 +543,7 @@ func TestAJoinWithWhatIsForgotten(t *testing.T) {
 
 // What a number forgets as its horizon rises is older than that, to the second, and the number is saved without it.
 func TestWhatIsForgottenToTheSecond(t *testing.T) {
-	s := newScope(number)
+	s := newScope(number, 0)
 	at := uint32(begin.Unix())
 	s.record(event{kind: Delivered, user: 1, print: 1, at: at})
 	s.record(event{kind: Delivered, user: 2, print: 1, at: at})
@@ -623,9 +553,9 @@ func TestWhatIsForgottenToTheSecond(t *testing.T) {
 	s.record(event{kind: Received, user: 6, at: at - uint32(s.windows.service) - 1})
 	s.record(event{kind: Joined, user: 4, alias: 5, at: at})
 	s.record(event{kind: Complained, user: 1, print: 1, at: at})
-	s.report(report.Report{Kind: report.Limit, At: int64(at)})
-	s.report(report.Report{Kind: report.Limit, At: int64(at) + 9})
-	s.report(report.Report{Kind: report.Quality, At: int64(at)})
+	s.report(report.Report{Kind: report.Limit, At: int64(at)}, 0)
+	s.report(report.Report{Kind: report.Limit, At: int64(at) + 9}, 0)
+	s.report(report.Report{Kind: report.Quality, At: int64(at)}, 0)
 	left := func() (n [5]int) {
 		for _, p := range s.all() {
 			n[0] += p.used
@@ -645,34 +575,34 @@ func TestWhatIsForgottenToTheSecond(t *testing.T) {
 		{int64(at) + day, [5]int{0, 0, 0, 2, 0}},
 	} {
 		saved(s)
-		s.sweepAll(step.horizon)
+		sweepAll(s, step.horizon)
 		if got := left(); got != step.want {
 			t.Errorf("from %d on there are %v, not %v", step.horizon-int64(at), got, step.want)
 		}
-		if s.capture(2) == nil {
+		if toSave(s) == 0 {
 			t.Errorf("what is forgotten before %d is still saved", step.horizon-int64(at))
 		}
 		if step.want[0] == 2 {
 			continue // whether a conversation is over is looked at again
 		}
 		saved(s)
-		s.sweepAll(step.horizon)
-		if c := s.capture(2); c != nil {
-			t.Errorf("from %d on %d parts are saved of which nothing is forgotten", step.horizon-int64(at), len(c.parts))
+		sweepAll(s, step.horizon)
+		if n := toSave(s); n > 0 {
+			t.Errorf("from %d on %d rows are saved of which nothing is forgotten", step.horizon-int64(at), n)
 		}
 	}
-	only := newScope(number)
+	only := newScope(number, 0)
 	only.record(event{kind: Complained, user: 1, print: 1, at: at})
 	saved(only)
 	only.advance(int64(at) + 1)
-	if only.capture(2) == nil {
+	if toSave(only) == 0 {
 		t.Error("a complaint that is forgotten is still saved")
 	}
 }
 
 // What is left of a user's history is all that is kept of it.
 func TestASweepKeepsWhatIsLeft(t *testing.T) {
-	s := newScope(number)
+	s := newScope(number, 0)
 	at := uint32(begin.Unix())
 	old, late := at-uint32(s.windows.service+s.windows.conversation), at+5
 	for user := range key(3) {
@@ -682,7 +612,7 @@ func TestASweepKeepsWhatIsLeft(t *testing.T) {
 	s.record(event{kind: Received, user: 1, at: late})
 	s.record(event{kind: Delivered, user: 1, print: 2, at: late})
 	s.record(event{kind: Delivered, user: 2, print: 2, at: late})
-	s.sweepAll(int64(at))
+	sweepAll(s, int64(at))
 	var h history
 	for user, want := range map[key]history{
 		1: {deliveries: []delivery{{at: late, print: 2}}, inbounds: []uint32{late}}, 2: {deliveries: []delivery{{at: late, print: 2}}}, 3: {},
@@ -696,12 +626,12 @@ func TestASweepKeepsWhatIsLeft(t *testing.T) {
 // However long a number was silent, what comes then is counted at its time, and still when all is counted anew.
 func TestAfterALongSilence(t *testing.T) {
 	for _, swept := range []bool{false, true} {
-		s := newScope(number)
+		s := newScope(number, 0)
 		at := func(days int64) int64 { return begin.Unix() + days*day }
 		s.record(event{kind: Delivered, user: 1, print: 1, at: uint32(at(0))})
 		for i, days := range []int64{200, 600} {
 			if swept { // of which nothing is left
-				s.sweepAll(at(days - 100))
+				sweepAll(s, at(days-100))
 			}
 			s.record(event{kind: Delivered, user: 2, print: uint32(i), at: uint32(at(days))})
 			for range 2 {
@@ -714,37 +644,11 @@ func TestAfterALongSilence(t *testing.T) {
 	}
 }
 
-// A number holds the parts that it has now, and none that was split or dropped since a sweep came to know it.
-func TestPartsThatANumberHolds(t *testing.T) {
-	s := newScope(number)
-	at := begin.Unix()
-	s.record(event{kind: Delivered, user: 1, print: 1, at: uint32(at)})
-	whole := s.parts[0]
-	s.split(whole)
-	halves := s.all()
-	s.split(halves[1])
-	now := s.all()
-	for _, p := range now {
-		if !s.holds(p) {
-			t.Errorf("part %s is not held", p.name())
-		}
-	}
-	s.sweepAll(at + 70*day) // nobody is left, and one part
-	for _, p := range slices.Concat(halves, now) {
-		if s.holds(p) {
-			t.Errorf("part %s is held still", p.name())
-		}
-	}
-	if s.holds(whole) || !s.holds(s.parts[0]) {
-		t.Error("the first part is held still, or the last is not")
-	}
-}
-
-// When nobody is left the parts of a number become one, and not before; who sweeps at the same time finds no other.
+// When nobody is left the parts of a number become one, and not before.
 func TestPartsOfNobodyBecomeOne(t *testing.T) {
 	at := uint32(begin.Unix())
 	for _, splits := range []int{1, 3, 5} {
-		s := newScope(number)
+		s := newScope(number, 0)
 		for user := range key(64) {
 			s.record(event{kind: Delivered, user: user<<(keyBits-6) | 1, print: 1, at: at + uint32(user)*day})
 		}
@@ -752,7 +656,7 @@ func TestPartsOfNobodyBecomeOne(t *testing.T) {
 			s.split(s.parts[i%len(s.parts)])
 		}
 		parts := len(s.all())
-		s.sweepAll(int64(at) + 62*day)
+		sweepAll(s, int64(at)+62*day)
 		used := 0
 		for _, p := range s.all() {
 			used += p.used
@@ -761,22 +665,9 @@ func TestPartsOfNobodyBecomeOne(t *testing.T) {
 			t.Errorf("of %d parts with 64 users %d with %d are left", parts, len(s.all()), used)
 		}
 		saved(s)
-		s.sweepAll(int64(at) + 70*day)
-		if len(s.parts) != 1 || s.depth != 0 || s.parts[0].used != 0 || s.capture(1) == nil {
+		sweepAll(s, int64(at)+70*day)
+		if len(s.parts) != 1 || s.depth != 0 || s.parts[0].used != 0 || toSave(s) == 0 {
 			t.Errorf("of %d parts without users %d of depth %d are left", parts, len(s.parts), s.depth)
-		}
-	}
-	for range 300 {
-		s := newScope(number)
-		s.record(event{kind: Delivered, user: 1, print: 1, at: at})
-		s.split(s.parts[0])
-		var sweeps sync.WaitGroup
-		for range 2 {
-			sweeps.Go(func() { s.sweepAll(int64(at) + 2*day) })
-		}
-		sweeps.Wait()
-		if len(s.parts) != 1 {
-			t.Fatalf("there are %d parts", len(s.parts))
 		}
 	}
 }
@@ -784,12 +675,12 @@ func TestPartsOfNobodyBecomeOne(t *testing.T) {
 // Of more reports of a kind than are kept the first gives way, of whatever kind those before it are.
 func TestTheFirstReportsGiveWay(t *testing.T) {
 	for _, before := range []int{0, 2} {
-		s := newScope(number)
+		s := newScope(number, 0)
 		for i := range before {
-			s.report(report.Report{Kind: report.Verification, At: begin.Unix() + int64(i)})
+			s.report(report.Report{Kind: report.Verification, At: begin.Unix() + int64(i)}, 0)
 		}
 		for i := range mostReports + 2 {
-			s.report(report.Report{Kind: report.Quality, At: begin.Unix() + int64(i)})
+			s.report(report.Report{Kind: report.Quality, At: begin.Unix() + int64(i)}, 0)
 			if want := before + min(i+1, mostReports); len(s.reports) != want {
 				t.Fatalf("%d reports are kept, not %d", len(s.reports), want)
 			}
@@ -808,7 +699,7 @@ func TestTheFirstReportsGiveWay(t *testing.T) {
 
 // A number is known by a delivery, a complaint or a report alone, and not by windows, which are saved all the same.
 func TestWhatMakesANumberKnown(t *testing.T) {
-	fs := vfs.NewMem()
+	fs := newDisk()
 	l := openTest(t, fs)
 	must := func(err error) {
 		t.Helper()

@@ -1,468 +1,211 @@
 package counts
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
+	"iter"
 	"maps"
 	"slices"
-	"time"
+	"sync"
 
-	"github.com/cockroachdb/pebble/v2"
-
-	"numberfleet.dev/numberfleet/internal/report"
+	"numberfleet.dev/numberfleet/internal/ledger/codec"
 )
 
-// A snapshot saves every number as it is at one moment, each at another, and then cuts the journal at a position that
-// all of these moments lie after. What the journal repeats from there changes nothing, as a number's state is a function
-// of the set of its events.
+// A snapshot is what a machine knows at a position of the log, in rows: one of its own, then by number one of the number's own and those
+// of its parts. Machines that applied the same records have the same rows. What follows from other rows is in none.
 //
-// The parts of a number are saved as rows under a new generation, and the number's own row names them. So nothing that
-// counts is overwritten: a snapshot takes effect with the one synced batch that replaces the rows of the numbers, and
-// one that ends early leaves rows that nothing names, which are removed later.
+// The store of snapshots keeps the rows of the last one. Of the next it is given those that changed, so that its cost follows from what was
+// recorded, not from what is known.
 
-// rowName tells a saved part.
-type rowName struct {
-	depth      uint8
-	prefix     key
-	generation uint64
+// Row is a row of a snapshot. Rows come in the order of their keys. One without a value says that the rows before, whose keys begin
+// with its own, are none any more.
+type Row struct {
+	Key, Value []byte
 }
 
-// capture is what a snapshot under way saves of a number.
-type capture struct {
-	number     string
-	generation uint64
-	manifest   []byte
-	rows       []rowName
-	parts      []*part // to be saved
-	queue      []savedPart
+// The keys of rows: of the machine itself, and of a number, with the first of a part's keys after it.
+var machineKey = []byte{0}
+
+func numberKey(number string) []byte { return append([]byte{1, byte(len(number))}, number...) }
+
+func partKey(number string, p *part) []byte {
+	return binary.BigEndian.AppendUint64(numberKey(number), uint64(p.prefix)<<(64-p.depth))
 }
 
-type savedPart struct {
-	name rowName
-	row  []byte
+// Capture is a snapshot under way. What it has still to hand out is handed out as it was when it was made: parts that change meanwhile
+// are saved first.
+type Capture struct {
+	machine  *Machine
+	position uint64
+	rows     []captured
+	absorbed int // of the machine's, that the snapshot tells of
+
+	mu    sync.Mutex
+	saved map[*part][]byte // parts that changed before they were handed out
 }
 
-// capture begins to save the number as it is now; nil if nothing has changed since it was last saved.
-func (s *scope) capture(generation uint64) *capture {
-	s.lock()
-	defer s.unlock()
-	c := &capture{number: s.number, generation: generation}
-	for _, p := range s.all() {
-		if p.dirty {
-			p.dirty, p.pending, p.saved = false, true, generation
-			c.parts = append(c.parts, p)
-		}
-		c.rows = append(c.rows, rowName{p.depth, p.prefix, p.saved})
+// captured is a row to be handed out: its value, or what it is made of.
+type captured struct {
+	key, value []byte
+	scope      *scope
+	part       *part
+}
+
+// Capture begins a snapshot: of all that is known, or of what changed since the last one that was kept. One is under way at a time.
+func (m *Machine) Capture(all bool) *Capture {
+	c := &Capture{machine: m, position: m.position, absorbed: len(m.absorbed), saved: map[*part][]byte{}}
+	for _, number := range m.absorbed {
+		c.rows = append(c.rows, captured{key: numberKey(number)})
 	}
-	if len(c.parts) == 0 && !s.dirty {
-		return nil
+	c.rows = append(c.rows, captured{key: machineKey, value: m.encode()})
+	for _, number := range m.sortedNumbers() {
+		c.add(m.scopes[number], all)
 	}
-	c.manifest = s.encode(c.rows)
-	s.dirty = false
-	s.saving = c
+	slices.SortStableFunc(c.rows, func(a, b captured) int { return slices.Compare(a.key, b.key) })
 	return c
 }
 
-// save saves a part as it is now. The scope is locked.
-func (c *capture) save(p *part) {
-	c.queue = append(c.queue, savedPart{rowName{p.depth, p.prefix, c.generation}, p.encode()})
-	p.pending = false
-}
-
-// next is some of what is to be written, none at the end.
-func (s *scope) next(c *capture) []savedPart {
+func (c *Capture) add(s *scope, all bool) {
 	s.lock()
 	defer s.unlock()
-	for len(c.queue) == 0 && len(c.parts) > 0 {
-		if p := c.parts[0]; p.pending {
-			c.save(p)
-		}
-		c.parts = c.parts[1:]
+	dropped := s.dropped && !all
+	if dropped {
+		c.rows = append(c.rows, captured{key: numberKey(s.number), scope: s})
 	}
-	queue := c.queue
-	c.queue = nil
-	return queue
+	if all || s.dirty || dropped {
+		c.rows = append(c.rows, captured{key: numberKey(s.number), value: s.encode(), scope: s})
+	}
+	for _, p := range s.all() {
+		if all || p.dirty || dropped {
+			c.rows = append(c.rows, captured{key: partKey(s.number, p), scope: s, part: p})
+			p.capture = c
+			p.dirty = p.dirty && all
+		}
+	}
+	s.dirty, s.dropped = s.dirty && all, s.dropped && all
 }
 
-// finish ends a capture. If it was not committed, all of it is to be saved by the next.
-func (s *scope) finish(c *capture, committed bool) {
-	s.lock()
-	defer s.unlock()
-	s.saving = nil
-	if committed {
-		s.rows = c.rows
-		return
-	}
-	s.dirty = true
-	for _, p := range s.parts {
-		if p.saved == c.generation {
-			p.dirty, p.pending = true, false
-		}
-	}
-}
+// Position is that of the last record that the snapshot has.
+func (c *Capture) Position() uint64 { return c.position }
 
-// Snapshot sweeps what is over at now, writes what changed since the last snapshot, and cuts the journal. Appends go on
-// meanwhile. An error leaves all as it was, and the ledger goes on.
-func (e *Embedded) Snapshot(ctx context.Context, now time.Time) error {
-	e.Sweep(now)
-	if e.db == nil {
-		return nil
-	}
-	e.snapshots.Lock()
-	defer e.snapshots.Unlock()
-
-	// With no append under way, all that is in the journal has been counted.
-	e.flight.Lock()
-	position, size := e.rows.next, e.journaled.Load()
-	closed := e.closed
-	e.flight.Unlock()
-	if closed {
-		return ErrClosed
-	}
-
-	e.generation++
-	captures := map[*scope]*capture{}
-	var written [][]byte
-	err := e.save(ctx, position, captures, &written)
-	for s, c := range captures {
-		s.finish(c, err == nil)
-	}
-	if err != nil {
-		e.orphans = append(e.orphans, written...)
-		return fmt.Errorf("snapshot: %w", err)
-	}
-	e.orphans, e.absorbed = nil, nil
-	e.journaled.Add(-size)
-	return nil
-}
-
-func (e *Embedded) save(ctx context.Context, position uint64, captures map[*scope]*capture, written *[][]byte) error {
-	if err := e.db.Set(attemptKey, binary.BigEndian.AppendUint64(nil, e.generation), pebble.NoSync); err != nil {
-		return err
-	}
-	last := e.db.NewBatch()
-	defer func() { _ = last.Close() }()
-	for _, s := range e.all() {
-		c := s.capture(e.generation)
-		if c == nil {
-			continue
-		}
-		captures[s] = c
-		for queue := s.next(c); len(queue) > 0; queue = s.next(c) {
-			if err := errors.Join(ctx.Err(), e.step("row")); err != nil {
-				return err
-			}
-			for _, q := range queue {
-				k := partKey(c.number, q.name)
-				*written = append(*written, k)
-				if err := e.db.Set(k, q.row, pebble.NoSync); err != nil {
-					return err
-				}
-			}
-		}
-		if err := last.Set(numberKey(c.number), c.manifest, nil); err != nil {
-			return err
-		}
-		kept := map[rowName]bool{}
-		for _, name := range c.rows {
-			kept[name] = true
-		}
-		for _, name := range s.rows {
-			if !kept[name] {
-				if err := last.Delete(partKey(c.number, name), nil); err != nil {
-					return err
-				}
+// Rows are the rows, which may be read once, and beside Apply.
+func (c *Capture) Rows() iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		for _, r := range c.rows {
+			if !yield(Row{r.key, c.value(r)}) {
+				return
 			}
 		}
 	}
-	if err := e.saveNames(last); err != nil {
-		return err
-	}
-	for _, k := range e.orphans {
-		if err := last.Delete(k, nil); err != nil {
-			return err
-		}
-	}
-	if err := last.Set(positionKey, encodePosition(position, e.generation), nil); err != nil {
-		return err
-	}
-	if err := last.DeleteRange(journalKey(0), journalKey(position), nil); err != nil {
-		return err
-	}
-	if err := e.step("commit"); err != nil {
-		return err
-	}
-	return last.Commit(pebble.Sync)
 }
 
-func encodePosition(position, generation uint64) []byte {
-	row := binary.AppendUvarint([]byte{codecVersion}, position)
-	return seal(binary.AppendUvarint(row, generation))
+func (c *Capture) value(r captured) []byte {
+	if r.part == nil {
+		return r.value
+	}
+	r.scope.rlock()
+	defer r.scope.runlock()
+	if r.part.capture == c {
+		r.part.capture = nil
+		return r.part.encode()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	row := c.saved[r.part]
+	delete(c.saved, r.part)
+	return row
 }
 
-func decodePosition(row []byte) (position, generation uint64, err error) {
-	r := unseal(row)
-	position, generation = r.uvarint(), r.uvarint()
-	return position, generation, r.end()
+// save saves a part as it is now. Its number is locked.
+func (c *Capture) save(p *part) {
+	p.capture = nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.saved[p] = p.encode()
 }
 
-// encode is the number's own row: all but its parts, which it names.
-func (s *scope) encode(rows []rowName) []byte {
-	row := binary.AppendVarint([]byte{codecVersion}, s.horizon)
-	row = appendWindows(row, s.windows)
-	row = binary.AppendUvarint(row, uint64(s.sequence))
-	row = binary.AppendUvarint(row, uint64(len(s.reports)))
-	for _, r := range s.reports {
-		row = binary.AppendUvarint(row, uint64(r.Sequence))
-		row = appendReport(row, r)
+// End ends the snapshot. If its rows were not kept, the next one has them as well. No record is applied meanwhile.
+func (c *Capture) End(kept bool) {
+	if kept {
+		c.machine.absorbed = slices.Clone(c.machine.absorbed[c.absorbed:])
 	}
-	row = binary.AppendUvarint(row, uint64(len(rows)))
-	for _, name := range rows {
-		row = append(row, name.depth)
-		row = binary.AppendUvarint(row, uint64(name.prefix))
-		row = binary.AppendUvarint(row, name.generation)
-	}
-	// What few numbers have follows, as far as there is any.
-	if len(s.complaints)+len(s.joined) == 0 && s.chats.empty() {
-		return seal(row)
-	}
-	row = binary.AppendUvarint(row, uint64(len(s.complaints)))
-	for _, user := range slices.Sorted(maps.Keys(s.complaints)) {
-		row = binary.AppendUvarint(row, uint64(user))
-		row = binary.AppendUvarint(row, uint64(len(s.complaints[user])))
-		for _, c := range s.complaints[user] {
-			row = binary.LittleEndian.AppendUint32(row, c.at)
-			row = binary.LittleEndian.AppendUint32(row, c.print)
+	for _, r := range c.rows {
+		switch {
+		case r.part != nil:
+			r.part.capture = nil
+			r.part.dirty = r.part.dirty || !kept
+		case r.scope == nil: // the machine's own row is always handed out
+		case r.value != nil:
+			r.scope.dirty = r.scope.dirty || !kept
+		default:
+			r.scope.dropped = r.scope.dropped || !kept
 		}
-	}
-	if len(s.joined) == 0 && s.chats.empty() {
-		return seal(row)
-	}
-	row = binary.AppendUvarint(row, uint64(len(s.joined)))
-	for _, user := range slices.Sorted(maps.Keys(s.joined)) {
-		row = binary.AppendUvarint(row, uint64(user))
-		row = binary.LittleEndian.AppendUint32(row, s.joined[user])
-	}
-	if s.chats.empty() {
-		return seal(row)
-	}
-	return seal(s.chats.encode(row))
-}
-
-// decode reads the number's own row. The parts are to be loaded.
-func (s *scope) decode(row []byte) error {
-	r := unseal(row)
-	s.horizon = r.varint()
-	s.windows = newLengths(r.windows())
-	s.sequence = int64(r.uvarint())
-	var before int64
-	for range r.count(5) {
-		sequence := int64(r.uvarint())
-		said := r.report()
-		said.Subject, said.Sequence = report.ParseSubject(s.number), sequence
-		if r.err == nil && (sequence <= before || sequence > s.sequence) {
-			r.fail(fmt.Errorf("a report has sequence %d after %d of %d", sequence, before, s.sequence))
-		}
-		before = sequence
-		s.reports = append(s.reports, said)
-	}
-	// The parts must share out all keys: each begins where the one before it ends.
-	var end key
-	n := r.count(3)
-	for range n {
-		name := rowName{depth: r.byte(), prefix: key(r.uvarint()), generation: r.uvarint()}
-		if r.err != nil {
-			break
-		}
-		if name.depth > mostDepth || name.prefix>>name.depth != 0 || name.prefix<<(keyBits-name.depth) != end {
-			r.fail(errors.New("its parts do not share out the keys"))
-			break
-		}
-		end += 1 << (keyBits - name.depth)
-		s.depth = max(s.depth, name.depth)
-		s.rows = append(s.rows, name)
-	}
-	if r.err == nil && n > 0 && end != 1<<keyBits {
-		r.fail(errors.New("its parts do not share out the keys"))
-	}
-	s.decodeComplaints(r)
-	s.decodeJoined(r)
-	s.chats.decode(r)
-	if len(s.chats.sent) > 0 && len(s.rows) == 0 {
-		r.fail(errChats)
-	}
-	return r.end()
-}
-
-// decodeComplaints and decodeJoined read the end of the number's own row, which is left out where there are none.
-func (s *scope) decodeComplaints(r *reader) {
-	if r.err != nil || len(r.rest) == 0 {
-		return
-	}
-	n := r.count(10)
-	s.complaints = make(map[key][]delivery, n)
-	var before key
-	for range n {
-		user := key(r.uvarint())
-		complaints := make([]delivery, r.count(8))
-		for i := range complaints {
-			c := delivery{at: r.uint32(), print: r.uint32()}
-			valid := Complaint(c.print>>complaintShift).valid() && c.print < 1<<complaintBits
-			if !valid || i > 0 && complaints[i-1].compare(c) >= 0 {
-				r.fail(errComplaints)
-			}
-			complaints[i] = c
-		}
-		if user <= before || user > keyMask || len(complaints) == 0 || len(s.rows) == 0 {
-			r.fail(errComplaints)
-		}
-		if r.err != nil {
-			return
-		}
-		before = user
-		s.complaints[user] = complaints
 	}
 }
 
-func (s *scope) decodeJoined(r *reader) {
-	if r.err != nil || len(r.rest) == 0 {
-		return
+const machineVersion = 1 // of the machine's own row
+
+// encode is the machine's own row.
+func (m *Machine) encode() []byte {
+	row := binary.AppendUvarint([]byte{machineVersion}, m.position)
+	row = binary.AppendVarint(row, m.time)
+	row = binary.AppendVarint(row, m.horizon)
+	row = m.sweep.encode(row)
+	row = appendNames(row, m.displayed)
+	aliases := map[string]string{}
+	for name, s := range m.scopes {
+		if name != s.number {
+			aliases[name] = s.number
+		}
 	}
-	n := r.count(5)
-	s.joined = make(map[key]uint32, n)
-	var before key
-	for range n {
-		user, at := key(r.uvarint()), r.uint32()
-		if user <= before || user > keyMask || at == 0 || len(s.rows) == 0 {
-			r.fail(errors.New("its joined users are impossible"))
+	row = appendNames(row, aliases)
+	row = binary.AppendUvarint(row, uint64(len(m.groups)))
+	for _, name := range slices.Sorted(maps.Keys(m.groups)) {
+		p := Portfolio{Name: name}
+		for _, s := range m.groups[name].members {
+			p.Numbers = append(p.Numbers, s.number)
 		}
-		if r.err != nil {
-			return
-		}
-		before = user
-		s.joined[user] = at
+		row = appendPortfolio(row, p)
+	}
+	return codec.Seal(row)
+}
+
+func (w *sweep) encode(row []byte) []byte {
+	row = binary.AppendVarint(row, w.begun)
+	row = binary.AppendVarint(row, w.done)
+	var portfolios byte
+	if w.portfolios {
+		portfolios = 1
+	}
+	row = codec.AppendString(append(row, portfolios), w.name)
+	return binary.AppendUvarint(row, uint64(w.from))
+}
+
+func (w *sweep) decode(r *reader) {
+	w.begun, w.done = r.Varint(), r.Varint()
+	w.portfolios, w.name = r.Byte() == 1, r.String()
+	if w.from = key(r.Uvarint()); w.from > keyMask {
+		r.Fail(errors.New("its sweep is at no key"))
 	}
 }
 
-var errComplaints = errors.New("its complaints are impossible")
-
-// partVersion is the version of a part's row. In version 1 fingerprints have one more bit, the lowest, and no delivery is a reply.
-const partVersion = 2
-
-// fromVersion1 is a slot of version 1.
-func (s slot) fromVersion1() slot {
-	if s[1]&delivered == 0 {
-		return s
+// appendNames appends what each of some names stands for.
+func appendNames(row []byte, names map[string]string) []byte {
+	row = binary.AppendUvarint(row, uint64(len(names)))
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		row = codec.AppendString(codec.AppendString(row, name), names[name])
 	}
-	print := uint64(uint32(s[1]>>48)<<(64-keyBits)|uint32(s[0]&lowPrint)) >> 1
-	s[0] = s[0]&^lowPrint | print&lowPrint
-	s[1] = s[1]&(replied-1) | print>>(64-keyBits)<<49
-	return s
+	return row
 }
 
-// encode is the row of a part: its slots in use and the blocks they refer to. What follows from these and the windows is
-// left out.
-func (p *part) encode() []byte {
-	row := make([]byte, 0, 32+16*p.used+4*p.words+checksumSize)
-	row = binary.AppendVarint(append(row, partVersion), p.horizon)
-	row = binary.AppendUvarint(row, uint64(p.used))
-	for _, s := range p.slots {
-		if s.empty() {
-			continue
+func (r *reader) names() map[string]string {
+	names := map[string]string{}
+	for range r.Count(2) {
+		name, is := r.String(), r.String()
+		if name == "" || is == "" || len(name) > maxNumber || len(is) > maxNumber {
+			r.Fail(errors.New("a name is impossible"))
 		}
-		if s.isBlock() {
-			s = blockSlot(s.rank(), 0)
-		}
-		row = binary.LittleEndian.AppendUint64(row, s[0])
-		row = binary.LittleEndian.AppendUint64(row, s[1])
+		names[name] = is
 	}
-	for _, s := range p.slots {
-		if !s.isBlock() {
-			continue
-		}
-		b := p.block(s)
-		row = binary.AppendUvarint(row, uint64(b.deliveries()))
-		row = binary.AppendUvarint(row, uint64(b.inbounds()))
-		for _, word := range b[blockHeader : blockHeader+2*b.deliveries()] {
-			row = binary.LittleEndian.AppendUint32(row, word)
-		}
-		for i := range b.inbounds() {
-			row = binary.LittleEndian.AppendUint32(row, b.inbound(i))
-		}
-	}
-	return seal(row)
-}
-
-var errPart = errors.New("what it says is impossible")
-
-// decodePart reads the row of a part.
-func decodePart(depth uint8, prefix key, row []byte) (*part, error) {
-	r := unsealUpTo(row, partVersion)
-	p := &part{depth: depth, prefix: prefix, horizon: r.varint()}
-	used := make([]slot, r.count(16))
-	for i := range used {
-		s := slot{r.uint64(), r.uint64()}
-		if r.version < partVersion && s.inline() {
-			s = s.fromVersion1()
-		}
-		used[i] = s
-		rightOrder := i == 0 || used[i-1].rank() < s.rank()
-		rightPart := s.rank().key()>>(keyBits-depth) == prefix
-		rightForm := s.inline() || s == blockSlot(s.rank(), 0) ||
-			s == aliasSlot(s.rank(), s.alias()) && s.alias() < s.rank().key()
-		if r.err != nil || !rightOrder || !rightPart || !rightForm {
-			r.fail(errPart)
-			return nil, r.err
-		}
-	}
-	base, end := p.base(), min(p.base()+timeMask, maxTime)
-	for i, s := range used {
-		if !s.isBlock() {
-			continue
-		}
-		deliveries, inbounds := r.count(8), r.count(4)
-		if r.err != nil || 8*deliveries+4*inbounds > len(r.rest) {
-			r.fail(errPart)
-			return nil, r.err
-		}
-		place := p.allocate(blockWords(deliveries, inbounds))
-		used[i] = blockSlot(s.rank(), place)
-		b := p.block(used[i])
-		within := func(at, before uint32) {
-			if int64(at) < base || int64(at) > end || at < before {
-				r.fail(errPart)
-			}
-		}
-		var before uint32
-		for range deliveries {
-			at, word := r.uint32(), r.uint32()
-			if r.version < partVersion {
-				word >>= 1
-			}
-			d := newDelivery(at, word)
-			if d.word() != word || d.awaited && !d.reply {
-				r.fail(errPart)
-			}
-			within(d.at, before)
-			before = d.at
-			b.pushDelivery(d)
-		}
-		before = 0
-		for range inbounds {
-			at := r.uint32()
-			within(at, before)
-			before = at
-			b.pushInbound(at)
-		}
-		if deliveries <= 1 && inbounds <= 1 && (deliveries == 0 || !b.delivery(0).awaited) {
-			r.fail(errPart) // a slot holds it
-		}
-	}
-	if err := r.end(); err != nil {
-		return nil, err
-	}
-	p.place(used, len(used), roomy(len(used)))
-	return p, nil
+	return names
 }

@@ -82,11 +82,11 @@ func (t *tally) subtract(o tally) {
 }
 
 // of may be negative for a part of a second: see tick.
-func (t tally) of(measure Measure) int64 {
-	switch measure {
-	case Users:
+func (t tally) of(statistic statistic) int64 {
+	switch statistic {
+	case eachUser:
 		return int64(t.points) - int64(t.superseded)
-	case Conversations:
+	case eachConversation:
 		return int64(t.points) - int64(t.inside)
 	default:
 		return int64(t.points)
@@ -232,27 +232,27 @@ func sum(ticks []tick) (t tally) {
 	return t
 }
 
-// count is how much of the measure lies in (from, to].
-func (l *timeline) count(measure Measure, from, to int64) (n int64) {
+// count is how much of the statistic lies in (from, to].
+func (l *timeline) count(statistic statistic, from, to int64) (n int64) {
 	first, last := l.find(from), l.find(to)
 	if from >= to || last < 0 {
 		return 0
 	}
 	for _, c := range l.chunks[first+1 : last+1] {
-		n += c.total.of(measure)
+		n += c.total.of(statistic)
 	}
 	if first >= 0 {
-		n += l.chunks[first].total.of(measure) - l.chunks[first].until(from).of(measure)
+		n += l.chunks[first].total.of(statistic) - l.chunks[first].until(from).of(statistic)
 	}
-	n -= l.chunks[last].total.of(measure) - l.chunks[last].until(to).of(measure)
+	n -= l.chunks[last].total.of(statistic) - l.chunks[last].until(to).of(statistic)
 	return n
 }
 
-// nth is the time of the nth of the measure's points after a time, from 1; false if there are fewer.
-func (l *timeline) nth(measure Measure, after, n int64) (uint32, bool) {
+// nth is the time of the nth of the statistic's points after a time, from 1; false if there are fewer.
+func (l *timeline) nth(statistic statistic, after, n int64) (uint32, bool) {
 	i := l.find(after)
 	if i >= 0 {
-		n += l.chunks[i].until(after).of(measure)
+		n += l.chunks[i].until(after).of(statistic)
 	} else {
 		i = 0
 	}
@@ -261,12 +261,12 @@ func (l *timeline) nth(measure Measure, after, n int64) (uint32, bool) {
 	var passed int64
 	for ; i < len(l.chunks); i++ {
 		c := &l.chunks[i]
-		if passed+c.total.of(measure) < n && !l.shared(i) {
-			passed += c.total.of(measure)
+		if passed+c.total.of(statistic) < n && !l.shared(i) {
+			passed += c.total.of(statistic)
 			continue
 		}
 		for j, k := range c.ticks {
-			passed += k.tally().of(measure)
+			passed += k.tally().of(statistic)
 			last := j+1 < len(c.ticks) && c.ticks[j+1].offset() != k.offset() || j+1 == len(c.ticks) && !l.shared(i)
 			if last && passed >= n {
 				return c.start + k.offset(), true

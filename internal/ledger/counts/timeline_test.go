@@ -41,11 +41,11 @@ func TestTimelineIsAListOfPoints(t *testing.T) {
 			to := from + int64(rapid.Uint32Range(0, spread+20).Draw(t, "length"))
 			slices.Sort(list)
 			var last uint32
-			for _, measure := range []Measure{Users, Conversations, Messages} {
+			for _, measure := range []statistic{eachUser, eachConversation, eachPoint} {
 				var times []uint32
 				var n int64
 				for _, p := range list {
-					if measure == Users && p.mark()&oneSuperseded != 0 || measure == Conversations && p.mark()&oneInside != 0 {
+					if measure == eachUser && p.mark()&oneSuperseded != 0 || measure == eachConversation && p.mark()&oneInside != 0 {
 						continue
 					}
 					if at := int64(p.at()); at > from && at <= to {
@@ -85,19 +85,19 @@ func TestTimelineOfABusySecond(t *testing.T) {
 	}
 	line.add(at-1, onePoint)
 	line.add(at+1, onePoint)
-	if n := line.count(Messages, at-1, at); n != busy {
+	if n := line.count(eachPoint, at-1, at); n != busy {
 		t.Fatalf("%d messages", n)
 	}
-	if n := line.count(Users, at-2, at+1); n != 2 {
+	if n := line.count(eachUser, at-2, at+1); n != 2 {
 		t.Fatalf("%d users", n)
 	}
-	if second, _ := line.nth(Users, at-2, 2); second != at+1 {
+	if second, _ := line.nth(eachUser, at-2, 2); second != at+1 {
 		t.Fatalf("the second user came at %d", second)
 	}
 	for range busy {
 		line.remove(at, onePoint+oneSuperseded)
 	}
-	if n := line.count(Messages, 0, at+1); n != 2 {
+	if n := line.count(eachPoint, 0, at+1); n != 2 {
 		t.Fatalf("%d messages are left", n)
 	}
 }
@@ -125,13 +125,13 @@ func TestTicksOfASecondAreFull(t *testing.T) {
 				t.Fatalf("%d points of mark %#x take %d ticks", n, test.mark, ticks)
 			}
 			one := test.mark.tally()
-			if got := line.count(Messages, origin-1, origin); got != n {
+			if got := line.count(eachPoint, origin-1, origin); got != n {
 				t.Fatalf("%d points are %d", n, got)
 			}
-			if got, want := line.count(Users, origin-1, origin), n-n*int64(one.superseded); got != want {
+			if got, want := line.count(eachUser, origin-1, origin), n-n*int64(one.superseded); got != want {
 				t.Fatalf("of %d points of mark %#x %d are users", n, test.mark, got)
 			}
-			if got, want := line.count(Conversations, origin-1, origin), n-n*int64(one.inside); got != want {
+			if got, want := line.count(eachConversation, origin-1, origin), n-n*int64(one.inside); got != want {
 				t.Fatalf("of %d points of mark %#x %d are conversations", n, test.mark, got)
 			}
 		}
@@ -160,7 +160,7 @@ func TestTimelineRoom(t *testing.T) {
 				}
 			}
 			for i := range points {
-				if first, _ := line.nth(Messages, 0, int64(i+1)); name == "rising" && first != at(i) {
+				if first, _ := line.nth(eachPoint, 0, int64(i+1)); name == "rising" && first != at(i) {
 					t.Fatalf("point %d is at %d", i, first)
 				}
 			}
@@ -188,7 +188,7 @@ func TestTimelineRoom(t *testing.T) {
 	// The room that a chunk had for more is given back when another begins.
 	var line timeline
 	for grown := 0; grown < 12; {
-		line.add(origin+uint32(line.count(Messages, 0, origin+chunkSpan)), onePoint)
+		line.add(origin+uint32(line.count(eachPoint, 0, origin+chunkSpan)), onePoint)
 		if _, ticks, room := line.room(); room > ticks+ticks/5 {
 			grown++
 		}
@@ -213,10 +213,10 @@ func TestTimelineOfFarPoints(t *testing.T) {
 		filled.fill(points)
 		for _, line := range []*timeline{&added, &filled} {
 			for i, at := range times {
-				if got, found := line.nth(Messages, origin-1, int64(i+1)); !found || got != at {
+				if got, found := line.nth(eachPoint, origin-1, int64(i+1)); !found || got != at {
 					t.Errorf("%d apart, point %d is at %d, not %d", apart, i+1, got, at)
 				}
-				if got := line.count(Messages, origin-1, int64(at)); got != int64(i+1) {
+				if got := line.count(eachPoint, origin-1, int64(at)); got != int64(i+1) {
 					t.Errorf("%d apart, %d points come up to point %d", apart, got, i+1)
 				}
 			}
@@ -237,7 +237,7 @@ func TestTimelineDropsToTheSecond(t *testing.T) {
 			if int64(origin+at) >= before {
 				want = 1
 			}
-			if got := line.count(Messages, origin+int64(at)-1, origin+int64(at)); got != want {
+			if got := line.count(eachPoint, origin+int64(at)-1, origin+int64(at)); got != want {
 				t.Errorf("dropped before second %d, there are %d points at second %d", before-origin, got, at)
 			}
 		}
@@ -259,15 +259,15 @@ func TestASecondOverSeveralChunks(t *testing.T) {
 	if len(line.chunks) < 2 {
 		t.Fatalf("it is in %d chunk", len(line.chunks))
 	}
-	if got, _ := line.nth(Users, origin, 1); got != at+1 {
+	if got, _ := line.nth(eachUser, origin, 1); got != at+1 {
 		t.Errorf("the user came at %d", got-origin)
 	}
 	for _, n := range []int64{1, 127, 128, busy / 2, busy} {
-		if got, _ := line.nth(Messages, origin, n); got != at {
+		if got, _ := line.nth(eachPoint, origin, n); got != at {
 			t.Errorf("message %d came at %d", n, got-origin)
 		}
 	}
-	if got, _ := line.nth(Messages, origin, busy+1); got != at+1 {
+	if got, _ := line.nth(eachPoint, origin, busy+1); got != at+1 {
 		t.Errorf("the last message came at %d", got-origin)
 	}
 	if got, found := line.last(origin, at); !found || got != at {
@@ -275,8 +275,8 @@ func TestASecondOverSeveralChunks(t *testing.T) {
 	}
 	for left := int64(busy); left > 0; left-- {
 		line.remove(at, onePoint+oneSuperseded)
-		if left%1000 == 0 && (line.count(Messages, origin, at) != left-1 || line.count(Users, origin, at) != 0) {
-			t.Fatalf("of %d points %d are left, %d of them users", left-1, line.count(Messages, origin, at), line.count(Users, origin, at))
+		if left%1000 == 0 && (line.count(eachPoint, origin, at) != left-1 || line.count(eachUser, origin, at) != 0) {
+			t.Fatalf("of %d points %d are left, %d of them users", left-1, line.count(eachPoint, origin, at), line.count(eachUser, origin, at))
 		}
 	}
 	if _, ticks, _ := line.room(); ticks != 1 {
@@ -291,7 +291,7 @@ func TestNthAtTheEndOfAChunk(t *testing.T) {
 		line.add(origin+3*i, onePoint)
 	}
 	line.remove(origin+3*chunkTicks, onePoint) // with which the second chunk began
-	if got, _ := line.nth(Messages, 0, chunkTicks); got != origin+3*(chunkTicks-1) {
+	if got, _ := line.nth(eachPoint, 0, chunkTicks); got != origin+3*(chunkTicks-1) {
 		t.Errorf("the last of the first chunk is at %d", got-origin)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/simulate"
@@ -259,9 +260,9 @@ func TestForecastFarOverTheLimit(t *testing.T) {
 // Users whom nobody messaged before count as the ledger counts them, on top of what it counted before.
 func TestSyntheticUsageCountsAsTheLedgerDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		both, before := counts.OpenMemory(), counts.OpenMemory()
+		both, before := ledger.OpenMemory(), ledger.OpenMemory()
 		messages, now := 0, simulatetest.Day(2)
-		deliver := func(user string, to ...counts.Ledger) {
+		deliver := func(user string, to ...*ledger.Ledger) {
 			messages++
 			hasher := both.Hasher()
 			entry := counts.Entry{Number: first, Kind: counts.Delivered, User: hasher.User(user), Message: hasher.Message(fmt.Sprint("m", messages)), At: now.Unix()}
@@ -276,7 +277,7 @@ func TestSyntheticUsageCountsAsTheLedgerDoes(t *testing.T) {
 			now = now.Add(time.Duration(step.Draw(t, "seconds")) * time.Second)
 			deliver(fmt.Sprint("known", rapid.IntRange(1, 4).Draw(t, "user")), both, before)
 		}
-		s := &syntheticUsage{before: counts.Subject{Ledger: before, Name: first}}
+		s := &syntheticUsage{before: before.Usage(first)}
 		for i := range rapid.IntRange(0, 12).Draw(t, "strangers") {
 			now = now.Add(time.Duration(step.Draw(t, "seconds")) * time.Second)
 			users := rapid.IntRange(0, 3).Draw(t, "users")
@@ -285,7 +286,7 @@ func TestSyntheticUsageCountsAsTheLedgerDoes(t *testing.T) {
 				deliver(fmt.Sprint("stranger", i, "-", user), both)
 			}
 		}
-		var is, want rules.Usage = s, counts.Subject{Ledger: both, Name: first}
+		var is, want rules.Usage = s, both.Usage(first)
 		from := simulatetest.Day(2).Add(time.Duration(step.Draw(t, "from")) * time.Second)
 		to := from.Add(time.Duration(rapid.IntRange(0, 600_000).Draw(t, "to")) * time.Second)
 		for _, measure := range []v1alpha1.Measure{v1alpha1.MeasureUniqueUsers, v1alpha1.MeasureConversations, v1alpha1.MeasureMessages} {

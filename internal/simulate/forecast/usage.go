@@ -48,7 +48,7 @@ func (u *syntheticUsage) until(at time.Time) int64 {
 
 // Count implements rules.Usage.
 func (u *syntheticUsage) Count(measure v1alpha1.Measure, from, to time.Time) int64 {
-	if !to.After(from) || measure == rules.MeasureComplaining {
+	if !to.After(from) || measure == v1alpha1.MeasureComplaining {
 		return u.earlier(measure, from, to)
 	}
 	return u.earlier(measure, from, to) + u.until(to) - u.until(from)
@@ -70,7 +70,7 @@ func (u *syntheticUsage) Nth(measure v1alpha1.Measure, n int64, from, to time.Ti
 		}
 		n -= int64(sort.Search(int(min(n, math.MaxInt)), func(i int) bool { return u.before.Nth(measure, int64(i)+1, from, to).IsZero() }))
 	}
-	if n < 1 || n > u.total() || measure == rules.MeasureComplaining {
+	if n < 1 || n > u.total() || measure == v1alpha1.MeasureComplaining {
 		return time.Time{}
 	}
 	i, _ := slices.BinarySearch(u.upTo, u.until(from)+n)
@@ -82,7 +82,7 @@ func (u *syntheticUsage) Nth(measure v1alpha1.Measure, n int64, from, to time.Ti
 
 // Last implements rules.Usage.
 func (u *syntheticUsage) Last(measure v1alpha1.Measure, from, to time.Time) time.Time {
-	if i, _ := slices.BinarySearch(u.at, to.Unix()+1); i > 0 && u.at[i-1] > from.Unix() && measure != rules.MeasureComplaining {
+	if i, _ := slices.BinarySearch(u.at, to.Unix()+1); i > 0 && u.at[i-1] > from.Unix() && measure != v1alpha1.MeasureComplaining {
 		return time.Unix(u.at[i-1], 0).UTC()
 	}
 	if u.before == nil {

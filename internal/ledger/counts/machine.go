@@ -1,0 +1,275 @@
+package counts
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Machine is the state machine of the ledger: what it knows follows from the records that were applied, in their order, and from
+// nothing else. It does no I/O, starts no goroutine and has no clock: its time is that of the records (see advance).
+//
+// Apply, Capture and Restore are called by one at a time. Whoever reads (see View, and Capture.Next) may do so beside them.
+type Machine struct {
+	View
+	position uint64 // of the last record that was applied
+	time     int64  // log time, Unix milliseconds: the latest of the records' clocks
+	horizon  int64  // Unix seconds: what every number forgets that is earlier
+	sweep    sweep
+	absorbed []string // numbers whose rows the next snapshot removes
+	sorted   []string // all numbers, in order; nil where it is not known
+}
+
+// NewMachine makes a machine to which nothing was applied.
+func NewMachine() *Machine {
+	return &Machine{View: View{scopes: map[string]*scope{}, displayed: map[string]string{}, groups: map[string]*group{}}}
+}
+
+// Position is that of the last record that was applied, zero if there was none.
+func (m *Machine) Position() uint64 { return m.position }
+
+// Outcome says what became of the entries and reports of a record.
+type Outcome struct {
+	// New changed something; Repeated were known already; Expired came too late and were dropped.
+	New, Repeated, Expired int
+}
+
+func (o *Outcome) add(of outcome) {
+	switch of {
+	case changed:
+		o.New++
+	case expired:
+		o.Expired++
+	default:
+		o.Repeated++
+	}
+}
+
+// Apply applies the record at a position of the log, which is later than that of the record before. It returns what became of it,
+// and the subjects about which something changed, in order.
+func (m *Machine) Apply(position uint64, r *Record) (o Outcome, about []string) {
+	m.position = position
+	m.advance(r.Clock)
+	for _, d := range r.Displays {
+		about = m.display(d, about)
+	}
+	about = m.applyEntries(r.Entries, &o, about)
+	for _, said := range r.Reports {
+		s := m.ensure(said.Subject.String())
+		s.lock()
+		was := s.report(said, m.oldest())
+		s.unlock()
+		if o.add(was); was == changed {
+			about = append(about, s.number)
+		}
+	}
+	for _, w := range r.Windows {
+		s := m.ensure(w.Number)
+		s.lock()
+		if s.configure(newLengths(w.Windows)) {
+			about = append(about, s.number)
+		}
+		s.unlock()
+	}
+	for _, p := range r.Portfolios {
+		m.applyPortfolio(p)
+	}
+	for _, c := range r.Claims {
+		about = m.claim(c, about)
+	}
+	for _, l := range r.links {
+		if m.bind(l.name, m.ensure(l.number)) {
+			about = append(about, l.number)
+		}
+	}
+	m.sweepSome()
+	slices.Sort(about)
+	return o, slices.Compact(about)
+}
+
+// applyEntries counts entries, those about one number together.
+func (m *Machine) applyEntries(rest []Entry, o *Outcome, about []string) []string {
+	oldest, newest := m.oldest(), m.newest()
+	counts := func(e *Entry) bool { return e.At >= oldest && e.At <= newest }
+	var some [warmed]event
+	for len(rest) > 0 {
+		if !counts(&rest[0]) {
+			o.Expired++
+			rest = rest[1:]
+			continue
+		}
+		name := rest[0].Number
+		s := m.ensure(name)
+		was := o.New
+		s.lock()
+		for len(rest) > 0 && rest[0].Number == name {
+			n := 0
+			for ; n < len(some) && len(rest) > 0 && rest[0].Number == name; rest = rest[1:] {
+				if !counts(&rest[0]) {
+					o.Expired++
+					continue
+				}
+				some[n] = newEvent(&rest[0])
+				n++
+			}
+			s.warm(some[:n])
+			for _, e := range some[:n] {
+				o.add(s.record(e))
+			}
+		}
+		s.unlock()
+		if o.New > was {
+			about = append(about, s.number)
+		}
+	}
+	return about
+}
+
+// applyPortfolio makes numbers those of a portfolio. It looks at all their users, unless the portfolio is as it was.
+func (m *Machine) applyPortfolio(p Portfolio) {
+	name, numbers := GroupSubject(p.Name), m.resolveAll(p.Numbers)
+	g := m.groups[name]
+	if g == nil {
+		if len(numbers) == 0 {
+			return
+		}
+		g = newGroup()
+	}
+	if g.consistsOf(numbers) {
+		return
+	}
+	members := make([]*scope, 0, len(numbers))
+	for _, number := range numbers {
+		s := m.ensure(number)
+		if s.group != nil && s.group != g {
+			s.group.remove(s)
+		}
+		members = append(members, s)
+	}
+	g.set(members)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.groups[name] = g; len(members) == 0 {
+		delete(m.groups, name)
+	}
+}
+
+// ensure is what is known about a number, made if nothing is.
+func (m *Machine) ensure(number string) *scope {
+	if s := m.scopes[number]; s != nil { // nobody else writes
+		return s
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := newScope(strings.Clone(number), m.horizon)
+	m.scopes[s.number] = s
+	m.sorted = nil
+	return s
+}
+
+// sortedNumbers are all numbers, in order.
+func (m *Machine) sortedNumbers() []string {
+	if m.sorted == nil {
+		for name, s := range m.scopes {
+			if s.number == name {
+				m.sorted = append(m.sorted, name)
+			}
+		}
+		slices.Sort(m.sorted)
+	}
+	return m.sorted
+}
+
+// oldest is the time of the oldest entry or report that is not dropped, Unix seconds.
+func (m *Machine) oldest() int64 { return oldest(m.time / 1000) }
+
+// newest is the latest time that an entry can have: Append takes none that lies further ahead, and log time is not behind its clock.
+func (m *Machine) newest() int64 { return m.time/1000 + int64(Ahead/time.Second) }
+
+// advance moves log time to that of a record. It never goes back, so what comes too late follows from the log alone.
+func (m *Machine) advance(clock int64) {
+	if clock <= m.time {
+		return
+	}
+	m.time = clock
+	if oldest := m.oldest(); m.horizon == 0 || oldest-m.horizon >= sweepEvery {
+		m.horizon = oldest
+	}
+}
+
+// sweep is how far it was forgotten what is over. Every six hours of log time all numbers and then all portfolios are gone through, in
+// the order of their names. Each record goes on with it for a while, so that none waits for long.
+type sweep struct {
+	begun      int64 // the horizon when it began; zero when none is under way
+	done       int64 // the horizon when the last one that ended had begun
+	portfolios bool  // what is gone through: numbers, then portfolios
+	name       string
+	from       key // the first key of those of name that is left
+}
+
+const (
+	sweepEvery = 6 * 60 * 60   // seconds
+	sweepUsers = partSlots / 2 // about as many users are looked at after one record
+)
+
+// sweepSome goes on with the sweep.
+func (m *Machine) sweepSome() {
+	w := &m.sweep
+	if w.begun == 0 {
+		if w.done == m.horizon {
+			return
+		}
+		*w = sweep{begun: m.horizon, done: w.done}
+	}
+	for left := sweepUsers; left > 0; {
+		var looked int
+		if looked, w.from = m.sweepNext(); w.from == 0 && !m.sweepOn() {
+			*w = sweep{done: w.begun}
+			return
+		}
+		left -= max(looked, partSlots/256)
+	}
+}
+
+// sweepNext sweeps the shard that is next. It returns how many users were looked at, and where the next shard begins: zero at the end.
+func (m *Machine) sweepNext() (looked int, next key) {
+	if m.sweep.portfolios {
+		if g := m.groups[m.sweep.name]; g != nil {
+			return g.sweep(m.sweep.from)
+		}
+		return 0, 0
+	}
+	s := m.scopes[m.sweep.name]
+	if s == nil || s.number != m.sweep.name {
+		return 0, 0
+	}
+	s.lock()
+	defer s.unlock()
+	return s.sweepFrom(m.sweep.from, m.sweep.begun)
+}
+
+// sweepOn goes on to the next name, and says whether there is one.
+func (m *Machine) sweepOn() bool {
+	w := &m.sweep
+	if !w.portfolios {
+		if w.name = following(m.sortedNumbers(), w.name); w.name != "" {
+			return true
+		}
+		w.portfolios = true
+	}
+	w.name = following(slices.Sorted(maps.Keys(m.groups)), w.name)
+	return w.name != ""
+}
+
+// following is the name after another, empty if there is none.
+func following(sorted []string, name string) string {
+	i, found := slices.BinarySearch(sorted, name)
+	if found {
+		i++
+	}
+	if i == len(sorted) {
+		return ""
+	}
+	return sorted[i]
+}

@@ -1,0 +1,367 @@
+package counts
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"numberfleet.dev/numberfleet/internal/ledger/codec"
+	"numberfleet.dev/numberfleet/internal/report"
+)
+
+// Record is one row of the log. Whatever changes a Machine is one.
+type Record struct {
+	// Clock is what the clock of who proposed the record showed, Unix milliseconds; zero in what tells of no time.
+	Clock int64
+	Batch
+	Windows    []NumberWindows
+	Portfolios []Portfolio
+	Claims     []Claim
+
+	links []link // names that rows of version 1 gave to numbers
+}
+
+// NumberWindows are the windows of a number from then on. What was counted under others is counted anew.
+type NumberWindows struct {
+	Number string
+	Windows
+}
+
+// Portfolio is which numbers are one subject as well, GroupSubject of the name, in which a user of several of them is one user and
+// conversations are had with all of them together. It replaces the portfolio of that name; without numbers it removes it. A number is in
+// one portfolio at most: this one takes it from another. Windows are the numbers' own; the portfolio has those of its first number, in
+// order.
+type Portfolio struct {
+	Name    string
+	Numbers []string
+}
+
+// Claim says that an id of Meta's is that of a number in E.164, as a resource has it. What was received under the id alone, or under a
+// form of the number that Meta displayed with the id, is the number's from then on, and so is all that comes under either. A number that
+// cannot be the same one (see identity.SameLine) keeps what is its own.
+type Claim struct {
+	ID, Number string
+}
+
+// Validate is ErrInvalid if the windows are not whole seconds from zero to Kept, or are no number's.
+func (w NumberWindows) Validate() error {
+	if w.Number == "" || len(w.Number) > maxNumber {
+		return fmt.Errorf("%w: a number of %d bytes", ErrInvalid, len(w.Number))
+	}
+	for _, d := range [...]time.Duration{w.Service, w.Conversation} {
+		if d < 0 || d > longest || d%time.Second != 0 {
+			return fmt.Errorf("%w: a window of %s is not whole seconds from 0 to %s", ErrInvalid, d, longest)
+		}
+	}
+	return nil
+}
+
+// Validate is ErrInvalid if one of the numbers is none.
+func (p Portfolio) Validate() error {
+	for _, number := range p.Numbers {
+		if number == "" || len(number) > maxNumber {
+			return fmt.Errorf("%w: a number of %d bytes", ErrInvalid, len(number))
+		}
+	}
+	return nil
+}
+
+// GroupSubject is the subject of the counts of a portfolio.
+func GroupSubject(name string) string { return "group/" + name }
+
+// Display says that Meta displays the number of an id so.
+type Display struct {
+	ID     string // that Meta gave to the number
+	Number string // E.164, with the leading plus
+}
+
+// An entry is at least the flags, a number, a user and a time.
+const leastEntry = 1 + 1 + 8 + 1
+
+const (
+	flagAlias   = 1 << 7
+	flagMessage = 1 << 6
+	flagReply   = 1 << 5
+	flagChat    = 1 << 4
+	kindMask    = flagChat - 1
+)
+
+// recordVersion is the version of a record's row. Version 1 has neither flags nor a clock and ends after the windows, or after links.
+const (
+	recordVersion = 2
+	flagControl   = 1 << 0 // windows, portfolios, claims and displays follow the reports
+)
+
+// AppendRow appends the row of a record. Numbers are written once and times as differences, so that an entry of a large batch takes about
+// 20 bytes.
+func (rec *Record) AppendRow(row []byte) []byte {
+	row = append(row, recordVersion, 0)
+	if rec.controls() {
+		row[len(row)-1] = flagControl
+	}
+	row = binary.AppendVarint(row, rec.Clock)
+	var numbers []string
+	index := map[string]int{}
+	intern := func(number string) int {
+		if n := len(numbers); n > 0 && numbers[n-1] == number {
+			return n - 1
+		}
+		i, found := index[number]
+		if !found {
+			i = len(numbers)
+			index[number] = i
+			numbers = append(numbers, number)
+		}
+		return i
+	}
+	for i := range rec.Entries {
+		intern(rec.Entries[i].Number)
+	}
+	for i := range rec.Reports {
+		intern(rec.Reports[i].Subject.String())
+	}
+	row = binary.AppendUvarint(row, uint64(len(numbers)))
+	for _, number := range numbers {
+		row = codec.AppendString(row, number)
+	}
+
+	row = binary.AppendUvarint(row, uint64(len(rec.Entries)))
+	var at int64
+	for i := range rec.Entries {
+		entry := &rec.Entries[i]
+		flags := byte(entry.Kind) // a complaint follows it
+		if entry.Alias != 0 {
+			flags |= flagAlias
+		}
+		if entry.Message != 0 {
+			flags |= flagMessage
+		}
+		if entry.Reply {
+			flags |= flagReply
+		}
+		if entry.Chat != 0 {
+			flags |= flagChat
+		}
+		row = append(row, flags)
+		if entry.Kind == Complained {
+			row = append(row, byte(entry.Did))
+		}
+		row = binary.AppendUvarint(row, uint64(intern(entry.Number)))
+		row = binary.LittleEndian.AppendUint64(row, uint64(entry.User))
+		if entry.Alias != 0 {
+			row = binary.LittleEndian.AppendUint64(row, uint64(entry.Alias))
+		}
+		if entry.Message != 0 {
+			row = binary.LittleEndian.AppendUint64(row, uint64(entry.Message))
+		}
+		if entry.Chat != 0 {
+			row = binary.LittleEndian.AppendUint64(row, uint64(entry.Chat))
+		}
+		row = binary.AppendVarint(row, entry.At-at)
+		at = entry.At
+	}
+
+	row = binary.AppendUvarint(row, uint64(len(rec.Reports)))
+	for _, r := range rec.Reports {
+		row = binary.AppendUvarint(row, uint64(intern(r.Subject.String())))
+		row = appendReport(row, r)
+	}
+	if rec.controls() {
+		row = rec.appendControl(row)
+	}
+	return codec.Seal(row)
+}
+
+// controls says whether there is anything of what few records have.
+func (rec *Record) controls() bool {
+	return len(rec.Windows)+len(rec.Portfolios)+len(rec.Claims)+len(rec.Displays) > 0
+}
+
+func (rec *Record) appendControl(row []byte) []byte {
+	row = binary.AppendUvarint(row, uint64(len(rec.Windows)))
+	for _, w := range rec.Windows {
+		row = appendWindows(codec.AppendString(row, w.Number), newLengths(w.Windows))
+	}
+	row = binary.AppendUvarint(row, uint64(len(rec.Portfolios)))
+	for _, p := range rec.Portfolios {
+		row = appendPortfolio(row, p)
+	}
+	row = binary.AppendUvarint(row, uint64(len(rec.Claims)))
+	for _, c := range rec.Claims {
+		row = codec.AppendString(codec.AppendString(row, c.ID), c.Number)
+	}
+	row = binary.AppendUvarint(row, uint64(len(rec.Displays)))
+	for _, d := range rec.Displays {
+		row = codec.AppendString(codec.AppendString(row, d.ID), d.Number)
+	}
+	return row
+}
+
+func appendPortfolio(row []byte, p Portfolio) []byte {
+	row = binary.AppendUvarint(codec.AppendString(row, p.Name), uint64(len(p.Numbers)))
+	for _, number := range p.Numbers {
+		row = codec.AppendString(row, number)
+	}
+	return row
+}
+
+func (r *reader) portfolio() Portfolio {
+	p := Portfolio{Name: r.String(), Numbers: make([]string, r.Count(1))}
+	for i := range p.Numbers {
+		p.Numbers[i] = r.String()
+	}
+	return p
+}
+
+// ReadRow reads a row into the record, whose slices it reuses. An error quotes nothing of the row.
+func (rec *Record) ReadRow(row []byte) error {
+	*rec = Record{Batch: Batch{Entries: rec.Entries[:0], Reports: rec.Reports[:0]}}
+	r := unseal(row, recordVersion)
+	var flags byte
+	if r.Version > 1 {
+		flags, rec.Clock = r.Byte(), r.Varint()
+	}
+	numbers := make([]string, r.Count(1))
+	for i := range numbers {
+		numbers[i] = r.String()
+		if len(numbers[i]) == 0 || len(numbers[i]) > maxNumber {
+			r.Fail(errors.New("a number is impossible"))
+		}
+	}
+	number := func() string {
+		i := r.Uvarint()
+		if i >= uint64(len(numbers)) {
+			r.Fail(fmt.Errorf("it refers to number %d of %d", i, len(numbers)))
+			return ""
+		}
+		return numbers[i]
+	}
+	var at int64
+	n := r.Count(leastEntry)
+	rec.Entries = slices.Grow(rec.Entries, n)
+	for range n {
+		entry := r.entry(number)
+		at += entry.At
+		entry.At = at
+		if field, reason := entry.invalid(); field != "" {
+			r.Fail(fmt.Errorf("an entry of kind %d is not valid: %s %s", entry.Kind, field, reason))
+		}
+		if at <= 0 || at > maxTime {
+			r.Fail(fmt.Errorf("an entry has time %d", at))
+		}
+		rec.Entries = append(rec.Entries, entry)
+	}
+	for range r.Count(4) {
+		to := number()
+		said := r.report()
+		said.Subject = report.ParseSubject(to)
+		rec.Reports = append(rec.Reports, said)
+	}
+	if r.Version == 1 {
+		rec.readVersion1(r, number)
+	} else if flags&flagControl != 0 {
+		rec.readControl(r)
+	}
+	return r.End()
+}
+
+// entry reads an entry, whose time is given as the difference from that of the one before.
+func (r *reader) entry(number func() string) Entry {
+	flags := r.Byte()
+	entry := Entry{Kind: Kind(flags & kindMask), Reply: flags&flagReply != 0}
+	if entry.Kind == Complained {
+		entry.Did = Complaint(r.Byte())
+	}
+	entry.Number, entry.User = number(), UserKey(r.Uint64())
+	if flags&flagAlias != 0 {
+		entry.Alias = UserKey(r.Uint64())
+	}
+	if flags&flagMessage != 0 {
+		entry.Message = MessageKey(r.Uint64())
+	}
+	if flags&flagChat != 0 {
+		if entry.Chat = ChatKey(r.Uint64()); entry.Chat == 0 {
+			r.Fail(errors.New("an entry is of no chat"))
+		}
+	}
+	entry.At = r.Varint()
+	return entry
+}
+
+func (rec *Record) readControl(r *reader) {
+	for range r.Count(3) {
+		w := NumberWindows{r.String(), r.windows()}
+		rec.Windows = append(rec.Windows, w)
+		r.check(w.Validate())
+	}
+	for range r.Count(2) {
+		p := r.portfolio()
+		rec.Portfolios = append(rec.Portfolios, p)
+		r.check(p.Validate())
+	}
+	for range r.Count(2) {
+		c := Claim{r.String(), r.String()}
+		rec.Claims = append(rec.Claims, c)
+		r.check(c.Validate())
+	}
+	for range r.Count(2) {
+		d := Display{r.String(), r.String()}
+		rec.Displays = append(rec.Displays, d)
+		if !d.valid() {
+			r.Fail(errors.New("a display names nothing"))
+		}
+	}
+}
+
+// endMark before a kind, which begins with none, says that the end of what is reported follows. Older rows have no ends.
+const endMark = "\x00"
+
+func appendReport(row []byte, r report.Report) []byte {
+	if r.Until == 0 {
+		row = codec.AppendString(row, string(r.Kind))
+	} else {
+		row = codec.AppendString(row, endMark+string(r.Kind))
+		row = binary.AppendVarint(row, r.Until)
+	}
+	row = binary.AppendVarint(row, r.At)
+	row = codec.AppendString(row, r.Value)
+	return codec.AppendString(row, r.Reason)
+}
+
+func (r *reader) report() report.Report {
+	var said report.Report
+	kind, ends := strings.CutPrefix(r.String(), endMark)
+	if ends {
+		if said.Until = r.Varint(); r.Err() == nil && said.Until == 0 {
+			r.Fail(errors.New("a report ends at no time"))
+		}
+	}
+	said.Kind, said.At, said.Value, said.Reason = report.Kind(kind), r.Varint(), r.String(), r.String()
+	return said
+}
+
+// flagReach is added to the service window, which is shorter.
+const flagReach = 1 << 32
+
+func appendWindows(row []byte, w lengths) []byte {
+	service := uint64(w.service)
+	if w.reach {
+		service |= flagReach
+	}
+	row = binary.AppendUvarint(row, service)
+	return binary.AppendUvarint(row, uint64(w.conversation))
+}
+
+func (r *reader) windows() Windows {
+	service, conversation := r.Uvarint(), r.Uvarint()
+	reach := service&flagReach != 0
+	service &^= flagReach
+	if most := uint64(longest / time.Second); service > most || conversation > most {
+		r.Fail(errors.New("its windows are too long"))
+		return Windows{}
+	}
+	return Windows{Service: time.Duration(service) * time.Second, Conversation: time.Duration(conversation) * time.Second, Reach: reach}
+}

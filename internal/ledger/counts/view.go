@@ -1,0 +1,259 @@
+package counts
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
+)
+
+// View answers what follows from the records that a Machine applied. Its methods are safe for concurrent use, also beside Apply; each
+// answers for one moment of one subject, and hands out nothing that changes later.
+//
+// A subject is a number, under any of its names, or GroupSubject of a portfolio. Of an unknown one every count is zero.
+type View struct {
+	mu        sync.RWMutex      // guards the maps; the machine alone writes to them
+	scopes    map[string]*scope // by their numbers, and by all other names of these
+	displayed map[string]string // numbers in E.164, by Meta's ids
+	groups    map[string]*group // by their subjects
+}
+
+// scope is what is known about a number, nil if nothing is.
+func (v *View) scope(number string) *scope {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.scopes[number]
+}
+
+// read locks what a subject stands for, for reading; nil if nothing is known about it.
+func (v *View) read(name string) subject {
+	v.mu.RLock()
+	s, g := v.scopes[name], v.groups[name]
+	v.mu.RUnlock()
+	var is subject
+	switch {
+	case g != nil:
+		is = g
+	case s != nil:
+		is = s
+	default:
+		return nil
+	}
+	is.rlock()
+	return is
+}
+
+// Count is how much of the measure lies in (from, to], as it stood at to: what happened later is no part of it. For users that takes a
+// look at each user of the subject if there was more about some after to.
+func (v *View) Count(subject string, measure v1alpha1.Measure, from, to time.Time) int64 {
+	s := v.read(subject)
+	if s == nil {
+		return 0
+	}
+	defer s.runlock()
+	return count(s, measure, from.Unix(), to.Unix())
+}
+
+// Nth is the time of the nth event of the measure's in (from, to], the first being 1; zero if there are not so many. Events are
+// deliveries for Reached, complaints for Complaining and else counted deliveries.
+func (v *View) Nth(subject string, measure v1alpha1.Measure, n int64, from, to time.Time) time.Time {
+	s := v.read(subject)
+	if s == nil {
+		return time.Time{}
+	}
+	defer s.runlock()
+	on, _ := lineOf(measure)
+	l := &s.timelines()[on]
+	if n < 1 || n > l.count(eachPoint, from.Unix(), to.Unix()) {
+		return time.Time{}
+	}
+	at, _ := l.nth(eachPoint, from.Unix(), n)
+	return instant(at)
+}
+
+// Last is the time of the last event of the measure's in (from, to], as Nth has them; zero if there is none.
+func (v *View) Last(subject string, measure v1alpha1.Measure, from, to time.Time) time.Time {
+	s := v.read(subject)
+	if s == nil {
+		return time.Time{}
+	}
+	defer s.runlock()
+	on, _ := lineOf(measure)
+	at, found := s.timelines()[on].last(from.Unix(), to.Unix())
+	if !found {
+		return time.Time{}
+	}
+	return instant(at)
+}
+
+func instant(at uint32) time.Time { return time.Unix(int64(at), 0).UTC() }
+
+// FallsBelow is the first instant at or after now at which Count(subject, measure, t-window, t) < limit, if nothing happens after now;
+// zero if limit is not positive.
+func (v *View) FallsBelow(subject string, measure v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time {
+	if limit <= 0 {
+		return time.Time{}
+	}
+	s := v.read(subject)
+	if s == nil {
+		return now
+	}
+	defer s.runlock()
+	from, to := now.Add(-window).Unix(), now.Unix()
+	excess := count(s, measure, from, to) - limit + 1
+	if excess <= 0 {
+		return now
+	}
+	return instant(nth(s, measure, from, to, excess)).Add(window)
+}
+
+// NextExpiry is the first instant after now at which any count over one of the windows falls by itself; zero if none.
+func (v *View) NextExpiry(subject string, now time.Time, windows ...time.Duration) (next time.Time) {
+	s := v.read(subject)
+	if s == nil {
+		return time.Time{}
+	}
+	defer s.runlock()
+	for _, window := range windows {
+		for i := range s.timelines() {
+			at, found := s.timelines()[i].nth(eachPoint, now.Add(-window).Unix(), 1)
+			if !found {
+				continue
+			}
+			if leaves := instant(at).Add(window); next.IsZero() || leaves.Before(next) {
+				next = leaves
+			}
+		}
+	}
+	return next
+}
+
+// Feedback is what users did in (from, to] and why, those that most users did first.
+func (v *View) Feedback(subject string, from, to time.Time) []Insight {
+	s := v.read(subject)
+	if s == nil {
+		return nil
+	}
+	defer s.runlock()
+	return insights(s, from.Unix(), to.Unix())
+}
+
+// Heard is when something last happened between the number and a user, by its own time, and on how many days of 24 hours up to then
+// something did, one day before the other, by the hour and at most ten; zero if nothing ever did.
+func (v *View) Heard(number string) (last time.Time, days int) {
+	s := v.scope(number)
+	if s == nil {
+		return time.Time{}, 0
+	}
+	s.rlock()
+	defer s.runlock()
+	if s.heard.last == 0 {
+		return time.Time{}, 0
+	}
+	return instant(s.heard.last), s.heard.days()
+}
+
+// Deliveries is how many messages were delivered in (from, to], each counted once, in a customer service window or not. It looks at
+// every user of the number, some thousands at a time, so that no record waits for long.
+func (v *View) Deliveries(number string, from, to time.Time) int64 {
+	s := v.scope(number)
+	if s == nil {
+		return 0
+	}
+	var n int64
+	for next := key(0); next <= keyMask; {
+		s.rlock()
+		if s.parts == nil {
+			s.runlock()
+			return 0
+		}
+		p := s.part(next)
+		n += p.deliveriesWithin(from.Unix(), to.Unix())
+		next = p.end() // where the next part begins, be it that this one is split meanwhile
+		s.runlock()
+	}
+	return n
+}
+
+// Reports are the reports about the subject with a sequence after the given one, by sequence. They are kept as long as entries are, but
+// for the last of each kind, which stays; at most 1,024 of a kind about a subject.
+func (v *View) Reports(subject report.Subject, after int64) []report.Report {
+	s := v.scope(subject.String())
+	if s == nil {
+		return nil
+	}
+	s.rlock()
+	defer s.runlock()
+	i, _ := slices.BinarySearchFunc(s.reports, after+1, func(r report.Report, sequence int64) int { return int(r.Sequence - sequence) })
+	return slices.Clone(s.reports[i:])
+}
+
+// LastReport is the sequence number of the subject's last report; zero if it never had one. It never falls.
+func (v *View) LastReport(subject report.Subject) int64 {
+	s := v.scope(subject.String())
+	if s == nil {
+		return 0
+	}
+	s.rlock()
+	defer s.runlock()
+	return s.sequence
+}
+
+// Known says whether anything is known about the subject: of a number an entry or a report, of a portfolio which numbers it has. Windows
+// alone do not make a number known.
+func (v *View) Known(subject string) bool {
+	v.mu.RLock()
+	s, g := v.scopes[subject], v.groups[subject]
+	v.mu.RUnlock()
+	if s == nil {
+		return g != nil
+	}
+	s.rlock()
+	defer s.runlock()
+	return s.known()
+}
+
+// Numbers are all numbers, and other subjects of reports, that are known, in order.
+func (v *View) Numbers() []string {
+	v.mu.RLock()
+	all := slices.Collect(maps.Values(v.scopes))
+	v.mu.RUnlock()
+	var numbers []string
+	for _, s := range all {
+		s.rlock()
+		if s.known() {
+			numbers = append(numbers, s.number)
+		}
+		s.runlock()
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers)
+}
+
+// Windows are those of a number.
+func (v *View) Windows(number string) Windows {
+	s := v.scope(number)
+	if s == nil {
+		return DefaultWindows
+	}
+	s.rlock()
+	defer s.runlock()
+	return s.windows.windows()
+}
+
+// HasPortfolio says whether a portfolio has just these numbers. One without numbers is none.
+func (v *View) HasPortfolio(p Portfolio) bool {
+	numbers := v.resolveAll(p.Numbers)
+	v.mu.RLock()
+	g := v.groups[GroupSubject(p.Name)]
+	v.mu.RUnlock()
+	if g == nil {
+		return len(numbers) == 0
+	}
+	g.rlock()
+	defer g.runlock()
+	return g.consistsOf(numbers)
+}

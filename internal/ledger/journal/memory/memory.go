@@ -1,0 +1,96 @@
+// Package memory has a journal that is kept in memory. What was appended is there for whoever opens it again: for tests.
+package memory
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+)
+
+// Journal keeps the rows of records and of a snapshot. It may be opened again after it was closed, or was left as by a crash.
+type Journal struct {
+	mu       sync.Mutex
+	cut      uint64 // how many records a snapshot cut off
+	records  [][]byte
+	size     int64
+	snapshot map[string][]byte
+}
+
+// New makes an empty journal.
+func New() *Journal { return &Journal{snapshot: map[string][]byte{}} }
+
+// Load implements journal.Journal.
+func (j *Journal) Load() iter.Seq2[counts.Row, error] {
+	return func(yield func(counts.Row, error) bool) {
+		for _, k := range slices.Sorted(maps.Keys(j.snapshot)) {
+			if !yield(counts.Row{Key: []byte(k), Value: j.snapshot[k]}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Replay implements journal.Journal.
+func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Record) error) error {
+	for i := after - j.cut; i < uint64(len(j.records)); i++ {
+		var r counts.Record
+		if err := r.ReadRow(j.records[i]); err != nil {
+			return err
+		}
+		if err := call(j.cut+i+1, &r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Append implements journal.Journal.
+func (j *Journal) Append(records []*counts.Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, r := range records {
+		row := r.AppendRow(nil)
+		j.records = append(j.records, row)
+		j.size += int64(len(row))
+	}
+	return nil
+}
+
+// Save implements journal.Journal.
+func (j *Journal) Save(ctx context.Context, position uint64, rows iter.Seq[counts.Row]) error {
+	saved := maps.Clone(j.snapshot)
+	for row := range rows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if row.Value == nil {
+			maps.DeleteFunc(saved, func(k string, _ []byte) bool { return strings.HasPrefix(k, string(row.Key)) })
+		} else {
+			saved[string(row.Key)] = bytes.Clone(row.Value)
+		}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, row := range j.records[:position-j.cut] {
+		j.size -= int64(len(row))
+	}
+	j.records = slices.Clone(j.records[position-j.cut:])
+	j.cut, j.snapshot = position, saved
+	return nil
+}
+
+// Size implements journal.Journal.
+func (j *Journal) Size() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.size
+}
+
+// Close implements journal.Journal.
+func (j *Journal) Close() error { return nil }

@@ -1,0 +1,232 @@
+// Package ledger orders what happens, keeps it and counts it: a journal has the order and survives a crash, a state machine (see counts)
+// has what follows.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
+)
+
+// Ledger is a journal and the machine to which its records are applied, in its order. Its methods are safe for concurrent use. What was
+// appended is in all answers from when the call returned. It has no clock: its time is that of the records.
+//
+// After a record could not be kept or applied, the ledger is of no use until it was opened again: every call that would record something
+// returns why, and Options.Fatal was told.
+type Ledger struct {
+	*counts.View
+	machine *counts.Machine
+	journal journal.Journal
+	hasher  counts.Hasher
+	log     logr.Logger
+
+	keeping  sync.Mutex // held by the round that is being written
+	applying sync.Mutex // held by the round that is being applied, and while a snapshot begins or ends
+	joining  sync.Mutex // guards what follows
+	waiting  *round     // the next round
+	broken   error      // why nothing more is recorded: ErrClosed, or what failed
+	fatal    func(error)
+
+	subscribed atomic.Pointer[[]func(string)]
+	subscribe  sync.Mutex
+
+	snapshots    sync.Mutex // held by the snapshot under way
+	journalBytes int64
+	retryAt      atomic.Int64 // after a failed snapshot: the size of the journal at which to try again
+	wake         chan struct{}
+	stop         context.CancelFunc
+	background   sync.WaitGroup
+}
+
+// ErrClosed is returned by calls on a closed ledger.
+var ErrClosed = errors.New("the ledger is closed")
+
+// Options of a ledger. The zero value is ready for use.
+type Options struct {
+	// JournalBytes is the size of the journal at which a snapshot is taken. The larger, the fewer are taken, and the longer a start takes:
+	// about a second for 64 MiB, the default.
+	JournalBytes int64
+	// Secret is that of the Hasher. Keys of users and messages are comparable only under the same one.
+	Secret [16]byte
+	// Log receives what goes wrong in the background. It names no numbers.
+	Log logr.Logger
+	// Fatal is told, once, why the ledger cannot go on. All that was acknowledged is in the journal: a new start has it.
+	Fatal func(error)
+}
+
+const defaultJournalBytes = 64 << 20
+
+// Open makes a ledger of what a journal has. It closes the journal with the ledger, and if it fails. Counts are right or there are none: a
+// record or a row that cannot be read fails it.
+func Open(j journal.Journal, options Options) (*Ledger, error) {
+	machine, err := counts.Restore(j.Load(), parallel)
+	if err == nil {
+		err = j.Replay(machine.Position(), func(position uint64, r *counts.Record) error {
+			machine.Apply(position, r)
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), j.Close())
+	}
+	l := &Ledger{
+		View: &machine.View, machine: machine, journal: j, hasher: counts.NewHasher(options.Secret), log: options.Log,
+		fatal: options.Fatal, journalBytes: options.JournalBytes, wake: make(chan struct{}, 1),
+	}
+	if l.journalBytes <= 0 {
+		l.journalBytes = defaultJournalBytes
+	}
+	l.waiting = newRound()
+	l.start()
+	return l, nil
+}
+
+// OpenMemory makes a ledger of which nothing is kept.
+func OpenMemory() *Ledger {
+	l, err := Open(journal.Discard, Options{})
+	if err != nil {
+		panic(err) // there is nothing that could fail
+	}
+	return l
+}
+
+// parallel runs tasks on all processors.
+func parallel(n int, task func(i int)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				task(i)
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// Hasher makes the keys of users and messages.
+func (l *Ledger) Hasher() counts.Hasher { return l.hasher }
+
+// Append records the batch; when it returns nil the batch survives a crash and is counted. Appending a batch again changes nothing. Entries
+// and reports that are older than counts.Kept+counts.Lateness before the latest time that anything was appended at are dropped: nothing
+// could count them. Of a batch that is not valid, the error says which entry or report and which field of it.
+func (l *Ledger) Append(ctx context.Context, batch counts.Batch, now time.Time) (counts.Outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return counts.Outcome{}, err
+	}
+	if err := batch.Validate(now); err != nil {
+		return counts.Outcome{}, err
+	}
+	batch.Displays = l.NewDisplays(batch.Displays)
+	return l.commit(&counts.Record{Clock: now.UnixMilli(), Batch: batch})
+}
+
+// Configure sets the number's windows. Nothing is written where they are as they were. Windows are whole seconds, from zero to counts.Kept.
+// What a longer service window than before makes of deliveries that are more than Kept old may depend on events that are not kept any more.
+func (l *Ledger) Configure(number string, windows counts.Windows) error {
+	w := counts.NumberWindows{Number: number, Windows: windows}
+	if err := w.Validate(); err != nil {
+		return err
+	}
+	if l.Windows(number) == windows {
+		return nil
+	}
+	_, err := l.commit(&counts.Record{Windows: []counts.NumberWindows{w}})
+	return err
+}
+
+// Group makes numbers those of a portfolio, see counts.Portfolio. Nothing is written where they are as they were.
+func (l *Ledger) Group(name string, numbers []string) error {
+	p := counts.Portfolio{Name: name, Numbers: numbers}
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	if l.HasPortfolio(p) {
+		return l.usable()
+	}
+	_, err := l.commit(&counts.Record{Portfolios: []counts.Portfolio{p}})
+	return err
+}
+
+// Claim makes what comes under an id of Meta's that of a number, see counts.Claim. Nothing is written where it is already.
+func (l *Ledger) Claim(id, number string) error {
+	c := counts.Claim{ID: id, Number: number}
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	if l.Claims(c) {
+		return nil
+	}
+	_, err := l.commit(&counts.Record{Claims: []counts.Claim{c}})
+	return err
+}
+
+// usable is why nothing more is recorded, nil if it is.
+func (l *Ledger) usable() error {
+	l.joining.Lock()
+	defer l.joining.Unlock()
+	return l.broken
+}
+
+// Subscribe calls changed with a subject after anything was recorded about it, by every form of its number. It must return quickly.
+func (l *Ledger) Subscribe(changed func(subject string)) {
+	l.subscribe.Lock()
+	defer l.subscribe.Unlock()
+	var calls []func(string)
+	if was := l.subscribed.Load(); was != nil {
+		calls = slices.Clone(*was)
+	}
+	calls = append(calls, changed)
+	l.subscribed.Store(&calls)
+}
+
+// tell tells subscribers what changed.
+func (l *Ledger) tell(changed []string) {
+	calls := l.subscribed.Load()
+	if calls == nil {
+		return
+	}
+	for _, subject := range changed {
+		for _, form := range l.Forms(subject) {
+			for _, call := range *calls {
+				call(form)
+			}
+		}
+	}
+}
+
+// Close ends what is under way and closes the journal.
+func (l *Ledger) Close() error {
+	was := l.end(ErrClosed)
+	if errors.Is(was, ErrClosed) {
+		return ErrClosed
+	}
+	l.stop()
+	l.background.Wait()
+	l.keeping.Lock()
+	defer l.keeping.Unlock()
+	l.applying.Lock()
+	defer l.applying.Unlock()
+	return l.journal.Close()
+}
+
+// end makes the ledger record nothing more, and returns why it did not before.
+func (l *Ledger) end(why error) (was error) {
+	l.joining.Lock()
+	defer l.joining.Unlock()
+	was = l.broken
+	if was == nil || errors.Is(why, ErrClosed) {
+		l.broken = why
+	}
+	return was
+}

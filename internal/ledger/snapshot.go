@@ -1,0 +1,48 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+)
+
+// start takes a snapshot in the background whenever the journal has grown.
+func (l *Ledger) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	l.stop = cancel
+	l.background.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-l.wake:
+			}
+			if err := l.Snapshot(ctx); err != nil && ctx.Err() == nil {
+				l.retryAt.Store(l.journal.Size() + l.journalBytes/4)
+				l.log.Error(err, "The journal grows until a snapshot succeeds")
+			} else {
+				l.retryAt.Store(0)
+			}
+		}
+	})
+}
+
+// Snapshot saves what changed since the last snapshot, and cuts the journal. Records are kept and applied meanwhile. An error leaves the
+// snapshot and the journal as they were, and the ledger goes on.
+func (l *Ledger) Snapshot(ctx context.Context) error {
+	l.snapshots.Lock()
+	defer l.snapshots.Unlock()
+	if err := l.usable(); err != nil {
+		return err
+	}
+	l.applying.Lock()
+	capture := l.machine.Capture(false)
+	l.applying.Unlock()
+	err := l.journal.Save(ctx, capture.Position(), capture.Rows())
+	l.applying.Lock()
+	capture.End(err == nil)
+	l.applying.Unlock()
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	return nil
+}
