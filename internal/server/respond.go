@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"k8s.io/utils/clock"
 )
 
 // retryAfter is when a caller is asked to try again, in seconds.
@@ -41,28 +41,33 @@ func WriteHeader(w http.ResponseWriter, code int, contentType string) {
 		header.Set("Content-Type", contentType)
 		header.Set("X-Content-Type-Options", "nosniff")
 	}
-	switch code {
-	case http.StatusServiceUnavailable:
+	if code == http.StatusServiceUnavailable {
 		header.Set("Retry-After", strconv.Itoa(retryAfter))
-	case http.StatusRequestEntityTooLarge:
-		header.Set("Connection", "close") // the rest of the body is not waited for
 	}
 	w.WriteHeader(code)
 }
 
+// Handler answers a request, and returns the code of the answer.
+type Handler func(w http.ResponseWriter, req *http.Request) (code int)
+
 // Instrument counts the requests to a handler by the label code, and measures their time in seconds. A panic of the handler is logged
-// without its value, which may hold what was read, and answered as an internal error.
-func Instrument(handler http.Handler, refuse func(http.ResponseWriter, *Error), log logr.Logger,
-	requests *prometheus.CounterVec, duration prometheus.ObserverVec,
+// without its value, which may hold what was read, and refused as an internal error.
+func Instrument(handle Handler, refuse func(http.ResponseWriter, *Error) (code int), log logr.Logger, clk clock.PassiveClock,
+	requests *prometheus.CounterVec, duration prometheus.Observer,
 ) http.Handler {
-	recovering := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	recovering := func(w http.ResponseWriter, req *http.Request) (code int) {
 		defer func() {
 			if p := recover(); p != nil {
 				log.Error(fmt.Errorf("panic with a %T", p), "A request failed", "stack", string(debug.Stack()))
-				refuse(w, &Error{http.StatusInternalServerError, "internal error"})
+				code = refuse(w, &Error{http.StatusInternalServerError, "internal error"})
 			}
 		}()
-		handler.ServeHTTP(w, req)
+		return handle(w, req)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		start := clk.Now()
+		code := recovering(w, req)
+		requests.WithLabelValues(strconv.Itoa(code)).Inc()
+		duration.Observe(clk.Since(start).Seconds())
 	})
-	return promhttp.InstrumentHandlerDuration(duration, promhttp.InstrumentHandlerCounter(requests, recovering))
 }

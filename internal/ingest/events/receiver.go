@@ -92,7 +92,7 @@ func NewReceiver(options Options) (*Receiver, error) {
 		access: options.Access, directory: options.Directory, clock: options.Clock, metrics: metrics, log: options.Log,
 		bodies: server.NewBodies(MaxBody, maxBuffered),
 	}
-	r.handler = server.Instrument(http.HandlerFunc(r.serve), r.refuse, r.log, metrics.requests, metrics.duration)
+	r.handler = server.Instrument(r.serve, r.refuse, r.log, r.clock, metrics.requests, metrics.duration)
 	return r, nil
 }
 
@@ -129,34 +129,32 @@ func (e *eventError) Error() string { return e.event.Error() }
 // ServeHTTP implements http.Handler.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.handler.ServeHTTP(w, req) }
 
-func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
+func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) (code int) {
 	accepted, err := r.receive(w, req)
 	if err == nil {
-		r.reply(w, http.StatusOK, accepted)
-		return
+		return r.reply(w, http.StatusOK, accepted)
 	}
 	if wrong, ok := errors.AsType[*eventError](err); ok {
-		r.refuseEvent(req.Context(), w, wrong)
-		return
+		return r.refuseEvent(req.Context(), w, wrong)
 	}
 	refusal, ok := errors.AsType[*server.Error](err)
 	if !ok {
 		refusal = server.ErrUnavailable // why, is in the log
 	}
-	r.refuse(w, refusal)
+	return r.refuse(w, refusal)
 }
 
-func (r *Receiver) refuse(w http.ResponseWriter, err *server.Error) {
+func (r *Receiver) refuse(w http.ResponseWriter, err *server.Error) (code int) {
 	switch err.Code {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodPost)
 	}
-	r.reply(w, err.Code, refusal{Error: err.Message})
+	return r.reply(w, err.Code, refusal{Error: err.Message})
 }
 
-func (r *Receiver) refuseEvent(ctx context.Context, w http.ResponseWriter, err *eventError) {
+func (r *Receiver) refuseEvent(ctx context.Context, w http.ResponseWriter, err *eventError) (code int) {
 	if err.wait != nil {
 		select {
 		case <-err.wait:
@@ -167,14 +165,15 @@ func (r *Receiver) refuseEvent(ctx context.Context, w http.ResponseWriter, err *
 	if err.event.Item > 0 {
 		body.Index = new(err.event.Item - 1)
 	}
-	r.reply(w, err.code, body)
+	return r.reply(w, err.code, body)
 }
 
-func (r *Receiver) reply(w http.ResponseWriter, code int, body any) {
+func (r *Receiver) reply(w http.ResponseWriter, code int, body any) int {
 	server.WriteHeader(w, code, "application/json")
 	if err := json.NewEncoder(w).Encode(body); err != nil {
 		r.log.V(1).Info("An answer did not reach the sender of events") // which may be gone
 	}
+	return code
 }
 
 // receive takes a request. The error is an *eventError or a *server.Error, or the sender is to try again.

@@ -85,7 +85,7 @@ func (r *Receiver) newApp(of App, options *Options) (*app, error) {
 			a.accounts[account] = true
 		}
 	}
-	a.handler = metrics.instrument(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.serve(a, w, req) }), r.log)
+	a.handler = metrics.instrument(func(w http.ResponseWriter, req *http.Request) int { return r.serve(a, w, req) }, r.log, r.clock)
 	return a, metrics.exportReady(of.Credentials)
 }
 

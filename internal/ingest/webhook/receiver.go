@@ -94,7 +94,7 @@ func NewReceiver(options Options) (*Receiver, error) {
 	} else if metrics, err = newMetrics(options.Metrics, ""); err != nil {
 		return nil, err
 	}
-	r.unknown = metrics.instrument(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { refuse(w, server.ErrNotFound) }), r.log)
+	r.unknown = metrics.instrument(func(w http.ResponseWriter, _ *http.Request) int { return refuse(w, server.ErrNotFound) }, r.log, r.clock)
 	return r, nil
 }
 
@@ -129,8 +129,8 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.unknown.ServeHTTP(w, req)
 }
 
-// serve answers a request to an app.
-func (r *Receiver) serve(app *app, w http.ResponseWriter, req *http.Request) {
+// serve answers a request to an app, and returns the code.
+func (r *Receiver) serve(app *app, w http.ResponseWriter, req *http.Request) int {
 	answer, err := "", error(nil)
 	switch req.Method {
 	case http.MethodGet:
@@ -145,26 +145,26 @@ func (r *Receiver) serve(app *app, w http.ResponseWriter, req *http.Request) {
 		if !ok {
 			refusal = server.ErrUnavailable // why, is in the log
 		}
-		refuse(w, refusal)
-		return
+		return refuse(w, refusal)
 	}
-	reply(w, http.StatusOK, answer)
+	return reply(w, http.StatusOK, answer)
 }
 
-func refuse(w http.ResponseWriter, err *server.Error) {
+func refuse(w http.ResponseWriter, err *server.Error) (code int) {
 	if err.Code == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", "GET, POST")
 	}
-	reply(w, err.Code, err.Message)
+	return reply(w, err.Code, err.Message)
 }
 
-func reply(w http.ResponseWriter, code int, text string) {
+func reply(w http.ResponseWriter, code int, text string) int {
 	contentType := ""
 	if text != "" {
 		contentType = "text/plain; charset=utf-8"
 	}
 	server.WriteHeader(w, code, contentType)
 	_, _ = io.WriteString(w, text) // whoever asked may be gone
+	return code
 }
 
 // handshake answers Meta's question whether this is the right place, asked when the webhook is set up.
