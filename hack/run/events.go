@@ -64,8 +64,8 @@ func (p *platform) authenticate(ctx context.Context) error {
 	return nil
 }
 
-// tell posts what happened to a number, until it is acknowledged.
-func (p *platform) tell(ctx context.Context, number string, delivered []metatest.Status, received []metatest.Inbound, reports []event) error {
+// post posts what happened to a number, until it is acknowledged.
+func (p *platform) post(ctx context.Context, number string, delivered []metatest.Status, received []metatest.Inbound, reports []event) error {
 	var lines bytes.Buffer
 	encoder := json.NewEncoder(&lines)
 	line := func(id, kind string, at time.Time, data map[string]any) error {

@@ -19,10 +19,10 @@ import (
 )
 
 // graphAPI stands in for Meta's Graph API. It says what Meta has announced by no webhook since October 2025, of the accounts that
-// live by its rules since then or that are read for other reasons; the operator finds it out by reading.
+// run by its rules since then or that are read for other reasons; the operator finds it out by reading.
 type graphAPI struct {
 	*graphtest.Server
-	life   *life
+	clock  *fleetClock
 	url    string
 	folder string // of the access tokens
 	config string // the operator's configuration
@@ -31,9 +31,9 @@ type graphAPI struct {
 }
 
 // startGraphAPI serves the accounts on loopback and writes the operator's configuration.
-func startGraphAPI(o options, life *life) (*graphAPI, error) {
-	g := &graphAPI{Server: graphtest.New(life), life: life, folder: filepath.Join(o.state, "graph"), config: filepath.Join(o.state, "config.yaml")}
-	g.cycle = int(life.origin.Sub(life.born) / cycle)
+func startGraphAPI(o options, clock *fleetClock) (*graphAPI, error) {
+	g := &graphAPI{Server: graphtest.New(clock), clock: clock, folder: filepath.Join(o.state, "graph"), config: filepath.Join(o.state, "config.yaml")}
+	g.cycle = int(clock.origin.Sub(clock.born) / cycle)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func startGraphAPI(o options, life *life) (*graphAPI, error) {
 	g.url = "http://" + listener.Addr().String()
 	g.http = &http.Server{Handler: g, ReadHeaderTimeout: 10 * time.Second}
 
-	settings := config.GraphAPI{BaseURL: g.url, PeriodMinutes: periodMinutes(life.speed)}
+	settings := config.GraphAPI{BaseURL: g.url, PeriodMinutes: periodMinutes(clock.speed)}
 	for _, a := range metaAccounts {
 		token, err := rig.Credential(g.folder, a.token)
 		if err != nil {
@@ -57,9 +57,9 @@ func startGraphAPI(o options, life *life) (*graphAPI, error) {
 		settings.Accounts = append(settings.Accounts, config.Account{ID: a.id, TokenFile: g.tokenFile(a.token)})
 	}
 	g.AddTemplate(lastMinute, travel, "last_minute", "en_US", "UTILITY")
-	// What was said on the cycle before may still hold.
+	// Values of the cycle before may still hold.
 	for n := max(g.cycle-1, 0); n <= g.cycle; n++ {
-		g.script(g.began(n))
+		g.script(g.cycleStart(n))
 	}
 	go func() { _ = g.http.Serve(listener) }()
 	content, err := yaml.Marshal(map[string]any{"apiVersion": config.APIVersion, "kind": config.Kind, "graphAPI": settings})
@@ -69,25 +69,24 @@ func startGraphAPI(o options, life *life) (*graphAPI, error) {
 	return g, os.WriteFile(g.config, content, 0o600)
 }
 
-// periodMinutes is how often the operator reads an account: an hour of a fleet that lives a day in half a minute, so that it is
-// each second or so of real time; but not more often than the configuration allows.
+// periodMinutes is how often the operator reads an account: every second or so of real time, within what the configuration allows.
 func periodMinutes(speed float64) int { return min(max(int(speed/48), 5), 24*60) }
 
 func (g *graphAPI) tokenFile(name string) string { return filepath.Join(g.folder, name) }
 
 func (g *graphAPI) stop() error { return g.http.Close() }
 
-// live scripts each cycle as it begins, and lets tokens expire and be renewed.
-func (g *graphAPI) live(ctx context.Context) error {
+// run scripts each cycle as it begins, and lets tokens expire and be renewed.
+func (g *graphAPI) run(ctx context.Context) error {
 	for n := g.cycle; ; n++ {
-		began := g.began(n)
+		began := g.cycleStart(n)
 		if n > g.cycle {
 			if err := g.sleep(ctx, began); err != nil {
 				return err
 			}
 			g.script(began)
 		}
-		if expires := began.Add(tokenExpires); expires.After(g.life.origin) {
+		if expires := began.Add(tokenExpires); expires.After(g.clock.origin) {
 			if err := g.renew(ctx, expires); err != nil {
 				return err
 			}
@@ -95,19 +94,19 @@ func (g *graphAPI) live(ctx context.Context) error {
 	}
 }
 
-func (g *graphAPI) began(cycles int) time.Time {
-	return g.life.born.Add(time.Duration(cycles) * cycle)
+func (g *graphAPI) cycleStart(cycles int) time.Time {
+	return g.clock.born.Add(time.Duration(cycles) * cycle)
 }
 
-// script says what Meta says, and fails to, on a cycle.
+// script sets what the stand-in answers on a cycle, and when it fails.
 func (g *graphAPI) script(began time.Time) {
-	for _, s := range slices.Concat(said, templateSaid) {
+	for _, s := range slices.Concat(statements, templateStatements) {
 		g.Change(began.Add(s.after), s.of, s.fields)
 	}
-	for _, s := range healthSaid {
+	for _, s := range healthStatements {
 		g.ChangeHealth(began.Add(s.after), s.of, s.fields)
 	}
-	for _, t := range troubles {
+	for _, t := range faults {
 		f := t.fault
 		f.From = began.Add(t.after)
 		f.Until = f.From.Add(t.lasts)
@@ -136,10 +135,10 @@ func (g *graphAPI) renew(ctx context.Context, expires time.Time) error {
 
 // sleep waits until the fleet's time has come.
 func (g *graphAPI) sleep(ctx context.Context, until time.Time) error {
-	return rig.Sleep(ctx, g.life.Wait(until))
+	return rig.Sleep(ctx, g.clock.Wait(until))
 }
 
-// regain is the header with which Meta says that the calls that it allows to an account are used up, and for how long.
+// regain is the header with which Meta says that an account has no calls left, and for how long.
 func regain(account string, minutes int) http.Header {
 	return http.Header{"X-Business-Use-Case-Usage": {fmt.Sprintf(
 		`{"%s":[{"type":"whatsapp_business_management","call_count":100,"total_cputime":25,"total_time":33,"estimated_time_to_regain_access":%d}]}`, account, minutes)}}

@@ -85,24 +85,24 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 
-	life, err := resume(o.state, clock.RealClock{}, o.speed)
+	clock, err := resume(o.state, clock.RealClock{}, o.speed)
 	if err != nil {
 		return err
 	}
-	if life.first {
+	if clock.first {
 		say("installing the CRDs, the policies, the operator's rights and the sample fleet")
 	} else {
 		say("installing the CRDs and the operator's rights; the fleet goes on as it was left")
 	}
-	if err := install(ctx, plane.Admin(), life.first); err != nil {
+	if err := install(ctx, plane.Admin(), clock.first); err != nil {
 		return err
 	}
-	meta, err := startGraphAPI(o, life)
+	meta, err := startGraphAPI(o, clock)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, meta.stop()) }()
-	operator, err := startOperator(o, life, meta.config)
+	operator, err := startOperator(o, clock, meta.config)
 	if err != nil {
 		return err
 	}
@@ -118,23 +118,23 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	introduce(o, operator, meta, life)
+	printInstructions(o, operator, meta, clock)
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go func() { cancel(meta.live(ctx)) }()
-	go func() { cancel(generate(ctx, operator, other, meta, life)) }()
-	go func() { cancel(show(ctx, plane.Admin(), life)) }()
+	go func() { cancel(meta.run(ctx)) }()
+	go func() { cancel(generate(ctx, operator, other, meta, clock)) }()
+	go func() { cancel(show(ctx, plane.Admin(), clock)) }()
 	select {
 	case <-operator.Exited():
 		return errors.Join(rig.ErrEnded, operator.Err())
 	case <-ctx.Done():
-		return errors.Join(life.save(), context.Cause(ctx))
+		return errors.Join(clock.save(), context.Cause(ctx))
 	}
 }
 
-// introduce says where everything is, and how to talk to it.
-func introduce(o options, operator *rig.Operator, meta *graphAPI, life *life) {
+// printInstructions says where everything is, and how to talk to it.
+func printInstructions(o options, operator *rig.Operator, meta *graphAPI, clock *fleetClock) {
 	account := metaAccounts[0]
 	token := meta.tokenFile(account.token)
 	fmt.Printf(`
@@ -156,7 +156,7 @@ func introduce(o options, operator *rig.Operator, meta *graphAPI, life *life) {
     curl -H "Authorization: Bearer $(kubectl -n fleet create token forwarder --audience=numberfleet)" -H 'Content-Type: application/cloudevents+json' %[10]s -d '{"specversion":"1.0","id":"mine","source":"/terminal","type":"dev.numberfleet.quality.reported.v1","time":"%[11]s","data":{"number":"+15550100003","rating":"Medium"}}'
 
 `, o.speed, filepath.Join(o.state, adminKubeconfig), operator.WebhookURL(), filepath.Join(o.state, "webhook", "app-secret"), operator.Log,
-		meta.url, token, meta.url, account.id, operator.EventsURL(), life.Now().Format(time.RFC3339))
+		meta.url, token, meta.url, account.id, operator.EventsURL(), clock.Now().Format(time.RFC3339))
 }
 
 func say(format string, args ...any) { fmt.Printf("==> "+format+"\n", args...) }

@@ -12,7 +12,7 @@ import (
 )
 
 // startOperator runs the operator's binary with the rights and settings that it has in a cluster.
-func startOperator(o options, life *life, config string) (*rig.Operator, error) {
+func startOperator(o options, clock *fleetClock, config string) (*rig.Operator, error) {
 	op, err := rig.NewOperator(rig.OperatorOptions{
 		Binary: o.manager, Kubeconfig: filepath.Join(o.state, operatorKubeconfig), DataDir: filepath.Join(o.state, "ledger"),
 		Folder: o.state, Log: filepath.Join(o.state, "operator.log"),
@@ -27,7 +27,7 @@ func startOperator(o options, life *life, config string) (*rig.Operator, error) 
 		// A minute of real time is two days of the fleet's.
 		"--status-refresh-period=1s",
 		"--status-refresh-qps=50",
-	}, rig.TimeLapse(life.anchor, life.origin, life.speed))...)
+	}, rig.TimeLapse(clock.anchor, clock.origin, clock.speed))...)
 }
 
 // post sends a signed webhook, again and again until it is acknowledged, as Meta does.

@@ -22,20 +22,20 @@ import (
 // resources are what is shown.
 var resources = []string{"phonenumbers", "businessportfolios", "messagetemplates"}
 
-// toldConditions are those that are told of when they change, since no transition tells of them.
-var toldConditions = []string{v1alpha1.ConditionReportsFresh, v1alpha1.ConditionRulesAgree, v1alpha1.ConditionUsageFresh, v1alpha1.ConditionUsageComplete}
+// shownConditions are the conditions whose changes are printed. No transition reports them.
+var shownConditions = []string{v1alpha1.ConditionReportsFresh, v1alpha1.ConditionRulesAgree, v1alpha1.ConditionUsageFresh, v1alpha1.ConditionUsageComplete}
 
-// toldReasons are worth a line though they say no more than that something is not known.
-var toldReasons = []string{v1alpha1.ReasonWithinDelay, v1alpha1.ReasonSilent, v1alpha1.ReasonNotSubscribed}
+// shownReasons are worth a line though they say no more than that something is not known.
+var shownReasons = []string{v1alpha1.ReasonWithinDelay, v1alpha1.ReasonSilent, v1alpha1.ReasonNotSubscribed}
 
-// differs says whether a condition is worth a line: it says that something is not as it should be, or is so again.
-func differs(was, is metav1.Condition) bool {
+// worthALine says whether a change of a condition is printed: something is wrong, or right again.
+func worthALine(was, is metav1.Condition) bool {
 	return was.Reason != is.Reason && (is.Status == metav1.ConditionFalse || was.Status == metav1.ConditionFalse ||
-		slices.Contains(toldReasons, is.Reason) || was.Reason == v1alpha1.ReasonSilent || was.Reason == v1alpha1.ReasonNotSubscribed)
+		slices.Contains(shownReasons, is.Reason) || was.Reason == v1alpha1.ReasonSilent || was.Reason == v1alpha1.ReasonNotSubscribed)
 }
 
 // show prints what happens as it happens, and after it the tables that `kubectl get` prints.
-func show(ctx context.Context, config *rest.Config, life *life) error {
+func show(ctx context.Context, config *rest.Config, clock *fleetClock) error {
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		return err
@@ -57,7 +57,7 @@ func show(ctx context.Context, config *rest.Config, life *life) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if err := life.save(); err != nil {
+		if err := clock.save(); err != nil {
 			return err
 		}
 		var numbers v1alpha1.PhoneNumberList
@@ -83,7 +83,7 @@ func show(ctx context.Context, config *rest.Config, life *life) error {
 			for _, c := range n.Status.Conditions {
 				key := fmt.Sprint(n.UID, c.Type)
 				was, is := conditions[key], c
-				if conditions[key] = c; slices.Contains(toldConditions, c.Type) && !first && differs(was, is) {
+				if conditions[key] = c; slices.Contains(shownConditions, c.Type) && !first && worthALine(was, is) {
 					fmt.Printf("%s  %-12s %-17s %s: %s\n", c.LastTransitionTime.UTC().Format(time.DateTime), n.Name, c.Type, c.Reason, c.Message)
 				}
 			}
@@ -98,10 +98,10 @@ func show(ctx context.Context, config *rest.Config, life *life) error {
 		}
 		states := now.String()
 		quiet++
-		if first || states != stateBefore || quiet >= 60 { // at least each minute, so that one sees that it lives
+		if first || states != stateBefore || quiet >= 60 { // at least once a minute
 			quiet = 0
-			now := life.Now()
-			fmt.Printf("\n%s, day %d\n", now.Format(time.DateTime), int(now.Sub(life.born)/(24*time.Hour))+1)
+			now := clock.Now()
+			fmt.Printf("\n%s, day %d\n", now.Format(time.DateTime), int(now.Sub(clock.born)/(24*time.Hour))+1)
 			for _, resource := range resources {
 				if err := printTable(ctx, tables, resource); err != nil {
 					return err

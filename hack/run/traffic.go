@@ -11,9 +11,9 @@ import (
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
-// habit is how a number of the sample fleet sends, on each day of a cycle of two weeks. Messages are spread evenly from
+// pattern is how a number of the sample fleet sends, on each day of a cycle of two weeks. Messages are spread evenly from
 // 08:00 on, and from somewhat later each further day of a week, so that yesterday's users have left the window.
-type habit struct {
+type pattern struct {
 	number   string
 	users    func(day int) int // how many users get a message on a day of the cycle, 0 to 13
 	over     time.Duration     // how long that takes
@@ -46,8 +46,8 @@ func onWeekdays(n, otherwise int) func(int) int {
 	}
 }
 
-// steadyBut is the same on all days but some, on which nothing is sent.
-func steadyBut(n int, silent ...int) func(int) int {
+// steadyExcept is the same on all days but some, on which nothing is sent.
+func steadyExcept(n int, silent ...int) func(int) int {
 	return func(day int) int {
 		if slices.Contains(silent, day) {
 			return 0
@@ -65,9 +65,9 @@ func atFirst(n, then int) func(int) int {
 	}
 }
 
-// habits shows within ten days: upgrades by every policy's own rule, a flag that clears and one that ends in a downgrade,
+// patterns shows within ten days: upgrades by every policy's own rule, a flag that clears and one that ends in a downgrade,
 // restrictions that lift, and a portfolio whose two numbers reach its limit together, again and again.
-var habits = []habit{
+var patterns = []pattern{
 	// newsletter, chat-api: twice the limit in notifications within two days, to the same readers.
 	{number: "+15550100001", users: every(1000), over: time.Hour, again: true},
 	// support, botmaker: rises within the week; Meta flags it on the second day and takes the flag back two days later.
@@ -77,7 +77,7 @@ var habits = []habit{
 	// flash-sales, quality-based: rises at once on a big first day; the flag of that evening ends in a downgrade.
 	{number: "+15550100004", users: atFirst(700, 60), over: 4 * time.Hour, quality: quality{flagged: 14 * time.Hour, unflagged: 12 * day}},
 	// bank, netcore: steady, but for two days on which nothing comes of it.
-	{number: "+15550100005", users: steadyBut(450, 10, 11), over: 9 * time.Hour},
+	{number: "+15550100005", users: steadyExcept(450, 10, 11), over: 9 * time.Hour},
 	// parcels, meta-2020: at its limit every day until it rises after two days.
 	{number: "+15550100006", users: onWeekdays(1000, 200), over: 50 * time.Minute},
 	// bookings, meta-2023: verified; half of its limit within the week, and a day later it rises. On the second day not all of its
@@ -105,21 +105,21 @@ var ratings = []struct {
 // maxBatch is how many updates Meta puts into one webhook.
 const maxBatch = 1000
 
-// event is a rating that a platform tells of.
+// event is a rating that a platform reports.
 type event struct {
 	at     time.Time
 	rating string
 }
 
-// platformRatings are what the platform of the clinic tells on a cycle.
+// platformRatings are what the platform of the clinic reports in a cycle.
 var platformRatings = []struct {
 	after  time.Duration
 	rating string
 }{{28 * time.Hour, "High"}, {4*day + 10*time.Hour, "Medium"}, {8 * day, "High"}}
 
 // generate posts, as time goes on, what Meta would post, and what another platform would.
-func generate(ctx context.Context, to *rig.Operator, other *platform, meta *graphAPI, life *life) error {
-	done := life.origin
+func generate(ctx context.Context, to *rig.Operator, other *platform, meta *graphAPI, clock *fleetClock) error {
+	done := clock.origin
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
 		select {
 		case <-ctx.Done():
@@ -127,18 +127,18 @@ func generate(ctx context.Context, to *rig.Operator, other *platform, meta *grap
 			return ctx.Err()
 		case <-tick.C:
 		}
-		until := life.Now().Truncate(time.Second)
-		for i := range habits {
-			h := &habits[i]
-			delivered, received := h.messages(life.born, done, until)
+		until := clock.Now().Truncate(time.Second)
+		for i := range patterns {
+			h := &patterns[i]
+			delivered, received := h.messages(clock.born, done, until)
 			if h.platform {
 				var reports []event
 				for _, r := range platformRatings {
-					for _, at := range onCycle(life.born, done, until, r.after) {
+					for _, at := range onCycle(clock.born, done, until, r.after) {
 						reports = append(reports, event{at, r.rating})
 					}
 				}
-				if err := other.tell(ctx, h.number, delivered, received, reports); err != nil {
+				if err := other.post(ctx, h.number, delivered, received, reports); err != nil {
 					return err
 				}
 				continue
@@ -146,15 +146,15 @@ func generate(ctx context.Context, to *rig.Operator, other *platform, meta *grap
 			for _, m := range delivered {
 				meta.Deliver(h.id, m.At, 1)
 			}
-			delivered = h.lose(life.born, delivered)
-			for _, body := range append(webhooks(h.number, delivered, received), h.flags(life.born, done, until)...) {
+			delivered = h.dropSome(clock.born, delivered)
+			for _, body := range append(webhooks(h.number, delivered, received), h.flags(clock.born, done, until)...) {
 				if err := post(ctx, to, body); err != nil {
 					return err
 				}
 			}
 		}
 		for _, r := range ratings {
-			for _, at := range onCycle(life.born, done, until, r.after) {
+			for _, at := range onCycle(clock.born, done, until, r.after) {
 				body := metatest.TemplateQualityPayload(travel, "last_minute", "en_US", r.before, r.score, at)
 				if r.event != "" {
 					body = metatest.TemplateStatusPayload(travel, "last_minute", "en_US", r.event, "", at)
@@ -179,7 +179,7 @@ func onCycle(born, from, to time.Time, after time.Duration) (instants []time.Tim
 }
 
 // messages are what a number sent and got in (from, to].
-func (h *habit) messages(born, from, to time.Time) (delivered []metatest.Status, received []metatest.Inbound) {
+func (h *pattern) messages(born, from, to time.Time) (delivered []metatest.Status, received []metatest.Inbound) {
 	within := func(at time.Time) bool { return at.After(from) && !at.After(to) }
 	// A day may end on the next one.
 	for n := max(0, int(from.Sub(born)/day)-1); born.Add(time.Duration(n) * day).Before(to); n++ {
@@ -212,8 +212,8 @@ func (h *habit) messages(born, from, to time.Time) (delivered []metatest.Status,
 	return delivered, received
 }
 
-// lose drops about every third delivery of the day on which webhooks are lost.
-func (h *habit) lose(born time.Time, delivered []metatest.Status) (kept []metatest.Status) {
+// dropSome drops about every third delivery of the day on which webhooks are lost.
+func (h *pattern) dropSome(born time.Time, delivered []metatest.Status) (kept []metatest.Status) {
 	for _, m := range delivered {
 		if h.lost == 0 || int(m.At.Sub(born)/day)%int(cycle/day) != h.lost || m.At.Unix()%3 > 0 {
 			kept = append(kept, m)
@@ -222,7 +222,7 @@ func (h *habit) lose(born time.Time, delivered []metatest.Status) (kept []metate
 	return kept
 }
 
-// webhooks are those that tell of messages. What users wrote comes first, for it makes the replies free.
+// webhooks are those about messages. Messages from users come first, because they make the replies free.
 func webhooks(number string, delivered []metatest.Status, received []metatest.Inbound) (bodies [][]byte) {
 	for some := range slices.Chunk(received, maxBatch) {
 		bodies = append(bodies, metatest.MessagesPayload(number, nil, some))
@@ -233,8 +233,8 @@ func webhooks(number string, delivered []metatest.Status, received []metatest.In
 	return bodies
 }
 
-// flags are the webhooks that tell of a flag in (from, to], as they did until October 2025.
-func (h *habit) flags(born, from, to time.Time) (bodies [][]byte) {
+// flags are the webhooks about a flag in (from, to], as Meta sent them until October 2025.
+func (h *pattern) flags(born, from, to time.Time) (bodies [][]byte) {
 	for _, change := range []struct {
 		after time.Duration
 		event string

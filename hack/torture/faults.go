@@ -24,33 +24,33 @@ type fault struct {
 }
 
 var faults = []fault{
-	{name: "operator killed while webhooks come in", posting: killedPosting},
-	{name: "operator killed while the rules run", living: killedLiving},
-	{name: "API server loses answers", living: trouble{lost: 0.3}.fault},
-	{name: "ledger corrupted", living: corrupted},
+	{name: "operator killed while webhooks come in", posting: killWhilePosting},
+	{name: "operator killed while the rules run", living: killWhileLive},
+	{name: "API server loses answers", living: disturbance{lost: 0.3}.fault},
+	{name: "ledger corrupted", living: corruptLedger},
 	{name: "API server killed", posting: killed(true, false), living: killed(true, false), ends: true},
-	{name: "ledger's tail torn", posting: torn, living: torn},
-	{name: "API server reports conflicts", living: trouble{conflict: 0.7}.fault},
-	{name: "clock stepped back", living: steppedBack},
+	{name: "ledger's tail torn", posting: tearJournal, living: tearJournal},
+	{name: "API server reports conflicts", living: disturbance{conflict: 0.7}.fault},
+	{name: "clock stepped back", living: stepBack},
 	{name: "disk full", posting: full, ends: true},
-	{name: "API server fails", living: trouble{failed: 0.5}.fault, ends: true},
+	{name: "API server fails", living: disturbance{failed: 0.5}.fault, ends: true},
 	{name: "etcd killed", posting: killed(false, true), living: killed(false, true), ends: true},
-	{name: "API server throttles", living: trouble{throttled: 0.6}.fault, ends: true},
-	{name: "clock stepped forward", living: steppedForward},
-	{name: "leader paused past its lease", living: leaderPaused, ends: true, long: true},
-	{name: "API server paused", living: trouble{paused: true}.fault, ends: true},
-	{name: "operator, API server and etcd killed", posting: allKilled, living: allKilled, ends: true},
+	{name: "API server throttles", living: disturbance{throttled: 0.6}.fault, ends: true},
+	{name: "clock stepped forward", living: stepForward},
+	{name: "leader paused past its lease", living: pauseLeader, ends: true, long: true},
+	{name: "API server paused", living: disturbance{paused: true}.fault, ends: true},
+	{name: "operator, API server and etcd killed", posting: killEverything, living: killEverything, ends: true},
 }
 
-// soon is a random while, of at most some milliseconds.
-func soon(ctx context.Context, random *rand.Rand, atMost int) error {
+// sleepUpTo is a random while, of at most some milliseconds.
+func sleepUpTo(ctx context.Context, random *rand.Rand, atMost int) error {
 	return rig.Sleep(ctx, time.Duration(random.IntN(atMost+1))*time.Millisecond)
 }
 
-// midway waits until a random part of the leg's webhooks is acknowledged, or a second.
-func midway(ctx context.Context, e *epoch, random *rand.Rand) error {
+// sleepUntilMidway waits until a random part of the period's webhooks is acknowledged, for a second at most.
+func sleepUntilMidway(ctx context.Context, e *epoch, random *rand.Rand) error {
 	from := e.sender.acknowledged.Load()
-	until := from + random.Int64N(int64(len(e.leg.parcels))+1)
+	until := from + random.Int64N(int64(len(e.period.requests))+1)
 	for range 100 {
 		if e.sender.acknowledged.Load() >= until {
 			break
@@ -62,9 +62,9 @@ func midway(ctx context.Context, e *epoch, random *rand.Rand) error {
 	return nil
 }
 
-func killedPosting(ctx context.Context, e *epoch, random *rand.Rand) error {
+func killWhilePosting(ctx context.Context, e *epoch, random *rand.Rand) error {
 	for range 1 + random.IntN(3) {
-		if err := midway(ctx, e, random); err != nil {
+		if err := sleepUntilMidway(ctx, e, random); err != nil {
 			return err
 		}
 		if err := e.restart(ctx, nil); err != nil {
@@ -74,9 +74,9 @@ func killedPosting(ctx context.Context, e *epoch, random *rand.Rand) error {
 	return nil
 }
 
-func killedLiving(ctx context.Context, e *epoch, random *rand.Rand) error {
+func killWhileLive(ctx context.Context, e *epoch, random *rand.Rand) error {
 	for range 1 + random.IntN(2) {
-		if err := soon(ctx, random, 3500); err != nil {
+		if err := sleepUpTo(ctx, random, 3500); err != nil {
 			return err
 		}
 		if err := e.restart(ctx, nil); err != nil {
@@ -88,8 +88,8 @@ func killedLiving(ctx context.Context, e *epoch, random *rand.Rand) error {
 
 // restart kills the operator, does something, and starts it again.
 func (e *epoch) restart(ctx context.Context, between func() error) error {
-	e.turn.Lock()
-	defer e.turn.Unlock()
+	e.processMu.Lock()
+	defer e.processMu.Unlock()
 	e.op.Kill()
 	at := e.stopped()
 	if between != nil {
@@ -103,7 +103,7 @@ func (e *epoch) restart(ctx context.Context, between func() error) error {
 // killed kills the API server, etcd, or both, for a moment.
 func killed(apiserver, etcd bool) func(context.Context, *epoch, *rand.Rand) error {
 	return func(ctx context.Context, e *epoch, random *rand.Rand) error {
-		if err := soon(ctx, random, 2000); err != nil {
+		if err := sleepUpTo(ctx, random, 2000); err != nil {
 			return err
 		}
 		if apiserver {
@@ -112,15 +112,15 @@ func killed(apiserver, etcd bool) func(context.Context, *epoch, *rand.Rand) erro
 		if etcd {
 			e.plane.Etcd.Kill()
 		}
-		if err := soon(ctx, random, 2000); err != nil {
+		if err := sleepUpTo(ctx, random, 2000); err != nil {
 			return err
 		}
 		return e.plane.Up(ctx)
 	}
 }
 
-func allKilled(ctx context.Context, e *epoch, random *rand.Rand) error {
-	if err := soon(ctx, random, 2500); err != nil {
+func killEverything(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := sleepUpTo(ctx, random, 2500); err != nil {
 		return err
 	}
 	return e.restart(ctx, func() error {
@@ -131,27 +131,27 @@ func allKilled(ctx context.Context, e *epoch, random *rand.Rand) error {
 }
 
 // fault makes trouble between the operator and the API server for some seconds.
-func (t trouble) fault(ctx context.Context, e *epoch, random *rand.Rand) error {
-	if err := soon(ctx, random, 1500); err != nil {
+func (t disturbance) fault(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := sleepUpTo(ctx, random, 1500); err != nil {
 		return err
 	}
 	e.proxy.make(t)
-	defer e.proxy.make(trouble{})
+	defer e.proxy.make(disturbance{})
 	return rig.Sleep(ctx, time.Second+time.Duration(random.IntN(4000))*time.Millisecond)
 }
 
-// steppedBack starts the operator with a clock that is hours or days behind. What it has concluded stands, and nothing
+// stepBack starts the operator with a clock that is hours or days behind. What it has concluded stands, and nothing
 // happens twice when the time comes again. Before that it must have seen what was reported: a report from ahead of the clock
 // counts at once.
-func steppedBack(ctx context.Context, e *epoch, random *rand.Rand) error {
-	if err := e.caughtUp(ctx); err != nil {
+func stepBack(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := e.waitForRules(ctx); err != nil {
 		return err
 	}
-	if err := soon(ctx, random, 3000); err != nil {
+	if err := sleepUpTo(ctx, random, 3000); err != nil {
 		return err
 	}
-	e.turn.Lock()
-	defer e.turn.Unlock()
+	e.processMu.Lock()
+	defer e.processMu.Unlock()
 	e.op.Kill()
 	at := e.stopped()
 	back := time.Duration(1+random.IntN(72)) * time.Hour
@@ -161,35 +161,35 @@ func steppedBack(ctx context.Context, e *epoch, random *rand.Rand) error {
 	if err := rig.Sleep(ctx, 3*time.Second); err != nil {
 		return err
 	}
-	if err := e.sane(ctx); err != nil {
+	if err := e.checkCounts(ctx); err != nil {
 		return fmt.Errorf("%s back: %w", back, err)
 	}
 	e.op.Kill()
 	return e.start(ctx, at, false)
 }
 
-// steppedForward starts the operator with a clock that is some hours ahead: what was to happen meanwhile is lived through.
-func steppedForward(ctx context.Context, e *epoch, random *rand.Rand) error {
-	if err := soon(ctx, random, 3000); err != nil {
+// stepForward starts the operator with a clock that is some hours ahead: the rules run over the time between.
+func stepForward(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := sleepUpTo(ctx, random, 3000); err != nil {
 		return err
 	}
-	e.turn.Lock()
-	defer e.turn.Unlock()
+	e.processMu.Lock()
+	defer e.processMu.Unlock()
 	e.op.Kill()
 	return e.start(ctx, e.stopped().Add(time.Duration(1+random.IntN(3*60))*time.Minute), false)
 }
 
-// leaderPaused stops the leader for longer than its lease, which another replica takes meanwhile. That one cannot have the
+// pauseLeader stops the leader for longer than its lease, which another replica takes meanwhile. That one cannot have the
 // ledger, and the leader must end by itself once it goes on.
-func leaderPaused(ctx context.Context, e *epoch, random *rand.Rand) error {
+func pauseLeader(ctx context.Context, e *epoch, random *rand.Rand) error {
 	if err := e.leading(ctx); err != nil {
 		return err
 	}
-	if err := soon(ctx, random, 3000); err != nil {
+	if err := sleepUpTo(ctx, random, 3000); err != nil {
 		return err
 	}
-	e.turn.Lock()
-	defer e.turn.Unlock()
+	e.processMu.Lock()
+	defer e.processMu.Unlock()
 	e.op.Signal(syscall.SIGSTOP)
 	defer func() { e.op.Signal(syscall.SIGCONT) }()
 	if err := e.lease(ctx, anotherReplica); err != nil {
@@ -207,7 +207,7 @@ func leaderPaused(ctx context.Context, e *epoch, random *rand.Rand) error {
 		second.Kill()
 		return failure(fmt.Sprintf("a second operator on the same ledger did not refuse to start: %v", err))
 	}
-	if err := errors.Join(e.touch(ctx, e.op.now().String()), rig.Sleep(ctx, 16*time.Second)); err != nil {
+	if err := errors.Join(e.annotate(ctx, e.op.now().String()), rig.Sleep(ctx, 16*time.Second)); err != nil {
 		return err
 	}
 	e.op.Signal(syscall.SIGCONT)
@@ -224,7 +224,7 @@ func leaderPaused(ctx context.Context, e *epoch, random *rand.Rand) error {
 
 // full fills the disk of the ledger for a moment.
 func full(ctx context.Context, e *epoch, random *rand.Rand) error {
-	if err := midway(ctx, e, random); err != nil {
+	if err := sleepUntilMidway(ctx, e, random); err != nil {
 		return err
 	}
 	if err := e.disk.fill(e.op.PID()); err != nil {
@@ -234,9 +234,9 @@ func full(ctx context.Context, e *epoch, random *rand.Rand) error {
 	return errors.Join(err, e.disk.free(e.op.PID()))
 }
 
-// torn kills the operator and leaves at the end of its journal the beginning of a write that was never acknowledged.
-func torn(ctx context.Context, e *epoch, random *rand.Rand) error {
-	if err := soon(ctx, random, 2500); err != nil {
+// tearJournal kills the operator and leaves at the end of its journal the beginning of a write that was never acknowledged.
+func tearJournal(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := sleepUpTo(ctx, random, 2500); err != nil {
 		return err
 	}
 	err := e.restart(ctx, func() error {
@@ -257,17 +257,17 @@ func torn(ctx context.Context, e *epoch, random *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	return e.sane(ctx)
+	return e.checkCounts(ctx)
 }
 
-// corrupted kills the operator and flips bytes in the ledger, each time in another file. The operator must not start, and say
+// corruptLedger kills the operator and flips bytes in the ledger, each time in another file. The operator must not start, and say
 // why; or what it serves must be right, if nothing hung on those bytes. Then the ledger is brought back as it was.
-func corrupted(ctx context.Context, e *epoch, random *rand.Rand) error {
-	if err := soon(ctx, random, 3000); err != nil {
+func corruptLedger(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := sleepUpTo(ctx, random, 3000); err != nil {
 		return err
 	}
-	e.turn.Lock()
-	defer e.turn.Unlock()
+	e.processMu.Lock()
+	defer e.processMu.Unlock()
 	e.op.Kill()
 	at := e.stopped()
 	saved := e.op.DataDir + ".saved"
@@ -300,7 +300,7 @@ func corrupted(ctx context.Context, e *epoch, random *rand.Rand) error {
 		case err != nil:
 			return err
 		default:
-			if err := e.sane(ctx); err != nil {
+			if err := e.checkCounts(ctx); err != nil {
 				return fmt.Errorf("%s: served without a word: %w", what, err)
 			}
 			e.count("    damage to " + kind + " without effect")

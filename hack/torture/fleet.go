@@ -22,7 +22,7 @@ type number struct {
 	portfolio              *portfolio // nil: the limit is the number's own
 	account                string     // at Meta
 	// late numbers get their webhooks late, reordered and by several names of a user. What is promised of them is less: see
-	// judge.
+	// verifier.
 	late bool
 	// rated numbers get ratings, disliked ones complaints, and ratings now and then.
 	rated, disliked bool

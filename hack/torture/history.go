@@ -13,8 +13,8 @@ import (
 	"numberfleet.dev/numberfleet/hack/torture/check"
 )
 
-// listen takes what a history has that is new. What stood there before must stand there still.
-func (j *judge) listen(name string, s *status) error {
+// readHistory takes what a history has that is new. What stood there before must stand there still.
+func (j *verifier) readHistory(name string, s *status) error {
 	seen := j.seen[name]
 	first := int(s.Transitions) - len(s.History) // the number of the oldest one that is kept
 	if int(s.Transitions) < len(seen) {
@@ -36,9 +36,9 @@ func (j *judge) listen(name string, s *status) error {
 	return nil
 }
 
-// compare compares transitions. The operator may not have come to the last of those that must be; those up to an instant must be
+// compareTransitions compares transitions. The operator may not have come to the last of those that must be; those up to an instant must be
 // there, or one is missing.
-func compare(name string, want, got []check.Transition, until time.Time) (missing string, err error) {
+func compareTransitions(name string, want, got []check.Transition, until time.Time) (missing string, err error) {
 	for i, t := range got {
 		if i >= len(want) {
 			return "", failure(fmt.Sprintf("%s: transition %d must not be: %s\n%s", name, i, t, beside(want, got)))
@@ -53,8 +53,8 @@ func compare(name string, want, got []check.Transition, until time.Time) (missin
 	return "", nil
 }
 
-// follows looks whether each transition of a number can follow the one before: nothing begins twice or ends without a beginning.
-func follows(name string, subject check.Subject, all []check.Transition) error {
+// checkOrder looks whether each transition of a number can follow the one before: nothing begins twice or ends without a beginning.
+func checkOrder(name string, subject check.Subject, all []check.Transition) error {
 	ladder := subject.Policy.Spec.Tiers
 	tier, rating := subject.Policy.Spec.Start.Unverified, "Unknown"
 	stands := map[string]bool{}
@@ -111,22 +111,22 @@ func follows(name string, subject check.Subject, all []check.Transition) error {
 	return nil
 }
 
-// events looks whether any transition was told of more often than it happened. Events are told at best once each; a crash
+// events checks that no transition has more Events than it has happened. Each has one Event at most; a crash
 // between a write and its event loses the event.
-func (j *judge) events(ctx context.Context) error {
+func (j *verifier) events(ctx context.Context) error {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(schema.GroupVersionKind{Group: "events.k8s.io", Version: "v1", Kind: "EventList"})
 	if err := j.api.List(ctx, list); err != nil {
 		return err
 	}
-	// The fleet's time has gone on: what was told of stands in a status by now.
+	// Event time has gone on: whatever has an Event is in a status by now.
 	statuses, err := j.statuses(ctx)
 	if err != nil {
 		return err
 	}
 	for name, s := range statuses {
 		if j.fleet.has(name) {
-			if err := j.listen(name, s); err != nil {
+			if err := j.readHistory(name, s); err != nil {
 				return err
 			}
 		}

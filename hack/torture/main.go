@@ -38,7 +38,7 @@ type options struct {
 	only                   string
 }
 
-// perEpoch is how many rounds a fleet lives.
+// perEpoch is how many rounds a fleet lasts.
 const perEpoch = 10
 
 func main() {
@@ -182,7 +182,7 @@ func (t *torture) setUp(ctx context.Context) (err error) {
 	return err
 }
 
-// choose is what goes wrong in a round. Each fault has its turn; often another comes with it.
+// choose chooses the faults of a round: each in turn, and often a second one.
 func (t *torture) choose(random *rand.Rand) []fault {
 	pool := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !strings.Contains(f.name, t.only) || t.short && (f.ends || f.long) })
 	if t.short {
@@ -234,7 +234,7 @@ func (t *torture) summary(took []time.Duration, e *epoch) {
 }
 
 func (e *epoch) happened() (n int) {
-	for _, all := range e.judge.seen {
+	for _, all := range e.verifier.seen {
 		n += len(all)
 	}
 	return n

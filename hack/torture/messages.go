@@ -80,8 +80,8 @@ func (t *traffic) burst(n *number, size int, from time.Time, within time.Duratio
 	return all
 }
 
-// names are those that an incident has of a user: both at first, then any. A user that the operator knows by one name only
-// would be two until it hears both, and what it concluded meanwhile would stand; late numbers have that as well.
+// names are the ids by which an incident names a user: both at first, then either. Until the operator has seen both together, it counts
+// two users, and what it concludes meanwhile stays. Only late numbers begin with one id.
 func (t *traffic) names(n *number, phone, scoped string) (string, string) {
 	of := n.phone + " " + phone
 	first := !t.known[of] && !n.late
@@ -97,7 +97,7 @@ func (t *traffic) names(n *number, phone, scoped string) (string, string) {
 }
 
 // pack puts incidents into webhooks, as they happened.
-func (t *traffic) pack(n *number, happened []incident) (all []*parcel) {
+func (t *traffic) pack(n *number, happened []incident) (all []*request) {
 	slices.SortStableFunc(happened, func(a, b incident) int { return a.at.Compare(b.at) })
 	for _, h := range happened {
 		if h.complaint != "" {
@@ -117,9 +117,9 @@ func (t *traffic) pack(n *number, happened []incident) (all []*parcel) {
 			}
 		}
 		happened = happened[size:]
-		p := &parcel{number: n, body: metatest.MessagesPayload(n.phone, statuses, inbound), times: t.times()}
+		p := &request{number: n, body: metatest.MessagesPayload(n.phone, statuses, inbound), times: t.times()}
 		if t.chance(0.15) {
-			p.maim = 1 + t.random.IntN(3)
+			p.truncation = 1 + t.random.IntN(3)
 		}
 		t.note(p)
 		all = append(all, p)
@@ -128,10 +128,10 @@ func (t *traffic) pack(n *number, happened []incident) (all []*parcel) {
 }
 
 // complaint is an event: no webhook of Meta tells what users do about a number.
-func (t *traffic) complaint(n *number, h incident) *parcel {
+func (t *traffic) complaint(n *number, h incident) *request {
 	kind := []string{"Block", "Report", "Mute", "Archive"}[t.random.IntN(4)]
 	reason := []string{"NoLongerNeeded", "DidNotSignUp", "Spam", "OffensiveMessages", "NoReason", "Other"}[t.random.IntN(6)]
-	p := &parcel{number: n, times: t.times()}
+	p := &request{number: n, times: t.times()}
 	t.event(p, "feedback.received", h.at, fmt.Sprintf(`{"number":%q,"user":%q,"kind":%q,"reason":%q}`, n.phone, h.complaint, kind, reason))
 	t.note(p)
 	return p

@@ -16,14 +16,14 @@ import (
 	"numberfleet.dev/numberfleet/hack/torture/check"
 )
 
-// sender posts parcels as Meta does: again and again until each is acknowledged.
+// sender posts requests as Meta does: again and again until each is acknowledged.
 type sender struct {
 	to    *operator
 	token string
 
 	mu       sync.Mutex
-	tape     *check.Tape // what was acknowledged
-	recorded *os.File    // the same, one JSON object a line
+	input    *check.Input // what was acknowledged
+	recorded *os.File     // the same, one JSON object a line
 
 	acknowledged atomic.Int64
 }
@@ -40,13 +40,13 @@ func newSender(to *operator, token, file string) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sender{to: to, token: token, tape: check.NewTape(), recorded: recorded}, nil
+	return &sender{to: to, token: token, input: check.NewInput(), recorded: recorded}, nil
 }
 
-// all posts parcels on some connections, and returns when each was acknowledged.
-func (s *sender) all(ctx context.Context, parcels []*parcel, random *rand.Rand) error {
+// all posts requests on several connections, and returns when each was acknowledged.
+func (s *sender) all(ctx context.Context, requests []*request, random *rand.Rand) error {
 	const connections = 4
-	work := make(chan *parcel)
+	work := make(chan *request)
 	failed := make(chan error, connections)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -64,7 +64,7 @@ func (s *sender) all(ctx context.Context, parcels []*parcel, random *rand.Rand) 
 			failed <- err
 		}()
 	}
-	for _, p := range parcels {
+	for _, p := range requests {
 		work <- p
 	}
 	close(work)
@@ -77,9 +77,9 @@ func (s *sender) all(ctx context.Context, parcels []*parcel, random *rand.Rand) 
 	return err
 }
 
-func (s *sender) one(ctx context.Context, p *parcel, random *rand.Rand) error {
-	if p.maim > 0 && !p.event {
-		if err := s.maimed(ctx, p, random); err != nil {
+func (s *sender) one(ctx context.Context, p *request, random *rand.Rand) error {
+	if p.truncation > 0 && !p.event {
+		if err := s.postTruncated(ctx, p, random); err != nil {
 			return err
 		}
 	}
@@ -91,8 +91,8 @@ func (s *sender) one(ctx context.Context, p *parcel, random *rand.Rand) error {
 	return nil
 }
 
-// until posts a parcel until it is acknowledged.
-func (s *sender) until(ctx context.Context, p *parcel) error {
+// until posts a request until it is acknowledged.
+func (s *sender) until(ctx context.Context, p *request) error {
 	give, last := real.Now().Add(rig.Patience), ""
 	for real.Now().Before(give) {
 		code, text, err := s.post(ctx, p)
@@ -111,15 +111,15 @@ func (s *sender) until(ctx context.Context, p *parcel) error {
 	return fmt.Errorf("a webhook is not acknowledged after %s: %s", rig.Patience, last)
 }
 
-func (s *sender) post(ctx context.Context, p *parcel) (status int, answer string, err error) {
+func (s *sender) post(ctx context.Context, p *request) (status int, answer string, err error) {
 	if p.event {
 		return s.to.PostEvents(ctx, p.body, "application/cloudevents+json", s.token)
 	}
 	return s.to.PostWebhook(ctx, p.body)
 }
 
-// acknowledge adds a parcel to the tape: from now on it must count.
-func (s *sender) acknowledge(p *parcel) error {
+// acknowledge adds a request to the input: from now on it must count.
+func (s *sender) acknowledge(p *request) error {
 	line, err := json.Marshal(record{Clock: s.to.now(), Event: p.event, Body: p.body})
 	if err != nil {
 		return err
@@ -127,19 +127,19 @@ func (s *sender) acknowledge(p *parcel) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.acknowledged.Add(1)
-	if err := p.onto(s.tape); err != nil {
+	if err := p.addTo(s.input); err != nil {
 		return err
 	}
 	_, err = s.recorded.Write(append(line, '\n'))
 	return err
 }
 
-// maimed posts a part of a webhook, which must not be acknowledged: signed as it is, signed as it was, or with the
+// postTruncated posts a part of a webhook, which must not be acknowledged: signed as it is, signed as it was, or with the
 // connection broken in the middle.
-func (s *sender) maimed(ctx context.Context, p *parcel, random *rand.Rand) error {
+func (s *sender) postTruncated(ctx context.Context, p *request, random *rand.Rand) error {
 	part := p.body[:random.IntN(len(p.body)-1)+1]
 	signature := s.to.Sign(p.body)
-	switch p.maim {
+	switch p.truncation {
 	case 1:
 		signature = s.to.Sign(part)
 	case 3:

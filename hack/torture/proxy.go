@@ -24,14 +24,14 @@ type proxy struct {
 	address string
 	server  *http.Server
 
-	mu      sync.Mutex
-	trouble trouble
-	random  *rand.Rand
-	made    map[string]int // trouble that met a request, by kind
+	mu          sync.Mutex
+	disturbance disturbance
+	random      *rand.Rand
+	made        map[string]int // disturbance that met a request, by kind
 }
 
-// trouble is what becomes of requests. Shares are from 0 to 1.
-type trouble struct {
+// disturbance is what becomes of requests. Shares are from 0 to 1.
+type disturbance struct {
 	paused    bool    // requests wait
 	throttled float64 // are answered with 429
 	conflict  float64 // status writes are answered with 409, as if another had written
@@ -76,10 +76,10 @@ func startProxy(to *rig.ControlPlane) (*proxy, error) {
 }
 
 // make makes trouble from now on; the zero value ends it.
-func (p *proxy) make(t trouble) {
+func (p *proxy) make(t disturbance) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.trouble = t
+	p.disturbance = t
 }
 
 // next says what becomes of a request.
@@ -90,15 +90,15 @@ func (p *proxy) next(statusWrite bool) string {
 	for _, of := range []struct {
 		what  string
 		share float64
-	}{{"throttled", p.trouble.throttled}, {"failed", p.trouble.failed}, {"lost", p.trouble.lost}} {
+	}{{"throttled", p.disturbance.throttled}, {"failed", p.disturbance.failed}, {"lost", p.disturbance.lost}} {
 		if dice -= of.share; dice < 0 && what == "" {
 			what = of.what
 		}
 	}
-	if statusWrite && p.random.Float64() < p.trouble.conflict {
+	if statusWrite && p.random.Float64() < p.disturbance.conflict {
 		what = "conflict"
 	}
-	if p.trouble.paused {
+	if p.disturbance.paused {
 		what = "paused"
 	}
 	if what != "" {
@@ -151,7 +151,7 @@ func (p *proxy) pick(n int) int {
 func (p *proxy) isPaused() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.trouble.paused
+	return p.disturbance.paused
 }
 
 func fail(w http.ResponseWriter, code int, reason string) {

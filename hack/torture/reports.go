@@ -10,10 +10,10 @@ import (
 )
 
 // rate is what Meta says of a number's quality while the operator is down.
-func (t *traffic) rate(n *number, until time.Time) (all []*parcel) {
+func (t *traffic) rate(n *number, until time.Time) (all []*request) {
 	for range 1 + t.random.IntN(2) {
 		at := t.reported(n, until)
-		p := &parcel{number: n, times: t.times()}
+		p := &request{number: n, times: t.times()}
 		limit := ""
 		if t.chance(0.3) {
 			limit = text(t.mostOf(n, at))
@@ -35,10 +35,10 @@ func (t *traffic) rate(n *number, until time.Time) (all []*parcel) {
 
 // limit is what Meta says of the limit of a number, of its portfolio or of its account. That of an account is its portfolio's: a
 // number whose limit is its own does not take it. And that of the throughput is none of messages.
-func (t *traffic) limit(n *number, until time.Time) *parcel {
+func (t *traffic) limit(n *number, until time.Time) *request {
 	at := t.reported(n, until)
 	most := t.mostOf(n, at)
-	p := &parcel{number: n, times: t.times()}
+	p := &request{number: n, times: t.times()}
 	switch dice := t.random.IntN(12); {
 	case dice == 0:
 		p.body = metatest.QualityUpdatePayload(n.phone, "THROUGHPUT_UPGRADE", "TIER_UNLIMITED", at)
@@ -67,9 +67,9 @@ func (t *traffic) limit(n *number, until time.Time) *parcel {
 
 // verify is what Meta says of the verification of the business that a number belongs to. A partner's attempt that comes to
 // nothing says nothing of it.
-func (t *traffic) verify(n *number, until time.Time) *parcel {
+func (t *traffic) verify(n *number, until time.Time) *request {
 	at := t.reported(n, until)
-	p := &parcel{number: n, times: t.times()}
+	p := &request{number: n, times: t.times()}
 	switch dice := t.random.IntN(10); {
 	case dice < 2:
 		p.body = metatest.VerifiedAccountPayload(n.account, n.phone, at)
@@ -88,11 +88,11 @@ func (t *traffic) verify(n *number, until time.Time) *parcel {
 }
 
 // alert is that Meta does not grant a portfolio an increase, or something else that it alerts to.
-func (t *traffic) alert(n *number, until time.Time) *parcel {
+func (t *traffic) alert(n *number, until time.Time) *request {
 	const answer = "INCREASED_CAPABILITIES_ELIGIBILITY_"
 	alert := []string{answer + "DEFERRED", answer + "FAILED", answer + "NEED_MORE_INFO", "OBA_REJECTED"}[t.random.IntN(4)]
 	at := t.reported(n, until)
-	p := &parcel{number: n, times: t.times(), body: metatest.AccountAlertPayload(n.portfolio.id, alert, "why", at)}
+	p := &request{number: n, times: t.times(), body: metatest.AccountAlertPayload(n.portfolio.id, alert, "why", at)}
 	t.note(p)
 	return p
 }
@@ -108,11 +108,11 @@ func (t *traffic) about(n *number) string {
 // mostOf is a limit that Meta might say of a number: one beside the present one, that one, any, or one that no tier has.
 func (t *traffic) mostOf(n *number, now time.Time) int64 {
 	ladder := t.fleet.policies[n.policy].Spec.Tiers
-	at := slices.IndexFunc(ladder, func(rung check.Rung) bool { return rung.Limit == t.standing(n, now).Limit })
+	at := slices.IndexFunc(ladder, func(rung check.Tier) bool { return rung.Limit == t.standing(n, now).Limit })
 	switch dice := t.random.IntN(10); {
 	case dice < 6 && at >= 0:
 		at = min(max(0, at+t.random.IntN(3)-1), len(ladder)-1)
-	case dice < 8 || n.late: // what follows what is not told of limits that no tier has
+	case dice < 8 || n.late: // checkOrder knows only the limits of tiers
 		at = t.random.IntN(len(ladder))
 	case dice == 8:
 		return []int64{15, 50, 75, 1500, 2000}[t.random.IntN(5)]
@@ -152,8 +152,8 @@ func (t *traffic) reportedOf(whose string, until time.Time) time.Time {
 	}
 }
 
-// event makes a parcel an event.
-func (t *traffic) event(p *parcel, what string, at time.Time, data string) {
+// event makes a request an event.
+func (t *traffic) event(p *request, what string, at time.Time, data string) {
 	t.serial++
 	p.event = true
 	p.body = fmt.Appendf(nil, `{"specversion":"1.0","id":"%d","source":"/torture","type":"dev.numberfleet.%s.v1","time":%q,"data":%s}`,

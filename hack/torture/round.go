@@ -24,16 +24,16 @@ import (
 // the epochs before it: that is why a round can be replayed.
 type epoch struct {
 	*torture
-	number  int
-	fleet   *fleet
-	traffic *traffic
-	sender  *sender
-	judge   *judge
-	disk    disk
+	number   int
+	fleet    *fleet
+	traffic  *traffic
+	sender   *sender
+	verifier *verifier
+	disk     disk
 
-	// turn is held by what starts, stops and pauses the operator.
-	turn sync.Mutex
-	leg  leg
+	// process is held by what starts, stops and pauses the operator.
+	processMu sync.Mutex
+	period    period
 }
 
 // begin makes a fleet, and waits until the operator has seen it.
@@ -51,7 +51,7 @@ func (t *torture) begin(ctx context.Context, n int) (*epoch, error) {
 	if e.sender, err = newSender(t.op, t.plane.Admin().BearerToken, t.input()); err != nil {
 		return e, err
 	}
-	e.judge = newJudge(t.api, t.op, e.sender, e.fleet, t.plane.Admin().BearerToken)
+	e.verifier = newVerifier(t.api, t.op, e.sender, e.fleet, t.plane.Admin().BearerToken)
 	for _, object := range e.fleet.objects() {
 		if err := rig.Apply(ctx, t.api, object, "torture"); err != nil {
 			return e, err
@@ -86,24 +86,24 @@ func (e *epoch) end(ctx context.Context) error {
 // round is one round: what happened while the operator was down comes in, then the rules run over it and what comes is lived
 // through, with faults in both. It ends when the operator shows what the checker says.
 func (e *epoch) round(ctx context.Context, faults []fault, random *rand.Rand) error {
-	e.leg = e.traffic.next()
-	e.say("leg at %s: %d webhooks, %d of them live", e.leg.at.Format(time.DateTime), len(e.leg.parcels)+len(e.leg.live), len(e.leg.live))
-	if err := e.start(ctx, e.leg.at, true); err != nil {
+	e.period = e.traffic.next()
+	e.say("leg at %s: %d webhooks, %d of them live", e.period.at.Format(time.DateTime), len(e.period.requests)+len(e.period.live), len(e.period.live))
+	if err := e.start(ctx, e.period.at, true); err != nil {
 		return err
 	}
 	err := e.during(ctx, faults, func(f fault) func(context.Context, *epoch, *rand.Rand) error { return f.posting }, random, func(ctx context.Context) error {
-		return e.sender.all(ctx, e.leg.parcels, random)
+		return e.sender.all(ctx, e.period.requests, random)
 	})
 	if err != nil {
 		return err
 	}
-	e.turn.Lock()
-	if alive := e.op.Alive(); !alive || e.op.now().After(e.leg.at.Add(3*time.Hour)) {
+	e.processMu.Lock()
+	if alive := e.op.Alive(); !alive || e.op.now().After(e.period.at.Add(3*time.Hour)) {
 		// It took long. The rules have not run, so nobody has seen the time: it is stepped back.
 		e.op.Kill()
-		err = e.start(ctx, e.leg.at, true)
+		err = e.start(ctx, e.period.at, true)
 	}
-	e.turn.Unlock()
+	e.processMu.Unlock()
 	if err != nil {
 		return err
 	}
@@ -111,10 +111,10 @@ func (e *epoch) round(ctx context.Context, faults []fault, random *rand.Rand) er
 		return err
 	}
 	err = e.during(ctx, faults, func(f fault) func(context.Context, *epoch, *rand.Rand) error { return f.living }, random, func(ctx context.Context) error {
-		if err := e.sender.all(ctx, e.leg.live, random); err != nil {
+		if err := e.sender.all(ctx, e.period.live, random); err != nil {
 			return err
 		}
-		for e.op.now().Before(e.leg.at.Add(liveUntil)) {
+		for e.op.now().Before(e.period.at.Add(liveUntil)) {
 			if err := rig.Sleep(ctx, 50*time.Millisecond); err != nil {
 				return err
 			}
@@ -127,10 +127,10 @@ func (e *epoch) round(ctx context.Context, faults []fault, random *rand.Rand) er
 	if err := e.settle(ctx, e.op.now()); err != nil {
 		return err
 	}
-	if err := e.judge.events(ctx); err != nil {
+	if err := e.verifier.events(ctx); err != nil {
 		return err
 	}
-	return e.halt(random)
+	return e.stop(random)
 }
 
 // during does a job while the faults' parts in it happen, one after the other, and sees to it that the operator is there.
@@ -178,10 +178,10 @@ func (e *epoch) during(ctx context.Context, faults []fault, part func(fault) fun
 
 // revive starts the operator again where it ended by itself, as the kubelet would. Only some faults may make it end.
 func (e *epoch) revive(ctx context.Context, faults []fault) error {
-	if !e.turn.TryLock() {
+	if !e.processMu.TryLock() {
 		return nil
 	}
-	defer e.turn.Unlock()
+	defer e.processMu.Unlock()
 	if e.op.Alive() {
 		return nil
 	}
@@ -204,11 +204,11 @@ func (e *epoch) again(ctx context.Context) error {
 // stopped is the fleet's time at which the operator stopped, which the next start goes on from.
 func (e *epoch) stopped() time.Time {
 	now := e.op.now()
-	if last := e.leg.at.Add(lastCall); e.leads && now.After(last) {
+	if last := e.period.at.Add(lastCall); e.leads && now.After(last) {
 		return last
 	}
 	if !e.leads {
-		return e.leg.at // the rules have not run in this leg
+		return e.period.at // the rules have not run in this period
 	}
 	return now
 }
@@ -238,8 +238,8 @@ func (e *epoch) start(ctx context.Context, origin time.Time, blocked bool) error
 
 // lead lets the operator lead.
 func (e *epoch) lead(ctx context.Context) error {
-	e.turn.Lock()
-	defer e.turn.Unlock()
+	e.processMu.Lock()
+	defer e.processMu.Unlock()
 	e.leads = true
 	return e.lease(ctx, "")
 }
@@ -291,7 +291,7 @@ func (e *epoch) settle(ctx context.Context, until time.Time) error {
 	give := real.Now().Add(rig.Patience)
 	slow := false
 	for {
-		e.turn.Lock()
+		e.processMu.Lock()
 		var err error
 		switch {
 		case !e.op.Alive():
@@ -311,11 +311,11 @@ func (e *epoch) settle(ctx context.Context, until time.Time) error {
 				err = e.op.Ready(ctx)
 			}
 		}
-		e.turn.Unlock()
+		e.processMu.Unlock()
 		if err != nil {
 			return err
 		}
-		unsettled, err := e.judge.look(ctx, until)
+		unsettled, err := e.verifier.compare(ctx, until)
 		if err != nil {
 			return err
 		}
@@ -331,8 +331,8 @@ func (e *epoch) settle(ctx context.Context, until time.Time) error {
 	}
 }
 
-// halt ends the round: the operator is told to end, or killed.
-func (e *epoch) halt(random *rand.Rand) error {
+// stop ends the round: the operator is asked to end, or killed.
+func (e *epoch) stop(random *rand.Rand) error {
 	if random.IntN(2) == 0 {
 		e.op.Kill()
 		return nil
@@ -343,8 +343,8 @@ func (e *epoch) halt(random *rand.Rand) error {
 	return nil
 }
 
-// touch changes every number a bit, as its users may: whoever has not seen it must not write over it.
-func (e *epoch) touch(ctx context.Context, value string) error {
+// annotate changes every number a bit, as its users may: whoever has not seen it must not write over it.
+func (e *epoch) annotate(ctx context.Context, value string) error {
 	for _, object := range e.fleet.objects() {
 		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"torture":%q}}}`, value)
 		u := &unstructured.Unstructured{}
@@ -358,13 +358,13 @@ func (e *epoch) touch(ctx context.Context, value string) error {
 	return nil
 }
 
-// caughtUp waits until the rules have run over all that came before this leg.
-func (e *epoch) caughtUp(ctx context.Context) error {
+// waitForRules waits until the rules have run over all that came before this period.
+func (e *epoch) waitForRules(ctx context.Context) error {
 	var last []string
 	for give := real.Now().Add(rig.Patience); real.Now().Before(give); {
-		statuses, err := e.judge.statuses(ctx)
+		statuses, err := e.verifier.statuses(ctx)
 		if err == nil {
-			if last, err = e.judge.settled(statuses, e.leg.at); err != nil || len(last) == 0 {
+			if last, err = e.verifier.compareHistories(statuses, e.period.at); err != nil || len(last) == 0 {
 				return err
 			}
 		}
@@ -375,14 +375,14 @@ func (e *epoch) caughtUp(ctx context.Context) error {
 	return failure(fmt.Sprintf("not so after %s:\n%s", rig.Patience, strings.Join(last, "\n")))
 }
 
-// sane looks whether what the ledger counts of each number is right, of an operator that may not lead.
-func (e *epoch) sane(ctx context.Context) error {
+// checkCounts looks whether what the ledger counts of each number is right, of an operator that may not lead.
+func (e *epoch) checkCounts(ctx context.Context) error {
 	var live map[string]float64
 	began := e.op.now()
 	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, rig.Patience, true, func(ctx context.Context) (bool, error) {
 		var err error
 		began = e.op.now()
-		live, err = e.judge.scrape(ctx)
+		live, err = e.verifier.scrape(ctx)
 		return err == nil, nil
 	})
 	if err != nil {
@@ -394,7 +394,7 @@ func (e *epoch) sane(ctx context.Context) error {
 		if s.Portfolio {
 			continue // not counted before the rules run
 		}
-		if _, err := e.judge.counts(name, s, live, [2]int64{began.Unix() - 1, e.op.now().Unix() + 1}); err != nil {
+		if _, err := e.verifier.counts(name, s, live, [2]int64{began.Unix() - 1, e.op.now().Unix() + 1}); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// status is what the judge reads of a status, of a number, a portfolio or a template.
+// status is what the verifier reads of the status of a number, a portfolio or a template.
 type status struct {
 	State  string    `json:"state"`
 	Until  time.Time `json:"untilTime"`
@@ -56,7 +56,7 @@ type status struct {
 	} `json:"history"`
 }
 
-func (j *judge) statuses(ctx context.Context) (map[string]*status, error) {
+func (j *verifier) statuses(ctx context.Context) (map[string]*status, error) {
 	all := map[string]*status{}
 	for _, kind := range []string{"PhoneNumberList", "BusinessPortfolioList", "MessageTemplateList"} {
 		list := &unstructured.UnstructuredList{}
@@ -88,7 +88,7 @@ const (
 )
 
 // scrape reads the gauges of numbers and portfolios, by metric{namespace/name}.
-func (j *judge) scrape(ctx context.Context) (map[string]float64, error) {
+func (j *verifier) scrape(ctx context.Context) (map[string]float64, error) {
 	samples, err := j.op.Scrape(ctx, j.token, numberUsed, numberUsers, portfolioUsed)
 	all := map[string]float64{}
 	for _, s := range samples {

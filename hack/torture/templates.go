@@ -12,7 +12,7 @@ import (
 
 // wording is what Meta says of a template: something that can follow where it stands. Low of a template that is paused is left
 // out: whether it is the next step is Meta's to know.
-func (t *traffic) wording(of *template, until time.Time) (all []*parcel) {
+func (t *traffic) wording(of *template, until time.Time) (all []*request) {
 	if t.chance(0.4) {
 		return nil
 	}
@@ -26,8 +26,8 @@ func (t *traffic) wording(of *template, until time.Time) (all []*parcel) {
 	}
 	slices.SortFunc(instants, time.Time.Compare)
 	for _, at := range instants {
-		_, standing := t.plan.LiveTemplate(check.Template{Policy: t.fleet.policies[of.policy], Name: of.title}, at.Unix())
-		follows := map[string][]string{
+		_, standing := t.plan.ReplayTemplate(check.Template{Policy: t.fleet.policies[of.policy], Name: of.title}, at.Unix())
+		checkOrder := map[string][]string{
 			"Approved": {"RED", "RED", "RED", "RED", "RED", "YELLOW", "GREEN", "UNKNOWN", "FLAGGED", "PENDING", "DISABLED", "PAUSED",
 				"PAUSED FIRST_PAUSE", "PAUSED SECOND_PAUSE", "PAUSED RATE_LIMITING_PAUSE"},
 			"Flagged":  {"RED", "YELLOW", "GREEN", "UNKNOWN", "PENDING", "APPROVED", "DISABLED"},
@@ -37,18 +37,18 @@ func (t *traffic) wording(of *template, until time.Time) (all []*parcel) {
 			"Pending":  {"GREEN", "RED", "PENDING", "APPROVED", "APPROVED", "APPROVED", "DISABLED"},
 		}[standing.State]
 		if of.owner.portfolio != nil {
-			follows = []string{"RED", "YELLOW", "GREEN", "GREEN", "GREEN", "UNKNOWN"}
+			checkOrder = []string{"RED", "YELLOW", "GREEN", "GREEN", "GREEN", "UNKNOWN"}
 		}
-		p := &parcel{number: of.owner, times: t.times()}
-		t.say(p, of, follows[t.random.IntN(len(follows))], at)
+		p := &request{number: of.owner, times: t.times()}
+		t.say(p, of, checkOrder[t.random.IntN(len(checkOrder))], at)
 		t.note(p)
 		all = append(all, p)
 	}
 	return all
 }
 
-// say makes a parcel a webhook or an event with what Meta says of a template, in its words.
-func (t *traffic) say(p *parcel, of *template, what string, at time.Time) {
+// say makes a request a webhook or an event that reports about a template, in Meta's words.
+func (t *traffic) say(p *request, of *template, what string, at time.Time) {
 	rating := map[string]string{"GREEN": "High", "YELLOW": "Medium", "RED": "Low", "UNKNOWN": "Unknown"}[what]
 	state := map[string]string{"APPROVED": "Approved", "PAUSED": "Paused", "DISABLED": "Disabled", "PENDING": "Edited"}[what]
 	about := fmt.Sprintf(`"template":%q`, of.title)

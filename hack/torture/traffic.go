@@ -9,47 +9,47 @@ import (
 	"numberfleet.dev/numberfleet/hack/torture/check"
 )
 
-// The time of a round, which is a leg of the fleet's life. It begins at an instant A, after hours or days in which the
-// operator was down: what happened meanwhile comes then, all before the rules run. Some more comes ahead of its time, by less
-// than the hour that the operator takes, and is lived through as the clock reaches it.
+// The event time of a round. It begins at an instant A, after hours or days of downtime: what happened meanwhile is posted then, before
+// the rules run. Some more is posted ahead of its time, by less than the hour that the operator accepts, and takes effect as the clock
+// reaches it.
 const (
 	aheadFrom = 10 * time.Minute // after A
 	aheadTo   = 45 * time.Minute
 	liveUntil = 50 * time.Minute
 	lastCall  = 6 * time.Hour // the operator's clock gets no further in a round
 	quietFor  = 7 * time.Hour // nothing happens before that, after A
-	nearest   = 9 * time.Hour // the next leg
+	nearest   = 9 * time.Hour // the next period, after A
 )
 
-// speed is how many times faster than real time the fleet lives in a leg.
+// speed is how many times faster than real time the operator's clock runs.
 const speed = 360
 
-// parcel is one webhook, or one event, to be posted.
-type parcel struct {
-	number *number
-	body   []byte
-	event  bool
-	after  time.Time // late numbers: the earliest fleet time at which it is posted
-	times  int       // how often it is posted at least
-	maim   int       // what is posted before it: see post
-	live   bool      // posted while the rules run
+// request is one webhook, or one event, to be posted.
+type request struct {
+	number     *number
+	body       []byte
+	event      bool
+	after      time.Time // late numbers: the earliest fleet time at which it is posted
+	times      int       // how often it is posted at least
+	truncation int       // how it is truncated first: see postTruncated; 0 for not at all
+	live       bool      // posted while the rules run
 }
 
-// leg is what comes in one round.
-type leg struct {
-	at      time.Time
-	parcels []*parcel // before the rules run
-	live    []*parcel
+// period is what comes in one round.
+type period struct {
+	at       time.Time
+	requests []*request // before the rules run
+	live     []*request
 }
 
-// traffic makes the legs of an epoch. All that it does follows from its seed.
+// traffic makes the periods of an epoch. All that it does follows from its seed.
 type traffic struct {
 	random *rand.Rand
 	fleet  *fleet
-	plan   *check.Tape // all that was made so far
-	last   time.Time   // A of the last leg
+	plan   *check.Input // all that was made so far
+	last   time.Time    // A of the last period
 	serial int
-	held   []*parcel // of late numbers, not yet posted
+	held   []*request // of late numbers, not yet posted
 	known  map[string]bool
 	told   map[string]bool // when something was reported of what shares a limit
 }
@@ -57,13 +57,13 @@ type traffic struct {
 func newTraffic(seed uint64, epoch int, f *fleet) *traffic {
 	born := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, 120*epoch)
 	random := rand.New(rand.NewPCG(seed, uint64(epoch))) // #nosec G404 -- to be replayed
-	return &traffic{random: random, fleet: f, plan: check.NewTape(), last: born, known: map[string]bool{}, told: map[string]bool{}}
+	return &traffic{random: random, fleet: f, plan: check.NewInput(), last: born, known: map[string]bool{}, told: map[string]bool{}}
 }
 
-// next makes the next leg.
-func (t *traffic) next() leg {
-	l := leg{at: t.when()}
-	var news []*parcel
+// next makes the next period.
+func (t *traffic) next() period {
+	l := period{at: t.when()}
+	var news []*request
 	for _, n := range t.fleet.numbers {
 		var happened []incident
 		if n.rated && t.chance(0.35) || n.disliked && t.chance(0.04) {
@@ -88,43 +88,43 @@ func (t *traffic) next() leg {
 		news = append(news, t.pack(n, happened)...)
 	}
 	for _, of := range t.fleet.templates {
-		l.parcels = append(l.parcels, t.wording(of, l.at)...)
+		l.requests = append(l.requests, t.wording(of, l.at)...)
 	}
 	for _, p := range news {
 		switch {
 		case !p.number.late:
-			l.parcels = append(l.parcels, p)
+			l.requests = append(l.requests, p)
 		default:
 			p.after = l.at.Add(time.Duration(t.random.Int64N(int64(7*24*time.Hour))) - 3*24*time.Hour)
 			t.held = append(t.held, p)
 		}
 	}
-	t.held = slices.DeleteFunc(t.held, func(p *parcel) bool {
+	t.held = slices.DeleteFunc(t.held, func(p *request) bool {
 		if p.after.After(l.at) {
 			return false
 		}
 		if p.live = t.chance(0.6); p.live {
 			l.live = append(l.live, p)
 		} else {
-			l.parcels = append(l.parcels, p)
+			l.requests = append(l.requests, p)
 		}
 		return true
 	})
-	for _, all := range [][]*parcel{l.parcels, l.live} {
+	for _, all := range [][]*request{l.requests, l.live} {
 		t.random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	}
 	t.last = l.at
 	return l
 }
 
-// when is the A of the next leg: some hours or days on, and often such that a deadline falls into it.
+// when is the A of the next period: some hours or days later, and often such that a deadline falls into it.
 func (t *traffic) when() time.Time {
 	jump := t.between(t.last.Add(nearest), t.last.Add(30*time.Hour))
 	if t.chance(0.15) {
 		jump = t.between(t.last.Add(30*time.Hour), t.last.Add(6*24*time.Hour))
 	}
 	if t.chance(0.5) {
-		next := map[string]time.Time{} // by reason, so that those that are rare have their turn
+		next := map[string]time.Time{} // by reason, so that rare ones are chosen too
 		look := func(happens []check.Transition) {
 			for _, h := range happens {
 				at := time.Unix(h.At, 0).UTC().Add(-30 * time.Minute)
@@ -133,13 +133,13 @@ func (t *traffic) when() time.Time {
 				}
 			}
 		}
-		soon := t.last.Add(96 * time.Hour).Unix()
+		sleepUpTo := t.last.Add(96 * time.Hour).Unix()
 		for _, s := range t.fleet.subjects() {
-			happens, _ := t.plan.Live(s, soon)
+			happens, _ := t.plan.Replay(s, sleepUpTo)
 			look(happens)
 		}
 		for _, of := range t.fleet.wordings() {
-			happens, _ := t.plan.LiveTemplate(of, soon)
+			happens, _ := t.plan.ReplayTemplate(of, sleepUpTo)
 			look(happens)
 		}
 		if len(next) > 0 {
@@ -163,7 +163,7 @@ func (t *traffic) between(from, to time.Time) time.Time {
 func (t *traffic) standing(n *number, now time.Time) (standing check.Standing) {
 	for _, s := range t.fleet.subjects() {
 		if slices.Contains(s.Numbers, n.phone) && !s.Member {
-			_, standing = t.plan.Live(s, now.Unix())
+			_, standing = t.plan.Replay(s, now.Unix())
 		}
 	}
 	return standing
@@ -177,18 +177,18 @@ func (t *traffic) times() int {
 	return 1
 }
 
-func (t *traffic) note(p *parcel) {
-	if err := p.onto(t.plan); err != nil {
+func (t *traffic) note(p *request) {
+	if err := p.addTo(t.plan); err != nil {
 		panic(err) // we wrote it
 	}
 }
 
-// onto adds the parcel to a tape.
-func (p *parcel) onto(tape *check.Tape) error {
+// addTo adds the request to the checker's input.
+func (p *request) addTo(input *check.Input) error {
 	if p.event {
-		return tape.Event(p.body)
+		return input.Event(p.body)
 	}
-	return tape.Webhook(p.body)
+	return input.Webhook(p.body)
 }
 
 func hash(text string) int {

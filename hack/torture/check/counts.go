@@ -27,7 +27,7 @@ func (s *steps) at(t int64) int64 {
 }
 
 // count is how a measure of deliveries goes in (t-window, t] at every t, of those after an instant only.
-func count(counted []said, measure string, window, conversation, after int64) *steps {
+func count(counted []contact, measure string, window, conversation, after int64) *steps {
 	s := &steps{}
 	switch measure {
 	case "Messages":

@@ -1,8 +1,8 @@
 package check
 
-// Told is what is told of what happened up to an instant. Of a limit that is reached again and again it is told when it is reached
-// first, and once there has been room for an hour. An event at the end of the hour comes before it.
-func Told(happened []Transition, now int64) []Transition {
+// Fold is what a history shows of what happened up to an instant. A limit that is reached again and again is shown when it is reached
+// first, and once there has been room for an hour. An event at the end of that hour comes before it.
+func Fold(happened []Transition, now int64) []Transition {
 	var told []Transition
 	reached, room := false, int64(never)
 	end := func(before int64) {

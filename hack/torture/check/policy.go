@@ -10,7 +10,7 @@ import (
 type Policy struct {
 	Spec struct {
 		Scope string `json:"scope"`
-		Tiers []Rung `json:"tiers"`
+		Tiers []Tier `json:"tiers"`
 		Start struct {
 			Unverified string `json:"unverified"`
 			Verified   string `json:"verified"`
@@ -20,7 +20,7 @@ type Policy struct {
 			WindowHours        int64  `json:"windowHours"`
 			ServiceWindowHours int64  `json:"serviceWindowHours"`
 		} `json:"counting"`
-		Upgrade wayUp `json:"upgrade"`
+		Upgrade upgradeRule `json:"upgrade"`
 		Flag    struct {
 			GraceHours    int64 `json:"graceHours"`
 			RecoveryHours int64 `json:"recoveryHours"`
@@ -40,7 +40,7 @@ type Policy struct {
 	} `json:"spec"`
 }
 
-type wayUp struct {
+type upgradeRule struct {
 	Measure          string `json:"measure"`
 	Threshold        int64  `json:"threshold"`
 	ThresholdPercent int64  `json:"thresholdPercent"`
@@ -69,11 +69,11 @@ func ReadPolicy(content []byte) (*Policy, error) {
 // Shared says whether numbers of one portfolio share a limit.
 func (p *Policy) Shared() bool { return p.Spec.Scope == "Portfolio" }
 
-// Rung is a tier, or a limit that Meta reports and no tier has.
-type Rung struct {
-	Name    string `json:"name"`
-	Limit   int64  `json:"limit"` // 0: none
-	Upgrade *wayUp `json:"upgrade"`
+// Tier is a tier, or a limit that Meta reports and no tier has.
+type Tier struct {
+	Name    string       `json:"name"`
+	Limit   int64        `json:"limit"` // 0: none
+	Upgrade *upgradeRule `json:"upgrade"`
 }
 
 // higher says whether a limit is higher than another.
@@ -83,7 +83,7 @@ func higher(a, b int64) bool { return b != 0 && (a == 0 || a > b) }
 const verified = "Verified"
 
 // start is the tier that begins it all.
-func (p *Policy) start(business string) Rung {
+func (p *Policy) start(business string) Tier {
 	name := p.Spec.Start.Unverified
 	if business == verified {
 		name = p.Spec.Start.Verified
@@ -96,21 +96,21 @@ func (p *Policy) start(business string) Rung {
 	return p.Spec.Tiers[0]
 }
 
-// of is the tier with a limit. A limit that none has goes by its number.
-func (p *Policy) of(limit int64) Rung {
+// tierOf is the tier with a limit. A limit of no tier has its number as its name.
+func (p *Policy) tierOf(limit int64) Tier {
 	for _, t := range p.Spec.Tiers {
 		if t.Limit == limit {
 			return t
 		}
 	}
 	if limit == 0 {
-		return Rung{Name: unlimited}
+		return Tier{Name: unlimited}
 	}
-	return Rung{Name: strconv.FormatInt(limit, 10), Limit: limit}
+	return Tier{Name: strconv.FormatInt(limit, 10), Limit: limit}
 }
 
-// up is the lowest tier above a limit, and what raises to it: what the tier below it asks for. Nil if there is none.
-func (p *Policy) up(limit int64) (Rung, *wayUp) {
+// above is the lowest tier above a limit, and what raises to it: what the tier below it asks for. Nil if there is none.
+func (p *Policy) above(limit int64) (Tier, *upgradeRule) {
 	below := 0
 	for i, t := range p.Spec.Tiers {
 		if !higher(t.Limit, limit) {
@@ -122,29 +122,29 @@ func (p *Policy) up(limit int64) (Rung, *wayUp) {
 		}
 		return t, &p.Spec.Upgrade
 	}
-	return Rung{}, nil
+	return Tier{}, nil
 }
 
-// down is the highest tier below a limit; false where there is none.
-func (p *Policy) down(limit int64) (to Rung, falls bool) {
+// below is the highest tier below a limit; false where there is none.
+func (p *Policy) below(limit int64) (to Tier, falls bool) {
 	for _, t := range slices.Backward(p.Spec.Tiers) {
 		if higher(limit, t.Limit) {
 			return t, true
 		}
 	}
-	return Rung{}, false
+	return Tier{}, false
 }
 
 // good says whether a rating is good enough for the way up. Without a minimum any is.
-func (w *wayUp) good(rating string) bool {
+func (w *upgradeRule) good(rating string) bool {
 	return w.MinimumQuality == "" || !worse(rating, w.MinimumQuality)
 }
 
 // stops says whether a flag ends the way up.
-func (w *wayUp) stops(flag bool) bool { return flag && w.WhileFlagged != "Rise" }
+func (w *upgradeRule) stops(flag bool) bool { return flag && w.WhileFlagged != "Rise" }
 
 // required is how much it takes: a number, or a part of the limit, rounded up.
-func (w *wayUp) required(limit int64) int64 {
+func (w *upgradeRule) required(limit int64) int64 {
 	if w.Threshold > 0 {
 		return w.Threshold
 	}

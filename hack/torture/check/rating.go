@@ -1,107 +1,107 @@
 package check
 
-// rate changes the rating. Low raises a flag at once where the policy has flags; better starts the recovery.
-func (l *life) rate(rating string) {
+// setRating changes the rating. Low raises a flag at once where the policy has flags; better starts the recovery.
+func (l *lifecycle) setRating(rating string) {
 	if rating == l.rating {
 		return
 	}
-	l.say("QualityChanged", l.rating, rating)
+	l.emit("QualityChanged", l.rating, rating)
 	l.rating = rating
 	if rating == low {
-		l.spell()
+		l.startLow()
 		l.recovering = never
 		if l.Policy.Spec.Flag.GraceHours > 0 && !l.flag {
-			l.raise()
+			l.raiseFlag()
 		}
 	} else {
 		l.lowSince, l.grace = never, never
 		if l.flag && l.recovering == never {
-			l.from(&l.recovering, l.Policy.Spec.Flag.RecoveryHours)
+			l.startPeriod(&l.recovering, l.Policy.Spec.Flag.RecoveryHours)
 		}
 	}
-	l.unfit()
+	l.cancelUnfit()
 }
 
-// weigh makes the users who complained, and those who were delivered to, of the quality window.
-func (l *life) weigh(t *Tape, number string) {
+// countFeedback makes the users who complained, and those who were delivered to, of the quality window.
+func (l *lifecycle) countFeedback(t *Input, number string) {
 	window := l.Policy.Spec.Quality.WindowHours * hour
 	complaints, deliveries := t.complained(number), t.delivered(number)
 	l.complained, l.reached = count(complaints, "UniqueUsers", window, 0, never), count(deliveries, "UniqueUsers", window, 0, never)
-	for _, all := range [][]said{complaints, deliveries} {
+	for _, all := range [][]contact{complaints, deliveries} {
 		for _, s := range all {
-			l.wake(s.at, s.at+window)
+			l.schedule(s.at, s.at+window)
 		}
 	}
 }
 
-// feedback rates a number that Meta has not rated by how many in a thousand of the users reached complained.
-func (l *life) feedback() {
+// rateByFeedback rates a number that Meta has not rated by how many in a thousand of the users reached complained.
+func (l *lifecycle) rateByFeedback() {
 	if l.complained == nil || l.rated {
 		return
 	}
 	q := &l.Policy.Spec.Quality
 	switch complained, reached := l.complained.at(l.now)*1000, l.reached.at(l.now); {
 	case reached == 0:
-		l.rate(unknown)
+		l.setRating(unknown)
 	case complained >= reached*q.LowPerThousand:
-		l.rate(low)
+		l.setRating(low)
 	case complained >= reached*q.MediumPerThousand:
-		l.rate(medium)
+		l.setRating(medium)
 	default:
-		l.rate(high)
+		l.setRating(high)
 	}
 }
 
-// spell starts a spell of Low.
-func (l *life) spell() {
+// startLow starts a spell of Low.
+func (l *lifecycle) startLow() {
 	l.lowSince = l.now
-	l.from(&l.grace, l.Policy.Spec.Flag.GraceHours)
-	l.wake(l.now + l.Policy.Spec.Block.AfterHours*hour)
+	l.startPeriod(&l.grace, l.Policy.Spec.Flag.GraceHours)
+	l.schedule(l.now + l.Policy.Spec.Block.AfterHours*hour)
 }
 
-func (l *life) raise() {
+func (l *lifecycle) raiseFlag() {
 	l.flag = true
-	l.say("Flagged", "", "")
-	l.unfit()
+	l.emit("Flagged", "", "")
+	l.cancelUnfit()
 }
 
-func (l *life) clear() {
+func (l *lifecycle) clearFlag() {
 	l.flag, l.recovering, l.flagEnded = false, never, l.now
-	l.say("FlagCleared", "", "")
+	l.emit("FlagCleared", "", "")
 }
 
-// flagEnds ends a flag after the recovery period above Low, and a grace period of Low: with the tier, unless it is the lowest.
-func (l *life) flagEnds() {
+// endFlag ends a flag after the recovery period above Low, and a grace period of Low: with the tier, unless it is the lowest.
+func (l *lifecycle) endFlag() {
 	flag := &l.Policy.Spec.Flag
 	if flag.GraceHours == 0 {
 		return
 	}
 	if l.flag && l.recovering != never && l.now >= l.recovering+flag.RecoveryHours*hour {
-		l.clear()
+		l.clearFlag()
 	}
 	if l.grace == never || l.now < l.grace+flag.GraceHours*hour || !l.flag && l.atFloor() {
 		return
 	}
 	if l.flag {
-		l.clear()
+		l.clearFlag()
 	}
-	l.from(&l.grace, flag.GraceHours)
+	l.startPeriod(&l.grace, flag.GraceHours)
 	if !l.atFloor() {
-		to, _ := l.Policy.down(l.tier.Limit)
-		l.move(to, "TierDowngraded", concluded)
+		to, _ := l.Policy.below(l.tier.Limit)
+		l.setTier(to, "TierDowngraded", concluded)
 	}
 }
 
-func (l *life) atFloor() bool {
-	_, falls := l.Policy.down(l.tier.Limit)
+func (l *lifecycle) atFloor() bool {
+	_, falls := l.Policy.below(l.tier.Limit)
 	return l.Member || !falls
 }
 
-// blockDue blocks after unbroken Low at the floor, counted from the later of the two.
-func (l *life) blockDue() {
+// block blocks after unbroken Low at the floor, counted from the later of the two.
+func (l *lifecycle) block() {
 	after := l.Policy.Spec.Block.AfterHours * hour
 	if after > 0 && !l.blocked && l.lowSince != never && l.atFloor() && l.now >= max(l.lowSince, l.tierSince)+after {
 		l.blocked = true
-		l.say("Blocked", "", "")
+		l.emit("Blocked", "", "")
 	}
 }

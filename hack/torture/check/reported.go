@@ -2,20 +2,20 @@ package check
 
 import "strconv"
 
-func (l *life) report(r report) {
+func (l *lifecycle) report(r report) {
 	switch {
 	case r.kind == quality:
 		if r.value != unknown { // which keeps the rating before it
 			l.rated = true
-			l.rate(r.value)
+			l.setRating(r.value)
 		}
 	case r.value == flagged:
 		if !l.flag {
-			l.raise()
+			l.raiseFlag()
 			if l.rating == low {
-				l.from(&l.grace, l.Policy.Spec.Flag.GraceHours)
+				l.startPeriod(&l.grace, l.Policy.Spec.Flag.GraceHours)
 			} else {
-				l.from(&l.recovering, l.Policy.Spec.Flag.RecoveryHours)
+				l.startPeriod(&l.recovering, l.Policy.Spec.Flag.RecoveryHours)
 			}
 		}
 	case r.value == connected:
@@ -23,20 +23,20 @@ func (l *life) report(r report) {
 		case l.blocked:
 			l.blocked = false
 			if l.rating == low {
-				l.spell()
+				l.startLow()
 			}
-			l.say("Unblocked", "", "")
+			l.emit("Unblocked", "", "")
 		case l.flag:
-			l.clear()
+			l.clearFlag()
 			if l.rating == low {
-				l.from(&l.grace, l.Policy.Spec.Flag.GraceHours)
+				l.startPeriod(&l.grace, l.Policy.Spec.Flag.GraceHours)
 			}
 		}
 	}
 }
 
-// limited takes the limit that Meta reports, whatever the policy concluded.
-func (l *life) limited(value string) {
+// reportLimit takes the limit that Meta reports, whatever the policy concluded.
+func (l *lifecycle) reportLimit(value string) {
 	most := int64(0)
 	if value != unlimited {
 		most, _ = strconv.ParseInt(value, 10, 64)
@@ -49,44 +49,44 @@ func (l *life) limited(value string) {
 	if higher(l.tier.Limit, most) {
 		l.lowered = l.now
 	}
-	l.move(l.Policy.of(most), "LimitReported", reported)
+	l.setTier(l.Policy.tierOf(most), "LimitReported", reported)
 }
 
-// verify raises a business that becomes verified to where verified ones start. Losing it lowers nothing.
-func (l *life) verify(business string) {
+// reportVerification raises a business that becomes verified to where verified ones start. Losing it lowers nothing.
+func (l *lifecycle) reportVerification(business string) {
 	if business == l.business {
 		return
 	}
 	l.business = business
-	l.say("VerificationChanged", "", "")
+	l.emit("VerificationChanged", "", "")
 	if start := l.Policy.start(business); business == verified && higher(start.Limit, l.tier.Limit) {
 		l.denied = false
-		l.move(start, "TierUpgraded", byVerification)
+		l.setTier(start, "TierUpgraded", byVerification)
 	}
 }
 
-// deny takes back the last raise, by what was sent or by a verification, and ends all increases until Meta reports a limit or
+// reportDenial takes back the last raise, by what was sent or by a verification, and ends all increases until Meta reports a limit or
 // verifies the business.
-func (l *life) deny() {
+func (l *lifecycle) reportDenial() {
 	l.denied = true
 	if l.due != never {
-		l.cancel()
+		l.cancelUpgrade()
 	}
 	if l.source == reported || !l.rose {
-		l.say("LimitReported", l.tier.Name, l.tier.Name)
+		l.emit("LimitReported", l.tier.Name, l.tier.Name)
 		return
 	}
 	l.lowered = l.now
-	l.move(l.before, "LimitReported", reported)
+	l.setTier(l.before, "LimitReported", reported)
 }
 
-// together is the rating of a portfolio: the lowest of its numbers'.
-func (l *life) together(ratings []string) {
+// rateByMembers is the rating of a portfolio: the lowest of its numbers'.
+func (l *lifecycle) rateByMembers(ratings []string) {
 	l.rating = unknown
 	for _, r := range ratings {
 		if worse(r, l.rating) {
 			l.rating = r
 		}
 	}
-	l.unfit()
+	l.cancelUnfit()
 }

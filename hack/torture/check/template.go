@@ -13,8 +13,8 @@ type TemplateStanding struct {
 	Pauses        int64 // how many there were
 }
 
-// templateLife is a template as time passes.
-type templateLife struct {
+// templateLifecycle is a template as time passes.
+type templateLifecycle struct {
 	blockAfter int64
 	pauses     []int64 // hours
 	now        int64
@@ -31,10 +31,10 @@ const (
 	pending  = "Pending"  // in review
 )
 
-// LiveTemplate lives through all that the tape has of a template until an instant: each report, and each deadline before it.
-func (t *Tape) LiveTemplate(of Template, until int64) ([]Transition, TemplateStanding) {
+// ReplayTemplate applies all input about a template until an instant: each report, and each deadline before it.
+func (t *Input) ReplayTemplate(of Template, until int64) ([]Transition, TemplateStanding) {
 	rules := &of.Policy.Spec.Templates
-	l := &templateLife{blockAfter: rules.BlockAfterHours * hour, pauses: rules.PauseHours,
+	l := &templateLifecycle{blockAfter: rules.BlockAfterHours * hour, pauses: rules.PauseHours,
 		TemplateStanding: TemplateStanding{State: approved, Rating: unknown}}
 	for _, r := range inTime(t.reports[template(of.Name)]) {
 		if r.at > until {
@@ -43,7 +43,7 @@ func (t *Tape) LiveTemplate(of Template, until int64) ([]Transition, TemplateSta
 		l.expire(r.at - 1)
 		l.now = r.at
 		if r.kind == quality {
-			l.rate(r.value)
+			l.setRating(r.value)
 		} else {
 			l.report(r.value)
 		}
@@ -53,7 +53,7 @@ func (t *Tape) LiveTemplate(of Template, until int64) ([]Transition, TemplateSta
 }
 
 // expire ends what ends by itself until an instant: a flag in a block, a pause in nothing.
-func (l *templateLife) expire(until int64) {
+func (l *templateLifecycle) expire(until int64) {
 	if l.Until == 0 || l.Until > until {
 		return
 	}
@@ -66,15 +66,15 @@ func (l *templateLife) expire(until int64) {
 }
 
 // resume lets the template be sent again. Who was paused is rated anew.
-func (l *templateLife) resume() {
+func (l *templateLifecycle) resume() {
 	if l.State == paused {
 		l.Rating = unknown
 	}
 	l.become(approved, 0, "TemplateResumed")
 }
 
-// rate takes a rating. Each Low of a template that can be sent is the next step: a flag, or a pause, or a block.
-func (l *templateLife) rate(rating string) {
+// setRating takes a rating. Each Low of a template that can be sent is the next step: a flag, or a pause, or a block.
+func (l *templateLifecycle) setRating(rating string) {
 	if rating == unknown {
 		return
 	}
@@ -97,7 +97,7 @@ func (l *templateLife) rate(rating string) {
 
 // report takes a state, or an edit, after which nobody has rated the template, and it cannot be sent until it is approved. A pause
 // that is none of the policy's lasts until Meta says otherwise.
-func (l *templateLife) report(state string) {
+func (l *templateLifecycle) report(state string) {
 	switch {
 	case state == "Edited":
 		l.Rating = unknown
@@ -133,12 +133,12 @@ func (l *templateLife) report(state string) {
 }
 
 // pause begins a pause of the policy, by its number.
-func (l *templateLife) pause(which int64) {
+func (l *templateLifecycle) pause(which int64) {
 	l.Pauses = which
 	l.become(paused, l.now+l.pauses[which-1]*hour, "TemplatePaused")
 }
 
-func (l *templateLife) become(state string, until int64, reason string) {
+func (l *templateLifecycle) become(state string, until int64, reason string) {
 	l.State, l.Until = state, until
 	l.happened = append(l.happened, Transition{At: l.now, Reason: reason})
 }

@@ -6,18 +6,18 @@ import (
 	"slices"
 )
 
-// life is a subject as time passes.
-type life struct {
+// lifecycle is the state of a subject as time passes.
+type lifecycle struct {
 	Subject
-	counted []said
+	counted []contact
 
 	now, until int64
 	instants   instants
 	happened   []Transition
 
-	tier       Rung
+	tier       Tier
 	tierSince  int64
-	before     Rung // the tier before this one
+	before     Tier // the tier before this one
 	rose       bool // the rules raised it to this one
 	source     string
 	business   string // verified or not
@@ -26,7 +26,7 @@ type life struct {
 	rated      bool   // Meta has reported a rating: complaints make none any more
 	complained *steps // users who complained; nil where no complaints make a rating
 	reached    *steps // users who were delivered to
-	lowSince   int64  // of the spell of Low; never while it is none
+	lowSince   int64  // start of the present time at Low of Low; never while it is none
 	grace      int64  // since when the present grace period runs; never while none does
 	flag       bool
 	recovering int64
@@ -39,42 +39,41 @@ type life struct {
 	risen      map[[2]int64]*steps
 }
 
-// Live lives through all that the tape has of a subject until an instant, at every instant at which something can have
-// happened: each report, each counted delivery, each one's leaving a window, and each deadline.
-func (t *Tape) Live(s Subject, until int64) ([]Transition, Standing) {
-	l := &life{Subject: s, until: until, rating: unknown, lowSince: never, grace: never, recovering: never, flagEnded: never, due: never,
+// Replay applies all input about a subject until an instant. It stops at every instant at which something can happen: each report, each counted delivery, each one's leaving a window, and each deadline.
+func (t *Input) Replay(s Subject, until int64) ([]Transition, Standing) {
+	l := &lifecycle{Subject: s, until: until, rating: unknown, lowSince: never, grace: never, recovering: never, flagEnded: never, due: never,
 		tierSince: never, lowered: never, source: concluded, business: "Unverified", risen: map[[2]int64]*steps{}}
 	spec := &s.Policy.Spec
 	if !s.Member {
 		l.tier = s.Policy.start(l.business)
 		l.counted = t.outside(s)
-		l.used = s.Policy.limited(l.counted)
+		l.used = s.Policy.reportLimit(l.counted)
 		for _, d := range l.counted {
-			l.wake(d.at, d.at+spec.Counting.WindowHours*hour)
+			l.schedule(d.at, d.at+spec.Counting.WindowHours*hour)
 			for _, t := range spec.Tiers {
-				if _, up := s.Policy.up(t.Limit); up != nil && up.MinimumSpanHours > 0 {
-					l.wake(d.at + up.MinimumSpanHours*hour)
+				if _, up := s.Policy.above(t.Limit); up != nil && up.MinimumSpanHours > 0 {
+					l.schedule(d.at + up.MinimumSpanHours*hour)
 				}
 			}
 		}
 	}
 	if spec.Quality.LowPerThousand > 0 && !s.Portfolio {
-		l.weigh(t, s.Numbers[0])
+		l.countFeedback(t, s.Numbers[0])
 	}
 	reports := t.reportsTo(s)
 	for _, r := range reports {
-		l.wake(r.at)
+		l.schedule(r.at)
 	}
 	for i, of := range s.Templates {
-		happened, _ := t.LiveTemplate(of, until)
+		happened, _ := t.ReplayTemplate(of, until)
 		for _, h := range happened {
 			if h.Reason == "QualityChanged" {
-				reports = append(reports, heard{report{h.At, quality, h.To}, len(s.Numbers) + i})
-				l.wake(h.At)
+				reports = append(reports, subjectReport{report{h.At, quality, h.To}, len(s.Numbers) + i})
+				l.schedule(h.At)
 			}
 		}
 	}
-	slices.SortStableFunc(reports, func(a, b heard) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(reports, func(a, b subjectReport) int { return cmp.Compare(a.at, b.at) })
 	ratings := slices.Repeat([]string{unknown}, len(s.Numbers)+len(s.Templates))
 	for l.instants.Len() > 0 {
 		l.now = heap.Pop(&l.instants).(int64)
@@ -84,21 +83,21 @@ func (t *Tape) Live(s Subject, until int64) ([]Transition, Standing) {
 		for ; len(reports) > 0 && reports[0].at == l.now; reports = reports[1:] {
 			switch r := reports[0]; {
 			case r.kind == limit:
-				l.limited(r.value)
+				l.reportLimit(r.value)
 			case r.kind == verification:
-				l.verify(r.value)
+				l.reportVerification(r.value)
 			case r.kind == increase:
-				l.deny()
+				l.reportDenial()
 			case !s.Portfolio:
 				l.report(r.report)
 			case r.kind == quality && r.value != unknown:
 				ratings[r.number] = r.value
-				l.together(ratings)
+				l.rateByMembers(ratings)
 			}
 		}
-		l.feedback()
-		l.flagEnds()
-		l.blockDue()
+		l.rateByFeedback()
+		l.endFlag()
+		l.block()
 		if !s.Member {
 			l.upgrade()
 			l.restrict()
@@ -107,7 +106,7 @@ func (t *Tape) Live(s Subject, until int64) ([]Transition, Standing) {
 	return l.happened, l.standing()
 }
 
-func (l *life) standing() Standing {
+func (l *lifecycle) standing() Standing {
 	s := Standing{Rating: l.rating, Flagged: l.flag, Limited: l.restricted, State: "Connected"}
 	if !l.Member {
 		s.Tier, s.Limit, s.Source, s.Verification, s.Denied = l.tier.Name, l.tier.Limit, l.source, l.business, l.denied
@@ -123,17 +122,17 @@ func (l *life) standing() Standing {
 	return s
 }
 
-func (l *life) say(reason, from, to string) {
+func (l *lifecycle) emit(reason, from, to string) {
 	l.happened = append(l.happened, Transition{l.now, reason, from, to})
 }
 
-// from begins to count down hours now.
-func (l *life) from(since *int64, hours int64) {
+// startPeriod begins to count down hours now.
+func (l *lifecycle) startPeriod(since *int64, hours int64) {
 	*since = l.now
-	l.wake(l.now + hours*hour)
+	l.schedule(l.now + hours*hour)
 }
 
-func (l *life) wake(all ...int64) {
+func (l *lifecycle) schedule(all ...int64) {
 	for _, at := range all {
 		if at <= l.until {
 			heap.Push(&l.instants, at)

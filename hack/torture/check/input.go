@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// Tape is all that was sent, in any order and any number of times.
-type Tape struct {
-	deliveries map[string][]said // by number
-	received   map[string][]said
-	complaints map[string][]said
+// Input is all that was sent, in any order and any number of times.
+type Input struct {
+	deliveries map[string][]contact // by number
+	received   map[string][]contact
+	complaints map[string][]contact
 	reports    map[string][]report // by number, or by account at Meta, portfolio or template
 	is         map[string]string   // an identity of a user to another one of the same user
 }
 
-// said is one thing that happened between a number and a user.
-type said struct {
+// contact is one thing that happened between a number and a user.
+type contact struct {
 	user    string
 	message string
 	at      int64 // Unix seconds
@@ -54,9 +54,9 @@ func account(id string) string    { return "account " + id }
 func portfolio(id string) string  { return "portfolio " + id }
 func template(name string) string { return "template " + name }
 
-// NewTape is an empty tape.
-func NewTape() *Tape {
-	return &Tape{deliveries: map[string][]said{}, received: map[string][]said{}, complaints: map[string][]said{}, reports: map[string][]report{}, is: map[string]string{}}
+// NewInput is an empty input.
+func NewInput() *Input {
+	return &Input{deliveries: map[string][]contact{}, received: map[string][]contact{}, complaints: map[string][]contact{}, reports: map[string][]report{}, is: map[string]string{}}
 }
 
 type webhook struct {
@@ -105,7 +105,7 @@ type webhook struct {
 }
 
 // Webhook adds the body of a webhook of Meta.
-func (t *Tape) Webhook(body []byte) error {
+func (t *Input) Webhook(body []byte) error {
 	var w webhook
 	if err := json.Unmarshal(body, &w); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (t *Tape) Webhook(body []byte) error {
 				}
 				// Nothing is learnt from others, not even which names are of one user.
 				if s.Status == "delivered" || s.Status == "read" || s.Status == "played" {
-					t.deliveries[number] = append(t.deliveries[number], said{t.user(s.Phone, s.Scoped), s.ID, at})
+					t.deliveries[number] = append(t.deliveries[number], contact{t.user(s.Phone, s.Scoped), s.ID, at})
 				}
 			}
 			for _, m := range v.Messages {
@@ -129,7 +129,7 @@ func (t *Tape) Webhook(body []byte) error {
 				if err != nil {
 					return err
 				}
-				t.received[number] = append(t.received[number], said{user: t.user(m.Phone, m.Scoped), at: at})
+				t.received[number] = append(t.received[number], contact{user: t.user(m.Phone, m.Scoped), at: at})
 			}
 			switch change.Field {
 			case "phone_number_quality_update":
@@ -181,7 +181,7 @@ var (
 )
 
 // update is what Meta says of a number. What it says of the throughput is no limit of messages.
-func (t *Tape) update(number, event string, of any, at int64) error {
+func (t *Input) update(number, event string, of any, at int64) error {
 	switch event {
 	case "THROUGHPUT_UPGRADE":
 		return nil
@@ -223,7 +223,7 @@ func limitOf(written any) (string, error) {
 }
 
 // Event adds a CloudEvent that reports something, or says that a user complained.
-func (t *Tape) Event(body []byte) error {
+func (t *Input) Event(body []byte) error {
 	var e struct {
 		Type string    `json:"type"`
 		Time time.Time `json:"time"`
@@ -267,7 +267,7 @@ func (t *Tape) Event(body []byte) error {
 		if strings.Contains(phone, ".") {
 			phone, scoped = "", phone
 		}
-		t.complaints[of] = append(t.complaints[of], said{user: t.user(phone, scoped), at: at})
+		t.complaints[of] = append(t.complaints[of], contact{user: t.user(phone, scoped), at: at})
 	default:
 		return fmt.Errorf("the event type %q is not one that is checked", e.Type)
 	}
@@ -275,7 +275,7 @@ func (t *Tape) Event(body []byte) error {
 }
 
 // report adds reports, each once.
-func (t *Tape) report(of string, all ...report) {
+func (t *Input) report(of string, all ...report) {
 	for _, r := range all {
 		if !slices.Contains(t.reports[of], r) {
 			t.reports[of] = append(t.reports[of], r)
@@ -284,7 +284,7 @@ func (t *Tape) report(of string, all ...report) {
 }
 
 // user is one of the identities of a user: a phone number, a business-scoped id, or both, which are one from then on.
-func (t *Tape) user(phone, scoped string) string {
+func (t *Input) user(phone, scoped string) string {
 	switch phone, scoped = "phone "+phone, "scoped "+scoped; {
 	case scoped == "scoped ":
 		return phone
@@ -298,45 +298,45 @@ func (t *Tape) user(phone, scoped string) string {
 	}
 }
 
-func (t *Tape) root(user string) string {
+func (t *Input) root(user string) string {
 	for t.is[user] != "" {
 		user = t.is[user]
 	}
 	return user
 }
 
-// heard is a report that a subject hears: of one of its numbers, by its place, or else of all of it.
-type heard struct {
+// subjectReport is a report that a subject takes: about one of its numbers, by index, or about the subject as a whole.
+type subjectReport struct {
 	report
 	number int
 }
 
-// reportsTo are the reports that a subject hears, by time; those of one instant as they were said. A portfolio hears of its
-// numbers, of their account and of itself. A number hears of itself, and of its account whether the business is verified;
-// one that shares a limit hears nothing of what its portfolio has.
-func (t *Tape) reportsTo(s Subject) (all []heard) {
-	hear := func(of string, number int, kinds ...string) {
+// reportsTo are the reports that a subject takes, by time, and in the order of arrival within one instant. A portfolio takes those about
+// its numbers, about their account and about itself. A number takes those about itself, and verifications of its account. A number that
+// shares a limit takes none about what its portfolio has.
+func (t *Input) reportsTo(s Subject) (all []subjectReport) {
+	add := func(of string, number int, kinds ...string) {
 		for _, r := range t.reports[of] {
 			if slices.Contains(kinds, r.kind) {
-				all = append(all, heard{r, number})
+				all = append(all, subjectReport{r, number})
 			}
 		}
 	}
 	for i, number := range s.Numbers {
-		hear(number, i, quality, connection)
+		add(number, i, quality, connection)
 		if !s.Member {
-			hear(number, i, limit, verification)
+			add(number, i, limit, verification)
 		}
 	}
 	switch {
 	case s.Portfolio:
-		hear(account(s.Account), -1, limit, verification)
-		hear(portfolio(s.ID), -1, limit, verification, increase)
-		hear(portfolio(s.Name), -1, limit, verification)
+		add(account(s.Account), -1, limit, verification)
+		add(portfolio(s.ID), -1, limit, verification, increase)
+		add(portfolio(s.Name), -1, limit, verification)
 	case !s.Member:
-		hear(account(s.Account), -1, verification)
+		add(account(s.Account), -1, verification)
 	}
-	slices.SortStableFunc(all, func(a, b heard) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(all, func(a, b subjectReport) int { return cmp.Compare(a.at, b.at) })
 	return all
 }
 
@@ -347,8 +347,8 @@ func inTime(all []report) []report {
 	return all
 }
 
-// delivered are a number's deliveries by time, each message once, at the earliest time that is told of it.
-func (t *Tape) delivered(number string) []said {
+// delivered are a number's deliveries by time, each message once, at its earliest time.
+func (t *Input) delivered(number string) []contact {
 	first := map[[2]string]int64{}
 	for _, d := range t.deliveries[number] {
 		of := [2]string{t.root(d.user), d.message}
@@ -356,28 +356,28 @@ func (t *Tape) delivered(number string) []said {
 			first[of] = d.at
 		}
 	}
-	all := make([]said, 0, len(first))
+	all := make([]contact, 0, len(first))
 	for of, at := range first {
-		all = append(all, said{of[0], of[1], at})
+		all = append(all, contact{of[0], of[1], at})
 	}
-	slices.SortFunc(all, func(a, b said) int { return cmp.Or(cmp.Compare(a.at, b.at), strings.Compare(a.message, b.message)) })
+	slices.SortFunc(all, func(a, b contact) int { return cmp.Or(cmp.Compare(a.at, b.at), strings.Compare(a.message, b.message)) })
 	return all
 }
 
 // complained are a number's complaints by time.
-func (t *Tape) complained(number string) []said {
+func (t *Input) complained(number string) []contact {
 	all := slices.Clone(t.complaints[number])
 	for i := range all {
 		all[i].user = t.root(all[i].user)
 	}
-	slices.SortStableFunc(all, func(a, b said) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(all, func(a, b contact) int { return cmp.Compare(a.at, b.at) })
 	return all
 }
 
 // counted are the deliveries of numbers together, by time, without those to a user who had written to the number that
 // they came from within the service window before.
-func (t *Tape) counted(numbers []string, service int64) []said {
-	var all []said
+func (t *Input) counted(numbers []string, service int64) []contact {
+	var all []contact
 	for _, number := range numbers {
 		wrote := map[string][]int64{}
 		for _, r := range t.received[number] {
@@ -389,6 +389,6 @@ func (t *Tape) counted(numbers []string, service int64) []said {
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b said) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(all, func(a, b contact) int { return cmp.Compare(a.at, b.at) })
 	return all
 }

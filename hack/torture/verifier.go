@@ -13,13 +13,13 @@ import (
 	"numberfleet.dev/numberfleet/hack/torture/check"
 )
 
-// judge compares what the operator shows with what the checker says.
+// verifier compares what the operator shows with what the checker says.
 //
 // Of numbers whose events all came before the rules ran over their time, and of portfolios of such numbers, everything must
 // be equal to the second: transitions, in order, each once; counts; where they stand. Of late numbers the counts must be
 // equal as soon as the events are in. What was concluded before stands, so of their transitions it must hold that each
 // follows from the one before, and that they are restricted if and only if the limit is reached.
-type judge struct {
+type verifier struct {
 	api    client.Client
 	op     *operator
 	sender *sender
@@ -29,13 +29,13 @@ type judge struct {
 	seen map[string][]check.Transition // by subject, all transitions so far
 }
 
-func newJudge(api client.Client, op *operator, s *sender, f *fleet, token string) *judge {
-	return &judge{api: api, op: op, sender: s, fleet: f, token: token, seen: map[string][]check.Transition{}}
+func newVerifier(api client.Client, op *operator, s *sender, f *fleet, token string) *verifier {
+	return &verifier{api: api, op: op, sender: s, fleet: f, token: token, seen: map[string][]check.Transition{}}
 }
 
-// look compares once. What can still be late is unsettled; a failure cannot be mended by waiting. Everything up to an instant
+// compare compares once. What can still be late is unsettled; a failure cannot be mended by waiting. Everything up to an instant
 // must have happened.
-func (j *judge) look(ctx context.Context, until time.Time) (unsettled []string, err error) {
+func (j *verifier) compare(ctx context.Context, until time.Time) (unsettled []string, err error) {
 	j.sender.mu.Lock()
 	defer j.sender.mu.Unlock() // nothing is acknowledged meanwhile
 	began := j.op.now()
@@ -58,7 +58,7 @@ func (j *judge) look(ctx context.Context, until time.Time) (unsettled []string, 
 		}
 		subject := subjects[name]
 		late := j.late(name)
-		if err := j.listen(name, s); err != nil {
+		if err := j.readHistory(name, s); err != nil {
 			return nil, err
 		}
 		found, err := j.counts(name, subject, live, span)
@@ -67,8 +67,8 @@ func (j *judge) look(ctx context.Context, until time.Time) (unsettled []string, 
 			return nil, err
 		}
 		if late {
-			unsettled = append(unsettled, j.lateNumber(name, subject, s, span)...)
-			if err := follows(name, subject, j.seen[name]); err != nil {
+			unsettled = append(unsettled, j.checkLateNumber(name, subject, s, span)...)
+			if err := checkOrder(name, subject, j.seen[name]); err != nil {
 				return nil, err
 			}
 			continue
@@ -84,7 +84,7 @@ func (j *judge) look(ctx context.Context, until time.Time) (unsettled []string, 
 }
 
 // templates compares all of them. What Meta says of them all comes before the rules run over its time.
-func (j *judge) templates(statuses map[string]*status, until time.Time, now int64) (unsettled []string, err error) {
+func (j *verifier) templates(statuses map[string]*status, until time.Time, now int64) (unsettled []string, err error) {
 	wordings := j.fleet.wordings()
 	for _, name := range slices.Sorted(maps.Keys(wordings)) {
 		s, known := statuses[name]
@@ -92,12 +92,12 @@ func (j *judge) templates(statuses map[string]*status, until time.Time, now int6
 			unsettled = append(unsettled, name+" has no status")
 			continue
 		}
-		if err := j.listen(name, s); err != nil {
+		if err := j.readHistory(name, s); err != nil {
 			return nil, err
 		}
 		got := j.seen[name]
-		want, _ := j.sender.tape.LiveTemplate(wordings[name], now)
-		if missing, err := compare(name, want, got, until); err != nil {
+		want, _ := j.sender.input.ReplayTemplate(wordings[name], now)
+		if missing, err := compareTransitions(name, want, got, until); err != nil {
 			return nil, err
 		} else if missing != "" {
 			unsettled = append(unsettled, missing)
@@ -111,15 +111,15 @@ func (j *judge) templates(statuses map[string]*status, until time.Time, now int6
 		if !s.Until.IsZero() {
 			is.Until = s.Until.Unix()
 		}
-		if _, must := j.sender.tape.LiveTemplate(wordings[name], then); is != must { // an edit is no transition, and may not show yet
+		if _, must := j.sender.input.ReplayTemplate(wordings[name], then); is != must { // an edit is no transition, and may not show yet
 			unsettled = append(unsettled, fmt.Sprintf("%s is %+v, and must be %+v", name, is, must))
 		}
 	}
 	return unsettled, nil
 }
 
-// settled looks at the transitions alone, of those subjects of which they are known to the second.
-func (j *judge) settled(statuses map[string]*status, until time.Time) (unsettled []string, err error) {
+// compareHistories looks at the transitions alone, of those subjects of which they are known to the second.
+func (j *verifier) compareHistories(statuses map[string]*status, until time.Time) (unsettled []string, err error) {
 	j.sender.mu.Lock()
 	defer j.sender.mu.Unlock()
 	for name, subject := range j.fleet.subjects() {
@@ -127,7 +127,7 @@ func (j *judge) settled(statuses map[string]*status, until time.Time) (unsettled
 		if !known || j.late(name) {
 			continue
 		}
-		if err := j.listen(name, s); err != nil {
+		if err := j.readHistory(name, s); err != nil {
 			return nil, err
 		}
 		found, err := j.transitions(name, subject, s, until, j.op.now().Unix()+1)
@@ -140,24 +140,24 @@ func (j *judge) settled(statuses map[string]*status, until time.Time) (unsettled
 	return append(unsettled, found...), err
 }
 
-func (j *judge) late(name string) bool {
+func (j *verifier) late(name string) bool {
 	return slices.ContainsFunc(j.fleet.numbers, func(n *number) bool { return n.late && n.namespace+"/"+n.name == name })
 }
 
 // transitions compares those of a subject whose events came in time. The operator may not have come to the last of them; those
 // up to an instant must be there.
-func (j *judge) transitions(name string, subject check.Subject, s *status, until time.Time, now int64) ([]string, error) {
-	happened, _ := j.sender.tape.Live(subject, now)
-	want, got := check.Told(happened, now), j.seen[name]
-	if missing, err := compare(name, want, got, until); err != nil {
+func (j *verifier) transitions(name string, subject check.Subject, s *status, until time.Time, now int64) ([]string, error) {
+	happened, _ := j.sender.input.Replay(subject, now)
+	want, got := check.Fold(happened, now), j.seen[name]
+	if missing, err := compareTransitions(name, want, got, until); err != nil {
 		return nil, err
 	} else if missing != "" {
 		return []string{missing}, nil
 	}
 	// The status is as of the instant that it names, and shows what the transitions up to then came to.
 	observed := s.Usage.Observed.Unix()
-	then, standing := j.sender.tape.Live(subject, observed)
-	if then = check.Told(then, observed); len(then) != len(got) {
+	then, standing := j.sender.input.Replay(subject, observed)
+	if then = check.Fold(then, observed); len(then) != len(got) {
 		return []string{fmt.Sprintf("%s: the status of %s has %d transitions, and must have %d", name, s.Usage.Observed, len(got), len(then))}, nil
 	}
 	var wrong []string
@@ -166,7 +166,7 @@ func (j *judge) transitions(name string, subject check.Subject, s *status, until
 			wrong = append(wrong, fmt.Sprintf("%s: %s is %v as of %s, and must be %v", name, what, is, s.Usage.Observed.Format(time.DateTime), must))
 		}
 	}
-	used, own := s.Usage.Used, j.sender.tape.Used(subject, observed)
+	used, own := s.Usage.Used, j.sender.input.Used(subject, observed)
 	if subject.Member {
 		used = s.Usage.Own
 		equal("rating", s.Quality.Rating, standing.Rating)
@@ -178,7 +178,7 @@ func (j *judge) transitions(name string, subject check.Subject, s *status, until
 		equal("increase denied", s.Increase.Decision != "", standing.Denied)
 		equal("restricted", s.Restriction.Since != "", standing.Limited)
 		if standing.Limited {
-			equal("end of the restriction", s.Restriction.Until.Unix(), j.sender.tape.Room(subject, standing.Limit, observed))
+			equal("end of the restriction", s.Restriction.Until.Unix(), j.sender.input.Room(subject, standing.Limit, observed))
 		}
 		if !subject.Portfolio {
 			equal("state", s.State, standing.State)
@@ -187,14 +187,14 @@ func (j *judge) transitions(name string, subject check.Subject, s *status, until
 	}
 	if !subject.Portfolio {
 		equal("flagged", s.Flag.Since != "", standing.Flagged)
-		complaining, reached := j.sender.tape.Feedback(subject, observed)
+		complaining, reached := j.sender.input.Feedback(subject, observed)
 		equal("users who complained", s.Quality.Feedback.Complaining, complaining)
 		equal("users reached", s.Quality.Feedback.Reached, reached)
 	}
 	equal("used", used, own)
-	week, _ := j.sender.tape.Week(subject, observed, observed)
+	week, _ := j.sender.input.Week(subject, observed, observed)
 	equal("users of 7 days", s.Usage.Users, week)
-	equal("messages of 7 days", s.Usage.Messages, j.sender.tape.WeekMessages(subject, observed))
+	equal("messages of 7 days", s.Usage.Messages, j.sender.input.WeekMessages(subject, observed))
 	if len(wrong) > 0 {
 		return nil, failure(strings.Join(wrong, "\n"))
 	}
@@ -202,13 +202,13 @@ func (j *judge) transitions(name string, subject check.Subject, s *status, until
 }
 
 // counts compares the live ones. They follow an acknowledgement at once, so there is nothing to wait for.
-func (j *judge) counts(name string, subject check.Subject, live map[string]float64, span [2]int64) ([]string, error) {
-	least, most := j.sender.tape.Between(subject, span[0], span[1])
+func (j *verifier) counts(name string, subject check.Subject, live map[string]float64, span [2]int64) ([]string, error) {
+	least, most := j.sender.input.Between(subject, span[0], span[1])
 	figures := map[string][2]int64{numberUsed + "{" + name + "}": {least, most}}
 	if subject.Portfolio {
 		figures = map[string][2]int64{portfolioUsed + "{" + name + "}": {least, most}}
 	} else {
-		least, most := j.sender.tape.Week(subject, span[0], span[1])
+		least, most := j.sender.input.Week(subject, span[0], span[1])
 		figures[numberUsers+"{"+name+"}"] = [2]int64{least, most}
 	}
 	for figure, must := range figures {
@@ -223,9 +223,9 @@ func (j *judge) counts(name string, subject check.Subject, live map[string]float
 	return nil, nil
 }
 
-// lateNumber looks whether a number is restricted if and only if its limit is reached.
-func (j *judge) lateNumber(name string, subject check.Subject, s *status, span [2]int64) []string {
-	least, most := j.sender.tape.Between(subject, span[0], span[1])
+// checkLateNumber looks whether a number is restricted if and only if its limit is reached.
+func (j *verifier) checkLateNumber(name string, subject check.Subject, s *status, span [2]int64) []string {
+	least, most := j.sender.input.Between(subject, span[0], span[1])
 	restricted := s.Restriction.Since != ""
 	if s.Tier.Limit > 0 && (least >= s.Tier.Limit && !restricted || most < s.Tier.Limit && restricted) || s.Tier.Limit == 0 && restricted {
 		return []string{fmt.Sprintf("%s: %d to %d of %d are used, and restricted is %t", name, least, most, s.Tier.Limit, restricted)}

@@ -6,7 +6,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 )
 
-// What the stand-in for Meta's Graph API knows, and what it says on each cycle of two weeks.
+// The script of the stand-in for Meta's Graph API: what it answers in each cycle of two weeks.
 
 const (
 	travel  = "200000000000006" // account of flights and hotels
@@ -48,9 +48,9 @@ func limit(tier string) graphtest.Fields {
 	return graphtest.Fields{"whatsapp_business_manager_messaging_limit": tier}
 }
 
-// said is what Meta says: ratings that no webhook announces; limits that come later than the policy concludes them, and one that
+// statements are what Meta answers: ratings that no webhook announces; limits that come later than the policy concludes them, and one that
 // falls for a day and a half though the policy sees no reason.
-var said = []statement{
+var statements = []statement{
 	{20 * time.Hour, flights, rating("GREEN")},
 	{22 * time.Hour, hotels, rating("GREEN")},
 	{26 * time.Hour, bookings, rating("YELLOW")},
@@ -64,9 +64,9 @@ var said = []statement{
 	{11*day + 18*time.Hour, harbourPortfolio, limit("TIER_10K")},
 }
 
-// templateSaid is where the template stands: as the webhooks about it have it, and what they leave out, which is its rating after a
+// templateStatements is where the template stands: as the webhooks about it have it, and what they leave out, which is its rating after a
 // pause, and its category.
-var templateSaid = []statement{
+var templateStatements = []statement{
 	{ratings[0].after, lastMinute, wording("PAUSED", "RED")},
 	{ratings[0].after + 3*time.Hour, lastMinute, wording("APPROVED", "YELLOW")},
 	{ratings[1].after, lastMinute, wording("PAUSED", "RED")},
@@ -80,14 +80,14 @@ func wording(status, score string) graphtest.Fields {
 	return graphtest.Fields{"status": status, "quality_score": graphtest.Fields{"score": score}}
 }
 
-// healthSaid is what Meta says of sending messages.
-var healthSaid = []statement{
+// healthStatements are what Meta answers about sending messages.
+var healthStatements = []statement{
 	{30 * time.Hour, bookings, graphtest.Fields{"can_send_message": "LIMITED", "additional_info": []any{"Your display name has not been approved yet."}}},
 	{3 * day, bookings, graphtest.Fields{"can_send_message": "AVAILABLE", "additional_info": nil}},
 }
 
-// troubles are Meta's: for how long, and what.
-var troubles = []struct {
+// faults are Meta's: for how long, and what.
+var faults = []struct {
 	after, lasts time.Duration
 	fault        graphtest.Fault
 }{
