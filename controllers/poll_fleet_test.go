@@ -25,7 +25,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
-	"numberfleet.dev/numberfleet/internal/timelapse"
+	"numberfleet.dev/numberfleet/internal/scaledclock"
 )
 
 // calls are how many calls about an account were answered within any hour, at most, and how many were refused since there were
@@ -460,7 +460,7 @@ func TestTheRunningPollerOnAFastClock(t *testing.T) {
 	for i := range 20 {
 		fleet = append(fleet, p.number("2001", fmt.Sprint(1001+i)))
 	}
-	fast, err := timelapse.New(clock.RealClock{}, clock.RealClock{}.Now(), start, 1000)
+	fast, err := scaledclock.New(clock.RealClock{}, clock.RealClock{}.Now(), start, 1000)
 	p.must(err)
 	p.meta = graphtest.New(fast)
 	p.meta.AddToken(pollToken)

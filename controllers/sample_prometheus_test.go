@@ -14,7 +14,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/promquery/promtest"
-	"numberfleet.dev/numberfleet/internal/timelapse"
+	"numberfleet.dev/numberfleet/internal/scaledclock"
 )
 
 // The operator's own controllers, an API server, a Prometheus and what it scrapes: all real, but for the sender.
@@ -29,7 +29,7 @@ func TestANumberLivesByAPrometheus(t *testing.T) {
 
 	manager := b.manager()
 	b.must(SetupIndexes(b.ctx, manager.GetFieldIndexer()))
-	now := timelapse.Real(clock.RealClock{})
+	now := scaledclock.Real(clock.RealClock{})
 	b.Samples = NewSamples(config.Prometheus{PeriodSeconds: 1, Namespaces: []config.PrometheusNamespace{{
 		Name: b.namespace, URL: server.URL, Label: "number", Holds: config.HoldsPhoneNumber,
 		Queries: config.PrometheusQueries{Used: "sent_users"},

@@ -13,10 +13,10 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/config/policies"
-	"numberfleet.dev/numberfleet/internal/kept"
 	"numberfleet.dev/numberfleet/internal/simulate"
 	"numberfleet.dev/numberfleet/internal/simulate/chart"
 	"numberfleet.dev/numberfleet/internal/simulate/plan"
+	"numberfleet.dev/numberfleet/internal/webhookfile"
 )
 
 type simulateFlags struct {
@@ -158,11 +158,11 @@ func (f *simulateFlags) play(cmd *cobra.Command, config simulate.Config) (result
 // playReceived plays events, webhooks or both.
 func (f *simulateFlags) playReceived(cmd *cobra.Command, config simulate.Config) (result simulate.Result, err error) {
 	if f.webhooks != "" {
-		files, err := kept.Files(f.webhooks)
+		files, err := webhookfile.Files(f.webhooks)
 		if err != nil {
 			return result, fmt.Errorf("--webhooks: %w", err)
 		}
-		if config.Webhooks, err = simulate.ReadWebhooks(kept.Bodies(files, cmd.InOrStdin())); err != nil {
+		if config.Webhooks, err = simulate.ReadWebhooks(webhookfile.Bodies(files, cmd.InOrStdin())); err != nil {
 			return result, fmt.Errorf("--webhooks: %w", err)
 		}
 		if err := config.Webhooks.Passed.Write(cmd.ErrOrStderr(), f.showUnread); err != nil {

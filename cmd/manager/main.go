@@ -42,9 +42,9 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
 	"numberfleet.dev/numberfleet/internal/presence"
 	"numberfleet.dev/numberfleet/internal/receipts"
+	"numberfleet.dev/numberfleet/internal/scaledclock"
 	"numberfleet.dev/numberfleet/internal/secret"
 	"numberfleet.dev/numberfleet/internal/server"
-	"numberfleet.dev/numberfleet/internal/timelapse"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
 
@@ -312,7 +312,7 @@ func newSecretWatcher(f flags, configured *config.OperatorConfiguration) (*secre
 }
 
 // newReceiver is the receiver of Meta's webhooks, for all apps that are configured, and their credentials.
-func newReceiver(manager ctrl.Manager, f flags, configured config.Webhooks, clk *timelapse.Clock) (*webhook.Receiver, []*webhook.Credentials, error) {
+func newReceiver(manager ctrl.Manager, f flags, configured config.Webhooks, clk *scaledclock.Clock) (*webhook.Receiver, []*webhook.Credentials, error) {
 	log := ctrl.Log.WithName("webhook")
 	options := webhook.Options{Owners: controllers.Directory{Reader: manager.GetCache()}, Clock: clk, Metrics: metrics.Registry, Log: log}
 	var all []*webhook.Credentials
@@ -333,7 +333,7 @@ func newReceiver(manager ctrl.Manager, f flags, configured config.Webhooks, clk 
 }
 
 // newEventReceiver is the event API; nil if it is not to be served.
-func newEventReceiver(manager ctrl.Manager, f flags, clk *timelapse.Clock) (*events.Receiver, error) {
+func newEventReceiver(manager ctrl.Manager, f flags, clk *scaledclock.Clock) (*events.Receiver, error) {
 	if f.eventsAddress == none || f.eventsAddress == "" {
 		return nil, nil
 	}
@@ -439,9 +439,9 @@ func newManager(f flags) (ctrl.Manager, error) {
 	})
 }
 
-func (l lapse) clock(real clock.PassiveClock) (*timelapse.Clock, error) {
+func (l lapse) clock(real clock.PassiveClock) (*scaledclock.Clock, error) {
 	if l.speed == 1 && l.anchor == "" && l.origin == "" {
-		return timelapse.Real(real), nil
+		return scaledclock.Real(real), nil
 	}
 	anchor := real.Now()
 	if l.anchor != "" {
@@ -459,7 +459,7 @@ func (l lapse) clock(real clock.PassiveClock) (*timelapse.Clock, error) {
 		}
 		origin = t
 	}
-	return timelapse.New(real, anchor, origin, l.speed)
+	return scaledclock.New(real, anchor, origin, l.speed)
 }
 
 // numbers knows which phone numbers resources name.

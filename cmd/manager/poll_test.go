@@ -16,7 +16,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
-	"numberfleet.dev/numberfleet/internal/timelapse"
+	"numberfleet.dev/numberfleet/internal/scaledclock"
 )
 
 // The operator as a process reads an account on a clock that runs 500 times faster: what Meta says becomes the status, an
@@ -25,7 +25,7 @@ func TestAnAccountIsReadAcrossARestart(t *testing.T) {
 	const token = "EAAGm0PX4ZCpsBAKZCexample"
 	o, api := newOperator(t)
 	anchor := time.Now().UTC().Truncate(time.Second)
-	fast, err := timelapse.New(clock.RealClock{}, anchor, anchor, 500)
+	fast, err := scaledclock.New(clock.RealClock{}, anchor, anchor, 500)
 	if err != nil {
 		t.Fatal(err)
 	}

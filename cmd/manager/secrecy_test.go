@@ -26,7 +26,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/notify/notifytest"
-	"numberfleet.dev/numberfleet/internal/timelapse"
+	"numberfleet.dev/numberfleet/internal/scaledclock"
 )
 
 // What nobody may read anywhere. Each is like nothing else.
@@ -180,7 +180,7 @@ func (s *office) busy() {
 	s.t.Helper()
 	// Accounts are read four times an hour: on this clock, every nine seconds.
 	anchor := time.Now().UTC().Truncate(time.Second)
-	fast, err := timelapse.New(clock.RealClock{}, anchor, anchor, 100)
+	fast, err := scaledclock.New(clock.RealClock{}, anchor, anchor, 100)
 	if err != nil {
 		s.t.Fatal(err)
 	}

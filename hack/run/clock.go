@@ -11,12 +11,12 @@ import (
 
 	"k8s.io/utils/clock"
 
-	"numberfleet.dev/numberfleet/internal/timelapse"
+	"numberfleet.dev/numberfleet/internal/scaledclock"
 )
 
 // fleetClock is event time, which stands still between runs.
 type fleetClock struct {
-	*timelapse.Clock
+	*scaledclock.Clock
 	file   string
 	anchor time.Time // real
 	origin time.Time // event time at the anchor
@@ -51,7 +51,7 @@ func resume(folder string, real clock.PassiveClock, speed float64) (*fleetClock,
 	if speed == 1 && c.origin.Before(c.anchor) {
 		c.origin = c.anchor // real time, unless the fleet is ahead of it already
 	}
-	c.Clock, err = timelapse.New(real, c.anchor, c.origin, speed)
+	c.Clock, err = scaledclock.New(real, c.anchor, c.origin, speed)
 	return c, err
 }
 

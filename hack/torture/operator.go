@@ -9,7 +9,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"numberfleet.dev/numberfleet/hack/rig"
-	"numberfleet.dev/numberfleet/internal/timelapse"
+	"numberfleet.dev/numberfleet/internal/scaledclock"
 )
 
 // real is real time.
@@ -18,7 +18,7 @@ var real = clock.RealClock{}
 // operator is the operator with the rights and settings that it has in a cluster, and the fleet's time.
 type operator struct {
 	*rig.Operator
-	clock  *timelapse.Clock
+	clock  *scaledclock.Clock
 	starts int
 }
 
@@ -30,7 +30,7 @@ func newOperator(o options, kubeconfig string) (*operator, error) {
 // start runs the operator, whose clock shows origin now and runs at a speed.
 func (op *operator) start(origin time.Time, speed float64) (err error) {
 	anchor := real.Now()
-	if op.clock, err = timelapse.New(real, anchor.Round(0), origin, speed); err != nil {
+	if op.clock, err = scaledclock.New(real, anchor.Round(0), origin, speed); err != nil {
 		return err
 	}
 	op.starts++

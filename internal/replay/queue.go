@@ -8,10 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"numberfleet.dev/numberfleet/internal/kept"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/textfile"
+	"numberfleet.dev/numberfleet/internal/webhookfile"
 )
 
 // Oldest is how old a webhook may be and still count: the longest window that is counted over, and what may come late.
@@ -37,16 +37,16 @@ type item struct {
 // Len is how many webhooks there are.
 func (q *Queue) Len() int { return len(q.items) }
 
-// ReadQueue looks through the files of a name, as kept.Files has them. An error names the file, the line and the problem of a webhook
+// ReadQueue looks through the files of a name, as webhookfile.Files has them. An error names the file, the line and the problem of a webhook
 // that the operator would refuse: nothing is posted before all of them can be read.
 func ReadQueue(name string, now time.Time) (*Queue, error) {
-	files, err := kept.Files(name)
+	files, err := webhookfile.Files(name)
 	if err != nil {
 		return nil, err
 	}
 	q := &Queue{files: files}
 	for i, name := range files {
-		for body, err := range kept.Bodies([]string{name}, nil) {
+		for body, err := range webhookfile.Bodies([]string{name}, nil) {
 			if err == nil {
 				err = q.add(i, &body, now)
 			}
@@ -59,7 +59,7 @@ func ReadQueue(name string, now time.Time) (*Queue, error) {
 	return q, nil
 }
 
-func (q *Queue) add(file int, body *kept.Body, now time.Time) error {
+func (q *Queue) add(file int, body *webhookfile.Body, now time.Time) error {
 	updates, err := meta.Parse(body.JSON, now.Add(counts.Ahead))
 	if err != nil {
 		return fmt.Errorf("%s: %w", body.Where(), err)
@@ -69,7 +69,7 @@ func (q *Queue) add(file int, body *kept.Body, now time.Time) error {
 		q.Old++
 		return nil
 	}
-	q.items = append(q.items, item{updates.First, body.Offset, int32(len(body.JSON)), int32(file), int32(body.Line)}) // #nosec G115 -- kept.MaxBody
+	q.items = append(q.items, item{updates.First, body.Offset, int32(len(body.JSON)), int32(file), int32(body.Line)}) // #nosec G115 -- webhookfile.MaxBody
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (r *reader) read(i *item) ([]byte, error) {
 }
 
 func (r *reader) where(i *item) string {
-	return kept.Body{File: r.files[i.file], Line: int(i.line)}.Where()
+	return webhookfile.Body{File: r.files[i.file], Line: int(i.line)}.Where()
 }
 
 func (r *reader) close() {

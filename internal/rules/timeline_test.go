@@ -16,11 +16,11 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
-	"numberfleet.dev/numberfleet/internal/timeline"
+	"numberfleet.dev/numberfleet/internal/scenario"
 )
 
 // Each timeline is some weeks in the life of a number under a shipped policy, and says every transition with its instant.
-// See internal/timeline for how it is written.
+// See internal/scenario for how it is written.
 func TestTimelines(t *testing.T) {
 	files, err := filepath.Glob("testdata/timelines/*.txt")
 	if err != nil || len(files) == 0 {
@@ -35,13 +35,13 @@ func TestTimelines(t *testing.T) {
 }
 
 // day1 is the first day of every timeline.
-var day1 = timeline.Day1
+var day1 = scenario.Day1
 
 const timelineNumber = "+15550100001"
 
 func playTimeline(t *testing.T, file string) {
 	t.Helper()
-	story, err := timeline.Read(file)
+	story, err := scenario.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func (p *player) failf(format string, args ...any) {
 	p.t.Fatalf("%s:%d: %s", p.file, p.line, fmt.Sprintf(format, args...))
 }
 
-func (p *player) play(step timeline.Step) {
+func (p *player) play(step scenario.Step) {
 	p.t.Helper()
 	switch step.What {
 	case "deliver":
@@ -109,7 +109,7 @@ func (p *player) play(step timeline.Step) {
 			report = rules.Report{Kind: rules.ReportRestriction, At: step.At, Value: step.Rest[0]}
 			if len(step.Rest) == 5 { // until day N and a time
 				var err error
-				if report.Until, err = timeline.Instant(step.Rest[3], step.Rest[4]); err != nil {
+				if report.Until, err = scenario.Instant(step.Rest[3], step.Rest[4]); err != nil {
 					p.failf("%v", err)
 				}
 			}
@@ -128,7 +128,7 @@ func (p *player) play(step timeline.Step) {
 	}
 }
 
-func (p *player) moments(step timeline.Step) []timeline.Moment {
+func (p *player) moments(step scenario.Step) []scenario.Moment {
 	p.t.Helper()
 	moments, err := step.Moments()
 	if err != nil {
@@ -158,7 +158,7 @@ func (p *player) advance(to time.Time) {
 		p.failf("the next instant %s is not after %s", next, to)
 	}
 	for _, tr := range transitions {
-		line := timeline.Transition("", tr.Time, string(tr.Reason), tr.From, tr.To)
+		line := scenario.Transition("", tr.Time, string(tr.Reason), tr.From, tr.To)
 		if tr.Message == "" {
 			p.failf("%s has no sentence", line)
 		}
@@ -166,7 +166,7 @@ func (p *player) advance(to time.Time) {
 	}
 }
 
-func (p *player) show(step timeline.Step) {
+func (p *player) show(step scenario.Step) {
 	p.t.Helper()
 	err := step.Shown(func(name, want string) error {
 		got, ok := map[string]string{

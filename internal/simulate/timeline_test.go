@@ -13,11 +13,11 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/timeline"
+	"numberfleet.dev/numberfleet/internal/scenario"
 )
 
 // The timelines that the rules are tested with, as events, and those of portfolios, templates and feedback, which many numbers
-// have together: the simulator must come to every transition at its instant. See internal/timeline for how they are written.
+// have together: the simulator must come to every transition at its instant. See internal/scenario for how they are written.
 func TestTimelines(t *testing.T) {
 	files, err := filepath.Glob("testdata/timelines/*.txt")
 	if err != nil || len(files) == 0 {
@@ -30,11 +30,11 @@ func TestTimelines(t *testing.T) {
 	for _, file := range append(files, ofRules...) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			t.Parallel()
-			story, err := timeline.Read(file)
+			story, err := scenario.Read(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if slices.ContainsFunc(story.Steps, func(s timeline.Step) bool {
+			if slices.ContainsFunc(story.Steps, func(s scenario.Step) bool {
 				return slices.Contains([]string{"declare", "account", "restriction"}, s.What)
 			}) {
 				return // what resources declare does not change in a simulation, and no event is about an account
@@ -44,7 +44,7 @@ func TestTimelines(t *testing.T) {
 	}
 }
 
-func playTimeline(t *testing.T, file string, story *timeline.Story) {
+func playTimeline(t *testing.T, file string, story *scenario.Story) {
 	t.Helper()
 	config, names := configOf(t, filepath.Dir(file), story)
 	events := eventsOf(t, story)
@@ -64,7 +64,7 @@ func playTimeline(t *testing.T, file string, story *timeline.Story) {
 		if !ok {
 			name = tr.Subject
 		}
-		got = append(got, timeline.Transition(name, tr.Time, string(tr.Reason), tr.From, tr.To))
+		got = append(got, scenario.Transition(name, tr.Time, string(tr.Reason), tr.From, tr.To))
 	}
 	if problem := story.Compare(got); problem != "" {
 		t.Fatalf("%s: %s", file, problem)
@@ -129,7 +129,7 @@ func (r *Result) shows(subject string, names map[string]string, what string) str
 }
 
 // configOf is the fleet of a story, and the names that it has for phone numbers.
-func configOf(t *testing.T, dir string, story *timeline.Story) (Config, map[string]string) {
+func configOf(t *testing.T, dir string, story *scenario.Story) (Config, map[string]string) {
 	t.Helper()
 	var config Config
 	if strings.HasSuffix(story.Policy, ".yaml") {
@@ -184,7 +184,7 @@ func written(events []storyEvent) string {
 }
 
 // eventsOf are what happens in a story, in order of time.
-func eventsOf(t *testing.T, story *timeline.Story) (events []storyEvent) {
+func eventsOf(t *testing.T, story *scenario.Story) (events []storyEvent) {
 	t.Helper()
 	phones, portfolios := map[string]string{}, map[string]bool{}
 	for _, n := range story.Numbers {

@@ -12,12 +12,12 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/kept"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/webhookfile"
 )
 
 // Webhooks are what kept webhooks tell, in order of time and each report once.
@@ -52,7 +52,7 @@ var latestTime = time.Unix(math.MaxUint32, 0)
 
 // ReadWebhooks reads kept webhooks. What the operator would pass over is passed over; of a body that it would refuse, the error says
 // in which file and line it begins, and what is wrong.
-func ReadWebhooks(bodies iter.Seq2[kept.Body, error]) (*Webhooks, error) {
+func ReadWebhooks(bodies iter.Seq2[webhookfile.Body, error]) (*Webhooks, error) {
 	r := webhookReader{
 		Webhooks: &Webhooks{
 			Passed:   Passed{Fields: map[string]int{}},
@@ -80,7 +80,7 @@ type webhookReader struct {
 	seen  map[report.Report]struct{}
 }
 
-func (r *webhookReader) body(body kept.Body) error {
+func (r *webhookReader) body(body webhookfile.Body) error {
 	updates, err := meta.ParseOf(body.JSON, latestTime, nil, asDisplayed{})
 	if err != nil {
 		return fmt.Errorf("%s: %w", body.Where(), err)

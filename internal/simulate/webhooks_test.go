@@ -14,15 +14,15 @@ import (
 	"pgregory.net/rapid"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/kept"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
+	"numberfleet.dev/numberfleet/internal/webhookfile"
 )
 
 // keptAs reads bodies that were kept in that order.
 func keptAs(t interface{ Fatal(...any) }, bodies ...[]byte) *Webhooks {
-	webhooks, err := ReadWebhooks(func(yield func(kept.Body, error) bool) {
+	webhooks, err := ReadWebhooks(func(yield func(webhookfile.Body, error) bool) {
 		for i, body := range bodies {
-			if !yield(kept.Body{File: "kept", Line: i + 1, JSON: body}, nil) {
+			if !yield(webhookfile.Body{File: "kept", Line: i + 1, JSON: body}, nil) {
 				return
 			}
 		}
@@ -228,15 +228,15 @@ func TestWhatCannotBeReadIsTold(t *testing.T) {
 		`{"object":7}`:                           `kept line 1: object must be "whatsapp_business_account", but is another number`,
 		`{"object":}`:                            "kept line 1: the body ",
 	} {
-		_, err := ReadWebhooks(func(yield func(kept.Body, error) bool) {
-			yield(kept.Body{File: "kept", Line: 1, JSON: []byte(body)}, nil)
+		_, err := ReadWebhooks(func(yield func(webhookfile.Body, error) bool) {
+			yield(webhookfile.Body{File: "kept", Line: 1, JSON: []byte(body)}, nil)
 		})
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", body, err, want)
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := ReadWebhooks(func(yield func(kept.Body, error) bool) { yield(kept.Body{}, broken) }); !errors.Is(err, broken) {
+	if _, err := ReadWebhooks(func(yield func(webhookfile.Body, error) bool) { yield(webhookfile.Body{}, broken) }); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 
@@ -256,11 +256,11 @@ func TestWhatCannotBeReadIsTold(t *testing.T) {
 
 // The golden file is, to the byte, what the simulator makes of a directory of webhooks.
 func TestGoldenWebhooks(t *testing.T) {
-	files, err := kept.Files(filepath.Join("testdata", "webhooks"))
+	files, err := webhookfile.Files(filepath.Join("testdata", "webhooks"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	webhooks, err := ReadWebhooks(kept.Bodies(files, nil))
+	webhooks, err := ReadWebhooks(webhookfile.Bodies(files, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package timelapse_test
+package scaledclock_test
 
 import (
 	"math"
@@ -7,7 +7,7 @@ import (
 
 	testingclock "k8s.io/utils/clock/testing"
 
-	"numberfleet.dev/numberfleet/internal/timelapse"
+	"numberfleet.dev/numberfleet/internal/scaledclock"
 )
 
 var anchor = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
@@ -15,7 +15,7 @@ var anchor = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 func TestClock(t *testing.T) {
 	real := testingclock.NewFakePassiveClock(anchor.Add(10 * time.Second))
 	origin := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
-	lapse, err := timelapse.New(real, anchor, origin, 3600)
+	lapse, err := scaledclock.New(real, anchor, origin, 3600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,8 +34,8 @@ func TestClock(t *testing.T) {
 	if got := lapse.Wait(origin); got != 0 {
 		t.Errorf("an instant that is past takes no wait, not %s", got)
 	}
-	for _, speed := range []float64{0, -1, math.NaN(), timelapse.Fastest + 1, 1e300, math.Inf(1)} {
-		if _, err := timelapse.New(real, anchor, origin, speed); err == nil {
+	for _, speed := range []float64{0, -1, math.NaN(), scaledclock.Fastest + 1, 1e300, math.Inf(1)} {
+		if _, err := scaledclock.New(real, anchor, origin, speed); err == nil {
 			t.Errorf("a clock of speed %v is refused", speed)
 		}
 	}
@@ -44,7 +44,7 @@ func TestClock(t *testing.T) {
 // However long it runs, and however slowly, a clock goes neither back nor wakes anyone at once.
 func TestClockDoesNotOverflow(t *testing.T) {
 	real := testingclock.NewFakePassiveClock(anchor)
-	fast, err := timelapse.New(real, anchor, anchor, timelapse.Fastest)
+	fast, err := scaledclock.New(real, anchor, anchor, scaledclock.Fastest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestClockDoesNotOverflow(t *testing.T) {
 		last = fast.Now()
 	}
 	real.SetTime(anchor)
-	slow, err := timelapse.New(real, anchor, anchor, 1e-300)
+	slow, err := scaledclock.New(real, anchor, anchor, 1e-300)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestClockDoesNotOverflow(t *testing.T) {
 
 func TestRealClockShowsRealTime(t *testing.T) {
 	real := testingclock.NewFakePassiveClock(anchor)
-	c := timelapse.Real(real)
+	c := scaledclock.Real(real)
 	real.SetTime(anchor.Add(time.Hour))
 	if !c.Now().Equal(anchor.Add(time.Hour)) {
 		t.Errorf("the clock shows %s", c.Now())

@@ -1,4 +1,4 @@
-// Package timeline reads the stories that the rules and the simulator are tested with: some weeks in the life of numbers,
+// Package scenario reads the scenarios that the rules and the simulator are tested with: some weeks in the life of numbers,
 // their portfolios and templates under a policy, with every transition and its instant.
 //
 // Without a name a story is about one number. With names, each line says whom it is about:
@@ -21,7 +21,7 @@
 //	day 1 09:00:00     declare human-escalation     the resource says so from now on
 //	day 1 09:00:00     show state Flagged, tier 1   what is shown at this instant
 //	day 1 09:09:59     => TierUpgraded 1 -> 2       what the rules must conclude; "=>" takes a name before it as well
-package timeline
+package scenario
 
 import (
 	"bufio"
@@ -37,7 +37,7 @@ import (
 // Day1 is the first day of every story.
 var Day1 = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 
-// Story is a timeline.
+// Story is a scenario, which tests tell as a story.
 type Story struct {
 	Policy     string
 	Numbers    []Number // one without a name if the story names none

@@ -1,8 +1,8 @@
-// Package kept reads webhooks that someone kept: their bodies as they came, in files.
+// Package webhookfile reads webhooks that someone kept: their bodies as they came, in files.
 //
 // A file holds one JSON object after the other, on a line each or over several lines, or in an array. So one body in a file, one
 // a line, and what tools print of many are read alike.
-package kept
+package webhookfile
 
 import (
 	"bufio"

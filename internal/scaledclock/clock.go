@@ -1,6 +1,6 @@
-// Package timelapse has the operator's clock: real time, or real time at a multiple, so that weeks of a fleet's life can
+// Package scaledclock has the operator's clock: real time, or real time at a multiple, so that weeks of a fleet's life can
 // be watched in minutes.
-package timelapse
+package scaledclock
 
 import (
 	"fmt"
