@@ -127,8 +127,14 @@ func (l *Ledger) Append(ctx context.Context, batch counts.Batch, now time.Time) 
 	if err := batch.Validate(now); err != nil {
 		return counts.Outcome{}, err
 	}
+	batch, late := batch.Timely(now)
 	batch.Displays = l.NewDisplays(batch.Displays)
-	return l.commit(&counts.Record{Clock: now.UnixMilli(), Batch: batch})
+	if len(batch.Entries)+len(batch.Reports)+len(batch.Displays) == 0 {
+		return counts.Outcome{Expired: late}, l.usable()
+	}
+	outcome, err := l.commit(&counts.Record{Clock: now.UnixMilli(), Batch: batch})
+	outcome.Expired += late
+	return outcome, err
 }
 
 // Configure sets the number's windows. Nothing is written where they are as they were. Windows are whole seconds, from zero to counts.Kept.

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -61,18 +60,6 @@ func BenchmarkMemory(b *testing.B) {
 			runtime.KeepAlive(m)
 		}
 	})
-}
-
-func deliveries(next *atomic.Uint64, numbers, users, n int) []Entry {
-	entries := make([]Entry, n)
-	for i := range entries {
-		id := next.Add(1)
-		entries[i] = Entry{
-			Number: fmt.Sprint("+1555010", id/100%uint64(numbers)), Kind: Delivered, User: UserKey(rand.Uint64N(uint64(users)) + 1),
-			Message: MessageKey(id), At: begin.Unix() + int64(id/2000),
-		}
-	}
-	return entries
 }
 
 // Time to record one event in memory, in a number with a million users, and the longest that any took.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"numberfleet.dev/numberfleet/internal/report"
@@ -127,6 +128,21 @@ func (b *Batch) Validate(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// Timely is the batch without what no machine counts whose clock has shown now, and how much that is.
+func (b Batch) Timely(now time.Time) (Batch, int) {
+	first := oldest(now.Unix())
+	late := func(e Entry) bool { return e.At < first }
+	lateReport := func(r report.Report) bool { return r.At < first }
+	all := len(b.Entries) + len(b.Reports)
+	if slices.ContainsFunc(b.Entries, late) {
+		b.Entries = slices.DeleteFunc(slices.Clone(b.Entries), late)
+	}
+	if slices.ContainsFunc(b.Reports, lateReport) {
+		b.Reports = slices.DeleteFunc(slices.Clone(b.Reports), lateReport)
+	}
+	return b, all - len(b.Entries) - len(b.Reports)
 }
 
 // invalid is the field of an entry that is not valid whatever the time is, and why; empty if all are.

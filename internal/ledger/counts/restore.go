@@ -24,6 +24,9 @@ func Restore(rows iter.Seq2[Row, error], each func(n int, task func(i int))) (*M
 	if err := in.complete(); err != nil {
 		return nil, err
 	}
+	if len(in.numbers) > 0 && !in.found {
+		return nil, errors.New("the row of the machine is missing")
+	}
 	each(len(in.numbers), func(i int) {
 		s := in.numbers[i]
 		if s.recount(); s.heard.last == 0 {
@@ -40,6 +43,7 @@ func Restore(rows iter.Seq2[Row, error], each func(n int, task func(i int))) (*M
 // restoration is a machine whose rows are being read.
 type restoration struct {
 	machine    *Machine
+	found      bool // its own row
 	aliases    map[string]string
 	portfolios []Portfolio
 	numbers    []*scope
@@ -95,6 +99,7 @@ func (in *restoration) complete() error {
 
 func (in *restoration) machineRow(row []byte) error {
 	m := in.machine
+	in.found = true
 	r := unseal(row, 1)
 	m.position, m.time, m.horizon = r.Uvarint(), r.Varint(), r.Varint()
 	m.sweep.decode(r)

@@ -34,8 +34,6 @@ type Journal struct {
 	size      atomic.Int64
 	version1  bool   // the snapshot, if there is one, is of version 1
 	row       []byte // scratch
-
-	failing func(step string) error // set by tests
 }
 
 // Options of a journal. The zero value is ready for use.

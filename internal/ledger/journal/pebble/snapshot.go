@@ -78,7 +78,7 @@ func (j *Journal) writeTable(ctx context.Context, position uint64, rows iter.Seq
 		}
 	}
 	for row := range rows {
-		if err := errors.Join(ctx.Err(), j.step("row")); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 		k := append(snapshotPrefix[:1:1], row.Key...)
@@ -91,7 +91,7 @@ func (j *Journal) writeTable(ctx context.Context, position uint64, rows iter.Seq
 			return fmt.Errorf("write a row: %w", err)
 		}
 	}
-	return j.step("commit")
+	return nil
 }
 
 // after is the least key that is greater than all that begin with one. That does not end with the greatest byte only.
@@ -102,12 +102,4 @@ func after(prefix []byte) []byte {
 			return end[:i+1]
 		}
 	}
-}
-
-// step lets tests fail a snapshot.
-func (j *Journal) step(name string) error {
-	if j.failing == nil {
-		return nil
-	}
-	return j.failing(name)
 }

@@ -1,0 +1,76 @@
+package ledger
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
+)
+
+// broken is a journal that fails, or panics.
+type broken struct {
+	journal.Journal
+	append func() error
+}
+
+func (b *broken) Append([]*counts.Record) error { return b.append() }
+
+// After a record that could not be kept nothing more is recorded: each caller is told why, whoever opened the ledger is told once, and it
+// can be closed.
+func TestALedgerThatCannotGoOnSaysSo(t *testing.T) {
+	full := errors.New("the disk is full")
+	for name, test := range map[string]struct {
+		append func() error
+		want   string
+	}{
+		"an error": {func() error { return full }, "write to the journal: the disk is full"},
+		"a panic":  {func() error { panic("it is gone") }, "write to the journal: panic: it is gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var told []error
+			l, err := Open(&broken{journal.Discard, test.append}, Options{Fatal: func(err error) { told = append(told, err) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, first := l.Append(t.Context(), batchOf(0), begin)
+			_, second := l.Append(t.Context(), batchOf(0), begin)
+			for _, err := range []error{first, second, l.Configure(number, counts.Windows{}), l.Group("p", nil), l.Claim("1", number), l.Snapshot(t.Context())} {
+				if err == nil || !strings.HasPrefix(err.Error(), test.want) {
+					t.Errorf("it says %v", err)
+				}
+			}
+			if len(told) != 1 || told[0].Error() != first.Error() {
+				t.Errorf("it is told %v", told)
+			}
+			if l.Known(number) {
+				t.Error("what was not kept is counted")
+			}
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := l.Close(); !errors.Is(err, ErrClosed) {
+				t.Errorf("closed again it says %v", err)
+			}
+		})
+	}
+}
+
+// A record of which only a part was applied, since there is a mistake, leaves a ledger that answers its callers.
+func TestAPanicOfTheMachineIsAnError(t *testing.T) {
+	var told []error
+	l, err := Open(journal.Discard, Options{Fatal: func(err error) { told = append(told, err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.machine = nil
+	for range 2 {
+		if _, err := l.Append(t.Context(), batchOf(0), begin); err == nil || !strings.HasPrefix(err.Error(), "apply a record: panic: ") {
+			t.Errorf("it says %v", err)
+		}
+	}
+	if len(told) != 1 {
+		t.Errorf("it is told %v", told)
+	}
+}
