@@ -138,15 +138,18 @@ func measureFleet(ctx context.Context, b *measure.Bench, plan *plan, manager str
 	return f.out, nil
 }
 
+const intro = `etcd, kube-apiserver, the operator and the measuring client share one machine. etcd does not sync to disk, so a real cluster writes
+more slowly. The numbers have the policy ` + "`quality-based`" + `; some have a policy with a limit of 10, for the deadlines.
+
+- *First start*: from the start of the process until the API server has taken the status of every number. None had a status before.
+- *Raw*: a bare client writes statuses of the same size, %d of each form and round, beside the same fleet.
+- *Restart*: from the start of the process until every number was reconciled, with nothing to write.`
+
 func section(plan *plan, all []outcome) report.Section {
 	s := report.Section{
 		Title: "Fleets",
-		Intro: fmt.Sprintf("etcd, kube-apiserver and the operator on one machine, which they share with the client that measures; etcd does "+
-			"not sync to disk, so a real cluster writes more slowly. The numbers are under `quality-based`, a part of them under a policy with a limit "+
-			"of 10 for the deadlines. *First start*: from the start of the process until the API server has taken the status of every "+
-			"number, none having had one. *Raw*: a bare client writes statuses of the same size, %d of each form and round, beside the same fleet. *Restart*: "+
-			"from the start of the process until every number was looked at, with nothing to write.", plan.raw),
-		Notes: []string{"The lease of the leader election is renewed every two seconds whatever the fleet does; it is not counted as a write of the fleet."},
+		Intro: fmt.Sprintf(intro, plan.raw),
+		Notes: []string{"The lease of the leader election is renewed every two seconds and is not counted as a write of the fleet."},
 	}
 	start := report.Table{Title: "Starting", Columns: []string{"numbers", "first start", "writes/s", "best raw writes/s", "share", "CPU a write: operator", "API server", "restart: webhooks taken", "all looked at"}}
 	raw := report.Table{Title: "Raw writes of a status, per second, and the CPU time that the API server takes for one", Columns: []string{"numbers"}}

@@ -45,7 +45,7 @@ func (s *receiver) stop() error {
 // bench is what the runs share.
 type bench struct {
 	*measure.Bench
-	life        life
+	sequence    sequence
 	credentials string
 	during      time.Duration // of a run
 	most        int           // bytes of posts in memory
@@ -151,7 +151,7 @@ func (b *bench) posts(of shape) *posts {
 func (b *bench) fill(ctx context.Context, of shape, servers []*receiver) error {
 	p := b.posts(of)
 	for seen := 0; seen < users && (!b.Short || seen == 0); seen += p.n * p.batch {
-		p.fill(&b.life, seen)
+		p.fill(&b.sequence, seen)
 		for _, s := range servers {
 			if s.floor {
 				continue
@@ -170,7 +170,7 @@ func Run(ctx context.Context, shared *measure.Bench) (report.Section, error) {
 	if b.Short {
 		b.during, b.most = 50*time.Millisecond, 8<<20
 	}
-	b.life = life{start: time.Now().Add(-3 * time.Hour).Unix(), random: b.Random(1)}
+	b.sequence = sequence{start: time.Now().Add(-3 * time.Hour).Unix(), random: b.Random(1)}
 	if err := os.Mkdir(b.credentials, 0o755); err != nil {
 		return report.Section{}, err
 	}
@@ -244,7 +244,7 @@ func (b *bench) compareStores(ctx context.Context, section *report.Section, with
 		for _, connections := range []int{1, 16, 64} {
 			c := cell{batch: batch, connections: connections, servers: make([]runs, len(servers))}
 			for range b.Rounds {
-				p.fill(&b.life, atRandom)
+				p.fill(&b.sequence, atRandom)
 				for i, s := range servers {
 					one, err := b.post(ctx, s, p, connections, b.during)
 					if err != nil {
@@ -286,7 +286,7 @@ func rates(servers []*receiver, cells []cell) report.Table {
 
 func times(servers []*receiver, cells []cell) report.Table {
 	t := report.Table{
-		Title:   "CPU per status in microseconds, receiver and store together; the 99th percentile of the answers in milliseconds; the client's share of one core",
+		Title:   "CPU per status in microseconds, receiver and store together; 99th percentile of the response times in milliseconds; the client's share of one core",
 		Columns: []string{"batch", "connections"},
 	}
 	for _, s := range servers {
@@ -378,18 +378,18 @@ func (b *bench) compareToFloor(ctx context.Context, of shape, flags []string) (f
 	}
 	defer func() { err = errors.Join(err, none.stop()) }()
 	none.floor = true
-	book, err := b.start(ctx, "ledger", append([]string{"--data", folder}, flags...)...)
+	engine, err := b.start(ctx, "ledger", append([]string{"--data", folder}, flags...)...)
 	if err != nil {
 		return floor, mine, err
 	}
-	defer func() { err = errors.Join(err, book.stop()) }()
-	if err := b.fill(ctx, shape{batch: 1000, scoped: of.scoped}, []*receiver{book}); err != nil {
+	defer func() { err = errors.Join(err, engine.stop()) }()
+	if err := b.fill(ctx, shape{batch: 1000, scoped: of.scoped}, []*receiver{engine}); err != nil {
 		return floor, mine, err
 	}
 	p := b.posts(of)
 	for range b.Rounds {
-		p.fill(&b.life, atRandom)
-		for _, s := range []*receiver{none, book} {
+		p.fill(&b.sequence, atRandom)
+		for _, s := range []*receiver{none, engine} {
 			one, err := b.post(ctx, s, p, 64, b.during)
 			if err != nil {
 				return floor, mine, err
@@ -404,12 +404,12 @@ func (b *bench) compareToFloor(ctx context.Context, of shape, flags []string) (f
 	return floor, mine, nil
 }
 
-const intro = `Signed webhooks over HTTP on loopback, posted in a closed loop by one thread, to the operator's own receiver in a process of its
-own; it answers once a status is stored. Statuses are new ones, in order of time, of random users among 1,000,000 of 10 numbers, all of
-whom the stores know already. The floor is the same receiver without a store: HTTP, signature and parser, and no hashing of ids. Redis
-is behind the same receiver, which sends one ZADD with all users of a POST, pipelined over all requests.`
+const intro = `One thread posts signed webhooks over HTTP on loopback, in a closed loop, to the operator's own receiver in another process. The
+receiver answers after a status is stored. All statuses are new and in order of time. Their users are random among 1,000,000 users of 10
+numbers, whom the stores know already. The floor is the same receiver without a store: HTTP, signature and parser, without hashing of
+ids. With Redis, the same receiver sends one ZADD with all users of a POST, pipelined over all requests.`
 
 var notes = []string{
-	"The ledger knows each message, conversation and service window, and counts a repeated status once; Redis is asked for the last message to each user only.",
-	"Client, receiver and store share the cores: what the client uses, the others lack. A closed loop shows the answers' times at saturation.",
+	"The ledger knows each message, conversation and service window, and counts a repeated status once. Redis keeps only the last message to each user.",
+	"Client, receiver and store share the cores. A closed loop shows response times at saturation.",
 }

@@ -94,9 +94,9 @@ func newPosts(of shape, n int) *posts {
 // request is one of them.
 func (p *posts) request(i int) []byte { return p.bytes[i*p.length : (i+1)*p.length] }
 
-// life is the time and the ids of what is posted: all posts are about messages that are new, each second later than the one
+// sequence is the time and the ids of what is posted: all posts are about messages that are new, each second later than the one
 // before it, so that every store has to write every status.
-type life struct {
+type sequence struct {
 	start  int64  // Unix seconds
 	nth    uint64 // status
 	random *rand.Rand
@@ -110,7 +110,7 @@ const atRandom = -1
 
 // fill makes all of the requests new ones, and signs them. They are about one user after the other, from the one at from on, or
 // about random users.
-func (p *posts) fill(l *life, from int) {
+func (p *posts) fill(l *sequence, from int) {
 	var work sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)
 	for w := range workers {
@@ -138,7 +138,7 @@ func (p *posts) fill(l *life, from int) {
 }
 
 // write writes the fields of the ith request, whose jth status is about a user among those of its number.
-func (p *posts) write(request []byte, l *life, i int, user func(j int) int) {
+func (p *posts) write(request []byte, l *sequence, i int, user func(j int) int) {
 	number := i % numbers
 	request[p.number] = '0' + byte(number)
 	for j, at := range p.statuses {

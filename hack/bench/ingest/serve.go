@@ -61,17 +61,17 @@ func Serve(ctx context.Context, args []string) (err error) {
 		if err != nil {
 			return err
 		}
-		book, err := ledger.Open(store, ledger.Options{Secret: store.Secret(), Log: log})
+		engine, err := ledger.Open(store, ledger.Options{Secret: store.Secret(), Log: log})
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, book.Close()) }()
+		defer func() { err = errors.Join(err, engine.Close()) }()
 		if *group {
-			if err := book.Group("all", phoneNumbers()); err != nil {
+			if err := engine.Group("all", phoneNumbers()); err != nil {
 				return err
 			}
 		}
-		backend = ingest.Backend{Ledger: book, Hasher: book.Hasher()}
+		backend = ingest.Backend{Ledger: engine, Hasher: engine.Hasher()}
 	case *redis != "":
 		client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{*redis}, DisableCache: true})
 		if err != nil {

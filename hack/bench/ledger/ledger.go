@@ -50,14 +50,14 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 	return section, nil
 }
 
-const intro = `Each line is a process of its own. A record is a delivery to a random user of those there are, in batches of 100 by one
-caller; a count is of the users of the last 24 hours of one number. The Go map holds the last time of each user under a key of 8
-bytes, so its count looks at every user. Redis has a sorted set for each number, asked on loopback, the round trip included.`
+const intro = `Each row is a process of its own. A record is a delivery to a random known user; one caller appends batches of 100. A count is of the
+users of one number within 24 hours. The Go map has the last time of each user under a key of 8 bytes, so a count visits every user.
+Redis has a sorted set per number; its times include the round trip on loopback.`
 
 var notes = []string{
-	"The ledger in memory is the one that answers counts; on disk it is a snapshot and a journal. Memory is the Go heap after a collection, of Redis used_memory; each less what there was without users.",
-	"A stall is the longest that any single record took by the clock, whatever held it up, while a number came to know its users one after the other.",
-	"Files come from the page cache at a start: nothing was dropped from it.",
+	"Counts are answered from memory; on disk there is a snapshot and a journal. Memory is the Go heap after a collection, or Redis' used_memory, minus the value without users.",
+	"A stall is the longest time of a single record, for whatever reason, while a number gets its users one after the other.",
+	"A start reads files from the page cache.",
 }
 
 // result is what a process measured of one store.

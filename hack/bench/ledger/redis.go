@@ -78,7 +78,7 @@ func (s *sets) info(ctx context.Context, section, name string) (float64, error) 
 }
 
 func measureRedis(ctx context.Context, o options) (r result, err error) {
-	c := newCrowd(o)
+	c := newWorkload(o)
 	s, err := openSets(ctx, o.folder)
 	if err != nil {
 		return r, err
@@ -171,7 +171,7 @@ func (s *sets) rewritten(ctx context.Context) error {
 }
 
 // restart stops the server and starts it again, until it counts.
-func (s *sets) restart(ctx context.Context, c *crowd, o options) (time.Duration, error) {
+func (s *sets) restart(ctx context.Context, c *workload, o options) (time.Duration, error) {
 	if err := s.close(); err != nil {
 		return 0, err
 	}

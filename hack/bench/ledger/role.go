@@ -73,16 +73,16 @@ const (
 
 var begin = time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
 
-// crowd makes deliveries to users, in order of time.
-type crowd struct {
+// workload makes deliveries to users, in order of time.
+type workload struct {
 	options
 	random   *rand.Rand
 	numbers  []string
 	messages uint64
 }
 
-func newCrowd(o options) *crowd {
-	c := &crowd{options: o, random: rand.New(rand.NewPCG(o.seed, 7)), numbers: make([]string, numbers)}
+func newWorkload(o options) *workload {
+	c := &workload{options: o, random: rand.New(rand.NewPCG(o.seed, 7)), numbers: make([]string, numbers)}
 	for i := range c.numbers {
 		c.numbers[i] = fmt.Sprintf("+155501000%02d", i)
 	}
@@ -92,10 +92,10 @@ func newCrowd(o options) *crowd {
 // key is the ith user's, as evenly spread as a hash, in one number of all.
 func key(i int) counts.UserKey { return counts.UserKey(uint64(i+1) * 0x9e3779b97f4a7c15) }
 
-func (c *crowd) number(user int) string { return c.numbers[user%len(c.numbers)] }
+func (c *workload) number(user int) string { return c.numbers[user%len(c.numbers)] }
 
 // delivery is a new one to a user.
-func (c *crowd) delivery(user int, at time.Time) counts.Entry {
+func (c *workload) delivery(user int, at time.Time) counts.Entry {
 	c.messages++
 	e := counts.Entry{
 		Number: c.number(user), Kind: counts.Delivered, User: key(user), Message: counts.MessageKey(c.messages * 0xd6e8feb86659fd93), At: at.Unix(),
@@ -109,8 +109,8 @@ func (c *crowd) delivery(user int, at time.Time) counts.Entry {
 // first is when the ith of n events comes.
 func first(i, n int) time.Time { return begin.Add(spread / time.Duration(n) * time.Duration(i)) }
 
-// meet makes all users known, and returns the time after. With a stall each comes by itself, and it is the longest that one took.
-func (c *crowd) meet(ctx context.Context, book *ledger.Ledger, size int, stall *time.Duration) (time.Time, error) {
+// addUsers makes all users known, and returns the time after. With a stall each comes by itself, and it is the longest that one took.
+func (c *workload) addUsers(ctx context.Context, engine *ledger.Ledger, size int, stall *time.Duration) (time.Time, error) {
 	n := c.users * c.deliveries
 	entries := make([]counts.Entry, 0, 2*size)
 	for i := 0; i < n; {
@@ -125,7 +125,7 @@ func (c *crowd) meet(ctx context.Context, book *ledger.Ledger, size int, stall *
 			entries = append(entries, c.delivery(user, at))
 		}
 		start := time.Now()
-		if _, err := book.Append(ctx, counts.Batch{Entries: entries}, at); err != nil {
+		if _, err := engine.Append(ctx, counts.Batch{Entries: entries}, at); err != nil {
 			return time.Time{}, err
 		}
 		if stall != nil {
@@ -136,7 +136,7 @@ func (c *crowd) meet(ctx context.Context, book *ledger.Ledger, size int, stall *
 }
 
 // record is what a record of a random user takes.
-func (c *crowd) record(at time.Time, write func([]counts.Entry, time.Time) error) (float64, error) {
+func (c *workload) record(at time.Time, write func([]counts.Entry, time.Time) error) (float64, error) {
 	entries := make([]counts.Entry, batchSize)
 	records, took := 0, time.Duration(0)
 	for took < recordsFor {
@@ -184,16 +184,16 @@ func heap() float64 {
 }
 
 func measureMemory(ctx context.Context, o options) (r result, err error) {
-	c := newCrowd(o)
-	book := ledger.OpenMemory()
-	defer func() { err = errors.Join(err, book.Close()) }()
+	c := newWorkload(o)
+	engine := ledger.OpenMemory()
+	defer func() { err = errors.Join(err, engine.Close()) }()
 	if o.group {
-		if err := book.Group("all", c.numbers); err != nil {
+		if err := engine.Group("all", c.numbers); err != nil {
 			return r, err
 		}
 	}
 	before := heap()
-	now, err := c.meet(ctx, book, batchSize, nil)
+	now, err := c.addUsers(ctx, engine, batchSize, nil)
 	if err != nil {
 		return r, err
 	}
@@ -201,23 +201,23 @@ func measureMemory(ctx context.Context, o options) (r result, err error) {
 	if o.memoryOnly {
 		return r, nil
 	}
-	if err := measureAnswers(ctx, c, book, now, &r); err != nil {
+	if err := measureAnswers(ctx, c, engine, now, &r); err != nil {
 		return r, err
 	}
 	// One number alone grows the largest table.
-	one := newCrowd(o)
+	one := newWorkload(o)
 	one.numbers = one.numbers[:1]
 	alone := ledger.OpenMemory()
 	defer func() { err = errors.Join(err, alone.Close()) }()
 	var stall time.Duration
-	_, err = one.meet(ctx, alone, 1, &stall)
+	_, err = one.addUsers(ctx, alone, 1, &stall)
 	r.Stall = float64(stall.Microseconds()) / 1000
 	return r, err
 }
 
-func measureAnswers(ctx context.Context, c *crowd, book *ledger.Ledger, now time.Time, r *result) (err error) {
+func measureAnswers(ctx context.Context, c *workload, engine *ledger.Ledger, now time.Time, r *result) (err error) {
 	r.Count, err = each(func() error {
-		if book.Count(c.numbers[0], v1alpha1.MeasureUniqueUsers, now.Add(-24*time.Hour), now) == 0 {
+		if engine.Count(c.numbers[0], v1alpha1.MeasureUniqueUsers, now.Add(-24*time.Hour), now) == 0 {
 			return errors.New("the ledger counts nobody")
 		}
 		return nil
@@ -226,7 +226,7 @@ func measureAnswers(ctx context.Context, c *crowd, book *ledger.Ledger, now time
 		return err
 	}
 	r.Record, err = c.record(now, func(entries []counts.Entry, at time.Time) error {
-		_, err := book.Append(ctx, counts.Batch{Entries: entries}, at)
+		_, err := engine.Append(ctx, counts.Batch{Entries: entries}, at)
 		return err
 	})
 	return err
@@ -241,27 +241,27 @@ func open(folder string, settings ledger.Options) (*ledger.Ledger, error) {
 }
 
 func measureDisk(ctx context.Context, o options) (r result, err error) {
-	c := newCrowd(o)
+	c := newWorkload(o)
 	settings := ledger.Options{}
 	if o.journalOnly {
 		settings.JournalBytes = 1 << 40
 	}
 	before := heap()
-	book, err := open(o.folder, settings)
+	engine, err := open(o.folder, settings)
 	if err != nil {
 		return r, err
 	}
-	now, err := c.meet(ctx, book, 1000, nil)
+	now, err := c.addUsers(ctx, engine, 1000, nil)
 	if err != nil {
-		return r, errors.Join(err, book.Close())
+		return r, errors.Join(err, engine.Close())
 	}
 	if !o.journalOnly {
-		err = book.Snapshot(ctx)
+		err = engine.Snapshot(ctx)
 	}
-	if err = errors.Join(err, book.Close()); err != nil {
+	if err = errors.Join(err, engine.Close()); err != nil {
 		return r, err
 	}
-	book = nil
+	engine = nil
 	files, err := size(o.folder)
 	if err != nil {
 		return r, err
@@ -270,19 +270,19 @@ func measureDisk(ctx context.Context, o options) (r result, err error) {
 	for i := range max(1, o.starts) {
 		runtime.GC()
 		start := time.Now()
-		book, err := open(o.folder, settings)
+		engine, err := open(o.folder, settings)
 		if err != nil {
 			return r, err
 		}
 		r.Start = append(r.Start, time.Since(start).Seconds())
-		if got := book.Count(c.numbers[0], v1alpha1.MeasureUniqueUsers, begin.Add(-time.Hour), now); got != int64(o.users/numbers) {
-			return r, errors.Join(fmt.Errorf("after a start %d users are there, not %d", got, o.users/numbers), book.Close())
+		if got := engine.Count(c.numbers[0], v1alpha1.MeasureUniqueUsers, begin.Add(-time.Hour), now); got != int64(o.users/numbers) {
+			return r, errors.Join(fmt.Errorf("after a start %d users are there, not %d", got, o.users/numbers), engine.Close())
 		}
 		if i == 0 && o.starts == 0 {
 			r.Memory = (heap() - before) / float64(o.users)
-			err = measureAnswers(ctx, c, book, now, &r)
+			err = measureAnswers(ctx, c, engine, now, &r)
 		}
-		if err := errors.Join(err, book.Close()); err != nil {
+		if err := errors.Join(err, engine.Close()); err != nil {
 			return r, err
 		}
 	}
@@ -305,7 +305,7 @@ func size(folder string) (bytes float64, err error) {
 }
 
 func measureMap(_ context.Context, o options) (r result, err error) {
-	c := newCrowd(o)
+	c := newWorkload(o)
 	before := heap()
 	last := map[uint64]uint32{}
 	var stall time.Duration

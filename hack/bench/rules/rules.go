@@ -34,12 +34,12 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 	if err != nil {
 		return report.Section{}, err
 	}
-	calm, err := lived(ctx, limit-1)
+	calm, err := newLedger(ctx, limit-1)
 	if err != nil {
 		return report.Section{}, err
 	}
 	defer func() { _ = calm.Close() }()
-	busy, err := lived(ctx, limit)
+	busy, err := newLedger(ctx, limit)
 	if err != nil {
 		return report.Section{}, err
 	}
@@ -56,22 +56,22 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 		subject  string
 		reports  []rules.Report
 		until    time.Time
-		book     *ledger.Ledger
+		engine   *ledger.Ledger
 		says     v1alpha1.TransitionReason // empty for nothing
 		state    rules.State
 		cost     measure.Cost
 	}
 	evaluations := []*evaluation{
-		{of: "number", what: "at rest", policy: policy, subject: number(0), until: now.Add(time.Second), book: calm},
-		{of: "number", what: "with a report of its quality", policy: policy, subject: number(0), reports: rated, until: now.Add(time.Second), book: calm, says: v1alpha1.ReasonQualityChanged},
-		{of: "number", what: "with the delivery that reaches the limit", policy: policy, subject: number(0), until: now.Add(time.Minute), book: busy, says: v1alpha1.ReasonRestricted},
-		{of: "number of a portfolio", what: "at rest", policy: policy.Member(), subject: number(1), until: now.Add(time.Second), book: calm},
-		{of: "number of a portfolio", what: "with a report of its quality", policy: policy.Member(), subject: number(1), reports: rated, until: now.Add(time.Second), book: calm, says: v1alpha1.ReasonQualityChanged},
-		{of: "portfolio of 10 numbers", what: "at rest", policy: policy.Portfolio(), subject: counts.GroupSubject(portfolio), until: now.Add(time.Second), book: calm},
-		{of: "portfolio of 10 numbers", what: "with the delivery that reaches the limit", policy: policy.Portfolio(), subject: counts.GroupSubject(portfolio), until: now.Add(time.Minute), book: busy, says: v1alpha1.ReasonRestricted},
+		{of: "number", what: "at rest", policy: policy, subject: number(0), until: now.Add(time.Second), engine: calm},
+		{of: "number", what: "with a report of its quality", policy: policy, subject: number(0), reports: rated, until: now.Add(time.Second), engine: calm, says: v1alpha1.ReasonQualityChanged},
+		{of: "number", what: "with the delivery that reaches the limit", policy: policy, subject: number(0), until: now.Add(time.Minute), engine: busy, says: v1alpha1.ReasonRestricted},
+		{of: "number of a portfolio", what: "at rest", policy: policy.Member(), subject: number(1), until: now.Add(time.Second), engine: calm},
+		{of: "number of a portfolio", what: "with a report of its quality", policy: policy.Member(), subject: number(1), reports: rated, until: now.Add(time.Second), engine: calm, says: v1alpha1.ReasonQualityChanged},
+		{of: "portfolio of 10 numbers", what: "at rest", policy: policy.Portfolio(), subject: counts.GroupSubject(portfolio), until: now.Add(time.Second), engine: calm},
+		{of: "portfolio of 10 numbers", what: "with the delivery that reaches the limit", policy: policy.Portfolio(), subject: counts.GroupSubject(portfolio), until: now.Add(time.Minute), engine: busy, says: v1alpha1.ReasonRestricted},
 	}
 	for _, e := range evaluations {
-		facts := rules.Facts{Usage: e.book.Usage(e.subject)}
+		facts := rules.Facts{Usage: e.engine.Usage(e.subject)}
 		start := rules.Initial(e.policy, v1alpha1.Unverified, now.Add(-time.Hour))
 		e.state, _, _ = rules.Advance(e.policy, &facts, start, now)
 		facts.Reports = e.reports
@@ -83,7 +83,7 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 	}
 	for range b.Rounds {
 		for _, e := range evaluations {
-			facts := rules.Facts{Reports: e.reports, Usage: e.book.Usage(e.subject)}
+			facts := rules.Facts{Reports: e.reports, Usage: e.engine.Usage(e.subject)}
 			e.cost.Add(during, func() { rules.Advance(e.policy, &facts, e.state, e.until) })
 		}
 	}
@@ -107,8 +107,8 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 	}, nil
 }
 
-const intro = `One call of rules.Advance, the function that a reconcile and the simulator run, under the policy %s on one core. Counts come
-from the ledger, in memory: each subject had %d deliveries within 30 days.`
+const intro = `One call of rules.Advance, the function that a reconcile and the simulator run, under the policy %s, on one core. Counts come
+from a ledger in memory, with %d deliveries of each subject within 30 days.`
 
 func shipped(name string) (*rules.Policy, error) {
 	manifest, ok := policies.Manifest(name)
@@ -127,21 +127,21 @@ func number(i int) string { return fmt.Sprintf("+155501000%02d", i) }
 // now is when the evaluations are.
 var now = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
-// lived is a ledger with a number on its own and a portfolio of others, which reached some users each within the last hour. Now
+// newLedger is a ledger with a number on its own and a portfolio of others, which reached some users each within the last hour. Now
 // either is one short of the limit of the first tier; the user who reaches it, if there are so many, comes half a minute later.
-func lived(ctx context.Context, recent int) (*ledger.Ledger, error) {
-	book := ledger.OpenMemory()
+func newLedger(ctx context.Context, recent int) (*ledger.Ledger, error) {
+	engine := ledger.OpenMemory()
 	members := make([]string, numbers)
 	for i := range members {
 		members[i] = number(i + 1)
 	}
-	if err := book.Group(portfolio, members); err != nil {
+	if err := engine.Group(portfolio, members); err != nil {
 		return nil, err
 	}
 	message := counts.MessageKey(0)
 	deliver := func(number string, user int, at time.Time) error {
 		message++
-		_, err := book.Append(ctx, counts.Batch{Entries: []counts.Entry{
+		_, err := engine.Append(ctx, counts.Batch{Entries: []counts.Entry{
 			{Number: number, Kind: counts.Delivered, User: counts.UserKey(user + 1), Message: message, At: at.Unix()},
 		}}, at)
 		return err
@@ -167,5 +167,5 @@ func lived(ctx context.Context, recent int) (*ledger.Ledger, error) {
 			}
 		}
 	}
-	return book, nil
+	return engine, nil
 }
