@@ -1,4 +1,4 @@
-package controllers
+package controllers_test
 
 import (
 	"fmt"
@@ -12,188 +12,163 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
+	"numberfleet.dev/numberfleet/controllers/internal/testenv"
+	"numberfleet.dev/numberfleet/controllers/metrics"
+	"numberfleet.dev/numberfleet/controllers/number"
+	"numberfleet.dev/numberfleet/controllers/portfolio"
+	"numberfleet.dev/numberfleet/controllers/template"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// another adds a portfolio beside the fleet's, which settle does not reconcile.
-func (f *fleet) another() *v1alpha1.BusinessPortfolio {
-	f.t.Helper()
-	portfolio := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "another-" + f.namespace}, Spec: v1alpha1.BusinessPortfolioSpec{DisplayName: "Another"}}
-	f.must(f.Client.Create(f.ctx, portfolio))
-	f.t.Cleanup(func() { _ = f.direct.Delete(f.t.Context(), portfolio) })
-	return portfolio
-}
-
-func (f *fleet) reconcilePortfolio(portfolio *v1alpha1.BusinessPortfolio) ctrl.Result {
-	f.t.Helper()
-	result, err := f.portfolios.Reconcile(f.ctx, request(portfolio))
-	f.must(err)
-	f.must(f.direct.Get(f.ctx, client.ObjectKeyFromObject(portfolio), portfolio))
-	return result
-}
-
-// move puts a number into a portfolio.
-func (f *fleet) move(number *v1alpha1.PhoneNumber, to string) {
-	f.t.Helper()
-	f.must(f.direct.Get(f.ctx, client.ObjectKeyFromObject(number), number))
-	number.Spec.PolicyName, number.Spec.Business.Portfolio = "", to
-	f.must(f.Client.Update(f.ctx, number))
-}
-
-func (f *fleet) reportAt(subject string, kind report.Kind, value string, at time.Time) {
-	f.t.Helper()
-	_, err := f.Ledger.Append(f.ctx, counts.Batch{Reports: []report.Report{{Subject: report.ParseSubject(subject), Kind: kind, Value: value, At: at.Unix()}}}, f.clock.Now())
-	f.must(err)
-}
-
 // A resource that names the number of another, which anyone can make in a namespace of their own, takes nothing away.
 func TestADuplicateDoesNotTakeItsUsageToAnotherPortfolio(t *testing.T) {
-	f := newFleet(t)
-	a := f.number()
-	f.settle()
-	f.deliver(a.Spec.PhoneNumber, 100)
+	f := testenv.NewFleet(t)
+	a := f.Number()
+	f.Settle()
+	f.Deliver(a.Spec.PhoneNumber, 100)
 	elsewhere := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	f.must(f.direct.Create(f.ctx, elsewhere))
+	f.Must(f.Direct.Create(f.Ctx, elsewhere))
 	time.Sleep(1100 * time.Millisecond) // of two that are as old, either may be the one
-	other := f.another()
-	f.create("", func(n *v1alpha1.PhoneNumber) {
+	other := f.Another()
+	f.Create("", func(n *v1alpha1.PhoneNumber) {
 		n.Namespace, n.Spec.PhoneNumber, n.Spec.Business.Portfolio = elsewhere.Name, a.Spec.PhoneNumber, other.Name
 	})
-	f.settle()
-	f.reconcilePortfolio(other)
+	f.Settle()
+	f.ReconcilePortfolio(other)
 	if *other.Status.Numbers != 0 || *other.Status.Usage.Used != 0 {
 		t.Errorf("the other portfolio has %d numbers, which used %d", *other.Status.Numbers, *other.Status.Usage.Used)
 	}
-	if used := f.Ledger.Count(counts.GroupSubject(f.portfolio.Name), v1alpha1.MeasureUniqueUsers, start.Add(-time.Hour), f.clock.Now()); used != 100 {
+	if used := f.Ledger.Count(counts.GroupSubject(f.Portfolio.Name), v1alpha1.MeasureUniqueUsers, testenv.Start.Add(-time.Hour), f.FakeClock.Now()); used != 100 {
 		t.Errorf("the portfolio of the number has used %d", used)
 	}
 }
 
 // What Meta said of a number before it joined was about another limit.
 func TestReportsFromBeforeANumberJoinsLeaveThePortfolioAsItIs(t *testing.T) {
-	f := newFleet(t)
-	f.number()
-	f.settle()
-	f.clock.advance(time.Minute)
-	f.report(portfolioSubject(f.portfolio).String(), report.Limit, "100000")
-	f.settle()
+	f := testenv.NewFleet(t)
+	f.Number()
+	f.Settle()
+	f.FakeClock.Advance(time.Minute)
+	f.Report(lookup.PortfolioSubject(f.Portfolio).String(), report.Limit, "100000")
+	f.Settle()
 
-	alone := f.create("")
-	f.reconcile(alone)
-	f.clock.advance(time.Minute)
-	f.report(alone.Spec.PhoneNumber, report.Limit, "10000")
-	f.reconcile(alone)
-	f.clock.advance(time.Minute)
-	f.move(alone, f.portfolio.Name)
-	f.numbers = append(f.numbers, alone)
-	f.settle()
-	if f.portfolio.Status.Tier.Name != "100K" || alone.Status.Tier.Name != "100K" || alone.Status.PortfolioReport != 1 {
-		t.Fatalf("a number of 10K joins, and the portfolio shows %+v: %v", f.portfolio.Status.Tier, told(f.portfolio.Status.History))
+	alone := f.Create("")
+	f.Evaluate(alone)
+	f.FakeClock.Advance(time.Minute)
+	f.Report(alone.Spec.PhoneNumber, report.Limit, "10000")
+	f.Evaluate(alone)
+	f.FakeClock.Advance(time.Minute)
+	f.Move(alone, f.Portfolio.Name)
+	f.Numbers = append(f.Numbers, alone)
+	f.Settle()
+	if f.Portfolio.Status.Tier.Name != "100K" || alone.Status.Tier.Name != "100K" || alone.Status.PortfolioReport != 1 {
+		t.Fatalf("a number of 10K joins, and the portfolio shows %+v: %v", f.Portfolio.Status.Tier, testenv.Told(f.Portfolio.Status.History))
 	}
 	// What is said from then on is about what it shares.
-	f.clock.advance(time.Minute)
-	f.report(alone.Spec.PhoneNumber, report.Limit, "2000")
-	f.settle()
-	if f.portfolio.Status.Tier.Name != "2K" {
-		t.Errorf("Meta reports 2000 of a number, and the portfolio shows %+v", f.portfolio.Status.Tier)
+	f.FakeClock.Advance(time.Minute)
+	f.Report(alone.Spec.PhoneNumber, report.Limit, "2000")
+	f.Settle()
+	if f.Portfolio.Status.Tier.Name != "2K" {
+		t.Errorf("Meta reports 2000 of a number, and the portfolio shows %+v", f.Portfolio.Status.Tier)
 	}
 	// It takes none of it along.
-	other := f.another()
-	f.reconcilePortfolio(other)
-	f.clock.advance(time.Minute)
-	f.move(alone, other.Name)
+	other := f.Another()
+	f.ReconcilePortfolio(other)
+	f.FakeClock.Advance(time.Minute)
+	f.Move(alone, other.Name)
 	for range 3 {
-		f.reconcile(alone)
-		f.reconcilePortfolio(other)
+		f.Evaluate(alone)
+		f.ReconcilePortfolio(other)
 	}
 	if other.Status.Tier.Name != "250" || alone.Status.Tier.Name != "250" || alone.Status.PortfolioReport != 2 {
 		t.Errorf("it moves, and the other portfolio shows %+v, the number %+v", other.Status.Tier, alone.Status.Tier)
 	}
-	f.settle()
-	if f.portfolio.Status.Tier.Name != "2K" || *f.portfolio.Status.Numbers != 1 {
-		t.Errorf("after it left the portfolio shows %+v", f.portfolio.Status.Tier)
+	f.Settle()
+	if f.Portfolio.Status.Tier.Name != "2K" || *f.Portfolio.Status.Numbers != 1 {
+		t.Errorf("after it left the portfolio shows %+v", f.Portfolio.Status.Tier)
 	}
 }
 
 // As numbers do, a portfolio whose resources come later, or again, finds what was said of its numbers.
 func TestAPortfolioThatComesLaterFindsItsReports(t *testing.T) {
-	f := newFleet(t)
-	phone := newNumber()
-	f.report(phone, report.Limit, "10000")
-	f.clock.advance(time.Hour)
-	f.report(phone, report.Verification, "Verified")
-	f.clock.advance(time.Hour)
-	f.number(func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumber = phone })
-	f.settle()
-	if s := f.portfolio.Status; s.Tier.Name != "10K" || s.Tier.Source != v1alpha1.FromReport || s.Verification.State != v1alpha1.Verified {
+	f := testenv.NewFleet(t)
+	phone := testenv.NewNumber()
+	f.Report(phone, report.Limit, "10000")
+	f.FakeClock.Advance(time.Hour)
+	f.Report(phone, report.Verification, "Verified")
+	f.FakeClock.Advance(time.Hour)
+	f.Number(func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumber = phone })
+	f.Settle()
+	if s := f.Portfolio.Status; s.Tier.Name != "10K" || s.Tier.Source != v1alpha1.FromReport || s.Verification.State != v1alpha1.Verified {
 		t.Errorf("the portfolio shows %+v, %+v", s.Tier, s.Verification)
 	}
 }
 
 func TestAPortfolioThatIsCreatedAgainHasTheLimitOfItsNumbers(t *testing.T) {
-	f := newFleet(t)
-	a := f.number()
-	f.settle()
-	f.clock.advance(time.Minute)
-	f.report(portfolioSubject(f.portfolio).String(), report.Limit, "100000")
-	f.settle()
+	f := testenv.NewFleet(t)
+	a := f.Number()
+	f.Settle()
+	f.FakeClock.Advance(time.Minute)
+	f.Report(lookup.PortfolioSubject(f.Portfolio).String(), report.Limit, "100000")
+	f.Settle()
 	if a.Status.Tier.Name != "100K" {
 		t.Fatalf("the number shows %+v", a.Status.Tier)
 	}
-	f.must(f.Client.Delete(f.ctx, f.portfolio))
-	f.reconcile(a)
-	f.portfolio = &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: f.portfolio.Name}, Spec: v1alpha1.BusinessPortfolioSpec{DisplayName: "Acme"}}
-	f.must(f.Client.Create(f.ctx, f.portfolio))
-	f.clock.advance(time.Minute)
-	f.settle()
-	if f.portfolio.Status.Tier.Name != "100K" || a.Status.Tier.Name != "100K" {
-		t.Errorf("created again the portfolio shows %+v", f.portfolio.Status.Tier)
+	f.Must(f.Client.Delete(f.Ctx, f.Portfolio))
+	f.Evaluate(a)
+	f.Portfolio = &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: f.Portfolio.Name}, Spec: v1alpha1.BusinessPortfolioSpec{DisplayName: "Acme"}}
+	f.Must(f.Client.Create(f.Ctx, f.Portfolio))
+	f.FakeClock.Advance(time.Minute)
+	f.Settle()
+	if f.Portfolio.Status.Tier.Name != "100K" || a.Status.Tier.Name != "100K" {
+		t.Errorf("created again the portfolio shows %+v", f.Portfolio.Status.Tier)
 	}
 }
 
 // Clocks differ: what Meta says of a number from ahead of ours is taken once, when ours is there.
 func TestAReportOfAMemberFromAheadOfTheClock(t *testing.T) {
-	f := newFleet(t)
-	a := f.number()
-	f.settle()
-	f.reportAt(a.Spec.PhoneNumber, report.Limit, "10000", f.clock.Now().Add(10*time.Minute))
+	f := testenv.NewFleet(t)
+	a := f.Number()
+	f.Settle()
+	f.ReportAt(a.Spec.PhoneNumber, report.Limit, "10000", f.FakeClock.Now().Add(10*time.Minute))
 	var versions []string
 	for range 3 {
-		f.at(time.Minute)
-		versions = append(versions, f.portfolio.ResourceVersion)
+		f.At(time.Minute)
+		versions = append(versions, f.Portfolio.ResourceVersion)
 	}
 	if len(slices.Compact(versions)) > 1 {
 		t.Error("while the clock is not there the portfolio is written again and again")
 	}
-	if wait := f.reconcilePortfolio(f.portfolio).RequeueAfter; wait <= 0 || wait > 7*time.Minute {
+	if wait := f.ReconcilePortfolio(f.Portfolio).RequeueAfter; wait <= 0 || wait > 7*time.Minute {
 		t.Errorf("it wakes after %s", wait)
 	}
-	f.at(7 * time.Minute)
-	f.expect("history", told(f.portfolio.Status.History), []string{"03-02 09:10:00 LimitReported 250 -> 10K"})
+	f.At(7 * time.Minute)
+	f.Expect("history", testenv.Told(f.Portfolio.Status.History), []string{"03-02 09:10:00 LimitReported 250 -> 10K"})
 }
 
 // Which numbers are counted together is not kept over a restart: until a portfolio was reconciled, it has no figure rather
 // than one that shows room.
 func TestMetricsOfAPortfolioAfterAStart(t *testing.T) {
-	f := newFleet(t)
-	a := f.number()
-	f.deliver(a.Spec.PhoneNumber, 42)
-	f.settle()
+	f := testenv.NewFleet(t)
+	a := f.Number()
+	f.Deliver(a.Spec.PhoneNumber, 42)
+	f.Settle()
 	figures := func() string {
 		registry := prometheus.NewRegistry()
-		registry.MustRegister(&Fleet{Numbers: f.Client, Ledger: f.Ledger, Samples: f.Samples, Clock: f.clock})
+		registry.MustRegister(&metrics.Standing{Numbers: f.Client, Ledger: f.Ledger, Samples: f.Samples, Clock: f.FakeClock})
 		families, err := registry.Gather()
-		f.must(err)
+		f.Must(err)
 		var lines []string
 		for _, family := range families {
 			for _, m := range family.GetMetric() {
 				for _, label := range m.GetLabel() {
-					if v := label.GetValue(); label.GetName() == "name" && strings.HasSuffix(family.GetName(), "used") && (v == a.Name || v == f.portfolio.Name) {
+					if v := label.GetValue(); label.GetName() == "name" && strings.HasSuffix(family.GetName(), "used") && (v == a.Name || v == f.Portfolio.Name) {
 						lines = append(lines, fmt.Sprint(family.GetName(), " ", m.GetGauge().GetValue()))
 					}
 				}
@@ -204,7 +179,7 @@ func TestMetricsOfAPortfolioAfterAStart(t *testing.T) {
 	if got, want := figures(), "numberfleet_phone_number_own_used 42\nnumberfleet_phone_number_used 42\nnumberfleet_portfolio_used 42"; got != want {
 		t.Errorf("the figures are\n%s", got)
 	}
-	f.must(f.Ledger.Group(f.portfolio.Name, nil)) // as after a start
+	f.Must(f.Ledger.Group(f.Portfolio.Name, nil)) // as after a start
 	if got, want := figures(), "numberfleet_phone_number_own_used 42"; got != want {
 		t.Errorf("after a start the figures are\n%s", got)
 	}
@@ -212,106 +187,106 @@ func TestMetricsOfAPortfolioAfterAStart(t *testing.T) {
 
 // What a number sent, and how it was rated, before it joined decides nothing of the portfolio's past.
 func TestANumberThatJoinsChangesNothingBefore(t *testing.T) {
-	f := newFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
-	a := f.number()
-	f.settle()
-	f.clock.advance(time.Hour)
-	f.deliver(a.Spec.PhoneNumber, 1000)
-	f.settle()
-	alone := f.create("", func(n *v1alpha1.PhoneNumber) { n.Spec.Verification = v1alpha1.Verified })
-	f.clock.advance(time.Hour)
-	f.report(alone.Spec.PhoneNumber, report.Quality, "Medium")
-	f.deliver(alone.Spec.PhoneNumber, 900)
-	f.reconcile(alone)
-	f.clock.advance(time.Minute)
-	f.report(alone.Spec.PhoneNumber, report.Quality, "High")
-	f.deliver(alone.Spec.PhoneNumber, 100)
-	f.reconcile(alone)
-	f.clock.advance(time.Hour)
-	f.move(alone, f.portfolio.Name)
-	f.numbers = append(f.numbers, alone)
-	f.settle()
-	f.expect("history", told(f.portfolio.Status.History), []string{"03-02 10:00:00 UpgradePending 2K -> 10K", "03-02 12:01:00 Restricted"})
+	f := testenv.NewFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
+	a := f.Number()
+	f.Settle()
+	f.FakeClock.Advance(time.Hour)
+	f.Deliver(a.Spec.PhoneNumber, 1000)
+	f.Settle()
+	alone := f.Create("", func(n *v1alpha1.PhoneNumber) { n.Spec.Verification = v1alpha1.Verified })
+	f.FakeClock.Advance(time.Hour)
+	f.Report(alone.Spec.PhoneNumber, report.Quality, "Medium")
+	f.Deliver(alone.Spec.PhoneNumber, 900)
+	f.Evaluate(alone)
+	f.FakeClock.Advance(time.Minute)
+	f.Report(alone.Spec.PhoneNumber, report.Quality, "High")
+	f.Deliver(alone.Spec.PhoneNumber, 100)
+	f.Evaluate(alone)
+	f.FakeClock.Advance(time.Hour)
+	f.Move(alone, f.Portfolio.Name)
+	f.Numbers = append(f.Numbers, alone)
+	f.Settle()
+	f.Expect("history", testenv.Told(f.Portfolio.Status.History), []string{"03-02 10:00:00 UpgradePending 2K -> 10K", "03-02 12:01:00 Restricted"})
 	if *alone.Status.Usage.Used != 2000 || alone.Status.State != v1alpha1.StateRestricted {
 		t.Errorf("the number shows %+v", alone.Status)
 	}
 }
 
 func TestNobodyKeepsTheDeadlinesOfWhatIsNotReady(t *testing.T) {
-	f := newFleet(t)
-	a := f.number()
-	f.deliver(a.Spec.PhoneNumber, 250)
-	f.settle()
-	if a.Status.NextDeadlineTime.IsZero() || f.portfolio.Status.NextDeadlineTime.IsZero() {
+	f := testenv.NewFleet(t)
+	a := f.Number()
+	f.Deliver(a.Spec.PhoneNumber, 250)
+	f.Settle()
+	if a.Status.NextDeadlineTime.IsZero() || f.Portfolio.Status.NextDeadlineTime.IsZero() {
 		t.Fatal("a restriction has no end")
 	}
-	f.portfolio.Spec.PolicyName = "nowhere"
-	f.must(f.Client.Update(f.ctx, f.portfolio))
-	f.settle()
-	if !a.Status.NextDeadlineTime.IsZero() || !f.portfolio.Status.NextDeadlineTime.IsZero() {
-		t.Errorf("without its policy the portfolio is due at %s, the number at %s", f.portfolio.Status.NextDeadlineTime, a.Status.NextDeadlineTime)
+	f.Portfolio.Spec.PolicyName = "nowhere"
+	f.Must(f.Client.Update(f.Ctx, f.Portfolio))
+	f.Settle()
+	if !a.Status.NextDeadlineTime.IsZero() || !f.Portfolio.Status.NextDeadlineTime.IsZero() {
+		t.Errorf("without its policy the portfolio is due at %s, the number at %s", f.Portfolio.Status.NextDeadlineTime, a.Status.NextDeadlineTime)
 	}
 }
 
 // The controllers as they run in the operator, each woken by what it sees of the others.
 func TestRunningFleet(t *testing.T) {
-	f := newFleet(t)
-	manager := f.manager()
-	f.must(SetupIndexes(f.ctx, manager.GetFieldIndexer()))
+	f := testenv.NewFleet(t)
+	manager := f.Manager()
+	f.Must(lookup.SetupIndexes(f.Ctx, manager.GetFieldIndexer()))
 	var writes atomic.Int64
-	through := counting{manager.GetClient(), f.namespace, &writes}
-	metrics, batch := NewMetrics(prometheus.NewRegistry()), 20*time.Millisecond
-	throttle := unthrottled()
-	f.must((&PhoneNumberReconciler{Operator{Client: through, Cache: manager.GetCache(), Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
-	f.must((&BusinessPortfolioReconciler{Operator{Client: through, Cache: manager.GetCache(), Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
-	f.must((&MessageTemplateReconciler{Operator{Client: through, Cache: manager.GetCache(), Clock: f.clock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
-	f.start(manager)
+	through := counting{manager.GetClient(), f.Namespace, &writes}
+	metrics, batch := reconciler.NewMetrics(prometheus.NewRegistry()), 20*time.Millisecond
+	throttle := testenv.Unthrottled()
+	f.Must((&number.Reconciler{Operator: reconciler.Operator{Client: through, Cache: manager.GetCache(), Clock: f.FakeClock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.Recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
+	f.Must((&portfolio.Reconciler{Operator: reconciler.Operator{Client: through, Cache: manager.GetCache(), Clock: f.FakeClock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.Recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
+	f.Must((&template.Reconciler{Operator: reconciler.Operator{Client: through, Cache: manager.GetCache(), Clock: f.FakeClock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.Recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
+	f.StartManager(manager)
 
-	a, b := f.number(), f.number()
-	template := f.template("offer")
+	a, b := f.Number(), f.Number()
+	template := f.Template("offer")
 	portfolio := func(what string, fits func(*v1alpha1.BusinessPortfolioStatus) bool) {
 		t.Helper()
-		f.eventually(a, what, func() bool {
-			f.must(f.direct.Get(f.ctx, client.ObjectKeyFromObject(f.portfolio), f.portfolio))
-			return fits(&f.portfolio.Status)
+		f.Eventually(a, what, func() bool {
+			f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(f.Portfolio), f.Portfolio))
+			return fits(&f.Portfolio.Status)
 		})
 	}
 	portfolio("two numbers are counted", func(s *v1alpha1.BusinessPortfolioStatus) bool {
 		return s.Numbers != nil && *s.Numbers == 2 && s.Connection.State == v1alpha1.StateConnected
 	})
-	f.deliver(a.Spec.PhoneNumber, 250)
-	f.eventually(b, "what one number used restricts the other", func() bool { return b.Status.State == v1alpha1.StateRestricted })
-	f.report(a.Spec.PhoneNumber, report.Limit, "10000")
-	f.eventually(b, "what is said of one limit is said of both", func() bool { return b.Status.Tier.Name == "10K" && b.Status.State == v1alpha1.StateConnected })
-	f.report(a.Spec.PhoneNumber, report.Quality, "Medium")
+	f.Deliver(a.Spec.PhoneNumber, 250)
+	f.Eventually(b, "what one number used restricts the other", func() bool { return b.Status.State == v1alpha1.StateRestricted })
+	f.Report(a.Spec.PhoneNumber, report.Limit, "10000")
+	f.Eventually(b, "what is said of one limit is said of both", func() bool { return b.Status.Tier.Name == "10K" && b.Status.State == v1alpha1.StateConnected })
+	f.Report(a.Spec.PhoneNumber, report.Quality, "Medium")
 	portfolio("a number's rating", func(s *v1alpha1.BusinessPortfolioStatus) bool { return s.Quality.Rating == v1alpha1.QualityMedium })
-	f.report(templateSubject(template).String(), report.Quality, "Low")
+	f.Report(lookup.TemplateSubject(template).String(), report.Quality, "Low")
 	portfolio("a template's rating", func(s *v1alpha1.BusinessPortfolioStatus) bool { return s.Quality.Rating == v1alpha1.QualityLow })
-	f.eventually(b, "the number shows the template", func() bool {
+	f.Eventually(b, "the number shows the template", func() bool {
 		return len(b.Status.Templates) == 1 && b.Status.Templates[0].State == v1alpha1.TemplatePaused
 	})
-	f.must(f.direct.Delete(f.ctx, template))
+	f.Must(f.Direct.Delete(f.Ctx, template))
 	portfolio("the template is gone", func(s *v1alpha1.BusinessPortfolioStatus) bool { return s.Quality.Rating == v1alpha1.QualityMedium })
-	f.eventually(b, "the template is gone from the number", func() bool { return len(b.Status.Templates) == 0 })
+	f.Eventually(b, "the template is gone from the number", func() bool { return len(b.Status.Templates) == 0 })
 
 	// At rest nothing is written, however long it lasts.
 	time.Sleep(500 * time.Millisecond)
 	rest := writes.Load()
-	f.clock.advance(time.Minute)
+	f.FakeClock.Advance(time.Minute)
 	time.Sleep(1500 * time.Millisecond)
 	if n := writes.Load() - rest; n > 0 || rest == 0 {
 		t.Errorf("a fleet at rest was written %d times", n)
 	}
 
-	f.must(f.direct.Get(f.ctx, client.ObjectKeyFromObject(a), a))
+	f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(a), a))
 	a.Spec.Business.Portfolio = ""
-	f.must(f.direct.Update(f.ctx, a))
+	f.Must(f.Direct.Update(f.Ctx, a))
 	portfolio("a number has left", func(s *v1alpha1.BusinessPortfolioStatus) bool {
 		return *s.Numbers == 1 && *s.Usage.Used == 0 && s.Quality.Rating == v1alpha1.QualityUnknown
 	})
-	f.eventually(a, "the number that left is alone", func() bool { return a.Status.Portfolio == "" && *a.Status.Usage.Used == 250 })
-	f.must(f.direct.Delete(f.ctx, f.portfolio))
-	f.eventually(b, "the portfolio is gone", func() bool {
+	f.Eventually(a, "the number that left is alone", func() bool { return a.Status.Portfolio == "" && *a.Status.Usage.Used == 250 })
+	f.Must(f.Direct.Delete(f.Ctx, f.Portfolio))
+	f.Eventually(b, "the portfolio is gone", func() bool {
 		ready := meta.FindStatusCondition(b.Status.Conditions, v1alpha1.ConditionReady)
 		return ready != nil && ready.Reason == v1alpha1.ReasonPortfolioNotFound
 	})
@@ -321,24 +296,24 @@ func TestRunningFleet(t *testing.T) {
 func TestAPortfolioWaitsForRatings(t *testing.T) {
 	for what, rating := range map[string]v1alpha1.QualityRating{"number": v1alpha1.QualityLow, "template": v1alpha1.QualityMedium} {
 		t.Run(what, func(t *testing.T) {
-			f := newFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
-			number, template := f.number(), f.template("offer")
-			subject := map[string]string{"number": number.Spec.PhoneNumber, "template": templateSubject(template).String()}[what]
-			f.settle()
-			f.clock.advance(time.Hour)
-			f.report(subject, report.Quality, string(rating))
-			f.clock.advance(time.Hour)
-			f.deliver(number.Spec.PhoneNumber, 1000) // half of the limit, in quality that is not High
-			f.clock.advance(10 * time.Hour)
-			if result := f.reconcilePortfolio(f.portfolio); result.RequeueAfter == 0 {
+			f := testenv.NewFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
+			number, template := f.Number(), f.Template("offer")
+			subject := map[string]string{"number": number.Spec.PhoneNumber, "template": lookup.TemplateSubject(template).String()}[what]
+			f.Settle()
+			f.FakeClock.Advance(time.Hour)
+			f.Report(subject, report.Quality, string(rating))
+			f.FakeClock.Advance(time.Hour)
+			f.Deliver(number.Spec.PhoneNumber, 1000) // half of the limit, in quality that is not High
+			f.FakeClock.Advance(10 * time.Hour)
+			if result := f.ReconcilePortfolio(f.Portfolio); result.RequeueAfter == 0 {
 				t.Error("nothing brings the portfolio back")
 			}
-			f.settle()
-			if len(f.portfolio.Status.History) > 0 {
-				t.Errorf("the portfolio went through %v", f.portfolio.Status.History)
+			f.Settle()
+			if len(f.Portfolio.Status.History) > 0 {
+				t.Errorf("the portfolio went through %v", f.Portfolio.Status.History)
 			}
-			if f.portfolio.Status.Quality.Rating != rating || *f.portfolio.Status.Usage.Used != 1000 {
-				t.Errorf("the portfolio is rated %s and has used %d", f.portfolio.Status.Quality.Rating, *f.portfolio.Status.Usage.Used)
+			if f.Portfolio.Status.Quality.Rating != rating || *f.Portfolio.Status.Usage.Used != 1000 {
+				t.Errorf("the portfolio is rated %s and has used %d", f.Portfolio.Status.Quality.Rating, *f.Portfolio.Status.Usage.Used)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package controllers
+package controllers_test
 
 import (
 	"slices"
@@ -10,25 +10,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/internal/report"
 )
-
-// add records a report of now about a template.
-func (f *fleet) add(said report.Report, about *v1alpha1.MessageTemplate) {
-	f.t.Helper()
-	now := f.clock.Now()
-	said.Subject, said.At = templateSubject(about), now.Unix()
-	_, err := f.Ledger.Append(f.ctx, counts.Batch{Reports: []report.Report{said}}, now)
-	f.must(err)
-}
 
 // What Meta says of a template shows as its state, with Meta's reason and whether it can be sent; one that cannot be sent holds
 // its portfolio back no more.
 func TestEveryStateOfATemplateShows(t *testing.T) {
-	f := newFleet(t)
-	number, template := f.number(), f.template("offer", func(s *v1alpha1.MessageTemplateSpec) { s.PolicyName = "netcore" })
-	f.settle()
+	f := testenv.NewFleet(t)
+	number, template := f.Number(), f.Template("offer", func(s *v1alpha1.MessageTemplateSpec) { s.PolicyName = "netcore" })
+	f.Settle()
 	for _, test := range []struct {
 		value, reason string // reported
 		state         v1alpha1.TemplateState
@@ -50,16 +42,16 @@ func TestEveryStateOfATemplateShows(t *testing.T) {
 		{"Flagged", "", v1alpha1.TemplateFlagged, metav1.ConditionTrue, "Flagged", "is flagged", true},
 	} {
 		t.Run(test.value, func(t *testing.T) {
-			f.clock.advance(time.Minute)
-			f.add(report.Report{Kind: report.TemplateState, Value: test.value, Reason: test.reason}, template)
-			f.report(templateSubject(template).String(), report.Quality, "Low")
-			f.settle()
+			f.FakeClock.Advance(time.Minute)
+			f.Add(report.Report{Kind: report.TemplateState, Value: test.value, Reason: test.reason}, template)
+			f.Report(lookup.TemplateSubject(template).String(), report.Quality, "Low")
+			f.Settle()
 			s := template.Status
 			c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionSendable)
 			if s.State != test.state || s.StateReason != test.reason || c == nil || c.Status != test.status || c.Reason != test.because || !strings.Contains(c.Message, test.says) {
 				t.Errorf("it shows %q (%q), %+v", s.State, s.StateReason, c)
 			}
-			if got := f.portfolio.Status.Quality.Rating; (got == v1alpha1.QualityLow) != test.holdsBack {
+			if got := f.Portfolio.Status.Quality.Rating; (got == v1alpha1.QualityLow) != test.holdsBack {
 				t.Errorf("the portfolio is rated %s", got)
 			}
 			if got := number.Status.Templates; len(got) != 1 || got[0].State != test.state {
@@ -68,19 +60,19 @@ func TestEveryStateOfATemplateShows(t *testing.T) {
 		})
 	}
 	// Meta announces another category, and changes it.
-	f.report(templateSubject(template).String(), report.Category, "Utility")
-	f.add(report.Report{Kind: report.PlannedCategory, Value: "Marketing", Until: f.clock.Now().Add(24 * time.Hour).Unix()}, template)
-	f.settle()
+	f.Report(lookup.TemplateSubject(template).String(), report.Category, "Utility")
+	f.Add(report.Report{Kind: report.PlannedCategory, Value: "Marketing", Until: f.FakeClock.Now().Add(24 * time.Hour).Unix()}, template)
+	f.Settle()
 	if s := template.Status; s.Category != "Utility" || s.CategoryChange.To != "Marketing" || s.CategoryChange.Time.IsZero() {
 		t.Errorf("the category is %q, and will be %+v", s.Category, s.CategoryChange)
 	}
-	f.clock.advance(24 * time.Hour)
-	f.report(templateSubject(template).String(), report.Category, "Marketing")
-	f.settle()
+	f.FakeClock.Advance(24 * time.Hour)
+	f.Report(lookup.TemplateSubject(template).String(), report.Category, "Marketing")
+	f.Settle()
 	if s := template.Status; s.Category != "Marketing" || s.CategoryChange != (v1alpha1.CategoryChange{}) {
 		t.Errorf("the category is %q, and will be %+v", s.Category, s.CategoryChange)
 	}
-	events := f.reasons()
+	events := f.Reasons()
 	for _, reason := range []string{"TemplateStateChanged", "TemplateCategoryAnnounced", "TemplateCategoryChanged"} {
 		if !slices.Contains(events, reason) {
 			t.Errorf("there is no event %s", reason)

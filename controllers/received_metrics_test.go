@@ -1,4 +1,4 @@
-package controllers
+package controllers_test
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/testenv"
+	"numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/receipts"
@@ -18,14 +20,14 @@ import (
 
 // What was received shows under the names of resources only, and goes with them.
 func TestWhatWasReceivedIsMeasured(t *testing.T) {
-	b := newBench(t)
-	number := b.create("quality-based", func(n *v1alpha1.PhoneNumber) { n.Spec.Business.WhatsAppBusinessAccountID = "2009" })
+	b := testenv.New(t)
+	number := b.Create("quality-based", func(n *v1alpha1.PhoneNumber) { n.Spec.Business.WhatsAppBusinessAccountID = "2009" })
 	of := number.Spec.PhoneNumber
-	b.Receipts.Take(start, &counts.Batch{Entries: []counts.Entry{{Number: of}}, Reports: []report.Report{{Subject: report.AccountSubject("666")}}}, &receipts.Request{
+	b.Receipts.Take(testenv.Start, &counts.Batch{Entries: []counts.Entry{{Number: of}}, Reports: []report.Report{{Subject: report.AccountSubject("666")}}}, &receipts.Request{
 		Delivered: []receipts.Delivered{{Number: of, Category: meta.Utility}},
-		Failures:  []receipts.Failure{{Number: of, Code: 131048, At: start}, {Number: of, Code: 999, At: start}, {Number: "+15559999999", Code: 1, At: start}},
+		Failures:  []receipts.Failure{{Number: of, Code: 131048, At: testenv.Start}, {Number: of, Code: 999, At: testenv.Start}, {Number: "+15559999999", Code: 1, At: testenv.Start}},
 	})
-	collector := &Received{Numbers: inNamespace{b.Client, b.namespace}, Ledger: b.Ledger, Receipts: b.Receipts}
+	collector := &metrics.Received{Numbers: inNamespace{b.Client, b.Namespace}, Ledger: b.Ledger, Receipts: b.Receipts}
 	label := fmt.Sprintf(`name=%q,namespace=%q`, number.Name, number.Namespace)
 	want := fmt.Sprintf(`# HELP numberfleet_account_last_received_timestamp_seconds When anything was last received about a WhatsApp Business account that a PhoneNumber names, or about a number of it, as a Unix time; absent if nothing ever was.
 # TYPE numberfleet_account_last_received_timestamp_seconds gauge
@@ -40,12 +42,12 @@ numberfleet_phone_number_failed_messages_total{code="other",%[1]s} 1
 # HELP numberfleet_phone_number_last_received_timestamp_seconds When anything was last received about a phone number, as a Unix time; absent if nothing ever was.
 # TYPE numberfleet_phone_number_last_received_timestamp_seconds gauge
 numberfleet_phone_number_last_received_timestamp_seconds{%[1]s} %[2]d
-`, label, start.Unix())
+`, label, testenv.Start.Unix())
 	if err := testutil.CollectAndCompare(collector, strings.NewReader(want)); err != nil {
 		t.Error(err)
 	}
-	b.must(b.Client.Delete(b.ctx, number))
-	b.must(client.IgnoreNotFound(b.Client.Get(b.ctx, client.ObjectKeyFromObject(number), number)))
+	b.Must(b.Client.Delete(b.Ctx, number))
+	b.Must(client.IgnoreNotFound(b.Client.Get(b.Ctx, client.ObjectKeyFromObject(number), number)))
 	if n := testutil.CollectAndCount(collector); n != 0 {
 		t.Errorf("of a deleted number %d series are left", n)
 	}

@@ -1,4 +1,4 @@
-package controllers
+package controllers_test
 
 import (
 	"encoding/json"
@@ -7,6 +7,11 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/controllers/internal/testenv"
+	"numberfleet.dev/numberfleet/controllers/number"
+	"numberfleet.dev/numberfleet/controllers/portfolio"
+	"numberfleet.dev/numberfleet/controllers/template"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -18,7 +23,7 @@ func everything(t *testing.T) rules.State {
 		Rating: v1alpha1.QualityLow, RatingReason: "spam", RatingSource: v1alpha1.FromReport, Reported: v1alpha1.QualityMedium,
 		FlagSource: v1alpha1.FromReport, RestrictedSource: v1alpha1.FromReport, RestrictedReason: rules.RestrictedMessaging,
 		ConcludedTier: rules.Tier{Name: "2K", Limit: 2000}, Before: rules.Tier{Name: "2K", Limit: 2000},
-		BusinessInitiated: rules.Stretch{Since: start, Until: start.Add(time.Hour)}, CustomerInitiated: rules.Stretch{Since: start.Add(time.Second)},
+		BusinessInitiated: rules.Stretch{Since: testenv.Start, Until: testenv.Start.Add(time.Hour)}, CustomerInitiated: rules.Stretch{Since: testenv.Start.Add(time.Second)},
 		Connection: v1alpha1.StateOffline, ConnectionSource: v1alpha1.FromReport, ConnectionReason: "PARTNER_REMOVED",
 		Members:      rules.MemberQuality{Name: "number shop", Rating: v1alpha1.QualityMedium, Sendable: true},
 		Verification: v1alpha1.VerificationPending, VerificationSource: v1alpha1.FromReport,
@@ -27,7 +32,7 @@ func everything(t *testing.T) rules.State {
 	fields := reflect.ValueOf(&s).Elem()
 	for i := range fields.NumField() {
 		if at, ok := reflect.TypeAssert[*time.Time](fields.Field(i).Addr()); ok {
-			*at = start.Add(time.Duration(i) * time.Minute)
+			*at = testenv.Start.Add(time.Duration(i) * time.Minute)
 		}
 		if fields.Field(i).IsZero() {
 			t.Fatalf("%s says nothing", fields.Type().Field(i).Name)
@@ -57,19 +62,19 @@ func (nothing) Last(v1alpha1.Measure, time.Time, time.Time) time.Time { return t
 
 // The status is the only memory of the rules: what they remember of a number, portfolio or template comes back whole.
 func TestAStatusKeepsTheWholeState(t *testing.T) {
-	b := newBench(t)
-	policy, err := policyNamed(b.ctx, b.Client, "meta-2025")
-	b.must(err)
+	b := testenv.New(t)
+	policy, err := lookup.Policy(b.Ctx, b.Client, "meta-2025")
+	b.Must(err)
 	facts := &rules.Facts{Usage: nothing{}}
 
 	of := everything(t)
 	// These are about a portfolio.
 	of.Increase, of.IncreaseReported, of.IncreaseReason = "", time.Time{}, ""
 	of.Members, of.MembersRatedSince, of.MembersSendableSince = rules.MemberQuality{}, time.Time{}, time.Time{}
-	var number v1alpha1.PhoneNumberStatus
-	decided(&number, policy.Policy, of, start)
-	counted(&number, policy.Policy, facts, of)
-	if is, ok := stateOf(stored(t, &number)); !ok || is != of {
+	var ofNumber v1alpha1.PhoneNumberStatus
+	number.SetDecisions(&ofNumber, policy.Policy, of, testenv.Start)
+	number.SetCounts(&ofNumber, policy.Policy, facts, of)
+	if is, ok := number.State(stored(t, &ofNumber)); !ok || is != of {
 		t.Errorf("of a number\n%+v\ncomes back as\n%+v", of, is)
 	}
 
@@ -81,18 +86,18 @@ func TestAStatusKeepsTheWholeState(t *testing.T) {
 		*at = time.Time{}
 	}
 	of.BusinessInitiated, of.CustomerInitiated, of.ConnectionReason = rules.Stretch{}, rules.Stretch{}, ""
-	var portfolio v1alpha1.BusinessPortfolioStatus
-	portfolioDecided(&portfolio, governing{policy.Portfolio(), 1}, facts, of, start)
-	if is, ok := portfolioStateOf(stored(t, &portfolio)); !ok || is != of {
+	var ofPortfolio v1alpha1.BusinessPortfolioStatus
+	portfolio.SetStatus(&ofPortfolio, lookup.Governing{Policy: policy.Portfolio(), Generation: 1}, facts, of, testenv.Start)
+	if is, ok := portfolio.State(stored(t, &ofPortfolio)); !ok || is != of {
 		t.Errorf("of a portfolio\n%+v\ncomes back as\n%+v", of, is)
 	}
 
-	template := rules.TemplateState{State: v1alpha1.TemplatePaused, Source: v1alpha1.FromReport, Rating: v1alpha1.QualityLow, Pauses: 2,
-		EvaluatedAt: start, Since: start.Add(1 * time.Second), Until: start.Add(2 * time.Second), StateReported: start.Add(3 * time.Second),
-		RatingSince: start.Add(4 * time.Second), RatingReported: start.Add(5 * time.Second)}
+	stopped := rules.TemplateState{State: v1alpha1.TemplatePaused, Source: v1alpha1.FromReport, Rating: v1alpha1.QualityLow, Pauses: 2,
+		EvaluatedAt: testenv.Start, Since: testenv.Start.Add(1 * time.Second), Until: testenv.Start.Add(2 * time.Second), StateReported: testenv.Start.Add(3 * time.Second),
+		RatingSince: testenv.Start.Add(4 * time.Second), RatingReported: testenv.Start.Add(5 * time.Second)}
 	var status v1alpha1.MessageTemplateStatus
-	templateDecided(&status, template)
-	if is, ok := templateStateOf(stored(t, &status)); !ok || is != template {
-		t.Errorf("of a template\n%+v\ncomes back as\n%+v", template, is)
+	template.SetStatus(&status, stopped)
+	if is, ok := template.State(stored(t, &status)); !ok || is != stopped {
+		t.Errorf("of a template\n%+v\ncomes back as\n%+v", stopped, is)
 	}
 }

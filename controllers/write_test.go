@@ -1,4 +1,4 @@
-package controllers
+package controllers_test
 
 import (
 	"encoding/json"
@@ -15,6 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/controllers/internal/statuses"
+	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
@@ -41,29 +44,29 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 // Writing a status takes no further cache of all numbers, and the next look at the number knows what was written.
 func TestWritesAreSeenInTheOneCache(t *testing.T) {
-	b := newBench(t)
+	b := testenv.New(t)
 	seen := &watches{}
-	config := rest.CopyConfig(apiServer)
+	config := rest.CopyConfig(testenv.APIServer)
 	config.WrapTransport = transport.Wrappers(config.WrapTransport, seen.around)
 	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme, Metrics: server.Options{BindAddress: "0"},
+		Scheme: testenv.Scheme, Metrics: server.Options{BindAddress: "0"},
 		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
 	})
-	b.must(err)
-	b.must(SetupIndexes(b.ctx, manager.GetFieldIndexer()))
+	b.Must(err)
+	b.Must(lookup.SetupIndexes(b.Ctx, manager.GetFieldIndexer()))
 	b.Operator.Client, b.Operator.Cache = manager.GetClient(), manager.GetClient()
-	b.start(manager)
+	b.StartManager(manager)
 
-	number := b.create("quality-based")
+	number := b.Create("quality-based")
 	key := client.ObjectKeyFromObject(number)
 	for day := range 5 {
-		b.clock.advance(24 * time.Hour)
-		b.report(number.Spec.PhoneNumber, report.Quality, []string{"Low", "High"}[day%2])
-		if result, err := b.Reconcile(b.ctx, ctrl.Request{NamespacedName: key}); err != nil || result.RequeueAfter == 100*time.Millisecond {
+		b.FakeClock.Advance(24 * time.Hour)
+		b.Report(number.Spec.PhoneNumber, report.Quality, []string{"Low", "High"}[day%2])
+		if result, err := b.Reconcile(b.Ctx, ctrl.Request{NamespacedName: key}); err != nil || result.RequeueAfter == 100*time.Millisecond {
 			t.Fatalf("day %d: the decision was refused, since it was made on what stood there before the last: %v", day, err)
 		}
 		var read v1alpha1.PhoneNumber
-		b.must(b.Client.Get(b.ctx, key, &read))
+		b.Must(b.Client.Get(b.Ctx, key, &read))
 		if want := []v1alpha1.QualityRating{v1alpha1.QualityLow, v1alpha1.QualityHigh}[day%2]; read.Status.Quality.Rating != want {
 			t.Errorf("day %d: the rating is read as %s, and was written as %s", day, read.Status.Quality.Rating, want)
 		}
@@ -77,22 +80,22 @@ func TestWritesAreSeenInTheOneCache(t *testing.T) {
 
 // What is applied is the status as it is, with the number that it is of.
 func TestAppliedStatusIsTheWholeStatus(t *testing.T) {
-	b := newBench(t)
-	number := b.create("quality-based")
-	b.deliver(number.Spec.PhoneNumber, 600)
-	b.reconcile(number)
+	b := testenv.New(t)
+	number := b.Create("quality-based")
+	b.Deliver(number.Spec.PhoneNumber, 600)
+	b.Evaluate(number)
 	number.Status.Notifications = nil
-	encoded, err := applyConfiguration(b.Client, number, &number.Status)
-	b.must(err)
+	encoded, err := statuses.Configuration(b.Client, number, &number.Status)
+	b.Must(err)
 	again, err := json.Marshal(encoded)
-	b.must(err)
+	b.Must(err)
 	var applied v1alpha1.PhoneNumber
-	b.must(json.Unmarshal(again, &applied))
+	b.Must(json.Unmarshal(again, &applied))
 	if applied.UID != number.UID || applied.ResourceVersion != number.ResourceVersion || applied.Kind != "PhoneNumber" {
 		t.Errorf("applied to %s %q of version %q", applied.Kind, applied.UID, applied.ResourceVersion)
 	}
 	want, err := json.Marshal(&number.Status)
-	b.must(err)
+	b.Must(err)
 	if got, err := json.Marshal(&applied.Status); err != nil || string(got) != string(want) {
 		t.Errorf("applied %s, %v, and should be %s", got, err, want)
 	}

@@ -34,6 +34,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers"
+	"numberfleet.dev/numberfleet/controllers/directory"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/events"
@@ -215,62 +216,27 @@ func run(ctx context.Context, f flags) (err error) {
 	received := &unclaimed.Collector{}
 	backend := ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: known.has, Unclaimed: received, Receipts: receipts.New()}
 	receiver.SetBackend(&backend)
-
-	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer()); err != nil {
-		return err
-	}
 	if eventAPI != nil {
-		if err := controllers.SetupDirectory(ctx, manager.GetFieldIndexer()); err != nil {
-			return err
-		}
 		eventAPI.SetBackend(&backend)
 	}
-	recorder, measured := manager.GetEventRecorder("numberfleet"), controllers.NewMetrics(metrics.Registry)
-	samples := controllers.NewSamples(configuration.Prometheus)
-	throttle := controllers.NewThrottle(f.refreshPeriod, f.refreshQPS, clock.RealClock{})
-	if err := manager.Add(throttle); err != nil {
+
+	namespace, err := operatorNamespace(f)
+	if err != nil && len(configuration.Notifications.Receivers) > 0 {
 		return err
+	} else if err != nil {
+		ctrl.LoggerFrom(ctx).Info("what no PhoneNumber claims is told in the log and in metrics only", "problem", err.Error())
 	}
-	operator := controllers.Operator{
-		Client: manager.GetClient(), Cache: manager.GetCache(), Clock: clk, Ledger: book, Samples: samples, Receipts: backend.Receipts, Presence: there,
-		Recorder: recorder, Metrics: measured,
-		Throttle: throttle, BatchPeriod: f.batchPeriod, Concurrency: f.concurrency,
-	}
-	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		&controllers.PhoneNumberReconciler{Operator: operator},
-		&controllers.BusinessPortfolioReconciler{Operator: operator},
-		&controllers.MessageTemplateReconciler{Operator: operator},
-	} {
-		if err := reconciler.SetupWithManager(manager); err != nil {
-			return fmt.Errorf("set up the controllers: %w", err)
-		}
-	}
-	if err := setUpNotifications(manager, f, configuration, clk); err != nil {
-		return err
-	}
-	poller := &controllers.Poller{
-		Config: configuration.GraphAPI, Client: manager.GetClient(), Clock: clk, Ledger: book,
-		Metrics: controllers.NewPollMetrics(metrics.Registry), Presence: there, UserAgent: "numberfleet/" + version,
+	options := controllers.Options{
+		Config: configuration, Clock: clk, Real: clock.RealClock{}, Ledger: book, Hasher: book.Hasher(), Receipts: backend.Receipts, Unclaimed: received, Presence: there,
+		BatchPeriod: f.batchPeriod, RefreshPeriod: f.refreshPeriod, RefreshQPS: f.refreshQPS, Concurrency: f.concurrency,
+		Namespace: namespace, UserAgent: "numberfleet/" + version, Registry: metrics.Registry,
 	}
 	if f.webhookCredentials == "" { // otherwise there is an app whose id is not known
-		poller.Apps = configuration.Webhooks.AppIDs
+		options.Apps = configuration.Webhooks.AppIDs
 	}
-	if err := poller.SetupWithManager(manager); err != nil {
-		return fmt.Errorf("set up the reading of accounts: %w", err)
-	}
-	sampler := &controllers.Sampler{
-		Samples: samples, Cache: manager.GetCache(), Clock: clk,
-		Metrics: controllers.NewSampleMetrics(metrics.Registry), UserAgent: "numberfleet/" + version,
-	}
-	if err := sampler.SetupWithManager(manager); err != nil {
-		return fmt.Errorf("set up the queries to Prometheus: %w", err)
-	}
-	if err := setUpUnclaimed(manager, f, received, book, clk); err != nil {
+	if err := controllers.Setup(ctx, manager, &options); err != nil {
 		return err
 	}
-	// +kubebuilder:scaffold:builder
-	metrics.Registry.MustRegister(&controllers.Fleet{Numbers: manager.GetCache(), Ledger: book, Samples: samples, Clock: clk},
-		&controllers.Received{Numbers: manager.GetCache(), Ledger: book, Receipts: backend.Receipts})
 
 	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
@@ -314,7 +280,7 @@ func newSecretWatcher(f flags, configured *config.OperatorConfiguration) (*secre
 // newReceiver is the receiver of Meta's webhooks, for all apps that are configured, and their credentials.
 func newReceiver(manager ctrl.Manager, f flags, configured config.Webhooks, clk *scaledclock.Clock) (*webhook.Receiver, []*webhook.Credentials, error) {
 	log := ctrl.Log.WithName("webhook")
-	options := webhook.Options{Owners: controllers.Directory{Reader: manager.GetCache()}, Clock: clk, Metrics: metrics.Registry, Log: log}
+	options := webhook.Options{Owners: directory.Directory{Reader: manager.GetCache()}, Clock: clk, Metrics: metrics.Registry, Log: log}
 	var all []*webhook.Credentials
 	if f.webhookCredentials != "" {
 		options.Credentials = webhook.NewCredentials(f.webhookCredentials, log)
@@ -342,42 +308,8 @@ func newEventReceiver(manager ctrl.Manager, f flags, clk *scaledclock.Clock) (*e
 		return nil, err
 	}
 	return events.NewReceiver(events.Options{
-		Access: access, Directory: controllers.Directory{Reader: manager.GetCache()}, Clock: clk, Metrics: metrics.Registry, Log: ctrl.Log.WithName("event-api"),
+		Access: access, Directory: directory.Directory{Reader: manager.GetCache()}, Clock: clk, Metrics: metrics.Registry, Log: ctrl.Log.WithName("event-api"),
 	})
-}
-
-func setUpNotifications(manager ctrl.Manager, f flags, configuration *config.OperatorConfiguration, clk controllers.Clock) error {
-	receivers := configuration.Notifications.Receivers
-	if len(receivers) == 0 {
-		return nil
-	}
-	namespace, err := operatorNamespace(f)
-	if err != nil {
-		return err
-	}
-	notifier := &controllers.Notifier{
-		Receivers: receivers, Namespace: namespace, Clock: clk, Real: clock.RealClock{},
-		Metrics: controllers.NewNotificationMetrics(metrics.Registry),
-	}
-	if err := notifier.SetupWithManager(manager); err != nil {
-		return fmt.Errorf("set up the notifications: %w", err)
-	}
-	return nil
-}
-
-func setUpUnclaimed(manager ctrl.Manager, f flags, received *unclaimed.Collector, book *ledger.Ledger, clk controllers.Clock) error {
-	namespace, err := operatorNamespace(f)
-	if err != nil {
-		ctrl.Log.WithName("manager").Info("what no PhoneNumber claims is told in the log and in metrics only", "problem", err.Error())
-	}
-	reporter := &controllers.UnclaimedReporter{
-		Collected: received, Hasher: book.Hasher(), Ledger: book, Numbers: manager.GetCache(), Fresh: manager.GetAPIReader(), Client: manager.GetClient(),
-		Namespace: namespace, Clock: clk, Real: clock.RealClock{}, Metrics: metrics.Registry,
-	}
-	if err := reporter.SetupWithManager(manager); err != nil {
-		return fmt.Errorf("set up the report of what is not claimed: %w", err)
-	}
-	return nil
 }
 
 // namespaceFile tells a pod its namespace.
@@ -432,7 +364,7 @@ func newManager(f flags) (ctrl.Manager, error) {
 		LeaderElectionNamespace: f.leaderElectionNamespace,
 		// Safe since the process ends at once when the manager does.
 		LeaderElectionReleaseOnCancel: true,
-		Cache:                         cache.Options{DefaultTransform: controllers.Lean},
+		Cache:                         cache.Options{DefaultTransform: controllers.TrimCache},
 		// A reconcile sees the status that the one before it wrote; without it, half of them would decide on an old one, and
 		// the write be refused.
 		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
@@ -480,6 +412,6 @@ func newNumbers(ctx context.Context, of cache.Cache, book *ledger.Ledger) (*numb
 // has reports whether a resource claims the number, by any of its names. Before the resources are known each number may be one of theirs: whoever
 // sent a webhook is not to wait until the API server has told.
 func (n *numbers) has(number string) bool {
-	return !n.informer.HasSynced() || controllers.Named(context.Background(), n.cache, number) ||
-		slices.ContainsFunc(n.book.Names(number), func(name string) bool { return controllers.Named(context.Background(), n.cache, name) })
+	return !n.informer.HasSynced() || directory.Named(context.Background(), n.cache, number) ||
+		slices.ContainsFunc(n.book.Names(number), func(name string) bool { return directory.Named(context.Background(), n.cache, name) })
 }

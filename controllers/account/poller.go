@@ -1,0 +1,408 @@
+// Package account reads WhatsApp Business accounts from Meta's Graph API: what Meta does not announce becomes reports in
+// the ledger.
+package account
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
+	"numberfleet.dev/numberfleet/controllers/internal/reports"
+	"numberfleet.dev/numberfleet/controllers/internal/statuses"
+	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/meta/graph"
+	"numberfleet.dev/numberfleet/internal/secret"
+)
+
+// Poller reads from Meta's Graph API what Meta does not announce, and puts it into the ledger as a webhook would have.
+//
+// It reads accounts, not numbers: one call tells of a hundred numbers, and Meta counts calls. Each account has instants of
+// its own, at which it is read; see instantAfter. A read that says nothing new writes nothing.
+type Poller struct {
+	Config config.GraphAPI
+	Client client.Client
+	// Clock of the rules, which reports carry. Meta's allowance is counted by it too.
+	Clock   reconciler.Clock
+	Ledger  *ledger.Ledger
+	Metrics *Metrics
+	// Presence is since when the operator is there to receive.
+	Presence reconciler.Presence
+	// Apps are Meta's ids of the operator's apps that get the webhooks of an account; none where not all of them are known.
+	Apps func(account string) []string
+	// UserAgent is sent with every call.
+	UserAgent string
+	// Timeout bounds a call; graph.DefaultTimeout where it is zero.
+	Timeout time.Duration
+
+	accounts map[string]*polled // by Meta's id
+}
+
+// polled is an account that is read, and how it went so far. Its reconciles come one after the other; the mutex is for the
+// metrics.
+type polled struct {
+	id      string
+	client  *graph.Client
+	limiter *graph.Limiter
+	token   *tokenFile
+	calls   int       // that a read takes, as far as is known
+	last    *visit    // what there is yet to conclude from; nil once that is done
+	refused time.Time // the token was: before this time only another one is tried
+	// templatesRead is when all templates were read last, or there were none; at first, when the reading began.
+	templatesRead time.Time
+	began         time.Time // when this process began to read
+
+	comparisons map[types.UID]comparison // of the numbers' deliveries with what Meta tells
+
+	mu       sync.Mutex
+	read     time.Time // when all of it was read last, or there was nothing to read; at first, when the reading began
+	next     time.Time // nothing is read before
+	failures int       // since the last success
+}
+
+// visit is a read of an account, as it came out.
+type visit struct {
+	at     time.Time
+	found  *readout // nil if nothing was told
+	failed error    // an *graph.Error, nil if everything was told
+	// templates are what was told of those, if there are any resources about them.
+	templates templateReadout
+}
+
+const (
+	// pollers is how many accounts are read at a time.
+	pollers = 4
+	// longestRead bounds the read of one account, in real time.
+	longestRead = 5 * time.Minute
+	// leastPollBackoff is how soon a read that failed is tried again, by the clock and before jitter.
+	leastPollBackoff = 30 * time.Second
+	// looks is how often within a period it is tried at least whether a failure is over; after a refused token, by a look into
+	// its file.
+	looks = 8
+)
+
+// +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=phonenumbers;messagetemplates,verbs=get;list;watch
+// +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=phonenumbers/status;messagetemplates/status,verbs=patch
+
+// SetupWithManager registers the controller. The indexes must be there (see SetupIndexes). Without accounts all it does is
+// to take its condition from numbers that were read before.
+func (p *Poller) SetupWithManager(mgr ctrl.Manager) error {
+	if err := p.open(); err != nil {
+		return err
+	}
+	p.Metrics.watch(p.accounts, p.Clock)
+	c, err := controller.NewTyped("poll", mgr, controller.TypedOptions[string]{
+		Reconciler:              p,
+		MaxConcurrentReconciles: pollers,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[string](time.Second, 5*time.Minute),
+		LogConstructor: func(account *string) logr.Logger {
+			logger := mgr.GetLogger().WithValues("controller", "poll")
+			if account != nil {
+				logger = logger.WithValues("account", *account)
+			}
+			return logger
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.Watch(source.TypedFunc[string](p.begin)); err != nil {
+		return err
+	}
+	watch := func(kind client.Object, account func(client.Object) string, left func(client.Object) bool) error {
+		of := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []string { return []string{account(o)} })
+		return c.Watch(source.TypedKind[client.Object](mgr.GetCache(), kind, of, predicate.Funcs{
+			CreateFunc:  func(e event.CreateEvent) bool { return left(e.Object) },
+			UpdateFunc:  func(e event.UpdateEvent) bool { return left(e.ObjectNew) },
+			DeleteFunc:  func(event.DeleteEvent) bool { return false },
+			GenericFunc: func(event.GenericEvent) bool { return false },
+		}))
+	}
+	return errors.Join(
+		watch(&v1alpha1.PhoneNumber{}, func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.Business.WhatsAppBusinessAccountID }, p.left),
+		watch(&v1alpha1.MessageTemplate{}, func(o client.Object) string { return o.(*v1alpha1.MessageTemplate).Spec.WhatsAppBusinessAccountID }, p.leftTemplate),
+	)
+}
+
+// open makes the accounts ready to be read.
+func (p *Poller) open() error {
+	p.accounts = map[string]*polled{}
+	for _, account := range p.Config.Accounts {
+		limiter, token := graph.NewLimiter(graph.HourlyCalls, p.Clock), &tokenFile{path: account.TokenFile}
+		of, err := graph.New(graph.Options{
+			Token: token.read, AppSecret: secretFile(account.AppSecretFile), Clock: p.Clock, Version: p.Config.Version, BaseURL: p.Config.BaseURL,
+			UserAgent: p.UserAgent, Timeout: p.Timeout, Limiter: limiter,
+			Observe: func(call graph.Call) { p.Metrics.called(account.ID, call) },
+		})
+		if err != nil {
+			return fmt.Errorf("the Graph API: %w", err)
+		}
+		p.accounts[account.ID] = &polled{id: account.ID, client: of, limiter: limiter, token: token}
+	}
+	return nil
+}
+
+// begin has every account reconciled, once this process leads. From then on each reconcile brings the next.
+func (p *Poller) begin(_ context.Context, queue workqueue.TypedRateLimitingInterface[string]) error {
+	now := p.Clock.Now()
+	for id, a := range p.accounts {
+		a.templatesRead = now
+		a.began = now
+		a.schedule(func() { a.read, a.next = now, reconciler.InstantAfter(id, p.Config.Period(), now) })
+		queue.Add(id)
+	}
+	return nil
+}
+
+// left says whether a number is read no more, though its condition says that it is.
+func (p *Poller) left(o client.Object) bool {
+	number := o.(*v1alpha1.PhoneNumber)
+	return p.accounts[number.Spec.Business.WhatsAppBusinessAccountID] == nil && reports.ReportsFresh(number) != nil
+}
+
+// Reconcile reads an account, if it is time, and comes back when it is time again. It never waits for that.
+func (p *Poller) Reconcile(ctx context.Context, id string) (ctrl.Result, error) {
+	a := p.accounts[id]
+	numbers, err := lookup.Numbers(ctx, p.Client, lookup.AccountIndex, id)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	templates, err := templatesOf(ctx, p.Client, id)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if a == nil {
+		return ctrl.Result{}, errors.Join(p.withdraw(ctx, numbers), p.withdrawTemplates(ctx, templates))
+	}
+	if now := p.Clock.Now(); !now.Before(a.due()) {
+		p.visit(ctx, a, numbers, len(templates), now)
+		select {
+		case <-ctx.Done():
+			return ctrl.Result{}, nil // the operator ends, which is nobody's failure
+		default:
+		}
+		// The read took some time.
+		if numbers, err = lookup.Numbers(ctx, p.Client, lookup.AccountIndex, id); err != nil {
+			return ctrl.Result{}, err
+		}
+		if templates, err = templatesOf(ctx, p.Client, id); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	// What was read is kept until all is written: the API server's trouble is no reason to call Meta again.
+	if a.last != nil {
+		if err := p.conclude(ctx, a, numbers, templates); err != nil {
+			return ctrl.Result{}, err
+		}
+		a.last = nil
+	}
+	return reconciler.SleepUntil(p.Clock, a.due(), reconciler.NewsPriority), nil
+}
+
+// visit reads an account and decides when to come back.
+func (p *Poller) visit(ctx context.Context, a *polled, numbers []v1alpha1.PhoneNumber, templates int, now time.Time) {
+	period := p.Config.Period()
+	if templates == 0 {
+		a.templatesRead = now
+	}
+	if len(numbers) == 0 && templates == 0 {
+		a.schedule(func() { a.read, a.failures, a.next = now, 0, reconciler.InstantAfter(a.id, period, now) })
+		return
+	}
+	if now.Before(a.refused) && !a.token.renewed() {
+		a.schedule(func() { a.next = statuses.Earliest(a.refused, now.Add(period/looks)) })
+		return
+	}
+	if at := a.affordable(len(numbers), now); at.After(now) {
+		a.last = &visit{at: now, failed: &graph.Error{Kind: graph.RateLimited, RetryAt: at}}
+		a.schedule(func() { a.next = at })
+		return
+	}
+	bounded, cancel := context.WithTimeout(ctx, longestRead)
+	defer cancel()
+	found, failed := a.readAll(bounded)
+	// By the time before the read: what was said meanwhile is newer.
+	a.last = &visit{at: now, found: found, failed: failed}
+	if failed == nil && templates > 0 {
+		if a.last.templates = a.readTemplates(bounded, len(found.byID)); a.last.templates.failed == nil {
+			a.templatesRead = now
+		} else if ctx.Err() == nil {
+			log.FromContext(ctx).Info("templates of the account not read", "cause", a.last.templates.failed.Error())
+		}
+	}
+	if failed == nil {
+		p.compare(bounded, a, found, numbers, now)
+	}
+	after := p.Clock.Now()
+	a.schedule(func() {
+		a.next, a.refused = reconciler.InstantAfter(a.id, period, after), time.Time{}
+		if failed == nil {
+			a.read, a.failures = now, 0
+			return
+		}
+		a.failures++
+		if graph.KindOf(failed) == graph.Token {
+			a.refused = a.next
+		}
+		a.next = retryAt(failed, a.failures, a.next, after, period)
+	})
+	if failed != nil && ctx.Err() == nil {
+		log.FromContext(ctx).Info("account not read", "cause", failed.Error(), "next", a.due())
+	}
+}
+
+// readAll reads an account's numbers, the account for its review and the verification of the business, and which apps get its
+// webhooks. That the apps are not told, as to a token of another app, is no failure.
+func (a *polled) readAll(ctx context.Context) (*readout, error) {
+	left := int(a.limiter.State().Left)
+	numbers, err := a.client.PhoneNumbers(ctx, a.id)
+	if err != nil {
+		if e, is := errors.AsType[*graph.Error](err); is && e.Held {
+			a.calls = max(a.calls, 2*left) // there are more numbers than was known
+		}
+		return nil, err
+	}
+	a.limiter.SetAllowance(graph.Allowance(numbers))
+	a.calls = callsFor(len(numbers))
+	found := newReadout(numbers)
+	account, err := a.client.Account(ctx, a.id)
+	found.verification, found.review = account.BusinessVerification, account.Review
+	if err != nil {
+		return found, err
+	}
+	if found.apps, err = a.client.SubscribedApps(ctx, a.id); err != nil {
+		log.FromContext(ctx).V(1).Info("subscribed apps not read", "cause", err.Error())
+	}
+	return found, nil
+}
+
+// conclude records what an account's last read told, and says on each number and template how it went.
+func (p *Poller) conclude(ctx context.Context, a *polled, numbers []v1alpha1.PhoneNumber, templates []v1alpha1.MessageTemplate) error {
+	if a.last.found != nil {
+		if err := p.record(ctx, a.id, a.last.found, numbers, a.last.at); err != nil {
+			return err
+		}
+	}
+	if err := p.recordTemplates(ctx, a.last.templates, templates, a.last.at); err != nil {
+		return err
+	}
+	return errors.Join(p.judge(ctx, a, numbers), p.judgeTemplates(ctx, a, templates))
+}
+
+// retryAt is when a read that failed is tried again: at the account's next instant, or before it where that may help.
+func retryAt(failed error, failures int, next, now time.Time, period time.Duration) time.Time {
+	e, is := errors.AsType[*graph.Error](failed)
+	switch {
+	case !is:
+		return next
+	case e.Kind == graph.RateLimited:
+		// Not before Meta says. Whoever was refused together does not come back together.
+		return e.RetryAt.Add(wait.Jitter(time.Second, 10))
+	case e.Kind == graph.Token:
+		return statuses.Earliest(next, now.Add(period/looks)) // its file may have another one by then
+	case e.Kind != graph.Temporary:
+		return next // it takes a human: no storm of calls until then
+	}
+	// Often enough that an outage of half a period leaves nobody stale for two.
+	backoff := min(leastPollBackoff<<min(failures-1, 10), period/looks)
+	retry := now.Add(wait.Jitter(backoff, 0.3))
+	if e.RetryAt.After(retry) {
+		return e.RetryAt
+	}
+	if next.Before(retry) {
+		return next
+	}
+	return retry
+}
+
+// affordable is when the allowance has room for a whole read: one that is cut short was in vain.
+func (a *polled) affordable(numbers int, now time.Time) time.Time {
+	state := a.limiter.State()
+	if state.HeldUntil.After(now) {
+		return state.HeldUntil
+	}
+	a.calls = max(a.calls, callsFor(numbers))
+	if a.calls > state.PerHour/burstShare {
+		// So many numbers are surely in use, for which Meta allows more.
+		a.limiter.SetAllowance(graph.HourlyCallsActive)
+		state = a.limiter.State()
+	}
+	missing := float64(min(a.calls, state.PerHour/burstShare)) - state.Left
+	if missing <= 0 || state.Rate <= 0 {
+		return now
+	}
+	return now.Add(time.Duration(missing / state.Rate * float64(time.Hour))).Add(time.Second)
+}
+
+// burstShare is the part of the allowance that the limiter lets pass at once.
+const burstShare = 10
+
+// callsFor is how many calls it takes to read an account with so many numbers.
+func callsFor(numbers int) int { return pagesOf(numbers) + 2 }
+
+// pagesOf is how many calls it takes to read a list of so many.
+func pagesOf(items int) int { return max((items+99)/100, 1) }
+
+func (a *polled) due() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.next
+}
+
+// since is when the account was read last, or since when it is; false if another process reads.
+func (a *polled) since() (read time.Time, begun bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.read, !a.read.IsZero()
+}
+
+func (a *polled) schedule(set func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	set()
+}
+
+// secretFile reads a file with an app's secret anew at each use; nil if there is none to read.
+func secretFile(path string) func(context.Context) (string, error) {
+	if path == "" {
+		return nil
+	}
+	return func(context.Context) (string, error) { return secret.Read(path) }
+}
+
+// tokenFile holds an access token. It is read anew at each use, so that one that was renewed is used from then on.
+type tokenFile struct {
+	path string
+	sent [sha256.Size]byte // the digest of what was read last
+}
+
+func (t *tokenFile) read(context.Context) (string, error) {
+	token, err := secret.Read(t.path)
+	t.sent = sha256.Sum256([]byte(token))
+	return token, err
+}
+
+// renewed says whether the file has another token than was read last.
+func (t *tokenFile) renewed() bool {
+	token, err := secret.Read(t.path)
+	return err == nil && sha256.Sum256([]byte(token)) != t.sent
+}

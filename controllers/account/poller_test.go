@@ -1,0 +1,601 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
+	"numberfleet.dev/numberfleet/controllers/internal/statuses"
+	"numberfleet.dev/numberfleet/controllers/internal/testenv"
+	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/meta/graphtest"
+	"numberfleet.dev/numberfleet/internal/report"
+)
+
+const (
+	pollToken = "EAAGm0PX4ZCpsBAKZCexample"
+	portfolio = "9001"
+)
+
+// polling is a bench with a stand-in for Meta, and a poller that the test calls.
+type polling struct {
+	*testenv.Bench
+	*Poller
+	meta      *graphtest.Server
+	tokenFile string
+	registry  *prometheus.Registry
+}
+
+func newPolling(t *testing.T, accounts ...string) *polling {
+	t.Helper()
+	p := &polling{Bench: testenv.New(t), tokenFile: filepath.Join(t.TempDir(), "token"), registry: prometheus.NewRegistry()}
+	p.meta = graphtest.New(p.Bench.FakeClock)
+	p.meta.AddToken(pollToken)
+	p.meta.AddBusiness(portfolio, "Acme")
+	server := httptest.NewServer(p.meta)
+	t.Cleanup(server.Close)
+	p.token(pollToken)
+	p.Poller = &Poller{
+		Config: config.GraphAPI{BaseURL: server.URL, PeriodMinutes: 15}, Client: p.Reconciler.Client, Clock: p.Bench.FakeClock,
+		Ledger: p.Reconciler.Ledger, Metrics: NewMetrics(p.registry), Presence: p.Reconciler.Presence, Timeout: 2 * time.Second,
+	}
+	for _, id := range accounts {
+		p.meta.AddAccount(id, portfolio, "Acme "+id)
+		p.Poller.Config.Accounts = append(p.Poller.Config.Accounts, config.Account{ID: id, TokenFile: p.tokenFile})
+	}
+	p.restart()
+	return p
+}
+
+func (p *polling) token(token string) {
+	p.T.Helper()
+	p.Must(os.WriteFile(p.tokenFile, []byte(token+"\n"), 0o600))
+}
+
+// restart begins anew, with nothing remembered.
+func (p *polling) restart() {
+	p.T.Helper()
+	p.registry = prometheus.NewRegistry()
+	p.Poller.Metrics = NewMetrics(p.registry)
+	p.Must(p.open())
+	p.Poller.Metrics.watch(p.accounts, p.Bench.FakeClock)
+	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]())
+	defer queue.ShutDown()
+	p.Must(p.begin(p.Ctx, queue))
+}
+
+// number is a PhoneNumber of an account, and the same at Meta.
+func (p *polling) number(account, id string, change ...func(*v1alpha1.PhoneNumber)) *v1alpha1.PhoneNumber {
+	p.T.Helper()
+	number := p.Create("meta-2023", append([]func(*v1alpha1.PhoneNumber){func(n *v1alpha1.PhoneNumber) {
+		n.Spec.Business.WhatsAppBusinessAccountID, n.Spec.PhoneNumberID = account, id
+	}}, change...)...)
+	// The API server is shared, and accounts are read for all namespaces.
+	p.T.Cleanup(func() { _ = p.Direct.Delete(context.Background(), number) })
+	p.atMeta(account, id, number.Spec.PhoneNumber)
+	return number
+}
+
+// atMeta adds a number to an account at Meta.
+func (p *polling) atMeta(account, id, number string) {
+	digits := number[1:]
+	p.meta.AddPhoneNumber(id, account, fmt.Sprintf("+%s %s-%s-%s", digits[:1], digits[1:4], digits[4:7], digits[7:]), "Acme "+id)
+}
+
+// tick lets the clock go on to the next instant at which an account is read, and reads it.
+func (p *polling) tick() {
+	p.T.Helper()
+	next := p.nextAccount()
+	p.Bench.FakeClock.Advance(max(next.due().Sub(p.Bench.FakeClock.Now()), 0))
+	result, err := p.Poller.Reconcile(p.Ctx, next.id)
+	p.Must(err)
+	if result.RequeueAfter <= 0 {
+		p.T.Fatalf("account %s is never read again", next.id)
+	}
+}
+
+// nextAccount is the account that is due first.
+func (p *polling) nextAccount() *polled {
+	var next *polled
+	for _, a := range p.accounts {
+		if next == nil || a.due().Before(next.due()) {
+			next = a
+		}
+	}
+	return next
+}
+
+func (p *polling) get(number *v1alpha1.PhoneNumber) *metav1.Condition {
+	p.T.Helper()
+	p.Must(p.Direct.Get(p.Ctx, client.ObjectKeyFromObject(number), number))
+	return meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionReportsFresh)
+}
+
+func (p *polling) wantReason(number *v1alpha1.PhoneNumber, want string) {
+	p.T.Helper()
+	got := ""
+	if c := p.get(number); c != nil {
+		got = c.Reason
+		if (c.Status == metav1.ConditionTrue) != (want == v1alpha1.ReasonPolled) {
+			p.T.Errorf("the condition with the reason %s is %s", c.Reason, c.Status)
+		}
+		if strings.Contains(c.Message, pollToken) || strings.Contains(c.Message, number.Spec.PhoneNumber[1:]) {
+			p.T.Errorf("the condition shows a secret: %s", c.Message)
+		}
+	}
+	if got != want {
+		p.T.Errorf("the condition ReportsFresh has the reason %q, not %q", got, want)
+	}
+}
+
+// versions are what the API server has of all numbers, which any write changes.
+func (p *polling) versions() []string {
+	p.T.Helper()
+	var list v1alpha1.PhoneNumberList
+	p.Must(p.Direct.List(p.Ctx, &list, client.InNamespace(p.Namespace)))
+	var all []string
+	for i := range list.Items {
+		all = append(all, list.Items[i].Name+" "+list.Items[i].ResourceVersion)
+	}
+	return all
+}
+
+func reportWords(book *ledger.Ledger, number string) []string {
+	var words []string
+	for _, r := range book.Reports(report.ParseSubject(number), 0) {
+		words = append(words, string(r.Kind)+" "+r.Value)
+	}
+	return words
+}
+
+func TestWhatIsReadBecomesTheStatus(t *testing.T) {
+	p := newPolling(t, "2001")
+	number := p.number("2001", "1001")
+	byDigits := p.number("2001", "1002", func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumberID = "" })
+	p.meta.Set("1001", graphtest.Fields{"quality_rating": "YELLOW", "status": "RESTRICTED"})
+	p.meta.Set("1002", graphtest.Fields{"quality_rating": "BEIGE", "status": "LINKED"})
+	p.meta.Set(portfolio, graphtest.Fields{"whatsapp_business_manager_messaging_limit": "TIER_10K", "verification_status": "verified"})
+	p.Evaluate(number)
+	p.wantReason(number, "")
+	p.tick()
+	p.Evaluate(number)
+
+	s := &number.Status
+	if s.Quality.Rating != v1alpha1.QualityMedium || s.Quality.Source != v1alpha1.FromReport || s.State != v1alpha1.StateRestricted ||
+		s.Tier.Name != "10K" || s.Tier.Source != v1alpha1.FromReport || s.Verification.State != v1alpha1.Verified {
+		t.Errorf("the status is %+v", s)
+	}
+	if !s.Quality.ReportedTime.Equal(new(statuses.Time(p.Bench.FakeClock.Now()))) {
+		t.Errorf("the rating is of %s, and was read at %s", s.Quality.ReportedTime, p.Bench.FakeClock.Now())
+	}
+	p.wantReason(number, v1alpha1.ReasonPolled)
+	p.wantReason(byDigits, v1alpha1.ReasonPolled)
+	// Words that nobody knows are kept as they came.
+	want := []string{"Connection LINKED", "Quality BEIGE", "Verification Verified", "Limit 10000", "Throughput STANDARD"}
+	if got := reportWords(p.Poller.Ledger, byDigits.Spec.PhoneNumber); !slices.Equal(got, want) {
+		t.Errorf("the reports are %q, not %q", got, want)
+	}
+
+	p.meta.Set("1001", graphtest.Fields{"quality_rating": "RED", "status": "CONNECTED"})
+	p.tick()
+	p.Evaluate(number)
+	if s.Quality.Rating != v1alpha1.QualityLow || s.State != v1alpha1.StateFlagged {
+		t.Errorf("a period later the rating is %s, the state %s", s.Quality.Rating, s.State)
+	}
+}
+
+// The review of the account is what the webhook account_review_update would have said. Health is told from the first trouble on.
+func TestWhatIsReadOfReviewAndHealthShows(t *testing.T) {
+	p := newPolling(t, "2001")
+	number := p.number("2001", "1001")
+	p.meta.Set("2001", graphtest.Fields{"account_review_status": "PENDING"})
+	show := func() string {
+		p.tick()
+		p.Evaluate(number)
+		s := &number.Status
+		return strings.Join([]string{s.Account.Review.Value, s.Health.Value, s.Health.Reason}, ", ")
+	}
+	for _, c := range []struct {
+		change func()
+		want   string
+	}{
+		{func() {}, "Pending, , "},
+		{func() { p.meta.Set("2001", graphtest.Fields{"account_review_status": "APPROVED"}) }, "Approved, , "},
+		{func() {
+			p.meta.ChangeHealth(p.Bench.FakeClock.Now(), "1001", graphtest.Fields{"can_send_message": "LIMITED", "additional_info": []any{"The display name has not been approved yet"}})
+		}, "Approved, Limited, PHONE_NUMBER: The display name has not been approved yet"},
+		{func() {
+			p.meta.ChangeHealth(p.Bench.FakeClock.Now(), "2001", graphtest.Fields{"can_send_message": "BLOCKED", "errors": []any{graphtest.Fields{"error_code": 141014, "error_description": "The account is banned"}}})
+		}, "Approved, Blocked, PHONE_NUMBER: The display name has not been approved yet; WABA: The account is banned (code 141014)"},
+		{func() {
+			p.meta.ChangeHealth(p.Bench.FakeClock.Now(), "1001", graphtest.Fields{"can_send_message": "AVAILABLE", "additional_info": nil})
+			p.meta.ChangeHealth(p.Bench.FakeClock.Now(), "2001", graphtest.Fields{"can_send_message": "AVAILABLE", "errors": nil})
+		}, "Approved, Available, "},
+	} {
+		c.change()
+		if got := show(); got != c.want {
+			t.Errorf("it shows %q, not %q", got, c.want)
+		}
+		before := p.versions()
+		if show(); !slices.Equal(before, p.versions()) {
+			t.Errorf("%q was written again", c.want)
+		}
+	}
+	if number.Status.State != v1alpha1.StateConnected {
+		t.Errorf("health makes it %s", number.Status.State)
+	}
+}
+
+func TestAFleetAtRestCostsNoWrites(t *testing.T) {
+	p := newPolling(t, "2001", "2002")
+	for i := range 120 {
+		p.number([]string{"2001", "2002"}[i%2], fmt.Sprint(1001+i))
+	}
+	p.tick()
+	p.tick()
+	before := p.versions()
+	reports := testutil.ToFloat64(p.Poller.Metrics.reports)
+	for range 40 {
+		p.tick()
+	}
+	p.restart() // and what was known is known
+	for range 10 {
+		p.tick()
+	}
+	if after := p.versions(); !slices.Equal(before, after) {
+		t.Errorf("numbers at rest were written:\n%q\n%q", before, after)
+	}
+	if reports != 120*5+2 || testutil.ToFloat64(p.Poller.Metrics.reports) != 0 {
+		t.Errorf("%v reports at first, then %v", reports, testutil.ToFloat64(p.Poller.Metrics.reports))
+	}
+}
+
+// What a webhook says while an account is read, or later, is newer than what was read.
+func TestAWebhookThatIsNewerStands(t *testing.T) {
+	p := newPolling(t, "2001")
+	number := p.number("2001", "1001")
+	p.tick()
+	p.Bench.FakeClock.Advance(time.Hour)
+	p.Report(number.Spec.PhoneNumber, report.Limit, "100000") // from a clock that is ahead
+	p.Bench.FakeClock.Advance(-time.Hour)
+	before := p.Poller.Ledger.LastReport(report.ParseSubject(number.Spec.PhoneNumber))
+	p.tick()
+	if got := p.Poller.Ledger.LastReport(report.ParseSubject(number.Spec.PhoneNumber)); got != before {
+		t.Errorf("%d reports were added against one that is newer", got-before)
+	}
+	// Once it is older than a read, what is read stands.
+	p.Bench.FakeClock.Advance(time.Hour)
+	p.tick()
+	words := reportWords(p.Poller.Ledger, number.Spec.PhoneNumber)
+	if last := words[len(words)-1]; last != "Limit 250" {
+		t.Errorf("the last report is %q", last)
+	}
+}
+
+func TestWhatKeepsANumberFromBeingRead(t *testing.T) {
+	for _, c := range []struct {
+		name, reason string
+		fail         func(p *polling)
+		mend         func(p *polling)
+	}{
+		{"an expired token", v1alpha1.ReasonTokenRefused, func(p *polling) { p.meta.ExpireToken(pollToken) },
+			func(p *polling) { p.meta.AddToken("EAAnew"); p.token("EAAnew") }},
+		{"a token that Meta does not know", v1alpha1.ReasonTokenRefused, func(p *polling) { p.token("EAAwrong") }, func(p *polling) { p.token(pollToken) }},
+		{"no token", v1alpha1.ReasonTokenRefused, func(p *polling) { p.Must(os.Remove(p.tokenFile)) }, func(p *polling) { p.token(pollToken) }},
+		{"a token for something else", v1alpha1.ReasonPermissionMissing, func(p *polling) { p.meta.AddToken(pollToken, graphtest.Businesses) },
+			func(p *polling) { p.meta.AddToken(pollToken) }},
+		{"no such account", v1alpha1.ReasonNotFoundAtMeta, func(p *polling) { p.meta.Remove(p.Bench.FakeClock.Now(), "2001") },
+			func(p *polling) { p.meta.AddAccount("2001", portfolio, "Acme") }},
+		{"no such number", v1alpha1.ReasonNotFoundAtMeta, func(p *polling) { p.meta.Remove(p.Bench.FakeClock.Now(), "1001") },
+			func(p *polling) { p.meta.AddPhoneNumber("1001", "2001", "", "Acme") }},
+		{"another number", v1alpha1.ReasonNumberMismatch, func(p *polling) { p.meta.Set("1001", graphtest.Fields{"display_phone_number": "+1 555-000-1111"}) },
+			func(p *polling) { p.meta.Set("1001", graphtest.Fields{"display_phone_number": nil}) }},
+		{"another refusal", v1alpha1.ReasonReadRefused, func(p *polling) {
+			p.meta.Fail(graphtest.Fault{Refusal: &graphtest.Refusal{Status: http.StatusBadRequest, Code: 100, Type: "OAuthException", Message: "(#100) Invalid parameter"}})
+		}, func(p *polling) { p.meta.Recover() }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPolling(t, "2001")
+			number := p.number("2001", "1001")
+			p.tick()
+			p.wantReason(number, v1alpha1.ReasonPolled)
+			c.fail(p)
+			p.meta.Forget()
+			p.tick()
+			p.wantReason(number, c.reason)
+			before, asked, began := p.versions(), len(p.meta.Calls()), p.Bench.FakeClock.Now()
+			for p.Bench.FakeClock.Since(began) < 45*time.Minute {
+				p.tick()
+			}
+			if calls := len(p.meta.Calls()); asked > 3 || calls > 3*5 {
+				t.Errorf("Meta was called %d times at once, and %d times in five periods", asked, calls)
+			}
+			if after := p.versions(); !slices.Equal(before, after) {
+				t.Error("the same condition was written again")
+			}
+			c.mend(p)
+			p.tick()
+			p.wantReason(number, v1alpha1.ReasonPolled)
+		})
+	}
+}
+
+// Meta is asked again as soon as the file has another token, and not before the next period while it has the same.
+func TestARenewedTokenIsUsedSoon(t *testing.T) {
+	p := newPolling(t, "2001")
+	number := p.number("2001", "1001")
+	p.tick()
+	p.meta.ExpireToken(pollToken)
+	p.tick()
+	p.wantReason(number, v1alpha1.ReasonTokenRefused)
+	p.meta.Forget()
+	p.tick()
+	if calls := len(p.meta.Calls()); calls > 0 {
+		t.Errorf("Meta was asked %d times with the token that it had refused", calls)
+	}
+	p.meta.AddToken("EAAnew")
+	p.token("EAAnew")
+	renewed := p.Bench.FakeClock.Now()
+	p.tick()
+	p.wantReason(number, v1alpha1.ReasonPolled)
+	if took := p.Bench.FakeClock.Since(renewed); took > 2*time.Minute {
+		t.Errorf("the new token was used after %s", took)
+	}
+}
+
+// What passes by itself is said only once it has lasted.
+func TestAnOutageIsSaidOnceItHasLasted(t *testing.T) {
+	for _, c := range []struct {
+		name, reason string
+		fault        graphtest.Fault
+	}{
+		{"Meta is down", v1alpha1.ReasonUnreachable, graphtest.Fault{Refusal: graphtest.Unavailable()}},
+		{"a proxy answers", v1alpha1.ReasonUnreachable, graphtest.Fault{Status: http.StatusBadGateway, Body: "<html>"}},
+		{"Meta hangs up", v1alpha1.ReasonUnreachable, graphtest.Fault{Close: true}},
+		{"Meta refuses calls", v1alpha1.ReasonRateLimited, graphtest.Fault{Refusal: graphtest.AppThrottled(), Header: http.Header{"Retry-After": {"600"}}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPolling(t, "2001")
+			number := p.number("2001", "1001")
+			p.tick()
+			p.meta.Forget()
+			p.meta.Fail(c.fault)
+			began := p.Bench.FakeClock.Now()
+			for p.Bench.FakeClock.Since(began) < 29*time.Minute {
+				p.wantReason(number, v1alpha1.ReasonPolled)
+				p.tick()
+			}
+			for p.Bench.FakeClock.Since(began) < 3*time.Hour {
+				p.tick()
+			}
+			p.wantReason(number, c.reason)
+			if calls := len(p.meta.Calls()); calls > 100 {
+				t.Errorf("Meta was called %d times in 3 h", calls)
+			}
+			p.meta.Recover()
+			p.tick()
+			p.wantReason(number, v1alpha1.ReasonPolled)
+			if !p.get(number).LastTransitionTime.Equal(new(statuses.Time(p.Bench.FakeClock.Now()))) {
+				t.Error("the condition does not say since when")
+			}
+		})
+	}
+}
+
+func TestACallComesNoEarlierThanMetaSays(t *testing.T) {
+	p := newPolling(t, "2001")
+	p.number("2001", "1001")
+	p.meta.Fail(graphtest.Fault{Times: 1, Refusal: graphtest.Throttled(), Header: http.Header{"X-Business-Use-Case-Usage": {
+		`{"2001":[{"type":"whatsapp_business_management","call_count":100,"total_cputime":1,"total_time":1,"estimated_time_to_regain_access":40}]}`}}})
+	p.tick()
+	began := p.Bench.FakeClock.Now()
+	if got := testutil.ToFloat64(p.Poller.Metrics.calls.WithLabelValues("2001", "ratelimited")); got != 1 {
+		t.Errorf("%v calls were refused", got)
+	}
+	p.meta.Forget()
+	for p.Bench.FakeClock.Since(began) < 3*time.Hour {
+		p.tick()
+	}
+	if first := p.meta.Calls()[0].At.Sub(began); first < 40*time.Minute || first > 42*time.Minute {
+		t.Errorf("Meta said 40 minutes, and was called again after %s", first)
+	}
+	if got := testutil.ToFloat64(p.Poller.Metrics.calls.WithLabelValues("2001", "ok")); got < 10 {
+		t.Errorf("afterwards there were %v calls", got)
+	}
+}
+
+// The condition belongs to the poller; the rest of the status does not.
+func TestTheConditionHasItsOwnOwner(t *testing.T) {
+	p := newPolling(t, "2001")
+	number := p.number("2001", "1001")
+	p.Evaluate(number)
+	p.tick()
+	p.Deliver(number.Spec.PhoneNumber, 240)
+	p.Evaluate(number)
+	p.wantReason(number, v1alpha1.ReasonPolled)
+	owners := 0
+	for _, f := range number.ManagedFields {
+		if f.FieldsV1 == nil || f.Subresource != "status" {
+			continue
+		}
+		fields := f.FieldsV1.GetRawString()
+		if strings.Contains(fields, v1alpha1.ConditionReportsFresh) {
+			owners++
+			if f.Manager != string(FieldOwner) || strings.Contains(fields, "f:tier") || strings.Contains(fields, v1alpha1.ConditionReady) {
+				t.Errorf("%s owns %s", f.Manager, fields)
+			}
+		}
+	}
+	if owners != 1 {
+		t.Errorf("the condition has %d owners", owners)
+	}
+
+	// Without the account in the configuration the condition goes, and nothing else.
+	p.Poller.Config.Accounts = nil
+	p.restart()
+	if !p.left(number) {
+		t.Error("nobody looks after a condition of an account that is not read any more")
+	}
+	_, err := p.Poller.Reconcile(p.Ctx, "2001")
+	p.Must(err)
+	p.wantReason(number, "")
+	if meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionReady) == nil || number.Status.Tier.Name == "" {
+		t.Errorf("more than the condition went: %+v", number.Status)
+	}
+}
+
+// deaf is a client whose API server takes no status for a while.
+type deaf struct {
+	client.Client
+	refusals *int
+}
+
+func (d deaf) Status() client.SubResourceWriter { return deafStatus{d.Client.Status(), d.refusals} }
+
+type deafStatus struct {
+	client.SubResourceWriter
+	refusals *int
+}
+
+func (d deafStatus) Apply(ctx context.Context, o runtime.ApplyConfiguration, options ...client.SubResourceApplyOption) error {
+	if *d.refusals > 0 {
+		*d.refusals--
+		return apierrors.NewServiceUnavailable("try again")
+	}
+	return d.SubResourceWriter.Apply(ctx, o, options...)
+}
+
+// The API server's trouble is no reason to call Meta again: what was read is kept until it is written.
+func TestWhatWasReadIsKeptUntilItIsWritten(t *testing.T) {
+	p := newPolling(t, "2001")
+	refused, written := p.number("2001", "1001"), p.number("2001", "1002")
+	refusals := 1
+	p.Poller.Client = deaf{p.Poller.Client, &refusals}
+	p.Bench.FakeClock.Advance(p.accounts["2001"].due().Sub(p.Bench.FakeClock.Now()))
+	if _, err := p.Poller.Reconcile(p.Ctx, "2001"); !apierrors.IsServiceUnavailable(err) {
+		t.Fatalf("the API server's refusal is %v", err)
+	}
+	// One number that cannot be written holds up no other.
+	if p.get(refused) != nil && p.get(written) != nil || p.get(refused) == nil && p.get(written) == nil {
+		t.Errorf("one of two conditions was to be written: %v, %v", p.get(refused), p.get(written))
+	}
+	calls := len(p.meta.Calls())
+	_, err := p.Poller.Reconcile(p.Ctx, "2001")
+	p.Must(err)
+	p.wantReason(refused, v1alpha1.ReasonPolled)
+	p.wantReason(written, v1alpha1.ReasonPolled)
+	if again := len(p.meta.Calls()); again != calls {
+		t.Errorf("Meta was called %d times more", again-calls)
+	}
+}
+
+func TestARestartReadsNothingEarly(t *testing.T) {
+	p := newPolling(t, "2001")
+	p.number("2001", "1001")
+	p.tick()
+	next := p.accounts["2001"].due()
+	p.meta.Forget()
+	for range 10 {
+		p.Bench.FakeClock.Advance(30 * time.Second)
+		p.restart()
+		result, err := p.Poller.Reconcile(p.Ctx, "2001")
+		p.Must(err)
+		if got := p.accounts["2001"].due(); !got.Equal(next) || result.RequeueAfter != next.Sub(p.Bench.FakeClock.Now()) {
+			t.Errorf("after a restart it is read at %s, not %s", got, next)
+		}
+	}
+	if calls := p.meta.Calls(); len(calls) > 0 {
+		t.Errorf("restarts alone made %d calls", len(calls))
+	}
+}
+
+// An account with thousands of numbers takes more calls than the smaller allowance lets pass at once. That it has so many
+// shows while it is read; from then on it is read whole or not at all.
+func TestAnAccountOfThousandsIsRead(t *testing.T) {
+	p := newPolling(t, "2001")
+	p.meta.SetAllowance("2001", 5000)
+	for i := range 4000 {
+		p.meta.AddPhoneNumber(fmt.Sprint(500000+i), "2001", fmt.Sprintf("+1 555-030-%04d", i), "Acme")
+	}
+	number := p.number("2001", "1001")
+	began := p.Bench.FakeClock.Now()
+	for p.get(number) == nil && p.Bench.FakeClock.Since(began) < time.Hour {
+		p.tick()
+	}
+	p.wantReason(number, v1alpha1.ReasonPolled)
+	p.meta.Forget()
+	for range 4 {
+		p.tick()
+	}
+	if calls := len(p.meta.Calls()); calls != 4*(41+2) {
+		t.Errorf("four reads of 41 pages took %d calls", calls)
+	}
+}
+
+func TestMetricsTellOfTheReads(t *testing.T) {
+	p := newPolling(t, "2001")
+	p.number("2001", "1001")
+	p.tick()
+	p.meta.Fail(graphtest.Fault{Refusal: graphtest.Unavailable()})
+	p.tick()
+	age := p.Bench.FakeClock.Since(p.accounts["2001"].read).Seconds()
+	want := fmt.Sprintf(`# HELP numberfleet_graph_calls_total Number of calls to Meta's Graph API, by account and result: ok, temporary, ratelimited, token, permission, notfound or permanent.
+# TYPE numberfleet_graph_calls_total counter
+numberfleet_graph_calls_total{account="2001",result="ok"} 3
+numberfleet_graph_calls_total{account="2001",result="temporary"} 1
+# HELP numberfleet_graph_oldest_read_age_seconds Time since all numbers of an account were read, or since the start if they were not yet; absent while another process leads.
+# TYPE numberfleet_graph_oldest_read_age_seconds gauge
+numberfleet_graph_oldest_read_age_seconds{account="2001"} %v
+# HELP numberfleet_graph_usage_percent How much of the calls that Meta allows to an account within an hour are used, as Meta said last.
+# TYPE numberfleet_graph_usage_percent gauge
+numberfleet_graph_usage_percent{account="2001"} 1
+`, age)
+	if err := testutil.GatherAndCompare(p.registry, strings.NewReader(want), "numberfleet_graph_calls_total",
+		"numberfleet_graph_oldest_read_age_seconds", "numberfleet_graph_usage_percent"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestInstantsAreSpreadAndOncePerPeriod(t *testing.T) {
+	const period = 15 * time.Minute
+	var quarters [4]int
+	for i := range 400 {
+		account := fmt.Sprint(102290129340398 + i)
+		last := reconciler.InstantAfter(account, period, testenv.Start)
+		quarters[int(last.Sub(testenv.Start)%period/(period/4))]++
+		for range 50 {
+			next := reconciler.InstantAfter(account, period, last)
+			if gap := next.Sub(last); gap < period-period/10 || gap > period+period/10 {
+				t.Fatalf("account %s is read at %s and %s, %s apart", account, last, next, gap)
+			}
+			if again := reconciler.InstantAfter(account, period, next.Add(-time.Nanosecond)); !again.Equal(next) {
+				t.Fatalf("%s before it, the instant %s is %s", time.Nanosecond, next, again)
+			}
+			last = next
+		}
+	}
+	for i, n := range quarters {
+		if n < 70 || n > 130 {
+			t.Errorf("of 400 accounts %d are read in quarter %d of the period", n, i+1)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+// Package controllers runs the operator's controllers: Setup is the list of them.
+//
+// Each concern has a package of its own. A controller gathers what is known of a resource, lets internal/rules decide, writes the
+// status once, and publishes what happened. What the controllers share is below controllers/internal.
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"numberfleet.dev/numberfleet/controllers/account"
+	"numberfleet.dev/numberfleet/controllers/directory"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
+	"numberfleet.dev/numberfleet/controllers/internal/throttle"
+	"numberfleet.dev/numberfleet/controllers/internal/usage"
+	"numberfleet.dev/numberfleet/controllers/metrics"
+	"numberfleet.dev/numberfleet/controllers/notification"
+	"numberfleet.dev/numberfleet/controllers/number"
+	"numberfleet.dev/numberfleet/controllers/portfolio"
+	promcounts "numberfleet.dev/numberfleet/controllers/prometheus"
+	"numberfleet.dev/numberfleet/controllers/template"
+	"numberfleet.dev/numberfleet/controllers/unclaimed"
+	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/receipts"
+	received "numberfleet.dev/numberfleet/internal/unclaimed"
+)
+
+// Options are what the controllers work with.
+type Options struct {
+	Config *config.OperatorConfiguration
+	// Clock is that of the rules; Real is that of whoever waits or is waited for, however fast the rules' runs.
+	Clock reconciler.Clock
+	Real  clock.WithTicker
+
+	Ledger    *ledger.Ledger
+	Hasher    counts.Hasher
+	Receipts  *receipts.Receipts
+	Unclaimed *received.Collector
+	Presence  reconciler.Presence
+	// Apps are Meta's ids of the operator's apps that get the webhooks of an account; nil where not all of them are known.
+	Apps func(account string) []string
+
+	// BatchPeriod, RefreshPeriod, RefreshQPS and Concurrency are the flags of the same names.
+	BatchPeriod, RefreshPeriod time.Duration
+	RefreshQPS                 float64
+	Concurrency                int
+	// Namespace of the operator, where it keeps what is its own; empty where it is not known.
+	Namespace string
+	// UserAgent is sent with every call to others.
+	UserAgent string
+	Registry  prometheus.Registerer
+}
+
+// controller is something that a manager runs.
+type controller interface{ SetupWithManager(mgr ctrl.Manager) error }
+
+// Setup adds all controllers to a manager, and registers their indexes and metrics.
+func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) error {
+	for _, index := range []func(context.Context, client.FieldIndexer) error{lookup.SetupIndexes, directory.SetupIndexes} {
+		if err := index(ctx, mgr.GetFieldIndexer()); err != nil {
+			return err
+		}
+	}
+	var (
+		samples   = usage.NewPrometheus(o.Config.Prometheus)
+		throttled = throttle.NewThrottle(o.RefreshPeriod, o.RefreshQPS, o.Real)
+		operator  = reconciler.Operator{
+			Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: o.Clock, Ledger: o.Ledger, Samples: samples, Receipts: o.Receipts, Presence: o.Presence,
+			Recorder: mgr.GetEventRecorder("numberfleet"), Metrics: reconciler.NewMetrics(o.Registry), Throttle: throttled,
+			BatchPeriod: o.BatchPeriod, Concurrency: o.Concurrency,
+		}
+	)
+	if err := mgr.Add(throttled); err != nil {
+		return fmt.Errorf("add the throttle: %w", err)
+	}
+	for _, c := range []struct {
+		of         string
+		controller controller
+	}{
+		{"numbers", &number.Reconciler{Operator: operator}},
+		{"portfolios", &portfolio.Reconciler{Operator: operator}},
+		{"templates", &template.Reconciler{Operator: operator}},
+		{"notifications", &notification.Notifier{
+			Receivers: o.Config.Notifications.Receivers, Namespace: o.Namespace, Clock: o.Clock, Real: o.Real, Metrics: notification.NewMetrics(o.Registry),
+		}},
+		{"accounts", &account.Poller{
+			Config: o.Config.GraphAPI, Client: mgr.GetClient(), Clock: o.Clock, Ledger: o.Ledger, Metrics: account.NewMetrics(o.Registry),
+			Presence: o.Presence, Apps: o.Apps, UserAgent: o.UserAgent,
+		}},
+		{"Prometheus", &promcounts.Poller{
+			Samples: samples, Cache: mgr.GetCache(), Clock: o.Clock, Metrics: promcounts.NewMetrics(o.Registry), UserAgent: o.UserAgent,
+		}},
+		{"unclaimed numbers", &unclaimed.Reporter{
+			Collected: o.Unclaimed, Hasher: o.Hasher, Ledger: o.Ledger, Numbers: mgr.GetCache(), Fresh: mgr.GetAPIReader(), Client: mgr.GetClient(),
+			Namespace: o.Namespace, Clock: o.Clock, Real: o.Real, Metrics: o.Registry,
+		}},
+	} {
+		if err := c.controller.SetupWithManager(mgr); err != nil {
+			return fmt.Errorf("set up the controller of %s: %w", c.of, err)
+		}
+	}
+	// +kubebuilder:scaffold:builder
+	o.Registry.MustRegister(
+		&metrics.Standing{Numbers: mgr.GetCache(), Ledger: o.Ledger, Samples: samples, Clock: o.Clock},
+		&metrics.Received{Numbers: mgr.GetCache(), Ledger: o.Ledger, Receipts: o.Receipts},
+	)
+	return nil
+}

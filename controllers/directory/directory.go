@@ -1,0 +1,127 @@
+// Package directory answers, for what comes in, which resources there are.
+package directory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/internal/report"
+)
+
+// nameIndex has templates by their names at Meta.
+const nameIndex = ".spec.templateName"
+
+// SetupIndexes registers the index that a Directory needs besides those of SetupIndexes.
+func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	value := func(o client.Object) []string { return []string{o.(*v1alpha1.MessageTemplate).Spec.TemplateName} }
+	if err := indexer.IndexField(ctx, &v1alpha1.MessageTemplate{}, nameIndex, value); err != nil {
+		return fmt.Errorf("index %s: %w", nameIndex, err)
+	}
+	return nil
+}
+
+// Directory knows which resources there are, from the cache. Its errors are about the cache, such as that it is not there yet.
+type Directory struct {
+	Reader client.Reader
+}
+
+// Namespace is the namespace of the PhoneNumber that a number in E.164 is served as; empty if there is none.
+func (d Directory) Namespace(ctx context.Context, number string) (string, error) {
+	of, err := lookup.Served(ctx, d.Reader, report.ParseSubject(number))
+	if err != nil || of == nil {
+		return "", err
+	}
+	return of.Namespace, nil
+}
+
+// Accounts are the WhatsApp Business accounts that a subject of the ledger belongs to: of a number that of the resource it is
+// served as, of a portfolio those of the numbers in it. None are where resources do not say. An account and a template belong to
+// the account that their subjects are made of.
+func (d Directory) Accounts(ctx context.Context, subject report.Subject) ([]string, error) {
+	switch subject.Type {
+	case report.Number, report.NumberID:
+		of, err := lookup.Served(ctx, d.Reader, subject)
+		if err != nil || of == nil {
+			return nil, err
+		}
+		return lookup.Accounts([]v1alpha1.PhoneNumber{*of}), nil
+	case report.Portfolio:
+		var portfolios v1alpha1.BusinessPortfolioList
+		if err := d.Reader.List(ctx, &portfolios, client.MatchingFields{lookup.SubjectIndex: subject.String()}, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, fmt.Errorf("list portfolios: %w", err)
+		}
+		var accounts []string
+		for i := range portfolios.Items {
+			numbers, err := lookup.Numbers(ctx, d.Reader, lookup.PortfolioIndex, portfolios.Items[i].Name, client.UnsafeDisableDeepCopy)
+			if err != nil {
+				return nil, err
+			}
+			accounts = append(accounts, lookup.Accounts(numbers)...)
+		}
+		return accounts, nil
+	default:
+		return nil, nil
+	}
+}
+
+// Portfolio is the subject of reports about a portfolio, which is named by its BusinessPortfolio or by the id that Meta gave to it; nobody
+// if it is neither.
+func (d Directory) Portfolio(ctx context.Context, name string) (report.Subject, error) {
+	var portfolio v1alpha1.BusinessPortfolio
+	switch err := d.Reader.Get(ctx, client.ObjectKey{Name: name}, &portfolio); {
+	case err == nil && portfolio.Spec.PortfolioID != "":
+		return lookup.PortfolioSubject(&portfolio), nil
+	case err != nil && !apierrors.IsNotFound(err):
+		return report.Subject{}, fmt.Errorf("get the portfolio: %w", err)
+	case strings.Trim(name, "0123456789") == "" && len(name) <= maxPortfolioID:
+		return report.PortfolioSubject(name), nil // a BusinessPortfolio that comes later finds it
+	default:
+		return report.Subject{}, nil
+	}
+}
+
+const maxPortfolioID = 32 // digits
+
+// Templates are the subjects of reports about the languages of a template: of those with a MessageTemplate, in the number's
+// namespace and account where a number is given. None are found where several accounts have templates of that name and
+// nothing says which of them is meant.
+func (d Directory) Templates(ctx context.Context, name, number string) ([]report.Subject, error) {
+	options := []client.ListOption{client.MatchingFields{nameIndex: name}, client.UnsafeDisableDeepCopy}
+	var sender *v1alpha1.PhoneNumber
+	if number != "" {
+		of, err := lookup.Served(ctx, d.Reader, report.ParseSubject(number))
+		if err != nil || of == nil {
+			return nil, err
+		}
+		sender = of
+		options = append(options, client.InNamespace(sender.Namespace))
+	}
+	var templates v1alpha1.MessageTemplateList
+	if err := d.Reader.List(ctx, &templates, options...); err != nil {
+		return nil, fmt.Errorf("list message templates: %w", err)
+	}
+	var subjects []report.Subject
+	account := ""
+	for i := range templates.Items {
+		t := &templates.Items[i]
+		of := t.Spec.WhatsAppBusinessAccountID
+		if !t.DeletionTimestamp.IsZero() || sender != nil && sender.Spec.Business.WhatsAppBusinessAccountID != "" && sender.Spec.Business.WhatsAppBusinessAccountID != of {
+			continue
+		}
+		if account != "" && account != of {
+			return nil, nil
+		}
+		account = of
+		if subject := lookup.TemplateSubject(t); !slices.Contains(subjects, subject) {
+			subjects = append(subjects, subject)
+		}
+	}
+	return subjects, nil
+}

@@ -1,0 +1,206 @@
+package testenv
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
+	"numberfleet.dev/numberfleet/controllers/metrics"
+	"numberfleet.dev/numberfleet/controllers/portfolio"
+	"numberfleet.dev/numberfleet/controllers/template"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
+)
+
+// Fleet is a bench with a portfolio, its numbers and templates, which are reconciled step by step.
+type Fleet struct {
+	*Bench
+	Portfolios *portfolio.Reconciler
+	templater  *template.Reconciler
+	Portfolio  *v1alpha1.BusinessPortfolio
+	Numbers    []*v1alpha1.PhoneNumber
+	templates  []*v1alpha1.MessageTemplate
+}
+
+// NewFleet makes a portfolio, governed by the default policy unless the change says otherwise, that is named as the test's
+// namespace.
+func NewFleet(t *testing.T, change ...func(*v1alpha1.BusinessPortfolioSpec)) *Fleet {
+	t.Helper()
+	f := &Fleet{Bench: New(t)}
+	f.Portfolios = &portfolio.Reconciler{Operator: reconciler.Operator{Client: f.Client, Cache: f.Cache, Clock: f.FakeClock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.Recorder, Metrics: f.Metrics, Throttle: Unthrottled()}}
+	f.templater = &template.Reconciler{Operator: reconciler.Operator{Client: f.Client, Cache: f.Cache, Clock: f.FakeClock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.Recorder, Metrics: f.Metrics, Throttle: Unthrottled()}}
+	f.Portfolio = &v1alpha1.BusinessPortfolio{
+		ObjectMeta: metav1.ObjectMeta{Name: f.Namespace},
+		Spec:       v1alpha1.BusinessPortfolioSpec{PortfolioID: strings.TrimLeft(NewNumber(), "+"), DisplayName: "Acme"},
+	}
+	for _, c := range change {
+		c(&f.Portfolio.Spec)
+	}
+	f.Must(f.Client.Create(f.Ctx, f.Portfolio))
+	t.Cleanup(func() { _ = f.Direct.Delete(t.Context(), f.Portfolio) })
+	return f
+}
+
+// Number adds a number to the portfolio.
+func (f *Fleet) Number(change ...func(*v1alpha1.PhoneNumber)) *v1alpha1.PhoneNumber {
+	f.T.Helper()
+	number := f.Create("", append([]func(*v1alpha1.PhoneNumber){func(n *v1alpha1.PhoneNumber) {
+		n.Spec.Business.Portfolio, n.Spec.Business.WhatsAppBusinessAccountID = f.Portfolio.Name, account
+	}}, change...)...)
+	f.Numbers = append(f.Numbers, number)
+	return number
+}
+
+func (f *Fleet) Template(name string, change ...func(*v1alpha1.MessageTemplateSpec)) *v1alpha1.MessageTemplate {
+	f.T.Helper()
+	template := &v1alpha1.MessageTemplate{
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.Namespace, GenerateName: "template-"},
+		Spec:       v1alpha1.MessageTemplateSpec{TemplateName: name + "_" + strings.ReplaceAll(f.Namespace, "-", "_"), Language: "en_US", WhatsAppBusinessAccountID: account},
+	}
+	for _, c := range change {
+		c(&template.Spec)
+	}
+	f.Must(f.Client.Create(f.Ctx, template))
+	f.templates = append(f.templates, template)
+	return template
+}
+
+// Settle reconciles everything until what one sees of the other has arrived.
+func (f *Fleet) Settle() {
+	f.T.Helper()
+	run := func(reconcile func() (ctrl.Result, error), object client.Object) {
+		f.T.Helper()
+		for {
+			result, err := reconcile()
+			f.Must(err)
+			if result.RequeueAfter != 100*time.Millisecond { // a conflict
+				break
+			}
+		}
+		if err := f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(object), object); err != nil && !apierrors.IsNotFound(err) {
+			f.T.Fatal(err)
+		}
+	}
+	for range 3 {
+		for _, t := range f.templates {
+			run(func() (ctrl.Result, error) { return f.templater.Reconcile(f.Ctx, lookup.Request(t)) }, t)
+		}
+		for _, n := range f.Numbers {
+			run(func() (ctrl.Result, error) { return f.Reconcile(f.Ctx, lookup.Request(n)) }, n)
+		}
+		run(func() (ctrl.Result, error) { return f.Portfolios.Reconcile(f.Ctx, lookup.Request(f.Portfolio)) }, f.Portfolio)
+	}
+	for _, n := range f.Numbers {
+		run(func() (ctrl.Result, error) { return f.Reconcile(f.Ctx, lookup.Request(n)) }, n)
+	}
+}
+
+func (f *Fleet) At(d time.Duration) {
+	f.T.Helper()
+	f.FakeClock.Advance(d)
+	f.Settle()
+}
+
+// Told are the transitions of a history, with from and to.
+func Told(history []v1alpha1.Transition) []string {
+	var lines []string
+	for _, t := range history {
+		lines = append(lines, strings.TrimSuffix(t.Time.UTC().Format("01-02 15:04:05")+" "+string(t.Reason)+" "+t.From+" -> "+t.To, "  -> "))
+	}
+	return lines
+}
+
+func (f *Fleet) Expect(what string, got, want []string) {
+	f.T.Helper()
+	if !slices.Equal(got, want) {
+		f.T.Errorf("%s:\n  %s\nnot\n  %s", what, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+// Another adds a portfolio beside the fleet's, which settle does not reconcile.
+func (f *Fleet) Another() *v1alpha1.BusinessPortfolio {
+	f.T.Helper()
+	portfolio := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "another-" + f.Namespace}, Spec: v1alpha1.BusinessPortfolioSpec{DisplayName: "Another"}}
+	f.Must(f.Client.Create(f.Ctx, portfolio))
+	f.T.Cleanup(func() { _ = f.Direct.Delete(f.T.Context(), portfolio) })
+	return portfolio
+}
+
+func (f *Fleet) ReconcilePortfolio(portfolio *v1alpha1.BusinessPortfolio) ctrl.Result {
+	f.T.Helper()
+	result, err := f.Portfolios.Reconcile(f.Ctx, lookup.Request(portfolio))
+	f.Must(err)
+	f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(portfolio), portfolio))
+	return result
+}
+
+// Move puts a number into a portfolio.
+func (f *Fleet) Move(number *v1alpha1.PhoneNumber, to string) {
+	f.T.Helper()
+	f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(number), number))
+	number.Spec.PolicyName, number.Spec.Business.Portfolio = "", to
+	f.Must(f.Client.Update(f.Ctx, number))
+}
+
+func (f *Fleet) ReportAt(subject string, kind report.Kind, value string, at time.Time) {
+	f.T.Helper()
+	_, err := f.Ledger.Append(f.Ctx, counts.Batch{Reports: []report.Report{{Subject: report.ParseSubject(subject), Kind: kind, Value: value, At: at.Unix()}}}, f.FakeClock.Now())
+	f.Must(err)
+}
+
+// Add records a report of now about a template.
+func (f *Fleet) Add(said report.Report, about *v1alpha1.MessageTemplate) {
+	f.T.Helper()
+	now := f.FakeClock.Now()
+	said.Subject, said.At = lookup.TemplateSubject(about), now.Unix()
+	_, err := f.Ledger.Append(f.Ctx, counts.Batch{Reports: []report.Report{said}}, now)
+	f.Must(err)
+}
+
+// Gauges are the values of the fleet's metrics about the resource of that name, without "numberfleet_".
+func (b *Bench) Gauges(name string) map[string]float64 {
+	b.T.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(&metrics.Standing{Numbers: b.Client, Ledger: b.Ledger, Samples: b.Samples, Clock: b.FakeClock})
+	families, err := registry.Gather()
+	b.Must(err)
+	values := map[string]float64{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				if label.GetName() == "name" && label.GetValue() == name {
+					values[family.GetName()[len("numberfleet_"):]] = metric.GetGauge().GetValue()
+				}
+			}
+		}
+	}
+	return values
+}
+
+// Gauged holds that the metrics of a number say so as well.
+func (b *Bench) Gauged(name string, remain int64) {
+	b.T.Helper()
+	sendable := 0.0
+	if remain > 0 {
+		sendable = 1
+	}
+	var got map[string]float64
+	for range 100 { // the cache follows
+		got = b.Gauges(name)
+		if got["phone_number_remaining"] == float64(remain) && got["phone_number_sendable"] == sendable {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	b.T.Errorf("the metrics say %v, want %d", got, remain)
+}

@@ -1,0 +1,96 @@
+package usage
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/conditions"
+	"numberfleet.dev/numberfleet/controllers/internal/statuses"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/sampled"
+)
+
+// SetFresh says on a portfolio how fresh the counts of its numbers are, where a Prometheus has a part in them.
+func (s Sharing) SetFresh(c conditions.Setter) {
+	if len(s.Read) == 0 {
+		meta.RemoveStatusCondition(c.In, v1alpha1.ConditionUsageFresh)
+		return
+	}
+	stale, first := 0, ""
+	for _, n := range s.Read {
+		if j, ok := s.samples.Verdict(n); ok && j.Status != metav1.ConditionTrue {
+			if stale++; stale == 1 {
+				first = fmt.Sprintf("%s/%s: %s", n.Namespace, n.Name, j.Reason)
+			}
+		}
+	}
+	if stale == 0 {
+		c.Set(v1alpha1.ConditionUsageFresh, metav1.ConditionTrue, v1alpha1.ReasonSampled, "The counts of all numbers are fresh.")
+		return
+	}
+	c.Set(v1alpha1.ConditionUsageFresh, metav1.ConditionFalse, v1alpha1.ReasonMembersNotFresh, fmt.Sprintf(
+		"The counts of %d numbers are not fresh, the first of them %s. A restriction that stands is not lifted, and they do not count for an upgrade.", stale, first))
+}
+
+// Sharing are the numbers that share a limit, by where their counts come from.
+type Sharing struct {
+	Counted []string // by the ledger: phone numbers
+	Read    []*v1alpha1.PhoneNumber
+	samples *Prometheus
+}
+
+func (s *Prometheus) Sharing(numbers []*v1alpha1.PhoneNumber) Sharing {
+	all := Sharing{samples: s}
+	for _, n := range numbers {
+		if s.Counts(n) {
+			all.Read = append(all.Read, n)
+		} else {
+			all.Counted = append(all.Counted, n.Spec.PhoneNumber)
+		}
+	}
+	slices.Sort(all.Counted)
+	return all
+}
+
+// Usage is how the counts of all answer the rules, where the ledger counts its own together.
+func (s Sharing) Usage(together counts.Usage, policy *rules.Policy) (used, climb rules.Usage) {
+	if len(s.Read) == 0 {
+		return together, nil
+	}
+	most, least := sampled.Together{Counted: together}, sampled.Together{Counted: together}
+	for _, n := range s.Read {
+		used, climb := s.samples.Usage(n, policy, together)
+		most.Members, least.Members = append(most.Members, used), append(least.Members, climb)
+	}
+	return sampled.Most{Together: most}, sampled.Least{Together: least}
+}
+
+// SetUsage says in a portfolio's status where its counts come from. Those that nobody knows are left out.
+func (s Sharing) SetUsage(usage *v1alpha1.UsageStatus, policy *rules.Policy) {
+	usage.Source = v1alpha1.CountedHere
+	if len(s.Read) == 0 {
+		return
+	}
+	usage.Source = v1alpha1.CountedByPrometheus
+	if len(s.Counted) > 0 {
+		usage.Source = v1alpha1.CountedMixed
+	}
+	// Users that numbers have in common would count twice.
+	usage.UniqueUsers7d, usage.Messages7d, usage.SampledTime = nil, nil, metav1.Time{}
+	for _, n := range s.Read {
+		used := s.samples.readings(n, policy)[UsedCount]
+		if !used.Read() {
+			// The sum of the others would show room that may not be there.
+			usage.Used, usage.SampledTime = nil, metav1.Time{}
+			return
+		}
+		if usage.SampledTime.IsZero() || used.At.Before(usage.SampledTime.Time) {
+			usage.SampledTime = statuses.Time(used.At)
+		}
+	}
+}

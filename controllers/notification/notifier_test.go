@@ -1,0 +1,613 @@
+package notification
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	managerconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/controllers/internal/testenv"
+	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/notify"
+	"numberfleet.dev/numberfleet/internal/notify/notifytest"
+	"numberfleet.dev/numberfleet/internal/report"
+)
+
+// notified is a bench with one receiver of each kind. Notifiers are started and stopped by the test, as operators are.
+type notified struct {
+	*testenv.Bench
+	mail      *notifytest.MailServer
+	chat      *notifytest.WebServer
+	sink      *notifytest.WebServer
+	receivers []config.Receiver
+	metrics   *Metrics
+}
+
+func newNotified(t *testing.T) *notified {
+	t.Helper()
+	n := &notified{Bench: testenv.New(t), mail: notifytest.NewMailServer(t, config.StartTLS), chat: notifytest.NewWebServer(t, true),
+		sink: notifytest.NewWebServer(t, false), metrics: NewMetrics(prometheus.NewRegistry())}
+	n.receivers = []config.Receiver{
+		{Name: "mail", Email: &config.Email{Host: "127.0.0.1", Port: n.mail.Port, TLS: config.StartTLS, CAFile: n.mail.CAFile, From: "fleet@example.com",
+			To: []string{"ops@example.com"}, Username: notifytest.Username, PasswordFile: notifytest.File(t, "password", notifytest.Password)}},
+		{Name: "chat", Slack: &config.Slack{URL: n.chat.URL, CAFile: n.chat.CAFile}},
+		{Name: "sink", CloudEvents: &config.CloudEvents{URL: n.sink.URL}},
+	}
+	for i := range n.receivers {
+		n.receivers[i].Namespaces = []string{n.Namespace} // the API server is shared with other tests
+	}
+	return n
+}
+
+// operate runs a notifier until it is stopped, with its own manager, cache and memory.
+func (n *notified) operate(change ...func(*ctrl.Options)) (stop func()) {
+	n.T.Helper()
+	options := ctrl.Options{
+		Scheme: testenv.Scheme, Metrics: server.Options{BindAddress: "0"}, Controller: managerconfig.Controller{SkipNameValidation: new(true)},
+		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
+	}
+	for _, c := range change {
+		c(&options)
+	}
+	manager, err := ctrl.NewManager(testenv.APIServer, options)
+	n.Must(err)
+	n.Must(lookup.SetupIndexes(n.Ctx, manager.GetFieldIndexer()))
+	n.Must((&Notifier{
+		Receivers: n.receivers, Namespace: n.Namespace, Clock: n.FakeClock, Real: clock.RealClock{}, Metrics: n.metrics,
+		MinBackoff: 20 * time.Millisecond, MaxBackoff: 500 * time.Millisecond,
+	}).SetupWithManager(manager))
+	ctx, cancel := context.WithCancel(n.Ctx)
+	done := make(chan error, 1)
+	go func() { done <- manager.Start(ctx) }()
+	stopped := false
+	stop = func() {
+		if !stopped {
+			stopped = true
+			cancel()
+			if err := <-done; err != nil && !strings.Contains(err.Error(), "leader election lost") {
+				n.T.Errorf("the manager: %v", err)
+			}
+		}
+	}
+	n.T.Cleanup(stop)
+	if !options.LeaderElection {
+		n.begun()
+	}
+	return stop
+}
+
+// begun waits until it is remembered since when the receivers are there.
+func (n *notified) begun() {
+	n.T.Helper()
+	n.soon("the receivers begin", func() bool {
+		var known corev1.ConfigMap
+		err := n.Direct.Get(n.Ctx, client.ObjectKey{Namespace: n.Namespace, Name: subscriptionsName}, &known)
+		return err == nil && len(known.Data) == len(n.receivers)
+	})
+}
+
+func (n *notified) soon(what string, is func() bool) {
+	n.T.Helper()
+	for range 400 {
+		if is() {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	n.T.Fatalf("not so within 10 s: %s; %d mails, %d messages, %d events", what, len(n.mail.Mails()), len(n.chat.Posts()), len(n.sink.Posts()))
+}
+
+// heard are the transitions that the sink was told, as name/number reason, in the order in which they came.
+func (n *notified) heard() []string {
+	n.T.Helper()
+	var heard []string
+	for _, post := range n.sink.Posts() {
+		var e struct {
+			ID, Type string
+			Data     struct {
+				Name, Reason       string
+				Transition, Missed int64
+			}
+		}
+		n.Must(json.Unmarshal([]byte(post.Body), &e))
+		if e.Data.Missed > 0 {
+			heard = append(heard, fmt.Sprintf("%s missed %d", e.Data.Name, e.Data.Missed))
+		} else {
+			heard = append(heard, fmt.Sprintf("%s/%d %s", e.Data.Name, e.Data.Transition, e.Data.Reason))
+		}
+	}
+	return heard
+}
+
+// happenings are what a number's status says, in the same words.
+func happenings(number *v1alpha1.PhoneNumber) []string {
+	var all []string
+	for i, t := range number.Status.History {
+		all = append(all, fmt.Sprintf("%s/%d %s", number.Name, number.Status.Transitions-int64(len(number.Status.History))+int64(i)+1, t.Reason))
+	}
+	return all
+}
+
+// settled waits until the status says that all receivers are done with all transitions, and for a while longer.
+func (n *notified) settled(number *v1alpha1.PhoneNumber) {
+	n.T.Helper()
+	n.soon("everything is written down", func() bool {
+		n.Must(n.Direct.Get(n.Ctx, client.ObjectKeyFromObject(number), number))
+		done := 0
+		for _, p := range number.Status.Notifications {
+			if *p.Transitions == number.Status.Transitions {
+				done++
+			}
+		}
+		return done == len(n.receivers)
+	})
+	time.Sleep(200 * time.Millisecond)
+}
+
+// flag brings two transitions, QualityChanged and Flagged; unflag brings the opposite two.
+func (n *notified) flag(number *v1alpha1.PhoneNumber) {
+	n.T.Helper()
+	n.FakeClock.Advance(time.Minute)
+	n.Report(number.Spec.PhoneNumber, report.Quality, "Low")
+	n.EvaluateUntil(number, func() bool { return number.Status.State == v1alpha1.StateFlagged })
+}
+
+func (n *notified) unflag(number *v1alpha1.PhoneNumber) {
+	n.T.Helper()
+	n.FakeClock.Advance(time.Minute)
+	n.Report(number.Spec.PhoneNumber, report.Quality, "High")
+	n.FakeClock.Advance(8 * 24 * time.Hour)
+	n.EvaluateUntil(number, func() bool { return number.Status.State == v1alpha1.StateConnected })
+}
+
+func TestEachTransitionIsSentOnceToEachReceiverAcrossRestarts(t *testing.T) {
+	n := newNotified(t)
+	stop := n.operate()
+	number := n.Create("netcore")
+	n.Evaluate(number)
+	n.flag(number)
+	n.settled(number)
+	if mails, messages, events := n.mail.Mails(), n.chat.Posts(), n.heard(); len(mails) != 1 || len(messages) != 1 || !slices.Equal(events, happenings(number)) || len(events) != 2 {
+		t.Errorf("%d mails, %d messages and the events %q are sent of %q", len(mails), len(messages), events, happenings(number))
+	}
+	for _, text := range []string{n.mail.Mails()[0].Content, n.chat.Posts()[0].Body, n.sink.Posts()[0].Body} {
+		if !strings.Contains(text, number.Name) || strings.Contains(text, strings.TrimPrefix(number.Spec.PhoneNumber, "+")) {
+			t.Errorf("it does not name the resource, or names the phone number:\n%s", text)
+		}
+	}
+
+	// Nothing is sent again by another process; what happens while none runs is sent by the next.
+	stop()
+	stop = n.operate()
+	time.Sleep(300 * time.Millisecond)
+	stop()
+	n.unflag(number)
+	before := number.ResourceVersion
+	if number.Status.Transitions != 4 || len(number.Status.Notifications) != 3 {
+		t.Fatalf("the reconciler leaves %d transitions and the notifications %+v", number.Status.Transitions, number.Status.Notifications)
+	}
+	n.operate()
+	n.settled(number)
+	if before == number.ResourceVersion {
+		t.Error("nothing was written down")
+	}
+	if mails, messages, events := n.mail.Mails(), n.chat.Posts(), n.heard(); len(mails) != 2 || len(messages) != 2 || !slices.Equal(events, happenings(number)) {
+		t.Errorf("after restarts %d mails, %d messages and the events %q are sent of %q", len(mails), len(messages), events, happenings(number))
+	}
+
+	// At rest nothing is written, by neither controller.
+	rest := number.ResourceVersion
+	for range 5 {
+		n.Evaluate(number)
+		time.Sleep(50 * time.Millisecond)
+	}
+	if n.Evaluate(number); number.ResourceVersion != rest {
+		t.Error("a number at rest is written")
+	}
+	for i := range n.receivers {
+		if got := testutil.ToFloat64(n.metrics.notifications.WithLabelValues(n.receivers[i].Name, "sent")); got != 2 {
+			t.Errorf("%g notifications to %s are counted", got, n.receivers[i].Name)
+		}
+	}
+}
+
+// What the providers' documents promise a notification for: a flag and its end, a restriction, and a change of the limit.
+func TestFlagsRestrictionsAndLimitsAreMailed(t *testing.T) {
+	n := newNotified(t)
+	n.receivers = n.receivers[:1]
+	n.receivers[0].Reasons = []v1alpha1.TransitionReason{v1alpha1.ReasonFlagged, v1alpha1.ReasonFlagCleared, v1alpha1.ReasonRestricted,
+		v1alpha1.ReasonTierUpgraded, v1alpha1.ReasonTierDowngraded, v1alpha1.ReasonLimitReported}
+	n.operate()
+	number := n.Create("netcore")
+	n.Evaluate(number)
+	n.Deliver(number.Spec.PhoneNumber, 1000) // the limit
+	n.Evaluate(number)
+	n.FakeClock.Advance(25 * time.Hour)
+	n.Deliver(number.Spec.PhoneNumber, 1000) // twice the limit within 7 days
+	n.Evaluate(number)
+	n.flag(number)
+	n.FakeClock.Advance(7 * 24 * time.Hour) // still Low: the flag ends, and the tier falls
+	n.EvaluateUntil(number, func() bool { return number.Status.Tier.Name == "1" })
+	n.FakeClock.Advance(time.Minute)
+	n.Report(number.Spec.PhoneNumber, report.Limit, "10000")
+	n.EvaluateUntil(number, func() bool { return number.Status.Tier.Name == "2" })
+	n.settled(number)
+	all := ""
+	for _, m := range n.mail.Mails() {
+		all += m.Content
+	}
+	for _, reason := range n.receivers[0].Reasons {
+		if !strings.Contains(all, "UTC  "+string(reason)) {
+			t.Errorf("there is no mail about %s; the number has %q", reason, happenings(number))
+		}
+	}
+	for _, reason := range []v1alpha1.TransitionReason{v1alpha1.ReasonQualityChanged, v1alpha1.ReasonRestrictionLifted} {
+		if strings.Contains(all, "UTC  "+string(reason)) {
+			t.Errorf("a mail is about %s, which was not asked for", reason)
+		}
+	}
+}
+
+func TestAnotherLeaderSendsNothingTwice(t *testing.T) {
+	n := newNotified(t)
+	elect := func(o *ctrl.Options) {
+		o.LeaderElection, o.LeaderElectionID, o.LeaderElectionNamespace = true, "notifications", n.Namespace
+		o.LeaderElectionReleaseOnCancel = true
+		o.LeaseDuration, o.RenewDeadline, o.RetryPeriod = new(3*time.Second), new(2*time.Second), new(200*time.Millisecond)
+	}
+	number := n.Create("netcore")
+	n.Evaluate(number)
+	first := n.operate(elect)
+	n.begun()
+	n.operate(elect)
+	n.flag(number)
+	n.settled(number)
+	first()
+	n.unflag(number)
+	n.settled(number)
+	if mails, messages, events := n.mail.Mails(), n.chat.Posts(), n.heard(); len(mails) != 2 || len(messages) != 2 || !slices.Equal(events, happenings(number)) || len(events) != 4 {
+		t.Errorf("%d mails, %d messages and the events %q are sent of %q", len(mails), len(messages), events, happenings(number))
+	}
+}
+
+func TestAReceiverThatFailsGetsItLaterAndTheOthersOnce(t *testing.T) {
+	n := newNotified(t)
+	n.operate()
+	n.mail.Busy(3)
+	n.chat.Busy(3, http.StatusInternalServerError)
+	number := n.Create("netcore")
+	n.Evaluate(number)
+	n.flag(number)
+	n.settled(number)
+	if n.mail.Attempts() != 4 || len(n.mail.Mails()) != 1 || n.chat.Attempts() != 4 || len(n.chat.Posts()) != 1 {
+		t.Errorf("of %d mails %d and of %d messages %d were taken", n.mail.Attempts(), len(n.mail.Mails()), n.chat.Attempts(), len(n.chat.Posts()))
+	}
+	if !slices.Equal(n.heard(), happenings(number)) {
+		t.Errorf("the sink heard %q, not %q", n.heard(), happenings(number))
+	}
+	if got := testutil.ToFloat64(n.metrics.notifications.WithLabelValues("mail", "failed")); got != 3 {
+		t.Errorf("%g failures are counted", got)
+	}
+}
+
+// One receiver hangs with every worker while the others go on; it gets its share once it answers.
+func TestAReceiverThatHangsHoldsUpNoOther(t *testing.T) {
+	n := newNotified(t)
+	n.operate()
+	release := make(chan struct{})
+	n.mail.Answer(func() error { <-release; return nil })
+	var all []*v1alpha1.PhoneNumber
+	for range 3 * workers {
+		number := n.Create("netcore")
+		n.Evaluate(number)
+		n.flag(number)
+		all = append(all, number)
+	}
+	n.soon("the others are told", func() bool { return len(n.chat.Posts()) == len(all) && len(n.sink.Posts()) == 2*len(all) })
+	close(release)
+	for _, number := range all {
+		n.settled(number)
+	}
+	if len(n.mail.Mails()) != len(all) {
+		t.Errorf("%d mails came, not %d", len(n.mail.Mails()), len(all))
+	}
+}
+
+func TestOfSeveralEventsOnlyThoseThatFailedAreSentAgain(t *testing.T) {
+	n := newNotified(t)
+	n.receivers = n.receivers[2:]
+	n.operate()
+	requests := 0
+	n.sink.Answer(func(w http.ResponseWriter) bool {
+		if requests++; requests != 2 {
+			return false
+		}
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusTooManyRequests)
+		return true
+	})
+	number := n.Create("netcore")
+	n.Evaluate(number)
+	n.flag(number)
+	began := time.Now() //nolint:forbidigo // it is real time that the receiver asks for
+	n.settled(number)
+	if !slices.Equal(n.heard(), happenings(number)) {
+		t.Errorf("the sink heard %q, not %q", n.heard(), happenings(number))
+	}
+	if waited := time.Since(began); waited < 900*time.Millisecond { //nolint:forbidigo // likewise
+		t.Errorf("asked to be left alone for 1 s, it was tried again within %s", waited)
+	}
+}
+
+func TestWhatCannotBeWrittenDownIsNotSentAgain(t *testing.T) {
+	n := newNotified(t)
+	n.receivers = n.receivers[2:]
+	number := n.Create("netcore")
+	n.Evaluate(number)
+	b := newSubscriptions(n.Direct, n.Direct, n.Namespace, n.receivers, n.FakeClock.Now())
+	n.flag(number)
+	n.soon("the cache knows of the flag", func() bool {
+		var cached v1alpha1.PhoneNumber
+		n.Must(n.Client.Get(n.Ctx, client.ObjectKeyFromObject(number), &cached))
+		return cached.Status.Transitions == number.Status.Transitions
+	})
+	broken := &brokenWrites{Client: n.Client, fail: true}
+	r := &receiver{config: &n.receivers[0], sender: notify.New(&n.receivers[0]), beginnings: b, names: names(n.receivers), client: broken, fresh: n.Direct,
+		metrics: n.metrics, sent: map[subjectKey]sent{}, pause: pause{clock: clock.RealClock{}, least: time.Millisecond, most: time.Millisecond}}
+	key := subjectKey{kind: "PhoneNumber", NamespacedName: client.ObjectKeyFromObject(number)}
+	for range 3 {
+		if _, err := r.Reconcile(n.Ctx, key); err == nil {
+			t.Error("a write that fails is no error")
+		}
+	}
+	broken.fail = false
+	_, err := r.Reconcile(n.Ctx, key)
+	n.Must(err)
+	n.settled(number)
+	if !slices.Equal(n.heard(), happenings(number)) || len(r.sent) != 0 {
+		t.Errorf("the sink heard %q, not %q; %v is remembered", n.heard(), happenings(number), r.sent)
+	}
+}
+
+type brokenWrites struct {
+	client.Client
+	fail bool
+}
+
+func (b *brokenWrites) Status() client.SubResourceWriter {
+	if b.fail {
+		return brokenStatus{b.Client.Status()}
+	}
+	return b.Client.Status()
+}
+
+type brokenStatus struct{ client.SubResourceWriter }
+
+var errOutage = errors.New("an outage")
+
+func (brokenStatus) Apply(context.Context, runtime.ApplyConfiguration, ...client.SubResourceApplyOption) error {
+	return errOutage
+}
+
+func TestAReceiverThatIsAddedHearsOnlyWhatComesAfter(t *testing.T) {
+	n := newNotified(t)
+	sink := n.receivers[2]
+	n.receivers = n.receivers[:2]
+	stop := n.operate()
+	number, quiet := n.Create("netcore"), n.Create("netcore")
+	n.Evaluate(number)
+	n.Evaluate(quiet)
+	n.flag(number)
+	n.settled(number)
+	stop()
+
+	n.FakeClock.Advance(time.Hour)
+	n.receivers = append(n.receivers, sink)
+	before := number.ResourceVersion
+	stop = n.operate()
+	time.Sleep(300 * time.Millisecond)
+	n.Evaluate(number)
+	if len(n.heard()) != 0 || number.ResourceVersion != before {
+		t.Errorf("it hears of what was before: %q; or a number was written for it", n.heard())
+	}
+	// What comes after: to an old number, to one that had no transitions yet, and to a new one that is flagged from the
+	// first, also while no operator runs.
+	n.unflag(number)
+	stop()
+	n.flag(quiet)
+	fresh := n.Create("botmaker", func(p *v1alpha1.PhoneNumber) { p.Spec.Business.HumanEscalationPaths = nil })
+	n.EvaluateUntil(fresh, func() bool { return fresh.Status.State == v1alpha1.StateFlagged })
+	n.operate()
+	n.settled(quiet)
+	n.settled(fresh)
+	want := slices.Concat(happenings(number)[2:], happenings(quiet), happenings(fresh))
+	got := n.heard()
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) || len(want) != 6 {
+		t.Errorf("it hears %q, not %q", got, want)
+	}
+}
+
+func TestAReasonThatIsAddedIsNotAskedForBefore(t *testing.T) {
+	n := newNotified(t)
+	n.receivers = n.receivers[2:]
+	n.receivers[0].Reasons = []v1alpha1.TransitionReason{v1alpha1.ReasonFlagged}
+	stop := n.operate()
+	number := n.Create("netcore")
+	n.Evaluate(number)
+	n.flag(number)
+	n.settled(number)
+	n.unflag(number)
+	stop()
+	n.FakeClock.Advance(time.Hour)
+	n.receivers[0].Reasons = nil
+	stop = n.operate()
+	n.flag(number)
+	n.settled(number)
+	want := []string{happenings(number)[1], happenings(number)[4], happenings(number)[5]}
+	if got := n.heard(); !slices.Equal(got, want) {
+		t.Errorf("it hears %q, not %q", got, want)
+	}
+	stop()
+
+	// A receiver that goes leaves nothing behind once another is written.
+	n.receivers[0].Name = "another"
+	n.operate()
+	n.unflag(number)
+	n.settled(number)
+	if len(number.Status.Notifications) != 1 || number.Status.Notifications[0].Receiver != "another" {
+		t.Errorf("the notifications are %+v", number.Status.Notifications)
+	}
+}
+
+// More happens while the receiver is away than the history holds.
+func TestWhatLeftTheHistoryIsSaidToBeMissed(t *testing.T) {
+	n := newNotified(t)
+	stop := n.operate()
+	number := n.Create("netcore")
+	n.Evaluate(number)
+	n.flag(number)
+	n.settled(number)
+	stop()
+	for range 6 {
+		n.unflag(number)
+		n.flag(number)
+	}
+	if number.Status.Transitions != 26 || len(number.Status.History) != 20 {
+		t.Fatalf("%d transitions, %d of them in the history", number.Status.Transitions, len(number.Status.History))
+	}
+	n.operate()
+	n.settled(number)
+	want := slices.Concat([]string{number.Name + "/1 QualityChanged", number.Name + "/2 Flagged", number.Name + " missed 4"}, happenings(number))
+	if got := n.heard(); !slices.Equal(got, want) {
+		t.Errorf("it hears %q, not %q", got, want)
+	}
+	if mails := n.mail.Mails(); len(mails) != 2 || !strings.Contains(mails[1].Content, "Up to 4 transitions were missed") {
+		t.Errorf("the mails are %+v", mails)
+	}
+}
+
+// What a receiver does not ask for is never taken for missed, and costs a write for every tenth only.
+func TestWhatIsNotAskedForIsNotMissed(t *testing.T) {
+	n := newNotified(t)
+	n.receivers = n.receivers[2:]
+	n.receivers[0].Reasons = []v1alpha1.TransitionReason{v1alpha1.ReasonRestricted}
+	n.operate()
+	number := n.Create("netcore")
+	n.Evaluate(number)
+	writes := map[int64]bool{}
+	for range 8 {
+		n.flag(number)
+		n.unflag(number)
+		time.Sleep(100 * time.Millisecond)
+		n.Must(n.Direct.Get(n.Ctx, client.ObjectKeyFromObject(number), number))
+		for _, p := range number.Status.Notifications {
+			writes[*p.Transitions] = true
+		}
+	}
+	if len(n.heard()) != 0 || number.Status.Transitions != 32 || len(writes) != 3 && len(writes) != 2 {
+		t.Errorf("of %d transitions it hears %q, written down at %v", number.Status.Transitions, n.heard(), writes)
+	}
+}
+
+func TestWithoutReceiversNothingIsSetUp(t *testing.T) {
+	n := newNotified(t)
+	manager := n.Manager()
+	n.Must((&Notifier{}).SetupWithManager(manager))
+	n.StartManager(manager)
+	var known corev1.ConfigMap
+	if err := n.Direct.Get(n.Ctx, client.ObjectKey{Namespace: n.Namespace, Name: subscriptionsName}, &known); err == nil {
+		t.Error("it remembers receivers that are not there")
+	}
+}
+
+// A portfolio has no namespace: who hears of a namespace hears of the portfolios that have a number there.
+func TestAPortfolioIsToldOfWhereItsNumbersAre(t *testing.T) {
+	n := newNotified(t)
+	n.receivers = n.receivers[2:]
+	n.receivers[0].Namespaces = []string{n.Namespace}
+	var portfolios []*v1alpha1.BusinessPortfolio
+	for range 2 {
+		p := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{GenerateName: "acme-"}, Spec: v1alpha1.BusinessPortfolioSpec{DisplayName: "Acme"}}
+		n.Must(n.Direct.Create(n.Ctx, p))
+		t.Cleanup(func() { _ = n.Direct.Delete(t.Context(), p) })
+		p.Status.Transitions = 1
+		p.Status.History = []v1alpha1.Transition{{Time: metav1.NewTime(testenv.Start), Reason: v1alpha1.ReasonTierUpgraded, From: "250", To: "2K", Message: "the limit rises"}}
+		n.Must(n.Direct.Status().Update(n.Ctx, p))
+		portfolios = append(portfolios, p)
+	}
+	here, elsewhere := portfolios[0].Name, portfolios[1].Name
+	n.Create("", func(number *v1alpha1.PhoneNumber) { number.Spec.Business.Portfolio = here })
+	n.operate()
+	n.soon("the one with a number here is told of", func() bool { return slices.Contains(n.heard(), here+"/1 TierUpgraded") })
+	if slices.Contains(n.heard(), elsewhere+"/1 TierUpgraded") {
+		t.Error("the other is told of as well")
+	}
+}
+
+// Portfolios and templates are told of like numbers.
+func TestPortfoliosAndTemplatesAreToldOf(t *testing.T) {
+	n := newNotified(t)
+	n.receivers = n.receivers[2:]
+	n.receivers[0].Namespaces = nil
+	happened := []v1alpha1.Transition{{Time: metav1.NewTime(testenv.Start), Reason: v1alpha1.ReasonTierUpgraded, From: "250", To: "2K", Message: "the limit rises"}}
+	portfolio := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{GenerateName: "acme-"}, Spec: v1alpha1.BusinessPortfolioSpec{DisplayName: "Acme"}}
+	n.Must(n.Direct.Create(n.Ctx, portfolio))
+	portfolio.Status.Transitions, portfolio.Status.History = 1, happened
+	n.Must(n.Direct.Status().Update(n.Ctx, portfolio))
+	template := &v1alpha1.MessageTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: n.Namespace, GenerateName: "welcome-"}, Spec: v1alpha1.MessageTemplateSpec{WhatsAppBusinessAccountID: "102290129340398", TemplateName: "welcome", Language: "en"}}
+	n.Must(n.Direct.Create(n.Ctx, template))
+	template.Status.Transitions, template.Status.History = 1, []v1alpha1.Transition{{Time: metav1.NewTime(testenv.Start), Reason: v1alpha1.ReasonTemplateFlagged, Message: "the rating is Low"}}
+	n.Must(n.Direct.Status().Update(n.Ctx, template))
+	n.operate()
+	n.soon("both are told of", func() bool {
+		heard := n.heard()
+		return slices.Contains(heard, portfolio.Name+"/1 TierUpgraded") && slices.Contains(heard, template.Name+"/1 TemplateFlagged")
+	})
+	for _, post := range n.sink.Posts() {
+		if strings.Contains(post.Body, portfolio.Name) && !strings.Contains(post.Body, `"source":"/apis/whatsapp.numberfleet.dev/v1alpha1/businessportfolios/`+portfolio.Name+`"`) {
+			t.Errorf("the event is %s", post.Body)
+		}
+	}
+	n.soon("it is written down", func() bool {
+		n.Must(n.Direct.Get(n.Ctx, client.ObjectKeyFromObject(portfolio), portfolio))
+		n.Must(n.Direct.Get(n.Ctx, client.ObjectKeyFromObject(template), template))
+		return len(portfolio.Status.Notifications) == 1 && len(template.Status.Notifications) == 1
+	})
+}
+
+// A late report's transition stands behind what was told already, so that no number means two things.
+func TestALateTransitionMovesNoNumber(t *testing.T) {
+	b := testenv.New(t)
+	number := b.Create("netcore")
+	b.Evaluate(number)
+	b.FakeClock.Advance(time.Hour)
+	b.Report(number.Spec.PhoneNumber, report.Connection, "Offline")
+	b.EvaluateUntil(number, func() bool { return number.Status.Transitions == 1 })
+	_, err := b.Ledger.Append(b.Ctx, counts.Batch{Reports: []report.Report{{Subject: report.ParseSubject(number.Spec.PhoneNumber), Kind: report.Quality, Value: "Medium", At: testenv.Start.Add(time.Minute).Unix()}}}, b.FakeClock.Now())
+	b.Must(err)
+	b.EvaluateUntil(number, func() bool { return number.Status.Transitions == 2 })
+	if got, want := testenv.History(number), []string{"2026-03-02 10:00:00 ConnectionChanged", "2026-03-02 09:01:00 QualityChanged"}; !slices.Equal(got, want) {
+		t.Errorf("the history is %q, not %q", got, want)
+	}
+}
