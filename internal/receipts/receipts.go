@@ -14,9 +14,9 @@ import (
 
 // Receipts are safe for concurrent use.
 type Receipts struct {
-	mu       sync.RWMutex
-	subjects map[string]*Subject // by the subjects of the ledger
-	news     []func(number string)
+	mu          sync.RWMutex
+	subjects    map[string]*Subject // by the subjects of the ledger
+	subscribers []func(number string)
 }
 
 // Subject is what was received about a number, in E.164, or about another subject of the ledger, which has no messages.
@@ -59,7 +59,7 @@ func (r *Receipts) Take(now time.Time, batch *counts.Batch, request *Request) {
 	var news []string
 	r.mu.Lock()
 	last, s := "", (*Subject)(nil) // most batches are about one number, or about one after the other
-	heard := func(subject string) *Subject {
+	of := func(subject string) *Subject {
 		if subject == last {
 			return s
 		}
@@ -68,52 +68,52 @@ func (r *Receipts) Take(now time.Time, batch *counts.Batch, request *Request) {
 			s = &Subject{}
 			r.subjects[subject] = s
 		}
-		if now.Sub(s.At) >= quiet && strings.HasPrefix(subject, "+") {
+		if now.Sub(s.At) >= silence && strings.HasPrefix(subject, "+") {
 			news = append(news, subject)
 		}
 		s.At = now
 		return s
 	}
 	for i := range batch.Entries {
-		heard(batch.Entries[i].Number)
+		of(batch.Entries[i].Number)
 	}
 	for i := range batch.Reports {
-		heard(batch.Reports[i].Subject.String())
+		of(batch.Reports[i].Subject.String())
 	}
 	for _, d := range request.Delivered {
-		heard(d.Number).Delivered[d.Category]++
+		of(d.Number).Delivered[d.Category]++
 	}
 	for _, f := range request.Failures {
-		s := heard(f.Number)
+		s := of(f.Number)
 		if s.Failed == nil {
 			s.Failed = map[meta.FailureClass]float64{}
 		}
 		s.Failed[meta.ClassOf(f.Code)]++
 		if !f.At.Before(s.LastFailure.At) {
-			if s.LastFailure.Code != f.Code || f.At.Sub(s.LastFailure.At) >= quiet {
+			if s.LastFailure.Code != f.Code || f.At.Sub(s.LastFailure.At) >= silence {
 				news = append(news, f.Number)
 			}
 			s.LastFailure = f
 		}
 	}
-	calls := r.news
+	subscribers := r.subscribers
 	r.mu.Unlock()
 	for _, number := range news {
-		for _, call := range calls {
+		for _, call := range subscribers {
 			call(number)
 		}
 	}
 }
 
-// quiet is how long nothing was received about a number when the next receipt is worth telling by itself.
-const quiet = time.Hour
+// silence is how long nothing was received about a number when the next receipt is worth telling by itself.
+const silence = time.Hour
 
 // Subscribe calls news with a number that something was received about after an hour of nothing, or whose last failure has another
 // code or is an hour older. It must return quickly.
 func (r *Receipts) Subscribe(news func(number string)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.news = append(slices.Clip(r.news), news)
+	r.subscribers = append(slices.Clip(r.subscribers), news)
 }
 
 // Of is what was received since the start under all names of a subject together.

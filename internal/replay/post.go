@@ -39,24 +39,24 @@ type Summary struct {
 }
 
 const (
-	maxWait   = 30 * time.Second // between two tries
-	mostAsked = 5 * time.Minute  // that is waited where the operator says how long
+	maxWait       = 30 * time.Second // between two tries
+	maxRetryAfter = 5 * time.Minute  // that is waited where the operator says how long
 )
 
 // wait is how long is waited before the next try: no proxy in between makes it a day.
 func wait(least, most time.Duration, tried int, response *http.Response) time.Duration {
-	return min(retryablehttp.DefaultBackoff(least, most, tried, response), mostAsked)
+	return min(retryablehttp.DefaultBackoff(least, most, tried, response), maxRetryAfter)
 }
 
 // Post posts the webhooks one after the other. It ends with an error where it is of no use to go on: the signature or the address is
 // wrong, the app may not speak about an account, or the operator cannot be reached. What it had posted by then is in the summary, and
 // remembered for the next run.
 func (q *Queue) Post(ctx context.Context, options Options) (summary Summary, err error) {
-	done, err := openPosted(options.Posted)
+	taken, err := openCheckpoint(options.Posted)
 	if err != nil {
 		return summary, err
 	}
-	defer func() { err = errors.Join(err, done.close()) }()
+	defer func() { err = errors.Join(err, taken.close()) }()
 	webhooks := reader{Queue: q}
 	defer webhooks.close()
 	client := retryablehttp.NewClient()
@@ -73,7 +73,7 @@ func (q *Queue) Post(ctx context.Context, options Options) (summary Summary, err
 			return summary, err
 		}
 		key := key(options.URL, body)
-		if done.has(key) {
+		if taken.has(key) {
 			summary.Before++
 			options.Done()
 			continue
@@ -89,7 +89,7 @@ func (q *Queue) Post(ctx context.Context, options Options) (summary Summary, err
 			summary.Refused = append(summary.Refused, webhooks.where(item)+": "+refused)
 		} else {
 			summary.Posted++
-			if err := done.add(key); err != nil {
+			if err := taken.add(key); err != nil {
 				return summary, err
 			}
 		}

@@ -13,8 +13,8 @@ import (
 	"numberfleet.dev/numberfleet/internal/textfile"
 )
 
-// Most is how long a file may be, in bytes: tokens of Kubernetes and of clouds have some thousand.
-const Most = 64 << 10
+// MaxSize is how long a file may be, in bytes: tokens of Kubernetes and of clouds have some thousand.
+const MaxSize = 64 << 10
 
 // ErrEmpty says that a file is there and holds nothing but white space.
 var ErrEmpty = errors.New("is empty")
@@ -24,15 +24,15 @@ var ErrEmpty = errors.New("is empty")
 func Read(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return "", bare(err)
+		return "", withoutPath(err)
 	}
 	defer func() { _ = f.Close() }() // only read
-	content, err := io.ReadAll(textfile.NewReader(io.LimitReader(f, Most+1)))
-	switch secret := strings.TrimFunc(string(content), around); {
+	content, err := io.ReadAll(textfile.NewReader(io.LimitReader(f, MaxSize+1)))
+	switch secret := strings.TrimFunc(string(content), isPadding); {
 	case err != nil:
-		return "", bare(err)
-	case len(content) > Most:
-		return "", fmt.Errorf("has more than %d bytes", Most)
+		return "", withoutPath(err)
+	case len(content) > MaxSize:
+		return "", fmt.Errorf("has more than %d bytes", MaxSize)
 	case secret == "":
 		return "", ErrEmpty
 	default:
@@ -40,16 +40,16 @@ func Read(file string) (string, error) {
 	}
 }
 
-// bare is an error without the path that it begins with.
-func bare(err error) error {
+// withoutPath is an error without the path that it begins with.
+func withoutPath(err error) error {
 	if e, ok := errors.AsType[*os.PathError](err); ok {
 		return e.Err
 	}
 	return err
 }
 
-// around says whether a character at the beginning or the end of a file is not the secret's. One of no width is copied unseen.
-func around(r rune) bool {
+// isPadding says whether a character at the beginning or the end of a file is not the secret's. One of no width is copied unseen.
+func isPadding(r rune) bool {
 	switch r {
 	case '\ufeff', '\u200b', '\u2060', 0:
 		return true
@@ -62,7 +62,7 @@ var placeholder = regexp.MustCompile(`(?i)^(<.*>|\$\{?[a-z_]+\}?|\{\{.*\}\}|x{3,
 
 // Doubt is what speaks against it that a text is the secret that was meant; empty if nothing does. It is used all the same.
 func Doubt(secret string) string {
-	inner := func(r rune) bool { return around(r) || unicode.IsControl(r) }
+	inner := func(r rune) bool { return isPadding(r) || unicode.IsControl(r) }
 	switch first, last := secret[0], secret[len(secret)-1]; {
 	case len(secret) > 1 && first == last && (first == '"' || first == '\'' || first == '`'):
 		return "has quotes around it"

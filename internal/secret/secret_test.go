@@ -41,7 +41,7 @@ func TestWhatIsNoSecretIsAnError(t *testing.T) {
 			t.Errorf("%q: got %q, %v", content, got, err)
 		}
 	}
-	if _, err := Read(file(t, strings.Repeat("x", Most+1))); err == nil || err.Error() != "has more than 65536 bytes" {
+	if _, err := Read(file(t, strings.Repeat("x", MaxSize+1))); err == nil || err.Error() != "has more than 65536 bytes" {
 		t.Errorf("a long one: got %v", err)
 	}
 	if _, err := Read(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "none") {
@@ -102,7 +102,7 @@ numberfleet_secret_usable{field="e"} 1
 		}
 	}
 	metrics("0", "1")
-	w.look()
+	w.check()
 	told := log.String()
 	for _, of := range []string{`"field"="b"`, `"field"="c"`, `"field"="d"`, "is empty", "has quotes around it"} {
 		if strings.Count(told, of) != 1 {
@@ -119,7 +119,7 @@ numberfleet_secret_usable{field="e"} 1
 			t.Fatal(err)
 		}
 	}
-	w.look()
+	w.check()
 	metrics("1", "0")
 	if strings.Count(log.String(), "nothing speaks against it any more") != 2 {
 		t.Errorf("got\n%s", log.String())

@@ -19,23 +19,23 @@ type File struct {
 	Optional bool
 }
 
-// period is how often a Watcher looks.
+// period is how often a Watcher checks the files.
 const period = 30 * time.Second
 
-// Watcher tells in the log and in metrics which secrets cannot be used, or are likely not what was meant. It is a Runnable of a
+// Watcher says in the log and in metrics which secrets cannot be used, or are likely not what was meant. It is a Runnable of a
 // controller-runtime manager, in every replica.
 type Watcher struct {
 	files      []File
 	log        logr.Logger
-	told       []string // of each file, what was last logged
+	logged     []string // of each file, the problem that was last logged
 	usable     *prometheus.GaugeVec
 	suspicious *prometheus.GaugeVec
 }
 
-// NewWatcher makes a Watcher, which looks at the files for the first time.
+// NewWatcher makes a Watcher, and checks the files for the first time.
 func NewWatcher(files []File, registerer prometheus.Registerer, log logr.Logger) (*Watcher, error) {
 	w := &Watcher{
-		files: files, log: log, told: make([]string, len(files)),
+		files: files, log: log, logged: make([]string, len(files)),
 		usable: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "numberfleet_secret_usable",
 			Help: "Whether there is a secret in the file that a field of the configuration names: 0 where the file is missing, empty or " +
@@ -52,14 +52,14 @@ func NewWatcher(files []File, registerer prometheus.Registerer, log logr.Logger)
 			return nil, err
 		}
 	}
-	w.look()
+	w.check()
 	return w, nil
 }
 
 // NeedLeaderElection implements controller-runtime's LeaderElectionRunnable.
 func (w *Watcher) NeedLeaderElection() bool { return false }
 
-// Start looks at the files from time to time, until ctx is done.
+// Start checks the files again and again, until ctx is done.
 func (w *Watcher) Start(ctx context.Context) error {
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
@@ -68,13 +68,13 @@ func (w *Watcher) Start(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			w.look()
+			w.check()
 		}
 	}
 }
 
-// look looks at every file, and logs what is another than before.
-func (w *Watcher) look() {
+// check reads every file, and logs what changed since the last time.
+func (w *Watcher) check() {
 	for i, file := range w.files {
 		usable, suspicious, problem := 1.0, 0.0, ""
 		switch secret, err := Read(file.Path); {
@@ -89,7 +89,7 @@ func (w *Watcher) look() {
 		w.usable.WithLabelValues(file.Field).Set(usable)
 		w.suspicious.WithLabelValues(file.Field).Set(suspicious)
 		switch {
-		case problem == w.told[i]:
+		case problem == w.logged[i]:
 		case problem == "":
 			w.log.Info("A secret can be used, and nothing speaks against it any more", "field", file.Field, "file", file.Path)
 		case usable == 0:
@@ -97,6 +97,6 @@ func (w *Watcher) look() {
 		default:
 			w.log.Info("A secret is likely not the one that was meant", "field", file.Field, "file", file.Path, "problem", problem)
 		}
-		w.told[i] = problem
+		w.logged[i] = problem
 	}
 }

@@ -36,8 +36,8 @@ type Listener struct {
 
 // Listen listens, over TLS where there are certificates, which are watched until ctx is done. It is nil where ctx is done before the
 // certificate is there. An error says what it is that the listener cannot do or lacks.
-func (l *Listener) Listen(ctx context.Context, log logr.Logger) (net.Listener, error) {
-	if l.Tokens && l.CertDir != "" && !l.certified(ctx, log) {
+func (l *Listener) Listen(ctx context.Context) (net.Listener, error) {
+	if l.Tokens && l.CertDir != "" && !l.certified(ctx) {
 		return nil, nil
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
@@ -58,7 +58,7 @@ func (l *Listener) Listen(ctx context.Context, log logr.Logger) (net.Listener, e
 	}
 	go func() {
 		if err := certificates.Start(ctx); err != nil {
-			log.Error(err, "A certificate is not watched; a new one needs a restart", "directory", l.CertDir)
+			logr.FromContextOrDiscard(ctx).Error(err, "A certificate is not watched; a new one needs a restart", "directory", l.CertDir)
 		}
 	}()
 	return tls.NewListener(listener, &tls.Config{
@@ -67,7 +67,7 @@ func (l *Listener) Listen(ctx context.Context, log logr.Logger) (net.Listener, e
 }
 
 // certified waits for the certificate, and says whether it is there: false means that ctx is done.
-func (l *Listener) certified(ctx context.Context, log logr.Logger) bool {
+func (l *Listener) certified(ctx context.Context) bool {
 	there := func(context.Context) (bool, error) {
 		_, noCertificate := os.Stat(filepath.Join(l.CertDir, certificateFile))
 		_, noKey := os.Stat(filepath.Join(l.CertDir, keyFile))
@@ -76,7 +76,7 @@ func (l *Listener) certified(ctx context.Context, log logr.Logger) bool {
 	if now, _ := there(ctx); now {
 		return true
 	}
-	log.Info("Waiting for a certificate", "directory", l.CertDir)
+	logr.FromContextOrDiscard(ctx).Info("Waiting for a certificate", "directory", l.CertDir)
 	return wait.PollUntilContextCancel(ctx, certificateInterval, false, there) == nil
 }
 

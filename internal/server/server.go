@@ -42,7 +42,7 @@ type Server struct {
 
 // Start serves until ctx is done, then lets requests under way finish.
 func (s *Server) Start(ctx context.Context) error {
-	listener, err := s.Listener.Listen(ctx, s.Log)
+	listener, err := s.Listener.Listen(logr.NewContext(ctx, s.Log))
 	if err != nil {
 		return fmt.Errorf("%s %w", s.Name, err)
 	}

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
-
 	"numberfleet.dev/numberfleet/internal/server"
 	"numberfleet.dev/numberfleet/internal/server/servertest"
 )
@@ -192,12 +190,12 @@ func TestAServerOfTokensWaitsForItsCertificate(t *testing.T) {
 	listener := server.Listener{Address: "127.0.0.1:0", CertDir: t.TempDir(), Tokens: true}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if l, err := listener.Listen(gone, logr.Discard()); l != nil || err != nil {
+	if l, err := listener.Listen(gone); l != nil || err != nil {
 		t.Fatalf("it serves without a certificate: %v", err)
 	}
 	listening := make(chan error, 1)
 	go func() {
-		l, err := listener.Listen(t.Context(), logr.Discard())
+		l, err := listener.Listen(t.Context())
 		if err == nil {
 			err = l.Close()
 		}

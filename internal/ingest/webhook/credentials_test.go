@@ -130,7 +130,7 @@ func TestWhatIsMissingIsRefusedAndLoggedOnce(t *testing.T) {
 		"no verify token":        {map[string]string{AppSecretFile: appSecret}, 200, 403, "verify-token: no such file or directory"},
 		"an empty verify token":  {map[string]string{AppSecretFile: appSecret, VerifyTokenFile: ""}, 200, 403, "verify-token: is empty"},
 		"nothing":                {nil, 503, 403, "app-secret: no such file or directory; verify-token: no such file or directory"},
-		"a file that is no file": {map[string]string{AppSecretFile: strings.Repeat("x", secret.Most+1), VerifyTokenFile: token}, 503, 200, "app-secret: has more than 65536 bytes"},
+		"a file that is no file": {map[string]string{AppSecretFile: strings.Repeat("x", secret.MaxSize+1), VerifyTokenFile: token}, 503, 200, "app-secret: has more than 65536 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -177,7 +177,7 @@ func FuzzSignature(f *testing.F) {
 func FuzzCredentials(f *testing.F) {
 	f.Add([]byte("s3cr3t\n"), []byte(""), []byte("t0ken\r\n"))
 	f.Add([]byte("\n"), []byte("before"), []byte(" "))
-	f.Add(bytes.Repeat([]byte("x"), secret.Most+1), []byte("\x00"), []byte("\xff"))
+	f.Add(bytes.Repeat([]byte("x"), secret.MaxSize+1), []byte("\x00"), []byte("\xff"))
 	f.Fuzz(func(t *testing.T, app, previous, verify []byte) {
 		dir := t.TempDir()
 		servertest.Write(t, dir, AppSecretFile, string(app))

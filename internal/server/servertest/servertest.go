@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,7 +31,7 @@ func Serve(t testing.TB, s *server.Server) (address string, stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	s.Listener.Address = "127.0.0.1:0"
-	listener, err := s.Listener.Listen(ctx, s.Log)
+	listener, err := s.Listener.Listen(ctx)
 	if err != nil {
 		cancel()
 		t.Fatal(err)
@@ -48,7 +49,7 @@ func Certify(t testing.TB, dir string, serial int64) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: fmt.Sprint(serial)}, NotAfter: time.Unix(4102444800, 0),
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: strconv.FormatInt(serial, 10)}, NotAfter: time.Unix(4102444800, 0),
 	}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -112,13 +113,13 @@ func Counter(t testing.TB, metrics prometheus.Gatherer, name string) string {
 			continue
 		}
 		for _, m := range family.GetMetric() {
-			line := name
+			var labels strings.Builder
 			for _, label := range m.GetLabel() {
 				if label.GetValue() != "" { // to Prometheus, an empty label is none
-					line += fmt.Sprintf("{%s=%q}", label.GetName(), label.GetValue())
+					fmt.Fprintf(&labels, "{%s=%q}", label.GetName(), label.GetValue())
 				}
 			}
-			lines = append(lines, fmt.Sprintf("%s %v", line, m.GetCounter().GetValue()))
+			lines = append(lines, fmt.Sprintf("%s%s %v", name, labels.String(), m.GetCounter().GetValue()))
 		}
 	}
 	return strings.Join(lines, "\n")

@@ -8,22 +8,22 @@ import (
 	"os"
 )
 
-// posted remembers, in a file, which webhooks an operator has taken, so that the next run goes on where one ended. There is a line for
+// checkpoint remembers, in a file, which webhooks an operator has taken, so that the next run goes on where one ended. There is a line for
 // each, written after the operator has answered: what a crash cuts off is posted again, which changes no count.
-type posted struct {
+type checkpoint struct {
 	file *os.File
 	done map[string]struct{}
 }
 
-func openPosted(name string) (*posted, error) {
+func openCheckpoint(name string) (*checkpoint, error) {
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	p := &posted{file: file, done: map[string]struct{}{}}
+	c := &checkpoint{file: file, done: map[string]struct{}{}}
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
-		p.done[lines.Text()] = struct{}{}
+		c.done[lines.Text()] = struct{}{}
 	}
 	if err := lines.Err(); err != nil {
 		_ = file.Close() // the first error is the one to tell
@@ -34,7 +34,7 @@ func openPosted(name string) (*posted, error) {
 		_ = file.Close() // the first error is the one to tell
 		return nil, err
 	}
-	return p, nil
+	return c, nil
 }
 
 // key is what a webhook is known by: one that was posted elsewhere is to be posted here all the same.
@@ -45,15 +45,15 @@ func key(url string, body []byte) string {
 	return hex.EncodeToString(hash.Sum(nil)[:16])
 }
 
-func (p *posted) has(key string) bool {
-	_, has := p.done[key]
+func (c *checkpoint) has(key string) bool {
+	_, has := c.done[key]
 	return has
 }
 
-func (p *posted) add(key string) error {
-	p.done[key] = struct{}{}
-	_, err := p.file.WriteString(key + "\n")
+func (c *checkpoint) add(key string) error {
+	c.done[key] = struct{}{}
+	_, err := c.file.WriteString(key + "\n")
 	return err
 }
 
-func (p *posted) close() error { return p.file.Close() }
+func (c *checkpoint) close() error { return c.file.Close() }
