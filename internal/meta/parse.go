@@ -84,7 +84,7 @@ func (r *reader) body(root *fastjson.Value) error {
 		return &FieldError{"object", must(fmt.Sprintf("%q", account), object)}
 	}
 	if name != account { // of another product, which an app may be subscribed to as well
-		r.u.Other.add(name)
+		r.u.Other[fieldOf(name)]++
 		return nil
 	}
 	entries, err := array(root.Get("entry"), "entry")
@@ -184,42 +184,16 @@ func (r *reader) readChange(change *fastjson.Value) error {
 	field, ok := text(written)
 	value := change.Get("value")
 	if field == "" && value.Exists("messaging_product") && value.Exists("metadata") {
-		field = fieldMessages // by its shape
+		field = messagesField // by its shape
 	}
 	if !ok || field == "" {
 		return r.badChange(".field", "a string that is not empty", written)
 	}
-	var read func(*reader, *fastjson.Value) error
-	switch field {
-	case fieldMessages, fieldStandby:
-		read = (*reader).messages
-	case fieldCalls:
-		read = (*reader).calls
-	case fieldQuality:
-		read = (*reader).quality
-	case fieldTemplateQuality:
-		read = (*reader).templateQuality
-	case fieldTemplateStatus:
-		read = (*reader).templateStatus
-	case fieldTemplateKind:
-		read = (*reader).templateCategory
-	case fieldAlerts:
-		read = (*reader).alert
-	case fieldName:
-		read = (*reader).displayName
-	case fieldAccount:
-		read = (*reader).accountUpdate
-	case fieldReview:
-		read = (*reader).accountReview
-	case fieldCapability:
-		read = (*reader).capability
-	case fieldPreferences:
-		read = (*reader).preferences
-	case fieldUserID:
-		read = (*reader).userIDs
-	default:
+	place := fieldOf(field)
+	read := fields[place].read
+	if read == nil {
 		r.passingEntry()
-		r.u.Other.add(field)
+		r.u.Other[place]++
 		return r.count(1)
 	}
 	if value == nil || value.Type() != fastjson.TypeObject {
@@ -232,7 +206,7 @@ func (r *reader) readChange(change *fastjson.Value) error {
 	if r.updates == before {
 		// It holds nothing that is known. It counts, so that no number of such changes is free.
 		r.passingEntry()
-		r.u.Other.add(field)
+		r.u.Other[place]++
 		return r.count(1)
 	}
 	return nil
