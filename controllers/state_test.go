@@ -12,6 +12,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers/number"
 	"numberfleet.dev/numberfleet/controllers/portfolio"
 	"numberfleet.dev/numberfleet/controllers/template"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -21,7 +22,7 @@ func everything(t *testing.T) rules.State {
 	s := rules.State{
 		Tier: rules.Tier{Name: "10K", Limit: 10000}, TierSource: v1alpha1.FromVerification,
 		Rating: v1alpha1.QualityLow, RatingReason: "spam", RatingSource: v1alpha1.FromReport, Reported: v1alpha1.QualityMedium,
-		FlagSource: v1alpha1.FromReport, RestrictedSource: v1alpha1.FromReport, RestrictedReason: rules.RestrictedMessaging,
+		FlagSource: v1alpha1.FromReport, RestrictedSource: v1alpha1.FromReport, RestrictedReason: report.RestrictedMessaging,
 		ConcludedTier: rules.Tier{Name: "2K", Limit: 2000}, Before: rules.Tier{Name: "2K", Limit: 2000},
 		BusinessInitiated: rules.Stretch{Since: testenv.Start, Until: testenv.Start.Add(time.Hour)}, CustomerInitiated: rules.Stretch{Since: testenv.Start.Add(time.Second)},
 		Connection: v1alpha1.StateOffline, ConnectionSource: v1alpha1.FromReport, ConnectionReason: "PARTNER_REMOVED",

@@ -130,7 +130,7 @@ func tells(read report.Report, said []report.Report, state *rules.State) bool {
 	case !heard && read.Kind == report.Quality && read.Value == string(v1alpha1.QualityUnknown):
 		return state.Reported == ""
 	default:
-		return !state.Shows(rules.ReportKind(read.Kind), read.Value)
+		return !state.Shows(read)
 	}
 }
 

@@ -94,9 +94,9 @@ func templateNews(shown *v1alpha1.MessageTemplateStatus, read *graph.Template) [
 	}
 	var news []report.Report
 	if rules.TemplateContradicts(is, read.State) {
-		news = append(news, report.Report{Kind: report.TemplateState, Value: string(read.State), Reason: cmp.Or(read.RejectedReason, rules.ReasonRead)})
+		news = append(news, report.Report{Kind: report.TemplateState, Value: string(read.State), Reason: cmp.Or(read.RejectedReason, report.ReasonRead)})
 	}
-	rating := report.Report{Kind: report.Quality, Value: string(read.Rating), Reason: rules.ReasonRead}
+	rating := report.Report{Kind: report.Quality, Value: string(read.Rating), Reason: report.ReasonRead}
 	if rating.Understood() && read.Rating != v1alpha1.QualityUnknown && (read.Rating != rated || len(news) > 0) {
 		news = append(news, rating)
 	}

@@ -9,7 +9,6 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/reports"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/internal/ledger"
-	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -22,15 +21,15 @@ import (
 // that names the account only now has no part in what came and went before: the last word of each kind counts. A limit is
 // that of the account's portfolio, and nothing to a number with one of its own. A report from ahead of the clock waits until
 // then: later is when the first of them is due.
-func accountReports(book *ledger.Ledger, account string, scope v1alpha1.Scope, state *rules.State, joins bool, now time.Time) (news []rules.Report, later time.Time) {
+func accountReports(book *ledger.Ledger, account string, scope v1alpha1.Scope, state *rules.State, joins bool, now time.Time) (news []report.Report, later time.Time) {
 	for _, r := range reports.Statements(book, report.AccountSubject(account), now, &later) {
 		if !reports.IsNews(r, state) || r.Kind == report.Limit && scope != v1alpha1.ScopePortfolio {
 			continue
 		}
 		if joins && r.Kind != report.Restriction {
-			news = slices.DeleteFunc(news, func(before rules.Report) bool { return before.Kind == rules.ReportKind(r.Kind) })
+			news = slices.DeleteFunc(news, func(before report.Report) bool { return before.Kind == r.Kind })
 		}
-		news = append(news, records.Reported(r))
+		news = append(news, r)
 	}
 	return news, later
 }
@@ -97,7 +96,7 @@ func addRestriction(all []v1alpha1.Statement, r report.Report) []v1alpha1.Statem
 	s := reports.Statement(r)
 	i := slices.IndexFunc(all, func(known v1alpha1.Statement) bool { return known.Value == s.Value })
 	switch {
-	case r.Value == rules.NothingRestricted:
+	case r.Value == report.NothingRestricted:
 		return slices.DeleteFunc(all, func(known v1alpha1.Statement) bool { return !known.ReportedTime.After(s.ReportedTime.Time) })
 	case i >= 0:
 		reports.SetStatement(&all[i], r)

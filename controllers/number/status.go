@@ -8,6 +8,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -106,7 +107,7 @@ func SetDecisions(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s ru
 	status.Connection = v1alpha1.ConnectionStatus{State: s.Connection, SinceTime: statuses.Time(s.ConnectionSince), Source: s.ConnectionSource,
 		ReportedTime: statuses.Time(s.ConnectionReported), Reason: statuses.Clip(s.ConnectionReason, 256)}
 	status.Verification = statuses.Verification(&s)
-	status.Account.BusinessInitiated, status.Account.CustomerInitiated = stretchStatus(rules.RestrictedMessaging, s.BusinessInitiated), stretchStatus(rules.RestrictedReplies, s.CustomerInitiated)
+	status.Account.BusinessInitiated, status.Account.CustomerInitiated = stretchStatus(report.RestrictedMessaging, s.BusinessInitiated), stretchStatus(report.RestrictedReplies, s.CustomerInitiated)
 	status.Account.RestrictionsLiftedTime = statuses.Time(s.RestrictionsLifted)
 	status.NextDeadlineTime = statuses.Time(next)
 }

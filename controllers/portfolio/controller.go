@@ -29,7 +29,6 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
-	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing"
@@ -209,10 +208,10 @@ func (r *Reconciler) behind(number *v1alpha1.PhoneNumber, portfolio string, now 
 		return false
 	}
 	reports, _ := reports.After(r.Ledger, report.ParseSubject(number.Spec.PhoneNumber), status.ObservedReport)
-	return slices.ContainsFunc(reports, func(r rules.Report) bool {
-		rating := v1alpha1.QualityRating(r.Value)
-		return r.Kind == rules.ReportQuality && rules.Understood(r.Kind, r.Value) && rating != v1alpha1.QualityUnknown &&
-			rating != status.Quality.ReportedRating && !r.At.Before(statuses.UTC(status.Quality.ReportedTime)) && !r.At.After(now)
+	return slices.ContainsFunc(reports, func(r report.Report) bool {
+		rating := r.Rating()
+		return r.Kind == report.Quality && r.Understood() && rating != v1alpha1.QualityUnknown &&
+			rating != status.Quality.ReportedRating && !r.Time().Before(statuses.UTC(status.Quality.ReportedTime)) && !r.Time().After(now)
 	})
 }
 
@@ -340,7 +339,7 @@ func declaredVerification(portfolio *v1alpha1.BusinessPortfolio, numbers []v1alp
 // reportsOf are Meta's reports of the numbers and of their accounts that are about the portfolio: of the limit and of the
 // verification, since each has a part in it. Those that the state already has are older than the last that it knows. One from
 // ahead of the clock waits until then: later is when the first of them is due.
-func (r *Reconciler) reportsOf(portfolio string, numbers []v1alpha1.PhoneNumber, state *rules.State, now time.Time) (news []rules.Report, later time.Time) {
+func (r *Reconciler) reportsOf(portfolio string, numbers []v1alpha1.PhoneNumber, state *rules.State, now time.Time) (news []report.Report, later time.Time) {
 	add := func(r report.Report) {
 		at := r.Time()
 		switch shared := r.Kind == report.Limit || r.Kind == report.Verification; {
@@ -348,7 +347,7 @@ func (r *Reconciler) reportsOf(portfolio string, numbers []v1alpha1.PhoneNumber,
 		case at.After(now):
 			later = statuses.Earliest(later, at)
 		default:
-			news = append(news, records.Reported(r))
+			news = append(news, r)
 		}
 	}
 	for i := range numbers {

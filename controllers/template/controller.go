@@ -23,6 +23,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/reports"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -105,13 +106,7 @@ func (r *Reconciler) evaluate(ctx context.Context, template *v1alpha1.MessageTem
 	var transitions []rules.Transition
 	switch {
 	case !evaluated:
-		began := now
-		for _, report := range reports {
-			if report.At.Before(began) {
-				began = report.At
-			}
-		}
-		state = rules.InitialTemplate(began)
+		state = rules.InitialTemplate(report.Earliest(reports, now))
 	case template.Status.PolicyName != policy.Name || template.Status.PolicyGeneration != policy.Generation:
 		state, transitions = rules.MigrateTemplatePolicy(policy.Policy, state, now)
 	}

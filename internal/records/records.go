@@ -6,7 +6,6 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
-	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -78,11 +77,6 @@ func keys(hasher Hasher, user *meta.Identity) (key, alias counts.UserKey) {
 	default:
 		return hasher.User(user.Phone), hasher.User(user.Scoped)
 	}
-}
-
-// Reported is what the rules are told of a report.
-func Reported(r report.Report) rules.Report {
-	return rules.Report{Kind: rules.ReportKind(r.Kind), At: r.Time(), Value: r.Value, Reason: r.Reason, Until: r.End()}
 }
 
 // Windows are those that the counts of a number are kept for under a policy.

@@ -67,6 +67,16 @@ func (r Report) End() time.Time {
 	return time.Unix(r.Until, 0).UTC()
 }
 
+// Earliest is when the first of some reports was made, or now where none was before.
+func Earliest(reports []Report, now time.Time) time.Time {
+	for _, r := range reports {
+		if at := r.Time(); at.Before(now) {
+			now = at
+		}
+	}
+	return now
+}
+
 // The value of a report in the type of its kind. It may be a word that is none of the type's: see Understood.
 
 // Rating is the value of a Quality report.

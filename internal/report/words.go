@@ -94,10 +94,19 @@ const (
 	ReasonReinstated = "REINSTATE"
 	// ReasonPacing: a template is paused, but not for its quality: it is no step of a ladder and does not end by itself.
 	ReasonPacing = "RATE_LIMITING_PAUSE"
-	// ReasonFirstPause and ReasonSecondPause: a template is paused for its quality.
-	ReasonFirstPause  = "FIRST_PAUSE"
-	ReasonSecondPause = "SECOND_PAUSE"
 )
+
+// Pause is which pause for its quality a paused template is in, the first being 1; zero where the reason does not say.
+func (r Report) Pause() int {
+	switch r.Reason {
+	case "FIRST_PAUSE":
+		return 1
+	case "SECOND_PAUSE":
+		return 2
+	default:
+		return 0
+	}
+}
 
 // What an account is restricted to, that changes what its numbers can send, and the word that no restriction is left: the values of
 // Restriction reports.

@@ -4,43 +4,22 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Rule 9 as well: what Meta says of a WhatsApp Business account holds for each of its numbers.
 
-// What Meta calls the restrictions of an account that change what a number can send. The others are of templates, calls and new
-// numbers, and are shown as they came.
-const (
-	// RestrictedMessaging: the numbers may begin no conversation.
-	RestrictedMessaging = "RESTRICTED_BIZ_INITIATED_MESSAGING"
-	// RestrictedReplies: they may not even reply.
-	RestrictedReplies = "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"
-	// NothingRestricted says that no restriction of an account is left.
-	NothingRestricted = "None"
-)
-
 // RestrictedTo says what a restriction of an account leaves its numbers.
 func RestrictedTo(restriction string) string {
-	if restriction == RestrictedReplies {
+	if restriction == report.RestrictedReplies {
 		return "no messages go out, not even replies"
 	}
 	return "only replies inside a customer service window go out"
 }
 
-// otherRestrictions are those that change nothing here, by what they take away.
-var otherRestrictions = map[string]string{
-	"RESTRICTED_ADD_PHONE_NUMBER_ACTION":                   "no phone number can be added",
-	"RESTRICTED_UTILITY_TEMPLATES":                         "no utility template can be created",
-	"RESTRICTED_DIRECT_SEND_UTILITY_TEMPLATES":             "no utility template can be sent directly",
-	"RESTRICTED_BUSINESS_INITIATED_CALLING":                "its numbers cannot call users",
-	"RESTRICTED_USER_INITIATED_CALLING":                    "users cannot call its numbers",
-	"RESTRICTED_USER_INITIATED_CALLING_CALL_BUTTON_HIDDEN": "users see no button to call its numbers",
-	"RESTRICTED_BIZ_INITIATED_AND_USER_INITIATED_CALLING":  "its numbers can neither call nor be called",
-}
-
 // ExplainRestriction says what a restriction of the account is that does not restrict messages; empty for one that does.
 func ExplainRestriction(what string, since, until time.Time) string {
-	if what == RestrictedMessaging || what == RestrictedReplies {
+	if what == report.RestrictedMessaging || what == report.RestrictedReplies {
 		return ""
 	}
 	sentence := "Meta restricts the account since " + stamp(since)
@@ -48,14 +27,11 @@ func ExplainRestriction(what string, since, until time.Time) string {
 		sentence += ", until " + stamp(until)
 	}
 	sentence += ": " + what
-	if takes := otherRestrictions[what]; takes != "" {
+	if takes := report.RestrictionEffect(what); takes != "" {
 		sentence += ", " + takes
 	}
 	return sentence + "."
 }
-
-// Reinstated is why Meta reports an account as connected that was banned.
-const Reinstated = "REINSTATE"
 
 // Stretch is how long something holds: since an instant, until another, or until Meta says so where that is zero. The zero value
 // says that it does not hold.
@@ -69,7 +45,7 @@ var account = rule[*evaluation]{
 	number:   v1alpha1.RuleReports,
 	name:     "Reports about the account",
 	sentence: `Meta's policy enforcement: for days no messages that a business begins, or none at all, or locked until an appeal lifts it`,
-	reports:  reports{ReportAccount: (*evaluation).reportAccount, ReportRestriction: (*evaluation).reportRestriction},
+	reports:  reports{report.AccountConnection: (*evaluation).reportAccount, report.Restriction: (*evaluation).reportRestriction},
 	apply:    (*evaluation).endRestriction,
 	due:      func(e *evaluation) time.Time { return e.s.RestrictedUntil },
 	explain: func(e *evaluation, x *explanation) {
@@ -86,8 +62,8 @@ var account = rule[*evaluation]{
 
 // reportAccount is about whether the numbers of an account work. It says nothing of whether one of them is registered, so a
 // pending number stays so, and only what Meta had taken away comes back.
-func (e *evaluation) reportAccount(r Report, at time.Time) {
-	s, to := &e.s, v1alpha1.State(r.Value)
+func (e *evaluation) reportAccount(r report.Report, at time.Time) {
+	s, to := &e.s, r.State()
 	var concerned bool
 	switch to {
 	case v1alpha1.StateBlocked:
@@ -95,7 +71,7 @@ func (e *evaluation) reportAccount(r Report, at time.Time) {
 	case v1alpha1.StateOffline:
 		concerned = s.Connection != v1alpha1.StatePending
 	case v1alpha1.StateConnected:
-		away := s.Connection == v1alpha1.StateOffline || s.Connection == v1alpha1.StateBlocked && r.Reason == Reinstated
+		away := s.Connection == v1alpha1.StateOffline || s.Connection == v1alpha1.StateBlocked && r.Reason == report.ReasonReinstated
 		concerned = away && s.ConnectionSource == v1alpha1.FromReport
 	default: // no word for accounts
 		return
@@ -109,12 +85,12 @@ func (e *evaluation) reportAccount(r Report, at time.Time) {
 
 // reportRestriction is about what is restricted of an account. A restriction with an end is over at that instant; one without lasts
 // until Meta says so, of the account or of the number. Of several the strictest holds, and each ends on its own.
-func (e *evaluation) reportRestriction(r Report, at time.Time) {
+func (e *evaluation) reportRestriction(r report.Report, at time.Time) {
 	s := &e.s
 	const lifted = "Meta reports that the account is no longer restricted"
 	of := s.restriction(r.Value)
 	switch {
-	case r.Value == NothingRestricted:
+	case r.Value == report.NothingRestricted:
 		if at.Before(s.RestrictionsLifted) {
 			return
 		}
@@ -124,7 +100,7 @@ func (e *evaluation) reportRestriction(r Report, at time.Time) {
 	case of == nil || at.Before(s.RestrictionsLifted) || at.Before(of.Since): // shown as it came, or older than what is known
 		return
 	}
-	until := r.Until.UTC().Truncate(time.Second)
+	until := r.End()
 	over := !until.IsZero() && !until.After(e.now)
 	switch {
 	case over:
@@ -140,9 +116,9 @@ func (e *evaluation) reportRestriction(r Report, at time.Time) {
 // restriction is how long one of the restrictions that change what a number can send holds; nil for others.
 func (s *State) restriction(what string) *Stretch {
 	switch what {
-	case RestrictedMessaging:
+	case report.RestrictedMessaging:
 		return &s.BusinessInitiated
-	case RestrictedReplies:
+	case report.RestrictedReplies:
 		return &s.CustomerInitiated
 	}
 	return nil
@@ -151,16 +127,16 @@ func (s *State) restriction(what string) *Stretch {
 // NewRestriction says whether what was reported of an account's restrictions at an instant is newer than what the state knows.
 func (s *State) NewRestriction(what string, at time.Time) bool {
 	of := s.restriction(what)
-	return at.After(s.RestrictionsLifted) && (what == NothingRestricted || of != nil && at.After(of.Since))
+	return at.After(s.RestrictionsLifted) && (what == report.NothingRestricted || of != nil && at.After(of.Since))
 }
 
 // restrictAccount makes the strictest restriction of the account the one that shows, or lifts the one that showed where none holds any
 // more.
 func (e *evaluation) restrictAccount(at time.Time, lifted string) {
 	s := &e.s
-	reason, is := RestrictedReplies, s.CustomerInitiated
+	reason, is := report.RestrictedReplies, s.CustomerInitiated
 	if !is.holds() {
-		reason, is = RestrictedMessaging, s.BusinessInitiated
+		reason, is = report.RestrictedMessaging, s.BusinessInitiated
 	}
 	switch {
 	case !is.holds() && s.AccountRestricted():
@@ -169,7 +145,7 @@ func (e *evaluation) restrictAccount(at time.Time, lifted string) {
 	default:
 		s.RestrictedSince, s.RestrictedUntil, s.RestrictedSource, s.RestrictedReason = is.Since, is.Until, v1alpha1.FromReport, reason
 		message := "Meta restricts the account: its numbers can only reply inside a customer service window"
-		if reason == RestrictedReplies {
+		if reason == report.RestrictedReplies {
 			message = "Meta restricts the account: its numbers can send nothing, and cannot even reply"
 		}
 		if is.Until.IsZero() {

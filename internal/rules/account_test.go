@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -14,35 +15,35 @@ import (
 func TestRestrictionsOfAnAccountEndEachOnItsOwn(t *testing.T) {
 	policy := shippedPolicy(t, "netcore")
 	at := func(hour int) time.Time { return day1.Add(time.Duration(hour) * time.Hour) }
-	const starts, replies, none = rules.RestrictedMessaging, rules.RestrictedReplies, rules.NothingRestricted
-	of := func(what string, hour, until int) rules.Report {
-		r := rules.Report{Kind: rules.ReportRestriction, At: at(hour), Value: what}
+	const starts, replies, none = report.RestrictedMessaging, report.RestrictedReplies, report.NothingRestricted
+	of := func(what string, hour, until int) report.Report {
+		r := report.Report{Kind: report.Restriction, At: at(hour).Unix(), Value: what}
 		if until > 0 {
-			r.Until = at(until)
+			r.Until = at(until).Unix()
 		}
 		return r
 	}
-	connected := rules.Report{Kind: rules.ReportConnection, At: at(50), Value: "Connected"}
+	connected := report.Report{Kind: report.Connection, At: at(50).Unix(), Value: "Connected"}
 	for name, test := range map[string]struct {
-		reports []rules.Report
+		reports []report.Report
 		want    string // hours at which what holds changes: S for no starts, R for no replies either, - for nothing
 	}{
-		"no replies":                              {[]rules.Report{of(replies, 1, 73)}, "1R 73-"},
-		"no replies, without an end":              {[]rules.Report{of(replies, 1, 0)}, "1R"},
-		"the stricter first":                      {[]rules.Report{of(replies, 1, 73), of(starts, 1, 97)}, "1R 73S 97-"},
-		"the weaker first":                        {[]rules.Report{of(starts, 1, 97), of(replies, 1, 73)}, "1R 73S 97-"},
-		"the stricter while the weaker holds":     {[]rules.Report{of(starts, 1, 97), of(replies, 24, 73)}, "1S 24R 73S 97-"},
-		"the weaker ends before":                  {[]rules.Report{of(starts, 1, 48), of(replies, 1, 73)}, "1R 73-"},
-		"both at once":                            {[]rules.Report{of(starts, 1, 73), of(replies, 1, 73)}, "1R 73-"},
-		"the weaker without an end":               {[]rules.Report{of(starts, 1, 0), of(replies, 1, 73)}, "1R 73S"},
-		"none is left":                            {[]rules.Report{of(starts, 1, 97), of(replies, 1, 73), of(none, 24, 0)}, "1R 24-"},
-		"the stricter ends sooner than was said":  {[]rules.Report{of(starts, 1, 97), of(replies, 1, 73), of(replies, 24, 48)}, "1R 48S 97-"},
-		"the stricter ends later than was said":   {[]rules.Report{of(replies, 1, 73), of(replies, 24, 97)}, "1R 97-"},
-		"the older of two ends of one comes last": {[]rules.Report{of(replies, 24, 97), of(replies, 1, 73)}, "1R 97-"},
-		"the older of two comes last":             {[]rules.Report{of(replies, 24, 73), of(starts, 1, 97)}, "1S 24R 73S 97-"},
-		"connected lifts what has no end":         {[]rules.Report{of(replies, 1, 0), of(starts, 1, 97), connected}, "1R 50S 97-"},
-		"connected leaves what has one":           {[]rules.Report{of(replies, 1, 73), connected}, "1R 73-"},
-		"of something else":                       {[]rules.Report{of("RESTRICTED_UTILITY_TEMPLATES", 1, 73), of("SOMETHING_NEW", 1, 0)}, ""},
+		"no replies":                              {[]report.Report{of(replies, 1, 73)}, "1R 73-"},
+		"no replies, without an end":              {[]report.Report{of(replies, 1, 0)}, "1R"},
+		"the stricter first":                      {[]report.Report{of(replies, 1, 73), of(starts, 1, 97)}, "1R 73S 97-"},
+		"the weaker first":                        {[]report.Report{of(starts, 1, 97), of(replies, 1, 73)}, "1R 73S 97-"},
+		"the stricter while the weaker holds":     {[]report.Report{of(starts, 1, 97), of(replies, 24, 73)}, "1S 24R 73S 97-"},
+		"the weaker ends before":                  {[]report.Report{of(starts, 1, 48), of(replies, 1, 73)}, "1R 73-"},
+		"both at once":                            {[]report.Report{of(starts, 1, 73), of(replies, 1, 73)}, "1R 73-"},
+		"the weaker without an end":               {[]report.Report{of(starts, 1, 0), of(replies, 1, 73)}, "1R 73S"},
+		"none is left":                            {[]report.Report{of(starts, 1, 97), of(replies, 1, 73), of(none, 24, 0)}, "1R 24-"},
+		"the stricter ends sooner than was said":  {[]report.Report{of(starts, 1, 97), of(replies, 1, 73), of(replies, 24, 48)}, "1R 48S 97-"},
+		"the stricter ends later than was said":   {[]report.Report{of(replies, 1, 73), of(replies, 24, 97)}, "1R 97-"},
+		"the older of two ends of one comes last": {[]report.Report{of(replies, 24, 97), of(replies, 1, 73)}, "1R 97-"},
+		"the older of two comes last":             {[]report.Report{of(replies, 24, 73), of(starts, 1, 97)}, "1S 24R 73S 97-"},
+		"connected lifts what has no end":         {[]report.Report{of(replies, 1, 0), of(starts, 1, 97), connected}, "1R 50S 97-"},
+		"connected leaves what has one":           {[]report.Report{of(replies, 1, 73), connected}, "1R 73-"},
+		"of something else":                       {[]report.Report{of("RESTRICTED_UTILITY_TEMPLATES", 1, 73), of("SOMETHING_NEW", 1, 0)}, ""},
 	} {
 		for _, step := range []int{1, 200} { // seen each hour, or late
 			state, facts := rules.Initial(policy, "", day1), &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil)}
@@ -53,7 +54,7 @@ func TestRestrictionsOfAnAccountEndEachOnItsOwn(t *testing.T) {
 				facts.Reports = nil
 				for _, r := range test.reports {
 					// As the controller does: each time all that is newer than what the state knows.
-					if !r.At.After(at(hour)) && (r.Kind != rules.ReportRestriction || state.NewRestriction(r.Value, r.At)) && (r.Kind == rules.ReportRestriction || r.At.Equal(at(hour)) || step > 1) {
+					if !r.Time().After(at(hour)) && (r.Kind != report.Restriction || state.NewRestriction(r.Value, r.Time())) && (r.Kind == report.Restriction || r.Time().Equal(at(hour)) || step > 1) {
 						facts.Reports = append(facts.Reports, r)
 					}
 				}
@@ -88,8 +89,8 @@ func count(said []rules.Transition, reason v1alpha1.TransitionReason) int {
 // A number that cannot even reply is told so, and other restrictions are explained as far as it is known what they take away.
 func TestWhatARestrictionTakesAwayIsSaid(t *testing.T) {
 	policy := shippedPolicy(t, "netcore")
-	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{
-		{Kind: rules.ReportRestriction, At: day1.Add(time.Hour), Value: rules.RestrictedReplies, Until: day1.Add(73 * time.Hour)},
+	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []report.Report{
+		{Kind: report.Restriction, At: day1.Add(time.Hour).Unix(), Value: report.RestrictedReplies, Until: day1.Add(73 * time.Hour).Unix()},
 	}}
 	state, said, next := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(2*time.Hour))
 	if want := "Meta restricts the account: its numbers can send nothing, and cannot even reply, until 2026-03-05 01:00:00 UTC"; len(said) != 1 || said[0].Message != want || !next.Equal(day1.Add(73*time.Hour)) {
@@ -100,7 +101,7 @@ func TestWhatARestrictionTakesAwayIsSaid(t *testing.T) {
 		t.Errorf("it explains %q", explained)
 	}
 	for what, want := range map[string]string{
-		rules.RestrictedMessaging: "", rules.RestrictedReplies: "",
+		report.RestrictedMessaging: "", report.RestrictedReplies: "",
 		"RESTRICTED_ADD_PHONE_NUMBER_ACTION":                   "no phone number can be added.",
 		"RESTRICTED_UTILITY_TEMPLATES":                         "no utility template can be created.",
 		"RESTRICTED_DIRECT_SEND_UTILITY_TEMPLATES":             "no utility template can be sent directly.",
@@ -120,28 +121,28 @@ func TestWhatARestrictionTakesAwayIsSaid(t *testing.T) {
 func TestANumberThatLeftTheAPIIsOfflineWithTheReason(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2025")
 	at := func(hour int) time.Time { return day1.Add(time.Duration(hour) * time.Hour) }
-	account := func(hour int, value, reason string) rules.Report {
-		return rules.Report{Kind: rules.ReportAccount, At: at(hour), Value: value, Reason: reason}
+	account := func(hour int, value, reason string) report.Report {
+		return report.Report{Kind: report.AccountConnection, At: at(hour).Unix(), Value: value, Reason: reason}
 	}
-	read := func(hour int, value string) rules.Report {
-		return rules.Report{Kind: rules.ReportConnection, At: at(hour), Value: value}
+	read := func(hour int, value string) report.Report {
+		return report.Report{Kind: report.Connection, At: at(hour).Unix(), Value: value}
 	}
 	const left = "PARTNER_REMOVED, PRIMARY_INACTIVITY, initiated by WHATSAPP"
 	for name, test := range map[string]struct {
-		reports []rules.Report
+		reports []report.Report
 		state   v1alpha1.State
 		reason  string
 	}{
-		"it left":                            {[]rules.Report{account(1, "Offline", left)}, v1alpha1.StateOffline, left},
-		"it came back":                       {[]rules.Report{account(1, "Offline", left), account(2, "Connected", "ACCOUNT_RECONNECTED")}, v1alpha1.StateConnected, ""},
-		"it came back by another partner":    {[]rules.Report{account(1, "Offline", left), account(2, "Connected", "PARTNER_ADDED")}, v1alpha1.StateConnected, ""},
-		"it is read as connected":            {[]rules.Report{account(1, "Offline", left), read(2, "Connected")}, v1alpha1.StateConnected, ""},
-		"it is read as disconnected":         {[]rules.Report{account(1, "Offline", left), read(2, "Offline")}, v1alpha1.StateOffline, left},
-		"it was read as disconnected before": {[]rules.Report{read(1, "Offline"), account(2, "Offline", left)}, v1alpha1.StateOffline, left},
-		"a banned one left":                  {[]rules.Report{account(1, "Blocked", "DISABLE"), account(2, "Offline", left)}, v1alpha1.StateBlocked, "DISABLE"},
-		"a banned one came back":             {[]rules.Report{account(1, "Blocked", "DISABLE"), account(2, "Connected", "ACCOUNT_RECONNECTED")}, v1alpha1.StateBlocked, "DISABLE"},
-		"a banned one is reinstated":         {[]rules.Report{account(1, "Blocked", "DISABLE"), account(2, "Connected", rules.Reinstated)}, v1alpha1.StateConnected, ""},
-		"one that is not registered left":    {[]rules.Report{read(1, "Pending"), account(2, "Offline", left)}, v1alpha1.StatePending, ""},
+		"it left":                            {[]report.Report{account(1, "Offline", left)}, v1alpha1.StateOffline, left},
+		"it came back":                       {[]report.Report{account(1, "Offline", left), account(2, "Connected", "ACCOUNT_RECONNECTED")}, v1alpha1.StateConnected, ""},
+		"it came back by another partner":    {[]report.Report{account(1, "Offline", left), account(2, "Connected", "PARTNER_ADDED")}, v1alpha1.StateConnected, ""},
+		"it is read as connected":            {[]report.Report{account(1, "Offline", left), read(2, "Connected")}, v1alpha1.StateConnected, ""},
+		"it is read as disconnected":         {[]report.Report{account(1, "Offline", left), read(2, "Offline")}, v1alpha1.StateOffline, left},
+		"it was read as disconnected before": {[]report.Report{read(1, "Offline"), account(2, "Offline", left)}, v1alpha1.StateOffline, left},
+		"a banned one left":                  {[]report.Report{account(1, "Blocked", "DISABLE"), account(2, "Offline", left)}, v1alpha1.StateBlocked, "DISABLE"},
+		"a banned one came back":             {[]report.Report{account(1, "Blocked", "DISABLE"), account(2, "Connected", "ACCOUNT_RECONNECTED")}, v1alpha1.StateBlocked, "DISABLE"},
+		"a banned one is reinstated":         {[]report.Report{account(1, "Blocked", "DISABLE"), account(2, "Connected", report.ReasonReinstated)}, v1alpha1.StateConnected, ""},
+		"one that is not registered left":    {[]report.Report{read(1, "Pending"), account(2, "Offline", left)}, v1alpha1.StatePending, ""},
 	} {
 		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: test.reports}
 		state, said, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), at(3))

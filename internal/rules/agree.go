@@ -5,6 +5,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Rule 9, its other half: where a report and the policy disagree, both are kept, and it is said that they do.
@@ -95,17 +96,17 @@ func (p *Policy) longestDelay() time.Duration {
 
 // Shows says whether what is reported shows already, so that a report of it would change nothing. What nobody has reported yet does
 // not, and neither does a word that the rules do not know.
-func (s *State) Shows(kind ReportKind, value string) bool {
-	switch kind {
-	case ReportQuality:
-		return value == string(v1alpha1.QualityUnknown) || s.Reported != "" && value == string(s.Rating)
-	case ReportLimit:
-		limit, ok := limitOf(value)
+func (s *State) Shows(r report.Report) bool {
+	switch r.Kind {
+	case report.Quality:
+		return r.Rating() == v1alpha1.QualityUnknown || s.Reported != "" && r.Rating() == s.Rating
+	case report.Limit:
+		limit, ok := r.Limit()
 		return ok && !s.LimitReported.IsZero() && limit == s.Tier.Limit
-	case ReportVerification:
-		return !s.VerificationReported.IsZero() && value == string(s.Verification)
-	case ReportConnection:
-		return !s.ConnectionReported.IsZero() && s.showsConnection(v1alpha1.State(value))
+	case report.Verification:
+		return !s.VerificationReported.IsZero() && r.Verification() == s.Verification
+	case report.Connection:
+		return !s.ConnectionReported.IsZero() && s.showsConnection(r.State())
 	default:
 		return false
 	}
@@ -133,21 +134,4 @@ func (s *State) showsConnection(state v1alpha1.State) bool {
 		}
 	}
 	return false
-}
-
-// Understood says whether the rules know a word that Meta reported. One that they do not know changes nothing.
-func Understood(kind ReportKind, value string) bool {
-	switch kind {
-	case ReportQuality:
-		return rank(v1alpha1.QualityRating(value)) > 0
-	case ReportLimit:
-		_, ok := limitOf(value)
-		return ok
-	case ReportConnection:
-		return knownState(v1alpha1.State(value))
-	case ReportVerification:
-		return knownVerification(v1alpha1.Verification(value))
-	default:
-		return true // shown as it came
-	}
 }

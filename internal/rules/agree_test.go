@@ -7,20 +7,21 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // What Meta reports and what the policy concludes are both kept, and it is said where they differ.
 func TestWhereMetaAndThePolicyDisagree(t *testing.T) {
 	at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
-	report := func(kind rules.ReportKind, hours int, value string) rules.Report {
-		return rules.Report{Kind: kind, At: at(hours), Value: value}
+	said := func(kind report.Kind, hours int, value string) report.Report {
+		return report.Report{Kind: kind, At: at(hours).Unix(), Value: value}
 	}
 	rated := func(p *rules.Policy) { p.MediumFrom, p.LowFrom = 10, 50 }
 	for _, test := range []struct {
 		name, policy string
 		usage        everyDelivery
-		reports      []rules.Report
+		reports      []report.Report
 		hours        int
 		without      bool // a way to a human
 		change       func(*rules.Policy)
@@ -28,67 +29,67 @@ func TestWhereMetaAndThePolicyDisagree(t *testing.T) {
 	}{
 		{name: "nothing was reported", policy: "meta-2025", hours: 1},
 		{name: "the limit of a number that was seen for the first time", policy: "meta-2025", hours: 20,
-			reports: []rules.Report{report(rules.ReportLimit, 1, "10000")}, want: rules.Agreement{Reported: true}},
+			reports: []report.Report{said(report.Limit, 1, "10000")}, want: rules.Agreement{Reported: true}},
 		{name: "a limit as the policy had it", policy: "meta-2025", hours: 20,
-			reports: []rules.Report{report(rules.ReportLimit, 1, "250")}, want: rules.Agreement{Reported: true}},
+			reports: []report.Report{said(report.Limit, 1, "250")}, want: rules.Agreement{Reported: true}},
 		{name: "a higher limit than the policy concluded, since a short time", policy: "meta-2025", hours: 7,
-			reports: []rules.Report{report(rules.ReportLimit, 1, "250"), report(rules.ReportLimit, 2, "2000")},
+			reports: []report.Report{said(report.Limit, 1, "250"), said(report.Limit, 2, "2000")},
 			want:    rules.Agreement{Reported: true, Settling: "Meta reports a limit of 2000, and by the policy it was 250 at 2026-03-02 02:00:00 UTC.", Due: at(8)}},
 		{name: "and for longer than its delays", policy: "meta-2025", hours: 8,
-			reports: []rules.Report{report(rules.ReportLimit, 1, "250"), report(rules.ReportLimit, 2, "2000")},
+			reports: []report.Report{said(report.Limit, 1, "250"), said(report.Limit, 2, "2000")},
 			want:    rules.Agreement{Reported: true, Limit: "Meta reports a limit of 2000, and by the policy it was 250 at 2026-03-02 02:00:00 UTC."}},
 		{name: "what it was stays over a further report", policy: "meta-2025", hours: 20,
-			reports: []rules.Report{report(rules.ReportLimit, 1, "250"), report(rules.ReportLimit, 2, "2000"), report(rules.ReportLimit, 4, "100000")},
+			reports: []report.Report{said(report.Limit, 1, "250"), said(report.Limit, 2, "2000"), said(report.Limit, 4, "100000")},
 			want:    rules.Agreement{Reported: true, Limit: "Meta reports a limit of 100000, and by the policy it was 250 at 2026-03-02 02:00:00 UTC."}},
 		{name: "and ends once Meta reports the same", policy: "meta-2025", hours: 20,
-			reports: []rules.Report{report(rules.ReportLimit, 1, "250"), report(rules.ReportLimit, 2, "2000"), report(rules.ReportLimit, 4, "250")},
+			reports: []report.Report{said(report.Limit, 1, "250"), said(report.Limit, 2, "2000"), said(report.Limit, 4, "250")},
 			want:    rules.Agreement{Reported: true}},
 		{name: "the verification explains it", policy: "meta-2025", hours: 20,
-			reports: []rules.Report{report(rules.ReportLimit, 1, "250"), report(rules.ReportLimit, 2, "2000"), report(rules.ReportVerification, 3, "Verified")},
+			reports: []report.Report{said(report.Limit, 1, "250"), said(report.Limit, 2, "2000"), said(report.Verification, 3, "Verified")},
 			want:    rules.Agreement{Reported: true}},
 		{name: "Meta raises the limit while the policy waits", policy: "meta-2025", hours: 99, usage: deliveries(at(3), 1000),
-			reports: []rules.Report{report(rules.ReportVerification, 1, "Verified"), report(rules.ReportLimit, 2, "2000"), report(rules.ReportLimit, 5, "10000")},
+			reports: []report.Report{said(report.Verification, 1, "Verified"), said(report.Limit, 2, "2000"), said(report.Limit, 5, "10000")},
 			want:    rules.Agreement{Reported: true}},
 		{name: "the policy concludes later what shows", policy: "quality-based", hours: 99, usage: deliveries(at(20), 1000),
-			reports: []rules.Report{report(rules.ReportLimit, 1, "1000"), report(rules.ReportLimit, 2, "500")},
+			reports: []report.Report{said(report.Limit, 1, "1000"), said(report.Limit, 2, "500")},
 			want:    rules.Agreement{Reported: true}},
 		{name: "an increase that Meta denies", policy: "meta-2025", hours: 20, usage: deliveries(at(1), 2000),
-			reports: []rules.Report{{Kind: rules.ReportIncrease, At: at(3), Value: "Failed"}},
+			reports: []report.Report{{Kind: report.Increase, At: at(3).Unix(), Value: "Failed"}},
 			want:    rules.Agreement{Reported: true, Limit: "Meta reports a limit of 250, and by the policy it was 2000 at 2026-03-02 03:00:00 UTC."}},
 		{name: "a rating as reported", policy: "netcore", hours: 2,
-			reports: []rules.Report{report(rules.ReportQuality, 1, "Low")}, want: rules.Agreement{Reported: true}},
+			reports: []report.Report{said(report.Quality, 1, "Low")}, want: rules.Agreement{Reported: true}},
 		{name: "a rating that the lack of a human forces", policy: "botmaker", hours: 2, without: true,
-			reports: []rules.Report{report(rules.ReportQuality, 1, "High")},
+			reports: []report.Report{said(report.Quality, 1, "High")},
 			want:    rules.Agreement{Reported: true, Quality: "Meta reports a rating of High, and by the policy it is Low: it has no direct way to a human."}},
 		{name: "a rating of a number with a way to a human", policy: "botmaker", hours: 2,
-			reports: []rules.Report{report(rules.ReportQuality, 1, "High")}, want: rules.Agreement{Reported: true}},
+			reports: []report.Report{said(report.Quality, 1, "High")}, want: rules.Agreement{Reported: true}},
 		{name: "a rating where feedback makes none", policy: "netcore", hours: 2, usage: deliveries(at(1), 10), without: true,
-			reports: []rules.Report{report(rules.ReportQuality, 1, "High")}, want: rules.Agreement{Reported: true}},
+			reports: []report.Report{said(report.Quality, 1, "High")}, want: rules.Agreement{Reported: true}},
 		{name: "a rating that the feedback gives", policy: "meta-2025", hours: 2, change: rated, usage: deliveries(at(1), 10),
-			reports: []rules.Report{report(rules.ReportQuality, 1, "Medium")},
+			reports: []report.Report{said(report.Quality, 1, "Medium")},
 			want:    rules.Agreement{Reported: true, Quality: "Meta reports a rating of Medium, and by the policy it is Low: that is what the feedback of users comes to."}},
 		{name: "no feedback", policy: "meta-2025", hours: 2, change: rated,
-			reports: []rules.Report{report(rules.ReportQuality, 1, "Medium")}, want: rules.Agreement{Reported: true}},
+			reports: []report.Report{said(report.Quality, 1, "Medium")}, want: rules.Agreement{Reported: true}},
 		{name: "a restriction that the count does not know", policy: "netcore", hours: 2,
-			reports: []rules.Report{report(rules.ReportConnection, 1, "Restricted")},
+			reports: []report.Report{said(report.Connection, 1, "Restricted")},
 			want:    rules.Agreement{Reported: true, State: "Meta reports the number as restricted, and by the policy it is not: there is room below the limit."}},
 		{name: "a restriction that Meta does not know", policy: "netcore", hours: 3, usage: deliveries(at(1), 1000),
-			reports: []rules.Report{report(rules.ReportConnection, 2, "Connected")},
+			reports: []report.Report{said(report.Connection, 2, "Connected")},
 			want:    rules.Agreement{Reported: true, State: "Meta reports the number as connected, and by the policy it is restricted: the limit is reached."}},
 		{name: "a restriction of the account", policy: "netcore", hours: 2,
-			reports: []rules.Report{report(rules.ReportRestriction, 1, rules.RestrictedMessaging)}, want: rules.Agreement{}},
+			reports: []report.Report{said(report.Restriction, 1, report.RestrictedMessaging)}, want: rules.Agreement{}},
 		{name: "a flag without a low rating", policy: "netcore", hours: 2,
-			reports: []rules.Report{report(rules.ReportQuality, 1, "High"), report(rules.ReportConnection, 1, "Flagged")},
+			reports: []report.Report{said(report.Quality, 1, "High"), said(report.Connection, 1, "Flagged")},
 			want:    rules.Agreement{Reported: true, State: "Meta reports the number as flagged, and by the policy it is not: the rating is not Low."}},
 		{name: "a flag of the policy's for a rating that was Low for no time", policy: "netcore", hours: 2,
-			reports: []rules.Report{report(rules.ReportQuality, 1, "Low"), report(rules.ReportQuality, 1, "High")}, want: rules.Agreement{Reported: true}},
+			reports: []report.Report{said(report.Quality, 1, "Low"), said(report.Quality, 1, "High")}, want: rules.Agreement{Reported: true}},
 		{name: "connected", policy: "quality-based", hours: 2,
-			reports: []rules.Report{report(rules.ReportConnection, 1, "Connected")}, want: rules.Agreement{Reported: true}},
+			reports: []report.Report{said(report.Connection, 1, "Connected")}, want: rules.Agreement{Reported: true}},
 		{name: "a block without a low rating", policy: "quality-based", hours: 2,
-			reports: []rules.Report{report(rules.ReportConnection, 1, "Blocked")},
+			reports: []report.Report{said(report.Connection, 1, "Blocked")},
 			want:    rules.Agreement{Reported: true, State: "Meta reports the number as blocked, and by the policy it is not: the rating is not Low."}},
 		{name: "a block where the policy blocks nobody", policy: "netcore", hours: 2,
-			reports: []rules.Report{report(rules.ReportConnection, 1, "Blocked")}, want: rules.Agreement{Reported: true}},
+			reports: []report.Report{said(report.Connection, 1, "Blocked")}, want: rules.Agreement{Reported: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			policy := shippedPolicy(t, test.policy)
@@ -107,8 +108,8 @@ func TestWhereMetaAndThePolicyDisagree(t *testing.T) {
 // What another policy concluded, and what another limit was, say nothing of this one.
 func TestWhatWasOverruledEndsWithItsPolicy(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2023")
-	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{
-		{Kind: rules.ReportLimit, At: day1.Add(time.Hour), Value: "250"}, {Kind: rules.ReportLimit, At: day1.Add(2 * time.Hour), Value: "10000"},
+	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []report.Report{
+		{Kind: report.Limit, At: day1.Add(time.Hour).Unix(), Value: "250"}, {Kind: report.Limit, At: day1.Add(2 * time.Hour).Unix(), Value: "10000"},
 	}}
 	state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(3*time.Hour))
 	if state.ConcludedTier.Name != "250" {
@@ -129,14 +130,14 @@ func TestWhatWasOverruledEndsWithItsPolicy(t *testing.T) {
 }
 
 func TestWordsThatTheRulesUnderstand(t *testing.T) {
-	for kind, values := range map[rules.ReportKind][]string{
-		rules.ReportQuality: {"High", "Unknown", "!NA"}, rules.ReportLimit: {"250", "Unlimited", "!TIER_HUGE", "!0", "!-5"},
-		rules.ReportConnection: {"Connected", "Restricted", "!LINKED"}, rules.ReportVerification: {"Verified", "!FAILED"},
-		rules.ReportRestriction: {rules.RestrictedMessaging, "RESTRICTED_UTILITY_TEMPLATES"},
+	for kind, values := range map[report.Kind][]string{
+		report.Quality: {"High", "Unknown", "!NA"}, report.Limit: {"250", "Unlimited", "!TIER_HUGE", "!0", "!-5"},
+		report.Connection: {"Connected", "Restricted", "!LINKED"}, report.Verification: {"Verified", "!FAILED"},
+		report.Restriction: {report.RestrictedMessaging, "RESTRICTED_UTILITY_TEMPLATES"},
 	} {
 		for _, value := range values {
 			word, not := strings.CutPrefix(value, "!")
-			if rules.Understood(kind, word) == not {
+			if (report.Report{Kind: kind, Value: word}).Understood() == not {
 				t.Errorf("%s %s is understood: %v", kind, word, !not)
 			}
 		}
@@ -147,8 +148,8 @@ func TestWordsThatTheRulesUnderstand(t *testing.T) {
 func TestARestrictionOfAnAccount(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2025").Member()
 	at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
-	restricted := rules.Report{Kind: rules.ReportRestriction, At: at(1), Value: rules.RestrictedMessaging, Until: at(73)}
-	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{restricted}}
+	restricted := report.Report{Kind: report.Restriction, At: at(1).Unix(), Value: report.RestrictedMessaging, Until: at(73).Unix()}
+	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []report.Report{restricted}}
 	state, _, next := rules.Advance(policy, facts, rules.Initial(policy, "", day1), at(2))
 	if state.Shown() != v1alpha1.StateRestricted || !next.Equal(at(73)) {
 		t.Fatalf("it is %s, and something happens at %s", state.Shown(), next)

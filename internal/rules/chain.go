@@ -1,11 +1,13 @@
 package rules
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // numberRules run for a number that has its limit itself. The limit is restricted last, by the tier that the others came to.
@@ -58,7 +60,7 @@ type rule[E any] struct {
 	name, sentence string
 
 	// reports takes the reports of the kinds that the rule is about: one that Meta made at an instant, now at the latest.
-	reports map[ReportKind]func(e E, r Report, at time.Time)
+	reports map[report.Kind]func(e E, r report.Report, at time.Time)
 	// apply brings the state up to the instant of the evaluation.
 	apply func(e E)
 	// due is the next instant at which the rule can decide by itself; zero if there is none.
@@ -82,7 +84,7 @@ type rule[E any] struct {
 }
 
 // reports are those that a rule of a number or a portfolio takes.
-type reports = map[ReportKind]func(e *evaluation, r Report, at time.Time)
+type reports = map[report.Kind]func(e *evaluation, r report.Report, at time.Time)
 
 // objection is why a tier may not rise. The zero value does not object.
 type objection struct {
@@ -103,7 +105,10 @@ func (c chain[E]) apply(e E) {
 }
 
 // report gives a report to the rule that takes its kind. One that no rule takes is not about the subject of the chain.
-func (c chain[E]) report(e E, r Report, at time.Time) {
+func (c chain[E]) report(e E, r report.Report, at time.Time) {
+	if !r.Understood() {
+		return
+	}
 	for i := range c {
 		if take, ok := c[i].reports[r.Kind]; ok {
 			take(e, r, at)
@@ -164,11 +169,11 @@ func (c *clock) times() *clock { return c }
 
 // advance runs a chain at every instant, until the last one of the clock, at which something can have changed: each report, each
 // deadline, each delivery that lets a rule decide, and the last. It returns the next instant at which a rule can decide by itself.
-func advance[E subject](c chain[E], e E, reports []Report) time.Time {
+func advance[E subject](c chain[E], e E, reports []report.Report) time.Time {
 	// Most calls bring no report; then there is nothing to copy or sort.
 	if len(reports) > 1 {
 		reports = slices.Clone(reports)
-		slices.SortStableFunc(reports, func(a, b Report) int { return a.At.Compare(b.At) })
+		slices.SortStableFunc(reports, func(a, b report.Report) int { return cmp.Compare(a.At, b.At) })
 	}
 	for clock := e.times(); ; {
 		next := c.due(e, clock.now)
@@ -177,14 +182,14 @@ func advance[E subject](c chain[E], e E, reports []Report) time.Time {
 			at = earlier(at, next)
 		}
 		if len(reports) > 0 {
-			at = earlier(at, latest(seconds(reports[0].At), clock.now))
+			at = earlier(at, latest(reports[0].Time(), clock.now))
 		}
 		at = e.lookahead(at, next)
 		clock.now = at
 		last := at.Equal(clock.until)
 		// A report from the future counts as of now: clocks differ, and Meta has made it.
-		for len(reports) > 0 && (last || !seconds(reports[0].At).After(at)) {
-			c.report(e, reports[0], earlier(seconds(reports[0].At), at))
+		for len(reports) > 0 && (last || !reports[0].Time().After(at)) {
+			c.report(e, reports[0], earlier(reports[0].Time(), at))
 			reports = reports[1:]
 			e.observe()
 		}

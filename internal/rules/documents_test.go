@@ -15,6 +15,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -91,7 +92,7 @@ func TestTheWayUp(t *testing.T) {
 			facts := &rules.Facts{HumanEscalation: true, Verification: test.verification, Usage: slices.Concat(
 				slices.Repeat(everyDelivery{day1.Add(time.Hour)}, required/2),
 				slices.Repeat(everyDelivery{day1.Add(time.Hour + later)}, required-required/2))}
-			facts.Reports = []rules.Report{{Kind: rules.ReportQuality, At: day1, Value: string(rating)}}
+			facts.Reports = []report.Report{{Kind: report.Quality, At: day1.Unix(), Value: string(rating)}}
 			_, transitions, _ := rules.Advance(p, facts, rules.Initial(p, test.verification, day1), day1.Add(40*day))
 			for _, tr := range transitions {
 				if tr.Reason == v1alpha1.ReasonTierUpgraded {
@@ -163,7 +164,7 @@ func (s *sent) record(kind counts.Kind, at time.Duration, from, to int, did ...c
 	}
 }
 
-func (s *sent) advance(to time.Duration, reports ...rules.Report) {
+func (s *sent) advance(to time.Duration, reports ...report.Report) {
 	s.facts.Reports = reports
 	s.state, _, _ = rules.Advance(s.policy, &s.facts, s.state, day1.Add(to))
 	s.facts.Reports = nil
@@ -184,7 +185,7 @@ func TestANumberCanBeFlaggedAndRestricted(t *testing.T) {
 			s := newSent(t, shippedPolicy(t, policy))
 			limit := int(s.state.Tier.Limit)
 			s.record(counts.Delivered, time.Hour, 1, limit)
-			s.advance(3*time.Hour, rules.Report{Kind: rules.ReportQuality, At: day1, Value: "Low"})
+			s.advance(3*time.Hour, report.Report{Kind: report.Quality, At: day1.Unix(), Value: "Low"})
 			if !s.state.Flagged() || !s.state.Restricted() || s.state.Shown() != v1alpha1.StateRestricted {
 				t.Errorf("flagged %t, restricted %t, it shows %s", s.state.Flagged(), s.state.Restricted(), s.state.Shown())
 			}
@@ -207,14 +208,14 @@ func TestCustomersWhoWriteFirst(t *testing.T) {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
 			s := newSent(t, shippedPolicy(t, policy))
-			s.advance(0, rules.Report{Kind: rules.ReportQuality, At: day1, Value: "Medium"})
+			s.advance(0, report.Report{Kind: report.Quality, At: day1.Unix(), Value: "Medium"})
 			s.record(counts.Received, time.Hour, 1, 300)
 			s.record(counts.Delivered, 2*time.Hour, 1, 300)
 			s.expect(3*time.Hour, 0, false)
 			if progress, _ := rules.UpgradeProgress(s.policy, &s.facts, s.state, s.state.EvaluatedAt); progress.Achieved != 0 || s.state.Rating != v1alpha1.QualityMedium {
 				t.Errorf("%d lead to the next tier, and the rating is %s", progress.Achieved, s.state.Rating)
 			}
-			s.advance(4*time.Hour, rules.Report{Kind: rules.ReportQuality, At: day1.Add(4 * time.Hour), Value: "High"})
+			s.advance(4*time.Hour, report.Report{Kind: report.Quality, At: day1.Add(4 * time.Hour).Unix(), Value: "High"})
 			if s.state.Rating != v1alpha1.QualityHigh {
 				t.Errorf("the rating is %s", s.state.Rating)
 			}
@@ -232,7 +233,7 @@ func TestWhatCountsAgainstTheLimit(t *testing.T) {
 			limit := int(s.state.Tier.Limit)
 			const asker, other = 5001, 5002
 			// Rated Low, so that the tier stays for these three days.
-			s.advance(0, rules.Report{Kind: rules.ReportQuality, At: day1, Value: "Low"})
+			s.advance(0, report.Report{Kind: report.Quality, At: day1.Unix(), Value: "Low"})
 			s.record(counts.Received, 10*time.Hour, asker, asker)
 			s.record(counts.Received, 10*time.Hour, other, other)
 
@@ -324,26 +325,26 @@ func TestTheWindowOfTheQualityRating(t *testing.T) {
 func TestTemplates(t *testing.T) {
 	type step struct {
 		after  time.Duration
-		kind   rules.ReportKind
+		kind   report.Kind
 		value  string
 		reason string
 	}
-	low := step{0, rules.ReportQuality, "Low", ""}
+	low := step{0, report.Quality, "Low", ""}
 	for _, test := range []struct {
 		name, policy string
 		steps        []step
 		want         []string
 	}{
-		{"edited too late", "chat-api", []step{low, {8 * day, rules.ReportTemplate, "Edited", ""}},
+		{"edited too late", "chat-api", []step{low, {8 * day, report.TemplateState, "Edited", ""}},
 			[]string{"0s QualityChanged", "0s TemplateFlagged", "168h0m0s TemplateBlocked", "192h0m0s TemplateStateChanged"}},
-		{"paused for pacing", "meta-2025", []step{{0, rules.ReportTemplate, "Paused", "RATE_LIMITING_PAUSE"}, {30 * day, rules.ReportTemplate, "Approved", "UNPAUSE"}},
+		{"paused for pacing", "meta-2025", []step{{0, report.TemplateState, "Paused", "RATE_LIMITING_PAUSE"}, {30 * day, report.TemplateState, "Approved", "UNPAUSE"}},
 			[]string{"0s TemplatePaused", "720h0m0s TemplateResumed"}},
 		{"low where no rule is about templates", "netcore", []step{low}, []string{"0s QualityChanged"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var reports []rules.Report
+			var reports []report.Report
 			for _, s := range test.steps {
-				reports = append(reports, rules.Report{Kind: s.kind, At: day1.Add(s.after), Value: s.value, Reason: s.reason})
+				reports = append(reports, report.Report{Kind: s.kind, At: day1.Add(s.after).Unix(), Value: s.value, Reason: s.reason})
 			}
 			_, transitions, next := rules.AdvanceTemplate(shippedPolicy(t, test.policy), reports, rules.InitialTemplate(day1), day1.Add(40*day))
 			var got []string
@@ -366,7 +367,7 @@ func TestAnIncreaseThatMetaDenies(t *testing.T) {
 			at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
 			facts := &rules.Facts{HumanEscalation: true, Usage: slices.Concat(
 				slices.Repeat(everyDelivery{at(1)}, 2000), slices.Repeat(everyDelivery{at(50)}, 2000), slices.Repeat(everyDelivery{at(100)}, 1000)),
-				Reports: []rules.Report{{Kind: rules.ReportIncrease, At: at(3), Value: decision}, {Kind: rules.ReportLimit, At: at(99), Value: "2000"}}}
+				Reports: []report.Report{{Kind: report.Increase, At: at(3).Unix(), Value: decision}, {Kind: report.Limit, At: at(99).Unix(), Value: "2000"}}}
 			_, transitions, _ := rules.Advance(p, facts, rules.Initial(p, "", day1), at(120))
 			var got []string
 			for _, tr := range transitions {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -23,23 +24,23 @@ func reasonsAt(transitions []rules.Transition) string {
 // A block counts the time at the lowest tier: from when the number came to it.
 func TestABlockCountsFromTheLowestTier(t *testing.T) {
 	at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
-	report := func(kind rules.ReportKind, hours int, value string) rules.Report {
-		return rules.Report{Kind: kind, At: at(hours), Value: value}
+	said := func(kind report.Kind, hours int, value string) report.Report {
+		return report.Report{Kind: kind, At: at(hours).Unix(), Value: value}
 	}
 	shared, same := sharedPolicy(t, v1alpha1.ScopeNumber), shippedPolicy(t, "quality-based") // blocks after 70 h, and after 30 d
 	for _, test := range []struct {
 		name    string
 		policy  *rules.Policy
-		reports []rules.Report
+		reports []report.Report
 		want    time.Time
 	}{
-		{"at the lowest tier all the time", shared, []rules.Report{report(rules.ReportQuality, 1, "Low")}, at(71)},
-		{"a verification that moves nothing", shared, []rules.Report{report(rules.ReportQuality, 1, "Low"), report(rules.ReportVerification, 50, "Rejected")}, at(71)},
-		{"a verification that lifts the tier that it starts at to the number", shared, []rules.Report{
-			report(rules.ReportLimit, 0, "6"), report(rules.ReportQuality, 1, "Low"), report(rules.ReportVerification, 20, "Verified"),
+		{"at the lowest tier all the time", shared, []report.Report{said(report.Quality, 1, "Low")}, at(71)},
+		{"a verification that moves nothing", shared, []report.Report{said(report.Quality, 1, "Low"), said(report.Verification, 50, "Rejected")}, at(71)},
+		{"a verification that lifts the tier that it starts at to the number", shared, []report.Report{
+			said(report.Limit, 0, "6"), said(report.Quality, 1, "Low"), said(report.Verification, 20, "Verified"),
 		}, at(31 + 70)},
-		{"a verification where all start alike", same, []rules.Report{report(rules.ReportQuality, 1, "Low"), report(rules.ReportVerification, 50, "Verified")}, at(1 + 30*24)},
-		{"a fall to the lowest tier", shared, []rules.Report{report(rules.ReportLimit, 0, "6"), report(rules.ReportQuality, 1, "Low")}, at(31 + 70)},
+		{"a verification where all start alike", same, []report.Report{said(report.Quality, 1, "Low"), said(report.Verification, 50, "Verified")}, at(1 + 30*24)},
+		{"a fall to the lowest tier", shared, []report.Report{said(report.Limit, 0, "6"), said(report.Quality, 1, "Low")}, at(31 + 70)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: test.reports}
@@ -119,7 +120,7 @@ func (h halfComplain) FallsBelow(m v1alpha1.Measure, window time.Duration, limit
 func TestTheVerificationIsDeclared(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2025")
 	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil)}
-	advance := func(p *rules.Policy, reports ...rules.Report) rules.State {
+	advance := func(p *rules.Policy, reports ...report.Report) rules.State {
 		facts.Reports, facts.Verification = reports, ""
 		state, _, _ := rules.Advance(p, facts, rules.Initial(p, "", day1), day1.Add(time.Hour))
 		facts.Reports, facts.Verification = nil, v1alpha1.Verified
@@ -135,7 +136,7 @@ func TestTheVerificationIsDeclared(t *testing.T) {
 	if got := advance(policy.Member()); got.Verification != v1alpha1.Unverified {
 		t.Errorf("a number of a portfolio is %s", got.Verification)
 	}
-	rejected := rules.Report{Kind: rules.ReportVerification, At: day1.Add(time.Minute), Value: "Rejected"}
+	rejected := report.Report{Kind: report.Verification, At: day1.Add(time.Minute).Unix(), Value: "Rejected"}
 	if got := advance(policy, rejected); got.Verification != v1alpha1.VerificationRejected || got.Tier.Name != "250" {
 		t.Errorf("rejected by Meta and declared verified it is %s at %s", got.Verification, got.Tier.Name)
 	}
@@ -213,14 +214,14 @@ func TestWhatIsMissingForTheNextTier(t *testing.T) {
 // A restriction of the account says until when it holds, and once.
 func TestARestrictionSaysItsEnd(t *testing.T) {
 	policy := shippedPolicy(t, "netcore")
-	for until, want := range map[time.Time]string{
-		{}:                       "until Meta lifts it",
-		day1.Add(73 * time.Hour): "until 2026-03-05 01:00:00 UTC",
+	for until, want := range map[int64]string{
+		0:                               "until Meta lifts it",
+		day1.Add(73 * time.Hour).Unix(): "until 2026-03-05 01:00:00 UTC",
 	} {
-		report := rules.Report{Kind: rules.ReportRestriction, At: day1.Add(time.Hour), Value: rules.RestrictedMessaging, Until: until}
-		again := report
-		again.At = day1.Add(2 * time.Hour)
-		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{report, again}}
+		first := report.Report{Kind: report.Restriction, At: day1.Add(time.Hour).Unix(), Value: report.RestrictedMessaging, Until: until}
+		again := first
+		again.At = day1.Add(2 * time.Hour).Unix()
+		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []report.Report{first, again}}
 		_, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(3*time.Hour))
 		if want := "Meta restricts the account: its numbers can only reply inside a customer service window, " + want; len(transitions) != 1 || transitions[0].Message != want {
 			t.Errorf("it says %+v, not %q", transitions, want)
@@ -231,9 +232,9 @@ func TestARestrictionSaysItsEnd(t *testing.T) {
 // The rules run in whole seconds and never backwards, and leave the reports that they are given as they are.
 func TestTheRulesRunForward(t *testing.T) {
 	policy := shippedPolicy(t, "netcore")
-	reports := []rules.Report{
-		{Kind: rules.ReportQuality, At: day1.Add(2 * time.Hour), Value: "High"},
-		{Kind: rules.ReportQuality, At: day1.Add(time.Hour), Value: "Low"},
+	reports := []report.Report{
+		{Kind: report.Quality, At: day1.Add(2 * time.Hour).Unix(), Value: "High"},
+		{Kind: report.Quality, At: day1.Add(time.Hour).Unix(), Value: "Low"},
 	}
 	given := slices.Clone(reports)
 	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: reports}
@@ -258,23 +259,23 @@ func TestTheRulesRunForward(t *testing.T) {
 
 // A number that is rated Low gets a whole grace period when it comes to stand above the lowest tier, and no new one while it does.
 func TestAWholeGracePeriod(t *testing.T) {
-	report := func(kind rules.ReportKind, days int, value string) rules.Report {
-		return rules.Report{Kind: kind, At: day1.AddDate(0, 0, days), Value: value}
+	said := func(kind report.Kind, days int, value string) report.Report {
+		return report.Report{Kind: kind, At: day1.AddDate(0, 0, days).Unix(), Value: value}
 	}
-	low := report(rules.ReportQuality, 0, "Low") // for good; the flag of it ends after 7 days
+	low := said(report.Quality, 0, "Low") // for good; the flag of it ends after 7 days
 	for _, test := range []struct {
 		name, policy string
-		reports      []rules.Report
+		reports      []report.Report
 		want         string // when the tier falls, in days
 	}{
-		{"at the lowest tier", "quality-based", []rules.Report{low}, ""},
-		{"raised from it", "quality-based", []rules.Report{low, report(rules.ReportLimit, 8, "10000")}, "15 to 1"},
-		{"raised from above it", "quality-based", []rules.Report{report(rules.ReportLimit, 0, "100000"), low, report(rules.ReportLimit, 10, "100000")}, "7 to 2, 14 to 2, 21 to 1"},
-		{"below the tier that a verified business starts at", "taqnyat", []rules.Report{report(rules.ReportVerification, 0, "Verified"), low}, "7 to 0"},
-		{"verified no more", "taqnyat", []rules.Report{report(rules.ReportVerification, 0, "Verified"), low, report(rules.ReportVerification, 3, "Unverified")}, "7 to 0"},
-		{"verified at the lowest tier", "taqnyat", []rules.Report{low, report(rules.ReportVerification, 8, "Verified")}, "15 to 0"},
-		{"verified, with a tier above its start", "taqnyat", []rules.Report{report(rules.ReportVerification, 0, "Verified"), report(rules.ReportLimit, 0, "10000"), low}, "7 to 1, 14 to 0"},
-		{"raised while flagged", "quality-based", []rules.Report{low, report(rules.ReportLimit, 3, "10000")}, "7 to 1"},
+		{"at the lowest tier", "quality-based", []report.Report{low}, ""},
+		{"raised from it", "quality-based", []report.Report{low, said(report.Limit, 8, "10000")}, "15 to 1"},
+		{"raised from above it", "quality-based", []report.Report{said(report.Limit, 0, "100000"), low, said(report.Limit, 10, "100000")}, "7 to 2, 14 to 2, 21 to 1"},
+		{"below the tier that a verified business starts at", "taqnyat", []report.Report{said(report.Verification, 0, "Verified"), low}, "7 to 0"},
+		{"verified no more", "taqnyat", []report.Report{said(report.Verification, 0, "Verified"), low, said(report.Verification, 3, "Unverified")}, "7 to 0"},
+		{"verified at the lowest tier", "taqnyat", []report.Report{low, said(report.Verification, 8, "Verified")}, "15 to 0"},
+		{"verified, with a tier above its start", "taqnyat", []report.Report{said(report.Verification, 0, "Verified"), said(report.Limit, 0, "10000"), low}, "7 to 1, 14 to 0"},
+		{"raised while flagged", "quality-based", []report.Report{low, said(report.Limit, 3, "10000")}, "7 to 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			policy := shippedPolicy(t, test.policy)
@@ -305,7 +306,7 @@ func TestALimitEndsAPendingUpgrade(t *testing.T) {
 	} {
 		facts := &rules.Facts{HumanEscalation: true, Verification: v1alpha1.Verified, Usage: deliveries(day1.Add(time.Hour), 500)}
 		state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Verified, day1), day1.Add(time.Minute))
-		facts.Reports = []rules.Report{{Kind: rules.ReportLimit, At: day1.Add(2 * time.Hour), Value: limit}}
+		facts.Reports = []report.Report{{Kind: report.Limit, At: day1.Add(2 * time.Hour).Unix(), Value: limit}}
 		state, transitions, _ := rules.Advance(policy, facts, state, day1.Add(2*time.Hour))
 		var said []rules.Transition
 		for _, tr := range transitions {
@@ -354,8 +355,8 @@ func TestAFlagAtTheLowestTierSaysSo(t *testing.T) {
 		"10000": {"the quality rating is Low: the tier falls at 2026-03-09 01:00:00 UTC unless the rating rises before",
 			"the flag of 2026-03-02 01:00:00 UTC ends: the rating stayed Low for 7 d, and the tier falls"},
 	} {
-		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{
-			{Kind: rules.ReportLimit, At: day1, Value: limit}, {Kind: rules.ReportQuality, At: day1.Add(time.Hour), Value: "Low"},
+		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []report.Report{
+			{Kind: report.Limit, At: day1.Unix(), Value: limit}, {Kind: report.Quality, At: day1.Add(time.Hour).Unix(), Value: "Low"},
 		}}
 		_, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.AddDate(0, 0, 8))
 		said := map[v1alpha1.TransitionReason]string{}
@@ -372,7 +373,7 @@ func TestAFlagAtTheLowestTierSaysSo(t *testing.T) {
 func TestAReportedFlagCancelsAnUpgrade(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2023")
 	facts := &rules.Facts{HumanEscalation: true, Verification: v1alpha1.Verified, Usage: deliveries(day1.Add(time.Hour), 500),
-		Reports: []rules.Report{{Kind: rules.ReportConnection, At: day1.Add(2 * time.Hour), Value: "Flagged"}}}
+		Reports: []report.Report{{Kind: report.Connection, At: day1.Add(2 * time.Hour).Unix(), Value: "Flagged"}}}
 	_, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Verified, day1), day1.AddDate(0, 0, 3))
 	if got, want := reasonsAt(transitions), "1h8m19s UpgradePending, 2h0m0s Flagged, 2h0m0s UpgradeCancelled"; got != want {
 		t.Errorf("it says %s, not %s", got, want)
@@ -382,16 +383,16 @@ func TestAReportedFlagCancelsAnUpgrade(t *testing.T) {
 // Meta's word that a number is connected ends what came before it: the Low rating that led to a block is spent, and a restriction
 // from before is not taken up again.
 func TestConnectedAgain(t *testing.T) {
-	report := func(kind rules.ReportKind, days int, value string) rules.Report {
-		return rules.Report{Kind: kind, At: day1.AddDate(0, 0, days), Value: value}
+	said := func(kind report.Kind, days int, value string) report.Report {
+		return report.Report{Kind: kind, At: day1.AddDate(0, 0, days).Unix(), Value: value}
 	}
 	policy := shippedPolicy(t, "quality-based") // blocks after 30 days
 	for name, test := range map[string]struct {
-		reports []rules.Report
+		reports []report.Report
 		low     time.Time
 	}{
-		"rated Low":  {[]rules.Report{report(rules.ReportQuality, 0, "Low"), report(rules.ReportConnection, 31, "Connected")}, day1.AddDate(0, 0, 31)},
-		"rated well": {[]rules.Report{report(rules.ReportConnection, 1, "Blocked"), report(rules.ReportConnection, 31, "Connected")}, time.Time{}},
+		"rated Low":  {[]report.Report{said(report.Quality, 0, "Low"), said(report.Connection, 31, "Connected")}, day1.AddDate(0, 0, 31)},
+		"rated well": {[]report.Report{said(report.Connection, 1, "Blocked"), said(report.Connection, 31, "Connected")}, time.Time{}},
 	} {
 		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: test.reports}
 		state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.AddDate(0, 0, 60))
@@ -403,11 +404,11 @@ func TestConnectedAgain(t *testing.T) {
 			t.Errorf("%s: after 61 days it is %s", name, state.Connection)
 		}
 	}
-	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{
-		report(rules.ReportRestriction, 1, rules.RestrictedMessaging), report(rules.ReportConnection, 5, "Connected"),
+	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []report.Report{
+		said(report.Restriction, 1, report.RestrictedMessaging), said(report.Connection, 5, "Connected"),
 	}}
 	state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.AddDate(0, 0, 6))
-	facts.Reports = []rules.Report{report(rules.ReportRestriction, 3, rules.RestrictedMessaging)}
+	facts.Reports = []report.Report{said(report.Restriction, 3, report.RestrictedMessaging)}
 	if state, _, _ = rules.Advance(policy, facts, state, day1.AddDate(0, 0, 7)); state.Restricted() {
 		t.Error("a restriction from before it was lifted is taken up again")
 	}

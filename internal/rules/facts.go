@@ -4,6 +4,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Usage answers counts, exact to the second unless it is Sampled.
@@ -32,38 +33,6 @@ func knows(usage Usage, measure v1alpha1.Measure, from, to time.Time) bool {
 	return !is || sampled.Knows(measure, from, to)
 }
 
-// ReportKind says what a report is about.
-type ReportKind string
-
-// The kinds of reports.
-const (
-	ReportQuality      ReportKind = "Quality"
-	ReportLimit        ReportKind = "Limit"
-	ReportConnection   ReportKind = "Connection"
-	ReportVerification ReportKind = "Verification"
-	ReportIncrease     ReportKind = "Increase" // of a portfolio's limit, which Meta denies or puts off
-	ReportTemplate     ReportKind = "Template"
-	ReportAccount      ReportKind = "Account"     // of an account, whether its numbers work
-	ReportRestriction  ReportKind = "Restriction" // of an account
-	ReportCategory     ReportKind = "Category"    // of a template
-	// ReportCategoryPlan is what Meta will change a template's category to, at Until.
-	ReportCategoryPlan ReportKind = "CategoryPlan"
-)
-
-// Report is something that Meta said about a number, an account, a portfolio or a template.
-type Report struct {
-	Kind ReportKind
-	At   time.Time
-	// Value is a rating, a limit in digits or "Unlimited", a connection state, a verification, a decision about an increase,
-	// a template's state, or what is restricted of an account. What the engine does not know changes nothing.
-	Value string
-	// Reason that came with it; may be empty.
-	Reason string
-	// Until is when what is restricted of an account is free again, zero where it does not end by itself; of a CategoryPlan, when
-	// the category changes.
-	Until time.Time
-}
-
 // Facts are what is known of a number or a portfolio besides its state.
 type Facts struct {
 	// Verification that the resource declares; empty for Unverified. A reported one wins.
@@ -73,7 +42,7 @@ type Facts struct {
 	// HumanEscalation says whether the resource declares a direct way to a human.
 	HumanEscalation bool
 	// Reports that are not yet part of the state, in the order in which they arrived.
-	Reports []Report
+	Reports []report.Report
 	// Members are what the numbers and templates of a portfolio, or the templates of a number that has its limit itself, came to since
 	// the state, in order of time. See Fleet.
 	Members []QualityAt

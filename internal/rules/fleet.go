@@ -5,6 +5,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Fleet is a portfolio with its numbers and the templates that they send. A number that has its limit itself is a fleet of one.
@@ -38,7 +39,7 @@ type Unit struct {
 type TemplateUnit struct {
 	Name        string // "template order_update"
 	Policy      *Policy
-	Reports     []Report
+	Reports     []report.Report
 	State       TemplateState
 	Transitions []Transition
 	Next        time.Time

@@ -13,6 +13,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -22,14 +23,14 @@ type fleetLife struct {
 	shared  bool
 	book    *ledger.Ledger
 	events  []time.Time
-	reports map[string][]rules.Report // by the name of a unit
+	reports map[string][]report.Report // by the name of a unit
 	end     time.Time
 }
 
 var fleetNumbers = []string{"+15550100001", "+15550100002", "+15550100003"}
 
 func drawFleetLife(t *rapid.T, policy *rules.Policy) *fleetLife {
-	l := &fleetLife{policy: policy, shared: rapid.Bool().Draw(t, "shared"), book: ledger.OpenMemory(), reports: map[string][]rules.Report{}}
+	l := &fleetLife{policy: policy, shared: rapid.Bool().Draw(t, "shared"), book: ledger.OpenMemory(), reports: map[string][]report.Report{}}
 	for _, number := range fleetNumbers {
 		if err := l.book.Configure(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}); err != nil {
 			t.Fatal(err)
@@ -38,10 +39,10 @@ func drawFleetLife(t *rapid.T, policy *rules.Policy) *fleetLife {
 	if err := l.book.Group(lifeGroup, fleetNumbers); err != nil {
 		t.Fatal(err)
 	}
-	kinds := map[string]map[rules.ReportKind][]string{
-		"portfolio": {rules.ReportLimit: {"3", "6", "12", "Unlimited"}, rules.ReportVerification: {"Verified", "Unverified"}, rules.ReportIncrease: {"Failed"}},
-		"number":    {rules.ReportQuality: {"High", "Medium", "Low"}, rules.ReportConnection: {"Connected", "Offline", "Flagged"}},
-		"template":  {rules.ReportQuality: {"High", "Medium", "Low", "Low"}, rules.ReportTemplate: {"Approved", "Disabled"}},
+	kinds := map[string]map[report.Kind][]string{
+		"portfolio": {report.Limit: {"3", "6", "12", "Unlimited"}, report.Verification: {"Verified", "Unverified"}, report.Increase: {"Failed"}},
+		"number":    {report.Quality: {"High", "Medium", "Low"}, report.Connection: {"Connected", "Offline", "Flagged"}},
+		"template":  {report.Quality: {"High", "Medium", "Low", "Low"}, report.TemplateState: {"Approved", "Disabled"}},
 	}
 	now := day1.Add(time.Minute)
 	for i := range rapid.IntRange(1, 60).Draw(t, "events") {
@@ -58,7 +59,7 @@ func drawFleetLife(t *rapid.T, policy *rules.Policy) *fleetLife {
 			name := rapid.SampledFrom([]string{"portfolio", "number 0", "number 1", "number 2", "template a", "template b"}).Draw(t, "whose")
 			of := kinds[strings.Fields(name)[0]]
 			kind := rapid.SampledFrom(slices.Sorted(maps.Keys(of))).Draw(t, "kind")
-			l.reports[name] = append(l.reports[name], rules.Report{Kind: kind, At: now, Value: rapid.SampledFrom(of[kind]).Draw(t, "value")})
+			l.reports[name] = append(l.reports[name], report.Report{Kind: kind, At: now.Unix(), Value: rapid.SampledFrom(of[kind]).Draw(t, "value")})
 			continue
 		}
 		if _, err := l.book.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
@@ -78,8 +79,8 @@ type written struct {
 
 // fleet reads a fleet from its statuses, and gives it the reports that they do not have.
 func (l *fleetLife) fleet(from *written, now time.Time) *rules.Fleet {
-	news := func(name string) []rules.Report {
-		return slices.DeleteFunc(slices.Clone(l.reports[name]), func(r rules.Report) bool { return !r.At.After(from.seen[name]) || r.At.After(now) })
+	news := func(name string) []report.Report {
+		return slices.DeleteFunc(slices.Clone(l.reports[name]), func(r report.Report) bool { return !r.Time().After(from.seen[name]) || r.Time().After(now) })
 	}
 	unit := func(name, subject string, policy *rules.Policy) *rules.Unit {
 		state, known := from.numbers[name]
@@ -198,7 +199,7 @@ func TestAMemberThatIsPlayedAgainChangesNothing(t *testing.T) {
 	usage := deliveries(at(60), 1000)
 	number, portfolio := rules.Initial(policy.Member(), "", day1), rules.Initial(policy.Portfolio(), v1alpha1.Verified, day1)
 	// advance looks at the fleet and writes the portfolio alone.
-	advance := func(minutes int, reports ...rules.Report) (said string) {
+	advance := func(minutes int, reports ...report.Report) (said string) {
 		f := &rules.Fleet{
 			Portfolio: &rules.Unit{Name: "portfolio", Policy: policy.Portfolio(), State: portfolio, Facts: rules.Facts{Verification: v1alpha1.Verified, Usage: usage}},
 			Numbers:   []*rules.Unit{{Name: "number shop", Policy: policy.Member(), State: number, Facts: rules.Facts{HumanEscalation: true, Usage: usage, Reports: reports}}},
@@ -207,19 +208,19 @@ func TestAMemberThatIsPlayedAgainChangesNothing(t *testing.T) {
 		portfolio = f.Portfolio.State
 		return reasonsAt(f.Portfolio.Transitions)
 	}
-	rated := func(minutes int, rating v1alpha1.QualityRating) rules.Report {
-		return rules.Report{Kind: rules.ReportQuality, At: at(minutes), Value: string(rating)}
+	rated := func(minutes int, rating v1alpha1.QualityRating) report.Report {
+		return report.Report{Kind: report.Quality, At: at(minutes).Unix(), Value: string(rating)}
 	}
 	low, high, again := rated(30, v1alpha1.QualityLow), rated(120, v1alpha1.QualityHigh), rated(180, v1alpha1.QualityLow)
 	for _, step := range []struct {
 		minutes int
-		reports []rules.Report
+		reports []report.Report
 		want    string
 	}{
-		{90, []rules.Report{low}, ""},
-		{130, []rules.Report{low, high}, "2h0m0s UpgradePending"},
-		{150, []rules.Report{low, high}, ""},
-		{200, []rules.Report{low, high, again}, "3h0m0s UpgradeCancelled"},
+		{90, []report.Report{low}, ""},
+		{130, []report.Report{low, high}, "2h0m0s UpgradePending"},
+		{150, []report.Report{low, high}, ""},
+		{200, []report.Report{low, high, again}, "3h0m0s UpgradeCancelled"},
 	} {
 		if got := advance(step.minutes, step.reports...); got != step.want {
 			t.Errorf("at %d minutes it says %q, not %q", step.minutes, got, step.want)

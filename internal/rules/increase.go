@@ -5,6 +5,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Rule 9. Increases of the limit are for Meta to grant. So too after a verification of the business. What the policy had concluded by
@@ -13,21 +14,16 @@ var increase = rule[*evaluation]{
 	number:    v1alpha1.RuleReports,
 	name:      "Increases that Meta does not grant",
 	sentence:  `Meta's messaging limits since 2025-10-07: "Then Meta reviews message quality and approves or denies. Deny: limit unchanged"`,
-	reports:   reports{ReportIncrease: (*evaluation).reportIncrease},
+	reports:   reports{report.Increase: (*evaluation).reportIncrease},
 	objection: func(e *evaluation) objection { return objection{why: e.denied()} },
 }
 
-func (e *evaluation) reportIncrease(r Report, at time.Time) {
-	s, decision := &e.s, v1alpha1.IncreaseDecision(r.Value)
-	switch decision {
-	case v1alpha1.IncreaseDeferred, v1alpha1.IncreaseFailed, v1alpha1.IncreaseNeedMoreInfo:
-	default:
-		return
-	}
+func (e *evaluation) reportIncrease(r report.Report, at time.Time) {
+	s := &e.s
 	if at.Before(s.IncreaseReported) || at.Before(s.LimitReported) || at.Before(s.TierSince) && s.TierSource == v1alpha1.FromVerification {
 		return
 	}
-	s.Increase, s.IncreaseReported, s.IncreaseReason = decision, at, r.Reason
+	s.Increase, s.IncreaseReported, s.IncreaseReason = r.Increase(), at, r.Reason
 	e.cancelUnfit(at)
 	from, to := s.Tier, s.Before
 	if !s.raised() || s.TierSource == v1alpha1.FromReport || at.Before(s.TierSince) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Rule 4. The tier never falls below the first of the ladder, whether the business is verified or not. Rule 10. Unlimited is a tier
@@ -13,7 +14,7 @@ var ladder = rule[*evaluation]{
 	number:   v1alpha1.RuleFloor,
 	name:     "Ladder",
 	sentence: `seeds/002: "the number will return to a Connected status but with a lower messaging limit imposed on it", and its ladder has a tier below the one that a verified business starts at`,
-	reports:  reports{ReportLimit: (*evaluation).reportLimit},
+	reports:  reports{report.Limit: (*evaluation).reportLimit},
 	migrate:  (*evaluation).migrateTier,
 	explain:  (*evaluation).explainTier,
 }
@@ -47,10 +48,7 @@ func (p *Policy) TierOf(limit int64) Tier {
 			return t.Tier
 		}
 	}
-	if limit == Unlimited {
-		return Tier{Name: "Unlimited"}
-	}
-	return offLadder(limit)
+	return Tier{Name: report.LimitValue(limit), Limit: limit}
 }
 
 // place is where a tier stands on the ladder.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -185,7 +186,7 @@ func TestAdoptTemplate(t *testing.T) {
 // A number that a Low rating lowered below the tier that it started at is not raised there again when its policy is edited.
 func TestAFallOutlastsAnEdit(t *testing.T) {
 	policy := compiled(t, nil)
-	facts := &rules.Facts{HumanEscalation: true, Verification: v1alpha1.Verified, Usage: everyDelivery(nil), Reports: []rules.Report{{Kind: rules.ReportQuality, At: day1, Value: "Low"}}}
+	facts := &rules.Facts{HumanEscalation: true, Verification: v1alpha1.Verified, Usage: everyDelivery(nil), Reports: []report.Report{{Kind: report.Quality, At: day1.Unix(), Value: "Low"}}}
 	state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Verified, day1), day1.AddDate(0, 0, 2))
 	if state.Tier.Name != "S" || state.Before.Name != "M" {
 		t.Fatalf("it is at %s, and was at %s", state.Tier.Name, state.Before.Name)

@@ -18,10 +18,10 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Policy is a MessagingPolicy made ready for evaluation. It is safe for concurrent use.
@@ -161,8 +161,8 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 			return nil, fmt.Errorf("%s.name is empty", field)
 		case slices.ContainsFunc(p.tiers, func(other tier) bool { return other.Name == t.Name }):
 			return nil, fmt.Errorf("%s.name is %q, as that of another tier: names must differ", field, t.Name)
-		case t.Limit < 0 || t.Limit > maxLimit:
-			return nil, fmt.Errorf("%s.limit is %d: it must be between 1 and %d, or left out for an unlimited tier", field, t.Limit, maxLimit)
+		case t.Limit < 0 || t.Limit > report.MaxLimit:
+			return nil, fmt.Errorf("%s.limit is %d: it must be between 1 and %d, or left out for an unlimited tier", field, t.Limit, report.MaxLimit)
 		case t.Limit == Unlimited && !last:
 			return nil, fmt.Errorf("%s has no limit: only the last tier may be unlimited", field)
 		case i > 0 && t.Limit != Unlimited && t.Limit <= p.tiers[i-1].Limit:
@@ -298,6 +298,3 @@ func rank(rating v1alpha1.QualityRating) int {
 
 // Worse says whether one rating is lower than another; Unknown counts as High.
 func Worse(a, b v1alpha1.QualityRating) bool { return rank(a) < rank(b) }
-
-// offLadder is the tier of a reported limit that the policy does not know.
-func offLadder(limit int64) Tier { return Tier{Name: strconv.FormatInt(limit, 10), Limit: limit} }

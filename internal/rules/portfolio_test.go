@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -13,19 +14,19 @@ import (
 func TestAnIncreaseThatCameAfterAll(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2025").Portfolio()
 	at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
-	denied := rules.Report{Kind: rules.ReportIncrease, At: at(1), Value: "NeedMoreInfo"}
-	facts := &rules.Facts{Usage: everyDelivery(nil), Reports: []rules.Report{denied}}
+	denied := report.Report{Kind: report.Increase, At: at(1).Unix(), Value: "NeedMoreInfo"}
+	facts := &rules.Facts{Usage: everyDelivery(nil), Reports: []report.Report{denied}}
 	before, _, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Unverified, day1), at(2))
 	if before.Increase != v1alpha1.IncreaseNeedMoreInfo {
 		t.Fatalf("what Meta needs is %q", before.Increase)
 	}
-	verified := rules.Report{Kind: rules.ReportVerification, At: at(3), Value: "Verified"}
-	facts.Reports = []rules.Report{verified}
+	verified := report.Report{Kind: report.Verification, At: at(3).Unix(), Value: "Verified"}
+	facts.Reports = []report.Report{verified}
 	state, _, _ := rules.Advance(policy, facts, before, at(4))
 	if state.Tier.Name != "2K" || state.Increase != "" {
 		t.Errorf("verified, it is at %s with an increase that is %q", state.Tier.Name, state.Increase)
 	}
-	facts.Reports = []rules.Report{{Kind: rules.ReportIncrease, At: at(2), Value: "Failed"}}
+	facts.Reports = []report.Report{{Kind: report.Increase, At: at(2).Unix(), Value: "Failed"}}
 	if state, _, _ = rules.Advance(policy, facts, state, at(5)); state.Tier.Name != "2K" || state.Increase != "" {
 		t.Errorf("a denial from before makes it %s with an increase that is %q", state.Tier.Name, state.Increase)
 	}

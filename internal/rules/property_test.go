@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -13,6 +14,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -58,7 +60,7 @@ var policyNames = []string{"chat-api", "botmaker", "taqnyat", "quality-based", "
 type story struct {
 	policy  *rules.Policy
 	usage   everyDelivery
-	reports []rules.Report
+	reports []report.Report
 	end     time.Time
 }
 
@@ -75,24 +77,24 @@ func drawStory(t *rapid.T, policies map[string]*rules.Policy) story {
 		}
 	}
 	slices.SortFunc(s.usage, time.Time.Compare)
-	values := map[rules.ReportKind][]string{
-		rules.ReportQuality:      {"High", "Medium", "Low", "Unknown", "PURPLE"},
-		rules.ReportLimit:        {"250", "1000", "2000", "10000", "Unlimited", "-5", "many"},
-		rules.ReportConnection:   {"Connected", "Pending", "Offline", "Flagged", "Restricted", "Blocked", "LINKED"},
-		rules.ReportVerification: {"Verified", "Unverified", "Pending", "Rejected", "Maybe"},
-		rules.ReportAccount:      {"Connected", "Offline", "Blocked", "Gone"},
-		rules.ReportRestriction:  {rules.RestrictedMessaging, rules.RestrictedMessaging, rules.NothingRestricted, "RESTRICTED_UTILITY_TEMPLATES"},
+	values := map[report.Kind][]string{
+		report.Quality:           {"High", "Medium", "Low", "Unknown", "PURPLE"},
+		report.Limit:             {"250", "1000", "2000", "10000", "Unlimited", "-5", "many"},
+		report.Connection:        {"Connected", "Pending", "Offline", "Flagged", "Restricted", "Blocked", "LINKED"},
+		report.Verification:      {"Verified", "Unverified", "Pending", "Rejected", "Maybe"},
+		report.AccountConnection: {"Connected", "Offline", "Blocked", "Gone"},
+		report.Restriction:       {report.RestrictedMessaging, report.RestrictedMessaging, report.NothingRestricted, "RESTRICTED_UTILITY_TEMPLATES"},
 	}
 	for range rapid.IntRange(0, 12).Draw(t, "reports") {
-		kind := rapid.SampledFrom([]rules.ReportKind{rules.ReportQuality, rules.ReportQuality, rules.ReportLimit, rules.ReportConnection, rules.ReportVerification,
-			rules.ReportAccount, rules.ReportRestriction}).Draw(t, "kind")
-		report := rules.Report{Kind: kind, At: instant.Draw(t, "reported at"), Value: rapid.SampledFrom(values[kind]).Draw(t, "value")}
-		if kind == rules.ReportRestriction && rapid.Bool().Draw(t, "ends") {
-			report.Until = instant.Draw(t, "until")
+		kind := rapid.SampledFrom([]report.Kind{report.Quality, report.Quality, report.Limit, report.Connection, report.Verification,
+			report.AccountConnection, report.Restriction}).Draw(t, "kind")
+		said := report.Report{Kind: kind, At: instant.Draw(t, "reported at").Unix(), Value: rapid.SampledFrom(values[kind]).Draw(t, "value")}
+		if kind == report.Restriction && rapid.Bool().Draw(t, "ends") {
+			said.Until = instant.Draw(t, "until").Unix()
 		}
-		s.reports = append(s.reports, report)
+		s.reports = append(s.reports, said)
 	}
-	slices.SortStableFunc(s.reports, func(a, b rules.Report) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(s.reports, func(a, b report.Report) int { return cmp.Compare(a.At, b.At) })
 	return s
 }
 
@@ -104,7 +106,7 @@ func (s story) play(stops []time.Time) (rules.State, []rules.Transition, time.Ti
 	reports := s.reports
 	for _, stop := range append(stops, s.end) {
 		facts := rules.Facts{HumanEscalation: true, Usage: s.usage}
-		for len(reports) > 0 && !reports[0].At.After(stop) {
+		for len(reports) > 0 && !reports[0].Time().After(stop) {
 			facts.Reports = append(facts.Reports, reports[0])
 			reports = reports[1:]
 		}
@@ -189,24 +191,24 @@ func TestALateReportUndoesNothing(t *testing.T) {
 	at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
 	for _, test := range []struct {
 		name    string
-		reports []rules.Report
+		reports []report.Report
 		usage   everyDelivery
 		now     int // hours, when the late report comes
-		late    rules.Report
+		late    report.Report
 	}{
-		{"a limit before one that confirmed what was known", []rules.Report{{Kind: rules.ReportLimit, At: at(12), Value: "1000"}}, nil, 13, rules.Report{Kind: rules.ReportLimit, At: at(11), Value: "250"}},
-		{"a state before one that confirmed what was known", []rules.Report{{Kind: rules.ReportConnection, At: at(12), Value: "Connected"}}, nil, 13, rules.Report{Kind: rules.ReportConnection, At: at(11), Value: "Offline"}},
-		{"a restriction of the account before its end", []rules.Report{{Kind: rules.ReportRestriction, At: at(12), Value: rules.NothingRestricted}}, nil, 13, rules.Report{Kind: rules.ReportRestriction, At: at(11), Value: rules.RestrictedMessaging}},
-		{"an account that is connected, of a number that the policy blocked", []rules.Report{{Kind: rules.ReportQuality, At: at(0), Value: "Low"}}, nil, 31 * 24, rules.Report{Kind: rules.ReportAccount, At: at(31 * 24), Value: "Connected"}},
-		{"a verification before one that confirmed what was known", []rules.Report{{Kind: rules.ReportVerification, At: at(12), Value: "Unverified"}}, nil, 13, rules.Report{Kind: rules.ReportVerification, At: at(11), Value: "Rejected"}},
-		{"a rating before one that confirmed what was known", []rules.Report{{Kind: rules.ReportQuality, At: at(12), Value: "High"}}, nil, 13, rules.Report{Kind: rules.ReportQuality, At: at(11), Value: "Low"}},
-		{"a limit before an upgrade", nil, deliveries(at(12), 500), 14, rules.Report{Kind: rules.ReportLimit, At: at(11), Value: "1000"}},
-		{"a state before the policy blocked the number", []rules.Report{{Kind: rules.ReportQuality, At: at(0), Value: "Low"}}, nil, 31 * 24, rules.Report{Kind: rules.ReportConnection, At: at(29 * 24), Value: "Connected"}},
+		{"a limit before one that confirmed what was known", []report.Report{{Kind: report.Limit, At: at(12).Unix(), Value: "1000"}}, nil, 13, report.Report{Kind: report.Limit, At: at(11).Unix(), Value: "250"}},
+		{"a state before one that confirmed what was known", []report.Report{{Kind: report.Connection, At: at(12).Unix(), Value: "Connected"}}, nil, 13, report.Report{Kind: report.Connection, At: at(11).Unix(), Value: "Offline"}},
+		{"a restriction of the account before its end", []report.Report{{Kind: report.Restriction, At: at(12).Unix(), Value: report.NothingRestricted}}, nil, 13, report.Report{Kind: report.Restriction, At: at(11).Unix(), Value: report.RestrictedMessaging}},
+		{"an account that is connected, of a number that the policy blocked", []report.Report{{Kind: report.Quality, At: at(0).Unix(), Value: "Low"}}, nil, 31 * 24, report.Report{Kind: report.AccountConnection, At: at(31 * 24).Unix(), Value: "Connected"}},
+		{"a verification before one that confirmed what was known", []report.Report{{Kind: report.Verification, At: at(12).Unix(), Value: "Unverified"}}, nil, 13, report.Report{Kind: report.Verification, At: at(11).Unix(), Value: "Rejected"}},
+		{"a rating before one that confirmed what was known", []report.Report{{Kind: report.Quality, At: at(12).Unix(), Value: "High"}}, nil, 13, report.Report{Kind: report.Quality, At: at(11).Unix(), Value: "Low"}},
+		{"a limit before an upgrade", nil, deliveries(at(12), 500), 14, report.Report{Kind: report.Limit, At: at(11).Unix(), Value: "1000"}},
+		{"a state before the policy blocked the number", []report.Report{{Kind: report.Quality, At: at(0).Unix(), Value: "Low"}}, nil, 31 * 24, report.Report{Kind: report.Connection, At: at(29 * 24).Unix(), Value: "Connected"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			facts := &rules.Facts{HumanEscalation: true, Usage: test.usage, Reports: test.reports}
 			before, _, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Unverified, day1), at(test.now))
-			facts.Reports = []rules.Report{test.late}
+			facts.Reports = []report.Report{test.late}
 			if _, transitions, _ := rules.Advance(policy, facts, before, at(test.now)); len(transitions) > 0 {
 				t.Errorf("it brings %s %s -> %s", transitions[0].Reason, transitions[0].From, transitions[0].To)
 			}
@@ -217,7 +219,7 @@ func TestALateReportUndoesNothing(t *testing.T) {
 // Reports may come with fractions of a second; the rules count in whole ones.
 func TestAReportWithinASecondCountsFromItsStart(t *testing.T) {
 	policy := shippedPolicy(t, "netcore")
-	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{{Kind: rules.ReportQuality, At: day1.Add(1500 * time.Millisecond), Value: "Low"}}}
+	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []report.Report{{Kind: report.Quality, At: day1.Add(1500 * time.Millisecond).Unix(), Value: "Low"}}}
 	state, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Unverified, day1), day1.Add(time.Hour))
 	if len(transitions) != 2 || !state.FlagSince.Equal(day1.Add(time.Second)) {
 		t.Errorf("the number is flagged since %s after %v", state.FlagSince, transitions)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Quality from feedback. Where Meta reports no rating, it is what users do about the number: complaining users per thousand
@@ -15,7 +16,7 @@ var quality = rule[*evaluation]{
 	name:     "Quality",
 	sentence: `seeds/002: "This rating is determined by the feedback from your customers, such as the reason to block your phone number and other reporting issues."`,
 	apply:    (*evaluation).rateFeedback,
-	reports:  reports{ReportQuality: (*evaluation).reportQuality},
+	reports:  reports{report.Quality: (*evaluation).reportQuality},
 	due:      (*evaluation).feedbackDue,
 	measure: func(e *evaluation) v1alpha1.Measure {
 		if e.ratesFeedback() {

@@ -12,6 +12,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -56,7 +57,7 @@ func spanningPolicy(t *testing.T) *rules.Policy {
 type delivered struct {
 	at     time.Time
 	user   int
-	report rules.Report
+	report report.Report
 }
 
 func drawDeliveries(t *rapid.T) (story []delivered) {
@@ -65,7 +66,7 @@ func drawDeliveries(t *rapid.T) (story []delivered) {
 		now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 10, 60, 300, 1440}).Draw(t, "minutes later")) * time.Minute)
 		d := delivered{at: now, user: rapid.IntRange(1, 12).Draw(t, "user")}
 		if rapid.IntRange(1, 12).Draw(t, "report") == 1 {
-			d.report = rules.Report{At: now, Kind: rules.ReportQuality, Value: rapid.SampledFrom([]string{"High", "Low"}).Draw(t, "rating")}
+			d.report = report.Report{At: now.Unix(), Kind: report.Quality, Value: rapid.SampledFrom([]string{"High", "Low"}).Draw(t, "rating")}
 		}
 		story = append(story, d)
 	}
@@ -93,7 +94,7 @@ func playDeliveries(t *rapid.T, policy *rules.Policy, story []delivered, passOve
 			advance(next)
 		}
 		if d.report.Kind != "" {
-			facts.Reports = []rules.Report{d.report}
+			facts.Reports = []report.Report{d.report}
 			advance(d.at)
 			continue
 		}

@@ -3,14 +3,11 @@ package rules
 import (
 	"cmp"
 	"fmt"
-	"strconv"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
-
-// maxLimit bounds what a reported limit can be.
-const maxLimit = 1_000_000_000
 
 // Rule 9. What Meta reports replaces what the policy concluded, and is marked as reported. A report that is older than
 // what is known of the same thing changes nothing, and neither does a word that the engine does not know.
@@ -20,7 +17,7 @@ var connection = rule[*evaluation]{
 	number:   v1alpha1.RuleReports,
 	name:     "Reports win",
 	sentence: `seeds/001: "If the company fails to comply with WhatsApp regulations, it may be marked in red."`,
-	reports:  reports{ReportConnection: (*evaluation).reportConnection},
+	reports:  reports{report.Connection: (*evaluation).reportConnection},
 	objection: func(e *evaluation) objection {
 		if e.s.Connection == v1alpha1.StateConnected {
 			return objection{}
@@ -38,29 +35,20 @@ var connection = rule[*evaluation]{
 	},
 }
 
-func (e *evaluation) reportQuality(r Report, at time.Time) {
-	s, rating := &e.s, v1alpha1.QualityRating(r.Value)
+func (e *evaluation) reportQuality(r report.Report, at time.Time) {
+	s, rating := &e.s, r.Rating()
 	// A report of Unknown keeps the rating before it (rule 3).
-	if rank(rating) == 0 || rating == v1alpha1.QualityUnknown || at.Before(s.ReportedSince) {
+	if rating == v1alpha1.QualityUnknown || at.Before(s.ReportedSince) {
 		return
 	}
 	s.Reported, s.ReportedSince = rating, at
 	e.setRating(v1alpha1.RuleReports, rating, at, r.Reason, r.Reason, v1alpha1.FromReport)
 }
 
-// limitOf is a limit as it is reported: in digits, or Unlimited.
-func limitOf(value string) (int64, bool) {
-	if value == "Unlimited" {
-		return Unlimited, true
-	}
-	n, err := strconv.ParseInt(value, 10, 64)
-	return n, err == nil && n >= 1 && n <= maxLimit
-}
-
-func (e *evaluation) reportLimit(r Report, at time.Time) {
+func (e *evaluation) reportLimit(r report.Report, at time.Time) {
 	s := &e.s
-	limit, ok := limitOf(r.Value)
-	if !ok || at.Before(s.LimitReported) {
+	limit, _ := r.Limit()
+	if at.Before(s.LimitReported) {
 		return
 	}
 	first := s.LimitReported.IsZero()
@@ -90,22 +78,13 @@ func (e *evaluation) reportLimit(r Report, at time.Time) {
 	e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("Meta reports a limit of %s; it was %s here", limitWords(limit), limitWords(from.Limit)))
 }
 
-// knownState says whether a state is one of those that are reported.
-func knownState(state v1alpha1.State) bool {
-	switch state {
-	case v1alpha1.StateConnected, v1alpha1.StatePending, v1alpha1.StateOffline, v1alpha1.StateBlocked, v1alpha1.StateFlagged, v1alpha1.StateRestricted:
-		return true
-	}
-	return false
-}
-
-func (e *evaluation) reportConnection(r Report, at time.Time) {
-	e.setReportedConnection(v1alpha1.State(r.Value), at, r.Reason)
+func (e *evaluation) reportConnection(r report.Report, at time.Time) {
+	e.setReportedConnection(r.State(), at, r.Reason)
 }
 
 func (e *evaluation) setReportedConnection(to v1alpha1.State, at time.Time, reason string) {
 	s := &e.s
-	if !knownState(to) || at.Before(s.ConnectionReported) {
+	if at.Before(s.ConnectionReported) {
 		return
 	}
 	before := s.Connection
@@ -213,20 +192,11 @@ func (e *evaluation) setConnection(to v1alpha1.State, at time.Time) {
 	e.s.Connection, e.s.ConnectionSince, e.s.ConnectionSource, e.s.ConnectionReason = to, at, v1alpha1.FromReport, ""
 }
 
-func (e *evaluation) reportVerification(r Report, at time.Time) {
-	to := v1alpha1.Verification(r.Value)
-	if !knownVerification(to) || at.Before(e.s.VerificationReported) {
+func (e *evaluation) reportVerification(r report.Report, at time.Time) {
+	to := r.Verification()
+	if at.Before(e.s.VerificationReported) {
 		return
 	}
 	e.s.VerificationReported = at
 	e.setVerification(to, latest(at, e.s.VerificationSince), v1alpha1.FromReport)
-}
-
-// knownVerification says whether a verification is one of those that are reported.
-func knownVerification(v v1alpha1.Verification) bool {
-	switch v {
-	case v1alpha1.Verified, v1alpha1.Unverified, v1alpha1.VerificationPending, v1alpha1.VerificationRejected:
-		return true
-	}
-	return false
 }

@@ -12,6 +12,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -47,7 +48,7 @@ type life struct {
 	policy  *rules.Policy
 	usage   rules.Usage
 	events  []time.Time // when anything happens, in order
-	reports []rules.Report
+	reports []report.Report
 	// standings are what the portfolio's numbers and templates come to from an instant on; none but for a portfolio.
 	standings []standings
 	end       time.Time
@@ -60,7 +61,7 @@ type standings struct {
 
 const lifeGroup = "acme"
 
-func drawLife(t *rapid.T, policy *rules.Policy, subject string, kinds map[rules.ReportKind][]string) life {
+func drawLife(t *rapid.T, policy *rules.Policy, subject string, kinds map[report.Kind][]string) life {
 	book := ledger.OpenMemory()
 	numbers := []string{"+15550100001", "+15550100002", "+15550100003"}
 	for _, number := range numbers {
@@ -88,7 +89,7 @@ func drawLife(t *rapid.T, policy *rules.Policy, subject string, kinds map[rules.
 			entry.Kind, entry.Did = counts.Complained, counts.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
 		default:
 			kind := rapid.SampledFrom(sortedKinds(kinds)).Draw(t, "kind")
-			l.reports = append(l.reports, rules.Report{Kind: kind, At: now, Value: rapid.SampledFrom(kinds[kind]).Draw(t, "value")})
+			l.reports = append(l.reports, report.Report{Kind: kind, At: now.Unix(), Value: rapid.SampledFrom(kinds[kind]).Draw(t, "value")})
 			continue
 		}
 		if _, err := book.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
@@ -99,8 +100,8 @@ func drawLife(t *rapid.T, policy *rules.Policy, subject string, kinds map[rules.
 	return l
 }
 
-func sortedKinds(kinds map[rules.ReportKind][]string) []rules.ReportKind {
-	var all []rules.ReportKind
+func sortedKinds(kinds map[report.Kind][]string) []report.Kind {
+	var all []report.Kind
 	for kind := range kinds {
 		all = append(all, kind)
 	}
@@ -134,7 +135,7 @@ func (l *life) play(t *rapid.T, stops []time.Time) (rules.State, []string) {
 	for _, stop := range append(slices.Clone(stops), l.end) {
 		facts := rules.Facts{HumanEscalation: true, Usage: l.usage}
 		for _, r := range l.reports {
-			if r.At.After(seen) && !r.At.After(stop) {
+			if r.Time().After(seen) && !r.Time().After(stop) {
 				facts.Reports = append(facts.Reports, r)
 			}
 		}
@@ -206,11 +207,11 @@ func (l *life) holds(t *rapid.T) {
 func TestPortfolioProperties(t *testing.T) {
 	policy := sharedPolicy(t, v1alpha1.ScopePortfolio)
 	rapid.Check(t, func(t *rapid.T) {
-		l := drawLife(t, policy, counts.GroupSubject(lifeGroup), map[rules.ReportKind][]string{
-			rules.ReportLimit:        {"3", "6", "12", "7", "Unlimited", "many"},
-			rules.ReportVerification: {"Verified", "Unverified", "Rejected"},
-			rules.ReportIncrease:     {"Deferred", "Failed", "NeedMoreInfo", "Perhaps"},
-			rules.ReportQuality:      {"Low"}, // not for a portfolio
+		l := drawLife(t, policy, counts.GroupSubject(lifeGroup), map[report.Kind][]string{
+			report.Limit:        {"3", "6", "12", "7", "Unlimited", "many"},
+			report.Verification: {"Verified", "Unverified", "Rejected"},
+			report.Increase:     {"Deferred", "Failed", "NeedMoreInfo", "Perhaps"},
+			report.Quality:      {"Low"}, // not for a portfolio
 		})
 		l.policy = policy.Portfolio()
 		l.drawStandings(t)
@@ -232,30 +233,30 @@ func TestFeedbackProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := drawLife(t, rapid.SampledFrom(policies).Draw(t, "policy"), timelineNumber, ratings)
 		if rapid.Bool().Draw(t, "never rated by Meta") {
-			l.reports = slices.DeleteFunc(l.reports, func(r rules.Report) bool { return r.Kind == rules.ReportQuality })
+			l.reports = slices.DeleteFunc(l.reports, func(r report.Report) bool { return r.Kind == report.Quality })
 		}
 		l.holds(t)
 	})
 }
 
-var ratings = map[rules.ReportKind][]string{
-	rules.ReportQuality:      {"High", "Medium", "Low", "Unknown"},
-	rules.ReportConnection:   {"Connected", "Offline", "Flagged", "Restricted", "Blocked"},
-	rules.ReportLimit:        {"3", "6"},
-	rules.ReportVerification: {"Verified", "Unverified"},
+var ratings = map[report.Kind][]string{
+	report.Quality:      {"High", "Medium", "Low", "Unknown"},
+	report.Connection:   {"Connected", "Offline", "Flagged", "Restricted", "Blocked"},
+	report.Limit:        {"3", "6"},
+	report.Verification: {"Verified", "Unverified"},
 }
 
 func TestTemplateProperties(t *testing.T) {
 	policies := []*rules.Policy{shippedPolicy(t, "chat-api"), shippedPolicy(t, "meta-2025"), shippedPolicy(t, "netcore")}
 	rapid.Check(t, func(t *rapid.T) {
 		policy := rapid.SampledFrom(policies).Draw(t, "policy")
-		var reports []rules.Report
+		var reports []report.Report
 		now := day1
 		for range rapid.IntRange(1, 25).Draw(t, "reports") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 48).Draw(t, "half hours later")) * 30 * time.Minute)
-			r := rules.Report{Kind: rules.ReportQuality, At: now, Value: rapid.SampledFrom([]string{"High", "Medium", "Low", "Low", "Low", "Unknown", "PURPLE"}).Draw(t, "rating")}
+			r := report.Report{Kind: report.Quality, At: now.Unix(), Value: rapid.SampledFrom([]string{"High", "Medium", "Low", "Low", "Low", "Unknown", "PURPLE"}).Draw(t, "rating")}
 			if rapid.IntRange(0, 2).Draw(t, "kind") == 0 {
-				r.Kind, r.Value = rules.ReportTemplate, rapid.SampledFrom([]string{"Approved", "Paused", "Disabled", "Edited", "LOCKED"}).Draw(t, "state")
+				r.Kind, r.Value = report.TemplateState, rapid.SampledFrom([]string{"Approved", "Paused", "Disabled", "Edited", "LOCKED"}).Draw(t, "state")
 				r.Reason = rapid.SampledFrom([]string{"", "FIRST_PAUSE", "SECOND_PAUSE", "RATE_LIMITING_PAUSE"}).Draw(t, "reason")
 			}
 			reports = append(reports, r)
@@ -266,9 +267,9 @@ func TestTemplateProperties(t *testing.T) {
 			var all []rules.Transition
 			seen := day1.Add(-time.Second)
 			for _, stop := range append(slices.Clone(stops), end) {
-				var news []rules.Report
+				var news []report.Report
 				for _, r := range reports {
-					if r.At.After(seen) && !r.At.After(stop) {
+					if r.Time().After(seen) && !r.Time().After(stop) {
 						news = append(news, r)
 					}
 				}
@@ -291,7 +292,7 @@ func TestTemplateProperties(t *testing.T) {
 		}
 		var each []time.Time
 		for _, r := range reports {
-			each = append(each, r.At)
+			each = append(each, r.Time())
 		}
 		each = slices.Compact(each)
 		state, transitions := play(each)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -48,7 +49,7 @@ func TestRoomOf(t *testing.T) {
 			want: none(v1alpha1.RoomLimitReached, time.Time{})},
 		{name: "a number of a restricted account", limit: some,
 			in: []rules.Obstacle{number(rules.State{Connection: v1alpha1.StateConnected, RestrictedSince: day1, RestrictedUntil: noon,
-				RestrictedSource: v1alpha1.FromReport, RestrictedReason: rules.RestrictedMessaging})},
+				RestrictedSource: v1alpha1.FromReport, RestrictedReason: report.RestrictedMessaging})},
 			want: none(v1alpha1.RoomAccountRestricted, noon)},
 		{name: "a flagged number", limit: some, in: []rules.Obstacle{number(rules.State{Connection: v1alpha1.StateConnected, FlagSince: day1})},
 			want: rules.Room{Limit: 250, Used: 100, Remaining: 150, Sendable: true}},

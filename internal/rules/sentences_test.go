@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -25,7 +26,7 @@ func TestEachStateHasItsSentence(t *testing.T) {
 		{"a tier that fell", "quality-based", func(*rules.State) {}, rules.Cause{Message: "the limit falls from 10000 to 1000: so it is", Rule: v1alpha1.RuleFlag}, []string{"the limit falls from 10000 to 1000: so it is. (rule 3 of"}, []string{"(rule 5", "(rule 9"}},
 		{"a tier that rose", "quality-based", func(*rules.State) {}, rules.Cause{Message: "the limit rises", Rule: v1alpha1.RuleUpgrade}, []string{"the limit rises. (rule 2 of"}, nil},
 		{"a restricted account", "quality-based", func(s *rules.State) {
-			s.RestrictedSince, s.RestrictedSource, s.RestrictedReason = day1, v1alpha1.FromReport, rules.RestrictedMessaging
+			s.RestrictedSince, s.RestrictedSource, s.RestrictedReason = day1, v1alpha1.FromReport, report.RestrictedMessaging
 		}, none, []string{"10 of 1000 are used. (rule 1 of", restricted + ", until Meta lifts it: Meta restricts the account (RESTRICTED_BIZ_INITIATED_MESSAGING), and only replies inside a customer service window go out. (rule 9 of"},
 			[]string{"By the count here"}},
 		{"a restriction that Meta reports", "quality-based", func(s *rules.State) { s.RestrictedSince, s.RestrictedSource = day1, v1alpha1.FromReport }, none,

@@ -9,6 +9,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -136,27 +137,27 @@ func TestMerge(t *testing.T) {
 func TestADeniedIncrease(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2025").Portfolio()
 	at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
-	report := func(kind rules.ReportKind, hours int, value, reason string) rules.Report {
-		return rules.Report{Kind: kind, At: at(hours), Value: value, Reason: reason}
+	said := func(kind report.Kind, hours int, value, reason string) report.Report {
+		return report.Report{Kind: kind, At: at(hours).Unix(), Value: value, Reason: reason}
 	}
 	pending := rules.Facts{Verification: v1alpha1.Verified, Usage: deliveries(at(1), 1000)}
 	for _, test := range []struct {
 		name    string
-		reports []rules.Report // heard of one after the other
-		want    string         // what is left of it
+		reports []report.Report // heard of one after the other
+		want    string          // what is left of it
 		says    string
 	}{
-		{"put off", []rules.Report{report(rules.ReportIncrease, 3, "Deferred", "")}, "Deferred",
+		{"put off", []report.Report{said(report.Increase, 3, "Deferred", "")}, "Deferred",
 			"the upgrade to 10K is cancelled: Meta put off an increase at 2026-03-02 03:00:00 UTC; the limit stays 2000: Meta put off an increase at 2026-03-02 03:00:00 UTC"},
-		{"denied", []rules.Report{report(rules.ReportIncrease, 3, "Failed", "spam")}, "Failed",
+		{"denied", []report.Report{said(report.Increase, 3, "Failed", "spam")}, "Failed",
 			"the upgrade to 10K is cancelled: Meta denied an increase at 2026-03-02 03:00:00 UTC: spam; the limit stays 2000: Meta denied an increase at 2026-03-02 03:00:00 UTC: spam"},
-		{"asked", []rules.Report{report(rules.ReportIncrease, 3, "NeedMoreInfo", "")}, "NeedMoreInfo",
+		{"asked", []report.Report{said(report.Increase, 3, "NeedMoreInfo", "")}, "NeedMoreInfo",
 			"the upgrade to 10K is cancelled: Meta needs to know more before an increase at 2026-03-02 03:00:00 UTC; the limit stays 2000: Meta needs to know more before an increase at 2026-03-02 03:00:00 UTC"},
-		{"a word that is not known", []rules.Report{report(rules.ReportIncrease, 3, "Perhaps", "")}, "", ""},
-		{"one from before a limit", []rules.Report{report(rules.ReportLimit, 3, "2000", ""), report(rules.ReportIncrease, 2, "Failed", "")}, "", ""},
-		{"one from before another", []rules.Report{report(rules.ReportIncrease, 4, "Failed", ""), report(rules.ReportIncrease, 3, "Deferred", "")}, "Failed",
+		{"a word that is not known", []report.Report{said(report.Increase, 3, "Perhaps", "")}, "", ""},
+		{"one from before a limit", []report.Report{said(report.Limit, 3, "2000", ""), said(report.Increase, 2, "Failed", "")}, "", ""},
+		{"one from before another", []report.Report{said(report.Increase, 4, "Failed", ""), said(report.Increase, 3, "Deferred", "")}, "Failed",
 			"the upgrade to 10K is cancelled: Meta denied an increase at 2026-03-02 04:00:00 UTC; the limit stays 2000: Meta denied an increase at 2026-03-02 04:00:00 UTC"},
-		{"a limit after it", []rules.Report{report(rules.ReportIncrease, 3, "Failed", ""), report(rules.ReportLimit, 4, "5000", "")}, "",
+		{"a limit after it", []report.Report{said(report.Increase, 3, "Failed", ""), said(report.Limit, 4, "5000", "")}, "",
 			"the upgrade to 10K is cancelled: Meta denied an increase at 2026-03-02 03:00:00 UTC; the limit stays 2000: Meta denied an increase at 2026-03-02 03:00:00 UTC; Meta reports a limit of 5000; it was 2000 here"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -164,7 +165,7 @@ func TestADeniedIncrease(t *testing.T) {
 			state, _, _ := rules.Advance(policy, &facts, rules.Initial(policy, v1alpha1.Verified, day1), at(2))
 			var says []string
 			for _, r := range test.reports {
-				facts.Reports = []rules.Report{r}
+				facts.Reports = []report.Report{r}
 				var transitions []rules.Transition
 				state, transitions, _ = rules.Advance(policy, &facts, state, at(4))
 				for _, tr := range transitions {
@@ -234,11 +235,11 @@ func TestTheTimeOfAReport(t *testing.T) {
 	policy := shippedPolicy(t, "netcore")
 	now := day1.Add(2 * time.Hour)
 	for at, want := range map[time.Duration]time.Time{-time.Hour: day1, time.Hour: day1.Add(time.Hour), 3 * time.Hour: now} {
-		report := func(kind rules.ReportKind, value string) rules.Report {
-			return rules.Report{Kind: kind, At: day1.Add(at), Value: value}
+		said := func(kind report.Kind, value string) report.Report {
+			return report.Report{Kind: kind, At: day1.Add(at).Unix(), Value: value}
 		}
-		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{
-			report(rules.ReportLimit, "10000"), report(rules.ReportConnection, "Offline"), report(rules.ReportVerification, "Verified"),
+		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []report.Report{
+			said(report.Limit, "10000"), said(report.Connection, "Offline"), said(report.Verification, "Verified"),
 		}}
 		state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), now)
 		if state.Tier.Name != "2" || state.TierSource != v1alpha1.FromReport || state.Connection != v1alpha1.StateOffline || state.Verification != v1alpha1.Verified {
@@ -249,12 +250,12 @@ func TestTheTimeOfAReport(t *testing.T) {
 		}
 	}
 	// A limit as it was is Meta's from now on.
-	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{{Kind: rules.ReportLimit, At: now, Value: "1000"}}}
+	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []report.Report{{Kind: report.Limit, At: now.Unix(), Value: "1000"}}}
 	if state, _, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), now); state.TierSource != v1alpha1.FromReport || !state.TierSince.Equal(day1) {
 		t.Errorf("a limit that was confirmed comes from %s since %s", state.TierSource, state.TierSince)
 	}
 	for limit, understood := range map[string]bool{"1": true, "0": false, "1000000000": true, "1000000001": false, "-1": false, "1e3": false} {
-		if rules.Understood(rules.ReportLimit, limit) != understood {
+		if (report.Report{Kind: report.Limit, Value: limit}).Understood() != understood {
 			t.Errorf("a limit of %s is understood: %t", limit, !understood)
 		}
 	}
@@ -264,7 +265,7 @@ func TestTheTimeOfAReport(t *testing.T) {
 func TestAReportSaysItsReason(t *testing.T) {
 	policy := shippedPolicy(t, "netcore")
 	for reason, want := range map[string]string{"": "Meta reports the number as Offline, it was Connected", "DELETED": "Meta reports the number as Offline, it was Connected: DELETED"} {
-		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []rules.Report{{Kind: rules.ReportAccount, At: day1.Add(time.Hour), Value: "Offline", Reason: reason}}}
+		facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: []report.Report{{Kind: report.AccountConnection, At: day1.Add(time.Hour).Unix(), Value: "Offline", Reason: reason}}}
 		if _, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(2*time.Hour)); len(transitions) != 1 || transitions[0].Message != want {
 			t.Errorf("it says %+v, not %q", transitions, want)
 		}
@@ -275,32 +276,32 @@ func TestAReportSaysItsReason(t *testing.T) {
 // word from then on; and a warning gives the whole grace period.
 func TestWhatAReportOfAConnectionSays(t *testing.T) {
 	at := func(days int) time.Time { return day1.AddDate(0, 0, days) }
-	connection := func(days int, value string) rules.Report {
-		return rules.Report{Kind: rules.ReportConnection, At: at(days), Value: value}
+	connection := func(days int, value string) report.Report {
+		return report.Report{Kind: report.Connection, At: at(days).Unix(), Value: value}
 	}
-	low := rules.Report{Kind: rules.ReportQuality, At: at(1), Value: "Low"}
+	low := report.Report{Kind: report.Quality, At: at(1).Unix(), Value: "Low"}
 	for _, test := range []struct {
 		name    string
-		reports []rules.Report
+		reports []report.Report
 		want    string // the connection, the flag, the restriction, and what falls or ends when
 	}{
 		{"nothing", nil, "Connected by Policy"},
-		{"pending, then flagged", []rules.Report{connection(1, "Pending"), connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
-		{"offline, then flagged", []rules.Report{connection(1, "Offline"), connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
-		{"pending, then restricted", []rules.Report{connection(1, "Pending"), connection(2, "Restricted")}, "Connected by Reported, restricted by Reported"},
-		{"offline, then restricted", []rules.Report{connection(1, "Offline"), connection(2, "Restricted")}, "Connected by Reported, restricted by Reported"},
-		{"flagged", []rules.Report{connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
-		{"blocked, then flagged", []rules.Report{connection(1, "Blocked"), connection(2, "Flagged")}, "Blocked by Reported, flagged by Reported"},
-		{"flagged by both", []rules.Report{low, connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
-		{"blocked by both", []rules.Report{low, connection(33, "Blocked")}, "Blocked by Reported"},
-		{"flagged again after the flag of Low at the lowest tier", []rules.Report{low, connection(10, "Flagged")}, "Connected by Reported"}, // for 7 days from then
+		{"pending, then flagged", []report.Report{connection(1, "Pending"), connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
+		{"offline, then flagged", []report.Report{connection(1, "Offline"), connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
+		{"pending, then restricted", []report.Report{connection(1, "Pending"), connection(2, "Restricted")}, "Connected by Reported, restricted by Reported"},
+		{"offline, then restricted", []report.Report{connection(1, "Offline"), connection(2, "Restricted")}, "Connected by Reported, restricted by Reported"},
+		{"flagged", []report.Report{connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
+		{"blocked, then flagged", []report.Report{connection(1, "Blocked"), connection(2, "Flagged")}, "Blocked by Reported, flagged by Reported"},
+		{"flagged by both", []report.Report{low, connection(2, "Flagged")}, "Connected by Reported, flagged by Reported"},
+		{"blocked by both", []report.Report{low, connection(33, "Blocked")}, "Blocked by Reported"},
+		{"flagged again after the flag of Low at the lowest tier", []report.Report{low, connection(10, "Flagged")}, "Connected by Reported"}, // for 7 days from then
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := shippedPolicy(t, "quality-based")
 			facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: test.reports}
 			end := at(3)
-			if n := len(test.reports); n > 0 && test.reports[n-1].At.After(end) {
-				end = test.reports[n-1].At.AddDate(0, 0, 7)
+			if n := len(test.reports); n > 0 && test.reports[n-1].Time().After(end) {
+				end = test.reports[n-1].Time().AddDate(0, 0, 7)
 			}
 			state, _, _ := rules.Advance(p, facts, rules.Initial(p, "", day1), end.Add(-time.Second))
 			wasFlagged := state.Flagged()
@@ -328,29 +329,29 @@ func TestWhatAReportOfAConnectionSays(t *testing.T) {
 func TestADenialTakesTheRaiseBack(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2025").Portfolio()
 	at := func(hour int) time.Time { return day1.Add(time.Duration(hour) * time.Hour) }
-	report := func(hour int, kind rules.ReportKind, value string) rules.Report {
-		return rules.Report{Kind: kind, At: at(hour), Value: value}
+	said := func(hour int, kind report.Kind, value string) report.Report {
+		return report.Report{Kind: kind, At: at(hour).Unix(), Value: value}
 	}
-	verified := report(1, rules.ReportVerification, "Verified")
+	verified := said(1, report.Verification, "Verified")
 	for name, test := range map[string]struct {
-		reports  []rules.Report
+		reports  []report.Report
 		declared v1alpha1.Verification
 		users    int // at hour 0
 		tier     string
 		source   v1alpha1.Source
 		increase v1alpha1.IncreaseDecision
 	}{
-		"denied after a verification":                  {reports: []rules.Report{verified, report(2, rules.ReportIncrease, "Failed")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
-		"put off after a verification":                 {reports: []rules.Report{verified, report(2, rules.ReportIncrease, "Deferred")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseDeferred},
-		"more is asked after a verification":           {reports: []rules.Report{verified, report(2, rules.ReportIncrease, "NeedMoreInfo")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseNeedMoreInfo},
-		"denied in the second of a verification":       {reports: []rules.Report{verified, report(1, rules.ReportIncrease, "Failed")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
-		"denied twice":                                 {reports: []rules.Report{verified, report(2, rules.ReportIncrease, "Deferred"), report(3, rules.ReportIncrease, "Failed")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
-		"told again that it is verified":               {reports: []rules.Report{verified, report(2, rules.ReportIncrease, "Failed"), report(3, rules.ReportVerification, "Verified")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
-		"denied before the verification":               {reports: []rules.Report{report(0, rules.ReportIncrease, "Failed"), verified}, tier: "2K", source: v1alpha1.FromVerification},
-		"verified, and then by volume":                 {reports: []rules.Report{verified, report(20, rules.ReportIncrease, "Failed")}, users: 1000, tier: "2K", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
-		"granted":                                      {reports: []rules.Report{verified, report(2, rules.ReportIncrease, "Failed"), report(4, rules.ReportLimit, "2000")}, tier: "2K", source: v1alpha1.FromReport},
-		"Meta had reported the limit":                  {reports: []rules.Report{verified, report(2, rules.ReportLimit, "2000"), report(3, rules.ReportIncrease, "Failed")}, tier: "2K", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
-		"from a limit that the policy has no tier for": {reports: []rules.Report{report(0, rules.ReportLimit, "1000"), verified, report(2, rules.ReportIncrease, "Failed")}, tier: "1000", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+		"denied after a verification":                  {reports: []report.Report{verified, said(2, report.Increase, "Failed")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+		"put off after a verification":                 {reports: []report.Report{verified, said(2, report.Increase, "Deferred")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseDeferred},
+		"more is asked after a verification":           {reports: []report.Report{verified, said(2, report.Increase, "NeedMoreInfo")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseNeedMoreInfo},
+		"denied in the second of a verification":       {reports: []report.Report{verified, said(1, report.Increase, "Failed")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+		"denied twice":                                 {reports: []report.Report{verified, said(2, report.Increase, "Deferred"), said(3, report.Increase, "Failed")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+		"told again that it is verified":               {reports: []report.Report{verified, said(2, report.Increase, "Failed"), said(3, report.Verification, "Verified")}, tier: "250", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+		"denied before the verification":               {reports: []report.Report{said(0, report.Increase, "Failed"), verified}, tier: "2K", source: v1alpha1.FromVerification},
+		"verified, and then by volume":                 {reports: []report.Report{verified, said(20, report.Increase, "Failed")}, users: 1000, tier: "2K", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+		"granted":                                      {reports: []report.Report{verified, said(2, report.Increase, "Failed"), said(4, report.Limit, "2000")}, tier: "2K", source: v1alpha1.FromReport},
+		"Meta had reported the limit":                  {reports: []report.Report{verified, said(2, report.Limit, "2000"), said(3, report.Increase, "Failed")}, tier: "2K", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
+		"from a limit that the policy has no tier for": {reports: []report.Report{said(0, report.Limit, "1000"), verified, said(2, report.Increase, "Failed")}, tier: "1000", source: v1alpha1.FromReport, increase: v1alpha1.IncreaseFailed},
 	} {
 		usage := slices.Repeat(everyDelivery{at(0).Add(time.Minute)}, test.users)
 		facts := &rules.Facts{Usage: usage, Reports: test.reports, Members: []rules.QualityAt{together(day1, []rules.MemberQuality{{Name: "number shop", Rating: v1alpha1.QualityHigh, Sendable: true}})}}

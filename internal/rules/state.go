@@ -4,6 +4,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // State is all that the engine remembers of a number or a portfolio. Times are whole seconds in UTC; zero means that it is not so.
@@ -120,7 +121,7 @@ func (s *State) AccountRestricted() bool { return s.RestrictedReason != "" }
 
 // MayReply says whether replies inside a customer service window go out.
 func (s *State) MayReply() bool {
-	return s.Connection == v1alpha1.StateConnected && s.RestrictedReason != RestrictedReplies
+	return s.Connection == v1alpha1.StateConnected && s.RestrictedReason != report.RestrictedReplies
 }
 
 // Shown is the state to show: the highest of those that hold.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // TemplateRules say what becomes of a template that is rated Low; at most one of the two is set.
@@ -75,13 +76,13 @@ func InitialTemplate(now time.Time) TemplateState {
 // AdvanceTemplate runs the rules of a template from the instant that the state was evaluated at to now. It returns the new
 // state, what happened in order of time, and the next instant at which something can change by itself (zero if there is
 // none). Where a report and a deadline fall on one instant, the report comes first.
-func AdvanceTemplate(p *Policy, reports []Report, s TemplateState, now time.Time) (TemplateState, []Transition, time.Time) {
+func AdvanceTemplate(p *Policy, reports []report.Report, s TemplateState, now time.Time) (TemplateState, []Transition, time.Time) {
 	e := &templateEvaluation{p: p, s: s}
 	next := e.advance(reports, now)
 	return e.s, e.transitions, next
 }
 
-func (e *templateEvaluation) advance(reports []Report, now time.Time) (next time.Time) {
+func (e *templateEvaluation) advance(reports []report.Report, now time.Time) (next time.Time) {
 	// Nothing is counted for a template: a report that comes late takes effect at its own time, with the deadlines that follow it.
 	e.now, e.until = time.Time{}, latest(seconds(now), e.s.EvaluatedAt)
 	next = advance(templateRules, e, reports)
@@ -168,10 +169,10 @@ var templateQuality = rule[*templateEvaluation]{
 	number:   v1alpha1.RuleTemplates,
 	name:     "Templates",
 	sentence: `seeds/000: "You are given 7 days to fix it — You must edit the message template in such a way that WhatsApp users stop perceiving it as spam, otherwise the template will be blocked."`,
-	reports: map[ReportKind]func(*templateEvaluation, Report, time.Time){
-		ReportQuality: func(e *templateEvaluation, r Report, at time.Time) {
+	reports: map[report.Kind]func(*templateEvaluation, report.Report, time.Time){
+		report.Quality: func(e *templateEvaluation, r report.Report, at time.Time) {
 			// A report of Unknown keeps the rating before it, as for numbers.
-			if rating := v1alpha1.QualityRating(r.Value); rank(rating) > 0 && rating != v1alpha1.QualityUnknown && !at.Before(e.s.RatingReported) {
+			if rating := r.Rating(); rating != v1alpha1.QualityUnknown && !at.Before(e.s.RatingReported) {
 				e.s.RatingReported = at
 				e.rate(rating, at, r.Reason, at.Before(e.s.Since) && !e.s.untouched())
 			}
@@ -215,7 +216,7 @@ func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, r
 		}
 	case s.State == v1alpha1.TemplateApproved && e.p.Templates.BlockAfter > 0:
 		e.flag(at, v1alpha1.FromPolicy, "the quality rating is Low")
-	case reason == ReasonRead:
+	case reason == report.ReasonRead:
 		// The state was read with it, and says whether Meta paused the template.
 	case s.State == v1alpha1.TemplateApproved && s.Pauses < len(e.p.Templates.Pauses):
 		e.pause(at, v1alpha1.FromPolicy, "the quality rating is Low")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -15,19 +16,19 @@ func TestTheLifeOfATemplate(t *testing.T) {
 	at := func(hour int) time.Time { return day1.Add(time.Duration(hour) * time.Hour) }
 	type heard struct {
 		hour int // when it arrives
-		rules.Report
+		report.Report
 	}
 	rated := func(hour, of int, rating string) heard {
-		return heard{hour, rules.Report{Kind: rules.ReportQuality, At: at(of), Value: rating}}
+		return heard{hour, report.Report{Kind: report.Quality, At: at(of).Unix(), Value: rating}}
 	}
 	is := func(hour, of int, state, reason string) heard {
-		return heard{hour, rules.Report{Kind: rules.ReportTemplate, At: at(of), Value: state, Reason: reason}}
+		return heard{hour, report.Report{Kind: report.TemplateState, At: at(of).Unix(), Value: state, Reason: reason}}
 	}
 	read := func(hour int, rating string) heard {
-		return heard{hour, rules.Report{Kind: rules.ReportQuality, At: at(hour), Value: rating, Reason: rules.ReasonRead}}
+		return heard{hour, report.Report{Kind: report.Quality, At: at(hour).Unix(), Value: rating, Reason: report.ReasonRead}}
 	}
-	look := func(hour int) heard { return heard{hour, rules.Report{Kind: rules.ReportLimit, At: at(hour)}} } // not about templates
-	const flags, pauses, neither = "chat-api", "meta-2025", "netcore"                                        // flagged for 7 days; paused for 3 and 6 hours; left alone
+	look := func(hour int) heard { return heard{hour, report.Report{Kind: report.Limit, At: at(hour).Unix()}} } // not about templates
+	const flags, pauses, neither = "chat-api", "meta-2025", "netcore"                                           // flagged for 7 days; paused for 3 and 6 hours; left alone
 	for _, test := range []struct {
 		name, policy string
 		heard        []heard
@@ -113,7 +114,7 @@ func TestTheLifeOfATemplate(t *testing.T) {
 
 		{"read as Low and approved", pauses, []heard{read(9, "Low"), read(40, "Low")}, "9h0m0s QualityChanged", "Approved 0s Policy, Low 9h0m0s"},
 		{"read as Low, where it is flagged for that", flags, []heard{read(9, "Low")}, "9h0m0s QualityChanged, 9h0m0s TemplateFlagged, 177h0m0s TemplateBlocked", "Blocked 177h0m0s Policy, Low 9h0m0s"},
-		{"read as paused after its pause is over", pauses, []heard{rated(9, 9, "Low"), is(13, 13, "Paused", rules.ReasonRead), is(30, 30, "Approved", rules.ReasonRead)},
+		{"read as paused after its pause is over", pauses, []heard{rated(9, 9, "Low"), is(13, 13, "Paused", report.ReasonRead), is(30, 30, "Approved", report.ReasonRead)},
 			"9h0m0s QualityChanged, 9h0m0s TemplatePaused, 12h0m0s TemplateResumed, 13h0m0s TemplatePaused, 30h0m0s TemplateResumed", "Approved 30h0m0s Reported, Unknown 12h0m0s"},
 		{"paused by Meta before its first sight", pauses, []heard{is(1, -1, "Paused", "")}, "0s TemplatePaused", "Paused 0s Reported, Unknown 0s"},
 	} {
@@ -123,7 +124,7 @@ func TestTheLifeOfATemplate(t *testing.T) {
 			var all []rules.Transition
 			for i := 0; i < len(test.heard); {
 				now := at(test.heard[i].hour)
-				var reports []rules.Report
+				var reports []report.Report
 				for ; i < len(test.heard) && at(test.heard[i].hour).Equal(now); i++ {
 					reports = append(reports, test.heard[i].Report)
 				}
@@ -157,15 +158,15 @@ func TestTheLifeOfATemplate(t *testing.T) {
 // What is said of a template names what Meta said; and time does not run backwards for it.
 func TestATemplateSaysWhy(t *testing.T) {
 	for reason, want := range map[string]string{"": "the quality rating is Low, it was Unknown", "spam": "the quality rating is Low, it was Unknown: spam"} {
-		report := rules.Report{Kind: rules.ReportQuality, At: day1.Add(time.Hour), Value: "Low", Reason: reason}
-		state, transitions, _ := rules.AdvanceTemplate(shippedPolicy(t, "netcore"), []rules.Report{report}, rules.InitialTemplate(day1), day1.Add(time.Hour+time.Millisecond))
+		said := report.Report{Kind: report.Quality, At: day1.Add(time.Hour).Unix(), Value: "Low", Reason: reason}
+		state, transitions, _ := rules.AdvanceTemplate(shippedPolicy(t, "netcore"), []report.Report{said}, rules.InitialTemplate(day1), day1.Add(time.Hour+time.Millisecond))
 		if len(transitions) != 1 || transitions[0].Message != want || !state.EvaluatedAt.Equal(day1.Add(time.Hour)) {
 			t.Errorf("at %s it says %+v, not %q", state.EvaluatedAt, transitions, want)
 		}
 	}
 	for reason, want := range map[string]string{"": "Meta reports the template as disabled", "abuse": "Meta reports the template as disabled: abuse"} {
-		report := rules.Report{Kind: rules.ReportTemplate, At: day1.Add(time.Hour), Value: "Disabled", Reason: reason}
-		if _, transitions, _ := rules.AdvanceTemplate(shippedPolicy(t, "netcore"), []rules.Report{report}, rules.InitialTemplate(day1), day1.Add(time.Hour)); len(transitions) != 1 || transitions[0].Message != want {
+		said := report.Report{Kind: report.TemplateState, At: day1.Add(time.Hour).Unix(), Value: "Disabled", Reason: reason}
+		if _, transitions, _ := rules.AdvanceTemplate(shippedPolicy(t, "netcore"), []report.Report{said}, rules.InitialTemplate(day1), day1.Add(time.Hour)); len(transitions) != 1 || transitions[0].Message != want {
 			t.Errorf("it says %+v, not %q", transitions, want)
 		}
 	}
@@ -215,35 +216,35 @@ func TestWhatAReadContradicts(t *testing.T) {
 // The category is what Meta says it is. A change that Meta announces is told when it is announced, and again when it comes.
 func TestTheCategoryOfATemplate(t *testing.T) {
 	at := func(hour int) time.Time { return day1.Add(time.Duration(hour) * time.Hour) }
-	is := func(hour int, category string) rules.Report {
-		return rules.Report{Kind: rules.ReportCategory, At: at(hour), Value: category}
+	is := func(hour int, category string) report.Report {
+		return report.Report{Kind: report.Category, At: at(hour).Unix(), Value: category}
 	}
-	will := func(hour int, category string, until int) rules.Report {
-		return rules.Report{Kind: rules.ReportCategoryPlan, At: at(hour), Value: category, Until: at(until)}
+	will := func(hour int, category string, until int) report.Report {
+		return report.Report{Kind: report.PlannedCategory, At: at(hour).Unix(), Value: category, Until: at(until).Unix()}
 	}
 	changed, announced := v1alpha1.ReasonTemplateCategoryChanged, v1alpha1.ReasonTemplateCategoryAnnounced
 	for _, test := range []struct {
 		name     string
-		reports  []rules.Report
+		reports  []report.Report
 		category rules.TemplateCategory
 		want     []v1alpha1.TransitionReason
 	}{
-		{"known for the first time", []rules.Report{is(1, "Utility"), is(2, "Utility")}, rules.TemplateCategory{Name: "Utility", Reported: at(2)}, nil},
-		{"changed before it was known", []rules.Report{{Kind: rules.ReportCategory, At: at(1), Value: "Marketing", Reason: "Utility"}},
+		{"known for the first time", []report.Report{is(1, "Utility"), is(2, "Utility")}, rules.TemplateCategory{Name: "Utility", Reported: at(2)}, nil},
+		{"changed before it was known", []report.Report{{Kind: report.Category, At: at(1).Unix(), Value: "Marketing", Reason: "Utility"}},
 			rules.TemplateCategory{Name: "Marketing", Reported: at(1)}, []v1alpha1.TransitionReason{changed}},
-		{"read for the first time", []rules.Report{{Kind: rules.ReportCategory, At: at(1), Value: "Marketing", Reason: rules.ReasonRead}},
+		{"read for the first time", []report.Report{{Kind: report.Category, At: at(1).Unix(), Value: "Marketing", Reason: report.ReasonRead}},
 			rules.TemplateCategory{Name: "Marketing", Reported: at(1)}, nil},
-		{"changed", []rules.Report{is(1, "Utility"), is(2, "Marketing")}, rules.TemplateCategory{Name: "Marketing", Reported: at(2)}, []v1alpha1.TransitionReason{changed}},
-		{"announced twice", []rules.Report{is(1, "Utility"), will(1, "Marketing", 25), will(2, "Marketing", 25)},
+		{"changed", []report.Report{is(1, "Utility"), is(2, "Marketing")}, rules.TemplateCategory{Name: "Marketing", Reported: at(2)}, []v1alpha1.TransitionReason{changed}},
+		{"announced twice", []report.Report{is(1, "Utility"), will(1, "Marketing", 25), will(2, "Marketing", 25)},
 			rules.TemplateCategory{Name: "Utility", Reported: at(1), Next: "Marketing", NextAt: at(25)}, []v1alpha1.TransitionReason{announced}},
-		{"announced without a time", []rules.Report{is(1, "Utility"), {Kind: rules.ReportCategoryPlan, At: at(1), Value: "Marketing"}},
+		{"announced without a time", []report.Report{is(1, "Utility"), {Kind: report.PlannedCategory, At: at(1).Unix(), Value: "Marketing"}},
 			rules.TemplateCategory{Name: "Utility", Reported: at(1), Next: "Marketing"}, []v1alpha1.TransitionReason{announced}},
-		{"announced and changed", []rules.Report{is(1, "Utility"), will(1, "Marketing", 25), is(25, "Marketing")}, rules.TemplateCategory{Name: "Marketing", Reported: at(25)}, []v1alpha1.TransitionReason{announced, changed}},
-		{"announced and called off", []rules.Report{is(1, "Utility"), will(1, "Marketing", 25), is(26, "Utility")}, rules.TemplateCategory{Name: "Utility", Reported: at(26)}, []v1alpha1.TransitionReason{announced}},
-		{"announced, and still what it was", []rules.Report{is(1, "Utility"), will(1, "Marketing", 25), is(2, "Utility")},
+		{"announced and changed", []report.Report{is(1, "Utility"), will(1, "Marketing", 25), is(25, "Marketing")}, rules.TemplateCategory{Name: "Marketing", Reported: at(25)}, []v1alpha1.TransitionReason{announced, changed}},
+		{"announced and called off", []report.Report{is(1, "Utility"), will(1, "Marketing", 25), is(26, "Utility")}, rules.TemplateCategory{Name: "Utility", Reported: at(26)}, []v1alpha1.TransitionReason{announced}},
+		{"announced, and still what it was", []report.Report{is(1, "Utility"), will(1, "Marketing", 25), is(2, "Utility")},
 			rules.TemplateCategory{Name: "Utility", Reported: at(2), Next: "Marketing", NextAt: at(25)}, []v1alpha1.TransitionReason{announced}},
-		{"announced as what it is", []rules.Report{is(1, "Utility"), will(1, "Utility", 25)}, rules.TemplateCategory{Name: "Utility", Reported: at(1)}, nil},
-		{"of nothing", []rules.Report{is(1, "")}, rules.TemplateCategory{}, nil},
+		{"announced as what it is", []report.Report{is(1, "Utility"), will(1, "Utility", 25)}, rules.TemplateCategory{Name: "Utility", Reported: at(1)}, nil},
+		{"of nothing", []report.Report{is(1, "")}, rules.TemplateCategory{}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			state, transitions, _ := rules.AdvanceTemplate(shippedPolicy(t, "meta-2025"), test.reports, rules.InitialTemplate(day1), at(30))
@@ -257,8 +258,8 @@ func TestTheCategoryOfATemplate(t *testing.T) {
 		})
 	}
 	// One that comes late says what was.
-	state, _, _ := rules.AdvanceTemplate(shippedPolicy(t, "meta-2025"), []rules.Report{is(2, "Marketing")}, rules.InitialTemplate(day1), at(2))
-	if late, transitions, _ := rules.AdvanceTemplate(shippedPolicy(t, "meta-2025"), []rules.Report{is(1, "Utility"), will(1, "Utility", 9)}, state, at(3)); late.Category != state.Category || len(transitions) > 0 {
+	state, _, _ := rules.AdvanceTemplate(shippedPolicy(t, "meta-2025"), []report.Report{is(2, "Marketing")}, rules.InitialTemplate(day1), at(2))
+	if late, transitions, _ := rules.AdvanceTemplate(shippedPolicy(t, "meta-2025"), []report.Report{is(1, "Utility"), will(1, "Utility", 9)}, state, at(3)); late.Category != state.Category || len(transitions) > 0 {
 		t.Errorf("a late report makes it %+v, and it is said %v", late.Category, transitions)
 	}
 }
@@ -270,7 +271,7 @@ func TestARestrictionSaysWhatMadeRoom(t *testing.T) {
 		"Unlimited": "2h0m0s there is room below the limit again: the tier has no limit", "10000": "2h0m0s there is room below the limit again: 1000 of 10000 are used",
 		"1000": "25h0m0s there is room below the limit again: 999 of 1000 are used",
 	} {
-		facts := &rules.Facts{HumanEscalation: true, Usage: deliveries(day1.Add(time.Hour), 1000), Reports: []rules.Report{{Kind: rules.ReportLimit, At: day1.Add(2 * time.Hour), Value: limit}}}
+		facts := &rules.Facts{HumanEscalation: true, Usage: deliveries(day1.Add(time.Hour), 1000), Reports: []report.Report{{Kind: report.Limit, At: day1.Add(2 * time.Hour).Unix(), Value: limit}}}
 		_, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Unverified, day1), day1.Add(30*time.Hour))
 		got := ""
 		for _, tr := range transitions {

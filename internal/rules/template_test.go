@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -13,15 +14,15 @@ import (
 // that arrive at an hour.
 func TestReportsOfATemplate(t *testing.T) {
 	at := func(hour int) time.Time { return day1.Add(time.Duration(hour) * time.Hour) }
-	rating := func(hour int, value string) rules.Report {
-		return rules.Report{Kind: rules.ReportQuality, At: at(hour), Value: value}
+	rating := func(hour int, value string) report.Report {
+		return report.Report{Kind: report.Quality, At: at(hour).Unix(), Value: value}
 	}
-	state := func(hour int, value, reason string) rules.Report {
-		return rules.Report{Kind: rules.ReportTemplate, At: at(hour), Value: value, Reason: reason}
+	state := func(hour int, value, reason string) report.Report {
+		return report.Report{Kind: report.TemplateState, At: at(hour).Unix(), Value: value, Reason: reason}
 	}
 	type step struct {
 		hour    int
-		reports []rules.Report
+		reports []report.Report
 	}
 	for _, test := range []struct {
 		name   string
@@ -33,25 +34,25 @@ func TestReportsOfATemplate(t *testing.T) {
 		want   []v1alpha1.TransitionReason
 	}{
 		{"the report of a pause that is over", "meta-2025", []step{
-			{9, []rules.Report{rating(9, "Low")}}, {12, nil}, {13, []rules.Report{state(9, "Paused", "FIRST_PAUSE")}},
+			{9, []report.Report{rating(9, "Low")}}, {12, nil}, {13, []report.Report{state(9, "Paused", "FIRST_PAUSE")}},
 		}, v1alpha1.TemplateApproved, 0, 1, []v1alpha1.TransitionReason{v1alpha1.ReasonQualityChanged, v1alpha1.ReasonTemplatePaused, v1alpha1.ReasonTemplateResumed}},
 		{"a rating from before the first sight", "meta-2025", []step{
-			{5, []rules.Report{rating(-1, "Low")}},
+			{5, []report.Report{rating(-1, "Low")}},
 		}, v1alpha1.TemplateApproved, 0, 1, []v1alpha1.TransitionReason{v1alpha1.ReasonQualityChanged, v1alpha1.ReasonTemplatePaused, v1alpha1.ReasonTemplateResumed}},
 		{"a second pause without the first", "meta-2025", []step{
-			{9, []rules.Report{state(9, "Paused", "SECOND_PAUSE")}},
+			{9, []report.Report{state(9, "Paused", "SECOND_PAUSE")}},
 		}, v1alpha1.TemplatePaused, 15, 2, []v1alpha1.TransitionReason{v1alpha1.ReasonTemplatePaused}},
 		{"a second pause taken for the first", "meta-2025", []step{
-			{9, []rules.Report{rating(9, "Low")}}, {10, []rules.Report{state(9, "Paused", "SECOND_PAUSE")}},
+			{9, []report.Report{rating(9, "Low")}}, {10, []report.Report{state(9, "Paused", "SECOND_PAUSE")}},
 		}, v1alpha1.TemplatePaused, 15, 2, []v1alpha1.TransitionReason{v1alpha1.ReasonQualityChanged, v1alpha1.ReasonTemplatePaused, v1alpha1.ReasonTemplatePaused}},
 		{"the same pause twice", "meta-2025", []step{
-			{9, []rules.Report{rating(9, "Low")}}, {10, []rules.Report{state(9, "Paused", "FIRST_PAUSE")}},
+			{9, []report.Report{rating(9, "Low")}}, {10, []report.Report{state(9, "Paused", "FIRST_PAUSE")}},
 		}, v1alpha1.TemplatePaused, 12, 1, []v1alpha1.TransitionReason{v1alpha1.ReasonQualityChanged, v1alpha1.ReasonTemplatePaused}},
 		{"a pause of one taken for blocked", "chat-api", []step{
-			{9, []rules.Report{rating(9, "Low")}}, {200, []rules.Report{state(199, "Paused", "")}},
+			{9, []report.Report{rating(9, "Low")}}, {200, []report.Report{state(199, "Paused", "")}},
 		}, v1alpha1.TemplatePaused, 0, 0, []v1alpha1.TransitionReason{v1alpha1.ReasonQualityChanged, v1alpha1.ReasonTemplateFlagged, v1alpha1.ReasonTemplateBlocked, v1alpha1.ReasonTemplatePaused}},
 		{"a pause for the pace during another", "meta-2025", []step{
-			{9, []rules.Report{state(9, "Paused", "RATE_LIMITING_PAUSE")}}, {10, []rules.Report{state(10, "Paused", "FIRST_PAUSE")}},
+			{9, []report.Report{state(9, "Paused", "RATE_LIMITING_PAUSE")}}, {10, []report.Report{state(10, "Paused", "FIRST_PAUSE")}},
 		}, v1alpha1.TemplatePaused, 13, 1, []v1alpha1.TransitionReason{v1alpha1.ReasonTemplatePaused, v1alpha1.ReasonTemplatePaused}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

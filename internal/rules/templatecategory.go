@@ -5,6 +5,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // TemplateCategory is what Meta counts a template as, such as Marketing. Prices depend on it, and no rule does.
@@ -21,39 +22,39 @@ var templateCategory = rule[*templateEvaluation]{
 	number:   v1alpha1.RuleReports,
 	name:     "Reported categories of templates",
 	sentence: `Meta's webhook template_category_update: "new_category", "correct_category"`,
-	reports: map[ReportKind]func(*templateEvaluation, Report, time.Time){
-		ReportCategory:     (*templateEvaluation).categorize,
-		ReportCategoryPlan: (*templateEvaluation).categorize,
+	reports: map[report.Kind]func(*templateEvaluation, report.Report, time.Time){
+		report.Category:        (*templateEvaluation).categorize,
+		report.PlannedCategory: (*templateEvaluation).categorize,
 	},
 }
 
 // categorize takes a category that Meta reports, or announces. Meta announces a change 24 hours before; it may be called off,
 // so the category is only what Meta says it is. Of a change it says what the category was, as the reason: it may be the first that is
 // heard of it.
-func (e *templateEvaluation) categorize(r Report, at time.Time) {
+func (e *templateEvaluation) categorize(r report.Report, at time.Time) {
 	c := &e.s.Category
 	if r.Value == "" || at.Before(c.Reported) {
 		return
 	}
 	before := c.Name
-	if before == "" && r.Reason != ReasonRead {
+	if before == "" && r.Reason != report.ReasonRead {
 		before = r.Reason
 	}
 	tell := func(reason v1alpha1.TransitionReason, message string) {
 		e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleReports, Reason: reason, From: before, To: r.Value, Message: message})
 	}
 	switch {
-	case r.Kind == ReportCategoryPlan && r.Value == c.Name:
+	case r.Kind == report.PlannedCategory && r.Value == c.Name:
 		c.Next, c.NextAt = "", time.Time{}
 		return
-	case r.Kind == ReportCategoryPlan:
-		if r.Value != c.Next || !r.Until.Equal(c.NextAt) {
+	case r.Kind == report.PlannedCategory:
+		if r.Value != c.Next || !r.End().Equal(c.NextAt) {
 			when := "soon"
-			if !r.Until.IsZero() {
-				when = "at " + stamp(r.Until)
+			if r.Until != 0 {
+				when = "at " + stamp(r.End())
 			}
 			tell(v1alpha1.ReasonTemplateCategoryAnnounced, fmt.Sprintf("Meta will change the category to %s %s", r.Value, when))
-			c.Next, c.NextAt = r.Value, r.Until
+			c.Next, c.NextAt = r.Value, r.End()
 		}
 		return
 	}

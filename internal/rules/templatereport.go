@@ -5,15 +5,8 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
-
-// ReasonRead is the reason of what was read from the Graph API. Meta's reads give none for a rating or a pause: a rating
-// that was read is no step of a ladder, since the state that was read with it says what Meta made of it, and which pause it is
-// that was read, only Meta knows.
-const ReasonRead = "read from the Graph API"
-
-// TemplateEdited is reported of a template that has a new wording: Meta reviews it.
-const TemplateEdited = "Edited"
 
 // templateWords are Meta's states as a sentence has them. One that is not here is said as it came.
 var templateWords = map[v1alpha1.TemplateState]string{
@@ -63,14 +56,14 @@ var templateReports = rule[*templateEvaluation]{
 	number:   v1alpha1.RuleReports,
 	name:     "Reported states of templates",
 	sentence: `Meta's page "template-pausing": an edited template is in review and cannot be sent until it is approved; one that is disabled can be edited and submitted again`,
-	reports: map[ReportKind]func(*templateEvaluation, Report, time.Time){
-		ReportTemplate: (*templateEvaluation).reportState,
+	reports: map[report.Kind]func(*templateEvaluation, report.Report, time.Time){
+		report.TemplateState: (*templateEvaluation).reportState,
 	},
 }
 
-func (e *templateEvaluation) reportState(r Report, at time.Time) {
-	s, to := &e.s, v1alpha1.TemplateState(r.Value)
-	if r.Value == TemplateEdited {
+func (e *templateEvaluation) reportState(r report.Report, at time.Time) {
+	s, to := &e.s, r.TemplateState()
+	if to == report.Edited {
 		to = v1alpha1.TemplatePending
 	}
 	if to == v1alpha1.TemplatePending && !at.Before(s.RatingReported) {
@@ -81,7 +74,7 @@ func (e *templateEvaluation) reportState(r Report, at time.Time) {
 	switch {
 	case to == "" || at.Before(s.StateReported) || to == v1alpha1.TemplateApproved && at.Before(s.Since):
 		return // something has happened to the template since
-	case to == v1alpha1.TemplatePaused && r.Reason != pausedByPacing && len(e.p.Templates.Pauses) > 0 && at.Before(s.Since) && !s.untouched():
+	case to == v1alpha1.TemplatePaused && r.Reason != report.ReasonPacing && len(e.p.Templates.Pauses) > 0 && at.Before(s.Since) && !s.untouched():
 		return // the pause is known by what made it, and may be over
 	}
 	at = latest(at, s.Since)
@@ -91,7 +84,7 @@ func (e *templateEvaluation) reportState(r Report, at time.Time) {
 	}
 	switch to {
 	case v1alpha1.TemplatePaused:
-		e.reportPause(r.Reason, at, why)
+		e.reportPause(r, at, why)
 	case s.State: // it is
 	case v1alpha1.TemplateApproved:
 		if s.State == v1alpha1.TemplateFlagged {
@@ -118,40 +111,25 @@ func (e *templateEvaluation) reportState(r Report, at time.Time) {
 		e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleReports, Reason: v1alpha1.ReasonTemplateStateChanged, From: string(from), To: string(to), Message: why})
 	}
 	s.StateReported, s.Source, s.Reason = at, v1alpha1.FromReport, r.Reason
-	if r.Reason == ReasonRead {
+	if r.Reason == report.ReasonRead {
 		s.Reason = ""
 	}
 }
 
 // reportPause takes a pause that Meta reports: the step of the ladder that Meta names, or the next one.
-func (e *templateEvaluation) reportPause(reason string, at time.Time, why string) {
+func (e *templateEvaluation) reportPause(r report.Report, at time.Time, why string) {
 	s := &e.s
-	which, step := pauseOf(reason), reason != pausedByPacing && reason != ReasonRead
+	which, step := r.Pause(), r.Reason != report.ReasonPacing && r.Reason != report.ReasonRead
 	switch {
 	case which > 0 && which <= len(e.p.Templates.Pauses) && (s.State != v1alpha1.TemplatePaused || s.Pauses != which || s.Until.IsZero()):
 		s.Pauses = which - 1 // Meta's count, not ours
 		e.pause(at, v1alpha1.FromReport, why)
-	case s.State == v1alpha1.TemplatePaused && (reason != pausedByPacing || s.Until.IsZero()):
+	case s.State == v1alpha1.TemplatePaused && (r.Reason != report.ReasonPacing || s.Until.IsZero()):
 	case step && s.Pauses < len(e.p.Templates.Pauses):
 		e.pause(at, v1alpha1.FromReport, why)
 	default:
 		// Not for its quality, or by rules that the policy does not have: only Meta knows until when.
 		e.change(v1alpha1.TemplatePaused, at, time.Time{}, v1alpha1.FromReport)
 		e.emit(at, v1alpha1.ReasonTemplatePaused, why)
-	}
-}
-
-// pausedByPacing is Meta's reason for a pause that is no step of the ladder and does not end by itself.
-const pausedByPacing = "RATE_LIMITING_PAUSE"
-
-// pauseOf is which pause of the ladder Meta's reason names; zero if none.
-func pauseOf(reason string) int {
-	switch reason {
-	case "FIRST_PAUSE":
-		return 1
-	case "SECOND_PAUSE":
-		return 2
-	default:
-		return 0
 	}
 }

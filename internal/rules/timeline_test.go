@@ -15,6 +15,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/scenario"
 )
@@ -98,23 +99,24 @@ func (p *player) play(step scenario.Step) {
 			p.record(counts.Entry{Kind: counts.Received, User: counts.UserKey(m.User), At: m.At.Unix()})
 		}
 	case "quality", "limit", "connection", "verification":
-		kind := map[string]rules.ReportKind{"quality": rules.ReportQuality, "limit": rules.ReportLimit,
-			"connection": rules.ReportConnection, "verification": rules.ReportVerification}[step.What]
-		p.facts.Reports = []rules.Report{{Kind: kind, At: step.At, Value: step.Rest[0], Reason: strings.Join(step.Rest[1:], " ")}}
+		kind := map[string]report.Kind{"quality": report.Quality, "limit": report.Limit,
+			"connection": report.Connection, "verification": report.Verification}[step.What]
+		p.facts.Reports = []report.Report{{Kind: kind, At: step.At.Unix(), Value: step.Rest[0], Reason: strings.Join(step.Rest[1:], " ")}}
 		p.advance(step.At)
 		p.facts.Reports = nil
 	case "account", "restriction":
-		report := rules.Report{Kind: rules.ReportAccount, At: step.At, Value: step.Rest[0], Reason: strings.Join(step.Rest[1:], " ")}
+		said := report.Report{Kind: report.AccountConnection, At: step.At.Unix(), Value: step.Rest[0], Reason: strings.Join(step.Rest[1:], " ")}
 		if step.What == "restriction" {
-			report = rules.Report{Kind: rules.ReportRestriction, At: step.At, Value: step.Rest[0]}
+			said = report.Report{Kind: report.Restriction, At: step.At.Unix(), Value: step.Rest[0]}
 			if len(step.Rest) == 5 { // until day N and a time
-				var err error
-				if report.Until, err = scenario.Instant(step.Rest[3], step.Rest[4]); err != nil {
+				until, err := scenario.Instant(step.Rest[3], step.Rest[4])
+				if err != nil {
 					p.failf("%v", err)
 				}
+				said.Until = until.Unix()
 			}
 		}
-		p.facts.Reports = []rules.Report{report}
+		p.facts.Reports = []report.Report{said}
 		p.advance(step.At)
 		p.facts.Reports = nil
 	case "declare":

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Rule 6. Becoming verified raises the tier at once to the verified start tier if that is higher. Losing it lowers
@@ -13,7 +14,7 @@ var verification = rule[*evaluation]{
 	number:   v1alpha1.RuleVerification,
 	name:     "Verification",
 	sentence: `seeds/002: "A business starts with 1,000 business-initiated conversations per phone number when it completes the business verification."`,
-	reports:  reports{ReportVerification: (*evaluation).reportVerification},
+	reports:  reports{report.Verification: (*evaluation).reportVerification},
 	apply:    (*evaluation).declaredVerification,
 	explain: func(e *evaluation, x *explanation) {
 		if start := e.p.startVerified; e.s.Verification != v1alpha1.Verified && Above(start.Limit, e.s.Tier.Limit) {

@@ -8,20 +8,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // What is said of a number answers why it is where it is, what is missing for the next tier, and what would lower it, with
 // the numbers, the rule and its source.
 func TestExplanations(t *testing.T) {
-	report := func(kind rules.ReportKind, hours int, value string) rules.Report {
-		return rules.Report{Kind: kind, At: day1.Add(time.Duration(hours) * time.Hour), Value: value}
+	said := func(kind report.Kind, hours int, value string) report.Report {
+		return report.Report{Kind: kind, At: day1.Add(time.Duration(hours) * time.Hour).Unix(), Value: value}
 	}
 	for _, test := range []struct {
 		name    string
 		policy  string
 		usage   everyDelivery
-		reports []rules.Report
+		reports []report.Report
 		without bool // a way to a human
 		hours   int
 		want    []string
@@ -34,7 +35,7 @@ func TestExplanations(t *testing.T) {
 			"The verification of the business raises the limit to 1000 (tier 1) at once. (rule 6",
 			"Tier 0 is the lowest: nothing lowers it. (rule 4",
 		}},
-		{"a flag above the floor", "quality-based", deliveries(day1, 500), []rules.Report{report(rules.ReportQuality, 1, "Low")}, false, 25, []string{
+		{"a flag above the floor", "quality-based", deliveries(day1, 500), []report.Report{said(report.Quality, 1, "Low")}, false, 25, []string{
 			"The limit is 10000 unique users within 24 h (tier 2) since 2026-03-02 00:08:19 UTC: the limit rises from 1000 to 10000: 500 unique users within 7 d reach 50 % of the limit of 1000. (rule 2",
 			"0 of 10000 are used, and 10000 remain. (rule 1",
 			"The quality rating is Low since 2026-03-02 01:00:00 UTC: Meta reported it. (rule 9",
@@ -44,22 +45,22 @@ func TestExplanations(t *testing.T) {
 		{"a limit that is reached", "netcore", deliveries(day1, 1000), nil, false, 1, []string{
 			"Restricted since 2026-03-02 00:16:39 UTC: 1000 of 1000 are used, and only replies inside a customer service window go out. There is room again from 2026-03-03 00:00:00 UTC. (rule 1 of Netcore",
 		}},
-		{"a pending upgrade", "meta-2023", deliveries(day1.Add(time.Hour), 500), []rules.Report{report(rules.ReportVerification, 0, "Verified")}, false, 2, []string{
+		{"a pending upgrade", "meta-2023", deliveries(day1.Add(time.Hour), 500), []report.Report{said(report.Verification, 0, "Verified")}, false, 2, []string{
 			"The limit is 1000 conversations within 24 h (tier 1K) since 2026-03-02 00:00:00 UTC: the business is verified. (rule 6",
 			"The limit rises to 10000 (tier 10K) at 2026-03-03 01:08:19 UTC: all that it requires was met at 2026-03-02 01:08:19 UTC. (rule 2",
 		}},
 		{"no way to a human", "botmaker", nil, nil, true, 1, []string{
 			"The quality rating is Low since 2026-03-02 01:00:00 UTC: the number has no direct way to a human. Declare one in spec.business.humanEscalationPaths, or appeal as soon as it is flagged. (rule 7",
 		}},
-		{"a rating with its reason", "taqnyat", nil, []rules.Report{{Kind: rules.ReportQuality, At: day1, Value: "Medium", Reason: "many blocks"}}, false, 1, []string{
+		{"a rating with its reason", "taqnyat", nil, []report.Report{{Kind: report.Quality, At: day1.Unix(), Value: "Medium", Reason: "many blocks"}}, false, 1, []string{
 			"The quality rating is Medium since 2026-03-02 00:00:00 UTC: Meta reported it, for many blocks. (rule 9",
 			"Missing: 500 more conversations within 7 d; the quality rating is Medium and must be at least High. (rule 2",
 		}},
-		{"a red rating with its reason", "botmaker", nil, []rules.Report{{Kind: rules.ReportQuality, At: day1, Value: "Low", Reason: "many blocks"}}, false, 1, []string{
+		{"a red rating with its reason", "botmaker", nil, []report.Report{{Kind: report.Quality, At: day1.Unix(), Value: "Low", Reason: "many blocks"}}, false, 1, []string{
 			"The quality rating is Low since 2026-03-02 00:00:00 UTC: Meta reported it, for many blocks. (rule 9",
 			"Flagged since 2026-03-02 00:00:00 UTC. The flag ends at 2026-03-09 00:00:00 UTC, and the tier stays, for it is the lowest. (rule 3",
 		}},
-		{"no limit", "meta-2025", nil, []rules.Report{report(rules.ReportLimit, 0, "Unlimited")}, false, 1, []string{
+		{"no limit", "meta-2025", nil, []report.Report{said(report.Limit, 0, "Unlimited")}, false, 1, []string{
 			"There is no limit (tier Unlimited) since 2026-03-02 00:00:00 UTC: Meta reported it. (rule 9",
 			"There is no higher tier. (rule 10",
 			"A Low rating lowers nothing under policy meta-2025. (rule 3",
@@ -104,7 +105,7 @@ func TestAnExplanationOutlastsTheHistory(t *testing.T) {
 // Low rating, and a number that joins a portfolio raises its limit by no rule.
 func TestAnExplanationNamesTheRuleThatMadeTheTier(t *testing.T) {
 	policy := shippedPolicy(t, "quality-based")
-	low := []rules.Report{{Kind: rules.ReportQuality, At: day1.Add(time.Hour), Value: "Low"}}
+	low := []report.Report{{Kind: report.Quality, At: day1.Add(time.Hour).Unix(), Value: "Low"}}
 	week := day1.Add(8 * 24 * time.Hour)
 	climbed, rise, _ := rules.Advance(policy, &rules.Facts{HumanEscalation: true, Usage: deliveries(day1, 500)}, rules.Initial(policy, "", day1), day1.Add(time.Hour))
 	fallen, fall, _ := rules.Advance(policy, &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil), Reports: low}, climbed, week)

@@ -63,14 +63,14 @@ func (s *simulation) reportedOf(e *cloudevents.Event) ([]*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []*subject{toldOf(n, rules.ReportKind(e.Reports(report.Subject{})[0].Kind))}, nil
+	return []*subject{toldOf(n, e.Reports(report.Subject{})[0].Kind)}, nil
 }
 
 // toldOf is who a report about a number is told to. What Meta says of one number's limit or verification it says of whoever has
 // that limit.
-func toldOf(n *subject, kind rules.ReportKind) *subject {
+func toldOf(n *subject, kind report.Kind) *subject {
 	switch kind {
-	case rules.ReportLimit, rules.ReportVerification:
+	case report.Limit, report.Verification:
 		return n.limited()
 	default:
 		return n

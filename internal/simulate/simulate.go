@@ -254,7 +254,7 @@ func (s *simulation) reported(e *cloudevents.Event) error {
 	}
 	for _, said := range e.Reports(report.Subject{}) {
 		for _, x := range told {
-			s.report(x, records.Reported(said))
+			s.report(x, said)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -80,7 +81,7 @@ func (s *simulation) pass(x *subject) {
 }
 
 // report takes what Meta said.
-func (s *simulation) report(x *subject, r rules.Report) {
+func (s *simulation) report(x *subject, r report.Report) {
 	s.meet(x)
 	x.Facts.Reports = append(x.Facts.Reports, r)
 	s.wake(&x.scheduled)

@@ -7,7 +7,6 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
-	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -65,9 +64,7 @@ func (s *simulation) reportTemplate(e *cloudevents.Event) error {
 			s.sends(n, t)
 		}
 	}
-	for _, said := range e.Reports(report.Subject{}) {
-		t.Reports = append(t.Reports, records.Reported(said))
-	}
+	t.Reports = append(t.Reports, e.Reports(report.Subject{})...)
 	s.wake(&t.scheduled)
 	return nil
 }

@@ -16,7 +16,6 @@ import (
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/report"
-	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/webhookfile"
 )
 
@@ -257,7 +256,7 @@ func (s *simulation) hear(ctx context.Context, upTo time.Time) error {
 			}
 			h.entries = h.entries[1:]
 		default:
-			err = s.hearReport(&h.reports[0])
+			err = s.hearReport(h.reports[0])
 			h.reports = h.reports[1:]
 		}
 		if err = cmp.Or(err, s.ledger.err, ctx.Err()); err != nil {
@@ -268,17 +267,16 @@ func (s *simulation) hear(ctx context.Context, upTo time.Time) error {
 
 // hearReport takes what Meta said of a number, an account, a portfolio or a template. Of accounts and portfolios that no number
 // is known of, it says nothing here.
-func (s *simulation) hearReport(said *report.Report) error {
-	r := records.Reported(*said)
+func (s *simulation) hearReport(r report.Report) error {
 	var told []*subject
 	var err error
-	switch of := said.Subject; of.Type {
+	switch of := r.Subject; of.Type {
 	case report.Template:
 		return s.hearTemplate(of, r)
 	case report.Account:
-		told, err = s.ofAccount(of.ID, said.Kind)
+		told, err = s.ofAccount(of.ID, r.Kind)
 	case report.Portfolio:
-		told, err = s.ofPortfolio(of.ID, said.Kind)
+		told, err = s.ofPortfolio(of.ID, r.Kind)
 	case report.Number, report.NumberID:
 		if !of.IsE164() && s.numbers[of.String()] == nil {
 			return nil
@@ -333,7 +331,7 @@ func (s *simulation) ofPortfolio(id string, kind report.Kind) ([]*subject, error
 }
 
 // hearTemplate takes what Meta said of a template in one language.
-func (s *simulation) hearTemplate(subject report.Subject, r rules.Report) error {
+func (s *simulation) hearTemplate(subject report.Subject, r report.Report) error {
 	of := s.heard.templates[subject]
 	t := s.template(of.shown)
 	senders := s.heard.numbers[of.Account]

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing"
 )
@@ -103,7 +104,7 @@ func TestWhatMayBeSentNow(t *testing.T) {
 		number("policyless", "", func(n *v1alpha1.PhoneNumber) { n.Status.PolicyName = "gone" }),
 		number("restricted", "", func(n *v1alpha1.PhoneNumber) {
 			n.Status.Restriction = v1alpha1.RestrictionStatus{SinceTime: metav1.NewTime(now), UntilTime: metav1.NewTime(now.Add(time.Hour)),
-				Source: v1alpha1.FromReport, Reason: rules.RestrictedMessaging}
+				Source: v1alpha1.FromReport, Reason: report.RestrictedMessaging}
 		}),
 		number("member", "shared", nil),
 		number("idle", "shared", offline),

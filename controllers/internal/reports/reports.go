@@ -12,7 +12,6 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/internal/ledger"
-	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -77,7 +76,7 @@ func NotUnderstood(book *ledger.Ledger, subjects []report.Subject, now time.Time
 		}
 	}
 	for _, kind := range []report.Kind{report.Limit, report.Quality, report.Connection, report.Verification} {
-		if r, ok := last[kind]; ok && !rules.Understood(rules.ReportKind(kind), r.Value) {
+		if r, ok := last[kind]; ok && !r.Understood() {
 			return fmt.Sprintf("Meta reported the %s %q at %s, which says nothing to the rules.", words[kind], statuses.Clip(r.Value, 64), statuses.Stamp(statuses.Time(r.Time())))
 		}
 	}
@@ -103,18 +102,16 @@ func JoinedAt(book *ledger.Ledger, number *v1alpha1.PhoneNumber, portfolio strin
 }
 
 // After are the reports about a subject that a status does not have yet, and the number of the last one.
-func After(book *ledger.Ledger, subject report.Subject, observed int64) ([]rules.Report, int64) {
+func After(book *ledger.Ledger, subject report.Subject, observed int64) ([]report.Report, int64) {
 	if book.LastReport(subject) < observed {
 		// The status has seen a report that the ledger never had: it is another ledger, and all of its reports are news.
 		observed = 0
 	}
-	last := observed
-	var reports []rules.Report
-	for _, r := range book.Reports(subject, observed) {
-		last = max(last, r.Sequence)
-		reports = append(reports, records.Reported(r))
+	reports := book.Reports(subject, observed)
+	if n := len(reports); n > 0 {
+		observed = reports[n-1].Sequence
 	}
-	return reports, last
+	return reports, observed
 }
 
 func ReportsFresh(number *v1alpha1.PhoneNumber) *metav1.Condition {

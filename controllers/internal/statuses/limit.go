@@ -5,6 +5,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -15,12 +16,7 @@ func Began(facts *rules.Facts, now time.Time) time.Time {
 	if first := facts.Usage.Nth(v1alpha1.MeasureMessages, 1, now.Add(-counts.Kept), now); !first.IsZero() {
 		began = first.Add(-time.Second) // so that the delivery itself comes after it
 	}
-	for _, report := range facts.Reports {
-		if report.At.Before(began) {
-			began = report.At
-		}
-	}
-	return began
+	return report.Earliest(facts.Reports, began)
 }
 
 // Week is the window of the counts that every status shows.

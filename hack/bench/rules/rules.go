@@ -13,6 +13,7 @@ import (
 	"numberfleet.dev/numberfleet/config/policies"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	said "numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 
 	"numberfleet.dev/numberfleet/hack/bench/measure"
@@ -49,12 +50,12 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 	if b.Short {
 		during = 10 * time.Millisecond
 	}
-	rated := []rules.Report{{Kind: rules.ReportQuality, At: now.Add(time.Second), Value: "Medium"}}
+	rated := []said.Report{{Kind: said.Quality, At: now.Add(time.Second).Unix(), Value: "Medium"}}
 	type evaluation struct {
 		of, what string
 		policy   *rules.Policy
 		subject  string
-		reports  []rules.Report
+		reports  []said.Report
 		until    time.Time
 		engine   *ledger.Ledger
 		says     v1alpha1.TransitionReason // empty for nothing

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/simulate/plan"
 )
@@ -30,7 +31,7 @@ func newRun(from Start, pace Pace) *forecastRun {
 	r.until = r.now.Add(horizon)
 	r.Facts.Usage = r.sent
 	high := rules.MemberQuality{Rating: v1alpha1.QualityHigh, Sendable: from.State.Members.Sendable}
-	r.Facts.Reports = []rules.Report{{Kind: rules.ReportQuality, At: r.now, Value: string(high.Rating)}}
+	r.Facts.Reports = []report.Report{{Kind: report.Quality, At: r.now.Unix(), Value: string(high.Rating)}}
 	r.Facts.Members = []rules.QualityAt{{At: r.now, MemberQuality: high}}
 	if r.paced = pace.PerDay > 0; r.paced {
 		// The first day is the first whose hours are all to come.
