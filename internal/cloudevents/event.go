@@ -57,19 +57,21 @@ type Event struct {
 	MessageID string
 	Template  string
 
-	Category     string // of a delivered message: Marketing, Utility, Authentication or Service; empty where it is not said
-	Code         string // of a failure: Meta's number for it
-	Kind         string // of feedback: Block, Report, Mute or Archive
-	Reason       string // of feedback, one of the known ones; of a rating, as it came
-	Rating       string // High, Medium, Low or Unknown
-	Limit        int64  // 1 to report.MaxLimit, or report.Unlimited
-	State        string // of a connection or of a template
-	Verification string // Verified, Unverified, Pending or Rejected
+	Category       report.CategoryName // of a delivered message; empty where it is not said
+	Code           string              // of a failure: Meta's number for it
+	Feedback       v1alpha1.FeedbackKind
+	FeedbackReason v1alpha1.FeedbackReason
+	Rating         v1alpha1.QualityRating // of a number or a template
+	Reason         string                 // of a rating, as it came
+	Limit          int64                  // 1 to report.MaxLimit, or report.Unlimited
+	State          v1alpha1.State
+	TemplateState  v1alpha1.TemplateState // one of report.TemplateChanges
+	Verification   v1alpha1.Verification
 }
 
 // Reply says whether a delivered message is a reply by definition: one of category Service can be sent inside a customer service
 // window only.
-func (e *Event) Reply() bool { return e.Category == "Service" }
+func (e *Event) Reply() bool { return e.Category == report.Service }
 
 // Refuse is an error about a field of the event, such as data.user. The problem says what is allowed.
 func (e *Event) Refuse(field, problem string) *Error {
@@ -92,17 +94,17 @@ func (e *Event) Reports(of report.Subject) []report.Report {
 	}
 	switch e.Type {
 	case QualityReported:
-		return []report.Report{say(report.Quality, e.Rating)}
+		return []report.Report{say(report.Quality, string(e.Rating))}
 	case LimitReported:
 		return []report.Report{say(report.Limit, report.LimitValue(e.Limit))}
 	case ConnectionReported:
-		return []report.Report{say(report.Connection, e.State)}
+		return []report.Report{say(report.Connection, string(e.State))}
 	case VerificationReported:
-		return []report.Report{say(report.Verification, e.Verification)}
+		return []report.Report{say(report.Verification, string(e.Verification))}
 	case TemplateReported:
-		rating, state := say(report.Quality, e.Rating), say(report.TemplateState, e.State)
+		rating, state := say(report.Quality, string(e.Rating)), say(report.TemplateState, string(e.TemplateState))
 		switch {
-		case e.State == "":
+		case e.TemplateState == "":
 			return []report.Report{rating}
 		case e.Rating == "":
 			return []report.Report{state}
@@ -121,7 +123,7 @@ func (e *Event) Reports(of report.Subject) []report.Report {
 // replace the state that is reported, so the state comes first where the rating is Low. A pause comes after the rating even
 // so, as it is the same pause. An edit is before the rating of the new wording.
 func (e *Event) stateFirst() bool {
-	return e.State == string(report.Edited) || e.Rating == string(v1alpha1.QualityLow) && e.State != string(v1alpha1.TemplatePaused)
+	return e.TemplateState == report.Edited || e.Rating == v1alpha1.QualityLow && e.TemplateState != v1alpha1.TemplatePaused
 }
 
 // Error is what is wrong with an event, or with the whole that it came in.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/identity"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -132,13 +133,10 @@ func (p *parser) time() time.Time {
 }
 
 var (
-	categories       = []string{"Marketing", "Utility", "Authentication", "Service"}
-	feedbackKinds    = []string{"Block", "Report", "Mute", "Archive"}
-	feedbackReasons  = []string{"NoLongerNeeded", "DidNotSignUp", "Spam", "OffensiveMessages", "NoReason", "Other"}
-	ratings          = []string{"High", "Medium", "Low", "Unknown"}
-	connectionStates = []string{"Pending", "Connected", "Offline", "Flagged", "Restricted", "Blocked"}
-	verifications    = []string{"Verified", "Unverified", "Pending", "Rejected"}
-	templateStates   = []string{"Approved", "Paused", "Disabled", "Edited"}
+	categories      = []report.CategoryName{report.Marketing, report.Utility, report.Authentication, report.Service}
+	feedbackKinds   = []v1alpha1.FeedbackKind{v1alpha1.FeedbackBlock, v1alpha1.FeedbackReport, v1alpha1.FeedbackMute, v1alpha1.FeedbackArchive}
+	feedbackReasons = []v1alpha1.FeedbackReason{v1alpha1.FeedbackNoLongerNeeded, v1alpha1.FeedbackDidNotSignUp, v1alpha1.FeedbackSpam,
+		v1alpha1.FeedbackOffensiveMessages, v1alpha1.FeedbackNoReason, v1alpha1.FeedbackOther}
 )
 
 func (p *parser) data() {
@@ -150,7 +148,7 @@ func (p *parser) data() {
 		e.MessageID = string(p.required("messageID", maxText))
 		e.Template = p.kept.keep(p.optional("template", maxText))
 		if p.has("category") {
-			e.Category = p.choice("category", categories)
+			e.Category = choice(p, "category", categories)
 		}
 	case MessageReceived:
 		p.number()
@@ -163,21 +161,21 @@ func (p *parser) data() {
 	case FeedbackReceived:
 		p.number()
 		e.User = p.user()
-		e.Kind = p.choice("kind", feedbackKinds)
-		e.Reason = p.choice("reason", feedbackReasons)
+		e.Feedback = choice(p, "kind", feedbackKinds)
+		e.FeedbackReason = choice(p, "reason", feedbackReasons)
 	case QualityReported:
 		p.number()
-		e.Rating = p.choice("rating", ratings)
+		e.Rating = choice(p, "rating", report.Ratings)
 		e.Reason = string(p.optional("reason", maxText))
 	case LimitReported:
 		p.numberOrPortfolio()
 		e.Limit = p.limit()
 	case ConnectionReported:
 		p.number()
-		e.State = p.choice("state", connectionStates)
+		e.State = choice(p, "state", report.States)
 	case VerificationReported:
 		p.numberOrPortfolio()
-		e.Verification = p.choice("business", verifications)
+		e.Verification = choice(p, "business", report.Verifications)
 	case TemplateReported:
 		e.Template = p.kept.keep(p.required("template", maxText))
 		if p.hasNumber() {
@@ -187,10 +185,10 @@ func (p *parser) data() {
 			p.fail("rating", "is missing: set rating or state, or both")
 		}
 		if p.has("rating") {
-			e.Rating = p.choice("rating", ratings)
+			e.Rating = choice(p, "rating", report.Ratings)
 		}
 		if p.has("state") {
-			e.State = p.choice("state", templateStates)
+			e.TemplateState = choice(p, "state", report.TemplateChanges)
 		}
 	}
 }
@@ -279,9 +277,9 @@ func (p *parser) limit() int64 {
 	return limit
 }
 
-func (p *parser) choice(field string, allowed []string) string {
+func choice[S ~string](p *parser, field string, allowed []S) S {
 	text := p.required(field, maxText)
-	if i := slices.IndexFunc(allowed, func(s string) bool { return s == string(text) }); i >= 0 {
+	if i := slices.IndexFunc(allowed, func(s S) bool { return string(s) == string(text) }); i >= 0 {
 		return allowed[i]
 	}
 	p.fail(field, "is not known: it must be "+oneOf(allowed...))

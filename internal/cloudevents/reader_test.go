@@ -39,7 +39,7 @@ func TestReader(t *testing.T) {
 		{event(MessageFailed, `{"number":"+15550100001","user":"US.u","messageID":"m","code":"131049"}`),
 			Event{Type: MessageFailed, Number: "+15550100001", User: "US.u", MessageID: "m", Code: "131049"}},
 		{event(FeedbackReceived, `{"number":"+15550100001","user":"US.u","kind":"Block","reason":"Spam"}`),
-			Event{Type: FeedbackReceived, Number: "+15550100001", User: "US.u", Kind: "Block", Reason: "Spam"}},
+			Event{Type: FeedbackReceived, Number: "+15550100001", User: "US.u", Feedback: "Block", FeedbackReason: "Spam"}},
 		{event(QualityReported, `{"number":"+15550100001","rating":"Low","reason":"as it came"}`),
 			Event{Type: QualityReported, Number: "+15550100001", Rating: "Low", Reason: "as it came"}},
 		{event(LimitReported, `{"number":"+15550100001","limit":1000}`), Event{Type: LimitReported, Number: "+15550100001", Limit: 1000}},
@@ -47,7 +47,7 @@ func TestReader(t *testing.T) {
 		{event(ConnectionReported, `{"number":"+15550100001","state":"Offline"}`), Event{Type: ConnectionReported, Number: "+15550100001", State: "Offline"}},
 		{event(VerificationReported, `{"number":"+15550100001","business":"Verified"}`),
 			Event{Type: VerificationReported, Number: "+15550100001", Verification: "Verified"}},
-		{event(TemplateReported, `{"template":"t","state":"Paused"}`), Event{Type: TemplateReported, Template: "t", State: "Paused"}},
+		{event(TemplateReported, `{"template":"t","state":"Paused"}`), Event{Type: TemplateReported, Template: "t", TemplateState: "Paused"}},
 		{event(TemplateReported, `{"template":"t","number":"+15550100001","rating":"Low"}`),
 			Event{Type: TemplateReported, Template: "t", Number: "+15550100001", Rating: "Low"}},
 	} {

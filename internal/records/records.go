@@ -1,9 +1,10 @@
-// Package records turns what Meta's webhooks tell into ledger records: in one place for all who take webhooks.
+// Package records turns what Meta's webhooks and CloudEvents tell into ledger records: in one place for all who take them.
 package records
 
 import (
 	"strings"
 
+	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/rules"
@@ -82,4 +83,22 @@ func keys(hasher Hasher, user *meta.Identity) (key, alias counts.UserKey) {
 // Windows are those that the counts of a number are kept for under a policy.
 func Windows(p *rules.Policy) counts.Windows {
 	return counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, Reach: p.LowFrom > 0}
+}
+
+// OfEvent is the entry that an event makes; false for one that makes none, such as a report or a message that failed.
+func OfEvent(e *cloudevents.Event, hasher Hasher) (counts.Entry, bool) {
+	entry := counts.Entry{Number: e.Number, At: e.Time.Unix()}
+	switch e.Type {
+	case cloudevents.MessageDelivered:
+		entry.Kind, entry.Reply, entry.Message = counts.Delivered, e.Reply(), hasher.Message(e.MessageID)
+	case cloudevents.MessageReceived:
+		entry.Kind = counts.Received
+	case cloudevents.FeedbackReceived:
+		entry.Kind, entry.Message = counts.Complained, hasher.Message(e.Source+"\x00"+e.ID)
+		entry.Did = counts.NewComplaint(e.Feedback, e.FeedbackReason)
+	default:
+		return counts.Entry{}, false
+	}
+	entry.User = hasher.User(e.User)
+	return entry, true
 }

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -104,30 +105,17 @@ func (r Report) Limit() (users int64, ok bool) {
 func (r Report) Understood() bool {
 	switch r.Kind {
 	case Quality:
-		switch r.Rating() {
-		case v1alpha1.QualityHigh, v1alpha1.QualityMedium, v1alpha1.QualityLow, v1alpha1.QualityUnknown:
-			return true
-		}
+		return slices.Contains(Ratings, r.Rating())
 	case Limit:
 		_, ok := r.Limit()
 		return ok
 	case Connection, AccountConnection:
-		switch r.State() {
-		case v1alpha1.StateConnected, v1alpha1.StatePending, v1alpha1.StateOffline, v1alpha1.StateBlocked, v1alpha1.StateFlagged, v1alpha1.StateRestricted:
-			return true
-		}
+		return slices.Contains(States, r.State())
 	case Verification:
-		switch r.Verification() {
-		case v1alpha1.Verified, v1alpha1.Unverified, v1alpha1.VerificationPending, v1alpha1.VerificationRejected:
-			return true
-		}
+		return slices.Contains(Verifications, r.Verification())
 	case Increase:
-		switch r.Increase() {
-		case v1alpha1.IncreaseDeferred, v1alpha1.IncreaseFailed, v1alpha1.IncreaseNeedMoreInfo:
-			return true
-		}
+		return slices.Contains(Increases, r.Increase())
 	default:
 		return true
 	}
-	return false
 }

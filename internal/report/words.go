@@ -6,6 +6,16 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
+// The words of the API's that reports have, in the order in which they are listed to people.
+var (
+	Ratings       = []v1alpha1.QualityRating{v1alpha1.QualityHigh, v1alpha1.QualityMedium, v1alpha1.QualityLow, v1alpha1.QualityUnknown}
+	States        = []v1alpha1.State{v1alpha1.StatePending, v1alpha1.StateConnected, v1alpha1.StateOffline, v1alpha1.StateFlagged, v1alpha1.StateRestricted, v1alpha1.StateBlocked}
+	Verifications = []v1alpha1.Verification{v1alpha1.Verified, v1alpha1.Unverified, v1alpha1.VerificationPending, v1alpha1.VerificationRejected}
+	Increases     = []v1alpha1.IncreaseDecision{v1alpha1.IncreaseDeferred, v1alpha1.IncreaseFailed, v1alpha1.IncreaseNeedMoreInfo}
+	// TemplateChanges are what others than Meta may report of a template.
+	TemplateChanges = []v1alpha1.TemplateState{v1alpha1.TemplateApproved, v1alpha1.TemplatePaused, v1alpha1.TemplateDisabled, Edited}
+)
+
 // The words of reports that are no words of the API's. A word that is spelled as Meta spells it is one that statuses and the history
 // show so.
 

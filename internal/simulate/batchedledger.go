@@ -6,7 +6,6 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
@@ -26,21 +25,6 @@ var hasher = counts.NewHasher([16]byte{})
 
 func newBatchedLedger() *batchedLedger {
 	return &batchedLedger{Ledger: ledger.OpenMemory(), pending: make([]counts.Entry, 0, maxPending)}
-}
-
-// entryOf is what the ledger is told of a delivery, a message from a user or feedback.
-func entryOf(e *cloudevents.Event, at time.Time) counts.Entry {
-	entry := counts.Entry{Number: e.Number, User: hasher.User(e.User), At: at.Unix()}
-	switch e.Type {
-	case cloudevents.MessageDelivered:
-		entry.Kind, entry.Reply, entry.Message = counts.Delivered, e.Reply(), hasher.Message(e.MessageID)
-	case cloudevents.FeedbackReceived:
-		entry.Kind, entry.Message = counts.Complained, hasher.Message(e.Source+"\x00"+e.ID)
-		entry.Did = counts.NewComplaint(v1alpha1.FeedbackKind(e.Kind), v1alpha1.FeedbackReason(e.Reason))
-	default:
-		entry.Kind = counts.Received
-	}
-	return entry
 }
 
 // add takes an entry of now.

@@ -211,8 +211,8 @@ func (s *simulation) message(e *cloudevents.Event) error {
 	if e.Type == cloudevents.MessageDelivered && e.Template != "" && s.config.Policy.Scope == v1alpha1.ScopePortfolio {
 		s.sends(n, s.template(e.Template))
 	}
-	if e.Type != cloudevents.MessageFailed {
-		s.happened(n, entryOf(e, s.now))
+	if entry, is := records.OfEvent(e, hasher); is {
+		s.happened(n, entry)
 		return nil
 	}
 	for x := n; x != nil; x = x.portfolio { // it was not delivered

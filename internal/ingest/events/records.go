@@ -3,7 +3,6 @@ package events
 import (
 	"context"
 
-	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/records"
@@ -35,30 +34,18 @@ func recordsOf(ctx context.Context, hasher records.Hasher, directory Directory, 
 }
 
 func (r *recorder) record(ctx context.Context, e *cloudevents.Event) (*cloudevents.Error, error) {
-	switch e.Type {
-	case cloudevents.MessageDelivered:
-		r.entry(e, counts.Entry{Kind: counts.Delivered, Reply: e.Reply(), Message: r.hasher.Message(e.MessageID)})
-	case cloudevents.MessageReceived:
-		r.entry(e, counts.Entry{Kind: counts.Received})
-	case cloudevents.MessageFailed: // counts for nothing
-	case cloudevents.FeedbackReceived:
-		did := counts.NewComplaint(v1alpha1.FeedbackKind(e.Kind), v1alpha1.FeedbackReason(e.Reason))
-		r.entry(e, counts.Entry{Kind: counts.Complained, Did: did, Message: r.hasher.Message(e.Source + "\x00" + e.ID)})
-	case cloudevents.QualityReported, cloudevents.LimitReported, cloudevents.ConnectionReported, cloudevents.VerificationReported, cloudevents.TemplateReported:
-		subjects, wrong, err := r.subjects(ctx, e)
-		for _, subject := range subjects {
-			r.batch.Reports = append(r.batch.Reports, e.Reports(subject)...)
-		}
-		return wrong, err
-	default:
-		return e.Refuse("type", "is not recorded"), nil
+	if entry, is := records.OfEvent(e, r.hasher); is {
+		r.batch.Entries = append(r.batch.Entries, entry)
+		return nil, nil
 	}
-	return nil, nil
-}
-
-func (r *recorder) entry(e *cloudevents.Event, entry counts.Entry) {
-	entry.Number, entry.User, entry.At = e.Number, r.hasher.User(e.User), e.Time.Unix()
-	r.batch.Entries = append(r.batch.Entries, entry)
+	if e.Type == cloudevents.MessageFailed { // counts for nothing
+		return nil, nil
+	}
+	subjects, wrong, err := r.subjects(ctx, e)
+	for _, subject := range subjects {
+		r.batch.Reports = append(r.batch.Reports, e.Reports(subject)...)
+	}
+	return wrong, err
 }
 
 // subjects are whom a report is about: of a template each of its languages, since the event names none.

@@ -34,11 +34,12 @@ func (c *checker) atMost(path *field.Path, items, most int) bool {
 	return items <= most
 }
 
-func (c *checker) oneOf(path *field.Path, value scalar, allowed ...string) string {
-	if value != "" && !slices.Contains(allowed, string(value)) {
-		c.errs = append(c.errs, field.NotSupported(path, string(value), allowed))
+func oneOf[S ~string](c *checker, path *field.Path, written scalar, allowed ...S) S {
+	value := S(written)
+	if value != "" && !slices.Contains(allowed, value) {
+		c.errs = append(c.errs, field.NotSupported(path, value, allowed))
 	}
-	return string(value)
+	return value
 }
 
 // whole is a whole number from 1; zero where it is left out.

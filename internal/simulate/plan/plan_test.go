@@ -57,7 +57,7 @@ changes:
 	var got []string
 	for _, e := range events(t, plan) {
 		kind := strings.TrimSuffix(strings.TrimPrefix(string(e.Type), "dev.numberfleet."), ".v1")
-		line := strings.Join([]string{e.Time.Format("02 15:04:05"), kind, strings.TrimPrefix(e.Number, "+1555010000"), e.User, e.Template, e.Rating, e.State, e.Verification}, " ")
+		line := strings.Join([]string{e.Time.Format("02 15:04:05"), kind, strings.TrimPrefix(e.Number, "+1555010000"), e.User, e.Template, string(e.Rating), string(e.State), string(e.TemplateState), string(e.Verification)}, " ")
 		if e.Type == cloudevents.LimitReported {
 			line += fmt.Sprint(" ", e.Limit)
 		}

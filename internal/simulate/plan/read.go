@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/textfile"
 )
 
@@ -120,7 +121,7 @@ func (r *reader) unknown(err error) {
 func (r *reader) plan(written *planFile) {
 	r.read.start = r.start(field.NewPath("start"), written.Start)
 	r.read.days = int(r.whole(field.NewPath("days"), written.Days, MaxDays))
-	r.read.overLimit = r.oneOf(field.NewPath("overLimit"), written.OverLimit, "Skip", "Send") == "Send"
+	r.read.overLimit = oneOf(&r.checker, field.NewPath("overLimit"), written.OverLimit, "Skip", "Send") == "Send"
 	r.numbers = r.phoneNumbers(field.NewPath("numbers"), written.Numbers, []string{defaultNumber})
 
 	sends, changes := field.NewPath("sends"), field.NewPath("changes")
@@ -176,8 +177,8 @@ func (r *reader) change(path *field.Path, written *changeFile) int {
 	at := dayAfter(r.read.start, day-1).Add(r.clockTime(path.Child("at"), written.At))
 	numbers := r.phoneNumbers(path.Child("numbers"), written.Numbers, r.numbers)
 	template := r.template(path.Child("template"), written.Template)
-	quality := r.oneOf(path.Child("quality"), written.Quality, "High", "Medium", "Low", "Unknown")
-	state := r.oneOf(path.Child("state"), written.State, "Approved", "Paused", "Disabled", "Edited")
+	quality := oneOf(&r.checker, path.Child("quality"), written.Quality, report.Ratings...)
+	state := oneOf(&r.checker, path.Child("state"), written.State, report.TemplateChanges...)
 
 	before := len(r.read.changes)
 	happens := func(e cloudevents.Event, numbers ...string) {
@@ -188,16 +189,16 @@ func (r *reader) change(path *field.Path, written *changeFile) int {
 	}
 	switch {
 	case template != "" && (quality != "" || state != ""):
-		happens(cloudevents.Event{Type: cloudevents.TemplateReported, Template: template, Rating: quality, State: state}, "")
+		happens(cloudevents.Event{Type: cloudevents.TemplateReported, Template: template, Rating: quality, TemplateState: state}, "")
 	case template == "" && state != "":
 		r.invalid(path.Child("state"), "is that of a template: name it in template, or write connection")
 	case template == "" && quality != "":
 		happens(cloudevents.Event{Type: cloudevents.QualityReported, Rating: quality}, numbers...)
 	}
-	if to := r.oneOf(path.Child("connection"), written.Connection, "Pending", "Connected", "Offline", "Flagged", "Restricted", "Blocked"); to != "" {
+	if to := oneOf(&r.checker, path.Child("connection"), written.Connection, report.States...); to != "" {
 		happens(cloudevents.Event{Type: cloudevents.ConnectionReported, State: to}, numbers...)
 	}
-	if to := r.oneOf(path.Child("verification"), written.Verification, "Verified", "Unverified", "Pending", "Rejected"); to != "" {
+	if to := oneOf(&r.checker, path.Child("verification"), written.Verification, report.Verifications...); to != "" {
 		happens(cloudevents.Event{Type: cloudevents.VerificationReported, Verification: to}, numbers...)
 	}
 	if written.Limit != "" {

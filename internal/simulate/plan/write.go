@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"io"
 	"time"
@@ -47,7 +48,7 @@ func (w *eventWriter) write(e *cloudevents.Event) error {
 		SpecVersion: "1.0", ID: e.ID, Source: e.Source, Type: string(e.Type), Time: e.Time.UTC().Format(time.RFC3339),
 		Data: eventData{
 			Number: e.Number, User: e.User, MessageID: e.MessageID, Template: e.Template,
-			Rating: e.Rating, Limit: e.Limit, State: e.State, Business: e.Verification,
+			Rating: string(e.Rating), Limit: e.Limit, State: cmp.Or(string(e.State), string(e.TemplateState)), Business: string(e.Verification),
 		},
 	})
 }
