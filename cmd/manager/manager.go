@@ -1,0 +1,87 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers"
+)
+
+// leaderElectionID names the lease.
+const leaderElectionID = "manager.numberfleet.dev"
+
+// authorised lets through to the metrics whom the API server says may read them. Strangers have it ask no more than 20 times a
+// second.
+func authorised(api *rest.Config, client *http.Client) (metricsserver.Filter, error) {
+	api = rest.CopyConfig(api)
+	api.QPS, api.Burst = 20, 50
+	return filters.WithAuthenticationAndAuthorization(api, client)
+}
+
+// userAgent is what the operator calls itself to others.
+func userAgent() string { return "numberfleet/" + version }
+
+func newManager(f flags) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	api, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, err
+	}
+	api.UserAgent = userAgent()
+
+	serving := metricsserver.Options{
+		BindAddress:    f.metricsAddress,
+		SecureServing:  true,
+		FilterProvider: authorised,
+		CertDir:        f.metricsCerts,
+	}
+	if !f.http2 {
+		serving.TLSOpts = append(serving.TLSOpts, func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} })
+	}
+	return ctrl.NewManager(api, ctrl.Options{
+		Scheme:                  scheme,
+		Metrics:                 serving,
+		HealthProbeBindAddress:  f.probeAddress,
+		LeaderElection:          f.leaderElect,
+		LeaderElectionID:        leaderElectionID,
+		LeaderElectionNamespace: f.leaderElectionNamespace,
+		// Safe since the process ends at once when the manager does.
+		LeaderElectionReleaseOnCancel: true,
+		Cache:                         cache.Options{DefaultTransform: controllers.TrimCache},
+		// A reconcile sees the status that the one before it wrote; without it, half of them would decide on an old one, and
+		// the write be refused.
+		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
+	})
+}
+
+// namespaceFile tells a pod its namespace.
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// namespace is where the operator keeps what is its own.
+func (f *flags) namespace() (string, error) {
+	if f.leaderElectionNamespace != "" {
+		return f.leaderElectionNamespace, nil
+	}
+	namespace, err := os.ReadFile(namespaceFile)
+	if err != nil {
+		return "", fmt.Errorf("the operator's namespace is not known outside of a cluster, set --leader-election-namespace: %w", err)
+	}
+	return strings.TrimSpace(string(namespace)), nil
+}

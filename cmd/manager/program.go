@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"numberfleet.dev/numberfleet/controllers"
+	"numberfleet.dev/numberfleet/controllers/directory"
+	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/ingest"
+	"numberfleet.dev/numberfleet/internal/ingest/events"
+	"numberfleet.dev/numberfleet/internal/ingest/webhook"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
+	"numberfleet.dev/numberfleet/internal/presence"
+	"numberfleet.dev/numberfleet/internal/receipts"
+	"numberfleet.dev/numberfleet/internal/scaledclock"
+	"numberfleet.dev/numberfleet/internal/unclaimed"
+)
+
+// program is all that the process runs.
+type program struct {
+	flags
+	config  *config.OperatorConfiguration // of the file that a flag names
+	clock   *scaledclock.Clock            // of the rules
+	manager ctrl.Manager
+	log     logr.Logger
+
+	webhooks    *webhook.Receiver
+	credentials []*webhook.Credentials // of the apps whose webhooks are received
+	events      *events.Receiver       // nil where the event API is not served
+}
+
+// newProgram sets up what needs no ledger. Nothing runs yet.
+func newProgram(f flags, log logr.Logger) (*program, error) {
+	if err := f.validate(); err != nil {
+		return nil, err
+	}
+	configuration, found, err := config.Load(f.configFile)
+	if err != nil {
+		return nil, err
+	}
+	log.Info("configuration", "file", f.configFile, "found", found, "receivers", len(configuration.Notifications.Receivers),
+		"accounts", len(configuration.GraphAPI.Accounts), "apps", len(configuration.Webhooks.Apps),
+		"namespacesOfPrometheus", len(configuration.Prometheus.Namespaces))
+	p := &program{flags: f, config: configuration, log: log}
+	if p.clock, err = f.lapse.clock(clock.RealClock{}); err != nil {
+		return nil, err
+	}
+	if p.manager, err = newManager(f); err != nil {
+		return nil, err
+	}
+	for _, setUp := range []func() error{p.watchSecrets, p.setUpWebhooks, p.setUpEvents} {
+		if err := setUp(); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// run runs the operator until ctx is done or one of its parts fails. This is what starts when, and what outlives what:
+//
+//	             start                                            stop
+//	servers      |-- answer "try again" --|-- receive -------------|-- finish --|
+//	credentials  |-- are watched ---------|------------------------|------------|
+//	ledger       |-- is read -------------|-- keeps and counts ----|------------|-- closes --|
+//	presence                              |-- is noted ------------|------------|
+//	manager                               |-- caches, controllers -|
+//
+// The servers answer before there is a ledger, so that senders try again while a large one is read. They answer what is under way
+// after the manager has stopped, and the ledger outlives them: what they acknowledge is durable. The controllers run while this
+// process leads. Where a server fails, all stop.
+func (p *program) run(ctx context.Context) error {
+	ctx, fail := context.WithCancel(ctx)
+	defer fail()
+	outliving, stop := context.WithCancel(context.WithoutCancel(ctx)) // what outlives the manager
+	defer stop()
+	var running errgroup.Group
+	for _, s := range p.servers() {
+		running.Go(func() error {
+			defer fail()
+			return s.Start(outliving)
+		})
+	}
+	for _, credentials := range p.credentials {
+		running.Go(func() error { credentials.Watch(outliving); return nil })
+	}
+
+	store, err := p.openLedger()
+	if err == nil {
+		here := p.openPresence()
+		running.Go(func() error { here.Start(outliving, p.presenceFailed); return nil })
+		err = p.manage(ctx, store, here)
+	}
+	stop()
+	err = errors.Join(err, running.Wait())
+	if store != nil {
+		err = errors.Join(err, store.Close())
+	}
+	return err
+}
+
+// openLedger opens the ledger in the folder of data. Should it not be able to go on, the process ends at once: what was acknowledged is in the
+// folder, and the next start has it.
+func (p *program) openLedger() (*ledger.Ledger, error) {
+	log := ctrl.Log.WithName("ledger")
+	fatal := func(err error) {
+		log.Error(err, "The ledger cannot go on")
+		os.Exit(1)
+	}
+	store, err := pebble.Open(p.dataDir, pebble.Options{Log: log, Fatal: fatal})
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Open(store, ledger.Options{JournalBytes: p.journalBytes, Secret: store.Secret(), Log: log, Fatal: fatal})
+}
+
+// openPresence goes on to note since when the operator is here to receive.
+func (p *program) openPresence() *presence.Presence {
+	here, err := presence.Open(filepath.Join(p.dataDir, "presence"), p.clock)
+	if err != nil {
+		p.presenceFailed(err)
+	}
+	return here
+}
+
+func (p *program) presenceFailed(err error) {
+	p.log.Error(err, "the operator may not know, after its next start, since when it was there")
+}
+
+// manage has the servers receive, and runs the manager until ctx is done: its caches, and its controllers while it leads.
+func (p *program) manage(ctx context.Context, book *ledger.Ledger, here *presence.Presence) error {
+	claims, err := directory.NewClaims(ctx, p.manager.GetCache(), book)
+	if err != nil {
+		return err
+	}
+	backend := &ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: claims.Known, Unclaimed: &unclaimed.Collector{}, Receipts: receipts.New()}
+	p.webhooks.SetBackend(backend)
+	if p.events != nil {
+		p.events.SetBackend(backend)
+	}
+
+	namespace, err := p.namespace()
+	if err != nil && len(p.config.Notifications.Receivers) > 0 {
+		return err
+	} else if err != nil {
+		p.log.Info("what no PhoneNumber claims is told in the log and in metrics only", "problem", err.Error())
+	}
+	options := controllers.Options{
+		Config: p.config, Clock: p.clock, Real: clock.RealClock{}, Ledger: book, Hasher: book.Hasher(), Receipts: backend.Receipts,
+		Unclaimed: backend.Unclaimed, Presence: here, BatchPeriod: p.batchPeriod, RefreshPeriod: p.refreshPeriod, RefreshQPS: p.refreshQPS,
+		Concurrency: p.concurrency, Namespace: namespace, UserAgent: userAgent(), Registry: metrics.Registry,
+	}
+	if p.webhookCredentials == "" { // otherwise there is an app whose id is not known
+		options.Apps = p.config.Webhooks.AppIDs
+	}
+	if err := controllers.Setup(ctx, p.manager, &options); err != nil {
+		return err
+	}
+	if err := p.manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return err
+	}
+	if err := p.manager.AddReadyzCheck("webhook", p.webhooks.Ready); err != nil {
+		return err
+	}
+	return p.manager.Start(ctx)
+}

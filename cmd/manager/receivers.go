@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"numberfleet.dev/numberfleet/controllers/directory"
+	"numberfleet.dev/numberfleet/internal/ingest/events"
+	"numberfleet.dev/numberfleet/internal/ingest/webhook"
+	"numberfleet.dev/numberfleet/internal/secret"
+	"numberfleet.dev/numberfleet/internal/server"
+)
+
+// watchSecrets has the manager watch all files that secrets are to be in.
+func (p *program) watchSecrets() error {
+	files := p.config.Secrets()
+	if p.webhookCredentials != "" {
+		files = append(files, webhook.SecretFiles("--webhook-credentials", p.webhookCredentials)...)
+	}
+	for i, app := range p.config.Webhooks.Apps {
+		files = append(files, webhook.SecretFiles(fmt.Sprintf("webhooks.apps[%d].credentials", i), app.Credentials)...)
+	}
+	watcher, err := secret.NewWatcher(files, metrics.Registry, ctrl.Log.WithName("secrets"))
+	if err != nil {
+		return fmt.Errorf("set up the watch of secrets: %w", err)
+	}
+	return p.manager.Add(watcher)
+}
+
+// setUpWebhooks sets up the receiver of Meta's webhooks, for all apps that are configured.
+func (p *program) setUpWebhooks() (err error) {
+	log := ctrl.Log.WithName("webhook")
+	options := webhook.Options{Owners: p.directory(), Clock: p.clock, Metrics: metrics.Registry, Log: log}
+	if p.webhookCredentials != "" {
+		options.Credentials = webhook.NewCredentials(p.webhookCredentials, log)
+		p.credentials = append(p.credentials, options.Credentials)
+	}
+	for _, app := range p.config.Webhooks.Apps {
+		credentials := webhook.NewCredentials(app.Credentials, log.WithValues("app", app.Name))
+		options.Apps = append(options.Apps, webhook.App{Name: app.Name, Credentials: credentials, Accounts: app.Accounts})
+		p.credentials = append(p.credentials, credentials)
+	}
+	if p.webhooks, err = webhook.NewReceiver(options); err != nil {
+		return fmt.Errorf("set up the receiver of webhooks: %w", err)
+	}
+	return nil
+}
+
+// setUpEvents sets up the event API, if it is to be served.
+func (p *program) setUpEvents() error {
+	if p.eventsAddress == none || p.eventsAddress == "" {
+		return nil
+	}
+	audiences := strings.FieldsFunc(p.eventsAudiences, func(r rune) bool { return r == ',' || r == ' ' })
+	access, err := server.NewAccess(p.manager.GetConfig(), p.manager.GetHTTPClient(), audiences)
+	if err != nil {
+		return err
+	}
+	p.events, err = events.NewReceiver(events.Options{
+		Access: access, Directory: p.directory(), Clock: p.clock, Metrics: metrics.Registry, Log: ctrl.Log.WithName("event-api"),
+	})
+	return err
+}
+
+func (p *program) directory() directory.Directory {
+	return directory.Directory{Reader: p.manager.GetCache()}
+}
+
+// servers are those of webhooks and, if it is to be served, of the event API.
+func (p *program) servers() []*server.Server {
+	all := []*server.Server{{
+		Name: "the webhook receiver", Listener: server.Listener{Address: p.webhookAddress, CertDir: p.webhookCerts}, Handler: p.webhooks,
+		Log: ctrl.Log.WithName("webhook"),
+	}}
+	if p.events != nil {
+		all = append(all, &server.Server{
+			Name: "the event API", Listener: server.Listener{Address: p.eventsAddress, CertDir: p.eventsCerts, Tokens: true}, Handler: p.events,
+			Log: ctrl.Log.WithName("event-api"),
+		})
+	}
+	return all
+}
