@@ -228,9 +228,8 @@ func (s *scope) hear(chat ChatKey, at uint32) outcome {
 		return repeated
 	}
 	users := slices.Sorted(maps.Keys(s.chats.of[chat]))
-	if s.group != nil && len(users) > 0 {
-		s.group.beginAll(s, users...)
-		defer s.group.end()
+	if len(users) > 0 {
+		defer s.group.beginAll(s, users...).end()
 	}
 	s.before.reset()
 	s.walkUsers(users, &s.before)
@@ -245,7 +244,7 @@ func (s *scope) hear(chat ChatKey, at uint32) outcome {
 // walkUsers appends the points of some users, in order, and notes what follows from them in the users' blocks.
 func (s *scope) walkUsers(users []key, to *points) {
 	for _, user := range users {
-		p := s.part(user)
+		p := s.users.part(user)
 		i, found := p.find(user.rank())
 		if !found {
 			continue

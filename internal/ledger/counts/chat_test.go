@@ -169,7 +169,7 @@ func TestChatsInTheNumbersRow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, got := newScope(number, 0), newScope(number, 0)
-			s.parts, _ = partsOf([2]uint64{0, 0})
+			s.users.parts, _ = partsOf([2]uint64{0, 0})
 			s.chats = chats{written: map[ChatKey][]uint32{5: {7, 9}, 6: {8}}, sent: map[key][]chatMessage{1: {{2, 5}}, 3: {{2, 5}, {7, 6}}}}
 			test.change(&s.chats)
 			row := s.encode()
@@ -181,7 +181,7 @@ func TestChatsInTheNumbersRow(t *testing.T) {
 	}
 	s := newScope(number, 0)
 	parts, _ := partsOf([2]uint64{0, 0})
-	if err := s.decode((&scope{parts: parts, chats: chats{written: map[ChatKey][]uint32{5: {7}}, sent: map[key][]chatMessage{1: {{2, 5}}, 3: {{2, 5}, {7, 6}}}}}).encode()); err != nil {
+	if err := s.decode((&scope{users: userTable{parts: parts}, chats: chats{written: map[ChatKey][]uint32{5: {7}}, sent: map[key][]chatMessage{1: {{2, 5}}, 3: {{2, 5}, {7, 6}}}}}).encode()); err != nil {
 		t.Fatal(err)
 	}
 	if c := &s.chats; c.size != 3 || len(c.of) != 2 || len(c.of[5]) != 2 || c.of[6][3] != 1 {

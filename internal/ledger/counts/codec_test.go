@@ -158,7 +158,7 @@ func FuzzDecodeJournal(f *testing.F) {
 // No row of a part does more than fail to be read, and what is read can be counted, swept and saved.
 func FuzzDecodePart(f *testing.F) {
 	l := fuzzedLedger(f)
-	f.Add(uint8(0), uint64(0), body(l.scope(number).parts[0].encode()))
+	f.Add(uint8(0), uint64(0), body(l.scope(number).users.parts[0].encode()))
 	old, err := hex.DecodeString(version1)
 	if err != nil {
 		f.Fatal(err)
@@ -176,7 +176,7 @@ func FuzzDecodePart(f *testing.F) {
 			t.Fatalf("what was read cannot be read again: %v", err)
 		}
 		s := newScope(number, 0)
-		s.horizon, s.parts = p.horizon, []*part{p}
+		s.horizon, s.users.parts = p.horizon, []*part{p}
 		if p.base() < 0 || p.base() > maxTime-1<<timeBits {
 			return // no clock gives such a horizon
 		}
@@ -190,7 +190,7 @@ func FuzzDecodePart(f *testing.F) {
 func FuzzDecodeNumber(f *testing.F) {
 	l := fuzzedLedger(f)
 	f.Add(body(l.scope(number).encode()))
-	l.scope(number).parts, l.scope(number).depth = partsOf([2]uint64{1, 0}, [2]uint64{2, 2}, [2]uint64{2, 3})
+	l.scope(number).users.parts, l.scope(number).users.depth = partsOf([2]uint64{1, 0}, [2]uint64{2, 2}, [2]uint64{2, 3})
 	f.Add(body(l.scope(number).encode()))
 	f.Fuzz(func(t *testing.T, row []byte) {
 		_ = newScope(number, 0).decode(row)

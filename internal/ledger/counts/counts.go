@@ -158,7 +158,7 @@ func (s *scope) again(on line, from, to int64, call func(at uint32)) {
 		return
 	}
 	var h history // not the scope's, as many ask at once
-	for _, p := range s.all() {
+	for _, p := range s.users.all() {
 		for _, is := range p.slots {
 			if !is.isBlock() || int64(p.lastDelivery(is)) <= to || on == countedLine && int64(p.block(is)[blockCounted]) <= to {
 				continue

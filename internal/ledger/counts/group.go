@@ -21,21 +21,17 @@ type group struct {
 	horizon int64    // the latest of its numbers'
 	lines   timelines
 
-	// names is the table of the keys of users whom several numbers know, under one key or under several: each refers to the next
-	// key of the user, the last to the first. Whoever has no key in it is known to one number at most, which knows by itself
-	// what their keys are; these are most users, and nothing is looked up or kept for them at the others.
-	names *scope
+	// rings has the keys of users whom several numbers know, under one key or under several. Whoever has no key in it is known to one
+	// number at most, which knows by itself what their keys are; these are most users, and nothing is looked up or kept for them at the
+	// others.
+	rings aliasRings
 
-	users         []key // whose points are in before, unless it is a single one
-	before, after points
-	changing      *scope // the number at which something changes
-	single        bool   // it changes for one user, and others has their keys and what the other numbers know
-	found, others gathered
+	change change   // the one under way
+	after  points   // scratch
+	found  gathered // scratch
 }
 
-func newGroup() *group { return &group{names: newNames()} }
-
-func newNames() *scope { return &scope{parts: []*part{newPart(0, 0, 0, nil)}} }
+func newGroup() *group { return &group{rings: newAliasRings()} }
 
 func (g *group) rlock()                { g.mu.RLock() }
 func (g *group) runlock()              { g.mu.RUnlock() }
@@ -99,7 +95,7 @@ func (in *gathered) read(s *scope) bool {
 // gather puts together what is known about the user of a key. It looks at all numbers, or, where the user is known to one at
 // most, at that one alone if it is given.
 func (g *group) gather(known *scope, user key, in *gathered) {
-	if known == nil || g.shared(user) {
+	if known == nil || g.rings.has(user) {
 		g.gatherBut(nil, user, in)
 		in.order()
 		return
@@ -114,7 +110,7 @@ func (g *group) gather(known *scope, user key, in *gathered) {
 // gatherBut is gather of all numbers but one, and without order.
 func (g *group) gatherBut(one *scope, user key, in *gathered) {
 	in.reset()
-	in.keys = g.keys(user, in.keys[:0])
+	in.keys = g.rings.keys(user, in.keys[:0])
 	for _, s := range g.members {
 		if s != one && in.read(s) {
 			in.add(s.windows, &in.one, g.windows.reach)
@@ -173,90 +169,119 @@ func (g *group) consistsOf(numbers []string) bool {
 	return slices.EqualFunc(g.members, numbers, func(s *scope, number string) bool { return s.number == number })
 }
 
-// begin is called before something changes that a number knows about a user (see meet), beginAll before that of several, unite
-// before two keys become one user at it, and end after any of them.
-func (g *group) begin(s *scope, user key) {
-	g.changing, g.single = s, true
-	if g.shared(user) {
-		g.gatherBut(s, user, &g.others)
-	} else {
-		g.others.reset()
-		g.others.keys = append(g.others.keys[:0], user)
+// change is something that changes at one number about some users: their points before it, which are replaced by those after it. It is
+// opened before anything changes, and closed after. There is one at a time.
+type change struct {
+	group  *group
+	at     *scope
+	before points
+	users  []key    // who changes, unless it is one only
+	single bool     // it is one only,
+	others gathered // of whom this is what the other numbers know, with all keys
+}
+
+// begin opens a change of one user; nil where the number is in no group. Others may know nothing of the user's key but that it is
+// theirs: see meet.
+func (g *group) begin(s *scope, user key) *change {
+	if g == nil {
+		return nil
 	}
-	g.points(&g.before)
+	c := &g.change
+	c.group, c.at, c.single = g, s, true
+	if g.rings.has(user) {
+		g.gatherBut(s, user, &c.others)
+	} else {
+		c.others.reset()
+		c.others.keys = append(c.others.keys[:0], user)
+	}
+	c.points(&c.before)
+	return c
 }
 
-func (g *group) beginAll(s *scope, users ...key) {
-	g.changing, g.single = s, false
-	g.users = append(g.users[:0], users...)
-	g.points(&g.before)
+// beginAll opens a change of several users.
+func (g *group) beginAll(s *scope, users ...key) *change {
+	if g == nil {
+		return nil
+	}
+	c := &g.change
+	c.group, c.at, c.single = g, s, false
+	c.users = append(c.users[:0], users...)
+	c.points(&c.before)
+	return c
 }
 
-func (g *group) unite(s *scope, a, b key) {
+// unite opens the change in which two keys of a number become one user.
+func (g *group) unite(s *scope, a, b key) *change {
+	if g == nil {
+		return nil
+	}
 	g.meet(s, a)
 	g.meet(s, b)
-	g.beginAll(s, a, b)
-	if g.shared(a) || g.shared(b) {
-		g.link(a, b)
+	c := g.beginAll(s, a, b)
+	if g.rings.has(a) || g.rings.has(b) {
+		g.rings.link(a, b)
 	}
+	return c
 }
 
-func (g *group) end() {
-	g.points(&g.after)
-	g.lines.replace(&g.before, &g.after)
+// end closes a change.
+func (c *change) end() {
+	if c == nil {
+		return
+	}
+	c.points(&c.group.after)
+	c.group.lines.replace(&c.before, &c.group.after)
 }
 
-// points are those of g.users, each user once.
-func (g *group) points(to *points) {
+// points are those of the users that change, each user once.
+func (c *change) points(to *points) {
+	g := c.group
 	to.reset()
-	if g.single {
-		g.regather(g.changing, &g.others, &g.found)
+	if c.single {
+		g.regather(c.at, &c.others, &g.found)
 		g.walk(&g.found, to)
 		return
 	}
-	for i, k := range g.users {
-		g.users[i] = g.one(g.changing.resolve(k))
+	for i, k := range c.users {
+		c.users[i] = g.rings.least(c.at.users.resolve(k))
 	}
-	slices.Sort(g.users)
-	g.users = slices.Compact(g.users)
-	some := g.users[:0]
-	for _, user := range g.users {
+	slices.Sort(c.users)
+	c.users = slices.Compact(c.users)
+	some := c.users[:0]
+	for _, user := range c.users {
 		had := to.size()
-		g.gather(g.changing, user, &g.found)
+		g.gather(c.at, user, &g.found)
 		g.walk(&g.found, to)
-		if to.size() > had || g.shared(user) {
+		if to.size() > had || g.rings.has(user) {
 			some = append(some, user) // who else has none before users become one, or are swept, has none after it
 		}
 	}
-	g.users = some
+	c.users = some
 	for on := range to {
 		slices.Sort(to[on])
 	}
-}
-
-// shared says whether several numbers may know something about the user of a key.
-func (g *group) shared(user key) bool {
-	_, found := g.names.part(user).find(user.rank())
-	return found
 }
 
 // mirrors says whether the group's points of a user are those of the number: no other knows the user, and both count by the
 // same windows. Then what changes at the number changes in the group, and nothing needs to be put together. It is asked before
 // something is recorded about the user.
 func (g *group) mirrors(s *scope, user key) bool {
+	if g == nil {
+		return false
+	}
 	g.meet(s, user)
-	return s.windows == g.windows && !g.shared(user)
+	return s.windows == g.windows && !g.rings.has(user)
 }
 
 // meet is called before a number comes to know a key. Where others know it, the user is one whom several numbers know from now
 // on: with each key that stands for the user at one of them.
 func (g *group) meet(s *scope, k key) {
-	if s.mentions(k) {
+	if g == nil || s.mentions(k) {
 		return
 	}
 	for _, other := range g.members {
 		if other != s && other.mentions(k) {
-			g.tie(k, other.resolve(k))
+			g.tie(k, other.users.resolve(k))
 		}
 	}
 }
@@ -265,78 +290,22 @@ func (g *group) meet(s *scope, k key) {
 // number makes of that key belongs to the user too: so the numbers that know a shared key have it with the key that it stands
 // for, and users who have points of their own never become one except between begin and end.
 func (g *group) tie(k, user key) {
-	known := g.shared(user)
-	g.link(k, user)
+	known := g.rings.has(user)
+	g.rings.link(k, user)
 	if known || k == user {
 		return
 	}
 	for _, s := range g.members {
 		if s.mentions(user) {
-			g.tie(user, s.resolve(user))
+			g.tie(user, s.users.resolve(user))
 		}
 	}
-}
-
-// next is the key after a user's key: itself if there is no other.
-func (g *group) next(k key) key {
-	p := g.names.part(k)
-	if i, found := p.find(k.rank()); found {
-		return p.slots[i].alias()
-	}
-	return k
-}
-
-// keys appends all keys of a user.
-func (g *group) keys(user key, to []key) []key {
-	to = append(to, user)
-	for k := g.next(user); k != user; k = g.next(k) {
-		to = append(to, k)
-	}
-	return to
-}
-
-// one is the least of a user's keys.
-func (g *group) one(user key) key {
-	least := user
-	for k := g.next(user); k != user; k = g.next(k) {
-		least = min(least, k)
-	}
-	return least
-}
-
-// link makes two keys one user, or one key a user of its own, whom several numbers know.
-func (g *group) link(a, b key) {
-	if a == b && !g.shared(a) {
-		g.rename(a, a)
-	}
-	afterA, afterB := g.next(a), g.next(b)
-	for k := a; ; {
-		if k == b {
-			return
-		}
-		if k = g.next(k); k == a {
-			break
-		}
-	}
-	// Two rings become one when a key of each is followed by the one after the other.
-	g.rename(a, afterB)
-	g.rename(b, afterA)
-}
-
-func (g *group) rename(k, next key) {
-	p := g.names.part(k)
-	is := aliasSlot(k.rank(), next)
-	if i, found := p.find(k.rank()); found {
-		p.slots[i] = is
-		return
-	}
-	g.names.insert(k, is)
 }
 
 // has says whether any number knows anything about the user of a key.
 func (g *group) has(user key) bool {
 	var room [4]key
-	for _, k := range g.keys(user, room[:0]) {
+	for _, k := range g.rings.keys(user, room[:0]) {
 		for _, s := range g.members {
 			if s.has(k) {
 				return true
@@ -356,7 +325,7 @@ func (g *group) advance(horizon int64) {
 
 // rebuild makes all anew from the numbers.
 func (g *group) rebuild() {
-	g.names, g.windows, g.horizon = newNames(), lengths{}, 0
+	g.rings, g.windows, g.horizon = newAliasRings(), lengths{}, 0
 	for i, s := range g.members {
 		if i == 0 {
 			g.windows = s.windows
@@ -371,7 +340,7 @@ func (g *group) rebuild() {
 	}
 	var mentions []mention
 	for i, s := range g.members {
-		for _, p := range s.all() {
+		for _, p := range s.users.all() {
 			mentions = slices.Grow(mentions, p.used)
 			for _, is := range p.slots {
 				if !is.empty() {
@@ -380,7 +349,7 @@ func (g *group) rebuild() {
 			}
 		}
 		for k := range s.complaints {
-			if _, found := s.part(k).find(k.rank()); !found {
+			if _, found := s.users.part(k).find(k.rank()); !found {
 				mentions = append(mentions, mention{k, i})
 			}
 		}
@@ -388,7 +357,7 @@ func (g *group) rebuild() {
 	slices.SortFunc(mentions, func(a, b mention) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.member, b.member)) })
 	for i, m := range mentions {
 		if i > 0 && mentions[i-1].key == m.key || i+1 < len(mentions) && mentions[i+1].key == m.key {
-			g.tie(m.key, g.members[m.member].resolve(m.key))
+			g.tie(m.key, g.members[m.member].users.resolve(m.key))
 		}
 	}
 	// Those by user and number, so that what is gathered about a user comes together without a look at every number.
@@ -403,8 +372,8 @@ func (g *group) rebuild() {
 		s := g.members[m.member]
 		switch {
 		case !s.has(m.key): // a name of another key
-		case g.shared(m.key):
-			places = append(places, place{g.one(m.key), m.key, m.member})
+		case g.rings.has(m.key):
+			places = append(places, place{g.rings.least(m.key), m.key, m.member})
 		default:
 			g.gather(s, m.key, in)
 			g.walk(in, &all)
@@ -440,15 +409,15 @@ func (g *group) again(on line, from, to int64, call func(at uint32)) {
 		if on == complaintLine {
 			for k, complaints := range s.complaints {
 				if int64(complaints[len(complaints)-1].at) > to {
-					users = append(users, g.one(k))
+					users = append(users, g.rings.least(k))
 				}
 			}
 			continue
 		}
-		for _, p := range s.all() {
+		for _, p := range s.users.all() {
 			for _, is := range p.slots {
 				if int64(p.lastDelivery(is)) > to {
-					users = append(users, g.one(is.rank().key()))
+					users = append(users, g.rings.least(is.rank().key()))
 				}
 			}
 		}
@@ -469,13 +438,13 @@ func (g *group) complained(call func(user key, c delivery)) {
 	var users []key
 	for _, s := range g.members {
 		for k := range s.complaints {
-			users = append(users, g.one(k))
+			users = append(users, g.rings.least(k))
 		}
 	}
 	slices.Sort(users)
 	var in gathered
 	for _, user := range slices.Compact(users) {
-		in.keys = g.keys(user, in.keys[:0])
+		in.keys = g.rings.keys(user, in.keys[:0])
 		for _, s := range g.members {
 			if in.read(s) {
 				for _, c := range in.one.complaints {
@@ -491,7 +460,7 @@ func (g *group) complained(call func(user key, c delivery)) {
 func (g *group) sweep(from key) (looked int, next key) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p := g.names.part(from)
+	p := g.rings.table.part(from)
 	looked = p.used
 	g.forget(p)
 	if next = p.end(); next > keyMask {
@@ -507,22 +476,19 @@ func (g *group) forget(p *part) {
 		if is.empty() {
 			continue
 		}
-		if k := is.rank().key(); g.one(k) == k && !g.named(k) && !g.has(k) {
-			gone = g.keys(k, gone)
+		if k := is.rank().key(); g.rings.least(k) == k && !g.named(k) && !g.has(k) {
+			gone = g.rings.keys(k, gone)
 		}
 	}
 	for _, k := range gone {
-		p := g.names.part(k)
-		if i, found := p.find(k.rank()); found {
-			p.remove(i)
-		}
+		g.rings.remove(k)
 	}
 }
 
 // divides says whether a number knows the user of a key under another key too, which it does not know to be the same user.
 // Then what changes nothing of its own counts may change the group's.
 func (g *group) divides(s *scope, user key) bool {
-	for k := g.next(user); k != user; k = g.next(k) {
+	for k := g.rings.next(user); k != user; k = g.rings.next(k) {
 		if s.has(k) {
 			return true
 		}
@@ -533,10 +499,10 @@ func (g *group) divides(s *scope, user key) bool {
 // named says whether a number still has a name of the user of a key.
 func (g *group) named(user key) bool {
 	var room [4]key
-	for _, k := range g.keys(user, room[:0]) {
+	for _, k := range g.rings.keys(user, room[:0]) {
 		for _, s := range g.members {
-			if s.parts != nil {
-				if _, found := s.part(k).find(k.rank()); found {
+			if s.users.parts != nil {
+				if _, found := s.users.part(k).find(k.rank()); found {
 					return true
 				}
 			}

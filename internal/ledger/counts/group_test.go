@@ -80,9 +80,9 @@ func TestGroupMembership(t *testing.T) {
 		t.Fatalf("told of %q, numbers are %q", told, l.Numbers())
 	}
 	expect("one", 3)
-	names := l.groups[GroupSubject("one")].names
+	names := l.groups[GroupSubject("one")].rings.table.parts[0]
 	declare("one", "+9", "+2", "+1")
-	if l.groups[GroupSubject("one")].names != names {
+	if l.groups[GroupSubject("one")].rings.table.parts[0] != names {
 		t.Fatal("a group that was declared again was made again")
 	}
 	declare("two", "+2", "+3")
@@ -207,7 +207,7 @@ func TestGroupForgets(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := func() (n int) {
-		for _, p := range l.groups[GroupSubject("g")].names.all() {
+		for _, p := range l.groups[GroupSubject("g")].rings.table.all() {
 			n += p.used
 		}
 		return n
@@ -570,7 +570,7 @@ func TestAGroupIsAsIfMadeAnew(t *testing.T) {
 			}
 			sweepRings(g)
 		}
-		if n := g.names.parts[0].used; n != 0 {
+		if n := g.rings.table.parts[0].used; n != 0 {
 			t.Errorf("seed %d: %d keys are known of nobody", seed, n)
 		}
 		var empty timelines

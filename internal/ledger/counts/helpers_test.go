@@ -301,12 +301,12 @@ func partsOf(names ...[2]uint64) (parts []*part, depth uint8) {
 
 // toSave is how many rows of a number the next snapshot has.
 func toSave(s *scope) (n int) {
-	for _, p := range s.all() {
+	for _, p := range s.users.all() {
 		if p.dirty {
 			n++
 		}
 	}
-	if s.dirty {
+	if s.dirty || s.users.dirty {
 		n++
 	}
 	return n
@@ -314,8 +314,8 @@ func toSave(s *scope) (n int) {
 
 // saved has all rows of a number be saved.
 func saved(s *scope) {
-	s.dirty, s.dropped = false, false
-	for _, p := range s.all() {
+	s.dirty, s.users.dirty, s.dropped = false, false, false
+	for _, p := range s.users.all() {
 		p.dirty = false
 	}
 }

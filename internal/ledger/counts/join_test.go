@@ -93,7 +93,7 @@ func TestAJoinIsKeptAndForgottenAsAnEventIs(t *testing.T) {
 	now = now.Add(2 * (Kept + Lateness))
 	reopen()
 	reopen() // names go once who bore them is gone
-	if s := l.scope(number); len(s.joined) != 0 || s.known() && slices.ContainsFunc(s.all(), func(p *part) bool { return p.used > 0 }) {
+	if s := l.scope(number); len(s.joined) != 0 || s.known() && slices.ContainsFunc(s.users.all(), func(p *part) bool { return p.used > 0 }) {
 		t.Errorf("%d joins are kept for ever", len(s.joined))
 	}
 	appendOne(Entry{Number: number, Kind: Delivered, User: 1, Message: 4, At: now.Unix()}, Entry{Number: number, Kind: Delivered, User: 2, Message: 5, At: now.Unix()})
@@ -167,7 +167,7 @@ func TestAJoinAtOneNumberOfAGroup(t *testing.T) {
 // The number's own row has the joins.
 func TestJoinsInTheNumbersRow(t *testing.T) {
 	s := newScope(number, 0)
-	s.parts, _ = partsOf([2]uint64{0, 0})
+	s.users.parts, _ = partsOf([2]uint64{0, 0})
 	s.joined = map[key]uint32{7: 100, 9: 50}
 	row := s.encode()
 	again := newScope(number, 0)

@@ -190,17 +190,17 @@ func (s *scope) absorb(from *scope) {
 	for _, r := range from.reports {
 		s.report(r, s.horizon)
 	}
-	if from.parts == nil {
+	if from.users.parts == nil {
 		return
 	}
-	if s.parts == nil {
+	if s.users.parts == nil {
 		s.horizon = max(s.horizon, from.horizon)
-		s.parts = []*part{newPart(0, 0, s.horizon, nil)}
+		s.users.clear(s.horizon)
 	}
 	s.dirty = true
 	s.heard.join(&from.heard)
 	var users []key
-	for _, p := range from.all() {
+	for _, p := range from.users.all() {
 		for _, is := range p.slots {
 			switch {
 			case is.empty():
@@ -230,19 +230,19 @@ func (s *scope) absorb(from *scope) {
 		}
 		for _, c := range h.complaints {
 			if int64(c.at) >= s.horizon {
-				s.complain(s.resolve(k), event{kind: Complained, print: c.print, at: c.at})
+				s.complain(s.users.resolve(k), event{kind: Complained, print: c.print, at: c.at})
 			}
 		}
 		h.complaints = h.complaints[:0]
 		h.written = s.chats.written
 		h.trim(s.windows, s.horizon)
 		if newest := h.newest(); newest > 0 {
-			s.take(s.resolve(k), h, newest)
+			s.take(s.users.resolve(k), h, newest)
 		}
 	}
 	for k, at := range from.joined {
 		if int64(at) >= s.horizon {
-			s.remember(s.resolve(k), at)
+			s.remember(s.users.resolve(k), at)
 		}
 	}
 }
@@ -256,10 +256,7 @@ func (s *scope) take(user key, h *history, newest uint32) {
 		s.heard.add(at)
 	}
 	s.reach(user, newest) // it may sweep, which the group must see by itself
-	if s.group != nil {
-		s.group.meet(s, user)
-		s.group.begin(s, user)
-		defer s.group.end()
-	}
+	s.group.meet(s, user)
+	defer s.group.begin(s, user).end()
 	s.merge(user, h)
 }

@@ -25,7 +25,7 @@ func (s *scope) encode() []byte {
 		row = binary.AppendUvarint(row, uint64(r.Sequence))
 		row = appendReport(row, r)
 	}
-	parts := s.all()
+	parts := s.users.all()
 	row = binary.AppendUvarint(row, uint64(len(parts)))
 	for _, p := range parts {
 		row = binary.AppendUvarint(append(row, p.depth), uint64(p.prefix))
@@ -72,7 +72,7 @@ func (s *scope) decode(row []byte) error {
 	s.decodeComplaints(r)
 	s.decodeJoined(r)
 	s.chats.decode(r)
-	if len(s.parts) == 0 && len(s.complaints)+len(s.joined)+len(s.chats.sent) > 0 {
+	if len(s.users.parts) == 0 && len(s.complaints)+len(s.joined)+len(s.chats.sent) > 0 {
 		r.Fail(errors.New("it knows users and has no parts"))
 	}
 	return r.End()
@@ -92,7 +92,7 @@ func (s *scope) decodeParts(r *reader) {
 			return
 		}
 		end = p.end()
-		s.depth = max(s.depth, p.depth)
+		s.users.depth = max(s.users.depth, p.depth)
 		parts = append(parts, p)
 	}
 	if len(parts) > 0 && end != 1<<keyBits {
@@ -100,8 +100,8 @@ func (s *scope) decodeParts(r *reader) {
 		return
 	}
 	for _, p := range parts {
-		for range 1 << (s.depth - p.depth) {
-			s.parts = append(s.parts, p)
+		for range 1 << (s.users.depth - p.depth) {
+			s.users.parts = append(s.users.parts, p)
 		}
 	}
 }

@@ -520,6 +520,14 @@ func (p *part) crowded() bool {
 	return p.depth < mostDepth && p.used > 1 && (roomy(p.used) > partSlots || p.words-p.garbage > partWords)
 }
 
+// touch is called before the part changes. What a snapshot under way has still to save is saved first.
+func (p *part) touch() {
+	if p.capture != nil {
+		p.capture.save(p)
+	}
+	p.dirty = true
+}
+
 // start and end are the first of the part's keys, and the first after them.
 func (p *part) start() key { return p.prefix << (keyBits - p.depth) }
 func (p *part) end() key   { return (p.prefix + 1) << (keyBits - p.depth) }

@@ -47,7 +47,7 @@ func TestOrderedKeysDoNotCrowd(t *testing.T) {
 		for _, n := range []int{users / 20, users / 3, users} {
 			s := fillScope(n, user)
 			sum, used := 0, 0
-			for _, p := range s.all() {
+			for _, p := range s.users.all() {
 				used += p.used
 				for _, is := range p.slots {
 					if !is.empty() {
@@ -69,11 +69,11 @@ func TestEndOfTable(t *testing.T) {
 	s := fillScope(users, user)
 	for i := range users {
 		k := newKey(user(i))
-		if _, found := s.part(k).find(k.rank()); !found || k.rank() != rank(keyMask-i) {
+		if _, found := s.users.part(k).find(k.rank()); !found || k.rank() != rank(keyMask-i) {
 			t.Fatalf("user %d is lost", i)
 		}
 	}
-	for _, p := range s.all() {
+	for _, p := range s.users.all() {
 		p.grow()
 		if n := len(p.slots); n > 4*users {
 			t.Fatalf("%d users are given %d slots", p.used, n)
@@ -97,7 +97,7 @@ func TestGrowthKeepsEveryone(t *testing.T) {
 		}
 	}
 	used := 0
-	for _, p := range s.all() {
+	for _, p := range s.users.all() {
 		used += p.used
 		if len(p.slots) > partSlots+partSlots/16 || p.used*10 < len(p.slots)*7 {
 			t.Errorf("part %s has %d users in %d slots", p.name(), p.used, len(p.slots))
@@ -109,7 +109,7 @@ func TestGrowthKeepsEveryone(t *testing.T) {
 	var h history
 	for i := range users {
 		k := newKey(UserKey(i + 1))
-		p := s.part(k)
+		p := s.users.part(k)
 		j, found := p.find(k.rank())
 		if !found {
 			t.Fatalf("user %d is lost", i)
@@ -564,8 +564,8 @@ func TestTheHalvesOfAPart(t *testing.T) {
 
 // bytes is the memory of a number.
 func (s *scope) bytes() (n int) {
-	n = int(unsafe.Sizeof(*s)) + cap(s.parts)*8 + s.lines.bytes()
-	for _, p := range s.all() {
+	n = int(unsafe.Sizeof(*s)) + cap(s.users.parts)*8 + s.lines.bytes()
+	for _, p := range s.users.all() {
 		n += int(unsafe.Sizeof(*p)) + cap(p.slots)*16 + cap(p.arena)*24
 		for _, page := range p.arena {
 			n += cap(page) * 4

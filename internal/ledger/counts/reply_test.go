@@ -197,7 +197,7 @@ func TestPartsOfVersion1(t *testing.T) {
 	check(again)
 
 	s := newScope(number, 0)
-	s.horizon, s.parts = p.horizon, []*part{p}
+	s.horizon, s.users.parts = p.horizon, []*part{p}
 	s.recount()
 	if n := count(s, Messages, 0, maxTime); n != 2 {
 		t.Errorf("%d messages are counted", n)

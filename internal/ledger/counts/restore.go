@@ -71,7 +71,7 @@ func (in *restoration) row(row Row) error {
 			return fmt.Errorf("the row of the number ending in %s cannot be read: %w", ending(number), err)
 		}
 		m.scopes[number] = s
-		in.numbers, in.missing = append(in.numbers, s), s.all()
+		in.numbers, in.missing = append(in.numbers, s), s.users.all()
 		return nil
 	}
 	return in.part(number, row)

@@ -26,7 +26,7 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 	one := delivery{at: uint32(begin.Unix()), print: spam.print(1)}
 	two := delivery{at: uint32(begin.Unix()) + 1, print: spam.print(2)}
 	parts := func(names ...[2]uint64) func(*scope) {
-		return func(s *scope) { s.parts, s.depth = partsOf(names...) }
+		return func(s *scope) { s.users.parts, s.users.depth = partsOf(names...) }
 	}
 	// deep are parts that share out all keys, the last two of them of a depth.
 	deep := func(depth uint64) func(*scope) {
@@ -60,14 +60,14 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 		{"a part of more bits than its depth", parts([2]uint64{1, 2}, [2]uint64{1, 1}), "share out the keys"},
 		{"the smallest parts", deep(mostDepth), ""},
 		{"smaller parts", deep(mostDepth + 1), "share out the keys"},
-		{"no parts", func(s *scope) { s.parts, s.complaints, s.joined, s.chats = nil, nil, nil, chats{} }, ""},
-		{"chats without a part", func(s *scope) { s.parts, s.complaints, s.joined = nil, nil, nil }, "knows users and has no parts"},
+		{"no parts", func(s *scope) { s.users.parts, s.complaints, s.joined, s.chats = nil, nil, nil, chats{} }, ""},
+		{"chats without a part", func(s *scope) { s.users.parts, s.complaints, s.joined = nil, nil, nil }, "knows users and has no parts"},
 		{"a joined user at no time", func(s *scope) { s.joined[7] = 0 }, "joined users are impossible"},
 		{"a joined user who is nobody", func(s *scope) { s.joined[0] = 1 }, "joined users are impossible"},
 		{"the last user joined", func(s *scope) { s.joined[keyMask] = 1 }, ""},
 		{"a joined user after the last", func(s *scope) { s.joined[keyMask+1] = 1 }, "joined users are impossible"},
-		{"a joined user without a part", func(s *scope) { s.parts, s.complaints, s.chats = nil, nil, chats{} }, "knows users and has no parts"},
-		{"complaints without a part", func(s *scope) { s.parts, s.joined, s.chats = nil, nil, chats{} }, "knows users and has no parts"},
+		{"a joined user without a part", func(s *scope) { s.users.parts, s.complaints, s.chats = nil, nil, chats{} }, "knows users and has no parts"},
+		{"complaints without a part", func(s *scope) { s.users.parts, s.joined, s.chats = nil, nil, chats{} }, "knows users and has no parts"},
 		{"two complaints of a user", func(s *scope) { s.complaints[7] = []delivery{one, two} }, ""},
 		{"no complaint of a user", func(s *scope) { s.complaints[7] = []delivery{} }, "complaints are impossible"},
 		{"a complaint twice", func(s *scope) { s.complaints[7] = []delivery{one, one} }, "complaints are impossible"},
@@ -85,7 +85,7 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 			test.change(s)
 			got := newScope(number, 0)
 			expectRead(t, got.decode(s.encode()), test.want)
-			if test.want == "" && (got.windows != s.windows || got.horizon != s.horizon || !slices.Equal(got.reports, s.reports) || len(got.all()) != len(s.all()) || len(got.complaints) != len(s.complaints)) {
+			if test.want == "" && (got.windows != s.windows || got.horizon != s.horizon || !slices.Equal(got.reports, s.reports) || len(got.users.all()) != len(s.users.all()) || len(got.complaints) != len(s.complaints)) {
 				t.Errorf("it is read as %+v", got)
 			}
 		})
@@ -255,7 +255,7 @@ func TestRowsEndWhereTheyEnd(t *testing.T) {
 		decode func([]byte) error
 	}{
 		"record": {rec.AppendRow(nil), func(row []byte) error { return new(Record).ReadRow(row) }},
-		"part": {s.parts[0].encode(), func(row []byte) error {
+		"part": {s.users.parts[0].encode(), func(row []byte) error {
 			_, err := decodedPart(0, 0, row)
 			return err
 		}},

@@ -18,8 +18,7 @@ type scope struct {
 	group   *group       // nil for none
 	windows lengths
 	horizon int64 // Unix seconds; nothing earlier is recorded or counted any more. Set by the first event, raised by sweeps
-	parts   []*part
-	depth   uint8 // a key's part is at the index that its first depth bits are; see part.depth
+	users   userTable
 	lines   timelines
 	heard   heard
 
@@ -119,7 +118,7 @@ const warmed = 64
 // warm reads what record will look for, of all events before the first is recorded. Users lie all over the memory: so it is
 // waited for many of them at once, and not for one after the other.
 func (s *scope) warm(events []event) {
-	if s.parts == nil || len(events) < 2 {
+	if s.users.parts == nil || len(events) < 2 {
 		return
 	}
 	var seen uint64
@@ -131,7 +130,7 @@ func (s *scope) warm(events []event) {
 	}
 	var blocks [warmed]block
 	for i := range events {
-		if _, p, j, found := s.locate(events[i].user); found && p.slots[j].isBlock() {
+		if _, p, j, found := s.users.locate(events[i].user); found && p.slots[j].isBlock() {
 			blocks[i] = p.from(p.slots[j])
 		}
 	}
@@ -145,15 +144,14 @@ func (s *scope) warm(events []event) {
 
 // glance reads where find begins to look for a key.
 func (s *scope) glance(k key) uint64 {
-	p := s.part(k)
+	p := s.users.part(k)
 	return p.slots[p.home(k.rank())][0]
 }
 
 // record adds an event.
 func (s *scope) record(e event) outcome {
-	if s.parts == nil {
-		s.parts = []*part{newPart(0, 0, s.horizon, nil)}
-		s.dirty = true
+	if s.users.parts == nil {
+		s.users.clear(s.horizon)
 	}
 	if int64(e.at) < s.horizon {
 		return expired
@@ -165,7 +163,7 @@ func (s *scope) record(e event) outcome {
 	if e.alias != 0 && e.alias != e.user && s.join(e.user, e.alias) {
 		result = changed
 	}
-	user, p, i, found := s.locate(e.user)
+	user, p, i, found := s.users.locate(e.user)
 	switch e.kind {
 	case Complained:
 		return max(result, s.complain(user, e))
@@ -188,7 +186,7 @@ func (s *scope) record(e event) outcome {
 		s.reach(user, e.at)
 		i, found = p.find(user.rank())
 	}
-	mirrored := s.group != nil && s.group.mirrors(s, user)
+	mirrored := s.group.mirrors(s, user)
 	if found {
 		if quick, o := s.append(user, p, i, e, mirrored); quick {
 			return max(result, o)
@@ -201,9 +199,8 @@ func (s *scope) record(e event) outcome {
 			return result
 		}
 	}
-	if s.group != nil && !mirrored {
-		s.group.begin(s, user)
-		defer s.group.end()
+	if !mirrored {
+		defer s.group.begin(s, user).end()
 	}
 	if !found {
 		is := newSlot(user.rank(), 0)
@@ -218,7 +215,7 @@ func (s *scope) record(e event) outcome {
 		} else {
 			is = is.withInbound(e.at) // of what is no message from the user it keeps the place until put
 		}
-		s.insert(user, is)
+		s.users.insert(user, is)
 		if e.kind == Received || e.kind == Delivered && e.chat == 0 {
 			return changed
 		}
@@ -284,13 +281,12 @@ func (s *scope) append(user key, p *part, i int, e event, mirrored bool) (bool, 
 		if n == 0 && !p.slots[i].isBlock() || n > 0 && b.inbound(n-1) > e.at || last.at >= e.at {
 			return false, 0
 		}
-		if s.group != nil && !mirrored && s.group.divides(s, user) {
-			s.group.begin(s, user)
-			defer s.group.end()
+		if !mirrored && s.group != nil && s.group.divides(s, user) {
+			defer s.group.begin(s, user).end()
 		}
-		s.touch(p)
+		p.touch()
 		p.widen(i, b, 1).pushInbound(e.at)
-		s.relieve(p)
+		s.users.relieve(p)
 		return true, changed
 	}
 	if known, found := b.knows(e.print); found {
@@ -301,11 +297,10 @@ func (s *scope) append(user key, p *part, i int, e event, mirrored bool) (bool, 
 	}
 	in := b.lastInbound(e.at)
 	counts := !e.reply && (in == 0 || int64(in) <= int64(e.at)-s.windows.service)
-	if s.group != nil && !mirrored && (counts || s.group.windows.reach || s.group.divides(s, user)) {
-		s.group.begin(s, user)
-		defer s.group.end()
+	if !mirrored && s.group != nil && (counts || s.group.windows.reach || s.group.divides(s, user)) {
+		defer s.group.begin(s, user).end()
 	}
-	s.touch(p)
+	p.touch()
 	b = p.widen(i, b, 2)
 	b.pushDelivery(e.delivery())
 	if s.windows.reach {
@@ -327,7 +322,7 @@ func (s *scope) append(user key, p *part, i int, e event, mirrored bool) (bool, 
 		}
 		b[blockCounted] = e.at
 	}
-	s.relieve(p)
+	s.users.relieve(p)
 	return true, changed
 }
 
@@ -339,11 +334,8 @@ func (s *scope) complain(user key, e event) outcome {
 	if h.knows(e) {
 		return repeated
 	}
-	if s.group != nil {
-		s.group.meet(s, user)
-		s.group.begin(s, user)
-		defer s.group.end()
-	}
+	s.group.meet(s, user)
+	defer s.group.begin(s, user).end()
 	h.add(e)
 	s.file(user, h.deliveries)
 	return changed
@@ -385,26 +377,19 @@ func (s *scope) put(user key, h *history, mirrored bool) {
 		before, after := s.before.since(s.group.horizon), s.after.since(s.group.horizon)
 		s.group.lines.replace(&before, &after)
 	}
-	p := s.part(user)
+	p := s.users.part(user)
 	i, _ := p.find(user.rank())
-	s.touch(p)
+	p.touch()
 	p.slots[i] = s.keep(p, p.slots[i], h, counted, opened)
 	p.tidy()
-	s.relieve(p)
-}
-
-// relieve splits a part whose arena has grown too large.
-func (s *scope) relieve(p *part) {
-	if p.words > partWords && p.crowded() {
-		s.split(p)
-	}
+	s.users.relieve(p)
 }
 
 // join makes two keys one user, and says whether that is new. Of the keys known to be one user, the least stands for all
 // and has the history; the others refer to it, each to a lesser one. So which it is follows from the set of the pairs,
 // not from their order, and following them always ends.
 func (s *scope) join(a, b key) bool {
-	keep, gone := s.resolve(a), s.resolve(b)
+	keep, gone := s.users.resolve(a), s.users.resolve(b)
 	if keep == gone {
 		return false
 	}
@@ -415,8 +400,7 @@ func (s *scope) join(a, b key) bool {
 		if h := &s.two; s.look(gone, h) {
 			s.reach(keep, h.newest()) // it may sweep, which the group must see by itself
 		}
-		s.group.unite(s, keep, gone)
-		defer s.group.end()
+		defer s.group.unite(s, keep, gone).end()
 	}
 	if more := s.complaints[gone]; len(more) > 0 {
 		h := history{deliveries: slices.Clone(s.complaints[keep])}
@@ -428,8 +412,8 @@ func (s *scope) join(a, b key) bool {
 		delete(s.joined, gone)
 		s.remember(keep, at)
 	}
-	p := s.part(gone)
-	s.touch(p)
+	p := s.users.part(gone)
+	p.touch()
 	if i, found := p.find(gone.rank()); found {
 		h := &s.two
 		s.load(p, p.slots[i], h)
@@ -443,12 +427,12 @@ func (s *scope) join(a, b key) bool {
 		p.tidy()
 		s.merge(keep, h)
 	} else {
-		s.insert(gone, aliasSlot(gone.rank(), keep))
+		s.users.insert(gone, aliasSlot(gone.rank(), keep))
 	}
 	for _, k := range [...]key{a, b} {
-		p := s.part(k)
+		p := s.users.part(k)
 		if i, found := p.find(k.rank()); found && p.slots[i].isAlias() && p.slots[i].alias() != keep {
-			s.touch(p)
+			p.touch()
 			p.slots[i] = aliasSlot(k.rank(), keep)
 		}
 	}
@@ -470,7 +454,7 @@ func (s *scope) merge(user key, more *history) {
 		s.walk(h, &s.before)
 	} else {
 		s.load(p, newSlot(user.rank(), 0), h)
-		s.insert(user, newSlot(user.rank(), 0).withInbound(newest)) // keeps the place until put
+		s.users.insert(user, newSlot(user.rank(), 0).withInbound(newest)) // keeps the place until put
 	}
 	h.join(more)
 	h.trim(s.windows, s.horizon)
@@ -481,10 +465,10 @@ func (s *scope) merge(user key, more *history) {
 func (s *scope) look(user key, h *history) bool {
 	h.reset()
 	h.written = s.chats.written // also where what is joined to it has messages to chats
-	if s.parts == nil {
+	if s.users.parts == nil {
 		return false
 	}
-	p := s.part(user)
+	p := s.users.part(user)
 	i, found := p.find(user.rank())
 	if found {
 		s.load(p, p.slots[i], h)
@@ -495,104 +479,28 @@ func (s *scope) look(user key, h *history) bool {
 
 // has says whether anything is known about a key that stands for a user, be it that it does.
 func (s *scope) has(user key) bool {
-	return s.parts != nil && s.part(user).holds(user) || len(s.complaints[user]) > 0 || s.joined[user] > 0
+	return s.users.parts != nil && s.users.part(user).holds(user) || len(s.complaints[user]) > 0 || s.joined[user] > 0
 }
 
 // mentions says whether there is anything under a key, be it that it is another name of a user.
 func (s *scope) mentions(k key) bool {
-	if s.parts == nil {
+	if s.users.parts == nil {
 		return false
 	}
-	_, found := s.part(k).find(k.rank())
+	_, found := s.users.part(k).find(k.rank())
 	return found || len(s.complaints[k]) > 0
 }
 
-// resolve is the key that stands for a user.
-func (s *scope) resolve(k key) key {
-	user, _, _, _ := s.locate(k)
-	return user
-}
-
-// locate is the key that stands for a user, the part it belongs to, and what find says of it there.
-func (s *scope) locate(k key) (user key, p *part, i int, found bool) {
-	for {
-		p = s.part(k)
-		i, found = p.find(k.rank())
-		if !found || !p.slots[i].isAlias() || p.slots[i].alias() >= k {
-			return k, p, i, found
-		}
-		k = p.slots[i].alias()
-	}
-}
-
-func (s *scope) part(k key) *part { return s.parts[k>>(keyBits-s.depth)] }
-
 // reach is the user's part, made to span a time.
 func (s *scope) reach(user key, at uint32) *part {
-	p := s.part(user)
+	p := s.users.part(user)
 	if !p.spans(at) {
 		s.advance(oldest(earliestNow(at)))
 		s.sweep(p, false)
-		s.touch(p)
+		p.touch()
 		p.horizon = s.horizon
 	}
 	return p
-}
-
-// insert adds the slot of a key that has none.
-func (s *scope) insert(k key, is slot) {
-	for {
-		p := s.part(k)
-		s.touch(p)
-		if !p.full() {
-			if i, _ := p.find(k.rank()); p.insert(i, is) {
-				return
-			}
-		}
-		if p.crowded() {
-			s.split(p)
-		} else {
-			p.grow()
-		}
-	}
-}
-
-// split splits a part in two.
-func (s *scope) split(p *part) {
-	s.touch(p)
-	low, high := p.split()
-	if p.depth == s.depth {
-		doubled := make([]*part, 2*len(s.parts))
-		for i := range doubled {
-			doubled[i] = s.parts[i/2]
-		}
-		s.parts = doubled
-		s.depth++
-	}
-	// The indexes that begin with the part's prefix, one half each.
-	n := 1 << (s.depth - p.depth)
-	first := int(p.prefix) * n
-	for i := range n {
-		if i < n/2 {
-			s.parts[first+i] = low
-		} else {
-			s.parts[first+i] = high
-		}
-	}
-	s.dirty = true
-}
-
-// all are the parts, each once.
-func (s *scope) all() []*part {
-	return slices.Compact(slices.Clone(s.parts))
-}
-
-// touch is called before a part changes. What a snapshot under way has still to save is saved first.
-func (s *scope) touch(p *part) {
-	if p.capture != nil {
-		p.capture.save(p)
-	}
-	p.dirty = true
 }
 
 // advance raises the horizon.
@@ -623,9 +531,8 @@ func (s *scope) forgetComplaints(horizon int64) {
 			users = append(users, user)
 		}
 	}
-	if s.group != nil && len(users) > 0 {
-		s.group.beginAll(s, users...)
-		defer s.group.end()
+	if len(users) > 0 {
+		defer s.group.beginAll(s, users...).end()
 	}
 	for _, user := range users {
 		kept := slices.DeleteFunc(s.complaints[user], func(c delivery) bool { return int64(c.at) < horizon })
@@ -655,10 +562,9 @@ func (s *scope) sweep(p *part, names bool) {
 				users = append(users, is.rank().key())
 			}
 		}
-		s.group.beginAll(s, users...)
-		defer s.group.end()
+		defer s.group.beginAll(s, users...).end()
 	}
-	s.touch(p)
+	p.touch()
 	kept := make([]slot, 0, p.used)
 	h := &s.one
 	for _, is := range p.slots {
@@ -690,10 +596,10 @@ func (s *scope) sweep(p *part, names bool) {
 // sweepFrom sweeps the part of a key. It returns how many users were looked at, and where the next part begins: zero at the end.
 func (s *scope) sweepFrom(from key, horizon int64) (looked int, next key) {
 	s.advance(horizon)
-	if s.parts == nil {
+	if s.users.parts == nil {
 		return 0, 0
 	}
-	p := s.part(from)
+	p := s.users.part(from)
 	looked = p.used
 	s.sweep(p, true)
 	if next = p.end(); next <= keyMask {
@@ -702,16 +608,16 @@ func (s *scope) sweepFrom(from key, horizon int64) (looked int, next key) {
 	if s.chats.trim(s.windows, horizon) {
 		s.dirty = true
 	}
-	if all := s.all(); len(all) > 1 && !slices.ContainsFunc(all, func(p *part) bool { return p.used > 0 }) {
-		s.dirty = true
-		s.parts, s.depth, s.dropped = []*part{newPart(0, 0, s.horizon, nil)}, 0, true
+	if all := s.users.all(); len(all) > 1 && !slices.ContainsFunc(all, func(p *part) bool { return p.used > 0 }) {
+		s.users.clear(s.horizon)
+		s.dropped = true
 	}
 	return looked, 0
 }
 
 // nameless says whether nothing is known any more about the user that a slot refers to, neither here nor in the group.
 func (s *scope) nameless(is slot) bool {
-	user := s.resolve(is.alias())
+	user := s.users.resolve(is.alias())
 	return !s.has(user) && (s.group == nil || !s.group.has(user))
 }
 
@@ -743,7 +649,7 @@ func (s *scope) stale(p *part, is slot) bool {
 func (s *scope) recount() {
 	var all points
 	h := &s.one
-	for _, p := range s.all() {
+	for _, p := range s.users.all() {
 		all[countedLine] = slices.Grow(all[countedLine], p.used)
 		for _, is := range p.slots {
 			if is[1]&(delivered|received|replied) == delivered && len(s.chats.sent) == 0 {
@@ -817,7 +723,7 @@ func (s *scope) forgetOldest(kind report.Kind) {
 
 // known says whether anything is known about the number.
 func (s *scope) known() bool {
-	return s.sequence > 0 || len(s.complaints)+len(s.chats.written) > 0 || slices.ContainsFunc(s.parts, func(p *part) bool { return p.used > 0 })
+	return s.sequence > 0 || len(s.complaints)+len(s.chats.written) > 0 || slices.ContainsFunc(s.users.parts, func(p *part) bool { return p.used > 0 })
 }
 
 // configure sets the windows and says whether they are others than before.

@@ -207,7 +207,7 @@ func TestARepetitionIsNotSaved(t *testing.T) {
 		}
 	}
 	s.advance(s.horizon)
-	for _, p := range s.all() {
+	for _, p := range s.users.all() {
 		s.sweep(p, true)
 	}
 	s.configure(s.windows)
@@ -234,12 +234,12 @@ func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
 				s.record(event{kind: Delivered, user: (user + 1) << (keyBits - 3), print: i, at: at - i})
 			}
 		}
-		p := s.parts[0]
+		p := s.users.parts[0]
 		p.allocate(test.words - arenaWords(p))
 		for i := range uint32(2) {
 			s.record(event{kind: Delivered, user: 1 << (keyBits - 3), print: 9, at: at - 9 - i}) // it has room where it is
 		}
-		if n := len(s.all()); n != test.parts {
+		if n := len(s.users.all()); n != test.parts {
 			t.Errorf("%d words of %d users are in %d parts", test.words, test.users, n)
 		}
 		if got, want := count(s, Messages, 0, int64(at)), int64(2*test.users+1); got != want {
@@ -258,12 +258,12 @@ func TestAPartOfMuchHistoryIsSplitByWhatIsAppended(t *testing.T) {
 				s.record(event{kind: kind, user: (user + 1) << (keyBits - 3), print: i, at: at + i})
 			}
 		}
-		p := s.parts[0]
+		p := s.users.parts[0]
 		p.allocate(partWords)
 		for i := range uint32(9) {
 			s.record(event{kind: kind, user: 1 << (keyBits - 3), print: 9 + i, at: at + 9 + i})
 		}
-		if n := len(s.all()); n != 2 {
+		if n := len(s.users.all()); n != 2 {
 			t.Errorf("after events of kind %d there are %d parts", kind, n)
 		}
 	}
@@ -280,7 +280,7 @@ func TestADeliveryAndAMessageFitASlot(t *testing.T) {
 				t.Errorf("%v comes to %v", e, got)
 			}
 		}
-		if p := s.parts[0]; p.words != 0 {
+		if p := s.users.parts[0]; p.words != 0 {
 			t.Errorf("%v take %d words beside the slot", order, p.words)
 		}
 	}
@@ -292,7 +292,7 @@ func TestLateEventsLeaveNoMoreThanAThirdUnused(t *testing.T) {
 	at := uint32(begin.Unix())
 	for i := range uint32(300) {
 		s.record(event{kind: Delivered, user: key(i%3 + 1), print: i, at: at - i})
-		if p := s.parts[0]; 3*p.garbage > p.words {
+		if p := s.users.parts[0]; 3*p.garbage > p.words {
 			t.Fatalf("after %d events %d of %d words are given up", i, p.garbage, p.words)
 		}
 	}
@@ -356,7 +356,7 @@ func TestAJoinThatMakesANumberForget(t *testing.T) {
 	s, other, g := newScope("+1", 0), newScope("+2", 0), newGroup()
 	s.record(event{kind: Delivered, user: low + 1, print: 1, at: at(0)})
 	s.record(event{kind: Delivered, user: low, print: 1, at: at(0)})
-	s.split(s.parts[0])
+	s.users.split(s.users.parts[0])
 	g.set([]*scope{s, other})
 	s.record(event{kind: Delivered, user: low, print: 2, at: at(25)})
 	s.record(event{kind: Delivered, user: high, print: 3, at: at(60)})
@@ -373,16 +373,16 @@ func TestAJoinThatMakesANumberForget(t *testing.T) {
 // splitTest fails unless each key's part is where it is looked for, and holds what is known about it.
 func splitTest(t *testing.T, s *scope, users []key) {
 	t.Helper()
-	if len(s.parts) != 1<<s.depth {
-		t.Fatalf("there are %d parts of depth %d", len(s.parts), s.depth)
+	if len(s.users.parts) != 1<<s.users.depth {
+		t.Fatalf("there are %d parts of depth %d", len(s.users.parts), s.users.depth)
 	}
-	for i, p := range s.parts {
-		if p.depth > s.depth || p.prefix != key(i)>>(s.depth-p.depth) {
-			t.Fatalf("at %d of depth %d is part %s", i, s.depth, p.name())
+	for i, p := range s.users.parts {
+		if p.depth > s.users.depth || p.prefix != key(i)>>(s.users.depth-p.depth) {
+			t.Fatalf("at %d of depth %d is part %s", i, s.users.depth, p.name())
 		}
 	}
 	for _, user := range users {
-		p := s.part(user)
+		p := s.users.part(user)
 		if _, found := p.find(user.rank()); !found || user>>(keyBits-p.depth) != p.prefix {
 			t.Fatalf("user %x is not in part %s", user, p.name())
 		}
@@ -402,9 +402,9 @@ func TestPartsAreSplit(t *testing.T) {
 		}
 		for _, i := range order {
 			saved(s)
-			s.split(s.part(users[i]))
+			s.users.split(s.users.part(users[i]))
 			splitTest(t, s, users)
-			if !s.dirty {
+			if !s.users.dirty {
 				t.Error("a number that was split is not saved")
 			}
 		}
@@ -420,7 +420,7 @@ func TestPartsAreSplit(t *testing.T) {
 		users = append(users, newKey(UserKey(i+1)))
 	}
 	splitTest(t, s, users)
-	if len(s.parts) < 2 {
+	if len(s.users.parts) < 2 {
 		t.Errorf("%d users are in one part", many)
 	}
 }
@@ -438,8 +438,8 @@ func TestACaptureIsOfItsMoment(t *testing.T) {
 		"a join of one":     func(s *scope) { s.record(event{kind: Joined, user: low + 7, alias: high, at: at}) },
 		"a sweep":           func(s *scope) { sweepAll(s, int64(at)+1) },
 		"a split": func(s *scope) {
-			for _, p := range s.all() {
-				s.split(p)
+			for _, p := range s.users.all() {
+				s.users.split(p)
 			}
 		},
 	} {
@@ -449,9 +449,9 @@ func TestACaptureIsOfItsMoment(t *testing.T) {
 			for i := range uint32(2) {
 				s.record(event{kind: Delivered, user: high, print: i, at: at - 1 + i})
 			}
-			s.split(s.parts[0])
+			s.users.split(s.users.parts[0])
 			want := map[string]string{string(numberKey(number)): string(s.encode())}
-			for _, p := range s.all() {
+			for _, p := range s.users.all() {
 				want[string(partKey(number, p))] = string(p.encode())
 			}
 			m := NewMachine()
@@ -525,10 +525,10 @@ func TestAJoinWithWhatIsForgotten(t *testing.T) {
 	const low, high = key(1), key(1<<(keyBits-1) + 1)
 	s := newScope(number, 0)
 	s.record(event{kind: Delivered, user: high, print: 1, at: at(0)})
-	s.split(s.parts[0])
+	s.users.split(s.users.parts[0])
 	s.record(event{kind: Delivered, user: low + 1, print: 1, at: at(120)})
 	s.record(event{kind: Joined, user: low, alias: high, at: at(120)})
-	for _, p := range s.all() {
+	for _, p := range s.users.all() {
 		if _, err := decodedPart(p.depth, p.prefix, p.encode()); err != nil {
 			t.Errorf("part %s cannot be read again: %v", p.name(), err)
 		}
@@ -557,7 +557,7 @@ func TestWhatIsForgottenToTheSecond(t *testing.T) {
 	s.report(report.Report{Kind: report.Limit, At: int64(at) + 9}, 0)
 	s.report(report.Report{Kind: report.Quality, At: int64(at)}, 0)
 	left := func() (n [5]int) {
-		for _, p := range s.all() {
+		for _, p := range s.users.all() {
 			n[0] += p.used
 			if p.garbage != 0 {
 				t.Errorf("%d words of part %s are given up", p.garbage, p.name())
@@ -653,21 +653,21 @@ func TestPartsOfNobodyBecomeOne(t *testing.T) {
 			s.record(event{kind: Delivered, user: user<<(keyBits-6) | 1, print: 1, at: at + uint32(user)*day})
 		}
 		for i := range splits {
-			s.split(s.parts[i%len(s.parts)])
+			s.users.split(s.users.parts[i%len(s.users.parts)])
 		}
-		parts := len(s.all())
+		parts := len(s.users.all())
 		sweepAll(s, int64(at)+62*day)
 		used := 0
-		for _, p := range s.all() {
+		for _, p := range s.users.all() {
 			used += p.used
 		}
-		if len(s.all()) != parts || used != 2 {
-			t.Errorf("of %d parts with 64 users %d with %d are left", parts, len(s.all()), used)
+		if len(s.users.all()) != parts || used != 2 {
+			t.Errorf("of %d parts with 64 users %d with %d are left", parts, len(s.users.all()), used)
 		}
 		saved(s)
 		sweepAll(s, int64(at)+70*day)
-		if len(s.parts) != 1 || s.depth != 0 || s.parts[0].used != 0 || toSave(s) == 0 {
-			t.Errorf("of %d parts without users %d of depth %d are left", parts, len(s.parts), s.depth)
+		if len(s.users.parts) != 1 || s.users.depth != 0 || s.users.parts[0].used != 0 || toSave(s) == 0 {
+			t.Errorf("of %d parts without users %d of depth %d are left", parts, len(s.users.parts), s.users.depth)
 		}
 	}
 }

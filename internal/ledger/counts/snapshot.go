@@ -72,17 +72,19 @@ func (c *Capture) add(s *scope, all bool) {
 	if dropped {
 		c.rows = append(c.rows, captured{key: numberKey(s.number), scope: s})
 	}
-	if all || s.dirty || dropped {
+	if all || s.dirty || s.users.dirty || dropped {
 		c.rows = append(c.rows, captured{key: numberKey(s.number), value: s.encode(), scope: s})
 	}
-	for _, p := range s.all() {
+	for _, p := range s.users.all() {
 		if all || p.dirty || dropped {
 			c.rows = append(c.rows, captured{key: partKey(s.number, p), scope: s, part: p})
 			p.capture = c
 			p.dirty = p.dirty && all
 		}
 	}
-	s.dirty, s.dropped = s.dirty && all, s.dropped && all
+	if !all {
+		s.dirty, s.users.dirty, s.dropped = false, false, false
+	}
 }
 
 // Position is that of the last record that the snapshot has.

@@ -27,13 +27,13 @@ func TestNumbersAreReadAsWritten(t *testing.T) {
 			for i := range joined {
 				s.joined[key(i+1)] = at + uint32(i)
 			}
-			s.parts, s.depth = partsOf([2]uint64{2, 0}, [2]uint64{2, 1}, [2]uint64{1, 1})
+			s.users.parts, s.users.depth = partsOf([2]uint64{2, 0}, [2]uint64{2, 1}, [2]uint64{1, 1})
 			got := newScope(number, 0)
 			if err := got.decode(s.encode()); err != nil {
 				t.Errorf("with %d users who complained and %d joined: %v", complaining, joined, err)
 			}
 			if got.horizon != s.horizon || got.sequence != s.sequence || got.windows != s.windows || !slices.Equal(got.reports, s.reports) ||
-				len(got.all()) != 3 || got.depth != 2 || !maps.Equal(got.joined, s.joined) || !maps.EqualFunc(got.complaints, s.complaints, slices.Equal) {
+				len(got.users.all()) != 3 || got.users.depth != 2 || !maps.Equal(got.joined, s.joined) || !maps.EqualFunc(got.complaints, s.complaints, slices.Equal) {
 				t.Errorf("with %d users who complained and %d joined %+v is read, not %+v", complaining, joined, got, s)
 			}
 		}

@@ -69,7 +69,7 @@ func (m *Machine) timeOfVersion1() {
 // hearAgain makes of what is known about users when the number was heard of.
 func (s *scope) hearAgain() {
 	h := &s.one
-	for _, p := range s.all() {
+	for _, p := range s.users.all() {
 		for _, is := range p.slots {
 			if is.empty() || is.isAlias() {
 				continue

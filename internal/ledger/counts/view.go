@@ -166,11 +166,11 @@ func (v *View) Deliveries(number string, from, to time.Time) int64 {
 	var n int64
 	for next := key(0); next <= keyMask; {
 		s.rlock()
-		if s.parts == nil {
+		if s.users.parts == nil {
 			s.runlock()
 			return 0
 		}
-		p := s.part(next)
+		p := s.users.part(next)
 		n += p.deliveriesWithin(from.Unix(), to.Unix())
 		next = p.end() // where the next part begins, be it that this one is split meanwhile
 		s.runlock()
