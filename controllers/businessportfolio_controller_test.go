@@ -273,7 +273,7 @@ func TestFeedbackShowsWithItsReasons(t *testing.T) {
 	complain := func(user int, kind v1alpha1.FeedbackKind, reason v1alpha1.FeedbackReason) {
 		b.Message++
 		_, err := b.Ledger.Append(b.Ctx, counts.Batch{Entries: []counts.Entry{{Number: number.Spec.PhoneNumber, Kind: counts.Complained, User: counts.UserKey(user),
-			Message: counts.MessageKey(b.Message), Did: counts.NewComplaint(kind, reason), At: b.FakeClock.Now().Unix()}}}, b.FakeClock.Now())
+			Message: counts.MessageKey(b.Message), Complaint: counts.NewComplaint(kind, reason), At: b.FakeClock.Now().Unix()}}}, b.FakeClock.Now())
 		b.Must(err)
 	}
 	b.FakeClock.Advance(time.Minute)

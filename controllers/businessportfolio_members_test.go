@@ -44,7 +44,7 @@ func TestADuplicateDoesNotTakeItsUsageToAnotherPortfolio(t *testing.T) {
 	if *other.Status.Numbers != 0 || *other.Status.Usage.Used != 0 {
 		t.Errorf("the other portfolio has %d numbers, which used %d", *other.Status.Numbers, *other.Status.Usage.Used)
 	}
-	if used := f.Ledger.Count(counts.GroupSubject(f.Portfolio.Name), v1alpha1.MeasureUniqueUsers, testenv.Start.Add(-time.Hour), f.FakeClock.Now()); used != 100 {
+	if used := f.Ledger.Count(counts.PortfolioKey(f.Portfolio.Name), v1alpha1.MeasureUniqueUsers, testenv.Start.Add(-time.Hour), f.FakeClock.Now()); used != 100 {
 		t.Errorf("the portfolio of the number has used %d", used)
 	}
 }
@@ -179,7 +179,7 @@ func TestMetricsOfAPortfolioAfterAStart(t *testing.T) {
 	if got, want := figures(), "numberfleet_phone_number_own_used 42\nnumberfleet_phone_number_used 42\nnumberfleet_portfolio_used 42"; got != want {
 		t.Errorf("the figures are\n%s", got)
 	}
-	f.Must(f.Ledger.Group(f.Portfolio.Name, nil)) // as after a start
+	f.Must(f.Ledger.SetPortfolio(f.Portfolio.Name, nil)) // as after a start
 	if got, want := figures(), "numberfleet_phone_number_own_used 42"; got != want {
 		t.Errorf("after a start the figures are\n%s", got)
 	}

@@ -190,7 +190,7 @@ func TestAComplaintAheadOfTheClockCountsWhenTheClockIsThere(t *testing.T) {
 	number := b.Create("netcore")
 	b.Evaluate(number)
 	ahead := counts.Entry{Number: number.Spec.PhoneNumber, Kind: counts.Complained, User: 1, Message: 1, At: b.FakeClock.Now().Add(2 * time.Second).Unix(),
-		Did: counts.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)}
+		Complaint: counts.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)}
 	_, err := b.Ledger.Append(b.Ctx, counts.Batch{Entries: []counts.Entry{ahead}}, b.FakeClock.Now())
 	b.Must(err)
 	if result := b.Evaluate(number); result.RequeueAfter != 2*time.Second {

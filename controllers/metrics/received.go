@@ -64,7 +64,7 @@ func (c *Received) Collect(metrics chan<- prometheus.Metric) {
 			metrics <- prometheus.MustNewConstMetric(desc, kind, value, append([]string{n.Namespace, n.Name}, more...)...)
 		}
 		was := c.Receipts.Of(c.Ledger.Names(n.Spec.PhoneNumber)...)
-		happened, _ := c.Ledger.Heard(n.Spec.PhoneNumber)
+		happened, _ := c.Ledger.Activity(n.Spec.PhoneNumber)
 		received := statuses.Latest(statuses.Latest(happened, was.At), statuses.UTC(n.Status.Usage.LastReceivedTime))
 		if !received.IsZero() {
 			tell(receivedDesc, prometheus.GaugeValue, float64(received.Unix()))

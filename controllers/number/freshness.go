@@ -32,7 +32,7 @@ type hearing struct {
 // heard says how a number is heard of. The ledger knows when things happened, whenever they came; the receipts of this process and the
 // status know when something came. While the operator was away nothing could come, and Meta sends it again.
 func (r *Reconciler) heard(number *v1alpha1.PhoneNumber, now time.Time) hearing {
-	happened, days := r.Ledger.Heard(number.Spec.PhoneNumber)
+	happened, days := r.Ledger.Activity(number.Spec.PhoneNumber)
 	at := statuses.Latest(happened, statuses.Latest(r.received(number).At.Truncate(time.Second), statuses.UTC(number.Status.Usage.LastReceivedTime)))
 	if at.After(now) {
 		at = now // what is stamped ahead of our clock came by now

@@ -35,7 +35,7 @@ func roomOf(known *gathered, state *rules.State, usage *v1alpha1.UsageStatus) ru
 
 // usedTogether is how much of its limit a portfolio has used by now. What a Prometheus has a part in is as the status says.
 func usedTogether(book *ledger.Ledger, portfolio *v1alpha1.BusinessPortfolio, policy *rules.Policy, now time.Time) *int64 {
-	group := counts.GroupSubject(portfolio.Name)
+	group := counts.PortfolioKey(portfolio.Name)
 	if usage := &portfolio.Status.Usage; usage.Source != v1alpha1.CountedHere || !book.Known(group) {
 		return usage.Used
 	}

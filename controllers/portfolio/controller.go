@@ -67,7 +67,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	err := r.Client.Get(ctx, request.NamespacedName, &portfolio)
 	if apierrors.IsNotFound(err) || err == nil && !portfolio.DeletionTimestamp.IsZero() {
 		r.Throttle.Forget(of)
-		if err := r.Ledger.Group(request.Name, nil); err != nil {
+		if err := r.Ledger.SetPortfolio(request.Name, nil); err != nil {
 			return ctrl.Result{}, fmt.Errorf("end the counts of the portfolio: %w", err)
 		}
 		return ctrl.Result{}, nil
@@ -316,10 +316,10 @@ func (r *Reconciler) count(name string, numbers []v1alpha1.PhoneNumber, share us
 			return nil, nil, err
 		}
 	}
-	if err := r.Ledger.Group(name, share.Counted); err != nil {
+	if err := r.Ledger.SetPortfolio(name, share.Counted); err != nil {
 		return nil, nil, fmt.Errorf("count the numbers together: %w", err)
 	}
-	used, climb = share.Usage(r.Ledger.Usage(counts.GroupSubject(name)), policy)
+	used, climb = share.Usage(r.Ledger.Usage(counts.PortfolioKey(name)), policy)
 	return used, climb, nil
 }
 
@@ -367,7 +367,7 @@ func (r *Reconciler) sleep(portfolio *v1alpha1.BusinessPortfolio, of throttle.Re
 	if wake.Policy == nil {
 		return ctrl.Result{}
 	}
-	return r.Operator.Sleep(of, wake, r.Ledger.NextExpiry(counts.GroupSubject(portfolio.Name), now, append(wake.Policy.Windows(), statuses.Week)...), now)
+	return r.Operator.Sleep(of, wake, r.Ledger.NextExpiry(counts.PortfolioKey(portfolio.Name), now, append(wake.Policy.Windows(), statuses.Week)...), now)
 }
 
 func (r *Reconciler) RequestsFor(ctx context.Context, subject string) ([]reconcile.Request, error) {

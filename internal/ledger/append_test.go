@@ -119,13 +119,13 @@ func TestInvalidBatches(t *testing.T) {
 	now := begin
 	good := counts.Entry{Number: number, Kind: counts.Delivered, User: 1, Message: 1, At: now.Unix()}
 	for field, spoil := range map[string]func(e *counts.Entry){
-		"Number":  func(e *counts.Entry) { e.Number = "" },
-		"Kind":    func(e *counts.Entry) { e.Kind = 7 },
-		"User":    func(e *counts.Entry) { e.User = 0 },
-		"Message": func(e *counts.Entry) { e.Message = 0 },
-		"Did":     func(e *counts.Entry) { e.Kind, e.Did = counts.Complained, 0x17 },
-		"Alias":   func(e *counts.Entry) { e.Kind, e.Message = counts.Joined, 0 },
-		"At":      func(e *counts.Entry) { e.At = now.Add(counts.Ahead).Unix() + 1 },
+		"Number":    func(e *counts.Entry) { e.Number = "" },
+		"Kind":      func(e *counts.Entry) { e.Kind = 7 },
+		"User":      func(e *counts.Entry) { e.User = 0 },
+		"Message":   func(e *counts.Entry) { e.Message = 0 },
+		"Complaint": func(e *counts.Entry) { e.Kind, e.Complaint = counts.Complained, 0x17 },
+		"Alias":     func(e *counts.Entry) { e.Kind, e.Message = counts.AliasLinked, 0 },
+		"At":        func(e *counts.Entry) { e.At = now.Add(counts.Ahead).Unix() + 1 },
 	} {
 		bad := good
 		spoil(&bad)
@@ -144,7 +144,7 @@ func TestInvalidBatches(t *testing.T) {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	for _, w := range []counts.Windows{{Service: -1}, {Conversation: counts.Kept + 1}, {Service: time.Millisecond}} {
-		if err := l.Configure(number, w); !errors.Is(err, counts.ErrInvalid) {
+		if err := l.SetWindows(number, w); !errors.Is(err, counts.ErrInvalid) {
 			t.Errorf("%v: %v", w, err)
 		}
 	}
@@ -205,7 +205,7 @@ func TestCloseAndSubscribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := l.Append(context.Background(), batch, begin)
-	for _, err := range []error{err, l.Configure("+1", counts.Windows{}), l.Snapshot(context.Background()), l.Close()} {
+	for _, err := range []error{err, l.SetWindows("+1", counts.Windows{}), l.Snapshot(context.Background()), l.Close()} {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("%v", err)
 		}

@@ -46,7 +46,7 @@ func BenchmarkAppendInGroups(b *testing.B) {
 				for j := range size {
 					names = append(names, fmt.Sprint("+1555010", i+j))
 				}
-				if err := l.Group(fmt.Sprint(i), names); err != nil {
+				if err := l.SetPortfolio(fmt.Sprint(i), names); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -102,7 +102,7 @@ func TestCountsSurviveCrashesAndSnapshots(t *testing.T) {
 		m := model{windows: someWindows(t)}
 		numbers := []string{number, "+15550100002", "+15550100003"}[:rapid.IntRange(1, 3).Draw(t, "numbers")]
 		for _, number := range numbers {
-			if err := l.Configure(number, m.windows); err != nil {
+			if err := l.SetWindows(number, m.windows); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -128,7 +128,7 @@ func TestCountsSurviveCrashesAndSnapshots(t *testing.T) {
 						e.Kind = counts.Received
 					case 2:
 						e.Kind = counts.Complained
-						e.Did = someComplaint(t)
+						e.Complaint = someComplaint(t)
 					case 3:
 						e.Kind = counts.Replied
 					}
@@ -138,7 +138,7 @@ func TestCountsSurviveCrashesAndSnapshots(t *testing.T) {
 					}
 					someWord(t, &e)
 					if e.Alias != 0 && rapid.IntRange(0, 3).Draw(t, "joins") == 0 {
-						e.Kind, e.Did, e.Message, e.Reply, e.Chat = counts.Joined, 0, 0, false, 0
+						e.Kind, e.Complaint, e.Message, e.Reply, e.Chat = counts.AliasLinked, 0, 0, false, 0
 					}
 					entries = append(entries, e)
 				}

@@ -158,11 +158,11 @@ func TestWindowsAreWrittenWhenTheyChange(t *testing.T) {
 		windows counts.Windows
 		written bool
 	}{
-		{counts.DefaultWindows, false}, {others, true}, {others, false}, {counts.Windows{Service: time.Hour, Conversation: 2 * time.Hour, Reach: true}, true},
+		{counts.DefaultWindows, false}, {others, true}, {others, false}, {counts.Windows{Service: time.Hour, Conversation: 2 * time.Hour, CountReached: true}, true},
 		{counts.DefaultWindows, true}, {counts.DefaultWindows, false},
 	} {
 		before := l.machine.Position()
-		if err := l.Configure(number, test.windows); err != nil {
+		if err := l.SetWindows(number, test.windows); err != nil {
 			t.Fatal(err)
 		}
 		if written := l.machine.Position() != before; written != test.written {
@@ -189,11 +189,11 @@ func TestControlIsWrittenWhenItChanges(t *testing.T) {
 		change  func() error
 		written bool
 	}{
-		{func() error { return l.Group("p", nil) }, false},
-		{func() error { return l.Group("p", []string{"+1", "+2"}) }, true},
-		{func() error { return l.Group("p", []string{"+2", "+1", "+1"}) }, false},
-		{func() error { return l.Group("p", []string{"+2"}) }, true},
-		{func() error { return l.Group("p", nil) }, true},
+		{func() error { return l.SetPortfolio("p", nil) }, false},
+		{func() error { return l.SetPortfolio("p", []string{"+1", "+2"}) }, true},
+		{func() error { return l.SetPortfolio("p", []string{"+2", "+1", "+1"}) }, false},
+		{func() error { return l.SetPortfolio("p", []string{"+2"}) }, true},
+		{func() error { return l.SetPortfolio("p", nil) }, true},
 		{func() error { return l.Claim("5", "+22507654321") }, true},
 		{func() error { return l.Claim("5", "+22507654321") }, false},
 		{func() error { return l.Claim("6", "+22507654321") }, true},

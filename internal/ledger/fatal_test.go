@@ -36,7 +36,7 @@ func TestALedgerThatCannotGoOnSaysSo(t *testing.T) {
 			}
 			_, first := l.Append(t.Context(), batchOf(0), begin)
 			_, second := l.Append(t.Context(), batchOf(0), begin)
-			for _, err := range []error{first, second, l.Configure(number, counts.Windows{}), l.Group("p", nil), l.Claim("1", number), l.Snapshot(t.Context())} {
+			for _, err := range []error{first, second, l.SetWindows(number, counts.Windows{}), l.SetPortfolio("p", nil), l.Claim("1", number), l.Snapshot(t.Context())} {
 				if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 					t.Errorf("it says %v", err)
 				}

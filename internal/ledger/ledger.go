@@ -139,7 +139,7 @@ func (l *Ledger) Append(ctx context.Context, batch counts.Batch, now time.Time) 
 
 // Configure sets the number's windows. Nothing is written where they are as they were. Windows are whole seconds, from zero to counts.Kept.
 // What a longer service window than before makes of deliveries that are more than Kept old may depend on events that are not kept any more.
-func (l *Ledger) Configure(number string, windows counts.Windows) error {
+func (l *Ledger) SetWindows(number string, windows counts.Windows) error {
 	w := counts.NumberWindows{Number: number, Windows: windows}
 	if err := w.Validate(); err != nil {
 		return err
@@ -152,7 +152,7 @@ func (l *Ledger) Configure(number string, windows counts.Windows) error {
 }
 
 // Group makes numbers those of a portfolio, see counts.Portfolio. Nothing is written where they are as they were.
-func (l *Ledger) Group(name string, numbers []string) error {
+func (l *Ledger) SetPortfolio(name string, numbers []string) error {
 	p := counts.Portfolio{Name: name, Numbers: numbers}
 	if err := p.Validate(); err != nil {
 		return err
@@ -170,7 +170,7 @@ func (l *Ledger) Claim(id, number string) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	if l.Claims(c) {
+	if l.HasClaim(c) {
 		return nil
 	}
 	_, err := l.commit(&counts.Record{Claims: []counts.Claim{c}})

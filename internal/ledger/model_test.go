@@ -83,7 +83,7 @@ func (m *model) happened() happened {
 	chat := map[message]counts.ChatKey{} // of several, which no message has, the least
 	for _, e := range m.entries {
 		user := who(e.User)
-		if e.Kind == counts.Joined {
+		if e.Kind == counts.AliasLinked {
 			continue
 		}
 		if e.Kind == counts.Received {
@@ -94,7 +94,7 @@ func (m *model) happened() happened {
 			received[at] = append(received[at], e.At)
 			continue
 		}
-		is := message{user, e.Number, e.Message, e.Did}
+		is := message{user, e.Number, e.Message, e.Complaint}
 		reply[is] = reply[is] || e.Reply || e.Kind == counts.Replied
 		if e.Chat != 0 && (chat[is] == 0 || e.Chat < chat[is]) {
 			chat[is] = e.Chat
@@ -135,7 +135,7 @@ func (h happened) events(w counts.Windows, measure v1alpha1.Measure) (all []int6
 	switch {
 	case measure == v1alpha1.MeasureComplaining:
 		of = h.complained
-	case measure == v1alpha1.MeasureReached && w.Reach:
+	case measure == v1alpha1.MeasureReached && w.CountReached:
 		of = h.delivered
 	case measure == v1alpha1.MeasureReached:
 		return nil
@@ -159,7 +159,7 @@ func (h happened) times(w counts.Windows, to int64) map[v1alpha1.Measure][]int64
 	}
 	last(v1alpha1.MeasureUniqueUsers, h.counted)
 	last(v1alpha1.MeasureComplaining, h.complained)
-	if w.Reach {
+	if w.CountReached {
 		last(v1alpha1.MeasureReached, h.delivered)
 	}
 	for _, counted := range h.counted {
@@ -188,13 +188,13 @@ func (m *model) feedback(from, to int64) (all []counts.Insight) {
 	for _, e := range m.entries {
 		at := e.At
 		e.User, e.Alias, e.At = who(e.User), 0, 0
-		if was, found := first[e]; e.Did != 0 && (!found || at < was) {
+		if was, found := first[e]; e.Complaint != 0 && (!found || at < was) {
 			first[e] = at
 		}
 	}
 	once := map[done]bool{}
 	for e, at := range first {
-		once[done{e.User, e.Did}] = once[done{e.User, e.Did}] || at > from && at <= to
+		once[done{e.User, e.Complaint}] = once[done{e.User, e.Complaint}] || at > from && at <= to
 	}
 	for _, kind := range []v1alpha1.FeedbackKind{v1alpha1.FeedbackBlock, v1alpha1.FeedbackReport, v1alpha1.FeedbackMute, v1alpha1.FeedbackArchive} {
 		for _, reason := range []v1alpha1.FeedbackReason{v1alpha1.FeedbackNoLongerNeeded, v1alpha1.FeedbackDidNotSignUp, v1alpha1.FeedbackSpam,
@@ -346,7 +346,7 @@ func (p portfolios) regroup(t *rapid.T, l *Ledger, numbers []string) {
 		p[other] = slices.DeleteFunc(members, func(n string) bool { return slices.Contains(some, n) })
 	}
 	p[name] = slices.Clone(some)
-	if err := l.Group(name, some); err != nil {
+	if err := l.SetPortfolio(name, some); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -354,7 +354,7 @@ func (p portfolios) regroup(t *rapid.T, l *Ledger, numbers []string) {
 // declare declares the groups again.
 func (p portfolios) declare(t *rapid.T, l *Ledger) {
 	for name, members := range p {
-		if err := l.Group(name, members); err != nil {
+		if err := l.SetPortfolio(name, members); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -368,7 +368,7 @@ func (p portfolios) compare(t *rapid.T, l *Ledger, m *model, numbers []string, n
 	for _, name := range []string{"one", "two"} {
 		all := m.of(p[name]...)
 		exact := all.settled(now.Add(-counts.Kept-counts.Lateness).Unix(), since.Unix())
-		all.compare(t, l, counts.GroupSubject(name), exact, now, since, fmt.Sprint(p[name], " ", label))
+		all.compare(t, l, counts.PortfolioKey(name), exact, now, since, fmt.Sprint(p[name], " ", label))
 	}
 }
 
@@ -383,7 +383,7 @@ var begin = time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
 func someWindows(t *rapid.T) counts.Windows {
 	length := rapid.SampledFrom([]time.Duration{24 * time.Hour, time.Hour, 72 * time.Hour, time.Second, 0})
 	return counts.Windows{
-		Service: length.Draw(t, "service"), Conversation: length.Draw(t, "conversation"), Reach: rapid.Bool().Draw(t, "reach"),
+		Service: length.Draw(t, "service"), Conversation: length.Draw(t, "conversation"), CountReached: rapid.Bool().Draw(t, "reach"),
 	}
 }
 
@@ -436,11 +436,11 @@ func TestCountsAreAFunctionOfTheSetOfEvents(t *testing.T) {
 		entries := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) counts.Entry {
 			e := counts.Entry{
 				Number: rapid.SampledFrom(numbers).Draw(t, "number"),
-				Kind:   rapid.SampledFrom([]counts.Kind{counts.Delivered, counts.Delivered, counts.Delivered, counts.Received, counts.Received, counts.Complained, counts.Joined, counts.Replied}).Draw(t, "kind"),
+				Kind:   rapid.SampledFrom([]counts.Kind{counts.Delivered, counts.Delivered, counts.Delivered, counts.Received, counts.Received, counts.Complained, counts.AliasLinked, counts.Replied}).Draw(t, "kind"),
 				User:   counts.UserKey(rapid.Uint64Range(1, people).Draw(t, "user")),
 				At:     someTime(t, now.Unix()-spread, now.Unix()+3600),
 			}
-			if rapid.IntRange(0, 9).Draw(t, "alias") == 0 || e.Kind == counts.Joined {
+			if rapid.IntRange(0, 9).Draw(t, "alias") == 0 || e.Kind == counts.AliasLinked {
 				e.Alias = counts.UserKey(rapid.Uint64Range(1, people).Draw(t, "of"))
 			}
 			if e.Kind == counts.Delivered || e.Kind == counts.Complained || e.Kind == counts.Replied {
@@ -448,7 +448,7 @@ func TestCountsAreAFunctionOfTheSetOfEvents(t *testing.T) {
 			}
 			someWord(t, &e)
 			if e.Kind == counts.Complained {
-				e.Did = someComplaint(t)
+				e.Complaint = someComplaint(t)
 			}
 			return e
 		}), some, some).Draw(t, "entries")
@@ -472,7 +472,7 @@ func TestCountsAreAFunctionOfTheSetOfEvents(t *testing.T) {
 			if rapid.Bool().Draw(t, "sweep") {
 				sweep(l, now)
 			}
-			if err := l.Configure(numbers[i], m.windows); err != nil {
+			if err := l.SetWindows(numbers[i], m.windows); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -113,7 +113,7 @@ func (want *saved) compare(t *testing.T, l *Ledger, step string) {
 		slices.Sort(a.Names[1:])
 		same("names", l.Names(a.Subject), a.Names)
 		same("deliveries", l.Deliveries(a.Subject, want.Begin, want.Now), a.Deliveries)
-		last, days := l.Heard(a.Subject)
+		last, days := l.Activity(a.Subject)
 		same("days", days, a.Days)
 		for what, times := range map[string][2]time.Time{
 			"last time":     {last, a.Heard},

@@ -39,7 +39,7 @@ func Add(batch *counts.Batch, u *meta.Updates, hasher Hasher) {
 	for i := range u.Joins {
 		j := &u.Joins[i]
 		batch.Entries = append(batch.Entries, counts.Entry{
-			Number: j.Number, Kind: counts.Joined, User: hasher.User(j.One), Alias: hasher.User(j.Other), At: j.At,
+			Number: j.Number, Kind: counts.AliasLinked, User: hasher.User(j.One), Alias: hasher.User(j.Other), At: j.At,
 		})
 	}
 	for i := range u.Named {
@@ -82,7 +82,7 @@ func keys(hasher Hasher, user *meta.Identity) (key, alias counts.UserKey) {
 
 // Windows are those that the counts of a number are kept for under a policy.
 func Windows(p *rules.Policy) counts.Windows {
-	return counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, Reach: p.LowFrom > 0}
+	return counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, CountReached: p.LowFrom > 0}
 }
 
 // OfEvent is the entry that an event makes; false for one that makes none, such as a report or a message that failed.
@@ -95,7 +95,7 @@ func OfEvent(e *cloudevents.Event, hasher Hasher) (counts.Entry, bool) {
 		entry.Kind = counts.Received
 	case cloudevents.FeedbackReceived:
 		entry.Kind, entry.Message = counts.Complained, hasher.Message(e.Source+"\x00"+e.ID)
-		entry.Did = counts.NewComplaint(e.Feedback, e.FeedbackReason)
+		entry.Complaint = counts.NewComplaint(e.Feedback, e.FeedbackReason)
 	default:
 		return counts.Entry{}, false
 	}

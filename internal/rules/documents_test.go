@@ -142,7 +142,7 @@ func newSent(t *testing.T, p *rules.Policy) *sent {
 	t.Helper()
 	s := &sent{t: t, policy: p, book: ledger.OpenMemory(), state: rules.Initial(p, v1alpha1.Unverified, day1)}
 	s.facts = rules.Facts{HumanEscalation: true, Usage: s.book.Usage(timelineNumber)}
-	if err := s.book.Configure(timelineNumber, counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, Reach: p.LowFrom > 0}); err != nil {
+	if err := s.book.SetWindows(timelineNumber, counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, CountReached: p.LowFrom > 0}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -156,7 +156,7 @@ func (s *sent) record(kind counts.Kind, at time.Duration, from, to int, did ...c
 		when := day1.Add(at + time.Duration(user-from)*time.Second)
 		entry := counts.Entry{Number: timelineNumber, Kind: kind, User: counts.UserKey(user), Message: counts.MessageKey(s.messages), At: when.Unix()}
 		if len(did) > 0 {
-			entry.Did = did[(user-from)%len(did)]
+			entry.Complaint = did[(user-from)%len(did)]
 		}
 		if _, err := s.book.Append(context.Background(), counts.Batch{Entries: []counts.Entry{entry}}, when); err != nil {
 			s.t.Fatal(err)

@@ -32,11 +32,11 @@ var fleetNumbers = []string{"+15550100001", "+15550100002", "+15550100003"}
 func drawFleetLife(t *rapid.T, policy *rules.Policy) *fleetLife {
 	l := &fleetLife{policy: policy, shared: rapid.Bool().Draw(t, "shared"), book: ledger.OpenMemory(), reports: map[string][]report.Report{}}
 	for _, number := range fleetNumbers {
-		if err := l.book.Configure(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.LowFrom > 0}); err != nil {
+		if err := l.book.SetWindows(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, CountReached: policy.LowFrom > 0}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := l.book.Group(lifeGroup, fleetNumbers); err != nil {
+	if err := l.book.SetPortfolio(lifeGroup, fleetNumbers); err != nil {
 		t.Fatal(err)
 	}
 	kinds := map[string]map[report.Kind][]string{
@@ -54,7 +54,7 @@ func drawFleetLife(t *rapid.T, policy *rules.Policy) *fleetLife {
 		case what < 5:
 			entry.Kind = counts.Delivered
 		case what < 6:
-			entry.Kind, entry.Did = counts.Complained, counts.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
+			entry.Kind, entry.Complaint = counts.Complained, counts.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
 		default:
 			name := rapid.SampledFrom([]string{"portfolio", "number 0", "number 1", "number 2", "template a", "template b"}).Draw(t, "whose")
 			of := kinds[strings.Fields(name)[0]]
@@ -95,7 +95,7 @@ func (l *fleetLife) fleet(from *written, now time.Time) *rules.Fleet {
 	}
 	f := &rules.Fleet{}
 	if l.shared {
-		f.Portfolio = unit("portfolio", counts.GroupSubject(lifeGroup), l.policy.Portfolio())
+		f.Portfolio = unit("portfolio", counts.PortfolioKey(lifeGroup), l.policy.Portfolio())
 		for i, number := range fleetNumbers {
 			f.Numbers = append(f.Numbers, unit(fmt.Sprint("number ", i), number, l.policy.Member()))
 		}

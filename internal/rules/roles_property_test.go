@@ -65,11 +65,11 @@ func drawLife(t *rapid.T, policy *rules.Policy, subject string, kinds map[report
 	book := ledger.OpenMemory()
 	numbers := []string{"+15550100001", "+15550100002", "+15550100003"}
 	for _, number := range numbers {
-		if err := book.Configure(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, Reach: policy.Member().LowFrom > 0}); err != nil {
+		if err := book.SetWindows(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, CountReached: policy.Member().LowFrom > 0}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := book.Group(lifeGroup, numbers); err != nil {
+	if err := book.SetPortfolio(lifeGroup, numbers); err != nil {
 		t.Fatal(err)
 	}
 	l := life{policy: policy, usage: book.Usage(subject)}
@@ -86,7 +86,7 @@ func drawLife(t *rapid.T, policy *rules.Policy, subject string, kinds map[report
 		case what < 7:
 			entry.Kind = counts.Received
 		case what < 8:
-			entry.Kind, entry.Did = counts.Complained, counts.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
+			entry.Kind, entry.Complaint = counts.Complained, counts.NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
 		default:
 			kind := rapid.SampledFrom(sortedKinds(kinds)).Draw(t, "kind")
 			l.reports = append(l.reports, report.Report{Kind: kind, At: now.Unix(), Value: rapid.SampledFrom(kinds[kind]).Draw(t, "value")})
@@ -207,7 +207,7 @@ func (l *life) holds(t *rapid.T) {
 func TestPortfolioProperties(t *testing.T) {
 	policy := sharedPolicy(t, v1alpha1.ScopePortfolio)
 	rapid.Check(t, func(t *rapid.T) {
-		l := drawLife(t, policy, counts.GroupSubject(lifeGroup), map[report.Kind][]string{
+		l := drawLife(t, policy, counts.PortfolioKey(lifeGroup), map[report.Kind][]string{
 			report.Limit:        {"3", "6", "12", "7", "Unlimited", "many"},
 			report.Verification: {"Verified", "Unverified", "Rejected"},
 			report.Increase:     {"Deferred", "Failed", "NeedMoreInfo", "Perhaps"},

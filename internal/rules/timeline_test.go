@@ -47,7 +47,7 @@ func playTimeline(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	policy, book := shippedPolicy(t, story.Policy), ledger.OpenMemory()
-	if err := book.Configure(timelineNumber, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window}); err != nil {
+	if err := book.SetWindows(timelineNumber, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window}); err != nil {
 		t.Fatal(err)
 	}
 	number := story.Numbers[0]

@@ -86,8 +86,8 @@ func (l *batchedLedger) together(name string, members []*subject) (*usage, error
 	for _, n := range members {
 		names = append(names, n.name)
 	}
-	group := counts.GroupSubject(name)
-	return &usage{l, l.Usage(group)}, l.Group(name, names)
+	group := counts.PortfolioKey(name)
+	return &usage{l, l.Usage(group)}, l.SetPortfolio(name, names)
 }
 
 // portfolios are those that manifests declare and those that numbers name, by name.

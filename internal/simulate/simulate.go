@@ -311,7 +311,7 @@ func (s *simulation) add(declared Number) (*subject, error) {
 			return nil, fmt.Errorf("name a number: %w", err)
 		}
 	}
-	if err := s.ledger.Configure(declared.PhoneNumber, records.Windows(policy)); err != nil {
+	if err := s.ledger.SetWindows(declared.PhoneNumber, records.Windows(policy)); err != nil {
 		return nil, fmt.Errorf("configure the counts: %w", err)
 	}
 	if policy.Scope == v1alpha1.ScopePortfolio && declared.Portfolio != "" {

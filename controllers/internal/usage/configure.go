@@ -10,7 +10,7 @@ import (
 
 // Configure sets the windows that the counts of a number are kept for.
 func Configure(book *ledger.Ledger, number string, policy *rules.Policy) error {
-	if err := book.Configure(number, records.Windows(policy)); err != nil {
+	if err := book.SetWindows(number, records.Windows(policy)); err != nil {
 		return fmt.Errorf("configure the ledger: %w", err)
 	}
 	return nil

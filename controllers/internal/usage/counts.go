@@ -40,7 +40,7 @@ func (c Counts) Number(n *v1alpha1.PhoneNumber, policy *rules.Policy, now time.T
 // Portfolio implements standing.Counts. Nothing is known of a portfolio until it is known which its numbers are, after a start,
 // and what they used: no figure is better than one that shows room.
 func (c Counts) Portfolio(name string, members []*v1alpha1.PhoneNumber, policy *rules.Policy, now time.Time) standing.Used {
-	group, share := counts.GroupSubject(name), c.Samples.Sharing(members)
+	group, share := counts.PortfolioKey(name), c.Samples.Sharing(members)
 	if !c.Ledger.Known(group) && (len(share.Counted) > 0 || len(share.Read) == 0) {
 		return standing.Used{}
 	}

@@ -67,7 +67,7 @@ func Serve(ctx context.Context, args []string) (err error) {
 		}
 		defer func() { err = errors.Join(err, engine.Close()) }()
 		if *group {
-			if err := engine.Group("all", phoneNumbers()); err != nil {
+			if err := engine.SetPortfolio("all", phoneNumbers()); err != nil {
 				return err
 			}
 		}

@@ -188,7 +188,7 @@ func measureMemory(ctx context.Context, o options) (r result, err error) {
 	engine := ledger.OpenMemory()
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	if o.group {
-		if err := engine.Group("all", c.numbers); err != nil {
+		if err := engine.SetPortfolio("all", c.numbers); err != nil {
 			return r, err
 		}
 	}

@@ -68,8 +68,8 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 		{of: "number", what: "with the delivery that reaches the limit", policy: policy, subject: number(0), until: now.Add(time.Minute), engine: busy, says: v1alpha1.ReasonRestricted},
 		{of: "number of a portfolio", what: "at rest", policy: policy.Member(), subject: number(1), until: now.Add(time.Second), engine: calm},
 		{of: "number of a portfolio", what: "with a report of its quality", policy: policy.Member(), subject: number(1), reports: rated, until: now.Add(time.Second), engine: calm, says: v1alpha1.ReasonQualityChanged},
-		{of: "portfolio of 10 numbers", what: "at rest", policy: policy.Portfolio(), subject: counts.GroupSubject(portfolio), until: now.Add(time.Second), engine: calm},
-		{of: "portfolio of 10 numbers", what: "with the delivery that reaches the limit", policy: policy.Portfolio(), subject: counts.GroupSubject(portfolio), until: now.Add(time.Minute), engine: busy, says: v1alpha1.ReasonRestricted},
+		{of: "portfolio of 10 numbers", what: "at rest", policy: policy.Portfolio(), subject: counts.PortfolioKey(portfolio), until: now.Add(time.Second), engine: calm},
+		{of: "portfolio of 10 numbers", what: "with the delivery that reaches the limit", policy: policy.Portfolio(), subject: counts.PortfolioKey(portfolio), until: now.Add(time.Minute), engine: busy, says: v1alpha1.ReasonRestricted},
 	}
 	for _, e := range evaluations {
 		facts := rules.Facts{Usage: e.engine.Usage(e.subject)}
@@ -136,7 +136,7 @@ func newLedger(ctx context.Context, recent int) (*ledger.Ledger, error) {
 	for i := range members {
 		members[i] = number(i + 1)
 	}
-	if err := engine.Group(portfolio, members); err != nil {
+	if err := engine.SetPortfolio(portfolio, members); err != nil {
 		return nil, err
 	}
 	message := counts.MessageKey(0)

@@ -381,7 +381,7 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 		{
 			{Number: number, Kind: counts.Received, User: user("15557770003"), Alias: user("US.126"), At: 1790000008},
 			{Number: number, Kind: counts.Received, User: user("15557770003"), Alias: user("US.126"), At: 1790000009},
-			{Number: number, Kind: counts.Joined, User: user("15557770003"), Alias: user("15557770004"), At: 1790000010},
+			{Number: number, Kind: counts.AliasLinked, User: user("15557770003"), Alias: user("15557770004"), At: 1790000010},
 		},
 		{{Number: number, Kind: counts.Received, User: user("15557770005"), At: 1790000011}},
 		nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,

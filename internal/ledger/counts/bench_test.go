@@ -26,7 +26,7 @@ func BenchmarkMemory(b *testing.B) {
 				b.Run(fmt.Sprintf("users=%d/spread=%s/inbound=%t", users, spread, inbound), func(b *testing.B) {
 					for range b.N {
 						before := heap()
-						s := newScope(number, 0)
+						s := newNumberState(number, 0)
 						// As they come: in order of time, many in some seconds and none in others.
 						times := make([]uint32, users)
 						for i := range times {
@@ -38,10 +38,10 @@ func BenchmarkMemory(b *testing.B) {
 							if inbound {
 								s.record(event{kind: Received, user: k, at: at - 2*day})
 							}
-							s.record(event{kind: Delivered, user: k, print: uint32(i), at: at})
+							s.record(event{kind: Delivered, user: k, fingerprint: uint32(i), at: at})
 						}
 						times = nil
-						s.one, s.two, s.before, s.after = history{}, history{}, points{}, points{}
+						s.scratch, s.scratch2, s.before, s.after = history{}, history{}, samples{}, samples{}
 						b.ReportMetric(float64(heap()-before)/float64(users), "B/user")
 						runtime.KeepAlive(s)
 					}
@@ -70,17 +70,17 @@ func BenchmarkRecord(b *testing.B) {
 		event func(i int) event
 	}{
 		{"new user", func(i int) event {
-			return event{kind: Delivered, user: newKey(UserKey(i + users + 1)), print: 1, at: uint32(begin.Unix()) + uint32(day+i/100)}
+			return event{kind: Delivered, user: newKey(UserKey(i + users + 1)), fingerprint: 1, at: uint32(begin.Unix()) + uint32(day+i/100)}
 		}},
 		{"random user", func(i int) event {
-			return event{kind: Delivered, user: newKey(UserKey(rand.Uint64N(users) + 1)), print: uint32(i+users) & (1<<printBits - 1), at: uint32(begin.Unix()) + uint32(day+i/100)}
+			return event{kind: Delivered, user: newKey(UserKey(rand.Uint64N(users) + 1)), fingerprint: uint32(i+users) & (1<<fingerprintBits - 1), at: uint32(begin.Unix()) + uint32(day+i/100)}
 		}},
 		{"late", func(i int) event {
-			return event{kind: Delivered, user: newKey(UserKey(rand.Uint64N(users) + 1)), print: uint32(i+users) & (1<<printBits - 1), at: uint32(begin.Unix()) + rand.Uint32N(day)}
+			return event{kind: Delivered, user: newKey(UserKey(rand.Uint64N(users) + 1)), fingerprint: uint32(i+users) & (1<<fingerprintBits - 1), at: uint32(begin.Unix()) + rand.Uint32N(day)}
 		}},
 		{"repeated", func(i int) event {
 			j := i % users
-			return event{kind: Delivered, user: newKey(UserKey(j + 1)), print: uint32(j), at: uint32(begin.Unix()) + uint32(j%day)}
+			return event{kind: Delivered, user: newKey(UserKey(j + 1)), fingerprint: uint32(j), at: uint32(begin.Unix()) + uint32(j%day)}
 		}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
@@ -167,8 +167,8 @@ func BenchmarkRecordInGroup(b *testing.B) {
 				i := 0
 				for b.Loop() {
 					number := i % len(names)
-					l.scope(names[number]).record(event{
-						kind: Delivered, user: newKey(user(i, number)), print: uint32(i+users) & (1<<printBits - 1), at: uint32(begin.Unix()) + uint32(day+i/100),
+					l.number(names[number]).record(event{
+						kind: Delivered, user: newKey(user(i, number)), fingerprint: uint32(i+users) & (1<<fingerprintBits - 1), at: uint32(begin.Unix()) + uint32(day+i/100),
 					})
 					i++
 				}

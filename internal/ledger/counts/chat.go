@@ -20,8 +20,8 @@ type chats struct {
 
 // chatMessage is a message to a user that was sent to a chat.
 type chatMessage struct {
-	print uint32
-	chat  ChatKey
+	fingerprint uint32
+	chat        ChatKey
 }
 
 // What is kept of chats is bounded: participants can write without end, and so can the number. What is beyond counts as if nobody had
@@ -34,37 +34,37 @@ const (
 )
 
 // takes says whether one more message to a user and a chat can be kept.
-func (c *chats) takes(user key, chat ChatKey) bool {
+func (c *chats) hasRoomFor(user key, chat ChatKey) bool {
 	of := c.of[chat]
 	return c.size < mostChatMessages && (of == nil && len(c.of) < mostChats || of[user] > 0 || of != nil && len(of) < mostParticipants)
 }
 
 // name notes in a history, which is a user's, which messages were sent to chats.
-func (c *chats) name(user key, h *history) {
+func (c *chats) annotate(user key, h *history) {
 	h.written = c.written
 	if len(c.sent) == 0 {
 		return
 	}
 	messages := c.sent[user]
 	for i := range h.deliveries {
-		if at, found := slices.BinarySearchFunc(messages, h.deliveries[i].print, chatMessage.compare); found {
+		if at, found := slices.BinarySearchFunc(messages, h.deliveries[i].fingerprint, chatMessage.compare); found {
 			h.deliveries[i].chat = messages[at].chat
 		}
 	}
 }
 
-func (m chatMessage) compare(print uint32) int { return cmp.Compare(m.print, print) }
+func (m chatMessage) compare(print uint32) int { return cmp.Compare(m.fingerprint, print) }
 
 // keep replaces what is kept of a user's messages by what is in a history, and says whether that is anything else.
-func (c *chats) keep(user key, h *history) bool {
+func (c *chats) setMessages(user key, h *history) bool {
 	var is []chatMessage
 	for _, d := range h.deliveries {
 		if d.chat != 0 {
-			is = append(is, chatMessage{d.print, d.chat})
+			is = append(is, chatMessage{d.fingerprint, d.chat})
 		}
 	}
 	was := c.sent[user]
-	slices.SortFunc(is, func(a, b chatMessage) int { return a.compare(b.print) })
+	slices.SortFunc(is, func(a, b chatMessage) int { return a.compare(b.fingerprint) })
 	if slices.Equal(was, is) {
 		return false
 	}
@@ -101,7 +101,7 @@ func (c *chats) count(user key, messages []chatMessage, n int) {
 }
 
 // hear notes that a participant wrote.
-func (c *chats) hear(w lengths, chat ChatKey, at uint32) {
+func (c *chats) addInbound(w windowLengths, chat ChatKey, at uint32) {
 	if c.written == nil {
 		c.written = map[ChatKey][]uint32{}
 	}
@@ -115,7 +115,7 @@ func (c *chats) hear(w lengths, chat ChatKey, at uint32) {
 }
 
 // thin forgets messages whose windows those before and after them cover together, which changes no window.
-func (w lengths) thin(inbounds []uint32) []uint32 {
+func (w windowLengths) thin(inbounds []uint32) []uint32 {
 	kept := inbounds[:1]
 	for i := 1; i < len(inbounds); i++ {
 		if last := len(kept) - 1; last > 0 && int64(inbounds[i]) <= int64(kept[last-1])+w.service {
@@ -128,14 +128,14 @@ func (w lengths) thin(inbounds []uint32) []uint32 {
 }
 
 // hears says whether it changes anything that a participant wrote.
-func (c *chats) hears(chat ChatKey, at uint32) bool {
+func (c *chats) isNewInbound(chat ChatKey, at uint32) bool {
 	times := c.written[chat]
 	_, found := slices.BinarySearch(times, at)
 	return !found && len(times) <= mostWritten && (times != nil || len(c.written) < mostChats)
 }
 
 // trim forgets the messages whose service window is over at the horizon, and says whether there were any.
-func (c *chats) trim(w lengths, horizon int64) (trimmed bool) {
+func (c *chats) trim(w windowLengths, horizon int64) (trimmed bool) {
 	for chat, times := range c.written {
 		left := w.trim(times, horizon)
 		trimmed = trimmed || len(left) < len(times)
@@ -163,7 +163,7 @@ func (c *chats) encode(row []byte) []byte {
 		row = binary.AppendUvarint(row, uint64(user))
 		row = binary.AppendUvarint(row, uint64(len(c.sent[user])))
 		for _, m := range c.sent[user] {
-			row = binary.LittleEndian.AppendUint32(row, m.print)
+			row = binary.LittleEndian.AppendUint32(row, m.fingerprint)
 			row = binary.LittleEndian.AppendUint64(row, uint64(m.chat))
 		}
 	}
@@ -205,7 +205,7 @@ func (c *chats) decode(r *reader) {
 		messages := make([]chatMessage, r.Count(12))
 		for i := range messages {
 			m := chatMessage{r.Uint32(), ChatKey(r.Uint64())}
-			if m.print >= 1<<printBits || m.chat == 0 || i > 0 && m.print <= messages[i-1].print {
+			if m.fingerprint >= 1<<fingerprintBits || m.chat == 0 || i > 0 && m.fingerprint <= messages[i-1].fingerprint {
 				r.Fail(errChats)
 			}
 			messages[i] = m
@@ -223,38 +223,38 @@ func (c *chats) decode(r *reader) {
 }
 
 // hear is record for a message to a chat, which opens no window of the user's own.
-func (s *scope) hear(chat ChatKey, at uint32) outcome {
-	if !s.chats.hears(chat, at) {
+func (s *numberState) addChatInbound(chat ChatKey, at uint32) result {
+	if !s.chats.isNewInbound(chat, at) {
 		return repeated
 	}
 	users := slices.Sorted(maps.Keys(s.chats.of[chat]))
 	if len(users) > 0 {
-		defer s.group.beginAll(s, users...).end()
+		defer s.portfolio.beginAll(s, users...).end()
 	}
 	s.before.reset()
-	s.walkUsers(users, &s.before)
-	s.chats.hear(s.windows, chat, at)
+	s.appendSamplesOf(users, &s.before)
+	s.chats.addInbound(s.windows, chat, at)
 	s.after.reset()
-	s.walkUsers(users, &s.after)
-	s.lines.replace(&s.before, &s.after)
+	s.appendSamplesOf(users, &s.after)
+	s.series.replace(&s.before, &s.after)
 	s.dirty = true
 	return changed
 }
 
 // walkUsers appends the points of some users, in order, and notes what follows from them in the users' blocks.
-func (s *scope) walkUsers(users []key, to *points) {
+func (s *numberState) appendSamplesOf(users []key, to *samples) {
 	for _, user := range users {
-		p := s.users.part(user)
+		p := s.users.shard(user)
 		i, found := p.find(user.rank())
 		if !found {
 			continue
 		}
 		is := p.slots[i]
-		s.load(p, is, &s.one)
-		counted, opened := s.walk(&s.one, to)
-		if is.isBlock() {
-			b := p.block(is)
-			b[blockCounted], b[blockOpened] = counted, opened
+		s.load(p, is, &s.scratch)
+		counted, opened := s.appendSamples(&s.scratch, to)
+		if is.isOverflow() {
+			b := p.overflow(is)
+			b[overflowCounted], b[overflowOpened] = counted, opened
 		}
 	}
 	for on := range to {

@@ -33,12 +33,12 @@ func TestAMessageInAChatOpensItsWindow(t *testing.T) {
 		"one status names the chat":      {[]Entry{from(1, chat, at), to(2, 1, chat, at+9), to(2, 1, 0, at+1)}, [4]int64{0, 0, 0, 1}},
 		"a reply by its category":        {[]Entry{{Kind: Replied, Message: 1, Chat: chat, At: at}, to(1, 1, chat, at+1)}, [4]int64{0, 0, 0, 1}},
 		"beside others":                  {[]Entry{to(1, 1, 0, at), from(2, chat, at+1), to(1, 2, chat, at+2), to(1, 3, 0, at+3)}, [4]int64{1, 1, 2, 1}},
-		"under two keys":                 {[]Entry{from(3, chat, at), to(1, 1, chat, at+1), to(2, 1, chat, at+1), {Kind: Joined, User: 2, Alias: 1, At: at}}, [4]int64{0, 0, 0, 1}},
-		"who complained under another":   {[]Entry{from(3, chat, at), to(2, 1, chat, at+1), {Kind: Complained, Did: 0x13, Message: 1, At: at}, from(1, 0, at), {Kind: Joined, Number: someoneElses, Alias: 2, At: at}}, [4]int64{0, 0, 0, 1}},
+		"under two keys":                 {[]Entry{from(3, chat, at), to(1, 1, chat, at+1), to(2, 1, chat, at+1), {Kind: AliasLinked, User: 2, Alias: 1, At: at}}, [4]int64{0, 0, 0, 1}},
+		"who complained under another":   {[]Entry{from(3, chat, at), to(2, 1, chat, at+1), {Kind: Complained, Complaint: 0x13, Message: 1, At: at}, from(1, 0, at), {Kind: AliasLinked, Number: someoneElses, Alias: 2, At: at}}, [4]int64{0, 0, 0, 1}},
 		"to whom nothing was sent since": {[]Entry{from(1, chat, at), from(1, chat, at+1)}, [4]int64{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			expectInAnyOrder(t, test.entries, map[string][4]int64{number: test.want, GroupSubject("g"): test.want})
+			expectInAnyOrder(t, test.entries, map[string][4]int64{number: test.want, PortfolioKey("g"): test.want})
 		})
 	}
 }
@@ -50,7 +50,7 @@ func TestAChatsWindowIsTheNumbers(t *testing.T) {
 		{Kind: Received, User: 1, Chat: 5, At: at},
 		{Kind: Delivered, User: 2, Message: 1, Chat: 5, At: at + 1},
 		{Number: someoneElses, Kind: Delivered, User: 2, Message: 2, Chat: 5, At: at + 1},
-	}, map[string][4]int64{number: {0, 0, 0, 1}, someoneElses: {1, 1, 1, 1}, GroupSubject("g"): {1, 1, 1, 1}})
+	}, map[string][4]int64{number: {0, 0, 0, 1}, someoneElses: {1, 1, 1, 1}, PortfolioKey("g"): {1, 1, 1, 1}})
 }
 
 // What is known of chats is forgotten when it can change nothing any more, and the room for it is there again.
@@ -77,7 +77,7 @@ func TestChatsAreForgotten(t *testing.T) {
 		written, sent int
 	}{{0, 1, 2}, {time.Second, 1, 0}, {24*time.Hour - 61*time.Second, 1, 0}, {24*time.Hour - 60*time.Second, 0, 0}} {
 		l.Sweep(begin.Add(Kept + Lateness + test.horizon))
-		c := &l.scope(number).chats
+		c := &l.number(number).chats
 		if len(c.written) != test.written || len(c.sent) != test.sent || c.size != test.sent || test.sent == 0 && len(c.of) > 0 {
 			t.Errorf("%s after the last delivery is forgotten there is %+v", test.horizon, c)
 		}
@@ -93,7 +93,7 @@ func TestChatsAreForgotten(t *testing.T) {
 
 // Participants write without end, and the number to chats without end: what is kept has bounds, and beyond them deliveries count.
 func TestChatsAreBounded(t *testing.T) {
-	s := newScope(number, 0)
+	s := newNumberState(number, 0)
 	at := uint32(begin.Unix())
 	for i := range uint32(3 * day) { // one writes every second
 		s.record(event{kind: Received, user: 1, chat: 5, at: at + i})
@@ -103,13 +103,13 @@ func TestChatsAreBounded(t *testing.T) {
 	}
 	for i, counts := range map[uint32]bool{0: false, day: false, 2 * day: false, 4*day - 2: false, 4*day - 1: true} {
 		before := count(s, Messages, 0, maxTime)
-		s.record(event{kind: Delivered, user: 2, print: i, chat: 5, at: at + i})
+		s.record(event{kind: Delivered, user: 2, fingerprint: i, chat: 5, at: at + i})
 		if counted := count(s, Messages, 0, maxTime) > before; counted != counts {
 			t.Errorf("a delivery %d s after the first message counts: %t", i, counted)
 		}
 	}
-	s = newScope(number, 0)
-	if s.configure(lengths{service: 1, conversation: 1}); true { // no message makes up for others
+	s = newNumberState(number, 0)
+	if s.configure(windowLengths{service: 1, conversation: 1}); true { // no message makes up for others
 		for i := range uint32(2 * mostWritten) {
 			s.record(event{kind: Received, user: 1, chat: 5, at: at + 2*i})
 		}
@@ -124,12 +124,12 @@ func TestChatsAreBounded(t *testing.T) {
 		t.Errorf("%d chats are kept", n)
 	}
 
-	s = newScope(number, 0)
+	s = newNumberState(number, 0)
 	for user := range key(mostParticipants + 10) {
-		s.record(event{kind: Delivered, user: user + 1, print: 1, chat: 5, at: at})
+		s.record(event{kind: Delivered, user: user + 1, fingerprint: 1, chat: 5, at: at})
 	}
 	for chat := range ChatKey(mostChats + 10) {
-		s.record(event{kind: Delivered, user: key(chat) + 1, print: 2, chat: chat + 6, at: at})
+		s.record(event{kind: Delivered, user: key(chat) + 1, fingerprint: 2, chat: chat + 6, at: at})
 	}
 	if n, c := len(s.chats.of[5]), len(s.chats.of); n != mostParticipants || c != mostChats {
 		t.Errorf("%d participants of %d chats are kept", n, c)
@@ -138,7 +138,7 @@ func TestChatsAreBounded(t *testing.T) {
 		t.Errorf("%d messages are counted", n)
 	}
 	s.chats.size = mostChatMessages
-	s.record(event{kind: Delivered, user: 1, print: 1 << 20, chat: 5, at: at})
+	s.record(event{kind: Delivered, user: 1, fingerprint: 1 << 20, chat: 5, at: at})
 	if s.chats.size != mostChatMessages {
 		t.Error("one message more is kept")
 	}
@@ -163,13 +163,13 @@ func TestChatsInTheNumbersRow(t *testing.T) {
 		"the last user":             {func(c *chats) { c.sent[keyMask] = c.sent[1] }, ""},
 		"a user after the last":     {func(c *chats) { c.sent[keyMask+1] = c.sent[1] }, errChats.Error()},
 		"a message to no chat":      {func(c *chats) { c.sent[1][0].chat = 0 }, errChats.Error()},
-		"the last fingerprint":      {func(c *chats) { c.sent[1][0].print = printMask }, ""},
-		"a fingerprint after it":    {func(c *chats) { c.sent[1][0].print = printMask + 1 }, errChats.Error()},
+		"the last fingerprint":      {func(c *chats) { c.sent[1][0].fingerprint = fingerprintMask }, ""},
+		"a fingerprint after it":    {func(c *chats) { c.sent[1][0].fingerprint = fingerprintMask + 1 }, errChats.Error()},
 		"a message to a user twice": {func(c *chats) { c.sent[1] = append(c.sent[1], c.sent[1][0]) }, errChats.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, got := newScope(number, 0), newScope(number, 0)
-			s.users.parts, _ = partsOf([2]uint64{0, 0})
+			s, got := newNumberState(number, 0), newNumberState(number, 0)
+			s.users.shards, _ = partsOf([2]uint64{0, 0})
 			s.chats = chats{written: map[ChatKey][]uint32{5: {7, 9}, 6: {8}}, sent: map[key][]chatMessage{1: {{2, 5}}, 3: {{2, 5}, {7, 6}}}}
 			test.change(&s.chats)
 			row := s.encode()
@@ -179,9 +179,9 @@ func TestChatsInTheNumbersRow(t *testing.T) {
 			}
 		})
 	}
-	s := newScope(number, 0)
+	s := newNumberState(number, 0)
 	parts, _ := partsOf([2]uint64{0, 0})
-	if err := s.decode((&scope{users: userTable{parts: parts}, chats: chats{written: map[ChatKey][]uint32{5: {7}}, sent: map[key][]chatMessage{1: {{2, 5}}, 3: {{2, 5}, {7, 6}}}}}).encode()); err != nil {
+	if err := s.decode((&numberState{users: userTable{shards: parts}, chats: chats{written: map[ChatKey][]uint32{5: {7}}, sent: map[key][]chatMessage{1: {{2, 5}}, 3: {{2, 5}, {7, 6}}}}}).encode()); err != nil {
 		t.Fatal(err)
 	}
 	if c := &s.chats; c.size != 3 || len(c.of) != 2 || len(c.of[5]) != 2 || c.of[6][3] != 1 {
@@ -197,7 +197,7 @@ func TestWhatIsSaidOfMessages(t *testing.T) {
 			for chat := range ChatKey(2) {
 				e := Entry{Number: number, Kind: kind, Reply: reply, User: 1, Alias: 2, Message: 3, Chat: chat, At: begin.Unix()}
 				if kind == Complained {
-					e.Did = 0x11
+					e.Complaint = 0x11
 				}
 				possible := (!reply || kind == Delivered) && (chat == 0 || kind == Delivered || kind == Received || kind == Replied)
 				if _, err := l.Append(context.Background(), Batch{Entries: []Entry{e}}, begin); possible != (err == nil) || err != nil && !errors.Is(err, ErrInvalid) {

@@ -21,19 +21,19 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 		for range rapid.IntRange(0, 10).Draw(t, "entries") {
 			e := Entry{
 				Number:  numbers.Draw(t, "number"),
-				Kind:    rapid.SampledFrom([]Kind{Delivered, Received, Complained, Joined, Replied}).Draw(t, "kind"),
+				Kind:    rapid.SampledFrom([]Kind{Delivered, Received, Complained, AliasLinked, Replied}).Draw(t, "kind"),
 				User:    UserKey(rapid.Uint64Min(1).Draw(t, "user")),
 				Alias:   UserKey(rapid.SampledFrom([]uint64{0, 5, 1 << 63}).Draw(t, "alias")),
 				Message: MessageKey(rapid.SampledFrom([]uint64{0, 5, 1 << 63}).Draw(t, "message")),
 				At:      rapid.Int64Range(1, maxTime).Draw(t, "at"),
 			}
 			if e.Kind == Complained {
-				e.Did = someComplaint(t)
+				e.Complaint = someComplaint(t)
 			}
-			if e.Kind == Joined && e.Alias == 0 {
+			if e.Kind == AliasLinked && e.Alias == 0 {
 				e.Alias = 7
 			}
-			if e.Message == 0 && e.Kind != Received && e.Kind != Joined {
+			if e.Message == 0 && e.Kind != Received && e.Kind != AliasLinked {
 				e.Message = 7
 			}
 			someWord(t, &e)
@@ -83,8 +83,8 @@ func TestOldRows(t *testing.T) {
 		t.Errorf("%+v, %v", rec, err)
 	}
 	saved := row("01e0f3b7ab0d901c80e90f010101075175616c69747980cabeae0d034c6f7706626c6f636b7302010001010102cc6e7e26")
-	s := newScope(number, 0)
-	if err := s.decode(saved); err != nil || s.windows != newLengths(want.Windows[0].Windows) || len(s.complaints) > 0 || len(s.reports) != 1 {
+	s := newNumberState(number, 0)
+	if err := s.decode(saved); err != nil || s.windows != newWindowLengths(want.Windows[0].Windows) || len(s.complaints) > 0 || len(s.reports) != 1 {
 		t.Errorf("%+v, %v", s.windows, err)
 	}
 }
@@ -100,10 +100,10 @@ func fuzzedLedger(tb testing.TB) *applier {
 			{Number: number, Kind: Delivered, User: 1, Message: 2, At: at + 1},
 			{Number: number, Kind: Received, User: 2, Alias: 3, At: at + 2},
 			{Number: number, Kind: Received, User: 1, At: at - 2},
-			{Number: number, Kind: Complained, Did: 0x11, User: 4, Message: 1, At: at},
-			{Number: number, Kind: Complained, Did: 0x46, User: 2, Message: 2, At: at},
-			{Number: number, Kind: Joined, User: 1, Alias: 5, At: at + 3},
-			{Number: number, Kind: Joined, User: 6, Alias: 7, At: at + 4},
+			{Number: number, Kind: Complained, Complaint: 0x11, User: 4, Message: 1, At: at},
+			{Number: number, Kind: Complained, Complaint: 0x46, User: 2, Message: 2, At: at},
+			{Number: number, Kind: AliasLinked, User: 1, Alias: 5, At: at + 3},
+			{Number: number, Kind: AliasLinked, User: 6, Alias: 7, At: at + 4},
 			{Number: number, Kind: Delivered, Reply: true, User: 8, Message: 1, At: at},
 			{Number: number, Kind: Replied, User: 8, Message: 2, At: at + 1},
 			{Number: number, Kind: Delivered, User: 9, Message: 1, Chat: 5, At: at},
@@ -125,8 +125,8 @@ func FuzzDecodeJournal(f *testing.F) {
 	rec := Record{Batch: Batch{
 		Entries: []Entry{
 			{Number: number, Kind: Delivered, User: 1, Alias: 2, Message: 3, At: begin.Unix()},
-			{Number: number, Kind: Complained, Did: 0x23, User: 1, Message: 3, At: begin.Unix()},
-			{Number: number, Kind: Joined, User: 1, Alias: 4, At: begin.Unix()},
+			{Number: number, Kind: Complained, Complaint: 0x23, User: 1, Message: 3, At: begin.Unix()},
+			{Number: number, Kind: AliasLinked, User: 1, Alias: 4, At: begin.Unix()},
 			{Number: number, Kind: Delivered, Reply: true, User: 1, Message: 5, Chat: 6, At: begin.Unix()},
 			{Number: number, Kind: Replied, User: 1, Message: 5, At: begin.Unix()},
 		},
@@ -134,7 +134,7 @@ func FuzzDecodeJournal(f *testing.F) {
 			{Subject: report.ParseSubject(number), Kind: report.Quality, At: begin.Unix(), Value: "Low"},
 			{Subject: report.AccountSubject("2001"), Kind: report.Restriction, At: begin.Unix(), Value: "X", Until: begin.Unix() + 9},
 		},
-	}, Windows: []NumberWindows{{number, Windows{Service: time.Hour, Reach: true}}}}
+	}, Windows: []NumberWindows{{number, Windows{Service: time.Hour, CountReached: true}}}}
 	f.Add(body(rec.AppendRow(nil)))
 	rec.Displays, rec.Portfolios, rec.Claims = []Display{{brazilianID, displayed}}, []Portfolio{{"p", []string{number}}}, []Claim{{brazilianID, brazilian}}
 	f.Add(body(rec.AppendRow(nil)))
@@ -158,13 +158,13 @@ func FuzzDecodeJournal(f *testing.F) {
 // No row of a part does more than fail to be read, and what is read can be counted, swept and saved.
 func FuzzDecodePart(f *testing.F) {
 	l := fuzzedLedger(f)
-	f.Add(uint8(0), uint64(0), body(l.scope(number).users.parts[0].encode()))
+	f.Add(uint8(0), uint64(0), body(l.number(number).users.shards[0].encode()))
 	old, err := hex.DecodeString(version1)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(uint8(0), uint64(0), body(old))
-	f.Add(uint8(1), uint64(1), body(newPart(1, 1, begin.Unix(), nil).encode()))
+	f.Add(uint8(1), uint64(1), body(newShard(1, 1, begin.Unix(), nil).encode()))
 	f.Add(uint8(3), uint64(1), []byte{1, 0, 3})
 	f.Fuzz(func(t *testing.T, depth uint8, prefix uint64, row []byte) {
 		_, _ = decodedPart(depth%keyBits, key(prefix), row)
@@ -175,8 +175,8 @@ func FuzzDecodePart(f *testing.F) {
 		if _, err := decodedPart(0, 0, p.encode()); err != nil {
 			t.Fatalf("what was read cannot be read again: %v", err)
 		}
-		s := newScope(number, 0)
-		s.horizon, s.users.parts = p.horizon, []*part{p}
+		s := newNumberState(number, 0)
+		s.horizon, s.users.shards = p.horizon, []*shard{p}
 		if p.base() < 0 || p.base() > maxTime-1<<timeBits {
 			return // no clock gives such a horizon
 		}
@@ -189,16 +189,16 @@ func FuzzDecodePart(f *testing.F) {
 // No row of a number does more than fail to be read.
 func FuzzDecodeNumber(f *testing.F) {
 	l := fuzzedLedger(f)
-	f.Add(body(l.scope(number).encode()))
-	l.scope(number).users.parts, l.scope(number).users.depth = partsOf([2]uint64{1, 0}, [2]uint64{2, 2}, [2]uint64{2, 3})
-	f.Add(body(l.scope(number).encode()))
+	f.Add(body(l.number(number).encode()))
+	l.number(number).users.shards, l.number(number).users.depth = partsOf([2]uint64{1, 0}, [2]uint64{2, 2}, [2]uint64{2, 3})
+	f.Add(body(l.number(number).encode()))
 	f.Fuzz(func(t *testing.T, row []byte) {
-		_ = newScope(number, 0).decode(row)
-		s := newScope(number, 0)
+		_ = newNumberState(number, 0).decode(row)
+		s := newNumberState(number, 0)
 		if s.decode(sealed(row)) != nil {
 			return
 		}
-		if err := newScope(number, 0).decode(s.encode()); err != nil {
+		if err := newNumberState(number, 0).decode(s.encode()); err != nil {
 			t.Fatalf("what was read cannot be read again: %v", err)
 		}
 		_ = (&restoration{machine: NewMachine()}).machineRow(sealed(row))

@@ -8,73 +8,73 @@ import (
 )
 
 // line tells the timelines of a number or a group apart.
-type line uint8
+type seriesKind uint8
 
 const (
-	countedLine   line = iota // counted deliveries
-	reachedLine               // deliveries of any kind, where Windows.Reach asks for them
-	complaintLine             // complaints
-	lineKinds
+	countedSeries   seriesKind = iota // counted deliveries
+	reachedSeries                     // deliveries of any kind, where Windows.Reach asks for them
+	complaintSeries                   // complaints
+	seriesKinds
 )
 
 // statistic is what of a timeline is counted.
 type statistic uint8
 
 const (
-	eachPoint        statistic = iota
-	eachUser                   // points that the same user has no later one than
-	eachConversation           // points that are not inside a conversation
+	everySample         statistic = iota
+	distinctUsers                 // points that the same user has no later one than
+	openedConversations           // points that are not inside a conversation
 )
 
 // lineOf is the timeline that answers a measure, and what of it the measure counts: distinct users by the time of their last point up to
 // the instant that is asked about, conversations by the time they were opened, or messages.
-func lineOf(measure v1alpha1.Measure) (line, statistic) {
+func seriesFor(measure v1alpha1.Measure) (seriesKind, statistic) {
 	switch measure {
 	case v1alpha1.MeasureReached:
-		return reachedLine, eachUser
+		return reachedSeries, distinctUsers
 	case v1alpha1.MeasureComplaining:
-		return complaintLine, eachUser
+		return complaintSeries, distinctUsers
 	case v1alpha1.MeasureMessages:
-		return countedLine, eachPoint
+		return countedSeries, everySample
 	case v1alpha1.MeasureConversations:
-		return countedLine, eachConversation
+		return countedSeries, openedConversations
 	default:
-		return countedLine, eachUser
+		return countedSeries, distinctUsers
 	}
 }
 
 // timelines are all that belong to a number or a group.
-type timelines [lineKinds]timeline
+type seriesSet [seriesKinds]series
 
-func (l *timelines) replace(before, after *points) {
+func (l *seriesSet) replace(before, after *samples) {
 	for i := range l {
 		l[i].replace(before[i], after[i])
 	}
 }
 
-func (l *timelines) drop(before int64) {
+func (l *seriesSet) drop(before int64) {
 	for i := range l {
 		l[i].drop(before)
 	}
 }
 
-func (l *timelines) fill(from *points) {
+func (l *seriesSet) fill(from *samples) {
 	for i := range l {
 		l[i].fill(from[i])
 	}
 }
 
 // points are some of the points of each timeline.
-type points [lineKinds][]point
+type samples [seriesKinds][]sample
 
-func (p *points) reset() {
+func (p *samples) reset() {
 	for i := range p {
 		p[i] = p[i][:0]
 	}
 }
 
 // since are those of one user that are not before a time.
-func (p *points) since(horizon int64) (some points) {
+func (p *samples) since(horizon int64) (some samples) {
 	for i, all := range p {
 		for len(all) > 0 && int64(all[0].at()) < horizon {
 			all = all[1:]
@@ -84,7 +84,7 @@ func (p *points) since(horizon int64) (some points) {
 	return some
 }
 
-func (p *points) size() (n int) {
+func (p *samples) size() (n int) {
 	for i := range p {
 		n += len(p[i])
 	}
@@ -92,33 +92,33 @@ func (p *points) size() (n int) {
 }
 
 // subject is what can be asked for counts: a number or a group.
-type subject interface {
+type counter interface {
 	rlock()
 	runlock()
-	timelines() *timelines
+	allSeries() *seriesSet
 
 	// again calls with the users who are not on the timeline in (from, to], as it knows only which point is a user's last of
 	// all: theirs came after to. Each comes with the last one up to then.
-	again(on line, from, to int64, call func(at uint32))
+	supersededBefore(on seriesKind, from, to int64, call func(at uint32))
 
 	// complained calls with every complaint and its user.
-	complained(call func(user key, c delivery))
+	eachComplaint(call func(user key, c delivery))
 }
 
 // count is how many points lie in (from, to]. Users are those whose last point up to then lies there.
-func count(s subject, measure v1alpha1.Measure, from, to int64) int64 {
-	on, statistic := lineOf(measure)
-	n := s.timelines()[on].count(statistic, from, to)
-	pointedAgain(s, on, statistic, from, to, func(uint32) { n++ })
+func count(s counter, measure v1alpha1.Measure, from, to int64) int64 {
+	on, statistic := seriesFor(measure)
+	n := s.allSeries()[on].count(statistic, from, to)
+	eachSupersededBefore(s, on, statistic, from, to, func(uint32) { n++ })
 	return n
 }
 
 // nth is the time of the nth point in (from, to], of which there are as many at least.
-func nth(s subject, measure v1alpha1.Measure, from, to, n int64) uint32 {
-	on, statistic := lineOf(measure)
-	l := &s.timelines()[on]
+func nth(s counter, measure v1alpha1.Measure, from, to, n int64) uint32 {
+	on, statistic := seriesFor(measure)
+	l := &s.allSeries()[on]
 	var again []uint32
-	pointedAgain(s, on, statistic, from, to, func(at uint32) { again = append(again, at) })
+	eachSupersededBefore(s, on, statistic, from, to, func(at uint32) { again = append(again, at) })
 	if len(again) == 0 {
 		at, _ := l.nth(statistic, from, n)
 		return at
@@ -133,25 +133,25 @@ func nth(s subject, measure v1alpha1.Measure, from, to, n int64) uint32 {
 }
 
 // pointedAgain is subject.again where there can be such users. There are none in the common case, in which to is now.
-func pointedAgain(s subject, on line, of statistic, from, to int64, call func(at uint32)) {
-	l := &s.timelines()[on]
-	if of != eachUser || l.count(eachUser, from, to) == l.count(eachPoint, from, to) {
+func eachSupersededBefore(s counter, on seriesKind, of statistic, from, to int64, call func(at uint32)) {
+	l := &s.allSeries()[on]
+	if of != distinctUsers || l.count(distinctUsers, from, to) == l.count(everySample, from, to) {
 		return
 	}
-	if _, later := l.nth(eachPoint, to, 1); later {
-		s.again(on, from, to, call)
+	if _, later := l.nth(everySample, to, 1); later {
+		s.supersededBefore(on, from, to, call)
 	}
 }
 
-func (s *scope) timelines() *timelines { return &s.lines }
+func (s *numberState) allSeries() *seriesSet { return &s.series }
 
-func (s *scope) again(on line, from, to int64, call func(at uint32)) {
+func (s *numberState) supersededBefore(on seriesKind, from, to int64, call func(at uint32)) {
 	found := func(at uint32) {
 		if at > 0 && int64(at) > from {
 			call(at)
 		}
 	}
-	if on == complaintLine {
+	if on == complaintSeries {
 		for _, complaints := range s.complaints {
 			found(lastBefore(complaints, to))
 		}
@@ -160,7 +160,7 @@ func (s *scope) again(on line, from, to int64, call func(at uint32)) {
 	var h history // not the scope's, as many ask at once
 	for _, p := range s.users.all() {
 		for _, is := range p.slots {
-			if !is.isBlock() || int64(p.lastDelivery(is)) <= to || on == countedLine && int64(p.block(is)[blockCounted]) <= to {
+			if !is.isOverflow() || int64(p.lastDelivery(is)) <= to || on == countedSeries && int64(p.overflow(is)[overflowCounted]) <= to {
 				continue
 			}
 			s.load(p, is, &h)
@@ -180,7 +180,7 @@ func lastBefore(complaints []delivery, to int64) (last uint32) {
 	return 0
 }
 
-func (s *scope) complained(call func(user key, c delivery)) {
+func (s *numberState) eachComplaint(call func(user key, c delivery)) {
 	for user, complaints := range s.complaints {
 		for _, c := range complaints {
 			call(user, c)

@@ -15,7 +15,7 @@ import (
 func TestCountsAsOfThePast(t *testing.T) {
 	l := newApplier()
 	then := begin.Add(-48 * time.Hour)
-	if err := errors.Join(l.Configure(number, Windows{Service: time.Minute, Reach: true}), l.Group("g", []string{number, "+2"})); err != nil {
+	if err := errors.Join(l.Configure(number, Windows{Service: time.Minute, CountReached: true}), l.Group("g", []string{number, "+2"})); err != nil {
 		t.Fatal(err)
 	}
 	var batch Batch
@@ -25,7 +25,7 @@ func TestCountsAsOfThePast(t *testing.T) {
 			message++
 			e := Entry{Number: number, Kind: kind, User: UserKey(user), Message: message, At: at.Unix()}
 			if kind == Complained {
-				e.Did = NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
+				e.Complaint = NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
 			}
 			batch.Entries = append(batch.Entries, e)
 		}
@@ -58,7 +58,7 @@ func TestCountsAsOfThePast(t *testing.T) {
 		t.Fatal(err)
 	}
 	const window = 24 * time.Hour
-	for _, subject := range []string{number, GroupSubject("g")} {
+	for _, subject := range []string{number, PortfolioKey("g")} {
 		for measure, last := range last {
 			slices.SortFunc(last, time.Time.Compare)
 			if got := l.Count(subject, measure, time.Time{}, then); got != users {
@@ -82,7 +82,7 @@ func TestGroupCountsAsOfThePast(t *testing.T) {
 	l := newApplier()
 	then := begin.Add(-48 * time.Hour)
 	mute := NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
-	if err := errors.Join(l.Configure("+1", Windows{Reach: true}), l.Configure("+2", Windows{Reach: true}), l.Group("g", []string{"+1", "+2", "+3"})); err != nil {
+	if err := errors.Join(l.Configure("+1", Windows{CountReached: true}), l.Configure("+2", Windows{CountReached: true}), l.Group("g", []string{"+1", "+2", "+3"})); err != nil {
 		t.Fatal(err)
 	}
 	var batch Batch
@@ -91,7 +91,7 @@ func TestGroupCountsAsOfThePast(t *testing.T) {
 		message++
 		batch.Entries = append(batch.Entries,
 			Entry{Number: number, Kind: Delivered, User: user, Message: message, At: at.Unix()},
-			Entry{Number: number, Kind: Complained, Did: mute, User: user, Message: message, At: at.Unix()})
+			Entry{Number: number, Kind: Complained, Complaint: mute, User: user, Message: message, At: at.Unix()})
 	}
 	const users = 24
 	var last []time.Time
@@ -99,7 +99,7 @@ func TestGroupCountsAsOfThePast(t *testing.T) {
 		user, other := UserKey(i+1), UserKey(i+1)
 		if i%2 == 0 { // each of the two numbers knows the user by another key
 			other += 1000
-			batch.Entries = append(batch.Entries, Entry{Number: "+3", Kind: Joined, User: user, Alias: other, At: then.Unix()})
+			batch.Entries = append(batch.Entries, Entry{Number: "+3", Kind: AliasLinked, User: user, Alias: other, At: then.Unix()})
 		}
 		at := then.Add(-time.Duration(i*7%users) * time.Minute)
 		last = append(last, at)
@@ -126,12 +126,12 @@ func TestGroupCountsAsOfThePast(t *testing.T) {
 		}
 		for _, measure := range []v1alpha1.Measure{Users, Reached, Complaining} {
 			for i, at := range append([]time.Time{{}}, last...) {
-				if got, want := l.Count(GroupSubject(group), measure, at, then), int64(users-i); got != want {
+				if got, want := l.Count(PortfolioKey(group), measure, at, then), int64(users-i); got != want {
 					t.Errorf("of measure %s group %s had %d after the one of index %d, not %d", measure, group, got, i-1, want)
 				}
 			}
 			for i, at := range last {
-				if got, want := l.FallsBelow(GroupSubject(group), measure, 24*time.Hour, int64(users-i), then), at.Add(24*time.Hour); !got.Equal(want) {
+				if got, want := l.FallsBelow(PortfolioKey(group), measure, 24*time.Hour, int64(users-i), then), at.Add(24*time.Hour); !got.Equal(want) {
 					t.Errorf("of measure %s group %s fell below %d at %s, not %s", measure, group, users-i, got, want)
 				}
 			}
@@ -141,7 +141,7 @@ func TestGroupCountsAsOfThePast(t *testing.T) {
 			if from.Equal(then) {
 				to = begin
 			}
-			if got := l.Feedback(GroupSubject(group), from, to); len(got) != 1 || got[0].Users != want {
+			if got := l.Feedback(PortfolioKey(group), from, to); len(got) != 1 || got[0].Users != want {
 				t.Errorf("after %s the feedback of group %s is %v, not of %d users", from, group, got, want)
 			}
 		}
@@ -155,7 +155,7 @@ func TestTheOldestSecondCounts(t *testing.T) {
 	l := openTest(t, fs)
 	oldest := begin.Unix()
 	now := begin.Add(Kept + Lateness)
-	windows := Windows{Service: time.Hour, Conversation: time.Hour, Reach: true}
+	windows := Windows{Service: time.Hour, Conversation: time.Hour, CountReached: true}
 	do := func(errs ...error) {
 		t.Helper()
 		if err := errors.Join(errs...); err != nil {
@@ -168,7 +168,7 @@ func TestTheOldestSecondCounts(t *testing.T) {
 		message++
 		e := Entry{Number: number, Kind: kind, User: user, Message: message, At: at}
 		if kind == Complained {
-			e.Did = NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
+			e.Complaint = NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
 		}
 		if got, err := l.Append(context.Background(), Batch{Entries: []Entry{e}}, when); err != nil || got.New != 1 {
 			t.Fatalf("%+v, %v", got, err)
@@ -176,7 +176,7 @@ func TestTheOldestSecondCounts(t *testing.T) {
 	}
 	expect := func(step string, want map[v1alpha1.Measure]int64) {
 		t.Helper()
-		for _, subject := range []string{number, GroupSubject("g")} {
+		for _, subject := range []string{number, PortfolioKey("g")} {
 			for measure, want := range want {
 				if got := l.Count(subject, measure, time.Time{}, now.Add(time.Hour)); got != want {
 					t.Errorf("%s, of measure %s %s has %d, not %d", step, measure, subject, got, want)
@@ -229,10 +229,10 @@ func TestTheOldestSecondCounts(t *testing.T) {
 // A number whose first event came long before those of another is counted from its own beginning; a group of them only from where
 // both are, whatever happens to what came before that.
 func TestAGroupBeginsWhereAllItsNumbersDo(t *testing.T) {
-	one, two, g := newScope("+1", 0), newScope("+2", 0), newGroup()
-	give := func(s *scope, user key, at int64) {
+	one, two, g := newNumberState("+1", 0), newNumberState("+2", 0), newPortfolioState()
+	give := func(s *numberState, user key, at int64) {
 		t.Helper()
-		if got := s.record(event{kind: Delivered, user: user, print: uint32(at) & lowPrint, at: uint32(at)}); got != changed {
+		if got := s.record(event{kind: Delivered, user: user, fingerprint: uint32(at) & lowFingerprint, at: uint32(at)}); got != changed {
 			t.Fatalf("an event at %d is %d", at, got)
 		}
 	}
@@ -240,10 +240,10 @@ func TestAGroupBeginsWhereAllItsNumbersDo(t *testing.T) {
 	first := oldest(earliestNow(uint32(later))) // of the other number
 	give(one, 1, begin.Unix())
 	give(two, 2, later)
-	for _, s := range []*scope{one, two} {
-		s.configure(lengths{reach: true})
+	for _, s := range []*numberState{one, two} {
+		s.configure(windowLengths{countReached: true})
 	}
-	g.set([]*scope{one, two})
+	g.set([]*numberState{one, two})
 	// In no order, so that nothing is added behind what is there.
 	for _, at := range []int64{first + 1, first - 1, first, first - 2, first + 2} {
 		give(one, 3, at)
@@ -251,7 +251,7 @@ func TestAGroupBeginsWhereAllItsNumbersDo(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name            string
-		is              subject
+		is              counter
 		users, messages int64
 	}{{"the number", one, 3, 11}, {"the group", g, 4, 8}} {
 		for measure, want := range map[v1alpha1.Measure]int64{Users: test.users, Reached: test.users, Messages: test.messages, Conversations: test.messages} {

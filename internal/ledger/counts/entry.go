@@ -29,7 +29,7 @@ const (
 	Complained
 	// Joined records that two keys are one user, and nothing else: a user changed the phone number, and the business-scoped
 	// id with it. It counts nothing and opens no window.
-	Joined
+	AliasLinked
 	// Replied records that Meta says of a business message that it is a reply, sent inside a service window. It is no delivery: when
 	// the message is delivered, before or after, that does not count.
 	Replied
@@ -46,15 +46,15 @@ type ChatKey uint64
 
 // Entry is one thing that happened between a number and a user.
 type Entry struct {
-	Number  string // E.164, with the leading plus
-	Kind    Kind
-	Did     Complaint  // Complained only: what the user did, and why
-	Reply   bool       // Delivered only: Meta says that the message is a reply, as of Replied. One entry of the message is enough
-	User    UserKey    // who: the phone number's key where the phone number is known, else the business-scoped id's
-	Alias   UserKey    // the user's other key where the event names both: the two count once. Joined: always there
-	Message MessageKey // Delivered, Replied: the message, counted once each. Complained: the key of the event, as of a message
-	Chat    ChatKey    // Delivered, Replied, Received: the chat that the message was sent to, if it was to one
-	At      int64      // event time, Unix seconds
+	Number    string // E.164, with the leading plus
+	Kind      Kind
+	Complaint Complaint  // Complained only: what the user did, and why
+	Reply     bool       // Delivered only: Meta says that the message is a reply, as of Replied. One entry of the message is enough
+	User      UserKey    // who: the phone number's key where the phone number is known, else the business-scoped id's
+	Alias     UserKey    // the user's other key where the event names both: the two count once. Joined: always there
+	Message   MessageKey // Delivered, Replied: the message, counted once each. Complained: the key of the event, as of a message
+	Chat      ChatKey    // Delivered, Replied, Received: the chat that the message was sent to, if it was to one
+	At        int64      // event time, Unix seconds
 }
 
 // Batch is what one request brought. It is applied whole or not at all.
@@ -71,7 +71,7 @@ type Windows struct {
 	// Conversation is how long a conversation lasts.
 	Conversation time.Duration
 	// Reach says to count Reached too. That takes about 4 bytes more for each user.
-	Reach bool
+	CountReached bool
 }
 
 // DefaultWindows are the windows of every era of Meta's rules: 24 hours each.
@@ -150,11 +150,11 @@ func (e *Entry) invalid() (field, reason string) {
 	switch {
 	case e.Kind < Delivered || e.Kind > Replied:
 		return "Kind", "is not known"
-	case e.Kind == Complained && !e.Did.valid():
-		return "Did", "is not known"
+	case e.Kind == Complained && !e.Complaint.valid():
+		return "Complaint", "is not known"
 	case e.User == 0:
 		return "User", "is not known"
-	case e.Kind == Joined && e.Alias == 0:
+	case e.Kind == AliasLinked && e.Alias == 0:
 		return "Alias", "is not known"
 	case (e.Kind == Delivered || e.Kind == Replied || e.Kind == Complained) && e.Message == 0:
 		return "Message", "is not known"

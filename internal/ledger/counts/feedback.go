@@ -56,7 +56,7 @@ func (c Complaint) Reason() v1alpha1.FeedbackReason {
 func (c Complaint) valid() bool { return c.Kind() != "" && c.Reason() != "" }
 
 // print is the fingerprint by which a complaint is known among those of its user.
-func (c Complaint) print(event MessageKey) uint32 {
+func (c Complaint) fingerprint(event MessageKey) uint32 {
 	return uint32(c)<<complaintShift | uint32(scatter(uint64(event))>>(64-complaintShift))
 }
 
@@ -68,8 +68,8 @@ type Insight struct {
 }
 
 // insights are those of the complaints in (from, to].
-func insights(s subject, from, to int64) []Insight {
-	if s.timelines()[complaintLine].count(eachPoint, from, to) == 0 {
+func insights(s counter, from, to int64) []Insight {
+	if s.allSeries()[complaintSeries].count(everySample, from, to) == 0 {
 		return nil
 	}
 	type done struct {
@@ -78,8 +78,8 @@ func insights(s subject, from, to int64) []Insight {
 	}
 	once := map[done]bool{}
 	users := map[Complaint]int64{}
-	s.complained(func(user key, c delivery) {
-		did := done{user, Complaint(c.print >> complaintShift)}
+	s.eachComplaint(func(user key, c delivery) {
+		did := done{user, Complaint(c.fingerprint >> complaintShift)}
 		if at := int64(c.at); at > from && at <= to && !once[did] {
 			once[did] = true
 			users[did.code]++

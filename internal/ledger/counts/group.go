@@ -14,38 +14,38 @@ import (
 // The group's points follow from what its numbers keep. Before the horizon they keep the last opening of a conversation
 // each for itself, so the group's conversations are exact after the first pause of a conversation's length that a user had
 // from all its numbers; as the horizon lies Lateness before what can be counted, that is nearly always before it.
-type group struct {
+type portfolioState struct {
 	mu      sync.RWMutex
-	members []*scope // by number
-	windows lengths  // of the first
-	horizon int64    // the latest of its numbers'
-	lines   timelines
+	members []*numberState // by number
+	windows windowLengths  // of the first
+	horizon int64          // the latest of its numbers'
+	series  seriesSet
 
 	// rings has the keys of users whom several numbers know, under one key or under several. Whoever has no key in it is known to one
 	// number at most, which knows by itself what their keys are; these are most users, and nothing is looked up or kept for them at the
 	// others.
 	rings aliasRings
 
-	change change   // the one under way
-	after  points   // scratch
-	found  gathered // scratch
+	change change          // the one under way
+	after  samples         // scratch
+	found  memberHistories // scratch
 }
 
-func newGroup() *group { return &group{rings: newAliasRings()} }
+func newPortfolioState() *portfolioState { return &portfolioState{rings: newAliasRings()} }
 
-func (g *group) rlock()                { g.mu.RLock() }
-func (g *group) runlock()              { g.mu.RUnlock() }
-func (g *group) timelines() *timelines { return &g.lines }
+func (g *portfolioState) rlock()                { g.mu.RLock() }
+func (g *portfolioState) runlock()              { g.mu.RUnlock() }
+func (g *portfolioState) allSeries() *seriesSet { return &g.series }
 
 // gathered is what the numbers of a group know about a user.
-type gathered struct {
+type memberHistories struct {
 	keys     []key
 	one, two history
-	times    [lineKinds][]uint32 // of the deliveries or complaints that are on a timeline, in order
-	numbers  int                 // that know anything
+	times    [seriesKinds][]uint32 // of the deliveries or complaints that are on a timeline, in order
+	numbers  int                   // that know anything
 }
 
-func (in *gathered) reset() {
+func (in *memberHistories) reset() {
 	in.numbers = 0
 	for on := range in.times {
 		in.times[on] = in.times[on][:0]
@@ -53,23 +53,23 @@ func (in *gathered) reset() {
 }
 
 // add adds what a number knows.
-func (in *gathered) add(w lengths, h *history, reach bool) {
+func (in *memberHistories) add(w windowLengths, h *history, reach bool) {
 	in.numbers++
 	for _, d := range h.deliveries {
 		if h.counts(w, d) {
-			in.times[countedLine] = append(in.times[countedLine], d.at)
+			in.times[countedSeries] = append(in.times[countedSeries], d.at)
 		}
 		if reach && !d.awaited {
-			in.times[reachedLine] = append(in.times[reachedLine], d.at)
+			in.times[reachedSeries] = append(in.times[reachedSeries], d.at)
 		}
 	}
 	for _, c := range h.complaints {
-		in.times[complaintLine] = append(in.times[complaintLine], c.at)
+		in.times[complaintSeries] = append(in.times[complaintSeries], c.at)
 	}
 }
 
 // order is called after the last add.
-func (in *gathered) order() {
+func (in *memberHistories) order() {
 	if in.numbers < 2 {
 		return
 	}
@@ -79,14 +79,14 @@ func (in *gathered) order() {
 }
 
 // read puts together in one what a number knows about the user of the keys, and says whether that is anything.
-func (in *gathered) read(s *scope) bool {
+func (in *memberHistories) read(s *numberState) bool {
 	known := false
 	for _, k := range in.keys {
 		switch {
 		case !known:
-			known = s.look(k, &in.one)
-		case s.look(k, &in.two):
-			in.one.join(&in.two)
+			known = s.loadUser(k, &in.one)
+		case s.loadUser(k, &in.two):
+			in.one.merge(&in.two)
 		}
 	}
 	return known
@@ -94,7 +94,7 @@ func (in *gathered) read(s *scope) bool {
 
 // gather puts together what is known about the user of a key. It looks at all numbers, or, where the user is known to one at
 // most, at that one alone if it is given.
-func (g *group) gather(known *scope, user key, in *gathered) {
+func (g *portfolioState) gather(known *numberState, user key, in *memberHistories) {
 	if known == nil || g.rings.has(user) {
 		g.gatherBut(nil, user, in)
 		in.order()
@@ -103,120 +103,120 @@ func (g *group) gather(known *scope, user key, in *gathered) {
 	in.reset()
 	in.keys = append(in.keys[:0], user)
 	if in.read(known) {
-		in.add(known.windows, &in.one, g.windows.reach)
+		in.add(known.windows, &in.one, g.windows.countReached)
 	}
 }
 
 // gatherBut is gather of all numbers but one, and without order.
-func (g *group) gatherBut(one *scope, user key, in *gathered) {
+func (g *portfolioState) gatherBut(one *numberState, user key, in *memberHistories) {
 	in.reset()
 	in.keys = g.rings.keys(user, in.keys[:0])
 	for _, s := range g.members {
 		if s != one && in.read(s) {
-			in.add(s.windows, &in.one, g.windows.reach)
+			in.add(s.windows, &in.one, g.windows.countReached)
 		}
 	}
 }
 
 // regather is gather where others has what gatherBut gave without the number.
-func (g *group) regather(s *scope, others, in *gathered) {
+func (g *portfolioState) regather(s *numberState, others, in *memberHistories) {
 	in.numbers = others.numbers
 	in.keys = append(in.keys[:0], others.keys...)
 	for on := range in.times {
 		in.times[on] = append(in.times[on][:0], others.times[on]...)
 	}
 	if in.read(s) {
-		in.add(s.windows, &in.one, g.windows.reach)
+		in.add(s.windows, &in.one, g.windows.countReached)
 	}
 	in.order()
 }
 
 // walk appends the points of a user.
-func (g *group) walk(in *gathered, to *points) {
+func (g *portfolioState) appendSamples(in *memberHistories, to *samples) {
 	for on, times := range in.times {
-		k := walker{windows: g.windows, floor: g.horizon, points: to[on]}
-		if line(on) != countedLine {
-			k.windows = lengths{}
+		k := sampler{windows: g.windows, floor: g.horizon, samples: to[on]}
+		if seriesKind(on) != countedSeries {
+			k.windows = windowLengths{}
 		}
 		for _, at := range times {
 			k.step(at)
 		}
-		to[on] = k.points
+		to[on] = k.samples
 	}
 }
 
 // set makes scopes the group's numbers. They are in no other.
-func (g *group) set(members []*scope) {
+func (g *portfolioState) set(members []*numberState) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, s := range g.members {
-		s.group = nil
+		s.portfolio = nil
 	}
 	for _, s := range members {
-		s.group = g
+		s.portfolio = g
 	}
 	g.members = members
 	g.rebuild()
 }
 
 // remove takes a number out of the group.
-func (g *group) remove(s *scope) {
-	g.set(slices.DeleteFunc(slices.Clone(g.members), func(m *scope) bool { return m == s }))
+func (g *portfolioState) remove(s *numberState) {
+	g.set(slices.DeleteFunc(slices.Clone(g.members), func(m *numberState) bool { return m == s }))
 }
 
 // consistsOf says whether the group's numbers are those, which are in order.
-func (g *group) consistsOf(numbers []string) bool {
-	return slices.EqualFunc(g.members, numbers, func(s *scope, number string) bool { return s.number == number })
+func (g *portfolioState) consistsOf(numbers []string) bool {
+	return slices.EqualFunc(g.members, numbers, func(s *numberState, number string) bool { return s.number == number })
 }
 
 // change is something that changes at one number about some users: their points before it, which are replaced by those after it. It is
 // opened before anything changes, and closed after. There is one at a time.
 type change struct {
-	group  *group
-	at     *scope
-	before points
-	users  []key    // who changes, unless it is one only
-	single bool     // it is one only,
-	others gathered // of whom this is what the other numbers know, with all keys
+	portfolio *portfolioState
+	at        *numberState
+	before    samples
+	users     []key           // who changes, unless it is one only
+	single    bool            // it is one only,
+	others    memberHistories // of whom this is what the other numbers know, with all keys
 }
 
 // begin opens a change of one user; nil where the number is in no group. Others may know nothing of the user's key but that it is
 // theirs: see meet.
-func (g *group) begin(s *scope, user key) *change {
+func (g *portfolioState) begin(s *numberState, user key) *change {
 	if g == nil {
 		return nil
 	}
 	c := &g.change
-	c.group, c.at, c.single = g, s, true
+	c.portfolio, c.at, c.single = g, s, true
 	if g.rings.has(user) {
 		g.gatherBut(s, user, &c.others)
 	} else {
 		c.others.reset()
 		c.others.keys = append(c.others.keys[:0], user)
 	}
-	c.points(&c.before)
+	c.collect(&c.before)
 	return c
 }
 
 // beginAll opens a change of several users.
-func (g *group) beginAll(s *scope, users ...key) *change {
+func (g *portfolioState) beginAll(s *numberState, users ...key) *change {
 	if g == nil {
 		return nil
 	}
 	c := &g.change
-	c.group, c.at, c.single = g, s, false
+	c.portfolio, c.at, c.single = g, s, false
 	c.users = append(c.users[:0], users...)
-	c.points(&c.before)
+	c.collect(&c.before)
 	return c
 }
 
 // unite opens the change in which two keys of a number become one user.
-func (g *group) unite(s *scope, a, b key) *change {
+func (g *portfolioState) beginUnion(s *numberState, a, b key) *change {
 	if g == nil {
 		return nil
 	}
-	g.meet(s, a)
-	g.meet(s, b)
+	g.linkIfShared(s, a)
+	g.linkIfShared(s, b)
 	c := g.beginAll(s, a, b)
 	if g.rings.has(a) || g.rings.has(b) {
 		g.rings.link(a, b)
@@ -229,17 +229,17 @@ func (c *change) end() {
 	if c == nil {
 		return
 	}
-	c.points(&c.group.after)
-	c.group.lines.replace(&c.before, &c.group.after)
+	c.collect(&c.portfolio.after)
+	c.portfolio.series.replace(&c.before, &c.portfolio.after)
 }
 
 // points are those of the users that change, each user once.
-func (c *change) points(to *points) {
-	g := c.group
+func (c *change) collect(to *samples) {
+	g := c.portfolio
 	to.reset()
 	if c.single {
 		g.regather(c.at, &c.others, &g.found)
-		g.walk(&g.found, to)
+		g.appendSamples(&g.found, to)
 		return
 	}
 	for i, k := range c.users {
@@ -251,7 +251,7 @@ func (c *change) points(to *points) {
 	for _, user := range c.users {
 		had := to.size()
 		g.gather(c.at, user, &g.found)
-		g.walk(&g.found, to)
+		g.appendSamples(&g.found, to)
 		if to.size() > had || g.rings.has(user) {
 			some = append(some, user) // who else has none before users become one, or are swept, has none after it
 		}
@@ -265,23 +265,23 @@ func (c *change) points(to *points) {
 // mirrors says whether the group's points of a user are those of the number: no other knows the user, and both count by the
 // same windows. Then what changes at the number changes in the group, and nothing needs to be put together. It is asked before
 // something is recorded about the user.
-func (g *group) mirrors(s *scope, user key) bool {
+func (g *portfolioState) sharesSamples(s *numberState, user key) bool {
 	if g == nil {
 		return false
 	}
-	g.meet(s, user)
+	g.linkIfShared(s, user)
 	return s.windows == g.windows && !g.rings.has(user)
 }
 
 // meet is called before a number comes to know a key. Where others know it, the user is one whom several numbers know from now
 // on: with each key that stands for the user at one of them.
-func (g *group) meet(s *scope, k key) {
-	if g == nil || s.mentions(k) {
+func (g *portfolioState) linkIfShared(s *numberState, k key) {
+	if g == nil || s.hasKey(k) {
 		return
 	}
 	for _, other := range g.members {
-		if other != s && other.mentions(k) {
-			g.tie(k, other.users.resolve(k))
+		if other != s && other.hasKey(k) {
+			g.linkKeys(k, other.users.resolve(k))
 		}
 	}
 }
@@ -289,25 +289,25 @@ func (g *group) meet(s *scope, k key) {
 // tie is link for the key under which a number knows the user of another, of which it may know nothing but that. Whatever another
 // number makes of that key belongs to the user too: so the numbers that know a shared key have it with the key that it stands
 // for, and users who have points of their own never become one except between begin and end.
-func (g *group) tie(k, user key) {
+func (g *portfolioState) linkKeys(k, user key) {
 	known := g.rings.has(user)
 	g.rings.link(k, user)
 	if known || k == user {
 		return
 	}
 	for _, s := range g.members {
-		if s.mentions(user) {
-			g.tie(user, s.users.resolve(user))
+		if s.hasKey(user) {
+			g.linkKeys(user, s.users.resolve(user))
 		}
 	}
 }
 
 // has says whether any number knows anything about the user of a key.
-func (g *group) has(user key) bool {
+func (g *portfolioState) knowsUser(user key) bool {
 	var room [4]key
 	for _, k := range g.rings.keys(user, room[:0]) {
 		for _, s := range g.members {
-			if s.has(k) {
+			if s.knowsUser(k) {
 				return true
 			}
 		}
@@ -316,16 +316,16 @@ func (g *group) has(user key) bool {
 }
 
 // advance raises the horizon with that of a number.
-func (g *group) advance(horizon int64) {
+func (g *portfolioState) raiseHorizon(horizon int64) {
 	if horizon > g.horizon {
 		g.horizon = horizon
-		g.lines.drop(horizon)
+		g.series.drop(horizon)
 	}
 }
 
 // rebuild makes all anew from the numbers.
-func (g *group) rebuild() {
-	g.rings, g.windows, g.horizon = newAliasRings(), lengths{}, 0
+func (g *portfolioState) rebuild() {
+	g.rings, g.windows, g.horizon = newAliasRings(), windowLengths{}, 0
 	for i, s := range g.members {
 		if i == 0 {
 			g.windows = s.windows
@@ -349,7 +349,7 @@ func (g *group) rebuild() {
 			}
 		}
 		for k := range s.complaints {
-			if _, found := s.users.part(k).find(k.rank()); !found {
+			if _, found := s.users.shard(k).find(k.rank()); !found {
 				mentions = append(mentions, mention{k, i})
 			}
 		}
@@ -357,11 +357,11 @@ func (g *group) rebuild() {
 	slices.SortFunc(mentions, func(a, b mention) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.member, b.member)) })
 	for i, m := range mentions {
 		if i > 0 && mentions[i-1].key == m.key || i+1 < len(mentions) && mentions[i+1].key == m.key {
-			g.tie(m.key, g.members[m.member].users.resolve(m.key))
+			g.linkKeys(m.key, g.members[m.member].users.resolve(m.key))
 		}
 	}
 	// Those by user and number, so that what is gathered about a user comes together without a look at every number.
-	var all points
+	var all samples
 	in := &g.found
 	type place struct {
 		user, key key
@@ -371,12 +371,12 @@ func (g *group) rebuild() {
 	for _, m := range mentions {
 		s := g.members[m.member]
 		switch {
-		case !s.has(m.key): // a name of another key
+		case !s.knowsUser(m.key): // a name of another key
 		case g.rings.has(m.key):
 			places = append(places, place{g.rings.least(m.key), m.key, m.member})
 		default:
 			g.gather(s, m.key, in)
-			g.walk(in, &all)
+			g.appendSamples(in, &all)
 		}
 	}
 	slices.SortFunc(places, func(a, b place) int {
@@ -387,26 +387,26 @@ func (g *group) rebuild() {
 		for first := i; i < len(places) && places[i].user == places[first].user; {
 			at := places[i].member
 			s := g.members[at]
-			s.look(places[i].key, &in.one)
+			s.loadUser(places[i].key, &in.one)
 			for i++; i < len(places) && places[i].user == places[first].user && places[i].member == at; i++ {
-				if s.look(places[i].key, &in.two) {
-					in.one.join(&in.two)
+				if s.loadUser(places[i].key, &in.two) {
+					in.one.merge(&in.two)
 				}
 			}
-			in.add(s.windows, &in.one, g.windows.reach)
+			in.add(s.windows, &in.one, g.windows.countReached)
 		}
 		in.order()
-		g.walk(in, &all)
+		g.appendSamples(in, &all)
 	}
-	g.lines.fill(&all)
+	g.series.fill(&all)
 }
 
 // again implements subject. What only one number knows may be superseded by another's too, so unlike there all users are
 // looked at who have anything after to.
-func (g *group) again(on line, from, to int64, call func(at uint32)) {
+func (g *portfolioState) supersededBefore(on seriesKind, from, to int64, call func(at uint32)) {
 	var users []key
 	for _, s := range g.members {
-		if on == complaintLine {
+		if on == complaintSeries {
 			for k, complaints := range s.complaints {
 				if int64(complaints[len(complaints)-1].at) > to {
 					users = append(users, g.rings.least(k))
@@ -423,7 +423,7 @@ func (g *group) again(on line, from, to int64, call func(at uint32)) {
 		}
 	}
 	slices.Sort(users)
-	var in gathered
+	var in memberHistories
 	for _, user := range slices.Compact(users) {
 		g.gather(nil, user, &in)
 		times := in.times[on]
@@ -434,7 +434,7 @@ func (g *group) again(on line, from, to int64, call func(at uint32)) {
 	}
 }
 
-func (g *group) complained(call func(user key, c delivery)) {
+func (g *portfolioState) eachComplaint(call func(user key, c delivery)) {
 	var users []key
 	for _, s := range g.members {
 		for k := range s.complaints {
@@ -442,7 +442,7 @@ func (g *group) complained(call func(user key, c delivery)) {
 		}
 	}
 	slices.Sort(users)
-	var in gathered
+	var in memberHistories
 	for _, user := range slices.Compact(users) {
 		in.keys = g.rings.keys(user, in.keys[:0])
 		for _, s := range g.members {
@@ -457,10 +457,10 @@ func (g *group) complained(call func(user key, c delivery)) {
 
 // sweep forgets the keys of users of whom no number knows anything, in the part of a key. Numbers are swept before. It returns how many
 // keys were looked at, and where the next part begins: zero at the end.
-func (g *group) sweep(from key) (looked int, next key) {
+func (g *portfolioState) sweep(from key) (looked int, next key) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p := g.rings.table.part(from)
+	p := g.rings.table.shard(from)
 	looked = p.used
 	g.forget(p)
 	if next = p.end(); next > keyMask {
@@ -470,13 +470,13 @@ func (g *group) sweep(from key) (looked int, next key) {
 }
 
 // forget forgets users whose least key is in a part of the names.
-func (g *group) forget(p *part) {
+func (g *portfolioState) forget(p *shard) {
 	var gone []key
 	for _, is := range p.slots {
 		if is.empty() {
 			continue
 		}
-		if k := is.rank().key(); g.rings.least(k) == k && !g.named(k) && !g.has(k) {
+		if k := is.rank().key(); g.rings.least(k) == k && !g.hasKeyOf(k) && !g.knowsUser(k) {
 			gone = g.rings.keys(k, gone)
 		}
 	}
@@ -487,9 +487,9 @@ func (g *group) forget(p *part) {
 
 // divides says whether a number knows the user of a key under another key too, which it does not know to be the same user.
 // Then what changes nothing of its own counts may change the group's.
-func (g *group) divides(s *scope, user key) bool {
+func (g *portfolioState) hasSplitAliases(s *numberState, user key) bool {
 	for k := g.rings.next(user); k != user; k = g.rings.next(k) {
-		if s.has(k) {
+		if s.knowsUser(k) {
 			return true
 		}
 	}
@@ -497,12 +497,12 @@ func (g *group) divides(s *scope, user key) bool {
 }
 
 // named says whether a number still has a name of the user of a key.
-func (g *group) named(user key) bool {
+func (g *portfolioState) hasKeyOf(user key) bool {
 	var room [4]key
 	for _, k := range g.rings.keys(user, room[:0]) {
 		for _, s := range g.members {
-			if s.users.parts != nil {
-				if _, found := s.users.part(k).find(k.rank()); found {
+			if s.users.shards != nil {
+				if _, found := s.users.shard(k).find(k.rank()); found {
 					return true
 				}
 			}

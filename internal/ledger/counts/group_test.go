@@ -39,7 +39,7 @@ func TestGroupCountsUsersOnce(t *testing.T) {
 	for _, want := range []struct {
 		subject                        string
 		users, conversations, messages int64
-	}{{"+1", 1, 1, 2}, {"+2", 1, 1, 1}, {GroupSubject("g"), 1, 1, 3}} {
+	}{{"+1", 1, 1, 2}, {"+2", 1, 1, 1}, {PortfolioKey("g"), 1, 1, 3}} {
 		users, conversations, messages := l.Count(want.subject, Users, from, to), l.Count(want.subject, Conversations, from, to), l.Count(want.subject, Messages, from, to)
 		if users != want.users || conversations != want.conversations || messages != want.messages {
 			t.Errorf("%s has %d users, %d conversations, %d messages", want.subject, users, conversations, messages)
@@ -61,7 +61,7 @@ func TestGroupMembership(t *testing.T) {
 	}
 	expect := func(name string, want int64) {
 		t.Helper()
-		if got := l.Count(GroupSubject(name), Users, begin.Add(-time.Hour), begin); got != want {
+		if got := l.Count(PortfolioKey(name), Users, begin.Add(-time.Hour), begin); got != want {
 			t.Fatalf("group %s has %d users, want %d", name, got, want)
 		}
 	}
@@ -80,9 +80,9 @@ func TestGroupMembership(t *testing.T) {
 		t.Fatalf("told of %q, numbers are %q", told, l.Numbers())
 	}
 	expect("one", 3)
-	names := l.groups[GroupSubject("one")].rings.table.parts[0]
+	names := l.portfolios[PortfolioKey("one")].rings.table.shards[0]
 	declare("one", "+9", "+2", "+1")
-	if l.groups[GroupSubject("one")].rings.table.parts[0] != names {
+	if l.portfolios[PortfolioKey("one")].rings.table.shards[0] != names {
 		t.Fatal("a group that was declared again was made again")
 	}
 	declare("two", "+2", "+3")
@@ -90,7 +90,7 @@ func TestGroupMembership(t *testing.T) {
 	expect("two", 3)
 	declare("two")
 	expect("two", 0)
-	if l.Known(GroupSubject("two")) || !l.Known(GroupSubject("one")) {
+	if l.Known(PortfolioKey("two")) || !l.Known(PortfolioKey("one")) {
 		t.Fatal("a group without numbers is known, or one with some is not")
 	}
 	declare("one", "+1", "+2", "+3")
@@ -119,9 +119,9 @@ func TestGroupsDuringAppends(t *testing.T) {
 					e.Kind = Kind(1 + rng.Intn(4))
 					e.Message = MessageKey(rng.Uint64() | 1)
 					if e.Kind == Complained {
-						e.Did = NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackNoReason)
+						e.Complaint = NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackNoReason)
 					}
-					if e.Kind == Joined || rng.Intn(4) == 0 {
+					if e.Kind == AliasLinked || rng.Intn(4) == 0 {
 						e.Alias = UserKey(1 + rng.Intn(3000))
 					}
 					batch.Entries = append(batch.Entries, e)
@@ -152,11 +152,11 @@ func TestGroupsDuringAppends(t *testing.T) {
 	})
 	repeat(func(int) error { return l.Snapshot(context.Background(), now) })
 	repeat(func(i int) error {
-		subject := GroupSubject(fmt.Sprint("g", i%3))
+		subject := PortfolioKey(fmt.Sprint("g", i%3))
 		l.Count(subject, Users, now.Add(-Kept), now.Add(-day*time.Second))
 		l.FallsBelow(subject, Complaining, Kept, 1, now)
 		l.Feedback(subject, now.Add(-Kept), now)
-		return l.Configure("+1", Windows{Service: time.Duration(i%2) * time.Hour, Reach: i%3 == 0})
+		return l.Configure("+1", Windows{Service: time.Duration(i%2) * time.Hour, CountReached: i%3 == 0})
 	})
 	writers.Wait()
 	close(done)
@@ -175,12 +175,12 @@ func TestGroupsDuringAppends(t *testing.T) {
 	l.Sweep(now)
 	for _, e := range []*applier{l, again} {
 		if err := errors.Join(
-			e.Configure("+1", Windows{Reach: true}), e.Group("g0", nil), e.Group("g1", nil), e.Group("g2", numbers[1:])); err != nil {
+			e.Configure("+1", Windows{CountReached: true}), e.Group("g0", nil), e.Group("g1", nil), e.Group("g2", numbers[1:])); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// Conversations that began before what is kept are not compared.
-	for _, subject := range append(numbers, GroupSubject("g2")) {
+	for _, subject := range append(numbers, PortfolioKey("g2")) {
 		for _, measure := range []v1alpha1.Measure{Users, Messages, Reached, Complaining} {
 			for days := range 37 {
 				from := now.Add(-time.Duration(days) * day * time.Second)
@@ -207,7 +207,7 @@ func TestGroupForgets(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := func() (n int) {
-		for _, p := range l.groups[GroupSubject("g")].rings.table.all() {
+		for _, p := range l.portfolios[PortfolioKey("g")].rings.table.all() {
 			n += p.used
 		}
 		return n
@@ -232,7 +232,7 @@ func TestGroupForgets(t *testing.T) {
 	if n := used(); n != want {
 		t.Fatalf("%d keys are kept, want %d", n, want)
 	}
-	if n := l.Count(GroupSubject("g"), Users, now.Add(-Kept), now); n != 50_000 {
+	if n := l.Count(PortfolioKey("g"), Users, now.Add(-Kept), now); n != 50_000 {
 		t.Fatalf("there are %d users", n)
 	}
 	// One of them stays known to the other number, by either key.
@@ -248,7 +248,7 @@ func TestGroupForgets(t *testing.T) {
 	if n := used(); n != 2 {
 		t.Fatalf("%d keys are still known", n)
 	}
-	if n := l.Count(GroupSubject("g"), Users, now.Add(-Kept), now); n != 1 {
+	if n := l.Count(PortfolioKey("g"), Users, now.Add(-Kept), now); n != 1 {
 		t.Fatalf("the one user left is %d", n)
 	}
 }
@@ -263,13 +263,13 @@ func TestComplaints(t *testing.T) {
 	report := NewComplaint(v1alpha1.FeedbackReport, v1alpha1.FeedbackSpam)
 	at := begin.Unix()
 	entries := []Entry{
-		{Number: number, Kind: Complained, Did: spam, User: 1, Message: 1, At: at},
-		{Number: number, Kind: Complained, Did: spam, User: 1, Message: 1, At: at},
-		{Number: number, Kind: Complained, Did: spam, User: 1, Message: 2, At: at - 5},
-		{Number: number, Kind: Complained, Did: mute, User: 1, Message: 3, At: at - 7},
-		{Number: number, Kind: Complained, Did: report, User: 2, Message: 4, At: at - 9},
-		{Number: number, Kind: Complained, Did: spam, User: 3, Alias: 4, Message: 5, At: at - 9},
-		{Number: number, Kind: Complained, Did: spam, User: 4, Message: 6, At: at - 8},
+		{Number: number, Kind: Complained, Complaint: spam, User: 1, Message: 1, At: at},
+		{Number: number, Kind: Complained, Complaint: spam, User: 1, Message: 1, At: at},
+		{Number: number, Kind: Complained, Complaint: spam, User: 1, Message: 2, At: at - 5},
+		{Number: number, Kind: Complained, Complaint: mute, User: 1, Message: 3, At: at - 7},
+		{Number: number, Kind: Complained, Complaint: report, User: 2, Message: 4, At: at - 9},
+		{Number: number, Kind: Complained, Complaint: spam, User: 3, Alias: 4, Message: 5, At: at - 9},
+		{Number: number, Kind: Complained, Complaint: spam, User: 4, Message: 6, At: at - 8},
 	}
 	a, err := l.Append(context.Background(), Batch{Entries: entries}, begin)
 	if err != nil || a != (Outcome{New: 6, Repeated: 1}) {
@@ -331,19 +331,19 @@ func TestComplaintCodes(t *testing.T) {
 func TestSubject(t *testing.T) {
 	l := newApplier()
 	at := begin.Unix()
-	if err := errors.Join(l.Configure(number, Windows{Service: time.Hour, Reach: true}), l.Group("g", []string{number})); err != nil {
+	if err := errors.Join(l.Configure(number, Windows{Service: time.Hour, CountReached: true}), l.Group("g", []string{number})); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.Append(context.Background(), Batch{Entries: []Entry{
 		{Number: number, Kind: Received, User: 1, At: at - 10},
 		{Number: number, Kind: Delivered, User: 1, Message: 1, At: at - 9},
 		{Number: number, Kind: Delivered, User: 2, Message: 2, At: at - 8},
-		{Number: number, Kind: Complained, Did: NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther), User: 2, Message: 3, At: at - 7},
+		{Number: number, Kind: Complained, Complaint: NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther), User: 2, Message: 3, At: at - 7},
 	}}, begin); err != nil {
 		t.Fatal(err)
 	}
 	from := begin.Add(-time.Minute)
-	for _, name := range []string{number, GroupSubject("g")} {
+	for _, name := range []string{number, PortfolioKey("g")} {
 		s := l.Usage(name)
 		for measure, want := range map[v1alpha1.Measure]struct{ n, first, last int64 }{
 			v1alpha1.MeasureUniqueUsers: {1, at - 8, at - 8}, v1alpha1.MeasureConversations: {1, at - 8, at - 8}, v1alpha1.MeasureMessages: {1, at - 8, at - 8},
@@ -362,7 +362,7 @@ func TestSubject(t *testing.T) {
 // Slots that are put in and taken out again in any order are found if and only if they are there.
 func TestPartRemoves(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := newPart(0, 0, 0, nil)
+		p := newShard(0, 0, 0, nil)
 		want := map[key]bool{}
 		// Few keys at one end, so that they are in one another's way.
 		someKey := rapid.Custom(func(t *rapid.T) key { return rank(keyMask - rapid.Uint64Range(0, 60).Draw(t, "rank")).key() })
@@ -401,7 +401,7 @@ func TestGroupFollowsKeysThatANumberOnlyJoined(t *testing.T) {
 	least, middle, greatest := users[0], users[1], users[2]
 	at := func(hour int64) int64 { return begin.Unix() + hour*3600 }
 	entries := []Entry{
-		{Number: "+1", Kind: Joined, User: greatest, Alias: middle, At: at(0)},
+		{Number: "+1", Kind: AliasLinked, User: greatest, Alias: middle, At: at(0)},
 		{Number: "+2", Kind: Delivered, User: middle, Alias: least, Message: 1, At: at(1)},
 		{Number: "+3", Kind: Delivered, User: greatest, Message: 2, At: at(2)},
 		{Number: "+1", Kind: Delivered, User: greatest, Message: 3, At: at(3)},
@@ -423,10 +423,10 @@ func TestGroupFollowsKeysThatANumberOnlyJoined(t *testing.T) {
 			if err := l.Group("g", []string{"+1", "+2", "+3"}); err != nil {
 				t.Fatal(err)
 			}
-			if n := l.Count(GroupSubject("g"), Users, begin.Add(-time.Hour), now); n != 1 {
+			if n := l.Count(PortfolioKey("g"), Users, begin.Add(-time.Hour), now); n != 1 {
 				t.Fatalf("there are %d users", n)
 			}
-			if n := l.Count(GroupSubject("g"), Messages, begin.Add(-time.Hour), now); n != 3 {
+			if n := l.Count(PortfolioKey("g"), Messages, begin.Add(-time.Hour), now); n != 3 {
 				t.Fatalf("there are %d messages", n)
 			}
 		})
@@ -456,7 +456,7 @@ func TestNamesInAGroupOutliveWhatIsKnown(t *testing.T) {
 	l.Sweep(now)
 	give(Entry{Number: "+1", User: common})
 	give(Entry{Number: "+2", User: common})
-	for subject, want := range map[string]int64{"+1": 1, "+2": 1, GroupSubject("g"): 1} {
+	for subject, want := range map[string]int64{"+1": 1, "+2": 1, PortfolioKey("g"): 1} {
 		if got := l.Count(subject, Users, time.Time{}, now); got != want {
 			t.Errorf("%s has %d users", subject, got)
 		}
@@ -467,11 +467,11 @@ func TestNamesInAGroupOutliveWhatIsKnown(t *testing.T) {
 func TestANumberThatLeftAGroup(t *testing.T) {
 	later := begin.Unix() + 20*day
 	first := oldest(earliestNow(uint32(later))) // of the number that leaves
-	members, g := []*scope{newScope("+1", 0), newScope("+2", 0), newScope("+3", first)}, newGroup()
-	members[0].record(event{kind: Delivered, user: 1, print: 1, at: uint32(begin.Unix())})
-	members[0].record(event{kind: Delivered, user: 3, print: 1, at: uint32(first - 1)})
-	members[1].record(event{kind: Delivered, user: 2, print: 1, at: uint32(begin.Unix())})
-	members[2].record(event{kind: Joined, user: 1, alias: 2, at: uint32(later)})
+	members, g := []*numberState{newNumberState("+1", 0), newNumberState("+2", 0), newNumberState("+3", first)}, newPortfolioState()
+	members[0].record(event{kind: Delivered, user: 1, fingerprint: 1, at: uint32(begin.Unix())})
+	members[0].record(event{kind: Delivered, user: 3, fingerprint: 1, at: uint32(first - 1)})
+	members[1].record(event{kind: Delivered, user: 2, fingerprint: 1, at: uint32(begin.Unix())})
+	members[2].record(event{kind: AliasLinked, user: 1, alias: 2, at: uint32(later)})
 	for i, want := range []int64{1, 3, 1} {
 		g.set(members[:3-i%2])
 		if got := count(g, Users, 0, later); got != want {
@@ -483,9 +483,9 @@ func TestANumberThatLeftAGroup(t *testing.T) {
 // What came at two times under two keys, which only another number knows to be one user, is at the first of them; when that is
 // forgotten it is at the other, and what comes then finds it there.
 func TestWhatCameUnderTwoKeysIsForgotten(t *testing.T) {
-	for _, e := range []Entry{{Kind: Delivered}, {Kind: Complained, Did: NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)}} {
+	for _, e := range []Entry{{Kind: Delivered}, {Kind: Complained, Complaint: NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)}} {
 		l := newApplier()
-		if err := errors.Join(l.Configure("+1", Windows{Reach: true}), l.Configure("+2", Windows{Reach: true}), l.Group("g", []string{"+1", "+2"})); err != nil {
+		if err := errors.Join(l.Configure("+1", Windows{CountReached: true}), l.Configure("+2", Windows{CountReached: true}), l.Group("g", []string{"+1", "+2"})); err != nil {
 			t.Fatal(err)
 		}
 		at, now := begin.Unix(), begin
@@ -500,12 +500,12 @@ func TestWhatCameUnderTwoKeysIsForgotten(t *testing.T) {
 		expect := func(want ...int64) {
 			t.Helper()
 			for i, want := range append(want, time.Time{}.Unix()) {
-				if got := l.Nth(GroupSubject("g"), measure, int64(i+1), time.Time{}, now).Unix(); got != want {
+				if got := l.Nth(PortfolioKey("g"), measure, int64(i+1), time.Time{}, now).Unix(); got != want {
 					t.Errorf("number %d of measure %s is at %d, not %d", i+1, measure, got, want)
 				}
 			}
 		}
-		join := Entry{Number: "+2", Kind: Joined, User: 1, Alias: 2, At: at}
+		join := Entry{Number: "+2", Kind: AliasLinked, User: 1, Alias: 2, At: at}
 		if _, err := l.Append(context.Background(), Batch{Entries: []Entry{join}}, now); err != nil {
 			t.Fatal(err)
 		}
@@ -525,28 +525,28 @@ func TestWhatCameUnderTwoKeysIsForgotten(t *testing.T) {
 func TestAGroupIsAsIfMadeAnew(t *testing.T) {
 	for seed := range int64(12) {
 		rng := rand.New(rand.NewSource(seed))
-		var members []*scope
+		var members []*numberState
 		for _, number := range []string{"+1", "+2", "+3"} {
-			s := newScope(number, 0)
-			s.configure(lengths{service: 3600, conversation: 4 * 3600, reach: seed%2 == 0})
+			s := newNumberState(number, 0)
+			s.configure(windowLengths{service: 3600, conversation: 4 * 3600, countReached: seed%2 == 0})
 			members = append(members, s)
 		}
-		members[2].configure(lengths{service: 7200, conversation: 3600})
-		g := newGroup()
+		members[2].configure(windowLengths{service: 7200, conversation: 3600})
+		g := newPortfolioState()
 		g.set(members)
 		now := begin.Unix()
 		for step := range 150 {
 			hour := rng.Int63n(12)
 			s := members[rng.Intn(3)]
-			e := event{kind: Kind(1 + rng.Intn(4)), user: newKey(UserKey(1 + rng.Intn(6))), print: 1 + rng.Uint32()%20, at: uint32(now - hour*3600 + rng.Int63n(2))}
+			e := event{kind: Kind(1 + rng.Intn(4)), user: newKey(UserKey(1 + rng.Intn(6))), fingerprint: 1 + rng.Uint32()%20, at: uint32(now - hour*3600 + rng.Int63n(2))}
 			if e.kind == Complained {
-				e.print = Complaint(0x11).print(MessageKey(e.print))
+				e.fingerprint = Complaint(0x11).fingerprint(MessageKey(e.fingerprint))
 			}
 			joins := seed%3 > 0
-			if e.kind == Joined && (!joins || rng.Intn(4) > 0) {
+			if e.kind == AliasLinked && (!joins || rng.Intn(4) > 0) {
 				e.kind = Delivered // joins are few
 			}
-			if e.kind == Joined || joins && rng.Intn(8) == 0 {
+			if e.kind == AliasLinked || joins && rng.Intn(8) == 0 {
 				e.alias = newKey(UserKey(1 + rng.Intn(6)))
 			}
 			s.record(e)
@@ -557,10 +557,10 @@ func TestAGroupIsAsIfMadeAnew(t *testing.T) {
 				}
 				sweepRings(g)
 			}
-			anew := newGroup()
+			anew := newPortfolioState()
 			anew.members = members
 			anew.rebuild()
-			if got, want := g.lines.describe(), anew.lines.describe(); got != want {
+			if got, want := g.series.describe(), anew.series.describe(); got != want {
 				t.Fatalf("seed %d, after step %d it is\n%swhich made anew is\n%s", seed, step, got, want)
 			}
 		}
@@ -570,11 +570,11 @@ func TestAGroupIsAsIfMadeAnew(t *testing.T) {
 			}
 			sweepRings(g)
 		}
-		if n := g.rings.table.parts[0].used; n != 0 {
+		if n := g.rings.table.shards[0].used; n != 0 {
 			t.Errorf("seed %d: %d keys are known of nobody", seed, n)
 		}
-		var empty timelines
-		if got := g.lines.describe(); got != empty.describe() {
+		var empty seriesSet
+		if got := g.series.describe(); got != empty.describe() {
 			t.Errorf("seed %d: of nobody there is\n%s", seed, got)
 		}
 	}

@@ -4,32 +4,32 @@ import "encoding/binary"
 
 // heard is when anything happened between a number and its users: the last time, and the hours of ten days before it in which
 // something did.
-type heard struct {
+type activity struct {
 	last  uint32    // Unix seconds, zero for never
 	hours [4]uint64 // bit n, from the lowest on: something happened in the nth hour before that of last
 }
 
 // heardHours is how many hours are remembered, the last one among them.
-const heardHours = 4 * 64
+const activityHours = 4 * 64
 
 // add notes that something happened, and says whether that is new.
-func (h *heard) add(at uint32) bool {
+func (h *activity) add(at uint32) bool {
 	was := *h
 	hour, last := at/3600, h.last/3600
 	if hour > last {
-		h.shift(hour - last)
+		h.age(hour - last)
 		last = hour
 	}
 	h.last = max(h.last, at)
-	if before := last - hour; before < heardHours {
+	if before := last - hour; before < activityHours {
 		h.hours[before/64] |= 1 << (before % 64)
 	}
 	return *h != was
 }
 
 // join adds what another remembers.
-func (h *heard) join(o *heard) {
-	for before := range uint32(heardHours) {
+func (h *activity) join(o *activity) {
+	for before := range uint32(activityHours) {
 		if o.hours[before/64]>>(before%64)&1 == 1 {
 			h.add((o.last/3600 - before) * 3600)
 		}
@@ -40,10 +40,10 @@ func (h *heard) join(o *heard) {
 }
 
 // shift makes every hour that many hours older.
-func (h *heard) shift(hours uint32) {
+func (h *activity) age(hours uint32) {
 	was := h.hours
 	h.hours = [4]uint64{}
-	words, bits := int(min(hours, heardHours)/64), hours%64
+	words, bits := int(min(hours, activityHours)/64), hours%64
 	for i := words; i < len(h.hours); i++ {
 		h.hours[i] = was[i-words] << bits
 		if i > words && bits > 0 {
@@ -54,12 +54,12 @@ func (h *heard) shift(hours uint32) {
 
 // days is on how many days in a row something happened: of the days of 24 hours that end with the hour of last, one before the
 // other. At most ten.
-func (h *heard) days() int {
+func (h *activity) days() int {
 	if h.last == 0 {
 		return 0
 	}
 	days := 0
-	for ; 24*(days+1) <= heardHours; days++ {
+	for ; 24*(days+1) <= activityHours; days++ {
 		heard := false
 		for hour := 24 * days; hour < 24*(days+1); hour++ {
 			heard = heard || h.hours[hour/64]>>(hour%64)&1 == 1
@@ -72,12 +72,12 @@ func (h *heard) days() int {
 }
 
 // deliveriesWithin is how many deliveries to the part's users lie in (from, to].
-func (p *part) deliveriesWithin(from, to int64) (n int64) {
+func (p *shard) deliveriesWithin(from, to int64) (n int64) {
 	within := func(at uint32) bool { return int64(at) > from && int64(at) <= to }
 	for _, is := range p.slots {
 		switch {
-		case is.isBlock():
-			b := p.block(is)
+		case is.isOverflow():
+			b := p.overflow(is)
 			for i := range b.deliveries() {
 				if d := b.delivery(i); !d.awaited && within(d.at) {
 					n++
@@ -90,7 +90,7 @@ func (p *part) deliveriesWithin(from, to int64) (n int64) {
 	return n
 }
 
-func (h *heard) encode(row []byte) []byte {
+func (h *activity) encode(row []byte) []byte {
 	row = binary.LittleEndian.AppendUint32(row, h.last)
 	for _, hours := range h.hours {
 		row = binary.LittleEndian.AppendUint64(row, hours)
@@ -98,7 +98,7 @@ func (h *heard) encode(row []byte) []byte {
 	return row
 }
 
-func (h *heard) decode(r *reader) {
+func (h *activity) decode(r *reader) {
 	h.last = r.Uint32()
 	for i := range h.hours {
 		h.hours[i] = r.Uint64()

@@ -14,7 +14,7 @@ func TestTheDaysOnWhichANumberWasHeardOf(t *testing.T) {
 		times := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) uint32 {
 			return uint32(begin.Unix()) + rapid.Uint32Range(0, 16).Draw(t, "day")*day + rapid.Uint32Range(0, 3).Draw(t, "hour")*3600 + rapid.Uint32Range(0, 3599).Draw(t, "second")
 		}), 1, 40).Draw(t, "times")
-		var h, other heard // of two names of one number
+		var h, other activity // of two names of one number
 		hours, last := map[uint32]bool{}, uint32(0)
 		for i, at := range times {
 			if i%2 == 0 {
@@ -71,13 +71,13 @@ func TestWhenANumberWasHeardOfSurvivesAStart(t *testing.T) {
 			}
 			e = openTest(t, fs)
 			defer func() { _ = e.Close() }()
-			if last, days := e.Heard(number); !last.Equal(begin.Add(8*24*time.Hour)) || days != 9 {
+			if last, days := e.Activity(number); !last.Equal(begin.Add(8*24*time.Hour)) || days != 9 {
 				t.Errorf("heard at %s on %d days", last, days)
 			}
 			if n := e.Deliveries(number, begin.Add(-time.Second), begin.Add(4*24*time.Hour)); n != 3 {
 				t.Errorf("%d deliveries", n)
 			}
-			if last, days := e.Heard("+15550100002"); !last.IsZero() || days != 0 {
+			if last, days := e.Activity("+15550100002"); !last.IsZero() || days != 0 {
 				t.Errorf("of a number that is not known: heard at %s on %d days", last, days)
 			}
 		})

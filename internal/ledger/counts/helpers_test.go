@@ -152,16 +152,16 @@ func (a *applier) Sweep(now time.Time) {
 	a.advance(now.UnixMilli())
 	a.horizon = max(a.horizon, a.oldest())
 	a.sweep = sweep{}
-	a.sweepSome()
+	a.sweepStep()
 	for a.sweep.begun != 0 {
-		a.sweepSome()
+		a.sweepStep()
 	}
 }
 
 // all are the numbers' scopes, by number.
-func (m *Machine) all() (all []*scope) {
+func (m *Machine) all() (all []*numberState) {
 	for _, number := range m.sortedNumbers() {
-		all = append(all, m.scopes[number])
+		all = append(all, m.numbers[number])
 	}
 	return all
 }
@@ -204,18 +204,18 @@ func describe(m *applier) string {
 	var b strings.Builder
 	for _, s := range m.all() {
 		fmt.Fprintln(&b, s.number, s.windows, s.sequence, s.reports)
-		b.WriteString(s.lines.describe())
+		b.WriteString(s.series.describe())
 	}
 	return b.String()
 }
 
-func (l *timelines) describe() string {
+func (l *seriesSet) describe() string {
 	var b strings.Builder
 	for _, line := range l {
 		var second uint32
 		var t tally
 		for _, c := range line.chunks {
-			for _, k := range c.ticks {
+			for _, k := range c.buckets {
 				if at := c.start + k.offset(); at != second {
 					fmt.Fprint(&b, second, t, " ")
 					second, t = at, tally{}
@@ -242,8 +242,8 @@ const (
 var begin = time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
 
 // decodedPart is the part of a row.
-func decodedPart(depth uint8, prefix key, row []byte) (*part, error) {
-	p := &part{depth: depth, prefix: prefix}
+func decodedPart(depth uint8, prefix key, row []byte) (*shard, error) {
+	p := &shard{depth: depth, prefix: prefix}
 	if err := p.decode(row); err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func decodedPart(depth uint8, prefix key, row []byte) (*part, error) {
 func someWindows(t *rapid.T) Windows {
 	length := rapid.SampledFrom([]time.Duration{24 * time.Hour, time.Hour, 72 * time.Hour, time.Second, 0})
 	return Windows{
-		Service: length.Draw(t, "service"), Conversation: length.Draw(t, "conversation"), Reach: rapid.Bool().Draw(t, "reach"),
+		Service: length.Draw(t, "service"), Conversation: length.Draw(t, "conversation"), CountReached: rapid.Bool().Draw(t, "reach"),
 	}
 }
 
@@ -286,12 +286,12 @@ func sealed(body []byte) []byte { return codec.Seal(bytes.Clone(body)) }
 func body(row []byte) []byte { return row[:len(row)-codec.ChecksumSize] }
 
 // halves are the parts of a number by depth and prefix, each of nobody.
-func partsOf(names ...[2]uint64) (parts []*part, depth uint8) {
+func partsOf(names ...[2]uint64) (parts []*shard, depth uint8) {
 	for _, name := range names {
 		depth = max(depth, uint8(name[0]))
 	}
 	for _, name := range names {
-		p := newPart(uint8(name[0]), key(name[1]), begin.Unix(), nil)
+		p := newShard(uint8(name[0]), key(name[1]), begin.Unix(), nil)
 		for range 1 << (depth - p.depth) {
 			parts = append(parts, p)
 		}
@@ -300,7 +300,7 @@ func partsOf(names ...[2]uint64) (parts []*part, depth uint8) {
 }
 
 // toSave is how many rows of a number the next snapshot has.
-func toSave(s *scope) (n int) {
+func toSave(s *numberState) (n int) {
 	for _, p := range s.users.all() {
 		if p.dirty {
 			n++
@@ -313,7 +313,7 @@ func toSave(s *scope) (n int) {
 }
 
 // saved has all rows of a number be saved.
-func saved(s *scope) {
+func saved(s *numberState) {
 	s.dirty, s.users.dirty, s.dropped = false, false, false
 	for _, p := range s.users.all() {
 		p.dirty = false
@@ -321,13 +321,13 @@ func saved(s *scope) {
 }
 
 // sweepAll sweeps all parts of a number.
-func sweepAll(s *scope, horizon int64) {
+func sweepAll(s *numberState, horizon int64) {
 	for _, next := s.sweepFrom(0, horizon); next > 0; _, next = s.sweepFrom(next, horizon) {
 	}
 }
 
 // sweepRings sweeps all parts of what a group knows of keys.
-func sweepRings(g *group) {
+func sweepRings(g *portfolioState) {
 	for _, next := g.sweep(0); next > 0; _, next = g.sweep(next) {
 	}
 }

@@ -13,7 +13,7 @@ func TestTrimChangesNoPoint(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const horizon = 1_790_000_000
 		length := rapid.SampledFrom([]int64{0, 1, 2, 3600, 7200})
-		w := lengths{service: length.Draw(t, "service"), conversation: length.Draw(t, "conversation")}
+		w := windowLengths{service: length.Draw(t, "service"), conversation: length.Draw(t, "conversation")}
 		// Hours and their neighbours, so that times and windows often meet.
 		at := func(from, to int64) *rapid.Generator[uint32] {
 			return rapid.Custom(func(t *rapid.T) uint32 {
@@ -34,11 +34,11 @@ func TestTrimChangesNoPoint(t *testing.T) {
 		print := uint32(0)
 		add := func(h *history, deliveries []event, inbounds []uint32) {
 			for i, e := range deliveries {
-				e.print = print + uint32(i)
+				e.fingerprint = print + uint32(i)
 				h.add(e)
 			}
 			for _, at := range inbounds {
-				if e := (event{kind: Received, at: at}); !h.knows(e) {
+				if e := (event{kind: Received, at: at}); !h.contains(e) {
 					h.add(e)
 				}
 			}
@@ -63,8 +63,8 @@ func TestTrimChangesNoPoint(t *testing.T) {
 		later, answers := rapid.SliceOfN(told(0, 3), 0, 4).Draw(t, "later"), rapid.SliceOfN(at(0, 3), 0, 3).Draw(t, "answers")
 		add(&whole, later, answers)
 		add(&trimmed, later, answers)
-		want, counted, opened := whole.walk(w, horizon, nil)
-		got, countedLeft, openedLeft := trimmed.walk(w, horizon, nil)
+		want, counted, opened := whole.appendCounted(w, horizon, nil)
+		got, countedLeft, openedLeft := trimmed.appendCounted(w, horizon, nil)
 		if !slices.Equal(got, want) || len(want) > 0 && (counted != countedLeft || opened != openedLeft && int64(opened) > horizon-w.conversation) {
 			t.Fatalf("the points are %v, and then %d and %d; they were %v, %d and %d", got, countedLeft, openedLeft, want, counted, opened)
 		}
@@ -75,7 +75,7 @@ func TestTrimChangesNoPoint(t *testing.T) {
 // and messages whose service window does.
 func TestTrimKeepsToTheSecond(t *testing.T) {
 	const horizon = 1_790_000_000
-	w := lengths{service: 10, conversation: 100}
+	w := windowLengths{service: 10, conversation: 100}
 	type seconds []int64 // from the horizon
 	for _, test := range []struct {
 		name                string
@@ -96,7 +96,7 @@ func TestTrimKeepsToTheSecond(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			deliveries := func(at seconds) (all []delivery) {
 				for _, s := range at {
-					all = append(all, delivery{at: uint32(horizon + s), print: uint32(s + 1000)})
+					all = append(all, delivery{at: uint32(horizon + s), fingerprint: uint32(s + 1000)})
 				}
 				return all
 			}
@@ -116,7 +116,7 @@ func TestTrimKeepsToTheSecond(t *testing.T) {
 			}
 		})
 	}
-	early := history{deliveries: []delivery{{at: 1, print: 1}}} // when time began, nothing was before
+	early := history{deliveries: []delivery{{at: 1, fingerprint: 1}}} // when time began, nothing was before
 	if early.trim(w, 1) || len(early.deliveries) != 1 {
 		t.Errorf("%v are left", early)
 	}

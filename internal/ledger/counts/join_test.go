@@ -17,10 +17,10 @@ func TestAUserWhoChangesNumberCountsOnce(t *testing.T) {
 	now := begin
 	old := Entry{Number: number, Kind: Delivered, User: 1, Message: 1, At: now.Unix() - 50}
 	fresh := Entry{Number: number, Kind: Delivered, User: 2, Message: 2, At: now.Unix() - 10}
-	change := Entry{Number: number, Kind: Joined, User: 1, Alias: 2, At: now.Unix() - 30}
+	change := Entry{Number: number, Kind: AliasLinked, User: 1, Alias: 2, At: now.Unix() - 30}
 	for name, order := range map[string][]Entry{
 		"before all": {change, old, fresh}, "in between": {old, change, fresh}, "after all": {fresh, old, change},
-		"the other way round": {{Number: number, Kind: Joined, User: 2, Alias: 1, At: change.At}, old, fresh}, "twice": {change, old, change, fresh, change},
+		"the other way round": {{Number: number, Kind: AliasLinked, User: 2, Alias: 1, At: change.At}, old, fresh}, "twice": {change, old, change, fresh, change},
 	} {
 		l := newApplier()
 		for _, e := range order {
@@ -42,13 +42,13 @@ func TestAUserWhoChangesNumberCountsOnce(t *testing.T) {
 // What joins says nothing else: it counts nothing, and a repetition changes nothing.
 func TestAJoinCountsNothing(t *testing.T) {
 	l := newApplier()
-	batch := Batch{Entries: []Entry{{Number: number, Kind: Joined, User: 1, Alias: 2, At: begin.Unix()}}}
+	batch := Batch{Entries: []Entry{{Number: number, Kind: AliasLinked, User: 1, Alias: 2, At: begin.Unix()}}}
 	for i, want := range []Outcome{{New: 1}, {Repeated: 1}} {
 		if got, err := l.Append(context.Background(), batch, begin); err != nil || got != want {
 			t.Errorf("appended for the time %d: %+v, %v", i, got, err)
 		}
 	}
-	same := Batch{Entries: []Entry{{Number: number, Kind: Joined, User: 3, Alias: 3, At: begin.Unix()}}}
+	same := Batch{Entries: []Entry{{Number: number, Kind: AliasLinked, User: 3, Alias: 3, At: begin.Unix()}}}
 	if got, err := l.Append(context.Background(), same, begin); err != nil || got.New != 0 {
 		t.Errorf("a user joined with themselves: %+v, %v", got, err)
 	}
@@ -81,7 +81,7 @@ func TestAJoinIsKeptAndForgottenAsAnEventIs(t *testing.T) {
 	}
 	// The keys are one user by way of a third, of whom nothing but an old message is known.
 	appendOne(Entry{Number: number, Kind: Received, User: 1, Alias: 3, At: now.Add(-20 * 24 * time.Hour).Unix()},
-		Entry{Number: number, Kind: Joined, User: 3, Alias: 2, At: now.Unix()})
+		Entry{Number: number, Kind: AliasLinked, User: 3, Alias: 2, At: now.Unix()})
 	reopen()
 	now = now.Add(Kept + Lateness)
 	reopen()
@@ -93,8 +93,8 @@ func TestAJoinIsKeptAndForgottenAsAnEventIs(t *testing.T) {
 	now = now.Add(2 * (Kept + Lateness))
 	reopen()
 	reopen() // names go once who bore them is gone
-	if s := l.scope(number); len(s.joined) != 0 || s.known() && slices.ContainsFunc(s.users.all(), func(p *part) bool { return p.used > 0 }) {
-		t.Errorf("%d joins are kept for ever", len(s.joined))
+	if s := l.number(number); len(s.linked) != 0 || s.known() && slices.ContainsFunc(s.users.all(), func(p *shard) bool { return p.used > 0 }) {
+		t.Errorf("%d joins are kept for ever", len(s.linked))
 	}
 	appendOne(Entry{Number: number, Kind: Delivered, User: 1, Message: 4, At: now.Unix()}, Entry{Number: number, Kind: Delivered, User: 2, Message: 5, At: now.Unix()})
 	if got := l.Count(number, Users, now.Add(-time.Hour), now); got != 2 {
@@ -109,8 +109,8 @@ func TestComplaintsOfAUserWhomAnotherNumberJoined(t *testing.T) {
 	at := begin.Unix()
 	spam, mute := NewComplaint(v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam), NewComplaint(v1alpha1.FeedbackMute, v1alpha1.FeedbackOther)
 	batch := Batch{Entries: []Entry{
-		{Number: "+2", Kind: Complained, Did: spam, User: 1, Message: 1, At: at - 3}, {Number: "+2", Kind: Complained, Did: mute, User: 2, Message: 2, At: at - 2},
-		{Number: "+2", Kind: Complained, Did: spam, User: 2, Message: 3, At: at - 1}, {Number: "+1", Kind: Joined, User: 1, Alias: 2, At: at},
+		{Number: "+2", Kind: Complained, Complaint: spam, User: 1, Message: 1, At: at - 3}, {Number: "+2", Kind: Complained, Complaint: mute, User: 2, Message: 2, At: at - 2},
+		{Number: "+2", Kind: Complained, Complaint: spam, User: 2, Message: 3, At: at - 1}, {Number: "+1", Kind: AliasLinked, User: 1, Alias: 2, At: at},
 	}}
 	if err := l.Group("before", []string{"+1", "+2"}); err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestComplaintsOfAUserWhomAnotherNumberJoined(t *testing.T) {
 		from := begin.Add(-time.Minute)
 		for subject, want := range map[string][]Insight{
 			"+2":                {{v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam, 2}, {v1alpha1.FeedbackMute, v1alpha1.FeedbackOther, 1}},
-			GroupSubject(group): {{v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam, 1}, {v1alpha1.FeedbackMute, v1alpha1.FeedbackOther, 1}},
+			PortfolioKey(group): {{v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam, 1}, {v1alpha1.FeedbackMute, v1alpha1.FeedbackOther, 1}},
 		} {
 			if got := l.Feedback(subject, from, begin); !slices.Equal(got, want) {
 				t.Errorf("%s has feedback %v", subject, got)
@@ -151,13 +151,13 @@ func TestAJoinAtOneNumberOfAGroup(t *testing.T) {
 	}
 	_, err := l.Append(context.Background(), Batch{Entries: []Entry{
 		{Number: "+2", Kind: Delivered, User: 1, Message: 1, At: at}, {Number: "+2", Kind: Delivered, User: 2, Message: 2, At: at},
-		{Number: "+1", Kind: Joined, User: 1, Alias: 2, At: at},
+		{Number: "+1", Kind: AliasLinked, User: 1, Alias: 2, At: at},
 	}}, begin)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Sweep(begin)
-	for subject, want := range map[string]int64{"+1": 0, "+2": 2, GroupSubject("one"): 1} {
+	for subject, want := range map[string]int64{"+1": 0, "+2": 2, PortfolioKey("one"): 1} {
 		if got := l.Count(subject, Users, begin.Add(-time.Hour), begin); got != want {
 			t.Errorf("%s counts %d users, want %d", subject, got, want)
 		}
@@ -166,12 +166,12 @@ func TestAJoinAtOneNumberOfAGroup(t *testing.T) {
 
 // The number's own row has the joins.
 func TestJoinsInTheNumbersRow(t *testing.T) {
-	s := newScope(number, 0)
-	s.users.parts, _ = partsOf([2]uint64{0, 0})
-	s.joined = map[key]uint32{7: 100, 9: 50}
+	s := newNumberState(number, 0)
+	s.users.shards, _ = partsOf([2]uint64{0, 0})
+	s.linked = map[key]uint32{7: 100, 9: 50}
 	row := s.encode()
-	again := newScope(number, 0)
-	if err := again.decode(row); err != nil || !maps.Equal(again.joined, s.joined) || !bytes.Equal(again.encode(), row) {
-		t.Errorf("%v, %v", again.joined, err)
+	again := newNumberState(number, 0)
+	if err := again.decode(row); err != nil || !maps.Equal(again.linked, s.linked) || !bytes.Equal(again.encode(), row) {
+		t.Errorf("%v, %v", again.linked, err)
 	}
 }

@@ -23,7 +23,7 @@ type Machine struct {
 
 // NewMachine makes a machine to which nothing was applied.
 func NewMachine() *Machine {
-	return &Machine{View: View{scopes: map[string]*scope{}, displayed: map[string]string{}, groups: map[string]*group{}}}
+	return &Machine{View: View{numbers: map[string]*numberState{}, displayed: map[string]string{}, portfolios: map[string]*portfolioState{}}}
 }
 
 // Position is that of the last record that was applied, zero if there was none.
@@ -35,7 +35,7 @@ type Outcome struct {
 	New, Repeated, Expired int
 }
 
-func (o *Outcome) add(of outcome) {
+func (o *Outcome) add(of result) {
 	switch of {
 	case changed:
 		o.New++
@@ -67,7 +67,7 @@ func (m *Machine) Apply(position uint64, r *Record) (o Outcome, about []string) 
 	for _, w := range r.Windows {
 		s := m.ensure(w.Number)
 		s.lock()
-		if s.configure(newLengths(w.Windows)) {
+		if s.configure(newWindowLengths(w.Windows)) {
 			about = append(about, s.number)
 		}
 		s.unlock()
@@ -83,7 +83,7 @@ func (m *Machine) Apply(position uint64, r *Record) (o Outcome, about []string) 
 			about = append(about, l.number)
 		}
 	}
-	m.sweepSome()
+	m.sweepStep()
 	slices.Sort(about)
 	return o, slices.Compact(about)
 }
@@ -92,7 +92,7 @@ func (m *Machine) Apply(position uint64, r *Record) (o Outcome, about []string) 
 func (m *Machine) applyEntries(rest []Entry, o *Outcome, about []string) []string {
 	oldest, newest := m.oldest(), m.newest()
 	counts := func(e *Entry) bool { return e.At >= oldest && e.At <= newest }
-	var some [warmed]event
+	var some [prefetchSize]event
 	for len(rest) > 0 {
 		if !counts(&rest[0]) {
 			o.Expired++
@@ -113,7 +113,7 @@ func (m *Machine) applyEntries(rest []Entry, o *Outcome, about []string) []strin
 				some[n] = newEvent(&rest[0])
 				n++
 			}
-			s.warm(some[:n])
+			s.prefetch(some[:n])
 			for _, e := range some[:n] {
 				o.add(s.record(e))
 			}
@@ -128,42 +128,42 @@ func (m *Machine) applyEntries(rest []Entry, o *Outcome, about []string) []strin
 
 // applyPortfolio makes numbers those of a portfolio. It looks at all their users, unless the portfolio is as it was.
 func (m *Machine) applyPortfolio(p Portfolio) {
-	name, numbers := GroupSubject(p.Name), m.resolveAll(p.Numbers)
-	g := m.groups[name]
+	name, numbers := PortfolioKey(p.Name), m.resolveAll(p.Numbers)
+	g := m.portfolios[name]
 	if g == nil {
 		if len(numbers) == 0 {
 			return
 		}
-		g = newGroup()
+		g = newPortfolioState()
 	}
 	if g.consistsOf(numbers) {
 		return
 	}
-	members := make([]*scope, 0, len(numbers))
+	members := make([]*numberState, 0, len(numbers))
 	for _, number := range numbers {
 		s := m.ensure(number)
-		if s.group != nil && s.group != g {
-			s.group.remove(s)
+		if s.portfolio != nil && s.portfolio != g {
+			s.portfolio.remove(s)
 		}
 		members = append(members, s)
 	}
 	g.set(members)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.groups[name] = g; len(members) == 0 {
-		delete(m.groups, name)
+	if m.portfolios[name] = g; len(members) == 0 {
+		delete(m.portfolios, name)
 	}
 }
 
 // ensure is what is known about a number, made if nothing is.
-func (m *Machine) ensure(number string) *scope {
-	if s := m.scopes[number]; s != nil { // nobody else writes
+func (m *Machine) ensure(number string) *numberState {
+	if s := m.numbers[number]; s != nil { // nobody else writes
 		return s
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := newScope(strings.Clone(number), m.horizon)
-	m.scopes[s.number] = s
+	s := newNumberState(strings.Clone(number), m.horizon)
+	m.numbers[s.number] = s
 	m.sorted = nil
 	return s
 }
@@ -171,7 +171,7 @@ func (m *Machine) ensure(number string) *scope {
 // sortedNumbers are all numbers, in order.
 func (m *Machine) sortedNumbers() []string {
 	if m.sorted == nil {
-		for name, s := range m.scopes {
+		for name, s := range m.numbers {
 			if s.number == name {
 				m.sorted = append(m.sorted, name)
 			}
@@ -209,12 +209,12 @@ type sweep struct {
 }
 
 const (
-	sweepEvery = 6 * 60 * 60   // seconds
-	sweepUsers = partSlots / 2 // about as many users are looked at after one record
+	sweepEvery = 6 * 60 * 60    // seconds
+	sweepUsers = shardSlots / 2 // about as many users are looked at after one record
 )
 
 // sweepSome goes on with the sweep.
-func (m *Machine) sweepSome() {
+func (m *Machine) sweepStep() {
 	w := &m.sweep
 	if w.begun == 0 {
 		if w.done == m.horizon {
@@ -224,23 +224,23 @@ func (m *Machine) sweepSome() {
 	}
 	for left := sweepUsers; left > 0; {
 		var looked int
-		if looked, w.from = m.sweepNext(); w.from == 0 && !m.sweepOn() {
+		if looked, w.from = m.sweepShard(); w.from == 0 && !m.sweepNextName() {
 			*w = sweep{done: w.begun}
 			return
 		}
-		left -= max(looked, partSlots/256)
+		left -= max(looked, shardSlots/256)
 	}
 }
 
 // sweepNext sweeps the shard that is next. It returns how many users were looked at, and where the next shard begins: zero at the end.
-func (m *Machine) sweepNext() (looked int, next key) {
+func (m *Machine) sweepShard() (looked int, next key) {
 	if m.sweep.portfolios {
-		if g := m.groups[m.sweep.name]; g != nil {
+		if g := m.portfolios[m.sweep.name]; g != nil {
 			return g.sweep(m.sweep.from)
 		}
 		return 0, 0
 	}
-	s := m.scopes[m.sweep.name]
+	s := m.numbers[m.sweep.name]
 	if s == nil || s.number != m.sweep.name {
 		return 0, 0
 	}
@@ -250,20 +250,20 @@ func (m *Machine) sweepNext() (looked int, next key) {
 }
 
 // sweepOn goes on to the next name, and says whether there is one.
-func (m *Machine) sweepOn() bool {
+func (m *Machine) sweepNextName() bool {
 	w := &m.sweep
 	if !w.portfolios {
-		if w.name = following(m.sortedNumbers(), w.name); w.name != "" {
+		if w.name = nextName(m.sortedNumbers(), w.name); w.name != "" {
 			return true
 		}
 		w.portfolios = true
 	}
-	w.name = following(slices.Sorted(maps.Keys(m.groups)), w.name)
+	w.name = nextName(slices.Sorted(maps.Keys(m.portfolios)), w.name)
 	return w.name != ""
 }
 
 // following is the name after another, empty if there is none.
-func following(sorted []string, name string) string {
+func nextName(sorted []string, name string) string {
 	i, found := slices.BinarySearch(sorted, name)
 	if found {
 		i++

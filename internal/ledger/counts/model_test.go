@@ -82,7 +82,7 @@ func (m *model) happened() happened {
 	chat := map[message]ChatKey{} // of several, which no message has, the least
 	for _, e := range m.entries {
 		user := who(e.User)
-		if e.Kind == Joined {
+		if e.Kind == AliasLinked {
 			continue
 		}
 		if e.Kind == Received {
@@ -93,7 +93,7 @@ func (m *model) happened() happened {
 			received[at] = append(received[at], e.At)
 			continue
 		}
-		is := message{user, e.Number, e.Message, e.Did}
+		is := message{user, e.Number, e.Message, e.Complaint}
 		reply[is] = reply[is] || e.Reply || e.Kind == Replied
 		if e.Chat != 0 && (chat[is] == 0 || e.Chat < chat[is]) {
 			chat[is] = e.Chat
@@ -134,7 +134,7 @@ func (h happened) events(w Windows, measure v1alpha1.Measure) (all []int64) {
 	switch {
 	case measure == Complaining:
 		of = h.complained
-	case measure == Reached && w.Reach:
+	case measure == Reached && w.CountReached:
 		of = h.delivered
 	case measure == Reached:
 		return nil
@@ -158,7 +158,7 @@ func (h happened) times(w Windows, to int64) map[v1alpha1.Measure][]int64 {
 	}
 	last(Users, h.counted)
 	last(Complaining, h.complained)
-	if w.Reach {
+	if w.CountReached {
 		last(Reached, h.delivered)
 	}
 	for _, counted := range h.counted {
@@ -187,13 +187,13 @@ func (m *model) feedback(from, to int64) (all []Insight) {
 	for _, e := range m.entries {
 		at := e.At
 		e.User, e.Alias, e.At = who(e.User), 0, 0
-		if was, found := first[e]; e.Did != 0 && (!found || at < was) {
+		if was, found := first[e]; e.Complaint != 0 && (!found || at < was) {
 			first[e] = at
 		}
 	}
 	once := map[done]bool{}
 	for e, at := range first {
-		once[done{e.User, e.Did}] = once[done{e.User, e.Did}] || at > from && at <= to
+		once[done{e.User, e.Complaint}] = once[done{e.User, e.Complaint}] || at > from && at <= to
 	}
 	for _, kind := range complaintKinds {
 		for _, reason := range complaintReasons {
@@ -366,7 +366,7 @@ func (p portfolios) compare(t *rapid.T, l *applier, m *model, numbers []string, 
 	for _, name := range []string{"one", "two"} {
 		all := m.of(p[name]...)
 		exact := all.settled(now.Add(-Kept-Lateness).Unix(), since.Unix())
-		all.compare(t, l, GroupSubject(name), exact, now, since, fmt.Sprint(p[name], " ", label))
+		all.compare(t, l, PortfolioKey(name), exact, now, since, fmt.Sprint(p[name], " ", label))
 	}
 }
 
@@ -397,11 +397,11 @@ func TestCountsAreAFunctionOfTheSetOfEvents(t *testing.T) {
 		entries := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Entry {
 			e := Entry{
 				Number: rapid.SampledFrom(numbers).Draw(t, "number"),
-				Kind:   rapid.SampledFrom([]Kind{Delivered, Delivered, Delivered, Received, Received, Complained, Joined, Replied}).Draw(t, "kind"),
+				Kind:   rapid.SampledFrom([]Kind{Delivered, Delivered, Delivered, Received, Received, Complained, AliasLinked, Replied}).Draw(t, "kind"),
 				User:   UserKey(rapid.Uint64Range(1, people).Draw(t, "user")),
 				At:     someTime(t, now.Unix()-spread, now.Unix()+3600),
 			}
-			if rapid.IntRange(0, 9).Draw(t, "alias") == 0 || e.Kind == Joined {
+			if rapid.IntRange(0, 9).Draw(t, "alias") == 0 || e.Kind == AliasLinked {
 				e.Alias = UserKey(rapid.Uint64Range(1, people).Draw(t, "of"))
 			}
 			if e.Kind == Delivered || e.Kind == Complained || e.Kind == Replied {
@@ -409,7 +409,7 @@ func TestCountsAreAFunctionOfTheSetOfEvents(t *testing.T) {
 			}
 			someWord(t, &e)
 			if e.Kind == Complained {
-				e.Did = someComplaint(t)
+				e.Complaint = someComplaint(t)
 			}
 			return e
 		}), some, some).Draw(t, "entries")

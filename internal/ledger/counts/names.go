@@ -29,7 +29,7 @@ func (v *View) Subject(id, number string) string {
 	defer v.mu.RUnlock()
 	if id != "" {
 		var room [maxNumber]byte
-		if s := v.scopes[string(report.NumberIDSubject(id).AppendTo(room[:0]))]; s != nil && (number == "" || s.number[0] == '+') {
+		if s := v.numbers[string(report.NumberIDSubject(id).AppendTo(room[:0]))]; s != nil && (number == "" || s.number[0] == '+') {
 			return s.number
 		}
 	}
@@ -41,7 +41,7 @@ func (v *View) Subject(id, number string) string {
 
 // resolved is the number of which a number is another form. The caller holds mu.
 func (v *View) resolved(number string) string {
-	if s := v.scopes[number]; s != nil {
+	if s := v.numbers[number]; s != nil {
 		return s.number
 	}
 	return number
@@ -63,7 +63,7 @@ func (v *View) resolveAll(numbers []string) []string {
 func (v *View) Names(subject string) []string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := v.scopes[subject]
+	s := v.numbers[subject]
 	if s == nil {
 		return []string{subject}
 	}
@@ -103,7 +103,7 @@ func (c Claim) Validate() error {
 }
 
 // Claims says whether a claim changes nothing, since its names are the number's.
-func (v *View) Claims(c Claim) bool { return len(v.namesOfClaim(c)) == 0 }
+func (v *View) HasClaim(c Claim) bool { return len(v.namesOfClaim(c)) == 0 }
 
 // namesOfClaim are the names that a claim gives to its number.
 func (v *View) namesOfClaim(c Claim) []string {
@@ -155,16 +155,16 @@ func (m *Machine) display(d Display, about []string) []string {
 
 // bind makes a name, and all names of what it was a name of, those of a number. What was known under it is the number's from now on; it
 // says whether anything was.
-func (m *Machine) bind(name string, to *scope) (took bool) {
-	from := m.scopes[name]
+func (m *Machine) bind(name string, to *numberState) (took bool) {
+	from := m.numbers[name]
 	if from == to {
 		return false
 	}
 	names := []string{name}
 	if from != nil && from.number == name {
 		names = append(names, from.names...)
-		if from.group != nil {
-			from.group.remove(from)
+		if from.portfolio != nil {
+			from.portfolio.remove(from)
 		}
 		to.lock()
 		to.absorb(from)
@@ -178,7 +178,7 @@ func (m *Machine) bind(name string, to *scope) (took bool) {
 		from.names = slices.DeleteFunc(slices.Clone(from.names), func(n string) bool { return slices.Contains(names, n) })
 	}
 	for _, name := range names {
-		m.scopes[name] = to
+		m.numbers[name] = to
 	}
 	to.names = slices.Sorted(slices.Values(slices.Concat(to.names, names)))
 	m.sorted = nil
@@ -186,26 +186,26 @@ func (m *Machine) bind(name string, to *scope) (took bool) {
 }
 
 // absorb takes over what is known about another number. Histories are sets, so nothing counts twice.
-func (s *scope) absorb(from *scope) {
+func (s *numberState) absorb(from *numberState) {
 	for _, r := range from.reports {
 		s.report(r, s.horizon)
 	}
-	if from.users.parts == nil {
+	if from.users.shards == nil {
 		return
 	}
-	if s.users.parts == nil {
+	if s.users.shards == nil {
 		s.horizon = max(s.horizon, from.horizon)
 		s.users.clear(s.horizon)
 	}
 	s.dirty = true
-	s.heard.join(&from.heard)
+	s.activity.join(&from.activity)
 	var users []key
 	for _, p := range from.users.all() {
 		for _, is := range p.slots {
 			switch {
 			case is.empty():
 			case is.isAlias():
-				if k := is.rank().key(); s.join(k, is.alias()) {
+				if k := is.rank().key(); s.linkAliases(k, is.alias()) {
 					users = append(users, k)
 				}
 			default:
@@ -216,8 +216,8 @@ func (s *scope) absorb(from *scope) {
 	for _, chat := range slices.Sorted(maps.Keys(from.chats.written)) {
 		for _, at := range from.chats.written[chat] {
 			if int64(at) >= s.windows.first(s.horizon) {
-				s.heard.add(at)
-				s.hear(chat, at)
+				s.activity.add(at)
+				s.addChatInbound(chat, at)
 			}
 		}
 	}
@@ -225,38 +225,38 @@ func (s *scope) absorb(from *scope) {
 	slices.Sort(users)
 	h := &history{}
 	for _, k := range slices.Compact(users) {
-		if !from.look(k, h) {
+		if !from.loadUser(k, h) {
 			continue
 		}
 		for _, c := range h.complaints {
 			if int64(c.at) >= s.horizon {
-				s.complain(s.users.resolve(k), event{kind: Complained, print: c.print, at: c.at})
+				s.addComplaint(s.users.resolve(k), event{kind: Complained, fingerprint: c.fingerprint, at: c.at})
 			}
 		}
 		h.complaints = h.complaints[:0]
 		h.written = s.chats.written
 		h.trim(s.windows, s.horizon)
 		if newest := h.newest(); newest > 0 {
-			s.take(s.users.resolve(k), h, newest)
+			s.mergeHistoryOf(s.users.resolve(k), h, newest)
 		}
 	}
-	for k, at := range from.joined {
+	for k, at := range from.linked {
 		if int64(at) >= s.horizon {
-			s.remember(s.users.resolve(k), at)
+			s.keepLink(s.users.resolve(k), at)
 		}
 	}
 }
 
 // take adds a trimmed history of another number to that of a user.
-func (s *scope) take(user key, h *history, newest uint32) {
+func (s *numberState) mergeHistoryOf(user key, h *history, newest uint32) {
 	for _, d := range h.deliveries {
-		s.heard.add(d.at)
+		s.activity.add(d.at)
 	}
 	for _, at := range h.inbounds {
-		s.heard.add(at)
+		s.activity.add(at)
 	}
-	s.reach(user, newest) // it may sweep, which the group must see by itself
-	s.group.meet(s, user)
-	defer s.group.begin(s, user).end()
-	s.merge(user, h)
+	s.ensureSpan(user, newest) // it may sweep, which the group must see by itself
+	s.portfolio.linkIfShared(s, user)
+	defer s.portfolio.begin(s, user).end()
+	s.mergeHistory(user, h)
 }

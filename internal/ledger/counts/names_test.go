@@ -61,11 +61,11 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 						case 0, 1:
 							e.Kind, e.Message = Received, 0
 						case 2:
-							e.Kind, e.Did = Complained, someComplaint(t)
+							e.Kind, e.Complaint = Complained, someComplaint(t)
 						case 3:
 							e.Alias = e.User + 100
 						case 4:
-							e.Kind, e.Message, e.Alias = Joined, 0, UserKey(rapid.IntRange(1, 106).Draw(t, "who else"))
+							e.Kind, e.Message, e.Alias = AliasLinked, 0, UserKey(rapid.IntRange(1, 106).Draw(t, "who else"))
 						case 5:
 							e.Kind = Replied
 						}
@@ -111,10 +111,10 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 		described := func(l *applier, name string) string {
 			s := l.read(name)
 			if s == nil {
-				return (&timelines{}).describe()
+				return (&seriesSet{}).describe()
 			}
 			defer s.runlock()
-			return s.timelines().describe()
+			return s.allSeries().describe()
 		}
 		values := func(l *applier, name string) (all []int64) {
 			for _, r := range l.Reports(report.ParseSubject(name), 0) {
@@ -123,7 +123,7 @@ func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 			slices.Sort(all)
 			return all
 		}
-		for _, name := range append(names, GroupSubject("g")) {
+		for _, name := range append(names, PortfolioKey("g")) {
 			other := name
 			if slices.Contains(names[:3], name) && (name != displayed || l.displays(brazilianID) != "") {
 				other = brazilian

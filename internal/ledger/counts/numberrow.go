@@ -16,7 +16,7 @@ import (
 const numberVersion = 2
 
 // encode is the number's own row: all but its parts, which it names.
-func (s *scope) encode() []byte {
+func (s *numberState) encode() []byte {
 	row := binary.AppendVarint([]byte{numberVersion}, s.horizon)
 	row = appendWindows(row, s.windows)
 	row = binary.AppendUvarint(row, uint64(s.sequence))
@@ -30,29 +30,29 @@ func (s *scope) encode() []byte {
 	for _, p := range parts {
 		row = binary.AppendUvarint(append(row, p.depth), uint64(p.prefix))
 	}
-	row = s.heard.encode(row)
+	row = s.activity.encode(row)
 	row = binary.AppendUvarint(row, uint64(len(s.complaints)))
 	for _, user := range slices.Sorted(maps.Keys(s.complaints)) {
 		row = binary.AppendUvarint(row, uint64(user))
 		row = binary.AppendUvarint(row, uint64(len(s.complaints[user])))
 		for _, c := range s.complaints[user] {
 			row = binary.LittleEndian.AppendUint32(row, c.at)
-			row = binary.LittleEndian.AppendUint32(row, c.print)
+			row = binary.LittleEndian.AppendUint32(row, c.fingerprint)
 		}
 	}
-	row = binary.AppendUvarint(row, uint64(len(s.joined)))
-	for _, user := range slices.Sorted(maps.Keys(s.joined)) {
+	row = binary.AppendUvarint(row, uint64(len(s.linked)))
+	for _, user := range slices.Sorted(maps.Keys(s.linked)) {
 		row = binary.AppendUvarint(row, uint64(user))
-		row = binary.LittleEndian.AppendUint32(row, s.joined[user])
+		row = binary.LittleEndian.AppendUint32(row, s.linked[user])
 	}
 	return codec.Seal(s.chats.encode(row))
 }
 
 // decode reads the number's own row. It makes the parts without their content, which Restore reads.
-func (s *scope) decode(row []byte) error {
+func (s *numberState) decode(row []byte) error {
 	r := unseal(row, numberVersion)
 	s.horizon = r.Varint()
-	s.windows = newLengths(r.windows())
+	s.windows = newWindowLengths(r.windows())
 	s.sequence = int64(r.Uvarint())
 	var before int64
 	for range r.Count(5) {
@@ -65,25 +65,25 @@ func (s *scope) decode(row []byte) error {
 		before = sequence
 		s.reports = append(s.reports, said)
 	}
-	s.decodeParts(r)
+	s.decodeShards(r)
 	if r.Version > 1 {
-		s.heard.decode(r)
+		s.activity.decode(r)
 	}
 	s.decodeComplaints(r)
-	s.decodeJoined(r)
+	s.decodeLinked(r)
 	s.chats.decode(r)
-	if len(s.users.parts) == 0 && len(s.complaints)+len(s.joined)+len(s.chats.sent) > 0 {
+	if len(s.users.shards) == 0 && len(s.complaints)+len(s.linked)+len(s.chats.sent) > 0 {
 		r.Fail(errors.New("it knows users and has no parts"))
 	}
 	return r.End()
 }
 
 // decodeParts reads which parts there are. They must share out all keys: each begins where the one before it ends.
-func (s *scope) decodeParts(r *reader) {
-	var parts []*part
+func (s *numberState) decodeShards(r *reader) {
+	var parts []*shard
 	var end key
 	for range r.Count(2) {
-		p := &part{depth: r.Byte(), prefix: key(r.Uvarint())}
+		p := &shard{depth: r.Byte(), prefix: key(r.Uvarint())}
 		if r.Version == 1 {
 			r.Uvarint() // when the part was saved
 		}
@@ -101,13 +101,13 @@ func (s *scope) decodeParts(r *reader) {
 	}
 	for _, p := range parts {
 		for range 1 << (s.users.depth - p.depth) {
-			s.users.parts = append(s.users.parts, p)
+			s.users.shards = append(s.users.shards, p)
 		}
 	}
 }
 
 // decodeComplaints and decodeJoined read the end of the number's own row, which version 1 leaves out where there are none.
-func (s *scope) decodeComplaints(r *reader) {
+func (s *numberState) decodeComplaints(r *reader) {
 	if r.ended() {
 		return
 	}
@@ -118,8 +118,8 @@ func (s *scope) decodeComplaints(r *reader) {
 		user := key(r.Uvarint())
 		complaints := make([]delivery, r.Count(8))
 		for i := range complaints {
-			c := delivery{at: r.Uint32(), print: r.Uint32()}
-			valid := Complaint(c.print>>complaintShift).valid() && c.print < 1<<complaintBits
+			c := delivery{at: r.Uint32(), fingerprint: r.Uint32()}
+			valid := Complaint(c.fingerprint>>complaintShift).valid() && c.fingerprint < 1<<complaintBits
 			if !valid || i > 0 && complaints[i-1].compare(c) >= 0 {
 				r.Fail(errComplaints)
 			}
@@ -136,12 +136,12 @@ func (s *scope) decodeComplaints(r *reader) {
 	}
 }
 
-func (s *scope) decodeJoined(r *reader) {
+func (s *numberState) decodeLinked(r *reader) {
 	if r.ended() {
 		return
 	}
 	n := r.Count(5)
-	s.joined = make(map[key]uint32, n)
+	s.linked = make(map[key]uint32, n)
 	var before key
 	for range n {
 		user, at := key(r.Uvarint()), r.Uint32()
@@ -152,7 +152,7 @@ func (s *scope) decodeJoined(r *reader) {
 			return
 		}
 		before = user
-		s.joined[user] = at
+		s.linked[user] = at
 	}
 }
 

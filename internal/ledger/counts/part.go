@@ -21,8 +21,8 @@ func newKey(user UserKey) key {
 }
 
 // newPrint is the fingerprint by which a message is known among those of its user.
-func newPrint(message MessageKey) uint32 {
-	return uint32(scatter(uint64(message)) >> (64 - printBits))
+func newFingerprint(message MessageKey) uint32 {
+	return uint32(scatter(uint64(message)) >> (64 - fingerprintBits))
 }
 
 // scatter is the finalizer of MurmurHash3. It maps no two values to one.
@@ -58,42 +58,42 @@ func (r rank) key() key  { return key(uint64(r) * rankInverse & keyMask) }
 type slot [2]uint64
 
 const (
-	printBits = 29
-	timeBits  = 23
-	timeMask  = 1<<timeBits - 1
-	lowPrint  = 1<<(64-keyBits) - 1
+	fingerprintBits = 29
+	timeBits        = 23
+	timeMask        = 1<<timeBits - 1
+	lowFingerprint  = 1<<(64-keyBits) - 1
 
-	replied   = 1 << 48
-	delivered = 1 << 0
-	received  = 1 << 1
-	blockTag  = 1 << 2
-	aliasTag  = 2 << 2
-	tagMask   = 1<<4 - 1
+	replied     = 1 << 48
+	delivered   = 1 << 0
+	received    = 1 << 1
+	overflowTag = 1 << 2
+	aliasTag    = 2 << 2
+	tagMask     = 1<<4 - 1
 )
 
-func (s slot) rank() rank    { return rank(s[0] >> (64 - keyBits)) }
-func (s slot) empty() bool   { return s[1] == 0 }
-func (s slot) inline() bool  { return s[1]&(delivered|received) != 0 }
-func (s slot) isBlock() bool { return s[1]&tagMask == blockTag }
-func (s slot) isAlias() bool { return s[1]&tagMask == aliasTag }
-func (s slot) block() uint32 { return uint32(s[1] >> 4) }
-func (s slot) alias() key    { return key(s[1] >> (64 - keyBits)) }
+func (s slot) rank() rank            { return rank(s[0] >> (64 - keyBits)) }
+func (s slot) empty() bool           { return s[1] == 0 }
+func (s slot) inline() bool          { return s[1]&(delivered|received) != 0 }
+func (s slot) isOverflow() bool      { return s[1]&tagMask == overflowTag }
+func (s slot) isAlias() bool         { return s[1]&tagMask == aliasTag }
+func (s slot) overflowPlace() uint32 { return uint32(s[1] >> 4) }
+func (s slot) alias() key            { return key(s[1] >> (64 - keyBits)) }
 
 func newSlot(r rank, rest uint64) slot { return slot{uint64(r) << (64 - keyBits), rest} }
-func blockSlot(r rank, place uint32) slot {
-	return newSlot(r, uint64(place)<<4|blockTag)
+func overflowSlot(r rank, place uint32) slot {
+	return newSlot(r, uint64(place)<<4|overflowTag)
 }
 func aliasSlot(r rank, of key) slot {
 	return newSlot(r, uint64(of)<<(64-keyBits)|aliasTag)
 }
 
-func (s slot) print() uint32 {
-	return uint32(s[1]>>49)<<(64-keyBits) | uint32(s[0]&lowPrint)
+func (s slot) fingerprint() uint32 {
+	return uint32(s[1]>>49)<<(64-keyBits) | uint32(s[0]&lowFingerprint)
 }
 
 func (s slot) withDelivery(d delivery) slot {
-	s[0] |= uint64(d.print) & lowPrint
-	s[1] |= uint64(d.print)>>(64-keyBits)<<49 | uint64(d.at&timeMask)<<25 | delivered
+	s[0] |= uint64(d.fingerprint) & lowFingerprint
+	s[1] |= uint64(d.fingerprint)>>(64-keyBits)<<49 | uint64(d.at&timeMask)<<25 | delivered
 	if d.reply {
 		s[1] |= replied
 	}
@@ -111,7 +111,7 @@ func (s slot) withInbound(at uint32) slot {
 //
 // A part is small enough that copying, splitting or saving it takes well under a millisecond; that is the longest that
 // anything waits for a table to grow.
-type part struct {
+type shard struct {
 	depth   uint8 // how many leading bits the keys share
 	prefix  key   // these bits, at the low end
 	slots   []slot
@@ -128,28 +128,28 @@ type part struct {
 }
 
 const (
-	partSlots = 16384   // slots at which a part is split
-	partWords = 1 << 19 // words of arena at which it is split
-	pageWords = 1 << 12 // words of a page of the arena
-	mostDepth = 20      // at which it is not split any more; no hash spreads keys so badly
-	longest   = Kept    // the longest window that may be configured
+	shardSlots = 16384   // slots at which a part is split
+	shardWords = 1 << 19 // words of arena at which it is split
+	pageWords  = 1 << 12 // words of a page of the arena
+	mostDepth  = 20      // at which it is not split any more; no hash spreads keys so badly
+	longest    = Kept    // the longest window that may be configured
 )
 
-func newPart(depth uint8, prefix key, horizon int64, used []slot) *part {
-	p := &part{depth: depth, prefix: prefix, horizon: horizon, dirty: true}
-	p.place(used, len(used), roomy(len(used)))
+func newShard(depth uint8, prefix key, horizon int64, used []slot) *shard {
+	p := &shard{depth: depth, prefix: prefix, horizon: horizon, dirty: true}
+	p.layOut(used, len(used), capacityFor(len(used)))
 	return p
 }
 
 // roomy is how many slots to give to some users: filled to eight ninths. A table is given new room at 93 %. Probing stays
 // short up there because the slots are in order.
-func roomy(users int) int { return users + users/8 + 4 }
+func capacityFor(users int) int { return users + users/8 + 4 }
 
-func (p *part) full() bool { return uint64(p.used)*100 >= p.ideal*93 }
+func (p *shard) full() bool { return uint64(p.used)*100 >= p.ideal*93 }
 
 // place lays out slots that are in order of rank; empty ones are left out. The last slot stays free, so that one more user
 // finds room to the right wherever they belong.
-func (p *part) place(from []slot, used, ideal int) {
+func (p *shard) layOut(from []slot, used, ideal int) {
 	for tail := ideal/64 + 8; ; tail *= 2 {
 		slots := slices.Grow([]slot(nil), ideal+tail)
 		slots = slots[:cap(slots)] // the allocator rounds up; nothing is left unused
@@ -173,13 +173,13 @@ func (p *part) place(from []slot, used, ideal int) {
 }
 
 // home is where a rank's slot would be if no other were in the way.
-func (p *part) home(r rank) int {
+func (p *shard) home(r rank) int {
 	at, _ := bits.Mul64(uint64(r)<<(64-keyBits), p.ideal)
 	return int(at)
 }
 
 // find is the slot of a rank, or the one before which it belongs.
-func (p *part) find(r rank) (int, bool) {
+func (p *shard) find(r rank) (int, bool) {
 	i := p.home(r)
 	for ; i < len(p.slots) && !p.slots[i].empty() && p.slots[i].rank() < r; i++ {
 	}
@@ -187,13 +187,13 @@ func (p *part) find(r rank) (int, bool) {
 }
 
 // holds says whether a key has a user's slot.
-func (p *part) holds(k key) bool {
+func (p *shard) holds(k key) bool {
 	i, found := p.find(k.rank())
 	return found && !p.slots[i].isAlias()
 }
 
 // insert puts a slot in the place that find gave; false if there is no room to the right.
-func (p *part) insert(i int, s slot) bool {
+func (p *shard) insert(i int, s slot) bool {
 	free := i
 	for free < len(p.slots) && !p.slots[free].empty() {
 		free++
@@ -208,7 +208,7 @@ func (p *part) insert(i int, s slot) bool {
 }
 
 // remove frees a slot. Those after it move up as far as they would be if it had never been.
-func (p *part) remove(i int) {
+func (p *shard) remove(i int) {
 	for ; i+1 < len(p.slots) && !p.slots[i+1].empty() && p.home(p.slots[i+1].rank()) <= i; i++ {
 		p.slots[i] = p.slots[i+1]
 	}
@@ -217,12 +217,12 @@ func (p *part) remove(i int) {
 }
 
 // grow makes room for more users.
-func (p *part) grow() {
-	p.place(p.slots, p.used, max(roomy(p.used), int(p.ideal+p.ideal/32)+1))
+func (p *shard) grow() {
+	p.layOut(p.slots, p.used, max(capacityFor(p.used), int(p.ideal+p.ideal/32)+1))
 }
 
 // split makes two parts of one, by the next bit of the keys.
-func (p *part) split() (low, high *part) {
+func (p *shard) split() (low, high *shard) {
 	var side [2][]slot
 	for i := range side {
 		side[i] = make([]slot, 0, p.used/2+p.used/8)
@@ -234,9 +234,9 @@ func (p *part) split() (low, high *part) {
 			side[bit] = append(side[bit], s)
 		}
 	}
-	var halves [2]*part
+	var halves [2]*shard
 	for i := range halves {
-		halves[i] = newPart(p.depth+1, p.prefix<<1|key(i), p.horizon, side[i])
+		halves[i] = newShard(p.depth+1, p.prefix<<1|key(i), p.horizon, side[i])
 		halves[i].arena = p.arena
 		halves[i].compact()
 	}
@@ -245,27 +245,27 @@ func (p *part) split() (low, high *part) {
 
 // base is a time that everything in the part is later than, by less than 2^23 seconds (97 days): the longest windows
 // reach back to it from the horizon. It resolves the times in slots.
-func (p *part) base() int64 { return p.horizon - int64(longest.Seconds()) - 1 }
+func (p *shard) base() int64 { return p.horizon - int64(longest.Seconds()) - 1 }
 
 // spans says whether a time can be held.
-func (p *part) spans(at uint32) bool { return int64(at)-p.base() <= timeMask }
+func (p *shard) spans(at uint32) bool { return int64(at)-p.base() <= timeMask }
 
-func (p *part) time(low uint64) uint32 {
+func (p *shard) time(low uint64) uint32 {
 	base := p.base()
 	return uint32(base + (int64(low)-base)&timeMask)
 }
 
-func (p *part) deliveryOf(s slot) delivery {
-	return delivery{at: p.time(s[1] >> 25 & timeMask), print: s.print(), reply: s[1]&replied != 0}
+func (p *shard) deliveryOf(s slot) delivery {
+	return delivery{at: p.time(s[1] >> 25 & timeMask), fingerprint: s.fingerprint(), reply: s[1]&replied != 0}
 }
 
-func (p *part) inboundOf(s slot) uint32 { return p.time(s[1] >> 2 & timeMask) }
+func (p *shard) inboundOf(s slot) uint32 { return p.time(s[1] >> 2 & timeMask) }
 
 // lastDelivery is the time of the last delivery to the user in a slot, zero for none.
-func (p *part) lastDelivery(s slot) uint32 {
+func (p *shard) lastDelivery(s slot) uint32 {
 	switch {
-	case s.isBlock():
-		if b := p.block(s); b.deliveries() > 0 {
+	case s.isOverflow():
+		if b := p.overflow(s); b.deliveries() > 0 {
 			return b.delivery(b.deliveries() - 1).at
 		}
 	case s[1]&delivered != 0:
@@ -275,11 +275,11 @@ func (p *part) lastDelivery(s slot) uint32 {
 }
 
 // load reads what is known about the user in a slot.
-func (p *part) load(s slot, h *history) {
+func (p *shard) load(s slot, h *history) {
 	h.reset()
 	switch {
-	case s.isBlock():
-		b := p.block(s)
+	case s.isOverflow():
+		b := p.overflow(s)
 		for i := range b.deliveries() {
 			h.deliveries = append(h.deliveries, b.delivery(i))
 		}
@@ -297,7 +297,7 @@ func (p *part) load(s slot, h *history) {
 }
 
 // store is the slot for what is known about a user. It reuses the block of the slot that was theirs.
-func (p *part) store(was slot, h *history, counted, opened uint32) slot {
+func (p *shard) store(was slot, h *history, counted, opened uint32) slot {
 	if fitsSlot(h.deliveries, h.inbounds) {
 		p.free(was)
 		s := newSlot(was.rank(), 0)
@@ -309,14 +309,14 @@ func (p *part) store(was slot, h *history, counted, opened uint32) slot {
 		}
 		return s
 	}
-	need := blockWords(len(h.deliveries), len(h.inbounds))
-	if !was.isBlock() || int(p.block(was)[blockSize]) < need {
+	need := overflowWords(len(h.deliveries), len(h.inbounds))
+	if !was.isOverflow() || int(p.overflow(was)[overflowSize]) < need {
 		p.free(was)
-		was = blockSlot(was.rank(), p.allocate(withRoom(need)))
+		was = overflowSlot(was.rank(), p.allocate(withSlack(need)))
 	}
-	b := p.block(was)
+	b := p.overflow(was)
 	b.fill(h)
-	b[blockCounted], b[blockOpened] = counted, opened
+	b[overflowCounted], b[overflowOpened] = counted, opened
 	return was
 }
 
@@ -326,9 +326,9 @@ func fitsSlot(deliveries []delivery, inbounds []uint32) bool {
 }
 
 // view is what is known about the user in a slot as a block: theirs, or one without room in the given memory.
-func (p *part) view(is slot, in block, w lengths) block {
-	if is.isBlock() {
-		return p.block(is)
+func (p *shard) view(is slot, in overflow, w windowLengths) overflow {
+	if is.isOverflow() {
+		return p.overflow(is)
 	}
 	var inbounds []uint32
 	if is[1]&received != 0 {
@@ -339,57 +339,57 @@ func (p *part) view(is slot, in block, w lengths) block {
 		d := p.deliveryOf(is)
 		in.pushDelivery(d)
 		if !d.reply && w.outside(inbounds, d.at) {
-			in[blockCounted], in[blockOpened] = d.at, d.at
+			in[overflowCounted], in[overflowOpened] = d.at, d.at
 		}
 	}
 	return in
 }
 
 // widen is the block of the slot at an index, made or moved to where there is room for more words. It holds what view showed.
-func (p *part) widen(i int, was block, more int) block {
+func (p *shard) widen(i int, was overflow, more int) overflow {
 	is := p.slots[i]
 	need := was.used() + more
-	if is.isBlock() && need <= len(was) {
+	if is.isOverflow() && need <= len(was) {
 		return was
 	}
 	p.free(is)
-	p.slots[i] = blockSlot(is.rank(), p.allocate(withRoom(need)))
-	p.block(p.slots[i]).copy(was)
-	p.tidy()
-	return p.block(p.slots[i])
+	p.slots[i] = overflowSlot(is.rank(), p.allocate(withSlack(need)))
+	p.overflow(p.slots[i]).copy(was)
+	p.maybeCompact()
+	return p.overflow(p.slots[i])
 }
 
 // A block is the history of a user that does not fit a slot: a header, deliveries in order of time from the front, each
 // a time and a word, and times of inbounds in order from the back. Between them is room for more.
-type block []uint32
+type overflow []uint32
 
 const (
-	blockSize       = iota // in words, with the header
-	blockDeliveries        // how many
-	blockInbounds          // how many
-	blockCounted           // the time of the last counted delivery, 0 for none
-	blockOpened            // when the last conversation was opened, 0 for none
-	blockHeader
+	overflowSize       = iota // in words, with the header
+	overflowDeliveries        // how many
+	overflowInbounds          // how many
+	overflowCounted           // the time of the last counted delivery, 0 for none
+	overflowOpened            // when the last conversation was opened, 0 for none
+	overflowHeader
 )
 
-func blockWords(deliveries, inbounds int) int { return blockHeader + 2*deliveries + inbounds }
+func overflowWords(deliveries, inbounds int) int { return overflowHeader + 2*deliveries + inbounds }
 
 // withRoom is the size to give to a block of so many words: half as much again as its content.
-func withRoom(words int) int { return words + (words-blockHeader)/2 }
+func withSlack(words int) int { return words + (words-overflowHeader)/2 }
 
-func (b block) deliveries() int { return int(b[blockDeliveries]) }
-func (b block) inbounds() int   { return int(b[blockInbounds]) }
-func (b block) used() int       { return blockWords(b.deliveries(), b.inbounds()) }
+func (b overflow) deliveries() int { return int(b[overflowDeliveries]) }
+func (b overflow) inbounds() int   { return int(b[overflowInbounds]) }
+func (b overflow) used() int       { return overflowWords(b.deliveries(), b.inbounds()) }
 
 // The word of a delivery is its fingerprint, and bits above it that say what else is known.
 const (
-	printMask  = 1<<printBits - 1
-	awaitedBit = 1 << 30
-	repliedBit = 1 << 31
+	fingerprintMask = 1<<fingerprintBits - 1
+	awaitedBit      = 1 << 30
+	repliedBit      = 1 << 31
 )
 
 func (d delivery) word() uint32 {
-	word := d.print
+	word := d.fingerprint
 	if d.awaited {
 		word |= awaitedBit
 	}
@@ -400,17 +400,17 @@ func (d delivery) word() uint32 {
 }
 
 func newDelivery(at, word uint32) delivery {
-	return delivery{at: at, print: word & printMask, reply: word&repliedBit != 0, awaited: word&awaitedBit != 0}
+	return delivery{at: at, fingerprint: word & fingerprintMask, reply: word&repliedBit != 0, awaited: word&awaitedBit != 0}
 }
 
-func (b block) delivery(i int) delivery {
-	return newDelivery(b[blockHeader+2*i], b[blockHeader+2*i+1])
+func (b overflow) delivery(i int) delivery {
+	return newDelivery(b[overflowHeader+2*i], b[overflowHeader+2*i+1])
 }
 
-func (b block) inbound(i int) uint32 { return b[len(b)-1-i] }
+func (b overflow) inbound(i int) uint32 { return b[len(b)-1-i] }
 
-func (b block) fill(h *history) {
-	b[blockDeliveries], b[blockInbounds] = 0, 0
+func (b overflow) fill(h *history) {
+	b[overflowDeliveries], b[overflowInbounds] = 0, 0
 	for _, d := range h.deliveries {
 		b.pushDelivery(d)
 	}
@@ -420,27 +420,27 @@ func (b block) fill(h *history) {
 }
 
 // copy fills the block with what another holds.
-func (b block) copy(from block) {
-	front := blockHeader + 2*from.deliveries()
-	copy(b[blockDeliveries:], from[blockDeliveries:front])
+func (b overflow) copy(from overflow) {
+	front := overflowHeader + 2*from.deliveries()
+	copy(b[overflowDeliveries:], from[overflowDeliveries:front])
 	copy(b[len(b)-from.inbounds():], from[len(from)-from.inbounds():])
 }
 
-func (b block) pushDelivery(d delivery) {
-	i := blockHeader + 2*b.deliveries()
+func (b overflow) pushDelivery(d delivery) {
+	i := overflowHeader + 2*b.deliveries()
 	b[i], b[i+1] = d.at, d.word()
-	b[blockDeliveries]++
+	b[overflowDeliveries]++
 }
 
-func (b block) pushInbound(at uint32) {
+func (b overflow) pushInbound(at uint32) {
 	b[len(b)-1-b.inbounds()] = at
-	b[blockInbounds]++
+	b[overflowInbounds]++
 }
 
 // knows is what is known about a message.
-func (b block) knows(print uint32) (delivery, bool) {
+func (b overflow) find(print uint32) (delivery, bool) {
 	for i := b.deliveries() - 1; i >= 0; i-- {
-		if b[blockHeader+2*i+1]&printMask == print {
+		if b[overflowHeader+2*i+1]&fingerprintMask == print {
 			return b.delivery(i), true
 		}
 	}
@@ -448,7 +448,7 @@ func (b block) knows(print uint32) (delivery, bool) {
 }
 
 // lastInbound is the last at or before a time, 0 for none.
-func (b block) lastInbound(at uint32) uint32 {
+func (b overflow) lastInbound(at uint32) uint32 {
 	for i := b.inbounds() - 1; i >= 0; i-- {
 		if in := b.inbound(i); in <= at {
 			return in
@@ -457,20 +457,20 @@ func (b block) lastInbound(at uint32) uint32 {
 	return 0
 }
 
-func (p *part) block(s slot) block {
-	from := p.from(s)
-	return from[:from[blockSize]]
+func (p *shard) overflow(s slot) overflow {
+	from := p.pageFrom(s)
+	return from[:from[overflowSize]]
 }
 
 // from is the page that a slot's block is in, from the block on.
-func (p *part) from(s slot) block {
-	at := s.block()
+func (p *shard) pageFrom(s slot) overflow {
+	at := s.overflowPlace()
 	return p.arena[at/pageWords][at%pageWords:]
 }
 
 // allocate makes a block without content. One that is longer than a page has a page to itself. While an eighth of the arena is
 // less than a page, the last page begins smaller and is copied when it grows.
-func (p *part) allocate(words int) uint32 {
+func (p *shard) allocate(words int) uint32 {
 	last := len(p.arena) - 1
 	if last < 0 || len(p.arena[last])+words > pageWords {
 		p.arena = append(p.arena, nil)
@@ -482,46 +482,46 @@ func (p *part) allocate(words int) uint32 {
 		page = append(make([]uint32, 0, max(need, min(need+p.words/8, pageWords))), page...)
 	}
 	page = page[:at+words]
-	page[at+blockSize] = uint32(words)
+	page[at+overflowSize] = uint32(words)
 	p.arena[last] = page
 	p.words += words
 	return uint32(last*pageWords + at)
 }
 
 // free gives up the block of a slot, if it has one.
-func (p *part) free(s slot) {
-	if s.isBlock() {
-		p.garbage += len(p.block(s))
+func (p *shard) free(s slot) {
+	if s.isOverflow() {
+		p.garbage += len(p.overflow(s))
 	}
 }
 
 // tidy compacts the arena when more than a third of it is garbage.
-func (p *part) tidy() {
+func (p *shard) maybeCompact() {
 	if p.garbage > p.words/3 {
 		p.compact()
 	}
 }
 
 // compact copies the blocks that slots refer to into an arena of their own.
-func (p *part) compact() {
-	was := part{arena: p.arena}
+func (p *shard) compact() {
+	was := shard{arena: p.arena}
 	p.arena, p.words, p.garbage = nil, 0, 0
 	for i, s := range p.slots {
-		if s.isBlock() {
-			b := was.block(s)
-			p.slots[i] = blockSlot(s.rank(), p.allocate(len(b)))
-			copy(p.block(p.slots[i]), b)
+		if s.isOverflow() {
+			b := was.overflow(s)
+			p.slots[i] = overflowSlot(s.rank(), p.allocate(len(b)))
+			copy(p.overflow(p.slots[i]), b)
 		}
 	}
 }
 
 // crowded says whether a part should rather be split than given more room.
-func (p *part) crowded() bool {
-	return p.depth < mostDepth && p.used > 1 && (roomy(p.used) > partSlots || p.words-p.garbage > partWords)
+func (p *shard) shouldSplit() bool {
+	return p.depth < mostDepth && p.used > 1 && (capacityFor(p.used) > shardSlots || p.words-p.garbage > shardWords)
 }
 
 // touch is called before the part changes. What a snapshot under way has still to save is saved first.
-func (p *part) touch() {
+func (p *shard) touch() {
 	if p.capture != nil {
 		p.capture.save(p)
 	}
@@ -529,8 +529,8 @@ func (p *part) touch() {
 }
 
 // start and end are the first of the part's keys, and the first after them.
-func (p *part) start() key { return p.prefix << (keyBits - p.depth) }
-func (p *part) end() key   { return (p.prefix + 1) << (keyBits - p.depth) }
+func (p *shard) start() key { return p.prefix << (keyBits - p.depth) }
+func (p *shard) end() key   { return (p.prefix + 1) << (keyBits - p.depth) }
 
 // name names a part in errors: its depth and the bits its keys share.
-func (p *part) name() string { return fmt.Sprintf("%d/%0*b", p.depth, p.depth, uint64(p.prefix)) }
+func (p *shard) name() string { return fmt.Sprintf("%d/%0*b", p.depth, p.depth, uint64(p.prefix)) }

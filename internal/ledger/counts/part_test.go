@@ -10,16 +10,16 @@ import (
 )
 
 // probes is how many slots the finding of a key looks at.
-func (p *part) probes(k key) int {
+func (p *shard) probes(k key) int {
 	i, _ := p.find(k.rank())
 	return i - p.home(k.rank()) + 1
 }
 
 // fillScope records one delivery for each of some users.
-func fillScope(users int, user func(i int) UserKey) *scope {
-	s := newScope(number, 0)
+func fillScope(users int, user func(i int) UserKey) *numberState {
+	s := newNumberState(number, 0)
 	for i := range users {
-		s.record(event{kind: Delivered, user: newKey(user(i)), print: uint32(i), at: uint32(begin.Unix()) + uint32(i%day)})
+		s.record(event{kind: Delivered, user: newKey(user(i)), fingerprint: uint32(i), at: uint32(begin.Unix()) + uint32(i%day)})
 	}
 	return s
 }
@@ -69,7 +69,7 @@ func TestEndOfTable(t *testing.T) {
 	s := fillScope(users, user)
 	for i := range users {
 		k := newKey(user(i))
-		if _, found := s.users.part(k).find(k.rank()); !found || k.rank() != rank(keyMask-i) {
+		if _, found := s.users.shard(k).find(k.rank()); !found || k.rank() != rank(keyMask-i) {
 			t.Fatalf("user %d is lost", i)
 		}
 	}
@@ -84,22 +84,22 @@ func TestEndOfTable(t *testing.T) {
 // Growing and splitting loses nobody, and leaves each part at most partSlots slots that are at least 70 % used.
 func TestGrowthKeepsEveryone(t *testing.T) {
 	const users = 60_000
-	s := newScope(number, 0)
+	s := newNumberState(number, 0)
 	at := uint32(begin.Unix())
 	for i := range users {
 		k := newKey(UserKey(i + 1))
-		s.record(event{kind: Delivered, user: k, print: 1, at: at + uint32(i)})
+		s.record(event{kind: Delivered, user: k, fingerprint: 1, at: at + uint32(i)})
 		if i%3 == 0 {
 			s.record(event{kind: Received, user: k, at: at - uint32(i)})
 		}
 		if i%5 == 0 {
-			s.record(event{kind: Delivered, user: k, print: 2, at: at + uint32(2*i)})
+			s.record(event{kind: Delivered, user: k, fingerprint: 2, at: at + uint32(2*i)})
 		}
 	}
 	used := 0
 	for _, p := range s.users.all() {
 		used += p.used
-		if len(p.slots) > partSlots+partSlots/16 || p.used*10 < len(p.slots)*7 {
+		if len(p.slots) > shardSlots+shardSlots/16 || p.used*10 < len(p.slots)*7 {
 			t.Errorf("part %s has %d users in %d slots", p.name(), p.used, len(p.slots))
 		}
 	}
@@ -109,18 +109,18 @@ func TestGrowthKeepsEveryone(t *testing.T) {
 	var h history
 	for i := range users {
 		k := newKey(UserKey(i + 1))
-		p := s.users.part(k)
+		p := s.users.shard(k)
 		j, found := p.find(k.rank())
 		if !found {
 			t.Fatalf("user %d is lost", i)
 		}
 		p.load(p.slots[j], &h)
-		want := history{deliveries: []delivery{{at: at + uint32(i), print: 1}}}
+		want := history{deliveries: []delivery{{at: at + uint32(i), fingerprint: 1}}}
 		if i%3 == 0 {
 			want.inbounds = []uint32{at - uint32(i)}
 		}
 		if i%5 == 0 {
-			want.deliveries = append(want.deliveries, delivery{at: at + uint32(2*i), print: 2})
+			want.deliveries = append(want.deliveries, delivery{at: at + uint32(2*i), fingerprint: 2})
 			slices.SortFunc(want.deliveries, delivery.compare)
 		}
 		if !slices.Equal(h.deliveries, want.deliveries) || !slices.Equal(h.inbounds, want.inbounds) {
@@ -132,7 +132,7 @@ func TestGrowthKeepsEveryone(t *testing.T) {
 // What is stored in a slot or a block is read as it was, over the whole span of time that a part holds.
 func TestPartStoresHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := newPart(0, 0, begin.Unix()-rapid.Int64Range(0, 100*day).Draw(t, "horizon"), nil)
+		p := newShard(0, 0, begin.Unix()-rapid.Int64Range(0, 100*day).Draw(t, "horizon"), nil)
 		at := rapid.Custom(func(t *rapid.T) uint32 {
 			return uint32(rapid.Int64Range(p.base(), p.base()+timeMask).Draw(t, "at"))
 		})
@@ -141,7 +141,7 @@ func TestPartStoresHistories(t *testing.T) {
 			r := key(rapid.Uint64Range(0, 5).Draw(t, "user")).rank()
 			h := history{inbounds: slices.Compact(slices.Sorted(slices.Values(rapid.SliceOfN(at, 0, 4).Draw(t, "inbounds"))))}
 			for i := range rapid.IntRange(0, 4).Draw(t, "deliveries") {
-				h.deliveries = append(h.deliveries, delivery{at: at.Draw(t, "delivery"), print: rapid.Uint32Range(0, 1<<printBits-8).Draw(t, "print") + uint32(i)})
+				h.deliveries = append(h.deliveries, delivery{at: at.Draw(t, "delivery"), fingerprint: rapid.Uint32Range(0, 1<<fingerprintBits-8).Draw(t, "print") + uint32(i)})
 			}
 			if len(h.deliveries)+len(h.inbounds) == 0 {
 				continue
@@ -152,14 +152,14 @@ func TestPartStoresHistories(t *testing.T) {
 				p.insert(i, newSlot(r, 0).withInbound(uint32(p.horizon)))
 			}
 			p.slots[i] = p.store(p.slots[i], &h, 0, 0)
-			p.tidy()
+			p.maybeCompact()
 			want[r] = h
 		}
 		q, err := decodedPart(0, 0, p.encode())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range []*part{p, q} {
+		for _, p := range []*shard{p, q} {
 			for r, h := range want {
 				i, found := p.find(r)
 				var got history
@@ -181,28 +181,28 @@ func TestBlocksOfAllSizes(t *testing.T) {
 	var used []slot
 	want := make([]history, users+1)
 	for r := rank(1); r <= users; r++ {
-		used = append(used, newSlot(r, 0).withDelivery(delivery{at: at, print: uint32(r)}))
-		want[r].add(event{kind: Delivered, at: at, print: uint32(r)})
+		used = append(used, newSlot(r, 0).withDelivery(delivery{at: at, fingerprint: uint32(r)}))
+		want[r].add(event{kind: Delivered, at: at, fingerprint: uint32(r)})
 	}
-	p := newPart(0, 0, begin.Unix(), used)
+	p := newShard(0, 0, begin.Unix(), used)
 	random := rand.New(rand.NewPCG(1, 1))
 	for n := range 40_000 {
 		r := rank(1 + random.IntN(users))
 		if n%2 == 0 {
 			r = rank(1 + n%5) // some have much more than fits a page
 		}
-		e := event{kind: Delivered, at: at + uint32(n), print: uint32(n + users + 1)}
+		e := event{kind: Delivered, at: at + uint32(n), fingerprint: uint32(n + users + 1)}
 		if random.IntN(3) == 0 {
 			e.kind = Received
 		}
 		want[r].add(e)
 		i, _ := p.find(r)
-		var inline [blockHeader + 3]uint32
-		b := p.widen(i, p.view(p.slots[i], inline[:], newLengths(DefaultWindows)), 2)
+		var inline [overflowHeader + 3]uint32
+		b := p.widen(i, p.view(p.slots[i], inline[:], newWindowLengths(DefaultWindows)), 2)
 		if e.kind == Received {
 			b.pushInbound(e.at)
 		} else {
-			b.pushDelivery(delivery{at: e.at, print: e.print})
+			b.pushDelivery(delivery{at: e.at, fingerprint: e.fingerprint})
 		}
 	}
 	longest, words := 0, 0
@@ -214,7 +214,7 @@ func TestBlocksOfAllSizes(t *testing.T) {
 			t.Fatalf("user %d has %d deliveries and %d inbounds; %d and %d were added", r, len(got.deliveries), len(got.inbounds),
 				len(want[r].deliveries), len(want[r].inbounds))
 		}
-		longest, words = max(longest, len(p.block(p.slots[i]))), words+len(p.block(p.slots[i]))
+		longest, words = max(longest, len(p.overflow(p.slots[i]))), words+len(p.overflow(p.slots[i]))
 	}
 	if longest <= pageWords {
 		t.Errorf("no block is longer than a page: the longest is %d words", longest)
@@ -230,7 +230,7 @@ func TestKeysStayAsTheyAre(t *testing.T) {
 		if got := scatter(of); got != want || uint64(unscatter(got)) != of {
 			t.Errorf("%d is scattered to %x, and that back to %d", of, got, unscatter(got))
 		}
-		if got := newPrint(MessageKey(of)); uint64(got) != want>>35 {
+		if got := newFingerprint(MessageKey(of)); uint64(got) != want>>35 {
 			t.Errorf("message %d has fingerprint %x", of, got)
 		}
 		if k := newKey(UserKey(of)); uint64(k) != want>>14 || k.rank().key() != k || uint64(k.rank()) != uint64(k)*rankFactor%(1<<50) {
@@ -244,9 +244,9 @@ func TestKeysStayAsTheyAre(t *testing.T) {
 
 // A delivery and a message from the user lie in a slot side by side, whichever of them came first.
 func TestBothOfASlot(t *testing.T) {
-	p := newPart(0, 0, begin.Unix(), nil)
+	p := newShard(0, 0, begin.Unix(), nil)
 	for _, reply := range []bool{false, true} {
-		d, at := delivery{at: uint32(begin.Unix()) - 1, print: 0x1abc_def1, reply: reply}, uint32(begin.Unix()-5)
+		d, at := delivery{at: uint32(begin.Unix()) - 1, fingerprint: 0x1abc_def1, reply: reply}, uint32(begin.Unix()-5)
 		for _, is := range []slot{newSlot(7, 0).withDelivery(d).withInbound(at), newSlot(7, 0).withInbound(at).withDelivery(d)} {
 			if is.rank() != 7 || p.deliveryOf(is) != d || p.inboundOf(is) != at || p.lastDelivery(is) != d.at {
 				t.Errorf("in a slot of rank %d are %v and %d", is.rank(), p.deliveryOf(is), p.inboundOf(is))
@@ -258,16 +258,16 @@ func TestBothOfASlot(t *testing.T) {
 // The last delivery to a user is read from whatever their slot holds, and is none where there is none.
 func TestTheLastDelivery(t *testing.T) {
 	at := uint32(begin.Unix())
-	p := newPart(0, 0, int64(at), nil)
+	p := newShard(0, 0, int64(at), nil)
 	for name, test := range map[string]struct {
 		h    history
 		want uint32
 	}{
-		"a delivery":                   {history{deliveries: []delivery{{at: at, print: 1}}}, at},
+		"a delivery":                   {history{deliveries: []delivery{{at: at, fingerprint: 1}}}, at},
 		"a message from the user":      {history{inbounds: []uint32{at}}, 0},
 		"two messages from the user":   {history{inbounds: []uint32{at, at + 1}}, 0},
-		"two deliveries":               {history{deliveries: []delivery{{at: at, print: 1}, {at: at + 1, print: 2}}}, at + 1},
-		"a delivery and some messages": {history{deliveries: []delivery{{at: at, print: 1}}, inbounds: []uint32{at + 1, at + 2}}, at},
+		"two deliveries":               {history{deliveries: []delivery{{at: at, fingerprint: 1}, {at: at + 1, fingerprint: 2}}}, at + 1},
+		"a delivery and some messages": {history{deliveries: []delivery{{at: at, fingerprint: 1}}, inbounds: []uint32{at + 1, at + 2}}, at},
 	} {
 		if got := p.lastDelivery(p.store(newSlot(7, 0), &test.h, 0, 0)); got != test.want {
 			t.Errorf("the last of %s is at %d, not %d", name, got, test.want)
@@ -281,7 +281,7 @@ func TestTheLastDelivery(t *testing.T) {
 // A part holds times over 2^23 seconds, from the longest window before its horizon on.
 func TestTheSpanOfAPart(t *testing.T) {
 	for _, horizon := range []int64{begin.Unix(), begin.Unix() + 1<<22, 0x6a000000} {
-		p := newPart(0, 0, horizon, nil)
+		p := newShard(0, 0, horizon, nil)
 		first := horizon - int64(Kept.Seconds()) - 1
 		for at, want := range map[int64]bool{first: true, horizon: true, first + timeMask: true, first + timeMask + 1: false} {
 			if got := p.spans(uint32(at)); got != want {
@@ -306,7 +306,7 @@ func evenly(users int) (used []slot) {
 // belong there is a 64th of it and eight slots for those who come to lie there, of whatever room the allocator gave. It is full at 93 %,
 // and when it grows, it does by a 32nd at least.
 func TestTheRoomOfATable(t *testing.T) {
-	room := func(p *part, least, most int) {
+	room := func(p *shard, least, most int) {
 		t.Helper()
 		if ideal := int(p.ideal); ideal < least || ideal > most+most/3+16 {
 			t.Errorf("%d users have %d slots, not %d and at most a third more", p.used, ideal, least)
@@ -316,7 +316,7 @@ func TestTheRoomOfATable(t *testing.T) {
 		}
 	}
 	for _, users := range []int{0, 1, 7, 100, 1000, 5000, 10_000} {
-		p := newPart(0, 0, begin.Unix(), evenly(users))
+		p := newShard(0, 0, begin.Unix(), evenly(users))
 		room(p, users*9/8+4, users*9/8+4)
 		if p.full() {
 			t.Errorf("a table of %d users is full", users)
@@ -336,11 +336,11 @@ func TestTheRoomOfATable(t *testing.T) {
 		}
 	}
 	for used, want := range map[int]bool{0: false, 185: false, 186: true, 200: true} {
-		if got := (&part{ideal: 200, used: used}).full(); got != want {
+		if got := (&shard{ideal: 200, used: used}).full(); got != want {
 			t.Errorf("with %d of 200 slots used a table is full: %t", used, got)
 		}
 	}
-	full := newPart(0, 0, begin.Unix(), evenly(1000))
+	full := newShard(0, 0, begin.Unix(), evenly(1000))
 	full.ideal = 1000
 	full.grow()
 	room(full, 1129, 1129)
@@ -353,8 +353,8 @@ func TestUsersAtTheEnd(t *testing.T) {
 		for i := range users {
 			used = append(used, slot{}, newSlot(rank(keyMask-2*(users-i)), 0).withInbound(1))
 		}
-		p := &part{horizon: begin.Unix()}
-		p.place(used, users, roomy(users))
+		p := &shard{horizon: begin.Unix()}
+		p.layOut(used, users, capacityFor(users))
 		whole := func() {
 			t.Helper()
 			for i := range users {
@@ -392,12 +392,12 @@ func TestUsersAtTheEnd(t *testing.T) {
 }
 
 // roomTest fails unless what a part says of the room in its arena is so.
-func roomTest(t *testing.T, p *part) {
+func roomTest(t *testing.T, p *shard) {
 	t.Helper()
 	used, words := 0, 0
 	for _, is := range p.slots {
-		if is.isBlock() {
-			used += len(p.block(is))
+		if is.isOverflow() {
+			used += len(p.overflow(is))
 		}
 	}
 	for _, page := range p.arena {
@@ -411,12 +411,12 @@ func roomTest(t *testing.T, p *part) {
 // A user's block is used until there is no room in it, and then they get one that is half as large again as what it holds.
 func TestBlocksAreUsedUp(t *testing.T) {
 	at := uint32(begin.Unix())
-	filled := func(p *part, used int, was int) int {
+	filled := func(p *shard, used int, was int) int {
 		t.Helper()
-		is := len(p.block(p.slots[0]))
+		is := len(p.overflow(p.slots[0]))
 		want := was
 		if used > was {
-			want = used + (used-blockHeader)/2
+			want = used + (used-overflowHeader)/2
 		}
 		if is != want {
 			t.Errorf("a block of %d words holds %d, and has %d", was, used, is)
@@ -424,15 +424,15 @@ func TestBlocksAreUsedUp(t *testing.T) {
 		roomTest(t, p)
 		return is
 	}
-	stored := newPart(0, 0, int64(at), []slot{newSlot(0, 0).withInbound(at)})
+	stored := newShard(0, 0, int64(at), []slot{newSlot(0, 0).withInbound(at)})
 	var h history
 	size := 0
 	for n := range uint32(20) {
-		h.deliveries = append(h.deliveries, delivery{at: at + n, print: n})
+		h.deliveries = append(h.deliveries, delivery{at: at + n, fingerprint: n})
 		h.inbounds = append(h.inbounds, at+n)
 		stored.slots[0] = stored.store(stored.slots[0], &h, 0, 0)
 		if n > 0 {
-			size = filled(stored, blockHeader+3*len(h.inbounds), size)
+			size = filled(stored, overflowHeader+3*len(h.inbounds), size)
 		}
 	}
 	h = history{inbounds: h.inbounds[:1]}
@@ -440,13 +440,13 @@ func TestBlocksAreUsedUp(t *testing.T) {
 	if roomTest(t, stored); stored.garbage != stored.words {
 		t.Errorf("of %d words %d are said to be garbage when none is used", stored.words, stored.garbage)
 	}
-	widened := newPart(0, 0, int64(at), []slot{newSlot(0, 0).withInbound(at)})
+	widened := newShard(0, 0, int64(at), []slot{newSlot(0, 0).withInbound(at)})
 	size = 0
 	for n := range uint32(40) {
-		var inline [blockHeader + 3]uint32
-		b := widened.view(widened.slots[0], inline[:], newLengths(DefaultWindows))
+		var inline [overflowHeader + 3]uint32
+		b := widened.view(widened.slots[0], inline[:], newWindowLengths(DefaultWindows))
 		widened.widen(0, b, 1).pushInbound(at + n + 1)
-		size = filled(widened, blockHeader+int(n)+2, size)
+		size = filled(widened, overflowHeader+int(n)+2, size)
 		if widened.garbage > widened.words/3 {
 			t.Errorf("of %d words %d are garbage", widened.words, widened.garbage)
 		}
@@ -455,18 +455,18 @@ func TestBlocksAreUsedUp(t *testing.T) {
 
 // The arena is compacted when more than a third of it is garbage, and not before.
 func TestTheArenaIsTidied(t *testing.T) {
-	p := newPart(0, 0, begin.Unix(), evenly(3))
+	p := newShard(0, 0, begin.Unix(), evenly(3))
 	var places []int
 	for i, is := range p.slots {
 		if !is.empty() {
-			p.slots[i] = blockSlot(is.rank(), p.allocate(12))
+			p.slots[i] = overflowSlot(is.rank(), p.allocate(12))
 			places = append(places, i)
 		}
 	}
 	for n, want := range []int{36, 12} {
 		p.free(p.slots[places[n]])
 		p.slots[places[n]] = newSlot(p.slots[places[n]].rank(), 0).withInbound(1)
-		p.tidy()
+		p.maybeCompact()
 		if roomTest(t, p); p.words != want {
 			t.Errorf("when %d of three blocks are given up, the arena has %d words, not %d", n+1, p.words, want)
 		}
@@ -476,7 +476,7 @@ func TestTheArenaIsTidied(t *testing.T) {
 // Blocks share what they fit together, and what is longer stands alone. The room beyond them is an eighth of all at most, and yet
 // they are seldom copied.
 func TestTheArenaHasLittleMoreThanItNeeds(t *testing.T) {
-	p := newPart(0, 0, begin.Unix(), nil)
+	p := newShard(0, 0, begin.Unix(), nil)
 	for i, test := range []struct{ words, pages, place int }{
 		{pageWords / 2, 1, 0}, {pageWords / 2, 1, pageWords / 2}, {pageWords + 1, 2, pageWords}, {1, 3, 2 * pageWords}, {pageWords, 4, 3 * pageWords},
 	} {
@@ -484,7 +484,7 @@ func TestTheArenaHasLittleMoreThanItNeeds(t *testing.T) {
 			t.Errorf("block %d is at %d of %d, not at %d of %d", i, place, len(p.arena), test.place, test.pages)
 		}
 	}
-	p = newPart(0, 0, begin.Unix(), nil)
+	p = newShard(0, 0, begin.Unix(), nil)
 	copied, before := 0, 0
 	for range 3000 {
 		p.allocate(10)
@@ -503,23 +503,23 @@ func TestTheArenaHasLittleMoreThanItNeeds(t *testing.T) {
 
 // A part is split that has more users or more history than a part should, unless that is one user's, or it is too small already.
 func TestWhenAPartIsSplit(t *testing.T) {
-	const most = (partSlots - 4) * 8 / 9 // users for whom there is just room
+	const most = (shardSlots - 4) * 8 / 9 // users for whom there is just room
 	for _, test := range []struct {
-		p    part
+		p    shard
 		want bool
 	}{
-		{part{used: most}, false},
-		{part{used: most + 1}, true},
-		{part{used: most + 1, depth: mostDepth - 1}, true},
-		{part{used: most + 1, depth: mostDepth}, false},
-		{part{used: 2, words: partWords}, false},
-		{part{used: 2, words: partWords + 1}, true},
-		{part{used: 2, words: partWords + 1, garbage: 1}, false},
-		{part{used: 2, words: partWords + 2, garbage: 1}, true},
-		{part{used: 2, words: partWords, garbage: 1}, false},
-		{part{used: 1, words: partWords + 1}, false},
+		{shard{used: most}, false},
+		{shard{used: most + 1}, true},
+		{shard{used: most + 1, depth: mostDepth - 1}, true},
+		{shard{used: most + 1, depth: mostDepth}, false},
+		{shard{used: 2, words: shardWords}, false},
+		{shard{used: 2, words: shardWords + 1}, true},
+		{shard{used: 2, words: shardWords + 1, garbage: 1}, false},
+		{shard{used: 2, words: shardWords + 2, garbage: 1}, true},
+		{shard{used: 2, words: shardWords, garbage: 1}, false},
+		{shard{used: 1, words: shardWords + 1}, false},
 	} {
-		if got := test.p.crowded(); got != test.want {
+		if got := test.p.shouldSplit(); got != test.want {
 			t.Errorf("a part of depth %d with %d users and %d words, %d of them garbage, is split: %t", test.p.depth, test.p.used, test.p.words, test.p.garbage, got)
 		}
 	}
@@ -528,7 +528,7 @@ func TestWhenAPartIsSplit(t *testing.T) {
 // The halves of a part hold what it held, each in an arena of its own.
 func TestTheHalvesOfAPart(t *testing.T) {
 	at := uint32(begin.Unix())
-	whole := newPart(0, 0, int64(at), evenly(64))
+	whole := newShard(0, 0, int64(at), evenly(64))
 	for i, is := range whole.slots {
 		if !is.empty() {
 			whole.slots[i] = whole.store(is, &history{inbounds: []uint32{at, at + uint32(i)}}, 0, 0)
@@ -536,8 +536,8 @@ func TestTheHalvesOfAPart(t *testing.T) {
 	}
 	low, high := whole.split()
 	quarter, other := high.split()
-	for _, p := range []*part{low, high, quarter, other} {
-		if roomTest(t, p); p.garbage != 0 || p.horizon != whole.horizon || !p.dirty || p.words != p.used*withRoom(blockWords(0, 2)) {
+	for _, p := range []*shard{low, high, quarter, other} {
+		if roomTest(t, p); p.garbage != 0 || p.horizon != whole.horizon || !p.dirty || p.words != p.used*withSlack(overflowWords(0, 2)) {
 			t.Errorf("part %s of %d users has %d words", p.name(), p.used, p.words)
 		}
 		for _, is := range p.slots {
@@ -552,7 +552,7 @@ func TestTheHalvesOfAPart(t *testing.T) {
 			}
 		}
 	}
-	for p, want := range map[*part]string{whole: "0/0", low: "1/0", high: "1/1", quarter: "2/10", other: "2/11"} {
+	for p, want := range map[*shard]string{whole: "0/0", low: "1/0", high: "1/1", quarter: "2/10", other: "2/11"} {
 		if p.name() != want {
 			t.Errorf("part %s is named %s", want, p.name())
 		}
@@ -563,8 +563,8 @@ func TestTheHalvesOfAPart(t *testing.T) {
 }
 
 // bytes is the memory of a number.
-func (s *scope) bytes() (n int) {
-	n = int(unsafe.Sizeof(*s)) + cap(s.users.parts)*8 + s.lines.bytes()
+func (s *numberState) bytes() (n int) {
+	n = int(unsafe.Sizeof(*s)) + cap(s.users.shards)*8 + s.series.bytes()
 	for _, p := range s.users.all() {
 		n += int(unsafe.Sizeof(*p)) + cap(p.slots)*16 + cap(p.arena)*24
 		for _, page := range p.arena {
@@ -574,11 +574,11 @@ func (s *scope) bytes() (n int) {
 	return n
 }
 
-func (l *timelines) bytes() (n int) {
+func (l *seriesSet) bytes() (n int) {
 	for i := range l {
 		n += cap(l[i].chunks) * int(unsafe.Sizeof(chunk{}))
 		for _, c := range l[i].chunks {
-			n += cap(c.ticks) * 4
+			n += cap(c.buckets) * 4
 		}
 	}
 	return n
@@ -587,11 +587,11 @@ func (l *timelines) bytes() (n int) {
 // A user with a delivery and an inbound, each in a second of its own, takes 24 bytes at most with the number's timeline
 // included, from 4,000 users on at any number of them, and 26 from 1,000 on.
 func TestMemoryPerUser(t *testing.T) {
-	s := newScope(number, 0)
+	s := newNumberState(number, 0)
 	for i := range 300_000 {
 		k, at := newKey(UserKey(i+1)), uint32(begin.Unix())+uint32(i)*8
 		s.record(event{kind: Received, user: k, at: at - 2*day})
-		s.record(event{kind: Delivered, user: k, print: uint32(i), at: at})
+		s.record(event{kind: Delivered, user: k, fingerprint: uint32(i), at: at})
 		users := i + 1
 		if users < 1000 || users%97 != 0 {
 			continue

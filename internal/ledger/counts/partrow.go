@@ -8,43 +8,43 @@ import (
 )
 
 // partVersion is the version of a part's row. In version 1 fingerprints have one more bit, the lowest, and no delivery is a reply.
-const partVersion = 2
+const shardVersion = 2
 
 // fromVersion1 is a slot of version 1.
 func (s slot) fromVersion1() slot {
 	if s[1]&delivered == 0 {
 		return s
 	}
-	print := uint64(uint32(s[1]>>48)<<(64-keyBits)|uint32(s[0]&lowPrint)) >> 1
-	s[0] = s[0]&^lowPrint | print&lowPrint
+	print := uint64(uint32(s[1]>>48)<<(64-keyBits)|uint32(s[0]&lowFingerprint)) >> 1
+	s[0] = s[0]&^lowFingerprint | print&lowFingerprint
 	s[1] = s[1]&(replied-1) | print>>(64-keyBits)<<49
 	return s
 }
 
 // encode is the row of a part: its slots in use and the blocks they refer to. What follows from these and the windows is
 // left out.
-func (p *part) encode() []byte {
+func (p *shard) encode() []byte {
 	row := make([]byte, 0, 32+16*p.used+4*p.words+codec.ChecksumSize)
-	row = binary.AppendVarint(append(row, partVersion), p.horizon)
+	row = binary.AppendVarint(append(row, shardVersion), p.horizon)
 	row = binary.AppendUvarint(row, uint64(p.used))
 	for _, s := range p.slots {
 		if s.empty() {
 			continue
 		}
-		if s.isBlock() {
-			s = blockSlot(s.rank(), 0)
+		if s.isOverflow() {
+			s = overflowSlot(s.rank(), 0)
 		}
 		row = binary.LittleEndian.AppendUint64(row, s[0])
 		row = binary.LittleEndian.AppendUint64(row, s[1])
 	}
 	for _, s := range p.slots {
-		if !s.isBlock() {
+		if !s.isOverflow() {
 			continue
 		}
-		b := p.block(s)
+		b := p.overflow(s)
 		row = binary.AppendUvarint(row, uint64(b.deliveries()))
 		row = binary.AppendUvarint(row, uint64(b.inbounds()))
-		for _, word := range b[blockHeader : blockHeader+2*b.deliveries()] {
+		for _, word := range b[overflowHeader : overflowHeader+2*b.deliveries()] {
 			row = binary.LittleEndian.AppendUint32(row, word)
 		}
 		for i := range b.inbounds() {
@@ -54,55 +54,55 @@ func (p *part) encode() []byte {
 	return codec.Seal(row)
 }
 
-var errPart = errors.New("what it says is impossible")
+var errShard = errors.New("what it says is impossible")
 
 // decode reads the row of a part that has its depth and prefix.
-func (p *part) decode(row []byte) error {
-	r := unseal(row, partVersion)
+func (p *shard) decode(row []byte) error {
+	r := unseal(row, shardVersion)
 	p.horizon = r.Varint()
 	used := make([]slot, r.Count(16))
 	for i := range used {
 		s := slot{r.Uint64(), r.Uint64()}
-		if r.Version < partVersion && s.inline() {
+		if r.Version < shardVersion && s.inline() {
 			s = s.fromVersion1()
 		}
 		used[i] = s
 		rightOrder := i == 0 || used[i-1].rank() < s.rank()
 		rightPart := s.rank().key()>>(keyBits-p.depth) == p.prefix
-		rightForm := s.inline() || s == blockSlot(s.rank(), 0) ||
+		rightForm := s.inline() || s == overflowSlot(s.rank(), 0) ||
 			s == aliasSlot(s.rank(), s.alias()) && s.alias() < s.rank().key()
 		if r.Err() != nil || !rightOrder || !rightPart || !rightForm {
-			r.Fail(errPart)
+			r.Fail(errShard)
 			return r.Err()
 		}
 	}
 	base, end := p.base(), min(p.base()+timeMask, maxTime)
 	for i, s := range used {
-		if !s.isBlock() {
+		if !s.isOverflow() {
 			continue
 		}
 		deliveries, inbounds := r.Count(8), r.Count(4)
 		if r.Err() != nil || 8*deliveries+4*inbounds > r.Left() {
-			r.Fail(errPart)
+			r.Fail(errShard)
 			return r.Err()
 		}
-		place := p.allocate(blockWords(deliveries, inbounds))
-		used[i] = blockSlot(s.rank(), place)
-		b := p.block(used[i])
+		place := p.allocate(overflowWords(deliveries, inbounds))
+		used[i] = overflowSlot(s.rank(), place)
+		b := p.overflow(used[i])
 		within := func(at, before uint32) {
 			if int64(at) < base || int64(at) > end || at < before {
-				r.Fail(errPart)
+				r.Fail(errShard)
 			}
 		}
 		var before uint32
 		for range deliveries {
 			at, word := r.Uint32(), r.Uint32()
-			if r.Version < partVersion {
+			if r.Version < shardVersion {
 				word >>= 1
 			}
 			d := newDelivery(at, word)
 			if d.word() != word || d.awaited && !d.reply {
-				r.Fail(errPart)
+				r.Fail(errShard)
 			}
 			within(d.at, before)
 			before = d.at
@@ -116,12 +116,12 @@ func (p *part) decode(row []byte) error {
 			b.pushInbound(at)
 		}
 		if deliveries <= 1 && inbounds <= 1 && (deliveries == 0 || !b.delivery(0).awaited) {
-			r.Fail(errPart) // a slot holds it
+			r.Fail(errShard) // a slot holds it
 		}
 	}
 	if err := r.End(); err != nil {
 		return err
 	}
-	p.place(used, len(used), roomy(len(used)))
+	p.layOut(used, len(used), capacityFor(len(used)))
 	return nil
 }

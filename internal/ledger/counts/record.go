@@ -70,7 +70,7 @@ func (p Portfolio) Validate() error {
 }
 
 // GroupSubject is the subject of the counts of a portfolio.
-func GroupSubject(name string) string { return "group/" + name }
+func PortfolioKey(name string) string { return "group/" + name }
 
 // Display says that Meta displays the number of an id so.
 type Display struct {
@@ -147,7 +147,7 @@ func (rec *Record) AppendRow(row []byte) []byte {
 		}
 		row = append(row, flags)
 		if entry.Kind == Complained {
-			row = append(row, byte(entry.Did))
+			row = append(row, byte(entry.Complaint))
 		}
 		row = binary.AppendUvarint(row, uint64(intern(entry.Number)))
 		row = binary.LittleEndian.AppendUint64(row, uint64(entry.User))
@@ -183,7 +183,7 @@ func (rec *Record) controls() bool {
 func (rec *Record) appendControl(row []byte) []byte {
 	row = binary.AppendUvarint(row, uint64(len(rec.Windows)))
 	for _, w := range rec.Windows {
-		row = appendWindows(codec.AppendString(row, w.Number), newLengths(w.Windows))
+		row = appendWindows(codec.AppendString(row, w.Number), newWindowLengths(w.Windows))
 	}
 	row = binary.AppendUvarint(row, uint64(len(rec.Portfolios)))
 	for _, p := range rec.Portfolios {
@@ -273,7 +273,7 @@ func (r *reader) entry(number func() string) Entry {
 	flags := r.Byte()
 	entry := Entry{Kind: Kind(flags & kindMask), Reply: flags&flagReply != 0}
 	if entry.Kind == Complained {
-		entry.Did = Complaint(r.Byte())
+		entry.Complaint = Complaint(r.Byte())
 	}
 	entry.Number, entry.User = number(), UserKey(r.Uint64())
 	if flags&flagAlias != 0 {
@@ -344,12 +344,12 @@ func (r *reader) report() report.Report {
 }
 
 // flagReach is added to the service window, which is shorter.
-const flagReach = 1 << 32
+const flagCountReached = 1 << 32
 
-func appendWindows(row []byte, w lengths) []byte {
+func appendWindows(row []byte, w windowLengths) []byte {
 	service := uint64(w.service)
-	if w.reach {
-		service |= flagReach
+	if w.countReached {
+		service |= flagCountReached
 	}
 	row = binary.AppendUvarint(row, service)
 	return binary.AppendUvarint(row, uint64(w.conversation))
@@ -357,11 +357,11 @@ func appendWindows(row []byte, w lengths) []byte {
 
 func (r *reader) windows() Windows {
 	service, conversation := r.Uvarint(), r.Uvarint()
-	reach := service&flagReach != 0
-	service &^= flagReach
+	reach := service&flagCountReached != 0
+	service &^= flagCountReached
 	if most := uint64(longest / time.Second); service > most || conversation > most {
 		r.Fail(errors.New("its windows are too long"))
 		return Windows{}
 	}
-	return Windows{Service: time.Duration(service) * time.Second, Conversation: time.Duration(conversation) * time.Second, Reach: reach}
+	return Windows{Service: time.Duration(service) * time.Second, Conversation: time.Duration(conversation) * time.Second, CountReached: reach}
 }

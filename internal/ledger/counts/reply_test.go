@@ -60,7 +60,7 @@ func expectInAnyOrder(t *testing.T, entries []Entry, want map[string][4]int64) {
 			}
 		}
 		windows := DefaultWindows
-		windows.Reach = true
+		windows.CountReached = true
 		for _, number := range []string{number, someoneElses} {
 			if err := l.Configure(number, windows); err != nil {
 				t.Fatal(err)
@@ -119,10 +119,10 @@ func TestAReplyDoesNotCount(t *testing.T) {
 		"said to another user":             {[]Entry{{Kind: Replied, User: 2, Message: 1, At: at}, delivered(1, at+1, false)}, [4]int64{1, 1, 1, 1}},
 		"between others":                   {[]Entry{delivered(1, at, false), delivered(2, at+1, true), delivered(3, at+2, false)}, [4]int64{1, 1, 2, 1}},
 		"before the first that counts":     {[]Entry{replied(1, at-1), delivered(1, at, false), delivered(2, at+2, false)}, [4]int64{1, 1, 1, 1}},
-		"said under another key":           {[]Entry{{Kind: Replied, User: 2, Message: 1, At: at}, delivered(1, at, false), {Kind: Joined, Alias: 2, At: at}}, [4]int64{0, 0, 0, 1}},
+		"said under another key":           {[]Entry{{Kind: Replied, User: 2, Message: 1, At: at}, delivered(1, at, false), {Kind: AliasLinked, Alias: 2, At: at}}, [4]int64{0, 0, 0, 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			expectInAnyOrder(t, test.entries, map[string][4]int64{number: test.want, GroupSubject("g"): test.want})
+			expectInAnyOrder(t, test.entries, map[string][4]int64{number: test.want, PortfolioKey("g"): test.want})
 		})
 	}
 }
@@ -158,7 +158,9 @@ func TestPartsOfVersion1(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := uint32(begin.Unix())
-	message := func(message MessageKey, at uint32) delivery { return delivery{at: at, print: newPrint(message)} }
+	message := func(message MessageKey, at uint32) delivery {
+		return delivery{at: at, fingerprint: newFingerprint(message)}
+	}
 	want := map[key]history{
 		1: {deliveries: []delivery{message(1, at)}},
 		2: {deliveries: []delivery{message(2, at+1)}, inbounds: []uint32{at + 2}},
@@ -169,7 +171,7 @@ func TestPartsOfVersion1(t *testing.T) {
 	if p.used != len(want)+1 {
 		t.Errorf("%d users are read", p.used)
 	}
-	check := func(p *part) {
+	check := func(p *shard) {
 		t.Helper()
 		for user, want := range want {
 			var got history
@@ -187,7 +189,7 @@ func TestPartsOfVersion1(t *testing.T) {
 	}
 	check(p)
 	now := p.encode()
-	if now[0] != partVersion {
+	if now[0] != shardVersion {
 		t.Errorf("it is written as version %d", now[0])
 	}
 	again, err := decodedPart(0, 0, now)
@@ -196,23 +198,23 @@ func TestPartsOfVersion1(t *testing.T) {
 	}
 	check(again)
 
-	s := newScope(number, 0)
-	s.horizon, s.users.parts = p.horizon, []*part{p}
+	s := newNumberState(number, 0)
+	s.horizon, s.users.shards = p.horizon, []*shard{p}
 	s.recount()
 	if n := count(s, Messages, 0, maxTime); n != 2 {
 		t.Errorf("%d messages are counted", n)
 	}
 	for user, h := range want {
 		for _, d := range h.deliveries {
-			if got := s.record(event{kind: Delivered, user: user, print: d.print, at: d.at}); got != repeated {
+			if got := s.record(event{kind: Delivered, user: user, fingerprint: d.fingerprint, at: d.at}); got != repeated {
 				t.Errorf("a delivery to user %d again is %d", user, got)
 			}
 		}
 	}
-	if got := s.record(event{kind: Replied, user: 1, print: newPrint(1), at: at + 9}); got != changed || count(s, Messages, 0, maxTime) != 1 {
+	if got := s.record(event{kind: Replied, user: 1, fingerprint: newFingerprint(1), at: at + 9}); got != changed || count(s, Messages, 0, maxTime) != 1 {
 		t.Errorf("that one is a reply is %d", got)
 	}
-	for _, version := range []byte{0, partVersion + 1} {
+	for _, version := range []byte{0, shardVersion + 1} {
 		_, err := decodedPart(0, 0, sealed(append([]byte{version}, body(now)[1:]...)))
 		expectRead(t, err, fmt.Sprintf("its version is %d; this program knows 2", version))
 	}

@@ -29,8 +29,8 @@ func Restore(rows iter.Seq2[Row, error], each func(n int, task func(i int))) (*M
 	}
 	each(len(in.numbers), func(i int) {
 		s := in.numbers[i]
-		if s.recount(); s.heard.last == 0 {
-			s.hearAgain()
+		if s.recount(); s.activity.last == 0 {
+			s.rebuildActivity()
 		}
 	})
 	in.bind()
@@ -46,8 +46,8 @@ type restoration struct {
 	found      bool // its own row
 	aliases    map[string]string
 	portfolios []Portfolio
-	numbers    []*scope
-	missing    []*part // of the last of the numbers
+	numbers    []*numberState
+	missing    []*shard // of the last of the numbers
 }
 
 func (in *restoration) row(row Row) error {
@@ -65,26 +65,26 @@ func (in *restoration) row(row Row) error {
 		if err := in.complete(); err != nil {
 			return err
 		}
-		s := newScope(number, 0)
+		s := newNumberState(number, 0)
 		s.dirty = false
 		if err := s.decode(row.Value); err != nil {
-			return fmt.Errorf("the row of the number ending in %s cannot be read: %w", ending(number), err)
+			return fmt.Errorf("the row of the number ending in %s cannot be read: %w", redact(number), err)
 		}
-		m.scopes[number] = s
+		m.numbers[number] = s
 		in.numbers, in.missing = append(in.numbers, s), s.users.all()
 		return nil
 	}
-	return in.part(number, row)
+	return in.shard(number, row)
 }
 
-func (in *restoration) part(number string, row Row) error {
-	if len(in.missing) == 0 || !slices.Equal(row.Key, partKey(in.numbers[len(in.numbers)-1].number, in.missing[0])) {
-		return fmt.Errorf("the snapshot has a part too many, or none that it should have, of the number ending in %s", ending(number))
+func (in *restoration) shard(number string, row Row) error {
+	if len(in.missing) == 0 || !slices.Equal(row.Key, shardKey(in.numbers[len(in.numbers)-1].number, in.missing[0])) {
+		return fmt.Errorf("the snapshot has a part too many, or none that it should have, of the number ending in %s", redact(number))
 	}
 	p := in.missing[0]
 	in.missing = in.missing[1:]
 	if err := p.decode(row.Value); err != nil {
-		return fmt.Errorf("the row of part %s of the number ending in %s cannot be read: %w", p.name(), ending(number), err)
+		return fmt.Errorf("the row of part %s of the number ending in %s cannot be read: %w", p.name(), redact(number), err)
 	}
 	return nil
 }
@@ -94,7 +94,7 @@ func (in *restoration) complete() error {
 	if len(in.missing) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the row of part %s of the number ending in %s is missing", in.missing[0].name(), ending(in.numbers[len(in.numbers)-1].number))
+	return fmt.Errorf("the row of part %s of the number ending in %s is missing", in.missing[0].name(), redact(in.numbers[len(in.numbers)-1].number))
 }
 
 func (in *restoration) machineRow(row []byte) error {
@@ -115,20 +115,20 @@ func (in *restoration) bind() {
 	m := in.machine
 	for name, number := range in.aliases {
 		s := m.ensure(number)
-		m.scopes[name] = s
+		m.numbers[name] = s
 		s.names = append(s.names, name)
 	}
-	for _, s := range m.scopes {
+	for _, s := range m.numbers {
 		slices.Sort(s.names)
 	}
 	for _, p := range in.portfolios {
-		g := newGroup()
-		var members []*scope
+		g := newPortfolioState()
+		var members []*numberState
 		for _, number := range p.Numbers {
 			members = append(members, m.ensure(number))
 		}
 		g.set(members)
-		m.groups[p.Name] = g
+		m.portfolios[p.Name] = g
 	}
 }
 
@@ -148,4 +148,4 @@ func splitKey(k []byte) (number string, start []byte, found bool) {
 }
 
 // ending is enough of a number to tell which it is, and not enough to dial it.
-func ending(number string) string { return number[max(0, len(number)-4):] }
+func redact(number string) string { return number[max(0, len(number)-4):] }

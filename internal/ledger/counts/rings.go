@@ -14,13 +14,13 @@ func newAliasRings() aliasRings {
 
 // has says whether a key is in a ring.
 func (r *aliasRings) has(k key) bool {
-	_, found := r.table.part(k).find(k.rank())
+	_, found := r.table.shard(k).find(k.rank())
 	return found
 }
 
 // next is the key after another: itself if it is alone.
 func (r *aliasRings) next(k key) key {
-	p := r.table.part(k)
+	p := r.table.shard(k)
 	if i, found := p.find(k.rank()); found {
 		return p.slots[i].alias()
 	}
@@ -65,7 +65,7 @@ func (r *aliasRings) link(a, b key) {
 }
 
 func (r *aliasRings) set(k, next key) {
-	p := r.table.part(k)
+	p := r.table.shard(k)
 	is := aliasSlot(k.rank(), next)
 	if i, found := p.find(k.rank()); found {
 		p.slots[i] = is
@@ -76,7 +76,7 @@ func (r *aliasRings) set(k, next key) {
 
 // remove removes a key whose whole ring is removed.
 func (r *aliasRings) remove(k key) {
-	p := r.table.part(k)
+	p := r.table.shard(k)
 	if i, found := p.find(k.rank()); found {
 		p.remove(i)
 	}

@@ -16,20 +16,20 @@ import (
 // Rows with a right checksum that say what cannot be are not read: what they would count was never appended.
 
 // savedNumber is a number of which everything is known that a row can hold.
-func savedNumber(tb testing.TB) *scope {
+func savedNumber(tb testing.TB) *numberState {
 	tb.Helper()
-	return fuzzedLedger(tb).scope(number)
+	return fuzzedLedger(tb).number(number)
 }
 
 func TestImpossibleNumbersAreNotRead(t *testing.T) {
 	spam := Complaint(0x13)
-	one := delivery{at: uint32(begin.Unix()), print: spam.print(1)}
-	two := delivery{at: uint32(begin.Unix()) + 1, print: spam.print(2)}
-	parts := func(names ...[2]uint64) func(*scope) {
-		return func(s *scope) { s.users.parts, s.users.depth = partsOf(names...) }
+	one := delivery{at: uint32(begin.Unix()), fingerprint: spam.fingerprint(1)}
+	two := delivery{at: uint32(begin.Unix()) + 1, fingerprint: spam.fingerprint(2)}
+	parts := func(names ...[2]uint64) func(*numberState) {
+		return func(s *numberState) { s.users.shards, s.users.depth = partsOf(names...) }
 	}
 	// deep are parts that share out all keys, the last two of them of a depth.
-	deep := func(depth uint64) func(*scope) {
+	deep := func(depth uint64) func(*numberState) {
 		var names [][2]uint64
 		for d := uint64(1); d <= depth; d++ {
 			names = append(names, [2]uint64{d, 1<<d - 2})
@@ -38,19 +38,19 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name   string
-		change func(s *scope)
+		change func(s *numberState)
 		want   string // in the error; empty where it is read
 	}{
-		{"as it was", func(*scope) {}, ""},
-		{"a report after the last", func(s *scope) { s.sequence = 1 }, "sequence 2 after 1 of 1"},
-		{"reports of one sequence", func(s *scope) { s.reports[1].Sequence = 1 }, "sequence 1 after 1"},
-		{"reports that fall", func(s *scope) { s.reports[0].Sequence, s.reports[1].Sequence = 2, 1 }, "sequence 1 after 2"},
-		{"a report without a sequence", func(s *scope) { s.reports[0].Sequence = 0 }, "sequence 0 after 0"},
-		{"the longest windows", func(s *scope) {
-			s.windows = newLengths(Windows{Service: Kept, Conversation: Kept, Reach: true})
+		{"as it was", func(*numberState) {}, ""},
+		{"a report after the last", func(s *numberState) { s.sequence = 1 }, "sequence 2 after 1 of 1"},
+		{"reports of one sequence", func(s *numberState) { s.reports[1].Sequence = 1 }, "sequence 1 after 1"},
+		{"reports that fall", func(s *numberState) { s.reports[0].Sequence, s.reports[1].Sequence = 2, 1 }, "sequence 1 after 2"},
+		{"a report without a sequence", func(s *numberState) { s.reports[0].Sequence = 0 }, "sequence 0 after 0"},
+		{"the longest windows", func(s *numberState) {
+			s.windows = newWindowLengths(Windows{Service: Kept, Conversation: Kept, CountReached: true})
 		}, ""},
-		{"a longer service window", func(s *scope) { s.windows.service = int64(Kept/time.Second) + 1 }, "windows are too long"},
-		{"a longer conversation", func(s *scope) { s.windows.conversation = int64(Kept/time.Second) + 1 }, "windows are too long"},
+		{"a longer service window", func(s *numberState) { s.windows.service = int64(Kept/time.Second) + 1 }, "windows are too long"},
+		{"a longer conversation", func(s *numberState) { s.windows.conversation = int64(Kept/time.Second) + 1 }, "windows are too long"},
 		{"two halves", parts([2]uint64{1, 0}, [2]uint64{1, 1}), ""},
 		{"one half", parts([2]uint64{1, 0}), "share out the keys"},
 		{"the other half", parts([2]uint64{1, 1}), "share out the keys"},
@@ -60,30 +60,30 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 		{"a part of more bits than its depth", parts([2]uint64{1, 2}, [2]uint64{1, 1}), "share out the keys"},
 		{"the smallest parts", deep(mostDepth), ""},
 		{"smaller parts", deep(mostDepth + 1), "share out the keys"},
-		{"no parts", func(s *scope) { s.users.parts, s.complaints, s.joined, s.chats = nil, nil, nil, chats{} }, ""},
-		{"chats without a part", func(s *scope) { s.users.parts, s.complaints, s.joined = nil, nil, nil }, "knows users and has no parts"},
-		{"a joined user at no time", func(s *scope) { s.joined[7] = 0 }, "joined users are impossible"},
-		{"a joined user who is nobody", func(s *scope) { s.joined[0] = 1 }, "joined users are impossible"},
-		{"the last user joined", func(s *scope) { s.joined[keyMask] = 1 }, ""},
-		{"a joined user after the last", func(s *scope) { s.joined[keyMask+1] = 1 }, "joined users are impossible"},
-		{"a joined user without a part", func(s *scope) { s.users.parts, s.complaints, s.chats = nil, nil, chats{} }, "knows users and has no parts"},
-		{"complaints without a part", func(s *scope) { s.users.parts, s.joined, s.chats = nil, nil, chats{} }, "knows users and has no parts"},
-		{"two complaints of a user", func(s *scope) { s.complaints[7] = []delivery{one, two} }, ""},
-		{"no complaint of a user", func(s *scope) { s.complaints[7] = []delivery{} }, "complaints are impossible"},
-		{"a complaint twice", func(s *scope) { s.complaints[7] = []delivery{one, one} }, "complaints are impossible"},
-		{"complaints out of order", func(s *scope) { s.complaints[7] = []delivery{two, one} }, "complaints are impossible"},
-		{"a complaint of no kind", func(s *scope) { s.complaints[7] = []delivery{{at: one.at}} }, "complaints are impossible"},
-		{"a complaint that is too wide", func(s *scope) {
-			s.complaints[7] = []delivery{{at: one.at, print: one.print | 1<<complaintBits}}
+		{"no parts", func(s *numberState) { s.users.shards, s.complaints, s.linked, s.chats = nil, nil, nil, chats{} }, ""},
+		{"chats without a part", func(s *numberState) { s.users.shards, s.complaints, s.linked = nil, nil, nil }, "knows users and has no parts"},
+		{"a joined user at no time", func(s *numberState) { s.linked[7] = 0 }, "joined users are impossible"},
+		{"a joined user who is nobody", func(s *numberState) { s.linked[0] = 1 }, "joined users are impossible"},
+		{"the last user joined", func(s *numberState) { s.linked[keyMask] = 1 }, ""},
+		{"a joined user after the last", func(s *numberState) { s.linked[keyMask+1] = 1 }, "joined users are impossible"},
+		{"a joined user without a part", func(s *numberState) { s.users.shards, s.complaints, s.chats = nil, nil, chats{} }, "knows users and has no parts"},
+		{"complaints without a part", func(s *numberState) { s.users.shards, s.linked, s.chats = nil, nil, chats{} }, "knows users and has no parts"},
+		{"two complaints of a user", func(s *numberState) { s.complaints[7] = []delivery{one, two} }, ""},
+		{"no complaint of a user", func(s *numberState) { s.complaints[7] = []delivery{} }, "complaints are impossible"},
+		{"a complaint twice", func(s *numberState) { s.complaints[7] = []delivery{one, one} }, "complaints are impossible"},
+		{"complaints out of order", func(s *numberState) { s.complaints[7] = []delivery{two, one} }, "complaints are impossible"},
+		{"a complaint of no kind", func(s *numberState) { s.complaints[7] = []delivery{{at: one.at}} }, "complaints are impossible"},
+		{"a complaint that is too wide", func(s *numberState) {
+			s.complaints[7] = []delivery{{at: one.at, fingerprint: one.fingerprint | 1<<complaintBits}}
 		}, "complaints are impossible"},
-		{"a complaint of nobody", func(s *scope) { s.complaints[0] = []delivery{one} }, "complaints are impossible"},
-		{"the last user", func(s *scope) { s.complaints[keyMask] = []delivery{one} }, ""},
-		{"a user after the last", func(s *scope) { s.complaints[keyMask+1] = []delivery{one} }, "complaints are impossible"},
+		{"a complaint of nobody", func(s *numberState) { s.complaints[0] = []delivery{one} }, "complaints are impossible"},
+		{"the last user", func(s *numberState) { s.complaints[keyMask] = []delivery{one} }, ""},
+		{"a user after the last", func(s *numberState) { s.complaints[keyMask+1] = []delivery{one} }, "complaints are impossible"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := savedNumber(t)
 			test.change(s)
-			got := newScope(number, 0)
+			got := newNumberState(number, 0)
 			expectRead(t, got.decode(s.encode()), test.want)
 			if test.want == "" && (got.windows != s.windows || got.horizon != s.horizon || !slices.Equal(got.reports, s.reports) || len(got.users.all()) != len(s.users.all()) || len(got.complaints) != len(s.complaints)) {
 				t.Errorf("it is read as %+v", got)
@@ -95,9 +95,9 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 // Users come in order in a number's row, and each once.
 func TestUsersOutOfOrderAreNotRead(t *testing.T) {
 	s := savedNumber(t)
-	s.complaints, s.joined, s.chats = nil, nil, chats{}
+	s.complaints, s.linked, s.chats = nil, nil, chats{}
 	without := slices.Clip(bytes.TrimSuffix(body(s.encode()), []byte{0, 0, 0, 0})) // none of them
-	one := Complaint(0x13).print(1)
+	one := Complaint(0x13).fingerprint(1)
 	complaint := func(user byte) []byte {
 		return []byte{user, 1, 1, 0, 0, 0, byte(one), byte(one >> 8), byte(one >> 16), byte(one >> 24)}
 	}
@@ -108,9 +108,9 @@ func TestUsersOutOfOrderAreNotRead(t *testing.T) {
 			complaints, joins = "complaints are impossible", "joined users are impossible"
 		}
 		row := slices.Concat(without, []byte{2}, complaint(test.first), complaint(test.second), []byte{0, 0, 0})
-		expectRead(t, newScope(number, 0).decode(sealed(row)), complaints)
+		expectRead(t, newNumberState(number, 0).decode(sealed(row)), complaints)
 		row = slices.Concat(without, []byte{0, 2}, joined(test.first), joined(test.second), []byte{0, 0})
-		expectRead(t, newScope(number, 0).decode(sealed(row)), joins)
+		expectRead(t, newNumberState(number, 0).decode(sealed(row)), joins)
 	}
 }
 
@@ -128,41 +128,41 @@ func TestImpossiblePartsAreNotRead(t *testing.T) {
 		low, high = high, low
 	}
 	// a part of two users, the first with a history of its own.
-	made := func(h *history) *part {
-		p := newPart(0, 0, int64(at), nil)
+	made := func(h *history) *shard {
+		p := newShard(0, 0, int64(at), nil)
 		for _, r := range []rank{5, 9} {
 			i, _ := p.find(r)
-			p.insert(i, newSlot(r, 0).withDelivery(delivery{at: at, print: 1}))
+			p.insert(i, newSlot(r, 0).withDelivery(delivery{at: at, fingerprint: 1}))
 		}
 		i, _ := p.find(5)
 		p.slots[i] = p.store(p.slots[i], h, 0, 0)
 		return p
 	}
-	set := func(r rank, is slot) func(*part) {
-		return func(p *part) {
+	set := func(r rank, is slot) func(*shard) {
+		return func(p *shard) {
 			i, _ := p.find(r)
 			p.slots[i] = is
 		}
 	}
-	base := uint32(newPart(0, 0, int64(at), nil).base())
+	base := uint32(newShard(0, 0, int64(at), nil).base())
 	two := func(first, second uint32) *history {
-		return &history{deliveries: []delivery{{at: first, print: 1}, {at: second, print: 2}}}
+		return &history{deliveries: []delivery{{at: first, fingerprint: 1}, {at: second, fingerprint: 2}}}
 	}
 	for _, test := range []struct {
 		name   string
 		h      *history
-		change func(*part)
+		change func(*shard)
 		fails  bool
 	}{
 		{"as it was", two(at, at+1), nil, false},
-		{"over the whole span", &history{deliveries: []delivery{{at: base, print: 1}, {at: base + timeMask, print: 2}}, inbounds: []uint32{base, base + timeMask}}, nil, false},
+		{"over the whole span", &history{deliveries: []delivery{{at: base, fingerprint: 1}, {at: base + timeMask, fingerprint: 2}}, inbounds: []uint32{base, base + timeMask}}, nil, false},
 		{"a delivery before the span", two(base-1, at), nil, true},
 		{"a delivery after it", two(at, base+timeMask+1), nil, true},
 		{"deliveries out of order", two(at+1, at), nil, true},
 		{"a message from the user before the span", &history{inbounds: []uint32{base - 1, at}}, nil, true},
 		{"one after it", &history{inbounds: []uint32{at, base + timeMask + 1}}, nil, true},
 		{"messages from the user out of order", &history{inbounds: []uint32{at + 1, at}}, nil, true},
-		{"users out of order", two(at, at+1), func(p *part) {
+		{"users out of order", two(at, at+1), func(p *shard) {
 			i, _ := p.find(5)
 			j, _ := p.find(9)
 			p.slots[i], p.slots[j] = p.slots[j], p.slots[i]
@@ -172,10 +172,10 @@ func TestImpossiblePartsAreNotRead(t *testing.T) {
 		{"a name of the same user", two(at, at+1), set(low, aliasSlot(low, low.key())), true},
 		{"a name of a user after it", two(at, at+1), set(low, aliasSlot(low, high.key())), true},
 		{"a slot of no kind", two(at, at+1), set(9, newSlot(9, 3<<2)), true},
-		{"a block for what fits a slot", two(at, at+1), func(p *part) {
+		{"a block for what fits a slot", two(at, at+1), func(p *shard) {
 			i, _ := p.find(9)
-			p.slots[i] = blockSlot(9, p.allocate(blockWords(1, 1)))
-			p.block(p.slots[i]).fill(&history{deliveries: []delivery{{at: at, print: 1}}, inbounds: []uint32{at}})
+			p.slots[i] = overflowSlot(9, p.allocate(overflowWords(1, 1)))
+			p.overflow(p.slots[i]).fill(&history{deliveries: []delivery{{at: at, fingerprint: 1}}, inbounds: []uint32{at}})
 		}, true},
 		{"a block for two messages from the user", &history{inbounds: []uint32{at, at + 1}}, nil, false},
 	} {
@@ -214,13 +214,13 @@ func TestImpossibleJournalRowsAreNotRead(t *testing.T) {
 		{"as it was", with(func(*Entry) {}), ""},
 		{"no kind", with(func(e *Entry) { e.Kind = 0 }), "an entry of kind 0 is not valid: Kind is not known"},
 		{"an unknown kind", with(func(e *Entry) { e.Kind = Replied + 1 }), "an entry of kind 6 is not valid: Kind is not known"},
-		{"two keys of one user", with(func(e *Entry) { e.Kind, e.Alias = Joined, 2 }), ""},
-		{"a user joined with nobody", with(func(e *Entry) { e.Kind = Joined }), "an entry of kind 4 is not valid: Alias is not known"},
+		{"two keys of one user", with(func(e *Entry) { e.Kind, e.Alias = AliasLinked, 2 }), ""},
+		{"a user joined with nobody", with(func(e *Entry) { e.Kind = AliasLinked }), "an entry of kind 4 is not valid: Alias is not known"},
 		{"at no time", with(func(e *Entry) { e.At = 0 }), "time 0"},
 		{"at the first time", with(func(e *Entry) { e.At = 1 }), ""},
 		{"at the last time", with(func(e *Entry) { e.At = maxTime }), ""},
 		{"after the last time", with(func(e *Entry) { e.At = maxTime + 1 }), "time 4294967296"},
-		{"an unknown complaint", with(func(e *Entry) { e.Kind, e.Did = Complained, 0x17 }), "an entry of kind 3 is not valid: Did is not known"},
+		{"an unknown complaint", with(func(e *Entry) { e.Kind, e.Complaint = Complained, 0x17 }), "an entry of kind 3 is not valid: Complaint is not known"},
 		{"windows that are too long", Record{Windows: []NumberWindows{{number, Windows{Service: Kept + time.Second}}}}, "windows are too long"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -238,15 +238,15 @@ func TestImpossibleJournalRowsAreNotRead(t *testing.T) {
 // A row that was cut and sealed again, or goes on after its end, is not read.
 func TestRowsEndWhereTheyEnd(t *testing.T) {
 	l := fuzzedLedger(t)
-	s := l.scope(number)
+	s := l.number(number)
 	rec := Record{
 		Clock: begin.UnixMilli(),
 		Batch: Batch{
-			Entries:  []Entry{{Number: number, Kind: Complained, Did: 0x23, User: 1, Alias: 2, Message: 3, At: begin.Unix()}},
+			Entries:  []Entry{{Number: number, Kind: Complained, Complaint: 0x23, User: 1, Alias: 2, Message: 3, At: begin.Unix()}},
 			Reports:  []report.Report{{Subject: report.ParseSubject(number), Kind: report.Restriction, At: begin.Unix(), Value: "X", Reason: "Y", Until: begin.Unix() + 9}},
 			Displays: []Display{{"1", number}},
 		},
-		Windows:    []NumberWindows{{number, Windows{Service: time.Hour, Reach: true}}},
+		Windows:    []NumberWindows{{number, Windows{Service: time.Hour, CountReached: true}}},
 		Portfolios: []Portfolio{{"p", []string{number, "+1"}}},
 		Claims:     []Claim{{"1", number}},
 	}
@@ -255,11 +255,11 @@ func TestRowsEndWhereTheyEnd(t *testing.T) {
 		decode func([]byte) error
 	}{
 		"record": {rec.AppendRow(nil), func(row []byte) error { return new(Record).ReadRow(row) }},
-		"part": {s.users.parts[0].encode(), func(row []byte) error {
+		"part": {s.users.shards[0].encode(), func(row []byte) error {
 			_, err := decodedPart(0, 0, row)
 			return err
 		}},
-		"number":  {s.encode(), func(row []byte) error { return newScope(number, 0).decode(row) }},
+		"number":  {s.encode(), func(row []byte) error { return newNumberState(number, 0).decode(row) }},
 		"machine": {l.encode(), func(row []byte) error { return (&restoration{machine: NewMachine()}).machineRow(row) }},
 	} {
 		if err := row.decode(row.whole); err != nil {
@@ -310,7 +310,7 @@ func TestBoundsOfABatch(t *testing.T) {
 		{"the newest", entry("+2", Delivered, last), Outcome{New: 1}, ""},
 		{"a newer one", entry("+2", Delivered, last+1), Outcome{}, "invalid: entry 0: At lies in the future"},
 		{"a message from the user, which has no id", Batch{Entries: []Entry{{Number: "+3", Kind: Received, User: 1, At: now.Unix()}}}, Outcome{New: 1}, ""},
-		{"a complaint without one", Batch{Entries: []Entry{{Number: "+3", Kind: Complained, Did: 0x11, User: 1, At: now.Unix()}}}, Outcome{}, "invalid: entry 0: Message is not known"},
+		{"a complaint without one", Batch{Entries: []Entry{{Number: "+3", Kind: Complained, Complaint: 0x11, User: 1, At: now.Unix()}}}, Outcome{}, "invalid: entry 0: Message is not known"},
 		{"a report about nothing", tell("", report.Limit, now.Unix()), Outcome{}, "invalid: report 0: Subject is empty"},
 		{"a report about the longest number", tell(long, report.Limit, now.Unix()), Outcome{New: 1}, ""},
 		{"a report about a longer number", tell(long+"1", report.Limit, now.Unix()), Outcome{}, "invalid: report 0: Subject is too long"},

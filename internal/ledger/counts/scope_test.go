@@ -26,10 +26,10 @@ func TestSnapshotsSaveEachChange(t *testing.T) {
 		"an earlier time of a delivery":      one(Entry{Kind: Delivered, User: 2, Message: 2, At: at - 2}),
 		"an answer":                          one(Entry{Kind: Received, User: 2, At: at + 2}),
 		"an answer before a delivery":        one(Entry{Kind: Received, User: 2, At: at - 1}),
-		"a complaint":                        one(Entry{Kind: Complained, Did: 0x11, User: 1, Message: 9, At: at}),
-		"another key of a user":              one(Entry{Kind: Joined, User: 1, Alias: 9, At: at}),
-		"two keys that are one user":         one(Entry{Kind: Joined, User: 1, Alias: 2, At: at}),
-		"two keys that were known to be one": one(Entry{Kind: Joined, User: 3, Alias: 4, At: at + 5}),
+		"a complaint":                        one(Entry{Kind: Complained, Complaint: 0x11, User: 1, Message: 9, At: at}),
+		"another key of a user":              one(Entry{Kind: AliasLinked, User: 1, Alias: 9, At: at}),
+		"two keys that are one user":         one(Entry{Kind: AliasLinked, User: 1, Alias: 2, At: at}),
+		"two keys that were known to be one": one(Entry{Kind: AliasLinked, User: 3, Alias: 4, At: at + 5}),
 		"a report":                           {Reports: []report.Report{{Subject: report.ParseSubject(number), Kind: report.Limit, At: at}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -44,19 +44,19 @@ func TestSnapshotsSaveEachChange(t *testing.T) {
 			must(l.Append(context.Background(), Batch{Entries: []Entry{
 				{Number: number, Kind: Delivered, User: 1, Message: 1, At: at},
 				{Number: number, Kind: Delivered, User: 2, Message: 1, At: at}, {Number: number, Kind: Delivered, User: 2, Message: 2, At: at + 1},
-				{Number: number, Kind: Received, User: 2, At: at - day}, {Number: number, Kind: Joined, User: 3, Alias: 4, At: at},
+				{Number: number, Kind: Received, User: 2, At: at - day}, {Number: number, Kind: AliasLinked, User: 3, Alias: 4, At: at},
 			}}, begin))
 			must(Outcome{}, l.Snapshot(context.Background(), begin))
 			before := describe(l)
 			must(l.Append(context.Background(), change, begin))
 			must(Outcome{}, l.Snapshot(context.Background(), begin))
-			want, rows := describe(l), string(l.scope(number).encode())
+			want, rows := describe(l), string(l.number(number).encode())
 			must(Outcome{}, l.Close())
 			l = openTest(t, fs)
 			if got := describe(l); got != want {
 				t.Errorf("after a restart the ledger is\n%swhich was\n%sand before the change\n%s", got, want, before)
 			}
-			if got := string(l.scope(number).encode()); got != rows {
+			if got := string(l.number(number).encode()); got != rows {
 				t.Errorf("after a restart the row of the number is %x, and was %x", got, rows)
 			}
 			// What is not counted is there too: nothing of it is new.
@@ -77,7 +77,7 @@ func TestEveryFewEvents(t *testing.T) {
 	}
 	r := func(at int64) Entry { return Entry{Number: "+1", Kind: Received, User: 1, At: base + at} }
 	c := func(at int64, message MessageKey) Entry {
-		return Entry{Number: "+1", Kind: Complained, Did: 0x11, User: 1, Message: message, At: base + at}
+		return Entry{Number: "+1", Kind: Complained, Complaint: 0x11, User: 1, Message: message, At: base + at}
 	}
 	replied := func(at int64, message MessageKey) Entry {
 		return Entry{Number: "+1", Kind: Replied, User: 1, Message: message, At: base + at}
@@ -93,7 +93,7 @@ func TestEveryFewEvents(t *testing.T) {
 	elsewhere := [][]Entry{
 		{},
 		{{Number: "+2", Kind: Delivered, User: 1, Message: 1, At: base + 1}, {Number: "+2", Kind: Received, User: 1, At: base + 2}},
-		{{Number: "+2", Kind: Delivered, User: 2, Message: 1, At: base}, {Number: "+2", Kind: Joined, User: 1, Alias: 2, At: base}, {Number: "+2", Kind: Complained, Did: 0x11, User: 1, Message: 9, At: base + 1}},
+		{{Number: "+2", Kind: Delivered, User: 2, Message: 1, At: base}, {Number: "+2", Kind: AliasLinked, User: 1, Alias: 2, At: base}, {Number: "+2", Kind: Complained, Complaint: 0x11, User: 1, Message: 9, At: base + 1}},
 	}
 	first := [][]Entry{
 		{},
@@ -114,31 +114,31 @@ func TestEveryFewEvents(t *testing.T) {
 		}
 		return some
 	}
-	for _, windows := range []Windows{{Service: 2 * time.Second, Conversation: 2 * time.Second, Reach: true}, {Service: time.Second, Conversation: 3 * time.Second}} {
+	for _, windows := range []Windows{{Service: 2 * time.Second, Conversation: 2 * time.Second, CountReached: true}, {Service: time.Second, Conversation: 3 * time.Second}} {
 		for where, others := range elsewhere {
 			for _, first := range first {
 				for _, one := range then(7) {
 					for _, two := range then(8) {
 						m := &model{windows: windows, entries: slices.Concat(others, first, []Entry{one, two})}
-						scopes := map[string]*scope{"+1": newScope("+1", 0), "+2": newScope("+2", 0)}
-						g := newGroup()
+						scopes := map[string]*numberState{"+1": newNumberState("+1", 0), "+2": newNumberState("+2", 0)}
+						g := newPortfolioState()
 						for _, s := range scopes {
-							s.configure(newLengths(windows))
+							s.configure(newWindowLengths(windows))
 						}
-						g.set([]*scope{scopes["+1"], scopes["+2"]})
+						g.set([]*numberState{scopes["+1"], scopes["+2"]})
 						for _, e := range m.entries {
 							scopes[e.Number].record(newEvent(&e))
 						}
 						for _, is := range []struct {
 							name string
-							subject
+							counter
 							*model
 						}{{"the number", scopes["+1"], m.of("+1")}, {"the group", g, m}} {
 							h := is.happened()
 							for to := int64(base - 1); to < base+4; to++ {
 								times := h.times(windows, to)
 								for _, measure := range measures {
-									if got, want := count(is.subject, measure, -1, to), int64(len(within(times[measure], -1, to))); got != want {
+									if got, want := count(is.counter, measure, -1, to), int64(len(within(times[measure], -1, to))); got != want {
 										t.Fatalf("%s, where the other has %d: of measure %s there are %d up to %d, not %d, after %v", is.name, where, measure, got, to, want, m.entries)
 									}
 								}
@@ -156,24 +156,24 @@ func TestEachEventIsKeptBesideTheOthers(t *testing.T) {
 	at := uint32(begin.Unix())
 	for deliveries := range uint32(5) {
 		for inbounds := range uint32(9) {
-			s := newScope(number, 0)
+			s := newNumberState(number, 0)
 			var want, got history
 			for i := range deliveries {
-				s.record(event{kind: Delivered, user: 1, print: 7 + i, at: at + i})
-				want.deliveries = append(want.deliveries, delivery{at: at + i, print: 7 + i})
+				s.record(event{kind: Delivered, user: 1, fingerprint: 7 + i, at: at + i})
+				want.deliveries = append(want.deliveries, delivery{at: at + i, fingerprint: 7 + i})
 			}
 			for i := range inbounds {
 				s.record(event{kind: Received, user: 1, at: at + 10 + i})
 				want.inbounds = append(want.inbounds, at+10+i)
 			}
 			for i := range deliveries {
-				s.record(event{kind: Delivered, user: 1, print: 70 + i, at: at + 30 + i})
-				want.deliveries = append(want.deliveries, delivery{at: at + 30 + i, print: 70 + i})
+				s.record(event{kind: Delivered, user: 1, fingerprint: 70 + i, at: at + 30 + i})
+				want.deliveries = append(want.deliveries, delivery{at: at + 30 + i, fingerprint: 70 + i})
 			}
 			if deliveries+inbounds == 0 {
 				continue
 			}
-			if s.look(1, &got); !slices.Equal(got.deliveries, want.deliveries) || !slices.Equal(got.inbounds, want.inbounds) {
+			if s.loadUser(1, &got); !slices.Equal(got.deliveries, want.deliveries) || !slices.Equal(got.inbounds, want.inbounds) {
 				t.Errorf("%v are kept as %v", want, got)
 			}
 		}
@@ -182,12 +182,12 @@ func TestEachEventIsKeptBesideTheOthers(t *testing.T) {
 
 // What comes again, or is older than what is known, leaves nothing to save.
 func TestARepetitionIsNotSaved(t *testing.T) {
-	s := newScope(number, 0)
+	s := newNumberState(number, 0)
 	at := uint32(begin.Unix())
 	events := []event{
-		{kind: Delivered, user: 1, print: 1, at: at}, {kind: Delivered, user: 2, print: 1, at: at}, {kind: Delivered, user: 2, print: 2, at: at + 1},
+		{kind: Delivered, user: 1, fingerprint: 1, at: at}, {kind: Delivered, user: 2, fingerprint: 1, at: at}, {kind: Delivered, user: 2, fingerprint: 2, at: at + 1},
 		{kind: Received, user: 2, at: at - 5}, {kind: Received, user: 2, at: at - 4}, {kind: Received, user: 3, at: at},
-		{kind: Complained, user: 1, print: 5, at: at}, {kind: Joined, user: 4, alias: 5, at: at}, {kind: Delivered, user: 7, alias: 6, print: 1, at: at},
+		{kind: Complained, user: 1, fingerprint: 5, at: at}, {kind: AliasLinked, user: 4, alias: 5, at: at}, {kind: Delivered, user: 7, alias: 6, fingerprint: 1, at: at},
 	}
 	for _, e := range events {
 		if got := s.record(e); got != changed {
@@ -197,7 +197,7 @@ func TestARepetitionIsNotSaved(t *testing.T) {
 	saved(s)
 	for _, later := range []uint32{0, 3} {
 		for _, e := range events {
-			if e.kind == Received || e.kind == Joined {
+			if e.kind == Received || e.kind == AliasLinked {
 				later = 0
 			}
 			e.at += later
@@ -206,7 +206,7 @@ func TestARepetitionIsNotSaved(t *testing.T) {
 			}
 		}
 	}
-	s.advance(s.horizon)
+	s.raiseHorizon(s.horizon)
 	for _, p := range s.users.all() {
 		s.sweep(p, true)
 	}
@@ -218,7 +218,7 @@ func TestARepetitionIsNotSaved(t *testing.T) {
 }
 
 // arenaWords are those of all blocks of a part, also of those that nothing refers to.
-func arenaWords(p *part) int { return p.words }
+func arenaWords(p *shard) int { return p.words }
 
 // A part with more history than a part should have is split, unless that is one user's.
 func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
@@ -226,18 +226,18 @@ func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
 		users key
 		words int
 		parts int
-	}{{4, partWords, 1}, {4, partWords + 1, 2}, {1, partWords + 1, 1}} {
-		s := newScope(number, 0)
+	}{{4, shardWords, 1}, {4, shardWords + 1, 2}, {1, shardWords + 1, 1}} {
+		s := newNumberState(number, 0)
 		at := uint32(begin.Unix())
 		for user := range test.users {
 			for i := range uint32(2) {
-				s.record(event{kind: Delivered, user: (user + 1) << (keyBits - 3), print: i, at: at - i})
+				s.record(event{kind: Delivered, user: (user + 1) << (keyBits - 3), fingerprint: i, at: at - i})
 			}
 		}
-		p := s.users.parts[0]
+		p := s.users.shards[0]
 		p.allocate(test.words - arenaWords(p))
 		for i := range uint32(2) {
-			s.record(event{kind: Delivered, user: 1 << (keyBits - 3), print: 9, at: at - 9 - i}) // it has room where it is
+			s.record(event{kind: Delivered, user: 1 << (keyBits - 3), fingerprint: 9, at: at - 9 - i}) // it has room where it is
 		}
 		if n := len(s.users.all()); n != test.parts {
 			t.Errorf("%d words of %d users are in %d parts", test.words, test.users, n)
@@ -252,16 +252,16 @@ func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
 func TestAPartOfMuchHistoryIsSplitByWhatIsAppended(t *testing.T) {
 	at := uint32(begin.Unix())
 	for _, kind := range []Kind{Delivered, Received} {
-		s := newScope(number, 0)
+		s := newNumberState(number, 0)
 		for user := range key(4) {
 			for i := range uint32(3) {
-				s.record(event{kind: kind, user: (user + 1) << (keyBits - 3), print: i, at: at + i})
+				s.record(event{kind: kind, user: (user + 1) << (keyBits - 3), fingerprint: i, at: at + i})
 			}
 		}
-		p := s.users.parts[0]
-		p.allocate(partWords)
+		p := s.users.shards[0]
+		p.allocate(shardWords)
 		for i := range uint32(9) {
-			s.record(event{kind: kind, user: 1 << (keyBits - 3), print: 9 + i, at: at + 9 + i})
+			s.record(event{kind: kind, user: 1 << (keyBits - 3), fingerprint: 9 + i, at: at + 9 + i})
 		}
 		if n := len(s.users.all()); n != 2 {
 			t.Errorf("after events of kind %d there are %d parts", kind, n)
@@ -272,15 +272,15 @@ func TestAPartOfMuchHistoryIsSplitByWhatIsAppended(t *testing.T) {
 // What fits a slot takes no room beside it, in whichever order it comes.
 func TestADeliveryAndAMessageFitASlot(t *testing.T) {
 	at := uint32(begin.Unix())
-	delivered, received := event{kind: Delivered, user: 7, print: 1, at: at}, event{kind: Received, user: 7, at: at + 5}
+	delivered, received := event{kind: Delivered, user: 7, fingerprint: 1, at: at}, event{kind: Received, user: 7, at: at + 5}
 	for _, order := range [][]event{{delivered, received}, {{kind: Received, user: 7, at: at - 5}, delivered}} {
-		s := newScope(number, 0)
+		s := newNumberState(number, 0)
 		for _, e := range order {
 			if got := s.record(e); got != changed {
 				t.Errorf("%v comes to %v", e, got)
 			}
 		}
-		if p := s.users.parts[0]; p.words != 0 {
+		if p := s.users.shards[0]; p.words != 0 {
 			t.Errorf("%v take %d words beside the slot", order, p.words)
 		}
 	}
@@ -288,11 +288,11 @@ func TestADeliveryAndAMessageFitASlot(t *testing.T) {
 
 // Histories that change in their midst give back the room that they had.
 func TestLateEventsLeaveNoMoreThanAThirdUnused(t *testing.T) {
-	s := newScope(number, 0)
+	s := newNumberState(number, 0)
 	at := uint32(begin.Unix())
 	for i := range uint32(300) {
-		s.record(event{kind: Delivered, user: key(i%3 + 1), print: i, at: at - i})
-		if p := s.users.parts[0]; 3*p.garbage > p.words {
+		s.record(event{kind: Delivered, user: key(i%3 + 1), fingerprint: i, at: at - i})
+		if p := s.users.shards[0]; 3*p.garbage > p.words {
 			t.Fatalf("after %d events %d of %d words are given up", i, p.garbage, p.words)
 		}
 	}
@@ -302,13 +302,13 @@ func TestLateEventsLeaveNoMoreThanAThirdUnused(t *testing.T) {
 func TestAnEventAfterAllIsForgotten(t *testing.T) {
 	at := uint32(begin.Unix())
 	for _, user := range []key{1, 1 << 40, 1<<50 - 1} {
-		s := newScope(number, 0)
+		s := newNumberState(number, 0)
 		for other := range key(20) {
-			s.record(event{kind: Delivered, user: other<<44 + 5, print: uint32(other), at: at})
+			s.record(event{kind: Delivered, user: other<<44 + 5, fingerprint: uint32(other), at: at})
 		}
-		s.record(event{kind: Delivered, user: user, print: 50, at: at})
-		late := event{kind: Delivered, user: user, print: 51, at: at + 100*uint32(day)}
-		for i, want := range []outcome{changed, repeated} {
+		s.record(event{kind: Delivered, user: user, fingerprint: 50, at: at})
+		late := event{kind: Delivered, user: user, fingerprint: 51, at: at + 100*uint32(day)}
+		for i, want := range []result{changed, repeated} {
 			if got := s.record(late); got != want {
 				t.Errorf("user %x: time %d comes to %v, not %v", user, i, got, want)
 			}
@@ -325,7 +325,7 @@ func TestReadingAheadOfUsersWithShortHistories(t *testing.T) {
 	for inbounds := range uint32(8) {
 		for deliveries := range uint32(4) {
 			for other := range inbounds + 1 { // of the messages came under another key
-				s := newScope(number, 0)
+				s := newNumberState(number, 0)
 				for i := range inbounds {
 					user := key(9)
 					if i < other {
@@ -334,13 +334,13 @@ func TestReadingAheadOfUsersWithShortHistories(t *testing.T) {
 					s.record(event{kind: Received, user: user, at: at + i})
 				}
 				for i := range deliveries {
-					s.record(event{kind: Delivered, user: 9, print: i, at: at + i})
+					s.record(event{kind: Delivered, user: 9, fingerprint: i, at: at + i})
 				}
 				if other > 0 {
-					s.record(event{kind: Joined, user: 9, alias: 10, at: at + 99})
+					s.record(event{kind: AliasLinked, user: 9, alias: 10, at: at + 99})
 				}
 				more := event{kind: Received, user: 9, at: at + 100}
-				s.warm([]event{more, more})
+				s.prefetch([]event{more, more})
 				if got := s.record(more); got != changed {
 					t.Errorf("after %d messages, %d of them under another key, and %d deliveries one more comes to %v", inbounds, other, deliveries, got)
 				}
@@ -353,15 +353,15 @@ func TestReadingAheadOfUsersWithShortHistories(t *testing.T) {
 func TestAJoinThatMakesANumberForget(t *testing.T) {
 	at := func(days int64) uint32 { return uint32(begin.Unix() + days*day) }
 	low, high := key(1), key(1<<(keyBits-1)+1)
-	s, other, g := newScope("+1", 0), newScope("+2", 0), newGroup()
-	s.record(event{kind: Delivered, user: low + 1, print: 1, at: at(0)})
-	s.record(event{kind: Delivered, user: low, print: 1, at: at(0)})
-	s.users.split(s.users.parts[0])
-	g.set([]*scope{s, other})
-	s.record(event{kind: Delivered, user: low, print: 2, at: at(25)})
-	s.record(event{kind: Delivered, user: high, print: 3, at: at(60)})
-	s.record(event{kind: Joined, user: low, alias: high, at: at(60)})
-	for name, subject := range map[string]subject{"number": s, "group": g} {
+	s, other, g := newNumberState("+1", 0), newNumberState("+2", 0), newPortfolioState()
+	s.record(event{kind: Delivered, user: low + 1, fingerprint: 1, at: at(0)})
+	s.record(event{kind: Delivered, user: low, fingerprint: 1, at: at(0)})
+	s.users.split(s.users.shards[0])
+	g.set([]*numberState{s, other})
+	s.record(event{kind: Delivered, user: low, fingerprint: 2, at: at(25)})
+	s.record(event{kind: Delivered, user: high, fingerprint: 3, at: at(60)})
+	s.record(event{kind: AliasLinked, user: low, alias: high, at: at(60)})
+	for name, subject := range map[string]counter{"number": s, "group": g} {
 		for measure, want := range map[v1alpha1.Measure]int64{Users: 1, Messages: 2, Conversations: 2} {
 			if got := count(subject, measure, 0, int64(at(61))); got != want {
 				t.Errorf("of measure %s the %s has %d, not %d", measure, name, got, want)
@@ -371,18 +371,18 @@ func TestAJoinThatMakesANumberForget(t *testing.T) {
 }
 
 // splitTest fails unless each key's part is where it is looked for, and holds what is known about it.
-func splitTest(t *testing.T, s *scope, users []key) {
+func splitTest(t *testing.T, s *numberState, users []key) {
 	t.Helper()
-	if len(s.users.parts) != 1<<s.users.depth {
-		t.Fatalf("there are %d parts of depth %d", len(s.users.parts), s.users.depth)
+	if len(s.users.shards) != 1<<s.users.depth {
+		t.Fatalf("there are %d parts of depth %d", len(s.users.shards), s.users.depth)
 	}
-	for i, p := range s.users.parts {
+	for i, p := range s.users.shards {
 		if p.depth > s.users.depth || p.prefix != key(i)>>(s.users.depth-p.depth) {
 			t.Fatalf("at %d of depth %d is part %s", i, s.users.depth, p.name())
 		}
 	}
 	for _, user := range users {
-		p := s.users.part(user)
+		p := s.users.shard(user)
 		if _, found := p.find(user.rank()); !found || user>>(keyBits-p.depth) != p.prefix {
 			t.Fatalf("user %x is not in part %s", user, p.name())
 		}
@@ -396,13 +396,13 @@ func TestPartsAreSplit(t *testing.T) {
 		users = append(users, i<<(keyBits-6)|1)
 	}
 	for _, order := range [][]key{{0, 0, 0, 0}, {0, 63, 63, 63}, {0, 0, 63, 20, 40, 20}, {30, 30, 31, 33, 0, 5, 60}} {
-		s := newScope(number, 0)
+		s := newNumberState(number, 0)
 		for i, user := range users {
-			s.record(event{kind: Delivered, user: user, print: uint32(i), at: uint32(begin.Unix())})
+			s.record(event{kind: Delivered, user: user, fingerprint: uint32(i), at: uint32(begin.Unix())})
 		}
 		for _, i := range order {
 			saved(s)
-			s.users.split(s.users.part(users[i]))
+			s.users.split(s.users.shard(users[i]))
 			splitTest(t, s, users)
 			if !s.users.dirty {
 				t.Error("a number that was split is not saved")
@@ -420,7 +420,7 @@ func TestPartsAreSplit(t *testing.T) {
 		users = append(users, newKey(UserKey(i+1)))
 	}
 	splitTest(t, s, users)
-	if len(s.users.parts) < 2 {
+	if len(s.users.shards) < 2 {
 		t.Errorf("%d users are in one part", many)
 	}
 }
@@ -429,33 +429,33 @@ func TestPartsAreSplit(t *testing.T) {
 func TestACaptureIsOfItsMoment(t *testing.T) {
 	at := uint32(begin.Unix())
 	const low, high = key(1), key(1<<(keyBits-1) + 1)
-	for name, change := range map[string]func(s *scope){
-		"a new user":        func(s *scope) { s.record(event{kind: Delivered, user: low + 5, print: 1, at: at}) },
-		"a second delivery": func(s *scope) { s.record(event{kind: Delivered, user: low, print: 5, at: at}) },
-		"a third delivery":  func(s *scope) { s.record(event{kind: Delivered, user: high, print: 5, at: at + 2}) },
-		"an answer":         func(s *scope) { s.record(event{kind: Received, user: high, at: at + 2}) },
-		"a join":            func(s *scope) { s.record(event{kind: Joined, user: low, alias: high, at: at}) },
-		"a join of one":     func(s *scope) { s.record(event{kind: Joined, user: low + 7, alias: high, at: at}) },
-		"a sweep":           func(s *scope) { sweepAll(s, int64(at)+1) },
-		"a split": func(s *scope) {
+	for name, change := range map[string]func(s *numberState){
+		"a new user":        func(s *numberState) { s.record(event{kind: Delivered, user: low + 5, fingerprint: 1, at: at}) },
+		"a second delivery": func(s *numberState) { s.record(event{kind: Delivered, user: low, fingerprint: 5, at: at}) },
+		"a third delivery":  func(s *numberState) { s.record(event{kind: Delivered, user: high, fingerprint: 5, at: at + 2}) },
+		"an answer":         func(s *numberState) { s.record(event{kind: Received, user: high, at: at + 2}) },
+		"a join":            func(s *numberState) { s.record(event{kind: AliasLinked, user: low, alias: high, at: at}) },
+		"a join of one":     func(s *numberState) { s.record(event{kind: AliasLinked, user: low + 7, alias: high, at: at}) },
+		"a sweep":           func(s *numberState) { sweepAll(s, int64(at)+1) },
+		"a split": func(s *numberState) {
 			for _, p := range s.users.all() {
 				s.users.split(p)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newScope(number, 0)
-			s.record(event{kind: Delivered, user: low, print: 1, at: at - 1})
+			s := newNumberState(number, 0)
+			s.record(event{kind: Delivered, user: low, fingerprint: 1, at: at - 1})
 			for i := range uint32(2) {
-				s.record(event{kind: Delivered, user: high, print: i, at: at - 1 + i})
+				s.record(event{kind: Delivered, user: high, fingerprint: i, at: at - 1 + i})
 			}
-			s.users.split(s.users.parts[0])
+			s.users.split(s.users.shards[0])
 			want := map[string]string{string(numberKey(number)): string(s.encode())}
 			for _, p := range s.users.all() {
-				want[string(partKey(number, p))] = string(p.encode())
+				want[string(shardKey(number, p))] = string(p.encode())
 			}
 			m := NewMachine()
-			m.scopes[number] = s
+			m.numbers[number] = s
 			c := m.Capture(false)
 			change(s)
 			got := map[string]string{}
@@ -477,17 +477,17 @@ func TestAJoinIsAsAfterASweep(t *testing.T) {
 	for _, order := range [][2]key{{1, 2}, {2, 1}} {
 		var is [2]string
 		for i := range is {
-			s := newScope(number, 0)
+			s := newNumberState(number, 0)
 			for _, n := range []int{-30, -10} {
-				s.record(event{kind: Delivered, user: order[0], print: uint32(40 + n), at: hours(n)})
+				s.record(event{kind: Delivered, user: order[0], fingerprint: uint32(40 + n), at: hours(n)})
 			}
-			s.record(event{kind: Delivered, user: order[1], print: 50, at: hours(-8)})
-			s.advance(int64(at))
+			s.record(event{kind: Delivered, user: order[1], fingerprint: 50, at: hours(-8)})
+			s.raiseHorizon(int64(at))
 			if i == 0 {
 				sweepAll(s, int64(at))
 			}
-			s.record(event{kind: Delivered, user: 1, alias: 2, print: 51, at: hours(1)})
-			is[i] = s.lines.describe()
+			s.record(event{kind: Delivered, user: 1, alias: 2, fingerprint: 51, at: hours(1)})
+			is[i] = s.series.describe()
 		}
 		if is[0] != is[1] {
 			t.Errorf("swept before it is\n%sand else\n%s", is[0], is[1])
@@ -499,13 +499,13 @@ func TestAJoinIsAsAfterASweep(t *testing.T) {
 // stands for them.
 func TestAJoinIsOfTheirs(t *testing.T) {
 	at := uint32(begin.Unix())
-	s := newScope(number, 0)
+	s := newNumberState(number, 0)
 	for i := range uint32(3) { // somebody else, who was looked at last
-		s.record(event{kind: Delivered, user: 9, print: i, at: at - i})
+		s.record(event{kind: Delivered, user: 9, fingerprint: i, at: at - i})
 	}
-	s.record(event{kind: Delivered, user: 5, print: 1, at: at})
-	s.record(event{kind: Joined, user: 5, alias: 6, at: at})
-	s.record(event{kind: Delivered, user: 9, print: 7, at: at - 10})
+	s.record(event{kind: Delivered, user: 5, fingerprint: 1, at: at})
+	s.record(event{kind: AliasLinked, user: 5, alias: 6, at: at})
+	s.record(event{kind: Delivered, user: 9, fingerprint: 7, at: at - 10})
 	s.record(event{kind: Received, user: 4, alias: 5, at: at + 20})
 	if got := count(s, Messages, 0, int64(at)); got != 5 {
 		t.Errorf("there are %d messages", got)
@@ -514,8 +514,8 @@ func TestAJoinIsOfTheirs(t *testing.T) {
 	if got := count(s, Messages, 0, int64(at)); got != 5 {
 		t.Errorf("counted anew there are %d messages", got)
 	}
-	if want := map[key]uint32{4: at}; !maps.Equal(s.joined, want) {
-		t.Errorf("joined are %v", s.joined)
+	if want := map[key]uint32{4: at}; !maps.Equal(s.linked, want) {
+		t.Errorf("joined are %v", s.linked)
 	}
 }
 
@@ -523,11 +523,11 @@ func TestAJoinIsOfTheirs(t *testing.T) {
 func TestAJoinWithWhatIsForgotten(t *testing.T) {
 	at := func(days int64) uint32 { return uint32(begin.Unix() + days*day) }
 	const low, high = key(1), key(1<<(keyBits-1) + 1)
-	s := newScope(number, 0)
-	s.record(event{kind: Delivered, user: high, print: 1, at: at(0)})
-	s.users.split(s.users.parts[0])
-	s.record(event{kind: Delivered, user: low + 1, print: 1, at: at(120)})
-	s.record(event{kind: Joined, user: low, alias: high, at: at(120)})
+	s := newNumberState(number, 0)
+	s.record(event{kind: Delivered, user: high, fingerprint: 1, at: at(0)})
+	s.users.split(s.users.shards[0])
+	s.record(event{kind: Delivered, user: low + 1, fingerprint: 1, at: at(120)})
+	s.record(event{kind: AliasLinked, user: low, alias: high, at: at(120)})
 	for _, p := range s.users.all() {
 		if _, err := decodedPart(p.depth, p.prefix, p.encode()); err != nil {
 			t.Errorf("part %s cannot be read again: %v", p.name(), err)
@@ -543,16 +543,16 @@ func TestAJoinWithWhatIsForgotten(t *testing.T) {
 
 // What a number forgets as its horizon rises is older than that, to the second, and the number is saved without it.
 func TestWhatIsForgottenToTheSecond(t *testing.T) {
-	s := newScope(number, 0)
+	s := newNumberState(number, 0)
 	at := uint32(begin.Unix())
-	s.record(event{kind: Delivered, user: 1, print: 1, at: at})
-	s.record(event{kind: Delivered, user: 2, print: 1, at: at})
-	s.record(event{kind: Delivered, user: 2, print: 2, at: at})
+	s.record(event{kind: Delivered, user: 1, fingerprint: 1, at: at})
+	s.record(event{kind: Delivered, user: 2, fingerprint: 1, at: at})
+	s.record(event{kind: Delivered, user: 2, fingerprint: 2, at: at})
 	s.record(event{kind: Received, user: 3, at: at - uint32(s.windows.service)})
 	s.record(event{kind: Received, user: 6, at: at - uint32(s.windows.service)})
 	s.record(event{kind: Received, user: 6, at: at - uint32(s.windows.service) - 1})
-	s.record(event{kind: Joined, user: 4, alias: 5, at: at})
-	s.record(event{kind: Complained, user: 1, print: 1, at: at})
+	s.record(event{kind: AliasLinked, user: 4, alias: 5, at: at})
+	s.record(event{kind: Complained, user: 1, fingerprint: 1, at: at})
 	s.report(report.Report{Kind: report.Limit, At: int64(at)}, 0)
 	s.report(report.Report{Kind: report.Limit, At: int64(at) + 9}, 0)
 	s.report(report.Report{Kind: report.Quality, At: int64(at)}, 0)
@@ -563,7 +563,7 @@ func TestWhatIsForgottenToTheSecond(t *testing.T) {
 				t.Errorf("%d words of part %s are given up", p.garbage, p.name())
 			}
 		}
-		return [5]int{n[0], len(s.joined), len(s.complaints), len(s.reports), int(count(s, Messages, 0, int64(at)))}
+		return [5]int{n[0], len(s.linked), len(s.complaints), len(s.reports), int(count(s, Messages, 0, int64(at)))}
 	}
 	for _, step := range []struct {
 		horizon int64
@@ -591,10 +591,10 @@ func TestWhatIsForgottenToTheSecond(t *testing.T) {
 			t.Errorf("from %d on %d rows are saved of which nothing is forgotten", step.horizon-int64(at), n)
 		}
 	}
-	only := newScope(number, 0)
-	only.record(event{kind: Complained, user: 1, print: 1, at: at})
+	only := newNumberState(number, 0)
+	only.record(event{kind: Complained, user: 1, fingerprint: 1, at: at})
 	saved(only)
-	only.advance(int64(at) + 1)
+	only.raiseHorizon(int64(at) + 1)
 	if toSave(only) == 0 {
 		t.Error("a complaint that is forgotten is still saved")
 	}
@@ -602,22 +602,22 @@ func TestWhatIsForgottenToTheSecond(t *testing.T) {
 
 // What is left of a user's history is all that is kept of it.
 func TestASweepKeepsWhatIsLeft(t *testing.T) {
-	s := newScope(number, 0)
+	s := newNumberState(number, 0)
 	at := uint32(begin.Unix())
 	old, late := at-uint32(s.windows.service+s.windows.conversation), at+5
 	for user := range key(3) {
 		s.record(event{kind: Received, user: user + 1, at: old})
-		s.record(event{kind: Delivered, user: user + 1, print: 1, at: old})
+		s.record(event{kind: Delivered, user: user + 1, fingerprint: 1, at: old})
 	}
 	s.record(event{kind: Received, user: 1, at: late})
-	s.record(event{kind: Delivered, user: 1, print: 2, at: late})
-	s.record(event{kind: Delivered, user: 2, print: 2, at: late})
+	s.record(event{kind: Delivered, user: 1, fingerprint: 2, at: late})
+	s.record(event{kind: Delivered, user: 2, fingerprint: 2, at: late})
 	sweepAll(s, int64(at))
 	var h history
 	for user, want := range map[key]history{
-		1: {deliveries: []delivery{{at: late, print: 2}}, inbounds: []uint32{late}}, 2: {deliveries: []delivery{{at: late, print: 2}}}, 3: {},
+		1: {deliveries: []delivery{{at: late, fingerprint: 2}}, inbounds: []uint32{late}}, 2: {deliveries: []delivery{{at: late, fingerprint: 2}}}, 3: {},
 	} {
-		if s.look(user, &h); !slices.Equal(h.deliveries, want.deliveries) || !slices.Equal(h.inbounds, want.inbounds) {
+		if s.loadUser(user, &h); !slices.Equal(h.deliveries, want.deliveries) || !slices.Equal(h.inbounds, want.inbounds) {
 			t.Errorf("of user %d %v is left", user, h)
 		}
 	}
@@ -626,14 +626,14 @@ func TestASweepKeepsWhatIsLeft(t *testing.T) {
 // However long a number was silent, what comes then is counted at its time, and still when all is counted anew.
 func TestAfterALongSilence(t *testing.T) {
 	for _, swept := range []bool{false, true} {
-		s := newScope(number, 0)
+		s := newNumberState(number, 0)
 		at := func(days int64) int64 { return begin.Unix() + days*day }
-		s.record(event{kind: Delivered, user: 1, print: 1, at: uint32(at(0))})
+		s.record(event{kind: Delivered, user: 1, fingerprint: 1, at: uint32(at(0))})
 		for i, days := range []int64{200, 600} {
 			if swept { // of which nothing is left
 				sweepAll(s, at(days-100))
 			}
-			s.record(event{kind: Delivered, user: 2, print: uint32(i), at: uint32(at(days))})
+			s.record(event{kind: Delivered, user: 2, fingerprint: uint32(i), at: uint32(at(days))})
 			for range 2 {
 				if got := count(s, Messages, at(days)-1, at(days)); got != 1 {
 					t.Errorf("after %d days %d messages are counted, swept before: %t", days, got, swept)
@@ -648,12 +648,12 @@ func TestAfterALongSilence(t *testing.T) {
 func TestPartsOfNobodyBecomeOne(t *testing.T) {
 	at := uint32(begin.Unix())
 	for _, splits := range []int{1, 3, 5} {
-		s := newScope(number, 0)
+		s := newNumberState(number, 0)
 		for user := range key(64) {
-			s.record(event{kind: Delivered, user: user<<(keyBits-6) | 1, print: 1, at: at + uint32(user)*day})
+			s.record(event{kind: Delivered, user: user<<(keyBits-6) | 1, fingerprint: 1, at: at + uint32(user)*day})
 		}
 		for i := range splits {
-			s.users.split(s.users.parts[i%len(s.users.parts)])
+			s.users.split(s.users.shards[i%len(s.users.shards)])
 		}
 		parts := len(s.users.all())
 		sweepAll(s, int64(at)+62*day)
@@ -666,8 +666,8 @@ func TestPartsOfNobodyBecomeOne(t *testing.T) {
 		}
 		saved(s)
 		sweepAll(s, int64(at)+70*day)
-		if len(s.users.parts) != 1 || s.users.depth != 0 || s.users.parts[0].used != 0 || toSave(s) == 0 {
-			t.Errorf("of %d parts without users %d of depth %d are left", parts, len(s.users.parts), s.users.depth)
+		if len(s.users.shards) != 1 || s.users.depth != 0 || s.users.shards[0].used != 0 || toSave(s) == 0 {
+			t.Errorf("of %d parts without users %d of depth %d are left", parts, len(s.users.shards), s.users.depth)
 		}
 	}
 }
@@ -675,7 +675,7 @@ func TestPartsOfNobodyBecomeOne(t *testing.T) {
 // Of more reports of a kind than are kept the first gives way, of whatever kind those before it are.
 func TestTheFirstReportsGiveWay(t *testing.T) {
 	for _, before := range []int{0, 2} {
-		s := newScope(number, 0)
+		s := newNumberState(number, 0)
 		for i := range before {
 			s.report(report.Report{Kind: report.Verification, At: begin.Unix() + int64(i)}, 0)
 		}
@@ -709,11 +709,11 @@ func TestWhatMakesANumberKnown(t *testing.T) {
 	}
 	at := begin.Unix()
 	_, err := l.Append(context.Background(), Batch{
-		Entries: []Entry{{Number: "+1", Kind: Delivered, User: 1, Message: 1, At: at}, {Number: "+2", Kind: Complained, Did: 0x11, User: 1, Message: 1, At: at}},
+		Entries: []Entry{{Number: "+1", Kind: Delivered, User: 1, Message: 1, At: at}, {Number: "+2", Kind: Complained, Complaint: 0x11, User: 1, Message: 1, At: at}},
 		Reports: []report.Report{{Subject: report.ParseSubject("+3"), Kind: report.Limit, At: at}},
 	}, begin)
 	must(err)
-	for _, windows := range []Windows{{Service: time.Hour}, {Service: 2 * time.Hour, Reach: true}} {
+	for _, windows := range []Windows{{Service: time.Hour}, {Service: 2 * time.Hour, CountReached: true}} {
 		must(l.Configure("+1", windows))
 		must(l.Configure("+4", windows))
 		must(l.Snapshot(context.Background(), begin))
@@ -725,7 +725,7 @@ func TestWhatMakesANumberKnown(t *testing.T) {
 			}
 		}
 		for _, number := range []string{"+1", "+4"} {
-			if got := l.scope(number).windows; got != newLengths(windows) {
+			if got := l.number(number).windows; got != newWindowLengths(windows) {
 				t.Errorf("the windows of %s are %v", number, got)
 			}
 		}

@@ -28,7 +28,7 @@ var machineKey = []byte{0}
 
 func numberKey(number string) []byte { return append([]byte{1, byte(len(number))}, number...) }
 
-func partKey(number string, p *part) []byte {
+func shardKey(number string, p *shard) []byte {
 	return binary.BigEndian.AppendUint64(numberKey(number), uint64(p.prefix)<<(64-p.depth))
 }
 
@@ -41,43 +41,43 @@ type Capture struct {
 	absorbed int // of the machine's, that the snapshot tells of
 
 	mu    sync.Mutex
-	saved map[*part][]byte // parts that changed before they were handed out
+	saved map[*shard][]byte // parts that changed before they were handed out
 }
 
 // captured is a row to be handed out: its value, or what it is made of.
 type captured struct {
 	key, value []byte
-	scope      *scope
-	part       *part
+	number     *numberState
+	shard      *shard
 }
 
 // Capture begins a snapshot: of all that is known, or of what changed since the last one that was kept. One is under way at a time.
 func (m *Machine) Capture(all bool) *Capture {
-	c := &Capture{machine: m, position: m.position, absorbed: len(m.absorbed), saved: map[*part][]byte{}}
+	c := &Capture{machine: m, position: m.position, absorbed: len(m.absorbed), saved: map[*shard][]byte{}}
 	for _, number := range m.absorbed {
 		c.rows = append(c.rows, captured{key: numberKey(number)})
 	}
 	c.rows = append(c.rows, captured{key: machineKey, value: m.encode()})
 	for _, number := range m.sortedNumbers() {
-		c.add(m.scopes[number], all)
+		c.add(m.numbers[number], all)
 	}
 	slices.SortStableFunc(c.rows, func(a, b captured) int { return slices.Compare(a.key, b.key) })
 	return c
 }
 
-func (c *Capture) add(s *scope, all bool) {
+func (c *Capture) add(s *numberState, all bool) {
 	s.lock()
 	defer s.unlock()
 	dropped := s.dropped && !all
 	if dropped {
-		c.rows = append(c.rows, captured{key: numberKey(s.number), scope: s})
+		c.rows = append(c.rows, captured{key: numberKey(s.number), number: s})
 	}
 	if all || s.dirty || s.users.dirty || dropped {
-		c.rows = append(c.rows, captured{key: numberKey(s.number), value: s.encode(), scope: s})
+		c.rows = append(c.rows, captured{key: numberKey(s.number), value: s.encode(), number: s})
 	}
 	for _, p := range s.users.all() {
 		if all || p.dirty || dropped {
-			c.rows = append(c.rows, captured{key: partKey(s.number, p), scope: s, part: p})
+			c.rows = append(c.rows, captured{key: shardKey(s.number, p), number: s, shard: p})
 			p.capture = c
 			p.dirty = p.dirty && all
 		}
@@ -102,24 +102,24 @@ func (c *Capture) Rows() iter.Seq[Row] {
 }
 
 func (c *Capture) value(r captured) []byte {
-	if r.part == nil {
+	if r.shard == nil {
 		return r.value
 	}
-	r.scope.rlock()
-	defer r.scope.runlock()
-	if r.part.capture == c {
-		r.part.capture = nil
-		return r.part.encode()
+	r.number.rlock()
+	defer r.number.runlock()
+	if r.shard.capture == c {
+		r.shard.capture = nil
+		return r.shard.encode()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	row := c.saved[r.part]
-	delete(c.saved, r.part)
+	row := c.saved[r.shard]
+	delete(c.saved, r.shard)
 	return row
 }
 
 // save saves a part as it is now. Its number is locked.
-func (c *Capture) save(p *part) {
+func (c *Capture) save(p *shard) {
 	p.capture = nil
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,14 +133,14 @@ func (c *Capture) End(kept bool) {
 	}
 	for _, r := range c.rows {
 		switch {
-		case r.part != nil:
-			r.part.capture = nil
-			r.part.dirty = r.part.dirty || !kept
-		case r.scope == nil: // the machine's own row is always handed out
+		case r.shard != nil:
+			r.shard.capture = nil
+			r.shard.dirty = r.shard.dirty || !kept
+		case r.number == nil: // the machine's own row is always handed out
 		case r.value != nil:
-			r.scope.dirty = r.scope.dirty || !kept
+			r.number.dirty = r.number.dirty || !kept
 		default:
-			r.scope.dropped = r.scope.dropped || !kept
+			r.number.dropped = r.number.dropped || !kept
 		}
 	}
 }
@@ -155,16 +155,16 @@ func (m *Machine) encode() []byte {
 	row = m.sweep.encode(row)
 	row = appendNames(row, m.displayed)
 	aliases := map[string]string{}
-	for name, s := range m.scopes {
+	for name, s := range m.numbers {
 		if name != s.number {
 			aliases[name] = s.number
 		}
 	}
 	row = appendNames(row, aliases)
-	row = binary.AppendUvarint(row, uint64(len(m.groups)))
-	for _, name := range slices.Sorted(maps.Keys(m.groups)) {
+	row = binary.AppendUvarint(row, uint64(len(m.portfolios)))
+	for _, name := range slices.Sorted(maps.Keys(m.portfolios)) {
 		p := Portfolio{Name: name}
-		for _, s := range m.groups[name].members {
+		for _, s := range m.portfolios[name].members {
 			p.Numbers = append(p.Numbers, s.number)
 		}
 		row = appendPortfolio(row, p)

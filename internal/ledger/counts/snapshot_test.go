@@ -14,26 +14,26 @@ func TestNumbersAreReadAsWritten(t *testing.T) {
 	at := uint32(begin.Unix())
 	for complaining := range 4 {
 		for joined := range 4 {
-			s := newScope(number, 0)
-			s.horizon, s.sequence, s.windows = int64(at)-day, 1000, lengths{service: 5, conversation: 3 * day, reach: true}
+			s := newNumberState(number, 0)
+			s.horizon, s.sequence, s.windows = int64(at)-day, 1000, windowLengths{service: 5, conversation: 3 * day, countReached: true}
 			s.reports = []report.Report{{Subject: report.ParseSubject(number), Sequence: 7, Kind: report.Limit, At: int64(at), Value: "Unlimited", Until: int64(at) + 9}, {Subject: report.ParseSubject(number), Sequence: 1000, Kind: report.Quality, At: int64(at)}}
-			s.complaints, s.joined = map[key][]delivery{}, map[key]uint32{}
+			s.complaints, s.linked = map[key][]delivery{}, map[key]uint32{}
 			for i := range complaining {
 				user := key(i+1) << (keyBits - 3)
 				for n := range uint32(i + 1) {
-					s.complaints[user] = append(s.complaints[user], delivery{at: at + n, print: Complaint(0x11).print(MessageKey(n))})
+					s.complaints[user] = append(s.complaints[user], delivery{at: at + n, fingerprint: Complaint(0x11).fingerprint(MessageKey(n))})
 				}
 			}
 			for i := range joined {
-				s.joined[key(i+1)] = at + uint32(i)
+				s.linked[key(i+1)] = at + uint32(i)
 			}
-			s.users.parts, s.users.depth = partsOf([2]uint64{2, 0}, [2]uint64{2, 1}, [2]uint64{1, 1})
-			got := newScope(number, 0)
+			s.users.shards, s.users.depth = partsOf([2]uint64{2, 0}, [2]uint64{2, 1}, [2]uint64{1, 1})
+			got := newNumberState(number, 0)
 			if err := got.decode(s.encode()); err != nil {
 				t.Errorf("with %d users who complained and %d joined: %v", complaining, joined, err)
 			}
 			if got.horizon != s.horizon || got.sequence != s.sequence || got.windows != s.windows || !slices.Equal(got.reports, s.reports) ||
-				len(got.users.all()) != 3 || got.users.depth != 2 || !maps.Equal(got.joined, s.joined) || !maps.EqualFunc(got.complaints, s.complaints, slices.Equal) {
+				len(got.users.all()) != 3 || got.users.depth != 2 || !maps.Equal(got.linked, s.linked) || !maps.EqualFunc(got.complaints, s.complaints, slices.Equal) {
 				t.Errorf("with %d users who complained and %d joined %+v is read, not %+v", complaining, joined, got, s)
 			}
 		}
@@ -45,10 +45,10 @@ func TestPartsAreReadAsWritten(t *testing.T) {
 	at := uint32(begin.Unix())
 	for depth := range uint8(4) {
 		prefix := key(1)<<depth - 1
-		p := newPart(depth, prefix, int64(at)-day, nil)
+		p := newShard(depth, prefix, int64(at)-day, nil)
 		var h [4]history
 		for i := range uint32(9) {
-			h[i%2].deliveries = append(h[i%2].deliveries, delivery{at: at + i, print: i})
+			h[i%2].deliveries = append(h[i%2].deliveries, delivery{at: at + i, fingerprint: i})
 			h[2].inbounds = append(h[2].inbounds, at+i)
 		}
 		h[1].inbounds, h[3].deliveries = h[2].inbounds[:3], h[1].deliveries[:1]

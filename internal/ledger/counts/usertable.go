@@ -5,19 +5,19 @@ import "slices"
 // userTable is what is known about users, by key, in parts: each has the users whose keys begin with the same bits. Without users it may
 // have no part.
 type userTable struct {
-	parts []*part // by the first depth bits of a key; a part of fewer is there several times
-	depth uint8
-	dirty bool // which parts there are is not as the last snapshot that was kept has it
+	shards []*shard // by the first depth bits of a key; a part of fewer is there several times
+	depth  uint8
+	dirty  bool // which parts there are is not as the last snapshot that was kept has it
 }
 
 // clear makes the table one of nobody, with one part.
 func (t *userTable) clear(horizon int64) {
-	*t = userTable{parts: []*part{newPart(0, 0, horizon, nil)}, dirty: true}
+	*t = userTable{shards: []*shard{newShard(0, 0, horizon, nil)}, dirty: true}
 }
 
 // relieve splits a part whose arena has grown too large.
-func (t *userTable) relieve(p *part) {
-	if p.words > partWords && p.crowded() {
+func (t *userTable) maybeSplit(p *shard) {
+	if p.words > shardWords && p.shouldSplit() {
 		t.split(p)
 	}
 }
@@ -29,9 +29,9 @@ func (t *userTable) resolve(k key) key {
 }
 
 // locate is the key that stands for a user, the part it belongs to, and what find says of it there.
-func (t *userTable) locate(k key) (user key, p *part, i int, found bool) {
+func (t *userTable) locate(k key) (user key, p *shard, i int, found bool) {
 	for {
-		p = t.part(k)
+		p = t.shard(k)
 		i, found = p.find(k.rank())
 		if !found || !p.slots[i].isAlias() || p.slots[i].alias() >= k {
 			return k, p, i, found
@@ -40,13 +40,13 @@ func (t *userTable) locate(k key) (user key, p *part, i int, found bool) {
 	}
 }
 
-func (t *userTable) part(k key) *part { return t.parts[k>>(keyBits-t.depth)] }
+func (t *userTable) shard(k key) *shard { return t.shards[k>>(keyBits-t.depth)] }
 
 // insert adds the slot of a key that has none.
 func (t *userTable) insert(k key, is slot) {
 	for {
-		p := t.part(k)
-		if p.crowded() {
+		p := t.shard(k)
+		if p.shouldSplit() {
 			t.split(p)
 			continue
 		}
@@ -61,15 +61,15 @@ func (t *userTable) insert(k key, is slot) {
 }
 
 // split splits a part in two.
-func (t *userTable) split(p *part) {
+func (t *userTable) split(p *shard) {
 	p.touch()
 	low, high := p.split()
 	if p.depth == t.depth {
-		doubled := make([]*part, 2*len(t.parts))
+		doubled := make([]*shard, 2*len(t.shards))
 		for i := range doubled {
-			doubled[i] = t.parts[i/2]
+			doubled[i] = t.shards[i/2]
 		}
-		t.parts = doubled
+		t.shards = doubled
 		t.depth++
 	}
 	// The indexes that begin with the part's prefix, one half each.
@@ -77,15 +77,15 @@ func (t *userTable) split(p *part) {
 	first := int(p.prefix) * n
 	for i := range n {
 		if i < n/2 {
-			t.parts[first+i] = low
+			t.shards[first+i] = low
 		} else {
-			t.parts[first+i] = high
+			t.shards[first+i] = high
 		}
 	}
 	t.dirty = true
 }
 
 // all are the parts, each once.
-func (t *userTable) all() []*part {
-	return slices.Compact(slices.Clone(t.parts))
+func (t *userTable) all() []*shard {
+	return slices.Compact(slices.Clone(t.shards))
 }

@@ -57,7 +57,7 @@ func (rec *Record) readVersion1(r *reader, number func() string) {
 
 // timeOfVersion1 makes log time what it was at least: numbers forget what is Kept and Lateness old.
 func (m *Machine) timeOfVersion1() {
-	for _, s := range m.scopes {
+	for _, s := range m.numbers {
 		m.horizon = max(m.horizon, s.horizon)
 	}
 	if m.horizon > 0 {
@@ -67,8 +67,8 @@ func (m *Machine) timeOfVersion1() {
 }
 
 // hearAgain makes of what is known about users when the number was heard of.
-func (s *scope) hearAgain() {
-	h := &s.one
+func (s *numberState) rebuildActivity() {
+	h := &s.scratch
 	for _, p := range s.users.all() {
 		for _, is := range p.slots {
 			if is.empty() || is.isAlias() {
@@ -76,16 +76,16 @@ func (s *scope) hearAgain() {
 			}
 			s.load(p, is, h)
 			for _, d := range h.deliveries {
-				s.heard.add(d.at)
+				s.activity.add(d.at)
 			}
 			for _, at := range h.inbounds {
-				s.heard.add(at)
+				s.activity.add(at)
 			}
 		}
 	}
 	for _, times := range s.chats.written {
 		for _, at := range times {
-			s.heard.add(at)
+			s.activity.add(at)
 		}
 	}
 }

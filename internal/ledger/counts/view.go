@@ -15,25 +15,25 @@ import (
 //
 // A subject is a number, under any of its names, or GroupSubject of a portfolio. Of an unknown one every count is zero.
 type View struct {
-	mu        sync.RWMutex      // guards the maps; the machine alone writes to them
-	scopes    map[string]*scope // by their numbers, and by all other names of these
-	displayed map[string]string // numbers in E.164, by Meta's ids
-	groups    map[string]*group // by their subjects
+	mu         sync.RWMutex               // guards the maps; the machine alone writes to them
+	numbers    map[string]*numberState    // by their numbers, and by all other names of these
+	displayed  map[string]string          // numbers in E.164, by Meta's ids
+	portfolios map[string]*portfolioState // by their subjects
 }
 
 // scope is what is known about a number, nil if nothing is.
-func (v *View) scope(number string) *scope {
+func (v *View) number(number string) *numberState {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.scopes[number]
+	return v.numbers[number]
 }
 
 // read locks what a subject stands for, for reading; nil if nothing is known about it.
-func (v *View) read(name string) subject {
+func (v *View) read(name string) counter {
 	v.mu.RLock()
-	s, g := v.scopes[name], v.groups[name]
+	s, g := v.numbers[name], v.portfolios[name]
 	v.mu.RUnlock()
-	var is subject
+	var is counter
 	switch {
 	case g != nil:
 		is = g
@@ -65,12 +65,12 @@ func (v *View) Nth(subject string, measure v1alpha1.Measure, n int64, from, to t
 		return time.Time{}
 	}
 	defer s.runlock()
-	on, _ := lineOf(measure)
-	l := &s.timelines()[on]
-	if n < 1 || n > l.count(eachPoint, from.Unix(), to.Unix()) {
+	on, _ := seriesFor(measure)
+	l := &s.allSeries()[on]
+	if n < 1 || n > l.count(everySample, from.Unix(), to.Unix()) {
 		return time.Time{}
 	}
-	at, _ := l.nth(eachPoint, from.Unix(), n)
+	at, _ := l.nth(everySample, from.Unix(), n)
 	return instant(at)
 }
 
@@ -81,8 +81,8 @@ func (v *View) Last(subject string, measure v1alpha1.Measure, from, to time.Time
 		return time.Time{}
 	}
 	defer s.runlock()
-	on, _ := lineOf(measure)
-	at, found := s.timelines()[on].last(from.Unix(), to.Unix())
+	on, _ := seriesFor(measure)
+	at, found := s.allSeries()[on].last(from.Unix(), to.Unix())
 	if !found {
 		return time.Time{}
 	}
@@ -118,8 +118,8 @@ func (v *View) NextExpiry(subject string, now time.Time, windows ...time.Duratio
 	}
 	defer s.runlock()
 	for _, window := range windows {
-		for i := range s.timelines() {
-			at, found := s.timelines()[i].nth(eachPoint, now.Add(-window).Unix(), 1)
+		for i := range s.allSeries() {
+			at, found := s.allSeries()[i].nth(everySample, now.Add(-window).Unix(), 1)
 			if !found {
 				continue
 			}
@@ -143,34 +143,34 @@ func (v *View) Feedback(subject string, from, to time.Time) []Insight {
 
 // Heard is when something last happened between the number and a user, by its own time, and on how many days of 24 hours up to then
 // something did, one day before the other, by the hour and at most ten; zero if nothing ever did.
-func (v *View) Heard(number string) (last time.Time, days int) {
-	s := v.scope(number)
+func (v *View) Activity(number string) (last time.Time, days int) {
+	s := v.number(number)
 	if s == nil {
 		return time.Time{}, 0
 	}
 	s.rlock()
 	defer s.runlock()
-	if s.heard.last == 0 {
+	if s.activity.last == 0 {
 		return time.Time{}, 0
 	}
-	return instant(s.heard.last), s.heard.days()
+	return instant(s.activity.last), s.activity.days()
 }
 
 // Deliveries is how many messages were delivered in (from, to], each counted once, in a customer service window or not. It looks at
 // every user of the number, some thousands at a time, so that no record waits for long.
 func (v *View) Deliveries(number string, from, to time.Time) int64 {
-	s := v.scope(number)
+	s := v.number(number)
 	if s == nil {
 		return 0
 	}
 	var n int64
 	for next := key(0); next <= keyMask; {
 		s.rlock()
-		if s.users.parts == nil {
+		if s.users.shards == nil {
 			s.runlock()
 			return 0
 		}
-		p := s.users.part(next)
+		p := s.users.shard(next)
 		n += p.deliveriesWithin(from.Unix(), to.Unix())
 		next = p.end() // where the next part begins, be it that this one is split meanwhile
 		s.runlock()
@@ -181,7 +181,7 @@ func (v *View) Deliveries(number string, from, to time.Time) int64 {
 // Reports are the reports about the subject with a sequence after the given one, by sequence. They are kept as long as entries are, but
 // for the last of each kind, which stays; at most 1,024 of a kind about a subject.
 func (v *View) Reports(subject report.Subject, after int64) []report.Report {
-	s := v.scope(subject.String())
+	s := v.number(subject.String())
 	if s == nil {
 		return nil
 	}
@@ -193,7 +193,7 @@ func (v *View) Reports(subject report.Subject, after int64) []report.Report {
 
 // LastReport is the sequence number of the subject's last report; zero if it never had one. It never falls.
 func (v *View) LastReport(subject report.Subject) int64 {
-	s := v.scope(subject.String())
+	s := v.number(subject.String())
 	if s == nil {
 		return 0
 	}
@@ -206,7 +206,7 @@ func (v *View) LastReport(subject report.Subject) int64 {
 // alone do not make a number known.
 func (v *View) Known(subject string) bool {
 	v.mu.RLock()
-	s, g := v.scopes[subject], v.groups[subject]
+	s, g := v.numbers[subject], v.portfolios[subject]
 	v.mu.RUnlock()
 	if s == nil {
 		return g != nil
@@ -219,7 +219,7 @@ func (v *View) Known(subject string) bool {
 // Numbers are all numbers, and other subjects of reports, that are known, in order.
 func (v *View) Numbers() []string {
 	v.mu.RLock()
-	all := slices.Collect(maps.Values(v.scopes))
+	all := slices.Collect(maps.Values(v.numbers))
 	v.mu.RUnlock()
 	var numbers []string
 	for _, s := range all {
@@ -235,7 +235,7 @@ func (v *View) Numbers() []string {
 
 // Windows are those of a number.
 func (v *View) Windows(number string) Windows {
-	s := v.scope(number)
+	s := v.number(number)
 	if s == nil {
 		return DefaultWindows
 	}
@@ -248,7 +248,7 @@ func (v *View) Windows(number string) Windows {
 func (v *View) HasPortfolio(p Portfolio) bool {
 	numbers := v.resolveAll(p.Numbers)
 	v.mu.RLock()
-	g := v.groups[GroupSubject(p.Name)]
+	g := v.portfolios[PortfolioKey(p.Name)]
 	v.mu.RUnlock()
 	if g == nil {
 		return len(numbers) == 0
