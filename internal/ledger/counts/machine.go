@@ -1,7 +1,6 @@
 package counts
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -196,80 +195,4 @@ func (m *Machine) advance(clock int64) {
 	if oldest := m.oldest(); m.horizon == 0 || oldest-m.horizon >= sweepEvery {
 		m.horizon = oldest
 	}
-}
-
-// sweep is how far it was forgotten what is over. Every six hours of log time all numbers and then all portfolios are gone through, in
-// the order of their names. Each record goes on with it for a while, so that none waits for long.
-type sweep struct {
-	begun      int64 // the horizon when it began; zero when none is under way
-	done       int64 // the horizon when the last one that ended had begun
-	portfolios bool  // what is gone through: numbers, then portfolios
-	name       string
-	from       key // the first key of those of name that is left
-}
-
-const (
-	sweepEvery = 6 * 60 * 60    // seconds
-	sweepUsers = shardSlots / 2 // about as many users are looked at after one record
-)
-
-// sweepSome goes on with the sweep.
-func (m *Machine) sweepStep() {
-	w := &m.sweep
-	if w.begun == 0 {
-		if w.done == m.horizon {
-			return
-		}
-		*w = sweep{begun: m.horizon, done: w.done}
-	}
-	for left := sweepUsers; left > 0; {
-		var looked int
-		if looked, w.from = m.sweepShard(); w.from == 0 && !m.sweepNextName() {
-			*w = sweep{done: w.begun}
-			return
-		}
-		left -= max(looked, shardSlots/256)
-	}
-}
-
-// sweepNext sweeps the shard that is next. It returns how many users were looked at, and where the next shard begins: zero at the end.
-func (m *Machine) sweepShard() (looked int, next key) {
-	if m.sweep.portfolios {
-		if g := m.portfolios[m.sweep.name]; g != nil {
-			return g.sweep(m.sweep.from)
-		}
-		return 0, 0
-	}
-	s := m.numbers[m.sweep.name]
-	if s == nil || s.number != m.sweep.name {
-		return 0, 0
-	}
-	s.lock()
-	defer s.unlock()
-	return s.sweepFrom(m.sweep.from, m.sweep.begun)
-}
-
-// sweepOn goes on to the next name, and says whether there is one.
-func (m *Machine) sweepNextName() bool {
-	w := &m.sweep
-	if !w.portfolios {
-		if w.name = nextName(m.sortedNumbers(), w.name); w.name != "" {
-			return true
-		}
-		w.portfolios = true
-	}
-	w.name = nextName(slices.Sorted(maps.Keys(m.portfolios)), w.name)
-	return w.name != ""
-}
-
-// following is the name after another, empty if there is none.
-func nextName(sorted []string, name string) string {
-	i, found := slices.BinarySearch(sorted, name)
-	if found {
-		i++
-	}
-	if i == len(sorted) {
-		return ""
-	}
-	return sorted[i]
 }

@@ -143,8 +143,6 @@ func eachSupersededBefore(s counter, on seriesKind, of statistic, from, to int64
 	}
 }
 
-func (s *numberState) allSeries() *seriesSet { return &s.series }
-
 func (s *numberState) supersededBefore(on seriesKind, from, to int64, call func(at uint32)) {
 	found := func(at uint32) {
 		if at > 0 && int64(at) > from {
@@ -165,25 +163,6 @@ func (s *numberState) supersededBefore(on seriesKind, from, to int64, call func(
 			}
 			s.load(p, is, &h)
 			found(h.lastBefore(on, s.windows, to))
-		}
-	}
-}
-
-// lastBefore is the last up to a time, if there is one after it; zero for none.
-func lastBefore(complaints []delivery, to int64) (last uint32) {
-	for _, c := range complaints {
-		if int64(c.at) > to {
-			return last
-		}
-		last = c.at
-	}
-	return 0
-}
-
-func (s *numberState) eachComplaint(call func(user key, c delivery)) {
-	for user, complaints := range s.complaints {
-		for _, c := range complaints {
-			call(user, c)
 		}
 	}
 }

@@ -94,3 +94,52 @@ func insights(s counter, from, to int64) []Insight {
 	})
 	return all
 }
+
+// complain is record for a complaint. Of one event and code the earliest time counts, as of one message.
+func (s *numberState) addComplaint(user key, e event) result {
+	h := &s.scratch
+	h.reset()
+	h.deliveries = append(h.deliveries, s.complaints[user]...)
+	if h.contains(e) {
+		return repeated
+	}
+	s.portfolio.linkIfShared(s, user)
+	defer s.portfolio.begin(s, user).end()
+	h.add(e)
+	s.setComplaints(user, h.deliveries)
+	return changed
+}
+
+// file replaces a user's complaints.
+func (s *numberState) setComplaints(user key, complaints []delivery) {
+	was := history{deliveries: s.complaints[user]}
+	is := history{deliveries: slices.Clone(complaints)}
+	s.series[complaintSeries].replace(was.appendAll(s.horizon, nil), is.appendAll(s.horizon, nil))
+	if s.complaints == nil {
+		s.complaints = map[key][]delivery{}
+	}
+	s.complaints[user] = is.deliveries
+	if len(complaints) == 0 {
+		delete(s.complaints, user)
+	}
+	s.dirty = true
+}
+
+func (s *numberState) eachComplaint(call func(user key, c delivery)) {
+	for user, complaints := range s.complaints {
+		for _, c := range complaints {
+			call(user, c)
+		}
+	}
+}
+
+// lastBefore is the last up to a time, if there is one after it; zero for none.
+func lastBefore(complaints []delivery, to int64) (last uint32) {
+	for _, c := range complaints {
+		if int64(c.at) > to {
+			return last
+		}
+		last = c.at
+	}
+	return 0
+}
