@@ -58,7 +58,9 @@ func stored[S any](t *testing.T, status *S) *S {
 
 type nothing struct{ rules.Usage }
 
-func (nothing) Count(v1alpha1.Measure, time.Time, time.Time) int64    { return 0 }
+func (nothing) Count(v1alpha1.Measure, time.Time, time.Time) rules.Count {
+	return rules.Count{Known: true}
+}
 func (nothing) Last(v1alpha1.Measure, time.Time, time.Time) time.Time { return time.Time{} }
 
 // The status is the only memory of the rules: what they remember of a number, portfolio or template comes back whole.

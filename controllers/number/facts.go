@@ -50,11 +50,11 @@ func (r *Reconciler) gather(ctx context.Context, number *v1alpha1.PhoneNumber) (
 		Verification:    number.Spec.Verification,
 		HumanEscalation: len(number.Spec.Business.HumanEscalationPaths) > 0,
 		Appealed:        number.Spec.Appeal.State == v1alpha1.AppealReversed,
-		Usage:           r.Ledger.Usage(number.Spec.PhoneNumber),
+		Usage:           rules.Exact{Counted: r.Ledger.Usage(number.Spec.PhoneNumber)},
 	}
 	g.facts.Reports, g.lastReport = reports.After(r.Ledger, report.ParseSubject(number.Spec.PhoneNumber), number.Status.ObservedReport)
 	if g.sampled = r.Samples.Counts(number); g.sampled {
-		g.facts.Usage, g.facts.UpgradeUsage = r.Samples.Usage(number, policy.Policy, g.facts.Usage)
+		g.facts.Usage = r.Samples.Usage(number, policy.Policy, g.facts.Usage)
 	}
 	switch {
 	case portfolio != nil:

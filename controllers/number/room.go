@@ -39,5 +39,5 @@ func usedTogether(book *ledger.Ledger, portfolio *v1alpha1.BusinessPortfolio, po
 	if usage := &portfolio.Status.Usage; usage.Source != v1alpha1.CountedHere || !book.Known(group) {
 		return usage.Used
 	}
-	return new(rules.Used(policy, book.Usage(group), now))
+	return new(rules.Used(policy, rules.Exact{Counted: book.Usage(group)}, now))
 }

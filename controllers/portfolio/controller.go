@@ -116,7 +116,7 @@ func (r *Reconciler) evaluate(ctx context.Context, portfolio *v1alpha1.BusinessP
 	}
 	// The counts go on while the portfolio is suspended.
 	share := r.Samples.Sharing(lookup.Pointers(numbers))
-	usage, climb, err := r.count(portfolio.Name, numbers, share, policy.Policy)
+	usage, err := r.count(portfolio.Name, numbers, share, policy.Policy)
 	if err != nil {
 		return statuses.Transitions{}, reconciler.Wake{}, err
 	}
@@ -141,7 +141,7 @@ func (r *Reconciler) evaluate(ctx context.Context, portfolio *v1alpha1.BusinessP
 			return statuses.Transitions{}, reconciler.Wake{}, err
 		}
 	}
-	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage, UpgradeUsage: climb}
+	facts := &rules.Facts{Verification: declaredVerification(portfolio, numbers), Usage: usage}
 	var lastReport int64
 	facts.Reports, lastReport = reports.After(r.Ledger, lookup.PortfolioSubject(portfolio), portfolio.Status.ObservedReport)
 	ofNumbers, later := r.reportsOf(portfolio.Name, numbers, &state, now)
@@ -310,17 +310,16 @@ func joined(portfolio string, numbers []v1alpha1.PhoneNumber, after time.Time) b
 }
 
 // count has the ledger count what the numbers send together, as far as their counts are its own, and answers for all.
-func (r *Reconciler) count(name string, numbers []v1alpha1.PhoneNumber, share usage.Sharing, policy *rules.Policy) (used, climb rules.Usage, err error) {
+func (r *Reconciler) count(name string, numbers []v1alpha1.PhoneNumber, share usage.Sharing, policy *rules.Policy) (rules.Usage, error) {
 	for i := range numbers {
 		if err := usage.Configure(r.Ledger, numbers[i].Spec.PhoneNumber, policy.Member()); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	if err := r.Ledger.SetPortfolio(name, share.Counted); err != nil {
-		return nil, nil, fmt.Errorf("count the numbers together: %w", err)
+		return nil, fmt.Errorf("count the numbers together: %w", err)
 	}
-	used, climb = share.Usage(r.Ledger.Usage(counts.PortfolioKey(name)), policy)
-	return used, climb, nil
+	return share.Usage(rules.Exact{Counted: r.Ledger.Usage(counts.PortfolioKey(name))}, policy), nil
 }
 
 // declaredVerification is the portfolio's, or Verified if one of its numbers says so.

@@ -141,7 +141,7 @@ type sent struct {
 func newSent(t *testing.T, p *rules.Policy) *sent {
 	t.Helper()
 	s := &sent{t: t, policy: p, book: ledger.OpenMemory(), state: rules.Initial(p, v1alpha1.Unverified, day1)}
-	s.facts = rules.Facts{HumanEscalation: true, Usage: s.book.Usage(timelineNumber)}
+	s.facts = rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: s.book.Usage(timelineNumber)}}
 	if err := s.book.SetWindows(timelineNumber, counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, CountReached: p.LowFrom > 0}); err != nil {
 		t.Fatal(err)
 	}

@@ -99,7 +99,7 @@ func (h halfComplain) of(measure v1alpha1.Measure) everyDelivery {
 	return some
 }
 
-func (h halfComplain) Count(m v1alpha1.Measure, from, to time.Time) int64 {
+func (h halfComplain) Count(m v1alpha1.Measure, from, to time.Time) rules.Count {
 	return h.of(m).Count(m, from, to)
 }
 

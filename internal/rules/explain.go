@@ -88,7 +88,9 @@ func Deadlines(p *Policy, s State) (grace time.Time, falls bool, clear time.Time
 }
 
 // Used is how much of the limit is used at an instant.
-func Used(p *Policy, usage Usage, now time.Time) int64 {
+func Used(p *Policy, usage Usage, now time.Time) int64 { return used(p, usage, now).Most }
+
+func used(p *Policy, usage Usage, now time.Time) Count {
 	return usage.Count(p.Measure, now.Add(-p.Window), now)
 }
 

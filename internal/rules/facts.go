@@ -7,12 +7,12 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// Usage answers counts, exact to the second unless it is Sampled.
+// Usage answers counts.
 type Usage interface {
-	// Count is how much of the measure lies in (from, to], as it stood at to.
-	Count(measure v1alpha1.Measure, from, to time.Time) int64
+	// Count is how much of the measure lies in (from, to].
+	Count(measure v1alpha1.Measure, from, to time.Time) Count
 	// Nth is the nth event in (from, to] that the measure looks at, the first being 1, and Last the last; zero if there are
-	// not so many. v1alpha1.MeasureReached looks at all deliveries, v1alpha1.MeasureComplaining at feedback, the others at counted deliveries.
+	// not so many. MeasureReached looks at all deliveries, MeasureComplaining at feedback, the others at counted deliveries.
 	Nth(measure v1alpha1.Measure, n int64, from, to time.Time) time.Time
 	Last(measure v1alpha1.Measure, from, to time.Time) time.Time
 	// FallsBelow is the first instant at or after now at which fewer than limit lie in the window, if nothing further is
@@ -20,17 +20,32 @@ type Usage interface {
 	FallsBelow(measure v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time
 }
 
-// Sampled is usage that is read elsewhere, now and then, and so is not known at every instant.
-type Sampled interface {
-	Usage
-	// Knows says whether what Count answers is how it stood at to.
-	Knows(measure v1alpha1.Measure, from, to time.Time) bool
+// Count is how much there is of a measure, as it stood at an instant, to the second. The limit goes by Most, and never shows more room
+// than there is. The next tier goes by Least, and never comes earlier than it may.
+type Count struct {
+	// Least and Most are equal where it is exact. Where nobody knows how it stood, Most is what was known last, and Least 0.
+	Least, Most int64
+	// Known says whether it was known how it stood. What was concluded from a count that is not stands.
+	Known bool
 }
 
-// knows says whether a count is known. What was concluded from one that is not, stands.
-func knows(usage Usage, measure v1alpha1.Measure, from, to time.Time) bool {
-	sampled, is := usage.(Sampled)
-	return !is || sampled.Knows(measure, from, to)
+// Exact is the usage of a ledger, whose counts are all known.
+type Exact struct {
+	Counted
+}
+
+// Counted is Usage whose counts are one number each.
+type Counted interface {
+	Count(measure v1alpha1.Measure, from, to time.Time) int64
+	Nth(measure v1alpha1.Measure, n int64, from, to time.Time) time.Time
+	Last(measure v1alpha1.Measure, from, to time.Time) time.Time
+	FallsBelow(measure v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time
+}
+
+// Count implements Usage.
+func (e Exact) Count(measure v1alpha1.Measure, from, to time.Time) Count {
+	n := e.Counted.Count(measure, from, to)
+	return Count{n, n, true}
 }
 
 // Facts are what is known of a number or a portfolio besides its state.
@@ -46,9 +61,6 @@ type Facts struct {
 	// Members are what the numbers and templates of a portfolio, or the templates of a number that has its limit itself, came to since
 	// the state, in order of time. See Fleet.
 	Members []QualityAt
-	// Usage answers the counts. Where it is not exact, it says rather more than is used: it never shows more room than there is.
+	// Usage answers the counts.
 	Usage Usage
-	// UpgradeUsage answers the counts that lead to the next tier; nil where those of Usage are exact. It says rather less than there
-	// is: no upgrade comes earlier than it may.
-	UpgradeUsage Usage
 }

@@ -28,8 +28,8 @@ func (d everyDelivery) within(from, to time.Time) everyDelivery {
 	return d[lo:max(lo, hi)]
 }
 
-func (d everyDelivery) Count(_ v1alpha1.Measure, from, to time.Time) int64 {
-	return int64(len(d.within(from, to)))
+func (d everyDelivery) Count(_ v1alpha1.Measure, from, to time.Time) rules.Count {
+	return known(int64(len(d.within(from, to))))
 }
 
 func (d everyDelivery) Nth(_ v1alpha1.Measure, n int64, from, to time.Time) time.Time {
@@ -336,7 +336,7 @@ func TestLookingLaterSeesTheSame(t *testing.T) {
 		}
 		end := now.Add(30 * time.Hour)
 		play := func(stops []time.Time) (rules.State, []string) {
-			facts := rules.Facts{HumanEscalation: true, Usage: book.Usage(timelineNumber)}
+			facts := rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: book.Usage(timelineNumber)}}
 			state := rules.Initial(policy, v1alpha1.Unverified, day1)
 			var all []string
 			for _, stop := range append(slices.Clone(stops), end) {

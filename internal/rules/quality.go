@@ -69,7 +69,7 @@ func (e *evaluation) feedbackRating() (rating v1alpha1.QualityRating, reason, wh
 }
 
 func (e *evaluation) within(measure v1alpha1.Measure) int64 {
-	return e.f.Usage.Count(measure, e.now.Add(-e.p.QualityWindow), e.now)
+	return e.f.Usage.Count(measure, e.now.Add(-e.p.QualityWindow), e.now).Most
 }
 
 // feedbackDue is the next instant at which the rating from feedback can change by itself: feedback leaves the window, or so

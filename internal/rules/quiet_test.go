@@ -76,7 +76,7 @@ func drawDeliveries(t *rapid.T) (story []delivered) {
 func playDeliveries(t *rapid.T, policy *rules.Policy, story []delivered, passOver bool) (told []string, state rules.State, passed int) {
 	book := ledger.OpenMemory()
 	defer func() { _ = book.Close() }()
-	facts := rules.Facts{HumanEscalation: true, Usage: book.Usage(timelineNumber)}
+	facts := rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: book.Usage(timelineNumber)}}
 	state = rules.Initial(policy, v1alpha1.Unverified, day1)
 	var next time.Time
 	quiet := int64(-1)

@@ -20,7 +20,7 @@ var restriction = rule[*evaluation]{
 		if e.s.Tier.Limit == Unlimited || e.s.Restricted() {
 			return noDelivery
 		}
-		return e.s.Tier.Limit - e.used()
+		return e.s.Tier.Limit - e.used().Most
 	},
 	explain: (*evaluation).explainUsed,
 }
@@ -30,19 +30,19 @@ func (e *evaluation) restrict() {
 	if s.RestrictedSource == v1alpha1.FromReport {
 		return // Meta said it, and Meta ends it
 	}
-	used := int64(0)
+	count := Count{Known: true}
 	if limit != Unlimited {
-		used = e.used()
+		count = e.used()
 	}
-	switch reached := limit != Unlimited && used >= limit; {
-	case reached:
+	switch used := count.Most; {
+	case limit != Unlimited && used >= limit:
 		s.RestrictedUntil = e.f.Usage.FallsBelow(e.p.Measure, e.p.Window, limit, e.now)
 		if !s.Restricted() {
 			s.RestrictedSince, s.RestrictedSource = e.now, v1alpha1.FromPolicy
 			e.emit(v1alpha1.RuleRestriction, e.now, v1alpha1.ReasonRestricted, "", "", fmt.Sprintf("%d of %d %s within %s are used; there is room again %s",
 				used, limit, noun(e.p.Measure), words(e.p.Window), e.roomAgain()))
 		}
-	case s.Restricted() && limit != Unlimited && !e.knowsUsed():
+	case s.Restricted() && !count.Known:
 		s.RestrictedUntil = time.Time{} // nobody knows whether there is room
 	case s.Restricted():
 		e.liftRestriction(v1alpha1.RuleRestriction, e.now, "there is room below the limit again: "+lifted(used, limit))
@@ -69,16 +69,13 @@ func (e *evaluation) liftRestriction(rule v1alpha1.Rule, at time.Time, why strin
 	e.emit(rule, at, v1alpha1.ReasonRestrictionLifted, "", "", why)
 }
 
-func (e *evaluation) used() int64 {
-	return e.f.Usage.Count(e.p.Measure, e.now.Add(-e.p.Window), e.now)
-}
-
-func (e *evaluation) knowsUsed() bool {
-	return knows(e.f.Usage, e.p.Measure, e.now.Add(-e.p.Window), e.now)
+func (e *evaluation) used() Count {
+	return used(e.p, e.f.Usage, e.now)
 }
 
 func (e *evaluation) explainUsed(x *explanation) {
-	s, used, known := &e.s, e.used(), e.knowsUsed()
+	s, count := &e.s, e.used()
+	used, known := count.Most, count.Known
 	switch {
 	case !known && s.Restricted() && s.RestrictedSource == v1alpha1.FromPolicy:
 		x.say(usageTopic, v1alpha1.RuleRestriction, "Restricted since %s, and only replies inside a customer service window go out. How much is used now is not known: there is room again %s.",

@@ -20,6 +20,14 @@ import (
 // has a way up of its own, and members are rated by the same thresholds as numbers alone.
 func sharedPolicy(t *testing.T, scope v1alpha1.Scope) *rules.Policy {
 	t.Helper()
+	policy, err := rules.Compile("shared", sharedSpec(scope))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return policy
+}
+
+func sharedSpec(scope v1alpha1.Scope) *v1alpha1.MessagingPolicySpec {
 	spec := &v1alpha1.MessagingPolicySpec{
 		Scope: scope,
 		Tiers: []v1alpha1.Tier{
@@ -35,11 +43,7 @@ func sharedPolicy(t *testing.T, scope v1alpha1.Scope) *rules.Policy {
 		spec.Flag = v1alpha1.FlagRules{GraceHours: 30, RecoveryHours: 20}
 		spec.Block = v1alpha1.BlockRules{AfterHours: 70}
 	}
-	policy, err := rules.Compile("shared", spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return policy
+	return spec
 }
 
 // life is what happens to three numbers that are counted together: deliveries to the same few users again and again, answers,
@@ -72,7 +76,7 @@ func drawLife(t *rapid.T, policy *rules.Policy, subject string, kinds map[report
 	if err := book.SetPortfolio(lifeGroup, numbers); err != nil {
 		t.Fatal(err)
 	}
-	l := life{policy: policy, usage: book.Usage(subject)}
+	l := life{policy: policy, usage: rules.Exact{Counted: book.Usage(subject)}}
 	now := day1.Add(time.Minute) // the rules begin before anything happens
 	for i := range rapid.IntRange(1, 60).Draw(t, "events") {
 		// Quarters of an hour, so that events and deadlines often fall on one instant.

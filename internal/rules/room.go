@@ -41,7 +41,8 @@ type Limit struct {
 
 // LimitAt is the limit of a state with what is used of it at an instant.
 func LimitAt(p *Policy, usage Usage, s *State, now time.Time) Limit {
-	l := Limit{Limit: s.Tier.Limit, Used: Used(p, usage, now), Unknown: !knows(usage, p.Measure, now.Add(-p.Window), now),
+	count := used(p, usage, now)
+	l := Limit{Limit: s.Tier.Limit, Used: count.Most, Unknown: !count.Known,
 		Reached: s.Restricted() && s.RestrictedSource == v1alpha1.FromPolicy}
 	if l.Limit != Unlimited && l.Used >= l.Limit {
 		l.Frees = usage.FallsBelow(p.Measure, p.Window, l.Limit, now)

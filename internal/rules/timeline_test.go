@@ -53,7 +53,7 @@ func playTimeline(t *testing.T, file string) {
 	number := story.Numbers[0]
 	p := player{t: t, file: filepath.Base(file), policy: policy, ledger: book, facts: rules.Facts{
 		HumanEscalation: !number.WithoutHumanEscalation,
-		Usage:           book.Usage(timelineNumber),
+		Usage:           rules.Exact{Counted: book.Usage(timelineNumber)},
 	}}
 	if number.Verified {
 		p.facts.Verification = v1alpha1.Verified

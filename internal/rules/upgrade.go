@@ -62,40 +62,28 @@ func (e *evaluation) eligible(req *requirement) bool {
 	if e.objection(true) != "" {
 		return false
 	}
-	if !e.knowsAchieved(req) || e.achieved(req) < req.required(e.s.Tier.Limit) {
+	if e.achieved(req).Least < req.required(e.s.Tier.Limit) {
 		return false
 	}
 	if req.span == 0 {
 		return true
 	}
-	first := e.climb().Nth(req.measure, 1, e.countedFrom(req), e.now)
+	first := e.f.Usage.Nth(req.measure, 1, e.countedFrom(req), e.now)
 	return !first.IsZero() && !first.Add(req.span).After(e.now)
 }
 
-// climb answers the counts that lead to the next tier.
-func (e *evaluation) climb() Usage {
-	if e.f.UpgradeUsage != nil {
-		return e.f.UpgradeUsage
-	}
-	return e.f.Usage
-}
-
 // achieved is how much there is of what the next tier looks at.
-func (e *evaluation) achieved(req *requirement) int64 {
-	return e.climb().Count(req.measure, e.countedFrom(req), e.now)
-}
-
-func (e *evaluation) knowsAchieved(req *requirement) bool {
-	return knows(e.climb(), req.measure, e.countedFrom(req), e.now)
+func (e *evaluation) achieved(req *requirement) Count {
+	return e.f.Usage.Count(req.measure, e.countedFrom(req), e.now)
 }
 
 // deliveriesUntilUpgrade is how much more of the measure makes what the next tier requires.
 func (e *evaluation) deliveriesUntilUpgrade(next time.Time) int64 {
 	_, req := e.p.above(e.place)
-	if req == nil || !e.s.EligibleSince.IsZero() || e.objection(true) != "" || !e.knowsAchieved(req) {
+	if req == nil || !e.s.EligibleSince.IsZero() || e.objection(true) != "" {
 		return noDelivery
 	}
-	missing := req.required(e.s.Tier.Limit) - e.achieved(req)
+	missing := req.required(e.s.Tier.Limit) - e.achieved(req).Least
 	if missing <= 0 && !next.IsZero() && !e.spanDue().Before(next) {
 		return noDelivery // only time is missing, and the rules run before it has passed
 	}
@@ -176,10 +164,10 @@ func (e *evaluation) spanDue() time.Time {
 	if req == nil || req.span == 0 || !e.s.EligibleSince.IsZero() {
 		return time.Time{}
 	}
-	if !e.knowsAchieved(req) || e.achieved(req) < req.required(e.s.Tier.Limit) {
+	if e.achieved(req).Least < req.required(e.s.Tier.Limit) {
 		return time.Time{}
 	}
-	first := e.climb().Nth(req.measure, 1, e.countedFrom(req), e.now)
+	first := e.f.Usage.Nth(req.measure, 1, e.countedFrom(req), e.now)
 	if first.IsZero() {
 		return time.Time{} // there was one, and nobody saw when
 	}
@@ -187,7 +175,7 @@ func (e *evaluation) spanDue() time.Time {
 }
 
 func (e *evaluation) achievement(req *requirement) string {
-	achieved := e.achieved(req)
+	achieved := e.achieved(req).Least
 	required := req.required(e.s.Tier.Limit)
 	if req.percent > 0 {
 		return fmt.Sprintf("%d %s within %s reach %d %% of the limit of %d", achieved, noun(req.measure), words(req.window), req.percent, e.s.Tier.Limit)
@@ -218,12 +206,12 @@ func (e *evaluation) upgradeProgress() (Progress, bool) {
 	if req == nil {
 		return Progress{}, false
 	}
-	from := e.countedFrom(req)
+	from, achieved := e.countedFrom(req), e.achieved(req)
 	progress := Progress{
 		Next:      to,
 		Required:  req.required(e.s.Tier.Limit),
-		Achieved:  e.achieved(req),
-		Known:     e.knowsAchieved(req),
+		Achieved:  achieved.Least,
+		Known:     achieved.Known || achieved.Least > 0,
 		Effective: e.upgradeDue(),
 	}
 	if from.After(e.now.Add(-req.window)) {

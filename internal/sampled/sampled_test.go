@@ -19,40 +19,48 @@ var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 // nothing is a ledger that nothing was delivered to.
 type nothing struct{ rules.Usage }
 
-func (nothing) Count(v1alpha1.Measure, time.Time, time.Time) int64          { return 0 }
+func (nothing) Count(v1alpha1.Measure, time.Time, time.Time) rules.Count {
+	return rules.Count{Known: true}
+}
 func (nothing) Nth(v1alpha1.Measure, int64, time.Time, time.Time) time.Time { return time.Time{} }
 func (nothing) Last(v1alpha1.Measure, time.Time, time.Time) time.Time       { return time.Time{} }
 
-func read(measure v1alpha1.Measure, window time.Duration, count int64, at time.Time) Usage {
-	return Usage{Feedback: nothing{}, Fresh: 2 * time.Minute, Readings: []Reading{{Measure: measure, Window: window, Count: count, At: at}}}
+// achieved is usage of which one count was read that leads to the next tier.
+func achieved(measure v1alpha1.Measure, window time.Duration, count int64, at time.Time) Usage {
+	return Usage{Feedback: nothing{}, Fresh: 2 * time.Minute, Achieved: []Reading{{Measure: measure, Window: window, Count: count, At: at}}}
+}
+
+// used is usage of which one count was read that uses the limit.
+func used(measure v1alpha1.Measure, window time.Duration, count int64, at time.Time) Usage {
+	return Usage{Feedback: nothing{}, Fresh: 2 * time.Minute, Used: Reading{Measure: measure, Window: window, Count: count, At: at}}
 }
 
 func TestACountTellsOfItsWindowAndOfTwoPeriodsAfterIt(t *testing.T) {
-	u := read(users, day, 7, start)
+	leads, limits := achieved(users, day, 7, start), used(users, day, 9, start)
+	both := leads
+	both.Used = limits.Used
 	for name, c := range map[string]struct {
+		of      Usage
 		measure v1alpha1.Measure
 		window  time.Duration
 		at      time.Time
-		knows   bool
-		count   int64
+		want    rules.Count
 	}{
-		"when it was read":    {users, day, start, true, 7},
-		"shortly after":       {users, day, start.Add(119 * time.Second), true, 7},
-		"two periods after":   {users, day, start.Add(2 * time.Minute), false, 7},
-		"before it was read":  {users, day, start.Add(-time.Second), false, 7},
-		"over another window": {users, 7 * day, start, false, 0},
-		"another measure":     {messages, day, start, false, 0},
-		"feedback":            {v1alpha1.MeasureComplaining, day, start.Add(day), true, 0},
+		"when it was read":           {leads, users, day, start, rules.Count{Least: 7, Most: 7, Known: true}},
+		"shortly after":              {leads, users, day, start.Add(119 * time.Second), rules.Count{Least: 7, Most: 7, Known: true}},
+		"two periods after":          {leads, users, day, start.Add(2 * time.Minute), rules.Count{Most: 7}},
+		"before it was read":         {leads, users, day, start.Add(-time.Second), rules.Count{Most: 7}},
+		"over another window":        {leads, users, 7 * day, start, rules.Count{}},
+		"another measure":            {leads, messages, day, start, rules.Count{}},
+		"feedback":                   {leads, v1alpha1.MeasureComplaining, day, start.Add(day), rules.Count{Known: true}},
+		"what uses the limit":        {limits, users, day, start, rules.Count{Most: 9, Known: true}},
+		"what uses the limit, later": {limits, users, day, start.Add(time.Hour), rules.Count{Most: 9}},
+		"one below the other":        {both, users, day, start, rules.Count{Least: 7, Most: 9, Known: true}},
+		"what was never read":        {Usage{Achieved: []Reading{{Measure: users, Window: day}}}, users, day, start, rules.Count{}},
 	} {
-		if got := u.Knows(c.measure, c.at.Add(-c.window), c.at); got != c.knows {
-			t.Errorf("%s: it knows: %t", name, got)
+		if got := c.of.Count(c.measure, c.at.Add(-c.window), c.at); got != c.want {
+			t.Errorf("%s: the count is %+v, not %+v", name, got, c.want)
 		}
-		if got := u.Count(c.measure, c.at.Add(-c.window), c.at); got != c.count {
-			t.Errorf("%s: the count is %d, not %d", name, got, c.count)
-		}
-	}
-	if (Usage{Readings: []Reading{{Measure: users, Window: day}}}).Knows(users, start.Add(-day), start) {
-		t.Error("it knows what was never read")
 	}
 }
 
@@ -64,7 +72,7 @@ func TestTheFirstRiseThatWasSeenIsTheFirstDelivery(t *testing.T) {
 		at = start.Add(time.Duration(i) * time.Hour)
 		r = r.Next(users, 7*day, count, at)
 	}
-	u := Usage{Feedback: nothing{}, Readings: []Reading{r}}
+	u := Usage{Feedback: nothing{}, Achieved: []Reading{r}}
 	if got := u.Nth(users, 1, at.Add(-7*day), at); !got.Equal(start.Add(3 * time.Hour)) {
 		t.Errorf("the first rise is at %s", got)
 	}
@@ -106,34 +114,27 @@ func TestRisesStayFew(t *testing.T) {
 }
 
 func TestTogetherNeitherMoreRoomNorAnEarlierUpgrade(t *testing.T) {
-	counted := read(users, day, 100, start)
-	counted.Readings = append(counted.Readings, Reading{Measure: messages, Window: day, Count: 1000, At: start})
-	with := func(members ...Usage) Together { return Together{Counted: counted, Members: members} }
-	a, b := read(users, day, 300, start), read(users, day, 200, start)
-	stale := read(users, day, 900, start.Add(-day))
+	exact := achieved(users, day, 100, start)
+	exact.Achieved = append(exact.Achieved, Reading{Measure: messages, Window: day, Count: 1000, At: start})
+	with := func(members ...Usage) Together { return Together{Counted: exact, Members: members} }
+	a, b := achieved(users, day, 300, start), achieved(users, day, 200, start)
+	stale := achieved(users, day, 900, start.Add(-day))
 	from := start.Add(-day)
 	for name, c := range map[string]struct {
-		of          Together
-		most, least int64
-		known       bool
+		of   Together
+		want rules.Count
 	}{
-		"both known": {with(a, b), 600, 300, true},
-		"one stale":  {with(a, stale), 1300, 300, false},
-		"none known": {with(stale), 1000, 100, false},
-		"no members": {with(), 100, 100, true},
+		"both known":          {with(a, b), rules.Count{Least: 300, Most: 600, Known: true}},
+		"one stale":           {with(a, stale), rules.Count{Least: 300, Most: 1300}},
+		"none known":          {with(stale), rules.Count{Least: 100, Most: 1000}},
+		"no members":          {with(), rules.Count{Least: 100, Most: 100, Known: true}},
+		"what uses the limit": {with(used(users, day, 300, start)), rules.Count{Least: 100, Most: 400, Known: true}},
 	} {
-		most, least := Most{c.of}, Least{c.of}
-		if got := most.Count(users, from, start); got != c.most || most.Knows(users, from, start) != c.known {
-			t.Errorf("%s: at most it is %d, known %t", name, got, !c.known)
-		}
-		if got := least.Count(users, from, start); got != c.least {
-			t.Errorf("%s: at least it is %d, not %d", name, got, c.least)
+		if got := c.of.Count(users, from, start); got != c.want {
+			t.Errorf("%s: together they are %+v, not %+v", name, got, c.want)
 		}
 	}
-	if got := (Least{with(read(messages, day, 50, start), read(messages, day, 70, start))}).Count(messages, from, start); got != 1120 {
-		t.Errorf("the messages of all are %d", got)
-	}
-	if _, sampled := any(Least{}).(rules.Sampled); sampled {
-		t.Error("at least is always known, and asks to be asked")
+	if got := with(achieved(messages, day, 50, start), achieved(messages, day, 70, start)).Count(messages, from, start); got.Least != 1120 {
+		t.Errorf("the messages of all are %+v", got)
 	}
 }

@@ -1,41 +1,53 @@
 package sampled
 
 import (
-	"slices"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
-// Usage is the usage of a number whose counts are read. It is a rules.Sampled.
+// Usage is the usage of a number whose counts are read. It is a rules.Usage.
 type Usage struct {
 	// Feedback answers what users did, and to how many: nobody else knows.
 	Feedback rules.Usage
-	// Readings are of different measures.
-	Readings []Reading
+	// Used is of what uses the limit, and not less. Achieved are of what leads to the next tier, of different measures, and not more.
+	Used     Reading
+	Achieved []Reading
 	// Fresh is how long a reading holds.
 	Fresh time.Duration
 }
 
-// Count is what was read of the measure, whenever that was; zero if it is not of the same window.
-func (u Usage) Count(measure v1alpha1.Measure, from, to time.Time) int64 {
+// Count is what was read of the measure over the same window: at least what leads to the next tier, and at most what uses the limit.
+func (u Usage) Count(measure v1alpha1.Measure, from, to time.Time) rules.Count {
 	if ofFeedback(measure) {
 		return u.Feedback.Count(measure, from, to)
 	}
-	if r := u.reading(measure); r != nil && r.Window == to.Sub(from) {
-		return r.Count
+	var count rules.Count
+	of := func(r *Reading) bool { return r.Measure == measure && r.Window == to.Sub(from) }
+	used := of(&u.Used)
+	if used {
+		count = rules.Count{Most: u.Used.Count, Known: u.knows(&u.Used, to)}
 	}
-	return 0
+	for i := range u.Achieved {
+		r := &u.Achieved[i]
+		if !of(r) {
+			continue
+		}
+		known := u.knows(r, to)
+		if known {
+			count.Least = r.Count
+		}
+		if !used {
+			count.Most, count.Known = r.Count, known
+		}
+	}
+	return count
 }
 
-// Knows says whether the measure was read over the same window, at to or shortly before.
-func (u Usage) Knows(measure v1alpha1.Measure, from, to time.Time) bool {
-	if ofFeedback(measure) {
-		return true
-	}
-	r := u.reading(measure)
-	return r != nil && r.Read() && r.Window == to.Sub(from) && !to.Before(r.At) && to.Sub(r.At) < u.Fresh
+// knows says whether a reading was made at an instant or shortly before.
+func (u Usage) knows(r *Reading, at time.Time) bool {
+	return r.Read() && !at.Before(r.At) && at.Sub(r.At) < u.Fresh
 }
 
 // Nth is the first rise of the measure in (from, to] that was seen, for any number of deliveries may be behind it.
@@ -43,10 +55,8 @@ func (u Usage) Nth(measure v1alpha1.Measure, n int64, from, to time.Time) time.T
 	if ofFeedback(measure) {
 		return u.Feedback.Nth(measure, n, from, to)
 	}
-	if rises := u.rises(measure, from, to); len(rises) > 0 {
-		return rises[0]
-	}
-	return time.Time{}
+	first, _ := u.rises(measure, from, to)
+	return first
 }
 
 // Last is the last rise of the measure in (from, to] that was seen.
@@ -54,10 +64,8 @@ func (u Usage) Last(measure v1alpha1.Measure, from, to time.Time) time.Time {
 	if ofFeedback(measure) {
 		return u.Feedback.Last(measure, from, to)
 	}
-	if rises := u.rises(measure, from, to); len(rises) > 0 {
-		return rises[len(rises)-1]
-	}
-	return time.Time{}
+	_, last := u.rises(measure, from, to)
+	return last
 }
 
 // FallsBelow is zero: when users leave the window does not follow from how many there are.
@@ -68,32 +76,22 @@ func (u Usage) FallsBelow(measure v1alpha1.Measure, window time.Duration, limit 
 	return time.Time{}
 }
 
-func (u Usage) reading(measure v1alpha1.Measure) *Reading {
-	i := slices.IndexFunc(u.Readings, func(r Reading) bool { return r.Measure == measure })
-	if i < 0 {
-		return nil
-	}
-	return &u.Readings[i]
-}
-
-func (u Usage) rises(measure v1alpha1.Measure, from, to time.Time) []time.Time {
-	r := u.reading(measure)
-	if r == nil {
-		return nil
-	}
-	first, _ := slices.BinarySearchFunc(r.Rises, from, func(rise, from time.Time) int {
-		if rise.After(from) {
-			return 1
+// rises are the first and the last rise of a measure in (from, to]; zero if there was none.
+func (u Usage) rises(measure v1alpha1.Measure, from, to time.Time) (first, last time.Time) {
+	for _, r := range append([]Reading{u.Used}, u.Achieved...) {
+		for _, rise := range r.Rises {
+			if r.Measure != measure || !rise.After(from) || rise.After(to) {
+				continue
+			}
+			if first.IsZero() || rise.Before(first) {
+				first = rise
+			}
+			if rise.After(last) {
+				last = rise
+			}
 		}
-		return -1
-	})
-	last, _ := slices.BinarySearchFunc(r.Rises, to, func(rise, to time.Time) int {
-		if rise.After(to) {
-			return 1
-		}
-		return -1
-	})
-	return r.Rises[first:max(first, last)]
+	}
+	return first, last
 }
 
 func ofFeedback(measure v1alpha1.Measure) bool {

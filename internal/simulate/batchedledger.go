@@ -8,6 +8,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // batchedLedger is the ledger of a simulation. It appends many entries at once, and always before a count is read.
@@ -49,10 +50,10 @@ func (l *batchedLedger) flush() {
 // usage answers the counts of a number or a portfolio. It satisfies rules.Usage.
 type usage struct {
 	ledger *batchedLedger
-	of     counts.Usage
+	of     rules.Exact
 }
 
-func (u *usage) Count(measure v1alpha1.Measure, from, to time.Time) int64 {
+func (u *usage) Count(measure v1alpha1.Measure, from, to time.Time) rules.Count {
 	u.ledger.flush()
 	return u.of.Count(measure, from, to)
 }

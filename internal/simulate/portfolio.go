@@ -87,7 +87,7 @@ func (l *batchedLedger) together(name string, members []*subject) (*usage, error
 		names = append(names, n.name)
 	}
 	group := counts.PortfolioKey(name)
-	return &usage{l, l.Usage(group)}, l.SetPortfolio(name, names)
+	return &usage{l, rules.Exact{Counted: l.Usage(group)}}, l.SetPortfolio(name, names)
 }
 
 // portfolios are those that manifests declare and those that numbers name, by name.

@@ -320,7 +320,7 @@ func (s *simulation) add(declared Number) (*subject, error) {
 	n := s.newSubject(declared.PhoneNumber, numbers, policy, rules.Facts{
 		Verification:    cmp.Or(declared.Verification, s.config.Verification, v1alpha1.Unverified),
 		HumanEscalation: declared.HumanEscalation,
-		Usage:           &usage{s.ledger, s.ledger.Usage(declared.PhoneNumber)},
+		Usage:           &usage{s.ledger, rules.Exact{Counted: s.ledger.Usage(declared.PhoneNumber)}},
 	})
 	s.numbers[n.name] = n
 	if policy == s.config.Policy.Policy {

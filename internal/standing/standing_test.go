@@ -62,7 +62,9 @@ func (c counts) Portfolio(_ string, members []*v1alpha1.PhoneNumber, _ *rules.Po
 // flat is usage that never changes.
 type flat int64
 
-func (f flat) Count(v1alpha1.Measure, time.Time, time.Time) int64                           { return int64(f) }
+func (f flat) Count(v1alpha1.Measure, time.Time, time.Time) rules.Count {
+	return rules.Count{Least: int64(f), Most: int64(f), Known: true}
+}
 func (flat) Nth(v1alpha1.Measure, int64, time.Time, time.Time) time.Time                    { return time.Time{} }
 func (flat) Last(v1alpha1.Measure, time.Time, time.Time) time.Time                          { return time.Time{} }
 func (flat) FallsBelow(v1alpha1.Measure, time.Duration, int64, time.Time) (never time.Time) { return }

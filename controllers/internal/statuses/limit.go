@@ -49,8 +49,8 @@ func Usage(policy *rules.Policy, counts rules.Usage, s *rules.State) v1alpha1.Us
 		Source:           v1alpha1.CountedHere,
 		ObservedTime:     Time(now),
 		Used:             &used,
-		UniqueUsers7d:    new(counts.Count(v1alpha1.MeasureUniqueUsers, now.Add(-Week), now)),
-		Messages7d:       new(counts.Count(v1alpha1.MeasureMessages, now.Add(-Week), now)),
+		UniqueUsers7d:    new(counts.Count(v1alpha1.MeasureUniqueUsers, now.Add(-Week), now).Most),
+		Messages7d:       new(counts.Count(v1alpha1.MeasureMessages, now.Add(-Week), now).Most),
 		LastDeliveryTime: Time(counts.Last(v1alpha1.MeasureMessages, now.Add(-30*24*time.Hour), now)),
 	}
 	if used > 0 {

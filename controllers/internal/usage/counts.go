@@ -20,7 +20,7 @@ type Counts struct {
 
 // Number implements standing.Counts.
 func (c Counts) Number(n *v1alpha1.PhoneNumber, policy *rules.Policy, now time.Time) standing.Used {
-	counted := c.Ledger.Usage(n.Spec.PhoneNumber)
+	counted := rules.Exact{Counted: c.Ledger.Usage(n.Spec.PhoneNumber)}
 	if !c.Samples.Counts(n) {
 		used := standing.Used{Usage: counted, UniqueUsers7d: new(c.Ledger.Count(n.Spec.PhoneNumber, v1alpha1.MeasureUniqueUsers, now.Add(-statuses.Week), now))}
 		if policy != nil {
@@ -31,7 +31,7 @@ func (c Counts) Number(n *v1alpha1.PhoneNumber, policy *rules.Policy, now time.T
 	if policy == nil {
 		return standing.Used{}
 	}
-	usage, _ := c.Samples.Usage(n, policy, counted)
+	usage := c.Samples.Usage(n, policy, counted)
 	var status v1alpha1.UsageStatus
 	c.Samples.SetUsage(&status, n, policy)
 	return standing.Used{Usage: usage, Now: status.Used, UniqueUsers7d: status.UniqueUsers7d}
@@ -44,7 +44,7 @@ func (c Counts) Portfolio(name string, members []*v1alpha1.PhoneNumber, policy *
 	if !c.Ledger.Known(group) && (len(share.Counted) > 0 || len(share.Read) == 0) {
 		return standing.Used{}
 	}
-	usage, _ := share.Usage(c.Ledger.Usage(group), policy)
+	usage := share.Usage(rules.Exact{Counted: c.Ledger.Usage(group)}, policy)
 	status := v1alpha1.UsageStatus{Used: new(rules.Used(policy, usage, now))}
 	share.SetUsage(&status, policy)
 	return standing.Used{Usage: usage, Now: status.Used}

@@ -10,7 +10,6 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/conditions"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/sampled"
 )
@@ -58,16 +57,15 @@ func (s *Prometheus) Sharing(numbers []*v1alpha1.PhoneNumber) Sharing {
 }
 
 // Usage is how the counts of all answer the rules, where the ledger counts its own together.
-func (s Sharing) Usage(together counts.Usage, policy *rules.Policy) (used, climb rules.Usage) {
+func (s Sharing) Usage(together rules.Usage, policy *rules.Policy) rules.Usage {
 	if len(s.Read) == 0 {
-		return together, nil
+		return together
 	}
-	most, least := sampled.Together{Counted: together}, sampled.Together{Counted: together}
+	all := sampled.Together{Counted: together}
 	for _, n := range s.Read {
-		used, climb := s.samples.Usage(n, policy, together)
-		most.Members, least.Members = append(most.Members, used), append(least.Members, climb)
+		all.Members = append(all.Members, s.samples.Usage(n, policy, together))
 	}
-	return sampled.Most{Together: most}, sampled.Least{Together: least}
+	return all
 }
 
 // SetUsage says in a portfolio's status where its counts come from. Those that nobody knows are left out.

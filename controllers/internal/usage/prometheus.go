@@ -119,13 +119,11 @@ func (s *Prometheus) readings(n *v1alpha1.PhoneNumber, policy *rules.Policy) [Qu
 	return known.Readings
 }
 
-// Usage is how a number's counts answer the rules: those of its limit, and those of the way up. The policy is the whole one.
-func (s *Prometheus) Usage(n *v1alpha1.PhoneNumber, policy *rules.Policy, feedback rules.Usage) (used, climb sampled.Usage) {
+// Usage is how a number's counts answer the rules. The policy is the whole one.
+func (s *Prometheus) Usage(n *v1alpha1.PhoneNumber, policy *rules.Policy, feedback rules.Usage) sampled.Usage {
 	r := s.readings(n, policy)
 	// As old as two periods: an outage that passes is none.
-	fresh := 2 * s.Config.Period()
-	return sampled.Usage{Feedback: feedback, Fresh: fresh, Readings: r[UsedCount : UsedCount+1]},
-		sampled.Usage{Feedback: feedback, Fresh: fresh, Readings: r[UsersCount:]}
+	return sampled.Usage{Feedback: feedback, Fresh: 2 * s.Config.Period(), Used: r[UsedCount], Achieved: r[UsersCount:]}
 }
 
 // Replace puts what was read of a namespace in the place of what was before, and tells of the numbers for which it is news.

@@ -72,7 +72,7 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 		{of: "portfolio of 10 numbers", what: "with the delivery that reaches the limit", policy: policy.Portfolio(), subject: counts.PortfolioKey(portfolio), until: now.Add(time.Minute), engine: busy, says: v1alpha1.ReasonRestricted},
 	}
 	for _, e := range evaluations {
-		facts := rules.Facts{Usage: e.engine.Usage(e.subject)}
+		facts := rules.Facts{Usage: rules.Exact{Counted: e.engine.Usage(e.subject)}}
 		start := rules.Initial(e.policy, v1alpha1.Unverified, now.Add(-time.Hour))
 		e.state, _, _ = rules.Advance(e.policy, &facts, start, now)
 		facts.Reports = e.reports
@@ -84,7 +84,7 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 	}
 	for range b.Rounds {
 		for _, e := range evaluations {
-			facts := rules.Facts{Reports: e.reports, Usage: e.engine.Usage(e.subject)}
+			facts := rules.Facts{Reports: e.reports, Usage: rules.Exact{Counted: e.engine.Usage(e.subject)}}
 			e.cost.Add(during, func() { rules.Advance(e.policy, &facts, e.state, e.until) })
 		}
 	}

@@ -100,7 +100,9 @@ type numbered struct {
 	used func(at time.Time) int64
 }
 
-func (n numbered) Count(_ v1alpha1.Measure, _, to time.Time) int64 { return n.used(to) }
+func (n numbered) Count(_ v1alpha1.Measure, _, to time.Time) rules.Count {
+	return rules.Count{Least: n.used(to), Most: n.used(to), Known: true}
+}
 
 // However long it goes on and however many subjects there are, no peak is lost and memory is bounded.
 func TestRecorderIsBoundedAndKeepsPeaks(t *testing.T) {

@@ -47,18 +47,16 @@ func (u *syntheticUsage) until(at time.Time) int64 {
 }
 
 // Count implements rules.Usage.
-func (u *syntheticUsage) Count(measure v1alpha1.Measure, from, to time.Time) int64 {
-	if !to.After(from) || measure == v1alpha1.MeasureComplaining {
-		return u.earlier(measure, from, to)
+func (u *syntheticUsage) Count(measure v1alpha1.Measure, from, to time.Time) rules.Count {
+	count := rules.Count{Known: true}
+	if u.before != nil {
+		count = u.before.Count(measure, from, to)
 	}
-	return u.earlier(measure, from, to) + u.until(to) - u.until(from)
-}
-
-func (u *syntheticUsage) earlier(measure v1alpha1.Measure, from, to time.Time) int64 {
-	if u.before == nil {
-		return 0
+	if to.After(from) && measure != v1alpha1.MeasureComplaining {
+		n := u.until(to) - u.until(from)
+		count.Least, count.Most = count.Least+n, count.Most+n
 	}
-	return u.before.Count(measure, from, to)
+	return count
 }
 
 // Nth implements rules.Usage.
@@ -98,7 +96,7 @@ func (u *syntheticUsage) FallsBelow(measure v1alpha1.Measure, window time.Durati
 	}
 	// Nothing further is delivered, so that the count only falls.
 	seconds := sort.Search(int(window/time.Second), func(i int) bool {
-		return u.Count(measure, now.Add(time.Duration(i)*time.Second-window), now) < limit
+		return u.Count(measure, now.Add(time.Duration(i)*time.Second-window), now).Most < limit
 	})
 	return now.Add(time.Duration(seconds) * time.Second)
 }
