@@ -56,16 +56,12 @@ func DeliveriesUntilDecision(p *Policy, f *Facts, s State, next time.Time) int64
 
 // evaluation is one run of the rules of a number or a portfolio.
 type evaluation struct {
-	clock
-	p           *Policy
-	f           *Facts
-	s           State
-	place       place       // of the tier on the ladder
-	members     []QualityAt // that are still to come
-	transitions []Transition
-
-	name      string // as a member of a fleet; empty where nobody wants to know what it contributes
-	qualities qualities
+	run
+	p       *Policy
+	f       *Facts
+	s       State
+	place   place       // of the tier on the ladder
+	members []QualityAt // what is still to come of them
 }
 
 // evaluations are kept for the next run: one is reached through the functions of the rules, and would be allocated each time.
@@ -74,23 +70,19 @@ var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
 // evaluate begins a run at an instant. It must be released.
 func evaluate(p *Policy, f *Facts, s *State, now time.Time) *evaluation {
 	e := evaluations.Get().(*evaluation)
-	e.p, e.f, e.s, e.place, e.clock = p, f, *s, p.placeOf(s.Tier), clock{now: now}
+	e.p, e.f, e.s, e.place, e.run = p, f, *s, p.placeOf(s.Tier), run{now: now}
 	return e
 }
 
 func (e *evaluation) release() {
-	e.p, e.f, e.members, e.transitions, e.name, e.qualities = nil, nil, nil, nil, "", nil
+	e.p, e.f, e.members, e.run = nil, nil, nil, run{}
 	evaluations.Put(e)
-}
-
-func (e *evaluation) emit(rule v1alpha1.Rule, at time.Time, reason v1alpha1.TransitionReason, from, to, message string) {
-	e.transitions = append(e.transitions, Transition{Time: at, Rule: rule, Reason: reason, From: from, To: to, Message: message})
 }
 
 // observe implements subject.
 func (e *evaluation) observe() {
-	if e.name != "" {
-		e.qualities = e.qualities.add(e.now, e.s.quality(e.name))
+	if e.member != "" {
+		e.qualities = e.qualities.add(e.now, e.s.quality(e.member))
 	}
 }
 

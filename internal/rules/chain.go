@@ -151,7 +151,7 @@ func next(now time.Time, instants ...time.Time) (next time.Time) {
 
 // subject is what a chain runs for: a number or a portfolio, or a template.
 type subject interface {
-	times() *clock
+	progress() *run
 	// lookahead is the first instant after now, until the given one, at which what is counted lets a rule decide. The rules run at
 	// next anyway.
 	lookahead(until, next time.Time) time.Time
@@ -159,15 +159,23 @@ type subject interface {
 	observe()
 }
 
-// clock is how far an evaluation has come, and how far it goes.
-type clock struct {
-	now, until time.Time
+// run is how far an evaluation has come, how far it goes, and what it came to.
+type run struct {
+	now, until  time.Time
+	transitions []Transition
+
+	member    string // the name as a member of a fleet; empty where nobody wants to know what it contributes
+	qualities qualities
 }
 
-// times implements subject.
-func (c *clock) times() *clock { return c }
+// progress implements subject.
+func (r *run) progress() *run { return r }
 
-// advance runs a chain at every instant, until the last one of the clock, at which something can have changed: each report, each
+func (r *run) emit(rule v1alpha1.Rule, at time.Time, reason v1alpha1.TransitionReason, from, to, message string) {
+	r.transitions = append(r.transitions, Transition{Time: at, Rule: rule, Reason: reason, From: from, To: to, Message: message})
+}
+
+// advance runs a chain at every instant, until the last one of its run, at which something can have changed: each report, each
 // deadline, each delivery that lets a rule decide, and the last. It returns the next instant at which a rule can decide by itself.
 func advance[E subject](c chain[E], e E, reports []report.Report) time.Time {
 	// Most calls bring no report; then there is nothing to copy or sort.
@@ -175,18 +183,18 @@ func advance[E subject](c chain[E], e E, reports []report.Report) time.Time {
 		reports = slices.Clone(reports)
 		slices.SortStableFunc(reports, func(a, b report.Report) int { return cmp.Compare(a.At, b.At) })
 	}
-	for clock := e.times(); ; {
-		next := c.due(e, clock.now)
-		at := clock.until
+	for r := e.progress(); ; {
+		next := c.due(e, r.now)
+		at := r.until
 		if !next.IsZero() {
 			at = earlier(at, next)
 		}
 		if len(reports) > 0 {
-			at = earlier(at, latest(reports[0].Time(), clock.now))
+			at = earlier(at, latest(reports[0].Time(), r.now))
 		}
 		at = e.lookahead(at, next)
-		clock.now = at
-		last := at.Equal(clock.until)
+		r.now = at
+		last := at.Equal(r.until)
 		// A report from the future counts as of now: clocks differ, and Meta has made it.
 		for len(reports) > 0 && (last || !reports[0].Time().After(at)) {
 			c.report(e, reports[0], earlier(reports[0].Time(), at))

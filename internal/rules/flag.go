@@ -36,23 +36,18 @@ func (e *evaluation) endFlags() {
 
 // endGrace ends a grace period of Low.
 func (e *evaluation) endGrace(due time.Time) {
-	from := e.s.Tier
 	to, falls := e.p.below(e.place)
 	if e.s.Flagged() {
 		why := fmt.Sprintf("the rating stayed Low for %s, and the tier falls", words(e.p.Grace))
 		if !falls {
-			why = fmt.Sprintf("the rating stayed Low for %s; the tier stays, for %s is the lowest", words(e.p.Grace), from.Name)
+			why = fmt.Sprintf("the rating stayed Low for %s; the tier stays, for %s is the lowest", words(e.p.Grace), e.s.Tier.Name)
 		}
 		e.endFlag(v1alpha1.RuleFlag, due, why)
 	}
 	e.s.GraceStart = due
-	if !falls {
-		return
+	if falls {
+		e.moveTier(v1alpha1.RuleFlag, to, due, v1alpha1.FromPolicy, fmt.Sprintf("the rating stayed Low for %s, since %s", words(due.Sub(e.s.LowSince)), stamp(e.s.LowSince)))
 	}
-	e.setTier(to, due, v1alpha1.FromPolicy)
-	e.s.Before = from
-	e.emit(v1alpha1.RuleFlag, due, v1alpha1.ReasonTierDowngraded, from.Name, to.Name, fmt.Sprintf("the limit falls from %s to %s: the rating stayed Low for %s, since %s",
-		limitWords(from.Limit), limitWords(to.Limit), words(due.Sub(e.s.LowSince)), stamp(e.s.LowSince)))
 }
 
 // graceDue is when the present grace period ends; zero while nothing would happen then.

@@ -52,24 +52,25 @@ type TemplateUnit struct {
 // Each unit goes on from its own instant, and the last ones learn at each instant what the others came to there. Who has the limit may
 // be ahead of the others, if their statuses could not be written: they come to the same once more, of which it has seen the part up to
 // its own instant and decides nothing twice. So write the status of who has the limit first, and no other if that fails.
-func (f *Fleet) Advance(now time.Time) (next time.Time) {
+func (f *Fleet) Advance(now time.Time) time.Time {
 	now = seconds(now)
+	var due []time.Time
 	for _, t := range f.Templates {
 		t.Advance(now)
-		next = soonest(next, t.Next)
+		due = append(due, t.Next)
 	}
 	if f.Portfolio != nil {
 		for _, n := range f.Numbers {
 			n.Advance(now)
-			next = soonest(next, n.Next)
+			due = append(due, n.Next)
 		}
 	}
 	for _, u := range f.limited() {
 		f.tellSince(u, now)
 		u.Advance(now)
-		next = soonest(next, u.Next)
+		due = append(due, u.Next)
 	}
-	return next
+	return next(now, due...)
 }
 
 // tellSince tells a unit that has the limit what the members came to at each change since its instant, and come to now.
@@ -192,7 +193,7 @@ func Sends(n *v1alpha1.PhoneNumber, t *v1alpha1.MessageTemplate) bool {
 func (u *Unit) Advance(now time.Time) (changed bool) {
 	e := evaluate(u.Policy, &u.Facts, &u.State, u.State.EvaluatedAt)
 	defer e.release()
-	e.name, e.qualities = u.Name, u.qualities[:0]
+	e.member, e.qualities = u.Name, u.qualities[:0]
 	e.observe()
 	u.Next = e.advance(now)
 	u.State, u.qualities = e.s, e.qualities
@@ -203,19 +204,11 @@ func (u *Unit) Advance(now time.Time) (changed bool) {
 
 // Advance is like that of a Unit.
 func (t *TemplateUnit) Advance(now time.Time) (changed bool) {
-	e := &templateEvaluation{p: t.Policy, s: t.State, name: t.Name, qualities: t.qualities[:0]}
+	e := &templateEvaluation{p: t.Policy, s: t.State, run: run{member: t.Name, qualities: t.qualities[:0]}}
 	e.observe()
 	t.Next = e.advance(t.Reports, now)
 	t.State, t.qualities = e.s, e.qualities
 	t.Transitions = append(t.Transitions, e.transitions...)
 	t.Reports = t.Reports[:0]
 	return len(t.qualities) > 1
-}
-
-// soonest is the earlier of two instants, of which one that is zero is none.
-func soonest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -123,6 +123,19 @@ func (e *evaluation) setTier(to Tier, at time.Time, source v1alpha1.Source) {
 	}
 }
 
+// moveTier moves the number to a tier, and tells it.
+func (e *evaluation) moveTier(rule v1alpha1.Rule, to Tier, at time.Time, source v1alpha1.Source, why string) {
+	from, reason, moves := e.s.Tier, v1alpha1.ReasonTierUpgraded, "rises"
+	if Above(from.Limit, to.Limit) {
+		reason, moves = v1alpha1.ReasonTierDowngraded, "falls"
+	}
+	e.setTier(to, at, source)
+	if rule != v1alpha1.NoRule {
+		e.s.Before = from
+	}
+	e.emit(rule, at, reason, from.Name, to.Name, fmt.Sprintf("the limit %s from %s to %s: %s", moves, limitWords(from.Limit), limitWords(to.Limit), why))
+}
+
 // setConcluded keeps what the policy concludes beside another limit that Meta reports, and since when the two differ. What the policy
 // concludes later shows itself, so what is kept is never more than it concluded last.
 func (e *evaluation) setConcluded(concluded Tier, since time.Time) {
@@ -151,19 +164,11 @@ func (e *evaluation) migrateTier(edited bool) {
 		e.setConcluded(s.Tier, e.now) // what another policy concluded is not what this one does
 	}
 	if is, err := p.named("", before.Name); edited && err == nil && is.Limit != before.Limit && s.TierSource != v1alpha1.FromReport {
-		e.setTier(is, e.now, s.TierSource)
-		reason, moves := v1alpha1.ReasonTierUpgraded, "rises"
-		if Above(before.Limit, is.Limit) {
-			reason, moves = v1alpha1.ReasonTierDowngraded, "falls"
-		}
-		e.emit(v1alpha1.NoRule, e.now, reason, before.Name, is.Name, fmt.Sprintf("the limit %s from %s to %s: the tier %s of policy %s was edited",
-			moves, limitWords(before.Limit), limitWords(is.Limit), is.Name, p.Name))
+		s.Tier = before
+		e.moveTier(v1alpha1.NoRule, is, e.now, s.TierSource, fmt.Sprintf("the tier %s of policy %s was edited", is.Name, p.Name))
 	}
 	if start := p.Start(s.Verification); Above(start.Limit, s.Tier.Limit) && s.TierSource != v1alpha1.FromReport && !s.fell() {
-		from := s.Tier
-		e.setTier(start, e.now, v1alpha1.FromPolicy)
-		e.emit(v1alpha1.NoRule, e.now, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the rules of policy %s start there",
-			limitWords(from.Limit), limitWords(start.Limit), p.Name))
+		e.moveTier(v1alpha1.NoRule, start, e.now, v1alpha1.FromPolicy, fmt.Sprintf("the rules of policy %s start there", p.Name))
 	}
 }
 

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -38,10 +37,7 @@ func RaiseTo(p *Policy, s State, limit int64, now time.Time) (State, []Transitio
 	}
 	e := evaluate(p, nil, &s, latest(seconds(now), s.EvaluatedAt))
 	defer e.release()
-	from, to := s.Tier, p.TierOf(limit)
-	e.setTier(to, e.now, v1alpha1.FromPolicy)
+	e.moveTier(v1alpha1.NoRule, p.TierOf(limit), e.now, v1alpha1.FromPolicy, "a number that has it joins the portfolio")
 	e.grant()
-	e.emit(v1alpha1.NoRule, e.now, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, fmt.Sprintf("the limit rises from %s to %s: a number that has it joins the portfolio",
-		limitWords(from.Limit), limitWords(to.Limit)))
 	return e.s, e.transitions
 }

@@ -102,23 +102,20 @@ func MigrateTemplatePolicy(p *Policy, s TemplateState, now time.Time) (TemplateS
 
 // templateEvaluation is one run of the rules of a template.
 type templateEvaluation struct {
-	clock
-	p           *Policy
-	s           TemplateState
-	transitions []Transition
-
-	name      string // as a member of a fleet
-	qualities qualities
+	run
+	p *Policy
+	s TemplateState
 }
 
 // observe implements subject.
-func (e *templateEvaluation) observe() { e.qualities = e.qualities.add(e.now, e.s.quality(e.name)) }
+func (e *templateEvaluation) observe() { e.qualities = e.qualities.add(e.now, e.s.quality(e.member)) }
 
 // lookahead implements subject: nothing is counted.
 func (e *templateEvaluation) lookahead(until, _ time.Time) time.Time { return until }
 
-func (e *templateEvaluation) emit(at time.Time, reason v1alpha1.TransitionReason, message string) {
-	e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleTemplates, Reason: reason, Message: message})
+// tell emits what rule 8 did.
+func (e *templateEvaluation) tell(at time.Time, reason v1alpha1.TransitionReason, message string) {
+	e.emit(v1alpha1.RuleTemplates, at, reason, "", "", message)
 }
 
 func (e *templateEvaluation) change(to v1alpha1.TemplateState, at, until time.Time, source v1alpha1.Source) {
@@ -134,7 +131,7 @@ func (e *templateEvaluation) expire() {
 	since := e.s.Since
 	if e.s.State == v1alpha1.TemplateFlagged {
 		e.change(v1alpha1.TemplateBlocked, due, time.Time{}, v1alpha1.FromPolicy)
-		e.emit(due, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the template was neither edited nor rated better for %s, since %s", words(due.Sub(since)), stamp(since)))
+		e.tell(due, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the template was neither edited nor rated better for %s, since %s", words(due.Sub(since)), stamp(since)))
 	} else { // paused
 		e.resume(due, v1alpha1.FromPolicy, fmt.Sprintf("the pause of %s is over", words(due.Sub(since))))
 	}
@@ -148,7 +145,7 @@ func (e *templateEvaluation) resume(at time.Time, source v1alpha1.Source, why st
 		e.s.RatingReported = latest(at, e.s.RatingReported)
 	}
 	e.change(v1alpha1.TemplateApproved, at, time.Time{}, source)
-	e.emit(at, v1alpha1.ReasonTemplateResumed, why)
+	e.tell(at, v1alpha1.ReasonTemplateResumed, why)
 }
 
 // unrated says that nobody has rated the template as it is now.
@@ -187,10 +184,10 @@ var templateQuality = rule[*templateEvaluation]{
 			s.Until = e.now.Add(e.p.Templates.BlockAfter)
 		case s.State == v1alpha1.TemplateFlagged:
 			e.change(v1alpha1.TemplateApproved, e.now, time.Time{}, v1alpha1.FromPolicy)
-			e.emit(e.now, v1alpha1.ReasonTemplateFlagCleared, "the rules of policy "+e.p.Name+" flag no templates")
+			e.tell(e.now, v1alpha1.ReasonTemplateFlagCleared, "the rules of policy "+e.p.Name+" flag no templates")
 		case s.State == v1alpha1.TemplatePaused && len(e.p.Templates.Pauses) == 0:
 			e.change(v1alpha1.TemplateApproved, e.now, time.Time{}, v1alpha1.FromPolicy)
-			e.emit(e.now, v1alpha1.ReasonTemplateResumed, "the rules of policy "+e.p.Name+" pause no templates")
+			e.tell(e.now, v1alpha1.ReasonTemplateResumed, "the rules of policy "+e.p.Name+" pause no templates")
 		}
 	},
 }
@@ -206,7 +203,7 @@ func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, r
 		if reason != "" {
 			message += ": " + reason
 		}
-		e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleTemplates, Reason: v1alpha1.ReasonQualityChanged, From: string(before), To: string(rating), Message: message})
+		e.emit(v1alpha1.RuleTemplates, at, v1alpha1.ReasonQualityChanged, string(before), string(rating), message)
 	}
 	switch {
 	case late:
@@ -222,7 +219,7 @@ func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, r
 		e.pause(at, v1alpha1.FromPolicy, "the quality rating is Low")
 	case s.State == v1alpha1.TemplateApproved && len(e.p.Templates.Pauses) > 0:
 		e.change(v1alpha1.TemplateBlocked, at, time.Time{}, v1alpha1.FromPolicy)
-		e.emit(at, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the quality rating is Low again after %d pauses", s.Pauses))
+		e.tell(at, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the quality rating is Low again after %d pauses", s.Pauses))
 	}
 }
 
@@ -233,13 +230,13 @@ func (e *templateEvaluation) flag(at time.Time, source v1alpha1.Source, why stri
 		why += fmt.Sprintf(": the template is blocked at %s unless it is edited or rated better before", stamp(until))
 	}
 	e.change(v1alpha1.TemplateFlagged, at, until, source)
-	e.emit(at, v1alpha1.ReasonTemplateFlagged, why)
+	e.tell(at, v1alpha1.ReasonTemplateFlagged, why)
 }
 
 func (e *templateEvaluation) clear(at time.Time, why string) {
 	since := e.s.Since
 	e.change(v1alpha1.TemplateApproved, at, time.Time{}, v1alpha1.FromPolicy)
-	e.emit(at, v1alpha1.ReasonTemplateFlagCleared, fmt.Sprintf("the flag of %s ends: %s", stamp(since), why))
+	e.tell(at, v1alpha1.ReasonTemplateFlagCleared, fmt.Sprintf("the flag of %s ends: %s", stamp(since), why))
 }
 
 // pause begins the next pause of the ladder.
@@ -247,5 +244,5 @@ func (e *templateEvaluation) pause(at time.Time, source v1alpha1.Source, why str
 	e.s.Pauses++
 	until := at.Add(e.p.Templates.Pauses[e.s.Pauses-1])
 	e.change(v1alpha1.TemplatePaused, at, until, source)
-	e.emit(at, v1alpha1.ReasonTemplatePaused, fmt.Sprintf("%s: pause %d of %d, until %s", why, e.s.Pauses, len(e.p.Templates.Pauses), stamp(until)))
+	e.tell(at, v1alpha1.ReasonTemplatePaused, fmt.Sprintf("%s: pause %d of %d, until %s", why, e.s.Pauses, len(e.p.Templates.Pauses), stamp(until)))
 }

@@ -41,7 +41,7 @@ func (e *templateEvaluation) categorize(r report.Report, at time.Time) {
 		before = r.Reason
 	}
 	tell := func(reason v1alpha1.TransitionReason, message string) {
-		e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleReports, Reason: reason, From: before, To: r.Value, Message: message})
+		e.emit(v1alpha1.RuleReports, at, reason, before, r.Value, message)
 	}
 	switch {
 	case r.Kind == report.PlannedCategory && r.Value == c.Name:

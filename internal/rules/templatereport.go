@@ -98,7 +98,7 @@ func (e *templateEvaluation) reportState(r report.Report, at time.Time) {
 		known := s.State == v1alpha1.TemplateBlocked // by the policy, which says the same in its own word
 		e.change(to, at, time.Time{}, v1alpha1.FromReport)
 		if !known {
-			e.emit(at, v1alpha1.ReasonTemplateBlocked, why)
+			e.tell(at, v1alpha1.ReasonTemplateBlocked, why)
 		}
 	default:
 		from := s.State
@@ -108,7 +108,7 @@ func (e *templateEvaluation) reportState(r report.Report, at time.Time) {
 			break // one thing happened, and is told
 		}
 		e.change(to, at, time.Time{}, v1alpha1.FromReport)
-		e.transitions = append(e.transitions, Transition{Time: at, Rule: v1alpha1.RuleReports, Reason: v1alpha1.ReasonTemplateStateChanged, From: string(from), To: string(to), Message: why})
+		e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonTemplateStateChanged, string(from), string(to), why)
 	}
 	s.StateReported, s.Source, s.Reason = at, v1alpha1.FromReport, r.Reason
 	if r.Reason == report.ReasonRead {
@@ -130,6 +130,6 @@ func (e *templateEvaluation) reportPause(r report.Report, at time.Time, why stri
 	default:
 		// Not for its quality, or by rules that the policy does not have: only Meta knows until when.
 		e.change(v1alpha1.TemplatePaused, at, time.Time{}, v1alpha1.FromReport)
-		e.emit(at, v1alpha1.ReasonTemplatePaused, why)
+		e.tell(at, v1alpha1.ReasonTemplatePaused, why)
 	}
 }

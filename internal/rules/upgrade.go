@@ -44,16 +44,11 @@ func (e *evaluation) raiseTier() {
 		if due.After(e.now) {
 			return
 		}
-		from := e.s.Tier
-		message := fmt.Sprintf("the limit rises from %s to %s: ", limitWords(from.Limit), limitWords(to.Limit))
+		why := e.achievement(req)
 		if req.delay > 0 {
-			message += fmt.Sprintf("all that %s requires was met at %s, and %s have passed", to.Name, stamp(e.s.EligibleSince), words(req.delay))
-		} else {
-			message += e.achievement(req)
+			why = fmt.Sprintf("all that %s requires was met at %s, and %s have passed", to.Name, stamp(e.s.EligibleSince), words(req.delay))
 		}
-		e.setTier(to, due, v1alpha1.FromPolicy)
-		e.s.Before = from
-		e.emit(v1alpha1.RuleUpgrade, due, v1alpha1.ReasonTierUpgraded, from.Name, to.Name, message)
+		e.moveTier(v1alpha1.RuleUpgrade, to, due, v1alpha1.FromPolicy, why)
 	}
 }
 

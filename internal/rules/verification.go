@@ -36,12 +36,8 @@ func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, sou
 		e.setConcluded(start, s.ConcludedSince) // what Meta reports of the limit still shows
 	}
 	if start := e.p.Start(to); to == v1alpha1.Verified && Above(start.Limit, s.Tier.Limit) {
-		from := s.Tier
-		e.setTier(start, at, v1alpha1.FromVerification)
-		e.s.Before = from
+		e.moveTier(v1alpha1.RuleVerification, start, at, v1alpha1.FromVerification, "the business is verified")
 		e.grant()
-		e.emit(v1alpha1.RuleVerification, at, v1alpha1.ReasonTierUpgraded, from.Name, start.Name, fmt.Sprintf("the limit rises from %s to %s: the business is verified",
-			limitWords(from.Limit), limitWords(start.Limit)))
 	}
 }
 
