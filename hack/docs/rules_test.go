@@ -109,7 +109,7 @@ func flatten(into map[string]string, path string, value any) {
 }
 
 func TestEveryProofExists(t *testing.T) {
-	timelines := timelines(t)
+	scenarios := scenarios(t)
 	for policy := range documents {
 		for _, row := range rows(policyPage(t, policy)) {
 			if len(row) != 3 {
@@ -118,13 +118,13 @@ func TestEveryProofExists(t *testing.T) {
 			}
 			proofs := codes(row[2])
 			if len(proofs) == 0 || strings.TrimSpace(code.ReplaceAllString(row[2], "")) != "" {
-				t.Errorf("%s: %q has the proof %q: it must be timelines and tests in backquotes", policy, row[0], row[2])
+				t.Errorf("%s: %q has the proof %q: it must be scenarios and tests in backquotes", policy, row[0], row[2])
 			}
 			for _, proof := range proofs {
 				name, what, _ := strings.Cut(proof, ": ")
 				var err error
 				if strings.HasSuffix(name, ".txt") {
-					err = findLine(timelines[name], what)
+					err = findLine(scenarios[name], what)
 				} else {
 					err = findTest(name, what)
 				}
@@ -136,8 +136,8 @@ func TestEveryProofExists(t *testing.T) {
 	}
 }
 
-// timelines are the stories of numbers that tests play, by the names of their files.
-func timelines(t *testing.T) map[string]string {
+// scenarios are the stories of numbers that tests play, by the names of their files.
+func scenarios(t *testing.T) map[string]string {
 	t.Helper()
 	contents := map[string]string{}
 	for _, folder := range []string{"internal/rules/testdata", "internal/simulate/testdata"} {
@@ -156,18 +156,18 @@ func timelines(t *testing.T) map[string]string {
 	return contents
 }
 
-func findLine(timeline, line string) error {
-	for text := range strings.Lines(timeline) {
+func findLine(scenario, line string) error {
+	for text := range strings.Lines(scenario) {
 		text, _, _ = strings.Cut(text, "#")
 		if strings.Join(strings.Fields(text), " ") == line {
 			return nil
 		}
 	}
-	return fmt.Errorf("no timeline has the line %q", line)
+	return fmt.Errorf("no scenario has the line %q", line)
 }
 
 func TestThePageOfAPolicyHasEveryQuotation(t *testing.T) {
-	timelines := timelines(t)
+	scenarios := scenarios(t)
 	quoted := ruleSentences(t)
 	for policy, document := range documents {
 		// A quotation may go over several sentences, each of which has a row.
@@ -189,13 +189,13 @@ func TestThePageOfAPolicyHasEveryQuotation(t *testing.T) {
 		if document != "" {
 			check("a rule", strings.Join(quoted[document], "\n"))
 		}
-		for name, content := range timelines {
+		for name, content := range scenarios {
 			if document != "" && strings.HasPrefix(content, "# "+document) {
 				check(name, comments(content))
 			}
 		}
 		if document != "" && found == 0 {
-			t.Errorf("neither the policy %s nor its timelines quote the document", policy)
+			t.Errorf("neither the policy %s nor its scenarios quote the document", policy)
 		}
 	}
 }
@@ -242,7 +242,7 @@ func plain(text string) string {
 	}, text)), " ")
 }
 
-// comments are the comments of a YAML file or a timeline, one paragraph a line.
+// comments are the comments of a YAML file or a scenario, one paragraph a line.
 func comments(content string) string {
 	var all strings.Builder
 	for line := range strings.Lines(content) {
