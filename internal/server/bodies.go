@@ -23,16 +23,15 @@ const (
 type Bodies struct {
 	longest int                 // bytes of one body
 	memory  *semaphore.Weighted // bytes of all
-	pool    sync.Pool           // of *Body
+	pool    sync.Pool           // of *body
 
 	mu      sync.Mutex
-	waiting *list.List // of *Body: those beyond firstBuffer whose sender is waited for, silent longest first
+	waiting *list.List // of *body: those beyond firstBuffer whose sender is waited for, silent longest first
 }
 
-// Body is the body of one request. Its bytes are valid until it is released.
-type Body struct {
-	Bytes []byte
-
+// body is that of one request.
+type body struct {
+	bytes   []byte
 	held    int64         // bytes of Bodies.memory
 	cut     func() error  // makes the read under way fail
 	waiting *list.Element // of Bodies.waiting; nil while nothing is waited for, and once it was cut off
@@ -41,7 +40,7 @@ type Body struct {
 // NewBodies bounds one body, and all bodies in memory, to so many bytes.
 func NewBodies(longest int, all int64) *Bodies {
 	b := &Bodies{longest: longest, memory: semaphore.NewWeighted(all), waiting: list.New()}
-	b.pool.New = func() any { return &Body{Bytes: make([]byte, 0, firstBuffer)} }
+	b.pool.New = func() any { return &body{bytes: make([]byte, 0, firstBuffer)} }
 	return b
 }
 
@@ -57,45 +56,49 @@ func (b *Bodies) Check(req *http.Request) error {
 	return nil
 }
 
-// Read reads a request's body. The body is to be released, also after an error, which is an *Error.
-func (b *Bodies) Read(w http.ResponseWriter, req *http.Request) (*Body, error) {
-	body := b.pool.Get().(*Body)
-	body.Bytes = body.Bytes[:0]
+// Read reads a request's body and hands it on; its bytes are valid until take returns. The error is that of take, or an *Error where the
+// body could not be read.
+func (b *Bodies) Read(w http.ResponseWriter, req *http.Request, take func(body []byte) error) error {
+	body := b.pool.Get().(*body)
+	body.bytes = body.bytes[:0]
 	body.cut = func() error { return http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) }
-	return body, b.fill(body, http.MaxBytesReader(w, req.Body, int64(b.longest)))
+	defer b.release(body)
+	if err := b.fill(body, http.MaxBytesReader(w, req.Body, int64(b.longest))); err != nil {
+		return err
+	}
+	return take(body.bytes)
 }
 
-// Release gives a body's memory back.
-func (b *Bodies) Release(body *Body) {
+func (b *Bodies) release(body *body) {
 	b.memory.Release(body.held)
 	body.held, body.cut = 0, nil
-	if cap(body.Bytes) <= maxKeptBytes {
+	if cap(body.bytes) <= maxKeptBytes {
 		b.pool.Put(body)
 	}
 }
 
-func (b *Bodies) fill(body *Body, source io.Reader) error {
-	if !b.hold(body, cap(body.Bytes)) {
+func (b *Bodies) fill(body *body, source io.Reader) error {
+	if !b.hold(body, cap(body.bytes)) {
 		return ErrUnavailable
 	}
 	for {
 		// The buffer grows as the body comes, so that a promised length alone takes no memory.
-		if len(body.Bytes) == cap(body.Bytes) {
-			size := min(2*cap(body.Bytes), b.longest+1)
-			if !b.hold(body, size-cap(body.Bytes)) {
+		if len(body.bytes) == cap(body.bytes) {
+			size := min(2*cap(body.bytes), b.longest+1)
+			if !b.hold(body, size-cap(body.bytes)) {
 				return ErrUnavailable
 			}
-			body.Bytes = append(make([]byte, 0, size), body.Bytes...)
+			body.bytes = append(make([]byte, 0, size), body.bytes...)
 		}
-		large := len(body.Bytes) >= firstBuffer
+		large := len(body.bytes) >= firstBuffer
 		if large {
 			b.await(body)
 		}
-		n, err := source.Read(body.Bytes[len(body.Bytes):cap(body.Bytes)])
+		n, err := source.Read(body.bytes[len(body.bytes):cap(body.bytes)])
 		if large {
 			b.arrived(body)
 		}
-		body.Bytes = body.Bytes[:len(body.Bytes)+n]
+		body.bytes = body.bytes[:len(body.bytes)+n]
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF):
@@ -112,7 +115,7 @@ func (b *Bodies) fill(body *Body, source io.Reader) error {
 }
 
 // hold takes more memory for a body, if need be that of others.
-func (b *Bodies) hold(body *Body, bytes int) bool {
+func (b *Bodies) hold(body *body, bytes int) bool {
 	for !b.memory.TryAcquire(int64(bytes)) {
 		if !b.cutOff() {
 			return false
@@ -131,7 +134,7 @@ func (b *Bodies) cutOff() bool {
 	if longest == nil {
 		return false
 	}
-	body := b.waiting.Remove(longest).(*Body)
+	body := b.waiting.Remove(longest).(*body)
 	body.waiting = nil
 	if body.cut() != nil {
 		return false
@@ -142,14 +145,14 @@ func (b *Bodies) cutOff() bool {
 }
 
 // await notes that the sender of a body is waited for. Until arrived, the body may be cut off, and nothing else changes it.
-func (b *Bodies) await(body *Body) {
+func (b *Bodies) await(body *body) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	body.waiting = b.waiting.PushBack(body)
 }
 
 // arrived notes that a part of a body came, or that no more will.
-func (b *Bodies) arrived(body *Body) {
+func (b *Bodies) arrived(body *body) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if body.waiting != nil {

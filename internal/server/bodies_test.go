@@ -39,18 +39,26 @@ func TestTheMemoryOfABodyIsGivenBack(t *testing.T) {
 		{"cut off", io.MultiReader(bytes.NewReader(make([]byte, 100<<10)), failing{io.ErrUnexpectedEOF}), http.StatusBadRequest},
 		{"too slow", io.MultiReader(bytes.NewReader(make([]byte, 100<<10)), failing{fmt.Errorf("read: %w", os.ErrDeadlineExceeded)}), http.StatusRequestTimeout},
 	} {
-		body, err := b.Read(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", io.NopCloser(test.body)))
+		err := b.Read(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", io.NopCloser(test.body)), func([]byte) error {
+			if spare(b) {
+				t.Errorf("%s: nothing is held of it while it is read", test.name)
+			}
+			return nil
+		})
 		code := 0
 		if refusal, ok := errors.AsType[*Error](err); ok {
 			code = refusal.Code
 		}
-		if code != test.code || spare(b) {
-			t.Errorf("%s: got %v, and nothing is held: %v", test.name, err, spare(b))
+		if code != test.code || !spare(b) {
+			t.Errorf("%s: got %v, and all memory is given back: %v", test.name, err, spare(b))
 		}
-		b.Release(body)
-		if !spare(b) {
-			t.Errorf("%s: it is still held", test.name)
-		}
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_ = b.Read(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}")), func([]byte) error { panic("a handler fails") })
+	}()
+	if !spare(b) {
+		t.Error("after a panic, memory is still held")
 	}
 }
 
@@ -67,8 +75,7 @@ func TestTheSilentBodyMakesRoom(t *testing.T) {
 		cut := cutter{httptest.NewRecorder(), func() { _ = write.CloseWithError(os.ErrDeadlineExceeded) }}
 		started := make(chan struct{})
 		silent.Go(func() {
-			body, err := b.Read(cut, httptest.NewRequest(http.MethodPost, "/", read))
-			b.Release(body)
+			err := b.Read(cut, httptest.NewRequest(http.MethodPost, "/", read), func([]byte) error { return nil })
 			if refusal, ok := errors.AsType[*Error](err); !ok || refusal.Code != http.StatusRequestTimeout {
 				t.Errorf("a silent body got %v", err)
 			}
@@ -76,11 +83,14 @@ func TestTheSilentBodyMakesRoom(t *testing.T) {
 		go func() { _, _ = write.Write(make([]byte, 200<<10)); close(started) }()
 		<-started
 	}
-	body, err := b.Read(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(make([]byte, 500<<10))))
-	if err != nil || len(body.Bytes) != 500<<10 {
-		t.Errorf("a body got %v", err)
+	length := 0
+	err := b.Read(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(make([]byte, 500<<10))), func(body []byte) error {
+		length = len(body)
+		return nil
+	})
+	if err != nil || length != 500<<10 {
+		t.Errorf("of a body %d bytes are read: %v", length, err)
 	}
-	b.Release(body)
 	gone := make(chan struct{})
 	go func() { silent.Wait(); close(gone) }()
 	for waiting := true; waiting; {

@@ -22,13 +22,13 @@ import (
 func echo() http.Handler {
 	bodies := server.NewBodies(1<<20, 4<<20)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		body, err := bodies.Read(w, req)
-		defer bodies.Release(body)
+		err := bodies.Read(w, req, func(body []byte) error {
+			_, err := fmt.Fprint(w, len(body))
+			return err
+		})
 		if refusal, refused := errors.AsType[*server.Error](err); refused {
 			server.WriteHeader(w, refusal.Code, "text/plain")
-			return
 		}
-		_, _ = fmt.Fprint(w, len(body.Bytes))
 	})
 }
 

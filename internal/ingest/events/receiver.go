@@ -205,26 +205,31 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) (*accepted,
 		return nil, &server.Error{Code: http.StatusUnauthorized, Message: "Authorization must be Bearer and a token of this cluster for the audience of the event API"}
 	}
 
-	body, err := r.bodies.Read(w, req)
-	defer r.bodies.Release(body)
-	if err != nil {
-		return nil, err
-	}
+	var answer *accepted
+	err = r.bodies.Read(w, req, func(body []byte) error {
+		events, err := parse(cloudevents.NewParser(), body)
+		if err != nil {
+			return r.malformed(err)
+		}
+		answer, err = r.take(req.Context(), backend, caller, events)
+		return err
+	})
+	return answer, err
+}
+
+// take checks and records well-formed events.
+func (r *Receiver) take(ctx context.Context, backend *ingest.Backend, caller *server.Caller, events []cloudevents.Event) (*accepted, error) {
 	now := r.clock.Now()
-	events, err := parse(cloudevents.NewParser(), body.Bytes)
-	if err == nil {
-		err = checkTimes(events, now.Add(counts.Ahead))
-	}
-	if err != nil {
+	if err := checkTimes(events, now.Add(counts.Ahead)); err != nil {
 		return nil, r.malformed(err)
 	}
 	for i := range events {
 		events[i].Resolve(backend.Ledger.Subject)
 	}
-	if err := r.authorize(req.Context(), caller, events); err != nil {
+	if err := r.authorize(ctx, caller, events); err != nil {
 		return nil, err
 	}
-	return r.store(req.Context(), backend, events, now)
+	return r.store(ctx, backend, events, now)
 }
 
 // checkTimes refuses events of a time to come.

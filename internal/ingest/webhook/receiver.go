@@ -206,21 +206,18 @@ func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) e
 		return errUnsigned
 	}
 	now := r.clock.Now()
-	body, err := r.bodies.Read(w, req)
-	if err == nil && !secrets.verifyBody(body.Bytes, &signature) {
-		err = errUnsigned
-	}
-	if err != nil {
-		r.bodies.Release(body)
-		return err
-	}
-
 	received := r.pool.Get().(*ingest.Received)
 	received.Entries, received.Reports, received.Displays = received.Entries[:0], received.Reports[:0], received.Displays[:0]
 	received.Sightings = nil
+	var updates tally
 	// Body and parser are given back before the ledger is waited for.
-	updates, err := r.read(req.Context(), app, body.Bytes, backend, now, received)
-	r.bodies.Release(body)
+	err := r.bodies.Read(w, req, func(body []byte) (err error) {
+		if !secrets.verifyBody(body, &signature) {
+			return errUnsigned
+		}
+		updates, err = r.read(req.Context(), app, body, backend, now, received)
+		return err
+	})
 	if err != nil {
 		r.pool.Put(received)
 		return err
