@@ -1,7 +1,8 @@
-// Package ingest is where the front doors hand on what they received: webhooks those of Meta, events those of other platforms.
+// Package ingest is what the two receivers share: ingest/webhook receives Meta's webhooks, ingest/events the CloudEvents of other
+// platforms, and both hand records on to a Backend.
 //
-// A request is acknowledged after the ledger has made it durable, never before. Whatever else happens, the answer has the sender try
-// again: the ledger takes what it knows already without counting it.
+// A request is acknowledged after the ledger has made it durable, never before. After any other answer the sender tries again: the
+// ledger counts nothing twice.
 //
 // Nothing here writes a phone number, a user, a message or a secret to a log, an answer or a metric.
 package ingest
@@ -19,22 +20,22 @@ import (
 	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
 
-// Ledger is what is needed of a ledger. A batch is the caller's again once Append has returned nil.
+// Ledger appends batches, and knows numbers by the ids that Meta gave to them. A batch may be used again once Append has returned nil.
 type Ledger interface {
 	meta.Names
 	Append(ctx context.Context, batch counts.Batch, now time.Time) (counts.Outcome, error)
 }
 
-// Backend is where what was received goes.
+// Backend stores what the receivers take.
 type Backend struct {
 	Ledger Ledger
 	Hasher records.Hasher
-	// Known says whether a resource names the number, given by its subject in the ledger. What comes about others is kept as well, since
-	// the resource may come later. Nil means that all are known.
+	// Known says whether a resource claims the number, given by its subject in the ledger. Records about other numbers are stored as
+	// well: the resource may come later. Nil means that all numbers are known.
 	Known func(number string) bool
-	// Unclaimed collects what Known does not know. Optional.
+	// Unclaimed collects the activity of numbers that are not known. Optional.
 	Unclaimed *unclaimed.Collector
-	// Receipts are told of what was acknowledged. Optional.
+	// Receipts take what was acknowledged. Optional.
 	Receipts *receipts.Receipts
 }
 
@@ -42,20 +43,20 @@ type Backend struct {
 type Received struct {
 	counts.Batch
 	receipts.Request
-	// Unclaimed is how many records are about numbers that are not known, and Sightings what they say of those.
+	// Unclaimed is how many records are about numbers that are not known, and Activity those numbers.
 	Unclaimed int
-	Sightings []unclaimed.Sighting
+	Activity  []unclaimed.Activity
 }
 
-// Store makes what was received durable, and tells of it then. After an error the batch must not be used again: whoever still works on it
-// may not be done.
+// Store makes what was received durable, then hands it to Receipts and Unclaimed. After an error the batch must not be used again: the
+// ledger may still read it.
 func (b *Backend) Store(ctx context.Context, r *Received, now time.Time) (counts.Outcome, error) {
 	appended, err := b.Ledger.Append(ctx, r.Batch, now)
 	if err != nil {
 		return counts.Outcome{}, err
 	}
 	b.Receipts.Take(now, &r.Batch, &r.Request)
-	b.Unclaimed.Add(r.Sightings, now)
+	b.Unclaimed.Add(r.Activity, now)
 	return appended, nil
 }
 
@@ -76,8 +77,8 @@ func (b *Backend) CountUnclaimed(batch *counts.Batch) (records int) {
 	return records
 }
 
-// Sightings are those of the numbers of a batch that are not known, of which there is one at least.
-func (b *Backend) Sightings(batch *counts.Batch) (all []unclaimed.Sighting) {
+// Activity is that of the numbers of a batch that are not known. Known must be set.
+func (b *Backend) Activity(batch *counts.Batch) (all []unclaimed.Activity) {
 	place := map[report.Subject]int{} // among all; below zero for a known number
 	for number := range numbers(batch) {
 		i, seen := place[number]
@@ -85,7 +86,7 @@ func (b *Backend) Sightings(batch *counts.Batch) (all []unclaimed.Sighting) {
 			if i = len(all); b.Known(number.String()) {
 				i = -1
 			} else {
-				all = append(all, sightingOf(number))
+				all = append(all, activityOf(number))
 			}
 			place[number] = i
 		}
@@ -96,12 +97,12 @@ func (b *Backend) Sightings(batch *counts.Batch) (all []unclaimed.Sighting) {
 	return all
 }
 
-func sightingOf(number report.Subject) unclaimed.Sighting {
-	sighting := unclaimed.Sighting{Subject: number.String()}
+func activityOf(number report.Subject) unclaimed.Activity {
+	activity := unclaimed.Activity{Subject: number.String()}
 	if number.Type == report.NumberID {
-		sighting.ID = number.ID
+		activity.ID = number.ID
 	}
-	return sighting
+	return activity
 }
 
 // numbers yields the number of each record that is about one. Reports about templates, accounts and portfolios are about none.

@@ -8,17 +8,17 @@ import (
 // maxNumbers bounds how many numbers are told apart. What comes about more is counted in the metrics only.
 const maxNumbers = 1000
 
-// Sighting is what one request brought about a number that no resource claims.
-type Sighting struct {
+// Activity is what one request brought about a number that no resource claims.
+type Activity struct {
 	Subject string // of the ledger
 	ID      string // that Meta gave to the number, empty where none was given
 	Account string // Meta's id of the WhatsApp Business account, empty where none was given
 	Updates int64  // webhook updates and events
 }
 
-// Seen is all that was received about such a number since the start.
-type Seen struct {
-	Sighting
+// Summary is all that was received about such a number since the start.
+type Summary struct {
+	Activity
 	First, Last time.Time // when the first and the last of it was received
 }
 
@@ -26,14 +26,14 @@ type Seen struct {
 // safe for concurrent use.
 type Collector struct {
 	mu      sync.Mutex
-	numbers map[string]*Seen // by subject
+	numbers map[string]*Summary // by subject
 }
 
 // All are the numbers, in no order.
-func (c *Collector) All() []Seen {
+func (c *Collector) All() []Summary {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := make([]Seen, 0, len(c.numbers))
+	all := make([]Summary, 0, len(c.numbers))
 	for _, n := range c.numbers {
 		all = append(all, *n)
 	}
@@ -55,22 +55,22 @@ func (c *Collector) Forget(subject string) {
 }
 
 // Add takes what was received at an instant.
-func (c *Collector) Add(sightings []Sighting, at time.Time) {
-	if c == nil || len(sightings) == 0 {
+func (c *Collector) Add(activity []Activity, at time.Time) {
+	if c == nil || len(activity) == 0 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.numbers == nil {
-		c.numbers = map[string]*Seen{}
+		c.numbers = map[string]*Summary{}
 	}
-	for _, s := range sightings {
+	for _, s := range activity {
 		n := c.numbers[s.Subject]
 		if n == nil {
 			if len(c.numbers) >= maxNumbers {
 				continue
 			}
-			n = &Seen{Sighting: Sighting{Subject: s.Subject}, First: at}
+			n = &Summary{Activity: Activity{Subject: s.Subject}, First: at}
 			c.numbers[s.Subject] = n
 		}
 		if s.ID != "" {

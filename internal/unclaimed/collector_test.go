@@ -10,9 +10,9 @@ import (
 func TestCollector(t *testing.T) {
 	var c Collector
 	at := time.Unix(1790000000, 0)
-	c.Add([]Sighting{{Subject: "+15550100009", Updates: 2}}, at)
-	c.Add([]Sighting{{Subject: "+15550100009", ID: "7009", Updates: 1}}, at.Add(time.Hour))
-	want := Seen{Sighting: Sighting{Subject: "+15550100009", ID: "7009", Updates: 3}, First: at, Last: at.Add(time.Hour)}
+	c.Add([]Activity{{Subject: "+15550100009", Updates: 2}}, at)
+	c.Add([]Activity{{Subject: "+15550100009", ID: "7009", Updates: 1}}, at.Add(time.Hour))
+	want := Summary{Activity: Activity{Subject: "+15550100009", ID: "7009", Updates: 3}, First: at, Last: at.Add(time.Hour)}
 	if got := c.All(); len(got) != 1 || got[0] != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -21,7 +21,7 @@ func TestCollector(t *testing.T) {
 		t.Error("what is forgotten is told")
 	}
 	for i := range 2 * maxNumbers {
-		c.Add([]Sighting{{Subject: fmt.Sprint("+1555", 1_000_000+i), Updates: 1}}, at)
+		c.Add([]Activity{{Subject: fmt.Sprint("+1555", 1_000_000+i), Updates: 1}}, at)
 	}
 	if c.Len() != maxNumbers {
 		t.Errorf("%d are told apart", c.Len())

@@ -1,5 +1,5 @@
-// Package unclaimed is what the operator tells of what it received and no resource claims: it writes it to a ConfigMap, which the plugin
-// reads, so that whoever may get that ConfigMap may see it, whatever way they have to the API server.
+// Package unclaimed has what the operator received about numbers that no PhoneNumber claims: a Collector while it receives, and the
+// ConfigMap that it writes and the plugin reads. Whoever may get that ConfigMap may see it.
 package unclaimed
 
 import (

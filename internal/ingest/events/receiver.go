@@ -36,15 +36,14 @@ const (
 	// MaxEvent is how long one event may be, in bytes: CloudEvents asks for that much.
 	MaxEvent = 64 << 10
 
-	// maxBuffered bounds the bodies of events in memory at one time, in bytes. What is read out of one takes several
-	// times its size.
+	// maxBuffered bounds the bodies in memory at one time, in bytes. The events that are read from a body take several times its size.
 	maxBuffered = 32 << 20
 
-	// deniedAfter is when a caller is told that it may not, so that the time tells nothing of what was asked for it.
+	// deniedAfter is when a denied caller is answered. It hides how long the lookups took, and so which numbers there are.
 	deniedAfter = 250 * time.Millisecond
 )
 
-// Options say how an Receiver is made. Log is optional.
+// Options say how a Receiver is made. Log is optional.
 type Options struct {
 	Access    *server.Access
 	Directory Directory
@@ -178,7 +177,7 @@ func (r *Receiver) reply(w http.ResponseWriter, code int, body any) int {
 
 // receive takes a request. The error is an *eventError or a *server.Error, or the sender is to try again.
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) (*accepted, error) {
-	// What can be refused is refused before the body is read.
+	// Refuse before the body is read what can be refused without it.
 	if req.URL.Path != Path {
 		return nil, server.ErrNotFound
 	}
@@ -270,7 +269,7 @@ func (r *Receiver) store(ctx context.Context, backend *ingest.Backend, events []
 	}
 	received := ingest.Received{Batch: *batch, Request: receipts.Request{Failures: failuresOf(events)}}
 	if received.Unclaimed = backend.CountUnclaimed(batch); received.Unclaimed > 0 {
-		received.Sightings = backend.Sightings(batch)
+		received.Activity = backend.Activity(batch)
 	}
 	appended, err := backend.Store(ctx, &received, now)
 	if err != nil {

@@ -25,13 +25,13 @@ type App struct {
 	Accounts []string
 }
 
-// Owners know which WhatsApp Business accounts a subject of the ledger belongs to, by what resources say: several for a
-// portfolio, and none where no resource says. An error means that it cannot be told now.
+// Owners knows which WhatsApp Business accounts a subject belongs to, by what resources say: several for a portfolio, and none
+// where no resource says. An error means that this cannot be told now.
 type Owners interface {
 	Accounts(ctx context.Context, subject report.Subject) ([]string, error)
 }
 
-// app is what the receiver has of an App.
+// app is an App as the receiver serves it.
 type app struct {
 	name        string // empty for the one whose path has no name
 	credentials *Credentials
@@ -97,11 +97,11 @@ func (a *app) allowed() func(account string) bool {
 	return func(account string) bool { return a.accounts[account] }
 }
 
-// denied is what of a webhook is about others than the app that signed it may speak about. None of it is stored.
+// denied counts the updates of a webhook that its app may not send. None of them is stored.
 type denied struct {
 	updates int
-	what    string // the first of it, in words that may be logged
-	account string // Meta's id of whose that is, or empty where there is none to show
+	what    string // the first of them is about, in words that may be logged
+	account string // Meta's id of the account that it belongs to, empty where none can be shown
 }
 
 func (d *denied) add(updates int, what, account string) {
@@ -137,7 +137,7 @@ func (a *app) authorize(ctx context.Context, received *ingest.Received, claims i
 	claimed := slices.DeleteFunc(batch.Reports[rest:], func(r report.Report) bool { return foreign(r.Subject, true) })
 	batch.Reports = slices.DeleteFunc(batch.Reports[:rest], func(r report.Report) bool { return foreign(r.Subject, false) })
 	batch.Reports = append(batch.Reports, claimed...)
-	before := denied // what follows is part of what it comes with
+	before := denied // names and categories are parts of updates that are counted
 	batch.Displays = slices.DeleteFunc(batch.Displays, func(n counts.Display) bool {
 		return foreign(report.NumberIDSubject(n.ID), false) || foreign(report.ParseSubject(n.Number), false)
 	})
@@ -149,8 +149,8 @@ func (a *app) authorize(ctx context.Context, received *ingest.Received, claims i
 
 var errForbidden = &server.Error{Code: http.StatusForbidden, Message: "the app that signed this body may not speak about the account that it is about"}
 
-// refuseDenied tells that a webhook is about what its app may not speak about, whole or in part. It is only refused where that is all of
-// it: the rest counts, and what is left out would be left out each time that Meta sent it again.
+// refuseDenied logs and counts a webhook of which updates were denied. It is refused only where all of it was denied: else Meta would
+// send it again, with the same outcome.
 func (r *Receiver) refuseDenied(a *app, denied *denied, kept int) error {
 	a.metrics.foreign.Inc()
 	about := []any{"app", a.name, "about", denied.what, "account", cmp.Or(denied.account, "(not an id)"), "updates", denied.updates}

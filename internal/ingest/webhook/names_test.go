@@ -112,13 +112,13 @@ func TestWhatIsNotClaimedIsCollected(t *testing.T) {
 			t.Fatalf("got %d %s", w.Code, w.Body)
 		}
 	}
-	got := map[string]unclaimed.Seen{}
+	got := map[string]unclaimed.Summary{}
 	for _, n := range collected.All() {
 		got[n.Subject] = n
 	}
-	for _, want := range []unclaimed.Seen{
-		{Sighting: unclaimed.Sighting{Subject: "+15550100009", ID: "7009", Account: "2001", Updates: 2}, First: now, Last: now},
-		{Sighting: unclaimed.Sighting{Subject: report.NumberIDSubject("7008").String(), ID: "7008", Account: "2001", Updates: 1}, First: now, Last: now},
+	for _, want := range []unclaimed.Summary{
+		{Activity: unclaimed.Activity{Subject: "+15550100009", ID: "7009", Account: "2001", Updates: 2}, First: now, Last: now},
+		{Activity: unclaimed.Activity{Subject: report.NumberIDSubject("7008").String(), ID: "7008", Account: "2001", Updates: 1}, First: now, Last: now},
 	} {
 		if got[want.Subject] != want {
 			t.Errorf("got %+v, want %+v", got[want.Subject], want)

@@ -1,4 +1,4 @@
-// Package webhook receives Meta's webhooks over HTTP. Meta sends what is not acknowledged again for up to seven days.
+// Package webhook receives Meta's webhooks over HTTP. Meta sends a webhook that is not acknowledged again, for up to seven days.
 package webhook
 
 import (
@@ -66,7 +66,7 @@ type Options struct {
 //	503  there is no backend, no secret or too little memory, or the ledger failed; to be tried again
 type Receiver struct {
 	apps    map[string]*app // by path
-	unknown http.Handler    // of requests to no app
+	unknown http.Handler    // of paths that are no app's
 	owners  Owners
 	clock   clock.PassiveClock
 	log     logr.Logger
@@ -193,7 +193,7 @@ var errUnsigned = &server.Error{Code: http.StatusUnauthorized,
 
 // receive takes a POST.
 func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) error {
-	// What can be refused is refused before the body is read.
+	// Refuse before the body is read what can be refused without it.
 	if err := r.bodies.Check(req); err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) e
 	now := r.clock.Now()
 	received := r.pool.Get().(*ingest.Received)
 	received.Entries, received.Reports, received.Displays = received.Entries[:0], received.Reports[:0], received.Displays[:0]
-	received.Sightings = nil
+	received.Activity = nil
 	var updates tally
 	// Body and parser are given back before the ledger is waited for.
 	err := r.bodies.Read(w, req, func(body []byte) (err error) {
@@ -247,14 +247,14 @@ func (r *Receiver) read(ctx context.Context, app *app, body []byte, backend *ing
 	}
 	defer updates.Release()
 	if n := len(updates.Unread); n > 0 {
-		// Meta's documents and Meta differ, or we are wrong. Either way someone should look.
+		// Meta differs from its documentation, or the parser from both: an operator should know.
 		r.log.Info("Part of a signed webhook could not be read, and was passed over", "app", app.name, "parts", n, "problem", updates.Unread[0].Error())
 	}
 	records.Add(&received.Batch, updates, backend.Hasher)
 	received.Request = requestOf(updates, now)
 	if app.accounts != nil {
 		denied, err := app.authorize(ctx, received, len(updates.Claims), r.owners)
-		if err != nil { // a forged history would stay
+		if err != nil { // what is stored cannot be taken back
 			r.log.Info("A webhook waits, since it cannot be told yet whose numbers it is about", "app", app.name, "problem", err.Error())
 			return tally{}, server.ErrUnavailable
 		}
@@ -268,12 +268,12 @@ func (r *Receiver) read(ctx context.Context, app *app, body []byte, backend *ing
 		}
 	}
 	if received.Unclaimed = backend.CountUnclaimed(&received.Batch); received.Unclaimed > 0 {
-		received.Sightings = sightings(updates, backend.Known)
+		received.Activity = activity(updates, backend.Known)
 	}
 	return tallyOf(updates), nil
 }
 
-// requestOf is what a webhook brings, at now, that is not the ledger's. It aliases nothing of the updates.
+// requestOf is what a webhook brings that the ledger does not keep. It aliases nothing of the updates.
 func requestOf(u *meta.Updates, now time.Time) (request receipts.Request) {
 	for i := range u.Deliveries {
 		if d := &u.Deliveries[i]; d.Category != meta.NoCategory {
@@ -290,11 +290,11 @@ func requestOf(u *meta.Updates, now time.Time) (request receipts.Request) {
 	return request
 }
 
-// sightings are what a webhook brings about numbers that are not known. They alias nothing of the updates.
-func sightings(u *meta.Updates, known func(number string) bool) (all []unclaimed.Sighting) {
+// activity is what a webhook brings about numbers that are not known. It aliases nothing of the updates.
+func activity(u *meta.Updates, known func(number string) bool) (all []unclaimed.Activity) {
 	for i := range u.Named {
 		if n := &u.Named[i]; n.Number != "" && !known(n.Number) {
-			all = append(all, unclaimed.Sighting{Subject: n.Number, ID: strings.Clone(n.ID), Account: printableID(n.Account), Updates: int64(n.Updates)})
+			all = append(all, unclaimed.Activity{Subject: n.Number, ID: strings.Clone(n.ID), Account: printableID(n.Account), Updates: int64(n.Updates)})
 		}
 	}
 	return all
