@@ -13,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -32,19 +31,11 @@ func explainCommand() *cobra.Command {
   kubectl phonenumbers explain businessportfolio/acme-travel`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, err := flags.ToRESTConfig()
-			if err != nil {
-				return err
-			}
 			namespace, _, err := flags.ToRawKubeConfigLoader().Namespace()
 			if err != nil {
 				return err
 			}
-			scheme := runtime.NewScheme()
-			if err := v1alpha1.AddToScheme(scheme); err != nil {
-				return err
-			}
-			api, err := client.New(config, client.Options{Scheme: scheme})
+			api, err := newClient(flags, v1alpha1.AddToScheme)
 			if err != nil {
 				return err
 			}

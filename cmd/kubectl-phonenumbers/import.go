@@ -20,14 +20,14 @@ import (
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 )
 
-// importing is what to import, and into what.
-type importing struct {
+// importFlags say what to import, and into what.
+type importFlags struct {
 	account, tokenFile, appSecretFile, baseURL, version string
 	namespace, portfolio                                string
 }
 
 func importCommand() *cobra.Command {
-	var of importing
+	var of importFlags
 	cmd := &cobra.Command{
 		Use:   "import --account ID --token-file FILE",
 		Short: "Print a PhoneNumber for each number of a WhatsApp Business account, ready for Git",
@@ -69,7 +69,7 @@ type manifestMetadata struct {
 	Namespace string `json:"namespace,omitempty"`
 }
 
-func (i *importing) run(ctx context.Context, to io.Writer) error {
+func (i *importFlags) run(ctx context.Context, to io.Writer) error {
 	from := func(flag, file string) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) { return readSecret(flag, file) }
 	}
@@ -113,7 +113,7 @@ func (i *importing) run(ctx context.Context, to io.Writer) error {
 }
 
 // manifests are those of the numbers, by name, and the ids of numbers that there can be none for.
-func (i *importing) manifests(numbers []graph.PhoneNumber) (manifests []manifest, unreadable []string) {
+func (i *importFlags) manifests(numbers []graph.PhoneNumber) (manifests []manifest, unreadable []string) {
 	names := namesOf(numbers)
 	for n := range numbers {
 		number := &numbers[n]

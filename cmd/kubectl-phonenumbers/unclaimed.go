@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -38,15 +37,7 @@ numberfleet-unclaimed in the operator's namespace.`,
 			if output != "table" && output != "json" {
 				return errors.New("--output: must be table or json")
 			}
-			config, err := flags.ToRESTConfig()
-			if err != nil {
-				return err
-			}
-			scheme := runtime.NewScheme()
-			if err := corev1.AddToScheme(scheme); err != nil {
-				return err
-			}
-			api, err := client.New(config, client.Options{Scheme: scheme})
+			api, err := newClient(flags, corev1.AddToScheme)
 			if err != nil {
 				return err
 			}

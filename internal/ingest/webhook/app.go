@@ -110,9 +110,9 @@ func (d *denied) add(updates int, what, account string) {
 	}
 }
 
-// authorize removes from what was received all that is about a number or portfolio of an account that the app may not speak about. What
-// is about an account or a template is about one that the body names, and the parser left out those of others. The last of the reports,
-// so many as are claims, come from no account of the app's: they are only kept if what they are about belongs to one.
+// authorize removes the records about numbers and portfolios of accounts that the app may not speak about. The parser has left out
+// what names another account or its templates. The last reports, as many as there are claims, come from entries of other accounts:
+// they are kept only where their subject belongs to an account of the app.
 func (a *app) authorize(ctx context.Context, received *ingest.Received, claims int, owners Owners) (denied denied, failed error) {
 	asked, of, own := report.Subject{}, []string(nil), false // most batches are about one subject, or about one after the other
 	foreign := func(subject report.Subject, claimed bool) bool {
