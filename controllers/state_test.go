@@ -24,7 +24,7 @@ func everything(t *testing.T) rules.State {
 		Rating: v1alpha1.QualityLow, RatingReason: "spam", RatingSource: v1alpha1.FromReport, Reported: v1alpha1.QualityMedium,
 		FlagSource: v1alpha1.FromReport, RestrictedSource: v1alpha1.FromReport, RestrictedReason: report.RestrictedMessaging,
 		ConcludedTier: rules.Tier{Name: "2K", Limit: 2000}, Before: rules.Tier{Name: "2K", Limit: 2000},
-		BusinessInitiated: rules.Stretch{Since: testenv.Start, Until: testenv.Start.Add(time.Hour)}, CustomerInitiated: rules.Stretch{Since: testenv.Start.Add(time.Second)},
+		BusinessInitiated: rules.Period{Since: testenv.Start, Until: testenv.Start.Add(time.Hour)}, CustomerInitiated: rules.Period{Since: testenv.Start.Add(time.Second)},
 		Connection: v1alpha1.StateOffline, ConnectionSource: v1alpha1.FromReport, ConnectionReason: "PARTNER_REMOVED",
 		Members:      rules.MemberQuality{Name: "number shop", Rating: v1alpha1.QualityMedium, Sendable: true},
 		Verification: v1alpha1.VerificationPending, VerificationSource: v1alpha1.FromReport,
@@ -88,7 +88,7 @@ func TestAStatusKeepsTheWholeState(t *testing.T) {
 	for _, at := range []*time.Time{&of.RatingSince, &of.ConnectionSince, &of.ReportedSince, &of.LowSince, &of.GraceStart, &of.FlagSince, &of.RecoveringSince, &of.FlagEnded, &of.ConnectionReported, &of.RestrictionsLifted} {
 		*at = time.Time{}
 	}
-	of.BusinessInitiated, of.CustomerInitiated, of.ConnectionReason = rules.Stretch{}, rules.Stretch{}, ""
+	of.BusinessInitiated, of.CustomerInitiated, of.ConnectionReason = rules.Period{}, rules.Period{}, ""
 	var ofPortfolio v1alpha1.BusinessPortfolioStatus
 	portfolio.SetStatus(&ofPortfolio, lookup.Governing{Policy: policy.Portfolio(), Generation: 1}, facts, of, testenv.Start)
 	if is, ok := portfolio.State(stored(t, &ofPortfolio)); !ok || is != of {

@@ -20,9 +20,9 @@ func publishShare(recorder events.EventRecorder, number *v1alpha1.PhoneNumber, h
 	}
 	switch before, after := have.Tier.Limit, want.Tier.Limit; {
 	case rules.Above(after, before):
-		say(corev1.EventTypeNormal, v1alpha1.ReasonTierUpgraded, "the shared limit rises from %s to %s", rules.LimitWords(before), rules.LimitWords(after))
+		say(corev1.EventTypeNormal, v1alpha1.ReasonTierUpgraded, "the shared limit rises from %s to %s", rules.FormatLimit(before), rules.FormatLimit(after))
 	case rules.Above(before, after):
-		say(corev1.EventTypeWarning, v1alpha1.ReasonTierDowngraded, "the shared limit falls from %s to %s", rules.LimitWords(before), rules.LimitWords(after))
+		say(corev1.EventTypeWarning, v1alpha1.ReasonTierDowngraded, "the shared limit falls from %s to %s", rules.FormatLimit(before), rules.FormatLimit(after))
 	}
 	before, after := &have.LimitReached, &want.LimitReached
 	if before.SinceTime.Equal(&after.SinceTime) {

@@ -112,11 +112,11 @@ func SetDecisions(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s ru
 	status.NextDeadlineTime = statuses.Time(next)
 }
 
-func stretchOf(s v1alpha1.Statement) rules.Stretch {
-	return rules.Stretch{Since: statuses.UTC(s.ReportedTime), Until: statuses.UTC(s.UntilTime)}
+func stretchOf(s v1alpha1.Statement) rules.Period {
+	return rules.Period{Since: statuses.UTC(s.ReportedTime), Until: statuses.UTC(s.UntilTime)}
 }
 
-func stretchStatus(of string, s rules.Stretch) v1alpha1.Statement {
+func stretchStatus(of string, s rules.Period) v1alpha1.Statement {
 	if s.Since.IsZero() {
 		return v1alpha1.Statement{}
 	}

@@ -22,9 +22,9 @@ func ExplainRestriction(what string, since, until time.Time) string {
 	if what == report.RestrictedMessaging || what == report.RestrictedReplies {
 		return ""
 	}
-	sentence := "Meta restricts the account since " + stamp(since)
+	sentence := "Meta restricts the account since " + formatTime(since)
 	if !until.IsZero() {
-		sentence += ", until " + stamp(until)
+		sentence += ", until " + formatTime(until)
 	}
 	sentence += ": " + what
 	if takes := report.RestrictionEffect(what); takes != "" {
@@ -33,13 +33,13 @@ func ExplainRestriction(what string, since, until time.Time) string {
 	return sentence + "."
 }
 
-// Stretch is how long something holds: since an instant, until another, or until Meta says so where that is zero. The zero value
+// Period is how long something holds: since an instant, until another, or until Meta says so where that is zero. The zero value
 // says that it does not hold.
-type Stretch struct {
+type Period struct {
 	Since, Until time.Time
 }
 
-func (s Stretch) holds() bool { return !s.Since.IsZero() }
+func (s Period) holds() bool { return !s.Since.IsZero() }
 
 var account = rule[*evaluation]{
 	number:   v1alpha1.RuleReports,
@@ -51,10 +51,10 @@ var account = rule[*evaluation]{
 	explain: func(e *evaluation, x *explanation) {
 		s, until := &e.s, "until Meta lifts it"
 		if !s.RestrictedUntil.IsZero() {
-			until = "until " + stamp(s.RestrictedUntil)
+			until = "until " + formatTime(s.RestrictedUntil)
 		}
 		if s.AccountRestricted() {
-			x.say(accountTopic, v1alpha1.RuleReports, "Restricted since %s, %s: Meta restricts the account (%s), and %s.", stamp(s.RestrictedSince), until, s.RestrictedReason,
+			x.say(accountTopic, v1alpha1.RuleReports, "Restricted since %s, %s: Meta restricts the account (%s), and %s.", formatTime(s.RestrictedSince), until, s.RestrictedReason,
 				RestrictedTo(s.RestrictedReason))
 		}
 	},
@@ -94,7 +94,7 @@ func (e *evaluation) reportRestriction(r report.Report, at time.Time) {
 		if at.Before(s.RestrictionsLifted) {
 			return
 		}
-		s.RestrictionsLifted, s.BusinessInitiated, s.CustomerInitiated = at, Stretch{}, Stretch{}
+		s.RestrictionsLifted, s.BusinessInitiated, s.CustomerInitiated = at, Period{}, Period{}
 		e.restrictAccount(at, lifted)
 		return
 	case of == nil || at.Before(s.RestrictionsLifted) || at.Before(of.Since): // shown as it came, or older than what is known
@@ -104,17 +104,17 @@ func (e *evaluation) reportRestriction(r report.Report, at time.Time) {
 	over := !until.IsZero() && !until.After(e.now)
 	switch {
 	case over:
-		*of = Stretch{}
+		*of = Period{}
 	case of.holds():
 		of.Until = until
 	default:
-		*of = Stretch{at, until}
+		*of = Period{at, until}
 	}
 	e.restrictAccount(at, lifted)
 }
 
 // restriction is how long one of the restrictions that change what a number can send holds; nil for others.
-func (s *State) restriction(what string) *Stretch {
+func (s *State) restriction(what string) *Period {
 	switch what {
 	case report.RestrictedMessaging:
 		return &s.BusinessInitiated
@@ -151,7 +151,7 @@ func (e *evaluation) restrictAccount(at time.Time, lifted string) {
 		if is.Until.IsZero() {
 			message += ", until Meta lifts it"
 		} else {
-			message += ", until " + stamp(is.Until)
+			message += ", until " + formatTime(is.Until)
 		}
 		e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonRestricted, "", "", message)
 	}
@@ -162,9 +162,9 @@ func (e *evaluation) endRestriction() {
 	s := &e.s
 	for s.RestrictedSource == v1alpha1.FromReport && !s.RestrictedUntil.IsZero() && !s.RestrictedUntil.After(e.now) {
 		end := s.RestrictedUntil
-		for _, of := range []*Stretch{&s.BusinessInitiated, &s.CustomerInitiated} {
+		for _, of := range []*Period{&s.BusinessInitiated, &s.CustomerInitiated} {
 			if !of.Until.IsZero() && !of.Until.After(end) {
-				*of = Stretch{}
+				*of = Period{}
 			}
 		}
 		e.restrictAccount(end, "the restriction of the account has ended")
@@ -174,22 +174,11 @@ func (e *evaluation) endRestriction() {
 // liftLasting ends the restrictions of the account that have no end of their own.
 func (e *evaluation) liftLasting(at time.Time, why string) {
 	s := &e.s
-	for _, of := range []*Stretch{&s.BusinessInitiated, &s.CustomerInitiated} {
+	for _, of := range []*Period{&s.BusinessInitiated, &s.CustomerInitiated} {
 		if of.Until.IsZero() && !at.Before(of.Since) {
-			*of = Stretch{}
+			*of = Period{}
 		}
 	}
 	s.RestrictionsLifted = at
 	e.restrictAccount(at, why)
-}
-
-// LeaveAccount is the state of a number that belongs to another account from now on.
-func LeaveAccount(s State, now time.Time) (State, []Transition) {
-	e := evaluation{s: s}
-	e.now = latest(seconds(now), s.EvaluatedAt)
-	if s.AccountRestricted() {
-		e.liftRestriction(v1alpha1.RuleReports, e.now, "the number belongs to another account")
-	}
-	e.s.RestrictionsLifted, e.s.BusinessInitiated, e.s.CustomerInitiated = time.Time{}, Stretch{}, Stretch{}
-	return e.s, e.transitions
 }

@@ -1,10 +1,12 @@
 package rules
 
 import (
-	"sync"
+	"cmp"
+	"slices"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Advance runs the rules of a number or a portfolio from the instant that the state was evaluated at to now. It returns the new state,
@@ -27,112 +29,90 @@ func (e *evaluation) advance(now time.Time) (next time.Time) {
 	return next
 }
 
-// MigratePolicy brings a state that another policy, or an earlier version of this one, led to under this policy. What the other
-// concluded stays; what it had begun to count down begins anew, so that nothing is decided for a time at which these rules
-// did not hold. edited says that it is the same policy in another version.
-func MigratePolicy(p *Policy, s State, edited bool, now time.Time) (State, []Transition) {
-	e := evaluate(p, nil, &s, latest(seconds(now), s.EvaluatedAt))
-	defer e.release()
-	e.s.EvaluatedAt = e.now
-	p.chain.migrate(e, edited)
-	return e.s, e.transitions
+// subject is what a chain runs for: a number or a portfolio, or a template.
+type subject interface {
+	progress() *run
+	// lookahead is the first instant after now, until the given one, at which what is counted lets a rule decide. The rules run at
+	// next anyway.
+	lookahead(until, next time.Time) time.Time
+	// observe notes what the subject contributes to its fleet now.
+	observe()
 }
 
-// DeliveriesUntilDecision is how many deliveries may follow and certainly decide nothing, if none has since the state; negative if one
-// may have. Each brings one user, conversation or message at most, and time alone takes some away. The state is one that Advance
-// returned, and next the instant that it returned with it; its EvaluatedAt may be later by now, if everything but deliveries was looked
-// at meanwhile: deadlines, reports, feedback and what is declared.
-func DeliveriesUntilDecision(p *Policy, f *Facts, s State, next time.Time) int64 {
-	e := evaluate(p, f, &s, s.EvaluatedAt)
-	defer e.release()
-	least := int64(noDelivery)
-	for i := range p.chain {
-		if r := &p.chain[i]; r.deliveries != nil && r.measure(e) != "" {
-			least = min(least, r.deliveries(e, next))
+// run is how far an evaluation has come, how far it goes, and what it came to.
+type run struct {
+	now, until  time.Time
+	transitions []Transition
+
+	member    string // the name as a member of a fleet; empty where nobody wants to know what it contributes
+	qualities qualities
+}
+
+// progress implements subject.
+func (r *run) progress() *run { return r }
+
+func (r *run) emit(rule v1alpha1.Rule, at time.Time, reason v1alpha1.TransitionReason, from, to, message string) {
+	r.transitions = append(r.transitions, Transition{Time: at, Rule: rule, Reason: reason, From: from, To: to, Message: message})
+}
+
+// advance runs a chain at every instant, until the last one of its run, at which something can have changed: each report, each
+// deadline, each delivery that lets a rule decide, and the last. It returns the next instant at which a rule can decide by itself.
+func advance[E subject](c chain[E], e E, reports []report.Report) time.Time {
+	// Most calls bring no report; then there is nothing to copy or sort.
+	if len(reports) > 1 {
+		reports = slices.Clone(reports)
+		slices.SortStableFunc(reports, func(a, b report.Report) int { return cmp.Compare(a.At, b.At) })
+	}
+	for r := e.progress(); ; {
+		next := c.due(e, r.now)
+		at := r.until
+		if !next.IsZero() {
+			at = earlier(at, next)
+		}
+		if len(reports) > 0 {
+			at = earlier(at, latest(reports[0].Time(), r.now))
+		}
+		at = e.lookahead(at, next)
+		r.now = at
+		last := at.Equal(r.until)
+		// A report from the future counts as of now: clocks differ, and Meta has made it.
+		for len(reports) > 0 && (last || !reports[0].Time().After(at)) {
+			c.report(e, reports[0], earlier(reports[0].Time(), at))
+			reports = reports[1:]
+			e.observe()
+		}
+		c.apply(e)
+		e.observe()
+		if last {
+			return c.due(e, at)
 		}
 	}
-	return max(0, least) - 1
 }
 
-// evaluation is one run of the rules of a number or a portfolio.
-type evaluation struct {
-	run
-	p       *Policy
-	f       *Facts
-	s       State
-	place   place       // of the tier on the ladder
-	members []QualityAt // what is still to come of them
-}
-
-// evaluations are kept for the next run: one is reached through the functions of the rules, and would be allocated each time.
-var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
-
-// evaluate begins a run at an instant. It must be released.
-func evaluate(p *Policy, f *Facts, s *State, now time.Time) *evaluation {
-	e := evaluations.Get().(*evaluation)
-	e.p, e.f, e.s, e.place, e.run = p, f, *s, p.placeOf(s.Tier), run{now: now}
-	return e
-}
-
-func (e *evaluation) release() {
-	e.p, e.f, e.members, e.run = nil, nil, nil, run{}
-	evaluations.Put(e)
-}
-
-// observe implements subject.
-func (e *evaluation) observe() {
-	if e.member != "" {
-		e.qualities = e.qualities.add(e.now, e.s.quality(e.member))
-	}
-}
-
-// stretch is how far deliveries are looked at without a run of the rules.
-const stretch = time.Hour
-
-// lookahead implements subject. A time away is lived through and not skipped, and each decision belongs to the delivery that brought
-// it, though many may come at once.
-func (e *evaluation) lookahead(until, next time.Time) time.Time {
-	var none v1alpha1.Measure // of which nothing is delivered until then
-	for i := range e.p.chain {
-		r := &e.p.chain[i]
-		if r.event != nil {
-			if at := r.event(e, until); !at.IsZero() {
-				until = at
-			}
-		}
-		if r.deliveries == nil {
-			continue
-		}
-		if measure := r.measure(e); measure != "" && measure != none {
-			if first := e.f.Usage.Nth(measure, 1, e.now, until); first.IsZero() {
-				none = measure
-			} else {
-				until = e.crossing(r, measure, first, until, next)
-			}
+// next is the earliest of some instants after now; zero if none is.
+func next(now time.Time, instants ...time.Time) (next time.Time) {
+	for _, at := range instants {
+		if !at.IsZero() && at.After(now) && (next.IsZero() || at.Before(next)) {
+			next = at
 		}
 	}
-	return until
+	return next
 }
 
-// crossing is the first instant after now, until the given one, at which deliveries bring a rule to a decision, to the second. It is
-// the last delivery within an hour of the first if none does.
-func (e *evaluation) crossing(r *rule[*evaluation], measure v1alpha1.Measure, first, until, next time.Time) time.Time {
-	now := e.now
-	until = e.f.Usage.Last(measure, now, earlier(until, first.Add(stretch)))
-	if first.Equal(until) {
-		return until // there is no other
+// seconds is an instant in whole seconds of UTC.
+func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+
+// earlier is the earlier of two instants, neither of them zero.
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
 	}
-	defer func() { e.now = now }()
-	for {
-		// Each delivery brings one at most, so none before as many as are missing can be the one.
-		missing := r.deliveries(e, next)
-		if missing <= 0 && e.now.After(now) {
-			return e.now
-		}
-		nth := e.f.Usage.Nth(measure, max(1, missing), e.now, until)
-		if nth.IsZero() {
-			return until
-		}
-		e.now = nth
+	return b
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
+	return b
 }

@@ -44,7 +44,7 @@ func (e *evaluation) limitsDiffer() string {
 	if s.ConcludedTier == (Tier{}) {
 		return ""
 	}
-	return fmt.Sprintf("Meta reports a limit of %s, and by the policy it was %s at %s.", limitWords(s.Tier.Limit), limitWords(s.ConcludedTier.Limit), stamp(s.ConcludedSince))
+	return fmt.Sprintf("Meta reports a limit of %s, and by the policy it was %s at %s.", FormatLimit(s.Tier.Limit), FormatLimit(s.ConcludedTier.Limit), formatTime(s.ConcludedSince))
 }
 
 func (e *evaluation) ratingsDiffer() string {

@@ -176,7 +176,7 @@ func TestARestrictionOfAnAccount(t *testing.T) {
 		t.Errorf("heard of too late it is %+v, %v", late, more)
 	}
 	left, transitions := rules.LeaveAccount(state, at(5))
-	if left.Restricted() || left.BusinessInitiated != (rules.Stretch{}) || len(transitions) != 1 || transitions[0].Reason != v1alpha1.ReasonRestrictionLifted {
+	if left.Restricted() || left.BusinessInitiated != (rules.Period{}) || len(transitions) != 1 || transitions[0].Reason != v1alpha1.ReasonRestrictionLifted {
 		t.Errorf("in another account it is %+v, %v", left, transitions)
 	}
 	// A portfolio is not restricted: each number is.

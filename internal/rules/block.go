@@ -17,7 +17,7 @@ var block = rule[*evaluation]{
 	due:      (*evaluation).blockDue,
 	explain: func(e *evaluation, x *explanation) {
 		if due := e.blockDue(); !due.IsZero() {
-			x.say(downgradeTopic, v1alpha1.RuleBlock, "The number is blocked at %s if the rating stays Low.", stamp(due))
+			x.say(downgradeTopic, v1alpha1.RuleBlock, "The number is blocked at %s if the rating stays Low.", formatTime(due))
 		}
 	},
 }
@@ -29,7 +29,7 @@ func (e *evaluation) block() {
 	}
 	e.s.Connection, e.s.ConnectionSince, e.s.ConnectionSource = v1alpha1.StateBlocked, due, v1alpha1.FromPolicy
 	e.s.ConnectionReason = ""
-	e.emit(v1alpha1.RuleBlock, due, v1alpha1.ReasonBlocked, "", "", fmt.Sprintf("the quality rating stayed Low for %s at %s, the lowest tier", words(e.p.BlockAfter), e.s.Tier.Name))
+	e.emit(v1alpha1.RuleBlock, due, v1alpha1.ReasonBlocked, "", "", fmt.Sprintf("the quality rating stayed Low for %s at %s, the lowest tier", formatDuration(e.p.BlockAfter), e.s.Tier.Name))
 }
 
 // blockDue is when the number is blocked if nothing changes; zero if it is not on the way there.

@@ -1,9 +1,7 @@
 package rules
 
 import (
-	"cmp"
 	"math"
-	"slices"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -26,7 +24,9 @@ var numberRules = chain[*evaluation]{
 	restriction,     // 1  the limit is reached
 }
 
-// memberRules run for a number whose portfolio has the limit.
+// memberRules run for a number whose portfolio has the limit: what users think is about each number, and the limit is shared.
+//
+// Meta's messaging limits since 2025-10-07: "limit belongs to the business portfolio and is shared by all its numbers".
 var memberRules = chain[*evaluation]{
 	humanEscalation, // 7
 	quality,         //
@@ -35,7 +35,7 @@ var memberRules = chain[*evaluation]{
 	account,         // 9
 }
 
-// portfolioRules run for a portfolio.
+// portfolioRules run for a portfolio, on the counts of all its numbers together.
 var portfolioRules = chain[*evaluation]{
 	ladder,         // 4, 10
 	verification,   // 6
@@ -68,8 +68,7 @@ type rule[E any] struct {
 
 	// measure names the deliveries that can bring the rule to a decision; empty while none can.
 	measure func(e E) v1alpha1.Measure
-	// deliveries is how many of them must come until it can decide: not positive if it can now, and math.MaxInt64 while no number
-	// is enough. The rules run at next anyway, the earliest of what is due; zero if nothing is.
+	// deliveries is how many of them must come until it can decide: not positive if it can now, and noDelivery while none can. The rules run at next anyway, the earliest of what is due; zero if nothing is.
 	deliveries func(e E, next time.Time) int64
 	// event is the first instant after now, until the given one, of anything else that can bring the rule to a decision; zero if
 	// there is none.
@@ -82,6 +81,9 @@ type rule[E any] struct {
 	// explain adds the sentences about what the rule has decided, and will decide.
 	explain func(e E, x *explanation)
 }
+
+// noDelivery is how many deliveries bring a rule to a decision that none can.
+const noDelivery = math.MaxInt64
 
 // reports are those that a rule of a number or a portfolio takes.
 type reports = map[report.Kind]func(e *evaluation, r report.Report, at time.Time)
@@ -138,94 +140,3 @@ func (c chain[E]) due(e E, now time.Time) time.Time {
 	}
 	return due
 }
-
-// next is the earliest of some instants after now; zero if none is.
-func next(now time.Time, instants ...time.Time) (next time.Time) {
-	for _, at := range instants {
-		if !at.IsZero() && at.After(now) && (next.IsZero() || at.Before(next)) {
-			next = at
-		}
-	}
-	return next
-}
-
-// subject is what a chain runs for: a number or a portfolio, or a template.
-type subject interface {
-	progress() *run
-	// lookahead is the first instant after now, until the given one, at which what is counted lets a rule decide. The rules run at
-	// next anyway.
-	lookahead(until, next time.Time) time.Time
-	// observe notes what the subject contributes to its fleet now.
-	observe()
-}
-
-// run is how far an evaluation has come, how far it goes, and what it came to.
-type run struct {
-	now, until  time.Time
-	transitions []Transition
-
-	member    string // the name as a member of a fleet; empty where nobody wants to know what it contributes
-	qualities qualities
-}
-
-// progress implements subject.
-func (r *run) progress() *run { return r }
-
-func (r *run) emit(rule v1alpha1.Rule, at time.Time, reason v1alpha1.TransitionReason, from, to, message string) {
-	r.transitions = append(r.transitions, Transition{Time: at, Rule: rule, Reason: reason, From: from, To: to, Message: message})
-}
-
-// advance runs a chain at every instant, until the last one of its run, at which something can have changed: each report, each
-// deadline, each delivery that lets a rule decide, and the last. It returns the next instant at which a rule can decide by itself.
-func advance[E subject](c chain[E], e E, reports []report.Report) time.Time {
-	// Most calls bring no report; then there is nothing to copy or sort.
-	if len(reports) > 1 {
-		reports = slices.Clone(reports)
-		slices.SortStableFunc(reports, func(a, b report.Report) int { return cmp.Compare(a.At, b.At) })
-	}
-	for r := e.progress(); ; {
-		next := c.due(e, r.now)
-		at := r.until
-		if !next.IsZero() {
-			at = earlier(at, next)
-		}
-		if len(reports) > 0 {
-			at = earlier(at, latest(reports[0].Time(), r.now))
-		}
-		at = e.lookahead(at, next)
-		r.now = at
-		last := at.Equal(r.until)
-		// A report from the future counts as of now: clocks differ, and Meta has made it.
-		for len(reports) > 0 && (last || !reports[0].Time().After(at)) {
-			c.report(e, reports[0], earlier(reports[0].Time(), at))
-			reports = reports[1:]
-			e.observe()
-		}
-		c.apply(e)
-		e.observe()
-		if last {
-			return c.due(e, at)
-		}
-	}
-}
-
-// seconds is an instant in whole seconds of UTC.
-func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
-
-// earlier is the earlier of two instants, neither of them zero.
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-// noDelivery is how many deliveries bring a rule to a decision that none can.
-const noDelivery = math.MaxInt64

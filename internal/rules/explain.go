@@ -3,8 +3,6 @@ package rules
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -92,49 +90,4 @@ func Used(p *Policy, usage Usage, now time.Time) int64 { return used(p, usage, n
 
 func used(p *Policy, usage Usage, now time.Time) Count {
 	return usage.Count(p.Measure, now.Add(-p.Window), now)
-}
-
-func noun(measure v1alpha1.Measure) string {
-	switch measure {
-	case v1alpha1.MeasureConversations:
-		return "conversations"
-	case v1alpha1.MeasureMessages:
-		return "messages"
-	default:
-		return "unique users"
-	}
-}
-
-// LimitWords writes a limit for people.
-func LimitWords(limit int64) string { return limitWords(limit) }
-
-func limitWords(limit int64) string {
-	if limit == Unlimited {
-		return "unlimited"
-	}
-	return strconv.FormatInt(limit, 10)
-}
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
-
-// words writes a duration in days, hours, minutes and seconds, as far as they are not zero.
-func words(d time.Duration) string {
-	var parts []string
-	for _, unit := range []struct {
-		length time.Duration
-		name   string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}} {
-		if n := d / unit.length; n > 0 {
-			// 24 hours and 48 hours are how people and Meta call them.
-			if unit.name == "d" && d%unit.length == 0 && n <= 2 {
-				return strconv.FormatInt(int64(d/time.Hour), 10) + " h"
-			}
-			parts = append(parts, strconv.FormatInt(int64(n), 10)+" "+unit.name)
-			d %= unit.length
-		}
-	}
-	if len(parts) == 0 {
-		return "0 s"
-	}
-	return strings.Join(parts, " ")
 }

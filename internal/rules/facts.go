@@ -11,6 +11,11 @@ import (
 type Usage interface {
 	// Count is how much of the measure lies in (from, to].
 	Count(measure v1alpha1.Measure, from, to time.Time) Count
+	Instants
+}
+
+// Instants answers when something was counted, to the second.
+type Instants interface {
 	// Nth is the nth event in (from, to] that the measure looks at, the first being 1, and Last the last; zero if there are
 	// not so many. MeasureReached looks at all deliveries, MeasureComplaining at feedback, the others at counted deliveries.
 	Nth(measure v1alpha1.Measure, n int64, from, to time.Time) time.Time
@@ -20,26 +25,26 @@ type Usage interface {
 	FallsBelow(measure v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time
 }
 
-// Count is how much there is of a measure, as it stood at an instant, to the second. The limit goes by Most, and never shows more room
-// than there is. The next tier goes by Least, and never comes earlier than it may.
+// Count is how much there was of a measure at an instant.
+//
+// Invariant: Least <= the true count; and Most >= the true count if Known. The limit is compared with Most, so that no more room is
+// shown than there is. The next tier is compared with Least, so that no upgrade comes too early.
 type Count struct {
-	// Least and Most are equal where it is exact. Where nobody knows how it stood, Most is what was known last, and Least 0.
+	// Least and Most are equal where the count is exact. Most is the last count that was known where the present one is not.
 	Least, Most int64
-	// Known says whether it was known how it stood. What was concluded from a count that is not stands.
+	// Known says whether the present count is known. If not, what was concluded from the last one stands.
 	Known bool
 }
 
-// Exact is the usage of a ledger, whose counts are all known.
+// Exact is Usage whose counts are exact, as a ledger's are.
 type Exact struct {
 	Counted
 }
 
-// Counted is Usage whose counts are one number each.
+// Counted answers exact counts.
 type Counted interface {
 	Count(measure v1alpha1.Measure, from, to time.Time) int64
-	Nth(measure v1alpha1.Measure, n int64, from, to time.Time) time.Time
-	Last(measure v1alpha1.Measure, from, to time.Time) time.Time
-	FallsBelow(measure v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time
+	Instants
 }
 
 // Count implements Usage.

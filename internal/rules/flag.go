@@ -23,7 +23,7 @@ var flag = rule[*evaluation]{
 
 func (e *evaluation) endFlags() {
 	if due := e.flagClearDue(); !due.IsZero() && !due.After(e.now) {
-		e.endFlag(v1alpha1.RuleFlag, due, fmt.Sprintf("the rating has been above Low for %s, since %s", words(e.p.Recovery), stamp(e.s.RecoveringSince)))
+		e.endFlag(v1alpha1.RuleFlag, due, fmt.Sprintf("the rating has been above Low for %s, since %s", formatDuration(e.p.Recovery), formatTime(e.s.RecoveringSince)))
 	}
 	for {
 		due := e.graceDue()
@@ -38,15 +38,15 @@ func (e *evaluation) endFlags() {
 func (e *evaluation) endGrace(due time.Time) {
 	to, falls := e.p.below(e.place)
 	if e.s.Flagged() {
-		why := fmt.Sprintf("the rating stayed Low for %s, and the tier falls", words(e.p.Grace))
+		why := fmt.Sprintf("the rating stayed Low for %s, and the tier falls", formatDuration(e.p.Grace))
 		if !falls {
-			why = fmt.Sprintf("the rating stayed Low for %s; the tier stays, for %s is the lowest", words(e.p.Grace), e.s.Tier.Name)
+			why = fmt.Sprintf("the rating stayed Low for %s; the tier stays, for %s is the lowest", formatDuration(e.p.Grace), e.s.Tier.Name)
 		}
 		e.endFlag(v1alpha1.RuleFlag, due, why)
 	}
 	e.s.GraceStart = due
 	if falls {
-		e.moveTier(v1alpha1.RuleFlag, to, due, v1alpha1.FromPolicy, fmt.Sprintf("the rating stayed Low for %s, since %s", words(due.Sub(e.s.LowSince)), stamp(e.s.LowSince)))
+		e.moveTier(v1alpha1.RuleFlag, to, due, v1alpha1.FromPolicy, fmt.Sprintf("the rating stayed Low for %s, since %s", formatDuration(due.Sub(e.s.LowSince)), formatTime(e.s.LowSince)))
 	}
 }
 
@@ -96,7 +96,7 @@ func (e *evaluation) setRating(rule v1alpha1.Rule, rating v1alpha1.QualityRating
 		if s.Flagged() && s.RecoveringSince.IsZero() {
 			s.RecoveringSince = at
 		}
-		e.cancelUnfit(at)
+		e.cancelOnObjection(at)
 		return
 	}
 	s.LowSince, s.GraceStart = at, at
@@ -104,12 +104,12 @@ func (e *evaluation) setRating(rule v1alpha1.Rule, rating v1alpha1.QualityRating
 	if e.p.Grace > 0 && !s.Flagged() {
 		e.warn(at)
 	}
-	e.cancelUnfit(at)
+	e.cancelOnObjection(at)
 }
 
 // warn flags the number for its Low rating.
 func (e *evaluation) warn(at time.Time) {
-	until := stamp(at.Add(e.p.Grace))
+	until := formatTime(at.Add(e.p.Grace))
 	message := fmt.Sprintf("the quality rating is Low: the tier falls at %s unless the rating rises before", until)
 	if !e.falls() {
 		message = fmt.Sprintf("the quality rating is Low; the flag stands until %s, and the tier stays, for %s is the lowest", until, e.s.Tier.Name)
@@ -120,14 +120,14 @@ func (e *evaluation) warn(at time.Time) {
 func (e *evaluation) raiseFlag(rule v1alpha1.Rule, at time.Time, source v1alpha1.Source, message string) {
 	e.s.FlagSince, e.s.FlagSource = at, source
 	e.emit(rule, at, v1alpha1.ReasonFlagged, "", "", message)
-	e.cancelUnfit(at)
+	e.cancelOnObjection(at)
 }
 
 func (e *evaluation) endFlag(rule v1alpha1.Rule, at time.Time, why string) {
 	since := e.s.FlagSince
 	e.s.FlagSince, e.s.FlagSource, e.s.RecoveringSince = time.Time{}, "", time.Time{}
 	e.s.FlagEnded = at
-	e.emit(rule, at, v1alpha1.ReasonFlagCleared, "", "", fmt.Sprintf("the flag of %s ends: %s", stamp(since), why))
+	e.emit(rule, at, v1alpha1.ReasonFlagCleared, "", "", fmt.Sprintf("the flag of %s ends: %s", formatTime(since), why))
 }
 
 // migrateFlag begins a spell of Low anew, ends a flag of other rules, and raises the one that these rules have.
@@ -151,14 +151,14 @@ func (e *evaluation) explainFlag(x *explanation) {
 	switch clear, grace := e.flagClearDue(), e.graceDue(); {
 	case !s.Flagged():
 	case !clear.IsZero():
-		x.say(ratingTopic, v1alpha1.RuleFlag, "Flagged since %s. The flag ends at %s if the rating stays above Low.", stamp(s.FlagSince), stamp(clear))
+		x.say(ratingTopic, v1alpha1.RuleFlag, "Flagged since %s. The flag ends at %s if the rating stays above Low.", formatTime(s.FlagSince), formatTime(clear))
 	case !grace.IsZero():
 		then := ", and the tier stays, for it is the lowest"
 		if to, falls := e.p.below(e.place); falls {
-			then = fmt.Sprintf(" with a fall to tier %s (%s), unless the rating rises above Low before", to.Name, limitWords(to.Limit))
+			then = fmt.Sprintf(" with a fall to tier %s (%s), unless the rating rises above Low before", to.Name, FormatLimit(to.Limit))
 		}
-		x.say(ratingTopic, v1alpha1.RuleFlag, "Flagged since %s. The flag ends at %s%s.", stamp(s.FlagSince), stamp(grace), then)
+		x.say(ratingTopic, v1alpha1.RuleFlag, "Flagged since %s. The flag ends at %s%s.", formatTime(s.FlagSince), formatTime(grace), then)
 	default:
-		x.say(ratingTopic, v1alpha1.RuleReports, "Flagged since %s: Meta reported it, and Meta ends it.", stamp(s.FlagSince))
+		x.say(ratingTopic, v1alpha1.RuleReports, "Flagged since %s: Meta reported it, and Meta ends it.", formatTime(s.FlagSince))
 	}
 }

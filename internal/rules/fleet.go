@@ -8,12 +8,12 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// Fleet is a portfolio with its numbers and the templates that they send. A number that has its limit itself is a fleet of one.
+// Fleet is a portfolio, its numbers, and the templates that they send. A number that has its limit itself is a fleet of one.
 //
-// What a number or a template comes to does not depend on the portfolio, and the portfolio depends on all of them: on their ratings,
-// and on whether a number can send.
+// Dependencies go one way: the portfolio depends on the ratings of its numbers and templates and on whether a number can send; they do
+// not depend on the portfolio.
 type Fleet struct {
-	// Portfolio has the limit that the numbers share; nil where a number has it itself.
+	// Portfolio has the limit that the numbers share; nil if a number has it itself.
 	Portfolio *Unit
 	Numbers   []*Unit
 	Templates []*TemplateUnit
@@ -47,11 +47,15 @@ type TemplateUnit struct {
 	qualities qualities
 }
 
-// Advance runs the rules of everything in the fleet up to now, and returns the next instant at which something can change by itself.
+// Advance runs the rules of every unit up to now. It returns the next instant at which something can change by itself; zero if there is
+// none.
 //
-// Each unit goes on from its own instant, and the last ones learn at each instant what the others came to there. Who has the limit may
-// be ahead of the others, if their statuses could not be written: they come to the same once more, of which it has seen the part up to
-// its own instant and decides nothing twice. So write the status of who has the limit first, and no other if that fails.
+// Every unit starts at the instant of its own state. Numbers and templates run first, and each change of what they contribute takes
+// effect on the portfolio at its instant.
+//
+// Invariant: the state of the portfolio includes all that its members contributed up to its instant. So its status is written first, and
+// theirs are not written if that fails. If one of theirs is not written, the member runs from its older state again and comes to the
+// same: rules are deterministic. Of that, the portfolio takes only the changes after its own instant, and decides nothing twice.
 func (f *Fleet) Advance(now time.Time) time.Time {
 	now = seconds(now)
 	var due []time.Time
@@ -73,7 +77,7 @@ func (f *Fleet) Advance(now time.Time) time.Time {
 	return next(now, due...)
 }
 
-// tellSince tells a unit that has the limit what the members came to at each change since its instant, and come to now.
+// tellSince gives a unit that has the limit what the members contributed from each change after its instant on, and contribute now.
 func (f *Fleet) tellSince(u *Unit, now time.Time) {
 	type change struct {
 		member int
@@ -89,10 +93,10 @@ func (f *Fleet) tellSince(u *Unit, now time.Time) {
 	}
 	slices.SortStableFunc(changes, func(a, b change) int { return a.At.Compare(b.At) })
 	for ; len(changes) > 0 && !changes[0].At.After(u.State.EvaluatedAt); changes = changes[1:] {
-		current[changes[0].member] = changes[0].MemberQuality // the unit has seen it
+		current[changes[0].member] = changes[0].MemberQuality // the state includes it
 	}
 	if f.Portfolio == nil {
-		u.State.Members = LowestQuality(current) // no status remembers it
+		u.State.Members = LowestQuality(current) // no status keeps it
 	}
 	for _, c := range changes {
 		current[c.member] = c.MemberQuality
@@ -115,7 +119,7 @@ func (f *Fleet) qualities() []qualities {
 	return all
 }
 
-// Tell tells who has the limit what the members come to at an instant, which is that of their last runs.
+// Tell gives who has the limit what the members contribute at an instant, which is that of their last runs.
 func (f *Fleet) Tell(at time.Time) {
 	var current []MemberQuality
 	if f.Portfolio != nil {
@@ -147,10 +151,10 @@ func (f *Fleet) Limited(n *Unit) *Unit {
 	return n
 }
 
-// Room is what a number of the fleet may send at an instant, through what else may be in the way.
-func (f *Fleet) Room(n *Unit, now time.Time, through ...Obstacle) Room {
+// Room is what a number may send at an instant, with other obstacles besides its own.
+func (f *Fleet) Room(n *Unit, now time.Time, others ...Obstacle) Room {
 	limited := f.Limited(n)
-	return RoomOf(LimitAt(limited.Policy, limited.Facts.Usage, &limited.State, now), append([]Obstacle{n.State.Obstacle()}, through...)...)
+	return RoomOf(LimitAt(limited.Policy, limited.Facts.Usage, &limited.State, now), append([]Obstacle{n.State.Obstacle()}, others...)...)
 }
 
 // SharedRoom is what the numbers of the portfolio may send together.
@@ -188,8 +192,8 @@ func Sends(n *v1alpha1.PhoneNumber, t *v1alpha1.MessageTemplate) bool {
 	return account != "" && account == t.Spec.WhatsAppBusinessAccountID && (len(names) == 0 || slices.Contains(names, n.Name))
 }
 
-// Advance runs the rules of a number or a portfolio up to now, and takes in the reports and what the members came to. It says whether
-// what the number contributes to its fleet has changed.
+// Advance runs the rules up to now, and takes the reports and what the members contributed out of the facts. It says whether what the
+// unit contributes to its fleet has changed.
 func (u *Unit) Advance(now time.Time) (changed bool) {
 	e := evaluate(u.Policy, &u.Facts, &u.State, u.State.EvaluatedAt)
 	defer e.release()
@@ -202,7 +206,7 @@ func (u *Unit) Advance(now time.Time) (changed bool) {
 	return len(u.qualities) > 1
 }
 
-// Advance is like that of a Unit.
+// Advance runs the rules up to now, and takes the reports. It says whether what the template contributes to its fleet has changed.
 func (t *TemplateUnit) Advance(now time.Time) (changed bool) {
 	e := &templateEvaluation{p: t.Policy, s: t.State, run: run{member: t.Name, qualities: t.qualities[:0]}}
 	e.observe()

@@ -70,5 +70,5 @@ func (s *LimitStretch) ended() Transition {
 		times = fmt.Sprintf("%d times", s.Reached)
 	}
 	return Transition{Time: s.over(), Rule: v1alpha1.RuleRestriction, Reason: v1alpha1.ReasonRestrictionLifted, Message: fmt.Sprintf(
-		"there has been room below the limit for %s, since %s; the limit was reached %s since %s", words(roomLasts), stamp(s.RoomSince), times, stamp(s.Since))}
+		"there has been room below the limit for %s, since %s; the limit was reached %s since %s", formatDuration(roomLasts), formatTime(s.RoomSince), times, formatTime(s.Since))}
 }

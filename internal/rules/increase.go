@@ -24,17 +24,17 @@ func (e *evaluation) reportIncrease(r report.Report, at time.Time) {
 		return
 	}
 	s.Increase, s.IncreaseReported, s.IncreaseReason = r.Increase(), at, r.Reason
-	e.cancelUnfit(at)
+	e.cancelOnObjection(at)
 	from, to := s.Tier, s.Before
 	if !s.raised() || s.TierSource == v1alpha1.FromReport || at.Before(s.TierSince) {
-		e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, from.Name, fmt.Sprintf("the limit stays %s: %s", limitWords(from.Limit), e.denied()))
+		e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, from.Name, fmt.Sprintf("the limit stays %s: %s", FormatLimit(from.Limit), e.denied()))
 		return
 	}
 	since := s.TierSince
 	e.setTier(to, at, v1alpha1.FromReport)
 	s.LimitLowered = at
 	e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("the limit falls back from %s to %s, since Meta did not grant the increase of %s: %s",
-		limitWords(from.Limit), limitWords(to.Limit), stamp(since), e.denied()))
+		FormatLimit(from.Limit), FormatLimit(to.Limit), formatTime(since), e.denied()))
 }
 
 // grant ends what Meta answered to an increase: the limit has risen after all.
@@ -55,7 +55,7 @@ func (e *evaluation) denied() string {
 	default:
 		return ""
 	}
-	text += " at " + stamp(e.s.IncreaseReported)
+	text += " at " + formatTime(e.s.IncreaseReported)
 	if e.s.IncreaseReason != "" {
 		text += ": " + e.s.IncreaseReason
 	}

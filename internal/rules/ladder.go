@@ -104,7 +104,7 @@ func (p *Policy) UpgradeMeasure(t Tier) (v1alpha1.Measure, time.Duration, bool) 
 // setTier moves the number to a tier. A pending upgrade belongs to the tier before.
 func (e *evaluation) setTier(to Tier, at time.Time, source v1alpha1.Source) {
 	if pending, _ := e.p.above(e.place); !e.s.EligibleSince.IsZero() && Above(pending.Limit, to.Limit) {
-		e.cancelUpgrade(at, "the limit is "+limitWords(to.Limit)+" now")
+		e.cancelUpgrade(at, "the limit is "+FormatLimit(to.Limit)+" now")
 	}
 	before, fell := e.s.Tier, e.falls()
 	e.s.Tier, e.place = to, e.p.placeOf(to)
@@ -133,7 +133,7 @@ func (e *evaluation) moveTier(rule v1alpha1.Rule, to Tier, at time.Time, source 
 	if rule != v1alpha1.NoRule {
 		e.s.Before = from
 	}
-	e.emit(rule, at, reason, from.Name, to.Name, fmt.Sprintf("the limit %s from %s to %s: %s", moves, limitWords(from.Limit), limitWords(to.Limit), why))
+	e.emit(rule, at, reason, from.Name, to.Name, fmt.Sprintf("the limit %s from %s to %s: %s", moves, FormatLimit(from.Limit), FormatLimit(to.Limit), why))
 }
 
 // setConcluded keeps what the policy concludes beside another limit that Meta reports, and since when the two differ. What the policy
@@ -174,14 +174,14 @@ func (e *evaluation) migrateTier(edited bool) {
 
 func (e *evaluation) explainTier(x *explanation) {
 	s := &e.s
-	limit := fmt.Sprintf("The limit is %d %s within %s (tier %s)", s.Tier.Limit, noun(e.p.Measure), words(e.p.Window), s.Tier.Name)
+	limit := fmt.Sprintf("The limit is %d %s within %s (tier %s)", s.Tier.Limit, measureNoun(e.p.Measure), formatDuration(e.p.Window), s.Tier.Name)
 	if s.Tier.Limit == Unlimited {
 		limit = fmt.Sprintf("There is no limit (tier %s)", s.Tier.Name)
 	}
-	limit += " since " + stamp(s.TierSince)
+	limit += " since " + formatTime(s.TierSince)
 	switch {
 	case s.ConcludedTier != (Tier{}):
-		x.say(limitTopic, v1alpha1.RuleReports, "%s: Meta reported it. By the policy it was %s at %s.", limit, limitWords(s.ConcludedTier.Limit), stamp(s.ConcludedSince))
+		x.say(limitTopic, v1alpha1.RuleReports, "%s: Meta reported it. By the policy it was %s at %s.", limit, FormatLimit(s.ConcludedTier.Limit), formatTime(s.ConcludedSince))
 	case s.TierSource == v1alpha1.FromReport:
 		x.say(limitTopic, v1alpha1.RuleReports, "%s: Meta reported it.", limit)
 	case s.TierSource == v1alpha1.FromVerification:
@@ -200,8 +200,8 @@ func (e *evaluation) explainTier(x *explanation) {
 		x.say(downgradeTopic, v1alpha1.RuleFloor, "Tier %s is the lowest: nothing lowers it.", s.Tier.Name)
 	case s.Flagged(): // the sentence about the flag tells it
 	case s.Rating == v1alpha1.QualityLow:
-		x.say(downgradeTopic, v1alpha1.RuleFlag, "The limit falls to %s (tier %s) at %s unless the rating rises above Low before.", limitWords(to.Limit), to.Name, stamp(e.graceDue()))
+		x.say(downgradeTopic, v1alpha1.RuleFlag, "The limit falls to %s (tier %s) at %s unless the rating rises above Low before.", FormatLimit(to.Limit), to.Name, formatTime(e.graceDue()))
 	default:
-		x.say(downgradeTopic, v1alpha1.RuleFlag, "A Low rating that lasts %s lowers the limit to %s (tier %s).", words(e.p.Grace), limitWords(to.Limit), to.Name)
+		x.say(downgradeTopic, v1alpha1.RuleFlag, "A Low rating that lasts %s lowers the limit to %s (tier %s).", formatDuration(e.p.Grace), FormatLimit(to.Limit), to.Name)
 	}
 }

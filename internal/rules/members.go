@@ -6,14 +6,14 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// MemberQuality is what a number or a template contributes to the quality of whoever has the limit, or what all of them come to.
+// MemberQuality is what a number or a template contributes to the quality that the limit depends on, or what all of them contribute.
 type MemberQuality struct {
-	// Name is whose rating it is, as people know it: "number shop" or "template order_update". Of all together it is empty where none
-	// stands out.
+	// Name of the number or template, as people know it: "number shop" or "template order_update". Of all together it is the one with the
+	// lowest rating; empty if that is High.
 	Name string
-	// Rating is empty for a template that does not count.
+	// Rating is empty for a template that does not count. Of all together it is the lowest, and Unknown if none is known.
 	Rating v1alpha1.QualityRating
-	// Sendable says of a number that it is connected and not flagged, and of all that one number is.
+	// Sendable says that a number is connected and not flagged. Of all together it says that one number is.
 	Sendable bool
 }
 
@@ -23,8 +23,8 @@ type QualityAt struct {
 	MemberQuality
 }
 
-// Rule 2, of portfolios. The quality is the lowest rating of all numbers and templates, and Unknown only if nothing else is known. A
-// number that has its limit itself rises for the quality of its templates too.
+// Rule 2 for a portfolio: the quality is that of all its numbers and templates. For a number that has its limit itself, the quality of
+// its templates counts too.
 var memberQuality = rule[*evaluation]{
 	number:   v1alpha1.RuleUpgrade,
 	name:     "Quality over all numbers",
@@ -40,7 +40,7 @@ var memberQuality = rule[*evaluation]{
 	},
 }
 
-// sendableMember holds the tier of a portfolio while none of its numbers can send.
+// Rule 2 for a portfolio: the tier does not rise while none of its numbers can send.
 var sendableMember = rule[*evaluation]{
 	number:   v1alpha1.RuleUpgrade,
 	name:     "A number that can send",
@@ -53,6 +53,7 @@ var sendableMember = rule[*evaluation]{
 	},
 }
 
+// takeMembers takes what the members contributed up to now.
 func (e *evaluation) takeMembers() {
 	for ; len(e.members) > 0 && !e.members[0].At.After(e.now); e.members = e.members[1:] {
 		s, is := &e.s, e.members[0]
@@ -63,11 +64,11 @@ func (e *evaluation) takeMembers() {
 			s.MembersSendableSince = latest(is.At, s.MembersSendableSince)
 		}
 		s.Members = is.MemberQuality
-		e.cancelUnfit(is.At)
+		e.cancelOnObjection(is.At)
 	}
 }
 
-// LowestQuality is what members come to together.
+// LowestQuality is what all members contribute together.
 func LowestQuality(members []MemberQuality) MemberQuality {
 	all := MemberQuality{Rating: v1alpha1.QualityUnknown}
 	for _, m := range members {
@@ -95,7 +96,7 @@ func (s *TemplateState) quality(name string) MemberQuality {
 	return MemberQuality{Name: name, Rating: s.Rating}
 }
 
-// qualities are what a number or a template contributed in a run: at its begin, and at each change.
+// qualities are what a number or a template contributed in a run: at its start, and from each change on.
 type qualities []QualityAt
 
 func (q qualities) add(at time.Time, is MemberQuality) qualities {

@@ -1,17 +1,9 @@
 // Package rules is the rule engine: pure functions of (policy, facts, state, now). It has no client, no clock and no I/O;
 // the controller, the simulator and the tests call the same functions.
 //
-// A rule stands in one file, under the number it has in the design:
-//
-//	1  restriction.go   the limit is reached            4  ladder.go        the tier never falls below the first
-//	2  upgrade.go       the tier rises                  5  block.go         the number is blocked
-//	3  flag.go          Low warns, then lowers          6  verification.go  verification lifts the tier
-//	9  reports.go       what Meta reports wins          7  escalation.go    no way to a human is Low
-//	10 ladder.go        Unlimited is a tier without a limit
-//	8  template.go      a template rated Low is flagged or paused, then blocked
-//
-// Of rule 9, what Meta says of a whole account is in account.go, and where it and the policy disagree, in agree.go.
-// What makes a rating where Meta reports none is in quality.go, what a portfolio shares in portfolio.go.
+// chain.go lists the rules that run for a number, for a number that shares its portfolio's limit, for a portfolio and for a template.
+// Each rule stands in one file, under the sentence that it follows from. Advance runs a chain, Fleet a portfolio with all that belongs
+// to it, Explain says what came of it, and RoomOf what may be sent now.
 package rules
 
 import (
@@ -64,6 +56,12 @@ type Policy struct {
 	startUnverified Tier
 	startVerified   Tier
 }
+
+// Member is the policy for a number whose portfolio has the limit: it has no ladder.
+func (p *Policy) Member() *Policy { return p.member }
+
+// Portfolio is the policy for a portfolio.
+func (p *Policy) Portfolio() *Policy { return p.portfolio }
 
 // Unlimited is the limit of a tier without one.
 const Unlimited int64 = 0

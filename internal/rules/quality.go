@@ -8,9 +8,8 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// Quality from feedback. Where Meta reports no rating, it is what users do about the number: complaining users per thousand
-// users that a message was delivered to, over the policy's quality window. The thresholds are the policy author's, since
-// Meta publishes none. A rating that Meta has reported wins for good.
+// The quality rating is the one that Meta reports. Until Meta reports one, feedback makes it: complaining users per thousand users that
+// a message was delivered to, over the policy's quality window. The thresholds are the policy author's, since Meta publishes none.
 var quality = rule[*evaluation]{
 	number:   v1alpha1.NoRule,
 	name:     "Quality",
@@ -24,7 +23,7 @@ var quality = rule[*evaluation]{
 		}
 		return ""
 	},
-	deliveries: func(e *evaluation, _ time.Time) int64 { return e.missingForBetter() },
+	deliveries: func(e *evaluation, _ time.Time) int64 { return e.deliveriesForBetterRating() },
 	event: func(e *evaluation, until time.Time) time.Time {
 		if !e.ratesFeedback() {
 			return time.Time{}
@@ -56,10 +55,10 @@ func (e *evaluation) ratesFeedback() bool {
 
 func (e *evaluation) feedbackRating() (rating v1alpha1.QualityRating, reason, why string) {
 	complaining, reached := e.within(v1alpha1.MeasureComplaining), e.within(v1alpha1.MeasureReached)
-	why = fmt.Sprintf("%d of %d users reached within %s complained", complaining, reached, words(e.p.QualityWindow))
+	why = fmt.Sprintf("%d of %d users reached within %s complained", complaining, reached, formatDuration(e.p.QualityWindow))
 	switch {
-	case reached == 0: // of nobody no share complains
-		return v1alpha1.QualityUnknown, "", "nobody was reached within " + words(e.p.QualityWindow)
+	case reached == 0:
+		return v1alpha1.QualityUnknown, "", "nobody was reached within " + formatDuration(e.p.QualityWindow)
 	case complaining*1000 >= e.p.LowFrom*reached:
 		return v1alpha1.QualityLow, v1alpha1.ReasonUserFeedback, fmt.Sprintf("%s, %d in a thousand make it Low", why, e.p.LowFrom)
 	case complaining*1000 >= e.p.MediumFrom*reached:
@@ -72,8 +71,8 @@ func (e *evaluation) within(measure v1alpha1.Measure) int64 {
 	return e.f.Usage.Count(measure, e.now.Add(-e.p.QualityWindow), e.now).Most
 }
 
-// feedbackDue is the next instant at which the rating from feedback can change by itself: feedback leaves the window, or so
-// many of the users reached do that those who complained weigh more. Zero if there is none.
+// feedbackDue is the next instant at which the rating from feedback can change by itself, zero if there is none: feedback leaves the
+// window, or reached users leave it so that the share of complaining ones rises.
 func (e *evaluation) feedbackDue() time.Time {
 	if !e.ratesFeedback() {
 		return time.Time{}
@@ -95,8 +94,8 @@ func (e *evaluation) feedbackDue() time.Time {
 	return due
 }
 
-// missingForBetter is how many more users must be reached for a better rating, or for any; endless while none is.
-func (e *evaluation) missingForBetter() int64 {
+// deliveriesForBetterRating is how many more users must be reached for a better rating, or for a first one.
+func (e *evaluation) deliveriesForBetterRating() int64 {
 	if e.s.Rating == v1alpha1.QualityHigh {
 		return noDelivery
 	}
@@ -111,7 +110,7 @@ func (e *evaluation) missingForBetter() int64 {
 }
 
 func (e *evaluation) ratingSince() string {
-	return fmt.Sprintf("The quality rating is %s since %s", e.s.Rating, stamp(e.s.RatingSince))
+	return fmt.Sprintf("The quality rating is %s since %s", e.s.Rating, formatTime(e.s.RatingSince))
 }
 
 func (e *evaluation) explainRating(x *explanation) {

@@ -28,9 +28,9 @@ var connection = rule[*evaluation]{
 		switch s := &e.s; {
 		case s.Connection == v1alpha1.StateConnected:
 		case s.Connection == v1alpha1.StateBlocked && s.ConnectionSource == v1alpha1.FromPolicy:
-			x.say(connectionTopic, v1alpha1.RuleBlock, "Blocked since %s: the rating stayed Low for %s at the lowest tier. Only Meta can lift it.", stamp(s.ConnectionSince), words(e.p.BlockAfter))
+			x.say(connectionTopic, v1alpha1.RuleBlock, "Blocked since %s: the rating stayed Low for %s at the lowest tier. Only Meta can lift it.", formatTime(s.ConnectionSince), formatDuration(e.p.BlockAfter))
 		default:
-			x.say(connectionTopic, v1alpha1.RuleReports, "%s since %s: Meta reported it%s.", s.Connection, stamp(s.ConnectionSince), because(s.ConnectionReason))
+			x.say(connectionTopic, v1alpha1.RuleReports, "%s since %s: Meta reported it%s.", s.Connection, formatTime(s.ConnectionSince), because(s.ConnectionReason))
 		}
 	},
 }
@@ -75,7 +75,7 @@ func (e *evaluation) reportLimit(r report.Report, at time.Time) {
 	if agreed {
 		e.setConcluded(to, at)
 	}
-	e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("Meta reports a limit of %s; it was %s here", limitWords(limit), limitWords(from.Limit)))
+	e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonLimitReported, from.Name, to.Name, fmt.Sprintf("Meta reports a limit of %s; it was %s here", FormatLimit(limit), FormatLimit(from.Limit)))
 }
 
 func (e *evaluation) reportConnection(r report.Report, at time.Time) {

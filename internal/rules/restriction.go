@@ -40,7 +40,7 @@ func (e *evaluation) restrict() {
 		if !s.Restricted() {
 			s.RestrictedSince, s.RestrictedSource = e.now, v1alpha1.FromPolicy
 			e.emit(v1alpha1.RuleRestriction, e.now, v1alpha1.ReasonRestricted, "", "", fmt.Sprintf("%d of %d %s within %s are used; there is room again %s",
-				used, limit, noun(e.p.Measure), words(e.p.Window), e.roomAgain()))
+				used, limit, measureNoun(e.p.Measure), formatDuration(e.p.Window), e.roomAgain()))
 		}
 	case s.Restricted() && !count.Known:
 		s.RestrictedUntil = time.Time{} // nobody knows whether there is room
@@ -54,7 +54,7 @@ func (e *evaluation) roomAgain() string {
 	if e.s.RestrictedUntil.IsZero() {
 		return "once a count shows it"
 	}
-	return "from " + stamp(e.s.RestrictedUntil)
+	return "from " + formatTime(e.s.RestrictedUntil)
 }
 
 func lifted(used, limit int64) string {
@@ -79,18 +79,18 @@ func (e *evaluation) explainUsed(x *explanation) {
 	switch {
 	case !known && s.Restricted() && s.RestrictedSource == v1alpha1.FromPolicy:
 		x.say(usageTopic, v1alpha1.RuleRestriction, "Restricted since %s, and only replies inside a customer service window go out. How much is used now is not known: there is room again %s.",
-			stamp(s.RestrictedSince), e.roomAgain())
+			formatTime(s.RestrictedSince), e.roomAgain())
 	case !known:
 		x.say(usageTopic, v1alpha1.RuleRestriction, "How much of the limit is used now is not known; see the condition UsageFresh.")
 	case s.AccountRestricted():
-		x.say(usageTopic, v1alpha1.RuleRestriction, "%d of %s are used.", used, limitWords(s.Tier.Limit))
+		x.say(usageTopic, v1alpha1.RuleRestriction, "%d of %s are used.", used, FormatLimit(s.Tier.Limit))
 	case s.RestrictedSource == v1alpha1.FromReport:
-		x.say(usageTopic, v1alpha1.RuleReports, "Restricted since %s: Meta reported it. By the count here, %d of %s are used.", stamp(s.RestrictedSince), used, limitWords(s.Tier.Limit))
+		x.say(usageTopic, v1alpha1.RuleReports, "Restricted since %s: Meta reported it. By the count here, %d of %s are used.", formatTime(s.RestrictedSince), used, FormatLimit(s.Tier.Limit))
 	case s.Restricted():
 		x.say(usageTopic, v1alpha1.RuleRestriction, "Restricted since %s: %d of %d are used, and only replies inside a customer service window go out. There is room again %s.",
-			stamp(s.RestrictedSince), used, s.Tier.Limit, e.roomAgain())
+			formatTime(s.RestrictedSince), used, s.Tier.Limit, e.roomAgain())
 	case s.Tier.Limit == Unlimited:
-		x.say(usageTopic, v1alpha1.RuleUnlimited, "%d %s were reached within %s.", used, noun(e.p.Measure), words(e.p.Window))
+		x.say(usageTopic, v1alpha1.RuleUnlimited, "%d %s were reached within %s.", used, measureNoun(e.p.Measure), formatDuration(e.p.Window))
 	case s.Obstacle().Reason != "":
 		x.say(usageTopic, v1alpha1.RuleRestriction, "%d of %d are used, and none remain while the number is %s.", used, s.Tier.Limit, s.Connection)
 	default:

@@ -126,7 +126,7 @@ func TestMerge(t *testing.T) {
 			t.Errorf("with a number of %d it is at %s, and says %v", limit, state.Tier.Name, transitions)
 		}
 		for _, tr := range transitions {
-			if message := fmt.Sprintf("the limit rises from 250 to %s: a number that has it joins the portfolio", rules.LimitWords(limit)); reasonsAt(transitions) != "1h0m0s TierUpgraded" || tr.From != "250" || tr.To != want || tr.Message != message {
+			if message := fmt.Sprintf("the limit rises from 250 to %s: a number that has it joins the portfolio", rules.FormatLimit(limit)); reasonsAt(transitions) != "1h0m0s TierUpgraded" || tr.From != "250" || tr.To != want || tr.Message != message {
 				t.Errorf("it says %+v", tr)
 			}
 		}

@@ -52,7 +52,7 @@ type State struct {
 	RestrictedReason string
 	// BusinessInitiated and CustomerInitiated are the restrictions of the account that hold: of messages that begin a conversation,
 	// and of replies too. RestrictionsLifted is when Meta last said that none does.
-	BusinessInitiated, CustomerInitiated Stretch
+	BusinessInitiated, CustomerInitiated Period
 	RestrictionsLifted                   time.Time
 
 	EligibleSince time.Time // everything for the next tier was met, and the delay runs

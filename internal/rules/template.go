@@ -131,9 +131,9 @@ func (e *templateEvaluation) expire() {
 	since := e.s.Since
 	if e.s.State == v1alpha1.TemplateFlagged {
 		e.change(v1alpha1.TemplateBlocked, due, time.Time{}, v1alpha1.FromPolicy)
-		e.tell(due, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the template was neither edited nor rated better for %s, since %s", words(due.Sub(since)), stamp(since)))
+		e.tell(due, v1alpha1.ReasonTemplateBlocked, fmt.Sprintf("the template was neither edited nor rated better for %s, since %s", formatDuration(due.Sub(since)), formatTime(since)))
 	} else { // paused
-		e.resume(due, v1alpha1.FromPolicy, fmt.Sprintf("the pause of %s is over", words(due.Sub(since))))
+		e.resume(due, v1alpha1.FromPolicy, fmt.Sprintf("the pause of %s is over", formatDuration(due.Sub(since))))
 	}
 }
 
@@ -227,7 +227,7 @@ func (e *templateEvaluation) flag(at time.Time, source v1alpha1.Source, why stri
 	var until time.Time
 	if e.p.Templates.BlockAfter > 0 {
 		until = at.Add(e.p.Templates.BlockAfter)
-		why += fmt.Sprintf(": the template is blocked at %s unless it is edited or rated better before", stamp(until))
+		why += fmt.Sprintf(": the template is blocked at %s unless it is edited or rated better before", formatTime(until))
 	}
 	e.change(v1alpha1.TemplateFlagged, at, until, source)
 	e.tell(at, v1alpha1.ReasonTemplateFlagged, why)
@@ -236,7 +236,7 @@ func (e *templateEvaluation) flag(at time.Time, source v1alpha1.Source, why stri
 func (e *templateEvaluation) clear(at time.Time, why string) {
 	since := e.s.Since
 	e.change(v1alpha1.TemplateApproved, at, time.Time{}, v1alpha1.FromPolicy)
-	e.tell(at, v1alpha1.ReasonTemplateFlagCleared, fmt.Sprintf("the flag of %s ends: %s", stamp(since), why))
+	e.tell(at, v1alpha1.ReasonTemplateFlagCleared, fmt.Sprintf("the flag of %s ends: %s", formatTime(since), why))
 }
 
 // pause begins the next pause of the ladder.
@@ -244,5 +244,5 @@ func (e *templateEvaluation) pause(at time.Time, source v1alpha1.Source, why str
 	e.s.Pauses++
 	until := at.Add(e.p.Templates.Pauses[e.s.Pauses-1])
 	e.change(v1alpha1.TemplatePaused, at, until, source)
-	e.tell(at, v1alpha1.ReasonTemplatePaused, fmt.Sprintf("%s: pause %d of %d, until %s", why, e.s.Pauses, len(e.p.Templates.Pauses), stamp(until)))
+	e.tell(at, v1alpha1.ReasonTemplatePaused, fmt.Sprintf("%s: pause %d of %d, until %s", why, e.s.Pauses, len(e.p.Templates.Pauses), formatTime(until)))
 }

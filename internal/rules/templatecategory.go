@@ -51,7 +51,7 @@ func (e *templateEvaluation) categorize(r report.Report, at time.Time) {
 		if r.Value != c.Next || !r.End().Equal(c.NextAt) {
 			when := "soon"
 			if r.Until != 0 {
-				when = "at " + stamp(r.End())
+				when = "at " + formatTime(r.End())
 			}
 			tell(v1alpha1.ReasonTemplateCategoryAnnounced, fmt.Sprintf("Meta will change the category to %s %s", r.Value, when))
 			c.Next, c.NextAt = r.Value, r.End()

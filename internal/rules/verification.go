@@ -18,7 +18,7 @@ var verification = rule[*evaluation]{
 	apply:    (*evaluation).declaredVerification,
 	explain: func(e *evaluation, x *explanation) {
 		if start := e.p.startVerified; e.s.Verification != v1alpha1.Verified && Above(start.Limit, e.s.Tier.Limit) {
-			x.say(verificationTopic, v1alpha1.RuleVerification, "The verification of the business raises the limit to %s (tier %s) at once.", limitWords(start.Limit), start.Name)
+			x.say(verificationTopic, v1alpha1.RuleVerification, "The verification of the business raises the limit to %s (tier %s) at once.", FormatLimit(start.Limit), start.Name)
 		}
 	},
 }

@@ -88,12 +88,12 @@ func (r *Result) WriteTable(to io.Writer) error {
 	}
 	fmt.Fprintln(table, "NUMBER\tSTATE\tTIER\tUSED\tLIMIT\tREMAINING\tQUALITY\tAT")
 	for _, f := range r.Final {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", f.Subject, f.State, f.Tier.Name, f.Used, rules.LimitWords(f.Tier.Limit), remainingWords(&f.Room), f.Quality, stamp(f.Time))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", f.Subject, f.State, f.Tier.Name, f.Used, rules.FormatLimit(f.Tier.Limit), remainingWords(&f.Room), f.Quality, stamp(f.Time))
 	}
 	if len(r.Portfolios) > 0 {
 		fmt.Fprintln(table, "\nPORTFOLIO\tNUMBERS\tTIER\tUSED\tLIMIT\tREMAINING\tQUALITY")
 		for _, p := range r.Portfolios {
-			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\t%s\n", p.Subject, p.Numbers, p.Tier.Name, p.Used, rules.LimitWords(p.Tier.Limit), remainingWords(&p.Room), p.Quality)
+			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\t%s\n", p.Subject, p.Numbers, p.Tier.Name, p.Used, rules.FormatLimit(p.Tier.Limit), remainingWords(&p.Room), p.Quality)
 		}
 	}
 	if len(r.Templates) > 0 {

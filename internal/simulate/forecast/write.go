@@ -44,7 +44,7 @@ func WriteJSON(to io.Writer, from Start, steps []Step) error {
 // WriteTable writes the same for people.
 func WriteTable(to io.Writer, from Start, steps []Step) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "%s, at %s (limit %s) at %s\n\n", from.Policy.Name, from.State.Tier.Name, rules.LimitWords(from.State.Tier.Limit), stamp(from.State.EvaluatedAt))
+	fmt.Fprintf(table, "%s, at %s (limit %s) at %s\n\n", from.Policy.Name, from.State.Tier.Name, rules.FormatLimit(from.State.Tier.Limit), stamp(from.State.EvaluatedAt))
 	if len(steps) == 0 {
 		fmt.Fprintln(table, "There is no higher tier.")
 		return table.Flush()
@@ -52,11 +52,11 @@ func WriteTable(to io.Writer, from Start, steps []Step) error {
 	fmt.Fprintln(table, "TIER\tLIMIT\tAT THE EARLIEST\tAFTER\tUSERS\tWHY")
 	for _, step := range steps {
 		if step.At.IsZero() {
-			fmt.Fprintf(table, "%s\t%s\tnot within %d d\t-\t-\t%s\n", step.Tier.Name, rules.LimitWords(step.Tier.Limit), int(horizon/(24*time.Hour)),
+			fmt.Fprintf(table, "%s\t%s\tnot within %d d\t-\t-\t%s\n", step.Tier.Name, rules.FormatLimit(step.Tier.Limit), int(horizon/(24*time.Hour)),
 				"missing: "+strings.Join(step.Missing, "; "))
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", step.Tier.Name, rules.LimitWords(step.Tier.Limit), stamp(step.At),
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", step.Tier.Name, rules.FormatLimit(step.Tier.Limit), stamp(step.At),
 			after(step.At.Sub(from.State.EvaluatedAt)), step.Users, step.Message)
 	}
 	return table.Flush()

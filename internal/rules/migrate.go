@@ -6,17 +6,16 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// Under a policy of scope Portfolio the limit, its tier and the way up belong to the portfolio, and what users think of it,
-// to each number. So the rules run once for the portfolio, on the counts of all its numbers together, and once for each
-// number, without a ladder. A number without a portfolio is one of its own: then both are one run.
-//
-// Meta's messaging limits since 2025-10-07: "limit belongs to the business portfolio and is shared by all its numbers".
-
-// Member is the policy for a number whose portfolio has the limit: it has no ladder.
-func (p *Policy) Member() *Policy { return p.member }
-
-// Portfolio is the policy for a portfolio: nothing in it is about one number.
-func (p *Policy) Portfolio() *Policy { return p.portfolio }
+// MigratePolicy brings a state that another policy, or an earlier version of this one, led to under this policy. What the other
+// concluded stays; what it had begun to count down begins anew, so that nothing is decided for a time at which these rules
+// did not hold. edited says that it is the same policy in another version.
+func MigratePolicy(p *Policy, s State, edited bool, now time.Time) (State, []Transition) {
+	e := evaluate(p, nil, &s, latest(seconds(now), s.EvaluatedAt))
+	defer e.release()
+	e.s.EvaluatedAt = e.now
+	p.chain.migrate(e, edited)
+	return e.s, e.transitions
+}
 
 // DropLadder is the state of a number whose limit is its portfolio's from now on.
 func DropLadder(s State) State {
@@ -39,5 +38,16 @@ func RaiseTo(p *Policy, s State, limit int64, now time.Time) (State, []Transitio
 	defer e.release()
 	e.moveTier(v1alpha1.NoRule, p.TierOf(limit), e.now, v1alpha1.FromPolicy, "a number that has it joins the portfolio")
 	e.grant()
+	return e.s, e.transitions
+}
+
+// LeaveAccount is the state of a number that belongs to another account from now on.
+func LeaveAccount(s State, now time.Time) (State, []Transition) {
+	e := evaluation{s: s}
+	e.now = latest(seconds(now), s.EvaluatedAt)
+	if s.AccountRestricted() {
+		e.liftRestriction(v1alpha1.RuleReports, e.now, "the number belongs to another account")
+	}
+	e.s.RestrictionsLifted, e.s.BusinessInitiated, e.s.CustomerInitiated = time.Time{}, Period{}, Period{}
 	return e.s, e.transitions
 }
