@@ -18,11 +18,11 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"numberfleet.dev/numberfleet/hack/bench/measure"
-	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // cluster is a control plane on loopback, with the operator's kinds and policies.

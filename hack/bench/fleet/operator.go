@@ -11,10 +11,10 @@ import (
 
 	"github.com/prometheus/common/model"
 	appsv1 "k8s.io/api/apps/v1"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"sigs.k8s.io/yaml"
 
 	"numberfleet.dev/numberfleet/hack/bench/measure"
-	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // operator is a process of the operator, with the flags and the environment that it has in a cluster.

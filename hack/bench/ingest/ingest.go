@@ -12,10 +12,11 @@ import (
 	"strings"
 	"time"
 
+	"numberfleet.dev/numberfleet/hack/rig"
+
 	"numberfleet.dev/numberfleet/hack/bench/measure"
 	"numberfleet.dev/numberfleet/hack/bench/redis"
 	"numberfleet.dev/numberfleet/hack/bench/report"
-	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // receiver is one in front of a store, in a process of its own, and the store's process if it has one.

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 
 	"numberfleet.dev/numberfleet/hack/bench/redis"
-	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // sets are the sorted sets of a Redis: of each number, its users by the last time.

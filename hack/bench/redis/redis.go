@@ -11,8 +11,9 @@ import (
 	"os/exec"
 	"regexp"
 
-	"numberfleet.dev/numberfleet/hack/bench/measure"
 	"numberfleet.dev/numberfleet/hack/rig"
+
+	"numberfleet.dev/numberfleet/hack/bench/measure"
 )
 
 // Program is what is run; Debian's package has the same name.
