@@ -132,7 +132,6 @@ func (s *numberState) sweepFrom(from key, horizon int64) (looked int, next key) 
 	}
 	if all := s.users.all(); len(all) > 1 && !slices.ContainsFunc(all, func(p *shard) bool { return p.used > 0 }) {
 		s.users.clear(s.horizon)
-		s.dropped = true
 	}
 	return looked, 0
 }

@@ -244,7 +244,7 @@ var begin = time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
 // decodedPart is the part of a row.
 func decodedPart(depth uint8, prefix key, row []byte) (*shard, error) {
 	p := &shard{depth: depth, prefix: prefix}
-	if err := p.decode(row); err != nil {
+	if err := p.decode(row, false); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -314,7 +314,7 @@ func toSave(s *numberState) (n int) {
 
 // saved has all rows of a number be saved.
 func saved(s *numberState) {
-	s.dirty, s.users.dirty, s.dropped = false, false, false
+	s.dirty, s.users.dirty, s.users.dropped = false, false, false
 	for _, p := range s.users.all() {
 		p.dirty = false
 	}

@@ -16,7 +16,7 @@ type Machine struct {
 	time     int64  // log time, Unix milliseconds: the latest of the records' clocks
 	horizon  int64  // Unix seconds: what every number forgets that is earlier
 	sweep    sweep
-	absorbed []string // numbers whose rows the next snapshot removes
+	removed  [][]byte // keys of what has no rows any more, which the next snapshot says
 	sorted   []string // all numbers, in order; nil where it is not known
 }
 
@@ -151,6 +151,7 @@ func (m *Machine) applyPortfolio(p Portfolio) {
 	defer m.mu.Unlock()
 	if m.portfolios[name] = g; len(members) == 0 {
 		delete(m.portfolios, name)
+		m.removed = append(m.removed, portfolioKey(name))
 	}
 }
 

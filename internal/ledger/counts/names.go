@@ -168,7 +168,7 @@ func (m *Machine) bind(name string, to *numberState) (took bool) {
 		to.lock()
 		to.absorb(from)
 		to.unlock()
-		m.absorbed = append(m.absorbed, from.number)
+		m.removed = append(m.removed, numberKey(from.number))
 		took = from.known()
 	}
 	m.mu.Lock()

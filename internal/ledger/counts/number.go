@@ -28,8 +28,7 @@ type numberState struct {
 	reports  []report.Report // by sequence
 	sequence int64           // the last that was given
 
-	dirty   bool // the number's own row is not as the last snapshot that was kept has it
-	dropped bool // all parts were replaced by one since then
+	dirty bool // the number's own row is not as the last snapshot that was kept has it
 
 	prefetched        uint64  // what warm read, so that it is read
 	scratch, scratch2 history // scratch

@@ -452,7 +452,7 @@ func TestACaptureIsOfItsMoment(t *testing.T) {
 			s.users.split(s.users.shards[0])
 			want := map[string]string{string(numberKey(number)): string(s.encode())}
 			for _, p := range s.users.all() {
-				want[string(shardKey(number, p))] = string(p.encode())
+				want[string(shardKey(numberKey(number), p))] = string(p.encode())
 			}
 			m := NewMachine()
 			m.numbers[number] = s

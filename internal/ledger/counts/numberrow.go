@@ -25,11 +25,7 @@ func (s *numberState) encode() []byte {
 		row = binary.AppendUvarint(row, uint64(r.Sequence))
 		row = appendReport(row, r)
 	}
-	parts := s.users.all()
-	row = binary.AppendUvarint(row, uint64(len(parts)))
-	for _, p := range parts {
-		row = binary.AppendUvarint(append(row, p.depth), uint64(p.prefix))
-	}
+	row = s.users.appendShards(row)
 	row = s.activity.encode(row)
 	row = binary.AppendUvarint(row, uint64(len(s.complaints)))
 	for _, user := range slices.Sorted(maps.Keys(s.complaints)) {
@@ -65,7 +61,7 @@ func (s *numberState) decode(row []byte) error {
 		before = sequence
 		s.reports = append(s.reports, said)
 	}
-	s.decodeShards(r)
+	s.users.decodeShards(r, r.Version == 1)
 	if r.Version > 1 {
 		s.activity.decode(r)
 	}
@@ -76,34 +72,6 @@ func (s *numberState) decode(row []byte) error {
 		r.Fail(errors.New("it knows users and has no parts"))
 	}
 	return r.End()
-}
-
-// decodeParts reads which parts there are. They must share out all keys: each begins where the one before it ends.
-func (s *numberState) decodeShards(r *reader) {
-	var parts []*shard
-	var end key
-	for range r.Count(2) {
-		p := &shard{depth: r.Byte(), prefix: key(r.Uvarint())}
-		if r.Version == 1 {
-			r.Uvarint() // when the part was saved
-		}
-		if r.Err() != nil || p.depth > mostDepth || p.prefix>>p.depth != 0 || p.start() != end {
-			r.Fail(errors.New("its parts do not share out the keys"))
-			return
-		}
-		end = p.end()
-		s.users.depth = max(s.users.depth, p.depth)
-		parts = append(parts, p)
-	}
-	if len(parts) > 0 && end != 1<<keyBits {
-		r.Fail(errors.New("its parts do not share out the keys"))
-		return
-	}
-	for _, p := range parts {
-		for range 1 << (s.users.depth - p.depth) {
-			s.users.shards = append(s.users.shards, p)
-		}
-	}
 }
 
 // decodeComplaints and decodeJoined read the end of the number's own row, which version 1 leaves out where there are none.

@@ -122,21 +122,27 @@ func (g *portfolioState) raiseHorizon(horizon int64) {
 	}
 }
 
+// mention is a key that a number has something under.
+type mention struct {
+	key    key
+	member int
+}
+
 // rebuild makes all anew from the numbers.
 func (g *portfolioState) rebuild() {
-	g.rings, g.windows, g.horizon = newAliasRings(), windowLengths{}, 0
-	for i, s := range g.members {
-		if i == 0 {
-			g.windows = s.windows
+	g.rings.table.clear(0)
+	mentions := g.mentions()
+	for i, m := range mentions {
+		if i > 0 && mentions[i-1].key == m.key || i+1 < len(mentions) && mentions[i+1].key == m.key {
+			g.linkKeys(m.key, g.members[m.member].users.resolve(m.key))
 		}
-		g.horizon = max(g.horizon, s.horizon)
 	}
-	// By key, so that those whom several numbers know come together. Tables are quick to fill in that order, as in any but that
-	// of ranks.
-	type mention struct {
-		key    key
-		member int
-	}
+	g.recount(mentions)
+}
+
+// mentions are all that the numbers have, by key, so that those whom several numbers know come together. Tables are quick to fill in that
+// order, as in any but that of ranks.
+func (g *portfolioState) mentions() []mention {
 	var mentions []mention
 	for i, s := range g.members {
 		for _, p := range s.users.all() {
@@ -154,10 +160,17 @@ func (g *portfolioState) rebuild() {
 		}
 	}
 	slices.SortFunc(mentions, func(a, b mention) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.member, b.member)) })
-	for i, m := range mentions {
-		if i > 0 && mentions[i-1].key == m.key || i+1 < len(mentions) && mentions[i+1].key == m.key {
-			g.linkKeys(m.key, g.members[m.member].users.resolve(m.key))
+	return mentions
+}
+
+// recount makes the series anew from the numbers and the rings.
+func (g *portfolioState) recount(mentions []mention) {
+	g.windows, g.horizon = windowLengths{}, 0
+	for i, s := range g.members {
+		if i == 0 {
+			g.windows = s.windows
 		}
+		g.horizon = max(g.horizon, s.horizon)
 	}
 	// Those by user and number, so that what is gathered about a user comes together without a look at every number.
 	var all samples

@@ -1,6 +1,7 @@
 package counts
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -45,56 +46,83 @@ type restoration struct {
 	machine    *Machine
 	found      bool // its own row
 	aliases    map[string]string
-	portfolios []Portfolio
+	portfolios []*restoredPortfolio
 	numbers    []*numberState
-	missing    []*shard // of the last of the numbers
+
+	owner   []byte   // the key of the last row that was of no shard
+	name    string   // which it is in errors
+	missing []*shard // of its shards
+	rings   bool     // they are of rings
+}
+
+type restoredPortfolio struct {
+	portfolioState
+	name    string
+	numbers []string
 }
 
 func (in *restoration) row(row Row) error {
-	m := in.machine
-	number, start, found := splitKey(row.Key)
+	if len(in.missing) > 0 {
+		p := in.missing[0]
+		in.missing = in.missing[1:]
+		if !slices.Equal(row.Key, shardKey(in.owner, p)) {
+			return fmt.Errorf("the row of part %s of %s is missing", p.name(), in.name)
+		}
+		if err := p.decode(row.Value, in.rings); err != nil {
+			return fmt.Errorf("the row of part %s of %s cannot be read: %w", p.name(), in.name, err)
+		}
+		return nil
+	}
+	of, name, found := splitKey(row.Key)
+	if !found && !slices.Equal(row.Key, machineKey) {
+		return fmt.Errorf("the snapshot has a row too many after that of %s", in.name)
+	}
+	in.owner, in.name = slices.Clone(row.Key), "the number ending in "+redact(name)
+	if of == portfolioRows {
+		in.name = "a portfolio"
+	}
+	var err error
 	switch {
 	case slices.Equal(row.Key, machineKey):
-		if err := in.machineRow(row.Value); err != nil {
-			return fmt.Errorf("the row of the machine cannot be read: %w", err)
-		}
-		return nil
-	case !found:
-		return errors.New("a row of the snapshot has an impossible key")
-	case start == nil:
-		if err := in.complete(); err != nil {
-			return err
-		}
-		s := newNumberState(number, 0)
-		s.dirty = false
-		if err := s.decode(row.Value); err != nil {
-			return fmt.Errorf("the row of the number ending in %s cannot be read: %w", redact(number), err)
-		}
-		m.numbers[number] = s
-		in.numbers, in.missing = append(in.numbers, s), s.users.all()
-		return nil
+		in.name = "the machine"
+		err = in.machineRow(row.Value)
+	case of == numberRows:
+		err = in.numberRow(name, row.Value)
+	default:
+		err = in.portfolioRow(name, row.Value)
 	}
-	return in.shard(number, row)
-}
-
-func (in *restoration) shard(number string, row Row) error {
-	if len(in.missing) == 0 || !slices.Equal(row.Key, shardKey(in.numbers[len(in.numbers)-1].number, in.missing[0])) {
-		return fmt.Errorf("the snapshot has a part too many, or none that it should have, of the number ending in %s", redact(number))
-	}
-	p := in.missing[0]
-	in.missing = in.missing[1:]
-	if err := p.decode(row.Value); err != nil {
-		return fmt.Errorf("the row of part %s of the number ending in %s cannot be read: %w", p.name(), redact(number), err)
+	if err != nil {
+		return fmt.Errorf("the row of %s cannot be read: %w", in.name, err)
 	}
 	return nil
 }
 
-// complete fails if the last number lacks parts.
+// complete fails if the last row lacks shards.
 func (in *restoration) complete() error {
 	if len(in.missing) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the row of part %s of the number ending in %s is missing", in.missing[0].name(), redact(in.numbers[len(in.numbers)-1].number))
+	return fmt.Errorf("the row of part %s of %s is missing", in.missing[0].name(), in.name)
+}
+
+func (in *restoration) numberRow(number string, row []byte) error {
+	s := newNumberState(number, 0)
+	s.dirty = false
+	in.machine.numbers[number] = s
+	err := s.decode(row)
+	in.numbers, in.missing, in.rings = append(in.numbers, s), s.users.all(), false
+	return err
+}
+
+func (in *restoration) portfolioRow(name string, row []byte) error {
+	p := &restoredPortfolio{name: name}
+	r := unseal(row, portfolioVersion)
+	for range r.Count(1) {
+		p.numbers = append(p.numbers, r.String())
+	}
+	p.rings.table.decodeShards(r, false)
+	in.portfolios, in.missing, in.rings = append(in.portfolios, p), p.rings.table.all(), true
+	return r.End()
 }
 
 func (in *restoration) machineRow(row []byte) error {
@@ -104,9 +132,6 @@ func (in *restoration) machineRow(row []byte) error {
 	m.position, m.time, m.horizon = r.Uvarint(), r.Varint(), r.Varint()
 	m.sweep.decode(r)
 	m.displayed, in.aliases = r.names(), r.names()
-	for range r.Count(2) {
-		in.portfolios = append(in.portfolios, r.portfolio())
-	}
 	return r.End()
 }
 
@@ -122,30 +147,24 @@ func (in *restoration) bind() {
 		slices.Sort(s.names)
 	}
 	for _, p := range in.portfolios {
-		g := newPortfolioState()
-		var members []*numberState
-		for _, number := range p.Numbers {
-			members = append(members, m.ensure(number))
+		g := &p.portfolioState
+		for _, number := range p.numbers {
+			s := m.ensure(number)
+			s.portfolio = g
+			g.members = append(g.members, s)
 		}
-		g.set(members)
-		m.portfolios[p.Name] = g
+		g.recount(g.mentions())
+		m.portfolios[p.name] = g
 	}
 }
 
-// splitKey is the number of a row's key, and the start of the part that the row is of, if it is of one.
-func splitKey(k []byte) (number string, start []byte, found bool) {
-	if len(k) < 2 || k[0] != 1 || len(k) < 2+int(k[1]) {
-		return "", nil, false
+// splitKey is what a row is of that is of no shard: a number or a portfolio, and which.
+func splitKey(k []byte) (of byte, name string, found bool) {
+	if len(k) < 4 || k[0] != numberRows && k[0] != portfolioRows || int(binary.BigEndian.Uint16(k[1:])) != len(k)-3 {
+		return 0, "", false
 	}
-	number, start = string(k[2:2+k[1]]), k[2+k[1]:]
-	switch len(start) {
-	case 0:
-		return number, nil, number != ""
-	case 8:
-		return number, start, number != ""
-	}
-	return "", nil, false
+	return k[0], string(k[3:]), true
 }
 
-// ending is enough of a number to tell which it is, and not enough to dial it.
+// redact is enough of a number to tell which it is, and not enough to dial it.
 func redact(number string) string { return number[max(0, len(number)-4):] }

@@ -68,6 +68,7 @@ func (r *aliasRings) set(k, next key) {
 	p := r.table.shard(k)
 	is := aliasSlot(k.rank(), next)
 	if i, found := p.find(k.rank()); found {
+		p.touch()
 		p.slots[i] = is
 		return
 	}
@@ -78,6 +79,7 @@ func (r *aliasRings) set(k, next key) {
 func (r *aliasRings) remove(k key) {
 	p := r.table.shard(k)
 	if i, found := p.find(k.rank()); found {
+		p.touch()
 		p.remove(i)
 	}
 }

@@ -56,8 +56,8 @@ func (p *shard) encode() []byte {
 
 var errShard = errors.New("what it says is impossible")
 
-// decode reads the row of a part that has its depth and prefix.
-func (p *shard) decode(row []byte) error {
+// decode reads the row of a shard that has its depth and prefix. In rings a key may lead to any other, else to a lesser one.
+func (p *shard) decode(row []byte, rings bool) error {
 	r := unseal(row, shardVersion)
 	p.horizon = r.Varint()
 	used := make([]slot, r.Count(16))
@@ -70,7 +70,7 @@ func (p *shard) decode(row []byte) error {
 		rightOrder := i == 0 || used[i-1].rank() < s.rank()
 		rightPart := s.rank().key()>>(keyBits-p.depth) == p.prefix
 		rightForm := s.inline() || s == overflowSlot(s.rank(), 0) ||
-			s == aliasSlot(s.rank(), s.alias()) && s.alias() < s.rank().key()
+			s == aliasSlot(s.rank(), s.alias()) && (rings || s.alias() < s.rank().key())
 		if r.Err() != nil || !rightOrder || !rightPart || !rightForm {
 			r.Fail(errShard)
 			return r.Err()

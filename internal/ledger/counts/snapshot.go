@@ -1,6 +1,7 @@
 package counts
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"iter"
@@ -11,8 +12,9 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/codec"
 )
 
-// A snapshot is what a machine knows at a position of the log, in rows: one of its own, then by number one of the number's own and those
-// of its parts. Machines that applied the same records have the same rows. What follows from other rows is in none.
+// A snapshot is what a machine knows at a position of the log, in rows: one of the machine, then of each number, and last of each portfolio,
+// one of its own and one for each shard of its table. Machines to which the same records were applied have the same rows. What follows from
+// other rows is in none.
 //
 // The store of snapshots keeps the rows of the last one. Of the next it is given those that changed, so that its cost follows from what was
 // recorded, not from what is known.
@@ -23,68 +25,89 @@ type Row struct {
 	Key, Value []byte
 }
 
-// The keys of rows: of the machine itself, and of a number, with the first of a part's keys after it.
+// The keys of rows begin with what they are of. That of a shard follows the key of its owner.
 var machineKey = []byte{0}
 
-func numberKey(number string) []byte { return append([]byte{1, byte(len(number))}, number...) }
+const (
+	numberRows    = 1
+	portfolioRows = 2
+)
 
-func shardKey(number string, p *shard) []byte {
-	return binary.BigEndian.AppendUint64(numberKey(number), uint64(p.prefix)<<(64-p.depth))
+func numberKey(number string) []byte  { return rowKey(numberRows, number) }
+func portfolioKey(name string) []byte { return rowKey(portfolioRows, name) }
+
+func rowKey(of byte, name string) []byte {
+	return append(binary.BigEndian.AppendUint16([]byte{of}, uint16(len(name))), name...)
 }
 
-// Capture is a snapshot under way. What it has still to hand out is handed out as it was when it was made: parts that change meanwhile
-// are saved first.
+func shardKey(owner []byte, p *shard) []byte {
+	return binary.BigEndian.AppendUint64(slices.Clip(owner), uint64(p.prefix)<<(64-p.depth))
+}
+
+// Capture is a snapshot under way. Its rows are as they were when it began: shards that change before they are handed out are saved first.
 type Capture struct {
 	machine  *Machine
 	position uint64
 	rows     []captured
-	absorbed int // of the machine's, that the snapshot tells of
+	removed  int // of the machine's, that the snapshot tells of
 
 	mu    sync.Mutex
-	saved map[*shard][]byte // parts that changed before they were handed out
+	saved map[*shard][]byte // shards that changed before they were handed out
 }
 
-// captured is a row to be handed out: its value, or what it is made of.
+// captured is a row to be handed out: its value, or the shard that it is made of.
 type captured struct {
 	key, value []byte
+	owner      counter    // of a shard: its lock
+	shard      *shard     //
+	table      *userTable // of a row that says that its owner's rows are none any more
 	number     *numberState
-	shard      *shard
 }
 
-// Capture begins a snapshot: of all that is known, or of what changed since the last one that was kept. One is under way at a time.
+// Capture begins a snapshot: of all that is known, or of what changed since the last one that was kept. One is under way at a time, and no
+// record is applied meanwhile.
 func (m *Machine) Capture(all bool) *Capture {
-	c := &Capture{machine: m, position: m.position, absorbed: len(m.absorbed), saved: map[*shard][]byte{}}
-	for _, number := range m.absorbed {
-		c.rows = append(c.rows, captured{key: numberKey(number)})
+	c := &Capture{machine: m, position: m.position, saved: map[*shard][]byte{}}
+	if !all {
+		c.removed = len(m.removed)
+	}
+	for _, k := range m.removed[:c.removed] {
+		c.rows = append(c.rows, captured{key: k})
 	}
 	c.rows = append(c.rows, captured{key: machineKey, value: m.encode()})
 	for _, number := range m.sortedNumbers() {
-		c.add(m.numbers[number], all)
+		s := m.numbers[number]
+		k := numberKey(number)
+		if all || s.dirty || s.users.dirty {
+			c.rows = append(c.rows, captured{key: k, value: s.encode(), number: s})
+			s.dirty = s.dirty && all
+		}
+		c.add(s, k, &s.users, all)
 	}
-	slices.SortStableFunc(c.rows, func(a, b captured) int { return slices.Compare(a.key, b.key) })
+	for name, g := range m.portfolios {
+		k := portfolioKey(name)
+		c.rows = append(c.rows, captured{key: k, value: g.encode()})
+		c.add(g, k, &g.rings.table, all)
+	}
+	slices.SortStableFunc(c.rows, func(a, b captured) int {
+		return cmp.Or(slices.Compare(a.key, b.key), cmp.Compare(len(a.value), len(b.value))) // what removes rows comes before them
+	})
 	return c
 }
 
-func (c *Capture) add(s *numberState, all bool) {
-	s.lock()
-	defer s.unlock()
-	dropped := s.dropped && !all
-	if dropped {
-		c.rows = append(c.rows, captured{key: numberKey(s.number), number: s})
+// add adds the shards of a table.
+func (c *Capture) add(owner counter, k []byte, t *userTable, all bool) {
+	if t.dropped && !all {
+		c.rows = append(c.rows, captured{key: k, table: t})
 	}
-	if all || s.dirty || s.users.dirty || dropped {
-		c.rows = append(c.rows, captured{key: numberKey(s.number), value: s.encode(), number: s})
-	}
-	for _, p := range s.users.all() {
-		if all || p.dirty || dropped {
-			c.rows = append(c.rows, captured{key: shardKey(s.number, p), number: s, shard: p})
+	for _, p := range t.all() {
+		if all || p.dirty {
+			c.rows = append(c.rows, captured{key: shardKey(k, p), owner: owner, shard: p})
 			p.capture = c
 			p.dirty = p.dirty && all
 		}
 	}
-	if !all {
-		s.dirty, s.users.dirty, s.dropped = false, false, false
-	}
+	t.dirty, t.dropped = t.dirty && all, t.dropped && all
 }
 
 // Position is that of the last record that the snapshot has.
@@ -93,8 +116,16 @@ func (c *Capture) Position() uint64 { return c.position }
 // Rows are the rows, which may be read once, and beside Apply.
 func (c *Capture) Rows() iter.Seq[Row] {
 	return func(yield func(Row) bool) {
+		var removed []byte
 		for _, r := range c.rows {
-			if !yield(Row{r.key, c.value(r)}) {
+			row := Row{r.key, c.value(r)}
+			if row.Value == nil {
+				if slices.Equal(removed, row.Key) {
+					continue
+				}
+				removed = row.Key
+			}
+			if !yield(row) {
 				return
 			}
 		}
@@ -105,8 +136,8 @@ func (c *Capture) value(r captured) []byte {
 	if r.shard == nil {
 		return r.value
 	}
-	r.number.rlock()
-	defer r.number.runlock()
+	r.owner.rlock()
+	defer r.owner.runlock()
 	if r.shard.capture == c {
 		r.shard.capture = nil
 		return r.shard.encode()
@@ -118,7 +149,7 @@ func (c *Capture) value(r captured) []byte {
 	return row
 }
 
-// save saves a part as it is now. Its number is locked.
+// save saves a shard as it is now. Its owner is locked.
 func (c *Capture) save(p *shard) {
 	p.capture = nil
 	c.mu.Lock()
@@ -129,23 +160,26 @@ func (c *Capture) save(p *shard) {
 // End ends the snapshot. If its rows were not kept, the next one has them as well. No record is applied meanwhile.
 func (c *Capture) End(kept bool) {
 	if kept {
-		c.machine.absorbed = slices.Clone(c.machine.absorbed[c.absorbed:])
+		c.machine.removed = slices.Clone(c.machine.removed[c.removed:])
 	}
 	for _, r := range c.rows {
 		switch {
 		case r.shard != nil:
 			r.shard.capture = nil
 			r.shard.dirty = r.shard.dirty || !kept
-		case r.number == nil: // the machine's own row is always handed out
-		case r.value != nil:
+		case r.table != nil:
+			r.table.dropped = r.table.dropped || !kept
+		case r.number != nil:
 			r.number.dirty = r.number.dirty || !kept
-		default:
-			r.number.dropped = r.number.dropped || !kept
 		}
 	}
 }
 
-const machineVersion = 1 // of the machine's own row
+// Versions of rows of the machine and of portfolios.
+const (
+	machineVersion   = 1
+	portfolioVersion = 1
+)
 
 // encode is the machine's own row.
 func (m *Machine) encode() []byte {
@@ -161,15 +195,16 @@ func (m *Machine) encode() []byte {
 		}
 	}
 	row = appendNames(row, aliases)
-	row = binary.AppendUvarint(row, uint64(len(m.portfolios)))
-	for _, name := range slices.Sorted(maps.Keys(m.portfolios)) {
-		p := Portfolio{Name: name}
-		for _, s := range m.portfolios[name].members {
-			p.Numbers = append(p.Numbers, s.number)
-		}
-		row = appendPortfolio(row, p)
-	}
 	return codec.Seal(row)
+}
+
+// encode is the portfolio's own row.
+func (g *portfolioState) encode() []byte {
+	row := binary.AppendUvarint([]byte{portfolioVersion}, uint64(len(g.members)))
+	for _, s := range g.members {
+		row = codec.AppendString(row, s.number)
+	}
+	return codec.Seal(g.rings.table.appendShards(row))
 }
 
 func (w *sweep) encode(row []byte) []byte {

@@ -2,6 +2,7 @@ package counts
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -86,5 +87,31 @@ func TestPartsAreReadAsWritten(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// What was removed, and made and removed again, is said to be gone once, before the rows that it has now.
+func TestWhatIsGoneIsSaidOnce(t *testing.T) {
+	l := newApplier()
+	for i := range 5 {
+		numbers := []string{"+1"}
+		if i%2 == 1 {
+			numbers = nil
+		}
+		if err := l.Group("p", numbers); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var said []string
+	c := l.Capture(false)
+	for row := range c.Rows() {
+		if row.Key[0] == portfolioRows {
+			said = append(said, fmt.Sprint(len(row.Key), row.Value == nil))
+		}
+	}
+	c.End(true)
+	own := len(portfolioKey(PortfolioKey("p")))
+	if want := []string{fmt.Sprint(own, true), fmt.Sprint(own, false), fmt.Sprint(own+8, false)}; !slices.Equal(said, want) {
+		t.Errorf("it says %v, not %v", said, want)
 	}
 }

@@ -1,18 +1,23 @@
 package counts
 
-import "slices"
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+)
 
 // userTable is what is known about users, by key, in parts: each has the users whose keys begin with the same bits. Without users it may
 // have no part.
 type userTable struct {
-	shards []*shard // by the first depth bits of a key; a part of fewer is there several times
-	depth  uint8
-	dirty  bool // which parts there are is not as the last snapshot that was kept has it
+	shards  []*shard // by the first depth bits of a key; a part of fewer is there several times
+	depth   uint8
+	dirty   bool // which shards there are is not as the last snapshot that was kept has it
+	dropped bool // all shards that it had were replaced since then
 }
 
 // clear makes the table one of nobody, with one part.
 func (t *userTable) clear(horizon int64) {
-	*t = userTable{shards: []*shard{newShard(0, 0, horizon, nil)}, dirty: true}
+	*t = userTable{shards: []*shard{newShard(0, 0, horizon, nil)}, dirty: true, dropped: t.dropped || t.shards != nil}
 }
 
 // relieve splits a part whose arena has grown too large.
@@ -88,4 +93,42 @@ func (t *userTable) split(p *shard) {
 // all are the parts, each once.
 func (t *userTable) all() []*shard {
 	return slices.Compact(slices.Clone(t.shards))
+}
+
+// appendShards appends which shards there are.
+func (t *userTable) appendShards(row []byte) []byte {
+	all := t.all()
+	row = binary.AppendUvarint(row, uint64(len(all)))
+	for _, p := range all {
+		row = binary.AppendUvarint(append(row, p.depth), uint64(p.prefix))
+	}
+	return row
+}
+
+// decodeShards reads which shards there are. They must share out all keys: each begins where the one before it ends.
+func (t *userTable) decodeShards(r *reader, generations bool) {
+	var shards []*shard
+	var end key
+	for range r.Count(2) {
+		p := &shard{depth: r.Byte(), prefix: key(r.Uvarint())}
+		if generations {
+			r.Uvarint() // when the shard was saved
+		}
+		if r.Err() != nil || p.depth > mostDepth || p.prefix>>p.depth != 0 || p.start() != end {
+			r.Fail(errors.New("its parts do not share out the keys"))
+			return
+		}
+		end = p.end()
+		t.depth = max(t.depth, p.depth)
+		shards = append(shards, p)
+	}
+	if len(shards) > 0 && end != 1<<keyBits {
+		r.Fail(errors.New("its parts do not share out the keys"))
+		return
+	}
+	for _, p := range shards {
+		for range 1 << (t.depth - p.depth) {
+			t.shards = append(t.shards, p)
+		}
+	}
 }

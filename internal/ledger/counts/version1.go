@@ -14,8 +14,7 @@ func Version1(position uint64, displayed, aliases map[string]string) Row {
 	row := binary.AppendUvarint([]byte{machineVersion}, position)
 	row = binary.AppendVarint(binary.AppendVarint(row, 0), 0) // no time and no horizon
 	row = (&sweep{}).encode(row)
-	row = appendNames(appendNames(row, displayed), aliases)
-	return Row{machineKey, codec.Seal(binary.AppendUvarint(row, 0))} // no portfolios
+	return Row{machineKey, codec.Seal(appendNames(appendNames(row, displayed), aliases))}
 }
 
 // Version1Number and Version1Part are the keys of the rows of a number and of one of its parts.

@@ -29,21 +29,21 @@ func TestTheStoresLog(t *testing.T) {
 
 // A row that was changed behind the ledger's back fails Open with an error that names the row.
 func TestCorruptRowsFailOpen(t *testing.T) {
-	rowKey := func(suffix string) []byte { return append([]byte("s\x01\x0c"+number), suffix...) }
+	rowKey := func(suffix string) []byte { return append([]byte("s\x01\x00\x0c"+number), suffix...) }
 	for _, test := range []struct {
 		key  []byte
-		gone bool // it is missed, too
-		want string
+		want string // in the error
+		gone string // in the error when it is gone; empty where that is not missed
 	}{
-		{secretKey, true, "secret"},
-		{formatKey, false, "format"},
-		{[]byte("s\x00"), true, "machine"},
-		{rowKey(""), true, "number ending in 0001"},
-		{rowKey("\x00\x00\x00\x00\x00\x00\x00\x00"), true, "part 0/0 of the number ending in 0001"},
-		{recordKey(2), true, "row"},
+		{secretKey, "secret", "secret"},
+		{formatKey, "format", ""},
+		{[]byte("s\x00"), "machine", "machine is missing"},
+		{rowKey(""), "number ending in 0001", "a row too many after that of the machine"},
+		{rowKey("\x00\x00\x00\x00\x00\x00\x00\x00"), "part 0/0 of the number ending in 0001", "part 0/0 of the number ending in 0001 is missing"},
+		{recordKey(2), "row 2 of the journal", "1 of the last 1 rows"},
 	} {
 		for _, how := range []string{"flipped", "cut", "gone"} {
-			if how == "gone" && !test.gone {
+			if how == "gone" && test.gone == "" {
 				continue
 			}
 			fs := vfs.NewMem()
@@ -75,7 +75,7 @@ func TestCorruptRowsFailOpen(t *testing.T) {
 			if l, err := open(Options{FS: fs}); err == nil {
 				_ = l.Close()
 				t.Errorf("a ledger opens in which the row of the %s is %s", test.want, how)
-			} else if !strings.Contains(err.Error(), test.want) {
+			} else if want := map[bool]string{true: test.gone, false: test.want}[how == "gone"]; !strings.Contains(err.Error(), want) {
 				t.Errorf("%q does not name the row of the %s, which is %s", err, test.want, how)
 			}
 		}
