@@ -1,9 +1,8 @@
-// Command bench measures the operator beside what a user would pick instead, on the machine it runs on, and writes what it
-// found to docs/performance.md. A ratio compares runs of one invocation only, which take turns: the floor, the operator, the
-// alternative, the floor again.
+// Command bench measures the operator beside its alternatives, on the machine it runs on, and writes docs/performance.md. A ratio
+// compares runs of one invocation only, which take turns: the floor, the operator, the alternative, the floor again.
 //
-// A section is a package with one function, named in sections below. The gate and the Redis engine of the ledger each join
-// as one more; ingest shows how to measure a server in a process of its own.
+// A section is a package with one function, named in sections below. The package ingest shows how to measure a server in a process of
+// its own.
 package main
 
 import (
@@ -125,7 +124,7 @@ func run(ctx context.Context) error {
 		if err := os.RemoveAll(b.Folder); err != nil {
 			return err
 		}
-		// What was measured is not lost with what fails later.
+		// A later failure does not lose what was measured.
 		if o.out != "-" {
 			if err := write(doc, o); err != nil {
 				return err
@@ -138,7 +137,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// write writes the report, unless it is a short run's, which measured nothing that is worth a number.
+// write writes the report. Numbers of a short run are worth nothing, so it writes none.
 func write(doc report.Document, o options) error {
 	if o.short {
 		return doc.Write(io.Discard)

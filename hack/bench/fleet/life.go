@@ -174,7 +174,7 @@ func (f *fleet) visit(ctx context.Context, call func(*v1alpha1.PhoneNumber) erro
 	}
 }
 
-// live restarts the operator and watches it at rest, and under traffic while deadlines pass.
+// live restarts the operator and measures it at rest, and under traffic while deadlines pass.
 func (f *fleet) live(ctx context.Context) (err error) {
 	o, err := f.startOperator()
 	if err != nil {
@@ -184,7 +184,7 @@ func (f *fleet) live(ctx context.Context) (err error) {
 	if f.out.ready, err = o.ready(ctx); err != nil {
 		return err
 	}
-	if f.out.again, err = o.looked(ctx, f.out.size); err != nil {
+	if f.out.again, err = o.waitReconciled(ctx, f.out.size); err != nil {
 		return err
 	}
 	f.out.rest, err = f.during(ctx, func() error {
@@ -304,7 +304,7 @@ func (f *fleet) grow(ctx context.Context) (err error) {
 	}
 	if err == nil {
 		// Statuses follow deliveries by a second or so.
-		_, err = o.looked(ctx, f.out.size)
+		_, err = o.waitReconciled(ctx, f.out.size)
 	}
 	if err := errors.Join(err, o.Stop(rig.Patience)); err != nil {
 		return err
@@ -317,7 +317,7 @@ func (f *fleet) grow(ctx context.Context) (err error) {
 	if g.ready, err = o.ready(ctx); err != nil {
 		return err
 	}
-	if g.again, err = o.looked(ctx, f.out.size); err != nil {
+	if g.again, err = o.waitReconciled(ctx, f.out.size); err != nil {
 		return err
 	}
 	memory, err := o.resident(ctx, f.plan.rest)

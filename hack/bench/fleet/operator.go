@@ -62,9 +62,9 @@ func (o *operator) ready(ctx context.Context) (time.Duration, error) {
 	return time.Since(o.started), err
 }
 
-// looked waits until the operator has reconciled n numbers at least and has nothing more to do at once. Asking costs the
-// operator something for each number, so large fleets are asked less often.
-func (o *operator) looked(ctx context.Context, n int) (time.Duration, error) {
+// waitReconciled waits until the operator has reconciled at least n numbers and its queue is empty. A scrape costs the operator
+// something for each number, so large fleets are scraped less often.
+func (o *operator) waitReconciled(ctx context.Context, n int) (time.Duration, error) {
 	for {
 		samples, err := o.scrape(ctx, reconciles, queueDepth)
 		if err != nil {

@@ -102,7 +102,7 @@ func (b *bench) post(ctx context.Context, s *receiver, p *posts, connections int
 		return run{}, err
 	}
 	defer func() { _ = c.close() }()
-	before, err := measure.Quiet(ctx, s.pids())
+	before, err := measure.WaitIdle(ctx, s.pids())
 	if err != nil {
 		return run{}, err
 	}
@@ -110,7 +110,7 @@ func (b *bench) post(ctx context.Context, s *receiver, p *posts, connections int
 	if err != nil {
 		return run{}, fmt.Errorf("%s: %w", s.name, err)
 	}
-	after, err := measure.Quiet(ctx, s.pids())
+	after, err := measure.WaitIdle(ctx, s.pids())
 	if err != nil {
 		return run{}, err
 	}
@@ -148,7 +148,7 @@ func (b *bench) posts(of shape) *posts {
 	return newPosts(of, max(1, b.most/one.length))
 }
 
-// fill posts a delivery to every user to the servers, so that all are at work as they are after their first days.
+// fill posts a delivery to every user, so that all servers know all users.
 func (b *bench) fill(ctx context.Context, of shape, servers []*receiver) error {
 	p := b.posts(of)
 	for seen := 0; seen < users && (!b.Short || seen == 0); seen += p.n * p.batch {

@@ -109,7 +109,8 @@ func (c *workload) delivery(user int, at time.Time) counts.Entry {
 // first is when the ith of n events comes.
 func first(i, n int) time.Time { return begin.Add(spread / time.Duration(n) * time.Duration(i)) }
 
-// addUsers makes all users known, and returns the time after. With a stall each comes by itself, and it is the longest that one took.
+// addUsers appends deliveries to all users, and returns the time after the last. If a stall is asked for, it is the longest time of an
+// append.
 func (c *workload) addUsers(ctx context.Context, engine *ledger.Ledger, size int, stall *time.Duration) (time.Time, error) {
 	n := c.users * c.deliveries
 	entries := make([]counts.Entry, 0, 2*size)

@@ -18,10 +18,10 @@ type Bench struct {
 	Progress io.Writer
 }
 
-// Say tells who waits what is going on.
+// Say prints progress.
 func (b *Bench) Say(format string, args ...any) { fmt.Fprintf(b.Progress, "==> "+format+"\n", args...) }
 
-// Random is a source of its own for each purpose, the same for the same seed.
+// Random is a random source for a purpose. The same seed gives the same source.
 func (b *Bench) Random(purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(b.Seed, purpose)) }
 
 // Samples are the values that the rounds measured of one thing.

@@ -26,8 +26,8 @@ func RunRole(ctx context.Context, role string, args ...string) ([]byte, error) {
 	return rig.Output(ctx, self, append([]string{role}, args...)...)
 }
 
-// Quiet waits until processes do next to nothing, such as what they put off, and returns the CPU time that each has run.
-func Quiet(ctx context.Context, pids []int) ([]time.Duration, error) {
+// WaitIdle waits until processes have finished their background work, and returns the CPU time of each.
+func WaitIdle(ctx context.Context, pids []int) ([]time.Duration, error) {
 	const look, next = 50 * time.Millisecond, 2 * time.Millisecond
 	before := make([]time.Duration, len(pids))
 	for {
