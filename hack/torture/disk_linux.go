@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mounted is a disk of a few MiB of its own, where we may mount one.
+// mounted is a tmpfs of a few MiB.
 type mounted struct{ folder string }
 
-// diskSize is less than the store would reserve for its log ahead of time, so that a write needs room.
+// diskSize is less than the store preallocates for its log, so that a write needs room.
 const diskSize = "size=32m"
 
 // openDisk makes a folder whose disk can be filled.
@@ -50,7 +50,7 @@ func (m mounted) free(int) error { return os.Remove(m.filler()) }
 
 func (m mounted) close() error { return syscall.Unmount(m.folder, syscall.MNT_DETACH) }
 
-// limited lets the operator write no further than where a file is: the kernel refuses it as a full disk would.
+// limited limits the size of files: the kernel refuses writes as a full disk would.
 type limited struct{}
 
 func (limited) String() string { return "a limit on the size of files" }

@@ -42,7 +42,7 @@ var faults = []fault{
 	{name: "operator, API server and etcd killed", posting: killEverything, living: killEverything, ends: true},
 }
 
-// sleepUpTo is a random while, of at most some milliseconds.
+// sleepUpTo sleeps for a random time, of at most so many milliseconds.
 func sleepUpTo(ctx context.Context, random *rand.Rand, atMost int) error {
 	return rig.Sleep(ctx, time.Duration(random.IntN(atMost+1))*time.Millisecond)
 }
@@ -130,7 +130,7 @@ func killEverything(ctx context.Context, e *epoch, random *rand.Rand) error {
 	})
 }
 
-// fault makes trouble between the operator and the API server for some seconds.
+// fault disturbs the requests of the operator for some seconds.
 func (t disturbance) fault(ctx context.Context, e *epoch, random *rand.Rand) error {
 	if err := sleepUpTo(ctx, random, 1500); err != nil {
 		return err
@@ -140,9 +140,8 @@ func (t disturbance) fault(ctx context.Context, e *epoch, random *rand.Rand) err
 	return rig.Sleep(ctx, time.Second+time.Duration(random.IntN(4000))*time.Millisecond)
 }
 
-// stepBack starts the operator with a clock that is hours or days behind. What it has concluded stands, and nothing
-// happens twice when the time comes again. Before that it must have seen what was reported: a report from ahead of the clock
-// counts at once.
+// stepBack starts the operator with a clock that is hours or days behind. What was concluded stays, and nothing happens twice when the time
+// comes again. All reports must have been taken before: a report from ahead of the clock counts at once.
 func stepBack(ctx context.Context, e *epoch, random *rand.Rand) error {
 	if err := e.waitForRules(ctx); err != nil {
 		return err
@@ -179,8 +178,8 @@ func stepForward(ctx context.Context, e *epoch, random *rand.Rand) error {
 	return e.start(ctx, e.stopped().Add(time.Duration(1+random.IntN(3*60))*time.Minute), false)
 }
 
-// pauseLeader stops the leader for longer than its lease, which another replica takes meanwhile. That one cannot have the
-// ledger, and the leader must end by itself once it goes on.
+// pauseLeader pauses the leader for longer than its lease, which another replica takes. That replica cannot open the ledger, and the
+// leader must end by itself when it continues.
 func pauseLeader(ctx context.Context, e *epoch, random *rand.Rand) error {
 	if err := e.leading(ctx); err != nil {
 		return err
@@ -250,7 +249,7 @@ func tearJournal(ctx context.Context, e *epoch, random *rand.Rand) error {
 		}
 		part := content[:1+random.IntN(min(len(content), 40))]
 		if random.IntN(3) == 0 {
-			part = make([]byte, 1+random.IntN(5000)) // room that was made for a write
+			part = make([]byte, 1+random.IntN(5000)) // preallocated space
 		}
 		return os.WriteFile(file, append(content, part...), 0o600)
 	})
@@ -260,8 +259,8 @@ func tearJournal(ctx context.Context, e *epoch, random *rand.Rand) error {
 	return e.checkCounts(ctx)
 }
 
-// corruptLedger kills the operator and flips bytes in the ledger, each time in another file. The operator must not start, and say
-// why; or what it serves must be right, if nothing hung on those bytes. Then the ledger is brought back as it was.
+// corruptLedger kills the operator and flips bytes in a file of the ledger, three times. The operator must refuse to start and say why, or
+// its counts must be right. Then the ledger is restored.
 func corruptLedger(ctx context.Context, e *epoch, random *rand.Rand) error {
 	if err := sleepUpTo(ctx, random, 3000); err != nil {
 		return err
@@ -313,8 +312,8 @@ func corruptLedger(ctx context.Context, e *epoch, random *rand.Rand) error {
 	return e.start(ctx, at, false)
 }
 
-// flip changes some bytes in the first four fifths of a file of the ledger: of any, or the larger the likelier. Those at the end
-// of the journal may look like a write that was never finished. It says what it did, and to which kind of file.
+// flip changes some bytes in the first four fifths of a file of the ledger; at the end of the journal they may look like a torn write. It
+// returns what it did, and to which kind of file.
 func flip(folder string, random *rand.Rand) (what, kind string, err error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {

@@ -21,17 +21,16 @@ type number struct {
 	policy                 string
 	portfolio              *portfolio // nil: the limit is the number's own
 	account                string     // at Meta
-	// late numbers get their webhooks late, reordered and by several names of a user. What is promised of them is less: see
-	// verifier.
+	// late numbers get their webhooks late, reordered, and with different ids of a user. Less is promised of them: see verifier.
 	late bool
 	// rated numbers get ratings, disliked ones complaints, and ratings now and then.
-	rated, disliked bool
+	rated, complainedAbout bool
 }
 
-// portfolio is a portfolio of the fleet, by its name here and its id at Meta. All of its numbers are of one account at Meta.
+// portfolio is a portfolio of the fleet. All its numbers belong to one account at Meta.
 type portfolio struct{ name, id, account, policy string }
 
-// template is a template of the fleet, by its names here and at Meta, of the account of a number.
+// template is a template of the fleet. It belongs to the account of a number.
 type template struct {
 	name, title, policy string
 	owner               *number
@@ -45,7 +44,7 @@ type fleet struct {
 	policies   map[string]*check.Policy
 }
 
-// newFleet is a fleet that no epoch before had: shipped policies, small ones, portfolios of numbers in two namespaces.
+// newFleet is a fleet with names of its own: shipped policies and small ones, and portfolios with numbers in two namespaces.
 func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 	small := &portfolio{name: fmt.Sprintf("small-%d", epoch), id: fmt.Sprintf("3%04d1", epoch), account: fmt.Sprintf("2%04d901", epoch), policy: "torture-portfolio"}
 	shipped := &portfolio{name: fmt.Sprintf("shipped-%d", epoch), id: fmt.Sprintf("3%04d2", epoch), account: fmt.Sprintf("2%04d902", epoch), policy: "meta-2025"}
@@ -54,7 +53,7 @@ func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 		{name: "users", namespace: "torture-a", policy: "torture-users", rated: true},
 		{name: "conversations", namespace: "torture-a", policy: "torture-conversations", rated: true},
 		{name: "messages", namespace: "torture-b", policy: "torture-messages", rated: true},
-		{name: "feedback", namespace: "torture-a", policy: "torture-feedback", disliked: true},
+		{name: "feedback", namespace: "torture-a", policy: "torture-feedback", complainedAbout: true},
 		{name: "quality", namespace: "torture-b", policy: "quality-based", rated: true},
 		{name: "year-2023", namespace: "torture-a", policy: "meta-2023"},
 		{name: "small-a", namespace: "torture-a", portfolio: small, rated: true},
@@ -64,7 +63,7 @@ func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 		{name: "shipped-c", namespace: "torture-b", portfolio: shipped},
 		{name: "late-users", namespace: "torture-a", policy: "torture-users", late: true, rated: true},
 		{name: "late-conversations", namespace: "torture-b", policy: "torture-conversations", late: true},
-		{name: "late-feedback", namespace: "torture-a", policy: "torture-feedback", late: true, disliked: true},
+		{name: "late-feedback", namespace: "torture-a", policy: "torture-feedback", late: true, complainedAbout: true},
 		{name: "late-messages", namespace: "torture-b", policy: "torture-messages", late: true, rated: true},
 	} {
 		n.phone = fmt.Sprintf("+1555%04d%03d", epoch, i)
@@ -73,7 +72,7 @@ func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 			n.policy, n.account = of.policy, of.account
 		}
 		f.numbers = append(f.numbers, &n)
-		policy, found := wordings[n.name]
+		policy, found := templatePolicies[n.name]
 		n.name = fmt.Sprintf("%s-%d", n.name, epoch)
 		if found {
 			f.templates = append(f.templates, &template{name: "promo-" + n.name, title: "promo_" + n.phone[1:], policy: policy, owner: &n})
@@ -82,14 +81,14 @@ func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 	return f
 }
 
-// wordings are the policies of templates, by the number that has one. Those of portfolios have no rules, and only ratings.
-var wordings = map[string]string{
+// templatePolicies are the policies of templates, by the number that has one. Those of portfolios have no rules, and only ratings.
+var templatePolicies = map[string]string{
 	"users": "torture-users", "conversations": "torture-conversations", "messages": "torture-messages", "quality": "meta-2025",
 	"small-b": "torture-conversations", "shipped-c": "torture-conversations",
 }
 
-// wordings are the templates, by a name.
-func (f *fleet) wordings() map[string]check.Template {
+// templateSubjects are the templates by name.
+func (f *fleet) templateSubjects() map[string]check.Template {
 	all := map[string]check.Template{}
 	for _, t := range f.templates {
 		all[t.owner.namespace+"/"+t.name] = check.Template{Policy: f.policies[t.policy], Name: t.title}
@@ -97,7 +96,7 @@ func (f *fleet) wordings() map[string]check.Template {
 	return all
 }
 
-// subjects are what is checked, by a name: the numbers, and the portfolios.
+// subjects are the numbers and portfolios, by name.
 func (f *fleet) subjects() map[string]check.Subject {
 	all := map[string]check.Subject{}
 	for _, n := range f.numbers {
@@ -123,7 +122,7 @@ func (f *fleet) subjects() map[string]check.Subject {
 // has says whether a subject or template of that name is of the fleet.
 func (f *fleet) has(name string) bool {
 	_, subject := f.subjects()[name]
-	_, wording := f.wordings()[name]
+	_, wording := f.templateSubjects()[name]
 	return subject || wording
 }
 

@@ -13,7 +13,7 @@ import (
 	"numberfleet.dev/numberfleet/hack/torture/check"
 )
 
-// readHistory takes what a history has that is new. What stood there before must stand there still.
+// readHistory takes the new transitions of a history. Earlier ones must be unchanged.
 func (j *verifier) readHistory(name string, s *status) error {
 	seen := j.seen[name]
 	first := int(s.Transitions) - len(s.History) // the number of the oldest one that is kept
@@ -36,8 +36,7 @@ func (j *verifier) readHistory(name string, s *status) error {
 	return nil
 }
 
-// compareTransitions compares transitions. The operator may not have come to the last of those that must be; those up to an instant must be
-// there, or one is missing.
+// compareTransitions compares transitions. The last ones may be missing, except those up to an instant.
 func compareTransitions(name string, want, got []check.Transition, until time.Time) (missing string, err error) {
 	for i, t := range got {
 		if i >= len(want) {
@@ -53,7 +52,7 @@ func compareTransitions(name string, want, got []check.Transition, until time.Ti
 	return "", nil
 }
 
-// checkOrder looks whether each transition of a number can follow the one before: nothing begins twice or ends without a beginning.
+// checkOrder checks that each transition of a number can follow the one before: nothing begins twice, or ends without a beginning.
 func checkOrder(name string, subject check.Subject, all []check.Transition) error {
 	ladder := subject.Policy.Spec.Tiers
 	tier, rating := subject.Policy.Spec.Start.Unverified, "Unknown"
@@ -97,7 +96,7 @@ func checkOrder(name string, subject check.Subject, all []check.Transition) erro
 			stands["upgrade"] = false
 		case "TierDowngraded":
 			wrong, tier = t.From != tier || place(t.To) != place(t.From)-1, t.To
-		case "LimitReported": // late numbers have only limits that tiers have
+		case "LimitReported": // late numbers have only limits of tiers
 			wrong, tier = t.From != tier || t.From == t.To || place(t.To) < 0, t.To
 			stands["upgrade"] = false
 		case "VerificationChanged":
@@ -160,7 +159,7 @@ func (j *verifier) events(ctx context.Context) error {
 	return nil
 }
 
-// reasons are those of transitions. Other events are about resources that the operator cannot serve.
+// reasons are the reasons of transitions. Other Events are about resources that the operator cannot serve.
 var reasons = []string{"TierUpgraded", "TierDowngraded", "UpgradePending", "UpgradeCancelled", "QualityChanged", "Flagged", "FlagCleared",
 	"Restricted", "RestrictionLifted", "Blocked", "Unblocked", "LimitReported", "VerificationChanged",
 	"TemplateFlagged", "TemplateFlagCleared", "TemplatePaused", "TemplateResumed", "TemplateBlocked", "TemplateStateChanged"}

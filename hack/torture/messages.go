@@ -16,7 +16,7 @@ type incident struct {
 	complaint string // the user
 }
 
-// burst is messages of a number to users, some of whom wrote before or write afterwards, and what becomes of the messages.
+// burst is messages of a number to users, with their statuses, and messages and complaints of some of the users.
 func (t *traffic) burst(n *number, size int, from time.Time, within time.Duration) (all []incident) {
 	over := min(within, time.Duration(1+t.random.Int64N(int64(8*time.Hour))))
 	if t.chance(0.1) {
@@ -24,7 +24,7 @@ func (t *traffic) burst(n *number, size int, from time.Time, within time.Duratio
 	}
 	pool := 2 * size
 	dislike := 0.0
-	if n.disliked {
+	if n.complainedAbout {
 		dislike = []float64{0, 0.06, 0.15, 0.4}[t.random.IntN(4)]
 	}
 	for range size {
@@ -59,7 +59,7 @@ func (t *traffic) burst(n *number, size int, from time.Time, within time.Duratio
 			all = append(all, incident{at: at, status: metatest.Status{ID: id, Status: what, Phone: p, Scoped: s, At: at}})
 		}
 		switch dice := t.random.IntN(20); {
-		case failed: // nothing is learnt from it, nor who its user is
+		case failed: // it tells nothing, not even who the user is
 			all = append(all, incident{at: at, status: metatest.Status{ID: id, Status: "failed", Phone: p, Code: 131049, At: at}})
 		case dice == 1:
 			status("sent", at)
@@ -96,7 +96,7 @@ func (t *traffic) names(n *number, phone, scoped string) (string, string) {
 	}
 }
 
-// pack puts incidents into webhooks, as they happened.
+// pack puts incidents into webhooks, in order of time.
 func (t *traffic) pack(n *number, happened []incident) (all []*request) {
 	slices.SortStableFunc(happened, func(a, b incident) int { return a.at.Compare(b.at) })
 	for _, h := range happened {
@@ -127,7 +127,7 @@ func (t *traffic) pack(n *number, happened []incident) (all []*request) {
 	return all
 }
 
-// complaint is an event: no webhook of Meta tells what users do about a number.
+// complaint is an event: no webhook of Meta reports complaints.
 func (t *traffic) complaint(n *number, h incident) *request {
 	kind := []string{"Block", "Report", "Mute", "Archive"}[t.random.IntN(4)]
 	reason := []string{"NoLongerNeeded", "DidNotSignUp", "Spam", "OffensiveMessages", "NoReason", "Other"}[t.random.IntN(6)]

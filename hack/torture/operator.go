@@ -15,7 +15,7 @@ import (
 // real is real time.
 var real = clock.RealClock{}
 
-// operator is the operator with the rights and settings that it has in a cluster, and the fleet's time.
+// operator is the operator with the rights and settings that it has in a cluster, and event time.
 type operator struct {
 	*rig.Operator
 	clock  *scaledclock.Clock
@@ -44,5 +44,5 @@ func (op *operator) start(origin time.Time, speed float64) (err error) {
 // journalBytes is small, so that the operator takes snapshots all the time, and is killed while it takes them.
 const journalBytes = 16 << 10
 
-// now is the fleet's time.
+// now is event time.
 func (op *operator) now() time.Time { return op.clock.Now() }

@@ -30,7 +30,7 @@ type sender struct {
 
 // record is a line of the recorded input.
 type record struct {
-	Clock time.Time       `json:"clock"` // the fleet's time of the acknowledgement
+	Clock time.Time       `json:"clock"` // the event time of the acknowledgement
 	Event bool            `json:"event,omitempty"`
 	Body  json.RawMessage `json:"body"`
 }
@@ -134,8 +134,8 @@ func (s *sender) acknowledge(p *request) error {
 	return err
 }
 
-// postTruncated posts a part of a webhook, which must not be acknowledged: signed as it is, signed as it was, or with the
-// connection broken in the middle.
+// postTruncated posts a part of a webhook, which must not be acknowledged: with its own signature, with that of the whole, or with a broken
+// connection.
 func (s *sender) postTruncated(ctx context.Context, p *request, random *rand.Rand) error {
 	part := p.body[:random.IntN(len(p.body)-1)+1]
 	signature := s.to.Sign(p.body)

@@ -19,7 +19,7 @@ import (
 	"numberfleet.dev/numberfleet/hack/rig"
 )
 
-// proxy stands between the operator and the API server, and makes trouble when asked to.
+// proxy stands between the operator and the API server, and disturbs requests when asked to.
 type proxy struct {
 	address string
 	server  *http.Server
@@ -27,10 +27,10 @@ type proxy struct {
 	mu          sync.Mutex
 	disturbance disturbance
 	random      *rand.Rand
-	made        map[string]int // disturbance that met a request, by kind
+	made        map[string]int // disturbed requests by kind
 }
 
-// disturbance is what becomes of requests. Shares are from 0 to 1.
+// disturbance is what happens to requests. Shares are from 0 to 1.
 type disturbance struct {
 	paused    bool    // requests wait
 	throttled float64 // are answered with 429
@@ -75,14 +75,14 @@ func startProxy(to *rig.ControlPlane) (*proxy, error) {
 	return p, nil
 }
 
-// make makes trouble from now on; the zero value ends it.
+// make disturbs requests from now on; the zero value ends that.
 func (p *proxy) make(t disturbance) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.disturbance = t
 }
 
-// next says what becomes of a request.
+// next says what happens to a request.
 func (p *proxy) next(statusWrite bool) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

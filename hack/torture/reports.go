@@ -9,10 +9,10 @@ import (
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
-// rate is what Meta says of a number's quality while the operator is down.
-func (t *traffic) rate(n *number, until time.Time) (all []*request) {
+// reportRatings makes reports of a number's quality during the downtime.
+func (t *traffic) reportRatings(n *number, until time.Time) (all []*request) {
 	for range 1 + t.random.IntN(2) {
-		at := t.reported(n, until)
+		at := t.freeInstant(n, until)
 		p := &request{number: n, times: t.times()}
 		limit := ""
 		if t.chance(0.3) {
@@ -33,17 +33,17 @@ func (t *traffic) rate(n *number, until time.Time) (all []*request) {
 	return all
 }
 
-// limit is what Meta says of the limit of a number, of its portfolio or of its account. That of an account is its portfolio's: a
-// number whose limit is its own does not take it. And that of the throughput is none of messages.
-func (t *traffic) limit(n *number, until time.Time) *request {
-	at := t.reported(n, until)
+// reportLimit makes a report of the limit of a number, its portfolio or its account. The limit of an account is that of its portfolio: a
+// number with its own limit does not take it. A throughput tier is not a limit.
+func (t *traffic) reportLimit(n *number, until time.Time) *request {
+	at := t.freeInstant(n, until)
 	most := t.mostOf(n, at)
 	p := &request{number: n, times: t.times()}
 	switch dice := t.random.IntN(12); {
 	case dice == 0:
 		p.body = metatest.QualityUpdatePayload(n.phone, "THROUGHPUT_UPGRADE", "TIER_UNLIMITED", at)
 	case dice < 4:
-		event := []string{"UPGRADE", "DOWNGRADE"}[t.random.IntN(2)] // whichever it says, the limit is what counts
+		event := []string{"UPGRADE", "DOWNGRADE"}[t.random.IntN(2)] // only the limit counts
 		p.body = metatest.QualityUpdatePayload(n.phone, event, text(most), at)
 	case dice < 7:
 		of := any(most)
@@ -65,16 +65,15 @@ func (t *traffic) limit(n *number, until time.Time) *request {
 	return p
 }
 
-// verify is what Meta says of the verification of the business that a number belongs to. A partner's attempt that comes to
-// nothing says nothing of it.
-func (t *traffic) verify(n *number, until time.Time) *request {
-	at := t.reported(n, until)
+// reportVerification makes a report of the verification of a number's business. A partner's failed attempt reports nothing.
+func (t *traffic) reportVerification(n *number, until time.Time) *request {
+	at := t.freeInstant(n, until)
 	p := &request{number: n, times: t.times()}
 	switch dice := t.random.IntN(10); {
 	case dice < 2:
 		p.body = metatest.VerifiedAccountPayload(n.account, n.phone, at)
 	case dice < 4:
-		business := "3999" // whose verification is about no portfolio here
+		business := "3999" // of no portfolio here
 		if n.portfolio != nil {
 			business = n.portfolio.id
 		}
@@ -87,17 +86,17 @@ func (t *traffic) verify(n *number, until time.Time) *request {
 	return p
 }
 
-// alert is that Meta does not grant a portfolio an increase, or something else that it alerts to.
-func (t *traffic) alert(n *number, until time.Time) *request {
+// reportAlert makes an alert: Meta does not grant a portfolio an increase, or something else.
+func (t *traffic) reportAlert(n *number, until time.Time) *request {
 	const answer = "INCREASED_CAPABILITIES_ELIGIBILITY_"
 	alert := []string{answer + "DEFERRED", answer + "FAILED", answer + "NEED_MORE_INFO", "OBA_REJECTED"}[t.random.IntN(4)]
-	at := t.reported(n, until)
+	at := t.freeInstant(n, until)
 	p := &request{number: n, times: t.times(), body: metatest.AccountAlertPayload(n.portfolio.id, alert, "why", at)}
 	t.note(p)
 	return p
 }
 
-// about is of whom an event is that is about a number, or about its portfolio as a whole.
+// about is the subject of an event: a number or its portfolio.
 func (t *traffic) about(n *number) string {
 	if n.portfolio != nil && t.chance(0.5) {
 		return fmt.Sprintf(`"portfolio":%q`, []string{n.portfolio.name, n.portfolio.id}[t.random.IntN(2)])
@@ -105,7 +104,7 @@ func (t *traffic) about(n *number) string {
 	return fmt.Sprintf(`"number":%q`, n.phone)
 }
 
-// mostOf is a limit that Meta might say of a number: one beside the present one, that one, any, or one that no tier has.
+// mostOf is a limit that Meta might report: the present one, one beside it, any, or one of no tier.
 func (t *traffic) mostOf(n *number, now time.Time) int64 {
 	ladder := t.fleet.policies[n.policy].Spec.Tiers
 	at := slices.IndexFunc(ladder, func(rung check.Tier) bool { return rung.Limit == t.standing(n, now).Limit })
@@ -133,16 +132,16 @@ func text(limit int64) string {
 	return fmt.Sprintf("TIER_%d", limit)
 }
 
-// reported is when something is reported of a number, at an instant at which nothing else is of what shares its limit: no order
-// is promised of two reports of one instant in two webhooks.
-func (t *traffic) reported(n *number, until time.Time) time.Time {
+// freeInstant is an instant without another report about what shares the number's limit. The order of two reports of one instant is not
+// promised.
+func (t *traffic) freeInstant(n *number, until time.Time) time.Time {
 	if n.portfolio != nil {
-		return t.reportedOf(n.portfolio.name, until)
+		return t.freeInstantOf(n.portfolio.name, until)
 	}
-	return t.reportedOf(n.phone, until)
+	return t.freeInstantOf(n.phone, until)
 }
 
-func (t *traffic) reportedOf(whose string, until time.Time) time.Time {
+func (t *traffic) freeInstantOf(whose string, until time.Time) time.Time {
 	for {
 		at := t.between(t.last.Add(quietFor), until.Add(-time.Minute))
 		if of := fmt.Sprint(whose, at.Unix()); !t.told[of] {

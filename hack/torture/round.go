@@ -20,8 +20,8 @@ import (
 	"numberfleet.dev/numberfleet/hack/rig"
 )
 
-// epoch is some rounds in the life of one fleet, on one ledger. It follows from the seed and its number, and needs nothing of
-// the epochs before it: that is why a round can be replayed.
+// epoch is the rounds of one fleet, on one ledger. It follows from the seed and its number, and not from the epochs before it. So a round
+// can be replayed.
 type epoch struct {
 	*torture
 	number   int
@@ -31,12 +31,12 @@ type epoch struct {
 	verifier *verifier
 	disk     disk
 
-	// process is held by what starts, stops and pauses the operator.
+	// processMu is held by what starts, stops and pauses the operator.
 	processMu sync.Mutex
 	period    period
 }
 
-// begin makes a fleet, and waits until the operator has seen it.
+// begin creates a fleet, and waits until the operator has its statuses.
 func (t *torture) begin(ctx context.Context, n int) (*epoch, error) {
 	e := &epoch{torture: t, number: n, fleet: newFleet(n, t.policies)}
 	e.traffic = newTraffic(t.seed, n, e.fleet)
@@ -83,11 +83,11 @@ func (e *epoch) end(ctx context.Context) error {
 	return errors.Join(e.sender.recorded.Close(), e.disk.close())
 }
 
-// round is one round: what happened while the operator was down comes in, then the rules run over it and what comes is lived
-// through, with faults in both. It ends when the operator shows what the checker says.
+// round is one round. First what happened during the downtime is posted, then the rules run, while more is posted. Faults happen in both.
+// The round ends when the operator shows what the checker says.
 func (e *epoch) round(ctx context.Context, faults []fault, random *rand.Rand) error {
 	e.period = e.traffic.next()
-	e.say("leg at %s: %d webhooks, %d of them live", e.period.at.Format(time.DateTime), len(e.period.requests)+len(e.period.live), len(e.period.live))
+	e.say("period from %s: %d webhooks, %d of them live", e.period.at.Format(time.DateTime), len(e.period.requests)+len(e.period.live), len(e.period.live))
 	if err := e.start(ctx, e.period.at, true); err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (e *epoch) round(ctx context.Context, faults []fault, random *rand.Rand) er
 	}
 	e.processMu.Lock()
 	if alive := e.op.Alive(); !alive || e.op.now().After(e.period.at.Add(3*time.Hour)) {
-		// It took long. The rules have not run, so nobody has seen the time: it is stepped back.
+		// It took long. The rules have not run, so the clock can be set back.
 		e.op.Kill()
 		err = e.start(ctx, e.period.at, true)
 	}
@@ -133,7 +133,7 @@ func (e *epoch) round(ctx context.Context, faults []fault, random *rand.Rand) er
 	return e.stop(random)
 }
 
-// during does a job while the faults' parts in it happen, one after the other, and sees to it that the operator is there.
+// during does a job while the faults happen, one after the other, and restarts the operator if it ends.
 func (e *epoch) during(ctx context.Context, faults []fault, part func(fault) func(context.Context, *epoch, *rand.Rand) error, random *rand.Rand, job func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -176,7 +176,7 @@ func (e *epoch) during(ctx context.Context, faults []fault, part func(fault) fun
 	return err
 }
 
-// revive starts the operator again where it ended by itself, as the kubelet would. Only some faults may make it end.
+// revive restarts the operator after it ended by itself, as the kubelet would. Only some faults may make it end.
 func (e *epoch) revive(ctx context.Context, faults []fault) error {
 	if !e.processMu.TryLock() {
 		return nil
@@ -196,12 +196,12 @@ func (e *epoch) revive(ctx context.Context, faults []fault) error {
 	return e.again(ctx)
 }
 
-// again starts the operator where it stopped: the fleet's time stood still.
+// again starts the operator at the event time at which it stopped.
 func (e *epoch) again(ctx context.Context) error {
 	return e.start(ctx, e.stopped(), !e.leads)
 }
 
-// stopped is the fleet's time at which the operator stopped, which the next start goes on from.
+// stopped is the event time at which the operator stopped, and at which the next start continues.
 func (e *epoch) stopped() time.Time {
 	now := e.op.now()
 	if last := e.period.at.Add(lastCall); e.leads && now.After(last) {
@@ -213,7 +213,7 @@ func (e *epoch) stopped() time.Time {
 	return now
 }
 
-// start starts the operator, and waits until it takes webhooks. It does not lead while another one seems to.
+// start starts the operator, and waits until it takes webhooks. A blocked operator does not lead: another replica seems to.
 func (e *epoch) start(ctx context.Context, origin time.Time, blocked bool) error {
 	e.leads = !blocked
 	holder := ""
@@ -254,7 +254,7 @@ func (e *epoch) leading(ctx context.Context) error {
 	})
 }
 
-// The operator's lease, and who seems to hold it where the operator is not to lead.
+// The operator's lease, and its holder while the operator must not lead.
 const (
 	leaseName      = "manager.numberfleet.dev"
 	anotherReplica = "another-replica"
@@ -286,7 +286,7 @@ func (t *torture) lease(ctx context.Context, holder string) error {
 	return nil
 }
 
-// settle waits until the operator shows what it must. If it takes too long for the fleet's time, that is slowed down.
+// settle waits until the operator shows what it must. If that takes too long, it slows the operator's clock down.
 func (e *epoch) settle(ctx context.Context, until time.Time) error {
 	give := real.Now().Add(rig.Patience)
 	slow := false
@@ -343,7 +343,7 @@ func (e *epoch) stop(random *rand.Rand) error {
 	return nil
 }
 
-// annotate changes every number a bit, as its users may: whoever has not seen it must not write over it.
+// annotate changes every resource, as its users may. A writer that has not seen the change must not overwrite it.
 func (e *epoch) annotate(ctx context.Context, value string) error {
 	for _, object := range e.fleet.objects() {
 		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"torture":%q}}}`, value)
@@ -375,7 +375,7 @@ func (e *epoch) waitForRules(ctx context.Context) error {
 	return failure(fmt.Sprintf("not so after %s:\n%s", rig.Patience, strings.Join(last, "\n")))
 }
 
-// checkCounts looks whether what the ledger counts of each number is right, of an operator that may not lead.
+// checkCounts compares the live counts of each number, also of an operator that may not lead.
 func (e *epoch) checkCounts(ctx context.Context) error {
 	var live map[string]float64
 	began := e.op.now()

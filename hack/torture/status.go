@@ -80,7 +80,7 @@ func (j *verifier) statuses(ctx context.Context) (map[string]*status, error) {
 	return all, nil
 }
 
-// gauges are the counts that are compared live.
+// The gauges whose live values are compared.
 const (
 	numberUsed    = "numberfleet_phone_number_own_used"
 	numberUsers   = "numberfleet_phone_number_unique_users_7d"

@@ -10,9 +10,9 @@ import (
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
-// wording is what Meta says of a template: something that can follow where it stands. Low of a template that is paused is left
-// out: whether it is the next step is Meta's to know.
-func (t *traffic) wording(of *template, until time.Time) (all []*request) {
+// reportTemplate makes reports about a template that are possible in its present state. Low of a paused template is left out: only Meta
+// knows whether it is the next step.
+func (t *traffic) reportTemplate(of *template, until time.Time) (all []*request) {
 	if t.chance(0.4) {
 		return nil
 	}
@@ -22,12 +22,12 @@ func (t *traffic) wording(of *template, until time.Time) (all []*request) {
 		if p := of.owner.portfolio; p != nil {
 			whose = p.name
 		}
-		instants = append(instants, t.reportedOf(whose, until))
+		instants = append(instants, t.freeInstantOf(whose, until))
 	}
 	slices.SortFunc(instants, time.Time.Compare)
 	for _, at := range instants {
 		_, standing := t.plan.ReplayTemplate(check.Template{Policy: t.fleet.policies[of.policy], Name: of.title}, at.Unix())
-		checkOrder := map[string][]string{
+		possible := map[string][]string{
 			"Approved": {"RED", "RED", "RED", "RED", "RED", "YELLOW", "GREEN", "UNKNOWN", "FLAGGED", "PENDING", "DISABLED", "PAUSED",
 				"PAUSED FIRST_PAUSE", "PAUSED SECOND_PAUSE", "PAUSED RATE_LIMITING_PAUSE"},
 			"Flagged":  {"RED", "YELLOW", "GREEN", "UNKNOWN", "PENDING", "APPROVED", "DISABLED"},
@@ -37,18 +37,18 @@ func (t *traffic) wording(of *template, until time.Time) (all []*request) {
 			"Pending":  {"GREEN", "RED", "PENDING", "APPROVED", "APPROVED", "APPROVED", "DISABLED"},
 		}[standing.State]
 		if of.owner.portfolio != nil {
-			checkOrder = []string{"RED", "YELLOW", "GREEN", "GREEN", "GREEN", "UNKNOWN"}
+			possible = []string{"RED", "YELLOW", "GREEN", "GREEN", "GREEN", "UNKNOWN"}
 		}
 		p := &request{number: of.owner, times: t.times()}
-		t.say(p, of, checkOrder[t.random.IntN(len(checkOrder))], at)
+		t.templateReport(p, of, possible[t.random.IntN(len(possible))], at)
 		t.note(p)
 		all = append(all, p)
 	}
 	return all
 }
 
-// say makes a request a webhook or an event that reports about a template, in Meta's words.
-func (t *traffic) say(p *request, of *template, what string, at time.Time) {
+// templateReport makes a request a webhook or an event that reports about a template, in Meta's words.
+func (t *traffic) templateReport(p *request, of *template, what string, at time.Time) {
 	rating := map[string]string{"GREEN": "High", "YELLOW": "Medium", "RED": "Low", "UNKNOWN": "Unknown"}[what]
 	state := map[string]string{"APPROVED": "Approved", "PAUSED": "Paused", "DISABLED": "Disabled", "PENDING": "Edited"}[what]
 	about := fmt.Sprintf(`"template":%q`, of.title)

@@ -16,8 +16,8 @@ const (
 	aheadFrom = 10 * time.Minute // after A
 	aheadTo   = 45 * time.Minute
 	liveUntil = 50 * time.Minute
-	lastCall  = 6 * time.Hour // the operator's clock gets no further in a round
-	quietFor  = 7 * time.Hour // nothing happens before that, after A
+	lastCall  = 6 * time.Hour // after A: the operator's clock goes no further in a round
+	quietFor  = 7 * time.Hour // after A: nothing happens before
 	nearest   = 9 * time.Hour // the next period, after A
 )
 
@@ -29,7 +29,7 @@ type request struct {
 	number     *number
 	body       []byte
 	event      bool
-	after      time.Time // late numbers: the earliest fleet time at which it is posted
+	after      time.Time // of late numbers: the earliest event time at which it is posted
 	times      int       // how often it is posted at least
 	truncation int       // how it is truncated first: see postTruncated; 0 for not at all
 	live       bool      // posted while the rules run
@@ -51,7 +51,7 @@ type traffic struct {
 	serial int
 	held   []*request // of late numbers, not yet posted
 	known  map[string]bool
-	told   map[string]bool // when something was reported of what shares a limit
+	told   map[string]bool // the instants of reports, by what shares a limit
 }
 
 func newTraffic(seed uint64, epoch int, f *fleet) *traffic {
@@ -66,17 +66,17 @@ func (t *traffic) next() period {
 	var news []*request
 	for _, n := range t.fleet.numbers {
 		var happened []incident
-		if n.rated && t.chance(0.35) || n.disliked && t.chance(0.04) {
-			news = append(news, t.rate(n, l.at)...)
+		if n.rated && t.chance(0.35) || n.complainedAbout && t.chance(0.04) {
+			news = append(news, t.reportRatings(n, l.at)...)
 		}
-		if t.chance(0.15) && (n.portfolio == nil || t.chance(0.5)) { // what is said of several numbers of a portfolio adds up
-			news = append(news, t.limit(n, l.at))
+		if t.chance(0.15) && (n.portfolio == nil || t.chance(0.5)) { // reports about several numbers of a portfolio add up
+			news = append(news, t.reportLimit(n, l.at))
 		}
 		if t.chance(0.08) {
-			news = append(news, t.verify(n, l.at))
+			news = append(news, t.reportVerification(n, l.at))
 		}
 		if n.portfolio != nil && t.chance(0.05) {
-			news = append(news, t.alert(n, l.at))
+			news = append(news, t.reportAlert(n, l.at))
 		}
 		for range t.random.IntN(3) {
 			from := t.between(t.last.Add(quietFor), l.at.Add(-time.Minute))
@@ -88,7 +88,7 @@ func (t *traffic) next() period {
 		news = append(news, t.pack(n, happened)...)
 	}
 	for _, of := range t.fleet.templates {
-		l.requests = append(l.requests, t.wording(of, l.at)...)
+		l.requests = append(l.requests, t.reportTemplate(of, l.at)...)
 	}
 	for _, p := range news {
 		switch {
@@ -138,7 +138,7 @@ func (t *traffic) when() time.Time {
 			happens, _ := t.plan.Replay(s, sleepUpTo)
 			look(happens)
 		}
-		for _, of := range t.fleet.wordings() {
+		for _, of := range t.fleet.templateSubjects() {
 			happens, _ := t.plan.ReplayTemplate(of, sleepUpTo)
 			look(happens)
 		}
@@ -159,7 +159,7 @@ func (t *traffic) between(from, to time.Time) time.Time {
 	return from.Add(time.Duration(t.random.Int64N(int64(to.Sub(from))))).Truncate(time.Second)
 }
 
-// standing is where what has a number's limit stands by the plan.
+// standing is the state of what has the number's limit, by the plan.
 func (t *traffic) standing(n *number, now time.Time) (standing check.Standing) {
 	for _, s := range t.fleet.subjects() {
 		if slices.Contains(s.Numbers, n.phone) && !s.Member {
@@ -169,7 +169,7 @@ func (t *traffic) standing(n *number, now time.Time) (standing check.Standing) {
 	return standing
 }
 
-// times is how often something is posted: Meta repeats itself.
+// times is how often something is posted: Meta repeats webhooks.
 func (t *traffic) times() int {
 	if t.chance(0.2) {
 		return 2 + t.random.IntN(2)

@@ -15,10 +15,10 @@ import (
 
 // verifier compares what the operator shows with what the checker says.
 //
-// Of numbers whose events all came before the rules ran over their time, and of portfolios of such numbers, everything must
-// be equal to the second: transitions, in order, each once; counts; where they stand. Of late numbers the counts must be
-// equal as soon as the events are in. What was concluded before stands, so of their transitions it must hold that each
-// follows from the one before, and that they are restricted if and only if the limit is reached.
+// For numbers whose events all came before the rules ran over their time, and for portfolios of such numbers, everything must be equal to
+// the second: transitions, in order, each once; counts; the status. For late numbers the counts must be equal as soon as the events are
+// in. What was concluded before stays, so each of their transitions must follow from the one before, and they must be restricted exactly
+// while the limit is reached.
 type verifier struct {
 	api    client.Client
 	op     *operator
@@ -33,8 +33,8 @@ func newVerifier(api client.Client, op *operator, s *sender, f *fleet, token str
 	return &verifier{api: api, op: op, sender: s, fleet: f, token: token, seen: map[string][]check.Transition{}}
 }
 
-// compare compares once. What can still be late is unsettled; a failure cannot be mended by waiting. Everything up to an instant
-// must have happened.
+// compare compares once. Differences that may end by waiting are unsettled; all others are a failure. Everything up to an instant must
+// have happened.
 func (j *verifier) compare(ctx context.Context, until time.Time) (unsettled []string, err error) {
 	j.sender.mu.Lock()
 	defer j.sender.mu.Unlock() // nothing is acknowledged meanwhile
@@ -83,10 +83,10 @@ func (j *verifier) compare(ctx context.Context, until time.Time) (unsettled []st
 	return append(unsettled, found...), err
 }
 
-// templates compares all of them. What Meta says of them all comes before the rules run over its time.
+// templates compares all templates. All reports about them come before the rules run over their time.
 func (j *verifier) templates(statuses map[string]*status, until time.Time, now int64) (unsettled []string, err error) {
-	wordings := j.fleet.wordings()
-	for _, name := range slices.Sorted(maps.Keys(wordings)) {
+	templates := j.fleet.templateSubjects()
+	for _, name := range slices.Sorted(maps.Keys(templates)) {
 		s, known := statuses[name]
 		if !known || s.State == "" {
 			unsettled = append(unsettled, name+" has no status")
@@ -96,7 +96,7 @@ func (j *verifier) templates(statuses map[string]*status, until time.Time, now i
 			return nil, err
 		}
 		got := j.seen[name]
-		want, _ := j.sender.input.ReplayTemplate(wordings[name], now)
+		want, _ := j.sender.input.ReplayTemplate(templates[name], now)
 		if missing, err := compareTransitions(name, want, got, until); err != nil {
 			return nil, err
 		} else if missing != "" {
@@ -111,14 +111,14 @@ func (j *verifier) templates(statuses map[string]*status, until time.Time, now i
 		if !s.Until.IsZero() {
 			is.Until = s.Until.Unix()
 		}
-		if _, must := j.sender.input.ReplayTemplate(wordings[name], then); is != must { // an edit is no transition, and may not show yet
+		if _, must := j.sender.input.ReplayTemplate(templates[name], then); is != must { // an edit is not a transition, and may not show yet
 			unsettled = append(unsettled, fmt.Sprintf("%s is %+v, and must be %+v", name, is, must))
 		}
 	}
 	return unsettled, nil
 }
 
-// compareHistories looks at the transitions alone, of those subjects of which they are known to the second.
+// compareHistories compares only the transitions, of the subjects whose transitions are known to the second.
 func (j *verifier) compareHistories(statuses map[string]*status, until time.Time) (unsettled []string, err error) {
 	j.sender.mu.Lock()
 	defer j.sender.mu.Unlock()
@@ -144,8 +144,7 @@ func (j *verifier) late(name string) bool {
 	return slices.ContainsFunc(j.fleet.numbers, func(n *number) bool { return n.late && n.namespace+"/"+n.name == name })
 }
 
-// transitions compares those of a subject whose events came in time. The operator may not have come to the last of them; those
-// up to an instant must be there.
+// transitions compares those of a subject whose events came in time. The last ones may be missing, except those up to an instant.
 func (j *verifier) transitions(name string, subject check.Subject, s *status, until time.Time, now int64) ([]string, error) {
 	happened, _ := j.sender.input.Replay(subject, now)
 	want, got := check.Fold(happened, now), j.seen[name]
@@ -154,7 +153,7 @@ func (j *verifier) transitions(name string, subject check.Subject, s *status, un
 	} else if missing != "" {
 		return []string{missing}, nil
 	}
-	// The status is as of the instant that it names, and shows what the transitions up to then came to.
+	// The status is as of the instant that it names.
 	observed := s.Usage.Observed.Unix()
 	then, standing := j.sender.input.Replay(subject, observed)
 	if then = check.Fold(then, observed); len(then) != len(got) {
@@ -201,7 +200,7 @@ func (j *verifier) transitions(name string, subject check.Subject, s *status, un
 	return nil, nil
 }
 
-// counts compares the live ones. They follow an acknowledgement at once, so there is nothing to wait for.
+// counts compares the live counts. They follow an acknowledgement at once.
 func (j *verifier) counts(name string, subject check.Subject, live map[string]float64, span [2]int64) ([]string, error) {
 	least, most := j.sender.input.Between(subject, span[0], span[1])
 	figures := map[string][2]int64{numberUsed + "{" + name + "}": {least, most}}
@@ -223,7 +222,7 @@ func (j *verifier) counts(name string, subject check.Subject, live map[string]fl
 	return nil, nil
 }
 
-// checkLateNumber looks whether a number is restricted if and only if its limit is reached.
+// checkLateNumber checks that a number is restricted exactly while its limit is reached.
 func (j *verifier) checkLateNumber(name string, subject check.Subject, s *status, span [2]int64) []string {
 	least, most := j.sender.input.Between(subject, span[0], span[1])
 	restricted := s.Restriction.Since != ""

@@ -6,7 +6,7 @@ import (
 	"sort"
 )
 
-// steps is a count as it goes up and down in time.
+// steps is a count over time: when it goes up and when down.
 type steps struct{ ups, downs []int64 }
 
 // add counts one more from an instant until another.
@@ -20,13 +20,13 @@ func (s *steps) sorted() *steps {
 	return s
 }
 
-// at is the count at an instant, at which what goes up or down there has done so.
+// at is the count at an instant, after the changes of that instant.
 func (s *steps) at(t int64) int64 {
 	until := func(all []int64) int { return sort.Search(len(all), func(i int) bool { return all[i] > t }) }
 	return int64(until(s.ups) - until(s.downs))
 }
 
-// count is how a measure of deliveries goes in (t-window, t] at every t, of those after an instant only.
+// count is a measure of deliveries in (t-window, t] at every t. Only deliveries after an instant count.
 func count(counted []contact, measure string, window, conversation, after int64) *steps {
 	s := &steps{}
 	switch measure {

@@ -1,6 +1,6 @@
-// Package check says what an operator must have counted and concluded, from nothing but the webhooks and events that were
-// sent to it. It is written from the design alone and by brute force: it shares no code with the ledger, the rules, the
-// parsers or the simulator, so that one mistake is not made twice.
+// Package check says what the operator must have counted and concluded, from the webhooks and events that were sent to it. It works by
+// brute force and shares no code with the ledger, the rules, the parsers or the simulator, so that no mistake is made twice. A new rule may
+// be left out of it, if the traffic leaves it out too.
 package check
 
 import (
@@ -40,16 +40,16 @@ const (
 	connection   = "Connection"
 	limit        = "Limit"
 	verification = "Verification"
-	increase     = "Increase" // what Meta answers to one, unless it grants it
+	increase     = "Increase" // Meta's answer to an increase, unless it grants it
 	sendable     = "Template" // whether a template can be sent
 	flagged      = "Flagged"
 	connected    = "Connected"
 )
 
-// unlimited is a limit that is none.
+// unlimited is the absence of a limit.
 const unlimited = "Unlimited"
 
-// account, portfolio and template are what reports about them go by.
+// account, portfolio and template are the keys of reports about them.
 func account(id string) string    { return "account " + id }
 func portfolio(id string) string  { return "portfolio " + id }
 func template(name string) string { return "template " + name }
@@ -119,7 +119,7 @@ func (t *Input) Webhook(body []byte) error {
 				if err != nil {
 					return err
 				}
-				// Nothing is learnt from others, not even which names are of one user.
+				// Other statuses tell nothing, not even which ids are one user's.
 				if s.Status == "delivered" || s.Status == "read" || s.Status == "played" {
 					t.deliveries[number] = append(t.deliveries[number], contact{t.user(s.Phone, s.Scoped), s.ID, at})
 				}
@@ -143,7 +143,7 @@ func (t *Input) Webhook(body []byte) error {
 				}
 				t.report(account(entry.ID), report{entry.Time, limit, most})
 			case "account_update":
-				// A partner's attempt at a verification that comes to nothing says nothing of the business.
+				// A partner's failed attempt reports nothing.
 				switch {
 				case v.Event == "VERIFIED_ACCOUNT":
 					t.report("+"+v.Phone, report{entry.Time, verification, verified})
@@ -180,7 +180,7 @@ var (
 	states = map[string]string{"APPROVED": approved, "PAUSED": paused, "DISABLED": "Disabled", "PENDING": "Edited"}
 )
 
-// update is what Meta says of a number. What it says of the throughput is no limit of messages.
+// update adds an update about a number. A throughput tier is not a limit.
 func (t *Input) update(number, event string, of any, at int64) error {
 	switch event {
 	case "THROUGHPUT_UPGRADE":
@@ -340,7 +340,7 @@ func (t *Input) reportsTo(s Subject) (all []subjectReport) {
 	return all
 }
 
-// inTime are reports by time; those of one instant as they were said.
+// inTime are reports by time, and in the order of arrival within one instant.
 func inTime(all []report) []report {
 	all = slices.Clone(all)
 	slices.SortStableFunc(all, func(a, b report) int { return cmp.Compare(a.at, b.at) })
@@ -374,8 +374,7 @@ func (t *Input) complained(number string) []contact {
 	return all
 }
 
-// counted are the deliveries of numbers together, by time, without those to a user who had written to the number that
-// they came from within the service window before.
+// counted are the deliveries of numbers together, by time, outside of service windows.
 func (t *Input) counted(numbers []string, service int64) []contact {
 	var all []contact
 	for _, number := range numbers {

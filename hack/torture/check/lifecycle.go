@@ -21,19 +21,19 @@ type lifecycle struct {
 	rose       bool // the rules raised it to this one
 	source     string
 	business   string // verified or not
-	denied     bool   // what Meta answered to an increase
+	denied     bool   // Meta denied an increase
 	rating     string
-	rated      bool   // Meta has reported a rating: complaints make none any more
-	complained *steps // users who complained; nil where no complaints make a rating
+	rated      bool   // Meta has reported a rating, so complaints make none
+	complained *steps // users who complained; nil if complaints make no rating
 	reached    *steps // users who were delivered to
-	lowSince   int64  // start of the present time at Low of Low; never while it is none
+	lowSince   int64  // since when the rating is Low; never while it is not
 	grace      int64  // since when the present grace period runs; never while none does
 	flag       bool
 	recovering int64
 	flagEnded  int64
 	restricted bool
-	lowered    int64 // when Meta last reported a lower limit: what was sent before brings no upgrade
-	due        int64 // since when all was there for the next tier; never if it is not
+	lowered    int64 // when Meta last reported a lower limit: deliveries before count for no upgrade
+	due        int64 // since when the upgrade is pending; never while it is not
 	blocked    bool
 	used       *steps
 	risen      map[[2]int64]*steps
@@ -47,7 +47,7 @@ func (t *Input) Replay(s Subject, until int64) ([]Transition, Standing) {
 	if !s.Member {
 		l.tier = s.Policy.start(l.business)
 		l.counted = t.outside(s)
-		l.used = s.Policy.reportLimit(l.counted)
+		l.used = s.Policy.usage(l.counted)
 		for _, d := range l.counted {
 			l.schedule(d.at, d.at+spec.Counting.WindowHours*hour)
 			for _, t := range spec.Tiers {
@@ -126,7 +126,7 @@ func (l *lifecycle) emit(reason, from, to string) {
 	l.happened = append(l.happened, Transition{l.now, reason, from, to})
 }
 
-// startPeriod begins to count down hours now.
+// startPeriod starts a period of hours.
 func (l *lifecycle) startPeriod(since *int64, hours int64) {
 	*since = l.now
 	l.schedule(l.now + hours*hour)

@@ -109,7 +109,7 @@ func (p *Policy) tierOf(limit int64) Tier {
 	return Tier{Name: strconv.FormatInt(limit, 10), Limit: limit}
 }
 
-// above is the lowest tier above a limit, and what raises to it: what the tier below it asks for. Nil if there is none.
+// above is the lowest tier above a limit, and the upgrade rule that leads to it: that of the tier below. Nil if there is none.
 func (p *Policy) above(limit int64) (Tier, *upgradeRule) {
 	below := 0
 	for i, t := range p.Spec.Tiers {
@@ -135,15 +135,15 @@ func (p *Policy) below(limit int64) (to Tier, falls bool) {
 	return Tier{}, false
 }
 
-// good says whether a rating is good enough for the way up. Without a minimum any is.
+// good says whether a rating is good enough for an upgrade. Without a minimum any is.
 func (w *upgradeRule) good(rating string) bool {
 	return w.MinimumQuality == "" || !worse(rating, w.MinimumQuality)
 }
 
-// stops says whether a flag ends the way up.
+// stops says whether a flag cancels an upgrade.
 func (w *upgradeRule) stops(flag bool) bool { return flag && w.WhileFlagged != "Rise" }
 
-// required is how much it takes: a number, or a part of the limit, rounded up.
+// required is the threshold: a number, or a share of the limit, rounded up.
 func (w *upgradeRule) required(limit int64) int64 {
 	if w.Threshold > 0 {
 		return w.Threshold

@@ -1,6 +1,6 @@
 package check
 
-// setRating changes the rating. Low raises a flag at once where the policy has flags; better starts the recovery.
+// setRating changes the rating. Low raises a flag at once, if the policy has flags. A better rating starts the recovery.
 func (l *lifecycle) setRating(rating string) {
 	if rating == l.rating {
 		return
@@ -22,7 +22,7 @@ func (l *lifecycle) setRating(rating string) {
 	l.cancelUnfit()
 }
 
-// countFeedback makes the users who complained, and those who were delivered to, of the quality window.
+// countFeedback counts the users who complained and the users who were reached, over the quality window.
 func (l *lifecycle) countFeedback(t *Input, number string) {
 	window := l.Policy.Spec.Quality.WindowHours * hour
 	complaints, deliveries := t.complained(number), t.delivered(number)
@@ -34,7 +34,7 @@ func (l *lifecycle) countFeedback(t *Input, number string) {
 	}
 }
 
-// rateByFeedback rates a number that Meta has not rated by how many in a thousand of the users reached complained.
+// rateByFeedback rates a number that Meta has not rated, by complaining users per thousand users reached.
 func (l *lifecycle) rateByFeedback() {
 	if l.complained == nil || l.rated {
 		return
@@ -52,7 +52,7 @@ func (l *lifecycle) rateByFeedback() {
 	}
 }
 
-// startLow starts a spell of Low.
+// startLow starts an unbroken time at Low.
 func (l *lifecycle) startLow() {
 	l.lowSince = l.now
 	l.startPeriod(&l.grace, l.Policy.Spec.Flag.GraceHours)
@@ -70,7 +70,7 @@ func (l *lifecycle) clearFlag() {
 	l.emit("FlagCleared", "", "")
 }
 
-// endFlag ends a flag after the recovery period above Low, and a grace period of Low: with the tier, unless it is the lowest.
+// endFlag ends a flag after the recovery period, and a grace period with a fall of the tier, unless it is the lowest.
 func (l *lifecycle) endFlag() {
 	flag := &l.Policy.Spec.Flag
 	if flag.GraceHours == 0 {
@@ -97,7 +97,7 @@ func (l *lifecycle) atFloor() bool {
 	return l.Member || !falls
 }
 
-// block blocks after unbroken Low at the floor, counted from the later of the two.
+// block blocks after unbroken Low at the floor. The time counts from the later of the two.
 func (l *lifecycle) block() {
 	after := l.Policy.Spec.Block.AfterHours * hour
 	if after > 0 && !l.blocked && l.lowSince != never && l.atFloor() && l.now >= max(l.lowSince, l.tierSince)+after {

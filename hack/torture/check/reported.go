@@ -65,8 +65,7 @@ func (l *lifecycle) reportVerification(business string) {
 	}
 }
 
-// reportDenial takes back the last raise, by what was sent or by a verification, and ends all increases until Meta reports a limit or
-// verifies the business.
+// reportDenial takes back the last raise, and stops all upgrades until Meta reports a limit or verifies the business.
 func (l *lifecycle) reportDenial() {
 	l.denied = true
 	if l.due != never {
@@ -80,7 +79,7 @@ func (l *lifecycle) reportDenial() {
 	l.setTier(l.before, "LimitReported", reported)
 }
 
-// rateByMembers is the rating of a portfolio: the lowest of its numbers'.
+// rateByMembers sets the rating of a portfolio: the lowest of its members.
 func (l *lifecycle) rateByMembers(ratings []string) {
 	l.rating = unknown
 	for _, r := range ratings {

@@ -11,12 +11,12 @@ type Subject struct {
 	Numbers []string // E.164
 	// Member is a number whose portfolio has the limit: no tier, restriction or upgrade is its own.
 	Member bool
-	// Portfolio says that the numbers are those of a portfolio, whose rating is the lowest of theirs. Reports are about its name
-	// here as well, or its id at Meta.
+	// Portfolio is a portfolio with these numbers, whose rating is the lowest of theirs. Reports may name it by its name or by its id at
+	// Meta.
 	Portfolio bool
 	Name, ID  string
 	Account   string // of the numbers, at Meta
-	// Templates of the portfolio: their ratings are among those of which its own is the lowest.
+	// Templates of the portfolio count for its rating too.
 	Templates []Template
 }
 
@@ -35,13 +35,13 @@ func (t Transition) String() string {
 	return text
 }
 
-// Standing is where a subject must stand.
+// Standing is the state in which a subject must be.
 type Standing struct {
 	Tier         string
 	Limit        int64  // 0: none
 	Source       string // of the tier
 	Verification string
-	Denied       bool // Meta denies an increase, puts it off, or wants to know more
+	Denied       bool // Meta denies an increase, postpones it, or asks for more
 	Rating       string
 	State        string
 	Flagged      bool

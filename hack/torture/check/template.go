@@ -1,19 +1,19 @@
 package check
 
-// Template is a template that reports are about, by a name that no other one has.
+// Template is a template with a unique name.
 type Template struct {
 	Policy *Policy
 	Name   string
 }
 
-// TemplateStanding is where a template must stand.
+// TemplateStanding is the state in which a template must be.
 type TemplateStanding struct {
 	State, Rating string
 	Until         int64 // when that ends by itself, in Unix seconds; 0: never
 	Pauses        int64 // how many there were
 }
 
-// templateLifecycle is a template as time passes.
+// templateLifecycle is the state of a template as time passes.
 type templateLifecycle struct {
 	blockAfter int64
 	pauses     []int64 // hours
@@ -22,7 +22,7 @@ type templateLifecycle struct {
 	TemplateStanding
 }
 
-// What a template can be.
+// The states of a template.
 const (
 	approved = "Approved"
 	paused   = "Paused"
@@ -52,7 +52,7 @@ func (t *Input) ReplayTemplate(of Template, until int64) ([]Transition, Template
 	return l.happened, l.TemplateStanding
 }
 
-// expire ends what ends by itself until an instant: a flag in a block, a pause in nothing.
+// expire ends what ends by itself until an instant: a flag with a block, a pause with a return.
 func (l *templateLifecycle) expire(until int64) {
 	if l.Until == 0 || l.Until > until {
 		return
@@ -65,7 +65,7 @@ func (l *templateLifecycle) expire(until int64) {
 	}
 }
 
-// resume lets the template be sent again. Who was paused is rated anew.
+// resume lets the template be sent again. After a pause its rating is unknown.
 func (l *templateLifecycle) resume() {
 	if l.State == paused {
 		l.Rating = unknown
@@ -95,8 +95,8 @@ func (l *templateLifecycle) setRating(rating string) {
 	}
 }
 
-// report takes a state, or an edit, after which nobody has rated the template, and it cannot be sent until it is approved. A pause
-// that is none of the policy's lasts until Meta says otherwise.
+// report takes a state or an edit. After an edit the rating is unknown, and the template cannot be sent until it is approved. A pause beyond
+// those of the policy lasts until Meta reports its end.
 func (l *templateLifecycle) report(state string) {
 	switch {
 	case state == "Edited":
@@ -114,7 +114,7 @@ func (l *templateLifecycle) report(state string) {
 	case state == approved && l.State != approved:
 		l.resume()
 	case state == disabled && l.State == blocked:
-		l.State = disabled // which says nothing new
+		l.State = disabled // no transition
 	case state == disabled && l.State != disabled:
 		l.become(disabled, 0, "TemplateBlocked")
 	case state == "FIRST_PAUSE" && len(l.pauses) >= 1:

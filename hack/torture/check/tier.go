@@ -67,7 +67,7 @@ func (l *lifecycle) cancelUpgrade() {
 	l.emit("UpgradeCancelled", l.tier.Name, next.Name)
 }
 
-// setTier moves to a tier. An upgrade that is due ends: it has come, or it does not come.
+// setTier moves to a tier. It ends a pending upgrade.
 func (l *lifecycle) setTier(to Tier, reason, source string) {
 	if next, _ := l.Policy.above(l.tier.Limit); l.due != never && higher(next.Limit, to.Limit) {
 		l.cancelUpgrade()
@@ -77,7 +77,7 @@ func (l *lifecycle) setTier(to Tier, reason, source string) {
 	l.before, l.rose = from, reason == "TierUpgraded"
 	l.emit(reason, from.Name, to.Name)
 	l.schedule(l.now + l.Policy.Spec.Block.AfterHours*hour)
-	// Low at the floor counts down to a block, and no grace period: a whole one begins where there is a tier to fall to again.
+	// At the floor Low has no grace period. A whole one begins as soon as there is a tier to fall to.
 	if floor && !l.atFloor() && l.rating == low && !l.flag {
 		l.startPeriod(&l.grace, l.Policy.Spec.Flag.GraceHours)
 	}

@@ -10,23 +10,23 @@ func (t *Input) outside(s Subject) []contact {
 	return t.counted(s.Numbers, s.Policy.Spec.Counting.ServiceWindowHours*hour)
 }
 
-// reportLimit is how deliveries count against the limit of a policy.
-func (p *Policy) reportLimit(deliveries []contact) *steps {
+// usage is how deliveries count against the limit of a policy.
+func (p *Policy) usage(deliveries []contact) *steps {
 	window := p.Spec.Counting.WindowHours * hour
 	return count(deliveries, p.Spec.Counting.Measure, window, window, never)
 }
 
 // Used is how much of the limit a subject has used at an instant.
-func (t *Input) Used(s Subject, at int64) int64 { return s.Policy.reportLimit(t.outside(s)).at(at) }
+func (t *Input) Used(s Subject, at int64) int64 { return s.Policy.usage(t.outside(s)).at(at) }
 
 // Between are the least and the most that a subject has used in [from, to].
 func (t *Input) Between(s Subject, from, to int64) (least, most int64) {
-	return extremes(s.Policy.reportLimit(t.outside(s)), from, to)
+	return extremes(s.Policy.usage(t.outside(s)), from, to)
 }
 
 // Room is the first instant at which a subject that has reached a limit at an instant has room again, if nothing comes after it.
 func (t *Input) Room(s Subject, limit, at int64) int64 {
-	used := s.Policy.reportLimit(slices.DeleteFunc(t.outside(s), func(d contact) bool { return d.at > at }))
+	used := s.Policy.usage(slices.DeleteFunc(t.outside(s), func(d contact) bool { return d.at > at }))
 	for _, down := range used.downs {
 		if down > at && used.at(down) < limit {
 			return down
