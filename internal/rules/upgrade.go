@@ -23,6 +23,7 @@ var upgrade = rule[*evaluation]{
 }
 
 func (e *evaluation) raiseTier() {
+	e.cancelOnObjection(e.now)
 	for {
 		to, req := e.p.above(e.place)
 		if req == nil {
