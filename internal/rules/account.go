@@ -53,7 +53,7 @@ var account = rule[*evaluation]{
 		if !s.RestrictedUntil.IsZero() {
 			until = "until " + formatTime(s.RestrictedUntil)
 		}
-		if s.AccountRestricted() {
+		if s.accountRestricted() {
 			x.say(accountTopic, v1alpha1.RuleReports, "Restricted since %s, %s: Meta restricts the account (%s), and %s.", formatTime(s.RestrictedSince), until, s.RestrictedReason,
 				RestrictedTo(s.RestrictedReason))
 		}
@@ -139,7 +139,7 @@ func (e *evaluation) restrictAccount(at time.Time, lifted string) {
 		reason, is = report.RestrictedMessaging, s.BusinessInitiated
 	}
 	switch {
-	case !is.holds() && s.AccountRestricted():
+	case !is.holds() && s.accountRestricted():
 		e.liftRestriction(v1alpha1.RuleReports, latest(at, s.RestrictedSince), lifted)
 	case !is.holds(), reason == s.RestrictedReason && is.Until.Equal(s.RestrictedUntil): // known
 	default:

@@ -5,19 +5,16 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// Rule 9, its other half: where a report and the policy disagree, both are kept, and it is said that they do.
-
-// Agreement is how what Meta reported stands to what the policy concludes by itself.
+// Agreement compares what Meta reported with what the policy concludes by itself. By rule 9 a report wins; where the two differ, both
+// are kept.
 type Agreement struct {
-	// Reported says whether Meta reported anything that the policy has an opinion of too.
+	// Reported says whether Meta reported anything that the policy concludes too.
 	Reported bool
-	// Limit, Quality and State say in a sentence how the two differ; empty where they do not.
+	// Limit, Quality and State say in a sentence how the two differ; empty where they agree.
 	Limit, Quality, State string
-	// Settling says of a limit that differs since too short a time to tell: one may only be later than the other. It is over
-	// at Due.
+	// Settling is the sentence about a limit that differs, but not for long: one of the two may only be later. That is over at Due.
 	Settling string
 	Due      time.Time
 }
@@ -73,7 +70,7 @@ func (e *evaluation) statesDiffer() string {
 		return "Meta reports the number as blocked, and by the policy it is not: the rating is not Low."
 	case s.Connection != v1alpha1.StateConnected:
 		return "" // the policy concludes nothing of how a number is registered
-	case s.RestrictedSource == v1alpha1.FromReport && !s.AccountRestricted():
+	case s.RestrictedSource == v1alpha1.FromReport && !s.accountRestricted():
 		return "Meta reports the number as restricted, and by the policy it is not: there is room below the limit."
 	case s.RestrictedSource == v1alpha1.FromPolicy && s.ConnectionSource == v1alpha1.FromReport && s.ConnectionReported.After(s.RestrictedSince):
 		return "Meta reports the number as connected, and by the policy it is restricted: the limit is reached."
@@ -92,46 +89,4 @@ func (p *Policy) longestDelay() time.Duration {
 		}
 	}
 	return longest
-}
-
-// Shows says whether what is reported shows already, so that a report of it would change nothing. What nobody has reported yet does
-// not, and neither does a word that the rules do not know.
-func (s *State) Shows(r report.Report) bool {
-	switch r.Kind {
-	case report.Quality:
-		return r.Rating() == v1alpha1.QualityUnknown || s.Reported != "" && r.Rating() == s.Rating
-	case report.Limit:
-		limit, ok := r.Limit()
-		return ok && !s.LimitReported.IsZero() && limit == s.Tier.Limit
-	case report.Verification:
-		return !s.VerificationReported.IsZero() && r.Verification() == s.Verification
-	case report.Connection:
-		return !s.ConnectionReported.IsZero() && s.showsConnection(r.State())
-	default:
-		return false
-	}
-}
-
-func (s *State) showsConnection(state v1alpha1.State) bool {
-	registered := s.Connection == v1alpha1.StateConnected || s.Connection == v1alpha1.StateBlocked // only Connected lifts a block
-	switch state {
-	case v1alpha1.StateBlocked:
-		return s.Connection == state
-	case v1alpha1.StatePending, v1alpha1.StateOffline:
-		return s.Connection == state || s.Connection == v1alpha1.StateBlocked
-	case v1alpha1.StateFlagged:
-		return registered && s.Flagged()
-	case v1alpha1.StateRestricted:
-		return registered && s.Restricted()
-	case v1alpha1.StateConnected:
-		switch {
-		case s.Connection != state || s.Flagged():
-			return false
-		case s.RestrictedSource == v1alpha1.FromPolicy:
-			return s.ConnectionReported.After(s.RestrictedSince) // both are kept, and that they differ has been said
-		default:
-			return !s.Restricted() || s.AccountRestricted() // the state of a number says nothing of its account
-		}
-	}
-	return false
 }

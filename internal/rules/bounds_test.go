@@ -124,18 +124,3 @@ func TestWindows(t *testing.T) {
 		t.Errorf("the service window is %s, the source %q", policy.ServiceWindow, policy.Source)
 	}
 }
-
-// High and Unknown are the best, and a word that is no rating the worst.
-func TestRatingsAreOrdered(t *testing.T) {
-	order := []v1alpha1.QualityRating{"GREEN", v1alpha1.QualityLow, v1alpha1.QualityMedium, v1alpha1.QualityHigh}
-	for i, a := range order {
-		for j, b := range order {
-			if rules.Worse(a, b) != (i < j) {
-				t.Errorf("%s is worse than %s: %t", a, b, rules.Worse(a, b))
-			}
-		}
-	}
-	if rules.Worse(v1alpha1.QualityUnknown, v1alpha1.QualityHigh) || rules.Worse(v1alpha1.QualityHigh, v1alpha1.QualityUnknown) {
-		t.Error("Unknown does not count as High")
-	}
-}

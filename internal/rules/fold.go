@@ -7,26 +7,26 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// LimitStretch is a time in which the limit is reached again and again, as far as it was told. The zero value says that there is none.
+// LimitStretch is a stretch of time in which the limit is reached again and again. The zero value is none.
 type LimitStretch struct {
-	// Since is when the limit was reached first, and Reached how often it was since.
+	// Since is when the limit was reached first, and Reached how many times in all.
 	Since   time.Time
 	Reached int64
 	// RoomSince is since when there has been room; zero while there is none.
 	RoomSince time.Time
 }
 
-// roomLasts is how long there must be room for a stretch to be over.
+// roomLasts is how long there must be room without a break for a stretch to be over.
 const roomLasts = time.Hour
 
-// Fold is what is told of what happened up to now: of a stretch in which the limit is reached again and again, its beginning, and its
-// end once there has been room for an hour without a break. A number that sends steadily at its limit crosses it with each message
-// for which another one leaves the window. All else is told as it is, at once; what Meta says of a restriction ends a stretch.
+// Fold leaves out the transitions within a stretch in which the limit is reached again and again. Its begin is told at once, and its end
+// when there has been room for an hour. A number that sends steadily at its limit crosses it with each message for which another one
+// leaves the window. All other transitions are told at once. A report of Meta's about a restriction ends a stretch.
 //
-// It returns the stretch to go on with and the instant at which it is over by itself; zero if none is.
+// It returns the stretch to go on with, what is told, and the instant at which the stretch is over by itself; zero if none is.
 func Fold(s LimitStretch, happened []Transition, now time.Time) (LimitStretch, []Transition, time.Time) {
 	var told []Transition
-	// As everywhere, what happens at the instant of a deadline comes before it.
+	// What happens at the instant of a deadline comes before it.
 	end := func(before time.Time) {
 		if over := s.over(); !over.IsZero() && over.Before(before) {
 			told = append(told, s.ended())

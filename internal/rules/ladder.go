@@ -41,8 +41,8 @@ func (p *Policy) Tiers() []Tier {
 	return tiers
 }
 
-// TierOf is the tier with this limit; a limit that the policy does not know goes by its number.
-func (p *Policy) TierOf(limit int64) Tier {
+// tierOf is the tier with this limit; a limit that the policy does not know goes by its number.
+func (p *Policy) tierOf(limit int64) Tier {
 	for _, t := range p.tiers {
 		if t.Limit == limit {
 			return t.Tier
@@ -155,7 +155,7 @@ func (e *evaluation) falls() bool {
 // edited keeps its tiers by their names: a limit that was mended there is mended here.
 func (e *evaluation) migrateTier(edited bool) {
 	s, p, before := &e.s, e.p, e.s.Tier
-	s.Tier = p.TierOf(before.Limit) // the same limit may go by another name
+	s.Tier = p.tierOf(before.Limit) // the same limit may go by another name
 	e.place = p.placeOf(s.Tier)
 	s.EligibleSince = time.Time{}
 	if is, err := p.named("", s.ConcludedTier.Name); edited && err == nil {

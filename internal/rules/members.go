@@ -72,12 +72,12 @@ func (e *evaluation) takeMembers() {
 func LowestQuality(members []MemberQuality) MemberQuality {
 	all := MemberQuality{Rating: v1alpha1.QualityUnknown}
 	for _, m := range members {
-		if m.Rating != "" && (Worse(m.Rating, all.Rating) || all.Rating == v1alpha1.QualityUnknown && !Worse(all.Rating, m.Rating)) {
+		if m.Rating != "" && (worse(m.Rating, all.Rating) || all.Rating == v1alpha1.QualityUnknown && !worse(all.Rating, m.Rating)) {
 			all.Name, all.Rating = m.Name, m.Rating
 		}
 		all.Sendable = all.Sendable || m.Sendable
 	}
-	if !Worse(all.Rating, v1alpha1.QualityHigh) {
+	if !worse(all.Rating, v1alpha1.QualityHigh) {
 		all.Name = ""
 	}
 	return all

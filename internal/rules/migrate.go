@@ -36,7 +36,7 @@ func RaiseTo(p *Policy, s State, limit int64, now time.Time) (State, []Transitio
 	}
 	e := evaluate(p, nil, &s, latest(seconds(now), s.EvaluatedAt))
 	defer e.release()
-	e.moveTier(v1alpha1.NoRule, p.TierOf(limit), e.now, v1alpha1.FromPolicy, "a number that has it joins the portfolio")
+	e.moveTier(v1alpha1.NoRule, p.tierOf(limit), e.now, v1alpha1.FromPolicy, "a number that has it joins the portfolio")
 	e.grant()
 	return e.s, e.transitions
 }
@@ -45,7 +45,7 @@ func RaiseTo(p *Policy, s State, limit int64, now time.Time) (State, []Transitio
 func LeaveAccount(s State, now time.Time) (State, []Transition) {
 	e := evaluation{s: s}
 	e.now = latest(seconds(now), s.EvaluatedAt)
-	if s.AccountRestricted() {
+	if s.accountRestricted() {
 		e.liftRestriction(v1alpha1.RuleReports, e.now, "the number belongs to another account")
 	}
 	e.s.RestrictionsLifted, e.s.BusinessInitiated, e.s.CustomerInitiated = time.Time{}, Period{}, Period{}

@@ -294,5 +294,5 @@ func rank(rating v1alpha1.QualityRating) int {
 	}
 }
 
-// Worse says whether one rating is lower than another; Unknown counts as High.
-func Worse(a, b v1alpha1.QualityRating) bool { return rank(a) < rank(b) }
+// worse says whether one rating is lower than another; Unknown counts as High.
+func worse(a, b v1alpha1.QualityRating) bool { return rank(a) < rank(b) }

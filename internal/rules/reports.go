@@ -64,7 +64,7 @@ func (e *evaluation) reportLimit(r report.Report, at time.Time) {
 		s.TierSource = v1alpha1.FromReport
 		return
 	}
-	from, to := s.Tier, e.p.TierOf(limit)
+	from, to := s.Tier, e.p.tierOf(limit)
 	if Above(from.Limit, to.Limit) {
 		s.LimitLowered = at
 	}
@@ -118,7 +118,7 @@ func (e *evaluation) setReportedConnection(to v1alpha1.State, at time.Time, reas
 		}
 		// The end of a restriction of the account is known, or this is the word that lifts it.
 		if s.RestrictedSource == v1alpha1.FromReport && s.RestrictedUntil.IsZero() && !at.Before(s.RestrictedSince) {
-			if s.AccountRestricted() {
+			if s.accountRestricted() {
 				e.liftLasting(at, "Meta reports the number as connected")
 			} else {
 				e.liftRestriction(v1alpha1.RuleReports, at, "Meta reports the number as connected")
@@ -151,7 +151,7 @@ func (e *evaluation) setReportedConnection(to v1alpha1.State, at time.Time, reas
 		s.FlagSource = v1alpha1.FromReport
 	case v1alpha1.StateRestricted:
 		e.connectedBy(at)
-		if s.AccountRestricted() {
+		if s.accountRestricted() {
 			return // that goes further
 		}
 		if !s.Restricted() {

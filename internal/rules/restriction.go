@@ -82,7 +82,7 @@ func (e *evaluation) explainUsed(x *explanation) {
 			formatTime(s.RestrictedSince), e.roomAgain())
 	case !known:
 		x.say(usageTopic, v1alpha1.RuleRestriction, "How much of the limit is used now is not known; see the condition UsageFresh.")
-	case s.AccountRestricted():
+	case s.accountRestricted():
 		x.say(usageTopic, v1alpha1.RuleRestriction, "%d of %s are used.", used, FormatLimit(s.Tier.Limit))
 	case s.RestrictedSource == v1alpha1.FromReport:
 		x.say(usageTopic, v1alpha1.RuleReports, "Restricted since %s: Meta reported it. By the count here, %d of %s are used.", formatTime(s.RestrictedSince), used, FormatLimit(s.Tier.Limit))

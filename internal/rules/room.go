@@ -18,7 +18,7 @@ type Room struct {
 	Sendable  bool
 	// Reason is why nothing may be sent; empty where something may.
 	Reason v1alpha1.RoomReason
-	// Until is when that ends by itself; zero where it does not, or where nobody knows.
+	// Until is when that ends by itself; zero if it does not, or if that is not known.
 	Until time.Time
 }
 
@@ -31,8 +31,8 @@ type Limit struct {
 	Limit, Used int64
 	// Reserved is how much more of it is held.
 	Reserved int64
-	// Unknown says that nobody knows what is used now. Reached says that the rules concluded that the limit is reached, which
-	// then stands.
+	// Unknown says that it is not known how much is used now. Reached says that the rules concluded before that the limit is reached,
+	// which then stands.
 	Unknown, Reached bool
 	// Frees is the first instant at which less than the limit is used, if nothing further is delivered; zero where that is not
 	// known.
@@ -50,21 +50,20 @@ func LimitAt(p *Policy, usage Usage, s *State, now time.Time) Limit {
 	return l
 }
 
-// Obstacle is why something cannot send to further users, whatever is left of the limit, and until when; the zero value says
-// that it can.
+// Obstacle is why nothing can be sent to further users, whatever is left of the limit. The zero value is none.
 type Obstacle struct {
 	Reason v1alpha1.RoomReason
 	Until  time.Time // zero where it does not end by itself
 }
 
 // RoomOf is what may be sent to further users: what is left of the limit, and nothing while there is an obstacle. The first
-// one is the reason.
+// obstacle is the reason.
 //
-// A number has the limit that is its own or its portfolio's, and its own obstacle. A portfolio has that of Every number of it.
-// A template has no limit. Only what every one of them lets through may be sent.
-func RoomOf(l Limit, in ...Obstacle) Room {
+// A number has its own limit or its portfolio's, and its own obstacle. A portfolio has the obstacle of Every number. A template has no
+// limit.
+func RoomOf(l Limit, obstacles ...Obstacle) Room {
 	room := Room{Limit: l.Limit, Used: l.Used, Reserved: l.Reserved}
-	for _, o := range in {
+	for _, o := range obstacles {
 		if o.Reason != "" {
 			room.Reason, room.Until = o.Reason, o.Until
 			return room
@@ -83,8 +82,7 @@ func RoomOf(l Limit, in ...Obstacle) Room {
 	return room
 }
 
-// Obstacle is why the number itself cannot send to further users. That the limit is reached by our own count is none: the
-// limit says so.
+// Obstacle is why the number itself cannot send to further users. A limit that is reached by our own count is not one: see Limit.
 func (s *State) Obstacle() Obstacle {
 	switch s.Connection {
 	case v1alpha1.StateBlocked:
@@ -96,7 +94,7 @@ func (s *State) Obstacle() Obstacle {
 	default: // connected
 	}
 	switch {
-	case s.AccountRestricted():
+	case s.accountRestricted():
 		return Obstacle{v1alpha1.RoomAccountRestricted, s.RestrictedUntil}
 	case s.RestrictedSource == v1alpha1.FromReport:
 		return Obstacle{v1alpha1.RoomLimitReached, s.RestrictedUntil}
@@ -117,9 +115,9 @@ func (s *TemplateState) Obstacle() Obstacle {
 	}
 }
 
-// Every is the obstacle of several numbers together, one of which is enough to send: none if any has none, and else the one
-// that ends first. Where none ends by itself it is the first by its reason. The order of the numbers does not matter, so that a
-// condition stays as it is.
+// Every is the obstacle of several numbers, one of which is enough to send: none if a number has none. Otherwise it is the one that ends
+// first, or the first by its reason where none ends by itself. The order of the numbers does not matter, so that a condition does not
+// change with it.
 func Every(numbers []Obstacle) Obstacle {
 	every := Obstacle{Reason: v1alpha1.RoomNotReady}
 	for i, o := range numbers {

@@ -4,10 +4,9 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// State is all that the engine remembers of a number or a portfolio. Times are whole seconds in UTC; zero means that it is not so.
+// State is all that the rules remember of a number or a portfolio. Times are whole seconds in UTC; zero means that it is not so.
 type State struct {
 	// EvaluatedAt is the instant up to which the rules have run.
 	EvaluatedAt time.Time
@@ -20,8 +19,8 @@ type State struct {
 	// LimitReported is when Meta last reported a limit, LimitLowered when it last reported a lower one than was shown.
 	LimitReported time.Time
 	LimitLowered  time.Time
-	// ConcludedTier is what the policy had concluded when Meta reported another limit, and since when they differ; empty where they
-	// do not.
+	// ConcludedTier is the tier by the policy where Meta reports another limit; empty where they agree. ConcludedSince is since when they
+	// differ.
 	ConcludedTier  Tier
 	ConcludedSince time.Time
 
@@ -32,13 +31,13 @@ type State struct {
 	Reported      v1alpha1.QualityRating // the last reported rating but Unknown; empty if there was none
 	ReportedSince time.Time              // when it was reported
 
-	// Members is what the numbers and templates of a portfolio come to, or the templates of a number that has its limit itself, and
-	// since when they are rated so, and can send or not.
-	Members                                 MemberQuality
-	MembersRatedSince, MembersSendableSince time.Time
+	// Members is the quality of the numbers and templates of a portfolio, or of the templates of a number that has its limit itself.
+	Members              MemberQuality
+	MembersRatedSince    time.Time // of the rating
+	MembersSendableSince time.Time // since when one can send, or none
 
-	LowSince   time.Time // start of the present spell of Low
-	GraceStart time.Time // start of the grace period that is running: the spell's, or the last fall's
+	LowSince   time.Time // start of the present time of Low
+	GraceStart time.Time // start of the running grace period: LowSince, or the last fall of the tier
 
 	FlagSince       time.Time
 	FlagSource      v1alpha1.Source
@@ -55,7 +54,7 @@ type State struct {
 	BusinessInitiated, CustomerInitiated Period
 	RestrictionsLifted                   time.Time
 
-	EligibleSince time.Time // everything for the next tier was met, and the delay runs
+	EligibleSince time.Time // all that the next tier requires was met, and the delay runs
 
 	Connection       v1alpha1.State // Connected, Pending, Offline or Blocked
 	ConnectionSince  time.Time
@@ -106,7 +105,7 @@ func Initial(p *Policy, verification v1alpha1.Verification, now time.Time) State
 	}
 }
 
-// raised says whether the rules raised the tier to what it is, and fell, whether they lowered it.
+// raised and fell say whether the rules raised the tier to the present one, or lowered it.
 func (s *State) raised() bool { return s.Before != (Tier{}) && Above(s.Tier.Limit, s.Before.Limit) }
 func (s *State) fell() bool   { return s.Before != (Tier{}) && Above(s.Before.Limit, s.Tier.Limit) }
 
@@ -116,15 +115,10 @@ func (s *State) Flagged() bool { return !s.FlagSince.IsZero() }
 // Restricted says whether the limit is reached, or the account is restricted.
 func (s *State) Restricted() bool { return !s.RestrictedSince.IsZero() }
 
-// AccountRestricted says whether the account is what is restricted.
-func (s *State) AccountRestricted() bool { return s.RestrictedReason != "" }
+// accountRestricted says whether the account is what is restricted.
+func (s *State) accountRestricted() bool { return s.RestrictedReason != "" }
 
-// MayReply says whether replies inside a customer service window go out.
-func (s *State) MayReply() bool {
-	return s.Connection == v1alpha1.StateConnected && s.RestrictedReason != report.RestrictedReplies
-}
-
-// Shown is the state to show: the highest of those that hold.
+// Shown is the state to show: the first of Blocked, Pending, Offline, Restricted, Flagged and Connected that holds.
 func (s *State) Shown() v1alpha1.State {
 	switch {
 	case s.Connection != v1alpha1.StateConnected:
@@ -138,10 +132,10 @@ func (s *State) Shown() v1alpha1.State {
 	}
 }
 
-// Transition is one thing that happened to a number.
+// Transition is a change of a number, a portfolio or a template that is kept in the history.
 type Transition struct {
 	Time     time.Time
-	Rule     v1alpha1.Rule // that made it
+	Rule     v1alpha1.Rule // that decided it
 	Reason   v1alpha1.TransitionReason
 	From, To string
 	Message  string
