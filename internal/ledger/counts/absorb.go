@@ -67,7 +67,7 @@ func (s *numberState) absorb(from *numberState) {
 	}
 }
 
-// take adds a trimmed history of another number to that of a user.
+// mergeHistoryOf merges a trimmed history of another number into that of a user.
 func (s *numberState) mergeHistoryOf(user key, h *history, newest uint32) {
 	for _, d := range h.deliveries {
 		s.activity.add(d.at)
@@ -75,7 +75,7 @@ func (s *numberState) mergeHistoryOf(user key, h *history, newest uint32) {
 	for _, at := range h.inbounds {
 		s.activity.add(at)
 	}
-	s.ensureSpan(user, newest) // it may sweep, which the group must see by itself
+	s.ensureSpan(user, newest) // it may sweep, which is a change of its own
 	s.portfolio.linkIfShared(s, user)
 	defer s.portfolio.begin(s, user).end()
 	s.mergeHistory(user, h)

@@ -2,17 +2,16 @@ package counts
 
 import "encoding/binary"
 
-// heard is when anything happened between a number and its users: the last time, and the hours of ten days before it in which
-// something did.
+// activity is when anything happened between a number and its users: the last time, and in which of the 256 hours up to it.
 type activity struct {
 	last  uint32    // Unix seconds, zero for never
 	hours [4]uint64 // bit n, from the lowest on: something happened in the nth hour before that of last
 }
 
-// heardHours is how many hours are remembered, the last one among them.
+// activityHours is how many hours are remembered, the last one among them.
 const activityHours = 4 * 64
 
-// add notes that something happened, and says whether that is new.
+// add notes that something happened. It reports whether that is new.
 func (h *activity) add(at uint32) bool {
 	was := *h
 	hour, last := at/3600, h.last/3600
@@ -27,7 +26,7 @@ func (h *activity) add(at uint32) bool {
 	return *h != was
 }
 
-// join adds what another remembers.
+// join adds what another number has.
 func (h *activity) join(o *activity) {
 	for before := range uint32(activityHours) {
 		if o.hours[before/64]>>(before%64)&1 == 1 {
@@ -39,7 +38,7 @@ func (h *activity) join(o *activity) {
 	}
 }
 
-// shift makes every hour that many hours older.
+// age shifts all hours back.
 func (h *activity) age(hours uint32) {
 	was := h.hours
 	h.hours = [4]uint64{}
@@ -52,8 +51,7 @@ func (h *activity) age(hours uint32) {
 	}
 }
 
-// days is on how many days in a row something happened: of the days of 24 hours that end with the hour of last, one before the
-// other. At most ten.
+// days returns on how many of the periods of 24 hours that end with the last hour something happened without a gap, at most ten.
 func (h *activity) days() int {
 	if h.last == 0 {
 		return 0
@@ -71,7 +69,7 @@ func (h *activity) days() int {
 	return days
 }
 
-// deliveriesWithin is how many deliveries to the part's users lie in (from, to].
+// deliveriesWithin returns how many deliveries to the shard's users lie in (from, to].
 func (p *shard) deliveriesWithin(from, to int64) (n int64) {
 	within := func(at uint32) bool { return int64(at) > from && int64(at) <= to }
 	for _, is := range p.slots {

@@ -147,7 +147,7 @@ func fillGroup(numbers, users int, paired bool) (*applier, []string) {
 	return l, names
 }
 
-// Time to record one event in memory for a number that is in a group of a million users.
+// Time to record one event in memory for a number that is in a portfolio of a million users.
 func BenchmarkRecordInGroup(b *testing.B) {
 	const users = 1_000_000
 	for _, numbers := range []int{0, 2, 20} {
@@ -177,7 +177,7 @@ func BenchmarkRecordInGroup(b *testing.B) {
 	}
 }
 
-// Memory per user of numbers in a group, and time to declare it.
+// Memory per user of numbers in a portfolio, and time to declare it.
 func BenchmarkGroup(b *testing.B) {
 	const users = 1_000_000
 	for _, numbers := range []int{2, 20} {

@@ -2,19 +2,22 @@ package counts
 
 import "slices"
 
-// change is something that changes at one number about some users: their points before it, which are replaced by those after it. It is
-// opened before anything changes, and closed after. There is one at a time.
+// change is the difference that a record makes to the series of a portfolio. It is opened before the histories of some users change at one
+// number, and closed afterwards: then the users' samples from before are replaced by those that follow from the changed histories.
+//
+//	defer s.portfolio.begin(s, user).end()
+//
+// A number without a portfolio has a nil change. One change is open at a time.
 type change struct {
 	portfolio *portfolioState
 	at        *numberState
 	before    samples
-	users     []key           // who changes, unless it is one only
-	single    bool            // it is one only,
-	others    memberHistories // of whom this is what the other numbers know, with all keys
+	users     []key           // who changes, unless single
+	single    bool            // one user changes,
+	others    memberHistories // and this is what the other numbers know about that user
 }
 
-// begin opens a change of one user; nil where the number is in no group. Others may know nothing of the user's key but that it is
-// theirs: see meet.
+// begin opens a change of one user. linkIfShared was called for the user's key before.
 func (g *portfolioState) begin(s *numberState, user key) *change {
 	if g == nil {
 		return nil
@@ -43,7 +46,7 @@ func (g *portfolioState) beginAll(s *numberState, users ...key) *change {
 	return c
 }
 
-// unite opens the change in which two keys of a number become one user.
+// beginUnion opens the change in which two keys of a number become one user.
 func (g *portfolioState) beginUnion(s *numberState, a, b key) *change {
 	if g == nil {
 		return nil
@@ -66,7 +69,7 @@ func (c *change) end() {
 	c.portfolio.series.replace(&c.before, &c.portfolio.after)
 }
 
-// points are those of the users that change, each user once.
+// collect puts together the samples of the users that change, each user once.
 func (c *change) collect(to *samples) {
 	g := c.portfolio
 	to.reset()
@@ -86,7 +89,7 @@ func (c *change) collect(to *samples) {
 		g.gather(c.at, user, &g.found)
 		g.appendSamples(&g.found, to)
 		if to.size() > had || g.rings.has(user) {
-			some = append(some, user) // who else has none before users become one, or are swept, has none after it
+			some = append(some, user) // whoever has no samples and is known to one number has none afterwards either
 		}
 	}
 	c.users = some
@@ -95,12 +98,12 @@ func (c *change) collect(to *samples) {
 	}
 }
 
-// gathered is what the numbers of a group know about a user.
+// memberHistories is what the members of a portfolio know about one user: the times from which samples follow.
 type memberHistories struct {
 	keys     []key
 	one, two history
-	times    [seriesKinds][]uint32 // of the deliveries or complaints that are on a timeline, in order
-	numbers  int                   // that know anything
+	times    [seriesKinds][]uint32 // of the deliveries or complaints of each series, sorted by order
+	numbers  int                   // members that know anything
 }
 
 func (in *memberHistories) reset() {
@@ -110,7 +113,7 @@ func (in *memberHistories) reset() {
 	}
 }
 
-// add adds what a number knows.
+// add adds what one member knows.
 func (in *memberHistories) add(w windowLengths, h *history, reach bool) {
 	in.numbers++
 	for _, d := range h.deliveries {
@@ -126,7 +129,7 @@ func (in *memberHistories) add(w windowLengths, h *history, reach bool) {
 	}
 }
 
-// order is called after the last add.
+// order sorts the times after the last add.
 func (in *memberHistories) order() {
 	if in.numbers < 2 {
 		return
@@ -136,7 +139,7 @@ func (in *memberHistories) order() {
 	}
 }
 
-// read puts together in one what a number knows about the user of the keys, and says whether that is anything.
+// read merges into one what a member knows under the user's keys. It reports whether the member knows anything.
 func (in *memberHistories) read(s *numberState) bool {
 	known := false
 	for _, k := range in.keys {
@@ -150,8 +153,8 @@ func (in *memberHistories) read(s *numberState) bool {
 	return known
 }
 
-// gather puts together what is known about the user of a key. It looks at all numbers, or, where the user is known to one at
-// most, at that one alone if it is given.
+// gather collects what is known about the user of a key. It asks all members. If a member is given and no ring has the key, it asks that
+// member alone, since no other knows the user.
 func (g *portfolioState) gather(known *numberState, user key, in *memberHistories) {
 	if known == nil || g.rings.has(user) {
 		g.gatherBut(nil, user, in)
@@ -165,7 +168,7 @@ func (g *portfolioState) gather(known *numberState, user key, in *memberHistorie
 	}
 }
 
-// gatherBut is gather of all numbers but one, and without order.
+// gatherBut collects from all members but one. The times are not sorted.
 func (g *portfolioState) gatherBut(one *numberState, user key, in *memberHistories) {
 	in.reset()
 	in.keys = g.rings.keys(user, in.keys[:0])
@@ -176,7 +179,7 @@ func (g *portfolioState) gatherBut(one *numberState, user key, in *memberHistori
 	}
 }
 
-// regather is gather where others has what gatherBut gave without the number.
+// regather adds what one member knows to what gatherBut collected from the others.
 func (g *portfolioState) regather(s *numberState, others, in *memberHistories) {
 	in.numbers = others.numbers
 	in.keys = append(in.keys[:0], others.keys...)
@@ -189,7 +192,7 @@ func (g *portfolioState) regather(s *numberState, others, in *memberHistories) {
 	in.order()
 }
 
-// walk appends the points of a user.
+// appendSamples appends the samples that follow from the times of a user.
 func (g *portfolioState) appendSamples(in *memberHistories, to *samples) {
 	for on, times := range in.times {
 		k := sampler{windows: g.windows, floor: g.horizon, samples: to[on]}

@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// A chat is a group of users that a number writes to, as a group is one of numbers. A message from a participant opens the service
-// window between the number and the whole chat, by Meta's page "groups/pricing": no delivery of a message to the chat counts then,
-// whoever it is to. Chats are few, of eight participants at most, and saved with the number's own row.
+// chats is what is known about the chats of a number. A chat is a group of users that the number writes to. A message from a
+// participant opens the service window between the number and the whole chat, by Meta's page "groups/pricing": then no delivery
+// of a message to the chat counts, to whichever participant. Chats are few and small, and are saved in the number's own row.
 type chats struct {
 	written map[ChatKey][]uint32    // when participants wrote: Unix seconds, rising
 	sent    map[key][]chatMessage   // by user: which messages to them were sent to a chat, by fingerprint
@@ -24,8 +24,8 @@ type chatMessage struct {
 	chat        ChatKey
 }
 
-// What is kept of chats is bounded: participants can write without end, and so can the number. What is beyond counts as if nobody had
-// written, which shows less room than there is, never more.
+// What is kept of chats is bounded, since participants can write without end, and so can the number. What exceeds the bounds
+// counts as if nobody had written: that shows less room than there is, never more.
 const (
 	mostChats        = 10_000  // of a number, by Meta's page "groups"
 	mostParticipants = 1_024   // of a chat; Meta allows 8
@@ -33,13 +33,13 @@ const (
 	mostChatMessages = 1 << 18 // of a number: some 7,000 a day
 )
 
-// takes says whether one more message to a user and a chat can be kept.
+// hasRoomFor reports whether one more message to a user and a chat can be kept.
 func (c *chats) hasRoomFor(user key, chat ChatKey) bool {
 	of := c.of[chat]
 	return c.size < mostChatMessages && (of == nil && len(c.of) < mostChats || of[user] > 0 || of != nil && len(of) < mostParticipants)
 }
 
-// name notes in a history, which is a user's, which messages were sent to chats.
+// annotate notes in the history of a user which messages were sent to chats.
 func (c *chats) annotate(user key, h *history) {
 	h.written = c.written
 	if len(c.sent) == 0 {
@@ -55,7 +55,7 @@ func (c *chats) annotate(user key, h *history) {
 
 func (m chatMessage) compare(print uint32) int { return cmp.Compare(m.fingerprint, print) }
 
-// keep replaces what is kept of a user's messages by what is in a history, and says whether that is anything else.
+// setMessages replaces the kept messages of a user by those of a history. It reports whether that changes anything.
 func (c *chats) setMessages(user key, h *history) bool {
 	var is []chatMessage
 	for _, d := range h.deliveries {
@@ -79,7 +79,7 @@ func (c *chats) setMessages(user key, h *history) bool {
 	return true
 }
 
-// count adds messages of a user to what follows from them, or takes them away.
+// count adds messages of a user to the derived counts, or subtracts them.
 func (c *chats) count(user key, messages []chatMessage, n int) {
 	c.size += n * len(messages)
 	for _, m := range messages {
@@ -100,7 +100,7 @@ func (c *chats) count(user key, messages []chatMessage, n int) {
 	}
 }
 
-// hear notes that a participant wrote.
+// addInbound records that a participant wrote.
 func (c *chats) addInbound(w windowLengths, chat ChatKey, at uint32) {
 	if c.written == nil {
 		c.written = map[ChatKey][]uint32{}
@@ -114,7 +114,7 @@ func (c *chats) addInbound(w windowLengths, chat ChatKey, at uint32) {
 	c.written[chat] = times
 }
 
-// thin forgets messages whose windows those before and after them cover together, which changes no window.
+// thin forgets messages whose windows are covered by those before and after them, which changes no window.
 func (w windowLengths) thin(inbounds []uint32) []uint32 {
 	kept := inbounds[:1]
 	for i := 1; i < len(inbounds); i++ {
@@ -127,14 +127,14 @@ func (w windowLengths) thin(inbounds []uint32) []uint32 {
 	return kept
 }
 
-// hears says whether it changes anything that a participant wrote.
+// isNewInbound reports whether a message from a participant changes anything.
 func (c *chats) isNewInbound(chat ChatKey, at uint32) bool {
 	times := c.written[chat]
 	_, found := slices.BinarySearch(times, at)
 	return !found && len(times) <= mostWritten && (times != nil || len(c.written) < mostChats)
 }
 
-// trim forgets the messages whose service window is over at the horizon, and says whether there were any.
+// trim forgets the messages whose service window has ended at the horizon. It reports whether there were any.
 func (c *chats) trim(w windowLengths, horizon int64) (trimmed bool) {
 	for chat, times := range c.written {
 		left := w.trim(times, horizon)
@@ -148,7 +148,7 @@ func (c *chats) trim(w windowLengths, horizon int64) (trimmed bool) {
 
 func (c *chats) empty() bool { return len(c.written)+len(c.sent) == 0 }
 
-// encode appends what is kept to the number's own row.
+// encode appends the chats to the number's own row.
 func (c *chats) encode(row []byte) []byte {
 	row = binary.AppendUvarint(row, uint64(len(c.written)))
 	for _, chat := range slices.Sorted(maps.Keys(c.written)) {
@@ -172,7 +172,7 @@ func (c *chats) encode(row []byte) []byte {
 
 var errChats = errors.New("its groups of users are impossible")
 
-// decode reads what encode wrote, the end of the number's own row.
+// decode reads the chats, the end of the number's own row.
 func (c *chats) decode(r *reader) {
 	if r.ended() {
 		return
@@ -222,7 +222,7 @@ func (c *chats) decode(r *reader) {
 	}
 }
 
-// hear is record for a message to a chat, which opens no window of the user's own.
+// addChatInbound records a message to a chat. It opens no window of the user's own.
 func (s *numberState) addChatInbound(chat ChatKey, at uint32) result {
 	if !s.chats.isNewInbound(chat, at) {
 		return repeated
@@ -241,7 +241,7 @@ func (s *numberState) addChatInbound(chat ChatKey, at uint32) result {
 	return changed
 }
 
-// walkUsers appends the points of some users, in order, and notes what follows from them in the users' blocks.
+// appendSamplesOf appends the samples of some users, in order, and updates what their overflow histories derive.
 func (s *numberState) appendSamplesOf(users []key, to *samples) {
 	for _, user := range users {
 		p := s.users.shard(user)

@@ -7,8 +7,8 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// Complaint is what a user did about a number and why, in a byte: the place of the kind among complaintKinds above four
-// bits with that of the reason, both from 1. It is stored; what comes new goes to the ends.
+// Complaint is what a user did about a number and why, in a byte: the index of the kind in complaintKinds in the high bits, and
+// that of the reason in the low four, both from 1. It is stored: new values go to the ends.
 type Complaint uint8
 
 var (
@@ -55,7 +55,7 @@ func (c Complaint) Reason() v1alpha1.FeedbackReason {
 
 func (c Complaint) valid() bool { return c.Kind() != "" && c.Reason() != "" }
 
-// print is the fingerprint by which a complaint is known among those of its user.
+// fingerprint identifies a complaint among those of its user.
 func (c Complaint) fingerprint(event MessageKey) uint32 {
 	return uint32(c)<<complaintShift | uint32(scatter(uint64(event))>>(64-complaintShift))
 }
@@ -67,7 +67,7 @@ type Insight struct {
 	Users  int64
 }
 
-// insights are those of the complaints in (from, to].
+// insights returns those of the complaints in (from, to].
 func insights(s counter, from, to int64) []Insight {
 	if s.allSeries()[complaintSeries].count(everySample, from, to) == 0 {
 		return nil
@@ -95,7 +95,7 @@ func insights(s counter, from, to int64) []Insight {
 	return all
 }
 
-// complain is record for a complaint. Of one event and code the earliest time counts, as of one message.
+// addComplaint records a complaint. As of a message, the earliest time of an event counts.
 func (s *numberState) addComplaint(user key, e event) result {
 	h := &s.scratch
 	h.reset()
@@ -110,7 +110,7 @@ func (s *numberState) addComplaint(user key, e event) result {
 	return changed
 }
 
-// file replaces a user's complaints.
+// setComplaints replaces a user's complaints.
 func (s *numberState) setComplaints(user key, complaints []delivery) {
 	was := history{deliveries: s.complaints[user]}
 	is := history{deliveries: slices.Clone(complaints)}
@@ -133,7 +133,7 @@ func (s *numberState) eachComplaint(call func(user key, c delivery)) {
 	}
 }
 
-// lastBefore is the last up to a time, if there is one after it; zero for none.
+// lastBefore returns the time of the last complaint up to a time if there is a later one, else zero.
 func lastBefore(complaints []delivery, to int64) (last uint32) {
 	for _, c := range complaints {
 		if int64(c.at) > to {

@@ -41,7 +41,7 @@ type UserKey uint64
 // MessageKey is the keyed hash of a message id.
 type MessageKey uint64
 
-// ChatKey is the keyed hash of the id of a chat: a group of users that a number writes to. Zero is none.
+// ChatKey is the keyed hash of the id of a chat: a portfolio of users that a number writes to. Zero is none.
 type ChatKey uint64
 
 // Entry is one thing that happened between a number and a user.
@@ -130,7 +130,7 @@ func (b *Batch) Validate(now time.Time) error {
 	return nil
 }
 
-// Timely is the batch without what no machine counts whose clock has shown now, and how much that is.
+// Timely returns the batch without what is too late for any machine whose log time has reached now, and how much that is.
 func (b Batch) Timely(now time.Time) (Batch, int) {
 	first := oldest(now.Unix())
 	late := func(e Entry) bool { return e.At < first }
@@ -145,7 +145,7 @@ func (b Batch) Timely(now time.Time) (Batch, int) {
 	return b, all - len(b.Entries) - len(b.Reports)
 }
 
-// invalid is the field of an entry that is not valid whatever the time is, and why; empty if all are.
+// invalid returns the field of an entry that is not valid at any time, and why; empty if all are valid.
 func (e *Entry) invalid() (field, reason string) {
 	switch {
 	case e.Kind < Delivered || e.Kind > Replied:
@@ -166,5 +166,5 @@ func (e *Entry) invalid() (field, reason string) {
 	return "", ""
 }
 
-// inChat says whether what a kind records can be of a message to a chat.
+// inChat reports whether an entry of a kind can be about a message to a chat.
 func (k Kind) inChat() bool { return k == Delivered || k == Replied || k == Received }

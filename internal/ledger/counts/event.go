@@ -1,6 +1,6 @@
 package counts
 
-// event is an Entry as a scope records it.
+// event is an Entry in the form in which a number stores it: hashed to fewer bits, times in 32 bits.
 type event struct {
 	kind        Kind
 	reply       bool
@@ -24,20 +24,26 @@ func newEvent(entry *Entry) event {
 	return e
 }
 
-// delivery is what the event says of a message.
+// delivery is the message that the event is about.
 func (e event) delivery() delivery {
 	awaited := e.kind == Replied
 	return delivery{at: e.at, fingerprint: e.fingerprint, reply: e.reply || awaited, awaited: awaited, chat: e.chat}
 }
 
-// outcome says what became of an event.
+// result is what became of an event. The greater one prevails.
 type result uint8
 
-// warmed is how many events are warmed at a time: what they need fits the nearest cache.
+const (
+	repeated result = iota
+	changed
+	expired
+)
+
+// prefetchSize is the number of events that are prefetched together. Their slots fit into the L1 cache.
 const prefetchSize = 64
 
-// warm reads what record will look for, of all events before the first is recorded. Users lie all over the memory: so it is
-// waited for many of them at once, and not for one after the other.
+// prefetch reads the slots and overflow histories that record will need for all events. Users are spread over the memory, so the cache
+// misses of many events are served at the same time, and not one after the other.
 func (s *numberState) prefetch(events []event) {
 	if s.users.shards == nil || len(events) < 2 {
 		return
@@ -63,13 +69,14 @@ func (s *numberState) prefetch(events []event) {
 	s.prefetched = seen
 }
 
-// glance reads where find begins to look for a key.
+// prefetchSlot reads the slot at which find begins.
 func (s *numberState) prefetchSlot(k key) uint64 {
 	p := s.users.shard(k)
 	return p.slots[p.home(k.rank())][0]
 }
 
-// record adds an event.
+// record adds an event. Users who are known and get a later event take the fast path (append). All others are read, changed and written
+// back as a whole (replaceHistory).
 func (s *numberState) record(e event) result {
 	if s.users.shards == nil {
 		s.users.clear(s.horizon)
@@ -107,9 +114,9 @@ func (s *numberState) record(e event) result {
 		s.ensureSpan(user, e.at)
 		i, found = p.find(user.rank())
 	}
-	mirrored := s.portfolio.sharesSamples(s, user)
+	shared := s.portfolio.sharesSamples(s, user)
 	if found {
-		if quick, o := s.append(user, p, i, e, mirrored); quick {
+		if quick, o := s.append(user, p, i, e, shared); quick {
 			return max(result, o)
 		}
 	}
@@ -120,7 +127,7 @@ func (s *numberState) record(e event) result {
 			return result
 		}
 	}
-	if !mirrored {
+	if !shared {
 		defer s.portfolio.begin(s, user).end()
 	}
 	if !found {
@@ -128,13 +135,13 @@ func (s *numberState) record(e event) result {
 		if e.kind == Delivered && e.chat == 0 {
 			is = is.withDelivery(e.delivery())
 			if !e.reply {
-				s.addSample(countedSeries, e.at, oneSample, mirrored)
+				s.addSample(countedSeries, e.at, oneSample, shared)
 			}
 			if s.windows.countReached {
-				s.addSample(reachedSeries, e.at, oneSample, mirrored)
+				s.addSample(reachedSeries, e.at, oneSample, shared)
 			}
 		} else {
-			is = is.withInbound(e.at) // of what is no message from the user it keeps the place until put
+			is = is.withInbound(e.at) // a placeholder, unless the event is a message from the user: replaceHistory overwrites it
 		}
 		s.users.insert(user, is)
 		if e.kind == Received || e.kind == Delivered && e.chat == 0 {
@@ -145,13 +152,13 @@ func (s *numberState) record(e event) result {
 	s.before.reset()
 	s.appendSamples(h, &s.before)
 	h.add(e)
-	s.replaceHistory(user, h, mirrored)
+	s.replaceHistory(user, h, shared)
 	return changed
 }
 
-// append is record for the usual case of a user who is known: an event after all others, of which there are more than a slot
-// holds. It says whether that is so.
-func (s *numberState) append(user key, p *shard, i int, e event, mirrored bool) (bool, result) {
+// append is the fast path of record: the user is known, and the event is later than all others and makes more than a slot holds. It reports
+// whether the event is of that form; if not, nothing was changed.
+func (s *numberState) append(user key, p *shard, i int, e event, shared bool) (bool, result) {
 	if e.kind == Replied || e.chat != 0 || len(s.chats.sent) > 0 && s.chats.sent[user] != nil {
 		return false, 0
 	}
@@ -169,7 +176,7 @@ func (s *numberState) append(user key, p *shard, i int, e event, mirrored bool) 
 		if n == 0 && !p.slots[i].isOverflow() || n > 0 && b.inbound(n-1) > e.at || last.at >= e.at {
 			return false, 0
 		}
-		if !mirrored && s.portfolio != nil && s.portfolio.hasSplitAliases(s, user) {
+		if !shared && s.portfolio != nil && s.portfolio.hasSplitAliases(s, user) {
 			defer s.portfolio.begin(s, user).end()
 		}
 		p.touch()
@@ -185,16 +192,16 @@ func (s *numberState) append(user key, p *shard, i int, e event, mirrored bool) 
 	}
 	in := b.lastInbound(e.at)
 	counts := !e.reply && (in == 0 || int64(in) <= int64(e.at)-s.windows.service)
-	if !mirrored && s.portfolio != nil && (counts || s.portfolio.windows.countReached || s.portfolio.hasSplitAliases(s, user)) {
+	if !shared && s.portfolio != nil && (counts || s.portfolio.windows.countReached || s.portfolio.hasSplitAliases(s, user)) {
 		defer s.portfolio.begin(s, user).end()
 	}
 	p.touch()
 	b = p.widen(i, b, 2)
 	b.pushDelivery(e.delivery())
 	if s.windows.countReached {
-		s.addSample(reachedSeries, e.at, oneSample, mirrored)
+		s.addSample(reachedSeries, e.at, oneSample, shared)
 		if last.at > 0 {
-			s.addSample(reachedSeries, last.at, oneSuperseded, mirrored)
+			s.addSample(reachedSeries, last.at, oneSuperseded, shared)
 		}
 	}
 	if counts {
@@ -204,9 +211,9 @@ func (s *numberState) append(user key, p *shard, i int, e event, mirrored bool) 
 		} else {
 			mark += oneInside
 		}
-		s.addSample(countedSeries, e.at, mark, mirrored)
+		s.addSample(countedSeries, e.at, mark, shared)
 		if was := b[overflowCounted]; was > 0 {
-			s.addSample(countedSeries, was, oneSuperseded, mirrored)
+			s.addSample(countedSeries, was, oneSuperseded, shared)
 		}
 		b[overflowCounted] = e.at
 	}
@@ -214,12 +221,12 @@ func (s *numberState) append(user key, p *shard, i int, e event, mirrored bool) 
 	return true, changed
 }
 
-// put replaces what is known about a user who has a slot, and the points in s.before.
-func (s *numberState) replaceHistory(user key, h *history, mirrored bool) {
+// replaceHistory writes the history of a user who has a slot, and replaces the samples in s.before by those that follow from it.
+func (s *numberState) replaceHistory(user key, h *history, shared bool) {
 	s.after.reset()
 	counted, opened := s.appendSamples(h, &s.after)
 	s.series.replace(&s.before, &s.after)
-	if mirrored {
+	if shared {
 		before, after := s.before.since(s.portfolio.horizon), s.after.since(s.portfolio.horizon)
 		s.portfolio.series.replace(&before, &after)
 	}
@@ -231,17 +238,18 @@ func (s *numberState) replaceHistory(user key, h *history, mirrored bool) {
 	s.users.maybeSplit(p)
 }
 
-// mark adds to what is on a timeline at a time, and on the group's where that mirrors the number's.
-func (s *numberState) addSample(on seriesKind, at uint32, mark bucket, mirrored bool) {
+// addSample adds to the number's series, and to the portfolio's where both share the user's samples.
+func (s *numberState) addSample(on seriesKind, at uint32, mark bucket, shared bool) {
 	if int64(at) >= s.horizon {
 		s.series[on].add(at, mark)
 	}
-	if mirrored && int64(at) >= s.portfolio.horizon {
+	if shared && int64(at) >= s.portfolio.horizon {
 		s.portfolio.series[on].add(at, mark)
 	}
 }
 
-// walk appends the points of a user's deliveries, and returns what history.walk does.
+// appendSamples appends the samples of a user's deliveries. It returns the times of the last counted delivery and of the last opening of a
+// conversation, zero for none.
 func (s *numberState) appendSamples(h *history, to *samples) (counted, opened uint32) {
 	to[countedSeries], counted, opened = h.appendCounted(s.windows, s.horizon, to[countedSeries])
 	if s.windows.countReached {
@@ -250,22 +258,16 @@ func (s *numberState) appendSamples(h *history, to *samples) (counted, opened ui
 	return counted, opened
 }
 
-// load reads what is known about the user in a slot of a part, be it nothing.
+// load reads the history of the user in a slot, and which of its messages were sent to chats.
 func (s *numberState) load(p *shard, is slot, h *history) {
 	p.load(is, h)
 	s.chats.annotate(is.rank().key(), h)
 }
 
-// keep is the slot for what is known about the user in a slot of a part.
+// storeSlot returns the slot of a history. It replaces the one that the user had.
 func (s *numberState) storeSlot(p *shard, was slot, h *history, counted, opened uint32) slot {
 	if s.chats.setMessages(was.rank().key(), h) {
 		s.dirty = true
 	}
 	return p.store(was, h, counted, opened)
 }
-
-const (
-	repeated result = iota
-	changed
-	expired
-)

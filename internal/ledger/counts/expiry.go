@@ -7,13 +7,13 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// oldest is the earliest time that is recorded at a time.
+// oldest returns the time of the earliest entry that is recorded at a time, Unix seconds.
 func oldest(now int64) int64 { return now - int64((Kept + Lateness).Seconds()) }
 
-// earliestNow is a time that the clock had reached when an event was accepted.
+// earliestNow returns a time that log time had reached when an event was recorded.
 func earliestNow(at uint32) int64 { return int64(at) - int64(Ahead.Seconds()) }
 
-// reach is the user's part, made to span a time.
+// ensureSpan returns the shard of a user, swept if it could not hold a time otherwise.
 func (s *numberState) ensureSpan(user key, at uint32) *shard {
 	p := s.users.shard(user)
 	if !p.spans(at) {
@@ -25,7 +25,7 @@ func (s *numberState) ensureSpan(user key, at uint32) *shard {
 	return p
 }
 
-// advance raises the horizon.
+// raiseHorizon raises the horizon and forgets what is earlier, but for users' histories (see sweep).
 func (s *numberState) raiseHorizon(horizon int64) {
 	if horizon <= s.horizon {
 		return
@@ -45,7 +45,8 @@ func (s *numberState) raiseHorizon(horizon int64) {
 	s.dirty = true
 }
 
-// forgetComplaints forgets those before the horizon. In a group that may be the first time of one that is left under another key.
+// forgetComplaints forgets the complaints before the horizon. In a portfolio the same complaint may be left under another key, at
+// a later time.
 func (s *numberState) forgetComplaints(horizon int64) {
 	var users []key
 	for user, complaints := range s.complaints {
@@ -65,8 +66,8 @@ func (s *numberState) forgetComplaints(horizon int64) {
 	}
 }
 
-// sweep forgets what is over in a part, and gives back its room. With names it also forgets those of users who are
-// forgotten; not while an event is being recorded, for the user of a name just learned may follow.
+// sweep forgets what has expired in a shard, and gives back its memory. With aliases it also removes aliases of users who are
+// forgotten. That is not done while an event is recorded: the user of an alias that was just learned may follow.
 func (s *numberState) sweep(p *shard, names bool) {
 	stale := func(is slot) bool {
 		if is.isAlias() {
@@ -115,7 +116,8 @@ func (s *numberState) sweep(p *shard, names bool) {
 	p.horizon = s.horizon
 }
 
-// sweepFrom sweeps the part of a key. It returns how many users were looked at, and where the next part begins: zero at the end.
+// sweepFrom sweeps the shard that has a key. It returns how many users were looked at, and where the next shard begins: zero at
+// the end.
 func (s *numberState) sweepFrom(from key, horizon int64) (looked int, next key) {
 	s.raiseHorizon(horizon)
 	if s.users.shards == nil {
@@ -136,13 +138,14 @@ func (s *numberState) sweepFrom(from key, horizon int64) (looked int, next key) 
 	return looked, 0
 }
 
-// nameless says whether nothing is known any more about the user that a slot refers to, neither here nor in the group.
+// isOrphanAlias reports whether nothing is known any more about the user that an alias refers to, neither here nor in the
+// portfolio.
 func (s *numberState) isOrphanAlias(is slot) bool {
 	user := s.users.resolve(is.alias())
 	return !s.knowsUser(user) && (s.portfolio == nil || !s.portfolio.knowsUser(user))
 }
 
-// stale says whether there may be something to forget about the user in a slot.
+// isStale reports whether there may be something to forget about the user in a slot.
 func (s *numberState) isStale(p *shard, is slot) bool {
 	var d delivery
 	var in uint32
@@ -166,14 +169,15 @@ func (s *numberState) isStale(p *shard, is slot) bool {
 	return d.at > 0 && int64(d.at) < s.horizon || in > 0 && int64(in) < s.windows.first(s.horizon)
 }
 
-// sweep is how far it was forgotten what is over. Every six hours of log time all numbers and then all portfolios are gone through, in
-// the order of their names. Each record goes on with it for a while, so that none waits for long.
+// sweep is the progress of forgetting what has expired. Every six hours of log time it goes through all numbers and then all
+// portfolios, in the order of their names. Each record that is applied advances it by some shards, so that none takes long. So
+// what is forgotten follows from the log, too.
 type sweep struct {
-	begun      int64 // the horizon when it began; zero when none is under way
-	done       int64 // the horizon when the last one that ended had begun
-	portfolios bool  // what is gone through: numbers, then portfolios
+	begun      int64 // the horizon that it sweeps to; zero when none is under way
+	done       int64 // the horizon that the last one swept to
+	portfolios bool  // numbers are swept already
 	name       string
-	from       key // the first key of those of name that is left
+	from       key // where it goes on in the table of name
 }
 
 const (
@@ -181,7 +185,7 @@ const (
 	sweepUsers = shardSlots / 2 // about as many users are looked at after one record
 )
 
-// sweepSome goes on with the sweep.
+// sweepStep advances the sweep, and begins the next one when it is due.
 func (m *Machine) sweepStep() {
 	w := &m.sweep
 	if w.begun == 0 {
@@ -200,7 +204,8 @@ func (m *Machine) sweepStep() {
 	}
 }
 
-// sweepNext sweeps the shard that is next. It returns how many users were looked at, and where the next shard begins: zero at the end.
+// sweepShard sweeps the next shard. It returns how many users were looked at, and where the following shard begins: zero at the
+// end.
 func (m *Machine) sweepShard() (looked int, next key) {
 	if m.sweep.portfolios {
 		if g := m.portfolios[m.sweep.name]; g != nil {
@@ -217,7 +222,7 @@ func (m *Machine) sweepShard() (looked int, next key) {
 	return s.sweepFrom(m.sweep.from, m.sweep.begun)
 }
 
-// sweepOn goes on to the next name, and says whether there is one.
+// sweepNextName goes on to the next name. It reports whether there is one.
 func (m *Machine) sweepNextName() bool {
 	w := &m.sweep
 	if !w.portfolios {
@@ -230,7 +235,7 @@ func (m *Machine) sweepNextName() bool {
 	return w.name != ""
 }
 
-// following is the name after another, empty if there is none.
+// nextName returns the first name after another, empty if there is none.
 func nextName(sorted []string, name string) string {
 	i, found := slices.BinarySearch(sorted, name)
 	if found {

@@ -27,7 +27,7 @@ func (h Hasher) User(id string) UserKey { return UserKey(hash(h.user, id)) }
 // Message is the key of a message id. It is never zero.
 func (h Hasher) Message(id string) MessageKey { return MessageKey(hash(h.message, id)) }
 
-// Chat is the key of a group of users. It is never zero.
+// Chat is the key of a portfolio of users. It is never zero.
 func (h Hasher) Chat(id string) ChatKey { return ChatKey(hash(h.chat, id)) }
 
 func hash(k [2]uint64, id string) uint64 {

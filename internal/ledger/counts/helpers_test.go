@@ -158,7 +158,7 @@ func (a *applier) Sweep(now time.Time) {
 	}
 }
 
-// all are the numbers' scopes, by number.
+// all are the numbers' numbers, by number.
 func (m *Machine) all() (all []*numberState) {
 	for _, number := range m.sortedNumbers() {
 		all = append(all, m.numbers[number])
@@ -241,7 +241,7 @@ const (
 
 var begin = time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
 
-// decodedPart is the part of a row.
+// decodedPart is the shard of a row.
 func decodedPart(depth uint8, prefix key, row []byte) (*shard, error) {
 	p := &shard{depth: depth, prefix: prefix}
 	if err := p.decode(row, false); err != nil {
@@ -285,7 +285,7 @@ func sealed(body []byte) []byte { return codec.Seal(bytes.Clone(body)) }
 
 func body(row []byte) []byte { return row[:len(row)-codec.ChecksumSize] }
 
-// halves are the parts of a number by depth and prefix, each of nobody.
+// halves are the shards of a number by depth and prefix, each of nobody.
 func partsOf(names ...[2]uint64) (parts []*shard, depth uint8) {
 	for _, name := range names {
 		depth = max(depth, uint8(name[0]))
@@ -320,13 +320,13 @@ func saved(s *numberState) {
 	}
 }
 
-// sweepAll sweeps all parts of a number.
+// sweepAll sweeps all shards of a number.
 func sweepAll(s *numberState, horizon int64) {
 	for _, next := s.sweepFrom(0, horizon); next > 0; _, next = s.sweepFrom(next, horizon) {
 	}
 }
 
-// sweepRings sweeps all parts of what a group knows of keys.
+// sweepRings sweeps all shards of what a portfolio knows of keys.
 func sweepRings(g *portfolioState) {
 	for _, next := g.sweep(0); next > 0; _, next = g.sweep(next) {
 	}

@@ -8,10 +8,10 @@ import (
 
 // delivery is what is known about one message to a user.
 type delivery struct {
-	at          uint32  // Unix seconds: the earliest time that is known of its delivery; of one that is awaited, that it was told of
-	fingerprint uint32  // the message's fingerprint, printBits wide
+	at          uint32  // Unix seconds: the earliest time of its delivery that is known; if awaited, when it was reported
+	fingerprint uint32  // of the message, fingerprintBits wide
 	reply       bool    // Meta says that it is a reply, so it does not count
-	awaited     bool    // it was not delivered yet: all that is known is that it is a reply
+	awaited     bool    // it was not delivered yet: it is only known to be a reply
 	chat        ChatKey // that it was sent to, zero for none
 }
 
@@ -19,7 +19,7 @@ func (d delivery) compare(o delivery) int {
 	return cmp.Or(cmp.Compare(d.at, o.at), cmp.Compare(d.fingerprint, o.fingerprint))
 }
 
-// with is what is known about a message of which both are known. It is the same in either order, and however often.
+// with merges what is known about one message. It is commutative, associative and idempotent.
 func (d delivery) with(o delivery) delivery {
 	switch {
 	case d.awaited == o.awaited:
@@ -35,12 +35,12 @@ func (d delivery) with(o delivery) delivery {
 	return d
 }
 
-// history is what is known about one user of one number. It is a set: adding in another order, or twice, gives the same.
+// history is what is known about one user of one number. It is a set: events in any order and any number of times give the same history.
 type history struct {
 	deliveries []delivery           // in order of time, one for every message
 	inbounds   []uint32             // Unix seconds, rising
-	written    map[ChatKey][]uint32 // the same of the number's chats, see chats
-	complaints []delivery           // as deliveries; only where a group puts its numbers' together
+	written    map[ChatKey][]uint32 // inbounds of the number's chats, see chats
+	complaints []delivery           // sorted as deliveries; only in a portfolio's merged histories
 }
 
 func (h *history) reset() {
@@ -57,7 +57,7 @@ func (h *history) find(print uint32) int {
 	return -1
 }
 
-// knows says whether the event would change nothing.
+// contains reports whether the event would change nothing.
 func (h *history) contains(e event) bool {
 	if e.kind == Received {
 		_, found := slices.BinarySearch(h.inbounds, e.at)
@@ -91,7 +91,7 @@ func (h *history) deliver(d delivery) {
 	h.deliveries = slices.Insert(h.deliveries, i, d)
 }
 
-// join adds another history of the same user.
+// merge adds another history of the same user.
 func (h *history) merge(o *history) {
 	for _, d := range o.deliveries {
 		h.deliver(d)
@@ -117,13 +117,13 @@ func (h *history) newest() (at uint32) {
 	return at
 }
 
-// lengths are Windows in seconds.
+// windowLengths are Windows in seconds.
 type windowLengths struct {
 	service, conversation int64
 	countReached          bool
 }
 
-// outside says whether a time is outside of every service window that messages from the user opened.
+// outside reports whether a time is outside of every service window that messages from the user opened.
 func (w windowLengths) outside(inbounds []uint32, at uint32) bool {
 	i := len(inbounds)
 	if i > 0 && inbounds[i-1] > at {
@@ -132,19 +132,19 @@ func (w windowLengths) outside(inbounds []uint32, at uint32) bool {
 	return i == 0 || int64(inbounds[i-1]) <= int64(at)-w.service
 }
 
-// counts says whether a delivery counts: Meta does not call it a reply, nothing came from the user in the service window before it
-// and, where it was sent to a group, nothing from the group.
+// counts reports whether a delivery counts: Meta does not call it a reply, and no service window is open, neither the user's nor,
+// for a message to a chat, the chat's.
 func (h *history) counts(w windowLengths, d delivery) bool {
 	return !d.reply && w.outside(h.inbounds, d.at) && (d.chat == 0 || w.outside(h.written[d.chat], d.at))
 }
 
-// opens says whether a counted delivery opens a conversation, given the latest that was opened before; zero for none.
+// opens reports whether a counted delivery opens a conversation. opened is when the last one was opened, zero for none.
 func (w windowLengths) opens(opened, at uint32) bool {
 	return opened == 0 || int64(opened) <= int64(at)-w.conversation
 }
 
-// walk appends the user's points at or after the floor. It returns the times of the last counted delivery and of the
-// last conversation's opening, zero for none.
+// appendCounted appends the samples of the counted deliveries that are not before floor. It returns the times of the last counted
+// delivery and of the last opening of a conversation, zero for none.
 func (h *history) appendCounted(w windowLengths, floor int64, points []sample) (_ []sample, counted, opened uint32) {
 	k := sampler{windows: w, floor: floor, samples: points}
 	for _, d := range h.deliveries {
@@ -155,7 +155,7 @@ func (h *history) appendCounted(w windowLengths, floor int64, points []sample) (
 	return k.samples, k.counted, k.opened
 }
 
-// walkAll is walk where every delivery counts, and none is inside a conversation.
+// appendAll appends a sample for each delivery that is not before floor, counted or not. None is inside a conversation.
 func (h *history) appendAll(floor int64, points []sample) []sample {
 	k := sampler{floor: floor, samples: points}
 	for _, d := range h.deliveries {
@@ -166,7 +166,7 @@ func (h *history) appendAll(floor int64, points []sample) []sample {
 	return k.samples
 }
 
-// lastBefore is the last delivery up to a time that is on a timeline, if there is one after it; zero for none.
+// lastBefore returns the time of the last delivery of a series up to a time if there is a later one, else zero.
 func (h *history) lastBefore(on seriesKind, w windowLengths, to int64) uint32 {
 	later := false
 	for _, d := range slices.Backward(h.deliveries) {
@@ -185,12 +185,12 @@ func (h *history) lastBefore(on seriesKind, w windowLengths, to int64) uint32 {
 	return 0
 }
 
-// walker makes the points of one user from the times of what counts, which come in order.
+// sampler makes the samples of one user from times that are given in order.
 type sampler struct {
 	windows         windowLengths
-	floor           int64 // there are no points before it
+	floor           int64 // there are no samples before it
 	samples         []sample
-	last            int // one more than the index of the user's last point; zero for none
+	last            int // one more than the index of the user's last sample; zero for none
 	counted, opened uint32
 }
 
@@ -212,9 +212,10 @@ func (k *sampler) step(at uint32) {
 	}
 }
 
-// trim forgets what cannot change a point at or after the horizon, and says whether there was anything. Nothing earlier
-// than the horizon is added later, so of the deliveries before it only the last opening of a conversation matters: it
-// is kept as long as that conversation reaches over the horizon, and so the openings after it stay where they are.
+// trim forgets what cannot change a sample at or after the horizon. It reports whether there was anything to forget.
+//
+// Nothing earlier than the horizon is added later. So of the deliveries before it only the last opening of a conversation
+// matters, as long as that conversation reaches over the horizon: without it the openings after the horizon would move.
 func (h *history) trim(w windowLengths, horizon int64) bool {
 	before := len(h.deliveries) + len(h.inbounds)
 	if before == 0 {
@@ -236,12 +237,13 @@ func (h *history) trim(w windowLengths, horizon int64) bool {
 	return len(h.deliveries)+len(h.inbounds) < before
 }
 
-// trim forgets the messages from users whose service window is over at the horizon.
+// trim forgets the messages from users whose service window has ended at the horizon.
 func (w windowLengths) trim(inbounds []uint32, horizon int64) []uint32 {
 	first := w.first(horizon)
 	i := sort.Search(len(inbounds), func(i int) bool { return int64(inbounds[i]) >= first })
 	return slices.Delete(inbounds, 0, i)
 }
 
-// first is the time of the first message from a user that is kept at a horizon: one from then on may come again, and is known then.
+// first returns the time from which on messages from users are kept at a horizon. A later one may be delivered again, and is then
+// known.
 func (w windowLengths) first(horizon int64) int64 { return min(horizon, horizon-w.service+1) }

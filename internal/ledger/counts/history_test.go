@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What is trimmed of a history changes no point from the horizon on, whatever comes later; what is left is what can still change
+// What is trimmed of a history changes no sample from the horizon on, whatever comes later; what is left is what can still change
 // one: of the deliveries before the horizon that of a conversation which reaches over it, of the messages those whose service window does.
 func TestTrimChangesNoPoint(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

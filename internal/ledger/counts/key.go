@@ -1,12 +1,12 @@
 package counts
 
-// key is who a user is within a number: the top bits of the scattered UserKey. Of a million users of one number, two
-// share a key with a probability of 1 in 2,000.
+// key identifies a user within a number: the top bits of the scattered UserKey. Of a million users of one number, two share a key
+// with a probability of 1 in 2,000.
 type key uint64
 
 const keyBits = 50
 
-// newKey scatters, so that keys are spread evenly whatever the UserKeys are. It is zero for no user only.
+// newKey scatters a UserKey, so that keys are spread evenly. It is zero for no user only.
 func newKey(user UserKey) key {
 	if user == 0 {
 		return 0
@@ -14,7 +14,7 @@ func newKey(user UserKey) key {
 	return max(1, key(scatter(uint64(user))>>(64-keyBits)))
 }
 
-// newPrint is the fingerprint by which a message is known among those of its user.
+// newFingerprint returns the fingerprint by which a message is identified among those of its user.
 func newFingerprint(message MessageKey) uint32 {
 	return uint32(scatter(uint64(message)) >> (64 - fingerprintBits))
 }
@@ -26,8 +26,8 @@ func scatter(x uint64) uint64 {
 	return x ^ x>>33
 }
 
-// rank is the order of keys in a part, and so decides the slot. It is another order than that of the keys, for users can
-// come in the order of their keys (from another table, from disk), and would then crowd at one end of a growing table.
+// rank is the order of keys in a shard. It differs from the order of keys on purpose: keys that come in their own order, as from
+// another table or from disk, would crowd at one end of a growing table.
 type rank uint64
 
 const (

@@ -2,9 +2,10 @@ package counts
 
 import "slices"
 
-// join makes two keys one user, and says whether that is new. Of the keys known to be one user, the least stands for all
-// and has the history; the others refer to it, each to a lesser one. So which it is follows from the set of the pairs,
-// not from their order, and following them always ends.
+// linkAliases makes two keys one user. It reports whether they were two.
+//
+// Of the keys of one user, the least stands for all and has the history. Each other one is an alias of a lesser key. So the
+// representative follows from the set of linked pairs and not from their order, and following aliases ends.
 func (s *numberState) linkAliases(a, b key) bool {
 	keep, gone := s.users.resolve(a), s.users.resolve(b)
 	if keep == gone {
@@ -15,7 +16,7 @@ func (s *numberState) linkAliases(a, b key) bool {
 	}
 	if s.portfolio != nil {
 		if h := &s.scratch2; s.loadUser(gone, h) {
-			s.ensureSpan(keep, h.newest()) // it may sweep, which the group must see by itself
+			s.ensureSpan(keep, h.newest()) // it may sweep, which is a change of its own
 		}
 		defer s.portfolio.beginUnion(s, keep, gone).end()
 	}
@@ -56,7 +57,7 @@ func (s *numberState) linkAliases(a, b key) bool {
 	return true
 }
 
-// merge adds a trimmed history, whose points are not on the timeline, to a user.
+// mergeHistory merges a trimmed history into that of a user. Its samples are not in the series.
 func (s *numberState) mergeHistory(user key, more *history) {
 	newest := more.newest()
 	if newest == 0 {
@@ -71,14 +72,14 @@ func (s *numberState) mergeHistory(user key, more *history) {
 		s.appendSamples(h, &s.before)
 	} else {
 		s.load(p, newSlot(user.rank(), 0), h)
-		s.users.insert(user, newSlot(user.rank(), 0).withInbound(newest)) // keeps the place until put
+		s.users.insert(user, newSlot(user.rank(), 0).withInbound(newest)) // a placeholder: replaceHistory overwrites it
 	}
 	h.merge(more)
 	h.trim(s.windows, s.horizon)
 	s.replaceHistory(user, h, false)
 }
 
-// remember keeps the names of a user as long as an event of that time would: more about them may come under each.
+// keepLink keeps the aliases of a user as long as an event of that time would be kept: more may come under each key.
 func (s *numberState) keepLink(user key, at uint32) {
 	if s.linked[user] >= at {
 		return
@@ -90,10 +91,10 @@ func (s *numberState) keepLink(user key, at uint32) {
 	s.dirty = true
 }
 
-// look reads what is known about a key that stands for a user, and says whether that is anything.
+// loadUser reads the history of a key that stands for a user. It reports whether there is one.
 func (s *numberState) loadUser(user key, h *history) bool {
 	h.reset()
-	h.written = s.chats.written // also where what is joined to it has messages to chats
+	h.written = s.chats.written // also for histories that are merged into it
 	if s.users.shards == nil {
 		return false
 	}
@@ -106,12 +107,12 @@ func (s *numberState) loadUser(user key, h *history) bool {
 	return found && !p.slots[i].isAlias() || len(h.complaints) > 0
 }
 
-// has says whether anything is known about a key that stands for a user, be it that it does.
+// knowsUser reports whether anything is known about a key that stands for a user.
 func (s *numberState) knowsUser(user key) bool {
 	return s.users.shards != nil && s.users.shard(user).holds(user) || len(s.complaints[user]) > 0 || s.linked[user] > 0
 }
 
-// mentions says whether there is anything under a key, be it that it is another name of a user.
+// hasKey reports whether there is a slot or a complaint under a key, an alias included.
 func (s *numberState) hasKey(k key) bool {
 	if s.users.shards == nil {
 		return false

@@ -103,7 +103,7 @@ func TestAJoinIsKeptAndForgottenAsAnEventIs(t *testing.T) {
 	_ = l.Close()
 }
 
-// What two keys complained about at one number is what one user did, for the group that knows from another number that they are.
+// What two keys complained about at one number is what one user did, for the portfolio that knows from another number that they are.
 func TestComplaintsOfAUserWhomAnotherNumberJoined(t *testing.T) {
 	l := newApplier()
 	at := begin.Unix()
@@ -142,7 +142,7 @@ func TestComplaintsOfAUserWhomAnotherNumberJoined(t *testing.T) {
 	}
 }
 
-// A join at one number of a group is one in the group, and not at its other numbers.
+// A join at one number of a portfolio is one in the portfolio, and not at its other numbers.
 func TestAJoinAtOneNumberOfAGroup(t *testing.T) {
 	l := newApplier()
 	at := begin.Unix()

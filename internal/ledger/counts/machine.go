@@ -9,15 +9,15 @@ import (
 // Machine is the state machine of the ledger: what it knows follows from the records that were applied, in their order, and from
 // nothing else. It does no I/O, starts no goroutine and has no clock: its time is that of the records (see advance).
 //
-// Apply, Capture and Restore are called by one at a time. Whoever reads (see View, and Capture.Next) may do so beside them.
+// One goroutine at a time calls Apply, Capture and Capture.End. The methods of View and Capture.Rows are safe beside them.
 type Machine struct {
 	View
 	position uint64 // of the last record that was applied
 	time     int64  // log time, Unix milliseconds: the latest of the records' clocks
-	horizon  int64  // Unix seconds: what every number forgets that is earlier
+	horizon  int64  // Unix seconds: sweeps forget what is earlier
 	sweep    sweep
-	removed  [][]byte // keys of what has no rows any more, which the next snapshot says
-	sorted   []string // all numbers, in order; nil where it is not known
+	removed  [][]byte // keys of numbers and portfolios that are gone since the last snapshot that was kept
+	sorted   []string // cache of sortedNumbers, nil if it is to be made
 }
 
 // NewMachine makes a machine to which nothing was applied.
@@ -28,7 +28,7 @@ func NewMachine() *Machine {
 // Position is that of the last record that was applied, zero if there was none.
 func (m *Machine) Position() uint64 { return m.position }
 
-// Outcome says what became of the entries and reports of a record.
+// Outcome counts what became of the entries and reports of a record.
 type Outcome struct {
 	// New changed something; Repeated were known already; Expired came too late and were dropped.
 	New, Repeated, Expired int
@@ -45,8 +45,8 @@ func (o *Outcome) add(of result) {
 	}
 }
 
-// Apply applies the record at a position of the log, which is later than that of the record before. It returns what became of it,
-// and the subjects about which something changed, in order.
+// Apply applies the record at a position of the log, which is greater than that of the record before. It returns what became of
+// entries and reports, and the sorted subjects about which something changed.
 func (m *Machine) Apply(position uint64, r *Record) (o Outcome, about []string) {
 	m.position = position
 	m.advance(r.Clock)
@@ -87,7 +87,7 @@ func (m *Machine) Apply(position uint64, r *Record) (o Outcome, about []string) 
 	return o, slices.Compact(about)
 }
 
-// applyEntries counts entries, those about one number together.
+// applyEntries records entries, runs of entries about one number together.
 func (m *Machine) applyEntries(rest []Entry, o *Outcome, about []string) []string {
 	oldest, newest := m.oldest(), m.newest()
 	counts := func(e *Entry) bool { return e.At >= oldest && e.At <= newest }
@@ -125,7 +125,7 @@ func (m *Machine) applyEntries(rest []Entry, o *Outcome, about []string) []strin
 	return about
 }
 
-// applyPortfolio makes numbers those of a portfolio. It looks at all their users, unless the portfolio is as it was.
+// applyPortfolio sets the numbers of a portfolio. If they change, it looks at all users of the numbers.
 func (m *Machine) applyPortfolio(p Portfolio) {
 	name, numbers := PortfolioKey(p.Name), m.resolveAll(p.Numbers)
 	g := m.portfolios[name]
@@ -155,7 +155,7 @@ func (m *Machine) applyPortfolio(p Portfolio) {
 	}
 }
 
-// ensure is what is known about a number, made if nothing is.
+// ensure returns the state of a number, a new one if nothing is known about it.
 func (m *Machine) ensure(number string) *numberState {
 	if s := m.numbers[number]; s != nil { // nobody else writes
 		return s
@@ -168,7 +168,7 @@ func (m *Machine) ensure(number string) *numberState {
 	return s
 }
 
-// sortedNumbers are all numbers, in order.
+// sortedNumbers returns all numbers in order, without aliases.
 func (m *Machine) sortedNumbers() []string {
 	if m.sorted == nil {
 		for name, s := range m.numbers {
@@ -181,13 +181,15 @@ func (m *Machine) sortedNumbers() []string {
 	return m.sorted
 }
 
-// oldest is the time of the oldest entry or report that is not dropped, Unix seconds.
+// oldest returns the time of the earliest entry or report that is recorded, Unix seconds.
 func (m *Machine) oldest() int64 { return oldest(m.time / 1000) }
 
-// newest is the latest time that an entry can have: Append takes none that lies further ahead, and log time is not behind its clock.
+// newest returns the time of the latest entry that is recorded: a proposer takes none further ahead of its clock, and log time is
+// not behind that.
 func (m *Machine) newest() int64 { return m.time/1000 + int64(Ahead/time.Second) }
 
-// advance moves log time to that of a record. It never goes back, so what comes too late follows from the log alone.
+// advance moves log time to the clock of a record. Log time never goes back. So whether an entry is too late follows from the
+// log.
 func (m *Machine) advance(clock int64) {
 	if clock <= m.time {
 		return

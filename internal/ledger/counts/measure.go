@@ -7,7 +7,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// line tells the timelines of a number or a group apart.
+// seriesKind distinguishes the series of a number or a portfolio.
 type seriesKind uint8
 
 const (
@@ -17,17 +17,17 @@ const (
 	seriesKinds
 )
 
-// statistic is what of a timeline is counted.
+// statistic is what of a series is counted.
 type statistic uint8
 
 const (
 	everySample         statistic = iota
-	distinctUsers                 // points that the same user has no later one than
-	openedConversations           // points that are not inside a conversation
+	distinctUsers                 // samples that the same user has no later one than
+	openedConversations           // samples that are not inside a conversation
 )
 
-// lineOf is the timeline that answers a measure, and what of it the measure counts: distinct users by the time of their last point up to
-// the instant that is asked about, conversations by the time they were opened, or messages.
+// seriesFor returns the series that a measure looks at, and the statistic: distinct users by the time of their last sample,
+// conversations by the time they were opened, or messages.
 func seriesFor(measure v1alpha1.Measure) (seriesKind, statistic) {
 	switch measure {
 	case v1alpha1.MeasureReached:
@@ -43,7 +43,7 @@ func seriesFor(measure v1alpha1.Measure) (seriesKind, statistic) {
 	}
 }
 
-// timelines are all that belong to a number or a group.
+// seriesSet is all series of a number or a portfolio.
 type seriesSet [seriesKinds]series
 
 func (l *seriesSet) replace(before, after *samples) {
@@ -64,7 +64,7 @@ func (l *seriesSet) fill(from *samples) {
 	}
 }
 
-// points are some of the points of each timeline.
+// samples are samples of each series.
 type samples [seriesKinds][]sample
 
 func (p *samples) reset() {
@@ -73,7 +73,7 @@ func (p *samples) reset() {
 	}
 }
 
-// since are those of one user that are not before a time.
+// since returns the samples of one user that are not before a time.
 func (p *samples) since(horizon int64) (some samples) {
 	for i, all := range p {
 		for len(all) > 0 && int64(all[0].at()) < horizon {
@@ -91,21 +91,21 @@ func (p *samples) size() (n int) {
 	return n
 }
 
-// subject is what can be asked for counts: a number or a group.
+// counter answers counts: a number or a portfolio. It is locked for reading.
 type counter interface {
 	rlock()
 	runlock()
 	allSeries() *seriesSet
 
-	// again calls with the users who are not on the timeline in (from, to], as it knows only which point is a user's last of
-	// all: theirs came after to. Each comes with the last one up to then.
+	// supersededBefore calls with the last sample in (from, to] of each user who has a later one after to. In the series it is marked as
+	// superseded, since the series only knows a user's last sample of all.
 	supersededBefore(on seriesKind, from, to int64, call func(at uint32))
 
-	// complained calls with every complaint and its user.
+	// eachComplaint calls with every complaint and its user.
 	eachComplaint(call func(user key, c delivery))
 }
 
-// count is how many points lie in (from, to]. Users are those whose last point up to then lies there.
+// count returns how much of a measure lies in (from, to], as it stood at to.
 func count(s counter, measure v1alpha1.Measure, from, to int64) int64 {
 	on, statistic := seriesFor(measure)
 	n := s.allSeries()[on].count(statistic, from, to)
@@ -113,7 +113,7 @@ func count(s counter, measure v1alpha1.Measure, from, to int64) int64 {
 	return n
 }
 
-// nth is the time of the nth point in (from, to], of which there are as many at least.
+// nth returns the time of the nth of what count counts. There must be as many.
 func nth(s counter, measure v1alpha1.Measure, from, to, n int64) uint32 {
 	on, statistic := seriesFor(measure)
 	l := &s.allSeries()[on]
@@ -132,7 +132,7 @@ func nth(s counter, measure v1alpha1.Measure, from, to, n int64) uint32 {
 	return uint32(from + int64(seconds))
 }
 
-// pointedAgain is subject.again where there can be such users. There are none in the common case, in which to is now.
+// eachSupersededBefore calls counter.supersededBefore if there can be such users. There are none in the common case, in which to is now.
 func eachSupersededBefore(s counter, on seriesKind, of statistic, from, to int64, call func(at uint32)) {
 	l := &s.allSeries()[on]
 	if of != distinctUsers || l.count(distinctUsers, from, to) == l.count(everySample, from, to) {
@@ -155,7 +155,7 @@ func (s *numberState) supersededBefore(on seriesKind, from, to int64, call func(
 		}
 		return
 	}
-	var h history // not the scope's, as many ask at once
+	var h history // not the writer's: there are many readers
 	for _, p := range s.users.all() {
 		for _, is := range p.slots {
 			if !is.isOverflow() || int64(p.lastDelivery(is)) <= to || on == countedSeries && int64(p.overflow(is)[overflowCounted]) <= to {

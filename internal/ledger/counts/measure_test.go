@@ -76,7 +76,7 @@ func TestCountsAsOfThePast(t *testing.T) {
 	}
 }
 
-// So it is for a group, in which what is later, or the last up to then, may be another number's, and the number may know the user by
+// So it is for a portfolio, in which what is later, or the last up to then, may be another number's, and the number may know the user by
 // another key.
 func TestGroupCountsAsOfThePast(t *testing.T) {
 	l := newApplier()
@@ -226,7 +226,7 @@ func TestTheOldestSecondCounts(t *testing.T) {
 	expect("a second later", map[v1alpha1.Measure]int64{Messages: 5, Users: 3, Reached: 3, Conversations: 3, Complaining: 1})
 }
 
-// A number whose first event came long before those of another is counted from its own beginning; a group of them only from where
+// A number whose first event came long before those of another is counted from its own beginning; a portfolio of them only from where
 // both are, whatever happens to what came before that.
 func TestAGroupBeginsWhereAllItsNumbersDo(t *testing.T) {
 	one, two, g := newNumberState("+1", 0), newNumberState("+2", 0), newPortfolioState()

@@ -214,7 +214,7 @@ func (m *model) feedback(from, to int64) (all []Insight) {
 	return all
 }
 
-// measures are all of them, and settled those that are exact for a group of which nothing before a time is kept: a
+// measures are all of them, and settled those that are exact for a portfolio of which nothing before a time is kept: a
 // conversation is if everybody whose deliveries led to it without a pause had the first of them since then.
 var measures = []v1alpha1.Measure{Users, Conversations, Messages, Reached, Complaining}
 
@@ -333,10 +333,10 @@ func (m *model) compare(t *rapid.T, l *applier, subject string, measures []v1alp
 	}
 }
 
-// portfolios are groups as they should be, by name.
+// portfolios are portfolios as they should be, by name.
 type portfolios map[string][]string
 
-// regroup declares a group of some of the numbers, or removes one.
+// regroup declares a portfolio of some of the numbers, or removes one.
 func (p portfolios) regroup(t *rapid.T, l *applier, numbers []string) {
 	name := rapid.SampledFrom([]string{"one", "two"}).Draw(t, "group")
 	some := rapid.SliceOfDistinct(rapid.SampledFrom(numbers), func(n string) string { return n }).Draw(t, "of")
@@ -349,7 +349,7 @@ func (p portfolios) regroup(t *rapid.T, l *applier, numbers []string) {
 	}
 }
 
-// declare declares the groups again.
+// declare declares the portfolios again.
 func (p portfolios) declare(t *rapid.T, l *applier) {
 	for name, members := range p {
 		if err := l.Group(name, members); err != nil {
@@ -358,7 +358,7 @@ func (p portfolios) declare(t *rapid.T, l *applier) {
 	}
 }
 
-// compare asks about all numbers and groups.
+// compare asks about all numbers and portfolios.
 func (p portfolios) compare(t *rapid.T, l *applier, m *model, numbers []string, now time.Time, since time.Time, label string) {
 	for _, number := range numbers {
 		m.of(number).compare(t, l, number, measures, now, since, label)
@@ -385,7 +385,7 @@ func appendAll(t *rapid.T, l *applier, entries []Entry, now time.Time) (sum Outc
 }
 
 // All answers are those of the definitions, whatever the order, the batches and the repetitions, and whenever numbers join
-// groups and leave them.
+// portfolios and leave them.
 func TestCountsAreAFunctionOfTheSetOfEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := begin.Add(40*24*time.Hour + 30*time.Minute)

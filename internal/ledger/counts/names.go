@@ -38,7 +38,7 @@ func (v *View) Subject(id, number string) string {
 	return v.resolved(number)
 }
 
-// resolved is the number of which a number is another form. The caller holds mu.
+// resolved returns the own name of a number. The caller holds mu.
 func (v *View) resolved(number string) string {
 	if s := v.numbers[number]; s != nil {
 		return s.number
@@ -46,7 +46,7 @@ func (v *View) resolved(number string) string {
 	return number
 }
 
-// resolveAll are numbers by their own names, in order, each once.
+// resolveAll returns numbers by their own names, sorted, each once.
 func (v *View) resolveAll(numbers []string) []string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -69,12 +69,12 @@ func (v *View) Names(subject string) []string {
 	return append([]string{s.number}, s.names...)
 }
 
-// Forms are what a subject goes by, but for ids of Meta's that are names of another: its own name first.
+// Forms returns the names of a subject that are numbers in E.164, and its own name.
 func (v *View) Forms(subject string) []string {
 	return slices.DeleteFunc(v.Names(subject), func(name string) bool { return name != subject && report.ParseSubject(name).Type == report.NumberID })
 }
 
-// NewDisplays are those that a machine does not know.
+// NewDisplays returns those that a machine does not know yet.
 func (v *View) NewDisplays(all []Display) []Display {
 	known := func(d Display) bool { return !d.valid() || v.displays(d.ID) == d.Number }
 	if !slices.ContainsFunc(all, func(d Display) bool { return !known(d) }) {
@@ -93,7 +93,7 @@ func (v *View) displays(id string) string {
 	return v.displayed[id]
 }
 
-// Validate is ErrInvalid if the claim names nothing.
+// Validate returns ErrInvalid if the claim names nothing.
 func (c Claim) Validate() error {
 	if c.ID == "" || c.Number == "" || len(report.NumberIDSubject(c.ID).String()) > maxNumber || len(c.Number) > maxNumber {
 		return fmt.Errorf("%w: a number of %d bytes with an id of %d", ErrInvalid, len(c.Number), len(c.ID))
@@ -101,10 +101,10 @@ func (c Claim) Validate() error {
 	return nil
 }
 
-// Claims says whether a claim changes nothing, since its names are the number's.
+// HasClaim reports whether a claim would change nothing.
 func (v *View) HasClaim(c Claim) bool { return len(v.namesOfClaim(c)) == 0 }
 
-// namesOfClaim are the names that a claim gives to its number.
+// namesOfClaim returns the names that a claim adds to its number.
 func (v *View) namesOfClaim(c Claim) []string {
 	name := report.NumberIDSubject(c.ID).String()
 	was, is := v.Subject(c.ID, ""), v.Subject("", c.Number)
@@ -122,7 +122,7 @@ func (v *View) namesOfClaim(c Claim) []string {
 	return names
 }
 
-// claim gives a number the names that are claimed for it.
+// claim applies a claim.
 func (m *Machine) claim(c Claim, about []string) []string {
 	for _, name := range m.namesOfClaim(c) {
 		s := m.ensure(m.Subject("", c.Number))
@@ -133,7 +133,7 @@ func (m *Machine) claim(c Claim, about []string) []string {
 	return about
 }
 
-// display notes how Meta displays the number of an id.
+// display applies a display. It names the number, too, if the id was claimed before.
 func (m *Machine) display(d Display, about []string) []string {
 	was, known := m.displayed[d.ID]
 	if !d.valid() || was == d.Number || !known && len(m.displayed) >= mostDisplayed {
@@ -152,8 +152,8 @@ func (m *Machine) display(d Display, about []string) []string {
 	return about
 }
 
-// bind makes a name, and all names of what it was a name of, those of a number. What was known under it is the number's from now on; it
-// says whether anything was.
+// bind makes a name, and all names that were its own, names of a number, which takes over what was known under it. It reports
+// whether anything was.
 func (m *Machine) bind(name string, to *numberState) (took bool) {
 	from := m.numbers[name]
 	if from == to {

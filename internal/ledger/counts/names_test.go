@@ -21,7 +21,7 @@ const (
 )
 
 // Whatever comes under the id of a number, under the form that Meta displays and under the number itself counts as if all had come
-// under the number: before and after a resource claims the id, over snapshots, crashes and restarts, and in a group.
+// under the number: before and after a resource claims the id, over snapshots, crashes and restarts, and in a portfolio.
 func TestANumberIsOneUnderAllItsNames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fs := newDisk()

@@ -8,7 +8,10 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// scope is what is known about one number: its users in parts, and the points that follow from them on timelines.
+// numberState is what the machine knows about one number, or about another subject of reports.
+//
+// The users' histories are the source. The series of samples follow from them and from the windows, and can be made anew (see recount).
+// Apply is the only writer: it holds lock while it changes anything. Readers hold rlock.
 type numberState struct {
 	number string
 	names  []string // others that it goes by; guarded by View.mu
@@ -16,30 +19,32 @@ type numberState struct {
 	mu        sync.RWMutex    // guards what follows against those who read; see lock
 	portfolio *portfolioState // nil for none
 	windows   windowLengths
-	horizon   int64 // Unix seconds; nothing earlier is recorded or counted any more. Set by the first event, raised by sweeps
+	horizon   int64 // Unix seconds: nothing earlier is recorded or counted. It only rises
 	users     userTable
 	series    seriesSet
 	activity  activity
 
-	complaints map[key][]delivery // by user, in order of time. They are few, and saved with the number's own row
-	linked     map[key]uint32     // by user, when two of their keys were last said to be one user. So are they
-	chats      chats              // and what is known of groups of users
+	// What follows is small, and saved in the number's own row.
+	complaints map[key][]delivery // by user, in order of time
+	linked     map[key]uint32     // by user: when two of their keys were last reported to be one user
+	chats      chats
 
 	reports  []report.Report // by sequence
-	sequence int64           // the last that was given
+	sequence int64           // of the last report
 
-	dirty bool // the number's own row is not as the last snapshot that was kept has it
+	dirty bool // the own row has changed since the last snapshot that was kept
 
-	prefetched        uint64  // what warm read, so that it is read
-	scratch, scratch2 history // scratch
+	// Scratch space of the writer.
+	scratch, scratch2 history
 	before, after     samples
+	prefetched        uint64 // keeps the compiler from dropping the reads of prefetch
 }
 
 func newNumberState(number string, horizon int64) *numberState {
 	return &numberState{number: number, windows: newWindowLengths(DefaultWindows), horizon: horizon, dirty: true}
 }
 
-// lock keeps readers away from the number, and from its group, whose timelines follow from all its numbers.
+// lock excludes readers of the number and of its portfolio, whose series follow from all its numbers. The portfolio is locked first.
 func (s *numberState) lock() {
 	if s.portfolio != nil {
 		s.portfolio.mu.Lock()
@@ -65,7 +70,7 @@ func (w windowLengths) windows() Windows {
 	return Windows{Service: time.Duration(w.service) * time.Second, Conversation: time.Duration(w.conversation) * time.Second, CountReached: w.countReached}
 }
 
-// recount makes the timelines anew from the users.
+// recount makes the series anew from the users.
 func (s *numberState) recount() {
 	var all samples
 	h := &s.scratch
@@ -100,12 +105,12 @@ func (s *numberState) recount() {
 	s.series.fill(&all)
 }
 
-// known says whether anything is known about the number.
+// known reports whether anything is known about the number. Windows alone do not count.
 func (s *numberState) known() bool {
 	return s.sequence > 0 || len(s.complaints)+len(s.chats.written) > 0 || slices.ContainsFunc(s.users.shards, func(p *shard) bool { return p.used > 0 })
 }
 
-// configure sets the windows and says whether they are others than before.
+// configure sets the windows. It reports whether they changed.
 func (s *numberState) configure(w windowLengths) bool {
 	if w == s.windows {
 		return false

@@ -68,7 +68,7 @@ func TestSnapshotsSaveEachChange(t *testing.T) {
 	}
 }
 
-// A number counts what the definitions say after every few events of a user, in any order and at any distance: alone, and in a group
+// A number counts what the definitions say after every few events of a user, in any order and at any distance: alone, and in a portfolio
 // of which no other number knows the user, one does, or one knows two users who are one.
 func TestEveryFewEvents(t *testing.T) {
 	const base = 100 // seconds of the epoch: a mark at no time would be seen
@@ -217,10 +217,10 @@ func TestARepetitionIsNotSaved(t *testing.T) {
 	}
 }
 
-// arenaWords are those of all blocks of a part, also of those that nothing refers to.
+// arenaWords are those of all overflow histories of a shard, also of those that nothing refers to.
 func arenaWords(p *shard) int { return p.words }
 
-// A part with more history than a part should have is split, unless that is one user's.
+// A shard with more history than a shard should have is split, unless that is one user's.
 func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
 	for _, test := range []struct {
 		users key
@@ -349,7 +349,7 @@ func TestReadingAheadOfUsersWithShortHistories(t *testing.T) {
 	}
 }
 
-// Two users turn out to be one of whom the number was long silent: what that makes it forget, its group forgets too.
+// Two users turn out to be one of whom the number was long silent: what that makes it forget, its portfolio forgets too.
 func TestAJoinThatMakesANumberForget(t *testing.T) {
 	at := func(days int64) uint32 { return uint32(begin.Unix() + days*day) }
 	low, high := key(1), key(1<<(keyBits-1)+1)
@@ -519,7 +519,7 @@ func TestAJoinIsOfTheirs(t *testing.T) {
 	}
 }
 
-// A user of a part that was not swept for long, of whom nothing is left, is joined with one of a part that was.
+// A user of a shard that was not swept for long, of whom nothing is left, is joined with one of a shard that was.
 func TestAJoinWithWhatIsForgotten(t *testing.T) {
 	at := func(days int64) uint32 { return uint32(begin.Unix() + days*day) }
 	const low, high = key(1), key(1<<(keyBits-1) + 1)
@@ -644,7 +644,7 @@ func TestAfterALongSilence(t *testing.T) {
 	}
 }
 
-// When nobody is left the parts of a number become one, and not before.
+// When nobody is left the shards of a number become one, and not before.
 func TestPartsOfNobodyBecomeOne(t *testing.T) {
 	at := uint32(begin.Unix())
 	for _, splits := range []int{1, 3, 5} {

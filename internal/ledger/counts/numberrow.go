@@ -11,11 +11,11 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// numberVersion is the version of a number's own row. Version 1 tells when parts were saved, but not of activity, and ends where nothing
-// more is known.
+// numberVersion is the version of a number's own row. Version 1 has a generation for each shard and no activity, and leaves out
+// the lists at its end that are empty.
 const numberVersion = 2
 
-// encode is the number's own row: all but its parts, which it names.
+// encode returns the number's own row: all but the content of its shards.
 func (s *numberState) encode() []byte {
 	row := binary.AppendVarint([]byte{numberVersion}, s.horizon)
 	row = appendWindows(row, s.windows)
@@ -44,7 +44,7 @@ func (s *numberState) encode() []byte {
 	return codec.Seal(s.chats.encode(row))
 }
 
-// decode reads the number's own row. It makes the parts without their content, which Restore reads.
+// decode reads the number's own row. The shards are read by Restore.
 func (s *numberState) decode(row []byte) error {
 	r := unseal(row, numberVersion)
 	s.horizon = r.Varint()
@@ -74,7 +74,7 @@ func (s *numberState) decode(row []byte) error {
 	return r.End()
 }
 
-// decodeComplaints and decodeJoined read the end of the number's own row, which version 1 leaves out where there are none.
+// decodeComplaints and decodeLinked read the lists at the end of the row, which version 1 leaves out where they are empty.
 func (s *numberState) decodeComplaints(r *reader) {
 	if r.ended() {
 		return

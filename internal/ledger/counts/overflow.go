@@ -1,7 +1,7 @@
 package counts
 
-// A block is the history of a user that does not fit a slot: a header, deliveries in order of time from the front, each
-// a time and a word, and times of inbounds in order from the back. Between them is room for more.
+// overflow is the history of a user that does not fit into a slot: a header, then deliveries in order of time from the front,
+// each a time and a word, and times of inbounds in order from the back. The words between them are slack.
 type overflow []uint32
 
 const (
@@ -15,13 +15,13 @@ const (
 
 func overflowWords(deliveries, inbounds int) int { return overflowHeader + 2*deliveries + inbounds }
 
-// withRoom is the size to give to a block of so many words: half as much again as its content.
+// withSlack returns the size to allocate for so many words: half as much again as the content.
 func withSlack(words int) int      { return words + (words-overflowHeader)/2 }
 func (b overflow) deliveries() int { return int(b[overflowDeliveries]) }
 func (b overflow) inbounds() int   { return int(b[overflowInbounds]) }
 func (b overflow) used() int       { return overflowWords(b.deliveries(), b.inbounds()) }
 
-// The word of a delivery is its fingerprint, and bits above it that say what else is known.
+// The word of a delivery is its fingerprint and flags above it.
 const (
 	fingerprintMask = 1<<fingerprintBits - 1
 	awaitedBit      = 1 << 30
@@ -59,7 +59,7 @@ func (b overflow) fill(h *history) {
 	}
 }
 
-// copy fills the block with what another holds.
+// copy copies the content of another overflow history.
 func (b overflow) copy(from overflow) {
 	front := overflowHeader + 2*from.deliveries()
 	copy(b[overflowDeliveries:], from[overflowDeliveries:front])
@@ -77,7 +77,7 @@ func (b overflow) pushInbound(at uint32) {
 	b[overflowInbounds]++
 }
 
-// knows is what is known about a message.
+// find returns what is known about a message.
 func (b overflow) find(print uint32) (delivery, bool) {
 	for i := b.deliveries() - 1; i >= 0; i-- {
 		if b[overflowHeader+2*i+1]&fingerprintMask == print {
@@ -87,7 +87,7 @@ func (b overflow) find(print uint32) (delivery, bool) {
 	return delivery{}, false
 }
 
-// lastInbound is the last at or before a time, 0 for none.
+// lastInbound returns the last inbound at or before a time, 0 for none.
 func (b overflow) lastInbound(at uint32) uint32 {
 	for i := b.inbounds() - 1; i >= 0; i-- {
 		if in := b.inbound(i); in <= at {
@@ -102,14 +102,14 @@ func (p *shard) overflow(s slot) overflow {
 	return from[:from[overflowSize]]
 }
 
-// from is the page that a slot's block is in, from the block on.
+// pageFrom returns the page of a slot's overflow history, from that on.
 func (p *shard) pageFrom(s slot) overflow {
 	at := s.overflowPlace()
 	return p.arena[at/pageWords][at%pageWords:]
 }
 
-// allocate makes a block without content. One that is longer than a page has a page to itself. While an eighth of the arena is
-// less than a page, the last page begins smaller and is copied when it grows.
+// allocate allocates an empty overflow history. One that is longer than a page has a page of its own. While an eighth of the
+// arena is less than a page, the last page begins smaller and is copied when it grows.
 func (p *shard) allocate(words int) uint32 {
 	last := len(p.arena) - 1
 	if last < 0 || len(p.arena[last])+words > pageWords {
@@ -128,21 +128,21 @@ func (p *shard) allocate(words int) uint32 {
 	return uint32(last*pageWords + at)
 }
 
-// free gives up the block of a slot, if it has one.
+// free releases the overflow history of a slot, if it has one.
 func (p *shard) free(s slot) {
 	if s.isOverflow() {
 		p.garbage += len(p.overflow(s))
 	}
 }
 
-// tidy compacts the arena when more than a third of it is garbage.
+// maybeCompact compacts the arena when more than a third of it is garbage.
 func (p *shard) maybeCompact() {
 	if p.garbage > p.words/3 {
 		p.compact()
 	}
 }
 
-// compact copies the blocks that slots refer to into an arena of their own.
+// compact copies the overflow histories in use into a new arena.
 func (p *shard) compact() {
 	was := shard{arena: p.arena}
 	p.arena, p.words, p.garbage = nil, 0, 0

@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// group counts several numbers together: a user of several of them is one user. It has timelines of its own but no users:
-// what is known about a user is what its numbers know, and put together when it changes at one of them. Its numbers share
-// its lock. Keys that are one user at one of its numbers are one user in the group; at the other numbers they stay two,
-// so that a number's own counts follow from its own events, whatever groups it was in.
+// portfolioState counts several numbers together: a user of several of them counts once.
 //
-// The group's points follow from what its numbers keep. Before the horizon they keep the last opening of a conversation
-// each for itself, so the group's conversations are exact after the first pause of a conversation's length that a user had
-// from all its numbers; as the horizon lies Lateness before what can be counted, that is nearly always before it.
+// It has series of its own and no histories: these are its members'. When a user's history changes at a member, the user's samples are
+// replaced (see change). Two keys that are one user at one member are one user in the portfolio. At the other members they stay two users,
+// so that the counts of a number follow from its own entries alone.
+//
+// Conversations are exact from the first pause of a conversation's length that a user had from all members: before the horizon each member
+// keeps the last opening of a conversation for itself. The horizon lies Lateness before all that can be counted.
 type portfolioState struct {
 	mu      sync.RWMutex
 	members []*numberState // by number
@@ -21,14 +21,14 @@ type portfolioState struct {
 	horizon int64          // the latest of its numbers'
 	series  seriesSet
 
-	// rings has the keys of users whom several numbers know, under one key or under several. Whoever has no key in it is known to one
-	// number at most, which knows by itself what their keys are; these are most users, and nothing is looked up or kept for them at the
-	// others.
+	// rings has the keys of users whom several members know. A user without a key in rings is known to one member at most, which knows all
+	// keys of the user. These are most users: for them nothing is looked up at other members.
 	rings aliasRings
 
-	change change          // the one under way
-	after  samples         // scratch
-	found  memberHistories // scratch
+	// Scratch space of the writer.
+	change change
+	after  samples
+	found  memberHistories
 }
 
 func newPortfolioState() *portfolioState { return &portfolioState{rings: newAliasRings()} }
@@ -37,7 +37,7 @@ func (g *portfolioState) rlock()                { g.mu.RLock() }
 func (g *portfolioState) runlock()              { g.mu.RUnlock() }
 func (g *portfolioState) allSeries() *seriesSet { return &g.series }
 
-// set makes scopes the group's numbers. They are in no other.
+// set replaces the members. They are in no other portfolio.
 func (g *portfolioState) set(members []*numberState) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -51,19 +51,18 @@ func (g *portfolioState) set(members []*numberState) {
 	g.rebuild()
 }
 
-// remove takes a number out of the group.
+// remove takes a number out of the portfolio.
 func (g *portfolioState) remove(s *numberState) {
 	g.set(slices.DeleteFunc(slices.Clone(g.members), func(m *numberState) bool { return m == s }))
 }
 
-// consistsOf says whether the group's numbers are those, which are in order.
+// consistsOf reports whether the members are these numbers, which are sorted.
 func (g *portfolioState) consistsOf(numbers []string) bool {
 	return slices.EqualFunc(g.members, numbers, func(s *numberState, number string) bool { return s.number == number })
 }
 
-// mirrors says whether the group's points of a user are those of the number: no other knows the user, and both count by the
-// same windows. Then what changes at the number changes in the group, and nothing needs to be put together. It is asked before
-// something is recorded about the user.
+// sharesSamples reports whether the portfolio's samples of a user are those of the member: no other member knows the user, and both count by
+// the same windows. Then a sample of the member is added to both series, without a change. It is asked before an event is recorded.
 func (g *portfolioState) sharesSamples(s *numberState, user key) bool {
 	if g == nil {
 		return false
@@ -72,8 +71,7 @@ func (g *portfolioState) sharesSamples(s *numberState, user key) bool {
 	return s.windows == g.windows && !g.rings.has(user)
 }
 
-// meet is called before a number comes to know a key. Where others know it, the user is one whom several numbers know from now
-// on: with each key that stands for the user at one of them.
+// linkIfShared is called before a member stores anything under a key. If other members know the key, it is put into the ring of their user.
 func (g *portfolioState) linkIfShared(s *numberState, k key) {
 	if g == nil || s.hasKey(k) {
 		return
@@ -85,9 +83,9 @@ func (g *portfolioState) linkIfShared(s *numberState, k key) {
 	}
 }
 
-// tie is link for the key under which a number knows the user of another, of which it may know nothing but that. Whatever another
-// number makes of that key belongs to the user too: so the numbers that know a shared key have it with the key that it stands
-// for, and users who have points of their own never become one except between begin and end.
+// linkKeys puts a key and the key that stands for its user at one member into one ring, and then the keys that stand for the latter at the
+// other members. Invariant: if a key is in a ring, so is the key that stands for it at each member. So users who have samples become one
+// between begin and end only.
 func (g *portfolioState) linkKeys(k, user key) {
 	known := g.rings.has(user)
 	g.rings.link(k, user)
@@ -101,7 +99,7 @@ func (g *portfolioState) linkKeys(k, user key) {
 	}
 }
 
-// has says whether any number knows anything about the user of a key.
+// knowsUser reports whether any member knows anything about the user of a key.
 func (g *portfolioState) knowsUser(user key) bool {
 	var room [4]key
 	for _, k := range g.rings.keys(user, room[:0]) {
@@ -114,7 +112,7 @@ func (g *portfolioState) knowsUser(user key) bool {
 	return false
 }
 
-// advance raises the horizon with that of a number.
+// raiseHorizon follows the horizon of a member.
 func (g *portfolioState) raiseHorizon(horizon int64) {
 	if horizon > g.horizon {
 		g.horizon = horizon
@@ -122,13 +120,13 @@ func (g *portfolioState) raiseHorizon(horizon int64) {
 	}
 }
 
-// mention is a key that a number has something under.
+// mention is a key under which a member has something.
 type mention struct {
 	key    key
 	member int
 }
 
-// rebuild makes all anew from the numbers.
+// rebuild makes rings and series anew from the members.
 func (g *portfolioState) rebuild() {
 	g.rings.table.clear(0)
 	mentions := g.mentions()
@@ -140,8 +138,7 @@ func (g *portfolioState) rebuild() {
 	g.recount(mentions)
 }
 
-// mentions are all that the numbers have, by key, so that those whom several numbers know come together. Tables are quick to fill in that
-// order, as in any but that of ranks.
+// mentions are all keys of all members, sorted by key.
 func (g *portfolioState) mentions() []mention {
 	var mentions []mention
 	for i, s := range g.members {
@@ -163,7 +160,7 @@ func (g *portfolioState) mentions() []mention {
 	return mentions
 }
 
-// recount makes the series anew from the numbers and the rings.
+// recount makes the series anew from the members and the rings.
 func (g *portfolioState) recount(mentions []mention) {
 	g.windows, g.horizon = windowLengths{}, 0
 	for i, s := range g.members {
@@ -172,7 +169,7 @@ func (g *portfolioState) recount(mentions []mention) {
 		}
 		g.horizon = max(g.horizon, s.horizon)
 	}
-	// Those by user and number, so that what is gathered about a user comes together without a look at every number.
+	// Mentions of users in rings are sorted by user and member, so that a user's histories are read without asking every member.
 	var all samples
 	in := &g.found
 	type place struct {
@@ -213,8 +210,8 @@ func (g *portfolioState) recount(mentions []mention) {
 	g.series.fill(&all)
 }
 
-// again implements subject. What only one number knows may be superseded by another's too, so unlike there all users are
-// looked at who have anything after to.
+// supersededBefore implements counter. A delivery may be superseded by one of another member, so all users with anything after to are
+// looked at.
 func (g *portfolioState) supersededBefore(on seriesKind, from, to int64, call func(at uint32)) {
 	var users []key
 	for _, s := range g.members {
@@ -267,8 +264,8 @@ func (g *portfolioState) eachComplaint(call func(user key, c delivery)) {
 	}
 }
 
-// sweep forgets the keys of users of whom no number knows anything, in the part of a key. Numbers are swept before. It returns how many
-// keys were looked at, and where the next part begins: zero at the end.
+// sweep forgets rings of users whom no member knows any more, in the shard of rings that has a key. It returns how many keys were looked
+// at, and where the next shard begins: zero at the end.
 func (g *portfolioState) sweep(from key) (looked int, next key) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -281,7 +278,7 @@ func (g *portfolioState) sweep(from key) (looked int, next key) {
 	return looked, next
 }
 
-// forget forgets users whose least key is in a part of the names.
+// forget removes the rings whose least key is in a shard.
 func (g *portfolioState) forget(p *shard) {
 	var gone []key
 	for _, is := range p.slots {
@@ -297,8 +294,8 @@ func (g *portfolioState) forget(p *shard) {
 	}
 }
 
-// divides says whether a number knows the user of a key under another key too, which it does not know to be the same user.
-// Then what changes nothing of its own counts may change the group's.
+// hasSplitAliases reports whether a member knows the user of a key as a second user, under another key. Then an event that changes nothing of
+// the member's counts may change the portfolio's.
 func (g *portfolioState) hasSplitAliases(s *numberState, user key) bool {
 	for k := g.rings.next(user); k != user; k = g.rings.next(k) {
 		if s.knowsUser(k) {
@@ -308,7 +305,7 @@ func (g *portfolioState) hasSplitAliases(s *numberState, user key) bool {
 	return false
 }
 
-// named says whether a number still has a name of the user of a key.
+// hasKeyOf reports whether a member still has a slot under any key of a user.
 func (g *portfolioState) hasKeyOf(user key) bool {
 	var room [4]key
 	for _, k := range g.rings.keys(user, room[:0]) {

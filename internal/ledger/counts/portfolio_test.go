@@ -16,7 +16,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// A user of two numbers is two users of theirs and one of their group, also where one number knows the user by the
+// A user of two numbers is two users of theirs and one of their portfolio, also where one number knows the user by the
 // business-scoped id only and the other by both; a service window is a number's own.
 func TestGroupCountsUsersOnce(t *testing.T) {
 	l := newApplier()
@@ -47,7 +47,7 @@ func TestGroupCountsUsersOnce(t *testing.T) {
 	}
 }
 
-// A number is in one group at most; a group that is declared as it is stays as it is; one without numbers is gone. None of
+// A number is in one portfolio at most; a portfolio that is declared as it is stays as it is; one without numbers is gone. None of
 // it makes a number known, and who subscribed is told of numbers only.
 func TestGroupMembership(t *testing.T) {
 	l := newApplier()
@@ -101,7 +101,7 @@ func TestGroupMembership(t *testing.T) {
 	expect("one", 4)
 }
 
-// Numbers that join groups and leave them while they are appended to, swept, saved and read end as if none of it had been
+// Numbers that join portfolios and leave them while they are appended to, swept, saved and read end as if none of it had been
 // at the same time.
 func TestGroupsDuringAppends(t *testing.T) {
 	l, now := openTest(t, newDisk()), begin
@@ -192,7 +192,7 @@ func TestGroupsDuringAppends(t *testing.T) {
 	}
 }
 
-// A group keeps the keys of users whom several numbers know, and forgets those whom none knows any more.
+// A portfolio keeps the keys of users whom several numbers know, and forgets those whom none knows any more.
 func TestGroupForgets(t *testing.T) {
 	l, now := newApplier(), begin
 	if err := l.Group("g", []string{"+1", "+2"}); err != nil {
@@ -327,7 +327,7 @@ func TestComplaintCodes(t *testing.T) {
 	}
 }
 
-// The measures of the rules are answered for numbers and groups.
+// The measures of the rules are answered for numbers and portfolios.
 func TestSubject(t *testing.T) {
 	l := newApplier()
 	at := begin.Unix()
@@ -394,7 +394,7 @@ func TestPartRemoves(t *testing.T) {
 }
 
 // One number says that two keys are one user and knows nothing more, another that the first of them and a third are: whoever is
-// met under any of them is the same user in the group, in whatever order that comes out.
+// met under any of them is the same user in the portfolio, in whatever order that comes out.
 func TestGroupFollowsKeysThatANumberOnlyJoined(t *testing.T) {
 	users := []UserKey{1, 2, 3}
 	slices.SortFunc(users, func(a, b UserKey) int { return cmp.Compare(newKey(a), newKey(b)) })
@@ -463,7 +463,7 @@ func TestNamesInAGroupOutliveWhatIsKnown(t *testing.T) {
 	}
 }
 
-// What a number that left a group knew is not known there any more: neither who is one user, nor how far back the number counts.
+// What a number that left a portfolio knew is not known there any more: neither who is one user, nor how far back the number counts.
 func TestANumberThatLeftAGroup(t *testing.T) {
 	later := begin.Unix() + 20*day
 	first := oldest(earliestNow(uint32(later))) // of the number that leaves
@@ -520,7 +520,7 @@ func TestWhatCameUnderTwoKeysIsForgotten(t *testing.T) {
 	}
 }
 
-// Whatever happens at its numbers, a group counts what it would if it were made anew, and of users of whom nothing is left it knows
+// Whatever happens at its numbers, a portfolio counts what it would if it were made anew, and of users of whom nothing is left it knows
 // no key.
 func TestAGroupIsAsIfMadeAnew(t *testing.T) {
 	for seed := range int64(12) {

@@ -12,7 +12,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// Record is one row of the log. Whatever changes a Machine is one.
+// Record is one row of the log. Whatever changes a Machine is a record.
 type Record struct {
 	// Clock is what the clock of who proposed the record showed, Unix milliseconds; zero in what tells of no time.
 	Clock int64
@@ -24,29 +24,30 @@ type Record struct {
 	links []link // names that rows of version 1 gave to numbers
 }
 
-// NumberWindows are the windows of a number from then on. What was counted under others is counted anew.
+// NumberWindows sets the windows of a number. What was counted under others is counted anew.
 type NumberWindows struct {
 	Number string
 	Windows
 }
 
-// Portfolio is which numbers are one subject as well, GroupSubject of the name, in which a user of several of them is one user and
-// conversations are had with all of them together. It replaces the portfolio of that name; without numbers it removes it. A number is in
-// one portfolio at most: this one takes it from another. Windows are the numbers' own; the portfolio has those of its first number, in
-// order.
+// Portfolio sets the numbers of a portfolio. It replaces those that it had; without numbers it removes the portfolio. A number is
+// in one portfolio at most: this one takes it from another.
+//
+// A portfolio is a subject (see PortfolioKey) in which a user of several numbers is one user, and conversations are had with all
+// numbers together. Its windows are those of its first number, in order.
 type Portfolio struct {
 	Name    string
 	Numbers []string
 }
 
-// Claim says that an id of Meta's is that of a number in E.164, as a resource has it. What was received under the id alone, or under a
-// form of the number that Meta displayed with the id, is the number's from then on, and so is all that comes under either. A number that
-// cannot be the same one (see identity.SameLine) keeps what is its own.
+// Claim says that an id of Meta's belongs to a number in E.164, as a resource has it. The number takes over what was recorded
+// under the id alone, or under a form of the number that Meta displayed with the id, and gets all that comes under either from
+// then on. A number that cannot be the same one (see identity.SameLine) keeps its own.
 type Claim struct {
 	ID, Number string
 }
 
-// Validate is ErrInvalid if the windows are not whole seconds from zero to Kept, or are no number's.
+// Validate returns ErrInvalid if the windows are not whole seconds from zero to Kept, or belong to no number.
 func (w NumberWindows) Validate() error {
 	if w.Number == "" || len(w.Number) > maxNumber {
 		return fmt.Errorf("%w: a number of %d bytes", ErrInvalid, len(w.Number))
@@ -59,7 +60,7 @@ func (w NumberWindows) Validate() error {
 	return nil
 }
 
-// Validate is ErrInvalid if one of the numbers is none.
+// Validate returns ErrInvalid if a number is empty or too long.
 func (p Portfolio) Validate() error {
 	for _, number := range p.Numbers {
 		if number == "" || len(number) > maxNumber {
@@ -69,16 +70,16 @@ func (p Portfolio) Validate() error {
 	return nil
 }
 
-// GroupSubject is the subject of the counts of a portfolio.
+// PortfolioKey is the subject under which a View answers for a portfolio.
 func PortfolioKey(name string) string { return "group/" + name }
 
-// Display says that Meta displays the number of an id so.
+// Display says how Meta displays the number of an id.
 type Display struct {
 	ID     string // that Meta gave to the number
 	Number string // E.164, with the leading plus
 }
 
-// An entry is at least the flags, a number, a user and a time.
+// leastEntry is the size of the smallest entry: flags, a number, a user and a time.
 const leastEntry = 1 + 1 + 8 + 1
 
 const (
@@ -95,7 +96,7 @@ const (
 	flagControl   = 1 << 0 // windows, portfolios, claims and displays follow the reports
 )
 
-// AppendRow appends the row of a record. Numbers are written once and times as differences, so that an entry of a large batch takes about
+// AppendRow appends the row of a record. Numbers are written once and times as differences: an entry of a large batch takes about
 // 20 bytes.
 func (rec *Record) AppendRow(row []byte) []byte {
 	row = append(row, recordVersion, 0)
@@ -175,7 +176,7 @@ func (rec *Record) AppendRow(row []byte) []byte {
 	return codec.Seal(row)
 }
 
-// controls says whether there is anything of what few records have.
+// controls reports whether there is anything of what few records have.
 func (rec *Record) controls() bool {
 	return len(rec.Windows)+len(rec.Portfolios)+len(rec.Claims)+len(rec.Displays) > 0
 }
@@ -268,7 +269,7 @@ func (rec *Record) ReadRow(row []byte) error {
 	return r.End()
 }
 
-// entry reads an entry, whose time is given as the difference from that of the one before.
+// entry reads an entry. Its time is the difference from that of the entry before.
 func (r *reader) entry(number func() string) Entry {
 	flags := r.Byte()
 	entry := Entry{Kind: Kind(flags & kindMask), Reply: flags&flagReply != 0}
@@ -316,7 +317,7 @@ func (rec *Record) readControl(r *reader) {
 	}
 }
 
-// endMark before a kind, which begins with none, says that the end of what is reported follows. Older rows have no ends.
+// endMark before a kind says that the end of what is reported follows. No kind begins with it.
 const endMark = "\x00"
 
 func appendReport(row []byte, r report.Report) []byte {
@@ -343,7 +344,7 @@ func (r *reader) report() report.Report {
 	return said
 }
 
-// flagReach is added to the service window, which is shorter.
+// flagCountReached is a bit of the service window, above its greatest value.
 const flagCountReached = 1 << 32
 
 func appendWindows(row []byte, w windowLengths) []byte {

@@ -155,7 +155,7 @@ func FuzzDecodeJournal(f *testing.F) {
 	})
 }
 
-// No row of a part does more than fail to be read, and what is read can be counted, swept and saved.
+// No row of a shard does more than fail to be read, and what is read can be counted, swept and saved.
 func FuzzDecodePart(f *testing.F) {
 	l := fuzzedLedger(f)
 	f.Add(uint8(0), uint64(0), body(l.number(number).users.shards[0].encode()))

@@ -142,12 +142,12 @@ func TestWhatIsKnownOfAMessage(t *testing.T) {
 	})
 }
 
-// version1 is the row of a part as it was written before replies were known: users 1 to 5 with little and much history, and user 7, who
+// version1 is the row of a shard as it was written before replies were known: users 1 to 5 with little and much history, and user 7, who
 // is user 6.
 const version1 = "01e0f3b7ab0d0600c02459c29e0415088001000000000000401a1b1ddf275804000000000000000000157c4a7fb979040000000000000000c00fdd771f4b9b0e4a9f0100000000888a0a3ea5bfdcbc0b4a9f03" +
 	"a5cfbf3a3f6f059fd25f6ede01000000a5cf56b4000286d2e76a87d2e76a020184d2e76a7160d40285d2e76a1a01e41181d2e76a3471a70c"
 
-// A part's row of the version before replies were known is read as it was, without any; what is redelivered then is known.
+// A shard's row of the version before replies were known is read as it was, without any; what is redelivered then is known.
 func TestPartsOfVersion1(t *testing.T) {
 	row, err := hex.DecodeString(version1)
 	if err != nil {

@@ -6,8 +6,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// report adds a report, unless it is known, and says whether it did. One from before the horizon was either dropped
-// before or came too late.
+// report adds a report, unless it is known already or older than oldest.
 func (s *numberState) report(r report.Report, oldest int64) result {
 	r.Subject = report.ParseSubject(s.number)
 	for _, known := range s.reports {
@@ -27,11 +26,11 @@ func (s *numberState) report(r report.Report, oldest int64) result {
 	return changed
 }
 
-// mostReports is how many reports of one kind are kept about a subject. Meta sends some a day; a sender that sends without
-// end must not fill the memory, nor make each report slower than the one before.
+// mostReports bounds the reports of one kind about a subject. Meta sends a few a day. A sender without bounds must not fill the
+// memory, nor make each report slower than the one before.
 const mostReports = 1024
 
-// forgetOldest keeps the reports of a kind within bounds. One that is forgotten and comes again is a late report, and as such
+// forgetOldest keeps the reports of a kind within mostReports. A forgotten one that is delivered again is a late report, which
 // changes nothing in the rules.
 func (s *numberState) forgetOldest(kind report.Kind) {
 	of, first := 0, -1

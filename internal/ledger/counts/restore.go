@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// Restore makes a machine of all rows of a snapshot, in the order of their keys; without rows, one to which nothing was applied. It is
-// that of the machine that they were taken of. A row that cannot be read, is missing or is one too many fails it: counts are right or
-// there are none. What takes long it does in tasks, which each may run calls, at the same time or one after the other.
+// Restore makes a machine of the rows of a full snapshot, in the order of their keys; without rows, one to which nothing was
+// applied. A row that cannot be read, is missing or is one too many fails it: counts are right, or there are none. each runs n
+// tasks, which may run in parallel.
 func Restore(rows iter.Seq2[Row, error], each func(n int, task func(i int))) (*Machine, error) {
 	m := NewMachine()
 	in := restoration{machine: m}
@@ -97,7 +97,7 @@ func (in *restoration) row(row Row) error {
 	return nil
 }
 
-// complete fails if the last row lacks shards.
+// complete fails if shards of the last row are missing.
 func (in *restoration) complete() error {
 	if len(in.missing) == 0 {
 		return nil
@@ -135,7 +135,7 @@ func (in *restoration) machineRow(row []byte) error {
 	return r.End()
 }
 
-// bind gives numbers their names, and portfolios their numbers.
+// bind adds what refers to numbers: their names, and portfolios.
 func (in *restoration) bind() {
 	m := in.machine
 	for name, number := range in.aliases {
@@ -158,7 +158,7 @@ func (in *restoration) bind() {
 	}
 }
 
-// splitKey is what a row is of that is of no shard: a number or a portfolio, and which.
+// splitKey returns which number or portfolio a row is of that is of no shard.
 func splitKey(k []byte) (of byte, name string, found bool) {
 	if len(k) < 4 || k[0] != numberRows && k[0] != portfolioRows || int(binary.BigEndian.Uint16(k[1:])) != len(k)-3 {
 		return 0, "", false
@@ -166,5 +166,5 @@ func splitKey(k []byte) (of byte, name string, found bool) {
 	return k[0], string(k[3:]), true
 }
 
-// redact is enough of a number to tell which it is, and not enough to dial it.
+// redact returns enough of a number to tell which it is, and too little to dial it.
 func redact(number string) string { return number[max(0, len(number)-4):] }

@@ -1,7 +1,7 @@
 package counts
 
-// aliasRings knows which keys are one user: those of a user form a ring, in which each key leads to the next one. Whoever has one key only
-// may be in no ring, or in one alone.
+// aliasRings are the sets of keys that are one user. The keys of a set form a ring: each leads to the next one. A key that is in
+// no ring is alone.
 type aliasRings struct {
 	table userTable // whose slots are aliases
 }

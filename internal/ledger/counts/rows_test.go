@@ -28,7 +28,7 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 	parts := func(names ...[2]uint64) func(*numberState) {
 		return func(s *numberState) { s.users.shards, s.users.depth = partsOf(names...) }
 	}
-	// deep are parts that share out all keys, the last two of them of a depth.
+	// deep are shards that share out all keys, the last two of them of a depth.
 	deep := func(depth uint64) func(*numberState) {
 		var names [][2]uint64
 		for d := uint64(1); d <= depth; d++ {
@@ -127,7 +127,7 @@ func TestImpossiblePartsAreNotRead(t *testing.T) {
 	if low.key() > high.key() {
 		low, high = high, low
 	}
-	// a part of two users, the first with a history of its own.
+	// a shard of two users, the first with a history of its own.
 	made := func(h *history) *shard {
 		p := newShard(0, 0, int64(at), nil)
 		for _, r := range []rank{5, 9} {
@@ -189,7 +189,7 @@ func TestImpossiblePartsAreNotRead(t *testing.T) {
 			}
 		})
 	}
-	// A part of other keys than its name says.
+	// A shard of other keys than its name says.
 	whole := made(two(at, at+1))
 	for _, prefix := range []key{0, 1} {
 		_, err := decodedPart(1, prefix, whole.encode())

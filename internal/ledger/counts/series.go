@@ -5,20 +5,20 @@ import (
 	"sort"
 )
 
-// A timeline holds the points that are counted, by the second: one for every counted delivery, or whatever else its line
-// says. Some of them are marked: as superseded when the user has a later counted delivery, as inside when they fall in an
-// open conversation. So users are the points less the superseded, conversations the points less those inside. A user with
-// one delivery, the common case, takes one unmarked point for all three measures.
+// series has one sample for each event that is counted, by the second. A sample is superseded if its user has a later one, and
+// inside if it is inside an open conversation. So distinct users are the samples that are not superseded, and conversations those
+// that are not inside. A user with one delivery, the common case, has one sample for all three statistics.
 //
-// Points are kept in chunks in time order. A new point at the end is appended; any other moves up to one chunk (4 KiB).
+// Samples are kept in chunks, in order of time. A new sample is usually the last one and is appended. Any other moves up to one
+// chunk (4 KiB).
 type series struct {
 	chunks []chunk
 }
 
-// chunk is a run of ticks in time order. All of them lie in [start, start+chunkSpan) and not after the next chunk's
-// start.
+// chunk is a run of buckets in order of time. Invariant: all lie in [start, start+chunkSpan), and none after the start of the
+// next chunk.
 type chunk struct {
-	start   uint32 // Unix seconds; no tick is earlier
+	start   uint32 // Unix seconds; no bucket is earlier
 	total   tally
 	buckets []bucket
 }
@@ -28,9 +28,9 @@ const (
 	chunkSpan    = 1 << 17 // seconds
 )
 
-// tick is some of the points of one second: from the top 17 bits of seconds since the chunk's start, 7 bits of points,
-// 4 of them superseded, 4 of them inside. A second with more has several ticks; a mark may be in another tick of the
-// second than the point it is about, only the sums mean something.
+// bucket counts samples of one second. From the highest bit on: 17 bits of seconds since the start of the chunk, 7 bits for the
+// number of samples, 4 for those superseded, 4 for those inside. A second with more has several buckets. A flag may be in another
+// bucket of the second than its sample: only the sums over a second mean something.
 type bucket uint32
 
 const (
@@ -45,26 +45,26 @@ const (
 
 func (k bucket) offset() uint32 { return uint32(k >> 15) }
 
-// at moves marks to an offset from a chunk's start.
+// at returns the bucket at an offset from the start of a chunk.
 func (k bucket) at(offset uint32) bucket { return bucket(offset)<<15 | k&tallyBits }
 
 func (k bucket) tally() tally {
 	return tally{samples: uint32(k >> 8 & mostSamples), superseded: uint32(k >> 4 & mostFlags), inside: uint32(k & mostFlags)}
 }
 
-// holds says whether every mark of o can be taken from k.
+// holds reports whether all counts of o can be subtracted from k.
 func (k bucket) holds(o bucket) bool {
 	a, b := k.tally(), o.tally()
 	return a.samples >= b.samples && a.superseded >= b.superseded && a.inside >= b.inside
 }
 
-// takes says whether every mark of o can be added to k.
+// takes reports whether all counts of o can be added to k.
 func (k bucket) takes(o bucket) bool {
 	a, b := k.tally(), o.tally()
 	return a.samples+b.samples <= mostSamples && a.superseded+b.superseded <= mostFlags && a.inside+b.inside <= mostFlags
 }
 
-// tally is a sum over ticks.
+// tally is a sum over buckets.
 type tally struct {
 	samples, superseded, inside uint32
 }
@@ -81,7 +81,7 @@ func (t *tally) subtract(o tally) {
 	t.inside -= o.inside
 }
 
-// of may be negative for a part of a second: see tick.
+// of returns a statistic. It may be negative for a part of a second (see bucket).
 func (t tally) of(statistic statistic) int64 {
 	switch statistic {
 	case distinctUsers:
@@ -93,7 +93,7 @@ func (t tally) of(statistic statistic) int64 {
 	}
 }
 
-// find is the index of the last chunk that starts at or before the time, -1 if all start after it.
+// find returns the index of the last chunk that starts at or before a time, -1 if all start after it.
 func (l *series) find(at int64) int {
 	last := len(l.chunks) - 1
 	if last < 0 || int64(l.chunks[last].start) <= at {
@@ -102,7 +102,7 @@ func (l *series) find(at int64) int {
 	return sort.Search(last, func(i int) bool { return int64(l.chunks[i].start) > at }) - 1
 }
 
-// after is how many of the chunk's ticks lie at or before the time.
+// upTo returns how many of the chunk's buckets lie at or before a time.
 func (c *chunk) upTo(at int64) int {
 	if at < int64(c.start) {
 		return 0
@@ -115,11 +115,11 @@ func (c *chunk) upTo(at int64) int {
 	return sort.Search(n, func(i int) bool { return int64(c.buckets[i].offset()) > offset })
 }
 
-// add puts marks, of one point at most, at a time.
+// add adds the counts of a bucket, of one sample at most, at a time.
 func (l *series) add(at uint32, mark bucket) {
 	i := l.find(int64(at))
 	if i < 0 {
-		// Room is left below, so that points that come in falling order share chunks.
+		// Room is left below, so that samples that come in falling order share chunks.
 		l.chunks = slices.Insert(l.chunks, 0, chunk{start: at - min(at, chunkSpan/2)})
 		i = 0
 	}
@@ -153,13 +153,13 @@ func (l *series) add(at uint32, mark bucket) {
 	c.total.add(mark.tally())
 }
 
-// begin puts a chunk after another, which is as good as full: points come mostly in order of time.
+// startChunk inserts a chunk after another, and gives back the unused capacity of that: samples mostly come in order of time.
 func (l *series) startChunk(i int, at uint32) {
 	l.chunks[i-1].buckets = append([]bucket(nil), l.chunks[i-1].buckets...)
 	l.chunks = slices.Insert(l.chunks, i, chunk{start: at})
 }
 
-// halve makes two chunks of one.
+// splitChunk splits a chunk in two.
 func (l *series) splitChunk(i int) {
 	half := len(l.chunks[i].buckets) / 2
 	first, second := l.chunks[i].buckets[:half], l.chunks[i].buckets[half:]
@@ -176,19 +176,19 @@ func (l *series) splitChunk(i int) {
 	l.chunks = slices.Insert(l.chunks, i+1, upper)
 }
 
-// remove takes marks that were added at a time.
+// remove subtracts counts that were added at a time.
 func (l *series) remove(at uint32, mark bucket) {
 	if l.tryRemove(at, mark) {
 		return
 	}
 	for _, one := range [...]bucket{oneSample, oneSuperseded, oneInside} {
 		if mark.holds(one) && !l.tryRemove(at, one) {
-			panic("ledger: a timeline has lost a point")
+			panic("ledger: a series has lost a sample")
 		}
 	}
 }
 
-// take removes marks from one tick of that second, if there is one that has them all.
+// tryRemove subtracts counts from one bucket of a second. It reports whether there was a bucket that holds them all.
 func (l *series) tryRemove(at uint32, mark bucket) bool {
 	for i := l.find(int64(at)); i >= 0; i-- {
 		c := &l.chunks[i]
@@ -214,7 +214,7 @@ func (l *series) tryRemove(at uint32, mark bucket) bool {
 	return false
 }
 
-// until sums the chunk's ticks at or before the time.
+// until sums the buckets at or before a time.
 func (c *chunk) until(at int64) tally {
 	n := c.upTo(at)
 	if n <= len(c.buckets)/2 {
@@ -232,7 +232,7 @@ func sum(ticks []bucket) (t tally) {
 	return t
 }
 
-// count is how much of the statistic lies in (from, to].
+// count returns a statistic of the samples in (from, to].
 func (l *series) count(statistic statistic, from, to int64) (n int64) {
 	first, last := l.find(from), l.find(to)
 	if from >= to || last < 0 {
@@ -248,7 +248,7 @@ func (l *series) count(statistic statistic, from, to int64) (n int64) {
 	return n
 }
 
-// nth is the time of the nth of the statistic's points after a time, from 1; false if there are fewer.
+// nth returns the time of the nth sample of a statistic after a time, from 1; false if there are fewer.
 func (l *series) nth(statistic statistic, after, n int64) (uint32, bool) {
 	i := l.find(after)
 	if i >= 0 {
@@ -256,7 +256,7 @@ func (l *series) nth(statistic statistic, after, n int64) (uint32, bool) {
 	} else {
 		i = 0
 	}
-	// A second's ticks may be spread over chunks, with the marks in another chunk than the points. The running sum is
+	// A second's buckets may be spread over chunks, with the marks in another chunk than the samples. The running sum is
 	// right only at the end of a second, so the second that reaches n is looked at as a whole.
 	var passed int64
 	for ; i < len(l.chunks); i++ {
@@ -276,7 +276,7 @@ func (l *series) nth(statistic statistic, after, n int64) (uint32, bool) {
 	return 0, false
 }
 
-// shared says whether a second goes on in the next chunk.
+// secondContinues reports whether the last second of a chunk goes on in the next chunk.
 func (l *series) secondContinues(i int) bool {
 	if i+1 == len(l.chunks) {
 		return false
@@ -285,7 +285,7 @@ func (l *series) secondContinues(i int) bool {
 	return c.start+c.buckets[len(c.buckets)-1].offset() == next.start+next.buckets[0].offset()
 }
 
-// last is the time of the last point in (from, to]; false if there is none.
+// last returns the time of the last sample in (from, to]; false if there is none.
 func (l *series) last(from, to int64) (uint32, bool) {
 	for i := l.find(to); i >= 0; i-- {
 		c := &l.chunks[i]
@@ -302,7 +302,7 @@ func (l *series) last(from, to int64) (uint32, bool) {
 	return 0, false
 }
 
-// drop forgets what lies before a time.
+// drop forgets the samples before a time.
 func (l *series) drop(before int64) {
 	whole := 0
 	for whole < len(l.chunks) && l.chunks[whole].upTo(before-1) == len(l.chunks[whole].buckets) {
@@ -319,7 +319,7 @@ func (l *series) drop(before int64) {
 	}
 }
 
-// point is a point with its marks: Unix seconds above the 15 bits of a tick's marks. Points sort by time.
+// sample is one sample with its flags: Unix seconds above the 15 low bits of a bucket. So samples sort by time.
 type sample uint64
 
 func newSample(at uint32, mark bucket) sample { return sample(at)<<15 | sample(mark&tallyBits) }
@@ -327,7 +327,7 @@ func newSample(at uint32, mark bucket) sample { return sample(at)<<15 | sample(m
 func (p sample) at() uint32     { return uint32(p >> 15) }
 func (p sample) bucket() bucket { return bucket(p) & tallyBits }
 
-// replace takes a user's points away and puts others in their place. Most are the same; both are in order of time.
+// replace replaces samples of a user by others. Both are in order of time, and most are the same.
 func (l *series) replace(before, after []sample) {
 	for len(before) > 0 || len(after) > 0 {
 		switch {
@@ -343,7 +343,7 @@ func (l *series) replace(before, after []sample) {
 	}
 }
 
-// fill makes the timeline of points, which it sorts.
+// fill makes the series anew of samples, which it sorts.
 func (l *series) fill(points []sample) {
 	slices.Sort(points)
 	l.chunks = nil

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A timeline counts, finds and drops like a plain list of points, whatever is added and removed.
+// A series counts, finds and drops like a plain list of samples, whatever is added and removed.
 func TestTimelineIsAListOfPoints(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var line series
@@ -76,7 +76,7 @@ func TestTimelineIsAListOfPoints(t *testing.T) {
 	})
 }
 
-// A second with hundreds of thousands of points is counted right, and so are those around it.
+// A second with hundreds of thousands of samples is counted right, and so are those around it.
 func TestTimelineOfABusySecond(t *testing.T) {
 	var line series
 	const busy, at = 300_000, 1_790_000_000
@@ -104,7 +104,7 @@ func TestTimelineOfABusySecond(t *testing.T) {
 
 const origin = 1_790_000_000
 
-// room is what a timeline takes: chunks, ticks and room for ticks.
+// room is what a series takes: chunks, buckets and room for buckets.
 func (l *series) room() (chunks, ticks, room int) {
 	for _, c := range l.chunks {
 		ticks, room = ticks+len(c.buckets), room+cap(c.buckets)
@@ -112,7 +112,7 @@ func (l *series) room() (chunks, ticks, room int) {
 	return len(l.chunks), ticks, room
 }
 
-// A tick holds as many points and marks of a second as it has bits for; the next ones begin another.
+// A bucket holds as many samples and marks of a second as it has bits for; the next ones begin another.
 func TestTicksOfASecondAreFull(t *testing.T) {
 	for _, test := range []struct {
 		mark bucket
@@ -138,7 +138,7 @@ func TestTicksOfASecondAreFull(t *testing.T) {
 	}
 }
 
-// A timeline has little more room than its ticks need, in whatever order they come, and none once they are taken away.
+// A series has little more room than its buckets need, in whatever order they come, and none once they are taken away.
 func TestTimelineRoom(t *testing.T) {
 	const points = 4 * chunkBuckets
 	for name, at := range map[string]func(i int) uint32{
@@ -200,7 +200,7 @@ func TestTimelineRoom(t *testing.T) {
 	}
 }
 
-// Points as far apart as a chunk spans, to the second, are counted at their times.
+// Samples as far apart as a chunk spans, to the second, are counted at their times.
 func TestTimelineOfFarPoints(t *testing.T) {
 	for _, apart := range []uint32{chunkSpan/2 - 1, chunkSpan / 2, chunkSpan/2 + 1, chunkSpan - 1, chunkSpan, chunkSpan + 1} {
 		var added, filled series
@@ -244,7 +244,7 @@ func TestTimelineDropsToTheSecond(t *testing.T) {
 	}
 }
 
-// Points and marks of one second that fill several chunks are one second: what was marked is no user, and all of it can be taken
+// Samples and marks of one second that fill several chunks are one second: what was marked is no user, and all of it can be taken
 // away again.
 func TestASecondOverSeveralChunks(t *testing.T) {
 	var line series

@@ -6,30 +6,30 @@ import (
 	"slices"
 )
 
-// A part holds the users of a number whose keys begin with the same bits. It is an open-addressed table without
-// wrap-around, in which the slots in use are in the order of their ranks; looking for a key that is not there is as
-// quick as for one that is, and copying to another size is one pass. Users go many at a time: see sweep.
+// shard holds the users whose keys begin with the same bits. It is an open-addressed table without wrap-around in which the slots
+// are in the order of their ranks. So a miss is as quick as a hit, and copying to another size is one pass. Users are removed
+// many at a time (see numberState.sweep).
 //
-// A part is small enough that copying, splitting or saving it takes well under a millisecond; that is the longest that
-// anything waits for a table to grow.
+// A shard is small enough that copying, splitting or saving it takes well under a millisecond. Nothing waits longer for a table
+// to grow.
 type shard struct {
 	depth   uint8 // how many leading bits the keys share
 	prefix  key   // these bits, at the low end
 	slots   []slot
-	ideal   uint64 // slots that ranks are mapped to; those after them take what overflows
+	ideal   uint64 // slots that ranks are mapped to; those after them take collisions at the end
 	used    int
-	arena   [][]uint32 // blocks, see block, in pages: it grows by one more, and nothing is copied
-	words   int        // of the blocks in the arena
-	garbage int        // of these, what nothing refers to
+	arena   [][]uint32 // overflow histories, in pages: it grows by a page, and nothing is copied
+	words   int        // of all overflow histories in the arena
+	garbage int        // of those that no slot refers to
 
-	horizon int64 // Unix seconds; swept up to here, so no time in the part is earlier than base
+	horizon int64 // Unix seconds; no time in the shard is earlier than base, which follows from it
 
-	dirty   bool     // its row is not as the last snapshot that was kept has it
-	capture *Capture // the snapshot under way that has still to save what is here
+	dirty   bool     // it has changed since the last snapshot that was kept
+	capture *Capture // the snapshot under way that has still to read it
 }
 
 const (
-	shardSlots = 16384   // slots at which a part is split
+	shardSlots = 16384   // slots at which a shard is split
 	shardWords = 1 << 19 // words of arena at which it is split
 	pageWords  = 1 << 12 // words of a page of the arena
 	mostDepth  = 20      // at which it is not split any more; no hash spreads keys so badly
@@ -42,14 +42,14 @@ func newShard(depth uint8, prefix key, horizon int64, used []slot) *shard {
 	return p
 }
 
-// roomy is how many slots to give to some users: filled to eight ninths. A table is given new room at 93 %. Probing stays
-// short up there because the slots are in order.
+// capacityFor returns the number of slots for some users: eight ninths of them are used. A table grows when 93 % are used. Probe
+// sequences stay short, since slots are in order.
 func capacityFor(users int) int { return users + users/8 + 4 }
 
 func (p *shard) full() bool { return uint64(p.used)*100 >= p.ideal*93 }
 
-// place lays out slots that are in order of rank; empty ones are left out. The last slot stays free, so that one more user
-// finds room to the right wherever they belong.
+// layOut lays out slots that are in order of rank, without empty ones. The last slot stays free, so that insert finds room to the
+// right.
 func (p *shard) layOut(from []slot, used, ideal int) {
 	for tail := ideal/64 + 8; ; tail *= 2 {
 		slots := slices.Grow([]slot(nil), ideal+tail)
@@ -73,13 +73,13 @@ func (p *shard) layOut(from []slot, used, ideal int) {
 	}
 }
 
-// home is where a rank's slot would be if no other were in the way.
+// home returns the index of a rank's slot in a table without collisions.
 func (p *shard) home(r rank) int {
 	at, _ := bits.Mul64(uint64(r)<<(64-keyBits), p.ideal)
 	return int(at)
 }
 
-// find is the slot of a rank, or the one before which it belongs.
+// find returns the index of the slot of a rank, or of the slot before which it would be inserted.
 func (p *shard) find(r rank) (int, bool) {
 	i := p.home(r)
 	for ; i < len(p.slots) && !p.slots[i].empty() && p.slots[i].rank() < r; i++ {
@@ -87,13 +87,13 @@ func (p *shard) find(r rank) (int, bool) {
 	return i, i < len(p.slots) && !p.slots[i].empty() && p.slots[i].rank() == r
 }
 
-// holds says whether a key has a user's slot.
+// holds reports whether a key has the slot of a user.
 func (p *shard) holds(k key) bool {
 	i, found := p.find(k.rank())
 	return found && !p.slots[i].isAlias()
 }
 
-// insert puts a slot in the place that find gave; false if there is no room to the right.
+// insert inserts a slot at the index that find returned. It returns false if there is no free slot to the right.
 func (p *shard) insert(i int, s slot) bool {
 	free := i
 	for free < len(p.slots) && !p.slots[free].empty() {
@@ -108,7 +108,7 @@ func (p *shard) insert(i int, s slot) bool {
 	return true
 }
 
-// remove frees a slot. Those after it move up as far as they would be if it had never been.
+// remove empties a slot and moves up those after it, as far as if it had never been there.
 func (p *shard) remove(i int) {
 	for ; i+1 < len(p.slots) && !p.slots[i+1].empty() && p.home(p.slots[i+1].rank()) <= i; i++ {
 		p.slots[i] = p.slots[i+1]
@@ -122,7 +122,7 @@ func (p *shard) grow() {
 	p.layOut(p.slots, p.used, max(capacityFor(p.used), int(p.ideal+p.ideal/32)+1))
 }
 
-// split makes two parts of one, by the next bit of the keys.
+// split splits a shard in two by the next bit of the keys.
 func (p *shard) split() (low, high *shard) {
 	var side [2][]slot
 	for i := range side {
@@ -144,11 +144,11 @@ func (p *shard) split() (low, high *shard) {
 	return halves[0], halves[1]
 }
 
-// base is a time that everything in the part is later than, by less than 2^23 seconds (97 days): the longest windows
-// reach back to it from the horizon. It resolves the times in slots.
+// base returns a time that all times in the shard are later than, by less than 2^23 seconds (97 days): the longest windows reach
+// back to it from the horizon. Times in slots are resolved with it.
 func (p *shard) base() int64 { return p.horizon - int64(longest.Seconds()) - 1 }
 
-// spans says whether a time can be held.
+// spans reports whether a time can be stored in a slot.
 func (p *shard) spans(at uint32) bool { return int64(at)-p.base() <= timeMask }
 
 func (p *shard) time(low uint64) uint32 {
@@ -162,7 +162,7 @@ func (p *shard) deliveryOf(s slot) delivery {
 
 func (p *shard) inboundOf(s slot) uint32 { return p.time(s[1] >> 2 & timeMask) }
 
-// lastDelivery is the time of the last delivery to the user in a slot, zero for none.
+// lastDelivery returns the time of the last delivery to the user in a slot, zero for none.
 func (p *shard) lastDelivery(s slot) uint32 {
 	switch {
 	case s.isOverflow():
@@ -175,7 +175,7 @@ func (p *shard) lastDelivery(s slot) uint32 {
 	return 0
 }
 
-// load reads what is known about the user in a slot.
+// load reads the history of the user in a slot.
 func (p *shard) load(s slot, h *history) {
 	h.reset()
 	switch {
@@ -197,7 +197,7 @@ func (p *shard) load(s slot, h *history) {
 	}
 }
 
-// store is the slot for what is known about a user. It reuses the block of the slot that was theirs.
+// store returns the slot of a history. It reuses the overflow history of the user's old slot where that is large enough.
 func (p *shard) store(was slot, h *history, counted, opened uint32) slot {
 	if fitsSlot(h.deliveries, h.inbounds) {
 		p.free(was)
@@ -221,7 +221,8 @@ func (p *shard) store(was slot, h *history, counted, opened uint32) slot {
 	return was
 }
 
-// view is what is known about the user in a slot as a block: theirs, or one without room in the given memory.
+// view returns the history of the user in a slot as an overflow history: the user's own, or one made in the given memory, without
+// slack.
 func (p *shard) view(is slot, in overflow, w windowLengths) overflow {
 	if is.isOverflow() {
 		return p.overflow(is)
@@ -241,7 +242,8 @@ func (p *shard) view(is slot, in overflow, w windowLengths) overflow {
 	return in
 }
 
-// widen is the block of the slot at an index, made or moved to where there is room for more words. It holds what view showed.
+// widen returns the overflow history of a slot, made or moved to where there is room for more words. It has the content that view
+// returned.
 func (p *shard) widen(i int, was overflow, more int) overflow {
 	is := p.slots[i]
 	need := was.used() + more
@@ -255,12 +257,12 @@ func (p *shard) widen(i int, was overflow, more int) overflow {
 	return p.overflow(p.slots[i])
 }
 
-// crowded says whether a part should rather be split than given more room.
+// shouldSplit reports whether a shard has reached the size at which it is split.
 func (p *shard) shouldSplit() bool {
 	return p.depth < mostDepth && p.used > 1 && (capacityFor(p.used) > shardSlots || p.words-p.garbage > shardWords)
 }
 
-// touch is called before the part changes. What a snapshot under way has still to save is saved first.
+// touch is called before a shard changes. A snapshot under way that has not written the shard yet saves it first.
 func (p *shard) touch() {
 	if p.capture != nil {
 		p.capture.save(p)
@@ -268,9 +270,9 @@ func (p *shard) touch() {
 	p.dirty = true
 }
 
-// start and end are the first of the part's keys, and the first after them.
+// start and end delimit the keys of the shard: [start, end).
 func (p *shard) start() key { return p.prefix << (keyBits - p.depth) }
 func (p *shard) end() key   { return (p.prefix + 1) << (keyBits - p.depth) }
 
-// name names a part in errors: its depth and the bits its keys share.
+// name names a shard in errors: its depth and the bits that its keys share.
 func (p *shard) name() string { return fmt.Sprintf("%d/%0*b", p.depth, p.depth, uint64(p.prefix)) }

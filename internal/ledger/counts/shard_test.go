@@ -81,7 +81,7 @@ func TestEndOfTable(t *testing.T) {
 	}
 }
 
-// Growing and splitting loses nobody, and leaves each part at most partSlots slots that are at least 70 % used.
+// Growing and splitting loses nobody, and leaves each shard at most partSlots slots that are at least 70 % used.
 func TestGrowthKeepsEveryone(t *testing.T) {
 	const users = 60_000
 	s := newNumberState(number, 0)
@@ -129,7 +129,7 @@ func TestGrowthKeepsEveryone(t *testing.T) {
 	}
 }
 
-// What is stored in a slot or a block is read as it was, over the whole span of time that a part holds.
+// What is stored in a slot or a overflow history is read as it was, over the whole span of time that a shard holds.
 func TestPartStoresHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newShard(0, 0, begin.Unix()-rapid.Int64Range(0, 100*day).Draw(t, "horizon"), nil)
@@ -278,7 +278,7 @@ func TestTheLastDelivery(t *testing.T) {
 	}
 }
 
-// A part holds times over 2^23 seconds, from the longest window before its horizon on.
+// A shard holds times over 2^23 seconds, from the longest window before its horizon on.
 func TestTheSpanOfAPart(t *testing.T) {
 	for _, horizon := range []int64{begin.Unix(), begin.Unix() + 1<<22, 0x6a000000} {
 		p := newShard(0, 0, horizon, nil)
@@ -391,7 +391,7 @@ func TestUsersAtTheEnd(t *testing.T) {
 	}
 }
 
-// roomTest fails unless what a part says of the room in its arena is so.
+// roomTest fails unless what a shard says of the room in its arena is so.
 func roomTest(t *testing.T, p *shard) {
 	t.Helper()
 	used, words := 0, 0
@@ -408,7 +408,7 @@ func roomTest(t *testing.T, p *shard) {
 	}
 }
 
-// A user's block is used until there is no room in it, and then they get one that is half as large again as what it holds.
+// A user's overflow history is used until there is no room in it, and then they get one that is half as large again as what it holds.
 func TestBlocksAreUsedUp(t *testing.T) {
 	at := uint32(begin.Unix())
 	filled := func(p *shard, used int, was int) int {
@@ -501,7 +501,7 @@ func TestTheArenaHasLittleMoreThanItNeeds(t *testing.T) {
 	}
 }
 
-// A part is split that has more users or more history than a part should, unless that is one user's, or it is too small already.
+// A shard is split that has more users or more history than a shard should, unless that is one user's, or it is too small already.
 func TestWhenAPartIsSplit(t *testing.T) {
 	const most = (shardSlots - 4) * 8 / 9 // users for whom there is just room
 	for _, test := range []struct {
@@ -525,7 +525,7 @@ func TestWhenAPartIsSplit(t *testing.T) {
 	}
 }
 
-// The halves of a part hold what it held, each in an arena of its own.
+// The halves of a shard hold what it held, each in an arena of its own.
 func TestTheHalvesOfAPart(t *testing.T) {
 	at := uint32(begin.Unix())
 	whole := newShard(0, 0, int64(at), evenly(64))
@@ -584,7 +584,7 @@ func (l *seriesSet) bytes() (n int) {
 	return n
 }
 
-// A user with a delivery and an inbound, each in a second of its own, takes 24 bytes at most with the number's timeline
+// A user with a delivery and an inbound, each in a second of its own, takes 24 bytes at most with the number's series
 // included, from 4,000 users on at any number of them, and 26 from 1,000 on.
 func TestMemoryPerUser(t *testing.T) {
 	s := newNumberState(number, 0)

@@ -7,7 +7,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/codec"
 )
 
-// partVersion is the version of a part's row. In version 1 fingerprints have one more bit, the lowest, and no delivery is a reply.
+// shardVersion is the version of a shard's row. In version 1 fingerprints have one more bit, the lowest, and no delivery is a reply.
 const shardVersion = 2
 
 // fromVersion1 is a slot of version 1.
@@ -21,8 +21,8 @@ func (s slot) fromVersion1() slot {
 	return s
 }
 
-// encode is the row of a part: its slots in use and the blocks they refer to. What follows from these and the windows is
-// left out.
+// encode returns the row of a shard: its slots in use and their overflow histories, without what follows from these and the
+// windows.
 func (p *shard) encode() []byte {
 	row := make([]byte, 0, 32+16*p.used+4*p.words+codec.ChecksumSize)
 	row = binary.AppendVarint(append(row, shardVersion), p.horizon)
@@ -56,7 +56,7 @@ func (p *shard) encode() []byte {
 
 var errShard = errors.New("what it says is impossible")
 
-// decode reads the row of a shard that has its depth and prefix. In rings a key may lead to any other, else to a lesser one.
+// decode reads the row of a shard, whose depth and prefix are known. In rings a key may lead to any other, else to a lesser one.
 func (p *shard) decode(row []byte, rings bool) error {
 	r := unseal(row, shardVersion)
 	p.horizon = r.Varint()

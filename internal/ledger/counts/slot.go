@@ -4,12 +4,12 @@ package counts
 // The second word's lowest bits say what the slot is:
 //
 //	the whole word 0         nothing
-//	01, 10, 11               a user: 15 bits of fingerprint, a bit saying that the delivery is a reply, 23 bits of delivery time, 23 of
-//	                         inbound time, bits saying which of the two there is
-//	0100                     a user with more than that: the place of their block in the arena above
-//	1000                     another name of a user: their key in the top bits
+//	01, 10, 11               a user: 15 bits of fingerprint, a flag for a reply, 23 bits of the time of a delivery, 23 of that of an inbound;
+//	                         the lowest bits say which of the two there is
+//	0100                     a user with more than that: above it the place of the overflow history in the arena
+//	1000                     an alias: the key of the user in the top bits
 //
-// Times are seconds modulo 2^23; a part tells which (see part.time).
+// Times are seconds modulo 2^23; a shard tells which (see shard.time).
 type slot [2]uint64
 
 const (
@@ -61,7 +61,7 @@ func (s slot) withInbound(at uint32) slot {
 	return s
 }
 
-// fitsSlot says whether a slot holds what is known about a user.
+// fitsSlot reports whether a slot can hold a history.
 func fitsSlot(deliveries []delivery, inbounds []uint32) bool {
 	return len(deliveries) <= 1 && len(inbounds) <= 1 && (len(deliveries) == 0 || !deliveries[0].awaited)
 }

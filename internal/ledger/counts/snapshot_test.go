@@ -41,7 +41,7 @@ func TestNumbersAreReadAsWritten(t *testing.T) {
 	}
 }
 
-// A part's row is read as it was written, whatever its slots hold and however deep it is, and what is read is not to be saved.
+// A shard's row is read as it was written, whatever its slots hold and however deep it is, and what is read is not to be saved.
 func TestPartsAreReadAsWritten(t *testing.T) {
 	at := uint32(begin.Unix())
 	for depth := range uint8(4) {

@@ -6,34 +6,34 @@ import (
 	"slices"
 )
 
-// userTable is what is known about users, by key, in parts: each has the users whose keys begin with the same bits. Without users it may
-// have no part.
+// userTable is a table of slots by key, in shards that double as the table grows, as in extendible hashing. The table of a number
+// without users has no shard.
 type userTable struct {
-	shards  []*shard // by the first depth bits of a key; a part of fewer is there several times
+	shards  []*shard // by the first depth bits of a key; a shard of less depth is there several times
 	depth   uint8
-	dirty   bool // which shards there are is not as the last snapshot that was kept has it
+	dirty   bool // which shards there are has changed since the last snapshot that was kept
 	dropped bool // all shards that it had were replaced since then
 }
 
-// clear makes the table one of nobody, with one part.
+// clear makes the table empty, with one shard.
 func (t *userTable) clear(horizon int64) {
 	*t = userTable{shards: []*shard{newShard(0, 0, horizon, nil)}, dirty: true, dropped: t.dropped || t.shards != nil}
 }
 
-// relieve splits a part whose arena has grown too large.
+// maybeSplit splits a shard whose arena has grown too large.
 func (t *userTable) maybeSplit(p *shard) {
 	if p.words > shardWords && p.shouldSplit() {
 		t.split(p)
 	}
 }
 
-// resolve is the key that stands for a user.
+// resolve returns the key that stands for a user: it follows aliases.
 func (t *userTable) resolve(k key) key {
 	user, _, _, _ := t.locate(k)
 	return user
 }
 
-// locate is the key that stands for a user, the part it belongs to, and what find says of it there.
+// locate is resolve, and returns the shard of the key and what find says there.
 func (t *userTable) locate(k key) (user key, p *shard, i int, found bool) {
 	for {
 		p = t.shard(k)
@@ -47,7 +47,7 @@ func (t *userTable) locate(k key) (user key, p *shard, i int, found bool) {
 
 func (t *userTable) shard(k key) *shard { return t.shards[k>>(keyBits-t.depth)] }
 
-// insert adds the slot of a key that has none.
+// insert inserts the slot of a key that has none.
 func (t *userTable) insert(k key, is slot) {
 	for {
 		p := t.shard(k)
@@ -65,7 +65,7 @@ func (t *userTable) insert(k key, is slot) {
 	}
 }
 
-// split splits a part in two.
+// split splits a shard in two.
 func (t *userTable) split(p *shard) {
 	p.touch()
 	low, high := p.split()
@@ -77,7 +77,7 @@ func (t *userTable) split(p *shard) {
 		t.shards = doubled
 		t.depth++
 	}
-	// The indexes that begin with the part's prefix, one half each.
+	// The indexes that begin with the shard's prefix, one half each.
 	n := 1 << (t.depth - p.depth)
 	first := int(p.prefix) * n
 	for i := range n {
@@ -90,12 +90,12 @@ func (t *userTable) split(p *shard) {
 	t.dirty = true
 }
 
-// all are the parts, each once.
+// all returns the shards, each once.
 func (t *userTable) all() []*shard {
 	return slices.Compact(slices.Clone(t.shards))
 }
 
-// appendShards appends which shards there are.
+// appendShards appends the list of shards to a row.
 func (t *userTable) appendShards(row []byte) []byte {
 	all := t.all()
 	row = binary.AppendUvarint(row, uint64(len(all)))
@@ -105,7 +105,7 @@ func (t *userTable) appendShards(row []byte) []byte {
 	return row
 }
 
-// decodeShards reads which shards there are. They must share out all keys: each begins where the one before it ends.
+// decodeShards reads the list of shards. Together they must cover all keys: each begins where the one before it ends.
 func (t *userTable) decodeShards(r *reader, generations bool) {
 	var shards []*shard
 	var end key

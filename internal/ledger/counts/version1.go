@@ -9,7 +9,7 @@ import (
 )
 
 // Version1 are the rows of a machine as it was saved before its snapshots had a row of its own: at a position, with how Meta displays
-// numbers, by their ids, and with what names stand for. Those of numbers and parts are as they are now, but in version 1.
+// numbers, by their ids, and with what names stand for. Those of numbers and shards are as they are now, but in version 1.
 func Version1(position uint64, displayed, aliases map[string]string) Row {
 	row := binary.AppendUvarint([]byte{machineVersion}, position)
 	row = binary.AppendVarint(binary.AppendVarint(row, 0), 0) // no time and no horizon
@@ -17,12 +17,12 @@ func Version1(position uint64, displayed, aliases map[string]string) Row {
 	return Row{machineKey, codec.Seal(appendNames(appendNames(row, displayed), aliases))}
 }
 
-// Version1Number and Version1Part are the keys of the rows of a number and of one of its parts.
+// Version1Number and Version1Part are the keys of the rows of a number and of one of its shards.
 func Version1Number(number string) []byte { return numberKey(number) }
 
 func Version1Part(number string, first []byte) []byte { return append(numberKey(number), first...) }
 
-// link is a name that a number was given: what was known under it is the number's from then on. Claims and displays say so now.
+// link is a name that a number was given by a row of version 1: claims and displays do that now.
 type link struct{ name, number string }
 
 // readVersion1 reads the end of a row of version 1: windows, and links if there are any. Such a row has no clock: the time of its latest
@@ -65,7 +65,7 @@ func (m *Machine) timeOfVersion1() {
 	m.sweep.done = m.horizon
 }
 
-// hearAgain makes of what is known about users when the number was heard of.
+// rebuildActivity makes of what is known about users when the number was heard of.
 func (s *numberState) rebuildActivity() {
 	h := &s.scratch
 	for _, p := range s.users.all() {

@@ -21,14 +21,14 @@ type View struct {
 	portfolios map[string]*portfolioState // by their subjects
 }
 
-// scope is what is known about a number, nil if nothing is.
+// number returns the state of a number, nil if nothing is known about it.
 func (v *View) number(number string) *numberState {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.numbers[number]
 }
 
-// read locks what a subject stands for, for reading; nil if nothing is known about it.
+// read returns the state of a subject, locked for reading; nil if nothing is known about it.
 func (v *View) read(name string) counter {
 	v.mu.RLock()
 	s, g := v.numbers[name], v.portfolios[name]
@@ -46,7 +46,7 @@ func (v *View) read(name string) counter {
 	return is
 }
 
-// Count is how much of the measure lies in (from, to], as it stood at to: what happened later is no part of it. For users that takes a
+// Count is how much of the measure lies in (from, to], as it stood at to: what happened later is no shard of it. For users that takes a
 // look at each user of the subject if there was more about some after to.
 func (v *View) Count(subject string, measure v1alpha1.Measure, from, to time.Time) int64 {
 	s := v.read(subject)
@@ -141,7 +141,7 @@ func (v *View) Feedback(subject string, from, to time.Time) []Insight {
 	return insights(s, from.Unix(), to.Unix())
 }
 
-// Heard is when something last happened between the number and a user, by its own time, and on how many days of 24 hours up to then
+// Activity is when something last happened between the number and a user, by its own time, and on how many days of 24 hours up to then
 // something did, one day before the other, by the hour and at most ten; zero if nothing ever did.
 func (v *View) Activity(number string) (last time.Time, days int) {
 	s := v.number(number)
@@ -172,7 +172,7 @@ func (v *View) Deliveries(number string, from, to time.Time) int64 {
 		}
 		p := s.users.shard(next)
 		n += p.deliveriesWithin(from.Unix(), to.Unix())
-		next = p.end() // where the next part begins, be it that this one is split meanwhile
+		next = p.end() // where the next shard begins, be it that this one is split meanwhile
 		s.runlock()
 	}
 	return n
