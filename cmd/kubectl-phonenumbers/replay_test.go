@@ -26,7 +26,7 @@ func TestReplay(t *testing.T) {
 	const number = "+15550100001"
 	secret := file(t, webhook.AppSecretFile, "s3cr3t-of-the-app\n")
 	receiver, err := webhook.NewReceiver(webhook.Options{
-		Credentials: webhook.NewCredentials(filepath.Dir(secret), logr.Discard()), Clock: clock.RealClock{}, Metrics: prometheus.NewRegistry(),
+		Apps: []webhook.App{{Credentials: webhook.NewCredentials(filepath.Dir(secret), logr.Discard())}}, Clock: clock.RealClock{}, Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -23,25 +24,23 @@ func (p *program) watchSecrets() error {
 	for i, app := range p.config.Webhooks.Apps {
 		files = append(files, webhook.SecretFiles(fmt.Sprintf("webhooks.apps[%d].credentials", i), app.Credentials)...)
 	}
-	watcher, err := secret.NewWatcher(files, metrics.Registry, ctrl.Log.WithName("secrets"))
-	if err != nil {
-		return fmt.Errorf("set up the watch of secrets: %w", err)
-	}
-	return p.manager.Add(watcher)
+	return p.manager.Add(secret.NewWatcher(files, metrics.Registry, ctrl.Log.WithName("secrets")))
 }
 
 // setUpWebhooks sets up the receiver of Meta's webhooks, for all apps that are configured.
 func (p *program) setUpWebhooks() (err error) {
 	log := ctrl.Log.WithName("webhook")
 	options := webhook.Options{Owners: p.directory(), Clock: p.clock, Metrics: metrics.Registry, Log: log}
+	add := func(app webhook.App, directory string, log logr.Logger) {
+		app.Credentials = webhook.NewCredentials(directory, log)
+		options.Apps = append(options.Apps, app)
+		p.credentials = append(p.credentials, app.Credentials)
+	}
 	if p.webhookCredentials != "" {
-		options.Credentials = webhook.NewCredentials(p.webhookCredentials, log)
-		p.credentials = append(p.credentials, options.Credentials)
+		add(webhook.App{}, p.webhookCredentials, log)
 	}
 	for _, app := range p.config.Webhooks.Apps {
-		credentials := webhook.NewCredentials(app.Credentials, log.WithValues("app", app.Name))
-		options.Apps = append(options.Apps, webhook.App{Name: app.Name, Credentials: credentials, Accounts: app.Accounts})
-		p.credentials = append(p.credentials, credentials)
+		add(webhook.App{Name: app.Name, Accounts: app.Accounts}, app.Credentials, log.WithValues("app", app.Name))
 	}
 	if p.webhooks, err = webhook.NewReceiver(options); err != nil {
 		return fmt.Errorf("set up the receiver of webhooks: %w", err)

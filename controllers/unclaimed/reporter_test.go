@@ -57,7 +57,7 @@ func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 	b.Must(os.WriteFile(filepath.Join(dir, webhook.AppSecretFile), []byte("s3cr3t"), 0o600))
 	collected := &unclaimed.Collector{}
 	registry := prometheus.NewRegistry()
-	receiver, err := webhook.NewReceiver(webhook.Options{Credentials: webhook.NewCredentials(dir, log.Log), Clock: clocktesting.NewFakePassiveClock(b.FakeClock.Now()), Metrics: registry})
+	receiver, err := webhook.NewReceiver(webhook.Options{Apps: []webhook.App{{Credentials: webhook.NewCredentials(dir, log.Log)}}, Clock: clocktesting.NewFakePassiveClock(b.FakeClock.Now()), Metrics: registry})
 	b.Must(err)
 	book := b.Ledger
 	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Unclaimed: collected, Known: func(n string) bool { return directory.Named(b.Ctx, b.Client, n) }})

@@ -43,58 +43,49 @@ type Backend struct {
 type Received struct {
 	counts.Batch
 	receipts.Request
-	// Unclaimed is how many records are about numbers that are not known, and Activity those numbers.
-	Unclaimed int
-	Activity  []unclaimed.Activity
+	// Activity of numbers that are not known, where the request says more of it than the batch.
+	Activity []unclaimed.Activity
 }
 
-// Store makes what was received durable, then hands it to Receipts and Unclaimed. After an error the batch must not be used again: the
-// ledger may still read it.
-func (b *Backend) Store(ctx context.Context, r *Received, now time.Time) (counts.Outcome, error) {
-	appended, err := b.Ledger.Append(ctx, r.Batch, now)
-	if err != nil {
-		return counts.Outcome{}, err
+// Store makes what was received durable, then hands it to Receipts and Unclaimed. It returns how many records are about numbers that are
+// not known. After an error the batch must not be used again: the ledger may still read it.
+func (b *Backend) Store(ctx context.Context, r *Received, now time.Time) (stored counts.Outcome, unclaimed int, err error) {
+	if stored, err = b.Ledger.Append(ctx, r.Batch, now); err != nil {
+		return stored, 0, err
 	}
 	b.Receipts.Take(now, &r.Batch, &r.Request)
-	b.Unclaimed.Add(r.Activity, now)
-	return appended, nil
+	activity, unclaimed := b.unclaimed(&r.Batch)
+	if unclaimed > 0 && r.Activity != nil {
+		activity = r.Activity
+	}
+	b.Unclaimed.Add(activity, now)
+	return stored, unclaimed, nil
 }
 
-// CountUnclaimed counts the records of a batch that are about numbers that are not known.
-func (b *Backend) CountUnclaimed(batch *counts.Batch) (records int) {
+// unclaimed is the activity of the numbers of a batch that are not known, and how many records that is.
+func (b *Backend) unclaimed(batch *counts.Batch) (all []unclaimed.Activity, records int) {
 	if b.Known == nil {
-		return 0
+		return nil, 0
 	}
+	place := map[report.Subject]int{}     // among all
 	last, known := report.Subject{}, true // most batches are about one number, or about one after the other
 	for number := range numbers(batch) {
 		if number != last {
 			last, known = number, b.Known(number.String())
 		}
-		if !known {
-			records++
+		if known {
+			continue
 		}
-	}
-	return records
-}
-
-// Activity is that of the numbers of a batch that are not known. Known must be set.
-func (b *Backend) Activity(batch *counts.Batch) (all []unclaimed.Activity) {
-	place := map[report.Subject]int{} // among all; below zero for a known number
-	for number := range numbers(batch) {
 		i, seen := place[number]
 		if !seen {
-			if i = len(all); b.Known(number.String()) {
-				i = -1
-			} else {
-				all = append(all, activityOf(number))
-			}
+			i = len(all)
 			place[number] = i
+			all = append(all, activityOf(number))
 		}
-		if i >= 0 {
-			all[i].Updates++
-		}
+		all[i].Updates++
+		records++
 	}
-	return all
+	return all, records
 }
 
 func activityOf(number report.Subject) unclaimed.Activity {

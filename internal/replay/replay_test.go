@@ -45,7 +45,7 @@ func newOperator(t *testing.T) *operator {
 	write(t, filepath.Join(dir, "app-secret"), secret)
 	write(t, filepath.Join(dir, "verify-token"), "t0ken-to-verify")
 	receiver, err := webhook.NewReceiver(webhook.Options{
-		Credentials: webhook.NewCredentials(dir, logr.Discard()), Clock: clocktesting.NewFakePassiveClock(now), Metrics: prometheus.NewRegistry(),
+		Apps: []webhook.App{{Credentials: webhook.NewCredentials(dir, logr.Discard())}}, Clock: clocktesting.NewFakePassiveClock(now), Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -76,10 +76,7 @@ func TestAWatcherTellsWhichSecretsAreOfNoUse(t *testing.T) {
 	var log strings.Builder
 	registry := prometheus.NewRegistry()
 	files := []File{{Field: "a", Path: good}, {Field: "b", Path: empty}, {Field: "c", Path: doubted}, {Field: "d", Path: missing}, {Field: "e", Path: missing, Optional: true}}
-	w, err := NewWatcher(files, registry, funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := NewWatcher(files, registry, funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{}))
 	metrics := func(usableB string, suspiciousC string) {
 		t.Helper()
 		want := `# HELP numberfleet_secret_suspicious Whether the secret of a field is likely not the one that was meant, such as a placeholder, or one with quotes around it or white space within: 1 then. It is used all the same. The log says what it is.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // File is a file that a secret is to be in.
@@ -33,27 +34,23 @@ type Watcher struct {
 }
 
 // NewWatcher makes a Watcher, and checks the files for the first time.
-func NewWatcher(files []File, registerer prometheus.Registerer, log logr.Logger) (*Watcher, error) {
+func NewWatcher(files []File, registerer prometheus.Registerer, log logr.Logger) *Watcher {
+	register := promauto.With(registerer)
 	w := &Watcher{
 		files: files, log: log, logged: make([]string, len(files)),
-		usable: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		usable: register.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "numberfleet_secret_usable",
 			Help: "Whether there is a secret in the file that a field of the configuration names: 0 where the file is missing, empty or " +
 				"unreadable. The log says which it is.",
 		}, []string{"field"}),
-		suspicious: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		suspicious: register.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "numberfleet_secret_suspicious",
 			Help: "Whether the secret of a field is likely not the one that was meant, such as a placeholder, or one with quotes around it " +
 				"or white space within: 1 then. It is used all the same. The log says what it is.",
 		}, []string{"field"}),
 	}
-	for _, collector := range []prometheus.Collector{w.usable, w.suspicious} {
-		if err := registerer.Register(collector); err != nil {
-			return nil, err
-		}
-	}
 	w.check()
-	return w, nil
+	return w
 }
 
 // NeedLeaderElection implements controller-runtime's LeaderElectionRunnable.

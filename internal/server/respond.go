@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -47,26 +48,38 @@ func WriteHeader(w http.ResponseWriter, code int, contentType string) {
 	w.WriteHeader(code)
 }
 
-// Handler answers a request, and returns the code of the answer.
-type Handler func(w http.ResponseWriter, req *http.Request) (code int)
+// RequestBuckets are those of histograms of how long requests take, in seconds.
+var RequestBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30}
 
-// Instrument counts the requests to a handler by the label code, and measures their time in seconds. A panic of the handler is logged
-// without its value, which may hold what was read, and refused as an internal error.
+// Handler answers a request, and returns the code of the answer, or an error where the request is to be refused.
+type Handler func(w http.ResponseWriter, req *http.Request) (code int, err error)
+
+// Instrument counts the requests to a handler by the label code, and measures their time in seconds. Refuse writes an *Error and returns
+// its code. Another error asks the caller to try again: the handler has logged why. A panic is logged without its value, which may hold
+// what was read, and refused as an internal error.
 func Instrument(handle Handler, refuse func(http.ResponseWriter, *Error) (code int), log logr.Logger, clk clock.PassiveClock,
 	requests *prometheus.CounterVec, duration prometheus.Observer,
 ) http.Handler {
-	recovering := func(w http.ResponseWriter, req *http.Request) (code int) {
+	answer := func(w http.ResponseWriter, req *http.Request) (code int) {
 		defer func() {
 			if p := recover(); p != nil {
 				log.Error(fmt.Errorf("panic with a %T", p), "A request failed", "stack", string(debug.Stack()))
 				code = refuse(w, &Error{http.StatusInternalServerError, "internal error"})
 			}
 		}()
-		return handle(w, req)
+		code, err := handle(w, req)
+		if err == nil {
+			return code
+		}
+		refusal, ok := errors.AsType[*Error](err)
+		if !ok {
+			refusal = ErrUnavailable
+		}
+		return refuse(w, refusal)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		start := clk.Now()
-		code := recovering(w, req)
+		code := answer(w, req)
 		requests.WithLabelValues(strconv.Itoa(code)).Inc()
 		duration.Observe(clk.Since(start).Seconds())
 	})

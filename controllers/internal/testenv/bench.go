@@ -59,7 +59,7 @@ func (b *Bench) Webhooks() func(body []byte) {
 		b.Must(os.WriteFile(filepath.Join(dir, name), []byte(value), 0o600))
 	}
 	receiver, err := webhook.NewReceiver(webhook.Options{
-		Credentials: webhook.NewCredentials(dir, logr.Discard()), Clock: b.FakeClock, Metrics: prometheus.NewRegistry(), Log: logr.Discard(),
+		Apps: []webhook.App{{Credentials: webhook.NewCredentials(dir, logr.Discard())}}, Clock: b.FakeClock, Metrics: prometheus.NewRegistry(), Log: logr.Discard(),
 	})
 	b.Must(err)
 	receiver.SetBackend(&ingest.Backend{Ledger: b.Ledger, Hasher: ledger.OpenMemory().Hasher()})

@@ -81,7 +81,7 @@ func Serve(ctx context.Context, args []string) (err error) {
 	}
 
 	receiver, err := webhook.NewReceiver(webhook.Options{
-		Credentials: webhook.NewCredentials(*credentials, log), Clock: clock.RealClock{}, Metrics: prometheus.NewRegistry(), Log: log,
+		Apps: []webhook.App{{Credentials: webhook.NewCredentials(*credentials, log)}}, Clock: clock.RealClock{}, Metrics: prometheus.NewRegistry(), Log: log,
 	})
 	if err != nil {
 		return err

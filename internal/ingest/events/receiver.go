@@ -83,10 +83,7 @@ func NewReceiver(options Options) (*Receiver, error) {
 	if options.Access == nil || options.Directory == nil || options.Clock == nil || options.Metrics == nil {
 		return nil, errors.New("a receiver of events needs access, a directory, a clock and a registerer of metrics")
 	}
-	metrics, err := newMetrics(options.Metrics)
-	if err != nil {
-		return nil, err
-	}
+	metrics := newMetrics(options.Metrics)
 	r := &Receiver{
 		access: options.Access, directory: options.Directory, clock: options.Clock, metrics: metrics, log: options.Log,
 		bodies: server.NewBodies(MaxBody, maxBuffered),
@@ -128,19 +125,15 @@ func (e *eventError) Error() string { return e.event.Error() }
 // ServeHTTP implements http.Handler.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.handler.ServeHTTP(w, req) }
 
-func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) (code int) {
+func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) (code int, err error) {
 	accepted, err := r.receive(w, req)
-	if err == nil {
-		return r.reply(w, http.StatusOK, accepted)
-	}
 	if wrong, ok := errors.AsType[*eventError](err); ok {
-		return r.refuseEvent(req.Context(), w, wrong)
+		return r.refuseEvent(req.Context(), w, wrong), nil
 	}
-	refusal, ok := errors.AsType[*server.Error](err)
-	if !ok {
-		refusal = server.ErrUnavailable // why, is in the log
+	if err != nil {
+		return 0, err
 	}
-	return r.refuse(w, refusal)
+	return r.reply(w, http.StatusOK, accepted), nil
 }
 
 func (r *Receiver) refuse(w http.ResponseWriter, err *server.Error) (code int) {
@@ -268,15 +261,12 @@ func (r *Receiver) store(ctx context.Context, backend *ingest.Backend, events []
 		return nil, r.malformed(wrong)
 	}
 	received := ingest.Received{Batch: *batch, Request: receipts.Request{Failures: failuresOf(events)}}
-	if received.Unclaimed = backend.CountUnclaimed(batch); received.Unclaimed > 0 {
-		received.Activity = backend.Activity(batch)
-	}
-	appended, err := backend.Store(ctx, &received, now)
+	stored, unclaimed, err := backend.Store(ctx, &received, now)
 	if err != nil {
 		return nil, r.failed(ctx, err, "Events could not be stored; their sender is asked to send them again")
 	}
-	r.metrics.accepted(events, appended, received.Unclaimed)
-	return &accepted{Events: len(events), New: appended.New, Repeated: appended.Repeated, Expired: appended.Expired}, nil
+	r.metrics.accepted(events, stored, unclaimed)
+	return &accepted{Events: len(events), New: stored.New, Repeated: stored.Repeated, Expired: stored.Expired}, nil
 }
 
 // failuresOf are the failed messages among events.

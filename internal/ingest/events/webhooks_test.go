@@ -29,7 +29,7 @@ func receiveWebhooks(t *testing.T, book *ledger.Ledger) (post func(body []byte))
 	dir := t.TempDir()
 	servertest.Write(t, dir, webhook.AppSecretFile, "s3cr3t")
 	receiver, err := webhook.NewReceiver(webhook.Options{
-		Credentials: webhook.NewCredentials(dir, logr.Discard()), Clock: clocktesting.NewFakePassiveClock(now), Metrics: prometheus.NewRegistry(),
+		Apps: []webhook.App{{Credentials: webhook.NewCredentials(dir, logr.Discard())}}, Clock: clocktesting.NewFakePassiveClock(now), Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,8 +3,6 @@ package webhook
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,7 +16,7 @@ import (
 
 // App is an app at Meta whose webhooks are received. It has a path of its own, and secrets that no other path takes.
 type App struct {
-	// Name is the end of the path, after a slash.
+	// Name is the end of the path, after a slash. The app whose path has no such end has none.
 	Name        string
 	Credentials *Credentials
 	// Accounts are Meta's ids of the WhatsApp Business accounts that the app may speak about; all where there are none.
@@ -40,44 +38,7 @@ type app struct {
 	handler     http.Handler
 }
 
-// newApps makes the apps of a receiver, by path.
-func (r *Receiver) newApps(options *Options, path string) (map[string]*app, error) {
-	all := map[string]*app{}
-	if options.Credentials != nil {
-		a, err := r.newApp(App{Credentials: options.Credentials}, options)
-		if err != nil {
-			return nil, err
-		}
-		all[path] = a
-	}
-	for _, of := range options.Apps {
-		at := path + "/" + of.Name
-		if of.Name == "" || all[at] != nil {
-			return nil, fmt.Errorf("every app needs a name of its own, not %q", of.Name)
-		}
-		a, err := r.newApp(of, options)
-		if err != nil {
-			return nil, err
-		}
-		all[at] = a
-	}
-	if len(all) == 0 {
-		return nil, errors.New("a receiver needs the credentials of an app")
-	}
-	return all, nil
-}
-
-func (r *Receiver) newApp(of App, options *Options) (*app, error) {
-	if of.Credentials == nil {
-		return nil, fmt.Errorf("the app %q needs credentials", of.Name)
-	}
-	if len(of.Accounts) > 0 && options.Owners == nil {
-		return nil, fmt.Errorf("the app %q has accounts, and nothing says what belongs to them", of.Name)
-	}
-	metrics, err := newMetrics(options.Metrics, of.Name)
-	if err != nil {
-		return nil, err
-	}
+func (r *Receiver) newApp(of *App, metrics *metrics) *app {
 	a := &app{name: of.Name, credentials: of.Credentials, metrics: metrics}
 	if len(of.Accounts) > 0 {
 		a.accounts = make(map[string]bool, len(of.Accounts))
@@ -85,8 +46,9 @@ func (r *Receiver) newApp(of App, options *Options) (*app, error) {
 			a.accounts[account] = true
 		}
 	}
-	a.handler = metrics.instrument(func(w http.ResponseWriter, req *http.Request) int { return r.serve(a, w, req) }, r.log, r.clock)
-	return a, metrics.exportReady(of.Credentials)
+	a.handler = metrics.instrument(func(w http.ResponseWriter, req *http.Request) (int, error) { return r.serve(a, w, req) }, r.log, r.clock)
+	metrics.exportReady(of.Credentials)
+	return a
 }
 
 // allowed says which accounts the app may speak about; nil where it may about all.

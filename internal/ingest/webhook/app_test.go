@@ -48,7 +48,7 @@ func newTenants(t testing.TB) *fixture {
 		report.NumberIDSubject("7001"): {shop}, report.NumberIDSubject("7002"): {bank},
 		report.PortfolioSubject("8001"): {shop, bank}, report.PortfolioSubject("8002"): {bank},
 	}}
-	options.Credentials = f.apps[DefaultPath].credentials
+	options.Apps = []App{{Credentials: f.apps[DefaultPath].credentials}}
 	for name, accounts := range map[string][]string{"hub": nil, "shop": {shop, "1002009"}, "bank": {bank}} {
 		dir := t.TempDir()
 		servertest.Write(t, dir, AppSecretFile, "s3cr3t-of-"+name)
@@ -278,7 +278,7 @@ func TestItIsReadyWithTheSecretOfOneApp(t *testing.T) {
 func TestAReceiverNeedsAnAppAndNamesOfTheirOwn(t *testing.T) {
 	credentials := NewCredentials(t.TempDir(), logr.Discard())
 	for name, apps := range map[string][]App{
-		"none": nil, "no name": {{Credentials: credentials}}, "one name": {{Name: "a", Credentials: credentials}, {Name: "a", Credentials: credentials}},
+		"none": nil, "no name twice": {{Credentials: credentials}, {Credentials: credentials}}, "one name": {{Name: "a", Credentials: credentials}, {Name: "a", Credentials: credentials}},
 		"no credentials": {{Name: "a"}}, "accounts without owners": {{Name: "a", Credentials: credentials, Accounts: []string{shop}}},
 	} {
 		if _, err := NewReceiver(Options{Apps: apps, Clock: clocktesting.NewFakePassiveClock(now), Metrics: prometheus.NewRegistry()}); err == nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"k8s.io/utils/clock"
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
@@ -15,89 +16,80 @@ import (
 
 // metrics are what the receiver counts of an app. No label can take a value that someone outside chooses.
 type metrics struct {
-	registerer prometheus.Registerer
-	requests   *prometheus.CounterVec
-	duration   prometheus.Histogram
-	updates    *prometheus.CounterVec
-	fields     *prometheus.CounterVec
-	preferred  *prometheus.CounterVec
-	repeated   prometheus.Counter
-	expired    prometheus.Counter
-	unclaimed  prometheus.Counter
-	foreign    prometheus.Counter
-	last       prometheus.Gauge
+	register  promauto.Factory
+	requests  *prometheus.CounterVec
+	duration  prometheus.Histogram
+	updates   *prometheus.CounterVec
+	fields    *prometheus.CounterVec
+	preferred *prometheus.CounterVec
+	repeated  prometheus.Counter
+	expired   prometheus.Counter
+	unclaimed prometheus.Counter
+	foreign   prometheus.Counter
+	last      prometheus.Gauge
 }
 
 // newMetrics are those of an app, by its name: its series have it as their label app.
-func newMetrics(registerer prometheus.Registerer, app string) (*metrics, error) {
-	registerer = prometheus.WrapRegistererWith(prometheus.Labels{"app": app}, registerer)
+func newMetrics(registerer prometheus.Registerer, app string) *metrics {
+	register := promauto.With(prometheus.WrapRegistererWith(prometheus.Labels{"app": app}, registerer))
 	m := &metrics{
-		registerer: registerer,
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+		register: register,
+		requests: register.NewCounterVec(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_requests_total",
 			Help: "Total number of requests to the webhook receiver, by the HTTP status code of the answer.",
 		}, []string{"code"}),
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "numberfleet_webhook_request_duration_seconds",
-			Help: "Time from a request's headers to its answer, in seconds. Meta asks for a median of 0.25 and less than 1 % above 1.",
-			Buckets: []float64{
-				.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30,
-			},
+		duration: register.NewHistogram(prometheus.HistogramOpts{
+			Name:    "numberfleet_webhook_request_duration_seconds",
+			Help:    "Time from a request's headers to its answer, in seconds. Meta asks for a median of 0.25 and less than 1 % above 1.",
+			Buckets: server.RequestBuckets,
 		}),
-		updates: prometheus.NewCounterVec(prometheus.CounterOpts{
+		updates: register.NewCounterVec(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_updates_total",
 			Help: "Total number of updates in acknowledged webhooks, by kind: delivered (read and played among them), received, sent, failed, " +
 				"report, preference (of a user about marketing messages), changed (a user has another phone number or id), skipped (says " +
 				"nothing that counts), unread (could not be read, and was passed over) and other (of a field that is not read). Repeated " +
 				"ones count again.",
 		}, []string{"kind"}),
-		fields: prometheus.NewCounterVec(prometheus.CounterOpts{
+		fields: register.NewCounterVec(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_other_changes_total",
 			Help: "Total number of changes in acknowledged webhooks that were not read, by their field. Fields that Meta does not document " +
 				"count as other.",
 		}, []string{"field"}),
-		preferred: prometheus.NewCounterVec(prometheus.CounterOpts{
+		preferred: register.NewCounterVec(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_marketing_preferences_total",
 			Help: "Total number of decisions of users about marketing messages in acknowledged webhooks, by kind: stop, resume and other. Who " +
 				"decided is not kept.",
 		}, []string{"kind"}),
-		repeated: prometheus.NewCounter(prometheus.CounterOpts{
+		repeated: register.NewCounter(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_repeated_updates_total",
 			Help: "Total number of updates that changed nothing because they were known already.",
 		}),
-		expired: prometheus.NewCounter(prometheus.CounterOpts{
+		expired: register.NewCounter(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_expired_updates_total",
 			Help: "Total number of updates that were dropped because they came too late to count.",
 		}),
-		unclaimed: prometheus.NewCounter(prometheus.CounterOpts{
+		unclaimed: register.NewCounter(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_unclaimed_updates_total",
 			Help: "Total number of updates about numbers that no PhoneNumber names. They are kept.",
 		}),
-		foreign: prometheus.NewCounter(prometheus.CounterOpts{
+		foreign: register.NewCounter(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_foreign_requests_total",
 			Help: "Total number of webhooks that were refused, or of which a part was left out, since it was about a WhatsApp Business " +
 				"account that the app that signed them may not speak about.",
 		}),
-		last: prometheus.NewGauge(prometheus.GaugeOpts{
+		last: register.NewGauge(prometheus.GaugeOpts{
 			Name: "numberfleet_webhook_last_received_timestamp_seconds",
 			Help: "When a webhook was last acknowledged, as a Unix time; 0 if none was since the start.",
 		}),
 	}
-	for _, collector := range []prometheus.Collector{
-		m.requests, m.duration, m.updates, m.fields, m.preferred, m.repeated, m.expired, m.unclaimed, m.foreign, m.last,
-	} {
-		if err := registerer.Register(collector); err != nil {
-			return nil, err
-		}
-	}
 	// What never came is zero, not absent: a rate of it can be alerted on from the start.
 	m.add(&tally{})
-	return m, nil
+	return m
 }
 
 // exportReady says of the app whether it has a secret, from now on.
-func (m *metrics) exportReady(credentials *Credentials) error {
-	return m.registerer.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+func (m *metrics) exportReady(credentials *Credentials) {
+	m.register.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "numberfleet_webhook_app_ready",
 		Help: "Whether webhooks of the app can be received: 0 where its app secret is missing, 1 where it is there.",
 	}, func() float64 {
@@ -105,7 +97,7 @@ func (m *metrics) exportReady(credentials *Credentials) error {
 			return 1
 		}
 		return 0
-	}))
+	})
 }
 
 func (m *metrics) instrument(handle server.Handler, log logr.Logger, clk clock.PassiveClock) http.Handler {

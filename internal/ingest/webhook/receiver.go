@@ -41,15 +41,14 @@ const (
 	maxChallenge = 256 // bytes: Meta's has ten digits
 )
 
-// Options say how a Receiver is made. Path and Log are optional, and so is one of Credentials and Apps.
+// Options say how a Receiver is made. Path and Log are optional.
 type Options struct {
-	Path        string       // DefaultPath if empty
-	Credentials *Credentials // of the app whose path is Path itself, which may speak about all accounts
-	Apps        []App        // with paths below it
-	Owners      Owners       // needed where an app has accounts
-	Clock       clock.PassiveClock
-	Metrics     prometheus.Registerer
-	Log         logr.Logger
+	Path    string // DefaultPath if empty
+	Apps    []App  // one at least
+	Owners  Owners // needed where an app has accounts
+	Clock   clock.PassiveClock
+	Metrics prometheus.Registerer
+	Log     logr.Logger
 }
 
 // Receiver is the HTTP handler of the webhook. It answers:
@@ -76,25 +75,37 @@ type Receiver struct {
 	pool    sync.Pool // of *ingest.Received
 }
 
-// NewReceiver returns a receiver without a backend.
+// NewReceiver returns a receiver without a backend. Its metrics must not be registered yet.
 func NewReceiver(options Options) (*Receiver, error) {
-	if options.Clock == nil || options.Metrics == nil {
-		return nil, errors.New("a receiver needs a clock and a registerer of metrics")
+	if options.Clock == nil || options.Metrics == nil || len(options.Apps) == 0 {
+		return nil, errors.New("a receiver needs apps, a clock and a registerer of metrics")
 	}
-	r := &Receiver{owners: options.Owners, clock: options.Clock, log: options.Log, bodies: server.NewBodies(MaxBody, maxBuffered)}
+	r := &Receiver{
+		apps: map[string]*app{}, owners: options.Owners, clock: options.Clock, log: options.Log, bodies: server.NewBodies(MaxBody, maxBuffered),
+	}
 	r.pool.New = func() any { return new(ingest.Received) }
-	path := cmp.Or(options.Path, DefaultPath)
-	var err error
-	if r.apps, err = r.newApps(&options, path); err != nil {
-		return nil, err
+	unnamed := newMetrics(options.Metrics, "")
+	for _, of := range options.Apps {
+		path := cmp.Or(options.Path, DefaultPath)
+		if of.Name != "" {
+			path += "/" + of.Name
+		}
+		switch {
+		case r.apps[path] != nil:
+			return nil, fmt.Errorf("every app needs a name of its own, not %q", of.Name)
+		case of.Credentials == nil:
+			return nil, fmt.Errorf("the app %q needs credentials", of.Name)
+		case len(of.Accounts) > 0 && options.Owners == nil:
+			return nil, fmt.Errorf("the app %q has accounts, and nothing says what belongs to them", of.Name)
+		}
+		metrics := unnamed
+		if of.Name != "" {
+			metrics = newMetrics(options.Metrics, of.Name)
+		}
+		r.apps[path] = r.newApp(&of, metrics)
 	}
-	var metrics *metrics
-	if unnamed := r.apps[path]; unnamed != nil {
-		metrics = unnamed.metrics
-	} else if metrics, err = newMetrics(options.Metrics, ""); err != nil {
-		return nil, err
-	}
-	r.unknown = metrics.instrument(func(w http.ResponseWriter, _ *http.Request) int { return refuse(w, server.ErrNotFound) }, r.log, r.clock)
+	notFound := func(http.ResponseWriter, *http.Request) (int, error) { return 0, server.ErrNotFound }
+	r.unknown = unnamed.instrument(notFound, r.log, r.clock)
 	return r, nil
 }
 
@@ -130,9 +141,8 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 // serve answers a request to an app, and returns the code.
-func (r *Receiver) serve(app *app, w http.ResponseWriter, req *http.Request) int {
-	var answer string
-	var err error
+func (r *Receiver) serve(app *app, w http.ResponseWriter, req *http.Request) (code int, err error) {
+	answer := ""
 	switch req.Method {
 	case http.MethodGet:
 		answer, err = handshake(app, req)
@@ -142,13 +152,9 @@ func (r *Receiver) serve(app *app, w http.ResponseWriter, req *http.Request) int
 		err = server.ErrMethodNotAllowed
 	}
 	if err != nil {
-		refusal, ok := errors.AsType[*server.Error](err)
-		if !ok {
-			refusal = server.ErrUnavailable // why, is in the log
-		}
-		return refuse(w, refusal)
+		return 0, err
 	}
-	return reply(w, http.StatusOK, answer)
+	return reply(w, http.StatusOK, answer), nil
 }
 
 func refuse(w http.ResponseWriter, err *server.Error) (code int) {
@@ -208,7 +214,6 @@ func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) e
 	now := r.clock.Now()
 	received := r.pool.Get().(*ingest.Received)
 	received.Entries, received.Reports, received.Displays = received.Entries[:0], received.Reports[:0], received.Displays[:0]
-	received.Activity = nil
 	var updates tally
 	// Body and parser are given back before the ledger is waited for.
 	err := r.bodies.Read(w, req, func(body []byte) (err error) {
@@ -222,14 +227,14 @@ func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) e
 		r.pool.Put(received)
 		return err
 	}
-	appended, err := backend.Store(req.Context(), received, now)
+	stored, unclaimed, err := backend.Store(req.Context(), received, now)
 	if err != nil {
 		if req.Context().Err() == nil { // otherwise whoever sent them hung up
 			r.log.Error(err, "Webhook updates could not be stored; Meta will send them again")
 		}
 		return err
 	}
-	app.metrics.received(now, &updates, received.Unclaimed, appended)
+	app.metrics.received(now, &updates, unclaimed, stored)
 	r.pool.Put(received)
 	return nil
 }
@@ -267,9 +272,7 @@ func (r *Receiver) read(ctx context.Context, app *app, body []byte, backend *ing
 			}
 		}
 	}
-	if received.Unclaimed = backend.CountUnclaimed(&received.Batch); received.Unclaimed > 0 {
-		received.Activity = activity(updates, backend.Known)
-	}
+	received.Activity = activity(updates, backend.Known)
 	return tallyOf(updates), nil
 }
 
@@ -292,6 +295,9 @@ func requestOf(u *meta.Updates, now time.Time) (request receipts.Request) {
 
 // activity is what a webhook brings about numbers that are not known. It aliases nothing of the updates.
 func activity(u *meta.Updates, known func(number string) bool) (all []unclaimed.Activity) {
+	if known == nil {
+		return nil
+	}
 	for i := range u.Named {
 		if n := &u.Named[i]; n.Number != "" && !known(n.Number) {
 			all = append(all, unclaimed.Activity{Subject: n.Number, ID: strings.Clone(n.ID), Account: printableID(n.Account), Updates: int64(n.Updates)})

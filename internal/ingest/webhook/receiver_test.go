@@ -97,7 +97,7 @@ func newFixture(t testing.TB) *fixture {
 	servertest.Write(t, f.dir, AppSecretFile, appSecret+"\n")
 	servertest.Write(t, f.dir, VerifyTokenFile, token)
 	receiver, err := NewReceiver(Options{
-		Credentials: NewCredentials(f.dir, log), Clock: clocktesting.NewFakePassiveClock(now), Metrics: f.metrics, Log: log,
+		Apps: []App{{Credentials: NewCredentials(f.dir, log)}}, Clock: clocktesting.NewFakePassiveClock(now), Metrics: f.metrics, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)
