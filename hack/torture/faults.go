@@ -292,7 +292,7 @@ func corruptLedger(ctx context.Context, e *epoch, random *rand.Rand) error {
 			if err != nil {
 				return err
 			}
-			if !strings.Contains(said, "the operator cannot go on") && !strings.Contains(said, "The ledger's store cannot go on") {
+			if !strings.Contains(said, "cannot go on") {
 				return failure(what + ": the operator does not start, and does not say why")
 			}
 			e.count("    damage to " + kind + " detected")
