@@ -7,8 +7,6 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// Rule 9 as well: what Meta says of a WhatsApp Business account holds for each of its numbers.
-
 // RestrictedTo says what a restriction of an account leaves its numbers.
 func RestrictedTo(restriction string) string {
 	if restriction == report.RestrictedReplies {
@@ -33,14 +31,14 @@ func ExplainRestriction(what string, since, until time.Time) string {
 	return sentence + "."
 }
 
-// Period is how long something holds: since an instant, until another, or until Meta says so where that is zero. The zero value
-// says that it does not hold.
+// Period is the time in which something holds. It ends at Until, or when Meta says so if that is zero. The zero value is no time.
 type Period struct {
 	Since, Until time.Time
 }
 
 func (s Period) holds() bool { return !s.Since.IsZero() }
 
+// Rule 9 for accounts. What Meta says of a WhatsApp Business account holds for each of its numbers.
 var account = rule[*evaluation]{
 	number:   v1alpha1.RuleReports,
 	name:     "Reports about the account",
@@ -60,8 +58,8 @@ var account = rule[*evaluation]{
 	},
 }
 
-// reportAccount is about whether the numbers of an account work. It says nothing of whether one of them is registered, so a
-// pending number stays so, and only what Meta had taken away comes back.
+// reportAccount takes whether the numbers of an account work. It says nothing about the registration of a number: a pending one stays
+// pending, and Connected gives back only what Meta had taken away.
 func (e *evaluation) reportAccount(r report.Report, at time.Time) {
 	s, to := &e.s, r.State()
 	var concerned bool
@@ -73,18 +71,18 @@ func (e *evaluation) reportAccount(r report.Report, at time.Time) {
 	case v1alpha1.StateConnected:
 		away := s.Connection == v1alpha1.StateOffline || s.Connection == v1alpha1.StateBlocked && r.Reason == report.ReasonReinstated
 		concerned = away && s.ConnectionSource == v1alpha1.FromReport
-	default: // no word for accounts
+	default:
 		return
 	}
 	if concerned {
 		e.setReportedConnection(to, at, r.Reason)
 	} else {
-		s.ConnectionReported = latest(s.ConnectionReported, at) // what was said before it is over
+		s.ConnectionReported = latest(s.ConnectionReported, at) // older reports are over
 	}
 }
 
-// reportRestriction is about what is restricted of an account. A restriction with an end is over at that instant; one without lasts
-// until Meta says so, of the account or of the number. Of several the strictest holds, and each ends on its own.
+// reportRestriction takes what Meta restricts of an account. A restriction ends at its end. One without lasts until Meta says something
+// else about the account or the number. Of several the strictest shows, and each has its own end.
 func (e *evaluation) reportRestriction(r report.Report, at time.Time) {
 	s := &e.s
 	const lifted = "Meta reports that the account is no longer restricted"
@@ -95,7 +93,7 @@ func (e *evaluation) reportRestriction(r report.Report, at time.Time) {
 			return
 		}
 		s.RestrictionsLifted, s.BusinessInitiated, s.CustomerInitiated = at, Period{}, Period{}
-		e.restrictAccount(at, lifted)
+		e.showStrictest(at, lifted)
 		return
 	case of == nil || at.Before(s.RestrictionsLifted) || at.Before(of.Since): // shown as it came, or older than what is known
 		return
@@ -110,10 +108,10 @@ func (e *evaluation) reportRestriction(r report.Report, at time.Time) {
 	default:
 		*of = Period{at, until}
 	}
-	e.restrictAccount(at, lifted)
+	e.showStrictest(at, lifted)
 }
 
-// restriction is how long one of the restrictions that change what a number can send holds; nil for others.
+// restriction is the time of a restriction that changes what a number can send; nil for others.
 func (s *State) restriction(what string) *Period {
 	switch what {
 	case report.RestrictedMessaging:
@@ -124,15 +122,14 @@ func (s *State) restriction(what string) *Period {
 	return nil
 }
 
-// NewRestriction says whether what was reported of an account's restrictions at an instant is newer than what the state knows.
+// NewRestriction says whether a report about restrictions of the account is newer than what the state knows.
 func (s *State) NewRestriction(what string, at time.Time) bool {
 	of := s.restriction(what)
 	return at.After(s.RestrictionsLifted) && (what == report.NothingRestricted || of != nil && at.After(of.Since))
 }
 
-// restrictAccount makes the strictest restriction of the account the one that shows, or lifts the one that showed where none holds any
-// more.
-func (e *evaluation) restrictAccount(at time.Time, lifted string) {
+// showStrictest shows the strictest restriction of the account that holds, or lifts the one that shows if none holds.
+func (e *evaluation) showStrictest(at time.Time, lifted string) {
 	s := &e.s
 	reason, is := report.RestrictedReplies, s.CustomerInitiated
 	if !is.holds() {
@@ -157,7 +154,7 @@ func (e *evaluation) restrictAccount(at time.Time, lifted string) {
 	}
 }
 
-// endRestriction lifts restrictions of the account at their ends.
+// endRestriction ends restrictions of the account at their time.
 func (e *evaluation) endRestriction() {
 	s := &e.s
 	for s.RestrictedSource == v1alpha1.FromReport && !s.RestrictedUntil.IsZero() && !s.RestrictedUntil.After(e.now) {
@@ -167,12 +164,12 @@ func (e *evaluation) endRestriction() {
 				*of = Period{}
 			}
 		}
-		e.restrictAccount(end, "the restriction of the account has ended")
+		e.showStrictest(end, "the restriction of the account has ended")
 	}
 }
 
-// liftLasting ends the restrictions of the account that have no end of their own.
-func (e *evaluation) liftLasting(at time.Time, why string) {
+// liftIndefinite ends the restrictions of the account that have no end of their own.
+func (e *evaluation) liftIndefinite(at time.Time, why string) {
 	s := &e.s
 	for _, of := range []*Period{&s.BusinessInitiated, &s.CustomerInitiated} {
 		if of.Until.IsZero() && !at.Before(of.Since) {
@@ -180,5 +177,5 @@ func (e *evaluation) liftLasting(at time.Time, why string) {
 		}
 	}
 	s.RestrictionsLifted = at
-	e.restrictAccount(at, why)
+	e.showStrictest(at, why)
 }

@@ -7,8 +7,8 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// Rule 5. Blocked after a long time of unbroken Low at the lowest tier, counted from the later of the two. Only a
-// reported Connected lifts it.
+// Rule 5. A number that stays Low at the lowest tier for long is blocked. The time counts from the later of two instants: when the rating
+// became Low, and when the number reached that tier. Only a report of Connected ends the block.
 var block = rule[*evaluation]{
 	number:   v1alpha1.RuleBlock,
 	name:     "Block",
@@ -32,7 +32,7 @@ func (e *evaluation) block() {
 	e.emit(v1alpha1.RuleBlock, due, v1alpha1.ReasonBlocked, "", "", fmt.Sprintf("the quality rating stayed Low for %s at %s, the lowest tier", formatDuration(e.p.BlockAfter), e.s.Tier.Name))
 }
 
-// blockDue is when the number is blocked if nothing changes; zero if it is not on the way there.
+// blockDue is when the number is blocked if nothing changes; zero if that is not on the way.
 func (e *evaluation) blockDue() time.Time {
 	s := &e.s
 	if e.p.BlockAfter == 0 || s.LowSince.IsZero() || s.Connection == v1alpha1.StateBlocked {

@@ -4,8 +4,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// Rule 7. Where the policy requires it, a number without a direct way to a human is rated Low. A rating that Meta reports
-// wins all the same (rule 9): Meta has judged then.
+// Rule 7. If the policy requires a direct way to a human, a number without one is rated Low. A rating that Meta reports wins (rule 9).
 var humanEscalation = rule[*evaluation]{
 	number:   v1alpha1.RuleHumanEscalation,
 	name:     "Human escalation",
@@ -39,7 +38,7 @@ func (e *evaluation) declaredHumanEscalation() {
 	}
 }
 
-// lacksHumanAttention says whether the rating is Low for the want of a way to a human.
+// lacksHumanAttention says whether the rating is Low by this rule.
 func (e *evaluation) lacksHumanAttention() bool {
 	return e.s.RatingReason == v1alpha1.ReasonLackingHumanAttention && e.s.RatingSource == v1alpha1.FromPolicy
 }

@@ -7,10 +7,9 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-// Rule 3. A rating that becomes Low flags the number at once. Low for the grace period without a break ends the flag and
-// lowers the tier one step; Medium or High for the recovery period without a break ends it and leaves the tier. A relapse
-// starts a new spell with a full grace period. After a fall, Low that simply continues is not flagged again, but each
-// further grace period of it lowers the tier again.
+// Rule 3. A rating that becomes Low flags the number at once. Low for the whole grace period ends the flag and lowers the tier one step.
+// Medium or High for the whole recovery period ends the flag and leaves the tier. A relapse starts a whole grace period. Low that
+// continues after a fall is not flagged again, and lowers the tier again after each further grace period.
 var flag = rule[*evaluation]{
 	number:   v1alpha1.RuleFlag,
 	name:     "Flag",
@@ -50,7 +49,7 @@ func (e *evaluation) endGrace(due time.Time) {
 	}
 }
 
-// graceDue is when the present grace period ends; zero while nothing would happen then.
+// graceDue is when the grace period ends; zero while nothing would happen then.
 func (e *evaluation) graceDue() time.Time {
 	if e.p.Grace == 0 || e.s.GraceStart.IsZero() || !e.s.Flagged() && !e.falls() {
 		return time.Time{}
@@ -58,15 +57,14 @@ func (e *evaluation) graceDue() time.Time {
 	return e.s.GraceStart.Add(e.p.Grace)
 }
 
-// restartGrace gives a number that is rated Low a whole grace period once there is a tier to fall to again: it stood at the
-// floor, and was raised, or the floor went down.
+// restartGrace starts a whole grace period for a number that is rated Low. It is called when there is a tier to fall to again.
 func (e *evaluation) restartGrace(at time.Time) {
 	if !e.s.GraceStart.IsZero() && !e.s.Flagged() {
 		e.s.GraceStart = at
 	}
 }
 
-// flagClearDue is when the present flag ends by recovery.
+// flagClearDue is when the flag ends by recovery; zero while it does not recover.
 func (e *evaluation) flagClearDue() time.Time {
 	if !e.s.Flagged() || e.s.RecoveringSince.IsZero() || e.p.Recovery == 0 {
 		return time.Time{}
@@ -74,9 +72,8 @@ func (e *evaluation) flagClearDue() time.Time {
 	return e.s.RecoveringSince.Add(e.p.Recovery)
 }
 
-// setRating changes the rating, and with it the spell of Low, the flag and its recovery.
-//
-// The reason is kept with the rating; why says the same at length, and is what people read in the transition.
+// setRating changes the rating, and with it the time of Low, the flag and its recovery. The state keeps reason; the transition has why,
+// which says the same at length.
 func (e *evaluation) setRating(rule v1alpha1.Rule, rating v1alpha1.QualityRating, at time.Time, reason, why string, source v1alpha1.Source) {
 	s := &e.s
 	before := s.Rating
@@ -102,13 +99,13 @@ func (e *evaluation) setRating(rule v1alpha1.Rule, rating v1alpha1.QualityRating
 	s.LowSince, s.GraceStart = at, at
 	s.RecoveringSince = time.Time{}
 	if e.p.Grace > 0 && !s.Flagged() {
-		e.warn(at)
+		e.flagLow(at)
 	}
 	e.cancelOnObjection(at)
 }
 
-// warn flags the number for its Low rating.
-func (e *evaluation) warn(at time.Time) {
+// flagLow flags the number for its Low rating.
+func (e *evaluation) flagLow(at time.Time) {
 	until := formatTime(at.Add(e.p.Grace))
 	message := fmt.Sprintf("the quality rating is Low: the tier falls at %s unless the rating rises before", until)
 	if !e.falls() {
@@ -130,7 +127,7 @@ func (e *evaluation) endFlag(rule v1alpha1.Rule, at time.Time, why string) {
 	e.emit(rule, at, v1alpha1.ReasonFlagCleared, "", "", fmt.Sprintf("the flag of %s ends: %s", formatTime(since), why))
 }
 
-// migrateFlag begins a spell of Low anew, ends a flag of other rules, and raises the one that these rules have.
+// migrateFlag starts the time of Low again, ends a flag that these rules do not know, and raises one that they require.
 func (e *evaluation) migrateFlag(bool) {
 	s, now := &e.s, e.now
 	if s.Rating == v1alpha1.QualityLow {
@@ -140,7 +137,7 @@ func (e *evaluation) migrateFlag(bool) {
 	case e.p.Grace == 0 && s.FlagSource == v1alpha1.FromPolicy:
 		e.endFlag(v1alpha1.NoRule, now, "the rules of policy "+e.p.Name+" flag no numbers")
 	case e.p.Grace > 0 && s.Rating == v1alpha1.QualityLow && !s.Flagged():
-		e.warn(now)
+		e.flagLow(now)
 	case e.p.Recovery > 0 && !s.RecoveringSince.IsZero():
 		s.RecoveringSince = latest(s.RecoveringSince, now.Add(-e.p.Recovery))
 	}

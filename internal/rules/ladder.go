@@ -2,14 +2,16 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// Rule 4. The tier never falls below the first of the ladder, whether the business is verified or not. Rule 10. Unlimited is a tier
-// without a limit: never restricted, never upgraded.
+// Rule 4. The tier never falls below the first one, whether the business is verified or not.
+//
+// Rule 10. Unlimited is a tier without a limit: it is never restricted and never raised.
 var ladder = rule[*evaluation]{
 	number:   v1alpha1.RuleFloor,
 	name:     "Ladder",
@@ -41,6 +43,15 @@ func (p *Policy) Tiers() []Tier {
 	return tiers
 }
 
+// TierNamed is the tier of that name; false if there is none.
+func (p *Policy) TierNamed(name string) (Tier, bool) {
+	i := slices.IndexFunc(p.tiers, func(t tier) bool { return t.Name == name })
+	if i < 0 {
+		return Tier{}, false
+	}
+	return p.tiers[i].Tier, true
+}
+
 // tierOf is the tier with this limit; a limit that the policy does not know goes by its number.
 func (p *Policy) tierOf(limit int64) Tier {
 	for _, t := range p.tiers {
@@ -51,13 +62,13 @@ func (p *Policy) tierOf(limit int64) Tier {
 	return Tier{Name: report.LimitValue(limit), Limit: limit}
 }
 
-// place is where a tier stands on the ladder.
+// place is where a tier stands on the ladder. A limit that Meta reports may be none of a tier: then it stands between two.
 type place struct {
-	step int // of the tier; of the one below it where it is none of the ladder, and -1 where there is none below
-	off  bool
+	step int  // index of the tier, or of the highest one below; -1 if there is none below
+	off  bool // between two tiers
 }
 
-// placeOf finds a tier once; from then on it goes by its place.
+// placeOf is the place of a tier.
 func (p *Policy) placeOf(t Tier) place {
 	at := place{-1, true}
 	for i := range p.tiers {
@@ -71,8 +82,7 @@ func (p *Policy) placeOf(t Tier) place {
 	return at
 }
 
-// above is the tier above a place, with what it requires; nil on the last tier. A reported limit between two tiers goes the way of the
-// tier below it.
+// above is the tier above a place, with what it requires; nil on the last tier. Between two tiers, the one below says what is required.
 func (p *Policy) above(at place) (Tier, *requirement) {
 	if at.step+1 >= len(p.tiers) {
 		return Tier{}, nil
@@ -92,7 +102,7 @@ func (p *Policy) below(at place) (Tier, bool) {
 	return p.tiers[step].Tier, true
 }
 
-// UpgradeMeasure is what the tier above this one looks at: the measure, and the window that it is counted over; false on the last tier.
+// UpgradeMeasure is the measure that the tier above this one requires, and its window; false on the last tier.
 func (p *Policy) UpgradeMeasure(t Tier) (v1alpha1.Measure, time.Duration, bool) {
 	_, required := p.above(p.placeOf(t))
 	if required == nil {
@@ -101,7 +111,7 @@ func (p *Policy) UpgradeMeasure(t Tier) (v1alpha1.Measure, time.Duration, bool) 
 	return required.measure, required.window, true
 }
 
-// setTier moves the number to a tier. A pending upgrade belongs to the tier before.
+// setTier changes the tier. A pending upgrade is of the tier before.
 func (e *evaluation) setTier(to Tier, at time.Time, source v1alpha1.Source) {
 	if pending, _ := e.p.above(e.place); !e.s.EligibleSince.IsZero() && Above(pending.Limit, to.Limit) {
 		e.cancelUpgrade(at, "the limit is "+FormatLimit(to.Limit)+" now")
@@ -123,7 +133,7 @@ func (e *evaluation) setTier(to Tier, at time.Time, source v1alpha1.Source) {
 	}
 }
 
-// moveTier moves the number to a tier, and tells it.
+// moveTier changes the tier, and emits why.
 func (e *evaluation) moveTier(rule v1alpha1.Rule, to Tier, at time.Time, source v1alpha1.Source, why string) {
 	from, reason, moves := e.s.Tier, v1alpha1.ReasonTierUpgraded, "rises"
 	if Above(from.Limit, to.Limit) {
@@ -136,8 +146,7 @@ func (e *evaluation) moveTier(rule v1alpha1.Rule, to Tier, at time.Time, source 
 	e.emit(rule, at, reason, from.Name, to.Name, fmt.Sprintf("the limit %s from %s to %s: %s", moves, FormatLimit(from.Limit), FormatLimit(to.Limit), why))
 }
 
-// setConcluded keeps what the policy concludes beside another limit that Meta reports, and since when the two differ. What the policy
-// concludes later shows itself, so what is kept is never more than it concluded last.
+// setConcluded keeps the tier by the policy while Meta reports another limit, and since when the two differ.
 func (e *evaluation) setConcluded(concluded Tier, since time.Time) {
 	if concluded.Limit == e.s.Tier.Limit {
 		concluded, since = Tier{}, time.Time{}
@@ -151,19 +160,19 @@ func (e *evaluation) falls() bool {
 	return falls
 }
 
-// migrateTier gives the state its tier under this policy. What the other policy had begun to count down begins anew. A policy that was
-// edited keeps its tiers by their names: a limit that was mended there is mended here.
+// migrateTier gives the state its tier under this policy. A pending upgrade starts again. The tiers of an edited policy are found by
+// their names, so that the state takes over a limit that was changed.
 func (e *evaluation) migrateTier(edited bool) {
 	s, p, before := &e.s, e.p, e.s.Tier
 	s.Tier = p.tierOf(before.Limit) // the same limit may go by another name
 	e.place = p.placeOf(s.Tier)
 	s.EligibleSince = time.Time{}
-	if is, err := p.named("", s.ConcludedTier.Name); edited && err == nil {
+	if is, found := p.TierNamed(s.ConcludedTier.Name); edited && found {
 		e.setConcluded(is, s.ConcludedSince)
 	} else {
 		e.setConcluded(s.Tier, e.now) // what another policy concluded is not what this one does
 	}
-	if is, err := p.named("", before.Name); edited && err == nil && is.Limit != before.Limit && s.TierSource != v1alpha1.FromReport {
+	if is, found := p.TierNamed(before.Name); edited && found && is.Limit != before.Limit && s.TierSource != v1alpha1.FromReport {
 		s.Tier = before
 		e.moveTier(v1alpha1.NoRule, is, e.now, s.TierSource, fmt.Sprintf("the tier %s of policy %s was edited", is.Name, p.Name))
 	}

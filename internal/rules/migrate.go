@@ -37,7 +37,7 @@ func RaiseTo(p *Policy, s State, limit int64, now time.Time) (State, []Transitio
 	e := evaluate(p, nil, &s, latest(seconds(now), s.EvaluatedAt))
 	defer e.release()
 	e.moveTier(v1alpha1.NoRule, p.tierOf(limit), e.now, v1alpha1.FromPolicy, "a number that has it joins the portfolio")
-	e.grant()
+	e.clearIncrease()
 	return e.s, e.transitions
 }
 

@@ -130,24 +130,3 @@ func (e *evaluation) explainRating(x *explanation) {
 		x.add(ratingTopic, since+" (quality from feedback, "+e.p.Source+")")
 	}
 }
-
-func (p *Policy) compileQuality(spec *v1alpha1.QualityRules) error {
-	if err := checkWindow("quality.windowHours", p.QualityWindow); err != nil {
-		return err
-	}
-	if (spec.MediumPerThousand == 0) != (spec.LowPerThousand == 0) {
-		return fmt.Errorf("quality: mediumPerThousand and lowPerThousand must be set together")
-	}
-	for _, threshold := range []struct {
-		field string
-		value int32
-	}{{"mediumPerThousand", spec.MediumPerThousand}, {"lowPerThousand", spec.LowPerThousand}} {
-		if threshold.value < 0 || threshold.value > 1000 {
-			return fmt.Errorf("quality.%s is %d: it must be between 1 and 1000, or left out", threshold.field, threshold.value)
-		}
-	}
-	if spec.LowPerThousand > 0 && spec.MediumPerThousand >= spec.LowPerThousand {
-		return fmt.Errorf("quality.mediumPerThousand is %d: it must be less than lowPerThousand, which is %d", spec.MediumPerThousand, spec.LowPerThousand)
-	}
-	return nil
-}

@@ -9,10 +9,10 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// Rule 9. What Meta reports replaces what the policy concluded, and is marked as reported. A report that is older than
-// what is known of the same thing changes nothing, and neither does a word that the engine does not know.
+// Rule 9. What Meta reports replaces what the policy concluded, and is marked as reported. A report that is older than the last one of
+// the same kind changes nothing, and neither does a word that is not understood.
 //
-// Each report is taken by the rule about the same thing; this one is about whether the number works.
+// Each report is taken by the rule about the same thing. This one takes whether the number works.
 var connection = rule[*evaluation]{
 	number:   v1alpha1.RuleReports,
 	name:     "Reports win",
@@ -30,7 +30,7 @@ var connection = rule[*evaluation]{
 		case s.Connection == v1alpha1.StateBlocked && s.ConnectionSource == v1alpha1.FromPolicy:
 			x.say(connectionTopic, v1alpha1.RuleBlock, "Blocked since %s: the rating stayed Low for %s at the lowest tier. Only Meta can lift it.", formatTime(s.ConnectionSince), formatDuration(e.p.BlockAfter))
 		default:
-			x.say(connectionTopic, v1alpha1.RuleReports, "%s since %s: Meta reported it%s.", s.Connection, formatTime(s.ConnectionSince), because(s.ConnectionReason))
+			x.say(connectionTopic, v1alpha1.RuleReports, "%s since %s: Meta reported it%s.", s.Connection, formatTime(s.ConnectionSince), reasonSuffix(s.ConnectionReason))
 		}
 	},
 }
@@ -53,7 +53,7 @@ func (e *evaluation) reportLimit(r report.Report, at time.Time) {
 	}
 	first := s.LimitReported.IsZero()
 	s.LimitReported = at
-	e.grant() // what Meta says of the limit itself is its last word
+	e.clearIncrease() // a limit is the last word about an increase
 	if at.Before(s.TierSince) {
 		if s.Tier != e.p.Start(s.Verification) {
 			return // the number has risen or fallen since
@@ -101,14 +101,14 @@ func (e *evaluation) setReportedConnection(to v1alpha1.State, at time.Time, reas
 		case before == v1alpha1.StateBlocked:
 			e.setConnection(to, at)
 			if s.Rating == v1alpha1.QualityLow {
-				s.LowSince, s.GraceStart = at, at // what led to the block is spent
+				s.LowSince, s.GraceStart = at, at // the time that led to the block does not count again
 			}
-			e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonUnblocked, "", "", "Meta reports the number as connected again"+because(reason))
+			e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonUnblocked, "", "", "Meta reports the number as connected again"+reasonSuffix(reason))
 		case before != to:
 			e.changeConnection(to, at, reason)
 		default:
 			s.ConnectionSource = v1alpha1.FromReport
-			// Connected and no more: neither flagged nor, by Meta's own count, restricted.
+			// Connected means neither flagged nor restricted, by Meta's own count.
 			if s.Flagged() && !at.Before(s.FlagSince) {
 				e.endFlag(v1alpha1.RuleReports, at, "Meta reports the number as connected")
 				if s.Rating == v1alpha1.QualityLow {
@@ -116,10 +116,10 @@ func (e *evaluation) setReportedConnection(to v1alpha1.State, at time.Time, reas
 				}
 			}
 		}
-		// The end of a restriction of the account is known, or this is the word that lifts it.
+		// A restriction of the account with an end goes on until then; one without is lifted by this report.
 		if s.RestrictedSource == v1alpha1.FromReport && s.RestrictedUntil.IsZero() && !at.Before(s.RestrictedSince) {
 			if s.accountRestricted() {
-				e.liftLasting(at, "Meta reports the number as connected")
+				e.liftIndefinite(at, "Meta reports the number as connected")
 			} else {
 				e.liftRestriction(v1alpha1.RuleReports, at, "Meta reports the number as connected")
 			}
@@ -135,22 +135,22 @@ func (e *evaluation) setReportedConnection(to v1alpha1.State, at time.Time, reas
 	case v1alpha1.StateBlocked:
 		if before != to {
 			e.setConnection(to, at)
-			e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked"+because(reason))
+			e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonBlocked, "", "", "Meta reports the number as blocked"+reasonSuffix(reason))
 		}
 		s.ConnectionSource, s.ConnectionReason = v1alpha1.FromReport, cmp.Or(reason, s.ConnectionReason)
 	case v1alpha1.StateFlagged:
-		e.connectedBy(at)
+		e.setReachable(at)
 		if !s.Flagged() {
 			e.raiseFlag(v1alpha1.RuleReports, at, v1alpha1.FromReport, "Meta reports the number as flagged")
 			if s.Rating == v1alpha1.QualityLow {
-				s.GraceStart = at // a warning gives the whole grace period
+				s.GraceStart = at // a new flag starts a whole grace period
 			} else {
 				s.RecoveringSince = at
 			}
 		}
 		s.FlagSource = v1alpha1.FromReport
 	case v1alpha1.StateRestricted:
-		e.connectedBy(at)
+		e.setReachable(at)
 		if s.accountRestricted() {
 			return // that goes further
 		}
@@ -162,8 +162,8 @@ func (e *evaluation) setReportedConnection(to v1alpha1.State, at time.Time, reas
 	}
 }
 
-// connectedBy takes from a report of Flagged or Restricted that the number is registered and reachable.
-func (e *evaluation) connectedBy(at time.Time) {
+// setReachable takes from a report of Flagged or Restricted that the number is registered and reachable.
+func (e *evaluation) setReachable(at time.Time) {
 	if c := e.s.Connection; c == v1alpha1.StatePending || c == v1alpha1.StateOffline {
 		e.changeConnection(v1alpha1.StateConnected, at, "")
 	} else if c == v1alpha1.StateConnected {
@@ -177,11 +177,11 @@ func (e *evaluation) changeConnection(to v1alpha1.State, at time.Time, reason st
 	if to != v1alpha1.StateConnected {
 		e.s.ConnectionReason = reason
 	}
-	e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonConnectionChanged, string(before), string(to), fmt.Sprintf("Meta reports the number as %s, it was %s%s", to, before, because(reason)))
+	e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonConnectionChanged, string(before), string(to), fmt.Sprintf("Meta reports the number as %s, it was %s%s", to, before, reasonSuffix(reason)))
 }
 
-// because is a reason at the end of a sentence.
-func because(reason string) string {
+// reasonSuffix is a reason at the end of a sentence.
+func reasonSuffix(reason string) string {
 	if reason == "" {
 		return ""
 	}

@@ -16,25 +16,6 @@ type TemplateRules struct {
 	Pauses []time.Duration
 }
 
-func (p *Policy) compileTemplates(spec *v1alpha1.TemplateRules) error {
-	if spec.BlockAfterHours != nil && len(spec.PauseHours) > 0 {
-		return fmt.Errorf("templates: set one of blockAfterHours and pauseHours, not both")
-	}
-	if after := spec.BlockAfterHours; after != nil {
-		if *after < 1 || *after > 8760 {
-			return fmt.Errorf("templates.blockAfterHours is %d: it must be between 1 and 8760", *after)
-		}
-		p.Templates.BlockAfter = hours(*after)
-	}
-	for i, pause := range spec.PauseHours {
-		if pause < 1 || pause > 8760 {
-			return fmt.Errorf("templates.pauseHours[%d] is %d: it must be between 1 and 8760", i, pause)
-		}
-		p.Templates.Pauses = append(p.Templates.Pauses, hours(pause))
-	}
-	return nil
-}
-
 // TemplateState is all that the engine remembers of a message template. Times are whole seconds in UTC; zero means that it
 // is not so.
 type TemplateState struct {

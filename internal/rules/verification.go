@@ -8,8 +8,8 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// Rule 6. Becoming verified raises the tier at once to the verified start tier if that is higher. Losing it lowers
-// nothing by itself; Meta's review may take the raise back (see reportIncrease).
+// Rule 6. A verification raises the tier at once to the start tier of verified businesses, if that is higher. A lost verification lowers
+// nothing. Meta's review may take the raise back: see increase.
 var verification = rule[*evaluation]{
 	number:   v1alpha1.RuleVerification,
 	name:     "Verification",
@@ -37,7 +37,7 @@ func (e *evaluation) setVerification(to v1alpha1.Verification, at time.Time, sou
 	}
 	if start := e.p.Start(to); to == v1alpha1.Verified && Above(start.Limit, s.Tier.Limit) {
 		e.moveTier(v1alpha1.RuleVerification, start, at, v1alpha1.FromVerification, "the business is verified")
-		e.grant()
+		e.clearIncrease()
 	}
 }
 

@@ -4,7 +4,6 @@ package forecast
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -31,7 +30,7 @@ func New(policy simulate.Policy, verification v1alpha1.Verification, at time.Tim
 
 // AtTier is the number at the tier of that name.
 func (s Start) AtTier(tier string) (Start, error) {
-	to, ok := tierNamed(s.Policy, tier)
+	to, ok := s.Policy.TierNamed(tier)
 	if !ok {
 		var names []string
 		for _, t := range s.Policy.Tiers() {
@@ -41,16 +40,6 @@ func (s Start) AtTier(tier string) (Start, error) {
 	}
 	s.State.Tier, s.State.TierSource = to, v1alpha1.FromReport
 	return s, nil
-}
-
-// tierNamed is the tier of that name.
-func tierNamed(p *rules.Policy, name string) (rules.Tier, bool) {
-	tiers := p.Tiers()
-	i := slices.IndexFunc(tiers, func(t rules.Tier) bool { return t.Name == name })
-	if i < 0 {
-		return rules.Tier{}, false
-	}
-	return tiers[i], true
 }
 
 // WithUsage is the number with users that it has messaged already: used of them at this very instant, and the rest of those

@@ -61,7 +61,7 @@ func (r *forecastRun) advance() {
 	r.Facts.Reports, r.Facts.Members = nil, nil
 	for _, t := range happened {
 		if t.Reason == v1alpha1.ReasonTierUpgraded {
-			tier, _ := tierNamed(r.Policy, t.To)
+			tier, _ := r.Policy.TierNamed(t.To)
 			r.steps = append(r.steps, Step{Tier: tier, At: t.Time, Users: r.sent.total(), Message: t.Message})
 		}
 	}
