@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -13,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,19 +65,17 @@ func (c *Credentials) read() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var problems []string
-	file := func(name string, required bool) []byte {
+	file := func(name string, required bool) string {
 		content, err := secret.Read(filepath.Join(c.dir, name))
 		if err != nil && (required || !errors.Is(err, os.ErrNotExist) && !errors.Is(err, secret.ErrEmpty)) {
 			problems = append(problems, fmt.Sprintf("%s: %v", name, err))
 		}
-		return []byte(content)
+		return content
 	}
-	app, previous, token := file(AppSecretFile, true), file(PreviousAppSecretFile, false), file(VerifyTokenFile, true)
-
-	changed := false
-	if !c.current.Load().equal(app, previous, token) {
-		c.current.Store(newSecrets(app, previous, token))
-		changed = true
+	read := secretFiles{app: file(AppSecretFile, true), previous: file(PreviousAppSecretFile, false), token: file(VerifyTokenFile, true)}
+	changed := read != c.current.Load().files
+	if changed {
+		c.current.Store(newSecrets(read))
 	}
 	problem := strings.Join(problems, "; ")
 	switch {
@@ -107,19 +105,22 @@ func SecretFiles(field, directory string) []secret.File {
 	return all
 }
 
-// secrets are one state of the credentials. An unset one accepts nothing.
+// secretFiles are what the files hold, empty where there is none.
+type secretFiles struct{ app, previous, token string }
+
+// secrets are one state of the credentials. The zero value accepts nothing.
 type secrets struct {
-	app, previous, token []byte
-	keys                 []*key // of app and previous
+	files secretFiles
+	keys  []*key // of the app, one of which must have signed a body
 }
 
-func newSecrets(app, previous, token []byte) *secrets {
-	s := &secrets{app: app, previous: previous, token: token}
+func newSecrets(files secretFiles) *secrets {
+	s := &secrets{files: files}
 	// The previous secret alone is none: it is there to be taken out of use.
-	if len(app) > 0 {
-		s.keys = append(s.keys, newKey(app))
-		if len(previous) > 0 {
-			s.keys = append(s.keys, newKey(previous))
+	if files.app != "" {
+		s.keys = append(s.keys, newKey(files.app))
+		if files.previous != "" {
+			s.keys = append(s.keys, newKey(files.previous))
 		}
 	}
 	return s
@@ -128,24 +129,15 @@ func newSecrets(app, previous, token []byte) *secrets {
 // ready reports whether there is a secret that a body can be signed with.
 func (s *secrets) ready() bool { return len(s.keys) > 0 }
 
-func (s *secrets) equal(app, previous, token []byte) bool {
-	return bytes.Equal(s.app, app) && bytes.Equal(s.previous, previous) && bytes.Equal(s.token, token)
-}
-
 // verifyToken reports whether token is the verify token. The time it takes tells nothing about it, not even its length.
 func (s *secrets) verifyToken(token string) bool {
-	want, got := sha256.Sum256(s.token), sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(want[:], got[:]) == 1 && len(s.token) > 0
+	want, got := sha256.Sum256([]byte(s.files.token)), sha256.Sum256([]byte(token))
+	return subtle.ConstantTimeCompare(want[:], got[:]) == 1 && s.files.token != ""
 }
 
-// verifyBody reports whether one of the secrets gives the body that signature.
+// verifyBody reports whether one of the keys gives the body that signature.
 func (s *secrets) verifyBody(body []byte, signature *signature) bool {
-	for _, key := range s.keys {
-		if key.verify(body, signature) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.keys, func(k *key) bool { return k.verify(body, signature) })
 }
 
 type signature [sha256.Size]byte
@@ -170,23 +162,18 @@ func parseSignature(header string) (signature, bool) {
 	return s, err == nil
 }
 
-// key makes signatures with one secret.
-type key struct{ states sync.Pool }
+// key makes signatures with one secret. It uses an HMAC again, which hashes the secret once only.
+type key struct{ macs sync.Pool } // of hash.Hash
 
-// state is an HMAC that can be used again, which saves hashing the secret, and room for its sum.
-type state struct {
-	mac hash.Hash
-	sum signature
+func newKey(secret string) *key {
+	return &key{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, []byte(secret)) }}}
 }
 
-func newKey(secret []byte) *key {
-	return &key{states: sync.Pool{New: func() any { return &state{mac: hmac.New(sha256.New, secret)} }}}
-}
-
-func (k *key) verify(body []byte, signature *signature) bool {
-	state := k.states.Get().(*state)
-	defer k.states.Put(state)
-	state.mac.Reset()
-	state.mac.Write(body)
-	return hmac.Equal(state.mac.Sum(state.sum[:0]), signature[:])
+func (k *key) verify(body []byte, want *signature) bool {
+	mac := k.macs.Get().(hash.Hash)
+	defer k.macs.Put(mac)
+	mac.Reset()
+	mac.Write(body)
+	var sum signature
+	return hmac.Equal(mac.Sum(sum[:0]), want[:])
 }
