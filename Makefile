@@ -1,6 +1,5 @@
-# The two commands that matter: `make run` shows a fleet of numbers living on a real API server, `make test` checks it all.
-# They need Go, make and git; the tests also a C compiler, for the race detector. Everything else comes from Go modules
-# and lands in bin/.
+# `make run` shows a fleet of numbers on a real API server. `make test` runs all tests. Both need Go, make and git; the tests also need a C
+# compiler, for the race detector. Everything else comes from Go modules and is built in bin/.
 
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -o errexit -o nounset -o pipefail -c
@@ -10,11 +9,11 @@ MAKEFLAGS += --no-builtin-rules
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS ?= -s -w -X main.version=$(VERSION)
 
-# How many times faster than real time `make run` lives: 2880 is a day in 30 seconds, 1 is real time.
+# How many times faster than real time `make run` runs: 2880 is a day in 30 seconds, 1 is real time.
 SPEED ?= 2880
 
-# How long `make torture` goes on, what everything random in it follows from (a new one if it is left out), a round to replay,
-# and more flags for bin/torture, such as TORTUREFLAGS=--short.
+# The rounds of `make torture`, its random seed (a new one by default), a round to replay, and more flags for bin/torture, such as
+# TORTUREFLAGS=--short.
 ROUNDS ?= 200
 SEED ?= 0
 ROUND ?= 0
@@ -53,7 +52,7 @@ all: build
 ##@ General
 
 .PHONY: help
-help: ## Say what there is to make.
+help: ## List the targets.
 	@awk 'BEGIN { FS = ":.*## "; print "Usage: make [TARGET] [VARIABLE=VALUE]" } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -70,12 +69,12 @@ test: require-cc $(PROMETHEUS) ## Run all tests, with the race detector, a real 
 	go -C hack/bench test ./...
 
 .PHONY: torture
-torture: bin/manager bin/torture ## Try to break the operator in ROUNDS rounds, and check all that it shows; SEED and ROUND replay one.
+torture: bin/manager bin/torture ## Try to break the operator in ROUNDS rounds, and check what it shows. SEED and ROUND replay one.
 	@assets=$$(hack/controlplane/assets.sh) && \
 		exec bin/torture --assets "$$assets" --manager bin/manager --rounds $(ROUNDS) --seed $(SEED) --round $(ROUND) $(TORTUREFLAGS)
 
 .PHONY: bench
-bench: ## Measure the operator beside what else one would pick, and write docs/performance.md. Needs Debian's redis-server.
+bench: ## Measure the operator beside its alternatives, and write docs/performance.md. Needs Debian's redis-server.
 	@assets=$$(hack/controlplane/assets.sh) && CGO_ENABLED=0 go -C hack/bench build -o $(BIN)/bench . && \
 		KUBEBUILDER_ASSETS=$$assets exec bin/bench $(BENCHFLAGS)
 
@@ -114,7 +113,7 @@ lint: $(GOLANGCI_LINT) ## Run golangci-lint, with kube-api-linter on the API typ
 	cd hack/bench && $(GOLANGCI_LINT) run --allow-parallel-runners ./...
 
 .PHONY: lint-fix
-lint-fix: $(GOLANGCI_LINT) ## Run golangci-lint and make the repairs that it knows.
+lint-fix: $(GOLANGCI_LINT) ## Run golangci-lint and apply its fixes.
 	$(GOLANGCI_LINT) run --allow-parallel-runners --fix ./...
 
 .PHONY: verify-generated
@@ -137,7 +136,7 @@ verify-modules: # Do go.mod and go.sum say what the code needs?
 .PHONY: build
 build: bin/manager bin/kubectl-phonenumbers ## Build the manager and the kubectl plugin.
 
-# Always asked for: go build knows best whether there is anything to do.
+# Always run: go build knows whether there is anything to do.
 .PHONY: bin/manager
 bin/manager:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/manager
@@ -155,9 +154,9 @@ bin/torture:
 	@CGO_ENABLED=0 go build -o $@ ./hack/torture
 
 .PHONY: sbom
-sbom: bin/manager.cdx.json bin/kubectl-phonenumbers.cdx.json ## Write what the programs are made of, in CycloneDX, to bin/*.cdx.json.
+sbom: bin/manager.cdx.json bin/kubectl-phonenumbers.cdx.json ## Write the bills of materials of both programs, in CycloneDX, to bin/*.cdx.json.
 
-# The same program has the same bill, so it has neither a serial number nor a time.
+# Without serial number and time, the same program has the same bill.
 bin/%.cdx.json: bin/% $(BIN)/cyclonedx-gomod
 	$(BIN)/cyclonedx-gomod bin -json -std -noserial -notimestamp -version $(VERSION) -output $@ $<
 
@@ -170,7 +169,7 @@ build-installer: $(KUSTOMIZE) overlay ## Print one manifest that installs everyt
 	@$(KUSTOMIZE) build bin/overlay
 
 .PHONY: clean
-clean: ## Remove what was built, tools and control plane included; the state of make run stays.
+clean: ## Remove all builds, with tools and control plane. The state of make run stays.
 	rm -rf bin
 
 ##@ Deployment
@@ -218,7 +217,7 @@ $(BIN)/golangci-lint: hack/tools/golangci-lint/go.mod hack/tools/golangci-lint/m
 $(BIN)/cyclonedx-gomod: hack/tools/go.mod
 	$(call tool,hack/tools,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod)
 
-# What the tests take counts from: without service discovery but that of its configuration, and without web pages.
+# The Prometheus of the tests, without service discovery and web pages.
 $(BIN)/prometheus: hack/prometheus/go.mod
 	@echo 'building Prometheus, once: this takes some minutes'
 	$(call tool,hack/prometheus,-tags remove_all_sd github.com/prometheus/prometheus/cmd/prometheus)
