@@ -152,8 +152,8 @@ func TestTheSpanOfDeliveries(t *testing.T) {
 	if state.Tier.Name != "S" {
 		t.Fatalf("after less than the span it is at %s", state.Tier.Name)
 	}
-	if quiet := rules.DeliveriesUntilDecision(policy, facts, state, next); quiet < 0 {
-		t.Errorf("with only time missing, %d deliveries decide nothing", quiet)
+	if skippable := rules.DeliveriesUntilDecision(policy, facts, state, next); skippable < 0 {
+		t.Errorf("with only time missing, %d deliveries decide nothing", skippable)
 	}
 	progress, _ := rules.UpgradeProgress(policy, facts, state, day1.Add(28*time.Hour))
 	if got := strings.Join(progress.Missing, "; "); got != "the deliveries must span 1 d 6 h; they will at 2026-03-03 07:00:00 UTC" {
@@ -332,17 +332,17 @@ func TestDurationsInWords(t *testing.T) {
 	}
 }
 
-// Where a rating comes from feedback, a delivery that can make it better is not quiet.
-func TestADeliveryThatRatesIsNotQuiet(t *testing.T) {
+// Where a rating comes from feedback, a delivery that can make it better is looked at.
+func TestADeliveryThatRatesIsLookedAt(t *testing.T) {
 	policy := sharedPolicy(t, v1alpha1.ScopeNumber)
 	facts := &rules.Facts{HumanEscalation: true, Usage: everyDelivery(nil)}
 	state, _, next := rules.Advance(policy, facts, rules.Initial(policy, "", day1), day1.Add(time.Hour))
-	if quiet := rules.DeliveriesUntilDecision(policy, facts, state, next); quiet != 0 {
-		t.Errorf("before the first delivery, %d decide nothing", quiet)
+	if skippable := rules.DeliveriesUntilDecision(policy, facts, state, next); skippable != 0 {
+		t.Errorf("before the first delivery, %d decide nothing", skippable)
 	}
 	state.Reported = v1alpha1.QualityHigh // then feedback rates nothing
-	if quiet := rules.DeliveriesUntilDecision(policy, facts, state, next); quiet != 2 {
-		t.Errorf("below a limit of 3, %d decide nothing", quiet)
+	if skippable := rules.DeliveriesUntilDecision(policy, facts, state, next); skippable != 2 {
+		t.Errorf("below a limit of 3, %d decide nothing", skippable)
 	}
 }
 

@@ -39,7 +39,7 @@ func compiled(t *testing.T, change func(*v1alpha1.MessagingPolicySpec)) *rules.P
 
 // A number goes on under an edited policy, or under another: what was concluded stays, what had begun to count down begins
 // anew, and what these rules do not know ends.
-func TestAdopt(t *testing.T) {
+func TestMigratePolicy(t *testing.T) {
 	const low, medium = v1alpha1.QualityLow, v1alpha1.QualityMedium
 	now := day1.AddDate(0, 0, 10)
 	rated := func(rating v1alpha1.QualityRating) func(*rules.State) {
@@ -126,7 +126,7 @@ func TestAdopt(t *testing.T) {
 }
 
 // What the policy would have beside a limit of Meta's is mended with its tier; and time does not run backwards for a number.
-func TestAdoptBesideAReport(t *testing.T) {
+func TestMigratePolicyBesideAReport(t *testing.T) {
 	policy := compiled(t, func(spec *v1alpha1.MessagingPolicySpec) { spec.Tiers[0].Limit = 12 })
 	state := rules.Initial(compiled(t, nil), "", day1)
 	state.Tier, state.TierSource = rules.Tier{Name: "L", Limit: 40}, v1alpha1.FromReport
@@ -144,7 +144,7 @@ func TestAdoptBesideAReport(t *testing.T) {
 }
 
 // A template goes on in the same way.
-func TestAdoptTemplate(t *testing.T) {
+func TestMigrateTemplatePolicy(t *testing.T) {
 	now := day1.AddDate(0, 0, 10)
 	flags, pauses, neither := shippedPolicy(t, "chat-api"), shippedPolicy(t, "meta-2025"), shippedPolicy(t, "netcore")
 	for _, test := range []struct {

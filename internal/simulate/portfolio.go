@@ -32,7 +32,7 @@ func (s *simulation) addPortfolio(declared Portfolio) error {
 			return fmt.Errorf("count the portfolio's numbers together: %w", err)
 		}
 		x := s.newSubject(declared.Name, portfolios, s.config.Policy.Portfolio(), rules.Facts{Verification: rules.DeclaredVerification(declared.Verification, declares...), Usage: usage})
-		x.fleet, fleet.Portfolio = fleet, x.Unit
+		x.Name, x.fleet, fleet.Portfolio = "portfolio "+declared.Name, fleet, x.Unit
 		for _, n := range members {
 			n.portfolio, n.fleet = x, fleet
 		}

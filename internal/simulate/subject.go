@@ -17,10 +17,10 @@ type subject struct {
 	// portfolio has the limit of a number; nil where the number has one of its own.
 	portfolio *subject
 
-	// quiet is how many deliveries more decide nothing. While they come the rules do not run, and the next deadline may be
+	// skippable is how many deliveries more decide nothing. While they come the rules do not run, and the next deadline may be
 	// too early; passed says that some came.
-	quiet  int64
-	passed bool
+	skippable int64
+	passed    bool
 	// delivered is the instant of the last delivery.
 	delivered time.Time
 }
@@ -36,7 +36,7 @@ func (s *simulation) newSubject(name string, kind kind, policy *rules.Policy, fa
 func (s *simulation) advance(x *subject, to time.Time) time.Time {
 	rating := x.State.Members.Rating
 	changed := x.Advance(to)
-	x.quiet, x.passed = rules.DeliveriesUntilDecision(x.Policy, &x.Facts, x.State, x.Next), false
+	x.skippable, x.passed = rules.DeliveriesUntilDecision(x.Policy, &x.Facts, x.State, x.Next), false
 	s.tell(x.name, x.Transitions)
 	x.Transitions = x.Transitions[:0]
 	if is := &x.State; x.kind == portfolios && is.Members.Rating != rating {
@@ -65,10 +65,10 @@ func (s *simulation) deliver(x *subject) {
 	}
 	x.State.EvaluatedAt = s.now
 	x.passed = true
-	if x.quiet--; x.quiet < 0 {
-		x.quiet = rules.DeliveriesUntilDecision(x.Policy, &x.Facts, x.State, x.next)
+	if x.skippable--; x.skippable < 0 {
+		x.skippable = rules.DeliveriesUntilDecision(x.Policy, &x.Facts, x.State, x.next)
 	}
-	if x.quiet < 0 {
+	if x.skippable < 0 {
 		s.wake(&x.scheduled)
 	}
 }

@@ -97,7 +97,7 @@ func TestAPortfolioRisesByItsMembers(t *testing.T) {
 }
 
 // A number that joins a portfolio leaves its ladder, and keeps what is its own.
-func TestJoin(t *testing.T) {
+func TestDropLadder(t *testing.T) {
 	full := rules.Initial(shippedPolicy(t, "meta-2025"), "", day1)
 	full.LimitReported, full.LimitLowered, full.EligibleSince = day1, day1, day1
 	full.ConcludedTier, full.ConcludedSince = rules.Tier{Name: "2K", Limit: 2000}, day1
@@ -118,7 +118,7 @@ func TestJoin(t *testing.T) {
 }
 
 // A portfolio takes the highest limit that any of its numbers had.
-func TestMerge(t *testing.T) {
+func TestRaiseTo(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2025").Portfolio()
 	for limit, want := range map[int64]string{250: "250", 100: "250", 2000: "2K", 5000: "5000", rules.Unlimited: "Unlimited"} {
 		state, transitions := rules.RaiseTo(policy, rules.Initial(policy, "", day1), limit, day1.Add(time.Hour))

@@ -16,8 +16,8 @@ import (
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
-// Whoever passes over the deliveries that Quiet calls quiet comes to the same as with a look at each of them.
-func TestQuietDeliveriesDecideNothing(t *testing.T) {
+// Whoever passes over the deliveries that DeliveriesUntilDecision allows comes to the same as with a look at each of them.
+func TestDeliveriesUntilADecisionDecideNothing(t *testing.T) {
 	policies := []*rules.Policy{smallPolicy(t, v1alpha1.MeasureUniqueUsers), smallPolicy(t, v1alpha1.MeasureConversations), spanningPolicy(t)}
 	passed := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -27,11 +27,11 @@ func TestQuietDeliveriesDecideNothing(t *testing.T) {
 		some, someState, n := playDeliveries(t, policy, story, true)
 		passed += n
 		if !slices.Equal(each, some) || eachState != someState {
-			t.Fatalf("looking at each delivery:\n  %s\n%+v\npassing over quiet ones:\n  %s\n%+v", strings.Join(each, "\n  "), eachState, strings.Join(some, "\n  "), someState)
+			t.Fatalf("looking at each delivery:\n  %s\n%+v\npassing over those:\n  %s\n%+v", strings.Join(each, "\n  "), eachState, strings.Join(some, "\n  "), someState)
 		}
 	})
 	if passed < 100 {
-		t.Errorf("%d deliveries were quiet: that says little", passed)
+		t.Errorf("%d deliveries were passed over: that says little", passed)
 	}
 }
 
@@ -79,12 +79,12 @@ func playDeliveries(t *rapid.T, policy *rules.Policy, story []delivered, passOve
 	facts := rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: book.Usage(timelineNumber)}}
 	state = rules.Initial(policy, v1alpha1.Unverified, day1)
 	var next time.Time
-	quiet := int64(-1)
+	skippable := int64(-1)
 	advance := func(to time.Time) {
 		var happened []rules.Transition
 		state, happened, next = rules.Advance(policy, &facts, state, to)
 		facts.Reports = nil
-		quiet = rules.DeliveriesUntilDecision(policy, &facts, state, next)
+		skippable = rules.DeliveriesUntilDecision(policy, &facts, state, next)
 		for _, tr := range happened {
 			told = append(told, fmt.Sprint(tr.Time.Format(time.DateTime), " ", tr.Reason, " ", tr.From, " ", tr.To, " ", tr.Message))
 		}
@@ -107,10 +107,10 @@ func playDeliveries(t *rapid.T, policy *rules.Policy, story []delivered, passOve
 			continue
 		}
 		state.EvaluatedAt = d.at
-		if quiet--; quiet < 0 {
-			quiet = rules.DeliveriesUntilDecision(policy, &facts, state, next)
+		if skippable--; skippable < 0 {
+			skippable = rules.DeliveriesUntilDecision(policy, &facts, state, next)
 		}
-		if quiet < 0 {
+		if skippable < 0 {
 			advance(d.at)
 		} else {
 			passed++
