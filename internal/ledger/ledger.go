@@ -1,5 +1,5 @@
-// Package ledger orders what happens, keeps it and counts it: a journal has the order and survives a crash, a state machine (see counts)
-// has what follows.
+// Package ledger orders records, keeps them and applies them: a journal has the order and survives a crash, and a state machine (package
+// counts) has what follows from it.
 package ledger
 
 import (
@@ -18,11 +18,11 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/journal"
 )
 
-// Ledger is a journal and the machine to which its records are applied, in its order. Its methods are safe for concurrent use. What was
-// appended is in all answers from when the call returned. It has no clock: its time is that of the records.
+// Ledger is a journal and the machine to which its records are applied, in the order of the journal. Its methods are safe for concurrent use.
+// When a call that records something returns, all answers include it. The ledger has no clock: its time is that of the records.
 //
-// After a record could not be kept or applied, the ledger is of no use until it was opened again: every call that would record something
-// returns why, and Options.Fatal was told.
+// If a record cannot be kept or applied, the ledger cannot go on until it is opened again: every call that would record something returns why,
+// and Options.Fatal is called.
 type Ledger struct {
 	*counts.View
 	machine *counts.Machine
@@ -117,9 +117,9 @@ func parallel(n int, task func(i int)) {
 // Hasher makes the keys of users and messages.
 func (l *Ledger) Hasher() counts.Hasher { return l.hasher }
 
-// Append records the batch; when it returns nil the batch survives a crash and is counted. Appending a batch again changes nothing. Entries
-// and reports that are older than counts.Kept+counts.Lateness before the latest time that anything was appended at are dropped: nothing
-// could count them. Of a batch that is not valid, the error says which entry or report and which field of it.
+// Append records a batch at now. When it returns nil the batch survives a crash and is counted. Appending a batch again changes nothing.
+// Entries and reports that are more than counts.Kept+counts.Lateness older than log time are dropped: nothing could count them. The error of an
+// invalid batch says which entry or report is wrong, and which field of it; it wraps counts.ErrInvalid.
 func (l *Ledger) Append(ctx context.Context, batch counts.Batch, now time.Time) (counts.Outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return counts.Outcome{}, err
@@ -137,8 +137,8 @@ func (l *Ledger) Append(ctx context.Context, batch counts.Batch, now time.Time) 
 	return outcome, err
 }
 
-// Configure sets the number's windows. Nothing is written where they are as they were. Windows are whole seconds, from zero to counts.Kept.
-// What a longer service window than before makes of deliveries that are more than Kept old may depend on events that are not kept any more.
+// SetWindows sets the windows of a number: whole seconds, from zero to counts.Kept. It writes nothing if they are the same. Deliveries that are
+// more than Kept old may not be counted by a longer service window, since the messages from users that it needs are not kept.
 func (l *Ledger) SetWindows(number string, windows counts.Windows) error {
 	w := counts.NumberWindows{Number: number, Windows: windows}
 	if err := w.Validate(); err != nil {
@@ -151,7 +151,7 @@ func (l *Ledger) SetWindows(number string, windows counts.Windows) error {
 	return err
 }
 
-// Group makes numbers those of a portfolio, see counts.Portfolio. Nothing is written where they are as they were.
+// SetPortfolio sets the numbers of a portfolio, see counts.Portfolio. It writes nothing if they are the same.
 func (l *Ledger) SetPortfolio(name string, numbers []string) error {
 	p := counts.Portfolio{Name: name, Numbers: numbers}
 	if err := p.Validate(); err != nil {
@@ -164,7 +164,7 @@ func (l *Ledger) SetPortfolio(name string, numbers []string) error {
 	return err
 }
 
-// Claim makes what comes under an id of Meta's that of a number, see counts.Claim. Nothing is written where it is already.
+// Claim gives what comes under an id of Meta's to a number, see counts.Claim. It writes nothing if that is so already.
 func (l *Ledger) Claim(id, number string) error {
 	c := counts.Claim{ID: id, Number: number}
 	if err := c.Validate(); err != nil {

@@ -49,8 +49,10 @@ func Open(row []byte, newest byte) Reader {
 	return r
 }
 
-// Err is the first error. More says whether there is anything left to read, of a row without one.
+// Err is the first error.
 func (r *Reader) Err() error { return r.err }
+
+// More reports whether there is anything left to read, and no error.
 func (r *Reader) More() bool { return len(r.rest) > 0 }
 
 // Left is how many bytes are left.

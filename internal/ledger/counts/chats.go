@@ -146,8 +146,6 @@ func (c *chats) trim(w windowLengths, horizon int64) (trimmed bool) {
 	return trimmed
 }
 
-func (c *chats) empty() bool { return len(c.written)+len(c.sent) == 0 }
-
 // encode appends the chats to the number's own row.
 func (c *chats) encode(row []byte) []byte {
 	row = binary.AppendUvarint(row, uint64(len(c.written)))

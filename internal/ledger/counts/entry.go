@@ -27,7 +27,7 @@ const (
 	Received
 	// Complained records that a user blocked, reported, muted or archived the number.
 	Complained
-	// Joined records that two keys are one user, and nothing else: a user changed the phone number, and the business-scoped
+	// AliasLinked records that two keys are one user, and nothing else: a user changed the phone number, and the business-scoped
 	// id with it. It counts nothing and opens no window.
 	AliasLinked
 	// Replied records that Meta says of a business message that it is a reply, sent inside a service window. It is no delivery: when

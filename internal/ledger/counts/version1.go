@@ -17,10 +17,11 @@ func Version1(position uint64, displayed, aliases map[string]string) Row {
 	return Row{machineKey, codec.Seal(appendNames(appendNames(row, displayed), aliases))}
 }
 
-// Version1Number and Version1Part are the keys of the rows of a number and of one of its shards.
+// Version1Number is the key of the row of a number.
 func Version1Number(number string) []byte { return numberKey(number) }
 
-func Version1Part(number string, first []byte) []byte { return append(numberKey(number), first...) }
+// Version1Shard is the key of the row of a shard of a number, of which the first key is given in the high bits.
+func Version1Shard(number string, first []byte) []byte { return append(numberKey(number), first...) }
 
 // link is a name that a number was given by a row of version 1: claims and displays do that now.
 type link struct{ name, number string }

@@ -28,117 +28,97 @@ func (v *View) number(number string) *numberState {
 	return v.numbers[number]
 }
 
-// read returns the state of a subject, locked for reading; nil if nothing is known about it.
-func (v *View) read(name string) counter {
+// read calls with the state of a subject, locked for reading, unless nothing is known about it.
+func (v *View) read(subject string, call func(counter)) {
 	v.mu.RLock()
-	s, g := v.numbers[name], v.portfolios[name]
+	s, g := v.numbers[subject], v.portfolios[subject]
 	v.mu.RUnlock()
-	var is counter
+	var c counter = g
 	switch {
 	case g != nil:
-		is = g
 	case s != nil:
-		is = s
+		c = s
 	default:
-		return nil
+		return
 	}
-	is.rlock()
-	return is
+	c.rlock()
+	defer c.runlock()
+	call(c)
 }
 
-// Count is how much of the measure lies in (from, to], as it stood at to: what happened later is no shard of it. For users that takes a
-// look at each user of the subject if there was more about some after to.
-func (v *View) Count(subject string, measure v1alpha1.Measure, from, to time.Time) int64 {
-	s := v.read(subject)
-	if s == nil {
-		return 0
-	}
-	defer s.runlock()
-	return count(s, measure, from.Unix(), to.Unix())
+// Count returns how much of a measure lies in (from, to], as it stood at to: what happened later is no part of it. If there was more about some
+// users after to, distinct users take a look at every user of the subject.
+func (v *View) Count(subject string, measure v1alpha1.Measure, from, to time.Time) (n int64) {
+	v.read(subject, func(c counter) { n = count(c, measure, from.Unix(), to.Unix()) })
+	return n
 }
 
-// Nth is the time of the nth event of the measure's in (from, to], the first being 1; zero if there are not so many. Events are
-// deliveries for Reached, complaints for Complaining and else counted deliveries.
-func (v *View) Nth(subject string, measure v1alpha1.Measure, n int64, from, to time.Time) time.Time {
-	s := v.read(subject)
-	if s == nil {
-		return time.Time{}
-	}
-	defer s.runlock()
-	on, _ := seriesFor(measure)
-	l := &s.allSeries()[on]
-	if n < 1 || n > l.count(everySample, from.Unix(), to.Unix()) {
-		return time.Time{}
-	}
-	at, _ := l.nth(everySample, from.Unix(), n)
-	return instant(at)
+// Nth returns the time of the nth event of a measure in (from, to], the first being 1; zero if there are fewer. Events are all deliveries for
+// MeasureReached, complaints for MeasureComplaining, and else counted deliveries.
+func (v *View) Nth(subject string, measure v1alpha1.Measure, n int64, from, to time.Time) (at time.Time) {
+	v.read(subject, func(c counter) {
+		on, _ := seriesFor(measure)
+		l := &c.allSeries()[on]
+		if n < 1 || n > l.count(everySample, from.Unix(), to.Unix()) {
+			return
+		}
+		second, _ := l.nth(everySample, from.Unix(), n)
+		at = instant(second)
+	})
+	return at
 }
 
-// Last is the time of the last event of the measure's in (from, to], as Nth has them; zero if there is none.
-func (v *View) Last(subject string, measure v1alpha1.Measure, from, to time.Time) time.Time {
-	s := v.read(subject)
-	if s == nil {
-		return time.Time{}
-	}
-	defer s.runlock()
-	on, _ := seriesFor(measure)
-	at, found := s.allSeries()[on].last(from.Unix(), to.Unix())
-	if !found {
-		return time.Time{}
-	}
-	return instant(at)
+// Last returns the time of the last event of a measure in (from, to], as Nth has them; zero if there is none.
+func (v *View) Last(subject string, measure v1alpha1.Measure, from, to time.Time) (at time.Time) {
+	v.read(subject, func(c counter) {
+		on, _ := seriesFor(measure)
+		if second, found := c.allSeries()[on].last(from.Unix(), to.Unix()); found {
+			at = instant(second)
+		}
+	})
+	return at
 }
 
 func instant(at uint32) time.Time { return time.Unix(int64(at), 0).UTC() }
 
-// FallsBelow is the first instant at or after now at which Count(subject, measure, t-window, t) < limit, if nothing happens after now;
+// FallsBelow returns the first instant t at or after now at which Count(subject, measure, t-window, t) < limit, if nothing happens after now;
 // zero if limit is not positive.
 func (v *View) FallsBelow(subject string, measure v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time {
 	if limit <= 0 {
 		return time.Time{}
 	}
-	s := v.read(subject)
-	if s == nil {
-		return now
-	}
-	defer s.runlock()
-	from, to := now.Add(-window).Unix(), now.Unix()
-	excess := count(s, measure, from, to) - limit + 1
-	if excess <= 0 {
-		return now
-	}
-	return instant(nth(s, measure, from, to, excess)).Add(window)
+	falls := now
+	v.read(subject, func(c counter) {
+		from, to := now.Add(-window).Unix(), now.Unix()
+		if excess := count(c, measure, from, to) - limit + 1; excess > 0 {
+			falls = instant(nth(c, measure, from, to, excess)).Add(window)
+		}
+	})
+	return falls
 }
 
-// NextExpiry is the first instant after now at which any count over one of the windows falls by itself; zero if none.
+// NextExpiry returns the first instant after now at which any count over one of the windows falls by itself; zero if there is none.
 func (v *View) NextExpiry(subject string, now time.Time, windows ...time.Duration) (next time.Time) {
-	s := v.read(subject)
-	if s == nil {
-		return time.Time{}
-	}
-	defer s.runlock()
-	for _, window := range windows {
-		for i := range s.allSeries() {
-			at, found := s.allSeries()[i].nth(everySample, now.Add(-window).Unix(), 1)
-			if !found {
-				continue
-			}
-			if leaves := instant(at).Add(window); next.IsZero() || leaves.Before(next) {
-				next = leaves
+	v.read(subject, func(c counter) {
+		for _, window := range windows {
+			for i := range c.allSeries() {
+				at, found := c.allSeries()[i].nth(everySample, now.Add(-window).Unix(), 1)
+				if !found {
+					continue
+				}
+				if leaves := instant(at).Add(window); next.IsZero() || leaves.Before(next) {
+					next = leaves
+				}
 			}
 		}
-	}
+	})
 	return next
 }
 
-// Feedback is what users did in (from, to] and why, those that most users did first.
-func (v *View) Feedback(subject string, from, to time.Time) []Insight {
-	s := v.read(subject)
-	if s == nil {
-		return nil
-	}
-	defer s.runlock()
-	return insights(s, from.Unix(), to.Unix())
+// Feedback returns what users did in (from, to] and why, the most frequent first.
+func (v *View) Feedback(subject string, from, to time.Time) (all []Insight) {
+	v.read(subject, func(c counter) { all = insights(c, from.Unix(), to.Unix()) })
+	return all
 }
 
 // Activity is when something last happened between the number and a user, by its own time, and on how many days of 24 hours up to then

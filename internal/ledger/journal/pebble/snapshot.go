@@ -81,7 +81,7 @@ func (j *Journal) writeTable(ctx context.Context, position uint64, rows iter.Seq
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		k := append(snapshotPrefix[:1:1], row.Key...)
+		k := slices.Concat(snapshotPrefix, row.Key)
 		if row.Value == nil {
 			err = table.DeleteRange(k, after(k))
 		} else {

@@ -10,9 +10,9 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
-// A snapshot of version 1 has a row for each number (n, number), for each of its parts (p, the length of the number, number, first key,
-// depth, generation), for each name of a number (a, name) and for how each id is displayed (d, id). Its position is that of the first
-// record after it. Parts of a later generation than the position's are of snapshots that were not completed.
+// A snapshot of version 1 has a row for each number (n and the number), for each of its shards (p, the length of the number, the number,
+// first key, depth, generation), for each name of a number (a, name) and for how each id is displayed (d, id). Its position is that of the first
+// record after it. Shards of a later generation than the position's are of snapshots that were not completed.
 
 // rangesOfVersion1 are the keys of these rows, in order, which a snapshot replaces.
 var rangesOfVersion1 = [][2][]byte{{[]byte("a"), []byte("b")}, {[]byte("d"), []byte("e")}, {[]byte("mattempt"), []byte("mattempu")},
@@ -57,7 +57,7 @@ func (j *Journal) loadVersion1(call func(counts.Row) error) error {
 			err = call(counts.Row{Key: counts.Version1Number(number), Value: row})
 		}
 		if err == nil {
-			err = j.partsOfVersion1(number, generation, call)
+			err = j.shardsOfVersion1(number, generation, call)
 		}
 		if err != nil {
 			return err
@@ -66,14 +66,14 @@ func (j *Journal) loadVersion1(call func(counts.Row) error) error {
 	return nil
 }
 
-func (j *Journal) partsOfVersion1(number string, generation uint64, call func(counts.Row) error) error {
+func (j *Journal) shardsOfVersion1(number string, generation uint64, call func(counts.Row) error) error {
 	prefix := append([]byte{'p', byte(len(number))}, number...)
 	return j.each(prefix, func(k, row []byte) error {
 		rest, found := bytes.CutPrefix(k, prefix)
 		if !found || len(rest) != 8+1+8 || binary.BigEndian.Uint64(rest[9:]) > generation {
 			return nil
 		}
-		return call(counts.Row{Key: counts.Version1Part(number, rest[:8]), Value: row})
+		return call(counts.Row{Key: counts.Version1Shard(number, rest[:8]), Value: row})
 	})
 }
 
