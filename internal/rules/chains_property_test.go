@@ -280,7 +280,7 @@ func TestTemplateProperties(t *testing.T) {
 				before := state
 				var happened []rules.Transition
 				var next time.Time
-				state, happened, next = rules.AdvanceTemplate(policy, news, state, stop)
+				state, happened, next = advanceTemplate(policy, news, state, stop)
 				for i, tr := range happened {
 					if tr.Time.Before(before.EvaluatedAt) || tr.Time.After(stop) || i > 0 && tr.Time.Before(happened[i-1].Time) || tr.Message == "" {
 						t.Fatalf("between %s and %s it is said: %+v", before.EvaluatedAt, stop, happened)
@@ -307,12 +307,12 @@ func TestTemplateProperties(t *testing.T) {
 				t.Fatalf("with stops at %v the story is\n%v\nnot\n%v", stops, seen, transitions)
 			}
 		}
-		settled, more, next := rules.AdvanceTemplate(policy, nil, state, end)
+		settled, more, next := advanceTemplate(policy, nil, state, end)
 		if settled != state || len(more) > 0 {
 			t.Fatalf("evaluating twice changes something: %v", more)
 		}
 		if !next.IsZero() {
-			if _, more, _ = rules.AdvanceTemplate(policy, nil, state, next.Add(-time.Second)); len(more) > 0 {
+			if _, more, _ = advanceTemplate(policy, nil, state, next.Add(-time.Second)); len(more) > 0 {
 				t.Fatalf("before the next instant %s: %v", next, more)
 			}
 		}

@@ -346,7 +346,7 @@ func TestTemplates(t *testing.T) {
 			for _, s := range test.steps {
 				reports = append(reports, report.Report{Kind: s.kind, At: day1.Add(s.after).Unix(), Value: s.value, Reason: s.reason})
 			}
-			_, transitions, next := rules.AdvanceTemplate(shippedPolicy(t, test.policy), reports, rules.InitialTemplate(day1), day1.Add(40*day))
+			_, transitions, next := advanceTemplate(shippedPolicy(t, test.policy), reports, rules.InitialTemplate(day1), day1.Add(40*day))
 			var got []string
 			for _, tr := range transitions {
 				got = append(got, fmt.Sprintf("%s %s", tr.Time.Sub(day1), tr.Reason))

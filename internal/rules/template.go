@@ -16,23 +16,22 @@ type TemplateRules struct {
 	Pauses []time.Duration
 }
 
-// TemplateState is all that the engine remembers of a message template. Times are whole seconds in UTC; zero means that it
-// is not so.
+// TemplateState is all that the rules remember of a message template. Times are whole seconds in UTC; zero means that it is not so.
 type TemplateState struct {
 	// EvaluatedAt is the instant up to which the rules have run.
 	EvaluatedAt time.Time
 
 	State  v1alpha1.TemplateState
 	Since  time.Time
-	Until  time.Time // end of a flag or a pause; zero where only Meta knows
+	Until  time.Time // end of a flag or a pause; zero if only Meta knows it
 	Source v1alpha1.Source
-	Reason string // that Meta gave for the state; empty where it gave none
+	Reason string // that Meta gave for the state; may be empty
 	// StateReported is when Meta last reported a state.
 	StateReported time.Time
 
 	Rating      v1alpha1.QualityRating
 	RatingSince time.Time
-	// RatingReported is when Meta last reported a rating, or the last edit or pause ended what was known of it.
+	// RatingReported is when Meta last reported a rating, or when an edit or the end of a pause made the last one void.
 	RatingReported time.Time
 
 	// Pauses is how often the template was paused for its quality.
@@ -71,8 +70,8 @@ func (e *templateEvaluation) advance(reports []report.Report, now time.Time) (ne
 	return next
 }
 
-// MigrateTemplatePolicy brings a state that other rules led to under this policy: a flag or pause that these rules know of begins
-// anew, one that they do not know of ends.
+// MigrateTemplatePolicy is the state of a template that another policy governed, or another version of this one. A flag starts again if
+// this policy flags templates, and a flag or a pause that this policy does not know ends.
 func MigrateTemplatePolicy(p *Policy, s TemplateState, now time.Time) (TemplateState, []Transition) {
 	e := &templateEvaluation{p: p, s: s}
 	e.now = latest(seconds(now), s.EvaluatedAt)
@@ -118,8 +117,8 @@ func (e *templateEvaluation) expire() {
 	}
 }
 
-// resume lets a template be sent again. By Meta's page "template-pausing" a pause ends with a rating that is made anew of recent
-// feedback: until Meta tells it, it is Unknown. As after an edit, no change of rating is told.
+// resume lets a template be sent again. By Meta's page "template-pausing" the rating is made of new feedback after a pause: it is Unknown
+// until Meta reports one. That emits no transition, as after an edit.
 func (e *templateEvaluation) resume(at time.Time, source v1alpha1.Source, why string) {
 	if e.s.State == v1alpha1.TemplatePaused {
 		e.unrated(at)
@@ -129,7 +128,7 @@ func (e *templateEvaluation) resume(at time.Time, source v1alpha1.Source, why st
 	e.tell(at, v1alpha1.ReasonTemplateResumed, why)
 }
 
-// unrated says that nobody has rated the template as it is now.
+// unrated makes the last rating void.
 func (e *templateEvaluation) unrated(at time.Time) {
 	if e.s.Rating != v1alpha1.QualityUnknown {
 		e.s.Rating, e.s.RatingSince = v1alpha1.QualityUnknown, at
@@ -141,8 +140,8 @@ func (s *TemplateState) untouched() bool {
 	return s.State == v1alpha1.TemplateApproved && s.Pauses == 0 && s.StateReported.IsZero()
 }
 
-// Rule 8. A template that is rated Low is flagged, and blocked after some days unless it is edited or rated better; or, by
-// Meta's rules of today, it is paused for 3 hours, the second time for 6, and then blocked.
+// Rule 8. A template that is rated Low is flagged, and blocked after some days unless it is edited or rated better before. By Meta's
+// present rules it is paused instead: for 3 hours, the second time for 6 hours, and the third time it is blocked.
 var templateQuality = rule[*templateEvaluation]{
 	number:   v1alpha1.RuleTemplates,
 	name:     "Templates",
@@ -175,7 +174,7 @@ var templateQuality = rule[*templateEvaluation]{
 
 // rate takes a rating that Meta reports.
 //
-// A rating that comes late, from before the present state, changes nothing but the rating.
+// late says that the rating is older than the present state: then it changes only the rating.
 func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, reason string, late bool) {
 	s := &e.s
 	if before := s.Rating; rating != before {
@@ -195,7 +194,7 @@ func (e *templateEvaluation) rate(rating v1alpha1.QualityRating, at time.Time, r
 	case s.State == v1alpha1.TemplateApproved && e.p.Templates.BlockAfter > 0:
 		e.flag(at, v1alpha1.FromPolicy, "the quality rating is Low")
 	case reason == report.ReasonRead:
-		// The state was read with it, and says whether Meta paused the template.
+		// A read has the state too, which says whether Meta paused the template.
 	case s.State == v1alpha1.TemplateApproved && s.Pauses < len(e.p.Templates.Pauses):
 		e.pause(at, v1alpha1.FromPolicy, "the quality rating is Low")
 	case s.State == v1alpha1.TemplateApproved && len(e.p.Templates.Pauses) > 0:

@@ -129,7 +129,7 @@ func TestTheLifeOfATemplate(t *testing.T) {
 					reports = append(reports, test.heard[i].Report)
 				}
 				var transitions []rules.Transition
-				state, transitions, _ = rules.AdvanceTemplate(policy, reports, state, now)
+				state, transitions, _ = advanceTemplate(policy, reports, state, now)
 				all = append(all, transitions...)
 				if !state.EvaluatedAt.Equal(now) {
 					t.Errorf("at %s it is %s", now, state.EvaluatedAt)
@@ -141,7 +141,7 @@ func TestTheLifeOfATemplate(t *testing.T) {
 					wait = 8 * day
 				}
 				var transitions []rules.Transition
-				state, transitions, _ = rules.AdvanceTemplate(policy, nil, state, state.EvaluatedAt.Add(wait))
+				state, transitions, _ = advanceTemplate(policy, nil, state, state.EvaluatedAt.Add(wait))
 				all = append(all, transitions...)
 			}
 			if got := reasonsAt(all); got != test.says {
@@ -159,19 +159,19 @@ func TestTheLifeOfATemplate(t *testing.T) {
 func TestATemplateSaysWhy(t *testing.T) {
 	for reason, want := range map[string]string{"": "the quality rating is Low, it was Unknown", "spam": "the quality rating is Low, it was Unknown: spam"} {
 		said := report.Report{Kind: report.Quality, At: day1.Add(time.Hour).Unix(), Value: "Low", Reason: reason}
-		state, transitions, _ := rules.AdvanceTemplate(shippedPolicy(t, "netcore"), []report.Report{said}, rules.InitialTemplate(day1), day1.Add(time.Hour+time.Millisecond))
+		state, transitions, _ := advanceTemplate(shippedPolicy(t, "netcore"), []report.Report{said}, rules.InitialTemplate(day1), day1.Add(time.Hour+time.Millisecond))
 		if len(transitions) != 1 || transitions[0].Message != want || !state.EvaluatedAt.Equal(day1.Add(time.Hour)) {
 			t.Errorf("at %s it says %+v, not %q", state.EvaluatedAt, transitions, want)
 		}
 	}
 	for reason, want := range map[string]string{"": "Meta reports the template as disabled", "abuse": "Meta reports the template as disabled: abuse"} {
 		said := report.Report{Kind: report.TemplateState, At: day1.Add(time.Hour).Unix(), Value: "Disabled", Reason: reason}
-		if _, transitions, _ := rules.AdvanceTemplate(shippedPolicy(t, "netcore"), []report.Report{said}, rules.InitialTemplate(day1), day1.Add(time.Hour)); len(transitions) != 1 || transitions[0].Message != want {
+		if _, transitions, _ := advanceTemplate(shippedPolicy(t, "netcore"), []report.Report{said}, rules.InitialTemplate(day1), day1.Add(time.Hour)); len(transitions) != 1 || transitions[0].Message != want {
 			t.Errorf("it says %+v, not %q", transitions, want)
 		}
 	}
 	state := rules.InitialTemplate(day1.Add(time.Hour))
-	if got, _, _ := rules.AdvanceTemplate(shippedPolicy(t, "netcore"), nil, state, day1); got != state {
+	if got, _, _ := advanceTemplate(shippedPolicy(t, "netcore"), nil, state, day1); got != state {
 		t.Errorf("an hour before it is %+v", got)
 	}
 	if got, _ := rules.MigrateTemplatePolicy(shippedPolicy(t, "netcore"), state, day1); got != state {
@@ -247,7 +247,7 @@ func TestTheCategoryOfATemplate(t *testing.T) {
 		{"of nothing", []report.Report{is(1, "")}, rules.TemplateCategory{}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			state, transitions, _ := rules.AdvanceTemplate(shippedPolicy(t, "meta-2025"), test.reports, rules.InitialTemplate(day1), at(30))
+			state, transitions, _ := advanceTemplate(shippedPolicy(t, "meta-2025"), test.reports, rules.InitialTemplate(day1), at(30))
 			var got []v1alpha1.TransitionReason
 			for _, tr := range transitions {
 				got = append(got, tr.Reason)
@@ -258,8 +258,8 @@ func TestTheCategoryOfATemplate(t *testing.T) {
 		})
 	}
 	// One that comes late says what was.
-	state, _, _ := rules.AdvanceTemplate(shippedPolicy(t, "meta-2025"), []report.Report{is(2, "Marketing")}, rules.InitialTemplate(day1), at(2))
-	if late, transitions, _ := rules.AdvanceTemplate(shippedPolicy(t, "meta-2025"), []report.Report{is(1, "Utility"), will(1, "Utility", 9)}, state, at(3)); late.Category != state.Category || len(transitions) > 0 {
+	state, _, _ := advanceTemplate(shippedPolicy(t, "meta-2025"), []report.Report{is(2, "Marketing")}, rules.InitialTemplate(day1), at(2))
+	if late, transitions, _ := advanceTemplate(shippedPolicy(t, "meta-2025"), []report.Report{is(1, "Utility"), will(1, "Utility", 9)}, state, at(3)); late.Category != state.Category || len(transitions) > 0 {
 		t.Errorf("a late report makes it %+v, and it is said %v", late.Category, transitions)
 	}
 }

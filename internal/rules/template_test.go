@@ -10,6 +10,13 @@ import (
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
+// advanceTemplate runs the rules of a template up to now: its state then, what happened, and the next instant at which something can.
+func advanceTemplate(p *rules.Policy, reports []report.Report, s rules.TemplateState, now time.Time) (rules.TemplateState, []rules.Transition, time.Time) {
+	unit := rules.TemplateUnit{Policy: p, Reports: reports, State: s}
+	unit.Advance(now)
+	return unit.State, unit.Transitions, unit.Next
+}
+
 // What Meta reports of a template may come late, twice, or otherwise than the rules had it: each step is given the reports
 // that arrive at an hour.
 func TestReportsOfATemplate(t *testing.T) {
@@ -61,7 +68,7 @@ func TestReportsOfATemplate(t *testing.T) {
 			var got []v1alpha1.TransitionReason
 			for _, step := range test.steps {
 				var happened []rules.Transition
-				is, happened, _ = rules.AdvanceTemplate(policy, step.reports, is, at(step.hour))
+				is, happened, _ = advanceTemplate(policy, step.reports, is, at(step.hour))
 				for _, tr := range happened {
 					got = append(got, tr.Reason)
 				}

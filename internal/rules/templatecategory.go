@@ -8,12 +8,12 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// TemplateCategory is what Meta counts a template as, such as Marketing. Prices depend on it, and no rule does.
+// TemplateCategory is the category that Meta prices a template by, such as Marketing. No rule depends on it.
 type TemplateCategory struct {
 	Name string // empty until Meta reports one
 	// Reported is when Meta last reported the category.
 	Reported time.Time
-	// Next is what Meta will change it to at NextAt; empty where nothing is announced.
+	// Next is what Meta will change it to at NextAt; empty if no change is announced.
 	Next   string
 	NextAt time.Time
 }
@@ -28,9 +28,8 @@ var templateCategory = rule[*templateEvaluation]{
 	},
 }
 
-// categorize takes a category that Meta reports, or announces. Meta announces a change 24 hours before; it may be called off,
-// so the category is only what Meta says it is. Of a change it says what the category was, as the reason: it may be the first that is
-// heard of it.
+// categorize takes a category that Meta reports, or announces 24 hours before. An announced change may be called off, so that the category
+// changes only when Meta reports it. The reason of a change is what the category was before, which may be the first that is known of it.
 func (e *templateEvaluation) categorize(r report.Report, at time.Time) {
 	c := &e.s.Category
 	if r.Value == "" || at.Before(c.Reported) {

@@ -8,7 +8,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// templateWords are Meta's states as a sentence has them. One that is not here is said as it came.
+// templateWords are the states as a sentence has them. One that is not here is written as it came.
 var templateWords = map[v1alpha1.TemplateState]string{
 	v1alpha1.TemplateApproved:        "approved",
 	v1alpha1.TemplateFlagged:         "flagged",
@@ -30,8 +30,8 @@ func stateWords(state v1alpha1.TemplateState) string {
 	return string(state)
 }
 
-// CountsForQuality says whether the rating of a template in a state counts for its portfolio: not that of one that cannot be sent any
-// more, or not until Meta approves it. One that is paused will be sent again as it is.
+// CountsForQuality says whether the rating of a template in this state counts for its portfolio. It does not while the template cannot be
+// sent any more, or not before Meta approves it. A paused one counts: it will be sent again as it is.
 func CountsForQuality(state v1alpha1.TemplateState) bool {
 	switch state {
 	case "", v1alpha1.TemplateBlocked, v1alpha1.TemplateDisabled, v1alpha1.TemplateRejected, v1alpha1.TemplatePending, v1alpha1.TemplateInAppeal,
@@ -42,8 +42,8 @@ func CountsForQuality(state v1alpha1.TemplateState) bool {
 	}
 }
 
-// TemplateContradicts says whether a state that Meta reports is another than the one shown. A flag is the policy's: to Meta a
-// flagged template is approved.
+// TemplateContradicts says whether Meta reports another state than the one shown. A flag is the policy's: for Meta, a flagged template is
+// approved.
 func TemplateContradicts(shown, reported v1alpha1.TemplateState) bool {
 	if reported == v1alpha1.TemplateApproved && shown == v1alpha1.TemplateFlagged {
 		return false
@@ -51,7 +51,7 @@ func TemplateContradicts(shown, reported v1alpha1.TemplateState) bool {
 	return reported != "" && reported != shown
 }
 
-// Rule 9. A state that Meta reports wins, unless it is from before what is known.
+// Rule 9 for templates. A state that Meta reports wins, unless it is older than the present one.
 var templateReports = rule[*templateEvaluation]{
 	number:   v1alpha1.RuleReports,
 	name:     "Reported states of templates",
@@ -67,15 +67,15 @@ func (e *templateEvaluation) reportState(r report.Report, at time.Time) {
 		to = v1alpha1.TemplatePending
 	}
 	if to == v1alpha1.TemplatePending && !at.Before(s.RatingReported) {
-		// What users thought of the old wording says nothing about the new one, which nobody has rated: no change is told.
+		// The rating of the old wording is void for the new one. That emits no transition.
 		s.RatingReported = at
 		e.unrated(at)
 	}
 	switch {
 	case to == "" || at.Before(s.StateReported) || to == v1alpha1.TemplateApproved && at.Before(s.Since):
-		return // something has happened to the template since
+		return // the present state is newer
 	case to == v1alpha1.TemplatePaused && r.Reason != report.ReasonPacing && len(e.p.Templates.Pauses) > 0 && at.Before(s.Since) && !s.untouched():
-		return // the pause is known by what made it, and may be over
+		return // the rating that led to the pause is known, and the pause may be over
 	}
 	at = latest(at, s.Since)
 	why := fmt.Sprintf("Meta reports the template as %s", stateWords(to))
@@ -85,7 +85,7 @@ func (e *templateEvaluation) reportState(r report.Report, at time.Time) {
 	switch to {
 	case v1alpha1.TemplatePaused:
 		e.reportPause(r, at, why)
-	case s.State: // it is
+	case s.State: // already
 	case v1alpha1.TemplateApproved:
 		if s.State == v1alpha1.TemplateFlagged {
 			e.clear(at, why)
@@ -95,7 +95,7 @@ func (e *templateEvaluation) reportState(r report.Report, at time.Time) {
 	case v1alpha1.TemplateFlagged:
 		e.flag(at, v1alpha1.FromReport, why)
 	case v1alpha1.TemplateDisabled:
-		known := s.State == v1alpha1.TemplateBlocked // by the policy, which says the same in its own word
+		known := s.State == v1alpha1.TemplateBlocked // by the policy, which has its own word for it
 		e.change(to, at, time.Time{}, v1alpha1.FromReport)
 		if !known {
 			e.tell(at, v1alpha1.ReasonTemplateBlocked, why)
@@ -105,7 +105,7 @@ func (e *templateEvaluation) reportState(r report.Report, at time.Time) {
 		if from == v1alpha1.TemplateFlagged && to == v1alpha1.TemplatePending {
 			e.clear(at, "the template was edited; it can be sent again once Meta has approved it")
 			e.change(to, at, time.Time{}, v1alpha1.FromReport)
-			break // one thing happened, and is told
+			break // one change, one transition
 		}
 		e.change(to, at, time.Time{}, v1alpha1.FromReport)
 		e.emit(v1alpha1.RuleReports, at, v1alpha1.ReasonTemplateStateChanged, string(from), string(to), why)
@@ -116,19 +116,19 @@ func (e *templateEvaluation) reportState(r report.Report, at time.Time) {
 	}
 }
 
-// reportPause takes a pause that Meta reports: the step of the ladder that Meta names, or the next one.
+// reportPause takes a pause that Meta reports: the one that Meta names, or the next one.
 func (e *templateEvaluation) reportPause(r report.Report, at time.Time, why string) {
 	s := &e.s
 	which, step := r.Pause(), r.Reason != report.ReasonPacing && r.Reason != report.ReasonRead
 	switch {
 	case which > 0 && which <= len(e.p.Templates.Pauses) && (s.State != v1alpha1.TemplatePaused || s.Pauses != which || s.Until.IsZero()):
-		s.Pauses = which - 1 // Meta's count, not ours
+		s.Pauses = which - 1 // Meta's count wins
 		e.pause(at, v1alpha1.FromReport, why)
 	case s.State == v1alpha1.TemplatePaused && (r.Reason != report.ReasonPacing || s.Until.IsZero()):
 	case step && s.Pauses < len(e.p.Templates.Pauses):
 		e.pause(at, v1alpha1.FromReport, why)
 	default:
-		// Not for its quality, or by rules that the policy does not have: only Meta knows until when.
+		// A pause for another reason, or that the policy does not have: only Meta knows its end.
 		e.change(v1alpha1.TemplatePaused, at, time.Time{}, v1alpha1.FromReport)
 		e.tell(at, v1alpha1.ReasonTemplatePaused, why)
 	}
