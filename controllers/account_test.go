@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -19,9 +19,9 @@ const messaging = "RESTRICTED_BIZ_INITIATED_MESSAGING"
 
 // A restriction of the account restricts all its numbers, whoever has their limit, until it ends; and no others.
 func TestARestrictionOfAnAccountReachesItsNumbers(t *testing.T) {
-	f := testenv.NewFleet(t)
-	id, post := testenv.OwnAccount(), f.Webhooks()
-	alone, member, other := f.Create("netcore", testenv.InAccount(id)), f.Number(testenv.InAccount(id)), f.Number()
+	f := controllertest.NewFleet(t)
+	id, post := controllertest.OwnAccount(), f.Webhooks()
+	alone, member, other := f.Create("netcore", controllertest.InAccount(id)), f.Number(controllertest.InAccount(id)), f.Number()
 	f.Numbers = append(f.Numbers, alone)
 	f.Settle()
 	f.FakeClock.Advance(time.Minute)
@@ -32,8 +32,7 @@ func TestARestrictionOfAnAccountReachesItsNumbers(t *testing.T) {
 		metatest.Restriction{Type: "RESTRICTED_ADD_PHONE_NUMBER_ACTION"},
 	))
 	for _, subject := range []string{report.AccountSubject(id).String(), "account/of nobody"} {
-		requests, err := f.RequestsFor(f.Ctx, subject)
-		f.Must(err)
+		requests := f.Concerned(subject)
 		if want := 2 * (1 - strings.Count(subject, "nobody")); len(requests) != want {
 			t.Errorf("%s is about %v", subject, requests)
 		}
@@ -62,7 +61,7 @@ func TestARestrictionOfAnAccountReachesItsNumbers(t *testing.T) {
 	}
 	f.At(25 * time.Hour) // an hour late
 	for _, n := range []*v1alpha1.PhoneNumber{alone, member} {
-		f.Expect("history", testenv.Told(n.Status.History), []string{"03-02 09:01:00 Restricted", "03-05 09:01:00 RestrictionLifted"})
+		f.Expect("history", controllertest.Told(n.Status.History), []string{"03-02 09:01:00 Restricted", "03-05 09:01:00 RestrictionLifted"})
 		if s := n.Status; s.State != v1alpha1.StateConnected || len(s.Account.Restrictions) != 1 {
 			t.Errorf("after its end it shows %s, %+v", s.State, s.Account)
 		}
@@ -78,7 +77,7 @@ func TestARestrictionOfAnAccountReachesItsNumbers(t *testing.T) {
 	f.Settle()
 	f.At(time.Minute)
 	if member.Status.State != v1alpha1.StateConnected || len(member.Status.History) != 4 {
-		t.Errorf("it is %s after %v", member.Status.State, testenv.Told(member.Status.History))
+		t.Errorf("it is %s after %v", member.Status.State, controllertest.Told(member.Status.History))
 	}
 	if s := member.Status; len(s.Account.Restrictions) != 0 {
 		t.Errorf("after Meta reports none it shows %+v", s.Account)
@@ -86,10 +85,10 @@ func TestARestrictionOfAnAccountReachesItsNumbers(t *testing.T) {
 }
 
 func TestWhatMetaSaysOfAnAccountShowsOnItsNumbers(t *testing.T) {
-	b := testenv.New(t)
-	id, post := testenv.OwnAccount(), b.Webhooks()
-	phoneID := testenv.OwnAccount()
-	number := b.Create("netcore", testenv.InAccount(id), func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumberID = phoneID })
+	b := controllertest.New(t)
+	id, post := controllertest.OwnAccount(), b.Webhooks()
+	phoneID := controllertest.OwnAccount()
+	number := b.Create("netcore", controllertest.InAccount(id), func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumberID = phoneID })
 	b.Evaluate(number)
 	later := func() time.Time { b.FakeClock.Advance(time.Minute); return b.FakeClock.Now() }
 	post(metatest.ReviewPayload(id, "PENDING", later()))
@@ -99,8 +98,8 @@ func TestWhatMetaSaysOfAnAccountShowsOnItsNumbers(t *testing.T) {
 	post(metatest.BanPayload(id, "SCHEDULE_FOR_DISABLE", "April 17, 2025", later()))
 	post(metatest.NameUpdatePayload(number.Spec.PhoneNumber, "REJECTED", "acme", "NAME_FORMAT_UNACCEPTABLE", later()))
 	post(metatest.AlertPayload("PHONE_NUMBER", phoneID, "OBA_APPROVED", "It has a badge now.", later()))
-	if requests, err := b.RequestsFor(b.Ctx, report.NumberIDSubject(phoneID).String()); err != nil || len(requests) != 1 {
-		t.Errorf("an alert is about %v, %v", requests, err)
+	if requests := b.Concerned(report.NumberIDSubject(phoneID).String()); len(requests) != 1 {
+		t.Errorf("an alert is about %v", requests)
 	}
 	b.Evaluate(number)
 	s := number.Status
@@ -113,7 +112,7 @@ func TestWhatMetaSaysOfAnAccountShowsOnItsNumbers(t *testing.T) {
 		}
 	}
 	if s.State != v1alpha1.StateConnected || len(s.History) != 0 {
-		t.Errorf("a ban to come makes it %s: %v", s.State, testenv.Told(s.History))
+		t.Errorf("a ban to come makes it %s: %v", s.State, controllertest.Told(s.History))
 	}
 
 	post(metatest.BanPayload(id, "DISABLE", "April 17, 2025", later()))
@@ -144,7 +143,7 @@ func TestWhatMetaSaysOfAnAccountShowsOnItsNumbers(t *testing.T) {
 	b.Must(b.Client.Update(b.Ctx, newcomer))
 	b.EvaluateUntil(newcomer, func() bool { return newcomer.Status.Account.ID == id })
 	if s := newcomer.Status; s.State != v1alpha1.StateConnected || len(s.History) != 0 || s.Account.Violation.Value != "SCAM" {
-		t.Errorf("a number that comes shows %s, %+v, %v", s.State, s.Account, testenv.Told(s.History))
+		t.Errorf("a number that comes shows %s, %+v, %v", s.State, s.Account, controllertest.Told(s.History))
 	}
 	// One that goes leaves the account's restriction behind, and takes none of its words along.
 	post(metatest.RestrictionPayload(id, later(), metatest.Restriction{Type: messaging}))
@@ -153,7 +152,7 @@ func TestWhatMetaSaysOfAnAccountShowsOnItsNumbers(t *testing.T) {
 		t.Errorf("without an end it is %s", newcomer.Status.State)
 	}
 	b.ExpectCondition(newcomer, v1alpha1.ConditionRestricted, v1alpha1.ReasonAccountRestricted, "The restriction ends by Meta's word.")
-	newcomer.Spec.Business.WhatsAppBusinessAccountID = testenv.OwnAccount()
+	newcomer.Spec.Business.WhatsAppBusinessAccountID = controllertest.OwnAccount()
 	b.Must(b.Client.Update(b.Ctx, newcomer))
 	b.FakeClock.Advance(time.Minute)
 	b.EvaluateUntil(newcomer, func() bool { return newcomer.Status.State == v1alpha1.StateConnected })
@@ -164,14 +163,14 @@ func TestWhatMetaSaysOfAnAccountShowsOnItsNumbers(t *testing.T) {
 
 // What Meta says of an account's limit and verification is its portfolio's.
 func TestTheLimitOfAnAccountIsItsPortfolios(t *testing.T) {
-	f := testenv.NewFleet(t)
-	id, post := testenv.OwnAccount(), f.Webhooks()
-	member, own := f.Number(testenv.InAccount(id)), f.Create("netcore", testenv.InAccount(id))
-	alone := f.Create("", testenv.InAccount(id)) // a portfolio of its own
+	f := controllertest.NewFleet(t)
+	id, post := controllertest.OwnAccount(), f.Webhooks()
+	member, own := f.Number(controllertest.InAccount(id)), f.Create("netcore", controllertest.InAccount(id))
+	alone := f.Create("", controllertest.InAccount(id)) // a portfolio of its own
 	f.Numbers = append(f.Numbers, own, alone)
 	f.Settle()
-	if requests, err := f.Portfolios.RequestsFor(f.Ctx, report.AccountSubject(id).String()); err != nil || len(requests) != 1 {
-		t.Errorf("it is about %v, %v", requests, err)
+	if keys := f.Concerned(report.AccountSubject(id).String()); len(keys) != 3 || !slices.Contains(keys, lookup.PortfolioKey(f.Portfolio.Name)) {
+		t.Errorf("it is about %v", keys)
 	}
 	f.FakeClock.Advance(time.Minute)
 	f.Deliver(member.Spec.PhoneNumber, 10)
@@ -207,7 +206,7 @@ func TestTheLimitOfAnAccountIsItsPortfolios(t *testing.T) {
 
 // Where a report and the policy disagree, both are kept and a condition says so, at the instant at which it is certain.
 func TestWhetherTheRulesAgree(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	number, post := f.Number(), f.Webhooks()
 	f.Settle()
 	f.ExpectCondition(number, v1alpha1.ConditionRulesAgree, v1alpha1.ReasonNothingReported, "")
@@ -269,9 +268,9 @@ func TestWhetherTheRulesAgree(t *testing.T) {
 
 // A report from ahead of the clock, which may be off, is heard when the clock is there, once.
 func TestAReportOfAnAccountFromAheadWaits(t *testing.T) {
-	b := testenv.New(t)
-	id := testenv.OwnAccount()
-	number := b.Create("netcore", testenv.InAccount(id))
+	b := controllertest.New(t)
+	id := controllertest.OwnAccount()
+	number := b.Create("netcore", controllertest.InAccount(id))
 	b.Evaluate(number)
 	at := b.FakeClock.Now().Add(10 * time.Minute)
 	b.Webhooks()(metatest.BanPayload(id, "DISABLE", "", at))
@@ -284,7 +283,7 @@ func TestAReportOfAnAccountFromAheadWaits(t *testing.T) {
 	if number.Status.State != v1alpha1.StateBlocked || number.Status.Account.Ban.Value != "DISABLE" {
 		t.Errorf("at its time it is %s", number.Status.State)
 	}
-	if got := testenv.History(number); !slices.Equal(got, []string{"2026-03-02 09:10:00 Blocked"}) {
+	if got := controllertest.History(number); !slices.Equal(got, []string{"2026-03-02 09:10:00 Blocked"}) {
 		t.Errorf("its history is %q", got)
 	}
 }

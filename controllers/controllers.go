@@ -16,21 +16,20 @@ import (
 
 	"numberfleet.dev/numberfleet/controllers/account"
 	"numberfleet.dev/numberfleet/controllers/directory"
+	"numberfleet.dev/numberfleet/controllers/fleet"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/controllers/notification"
-	"numberfleet.dev/numberfleet/controllers/number"
-	"numberfleet.dev/numberfleet/controllers/portfolio"
 	promcounts "numberfleet.dev/numberfleet/controllers/prometheus"
-	"numberfleet.dev/numberfleet/controllers/template"
 	"numberfleet.dev/numberfleet/controllers/unclaimed"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/receipts"
+	"numberfleet.dev/numberfleet/internal/standing"
 	received "numberfleet.dev/numberfleet/internal/unclaimed"
 )
 
@@ -72,9 +71,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) error {
 	}
 	var (
 		samples   = usage.NewPrometheus(o.Config.Prometheus)
+		policies  = lookup.Policies{Reader: mgr.GetCache(), Compiled: &standing.Policies{}}
 		throttled = throttle.NewThrottle(o.RefreshPeriod, o.RefreshQPS, o.Real)
 		operator  = reconciler.Operator{
-			Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: o.Clock, Ledger: o.Ledger, Samples: samples, Receipts: o.Receipts, Presence: o.Presence,
+			Client: mgr.GetClient(), Cache: mgr.GetCache(), Policies: policies, Clock: o.Clock, Real: o.Real, Ledger: o.Ledger, Samples: samples, Receipts: o.Receipts, Presence: o.Presence,
 			Recorder: mgr.GetEventRecorder("numberfleet"), Metrics: reconciler.NewMetrics(o.Registry), Throttle: throttled,
 			BatchPeriod: o.BatchPeriod, Concurrency: o.Concurrency,
 		}
@@ -86,9 +86,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) error {
 		of         string
 		controller controller
 	}{
-		{"numbers", &number.Reconciler{Operator: operator}},
-		{"portfolios", &portfolio.Reconciler{Operator: operator}},
-		{"templates", &template.Reconciler{Operator: operator}},
+		{"portfolios, numbers and templates", &fleet.Reconciler{Operator: operator}},
 		{"notifications", &notification.Notifier{
 			Receivers: o.Config.Notifications.Receivers, Namespace: o.Namespace, Clock: o.Clock, Real: o.Real, Metrics: notification.NewMetrics(o.Registry),
 		}},
@@ -97,7 +95,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) error {
 			Presence: o.Presence, Apps: o.Apps, UserAgent: o.UserAgent,
 		}},
 		{"Prometheus", &promcounts.Poller{
-			Samples: samples, Cache: mgr.GetCache(), Clock: o.Clock, Metrics: promcounts.NewMetrics(o.Registry), UserAgent: o.UserAgent,
+			Samples: samples, Cache: mgr.GetCache(), Policies: policies, Clock: o.Clock, Metrics: promcounts.NewMetrics(o.Registry), UserAgent: o.UserAgent,
 		}},
 		{"unclaimed numbers", &unclaimed.Reporter{
 			Collected: o.Unclaimed, Hasher: o.Hasher, Ledger: o.Ledger, Numbers: mgr.GetCache(), Fresh: mgr.GetAPIReader(), Client: mgr.GetClient(),
@@ -110,7 +108,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) error {
 	}
 	// +kubebuilder:scaffold:builder
 	o.Registry.MustRegister(
-		&metrics.Standing{Numbers: mgr.GetCache(), Ledger: o.Ledger, Samples: samples, Clock: o.Clock},
+		&metrics.Standing{Numbers: mgr.GetCache(), Ledger: o.Ledger, Samples: samples, Policies: policies.Compiled, Clock: o.Clock},
 		&metrics.Received{Numbers: mgr.GetCache(), Ledger: o.Ledger, Receipts: o.Receipts},
 	)
 	return nil

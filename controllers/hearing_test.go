@@ -8,26 +8,26 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/receipts"
 )
 
 // A number that was heard of on each of seven days is silent after a day of nothing, to the second, until something comes.
 func TestSilenceIsTold(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("quality-based")
 	for range 7 {
 		b.Deliver(number.Spec.PhoneNumber, 1)
-		b.FakeClock.Advance(testenv.ADay)
+		b.FakeClock.Advance(controllertest.ADay)
 	}
-	b.FakeClock.Advance(-testenv.ADay)
+	b.FakeClock.Advance(-controllertest.ADay)
 	last := b.FakeClock.Now()
-	if reason, wake := b.Fresh(number); reason != v1alpha1.ReasonCounting || wake > testenv.ADay {
+	if reason, wake := b.Fresh(number); reason != v1alpha1.ReasonCounting || wake > controllertest.ADay {
 		t.Fatalf("as it is heard of: %s, looked at again after %s", reason, wake)
 	}
-	b.FakeClock.Advance(testenv.ADay - time.Second)
+	b.FakeClock.Advance(controllertest.ADay - time.Second)
 	if reason, wake := b.Fresh(number); reason != v1alpha1.ReasonCounting || wake != time.Second {
 		t.Errorf("a second before: %s, looked at again after %s", reason, wake)
 	}
@@ -40,7 +40,7 @@ func TestSilenceIsTold(t *testing.T) {
 	if s := &number.Status; !s.Usage.LastReceivedTime.Equal(new(statuses.Time(last))) {
 		t.Errorf("something was last received at %s, and it says %s", last, s.Usage.LastReceivedTime)
 	}
-	b.FakeClock.Advance(40 * testenv.ADay) // all that the ledger had of it is forgotten
+	b.FakeClock.Advance(40 * controllertest.ADay) // all that the ledger had of it is forgotten
 	if reason, _ := b.Fresh(number); reason == v1alpha1.ReasonNothingReceived {
 		t.Errorf("40 days later: %s", reason)
 	}
@@ -52,7 +52,7 @@ func TestSilenceIsTold(t *testing.T) {
 
 // A number that is not heard of each day may rest, and one that rests at weekends too.
 func TestAQuietNumberIsNotSilent(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	fewDays, weekdays := b.Create("quality-based"), b.Create("quality-based")
 	for day := range 12 { // from a Monday on
 		if day >= 6 {
@@ -61,9 +61,9 @@ func TestAQuietNumberIsNotSilent(t *testing.T) {
 		if day%7 < 5 {
 			b.Deliver(weekdays.Spec.PhoneNumber, 1)
 		}
-		b.FakeClock.Advance(testenv.ADay)
+		b.FakeClock.Advance(controllertest.ADay)
 	}
-	b.FakeClock.Advance(2 * testenv.ADay)
+	b.FakeClock.Advance(2 * controllertest.ADay)
 	for what, number := range map[string]*v1alpha1.PhoneNumber{"of six days": fewDays, "of weekdays": weekdays} {
 		if reason, _ := b.Fresh(number); reason != v1alpha1.ReasonCounting {
 			t.Errorf("a number %s is %s", what, reason)
@@ -74,18 +74,18 @@ func TestAQuietNumberIsNotSilent(t *testing.T) {
 // While the operator was away nothing could come: the day of nothing begins when it is back. What came late was received all the
 // same, and what a failed message tells is a word too.
 func TestWhatIsNoSilence(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("quality-based")
 	for range 7 {
 		b.Deliver(number.Spec.PhoneNumber, 1)
-		b.FakeClock.Advance(testenv.ADay)
+		b.FakeClock.Advance(controllertest.ADay)
 	}
-	b.FakeClock.Advance(testenv.ADay)
-	b.Presence.(*testenv.Present).SinceTime = b.FakeClock.Now()
+	b.FakeClock.Advance(controllertest.ADay)
+	b.Presence.(*controllertest.Present).SinceTime = b.FakeClock.Now()
 	if reason, _ := b.Fresh(number); reason != v1alpha1.ReasonCounting {
 		t.Errorf("back after two days: %s", reason)
 	}
-	b.FakeClock.Advance(testenv.ADay)
+	b.FakeClock.Advance(controllertest.ADay)
 	if reason, _ := b.Fresh(number); reason != v1alpha1.ReasonSilent {
 		t.Errorf("a day after it: %s", reason)
 	}
@@ -93,14 +93,14 @@ func TestWhatIsNoSilence(t *testing.T) {
 		batch   counts.Batch
 		request receipts.Request
 	}{
-		"a delivery of three days ago": {batch: counts.Batch{Entries: []counts.Entry{{Number: number.Spec.PhoneNumber, At: b.FakeClock.Now().Add(-3 * testenv.ADay).Unix()}}}},
+		"a delivery of three days ago": {batch: counts.Batch{Entries: []counts.Entry{{Number: number.Spec.PhoneNumber, At: b.FakeClock.Now().Add(-3 * controllertest.ADay).Unix()}}}},
 		"a failed message":             {request: receipts.Request{Failures: []receipts.Failure{{Number: number.Spec.PhoneNumber, Code: 131049, At: b.FakeClock.Now()}}}},
 	} {
 		b.Receipts.Take(b.FakeClock.Now(), &request.batch, &request.request)
 		if reason, _ := b.Fresh(number); reason != v1alpha1.ReasonCounting {
 			t.Errorf("after %s: %s", what, reason)
 		}
-		b.FakeClock.Advance(testenv.ADay + time.Second)
+		b.FakeClock.Advance(controllertest.ADay + time.Second)
 		if reason, _ := b.Fresh(number); reason != v1alpha1.ReasonSilent {
 			t.Errorf("a day after %s: %s", what, reason)
 		}
@@ -109,7 +109,7 @@ func TestWhatIsNoSilence(t *testing.T) {
 
 // When something was last received outlives the process by the status, and moves it only now and then.
 func TestWhenSomethingWasReceivedIsKept(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("quality-based")
 	b.Deliver(number.Spec.PhoneNumber, 1)
 	b.Evaluate(number)
@@ -117,7 +117,7 @@ func TestWhenSomethingWasReceivedIsKept(t *testing.T) {
 	b.Receipts.Take(b.FakeClock.Now(), &counts.Batch{Entries: []counts.Entry{{Number: number.Spec.PhoneNumber}}}, &receipts.Request{})
 	b.Evaluate(number)
 	received := statuses.Time(b.FakeClock.Now())
-	b.Reconciler.Receipts = receipts.New()
+	b.Receipts = receipts.New()
 	version := number.ResourceVersion
 	b.FakeClock.Advance(time.Minute)
 	b.Receipts.Take(b.FakeClock.Now(), &counts.Batch{Entries: []counts.Entry{{Number: number.Spec.PhoneNumber}}}, &receipts.Request{})
@@ -129,7 +129,7 @@ func TestWhenSomethingWasReceivedIsKept(t *testing.T) {
 
 // The last failure shows with what it means; one from before it does not.
 func TestTheLastFailureShows(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("quality-based")
 	b.Evaluate(number)
 	b.FakeClock.Advance(time.Hour)

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta"
@@ -20,12 +20,12 @@ import (
 
 // What was received shows under the names of resources only, and goes with them.
 func TestWhatWasReceivedIsMeasured(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("quality-based", func(n *v1alpha1.PhoneNumber) { n.Spec.Business.WhatsAppBusinessAccountID = "2009" })
 	of := number.Spec.PhoneNumber
-	b.Receipts.Take(testenv.Start, &counts.Batch{Entries: []counts.Entry{{Number: of}}, Reports: []report.Report{{Subject: report.AccountSubject("666")}}}, &receipts.Request{
+	b.Receipts.Take(controllertest.Start, &counts.Batch{Entries: []counts.Entry{{Number: of}}, Reports: []report.Report{{Subject: report.AccountSubject("666")}}}, &receipts.Request{
 		Delivered: []receipts.Delivered{{Number: of, Category: meta.Utility}},
-		Failures:  []receipts.Failure{{Number: of, Code: 131048, At: testenv.Start}, {Number: of, Code: 999, At: testenv.Start}, {Number: "+15559999999", Code: 1, At: testenv.Start}},
+		Failures:  []receipts.Failure{{Number: of, Code: 131048, At: controllertest.Start}, {Number: of, Code: 999, At: controllertest.Start}, {Number: "+15559999999", Code: 1, At: controllertest.Start}},
 	})
 	collector := &metrics.Received{Numbers: inNamespace{b.Client, b.Namespace}, Ledger: b.Ledger, Receipts: b.Receipts}
 	label := fmt.Sprintf(`name=%q,namespace=%q`, number.Name, number.Namespace)
@@ -42,7 +42,7 @@ numberfleet_phone_number_failed_messages_total{code="other",%[1]s} 1
 # HELP numberfleet_phone_number_last_received_timestamp_seconds When anything was last received about a phone number, as a Unix time; absent if nothing ever was.
 # TYPE numberfleet_phone_number_last_received_timestamp_seconds gauge
 numberfleet_phone_number_last_received_timestamp_seconds{%[1]s} %[2]d
-`, label, testenv.Start.Unix())
+`, label, controllertest.Start.Unix())
 	if err := testutil.CollectAndCompare(collector, strings.NewReader(want)); err != nil {
 		t.Error(err)
 	}

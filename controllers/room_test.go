@@ -8,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -18,37 +18,37 @@ import (
 func TestWhatRemains(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		happen func(b *testenv.Bench, n *v1alpha1.PhoneNumber)
+		happen func(b *controllertest.Bench, n *v1alpha1.PhoneNumber)
 		remain int64
 		reason string
 		until  time.Duration // after the start
 	}{
-		{name: "42 of 250", happen: func(*testenv.Bench, *v1alpha1.PhoneNumber) {}, remain: 208, reason: v1alpha1.ReasonBelowLimit},
-		{name: "the limit is reached", happen: func(b *testenv.Bench, n *v1alpha1.PhoneNumber) { b.Deliver(n.Spec.PhoneNumber, 300) },
+		{name: "42 of 250", happen: func(*controllertest.Bench, *v1alpha1.PhoneNumber) {}, remain: 208, reason: v1alpha1.ReasonBelowLimit},
+		{name: "the limit is reached", happen: func(b *controllertest.Bench, n *v1alpha1.PhoneNumber) { b.Deliver(n.Spec.PhoneNumber, 300) },
 			reason: "LimitReached", until: 24*time.Hour - 207*time.Second},
-		{name: "blocked", happen: func(b *testenv.Bench, n *v1alpha1.PhoneNumber) {
+		{name: "blocked", happen: func(b *controllertest.Bench, n *v1alpha1.PhoneNumber) {
 			b.Report(n.Spec.PhoneNumber, report.Connection, "Blocked")
 		}, reason: "Blocked"},
-		{name: "offline", happen: func(b *testenv.Bench, n *v1alpha1.PhoneNumber) {
+		{name: "offline", happen: func(b *controllertest.Bench, n *v1alpha1.PhoneNumber) {
 			b.Report(n.Spec.PhoneNumber, report.Connection, "Offline")
 		}, reason: "Offline"},
-		{name: "pending", happen: func(b *testenv.Bench, n *v1alpha1.PhoneNumber) {
+		{name: "pending", happen: func(b *controllertest.Bench, n *v1alpha1.PhoneNumber) {
 			b.Report(n.Spec.PhoneNumber, report.Connection, "Pending")
 		}, reason: "Pending"},
-		{name: "restricted by Meta's word", happen: func(b *testenv.Bench, n *v1alpha1.PhoneNumber) {
+		{name: "restricted by Meta's word", happen: func(b *controllertest.Bench, n *v1alpha1.PhoneNumber) {
 			b.Report(n.Spec.PhoneNumber, report.Connection, "Restricted")
 		}, reason: "LimitReached"},
-		{name: "suspended", happen: func(b *testenv.Bench, n *v1alpha1.PhoneNumber) {
+		{name: "suspended", happen: func(b *controllertest.Bench, n *v1alpha1.PhoneNumber) {
 			n.Spec.Activity = v1alpha1.Suspended
 			b.Must(b.Client.Update(b.Ctx, n))
 		}, reason: "Suspended"},
-		{name: "without a policy", happen: func(b *testenv.Bench, n *v1alpha1.PhoneNumber) {
+		{name: "without a policy", happen: func(b *controllertest.Bench, n *v1alpha1.PhoneNumber) {
 			n.Spec.PolicyName = "there-is-none"
 			b.Must(b.Client.Update(b.Ctx, n))
 		}, reason: "NotReady"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			b := testenv.New(t)
+			b := controllertest.New(t)
 			number := b.Create("taqnyat")
 			b.Deliver(number.Spec.PhoneNumber, 42)
 			b.Evaluate(number)
@@ -60,7 +60,7 @@ func TestWhatRemains(t *testing.T) {
 			usage := &number.Status.Usage
 			until := time.Duration(0)
 			if !usage.SendableTime.IsZero() {
-				until = usage.SendableTime.Sub(testenv.Start)
+				until = usage.SendableTime.Sub(controllertest.Start)
 			}
 			if *usage.Remaining != test.remain || until != test.until {
 				t.Errorf("%d remain until %s after the start, want %d and %s", *usage.Remaining, until, test.remain, test.until)
@@ -72,7 +72,7 @@ func TestWhatRemains(t *testing.T) {
 
 // A number that nobody limits has a figure all the same: autoscalers read an absent one as 0.
 func TestAnUnlimitedNumberHasAFigure(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("taqnyat")
 	if got := b.Gauges(number.Name); got["phone_number_remaining"] != 0 || got["phone_number_sendable"] != 0 || got["phone_number_unlimited"] != 0 {
 		t.Errorf("before the operator has looked at it: %v", got)
@@ -96,7 +96,7 @@ func TestAnUnlimitedNumberHasAFigure(t *testing.T) {
 
 // A portfolio has room while one of its numbers can send, and each of them has none while it cannot itself.
 func TestWhatRemainsOfAPortfolio(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	a, b := f.Number(), f.Number()
 	f.Settle()
 	f.Deliver(a.Spec.PhoneNumber, 100)

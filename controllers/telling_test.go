@@ -7,13 +7,13 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 )
 
 // A number that sends steadily at its limit tells of it when that begins, and once there has been room for an hour, however
 // often it was restricted meanwhile. State and metrics are exact, and the operator wakes for what is left to tell.
 func TestASteadySenderAtItsLimitIsToldAsTwoEvents(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("taqnyat")
 	b.Deliver(number.Spec.PhoneNumber, 250)
 	b.Evaluate(number)
@@ -37,7 +37,7 @@ func TestASteadySenderAtItsLimitIsToldAsTwoEvents(t *testing.T) {
 	b.FakeClock.Advance(time.Hour - time.Second)
 	wake := b.Evaluate(number).RequeueAfter
 	if got := b.Reasons(); !slices.Equal(got, []string{"Restricted"}) || len(number.Status.History) != 1 || number.Status.Transitions != 1 {
-		t.Errorf("it is told %v, and stands in the history as %v", got, testenv.History(number))
+		t.Errorf("it is told %v, and stands in the history as %v", got, controllertest.History(number))
 	}
 	if got := b.Metric("numberfleet_transitions_total", "reason", "RestrictionLifted"); got != 41 {
 		t.Errorf("the metrics have %v of 41 ends of a restriction", got)

@@ -7,15 +7,15 @@ import (
 	testingclock "k8s.io/utils/clock/testing"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // A decision is written at once, whatever the throttle holds back, and is the same as if each count had been written.
 func TestDecisionsAreNotHeldBack(t *testing.T) {
-	b := testenv.New(t)
-	real := testingclock.NewFakeClock(testenv.Start)
+	b := controllertest.New(t)
+	real := testingclock.NewFakeClock(controllertest.Start)
 	b.Throttle = throttle.NewThrottle(time.Minute, 5, real)
 	number := b.Create("netcore")
 	b.Evaluate(number)
@@ -59,7 +59,7 @@ func TestDecisionsAreNotHeldBack(t *testing.T) {
 
 // A number of a portfolio that sends nothing is not written while the others send.
 func TestANumberThatSendsNothingIsNotWrittenForItsPortfolio(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	a, b := f.Number(), f.Number()
 	f.Settle()
 	f.Deliver(a.Spec.PhoneNumber, 1)

@@ -15,9 +15,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/fleet"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
@@ -44,17 +45,18 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 // Writing a status takes no further cache of all numbers, and the next look at the number knows what was written.
 func TestWritesAreSeenInTheOneCache(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	seen := &watches{}
-	config := rest.CopyConfig(testenv.APIServer)
+	config := rest.CopyConfig(controllertest.APIServer)
 	config.WrapTransport = transport.Wrappers(config.WrapTransport, seen.around)
 	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: testenv.Scheme, Metrics: server.Options{BindAddress: "0"},
+		Scheme: controllertest.Scheme, Metrics: server.Options{BindAddress: "0"},
 		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
 	})
 	b.Must(err)
 	b.Must(lookup.SetupIndexes(b.Ctx, manager.GetFieldIndexer()))
 	b.Operator.Client, b.Operator.Cache = manager.GetClient(), manager.GetClient()
+	b.Policies.Reader = manager.GetClient()
 	b.StartManager(manager)
 
 	number := b.Create("quality-based")
@@ -62,7 +64,7 @@ func TestWritesAreSeenInTheOneCache(t *testing.T) {
 	for day := range 5 {
 		b.FakeClock.Advance(24 * time.Hour)
 		b.Report(number.Spec.PhoneNumber, report.Quality, []string{"Low", "High"}[day%2])
-		if result, err := b.Reconcile(b.Ctx, ctrl.Request{NamespacedName: key}); err != nil || result.RequeueAfter == 100*time.Millisecond {
+		if result, err := (&fleet.Reconciler{Operator: b.Operator}).Reconcile(b.Ctx, lookup.NumberKey(number)); err != nil || result.RequeueAfter == 100*time.Millisecond {
 			t.Fatalf("day %d: the decision was refused, since it was made on what stood there before the last: %v", day, err)
 		}
 		var read v1alpha1.PhoneNumber
@@ -80,7 +82,7 @@ func TestWritesAreSeenInTheOneCache(t *testing.T) {
 
 // What is applied is the status as it is, with the number that it is of.
 func TestAppliedStatusIsTheWholeStatus(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("quality-based")
 	b.Deliver(number.Spec.PhoneNumber, 600)
 	b.Evaluate(number)

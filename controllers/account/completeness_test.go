@@ -11,9 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/reports"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 )
@@ -55,19 +55,19 @@ func (p *polling) send(number *v1alpha1.PhoneNumber, messages, lost int) {
 func TestWhatIsMissingIsTold(t *testing.T) {
 	p := newPolling(t, "2001")
 	all, most, few := p.number("2001", "1001"), p.number("2001", "1002"), p.number("2001", "1003")
-	midnight := testenv.Start.Truncate(testenv.ADay).Add(testenv.ADay)
+	midnight := controllertest.Start.Truncate(controllertest.ADay).Add(controllertest.ADay)
 	p.until(midnight.Add(12 * time.Hour))
 	p.send(all, 1000, 0)
 	p.send(most, 1000, 20) // 2 %: Meta's figures are not exact
 	p.send(few, 1000, 21)
-	p.until(midnight.Add(testenv.ADay + settled - time.Second))
+	p.until(midnight.Add(controllertest.ADay + settled - time.Second))
 	for _, number := range []*v1alpha1.PhoneNumber{all, most, few} {
 		if got := p.complete(number); got != v1alpha1.ReasonNotMeasured || number.Status.Completeness.Counted != nil {
 			t.Errorf("before the day is settled: %s", got)
 		}
 	}
 	calls := len(p.meta.Calls())
-	p.until(midnight.Add(testenv.ADay + settled + 2*time.Hour))
+	p.until(midnight.Add(controllertest.ADay + settled + 2*time.Hour))
 	for number, want := range map[*v1alpha1.PhoneNumber]string{all: v1alpha1.ReasonAgrees, most: v1alpha1.ReasonAgrees, few: v1alpha1.ReasonDeliveriesMissing} {
 		if got := p.complete(number); got != want {
 			t.Errorf("%s, want %s: %v", got, want, number.Status.Completeness)
@@ -75,7 +75,7 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 	}
 	s := few.Status.Completeness
 	c := meta.FindStatusCondition(few.Status.Conditions, v1alpha1.ConditionUsageComplete)
-	if s.Counted == nil || *s.Counted != 979 || *s.Reported != 1000 || !s.FromTime.Equal(new(statuses.Time(midnight))) || !s.ToTime.Equal(new(statuses.Time(midnight.Add(testenv.ADay)))) ||
+	if s.Counted == nil || *s.Counted != 979 || *s.Reported != 1000 || !s.FromTime.Equal(new(statuses.Time(midnight))) || !s.ToTime.Equal(new(statuses.Time(midnight.Add(controllertest.ADay)))) ||
 		!strings.Contains(c.Message, "21 are missing") || strings.Contains(c.Message, few.Spec.PhoneNumber[1:]) {
 		t.Errorf("the figures are %v, %s", s, c.Message)
 	}
@@ -111,10 +111,10 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 func TestADayThatIsNotKnownWholeIsNotCompared(t *testing.T) {
 	p := newPolling(t, "2001")
 	number := p.number("2001", "1001")
-	midnight := testenv.Start.Truncate(testenv.ADay).Add(testenv.ADay)
+	midnight := controllertest.Start.Truncate(controllertest.ADay).Add(controllertest.ADay)
 	p.until(midnight.Add(12 * time.Hour))
 	p.send(number, 500, 400)
-	p.until(midnight.Add(testenv.ADay + settled + 2*time.Hour))
+	p.until(midnight.Add(controllertest.ADay + settled + 2*time.Hour))
 	if got := p.complete(number); got != v1alpha1.ReasonDeliveriesMissing {
 		t.Fatalf("at first: %s", got)
 	}
@@ -129,14 +129,14 @@ func TestADayThatIsNotKnownWholeIsNotCompared(t *testing.T) {
 			t.Errorf("what is known was asked for again: %s", call.Fields)
 		}
 	}
-	p.until(midnight.Add(2 * testenv.ADay))
-	p.Poller.Presence.(*testenv.Present).SinceTime = midnight.Add(testenv.ADay + time.Hour)
+	p.until(midnight.Add(2 * controllertest.ADay))
+	p.Poller.Presence.(*controllertest.Present).SinceTime = midnight.Add(controllertest.ADay + time.Hour)
 	p.send(number, 500, 400)
-	p.until(midnight.Add(3*testenv.ADay + time.Hour))
+	p.until(midnight.Add(3*controllertest.ADay + time.Hour))
 	if got := p.complete(number); got != v1alpha1.ReasonNotMeasured {
 		t.Errorf("after an absence: %s, %v", got, number.Status.Completeness)
 	}
-	p.until(midnight.Add(3*testenv.ADay + settled + 2*time.Hour))
+	p.until(midnight.Add(3*controllertest.ADay + settled + 2*time.Hour))
 	if got := p.complete(number); got != v1alpha1.ReasonDeliveriesMissing {
 		t.Errorf("of the next whole day: %s, %v", got, number.Status.Completeness)
 	}
@@ -146,15 +146,15 @@ func TestADayThatIsNotKnownWholeIsNotCompared(t *testing.T) {
 func TestANumberAtRestIsNotWrittenEachDay(t *testing.T) {
 	p := newPolling(t, "2001")
 	number := p.number("2001", "1001")
-	midnight := testenv.Start.Truncate(testenv.ADay).Add(testenv.ADay)
-	p.until(midnight.Add(testenv.ADay + settled + 2*time.Hour))
+	midnight := controllertest.Start.Truncate(controllertest.ADay).Add(controllertest.ADay)
+	p.until(midnight.Add(controllertest.ADay + settled + 2*time.Hour))
 	if got := p.complete(number); got != v1alpha1.ReasonAgrees {
 		t.Errorf("of nothing: %s", got)
 	}
 	before := p.versions()
-	p.until(midnight.Add(3 * testenv.ADay))
+	p.until(midnight.Add(3 * controllertest.ADay))
 	p.restart()
-	p.until(midnight.Add(5 * testenv.ADay))
+	p.until(midnight.Add(5 * controllertest.ADay))
 	if after := p.versions(); !slices.Equal(before, after) {
 		t.Errorf("it was written: %s, %s", before, after)
 	}
@@ -170,8 +170,8 @@ func TestDeliveriesAreReadWithinWhatMetaAllows(t *testing.T) {
 		p.meta.Set(fmt.Sprint(1001+i), graphtest.Fields{"status": "PENDING"}) // or Meta would allow more
 	}
 	p.meta.Set("1001", graphtest.Fields{"display_phone_number": "+1 555"})
-	midnight := testenv.Start.Truncate(testenv.ADay).Add(testenv.ADay)
-	p.until(midnight.Add(testenv.ADay + settled + measuredWithin + time.Hour))
+	midnight := controllertest.Start.Truncate(controllertest.ADay).Add(controllertest.ADay)
+	p.until(midnight.Add(controllertest.ADay + settled + measuredWithin + time.Hour))
 	agree := 0
 	for _, number := range all {
 		if p.complete(number) == v1alpha1.ReasonAgrees {

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -18,7 +18,7 @@ import (
 // back; one that agrees with what shows writes nothing.
 func TestAReadThatContradictsWhatShowsIsAReport(t *testing.T) {
 	type scene struct {
-		*testenv.Fleet
+		*controllertest.Fleet
 		number *v1alpha1.PhoneNumber
 		id     string // of its account
 		post   func([]byte)
@@ -74,13 +74,13 @@ func TestAReadThatContradictsWhatShowsIsAReport(t *testing.T) {
 		{"the limit is reached, which Meta does not say", "netcore", sent(250), "250 Restricted High Unverified", "250 Restricted High Unverified", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f := testenv.NewFleet(t)
-			s := &scene{Fleet: f, id: testenv.OwnAccount(), post: f.Webhooks()}
+			f := controllertest.NewFleet(t)
+			s := &scene{Fleet: f, id: controllertest.OwnAccount(), post: f.Webhooks()}
 			if test.policy == "" {
-				s.number = f.Number(testenv.InAccount(s.id))
-				f.Number(testenv.InAccount(s.id)) // which says the same of the portfolio
+				s.number = f.Number(controllertest.InAccount(s.id))
+				f.Number(controllertest.InAccount(s.id)) // which says the same of the portfolio
 			} else {
-				s.number = f.Create(test.policy, testenv.InAccount(s.id))
+				s.number = f.Create(test.policy, controllertest.InAccount(s.id))
 				f.Numbers = append(f.Numbers, s.number)
 			}
 			poller := &Poller{Client: f.Client, Clock: f.FakeClock, Ledger: f.Ledger, Metrics: NewMetrics(prometheus.NewRegistry())}

@@ -21,13 +21,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/fleet"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/reports"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 	"numberfleet.dev/numberfleet/internal/scaledclock"
 )
@@ -102,14 +102,14 @@ func newTroubled(t *testing.T) *troubled {
 	f.polling = newPolling(t, ids...)
 	f.Poller.Timeout = time.Second
 	f.Poller.Client = tallied{f.Poller.Client, &f.writes}
-	f.Reconciler.Client = f.Poller.Client
+	f.Operator.Client = f.Poller.Client
 	f.restart()
 	for _, a := range fleetAccounts {
 		for range a.numbers {
 			id := fmt.Sprint(3200001 + len(f.fleet))
 			f.fleet = append(f.fleet, &v1alpha1.PhoneNumber{
 				ObjectMeta: metav1.ObjectMeta{Namespace: f.Namespace, Name: "number-" + id},
-				Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: testenv.NewNumber(), PhoneNumberID: id, PolicyName: "meta-2023",
+				Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: controllertest.NewNumber(), PhoneNumberID: id, PolicyName: "meta-2023",
 					Business: v1alpha1.Business{WhatsAppBusinessAccountID: a.id}},
 			})
 			f.of = append(f.of, a.id)
@@ -120,13 +120,13 @@ func newTroubled(t *testing.T) *troubled {
 		}
 		f.read[a.id] = f.Bench.FakeClock.Now()
 	}
-	f.Must(inParallel(f.fleet, func(n *v1alpha1.PhoneNumber) error { return f.Reconciler.Client.Create(f.Ctx, n) }))
+	f.Must(inParallel(f.fleet, func(n *v1alpha1.PhoneNumber) error { return f.Operator.Client.Create(f.Ctx, n) }))
 	// The API server is shared, and other tests' controllers would see them.
 	t.Cleanup(func() {
 		_ = f.Direct.DeleteAllOf(context.Background(), &v1alpha1.PhoneNumber{}, client.InNamespace(f.Namespace))
 	})
 	f.watched = f.watch()
-	f.Reconciler.Ledger.Subscribe(func(subject string) { f.told[subject] = true })
+	f.Operator.Ledger.Subscribe(func(subject string) { f.told[subject] = true })
 	return f
 }
 
@@ -180,7 +180,7 @@ type watchedFleet struct {
 // watch follows the numbers at the API server until the test ends.
 func (f *troubled) watch() *watchedFleet {
 	f.T.Helper()
-	direct, err := client.NewWithWatch(testenv.APIServer, client.Options{Scheme: testenv.Scheme})
+	direct, err := client.NewWithWatch(controllertest.APIServer, client.Options{Scheme: controllertest.Scheme})
 	f.Must(err)
 	var now v1alpha1.PhoneNumberList
 	f.Must(direct.List(f.Ctx, &now, client.InNamespace(f.Namespace)))
@@ -241,23 +241,22 @@ func (f *troubled) reading() {
 	if read, _ := a.since(); read.Equal(now) && a.failures == 0 {
 		f.read[a.id] = now
 	}
-	var requests []reconcile.Request
+	var keys []lookup.Key
 	for subject := range f.told {
-		concerned, err := f.RequestsFor(f.Ctx, subject)
-		f.Must(err)
-		requests = append(requests, concerned...)
+		keys = append(keys, f.Concerned(subject)...)
 	}
 	clear(f.told)
-	slices.SortFunc(requests, func(a, b reconcile.Request) int { return strings.Compare(a.String(), b.String()) })
-	f.Must(inParallel(slices.Compact(requests), func(r reconcile.Request) error {
+	slices.SortFunc(keys, func(a, b lookup.Key) int { return strings.Compare(a.String(), b.String()) })
+	reconciler := &fleet.Reconciler{Operator: f.Operator}
+	f.Must(inParallel(slices.Compact(keys), func(key lookup.Key) error {
 		for range 50 {
-			result, err := f.Reconciler.Reconcile(f.Ctx, r)
+			result, err := reconciler.Reconcile(f.Ctx, key)
 			if err != nil || result.RequeueAfter != 100*time.Millisecond {
 				return err
 			}
 			time.Sleep(10 * time.Millisecond) // a conflict
 		}
-		return fmt.Errorf("%s stays in conflict", r)
+		return fmt.Errorf("%s stays in conflict", key)
 	}))
 	f.Reasons() // there is room for so many
 }
@@ -272,7 +271,7 @@ func (f *troubled) check() {
 		}
 	}
 	var list v1alpha1.PhoneNumberList
-	f.Must(f.Reconciler.Cache.List(f.Ctx, &list, client.InNamespace(f.Namespace), client.UnsafeDisableDeepCopy))
+	f.Must(f.Operator.Cache.List(f.Ctx, &list, client.InNamespace(f.Namespace), client.UnsafeDisableDeepCopy))
 	shown := map[string]v1alpha1.QualityRating{}
 	for i := range list.Items {
 		shown[list.Items[i].Name] = list.Items[i].Status.Quality.Rating
@@ -460,44 +459,45 @@ func (f *troubled) waited(w waits) {
 // The operator's own controllers, on a clock that runs a thousand times faster: what is read arrives in the status.
 func TestTheRunningPollerOnAFastClock(t *testing.T) {
 	p := newPolling(t, "2001")
-	var fleet []*v1alpha1.PhoneNumber
+	var numbers []*v1alpha1.PhoneNumber
 	for i := range 20 {
-		fleet = append(fleet, p.number("2001", fmt.Sprint(1001+i)))
+		numbers = append(numbers, p.number("2001", fmt.Sprint(1001+i)))
 	}
-	fast, err := scaledclock.New(clock.RealClock{}, clock.RealClock{}.Now(), testenv.Start, 1000)
+	fast, err := scaledclock.New(clock.RealClock{}, clock.RealClock{}.Now(), controllertest.Start, 1000)
 	p.Must(err)
 	p.meta = graphtest.New(fast)
 	p.meta.AddToken(pollToken)
 	p.meta.AddBusiness(portfolio, "Acme")
 	p.meta.AddAccount("2001", portfolio, "Acme")
-	for i, n := range fleet {
+	for i, n := range numbers {
 		p.meta.AddPhoneNumber(fmt.Sprint(1001+i), "2001", n.Spec.PhoneNumber, "Acme")
 	}
 	server := httptest.NewServer(p.meta)
 	t.Cleanup(server.Close)
 	manager := p.Manager()
 	p.Must(lookup.SetupIndexes(p.Ctx, manager.GetFieldIndexer()))
-	p.Reconciler.Client, p.Reconciler.Clock = manager.GetClient(), fast
-	p.Must(p.Reconciler.SetupWithManager(manager))
+	running := p.Operator
+	running.Client, running.Clock = manager.GetClient(), fast
+	p.Must((&fleet.Reconciler{Operator: running}).SetupWithManager(manager))
 	settings := p.Poller.Config
 	settings.BaseURL = server.URL
-	poller := &Poller{Config: settings, Client: manager.GetClient(), Clock: fast, Ledger: p.Reconciler.Ledger, Presence: p.Reconciler.Presence, Metrics: NewMetrics(prometheus.NewRegistry())}
+	poller := &Poller{Config: settings, Client: manager.GetClient(), Clock: fast, Ledger: p.Operator.Ledger, Presence: p.Operator.Presence, Metrics: NewMetrics(prometheus.NewRegistry())}
 	p.Must(poller.SetupWithManager(manager))
 	p.StartManager(manager)
 
 	rated := func(want v1alpha1.QualityRating) func() bool {
-		return func() bool { return fleet[19].Status.Quality.Rating == want && p.get(fleet[19]) != nil }
+		return func() bool { return numbers[19].Status.Quality.Rating == want && p.get(numbers[19]) != nil }
 	}
 	p.meta.Set("1020", graphtest.Fields{"quality_rating": "GREEN"})
-	p.Eventually(fleet[19], "the rating is High", rated(v1alpha1.QualityHigh))
+	p.Eventually(numbers[19], "the rating is High", rated(v1alpha1.QualityHigh))
 	p.meta.Set("1020", graphtest.Fields{"quality_rating": "YELLOW"})
-	p.Eventually(fleet[19], "the rating is Medium", rated(v1alpha1.QualityMedium))
+	p.Eventually(numbers[19], "the rating is Medium", rated(v1alpha1.QualityMedium))
 
 	// An account that a number is moved to, and that is not read.
-	patch := client.MergeFrom(fleet[0].DeepCopy())
-	fleet[0].Spec.Business.WhatsAppBusinessAccountID = "2999"
-	p.Must(p.Direct.Patch(p.Ctx, fleet[0], patch))
-	p.Eventually(fleet[0], "the condition is gone", func() bool { return p.get(fleet[0]) == nil })
+	patch := client.MergeFrom(numbers[0].DeepCopy())
+	numbers[0].Spec.Business.WhatsAppBusinessAccountID = "2999"
+	p.Must(p.Direct.Patch(p.Ctx, numbers[0], patch))
+	p.Eventually(numbers[0], "the condition is gone", func() bool { return p.get(numbers[0]) == nil })
 
 	if most, refused := p.calls("2001"); most > graphtest.Allowance || refused > 0 {
 		t.Errorf("%d calls within an hour, %d refused", most, refused)

@@ -22,9 +22,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
@@ -38,7 +38,7 @@ const (
 
 // polling is a bench with a stand-in for Meta, and a poller that the test calls.
 type polling struct {
-	*testenv.Bench
+	*controllertest.Bench
 	*Poller
 	meta      *graphtest.Server
 	tokenFile string
@@ -47,7 +47,7 @@ type polling struct {
 
 func newPolling(t *testing.T, accounts ...string) *polling {
 	t.Helper()
-	p := &polling{Bench: testenv.New(t), tokenFile: filepath.Join(t.TempDir(), "token"), registry: prometheus.NewRegistry()}
+	p := &polling{Bench: controllertest.New(t), tokenFile: filepath.Join(t.TempDir(), "token"), registry: prometheus.NewRegistry()}
 	p.meta = graphtest.New(p.Bench.FakeClock)
 	p.meta.AddToken(pollToken)
 	p.meta.AddBusiness(portfolio, "Acme")
@@ -55,8 +55,8 @@ func newPolling(t *testing.T, accounts ...string) *polling {
 	t.Cleanup(server.Close)
 	p.token(pollToken)
 	p.Poller = &Poller{
-		Config: config.GraphAPI{BaseURL: server.URL, PeriodMinutes: 15}, Client: p.Reconciler.Client, Clock: p.Bench.FakeClock,
-		Ledger: p.Reconciler.Ledger, Metrics: NewMetrics(p.registry), Presence: p.Reconciler.Presence, Timeout: 2 * time.Second,
+		Config: config.GraphAPI{BaseURL: server.URL, PeriodMinutes: 15}, Client: p.Operator.Client, Clock: p.Bench.FakeClock,
+		Ledger: p.Operator.Ledger, Metrics: NewMetrics(p.registry), Presence: p.Operator.Presence, Timeout: 2 * time.Second,
 	}
 	for _, id := range accounts {
 		p.meta.AddAccount(id, portfolio, "Acme "+id)
@@ -580,8 +580,8 @@ func TestInstantsAreSpreadAndOncePerPeriod(t *testing.T) {
 	var quarters [4]int
 	for i := range 400 {
 		account := fmt.Sprint(102290129340398 + i)
-		last := reconciler.InstantAfter(account, period, testenv.Start)
-		quarters[int(last.Sub(testenv.Start)%period/(period/4))]++
+		last := reconciler.InstantAfter(account, period, controllertest.Start)
+		quarters[int(last.Sub(controllertest.Start)%period/(period/4))]++
 		for range 50 {
 			next := reconciler.InstantAfter(account, period, last)
 			if gap := next.Sub(last); gap < period-period/10 || gap > period+period/10 {

@@ -12,8 +12,6 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
-	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
-	"numberfleet.dev/numberfleet/controllers/template"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -21,15 +19,12 @@ import (
 // templatePolling is a polling with a MessageTemplate of its account, which Meta has too as 4001.
 type templatePolling struct {
 	*polling
-	templates *template.Reconciler
-	template  *v1alpha1.MessageTemplate
+	template *v1alpha1.MessageTemplate
 }
 
 func newTemplatePolling(t *testing.T, account string) *templatePolling {
 	t.Helper()
 	p := &templatePolling{polling: newPolling(t, account)}
-	of := p.Reconciler
-	p.templates = &template.Reconciler{Operator: reconciler.Operator{Client: of.Client, Cache: of.Cache, Clock: of.Clock, Ledger: of.Ledger, Samples: of.Samples, Recorder: of.Recorder, Metrics: of.Metrics}}
 	p.template = &v1alpha1.MessageTemplate{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, GenerateName: "offer-"},
 		Spec:       v1alpha1.MessageTemplateSpec{TemplateName: "offer", Language: "en_US", WhatsAppBusinessAccountID: account, PolicyName: "meta-2025"},
@@ -45,8 +40,7 @@ func newTemplatePolling(t *testing.T, account string) *templatePolling {
 // evaluate brings the template's status up to now.
 func (p *templatePolling) evaluate() *v1alpha1.MessageTemplateStatus {
 	p.T.Helper()
-	_, err := p.templates.Reconcile(p.Ctx, lookup.Request(p.template))
-	p.Must(err)
+	p.Bench.Reconcile(lookup.TemplateKey(p.template))
 	p.Must(p.Direct.Get(p.Ctx, client.ObjectKeyFromObject(p.template), p.template))
 	return &p.template.Status
 }
@@ -92,11 +86,11 @@ func TestTemplatesAreReadWithTheirAccount(t *testing.T) {
 	p.meta.Set("4001", graphtest.Fields{"status": "APPROVED"})
 	p.wants("approved again, and rated as before", "Approved, Low, Utility, True Polled", p.read())
 
-	version, reports := p.template.ResourceVersion, p.Reconciler.Ledger.LastReport(subject)
+	version, reports := p.template.ResourceVersion, p.Operator.Ledger.LastReport(subject)
 	for range 4 {
 		p.read()
 	}
-	if p.template.ResourceVersion != version || p.Reconciler.Ledger.LastReport(subject) != reports {
+	if p.template.ResourceVersion != version || p.Operator.Ledger.LastReport(subject) != reports {
 		t.Errorf("what is known was written again: %s", shows(&p.template.Status))
 	}
 
@@ -113,16 +107,16 @@ func TestTemplatesAreReadWithTheirAccount(t *testing.T) {
 	// A word that nobody knows.
 	p.meta.Set("4001", graphtest.Fields{"status": "SOMETHING_NEW", "quality_score": graphtest.Fields{"score": "PURPLE"}})
 	p.wants("in a new state", "SOMETHING_NEW, Low, Marketing, True Polled", p.read())
-	reports = p.Reconciler.Ledger.LastReport(subject)
+	reports = p.Operator.Ledger.LastReport(subject)
 	p.read()
-	if p.Reconciler.Ledger.LastReport(subject) != reports {
+	if p.Operator.Ledger.LastReport(subject) != reports {
 		t.Error("a new word is recorded at each read")
 	}
 	// What the status does not have yet is not recorded twice.
 	p.meta.Set("4001", graphtest.Fields{"status": "ARCHIVED"})
 	p.tick()
 	p.tick()
-	if n := p.Reconciler.Ledger.LastReport(subject); n != reports+1 {
+	if n := p.Operator.Ledger.LastReport(subject); n != reports+1 {
 		t.Errorf("one state is recorded %d times", n-reports)
 	}
 	p.wants("archived", "Archived, Low, Marketing, True Polled", p.evaluate())

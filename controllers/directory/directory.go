@@ -51,7 +51,7 @@ func (d Directory) Accounts(ctx context.Context, subject report.Subject) ([]stri
 		if err != nil || of == nil {
 			return nil, err
 		}
-		return lookup.Accounts([]v1alpha1.PhoneNumber{*of}), nil
+		return lookup.Accounts([]*v1alpha1.PhoneNumber{of}), nil
 	case report.Portfolio:
 		var portfolios v1alpha1.BusinessPortfolioList
 		if err := d.Reader.List(ctx, &portfolios, client.MatchingFields{lookup.SubjectIndex: subject.String()}, client.UnsafeDisableDeepCopy); err != nil {
@@ -63,7 +63,7 @@ func (d Directory) Accounts(ctx context.Context, subject report.Subject) ([]stri
 			if err != nil {
 				return nil, err
 			}
-			accounts = append(accounts, lookup.Accounts(numbers)...)
+			accounts = append(accounts, lookup.Accounts(lookup.Pointers(numbers))...)
 		}
 		return accounts, nil
 	default:

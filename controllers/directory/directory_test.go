@@ -14,19 +14,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
 func TestDirectory(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	direct, err := client.New(testenv.APIServer, client.Options{Scheme: testenv.Scheme})
+	direct, err := client.New(controllertest.APIServer, client.Options{Scheme: controllertest.Scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cached, err := cache.New(testenv.APIServer, cache.Options{Scheme: testenv.Scheme})
+	cached, err := cache.New(controllertest.APIServer, cache.Options{Scheme: controllertest.Scheme})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,10 +23,11 @@ import (
 
 // Standing collects the live figures of all numbers at each scrape, so that a deleted number leaves nothing behind.
 type Standing struct {
-	Numbers client.Reader
-	Ledger  *ledger.Ledger
-	Samples *usage.Prometheus
-	Clock   reconciler.Clock
+	Numbers  client.Reader
+	Ledger   *ledger.Ledger
+	Samples  *usage.Prometheus
+	Policies *standing.Policies
+	Clock    reconciler.Clock
 }
 
 var (
@@ -82,7 +83,7 @@ func (f *Standing) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.NewInvalidMetric(infoDesc, err)
 		return
 	}
-	view, err := standing.At(ctx, f.Numbers, usage.Counts{Ledger: f.Ledger, Samples: f.Samples}, f.Clock.Now())
+	view, err := standing.At(ctx, f.Numbers, usage.Counts{Ledger: f.Ledger, Samples: f.Samples}, f.Policies, f.Clock.Now())
 	if err != nil {
 		metrics <- prometheus.NewInvalidMetric(roomDescs.remaining, err)
 		return

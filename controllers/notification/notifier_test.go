@@ -23,8 +23,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/notify"
@@ -34,7 +34,7 @@ import (
 
 // notified is a bench with one receiver of each kind. Notifiers are started and stopped by the test, as operators are.
 type notified struct {
-	*testenv.Bench
+	*controllertest.Bench
 	mail      *notifytest.MailServer
 	chat      *notifytest.WebServer
 	sink      *notifytest.WebServer
@@ -44,7 +44,7 @@ type notified struct {
 
 func newNotified(t *testing.T) *notified {
 	t.Helper()
-	n := &notified{Bench: testenv.New(t), mail: notifytest.NewMailServer(t, config.StartTLS), chat: notifytest.NewWebServer(t, true),
+	n := &notified{Bench: controllertest.New(t), mail: notifytest.NewMailServer(t, config.StartTLS), chat: notifytest.NewWebServer(t, true),
 		sink: notifytest.NewWebServer(t, false), metrics: NewMetrics(prometheus.NewRegistry())}
 	n.receivers = []config.Receiver{
 		{Name: "mail", Email: &config.Email{Host: "127.0.0.1", Port: n.mail.Port, TLS: config.StartTLS, CAFile: n.mail.CAFile, From: "fleet@example.com",
@@ -62,13 +62,13 @@ func newNotified(t *testing.T) *notified {
 func (n *notified) operate(change ...func(*ctrl.Options)) (stop func()) {
 	n.T.Helper()
 	options := ctrl.Options{
-		Scheme: testenv.Scheme, Metrics: server.Options{BindAddress: "0"}, Controller: managerconfig.Controller{SkipNameValidation: new(true)},
+		Scheme: controllertest.Scheme, Metrics: server.Options{BindAddress: "0"}, Controller: managerconfig.Controller{SkipNameValidation: new(true)},
 		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
 	}
 	for _, c := range change {
 		c(&options)
 	}
-	manager, err := ctrl.NewManager(testenv.APIServer, options)
+	manager, err := ctrl.NewManager(controllertest.APIServer, options)
 	n.Must(err)
 	n.Must(lookup.SetupIndexes(n.Ctx, manager.GetFieldIndexer()))
 	n.Must((&Notifier{
@@ -552,7 +552,7 @@ func TestAPortfolioIsToldOfWhereItsNumbersAre(t *testing.T) {
 		n.Must(n.Direct.Create(n.Ctx, p))
 		t.Cleanup(func() { _ = n.Direct.Delete(t.Context(), p) })
 		p.Status.Transitions = 1
-		p.Status.History = []v1alpha1.Transition{{Time: metav1.NewTime(testenv.Start), Reason: v1alpha1.ReasonTierUpgraded, From: "250", To: "2K", Message: "the limit rises"}}
+		p.Status.History = []v1alpha1.Transition{{Time: metav1.NewTime(controllertest.Start), Reason: v1alpha1.ReasonTierUpgraded, From: "250", To: "2K", Message: "the limit rises"}}
 		n.Must(n.Direct.Status().Update(n.Ctx, p))
 		portfolios = append(portfolios, p)
 	}
@@ -570,14 +570,14 @@ func TestPortfoliosAndTemplatesAreToldOf(t *testing.T) {
 	n := newNotified(t)
 	n.receivers = n.receivers[2:]
 	n.receivers[0].Namespaces = nil
-	happened := []v1alpha1.Transition{{Time: metav1.NewTime(testenv.Start), Reason: v1alpha1.ReasonTierUpgraded, From: "250", To: "2K", Message: "the limit rises"}}
+	happened := []v1alpha1.Transition{{Time: metav1.NewTime(controllertest.Start), Reason: v1alpha1.ReasonTierUpgraded, From: "250", To: "2K", Message: "the limit rises"}}
 	portfolio := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{GenerateName: "acme-"}, Spec: v1alpha1.BusinessPortfolioSpec{DisplayName: "Acme"}}
 	n.Must(n.Direct.Create(n.Ctx, portfolio))
 	portfolio.Status.Transitions, portfolio.Status.History = 1, happened
 	n.Must(n.Direct.Status().Update(n.Ctx, portfolio))
 	template := &v1alpha1.MessageTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: n.Namespace, GenerateName: "welcome-"}, Spec: v1alpha1.MessageTemplateSpec{WhatsAppBusinessAccountID: "102290129340398", TemplateName: "welcome", Language: "en"}}
 	n.Must(n.Direct.Create(n.Ctx, template))
-	template.Status.Transitions, template.Status.History = 1, []v1alpha1.Transition{{Time: metav1.NewTime(testenv.Start), Reason: v1alpha1.ReasonTemplateFlagged, Message: "the rating is Low"}}
+	template.Status.Transitions, template.Status.History = 1, []v1alpha1.Transition{{Time: metav1.NewTime(controllertest.Start), Reason: v1alpha1.ReasonTemplateFlagged, Message: "the rating is Low"}}
 	n.Must(n.Direct.Status().Update(n.Ctx, template))
 	n.operate()
 	n.soon("both are told of", func() bool {
@@ -598,16 +598,16 @@ func TestPortfoliosAndTemplatesAreToldOf(t *testing.T) {
 
 // A late report's transition stands behind what was told already, so that no number means two things.
 func TestALateTransitionMovesNoNumber(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("netcore")
 	b.Evaluate(number)
 	b.FakeClock.Advance(time.Hour)
 	b.Report(number.Spec.PhoneNumber, report.Connection, "Offline")
 	b.EvaluateUntil(number, func() bool { return number.Status.Transitions == 1 })
-	_, err := b.Ledger.Append(b.Ctx, counts.Batch{Reports: []report.Report{{Subject: report.ParseSubject(number.Spec.PhoneNumber), Kind: report.Quality, Value: "Medium", At: testenv.Start.Add(time.Minute).Unix()}}}, b.FakeClock.Now())
+	_, err := b.Ledger.Append(b.Ctx, counts.Batch{Reports: []report.Report{{Subject: report.ParseSubject(number.Spec.PhoneNumber), Kind: report.Quality, Value: "Medium", At: controllertest.Start.Add(time.Minute).Unix()}}}, b.FakeClock.Now())
 	b.Must(err)
 	b.EvaluateUntil(number, func() bool { return number.Status.Transitions == 2 })
-	if got, want := testenv.History(number), []string{"2026-03-02 10:00:00 ConnectionChanged", "2026-03-02 09:01:00 QualityChanged"}; !slices.Equal(got, want) {
+	if got, want := controllertest.History(number), []string{"2026-03-02 10:00:00 ConnectionChanged", "2026-03-02 09:01:00 QualityChanged"}; !slices.Equal(got, want) {
 		t.Errorf("the history is %q, not %q", got, want)
 	}
 }

@@ -8,12 +8,8 @@ import (
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
-// setConditions writes what the rules decided into the conditions. Ready says that the operator does its job, not that the
-// business is well: a rollout must not wait for WhatsApp's opinion.
-func setConditions(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, s rules.State) {
-	set := conditions.Of(number, &status.Conditions, s.EvaluatedAt)
-	set.SetReady(v1alpha1.ReasonEvaluated, "The rules of policy "+status.PolicyName+" ran on all that was received.")
-
+// setFlagged says whether the number is flagged, and when that ends.
+func setFlagged(set conditions.Setter, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, s *rules.State) {
 	appeal := ""
 	if status.Flag.Appeal != "" {
 		appeal = " " + appealSentence(&number.Spec.Appeal)
@@ -29,6 +25,13 @@ func setConditions(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberSta
 	default:
 		set.Set(v1alpha1.ConditionFlagged, metav1.ConditionTrue, v1alpha1.ReasonQualityLow, "The rating is Low; the grace period ends "+conditions.By(status.Flag.DeadlineTime)+"."+appeal)
 	}
+}
 
-	set.SetRestricted(&status.Restriction, status.Tier.Limit)
+// appealOf is where the appeal against the number's present flag stands; empty if there is none.
+func appealOf(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus) v1alpha1.AppealState {
+	appeal := &number.Spec.Appeal
+	if status.Flag.SinceTime.IsZero() || appeal.State == "" || appeal.OpenedTime.Before(&status.Flag.SinceTime) {
+		return ""
+	}
+	return appeal.State
 }

@@ -2,7 +2,6 @@ package number
 
 import (
 	"fmt"
-	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
@@ -12,12 +11,13 @@ import (
 // maxExplanation is how many sentences a status has.
 const maxExplanation = 16
 
-// explained says in sentences why a number is where it is: what the rules say of it, its appeal and its templates, and what
+// explain says in sentences why a number is where it is: what the rules say of it, its appeal and its templates, and what
 // they say of its portfolio. The rest of the status is decided already.
-func explained(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, known *gathered, state rules.State, now time.Time) []string {
-	sentences := rules.Explain(known.policy, known.facts, state, rules.TierCause(status.History, state.TierSince), now)
+func (e *Evaluation) explain(status *v1alpha1.PhoneNumberStatus, shared *Shared) []string {
+	state := e.Unit.State
+	sentences := rules.Explain(e.Unit.Policy, &e.Unit.Facts, state, rules.TierCause(status.History, state.TierSince), e.now)
 	if status.Flag.Appeal != "" {
-		sentences = append(sentences, appealSentence(&number.Spec.Appeal))
+		sentences = append(sentences, appealSentence(&e.Number.Spec.Appeal))
 	}
 	for _, r := range status.Account.Restrictions {
 		if sentence := rules.ExplainRestriction(r.Value, r.ReportedTime.Time, statuses.UTC(r.UntilTime)); sentence != "" {
@@ -26,19 +26,19 @@ func explained(number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus,
 	}
 	for _, t := range status.Templates {
 		if t.State != v1alpha1.TemplateApproved {
-			sentences = append(sentences, fmt.Sprintf("The template %s is %s, rated %s. (rule 8 of %s)", t.Name, t.State, t.Rating, known.policy.Source))
+			sentences = append(sentences, fmt.Sprintf("The template %s is %s, rated %s. (rule 8 of %s)", t.Name, t.State, t.Rating, e.policy.Source))
 		}
 	}
-	if known.sampled {
+	if e.sampled {
 		sentences = append(sentences, "The counts are those of a Prometheus: used is rounded up, and what counts for an upgrade down.")
 	}
-	if known.portfolio != nil {
-		sentence := fmt.Sprintf("The limit is that of portfolio %s, whose numbers share it", known.portfolio.Name)
+	if shared != nil {
+		sentence := fmt.Sprintf("The limit is that of portfolio %s, whose numbers share it", e.portfolio)
 		if own := status.Usage.OwnUsed; own != nil {
 			sentence += fmt.Sprintf("; this one has used %d of it", *own)
 		}
 		sentences = append(sentences, sentence+".")
-		sentences = append(sentences, known.portfolio.Status.Explanation...)
+		sentences = append(sentences, shared.Portfolio.Status.Explanation...)
 	}
 	return sentences[:min(len(sentences), maxExplanation)]
 }

@@ -1,11 +1,14 @@
 package number
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -18,67 +21,33 @@ func State(status *v1alpha1.PhoneNumberStatus) (rules.State, bool) {
 	if status.Tier.Name == "" {
 		return rules.State{}, false
 	}
-	return rules.State{
-		EvaluatedAt: status.Usage.ObservedTime.UTC(),
+	s := statuses.LimitState(&status.LimitStatus)
+	s.Rating, s.RatingSince = status.Quality.Rating, statuses.UTC(status.Quality.SinceTime)
+	s.RatingReason, s.RatingSource = status.Quality.Reason, status.Quality.Source
+	s.Reported, s.ReportedSince = status.Quality.ReportedRating, statuses.UTC(status.Quality.ReportedTime)
+	s.LowSince, s.GraceStart = statuses.UTC(status.Quality.LowSinceTime), statuses.UTC(status.Quality.GraceSinceTime)
 
-		Tier:       rules.Tier{Name: status.Tier.Name, Limit: status.Tier.Limit},
-		TierSince:  statuses.UTC(status.Tier.SinceTime),
-		TierSource: status.Tier.Source,
-		Before:     rules.Tier{Name: status.Tier.Before.Name, Limit: status.Tier.Before.Limit},
+	s.FlagSince, s.FlagSource = statuses.UTC(status.Flag.SinceTime), status.Flag.Source
+	s.RecoveringSince, s.FlagEnded = statuses.UTC(status.Flag.RecoveringSinceTime), statuses.UTC(status.FlagClearedTime)
 
-		LimitReported:  statuses.UTC(status.Tier.ReportedTime),
-		LimitLowered:   statuses.UTC(status.Tier.LoweredTime),
-		ConcludedTier:  rules.Tier{Name: status.Tier.Concluded.Name, Limit: status.Tier.Concluded.Limit},
-		ConcludedSince: statuses.UTC(status.Tier.Concluded.SinceTime),
+	s.BusinessInitiated, s.CustomerInitiated = stretchOf(status.Account.BusinessInitiated), stretchOf(status.Account.CustomerInitiated)
+	s.RestrictionsLifted = statuses.UTC(status.Account.RestrictionsLiftedTime)
 
-		Rating:        status.Quality.Rating,
-		RatingSince:   statuses.UTC(status.Quality.SinceTime),
-		RatingReason:  status.Quality.Reason,
-		RatingSource:  status.Quality.Source,
-		Reported:      status.Quality.ReportedRating,
-		ReportedSince: statuses.UTC(status.Quality.ReportedTime),
-		LowSince:      statuses.UTC(status.Quality.LowSinceTime),
-		GraceStart:    statuses.UTC(status.Quality.GraceSinceTime),
-
-		FlagSince:       statuses.UTC(status.Flag.SinceTime),
-		FlagSource:      status.Flag.Source,
-		RecoveringSince: statuses.UTC(status.Flag.RecoveringSinceTime),
-		FlagEnded:       statuses.UTC(status.FlagClearedTime),
-
-		RestrictedSince:  statuses.UTC(status.Restriction.SinceTime),
-		RestrictedUntil:  statuses.UTC(status.Restriction.UntilTime),
-		RestrictedSource: status.Restriction.Source,
-		RestrictedReason: status.Restriction.Reason,
-
-		BusinessInitiated:  stretchOf(status.Account.BusinessInitiated),
-		CustomerInitiated:  stretchOf(status.Account.CustomerInitiated),
-		RestrictionsLifted: statuses.UTC(status.Account.RestrictionsLiftedTime),
-
-		EligibleSince: statuses.UTC(status.Upgrade.EligibleSinceTime),
-
-		Connection:       status.Connection.State,
-		ConnectionSince:  statuses.UTC(status.Connection.SinceTime),
-		ConnectionSource: status.Connection.Source,
-
-		ConnectionReported: statuses.UTC(status.Connection.ReportedTime),
-		ConnectionReason:   status.Connection.Reason,
-
-		Verification:       status.Verification.State,
-		VerificationSince:  statuses.UTC(status.Verification.SinceTime),
-		VerificationSource: status.Verification.Source,
-
-		VerificationReported: statuses.UTC(status.Verification.ReportedTime),
-	}, true
+	s.Connection, s.ConnectionSince = status.Connection.State, statuses.UTC(status.Connection.SinceTime)
+	s.ConnectionSource, s.ConnectionReason = status.Connection.Source, status.Connection.Reason
+	s.ConnectionReported = statuses.UTC(status.Connection.ReportedTime)
+	return s, true
 }
 
-// SetDecisions writes what the rules decided into the status.
-func SetDecisions(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s rules.State, next time.Time) {
-	grace, falls, clear := rules.Deadlines(policy, s)
+// SetStatus writes into the status what the rules remember of a number, under a policy that is whole whoever has the limit, and its
+// counts.
+func SetStatus(status *v1alpha1.PhoneNumberStatus, unit *rules.Unit, policy lookup.Governing) {
+	s := &unit.State
+	grace, falls, clear := rules.Deadlines(unit.Policy, *s)
 
-	status.PolicyName = policy.Name
+	status.PolicyName, status.PolicyGeneration = policy.Name, policy.Generation
 	status.Portfolio, status.PortfolioSinceTime, status.PortfolioReport = "", metav1.Time{}, 0
 	status.State = s.Shown()
-	status.Tier = statuses.Tier(&s)
 	status.Quality = v1alpha1.QualityStatus{
 		Rating:         s.Rating,
 		SinceTime:      statuses.Time(s.RatingSince),
@@ -103,13 +72,12 @@ func SetDecisions(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, s ru
 		}
 	}
 	status.FlagClearedTime = statuses.Time(s.FlagEnded)
-	status.Restriction = statuses.Restriction(&s)
 	status.Connection = v1alpha1.ConnectionStatus{State: s.Connection, SinceTime: statuses.Time(s.ConnectionSince), Source: s.ConnectionSource,
 		ReportedTime: statuses.Time(s.ConnectionReported), Reason: statuses.Clip(s.ConnectionReason, 256)}
-	status.Verification = statuses.Verification(&s)
 	status.Account.BusinessInitiated, status.Account.CustomerInitiated = stretchStatus(report.RestrictedMessaging, s.BusinessInitiated), stretchStatus(report.RestrictedReplies, s.CustomerInitiated)
 	status.Account.RestrictionsLiftedTime = statuses.Time(s.RestrictionsLifted)
-	status.NextDeadlineTime = statuses.Time(next)
+	statuses.SetLimit(&status.LimitStatus, unit.Policy, &unit.Facts, s, unit.Next)
+	status.Usage.OwnUsed = status.Usage.Used
 }
 
 func stretchOf(s v1alpha1.Statement) rules.Period {
@@ -123,13 +91,13 @@ func stretchStatus(of string, s rules.Period) v1alpha1.Statement {
 	return v1alpha1.Statement{Value: of, ReportedTime: statuses.Time(s.Since), UntilTime: statuses.Time(s.Until)}
 }
 
-// setShared writes into a number's status what belongs to its portfolio, of whose limit so much is used now.
-func setShared(status *v1alpha1.PhoneNumberStatus, portfolio *v1alpha1.BusinessPortfolio, used *int64) {
-	has := &portfolio.Status
-	status.Portfolio = portfolio.Name
+// setShared writes into a number's status what belongs to its portfolio.
+func setShared(status *v1alpha1.PhoneNumberStatus, shared *Shared) {
+	has := &shared.Portfolio.Status
+	status.Portfolio = shared.Portfolio.Name
 	status.Tier, status.Verification, status.Upgrade, status.LimitReached = has.Tier, has.Verification, has.Upgrade, has.LimitReached
 	status.Usage.OwnUsed = status.Usage.Used
-	status.Usage.Used, status.Usage.RoomFreesTime = used, has.Usage.RoomFreesTime
+	status.Usage.Used, status.Usage.RoomFreesTime = shared.Used, has.Usage.RoomFreesTime
 	if status.Restriction.Source != v1alpha1.FromReport {
 		status.Restriction = has.Restriction
 	}
@@ -137,13 +105,6 @@ func setShared(status *v1alpha1.PhoneNumberStatus, portfolio *v1alpha1.BusinessP
 		status.State = v1alpha1.StateRestricted
 	}
 	status.NextDeadlineTime = statuses.Time(statuses.Earliest(statuses.UTC(status.NextDeadlineTime), statuses.UTC(has.NextDeadlineTime)))
-}
-
-// SetCounts writes the counts into the status.
-func SetCounts(status *v1alpha1.PhoneNumberStatus, policy *rules.Policy, f *rules.Facts, s rules.State) {
-	status.Usage = statuses.Usage(policy, f.Usage, &s)
-	status.Usage.OwnUsed = status.Usage.Used
-	status.Upgrade = statuses.Upgrade(policy, f, s)
 }
 
 // lastDelivery is the last counted delivery of a number that the ledger has, as far as it still counts.
@@ -167,3 +128,18 @@ func feedbackStatus(book *ledger.Ledger, number string, policy *rules.Policy, no
 	}
 	return feedback
 }
+
+// inUse are templates as a number's status shows them, by name.
+func inUse(templates []*v1alpha1.MessageTemplate) []v1alpha1.TemplateInUse {
+	var all []v1alpha1.TemplateInUse
+	for _, t := range templates {
+		if t.Status.State != "" {
+			all = append(all, v1alpha1.TemplateInUse{Name: t.Name, State: t.Status.State, Rating: t.Status.Quality.Rating})
+		}
+	}
+	slices.SortFunc(all, func(a, b v1alpha1.TemplateInUse) int { return strings.Compare(a.Name, b.Name) })
+	return all[:min(len(all), maxTemplates)]
+}
+
+// maxTemplates is how many templates a number's status lists.
+const maxTemplates = 64

@@ -7,7 +7,8 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
 )
 
-func partsOfPortfolio(status *v1alpha1.BusinessPortfolioStatus) throttle.Parts {
+// parts are what was decided of a portfolio, and its counts.
+func parts(status *v1alpha1.BusinessPortfolioStatus) throttle.Parts {
 	d := *status
 	p := throttle.Parts{Decisions: &d, Used: d.Usage.Used, Limit: d.Tier.Limit, Counts: throttle.Counts{Usage: d.Usage, Upgrade: d.Upgrade,
 		Until: d.Restriction.UntilTime, Next: d.NextDeadlineTime, Step: d.NextStep, Why: d.Explanation, Report: d.ObservedReport}}

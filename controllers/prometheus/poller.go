@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/internal/promquery"
@@ -28,10 +29,11 @@ import (
 // It asks by namespace: a query of the configuration is asked once for all of its numbers. It writes nothing; the numbers for
 // which an answer is news are reconciled, and say how fresh their counts are.
 type Poller struct {
-	Samples *usage.Prometheus
-	Cache   client.Reader
-	Clock   reconciler.Clock
-	Metrics *Metrics
+	Samples  *usage.Prometheus
+	Cache    client.Reader
+	Policies lookup.Policies
+	Clock    reconciler.Clock
+	Metrics  *Metrics
 	// UserAgent is sent with every query.
 	UserAgent string
 	// Timeout bounds a query; promquery.DefaultTimeout where it is zero.

@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/config"
@@ -26,7 +26,7 @@ import (
 // sampling is a fleet with a Sampler that the test calls, and what answers in the place of a Prometheus: a real one gives
 // partial answers, histograms and the like only with others behind it.
 type sampling struct {
-	*testenv.Fleet
+	*controllertest.Fleet
 	*Poller
 	config   config.Prometheus
 	registry *prometheus.Registry
@@ -40,7 +40,7 @@ const samplePeriod = time.Minute
 
 func newSampling(t *testing.T, queries config.PrometheusQueries) *sampling {
 	t.Helper()
-	s := &sampling{Fleet: testenv.NewFleet(t), answers: map[string]string{}}
+	s := &sampling{Fleet: controllertest.NewFleet(t), answers: map[string]string{}}
 	server := httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(server.Close)
 	s.config = config.Prometheus{
@@ -48,7 +48,7 @@ func newSampling(t *testing.T, queries config.PrometheusQueries) *sampling {
 			Name: s.Namespace, URL: server.URL, Label: "number", Holds: config.HoldsPhoneNumber, Queries: queries,
 		}},
 	}
-	s.Poller = &Poller{Cache: s.Reconciler.Cache, Clock: s.FakeClock}
+	s.Poller = &Poller{Cache: s.Operator.Cache, Policies: s.Operator.Policies, Clock: s.FakeClock}
 	s.restart()
 	return s
 }
@@ -57,7 +57,7 @@ func newSampling(t *testing.T, queries config.PrometheusQueries) *sampling {
 func (s *sampling) restart() {
 	s.T.Helper()
 	s.Poller.Samples = usage.NewPrometheus(s.config)
-	s.Reconciler.Samples, s.Portfolios.Samples = s.Poller.Samples, s.Poller.Samples
+	s.Operator.Samples = s.Poller.Samples
 	s.registry = prometheus.NewRegistry()
 	s.Poller.Metrics = NewMetrics(s.registry)
 	s.Must(s.open())
@@ -358,7 +358,7 @@ func TestAPortfolioAddsUpWhatIsUsedAndTakesTheMostForTheWayUp(t *testing.T) {
 		t.Errorf("its numbers show %+v and %+v", a.Status.Usage, counted.Status.Usage)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(&metrics.Standing{Numbers: s.Reconciler.Client, Ledger: s.Ledger, Samples: s.Poller.Samples, Clock: s.FakeClock})
+	registry.MustRegister(&metrics.Standing{Numbers: s.Operator.Client, Ledger: s.Ledger, Samples: s.Poller.Samples, Policies: s.Operator.Policies.Compiled, Clock: s.FakeClock})
 	if metric := gauged(t, registry, "numberfleet_portfolio_used", s.Portfolio.Name); metric != 240 {
 		t.Errorf("the metric of the portfolio is %v", metric)
 	}
@@ -407,7 +407,7 @@ func gauged(t *testing.T, registry *prometheus.Registry, metric, name string) fl
 }
 
 func TestWhereNoPrometheusIsConfigured(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("quality-based", func(n *v1alpha1.PhoneNumber) { n.Spec.Usage.Source = v1alpha1.UsageFromPrometheus })
 	b.Evaluate(number)
 	c := meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionUsageFresh)

@@ -12,8 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/fleet"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/promquery/promtest"
@@ -22,7 +23,7 @@ import (
 
 // The operator's own controllers, an API server, a Prometheus and what it scrapes: all real, but for the sender.
 func TestANumberLivesByAPrometheus(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	sender := promtest.NewSender(t)
 	server := promtest.Start(t, "..", sender.URL)
 	number := b.Create("quality-based") // 1,000 unique users within 24 h
@@ -37,9 +38,9 @@ func TestANumberLivesByAPrometheus(t *testing.T) {
 		Name: b.Namespace, URL: server.URL, Label: "number", Holds: config.HoldsPhoneNumber,
 		Queries: config.PrometheusQueries{Used: "sent_users"},
 	}}})
-	b.Reconciler.Client, b.Reconciler.Clock = manager.GetClient(), now
-	b.Must(b.Reconciler.SetupWithManager(manager))
-	sampler := &Poller{Samples: b.Samples, Cache: manager.GetClient(), Clock: now, Metrics: NewMetrics(prometheus.NewRegistry())}
+	b.Operator.Client, b.Operator.Clock = manager.GetClient(), now
+	b.Must((&fleet.Reconciler{Operator: b.Operator}).SetupWithManager(manager))
+	sampler := &Poller{Samples: b.Samples, Cache: manager.GetClient(), Policies: b.Policies, Clock: now, Metrics: NewMetrics(prometheus.NewRegistry())}
 	b.Must(sampler.SetupWithManager(manager))
 	b.StartManager(manager)
 

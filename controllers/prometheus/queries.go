@@ -11,7 +11,6 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/conditions"
-	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/internal/config"
@@ -29,7 +28,7 @@ type ask struct {
 
 // asks are a number's queries; none while it is not known which rules it lives by, for they say what is counted over which time.
 func (s *Poller) asks(ctx context.Context, n *v1alpha1.PhoneNumber) (asks [usage.Quantities]ask, err error) {
-	policy, _, err := lookup.PolicyOf(ctx, s.Cache, n)
+	policy, _, err := s.Policies.Of(ctx, n)
 	if _, is := errors.AsType[*conditions.Problem](err); is {
 		return asks, nil
 	} else if err != nil {

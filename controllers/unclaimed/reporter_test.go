@@ -20,7 +20,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/directory"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
@@ -30,7 +30,7 @@ import (
 
 // A resource finds what was received under its id before it was there, though Meta displays the number in another form.
 func TestAResourceFindsWhatCameUnderItsID(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("netcore", func(n *v1alpha1.PhoneNumber) {
 		n.Spec.PhoneNumber, n.Spec.PhoneNumberID = "+5511987654321", "5501"
 	})
@@ -44,7 +44,7 @@ func TestAResourceFindsWhatCameUnderItsID(t *testing.T) {
 	entry.User, entry.Message = 2, 2
 	_, err = b.Ledger.Append(b.Ctx, counts.Batch{Entries: []counts.Entry{entry}}, b.FakeClock.Now())
 	b.Must(err)
-	if users := b.Ledger.Count(number.Spec.PhoneNumber, v1alpha1.MeasureUniqueUsers, testenv.Start.Add(-time.Hour), b.FakeClock.Now()); users != 2 {
+	if users := b.Ledger.Count(number.Spec.PhoneNumber, v1alpha1.MeasureUniqueUsers, controllertest.Start.Add(-time.Hour), b.FakeClock.Now()); users != 2 {
 		t.Errorf("%d users count after another", users)
 	}
 }
@@ -52,7 +52,7 @@ func TestAResourceFindsWhatCameUnderItsID(t *testing.T) {
 // What no resource claims is told without the number, in a ConfigMap, in metrics and in the log once an hour, until a resource claims
 // it; a new process goes on from what the one before told.
 func TestWhatNoResourceClaimsIsTold(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	dir := t.TempDir()
 	b.Must(os.WriteFile(filepath.Join(dir, webhook.AppSecretFile), []byte("s3cr3t"), 0o600))
 	collected := &unclaimed.Collector{}
@@ -61,7 +61,7 @@ func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 	b.Must(err)
 	book := b.Ledger
 	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Unclaimed: collected, Known: func(n string) bool { return directory.Named(b.Ctx, b.Client, n) }})
-	number := testenv.NewNumber()
+	number := controllertest.NewNumber()
 	post := func(id string) {
 		body := metatest.MessagesPayload(number, []metatest.Status{{ID: id, Status: "delivered", Phone: "15557770000", At: b.FakeClock.Now()}}, nil)
 		req := httptest.NewRequest(http.MethodPost, webhook.DefaultPath, bytes.NewReader(body))
@@ -72,7 +72,7 @@ func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 		}
 	}
 	var logged []string
-	real := clocktesting.NewFakeClock(testenv.Start)
+	real := clocktesting.NewFakeClock(controllertest.Start)
 	newReporter := func(collected *unclaimed.Collector) *Reporter {
 		u := &Reporter{Collected: collected, Hasher: book.Hasher(), Ledger: book, Numbers: b.Client, Fresh: b.Direct, Client: b.Direct,
 			Namespace: b.Namespace, Clock: b.FakeClock, Real: real}

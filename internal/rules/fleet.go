@@ -31,6 +31,9 @@ type Unit struct {
 	Transitions []Transition
 	// Next is the next instant at which something can change by itself; zero if there is none. Advance sets it.
 	Next time.Time
+	// AtRest says that the state is that of now: nothing has come to it since, and nothing changes by itself. Advance leaves it as it
+	// is, so that a large fleet costs no more than what moves in it.
+	AtRest bool
 
 	qualities qualities
 }
@@ -43,6 +46,7 @@ type TemplateUnit struct {
 	State       TemplateState
 	Transitions []Transition
 	Next        time.Time
+	AtRest      bool
 
 	qualities qualities
 }
@@ -195,6 +199,10 @@ func Sends(n *v1alpha1.PhoneNumber, t *v1alpha1.MessageTemplate) bool {
 // Advance runs the rules up to now, and takes the reports and what the members contributed out of the facts. It says whether what the
 // unit contributes to its fleet has changed.
 func (u *Unit) Advance(now time.Time) (changed bool) {
+	if u.AtRest {
+		u.qualities = qualities{{u.State.EvaluatedAt, u.State.quality(u.Name)}}
+		return false
+	}
 	e := evaluate(u.Policy, &u.Facts, &u.State, u.State.EvaluatedAt)
 	defer e.release()
 	e.member, e.qualities = u.Name, u.qualities[:0]
@@ -208,6 +216,10 @@ func (u *Unit) Advance(now time.Time) (changed bool) {
 
 // Advance runs the rules up to now, and takes the reports. It says whether what the template contributes to its fleet has changed.
 func (t *TemplateUnit) Advance(now time.Time) (changed bool) {
+	if t.AtRest {
+		t.qualities = qualities{{t.State.EvaluatedAt, t.State.quality(t.Name)}}
+		return false
+	}
 	e := &templateEvaluation{p: t.Policy, s: t.State, run: run{member: t.Name, qualities: t.qualities[:0]}}
 	e.observe()
 	t.Next = e.advance(t.Reports, now)

@@ -66,7 +66,7 @@ type shared struct {
 }
 
 // At is a view of one instant. Nothing that it reads is changed.
-func At(ctx context.Context, cache client.Reader, counts Counts, now time.Time) (*View, error) {
+func At(ctx context.Context, cache client.Reader, counts Counts, compiled *Policies, now time.Time) (*View, error) {
 	v := &View{cache: cache, counts: counts, now: now.UTC().Truncate(time.Second), policies: map[string]*rules.Policy{},
 		members: map[string][]*v1alpha1.PhoneNumber{}, shared: map[string]shared{}}
 	var policies v1alpha1.MessagingPolicyList
@@ -74,7 +74,7 @@ func At(ctx context.Context, cache client.Reader, counts Counts, now time.Time) 
 		return nil, fmt.Errorf("list policies: %w", err)
 	}
 	for i := range policies.Items {
-		if policy, err := rules.Compile(policies.Items[i].Name, &policies.Items[i].Spec); err == nil {
+		if policy, err := compiled.Compile(&policies.Items[i]); err == nil {
 			v.policies[policy.Name] = policy
 		}
 	}

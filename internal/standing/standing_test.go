@@ -113,7 +113,7 @@ func TestWhatMayBeSentNow(t *testing.T) {
 		number("sleeper", "asleep", nil),
 		number("orphan", "deleted", nil),
 	}}
-	view, err := standing.At(t.Context(), c, counts{"alone": 100, "over": 260, "member": 30, "idle": 20}, now)
+	view, err := standing.At(t.Context(), c, counts{"alone": 100, "over": 260, "member": 30, "idle": 20}, &standing.Policies{}, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
+	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // ownConditions are those that the operator writes; others are not its own.
@@ -21,15 +22,18 @@ var ownConditions = []string{
 
 // Setter sets the conditions of one resource.
 type Setter struct {
-	of  client.Object
+	of client.Object
+	// In is the list that they are in.
 	In  *[]metav1.Condition
 	now time.Time
 }
 
+// Of sets the conditions of an object, in a list that its status is to have.
 func Of(object client.Object, in *[]metav1.Condition, now time.Time) Setter {
 	return Setter{object, in, now}
 }
 
+// Set sets a condition.
 func (c Setter) Set(conditionType string, is metav1.ConditionStatus, reason, message string) {
 	meta.SetStatusCondition(c.In, metav1.Condition{
 		Type: conditionType, Status: is, Reason: reason, Message: message,
@@ -37,19 +41,43 @@ func (c Setter) Set(conditionType string, is metav1.ConditionStatus, reason, mes
 	})
 }
 
-func (c Setter) SetReady(reason, message string) {
-	meta.RemoveStatusCondition(c.In, v1alpha1.ConditionStalled)
-	c.Set(v1alpha1.ConditionReady, metav1.ConditionTrue, reason, message)
+// SetEvaluated says that the operator does its job: not that the business is well, for a rollout must not wait for WhatsApp's opinion.
+func (c Setter) SetEvaluated(policy string) {
+	c.setReady(v1alpha1.ReasonEvaluated, "The rules of policy "+policy+" ran on all that was received.")
+}
+
+// SetSuspended says that the status is frozen. limit is the part of it that is about a limit; nil for a kind without one.
+func (c Setter) SetSuspended(limit *v1alpha1.LimitStatus) {
+	message := "spec.activity is Suspended: the status is frozen"
+	if limit != nil {
+		message += "; usage is counted on"
+	}
+	c.setReady(v1alpha1.ReasonSuspended, message+".")
+	c.freeze(limit, v1alpha1.RoomSuspended)
 }
 
 // SetNotReady says what keeps the operator from its job for this resource. What waits for another resource is in progress for
 // kstatus; what needs a human is stalled.
-func (c Setter) SetNotReady(problem *Problem) {
+func (c Setter) SetNotReady(problem *Problem, limit *v1alpha1.LimitStatus) {
 	c.Set(v1alpha1.ConditionReady, metav1.ConditionFalse, problem.Reason, problem.Message)
 	if problem.Stalled {
 		c.Set(v1alpha1.ConditionStalled, metav1.ConditionTrue, problem.Reason, problem.Message)
 	} else {
 		meta.RemoveStatusCondition(c.In, v1alpha1.ConditionStalled)
+	}
+	c.freeze(limit, v1alpha1.RoomNotReady)
+}
+
+func (c Setter) setReady(reason, message string) {
+	meta.RemoveStatusCondition(c.In, v1alpha1.ConditionStalled)
+	c.Set(v1alpha1.ConditionReady, metav1.ConditionTrue, reason, message)
+}
+
+// freeze says of a limit whose rules do not run that nothing may be sent, and nothing is due.
+func (c Setter) freeze(limit *v1alpha1.LimitStatus, reason v1alpha1.RoomReason) {
+	if limit != nil {
+		c.SetSendable(&limit.Usage, rules.RoomOf(rules.Limit{}, rules.Obstacle{Reason: reason}))
+		limit.NextDeadlineTime = metav1.Time{} // nobody keeps it
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
+// SetRestricted says whether the limit is reached, or Meta restricts the number or its account.
 func (c Setter) SetRestricted(restriction *v1alpha1.RestrictionStatus, limit int64) {
 	switch {
 	case restriction.Reason != "":
@@ -52,6 +53,7 @@ func (c Setter) SetRulesAgree(a rules.Agreement, word string) {
 	}
 }
 
+// By says when something ends.
 func By(t metav1.Time) string {
 	if t.IsZero() {
 		return "by Meta's word"

@@ -6,11 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -82,13 +78,9 @@ func PortfolioSubject(p *v1alpha1.BusinessPortfolio) report.Subject {
 	return report.PortfolioSubject(p.Spec.PortfolioID)
 }
 
+// TemplateSubject is the subject of reports about a template.
 func TemplateSubject(t *v1alpha1.MessageTemplate) report.Subject {
 	return report.TemplateSubject(t.Spec.WhatsAppBusinessAccountID, t.Spec.TemplateName, t.Spec.Language)
-}
-
-// Request is the reconcile of an object.
-func Request(o client.Object) reconcile.Request {
-	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)}
 }
 
 // Numbers are the PhoneNumbers that an index has under a value. They are the cache's own, only to be read.
@@ -100,6 +92,24 @@ func Numbers(ctx context.Context, reader client.Reader, index, value string, mor
 	return numbers.Items, nil
 }
 
+// TemplatesWith are the MessageTemplates that an index has under a value. They are the cache's own, only to be read.
+func TemplatesWith(ctx context.Context, reader client.Reader, index, value string, more ...client.ListOption) ([]v1alpha1.MessageTemplate, error) {
+	var templates v1alpha1.MessageTemplateList
+	if err := reader.List(ctx, &templates, append(more, client.MatchingFields{index: value}, client.UnsafeDisableDeepCopy)...); err != nil {
+		return nil, fmt.Errorf("list message templates: %w", err)
+	}
+	return templates.Items, nil
+}
+
+// PortfoliosWith are the BusinessPortfolios that an index has under a value. They are the cache's own, only to be read.
+func PortfoliosWith(ctx context.Context, reader client.Reader, index, value string) ([]v1alpha1.BusinessPortfolio, error) {
+	var portfolios v1alpha1.BusinessPortfolioList
+	if err := reader.List(ctx, &portfolios, client.MatchingFields{index: value}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list business portfolios: %w", err)
+	}
+	return portfolios.Items, nil
+}
+
 // Templates are the templates that a number sends: those of its account, unless they name other numbers. They are the cache's
 // own, only to be read.
 func Templates(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneNumber) ([]v1alpha1.MessageTemplate, error) {
@@ -107,56 +117,22 @@ func Templates(ctx context.Context, reader client.Reader, number *v1alpha1.Phone
 	if account == "" {
 		return nil, nil
 	}
-	var templates v1alpha1.MessageTemplateList
-	if err := reader.List(ctx, &templates, client.InNamespace(number.Namespace), client.MatchingFields{AccountIndex: account}, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list message templates: %w", err)
-	}
-	return slices.DeleteFunc(templates.Items, func(t v1alpha1.MessageTemplate) bool {
+	templates, err := TemplatesWith(ctx, reader, AccountIndex, account, client.InNamespace(number.Namespace))
+	return slices.DeleteFunc(templates, func(t v1alpha1.MessageTemplate) bool {
 		return !t.DeletionTimestamp.IsZero() || !rules.Sends(number, &t)
-	}), nil
+	}), err
 }
 
-// Senders are the numbers that send a template.
+// Senders are the numbers of the account of a template, of which some may not send it. They are the cache's own, only to be read.
 func Senders(ctx context.Context, reader client.Reader, t *v1alpha1.MessageTemplate) ([]v1alpha1.PhoneNumber, error) {
 	return Numbers(ctx, reader, AccountIndex, t.Spec.WhatsAppBusinessAccountID, client.InNamespace(t.Namespace))
 }
 
+// Pointers are pointers to numbers.
 func Pointers(numbers []v1alpha1.PhoneNumber) []*v1alpha1.PhoneNumber {
 	all := make([]*v1alpha1.PhoneNumber, 0, len(numbers))
 	for i := range numbers {
 		all = append(all, &numbers[i])
 	}
 	return all
-}
-
-// Requests are the reconciles of numbers.
-func Requests(numbers []v1alpha1.PhoneNumber) []reconcile.Request {
-	var all []reconcile.Request
-	for i := range numbers {
-		all = append(all, Request(&numbers[i]))
-	}
-	return all
-}
-
-// PortfolioRequests are the reconciles of the portfolios that numbers name, each once.
-func PortfolioRequests(numbers []v1alpha1.PhoneNumber) []reconcile.Request {
-	var all []reconcile.Request
-	for i := range numbers {
-		r := reconcile.Request{NamespacedName: types.NamespacedName{Name: numbers[i].Spec.Business.Portfolio}}
-		if r.Name != "" && !slices.Contains(all, r) {
-			all = append(all, r)
-		}
-	}
-	return all
-}
-
-// Map makes a map function of a lookup. Its error is logged, since the queue has nobody else to tell.
-func Map[O client.Object](lookup func(context.Context, O) ([]reconcile.Request, error)) handler.MapFunc {
-	return func(ctx context.Context, changed client.Object) []reconcile.Request {
-		found, err := lookup(ctx, changed.(O))
-		if err != nil {
-			log.FromContext(ctx).Error(err, "cannot look up what a change concerns")
-		}
-		return found
-	}
 }

@@ -2,23 +2,20 @@ package lookup
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/controllers/internal/conditions"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Accounts are the accounts that numbers name, each once.
-func Accounts(numbers []v1alpha1.PhoneNumber) []string {
+func Accounts(numbers []*v1alpha1.PhoneNumber) []string {
 	var all []string
-	for i := range numbers {
-		if account := numbers[i].Spec.Business.WhatsAppBusinessAccountID; account != "" && !slices.Contains(all, account) {
+	for _, n := range numbers {
+		if account := n.Spec.Business.WhatsAppBusinessAccountID; account != "" && !slices.Contains(all, account) {
 			all = append(all, account)
 		}
 	}
@@ -38,39 +35,6 @@ func Served(ctx context.Context, reader client.Reader, number report.Subject) (*
 		}
 	}
 	return oldest, nil
-}
-
-// PolicyOf is the policy that a number is governed by, and the portfolio that has its limit; nil where that is its own.
-func PolicyOf(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneNumber) (Governing, *v1alpha1.BusinessPortfolio, error) {
-	portfolio := &v1alpha1.BusinessPortfolio{}
-	name, in := number.Spec.PolicyName, number.Spec.Business.Portfolio
-	if in != "" {
-		if err := reader.Get(ctx, client.ObjectKey{Name: in}, portfolio); apierrors.IsNotFound(err) {
-			portfolio = nil
-		} else if err != nil {
-			return Governing{}, nil, fmt.Errorf("get the portfolio: %w", err)
-		} else if name == "" {
-			name = portfolio.Spec.PolicyName
-		}
-	}
-	policy, err := Policy(ctx, reader, name)
-	switch {
-	case err != nil || in == "" || policy.Scope == v1alpha1.ScopeNumber:
-		return policy, nil, err
-	case portfolio == nil:
-		return policy, nil, &conditions.Problem{Reason: v1alpha1.ReasonPortfolioNotFound, Message: fmt.Sprintf(
-			"There is no BusinessPortfolio %q, which spec.business.portfolio names, and by MessagingPolicy %q the limit belongs to it.", in, policy.Name)}
-	}
-	shared, err := PolicyResource(ctx, reader, portfolio.Spec.PolicyName)
-	if err != nil {
-		return policy, nil, err
-	}
-	if shared.Name != policy.Name {
-		return policy, nil, &conditions.Problem{Reason: v1alpha1.ReasonPolicyConflict, Stalled: true, Message: fmt.Sprintf(
-			"spec.policyName is %q, and BusinessPortfolio %q is governed by %q: numbers share a limit under one policy. Leave out spec.policyName, or name a policy of scope Number.",
-			policy.Name, in, shared.Name)}
-	}
-	return policy, portfolio, nil
 }
 
 // Before is an older resource with the same phone number; nil if there is none.

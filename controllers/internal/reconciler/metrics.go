@@ -42,7 +42,7 @@ func (m *Metrics) countTransition(t rules.Transition) {
 	m.transitions.WithLabelValues(string(t.Reason)).Inc()
 }
 
-func (m *Metrics) observeDeadline(late time.Duration) { m.lateness.Observe(late.Seconds()) }
+func (m *Metrics) observeLateness(late time.Duration) { m.lateness.Observe(late.Seconds()) }
 
 func (m *Metrics) countWrite(d throttle.Difference, err error) {
 	result := "written"

@@ -1,5 +1,7 @@
-// Package reconciler is what the controllers of the kinds have in common: when a status is written, what is published of
-// it, and when a resource is looked at again.
+// Package reconciler is what the controllers of all kinds have in common: when a status is written, what is published of it, and
+// when a resource is reconciled again without news.
+//
+// A controller reads what a key names, lets the rules decide, and hands the statuses that its resources are to have to Write.
 package reconciler
 
 import (
@@ -9,9 +11,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
-	ctrl "sigs.k8s.io/controller-runtime"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
@@ -19,14 +23,17 @@ import (
 	"numberfleet.dev/numberfleet/internal/receipts"
 )
 
-// Operator is what the reconcilers of all kinds work with.
+// Operator is what the controllers of all kinds work with.
 type Operator struct {
 	// Client writes, and reads what is about to be written: what it gets is as new as what it wrote, at least.
 	Client client.Client
 	// Cache reads everything else, and waits for no write.
-	Cache client.Reader
+	Cache    client.Reader
+	Policies lookup.Policies
 
+	// Clock is that of the rules, Real that of the throttle.
 	Clock  Clock
+	Real   clock.PassiveClock
 	Ledger *ledger.Ledger
 	// Samples are the counts of the numbers whose counts are not the ledger's.
 	Samples *usage.Prometheus
@@ -41,7 +48,7 @@ type Operator struct {
 
 	// BatchPeriod is how long a burst of events about a resource is gathered into one reconcile, in real time.
 	BatchPeriod time.Duration
-	// Concurrency is how many resources of a kind are reconciled at a time.
+	// Concurrency is how many keys are reconciled at a time.
 	Concurrency int
 }
 
@@ -50,60 +57,51 @@ type Presence interface {
 	Since() time.Time
 }
 
-// Outcome is what a reconcile came to: of which resource, how its status differs, the transitions, the conditions before and after,
-// and the deadline that there was.
-type Outcome struct {
-	Of            throttle.Resource
-	Differs       throttle.Difference
-	Transitions   statuses.Transitions
-	Before, After []metav1.Condition
-	Deadline      metav1.Time
-	Now           time.Time
+// Change is a resource with the status that it is to have.
+type Change struct {
+	Key    lookup.Key
+	Object v1alpha1.Object // as it stands
+	// Status is the part of the wanted status that the operator owns, and Conditions are those of the wanted status.
+	Status     any
+	Conditions []metav1.Condition
+	// Difference is how the wanted status differs from the one that stands.
+	Difference  throttle.Difference
+	Transitions statuses.Transitions
+	// Deadline is the one that the status that stands tells of.
+	Deadline metav1.Time
+	// Publish publishes, once the status is written, what is no transition; nil for nothing.
+	Publish func(events.EventRecorder)
 }
 
-// Record writes a status and, once it stands, says what happened. Where it could not be written the result is the
-// reconcile's: after a conflict it is decided again on what stands there now, and nothing was said yet.
-func (o *Operator) Record(ctx context.Context, object client.Object, status any, out Outcome) (written bool, result ctrl.Result, err error) {
-	err = statuses.Apply(ctx, o.Client, statuses.FieldOwner, object, status)
-	o.Metrics.countWrite(out.Differs, err)
-	switch {
-	case apierrors.IsConflict(err):
-		return false, ctrl.Result{RequeueAfter: 100 * time.Millisecond}, nil
-	case err != nil:
-		return false, ctrl.Result{}, client.IgnoreNotFound(err)
+// Write writes the statuses that are due, in order, and publishes what happened once each stands. It stops at the first that cannot
+// be written. Without an error written is false where another has written meanwhile: all is to be decided again, and nothing of it was
+// published yet.
+func (o *Operator) Write(ctx context.Context, changes []*Change, now time.Time) (written bool, err error) {
+	for _, c := range changes {
+		if !o.due(c) {
+			continue
+		}
+		err := statuses.Apply(ctx, o.Client, statuses.FieldOwner, c.Object, c.Status)
+		o.Metrics.countWrite(c.Difference, err)
+		switch {
+		case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+		if c.Difference.Counted {
+			o.Throttle.SetWritten(c.Key)
+		}
+		o.publish(ctx, c, now)
 	}
-	if out.Differs.Counted {
-		o.Throttle.SetWritten(out.Of)
-	}
-	for _, t := range out.Transitions.Happened {
-		o.Metrics.countTransition(t)
-	}
-	publish(ctx, o.Recorder, object, out.Transitions.Told)
-	publishProblem(o.Recorder, object, out.Before, out.After)
-	observeLateness(o.Metrics, out.Deadline, out.Transitions.Happened, out.Now)
-	return true, ctrl.Result{}, nil
+	return true, nil
 }
 
-// Due says whether a status is to be written now.
-func (o *Operator) Due(of throttle.Resource, d throttle.Difference) bool {
-	if !d.Decided && !d.Counted {
-		o.Throttle.SetCurrent(of)
+// due says whether a status is to be written now.
+func (o *Operator) due(c *Change) bool {
+	if !c.Difference.Decided && !c.Difference.Counted {
+		o.Throttle.SetCurrent(c.Key)
 		return false
 	}
-	return d.Decided || o.Throttle.Allows(of, d)
-}
-
-// Sleep is the result that brings a resource back when something changes by itself: at a deadline, or when users next leave the
-// windows and the counts may be refreshed.
-func (o *Operator) Sleep(of throttle.Resource, wake Wake, expiry, now time.Time) ctrl.Result {
-	result := wake.sleep(o.Clock, now)
-	wait, held := o.Throttle.Wait(of)
-	if held || expiry.IsZero() {
-		return result // those that are held come back with their turn
-	}
-	priority := NewsPriority
-	if refresh := max(o.Clock.Wait(expiry), wait, time.Millisecond); result.RequeueAfter == 0 || refresh < result.RequeueAfter {
-		return ctrl.Result{RequeueAfter: refresh, Priority: &priority}
-	}
-	return result
+	return c.Difference.Decided || o.Throttle.Allows(c.Key, c.Difference)
 }

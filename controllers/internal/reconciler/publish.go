@@ -8,13 +8,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
-	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // warnings are the transitions that someone may want to do something about.
@@ -24,31 +21,35 @@ var warnings = []v1alpha1.TransitionReason{
 	v1alpha1.ReasonTemplateCategoryChanged, v1alpha1.ReasonTemplateCategoryAnnounced,
 }
 
-// publish tells of transitions, once they stand in the status: in the log and as events on the resource. The sentence holds counts,
-// tiers and times, never a user.
-func publish(ctx context.Context, recorder events.EventRecorder, object runtime.Object, transitions []rules.Transition) {
-	logger := log.FromContext(ctx)
-	for _, t := range transitions {
+// publish tells of a change once it stands in the status: in the log, in metrics and as events on the resource. The sentences hold
+// counts, tiers and times, never a user.
+func (o *Operator) publish(ctx context.Context, c *Change, now time.Time) {
+	for _, t := range c.Transitions.Happened {
+		o.Metrics.countTransition(t)
+	}
+	logger := log.FromContext(ctx).WithValues("kind", c.Key.Kind, "namespace", c.Key.Namespace, "name", c.Key.Name)
+	logger.V(1).Info("status written")
+	for _, t := range c.Transitions.Told {
 		logger.Info("transition", "reason", t.Reason, "from", t.From, "to", t.To, "at", t.Time)
 		kind := corev1.EventTypeNormal
 		if slices.Contains(warnings, t.Reason) {
 			kind = corev1.EventTypeWarning
 		}
-		recorder.Eventf(object, nil, kind, string(t.Reason), "Evaluate", "%s", statuses.Clip(t.Message, 1000))
+		o.Recorder.Eventf(c.Object, nil, kind, string(t.Reason), "Evaluate", "%s", statuses.Clip(t.Message, 1000))
+	}
+	o.publishProblem(c)
+	if c.Publish != nil {
+		c.Publish(o.Recorder)
+	}
+	if len(c.Transitions.Happened) > 0 && !c.Deadline.IsZero() && !c.Deadline.After(now) {
+		o.Metrics.observeLateness(now.Sub(c.Deadline.Time))
 	}
 }
 
 // publishProblem says on a resource what keeps the operator from its job for it, once.
-func publishProblem(recorder events.EventRecorder, object runtime.Object, have, want []metav1.Condition) {
-	before, after := meta.FindStatusCondition(have, v1alpha1.ConditionReady), meta.FindStatusCondition(want, v1alpha1.ConditionReady)
+func (o *Operator) publishProblem(c *Change) {
+	before, after := meta.FindStatusCondition(c.Object.CommonStatus().Conditions, v1alpha1.ConditionReady), meta.FindStatusCondition(c.Conditions, v1alpha1.ConditionReady)
 	if after != nil && after.Status == metav1.ConditionFalse && (before == nil || before.Reason != after.Reason) {
-		recorder.Eventf(object, nil, corev1.EventTypeWarning, after.Reason, "Evaluate", "%s", statuses.Clip(after.Message, 1000))
-	}
-}
-
-// observeLateness measures how late a deadline was met, if the transitions came with it.
-func observeLateness(metrics *Metrics, deadline metav1.Time, transitions []rules.Transition, now time.Time) {
-	if len(transitions) > 0 && !deadline.IsZero() && !deadline.After(now) {
-		metrics.observeDeadline(now.Sub(deadline.Time))
+		o.Recorder.Eventf(c.Object, nil, corev1.EventTypeWarning, after.Reason, "Evaluate", "%s", statuses.Clip(after.Message, 1000))
 	}
 }

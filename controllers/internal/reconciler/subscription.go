@@ -6,65 +6,61 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// Subscription is a source of reconciles: it enqueues the resources that what the ledger or Prometheus says something new about
-// concerns, gathered over the batch period so that a burst of events is one reconcile.
-func Subscription(from interface {
+// Subscription gathers what the ledger, the receipts and Prometheus say something new about, so that a burst of events is one
+// reconcile.
+type Subscription struct {
+	batch time.Duration
+	mu    sync.Mutex
+	news  map[string]struct{} // subjects
+	wake  chan struct{}
+}
+
+// Subscribe begins to gather the subjects that some sources tell of. They are handed on once a batch period, in real time.
+func Subscribe(batch time.Duration, sources ...interface {
 	Subscribe(changed func(subject string))
-}, batch time.Duration, concerned func(ctx context.Context, subject string) ([]reconcile.Request, error)) source.Source {
-	var (
-		mu      sync.Mutex
-		changed = map[string]struct{}{}
-		news    = make(chan struct{}, 1)
-	)
-	from.Subscribe(func(subject string) {
-		mu.Lock()
-		changed[subject] = struct{}{}
-		mu.Unlock()
-		select {
-		case news <- struct{}{}:
-		default:
-		}
-	})
-	take := func() []string {
-		mu.Lock()
-		defer mu.Unlock()
-		taken := slices.Collect(maps.Keys(changed))
-		clear(changed)
-		return taken
+}) *Subscription {
+	s := &Subscription{batch: batch, news: map[string]struct{}{}, wake: make(chan struct{}, 1)}
+	for _, source := range sources {
+		source.Subscribe(s.add)
 	}
-	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		go func() {
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case <-news:
-				}
-				select {
-				case <-ctx.Done():
-					return
-				case <-time.After(batch):
-				}
-				for _, subject := range take() {
-					// Nobody may name it yet; the ledger keeps what came until someone does.
-					requests, err := concerned(ctx, subject)
-					if err != nil {
-						log.FromContext(ctx).Error(err, "cannot look up the resources that something was received for")
-						continue
-					}
-					for _, r := range requests {
-						queue.Add(r)
-					}
-				}
-			}
-		}()
-		return nil
-	})
+	return s
+}
+
+func (s *Subscription) add(subject string) {
+	s.mu.Lock()
+	s.news[subject] = struct{}{}
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Subscription) take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := slices.Collect(maps.Keys(s.news))
+	clear(s.news)
+	return taken
+}
+
+// Run hands on what is gathered until the context is done.
+func (s *Subscription) Run(ctx context.Context, handOn func(ctx context.Context, subject string)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(s.batch):
+		}
+		for _, subject := range s.take() {
+			handOn(ctx, subject)
+		}
+	}
 }

@@ -22,28 +22,55 @@ func Began(facts *rules.Facts, now time.Time) time.Time {
 // Week is the window of the counts that every status shows.
 const Week = 7 * 24 * time.Hour
 
-func Tier(s *rules.State) v1alpha1.TierStatus {
-	return v1alpha1.TierStatus{Name: s.Tier.Name, Limit: s.Tier.Limit, SinceTime: Time(s.TierSince), Source: s.TierSource,
+// LimitState reads back from a status what the rules remember of a limit.
+func LimitState(status *v1alpha1.LimitStatus) rules.State {
+	return rules.State{
+		EvaluatedAt: status.Usage.ObservedTime.UTC(),
+
+		Tier:       rules.Tier{Name: status.Tier.Name, Limit: status.Tier.Limit},
+		TierSince:  UTC(status.Tier.SinceTime),
+		TierSource: status.Tier.Source,
+		Before:     rules.Tier{Name: status.Tier.Before.Name, Limit: status.Tier.Before.Limit},
+
+		LimitReported:  UTC(status.Tier.ReportedTime),
+		LimitLowered:   UTC(status.Tier.LoweredTime),
+		ConcludedTier:  rules.Tier{Name: status.Tier.Concluded.Name, Limit: status.Tier.Concluded.Limit},
+		ConcludedSince: UTC(status.Tier.Concluded.SinceTime),
+
+		RestrictedSince:  UTC(status.Restriction.SinceTime),
+		RestrictedUntil:  UTC(status.Restriction.UntilTime),
+		RestrictedSource: status.Restriction.Source,
+		RestrictedReason: status.Restriction.Reason,
+
+		EligibleSince: UTC(status.Upgrade.EligibleSinceTime),
+
+		Verification:         status.Verification.State,
+		VerificationSince:    UTC(status.Verification.SinceTime),
+		VerificationSource:   status.Verification.Source,
+		VerificationReported: UTC(status.Verification.ReportedTime),
+	}
+}
+
+// SetLimit writes into a status what the rules remember of a limit, its counts, and the next deadline.
+func SetLimit(status *v1alpha1.LimitStatus, policy *rules.Policy, f *rules.Facts, s *rules.State, next time.Time) {
+	status.Tier = v1alpha1.TierStatus{
+		Name: s.Tier.Name, Limit: s.Tier.Limit, SinceTime: Time(s.TierSince), Source: s.TierSource,
 		ReportedTime: Time(s.LimitReported), LoweredTime: Time(s.LimitLowered),
 		Before:    v1alpha1.TierBefore{Name: s.Before.Name, Limit: s.Before.Limit},
-		Concluded: v1alpha1.ConcludedTier{Name: s.ConcludedTier.Name, Limit: s.ConcludedTier.Limit, SinceTime: Time(s.ConcludedSince)}}
-}
-
-func Restriction(s *rules.State) v1alpha1.RestrictionStatus {
-	if !s.Restricted() {
-		return v1alpha1.RestrictionStatus{}
+		Concluded: v1alpha1.ConcludedTier{Name: s.ConcludedTier.Name, Limit: s.ConcludedTier.Limit, SinceTime: Time(s.ConcludedSince)},
 	}
-	return v1alpha1.RestrictionStatus{SinceTime: Time(s.RestrictedSince), UntilTime: Time(s.RestrictedUntil), Source: s.RestrictedSource,
-		Reason: s.RestrictedReason}
-}
-
-func Verification(s *rules.State) v1alpha1.VerificationStatus {
-	return v1alpha1.VerificationStatus{State: s.Verification, SinceTime: Time(s.VerificationSince), Source: s.VerificationSource,
+	status.Restriction = v1alpha1.RestrictionStatus{}
+	if s.Restricted() {
+		status.Restriction = v1alpha1.RestrictionStatus{SinceTime: Time(s.RestrictedSince), UntilTime: Time(s.RestrictedUntil), Source: s.RestrictedSource,
+			Reason: s.RestrictedReason}
+	}
+	status.Verification = v1alpha1.VerificationStatus{State: s.Verification, SinceTime: Time(s.VerificationSince), Source: s.VerificationSource,
 		ReportedTime: Time(s.VerificationReported)}
+	status.Usage, status.Upgrade = usage(policy, f.Usage, s.EvaluatedAt), upgrade(policy, f, s)
+	status.NextDeadlineTime = Time(next)
 }
 
-func Usage(policy *rules.Policy, counts rules.Usage, s *rules.State) v1alpha1.UsageStatus {
-	now := s.EvaluatedAt
+func usage(policy *rules.Policy, counts rules.Usage, now time.Time) v1alpha1.UsageStatus {
 	used := rules.Used(policy, counts, now)
 	usage := v1alpha1.UsageStatus{
 		Source:           v1alpha1.CountedHere,
@@ -59,8 +86,8 @@ func Usage(policy *rules.Policy, counts rules.Usage, s *rules.State) v1alpha1.Us
 	return usage
 }
 
-func Upgrade(policy *rules.Policy, f *rules.Facts, s rules.State) v1alpha1.UpgradeStatus {
-	progress, ok := rules.UpgradeProgress(policy, f, s, s.EvaluatedAt)
+func upgrade(policy *rules.Policy, f *rules.Facts, s *rules.State) v1alpha1.UpgradeStatus {
+	progress, ok := rules.UpgradeProgress(policy, f, *s, s.EvaluatedAt)
 	if !ok {
 		return v1alpha1.UpgradeStatus{}
 	}

@@ -7,12 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 )
 
@@ -28,17 +25,11 @@ type Throttle struct {
 
 	mu      sync.Mutex
 	next    time.Time // of any resource
-	written map[Resource]time.Time
-	held    map[Resource]held
-	granted map[Resource]bool // and enqueued
-	queues  map[string]Queue  // by kind
+	written map[lookup.Key]time.Time
+	held    map[lookup.Key]held
+	granted map[lookup.Key]bool         // and enqueued
+	enqueue map[string]func(lookup.Key) // by kind
 	news    chan struct{}
-}
-
-// Resource is one whose status has counts.
-type Resource struct {
-	Kind string
-	types.NamespacedName
 }
 
 // held are counts that wait to be written.
@@ -53,7 +44,7 @@ const crossing = 1000
 // NewThrottle lets so many refreshes through a second, math.Inf(1) for any number, and one of each resource in a period.
 func NewThrottle(period time.Duration, perSecond float64, real clock.Clock) *Throttle {
 	return &Throttle{period: period, every: time.Duration(float64(time.Second) / perSecond), clock: real,
-		written: map[Resource]time.Time{}, held: map[Resource]held{}, granted: map[Resource]bool{}, queues: map[string]Queue{}, news: make(chan struct{}, 1)}
+		written: map[lookup.Key]time.Time{}, held: map[lookup.Key]held{}, granted: map[lookup.Key]bool{}, enqueue: map[string]func(lookup.Key){}, news: make(chan struct{}, 1)}
 }
 
 // Start lets through what waits, until the context is done. It implements manager.Runnable.
@@ -72,18 +63,15 @@ func (t *Throttle) Start(ctx context.Context) error {
 	}
 }
 
-// Source enqueues the resources of a kind whose turn it is.
-func (t *Throttle) Source(kind string) source.Source {
-	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.queues[kind] = queue
-		return nil
-	})
+// Subscribe has a function called with each resource of a kind whose turn it is. It must return quickly.
+func (t *Throttle) Subscribe(kind string, enqueue func(lookup.Key)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.enqueue[kind] = enqueue
 }
 
 // Allows says whether a resource's counts are to be written now. Where they are not, it is reconciled again when they are.
-func (t *Throttle) Allows(of Resource, d Difference) bool {
+func (t *Throttle) Allows(of lookup.Key, d Difference) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.granted[of] {
@@ -114,7 +102,7 @@ func (t *Throttle) Allows(of Resource, d Difference) bool {
 }
 
 // SetWritten notes that a resource's status was written, with its counts.
-func (t *Throttle) SetWritten(of Resource) {
+func (t *Throttle) SetWritten(of lookup.Key) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.written[of] = t.clock.Now()
@@ -123,7 +111,7 @@ func (t *Throttle) SetWritten(of Resource) {
 }
 
 // SetCurrent notes that a resource's status shows its counts.
-func (t *Throttle) SetCurrent(of Resource) {
+func (t *Throttle) SetCurrent(of lookup.Key) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.held, of)
@@ -131,7 +119,7 @@ func (t *Throttle) SetCurrent(of Resource) {
 }
 
 // Forget forgets a resource.
-func (t *Throttle) Forget(of Resource) {
+func (t *Throttle) Forget(of lookup.Key) {
 	t.SetCurrent(of)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -139,7 +127,7 @@ func (t *Throttle) Forget(of Resource) {
 }
 
 // Wait is the time until a resource's counts may be refreshed; held says that some wait already.
-func (t *Throttle) Wait(of Resource) (wait time.Duration, isHeld bool) {
+func (t *Throttle) Wait(of lookup.Key) (wait time.Duration, isHeld bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, isHeld = t.held[of]
@@ -157,9 +145,9 @@ func (t *Throttle) grant() (time.Duration, bool) {
 			break
 		}
 		t.take(of, now)
-		if queue, ok := t.queues[of.Kind]; ok {
+		if enqueue, ok := t.enqueue[of.Kind]; ok {
 			t.granted[of] = true
-			queue.Add(reconcile.Request{NamespacedName: of.NamespacedName})
+			enqueue(of)
 		}
 	}
 	var turn time.Time
@@ -173,13 +161,13 @@ func (t *Throttle) grant() (time.Duration, bool) {
 }
 
 // take gives a resource its turn.
-func (t *Throttle) take(of Resource, now time.Time) {
+func (t *Throttle) take(of lookup.Key, now time.Time) {
 	delete(t.held, of)
 	t.next = now.Add(t.every)
 }
 
 // first is whose turn it is; false if nothing may be written yet.
-func (t *Throttle) first(now time.Time) (first Resource, ok bool) {
+func (t *Throttle) first(now time.Time) (first lookup.Key, ok bool) {
 	most := -1.0
 	for of, h := range t.held {
 		if weight := h.weight + now.Sub(h.since).Minutes(); !h.from.After(now) && weight > most {

@@ -8,17 +8,17 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	testingclock "k8s.io/utils/clock/testing"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 var beginning = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
-func named(name string) Resource {
-	return Resource{Kind: "PhoneNumber", NamespacedName: types.NamespacedName{Name: name}}
+func named(name string) lookup.Key {
+	return lookup.Key{Kind: "PhoneNumber", NamespacedName: types.NamespacedName{Name: name}}
 }
 
 // The counts of one resource are written once in a period, and at once where a mark is crossed.
@@ -59,23 +59,18 @@ func TestTheCountsOfOneResourceAreThrottled(t *testing.T) {
 func TestAllCountsTogetherAreThrottled(t *testing.T) {
 	clock := testingclock.NewFakeClock(beginning)
 	throttle := NewThrottle(time.Minute, 5, clock)
-	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
-	defer queue.ShutDown()
-	if err := throttle.Source("PhoneNumber").Start(t.Context(), queue); err != nil {
-		t.Fatal(err)
-	}
+	var queue []lookup.Key
+	throttle.Subscribe("PhoneNumber", func(of lookup.Key) { queue = append(queue, of) })
 	turns := func() (names []string) {
 		throttle.grant()
-		for queue.Len() > 0 {
-			r, _ := queue.Get()
-			queue.Done(r)
-			of := Resource{Kind: "PhoneNumber", NamespacedName: r.NamespacedName}
+		for _, of := range queue {
 			if !throttle.Allows(of, Difference{Counted: true}) {
-				t.Errorf("%s has its turn and is not let through", r.Name)
+				t.Errorf("%s has its turn and is not let through", of.Name)
 			}
 			throttle.SetWritten(of)
-			names = append(names, r.Name)
+			names = append(names, of.Name)
 		}
+		queue = nil
 		return names
 	}
 	throttle.next = beginning.Add(time.Second)
@@ -123,10 +118,8 @@ func TestAllCountsTogetherAreThrottled(t *testing.T) {
 func TestTheThrottleWakesForATurn(t *testing.T) {
 	clock := testingclock.NewFakeClock(beginning)
 	throttle := NewThrottle(time.Minute, 5, clock)
-	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
-	if err := throttle.Source("PhoneNumber").Start(t.Context(), queue); err != nil {
-		t.Fatal(err)
-	}
+	queue := make(chan lookup.Key, 1)
+	throttle.Subscribe("PhoneNumber", func(of lookup.Key) { queue <- of })
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- throttle.Start(ctx) }()
@@ -135,12 +128,12 @@ func TestTheThrottleWakesForATurn(t *testing.T) {
 	for !clock.HasWaiters() {
 		time.Sleep(time.Millisecond)
 	}
-	if queue.Len() > 0 {
+	if len(queue) > 0 {
 		t.Error("it has its turn within the minute")
 	}
 	clock.Step(time.Minute)
-	if r, _ := queue.Get(); r.Name != "a" { // waits
-		t.Errorf("it is the turn of %s", r.Name)
+	if of := <-queue; of.Name != "a" {
+		t.Errorf("it is the turn of %s", of.Name)
 	}
 	throttle.Forget(named("a"))
 	cancel()

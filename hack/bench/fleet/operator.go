@@ -70,7 +70,7 @@ func (o *operator) waitReconciled(ctx context.Context, n int) (time.Duration, er
 		if err != nil {
 			return 0, err
 		}
-		done, waiting := sum(samples, reconciles, "controller", "phonenumber"), sum(samples, queueDepth, "name", "phonenumber")
+		done, waiting := sum(samples, reconciles, "controller", "fleet"), sum(samples, queueDepth, "name", "fleet")
 		if int(done) >= n && waiting == 0 {
 			return time.Since(o.started), nil
 		}

@@ -11,14 +11,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
 func TestNumbersOfAPortfolioShareItsLimit(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	a, b := f.Number(), f.Number()
 	f.Settle()
 	for _, n := range f.Numbers {
@@ -43,7 +43,7 @@ func TestNumbersOfAPortfolioShareItsLimit(t *testing.T) {
 			t.Errorf("a number shows %+v", s)
 		}
 		if len(s.History) > 0 {
-			t.Errorf("what happened to the portfolio stands in a number's history: %v", testenv.Told(s.History))
+			t.Errorf("what happened to the portfolio stands in a number's history: %v", controllertest.Told(s.History))
 		}
 	}
 	if p.NextStep != "2K: 1750 more unique users within 30 d" {
@@ -62,7 +62,7 @@ func TestNumbersOfAPortfolioShareItsLimit(t *testing.T) {
 	if *f.Portfolio.Status.Usage.Used != 0 || a.Status.State != v1alpha1.StateConnected {
 		t.Errorf("a day later the portfolio shows %+v", f.Portfolio.Status)
 	}
-	f.Expect("the portfolio's history", testenv.Told(f.Portfolio.Status.History), []string{"03-02 09:05:00 Restricted", "03-03 10:02:31 RestrictionLifted"})
+	f.Expect("the portfolio's history", controllertest.Told(f.Portfolio.Status.History), []string{"03-02 09:05:00 Restricted", "03-03 10:02:31 RestrictionLifted"})
 
 	// At rest nothing is written.
 	versions := []string{a.ResourceVersion, b.ResourceVersion, f.Portfolio.ResourceVersion}
@@ -74,7 +74,7 @@ func TestNumbersOfAPortfolioShareItsLimit(t *testing.T) {
 }
 
 func TestAPortfolioRisesByTheQualityOfAll(t *testing.T) {
-	f := testenv.NewFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
+	f := controllertest.NewFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
 	a, b := f.Number(), f.Number()
 	template := f.Template("offer", func(s *v1alpha1.MessageTemplateSpec) { s.PolicyName = "chat-api" })
 	f.Settle()
@@ -84,14 +84,14 @@ func TestAPortfolioRisesByTheQualityOfAll(t *testing.T) {
 	f.Deliver(a.Spec.PhoneNumber, 600)
 	f.Deliver(b.Spec.PhoneNumber, 400)
 	f.Settle()
-	f.Expect("history", testenv.Told(f.Portfolio.Status.History), []string{"03-02 09:00:00 UpgradePending 2K -> 10K"})
+	f.Expect("history", controllertest.Told(f.Portfolio.Status.History), []string{"03-02 09:00:00 UpgradePending 2K -> 10K"})
 	// One number's rating is enough to cancel it, though it recovers before anyone looks.
 	f.FakeClock.Advance(time.Hour)
 	f.Report(b.Spec.PhoneNumber, report.Quality, "Medium")
 	f.FakeClock.Advance(time.Minute)
 	f.Report(b.Spec.PhoneNumber, report.Quality, "High")
 	f.Settle()
-	f.Expect("history", testenv.Told(f.Portfolio.Status.History), []string{
+	f.Expect("history", controllertest.Told(f.Portfolio.Status.History), []string{
 		"03-02 09:00:00 UpgradePending 2K -> 10K", "03-02 10:00:00 UpgradeCancelled 2K -> 10K", "03-02 10:01:00 UpgradePending 2K -> 10K"})
 	// And so is one template's.
 	f.FakeClock.Advance(time.Hour)
@@ -101,7 +101,7 @@ func TestAPortfolioRisesByTheQualityOfAll(t *testing.T) {
 		t.Errorf("the portfolio's quality is %+v", q)
 	}
 	if len(f.Portfolio.Status.History) != 4 || f.Portfolio.Status.History[3].Reason != v1alpha1.ReasonUpgradeCancelled {
-		t.Errorf("the template's rating changes nothing: %v", testenv.Told(f.Portfolio.Status.History))
+		t.Errorf("the template's rating changes nothing: %v", controllertest.Told(f.Portfolio.Status.History))
 	}
 	if got := a.Status.Templates; len(got) != 1 || got[0].Name != template.Name || got[0].State != v1alpha1.TemplateFlagged || got[0].Rating != v1alpha1.QualityLow {
 		t.Errorf("the number shows the templates %+v", got)
@@ -112,12 +112,12 @@ func TestAPortfolioRisesByTheQualityOfAll(t *testing.T) {
 	f.Settle()
 	f.At(6 * time.Hour)
 	if f.Portfolio.Status.Tier.Name != "10K" || a.Status.Tier.Name != "10K" || b.Status.Tier.Limit != 10000 {
-		t.Errorf("the tier is %+v, and %+v on a number; %v", f.Portfolio.Status.Tier, a.Status.Tier, testenv.Told(f.Portfolio.Status.History))
+		t.Errorf("the tier is %+v, and %+v on a number; %v", f.Portfolio.Status.Tier, a.Status.Tier, controllertest.Told(f.Portfolio.Status.History))
 	}
 }
 
 func TestWhatMetaReportsOfAPortfolio(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	a := f.Number()
 	f.Settle()
 	f.FakeClock.Advance(time.Minute)
@@ -148,7 +148,7 @@ func TestWhatMetaReportsOfAPortfolio(t *testing.T) {
 }
 
 func TestANumberBringsItsLimitIntoAPortfolio(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	old := f.Create("quality-based")
 	f.Evaluate(old)
 	f.Deliver(old.Spec.PhoneNumber, 500)
@@ -169,11 +169,11 @@ func TestANumberBringsItsLimitIntoAPortfolio(t *testing.T) {
 			t.Errorf("after it joined a number shows %+v, %+v", n.Status.Tier, n.Status.Conditions)
 		}
 	}
-	f.Expect("history", testenv.Told(f.Portfolio.Status.History), []string{"03-02 09:01:00 TierUpgraded 250 -> 10K"})
+	f.Expect("history", controllertest.Told(f.Portfolio.Status.History), []string{"03-02 09:01:00 TierUpgraded 250 -> 10K"})
 }
 
 func TestANumberThatLeavesKeepsTheLimit(t *testing.T) {
-	f := testenv.NewFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
+	f := controllertest.NewFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
 	stays, leaves := f.Number(), f.Number()
 	f.Settle()
 	f.Deliver(leaves.Spec.PhoneNumber, 300)
@@ -194,12 +194,12 @@ func TestANumberThatLeavesKeepsTheLimit(t *testing.T) {
 		t.Errorf("the number that left shows %+v, %+v in %q", s.Tier, s.Usage, s.Portfolio)
 	}
 	// The number's own verification holds again, which says nothing of the portfolio's.
-	f.Expect("what is told of the number", testenv.Told(leaves.Status.History), []string{"03-02 09:02:00 VerificationChanged"})
-	f.Expect("what is told of the portfolio", testenv.Told(f.Portfolio.Status.History), nil)
+	f.Expect("what is told of the number", controllertest.Told(leaves.Status.History), []string{"03-02 09:02:00 VerificationChanged"})
+	f.Expect("what is told of the portfolio", controllertest.Told(f.Portfolio.Status.History), nil)
 }
 
 func TestWhatAPortfolioCannotShare(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	f.Settle()
 	for _, test := range []struct {
 		name, policy, portfolio, reason string
@@ -231,7 +231,7 @@ func TestWhatAPortfolioCannotShare(t *testing.T) {
 }
 
 func TestATemplateGoesThroughItsLadder(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	f.Number()
 	template := f.Template("offer")
 	f.Settle()
@@ -243,7 +243,7 @@ func TestATemplateGoesThroughItsLadder(t *testing.T) {
 		f.Settle()
 		f.At(10 * time.Hour)
 	}
-	f.Expect("history", testenv.Told(template.Status.History), []string{
+	f.Expect("history", controllertest.Told(template.Status.History), []string{
 		"03-02 09:00:00 QualityChanged Unknown -> Low", "03-02 09:00:00 TemplatePaused", "03-02 12:00:00 TemplateResumed",
 		"03-02 19:00:00 QualityChanged Unknown -> Low", "03-02 19:00:00 TemplatePaused", "03-03 01:00:00 TemplateResumed",
 		"03-03 05:00:00 QualityChanged Unknown -> Low", "03-03 05:00:00 TemplateBlocked"})
@@ -261,7 +261,7 @@ func TestATemplateGoesThroughItsLadder(t *testing.T) {
 }
 
 func TestFeedbackShowsWithItsReasons(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	var policy v1alpha1.MessagingPolicy
 	b.Must(b.Direct.Get(b.Ctx, client.ObjectKey{Name: "taqnyat"}, &policy))
 	policy.ObjectMeta = metav1.ObjectMeta{Name: "feedback-" + b.Namespace}
@@ -309,7 +309,7 @@ func TestFeedbackShowsWithItsReasons(t *testing.T) {
 }
 
 func TestAnAppealShowsBesideTheFlag(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("botmaker", func(n *v1alpha1.PhoneNumber) { n.Spec.Business.HumanEscalationPaths = nil })
 	b.Evaluate(number)
 	if number.Status.State != v1alpha1.StateFlagged || number.Status.Quality.Reason != v1alpha1.ReasonLackingHumanAttention || number.Status.Flag.Appeal != "" {
@@ -334,7 +334,7 @@ func TestAnAppealShowsBesideTheFlag(t *testing.T) {
 
 // A number whose limit is shared has events about that limit, for people look at their own numbers first.
 func TestWhatHappensToTheShareIsAnEventOnTheNumber(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	a := f.Number()
 	f.Number()
 	f.Settle()
@@ -360,15 +360,14 @@ func TestWhatHappensToTheShareIsAnEventOnTheNumber(t *testing.T) {
 }
 
 func TestTwoResourcesForOneThing(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	first := f.Template("offer")
 	second := f.Template("offer")
 	other := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: f.Namespace + "-too"}, Spec: f.Portfolio.Spec}
 	f.Must(f.Client.Create(f.Ctx, other))
 	t.Cleanup(func() { _ = f.Direct.Delete(t.Context(), other) })
 	f.Settle()
-	_, err := f.Portfolios.Reconcile(f.Ctx, lookup.Request(other))
-	f.Must(err)
+	f.Reconcile(lookup.PortfolioKey(other.Name))
 	f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(other), other))
 	stalled := func(conditions []metav1.Condition, reason string) int {
 		if c := meta.FindStatusCondition(conditions, v1alpha1.ConditionStalled); c != nil && c.Reason == reason {
@@ -390,7 +389,7 @@ func TestTwoResourcesForOneThing(t *testing.T) {
 
 // A limit that was mistyped in a policy, and mended, is mended on the numbers as well.
 func TestAMendedPolicyMendsItsTiers(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	var policy v1alpha1.MessagingPolicy
 	b.Must(b.Direct.Get(b.Ctx, client.ObjectKey{Name: "taqnyat"}, &policy))
 	policy.ObjectMeta = metav1.ObjectMeta{Name: "mended-" + b.Namespace}
@@ -406,7 +405,7 @@ func TestAMendedPolicyMendsItsTiers(t *testing.T) {
 			t.Errorf("with a limit of %d in the policy the number shows %+v", limit, number.Status.Tier)
 		}
 	}
-	if got := testenv.Told(number.Status.History); !slices.Equal(got, []string{"03-02 09:01:00 TierUpgraded 0 -> 0", "03-02 09:02:00 TierDowngraded 0 -> 0"}) {
+	if got := controllertest.Told(number.Status.History); !slices.Equal(got, []string{"03-02 09:01:00 TierUpgraded 0 -> 0", "03-02 09:02:00 TierDowngraded 0 -> 0"}) {
 		t.Errorf("the history is %v", got)
 	}
 }

@@ -16,15 +16,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	testingclock "k8s.io/utils/clock/testing"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	applyv1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/fleet"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
 	"numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/ledger"
@@ -33,7 +33,7 @@ import (
 )
 
 func TestNewNumberIsConnectedAtItsStartTierAndReady(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("taqnyat")
 	if number.Status.ObservedGeneration != -1 {
 		t.Errorf("before the first reconcile observedGeneration is %d: kstatus would take the number for current", number.Status.ObservedGeneration)
@@ -56,7 +56,7 @@ func TestNewNumberIsConnectedAtItsStartTierAndReady(t *testing.T) {
 		v1alpha1.ConditionRestricted: metav1.ConditionFalse, v1alpha1.ConditionUsageFresh: metav1.ConditionUnknown,
 	} {
 		c := meta.FindStatusCondition(s.Conditions, condition)
-		if c == nil || c.Status != want || c.ObservedGeneration != number.Generation || !c.LastTransitionTime.Time.Equal(testenv.Start) {
+		if c == nil || c.Status != want || c.ObservedGeneration != number.Generation || !c.LastTransitionTime.Time.Equal(controllertest.Start) {
 			t.Errorf("condition %s is %+v, not %s", condition, c, want)
 		}
 	}
@@ -66,26 +66,26 @@ func TestNewNumberIsConnectedAtItsStartTierAndReady(t *testing.T) {
 }
 
 func TestDecisionsFallOnTheirInstantsHoweverLateTheyAreMade(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("meta-2023", func(n *v1alpha1.PhoneNumber) { n.Spec.Verification = v1alpha1.Verified })
 	b.Evaluate(number)
 	b.FakeClock.Advance(time.Hour)
 	b.Deliver(number.Spec.PhoneNumber, 500)
 	result := b.Evaluate(number)
-	if result.RequeueAfter > 24*time.Hour || !number.Status.Upgrade.EffectiveTime.Time.Equal(testenv.Start.Add(25*time.Hour)) {
+	if result.RequeueAfter > 24*time.Hour || !number.Status.Upgrade.EffectiveTime.Time.Equal(controllertest.Start.Add(25*time.Hour)) {
 		t.Fatalf("it wakes after %s for an upgrade at %s", result.RequeueAfter, number.Status.Upgrade.EffectiveTime)
 	}
-	if !number.Status.NextDeadlineTime.Time.Equal(testenv.Start.Add(25 * time.Hour)) {
+	if !number.Status.NextDeadlineTime.Time.Equal(controllertest.Start.Add(25 * time.Hour)) {
 		t.Errorf("the next deadline is %s", number.Status.NextDeadlineTime)
 	}
 	// The operator is away for three days.
 	b.FakeClock.Advance(72 * time.Hour)
 	b.Evaluate(number)
 	want := []string{"2026-03-02 10:00:00 UpgradePending", "2026-03-03 10:00:00 TierUpgraded"}
-	if got := testenv.History(number); !slices.Equal(got, want) {
+	if got := controllertest.History(number); !slices.Equal(got, want) {
 		t.Errorf("the history is %q, not %q", got, want)
 	}
-	if !number.Status.Tier.SinceTime.Time.Equal(testenv.Start.Add(25 * time.Hour)) {
+	if !number.Status.Tier.SinceTime.Time.Equal(controllertest.Start.Add(25 * time.Hour)) {
 		t.Errorf("the tier is since %s", number.Status.Tier.SinceTime)
 	}
 	if got, want := b.Reasons(), []string{"UpgradePending", "TierUpgraded"}; !slices.Equal(got, want) {
@@ -94,7 +94,7 @@ func TestDecisionsFallOnTheirInstantsHoweverLateTheyAreMade(t *testing.T) {
 }
 
 func TestItWakesAtTheVeryInstantOfADeadline(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("botmaker")
 	b.Report(number.Spec.PhoneNumber, report.Quality, "Low")
 	result := b.Evaluate(number)
@@ -117,7 +117,7 @@ func TestItWakesAtTheVeryInstantOfADeadline(t *testing.T) {
 }
 
 func TestCountsThatAreRefreshedWaitWithTheNews(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("quality-based")
 	b.Deliver(number.Spec.PhoneNumber, 5)
 	if result := b.Evaluate(number); result.RequeueAfter <= 0 || result.Priority == nil || *result.Priority != reconciler.NewsPriority {
@@ -126,7 +126,7 @@ func TestCountsThatAreRefreshedWaitWithTheNews(t *testing.T) {
 }
 
 func TestANumberAtRestIsNeverWritten(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("netcore")
 	b.Deliver(number.Spec.PhoneNumber, 700)
 	b.Report(number.Spec.PhoneNumber, report.Quality, "Low")
@@ -135,7 +135,7 @@ func TestANumberAtRestIsNeverWritten(t *testing.T) {
 	for range 60 {
 		b.FakeClock.Advance(time.Minute)
 		result := b.Evaluate(number)
-		if next := b.FakeClock.Now().Add(result.RequeueAfter); result.RequeueAfter != 0 && next.Before(testenv.Start.Add(24*time.Hour-time.Hour)) {
+		if next := b.FakeClock.Now().Add(result.RequeueAfter); result.RequeueAfter != 0 && next.Before(controllertest.Start.Add(24*time.Hour-time.Hour)) {
 			t.Fatalf("at rest it wakes at %s, before anything changes", next)
 		}
 	}
@@ -151,7 +151,7 @@ func TestANumberAtRestIsNeverWritten(t *testing.T) {
 }
 
 func TestTheLastUsersToLeaveAreWrittenOnce(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("netcore")
 	b.Deliver(number.Spec.PhoneNumber, 5)
 	b.Evaluate(number)
@@ -169,7 +169,7 @@ func TestTheLastUsersToLeaveAreWrittenOnce(t *testing.T) {
 }
 
 func TestADeliveryAheadOfTheClockCountsWhenTheClockIsThere(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("netcore")
 	b.Deliver(number.Spec.PhoneNumber, 999)
 	ahead := counts.Entry{Number: number.Spec.PhoneNumber, Kind: counts.Delivered, User: 5000, Message: 5000, At: b.FakeClock.Now().Add(2 * time.Second).Unix()}
@@ -186,7 +186,7 @@ func TestADeliveryAheadOfTheClockCountsWhenTheClockIsThere(t *testing.T) {
 }
 
 func TestAComplaintAheadOfTheClockCountsWhenTheClockIsThere(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("netcore")
 	b.Evaluate(number)
 	ahead := counts.Entry{Number: number.Spec.PhoneNumber, Kind: counts.Complained, User: 1, Message: 1, At: b.FakeClock.Now().Add(2 * time.Second).Unix(),
@@ -199,8 +199,8 @@ func TestAComplaintAheadOfTheClockCountsWhenTheClockIsThere(t *testing.T) {
 }
 
 func TestWhileRestrictedDeliveriesAreNotWrittenOneByOne(t *testing.T) {
-	b := testenv.New(t)
-	b.Throttle = throttle.NewThrottle(time.Minute, 5, testingclock.NewFakeClock(testenv.Start))
+	b := controllertest.New(t)
+	b.Throttle = throttle.NewThrottle(time.Minute, 5, testingclock.NewFakeClock(controllertest.Start))
 	number := b.Create("netcore")
 	b.Deliver(number.Spec.PhoneNumber, 1000)
 	b.Evaluate(number)
@@ -216,7 +216,7 @@ func TestWhileRestrictedDeliveriesAreNotWrittenOneByOne(t *testing.T) {
 }
 
 func TestAnotherPolicyDecidesNothingForTimesBeforeIt(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("chat-api")
 	b.Report(number.Spec.PhoneNumber, report.Limit, "100000")
 	b.Report(number.Spec.PhoneNumber, report.Quality, "Low")
@@ -244,15 +244,15 @@ func TestAnotherPolicyDecidesNothingForTimesBeforeIt(t *testing.T) {
 }
 
 func TestAResourceThatComesLaterFindsItsHistory(t *testing.T) {
-	b := testenv.New(t)
-	name := testenv.NewNumber()
+	b := controllertest.New(t)
+	name := controllertest.NewNumber()
 	b.Deliver(name, 600)
 	b.Report(name, report.Quality, "Medium")
 	b.FakeClock.Advance(2 * time.Hour)
 	number := b.Create("botmaker", func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumber = name })
 	b.Evaluate(number)
 	s := number.Status
-	if *s.Usage.Used != 600 || s.Quality.Rating != v1alpha1.QualityMedium || !s.Quality.SinceTime.Time.Equal(testenv.Start) {
+	if *s.Usage.Used != 600 || s.Quality.Rating != v1alpha1.QualityMedium || !s.Quality.SinceTime.Time.Equal(controllertest.Start) {
 		t.Errorf("it shows %d used and quality %s since %s", *s.Usage.Used, s.Quality.Rating, s.Quality.SinceTime)
 	}
 	if !meta.IsStatusConditionTrue(s.Conditions, v1alpha1.ConditionUsageFresh) {
@@ -271,38 +271,38 @@ func TestAResourceThatComesLaterFindsItsHistory(t *testing.T) {
 	b.FakeClock.Advance(time.Hour)
 	again := b.Create("", func(n *v1alpha1.PhoneNumber) { n.Spec = spec })
 	b.Evaluate(again)
-	if got := testenv.History(again); !slices.Equal(got, testenv.History(want)) || again.Status.Tier.Name != want.Status.Tier.Name || len(got) != 5 {
-		t.Errorf("created again it is on tier %s after %q, not on %s after %q", again.Status.Tier.Name, got, want.Status.Tier.Name, testenv.History(want))
+	if got := controllertest.History(again); !slices.Equal(got, controllertest.History(want)) || again.Status.Tier.Name != want.Status.Tier.Name || len(got) != 5 {
+		t.Errorf("created again it is on tier %s after %q, not on %s after %q", again.Status.Tier.Name, got, want.Status.Tier.Name, controllertest.History(want))
 	}
 }
 
 func TestARestartRepeatsNothing(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("quality-based")
 	b.Deliver(number.Spec.PhoneNumber, 1000)
 	b.Report(number.Spec.PhoneNumber, report.Quality, "Low")
 	b.Evaluate(number)
-	before, version := testenv.History(number), number.ResourceVersion
+	before, version := controllertest.History(number), number.ResourceVersion
 	if len(before) == 0 {
 		t.Fatal("nothing happened")
 	}
 	b.Reasons()
-	b.Metrics, b.Throttle = reconciler.NewMetrics(prometheus.NewRegistry()), testenv.Unthrottled()
+	b.Metrics, b.Throttle = reconciler.NewMetrics(prometheus.NewRegistry()), controllertest.Unthrottled()
 	b.Evaluate(number)
-	if after := testenv.History(number); !slices.Equal(after, before) || number.ResourceVersion != version || len(b.Reasons()) != 0 {
+	if after := controllertest.History(number); !slices.Equal(after, before) || number.ResourceVersion != version || len(b.Reasons()) != 0 {
 		t.Errorf("after a restart the history is %q, it was %q", after, before)
 	}
 }
 
 func TestAnOutageOfTheAPIServerLosesAndRepeatsNothing(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("botmaker")
 	b.Evaluate(number)
 	outage := true
 	b.Client = failing{b.Client, &outage}
 	b.Report(number.Spec.PhoneNumber, report.Quality, "Low")
 	for range 3 {
-		if _, err := b.Reconcile(b.Ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(number)}); err == nil {
+		if _, err := (&fleet.Reconciler{Operator: b.Operator}).Reconcile(b.Ctx, lookup.NumberKey(number)); err == nil {
 			t.Fatal("a write that failed is tried again")
 		}
 		b.FakeClock.Advance(time.Minute)
@@ -313,7 +313,7 @@ func TestAnOutageOfTheAPIServerLosesAndRepeatsNothing(t *testing.T) {
 	outage = false
 	b.Evaluate(number)
 	b.Evaluate(number)
-	if got, want := testenv.History(number), []string{"2026-03-02 09:00:00 QualityChanged", "2026-03-02 09:00:00 Flagged"}; !slices.Equal(got, want) {
+	if got, want := controllertest.History(number), []string{"2026-03-02 09:00:00 QualityChanged", "2026-03-02 09:00:00 Flagged"}; !slices.Equal(got, want) {
 		t.Errorf("the history is %q, not %q", got, want)
 	}
 	if got, want := b.Reasons(), []string{"QualityChanged", "Flagged"}; !slices.Equal(got, want) {
@@ -385,7 +385,7 @@ func (o outdated) Get(ctx context.Context, key client.ObjectKey, obj client.Obje
 }
 
 func TestTwoLeadersMakeATransitionOnce(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("botmaker")
 	b.Evaluate(number)
 	stale := number.DeepCopy()
@@ -403,13 +403,13 @@ func TestTwoLeadersMakeATransitionOnce(t *testing.T) {
 	if got := b.Reasons(); len(got) != 0 {
 		t.Errorf("it announces %q again", got)
 	}
-	if got := testenv.History(number); len(got) != 2 {
+	if got := controllertest.History(number); len(got) != 2 {
 		t.Errorf("the history is %q", got)
 	}
 }
 
 func TestConditionsOfOthersStay(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("botmaker")
 	b.Evaluate(number)
 	theirs := applyv1alpha1.PhoneNumber(number.Name, number.Namespace).WithStatus(applyv1alpha1.PhoneNumberStatus().WithConditions(
@@ -434,7 +434,7 @@ func TestConditionsOfOthersStay(t *testing.T) {
 }
 
 func TestProblemsShowInReady(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	ready := func(number *v1alpha1.PhoneNumber) *metav1.Condition {
 		b.Evaluate(number)
 		return meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionReady)
@@ -497,7 +497,7 @@ func TestProblemsShowInReady(t *testing.T) {
 }
 
 func TestHistoryKeepsTheLast20(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("chat-api")
 	for i := range 25 {
 		b.FakeClock.Advance(time.Hour)
@@ -505,13 +505,13 @@ func TestHistoryKeepsTheLast20(t *testing.T) {
 		b.Evaluate(number)
 	}
 	h := number.Status.History
-	if len(h) != statuses.MaxHistory || !h[0].Time.Time.Equal(testenv.Start.Add(6*time.Hour)) || !h[19].Time.Time.Equal(testenv.Start.Add(25*time.Hour)) {
+	if len(h) != statuses.MaxHistory || !h[0].Time.Time.Equal(controllertest.Start.Add(6*time.Hour)) || !h[19].Time.Time.Equal(controllertest.Start.Add(25*time.Hour)) {
 		t.Errorf("%d transitions from %s to %s", len(h), h[0].Time, h[len(h)-1].Time)
 	}
 }
 
 func TestALedgerThatWasLostStartsAnew(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("botmaker")
 	for _, rating := range []string{"High", "Medium", "High"} {
 		b.Report(number.Spec.PhoneNumber, report.Quality, rating)
@@ -530,14 +530,14 @@ func TestALedgerThatWasLostStartsAnew(t *testing.T) {
 }
 
 func TestMetricsNameResourcesOnly(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("netcore")
 	b.Deliver(number.Spec.PhoneNumber, 42)
 	b.Deliver("+15559999999", 1)
 	b.Report(report.TemplateSubject("2001", "order_update", "en").String(), report.TemplateState, "Paused")
 	b.Report(report.PortfolioSubject("3001").String(), report.Increase, "Failed")
 	b.Evaluate(number)
-	fleet := &metrics.Standing{Numbers: b.Client, Ledger: b.Ledger, Samples: b.Samples, Clock: b.Clock}
+	fleet := &metrics.Standing{Numbers: b.Client, Ledger: b.Ledger, Samples: b.Samples, Policies: b.Policies.Compiled, Clock: b.Clock}
 	problems, err := testutil.CollectAndLint(fleet)
 	b.Must(err)
 	for _, p := range problems {
@@ -570,13 +570,14 @@ func TestMetricsNameResourcesOnly(t *testing.T) {
 
 // The controller as it runs in the operator: woken by the ledger, by the policy, and by deadlines.
 func TestRunningController(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	manager := b.Manager()
 	b.Must(lookup.SetupIndexes(b.Ctx, manager.GetFieldIndexer()))
 	var writes atomic.Int64
 	b.Operator.Client, b.Cache = counting{manager.GetClient(), b.Namespace, &writes}, manager.GetCache()
 	b.BatchPeriod, b.Concurrency = 200*time.Millisecond, 2
-	b.Must(b.Reconciler.SetupWithManager(manager))
+	b.Policies.Reader = manager.GetCache()
+	b.Must((&fleet.Reconciler{Operator: b.Operator}).SetupWithManager(manager))
 	b.StartManager(manager)
 
 	number := b.Create("quality-based")
@@ -615,7 +616,7 @@ func TestRunningController(t *testing.T) {
 
 // Why a number is rated Low shows where the rating does, in Meta's words.
 func TestALowRatingShowsItsReason(t *testing.T) {
-	b := testenv.New(t)
+	b := controllertest.New(t)
 	number := b.Create("botmaker", func(n *v1alpha1.PhoneNumber) {
 		n.Spec.Business.HumanEscalationPaths = []v1alpha1.HumanEscalationPath{v1alpha1.Email}
 	})

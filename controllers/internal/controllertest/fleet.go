@@ -1,4 +1,4 @@
-package testenv
+package controllertest
 
 import (
 	"slices"
@@ -14,10 +14,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
-	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/metrics"
-	"numberfleet.dev/numberfleet/controllers/portfolio"
-	"numberfleet.dev/numberfleet/controllers/template"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -25,11 +22,9 @@ import (
 // Fleet is a bench with a portfolio, its numbers and templates, which are reconciled step by step.
 type Fleet struct {
 	*Bench
-	Portfolios *portfolio.Reconciler
-	templater  *template.Reconciler
-	Portfolio  *v1alpha1.BusinessPortfolio
-	Numbers    []*v1alpha1.PhoneNumber
-	templates  []*v1alpha1.MessageTemplate
+	Portfolio *v1alpha1.BusinessPortfolio
+	Numbers   []*v1alpha1.PhoneNumber
+	templates []*v1alpha1.MessageTemplate
 }
 
 // NewFleet makes a portfolio, governed by the default policy unless the change says otherwise, that is named as the test's
@@ -37,8 +32,6 @@ type Fleet struct {
 func NewFleet(t *testing.T, change ...func(*v1alpha1.BusinessPortfolioSpec)) *Fleet {
 	t.Helper()
 	f := &Fleet{Bench: New(t)}
-	f.Portfolios = &portfolio.Reconciler{Operator: reconciler.Operator{Client: f.Client, Cache: f.Cache, Clock: f.FakeClock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.Recorder, Metrics: f.Metrics, Throttle: Unthrottled()}}
-	f.templater = &template.Reconciler{Operator: reconciler.Operator{Client: f.Client, Cache: f.Cache, Clock: f.FakeClock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.Recorder, Metrics: f.Metrics, Throttle: Unthrottled()}}
 	f.Portfolio = &v1alpha1.BusinessPortfolio{
 		ObjectMeta: metav1.ObjectMeta{Name: f.Namespace},
 		Spec:       v1alpha1.BusinessPortfolioSpec{PortfolioID: strings.TrimLeft(NewNumber(), "+"), DisplayName: "Acme"},
@@ -78,33 +71,30 @@ func (f *Fleet) Template(name string, change ...func(*v1alpha1.MessageTemplateSp
 // Settle reconciles everything until what one sees of the other has arrived.
 func (f *Fleet) Settle() {
 	f.T.Helper()
-	run := func(reconcile func() (ctrl.Result, error), object client.Object) {
-		f.T.Helper()
-		for {
-			result, err := reconcile()
-			f.Must(err)
-			if result.RequeueAfter != 100*time.Millisecond { // a conflict
-				break
-			}
+	for range 2 {
+		for _, n := range f.Numbers {
+			f.Reconcile(lookup.NumberKey(n))
 		}
+		f.Reconcile(lookup.PortfolioKey(f.Portfolio.Name))
+		for _, t := range f.templates {
+			f.Reconcile(lookup.TemplateKey(t))
+		}
+	}
+	read := func(object client.Object) {
 		if err := f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(object), object); err != nil && !apierrors.IsNotFound(err) {
 			f.T.Fatal(err)
 		}
 	}
-	for range 3 {
-		for _, t := range f.templates {
-			run(func() (ctrl.Result, error) { return f.templater.Reconcile(f.Ctx, lookup.Request(t)) }, t)
-		}
-		for _, n := range f.Numbers {
-			run(func() (ctrl.Result, error) { return f.Reconcile(f.Ctx, lookup.Request(n)) }, n)
-		}
-		run(func() (ctrl.Result, error) { return f.Portfolios.Reconcile(f.Ctx, lookup.Request(f.Portfolio)) }, f.Portfolio)
-	}
 	for _, n := range f.Numbers {
-		run(func() (ctrl.Result, error) { return f.Reconcile(f.Ctx, lookup.Request(n)) }, n)
+		read(n)
 	}
+	for _, t := range f.templates {
+		read(t)
+	}
+	read(f.Portfolio)
 }
 
+// At lets time pass and reconciles everything.
 func (f *Fleet) At(d time.Duration) {
 	f.T.Helper()
 	f.FakeClock.Advance(d)
@@ -136,10 +126,10 @@ func (f *Fleet) Another() *v1alpha1.BusinessPortfolio {
 	return portfolio
 }
 
+// ReconcilePortfolio reconciles a portfolio with its numbers, and reads it back.
 func (f *Fleet) ReconcilePortfolio(portfolio *v1alpha1.BusinessPortfolio) ctrl.Result {
 	f.T.Helper()
-	result, err := f.Portfolios.Reconcile(f.Ctx, lookup.Request(portfolio))
-	f.Must(err)
+	result := f.Reconcile(lookup.PortfolioKey(portfolio.Name))
 	f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(portfolio), portfolio))
 	return result
 }
@@ -171,7 +161,7 @@ func (f *Fleet) Add(said report.Report, about *v1alpha1.MessageTemplate) {
 func (b *Bench) Gauges(name string) map[string]float64 {
 	b.T.Helper()
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(&metrics.Standing{Numbers: b.Client, Ledger: b.Ledger, Samples: b.Samples, Clock: b.FakeClock})
+	registry.MustRegister(&metrics.Standing{Numbers: b.Client, Ledger: b.Ledger, Samples: b.Samples, Policies: b.Policies.Compiled, Clock: b.FakeClock})
 	families, err := registry.Gather()
 	b.Must(err)
 	values := map[string]float64{}

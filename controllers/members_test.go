@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,23 +13,23 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/fleet"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/controllers/metrics"
-	"numberfleet.dev/numberfleet/controllers/number"
-	"numberfleet.dev/numberfleet/controllers/portfolio"
-	"numberfleet.dev/numberfleet/controllers/template"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // A resource that names the number of another, which anyone can make in a namespace of their own, takes nothing away.
 func TestADuplicateDoesNotTakeItsUsageToAnotherPortfolio(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	a := f.Number()
 	f.Settle()
 	f.Deliver(a.Spec.PhoneNumber, 100)
@@ -44,14 +45,14 @@ func TestADuplicateDoesNotTakeItsUsageToAnotherPortfolio(t *testing.T) {
 	if *other.Status.Numbers != 0 || *other.Status.Usage.Used != 0 {
 		t.Errorf("the other portfolio has %d numbers, which used %d", *other.Status.Numbers, *other.Status.Usage.Used)
 	}
-	if used := f.Ledger.Count(counts.PortfolioKey(f.Portfolio.Name), v1alpha1.MeasureUniqueUsers, testenv.Start.Add(-time.Hour), f.FakeClock.Now()); used != 100 {
+	if used := f.Ledger.Count(counts.PortfolioKey(f.Portfolio.Name), v1alpha1.MeasureUniqueUsers, controllertest.Start.Add(-time.Hour), f.FakeClock.Now()); used != 100 {
 		t.Errorf("the portfolio of the number has used %d", used)
 	}
 }
 
 // What Meta said of a number before it joined was about another limit.
 func TestReportsFromBeforeANumberJoinsLeaveThePortfolioAsItIs(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	f.Number()
 	f.Settle()
 	f.FakeClock.Advance(time.Minute)
@@ -68,7 +69,7 @@ func TestReportsFromBeforeANumberJoinsLeaveThePortfolioAsItIs(t *testing.T) {
 	f.Numbers = append(f.Numbers, alone)
 	f.Settle()
 	if f.Portfolio.Status.Tier.Name != "100K" || alone.Status.Tier.Name != "100K" || alone.Status.PortfolioReport != 1 {
-		t.Fatalf("a number of 10K joins, and the portfolio shows %+v: %v", f.Portfolio.Status.Tier, testenv.Told(f.Portfolio.Status.History))
+		t.Fatalf("a number of 10K joins, and the portfolio shows %+v: %v", f.Portfolio.Status.Tier, controllertest.Told(f.Portfolio.Status.History))
 	}
 	// What is said from then on is about what it shares.
 	f.FakeClock.Advance(time.Minute)
@@ -97,8 +98,8 @@ func TestReportsFromBeforeANumberJoinsLeaveThePortfolioAsItIs(t *testing.T) {
 
 // As numbers do, a portfolio whose resources come later, or again, finds what was said of its numbers.
 func TestAPortfolioThatComesLaterFindsItsReports(t *testing.T) {
-	f := testenv.NewFleet(t)
-	phone := testenv.NewNumber()
+	f := controllertest.NewFleet(t)
+	phone := controllertest.NewNumber()
 	f.Report(phone, report.Limit, "10000")
 	f.FakeClock.Advance(time.Hour)
 	f.Report(phone, report.Verification, "Verified")
@@ -111,7 +112,7 @@ func TestAPortfolioThatComesLaterFindsItsReports(t *testing.T) {
 }
 
 func TestAPortfolioThatIsCreatedAgainHasTheLimitOfItsNumbers(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	a := f.Number()
 	f.Settle()
 	f.FakeClock.Advance(time.Minute)
@@ -133,7 +134,7 @@ func TestAPortfolioThatIsCreatedAgainHasTheLimitOfItsNumbers(t *testing.T) {
 
 // Clocks differ: what Meta says of a number from ahead of ours is taken once, when ours is there.
 func TestAReportOfAMemberFromAheadOfTheClock(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	a := f.Number()
 	f.Settle()
 	f.ReportAt(a.Spec.PhoneNumber, report.Limit, "10000", f.FakeClock.Now().Add(10*time.Minute))
@@ -149,19 +150,19 @@ func TestAReportOfAMemberFromAheadOfTheClock(t *testing.T) {
 		t.Errorf("it wakes after %s", wait)
 	}
 	f.At(7 * time.Minute)
-	f.Expect("history", testenv.Told(f.Portfolio.Status.History), []string{"03-02 09:10:00 LimitReported 250 -> 10K"})
+	f.Expect("history", controllertest.Told(f.Portfolio.Status.History), []string{"03-02 09:10:00 LimitReported 250 -> 10K"})
 }
 
 // Which numbers are counted together is not kept over a restart: until a portfolio was reconciled, it has no figure rather
 // than one that shows room.
 func TestMetricsOfAPortfolioAfterAStart(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	a := f.Number()
 	f.Deliver(a.Spec.PhoneNumber, 42)
 	f.Settle()
 	figures := func() string {
 		registry := prometheus.NewRegistry()
-		registry.MustRegister(&metrics.Standing{Numbers: f.Client, Ledger: f.Ledger, Samples: f.Samples, Clock: f.FakeClock})
+		registry.MustRegister(&metrics.Standing{Numbers: f.Client, Ledger: f.Ledger, Samples: f.Samples, Policies: f.Policies.Compiled, Clock: f.FakeClock})
 		families, err := registry.Gather()
 		f.Must(err)
 		var lines []string
@@ -187,7 +188,7 @@ func TestMetricsOfAPortfolioAfterAStart(t *testing.T) {
 
 // What a number sent, and how it was rated, before it joined decides nothing of the portfolio's past.
 func TestANumberThatJoinsChangesNothingBefore(t *testing.T) {
-	f := testenv.NewFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
+	f := controllertest.NewFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
 	a := f.Number()
 	f.Settle()
 	f.FakeClock.Advance(time.Hour)
@@ -206,14 +207,14 @@ func TestANumberThatJoinsChangesNothingBefore(t *testing.T) {
 	f.Move(alone, f.Portfolio.Name)
 	f.Numbers = append(f.Numbers, alone)
 	f.Settle()
-	f.Expect("history", testenv.Told(f.Portfolio.Status.History), []string{"03-02 10:00:00 UpgradePending 2K -> 10K", "03-02 12:01:00 Restricted"})
+	f.Expect("history", controllertest.Told(f.Portfolio.Status.History), []string{"03-02 10:00:00 UpgradePending 2K -> 10K", "03-02 12:01:00 Restricted"})
 	if *alone.Status.Usage.Used != 2000 || alone.Status.State != v1alpha1.StateRestricted {
 		t.Errorf("the number shows %+v", alone.Status)
 	}
 }
 
 func TestNobodyKeepsTheDeadlinesOfWhatIsNotReady(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	a := f.Number()
 	f.Deliver(a.Spec.PhoneNumber, 250)
 	f.Settle()
@@ -230,16 +231,17 @@ func TestNobodyKeepsTheDeadlinesOfWhatIsNotReady(t *testing.T) {
 
 // The controllers as they run in the operator, each woken by what it sees of the others.
 func TestRunningFleet(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	manager := f.Manager()
 	f.Must(lookup.SetupIndexes(f.Ctx, manager.GetFieldIndexer()))
 	var writes atomic.Int64
 	through := counting{manager.GetClient(), f.Namespace, &writes}
-	metrics, batch := reconciler.NewMetrics(prometheus.NewRegistry()), 20*time.Millisecond
-	throttle := testenv.Unthrottled()
-	f.Must((&number.Reconciler{Operator: reconciler.Operator{Client: through, Cache: manager.GetCache(), Clock: f.FakeClock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.Recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
-	f.Must((&portfolio.Reconciler{Operator: reconciler.Operator{Client: through, Cache: manager.GetCache(), Clock: f.FakeClock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.Recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
-	f.Must((&template.Reconciler{Operator: reconciler.Operator{Client: through, Cache: manager.GetCache(), Clock: f.FakeClock, Ledger: f.Ledger, Samples: f.Samples, Receipts: f.Receipts, Presence: f.Presence, Recorder: f.Recorder, Metrics: metrics, Throttle: throttle, BatchPeriod: batch, Concurrency: 2}}).SetupWithManager(manager))
+	running := f.Operator
+	running.Real = clock.RealClock{}
+	running.Client, running.Cache, running.Policies.Reader = through, manager.GetCache(), manager.GetCache()
+	running.Metrics, running.Throttle = reconciler.NewMetrics(prometheus.NewRegistry()), controllertest.Unthrottled()
+	running.BatchPeriod, running.Concurrency = 20*time.Millisecond, 2
+	f.Must((&fleet.Reconciler{Operator: running}).SetupWithManager(manager))
 	f.StartManager(manager)
 
 	a, b := f.Number(), f.Number()
@@ -296,7 +298,7 @@ func TestRunningFleet(t *testing.T) {
 func TestAPortfolioWaitsForRatings(t *testing.T) {
 	for what, rating := range map[string]v1alpha1.QualityRating{"number": v1alpha1.QualityLow, "template": v1alpha1.QualityMedium} {
 		t.Run(what, func(t *testing.T) {
-			f := testenv.NewFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
+			f := controllertest.NewFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
 			number, template := f.Number(), f.Template("offer")
 			subject := map[string]string{"number": number.Spec.PhoneNumber, "template": lookup.TemplateSubject(template).String()}[what]
 			f.Settle()
@@ -316,5 +318,76 @@ func TestAPortfolioWaitsForRatings(t *testing.T) {
 				t.Errorf("the portfolio is rated %s and has used %d", f.Portfolio.Status.Quality.Rating, *f.Portfolio.Status.Usage.Used)
 			}
 		})
+	}
+}
+
+// reads is a client that counts how often a number is read, as it is for each evaluation.
+type reads struct {
+	client.Client
+	numbers *int
+}
+
+func (r reads) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if _, is := object.(*v1alpha1.PhoneNumber); is {
+		*r.numbers++
+	}
+	return r.Client.Get(ctx, key, object, options...)
+}
+
+// A large portfolio costs no more than what moves in it: a delivery evaluates the number that sent it, and what is decided of the limit
+// shows on all.
+func TestADeliveryEvaluatesOneNumberOfItsPortfolio(t *testing.T) {
+	f := controllertest.NewFleet(t)
+	const members = 50
+	for range members {
+		f.Number()
+	}
+	slices.SortFunc(f.Numbers, func(a, b *v1alpha1.PhoneNumber) int { return strings.Compare(a.Name, b.Name) }) // the first of the worst is told
+	template := f.Template("offer")
+	var read int
+	operator := f.Operator
+	operator.Client = reads{operator.Client, &read}
+	running := &fleet.Reconciler{Operator: operator}
+	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[lookup.Key]())
+	defer queue.ShutDown()
+	evaluated := func(about ...string) int {
+		t.Helper()
+		read = 0
+		for _, subject := range about {
+			running.Receive(f.Ctx, queue, subject)
+		}
+		if _, err := running.Reconcile(f.Ctx, lookup.PortfolioKey(f.Portfolio.Name)); err != nil {
+			t.Fatal(err)
+		}
+		f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(f.Portfolio), f.Portfolio))
+		f.FakeClock.Advance(time.Second)
+		return read
+	}
+	if n := evaluated(); n != members {
+		t.Fatalf("at first %d numbers are evaluated", n)
+	}
+	sender := f.Numbers[0].Spec.PhoneNumber
+	f.Deliver(sender, 10)
+	if n := evaluated(sender); n != 1 || *f.Portfolio.Status.Usage.Used != 10 {
+		t.Errorf("for a delivery %d numbers are evaluated, and the portfolio has used %d", n, *f.Portfolio.Status.Usage.Used)
+	}
+	if n := evaluated(); n != 0 {
+		t.Errorf("at rest %d numbers are evaluated", n)
+	}
+	f.Report(f.Numbers[1].Spec.PhoneNumber, report.Quality, "Low")
+	if n := evaluated(f.Numbers[1].Spec.PhoneNumber); n != members || f.Portfolio.Status.Quality.Rating != v1alpha1.QualityLow {
+		t.Errorf("for the rating of the portfolio, which is %s, %d numbers are evaluated", f.Portfolio.Status.Quality.Rating, n)
+	}
+	f.Report(f.Numbers[2].Spec.PhoneNumber, report.Quality, "Low")
+	if n := evaluated(f.Numbers[2].Spec.PhoneNumber); n != 1 {
+		t.Errorf("for a rating that changes nothing of the portfolio %d numbers are evaluated", n)
+	}
+	f.Add(report.Report{Kind: report.Quality, Value: "Medium"}, template)
+	if n := evaluated(lookup.TemplateSubject(template).String()); n != 0 {
+		t.Errorf("for a rating of a template that changes nothing of the portfolio %d numbers are evaluated", n)
+	}
+	f.FakeClock.Advance(24 * time.Hour)
+	if n := evaluated(); n != 0 || *f.Portfolio.Status.Usage.Used != 0 {
+		t.Errorf("a day later %d numbers are evaluated, and the portfolio has used %d", n, *f.Portfolio.Status.Usage.Used)
 	}
 }

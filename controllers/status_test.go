@@ -7,8 +7,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/controllers/internal/lookup"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/number"
 	"numberfleet.dev/numberfleet/controllers/portfolio"
 	"numberfleet.dev/numberfleet/controllers/template"
@@ -24,7 +23,7 @@ func everything(t *testing.T) rules.State {
 		Rating: v1alpha1.QualityLow, RatingReason: "spam", RatingSource: v1alpha1.FromReport, Reported: v1alpha1.QualityMedium,
 		FlagSource: v1alpha1.FromReport, RestrictedSource: v1alpha1.FromReport, RestrictedReason: report.RestrictedMessaging,
 		ConcludedTier: rules.Tier{Name: "2K", Limit: 2000}, Before: rules.Tier{Name: "2K", Limit: 2000},
-		BusinessInitiated: rules.Period{Since: testenv.Start, Until: testenv.Start.Add(time.Hour)}, CustomerInitiated: rules.Period{Since: testenv.Start.Add(time.Second)},
+		BusinessInitiated: rules.Period{Since: controllertest.Start, Until: controllertest.Start.Add(time.Hour)}, CustomerInitiated: rules.Period{Since: controllertest.Start.Add(time.Second)},
 		Connection: v1alpha1.StateOffline, ConnectionSource: v1alpha1.FromReport, ConnectionReason: "PARTNER_REMOVED",
 		Members:      rules.MemberQuality{Name: "number shop", Rating: v1alpha1.QualityMedium, Sendable: true},
 		Verification: v1alpha1.VerificationPending, VerificationSource: v1alpha1.FromReport,
@@ -33,7 +32,7 @@ func everything(t *testing.T) rules.State {
 	fields := reflect.ValueOf(&s).Elem()
 	for i := range fields.NumField() {
 		if at, ok := reflect.TypeAssert[*time.Time](fields.Field(i).Addr()); ok {
-			*at = testenv.Start.Add(time.Duration(i) * time.Minute)
+			*at = controllertest.Start.Add(time.Duration(i) * time.Minute)
 		}
 		if fields.Field(i).IsZero() {
 			t.Fatalf("%s says nothing", fields.Type().Field(i).Name)
@@ -65,18 +64,17 @@ func (nothing) Last(v1alpha1.Measure, time.Time, time.Time) time.Time { return t
 
 // The status is the only memory of the rules: what they remember of a number, portfolio or template comes back whole.
 func TestAStatusKeepsTheWholeState(t *testing.T) {
-	b := testenv.New(t)
-	policy, err := lookup.Policy(b.Ctx, b.Client, "meta-2025")
+	b := controllertest.New(t)
+	policy, err := b.Policies.Named(b.Ctx, "meta-2025")
 	b.Must(err)
-	facts := &rules.Facts{Usage: nothing{}}
+	facts := rules.Facts{Usage: nothing{}}
 
 	of := everything(t)
 	// These are about a portfolio.
 	of.Increase, of.IncreaseReported, of.IncreaseReason = "", time.Time{}, ""
 	of.Members, of.MembersRatedSince, of.MembersSendableSince = rules.MemberQuality{}, time.Time{}, time.Time{}
 	var ofNumber v1alpha1.PhoneNumberStatus
-	number.SetDecisions(&ofNumber, policy.Policy, of, testenv.Start)
-	number.SetCounts(&ofNumber, policy.Policy, facts, of)
+	number.SetStatus(&ofNumber, &rules.Unit{Policy: policy.Policy, Facts: facts, State: of, Next: controllertest.Start}, policy)
 	if is, ok := number.State(stored(t, &ofNumber)); !ok || is != of {
 		t.Errorf("of a number\n%+v\ncomes back as\n%+v", of, is)
 	}
@@ -90,14 +88,14 @@ func TestAStatusKeepsTheWholeState(t *testing.T) {
 	}
 	of.BusinessInitiated, of.CustomerInitiated, of.ConnectionReason = rules.Period{}, rules.Period{}, ""
 	var ofPortfolio v1alpha1.BusinessPortfolioStatus
-	portfolio.SetStatus(&ofPortfolio, lookup.Governing{Policy: policy.Portfolio(), Generation: 1}, facts, of, testenv.Start)
+	portfolio.SetStatus(&ofPortfolio, &rules.Unit{Policy: policy.Portfolio(), Facts: facts, State: of, Next: controllertest.Start}, policy)
 	if is, ok := portfolio.State(stored(t, &ofPortfolio)); !ok || is != of {
 		t.Errorf("of a portfolio\n%+v\ncomes back as\n%+v", of, is)
 	}
 
 	stopped := rules.TemplateState{State: v1alpha1.TemplatePaused, Source: v1alpha1.FromReport, Rating: v1alpha1.QualityLow, Pauses: 2,
-		EvaluatedAt: testenv.Start, Since: testenv.Start.Add(1 * time.Second), Until: testenv.Start.Add(2 * time.Second), StateReported: testenv.Start.Add(3 * time.Second),
-		RatingSince: testenv.Start.Add(4 * time.Second), RatingReported: testenv.Start.Add(5 * time.Second)}
+		EvaluatedAt: controllertest.Start, Since: controllertest.Start.Add(1 * time.Second), Until: controllertest.Start.Add(2 * time.Second), StateReported: controllertest.Start.Add(3 * time.Second),
+		RatingSince: controllertest.Start.Add(4 * time.Second), RatingReported: controllertest.Start.Add(5 * time.Second)}
 	var status v1alpha1.MessageTemplateStatus
 	template.SetStatus(&status, stopped)
 	if is, ok := template.State(stored(t, &status)); !ok || is != stopped {

@@ -10,15 +10,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
-	"numberfleet.dev/numberfleet/controllers/internal/testenv"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // What Meta says of a template shows as its state, with Meta's reason and whether it can be sent; one that cannot be sent holds
 // its portfolio back no more.
 func TestEveryStateOfATemplateShows(t *testing.T) {
-	f := testenv.NewFleet(t)
+	f := controllertest.NewFleet(t)
 	number, template := f.Number(), f.Template("offer", func(s *v1alpha1.MessageTemplateSpec) { s.PolicyName = "netcore" })
 	f.Settle()
 	for _, test := range []struct {

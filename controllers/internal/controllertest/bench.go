@@ -1,6 +1,6 @@
-// Package testenv is what tests of controllers run on: an API server with the CRDs and the shipped policies, a ledger, a
+// Package controllertest is what tests of controllers run on: an API server with the CRDs and the shipped policies, a ledger, a
 // clock that the test sets, and the reconcilers.
-package testenv
+package controllertest
 
 import (
 	"bytes"
@@ -28,6 +28,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	testingclock "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	managerconfig "sigs.k8s.io/controller-runtime/pkg/config"
@@ -36,11 +37,11 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/fleet"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
-	"numberfleet.dev/numberfleet/controllers/number"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
@@ -49,6 +50,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/report"
+	"numberfleet.dev/numberfleet/internal/standing"
 )
 
 // Webhooks gives what Meta posts to a receiver in front of the bench's ledger.
@@ -187,10 +189,10 @@ type Present struct{ SinceTime time.Time }
 
 func (p *Present) Since() time.Time { return p.SinceTime }
 
-// Bench is one test's namespace, clock, ledger and reconciler. The reconciler is called by the test, so that each step is
-// the test's own; see manager for one that runs by itself.
+// Bench is one test's namespace, clock and ledger, and what controllers work with. The test reconciles, so that each step is the test's
+// own; see Manager for controllers that run by themselves.
 type Bench struct {
-	*number.Reconciler
+	reconciler.Operator
 	T         *testing.T
 	Ctx       context.Context
 	Namespace string
@@ -230,11 +232,12 @@ func New(t *testing.T) *Bench {
 	b.Must(lookup.SetupIndexes(b.Ctx, manager.GetFieldIndexer()))
 	book := ledger.OpenMemory()
 	t.Cleanup(func() { _ = book.Close() })
-	b.Reconciler = &number.Reconciler{Operator: reconciler.Operator{
-		Client: manager.GetClient(), Cache: manager.GetClient(), Clock: b.FakeClock, Ledger: book, Samples: usage.NewPrometheus(config.Prometheus{}),
+	b.Operator = reconciler.Operator{
+		Client: manager.GetClient(), Cache: manager.GetClient(), Policies: lookup.Policies{Reader: manager.GetClient(), Compiled: &standing.Policies{}},
+		Clock: b.FakeClock, Real: testingclock.NewFakePassiveClock(Start), Ledger: book, Samples: usage.NewPrometheus(config.Prometheus{}),
 		Receipts: receipts.New(), Presence: &Present{Start}, Recorder: b.Recorder,
 		Metrics: reconciler.NewMetrics(b.registry), Throttle: Unthrottled(), BatchPeriod: 10 * time.Millisecond, Concurrency: 1,
-	}}
+	}
 	b.StartManager(manager)
 	return b
 }
@@ -288,18 +291,46 @@ func (b *Bench) Create(policy string, change ...func(*v1alpha1.PhoneNumber)) *v1
 	return number
 }
 
-// Evaluate reconciles the number once and reads it back from the API server.
+// Reconcile reconciles a key as after a start, with nothing remembered.
+func (b *Bench) Reconcile(key lookup.Key) ctrl.Result {
+	b.T.Helper()
+	for tries := 0; ; tries++ {
+		result, err := (&fleet.Reconciler{Operator: b.Operator}).Reconcile(b.Ctx, key)
+		b.Must(err)
+		if result.RequeueAfter != 100*time.Millisecond || tries == 20 {
+			return result
+		}
+		time.Sleep(10 * time.Millisecond) // a conflict, while the cache does not have the last write yet
+	}
+}
+
+// Evaluate reconciles the number once, with its portfolio if it names one, and reads it back from the API server.
 func (b *Bench) Evaluate(number *v1alpha1.PhoneNumber) ctrl.Result {
 	b.T.Helper()
-	result, err := b.Reconcile(b.Ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(number)})
-	// A conflict, while the cache does not have the last write yet.
-	for tries := 0; err == nil && result.RequeueAfter == 100*time.Millisecond && tries < 20; tries++ {
-		time.Sleep(10 * time.Millisecond)
-		result, err = b.Reconcile(b.Ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(number)})
+	result := b.Reconcile(lookup.NumberKey(number))
+	if name := number.Spec.Business.Portfolio; name != "" && result.RequeueAfter == 0 {
+		result = b.Reconcile(lookup.PortfolioKey(name))
 	}
-	b.Must(err)
 	b.Must(b.Direct.Get(b.Ctx, client.ObjectKeyFromObject(number), number))
 	return result
+}
+
+// Concerned are the keys that are reconciled once something is received about a subject.
+func (b *Bench) Concerned(subject string) []lookup.Key {
+	b.T.Helper()
+	queue := &keys{}
+	(&fleet.Reconciler{Operator: b.Operator}).Receive(b.Ctx, queue, subject)
+	return queue.all
+}
+
+// keys is a queue that only keeps what is added, once.
+type keys struct{ all []lookup.Key }
+
+// Add implements the part of a queue that is needed.
+func (k *keys) Add(key lookup.Key) {
+	if !slices.Contains(k.all, key) {
+		k.all = append(k.all, key)
+	}
 }
 
 // Deliver records deliveries to n users who had none before, one a second up to now.

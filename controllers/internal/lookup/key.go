@@ -1,0 +1,32 @@
+package lookup
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+)
+
+// The kinds of keys.
+const (
+	PhoneNumber       = "PhoneNumber"
+	BusinessPortfolio = "BusinessPortfolio"
+	MessageTemplate   = "MessageTemplate"
+)
+
+// Key names a resource.
+type Key struct {
+	Kind string
+	types.NamespacedName
+}
+
+// NumberKey is the key of a number.
+func NumberKey(n *v1alpha1.PhoneNumber) Key { return Key{PhoneNumber, client.ObjectKeyFromObject(n)} }
+
+// PortfolioKey is the key of the portfolio of that name.
+func PortfolioKey(name string) Key { return Key{BusinessPortfolio, types.NamespacedName{Name: name}} }
+
+// TemplateKey is the key of a template.
+func TemplateKey(t *v1alpha1.MessageTemplate) Key {
+	return Key{MessageTemplate, client.ObjectKeyFromObject(t)}
+}
