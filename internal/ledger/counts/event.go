@@ -233,7 +233,10 @@ func (s *numberState) replaceHistory(user key, h *history, shared bool) {
 	p := s.users.shard(user)
 	i, _ := p.find(user.rank())
 	p.touch()
-	p.slots[i] = s.storeSlot(p, p.slots[i], h, counted, opened)
+	// What two histories have of one message may leave nothing of it to keep: a delivery before the horizon that is a reply after all.
+	if p.slots[i] = s.storeSlot(p, p.slots[i], h, counted, opened); p.slots[i].empty() {
+		p.remove(i)
+	}
 	p.maybeCompact()
 	s.users.maybeSplit(p)
 }

@@ -1,14 +1,11 @@
 package counts
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -19,128 +16,6 @@ const (
 	brazilianID  = "7001"
 	someoneElses = "+15550100002"
 )
-
-// Whatever comes under the id of a number, under the form that Meta displays and under the number itself counts as if all had come
-// under the number: before and after a resource claims the id, over snapshots, crashes and restarts, and in a portfolio.
-func TestANumberIsOneUnderAllItsNames(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		fs := newDisk()
-		l, want := openTest(t, fs), newApplier()
-		windows := someWindows(t)
-		grouped := func(l *applier) {
-			if err := errors.Join(l.Configure(brazilian, windows), l.Group("g", []string{brazilian, someoneElses})); err != nil {
-				t.Fatal(err)
-			}
-		}
-		grouped(l)
-		grouped(want)
-		names := []string{brazilian, displayed, report.NumberIDSubject(brazilianID).String(), someoneElses}
-		claim := func() {
-			if err := l.Claim(brazilianID, brazilian); err != nil {
-				t.Fatal(err)
-			}
-		}
-		message := MessageKey(0)
-		var all []Entry
-		for range rapid.IntRange(1, 20).Draw(t, "steps") {
-			switch rapid.IntRange(0, 6).Draw(t, "step") {
-			case 0, 1, 2, 3:
-				b := Batch{Displays: []Display{{brazilianID, displayed}}}
-				for range rapid.IntRange(1, 8).Draw(t, "entries") {
-					e := Entry{Number: rapid.SampledFrom(names).Draw(t, "name"), Kind: Delivered, User: UserKey(rapid.IntRange(1, 6).Draw(t, "user"))}
-					e.At = someTime(t, begin.Add(-Kept).Unix(), begin.Unix())
-					if len(all) > 0 && rapid.IntRange(0, 4).Draw(t, "again") == 0 { // the same message, under another name
-						e = rapid.SampledFrom(all).Draw(t, "which")
-						if e.Number != someoneElses {
-							e.Number = rapid.SampledFrom(names[:3]).Draw(t, "name")
-						}
-					} else {
-						message++
-						e.Message = message
-						switch rapid.IntRange(0, 6).Draw(t, "kind") {
-						case 0, 1:
-							e.Kind, e.Message = Received, 0
-						case 2:
-							e.Kind, e.Complaint = Complained, someComplaint(t)
-						case 3:
-							e.Alias = e.User + 100
-						case 4:
-							e.Kind, e.Message, e.Alias = AliasLinked, 0, UserKey(rapid.IntRange(1, 106).Draw(t, "who else"))
-						case 5:
-							e.Kind = Replied
-						}
-						someWord(t, &e)
-					}
-					all = append(all, e)
-					b.Entries = append(b.Entries, e)
-				}
-				b.Reports = []report.Report{{Subject: report.ParseSubject(rapid.SampledFrom(names).Draw(t, "name")), Kind: report.Quality, At: someTime(t, begin.Add(-Kept).Unix(), begin.Unix()), Value: "Low"}}
-				if _, err := l.Append(context.Background(), b, begin); err != nil {
-					t.Fatal(err)
-				}
-				own := func(name string) string {
-					if name == someoneElses {
-						return name
-					}
-					return brazilian
-				}
-				b.Entries, b.Displays = slices.Clone(b.Entries), nil
-				for i := range b.Entries {
-					b.Entries[i].Number = own(b.Entries[i].Number)
-				}
-				b.Reports[0].Subject = report.ParseSubject(own(b.Reports[0].Subject.String()))
-				if _, err := want.Append(context.Background(), b, begin); err != nil {
-					t.Fatal(err)
-				}
-			case 4:
-				claim()
-			case 5:
-				if err := l.Snapshot(context.Background(), begin); err != nil {
-					t.Fatal(err)
-				}
-			case 6:
-				reports := l.Reports(report.ParseSubject(brazilian), 0)
-				l = openTest(t, fs)
-				grouped(l)
-				if got := l.Reports(report.ParseSubject(brazilian), 0); !slices.Equal(got, reports) {
-					t.Fatalf("after a restart the reports are %v, and were %v", got, reports)
-				}
-			}
-		}
-		claim()
-		described := func(l *applier, name string) string {
-			described := (&seriesSet{}).describe()
-			l.read(name, func(c counter) { described = c.allSeries().describe() })
-			return described
-		}
-		values := func(l *applier, name string) (all []int64) {
-			for _, r := range l.Reports(report.ParseSubject(name), 0) {
-				all = append(all, r.At)
-			}
-			slices.Sort(all)
-			return all
-		}
-		for _, name := range append(names, PortfolioKey("g")) {
-			other := name
-			if slices.Contains(names[:3], name) && (name != displayed || l.displays(brazilianID) != "") {
-				other = brazilian
-			}
-			if got, want := described(l, name), described(want, other); got != want {
-				t.Fatalf("%s is\n%s, and all under the number is\n%s", name, got, want)
-			}
-			if got, want := values(l, name), values(want, other); !slices.Equal(got, want) {
-				t.Fatalf("%s has the reports %v, and all under the number %v", name, got, want)
-			}
-			since, to := begin.Add(-Kept), begin
-			if got, want := l.Feedback(name, since, to), want.Feedback(other, since, to); !slices.Equal(got, want) {
-				t.Fatalf("%s has the feedback %v, and all under the number %v", name, got, want)
-			}
-		}
-		if got := l.Numbers(); !slices.Equal(got, want.Numbers()) {
-			t.Fatalf("numbers are %v", got)
-		}
-	})
-}
 
 func TestASubjectIsFoundByIDFirst(t *testing.T) {
 	l := newApplier()
@@ -220,6 +95,23 @@ func TestADisplayLearnedAfterTheClaim(t *testing.T) {
 	}
 	if _, err := l.Append(t.Context(), b, begin); err != nil || len(l.Reports(report.ParseSubject(brazilian), 0)) != 1 || l.Reports(report.ParseSubject(brazilian), 0)[0].Subject.ID != brazilian {
 		t.Errorf("it has the reports %v, %v", l.Reports(report.ParseSubject(brazilian), 0), err)
+	}
+}
+
+// A message that one name knows as delivered, before what is kept, and another as a reply, is a reply: nothing of it is left to keep.
+func TestNothingIsLeftOfAReply(t *testing.T) {
+	l := newApplier()
+	at := begin.Add(-Kept - Lateness)
+	const later = 7 * time.Hour // as long as a conversation that began before it goes on
+	for _, r := range []*Record{
+		{Clock: begin.UnixMilli(), Batch: Batch{Entries: []Entry{{Number: brazilian, Kind: Delivered, User: 1, Message: 1, At: at.Unix()}}}},
+		{Clock: begin.Add(later).UnixMilli(), Batch: Batch{Entries: []Entry{{Number: "id/1", Kind: Delivered, Reply: true, User: 1, Message: 1, At: at.Add(later).Unix()}}}},
+		{Claims: []Claim{{"1", brazilian}}},
+	} {
+		l.apply(r)
+	}
+	if again := l.restored(t); again.Known(brazilian) || l.Known(brazilian) || l.Count(brazilian, Messages, at.Add(-time.Second), begin) != 0 {
+		t.Error("something is left of it")
 	}
 }
 
