@@ -1,4 +1,4 @@
-package ledger
+package ledger_test
 
 import (
 	"context"
@@ -9,16 +9,17 @@ import (
 	"testing"
 	"time"
 
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
 )
 
-func openDir(dir string, options Options) (*Ledger, error) {
+func openDir(dir string, options ledger.Options) (*ledger.Ledger, error) {
 	store, err := pebble.Open(dir, pebble.Options{})
 	if err != nil {
 		return nil, err
 	}
-	return Open(store, options)
+	return ledger.Open(store, options)
 }
 
 func deliveries(next *atomic.Uint64, numbers, users, n int) []counts.Entry {
@@ -37,7 +38,7 @@ func deliveries(next *atomic.Uint64, numbers, users, n int) []counts.Entry {
 func BenchmarkAppendInGroups(b *testing.B) {
 	for _, size := range []int{0, 2, 20} {
 		b.Run(fmt.Sprintf("numbers=%d", size), func(b *testing.B) {
-			l, err := openDir(b.TempDir(), Options{})
+			l, err := openDir(b.TempDir(), ledger.Options{})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -73,7 +74,7 @@ func BenchmarkAppend(b *testing.B) {
 	for _, size := range []int{1, 10, 100, 1000} {
 		for _, callers := range []int{1, 64} {
 			b.Run(fmt.Sprintf("batch=%d/callers=%d", size, callers), func(b *testing.B) {
-				l, err := openDir(b.TempDir(), Options{})
+				l, err := openDir(b.TempDir(), ledger.Options{})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -113,7 +114,7 @@ func BenchmarkOpen(b *testing.B) {
 	}{{1_000_000, 10, true}, {1_000_000, 10, false}, {10_000_000, 100, true}} {
 		b.Run(fmt.Sprintf("users=%d/saved=%t", bench.users, bench.saved), func(b *testing.B) {
 			dir := b.TempDir()
-			l, err := openDir(dir, Options{JournalBytes: 1 << 40})
+			l, err := openDir(dir, ledger.Options{JournalBytes: 1 << 40})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -138,7 +139,7 @@ func BenchmarkOpen(b *testing.B) {
 				b.Logf("the snapshot took %s", time.Since(start))
 			}
 			for b.Loop() {
-				l, err := openDir(dir, Options{})
+				l, err := openDir(dir, ledger.Options{})
 				if err != nil {
 					b.Fatal(err)
 				}

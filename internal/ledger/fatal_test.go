@@ -1,21 +1,13 @@
-package ledger
+package ledger_test
 
 import (
 	"errors"
 	"strings"
 	"testing"
 
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
-	"numberfleet.dev/numberfleet/internal/ledger/journal"
 )
-
-// broken is a journal that fails, or panics.
-type broken struct {
-	journal.Journal
-	append func() error
-}
-
-func (b *broken) Append([]*counts.Record) error { return b.append() }
 
 // After a record that could not be kept nothing more is recorded: each caller is told why, whoever opened the ledger is told once, and it
 // can be closed.
@@ -30,12 +22,9 @@ func TestALedgerThatCannotGoOnSaysSo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var told []error
-			l, err := Open(&broken{journal.Discard, test.append}, Options{Fatal: func(err error) { told = append(told, err) }})
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, first := l.Append(t.Context(), batchOf(0), begin)
-			_, second := l.Append(t.Context(), batchOf(0), begin)
+			l := openJournal(t, ledger.Options{Fatal: func(err error) { told = append(told, err) }}, func([]*counts.Record) error { return test.append() })
+			_, first := l.Append(t.Context(), delivery(0), begin)
+			_, second := l.Append(t.Context(), delivery(0), begin)
 			for _, err := range []error{first, second, l.SetWindows(number, counts.Windows{}), l.SetPortfolio("p", nil), l.Claim("1", number), l.Snapshot(t.Context())} {
 				if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 					t.Errorf("it says %v", err)
@@ -50,7 +39,7 @@ func TestALedgerThatCannotGoOnSaysSo(t *testing.T) {
 			if err := l.Close(); err != nil {
 				t.Error(err)
 			}
-			if err := l.Close(); !errors.Is(err, ErrClosed) {
+			if err := l.Close(); !errors.Is(err, ledger.ErrClosed) {
 				t.Errorf("closed again it says %v", err)
 			}
 		})
@@ -60,13 +49,12 @@ func TestALedgerThatCannotGoOnSaysSo(t *testing.T) {
 // A record of which only a part was applied, since there is a mistake, leaves a ledger that answers its callers.
 func TestAPanicOfTheMachineIsAnError(t *testing.T) {
 	var told []error
-	l, err := Open(journal.Discard, Options{Fatal: func(err error) { told = append(told, err) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.machine = nil
+	l := openJournal(t, ledger.Options{Fatal: func(err error) { told = append(told, err) }}, func(records []*counts.Record) error {
+		records[0] = nil
+		return nil
+	})
 	for range 2 {
-		if _, err := l.Append(t.Context(), batchOf(0), begin); err == nil || !strings.HasPrefix(err.Error(), "apply a record: panic: ") {
+		if _, err := l.Append(t.Context(), delivery(0), begin); err == nil || !strings.HasPrefix(err.Error(), "apply a record: panic: ") {
 			t.Errorf("it says %v", err)
 		}
 	}

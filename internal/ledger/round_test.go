@@ -1,99 +1,79 @@
 package ledger
 
 import (
-	"context"
-	"errors"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// slowLog is a file system whose journal can be made to wait before it syncs, and which counts how often it does.
-type slowLog struct {
-	vfs.FS
-	slow  atomic.Bool
-	syncs atomic.Int64
-	goOn  chan struct{}
+// gatedJournal is a journal that appends what it is told to by the test.
+type gatedJournal struct {
+	journal.Journal
+	begun chan int      // how many records are to be appended at once
+	goOn  chan struct{} // they are
 }
 
-func newSlowLog(fs vfs.FS) *slowLog {
-	s := &slowLog{goOn: make(chan struct{})}
-	s.FS = errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if s.slow.Load() && (op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData) && strings.HasSuffix(op.Path, ".log") {
-			s.syncs.Add(1)
-			<-s.goOn
-		}
-		return nil
-	}))
-	return s
+func (j *gatedJournal) Append(records []*counts.Record) error {
+	j.begun <- len(records)
+	<-j.goOn
+	return nil
 }
 
-func eventually(t *testing.T, is func() bool) {
-	t.Helper()
-	for range 10_000 {
-		if is() {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Fatal("it is not so after 10 s")
-}
-
-// Rows that come while others are on their way to the disk go there together, with one sync; each is acknowledged once it is there,
-// and none is lost or written over another.
-func TestWhatComesMeanwhileIsWrittenTogether(t *testing.T) {
+// Records that come while others are being appended are appended together, after these; each caller is told when its own are, in the
+// order of the journal.
+func TestWhatComesMeanwhileIsAppendedTogether(t *testing.T) {
 	const more = 20
-	mem := vfs.NewCrashableMem()
-	fs := newSlowLog(mem)
-	l := openTest(t, fs)
-	fs.slow.Store(true)
-
-	var acknowledged atomic.Int64
+	j := &gatedJournal{journal.Discard, make(chan int), make(chan struct{})}
+	l, err := Open(j, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
+	subject := report.ParseSubject("+15550100001")
+	acknowledged := make(chan struct{}, 1+more)
 	var callers sync.WaitGroup
 	give := func(i int) {
 		callers.Go(func() {
-			if _, err := l.Append(context.Background(), batchOf(i), begin); err != nil {
+			r := report.Report{Subject: subject, Kind: report.Limit, At: at.Unix() + int64(i)}
+			if _, err := l.Append(t.Context(), counts.Batch{Reports: []report.Report{r}}, at.Add(time.Hour)); err != nil {
 				t.Error(err)
 			}
-			acknowledged.Add(1)
+			acknowledged <- struct{}{}
 		})
 	}
-	waiting := func(n int) bool {
-		l.joining.Lock()
-		defer l.joining.Unlock()
-		return len(l.waiting.records) == n
-	}
 	give(0)
-	eventually(t, func() bool { return fs.syncs.Load() == 1 })
+	if n := <-j.begun; n != 1 {
+		t.Fatalf("%d records are appended", n)
+	}
 	for i := range more {
 		give(i + 1)
 	}
-	eventually(t, func() bool { return waiting(more) })
-	if n := acknowledged.Load(); n != 0 {
-		t.Errorf("%d batches were acknowledged before anything was on disk", n)
+	for waiting := 0; waiting < more; time.Sleep(time.Millisecond) {
+		l.joining.Lock()
+		waiting = len(l.waiting.records)
+		l.joining.Unlock()
 	}
-
-	fs.goOn <- struct{}{}
-	eventually(t, func() bool { return fs.syncs.Load() == 2 && acknowledged.Load() > 0 })
-	if n := acknowledged.Load(); n != 1 {
-		t.Errorf("%d batches were acknowledged when one was on disk", n)
+	if n := len(acknowledged); n != 0 {
+		t.Errorf("%d callers were told before anything was appended", n)
 	}
-	close(fs.goOn)
+	j.goOn <- struct{}{}
+	if n := <-j.begun; n != more {
+		t.Errorf("%d records are appended together, not %d", n, more)
+	}
+	<-acknowledged
+	if n := len(acknowledged); n != 0 || l.LastReport(subject) != 1 {
+		t.Errorf("%d callers more were told when one record was appended, and %d are applied", n, l.LastReport(subject))
+	}
+	close(j.goOn)
 	callers.Wait()
-	if n := fs.syncs.Load(); n != 2 {
-		t.Errorf("%d batches took %d syncs", 1+more, n)
+	if n := l.LastReport(subject); n != 1+more {
+		t.Errorf("%d records are applied", n)
 	}
-
-	lost := openTest(t, mem.CrashClone(vfs.CrashCloneCfg{}))
-	if n := counted(lost); n != (1+more)*perBatch {
-		t.Errorf("after the machine failed %d messages of %d are there", n, (1+more)*perBatch)
-	}
-	if err := errors.Join(lost.Close(), l.Close()); err != nil {
+	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 }

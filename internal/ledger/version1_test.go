@@ -1,4 +1,4 @@
-package ledger
+package ledger_test
 
 import (
 	"encoding/json"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -53,13 +54,13 @@ func TestAFolderOfVersion1IsRead(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS("testdata/9d83546")); err != nil {
 		t.Fatal(err)
 	}
-	open := func() *Ledger {
+	open := func() *ledger.Ledger {
 		t.Helper()
 		store, err := pebble.Open(dir, pebble.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := Open(store, Options{Secret: store.Secret()})
+		l, err := ledger.Open(store, ledger.Options{Secret: store.Secret()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +86,7 @@ func TestAFolderOfVersion1IsRead(t *testing.T) {
 	}
 }
 
-func (want *saved) compare(t *testing.T, l *Ledger, step string) {
+func (want *saved) compare(t *testing.T, l *ledger.Ledger, step string) {
 	t.Helper()
 	if got := l.Hasher().User("someone"); uint64(got) != want.Key {
 		t.Errorf("%s: users have other keys", step)

@@ -258,12 +258,6 @@ func someWindows(t *rapid.T) Windows {
 	}
 }
 
-// someTime is often the same as others, or apart from them by a window.
-func someTime(t *rapid.T, from, to int64) int64 {
-	at := from + rapid.Int64Range(0, (to-from)/3600).Draw(t, "hour")*3600
-	return min(to, at+rapid.SampledFrom([]int64{0, 0, 0, 1, 1800}).Draw(t, "second"))
-}
-
 // someComplaint is one of a few.
 func someComplaint(t *rapid.T) Complaint {
 	return rapid.SampledFrom([]Complaint{

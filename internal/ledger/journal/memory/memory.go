@@ -25,6 +25,13 @@ type Journal struct {
 // New makes an empty journal.
 func New() *Journal { return &Journal{snapshot: map[string][]byte{}} }
 
+// Clone is a journal with what this one has kept by now.
+func (j *Journal) Clone() *Journal {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return &Journal{cut: j.cut, records: slices.Clone(j.records), size: j.size, snapshot: maps.Clone(j.snapshot)}
+}
+
 // Load implements journal.Journal.
 func (j *Journal) Load() iter.Seq2[counts.Row, error] {
 	return func(yield func(counts.Row, error) bool) {

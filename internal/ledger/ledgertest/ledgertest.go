@@ -1,0 +1,237 @@
+// Package ledgertest has the tests that every journal of the ledger passes: Run is called by a test of each. They look at a ledger from
+// outside, through what it answers and through what its journal gives to the next start.
+package ledgertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
+)
+
+// Store is where a journal keeps its records and snapshots. It outlives the journals that are opened on it.
+type Store interface {
+	// Open opens the journal as a start of the process does. The journal before it was closed.
+	Open() (journal.Journal, error)
+	// Crash is what the machine has after it failed at this moment: all that the journal has acknowledged and, of what it has not,
+	// whatever follows from the seed. The store itself goes on.
+	Crash(seed uint64) Store
+}
+
+// Run tests the journals that are opened on stores, each of which empty returns anew.
+func Run(t *testing.T, empty func() Store) {
+	t.Helper()
+	for _, test := range []struct {
+		promise string
+		holds   func(t *testing.T, empty func() Store)
+	}{
+		{"counts follow from the set of events, whatever their order and repetition", countsFollowFromTheSet},
+		{"counts survive crashes, and snapshots that fail", countsSurvive},
+		{"a number is one under all its names", numbersAreOne},
+		{"every record survives from when it is acknowledged", recordsSurvive},
+		{"a record that comes during a snapshot survives", recordsDuringASnapshotSurvive},
+		{"a snapshot is saved whole or not at all", snapshotsAreWhole},
+		{"a start goes on where the one before ended", startsGoOn},
+		{"a start replays the records after the snapshot, as they were appended", recordsAreReplayed},
+		{"a snapshot replaces and removes the rows that it says", snapshotsReplaceRows},
+		{"a report has one place for good", reportsKeepTheirSequence},
+		{"reports that come at once have the same places after a crash", concurrentReportsKeepTheirSequence},
+		{"users who become one during a snapshot are saved whole", usersJoinDuringASnapshot},
+		{"a snapshot during appends is of one moment", snapshotsDuringAppends},
+	} {
+		t.Run(test.promise, func(t *testing.T) { test.holds(t, empty) })
+	}
+}
+
+// opened is a ledger under test, with its store.
+type opened struct {
+	*ledger.Ledger
+	store   Store
+	journal *observed
+}
+
+func open(t rapid.TB, store Store) *opened {
+	t.Helper()
+	j, err := store.Open()
+	if err != nil {
+		t.Fatalf("open the journal: %v", err)
+	}
+	o := &opened{store: store, journal: &observed{Journal: j}}
+	if o.Ledger, err = ledger.Open(o.journal, ledger.Options{}); err != nil {
+		t.Fatalf("open the ledger: %v", err)
+	}
+	return o
+}
+
+func (o *opened) close(t rapid.TB) {
+	t.Helper()
+	must(t, o.Close())
+}
+
+// restart opens the store again, after a crash or not.
+func (o *opened) restart(t rapid.TB, crashed bool, seed uint64) *opened {
+	t.Helper()
+	store := o.store
+	if crashed {
+		store = store.Crash(seed)
+	}
+	o.close(t)
+	again := open(t, store)
+	again.journal.appended = o.journal.appended
+	return again
+}
+
+func (o *opened) append(t rapid.TB, batch counts.Batch, now time.Time) counts.Outcome {
+	t.Helper()
+	outcome, err := o.Append(context.Background(), batch, now)
+	must(t, err)
+	return outcome
+}
+
+func (o *opened) save(t rapid.TB) {
+	t.Helper()
+	must(t, o.Snapshot(context.Background()))
+}
+
+// elsewhere is a number that is written about so that time passes for the others.
+const elsewhere = "+15550199999"
+
+// expire makes it so late that what is over is forgotten. Each record sweeps some thousand users.
+func (o *opened) expire(t rapid.TB, now time.Time) {
+	t.Helper()
+	for i := range 4 {
+		o.append(t, counts.Batch{Entries: []counts.Entry{{Number: elsewhere, Kind: counts.Received, User: counts.UserKey(i + 1), At: now.Unix()}}}, now)
+	}
+}
+
+// observed is a journal that notes what was appended, and that a test can make fail at a row of a snapshot.
+type observed struct {
+	journal.Journal
+	appended [][]byte            // the rows of the records
+	row      func(row int) error // called before each row of a snapshot, counted from zero; an error fails the snapshot
+}
+
+func (o *observed) Append(records []*counts.Record) error {
+	err := o.Journal.Append(records)
+	for _, r := range records {
+		o.appended = append(o.appended, r.AppendRow(nil))
+	}
+	return err
+}
+
+func (o *observed) Save(ctx context.Context, position uint64, rows iter.Seq[counts.Row]) error {
+	if o.row == nil {
+		return o.Journal.Save(ctx, position, rows)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	err := o.Journal.Save(ctx, position, func(yield func(counts.Row) bool) {
+		n := 0
+		for row := range rows {
+			if err := o.row(n); err != nil {
+				cancel(err)
+			}
+			if n++; !yield(row) {
+				return
+			}
+		}
+	})
+	return errors.Join(err, context.Cause(ctx))
+}
+
+// errTest fails a snapshot.
+var errTest = errors.New("as the test wants")
+
+// failAt fails a snapshot at a row.
+func failAt(at int) func(int) error {
+	return func(row int) error {
+		if row == at {
+			return errTest
+		}
+		return nil
+	}
+}
+
+// state is a snapshot of all that a machine knows. Two machines with the same state give the same answers.
+func state(m *counts.Machine) string {
+	c := m.Capture(true)
+	defer c.End(false)
+	var b strings.Builder
+	for row := range c.Rows() {
+		if row.Value != nil { // else it removes rows that were saved before, which another machine may not have saved
+			fmt.Fprintf(&b, "%q %x\n", row.Key, row.Value)
+		}
+	}
+	return b.String()
+}
+
+// started is the machine that a start would have after a crash at this moment.
+func started(t rapid.TB, store Store) *counts.Machine {
+	t.Helper()
+	j, err := store.Crash(0).Open()
+	must(t, err)
+	m, err := counts.Restore(j.Load(), inTurn)
+	must(t, err)
+	must(t, j.Replay(m.Position(), func(position uint64, r *counts.Record) error {
+		if want := m.Position() + 1; position != want {
+			return fmt.Errorf("record %d comes after record %d", position, want-1)
+		}
+		m.Apply(position, r)
+		return nil
+	}))
+	must(t, j.Close())
+	return m
+}
+
+// applied is the machine to which the records were applied that rows are of.
+func applied(t rapid.TB, rows [][]byte) *counts.Machine {
+	t.Helper()
+	m := counts.NewMachine()
+	for _, row := range rows {
+		var r counts.Record
+		must(t, r.ReadRow(row))
+		m.Apply(m.Position()+1, &r)
+	}
+	return m
+}
+
+// survives fails the test unless a start after a crash would have all that was appended.
+func (o *opened) survives(t rapid.TB, when string) {
+	t.Helper()
+	if got, want := state(started(t, o.store)), state(applied(t, o.journal.appended)); got != want {
+		t.Fatalf("%s, a start has\n%.400s\nand what was appended comes to\n%.400s", when, got, want)
+	}
+}
+
+func inTurn(n int, task func(int)) {
+	for i := range n {
+		task(i)
+	}
+}
+
+// rowsOf are rows as a journal loads them.
+func rowsOf(rows []counts.Row) iter.Seq2[counts.Row, error] {
+	return func(yield func(counts.Row, error) bool) {
+		for _, row := range rows {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+func must(t rapid.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
