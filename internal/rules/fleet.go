@@ -31,8 +31,8 @@ type Unit struct {
 	Transitions []Transition
 	// Next is the next instant at which something can change by itself; zero if there is none. Advance sets it.
 	Next time.Time
-	// AtRest says that the state is that of now: nothing has come to it since, and nothing changes by itself. Advance leaves it as it
-	// is, so that a large fleet costs no more than what moves in it.
+	// AtRest says that nothing has come to it since the instant of its state, and that Next is later than now. Advance leaves it out, so
+	// that a large fleet costs no more than what moves in it.
 	AtRest bool
 
 	qualities qualities
@@ -100,13 +100,13 @@ func (f *Fleet) tellSince(u *Unit, now time.Time) {
 		current[changes[0].member] = changes[0].MemberQuality // the state includes it
 	}
 	if f.Portfolio == nil {
-		u.State.Members = LowestQuality(current) // no status keeps it
+		u.State.Members = lowestQuality(current) // no status keeps it
 	}
 	for _, c := range changes {
 		current[c.member] = c.MemberQuality
-		u.Facts.Members = append(u.Facts.Members, QualityAt{c.At, LowestQuality(current)})
+		u.Facts.Members = append(u.Facts.Members, QualityAt{c.At, lowestQuality(current)})
 	}
-	u.Facts.Members = append(u.Facts.Members, QualityAt{now, LowestQuality(current)})
+	u.Facts.Members = append(u.Facts.Members, QualityAt{now, lowestQuality(current)})
 }
 
 // qualities are what the members contributed in their last runs: the templates, and the numbers of a portfolio.
@@ -135,7 +135,7 @@ func (f *Fleet) Tell(at time.Time) {
 		current = append(current, t.State.quality(t.Name))
 	}
 	for _, u := range f.limited() {
-		u.Facts.Members = append(u.Facts.Members, QualityAt{at, LowestQuality(current)})
+		u.Facts.Members = append(u.Facts.Members, QualityAt{at, lowestQuality(current)})
 	}
 }
 

@@ -24,13 +24,14 @@ type fleetLife struct {
 	book    *ledger.Ledger
 	events  []time.Time
 	reports map[string][]report.Report // by the name of a unit
+	moves   map[string][]time.Time     // by the name of a unit: when something comes to it
 	end     time.Time
 }
 
 var fleetNumbers = []string{"+15550100001", "+15550100002", "+15550100003"}
 
 func drawFleetLife(t *rapid.T, policy *rules.Policy) *fleetLife {
-	l := &fleetLife{policy: policy, shared: rapid.Bool().Draw(t, "shared"), book: ledger.OpenMemory(), reports: map[string][]report.Report{}}
+	l := &fleetLife{policy: policy, shared: rapid.Bool().Draw(t, "shared"), book: ledger.OpenMemory(), reports: map[string][]report.Report{}, moves: map[string][]time.Time{}}
 	for _, number := range fleetNumbers {
 		if err := l.book.SetWindows(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, CountReached: policy.LowFrom > 0}); err != nil {
 			t.Fatal(err)
@@ -50,6 +51,7 @@ func drawFleetLife(t *rapid.T, policy *rules.Policy) *fleetLife {
 		l.events = append(l.events, now)
 		entry := counts.Entry{Number: rapid.SampledFrom(fleetNumbers).Draw(t, "number"), Message: counts.MessageKey(i + 1), At: now.Unix(),
 			User: counts.UserKey(rapid.IntRange(1, 14).Draw(t, "user"))}
+		number := fmt.Sprint("number ", slices.Index(fleetNumbers, entry.Number))
 		switch what := rapid.IntRange(0, 9).Draw(t, "what"); {
 		case what < 5:
 			entry.Kind = counts.Delivered
@@ -60,8 +62,10 @@ func drawFleetLife(t *rapid.T, policy *rules.Policy) *fleetLife {
 			of := kinds[strings.Fields(name)[0]]
 			kind := rapid.SampledFrom(slices.Sorted(maps.Keys(of))).Draw(t, "kind")
 			l.reports[name] = append(l.reports[name], report.Report{Kind: kind, At: now.Unix(), Value: rapid.SampledFrom(of[kind]).Draw(t, "value")})
+			l.moves[name] = append(l.moves[name], now)
 			continue
 		}
+		l.moves[number] = append(l.moves[number], now)
 		if _, err := l.book.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
 			t.Fatal(err)
 		}
@@ -75,6 +79,22 @@ type written struct {
 	numbers   map[string]rules.State
 	templates map[string]rules.TemplateState
 	seen      map[string]time.Time
+	next      map[string]time.Time
+}
+
+// rest leaves out of a run the members that nothing came to since they were written, and that change by themselves only later.
+func (l *fleetLife) rest(f *rules.Fleet, w *written, stop time.Time) {
+	atRest := func(name string) bool {
+		seen, known := w.seen[name]
+		return known && (w.next[name].IsZero() || w.next[name].After(stop)) &&
+			!slices.ContainsFunc(l.moves[name], func(at time.Time) bool { return at.After(seen) && !at.After(stop) })
+	}
+	for _, n := range f.Numbers {
+		n.AtRest, n.Next = f.Portfolio != nil && atRest(n.Name), w.next[n.Name]
+	}
+	for _, t := range f.Templates {
+		t.AtRest, t.Next = atRest(t.Name), w.next[t.Name]
+	}
 }
 
 // fleet reads a fleet from its statuses, and gives it the reports that they do not have.
@@ -114,34 +134,37 @@ func (l *fleetLife) fleet(from *written, now time.Time) *rules.Fleet {
 
 // play looks at the fleet at some instants and writes what it came to, who has the limit first. A write of another may fail: then that
 // one goes on from what was written before, and what happened to it is told by the write that succeeds.
-func (l *fleetLife) play(stops []time.Time, fails func(name string) bool) (*written, []string) {
-	w := &written{map[string]rules.State{}, map[string]rules.TemplateState{}, map[string]time.Time{}}
+func (l *fleetLife) play(stops []time.Time, fails func(name string) bool, rests bool) (*written, []string) {
+	w := &written{map[string]rules.State{}, map[string]rules.TemplateState{}, map[string]time.Time{}, map[string]time.Time{}}
 	var told []string
-	write := func(name string, stop time.Time, transitions []rules.Transition) {
-		w.seen[name] = stop
+	write := func(name string, stop, next time.Time, transitions []rules.Transition) {
+		w.seen[name], w.next[name] = stop, next
 		for _, tr := range transitions {
 			told = append(told, fmt.Sprint(name, ": ", tr.Time.Format(time.DateTime), " ", tr.Reason, " ", tr.From, " ", tr.To, " ", tr.Message))
 		}
 	}
 	for _, stop := range append(slices.Clone(stops), l.end) {
 		f := l.fleet(w, stop)
+		if rests && !stop.Equal(l.end) {
+			l.rest(f, w, stop)
+		}
 		next := f.Advance(stop)
 		limited := f.Portfolio
 		if limited == nil {
 			limited = f.Numbers[0]
 		}
 		w.numbers[limited.Name] = limited.State
-		write(limited.Name, stop, limited.Transitions)
+		write(limited.Name, stop, limited.Next, limited.Transitions)
 		for _, n := range f.Numbers {
 			if n != limited && (stop.Equal(l.end) || !fails(n.Name)) {
 				w.numbers[n.Name] = n.State
-				write(n.Name, stop, n.Transitions)
+				write(n.Name, stop, n.Next, n.Transitions)
 			}
 		}
 		for _, t := range f.Templates {
 			if stop.Equal(l.end) || !fails(t.Name) {
 				w.templates[t.Name] = t.State
-				write(t.Name, stop, t.Transitions)
+				write(t.Name, stop, t.Next, t.Transitions)
 			}
 		}
 		if !next.IsZero() && !next.After(stop) {
@@ -155,7 +178,8 @@ func (l *fleetLife) play(stops []time.Time, fails func(name string) bool) (*writ
 func never(string) bool { return false }
 
 // Whoever looks at a fleet after each event, hours later, or once, sees the same happen; and so does whoever could not write what some
-// of its members came to, since who has the limit is written first: then members are played again, and it decides nothing twice.
+// of its members came to, since who has the limit is written first: then members are played again, and it decides nothing twice. Members
+// at rest may be left out.
 func TestFleetProperties(t *testing.T) {
 	spec := sharedSpec(v1alpha1.ScopePortfolio)
 	spec.Tiers[0].Upgrade = v1alpha1.Upgrade{Measure: v1alpha1.MeasureUniqueUsers, Threshold: new(int64(2)), WindowHours: 240, MinimumQuality: v1alpha1.QualityMedium, DelayHours: 12}
@@ -166,9 +190,9 @@ func TestFleetProperties(t *testing.T) {
 	decisions := 0
 	rapid.Check(t, func(t *rapid.T) {
 		l := drawFleetLife(t, policy)
-		is, told := l.play(l.events, never)
-		same := func(what string, stops []time.Time, fails func(string) bool) {
-			again, seen := l.play(stops, fails)
+		is, told := l.play(l.events, never, false)
+		same := func(what string, stops []time.Time, fails func(string) bool, rests bool) {
+			again, seen := l.play(stops, fails, rests)
 			if !slices.Equal(told, seen) {
 				t.Fatalf("%s:\n  %s\nat each event:\n  %s", what, strings.Join(seen, "\n  "), strings.Join(told, "\n  "))
 			}
@@ -181,10 +205,12 @@ func TestFleetProperties(t *testing.T) {
 			later = append(later, stop)
 		}
 		fails := func(string) bool { return rapid.Bool().Draw(t, "fails") }
-		same("looking later", later, never)
-		same("looking once", nil, never)
-		same("with writes that fail", l.events, fails)
-		same("looking later, with writes that fail", later, fails)
+		same("looking later", later, never, false)
+		same("looking once", nil, never, false)
+		same("with writes that fail", l.events, fails, false)
+		same("looking later, with writes that fail", later, fails, false)
+		same("leaving out members at rest", l.events, never, true)
+		same("looking later, leaving out members at rest", later, never, true)
 		for _, line := range told {
 			if strings.HasPrefix(line, "portfolio") && strings.Contains(line, string(v1alpha1.ReasonUpgradeCancelled)) {
 				decisions++

@@ -68,8 +68,8 @@ func (e *evaluation) takeMembers() {
 	}
 }
 
-// LowestQuality is what all members contribute together.
-func LowestQuality(members []MemberQuality) MemberQuality {
+// lowestQuality is what all members contribute together.
+func lowestQuality(members []MemberQuality) MemberQuality {
 	all := MemberQuality{Rating: v1alpha1.QualityUnknown}
 	for _, m := range members {
 		if m.Rating != "" && (worse(m.Rating, all.Rating) || all.Rating == v1alpha1.QualityUnknown && !worse(all.Rating, m.Rating)) {

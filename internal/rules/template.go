@@ -53,15 +53,8 @@ func InitialTemplate(now time.Time) TemplateState {
 	}
 }
 
-// AdvanceTemplate runs the rules of a template from the instant that the state was evaluated at to now. It returns the new
-// state, what happened in order of time, and the next instant at which something can change by itself (zero if there is
-// none). Where a report and a deadline fall on one instant, the report comes first.
-func AdvanceTemplate(p *Policy, reports []report.Report, s TemplateState, now time.Time) (TemplateState, []Transition, time.Time) {
-	e := &templateEvaluation{p: p, s: s}
-	next := e.advance(reports, now)
-	return e.s, e.transitions, next
-}
-
+// advance runs the rules of a template from the instant that the state was evaluated at to now, and returns the next instant at which
+// something can change by itself; zero if there is none. Where a report and a deadline fall on one instant, the report comes first.
 func (e *templateEvaluation) advance(reports []report.Report, now time.Time) (next time.Time) {
 	// Nothing is counted for a template: a report that comes late takes effect at its own time, with the deadlines that follow it.
 	e.now, e.until = time.Time{}, latest(seconds(now), e.s.EvaluatedAt)
