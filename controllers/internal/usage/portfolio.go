@@ -10,8 +10,8 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/conditions"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
+	"numberfleet.dev/numberfleet/internal/promusage"
 	"numberfleet.dev/numberfleet/internal/rules"
-	"numberfleet.dev/numberfleet/internal/sampled"
 )
 
 // SetFresh says on a portfolio how fresh the counts of its numbers are, where a Prometheus has a part in them.
@@ -61,7 +61,7 @@ func (s Sharing) Usage(together rules.Usage, policy *rules.Policy) rules.Usage {
 	if len(s.Read) == 0 {
 		return together
 	}
-	all := sampled.Together{Counted: together}
+	all := promusage.Together{Counted: together}
 	for _, n := range s.Read {
 		all.Members = append(all.Members, s.samples.Usage(n, policy, together))
 	}

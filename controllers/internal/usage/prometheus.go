@@ -10,8 +10,8 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/conditions"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/promusage"
 	"numberfleet.dev/numberfleet/internal/rules"
-	"numberfleet.dev/numberfleet/internal/sampled"
 )
 
 var NotSampledYet = conditions.Unknown(v1alpha1.ReasonNotSampledYet, "The Prometheus that the counts come from has told nothing yet.")
@@ -42,7 +42,7 @@ type Prometheus struct {
 
 // Sample is what was read of a number, and how that went.
 type Sample struct {
-	Readings [Quantities]sampled.Reading
+	Readings [Quantities]promusage.Reading
 	Asked    [Quantities]bool
 	Since    time.Time // when it was asked for first
 	Verdict  conditions.Verdict
@@ -103,7 +103,7 @@ func (s *Prometheus) Get(n *v1alpha1.PhoneNumber) (Sample, bool) {
 }
 
 // readings are what was read of a number last. What was not read since the start is as the status has it: its counts stand.
-func (s *Prometheus) readings(n *v1alpha1.PhoneNumber, policy *rules.Policy) [Quantities]sampled.Reading {
+func (s *Prometheus) readings(n *v1alpha1.PhoneNumber, policy *rules.Policy) [Quantities]promusage.Reading {
 	known, _ := s.Get(n)
 	if have := &n.Status.Usage; have.Source == v1alpha1.CountedByPrometheus && !have.SampledTime.IsZero() {
 		for q, stands := range [Quantities]struct {
@@ -112,7 +112,7 @@ func (s *Prometheus) readings(n *v1alpha1.PhoneNumber, policy *rules.Policy) [Qu
 			window  time.Duration
 		}{{have.OwnUsed, policy.Measure, policy.Window}, {have.UniqueUsers7d, v1alpha1.MeasureUniqueUsers, statuses.Week}, {have.Messages7d, v1alpha1.MeasureMessages, statuses.Week}} {
 			if r := &known.Readings[q]; !r.Read() && stands.count != nil {
-				*r = sampled.Reading{Measure: stands.measure, Window: stands.window, Count: *stands.count, At: statuses.UTC(have.SampledTime)}
+				*r = promusage.Reading{Measure: stands.measure, Window: stands.window, Count: *stands.count, At: statuses.UTC(have.SampledTime)}
 			}
 		}
 	}
@@ -120,10 +120,10 @@ func (s *Prometheus) readings(n *v1alpha1.PhoneNumber, policy *rules.Policy) [Qu
 }
 
 // Usage is how a number's counts answer the rules. The policy is the whole one.
-func (s *Prometheus) Usage(n *v1alpha1.PhoneNumber, policy *rules.Policy, feedback rules.Usage) sampled.Usage {
+func (s *Prometheus) Usage(n *v1alpha1.PhoneNumber, policy *rules.Policy, feedback rules.Usage) promusage.Usage {
 	r := s.readings(n, policy)
 	// As old as two periods: an outage that passes is none.
-	return sampled.Usage{Feedback: feedback, Fresh: 2 * s.Config.Period(), Used: r[UsedCount], Achieved: r[UsersCount:]}
+	return promusage.Usage{Feedback: feedback, Fresh: 2 * s.Config.Period(), Used: r[UsedCount], Achieved: r[UsersCount:]}
 }
 
 // Replace puts what was read of a namespace in the place of what was before, and tells of the numbers for which it is news.

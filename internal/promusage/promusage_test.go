@@ -1,4 +1,4 @@
-package sampled
+package promusage
 
 import (
 	"testing"

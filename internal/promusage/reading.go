@@ -1,8 +1,8 @@
-// Package sampled answers the rules from counts that are read elsewhere now and then, such as those of a Prometheus.
+// Package promusage answers the rules from counts that are read from a Prometheus now and then.
 //
-// What is not known is never concluded from: each count says of which instants it tells, and what it leaves open falls on the
-// careful side.
-package sampled
+// A count is known for some time after it was read, and not after that. Where it is not exact it is a bound, so that the rules show neither
+// more room nor an earlier upgrade.
+package promusage
 
 import (
 	"slices"

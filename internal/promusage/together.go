@@ -1,4 +1,4 @@
-package sampled
+package promusage
 
 import (
 	"time"
@@ -9,15 +9,14 @@ import (
 
 // Together are numbers that share a limit, some of whose counts are read. It is a rules.Usage.
 //
-// Which users several numbers have in common cannot be told from their counts. So together they are at most the sum, and at least the
-// most that one of them has.
+// Their counts do not say which users they have in common. So the count of all is at most the sum, and at least the highest of one.
 type Together struct {
-	// Counted answers for all others together, exactly.
+	// Counted answers for all other numbers together, exactly.
 	Counted rules.Usage
 	Members []Usage
 }
 
-// Count is known if that of each member is. Messages are no two numbers', so that theirs are summed up.
+// Count is known if that of each member is. A message belongs to one number, so messages are added up.
 func (t Together) Count(measure v1alpha1.Measure, from, to time.Time) rules.Count {
 	all := t.Counted.Count(measure, from, to)
 	for _, m := range t.Members {
