@@ -85,7 +85,7 @@ func (p *Poller) record(ctx context.Context, account string, found *readout, num
 		for _, r := range reportsOf(read, found.verification) {
 			r.Subject, r.At = subject, at.Unix()
 			shared := fmt.Sprint(n.Status.Portfolio, r.Kind, r.Value)
-			if n.Status.Portfolio == "" || r.Kind != report.Limit && r.Kind != report.Verification {
+			if n.Status.Portfolio == "" || !r.Kind.OfPortfolio() {
 				shared = ""
 			}
 			if !told[shared] && tells(r, said, &state) {

@@ -109,8 +109,8 @@ func (e *Evaluation) addReportsOf(numbers []*v1alpha1.PhoneNumber) {
 	state, book := &e.Unit.State, e.operator.Ledger
 	add := func(r report.Report) {
 		at := r.Time()
-		switch shared := r.Kind == report.Limit || r.Kind == report.Verification; {
-		case !shared || !reports.IsNews(r, state) || r.Kind == report.Limit && at.Before(state.TierSince):
+		switch {
+		case !r.Kind.OfPortfolio() || !reports.IsNews(r, state) || r.Kind == report.Limit && at.Before(state.TierSince):
 		case at.After(e.now):
 			e.later = statuses.Earliest(e.later, at)
 		default:

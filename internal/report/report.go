@@ -46,6 +46,10 @@ const (
 	PlannedCategory Kind = "CategoryPlan" // what the category will be at Until, or soon where that is zero
 )
 
+// OfPortfolio says whether what Meta says of a number by reports of the kind is said of the portfolio that it belongs to: of the limit that
+// the numbers share, and of the business.
+func (k Kind) OfPortfolio() bool { return k == Limit || k == Verification }
+
 // Report is one thing that Meta said about a subject. Reports are comparable: two that are equal are one.
 type Report struct {
 	Subject  Subject

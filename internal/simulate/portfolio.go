@@ -66,15 +66,12 @@ func (s *simulation) reportedOf(e *cloudevents.Event) ([]*subject, error) {
 	return []*subject{toldOf(n, e.Reports(report.Subject{})[0].Kind)}, nil
 }
 
-// toldOf is who a report about a number is told to. What Meta says of one number's limit or verification it says of whoever has
-// that limit.
+// toldOf is who a report about a number is told to.
 func toldOf(n *subject, kind report.Kind) *subject {
-	switch kind {
-	case report.Limit, report.Verification:
+	if kind.OfPortfolio() {
 		return n.limited()
-	default:
-		return n
 	}
+	return n
 }
 
 // together answers the counts of several numbers as one.
