@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"runtime/debug"
+	"sync"
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
@@ -15,8 +16,8 @@ import (
 //	applying    round 1 is applied by its first caller, who then lets all callers of the round go
 type round struct {
 	records []*counts.Record
-	applied []applied     // what became of each
-	done    chan struct{} // closed when they are applied, or failed
+	applied []applied      // what became of each
+	done    sync.WaitGroup // until they are applied, or failed
 	err     error
 }
 
@@ -35,7 +36,7 @@ func (l *Ledger) commit(record *counts.Record) (counts.Outcome, error) {
 	if i == 0 {
 		l.run(r)
 	} else {
-		<-r.done
+		r.done.Wait()
 	}
 	if r.err != nil {
 		return counts.Outcome{}, r.err
@@ -46,7 +47,7 @@ func (l *Ledger) commit(record *counts.Record) (counts.Outcome, error) {
 
 // run keeps and applies a round, and whoever joined until its turn came.
 func (l *Ledger) run(r *round) {
-	defer close(r.done)
+	defer r.done.Done()
 	l.keeping.Lock()
 	l.joining.Lock()
 	l.waiting, r.err = newRound(), l.broken
@@ -62,7 +63,11 @@ func (l *Ledger) run(r *round) {
 	}
 }
 
-func newRound() *round { return &round{done: make(chan struct{})} }
+func newRound() *round {
+	r := &round{}
+	r.done.Add(1)
+	return r
+}
 
 // keep writes records to the journal.
 func (l *Ledger) keep(records []*counts.Record) (err error) {
