@@ -20,16 +20,16 @@ import (
 // cannot have been counted.
 
 const (
-	// settled is how long after the end of a day it is compared: late deliveries are there by then, and Meta's figures.
-	settled = 3 * time.Hour
-	// measuredWithin is in how long all numbers of an account are compared: each takes a call.
-	measuredWithin = 6 * time.Hour
-	// stale is how old a comparison may be, from the end of its day.
-	stale = 48 * time.Hour
+	// settleTime is how long after the end of a day it is compared: late deliveries are there by then, and Meta's figures.
+	settleTime = 3 * time.Hour
+	// measurePeriod is in how long all numbers of an account are compared: each takes a call.
+	measurePeriod = 6 * time.Hour
+	// maxAge is how old a comparison may be, from the end of its day.
+	maxAge = 48 * time.Hour
 
 	// Meta calls its figures approximate. So much may be missing: a part of what it tells, or a few messages.
-	missingPercent = 2
-	missingFew     = 10
+	missingPercent  = 2
+	missingMessages = 10
 )
 
 // comparison is what Meta tells of a number's deliveries of a day, and what was counted here.
@@ -41,7 +41,7 @@ type comparison struct {
 
 // missing is how many deliveries are missing here, as far as Meta's figures are exact.
 func (c comparison) missing() int64 {
-	if missing := c.reported - c.counted; missing > max(c.reported*missingPercent/100, missingFew) {
+	if missing := c.reported - c.counted; missing > max(c.reported*missingPercent/100, missingMessages) {
 		return missing
 	}
 	return 0
@@ -49,12 +49,12 @@ func (c comparison) missing() int64 {
 
 // lastDay is the day to compare: the last one that ended, in UTC, and is settled.
 func lastDay(now time.Time) (from, to time.Time) {
-	to = now.Add(-settled).UTC().Truncate(24 * time.Hour)
+	to = now.Add(-settleTime).UTC().Truncate(24 * time.Hour)
 	return to.Add(-24 * time.Hour), to
 }
 
-// compared is the comparison of a number that stands, from this process or from before it.
-func (a *polled) compared(n *v1alpha1.PhoneNumber) comparison {
+// comparisonOf is the comparison of a number that stands, from this process or from before it.
+func (a *account) comparisonOf(n *v1alpha1.PhoneNumber) comparison {
 	if c, ok := a.comparisons[n.UID]; ok {
 		return c
 	}
@@ -68,19 +68,19 @@ func (a *polled) compared(n *v1alpha1.PhoneNumber) comparison {
 // compare asks Meta for the deliveries of some numbers that were not compared over the last day yet: of so many that all are within
 // some hours, as long as the calls of the next read are left. A day of which the operator was not there for a part is not compared:
 // Meta sends what it missed again, for up to a week.
-func (p *Poller) compare(ctx context.Context, a *polled, found *readout, numbers []v1alpha1.PhoneNumber, now time.Time) {
+func (p *Poller) compare(ctx context.Context, a *account, found *readout, numbers []v1alpha1.PhoneNumber, now time.Time) {
 	from, to := lastDay(now)
-	left := 1 + len(numbers)*int(p.Config.Period())/int(measuredWithin)
+	left := 1 + len(numbers)*int(p.Config.Period())/int(measurePeriod)
 	if from.Before(p.Presence.Since()) {
 		left = 0
 	}
 	known := map[types.UID]comparison{} // of numbers that are there still
 	for i := range numbers {
 		n := &numbers[i]
-		c := a.compared(n)
+		c := a.comparisonOf(n)
 		read, _ := found.of(n)
 		switch {
-		case read != nil && !c.to.Equal(to) && left > 0 && p.countedHere(n) && a.limiter.State().Left > float64(a.calls):
+		case read != nil && !c.to.Equal(to) && left > 0 && p.countsHere(n) && a.limiter.State().Left > float64(a.calls):
 			left--
 			reported, err := a.client.Deliveries(ctx, a.id, digitsOf(read.DisplayPhoneNumber, n.Spec.PhoneNumber), from, to)
 			switch {
@@ -109,8 +109,8 @@ func (p *Poller) deliveries(n *v1alpha1.PhoneNumber, from, to time.Time) int64 {
 	return p.Ledger.Deliveries(n.Spec.PhoneNumber, from.Add(-time.Second), to.Add(-time.Second))
 }
 
-// countedHere says whether the counts of a number are the ledger's.
-func (p *Poller) countedHere(n *v1alpha1.PhoneNumber) bool {
+// countsHere says whether the counts of a number are the ledger's.
+func (p *Poller) countsHere(n *v1alpha1.PhoneNumber) bool {
 	return n.Status.Usage.Source != v1alpha1.CountedByPrometheus && n.Spec.Usage.Source != v1alpha1.UsageFromPrometheus
 }
 
@@ -129,7 +129,7 @@ func digitsOf(display, number string) string {
 }
 
 // completeness is what to say of a comparison.
-func (p *Poller) completeness(a *polled, n *v1alpha1.PhoneNumber, c comparison) conditions.Verdict {
+func (p *Poller) completeness(a *account, n *v1alpha1.PhoneNumber, c comparison) conditions.Verdict {
 	since := c.to
 	if _, anew := a.comparisons[n.UID]; !anew && c.reported == 0 && c.counted == 0 {
 		since = statuses.Latest(since, a.began) // of a number at rest the last day that was compared is not written
@@ -138,11 +138,11 @@ func (p *Poller) completeness(a *polled, n *v1alpha1.PhoneNumber, c comparison) 
 		return conditions.Unknown(v1alpha1.ReasonNotMeasured, why)
 	}
 	switch {
-	case !p.countedHere(n):
+	case !p.countsHere(n):
 		return unknown("The number's counts are not the operator's own.")
 	case c.failed:
 		return unknown("Meta tells nothing of the number's deliveries that can be used.")
-	case c.to.IsZero() || a.last.at.Sub(since) > stale:
+	case c.to.IsZero() || a.last.at.Sub(since) > maxAge:
 		return unknown("What was counted was not compared with what Meta tells lately: a day in UTC is, once it is over and the operator was there for all of it.")
 	}
 	if c.reported == 0 && c.counted == 0 { // without the day: a number at rest is not written each day
@@ -156,7 +156,6 @@ func (p *Poller) completeness(a *polled, n *v1alpha1.PhoneNumber, c comparison) 
 	default:
 		return conditions.False(v1alpha1.ReasonDeliveriesMissing, fmt.Sprintf(
 			"%s: %d are missing, so that used is too low and there is less room than is shown. Another partner may send from the number, whose receipts go to its app only, or webhooks were lost.", figures, missing))
-
 	}
 }
 

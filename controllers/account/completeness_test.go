@@ -60,14 +60,14 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 	p.send(all, 1000, 0)
 	p.send(most, 1000, 20) // 2 %: Meta's figures are not exact
 	p.send(few, 1000, 21)
-	p.until(midnight.Add(controllertest.ADay + settled - time.Second))
+	p.until(midnight.Add(controllertest.ADay + settleTime - time.Second))
 	for _, number := range []*v1alpha1.PhoneNumber{all, most, few} {
 		if got := p.complete(number); got != v1alpha1.ReasonNotMeasured || number.Status.Completeness.Counted != nil {
 			t.Errorf("before the day is settled: %s", got)
 		}
 	}
 	calls := len(p.meta.Calls())
-	p.until(midnight.Add(controllertest.ADay + settled + 2*time.Hour))
+	p.until(midnight.Add(controllertest.ADay + settleTime + 2*time.Hour))
 	for number, want := range map[*v1alpha1.PhoneNumber]string{all: v1alpha1.ReasonAgrees, most: v1alpha1.ReasonAgrees, few: v1alpha1.ReasonDeliveriesMissing} {
 		if got := p.complete(number); got != want {
 			t.Errorf("%s, want %s: %v", got, want, number.Status.Completeness)
@@ -114,7 +114,7 @@ func TestADayThatIsNotKnownWholeIsNotCompared(t *testing.T) {
 	midnight := controllertest.Start.Truncate(controllertest.ADay).Add(controllertest.ADay)
 	p.until(midnight.Add(12 * time.Hour))
 	p.send(number, 500, 400)
-	p.until(midnight.Add(controllertest.ADay + settled + 2*time.Hour))
+	p.until(midnight.Add(controllertest.ADay + settleTime + 2*time.Hour))
 	if got := p.complete(number); got != v1alpha1.ReasonDeliveriesMissing {
 		t.Fatalf("at first: %s", got)
 	}
@@ -136,7 +136,7 @@ func TestADayThatIsNotKnownWholeIsNotCompared(t *testing.T) {
 	if got := p.complete(number); got != v1alpha1.ReasonNotMeasured {
 		t.Errorf("after an absence: %s, %v", got, number.Status.Completeness)
 	}
-	p.until(midnight.Add(3*controllertest.ADay + settled + 2*time.Hour))
+	p.until(midnight.Add(3*controllertest.ADay + settleTime + 2*time.Hour))
 	if got := p.complete(number); got != v1alpha1.ReasonDeliveriesMissing {
 		t.Errorf("of the next whole day: %s, %v", got, number.Status.Completeness)
 	}
@@ -147,7 +147,7 @@ func TestANumberAtRestIsNotWrittenEachDay(t *testing.T) {
 	p := newPolling(t, "2001")
 	number := p.number("2001", "1001")
 	midnight := controllertest.Start.Truncate(controllertest.ADay).Add(controllertest.ADay)
-	p.until(midnight.Add(controllertest.ADay + settled + 2*time.Hour))
+	p.until(midnight.Add(controllertest.ADay + settleTime + 2*time.Hour))
 	if got := p.complete(number); got != v1alpha1.ReasonAgrees {
 		t.Errorf("of nothing: %s", got)
 	}
@@ -171,7 +171,7 @@ func TestDeliveriesAreReadWithinWhatMetaAllows(t *testing.T) {
 	}
 	p.meta.Set("1001", graphtest.Fields{"display_phone_number": "+1 555"})
 	midnight := controllertest.Start.Truncate(controllertest.ADay).Add(controllertest.ADay)
-	p.until(midnight.Add(controllertest.ADay + settled + measuredWithin + time.Hour))
+	p.until(midnight.Add(controllertest.ADay + settleTime + measurePeriod + time.Hour))
 	agree := 0
 	for _, number := range all {
 		if p.complete(number) == v1alpha1.ReasonAgrees {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -22,21 +23,21 @@ import (
 // FieldOwner owns the conditions ReportsFresh and UsageComplete in a status and the figures of the latter, and nothing else.
 const FieldOwner = client.FieldOwner("numberfleet-poll")
 
-// judge writes what it says of each number that says something else.
-func (p *Poller) judge(ctx context.Context, a *polled, numbers []v1alpha1.PhoneNumber) error {
+// applyConditions writes what it says of each number that says something else.
+func (p *Poller) applyConditions(ctx context.Context, a *account, numbers []v1alpha1.PhoneNumber) error {
 	var failures []error
 	for i := range numbers {
 		n := &numbers[i]
-		fresh, ok := p.judgementOf(a, n)
+		fresh, ok := p.verdict(a, n)
 		if have := reports.ReportsFresh(n); !ok && have != nil {
 			fresh, ok = conditions.VerdictOf(have), true
 		}
 		if !ok || !n.DeletionTimestamp.IsZero() {
 			continue
 		}
-		c := a.compared(n)
+		c := a.comparisonOf(n)
 		complete := p.completeness(a, n, c)
-		news := saidOf(n, v1alpha1.ConditionReportsFresh) != fresh || saidOf(n, v1alpha1.ConditionUsageComplete) != complete
+		news := verdictOf(n, v1alpha1.ConditionReportsFresh) != fresh || verdictOf(n, v1alpha1.ConditionUsageComplete) != complete
 		figures := completenessStatus(c)
 		if atRest(figures) && atRest(n.Status.Completeness) {
 			figures = n.Status.Completeness // of another day, which is no reason to write
@@ -44,14 +45,14 @@ func (p *Poller) judge(ctx context.Context, a *polled, numbers []v1alpha1.PhoneN
 		if news || !equality.Semantic.DeepEqual(figures, n.Status.Completeness) {
 			status := v1alpha1.PhoneNumberStatus{Completeness: figures}
 			status.Conditions = []metav1.Condition{a.condition(n, v1alpha1.ConditionReportsFresh, fresh), a.condition(n, v1alpha1.ConditionUsageComplete, complete)}
-			failures = append(failures, p.say(ctx, n, status))
+			failures = append(failures, p.apply(ctx, n, status))
 		}
 	}
 	return errors.Join(failures...)
 }
 
-// saidOf is what a condition of a resource says; nothing where it has none.
-func saidOf(object v1alpha1.Object, condition string) conditions.Verdict {
+// verdictOf is what a condition of a resource says; nothing where it has none.
+func verdictOf(object v1alpha1.Object, condition string) conditions.Verdict {
 	if have := meta.FindStatusCondition(object.CommonStatus().Conditions, condition); have != nil {
 		return conditions.VerdictOf(have)
 	}
@@ -59,7 +60,7 @@ func saidOf(object v1alpha1.Object, condition string) conditions.Verdict {
 }
 
 // condition says a judgement, since when it is what it is.
-func (a *polled) condition(object v1alpha1.Object, condition string, j conditions.Verdict) metav1.Condition {
+func (a *account) condition(object v1alpha1.Object, condition string, j conditions.Verdict) metav1.Condition {
 	since := statuses.Time(a.last.at)
 	if have := meta.FindStatusCondition(object.CommonStatus().Conditions, condition); have != nil && have.Status == j.Status {
 		since = have.LastTransitionTime
@@ -67,12 +68,11 @@ func (a *polled) condition(object v1alpha1.Object, condition string, j condition
 	return metav1.Condition{Type: condition, Status: j.Status, Reason: j.Reason, Message: j.Message, LastTransitionTime: since}
 }
 
-// judgementOf is false where the condition stays as it is: what passes by itself is worth a word, on all numbers of the
+// verdict is false where the condition stays as it is: what passes by itself is worth a word, on all numbers of the
 // account, only once it has lasted.
-func (p *Poller) judgementOf(a *polled, n *v1alpha1.PhoneNumber) (conditions.Verdict, bool) {
+func (p *Poller) verdict(a *account, n *v1alpha1.PhoneNumber) (conditions.Verdict, bool) {
 	if e, is := errors.AsType[*graph.Error](a.last.failed); is {
-		passes := e.Kind == graph.Temporary || e.Kind == graph.RateLimited
-		return judgementOn(e), !passes || a.last.at.Sub(a.read) >= 2*p.Config.Period()
+		return failureVerdict(e), p.lasts(e, a.last.at.Sub(a.read))
 	}
 	read, reason := a.last.found.of(n)
 	switch {
@@ -81,18 +81,29 @@ func (p *Poller) judgementOf(a *polled, n *v1alpha1.PhoneNumber) (conditions.Ver
 	case read == nil:
 		return conditions.False(reason, "The account has no such number at Meta, or the access token may not see it."), true
 	}
-	message := fmt.Sprintf("What Meta says of the number is read every %d minutes.", p.Config.PeriodMinutes)
-	if untold := slices.DeleteFunc(slices.Clone(read.Unread), func(field string) bool { return !slices.Contains(polledFields, field) }); len(untold) > 0 {
-		message += " Meta does not tell, or not in a known form: " + strings.Join(untold, ", ") + "."
-	}
-	return conditions.True(v1alpha1.ReasonPolled, message), true
+	return p.readVerdict("number", read.Unread, numberFields), true
 }
 
-// polledFields are the fields that reports are made of, by Meta's names.
-var polledFields = []string{"status", "quality_rating", "messaging_limit_tier", "whatsapp_business_manager_messaging_limit"}
+// readVerdict says that something is read, and which of the fields that reports are made of are not told.
+func (p *Poller) readVerdict(what string, unread, fields []string) conditions.Verdict {
+	message := fmt.Sprintf("What Meta says of the %s is read every %d minutes.", what, p.Config.PeriodMinutes)
+	if untold := slices.DeleteFunc(slices.Clone(unread), func(field string) bool { return !slices.Contains(fields, field) }); len(untold) > 0 {
+		message += " Meta does not tell, or not in a known form: " + strings.Join(untold, ", ") + "."
+	}
+	return conditions.True(v1alpha1.ReasonPolled, message)
+}
 
-// judgementOn is what to say of a failure.
-func judgementOn(e *graph.Error) conditions.Verdict {
+// lasts says whether a failure is worth a word: what passes by itself is once nothing was read for two periods.
+func (p *Poller) lasts(e *graph.Error, unread time.Duration) bool {
+	passes := e.Kind == graph.Temporary || e.Kind == graph.RateLimited
+	return !passes || unread >= 2*p.Config.Period()
+}
+
+// numberFields are the fields that reports are made of, by Meta's names.
+var numberFields = []string{"status", "quality_rating", "messaging_limit_tier", "whatsapp_business_manager_messaging_limit"}
+
+// failureVerdict is what to say of a failure.
+func failureVerdict(e *graph.Error) conditions.Verdict {
 	j := conditions.Verdict{Status: metav1.ConditionFalse}
 	switch e.Kind {
 	case graph.Token:
@@ -118,19 +129,19 @@ func judgementOn(e *graph.Error) conditions.Verdict {
 	return j
 }
 
-// withdraw takes what was said from numbers that are not read any more.
-func (p *Poller) withdraw(ctx context.Context, numbers []v1alpha1.PhoneNumber) error {
+// withdraw takes what was said from resources that are not read any more.
+func (p *Poller) withdraw(ctx context.Context, objects []v1alpha1.Object) error {
 	var failures []error
-	for i := range numbers {
-		if p.left(&numbers[i]) {
-			failures = append(failures, p.say(ctx, &numbers[i], v1alpha1.PhoneNumberStatus{}))
+	for _, object := range objects {
+		if p.stops(object) {
+			failures = append(failures, p.apply(ctx, object, v1alpha1.CommonStatus{}))
 		}
 	}
 	return errors.Join(failures...)
 }
 
-// say applies to a resource the part of its status that is owned here. What is left out goes.
-func (p *Poller) say(ctx context.Context, object v1alpha1.Object, status any) error {
+// apply applies to a resource the part of its status that is owned here. What is left out goes.
+func (p *Poller) apply(ctx context.Context, object v1alpha1.Object, status any) error {
 	// The uid, so that it is not said of a resource that was created again; no version, since nothing else of the resource matters.
 	of := object.DeepCopyObject().(v1alpha1.Object)
 	of.SetResourceVersion("")

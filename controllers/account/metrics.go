@@ -33,7 +33,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) called(account string, call graph.Call) {
+func (m *Metrics) countCall(account string, call graph.Call) {
 	result := "ok"
 	if call.Failed != 0 {
 		result = strings.ToLower(call.Failed.String())
@@ -41,15 +41,15 @@ func (m *Metrics) called(account string, call graph.Call) {
 	m.calls.WithLabelValues(account, result).Inc()
 }
 
-func (m *Metrics) learned(reports int) { m.reports.Add(float64(reports)) }
+func (m *Metrics) countReports(reports int) { m.reports.Add(float64(reports)) }
 
-// watch collects the figures of the accounts at each scrape.
-func (m *Metrics) watch(accounts map[string]*polled, clock reconciler.Clock) {
-	m.registry.MustRegister(&polledAccounts{accounts, clock})
+// collect collects the figures of the accounts at each scrape.
+func (m *Metrics) collect(accounts map[string]*account, clock reconciler.Clock) {
+	m.registry.MustRegister(&accountCollector{accounts, clock})
 }
 
-type polledAccounts struct {
-	accounts map[string]*polled
+type accountCollector struct {
+	accounts map[string]*account
 	clock    reconciler.Clock
 }
 
@@ -61,13 +61,13 @@ var (
 )
 
 // Describe implements prometheus.Collector.
-func (c *polledAccounts) Describe(descriptions chan<- *prometheus.Desc) {
+func (c *accountCollector) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- graphUsageDesc
 	descriptions <- graphAgeDesc
 }
 
 // Collect implements prometheus.Collector.
-func (c *polledAccounts) Collect(metrics chan<- prometheus.Metric) {
+func (c *accountCollector) Collect(metrics chan<- prometheus.Metric) {
 	for id, a := range c.accounts {
 		metrics <- prometheus.MustNewConstMetric(graphUsageDesc, prometheus.GaugeValue, a.limiter.State().Percent, id)
 		if read, begun := a.since(); begun {

@@ -24,9 +24,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/conditions"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
-	"numberfleet.dev/numberfleet/controllers/internal/reports"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ledger"
@@ -54,19 +54,19 @@ type Poller struct {
 	// Timeout bounds a call; graph.DefaultTimeout where it is zero.
 	Timeout time.Duration
 
-	accounts map[string]*polled // by Meta's id
+	accounts map[string]*account // by Meta's id
 }
 
-// polled is an account that is read, and how it went so far. Its reconciles come one after the other; the mutex is for the
+// account is an account that is read, and how it went so far. Its reconciles come one after the other; the mutex is for the
 // metrics.
-type polled struct {
-	id      string
-	client  *graph.Client
-	limiter *graph.Limiter
-	token   *tokenFile
-	calls   int       // that a read takes, as far as is known
-	last    *visit    // what there is yet to conclude from; nil once that is done
-	refused time.Time // the token was: before this time only another one is tried
+type account struct {
+	id           string
+	client       *graph.Client
+	limiter      *graph.Limiter
+	token        *tokenFile
+	calls        int       // that a read takes, as far as is known
+	last         *visit    // what there is yet to conclude from; nil once that is done
+	refusedUntil time.Time // the token was: before this time only another one is tried
 	// templatesRead is when all templates were read last, or there were none; at first, when the reading began.
 	templatesRead time.Time
 	began         time.Time // when this process began to read
@@ -89,8 +89,8 @@ type visit struct {
 }
 
 const (
-	// pollers is how many accounts are read at a time.
-	pollers = 4
+	// maxReads is how many accounts are read at a time.
+	maxReads = 4
 	// longestRead bounds the read of one account, in real time.
 	longestRead = 5 * time.Minute
 	// leastPollBackoff is how soon a read that failed is tried again, by the clock and before jitter.
@@ -109,10 +109,10 @@ func (p *Poller) SetupWithManager(mgr ctrl.Manager) error {
 	if err := p.open(); err != nil {
 		return err
 	}
-	p.Metrics.watch(p.accounts, p.Clock)
+	p.Metrics.collect(p.accounts, p.Clock)
 	c, err := controller.NewTyped("poll", mgr, controller.TypedOptions[string]{
 		Reconciler:              p,
-		MaxConcurrentReconciles: pollers,
+		MaxConcurrentReconciles: maxReads,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[string](time.Second, 5*time.Minute),
 		LogConstructor: func(account *string) logr.Logger {
 			logger := mgr.GetLogger().WithValues("controller", "poll")
@@ -128,35 +128,45 @@ func (p *Poller) SetupWithManager(mgr ctrl.Manager) error {
 	if err := c.Watch(source.TypedFunc[string](p.begin)); err != nil {
 		return err
 	}
-	watch := func(kind client.Object, account func(client.Object) string, left func(client.Object) bool) error {
-		of := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []string { return []string{account(o)} })
-		return c.Watch(source.TypedKind[client.Object](mgr.GetCache(), kind, of, predicate.Funcs{
-			CreateFunc:  func(e event.CreateEvent) bool { return left(e.Object) },
-			UpdateFunc:  func(e event.UpdateEvent) bool { return left(e.ObjectNew) },
+	stops := func(o client.Object) bool { return p.stops(o.(v1alpha1.Object)) }
+	var failures []error
+	for _, kind := range []client.Object{&v1alpha1.PhoneNumber{}, &v1alpha1.MessageTemplate{}} {
+		ids := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []string { return []string{accountOf(o)} })
+		failures = append(failures, c.Watch(source.TypedKind[client.Object](mgr.GetCache(), kind, ids, predicate.Funcs{
+			CreateFunc:  func(e event.CreateEvent) bool { return stops(e.Object) },
+			UpdateFunc:  func(e event.UpdateEvent) bool { return stops(e.ObjectNew) },
 			DeleteFunc:  func(event.DeleteEvent) bool { return false },
 			GenericFunc: func(event.GenericEvent) bool { return false },
-		}))
+		})))
 	}
-	return errors.Join(
-		watch(&v1alpha1.PhoneNumber{}, func(o client.Object) string { return o.(*v1alpha1.PhoneNumber).Spec.Business.WhatsAppBusinessAccountID }, p.left),
-		watch(&v1alpha1.MessageTemplate{}, func(o client.Object) string { return o.(*v1alpha1.MessageTemplate).Spec.WhatsAppBusinessAccountID }, p.leftTemplate),
-	)
+	return errors.Join(failures...)
+}
+
+// accountOf is the account that a number or a template names.
+func accountOf(object client.Object) string {
+	switch o := object.(type) {
+	case *v1alpha1.PhoneNumber:
+		return o.Spec.Business.WhatsAppBusinessAccountID
+	case *v1alpha1.MessageTemplate:
+		return o.Spec.WhatsAppBusinessAccountID
+	}
+	return ""
 }
 
 // open makes the accounts ready to be read.
 func (p *Poller) open() error {
-	p.accounts = map[string]*polled{}
-	for _, account := range p.Config.Accounts {
-		limiter, token := graph.NewLimiter(graph.HourlyCalls, p.Clock), &tokenFile{path: account.TokenFile}
+	p.accounts = map[string]*account{}
+	for _, configured := range p.Config.Accounts {
+		limiter, token := graph.NewLimiter(graph.HourlyCalls, p.Clock), &tokenFile{path: configured.TokenFile}
 		of, err := graph.New(graph.Options{
-			Token: token.read, AppSecret: secretFile(account.AppSecretFile), Clock: p.Clock, Version: p.Config.Version, BaseURL: p.Config.BaseURL,
+			Token: token.read, AppSecret: secretFile(configured.AppSecretFile), Clock: p.Clock, Version: p.Config.Version, BaseURL: p.Config.BaseURL,
 			UserAgent: p.UserAgent, Timeout: p.Timeout, Limiter: limiter,
-			Observe: func(call graph.Call) { p.Metrics.called(account.ID, call) },
+			Observe: func(call graph.Call) { p.Metrics.countCall(configured.ID, call) },
 		})
 		if err != nil {
 			return fmt.Errorf("the Graph API: %w", err)
 		}
-		p.accounts[account.ID] = &polled{id: account.ID, client: of, limiter: limiter, token: token}
+		p.accounts[configured.ID] = &account{id: configured.ID, client: of, limiter: limiter, token: token}
 	}
 	return nil
 }
@@ -173,10 +183,9 @@ func (p *Poller) begin(_ context.Context, queue workqueue.TypedRateLimitingInter
 	return nil
 }
 
-// left says whether a number is read no more, though its condition says that it is.
-func (p *Poller) left(o client.Object) bool {
-	number := o.(*v1alpha1.PhoneNumber)
-	return p.accounts[number.Spec.Business.WhatsAppBusinessAccountID] == nil && reports.ReportsFresh(number) != nil
+// stops says whether a resource is read no more, though its condition says that it is.
+func (p *Poller) stops(object v1alpha1.Object) bool {
+	return p.accounts[accountOf(object)] == nil && verdictOf(object, v1alpha1.ConditionReportsFresh) != (conditions.Verdict{})
 }
 
 // Reconcile reads an account, if it is time, and comes back when it is time again. It never waits for that.
@@ -186,12 +195,19 @@ func (p *Poller) Reconcile(ctx context.Context, id string) (ctrl.Result, error) 
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	templates, err := templatesOf(ctx, p.Client, id)
+	templates, err := lookup.TemplatesWith(ctx, p.Client, lookup.AccountIndex, id)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if a == nil {
-		return ctrl.Result{}, errors.Join(p.withdraw(ctx, numbers), p.withdrawTemplates(ctx, templates))
+		var objects []v1alpha1.Object
+		for i := range numbers {
+			objects = append(objects, &numbers[i])
+		}
+		for i := range templates {
+			objects = append(objects, &templates[i])
+		}
+		return ctrl.Result{}, p.withdraw(ctx, objects)
 	}
 	if now := p.Clock.Now(); !now.Before(a.due()) {
 		p.visit(ctx, a, numbers, len(templates), now)
@@ -204,7 +220,7 @@ func (p *Poller) Reconcile(ctx context.Context, id string) (ctrl.Result, error) 
 		if numbers, err = lookup.Numbers(ctx, p.Client, lookup.AccountIndex, id); err != nil {
 			return ctrl.Result{}, err
 		}
-		if templates, err = templatesOf(ctx, p.Client, id); err != nil {
+		if templates, err = lookup.TemplatesWith(ctx, p.Client, lookup.AccountIndex, id); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
@@ -219,7 +235,7 @@ func (p *Poller) Reconcile(ctx context.Context, id string) (ctrl.Result, error) 
 }
 
 // visit reads an account and decides when to come back.
-func (p *Poller) visit(ctx context.Context, a *polled, numbers []v1alpha1.PhoneNumber, templates int, now time.Time) {
+func (p *Poller) visit(ctx context.Context, a *account, numbers []v1alpha1.PhoneNumber, templates int, now time.Time) {
 	period := p.Config.Period()
 	if templates == 0 {
 		a.templatesRead = now
@@ -228,11 +244,11 @@ func (p *Poller) visit(ctx context.Context, a *polled, numbers []v1alpha1.PhoneN
 		a.schedule(func() { a.read, a.failures, a.next = now, 0, reconciler.InstantAfter(a.id, period, now) })
 		return
 	}
-	if now.Before(a.refused) && !a.token.renewed() {
-		a.schedule(func() { a.next = statuses.Earliest(a.refused, now.Add(period/looks)) })
+	if now.Before(a.refusedUntil) && !a.token.renewed() {
+		a.schedule(func() { a.next = statuses.Earliest(a.refusedUntil, now.Add(period/looks)) })
 		return
 	}
-	if at := a.affordable(len(numbers), now); at.After(now) {
+	if at := a.affordableAt(len(numbers), now); at.After(now) {
 		a.last = &visit{at: now, failed: &graph.Error{Kind: graph.RateLimited, RetryAt: at}}
 		a.schedule(func() { a.next = at })
 		return
@@ -254,14 +270,14 @@ func (p *Poller) visit(ctx context.Context, a *polled, numbers []v1alpha1.PhoneN
 	}
 	after := p.Clock.Now()
 	a.schedule(func() {
-		a.next, a.refused = reconciler.InstantAfter(a.id, period, after), time.Time{}
+		a.next, a.refusedUntil = reconciler.InstantAfter(a.id, period, after), time.Time{}
 		if failed == nil {
 			a.read, a.failures = now, 0
 			return
 		}
 		a.failures++
 		if graph.KindOf(failed) == graph.Token {
-			a.refused = a.next
+			a.refusedUntil = a.next
 		}
 		a.next = retryAt(failed, a.failures, a.next, after, period)
 	})
@@ -272,7 +288,7 @@ func (p *Poller) visit(ctx context.Context, a *polled, numbers []v1alpha1.PhoneN
 
 // readAll reads an account's numbers, the account for its review and the verification of the business, and which apps get its
 // webhooks. That the apps are not told, as to a token of another app, is no failure.
-func (a *polled) readAll(ctx context.Context) (*readout, error) {
+func (a *account) readAll(ctx context.Context) (*readout, error) {
 	left := int(a.limiter.State().Left)
 	numbers, err := a.client.PhoneNumbers(ctx, a.id)
 	if err != nil {
@@ -296,7 +312,7 @@ func (a *polled) readAll(ctx context.Context) (*readout, error) {
 }
 
 // conclude records what an account's last read told, and says on each number and template how it went.
-func (p *Poller) conclude(ctx context.Context, a *polled, numbers []v1alpha1.PhoneNumber, templates []v1alpha1.MessageTemplate) error {
+func (p *Poller) conclude(ctx context.Context, a *account, numbers []v1alpha1.PhoneNumber, templates []v1alpha1.MessageTemplate) error {
 	if a.last.found != nil {
 		if err := p.record(ctx, a.id, a.last.found, numbers, a.last.at); err != nil {
 			return err
@@ -305,7 +321,7 @@ func (p *Poller) conclude(ctx context.Context, a *polled, numbers []v1alpha1.Pho
 	if err := p.recordTemplates(ctx, a.last.templates, templates, a.last.at); err != nil {
 		return err
 	}
-	return errors.Join(p.judge(ctx, a, numbers), p.judgeTemplates(ctx, a, templates))
+	return errors.Join(p.applyConditions(ctx, a, numbers), p.applyTemplateConditions(ctx, a, templates))
 }
 
 // retryAt is when a read that failed is tried again: at the account's next instant, or before it where that may help.
@@ -334,8 +350,8 @@ func retryAt(failed error, failures int, next, now time.Time, period time.Durati
 	return retry
 }
 
-// affordable is when the allowance has room for a whole read: one that is cut short was in vain.
-func (a *polled) affordable(numbers int, now time.Time) time.Time {
+// affordableAt is when the allowance has room for a whole read: one that is cut short was in vain.
+func (a *account) affordableAt(numbers int, now time.Time) time.Time {
 	state := a.limiter.State()
 	if state.HeldUntil.After(now) {
 		return state.HeldUntil
@@ -362,20 +378,20 @@ func callsFor(numbers int) int { return pagesOf(numbers) + 2 }
 // pagesOf is how many calls it takes to read a list of so many.
 func pagesOf(items int) int { return max((items+99)/100, 1) }
 
-func (a *polled) due() time.Time {
+func (a *account) due() time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.next
 }
 
 // since is when the account was read last, or since when it is; false if another process reads.
-func (a *polled) since() (read time.Time, begun bool) {
+func (a *account) since() (read time.Time, begun bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.read, !a.read.IsZero()
 }
 
-func (a *polled) schedule(set func()) {
+func (a *account) schedule(set func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	set()

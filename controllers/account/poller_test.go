@@ -77,7 +77,7 @@ func (p *polling) restart() {
 	p.registry = prometheus.NewRegistry()
 	p.Poller.Metrics = NewMetrics(p.registry)
 	p.Must(p.open())
-	p.Poller.Metrics.watch(p.accounts, p.Bench.FakeClock)
+	p.Poller.Metrics.collect(p.accounts, p.Bench.FakeClock)
 	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]())
 	defer queue.ShutDown()
 	p.Must(p.begin(p.Ctx, queue))
@@ -114,8 +114,8 @@ func (p *polling) tick() {
 }
 
 // nextAccount is the account that is due first.
-func (p *polling) nextAccount() *polled {
-	var next *polled
+func (p *polling) nextAccount() *account {
+	var next *account
 	for _, a := range p.accounts {
 		if next == nil || a.due().Before(next.due()) {
 			next = a
@@ -452,7 +452,7 @@ func TestTheConditionHasItsOwnOwner(t *testing.T) {
 	// Without the account in the configuration the condition goes, and nothing else.
 	p.Poller.Config.Accounts = nil
 	p.restart()
-	if !p.left(number) {
+	if !p.stops(number) {
 		t.Error("nobody looks after a condition of an account that is not read any more")
 	}
 	_, err := p.Poller.Reconcile(p.Ctx, "2001")

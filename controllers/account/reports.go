@@ -66,7 +66,7 @@ func (p *Poller) record(ctx context.Context, account string, found *readout, num
 	ofAccount := report.AccountSubject(account)
 	said := p.Ledger.Reports(ofAccount, 0)
 	for _, r := range [...]report.Report{{Kind: report.Review, Value: string(found.review)}, p.subscription(account, found.apps)} {
-		if r.Subject, r.At = ofAccount, at.Unix(); tells(r, said, &rules.State{}) {
+		if r.Subject, r.At = ofAccount, at.Unix(); isNews(r, said, &rules.State{}) {
 			batch.Reports = append(batch.Reports, r)
 		}
 	}
@@ -88,44 +88,49 @@ func (p *Poller) record(ctx context.Context, account string, found *readout, num
 			if n.Status.Portfolio == "" || !r.Kind.OfPortfolio() {
 				shared = ""
 			}
-			if !told[shared] && tells(r, said, &state) {
+			if !told[shared] && isNews(r, said, &state) {
 				batch.Reports = append(batch.Reports, r)
 				told[shared] = shared != ""
 			}
 		}
 	}
+	return p.append(ctx, batch)
+}
+
+// append appends reports to the ledger, if there are any.
+func (p *Poller) append(ctx context.Context, batch counts.Batch) error {
 	if len(batch.Reports) == 0 {
 		return nil
 	}
 	if _, err := p.Ledger.Append(ctx, batch, p.Clock.Now()); err != nil {
 		return fmt.Errorf("record what was read: %w", err)
 	}
-	p.Metrics.learned(len(batch.Reports))
+	p.Metrics.countReports(len(batch.Reports))
 	return nil
 }
 
-// tells says whether what was read is to be told: it is not what Meta said last, as long as the state does not know that; and else it
+// isNews says whether what was read is to be told: it is not what Meta said last, as long as the state does not know that; and else it
 // is not what shows, whoever said that, or what Meta has said nothing of yet. That a number can send messages, or
 // an app is subscribed, is worth a word only where it was not so.
-func tells(read report.Report, said []report.Report, state *rules.State) bool {
+func isNews(read report.Report, said []report.Report, state *rules.State) bool {
 	if read.Value == "" {
 		return false
 	}
 	var last report.Report // of what the state does not know, or of all that no rule takes
 	heard := false
 	for _, r := range said {
-		if subjectMatter(r.Kind) != read.Kind {
+		if kindRead(r.Kind) != read.Kind {
 			continue
 		}
 		heard = true
-		if (reports.IsNews(r, state) || !ruled[read.Kind]) && r.At >= last.At {
+		if (reports.IsNews(r, state) || !takenByRules[read.Kind]) && r.At >= last.At {
 			last = r
 		}
 	}
 	switch {
 	case last.Kind != "":
 		return (read.Value != last.Value || read.Reason != "" && read.Reason != last.Reason) && read.At >= last.At
-	case !ruled[read.Kind]:
+	case !takenByRules[read.Kind]:
 		return read.Value != string(report.SendingAvailable) && read.Value != report.Subscribed
 	case !heard && read.Kind == report.Quality && read.Value == string(v1alpha1.QualityUnknown):
 		return state.Reported == ""
@@ -134,13 +139,13 @@ func tells(read report.Report, said []report.Report, state *rules.State) bool {
 	}
 }
 
-// ruled are the kinds of what is read that the rules take, and that therefore show in a state.
-var ruled = map[report.Kind]bool{
+// takenByRules are the kinds of what is read that the rules take, and that therefore show in a state.
+var takenByRules = map[report.Kind]bool{
 	report.Connection: true, report.Quality: true, report.Verification: true, report.Limit: true,
 }
 
-// subjectMatter is the kind under which the same is read: what Meta says of an account's numbers is said of their connection.
-func subjectMatter(kind report.Kind) report.Kind {
+// kindRead is the kind under which the same is read: what Meta says of an account's numbers is said of their connection.
+func kindRead(kind report.Kind) report.Kind {
 	if kind == report.AccountConnection {
 		return report.Connection
 	}

@@ -4,14 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/conditions"
@@ -29,7 +24,7 @@ type templateReadout struct {
 }
 
 // readTemplates reads the templates of an account. The numbers that were read stand, whatever comes of it.
-func (a *polled) readTemplates(ctx context.Context, numbers int) templateReadout {
+func (a *account) readTemplates(ctx context.Context, numbers int) templateReadout {
 	left := int(a.limiter.State().Left)
 	templates, err := a.client.Templates(ctx, a.id)
 	if err != nil {
@@ -45,15 +40,6 @@ func (a *polled) readTemplates(ctx context.Context, numbers int) templateReadout
 		found.bySubject[report.TemplateSubject(a.id, t.Name, t.Language)] = t
 	}
 	return found
-}
-
-// templatesOf are the MessageTemplates of an account.
-func templatesOf(ctx context.Context, reader client.Reader, account string) ([]v1alpha1.MessageTemplate, error) {
-	var list v1alpha1.MessageTemplateList
-	if err := reader.List(ctx, &list, client.MatchingFields{lookup.AccountIndex: account}); err != nil {
-		return nil, fmt.Errorf("list message templates: %w", err)
-	}
-	return list.Items, nil
 }
 
 // recordTemplates appends to the ledger what a read told of templates that their statuses do not show.
@@ -74,14 +60,7 @@ func (p *Poller) recordTemplates(ctx context.Context, found templateReadout, tem
 			batch.Reports = append(batch.Reports, news)
 		}
 	}
-	if len(batch.Reports) == 0 {
-		return nil
-	}
-	if _, err := p.Ledger.Append(ctx, batch, p.Clock.Now()); err != nil {
-		return fmt.Errorf("record what was read of templates: %w", err)
-	}
-	p.Metrics.learned(len(batch.Reports))
-	return nil
+	return p.append(ctx, batch)
 }
 
 // templateNews are what a read contradicts of a template's status, in the words of the webhooks. A state that changes may leave no
@@ -106,58 +85,36 @@ func templateNews(shown *v1alpha1.MessageTemplateStatus, read *graph.Template) [
 	return news
 }
 
-// judgeTemplates writes the condition ReportsFresh of each template whose condition says something else.
-func (p *Poller) judgeTemplates(ctx context.Context, a *polled, templates []v1alpha1.MessageTemplate) error {
+// applyTemplateConditions writes the condition ReportsFresh of each template whose condition says something else.
+func (p *Poller) applyTemplateConditions(ctx context.Context, a *account, templates []v1alpha1.MessageTemplate) error {
 	var failures []error
 	for i := range templates {
 		t := &templates[i]
-		j, ok := p.templateJudgement(a, t)
-		if !ok || !t.DeletionTimestamp.IsZero() || saidOf(t, v1alpha1.ConditionReportsFresh) == j {
+		j, ok := p.templateVerdict(a, t)
+		if !ok || !t.DeletionTimestamp.IsZero() || verdictOf(t, v1alpha1.ConditionReportsFresh) == j {
 			continue
 		}
-		failures = append(failures, p.say(ctx, t, v1alpha1.CommonStatus{Conditions: []metav1.Condition{a.condition(t, v1alpha1.ConditionReportsFresh, j)}}))
+		failures = append(failures, p.apply(ctx, t, v1alpha1.CommonStatus{Conditions: []metav1.Condition{a.condition(t, v1alpha1.ConditionReportsFresh, j)}}))
 	}
 	return errors.Join(failures...)
 }
 
-// templateJudgement is false where the condition stays as it is. A template is missing at Meta only where all were read.
-func (p *Poller) templateJudgement(a *polled, t *v1alpha1.MessageTemplate) (conditions.Verdict, bool) {
+// templateVerdict is false where the condition stays as it is. A template is missing at Meta only where all were read.
+func (p *Poller) templateVerdict(a *account, t *v1alpha1.MessageTemplate) (conditions.Verdict, bool) {
 	failed := a.last.failed
 	if failed == nil {
 		failed = a.last.templates.failed
 	}
 	if e, is := errors.AsType[*graph.Error](failed); is {
-		passes := e.Kind == graph.Temporary || e.Kind == graph.RateLimited
-		return judgementOn(e), !passes || a.last.at.Sub(a.templatesRead) >= 2*p.Config.Period()
+		return failureVerdict(e), p.lasts(e, a.last.at.Sub(a.templatesRead))
 	}
 	read := a.last.templates.bySubject[lookup.TemplateSubject(t)]
 	if read == nil {
 		return conditions.False(v1alpha1.ReasonNotFoundAtMeta, "The account has no template of this name in this language at Meta, or the access token may not see it."),
 			a.last.templates.bySubject != nil
 	}
-	message := fmt.Sprintf("What Meta says of the template is read every %d minutes.", p.Config.PeriodMinutes)
-	if untold := slices.DeleteFunc(slices.Clone(read.Unread), func(field string) bool { return !slices.Contains(polledTemplateFields, field) }); len(untold) > 0 {
-		message += " Meta does not tell, or not in a known form: " + strings.Join(untold, ", ") + "."
-	}
-	return conditions.True(v1alpha1.ReasonPolled, message), true
+	return p.readVerdict("template", read.Unread, templateFields), true
 }
 
-// polledTemplateFields are the fields that reports about templates are made of, by Meta's names.
-var polledTemplateFields = []string{"status", "quality_score", "quality_score.score", "category"}
-
-// leftTemplate says whether a template is read no more, though its condition says that it is.
-func (p *Poller) leftTemplate(o client.Object) bool {
-	t := o.(*v1alpha1.MessageTemplate)
-	return p.accounts[t.Spec.WhatsAppBusinessAccountID] == nil && meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionReportsFresh) != nil
-}
-
-// withdrawTemplates takes the condition from templates that are not read any more.
-func (p *Poller) withdrawTemplates(ctx context.Context, templates []v1alpha1.MessageTemplate) error {
-	var failures []error
-	for i := range templates {
-		if p.leftTemplate(&templates[i]) {
-			failures = append(failures, p.say(ctx, &templates[i], v1alpha1.MessageTemplateStatus{}))
-		}
-	}
-	return errors.Join(failures...)
-}
+// templateFields are the fields that reports about templates are made of, by Meta's names.
+var templateFields = []string{"status", "quality_score", "quality_score.score", "category"}

@@ -152,7 +152,7 @@ func TestOnlyAccountsWithTemplatesAreAskedForThem(t *testing.T) {
 	number := p.number(account, "1001")
 	p.Must(p.Direct.Delete(p.Ctx, p.template))
 	p.Eventually(number, "the template is gone", func() bool {
-		templates, err := templatesOf(p.Ctx, p.Poller.Client, account)
+		templates, err := lookup.TemplatesWith(p.Ctx, p.Poller.Client, lookup.AccountIndex, account)
 		p.Must(err)
 		return len(templates) == 0
 	})

@@ -76,11 +76,11 @@ func (r *Reconciler) number(ctx context.Context, key lookup.Key, now time.Time) 
 		if err := number.Claim(ctx, &r.Operator, n); err != nil {
 			return ctrl.Result{}, err
 		}
-		return r.write(ctx, now, reconciler.Sleep{}, number.Suspend(n, now))
+		return r.write(ctx, now, reconciler.Sleep{}, number.Freeze(n, nil, now))
 	}
 	policy, shares, err := r.governed(ctx, n)
 	if problem, is := errors.AsType[*conditions.Problem](err); is {
-		return r.write(ctx, now, reconciler.Sleep{}, number.Fail(n, problem, now))
+		return r.write(ctx, now, reconciler.Sleep{}, number.Freeze(n, problem, now))
 	} else if err != nil || shares != nil {
 		return ctrl.Result{}, err
 	}
@@ -114,11 +114,11 @@ func (r *Reconciler) template(ctx context.Context, key lookup.Key, now time.Time
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if t.Spec.Activity == v1alpha1.Suspended {
-		return r.write(ctx, now, reconciler.Sleep{}, template.Suspend(t, now))
+		return r.write(ctx, now, reconciler.Sleep{}, template.Freeze(t, nil, now))
 	}
 	of, err := template.Begin(ctx, &r.Operator, t, now)
 	if problem, is := errors.AsType[*conditions.Problem](err); is {
-		return r.write(ctx, now, reconciler.Sleep{}, template.Fail(t, problem, now))
+		return r.write(ctx, now, reconciler.Sleep{}, template.Freeze(t, problem, now))
 	} else if err != nil {
 		return ctrl.Result{}, err
 	}

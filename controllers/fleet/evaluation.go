@@ -51,13 +51,11 @@ func (r *Reconciler) compose(ctx context.Context, p *v1alpha1.BusinessPortfolio,
 	var err error
 	e.memory.policy, err = portfolio.Governed(ctx, &r.Operator, p)
 	problem, fails := errors.AsType[*conditions.Problem](err)
-	switch {
-	case fails:
-		e.frozen, e.changes = p, append(e.changes, portfolio.Fail(p, problem, now))
-	case err != nil:
+	if err != nil && !fails {
 		return nil, err
-	case p.Spec.Activity == v1alpha1.Suspended:
-		e.frozen, e.changes = p, append(e.changes, portfolio.Suspend(p, now))
+	}
+	if fails || p.Spec.Activity == v1alpha1.Suspended {
+		e.frozen, e.changes = p, append(e.changes, portfolio.Freeze(p, problem, now))
 	}
 	named, err := lookup.Numbers(ctx, r.Cache, lookup.PortfolioIndex, p.Name)
 	if err != nil {
@@ -96,8 +94,11 @@ func (r *Reconciler) resume(ctx context.Context, p *v1alpha1.BusinessPortfolio, 
 	if f == nil || f.generation != p.Generation {
 		return nil, nil
 	}
-	if policy, err := portfolio.Governed(ctx, &r.Operator, p); err != nil || policy != f.policy {
-		return nil, nil // whoever composes it learns why
+	policy, err := portfolio.Governed(ctx, &r.Operator, p)
+	if _, is := errors.AsType[*conditions.Problem](err); is || err == nil && policy != f.policy {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
 	}
 	e := &evaluation{Reconciler: r, now: now, memory: f}
 	for _, key := range f.order {
@@ -129,7 +130,7 @@ func (e *evaluation) loadNumber(ctx context.Context, key lookup.Key, policy look
 		return nil, client.IgnoreNotFound(err)
 	}
 	if problem := e.pending(n); problem != nil {
-		e.changes = append(e.changes, number.Fail(n, problem, e.now))
+		e.changes = append(e.changes, number.Freeze(n, problem, e.now))
 		return nil, nil
 	}
 	return e.addNumber(ctx, n, policy, p.Name)

@@ -113,7 +113,7 @@ func (f *Standing) number(n *v1alpha1.PhoneNumber, view *standing.View, metrics 
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{n.Namespace, n.Name}, more...)...)
 	}
 	stands := view.Number(n)
-	gauge(readyDesc, truth(meta.IsStatusConditionTrue(n.Status.Conditions, v1alpha1.ConditionReady)))
+	gauge(readyDesc, gaugeOf(meta.IsStatusConditionTrue(n.Status.Conditions, v1alpha1.ConditionReady)))
 	roomDescs.collect(gauge, &stands.Room, &n.Status.Tier)
 	if n.Status.Tier.Name == "" {
 		return
@@ -188,11 +188,11 @@ func (d roomDesc) describe(descriptions chan<- *prometheus.Desc) {
 func (d roomDesc) collect(gauge func(*prometheus.Desc, float64, ...string), room *rules.Room, tier *v1alpha1.TierStatus) {
 	gauge(d.remaining, float64(room.Remaining))
 	gauge(d.reserved, float64(room.Reserved))
-	gauge(d.sendable, truth(room.Sendable))
-	gauge(d.unlimited, truth(tier.Name != "" && tier.Limit == rules.Unlimited))
+	gauge(d.sendable, gaugeOf(room.Sendable))
+	gauge(d.unlimited, gaugeOf(tier.Name != "" && tier.Limit == rules.Unlimited))
 }
 
-func truth(is bool) float64 {
+func gaugeOf(is bool) float64 {
 	if is {
 		return 1
 	}

@@ -77,11 +77,11 @@ func (n *Notifier) SetupWithManager(mgr ctrl.Manager) error {
 	for i := range n.Receivers {
 		config := &n.Receivers[i]
 		r := &receiver{
-			config: config, sender: notify.New(config), beginnings: beginnings, names: names(n.Receivers),
-			client: mgr.GetClient(), fresh: mgr.GetAPIReader(), metrics: n.Metrics, sent: map[subjectKey]sent{},
+			config: config, sender: notify.New(config), beginnings: beginnings, names: receiverNames(n.Receivers),
+			client: mgr.GetClient(), fresh: mgr.GetAPIReader(), metrics: n.Metrics, sent: map[subjectKey]unwritten{},
 			pause: pause{clock: n.Real, least: n.MinBackoff, most: n.MaxBackoff},
 		}
-		n.Metrics.begin(config.Name)
+		n.Metrics.show(config.Name)
 		if err := r.setup(mgr, n.MinBackoff, n.MaxBackoff); err != nil {
 			return fmt.Errorf("set up the controller of receiver %s: %w", config.Name, err)
 		}
@@ -89,7 +89,7 @@ func (n *Notifier) SetupWithManager(mgr ctrl.Manager) error {
 	return nil
 }
 
-func names(receivers []config.Receiver) []string {
+func receiverNames(receivers []config.Receiver) []string {
 	var names []string
 	for i := range receivers {
 		names = append(names, receivers[i].Name)
@@ -108,11 +108,11 @@ type receiver struct {
 	metrics    *Metrics
 	pause      pause
 	sentMu     sync.Mutex
-	sent       map[subjectKey]sent // what could not be written down yet
+	sent       map[subjectKey]unwritten
 }
 
-// sent is how far an object's transitions were sent.
-type sent struct {
+// unwritten is how far an object's transitions were sent.
+type unwritten struct {
 	uid     types.UID
 	reached int64
 }
@@ -122,7 +122,7 @@ func (r *receiver) setup(mgr ctrl.Manager, least, most time.Duration) error {
 	c, err := controller.NewTyped(name, mgr, controller.TypedOptions[subjectKey]{
 		Reconciler:              r,
 		MaxConcurrentReconciles: workers,
-		RateLimiter:             jittered{workqueue.NewTypedItemExponentialFailureRateLimiter[subjectKey](least, most)},
+		RateLimiter:             jitteredLimiter{workqueue.NewTypedItemExponentialFailureRateLimiter[subjectKey](least, most)},
 		LogConstructor: func(key *subjectKey) logr.Logger {
 			logger := mgr.GetLogger().WithValues("controller", "notification", "receiver", r.config.Name)
 			if key != nil {
@@ -142,15 +142,15 @@ func (r *receiver) setup(mgr ctrl.Manager, least, most time.Duration) error {
 		enqueue := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []subjectKey {
 			return []subjectKey{{kind: kind, NamespacedName: client.ObjectKeyFromObject(o)}}
 		})
-		if err := c.Watch(source.TypedKind[client.Object](mgr.GetCache(), object, enqueue, somethingHappened)); err != nil {
+		if err := c.Watch(source.TypedKind[client.Object](mgr.GetCache(), object, enqueue, newTransitions)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// somethingHappened lets pass what has transitions, and new ones: nothing else of an object is news here.
-var somethingHappened = predicate.Funcs{
+// newTransitions lets pass what has transitions, and new ones: nothing else of an object is news here.
+var newTransitions = predicate.Funcs{
 	CreateFunc: func(e event.CreateEvent) bool { return e.Object.(v1alpha1.Object).CommonStatus().Transitions > 0 },
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		return e.ObjectNew.(v1alpha1.Object).CommonStatus().Transitions != e.ObjectOld.(v1alpha1.Object).CommonStatus().Transitions
@@ -159,12 +159,12 @@ var somethingHappened = predicate.Funcs{
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
-// jittered spreads what failed together.
-type jittered struct {
+// jitteredLimiter spreads what failed together.
+type jitteredLimiter struct {
 	workqueue.TypedRateLimiter[subjectKey]
 }
 
-func (j jittered) When(key subjectKey) time.Duration {
+func (j jitteredLimiter) When(key subjectKey) time.Duration {
 	return wait.Jitter(j.TypedRateLimiter.When(key), 0.3)
 }
 
@@ -225,7 +225,7 @@ func (r *receiver) Reconcile(ctx context.Context, key subjectKey) (ctrl.Result, 
 func (r *receiver) send(ctx context.Context, notice *notify.Notice) (int64, error) {
 	// What was begun is finished while the operator ends: cut off, nobody knew whether it was taken.
 	reached, err := r.sender.Send(context.WithoutCancel(ctx), notice)
-	r.metrics.sent(r.config.Name, err)
+	r.metrics.countNotice(r.config.Name, err)
 	if err == nil {
 		r.pause.over()
 		log.FromContext(ctx).Info("notification sent", "transitions", len(notice.Transitions), "missed", notice.Missed)
@@ -251,7 +251,7 @@ func (r *receiver) writeDown(ctx context.Context, key subjectKey, object v1alpha
 			break
 		}
 		err := statuses.Apply(ctx, r.client, FieldOwner, object,
-			v1alpha1.CommonStatus{Notifications: advanced(object.CommonStatus(), r.config.Name, done, r.names)})
+			v1alpha1.CommonStatus{Notifications: withProgress(object.CommonStatus(), r.config.Name, done, r.names)})
 		if err == nil || apierrors.IsNotFound(err) {
 			break // written, or gone with what there was to remember
 		} else if !apierrors.IsConflict(err) {
@@ -273,7 +273,7 @@ func (r *receiver) writeDown(ctx context.Context, key subjectKey, object v1alpha
 func (r *receiver) remember(key subjectKey, uid types.UID, reached int64) {
 	r.sentMu.Lock()
 	defer r.sentMu.Unlock()
-	r.sent[key] = sent{uid, reached}
+	r.sent[key] = unwritten{uid, reached}
 }
 
 func (r *receiver) recall(key subjectKey, uid types.UID) int64 {
@@ -338,14 +338,14 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	return m
 }
 
-// begin shows a receiver before anything was sent to it.
-func (m *Metrics) begin(receiver string) {
+// show shows a receiver before anything was sent to it.
+func (m *Metrics) show(receiver string) {
 	for _, result := range []string{"sent", "failed"} {
 		m.notifications.WithLabelValues(receiver, result)
 	}
 }
 
-func (m *Metrics) sent(receiver string, err error) {
+func (m *Metrics) countNotice(receiver string, err error) {
 	result := "sent"
 	if err != nil {
 		result = "failed"

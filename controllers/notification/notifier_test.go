@@ -371,8 +371,8 @@ func TestWhatCannotBeWrittenDownIsNotSentAgain(t *testing.T) {
 		return cached.Status.Transitions == number.Status.Transitions
 	})
 	broken := &brokenWrites{Client: n.Client, fail: true}
-	r := &receiver{config: &n.receivers[0], sender: notify.New(&n.receivers[0]), beginnings: b, names: names(n.receivers), client: broken, fresh: n.Direct,
-		metrics: n.metrics, sent: map[subjectKey]sent{}, pause: pause{clock: clock.RealClock{}, least: time.Millisecond, most: time.Millisecond}}
+	r := &receiver{config: &n.receivers[0], sender: notify.New(&n.receivers[0]), beginnings: b, names: receiverNames(n.receivers), client: broken, fresh: n.Direct,
+		metrics: n.metrics, sent: map[subjectKey]unwritten{}, pause: pause{clock: clock.RealClock{}, least: time.Millisecond, most: time.Millisecond}}
 	key := subjectKey{kind: "PhoneNumber", NamespacedName: client.ObjectKeyFromObject(number)}
 	for range 3 {
 		if _, err := r.Reconcile(n.Ctx, key); err == nil {

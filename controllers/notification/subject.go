@@ -66,8 +66,8 @@ func progress(status *v1alpha1.CommonStatus, receiver string) int64 {
 	return 0
 }
 
-// advanced is the progress of all receivers once one of them is at done. Those that are no more, go.
-func advanced(status *v1alpha1.CommonStatus, receiver string, done int64, receivers []string) []v1alpha1.NotificationProgress {
+// withProgress is the progress of all receivers once one of them is at done. Those that are no more, go.
+func withProgress(status *v1alpha1.CommonStatus, receiver string, done int64, receivers []string) []v1alpha1.NotificationProgress {
 	var all []v1alpha1.NotificationProgress
 	for _, name := range receivers {
 		reached := progress(status, name)

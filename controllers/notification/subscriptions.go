@@ -83,7 +83,7 @@ func (b *subscriptions) load(ctx context.Context) (map[string]map[v1alpha1.Trans
 				return nil, fmt.Errorf("ConfigMap %s/%s, key %s: not what the operator wrote; delete the key, and the receiver begins anew: %w", b.namespace, subscriptionsName, r.Name, err)
 			}
 		}
-		since[r.Name] = b.asked(r, before)
+		since[r.Name] = b.reasonsOf(r, before)
 		encoded, err := json.Marshal(since[r.Name])
 		if err != nil {
 			return nil, fmt.Errorf("encode since when receivers are there: %w", err)
@@ -102,8 +102,8 @@ func (b *subscriptions) load(ctx context.Context) (map[string]map[v1alpha1.Trans
 	return since, nil
 }
 
-// asked is since when a receiver asks for each of its reasons, given what was remembered.
-func (b *subscriptions) asked(r *config.Receiver, before map[v1alpha1.TransitionReason]time.Time) map[v1alpha1.TransitionReason]time.Time {
+// reasonsOf is since when a receiver asks for each of its reasons, given what was remembered.
+func (b *subscriptions) reasonsOf(r *config.Receiver, before map[v1alpha1.TransitionReason]time.Time) map[v1alpha1.TransitionReason]time.Time {
 	reasons := r.Reasons
 	if len(reasons) == 0 {
 		reasons = config.Reasons

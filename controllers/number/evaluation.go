@@ -145,16 +145,9 @@ func (e *Evaluation) End(room rules.Room, shared *Shared, templates []*v1alpha1.
 	return change, o.Until(change.Key, deadline, e.Unit.Facts.Usage, o.Ledger.NextExpiry(number.Spec.PhoneNumber, e.now, windows...), e.now)
 }
 
-// Suspend is the change of a number that nobody is to work on.
-func Suspend(number *v1alpha1.PhoneNumber, now time.Time) *reconciler.Change {
-	return change(number, now, &statuses.Transitions{}, func(set conditions.Setter, want *v1alpha1.PhoneNumberStatus) { set.SetSuspended(&want.LimitStatus) })
-}
-
-// Fail is the change of a number that a problem keeps the operator from.
-func Fail(number *v1alpha1.PhoneNumber, problem *conditions.Problem, now time.Time) *reconciler.Change {
-	return change(number, now, &statuses.Transitions{}, func(set conditions.Setter, want *v1alpha1.PhoneNumberStatus) {
-		set.SetNotReady(problem, &want.LimitStatus)
-	})
+// Freeze is the change of a number that the rules do not run for: for a problem, or where there is none because it is suspended.
+func Freeze(number *v1alpha1.PhoneNumber, problem *conditions.Problem, now time.Time) *reconciler.Change {
+	return change(number, now, &statuses.Transitions{}, func(set conditions.Setter, want *v1alpha1.PhoneNumberStatus) { set.Freeze(problem, &want.LimitStatus) })
 }
 
 // Claim tells the ledger which number has the id of Meta's that a resource gives. The oldest resource with it says so.

@@ -164,17 +164,10 @@ func (e *Evaluation) End(obstacle rules.Obstacle) (*reconciler.Change, reconcile
 	return change, o.Until(change.Key, deadline, facts.Usage, o.Ledger.NextExpiry(counts.PortfolioKey(portfolio.Name), e.now, windows...), e.now)
 }
 
-// Suspend is the change of a portfolio that nobody is to work on.
-func Suspend(portfolio *v1alpha1.BusinessPortfolio, now time.Time) *reconciler.Change {
+// Freeze is the change of a portfolio that the rules do not run for: for a problem, or where there is none because it is suspended.
+func Freeze(portfolio *v1alpha1.BusinessPortfolio, problem *conditions.Problem, now time.Time) *reconciler.Change {
 	return change(portfolio, now, &statuses.Transitions{}, func(set conditions.Setter, want *v1alpha1.BusinessPortfolioStatus) {
-		set.SetSuspended(&want.LimitStatus)
-	})
-}
-
-// Fail is the change of a portfolio that a problem keeps the operator from.
-func Fail(portfolio *v1alpha1.BusinessPortfolio, problem *conditions.Problem, now time.Time) *reconciler.Change {
-	return change(portfolio, now, &statuses.Transitions{}, func(set conditions.Setter, want *v1alpha1.BusinessPortfolioStatus) {
-		set.SetNotReady(problem, &want.LimitStatus)
+		set.Freeze(problem, &want.LimitStatus)
 	})
 }
 

@@ -38,7 +38,6 @@ func judge(s *usage.Sample, missing [usage.Quantities]*shortfall, period time.Du
 	if !s.Asked[usage.UsedCount] {
 		return conditions.False(v1alpha1.ReasonSourceNotConfigured,
 			"No query gives used: set spec.usage.queries.used, or queries.used of the namespace in the operator's configuration.")
-
 	}
 	waits := false
 	for q := range usage.Quantities {

@@ -28,7 +28,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) asked(namespace string, failed *promquery.Error) {
+func (m *Metrics) countQuery(namespace string, failed *promquery.Error) {
 	result := "ok"
 	if failed != nil {
 		result = strings.ToLower(failed.Kind.String())
@@ -36,13 +36,13 @@ func (m *Metrics) asked(namespace string, failed *promquery.Error) {
 	m.queries.WithLabelValues(namespace, result).Inc()
 }
 
-// watch collects the age of what is known at each scrape.
-func (m *Metrics) watch(namespaces map[string]*asked, clock reconciler.Clock) {
-	m.registry.MustRegister(&askedNamespaces{namespaces, clock})
+// collect collects the age of what is known at each scrape.
+func (m *Metrics) collect(namespaces map[string]*namespace, clock reconciler.Clock) {
+	m.registry.MustRegister(&namespaceCollector{namespaces, clock})
 }
 
-type askedNamespaces struct {
-	namespaces map[string]*asked
+type namespaceCollector struct {
+	namespaces map[string]*namespace
 	clock      reconciler.Clock
 }
 
@@ -50,12 +50,12 @@ var sampleAgeDesc = prometheus.NewDesc("numberfleet_prometheus_oldest_read_age_s
 	"Time since all queries to the Prometheus of a namespace were answered, or since the start if they were not yet; absent while another process leads.", []string{"namespace"}, nil)
 
 // Describe implements prometheus.Collector.
-func (c *askedNamespaces) Describe(descriptions chan<- *prometheus.Desc) {
+func (c *namespaceCollector) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- sampleAgeDesc
 }
 
 // Collect implements prometheus.Collector.
-func (c *askedNamespaces) Collect(metrics chan<- prometheus.Metric) {
+func (c *namespaceCollector) Collect(metrics chan<- prometheus.Metric) {
 	for name, n := range c.namespaces {
 		if read, begun := n.since(); begun {
 			metrics <- prometheus.MustNewConstMetric(sampleAgeDesc, prometheus.GaugeValue, c.clock.Since(read).Seconds(), name)

@@ -39,11 +39,11 @@ type Poller struct {
 	// Timeout bounds a query; promquery.DefaultTimeout where it is zero.
 	Timeout time.Duration
 
-	namespaces map[string]*asked
+	namespaces map[string]*namespace
 }
 
-// asked is a namespace whose Prometheus is asked. Its reconciles come one after the other; the mutex is for the metrics.
-type asked struct {
+// namespace is a namespace whose Prometheus is asked. Its reconciles come one after the other; the mutex is for the metrics.
+type namespace struct {
 	client *promquery.Client
 	next   time.Time // nothing is asked before
 
@@ -52,9 +52,9 @@ type asked struct {
 }
 
 const (
-	// samplers is how many namespaces are asked for at a time, and queriers how many queries of one.
-	samplers = 4
-	queriers = 4
+	// maxNamespaces is how many namespaces are asked for at a time, and maxQueries how many queries of one.
+	maxNamespaces = 4
+	maxQueries    = 4
 )
 
 // SetupWithManager registers the controller. The indexes must be there (see SetupIndexes).
@@ -62,10 +62,10 @@ func (s *Poller) SetupWithManager(mgr ctrl.Manager) error {
 	if err := s.open(); err != nil {
 		return err
 	}
-	s.Metrics.watch(s.namespaces, s.Clock)
+	s.Metrics.collect(s.namespaces, s.Clock)
 	c, err := controller.NewTyped("prometheus", mgr, controller.TypedOptions[string]{
 		Reconciler:              s,
-		MaxConcurrentReconciles: samplers,
+		MaxConcurrentReconciles: maxNamespaces,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[string](time.Second, time.Minute),
 		LogConstructor: func(namespace *string) logr.Logger {
 			logger := mgr.GetLogger().WithValues("controller", "prometheus")
@@ -83,13 +83,13 @@ func (s *Poller) SetupWithManager(mgr ctrl.Manager) error {
 
 // open makes the clients.
 func (s *Poller) open() error {
-	s.namespaces = map[string]*asked{}
+	s.namespaces = map[string]*namespace{}
 	for _, n := range s.Samples.Config.Namespaces {
 		of, err := promquery.New(promquery.Options{URL: n.URL, TokenFile: n.TokenFile, CAFile: n.CAFile, UserAgent: s.UserAgent, Timeout: s.Timeout})
 		if err != nil {
 			return fmt.Errorf("the Prometheus of namespace %s: %w", n.Name, err)
 		}
-		s.namespaces[n.Name] = &asked{client: of}
+		s.namespaces[n.Name] = &namespace{client: of}
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func (s *Poller) open() error {
 func (s *Poller) begin(_ context.Context, queue workqueue.TypedRateLimitingInterface[string]) error {
 	now := s.Clock.Now()
 	for name, n := range s.namespaces {
-		n.wasRead(now)
+		n.setRead(now)
 		queue.Add(name)
 	}
 	return nil
@@ -118,19 +118,19 @@ func (s *Poller) Reconcile(ctx context.Context, namespace string) (ctrl.Result, 
 }
 
 // read asks all queries of a namespace, each once, and keeps what they tell.
-func (s *Poller) read(ctx context.Context, namespace string, n *asked, now time.Time) error {
+func (s *Poller) read(ctx context.Context, namespace string, n *namespace, now time.Time) error {
 	var list v1alpha1.PhoneNumberList
 	if err := s.Cache.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 		return fmt.Errorf("list phone numbers: %w", err)
 	}
 	var numbers []*v1alpha1.PhoneNumber
-	var asks [][usage.Quantities]ask
+	var asks [][usage.Quantities]query
 	for i := range list.Items {
 		number := &list.Items[i]
 		if !number.DeletionTimestamp.IsZero() || !s.Samples.Counts(number) {
 			continue
 		}
-		of, err := s.asks(ctx, number)
+		of, err := s.queriesOf(ctx, number)
 		if err != nil {
 			return err
 		}
@@ -142,21 +142,21 @@ func (s *Poller) read(ctx context.Context, namespace string, n *asked, now time.
 		return nil // the operator ends, which is nobody's failure
 	default:
 	}
-	s.keep(namespace, numbers, asks, answers, now.UTC().Truncate(time.Second))
+	s.store(namespace, numbers, asks, answers, now.UTC().Truncate(time.Second))
 	complete := true
 	for _, a := range answers {
 		complete = complete && a.failed == nil
 	}
 	if complete {
-		n.wasRead(now)
+		n.setRead(now)
 	}
 	return nil
 }
 
 // query asks each query once, some at a time. Where the server does not answer, the rest is not tried: a thousand queries would
 // wait for as many timeouts.
-func (s *Poller) query(ctx context.Context, namespace string, n *asked, asks [][usage.Quantities]ask) map[string]*answer {
-	queries, shared := distinct(asks)
+func (s *Poller) query(ctx context.Context, namespace string, n *namespace, asks [][usage.Quantities]query) map[string]*answer {
+	queries, shared := distinctQueries(asks)
 	answers := make(map[string]*answer, len(queries))
 	var (
 		mu   sync.Mutex
@@ -164,7 +164,7 @@ func (s *Poller) query(ctx context.Context, namespace string, n *asked, asks [][
 		work = make(chan string)
 		done sync.WaitGroup
 	)
-	for range min(queriers, len(queries)) {
+	for range min(maxQueries, len(queries)) {
 		done.Go(func() {
 			for query := range work {
 				mu.Lock()
@@ -175,10 +175,10 @@ func (s *Poller) query(ctx context.Context, namespace string, n *asked, asks [][
 					if a.samples, err = n.client.Query(ctx, query); err != nil {
 						a.failed, _ = errors.AsType[*promquery.Error](err)
 					}
-					s.Metrics.asked(namespace, a.failed)
+					s.Metrics.countQuery(namespace, a.failed)
 				}
 				if shared[query] {
-					a.labelled(s.Samples.Server(namespace))
+					a.groupByLabel(s.Samples.Server(namespace))
 				}
 				mu.Lock()
 				if a.failed != nil && a.failed.Kind == promquery.Unreachable {
@@ -200,8 +200,8 @@ func (s *Poller) query(ctx context.Context, namespace string, n *asked, asks [][
 	return answers
 }
 
-// keep takes over what the answers tell of the numbers. A count that could not be had stays as it was.
-func (s *Poller) keep(namespace string, numbers []*v1alpha1.PhoneNumber, asks [][usage.Quantities]ask, answers map[string]*answer, now time.Time) {
+// store takes over what the answers tell of the numbers. A count that could not be had stays as it was.
+func (s *Poller) store(namespace string, numbers []*v1alpha1.PhoneNumber, asks [][usage.Quantities]query, answers map[string]*answer, now time.Time) {
 	server, period := s.Samples.Server(namespace), s.Samples.Config.Period()
 	known := make(map[types.UID]usage.Sample, len(numbers))
 	var news []string
@@ -219,7 +219,7 @@ func (s *Poller) keep(namespace string, numbers []*v1alpha1.PhoneNumber, asks []
 			}
 			q := usage.Quantity(q)
 			after.Asked[q], after.Readings[q] = true, before.Readings[q]
-			count, why := answers[a.query].about(number, a, q, server)
+			count, why := answers[a.query].countOf(number, a, q, server)
 			if missing[q] = why; why == nil {
 				was := before.Readings[q]
 				after.Readings[q] = was.Next(a.measure, a.window, count, now)
@@ -235,14 +235,14 @@ func (s *Poller) keep(namespace string, numbers []*v1alpha1.PhoneNumber, asks []
 	s.Samples.Replace(namespace, known, news)
 }
 
-func (n *asked) wasRead(at time.Time) {
+func (n *namespace) setRead(at time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.read = at
 }
 
 // since is when the namespace was read last, or since when it is; false if another process asks.
-func (n *asked) since() (read time.Time, begun bool) {
+func (n *namespace) since() (read time.Time, begun bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.read, !n.read.IsZero()

@@ -61,7 +61,7 @@ func (s *sampling) restart() {
 	s.registry = prometheus.NewRegistry()
 	s.Poller.Metrics = NewMetrics(s.registry)
 	s.Must(s.open())
-	s.Poller.Metrics.watch(s.namespaces, s.FakeClock)
+	s.Poller.Metrics.collect(s.namespaces, s.FakeClock)
 	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]())
 	defer queue.ShutDown()
 	s.Must(s.begin(s.Ctx, queue))
@@ -266,7 +266,7 @@ func TestNothingIsConcludedFromWhatIsNotKnown(t *testing.T) {
 	s.answer("used", "503")
 	s.answer("users", "503")
 	s.restart()
-	for range 4 {
+	for range 6 { // for more than two periods, wherever the instants lie
 		s.sample()
 	}
 	s.Report(climbing.Spec.PhoneNumber, report.Quality, "High")

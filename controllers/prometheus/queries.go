@@ -18,16 +18,16 @@ import (
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
-// ask is a query as it is sent for one number.
-type ask struct {
+// query is a query as it is sent for one number.
+type query struct {
 	query   string // empty if there is none
 	own     bool   // the number's, so that all of the answer is about it
 	measure v1alpha1.Measure
 	window  time.Duration
 }
 
-// asks are a number's queries; none while it is not known which rules it lives by, for they say what is counted over which time.
-func (s *Poller) asks(ctx context.Context, n *v1alpha1.PhoneNumber) (asks [usage.Quantities]ask, err error) {
+// queriesOf are a number's queries; none while it is not known which rules it lives by, for they say what is counted over which time.
+func (s *Poller) queriesOf(ctx context.Context, n *v1alpha1.PhoneNumber) (asks [usage.Quantities]query, err error) {
 	policy, _, err := s.Policies.Of(ctx, n)
 	if _, is := errors.AsType[*conditions.Problem](err); is {
 		return asks, nil
@@ -56,7 +56,7 @@ func (s *Poller) asks(ctx context.Context, n *v1alpha1.PhoneNumber) (asks [usage
 		usage.UsersCount:    {own.UniqueUsers, all.UniqueUsers, climbs, upgrade},
 		usage.MessagesCount: {own.Messages, all.Messages, v1alpha1.MeasureMessages, upgrade},
 	} {
-		asks[q] = ask{query: fill.Replace(of.all), measure: of.measure, window: of.window}
+		asks[q] = query{query: fill.Replace(of.all), measure: of.measure, window: of.window}
 		if of.own != "" {
 			asks[q].query, asks[q].own = fill.Replace(of.own), true
 		}
@@ -73,8 +73,8 @@ type answer struct {
 	failed  *promquery.Error
 }
 
-// labelled sorts the samples by the number that the label says they are of.
-func (a *answer) labelled(server *config.PrometheusNamespace) {
+// groupByLabel sorts the samples by the number that the label says they are of.
+func (a *answer) groupByLabel(server *config.PrometheusNamespace) {
 	a.of = make(map[string]model.Vector, len(a.samples))
 	for _, sample := range a.samples {
 		name := string(sample.Metric[model.LabelName(server.Label)])
@@ -85,14 +85,14 @@ func (a *answer) labelled(server *config.PrometheusNamespace) {
 	}
 }
 
-// about is the count of a number in the answer, or why it has none.
-func (a *answer) about(n *v1alpha1.PhoneNumber, as ask, q usage.Quantity, server *config.PrometheusNamespace) (int64, *shortfall) {
+// countOf is the count of a number in the answer, or why it has none.
+func (a *answer) countOf(n *v1alpha1.PhoneNumber, as query, q usage.Quantity, server *config.PrometheusNamespace) (int64, *shortfall) {
 	if a.failed != nil {
 		return 0, shortfallOf(a.failed)
 	}
 	samples := a.samples
 	if !as.own {
-		samples = a.of[heldFor(n, server.Holds)]
+		samples = a.of[labelValue(n, server.Holds)]
 	}
 	switch {
 	case len(samples) == 0 && as.own:
@@ -113,8 +113,8 @@ func (a *answer) about(n *v1alpha1.PhoneNumber, as ask, q usage.Quantity, server
 	return count, nil
 }
 
-// heldFor is what the label holds for a number. A number without an id is not found by one.
-func heldFor(n *v1alpha1.PhoneNumber, holds config.LabelHolds) string {
+// labelValue is what the label holds for a number. A number without an id is not found by one.
+func labelValue(n *v1alpha1.PhoneNumber, holds config.LabelHolds) string {
 	switch holds {
 	case config.HoldsPhoneNumberID:
 		if n.Spec.PhoneNumberID == "" {
@@ -128,8 +128,8 @@ func heldFor(n *v1alpha1.PhoneNumber, holds config.LabelHolds) string {
 	}
 }
 
-// distinct are the queries of all numbers, each once, in order, and those among them whose answers are to be sorted by label.
-func distinct(all [][usage.Quantities]ask) (queries []string, shared map[string]bool) {
+// distinctQueries are the queries of all numbers, each once, in order, and those among them whose answers are to be sorted by label.
+func distinctQueries(all [][usage.Quantities]query) (queries []string, shared map[string]bool) {
 	shared = map[string]bool{}
 	for _, asks := range all {
 		for _, a := range asks {

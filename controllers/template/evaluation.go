@@ -69,14 +69,9 @@ func (e *Evaluation) End(now time.Time) *reconciler.Change {
 	})
 }
 
-// Suspend is the change of a template that nobody is to work on.
-func Suspend(template *v1alpha1.MessageTemplate, now time.Time) *reconciler.Change {
-	return change(template, now, nil, func(set conditions.Setter, _ *v1alpha1.MessageTemplateStatus) { set.SetSuspended(nil) })
-}
-
-// Fail is the change of a template that a problem keeps the operator from.
-func Fail(template *v1alpha1.MessageTemplate, problem *conditions.Problem, now time.Time) *reconciler.Change {
-	return change(template, now, nil, func(set conditions.Setter, _ *v1alpha1.MessageTemplateStatus) { set.SetNotReady(problem, nil) })
+// Freeze is the change of a template that the rules do not run for: for a problem, or where there is none because it is suspended.
+func Freeze(template *v1alpha1.MessageTemplate, problem *conditions.Problem, now time.Time) *reconciler.Change {
+	return change(template, now, nil, func(set conditions.Setter, _ *v1alpha1.MessageTemplateStatus) { set.Freeze(problem, nil) })
 }
 
 // change gives a template another status.

@@ -29,6 +29,7 @@ func State(status *v1alpha1.MessageTemplateStatus) (rules.TemplateState, bool) {
 	}, true
 }
 
+// SetStatus writes into the status what the rules remember of a template.
 func SetStatus(status *v1alpha1.MessageTemplateStatus, s rules.TemplateState) {
 	status.EvaluatedTime = statuses.Time(s.EvaluatedAt)
 	status.State, status.SinceTime, status.UntilTime, status.Source = s.State, statuses.Time(s.Since), statuses.Time(s.Until), s.Source

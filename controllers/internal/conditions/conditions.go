@@ -46,39 +46,33 @@ func (c Setter) SetEvaluated(policy string) {
 	c.setReady(v1alpha1.ReasonEvaluated, "The rules of policy "+policy+" ran on all that was received.")
 }
 
-// SetSuspended says that the status is frozen. limit is the part of it that is about a limit; nil for a kind without one.
-func (c Setter) SetSuspended(limit *v1alpha1.LimitStatus) {
-	message := "spec.activity is Suspended: the status is frozen"
-	if limit != nil {
-		message += "; usage is counted on"
-	}
-	c.setReady(v1alpha1.ReasonSuspended, message+".")
-	c.freeze(limit, v1alpha1.RoomSuspended)
-}
-
-// SetNotReady says what keeps the operator from its job for this resource. What waits for another resource is in progress for
-// kstatus; what needs a human is stalled.
-func (c Setter) SetNotReady(problem *Problem, limit *v1alpha1.LimitStatus) {
-	c.Set(v1alpha1.ConditionReady, metav1.ConditionFalse, problem.Reason, problem.Message)
-	if problem.Stalled {
+// Freeze says why the rules do not run for the resource: a problem keeps the operator from its job, or where there is none
+// spec.activity is Suspended. What waits for another resource is in progress for kstatus; what needs a human is stalled. limit is the
+// part of the status that is about a limit, of which nothing may be used and nothing is due; nil for a kind without one.
+func (c Setter) Freeze(problem *Problem, limit *v1alpha1.LimitStatus) {
+	reason := v1alpha1.RoomNotReady
+	switch {
+	case problem == nil && limit == nil:
+		c.setReady(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen.")
+	case problem == nil:
+		reason = v1alpha1.RoomSuspended
+		c.setReady(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen; usage is counted on.")
+	case problem.Stalled:
+		c.Set(v1alpha1.ConditionReady, metav1.ConditionFalse, problem.Reason, problem.Message)
 		c.Set(v1alpha1.ConditionStalled, metav1.ConditionTrue, problem.Reason, problem.Message)
-	} else {
+	default:
+		c.Set(v1alpha1.ConditionReady, metav1.ConditionFalse, problem.Reason, problem.Message)
 		meta.RemoveStatusCondition(c.In, v1alpha1.ConditionStalled)
 	}
-	c.freeze(limit, v1alpha1.RoomNotReady)
+	if limit != nil {
+		c.SetSendable(&limit.Usage, rules.RoomOf(rules.Limit{}, rules.Obstacle{Reason: reason}))
+		limit.NextDeadlineTime = metav1.Time{} // nobody keeps it
+	}
 }
 
 func (c Setter) setReady(reason, message string) {
 	meta.RemoveStatusCondition(c.In, v1alpha1.ConditionStalled)
 	c.Set(v1alpha1.ConditionReady, metav1.ConditionTrue, reason, message)
-}
-
-// freeze says of a limit whose rules do not run that nothing may be sent, and nothing is due.
-func (c Setter) freeze(limit *v1alpha1.LimitStatus, reason v1alpha1.RoomReason) {
-	if limit != nil {
-		c.SetSendable(&limit.Usage, rules.RoomOf(rules.Limit{}, rules.Obstacle{Reason: reason}))
-		limit.NextDeadlineTime = metav1.Time{} // nobody keeps it
-	}
 }
 
 // Owned are the conditions that the operator writes; others are not its own.

@@ -67,7 +67,7 @@ func (b *Bench) Webhooks() func(body []byte) {
 	receiver.SetBackend(&ingest.Backend{Ledger: b.Ledger, Hasher: ledger.OpenMemory().Hasher()})
 	return func(body []byte) {
 		b.T.Helper()
-		req := httptest.NewRequest(http.MethodPost, webhook.DefaultPath, bytes.NewReader(body))
+		req := httptest.NewRequestWithContext(b.Ctx, http.MethodPost, webhook.DefaultPath, bytes.NewReader(body))
 		req.Header.Set("X-Hub-Signature-256", metatest.Sign("a secret of the app", body))
 		w := httptest.NewRecorder()
 		if receiver.ServeHTTP(w, req); w.Code != http.StatusOK {
@@ -79,10 +79,12 @@ func (b *Bench) Webhooks() func(body []byte) {
 // OwnAccount is the id of an account that no other test names.
 func OwnAccount() string { return "9" + strings.TrimLeft(NewNumber(), "+") }
 
+// InAccount puts a number into an account.
 func InAccount(id string) func(*v1alpha1.PhoneNumber) {
 	return func(n *v1alpha1.PhoneNumber) { n.Spec.Business.WhatsAppBusinessAccountID = id }
 }
 
+// ExpectCondition fails unless a condition of a number has a reason, and a sentence that its message contains.
 func (b *Bench) ExpectCondition(number *v1alpha1.PhoneNumber, conditionType, reason, sentence string) {
 	b.T.Helper()
 	if is := meta.FindStatusCondition(number.Status.Conditions, conditionType); is == nil || is.Reason != reason || !strings.Contains(is.Message, sentence) {
@@ -92,6 +94,7 @@ func (b *Bench) ExpectCondition(number *v1alpha1.PhoneNumber, conditionType, rea
 
 const account = "200100"
 
+// ADay is a day.
 const ADay = 24 * time.Hour
 
 // Fresh is the condition UsageFresh of a number, in a word, after a reconcile.
@@ -168,16 +171,20 @@ type Clock struct {
 	now time.Time
 }
 
+// Now implements reconciler.Clock.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
+// Since implements reconciler.Clock.
 func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
+// Wait implements reconciler.Clock.
 func (c *Clock) Wait(t time.Time) time.Duration { return max(0, t.Sub(c.Now())) }
 
+// Advance lets time pass.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -187,6 +194,7 @@ func (c *Clock) Advance(d time.Duration) {
 // Present is an operator that is there since a time.
 type Present struct{ SinceTime time.Time }
 
+// Since implements reconciler.Presence.
 func (p *Present) Since() time.Time { return p.SinceTime }
 
 // Bench is one test's namespace, clock and ledger, and what controllers work with. The test reconciles, so that each step is the test's
@@ -204,12 +212,14 @@ type Bench struct {
 }
 
 var (
+	// Start is when the clock of every test begins.
 	Start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	// numbers gives every test phone numbers of its own: the API server is shared.
 	numbersMu sync.Mutex
 	numbers   = 15550200000
 )
 
+// NewNumber is a phone number that no other test has.
 func NewNumber() string {
 	numbersMu.Lock()
 	defer numbersMu.Unlock()
@@ -217,6 +227,7 @@ func NewNumber() string {
 	return fmt.Sprintf("+%d", numbers)
 }
 
+// New makes the bench of a test.
 func New(t *testing.T) *Bench {
 	t.Helper()
 	b := &Bench{T: t, Ctx: t.Context(), FakeClock: &Clock{now: Start}, Recorder: events.NewFakeRecorder(1000), registry: prometheus.NewRegistry()}
@@ -242,6 +253,7 @@ func New(t *testing.T) *Bench {
 	return b
 }
 
+// Manager makes a manager for controllers that run by themselves.
 func (b *Bench) Manager() ctrl.Manager {
 	b.T.Helper()
 	manager, err := ctrl.NewManager(APIServer, ctrl.Options{
@@ -270,6 +282,7 @@ func (b *Bench) StartManager(manager ctrl.Manager) {
 	}
 }
 
+// Must fails the test on an error.
 func (b *Bench) Must(err error) {
 	b.T.Helper()
 	if err != nil {
@@ -277,6 +290,7 @@ func (b *Bench) Must(err error) {
 	}
 }
 
+// Create creates a number that is governed by a policy.
 func (b *Bench) Create(policy string, change ...func(*v1alpha1.PhoneNumber)) *v1alpha1.PhoneNumber {
 	b.T.Helper()
 	number := &v1alpha1.PhoneNumber{
@@ -347,6 +361,7 @@ func (b *Bench) Deliver(number string, n int) {
 	b.Must(err)
 }
 
+// Report records a report of now.
 func (b *Bench) Report(subject string, kind report.Kind, value string) {
 	b.T.Helper()
 	now := b.FakeClock.Now()
@@ -386,6 +401,7 @@ func (b *Bench) Reasons() []string {
 	}
 }
 
+// History are the times and reasons of a number's transitions.
 func History(number *v1alpha1.PhoneNumber) []string {
 	var lines []string
 	for _, t := range number.Status.History {

@@ -54,6 +54,7 @@ func (f *Fleet) Number(change ...func(*v1alpha1.PhoneNumber)) *v1alpha1.PhoneNum
 	return number
 }
 
+// Template adds a template that the numbers of the portfolio send.
 func (f *Fleet) Template(name string, change ...func(*v1alpha1.MessageTemplateSpec)) *v1alpha1.MessageTemplate {
 	f.T.Helper()
 	template := &v1alpha1.MessageTemplate{
@@ -110,6 +111,7 @@ func Told(history []v1alpha1.Transition) []string {
 	return lines
 }
 
+// Expect fails unless two lists are the same.
 func (f *Fleet) Expect(what string, got, want []string) {
 	f.T.Helper()
 	if !slices.Equal(got, want) {
@@ -142,6 +144,7 @@ func (f *Fleet) Move(number *v1alpha1.PhoneNumber, to string) {
 	f.Must(f.Client.Update(f.Ctx, number))
 }
 
+// ReportAt records a report of an instant.
 func (f *Fleet) ReportAt(subject string, kind report.Kind, value string, at time.Time) {
 	f.T.Helper()
 	_, err := f.Ledger.Append(f.Ctx, counts.Batch{Reports: []report.Report{{Subject: report.ParseSubject(subject), Kind: kind, Value: value, At: at.Unix()}}}, f.FakeClock.Now())

@@ -55,6 +55,7 @@ func SetStatement(into *v1alpha1.Statement, r report.Report) {
 	}
 }
 
+// Statement is a report as a status shows it.
 func Statement(r report.Report) v1alpha1.Statement {
 	s := v1alpha1.Statement{Value: statuses.Clip(r.Value, 64), Reason: statuses.Clip(r.Reason, 256), ReportedTime: statuses.Time(r.Time())}
 	if r.Until != 0 {
@@ -114,6 +115,7 @@ func After(book *ledger.Ledger, subject report.Subject, observed int64) ([]repor
 	return reports, observed
 }
 
+// ReportsFresh is the condition of that name of a number; nil where it has none.
 func ReportsFresh(number *v1alpha1.PhoneNumber) *metav1.Condition {
 	return meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionReportsFresh)
 }

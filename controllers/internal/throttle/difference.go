@@ -32,6 +32,7 @@ type Counts struct {
 	Failure  v1alpha1.FailureStatus
 }
 
+// WithoutCounts takes the counts out of what was decided.
 func WithoutCounts(upgrade *v1alpha1.UpgradeStatus, restriction *v1alpha1.RestrictionStatus) {
 	upgrade.Achieved = nil
 	upgrade.Missing = nil // sentences with counts in them
@@ -84,17 +85,17 @@ func Differ(have, want Parts) Difference {
 
 func sameCounts(a, b Counts) bool {
 	b.Usage.ObservedTime, b.Usage.SampledTime = a.Usage.ObservedTime, a.Usage.SampledTime
-	b.Usage.LastReceivedTime = lately(a.Usage.LastReceivedTime, b.Usage.LastReceivedTime)
+	b.Usage.LastReceivedTime = unlessRecent(a.Usage.LastReceivedTime, b.Usage.LastReceivedTime)
 	if b.Failure.Class == a.Failure.Class {
-		b.Failure.Time = lately(a.Failure.Time, b.Failure.Time)
+		b.Failure.Time = unlessRecent(a.Failure.Time, b.Failure.Time)
 	}
 	return equality.Semantic.DeepEqual(a.Failure, b.Failure) && equality.Semantic.DeepEqual(a.Usage, b.Usage) && equality.Semantic.DeepEqual(a.Feedback, b.Feedback) &&
 		equality.Semantic.DeepEqual(a.Upgrade, b.Upgrade) && a.Until.Equal(&b.Until) && a.Next.Equal(&b.Next) && a.Step == b.Step &&
 		slices.Equal(a.Why, b.Why) && a.Report == b.Report
 }
 
-// lately is the time that stands, unless another is newer by a quarter of an hour: that something came once more is no news.
-func lately(have, want metav1.Time) metav1.Time {
+// unlessRecent is the time that stands, unless another is newer by a quarter of an hour: that something came once more is no news.
+func unlessRecent(have, want metav1.Time) metav1.Time {
 	if !have.IsZero() && !want.Before(&have) && want.Sub(have.Time) < 15*time.Minute {
 		return have
 	}

@@ -11,7 +11,6 @@ import (
 	testingclock "k8s.io/utils/clock/testing"
 
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
-
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 

@@ -43,6 +43,7 @@ type Sharing struct {
 	samples *Prometheus
 }
 
+// Sharing tells numbers that share a limit apart by where their counts come from.
 func (s *Prometheus) Sharing(numbers []*v1alpha1.PhoneNumber) Sharing {
 	all := Sharing{samples: s}
 	for _, n := range numbers {

@@ -14,6 +14,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
+// NotSampledYet says that nothing is known of a number yet.
 var NotSampledYet = conditions.Unknown(v1alpha1.ReasonNotSampledYet, "The Prometheus that the counts come from has told nothing yet.")
 
 // Verdict is what to say of a number whose counts are a Prometheus'; false where what is said already stands, as after a
@@ -51,6 +52,7 @@ type Sample struct {
 // Quantity is one of the counts that are asked for.
 type Quantity int
 
+// The counts that are asked for, and how many they are.
 const (
 	UsedCount Quantity = iota
 	UsersCount
