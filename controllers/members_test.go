@@ -242,6 +242,8 @@ func TestRunningFleet(t *testing.T) {
 	running.Metrics, running.Throttle = reconciler.NewMetrics(prometheus.NewRegistry()), controllertest.Unthrottled()
 	running.BatchPeriod, running.Concurrency = 20*time.Millisecond, 2
 	f.Must((&fleet.Reconciler{Operator: running}).SetupWithManager(manager))
+	deleted := "deleted-" + f.Namespace
+	f.Must(f.Ledger.SetPortfolio(deleted, []string{"+15550009999"}))
 	f.StartManager(manager)
 
 	a, b := f.Number(), f.Number()
@@ -253,6 +255,9 @@ func TestRunningFleet(t *testing.T) {
 			return fits(&f.Portfolio.Status)
 		})
 	}
+	f.Eventually(a, "a portfolio that was deleted while the operator was down is no longer counted", func() bool {
+		return !slices.Contains(f.Ledger.Portfolios(), deleted)
+	})
 	portfolio("two numbers are counted", func(s *v1alpha1.BusinessPortfolioStatus) bool {
 		return s.Numbers != nil && *s.Numbers == 2 && s.Connection.State == v1alpha1.StateConnected
 	})

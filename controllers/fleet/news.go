@@ -38,6 +38,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		for _, kind := range []string{lookup.PhoneNumber, lookup.BusinessPortfolio} {
 			r.Throttle.Subscribe(kind, func(of lookup.Key) { r.turn(ctx, queue, of) })
 		}
+		for _, name := range r.Ledger.Portfolios() { // one may have been deleted while nobody watched
+			queue.Add(lookup.PortfolioKey(name))
+		}
 		go received.Run(ctx, func(ctx context.Context, subject string) { r.Receive(ctx, queue, subject) })
 		return nil
 	}

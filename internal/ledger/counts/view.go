@@ -3,6 +3,7 @@ package counts
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -222,6 +223,18 @@ func (v *View) Windows(number string) Windows {
 	s.rlock()
 	defer s.runlock()
 	return s.windows.windows()
+}
+
+// Portfolios are the names of all portfolios, in order.
+func (v *View) Portfolios() []string {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	var names []string
+	for subject := range v.portfolios {
+		names = append(names, strings.TrimPrefix(subject, PortfolioKey("")))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // HasPortfolio says whether a portfolio has just these numbers. One without numbers is none.
