@@ -32,7 +32,7 @@ func TestARestrictionOfAnAccountReachesItsNumbers(t *testing.T) {
 		metatest.Restriction{Type: "RESTRICTED_ADD_PHONE_NUMBER_ACTION"},
 	))
 	for _, subject := range []string{report.AccountSubject(id).String(), "account/of nobody"} {
-		requests := f.Concerned(subject)
+		requests := f.KeysFor(subject)
 		if want := 2 * (1 - strings.Count(subject, "nobody")); len(requests) != want {
 			t.Errorf("%s is about %v", subject, requests)
 		}
@@ -98,7 +98,7 @@ func TestWhatMetaSaysOfAnAccountShowsOnItsNumbers(t *testing.T) {
 	post(metatest.BanPayload(id, "SCHEDULE_FOR_DISABLE", "April 17, 2025", later()))
 	post(metatest.NameUpdatePayload(number.Spec.PhoneNumber, "REJECTED", "acme", "NAME_FORMAT_UNACCEPTABLE", later()))
 	post(metatest.AlertPayload("PHONE_NUMBER", phoneID, "OBA_APPROVED", "It has a badge now.", later()))
-	if requests := b.Concerned(report.NumberIDSubject(phoneID).String()); len(requests) != 1 {
+	if requests := b.KeysFor(report.NumberIDSubject(phoneID).String()); len(requests) != 1 {
 		t.Errorf("an alert is about %v", requests)
 	}
 	b.Evaluate(number)
@@ -169,7 +169,7 @@ func TestTheLimitOfAnAccountIsItsPortfolios(t *testing.T) {
 	alone := f.Create("", controllertest.InAccount(id)) // a portfolio of its own
 	f.Numbers = append(f.Numbers, own, alone)
 	f.Settle()
-	if keys := f.Concerned(report.AccountSubject(id).String()); len(keys) != 3 || !slices.Contains(keys, lookup.PortfolioKey(f.Portfolio.Name)) {
+	if keys := f.KeysFor(report.AccountSubject(id).String()); len(keys) != 3 || !slices.Contains(keys, lookup.PortfolioKey(f.Portfolio.Name)) {
 		t.Errorf("it is about %v", keys)
 	}
 	f.FakeClock.Advance(time.Minute)

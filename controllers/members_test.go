@@ -391,6 +391,19 @@ func TestADeliveryEvaluatesOneNumberOfItsPortfolio(t *testing.T) {
 	if n := evaluated(lookup.TemplateSubject(template).String()); n != 0 {
 		t.Errorf("for a rating of a template that changes nothing of the portfolio %d numbers are evaluated", n)
 	}
+	f.Portfolio.Spec.Activity = v1alpha1.Suspended
+	f.Must(f.Client.Update(f.Ctx, f.Portfolio))
+	for range 2 {
+		f.Deliver(sender, 1)
+		if evaluated(sender); *f.Portfolio.Status.Usage.Used != 10 {
+			t.Errorf("it is suspended, and has used %d", *f.Portfolio.Status.Usage.Used)
+		}
+	}
+	f.Portfolio.Spec.Activity = v1alpha1.Active
+	f.Must(f.Client.Update(f.Ctx, f.Portfolio))
+	if n := evaluated(sender); n != members || *f.Portfolio.Status.Usage.Used != 12 {
+		t.Errorf("it is active again, %d numbers are evaluated and %d is used", n, *f.Portfolio.Status.Usage.Used)
+	}
 	f.FakeClock.Advance(24 * time.Hour)
 	if n := evaluated(); n != 0 || *f.Portfolio.Status.Usage.Used != 0 {
 		t.Errorf("a day later %d numbers are evaluated, and the portfolio has used %d", n, *f.Portfolio.Status.Usage.Used)

@@ -243,7 +243,7 @@ func (f *troubled) reading() {
 	}
 	var keys []lookup.Key
 	for subject := range f.told {
-		keys = append(keys, f.Concerned(subject)...)
+		keys = append(keys, f.KeysFor(subject)...)
 	}
 	clear(f.told)
 	slices.SortFunc(keys, func(a, b lookup.Key) int { return strings.Compare(a.String(), b.String()) })

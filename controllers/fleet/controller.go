@@ -78,7 +78,7 @@ func (r *Reconciler) number(ctx context.Context, key lookup.Key, now time.Time) 
 		}
 		return r.write(ctx, now, reconciler.Sleep{}, number.Freeze(n, nil, now))
 	}
-	policy, shares, err := r.governed(ctx, n)
+	policy, shares, err := r.policyOf(ctx, n)
 	if problem, is := errors.AsType[*conditions.Problem](err); is {
 		return r.write(ctx, now, reconciler.Sleep{}, number.Freeze(n, problem, now))
 	} else if err != nil || shares != nil {
@@ -89,7 +89,7 @@ func (r *Reconciler) number(ctx context.Context, key lookup.Key, now time.Time) 
 		return ctrl.Result{}, err
 	}
 	if policy.Scope == v1alpha1.ScopePortfolio {
-		if err := e.addTemplates(ctx); err != nil {
+		if err := e.addTemplates(ctx, n); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
@@ -98,11 +98,11 @@ func (r *Reconciler) number(ctx context.Context, key lookup.Key, now time.Time) 
 	return r.write(ctx, now, sleep, changes...)
 }
 
-// governed is the policy of a number, and the portfolio whose limit it shares; nil where it has its limit itself. A
+// policyOf is the policy of a number, and the portfolio whose limit it shares; nil where it has its limit itself. A
 // *conditions.Problem is for the status.
-func (r *Reconciler) governed(ctx context.Context, n *v1alpha1.PhoneNumber) (lookup.Governing, *v1alpha1.BusinessPortfolio, error) {
+func (r *Reconciler) policyOf(ctx context.Context, n *v1alpha1.PhoneNumber) (lookup.Policy, *v1alpha1.BusinessPortfolio, error) {
 	if err := number.OnlyOne(ctx, &r.Operator, n); err != nil {
-		return lookup.Governing{}, nil, err
+		return lookup.Policy{}, nil, err
 	}
 	return r.Policies.Of(ctx, n)
 }
@@ -138,7 +138,7 @@ func (r *Reconciler) limitDependsOn(ctx context.Context, t *v1alpha1.MessageTemp
 		if !active(n) || !rules.Sends(n, t) {
 			continue
 		}
-		policy, _, problem := r.governed(ctx, n)
+		policy, _, problem := r.policyOf(ctx, n)
 		if problem == nil && policy.Scope == v1alpha1.ScopePortfolio {
 			return true, nil
 		}

@@ -49,7 +49,7 @@ type evaluation struct {
 func (r *Reconciler) compose(ctx context.Context, p *v1alpha1.BusinessPortfolio, now time.Time) (*evaluation, error) {
 	e := &evaluation{Reconciler: r, now: now, memory: &fleet{generation: p.Generation, members: map[lookup.Key]*member{}}}
 	var err error
-	e.memory.policy, err = portfolio.Governed(ctx, &r.Operator, p)
+	e.memory.policy, err = portfolio.PolicyOf(ctx, &r.Operator, p)
 	problem, fails := errors.AsType[*conditions.Problem](err)
 	if err != nil && !fails {
 		return nil, err
@@ -66,7 +66,7 @@ func (r *Reconciler) compose(ctx context.Context, p *v1alpha1.BusinessPortfolio,
 	})
 	for i := range named {
 		n := &named[i]
-		policy, shares, err := r.governed(ctx, n)
+		policy, shares, err := r.policyOf(ctx, n)
 		if _, is := errors.AsType[*conditions.Problem](err); is || !n.DeletionTimestamp.IsZero() || err == nil && shares == nil {
 			continue // it is reconciled by itself
 		} else if err != nil {
@@ -80,7 +80,7 @@ func (r *Reconciler) compose(ctx context.Context, p *v1alpha1.BusinessPortfolio,
 			return nil, err
 		}
 	}
-	if err := e.addTemplates(ctx); err != nil {
+	if err := e.addTemplates(ctx, e.memory.numbers...); err != nil {
 		return nil, err
 	}
 	for _, t := range e.templates {
@@ -91,10 +91,10 @@ func (r *Reconciler) compose(ctx context.Context, p *v1alpha1.BusinessPortfolio,
 
 // resume begins the evaluation of a portfolio with the members that have moved. It is nil where everything is to be read anew.
 func (r *Reconciler) resume(ctx context.Context, p *v1alpha1.BusinessPortfolio, f *fleet, moved map[lookup.Key]bool, now time.Time) (*evaluation, error) {
-	if f == nil || f.generation != p.Generation {
+	if f == nil || f.generation != p.Generation || p.Spec.Activity == v1alpha1.Suspended {
 		return nil, nil
 	}
-	policy, err := portfolio.Governed(ctx, &r.Operator, p)
+	policy, err := portfolio.PolicyOf(ctx, &r.Operator, p)
 	if _, is := errors.AsType[*conditions.Problem](err); is || err == nil && policy != f.policy {
 		return nil, nil
 	} else if err != nil {
@@ -124,7 +124,7 @@ func (r *Reconciler) resume(ctx context.Context, p *v1alpha1.BusinessPortfolio, 
 }
 
 // loadNumber adds a number that shares the limit of a portfolio; nil if the rules do not run for it now.
-func (e *evaluation) loadNumber(ctx context.Context, key lookup.Key, policy lookup.Governing, p *v1alpha1.BusinessPortfolio) (*number.Evaluation, error) {
+func (e *evaluation) loadNumber(ctx context.Context, key lookup.Key, policy lookup.Policy, p *v1alpha1.BusinessPortfolio) (*number.Evaluation, error) {
 	n := &v1alpha1.PhoneNumber{}
 	if err := e.Client.Get(ctx, key.NamespacedName, n); err != nil || !active(n) {
 		return nil, client.IgnoreNotFound(err)
@@ -151,7 +151,7 @@ func (e *evaluation) pending(n *v1alpha1.PhoneNumber) *conditions.Problem {
 }
 
 // addNumber adds a number that has its limit itself, or shares that of a portfolio.
-func (e *evaluation) addNumber(ctx context.Context, n *v1alpha1.PhoneNumber, policy lookup.Governing, portfolio string) (*number.Evaluation, error) {
+func (e *evaluation) addNumber(ctx context.Context, n *v1alpha1.PhoneNumber, policy lookup.Policy, portfolio string) (*number.Evaluation, error) {
 	if err := number.Claim(ctx, &e.Operator, n); err != nil {
 		return nil, err
 	}
@@ -174,12 +174,19 @@ func (e *evaluation) addNumber(ctx context.Context, n *v1alpha1.PhoneNumber, pol
 	return of, nil
 }
 
-// addTemplates adds the templates that the numbers send, each once.
-func (e *evaluation) addTemplates(ctx context.Context) error {
+// addTemplates adds the templates that numbers send, each once.
+func (e *evaluation) addTemplates(ctx context.Context, numbers ...*v1alpha1.PhoneNumber) error {
 	seen := map[lookup.Key]bool{}
-	for _, n := range e.numbers {
-		for i := range e.sent[n] {
-			if key := lookup.TemplateKey(&e.sent[n][i]); !seen[key] {
+	for _, n := range numbers {
+		if !active(n) {
+			continue
+		}
+		templates, err := lookup.Templates(ctx, e.Cache, n)
+		if err != nil {
+			return err
+		}
+		for i := range templates {
+			if key := lookup.TemplateKey(&templates[i]); !seen[key] {
 				seen[key] = true
 				if _, err := e.loadTemplate(ctx, key); err != nil {
 					return err
@@ -210,7 +217,7 @@ func (e *evaluation) loadTemplate(ctx context.Context, key lookup.Key) (*templat
 func (e *evaluation) begin(p *v1alpha1.BusinessPortfolio) (err error) {
 	if e.frozen != nil {
 		if p.Spec.Activity == v1alpha1.Suspended { // the counts go on
-			err = e.Ledger.SetPortfolio(p.Name, e.Samples.Sharing(e.memory.numbers).Counted)
+			err = e.Ledger.SetPortfolio(p.Name, e.Samples.Members(e.memory.numbers).FromLedger)
 		}
 		return err
 	}
@@ -336,9 +343,9 @@ func (e *evaluation) shared() *number.Shared {
 		return nil
 	}
 	// What a Prometheus has a part in is as the status says.
-	used, group := e.frozen.Status.Usage.Used, counts.PortfolioKey(e.frozen.Name)
-	if e.frozen.Status.Usage.Source == v1alpha1.CountedHere && e.Ledger.Known(group) && len(e.numbers) > 0 {
-		used = new(rules.Used(e.numbers[0].Unit.Policy, rules.Exact{Counted: e.Ledger.Usage(group)}, e.now))
+	used, key := e.frozen.Status.Usage.Used, counts.PortfolioKey(e.frozen.Name)
+	if e.frozen.Status.Usage.Source == v1alpha1.CountedHere && e.Ledger.Known(key) && len(e.numbers) > 0 {
+		used = new(rules.Used(e.numbers[0].Unit.Policy, rules.Exact{Counted: e.Ledger.Usage(key)}, e.now))
 	}
 	return &number.Shared{Portfolio: e.frozen, Used: used}
 }

@@ -17,7 +17,7 @@ type memory struct {
 // fleet is a portfolio with its numbers and templates, as of the last reconcile.
 type fleet struct {
 	generation int64 // of the portfolio's spec
-	policy     lookup.Governing
+	policy     lookup.Policy
 	// numbers are all that share the limit; with those that are suspended, for which the rules do not run. Their statuses may be old.
 	numbers []*v1alpha1.PhoneNumber
 	members map[lookup.Key]*member

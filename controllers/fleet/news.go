@@ -110,7 +110,7 @@ func own(object client.Object) lookup.Key {
 // declare enqueues what a declaration concerns. Whoever has a limit may change with it, so numbers come with the portfolios that they
 // name, of which everything is read anew.
 func (r *Reconciler) declare(ctx context.Context, queue adder, object client.Object) {
-	c := concerned{ctx: ctx, reader: r.Cache}
+	c := matches{ctx: ctx, reader: r.Cache}
 	switch o := object.(type) {
 	case *v1alpha1.PhoneNumber:
 		c.numbers = append(c.numbers, *o)
@@ -152,7 +152,7 @@ func (r *Reconciler) declare(ctx context.Context, queue adder, object client.Obj
 
 // Receive enqueues what something was received about. Nobody may name it yet; the ledger keeps what came until someone does.
 func (r *Reconciler) Receive(ctx context.Context, queue adder, subject string) {
-	c := concerned{ctx: ctx, reader: r.Cache}
+	c := matches{ctx: ctx, reader: r.Cache}
 	c.addNumbers(lookup.SubjectIndex, subject)
 	c.addPortfolios(lookup.SubjectIndex, subject)
 	c.addTemplates(lookup.SubjectIndex, subject)
@@ -165,7 +165,7 @@ func (r *Reconciler) Receive(ctx context.Context, queue adder, subject string) {
 	for i := range c.templates {
 		t := &c.templates[i]
 		queue.Add(lookup.TemplateKey(t))
-		senders := concerned{ctx: ctx, reader: r.Cache}
+		senders := matches{ctx: ctx, reader: r.Cache}
 		senders.addNumbers(lookup.AccountIndex, t.Spec.WhatsAppBusinessAccountID, client.InNamespace(t.Namespace))
 		for j := range senders.numbers {
 			r.enqueueNumber(queue, &senders.numbers[j], lookup.TemplateKey(t))
@@ -210,8 +210,8 @@ func (r *Reconciler) enqueue(queue adder, portfolio string, moved lookup.Key) {
 	queue.Add(lookup.PortfolioKey(portfolio))
 }
 
-// concerned are the resources that something concerns. They are the cache's own, only to be read.
-type concerned struct {
+// matches are the resources that something concerns. They are the cache's own, only to be read.
+type matches struct {
 	ctx        context.Context
 	reader     client.Reader
 	numbers    []v1alpha1.PhoneNumber
@@ -220,23 +220,23 @@ type concerned struct {
 	errs       []error
 }
 
-func (c *concerned) addNumbers(index, value string, in ...client.ListOption) {
+func (c *matches) addNumbers(index, value string, in ...client.ListOption) {
 	found, err := lookup.Numbers(c.ctx, c.reader, index, value, in...)
 	c.numbers, c.errs = append(c.numbers, found...), append(c.errs, err)
 }
 
-func (c *concerned) addPortfolios(index, value string) {
+func (c *matches) addPortfolios(index, value string) {
 	found, err := lookup.PortfoliosWith(c.ctx, c.reader, index, value)
 	c.portfolios, c.errs = append(c.portfolios, found...), append(c.errs, err)
 }
 
-func (c *concerned) addTemplates(index, value string, in ...client.ListOption) {
+func (c *matches) addTemplates(index, value string, in ...client.ListOption) {
 	found, err := lookup.TemplatesWith(c.ctx, c.reader, index, value, in...)
 	c.templates, c.errs = append(c.templates, found...), append(c.errs, err)
 }
 
 // log logs what could not be looked up, since the queue has nobody else to tell.
-func (c *concerned) log() {
+func (c *matches) log() {
 	if err := errors.Join(c.errs...); err != nil {
 		log.FromContext(c.ctx).Error(err, "cannot look up all that a change concerns")
 	}

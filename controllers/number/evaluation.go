@@ -30,10 +30,10 @@ type Evaluation struct {
 	Joins bool
 
 	operator   *reconciler.Operator
-	policy     lookup.Governing // with its ladder, whoever has the limit
-	portfolio  string           // that has the limit; empty where the number has it itself
-	evaluated  bool             // before
-	sampled    bool             // the counts are not the ledger's
+	policy     lookup.Policy // with its ladder, whoever has the limit
+	portfolio  string        // that has the limit; empty where the number has it itself
+	evaluated  bool          // before
+	sampled    bool          // the counts are not the ledger's
 	lastReport int64
 	later      time.Time // when something that is known already is due
 	now        time.Time
@@ -48,7 +48,7 @@ type Shared struct {
 }
 
 // Begin gathers what the rules need of a number that has its limit itself, or shares that of a portfolio.
-func Begin(o *reconciler.Operator, number *v1alpha1.PhoneNumber, policy lookup.Governing, portfolio string, now time.Time) (*Evaluation, error) {
+func Begin(o *reconciler.Operator, number *v1alpha1.PhoneNumber, policy lookup.Policy, portfolio string, now time.Time) (*Evaluation, error) {
 	if err := usage.Configure(o.Ledger, number.Spec.PhoneNumber, policy.Policy); err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (e *Evaluation) End(room rules.Room, shared *Shared, templates []*v1alpha1.
 		}
 		want.Quality.Feedback = feedbackStatus(o.Ledger, number.Spec.PhoneNumber, e.Unit.Policy, e.now)
 		want.Flag.Appeal = appealOf(number, want)
-		want.Templates = inUse(templates)
+		want.Templates = templatesInUse(templates)
 		want.ObservedReport = e.lastReport
 		statuses.AddTransitions(&want.History, &want.Transitions, transitions.Told)
 		ends := setStatements(o.Ledger, number, want, e.now)
@@ -133,7 +133,7 @@ func (e *Evaluation) End(room rules.Room, shared *Shared, templates []*v1alpha1.
 		setFlagged(set, number, want, state)
 		set.SetRestricted(&want.Restriction, want.Tier.Limit)
 		set.SetSendable(&want.Usage, room)
-		received, silent := e.received()
+		received, silent := e.lastReceived()
 		want.Usage.LastReceivedTime, want.LastFailure = statuses.Time(received), e.lastFailure()
 		silence := e.setUsageFresh(set, received, silent)
 		shown, _ := State(want) // with what its portfolio shares

@@ -23,11 +23,11 @@ const (
 	silentAfter = 24 * time.Hour
 )
 
-// received is when something was last received about the number, zero for never, and when nothing was received for too long if nothing
+// lastReceived is when something was last received about the number, zero for never, and when nothing was received for too long if nothing
 // comes until then, zero for a number that is not heard of daily. The ledger knows when things happened, whenever they came; the
 // receipts of this process and the status know when something came. While the operator was away nothing could come, and Meta sends it
 // again.
-func (e *Evaluation) received() (last, silent time.Time) {
+func (e *Evaluation) lastReceived() (last, silent time.Time) {
 	happened, days := e.operator.Ledger.Activity(e.Number.Spec.PhoneNumber)
 	last = statuses.Latest(happened, statuses.Latest(e.receipts().At.Truncate(time.Second), statuses.UTC(e.Number.Status.Usage.LastReceivedTime)))
 	if last.After(e.now) {

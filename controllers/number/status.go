@@ -41,7 +41,7 @@ func State(status *v1alpha1.PhoneNumberStatus) (rules.State, bool) {
 
 // SetStatus writes into the status what the rules remember of a number, under a policy that is whole whoever has the limit, and its
 // counts.
-func SetStatus(status *v1alpha1.PhoneNumberStatus, unit *rules.Unit, policy lookup.Governing) {
+func SetStatus(status *v1alpha1.PhoneNumberStatus, unit *rules.Unit, policy lookup.Policy) {
 	s := &unit.State
 	grace, falls, clear := rules.Deadlines(unit.Policy, *s)
 
@@ -129,8 +129,8 @@ func feedbackStatus(book *ledger.Ledger, number string, policy *rules.Policy, no
 	return feedback
 }
 
-// inUse are templates as a number's status shows them, by name.
-func inUse(templates []*v1alpha1.MessageTemplate) []v1alpha1.TemplateInUse {
+// templatesInUse are templates as a number's status shows them, by name.
+func templatesInUse(templates []*v1alpha1.MessageTemplate) []v1alpha1.TemplateInUse {
 	var all []v1alpha1.TemplateInUse
 	for _, t := range templates {
 		if t.Status.State != "" {

@@ -32,9 +32,9 @@ type Evaluation struct {
 	Evaluated bool
 
 	operator   *reconciler.Operator
-	policy     lookup.Governing
+	policy     lookup.Policy
 	numbers    []*v1alpha1.PhoneNumber
-	sharing    usage.Sharing
+	members    usage.Members
 	lastReport int64
 	later      time.Time // when something that is known already is due
 	now        time.Time
@@ -42,7 +42,7 @@ type Evaluation struct {
 
 // Begin gathers what the rules need. The numbers are all that share the limit; counted are those of them whose counts are the
 // portfolio's until now; of the moved ones there may be news.
-func Begin(o *reconciler.Operator, portfolio *v1alpha1.BusinessPortfolio, policy lookup.Governing, numbers, counted, moved []*v1alpha1.PhoneNumber, now time.Time) (*Evaluation, error) {
+func Begin(o *reconciler.Operator, portfolio *v1alpha1.BusinessPortfolio, policy lookup.Policy, numbers, counted, moved []*v1alpha1.PhoneNumber, now time.Time) (*Evaluation, error) {
 	e := &Evaluation{Portfolio: portfolio, operator: o, policy: policy, numbers: numbers, now: now}
 	e.Unit = &rules.Unit{Policy: policy.Portfolio()}
 	if err := e.Count(counted); err != nil {
@@ -71,12 +71,12 @@ func Begin(o *reconciler.Operator, portfolio *v1alpha1.BusinessPortfolio, policy
 
 // Count has the ledger count together what numbers send, as far as their counts are its own, and the rules look at the counts of all.
 func (e *Evaluation) Count(numbers []*v1alpha1.PhoneNumber) error {
-	e.sharing = e.operator.Samples.Sharing(numbers)
+	e.members = e.operator.Samples.Members(numbers)
 	name := e.Portfolio.Name
-	if err := e.operator.Ledger.SetPortfolio(name, e.sharing.Counted); err != nil {
+	if err := e.operator.Ledger.SetPortfolio(name, e.members.FromLedger); err != nil {
 		return fmt.Errorf("count the numbers together: %w", err)
 	}
-	e.Unit.Facts.Usage = e.sharing.Usage(rules.Exact{Counted: e.operator.Ledger.Usage(counts.PortfolioKey(name))}, e.policy.Policy)
+	e.Unit.Facts.Usage = e.members.Usage(rules.Exact{Counted: e.operator.Ledger.Usage(counts.PortfolioKey(name))}, e.policy.Policy)
 	return nil
 }
 
@@ -136,7 +136,7 @@ func (e *Evaluation) End(obstacle rules.Obstacle) (*reconciler.Change, reconcile
 	var deadline time.Time
 	change := change(portfolio, e.now, &transitions, func(set conditions.Setter, want *v1alpha1.BusinessPortfolioStatus) {
 		SetStatus(want, e.Unit, e.policy)
-		e.sharing.SetUsage(&want.Usage, e.policy.Policy)
+		e.members.SetUsage(&want.Usage, e.policy.Policy)
 		want.Numbers = new(int32(len(e.numbers)))
 		want.ObservedReport = e.lastReport
 		var over time.Time
@@ -146,7 +146,7 @@ func (e *Evaluation) End(obstacle rules.Obstacle) (*reconciler.Change, reconcile
 		set.SetEvaluated(e.policy.Name)
 		set.SetRestricted(&want.Restriction, want.Tier.Limit)
 		set.SetSendable(&want.Usage, rules.RoomOf(rules.LimitAt(e.Unit.Policy, facts.Usage, state, state.EvaluatedAt), obstacle))
-		e.sharing.SetFresh(set)
+		e.members.SetFresh(set)
 		subjects := []report.Subject{lookup.PortfolioSubject(portfolio)}
 		for _, r := range reports.Statements(o.Ledger, subjects[0], e.now, &e.later) {
 			if r.Kind == report.Alert {
@@ -186,8 +186,8 @@ func change(portfolio *v1alpha1.BusinessPortfolio, now time.Time, transitions *s
 	}
 }
 
-// Governed is the policy that a portfolio is governed by. A *conditions.Problem is for the status.
-func Governed(ctx context.Context, o *reconciler.Operator, portfolio *v1alpha1.BusinessPortfolio) (lookup.Governing, error) {
+// PolicyOf is the policy that a portfolio is governed by. A *conditions.Problem is for the status.
+func PolicyOf(ctx context.Context, o *reconciler.Operator, portfolio *v1alpha1.BusinessPortfolio) (lookup.Policy, error) {
 	policy, err := o.Policies.Named(ctx, portfolio.Spec.PolicyName)
 	if err == nil && policy.Scope != v1alpha1.ScopePortfolio {
 		err = &conditions.Problem{Reason: v1alpha1.ReasonPolicyConflict, Stalled: true, Message: fmt.Sprintf(

@@ -21,7 +21,7 @@ func State(status *v1alpha1.BusinessPortfolioStatus) (rules.State, bool) {
 }
 
 // SetStatus writes into the status what the rules remember of a portfolio, and its counts.
-func SetStatus(status *v1alpha1.BusinessPortfolioStatus, unit *rules.Unit, policy lookup.Governing) {
+func SetStatus(status *v1alpha1.BusinessPortfolioStatus, unit *rules.Unit, policy lookup.Policy) {
 	s := &unit.State
 	status.PolicyName, status.PolicyGeneration = policy.Name, policy.Generation
 	statuses.SetLimit(&status.LimitStatus, unit.Policy, &unit.Facts, s, unit.Next)

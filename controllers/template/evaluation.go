@@ -31,7 +31,7 @@ type Evaluation struct {
 	// Template is the resource as it stands; once the evaluation has ended, with the status that it is to have.
 	Template *v1alpha1.MessageTemplate
 
-	policy     lookup.Governing
+	policy     lookup.Policy
 	lastReport int64
 }
 

@@ -329,8 +329,8 @@ func (b *Bench) Evaluate(number *v1alpha1.PhoneNumber) ctrl.Result {
 	return result
 }
 
-// Concerned are the keys that are reconciled once something is received about a subject.
-func (b *Bench) Concerned(subject string) []lookup.Key {
+// KeysFor are the keys that are reconciled once something is received about a subject.
+func (b *Bench) KeysFor(subject string) []lookup.Key {
 	b.T.Helper()
 	queue := &keys{}
 	(&fleet.Reconciler{Operator: b.Operator}).Receive(b.Ctx, queue, subject)

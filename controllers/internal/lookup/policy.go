@@ -20,23 +20,23 @@ type Policies struct {
 	Compiled *standing.Policies
 }
 
-// Governing is the policy that applies to a resource.
-type Governing struct {
+// Policy is the policy that applies to a resource.
+type Policy struct {
 	*rules.Policy
 	Generation int64
 }
 
 // Named is the policy of that name, or the default one if the name is empty.
-func (p Policies) Named(ctx context.Context, name string) (Governing, error) {
+func (p Policies) Named(ctx context.Context, name string) (Policy, error) {
 	resource, err := p.resource(ctx, name)
 	if err != nil {
-		return Governing{}, err
+		return Policy{}, err
 	}
 	policy, err := p.Compiled.Compile(resource)
 	if err != nil {
-		return Governing{}, &conditions.Problem{Reason: v1alpha1.ReasonPolicyInvalid, Stalled: true, Message: fmt.Sprintf("MessagingPolicy %q cannot be used: %v.", resource.Name, err)}
+		return Policy{}, &conditions.Problem{Reason: v1alpha1.ReasonPolicyInvalid, Stalled: true, Message: fmt.Sprintf("MessagingPolicy %q cannot be used: %v.", resource.Name, err)}
 	}
-	return Governing{Policy: policy, Generation: resource.Generation}, nil
+	return Policy{Policy: policy, Generation: resource.Generation}, nil
 }
 
 // resource is the MessagingPolicy of that name; if the name is empty the one that is marked as the default, the first by name where
@@ -66,14 +66,14 @@ func (p Policies) resource(ctx context.Context, name string) (*v1alpha1.Messagin
 }
 
 // Of is the policy that a number is governed by, and the portfolio that has its limit; nil where that is its own.
-func (p Policies) Of(ctx context.Context, number *v1alpha1.PhoneNumber) (Governing, *v1alpha1.BusinessPortfolio, error) {
+func (p Policies) Of(ctx context.Context, number *v1alpha1.PhoneNumber) (Policy, *v1alpha1.BusinessPortfolio, error) {
 	portfolio := &v1alpha1.BusinessPortfolio{}
 	name, in := number.Spec.PolicyName, number.Spec.Business.Portfolio
 	if in != "" {
 		if err := p.Reader.Get(ctx, client.ObjectKey{Name: in}, portfolio); apierrors.IsNotFound(err) {
 			portfolio = nil
 		} else if err != nil {
-			return Governing{}, nil, fmt.Errorf("get the portfolio: %w", err)
+			return Policy{}, nil, fmt.Errorf("get the portfolio: %w", err)
 		} else if name == "" {
 			name = portfolio.Spec.PolicyName
 		}

@@ -40,12 +40,12 @@ func (c Counts) Number(n *v1alpha1.PhoneNumber, policy *rules.Policy, now time.T
 // Portfolio implements standing.Counts. Nothing is known of a portfolio until it is known which its numbers are, after a start,
 // and what they used: no figure is better than one that shows room.
 func (c Counts) Portfolio(name string, members []*v1alpha1.PhoneNumber, policy *rules.Policy, now time.Time) standing.Used {
-	group, share := counts.PortfolioKey(name), c.Samples.Sharing(members)
-	if !c.Ledger.Known(group) && (len(share.Counted) > 0 || len(share.Read) == 0) {
+	key, shared := counts.PortfolioKey(name), c.Samples.Members(members)
+	if !c.Ledger.Known(key) && (len(shared.FromLedger) > 0 || len(shared.FromPrometheus) == 0) {
 		return standing.Used{}
 	}
-	usage := share.Usage(rules.Exact{Counted: c.Ledger.Usage(group)}, policy)
+	usage := shared.Usage(rules.Exact{Counted: c.Ledger.Usage(key)}, policy)
 	status := v1alpha1.UsageStatus{Used: new(rules.Used(policy, usage, now))}
-	share.SetUsage(&status, policy)
+	shared.SetUsage(&status, policy)
 	return standing.Used{Usage: usage, Now: status.Used}
 }
