@@ -22,7 +22,7 @@ type Object interface {
 //
 // +kubebuilder:object:generate=false
 // +kubebuilder:ac:generate=false
-type Summary struct { //nolint:kubeapilinter // it is no part of the API
+type Summary struct {
 	Policy  string
 	State   string
 	Tier    string
