@@ -43,7 +43,8 @@ const (
 	ReasonPolicyConflict = "PolicyConflict"
 	// ReasonPortfolioNotFound (Ready=False): the BusinessPortfolio that the number names does not exist.
 	ReasonPortfolioNotFound = "PortfolioNotFound"
-	// ReasonPortfolioPending (Ready=False): the BusinessPortfolio that the number names was not evaluated yet.
+	// ReasonPortfolioPending (Ready=False): the BusinessPortfolio that the number names is suspended or not Ready, and cannot take the
+	// number in.
 	ReasonPortfolioPending = "PortfolioPending"
 	// ReasonDuplicatePortfolio (Ready=False): an older BusinessPortfolio has the same id at Meta.
 	ReasonDuplicatePortfolio = "DuplicatePortfolio"

@@ -52,7 +52,7 @@ func main() {
 	flag.StringVar(&f.eventsAddress, "events-bind-address", none, "Address of the event API, over HTTPS and for authorised callers; 0 for none.")
 	flag.StringVar(&f.eventsCerts, "events-cert-path", "", "Folder with tls.crt and tls.key of the event API, which waits for them; without it the API is served on loopback only.")
 	flag.StringVar(&f.eventsAudiences, "events-audiences", "numberfleet", "What the tokens of the event API's callers must be for, separated by commas; empty for tokens of the Kubernetes API itself.")
-	flag.StringVar(&f.configFile, "config", "", "File with the operator's configuration, read once; where there is no such file, all is as without one.")
+	flag.StringVar(&f.configFile, "config", "", "File with the operator's configuration, read once at the start. It may be missing: then the defaults apply.")
 	flag.StringVar(&f.dataDir, "data-dir", "/var/lib/numberfleet", "Folder of the ledger. One process has it open at a time.")
 	flag.Int64Var(&f.journalBytes, "ledger-journal-bytes", 64<<20, "Size of the ledger's journal at which a snapshot is taken. The larger, the fewer are taken, and the longer a start takes.")
 	flag.StringVar(&f.metricsAddress, "metrics-bind-address", ":8443", "Address of the metrics, over HTTPS and for authorised callers; 0 for none.")

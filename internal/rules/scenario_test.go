@@ -23,7 +23,7 @@ import (
 // Each timeline is some weeks in the life of a number under a shipped policy, and says every transition with its instant.
 // See internal/scenario for how it is written.
 func TestTimelines(t *testing.T) {
-	files, err := filepath.Glob("testdata/timelines/*.txt")
+	files, err := filepath.Glob("testdata/scenarios/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no timelines: %v", err)
 	}

@@ -21,7 +21,7 @@ func BenchmarkMillion(b *testing.B) {
 		"meta-2023":           {Policy: shipped(b, "meta-2023")},
 		"meta-2025":           {Policy: shipped(b, "meta-2025")},
 		"meta-2025/portfolio": {Policy: shipped(b, "meta-2025"), Fleet: shared},
-		"careful":             {Policy: policyFile(b, "testdata/timelines/careful.yaml")},
+		"careful":             {Policy: policyFile(b, "testdata/scenarios/careful.yaml")},
 	} {
 		b.Run(name, func(b *testing.B) {
 			content := content

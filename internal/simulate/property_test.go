@@ -31,7 +31,7 @@ func policyFile(t testing.TB, file string) Policy {
 // smallWith is the policy small with something else in place of what matches within its lines, pair by pair.
 func smallWith(t testing.TB, changes ...string) Policy {
 	t.Helper()
-	content, err := os.ReadFile("testdata/timelines/small.yaml")
+	content, err := os.ReadFile("testdata/scenarios/small.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func drawConfig(t *rapid.T, small, careful Policy) Config {
 }
 
 func TestSimulationProperties(t *testing.T) {
-	small, careful := policyFile(t, "testdata/timelines/small.yaml"), policyFile(t, "testdata/timelines/careful.yaml")
+	small, careful := policyFile(t, "testdata/scenarios/small.yaml"), policyFile(t, "testdata/scenarios/careful.yaml")
 	said := map[v1alpha1.TransitionReason]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		config := drawConfig(t, small, careful)

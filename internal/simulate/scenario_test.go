@@ -19,11 +19,11 @@ import (
 // The timelines that the rules are tested with, as events, and those of portfolios, templates and feedback, which many numbers
 // have together: the simulator must come to every transition at its instant. See internal/scenario for how they are written.
 func TestTimelines(t *testing.T) {
-	files, err := filepath.Glob("testdata/timelines/*.txt")
+	files, err := filepath.Glob("testdata/scenarios/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no timelines: %v", err)
 	}
-	ofRules, err := filepath.Glob("../rules/testdata/timelines/*.txt")
+	ofRules, err := filepath.Glob("../rules/testdata/scenarios/*.txt")
 	if err != nil || len(ofRules) == 0 {
 		t.Fatalf("no timelines of the rules: %v", err)
 	}
