@@ -14,7 +14,6 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/conditions"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
-	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/controllers/number"
 	"numberfleet.dev/numberfleet/controllers/portfolio"
 	"numberfleet.dev/numberfleet/controllers/template"
@@ -72,7 +71,7 @@ func (r *Reconciler) compose(ctx context.Context, p *v1alpha1.BusinessPortfolio,
 		} else if err != nil {
 			return nil, err
 		}
-		if err := usage.Configure(r.Ledger, n.Spec.PhoneNumber, policy.Policy); err != nil {
+		if err := r.SetWindows(n, policy.Policy); err != nil {
 			return nil, err
 		}
 		e.memory.numbers = append(e.memory.numbers, n)

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"errors"
 
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -110,69 +109,60 @@ func own(object client.Object) lookup.Key {
 // declare enqueues what a declaration concerns. Whoever has a limit may change with it, so numbers come with the portfolios that they
 // name, of which everything is read anew.
 func (r *Reconciler) declare(ctx context.Context, queue adder, object client.Object) {
-	c := matches{ctx: ctx, reader: r.Cache}
+	var numbers []v1alpha1.PhoneNumber
+	var portfolios []v1alpha1.BusinessPortfolio
+	var templates []v1alpha1.MessageTemplate
 	switch o := object.(type) {
 	case *v1alpha1.PhoneNumber:
-		c.numbers = append(c.numbers, *o)
-		c.addNumbers(lookup.SubjectIndex, o.Spec.PhoneNumber) // one of them is served
+		numbers = append(r.numbers(ctx, lookup.SubjectIndex, o.Spec.PhoneNumber), *o) // one of them is served
 		if account := o.Spec.Business.WhatsAppBusinessAccountID; account != "" {
-			c.addTemplates(lookup.AccountIndex, account, client.InNamespace(o.Namespace))
+			templates = r.templates(ctx, lookup.AccountIndex, account, client.InNamespace(o.Namespace))
 		}
 	case *v1alpha1.BusinessPortfolio:
-		c.portfolios = append(c.portfolios, *o)
-		if o.Spec.PortfolioID != "" {
-			c.addPortfolios(lookup.SubjectIndex, lookup.PortfolioSubject(o).String()) // one of them is served
+		portfolios = append(portfolios, *o)
+		if subject := lookup.PortfolioSubject(o).String(); subject != "" {
+			portfolios = append(portfolios, r.portfoliosWith(ctx, lookup.SubjectIndex, subject)...) // one of them is served
 		}
-		c.addNumbers(lookup.PortfolioIndex, o.Name)
+		numbers = r.numbers(ctx, lookup.PortfolioIndex, o.Name)
 	case *v1alpha1.MessageTemplate:
-		c.templates = append(c.templates, *o)
-		c.addTemplates(lookup.SubjectIndex, lookup.TemplateSubject(o).String(), client.InNamespace(o.Namespace)) // one of them is served
-		c.addNumbers(lookup.AccountIndex, o.Spec.WhatsAppBusinessAccountID, client.InNamespace(o.Namespace))
+		in := client.InNamespace(o.Namespace)
+		templates = append(r.templates(ctx, lookup.SubjectIndex, lookup.TemplateSubject(o).String(), in), *o) // one of them is served
+		numbers = r.numbers(ctx, lookup.AccountIndex, o.Spec.WhatsAppBusinessAccountID, in)
 	case *v1alpha1.MessagingPolicy:
 		for _, name := range []string{o.Name, ""} { // those that name no policy may be governed by any, once it is the default
-			c.addNumbers(lookup.PolicyIndex, name)
-			c.addPortfolios(lookup.PolicyIndex, name)
-			c.addTemplates(lookup.PolicyIndex, name)
+			numbers = append(numbers, r.numbers(ctx, lookup.PolicyIndex, name)...)
+			portfolios = append(portfolios, r.portfoliosWith(ctx, lookup.PolicyIndex, name)...)
+			templates = append(templates, r.templates(ctx, lookup.PolicyIndex, name)...)
 		}
 	}
-	c.log()
-	for i := range c.numbers {
-		queue.Add(lookup.NumberKey(&c.numbers[i]))
-		if name := c.numbers[i].Spec.Business.Portfolio; name != "" {
+	for i := range numbers {
+		queue.Add(lookup.NumberKey(&numbers[i]))
+		if name := numbers[i].Spec.Business.Portfolio; name != "" {
 			r.enqueue(queue, name, lookup.PortfolioKey(name))
 		}
 	}
-	for i := range c.portfolios {
-		r.enqueue(queue, c.portfolios[i].Name, lookup.PortfolioKey(c.portfolios[i].Name))
+	for i := range portfolios {
+		r.enqueue(queue, portfolios[i].Name, lookup.PortfolioKey(portfolios[i].Name))
 	}
-	for i := range c.templates {
-		queue.Add(lookup.TemplateKey(&c.templates[i]))
+	for i := range templates {
+		queue.Add(lookup.TemplateKey(&templates[i]))
 	}
 }
 
 // Receive enqueues what something was received about. Nobody may name it yet; the ledger keeps what came until someone does.
 func (r *Reconciler) Receive(ctx context.Context, queue adder, subject string) {
-	c := matches{ctx: ctx, reader: r.Cache}
-	c.addNumbers(lookup.SubjectIndex, subject)
-	c.addPortfolios(lookup.SubjectIndex, subject)
-	c.addTemplates(lookup.SubjectIndex, subject)
-	for i := range c.numbers {
-		r.enqueueNumber(queue, &c.numbers[i], lookup.NumberKey(&c.numbers[i]))
+	for _, n := range r.numbers(ctx, lookup.SubjectIndex, subject) {
+		r.enqueueNumber(queue, &n, lookup.NumberKey(&n))
 	}
-	for i := range c.portfolios {
-		queue.Add(lookup.PortfolioKey(c.portfolios[i].Name))
+	for _, p := range r.portfoliosWith(ctx, lookup.SubjectIndex, subject) {
+		queue.Add(lookup.PortfolioKey(p.Name))
 	}
-	for i := range c.templates {
-		t := &c.templates[i]
-		queue.Add(lookup.TemplateKey(t))
-		senders := matches{ctx: ctx, reader: r.Cache}
-		senders.addNumbers(lookup.AccountIndex, t.Spec.WhatsAppBusinessAccountID, client.InNamespace(t.Namespace))
-		for j := range senders.numbers {
-			r.enqueueNumber(queue, &senders.numbers[j], lookup.TemplateKey(t))
+	for _, t := range r.templates(ctx, lookup.SubjectIndex, subject) {
+		queue.Add(lookup.TemplateKey(&t))
+		for _, n := range r.numbers(ctx, lookup.AccountIndex, t.Spec.WhatsAppBusinessAccountID, client.InNamespace(t.Namespace)) {
+			r.enqueueNumber(queue, &n, lookup.TemplateKey(&t))
 		}
-		senders.log()
 	}
-	c.log()
 }
 
 // turn enqueues a resource whose counts may be written now.
@@ -210,34 +200,26 @@ func (r *Reconciler) enqueue(queue adder, portfolio string, moved lookup.Key) {
 	queue.Add(lookup.PortfolioKey(portfolio))
 }
 
-// matches are the resources that something concerns. They are the cache's own, only to be read.
-type matches struct {
-	ctx        context.Context
-	reader     client.Reader
-	numbers    []v1alpha1.PhoneNumber
-	portfolios []v1alpha1.BusinessPortfolio
-	templates  []v1alpha1.MessageTemplate
-	errs       []error
+// The resources that an index has under a value. What cannot be looked up is logged, since the queue has nobody else to tell.
+
+func (r *Reconciler) numbers(ctx context.Context, index, value string, in ...client.ListOption) []v1alpha1.PhoneNumber {
+	found, err := lookup.Numbers(ctx, r.Cache, index, value, in...)
+	return logged(ctx, found, err)
 }
 
-func (c *matches) addNumbers(index, value string, in ...client.ListOption) {
-	found, err := lookup.Numbers(c.ctx, c.reader, index, value, in...)
-	c.numbers, c.errs = append(c.numbers, found...), append(c.errs, err)
+func (r *Reconciler) portfoliosWith(ctx context.Context, index, value string) []v1alpha1.BusinessPortfolio {
+	found, err := lookup.PortfoliosWith(ctx, r.Cache, index, value)
+	return logged(ctx, found, err)
 }
 
-func (c *matches) addPortfolios(index, value string) {
-	found, err := lookup.PortfoliosWith(c.ctx, c.reader, index, value)
-	c.portfolios, c.errs = append(c.portfolios, found...), append(c.errs, err)
+func (r *Reconciler) templates(ctx context.Context, index, value string, in ...client.ListOption) []v1alpha1.MessageTemplate {
+	found, err := lookup.TemplatesWith(ctx, r.Cache, index, value, in...)
+	return logged(ctx, found, err)
 }
 
-func (c *matches) addTemplates(index, value string, in ...client.ListOption) {
-	found, err := lookup.TemplatesWith(c.ctx, c.reader, index, value, in...)
-	c.templates, c.errs = append(c.templates, found...), append(c.errs, err)
-}
-
-// log logs what could not be looked up, since the queue has nobody else to tell.
-func (c *matches) log() {
-	if err := errors.Join(c.errs...); err != nil {
-		log.FromContext(c.ctx).Error(err, "cannot look up all that a change concerns")
+func logged[O any](ctx context.Context, found []O, err error) []O {
+	if err != nil {
+		log.FromContext(ctx).Error(err, "cannot look up all that a change concerns")
 	}
+	return found
 }

@@ -13,7 +13,6 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/reports"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
-	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -49,7 +48,7 @@ type Shared struct {
 
 // Begin gathers what the rules need of a number that has its limit itself, or shares that of a portfolio.
 func Begin(o *reconciler.Operator, number *v1alpha1.PhoneNumber, policy lookup.Policy, portfolio string, now time.Time) (*Evaluation, error) {
-	if err := usage.Configure(o.Ledger, number.Spec.PhoneNumber, policy.Policy); err != nil {
+	if err := o.SetWindows(number, policy.Policy); err != nil {
 		return nil, err
 	}
 	e := &Evaluation{Number: number, operator: o, policy: policy, portfolio: portfolio, now: now}

@@ -6,6 +6,7 @@ package reconciler
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,6 +22,8 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/receipts"
+	"numberfleet.dev/numberfleet/internal/records"
+	"numberfleet.dev/numberfleet/internal/rules"
 )
 
 // Operator is what the controllers of all kinds work with.
@@ -55,6 +58,14 @@ type Operator struct {
 // Presence tells since when the operator has been there without a longer break.
 type Presence interface {
 	Since() time.Time
+}
+
+// SetWindows has the ledger keep the windows that a policy needs of a number.
+func (o *Operator) SetWindows(number *v1alpha1.PhoneNumber, policy *rules.Policy) error {
+	if err := o.Ledger.SetWindows(number.Spec.PhoneNumber, records.Windows(policy)); err != nil {
+		return fmt.Errorf("configure the ledger: %w", err)
+	}
+	return nil
 }
 
 // Change is a resource with the status that it is to have.

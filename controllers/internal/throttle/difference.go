@@ -1,7 +1,6 @@
 package throttle
 
 import (
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -89,9 +88,7 @@ func sameCounts(a, b Counts) bool {
 	if b.Failure.Class == a.Failure.Class {
 		b.Failure.Time = unlessRecent(a.Failure.Time, b.Failure.Time)
 	}
-	return equality.Semantic.DeepEqual(a.Failure, b.Failure) && equality.Semantic.DeepEqual(a.Usage, b.Usage) && equality.Semantic.DeepEqual(a.Feedback, b.Feedback) &&
-		equality.Semantic.DeepEqual(a.Upgrade, b.Upgrade) && a.Until.Equal(&b.Until) && a.Next.Equal(&b.Next) && a.Step == b.Step &&
-		slices.Equal(a.Why, b.Why) && a.Report == b.Report
+	return equality.Semantic.DeepEqual(a, b)
 }
 
 // unlessRecent is the time that stands, unless another is newer by a quarter of an hour: that something came once more is no news.
