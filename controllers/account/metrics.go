@@ -33,10 +33,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) countCall(account string, call graph.Call) {
+func (m *Metrics) countCall(account string, failed graph.Kind) {
 	result := "ok"
-	if call.Failed != 0 {
-		result = strings.ToLower(call.Failed.String())
+	if failed != 0 {
+		result = strings.ToLower(failed.String())
 	}
 	m.calls.WithLabelValues(account, result).Inc()
 }

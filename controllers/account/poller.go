@@ -161,7 +161,7 @@ func (p *Poller) open() error {
 		of, err := graph.New(graph.Options{
 			Token: token.read, AppSecret: secretFile(configured.AppSecretFile), Clock: p.Clock, Version: p.Config.Version, BaseURL: p.Config.BaseURL,
 			UserAgent: p.UserAgent, Timeout: p.Timeout, Limiter: limiter,
-			Observe: func(call graph.Call) { p.Metrics.countCall(configured.ID, call) },
+			Observe: func(failed graph.Kind) { p.Metrics.countCall(configured.ID, failed) },
 		})
 		if err != nil {
 			return fmt.Errorf("the Graph API: %w", err)

@@ -67,8 +67,9 @@ type Options struct {
 	UserAgent string
 	// Limiter is asked before every call, and told what Meta says of the usage. It should be the account's. Optional.
 	Limiter *Limiter
-	// Observe is told of every call that was made, after it. It must not block, and may be called concurrently. Optional.
-	Observe func(Call)
+	// Observe is told of every call that was made how it failed, zero if it did not. It must not block, and may be called
+	// concurrently. Optional.
+	Observe func(failed Kind)
 }
 
 // Node is a kind of thing that a Client reads.
@@ -80,17 +81,7 @@ const (
 	NodePhoneNumbers Node = "phone numbers of the account"
 	NodeAccount      Node = "account"
 	NodeTemplates    Node = "message templates of the account"
-	NodeBusiness     Node = "business portfolio"
 )
-
-// Call is a call that was made.
-type Call struct {
-	Node       Node
-	HTTPStatus int           // zero if there was no answer
-	Failed     Kind          // zero if it did not fail
-	Took       time.Duration // zero or more
-	Usage      []Usage       // what the answer says of the usage, at most 33
-}
 
 // Client reads from the Graph API with one access token. It is safe for concurrent use. Every error it returns is an
 // *Error.
@@ -167,11 +158,6 @@ func (c *Client) PhoneNumber(ctx context.Context, id string) (PhoneNumber, error
 // Account reads the WhatsApp Business account with an id of Meta's.
 func (c *Client) Account(ctx context.Context, id string) (Account, error) {
 	return node(ctx, c, NodeAccount, id, readAccount, func(a *Account) string { return a.ID })
-}
-
-// Business reads the business portfolio with an id of Meta's. The access token needs business_management for it.
-func (c *Client) Business(ctx context.Context, id string) (Business, error) {
-	return node(ctx, c, NodeBusiness, id, readBusiness, func(b *Business) string { return b.ID })
 }
 
 // PhoneNumbers reads all phone numbers of the WhatsApp Business account with an id of Meta's, in Meta's order, each once.
@@ -315,24 +301,15 @@ func (c *Client) read(
 }
 
 func (c *Client) fields(kind Node) []string {
-	var fields []string
-	switch kind {
-	case NodeAccount:
-		fields = accountFields
-	case NodeBusiness:
-		fields = businessFields
-	case NodeTemplates:
-		return templateFields
-	default:
-		fields = phoneNumberFields
-	}
 	switch {
+	case kind == NodeAccount:
+		return accountFields
+	case kind == NodeTemplates:
+		return templateFields
 	case c.major >= portfolioLimitSince:
-		return append(slices.Clone(fields), fieldPortfolioLimit)
-	case kind == NodePhoneNumber || kind == NodePhoneNumbers:
-		return append(slices.Clone(fields), fieldLimit)
+		return append(slices.Clone(phoneNumberFields), fieldPortfolioLimit)
 	default:
-		return fields
+		return append(slices.Clone(phoneNumberFields), fieldLimit)
 	}
 }
 
@@ -366,21 +343,16 @@ func (c *Client) call(ctx context.Context, kind Node, id, edge string, query url
 	}
 	address := c.base.JoinPath(id, edge)
 	address.RawQuery = query.Encode()
-	began := c.options.Clock.Now()
-	made := Call{Node: kind}
-	body, headers, err := c.get(ctx, address, token, &made)
-	now := c.options.Clock.Now()
-	made.Took = max(now.Sub(began), 0)
-	made.Usage = parseUsage(headers)
+	body, headers, err := c.get(ctx, address, token)
+	now, usage := c.options.Clock.Now(), parseUsage(headers)
 	if l := c.options.Limiter; l != nil {
-		l.Heard(made.Usage)
+		l.Heard(usage)
 	}
 	if e, is := errors.AsType[*Error](err); is {
 		e.What = kind.of(id)
-		made.Failed = e.Kind
 		switch wait := retryAfter(headers, now); {
 		case e.Kind == RateLimited:
-			e.RetryAt = now.Add(waitFor(wait, made.Usage))
+			e.RetryAt = now.Add(waitFor(wait, usage))
 			if l := c.options.Limiter; l != nil {
 				l.Hold(e.RetryAt)
 			}
@@ -389,7 +361,7 @@ func (c *Client) call(ctx context.Context, kind Node, id, edge string, query url
 		}
 	}
 	if c.options.Observe != nil {
-		c.options.Observe(made)
+		c.options.Observe(KindOf(err))
 	}
 	return body, err
 }
@@ -438,7 +410,7 @@ func (c *Client) token(ctx context.Context) (string, error) {
 }
 
 // get returns the body and the headers of an answer that is no refusal. Any error is an *Error.
-func (c *Client) get(ctx context.Context, address *url.URL, token string, made *Call) ([]byte, http.Header, error) {
+func (c *Client) get(ctx context.Context, address *url.URL, token string) ([]byte, http.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), http.NoBody)
@@ -455,7 +427,6 @@ func (c *Client) get(ctx context.Context, address *url.URL, token string, made *
 		return nil, nil, &Error{Kind: Temporary, cause: c.network(err)}
 	}
 	defer response.Body.Close()
-	made.HTTPStatus = response.StatusCode
 	fail := func(kind Kind, cause error) ([]byte, http.Header, error) {
 		return nil, response.Header, &Error{Kind: kind, HTTPStatus: response.StatusCode, cause: cause}
 	}

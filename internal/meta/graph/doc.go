@@ -1,4 +1,4 @@
-// Package graph reads phone numbers, WhatsApp Business accounts and business portfolios from Meta's Graph API.
+// Package graph reads phone numbers, message templates and WhatsApp Business accounts from Meta's Graph API.
 //
 // A webhook tells of some changes of a number, and of none of its rating or status since October 2025; those are only read
 // here. Client makes the calls, Limiter keeps them within what Meta allows an account, and every failure is an *Error that

@@ -28,24 +28,11 @@ const (
 	Permanent
 )
 
-func (k Kind) String() string {
-	switch k {
-	case Temporary:
-		return "Temporary"
-	case RateLimited:
-		return "RateLimited"
-	case Token:
-		return "Token"
-	case Permission:
-		return "Permission"
-	case NotFound:
-		return "NotFound"
-	case Permanent:
-		return "Permanent"
-	default:
-		return ""
-	}
+var kindNames = [...]string{
+	Temporary: "Temporary", RateLimited: "RateLimited", Token: "Token", Permission: "Permission", NotFound: "NotFound", Permanent: "Permanent",
 }
+
+func (k Kind) String() string { return kindNames[k] }
 
 // Error says why something could not be read, and what to do about it.
 //
@@ -64,7 +51,6 @@ type Error struct {
 	Type       string // a class of Meta's, such as OAuthException
 	Message    string // of Meta's, cleaned, at most 256 characters; may differ from one answer to the next
 	Details    string // what the message leaves out, likewise
-	TraceID    string // for Meta's support, at most 64 characters
 
 	cause error
 }
@@ -150,7 +136,6 @@ func parseError(body []byte, token string) (e *Error, transient bool) {
 		Type:    o.word("type"),
 		Message: clean(o.text("message"), token),
 		Details: clean(o.object("error_data").text("details"), token),
-		TraceID: clean(o.word("fbtrace_id"), token),
 	}
 	return e, o.flag("is_transient")
 }
@@ -216,14 +201,6 @@ func rateCode(code int64) bool {
 	default:
 		return false
 	}
-}
-
-// IsRateLimited returns when to come back if err says that Meta, or the Limiter, refuses calls for now.
-func IsRateLimited(err error) (retryAt time.Time, ok bool) {
-	if e, is := errors.AsType[*Error](err); is && e.Kind == RateLimited {
-		return e.RetryAt, true
-	}
-	return time.Time{}, false
 }
 
 // KindOf is the kind of an error that a Client returned, zero if it is none.

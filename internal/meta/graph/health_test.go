@@ -13,7 +13,7 @@ func TestWhatHindersMessages(t *testing.T) {
 	health := Health{Entities: []HealthEntity{
 		{Type: "PHONE_NUMBER", CanSendMessage: "LIMITED", Info: []string{"The name waits for approval"}},
 		{Type: "WABA", CanSendMessage: "AVAILABLE", Info: []string{"of no matter"}},
-		{Type: "BUSINESS", CanSendMessage: "BLOCKED", Errors: []HealthError{{Code: "141014", Description: "Banned", Solution: "Appeal"}}},
+		{Type: "BUSINESS", CanSendMessage: "BLOCKED", Errors: []HealthError{{Code: "141014", Description: "Banned"}}},
 		{Type: "APP", CanSendMessage: "BLOCKED"},
 	}}
 	want := []string{"PHONE_NUMBER: The name waits for approval", "BUSINESS: Banned (code 141014)", "APP: BLOCKED"}

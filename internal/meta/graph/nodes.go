@@ -22,16 +22,10 @@ type PhoneNumber struct {
 	PortfolioLimit string // as the value of a Limit report
 	Limit          string // likewise
 
-	NameStatus       string // of its review, such as APPROVED
-	NewDisplayName   string // that is under review, at most 256 characters; optional
-	NewNameStatus    string // of NewDisplayName; optional
-	CodeVerification string // of the number's ownership, such as VERIFIED
-	AccountMode      string // LIVE or SANDBOX
-	Platform         string // where it is registered, such as CLOUD_API
-	Throughput       string // how many messages it may send per second, such as STANDARD
-	Health           Health
-	OfficialAccount  bool // a verified badge
-	OnBusinessApp    bool // shared with the WhatsApp Business app, which fixes its throughput
+	Platform      string // where it is registered, such as CLOUD_API
+	Throughput    string // how many messages it may send per second, such as STANDARD
+	Health        Health
+	OnBusinessApp bool // shared with the WhatsApp Business app, which fixes its throughput
 
 	Unread []string // names of fields that Meta refused to tell, or that came in a shape that is not known; sorted
 }
@@ -44,34 +38,8 @@ func (n *PhoneNumber) Registered() bool {
 // Account is a WhatsApp Business account (WABA).
 type Account struct {
 	ID                   string // Meta's id, digits
-	Name                 string // at most 256 characters
-	Status               string // a word, as it came
 	Review               report.Decision
 	BusinessVerification v1alpha1.Verification
-	Country              string // as it came, such as US; optional
-	Ownership            string // a word, as it came, such as SELF
-	PrimaryLocation      string // as it came; optional
-	Owner                Owner
-	PortfolioLimit       string // as the value of a Limit report; from version v24.0 on
-	Health               Health
-
-	Unread []string // names of fields that Meta refused to tell, or that came in a shape that is not known; sorted
-}
-
-// Owner is the business portfolio that an account belongs to.
-type Owner struct {
-	ID   string // Meta's id, digits; empty if it was not told
-	Name string // at most 256 characters
-}
-
-// Business is a business portfolio.
-type Business struct {
-	ID             string // Meta's id, digits
-	Name           string // at most 256 characters
-	Verification   v1alpha1.Verification
-	PortfolioLimit string // as the value of a Limit report; from version v24.0 on
-
-	Unread []string // names of fields that Meta refused to tell, or that came in a shape that is not known; sorted
 }
 
 // Template is a message template in one language.
@@ -96,7 +64,6 @@ type Health struct {
 // HealthEntity is one of the things that are needed to send messages.
 type HealthEntity struct {
 	Type           string   // PHONE_NUMBER, WABA, BUSINESS, APP or MESSAGE_TEMPLATE
-	ID             string   // digits
 	CanSendMessage string   // a word of Meta's, such as AVAILABLE
 	Info           []string // why it is limited, in Meta's words, each at most 256 characters
 	Errors         []HealthError
@@ -106,7 +73,6 @@ type HealthEntity struct {
 type HealthError struct {
 	Code        string // digits
 	Description string // in Meta's words, at most 256 characters
-	Solution    string // in Meta's words, at most 256 characters
 }
 
 // Messaging is the worst that is said about sending messages, empty if nothing is.
@@ -174,16 +140,10 @@ const (
 
 var (
 	phoneNumberFields = []string{
-		"id", "display_phone_number", "verified_name", "status", "quality_rating", "name_status", "new_display_name",
-		"new_name_status", "code_verification_status", "account_mode", "platform_type", "throughput", fieldHealth,
-		"is_official_business_account", "is_on_biz_app",
+		"id", "display_phone_number", "verified_name", "status", "quality_rating", "platform_type", "throughput", fieldHealth, "is_on_biz_app",
 	}
-	accountFields = []string{
-		"id", "name", "status", "account_review_status", "business_verification_status", "country", "ownership_type",
-		"primary_business_location", "owner_business_info", fieldHealth,
-	}
+	accountFields  = []string{"id", "account_review_status", "business_verification_status"}
 	templateFields = []string{"id", "name", "language", "status", "category", "quality_score", "rejected_reason"}
-	businessFields = []string{"id", "name", "verification_status"}
 )
 
 const (
@@ -223,15 +183,9 @@ func readPhoneNumber(o *object) (PhoneNumber, error) {
 		Rating:             meta.ReadRating(o.word("quality_rating")),
 		PortfolioLimit:     meta.Limit(o.word(fieldPortfolioLimit)),
 		Limit:              meta.Limit(o.word(fieldLimit)),
-		NameStatus:         o.word("name_status"),
-		NewDisplayName:     o.text("new_display_name"),
-		NewNameStatus:      o.word("new_name_status"),
-		CodeVerification:   o.word("code_verification_status"),
-		AccountMode:        o.word("account_mode"),
 		Platform:           o.word("platform_type"),
 		Throughput:         o.object("throughput").word("level"),
 		Health:             readHealth(o.object(fieldHealth)),
-		OfficialAccount:    o.flag("is_official_business_account"),
 		OnBusinessApp:      o.flag("is_on_biz_app"),
 	}
 	n.Unread = o.unread()
@@ -243,37 +197,11 @@ func readAccount(o *object) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	owner := o.object("owner_business_info")
-	a := Account{
+	return Account{
 		ID:                   id,
-		Name:                 o.text("name"),
-		Status:               o.word("status"),
 		Review:               meta.Decision(o.word("account_review_status")),
 		BusinessVerification: meta.Verification(o.word("business_verification_status")),
-		Country:              o.word("country"),
-		Ownership:            o.word("ownership_type"),
-		PrimaryLocation:      o.text("primary_business_location"),
-		Owner:                Owner{ID: owner.id("id"), Name: owner.text("name")},
-		PortfolioLimit:       meta.Limit(o.word(fieldPortfolioLimit)),
-		Health:               readHealth(o.object(fieldHealth)),
-	}
-	a.Unread = o.unread()
-	return a, nil
-}
-
-func readBusiness(o *object) (Business, error) {
-	id, err := o.mustID()
-	if err != nil {
-		return Business{}, err
-	}
-	b := Business{
-		ID:             id,
-		Name:           o.text("name"),
-		Verification:   meta.Verification(o.word("verification_status")),
-		PortfolioLimit: meta.Limit(o.word(fieldPortfolioLimit)),
-	}
-	b.Unread = o.unread()
-	return b, nil
+	}, nil
 }
 
 func readTemplate(o *object) (Template, error) {
@@ -302,7 +230,6 @@ func readHealth(o *object) Health {
 	for _, e := range o.objects("entities", maxEntities) {
 		entity := HealthEntity{
 			Type:           e.word("entity_type"),
-			ID:             e.id("id"),
 			CanSendMessage: e.word("can_send_message"),
 			Info:           e.texts("additional_info", maxReasons),
 		}
@@ -310,7 +237,6 @@ func readHealth(o *object) Health {
 			entity.Errors = append(entity.Errors, HealthError{
 				Code:        reason.word("error_code"),
 				Description: reason.text("error_description"),
-				Solution:    reason.text("possible_solution"),
 			})
 		}
 		h.Entities = append(h.Entities, entity)

@@ -2,10 +2,8 @@ package graph
 
 import (
 	"encoding/json"
-	"maps"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,8 +21,6 @@ const (
 // Usage is how much of an allowance of calls is used, as a header of Meta's says. The percentages are of what is allowed
 // within an hour; at 100 Meta refuses calls.
 type Usage struct {
-	Business     string        // the id that Meta counts for; empty for what it counts for the app as a whole
-	Type         string        // which API, as it came, such as whatsapp_business_management; optional
 	CallCount    float64       // percent, 0 or more
 	TotalCPUTime float64       // percent, 0 or more
 	TotalTime    float64       // percent, 0 or more
@@ -37,42 +33,29 @@ func (u Usage) Percent() float64 { return max(u.CallCount, u.TotalCPUTime, u.Tot
 // Throttled reports whether Meta refuses calls.
 func (u Usage) Throttled() bool { return u.Percent() >= 100 || u.RegainAccess > 0 }
 
-// parseUsage reads the usage that an answer's headers tell, in the order of the businesses' ids, then the app's. What is
-// malformed is left out: no read fails for it.
+// parseUsage reads the usage that an answer's headers tell: that of businesses, then the app's. What is malformed is left out: no
+// read fails for it.
 func parseUsage(h http.Header) []Usage {
 	var all []Usage
 	for _, value := range h.Values(headerBusinessUsage) {
 		all = append(all, businessUsage(value)...)
 	}
 	all = all[:min(len(all), maxUsages)]
-	if app := usageFields(json.RawMessage(h.Get(headerAppUsage))); app != nil {
-		if u, ok := readUsage(app); ok {
-			all = append(all, u)
-		}
+	if u, ok := readUsage(usageFields(json.RawMessage(h.Get(headerAppUsage)))); ok {
+		all = append(all, u)
 	}
 	return all
 }
 
 func businessUsage(header string) []Usage {
-	if len(header) > maxUsageHeader {
-		return nil
-	}
-	var businesses map[string]json.RawMessage
-	if json.Unmarshal([]byte(header), &businesses) != nil {
-		return nil
-	}
 	var all []Usage
-	for _, business := range slices.Sorted(maps.Keys(businesses)) {
-		if len(business) > maxWord || !printable(business) {
-			continue
-		}
+	for _, business := range usageFields(json.RawMessage(header)) {
 		var list []json.RawMessage
-		if json.Unmarshal(businesses[business], &list) != nil {
-			list = []json.RawMessage{businesses[business]} // one object where a list is documented
+		if json.Unmarshal(business, &list) != nil {
+			list = []json.RawMessage{business} // one object where a list is documented
 		}
 		for _, raw := range list {
 			if u, ok := readUsage(usageFields(raw)); ok {
-				u.Business = business
 				all = append(all, u)
 			}
 		}
@@ -104,9 +87,6 @@ func readUsage(fields map[string]json.RawMessage) (Usage, bool) {
 	}
 	if minutes, ok := number(fields["estimated_time_to_regain_access"]); ok {
 		u.RegainAccess, told = wait(minutes, time.Minute), true
-	}
-	if kind, ok := scalar(fields["type"]); ok && len(kind) <= maxWord && printable(kind) {
-		u.Type = kind
 	}
 	return u, told
 }
