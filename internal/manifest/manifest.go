@@ -49,12 +49,6 @@ func Parse(document []byte) (map[string]any, error) {
 	}
 }
 
-// Known says whether there is a CustomResourceDefinition of a kind.
-func Known(kind string) bool {
-	kinds, err := definitions()
-	return err == nil && kinds[kind] != nil
-}
-
 // Decode reads an object of a known kind into a resource, as the API server would create it: with its defaults, and without its
 // status. The error has all that the API server would refuse, by field. A namespace that is left out is filled in by kubectl, and so
 // it is here. The object is changed.

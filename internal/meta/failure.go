@@ -44,15 +44,6 @@ var failureMeanings = map[FailureClass]string{
 	FailedOther:     "Meta's error-codes page says what the code means.",
 }
 
-// FailureClasses are all of them.
-func FailureClasses() []FailureClass {
-	all := make([]FailureClass, 0, len(failureMeanings))
-	for class := range failureMeanings {
-		all = append(all, class)
-	}
-	return all
-}
-
 // Meaning says in a sentence what a class means.
 func (c FailureClass) Meaning() string { return failureMeanings[c] }
 

@@ -14,6 +14,7 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
 	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/trust"
 )
 
 // The types of events. A transition's has its reason in lower case in the place of the verb.
@@ -24,8 +25,8 @@ const (
 
 // cloudEvents posts one event a transition, in structured mode.
 type cloudEvents struct {
-	config *config.CloudEvents
-	http   *httpClient
+	config     *config.CloudEvents
+	transports *trust.Transports
 }
 
 // transitionData is what an event of a transition holds.
@@ -67,7 +68,7 @@ func (c *cloudEvents) Send(ctx context.Context, notice *Notice) (int64, error) {
 			return 0, err
 		}
 	}
-	client, err := c.http.get()
+	client, err := client(c.transports)
 	if err != nil {
 		return 0, err
 	}

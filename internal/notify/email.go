@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/wneessen/go-mail"
 
 	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/trust"
 )
 
 // email sends one mail a notice.
@@ -43,18 +43,13 @@ func (e *email) Send(ctx context.Context, notice *Notice) (int64, error) {
 }
 
 func (e *email) client() (*mail.Client, error) {
-	trust := &tls.Config{ServerName: e.config.Host, MinVersion: tls.VersionTLS12}
-	if file := e.config.CAFile; file != "" {
-		pem, err := read("caFile", file, maxCA)
-		if err != nil {
-			return nil, err
-		}
-		if trust.RootCAs, err = roots(pem, file); err != nil {
-			return nil, err
-		}
+	trusting, err := trust.Config(e.config.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("caFile %s: %w", e.config.CAFile, err)
 	}
+	trusting.ServerName = e.config.Host
 	// Timeout bounds the connection and then each mail; the dialogue has half of it each.
-	options := []mail.Option{mail.WithPort(e.config.Port), mail.WithTimeout(Timeout / 2), mail.WithTLSConfig(trust)}
+	options := []mail.Option{mail.WithPort(e.config.Port), mail.WithTimeout(Timeout / 2), mail.WithTLSConfig(trusting)}
 	switch e.config.TLS {
 	case config.Implicit:
 		options = append(options, mail.WithSSL())

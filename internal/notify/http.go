@@ -1,16 +1,15 @@
 package notify
 
 import (
-	"bytes"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	neturl "net/url"
 	"strconv"
-	"sync"
 	"time"
+
+	"numberfleet.dev/numberfleet/internal/trust"
 )
 
 // maxRetryAfter bounds how long a receiver can ask to be left alone.
@@ -31,42 +30,13 @@ func (e *ResponseError) Error() string {
 	return text
 }
 
-// httpClient makes the client of a receiver, and makes it anew when the certificates to trust change.
-type httpClient struct {
-	caFile string
-
-	mu     sync.Mutex
-	pem    []byte
-	client *http.Client
-}
-
-func (c *httpClient) get() (*http.Client, error) {
-	var pem []byte
-	if c.caFile != "" {
-		var err error
-		if pem, err = read("caFile", c.caFile, maxCA); err != nil {
-			return nil, err
-		}
+// client is that of a receiver. It trusts what the receiver's caFile holds.
+func client(transports *trust.Transports) (*http.Client, error) {
+	transport, err := transports.Get()
+	if err != nil {
+		return nil, fmt.Errorf("caFile %s: %w", transports.CAFile, err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.client != nil && bytes.Equal(pem, c.pem) {
-		return c.client, nil
-	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.caFile != "" {
-		pool, err := roots(pem, c.caFile)
-		if err != nil {
-			return nil, err
-		}
-		transport.TLSClientConfig.RootCAs = pool
-	}
-	if c.client != nil {
-		c.client.CloseIdleConnections()
-	}
-	c.pem, c.client = pem, &http.Client{Transport: successOnly{transport}, Timeout: Timeout}
-	return c.client, nil
+	return &http.Client{Transport: successOnly{transport}, Timeout: Timeout}, nil
 }
 
 // successOnly makes an error of every answer but 2xx, for libraries that would tell less of it. A redirect is one of them:
@@ -82,12 +52,6 @@ func (s successOnly) RoundTrip(request *http.Request) (*http.Response, error) {
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10))
 	_ = response.Body.Close()
 	return nil, &ResponseError{Code: response.StatusCode, RetryAfter: retryAfter(response.Header)}
-}
-
-func (s successOnly) CloseIdleConnections() {
-	if t, ok := s.base.(*http.Transport); ok {
-		t.CloseIdleConnections()
-	}
 }
 
 // retryAfter reads seconds, or a date, which is taken against the receiver's own clock.

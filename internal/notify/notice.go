@@ -10,6 +10,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/trust"
 )
 
 // Timeout bounds one attempt to send, from the first connection on. It leaves a stopping operator time to write down what
@@ -83,8 +84,8 @@ func New(receiver *config.Receiver) Sender {
 	case receiver.Email != nil:
 		return &email{config: receiver.Email}
 	case receiver.Slack != nil:
-		return &slackWebhook{config: receiver.Slack, http: &httpClient{caFile: receiver.Slack.CAFile}}
+		return &slackWebhook{config: receiver.Slack, transports: &trust.Transports{CAFile: receiver.Slack.CAFile}}
 	default:
-		return &cloudEvents{config: receiver.CloudEvents, http: &httpClient{caFile: receiver.CloudEvents.CAFile}}
+		return &cloudEvents{config: receiver.CloudEvents, transports: &trust.Transports{CAFile: receiver.CloudEvents.CAFile}}
 	}
 }

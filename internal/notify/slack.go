@@ -10,12 +10,13 @@ import (
 	"github.com/slack-go/slack/slackutilsx"
 
 	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/trust"
 )
 
 // slackWebhook posts one message a notice. It uses text alone, which all that are compatible with Slack take.
 type slackWebhook struct {
-	config *config.Slack
-	http   *httpClient
+	config     *config.Slack
+	transports *trust.Transports
 }
 
 func (s *slackWebhook) Send(ctx context.Context, notice *Notice) (int64, error) {
@@ -23,7 +24,7 @@ func (s *slackWebhook) Send(ctx context.Context, notice *Notice) (int64, error) 
 	if err != nil {
 		return 0, err
 	}
-	client, err := s.http.get()
+	client, err := client(s.transports)
 	if err != nil {
 		return 0, err
 	}

@@ -3,11 +3,8 @@ package promquery
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -21,6 +18,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"numberfleet.dev/numberfleet/internal/secret"
+	"numberfleet.dev/numberfleet/internal/trust"
 )
 
 const (
@@ -28,7 +26,6 @@ const (
 	DefaultTimeout = 15 * time.Second
 	// maxAnswer bounds what is read of an answer, in bytes: some 100,000 samples.
 	maxAnswer = 32 << 20
-	maxCA     = 1 << 20
 	// maxMessage bounds what is kept of the words of a server, in bytes.
 	maxMessage = 256
 )
@@ -87,7 +84,7 @@ func New(o Options) (*Client, error) {
 		o.Timeout = DefaultTimeout
 	}
 	client, err := api.NewClient(api.Config{Address: o.URL, Client: &http.Client{
-		Transport: &caller{options: o},
+		Transport: &caller{options: o, transports: trust.Transports{CAFile: o.CAFile}},
 		// A token must not go where someone else says.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}})
@@ -154,8 +151,8 @@ func classified(err error) *Error {
 
 // caller sends requests with the token and the trust that the files hold by then.
 type caller struct {
-	options Options
-	clients transports
+	options    Options
+	transports trust.Transports
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -169,7 +166,7 @@ func (c *caller) RoundTrip(request *http.Request) (*http.Response, error) {
 		}
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	transport, err := c.clients.get(c.options.CAFile)
+	transport, err := c.transports.Get()
 	if err != nil {
 		return nil, &Error{Refused, "there are no usable certificates in the file that the configuration names"}
 	}
@@ -196,33 +193,6 @@ func missing(err error) string {
 	default:
 		return "cannot be read"
 	}
-}
-
-func read(file string, most int64) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	content, err := io.ReadAll(io.LimitReader(f, most+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(content) == 0 || int64(len(content)) > most:
-		return nil, errors.New("the file is empty or too large")
-	}
-	return content, nil
-}
-
-func trusting(pem []byte) (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if pem != nil {
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("the file holds no certificate in PEM")
-		}
-	}
-	return config, nil
 }
 
 // oneLine makes the words of a server fit for a condition.
