@@ -5,13 +5,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/internal/identity"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
@@ -80,14 +80,12 @@ func (d Directory) Portfolio(ctx context.Context, name string) (report.Subject, 
 		return lookup.PortfolioSubject(&portfolio), nil
 	case err != nil && !apierrors.IsNotFound(err):
 		return report.Subject{}, fmt.Errorf("get the portfolio: %w", err)
-	case strings.Trim(name, "0123456789") == "" && len(name) <= maxPortfolioID:
+	case identity.IsMetaID(name):
 		return report.PortfolioSubject(name), nil // a BusinessPortfolio that comes later finds it
 	default:
 		return report.Subject{}, nil
 	}
 }
-
-const maxPortfolioID = 32 // digits
 
 // Templates are the subjects of reports about the languages of a template: of those with a MessageTemplate, in the number's
 // namespace and account where a number is given. None are found where several accounts have templates of that name and

@@ -19,8 +19,6 @@ const (
 	maxText = 512 // of an id or a name, in bytes
 	// maxSource is how long a source may be, in bytes: it is a URI.
 	maxSource = 2048
-	// maxNumberID is how many digits Meta's id of a number may have: they have up to 17.
-	maxNumberID = 32
 	// maxKept is how many numbers, sources and templates a parser keeps so as to have each once in memory.
 	maxKept = 1 << 16
 )
@@ -224,8 +222,8 @@ func (p *parser) number() {
 
 func (p *parser) numberID() string {
 	text := p.required("numberID", maxText)
-	if p.err == nil && (len(text) > maxNumberID || strings.Trim(string(text), "0123456789") != "") {
-		p.fail("numberID", fmt.Sprintf("must be the id that Meta gave to the number: a string of 1 to %d digits", maxNumberID))
+	if p.err == nil && !identity.IsMetaID(string(text)) {
+		p.fail("numberID", fmt.Sprintf("must be the id that Meta gave to the number: a string of 1 to %d digits", identity.MaxMetaID))
 		return ""
 	}
 	return p.kept.keep(text)

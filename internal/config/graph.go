@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/clock"
 
+	"numberfleet.dev/numberfleet/internal/identity"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
 )
 
@@ -79,7 +80,7 @@ func validateGraphAPI(path *field.Path, g *GraphAPI) field.ErrorList {
 	ids := map[string]bool{}
 	for i, account := range g.Accounts {
 		at := accounts.Index(i)
-		if !isID(account.ID) {
+		if !identity.IsMetaID(account.ID) {
 			errs = append(errs, field.Invalid(at.Child("id"), account.ID, idForm))
 		} else if ids[account.ID] {
 			errs = append(errs, field.Duplicate(at.Child("id"), account.ID))

@@ -3,9 +3,10 @@ package config
 import (
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 // Webhooks say which apps at Meta send webhooks, besides the one of --webhook-credentials.
@@ -76,7 +77,7 @@ func validateWebhooks(path *field.Path, w *Webhooks) field.ErrorList {
 		default:
 			directories[directory] = true
 		}
-		if app.AppID != "" && !isID(app.AppID) {
+		if app.AppID != "" && !identity.IsMetaID(app.AppID) {
 			errs = append(errs, field.Invalid(at.Child("appID"), app.AppID, idForm))
 		}
 		errs = append(errs, validateAppAccounts(at.Child("accounts"), app.Accounts)...)
@@ -95,7 +96,7 @@ func validateAppAccounts(path *field.Path, accounts []string) field.ErrorList {
 	}
 	seen := map[string]bool{}
 	for i, id := range accounts {
-		if !isID(id) {
+		if !identity.IsMetaID(id) {
 			errs = append(errs, field.Invalid(path.Index(i), id, idForm))
 		} else if seen[id] {
 			errs = append(errs, field.Duplicate(path.Index(i), id))
@@ -105,12 +106,4 @@ func validateAppAccounts(path *field.Path, accounts []string) field.ErrorList {
 	return errs
 }
 
-const (
-	maxID  = 32 // digits
-	idForm = "must be Meta's id in digits, like 102290129340398; quote it in YAML"
-)
-
-// isID says whether something has the form of an id that Meta gave.
-func isID(id string) bool {
-	return id != "" && len(id) <= maxID && strings.Trim(id, "0123456789") == ""
-}
+const idForm = "must be Meta's id in digits, like 102290129340398; quote it in YAML"

@@ -31,6 +31,12 @@ func isPhone(digits string) bool {
 	return len(digits) >= leastDigits && len(digits) <= mostDigits && digits[0] != '0' && onlyDigits(digits)
 }
 
+// MaxMetaID is how many digits an id of Meta's may have: they have up to 17.
+const MaxMetaID = 32
+
+// IsMetaID says whether something has the form of an id that Meta gives to a number, an account, a portfolio or an app: digits.
+func IsMetaID(s string) bool { return s != "" && len(s) <= MaxMetaID && onlyDigits(s) }
+
 func onlyDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {

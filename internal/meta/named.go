@@ -88,13 +88,8 @@ func digits(v *fastjson.Value) string {
 		return id
 	}
 	id, ok := text(v)
-	if !ok || len(id) > maxIdentifierLength {
+	if !ok || !identity.IsMetaID(id) {
 		return ""
-	}
-	for i := range len(id) {
-		if !digit(id[i]) {
-			return ""
-		}
 	}
 	return id
 }

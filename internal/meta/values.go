@@ -9,18 +9,19 @@ import (
 	"unsafe"
 
 	"github.com/valyala/fastjson"
+
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 const (
-	maxWordLength       = 64  // bytes
-	maxPhraseLength     = 256 // characters
-	maxIdentifierLength = 32  // digits: Meta's ids have up to 17
+	maxWordLength   = 64  // bytes
+	maxPhraseLength = 256 // characters
 )
 
 // What is allowed, in words.
 var (
 	aWord   = fmt.Sprintf("a word of at most %d characters", maxWordLength)
-	anID    = fmt.Sprintf("an id of at most %d digits", maxIdentifierLength)
+	anID    = fmt.Sprintf("an id of at most %d digits", identity.MaxMetaID)
 	aNumber = "a phone number with its country code, of 7 to 15 digits"
 )
 
@@ -125,13 +126,8 @@ func identifier(v *fastjson.Value) (string, bool) {
 		return strconv.FormatInt(n, 10), err == nil && n >= 0
 	}
 	s, ok := text(v)
-	if !ok || s == "" || len(s) > maxIdentifierLength {
+	if !ok || !identity.IsMetaID(s) {
 		return "", false
-	}
-	for i := range len(s) {
-		if !digit(s[i]) {
-			return "", false
-		}
 	}
 	return strings.Clone(s), true
 }

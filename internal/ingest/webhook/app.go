@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"numberfleet.dev/numberfleet/internal/identity"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/receipts"
@@ -126,7 +127,7 @@ func (r *Receiver) refuseDenied(a *app, denied *denied, kept int) error {
 
 // printableID is an account's id as it may be logged, for whoever signed a body can write anything there; empty if it is none.
 func printableID(account string) string {
-	if len(account) > 32 || strings.Trim(account, "0123456789") != "" {
+	if !identity.IsMetaID(account) {
 		return ""
 	}
 	return strings.Clone(account) // what was read is not kept

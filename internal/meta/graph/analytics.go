@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 // NodeAnalytics is what Meta tells of the messages of an account.
@@ -18,7 +20,7 @@ const NodeAnalytics Node = "analytics of the account"
 // "analytics" tells. The figures are approximate, and reach back a year. The number is in digits as Meta displays it; from and to are
 // half hours. It takes one call.
 func (c *Client) Deliveries(ctx context.Context, account, number string, from, to time.Time) (int64, error) {
-	if !validID(account) || !validID(number) {
+	if !identity.IsMetaID(account) || !identity.IsMetaID(number) {
 		return 0, &Error{Kind: Permanent, What: NodeAnalytics.of(account), cause: errID}
 	}
 	body, err := c.call(ctx, NodeAnalytics, account, "", url.Values{"fields": {fmt.Sprintf(

@@ -21,6 +21,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 const (
@@ -260,7 +262,7 @@ func malformed(kind Node, id string, cause error) error {
 
 // of names a node. Only what looks like an id is named: who passes something else may have passed a token or a number.
 func (n Node) of(id string) string {
-	if !validID(id) {
+	if !identity.IsMetaID(id) {
 		return string(n)
 	}
 	return string(n) + " " + id
@@ -278,7 +280,7 @@ var errID = errors.New("an id of Meta's has 1 to 32 digits")
 func (c *Client) read(
 	ctx context.Context, kind Node, id, edge string, query url.Values,
 ) (body []byte, refused []string, err error) {
-	if !validID(id) {
+	if !identity.IsMetaID(id) {
 		return nil, nil, &Error{Kind: Permanent, What: kind.of(id), cause: errID}
 	}
 	all := c.fields(kind)

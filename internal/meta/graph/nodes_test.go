@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 func TestEveryShapeOfANumberIsRead(t *testing.T) {
@@ -195,7 +197,7 @@ func FuzzAnalyticsAndApps(f *testing.F) {
 		}
 		apps, _ := readApps(body)
 		for _, id := range apps {
-			if len(apps) > pageSize || id != "" && !validID(id) {
+			if len(apps) > pageSize || id != "" && !identity.IsMetaID(id) {
 				t.Fatalf("%q of %d", id, len(apps))
 			}
 		}

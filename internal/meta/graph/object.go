@@ -7,13 +7,14 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 const (
 	maxWord = 64  // bytes
 	maxText = 256 // characters
 	maxName = 512 // bytes: what Meta allows the name of a template
-	maxID   = 32  // digits: Meta's ids have up to 17
 )
 
 // errShape says that an answer is JSON, but not what was asked for. It never quotes the answer.
@@ -79,7 +80,7 @@ func (o *object) id(name string) string {
 		return ""
 	}
 	id, ok := scalar(raw)
-	if !ok || !validID(id) {
+	if !ok || !identity.IsMetaID(id) {
 		o.misread(name)
 		return ""
 	}
@@ -89,7 +90,7 @@ func (o *object) id(name string) string {
 // mustID is the id of the node that the object is, without which it is of no use.
 func (o *object) mustID() (string, error) {
 	id, ok := scalar(o.get("id"))
-	if !ok || !validID(id) {
+	if !ok || !identity.IsMetaID(id) {
 		return "", errShape
 	}
 	return id, nil
@@ -199,10 +200,6 @@ func scalar(raw json.RawMessage) (string, bool) {
 	default:
 		return "", false
 	}
-}
-
-func validID(id string) bool {
-	return id != "" && len(id) <= maxID && strings.Trim(id, "0123456789") == ""
 }
 
 func printable(s string) bool {

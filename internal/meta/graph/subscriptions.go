@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/url"
 	"strconv"
+
+	"numberfleet.dev/numberfleet/internal/identity"
 )
 
 // NodeSubscriptions are the apps that get the webhooks of an account.
@@ -12,7 +14,7 @@ const NodeSubscriptions Node = "subscribed apps of the account"
 // SubscribedApps are Meta's ids of the apps that are subscribed to an account, and so get its webhooks: at most a hundred. It takes
 // one call.
 func (c *Client) SubscribedApps(ctx context.Context, account string) ([]string, error) {
-	if !validID(account) {
+	if !identity.IsMetaID(account) {
 		return nil, &Error{Kind: Permanent, What: NodeSubscriptions.of(account), cause: errID}
 	}
 	body, err := c.call(ctx, NodeSubscriptions, account, "subscribed_apps", url.Values{"limit": {strconv.Itoa(pageSize)}})
