@@ -146,10 +146,10 @@ func (f *simulateFlags) play(cmd *cobra.Command, config simulate.Config) (result
 		return result, fmt.Errorf("--plan: %w", err)
 	}
 	if f.writeEvents == "" {
-		return plan.Run(cmd.Context(), config, planned)
+		return plan.Run(cmd.Context(), config, planned, nil)
 	}
 	err = create("--write-events", f.writeEvents, func(to io.Writer) error {
-		result, err = plan.Record(cmd.Context(), config, planned, to)
+		result, err = plan.Run(cmd.Context(), config, planned, to)
 		return err
 	})
 	return result, err

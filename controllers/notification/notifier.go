@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/internal/config"
@@ -77,8 +78,8 @@ func (n *Notifier) SetupWithManager(mgr ctrl.Manager) error {
 	for i := range n.Receivers {
 		config := &n.Receivers[i]
 		r := &receiver{
-			config: config, sender: notify.New(config), beginnings: beginnings, names: receiverNames(n.Receivers),
-			client: mgr.GetClient(), fresh: mgr.GetAPIReader(), metrics: n.Metrics, sent: map[subjectKey]unwritten{},
+			config: config, sender: notify.New(config), beginnings: beginnings,
+			client: mgr.GetClient(), fresh: mgr.GetAPIReader(), metrics: n.Metrics, sent: map[lookup.Key]unwritten{},
 			pause: pause{clock: n.Real, least: n.MinBackoff, most: n.MaxBackoff},
 		}
 		n.Metrics.show(config.Name)
@@ -89,26 +90,17 @@ func (n *Notifier) SetupWithManager(mgr ctrl.Manager) error {
 	return nil
 }
 
-func receiverNames(receivers []config.Receiver) []string {
-	var names []string
-	for i := range receivers {
-		names = append(names, receivers[i].Name)
-	}
-	return names
-}
-
 // receiver sends to one receiver what it has not heard of yet.
 type receiver struct {
 	config     *config.Receiver
 	sender     notify.Sender
 	beginnings *subscriptions
-	names      []string // of all receivers
 	client     client.Client
 	fresh      client.Reader // past the cache
 	metrics    *Metrics
 	pause      pause
 	sentMu     sync.Mutex
-	sent       map[subjectKey]unwritten
+	sent       map[lookup.Key]unwritten
 }
 
 // unwritten is how far an object's transitions were sent.
@@ -119,14 +111,14 @@ type unwritten struct {
 
 func (r *receiver) setup(mgr ctrl.Manager, least, most time.Duration) error {
 	name := "notification-" + r.config.Name
-	c, err := controller.NewTyped(name, mgr, controller.TypedOptions[subjectKey]{
+	c, err := controller.NewTyped(name, mgr, controller.TypedOptions[lookup.Key]{
 		Reconciler:              r,
 		MaxConcurrentReconciles: workers,
-		RateLimiter:             jitteredLimiter{workqueue.NewTypedItemExponentialFailureRateLimiter[subjectKey](least, most)},
-		LogConstructor: func(key *subjectKey) logr.Logger {
+		RateLimiter:             jitteredLimiter{workqueue.NewTypedItemExponentialFailureRateLimiter[lookup.Key](least, most)},
+		LogConstructor: func(key *lookup.Key) logr.Logger {
 			logger := mgr.GetLogger().WithValues("controller", "notification", "receiver", r.config.Name)
 			if key != nil {
-				logger = logger.WithValues("kind", key.kind, "namespace", key.Namespace, "name", key.Name)
+				logger = logger.WithValues("kind", key.Kind, "namespace", key.Namespace, "name", key.Name)
 			}
 			return logger
 		},
@@ -134,15 +126,11 @@ func (r *receiver) setup(mgr ctrl.Manager, least, most time.Duration) error {
 	if err != nil {
 		return err
 	}
-	for _, kind := range subjectKinds(mgr.GetScheme()) {
-		object, err := newSubject(mgr.GetScheme(), kind)
-		if err != nil {
-			return err
-		}
-		enqueue := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []subjectKey {
-			return []subjectKey{{kind: kind, NamespacedName: client.ObjectKeyFromObject(o)}}
+	for kind, empty := range subjects {
+		enqueue := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []lookup.Key {
+			return []lookup.Key{{Kind: kind, NamespacedName: client.ObjectKeyFromObject(o)}}
 		})
-		if err := c.Watch(source.TypedKind[client.Object](mgr.GetCache(), object, enqueue, newTransitions)); err != nil {
+		if err := c.Watch(source.TypedKind[client.Object](mgr.GetCache(), empty(), enqueue, newTransitions)); err != nil {
 			return err
 		}
 	}
@@ -161,24 +149,21 @@ var newTransitions = predicate.Funcs{
 
 // jitteredLimiter spreads what failed together.
 type jitteredLimiter struct {
-	workqueue.TypedRateLimiter[subjectKey]
+	workqueue.TypedRateLimiter[lookup.Key]
 }
 
-func (j jitteredLimiter) When(key subjectKey) time.Duration {
+func (j jitteredLimiter) When(key lookup.Key) time.Duration {
 	return wait.Jitter(j.TypedRateLimiter.When(key), 0.3)
 }
 
 // Reconcile sends what the receiver has not heard of one object, and writes down how far it got.
-func (r *receiver) Reconcile(ctx context.Context, key subjectKey) (ctrl.Result, error) {
+func (r *receiver) Reconcile(ctx context.Context, key lookup.Key) (ctrl.Result, error) {
 	select {
 	case <-ctx.Done():
 		return ctrl.Result{}, nil // the operator ends: nothing new is begun
 	default:
 	}
-	object, err := newSubject(r.client.Scheme(), key.kind)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
+	object := subjects[key.Kind]()
 	if err := r.client.Get(ctx, key.NamespacedName, object); apierrors.IsNotFound(err) {
 		r.forget(key)
 		return ctrl.Result{}, nil
@@ -241,7 +226,7 @@ func (r *receiver) send(ctx context.Context, notice *notify.Notice) (int64, erro
 
 // writeDown writes how far the receiver is into the object's status, as the only writer of its notifications. The
 // resource version keeps two receivers, or two leaders, from undoing each other.
-func (r *receiver) writeDown(ctx context.Context, key subjectKey, object v1alpha1.Object, done int64) error {
+func (r *receiver) writeDown(ctx context.Context, key lookup.Key, object v1alpha1.Object, done int64) error {
 	// Even while the operator ends, but not for longer than that takes.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -251,15 +236,13 @@ func (r *receiver) writeDown(ctx context.Context, key subjectKey, object v1alpha
 			break
 		}
 		err := statuses.Apply(ctx, r.client, FieldOwner, object,
-			v1alpha1.CommonStatus{Notifications: withProgress(object.CommonStatus(), r.config.Name, done, r.names)})
+			v1alpha1.CommonStatus{Notifications: withProgress(object.CommonStatus(), r.config.Name, done, r.beginnings.receivers)})
 		if err == nil || apierrors.IsNotFound(err) {
 			break // written, or gone with what there was to remember
 		} else if !apierrors.IsConflict(err) {
 			return fmt.Errorf("write down what was sent: %w", err)
 		}
-		if object, err = newSubject(r.client.Scheme(), key.kind); err != nil {
-			return err
-		}
+		object = subjects[key.Kind]()
 		if err := r.fresh.Get(ctx, key.NamespacedName, object); apierrors.IsNotFound(err) || err == nil && object.GetUID() != uid {
 			break
 		} else if err != nil {
@@ -270,13 +253,13 @@ func (r *receiver) writeDown(ctx context.Context, key subjectKey, object v1alpha
 	return nil
 }
 
-func (r *receiver) remember(key subjectKey, uid types.UID, reached int64) {
+func (r *receiver) remember(key lookup.Key, uid types.UID, reached int64) {
 	r.sentMu.Lock()
 	defer r.sentMu.Unlock()
 	r.sent[key] = unwritten{uid, reached}
 }
 
-func (r *receiver) recall(key subjectKey, uid types.UID) int64 {
+func (r *receiver) recall(key lookup.Key, uid types.UID) int64 {
 	r.sentMu.Lock()
 	defer r.sentMu.Unlock()
 	if s := r.sent[key]; s.uid == uid {
@@ -285,7 +268,7 @@ func (r *receiver) recall(key subjectKey, uid types.UID) int64 {
 	return 0
 }
 
-func (r *receiver) forget(key subjectKey) {
+func (r *receiver) forget(key lookup.Key) {
 	r.sentMu.Lock()
 	defer r.sentMu.Unlock()
 	delete(r.sent, key)

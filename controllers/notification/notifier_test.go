@@ -371,9 +371,9 @@ func TestWhatCannotBeWrittenDownIsNotSentAgain(t *testing.T) {
 		return cached.Status.Transitions == number.Status.Transitions
 	})
 	broken := &brokenWrites{Client: n.Client, fail: true}
-	r := &receiver{config: &n.receivers[0], sender: notify.New(&n.receivers[0]), beginnings: b, names: receiverNames(n.receivers), client: broken, fresh: n.Direct,
-		metrics: n.metrics, sent: map[subjectKey]unwritten{}, pause: pause{clock: clock.RealClock{}, least: time.Millisecond, most: time.Millisecond}}
-	key := subjectKey{kind: "PhoneNumber", NamespacedName: client.ObjectKeyFromObject(number)}
+	r := &receiver{config: &n.receivers[0], sender: notify.New(&n.receivers[0]), beginnings: b, client: broken, fresh: n.Direct,
+		metrics: n.metrics, sent: map[lookup.Key]unwritten{}, pause: pause{clock: clock.RealClock{}, least: time.Millisecond, most: time.Millisecond}}
+	key := lookup.Key{Kind: "PhoneNumber", NamespacedName: client.ObjectKeyFromObject(number)}
 	for range 3 {
 		if _, err := r.Reconcile(n.Ctx, key); err == nil {
 			t.Error("a write that fails is no error")

@@ -2,45 +2,21 @@ package notification
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/notify"
 )
 
-// subjectKey names an object that has transitions.
-type subjectKey struct {
-	kind string
-	types.NamespacedName
-}
-
-// subjectKinds are the kinds that have transitions, by name.
-func subjectKinds(scheme *runtime.Scheme) []string {
-	kinds := slices.Sorted(maps.Keys(scheme.KnownTypes(v1alpha1.GroupVersion)))
-	return slices.DeleteFunc(kinds, func(kind string) bool {
-		_, err := newSubject(scheme, kind)
-		return err != nil
-	})
-}
-
-// newSubject is an empty object of a kind that has transitions.
-func newSubject(scheme *runtime.Scheme, kind string) (v1alpha1.Object, error) {
-	object, err := scheme.New(v1alpha1.GroupVersion.WithKind(kind))
-	if err != nil {
-		return nil, err
-	}
-	subject, is := object.(v1alpha1.Object)
-	if !is {
-		return nil, fmt.Errorf("a %s has no transitions", kind)
-	}
-	return subject, nil
+// subjects make an empty object of each kind that has transitions.
+var subjects = map[string]func() v1alpha1.Object{
+	lookup.PhoneNumber:       func() v1alpha1.Object { return &v1alpha1.PhoneNumber{} },
+	lookup.BusinessPortfolio: func() v1alpha1.Object { return &v1alpha1.BusinessPortfolio{} },
+	lookup.MessageTemplate:   func() v1alpha1.Object { return &v1alpha1.MessageTemplate{} },
 }
 
 // subjectOf is an object as a notice names it.
@@ -67,9 +43,10 @@ func progress(status *v1alpha1.CommonStatus, receiver string) int64 {
 }
 
 // withProgress is the progress of all receivers once one of them is at done. Those that are no more, go.
-func withProgress(status *v1alpha1.CommonStatus, receiver string, done int64, receivers []string) []v1alpha1.NotificationProgress {
+func withProgress(status *v1alpha1.CommonStatus, receiver string, done int64, receivers []config.Receiver) []v1alpha1.NotificationProgress {
 	var all []v1alpha1.NotificationProgress
-	for _, name := range receivers {
+	for i := range receivers {
+		name := receivers[i].Name
 		reached := progress(status, name)
 		if name == receiver {
 			reached = max(reached, done)

@@ -27,7 +27,7 @@ func play(t *testing.T, policy, text string) (*Recorder, *simulate.Result) {
 	config := simulate.Config{Policy: simulatetest.Policy(t, policy)}
 	recorder := NewRecorder(config.Policy.Policy)
 	config.Observer = recorder
-	result, err := plan.Run(t.Context(), config, read)
+	result, err := plan.Run(t.Context(), config, read, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

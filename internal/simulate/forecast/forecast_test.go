@@ -88,7 +88,7 @@ func TestForecastAtAPaceIsThatOfAPlan(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		result, err := plan.Run(t.Context(), config, planned)
+		result, err := plan.Run(t.Context(), config, planned, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -125,7 +126,7 @@ func TestPlanIsItsEvents(t *testing.T) {
 			config := simulate.Config{Policy: simulatetest.Policy(t, name)}
 			plan := read(t, warmup+"overLimit: "+over)
 			var written, planned, played bytes.Buffer
-			result, err := Record(t.Context(), config, plan, &written)
+			result, err := Run(t.Context(), config, plan, &written)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,7 +156,7 @@ func TestPlanStopsAtTheLimit(t *testing.T) {
 		{"overLimit: Send", "[1200 1200] [1200 1200] [1200 1200] "},
 	} {
 		config := simulate.Config{Policy: simulatetest.Policy(t, "chat-api")}
-		result, err := Run(t.Context(), config, read(t, plan+test.more))
+		result, err := Run(t.Context(), config, read(t, plan+test.more), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +173,7 @@ func TestPlanStopsAtTheLimit(t *testing.T) {
 // What is asked for until an instant is played until then, whatever the plan still has, and no further.
 func TestPlanUntil(t *testing.T) {
 	until := simulatetest.Day(5).Add(10 * time.Hour)
-	result, err := Run(t.Context(), simulate.Config{Policy: simulatetest.Policy(t, "meta-2025"), Verification: v1alpha1.Verified, Until: until}, read(t, warmup))
+	result, err := Run(t.Context(), simulate.Config{Policy: simulatetest.Policy(t, "meta-2025"), Verification: v1alpha1.Verified, Until: until}, read(t, warmup), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,9 +246,8 @@ func FuzzPlan(f *testing.F) {
 			}
 			return
 		}
-		s := newGenerator(plan, plan.End(), func(string, string, time.Time) (bool, error) { return true, nil })
 		var written bytes.Buffer
-		writer := newEventWriter(&written)
+		s := &tee{newGenerator(plan, plan.End(), func(string, string, time.Time) (bool, error) { return true, nil }), json.NewEncoder(&written)}
 		var before time.Time
 		for range 500 {
 			e, err := s.Next()
@@ -258,12 +258,6 @@ func FuzzPlan(f *testing.F) {
 				t.Fatalf("%v after %s: %v", e, before, err)
 			}
 			before = e.Time
-			if err := writer.write(&e); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := writer.flush(); err != nil {
-			t.Fatal(err)
 		}
 		reader := cloudevents.NewReader(&written)
 		for {
@@ -289,7 +283,7 @@ changes:
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := Run(t.Context(), simulate.Config{Policy: simulatetest.Policy(t, "meta-2025")}, plan)
+	result, err := Run(t.Context(), simulate.Config{Policy: simulatetest.Policy(t, "meta-2025")}, plan, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

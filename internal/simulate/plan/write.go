@@ -1,26 +1,13 @@
 package plan
 
 import (
-	"bufio"
 	"cmp"
 	"encoding/json"
-	"io"
 	"time"
 
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/simulate"
 )
-
-// eventWriter writes events as CloudEvents, one per line.
-type eventWriter struct {
-	buffered *bufio.Writer
-	lines    *json.Encoder
-}
-
-func newEventWriter(to io.Writer) *eventWriter {
-	buffered := bufio.NewWriter(to)
-	return &eventWriter{buffered, json.NewEncoder(buffered)}
-}
 
 type eventLine struct {
 	SpecVersion string    `json:"specversion"`
@@ -42,23 +29,10 @@ type eventData struct {
 	Business  string `json:"business,omitempty"`
 }
 
-// write writes an event of a plan.
-func (w *eventWriter) write(e *cloudevents.Event) error {
-	return w.lines.Encode(eventLine{
-		SpecVersion: "1.0", ID: e.ID, Source: e.Source, Type: string(e.Type), Time: e.Time.UTC().Format(time.RFC3339),
-		Data: eventData{
-			Number: e.Number, User: e.User, MessageID: e.MessageID, Template: e.Template,
-			Rating: string(e.Rating), Limit: e.Limit, State: cmp.Or(string(e.State), string(e.TemplateState)), Business: string(e.Verification),
-		},
-	})
-}
-
-func (w *eventWriter) flush() error { return w.buffered.Flush() }
-
-// tee writes the events that it hands on.
+// tee writes the events that it hands on as CloudEvents, one per line.
 type tee struct {
 	simulate.Source
-	writer *eventWriter
+	lines *json.Encoder
 }
 
 // Next implements simulate.Source.
@@ -67,5 +41,11 @@ func (t *tee) Next() (cloudevents.Event, error) {
 	if err != nil {
 		return e, err
 	}
-	return e, t.writer.write(&e)
+	return e, t.lines.Encode(eventLine{
+		SpecVersion: "1.0", ID: e.ID, Source: e.Source, Type: string(e.Type), Time: e.Time.UTC().Format(time.RFC3339),
+		Data: eventData{
+			Number: e.Number, User: e.User, MessageID: e.MessageID, Template: e.Template,
+			Rating: string(e.Rating), Limit: e.Limit, State: cmp.Or(string(e.State), string(e.TemplateState)), Business: string(e.Verification),
+		},
+	})
 }
