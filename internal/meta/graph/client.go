@@ -154,41 +154,39 @@ func loopback(host string) bool {
 
 // PhoneNumber reads the phone number with an id of Meta's.
 func (c *Client) PhoneNumber(ctx context.Context, id string) (PhoneNumber, error) {
-	return node(ctx, c, NodePhoneNumber, id, readPhoneNumber, func(n *PhoneNumber) string { return n.ID })
+	return node(ctx, c, NodePhoneNumber, id, readPhoneNumber)
 }
 
 // Account reads the WhatsApp Business account with an id of Meta's.
 func (c *Client) Account(ctx context.Context, id string) (Account, error) {
-	return node(ctx, c, NodeAccount, id, readAccount, func(a *Account) string { return a.ID })
+	return node(ctx, c, NodeAccount, id, readAccount)
 }
 
 // PhoneNumbers reads all phone numbers of the WhatsApp Business account with an id of Meta's, in Meta's order, each once.
 // It takes a call per 100 numbers, and returns nothing if one of them fails. At most 10,000 numbers are read; more are an
 // error of the kind Permanent.
 func (c *Client) PhoneNumbers(ctx context.Context, account string) ([]PhoneNumber, error) {
-	return all(ctx, c, NodePhoneNumbers, account, "phone_numbers", readPhoneNumber, func(n *PhoneNumber) string { return n.ID })
+	return all(ctx, c, NodePhoneNumbers, account, "phone_numbers", readPhoneNumber)
 }
 
 // Templates reads all message templates of the WhatsApp Business account with an id of Meta's, each language by itself, likewise.
 func (c *Client) Templates(ctx context.Context, account string) ([]Template, error) {
-	return all(ctx, c, NodeTemplates, account, "message_templates", readTemplate, func(t *Template) string { return t.ID })
+	return all(ctx, c, NodeTemplates, account, "message_templates", readTemplate)
 }
 
 // all reads a list of an account.
-func all[T any](
-	ctx context.Context, c *Client, kind Node, account, edge string, read func(*object) (T, error), idOf func(*T) string,
-) ([]T, error) {
-	items, followed, err := list(ctx, c, kind, account, edge, read, idOf)
+func all[T any](ctx context.Context, c *Client, kind Node, account, edge string, read func(*object, string) T) ([]T, error) {
+	items, followed, err := list(ctx, c, kind, account, edge, read)
 	if e, is := errors.AsType[*Error](err); is && e.Code == codeCursor && followed {
 		// Cursors end when the list changes. Meta's changelog of v24.0 says to begin anew.
-		items, _, err = list(ctx, c, kind, account, edge, read, idOf)
+		items, _, err = list(ctx, c, kind, account, edge, read)
 	}
 	return items, err
 }
 
 // list goes through the pages once. It reports whether it followed a cursor.
 func list[T any](
-	ctx context.Context, c *Client, what Node, account, edge string, read func(*object) (T, error), idOf func(*T) string,
+	ctx context.Context, c *Client, what Node, account, edge string, read func(*object, string) T,
 ) (items []T, followed bool, err error) {
 	seen := map[string]int{}
 	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
@@ -202,20 +200,16 @@ func list[T any](
 			return nil, followed, malformed(what, account, err)
 		}
 		for _, raw := range page.Data {
-			o, err := newObject(raw, refused)
-			if err != nil {
-				return nil, followed, malformed(what, account, err)
-			}
-			item, err := read(o)
+			id, item, err := readNode(raw, refused, read)
 			if err != nil {
 				return nil, followed, malformed(what, account, err)
 			}
 			// A list that changes while it is read may bring an item twice; the later is the newer.
-			if at, twice := seen[idOf(&item)]; twice {
+			if at, twice := seen[id]; twice {
 				items[at] = item
 				continue
 			}
-			seen[idOf(&item)] = len(items)
+			seen[id] = len(items)
 			items = append(items, item)
 		}
 		// The last page has cursors too, but no next. The address in next is not used: it has the token in it, and is not ours.
@@ -233,24 +227,18 @@ func list[T any](
 }
 
 // node reads one node.
-func node[T any](
-	ctx context.Context, c *Client, kind Node, id string, read func(*object) (T, error), idOf func(*T) string,
-) (T, error) {
+func node[T any](ctx context.Context, c *Client, kind Node, id string, read func(*object, string) T) (T, error) {
 	var zero T
 	body, refused, err := c.read(ctx, kind, id, "", url.Values{})
 	if err != nil {
 		return zero, err
 	}
-	o, err := newObject(body, refused)
+	is, got, err := readNode(body, refused, read)
+	if err == nil && is != id {
+		err = errors.New("the answer is about something else")
+	}
 	if err != nil {
 		return zero, malformed(kind, id, err)
-	}
-	got, err := read(o)
-	if err != nil {
-		return zero, malformed(kind, id, err)
-	}
-	if idOf(&got) != id {
-		return zero, malformed(kind, id, errors.New("the answer is about something else"))
 	}
 	return got, nil
 }

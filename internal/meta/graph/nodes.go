@@ -170,11 +170,21 @@ func readPage(body []byte) (page, error) {
 	return p, nil
 }
 
-func readPhoneNumber(o *object) (PhoneNumber, error) {
-	id, err := o.mustID()
+// readNode reads a node that an answer tells, in which the fields named in refused are known to be missing. One without an id is of no
+// use.
+func readNode[T any](raw []byte, refused []string, read func(of *object, id string) T) (id string, node T, err error) {
+	o, err := newObject(raw, refused)
 	if err != nil {
-		return PhoneNumber{}, err
+		return "", node, err
 	}
+	id, ok := readID(o.get("id"))
+	if !ok {
+		return "", node, errShape
+	}
+	return id, read(o, id), nil
+}
+
+func readPhoneNumber(o *object, id string) PhoneNumber {
 	n := PhoneNumber{
 		ID:                 id,
 		DisplayPhoneNumber: o.text("display_phone_number"),
@@ -189,26 +199,18 @@ func readPhoneNumber(o *object) (PhoneNumber, error) {
 		OnBusinessApp:      o.flag("is_on_biz_app"),
 	}
 	n.Unread = o.unread()
-	return n, nil
+	return n
 }
 
-func readAccount(o *object) (Account, error) {
-	id, err := o.mustID()
-	if err != nil {
-		return Account{}, err
-	}
+func readAccount(o *object, id string) Account {
 	return Account{
 		ID:                   id,
 		Review:               meta.Decision(o.word("account_review_status")),
 		BusinessVerification: meta.Verification(o.word("business_verification_status")),
-	}, nil
+	}
 }
 
-func readTemplate(o *object) (Template, error) {
-	id, err := o.mustID()
-	if err != nil {
-		return Template{}, err
-	}
+func readTemplate(o *object, id string) Template {
 	t := Template{
 		ID:             id,
 		Name:           o.name("name"),
@@ -222,7 +224,7 @@ func readTemplate(o *object) (Template, error) {
 		t.RejectedReason = ""
 	}
 	t.Unread = o.unread()
-	return t, nil
+	return t
 }
 
 func readHealth(o *object) Health {

@@ -59,11 +59,7 @@ func TestEveryShapeOfANumberIsRead(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o, err := newObject([]byte(test.body), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := readPhoneNumber(o)
+			_, got, err := readNode([]byte(test.body), nil, readPhoneNumber)
 			if len(got.Unread) == 0 {
 				got.Unread = nil
 			}
@@ -75,11 +71,7 @@ func TestEveryShapeOfANumberIsRead(t *testing.T) {
 }
 
 func TestEveryShapeOfAnAccountIsRead(t *testing.T) {
-	o, err := newObject([]byte(`{"id":"2001","name":"Harbour","account_review_status":"APPROVED","business_verification_status":"VERIFIED"}`), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := readAccount(o)
+	_, got, err := readNode([]byte(`{"id":"2001","name":"Harbour","account_review_status":"APPROVED","business_verification_status":"VERIFIED"}`), nil, readAccount)
 	if want := (Account{ID: "2001", Review: "Approved", BusinessVerification: "Verified"}); err != nil || got != want {
 		t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
 	}
@@ -87,11 +79,7 @@ func TestEveryShapeOfAnAccountIsRead(t *testing.T) {
 
 func TestAnAnswerWithoutAnIDIsNone(t *testing.T) {
 	for _, body := range []string{`{}`, `{"id":null}`, `{"id":""}`, `{"id":"../3001"}`, `{"id":1.5}`, `{"id":-1}`, `{"id":{}}`, `{"id":"` + strings.Repeat("1", 33) + `"}`} {
-		o, err := newObject([]byte(body), nil)
-		if err != nil {
-			t.Fatalf("%s: %v", body, err)
-		}
-		if got, err := readPhoneNumber(o); err == nil {
+		if _, got, err := readNode([]byte(body), nil, readPhoneNumber); err == nil {
 			t.Errorf("%s was read as %+v", body, got)
 		}
 	}
@@ -107,11 +95,7 @@ func TestTextsAreCutAndOnOneLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := newObject([]byte(`{"id":"1","verified_name":`+string(name)+`,"health_status":{"entities":[{"additional_info":[" a\u0000b\tc "]}]}}`), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := readPhoneNumber(o)
+	_, got, err := readNode([]byte(`{"id":"1","verified_name":`+string(name)+`,"health_status":{"entities":[{"additional_info":[" a\u0000b\tc "]}]}}`), nil, readPhoneNumber)
 	if err != nil || got.VerifiedName != strings.Repeat("é", 256) || got.Health.Entities[0].Info[0] != "a b c" {
 		t.Errorf("%v, got %q and %q", err, got.VerifiedName, got.Health.Entities[0].Info)
 	}
@@ -120,11 +104,7 @@ func TestTextsAreCutAndOnOneLine(t *testing.T) {
 func TestListsAreBounded(t *testing.T) {
 	reasons := strings.TrimSuffix(strings.Repeat(`"r",`, 100), ",")
 	entities := strings.TrimSuffix(strings.Repeat(`{"id":"1","additional_info":[`+reasons+`],"errors":[{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}]},`, 100), ",")
-	o, err := newObject([]byte(`{"id":"1","health_status":{"entities":[`+entities+`]}}`), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := readPhoneNumber(o)
+	_, got, err := readNode([]byte(`{"id":"1","health_status":{"entities":[`+entities+`]}}`), nil, readPhoneNumber)
 	if err != nil || len(got.Health.Entities) != maxEntities || len(got.Health.Entities[0].Info) != maxReasons || len(got.Health.Entities[0].Errors) != maxReasons {
 		t.Errorf("%v, got %d entities", err, len(got.Health.Entities))
 	}
@@ -137,27 +117,21 @@ func FuzzNodes(f *testing.F) {
 	f.Add([]byte(`{"id":"4001","name":"order_update","language":"en_US","status":"PAUSED","quality_score":{"score":"RED","date":1},"rejected_reason":"NONE"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		_, _ = readPage(body)
-		for _, read := range []func(*object) (any, error){
-			func(o *object) (any, error) { return readPhoneNumber(o) },
-			func(o *object) (any, error) { return readAccount(o) },
-			func(o *object) (any, error) {
-				template, err := readTemplate(o)
+		for _, read := range []func(*object, string) any{
+			func(o *object, id string) any { return readPhoneNumber(o, id) },
+			func(o *object, id string) any { return readAccount(o, id) },
+			func(o *object, id string) any {
+				template := readTemplate(o, id)
 				if len(template.Name) > maxName || !printable(template.Name) {
 					t.Fatalf("a name of %d bytes: %q", len(template.Name), template.Name)
 				}
 				template.Name = "" // which may be longer than what a status has
-				return template, err
+				return template
 			},
 		} {
-			o, err := newObject(body, nil)
-			if err != nil {
-				return
+			if _, got, err := readNode(body, nil, read); err == nil {
+				bounded(t, reflect.ValueOf(got))
 			}
-			got, err := read(o)
-			if err != nil {
-				continue
-			}
-			bounded(t, reflect.ValueOf(got))
 		}
 	})
 }

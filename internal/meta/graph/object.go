@@ -56,84 +56,54 @@ func (o *object) get(name string) json.RawMessage {
 	return raw
 }
 
-func (o *object) misread(name string) { *o.bad = append(*o.bad, o.path+name) }
+// field is a field as read makes it: zero where it is absent, or where it is not what it must be, which is noted.
+func field[T any](o *object, name string, read func(json.RawMessage) (T, bool)) T {
+	var none T
+	raw := o.get(name)
+	if raw == nil {
+		return none
+	}
+	value, ok := read(raw)
+	if !ok {
+		*o.bad = append(*o.bad, o.path+name)
+		return none
+	}
+	return value
+}
+
+func decoded[T any](raw json.RawMessage) (T, bool) {
+	var value T
+	err := json.Unmarshal(raw, &value)
+	return value, err == nil
+}
 
 // word is a string of at most maxWord printable characters without spaces, or a number in its digits: Meta has written
 // limits both ways.
-func (o *object) word(name string) string {
-	raw := o.get(name)
-	if raw == nil {
-		return ""
+func (o *object) word(name string) string { return field(o, name, upTo(maxWord)) }
+
+// name is what something is called by: at most maxName printable characters without spaces, and never cut.
+func (o *object) name(name string) string { return field(o, name, upTo(maxName)) }
+
+func upTo(most int) func(json.RawMessage) (string, bool) {
+	return func(raw json.RawMessage) (string, bool) {
+		s, ok := scalar(raw)
+		return s, ok && len(s) <= most && printable(s)
 	}
-	word, ok := scalar(raw)
-	if !ok || len(word) > maxWord || !printable(word) {
-		o.misread(name)
-		return ""
-	}
-	return word
 }
 
 // id is an id of Meta's: digits, as a string or a number.
-func (o *object) id(name string) string {
-	raw := o.get(name)
-	if raw == nil {
-		return ""
-	}
+func (o *object) id(name string) string { return field(o, name, readID) }
+
+func readID(raw json.RawMessage) (string, bool) {
 	id, ok := scalar(raw)
-	if !ok || !identity.IsMetaID(id) {
-		o.misread(name)
-		return ""
-	}
-	return id
-}
-
-// mustID is the id of the node that the object is, without which it is of no use.
-func (o *object) mustID() (string, error) {
-	id, ok := scalar(o.get("id"))
-	if !ok || !identity.IsMetaID(id) {
-		return "", errShape
-	}
-	return id, nil
-}
-
-// name is what something is called by: at most maxName printable characters without spaces, and never cut.
-func (o *object) name(name string) string {
-	raw := o.get(name)
-	if raw == nil {
-		return ""
-	}
-	s, ok := scalar(raw)
-	if !ok || len(s) > maxName || !printable(s) {
-		o.misread(name)
-		return ""
-	}
-	return s
+	return id, ok && identity.IsMetaID(id)
 }
 
 // text is free text of at most maxText characters; it is cut where it is longer.
-func (o *object) text(name string) string {
-	raw := o.get(name)
-	if raw == nil {
-		return ""
-	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		o.misread(name)
-		return ""
-	}
-	return tidy(s)
-}
+func (o *object) text(name string) string { return tidy(field(o, name, decoded[string])) }
 
 func (o *object) texts(name string, most int) []string {
-	raw := o.get(name)
-	if raw == nil {
-		return nil
-	}
-	var all []string
-	if json.Unmarshal(raw, &all) != nil {
-		o.misread(name)
-		return nil
-	}
+	all := field(o, name, decoded[[]string])
 	all = all[:min(len(all), most)]
 	for i, s := range all {
 		all[i] = tidy(s)
@@ -141,43 +111,19 @@ func (o *object) texts(name string, most int) []string {
 	return all
 }
 
-func (o *object) flag(name string) bool {
-	raw := o.get(name)
-	if raw == nil {
-		return false
-	}
-	var b bool
-	if json.Unmarshal(raw, &b) != nil {
-		o.misread(name)
-		return false
-	}
-	return b
-}
+func (o *object) flag(name string) bool { return field(o, name, decoded[bool]) }
 
 func (o *object) object(name string) *object {
-	raw := o.get(name)
-	if raw == nil {
+	fields := field(o, name, decoded[map[string]json.RawMessage])
+	if fields == nil {
 		return nil
 	}
-	inner := &object{path: o.path + name + ".", bad: o.bad}
-	if json.Unmarshal(raw, &inner.fields) != nil {
-		o.misread(name)
-		return nil
-	}
-	return inner
+	return &object{fields: fields, path: o.path + name + ".", bad: o.bad}
 }
 
 // objects are the first most objects of a list.
 func (o *object) objects(name string, most int) []*object {
-	raw := o.get(name)
-	if raw == nil {
-		return nil
-	}
-	var list []map[string]json.RawMessage
-	if json.Unmarshal(raw, &list) != nil {
-		o.misread(name)
-		return nil
-	}
+	list := field(o, name, decoded[[]map[string]json.RawMessage])
 	all := make([]*object, min(len(list), most))
 	for i := range all {
 		all[i] = &object{fields: list[i], path: o.path + name + ".", bad: o.bad}
