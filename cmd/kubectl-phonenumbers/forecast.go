@@ -57,9 +57,7 @@ number, at another tier or with some use, or where a number or portfolio stands 
 	flags.Float64Var(&f.grow, "grow", 0, "By how many percent that grows from day to day.")
 	flags.StringVar(&f.hours, "hours", "09:00-18:00", "The hours of the day, in UTC, over which the users of a day are spread.")
 	flags.StringVarP(&f.output, "output", "o", "table", "How to write the result: table, or json for one object a line and tier.")
-	if err := cmd.MarkFlagRequired("policy"); err != nil {
-		panic(err) // there is no such flag
-	}
+	require(cmd, "policy")
 	for _, name := range []string{"tier", "used", "achieved"} {
 		cmd.MarkFlagsMutuallyExclusive("events", name)
 	}

@@ -48,11 +48,7 @@ asked or changed. The manifests are sorted, and the same as long as the account 
 	flags.StringVar(&of.version, "graph-version", graph.DefaultVersion, "Version of the Graph API.")
 	flags.StringVarP(&of.namespace, "namespace", "n", "", "Namespace to write into the manifests; none where it is left out.")
 	flags.StringVar(&of.portfolio, "portfolio", "", "Name of the BusinessPortfolio that the numbers belong to; none where it is left out.")
-	for _, name := range []string{"account", "token-file"} {
-		if err := cmd.MarkFlagRequired(name); err != nil {
-			panic(err) // there is no such flag
-		}
-	}
+	require(cmd, "account", "token-file")
 	return cmd
 }
 

@@ -22,6 +22,15 @@ func main() {
 	os.Exit(code)
 }
 
+// require makes flags of a command required.
+func require(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // there is no such flag
+		}
+	}
+}
+
 // run is the program: it returns the exit code, 1 with one line on stderr if anything is wrong.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := &cobra.Command{

@@ -50,11 +50,7 @@ where it was ended; a webhook that is posted twice changes nothing.`,
 	flags.StringVar(&f.caFile, "ca-file", "", "File with the certificates, in PEM, by which the operator's is trusted. If left out, those that the machine trusts.")
 	flags.StringVar(&f.posted, "posted-file", "", "File that remembers what was posted. If left out, the name of the webhooks with .posted behind it.")
 	flags.Float64Var(&f.rate, "rate", 200, "How many webhooks are posted a second, at most.")
-	for _, required := range []string{"webhooks", "to", "app-secret-file"} {
-		if err := cmd.MarkFlagRequired(required); err != nil {
-			panic(err) // there is no such flag
-		}
-	}
+	require(cmd, "webhooks", "to", "app-secret-file")
 	return cmd
 }
 

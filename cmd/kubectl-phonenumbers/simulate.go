@@ -82,9 +82,7 @@ the portfolio; any other number is a portfolio of its own.`,
 	flags.StringVar(&f.verification, "verification", string(v1alpha1.Unverified), "What numbers start with of which the fleet says nothing: Verified or Unverified.")
 	flags.StringVar(&f.until, "until", "", "When it ends, as in RFC 3339; events after it are not played. If left out, the last event or webhook, or the end of the plan.")
 	flags.StringVarP(&f.output, "output", "o", "table", "How to write the result: table, or json for one object a line.")
-	if err := cmd.MarkFlagRequired("policy"); err != nil {
-		panic(err) // there is no such flag
-	}
+	require(cmd, "policy")
 	cmd.MarkFlagsMutuallyExclusive("events", "plan")
 	cmd.MarkFlagsMutuallyExclusive("webhooks", "plan")
 	cmd.MarkFlagsOneRequired("events", "webhooks", "plan")

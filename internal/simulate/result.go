@@ -83,7 +83,6 @@ type Final struct {
 
 // PortfolioFinal is a portfolio at the end.
 type PortfolioFinal struct {
-	Time       time.Time
 	Subject    string
 	Numbers    int
 	Tier       rules.Tier
@@ -95,7 +94,6 @@ type PortfolioFinal struct {
 
 // TemplateFinal is a template at the end.
 type TemplateFinal struct {
-	Time    time.Time
 	Subject string
 	State   v1alpha1.TemplateState
 	Until   time.Time // end of a flag or a pause; zero where there is none, or only Meta knows
@@ -123,7 +121,6 @@ func (s *simulation) result(at time.Time) Result {
 	for _, p := range s.portfolios {
 		r.ends[p.name] = End{Policy: p.Policy, State: p.State, Facts: p.Facts}
 		r.Portfolios = append(r.Portfolios, PortfolioFinal{
-			Time:       at,
 			Subject:    p.name,
 			Numbers:    len(p.fleet.Numbers),
 			Tier:       p.State.Tier,
@@ -136,7 +133,6 @@ func (s *simulation) result(at time.Time) Result {
 	for _, name := range slices.Sorted(maps.Keys(s.templates)) {
 		t := s.templates[name]
 		r.Templates = append(r.Templates, TemplateFinal{
-			Time:    at,
 			Subject: t.name,
 			State:   t.State.State,
 			Until:   t.State.Until,

@@ -416,9 +416,9 @@ func TestTable(t *testing.T) {
 	result := Result{
 		Transitions: []Transition{{Subject: first, Transition: rules.Transition{Time: day(2), Reason: v1alpha1.ReasonTierUpgraded, From: "1", To: "2", Message: "why"}}},
 		Final:       []Final{{Time: day(3), Subject: first, Tier: rules.Tier{Name: "2"}, Used: 7, Room: rules.Room{Sendable: true, Remaining: 3}, Quality: v1alpha1.QualityHigh, State: v1alpha1.StateConnected}},
-		Portfolios:  []PortfolioFinal{{Time: day(3), Subject: "acme", Numbers: 2, Tier: rules.Tier{Name: "250", Limit: 250}, Used: 8, Room: rules.Room{Reason: v1alpha1.RoomOffline}, Quality: v1alpha1.QualityMedium}},
-		Templates: []TemplateFinal{{Time: day(3), Subject: "news", State: v1alpha1.TemplateApproved, Quality: v1alpha1.QualityUnknown},
-			{Time: day(3), Subject: "promo", State: v1alpha1.TemplatePaused, Until: day(4), Quality: v1alpha1.QualityLow, Pauses: 1}},
+		Portfolios:  []PortfolioFinal{{Subject: "acme", Numbers: 2, Tier: rules.Tier{Name: "250", Limit: 250}, Used: 8, Room: rules.Room{Reason: v1alpha1.RoomOffline}, Quality: v1alpha1.QualityMedium}},
+		Templates: []TemplateFinal{{Subject: "news", State: v1alpha1.TemplateApproved, Quality: v1alpha1.QualityUnknown},
+			{Subject: "promo", State: v1alpha1.TemplatePaused, Until: day(4), Quality: v1alpha1.QualityLow, Pauses: 1}},
 	}
 	var got bytes.Buffer
 	if err := result.WriteTable(&got); err != nil {
