@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -107,7 +108,7 @@ func own(object client.Object) lookup.Key {
 }
 
 // declare enqueues what a declaration concerns. Whoever has a limit may change with it, so numbers come with the portfolios that they
-// name, of which everything is read anew.
+// name, of which everything is read anew, and with the templates that they send: those are reconciled with whoever depends on them.
 func (r *Reconciler) declare(ctx context.Context, queue adder, object client.Object) {
 	var numbers []v1alpha1.PhoneNumber
 	var portfolios []v1alpha1.BusinessPortfolio
@@ -115,25 +116,25 @@ func (r *Reconciler) declare(ctx context.Context, queue adder, object client.Obj
 	switch o := object.(type) {
 	case *v1alpha1.PhoneNumber:
 		numbers = append(r.numbers(ctx, lookup.SubjectIndex, o.Spec.PhoneNumber), *o) // one of them is served
-		if account := o.Spec.Business.WhatsAppBusinessAccountID; account != "" {
-			templates = r.templates(ctx, lookup.AccountIndex, account, client.InNamespace(o.Namespace))
-		}
+		templates = r.sent(ctx, numbers)
 	case *v1alpha1.BusinessPortfolio:
 		portfolios = append(portfolios, *o)
 		if subject := lookup.PortfolioSubject(o).String(); subject != "" {
 			portfolios = append(portfolios, r.portfoliosWith(ctx, lookup.SubjectIndex, subject)...) // one of them is served
 		}
 		numbers = r.numbers(ctx, lookup.PortfolioIndex, o.Name)
+		templates = r.sent(ctx, numbers)
 	case *v1alpha1.MessageTemplate:
-		in := client.InNamespace(o.Namespace)
-		templates = append(r.templates(ctx, lookup.SubjectIndex, lookup.TemplateSubject(o).String(), in), *o) // one of them is served
-		numbers = r.numbers(ctx, lookup.AccountIndex, o.Spec.WhatsAppBusinessAccountID, in)
+		templates = append(r.templates(ctx, lookup.SubjectIndex, lookup.TemplateSubject(o).String(), client.InNamespace(o.Namespace)), *o) // one of them is served
+		numbers = r.senders(ctx, templates)
 	case *v1alpha1.MessagingPolicy:
 		for _, name := range []string{o.Name, ""} { // those that name no policy may be governed by any, once it is the default
 			numbers = append(numbers, r.numbers(ctx, lookup.PolicyIndex, name)...)
 			portfolios = append(portfolios, r.portfoliosWith(ctx, lookup.PolicyIndex, name)...)
 			templates = append(templates, r.templates(ctx, lookup.PolicyIndex, name)...)
 		}
+		numbers = append(numbers, r.senders(ctx, templates)...)
+		templates = append(templates, r.sent(ctx, numbers)...)
 	}
 	for i := range numbers {
 		queue.Add(lookup.NumberKey(&numbers[i]))
@@ -152,7 +153,7 @@ func (r *Reconciler) declare(ctx context.Context, queue adder, object client.Obj
 // Receive enqueues what something was received about. Nobody may name it yet; the ledger keeps what came until someone does.
 func (r *Reconciler) Receive(ctx context.Context, queue adder, subject string) {
 	for _, n := range r.numbers(ctx, lookup.SubjectIndex, subject) {
-		r.enqueueNumber(queue, &n, lookup.NumberKey(&n))
+		r.enqueueNumber(ctx, queue, &n, lookup.NumberKey(&n))
 	}
 	for _, p := range r.portfoliosWith(ctx, lookup.SubjectIndex, subject) {
 		queue.Add(lookup.PortfolioKey(p.Name))
@@ -160,7 +161,7 @@ func (r *Reconciler) Receive(ctx context.Context, queue adder, subject string) {
 	for _, t := range r.templates(ctx, lookup.SubjectIndex, subject) {
 		queue.Add(lookup.TemplateKey(&t))
 		for _, n := range r.numbers(ctx, lookup.AccountIndex, t.Spec.WhatsAppBusinessAccountID, client.InNamespace(t.Namespace)) {
-			r.enqueueNumber(queue, &n, lookup.TemplateKey(&t))
+			r.enqueueNumber(ctx, queue, &n, lookup.TemplateKey(&t))
 		}
 	}
 }
@@ -175,22 +176,17 @@ func (r *Reconciler) turn(ctx context.Context, queue adder, of lookup.Key) {
 	if err := r.Cache.Get(ctx, of.NamespacedName, n); client.IgnoreNotFound(err) != nil {
 		log.FromContext(ctx).Error(err, "cannot look up a number whose counts may be written")
 	} else if err == nil {
-		r.enqueueNumber(queue, n, of)
+		r.enqueueNumber(ctx, queue, n, of)
 	}
 }
 
 // enqueueNumber enqueues a number about which something came, or about a template of which something did: with the portfolio whose
-// limit it shares, or by itself. One that was never evaluated may be either.
-func (r *Reconciler) enqueueNumber(queue adder, n *v1alpha1.PhoneNumber, moved lookup.Key) {
-	shares := n.Status.Portfolio
-	if n.Status.Tier.Name == "" {
-		shares = n.Spec.Business.Portfolio
-	}
-	if shares != "" {
-		r.enqueue(queue, shares, moved)
-	}
-	if n.Status.Portfolio == "" {
-		queue.Add(lookup.NumberKey(n))
+// limit it shares, or by itself. The status does not say which while the number goes over from one to the other.
+func (r *Reconciler) enqueueNumber(ctx context.Context, queue adder, n *v1alpha1.PhoneNumber, moved lookup.Key) {
+	if _, shares, err := r.policyOf(ctx, n); err == nil && shares != nil {
+		r.enqueue(queue, shares.Name, moved)
+	} else {
+		queue.Add(lookup.NumberKey(n)) // also where there is an error: its own reconcile meets it again
 	}
 }
 
@@ -215,6 +211,35 @@ func (r *Reconciler) portfoliosWith(ctx context.Context, index, value string) []
 func (r *Reconciler) templates(ctx context.Context, index, value string, in ...client.ListOption) []v1alpha1.MessageTemplate {
 	found, err := lookup.TemplatesWith(ctx, r.Cache, index, value, in...)
 	return logged(ctx, found, err)
+}
+
+// account is a WhatsApp Business account in a namespace: its numbers send its templates.
+type account struct{ namespace, id string }
+
+// senders are the numbers of the accounts of templates.
+func (r *Reconciler) senders(ctx context.Context, templates []v1alpha1.MessageTemplate) (all []v1alpha1.PhoneNumber) {
+	accounts := sets.Set[account]{}
+	for i := range templates {
+		accounts.Insert(account{templates[i].Namespace, templates[i].Spec.WhatsAppBusinessAccountID})
+	}
+	for of := range accounts {
+		all = append(all, r.numbers(ctx, lookup.AccountIndex, of.id, client.InNamespace(of.namespace))...)
+	}
+	return all
+}
+
+// sent are the templates of the accounts of numbers.
+func (r *Reconciler) sent(ctx context.Context, numbers []v1alpha1.PhoneNumber) (all []v1alpha1.MessageTemplate) {
+	accounts := sets.Set[account]{}
+	for i := range numbers {
+		accounts.Insert(account{numbers[i].Namespace, numbers[i].Spec.Business.WhatsAppBusinessAccountID})
+	}
+	for of := range accounts {
+		if of.id != "" {
+			all = append(all, r.templates(ctx, lookup.AccountIndex, of.id, client.InNamespace(of.namespace))...)
+		}
+	}
+	return all
 }
 
 func logged[O any](ctx context.Context, found []O, err error) []O {

@@ -70,8 +70,8 @@ func (p Policies) Of(ctx context.Context, number *v1alpha1.PhoneNumber) (Policy,
 	portfolio := &v1alpha1.BusinessPortfolio{}
 	name, in := number.Spec.PolicyName, number.Spec.Business.Portfolio
 	if in != "" {
-		if err := p.Reader.Get(ctx, client.ObjectKey{Name: in}, portfolio); apierrors.IsNotFound(err) {
-			portfolio = nil
+		if err := p.Reader.Get(ctx, client.ObjectKey{Name: in}, portfolio); apierrors.IsNotFound(err) || err == nil && !portfolio.DeletionTimestamp.IsZero() {
+			portfolio = nil // as good as gone
 		} else if err != nil {
 			return Policy{}, nil, fmt.Errorf("get the portfolio: %w", err)
 		} else if name == "" {

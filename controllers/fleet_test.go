@@ -1,0 +1,113 @@
+package controllers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/fleet"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
+	"numberfleet.dev/numberfleet/internal/report"
+)
+
+// run runs the controller as in the operator, woken by what it sees.
+func run(f *controllertest.Fleet) {
+	f.T.Helper()
+	manager := f.Manager()
+	f.Must(lookup.SetupIndexes(f.Ctx, manager.GetFieldIndexer()))
+	running := f.Operator
+	running.Client, running.Cache, running.Policies.Reader = manager.GetClient(), manager.GetCache(), manager.GetCache()
+	running.Real, running.Metrics, running.Throttle = clock.RealClock{}, reconciler.NewMetrics(prometheus.NewRegistry()), controllertest.Unthrottled()
+	f.Must((&fleet.Reconciler{Operator: running}).SetupWithManager(manager))
+	f.StartManager(manager)
+}
+
+// templateEventually waits until the status of a template fits.
+func templateEventually(f *controllertest.Fleet, template *v1alpha1.MessageTemplate, what string, fits func(*v1alpha1.MessageTemplateStatus) bool) {
+	f.T.Helper()
+	for range 200 {
+		f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(template), template))
+		if fits(&template.Status) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	f.T.Fatalf("not so within 10 s: %s; the status is %+v", what, template.Status)
+}
+
+// Numbers may wait for their portfolio; what Meta says of their templates does not.
+func TestATemplateDoesNotWaitForAPortfolio(t *testing.T) {
+	f := controllertest.NewFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Activity = v1alpha1.Suspended })
+	f.Number()
+	template := f.Template("offer")
+	f.Add(report.Report{Kind: report.Quality, Value: "Low"}, template)
+	f.Settle()
+	if template.Status.State != v1alpha1.TemplatePaused {
+		t.Errorf("the template is %q", template.Status.State)
+	}
+}
+
+// A template by whose quality a portfolio rises has its pauses end when the portfolio is gone.
+func TestATemplateOutlivesItsPortfolio(t *testing.T) {
+	f := controllertest.NewFleet(t)
+	f.Number()
+	template := f.Template("offer")
+	f.Add(report.Report{Kind: report.Quality, Value: "Low"}, template)
+	run(f)
+	templateEventually(f, template, "it is paused", func(s *v1alpha1.MessageTemplateStatus) bool { return s.State == v1alpha1.TemplatePaused })
+	f.FakeClock.Advance(template.Status.UntilTime.Sub(f.FakeClock.Now()))
+	f.Must(f.Direct.Delete(f.Ctx, f.Portfolio))
+	templateEventually(f, template, "the pause is over", func(s *v1alpha1.MessageTemplateStatus) bool { return s.State == v1alpha1.TemplateApproved })
+}
+
+// A template may have a policy that neither its numbers nor their portfolio have.
+func TestThePolicyOfATemplateIsEdited(t *testing.T) {
+	f := controllertest.NewFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.PolicyName = "meta-2025" })
+	var policy v1alpha1.MessagingPolicy
+	f.Must(f.Direct.Get(f.Ctx, client.ObjectKey{Name: "taqnyat"}, &policy))
+	policy.ObjectMeta = metav1.ObjectMeta{Name: "templates-" + f.Namespace}
+	f.Must(f.Client.Create(f.Ctx, &policy))
+	f.Number(func(n *v1alpha1.PhoneNumber) { n.Spec.PolicyName = "meta-2025" })
+	template := f.Template("offer", func(s *v1alpha1.MessageTemplateSpec) { s.PolicyName = policy.Name })
+	run(f)
+	templateEventually(f, template, "it is evaluated", func(s *v1alpha1.MessageTemplateStatus) bool { return s.PolicyGeneration == policy.Generation })
+	policy.Spec.Tiers[0].Limit++
+	f.Must(f.Client.Update(f.Ctx, &policy))
+	templateEventually(f, template, "it is governed by what was edited", func(s *v1alpha1.MessageTemplateStatus) bool { return s.PolicyGeneration == policy.Generation })
+}
+
+// A portfolio that only waits for somebody to let go of it has a limit for nobody.
+func TestAPortfolioThatIsBeingDeletedHasNoNumbers(t *testing.T) {
+	f := controllertest.NewFleet(t)
+	number := f.Number()
+	f.Settle()
+	f.Portfolio.Finalizers = []string{"example.com/keep"}
+	f.Must(f.Client.Update(f.Ctx, f.Portfolio))
+	f.Must(f.Client.Delete(f.Ctx, f.Portfolio))
+	f.EvaluateUntil(number, func() bool {
+		return meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionReady).Reason == v1alpha1.ReasonPortfolioNotFound
+	})
+	f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(f.Portfolio), f.Portfolio))
+	f.Portfolio.Finalizers = nil
+	f.Must(f.Direct.Update(f.Ctx, f.Portfolio))
+}
+
+// What is delivered while a number goes over to a portfolio comes to the portfolio.
+func TestADeliveryOfANumberThatJoins(t *testing.T) {
+	f := controllertest.NewFleet(t)
+	number := f.Create("")
+	f.Evaluate(number)
+	f.Move(number, f.Portfolio.Name)
+	keys := f.KeysFor(number.Spec.PhoneNumber)
+	if len(keys) != 1 || keys[0] != lookup.PortfolioKey(f.Portfolio.Name) {
+		t.Errorf("for a delivery %v are reconciled", keys)
+	}
+}
