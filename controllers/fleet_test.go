@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
+	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -15,6 +16,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
+	"numberfleet.dev/numberfleet/controllers/internal/throttle"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
@@ -109,5 +111,28 @@ func TestADeliveryOfANumberThatJoins(t *testing.T) {
 	keys := f.KeysFor(number.Spec.PhoneNumber)
 	if len(keys) != 1 || keys[0] != lookup.PortfolioKey(f.Portfolio.Name) {
 		t.Errorf("for a delivery %v are reconciled", keys)
+	}
+}
+
+// Counts that had to wait for their turn fall later without news.
+func TestCountsThatWereHeldBackFallByThemselves(t *testing.T) {
+	b := controllertest.New(t)
+	real := testingclock.NewFakeClock(controllertest.Start)
+	b.Real, b.Throttle = real, throttle.NewThrottle(time.Minute, 5, real)
+	number := b.Create("netcore")
+	b.Evaluate(number)
+	deliver := func() time.Duration {
+		b.FakeClock.Advance(time.Second)
+		b.Deliver(number.Spec.PhoneNumber, 1)
+		return b.Evaluate(number).RequeueAfter
+	}
+	deliver()
+	deliver()
+	if *number.Status.Usage.Used != 1 {
+		t.Fatalf("%d used are shown", *number.Status.Usage.Used)
+	}
+	real.Step(time.Minute)
+	if wait := deliver(); *number.Status.Usage.Used != 3 || wait == 0 {
+		t.Errorf("%d used are shown, and it is reconciled again after %s", *number.Status.Usage.Used, wait)
 	}
 }

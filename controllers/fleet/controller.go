@@ -51,17 +51,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, key lookup.Key) (ctrl.Result
 // afterConflict is how soon it is decided again on what another has written.
 const afterConflict = 100 * time.Millisecond
 
-// write writes changes, and comes back when the sleep is over.
-func (r *Reconciler) write(ctx context.Context, now time.Time, sleep reconciler.Sleep, changes ...*reconciler.Change) (ctrl.Result, error) {
+// write writes changes, and comes back when the first of the sleeps is over.
+func (r *Reconciler) write(ctx context.Context, now time.Time, changes ...*reconciler.Change) (ctrl.Result, error) {
 	written, err := r.Write(ctx, changes, now)
 	switch {
 	case err != nil:
 		return ctrl.Result{}, err
 	case !written:
 		return ctrl.Result{RequeueAfter: afterConflict}, nil
-	default:
-		return r.Result(sleep), nil
 	}
+	var sleep reconciler.Sleep
+	for _, c := range changes {
+		sleep = sleep.Earlier(r.Sleep(c))
+	}
+	return r.Result(sleep), nil
 }
 
 // number reconciles a number by itself: one that has its limit itself, or that the rules do not run for. One that shares a limit is
@@ -76,11 +79,11 @@ func (r *Reconciler) number(ctx context.Context, key lookup.Key, now time.Time) 
 		if err := number.Claim(ctx, &r.Operator, n); err != nil {
 			return ctrl.Result{}, err
 		}
-		return r.write(ctx, now, reconciler.Sleep{}, number.Freeze(n, nil, now))
+		return r.write(ctx, now, number.Freeze(n, nil, now))
 	}
 	policy, shares, err := r.policyOf(ctx, n)
 	if problem, is := errors.AsType[*conditions.Problem](err); is {
-		return r.write(ctx, now, reconciler.Sleep{}, number.Freeze(n, problem, now))
+		return r.write(ctx, now, number.Freeze(n, problem, now))
 	} else if err != nil || shares != nil {
 		return ctrl.Result{}, err
 	}
@@ -94,8 +97,7 @@ func (r *Reconciler) number(ctx context.Context, key lookup.Key, now time.Time) 
 		}
 	}
 	e.advance()
-	changes, sleep := e.end()
-	return r.write(ctx, now, sleep, changes...)
+	return r.write(ctx, now, e.end()...)
 }
 
 // policyOf is the policy of a number, and the portfolio whose limit it shares; nil where it has its limit itself. A
@@ -114,11 +116,11 @@ func (r *Reconciler) template(ctx context.Context, key lookup.Key, now time.Time
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if t.Spec.Activity == v1alpha1.Suspended {
-		return r.write(ctx, now, reconciler.Sleep{}, template.Freeze(t, nil, now))
+		return r.write(ctx, now, template.Freeze(t, nil, now))
 	}
 	of, err := template.Begin(ctx, &r.Operator, t, now)
 	if problem, is := errors.AsType[*conditions.Problem](err); is {
-		return r.write(ctx, now, reconciler.Sleep{}, template.Freeze(t, problem, now))
+		return r.write(ctx, now, template.Freeze(t, problem, now))
 	} else if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -126,7 +128,7 @@ func (r *Reconciler) template(ctx context.Context, key lookup.Key, now time.Time
 		return ctrl.Result{}, err
 	}
 	of.Unit.Advance(now)
-	return r.write(ctx, now, reconciler.Sleep{Deadline: of.Unit.Next}, of.End(now))
+	return r.write(ctx, now, of.End(now))
 }
 
 // limitDependsOn says whether a limit depends on the quality of a template: that of a portfolio, or of a number that is a portfolio of
@@ -176,7 +178,7 @@ func (r *Reconciler) portfolio(ctx context.Context, key lookup.Key, now time.Tim
 		return ctrl.Result{}, err
 	}
 	e.advance()
-	changes, _ := e.end()
+	changes := e.end()
 	if e.portfolio != nil && changes[0].Difference.Decided {
 		if changes, err = e.endAll(ctx); err != nil { // what is decided of the limit shows on all numbers
 			return ctrl.Result{}, err
@@ -186,6 +188,9 @@ func (r *Reconciler) portfolio(ctx context.Context, key lookup.Key, now time.Tim
 		return ctrl.Result{}, err
 	} else if !written {
 		return ctrl.Result{RequeueAfter: afterConflict}, nil
+	}
+	for _, c := range changes {
+		e.memory.sleeps[c.Key] = r.Sleep(c)
 	}
 	return r.Result(r.remember(key.Name, e.memory)), nil
 }

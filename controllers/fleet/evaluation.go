@@ -46,7 +46,7 @@ type evaluation struct {
 
 // compose begins the evaluation of a portfolio with all of its numbers and templates.
 func (r *Reconciler) compose(ctx context.Context, p *v1alpha1.BusinessPortfolio, now time.Time) (*evaluation, error) {
-	e := &evaluation{Reconciler: r, now: now, memory: &fleet{generation: p.Generation, members: map[lookup.Key]*member{}}}
+	e := &evaluation{Reconciler: r, now: now, memory: &fleet{generation: p.Generation, members: map[lookup.Key]*member{}, sleeps: map[lookup.Key]reconciler.Sleep{}}}
 	var err error
 	e.memory.policy, err = portfolio.PolicyOf(ctx, &r.Operator, p)
 	problem, fails := errors.AsType[*conditions.Problem](err)
@@ -102,7 +102,7 @@ func (r *Reconciler) resume(ctx context.Context, p *v1alpha1.BusinessPortfolio, 
 	e := &evaluation{Reconciler: r, now: now, memory: f}
 	for _, key := range f.order {
 		m := f.members[key]
-		switch rests := !moved[key] && !r.Over(m.sleep, now); {
+		switch rests := !moved[key] && !r.Over(f.sleeps[key], now); {
 		case rests && m.number != nil:
 			e.units.Numbers = append(e.units.Numbers, m.number)
 		case rests:
@@ -256,29 +256,24 @@ func (e *evaluation) begin(p *v1alpha1.BusinessPortfolio) (err error) {
 func (e *evaluation) advance() { e.units.Advance(e.now) }
 
 // end makes the changes: of who has the limit first, then of the numbers and of the templates. Where one cannot be written, those
-// after it are not: a member that is behind lives through the same once more, and its portfolio decides nothing twice. It returns
-// until when nothing is to be done, for a number that has its limit itself.
-func (e *evaluation) end() ([]*reconciler.Change, reconciler.Sleep) {
+// after it are not: a member that is behind lives through the same once more, and its portfolio decides nothing twice.
+func (e *evaluation) end() []*reconciler.Change {
 	if e.portfolio != nil {
-		change, until := e.portfolio.End(e.obstacle())
-		e.changes, e.memory.sleep = append(e.changes, change), until
+		e.changes = append(e.changes, e.portfolio.End(e.obstacle()))
 	}
-	var sleep reconciler.Sleep
 	var ofTemplates []*reconciler.Change
 	for _, t := range e.templates {
 		ofTemplates = append(ofTemplates, t.End(e.now))
-		until := reconciler.Sleep{Deadline: t.Unit.Next}
-		sleep = sleep.Earlier(until)
 		if e.memory != nil {
 			t.Unit.AtRest, t.Unit.Transitions = true, nil
-			e.memory.members[lookup.TemplateKey(t.Template)] = &member{generation: t.Template.Generation, template: t.Unit, sleep: until}
+			e.memory.members[lookup.TemplateKey(t.Template)] = &member{generation: t.Template.Generation, template: t.Unit}
 		}
 	}
 	for _, n := range e.numbers {
-		sleep = sleep.Earlier(e.endNumber(n))
+		e.endNumber(n)
 	}
 	e.changes = append(e.changes, ofTemplates...)
-	return e.changes, sleep
+	return e.changes
 }
 
 // endAll makes the changes of the numbers at rest too.
@@ -303,8 +298,8 @@ func (e *evaluation) endAll(ctx context.Context) ([]*reconciler.Change, error) {
 	return e.changes, nil
 }
 
-// endNumber makes the change of a number, and returns until when it rests.
-func (e *evaluation) endNumber(n *number.Evaluation) reconciler.Sleep {
+// endNumber makes the change of a number.
+func (e *evaluation) endNumber(n *number.Evaluation) {
 	shared := e.shared()
 	room := e.units.Room(n.Unit, e.now)
 	if e.frozen != nil {
@@ -324,13 +319,12 @@ func (e *evaluation) endNumber(n *number.Evaluation) reconciler.Sleep {
 		}
 		templates = append(templates, t)
 	}
-	change, until := n.End(room, shared, templates)
+	change := n.End(room, shared, templates)
 	e.changes = append(e.changes, change)
 	if e.memory != nil {
 		n.Unit.AtRest, n.Unit.Facts, n.Unit.Transitions = true, rules.Facts{}, nil
-		e.memory.members[change.Key] = &member{generation: n.Number.Generation, number: n.Unit, sleep: until}
+		e.memory.members[change.Key] = &member{generation: n.Number.Generation, number: n.Unit}
 	}
-	return until
 }
 
 // shared is what the portfolio shares with its numbers; nil where the number has its limit itself.

@@ -21,8 +21,8 @@ type fleet struct {
 	// numbers are all that share the limit; with those that are suspended, for which the rules do not run. Their statuses may be old.
 	numbers []*v1alpha1.PhoneNumber
 	members map[lookup.Key]*member
-	order   []lookup.Key // of the members: numbers, then templates
-	sleep   reconciler.Sleep
+	order   []lookup.Key                    // of the members: numbers, then templates
+	sleeps  map[lookup.Key]reconciler.Sleep // of the portfolio and its members
 }
 
 // member is a number or a template of a fleet at rest.
@@ -30,7 +30,6 @@ type member struct {
 	generation int64 // of its spec
 	number     *rules.Unit
 	template   *rules.TemplateUnit
-	sleep      reconciler.Sleep
 }
 
 // recall is what is known of a portfolio, and what has moved since. It is forgotten, until the reconcile has ended well.
@@ -44,15 +43,14 @@ func (r *Reconciler) recall(name string) (*fleet, map[lookup.Key]bool) {
 }
 
 // remember keeps what is known of a portfolio, unless something was declared meanwhile. It returns when any of it is to be evaluated.
-func (r *Reconciler) remember(name string, f *fleet) reconciler.Sleep {
+func (r *Reconciler) remember(name string, f *fleet) (sleep reconciler.Sleep) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if m := r.memoryOf(name); !m.moved[lookup.PortfolioKey(name)] {
 		m.fleet = f
 	}
-	sleep := f.sleep
-	for _, m := range f.members {
-		sleep = sleep.Earlier(m.sleep)
+	for _, s := range f.sleeps {
+		sleep = sleep.Earlier(s)
 	}
 	return sleep
 }

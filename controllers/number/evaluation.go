@@ -94,7 +94,7 @@ func (e *Evaluation) begin(state rules.State) rules.State {
 
 // End makes the status that the number is to have, of what the rules came to. The room is what it may send, and the templates are
 // those that it sends.
-func (e *Evaluation) End(room rules.Room, shared *Shared, templates []*v1alpha1.MessageTemplate) (*reconciler.Change, reconciler.Sleep) {
+func (e *Evaluation) End(room rules.Room, shared *Shared, templates []*v1alpha1.MessageTemplate) *reconciler.Change {
 	o, number, state := e.operator, e.Number, &e.Unit.State
 	var transitions statuses.Transitions
 	var deadline time.Time
@@ -141,7 +141,8 @@ func (e *Evaluation) End(room rules.Room, shared *Shared, templates []*v1alpha1.
 		deadline = statuses.Earliest(e.Unit.Next, over, e.later, ends, silence, agreement.Due)
 	})
 	windows := append(e.Unit.Policy.Windows(), statuses.Week)
-	return change, o.Until(change.Key, deadline, e.Unit.Facts.Usage, o.Ledger.NextExpiry(number.Spec.PhoneNumber, e.now, windows...), e.now)
+	change.Until, change.Expiry = reconciler.Until(e.Unit.Facts.Usage, e.now, deadline), o.Ledger.NextExpiry(number.Spec.PhoneNumber, e.now, windows...)
+	return change
 }
 
 // Freeze is the change of a number that the rules do not run for: for a problem, or where there is none because it is suspended.

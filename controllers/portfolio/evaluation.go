@@ -130,7 +130,7 @@ func (e *Evaluation) addReportsOf(numbers []*v1alpha1.PhoneNumber) {
 }
 
 // End makes the status that the portfolio is to have, of what the rules came to. The obstacle is why none of its numbers can send.
-func (e *Evaluation) End(obstacle rules.Obstacle) (*reconciler.Change, reconciler.Sleep) {
+func (e *Evaluation) End(obstacle rules.Obstacle) *reconciler.Change {
 	o, portfolio, state, facts := e.operator, e.Portfolio, &e.Unit.State, &e.Unit.Facts
 	var transitions statuses.Transitions
 	var deadline time.Time
@@ -161,7 +161,8 @@ func (e *Evaluation) End(obstacle rules.Obstacle) (*reconciler.Change, reconcile
 		deadline = statuses.Earliest(e.Unit.Next, over, e.later, agreement.Due)
 	})
 	windows := append(e.Unit.Policy.Windows(), statuses.Week)
-	return change, o.Until(change.Key, deadline, facts.Usage, o.Ledger.NextExpiry(counts.PortfolioKey(portfolio.Name), e.now, windows...), e.now)
+	change.Until, change.Expiry = reconciler.Until(facts.Usage, e.now, deadline), o.Ledger.NextExpiry(counts.PortfolioKey(portfolio.Name), e.now, windows...)
+	return change
 }
 
 // Freeze is the change of a portfolio that the rules do not run for: for a problem, or where there is none because it is suspended.

@@ -59,7 +59,7 @@ func Begin(ctx context.Context, o *reconciler.Operator, template *v1alpha1.Messa
 
 // End makes the status that the template is to have, of what the rules came to.
 func (e *Evaluation) End(now time.Time) *reconciler.Change {
-	return change(e.Template, now, e.Unit.Transitions, func(set conditions.Setter, want *v1alpha1.MessageTemplateStatus) {
+	change := change(e.Template, now, e.Unit.Transitions, func(set conditions.Setter, want *v1alpha1.MessageTemplateStatus) {
 		want.PolicyName, want.PolicyGeneration = e.policy.Name, e.policy.Generation
 		SetStatus(want, e.Unit.State)
 		want.ObservedReport = e.lastReport
@@ -67,6 +67,8 @@ func (e *Evaluation) End(now time.Time) *reconciler.Change {
 		set.SetEvaluated(e.policy.Name)
 		setSendable(set, want, &e.policy.Templates)
 	})
+	change.Until = e.Unit.Next
+	return change
 }
 
 // Freeze is the change of a template that the rules do not run for: for a problem, or where there is none because it is suspended.

@@ -80,6 +80,8 @@ type Change struct {
 	Transitions statuses.Transitions
 	// Deadline is the one that the status that stands tells of.
 	Deadline metav1.Time
+	// Until is when something changes by itself, and Expiry when the counts do, by the clock of the rules; zero for never.
+	Until, Expiry time.Time
 	// Publish publishes, once the status is written, what is no transition; nil for nothing.
 	Publish func(events.EventRecorder)
 }

@@ -6,7 +6,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
@@ -18,16 +17,20 @@ type Sleep struct {
 	Refresh  time.Time // when the counts may be refreshed, by the real clock; zero for not before they have their turn
 }
 
-// Until is a sleep until the next deadline of a resource, or until its counts change by themselves and may be written. Usage is what
-// it has used, and expiry when that next falls.
-func (o *Operator) Until(of lookup.Key, deadline time.Time, usage rules.Usage, expiry, now time.Time) Sleep {
-	// An event that is stamped ahead of our clock counts once the clock is there.
+// Until is the first of some deadlines, and of what is stamped ahead of our clock: that counts once the clock is there.
+func Until(usage rules.Usage, now time.Time, deadlines ...time.Time) time.Time {
 	for _, measure := range [...]v1alpha1.Measure{v1alpha1.MeasureMessages, v1alpha1.MeasureReached, v1alpha1.MeasureComplaining} {
-		deadline = statuses.Earliest(deadline, usage.Nth(measure, 1, now, now.Add(counts.Ahead)))
+		deadlines = append(deadlines, usage.Nth(measure, 1, now, now.Add(counts.Ahead)))
 	}
-	sleep := Sleep{Deadline: deadline}
-	if wait, held := o.Throttle.Wait(of); !held && !expiry.IsZero() { // those that are held come back with their turn
-		sleep.Refresh = o.Real.Now().Add(max(o.Clock.Wait(expiry), wait))
+	return statuses.Earliest(deadlines...)
+}
+
+// Sleep is the sleep of a resource after its change was written, or was held back by the throttle: until something changes by itself,
+// or until the counts do and may be written.
+func (o *Operator) Sleep(c *Change) Sleep {
+	sleep := Sleep{Deadline: c.Until}
+	if wait, held := o.Throttle.Wait(c.Key); !held && !c.Expiry.IsZero() { // those that are held come back with their turn
+		sleep.Refresh = o.Real.Now().Add(max(o.Clock.Wait(c.Expiry), wait))
 	}
 	return sleep
 }
