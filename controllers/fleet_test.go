@@ -136,3 +136,29 @@ func TestCountsThatWereHeldBackFallByThemselves(t *testing.T) {
 		t.Errorf("%d used are shown, and it is reconciled again after %s", *number.Status.Usage.Used, wait)
 	}
 }
+
+// Two portfolios may send one template: what it was rated while the operator was down belongs to that time for both.
+func TestPortfoliosThatSendOneTemplate(t *testing.T) {
+	f := controllertest.NewFleet(t, func(s *v1alpha1.BusinessPortfolioSpec) { s.Verification = v1alpha1.Verified })
+	another := f.Another()
+	number := f.Number(func(n *v1alpha1.PhoneNumber) { n.Spec.Verification = v1alpha1.Verified })
+	other := f.Number(func(n *v1alpha1.PhoneNumber) {
+		n.Spec.Business.Portfolio, n.Spec.Verification = another.Name, v1alpha1.Verified
+	})
+	template := f.Template("offer")
+	f.Settle()
+	f.ReconcilePortfolio(another)
+	f.FakeClock.Advance(time.Hour)
+	f.Add(report.Report{Kind: report.Quality, Value: "Medium"}, template)
+	f.FakeClock.Advance(time.Hour)
+	f.Deliver(number.Spec.PhoneNumber, 1000)
+	f.Deliver(other.Spec.PhoneNumber, 1000) // half of the limit, in quality that is not High
+	f.FakeClock.Advance(10 * time.Hour)
+	f.Settle()
+	f.ReconcilePortfolio(another)
+	for _, p := range []*v1alpha1.BusinessPortfolio{f.Portfolio, another} {
+		if p.Status.Quality.Rating != v1alpha1.QualityMedium || !p.Status.Quality.SinceTime.Time.Equal(controllertest.Start.Add(time.Hour)) || len(p.Status.History) > 0 {
+			t.Errorf("%s is %s since %s, after %v", p.Name, p.Status.Quality.Rating, p.Status.Quality.SinceTime, controllertest.Told(p.Status.History))
+		}
+	}
+}

@@ -81,7 +81,8 @@ func (f *Fleet) Advance(now time.Time) time.Time {
 	return next(now, due...)
 }
 
-// tellSince gives a unit that has the limit what the members contributed from each change after its instant on, and contribute now.
+// tellSince gives a unit that has the limit what the members contributed from each change after its instant on, and contribute now. A
+// template that two portfolios send may have been rated in a run of the other.
 func (f *Fleet) tellSince(u *Unit, now time.Time) {
 	type change struct {
 		member int
@@ -91,7 +92,7 @@ func (f *Fleet) tellSince(u *Unit, now time.Time) {
 	var changes []change
 	for i, q := range f.qualities() {
 		current = append(current, q[0].MemberQuality)
-		for _, to := range q[1:] {
+		for _, to := range q {
 			changes = append(changes, change{i, to})
 		}
 	}
@@ -199,14 +200,13 @@ func Sends(n *v1alpha1.PhoneNumber, t *v1alpha1.MessageTemplate) bool {
 // Advance runs the rules up to now, and takes the reports and what the members contributed out of the facts. It says whether what the
 // unit contributes to its fleet has changed.
 func (u *Unit) Advance(now time.Time) (changed bool) {
+	u.qualities = append(u.qualities[:0], QualityAt{u.State.RatingSince, u.State.quality(u.Name)})
 	if u.AtRest {
-		u.qualities = qualities{{u.State.EvaluatedAt, u.State.quality(u.Name)}}
 		return false
 	}
 	e := evaluate(u.Policy, &u.Facts, &u.State, u.State.EvaluatedAt)
 	defer e.release()
-	e.member, e.qualities = u.Name, u.qualities[:0]
-	e.observe()
+	e.member, e.qualities = u.Name, u.qualities
 	u.Next = e.advance(now)
 	u.State, u.qualities = e.s, e.qualities
 	u.Transitions = append(u.Transitions, e.transitions...)
@@ -216,12 +216,11 @@ func (u *Unit) Advance(now time.Time) (changed bool) {
 
 // Advance runs the rules up to now, and takes the reports. It says whether what the template contributes to its fleet has changed.
 func (t *TemplateUnit) Advance(now time.Time) (changed bool) {
+	t.qualities = append(t.qualities[:0], QualityAt{t.State.RatingSince, t.State.quality(t.Name)})
 	if t.AtRest {
-		t.qualities = qualities{{t.State.EvaluatedAt, t.State.quality(t.Name)}}
 		return false
 	}
-	e := &templateEvaluation{p: t.Policy, s: t.State, run: run{member: t.Name, qualities: t.qualities[:0]}}
-	e.observe()
+	e := &templateEvaluation{p: t.Policy, s: t.State, run: run{member: t.Name, qualities: t.qualities}}
 	t.Next = e.advance(t.Reports, now)
 	t.State, t.qualities = e.s, e.qualities
 	t.Transitions = append(t.Transitions, e.transitions...)

@@ -96,7 +96,7 @@ func (s *TemplateState) quality(name string) MemberQuality {
 	return MemberQuality{Name: name, Rating: s.Rating}
 }
 
-// qualities are what a number or a template contributed in a run: at its start, and from each change on.
+// qualities are what a number or a template contributed in a run: at its start, since it was rated so, and from each change on.
 type qualities []QualityAt
 
 func (q qualities) add(at time.Time, is MemberQuality) qualities {
