@@ -1,17 +1,22 @@
 package controllers_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	applied "numberfleet.dev/numberfleet/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/fleet"
 	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
@@ -160,5 +165,55 @@ func TestPortfoliosThatSendOneTemplate(t *testing.T) {
 		if p.Status.Quality.Rating != v1alpha1.QualityMedium || !p.Status.Quality.SinceTime.Time.Equal(controllertest.Start.Add(time.Hour)) || len(p.Status.History) > 0 {
 			t.Errorf("%s is %s since %s, after %v", p.Name, p.Status.Quality.Rating, p.Status.Quality.SinceTime, controllertest.Told(p.Status.History))
 		}
+	}
+}
+
+// conflicts is a client that refuses the next writes of the statuses of numbers.
+type conflicts struct {
+	client.Client
+	next *int
+}
+
+func (c conflicts) Status() client.SubResourceWriter {
+	return conflictingStatus{c.Client.Status(), c.next}
+}
+
+type conflictingStatus struct {
+	client.SubResourceWriter
+	next *int
+}
+
+func (c conflictingStatus) Apply(ctx context.Context, object runtime.ApplyConfiguration, options ...client.SubResourceApplyOption) error {
+	if _, is := object.(*applied.PhoneNumberApplyConfiguration); is && *c.next > 0 {
+		*c.next--
+		return apierrors.NewConflict(schema.GroupResource{}, "a number", nil)
+	}
+	return c.SubResourceWriter.Apply(ctx, object, options...)
+}
+
+// What a number brings into a portfolio is decided once, though its own status cannot be written at first.
+func TestANumberThatJoinsMeetsAConflict(t *testing.T) {
+	f := controllertest.NewFleet(t)
+	f.Settle()
+	number := f.Create("")
+	f.Evaluate(number)
+	f.Deliver(number.Spec.PhoneNumber, 250)
+	f.Evaluate(number)
+	f.FakeClock.Advance(time.Hour)
+	f.Move(number, f.Portfolio.Name)
+	operator, next := f.Operator, 1
+	operator.Client = conflicts{operator.Client, &next}
+	running := &fleet.Reconciler{Operator: operator}
+	for range 2 {
+		if _, err := running.Reconcile(f.Ctx, lookup.PortfolioKey(f.Portfolio.Name)); err != nil {
+			t.Fatal(err)
+		}
+		f.FakeClock.Advance(time.Second)
+	}
+	f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(number), number))
+	f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(f.Portfolio), f.Portfolio))
+	since := f.Portfolio.Status.Restriction.SinceTime
+	if number.Status.Portfolio != f.Portfolio.Name || next != 0 || !since.Time.Equal(controllertest.Start.Add(time.Hour)) {
+		t.Errorf("the number is in %q, after %d conflicts, and the portfolio is restricted since %s", number.Status.Portfolio, 1-next, since)
 	}
 }

@@ -226,15 +226,21 @@ func (e *evaluation) begin(p *v1alpha1.BusinessPortfolio) (err error) {
 		moved, joins[n.Number.Spec.PhoneNumber] = append(moved, n.Number), n.Joins
 	}
 	counted := e.memory.numbers
-	if p.Status.Tier.Name != "" {
+	countsAll := e.Ledger.HasPortfolio(counts.Portfolio{Name: p.Name, Numbers: e.Samples.Members(counted).FromLedger})
+	if p.Status.Tier.Name != "" && !countsAll {
 		counted = slices.DeleteFunc(slices.Clone(counted), func(n *v1alpha1.PhoneNumber) bool { return joins[n.Spec.PhoneNumber] })
 	}
 	if e.portfolio, err = portfolio.Begin(&e.Operator, p, e.memory.policy, e.memory.numbers, counted, moved, e.now); err != nil {
 		return err
 	}
 	e.units.Portfolio = e.portfolio.Unit
-	if len(counted) == len(e.memory.numbers) && e.portfolio.Evaluated {
-		return nil // nobody joins
+	switch {
+	case e.portfolio.Evaluated && !slices.ContainsFunc(e.numbers, func(n *number.Evaluation) bool { return n.Joins }):
+		return nil
+	case e.portfolio.Evaluated && countsAll: // the status of one that joins could not be written, or it was suspended
+		e.portfolio.Unit.State.EvaluatedAt = e.now
+		e.portfolio.TakeLimits()
+		return nil
 	}
 	// What the portfolio came to until now, it came to without those that join.
 	all := e.units.Numbers
