@@ -217,3 +217,21 @@ func TestANumberThatJoinsMeetsAConflict(t *testing.T) {
 		t.Errorf("the number is in %q, after %d conflicts, and the portfolio is restricted since %s", number.Status.Portfolio, 1-next, since)
 	}
 }
+
+// A template that the rules cannot run for counts as it was rated.
+func TestATemplateWithoutAPolicyIsRatedOn(t *testing.T) {
+	f := controllertest.NewFleet(t)
+	f.Number()
+	template := f.Template("offer")
+	f.Add(report.Report{Kind: report.Quality, Value: "Low"}, template)
+	f.Settle()
+	template.Spec.PolicyName = "nowhere"
+	f.Must(f.Client.Update(f.Ctx, template))
+	f.At(time.Hour)
+	if ready := meta.FindStatusCondition(template.Status.Conditions, v1alpha1.ConditionReady); ready.Reason != v1alpha1.ReasonPolicyNotFound {
+		t.Fatalf("the template is %s", ready.Reason)
+	}
+	if f.Portfolio.Status.Quality.Rating != v1alpha1.QualityLow {
+		t.Errorf("without its policy the portfolio is rated %s", f.Portfolio.Status.Quality.Rating)
+	}
+}

@@ -204,12 +204,27 @@ func (e *evaluation) loadTemplate(ctx context.Context, key lookup.Key) (*templat
 	}
 	of, err := template.Begin(ctx, &e.Operator, t, e.now)
 	if _, is := errors.AsType[*conditions.Problem](err); is {
-		return nil, nil // it is reconciled by itself
+		e.addFrozen(t) // it is reconciled by itself
+		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
 	e.templates, e.units.Templates = append(e.templates, of), append(e.units.Templates, of.Unit)
 	return of, nil
+}
+
+// addFrozen adds a template that the rules do not run for because of a problem: what it was rated counts on.
+func (e *evaluation) addFrozen(t *v1alpha1.MessageTemplate) {
+	state, evaluated := template.State(&t.Status)
+	if !evaluated {
+		return
+	}
+	unit, key := &rules.TemplateUnit{Name: template.Name(t), State: state, AtRest: true}, lookup.TemplateKey(t)
+	e.units.Templates = append(e.units.Templates, unit)
+	if e.memory != nil {
+		e.memory.order = append(e.memory.order, key)
+		e.memory.members[key] = &member{generation: t.Generation, template: unit}
+	}
 }
 
 // begin begins with the portfolio, once its numbers have begun.

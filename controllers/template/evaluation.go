@@ -45,7 +45,7 @@ func Begin(ctx context.Context, o *reconciler.Operator, template *v1alpha1.Messa
 		return nil, err
 	}
 	e := &Evaluation{Template: template, policy: policy}
-	e.Unit = &rules.TemplateUnit{Name: "template " + template.Name, Policy: policy.Policy}
+	e.Unit = &rules.TemplateUnit{Name: Name(template), Policy: policy.Policy}
 	e.Unit.Reports, e.lastReport = reports.After(o.Ledger, lookup.TemplateSubject(template), template.Status.ObservedReport)
 	var evaluated bool
 	switch e.Unit.State, evaluated = State(&template.Status); {
@@ -56,6 +56,9 @@ func Begin(ctx context.Context, o *reconciler.Operator, template *v1alpha1.Messa
 	}
 	return e, nil
 }
+
+// Name is what people call a template.
+func Name(template *v1alpha1.MessageTemplate) string { return "template " + template.Name }
 
 // End makes the status that the template is to have, of what the rules came to.
 func (e *Evaluation) End(now time.Time) *reconciler.Change {
