@@ -168,9 +168,13 @@ func Claim(ctx context.Context, o *reconciler.Operator, number *v1alpha1.PhoneNu
 
 // OnlyOne is a problem where an older resource has the same phone number: usage counts for one of them.
 func OnlyOne(ctx context.Context, o *reconciler.Operator, number *v1alpha1.PhoneNumber) error {
-	other, err := lookup.Before(ctx, o.Cache, number)
-	if err != nil || other == nil {
+	same, err := lookup.Numbers(ctx, o.Cache, lookup.SubjectIndex, number.Spec.PhoneNumber)
+	if err != nil {
 		return err
+	}
+	other := lookup.Before(same, number)
+	if other == nil {
+		return nil
 	}
 	which := fmt.Sprintf("PhoneNumber %q", other.Name)
 	if other.Namespace != number.Namespace {

@@ -210,11 +210,9 @@ func onlyOne(ctx context.Context, o *reconciler.Operator, portfolio *v1alpha1.Bu
 	if err != nil {
 		return err
 	}
-	for i := range same {
-		if other := &same[i]; other.DeletionTimestamp.IsZero() && lookup.Older(other, portfolio) {
-			return &conditions.Problem{Reason: v1alpha1.ReasonDuplicatePortfolio, Stalled: true, Message: fmt.Sprintf(
-				"BusinessPortfolio %q, which is older, has the same spec.portfolioID: delete one of the two.", other.Name)}
-		}
+	if other := lookup.Before(same, portfolio); other != nil {
+		return &conditions.Problem{Reason: v1alpha1.ReasonDuplicatePortfolio, Stalled: true, Message: fmt.Sprintf(
+			"BusinessPortfolio %q, which is older, has the same spec.portfolioID: delete one of the two.", other.Name)}
 	}
 	return nil
 }

@@ -108,11 +108,9 @@ func onlyOne(ctx context.Context, cache client.Reader, template *v1alpha1.Messag
 	if err != nil {
 		return err
 	}
-	for i := range same {
-		if other := &same[i]; other.DeletionTimestamp.IsZero() && lookup.Older(other, template) {
-			return &conditions.Problem{Reason: v1alpha1.ReasonDuplicateTemplate, Stalled: true, Message: fmt.Sprintf(
-				"MessageTemplate %q, which is older, is about the same template in the same language: delete one of the two.", other.Name)}
-		}
+	if other := lookup.Before(same, template); other != nil {
+		return &conditions.Problem{Reason: v1alpha1.ReasonDuplicateTemplate, Stalled: true, Message: fmt.Sprintf(
+			"MessageTemplate %q, which is older, is about the same template in the same language: delete one of the two.", other.Name)}
 	}
 	return nil
 }

@@ -28,26 +28,35 @@ func Served(ctx context.Context, reader client.Reader, number report.Subject) (*
 	if err != nil {
 		return nil, err
 	}
-	var oldest *v1alpha1.PhoneNumber
+	return oldest(same), nil
+}
+
+// Before is the oldest of the resources for the same thing where that came before one of them; nil if none did.
+func Before[T any, P object[T]](same []T, one P) P {
+	if o := oldest[T, P](same); o != nil && older(o, one) {
+		return o
+	}
+	return nil
+}
+
+type object[T any] interface {
+	*T
+	client.Object
+}
+
+// oldest is the oldest of some resources, without those that are being deleted; nil if there is none.
+func oldest[T any, P object[T]](same []T) P {
+	var first P
 	for i := range same {
-		if n := &same[i]; n.DeletionTimestamp.IsZero() && (oldest == nil || Older(n, oldest)) {
-			oldest = n
+		if o := P(&same[i]); o.GetDeletionTimestamp().IsZero() && (first == nil || older(o, first)) {
+			first = o
 		}
 	}
-	return oldest, nil
+	return first
 }
 
-// Before is an older resource with the same phone number; nil if there is none.
-func Before(ctx context.Context, reader client.Reader, number *v1alpha1.PhoneNumber) (*v1alpha1.PhoneNumber, error) {
-	other, err := Served(ctx, reader, report.ParseSubject(number.Spec.PhoneNumber))
-	if err != nil || other == nil || other.UID == number.UID || !Older(other, number) {
-		return nil, err
-	}
-	return other, nil
-}
-
-// Older says which of two resources for the same thing came first; it is the one that counts.
-func Older(a, b client.Object) bool {
+// older says which of two resources for the same thing came first; it is the one that counts.
+func older(a, b client.Object) bool {
 	if at, other := a.GetCreationTimestamp(), b.GetCreationTimestamp(); !at.Equal(&other) {
 		return at.Before(&other)
 	}
