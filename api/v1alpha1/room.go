@@ -18,10 +18,14 @@ const (
 	RoomAccountRestricted RoomReason = "AccountRestricted"
 	// RoomLimitReached: all of the limit is used, or Meta says that it is.
 	RoomLimitReached RoomReason = "LimitReached"
+	// RoomBudgetReached: the budget that a reservation falls under has no place left.
+	RoomBudgetReached RoomReason = "BudgetReached"
 	// RoomTemplatePaused: the template is paused.
 	RoomTemplatePaused RoomReason = "TemplatePaused"
 	// RoomTemplateNotSendable: the template is in a state in which Meta does not send it.
 	RoomTemplateNotSendable RoomReason = "TemplateNotSendable"
+	// RoomOutsideWindow: a message that is no template can only be sent inside a customer service window, and none is open.
+	RoomOutsideWindow RoomReason = "OutsideWindow"
 	// RoomNotReady: the operator does not know enough to say.
 	RoomNotReady RoomReason = "NotReady"
 )

@@ -20,6 +20,10 @@ type Record struct {
 	Windows    []NumberWindows
 	Portfolios []Portfolio
 	Claims     []Claim
+	Settings
+	Operations []Operation
+	// Expire ends what ends by the record's clock, in all limits. Otherwise that is done when a limit is next looked at.
+	Expire bool
 
 	links []link // names that rows of version 1 gave to numbers
 }
@@ -91,18 +95,20 @@ const (
 )
 
 // recordVersion is the version of a record's row. Version 1 has neither flags nor a clock and ends after the windows, or after links.
+// Version 2 knows nothing of the gate.
 const (
-	recordVersion = 2
-	flagControl   = 1 << 0 // windows, portfolios, claims and displays follow the reports
+	recordVersion  = 3
+	flagControl    = 1 << 0 // windows, portfolios, claims and displays follow the reports
+	flagSettings   = 1 << 1 // then settings
+	flagOperations = 1 << 2 // then operations
+	flagExpire     = 1 << 3
 )
 
 // AppendRow appends the row of a record. Numbers are written once and times as differences: an entry of a large batch takes about
 // 20 bytes.
 func (rec *Record) AppendRow(row []byte) []byte {
-	row = append(row, recordVersion, 0)
-	if rec.controls() {
-		row[len(row)-1] = flagControl
-	}
+	row = append(row, recordVersion, flag(rec.controls(), flagControl)|flag(!rec.Settings.empty(), flagSettings)|
+		flag(len(rec.Operations) > 0, flagOperations)|flag(rec.Expire, flagExpire))
 	row = binary.AppendVarint(row, rec.Clock)
 	var numbers []string
 	index := map[string]int{}
@@ -173,6 +179,15 @@ func (rec *Record) AppendRow(row []byte) []byte {
 	if rec.controls() {
 		row = rec.appendControl(row)
 	}
+	if !rec.Settings.empty() {
+		row = rec.Settings.appendRow(row)
+	}
+	if len(rec.Operations) > 0 {
+		row = binary.AppendUvarint(row, uint64(len(rec.Operations)))
+		for i := range rec.Operations {
+			row = rec.Operations[i].appendRow(row)
+		}
+	}
 	return codec.Seal(row)
 }
 
@@ -219,7 +234,7 @@ func (r *reader) portfolio() Portfolio {
 
 // ReadRow reads a row into the record, whose slices it reuses. An error quotes nothing of the row.
 func (rec *Record) ReadRow(row []byte) error {
-	*rec = Record{Batch: Batch{Entries: rec.Entries[:0], Reports: rec.Reports[:0]}}
+	*rec = Record{Batch: Batch{Entries: rec.Entries[:0], Reports: rec.Reports[:0]}, Operations: rec.Operations[:0]}
 	r := unseal(row, recordVersion)
 	var flags byte
 	if r.Version > 1 {
@@ -266,6 +281,15 @@ func (rec *Record) ReadRow(row []byte) error {
 	} else if flags&flagControl != 0 {
 		rec.readControl(r)
 	}
+	if flags&flagSettings != 0 {
+		rec.Settings = r.settings()
+	}
+	if flags&flagOperations != 0 {
+		for range r.Count(1 + len(ReservationID{})) {
+			rec.Operations = append(rec.Operations, r.operation())
+		}
+	}
+	rec.Expire = flags&flagExpire != 0
 	return r.End()
 }
 

@@ -1,0 +1,358 @@
+package counts
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger/codec"
+)
+
+// Settings say what the gate decides by: the limits and budgets, what stands in the way of numbers, and templates. They follow from
+// resources and from what the rules decided, and come as records, so that a decision follows from the log alone.
+type Settings struct {
+	Limits    []LimitSetting
+	Senders   []SenderSetting
+	Templates []TemplateSetting
+}
+
+func (s *Settings) empty() bool { return len(s.Limits)+len(s.Senders)+len(s.Templates) == 0 }
+
+// Obstacle is why nothing can be sent to further users, whatever is left of a limit. The zero value is none.
+type Obstacle struct {
+	Reason v1alpha1.RoomReason
+	Until  int64 // Unix seconds; zero where it does not end by itself
+	// Replies says that replies inside customer service windows, and messages to users who are counted already, cannot be sent either.
+	Replies bool
+}
+
+// LimitSetting is a limit and how it is shared out. It replaces the one that its subject had.
+type LimitSetting struct {
+	// Subject is a number in E.164 that has its limit itself, or the PortfolioKey of a portfolio.
+	Subject string
+	// Removed says that the subject has no limit any more: nothing is granted.
+	Removed bool
+	// Limit is zero for none.
+	Limit int64
+	// Measure is MeasureUniqueUsers or MeasureConversations, over Window, which is whole seconds up to Kept.
+	Measure  v1alpha1.Measure
+	Window   time.Duration
+	Obstacle Obstacle
+	// ReleaseUnconfirmed ends a reservation at its end of time to send unless it was confirmed. Else it counts on for UnknownFor.
+	ReleaseUnconfirmed bool
+	// Shadow grants everything, and says what would have been refused.
+	Shadow bool
+	// Budgets share out the limit. The first that matches is that of a request.
+	Budgets []BudgetSetting
+}
+
+// BudgetSetting is a part of a limit.
+type BudgetSetting struct {
+	Name string // at most 63 bytes, and no other of the limit has it
+	// Namespaces of the numbers that it is for, and Categories of the messages; empty for all.
+	Namespaces []string
+	Categories []Category
+	// Guaranteed is kept for the budget, and Maximum is the most that it takes.
+	Guaranteed, Maximum Amount
+}
+
+// Amount is a number of users, or a percentage of the limit. The zero value is none.
+type Amount struct {
+	Set     bool
+	N       int64 // a percentage is 0 to 100
+	Percent bool
+}
+
+// Of is the amount of a limit, rounded down; otherwise where it is not set, and where it is a percentage of no limit.
+func (a Amount) Of(limit, otherwise int64) int64 {
+	switch {
+	case !a.Set || a.Percent && limit == 0:
+		return otherwise
+	case a.Percent:
+		return limit/100*a.N + limit%100*a.N/100
+	default:
+		return a.N
+	}
+}
+
+// SenderSetting says what stands in the way of a number. A number without one is granted nothing.
+type SenderSetting struct {
+	Number    string // E.164
+	Removed   bool   // there is no resource any more
+	Namespace string // of its resource
+	Obstacle  Obstacle
+}
+
+// TemplateSetting says what stands in the way of a template. One without a setting can be sent.
+type TemplateSetting struct {
+	Name     string // by which operations name it
+	Removed  bool
+	Category Category
+	Obstacle Obstacle
+}
+
+// Bounds of settings.
+const (
+	maxName    = 1024 // bytes
+	maxBudgets = 32
+)
+
+// Validate returns ErrInvalid and says what is not valid.
+func (s *Settings) Validate() error {
+	for i := range s.Limits {
+		if problem := s.Limits[i].invalid(); problem != "" {
+			return fmt.Errorf("%w: the limit %d: %s", ErrInvalid, i, problem)
+		}
+	}
+	for i := range s.Senders {
+		if n := &s.Senders[i]; n.Number == "" || len(n.Number) > maxNumber || len(n.Namespace) > maxName || n.Obstacle.invalid() {
+			return fmt.Errorf("%w: the sender %d", ErrInvalid, i)
+		}
+	}
+	for i := range s.Templates {
+		if t := &s.Templates[i]; t.Name == "" || len(t.Name) > maxName || !t.Category.valid() || t.Obstacle.invalid() {
+			return fmt.Errorf("%w: the template %d", ErrInvalid, i)
+		}
+	}
+	return nil
+}
+
+func (o *Obstacle) invalid() bool {
+	return len(o.Reason) > maxName || o.Until < 0 || o.Reason == "" && *o != (Obstacle{})
+}
+
+func (l *LimitSetting) invalid() string {
+	switch {
+	case l.Subject == "" || len(l.Subject) > maxName:
+		return "its subject is empty or too long"
+	case l.Removed:
+		return ""
+	case l.Limit < 0:
+		return "it is negative"
+	case l.Measure != v1alpha1.MeasureUniqueUsers && l.Measure != v1alpha1.MeasureConversations:
+		return "it is of a measure that no limit is of"
+	case l.Window <= 0 || l.Window > Kept || l.Window%time.Second != 0:
+		return "its window is not whole seconds up to " + Kept.String()
+	case l.Obstacle.invalid():
+		return "its obstacle is not valid"
+	case len(l.Budgets) > maxBudgets:
+		return fmt.Sprintf("it has more than %d budgets", maxBudgets)
+	}
+	for i := range l.Budgets {
+		b := &l.Budgets[i]
+		twice := slices.ContainsFunc(l.Budgets[:i], func(o BudgetSetting) bool { return o.Name == b.Name })
+		if b.Name == "" || len(b.Name) > 63 || twice || b.Guaranteed.invalid() || b.Maximum.invalid() ||
+			slices.ContainsFunc(b.Categories, func(c Category) bool { return !c.valid() }) ||
+			slices.ContainsFunc(b.Namespaces, func(n string) bool { return len(n) > maxName }) {
+			return fmt.Sprintf("its budget %d is not valid", i)
+		}
+	}
+	return ""
+}
+
+func (a Amount) invalid() bool { return !a.Set && a != Amount{} || a.N < 0 || a.Percent && a.N > 100 }
+
+// matches says whether a request falls under a budget.
+func (b *BudgetSetting) matches(namespace string, category Category) bool {
+	return (len(b.Namespaces) == 0 || slices.Contains(b.Namespaces, namespace)) &&
+		(len(b.Categories) == 0 || slices.Contains(b.Categories, category))
+}
+
+func (s *Settings) appendRow(row []byte) []byte {
+	row = binary.AppendUvarint(row, uint64(len(s.Limits)))
+	for i := range s.Limits {
+		row = s.Limits[i].appendRow(row)
+	}
+	row = binary.AppendUvarint(row, uint64(len(s.Senders)))
+	for i := range s.Senders {
+		row = s.Senders[i].appendRow(row)
+	}
+	row = binary.AppendUvarint(row, uint64(len(s.Templates)))
+	for i := range s.Templates {
+		row = s.Templates[i].appendRow(row)
+	}
+	return row
+}
+
+func (r *reader) settings() (s Settings) {
+	for range r.Count(2) {
+		s.Limits = append(s.Limits, r.limitSetting())
+	}
+	for range r.Count(2) {
+		s.Senders = append(s.Senders, r.senderSetting())
+	}
+	for range r.Count(2) {
+		s.Templates = append(s.Templates, r.templateSetting())
+	}
+	if r.Err() == nil {
+		r.check(s.Validate())
+	}
+	return s
+}
+
+// Flags of a setting.
+const (
+	flagRemoved = 1 << iota
+	flagConversations
+	flagRelease
+	flagShadow
+	flagObstacle
+	flagReplies
+)
+
+func flag(set bool, flag byte) byte {
+	if set {
+		return flag
+	}
+	return 0
+}
+
+func (o *Obstacle) flags() byte {
+	return flag(o.Reason != "", flagObstacle) | flag(o.Replies, flagReplies)
+}
+
+func (o *Obstacle) appendRow(row []byte) []byte {
+	if o.Reason == "" {
+		return row
+	}
+	return binary.AppendVarint(codec.AppendString(row, string(o.Reason)), o.Until)
+}
+
+func (r *reader) obstacle(flags byte) (o Obstacle) {
+	if flags&flagObstacle != 0 {
+		o = Obstacle{Reason: v1alpha1.RoomReason(r.String()), Until: r.Varint(), Replies: flags&flagReplies != 0}
+	}
+	return o
+}
+
+func (l *LimitSetting) appendRow(row []byte) []byte {
+	flags := flag(l.Removed, flagRemoved) | flag(l.Measure == v1alpha1.MeasureConversations, flagConversations) |
+		flag(l.ReleaseUnconfirmed, flagRelease) | flag(l.Shadow, flagShadow) | l.Obstacle.flags()
+	row = append(codec.AppendString(row, l.Subject), flags)
+	if l.Removed {
+		return row
+	}
+	row = binary.AppendUvarint(row, uint64(l.Limit))
+	row = binary.AppendUvarint(row, uint64(l.Window/time.Second))
+	row = l.Obstacle.appendRow(row)
+	row = binary.AppendUvarint(row, uint64(len(l.Budgets)))
+	for i := range l.Budgets {
+		row = l.Budgets[i].appendRow(row)
+	}
+	return row
+}
+
+func (r *reader) limitSetting() LimitSetting {
+	l := LimitSetting{Subject: r.String()}
+	flags := r.Byte()
+	if l.Removed = flags&flagRemoved != 0; l.Removed {
+		return l
+	}
+	l.Measure = v1alpha1.MeasureUniqueUsers
+	if flags&flagConversations != 0 {
+		l.Measure = v1alpha1.MeasureConversations
+	}
+	l.ReleaseUnconfirmed, l.Shadow = flags&flagRelease != 0, flags&flagShadow != 0
+	l.Limit = int64(r.Uvarint())
+	l.Window = time.Duration(min(r.Uvarint(), uint64(longest/time.Second)+1)) * time.Second
+	l.Obstacle = r.obstacle(flags)
+	for range r.Count(5) {
+		l.Budgets = append(l.Budgets, r.budgetSetting())
+	}
+	return l
+}
+
+func (b *BudgetSetting) appendRow(row []byte) []byte {
+	row = codec.AppendString(row, b.Name)
+	row = binary.AppendUvarint(row, uint64(len(b.Namespaces)))
+	for _, namespace := range b.Namespaces {
+		row = codec.AppendString(row, namespace)
+	}
+	row = binary.AppendUvarint(row, uint64(len(b.Categories)))
+	for _, category := range b.Categories {
+		row = append(row, byte(category))
+	}
+	return b.Maximum.appendRow(b.Guaranteed.appendRow(row))
+}
+
+func (r *reader) budgetSetting() BudgetSetting {
+	b := BudgetSetting{Name: r.String()}
+	for range r.Count(1) {
+		b.Namespaces = append(b.Namespaces, r.String())
+	}
+	for range r.Count(1) {
+		b.Categories = append(b.Categories, Category(r.Byte()))
+	}
+	b.Guaranteed, b.Maximum = r.amount(), r.amount()
+	return b
+}
+
+// The kinds of amounts in rows.
+const (
+	noAmount = iota
+	usersAmount
+	percentAmount
+)
+
+func (a Amount) appendRow(row []byte) []byte {
+	switch {
+	case !a.Set:
+		return append(row, noAmount)
+	case a.Percent:
+		row = append(row, percentAmount)
+	default:
+		row = append(row, usersAmount)
+	}
+	return binary.AppendUvarint(row, uint64(a.N))
+}
+
+func (r *reader) amount() Amount {
+	switch r.Byte() {
+	case noAmount:
+		return Amount{}
+	case usersAmount:
+		return Amount{Set: true, N: int64(r.Uvarint())}
+	case percentAmount:
+		return Amount{Set: true, N: int64(r.Uvarint()), Percent: true}
+	default:
+		r.Fail(errors.New("an amount is of no kind"))
+		return Amount{}
+	}
+}
+
+func (n *SenderSetting) appendRow(row []byte) []byte {
+	row = append(codec.AppendString(row, n.Number), flag(n.Removed, flagRemoved)|n.Obstacle.flags())
+	if n.Removed {
+		return row
+	}
+	return n.Obstacle.appendRow(codec.AppendString(row, n.Namespace))
+}
+
+func (r *reader) senderSetting() SenderSetting {
+	n := SenderSetting{Number: r.String()}
+	flags := r.Byte()
+	if n.Removed = flags&flagRemoved != 0; !n.Removed {
+		n.Namespace, n.Obstacle = r.String(), r.obstacle(flags)
+	}
+	return n
+}
+
+func (t *TemplateSetting) appendRow(row []byte) []byte {
+	row = append(codec.AppendString(row, t.Name), flag(t.Removed, flagRemoved)|t.Obstacle.flags())
+	if t.Removed {
+		return row
+	}
+	return t.Obstacle.appendRow(append(row, byte(t.Category)))
+}
+
+func (r *reader) templateSetting() TemplateSetting {
+	t := TemplateSetting{Name: r.String()}
+	flags := r.Byte()
+	if t.Removed = flags&flagRemoved != 0; !t.Removed {
+		t.Category, t.Obstacle = Category(r.Byte()), r.obstacle(flags)
+	}
+	return t
+}
