@@ -138,6 +138,8 @@ func FuzzDecodeJournal(f *testing.F) {
 	f.Add(body(rec.AppendRow(nil)))
 	rec.Displays, rec.Portfolios, rec.Claims = []Display{{brazilianID, displayed}}, []Portfolio{{"p", []string{number}}}, []Claim{{brazilianID, brazilian}}
 	f.Add(body(rec.AppendRow(nil)))
+	rec.Settings, rec.Operations, rec.Expire = gateSettings, gateOperations, true
+	f.Add(body(rec.AppendRow(nil)))
 	f.Add([]byte{1, 0, 0, 0, 0})
 	f.Add([]byte{1, 255, 255, 255, 255, 15})
 	f.Add([]byte{1, 0, 255, 255, 255, 255, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})

@@ -232,7 +232,7 @@ func TestImpossibleJournalRowsAreNotRead(t *testing.T) {
 	other := []byte{1, 1, 1, '+', 1, byte(Received), 1, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0} // of number 1 where there is only 0
 	expectRead(t, got.ReadRow(sealed(other)), "number 1 of 1")
 	version := []byte{recordVersion + 1, 0, 0, 0, 0}
-	expectRead(t, got.ReadRow(sealed(version)), "its version is 3; this program knows 2")
+	expectRead(t, got.ReadRow(sealed(version)), "its version is 4; this program knows 3")
 }
 
 // A row that was cut and sealed again, or goes on after its end, is not read.
@@ -249,6 +249,9 @@ func TestRowsEndWhereTheyEnd(t *testing.T) {
 		Windows:    []NumberWindows{{number, Windows{Service: time.Hour, CountReached: true}}},
 		Portfolios: []Portfolio{{"p", []string{number, "+1"}}},
 		Claims:     []Claim{{"1", number}},
+		Settings:   gateSettings,
+		Operations: gateOperations,
+		Expire:     true,
 	}
 	for name, row := range map[string]struct {
 		whole  []byte
