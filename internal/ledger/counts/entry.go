@@ -33,6 +33,8 @@ const (
 	// Replied records that Meta says of a business message that it is a reply, sent inside a service window. It is no delivery: when
 	// the message is delivered, before or after, that does not count.
 	Replied
+	// Failed records that Meta says that a message will not reach its user. It counts nothing and opens no window.
+	Failed
 )
 
 // UserKey is the keyed hash of a user's identity (see Hasher). Zero means that the identity is not known.
@@ -50,9 +52,10 @@ type Entry struct {
 	Kind      Kind
 	Complaint Complaint  // Complained only: what the user did, and why
 	Reply     bool       // Delivered only: Meta says that the message is a reply, as of Replied. One entry of the message is enough
+	Category  Category   // Delivered only: what the message is paid for, where the event tells it
 	User      UserKey    // who: the phone number's key where the phone number is known, else the business-scoped id's
 	Alias     UserKey    // the user's other key where the event names both: the two count once. Joined: always there
-	Message   MessageKey // Delivered, Replied: the message, counted once each. Complained: the key of the event, as of a message
+	Message   MessageKey // Delivered, Replied, Failed: the message, counted once each. Complained: the key of the event, as of a message
 	Chat      ChatKey    // Delivered, Replied, Received: the chat that the message was sent to, if it was to one
 	At        int64      // event time, Unix seconds
 }
@@ -148,7 +151,7 @@ func (b Batch) Timely(now time.Time) (Batch, int) {
 // invalid returns the field of an entry that is not valid at any time, and why; empty if all are valid.
 func (e *Entry) invalid() (field, reason string) {
 	switch {
-	case e.Kind < Delivered || e.Kind > Replied:
+	case e.Kind < Delivered || e.Kind > Failed:
 		return "Kind", "is not known"
 	case e.Kind == Complained && !e.Complaint.valid():
 		return "Complaint", "is not known"
@@ -156,10 +159,14 @@ func (e *Entry) invalid() (field, reason string) {
 		return "User", "is not known"
 	case e.Kind == AliasLinked && e.Alias == 0:
 		return "Alias", "is not known"
-	case (e.Kind == Delivered || e.Kind == Replied || e.Kind == Complained) && e.Message == 0:
+	case e.Kind != Received && e.Kind != AliasLinked && e.Message == 0:
 		return "Message", "is not known"
 	case e.Reply && e.Kind != Delivered:
 		return "Reply", "is said of no delivery"
+	case !e.Category.valid():
+		return "Category", "is not known"
+	case e.Category != NoCategory && e.Kind != Delivered:
+		return "Category", "is said of no delivery"
 	case e.Chat != 0 && !e.Kind.inChat():
 		return "Chat", "is said of no message"
 	}

@@ -4,7 +4,8 @@ package counts
 type event struct {
 	kind        Kind
 	reply       bool
-	user, alias key // alias is zero for none
+	category    Category // of a delivery, where it is told
+	user, alias key      // alias is zero for none
 	fingerprint uint32
 	at          uint32 // Unix seconds
 	chat        ChatKey
@@ -12,10 +13,11 @@ type event struct {
 
 func newEvent(entry *Entry) event {
 	e := event{
-		kind: entry.Kind, reply: entry.Reply, user: newKey(entry.User), alias: newKey(entry.Alias), at: uint32(entry.At), chat: entry.Chat,
+		kind: entry.Kind, reply: entry.Reply, category: entry.Category, user: newKey(entry.User), alias: newKey(entry.Alias),
+		at: uint32(entry.At), chat: entry.Chat,
 	}
 	switch e.kind {
-	case Delivered, Replied:
+	case Delivered, Replied, Failed:
 		e.fingerprint = newFingerprint(entry.Message)
 	case Complained:
 		e.fingerprint = entry.Complaint.fingerprint(entry.Message)
@@ -97,6 +99,11 @@ func (s *numberState) record(e event) result {
 		return max(result, s.addComplaint(user, e))
 	case AliasLinked:
 		s.keepLink(user, e.at)
+		return result
+	case Failed:
+		if e.alias != 0 {
+			s.keepLink(user, e.at)
+		}
 		return result
 	case Received:
 		if e.chat != 0 {

@@ -269,6 +269,9 @@ func someComplaint(t *rapid.T) Complaint {
 // someWord has some entries be a reply or of a chat.
 func someWord(t *rapid.T, e *Entry) {
 	e.Reply = e.Kind == Delivered && rapid.IntRange(0, 5).Draw(t, "reply") == 0
+	if e.Kind == Delivered {
+		e.Category = rapid.SampledFrom([]Category{NoCategory, NoCategory, Marketing, OtherCategory}).Draw(t, "category")
+	}
 	if e.Kind.inChat() && rapid.IntRange(0, 3).Draw(t, "in chat") == 0 {
 		e.Chat = ChatKey(rapid.Uint64Range(1, 2).Draw(t, "chat"))
 	}

@@ -30,7 +30,8 @@ func (m *Machine) Position() uint64 { return m.position }
 
 // Outcome counts what became of the entries and reports of a record.
 type Outcome struct {
-	// New changed something; Repeated were known already; Expired came too late and were dropped.
+	// New changed something; Repeated changed nothing: they were known already, or tell that a message failed that nobody waits for;
+	// Expired came too late and were dropped.
 	New, Repeated, Expired int
 }
 

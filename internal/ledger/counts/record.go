@@ -87,15 +87,16 @@ type Display struct {
 const leastEntry = 1 + 1 + 8 + 1
 
 const (
-	flagAlias   = 1 << 7
-	flagMessage = 1 << 6
-	flagReply   = 1 << 5
-	flagChat    = 1 << 4
-	kindMask    = flagChat - 1
+	flagAlias    = 1 << 7
+	flagMessage  = 1 << 6
+	flagReply    = 1 << 5
+	flagChat     = 1 << 4
+	flagCategory = 1 << 3
+	kindMask     = flagCategory - 1
 )
 
 // recordVersion is the version of a record's row. Version 1 has neither flags nor a clock and ends after the windows, or after links.
-// Version 2 knows nothing of the gate.
+// Version 2 knows nothing of the gate, of categories and of messages that failed.
 const (
 	recordVersion  = 3
 	flagControl    = 1 << 0 // windows, portfolios, claims and displays follow the reports
@@ -152,9 +153,15 @@ func (rec *Record) AppendRow(row []byte) []byte {
 		if entry.Chat != 0 {
 			flags |= flagChat
 		}
+		if entry.Category != NoCategory {
+			flags |= flagCategory
+		}
 		row = append(row, flags)
 		if entry.Kind == Complained {
 			row = append(row, byte(entry.Complaint))
+		}
+		if entry.Category != NoCategory {
+			row = append(row, byte(entry.Category))
 		}
 		row = binary.AppendUvarint(row, uint64(intern(entry.Number)))
 		row = binary.LittleEndian.AppendUint64(row, uint64(entry.User))
@@ -299,6 +306,11 @@ func (r *reader) entry(number func() string) Entry {
 	entry := Entry{Kind: Kind(flags & kindMask), Reply: flags&flagReply != 0}
 	if entry.Kind == Complained {
 		entry.Complaint = Complaint(r.Byte())
+	}
+	if flags&flagCategory != 0 {
+		if entry.Category = Category(r.Byte()); entry.Category == NoCategory {
+			r.Fail(errors.New("an entry is of no category"))
+		}
 	}
 	entry.Number, entry.User = number(), UserKey(r.Uint64())
 	if flags&flagAlias != 0 {

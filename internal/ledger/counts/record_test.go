@@ -21,7 +21,7 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 		for range rapid.IntRange(0, 10).Draw(t, "entries") {
 			e := Entry{
 				Number:  numbers.Draw(t, "number"),
-				Kind:    rapid.SampledFrom([]Kind{Delivered, Received, Complained, AliasLinked, Replied}).Draw(t, "kind"),
+				Kind:    rapid.SampledFrom([]Kind{Delivered, Received, Complained, AliasLinked, Replied, Failed}).Draw(t, "kind"),
 				User:    UserKey(rapid.Uint64Min(1).Draw(t, "user")),
 				Alias:   UserKey(rapid.SampledFrom([]uint64{0, 5, 1 << 63}).Draw(t, "alias")),
 				Message: MessageKey(rapid.SampledFrom([]uint64{0, 5, 1 << 63}).Draw(t, "message")),
@@ -89,6 +89,26 @@ func TestOldRows(t *testing.T) {
 	}
 }
 
+// A row of the journal that was written before there were categories, failed messages and the gate is read.
+func TestRowsOfVersion2(t *testing.T) {
+	row, err := hex.DecodeString("02018090f298b368010c2b313535353031303030303102f100010000000000000002000000000000000300000000000000040000000000000080cabeae0d4311" +
+		"00010000000000000005000000000000000a0100075175616c69747980cabeae0d034c6f7706626c6f636b73010c2b3135353530313030303031901c80e90f0000004684a37e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Record{Clock: begin.UnixMilli(), Batch: Batch{
+		Entries: []Entry{
+			{Number: number, Kind: Delivered, Reply: true, User: 1, Alias: 2, Message: 3, Chat: 4, At: begin.Unix()},
+			{Number: number, Kind: Complained, Complaint: 0x11, User: 1, Message: 5, At: begin.Unix() + 5},
+		},
+		Reports: []report.Report{{Subject: report.ParseSubject(number), Kind: report.Quality, At: begin.Unix(), Value: "Low", Reason: "blocks"}},
+	}, Windows: []NumberWindows{{number, Windows{Service: time.Hour, Conversation: 72 * time.Hour}}}}
+	var rec Record
+	if err := rec.ReadRow(row); err != nil || !reflect.DeepEqual(rec, want) {
+		t.Errorf("%+v, %v", rec, err)
+	}
+}
+
 // fuzzedLedger is a ledger with a little of everything.
 func fuzzedLedger(tb testing.TB) *applier {
 	tb.Helper()
@@ -108,6 +128,8 @@ func fuzzedLedger(tb testing.TB) *applier {
 			{Number: number, Kind: Replied, User: 8, Message: 2, At: at + 1},
 			{Number: number, Kind: Delivered, User: 9, Message: 1, Chat: 5, At: at},
 			{Number: number, Kind: Received, User: 9, Chat: 5, At: at - 1},
+			{Number: number, Kind: Delivered, Category: Marketing, User: 9, Message: 2, At: at},
+			{Number: number, Kind: Failed, User: 9, Alias: 10, Message: 3, At: at},
 		},
 		Reports: []report.Report{
 			{Subject: report.ParseSubject(number), Kind: report.Quality, At: at, Value: "Low", Reason: "blocks"},
@@ -129,6 +151,8 @@ func FuzzDecodeJournal(f *testing.F) {
 			{Number: number, Kind: AliasLinked, User: 1, Alias: 4, At: begin.Unix()},
 			{Number: number, Kind: Delivered, Reply: true, User: 1, Message: 5, Chat: 6, At: begin.Unix()},
 			{Number: number, Kind: Replied, User: 1, Message: 5, At: begin.Unix()},
+			{Number: number, Kind: Delivered, Category: Utility, User: 1, Message: 6, At: begin.Unix()},
+			{Number: number, Kind: Failed, User: 1, Message: 7, At: begin.Unix()},
 		},
 		Reports: []report.Report{
 			{Subject: report.ParseSubject(number), Kind: report.Quality, At: begin.Unix(), Value: "Low"},

@@ -213,7 +213,7 @@ func TestImpossibleJournalRowsAreNotRead(t *testing.T) {
 	}{
 		{"as it was", with(func(*Entry) {}), ""},
 		{"no kind", with(func(e *Entry) { e.Kind = 0 }), "an entry of kind 0 is not valid: Kind is not known"},
-		{"an unknown kind", with(func(e *Entry) { e.Kind = Replied + 1 }), "an entry of kind 6 is not valid: Kind is not known"},
+		{"an unknown kind", with(func(e *Entry) { e.Kind = Failed + 1 }), "an entry of kind 7 is not valid: Kind is not known"},
 		{"two keys of one user", with(func(e *Entry) { e.Kind, e.Alias = AliasLinked, 2 }), ""},
 		{"a user joined with nobody", with(func(e *Entry) { e.Kind = AliasLinked }), "an entry of kind 4 is not valid: Alias is not known"},
 		{"at no time", with(func(e *Entry) { e.At = 0 }), "time 0"},
@@ -221,6 +221,9 @@ func TestImpossibleJournalRowsAreNotRead(t *testing.T) {
 		{"at the last time", with(func(e *Entry) { e.At = maxTime }), ""},
 		{"after the last time", with(func(e *Entry) { e.At = maxTime + 1 }), "time 4294967296"},
 		{"an unknown complaint", with(func(e *Entry) { e.Kind, e.Complaint = Complained, 0x17 }), "an entry of kind 3 is not valid: Complaint is not known"},
+		{"an unknown category", with(func(e *Entry) { e.Category = categories }), "an entry of kind 1 is not valid: Category is not known"},
+		{"a category of no delivery", with(func(e *Entry) { e.Kind, e.Category = Failed, Marketing }), "an entry of kind 6 is not valid: Category is said of no delivery"},
+		{"a message that failed", with(func(e *Entry) { e.Kind = Failed }), ""},
 		{"windows that are too long", Record{Windows: []NumberWindows{{number, Windows{Service: Kept + time.Second}}}}, "windows are too long"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -307,7 +310,7 @@ func TestBoundsOfABatch(t *testing.T) {
 		{"the longest number", entry(long, Delivered, now.Unix()), Outcome{New: 1}, ""},
 		{"a longer number", entry(long+"1", Delivered, now.Unix()), Outcome{}, "invalid: entry 0: Number is too long"},
 		{"no kind", entry("+1", 0, now.Unix()), Outcome{}, "invalid: entry 0: Kind is not known"},
-		{"an unknown kind", entry("+1", Replied+1, now.Unix()), Outcome{}, "invalid: entry 0: Kind is not known"},
+		{"an unknown kind", entry("+1", Failed+1, now.Unix()), Outcome{}, "invalid: entry 0: Kind is not known"},
 		{"the oldest", entry("+1", Delivered, first), Outcome{New: 1}, ""},
 		{"an older one", entry("+1", Delivered, first-1), Outcome{Expired: 1}, ""},
 		{"the newest", entry("+2", Delivered, last), Outcome{New: 1}, ""},

@@ -132,7 +132,7 @@ func (w *weeks) entries(t *rapid.T, m *model, now time.Time) (entries []counts.E
 			e.Kind = counts.Complained
 			e.Complaint = someComplaint(t)
 		case 3:
-			e.Kind = counts.Replied
+			e.Kind = rapid.SampledFrom([]counts.Kind{counts.Replied, counts.Failed}).Draw(t, "word")
 		}
 		if e.Kind != counts.Received {
 			w.message++
@@ -140,7 +140,7 @@ func (w *weeks) entries(t *rapid.T, m *model, now time.Time) (entries []counts.E
 		}
 		someWord(t, &e)
 		if e.Alias != 0 && rapid.IntRange(0, 3).Draw(t, "joins") == 0 {
-			e.Kind, e.Complaint, e.Message, e.Reply, e.Chat = counts.AliasLinked, 0, 0, false, 0
+			e.Kind, e.Complaint, e.Message, e.Reply, e.Category, e.Chat = counts.AliasLinked, 0, 0, false, 0, 0
 		}
 		entries = append(entries, e)
 	}
@@ -156,7 +156,7 @@ func (w *weeks) entries(t *rapid.T, m *model, now time.Time) (entries []counts.E
 		// One status of a message may say what another does not, and be of it before it is delivered.
 		if e.Kind == counts.Delivered || e.Kind == counts.Replied {
 			e.Kind = rapid.SampledFrom([]counts.Kind{counts.Delivered, counts.Delivered, counts.Replied}).Draw(t, "kind")
-			e.Reply, e.Chat = false, rapid.SampledFrom([]counts.ChatKey{0, e.Chat}).Draw(t, "chat")
+			e.Reply, e.Category, e.Chat = false, counts.NoCategory, rapid.SampledFrom([]counts.ChatKey{0, e.Chat}).Draw(t, "chat")
 			if e.Kind == counts.Delivered {
 				e.Reply = rapid.IntRange(0, 3).Draw(t, "reply") == 0
 			}

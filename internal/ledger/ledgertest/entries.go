@@ -41,9 +41,12 @@ func someComplaint(t *rapid.T) counts.Complaint {
 	}).Draw(t, "did")
 }
 
-// someWord has some entries be a reply or of a chat.
+// someWord has some entries be a reply, of a category or of a chat.
 func someWord(t *rapid.T, e *counts.Entry) {
 	e.Reply = e.Kind == counts.Delivered && rapid.IntRange(0, 5).Draw(t, "reply") == 0
+	if e.Kind == counts.Delivered {
+		e.Category = rapid.SampledFrom([]counts.Category{counts.NoCategory, counts.NoCategory, counts.Marketing, counts.Authentication}).Draw(t, "category")
+	}
 	if (e.Kind == counts.Delivered || e.Kind == counts.Replied || e.Kind == counts.Received) && rapid.IntRange(0, 3).Draw(t, "in chat") == 0 {
 		e.Chat = counts.ChatKey(rapid.Uint64Range(1, 2).Draw(t, "chat"))
 	}
@@ -93,14 +96,14 @@ func someEntry(t *rapid.T, numbers []string, people uint64, at int64) counts.Ent
 	e := counts.Entry{
 		Number: rapid.SampledFrom(numbers).Draw(t, "number"),
 		Kind: rapid.SampledFrom([]counts.Kind{counts.Delivered, counts.Delivered, counts.Delivered, counts.Received, counts.Received,
-			counts.Complained, counts.AliasLinked, counts.Replied}).Draw(t, "kind"),
+			counts.Complained, counts.AliasLinked, counts.Replied, counts.Failed}).Draw(t, "kind"),
 		User: counts.UserKey(rapid.Uint64Range(1, people).Draw(t, "user")),
 		At:   at,
 	}
 	if rapid.IntRange(0, 9).Draw(t, "alias") == 0 || e.Kind == counts.AliasLinked {
 		e.Alias = counts.UserKey(rapid.Uint64Range(1, people).Draw(t, "of"))
 	}
-	if e.Kind == counts.Delivered || e.Kind == counts.Complained || e.Kind == counts.Replied {
+	if e.Kind != counts.Received && e.Kind != counts.AliasLinked {
 		e.Message = counts.MessageKey(rapid.Uint64Range(1, 30).Draw(t, "message"))
 	}
 	if e.Kind == counts.Complained {

@@ -77,7 +77,7 @@ func (m *model) happened() happened {
 	chat := map[message]counts.ChatKey{} // of several, which no message has, the least
 	for _, e := range m.entries {
 		user := who(e.User)
-		if e.Kind == counts.AliasLinked {
+		if e.Kind == counts.AliasLinked || e.Kind == counts.Failed {
 			continue
 		}
 		if e.Kind == counts.Received {
