@@ -8,40 +8,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
-	"numberfleet.dev/numberfleet/hack/rig"
-
+	"numberfleet.dev/numberfleet/hack/bench/load"
 	"numberfleet.dev/numberfleet/hack/bench/measure"
 	"numberfleet.dev/numberfleet/hack/bench/redis"
 	"numberfleet.dev/numberfleet/hack/bench/report"
 )
-
-// receiver is one in front of a store, in a process of its own, and the store's process if it has one.
-type receiver struct {
-	name  string
-	floor bool // it stores nothing
-	*rig.Process
-	address string
-	store   *redis.Server // nil for none
-}
-
-func (s *receiver) pids() []int {
-	if s.store == nil {
-		return []int{s.PID()}
-	}
-	return []int{s.PID(), s.store.PID()}
-}
-
-func (s *receiver) stop() error {
-	err := s.Stop(rig.Patience)
-	if s.store != nil {
-		err = errors.Join(err, s.store.Stop(rig.Patience))
-	}
-	return err
-}
 
 // bench is what the runs share.
 type bench struct {
@@ -50,97 +23,16 @@ type bench struct {
 	credentials string
 	during      time.Duration // of a run
 	most        int           // bytes of posts in memory
-	profiles    int           // that were begun
 }
 
 // start starts a receiver with flags of its own.
-func (b *bench) start(ctx context.Context, name string, flags ...string) (*receiver, error) {
-	addresses, err := rig.FreeAddresses(1)
-	if err != nil {
-		return nil, err
-	}
-	flags = append(flags, "--address", addresses[0], "--credentials", b.credentials)
-	if b.Profiles != "" {
-		b.profiles++
-		flags = append(flags, "--profile", filepath.Join(b.Profiles, fmt.Sprintf("ingest-%d-%s.pprof", b.profiles, strings.ReplaceAll(name, " ", "-"))))
-	}
-	process, err := measure.StartRole(Role, flags...)
-	if err != nil {
-		return nil, err
-	}
-	if err := process.Listens(ctx, addresses[0]); err != nil {
-		return nil, errors.Join(err, process.Stop(rig.Patience))
-	}
-	return &receiver{name: name, Process: process, address: addresses[0]}, nil
+func (b *bench) start(ctx context.Context, name string, flags ...string) (*load.Server, error) {
+	return load.Start(ctx, b.Bench, Role, name, append(flags, "--credentials", b.credentials)...)
 }
 
-func (b *bench) startRedis(ctx context.Context, name, fsync string) (*receiver, error) {
-	store, err := redis.Start(ctx, filepath.Join(b.Folder, "redis-"+fsync), fsync)
-	if err != nil {
-		return nil, err
-	}
-	s, err := b.start(ctx, name, "--redis", store.Address)
-	if err != nil {
-		return nil, errors.Join(err, store.Stop(rig.Patience))
-	}
-	s.store = store
-	return s, nil
-}
-
-// run is what one run of one server measured.
-type run struct {
-	rate   float64 // statuses per second
-	cpu    float64 // microseconds of the server and its store per status, what they put off included
-	client float64 // share of one core
-	p99    float64 // milliseconds
-}
-
-// post measures a server once.
-func (b *bench) post(ctx context.Context, s *receiver, p *posts, connections int, during time.Duration) (run, error) {
-	c, err := dial(s.address, connections)
-	if err != nil {
-		return run{}, err
-	}
-	defer func() { _ = c.close() }()
-	before, err := measure.WaitIdle(ctx, s.pids())
-	if err != nil {
-		return run{}, err
-	}
-	did, err := c.post(ctx, p, s.floor, during)
-	if err != nil {
-		return run{}, fmt.Errorf("%s: %w", s.name, err)
-	}
-	after, err := measure.WaitIdle(ctx, s.pids())
-	if err != nil {
-		return run{}, err
-	}
-	var cpu time.Duration
-	for i := range after {
-		cpu += after[i] - before[i]
-	}
-	statuses := float64(did.posts * p.batch)
-	return run{
-		rate:   statuses / did.took.Seconds(),
-		cpu:    float64(cpu.Nanoseconds()) / 1000 / statuses,
-		client: did.cpu.Seconds() / did.took.Seconds(),
-		p99:    float64(did.p99.Microseconds()) / 1000,
-	}, nil
-}
-
-// runs are those of one server in one cell, by round.
-type runs struct{ rate, cpu, client, p99 measure.Samples }
-
-func (r *runs) add(one run) {
-	r.rate = append(r.rate, one.rate)
-	r.cpu = append(r.cpu, one.cpu)
-	r.client = append(r.client, one.client)
-	r.p99 = append(r.p99, one.p99)
-}
-
-// cell is what the servers do at one size of batch and one number of connections.
-type cell struct {
-	batch, connections int
-	servers            []runs
+// post sends posts to a server.
+func (b *bench) post(ctx context.Context, s *load.Server, p *posts, of load.Shape) (load.Run, error) {
+	return load.Measure(ctx, s, p, p.batch, of)
 }
 
 func (b *bench) posts(of shape) *posts {
@@ -149,15 +41,12 @@ func (b *bench) posts(of shape) *posts {
 }
 
 // fill posts a delivery to every user, so that all servers know all users.
-func (b *bench) fill(ctx context.Context, of shape, servers []*receiver) error {
+func (b *bench) fill(ctx context.Context, of shape, servers []*load.Server) error {
 	p := b.posts(of)
 	for seen := 0; seen < users && (!b.Short || seen == 0); seen += p.n * p.batch {
 		p.fill(&b.sequence, seen)
 		for _, s := range servers {
-			if s.floor {
-				continue
-			}
-			if _, err := b.post(ctx, s, p, 16, time.Hour); err != nil {
+			if _, err := b.post(ctx, s, p, load.Shape{Connections: 16, During: time.Hour}); err != nil {
 				return err
 			}
 		}
@@ -209,13 +98,13 @@ const (
 
 // compareStores measures the ledger beside no store and Redis.
 func (b *bench) compareStores(ctx context.Context, section *report.Section, withRedis bool) (err error) {
-	var servers []*receiver
+	var servers []*load.Server
 	defer func() {
 		for _, s := range servers {
-			err = errors.Join(err, s.stop())
+			err = errors.Join(err, s.Stop())
 		}
 	}()
-	add := func(s *receiver, err error) error {
+	add := func(s *load.Server, err error) error {
 		if err == nil {
 			servers = append(servers, s)
 		}
@@ -224,106 +113,67 @@ func (b *bench) compareStores(ctx context.Context, section *report.Section, with
 	if err := add(b.start(ctx, "no store")); err != nil {
 		return err
 	}
-	servers[floorServer].floor = true
 	if err := add(b.start(ctx, "ledger", "--data", filepath.Join(b.Folder, "ledger"))); err != nil {
 		return err
 	}
 	if withRedis {
-		if err := add(b.startRedis(ctx, "Redis, everysec", redis.EverySecond)); err != nil {
+		if err := add(load.StartWithRedis(ctx, b.Bench, Role, redis.EverySecond, "--credentials", b.credentials)); err != nil {
 			return err
 		}
-		if err := add(b.startRedis(ctx, "Redis, always", redis.Always)); err != nil {
+		if err := add(load.StartWithRedis(ctx, b.Bench, Role, redis.Always, "--credentials", b.credentials)); err != nil {
 			return err
 		}
 	}
-	if err := b.fill(ctx, shape{batch: 1000}, servers); err != nil {
+	if err := b.fill(ctx, shape{batch: 1000}, servers[ledgerServer:]); err != nil {
 		return err
 	}
-	var cells []cell
+	var cells []load.Cell
 	for _, batch := range []int{1, 10, 100, 1000} {
 		p := b.posts(shape{batch: batch})
 		for _, connections := range []int{1, 16, 64} {
-			c := cell{batch: batch, connections: connections, servers: make([]runs, len(servers))}
+			c := load.NewCell(batch, connections, len(servers))
 			for range b.Rounds {
 				p.fill(&b.sequence, atRandom)
 				for i, s := range servers {
-					one, err := b.post(ctx, s, p, connections, b.during)
+					one, err := b.post(ctx, s, p, load.Shape{Connections: connections, During: b.during, Again: i == floorServer})
 					if err != nil {
 						return err
 					}
-					c.servers[i].add(one)
+					c.Servers[i].Add(one)
 				}
 			}
 			b.Say("batches of %d, %d connections: %s of %s statuses/s", batch, connections,
-				report.Whole(c.servers[ledgerServer].rate.Median()), report.Whole(c.servers[floorServer].rate.Median()))
+				report.Whole(c.Servers[ledgerServer].Rate.Median()), report.Whole(c.Servers[floorServer].Rate.Median()))
 			cells = append(cells, c)
 		}
 	}
-	section.Tables = append(section.Tables, rates(servers, cells), times(servers, cells))
+	section.Tables = append(section.Tables, load.Rates("Statuses per second, and the share of the floor", servers, cells),
+		load.Costs("status", servers, cells))
 	section.Goals = append(section.Goals, goals(cells)...)
 	return nil
 }
 
-func rates(servers []*receiver, cells []cell) report.Table {
-	t := report.Table{Title: "Statuses per second, and the share of the floor", Columns: []string{"batch", "connections"}}
-	for i, s := range servers {
-		t.Columns = append(t.Columns, s.name)
-		if i > floorServer {
-			t.Columns = append(t.Columns, "of the floor")
-		}
-	}
-	for _, c := range cells {
-		row := []string{strconv.Itoa(c.batch), strconv.Itoa(c.connections)}
-		for i, r := range c.servers {
-			row = append(row, report.Cell(r.rate, report.Whole))
-			if i > floorServer {
-				row = append(row, report.Percent(measure.Ratios(r.rate, c.servers[floorServer].rate).Median()))
-			}
-		}
-		t.Add(row...)
-	}
-	return t
-}
-
-func times(servers []*receiver, cells []cell) report.Table {
-	t := report.Table{
-		Title:   "CPU per status in microseconds, receiver and store together; 99th percentile of the response times in milliseconds; the client's share of one core",
-		Columns: []string{"batch", "connections"},
-	}
-	for _, s := range servers {
-		t.Columns = append(t.Columns, s.name, "p99", "client")
-	}
-	for _, c := range cells {
-		row := []string{strconv.Itoa(c.batch), strconv.Itoa(c.connections)}
-		for _, r := range c.servers {
-			row = append(row, report.Cell(r.cpu, report.Decimal), report.Decimal(r.p99.Median()), report.Percent(r.client.Median()))
-		}
-		t.Add(row...)
-	}
-	return t
-}
-
 // goals are judged where the server is busy: at 64 connections.
-func goals(cells []cell) (all []report.Goal) {
+func goals(cells []load.Cell) (all []report.Goal) {
 	for _, c := range cells {
-		if c.connections != 64 {
+		if c.Connections != 64 {
 			continue
 		}
-		mine := c.servers[ledgerServer].rate
-		share := measure.Ratios(mine, c.servers[floorServer].rate)
-		switch c.batch {
+		mine := c.Servers[ledgerServer].Rate
+		share := measure.Ratios(mine, c.Servers[floorServer].Rate)
+		switch c.Batch {
 		case 1:
-			goal := atLeast("one status a request: share of the floor", share, 2./3, report.Percent)
-			goal.Limit = c.beyondTheFloor() + "by profile two fifths for the sync and the write of the journal, a third for counting, " +
+			goal := report.AtLeast("one status a request: share of the floor", share, 2./3, report.Percent)
+			goal.Limit = beyondTheFloor(&c) + "by profile two fifths for the sync and the write of the journal, a third for counting, " +
 				"and most of the rest to hand rows over to the one who writes them"
 			all = append(all, goal)
 		case 100:
-			goal := atLeast("batches of 100: share of the floor", share, 0.5, report.Percent)
-			goal.Limit = c.beyondTheFloor() + "by profile half of it counting, most of which waits for memory, since users lie at random in tables larger " +
+			goal := report.AtLeast("batches of 100: share of the floor", share, 0.5, report.Percent)
+			goal.Limit = beyondTheFloor(&c) + "by profile half of it counting, most of which waits for memory, since users lie at random in tables larger " +
 				"than the processor's caches, and a fifth the journal"
-			all = append(all, goal, atLeast("batches of 100: statuses per second", mine, 100_000, report.Whole))
-			if len(c.servers) > alwaysServer {
-				all = append(all, atLeast("batches of 100: times Redis that syncs always, the same durability", measure.Ratios(mine, c.servers[alwaysServer].rate), 1.5, report.Decimal))
+			all = append(all, goal, report.AtLeast("batches of 100: statuses per second", mine, 100_000, report.Whole))
+			if len(c.Servers) > alwaysServer {
+				all = append(all, report.AtLeast("batches of 100: times Redis that syncs always, the same durability", measure.Ratios(mine, c.Servers[alwaysServer].Rate), 1.5, report.Decimal))
 			}
 		}
 	}
@@ -331,13 +181,9 @@ func goals(cells []cell) (all []report.Goal) {
 }
 
 // beyondTheFloor begins a sentence on what the ledger takes.
-func (c *cell) beyondTheFloor() string {
-	floor, mine := c.servers[floorServer].cpu.Median(), c.servers[ledgerServer].cpu.Median()
+func beyondTheFloor(c *load.Cell) string {
+	floor, mine := c.Servers[floorServer].CPU.Median(), c.Servers[ledgerServer].CPU.Median()
 	return fmt.Sprintf("the ledger adds %s microseconds of CPU to the %s of the floor, ", report.Decimal(mine-floor), report.Decimal(floor))
-}
-
-func atLeast(what string, measured measure.Samples, wanted float64, format func(float64) string) report.Goal {
-	return report.Goal{What: what, Wanted: "at least " + format(wanted), Measured: report.Cell(measured, format), Met: measured.Median() >= wanted}
 }
 
 // compareEntries measures the ledger by what is known of users and numbers.
@@ -360,15 +206,15 @@ func (b *bench) compareEntries(ctx context.Context, section *report.Section) (er
 		if err != nil {
 			return err
 		}
-		t.Add(kind.name, report.Cell(floor.rate, report.Whole), report.Cell(mine.rate, report.Whole),
-			report.Percent(measure.Ratios(mine.rate, floor.rate).Median()), report.Cell(floor.cpu, report.Decimal), report.Cell(mine.cpu, report.Decimal))
-		b.Say("%s: %s of %s statuses/s", kind.name, report.Whole(mine.rate.Median()), report.Whole(floor.rate.Median()))
+		t.Add(kind.name, report.Cell(floor.Rate, report.Whole), report.Cell(mine.Rate, report.Whole),
+			report.Percent(measure.Ratios(mine.Rate, floor.Rate).Median()), report.Cell(floor.CPU, report.Decimal), report.Cell(mine.CPU, report.Decimal))
+		b.Say("%s: %s of %s statuses/s", kind.name, report.Whole(mine.Rate.Median()), report.Whole(floor.Rate.Median()))
 	}
 	section.Tables = append(section.Tables, t)
 	return nil
 }
 
-func (b *bench) compareToFloor(ctx context.Context, of shape, flags []string) (floor, mine runs, err error) {
+func (b *bench) compareToFloor(ctx context.Context, of shape, flags []string) (floor, mine load.Runs, err error) {
 	folder, err := os.MkdirTemp(b.Folder, "ledger-")
 	if err != nil {
 		return floor, mine, err
@@ -377,28 +223,27 @@ func (b *bench) compareToFloor(ctx context.Context, of shape, flags []string) (f
 	if err != nil {
 		return floor, mine, err
 	}
-	defer func() { err = errors.Join(err, none.stop()) }()
-	none.floor = true
+	defer func() { err = errors.Join(err, none.Stop()) }()
 	engine, err := b.start(ctx, "ledger", append([]string{"--data", folder}, flags...)...)
 	if err != nil {
 		return floor, mine, err
 	}
-	defer func() { err = errors.Join(err, engine.stop()) }()
-	if err := b.fill(ctx, shape{batch: 1000, scoped: of.scoped}, []*receiver{engine}); err != nil {
+	defer func() { err = errors.Join(err, engine.Stop()) }()
+	if err := b.fill(ctx, shape{batch: 1000, scoped: of.scoped}, []*load.Server{engine}); err != nil {
 		return floor, mine, err
 	}
 	p := b.posts(of)
 	for range b.Rounds {
 		p.fill(&b.sequence, atRandom)
-		for _, s := range []*receiver{none, engine} {
-			one, err := b.post(ctx, s, p, 64, b.during)
+		for _, s := range []*load.Server{none, engine} {
+			one, err := b.post(ctx, s, p, load.Shape{Connections: 64, During: b.during, Again: s == none})
 			if err != nil {
 				return floor, mine, err
 			}
-			if s.floor {
-				floor.add(one)
+			if s == none {
+				floor.Add(one)
 			} else {
-				mine.add(one)
+				mine.Add(one)
 			}
 		}
 	}

@@ -91,8 +91,11 @@ func newPosts(of shape, n int) *posts {
 	return p
 }
 
-// request is one of them.
-func (p *posts) request(i int) []byte { return p.bytes[i*p.length : (i+1)*p.length] }
+// Len is how many there are.
+func (p *posts) Len() int { return p.n }
+
+// Request is one of them.
+func (p *posts) Request(i int) []byte { return p.bytes[i*p.length : (i+1)*p.length] }
 
 // sequence is the time and the ids of what is posted: all posts are about messages that are new, each second later than the one
 // before it, so that every store has to write every status.
@@ -120,7 +123,7 @@ func (p *posts) fill(l *sequence, from int) {
 			mac := hmac.New(sha256.New, []byte(secret))
 			var sum [sha256.Size]byte
 			for i := first; i < end; i++ {
-				request := p.request(i)
+				request := p.Request(i)
 				p.write(request, l, i, func(j int) int {
 					if from == atRandom {
 						return random.IntN(users / numbers)

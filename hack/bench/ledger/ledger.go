@@ -136,8 +136,8 @@ func compare(ctx context.Context, b *measure.Bench, section *report.Section, siz
 		}
 		of := report.Whole(float64(users)) + " users"
 		section.Goals = append(section.Goals,
-			atMost("bytes of memory a user, "+of, measured[0].memory, bytesWanted, report.Decimal, ""),
-			atMost("longest stall while a table grows to "+of+", ms", measured[0].stall, stallWanted, report.Decimal, ""))
+			report.AtMost("bytes of memory a user, "+of, measured[0].memory, bytesWanted, report.Decimal),
+			report.AtMost("longest stall while a table grows to "+of+", ms", measured[0].stall, stallWanted, report.Decimal))
 	}
 	section.Tables = append(section.Tables, table)
 	return nil
@@ -171,7 +171,9 @@ func kinds(ctx context.Context, b *measure.Bench, section *report.Section, users
 			}
 			row = append(row, report.Cell(bytes, report.Decimal))
 			if paired && !group {
-				section.Goals = append(section.Goals, atMost("bytes of memory a user known under two keys", bytes, bytesWanted, report.Decimal, pairLimit))
+				goal := report.AtMost("bytes of memory a user known under two keys", bytes, bytesWanted, report.Decimal)
+				goal.Limit = pairLimit
+				section.Goals = append(section.Goals, goal)
 			}
 		}
 		table.Add(row...)
@@ -222,13 +224,9 @@ func starts(ctx context.Context, b *measure.Bench, section *report.Section, with
 		table.Add(report.Whole(float64(users)), report.Cell(saved.Start, report.Decimal), report.Decimal(each), journal, redisStart)
 		b.Say("%s users are back in %s s", report.Whole(float64(users)), report.Decimal(measure.Samples(saved.Start).Median()))
 		if users == 10*million {
-			section.Goals = append(section.Goals, atMost("10,000,000 users are back, seconds", saved.Start, opensWanted, report.Decimal, ""))
+			section.Goals = append(section.Goals, report.AtMost("10,000,000 users are back, seconds", saved.Start, opensWanted, report.Decimal))
 		}
 	}
 	section.Tables = append(section.Tables, table)
 	return nil
-}
-
-func atMost(what string, measured measure.Samples, wanted float64, format func(float64) string, limit string) report.Goal {
-	return report.Goal{What: what, Wanted: "at most " + format(wanted), Measured: report.Cell(measured, format), Met: measured.Median() <= wanted, Limit: limit}
 }

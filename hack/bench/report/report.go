@@ -43,6 +43,16 @@ type Goal struct {
 	Limit    string // where it is not met: what stands in the way, as measured
 }
 
+// AtLeast is a goal that is met by the median.
+func AtLeast(what string, measured measure.Samples, wanted float64, format func(float64) string) Goal {
+	return Goal{What: what, Wanted: "at least " + format(wanted), Measured: Cell(measured, format), Met: measured.Median() >= wanted}
+}
+
+// AtMost is a goal that is met by the median.
+func AtMost(what string, measured measure.Samples, wanted float64, format func(float64) string) Goal {
+	return Goal{What: what, Wanted: "at most " + format(wanted), Measured: Cell(measured, format), Met: measured.Median() <= wanted}
+}
+
 // Table is a table of text. Cell makes the text of what was measured more than once.
 type Table struct {
 	Title   string
