@@ -1,0 +1,56 @@
+package gate
+
+import (
+	"time"
+
+	"numberfleet.dev/numberfleet/internal/identity"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
+)
+
+// Bounds of a request.
+const (
+	// DefaultTTL is how long the sender may begin to send where a request does not say.
+	DefaultTTL = 10 * time.Minute
+	// maxText bounds a name and a key, in bytes.
+	maxText = 512
+)
+
+// Request is what a sender asks for: a message to one user.
+type Request struct {
+	Number    string              // in E.164; or NumberID
+	NumberID  string              // Meta's id of the number
+	Namespace string              // of the PhoneNumber; empty where the caller does not know it
+	User      string              // a phone number, or a business-scoped id
+	Template  string              // its name at Meta; empty for a message that is no template, or where it is not known
+	Language  string              // of the template; empty for the first that can be sent
+	Category  report.CategoryName // empty for that of the template
+	FreeForm  bool                // a message that is no template, which can only be sent inside a service window
+	TTL       time.Duration       // in which the sender may begin to send, in whole seconds; zero for DefaultTTL
+	Key       string              // makes a repetition within counts.KeyKept the same reservation; empty for none
+}
+
+// validate says what of a request is wrong, whatever there is in the fleet; nil where nothing is.
+func (r *Request) validate() *Problem {
+	switch {
+	case (r.Number == "") == (r.NumberID == ""):
+		return wrong("number", "must be given, or numberID, and not both")
+	case r.Number != "" && !identity.IsE164(r.Number):
+		return wrong("number", "must be in E.164, such as +15551234567")
+	case r.NumberID != "" && !identity.IsMetaID(r.NumberID):
+		return wrong("numberID", "must be Meta's id of the number: digits")
+	case len(r.Namespace) > maxText:
+		return wrong("namespace", "is too long")
+	case len(r.Template) > maxText:
+		return wrong("template", "is too long")
+	case len(r.Language) > maxText:
+		return wrong("language", "is too long")
+	case counts.NewCategory(r.Category) == counts.OtherCategory:
+		return wrong("category", "must be Marketing, Utility, Authentication or Service")
+	case r.TTL < 0 || r.TTL > counts.MostTTL || r.TTL%time.Second != 0:
+		return wrong("ttl", "must be whole seconds, up to 24h")
+	case len(r.Key) > maxText:
+		return wrong("key", "is too long")
+	}
+	return nil
+}
