@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -34,6 +35,13 @@ type answer struct {
 // ServeHTTP answers a call.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call, major := s.parse(r)
+	if call.sends() {
+		body, err := io.ReadAll(io.LimitReader(r.Body, maxMessage))
+		if err != nil {
+			panic(http.ErrAbortHandler) // there is nobody to answer
+		}
+		call.Body = string(body)
+	}
 	s.mu.Lock()
 	fault := s.fault(call.At, call.Node, call.Edge)
 	s.mu.Unlock()
@@ -72,7 +80,7 @@ func (s *Server) finish(call Call) {
 // parse takes a call apart. The major version is Oldest if there is none or one that was taken away, and zero if it is none.
 func (s *Server) parse(r *http.Request) (call Call, major int) {
 	query := r.URL.Query()
-	call = Call{At: s.clock.Now(), Query: r.URL.RawQuery, Fields: query.Get("fields"), After: query.Get("after")}
+	call = Call{At: s.clock.Now(), Method: r.Method, Query: r.URL.RawQuery, Fields: query.Get("fields"), After: query.Get("after")}
 	call.Token, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	path := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	major = Oldest
@@ -110,7 +118,7 @@ func (s *Server) answer(r *http.Request, call Call, major int, fault *Fault) ans
 	if fault != nil && fault.Refusal != nil {
 		refusal = fault.Refusal
 	}
-	if owner := s.accountOf(call.Node); refusal == nil && owner != "" {
+	if owner := s.accountOf(call.Node); refusal == nil && owner != "" && !call.sends() {
 		if _, throttled := s.usage(owner, call.At); throttled {
 			refusal = Throttled()
 		} else {
@@ -121,7 +129,11 @@ func (s *Server) answer(r *http.Request, call Call, major int, fault *Fault) ans
 		}
 	}
 	a := answer{status: http.StatusOK, header: header}
-	if refusal == nil {
+	switch {
+	case refusal != nil:
+	case call.sends():
+		a.body, refusal = s.take(call)
+	default:
 		a.body, refusal = s.read(r, call, major)
 	}
 	if refusal != nil {
@@ -155,7 +167,7 @@ func (s *Server) admit(r *http.Request, call Call, major int) *Refusal {
 	switch {
 	case major == 0:
 		return refuse(2500, "Unknown path components: /"+call.Version)
-	case r.Method != http.MethodGet:
+	case r.Method != http.MethodGet && !call.sends():
 		return &Refusal{Status: http.StatusBadRequest, Code: 100, Type: noSuchNode, Message: "Unsupported " + strings.ToLower(r.Method) + " request"}
 	case call.Token == "":
 		return refuse(104, "An access token is required to request this resource.")
@@ -188,6 +200,8 @@ func (s *Server) admit(r *http.Request, call Call, major int) *Refusal {
 	needs := Management
 	if n := s.nodes[call.Node]; n != nil && n.kind == business {
 		needs = Businesses
+	} else if call.sends() {
+		needs = Messaging
 	}
 	if !slices.Contains(t.permissions, needs) {
 		refusal := refuse(200, "(#200) Requires "+needs+" permission to manage the object")
@@ -210,18 +224,26 @@ func (s *Server) accountOf(id string) string {
 	}
 }
 
+// find is the node that a call is about.
+func (s *Server) find(call Call) (*node, *Refusal) {
+	n := s.nodes[call.Node]
+	if n != nil {
+		if fields, _ := n.now(call.At); fields != nil {
+			return n, nil
+		}
+	}
+	return nil, &Refusal{
+		Status: http.StatusBadRequest, Code: 100, Subcode: 33, Type: noSuchNode,
+		Message: "Unsupported " + strings.ToLower(call.Method) + " request. Object with ID '" + call.Node +
+			"' does not exist, or cannot be loaded due to missing permissions",
+	}
+}
+
 // read is the body of the answer to a call that was admitted.
 func (s *Server) read(r *http.Request, call Call, major int) (string, *Refusal) {
-	n := s.nodes[call.Node]
-	var fields Fields
-	if n != nil {
-		fields, _ = n.now(call.At)
-	}
-	if fields == nil {
-		return "", &Refusal{
-			Status: http.StatusBadRequest, Code: 100, Subcode: 33, Type: noSuchNode,
-			Message: "Unsupported get request. Object with ID '" + call.Node + "' does not exist, or cannot be loaded due to missing permissions",
-		}
+	n, refusal := s.find(call)
+	if refusal != nil {
+		return "", refusal
 	}
 	switch {
 	case call.Edge == "" && n.kind == account && strings.HasPrefix(call.Fields, "analytics."):

@@ -54,6 +54,20 @@ func AppThrottled() *Refusal {
 	return refusal
 }
 
+// NumberThrottled refuses a message as Meta does when a number sends more a second than it may.
+func NumberThrottled() *Refusal {
+	refusal := refuse(130429, "(#130429) Rate limit hit")
+	refusal.Details = "Message failed to send because there were too many messages sent from this phone number in a short period of time."
+	return refusal
+}
+
+// PairThrottled refuses a message as Meta does when a number sends too many to one user.
+func PairThrottled() *Refusal {
+	refusal := refuse(131056, "(#131056) (Business Account, Consumer Account) pair rate limit hit")
+	refusal.Details = "Message failed to send because there were too many messages sent from this phone number to the same phone number in a short period of time."
+	return refusal
+}
+
 // Unavailable refuses calls as Meta does when something of its own fails.
 func Unavailable() *Refusal {
 	refusal := refuse(2, "An unexpected error has occurred")

@@ -1,7 +1,8 @@
 // Package graphtest stands in for Meta's Graph API, for tests and for showing the operator without Meta.
 //
 // It answers reads of phone numbers, message templates, WhatsApp Business accounts and business portfolios in the shapes that Meta documents,
-// and refuses what Meta refuses. What it knows can change over time, and it can be made to fail: Change and Fail script it.
+// takes messages that phone numbers send, and refuses what Meta refuses. What it knows can change over time, and it can be made to fail:
+// Change, Fail and Receive script it.
 // It shares no code with the client, so that a shape read wrong is not read wrong twice.
 //
 // Sources: see package graph.
@@ -44,6 +45,7 @@ type Fields map[string]any
 // Call is a call that the server got.
 type Call struct {
 	At      time.Time
+	Method  string
 	Version string // as in the path, such as v27.0; empty if there was none
 	Node    string // the id
 	Edge    string // such as phone_numbers; optional
@@ -51,6 +53,7 @@ type Call struct {
 	After   string // the cursor
 	Token   string // of the header Authorization
 	Query   string // the whole, as it came
+	Body    string // of a message
 
 	Status int   // of the answer; zero if the connection was closed without one
 	Code   int64 // of Meta's, if it was refused
@@ -96,6 +99,8 @@ type Server struct {
 	calls      []Call
 	traces     int
 	delivered  map[string]map[int64]int // messages by the number's id and the half hour
+	receive    func(Message) *Refusal
+	messages   int // that were taken
 }
 
 type token struct {
@@ -106,6 +111,7 @@ type token struct {
 // Permissions of access tokens.
 const (
 	Management = "whatsapp_business_management" // to read accounts and numbers
+	Messaging  = "whatsapp_business_messaging"  // to send messages
 	Businesses = "business_management"          // to read portfolios
 )
 
@@ -202,7 +208,7 @@ func (s *Server) AddToken(value string, permissions ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(permissions) == 0 {
-		permissions = []string{Management, Businesses}
+		permissions = []string{Management, Messaging, Businesses}
 	}
 	s.tokens[value] = &token{permissions: permissions}
 }

@@ -247,8 +247,8 @@ func TestCallsAreRecorded(t *testing.T) {
 	get("/v27.0/2001/phone_numbers?fields=id&after=x")
 	get("wrong@/1001")
 	want := []Call{
-		{At: start, Version: "v27.0", Node: "2001", Edge: "phone_numbers", Fields: "id", After: "x", Token: "good", Query: "fields=id&after=x", Status: 400, Code: 131059},
-		{At: start, Node: "1001", Token: "wrong", Status: 400, Code: 190},
+		{At: start, Method: http.MethodGet, Version: "v27.0", Node: "2001", Edge: "phone_numbers", Fields: "id", After: "x", Token: "good", Query: "fields=id&after=x", Status: 400, Code: 131059},
+		{At: start, Method: http.MethodGet, Node: "1001", Token: "wrong", Status: 400, Code: 190},
 	}
 	if got := s.Calls(); !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
