@@ -47,31 +47,32 @@ func (r *reader) skip(item *fastjson.Value) error {
 
 // status reads an item of statuses. The names are gone through once, since a lookup of each would go through them again.
 func (r *reader) status(item *fastjson.Value) error {
-	var id, status, timestamp, about, kind, to, toUser, group, participant, participantUser, pricing, failures *fastjson.Value
+	var s statusFields
+	var status, about, failures *fastjson.Value
 	item.GetObject().Visit(func(name []byte, v *fastjson.Value) {
 		switch string(name) {
 		case "id":
-			id = v
+			s.id = v
 		case "status":
 			status = v
 		case "timestamp":
-			timestamp = v
+			s.timestamp = v
 		case "type":
 			about = v
 		case "recipient_type":
-			kind = v
+			s.kind = v
 		case "recipient_id":
-			to = v
+			s.to = v
 		case "recipient_user_id":
-			toUser = v
+			s.toUser = v
 		case "group_id":
-			group = v
+			s.group = v
 		case "recipient_participant_id", "participant_recipient_id": // Meta's pages write both
-			participant = v
+			s.participant = v
 		case "recipient_participant_user_id":
-			participantUser = v
+			s.participantUser = v
 		case "pricing":
-			pricing = v
+			s.pricing = v
 		case "errors":
 			failures = v
 		}
@@ -91,73 +92,85 @@ func (r *reader) status(item *fastjson.Value) error {
 	switch name {
 	case "delivered", "read", "played":
 	case "sent":
-		r.passing(timestamp)
+		r.passing(s.timestamp)
 		r.u.Sent++
-		if !categoryOf(pricing).Reply() {
+		if !categoryOf(s.pricing).Reply() {
 			return nil
 		}
 		into = &r.u.Replies
 	case "failed":
-		r.passing(timestamp)
-		return r.failure(failures, timestamp)
+		r.passing(s.timestamp)
+		return r.failure(failures, &s)
 	default:
 		return r.skip(item)
 	}
-
-	message, err := r.id("id", id)
+	delivery, err := r.delivery(&s)
 	if err != nil {
 		return err
 	}
-	if message == "" {
-		return r.badItem("id", "a string that is not empty", id)
+	switch {
+	case delivery.User != Identity{}:
+		*into = append(*into, delivery)
+	case name != "sent": // to a group as a whole
+		return r.skip(item)
 	}
-	at, err := r.timestamp(timestamp)
-	if err != nil {
-		return err
-	}
-	kindName, ok := text(kind)
-	if !ok {
-		return r.badItem("recipient_type", "a string", kind)
-	}
-	delivery := Delivery{Number: r.number, MessageID: message, At: at, Category: categoryOf(pricing)}
-	if kindName == "group" || !absent(group) || !absent(participant) || !absent(participantUser) {
-		if absent(participant) && absent(participantUser) {
-			if name == "sent" {
-				return nil // to the group as a whole
-			}
-			return r.skip(item) // it does not say which user of the group
-		}
-		if delivery.Group, err = r.id("group_id", group); err == nil && delivery.Group == "" {
-			delivery.Group, err = r.id("recipient_id", to)
-		}
-		if err != nil {
-			return err
-		}
-		delivery.User, err = r.user("recipient_participant_id", participant, "recipient_participant_user_id", participantUser)
-	} else {
-		delivery.User, err = r.user("recipient_id", to, "recipient_user_id", toUser)
-	}
-	if err != nil {
-		return err
-	}
-	*into = append(*into, delivery)
 	return nil
 }
 
-// failure reads why a message failed. One without a time that can be read failed all the same.
-func (r *reader) failure(errors, timestamp *fastjson.Value) error {
-	var code int64
+// statusFields are what a status says about which message it is.
+type statusFields struct {
+	id, timestamp, kind, to, toUser, group, participant, participantUser, pricing *fastjson.Value
+}
+
+// delivery reads to whom a message went, and when. It has no user where the message went to a group and no participant is said.
+func (r *reader) delivery(s *statusFields) (Delivery, error) {
+	d := Delivery{Number: r.number, Category: categoryOf(s.pricing)}
+	var err error
+	if d.MessageID, err = r.id("id", s.id); err != nil {
+		return d, err
+	}
+	if d.MessageID == "" {
+		return d, r.badItem("id", "a string that is not empty", s.id)
+	}
+	if d.At, err = r.timestamp(s.timestamp); err != nil {
+		return d, err
+	}
+	kind, ok := text(s.kind)
+	if !ok {
+		return d, r.badItem("recipient_type", "a string", s.kind)
+	}
+	if kind != "group" && absent(s.group) && absent(s.participant) && absent(s.participantUser) {
+		d.User, err = r.user("recipient_id", s.to, "recipient_user_id", s.toUser)
+		return d, err
+	}
+	if absent(s.participant) && absent(s.participantUser) {
+		return d, nil
+	}
+	if d.Group, err = r.id("group_id", s.group); err == nil && d.Group == "" {
+		d.Group, err = r.id("recipient_id", s.to)
+	}
+	if err != nil {
+		return d, err
+	}
+	d.User, err = r.user("recipient_participant_id", s.participant, "recipient_participant_user_id", s.participantUser)
+	return d, err
+}
+
+// failure reads which message failed, and why. It failed even where the status does not say which.
+func (r *reader) failure(errors *fastjson.Value, s *statusFields) error {
+	f := Failure{Number: r.number}
 	if first := errors.Get("0", "code"); first != nil {
 		var ok bool
-		if code, ok = integer(first); !ok {
+		if f.Code, ok = integer(first); !ok {
 			return r.badItem("errors[0].code", "a whole number", first)
 		}
 	}
-	at, err := r.timestamp(timestamp)
-	if err != nil {
-		at = 0
+	if d, err := r.delivery(s); err == nil && d.User != (Identity{}) {
+		f.User, f.MessageID, f.At = d.User, d.MessageID, d.At
+	} else if at, err := r.timestamp(s.timestamp); err == nil {
+		f.At = at
 	}
-	r.u.Failures = append(r.u.Failures, Failure{r.number, code, at})
+	r.u.Failures = append(r.u.Failures, f)
 	return nil
 }
 

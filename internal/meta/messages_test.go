@@ -121,6 +121,29 @@ func TestTheCategoryOfAMessage(t *testing.T) {
 	}
 }
 
+// A message failed, and which one it was is read where its status says which, to whom and when.
+func TestWhichMessageFailed(t *testing.T) {
+	const id, at, to = `"id":"m",`, `"timestamp":"1790000000",`, `"recipient_id":"15557770000",`
+	phone := meta.Identity{Phone: "15557770000"}
+	for fields, want := range map[string]meta.Failure{
+		id + at + to: {User: phone, MessageID: "m", At: 1790000000},
+		id + at + to + `"recipient_user_id":"US.1",`:                                            {User: meta.Identity{Phone: "15557770000", Scoped: "US.1"}, MessageID: "m", At: 1790000000},
+		id + at + `"recipient_user_id":"US.1",`:                                                 {User: meta.Identity{Scoped: "US.1"}, MessageID: "m", At: 1790000000},
+		id + at + `"recipient_id":"g","group_id":"g","recipient_participant_id":"15557770000",`: {User: phone, MessageID: "m", At: 1790000000},
+		id + at + `"recipient_id":"g","recipient_type":"group",`:                                {At: 1790000000},
+		id + at:                               {At: 1790000000},
+		at + to:                               {At: 1790000000},
+		id + to:                               {},
+		id + to + `"timestamp":"soon",`:       {},
+		id + at + to + `"recipient_type":[],`: {At: 1790000000},
+		`"id":{},` + at + to:                  {At: 1790000000},
+		id + at + `"recipient_id":{"a":"b"},`: {At: 1790000000},
+	} {
+		want.Number, want.Code = number, 131026
+		expect(t, messages(`"statuses":[{`+fields+`"status":"failed","errors":[{"code":131026}]}]`), facts{Failures: []meta.Failure{want}})
+	}
+}
+
 // A message to a group names the group and the participant; one from it names the group and who wrote.
 func TestGroupsAreNamed(t *testing.T) {
 	user := meta.Identity{Phone: "15557770000", Scoped: "US.1"}

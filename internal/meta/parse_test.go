@@ -112,7 +112,7 @@ func TestEveryKnownShapeIsRead(t *testing.T) {
 			Joins:    []meta.Join{{Number: number, One: "15557770003", Other: "15557770004", At: 1790000010}}, Changed: 1, Skipped: 1,
 		},
 		"calls.json":           {Received: []meta.Received{received("15557770005", "", 1790000011)}, Skipped: 3},
-		"sent_and_failed.json": {Sent: 1, Failures: []meta.Failure{{Number: number, Code: 131049, At: 1790000013}}, Skipped: 2},
+		"sent_and_failed.json": {Sent: 1, Failures: []meta.Failure{{Number: number, User: meta.Identity{Phone: "15557770006"}, MessageID: "wamid.K", Code: 131049, At: 1790000013}}, Skipped: 2},
 		"flagged.json": {Reports: []report.Report{
 			{Subject: report.ParseSubject(number), Kind: report.Quality, Value: "Low", Reason: "FLAGGED", At: 1790000016},
 			{Subject: report.ParseSubject(number), Kind: report.Connection, Value: "Flagged", Reason: "FLAGGED", At: 1790000016},
@@ -195,7 +195,7 @@ func TestTheBuildersWriteWhatIsRead(t *testing.T) {
 			{Number: number, User: meta.Identity{Phone: "15557770000", Scoped: "US.1"}, MessageID: "wamid.D", Category: meta.Service, At: at.Unix()},
 		},
 		Received: []meta.Received{{Number: number, User: meta.Identity{Scoped: "US.1"}, At: at.Unix()}},
-		Failures: []meta.Failure{{Number: number, Code: 131026, At: at.Unix()}},
+		Failures: []meta.Failure{{Number: number, User: meta.Identity{Phone: "15557770000"}, MessageID: "wamid.B", Code: 131026, At: at.Unix()}},
 		Sent:     1,
 	})
 }

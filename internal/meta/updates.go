@@ -46,9 +46,11 @@ type Join struct {
 
 // Failure is a status that says that a message will not reach its user.
 type Failure struct {
-	Number string // who sent it: in E.164, or what Names say
-	Code   int64  // Meta's error code, zero if the status has none
-	At     int64  // Unix seconds, zero if the status has no time that can be read
+	Number    string // who sent it: in E.164, or what Names say
+	User      Identity
+	MessageID string // empty where the status does not say which message, to whom and when: it failed all the same
+	Code      int64  // Meta's error code, zero if the status has none
+	At        int64  // Unix seconds, zero if the status has no time that can be read
 }
 
 // Template is what Meta calls a message template by.

@@ -23,7 +23,7 @@ func Add(batch *counts.Batch, u *meta.Updates, hasher Hasher) {
 	for i := range u.Deliveries {
 		d := &u.Deliveries[i]
 		entry := message(hasher, d, counts.Delivered)
-		entry.Reply = d.Category.Reply()
+		entry.Reply, entry.Category = d.Category.Reply(), categories[d.Category]
 		batch.Entries = append(batch.Entries, entry)
 	}
 	for i := range u.Replies {
@@ -34,6 +34,16 @@ func Add(batch *counts.Batch, u *meta.Updates, hasher Hasher) {
 		user, alias := keys(hasher, &m.User)
 		batch.Entries = append(batch.Entries, counts.Entry{
 			Number: m.Number, Kind: counts.Received, User: user, Alias: alias, Chat: chat(hasher, m.Group), At: m.At,
+		})
+	}
+	for i := range u.Failures {
+		f := &u.Failures[i]
+		if f.MessageID == "" {
+			continue
+		}
+		user, alias := keys(hasher, &f.User)
+		batch.Entries = append(batch.Entries, counts.Entry{
+			Number: f.Number, Kind: counts.Failed, User: user, Alias: alias, Message: hasher.Message(f.MessageID), At: f.At,
 		})
 	}
 	for i := range u.Joins {
@@ -50,6 +60,15 @@ func Add(batch *counts.Batch, u *meta.Updates, hasher Hasher) {
 		batch.Displays = append(batch.Displays, counts.Display{ID: strings.Clone(n.ID), Number: n.Displayed})
 	}
 	batch.Reports = append(append(batch.Reports, u.Reports...), u.Claims...)
+}
+
+// categories are Meta's pricing categories as budgets know them.
+var categories = [meta.Categories]counts.Category{
+	meta.Marketing: counts.Marketing, meta.MarketingLite: counts.Marketing, meta.GroupMarketing: counts.Marketing,
+	meta.Utility: counts.Utility, meta.GroupUtility: counts.Utility,
+	meta.Authentication: counts.Authentication, meta.AuthenticationInternational: counts.Authentication,
+	meta.Service: counts.Service, meta.GroupService: counts.Service,
+	meta.ReferralConversion: counts.OtherCategory, meta.OtherCategory: counts.OtherCategory,
 }
 
 // message is an entry about a message to a user. One to a group is one to each participant.
@@ -85,12 +104,15 @@ func Windows(p *rules.Policy) counts.Windows {
 	return counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, CountReached: p.LowFrom > 0}
 }
 
-// OfEvent is the entry that an event makes; false for one that makes none, such as a report or a message that failed.
+// OfEvent is the entry that an event makes; false for one that makes none, such as a report.
 func OfEvent(e *cloudevents.Event, hasher Hasher) (counts.Entry, bool) {
 	entry := counts.Entry{Number: e.Number, At: e.Time.Unix()}
 	switch e.Type {
 	case cloudevents.MessageDelivered:
 		entry.Kind, entry.Reply, entry.Message = counts.Delivered, e.Reply(), hasher.Message(e.MessageID)
+		entry.Category = counts.NewCategory(e.Category)
+	case cloudevents.MessageFailed:
+		entry.Kind, entry.Message = counts.Failed, hasher.Message(e.MessageID)
 	case cloudevents.MessageReceived:
 		entry.Kind = counts.Received
 	case cloudevents.FeedbackReceived:

@@ -211,15 +211,8 @@ func (s *simulation) message(e *cloudevents.Event) error {
 	if e.Type == cloudevents.MessageDelivered && e.Template != "" && s.config.Policy.Scope == v1alpha1.ScopePortfolio {
 		s.sends(n, s.template(e.Template))
 	}
-	if entry, is := records.OfEvent(e, hasher); is {
-		s.happened(n, entry)
-		return nil
-	}
-	for x := n; x != nil; x = x.portfolio { // it was not delivered
-		s.meet(x)
-		s.observe(x, s.now)
-		s.pass(x)
-	}
+	entry, _ := records.OfEvent(e, hasher)
+	s.happened(n, entry)
 	return nil
 }
 
@@ -238,7 +231,7 @@ func (s *simulation) happened(n *subject, entry counts.Entry) {
 			s.wake(&x.scheduled)
 		case entry.Kind == counts.Delivered:
 			s.deliver(x)
-		case entry.Kind == counts.Received && !replied, entry.Kind == counts.Complained && x != n:
+		case entry.Kind == counts.Received && !replied, entry.Kind == counts.Complained && x != n, entry.Kind == counts.Failed:
 			s.pass(x)
 		default:
 			s.wake(&x.scheduled)

@@ -38,9 +38,6 @@ func (r *recorder) record(ctx context.Context, e *cloudevents.Event) (*cloudeven
 		r.batch.Entries = append(r.batch.Entries, entry)
 		return nil, nil
 	}
-	if e.Type == cloudevents.MessageFailed { // counts for nothing
-		return nil, nil
-	}
 	subjects, wrong, err := r.subjects(ctx, e)
 	for _, subject := range subjects {
 		r.batch.Reports = append(r.batch.Reports, e.Reports(subject)...)

@@ -95,19 +95,20 @@ func (a *app) authorize(ctx context.Context, received *ingest.Received, claims i
 		return true
 	}
 	batch := &received.Batch
-	batch.Entries = slices.DeleteFunc(batch.Entries, func(e counts.Entry) bool { return foreign(report.ParseSubject(e.Number), false) })
+	entry := func(e counts.Entry) bool { return foreign(report.ParseSubject(e.Number), false) }
+	batch.Entries = slices.DeleteFunc(batch.Entries, func(e counts.Entry) bool { return e.Kind != counts.Failed && entry(e) })
 	rest := len(batch.Reports) - claims
 	claimed := slices.DeleteFunc(batch.Reports[rest:], func(r report.Report) bool { return foreign(r.Subject, true) })
 	batch.Reports = slices.DeleteFunc(batch.Reports[:rest], func(r report.Report) bool { return foreign(r.Subject, false) })
 	batch.Reports = append(batch.Reports, claimed...)
-	before := denied // names and categories are parts of updates that are counted
+	received.Failures = slices.DeleteFunc(received.Failures, func(f receipts.Failure) bool { return foreign(report.ParseSubject(f.Number), false) })
+	before := denied // names, categories and what failed are parts of updates that are counted
+	batch.Entries = slices.DeleteFunc(batch.Entries, entry)
 	batch.Displays = slices.DeleteFunc(batch.Displays, func(n counts.Display) bool {
 		return foreign(report.NumberIDSubject(n.ID), false) || foreign(report.ParseSubject(n.Number), false)
 	})
 	received.Delivered = slices.DeleteFunc(received.Delivered, func(d receipts.Delivered) bool { return foreign(report.ParseSubject(d.Number), false) })
-	denied = before
-	received.Failures = slices.DeleteFunc(received.Failures, func(f receipts.Failure) bool { return foreign(report.ParseSubject(f.Number), false) })
-	return denied, failed
+	return before, failed
 }
 
 var errForbidden = &server.Error{Code: http.StatusForbidden, Message: "the app that signed this body may not speak about the account that it is about"}

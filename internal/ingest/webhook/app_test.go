@@ -79,6 +79,10 @@ func statusTo(number string) []byte {
 	return metatest.MessagesPayload(number, []metatest.Status{{ID: "wamid.A", Status: "delivered", Phone: "15557770000", At: now}}, nil)
 }
 
+func failureOn(number string) []byte {
+	return metatest.MessagesPayload(number, []metatest.Status{{ID: "wamid.A", Status: "failed", Phone: "15557770000", Code: 131026, At: now}}, nil)
+}
+
 // both puts the entries of two payloads into one.
 func both(one, other []byte) []byte {
 	list := func(body []byte) []byte {
@@ -161,6 +165,8 @@ func TestAnAppWithAccountsSpeaksAboutTheseOnly(t *testing.T) {
 		"an account that is no id":                                                  {of("15557770000 or so", statusTo(shopNumber)), 403, 0, true},
 		"an account as a number":                                                    {bytes.Replace(of(shop, statusTo(shopNumber)), []byte(`"`+shop+`"`), []byte(shop), 1), 200, 1, false},
 		"another's number":                                                          {of(shop, statusTo(bankNumber)), 403, 0, true},
+		"a message that failed":                                                     {of(shop, failureOn(shopNumber)), 200, 1, false},
+		"a message of another's number that failed":                                 {of(shop, failureOn(bankNumber)), 403, 0, true},
 		"another's number after its own":                                            {both(of(shop, statusTo(shopNumber)), of(shop, statusTo(bankNumber))), 200, 1, true},
 		"another account after its own":                                             {both(of(shop, statusTo(shopNumber)), of(bank, statusTo(bankNumber))), 200, 1, true},
 		"a rating of another's number":                                              {of(shop, metatest.QualityUpdatePayload(bankNumber, "FLAGGED", "", now)), 403, 0, true},

@@ -367,8 +367,8 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 	}
 	user, message := f.hasher.User, f.hasher.Message
 	want := [][]counts.Entry{
-		{{Number: number, Kind: counts.Delivered, User: user("15557770000"), Alias: user("US.123"), Message: message("wamid.A"), At: 1790000001}},
-		{{Number: number, Kind: counts.Delivered, User: user("15557770001"), Message: message("wamid.B"), At: 1790000002}},
+		{{Number: number, Kind: counts.Delivered, Category: counts.Marketing, User: user("15557770000"), Alias: user("US.123"), Message: message("wamid.A"), At: 1790000001}},
+		{{Number: number, Kind: counts.Delivered, Category: counts.Marketing, User: user("15557770001"), Message: message("wamid.B"), At: 1790000002}},
 		{
 			{Number: number, Kind: counts.Delivered, User: user("US.124"), Message: message("wamid.C"), At: 1790000003},
 			{Number: number, Kind: counts.Delivered, User: user("US.124"), Message: message("wamid.D"), At: 1790000004},
@@ -384,7 +384,8 @@ func TestUpdatesBecomeRecords(t *testing.T) {
 			{Number: number, Kind: counts.AliasLinked, User: user("15557770003"), Alias: user("15557770004"), At: 1790000010},
 		},
 		{{Number: number, Kind: counts.Received, User: user("15557770005"), At: 1790000011}},
-		nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
+		{{Number: number, Kind: counts.Failed, User: user("15557770006"), Message: message("wamid.K"), At: 1790000013}},
+		nil, nil, nil, nil, nil, nil, nil, nil, nil,
 	}
 	order, sale := report.TemplateSubject("2001", "order_update", "en_US"), report.TemplateSubject("2001", "spring_sale", "en")
 	portfolio, account := report.PortfolioSubject("3001"), report.AccountSubject("2001")

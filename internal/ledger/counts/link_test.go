@@ -39,6 +39,32 @@ func TestAUserWhoChangesNumberCountsOnce(t *testing.T) {
 	}
 }
 
+// A message that failed counts nothing and opens no window, also where it is delivered after all; that it names a user twice is known.
+func TestAMessageThatFailedCountsNothing(t *testing.T) {
+	at := begin.Add(-time.Hour).Unix()
+	failed := func(message MessageKey, alias UserKey) Entry {
+		return Entry{Kind: Failed, Message: message, Alias: alias, At: at}
+	}
+	for name, test := range map[string]struct {
+		entries []Entry
+		want    [4]int64
+	}{
+		"alone":                     {[]Entry{failed(1, 0), failed(1, 0)}, [4]int64{}},
+		"delivered all the same":    {[]Entry{failed(1, 0), {Kind: Delivered, Message: 1, At: at + 1}}, [4]int64{1, 1, 1, 1}},
+		"to a user with two keys":   {[]Entry{failed(1, 2), {Kind: Delivered, Message: 2, At: at + 1}, {Kind: Delivered, User: 2, Message: 3, At: at + 2}}, [4]int64{1, 1, 2, 1}},
+		"to two users with one key": {[]Entry{failed(1, 0), {Kind: Delivered, Message: 2, At: at + 1}, {Kind: Delivered, User: 2, Message: 3, At: at + 2}}, [4]int64{2, 2, 2, 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			expectInAnyOrder(t, test.entries, map[string][4]int64{number: test.want, PortfolioKey("g"): test.want})
+		})
+	}
+	l := newApplier()
+	batch := Batch{Entries: []Entry{{Number: number, Kind: Failed, User: 1, Message: 1, At: at}}}
+	if got, err := l.Append(context.Background(), batch, begin); err != nil || got != (Outcome{}) {
+		t.Errorf("it is %+v, %v", got, err)
+	}
+}
+
 // What joins says nothing else: it counts nothing, and a repetition changes nothing.
 func TestAJoinCountsNothing(t *testing.T) {
 	l := newApplier()

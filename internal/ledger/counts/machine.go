@@ -30,8 +30,8 @@ func (m *Machine) Position() uint64 { return m.position }
 
 // Outcome counts what became of the entries and reports of a record.
 type Outcome struct {
-	// New changed something; Repeated changed nothing: they were known already, or tell that a message failed that nobody waits for;
-	// Expired came too late and were dropped.
+	// New changed something; Repeated were known already; Expired came too late and were dropped. A message that failed, and that
+	// nobody waited for, is none of them.
 	New, Repeated, Expired int
 }
 
@@ -115,7 +115,9 @@ func (m *Machine) applyEntries(rest []Entry, o *Outcome, about []string) []strin
 			}
 			s.prefetch(some[:n])
 			for _, e := range some[:n] {
-				o.add(s.record(e))
+				if is := s.record(e); is == changed || e.kind != Failed {
+					o.add(is)
+				}
 			}
 		}
 		s.unlock()
