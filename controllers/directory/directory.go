@@ -2,6 +2,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -41,6 +42,46 @@ func (d Directory) Namespace(ctx context.Context, number string) (string, error)
 	return of.Namespace, nil
 }
 
+// Number is the PhoneNumber that a number is served as, in E.164 or by Meta's id; nil if there is none. It is not to be changed.
+func (d Directory) Number(ctx context.Context, number report.Subject) (*v1alpha1.PhoneNumber, error) {
+	return lookup.Served(ctx, d.Reader, number)
+}
+
+// Sent are the MessageTemplates of a name that a number can send, in the order of their languages: those of its namespace and account. They
+// are not to be changed.
+func (d Directory) Sent(ctx context.Context, number *v1alpha1.PhoneNumber, name string) ([]*v1alpha1.MessageTemplate, error) {
+	templates, err := lookup.TemplatesWith(ctx, d.Reader, nameIndex, name, client.InNamespace(number.Namespace))
+	if err != nil {
+		return nil, err
+	}
+	var sent []*v1alpha1.MessageTemplate
+	for i := range templates {
+		if t := &templates[i]; t.DeletionTimestamp.IsZero() && ofAccount(t, number) {
+			sent = append(sent, t)
+		}
+	}
+	slices.SortFunc(sent, func(a, b *v1alpha1.MessageTemplate) int { return cmp.Compare(a.Spec.Language, b.Spec.Language) })
+	return sent, nil
+}
+
+// BusinessPortfolio is the portfolio of that name; nil if there is none.
+func (d Directory) BusinessPortfolio(ctx context.Context, name string) (*v1alpha1.BusinessPortfolio, error) {
+	portfolio := &v1alpha1.BusinessPortfolio{}
+	switch err := d.Reader.Get(ctx, client.ObjectKey{Name: name}, portfolio); {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("get the portfolio: %w", err)
+	}
+	return portfolio, nil
+}
+
+// ofAccount says whether a template is of the account of a number, as far as the number says which that is.
+func ofAccount(t *v1alpha1.MessageTemplate, number *v1alpha1.PhoneNumber) bool {
+	account := number.Spec.Business.WhatsAppBusinessAccountID
+	return account == "" || account == t.Spec.WhatsAppBusinessAccountID
+}
+
 // Accounts are the WhatsApp Business accounts that a subject of the ledger belongs to: of a number that of the resource it is
 // served as, of a portfolio those of the numbers in it. None are where resources do not say. An account and a template belong to
 // the account that their subjects are made of.
@@ -74,12 +115,12 @@ func (d Directory) Accounts(ctx context.Context, subject report.Subject) ([]stri
 // Portfolio is the subject of reports about a portfolio, which is named by its BusinessPortfolio or by the id that Meta gave to it; nobody
 // if it is neither.
 func (d Directory) Portfolio(ctx context.Context, name string) (report.Subject, error) {
-	var portfolio v1alpha1.BusinessPortfolio
-	switch err := d.Reader.Get(ctx, client.ObjectKey{Name: name}, &portfolio); {
-	case err == nil && portfolio.Spec.PortfolioID != "":
-		return lookup.PortfolioSubject(&portfolio), nil
-	case err != nil && !apierrors.IsNotFound(err):
-		return report.Subject{}, fmt.Errorf("get the portfolio: %w", err)
+	portfolio, err := d.BusinessPortfolio(ctx, name)
+	switch {
+	case err != nil:
+		return report.Subject{}, err
+	case portfolio != nil && portfolio.Spec.PortfolioID != "":
+		return lookup.PortfolioSubject(portfolio), nil
 	case identity.IsMetaID(name):
 		return report.PortfolioSubject(name), nil // a BusinessPortfolio that comes later finds it
 	default:
@@ -110,7 +151,7 @@ func (d Directory) Templates(ctx context.Context, name, number string) ([]report
 	for i := range templates.Items {
 		t := &templates.Items[i]
 		of := t.Spec.WhatsAppBusinessAccountID
-		if !t.DeletionTimestamp.IsZero() || sender != nil && sender.Spec.Business.WhatsAppBusinessAccountID != "" && sender.Spec.Business.WhatsAppBusinessAccountID != of {
+		if !t.DeletionTimestamp.IsZero() || sender != nil && !ofAccount(t, sender) {
 			continue
 		}
 		if account != "" && account != of {

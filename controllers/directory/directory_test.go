@@ -141,4 +141,22 @@ func TestDirectory(t *testing.T) {
 			t.Errorf("template %s of %q is %q, %v", test.name, test.number, got, err)
 		}
 	}
+	// What a number sends is of its namespace and its account, in the order of the languages.
+	for of, want := range map[report.Subject][]string{report.NumberIDSubject("9907"): {"71 en", "71 fr"}, report.NumberIDSubject("9909"): nil} {
+		sender, err := directory.Number(ctx, of)
+		if err != nil || sender == nil {
+			t.Fatalf("%s is %v, %v", of, sender, err)
+		}
+		sent, err := directory.Sent(ctx, sender, "directory_sale")
+		var got []string
+		for _, t := range sent {
+			got = append(got, t.Spec.WhatsAppBusinessAccountID+" "+t.Spec.Language)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s sends %q, %v", of, got, err)
+		}
+	}
+	if nobody, err := directory.Number(ctx, report.NumberIDSubject("9999")); err != nil || nobody != nil {
+		t.Errorf("a number that there is none of is %v, %v", nobody, err)
+	}
 }

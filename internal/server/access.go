@@ -136,3 +136,6 @@ func (c *Caller) Name() string {
 	}
 	return "not a service account"
 }
+
+// Identity tells callers apart. It may name a person: it does not belong in a log.
+func (c *Caller) Identity() string { return c.user.GetName() }

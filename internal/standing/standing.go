@@ -5,6 +5,7 @@ package standing
 import (
 	"context"
 	"fmt"
+	"iter"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -53,6 +54,9 @@ type View struct {
 	counts Counts
 	now    time.Time
 
+	numbers    []v1alpha1.PhoneNumber
+	portfolios []v1alpha1.BusinessPortfolio
+
 	policies map[string]*rules.Policy // nil for one that cannot be used
 	members  map[string][]*v1alpha1.PhoneNumber
 	shared   map[string]shared
@@ -82,6 +86,7 @@ func At(ctx context.Context, cache client.Reader, counts Counts, compiled *Polic
 	if err := cache.List(ctx, &numbers, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list numbers: %w", err)
 	}
+	v.numbers = numbers.Items
 	for i := range numbers.Items {
 		if n := &numbers.Items[i]; n.Status.Portfolio != "" {
 			v.members[n.Status.Portfolio] = append(v.members[n.Status.Portfolio], n)
@@ -91,11 +96,28 @@ func At(ctx context.Context, cache client.Reader, counts Counts, compiled *Polic
 	if err := cache.List(ctx, &portfolios, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list portfolios: %w", err)
 	}
+	v.portfolios = portfolios.Items
 	for i := range portfolios.Items {
 		p := &portfolios.Items[i]
 		v.shared[p.Name] = v.sharedBy(p)
 	}
 	return v, nil
+}
+
+// Numbers are all numbers.
+func (v *View) Numbers() iter.Seq[*v1alpha1.PhoneNumber] { return pointers(v.numbers) }
+
+// Portfolios are all portfolios.
+func (v *View) Portfolios() iter.Seq[*v1alpha1.BusinessPortfolio] { return pointers(v.portfolios) }
+
+func pointers[T any](all []T) iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		for i := range all {
+			if !yield(&all[i]) {
+				return
+			}
+		}
+	}
 }
 
 // Number is where a number stands.
