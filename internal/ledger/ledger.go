@@ -132,9 +132,55 @@ func (l *Ledger) Append(ctx context.Context, batch counts.Batch, now time.Time) 
 	if len(batch.Entries)+len(batch.Reports)+len(batch.Displays) == 0 {
 		return counts.Outcome{Expired: late}, l.usable()
 	}
-	outcome, err := l.commit(&counts.Record{Clock: now.UnixMilli(), Batch: batch})
-	outcome.Expired += late
-	return outcome, err
+	applied, err := l.commit(&counts.Record{Clock: now.UnixMilli(), Batch: batch})
+	applied.Expired += late
+	return applied.Outcome, err
+}
+
+// MostOperations is how many operations one call takes.
+const MostOperations = 1000
+
+// Operate has the state machine decide of operations at now, in their order. When it returns without an error what was granted survives a
+// crash. The error of an invalid operation says which one is wrong, and which field of it; it wraps counts.ErrInvalid.
+func (l *Ledger) Operate(ctx context.Context, operations []counts.Operation, now time.Time) ([]counts.Decision, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if len(operations) > MostOperations {
+		return nil, fmt.Errorf("%w: more than %d operations", counts.ErrInvalid, MostOperations)
+	}
+	for i := range operations {
+		if err := operations[i].Validate(); err != nil {
+			return nil, fmt.Errorf("operation %d: %w", i, err)
+		}
+	}
+	if len(operations) == 0 {
+		return nil, l.usable()
+	}
+	applied, err := l.commit(&counts.Record{Clock: now.UnixMilli(), Operations: operations})
+	return applied.Decisions, err
+}
+
+// Configure sets what operations are decided by. It writes those that differ from what is known.
+func (l *Ledger) Configure(settings counts.Settings) error {
+	if err := settings.Validate(); err != nil {
+		return err
+	}
+	changes := l.Changes(settings)
+	if changes.Empty() {
+		return l.usable()
+	}
+	_, err := l.commit(&counts.Record{Settings: changes})
+	return err
+}
+
+// Expire ends the reservations that end by now, if there are any: log time moves to now.
+func (l *Ledger) Expire(now time.Time) error {
+	if !l.EndsBy(now) {
+		return l.usable()
+	}
+	_, err := l.commit(&counts.Record{Clock: now.UnixMilli()})
+	return err
 }
 
 // SetWindows sets the windows of a number: whole seconds, from zero to counts.Kept. It writes nothing if they are the same. Deliveries that are

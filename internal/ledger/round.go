@@ -16,18 +16,13 @@ import (
 //	applying    round 1 is applied by its first caller, who then lets all callers of the round go
 type round struct {
 	records []*counts.Record
-	applied []applied      // what became of each
-	done    sync.WaitGroup // until they are applied, or failed
+	applied []counts.Applied // what became of each
+	done    sync.WaitGroup   // until they are applied, or failed
 	err     error
 }
 
-type applied struct {
-	outcome counts.Outcome
-	changed []string
-}
-
 // commit returns when a record was applied.
-func (l *Ledger) commit(record *counts.Record) (counts.Outcome, error) {
+func (l *Ledger) commit(record *counts.Record) (counts.Applied, error) {
 	l.joining.Lock()
 	r := l.waiting
 	i := len(r.records)
@@ -39,10 +34,10 @@ func (l *Ledger) commit(record *counts.Record) (counts.Outcome, error) {
 		r.done.Wait()
 	}
 	if r.err != nil {
-		return counts.Outcome{}, r.err
+		return counts.Applied{}, r.err
 	}
-	l.tell(r.applied[i].changed)
-	return r.applied[i].outcome, nil
+	l.tell(r.applied[i].Changed)
+	return r.applied[i], nil
 }
 
 // run keeps and applies a round, and whoever joined until its turn came.
@@ -91,9 +86,9 @@ func (l *Ledger) apply(r *round) (err error) {
 			l.fail(err)
 		}
 	}()
-	r.applied = make([]applied, len(r.records))
+	r.applied = make([]counts.Applied, len(r.records))
 	for i, record := range r.records {
-		r.applied[i].outcome, r.applied[i].changed = l.machine.Apply(l.machine.Position()+1, record)
+		r.applied[i] = l.machine.Apply(l.machine.Position()+1, record)
 	}
 	if l.journal.Size() >= max(l.journalBytes, l.retryAt.Load()) {
 		select {

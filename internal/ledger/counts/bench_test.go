@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func heap() uint64 {
+func heapSize() uint64 {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
@@ -25,7 +25,7 @@ func BenchmarkMemory(b *testing.B) {
 			for _, inbound := range []bool{false, true} {
 				b.Run(fmt.Sprintf("users=%d/spread=%s/inbound=%t", users, spread, inbound), func(b *testing.B) {
 					for range b.N {
-						before := heap()
+						before := heapSize()
 						s := newNumberState(number, 0)
 						// As they come: in order of time, many in some seconds and none in others.
 						times := make([]uint32, users)
@@ -42,7 +42,7 @@ func BenchmarkMemory(b *testing.B) {
 						}
 						times = nil
 						s.scratch, s.scratch2, s.before, s.after = history{}, history{}, samples{}, samples{}
-						b.ReportMetric(float64(heap()-before)/float64(users), "B/user")
+						b.ReportMetric(float64(heapSize()-before)/float64(users), "B/user")
 						runtime.KeepAlive(s)
 					}
 				})
@@ -51,12 +51,12 @@ func BenchmarkMemory(b *testing.B) {
 	}
 	b.Run("users=1000000/map", func(b *testing.B) {
 		for range b.N {
-			before := heap()
+			before := heapSize()
 			m := map[uint64]uint32{}
 			for i := range 1_000_000 {
 				m[scatter(uint64(i))] = uint32(i)
 			}
-			b.ReportMetric(float64(heap()-before)/1e6, "B/user")
+			b.ReportMetric(float64(heapSize()-before)/1e6, "B/user")
 			runtime.KeepAlive(m)
 		}
 	})
@@ -183,16 +183,16 @@ func BenchmarkGroup(b *testing.B) {
 			b.Run(fmt.Sprintf("numbers=%d/paired=%t", numbers, paired), func(b *testing.B) {
 				for range b.N {
 					b.StopTimer()
-					none := heap()
+					none := heapSize()
 					l, names := fillGroup(numbers, users/numbers, paired)
-					alone := heap()
+					alone := heapSize()
 					b.StartTimer()
 					if err := l.Group("g", names); err != nil {
 						b.Fatal(err)
 					}
 					b.StopTimer()
 					b.ReportMetric(float64(alone-none)/users, "B/user-alone")
-					b.ReportMetric(float64(heap()-none)/users, "B/user")
+					b.ReportMetric(float64(heapSize()-none)/users, "B/user")
 				}
 			})
 		}

@@ -47,7 +47,7 @@ var (
 
 // Settings and operations are read from the journal as they were written.
 func TestSettingsAndOperationsAreReadAsWritten(t *testing.T) {
-	want := Record{Clock: 1, Settings: gateSettings, Operations: gateOperations, Expire: true}
+	want := Record{Clock: 1, Settings: gateSettings, Operations: gateOperations}
 	var got Record
 	for range 2 { // nothing is left of what a record held before
 		if err := got.ReadRow(want.AppendRow(nil)); err != nil {

@@ -9,7 +9,7 @@ import (
 // Hasher turns identities into keys, so that none is kept in the clear. Whoever lacks its secret can neither tell whose
 // a key is nor make identities that collide. It is safe for concurrent use.
 type Hasher struct {
-	user, message, chat [2]uint64
+	user, message, chat, key [2]uint64
 }
 
 // NewHasher makes the hasher of a secret. Keys are comparable only under the same secret.
@@ -18,7 +18,7 @@ func NewHasher(secret [16]byte) Hasher {
 		k[0], k[1] = siphash.Hash128(binary.LittleEndian.Uint64(secret[:8]), binary.LittleEndian.Uint64(secret[8:]), []byte(purpose))
 		return k
 	}
-	return Hasher{user: derive("user"), message: derive("message"), chat: derive("chat")}
+	return Hasher{user: derive("user"), message: derive("message"), chat: derive("chat"), key: derive("key")}
 }
 
 // User is the key of a user's phone number or business-scoped id. It is never zero.
@@ -29,6 +29,9 @@ func (h Hasher) Message(id string) MessageKey { return MessageKey(hash(h.message
 
 // Chat is the key of a portfolio of users. It is never zero.
 func (h Hasher) Chat(id string) ChatKey { return ChatKey(hash(h.chat, id)) }
+
+// Key is that of an idempotency key of a caller. It is never zero.
+func (h Hasher) Key(caller, idempotency string) uint64 { return hash(h.key, caller+"\x00"+idempotency) }
 
 func hash(k [2]uint64, id string) uint64 {
 	var room [128]byte // ids are shorter, and take no memory

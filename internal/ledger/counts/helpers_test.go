@@ -63,19 +63,19 @@ func openTest(t fataler, d *disk) *applier {
 	return &applier{Machine: m, disk: d}
 }
 
-func (a *applier) apply(r *Record) (Outcome, []string) {
+func (a *applier) apply(r *Record) Applied {
 	a.applying.Lock()
 	defer a.applying.Unlock()
 	a.disk.records = append(a.disk.records, r.AppendRow(nil))
-	o, about := a.Apply(a.Position()+1, r)
-	for _, subject := range about {
+	applied := a.Apply(a.Position()+1, r)
+	for _, subject := range applied.Changed {
 		for _, form := range a.Forms(subject) {
 			for _, tell := range a.told {
 				tell(form)
 			}
 		}
 	}
-	return o, about
+	return applied
 }
 
 func (a *applier) Subscribe(tell func(string)) { a.told = append(a.told, tell) }
@@ -114,8 +114,7 @@ func (a *applier) Append(ctx context.Context, batch Batch, now time.Time) (Outco
 	if err := errors.Join(ctx.Err(), batch.Validate(now)); err != nil {
 		return Outcome{}, err
 	}
-	o, _ := a.apply(&Record{Clock: now.UnixMilli(), Batch: batch})
-	return o, nil
+	return a.apply(&Record{Clock: now.UnixMilli(), Batch: batch}).Outcome, nil
 }
 
 func (a *applier) Configure(number string, windows Windows) error {

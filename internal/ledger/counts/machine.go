@@ -46,11 +46,21 @@ func (o *Outcome) add(of result) {
 	}
 }
 
-// Apply applies the record at a position of the log, which is greater than that of the record before. It returns what became of
-// entries and reports, and the sorted subjects about which something changed.
-func (m *Machine) Apply(position uint64, r *Record) (o Outcome, about []string) {
+// Applied is what became of a record.
+type Applied struct {
+	Outcome
+	Decisions []Decision // of the operations, in their order
+	Changed   []string   // the sorted subjects about which something changed
+}
+
+// Apply applies the record at a position of the log, which is greater than that of the record before.
+func (m *Machine) Apply(position uint64, r *Record) Applied {
 	m.position = position
 	m.advance(r.Clock)
+	m.gate.mu.Lock()
+	defer m.gate.mu.Unlock()
+	var o Outcome
+	var about []string
 	for _, d := range r.Displays {
 		about = m.display(d, about)
 	}
@@ -67,10 +77,14 @@ func (m *Machine) Apply(position uint64, r *Record) (o Outcome, about []string) 
 	for _, w := range r.Windows {
 		s := m.ensure(w.Number)
 		s.lock()
-		if s.configure(newWindowLengths(w.Windows)) {
-			about = append(about, s.number)
-		}
+		configured := s.configure(newWindowLengths(w.Windows))
 		s.unlock()
+		if configured {
+			about = append(about, s.number)
+			if l := m.limitOf(s); l.active() {
+				l.refreshAll(m.now())
+			}
+		}
 	}
 	for _, p := range r.Portfolios {
 		m.applyPortfolio(p)
@@ -83,9 +97,19 @@ func (m *Machine) Apply(position uint64, r *Record) (o Outcome, about []string) 
 			about = append(about, l.number)
 		}
 	}
+	about = m.endDue(about)
+	about = m.applySettings(&r.Settings, about)
+	var decisions []Decision
+	for i := range r.Operations {
+		d := m.decide(&r.Operations[i])
+		if d.Number != "" && d.State != Refused {
+			about = append(about, d.Number)
+		}
+		decisions = append(decisions, d)
+	}
 	m.sweepStep()
 	slices.Sort(about)
-	return o, slices.Compact(about)
+	return Applied{Outcome: o, Decisions: decisions, Changed: slices.Compact(about)}
 }
 
 // applyEntries records entries, runs of entries about one number together.
@@ -102,6 +126,10 @@ func (m *Machine) applyEntries(rest []Entry, o *Outcome, about []string) []strin
 		name := rest[0].Number
 		s := m.ensure(name)
 		was := o.New
+		l := m.limitOf(s)
+		if l != nil {
+			l.advance(m.now())
+		}
 		s.lock()
 		for len(rest) > 0 && rest[0].Number == name {
 			n := 0
@@ -115,7 +143,8 @@ func (m *Machine) applyEntries(rest []Entry, o *Outcome, about []string) []strin
 			}
 			s.prefetch(some[:n])
 			for _, e := range some[:n] {
-				if is := s.record(e); is == changed || e.kind != Failed {
+				is := m.recordEvent(s, l, e)
+				if is == changed || e.kind != Failed { // nobody asked how many failed
 					o.add(is)
 				}
 			}
@@ -136,26 +165,32 @@ func (m *Machine) applyPortfolio(p Portfolio) {
 		if len(numbers) == 0 {
 			return
 		}
-		g = newPortfolioState()
+		g = newPortfolioState(name)
 	}
 	if g.consistsOf(numbers) {
 		return
 	}
 	members := make([]*numberState, 0, len(numbers))
 	for _, number := range numbers {
-		s := m.ensure(number)
+		members = append(members, m.ensure(number))
+	}
+	limits := m.limitsOf(slices.Concat(g.members, members)...)
+	if l := m.gate.limits[name]; l != nil && !slices.Contains(limits, l) {
+		limits = append(limits, l)
+	}
+	for _, s := range members {
 		if s.portfolio != nil && s.portfolio != g {
 			s.portfolio.remove(s)
 		}
-		members = append(members, s)
 	}
 	g.set(members)
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	if m.portfolios[name] = g; len(members) == 0 {
 		delete(m.portfolios, name)
 		m.removed = append(m.removed, portfolioKey(name))
 	}
+	m.mu.Unlock()
+	m.regroup(limits, nil, nil)
 }
 
 // ensure returns the state of a number, a new one if nothing is known about it.

@@ -229,7 +229,7 @@ func TestTheOldestSecondCounts(t *testing.T) {
 // A number whose first event came long before those of another is counted from its own beginning; a portfolio of them only from where
 // both are, whatever happens to what came before that.
 func TestAGroupBeginsWhereAllItsNumbersDo(t *testing.T) {
-	one, two, g := newNumberState("+1", 0), newNumberState("+2", 0), newPortfolioState()
+	one, two, g := newNumberState("+1", 0), newNumberState("+2", 0), newPortfolioState(PortfolioKey("p"))
 	give := func(s *numberState, user key, at int64) {
 		t.Helper()
 		if got := s.record(event{kind: Delivered, user: user, fingerprint: uint32(at) & lowFingerprint, at: uint32(at)}); got != changed {

@@ -160,7 +160,9 @@ func (m *Machine) bind(name string, to *numberState) (took bool) {
 		return false
 	}
 	names := []string{name}
+	var limits []*limit
 	if from != nil && from.number == name {
+		limits = m.limitsOf(from, to)
 		names = append(names, from.names...)
 		if from.portfolio != nil {
 			from.portfolio.remove(from)
@@ -172,7 +174,6 @@ func (m *Machine) bind(name string, to *numberState) (took bool) {
 		took = from.known()
 	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	if from != nil { // names are read without a copy
 		from.names = slices.DeleteFunc(slices.Clone(from.names), func(n string) bool { return slices.Contains(names, n) })
 	}
@@ -181,5 +182,9 @@ func (m *Machine) bind(name string, to *numberState) (took bool) {
 	}
 	to.names = slices.Sorted(slices.Values(slices.Concat(to.names, names)))
 	m.sorted = nil
+	m.mu.Unlock()
+	if from != nil && from.number == name {
+		m.inherit(from, to, limits)
+	}
 	return took
 }

@@ -18,6 +18,8 @@ type numberState struct {
 
 	mu        sync.RWMutex    // guards what follows against those who read; see lock
 	portfolio *portfolioState // nil for none
+	sender    *SenderSetting  // nil for none; guarded by View.gate, as is
+	limit     *limit          // that the number has while it is in no portfolio; nil for none
 	windows   windowLengths
 	horizon   int64 // Unix seconds: nothing earlier is recorded or counted. It only rises
 	users     userTable

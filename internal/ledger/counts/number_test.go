@@ -270,7 +270,7 @@ func TestReadingAheadOfUsersWithShortHistories(t *testing.T) {
 func TestAJoinThatMakesANumberForget(t *testing.T) {
 	at := func(days int64) uint32 { return uint32(begin.Unix() + days*day) }
 	low, high := key(1), key(1<<(keyBits-1)+1)
-	s, other, g := newNumberState("+1", 0), newNumberState("+2", 0), newPortfolioState()
+	s, other, g := newNumberState("+1", 0), newNumberState("+2", 0), newPortfolioState(PortfolioKey("p"))
 	s.record(event{kind: Delivered, user: low + 1, fingerprint: 1, at: at(0)})
 	s.record(event{kind: Delivered, user: low, fingerprint: 1, at: at(0)})
 	s.users.split(s.users.shards[0])

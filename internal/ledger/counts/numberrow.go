@@ -11,9 +11,9 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// numberVersion is the version of a number's own row. Version 1 has a generation for each shard and no activity, and leaves out
+// numberVersion is the version of a number's own row. Version 2 has no sender. Version 1 has a generation for each shard and no activity, and leaves out
 // the lists at its end that are empty.
-const numberVersion = 2
+const numberVersion = 3
 
 // encode returns the number's own row: all but the content of its shards.
 func (s *numberState) encode() []byte {
@@ -41,7 +41,11 @@ func (s *numberState) encode() []byte {
 		row = binary.AppendUvarint(row, uint64(user))
 		row = binary.LittleEndian.AppendUint32(row, s.linked[user])
 	}
-	return codec.Seal(s.chats.encode(row))
+	row = s.chats.encode(row)
+	if s.sender == nil {
+		return codec.Seal(append(row, 0))
+	}
+	return codec.Seal(s.sender.appendRow(append(row, 1)))
 }
 
 // decode reads the number's own row. The shards are read by Restore.
@@ -68,6 +72,9 @@ func (s *numberState) decode(row []byte) error {
 	s.decodeComplaints(r)
 	s.decodeLinked(r)
 	s.chats.decode(r)
+	if r.Version > 2 && r.Byte() == 1 {
+		s.sender = new(r.senderSetting())
+	}
 	if len(s.users.shards) == 0 && len(s.complaints)+len(s.linked)+len(s.chats.sent) > 0 {
 		r.Fail(errors.New("it knows users and has no parts"))
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/codec"
 )
 
@@ -204,6 +203,3 @@ func (r *reader) operation() (o Operation) {
 	}
 	return o
 }
-
-// refusal is a reason why nothing is granted.
-func refusal(reason v1alpha1.RoomReason) string { return string(reason) }

@@ -15,6 +15,9 @@ import (
 // Conversations are exact from the first pause of a conversation's length that a user had from all members: before the horizon each member
 // keeps the last opening of a conversation for itself. The horizon lies Lateness before all that can be counted.
 type portfolioState struct {
+	subject string
+	limit   *limit // nil for none; guarded by View.gate
+
 	mu      sync.RWMutex
 	members []*numberState // by number
 	windows windowLengths  // of the first
@@ -31,7 +34,9 @@ type portfolioState struct {
 	found  memberHistories
 }
 
-func newPortfolioState() *portfolioState { return &portfolioState{rings: newAliasRings()} }
+func newPortfolioState(subject string) *portfolioState {
+	return &portfolioState{subject: subject, rings: newAliasRings()}
+}
 
 func (g *portfolioState) rlock()                { g.mu.RLock() }
 func (g *portfolioState) runlock()              { g.mu.RUnlock() }

@@ -467,7 +467,7 @@ func TestNamesInAGroupOutliveWhatIsKnown(t *testing.T) {
 func TestANumberThatLeftAGroup(t *testing.T) {
 	later := begin.Unix() + 20*day
 	first := oldest(earliestNow(uint32(later))) // of the number that leaves
-	members, g := []*numberState{newNumberState("+1", 0), newNumberState("+2", 0), newNumberState("+3", first)}, newPortfolioState()
+	members, g := []*numberState{newNumberState("+1", 0), newNumberState("+2", 0), newNumberState("+3", first)}, newPortfolioState(PortfolioKey("p"))
 	members[0].record(event{kind: Delivered, user: 1, fingerprint: 1, at: uint32(begin.Unix())})
 	members[0].record(event{kind: Delivered, user: 3, fingerprint: 1, at: uint32(first - 1)})
 	members[1].record(event{kind: Delivered, user: 2, fingerprint: 1, at: uint32(begin.Unix())})
@@ -532,7 +532,7 @@ func TestAGroupIsAsIfMadeAnew(t *testing.T) {
 			members = append(members, s)
 		}
 		members[2].configure(windowLengths{service: 7200, conversation: 3600})
-		g := newPortfolioState()
+		g := newPortfolioState(PortfolioKey("p"))
 		g.set(members)
 		now := begin.Unix()
 		for step := range 150 {
@@ -557,7 +557,7 @@ func TestAGroupIsAsIfMadeAnew(t *testing.T) {
 				}
 				sweepRings(g)
 			}
-			anew := newPortfolioState()
+			anew := newPortfolioState(PortfolioKey("p"))
 			anew.members = members
 			anew.rebuild()
 			if got, want := g.series.describe(), anew.series.describe(); got != want {

@@ -22,8 +22,6 @@ type Record struct {
 	Claims     []Claim
 	Settings
 	Operations []Operation
-	// Expire ends what ends by the record's clock, in all limits. Otherwise that is done when a limit is next looked at.
-	Expire bool
 
 	links []link // names that rows of version 1 gave to numbers
 }
@@ -75,7 +73,9 @@ func (p Portfolio) Validate() error {
 }
 
 // PortfolioKey is the subject under which a View answers for a portfolio.
-func PortfolioKey(name string) string { return "group/" + name }
+func PortfolioKey(name string) string { return portfolioPrefix + name }
+
+const portfolioPrefix = "group/"
 
 // Display says how Meta displays the number of an id.
 type Display struct {
@@ -102,14 +102,13 @@ const (
 	flagControl    = 1 << 0 // windows, portfolios, claims and displays follow the reports
 	flagSettings   = 1 << 1 // then settings
 	flagOperations = 1 << 2 // then operations
-	flagExpire     = 1 << 3
 )
 
 // AppendRow appends the row of a record. Numbers are written once and times as differences: an entry of a large batch takes about
 // 20 bytes.
 func (rec *Record) AppendRow(row []byte) []byte {
-	row = append(row, recordVersion, flag(rec.controls(), flagControl)|flag(!rec.Settings.empty(), flagSettings)|
-		flag(len(rec.Operations) > 0, flagOperations)|flag(rec.Expire, flagExpire))
+	row = append(row, recordVersion, flag(rec.controls(), flagControl)|flag(!rec.Settings.Empty(), flagSettings)|
+		flag(len(rec.Operations) > 0, flagOperations))
 	row = binary.AppendVarint(row, rec.Clock)
 	var numbers []string
 	index := map[string]int{}
@@ -186,7 +185,7 @@ func (rec *Record) AppendRow(row []byte) []byte {
 	if rec.controls() {
 		row = rec.appendControl(row)
 	}
-	if !rec.Settings.empty() {
+	if !rec.Settings.Empty() {
 		row = rec.Settings.appendRow(row)
 	}
 	if len(rec.Operations) > 0 {
@@ -296,7 +295,6 @@ func (rec *Record) ReadRow(row []byte) error {
 			rec.Operations = append(rec.Operations, r.operation())
 		}
 	}
-	rec.Expire = flags&flagExpire != 0
 	return r.End()
 }
 

@@ -162,7 +162,7 @@ func FuzzDecodeJournal(f *testing.F) {
 	f.Add(body(rec.AppendRow(nil)))
 	rec.Displays, rec.Portfolios, rec.Claims = []Display{{brazilianID, displayed}}, []Portfolio{{"p", []string{number}}}, []Claim{{brazilianID, brazilian}}
 	f.Add(body(rec.AppendRow(nil)))
-	rec.Settings, rec.Operations, rec.Expire = gateSettings, gateOperations, true
+	rec.Settings, rec.Operations = gateSettings, gateOperations
 	f.Add(body(rec.AppendRow(nil)))
 	f.Add([]byte{1, 0, 0, 0, 0})
 	f.Add([]byte{1, 255, 255, 255, 255, 15})

@@ -35,6 +35,11 @@ func Restore(rows iter.Seq2[Row, error], each func(n int, task func(i int))) (*M
 		}
 	})
 	in.bind()
+	for _, l := range in.limits {
+		if err := m.restoreLimit(l.subject, l.row); err != nil {
+			return nil, fmt.Errorf("the row of a limit cannot be read: %w", err)
+		}
+	}
 	if m.time == 0 {
 		m.timeOfVersion1()
 	}
@@ -48,11 +53,17 @@ type restoration struct {
 	aliases    map[string]string
 	portfolios []*restoredPortfolio
 	numbers    []*numberState
+	limits     []restoredLimit
 
 	owner   []byte   // the key of the last row that was of no shard
 	name    string   // which it is in errors
 	missing []*shard // of its shards
 	rings   bool     // they are of rings
+}
+
+type restoredLimit struct {
+	subject string
+	row     []byte
 }
 
 type restoredPortfolio struct {
@@ -78,8 +89,11 @@ func (in *restoration) row(row Row) error {
 		return fmt.Errorf("the snapshot has a row too many after that of %s", in.name)
 	}
 	in.owner, in.name = slices.Clone(row.Key), "the number ending in "+redact(name)
-	if of == portfolioRows {
+	switch of {
+	case portfolioRows:
 		in.name = "a portfolio"
+	case limitRows:
+		in.name = "a limit"
 	}
 	var err error
 	switch {
@@ -88,6 +102,8 @@ func (in *restoration) row(row Row) error {
 		err = in.machineRow(row.Value)
 	case of == numberRows:
 		err = in.numberRow(name, row.Value)
+	case of == limitRows:
+		in.limits = append(in.limits, restoredLimit{name, slices.Clone(row.Value)})
 	default:
 		err = in.portfolioRow(name, row.Value)
 	}
@@ -116,6 +132,7 @@ func (in *restoration) numberRow(number string, row []byte) error {
 
 func (in *restoration) portfolioRow(name string, row []byte) error {
 	p := &restoredPortfolio{name: name}
+	p.subject = name
 	r := unseal(row, portfolioVersion)
 	for range r.Count(1) {
 		p.numbers = append(p.numbers, r.String())
@@ -128,10 +145,17 @@ func (in *restoration) portfolioRow(name string, row []byte) error {
 func (in *restoration) machineRow(row []byte) error {
 	m := in.machine
 	in.found = true
-	r := unseal(row, 1)
+	r := unseal(row, machineVersion)
 	m.position, m.time, m.horizon = r.Uvarint(), r.Varint(), r.Varint()
 	m.sweep.decode(r)
 	m.displayed, in.aliases = r.names(), r.names()
+	if r.Version > 1 {
+		m.gate.templates = map[string]TemplateSetting{}
+		for range r.Count(2) {
+			t := r.templateSetting()
+			m.gate.templates[t.Name] = t
+		}
+	}
 	return r.End()
 }
 
@@ -160,7 +184,7 @@ func (in *restoration) bind() {
 
 // splitKey returns which number or portfolio a row is of that is of no shard.
 func splitKey(k []byte) (of byte, name string, found bool) {
-	if len(k) < 4 || k[0] != numberRows && k[0] != portfolioRows || int(binary.BigEndian.Uint16(k[1:])) != len(k)-3 {
+	if len(k) < 4 || k[0] < numberRows || k[0] > limitRows || int(binary.BigEndian.Uint16(k[1:])) != len(k)-3 {
 		return 0, "", false
 	}
 	return k[0], string(k[3:]), true

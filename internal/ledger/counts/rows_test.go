@@ -96,7 +96,7 @@ func TestImpossibleNumbersAreNotRead(t *testing.T) {
 func TestUsersOutOfOrderAreNotRead(t *testing.T) {
 	s := savedNumber(t)
 	s.complaints, s.linked, s.chats = nil, nil, chats{}
-	without := slices.Clip(bytes.TrimSuffix(body(s.encode()), []byte{0, 0, 0, 0})) // none of them
+	without := slices.Clip(bytes.TrimSuffix(body(s.encode()), []byte{0, 0, 0, 0, 0})) // none of them, and no sender
 	one := Complaint(0x13).fingerprint(1)
 	complaint := func(user byte) []byte {
 		return []byte{user, 1, 1, 0, 0, 0, byte(one), byte(one >> 8), byte(one >> 16), byte(one >> 24)}
@@ -107,9 +107,9 @@ func TestUsersOutOfOrderAreNotRead(t *testing.T) {
 		if test.first >= test.second {
 			complaints, joins = "complaints are impossible", "joined users are impossible"
 		}
-		row := slices.Concat(without, []byte{2}, complaint(test.first), complaint(test.second), []byte{0, 0, 0})
+		row := slices.Concat(without, []byte{2}, complaint(test.first), complaint(test.second), []byte{0, 0, 0, 0})
 		expectRead(t, newNumberState(number, 0).decode(sealed(row)), complaints)
-		row = slices.Concat(without, []byte{0, 2}, joined(test.first), joined(test.second), []byte{0, 0})
+		row = slices.Concat(without, []byte{0, 2}, joined(test.first), joined(test.second), []byte{0, 0, 0})
 		expectRead(t, newNumberState(number, 0).decode(sealed(row)), joins)
 	}
 }
@@ -254,7 +254,6 @@ func TestRowsEndWhereTheyEnd(t *testing.T) {
 		Claims:     []Claim{{"1", number}},
 		Settings:   gateSettings,
 		Operations: gateOperations,
-		Expire:     true,
 	}
 	for name, row := range map[string]struct {
 		whole  []byte

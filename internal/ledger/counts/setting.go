@@ -1,6 +1,7 @@
 package counts
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,13 +20,14 @@ type Settings struct {
 	Templates []TemplateSetting
 }
 
-func (s *Settings) empty() bool { return len(s.Limits)+len(s.Senders)+len(s.Templates) == 0 }
+// Empty says whether there is none.
+func (s *Settings) Empty() bool { return len(s.Limits)+len(s.Senders)+len(s.Templates) == 0 }
 
 // Obstacle is why nothing can be sent to further users, whatever is left of a limit. The zero value is none.
 type Obstacle struct {
 	Reason v1alpha1.RoomReason
 	Until  int64 // Unix seconds; zero where it does not end by itself
-	// Replies says that replies inside customer service windows, and messages to users who are counted already, cannot be sent either.
+	// Replies says that replies inside customer service windows cannot be sent either.
 	Replies bool
 }
 
@@ -154,6 +156,11 @@ func (l *LimitSetting) invalid() string {
 }
 
 func (a Amount) invalid() bool { return !a.Set && a != Amount{} || a.N < 0 || a.Percent && a.N > 100 }
+
+// equal says whether two settings are the same.
+func (l *LimitSetting) equal(o *LimitSetting) bool {
+	return bytes.Equal(l.appendRow(nil), o.appendRow(nil))
+}
 
 // matches says whether a request falls under a budget.
 func (b *BudgetSetting) matches(namespace string, category Category) bool {

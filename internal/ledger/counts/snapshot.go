@@ -13,7 +13,7 @@ import (
 )
 
 // A snapshot is what a machine knows at a position of the log, in rows: one of the machine, then of each number, and last of each portfolio,
-// one of its own and one for each shard of its table. Machines to which the same records were applied have the same rows. What follows from
+// one of its own and one for each shard of its table; after them one of each limit. Machines to which the same records were applied have the same rows. What follows from
 // other rows is in none.
 //
 // The store of snapshots keeps the rows of the last one. Of the next it is given those that changed, so that its cost follows from what was
@@ -31,10 +31,12 @@ var machineKey = []byte{0}
 const (
 	numberRows    = 1
 	portfolioRows = 2
+	limitRows     = 3
 )
 
 func numberKey(number string) []byte  { return rowKey(numberRows, number) }
 func portfolioKey(name string) []byte { return rowKey(portfolioRows, name) }
+func limitKey(subject string) []byte  { return rowKey(limitRows, subject) }
 
 func rowKey(of byte, name string) []byte {
 	return append(binary.BigEndian.AppendUint16([]byte{of}, uint16(len(name))), name...)
@@ -62,6 +64,7 @@ type captured struct {
 	shard      *shard     //
 	table      *userTable // of a row that says that its owner's rows are none any more
 	number     *numberState
+	limit      *limit
 }
 
 // Capture begins a snapshot: of all that is known, or of what changed since the last one that was kept. One is under way at a time, and no
@@ -88,6 +91,13 @@ func (m *Machine) Capture(all bool) *Capture {
 		k := portfolioKey(name)
 		c.rows = append(c.rows, captured{key: k, value: g.encode()})
 		c.add(g, k, &g.rings.table, all)
+	}
+	reservations := m.gate.reservations.bySubject()
+	for subject, l := range m.gate.limits {
+		if all || l.dirty {
+			c.rows = append(c.rows, captured{key: limitKey(subject), value: l.encode(reservations[subject]), limit: l})
+			l.dirty = l.dirty && all
+		}
 	}
 	slices.SortStableFunc(c.rows, func(a, b captured) int {
 		return cmp.Or(slices.Compare(a.key, b.key), cmp.Compare(len(a.value), len(b.value))) // what removes rows comes before them
@@ -171,14 +181,17 @@ func (c *Capture) End(kept bool) {
 			r.table.dropped = r.table.dropped || !kept
 		case r.number != nil:
 			r.number.dirty = r.number.dirty || !kept
+		case r.limit != nil:
+			r.limit.dirty = r.limit.dirty || !kept
 		}
 	}
 }
 
 // Versions of rows of the machine and of portfolios.
 const (
-	machineVersion   = 1
+	machineVersion   = 2 // version 1 has no templates
 	portfolioVersion = 1
+	limitVersion     = 1
 )
 
 // encode is the machine's own row.
@@ -195,6 +208,11 @@ func (m *Machine) encode() []byte {
 		}
 	}
 	row = appendNames(row, aliases)
+	row = binary.AppendUvarint(row, uint64(len(m.gate.templates)))
+	for _, name := range slices.Sorted(maps.Keys(m.gate.templates)) {
+		t := m.gate.templates[name]
+		row = t.appendRow(row)
+	}
 	return codec.Seal(row)
 }
 

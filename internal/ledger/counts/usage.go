@@ -34,3 +34,6 @@ func (u Usage) Last(measure v1alpha1.Measure, from, to time.Time) time.Time {
 func (u Usage) FallsBelow(measure v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time {
 	return u.view.FallsBelow(u.subject, measure, window, limit, now)
 }
+
+// Reserved is how much more is held at an instant, for messages that are under way.
+func (u Usage) Reserved(now time.Time) int64 { return u.view.Reserved(u.subject, now) }

@@ -11,7 +11,7 @@ import (
 // Version1 are the rows of a machine as it was saved before its snapshots had a row of its own: at a position, with how Meta displays
 // numbers, by their ids, and with what names stand for. Those of numbers and shards are as they are now, but in version 1.
 func Version1(position uint64, displayed, aliases map[string]string) Row {
-	row := binary.AppendUvarint([]byte{machineVersion}, position)
+	row := binary.AppendUvarint([]byte{1}, position)
 	row = binary.AppendVarint(binary.AppendVarint(row, 0), 0) // no time and no horizon
 	row = (&sweep{}).encode(row)
 	return Row{machineKey, codec.Seal(appendNames(appendNames(row, displayed), aliases))}

@@ -20,6 +20,8 @@ type View struct {
 	numbers    map[string]*numberState    // by their numbers, and by all other names of these
 	displayed  map[string]string          // numbers in E.164, by Meta's ids
 	portfolios map[string]*portfolioState // by their subjects
+
+	gate gate
 }
 
 // number returns the state of a number, nil if nothing is known about it.

@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"bytes"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -22,22 +23,22 @@ func TestMachinesThatAppliedTheSameRecordsAreTheSame(t *testing.T) {
 			r := someRecord(t, numbers, now)
 			var copied counts.Record
 			must(t, copied.ReadRow(r.AppendRow(nil)))
-			outcome, about := one.Apply(position+1, r)
+			want := one.Apply(position+1, r)
 			for _, m := range []struct {
 				*counts.Machine
 				r *counts.Record
 			}{{restored, r}, {read, &copied}} {
-				if got, of := m.Apply(position+1, m.r); got != outcome || !slices.Equal(of, about) {
-					t.Fatalf("of record %d there are %+v about %q, and elsewhere %+v about %q", position+1, outcome, about, got, of)
+				if got := m.Apply(position+1, m.r); !reflect.DeepEqual(got, want) {
+					t.Fatalf("of record %d there is %+v, and elsewhere %+v", position+1, want, got)
 				}
 			}
 			if rapid.IntRange(0, 3).Draw(t, "restore") == 0 {
 				restored = again(t, restored)
 			}
-			want := state(one)
+			stands := state(one)
 			for name, m := range map[string]*counts.Machine{"restored": restored, "read": read} {
-				if got := state(m); got != want || m.Position() != one.Position() {
-					t.Fatalf("after record %d the machine that was %s has\n%s\nand the other\n%s", position+1, name, got, want)
+				if got := state(m); got != stands || m.Position() != one.Position() {
+					t.Fatalf("after record %d the machine that was %s has\n%s\nand the other\n%s", position+1, name, got, stands)
 				}
 			}
 		}

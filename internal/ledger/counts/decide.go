@@ -1,0 +1,229 @@
+package counts
+
+import v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+
+// decide decides of an operation, and carries it out.
+func (m *Machine) decide(o *Operation) Decision {
+	switch o.Kind {
+	case Confirm:
+		return m.confirm(o)
+	case Release:
+		return m.release(o)
+	default:
+		return m.reserve(o)
+	}
+}
+
+// request is a Reserve while it is decided of.
+type request struct {
+	*Operation
+	number *numberState
+	limit  *limit
+	user   key    // of the limit's users
+	place  *place // of the user; nil for none
+	now    int64
+}
+
+// verdict is what is granted, or why nothing is.
+type verdict struct {
+	state ReservationState
+	why   string
+	until int64 // of a refusal
+}
+
+func refuse(o Obstacle) verdict {
+	return verdict{state: Refused, why: string(o.Reason), until: o.Until}
+}
+
+// reserve decides of a Reserve by what is known at this position of the log.
+func (m *Machine) reserve(o *Operation) Decision {
+	if r := m.repeats(o); r != nil {
+		return m.repeated(r)
+	}
+	q := request{Operation: o, number: m.numbers[o.Number], now: m.now()}
+	if q.number == nil || q.number.sender == nil || !m.limitOf(q.number).isSet() {
+		return Decision{ID: o.ID, State: Refused, Why: string(v1alpha1.RoomNotReady)}
+	}
+	q.limit = m.limitOf(q.number)
+	q.limit.advance(q.now)
+	q.user = q.limit.users.canonical(newKey(o.User))
+	q.place = q.limit.places[q.user]
+	template := m.gate.templates[o.Template]
+	if o.Category == NoCategory {
+		own := *o
+		q.Operation = &own
+		q.Category = template.Category
+	}
+	v := q.decide(template.Obstacle)
+	d := Decision{ID: o.ID, State: v.state, Why: v.why, Until: v.until, Number: q.number.number}
+	if v.state == Refused && q.limit.setting.Shadow {
+		d.State, d.Shadow, d.Until = Held, true, 0
+	}
+	if d.Granted() {
+		r := q.grant(&d)
+		m.gate.reservations.add(r)
+		d.Expires = r.expires
+	}
+	q.limit.report(&d, q.budget(), q.now)
+	return d
+}
+
+// obstacle is what is in the way of the number, or else of its limit.
+func (q *request) obstacle() Obstacle {
+	own, shared := q.number.sender.Obstacle, q.limit.setting.Obstacle
+	if own.Reason == "" || shared.Replies && !own.Replies {
+		return shared
+	}
+	return own
+}
+
+// decide is the decision of the gate. An obstacle of the template is in the way of all its messages. That Meta says that the limit is
+// reached is in the way of messages to further users, and another obstacle of the number or the limit at least of those outside of
+// customer service windows.
+func (q *request) decide(template Obstacle) verdict {
+	if o := q.obstacle(); o.Replies {
+		return refuse(o)
+	}
+	if template.Reason != "" {
+		return refuse(template)
+	}
+	// A template may be delivered as late as it may be sent: its window must be open until then.
+	freeForm := q.Free || q.Category == Service
+	switch ends := q.number.windowEnds(newKey(q.User), q.now); {
+	case ends > q.now && (freeForm || ends > q.now+int64(q.TTL)):
+		return verdict{state: Free, why: InsideWindow}
+	case freeForm:
+		return refuse(Obstacle{Reason: v1alpha1.RoomOutsideWindow})
+	}
+	l := q.limit
+	switch o := q.obstacle(); {
+	case o.Reason != "" && o.Reason != v1alpha1.RoomLimitReached:
+		return refuse(o)
+	case l.setting.Limit != 0 && l.countedUntil(q.user, q.now) > 0:
+		return verdict{state: Free, why: AlreadyCounted}
+	case o.Reason != "":
+		return refuse(o)
+	case l.setting.Limit == 0:
+		return verdict{state: Free, why: Unlimited}
+	case q.place != nil && len(q.place.holds) > 0:
+		return verdict{state: Held, why: AlreadyHeld}
+	}
+	own := q.budget()
+	kept := int64(0)
+	for i := range l.budgets {
+		if i != own {
+			kept += l.budgets[i].unkept()
+		}
+	}
+	if own >= 0 {
+		if b := &l.budgets[own]; b.maximum >= 0 && b.used+b.held >= b.maximum {
+			return verdict{state: Refused, why: string(v1alpha1.RoomBudgetReached), until: l.frees(q.now, own, b.used+b.held-b.maximum+1)}
+		}
+	}
+	if used := l.used(q.now); used+l.held+kept >= l.setting.Limit {
+		return verdict{state: Refused, why: string(v1alpha1.RoomLimitReached), until: l.frees(q.now, -1, used+l.held+kept-l.setting.Limit+1)}
+	}
+	return verdict{state: Held, why: Reserved}
+}
+
+// budget is the budget that a request falls under: that of the user's place, if there is one; -1 for none.
+func (q *request) budget() int {
+	if q.place != nil {
+		return q.place.budget
+	}
+	return q.limit.budgetOf(q.number, q.Category)
+}
+
+// grant makes the reservation of a decision. It holds the user's place unless the user needs none, however long it takes.
+func (q *request) grant(d *Decision) *reservation {
+	r := &reservation{
+		id: q.ID, number: q.number, user: newKey(q.User), key: q.Key, state: d.State, granted: d.State, why: d.Why, shadow: d.Shadow,
+		created: q.now, expires: q.now + int64(q.TTL),
+	}
+	r.next = r.forgotten()
+	if d.State == Held || d.Why == AlreadyCounted {
+		if q.place == nil {
+			q.place = q.limit.take(q.user, q.number, q.Category, q.limit.countedUntil(q.user, q.now))
+		}
+		q.limit.hold(q.place, r)
+		r.next = r.unconfirmedEnds(q.limit.setting.ReleaseUnconfirmed)
+	}
+	q.limit.dirty = true
+	return r
+}
+
+// frees is when so many places may be free that are taken now, at the earliest: in a budget, or with -1 in all of the limit; zero where
+// that is not known.
+func (l *limit) frees(now int64, budget int, places int64) (at int64) {
+	earlier := func(t int64) bool {
+		sooner := t > now && (at == 0 || t < at)
+		if sooner {
+			at = t
+		}
+		return sooner
+	}
+	if budget < 0 {
+		on, of := seriesFor(l.setting.Measure)
+		if second, found := l.users.allSeries()[on].nth(of, now-l.window(), min(places, l.used(now))); found {
+			earlier(int64(second) + l.window())
+		}
+		if len(l.ending) > 0 {
+			earlier(l.ending[0].next)
+		}
+		return at
+	}
+	l.leaving.search(func(p *place) bool { return at == 0 || p.until < at }, func(p *place) {
+		if p.budget == budget && len(p.holds) == 0 {
+			earlier(p.until)
+		}
+	})
+	l.ending.search(func(r *reservation) bool { return at == 0 || r.next < at }, func(r *reservation) {
+		if r.place.budget == budget {
+			earlier(r.next)
+		}
+	})
+	return at
+}
+
+// report adds to a decision how the limit and its budget stand.
+func (l *limit) report(d *Decision, budget int, now int64) {
+	d.Room = LimitUse{Limit: l.setting.Limit, Used: l.used(now), Held: l.held}
+	for i := range l.budgets {
+		d.Room.Guaranteed += l.budgets[i].unkept()
+	}
+	if budget >= 0 {
+		d.Budget = l.budgetUse(budget)
+	}
+}
+
+func (l *limit) budgetUse(i int) BudgetUse {
+	b := &l.budgets[i]
+	return BudgetUse{Name: l.setting.Budgets[i].Name, Used: b.used, Held: b.held, Guaranteed: b.guaranteed, Maximum: b.maximum}
+}
+
+// repeats is the reservation that a Reserve asks for again; nil for a new one.
+func (m *Machine) repeats(o *Operation) *reservation {
+	if r := m.gate.reservations.byID[o.ID]; r != nil {
+		return r
+	}
+	if o.Key == 0 {
+		return nil
+	}
+	return m.gate.reservations.with(o.Key, m.now())
+}
+
+// repeated is the decision of a reservation that is asked for again: as it was made, unless it has ended.
+func (m *Machine) repeated(r *reservation) Decision {
+	d := Decision{ID: r.id, State: r.granted, Why: r.why, Shadow: r.shadow, Number: r.number.number, Expires: r.expires}
+	if r.state == Ended {
+		d.State = Ended
+	}
+	if l := m.limitOf(r.number); l.isSet() {
+		budget := -1
+		if r.place != nil {
+			budget = r.place.budget
+		}
+		l.report(&d, budget, m.now())
+	}
+	return d
+}

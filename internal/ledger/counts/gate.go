@@ -1,0 +1,216 @@
+package counts
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// gate is what reservations are decided by, and those that are known. The machine alone writes; it holds mu while it applies a record that
+// may change anything of it, before it locks any number.
+type gate struct {
+	mu           sync.RWMutex
+	limits       map[string]*limit // by their subjects
+	templates    map[string]TemplateSetting
+	reservations reservations
+}
+
+// now is log time in Unix seconds.
+func (m *Machine) now() int64 { return m.time / 1000 }
+
+// limitOf is the limit that a number's messages fall under; nil if there is none.
+func (m *Machine) limitOf(s *numberState) *limit {
+	if s.portfolio != nil {
+		return s.portfolio.limit
+	}
+	return s.limit
+}
+
+// ensureLimit is the limit of a subject, a new one without a setting if there is none.
+func (m *Machine) ensureLimit(subject string) *limit {
+	l := m.gate.limits[subject]
+	if l == nil {
+		l = &limit{subject: subject, heldBy: map[*numberState]int64{}, dirty: true}
+		if m.gate.limits == nil {
+			m.gate.limits = map[string]*limit{}
+		}
+		m.gate.limits[subject] = l
+	}
+	m.attach(l)
+	return l
+}
+
+// attach makes a limit that of its subject. The limit of a number that shares another has no users.
+func (m *Machine) attach(l *limit) {
+	l.users = nil
+	if g := m.portfolios[l.subject]; g != nil {
+		l.users, g.limit = g, l
+	} else if s := m.numbers[l.subject]; s != nil && s.number == l.subject {
+		if s.limit = l; s.portfolio == nil {
+			l.users = s
+		}
+	}
+}
+
+// applySettings takes settings. Reservations that are granted stand.
+func (m *Machine) applySettings(settings *Settings, about []string) []string {
+	for _, t := range settings.Templates {
+		if m.gate.templates == nil {
+			m.gate.templates = map[string]TemplateSetting{}
+		}
+		if m.gate.templates[t.Name] = t; t.Removed {
+			delete(m.gate.templates, t.Name)
+		}
+	}
+	for i := range settings.Senders {
+		n := &settings.Senders[i]
+		s := m.ensure(n.Number)
+		s.sender, s.dirty = new(*n), true
+		if n.Removed {
+			s.sender = nil
+		}
+		if l := m.limitOf(s); l.active() {
+			l.recount()
+		}
+	}
+	for i := range settings.Limits {
+		set := settings.Limits[i]
+		subject := set.Subject
+		if s := m.numbers[subject]; s != nil {
+			subject = s.number
+		}
+		if set.Removed {
+			set = LimitSetting{}
+		} else if !strings.HasPrefix(subject, portfolioPrefix) {
+			m.ensure(subject)
+		}
+		l := m.ensureLimit(subject)
+		released := l.setting.ReleaseUnconfirmed != set.ReleaseUnconfirmed
+		l.setting = set
+		l.recount()
+		l.refreshAll(m.now())
+		if released {
+			for _, r := range slices.Clone(l.ending) {
+				if !r.confirmed {
+					m.schedule(r, r.unconfirmedEnds(set.ReleaseUnconfirmed))
+				}
+			}
+		}
+		about = append(about, subject)
+	}
+	return about
+}
+
+// recordEvent records an event of a number, and what becomes of the places of its limit, which may be nil.
+func (m *Machine) recordEvent(s *numberState, l *limit, e event) result {
+	if !l.active() {
+		return s.record(e)
+	}
+	before, other := l.users.canonical(e.user), key(0)
+	if e.alias != 0 {
+		other = l.users.canonical(e.alias)
+	}
+	is := s.record(e)
+	user := l.users.canonical(e.user)
+	l.rename(before, user)
+	l.rename(other, user)
+	l.refresh(user, s, e.category, m.now())
+	ended := false
+	switch e.kind {
+	case Failed:
+		ended = m.fail(l, s, user, e.fingerprint)
+	case Delivered:
+		ended = m.deliver(l, s, user, &e, is == changed && s.countsMessage(e.user, e.fingerprint))
+	case Received:
+		for _, participant := range slices.Sorted(maps.Keys(s.chats.of[e.chat])) {
+			l.refresh(l.users.canonical(participant), s, NoCategory, m.now())
+		}
+	case Complained, AliasLinked, Replied: // concern no reservation
+	}
+	if ended {
+		return max(is, changed)
+	}
+	return is
+}
+
+// regroup gives the places of limits to the limits that their numbers have now, after numbers have come to portfolios or left them. What one
+// number was known as is another.
+func (m *Machine) regroup(limits []*limit, from, to *numberState) {
+	is := func(s *numberState) *numberState {
+		if s == from {
+			return to
+		}
+		return s
+	}
+	var places []*place
+	for _, l := range limits {
+		m.attach(l)
+		places = append(places, l.placesByUser()...)
+		l.places, l.leaving, l.ending = nil, nil, nil
+		l.recount()
+	}
+	for _, r := range m.gate.reservations.byID {
+		r.number = is(r.number)
+		m.ensureLimit(r.number.limitSubject()).dirty = true // its row has the reservation from now on
+	}
+	affected := slices.Clone(limits)
+	for _, p := range places {
+		p.number = is(p.number)
+		slices.SortFunc(p.holds, (*reservation).compare)
+		for _, r := range p.holds {
+			l := m.ensureLimit(r.number.limitSubject())
+			user := l.users.canonical(r.user)
+			q := l.places[user]
+			if q == nil {
+				q = l.take(user, p.number, p.category, l.countedUntil(user, m.now()))
+			}
+			l.hold(q, r)
+			affected = append(affected, l)
+		}
+		if l := m.limitOf(p.number); l.active() {
+			l.refresh(l.users.canonical(p.user), p.number, p.category, m.now())
+		}
+	}
+	for _, l := range affected {
+		l.recount()
+		l.refreshAll(m.now())
+	}
+}
+
+// inherit gives to a number what another had of the gate that is the same number.
+func (m *Machine) inherit(from, to *numberState, limits []*limit) {
+	if to.sender == nil && from.sender != nil {
+		to.sender, to.dirty = from.sender, true
+	}
+	if from.limit.isSet() && !to.limit.isSet() {
+		l := m.ensureLimit(to.number)
+		l.setting = from.limit.setting
+		limits = append(limits, l)
+	}
+	m.regroup(limits, from, to)
+	if from.limit != nil {
+		delete(m.gate.limits, from.number)
+		m.removed = append(m.removed, limitKey(from.number))
+	}
+}
+
+// limitSubject is the subject whose limit a number's messages fall under.
+func (s *numberState) limitSubject() string {
+	if s.portfolio != nil {
+		return s.portfolio.subject
+	}
+	return s.number
+}
+
+// limitsOf are the limits of some numbers, their own and those that they share, each once.
+func (m *Machine) limitsOf(numbers ...*numberState) (all []*limit) {
+	for _, s := range numbers {
+		for _, l := range []*limit{m.limitOf(s), s.limit} {
+			if l != nil && !slices.Contains(all, l) {
+				all = append(all, l)
+			}
+		}
+	}
+	return all
+}

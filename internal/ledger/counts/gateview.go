@@ -1,0 +1,163 @@
+package counts
+
+import "time"
+
+// Reservation is one that was granted.
+type Reservation struct {
+	ID      ReservationID
+	Number  string // the own name of the number that is to send
+	State   ReservationState
+	Expires time.Time // until when the sender may begin to send
+}
+
+// Holds says how the reservations of a limit stand.
+type Holds struct {
+	Open    int64     // that hold a place
+	Unknown int64     // of these: past their time to send and not confirmed
+	Oldest  time.Time // when the oldest of them was granted; zero for none
+}
+
+// readLimit calls with the limit of a subject, unless there is none.
+func (v *View) readLimit(subject string, call func(*limit)) {
+	if s := v.number(subject); s != nil {
+		subject = s.number
+	}
+	v.gate.mu.RLock()
+	defer v.gate.mu.RUnlock()
+	if l := v.gate.limits[subject]; l != nil {
+		call(l)
+	}
+}
+
+// LimitOwner is the subject whose limit a number's messages fall under: the number itself, or its portfolio.
+func (v *View) LimitOwner(number string) string {
+	s := v.number(number)
+	if s == nil {
+		return number
+	}
+	s.rlock()
+	defer s.runlock()
+	return s.limitSubject()
+}
+
+// Reserved is how many places of a limit are held at a time for users who are not counted.
+func (v *View) Reserved(subject string, now time.Time) (held int64) {
+	v.readLimit(subject, func(l *limit) {
+		held = l.held
+		l.eachUncounted(now, func(*place) { held++ })
+	})
+	return held
+}
+
+// NumberReserved is how many of the places that are held were taken for messages of a number, whoever has the limit.
+func (v *View) NumberReserved(number string, now time.Time) (held int64) {
+	s := v.number(number)
+	if s == nil {
+		return 0
+	}
+	v.readLimit(v.LimitOwner(number), func(l *limit) {
+		held = l.heldBy[s]
+		l.eachUncounted(now, func(p *place) {
+			if p.number == s {
+				held++
+			}
+		})
+	})
+	return held
+}
+
+// eachUncounted calls with the places that are held and whose user has left the window by a time, which the limit does not know yet.
+func (l *limit) eachUncounted(now time.Time, call func(*place)) {
+	l.leaving.search(func(p *place) bool { return p.until <= now.Unix() }, func(p *place) {
+		if len(p.holds) > 0 {
+			call(p)
+		}
+	})
+}
+
+// Budgets are how the budgets of a limit stand at a time, in the order of the setting.
+func (v *View) Budgets(subject string, now time.Time) (all []BudgetUse) {
+	v.readLimit(subject, func(l *limit) {
+		for i := range l.budgets {
+			all = append(all, l.budgetUse(i))
+		}
+		l.leaving.search(func(p *place) bool { return p.until <= now.Unix() }, func(p *place) {
+			if p.budget < 0 {
+				return
+			}
+			all[p.budget].Used--
+			if len(p.holds) > 0 {
+				all[p.budget].Held++
+			}
+		})
+	})
+	return all
+}
+
+// Reservation is the one with an id; false where there is none, or none any more.
+func (v *View) Reservation(id ReservationID) (Reservation, bool) {
+	v.gate.mu.RLock()
+	defer v.gate.mu.RUnlock()
+	r := v.gate.reservations.byID[id]
+	if r == nil {
+		return Reservation{}, false
+	}
+	return Reservation{ID: r.id, Number: r.number.number, State: r.state, Expires: time.Unix(r.expires, 0).UTC()}, true
+}
+
+// Holds are the reservations of a limit.
+func (v *View) Holds(subject string, now time.Time) (h Holds) {
+	v.readLimit(subject, func(l *limit) {
+		oldest := int64(0)
+		for _, r := range l.ending {
+			h.Open++
+			if !r.confirmed && r.expires <= now.Unix() {
+				h.Unknown++
+			}
+			if oldest == 0 || r.created < oldest {
+				oldest = r.created
+			}
+		}
+		if oldest != 0 {
+			h.Oldest = time.Unix(oldest, 0).UTC()
+		}
+	})
+	return h
+}
+
+// EndsBy says whether a reservation ends, or is forgotten, by itself by a time.
+func (v *View) EndsBy(now time.Time) bool {
+	v.gate.mu.RLock()
+	defer v.gate.mu.RUnlock()
+	return len(v.gate.reservations.due) > 0 && v.gate.reservations.due[0].next <= now.Unix()
+}
+
+// Changes are the settings that differ from those that are known.
+func (v *View) Changes(s Settings) (some Settings) {
+	v.gate.mu.RLock()
+	defer v.gate.mu.RUnlock()
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for _, set := range s.Limits {
+		l := v.gate.limits[v.resolved(set.Subject)]
+		if set.Removed != !l.isSet() || !set.Removed && !l.setting.equal(&set) {
+			some.Limits = append(some.Limits, set)
+		}
+	}
+	for _, set := range s.Senders {
+		var known *SenderSetting
+		if n := v.numbers[set.Number]; n != nil {
+			known = n.sender
+		}
+		if set.Removed != (known == nil) || known != nil && *known != set {
+			some.Senders = append(some.Senders, set)
+		}
+	}
+	for _, set := range s.Templates {
+		known, found := v.gate.templates[set.Name]
+		if set.Removed && found || !set.Removed && (!found || known != set) {
+			some.Templates = append(some.Templates, set)
+		}
+	}
+	return some
+}

@@ -1,0 +1,288 @@
+package counts
+
+import (
+	"bytes"
+	"cmp"
+	"container/heap"
+	"slices"
+	"time"
+)
+
+// reservation is the right to send one message. It ends by a delivery, a failure, a release, or with time; a while after that it is
+// forgotten.
+type reservation struct {
+	id      ReservationID
+	number  *numberState
+	user    key    // as it was asked for
+	place   *place // that it holds; nil for none
+	key     uint64 // idempotency key; zero for none
+	state   ReservationState
+	granted ReservationState // Held or Free
+	why     string
+	shadow  bool
+	message uint32 // fingerprint of the message that was sent; once state is Confirmed, or was
+
+	confirmed bool
+	created   int64 // log time, Unix seconds
+	expires   int64 // until when the sender may begin to send
+	next      int64 // when it ends or is forgotten
+	index     int   // in limit.ending
+	due       int   // in reservations.due
+}
+
+// In seconds.
+const (
+	unknownFor = int64(UnknownFor / time.Second)
+	keyKept    = int64(KeyKept / time.Second)
+)
+
+// reservations are all that are known.
+type reservations struct {
+	byID  map[ReservationID]*reservation
+	byKey map[uint64]*reservation
+	due   dueHeap
+}
+
+// add adds a new reservation.
+func (all *reservations) add(r *reservation) {
+	if all.byID == nil {
+		all.byID, all.byKey = map[ReservationID]*reservation{}, map[uint64]*reservation{}
+	}
+	all.byID[r.id] = r
+	if r.key != 0 {
+		all.byKey[r.key] = r
+	}
+	heap.Push(&all.due, r)
+}
+
+// schedule sets when something happens to a reservation next.
+func (m *Machine) schedule(r *reservation, at int64) {
+	r.next = at
+	heap.Fix(&m.gate.reservations.due, r.due)
+	l := m.limitOf(r.number)
+	l.dirty = true
+	if r.place != nil {
+		heap.Fix(&l.ending, r.index)
+	}
+}
+
+// forget removes a reservation.
+func (all *reservations) forget(r *reservation) {
+	heap.Remove(&all.due, r.due)
+	delete(all.byID, r.id)
+	if all.byKey[r.key] == r {
+		delete(all.byKey, r.key)
+	}
+}
+
+// with is the reservation that an idempotency key stands for; nil for none.
+func (all *reservations) with(k uint64, now int64) *reservation {
+	if r := all.byKey[k]; r != nil && now < r.created+keyKept {
+		return r
+	}
+	return nil
+}
+
+// bySubject are all by the subjects of their limits, in a fixed order.
+func (all *reservations) bySubject() map[string][]*reservation {
+	of := map[string][]*reservation{}
+	for _, r := range all.byID {
+		subject := r.number.limitSubject()
+		of[subject] = append(of[subject], r)
+	}
+	for _, some := range of {
+		slices.SortFunc(some, (*reservation).compare)
+	}
+	return of
+}
+
+// unconfirmedEnds is when a reservation that holds a place and is not confirmed ends by itself. After the time to send its message may have
+// been sent, and what may have been sent may be delivered.
+func (r *reservation) unconfirmedEnds(release bool) int64 {
+	if release {
+		return r.expires
+	}
+	return r.expires + unknownFor
+}
+
+// forgotten is when an ended reservation is forgotten. Until then its operations are answered as before.
+func (r *reservation) forgotten() int64 {
+	if r.key != 0 {
+		return max(r.expires, r.created+keyKept)
+	}
+	return r.expires
+}
+
+// end ends a reservation.
+func (m *Machine) end(r *reservation) {
+	if r.place != nil {
+		m.limitOf(r.number).letGo(r)
+	}
+	r.state = Ended
+	m.schedule(r, max(r.forgotten(), m.now()))
+}
+
+// endDue ends and forgets what is due by log time. It returns the numbers whose reservations ended.
+func (m *Machine) endDue(about []string) []string {
+	for len(m.gate.reservations.due) > 0 && m.gate.reservations.due[0].next <= m.now() {
+		r := m.gate.reservations.due[0]
+		if r.place == nil {
+			m.limitOf(r.number).dirty = true
+			m.gate.reservations.forget(r)
+			continue
+		}
+		m.end(r)
+		about = append(about, r.number.number)
+	}
+	return about
+}
+
+// confirm records which message was sent under a reservation. The message may be delivered or failed already.
+func (m *Machine) confirm(o *Operation) Decision {
+	r := m.gate.reservations.byID[o.ID]
+	if r == nil {
+		return Decision{ID: o.ID, State: Ended, Why: Unknown}
+	}
+	d := Decision{ID: r.id, Number: r.number.number, State: r.state, Expires: r.expires}
+	message := newFingerprint(o.Message)
+	if r.confirmed {
+		if r.message != message {
+			d.Why = OtherMessage
+		}
+		return d
+	}
+	r.confirmed, r.message = true, message
+	m.limitOf(r.number).dirty = true
+	switch {
+	case r.place != nil && (slices.Contains(r.place.failed, message) || r.number.isDelivered(r.user, message)):
+		m.end(r)
+	case r.place != nil:
+		r.state = Confirmed
+		m.schedule(r, m.now()+unknownFor)
+	case r.state == Free:
+		r.state = Confirmed
+	}
+	d.State = r.state
+	return d
+}
+
+// release ends a reservation under which nothing was sent.
+func (m *Machine) release(o *Operation) Decision {
+	r := m.gate.reservations.byID[o.ID]
+	if r == nil {
+		return Decision{ID: o.ID, State: Ended, Why: Unknown}
+	}
+	if r.state != Ended {
+		m.end(r)
+	}
+	return Decision{ID: r.id, Number: r.number.number, State: Ended, Expires: r.expires}
+}
+
+// mostFailed bounds the failed messages that a place remembers: of those that are confirmed after they failed.
+const mostFailed = 8
+
+// fail takes that a message failed. It ends the reservation that was confirmed with it; the message of one that is not confirmed yet may be
+// this one. It reports whether that changed anything.
+func (m *Machine) fail(l *limit, s *numberState, user key, message uint32) bool {
+	p := l.places[user]
+	if p == nil || len(p.holds) == 0 {
+		return false
+	}
+	if r := p.confirmedWith(s, message); r != nil {
+		m.end(r)
+		return true
+	}
+	waits := slices.ContainsFunc(p.holds, func(r *reservation) bool { return r.number == s && !r.confirmed })
+	if !waits || slices.Contains(p.failed, message) {
+		return false
+	}
+	if p.failed = append(p.failed, message); len(p.failed) > mostFailed {
+		p.failed = p.failed[1:]
+	}
+	l.dirty = true
+	return true
+}
+
+// deliver takes that a message was delivered. It ends the reservation that was confirmed with it. A counted delivery that none was confirmed
+// with ends the oldest that is not confirmed: only one, since each is for a message of its own.
+func (m *Machine) deliver(l *limit, s *numberState, user key, e *event, counted bool) bool {
+	p := l.places[user]
+	if p == nil {
+		return false
+	}
+	r := p.confirmedWith(s, e.fingerprint)
+	if r == nil && counted {
+		r = p.oldest(s, int64(e.at))
+	}
+	if r == nil {
+		return false
+	}
+	m.end(r)
+	return true
+}
+
+// confirmedWith is the reservation of a number that was confirmed with a message; nil for none.
+func (p *place) confirmedWith(s *numberState, message uint32) *reservation {
+	i := slices.IndexFunc(p.holds, func(r *reservation) bool { return r.number == s && r.confirmed && r.message == message })
+	if i < 0 {
+		return nil
+	}
+	return p.holds[i]
+}
+
+// oldest is the oldest reservation of a number that is not confirmed and was granted by a time; nil for none.
+func (p *place) oldest(s *numberState, by int64) (oldest *reservation) {
+	for _, r := range p.holds {
+		if r.number == s && !r.confirmed && r.created <= by && (oldest == nil || r.compare(oldest) < 0) {
+			oldest = r
+		}
+	}
+	return oldest
+}
+
+// compare orders reservations by when they were made.
+func (r *reservation) compare(o *reservation) int {
+	return cmp.Or(cmp.Compare(r.created, o.created), bytes.Compare(r.id[:], o.id[:]))
+}
+
+// dueHeap has the reservation to which something happens first at its top.
+type dueHeap []*reservation
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].next < h[j].next }
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].due, h[j].due = i, j
+}
+func (h *dueHeap) Push(r any) {
+	r.(*reservation).due = len(*h)
+	*h = append(*h, r.(*reservation))
+}
+func (h *dueHeap) Pop() any { return pop((*[]*reservation)(h)) }
+
+// endingHeap is as dueHeap, of the reservations that hold places of one limit.
+type endingHeap []*reservation
+
+func (h endingHeap) Len() int           { return len(h) }
+func (h endingHeap) Less(i, j int) bool { return h[i].next < h[j].next }
+func (h endingHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+func (h *endingHeap) Push(r any) {
+	r.(*reservation).index = len(*h)
+	*h = append(*h, r.(*reservation))
+}
+func (h *endingHeap) Pop() any { return pop((*[]*reservation)(h)) }
+
+func (h endingHeap) search(worth func(*reservation) bool, visit func(*reservation)) {
+	searchHeap(h, 0, worth, visit)
+}
+
+func pop[T any](h *[]T) T {
+	last := len(*h) - 1
+	top := (*h)[last]
+	clear((*h)[last:])
+	*h = (*h)[:last]
+	return top
+}

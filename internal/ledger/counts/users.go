@@ -1,0 +1,106 @@
+package counts
+
+// canonical implements limitUsers.
+func (s *numberState) canonical(k key) key {
+	if s.users.shards == nil {
+		return k
+	}
+	return s.users.resolve(k)
+}
+
+// lastOf implements limitUsers.
+func (s *numberState) lastOf(user key) (counted, opened uint32) {
+	h := &s.scratch
+	if !s.loadUser(user, h) {
+		return 0, 0
+	}
+	k := sampler{windows: s.windows, floor: noSamples}
+	for _, d := range h.deliveries {
+		if h.counts(s.windows, d) {
+			k.step(d.at)
+		}
+	}
+	return k.counted, k.opened
+}
+
+// eachCounted implements limitUsers.
+func (s *numberState) eachCounted(after int64, call func(user key, of *numberState)) {
+	for _, p := range s.users.all() {
+		for _, is := range p.slots {
+			if !is.empty() && !is.isAlias() && int64(p.lastDelivery(is)) > after {
+				call(is.rank().key(), s)
+			}
+		}
+	}
+}
+
+// canonical implements limitUsers. A key that is in no ring is known to one member at most.
+func (g *portfolioState) canonical(k key) key {
+	if g.rings.has(k) {
+		return g.rings.least(k)
+	}
+	for _, s := range g.members {
+		if s.hasKey(k) {
+			return g.rings.least(s.users.resolve(k))
+		}
+	}
+	return k
+}
+
+// lastOf implements limitUsers.
+func (g *portfolioState) lastOf(user key) (counted, opened uint32) {
+	in := &g.found
+	g.gather(nil, user, in)
+	k := sampler{windows: g.windows, floor: noSamples}
+	for _, at := range in.times[countedSeries] {
+		k.step(at)
+	}
+	return k.counted, k.opened
+}
+
+// eachCounted implements limitUsers. It may call with a user again.
+func (g *portfolioState) eachCounted(after int64, call func(user key, of *numberState)) {
+	for _, s := range g.members {
+		s.eachCounted(after, func(user key, of *numberState) { call(g.canonical(user), of) })
+	}
+}
+
+// noSamples is a floor that nothing lies above.
+const noSamples = 1 << 62
+
+// windowEnds is when the customer service window of a user with the number ends, Unix seconds; zero if none is open.
+func (s *numberState) windowEnds(user key, now int64) int64 {
+	h := &s.scratch
+	if !s.loadUser(s.canonical(user), h) {
+		return 0
+	}
+	for i := len(h.inbounds) - 1; i >= 0; i-- {
+		if in := int64(h.inbounds[i]); in <= now {
+			if ends := in + s.windows.service; ends > now {
+				return ends
+			}
+			return 0
+		}
+	}
+	return 0
+}
+
+// isDelivered says whether a message to a user was delivered.
+func (s *numberState) isDelivered(user key, message uint32) bool {
+	h := &s.scratch
+	if !s.loadUser(s.canonical(user), h) {
+		return false
+	}
+	i := h.find(message)
+	return i >= 0 && !h.deliveries[i].awaited
+}
+
+// countsMessage says whether the delivery of a message to a user is counted.
+func (s *numberState) countsMessage(user key, message uint32) bool {
+	h := &s.scratch
+	if !s.loadUser(s.canonical(user), h) {
+		return false
+	}
+	i := h.find(message)
+	return i >= 0 && !h.deliveries[i].awaited && h.counts(s.windows, h.deliveries[i])
+}
