@@ -163,8 +163,9 @@ func (l *limit) frees(now int64, budget int, places int64) (at int64) {
 		return sooner
 	}
 	if budget < 0 {
-		on, of := seriesFor(l.setting.Measure)
-		if second, found := l.users.allSeries()[on].nth(of, now-l.window(), min(places, l.used(now))); found {
+		if n := min(places, l.used(now)); n > 0 {
+			on, of := seriesFor(l.setting.Measure)
+			second, _ := l.users.allSeries()[on].nth(of, now-l.window(), n)
 			earlier(int64(second) + l.window())
 		}
 		if len(l.ending) > 0 {

@@ -49,7 +49,7 @@ func (all *reservations) add(r *reservation) {
 		all.byID, all.byKey = map[ReservationID]*reservation{}, map[uint64]*reservation{}
 	}
 	all.byID[r.id] = r
-	if r.key != 0 {
+	if was := all.byKey[r.key]; r.key != 0 && (was == nil || was.compare(r) < 0) {
 		all.byKey[r.key] = r
 	}
 	heap.Push(&all.due, r)
