@@ -134,9 +134,6 @@ func TestARepetitionIsNotSaved(t *testing.T) {
 	}
 }
 
-// arenaWords are those of all overflow histories of a shard, also of those that nothing refers to.
-func arenaWords(p *shard) int { return p.words }
-
 // A shard with more history than a shard should have is split, unless that is one user's.
 func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
 	for _, test := range []struct {
@@ -151,10 +148,9 @@ func TestAPartOfMuchHistoryIsSplit(t *testing.T) {
 				s.record(event{kind: Delivered, user: (user + 1) << (keyBits - 3), fingerprint: i, at: at - i})
 			}
 		}
-		p := s.users.shards[0]
-		p.allocate(test.words - arenaWords(p))
+		s.users.shards[0].content = test.words - 2
 		for i := range uint32(2) {
-			s.record(event{kind: Delivered, user: 1 << (keyBits - 3), fingerprint: 9, at: at - 9 - i}) // it has room where it is
+			s.record(event{kind: Delivered, user: 1 << (keyBits - 3), fingerprint: 9, at: at - 9 - i}) // two words, once
 		}
 		if n := len(s.users.all()); n != test.parts {
 			t.Errorf("%d words of %d users are in %d parts", test.words, test.users, n)
@@ -175,8 +171,7 @@ func TestAPartOfMuchHistoryIsSplitByWhatIsAppended(t *testing.T) {
 				s.record(event{kind: kind, user: (user + 1) << (keyBits - 3), fingerprint: i, at: at + i})
 			}
 		}
-		p := s.users.shards[0]
-		p.allocate(shardWords)
+		s.users.shards[0].content = shardWords
 		for i := range uint32(9) {
 			s.record(event{kind: kind, user: 1 << (keyBits - 3), fingerprint: 9 + i, at: at + 9 + i})
 		}

@@ -131,7 +131,9 @@ func (p *shard) allocate(words int) uint32 {
 // free releases the overflow history of a slot, if it has one.
 func (p *shard) free(s slot) {
 	if s.isOverflow() {
-		p.garbage += len(p.overflow(s))
+		b := p.overflow(s)
+		p.garbage += len(b)
+		p.content -= b.used()
 	}
 }
 

@@ -21,6 +21,7 @@ type shard struct {
 	arena   [][]uint32 // overflow histories, in pages: it grows by a page, and nothing is copied
 	words   int        // of all overflow histories in the arena
 	garbage int        // of those that no slot refers to
+	content int        // words of overflow histories that are used: without garbage and slack
 
 	horizon int64 // Unix seconds; no time in the shard is earlier than base, which follows from it
 
@@ -30,7 +31,7 @@ type shard struct {
 
 const (
 	shardSlots = 16384   // slots at which a shard is split
-	shardWords = 1 << 19 // words of arena at which it is split
+	shardWords = 3 << 17 // words of content at which it is split: 1.5 MiB, and half as much again with slack
 	pageWords  = 1 << 12 // words of a page of the arena
 	mostDepth  = 20      // at which it is not split any more; no hash spreads keys so badly
 	longest    = Kept    // the longest window that may be configured
@@ -125,6 +126,7 @@ func (p *shard) grow() {
 // split splits a shard in two by the next bit of the keys.
 func (p *shard) split() (low, high *shard) {
 	var side [2][]slot
+	var content [2]int
 	for i := range side {
 		side[i] = make([]slot, 0, p.used/2+p.used/8)
 	}
@@ -133,12 +135,15 @@ func (p *shard) split() (low, high *shard) {
 		if !s.empty() {
 			bit := s.rank().key() >> shift & 1
 			side[bit] = append(side[bit], s)
+			if s.isOverflow() {
+				content[bit] += p.overflow(s).used()
+			}
 		}
 	}
 	var halves [2]*shard
 	for i := range halves {
 		halves[i] = newShard(p.depth+1, p.prefix<<1|key(i), p.horizon, side[i])
-		halves[i].arena = p.arena
+		halves[i].arena, halves[i].content = p.arena, content[i]
 		halves[i].compact()
 	}
 	return halves[0], halves[1]
@@ -211,10 +216,13 @@ func (p *shard) store(was slot, h *history, counted, opened uint32) slot {
 		return s
 	}
 	need := overflowWords(len(h.deliveries), len(h.inbounds))
-	if !was.isOverflow() || int(p.overflow(was)[overflowSize]) < need {
+	if was.isOverflow() && len(p.overflow(was)) >= need {
+		p.content -= p.overflow(was).used()
+	} else {
 		p.free(was)
 		was = overflowSlot(was.rank(), p.allocate(withSlack(need)))
 	}
+	p.content += need
 	b := p.overflow(was)
 	b.fill(h)
 	b[overflowCounted], b[overflowOpened] = counted, opened
@@ -242,24 +250,27 @@ func (p *shard) view(is slot, in overflow, w windowLengths) overflow {
 	return in
 }
 
-// widen returns the overflow history of a slot, made or moved to where there is room for more words. It has the content that view
-// returned.
+// widen returns the overflow history of a slot, made or moved to where there is room for more words, which the caller adds. It has the
+// content that view returned.
 func (p *shard) widen(i int, was overflow, more int) overflow {
 	is := p.slots[i]
 	need := was.used() + more
 	if is.isOverflow() && need <= len(was) {
+		p.content += more
 		return was
 	}
 	p.free(is)
+	p.content += need
 	p.slots[i] = overflowSlot(is.rank(), p.allocate(withSlack(need)))
 	p.overflow(p.slots[i]).copy(was)
 	p.maybeCompact()
 	return p.overflow(p.slots[i])
 }
 
-// shouldSplit reports whether a shard has reached the size at which it is split.
+// shouldSplit reports whether a shard has reached the size at which it is split. That follows from what it knows: a machine that is
+// restored has no slack, and is to split at the same record.
 func (p *shard) shouldSplit() bool {
-	return p.depth < mostDepth && p.used > 1 && (capacityFor(p.used) > shardSlots || p.words-p.garbage > shardWords)
+	return p.depth < mostDepth && p.used > 1 && (capacityFor(p.used) > shardSlots || p.content > shardWords)
 }
 
 // touch is called before a shard changes. A snapshot under way that has not written the shard yet saves it first.

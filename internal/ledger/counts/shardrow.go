@@ -86,8 +86,9 @@ func (p *shard) decode(row []byte, rings bool) error {
 			r.Fail(errShard)
 			return r.Err()
 		}
-		place := p.allocate(overflowWords(deliveries, inbounds))
-		used[i] = overflowSlot(s.rank(), place)
+		words := overflowWords(deliveries, inbounds)
+		used[i] = overflowSlot(s.rank(), p.allocate(words))
+		p.content += words
 		b := p.overflow(used[i])
 		within := func(at, before uint32) {
 			if int64(at) < base || int64(at) > end || at < before {

@@ -20,9 +20,9 @@ func (t *userTable) clear(horizon int64) {
 	*t = userTable{shards: []*shard{newShard(0, 0, horizon, nil)}, dirty: true, dropped: t.dropped || t.shards != nil}
 }
 
-// maybeSplit splits a shard whose arena has grown too large.
+// maybeSplit splits a shard that has grown too large.
 func (t *userTable) maybeSplit(p *shard) {
-	if p.words > shardWords && p.shouldSplit() {
+	if p.shouldSplit() {
 		t.split(p)
 	}
 }

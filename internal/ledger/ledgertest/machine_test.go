@@ -144,3 +144,46 @@ func TestEveryFewEvents(t *testing.T) {
 		}
 	}
 }
+
+// A shard that holds too much history is split at the same record by a machine that was restored from a snapshot, which has the same
+// history and less room beside it.
+func TestARestoredMachineSplitsAtTheSameRecord(t *testing.T) {
+	const users, size = 64, 2048
+	one := counts.NewMachine()
+	var restored *counts.Machine
+	shards := func(m *counts.Machine) (n int) {
+		c := m.Capture(true)
+		for range c.Rows() {
+			n++
+		}
+		c.End(true)
+		return n
+	}
+	begun, position := 0, uint64(0)
+	for record := range 200 {
+		r := &counts.Record{Clock: begin.UnixMilli()}
+		for i := range size {
+			n := record*size + i
+			r.Entries = append(r.Entries, counts.Entry{
+				Number: number, Kind: counts.Delivered, User: counts.UserKey(1 + n%users), Message: counts.MessageKey(n + 1), At: begin.Unix() - 500_000 + int64(n),
+			})
+		}
+		position++
+		one.Apply(position, r)
+		switch {
+		case record < 90:
+			continue
+		case restored == nil:
+			restored, begun = again(t, one), shards(one)
+			continue
+		}
+		restored.Apply(position, r)
+		if state(one) != state(restored) {
+			t.Fatalf("after record %d there are %d rows, and %d where it was restored", record, shards(one), shards(restored))
+		}
+		if shards(one) > begun {
+			return
+		}
+	}
+	t.Error("no shard was split")
+}
