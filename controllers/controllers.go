@@ -62,11 +62,11 @@ type Options struct {
 // controller is something that a manager runs.
 type controller interface{ SetupWithManager(mgr ctrl.Manager) error }
 
-// Setup adds all controllers to a manager, and registers their indexes and metrics.
-func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) error {
+// Setup adds all controllers to a manager, and registers their indexes and metrics. It returns where it can be read what may be sent now.
+func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) (*standing.Source, error) {
 	for _, index := range []func(context.Context, client.FieldIndexer) error{lookup.SetupIndexes, directory.SetupIndexes} {
 		if err := index(ctx, mgr.GetFieldIndexer()); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	var (
@@ -80,7 +80,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) error {
 		}
 	)
 	if err := mgr.Add(throttled); err != nil {
-		return fmt.Errorf("add the throttle: %w", err)
+		return nil, fmt.Errorf("add the throttle: %w", err)
 	}
 	for _, c := range []struct {
 		of         string
@@ -103,13 +103,14 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) error {
 		}},
 	} {
 		if err := c.controller.SetupWithManager(mgr); err != nil {
-			return fmt.Errorf("set up the controller of %s: %w", c.of, err)
+			return nil, fmt.Errorf("set up the controller of %s: %w", c.of, err)
 		}
 	}
 	// +kubebuilder:scaffold:builder
 	o.Registry.MustRegister(
 		&metrics.Standing{Numbers: mgr.GetCache(), Ledger: o.Ledger, Samples: samples, Policies: policies.Compiled, Clock: o.Clock},
 		&metrics.Received{Numbers: mgr.GetCache(), Ledger: o.Ledger, Receipts: o.Receipts},
+		&metrics.Holds{Resources: mgr.GetCache(), Ledger: o.Ledger, Clock: o.Clock},
 	)
-	return nil
+	return &standing.Source{Cache: mgr.GetCache(), Counts: usage.Counts{Ledger: o.Ledger, Samples: samples}, Compiled: policies.Compiled, Clock: o.Clock}, nil
 }

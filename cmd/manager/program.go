@@ -16,6 +16,8 @@ import (
 	"numberfleet.dev/numberfleet/controllers"
 	"numberfleet.dev/numberfleet/controllers/directory"
 	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/gate"
+	gateapi "numberfleet.dev/numberfleet/internal/gate/api"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/events"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
@@ -24,6 +26,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/presence"
 	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/scaledclock"
+	"numberfleet.dev/numberfleet/internal/standing"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
 
@@ -38,6 +41,7 @@ type program struct {
 	webhooks    *webhook.Receiver
 	credentials []*webhook.Credentials // of the apps whose webhooks are received
 	events      *events.Receiver       // nil where the event API is not served
+	gate        *gateapi.API           // as events
 }
 
 // newProgram sets up what needs no ledger. Nothing runs yet.
@@ -163,7 +167,11 @@ func (p *program) manage(ctx context.Context, book *ledger.Ledger, here *presenc
 	if p.webhookCredentials == "" { // otherwise there is an app whose id is not known
 		options.Apps = p.config.Webhooks.AppIDs
 	}
-	if err := controllers.Setup(ctx, p.manager, &options); err != nil {
+	stands, err := controllers.Setup(ctx, p.manager, &options)
+	if err != nil {
+		return err
+	}
+	if err := p.openGate(book, stands); err != nil {
 		return err
 	}
 	if err := p.manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -173,4 +181,19 @@ func (p *program) manage(ctx context.Context, book *ledger.Ledger, here *presenc
 		return err
 	}
 	return p.manager.Start(ctx)
+}
+
+// openGate has the gate decide from now on, and its API answer.
+func (p *program) openGate(book *ledger.Ledger, stands *standing.Source) error {
+	service, err := gate.New(gate.Options{
+		Ledger: book, Directory: p.directory(), Clock: p.clock, Real: clock.RealClock{}, Recorder: p.manager.GetEventRecorder("numberfleet"),
+		Metrics: metrics.Registry, Log: ctrl.Log.WithName("gate"),
+	})
+	if err != nil {
+		return err
+	}
+	if p.gate != nil {
+		p.gate.SetBackend(&gateapi.Backend{Gate: service, Standing: stands})
+	}
+	return p.manager.Add(service)
 }

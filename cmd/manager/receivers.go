@@ -2,13 +2,16 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/go-logr/logr"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"numberfleet.dev/numberfleet/controllers/directory"
+	gateapi "numberfleet.dev/numberfleet/internal/gate/api"
 	"numberfleet.dev/numberfleet/internal/ingest/events"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/secret"
@@ -48,7 +51,7 @@ func (p *program) setUpWebhooks() (err error) {
 	return nil
 }
 
-// setUpEvents sets up the event API, if it is to be served.
+// setUpEvents sets up the event API and that of the gate, if they are to be served.
 func (p *program) setUpEvents() error {
 	if p.eventsAddress == none || p.eventsAddress == "" {
 		return nil
@@ -61,7 +64,20 @@ func (p *program) setUpEvents() error {
 	p.events, err = events.NewReceiver(events.Options{
 		Access: access, Directory: p.directory(), Clock: p.clock, Metrics: metrics.Registry, Log: ctrl.Log.WithName("event-api"),
 	})
+	if err != nil {
+		return err
+	}
+	p.gate, err = gateapi.New(gateapi.Options{Access: access, Real: clock.RealClock{}, Metrics: metrics.Registry, Log: ctrl.Log.WithName("gate-api")})
 	return err
+}
+
+// api is the handler of the event API and of the gate's.
+func (p *program) api(w http.ResponseWriter, req *http.Request) {
+	if gateapi.Serves(req.URL.Path) {
+		p.gate.ServeHTTP(w, req)
+	} else {
+		p.events.ServeHTTP(w, req)
+	}
 }
 
 func (p *program) directory() directory.Directory {
@@ -76,8 +92,8 @@ func (p *program) servers() []*server.Server {
 	}}
 	if p.events != nil {
 		all = append(all, &server.Server{
-			Name: "the event API", Listener: server.Listener{Address: p.eventsAddress, CertDir: p.eventsCerts, Tokens: true}, Handler: p.events,
-			Log: ctrl.Log.WithName("event-api"),
+			Name: "the event API", Listener: server.Listener{Address: p.eventsAddress, CertDir: p.eventsCerts, Tokens: true},
+			Handler: http.HandlerFunc(p.api), Log: ctrl.Log.WithName("event-api"), Stopping: p.gate.EndStreams,
 		})
 	}
 	return all

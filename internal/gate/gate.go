@@ -6,14 +6,47 @@ package gate
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/server"
 )
 
 // MaxRequests is how many reservations one call may ask for.
-const MaxRequests = 1000
+const MaxRequests = ledger.MostOperations
+
+// deniedAfter is when a caller without a right is answered. It hides how long the lookups took, and so which numbers there are.
+const deniedAfter = 250 * time.Millisecond
+
+// Ledger decides, and knows the reservations that it granted.
+type Ledger interface {
+	Operate(ctx context.Context, operations []counts.Operation, now time.Time) ([]counts.Decision, error)
+	// Expire ends what ends by now.
+	Expire(now time.Time) error
+	Reservation(id counts.ReservationID) (counts.Reservation, bool)
+	Hasher() counts.Hasher
+}
+
+// Directory knows the resources of numbers and templates. What it returns is not to be changed. An error says that it cannot tell now.
+type Directory interface {
+	// Number is the PhoneNumber that a number is served as, in E.164 or by Meta's id; nil if there is none.
+	Number(ctx context.Context, number report.Subject) (*v1alpha1.PhoneNumber, error)
+	// Sent are the MessageTemplates of a name that a number sends, in the order of their languages.
+	Sent(ctx context.Context, number *v1alpha1.PhoneNumber, template string) ([]*v1alpha1.MessageTemplate, error)
+	// BusinessPortfolio is the portfolio of that name; nil if there is none.
+	BusinessPortfolio(ctx context.Context, name string) (*v1alpha1.BusinessPortfolio, error)
+}
 
 // Caller is who asks. A *server.Caller is one.
 type Caller interface {
@@ -21,6 +54,45 @@ type Caller interface {
 	Allowed(ctx context.Context, permission server.Permission) (bool, error)
 	// Identity tells callers apart, so that an idempotency key is the caller's own. It is never logged.
 	Identity() string
+}
+
+// Clock is that of the rules.
+type Clock interface {
+	clock.PassiveClock
+	// Wait is the real time until the clock shows t; zero if it does already.
+	Wait(t time.Time) time.Duration
+}
+
+// Options say how a Service is made. Log is optional.
+type Options struct {
+	Ledger    Ledger
+	Directory Directory
+	Clock     Clock            // of the rules
+	Real      clock.WithTicker // of those who wait
+	Recorder  events.EventRecorder
+	Metrics   prometheus.Registerer
+	Log       logr.Logger
+}
+
+// Service reserves, confirms and releases. It is safe for concurrent use.
+type Service struct {
+	ledger    Ledger
+	directory Directory
+	clock     Clock
+	real      clock.WithTicker
+	refusals  *refusals
+	metrics   *metrics
+	log       logr.Logger
+}
+
+// New makes a service.
+func New(o Options) (*Service, error) {
+	if o.Ledger == nil || o.Directory == nil || o.Clock == nil || o.Real == nil || o.Recorder == nil || o.Metrics == nil {
+		return nil, errors.New("a gate needs a ledger, a directory, clocks, a recorder of Events and a registerer of metrics")
+	}
+	return &Service{
+		ledger: o.Ledger, directory: o.Directory, clock: o.Clock, real: o.Real, refusals: newRefusals(o.Recorder), metrics: newMetrics(o.Metrics), log: o.Log,
+	}, nil
 }
 
 // Answer is what became of a request.
@@ -31,8 +103,90 @@ type Answer struct {
 	Problem *Problem
 	// Namespace and Name are those of the PhoneNumber, Number is in E.164, NumberID is Meta's id where it is known.
 	Namespace, Name, Number, NumberID string
+
+	resource *v1alpha1.PhoneNumber
 }
 
 func (a *Answer) of(n *v1alpha1.PhoneNumber) {
+	a.resource = n
 	a.Namespace, a.Name, a.Number, a.NumberID = n.Namespace, n.Name, n.Spec.PhoneNumber, n.Spec.PhoneNumberID
+}
+
+// Reserve asks for up to MaxRequests reservations, which are decided in their order. There is an answer to each; what was granted is durable.
+// An error says that nothing can be told now, and that the caller is to try again: with the same keys, if something may have been granted.
+func (s *Service) Reserve(ctx context.Context, caller Caller, requests []Request) ([]Answer, error) {
+	start, denied := s.clock.Now(), time.After(deniedAfter)
+	answers := make([]Answer, len(requests))
+	operations := make([]counts.Operation, 0, len(requests))
+	asked := make([]int, 0, len(requests)) // the request of each operation
+	r := resolver{service: s, caller: caller, senders: map[address]sender{}}
+	for i := range requests {
+		operation, problem, err := r.resolve(ctx, &requests[i], &answers[i])
+		if err != nil {
+			return nil, err
+		}
+		if answers[i].Problem = problem; problem == nil {
+			operations, asked = append(operations, operation), append(asked, i)
+		}
+	}
+	if len(operations) > 0 {
+		decisions, err := s.ledger.Operate(ctx, operations, start)
+		if err != nil {
+			return nil, err
+		}
+		for i := range decisions {
+			s.decided(ctx, &answers[asked[i]], &decisions[i], start)
+		}
+	}
+	s.metrics.reserved(answers)
+	s.hide(ctx, answers, denied)
+	return answers, nil
+}
+
+// decided is what the ledger answers to a request.
+func (s *Service) decided(ctx context.Context, a *Answer, d *counts.Decision, now time.Time) {
+	a.Decision = *d
+	switch d.State {
+	case counts.Refused:
+		a.Problem = ProblemOf(d, s.clock.Wait)
+		s.tell(ctx, a, a.Problem.Detail, now)
+	case counts.Ended:
+		a.Problem = NewProblem(Ended, "")
+	default:
+		if d.Shadow {
+			s.tell(ctx, a, ProblemOf(d, s.clock.Wait).Detail, now)
+		}
+	}
+}
+
+// tell tells of a refusal, or of what would be one.
+func (s *Service) tell(ctx context.Context, a *Answer, detail string, now time.Time) {
+	k := keyOf(a)
+	s.refusals.add(k, detail, now, func() client.Object {
+		if k.namespace == "" {
+			if portfolio, err := s.directory.BusinessPortfolio(ctx, k.name); err == nil && portfolio != nil {
+				return portfolio
+			}
+		}
+		return a.resource
+	})
+}
+
+// hide waits until denied where a caller without a right is answered.
+func (s *Service) hide(ctx context.Context, answers []Answer, denied <-chan time.Time) {
+	for i := range answers {
+		if p := answers[i].Problem; p != nil && p.Reason == Forbidden {
+			select {
+			case <-denied:
+			case <-ctx.Done():
+			}
+			return
+		}
+	}
+}
+
+// newID draws the id of a reservation.
+func newID() (id counts.ReservationID) {
+	_, _ = rand.Read(id[:]) // never fails
+	return id
 }

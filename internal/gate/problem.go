@@ -22,6 +22,8 @@ const (
 	NotFound Reason = "NotFound"
 	// OtherMessage: the reservation was confirmed with another message.
 	OtherMessage Reason = counts.OtherMessage
+	// Ended: the reservation that the idempotency key stands for has ended.
+	Ended Reason = Reason(counts.Ended)
 	// Throttled: Meta, or the pace that is set for the number, asks to wait.
 	Throttled Reason = "Throttled"
 )
@@ -36,6 +38,7 @@ var kinds = map[Reason]struct {
 	Forbidden:    {http.StatusForbidden, "Not allowed", "that takes create on phonenumbers/reservations of " + v1alpha1.GroupVersion.Group + " in the namespace of the number's PhoneNumber"},
 	NotFound:     {http.StatusNotFound, "Not found", "there is no such PhoneNumber"},
 	OtherMessage: {http.StatusConflict, "Confirmed with another message", "the reservation is confirmed with another message"},
+	Ended:        {http.StatusConflict, "The reservation has ended", "the reservation that the key stands for has ended; a new one takes a new key"},
 	Throttled:    {http.StatusTooManyRequests, "Too fast", "messages are sent too fast"},
 
 	Reason(v1alpha1.RoomLimitReached):        {http.StatusTooManyRequests, "The limit is reached", "Meta reports that the limit is reached"},
@@ -54,8 +57,8 @@ var kinds = map[Reason]struct {
 // typeBase begins the URI of a type of problem; docs/gate.md has a section of that name on each.
 const typeBase = "https://numberfleet.dev/docs/gate#"
 
-// retryAfter is when a caller is asked to try again where nobody knows when that will help.
-const retryAfter = 10 * time.Second
+// RetryAfter is when a caller is asked to try again where nobody knows when that will help.
+const RetryAfter = 10 * time.Second
 
 // Status is the HTTP status of a reason.
 func (r Reason) Status() int {
@@ -86,7 +89,7 @@ func NewProblem(reason Reason, detail string) *Problem {
 	}
 	p := &Problem{Reason: reason, Status: reason.Status(), Title: kind.title, Detail: detail}
 	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
-		p.RetryAfter = retryAfter
+		p.RetryAfter = RetryAfter
 	}
 	return p
 }

@@ -48,7 +48,7 @@ func (r *Request) validate() *Problem {
 	case counts.NewCategory(r.Category) == counts.OtherCategory:
 		return wrong("category", "must be Marketing, Utility, Authentication or Service")
 	case r.TTL < 0 || r.TTL > counts.MostTTL || r.TTL%time.Second != 0:
-		return wrong("ttl", "must be whole seconds, up to 24h")
+		return wrong("ttl", `must be a duration of whole seconds up to 24h, such as "90s" or "10m"`)
 	case len(r.Key) > maxText:
 		return wrong("key", "is too long")
 	}

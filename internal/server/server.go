@@ -38,6 +38,8 @@ type Server struct {
 	Handler  http.Handler
 	Limits   Limits
 	Log      logr.Logger
+	// Stopping is called when the server stops, and is to end the requests that would not end by themselves. Optional.
+	Stopping func()
 }
 
 // Start serves until ctx is done, then lets requests under way finish.
@@ -65,6 +67,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		ConnState:         newConnections(cmp.Or(s.Limits.Connections, DefaultLimits.Connections)).changed,
 		// Failed TLS handshakes and the like: anyone can cause them, so they are no news.
 		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(s.Log), slog.LevelDebug),
+	}
+	if s.Stopping != nil {
+		server.RegisterOnShutdown(s.Stopping)
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

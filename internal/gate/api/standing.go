@@ -1,0 +1,139 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/server"
+	"numberfleet.dev/numberfleet/internal/standing"
+)
+
+// item is where a number or a portfolio stands.
+type item struct {
+	Kind      string `json:"kind"` // PhoneNumber or BusinessPortfolio
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	Number    string `json:"number,omitempty"`
+	NumberID  string `json:"numberID,omitempty"`
+	Portfolio string `json:"portfolio,omitempty"` // that has the number's limit
+
+	Limit     *int64 `json:"limit,omitempty"` // left out where there is none
+	Used      *int64 `json:"used,omitempty"`  // left out where nobody knows
+	Reserved  int64  `json:"reserved"`
+	Remaining int64  `json:"remaining"`
+	Sendable  bool   `json:"sendable"`
+	Reason    string `json:"reason,omitempty"`
+	Until     string `json:"until,omitempty"`
+}
+
+// items is the body of the answer to what may be sent now.
+type items struct {
+	Items []item `json:"items"`
+}
+
+// selection says what is asked about. Empty fields are for all.
+type selection struct{ namespace, number, numberID, portfolio string }
+
+var parameters = []string{"namespace", "number", "numberID", "portfolio"}
+
+func selectionOf(query url.Values) (s selection, err error) {
+	for name, values := range query {
+		if !slices.Contains(parameters, name) || len(values) != 1 {
+			return s, badRequest("a parameter is not known or comes twice; the parameters are namespace, number, numberID and portfolio")
+		}
+	}
+	return selection{query.Get("namespace"), query.Get("number"), query.Get("numberID"), query.Get("portfolio")}, nil
+}
+
+// includes says whether an item is asked about. Portfolios belong to no namespace.
+func (s *selection) includes(i *item) bool {
+	portfolio := i.Portfolio
+	if i.Kind == portfolioKind {
+		portfolio = i.Name
+	}
+	return (s.namespace == "" || s.namespace == i.Namespace) && (s.number == "" || s.number == i.Number) &&
+		(s.numberID == "" || s.numberID == i.NumberID) && (s.portfolio == "" || s.portfolio == portfolio)
+}
+
+// The kinds of items.
+const (
+	numberKind    = "PhoneNumber"
+	portfolioKind = "BusinessPortfolio"
+)
+
+// itemsOf are the items of a view that are asked about.
+func itemsOf(v *standing.View, s *selection) []item {
+	all := []item{}
+	for n := range v.Numbers() {
+		i := item{Kind: numberKind, Namespace: n.Namespace, Name: n.Name, Number: n.Spec.PhoneNumber, NumberID: n.Spec.PhoneNumberID, Portfolio: n.Status.Portfolio}
+		if s.includes(&i) {
+			stands := v.Number(n)
+			i.stands(&stands.Room, stands.Used, &n.Status.Tier)
+			all = append(all, i)
+		}
+	}
+	for p := range v.Portfolios() {
+		i := item{Kind: portfolioKind, Name: p.Name}
+		if s.includes(&i) {
+			stands := v.Portfolio(p)
+			i.stands(&stands.Room, stands.Used, &p.Status.Tier)
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+func (i *item) stands(room *rules.Room, used *int64, tier *v1alpha1.TierStatus) {
+	if tier.Name != "" && room.Limit != rules.Unlimited {
+		i.Limit = new(room.Limit)
+	}
+	i.Used, i.Reserved, i.Remaining, i.Sendable, i.Reason = used, room.Reserved, room.Remaining, room.Sendable, string(room.Reason)
+	if !room.Until.IsZero() {
+		i.Until = room.Until.UTC().Format(time.RFC3339)
+	}
+}
+
+// list answers where numbers and portfolios stand.
+func (a *API) list(w http.ResponseWriter, req *http.Request, from *from) (int, error) {
+	s, err := a.selected(req, from.caller)
+	if err != nil {
+		return 0, err
+	}
+	view, err := from.Standing.Now(req.Context())
+	if err != nil {
+		return 0, a.failed(req.Context(), err, "Where numbers stand could not be told")
+	}
+	return a.write(w, http.StatusOK, jsonType, &items{itemsOf(view, &s)}), nil
+}
+
+// selected is what a request asks about, of a caller who may know it.
+func (a *API) selected(req *http.Request, caller *server.Caller) (selection, error) {
+	s, err := selectionOf(req.URL.Query())
+	if err != nil {
+		return s, err
+	}
+	return s, a.mayKnow(req.Context(), caller, s.namespace)
+}
+
+// mayKnow refuses a caller who may not know where the numbers of a namespace stand, or those of all where that is empty. It looks at no
+// number, so it tells of none.
+func (a *API) mayKnow(ctx context.Context, caller *server.Caller, namespace string) error {
+	allowed, err := caller.Allowed(ctx, server.Permission{Verb: "get", Resource: "phonenumbers", Subresource: "standing", Namespace: namespace})
+	switch {
+	case err != nil:
+		return a.failed(ctx, err, "A caller of the gate could not be authorised")
+	case !allowed:
+		where := "in the namespace that is asked about"
+		if namespace == "" {
+			where = "in the whole cluster, unless namespace is given"
+		}
+		return &server.Error{Code: http.StatusForbidden, Message: fmt.Sprintf("that takes get on phonenumbers/standing of %s %s", v1alpha1.GroupVersion.Group, where)}
+	}
+	return nil
+}
