@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"numberfleet.dev/numberfleet/hack/bench/fleet"
+	"numberfleet.dev/numberfleet/hack/bench/gate"
 	"numberfleet.dev/numberfleet/hack/bench/ingest"
 	"numberfleet.dev/numberfleet/hack/bench/ledger"
 	"numberfleet.dev/numberfleet/hack/bench/measure"
@@ -33,6 +34,7 @@ var sections = []struct {
 }{
 	{"ingest", ingest.Run},
 	{"ledger", ledger.Run},
+	{"gate", gate.Run},
 	{"rules", rules.Run},
 	{"fleet", fleet.Run},
 }
@@ -40,6 +42,7 @@ var sections = []struct {
 // roles are what this program does when a section starts it as another process: serve, or measure one thing in fresh memory.
 var roles = map[string]func(ctx context.Context, args []string) error{
 	ingest.Role: ingest.Serve,
+	gate.Role:   gate.Serve,
 	ledger.Role: ledger.Measure,
 }
 

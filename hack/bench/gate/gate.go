@@ -1,0 +1,141 @@
+// Package gate measures how many reservations a second the API grants, durably, beside the same API in front of a ledger that keeps
+// nothing and in front of Redis; and what the guard adds to a request beside a bare reverse proxy.
+package gate
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"numberfleet.dev/numberfleet/hack/bench/load"
+	"numberfleet.dev/numberfleet/hack/bench/measure"
+	"numberfleet.dev/numberfleet/hack/bench/redis"
+	"numberfleet.dev/numberfleet/hack/bench/report"
+)
+
+// bench is what the runs share.
+type bench struct {
+	*measure.Bench
+	during time.Duration // of a run
+	bytes  int           // of requests in memory
+}
+
+// Run measures it all.
+func Run(ctx context.Context, shared *measure.Bench) (report.Section, error) {
+	b := &bench{Bench: shared, during: 2 * time.Second, bytes: 64 << 20}
+	if b.Short {
+		b.during, b.bytes = 50*time.Millisecond, 4<<20
+	}
+	section := report.Section{Title: "Gate", Intro: intro, Notes: notes}
+	version, err := redis.Install(ctx, shared)
+	switch {
+	case err == nil:
+		section.Versions = []string{version + " through rueidis " + measure.Version("github.com/redis/rueidis")}
+	case b.Short && errors.Is(err, redis.ErrMissing):
+		b.Say("without Redis: %v", err)
+	default:
+		return report.Section{}, err
+	}
+	if err := b.reservations(ctx, &section, version != ""); err != nil {
+		return report.Section{}, err
+	}
+	return section, nil
+}
+
+// The servers of reservations, in their order.
+const (
+	floorServer = iota
+	ledgerServer
+	everySecondServer
+	alwaysServer
+)
+
+// reservations measures the durable ledger beside one that keeps nothing, and Redis.
+func (b *bench) reservations(ctx context.Context, section *report.Section, withRedis bool) (err error) {
+	var servers []*load.Server
+	defer func() {
+		for _, s := range servers {
+			err = errors.Join(err, s.Stop())
+		}
+	}()
+	add := func(s *load.Server, err error) error {
+		if err == nil {
+			servers = append(servers, s)
+		}
+		return err
+	}
+	if err := errors.Join(
+		add(load.Start(ctx, b.Bench, Role, "in memory")),
+		add(load.Start(ctx, b.Bench, Role, "durable", "--data", filepath.Join(b.Folder, "ledger"))),
+	); err != nil {
+		return err
+	}
+	if withRedis {
+		if err := errors.Join(
+			add(load.StartWithRedis(ctx, b.Bench, Role, redis.EverySecond)),
+			add(load.StartWithRedis(ctx, b.Bench, Role, redis.Always)),
+		); err != nil {
+			return err
+		}
+	}
+	var cells []load.Cell
+	for _, batch := range []int{1, 100} {
+		r := newRequests(b.Random(uint64(batch)), batch, b.bytes)
+		for _, connections := range []int{1, 16, 64} {
+			c := load.NewCell(batch, connections, len(servers))
+			for range b.Rounds {
+				for i, s := range servers {
+					one, err := load.Measure(ctx, s, r, batch, load.Shape{Connections: connections, During: b.during, Again: true})
+					if err != nil {
+						return err
+					}
+					c.Servers[i].Add(one)
+				}
+			}
+			b.Say("batches of %d, %d connections: %s of %s reservations/s", batch, connections,
+				report.Whole(c.Servers[ledgerServer].Rate.Median()), report.Whole(c.Servers[floorServer].Rate.Median()))
+			cells = append(cells, c)
+		}
+	}
+	section.Tables = append(section.Tables, load.Rates("Reservations per second, and the share of the floor", servers, cells),
+		load.Costs("reservation", servers, cells))
+	section.Goals = append(section.Goals, goals(cells)...)
+	return nil
+}
+
+// goals are judged where the server is busy: at 64 connections.
+func goals(cells []load.Cell) (all []report.Goal) {
+	for _, c := range cells {
+		if c.Connections != 64 {
+			continue
+		}
+		mine := c.Servers[ledgerServer].Rate
+		switch c.Batch {
+		case 1:
+			all = append(all, report.AtLeast("one at a time: share of the floor", measure.Ratios(mine, c.Servers[floorServer].Rate), 0.6, report.Percent))
+			if len(c.Servers) > alwaysServer {
+				all = append(all, report.AtLeast("one at a time: times Redis that syncs always, the same durability",
+					measure.Ratios(mine, c.Servers[alwaysServer].Rate), 1.5, report.Decimal))
+			}
+		case 100:
+			if len(c.Servers) > alwaysServer {
+				all = append(all, report.AtLeast("batches of 100: times Redis that syncs always",
+					measure.Ratios(mine, c.Servers[alwaysServer].Rate), 4, report.Decimal))
+			}
+		}
+	}
+	return all
+}
+
+const intro = `One thread asks for reservations over HTTP on loopback, in a closed loop, at the operator's own API in another process. There are 8
+limits of 250,000 users each, of whom 125,000 are counted. Each request is about a random one of the 250,000, so about half need a place.
+A place is reserved for a second. The floor is the same API in front of a ledger without a journal. With Redis, the same API calls a
+script that checks and reserves on two sorted sets of a limit; calls of all requests are pipelined, and a batch is one call.`
+
+var notes = []string{
+	"A batch is about one limit, which is the best case of the script. The ledger takes batches about several limits as they are.",
+	"The ledger writes every request, keeps each reservation by its id until it ends, and joins reservations of one user. The script keeps who is " +
+		"reserved until when, and writes nothing for a user who is counted. A crash of Redis that syncs every second loses reservations that were granted.",
+	"The caller's token and rights are known already. Client, API and store share the cores. A closed loop shows response times at saturation.",
+}

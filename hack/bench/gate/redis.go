@@ -1,0 +1,131 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+)
+
+// sortedSets decides in Redis: of each number, the users by when they were last messaged, and the users by when their reservation ends.
+// It is the least that never exceeds a limit: without conversations, budgets, confirmations, or reservations that can be told apart.
+type sortedSets struct {
+	client rueidis.Client
+	script *rueidis.Lua
+	hasher counts.Hasher
+}
+
+// script reserves a place for each of some users of a limit.
+//
+// KEYS are the users and the reservations; ARGV are now, the begin of the window, the limit, when a reservation ends, and the users. The
+// answer to each user is one of the constants below.
+const script = `
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[1])
+local taken = redis.call('ZCARD', KEYS[1]) + redis.call('ZCARD', KEYS[2])
+local limit = tonumber(ARGV[3])
+local answers = {}
+for i = 5, #ARGV do
+  local answer = 0
+  if redis.call('ZSCORE', KEYS[1], ARGV[i]) then
+    answer = 1
+  elseif redis.call('ZSCORE', KEYS[2], ARGV[i]) then
+    answer = 2
+  elseif taken < limit then
+    redis.call('ZADD', KEYS[2], ARGV[4], ARGV[i])
+    taken = taken + 1
+    answer = 3
+  end
+  answers[i - 4] = answer
+end
+return answers`
+
+// The answers of the script, in their order.
+var answers = [...]struct {
+	state counts.ReservationState
+	why   string
+}{
+	{counts.Refused, string(v1alpha1.RoomLimitReached)},
+	{counts.Free, counts.AlreadyCounted},
+	{counts.Held, counts.AlreadyHeld},
+	{counts.Held, counts.Reserved},
+}
+
+func openSortedSets(ctx context.Context, address string, now time.Time) (*sortedSets, error) {
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{address}, DisableCache: true, ConnWriteTimeout: time.Minute})
+	if err != nil {
+		return nil, err
+	}
+	s := &sortedSets{client: client, script: rueidis.NewLuaScript(script), hasher: counts.NewHasher([16]byte{})}
+	return s, eachCounted(func(number string, users []string) error {
+		members := make([]string, 0, 2*len(users))
+		for _, user := range users {
+			members = append(members, strconv.FormatInt(now.Unix(), 10), member(s.hasher.User(user)))
+		}
+		return client.Do(ctx, client.B().Arbitrary("ZADD").Keys(usedKey(number)).Args(members...).Build()).Error()
+	})
+}
+
+// The keys of a number's sets. Braces keep them in one slot of a cluster.
+func usedKey(number string) string { return "used{" + number + "}" }
+func heldKey(number string) string { return "held{" + number + "}" }
+
+func member(user counts.UserKey) string { return strconv.FormatUint(uint64(user), 36) }
+
+// Operate reserves, with one call of the script for all operations of a number that follow each other.
+func (s *sortedSets) Operate(ctx context.Context, operations []counts.Operation, now time.Time) ([]counts.Decision, error) {
+	decisions := make([]counts.Decision, 0, len(operations))
+	for rest := operations; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].Number == rest[0].Number {
+			n++
+		}
+		some, err := s.reserve(ctx, rest[:n], now)
+		if err != nil {
+			return nil, err
+		}
+		decisions, rest = append(decisions, some...), rest[n:]
+	}
+	return decisions, nil
+}
+
+// reserve calls the script for operations of one number.
+func (s *sortedSets) reserve(ctx context.Context, operations []counts.Operation, now time.Time) ([]counts.Decision, error) {
+	number := operations[0].Number
+	expires := now.Add(time.Duration(operations[0].TTL) * time.Second).Unix()
+	arguments := make([]string, 0, 4+len(operations))
+	arguments = append(arguments, strconv.FormatInt(now.Unix(), 10), strconv.FormatInt(now.Add(-window).Unix(), 10),
+		strconv.Itoa(limit), strconv.FormatInt(expires, 10))
+	for i := range operations {
+		arguments = append(arguments, member(operations[i].User))
+	}
+	told, err := s.script.Exec(ctx, s.client, []string{usedKey(number), heldKey(number)}, arguments).AsIntSlice()
+	if err != nil {
+		return nil, err
+	}
+	if len(told) != len(operations) {
+		return nil, fmt.Errorf("the script answered %d of %d", len(told), len(operations))
+	}
+	decisions := make([]counts.Decision, len(operations))
+	for i, n := range told {
+		decisions[i] = counts.Decision{
+			ID: operations[i].ID, State: answers[n].state, Why: answers[n].why, Number: number, Expires: expires, Room: counts.LimitUse{Limit: limit},
+		}
+	}
+	return decisions, nil
+}
+
+// Expire has nothing to do: the script removes what has ended.
+func (*sortedSets) Expire(time.Time) error { return nil }
+
+// Reservation knows none: the benchmark confirms nothing.
+func (*sortedSets) Reservation(counts.ReservationID) (counts.Reservation, bool) {
+	return counts.Reservation{}, false
+}
+
+// Hasher makes the keys of users.
+func (s *sortedSets) Hasher() counts.Hasher { return s.hasher }

@@ -1,0 +1,47 @@
+package gate
+
+import (
+	"fmt"
+	"math/rand/v2"
+)
+
+// requests are of the API, ready to be sent, each about random users of one number.
+type requests [][]byte
+
+// Len is how many there are.
+func (r requests) Len() int { return len(r) }
+
+// Request is one of them.
+func (r requests) Request(i int) []byte { return r[i] }
+
+// newRequests makes requests for one reservation each, or for a batch of them, until they take up so much memory.
+func newRequests(random *rand.Rand, batch, bytes int) (r requests) {
+	var body []byte
+	for size := 0; size < bytes; size += len(r[len(r)-1]) {
+		of := len(r) % numbers
+		body = body[:0]
+		if batch == 1 {
+			body = appendReservation(body, random, of)
+		} else {
+			body = append(body, `{"reservations":[`...)
+			for i := range batch {
+				if i > 0 {
+					body = append(body, ',')
+				}
+				body = appendReservation(body, random, of)
+			}
+			body = append(body, `]}`...)
+		}
+		r = append(r, post("/v1/reservations", body))
+	}
+	return r
+}
+
+func appendReservation(body []byte, random *rand.Rand, of int) []byte {
+	return fmt.Appendf(body, `{"number":%q,"user":"+%s","category":"Marketing","ttl":%q}`, number(of), userOf(of, random.IntN(users)), ttl)
+}
+
+func post(path string, body []byte) []byte {
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		path, token, len(body), body)
+}
