@@ -38,6 +38,8 @@ type BusinessPortfolioSpec struct {
 	// activity says whether the operator works on the portfolio, Active where it is left out.
 	// +optional
 	Activity Activity `json:"activity,omitempty"`
+
+	GateSpec `json:",inline"`
 }
 
 // PortfolioQuality is how users receive the messages of all numbers and templates of a portfolio.
@@ -89,7 +91,7 @@ type IncreaseStatus struct {
 }
 
 // BusinessPortfolioStatus is where the portfolio stands. Its conditions are Ready (the operator does its job for this portfolio), Sendable,
-// Restricted and RulesAgree.
+// Restricted, RulesAgree and, where it has budgets, BudgetsFit.
 type BusinessPortfolioStatus struct {
 	CommonStatus `json:",inline"`
 	PolicyStatus `json:",inline"`
@@ -132,6 +134,7 @@ type BusinessPortfolioStatus struct {
 // +kubebuilder:printcolumn:name="Numbers",type=integer,JSONPath=`.status.numbers`
 // +kubebuilder:printcolumn:name="Quality",type=string,JSONPath=`.status.quality.rating`
 // +kubebuilder:printcolumn:name="Next Step",type=string,JSONPath=`.status.nextStep`
+// +kubebuilder:printcolumn:name="Reserved",type=integer,JSONPath=`.status.usage.reserved`,priority=1
 // +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.status.policyName`,priority=1
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1

@@ -24,6 +24,8 @@ const (
 	// ConditionReportsFresh: what Meta says of the number is read from the Graph API often enough. It is absent where the
 	// operator's configuration does not have the number's account.
 	ConditionReportsFresh = "ReportsFresh"
+	// ConditionBudgetsFit: the limit is shared out as the budgets of the spec say. It is absent where there are none.
+	ConditionBudgetsFit = "BudgetsFit"
 	// ConditionStalled: the operator cannot go on without a human. It is present only while that is so (kstatus).
 	ConditionStalled = "Stalled"
 )
@@ -109,6 +111,13 @@ const (
 	ReasonDeliveriesMissing = "DeliveriesMissing"
 	// ReasonNotMeasured (UsageComplete=Unknown): there is no day that both are known of.
 	ReasonNotMeasured = "NotMeasured"
+
+	// ReasonGuaranteesFit (BudgetsFit=True): all that the budgets guarantee is kept for them.
+	ReasonGuaranteesFit = "GuaranteesFit"
+	// ReasonGuaranteesExceedLimit (BudgetsFit=False): the budgets guarantee more together than the limit has; the last ones have less.
+	ReasonGuaranteesExceedLimit = "GuaranteesExceedLimit"
+	// ReasonLimitShared (BudgetsFit=False): the limit is that of the number's portfolio, whose budgets share it out.
+	ReasonLimitShared = "LimitShared"
 
 	// ReasonSampled (UsageFresh=True): the Prometheus that the counts come from answers.
 	ReasonSampled = "Sampled"

@@ -67,6 +67,8 @@ type PhoneNumberSpec struct {
 	// activity says whether the operator works on the number, Active where it is left out.
 	// +optional
 	Activity Activity `json:"activity,omitempty"`
+
+	GateSpec `json:",inline"`
 }
 
 // TemplateInUse is a message template of a number, as its MessageTemplate says.
@@ -87,7 +89,8 @@ type TemplateInUse struct {
 }
 
 // PhoneNumberStatus is where the number stands. Its conditions are Ready (the operator does its job for this number), Sendable, Flagged,
-// Restricted, RulesAgree, UsageFresh and, where the number's account is read from Meta, ReportsFresh and UsageComplete.
+// Restricted, RulesAgree, UsageFresh, where the number's account is read from Meta ReportsFresh and UsageComplete, and where it has budgets
+// BudgetsFit.
 type PhoneNumberStatus struct {
 	CommonStatus `json:",inline"`
 	PolicyStatus `json:",inline"`
@@ -180,6 +183,7 @@ type PhoneNumberStatus struct {
 // +kubebuilder:printcolumn:name="Next Deadline",type=string,JSONPath=`.status.nextDeadlineTime`,priority=1
 // +kubebuilder:printcolumn:name="Portfolio",type=string,JSONPath=`.status.portfolio`,priority=1
 // +kubebuilder:printcolumn:name="Own Used",type=integer,JSONPath=`.status.usage.ownUsed`,priority=1
+// +kubebuilder:printcolumn:name="Reserved",type=integer,JSONPath=`.status.usage.reserved`,priority=1
 // +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.status.policyName`,priority=1
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

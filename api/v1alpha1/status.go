@@ -34,7 +34,7 @@ type Summary struct {
 // CommonStatus is the part of a status that all kinds have.
 type CommonStatus struct {
 	// conditions are Ready (the operator does its job for the resource) and Sendable, and, as far as the kind has them, Flagged,
-	// Restricted, RulesAgree, UsageFresh, UsageComplete and ReportsFresh.
+	// Restricted, RulesAgree, UsageFresh, UsageComplete, ReportsFresh and BudgetsFit.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -111,6 +111,13 @@ type LimitStatus struct {
 	// usage is what is used of the limit. A user whom several numbers of a portfolio reached counts once.
 	// +optional
 	Usage UsageStatus `json:"usage,omitzero"`
+
+	// budgets are how much of the limit the budgets of the spec use, in its order. They are of whoever has the limit.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Budgets []BudgetStatus `json:"budgets,omitempty"`
 
 	// upgrade is how far the next tier is. It is absent on an unlimited or last tier.
 	// +optional

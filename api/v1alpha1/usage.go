@@ -97,7 +97,18 @@ type UsageStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	OwnUsed *int64 `json:"ownUsed,omitempty"`
 
-	// remaining is how many further users may be messaged: what is left of the limit, and 0 whenever nothing may be sent to them,
+	// reserved is how much more of the limit is held for messages that are under way: users for whom a sender reserved a place, and who
+	// are not counted. Where the limit is shared it is held by all numbers of the portfolio.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Reserved *int64 `json:"reserved,omitempty"`
+
+	// ownReserved is how much of it is held for messages of the number itself. It is absent on a portfolio.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	OwnReserved *int64 `json:"ownReserved,omitempty"`
+
+	// remaining is how many further users may be messaged: what is neither used nor reserved of the limit, and 0 whenever nothing may be sent to them,
 	// for the reason of the condition Sendable. It is absent where nothing limits it.
 	// +optional
 	// +kubebuilder:validation:Minimum=0

@@ -25,6 +25,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AppealApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BlockRules"):
 		return &apiv1alpha1.BlockRulesApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Budget"):
+		return &apiv1alpha1.BudgetApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("BudgetStatus"):
+		return &apiv1alpha1.BudgetStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Business"):
 		return &apiv1alpha1.BusinessApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BusinessPortfolio"):
@@ -55,6 +59,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.FlagRulesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FlagStatus"):
 		return &apiv1alpha1.FlagStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("GateSpec"):
+		return &apiv1alpha1.GateSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IncreaseStatus"):
 		return &apiv1alpha1.IncreaseStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LimitReachedStatus"):

@@ -85,6 +85,51 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: afterHours
       type:
         scalar: numeric
+- name: dev.numberfleet.numberfleet.api.v1alpha1.Budget
+  map:
+    fields:
+    - name: categories
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.MessageCategory
+          elementRelationship: associative
+    - name: guaranteed
+      type:
+        namedType: io.k8s.apimachinery.pkg.util.intstr.IntOrString
+    - name: maximum
+      type:
+        namedType: io.k8s.apimachinery.pkg.util.intstr.IntOrString
+    - name: name
+      type:
+        scalar: string
+    - name: namespaces
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+- name: dev.numberfleet.numberfleet.api.v1alpha1.BudgetStatus
+  map:
+    fields:
+    - name: guaranteed
+      type:
+        scalar: numeric
+    - name: maximum
+      type:
+        scalar: numeric
+    - name: name
+      type:
+        scalar: string
+    - name: remaining
+      type:
+        scalar: numeric
+    - name: reserved
+      type:
+        scalar: numeric
+    - name: used
+      type:
+        scalar: numeric
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Business
   map:
     fields:
@@ -129,15 +174,29 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: activity
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Activity
+    - name: budgets
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.Budget
+          elementRelationship: associative
+          keys:
+          - name
     - name: displayName
       type:
         scalar: string
+    - name: enforcement
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Enforcement
     - name: policyName
       type:
         scalar: string
     - name: portfolioID
       type:
         scalar: string
+    - name: unconfirmed
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Unconfirmed
     - name: verification
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Verification
@@ -147,6 +206,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: alert
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
+    - name: budgets
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.BudgetStatus
+          elementRelationship: associative
+          keys:
+          - name
     - name: conditions
       type:
         list:
@@ -294,6 +361,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: windowHours
       type:
         scalar: numeric
+- name: dev.numberfleet.numberfleet.api.v1alpha1.Enforcement
+  scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.FailureStatus
   map:
     fields:
@@ -401,6 +470,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Measure
+  scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.MessageCategory
   scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.MessageTemplate
   map:
@@ -616,12 +687,23 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: appeal
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Appeal
+    - name: budgets
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.Budget
+          elementRelationship: associative
+          keys:
+          - name
     - name: business
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Business
     - name: displayName
       type:
         scalar: string
+    - name: enforcement
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Enforcement
     - name: phoneNumber
       type:
         scalar: string
@@ -631,6 +713,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: policyName
       type:
         scalar: string
+    - name: unconfirmed
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.Unconfirmed
     - name: usage
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.UsageSpec
@@ -646,6 +731,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: alert
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Statement
+    - name: budgets
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.BudgetStatus
+          elementRelationship: associative
+          keys:
+          - name
     - name: completeness
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.CompletenessStatus
@@ -984,6 +1077,8 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.TransitionReason
   scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.Unconfirmed
+  scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Upgrade
   map:
     fields:
@@ -1079,10 +1174,16 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: ownReserved
+      type:
+        scalar: numeric
     - name: ownUsed
       type:
         scalar: numeric
     - name: remaining
+      type:
+        scalar: numeric
+    - name: reserved
       type:
         scalar: numeric
     - name: roomFreesTime
@@ -1272,6 +1373,16 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: untyped
 - name: io.k8s.apimachinery.pkg.types.UID
   scalar: string
+- name: io.k8s.apimachinery.pkg.util.intstr.IntOrString
+  scalar: untyped
+  list:
+    elementType:
+      namedType: __untyped_atomic_
+    elementRelationship: atomic
+  map:
+    elementType:
+      namedType: __untyped_deduced_
+    elementRelationship: separable
 - name: __untyped_atomic_
   scalar: untyped
   list:

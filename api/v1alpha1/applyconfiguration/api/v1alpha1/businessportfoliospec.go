@@ -26,7 +26,8 @@ type BusinessPortfolioSpecApplyConfiguration struct {
 	// the annotation whatsapp.numberfleet.dev/is-default-policy applies.
 	PolicyName *string `json:"policyName,omitempty"`
 	// activity says whether the operator works on the portfolio, Active where it is left out.
-	Activity *apiv1alpha1.Activity `json:"activity,omitempty"`
+	Activity                   *apiv1alpha1.Activity `json:"activity,omitempty"`
+	GateSpecApplyConfiguration `json:""`
 }
 
 // BusinessPortfolioSpecApplyConfiguration constructs a declarative configuration of the BusinessPortfolioSpec type for use with
@@ -72,5 +73,34 @@ func (b *BusinessPortfolioSpecApplyConfiguration) WithPolicyName(value string) *
 // If called multiple times, the Activity field is set to the value of the last call.
 func (b *BusinessPortfolioSpecApplyConfiguration) WithActivity(value apiv1alpha1.Activity) *BusinessPortfolioSpecApplyConfiguration {
 	b.Activity = &value
+	return b
+}
+
+// WithBudgets adds the given value to the Budgets field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Budgets field.
+func (b *BusinessPortfolioSpecApplyConfiguration) WithBudgets(values ...*BudgetApplyConfiguration) *BusinessPortfolioSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithBudgets")
+		}
+		b.GateSpecApplyConfiguration.Budgets = append(b.GateSpecApplyConfiguration.Budgets, *values[i])
+	}
+	return b
+}
+
+// WithEnforcement sets the Enforcement field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Enforcement field is set to the value of the last call.
+func (b *BusinessPortfolioSpecApplyConfiguration) WithEnforcement(value apiv1alpha1.Enforcement) *BusinessPortfolioSpecApplyConfiguration {
+	b.GateSpecApplyConfiguration.Enforcement = &value
+	return b
+}
+
+// WithUnconfirmed sets the Unconfirmed field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Unconfirmed field is set to the value of the last call.
+func (b *BusinessPortfolioSpecApplyConfiguration) WithUnconfirmed(value apiv1alpha1.Unconfirmed) *BusinessPortfolioSpecApplyConfiguration {
+	b.GateSpecApplyConfiguration.Unconfirmed = &value
 	return b
 }

@@ -14,7 +14,7 @@ import (
 // with apply.
 //
 // BusinessPortfolioStatus is where the portfolio stands. Its conditions are Ready (the operator does its job for this portfolio), Sendable,
-// Restricted and RulesAgree.
+// Restricted, RulesAgree and, where it has budgets, BudgetsFit.
 type BusinessPortfolioStatusApplyConfiguration struct {
 	CommonStatusApplyConfiguration `json:""`
 	PolicyStatusApplyConfiguration `json:""`
@@ -161,6 +161,19 @@ func (b *BusinessPortfolioStatusApplyConfiguration) WithVerification(value *Veri
 // If called multiple times, the Usage field is set to the value of the last call.
 func (b *BusinessPortfolioStatusApplyConfiguration) WithUsage(value *UsageStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
 	b.LimitStatusApplyConfiguration.Usage = value
+	return b
+}
+
+// WithBudgets adds the given value to the Budgets field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Budgets field.
+func (b *BusinessPortfolioStatusApplyConfiguration) WithBudgets(values ...*BudgetStatusApplyConfiguration) *BusinessPortfolioStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithBudgets")
+		}
+		b.LimitStatusApplyConfiguration.Budgets = append(b.LimitStatusApplyConfiguration.Budgets, *values[i])
+	}
 	return b
 }
 

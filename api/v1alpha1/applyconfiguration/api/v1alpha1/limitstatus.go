@@ -28,6 +28,8 @@ type LimitStatusApplyConfiguration struct {
 	Verification *VerificationStatusApplyConfiguration `json:"verification,omitempty"`
 	// usage is what is used of the limit. A user whom several numbers of a portfolio reached counts once.
 	Usage *UsageStatusApplyConfiguration `json:"usage,omitempty"`
+	// budgets are how much of the limit the budgets of the spec use, in its order. They are of whoever has the limit.
+	Budgets []BudgetStatusApplyConfiguration `json:"budgets,omitempty"`
 	// upgrade is how far the next tier is. It is absent on an unlimited or last tier.
 	Upgrade *UpgradeStatusApplyConfiguration `json:"upgrade,omitempty"`
 	// explanation says in sentences why the tier and the quality are what they are, what is missing for the next tier, and what would
@@ -89,6 +91,19 @@ func (b *LimitStatusApplyConfiguration) WithVerification(value *VerificationStat
 // If called multiple times, the Usage field is set to the value of the last call.
 func (b *LimitStatusApplyConfiguration) WithUsage(value *UsageStatusApplyConfiguration) *LimitStatusApplyConfiguration {
 	b.Usage = value
+	return b
+}
+
+// WithBudgets adds the given value to the Budgets field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Budgets field.
+func (b *LimitStatusApplyConfiguration) WithBudgets(values ...*BudgetStatusApplyConfiguration) *LimitStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithBudgets")
+		}
+		b.Budgets = append(b.Budgets, *values[i])
+	}
 	return b
 }
 

@@ -32,7 +32,8 @@ type PhoneNumberSpecApplyConfiguration struct {
 	// usage says where the counts of the number come from, if not from what the operator receives.
 	Usage *UsageSpecApplyConfiguration `json:"usage,omitempty"`
 	// activity says whether the operator works on the number, Active where it is left out.
-	Activity *apiv1alpha1.Activity `json:"activity,omitempty"`
+	Activity                   *apiv1alpha1.Activity `json:"activity,omitempty"`
+	GateSpecApplyConfiguration `json:""`
 }
 
 // PhoneNumberSpecApplyConfiguration constructs a declarative configuration of the PhoneNumberSpec type for use with
@@ -110,5 +111,34 @@ func (b *PhoneNumberSpecApplyConfiguration) WithUsage(value *UsageSpecApplyConfi
 // If called multiple times, the Activity field is set to the value of the last call.
 func (b *PhoneNumberSpecApplyConfiguration) WithActivity(value apiv1alpha1.Activity) *PhoneNumberSpecApplyConfiguration {
 	b.Activity = &value
+	return b
+}
+
+// WithBudgets adds the given value to the Budgets field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Budgets field.
+func (b *PhoneNumberSpecApplyConfiguration) WithBudgets(values ...*BudgetApplyConfiguration) *PhoneNumberSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithBudgets")
+		}
+		b.GateSpecApplyConfiguration.Budgets = append(b.GateSpecApplyConfiguration.Budgets, *values[i])
+	}
+	return b
+}
+
+// WithEnforcement sets the Enforcement field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Enforcement field is set to the value of the last call.
+func (b *PhoneNumberSpecApplyConfiguration) WithEnforcement(value apiv1alpha1.Enforcement) *PhoneNumberSpecApplyConfiguration {
+	b.GateSpecApplyConfiguration.Enforcement = &value
+	return b
+}
+
+// WithUnconfirmed sets the Unconfirmed field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Unconfirmed field is set to the value of the last call.
+func (b *PhoneNumberSpecApplyConfiguration) WithUnconfirmed(value apiv1alpha1.Unconfirmed) *PhoneNumberSpecApplyConfiguration {
+	b.GateSpecApplyConfiguration.Unconfirmed = &value
 	return b
 }

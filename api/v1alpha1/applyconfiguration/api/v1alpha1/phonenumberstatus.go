@@ -15,7 +15,8 @@ import (
 // with apply.
 //
 // PhoneNumberStatus is where the number stands. Its conditions are Ready (the operator does its job for this number), Sendable, Flagged,
-// Restricted, RulesAgree, UsageFresh and, where the number's account is read from Meta, ReportsFresh and UsageComplete.
+// Restricted, RulesAgree, UsageFresh, where the number's account is read from Meta ReportsFresh and UsageComplete, and where it has budgets
+// BudgetsFit.
 type PhoneNumberStatusApplyConfiguration struct {
 	CommonStatusApplyConfiguration `json:""`
 	PolicyStatusApplyConfiguration `json:""`
@@ -185,6 +186,19 @@ func (b *PhoneNumberStatusApplyConfiguration) WithVerification(value *Verificati
 // If called multiple times, the Usage field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithUsage(value *UsageStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
 	b.LimitStatusApplyConfiguration.Usage = value
+	return b
+}
+
+// WithBudgets adds the given value to the Budgets field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Budgets field.
+func (b *PhoneNumberStatusApplyConfiguration) WithBudgets(values ...*BudgetStatusApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithBudgets")
+		}
+		b.LimitStatusApplyConfiguration.Budgets = append(b.LimitStatusApplyConfiguration.Budgets, *values[i])
+	}
 	return b
 }
 

@@ -30,7 +30,12 @@ type UsageStatusApplyConfiguration struct {
 	// ownUsed is how much of it the number itself has used. A user whom several numbers of a portfolio reached counts once in
 	// used, and in ownUsed of each. It is absent on a portfolio.
 	OwnUsed *int64 `json:"ownUsed,omitempty"`
-	// remaining is how many further users may be messaged: what is left of the limit, and 0 whenever nothing may be sent to them,
+	// reserved is how much more of the limit is held for messages that are under way: users for whom a sender reserved a place, and who
+	// are not counted. Where the limit is shared it is held by all numbers of the portfolio.
+	Reserved *int64 `json:"reserved,omitempty"`
+	// ownReserved is how much of it is held for messages of the number itself. It is absent on a portfolio.
+	OwnReserved *int64 `json:"ownReserved,omitempty"`
+	// remaining is how many further users may be messaged: what is neither used nor reserved of the limit, and 0 whenever nothing may be sent to them,
 	// for the reason of the condition Sendable. It is absent where nothing limits it.
 	Remaining *int64 `json:"remaining,omitempty"`
 	// sendableTime is when further users may be messaged again by itself, if nothing further is delivered. It is absent while they
@@ -94,6 +99,22 @@ func (b *UsageStatusApplyConfiguration) WithUsed(value int64) *UsageStatusApplyC
 // If called multiple times, the OwnUsed field is set to the value of the last call.
 func (b *UsageStatusApplyConfiguration) WithOwnUsed(value int64) *UsageStatusApplyConfiguration {
 	b.OwnUsed = &value
+	return b
+}
+
+// WithReserved sets the Reserved field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Reserved field is set to the value of the last call.
+func (b *UsageStatusApplyConfiguration) WithReserved(value int64) *UsageStatusApplyConfiguration {
+	b.Reserved = &value
+	return b
+}
+
+// WithOwnReserved sets the OwnReserved field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OwnReserved field is set to the value of the last call.
+func (b *UsageStatusApplyConfiguration) WithOwnReserved(value int64) *UsageStatusApplyConfiguration {
+	b.OwnReserved = &value
 	return b
 }
 
