@@ -1,13 +1,17 @@
 package controllers_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
 	testingclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/fleet"
 	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -83,3 +87,60 @@ func TestANumberThatSendsNothingIsNotWrittenForItsPortfolio(t *testing.T) {
 		t.Errorf("where the limit that it shares is reached it shows %s", b.Status.State)
 	}
 }
+
+// What is held is a count: that senders take the last place of a limit and give it back is not written each time, neither on the portfolio nor
+// on its numbers. A number that sends nothing is not written for what others hold.
+func TestHoldsAreNotDecisions(t *testing.T) {
+	f := controllertest.NewFleet(t)
+	real := testingclock.NewFakeClock(controllertest.Start)
+	f.Throttle = throttle.NewThrottle(time.Minute, math.Inf(1), real)
+	a, b := f.Number(), f.Number()
+	f.Settle()
+	real.Step(time.Minute)
+	f.Reserve(a, 249)
+	f.Settle()
+	if *a.Status.Usage.OwnReserved != 249 || *f.Portfolio.Status.Usage.Reserved != 249 {
+		t.Fatalf("%d are reserved, %d by the number itself", *f.Portfolio.Status.Usage.Reserved, *a.Status.Usage.OwnReserved)
+	}
+	running := &fleet.Reconciler{Operator: f.Operator}
+	reconcile := func() { // as in the operator: with what has moved
+		f.FakeClock.Advance(time.Second)
+		running.Receive(f.Ctx, nowhere{}, a.Spec.PhoneNumber)
+		if _, err := running.Reconcile(f.Ctx, lookup.PortfolioKey(f.Portfolio.Name)); err != nil {
+			t.Fatal(err)
+		}
+		for _, object := range []client.Object{a, b, f.Portfolio} {
+			f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(object), object))
+		}
+	}
+	reconcile()
+	versions := func() [3]string {
+		return [...]string{a.ResourceVersion, b.ResourceVersion, f.Portfolio.ResourceVersion}
+	}
+	before := versions()
+	for range 5 {
+		real.Step(time.Second)
+		last := f.Reserve(a, 1)
+		reconcile()
+		f.Release(last)
+		reconcile()
+	}
+	if versions() != before {
+		t.Errorf("from %v to %v they are written for the last place", before, versions())
+	}
+	f.Reserve(a, 1)
+	real.Step(time.Minute)
+	reconcile()
+	after := versions()
+	if after[0] == before[0] || after[2] == before[2] || *a.Status.Usage.Remaining != 0 {
+		t.Errorf("a minute later the number shows that %d remain", *a.Status.Usage.Remaining)
+	}
+	if after[1] != before[1] {
+		t.Errorf("the other number is written, with %d reserved", *b.Status.Usage.Reserved)
+	}
+}
+
+// nowhere is a queue for a test that reconciles by itself.
+type nowhere struct{}
+
+func (nowhere) Add(lookup.Key) {}

@@ -1,8 +1,8 @@
 // Package fleet reconciles portfolios with their numbers and the templates that they send, as rules.Fleet advances them. A number that
 // has its limit itself is a fleet of one.
 //
-// A key names who has the limit. controller.go says what is reconciled under a key, evaluation.go how the statuses are made, memory.go
-// what is known of a portfolio between its reconciles, and news.go what brings a key back.
+// A key names who has the limit. controller.go says what is reconciled under a key, evaluation.go how the statuses are made,
+// settings.go what the gate is told, memory.go what is known of a portfolio between its reconciles, and news.go what brings a key back.
 package fleet
 
 import (
@@ -21,6 +21,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/number"
 	"numberfleet.dev/numberfleet/controllers/template"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -43,6 +44,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, key lookup.Key) (ctrl.Result
 		return r.portfolio(ctx, key, now)
 	case lookup.PhoneNumber:
 		return r.number(ctx, key, now)
+	case lookup.Subject:
+		return ctrl.Result{}, r.retire(ctx, key)
 	default:
 		return r.template(ctx, key, now)
 	}
@@ -79,11 +82,11 @@ func (r *Reconciler) number(ctx context.Context, key lookup.Key, now time.Time) 
 		if err := number.Claim(ctx, &r.Operator, n); err != nil {
 			return ctrl.Result{}, err
 		}
-		return r.write(ctx, now, number.Freeze(n, nil, now))
+		return r.freezeNumber(ctx, n, nil, now)
 	}
 	policy, shares, err := r.policyOf(ctx, n)
 	if problem, is := errors.AsType[*conditions.Problem](err); is {
-		return r.write(ctx, now, number.Freeze(n, problem, now))
+		return r.freezeNumber(ctx, n, problem, now)
 	} else if err != nil || shares != nil {
 		return ctrl.Result{}, err
 	}
@@ -97,6 +100,9 @@ func (r *Reconciler) number(ctx context.Context, key lookup.Key, now time.Time) 
 		}
 	}
 	e.advance()
+	if err := e.configure(); err != nil {
+		return ctrl.Result{}, err
+	}
 	return r.write(ctx, now, e.end()...)
 }
 
@@ -116,11 +122,11 @@ func (r *Reconciler) template(ctx context.Context, key lookup.Key, now time.Time
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if t.Spec.Activity == v1alpha1.Suspended {
-		return r.write(ctx, now, template.Freeze(t, nil, now))
+		return r.freezeTemplate(ctx, t, nil, now)
 	}
 	of, err := template.Begin(ctx, &r.Operator, t, now)
 	if problem, is := errors.AsType[*conditions.Problem](err); is {
-		return r.write(ctx, now, template.Freeze(t, problem, now))
+		return r.freezeTemplate(ctx, t, problem, now)
 	} else if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -128,6 +134,10 @@ func (r *Reconciler) template(ctx context.Context, key lookup.Key, now time.Time
 		return ctrl.Result{}, err
 	}
 	of.Unit.Advance(now)
+	setting := templateSetting(t, of.Unit.State.Obstacle(), of.Unit.State.Category.Name)
+	if err := r.setSettings(counts.Settings{Templates: []counts.TemplateSetting{setting}}); err != nil {
+		return ctrl.Result{}, err
+	}
 	return r.write(ctx, now, of.End(now))
 }
 
@@ -167,7 +177,7 @@ func (r *Reconciler) portfolio(ctx context.Context, key lookup.Key, now time.Tim
 	if err != nil || !p.DeletionTimestamp.IsZero() {
 		r.forget(key.Name)
 		r.Throttle.Forget(key)
-		return ctrl.Result{}, r.Ledger.SetPortfolio(key.Name, nil)
+		return ctrl.Result{}, r.retirePortfolio(key.Name)
 	}
 	f, moved := r.recall(key.Name)
 	e, err := r.resume(ctx, p, f, moved, now)
@@ -178,6 +188,9 @@ func (r *Reconciler) portfolio(ctx context.Context, key lookup.Key, now time.Tim
 		return ctrl.Result{}, err
 	}
 	e.advance()
+	if err := e.configure(); err != nil {
+		return ctrl.Result{}, err
+	}
 	changes := e.end()
 	if e.portfolio != nil && changes[0].Difference.Decided {
 		if changes, err = e.endAll(ctx); err != nil { // what is decided of the limit shows on all numbers

@@ -36,6 +36,8 @@ type evaluation struct {
 	// numbers and templates are those that have moved.
 	numbers   []*number.Evaluation
 	templates []*template.Evaluation
+	// pendingNumbers wait for a portfolio that is frozen.
+	pendingNumbers []*v1alpha1.PhoneNumber
 	// sent are the templates of each number, as the cache has them.
 	sent map[*number.Evaluation][]v1alpha1.MessageTemplate
 	// changes are those that are made already.
@@ -129,7 +131,7 @@ func (e *evaluation) loadNumber(ctx context.Context, key lookup.Key, policy look
 		return nil, client.IgnoreNotFound(err)
 	}
 	if problem := e.pending(n); problem != nil {
-		e.changes = append(e.changes, number.Freeze(n, problem, e.now))
+		e.changes, e.pendingNumbers = append(e.changes, number.Freeze(n, problem, e.now)), append(e.pendingNumbers, n)
 		return nil, nil
 	}
 	return e.addNumber(ctx, n, policy, p.Name)
@@ -230,7 +232,7 @@ func (e *evaluation) addFrozen(t *v1alpha1.MessageTemplate) {
 // begin begins with the portfolio, once its numbers have begun.
 func (e *evaluation) begin(p *v1alpha1.BusinessPortfolio) (err error) {
 	if e.frozen != nil {
-		if p.Spec.Activity == v1alpha1.Suspended { // the counts go on
+		if e.memory.policy.Policy != nil { // the counts of those that share the limit go on
 			err = e.Ledger.SetPortfolio(p.Name, e.Samples.Members(e.memory.numbers).FromLedger)
 		}
 		return err
@@ -316,7 +318,7 @@ func (e *evaluation) endAll(ctx context.Context) ([]*reconciler.Change, error) {
 			e.endNumber(n)
 		}
 	}
-	return e.changes, nil
+	return e.changes, e.configure()
 }
 
 // endNumber makes the change of a number.
@@ -324,7 +326,7 @@ func (e *evaluation) endNumber(n *number.Evaluation) {
 	shared := e.shared()
 	room := e.units.Room(n.Unit, e.now)
 	if e.frozen != nil {
-		limit := rules.Limit{Limit: e.frozen.Status.Tier.Limit, Unknown: shared.Used == nil}
+		limit := rules.Limit{Limit: e.frozen.Status.Tier.Limit, Reserved: *shared.Reserved, Unknown: shared.Used == nil}
 		if !limit.Unknown {
 			limit.Used = *shared.Used
 		}
@@ -352,7 +354,8 @@ func (e *evaluation) endNumber(n *number.Evaluation) {
 func (e *evaluation) shared() *number.Shared {
 	switch {
 	case e.portfolio != nil:
-		return &number.Shared{Portfolio: e.portfolio.Portfolio, Used: e.portfolio.Portfolio.Status.Usage.Used}
+		usage := &e.portfolio.Portfolio.Status.Usage
+		return &number.Shared{Portfolio: e.portfolio.Portfolio, Used: usage.Used, Reserved: usage.Reserved}
 	case e.frozen == nil:
 		return nil
 	}
@@ -361,7 +364,7 @@ func (e *evaluation) shared() *number.Shared {
 	if e.frozen.Status.Usage.Source == v1alpha1.CountedHere && e.Ledger.Known(key) && len(e.numbers) > 0 {
 		used = new(rules.Used(e.numbers[0].Unit.Policy, rules.Exact{Counted: e.Ledger.Usage(key)}, e.now))
 	}
-	return &number.Shared{Portfolio: e.frozen, Used: used}
+	return &number.Shared{Portfolio: e.frozen, Used: used, Reserved: new(e.Ledger.Reserved(key, e.now))}
 }
 
 // obstacle is why none of the numbers of a portfolio can send to further users.

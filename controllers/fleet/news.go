@@ -41,6 +41,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		for _, name := range r.Ledger.Portfolios() { // one may have been deleted while nobody watched
 			queue.Add(lookup.PortfolioKey(name))
 		}
+		for _, key := range r.set() {
+			queue.Add(key)
+		}
 		go received.Run(ctx, func(ctx context.Context, subject string) { r.Receive(ctx, queue, subject) })
 		return nil
 	}
@@ -90,7 +93,10 @@ func (r *Reconciler) declarations() handler.TypedEventHandler[client.Object, loo
 			r.declare(ctx, queue, e.ObjectOld)
 			r.declare(ctx, queue, e.ObjectNew)
 		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue queue) { r.declare(ctx, queue, e.Object) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue queue) {
+			queue.Add(subject(e.Object))
+			r.declare(ctx, queue, e.Object)
+		},
 	}
 }
 
@@ -105,6 +111,18 @@ func own(object client.Object) lookup.Key {
 		return lookup.TemplateKey(o)
 	}
 	return lookup.Key{}
+}
+
+// subject is the key of what a resource was about that is gone.
+func subject(object client.Object) lookup.Key {
+	switch o := object.(type) {
+	case *v1alpha1.PhoneNumber:
+		return lookup.SubjectKey("", o.Spec.PhoneNumber)
+	case *v1alpha1.MessageTemplate:
+		return lookup.SubjectKey(o.Namespace, lookup.TemplateSubject(o).String())
+	default:
+		return own(object)
+	}
 }
 
 // declare enqueues what a declaration concerns. Whoever has a limit may change with it, so numbers come with the portfolios that they

@@ -51,6 +51,8 @@ var (
 		"Next instant at which a phone number changes by itself; absent if there is none.", labels, nil)
 	ownUsedDesc = prometheus.NewDesc("numberfleet_phone_number_own_used",
 		"How much of the messaging limit a phone number itself has used now; that of its portfolio is in numberfleet_phone_number_used.", labels, nil)
+	ownReservedDesc = prometheus.NewDesc("numberfleet_phone_number_own_reserved",
+		"How much of the messaging limit is held for messages of a phone number itself; what its portfolio holds is in numberfleet_phone_number_reserved.", labels, nil)
 	portfolioLimitDesc = prometheus.NewDesc("numberfleet_portfolio_limit",
 		"Messaging limit of a business portfolio; absent for an unlimited tier.", portfolioLabels, nil)
 	portfolioUsedDesc = prometheus.NewDesc("numberfleet_portfolio_used",
@@ -66,11 +68,13 @@ var (
 // Describe implements prometheus.Collector.
 func (f *Standing) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{readyDesc, infoDesc, limitDesc, usedDesc, usersDesc, deadlineDesc, unclaimedDesc,
-		ownUsedDesc, portfolioLimitDesc, portfolioUsedDesc, portfolioNumbersDesc, templateDesc} {
+		ownUsedDesc, ownReservedDesc, portfolioLimitDesc, portfolioUsedDesc, portfolioNumbersDesc, templateDesc} {
 		descriptions <- d
 	}
 	roomDescs.describe(descriptions)
 	portfolioRoomDescs.describe(descriptions)
+	budgetDescs.describe(descriptions)
+	portfolioBudgetDescs.describe(descriptions)
 }
 
 // Collect implements prometheus.Collector.
@@ -115,6 +119,8 @@ func (f *Standing) number(n *v1alpha1.PhoneNumber, view *standing.View, metrics 
 	stands := view.Number(n)
 	gauge(readyDesc, gaugeOf(meta.IsStatusConditionTrue(n.Status.Conditions, v1alpha1.ConditionReady)))
 	roomDescs.collect(gauge, &stands.Room, &n.Status.Tier)
+	gauge(ownReservedDesc, float64(stands.OwnReserved))
+	budgetDescs.collect(gauge, stands.Budgets)
 	if n.Status.Tier.Name == "" {
 		return
 	}
@@ -143,11 +149,12 @@ func (f *Standing) portfolios(ctx context.Context, view *standing.View, metrics 
 	}
 	for i := range list.Items {
 		p := &list.Items[i]
-		gauge := func(desc *prometheus.Desc, value float64, _ ...string) {
-			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, p.Name)
+		gauge := func(desc *prometheus.Desc, value float64, more ...string) {
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{p.Name}, more...)...)
 		}
 		stands := view.Portfolio(p)
 		portfolioRoomDescs.collect(gauge, &stands.Room, &p.Status.Tier)
+		portfolioBudgetDescs.collect(gauge, stands.Budgets)
 		if p.Status.Tier.Name == "" {
 			continue
 		}

@@ -3,7 +3,6 @@ package number
 import (
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -33,18 +32,19 @@ func change(number *v1alpha1.PhoneNumber, now time.Time, transitions *statuses.T
 // parts are what was decided of a number, and its counts.
 func parts(status *v1alpha1.PhoneNumberStatus) throttle.Parts {
 	d := *status
-	p := throttle.Parts{Decisions: &d, Used: d.Usage.OwnUsed, Limit: d.Tier.Limit, Counts: throttle.Counts{Usage: d.Usage, Feedback: d.Quality.Feedback, Upgrade: d.Upgrade,
-		Until: d.Restriction.UntilTime, Next: d.NextDeadlineTime, Why: d.Explanation, Report: d.ObservedReport, Failure: d.LastFailure}}
+	p := throttle.Parts{Decisions: &d, Used: status.Usage.OwnUsed, Limit: status.Tier.Limit, Counts: throttle.WithoutCounts(&d.CommonStatus, &d.LimitStatus)}
 	if d.Portfolio != "" {
 		// Whatever the other numbers send moves the rest: one that sends nothing is not written for it.
-		p.Counts = throttle.Counts{Usage: v1alpha1.UsageStatus{OwnUsed: d.Usage.OwnUsed, UniqueUsers7d: d.Usage.UniqueUsers7d, Messages7d: d.Usage.Messages7d,
-			LastDeliveryTime: d.Usage.LastDeliveryTime, LastReceivedTime: d.Usage.LastReceivedTime}, Feedback: d.Quality.Feedback, Report: d.ObservedReport, Failure: d.LastFailure}
+		p.Counts = throttle.Counts{Sendable: p.Counts.Sendable, Usage: ownUsage(&p.Counts.Usage)}
 	}
-	d.Usage, d.Quality.Feedback = v1alpha1.UsageStatus{Source: d.Usage.Source}, v1alpha1.FeedbackStatus{}
-	d.NextDeadlineTime, d.ObservedReport = metav1.Time{}, 0
-	d.Explanation = nil
-	d.LastFailure = v1alpha1.FailureStatus{}
+	p.Counts.Feedback, p.Counts.Report, p.Counts.Failure = d.Quality.Feedback, d.ObservedReport, d.LastFailure
+	d.Quality.Feedback, d.ObservedReport, d.LastFailure = v1alpha1.FeedbackStatus{}, 0, v1alpha1.FailureStatus{}
 	d.Notifications = nil // written by the controller that sends them
-	throttle.WithoutCounts(&d.Upgrade, &d.Restriction)
 	return p
+}
+
+// ownUsage is what of the usage is the number's own where the limit is shared.
+func ownUsage(u *v1alpha1.UsageStatus) v1alpha1.UsageStatus {
+	return v1alpha1.UsageStatus{OwnUsed: u.OwnUsed, OwnReserved: u.OwnReserved, UniqueUsers7d: u.UniqueUsers7d, Messages7d: u.Messages7d,
+		LastDeliveryTime: u.LastDeliveryTime, LastReceivedTime: u.LastReceivedTime}
 }

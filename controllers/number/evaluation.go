@@ -8,11 +8,13 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/budgets"
 	"numberfleet.dev/numberfleet/controllers/internal/conditions"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/reports"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
+	"numberfleet.dev/numberfleet/controllers/internal/throttle"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -44,6 +46,8 @@ type Shared struct {
 	Portfolio *v1alpha1.BusinessPortfolio
 	// Used is how much of the limit is used now; nil where nobody knows.
 	Used *int64
+	// Reserved is how much more of it is held now.
+	Reserved *int64
 }
 
 // Begin gathers what the rules need of a number that has its limit itself, or shares that of a portfolio.
@@ -57,7 +61,7 @@ func Begin(o *reconciler.Operator, number *v1alpha1.PhoneNumber, policy lookup.P
 	facts.Verification = number.Spec.Verification
 	facts.HumanEscalation = len(number.Spec.Business.HumanEscalationPaths) > 0
 	facts.Appealed = number.Spec.Appeal.State == v1alpha1.AppealReversed
-	facts.Usage = rules.Exact{Counted: o.Ledger.Usage(number.Spec.PhoneNumber)}
+	facts.Usage, facts.Reserved = rules.Exact{Counted: o.Ledger.Usage(number.Spec.PhoneNumber)}, o.Ledger.Reserved(number.Spec.PhoneNumber, now)
 	facts.Reports, e.lastReport = reports.After(o.Ledger, report.ParseSubject(number.Spec.PhoneNumber), number.Status.ObservedReport)
 	if e.sampled = o.Samples.Counts(number); e.sampled {
 		facts.Usage = o.Samples.Usage(number, policy.Policy, facts.Usage)
@@ -111,7 +115,11 @@ func (e *Evaluation) End(room rules.Room, shared *Shared, templates []*v1alpha1.
 			o.Samples.SetUsage(&want.Usage, number, e.policy.Policy)
 			want.Usage.OwnUsed, want.Usage.LastDeliveryTime = want.Usage.Used, lastDelivery(o.Ledger, number, e.now)
 		}
-		if shared != nil {
+		want.Usage.OwnReserved = new(o.Ledger.NumberReserved(number.Spec.PhoneNumber, e.now))
+		if shared == nil {
+			budgets.Set(set, &want.LimitStatus, number.Spec.Budgets, room, o.Ledger.Budgets(number.Spec.PhoneNumber, e.now))
+		} else {
+			budgets.SetShared(set, &want.LimitStatus, number.Spec.Budgets, e.portfolio)
 			setShared(want, shared)
 			want.PortfolioReport = reports.JoinedAt(o.Ledger, number, e.portfolio)
 			if stays {
@@ -142,6 +150,10 @@ func (e *Evaluation) End(room rules.Room, shared *Shared, templates []*v1alpha1.
 	})
 	windows := append(e.Unit.Policy.Windows(), statuses.Week)
 	change.Until, change.Expiry = reconciler.Until(e.Unit.Facts.Usage, e.now, deadline), o.Ledger.NextExpiry(number.Spec.PhoneNumber, e.now, windows...)
+	if e.portfolio != "" && throttle.AllHeld(string(room.Reason), &number.Status.LimitStatus) {
+		// Others of the portfolio hold what is left. That they let go of it is no news about this one.
+		change.Expiry = statuses.Earliest(change.Expiry, e.now.Add(time.Minute))
+	}
 	return change
 }
 

@@ -97,7 +97,7 @@ func setShared(status *v1alpha1.PhoneNumberStatus, shared *Shared) {
 	status.Portfolio = shared.Portfolio.Name
 	status.Tier, status.Verification, status.Upgrade, status.LimitReached = has.Tier, has.Verification, has.Upgrade, has.LimitReached
 	status.Usage.OwnUsed = status.Usage.Used
-	status.Usage.Used, status.Usage.RoomFreesTime = shared.Used, has.Usage.RoomFreesTime
+	status.Usage.Used, status.Usage.Reserved, status.Usage.RoomFreesTime = shared.Used, shared.Reserved, has.Usage.RoomFreesTime
 	if status.Restriction.Source != v1alpha1.FromReport {
 		status.Restriction = has.Restriction
 	}

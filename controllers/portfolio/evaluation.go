@@ -8,6 +8,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/budgets"
 	"numberfleet.dev/numberfleet/controllers/internal/conditions"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
@@ -76,7 +77,9 @@ func (e *Evaluation) Count(numbers []*v1alpha1.PhoneNumber) error {
 	if err := e.operator.Ledger.SetPortfolio(name, e.members.FromLedger); err != nil {
 		return fmt.Errorf("count the numbers together: %w", err)
 	}
-	e.Unit.Facts.Usage = e.members.Usage(rules.Exact{Counted: e.operator.Ledger.Usage(counts.PortfolioKey(name))}, e.policy.Policy)
+	key := counts.PortfolioKey(name)
+	e.Unit.Facts.Usage = e.members.Usage(rules.Exact{Counted: e.operator.Ledger.Usage(key)}, e.policy.Policy)
+	e.Unit.Facts.Reserved = e.operator.Ledger.Reserved(key, e.now)
 	return nil
 }
 
@@ -145,7 +148,9 @@ func (e *Evaluation) End(obstacle rules.Obstacle) *reconciler.Change {
 		want.Explanation = rules.Explain(e.Unit.Policy, facts, *state, rules.TierCause(want.History, state.TierSince), e.now)
 		set.SetEvaluated(e.policy.Name)
 		set.SetRestricted(&want.Restriction, want.Tier.Limit)
-		set.SetSendable(&want.Usage, rules.RoomOf(rules.LimitAt(e.Unit.Policy, facts.Usage, state, state.EvaluatedAt), obstacle))
+		room := rules.RoomOf(rules.LimitAt(e.Unit.Policy, facts, state, state.EvaluatedAt), obstacle)
+		set.SetSendable(&want.Usage, room)
+		budgets.Set(set, &want.LimitStatus, portfolio.Spec.Budgets, room, o.Ledger.Budgets(counts.PortfolioKey(portfolio.Name), e.now))
 		e.members.SetFresh(set)
 		subjects := []report.Subject{lookup.PortfolioSubject(portfolio)}
 		for _, r := range reports.Statements(o.Ledger, subjects[0], e.now, &e.later) {

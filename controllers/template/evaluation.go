@@ -39,7 +39,7 @@ type Evaluation struct {
 func Begin(ctx context.Context, o *reconciler.Operator, template *v1alpha1.MessageTemplate, now time.Time) (*Evaluation, error) {
 	policy, err := o.Policies.Named(ctx, template.Spec.PolicyName)
 	if err == nil {
-		err = onlyOne(ctx, o.Cache, template)
+		err = OnlyOne(ctx, o.Cache, template)
 	}
 	if err != nil {
 		return nil, err
@@ -102,8 +102,8 @@ func decisions(status *v1alpha1.MessageTemplateStatus) *v1alpha1.MessageTemplate
 	return &d
 }
 
-// onlyOne is a problem where an older resource is about the same template: what is reported of it is told once.
-func onlyOne(ctx context.Context, cache client.Reader, template *v1alpha1.MessageTemplate) error {
+// OnlyOne is a problem where an older resource is about the same template: what is reported of it is told once.
+func OnlyOne(ctx context.Context, cache client.Reader, template *v1alpha1.MessageTemplate) error {
 	same, err := lookup.TemplatesWith(ctx, cache, lookup.SubjectIndex, lookup.TemplateSubject(template).String(), client.InNamespace(template.Namespace))
 	if err != nil {
 		return err

@@ -68,4 +68,7 @@ type Facts struct {
 	Members []QualityAt
 	// Usage answers the counts.
 	Usage Usage
+	// Reserved is how much more of the limit is held now for messages that are under way. No rule depends on it: what is held may never
+	// be delivered.
+	Reserved int64
 }

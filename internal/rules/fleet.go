@@ -159,7 +159,7 @@ func (f *Fleet) Limited(n *Unit) *Unit {
 // Room is what a number may send at an instant, with other obstacles besides its own.
 func (f *Fleet) Room(n *Unit, now time.Time, others ...Obstacle) Room {
 	limited := f.Limited(n)
-	return RoomOf(LimitAt(limited.Policy, limited.Facts.Usage, &limited.State, now), append([]Obstacle{n.State.Obstacle()}, others...)...)
+	return RoomOf(LimitAt(limited.Policy, &limited.Facts, &limited.State, now), append([]Obstacle{n.State.Obstacle()}, others...)...)
 }
 
 // SharedRoom is what the numbers of the portfolio may send together.
@@ -168,7 +168,7 @@ func (f *Fleet) SharedRoom(now time.Time) Room {
 	for _, n := range f.Numbers {
 		obstacles = append(obstacles, n.State.Obstacle())
 	}
-	return RoomOf(LimitAt(f.Portfolio.Policy, f.Portfolio.Facts.Usage, &f.Portfolio.State, now), Every(obstacles))
+	return RoomOf(LimitAt(f.Portfolio.Policy, &f.Portfolio.Facts, &f.Portfolio.State, now), Every(obstacles))
 }
 
 // Shown is the state to show of a number: the highest of those that hold of it and of its limit.

@@ -93,6 +93,9 @@ func (e *evaluation) explainUsed(x *explanation) {
 		x.say(usageTopic, v1alpha1.RuleUnlimited, "%d %s were reached within %s.", used, measureNoun(e.p.Measure), formatDuration(e.p.Window))
 	case s.Obstacle().Reason != "":
 		x.say(usageTopic, v1alpha1.RuleRestriction, "%d of %d are used, and none remain while the number is %s.", used, s.Tier.Limit, s.Connection)
+	case e.f.Reserved > 0:
+		x.say(usageTopic, v1alpha1.RuleRestriction, "%d of %d are used, %d are held for messages that are under way, and %d remain.",
+			used, s.Tier.Limit, e.f.Reserved, max(0, s.Tier.Limit-used-e.f.Reserved))
 	default:
 		x.say(usageTopic, v1alpha1.RuleRestriction, "%d of %d are used, and %d remain.", used, s.Tier.Limit, s.Tier.Limit-used)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Room is what may be sent to further users now, outside of customer service windows.
@@ -40,12 +41,12 @@ type Limit struct {
 }
 
 // LimitAt is the limit of a state with what is used of it at an instant.
-func LimitAt(p *Policy, usage Usage, s *State, now time.Time) Limit {
-	count := used(p, usage, now)
-	l := Limit{Limit: s.Tier.Limit, Used: count.Most, Unknown: !count.Known,
+func LimitAt(p *Policy, f *Facts, s *State, now time.Time) Limit {
+	count := used(p, f.Usage, now)
+	l := Limit{Limit: s.Tier.Limit, Used: count.Most, Reserved: f.Reserved, Unknown: !count.Known,
 		Reached: s.Restricted() && s.RestrictedSource == v1alpha1.FromPolicy}
 	if l.Limit != Unlimited && l.Used >= l.Limit {
-		l.Frees = usage.FallsBelow(p.Measure, p.Window, l.Limit, now)
+		l.Frees = f.Usage.FallsBelow(p.Measure, p.Window, l.Limit, now)
 	}
 	return l
 }
@@ -54,6 +55,19 @@ func LimitAt(p *Policy, usage Usage, s *State, now time.Time) Limit {
 type Obstacle struct {
 	Reason v1alpha1.RoomReason
 	Until  time.Time // zero where it does not end by itself
+}
+
+// StopsReplies says whether the obstacle is in the way of replies inside customer service windows too. The restriction is the state's
+// RestrictedReason, which Meta's word for a restricted account is.
+func (o Obstacle) StopsReplies(restriction string) bool {
+	switch o.Reason {
+	case "", v1alpha1.RoomLimitReached:
+		return false
+	case v1alpha1.RoomAccountRestricted:
+		return restriction == report.RestrictedReplies
+	default:
+		return true
+	}
 }
 
 // RoomOf is what may be sent to further users: what is left of the limit, and nothing while there is an obstacle. The first

@@ -86,6 +86,29 @@ func TestRoomOf(t *testing.T) {
 	}
 }
 
+// Replies go out while the limit is reached, or while Meta lets the account reply and no more; whatever else is in the way stops them too.
+func TestWhatStopsReplies(t *testing.T) {
+	for _, test := range []struct {
+		reason      v1alpha1.RoomReason
+		restriction string
+		stops       bool
+	}{
+		{reason: "", stops: false},
+		{reason: v1alpha1.RoomLimitReached, stops: false},
+		{reason: v1alpha1.RoomAccountRestricted, restriction: report.RestrictedMessaging, stops: false},
+		{reason: v1alpha1.RoomAccountRestricted, restriction: report.RestrictedReplies, stops: true},
+		{reason: v1alpha1.RoomBlocked, stops: true},
+		{reason: v1alpha1.RoomPending, stops: true},
+		{reason: v1alpha1.RoomOffline, stops: true},
+		{reason: v1alpha1.RoomSuspended, stops: true},
+		{reason: v1alpha1.RoomNotReady, stops: true},
+	} {
+		if got := (rules.Obstacle{Reason: test.reason}).StopsReplies(test.restriction); got != test.stops {
+			t.Errorf("%s %s: %t, want %t", test.reason, test.restriction, got, test.stops)
+		}
+	}
+}
+
 // LimitAt counts at the instant that it is asked for, and says when there is room again.
 func TestLimitAt(t *testing.T) {
 	policy := shippedPolicy(t, "meta-2025")
@@ -95,11 +118,11 @@ func TestLimitAt(t *testing.T) {
 		after time.Duration
 		want  rules.Limit
 	}{
-		{250 * time.Second, rules.Limit{Limit: 250, Used: 250, Frees: day1.Add(24*time.Hour + time.Second)}},
-		{249 * time.Second, rules.Limit{Limit: 250, Used: 249}},
-		{24*time.Hour + 10*time.Second, rules.Limit{Limit: 250, Used: 240}},
+		{250 * time.Second, rules.Limit{Limit: 250, Used: 250, Reserved: 3, Frees: day1.Add(24*time.Hour + time.Second)}},
+		{249 * time.Second, rules.Limit{Limit: 250, Used: 249, Reserved: 3}},
+		{24*time.Hour + 10*time.Second, rules.Limit{Limit: 250, Used: 240, Reserved: 3}},
 	} {
-		if got := rules.LimitAt(policy, usage, &state, day1.Add(test.after)); got != test.want {
+		if got := rules.LimitAt(policy, &rules.Facts{Usage: usage, Reserved: 3}, &state, day1.Add(test.after)); got != test.want {
 			t.Errorf("after %s: %+v, want %+v", test.after, got, test.want)
 		}
 	}

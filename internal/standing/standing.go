@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -23,13 +24,18 @@ type Counts interface {
 	Portfolio(name string, members []*v1alpha1.PhoneNumber, policy *rules.Policy, now time.Time) Used
 }
 
-// Used is what is used at an instant.
+// Used is what is used and held at an instant.
 type Used struct {
 	// Usage answers the rules; nil where nothing can.
 	Usage rules.Usage
 	// Now is how much of the limit is used, and UniqueUsers7d the users of the last 7 days, as people are shown them; nil where
 	// nobody knows.
 	Now, UniqueUsers7d *int64
+	// Reserved is how much of the limit is held by reservations, and OwnReserved how much of that or of the portfolio's by those of the
+	// number itself.
+	Reserved, OwnReserved int64
+	// Budgets are those of the limit.
+	Budgets []counts.BudgetUse
 }
 
 // Number is where a number stands.
@@ -38,13 +44,18 @@ type Number struct {
 	// Used is how much of the limit is used, by the number or by its portfolio, OwnUsed how much of it by the number itself; nil
 	// where nobody knows.
 	Used, OwnUsed, UniqueUsers7d *int64
+	// OwnReserved is how much of Room.Reserved is held by the number itself.
+	OwnReserved int64
+	// Budgets are those of a number that has its limit itself.
+	Budgets []Budget
 }
 
 // Portfolio is where a portfolio stands.
 type Portfolio struct {
 	rules.Room
 	// Used is how much of the limit its numbers have used together; nil where nobody knows.
-	Used *int64
+	Used    *int64
+	Budgets []Budget
 }
 
 // View is where resources stand at one instant. What several of them need is read once, so a view is for one instant and one
@@ -67,6 +78,7 @@ type shared struct {
 	limit    rules.Limit
 	obstacle rules.Obstacle
 	used     *int64
+	budgets  []counts.BudgetUse
 }
 
 // At is a view of one instant. Nothing that it reads is changed.
@@ -124,15 +136,15 @@ func pointers[T any](all []T) iter.Seq[*T] {
 func (v *View) Number(n *v1alpha1.PhoneNumber) Number {
 	policy := v.policies[n.Status.PolicyName]
 	own := v.counts.Number(n, policy, v.now)
-	at := Number{Used: own.Now, OwnUsed: own.Now, UniqueUsers7d: own.UniqueUsers7d}
+	at := Number{Used: own.Now, OwnUsed: own.Now, UniqueUsers7d: own.UniqueUsers7d, OwnReserved: own.OwnReserved}
 	if n.Status.Portfolio == "" {
-		limit := limitOf(policy, own.Usage, &n.Status.Tier, &n.Status.Restriction, v.now)
-		at.Room = rules.RoomOf(limit, Obstacle(n))
+		at.Room = rules.RoomOf(limitOf(policy, &own, &n.Status.Tier, &n.Status.Restriction, v.now), Obstacle(n))
+		at.Budgets = Budgets(at.Room, own.Budgets)
 		return at
 	}
 	of, ok := v.shared[n.Status.Portfolio]
 	if !ok {
-		of.obstacle = notReady
+		of.obstacle = NotReady
 	}
 	at.Used = of.used
 	at.Room = rules.RoomOf(of.limit, Obstacle(n), of.obstacle)
@@ -145,7 +157,8 @@ func (v *View) Portfolio(p *v1alpha1.BusinessPortfolio) Portfolio {
 	if !ok {
 		of = v.sharedBy(p)
 	}
-	return Portfolio{Room: rules.RoomOf(of.limit, of.obstacle, Obstacles(v.members[p.Name])), Used: of.used}
+	room := rules.RoomOf(of.limit, of.obstacle, Obstacles(v.members[p.Name]))
+	return Portfolio{Room: room, Used: of.used, Budgets: Budgets(room, of.budgets)}
 }
 
 func (v *View) sharedBy(p *v1alpha1.BusinessPortfolio) shared {
@@ -154,20 +167,21 @@ func (v *View) sharedBy(p *v1alpha1.BusinessPortfolio) shared {
 	if policy != nil {
 		used = v.counts.Portfolio(p.Name, v.members[p.Name], policy, v.now)
 	}
-	s.limit, s.used = limitOf(policy, used.Usage, &p.Status.Tier, &p.Status.Restriction, v.now), used.Now
+	s.limit, s.used, s.budgets = limitOf(policy, &used, &p.Status.Tier, &p.Status.Restriction, v.now), used.Now, used.Budgets
 	return s
 }
 
-// limitOf is the limit of a status with what is used of it now.
-func limitOf(policy *rules.Policy, usage rules.Usage, tier *v1alpha1.TierStatus, restriction *v1alpha1.RestrictionStatus, now time.Time) rules.Limit {
+// limitOf is the limit of a status with what is used and held of it now.
+func limitOf(policy *rules.Policy, used *Used, tier *v1alpha1.TierStatus, restriction *v1alpha1.RestrictionStatus, now time.Time) rules.Limit {
 	s := rules.State{Tier: rules.Tier{Name: tier.Name, Limit: tier.Limit}, RestrictedSince: restriction.SinceTime.Time, RestrictedSource: restriction.Source}
-	if policy == nil || usage == nil {
+	if policy == nil || used.Usage == nil {
 		return rules.Limit{Limit: tier.Limit, Unknown: true}
 	}
-	return rules.LimitAt(policy, usage, &s, now)
+	return rules.LimitAt(policy, &rules.Facts{Usage: used.Usage, Reserved: used.Reserved}, &s, now)
 }
 
-var notReady = rules.Obstacle{Reason: v1alpha1.RoomNotReady}
+// NotReady is why nothing can be sent where the operator does not know enough to say.
+var NotReady = rules.Obstacle{Reason: v1alpha1.RoomNotReady}
 
 // Obstacle is why a number cannot send to further users, whatever is left of its limit, as its status says.
 func Obstacle(n *v1alpha1.PhoneNumber) rules.Obstacle {
@@ -176,7 +190,7 @@ func Obstacle(n *v1alpha1.PhoneNumber) rules.Obstacle {
 	case n.Spec.Activity == v1alpha1.Suspended:
 		return rules.Obstacle{Reason: v1alpha1.RoomSuspended}
 	case status.Tier.Name == "" || !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady):
-		return notReady
+		return NotReady
 	}
 	s := rules.State{Connection: status.Connection.State}
 	if status.Restriction.Source == v1alpha1.FromReport {
@@ -204,23 +218,27 @@ func PortfolioObstacle(p *v1alpha1.BusinessPortfolio) rules.Obstacle {
 	case p.Spec.Activity == v1alpha1.Suspended:
 		return rules.Obstacle{Reason: v1alpha1.RoomSuspended}
 	case p.Status.Tier.Name == "" || !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady):
-		return notReady
+		return NotReady
 	}
 	return rules.Obstacle{}
 }
 
 // Template is whether a template can be sent, as its status says.
 func Template(t *v1alpha1.MessageTemplate) rules.Room {
-	obstacle := notReady
+	return rules.RoomOf(rules.Limit{Limit: rules.Unlimited}, TemplateObstacle(t))
+}
+
+// TemplateObstacle is why a template cannot be sent, as its status says.
+func TemplateObstacle(t *v1alpha1.MessageTemplate) rules.Obstacle {
 	switch {
 	case t.Spec.Activity == v1alpha1.Suspended:
-		obstacle = rules.Obstacle{Reason: v1alpha1.RoomSuspended}
-	case t.Status.State != "" && meta.IsStatusConditionTrue(t.Status.Conditions, v1alpha1.ConditionReady):
-		s := rules.TemplateState{State: t.Status.State}
-		if until := t.Status.UntilTime; !until.IsZero() {
-			s.Until = until.UTC()
-		}
-		obstacle = s.Obstacle()
+		return rules.Obstacle{Reason: v1alpha1.RoomSuspended}
+	case t.Status.State == "" || !meta.IsStatusConditionTrue(t.Status.Conditions, v1alpha1.ConditionReady):
+		return NotReady
 	}
-	return rules.RoomOf(rules.Limit{Limit: rules.Unlimited}, obstacle)
+	s := rules.TemplateState{State: t.Status.State}
+	if until := t.Status.UntilTime; !until.IsZero() {
+		s.Until = until.UTC()
+	}
+	return s.Obstacle()
 }

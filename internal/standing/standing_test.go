@@ -42,16 +42,16 @@ func (c *cache) List(_ context.Context, list client.ObjectList, _ ...client.List
 	return nil
 }
 
-// counts are how much each number has used; those of a portfolio have no user in common.
-type counts map[string]int64
+// usedBy is how much each number has used; those of a portfolio have no user in common.
+type usedBy map[string]int64
 
-func (c counts) used(n int64) standing.Used { return standing.Used{Usage: flat(n), Now: &n} }
+func (c usedBy) used(n int64) standing.Used { return standing.Used{Usage: flat(n), Now: &n} }
 
-func (c counts) Number(n *v1alpha1.PhoneNumber, _ *rules.Policy, _ time.Time) standing.Used {
+func (c usedBy) Number(n *v1alpha1.PhoneNumber, _ *rules.Policy, _ time.Time) standing.Used {
 	return c.used(c[n.Name])
 }
 
-func (c counts) Portfolio(_ string, members []*v1alpha1.PhoneNumber, _ *rules.Policy, _ time.Time) standing.Used {
+func (c usedBy) Portfolio(_ string, members []*v1alpha1.PhoneNumber, _ *rules.Policy, _ time.Time) standing.Used {
 	sum := int64(0)
 	for _, n := range members {
 		sum += c[n.Name]
@@ -113,7 +113,7 @@ func TestWhatMayBeSentNow(t *testing.T) {
 		number("sleeper", "asleep", nil),
 		number("orphan", "deleted", nil),
 	}}
-	view, err := standing.At(t.Context(), c, counts{"alone": 100, "over": 260, "member": 30, "idle": 20}, &standing.Policies{}, now)
+	view, err := standing.At(t.Context(), c, usedBy{"alone": 100, "over": 260, "member": 30, "idle": 20}, &standing.Policies{}, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 // ownConditions are those that the operator writes; others are not its own.
 var ownConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionFlagged, v1alpha1.ConditionRestricted, v1alpha1.ConditionUsageFresh, v1alpha1.ConditionSendable,
-	v1alpha1.ConditionStalled, v1alpha1.ConditionRulesAgree,
+	v1alpha1.ConditionStalled, v1alpha1.ConditionRulesAgree, v1alpha1.ConditionBudgetsFit,
 }
 
 // Setter sets the conditions of one resource.
@@ -66,6 +66,9 @@ func (c Setter) Freeze(problem *Problem, limit *v1alpha1.LimitStatus) {
 	}
 	if limit != nil {
 		c.SetSendable(&limit.Usage, rules.RoomOf(rules.Limit{}, rules.Obstacle{Reason: reason}))
+		for i := range limit.Budgets {
+			limit.Budgets[i].Remaining = new(int64)
+		}
 		limit.NextDeadlineTime = metav1.Time{} // nobody keeps it
 	}
 }

@@ -87,6 +87,6 @@ var unsendable = map[v1alpha1.RoomReason]string{
 	v1alpha1.RoomOffline:           "Nothing can be sent: WhatsApp's servers cannot reach it.",
 	v1alpha1.RoomSuspended:         "What may be sent is not said while spec.activity is Suspended, here or of the portfolio.",
 	v1alpha1.RoomAccountRestricted: "Further users may not be messaged: Meta restricts the account, as the condition Restricted says.",
-	v1alpha1.RoomLimitReached:      "Further users may not be messaged: the limit is reached. Replies inside a customer service window go out.",
+	v1alpha1.RoomLimitReached:      "Further users may not be messaged: all of the limit is used, or held for messages that are under way. Replies inside a customer service window go out.",
 	v1alpha1.RoomNotReady:          "What may be sent is not known; see the conditions Ready and UsageFresh.",
 }

@@ -160,8 +160,9 @@ func (f *Fleet) Add(said report.Report, about *v1alpha1.MessageTemplate) {
 	f.Must(err)
 }
 
-// Gauges are the values of the fleet's metrics about the resource of that name, without "numberfleet_".
-func (b *Bench) Gauges(name string) map[string]float64 {
+// Gauges are the values of the fleet's metrics about the resource of that name, without "numberfleet_"; those with a further label, if one
+// is given.
+func (b *Bench) Gauges(name string, label ...string) map[string]float64 {
 	b.T.Helper()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(&metrics.Standing{Numbers: b.Client, Ledger: b.Ledger, Samples: b.Samples, Policies: b.Policies.Compiled, Clock: b.FakeClock})
@@ -170,10 +171,12 @@ func (b *Bench) Gauges(name string) map[string]float64 {
 	values := map[string]float64{}
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
-			for _, label := range metric.GetLabel() {
-				if label.GetName() == "name" && label.GetValue() == name {
-					values[family.GetName()[len("numberfleet_"):]] = metric.GetGauge().GetValue()
-				}
+			has := map[string]string{}
+			for _, l := range metric.GetLabel() {
+				has[l.GetName()] = l.GetValue()
+			}
+			if has["name"] == name && (len(label) == 0 || has[label[0]] == label[1]) {
+				values[family.GetName()[len("numberfleet_"):]] = metric.GetGauge().GetValue()
 			}
 		}
 	}

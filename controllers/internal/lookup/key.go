@@ -12,6 +12,7 @@ const (
 	PhoneNumber       = "PhoneNumber"
 	BusinessPortfolio = "BusinessPortfolio"
 	MessageTemplate   = "MessageTemplate"
+	Subject           = "Subject" // what a number or a template was about that may be gone
 )
 
 // Key names a resource.
@@ -25,6 +26,11 @@ func NumberKey(n *v1alpha1.PhoneNumber) Key { return Key{PhoneNumber, client.Obj
 
 // PortfolioKey is the key of the portfolio of that name.
 func PortfolioKey(name string) Key { return Key{BusinessPortfolio, types.NamespacedName{Name: name}} }
+
+// SubjectKey is the key of what a number in E.164 was about or, with its namespace, a template.
+func SubjectKey(namespace, subject string) Key {
+	return Key{Subject, types.NamespacedName{Namespace: namespace, Name: subject}}
+}
 
 // TemplateKey is the key of a template.
 func TemplateKey(t *v1alpha1.MessageTemplate) Key {

@@ -66,16 +66,18 @@ func SetLimit(status *v1alpha1.LimitStatus, policy *rules.Policy, f *rules.Facts
 	}
 	status.Verification = v1alpha1.VerificationStatus{State: s.Verification, SinceTime: Time(s.VerificationSince), Source: s.VerificationSource,
 		ReportedTime: Time(s.VerificationReported)}
-	status.Usage, status.Upgrade = usage(policy, f.Usage, s.EvaluatedAt), upgrade(policy, f, s)
+	status.Usage, status.Upgrade = usage(policy, f, s.EvaluatedAt), upgrade(policy, f, s)
 	status.NextDeadlineTime = Time(next)
 }
 
-func usage(policy *rules.Policy, counts rules.Usage, now time.Time) v1alpha1.UsageStatus {
+func usage(policy *rules.Policy, f *rules.Facts, now time.Time) v1alpha1.UsageStatus {
+	counts := f.Usage
 	used := rules.Used(policy, counts, now)
 	usage := v1alpha1.UsageStatus{
 		Source:           v1alpha1.CountedHere,
 		ObservedTime:     Time(now),
 		Used:             &used,
+		Reserved:         &f.Reserved,
 		UniqueUsers7d:    new(counts.Count(v1alpha1.MeasureUniqueUsers, now.Add(-Week), now).Most),
 		Messages7d:       new(counts.Count(v1alpha1.MeasureMessages, now.Add(-Week), now).Most),
 		LastDeliveryTime: Time(counts.Last(v1alpha1.MeasureMessages, now.Add(-30*24*time.Hour), now)),

@@ -1,9 +1,11 @@
 package throttle
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -21,6 +23,8 @@ type Parts struct {
 // Counts are what moves with each delivery, while nothing is decided.
 type Counts struct {
 	Usage    v1alpha1.UsageStatus
+	Budgets  []v1alpha1.BudgetStatus
+	Sendable string // the reason, while it comes and goes with what is held
 	Feedback v1alpha1.FeedbackStatus
 	Upgrade  v1alpha1.UpgradeStatus
 	Until    metav1.Time // end of a restriction
@@ -31,13 +35,31 @@ type Counts struct {
 	Failure  v1alpha1.FailureStatus
 }
 
-// WithoutCounts takes the counts out of what was decided.
-func WithoutCounts(upgrade *v1alpha1.UpgradeStatus, restriction *v1alpha1.RestrictionStatus) {
-	upgrade.Achieved = nil
-	upgrade.Missing = nil // sentences with counts in them
-	if restriction.Source == v1alpha1.FromPolicy {
-		restriction.UntilTime = metav1.Time{} // each further delivery moves it
+// WithoutCounts takes the counts of a limit out of what was decided, a copy, and returns them.
+func WithoutCounts(common *v1alpha1.CommonStatus, limit *v1alpha1.LimitStatus) Counts {
+	c := Counts{Usage: limit.Usage, Budgets: limit.Budgets, Upgrade: limit.Upgrade, Until: limit.Restriction.UntilTime, Next: limit.NextDeadlineTime, Why: limit.Explanation}
+	limit.Usage, limit.Budgets, limit.NextDeadlineTime, limit.Explanation = v1alpha1.UsageStatus{Source: limit.Usage.Source}, nil, metav1.Time{}, nil
+	limit.Upgrade.Achieved = nil
+	limit.Upgrade.Missing = nil // sentences with counts in them
+	if limit.Restriction.Source == v1alpha1.FromPolicy {
+		limit.Restriction.UntilTime = metav1.Time{} // each further delivery moves it
 	}
+	if sendable := meta.FindStatusCondition(common.Conditions, v1alpha1.ConditionSendable); sendable != nil && byHolds(sendable.Reason, limit) {
+		c.Sendable = sendable.Reason
+		common.Conditions = slices.DeleteFunc(slices.Clone(common.Conditions), func(is metav1.Condition) bool { return is.Type == v1alpha1.ConditionSendable })
+	}
+	return c
+}
+
+// byHolds says whether further users may be messaged, or may not only since all that is left of the limit is held. The one turns into the
+// other with single messages.
+func byHolds(sendable string, limit *v1alpha1.LimitStatus) bool {
+	return sendable == v1alpha1.ReasonBelowLimit || AllHeld(sendable, limit)
+}
+
+// AllHeld says whether further users may not be messaged only since all that is left of the limit is held.
+func AllHeld(sendable string, limit *v1alpha1.LimitStatus) bool {
+	return sendable == string(v1alpha1.RoomLimitReached) && limit.Restriction.Source == ""
 }
 
 // Difference is how a wanted status differs from the one that stands. The zero value says that it does not: a resource at rest is

@@ -22,7 +22,8 @@ type Counts struct {
 func (c Counts) Number(n *v1alpha1.PhoneNumber, policy *rules.Policy, now time.Time) standing.Used {
 	counted := rules.Exact{Counted: c.Ledger.Usage(n.Spec.PhoneNumber)}
 	if !c.Samples.Counts(n) {
-		used := standing.Used{Usage: counted, UniqueUsers7d: new(c.Ledger.Count(n.Spec.PhoneNumber, v1alpha1.MeasureUniqueUsers, now.Add(-statuses.Week), now))}
+		used := standing.Used{Usage: counted, UniqueUsers7d: new(c.Ledger.Count(n.Spec.PhoneNumber, v1alpha1.MeasureUniqueUsers, now.Add(-statuses.Week), now)),
+			Reserved: c.Ledger.Reserved(n.Spec.PhoneNumber, now), OwnReserved: c.Ledger.NumberReserved(n.Spec.PhoneNumber, now), Budgets: c.Ledger.Budgets(n.Spec.PhoneNumber, now)}
 		if policy != nil {
 			used.Now = new(rules.Used(policy, counted, now))
 		}
@@ -47,5 +48,5 @@ func (c Counts) Portfolio(name string, members []*v1alpha1.PhoneNumber, policy *
 	usage := shared.Usage(rules.Exact{Counted: c.Ledger.Usage(key)}, policy)
 	status := v1alpha1.UsageStatus{Used: new(rules.Used(policy, usage, now))}
 	shared.SetUsage(&status, policy)
-	return standing.Used{Usage: usage, Now: status.Used}
+	return standing.Used{Usage: usage, Now: status.Used, Reserved: c.Ledger.Reserved(key, now), Budgets: c.Ledger.Budgets(key, now)}
 }

@@ -161,3 +161,25 @@ func (v *View) Changes(s Settings) (some Settings) {
 	}
 	return some
 }
+
+// Settings are all that are known, in no order.
+func (v *View) Settings() (s Settings) {
+	v.gate.mu.RLock()
+	defer v.gate.mu.RUnlock()
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for _, l := range v.gate.limits {
+		if l.isSet() {
+			s.Limits = append(s.Limits, l.setting)
+		}
+	}
+	for name, n := range v.numbers {
+		if n.sender != nil && name == n.number {
+			s.Senders = append(s.Senders, *n.sender)
+		}
+	}
+	for _, t := range v.gate.templates {
+		s.Templates = append(s.Templates, t)
+	}
+	return s
+}

@@ -88,9 +88,12 @@ type SenderSetting struct {
 	Obstacle  Obstacle
 }
 
+// TemplateName is by what name the gate knows the template of a subject: each namespace speaks for its own numbers.
+func TemplateName(namespace, subject string) string { return namespace + "/" + subject }
+
 // TemplateSetting says what stands in the way of a template. One without a setting can be sent.
 type TemplateSetting struct {
-	Name     string // by which operations name it
+	Name     string // see TemplateName; operations name it by it
 	Removed  bool
 	Category Category
 	Obstacle Obstacle

@@ -82,7 +82,7 @@ func (r *forecastRun) reaches(step int, at time.Time) bool {
 
 // room is how many users may be messaged now.
 func (r *forecastRun) room() int64 {
-	limit := rules.LimitAt(r.Policy, r.Facts.Usage, &r.State, r.now)
+	limit := rules.LimitAt(r.Policy, &r.Facts, &r.State, r.now)
 	return min(rules.RoomOf(limit, r.State.Obstacle()).Remaining, r.bound-r.sent.total())
 }
 
