@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,6 +51,7 @@ func explainCommand() *cobra.Command {
 type explanation struct {
 	head      string
 	sentences []string
+	budgets   []v1alpha1.BudgetStatus
 	asOf      metav1.Time
 }
 
@@ -98,7 +100,7 @@ func explainNumber(n *v1alpha1.PhoneNumber) explanation {
 	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionUsageComplete); c != nil {
 		sentences = append(sentences, c.Message)
 	}
-	return explanation{head, sentences, s.Usage.ObservedTime}
+	return explanation{head, append(sentences, unfit(&s.CommonStatus)...), s.Budgets, s.Usage.ObservedTime}
 }
 
 func explainPortfolio(p *v1alpha1.BusinessPortfolio) explanation {
@@ -110,7 +112,15 @@ func explainPortfolio(p *v1alpha1.BusinessPortfolio) explanation {
 	if s.Numbers != nil {
 		head += fmt.Sprintf(", %d numbers", *s.Numbers)
 	}
-	return explanation{head, s.Explanation, s.Usage.ObservedTime}
+	return explanation{head, append(slices.Clone(s.Explanation), unfit(&s.CommonStatus)...), s.Budgets, s.Usage.ObservedTime}
+}
+
+// unfit says what of the budgets is not as the spec has it.
+func unfit(s *v1alpha1.CommonStatus) []string {
+	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionBudgetsFit); c != nil && c.Status != metav1.ConditionTrue {
+		return []string{c.Message}
+	}
+	return nil
 }
 
 func explainTemplate(t *v1alpha1.MessageTemplate) explanation {
@@ -123,12 +133,12 @@ func explainTemplate(t *v1alpha1.MessageTemplate) explanation {
 	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionSendable); c != nil {
 		sentences = append(sentences, c.Message+" (rule 8)")
 	}
-	return explanation{head, sentences, s.EvaluatedTime}
+	return explanation{head: head, sentences: sentences, asOf: s.EvaluatedTime}
 }
 
 // limit says what a number or a portfolio may send, and how it is rated.
 func limit(common *v1alpha1.CommonStatus, of *v1alpha1.LimitStatus, quality v1alpha1.QualityRating) string {
-	return fmt.Sprintf("tier %s, %s, %s, quality %s", of.Tier.Name, used(of.Usage.Used, of.Tier.Limit), remaining(common.Conditions, &of.Usage), quality)
+	return fmt.Sprintf("tier %s, %s%s, %s, quality %s", of.Tier.Name, used(of.Usage.Used, of.Tier.Limit), reserved(of.Usage.Reserved), remaining(common.Conditions, &of.Usage), quality)
 }
 
 func used(used *int64, limit int64) string {
@@ -140,6 +150,14 @@ func used(used *int64, limit int64) string {
 		return "limit " + of
 	}
 	return fmt.Sprintf("%d of %s used", *used, of)
+}
+
+// reserved says how much is held, if anything is.
+func reserved(held *int64) string {
+	if held == nil || *held == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d reserved", *held)
 }
 
 // remaining says how many further users may be messaged, and why none.
@@ -173,6 +191,7 @@ func (e explanation) write(to io.Writer, status *v1alpha1.CommonStatus) {
 			fmt.Fprintln(to, "  -", sentence)
 		}
 	}
+	writeBudgets(to, e.budgets)
 	if len(status.History) > 0 {
 		fmt.Fprintln(to, "\nLately:")
 		last := slices.Clone(status.History[max(0, len(status.History)-lately):])
@@ -181,4 +200,24 @@ func (e explanation) write(to io.Writer, status *v1alpha1.CommonStatus) {
 			fmt.Fprintf(to, "  %s  %-18s %s\n", t.Time.UTC().Format(time.DateTime), t.Reason, t.Message)
 		}
 	}
+}
+
+// writeBudgets writes the budgets as a table.
+func writeBudgets(to io.Writer, budgets []v1alpha1.BudgetStatus) {
+	if len(budgets) == 0 {
+		return
+	}
+	figure := func(n *int64) string {
+		if n == nil {
+			return "-"
+		}
+		return strconv.FormatInt(*n, 10)
+	}
+	fmt.Fprintln(to, "\nBudgets:")
+	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "  NAME\tUSED\tRESERVED\tGUARANTEED\tMAXIMUM\tREMAINING")
+	for _, b := range budgets {
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", b.Name, figure(b.Used), figure(b.Reserved), figure(b.Guaranteed), figure(b.Maximum), figure(b.Remaining))
+	}
+	_ = table.Flush() // it fails as the writes do
 }

@@ -70,6 +70,26 @@ func TestExplain(t *testing.T) {
 	if err := api.Status().Update(t.Context(), number); err != nil {
 		t.Fatal(err)
 	}
+	portfolio := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "acme"}, Spec: v1alpha1.BusinessPortfolioSpec{DisplayName: "Acme"}}
+	if err := api.Create(t.Context(), portfolio); err != nil {
+		t.Fatal(err)
+	}
+	portfolio.Status = v1alpha1.BusinessPortfolioStatus{
+		CommonStatus: v1alpha1.CommonStatus{Conditions: []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Evaluated", LastTransitionTime: at},
+			{Type: "Sendable", Status: "True", Reason: "BelowLimit", LastTransitionTime: at},
+			{Type: "BudgetsFit", Status: "False", Reason: "GuaranteesExceedLimit", Message: "Lower what is guaranteed.", LastTransitionTime: at}}},
+		LimitStatus: v1alpha1.LimitStatus{
+			Tier:  v1alpha1.TierStatus{Name: "2K", Limit: 2000, SinceTime: at, Source: v1alpha1.FromPolicy},
+			Usage: v1alpha1.UsageStatus{Source: v1alpha1.CountedHere, ObservedTime: at, Used: new(int64(311)), Reserved: new(int64(40)), Remaining: new(int64(1649))},
+			Budgets: []v1alpha1.BudgetStatus{
+				{Name: "logins", Used: new(int64(11)), Reserved: new(int64(0)), Guaranteed: new(int64(400)), Remaining: new(int64(1649))},
+				{Name: "campaigns", Used: new(int64(300)), Reserved: new(int64(40)), Guaranteed: new(int64(0)), Maximum: new(int64(600)), Remaining: new(int64(260))}},
+		},
+		Quality: v1alpha1.PortfolioQuality{Rating: v1alpha1.QualityHigh, SinceTime: at},
+	}
+	if err := api.Status().Update(t.Context(), portfolio); err != nil {
+		t.Fatal(err)
+	}
 
 	for _, test := range []struct {
 		name string
@@ -86,6 +106,16 @@ Why, as of 2026-03-02 09:00:00 UTC:
 
 Lately:
   2026-03-02 09:00:00  Restricted         250 of 250 are used
+`},
+		{"a portfolio, with its budgets", []string{"wabp/acme"}, 0, `BusinessPortfolio acme: tier 2K, 311 of 2000 used, 40 reserved, 1649 remain, quality High
+
+Why, as of 2026-03-02 09:00:00 UTC:
+  - Lower what is guaranteed.
+
+Budgets:
+  NAME       USED  RESERVED  GUARANTEED  MAXIMUM  REMAINING
+  logins     11    0         400         -        1649
+  campaigns  300   40        0           600      260
 `},
 		{"a template that was not seen yet", []string{"messagetemplate/offer"}, 0, "MessageTemplate default/offer\n\nThe operator has not seen it yet.\n"},
 		{"a number that is not there", []string{"nobody"}, 1, "Error: there is no phonenumber \"nobody\" in namespace \"default\"\n"},
