@@ -234,8 +234,8 @@ func TestATemplateThatCannotBeSentIsRefusedAndWithoutALanguageOneThatCanIsTaken(
 	}
 	d.Fleet.Templates = []*v1alpha1.MessageTemplate{template("de", v1alpha1.TemplatePaused), template("en_US", v1alpha1.TemplateApproved)}
 	if err := d.Ledger.Configure(counts.Settings{Templates: []counts.TemplateSetting{
-		{Name: report.TemplateSubject(gatetest.Account, "sale", "de").String(), Category: counts.Marketing, Obstacle: counts.Obstacle{Reason: v1alpha1.RoomTemplatePaused}},
-		{Name: report.TemplateSubject(gatetest.Account, "sale", "en_US").String(), Category: counts.Marketing},
+		{Name: counts.TemplateName("shop", report.TemplateSubject(gatetest.Account, "sale", "de").String()), Category: counts.Marketing, Obstacle: counts.Obstacle{Reason: v1alpha1.RoomTemplatePaused}},
+		{Name: counts.TemplateName("shop", report.TemplateSubject(gatetest.Account, "sale", "en_US").String()), Category: counts.Marketing},
 	}}); err != nil {
 		t.Fatal(err)
 	}

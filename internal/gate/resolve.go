@@ -116,7 +116,7 @@ func (r *resolver) template(ctx context.Context, from *sender, name, language st
 	}
 	subject := ""
 	if t := choose(all, language); t != nil {
-		subject = named(t, t.Spec.Language).String()
+		subject = counts.TemplateName(t.Namespace, named(t, t.Spec.Language).String())
 	}
 	from.templates[[2]string{name, language}] = subject
 	return subject, nil
