@@ -18,6 +18,7 @@ type incident struct {
 
 // burst is messages of a number to users, with their statuses, and messages and complaints of some of the users.
 func (t *traffic) burst(n *number, size int, from time.Time, within time.Duration) (all []incident) {
+	until := from.Add(within)
 	over := min(within, time.Duration(1+t.random.Int64N(int64(8*time.Hour))))
 	if t.chance(0.1) {
 		over = time.Second // all at once
@@ -28,56 +29,95 @@ func (t *traffic) burst(n *number, size int, from time.Time, within time.Duratio
 		dislike = []float64{0, 0.06, 0.15, 0.4}[t.random.IntN(4)]
 	}
 	for range size {
-		user := t.random.IntN(max(40, pool))
-		whose := n.phone
-		if n.portfolio != nil { // its numbers have users in common
-			whose = n.portfolio.name
-		}
-		who := hash(whose)%1000*1000 + user
-		phone := fmt.Sprintf("1556%07d", who)
-		scoped := fmt.Sprintf("US.%d", who)
 		at := from.Add(time.Duration(t.random.Int64N(int64(over)))).Truncate(time.Second)
-		t.serial++
-		id := fmt.Sprintf("wamid.%s.%d", n.phone[1:], t.serial)
-		if t.chance(0.1) {
-			wrote := at.Add(-time.Duration(t.random.Int64N(int64(30 * time.Minute)))).Truncate(time.Second)
-			if t.chance(0.2) {
-				wrote = at
-			}
-			if wrote.Before(from) {
-				wrote = from
-			}
-			p, s := t.names(n, phone, scoped)
-			all = append(all, incident{at: wrote, inbound: metatest.Inbound{ID: "in." + id, Phone: p, Scoped: s, At: wrote}})
+		if t.chance(0.03) {
+			all = append(all, t.toGroup(n, at, from, until)...)
+			continue
 		}
-		failed := t.random.IntN(20) == 0
-		p, s := phone, ""
-		if !failed {
-			p, s = t.names(n, phone, scoped)
+		phone, scoped := userOf(n, t.random.IntN(max(40, pool)))
+		id := t.messageID(n)
+		if t.chance(0.1) {
+			all = append(all, t.wrote(n, phone, scoped, "", at, from))
+		}
+		p, s := t.names(n, phone, scoped)
+		category := ""
+		if t.chance(0.05) {
+			category = "service"
 		}
 		status := func(what string, at time.Time) {
-			all = append(all, incident{at: at, status: metatest.Status{ID: id, Status: what, Phone: p, Scoped: s, At: at}})
+			all = append(all, incident{at: at, status: metatest.Status{ID: id, Status: what, Phone: p, Scoped: s, Category: category, At: at}})
 		}
-		switch dice := t.random.IntN(20); {
-		case failed: // it tells nothing, not even who the user is
-			all = append(all, incident{at: at, status: metatest.Status{ID: id, Status: "failed", Phone: p, Code: 131049, At: at}})
+		dice := t.random.IntN(20)
+		switch {
+		case dice == 0:
+			all = append(all, incident{at: at, status: metatest.Status{ID: id, Status: "failed", Phone: p, Scoped: s, Code: 131049, At: at}})
 		case dice == 1:
 			status("sent", at)
 			status("read", at)
 		default:
 			status("delivered", at)
-			if read := at.Add(time.Duration(1+t.random.IntN(300)) * time.Second); dice < 8 && !read.After(from.Add(within)) {
+			if read := at.Add(time.Duration(1+t.random.IntN(300)) * time.Second); dice < 8 && !read.After(until) {
 				status("read", read)
 			}
 		}
-		if dislike > 0 && !failed && t.chance(dislike) {
+		if dislike > 0 && dice > 0 && t.chance(dislike) {
 			late := at.Add(time.Duration(t.random.Int64N(int64(6 * time.Hour)))).Truncate(time.Second)
-			if late.Before(from.Add(within)) {
+			if late.Before(until) {
 				all = append(all, incident{at: late, complaint: []string{phone, "+" + phone, scoped}[t.random.IntN(3)]})
 			}
 		}
 	}
 	return all
+}
+
+// toGroup is a message to a group, with a status for each participant, and often what one of them wrote before.
+func (t *traffic) toGroup(n *number, at, from, until time.Time) (all []incident) {
+	const participants = 5
+	which := t.random.IntN(3)
+	group, id, category := fmt.Sprintf("group.%s.%d", n.phone[1:], which), t.messageID(n), "group_marketing"
+	if t.chance(0.1) {
+		category = "group_service"
+	}
+	for i := range participants {
+		phone, scoped := userOf(n, which*participants+i)
+		if t.chance(0.1) {
+			all = append(all, t.wrote(n, phone, scoped, group, at, from))
+		}
+		p, s := t.names(n, phone, scoped)
+		at := at.Add(time.Duration(t.random.IntN(20)) * time.Second)
+		if !at.After(until) {
+			all = append(all, incident{at: at, status: metatest.Status{ID: id, Status: "delivered", Phone: p, Scoped: s, Group: group, Category: category, At: at}})
+		}
+	}
+	return all
+}
+
+// wrote is what a user wrote before a message: to the number, or in a group.
+func (t *traffic) wrote(n *number, phone, scoped, group string, message, from time.Time) incident {
+	at := message.Add(-time.Duration(t.random.Int64N(int64(30 * time.Minute)))).Truncate(time.Second)
+	if t.chance(0.2) {
+		at = message
+	}
+	if at.Before(from) {
+		at = from
+	}
+	p, s := t.names(n, phone, scoped)
+	return incident{at: at, inbound: metatest.Inbound{ID: "in." + t.messageID(n), Phone: p, Scoped: s, Group: group, At: at}}
+}
+
+func (t *traffic) messageID(n *number) string {
+	t.serial++
+	return fmt.Sprintf("wamid.%s.%d", n.phone[1:], t.serial)
+}
+
+// userOf is the phone number and the business-scoped id of a user. The numbers of a portfolio have users in common.
+func userOf(n *number, user int) (phone, scoped string) {
+	whose := n.phone
+	if n.portfolio != nil {
+		whose = n.portfolio.name
+	}
+	who := hash(whose)%1000*1000 + user
+	return fmt.Sprintf("1556%07d", who), fmt.Sprintf("US.%d", who)
 }
 
 // names are the ids by which an incident names a user: both at first, then either. Until the operator has seen both together, it counts

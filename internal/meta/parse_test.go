@@ -186,15 +186,20 @@ func TestTheBuildersWriteWhatIsRead(t *testing.T) {
 			{ID: "wamid.A", Status: "sent", Phone: "15557770000", At: at},
 			{ID: "wamid.A", Status: "delivered", Phone: "15557770000", Scoped: "US.1", At: at},
 			{ID: "wamid.D", Status: "delivered", Phone: "15557770000", Scoped: "US.1", Category: "service", At: at},
+			{ID: "wamid.E", Status: "read", Scoped: "US.2", Group: "group1", At: at},
 			{ID: "wamid.B", Status: "failed", Phone: "15557770000", Code: 131026, At: at},
 		},
-		[]metatest.Inbound{{ID: "wamid.C", Scoped: "US.1", At: at}},
+		[]metatest.Inbound{{ID: "wamid.C", Scoped: "US.1", At: at}, {ID: "wamid.F", Scoped: "US.2", Group: "group1", At: at}},
 	), facts{
 		Deliveries: []meta.Delivery{
 			{Number: number, User: meta.Identity{Phone: "15557770000", Scoped: "US.1"}, MessageID: "wamid.A", Category: meta.Marketing, At: at.Unix()},
 			{Number: number, User: meta.Identity{Phone: "15557770000", Scoped: "US.1"}, MessageID: "wamid.D", Category: meta.Service, At: at.Unix()},
+			{Number: number, User: meta.Identity{Scoped: "US.2"}, MessageID: "wamid.E", Group: "group1", At: at.Unix()},
 		},
-		Received: []meta.Received{{Number: number, User: meta.Identity{Scoped: "US.1"}, At: at.Unix()}},
+		Received: []meta.Received{
+			{Number: number, User: meta.Identity{Scoped: "US.1"}, At: at.Unix()},
+			{Number: number, User: meta.Identity{Scoped: "US.2"}, Group: "group1", At: at.Unix()},
+		},
 		Failures: []meta.Failure{{Number: number, User: meta.Identity{Phone: "15557770000"}, MessageID: "wamid.B", Code: 131026, At: at.Unix()}},
 		Sent:     1,
 	})

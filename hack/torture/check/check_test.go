@@ -220,6 +220,41 @@ func TestWhatCounts(t *testing.T) {
 	}
 }
 
+// A message that one of its statuses calls a service message counts nothing, nor does a message to a group in which somebody wrote in the
+// 24 hours before. What was written in a group opens no window of its writer, and each participant of a message to a group counts.
+func TestWhatIsAReply(t *testing.T) {
+	input := NewInput()
+	status := func(id, status, more, text string) string {
+		return fmt.Sprintf(`{"id":%q,"status":%q,"timestamp":"%d",%s}`, id, status, at(text), more)
+	}
+	const service = `,"pricing":{"category":"service"}`
+	group := func(id, participant string) string {
+		return fmt.Sprintf(`"recipient_type":"group","recipient_id":%q,"recipient_participant_id":%q`, id, participant)
+	}
+	for _, statuses := range []string{
+		status("a", "read", `"recipient_id":"1"`, "1 09:00:00") + "," + status("a", "sent", `"recipient_id":"1"`+service, "1 08:59:00"),
+		status("b", "delivered", `"recipient_id":"2"`+service, "1 09:00:00") + "," + status("b", "read", `"recipient_id":"2"`, "1 09:01:00"),
+		status("c", "delivered", group("g", "3"), "1 11:00:00") + "," + status("c", "delivered", group("g", "4"), "1 09:59:59"), // 3 is a reply
+		status("d", "delivered", `"recipient_id":"5"`, "1 11:00:00"),                                                            // who wrote in the group
+		status("e", "delivered", group("h", "5"), "1 11:00:00") + "," + status("e", "read", group("h", "6"), "1 11:00:00"),
+		status("f", "delivered", group("h", "7")+`,"pricing":{"category":"group_service"}`, "1 11:00:00"),
+	} {
+		body := `{"entry":[{"changes":[{"field":"messages","value":{"metadata":{"display_phone_number":"15550001"},"messages":[{"from":"5","group_id":"g","timestamp":"` + fmt.Sprint(at("1 10:00:00")) + `"}],"statuses":[` + statuses + `]}}]}]}`
+		if err := input.Webhook([]byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := Subject{Policy: policy(t, users), Numbers: []string{one}}
+	if n := input.WeekMessages(s, at("3 00:00:00")); n != 4 { // c to 4, d, and e to 5 and 6
+		t.Errorf("%d messages count, and not 4", n)
+	}
+	for instant, want := range map[string]int64{"1 09:30:00": 0, "1 10:00:00": 1, "1 12:00:00": 3} {
+		if got := input.Used(s, at(instant)); got != want {
+			t.Errorf("at %s %d are used, and not %d", instant, got, want)
+		}
+	}
+}
+
 // says adds a webhook about a number or an account.
 func (t *Input) says(account, field, value, text string) {
 	body := fmt.Sprintf(`{"entry":[{"id":%q,"time":%d,"changes":[{"field":%q,"value":%s}]}]}`, account, at(text), field, value)

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 // Input is all that was sent, in any order and any number of times.
 type Input struct {
 	deliveries map[string][]contact // by number
+	replies    map[string][]contact // messages that a status calls a reply
 	received   map[string][]contact
 	complaints map[string][]contact
 	reports    map[string][]report // by number, or by account at Meta, portfolio or template
@@ -26,7 +28,8 @@ type Input struct {
 type contact struct {
 	user    string
 	message string
-	at      int64 // Unix seconds
+	group   string // that the message was sent to, or written in; empty for the user alone
+	at      int64  // Unix seconds
 }
 
 type report struct {
@@ -56,170 +59,7 @@ func template(name string) string { return "template " + name }
 
 // NewInput is an empty input.
 func NewInput() *Input {
-	return &Input{deliveries: map[string][]contact{}, received: map[string][]contact{}, complaints: map[string][]contact{}, reports: map[string][]report{}, is: map[string]string{}}
-}
-
-type webhook struct {
-	Entry []struct {
-		ID      string `json:"id"`
-		Time    int64  `json:"time"`
-		Changes []struct {
-			Field string `json:"field"`
-			Value struct {
-				Metadata struct {
-					Number string `json:"display_phone_number"`
-				} `json:"metadata"`
-				Statuses []struct {
-					ID     string `json:"id"`
-					Status string `json:"status"`
-					At     string `json:"timestamp"`
-					Phone  string `json:"recipient_id"`
-					Scoped string `json:"recipient_user_id"`
-				} `json:"statuses"`
-				Messages []struct {
-					At     string `json:"timestamp"`
-					Phone  string `json:"from"`
-					Scoped string `json:"from_user_id"`
-				} `json:"messages"`
-				Number  string `json:"display_phone_number"`
-				Event   string `json:"event"`
-				Limit   any    `json:"current_limit"`
-				OfAll   any    `json:"max_daily_conversations_per_business"`
-				Phone   string `json:"phone_number"`
-				Partner struct {
-					Business string `json:"client_business_id"`
-					Status   string `json:"status"`
-				} `json:"partner_client_certification_info"`
-				Template string `json:"message_template_name"`
-				Score    string `json:"new_quality_score"`
-				Other    struct {
-					Title string `json:"title"`
-				} `json:"other_info"`
-				About string `json:"entity_id"`
-				Alert struct {
-					Type string `json:"alert_type"`
-				} `json:"alert_info"`
-			} `json:"value"`
-		} `json:"changes"`
-	} `json:"entry"`
-}
-
-// Webhook adds the body of a webhook of Meta.
-func (t *Input) Webhook(body []byte) error {
-	var w webhook
-	if err := json.Unmarshal(body, &w); err != nil {
-		return err
-	}
-	for _, entry := range w.Entry {
-		for _, change := range entry.Changes {
-			v := change.Value
-			number := "+" + v.Metadata.Number
-			for _, s := range v.Statuses {
-				at, err := strconv.ParseInt(s.At, 10, 64)
-				if err != nil {
-					return err
-				}
-				// Other statuses tell nothing, not even which ids are one user's.
-				if s.Status == "delivered" || s.Status == "read" || s.Status == "played" {
-					t.deliveries[number] = append(t.deliveries[number], contact{t.user(s.Phone, s.Scoped), s.ID, at})
-				}
-			}
-			for _, m := range v.Messages {
-				at, err := strconv.ParseInt(m.At, 10, 64)
-				if err != nil {
-					return err
-				}
-				t.received[number] = append(t.received[number], contact{user: t.user(m.Phone, m.Scoped), at: at})
-			}
-			switch change.Field {
-			case "phone_number_quality_update":
-				if err := t.update("+"+v.Number, v.Event, v.Limit, entry.Time); err != nil {
-					return err
-				}
-			case "business_capability_update":
-				most, err := limitOf(v.OfAll)
-				if err != nil {
-					return err
-				}
-				t.report(account(entry.ID), report{entry.Time, limit, most})
-			case "account_update":
-				// A partner's failed attempt reports nothing.
-				switch {
-				case v.Event == "VERIFIED_ACCOUNT":
-					t.report("+"+v.Phone, report{entry.Time, verification, verified})
-				case v.Partner.Status == "APPROVED":
-					t.report(account(entry.ID), report{entry.Time, verification, verified})
-					t.report(portfolio(v.Partner.Business), report{entry.Time, verification, verified})
-				}
-			case "message_template_quality_update":
-				t.report(template(v.Template), report{entry.Time, quality, scores[v.Score]})
-			case "message_template_status_update":
-				switch state, known := states[v.Event]; {
-				case v.Event == "FLAGGED":
-					t.report(template(v.Template), report{entry.Time, quality, low})
-				case known && v.Other.Title != "":
-					t.report(template(v.Template), report{entry.Time, sendable, v.Other.Title})
-				case known:
-					t.report(template(v.Template), report{entry.Time, sendable, state})
-				default:
-					return fmt.Errorf("the event %q is not one that is checked", v.Event)
-				}
-			case "account_alerts":
-				if answer, found := strings.CutPrefix(v.Alert.Type, "INCREASED_CAPABILITIES_ELIGIBILITY_"); found {
-					t.report(portfolio(v.About), report{entry.Time, increase, answer})
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// scores and states are Meta's words for ratings and states of templates.
-var (
-	scores = map[string]string{"GREEN": high, "YELLOW": medium, "RED": low, "UNKNOWN": unknown}
-	states = map[string]string{"APPROVED": approved, "PAUSED": paused, "DISABLED": "Disabled", "PENDING": "Edited"}
-)
-
-// update adds an update about a number. A throughput tier is not a limit.
-func (t *Input) update(number, event string, of any, at int64) error {
-	switch event {
-	case "THROUGHPUT_UPGRADE":
-		return nil
-	case "FLAGGED":
-		t.report(number, report{at, quality, low}, report{at, connection, flagged})
-	case "UNFLAGGED":
-		t.report(number, report{at, quality, medium}, report{at, connection, connected})
-	case "UPGRADE", "DOWNGRADE":
-	default:
-		return fmt.Errorf("the event %q is not one that is checked", event)
-	}
-	if of == nil {
-		return nil
-	}
-	most, err := limitOf(of)
-	if err == nil {
-		t.report(number, report{at, limit, most})
-	}
-	return err
-}
-
-// limitOf is a limit in digits, or Unlimited. Meta writes it as a number or as text: 2000, -1, TIER_250, TIER_2K, UNLIMITED.
-func limitOf(written any) (string, error) {
-	text := fmt.Sprint(written)
-	if n, ok := written.(float64); ok {
-		text = strconv.FormatInt(int64(n), 10)
-	}
-	text = strings.TrimPrefix(text, "TIER_")
-	if text == "-1" || text == "UNLIMITED" {
-		return unlimited, nil
-	}
-	if thousands, ok := strings.CutSuffix(text, "K"); ok {
-		text = thousands + "000"
-	}
-	if _, err := strconv.ParseInt(text, 10, 64); err != nil {
-		return "", fmt.Errorf("the limit %v is not one that is checked", written)
-	}
-	return text, nil
+	return &Input{deliveries: map[string][]contact{}, replies: map[string][]contact{}, received: map[string][]contact{}, complaints: map[string][]contact{}, reports: map[string][]report{}, is: map[string]string{}}
 }
 
 // Event adds a CloudEvent that reports something, or says that a user complained.
@@ -347,19 +187,17 @@ func inTime(all []report) []report {
 	return all
 }
 
-// delivered are a number's deliveries by time, each message once, at its earliest time.
+// delivered are a number's deliveries by time, each message to a user once, at its earliest time.
 func (t *Input) delivered(number string) []contact {
-	first := map[[2]string]int64{}
+	first := map[[2]string]contact{}
 	for _, d := range t.deliveries[number] {
-		of := [2]string{t.root(d.user), d.message}
-		if at, known := first[of]; !known || d.at < at {
-			first[of] = d.at
+		d.user = t.root(d.user)
+		of := [2]string{d.user, d.message}
+		if was, known := first[of]; !known || d.at < was.at {
+			first[of] = d
 		}
 	}
-	all := make([]contact, 0, len(first))
-	for of, at := range first {
-		all = append(all, contact{of[0], of[1], at})
-	}
+	all := slices.AppendSeq(make([]contact, 0, len(first)), maps.Values(first))
 	slices.SortFunc(all, func(a, b contact) int { return cmp.Or(cmp.Compare(a.at, b.at), strings.Compare(a.message, b.message)) })
 	return all
 }
@@ -374,16 +212,26 @@ func (t *Input) complained(number string) []contact {
 	return all
 }
 
-// counted are the deliveries of numbers together, by time, outside of service windows.
+// counted are the deliveries of numbers together, by time, that are no replies, and outside of service windows. What was written in a
+// group opens the window of the group, and of no user.
 func (t *Input) counted(numbers []string, service int64) []contact {
 	var all []contact
 	for _, number := range numbers {
-		wrote := map[string][]int64{}
+		wrote, inGroup := map[string][]int64{}, map[string][]int64{}
 		for _, r := range t.received[number] {
-			wrote[t.root(r.user)] = append(wrote[t.root(r.user)], r.at)
+			if r.group != "" {
+				inGroup[r.group] = append(inGroup[r.group], r.at)
+			} else {
+				wrote[t.root(r.user)] = append(wrote[t.root(r.user)], r.at)
+			}
+		}
+		reply := map[[2]string]bool{}
+		for _, r := range t.replies[number] {
+			reply[[2]string{t.root(r.user), r.message}] = true
 		}
 		for _, d := range t.delivered(number) {
-			if !slices.ContainsFunc(wrote[d.user], func(at int64) bool { return at > d.at-service && at <= d.at }) {
+			opens := func(at int64) bool { return at > d.at-service && at <= d.at }
+			if !reply[[2]string{d.user, d.message}] && !slices.ContainsFunc(wrote[d.user], opens) && !slices.ContainsFunc(inGroup[d.group], opens) {
 				all = append(all, d)
 			}
 		}

@@ -21,6 +21,7 @@ type Status struct {
 	Status string // sent, delivered, read, played or failed
 	Phone  string // the user's WhatsApp ID; optional
 	Scoped string // the user's business-scoped ID; optional
+	Group  string // that the message was sent to, where the user is a participant
 	Code   int    // of a failed message
 	// Category is Meta's pricing category, marketing where it is empty.
 	Category string
@@ -32,6 +33,7 @@ type Inbound struct {
 	ID     string
 	Phone  string // the user's WhatsApp ID; optional
 	Scoped string // the user's business-scoped ID; optional
+	Group  string // that it was written in
 	At     time.Time
 }
 
@@ -56,6 +58,7 @@ func MessagesPayload(number string, statuses []Status, inbound []Inbound) []byte
 			}
 			set(list[i], "from", m.Phone)
 			set(list[i], "from_user_id", m.Scoped)
+			set(list[i], "group_id", m.Group)
 		}
 		value["messages"] = list
 	}
@@ -214,8 +217,15 @@ func Sign(secret string, body []byte) string {
 
 func status(s Status) map[string]any {
 	status := map[string]any{"id": s.ID, "status": s.Status, "timestamp": strconv.FormatInt(s.At.Unix(), 10)}
-	set(status, "recipient_id", s.Phone)
-	set(status, "recipient_user_id", s.Scoped)
+	if s.Group != "" {
+		set(status, "recipient_type", "group")
+		set(status, "recipient_id", s.Group)
+		set(status, "recipient_participant_id", s.Phone)
+		set(status, "recipient_participant_user_id", s.Scoped)
+	} else {
+		set(status, "recipient_id", s.Phone)
+		set(status, "recipient_user_id", s.Scoped)
+	}
 	switch s.Status {
 	case "failed":
 		status["errors"] = []map[string]any{{"code": s.Code, "title": "refused"}}
