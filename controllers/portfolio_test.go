@@ -306,6 +306,13 @@ func TestFeedbackShowsWithItsReasons(t *testing.T) {
 	if q.Rating != v1alpha1.QualityHigh || q.Source != v1alpha1.FromReport || *q.Feedback.ComplainingUsers != 6 {
 		t.Errorf("Meta reports High, and the quality is %+v", q)
 	}
+	// The status stays as of the latest instant where the clock goes back.
+	b.FakeClock.Advance(-30 * time.Minute)
+	complain(7, v1alpha1.FeedbackBlock, v1alpha1.FeedbackSpam)
+	b.Evaluate(number)
+	if *q.Feedback.ComplainingUsers != 7 {
+		t.Errorf("as of %s %d users complained", number.Status.Usage.ObservedTime, *q.Feedback.ComplainingUsers)
+	}
 }
 
 func TestAnAppealShowsBesideTheFlag(t *testing.T) {

@@ -128,7 +128,7 @@ func (e *Evaluation) End(room rules.Room, shared *Shared, templates []*v1alpha1.
 				want.PortfolioSinceTime = statuses.Time(e.now)
 			}
 		}
-		want.Quality.Feedback = feedbackStatus(o.Ledger, number.Spec.PhoneNumber, e.Unit.Policy, e.now)
+		want.Quality.Feedback = feedbackStatus(o.Ledger, number.Spec.PhoneNumber, e.Unit.Policy, state.EvaluatedAt)
 		want.Flag.Appeal = appealOf(number, want)
 		want.Templates = templatesInUse(templates)
 		want.ObservedReport = e.lastReport
