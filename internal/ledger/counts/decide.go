@@ -220,6 +220,7 @@ func (m *Machine) repeated(r *reservation) Decision {
 		d.State = Ended
 	}
 	if l := m.limitOf(r.number); l.isSet() {
+		l.advance(m.now())
 		budget := -1
 		if r.place != nil {
 			budget = r.place.budget

@@ -111,6 +111,7 @@ func (m *Machine) recordEvent(s *numberState, l *limit, e event) result {
 	if e.alias != 0 {
 		other = l.users.canonical(e.alias)
 	}
+	again := e.kind == Delivered && (s.isDelivered(e.user, e.fingerprint) || e.alias != 0 && s.isDelivered(e.alias, e.fingerprint))
 	is := s.record(e)
 	user := l.users.canonical(e.user)
 	l.rename(before, user)
@@ -121,7 +122,7 @@ func (m *Machine) recordEvent(s *numberState, l *limit, e event) result {
 	case Failed:
 		ended = m.fail(l, s, user, e.fingerprint)
 	case Delivered:
-		ended = m.deliver(l, s, user, &e, is == changed && s.countsMessage(e.user, e.fingerprint))
+		ended = m.deliver(l, s, user, &e, !again && is == changed && s.countsMessage(e.user, e.fingerprint))
 	case Received:
 		for _, participant := range slices.Sorted(maps.Keys(s.chats.of[e.chat])) {
 			l.refresh(l.users.canonical(participant), s, NoCategory, m.now())
@@ -166,6 +167,10 @@ func (m *Machine) regroup(limits []*limit, from, to *numberState) {
 				q = l.take(user, p.number, p.category, l.countedUntil(user, m.now()))
 			}
 			l.hold(q, r)
+			q.remember(p.failed...)
+			if !r.confirmed {
+				m.schedule(r, r.unconfirmedEnds(l.setting.ReleaseUnconfirmed))
+			}
 			affected = append(affected, l)
 		}
 		if l := m.limitOf(p.number); l.active() {

@@ -247,7 +247,8 @@ func (l *limit) rename(from, to key) {
 	for _, r := range p.holds {
 		r.place = q
 	}
-	q.holds, q.failed = append(q.holds, p.holds...), append(q.failed, p.failed...)
+	q.holds = append(q.holds, p.holds...)
+	q.remember(p.failed...)
 	p.holds = nil
 	l.add(p, 1)
 	l.add(q, 1)

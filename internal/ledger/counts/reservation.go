@@ -196,11 +196,19 @@ func (m *Machine) fail(l *limit, s *numberState, user key, message uint32) bool 
 	if !waits || slices.Contains(p.failed, message) {
 		return false
 	}
-	if p.failed = append(p.failed, message); len(p.failed) > mostFailed {
-		p.failed = p.failed[1:]
-	}
+	p.remember(message)
 	l.dirty = true
 	return true
+}
+
+// remember adds messages that failed.
+func (p *place) remember(failed ...uint32) {
+	for _, message := range failed {
+		if !slices.Contains(p.failed, message) {
+			p.failed = append(p.failed, message)
+		}
+	}
+	p.failed = p.failed[max(0, len(p.failed)-mostFailed):]
 }
 
 // deliver takes that a message was delivered. It ends the reservation that was confirmed with it. A counted delivery that none was confirmed

@@ -1,5 +1,7 @@
 package counts
 
+import "slices"
+
 // canonical implements limitUsers.
 func (s *numberState) canonical(k key) key {
 	if s.users.shards == nil {
@@ -34,17 +36,21 @@ func (s *numberState) eachCounted(after int64, call func(user key, of *numberSta
 	}
 }
 
-// canonical implements limitUsers. A key that is in no ring is known to one member at most.
+// canonical implements limitUsers. A key that is in no ring is known to one member at most, and so is the key that stands for it there: to
+// another one, if it stands for no more than a name.
 func (g *portfolioState) canonical(k key) key {
-	if g.rings.has(k) {
-		return g.rings.least(k)
-	}
-	for _, s := range g.members {
-		if s.hasKey(k) {
-			return g.rings.least(s.users.resolve(k))
+	for !g.rings.has(k) {
+		i := slices.IndexFunc(g.members, func(s *numberState) bool { return s.hasKey(k) })
+		if i < 0 {
+			return k
 		}
+		user := g.members[i].users.resolve(k)
+		if user == k {
+			return k
+		}
+		k = user
 	}
-	return k
+	return g.rings.least(k)
 }
 
 // lastOf implements limitUsers.

@@ -119,13 +119,18 @@ type portfolios map[string][]string
 func (p portfolios) change(t *rapid.T, l *ledger.Ledger, numbers []string) {
 	name := rapid.SampledFrom([]string{"one", "two"}).Draw(t, "portfolio")
 	some := rapid.SliceOfDistinct(rapid.SampledFrom(numbers), func(n string) string { return n }).Draw(t, "of")
-	for other, members := range p {
-		p[other] = slices.DeleteFunc(members, func(n string) bool { return slices.Contains(some, n) })
-	}
-	p[name] = slices.Clone(some)
+	p.set(name, some)
 	if err := l.SetPortfolio(name, some); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// set gives a portfolio some numbers, which leave the others.
+func (p portfolios) set(name string, numbers []string) {
+	for other, members := range p {
+		p[other] = slices.DeleteFunc(members, func(n string) bool { return slices.Contains(numbers, n) })
+	}
+	p[name] = slices.Clone(numbers)
 }
 
 // compare asks about all numbers and portfolios.

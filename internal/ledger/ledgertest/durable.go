@@ -45,6 +45,10 @@ func (o *opened) record(t rapid.TB, r *counts.Record, now time.Time) {
 	if len(r.Entries)+len(r.Reports)+len(r.Displays) > 0 {
 		o.append(t, r.Batch, now)
 	}
+	must(t, o.Configure(r.Settings))
+	if len(r.Operations) > 0 {
+		o.operate(t, now, r.Operations...)
+	}
 	for _, w := range r.Windows {
 		must(t, o.SetWindows(w.Number, w.Windows))
 	}

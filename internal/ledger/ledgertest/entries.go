@@ -63,7 +63,7 @@ func someRecord(t *rapid.T, numbers []string, now time.Time) *counts.Record {
 	names := append(slices.Clone(numbers), report.NumberIDSubject(brazilianID).String(), report.NumberIDSubject("7002").String(), brazilianDisplayed)
 	name := rapid.SampledFrom(names)
 	r := &counts.Record{}
-	switch rapid.IntRange(0, 9).Draw(t, "record") {
+	switch rapid.IntRange(0, 14).Draw(t, "record") {
 	case 0:
 		r.Windows = []counts.NumberWindows{{Number: name.Draw(t, "configured"), Windows: someWindows(t)}}
 	case 1:
@@ -81,6 +81,13 @@ func someRecord(t *rapid.T, numbers []string, now time.Time) *counts.Record {
 				Subject: report.ParseSubject(name.Draw(t, "reported")), Kind: rapid.SampledFrom([]report.Kind{report.Quality, report.Limit}).Draw(t, "kind"),
 				At: someTime(t, now.Add(-counts.Kept).Unix(), now.Unix()), Value: rapid.SampledFrom([]string{"Low", "250"}).Draw(t, "value"),
 			})
+		}
+	case 5, 6:
+		r.Settings = someSettings(t, append(slices.Clone(numbers), name.Draw(t, "set")), now)
+	case 7, 8, 9:
+		r.Clock = now.UnixMilli()
+		for range rapid.IntRange(1, 4).Draw(t, "operations") {
+			r.Operations = append(r.Operations, someOperation(t, names, 8))
 		}
 	default:
 		r.Clock = now.UnixMilli()

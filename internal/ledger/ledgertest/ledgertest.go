@@ -97,6 +97,13 @@ func (o *opened) append(t rapid.TB, batch counts.Batch, now time.Time) counts.Ou
 	return outcome
 }
 
+func (o *opened) operate(t rapid.TB, now time.Time, operations ...counts.Operation) []counts.Decision {
+	t.Helper()
+	decisions, err := o.Operate(context.Background(), operations, now)
+	must(t, err)
+	return decisions
+}
+
 func (o *opened) save(t rapid.TB) {
 	t.Helper()
 	must(t, o.Snapshot(context.Background()))

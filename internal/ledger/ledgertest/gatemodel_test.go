@@ -1,0 +1,307 @@
+package ledgertest
+
+import (
+	"bytes"
+	"math"
+	"slices"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+)
+
+// gateModel decides operations from nothing but what was applied before, straight from the definitions. A record has entries, settings,
+// a portfolio, windows or operations, and only one of these.
+type gateModel struct {
+	model
+	now          int64 // log time, Unix seconds
+	portfolios   portfolios
+	limits       map[string]counts.LimitSetting
+	senders      map[string]counts.SenderSetting
+	templates    map[string]counts.TemplateSetting
+	reservations []*reservation
+	places       []*place
+}
+
+// reservation is one that was granted and not forgotten.
+type reservation struct {
+	asked            counts.Operation
+	decided          counts.Decision
+	created, expires int64
+	place            bool // it was granted one
+	ended            bool
+	confirmed        counts.MessageKey // zero until then
+	confirmedAt      int64
+	failed           []counts.MessageKey // before anyone confirmed them
+}
+
+func (r *reservation) holds() bool { return r.place && !r.ended }
+
+// place is a user's place in a limit, and the message for which it was taken.
+type place struct {
+	limit    string
+	user     counts.UserKey
+	number   string
+	category counts.Category
+}
+
+func newGateModel(windows counts.Windows) *gateModel {
+	return &gateModel{
+		model: model{windows: windows}, portfolios: portfolios{}, limits: map[string]counts.LimitSetting{},
+		senders: map[string]counts.SenderSetting{}, templates: map[string]counts.TemplateSetting{},
+	}
+}
+
+// apply applies a record and returns what became of its operations.
+func (m *gateModel) apply(r *counts.Record) (decisions []counts.Decision) {
+	m.now = max(m.now, r.Clock/1000)
+	m.settle("", counts.NoCategory)
+	for _, e := range r.Entries {
+		m.enter(e)
+		m.settle(e.Number, e.Category)
+	}
+	for _, w := range r.Windows {
+		m.windows = w.Windows
+	}
+	for _, p := range r.Portfolios {
+		m.portfolios.set(p.Name, p.Numbers)
+	}
+	m.endDue() // what happened before it came before it
+	m.set(&r.Settings)
+	m.settle("", counts.NoCategory)
+	for i := range r.Operations {
+		decisions = append(decisions, m.decide(&r.Operations[i]))
+	}
+	return decisions
+}
+
+// endDue ends what ends by now, and forgets what ended as long ago as its operations are answered.
+func (m *gateModel) endDue() {
+	for _, r := range m.reservations {
+		r.ended = r.ended || r.place && m.now >= m.ends(r)
+	}
+	m.reservations = slices.DeleteFunc(m.reservations, func(r *reservation) bool {
+		kept := r.expires
+		if r.asked.Key != 0 {
+			kept = max(kept, r.created+int64(counts.KeyKept.Seconds()))
+		}
+		return !r.holds() && m.now >= kept
+	})
+}
+
+// ends is when a reservation ends by itself.
+func (m *gateModel) ends(r *reservation) int64 {
+	switch {
+	case r.confirmed != 0:
+		return r.confirmedAt + int64(counts.UnknownFor.Seconds())
+	case m.limits[m.owner(r.asked.Number)].ReleaseUnconfirmed:
+		return r.expires
+	default:
+		return r.expires + int64(counts.UnknownFor.Seconds())
+	}
+}
+
+// set takes settings over.
+func (m *gateModel) set(s *counts.Settings) {
+	for _, l := range s.Limits {
+		if m.limits[l.Subject] = l; l.Removed {
+			delete(m.limits, l.Subject)
+		}
+	}
+	for _, n := range s.Senders {
+		if m.senders[n.Number] = n; n.Removed {
+			delete(m.senders, n.Number)
+		}
+	}
+	for _, t := range s.Templates {
+		if m.templates[t.Name] = t; t.Removed {
+			delete(m.templates, t.Name)
+		}
+	}
+}
+
+// owner is what has the limit of a number.
+func (m *gateModel) owner(number string) string {
+	for name, numbers := range m.portfolios {
+		if slices.Contains(numbers, number) {
+			return counts.PortfolioKey(name)
+		}
+	}
+	return number
+}
+
+// sharing are the numbers of a limit.
+func (m *gateModel) sharing(limit string) []string {
+	for name, numbers := range m.portfolios {
+		if limit == counts.PortfolioKey(name) {
+			return numbers
+		}
+	}
+	return []string{limit}
+}
+
+// enter takes an entry. A message that is delivered ends the reservation that was confirmed with it, else, where it is counted, the oldest
+// that may be of it. One that fails ends the one that was confirmed with it, or that will be.
+func (m *gateModel) enter(e counts.Entry) {
+	if e.At < m.now-int64((counts.Kept+counts.Lateness).Seconds()) || e.At > m.now+int64(counts.Ahead.Seconds()) {
+		return
+	}
+	known := m.isDelivered(e.Number, e.User, e.Message)
+	m.entries = append(m.entries, e)
+	if e.Kind != counts.Delivered && e.Kind != counts.Failed || known {
+		return
+	}
+	open := m.openOf(e.Number, e.User)
+	i := slices.IndexFunc(open, func(r *reservation) bool { return r.confirmed == e.Message })
+	switch {
+	case i >= 0:
+		open[i].ended = true
+	case e.Kind == counts.Failed:
+		for _, r := range open {
+			r.failed = append(r.failed, e.Message)
+		}
+	case m.counts(e):
+		if i := slices.IndexFunc(open, func(r *reservation) bool { return r.confirmed == 0 && r.created <= e.At }); i >= 0 {
+			open[i].ended = true
+		}
+	}
+}
+
+// openOf are the reservations of a number that hold a user's place, the oldest first.
+func (m *gateModel) openOf(number string, user counts.UserKey) (open []*reservation) {
+	who := m.of(m.sharing(m.owner(number))...).person()
+	for _, r := range m.reservations {
+		if r.holds() && r.asked.Number == number && who(r.asked.User) == who(user) {
+			open = append(open, r)
+		}
+	}
+	slices.SortFunc(open, func(a, b *reservation) int {
+		if a.created != b.created {
+			return int(a.created - b.created)
+		}
+		return bytes.Compare(a.asked.ID[:], b.asked.ID[:])
+	})
+	return open
+}
+
+// isDelivered says whether a message of a number reached a user.
+func (m *gateModel) isDelivered(number string, user counts.UserKey, message counts.MessageKey) bool {
+	who := m.of(number).person()
+	return slices.ContainsFunc(m.entries, func(e counts.Entry) bool {
+		return e.Kind == counts.Delivered && e.Number == number && e.Message == message && who(e.User) == who(user)
+	})
+}
+
+// counts says whether a delivery is counted, as far as is known.
+func (m *gateModel) counts(e counts.Entry) bool {
+	of := m.of(e.Number)
+	n := len(of.happened().events(m.windows, v1alpha1.MeasureMessages))
+	for i := range of.entries {
+		if of.entries[i] == e {
+			of.entries[i].Kind = counts.AliasLinked // as if nothing was delivered
+		}
+	}
+	return n > len(of.happened().events(m.windows, v1alpha1.MeasureMessages))
+}
+
+// limitNow is how a limit stands.
+type limitNow struct {
+	setting      counts.LimitSetting
+	person       func(counts.UserKey) counts.UserKey
+	used         int64
+	counted      map[counts.UserKey]bool
+	held         map[counts.UserKey]bool // whether they are counted or not
+	users, holds []int64                 // of its budgets
+	of           map[counts.UserKey]int  // the budget of each user's place; -1 for none
+}
+
+// limit is how a limit stands now. What lies ahead of log time counts as well.
+func (m *gateModel) limit(subject string) *limitNow {
+	numbers := m.sharing(subject)
+	some := m.of(numbers...)
+	setting := m.limits[subject]
+	l := &limitNow{
+		setting: setting, person: some.person(), counted: map[counts.UserKey]bool{}, held: map[counts.UserKey]bool{}, of: map[counts.UserKey]int{},
+		users: make([]int64, len(setting.Budgets)), holds: make([]int64, len(setting.Budgets)),
+	}
+	after := m.now - int64(setting.Window.Seconds())
+	if setting.Measure != "" {
+		for user, times := range some.happened().counted {
+			one := happened{counted: map[counts.UserKey][]int64{user: times}}
+			n := int64(len(within(one.times(m.windows, math.MaxInt64-1)[setting.Measure], after, math.MaxInt64)))
+			l.used += n
+			l.counted[user] = n > 0
+		}
+	}
+	for _, r := range m.reservations {
+		if r.holds() && slices.Contains(numbers, r.asked.Number) {
+			l.held[l.person(r.asked.User)] = true
+		}
+	}
+	for _, p := range m.places {
+		if p.limit != subject {
+			continue
+		}
+		user, budget := l.person(p.user), m.budget(setting, p.number, p.category)
+		if _, found := l.of[user]; found {
+			continue // users who are one
+		}
+		switch l.of[user] = budget; {
+		case budget < 0:
+		case l.counted[user]:
+			l.users[budget]++
+		default:
+			l.holds[budget]++
+		}
+	}
+	return l
+}
+
+// heldOnly are how many users are held and not counted.
+func (l *limitNow) heldOnly() (n int64) {
+	for user := range l.held {
+		if !l.counted[user] {
+			n++
+		}
+	}
+	return n
+}
+
+// uses are how much of each budget is used and held. Guarantees beyond the limit are cut, the last first.
+func (l *limitNow) uses() (all []counts.BudgetUse) {
+	left := l.setting.Limit
+	for i, b := range l.setting.Budgets {
+		guaranteed := min(left, b.Guaranteed.Of(l.setting.Limit, 0))
+		left -= guaranteed
+		all = append(all, counts.BudgetUse{
+			Name: b.Name, Used: l.users[i], Held: l.holds[i], Guaranteed: guaranteed, Maximum: b.Maximum.Of(l.setting.Limit, -1),
+		})
+	}
+	return all
+}
+
+// budget is the first of a limit that a message falls under.
+func (m *gateModel) budget(setting counts.LimitSetting, number string, category counts.Category) int {
+	return slices.IndexFunc(setting.Budgets, func(b counts.BudgetSetting) bool {
+		return (len(b.Namespaces) == 0 || slices.Contains(b.Namespaces, m.senders[number].Namespace)) &&
+			(len(b.Categories) == 0 || slices.Contains(b.Categories, category))
+	})
+}
+
+// settle gives up the places of those who are neither held nor counted, and gives one to who is counted since an entry.
+func (m *gateModel) settle(number string, category counts.Category) {
+	for subject := range m.limits {
+		l := m.limit(subject)
+		m.places = slices.DeleteFunc(m.places, func(p *place) bool {
+			user := l.person(p.user)
+			return p.limit == subject && !l.counted[user] && !l.held[user]
+		})
+		for _, users := range []map[counts.UserKey]bool{l.counted, l.held} {
+			for user, is := range users {
+				if _, has := l.of[user]; is && !has {
+					m.places = append(m.places, &place{subject, user, number, category})
+					l.of[user] = -1
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package ledgertest
+
+import (
+	"encoding/binary"
+	"time"
+
+	"pgregory.net/rapid"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+)
+
+// someSettings are of one limit, sender or template.
+func someSettings(t *rapid.T, numbers []string, now time.Time) (s counts.Settings) {
+	removed := rapid.IntRange(0, 9).Draw(t, "removed") == 0
+	switch rapid.IntRange(0, 4).Draw(t, "setting") {
+	case 0:
+		s.Templates = []counts.TemplateSetting{{Name: rapid.SampledFrom(templates).Draw(t, "template"), Category: someCategory(t), Obstacle: someObstacle(t, now), Removed: removed}}
+	case 1, 2:
+		number := rapid.SampledFrom(numbers).Draw(t, "sender")
+		s.Senders = []counts.SenderSetting{{Number: number, Namespace: rapid.SampledFrom(namespaces).Draw(t, "namespace"), Obstacle: someObstacle(t, now), Removed: removed}}
+	default:
+		subjects := append([]string{counts.PortfolioKey("one"), counts.PortfolioKey("two")}, numbers...)
+		l := someLimit(t, rapid.SampledFrom(subjects).Draw(t, "subject"), now)
+		if removed {
+			l = counts.LimitSetting{Subject: l.Subject, Removed: true}
+		}
+		s.Limits = []counts.LimitSetting{l}
+	}
+	return s
+}
+
+var (
+	namespaces = []string{"auth", "shop"}
+	templates  = []string{"code", "news"}
+)
+
+// someLimit is so small that it is reached.
+func someLimit(t *rapid.T, subject string, now time.Time) counts.LimitSetting {
+	l := counts.LimitSetting{
+		Subject: subject, Limit: rapid.Int64Range(0, 4).Draw(t, "limit"), Window: 24 * time.Hour,
+		Measure:  rapid.SampledFrom([]v1alpha1.Measure{v1alpha1.MeasureUniqueUsers, v1alpha1.MeasureConversations}).Draw(t, "of"),
+		Obstacle: someObstacle(t, now), ReleaseUnconfirmed: rapid.Bool().Draw(t, "release"), Shadow: rapid.IntRange(0, 9).Draw(t, "shadow") == 0,
+	}
+	for _, name := range []string{"first", "second", "third"}[:rapid.IntRange(0, 3).Draw(t, "budgets")] {
+		l.Budgets = append(l.Budgets, counts.BudgetSetting{
+			Name: name, Guaranteed: someAmount(t), Maximum: someAmount(t),
+			Namespaces: rapid.SampledFrom([][]string{nil, namespaces[:1], namespaces[1:]}).Draw(t, "namespaces"),
+			Categories: rapid.SampledFrom([][]counts.Category{nil, {counts.Marketing}, {counts.Utility, counts.NoCategory}}).Draw(t, "categories"),
+		})
+	}
+	return l
+}
+
+func someAmount(t *rapid.T) counts.Amount {
+	return rapid.SampledFrom([]counts.Amount{{}, {}, {Set: true, N: 1}, {Set: true, N: 2}, {Set: true, N: 50, Percent: true}}).Draw(t, "amount")
+}
+
+// someObstacle is mostly none.
+func someObstacle(t *rapid.T, now time.Time) counts.Obstacle {
+	return rapid.SampledFrom([]counts.Obstacle{
+		{}, {}, {}, {}, {}, {}, {Reason: v1alpha1.RoomBlocked, Replies: true}, {Reason: v1alpha1.RoomAccountRestricted, Until: now.Unix() + 60},
+		{Reason: v1alpha1.RoomLimitReached},
+	}).Draw(t, "obstacle")
+}
+
+func someTemplate(t *rapid.T) string {
+	return rapid.SampledFrom(append(templates, "")).Draw(t, "template")
+}
+
+func someCategory(t *rapid.T) counts.Category {
+	return rapid.SampledFrom([]counts.Category{counts.NoCategory, counts.NoCategory, counts.Marketing, counts.Utility, counts.Service}).Draw(t, "category")
+}
+
+// someOperation is about a few reservations.
+func someOperation(t *rapid.T, numbers []string, people uint64) counts.Operation {
+	id := counts.ReservationID{0, byte(rapid.IntRange(1, 20).Draw(t, "reservation"))}
+	o := counts.Operation{ID: id, Kind: rapid.SampledFrom([]counts.OperationKind{counts.Reserve, counts.Reserve, counts.Reserve, counts.Confirm, counts.Release}).Draw(t, "operation")}
+	switch o.Kind {
+	case counts.Reserve:
+		o.Number, o.User = rapid.SampledFrom(numbers).Draw(t, "number"), counts.UserKey(rapid.Uint64Range(1, people).Draw(t, "user"))
+		o.Template, o.Category, o.Free = someTemplate(t), someCategory(t), rapid.IntRange(0, 9).Draw(t, "free") == 0
+		o.TTL = rapid.SampledFrom([]uint32{0, 60, 600, 7200, day}).Draw(t, "ttl")
+		if rapid.IntRange(0, 5).Draw(t, "again") == 0 {
+			o.Key = rapid.Uint64Range(1, 3).Draw(t, "key")
+		}
+	case counts.Confirm:
+		o.Message = someMessage(t, id)
+	case counts.Release:
+	}
+	return o
+}
+
+// someMessage is one of two that may be sent under a reservation, and under no other.
+func someMessage(t *rapid.T, of counts.ReservationID) counts.MessageKey {
+	return 1000 + 2*counts.MessageKey(binary.BigEndian.Uint16(of[:])) + counts.MessageKey(rapid.Uint64Range(0, 1).Draw(t, "message"))
+}
