@@ -18,6 +18,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/gate"
 	gateapi "numberfleet.dev/numberfleet/internal/gate/api"
+	"numberfleet.dev/numberfleet/internal/guard"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/events"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
@@ -26,6 +27,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/presence"
 	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/scaledclock"
+	"numberfleet.dev/numberfleet/internal/server"
 	"numberfleet.dev/numberfleet/internal/standing"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
@@ -42,6 +44,8 @@ type program struct {
 	credentials []*webhook.Credentials // of the apps whose webhooks are received
 	events      *events.Receiver       // nil where the event API is not served
 	gate        *gateapi.API           // as events
+	guard       *guard.Guard           // nil where it is not served
+	access      *server.Access         // of callers with tokens of the cluster
 }
 
 // newProgram sets up what needs no ledger. Nothing runs yet.
@@ -63,7 +67,7 @@ func newProgram(f flags, log logr.Logger) (*program, error) {
 	if p.manager, err = newManager(f); err != nil {
 		return nil, err
 	}
-	for _, setUp := range []func() error{p.watchSecrets, p.setUpWebhooks, p.setUpEvents} {
+	for _, setUp := range []func() error{p.watchSecrets, p.setUpWebhooks, p.setUpAccess, p.setUpEvents, p.setUpGuard} {
 		if err := setUp(); err != nil {
 			return nil, err
 		}
@@ -183,7 +187,7 @@ func (p *program) manage(ctx context.Context, book *ledger.Ledger, here *presenc
 	return p.manager.Start(ctx)
 }
 
-// openGate has the gate decide from now on, and its API answer.
+// openGate has the gate decide from now on, and its API and the guard answer.
 func (p *program) openGate(book *ledger.Ledger, stands *standing.Source) error {
 	service, err := gate.New(gate.Options{
 		Ledger: book, Directory: p.directory(), Clock: p.clock, Real: clock.RealClock{}, Recorder: p.manager.GetEventRecorder("numberfleet"),
@@ -194,6 +198,9 @@ func (p *program) openGate(book *ledger.Ledger, stands *standing.Source) error {
 	}
 	if p.gate != nil {
 		p.gate.SetBackend(&gateapi.Backend{Gate: service, Standing: stands})
+	}
+	if p.guard != nil {
+		p.guard.SetBackend(&guard.Backend{Gate: service, Names: book})
 	}
 	return p.manager.Add(service)
 }

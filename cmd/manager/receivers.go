@@ -12,6 +12,7 @@ import (
 
 	"numberfleet.dev/numberfleet/controllers/directory"
 	gateapi "numberfleet.dev/numberfleet/internal/gate/api"
+	"numberfleet.dev/numberfleet/internal/guard"
 	"numberfleet.dev/numberfleet/internal/ingest/events"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/secret"
@@ -51,25 +52,42 @@ func (p *program) setUpWebhooks() (err error) {
 	return nil
 }
 
+// setUpAccess sets up who callers with tokens of the cluster are.
+func (p *program) setUpAccess() (err error) {
+	audiences := strings.FieldsFunc(p.eventsAudiences, func(r rune) bool { return r == ',' || r == ' ' })
+	p.access, err = server.NewAccess(p.manager.GetConfig(), p.manager.GetHTTPClient(), audiences)
+	return err
+}
+
 // setUpEvents sets up the event API and that of the gate, if they are to be served.
-func (p *program) setUpEvents() error {
-	if p.eventsAddress == none || p.eventsAddress == "" {
+func (p *program) setUpEvents() (err error) {
+	if !served(p.eventsAddress) {
 		return nil
 	}
-	audiences := strings.FieldsFunc(p.eventsAudiences, func(r rune) bool { return r == ',' || r == ' ' })
-	access, err := server.NewAccess(p.manager.GetConfig(), p.manager.GetHTTPClient(), audiences)
-	if err != nil {
-		return err
-	}
 	p.events, err = events.NewReceiver(events.Options{
-		Access: access, Directory: p.directory(), Clock: p.clock, Metrics: metrics.Registry, Log: ctrl.Log.WithName("event-api"),
+		Access: p.access, Directory: p.directory(), Clock: p.clock, Metrics: metrics.Registry, Log: ctrl.Log.WithName("event-api"),
 	})
 	if err != nil {
 		return err
 	}
-	p.gate, err = gateapi.New(gateapi.Options{Access: access, Real: clock.RealClock{}, Metrics: metrics.Registry, Log: ctrl.Log.WithName("gate-api")})
+	p.gate, err = gateapi.New(gateapi.Options{Access: p.access, Real: clock.RealClock{}, Metrics: metrics.Registry, Log: ctrl.Log.WithName("gate-api")})
 	return err
 }
+
+// setUpGuard sets up the guard, if it is to be served.
+func (p *program) setUpGuard() (err error) {
+	if !served(p.guardAddress) {
+		return nil
+	}
+	p.guard, err = guard.New(guard.Options{
+		Config: &p.config.Guard, BaseURL: p.config.GraphAPI.BaseURL, Access: p.access, Directory: p.directory(), Clock: clock.RealClock{},
+		Metrics: metrics.Registry, Log: ctrl.Log.WithName("guard"),
+	})
+	return err
+}
+
+// served says whether there is an address to serve at.
+func served(address string) bool { return address != none && address != "" }
 
 // api is the handler of the event API and of the gate's.
 func (p *program) api(w http.ResponseWriter, req *http.Request) {
@@ -84,7 +102,7 @@ func (p *program) directory() directory.Directory {
 	return directory.Directory{Reader: p.manager.GetCache()}
 }
 
-// servers are those of webhooks and, if it is to be served, of the event API.
+// servers are those of webhooks and, if they are to be served, of the event API and the guard.
 func (p *program) servers() []*server.Server {
 	all := []*server.Server{{
 		Name: "the webhook receiver", Listener: server.Listener{Address: p.webhookAddress, CertDir: p.webhookCerts}, Handler: p.webhooks,
@@ -94,6 +112,12 @@ func (p *program) servers() []*server.Server {
 		all = append(all, &server.Server{
 			Name: "the event API", Listener: server.Listener{Address: p.eventsAddress, CertDir: p.eventsCerts, Tokens: true},
 			Handler: http.HandlerFunc(p.api), Log: ctrl.Log.WithName("event-api"), Stopping: p.gate.EndStreams,
+		})
+	}
+	if p.guard != nil {
+		all = append(all, &server.Server{
+			Name: "the guard", Listener: server.Listener{Address: p.guardAddress, CertDir: p.guardCerts, Tokens: true},
+			Handler: p.guard, Limits: guard.Limits, Log: ctrl.Log.WithName("guard"),
 		})
 	}
 	return all

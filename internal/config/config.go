@@ -29,6 +29,7 @@ type OperatorConfiguration struct {
 	Kind          string        `json:"kind"`
 	Notifications Notifications `json:"notifications"`
 	GraphAPI      GraphAPI      `json:"graphAPI"`
+	Guard         Guard         `json:"guard"`
 	Webhooks      Webhooks      `json:"webhooks"`
 	Prometheus    Prometheus    `json:"prometheus"`
 }
@@ -166,6 +167,7 @@ func oneDocument(content []byte) error {
 
 func (c *OperatorConfiguration) complete() {
 	c.GraphAPI.complete()
+	c.Guard.complete()
 	c.Prometheus.complete()
 	for _, receiver := range c.Notifications.Receivers {
 		email := receiver.Email

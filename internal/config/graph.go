@@ -29,7 +29,8 @@ type GraphAPI struct {
 type Account struct {
 	// ID is Meta's id of the account, in digits.
 	ID string `json:"id"`
-	// TokenFile holds an access token that may read the account. It is read at each use.
+	// TokenFile holds an access token: one that may read the account, or, for the guard, one that may send from its numbers. It is read at
+	// each use.
 	TokenFile string `json:"tokenFile"`
 	// AppSecretFile holds the secret of the app that the token was made for, with which each call is then proved (appsecret_proof).
 	// It is read at each use. Optional: apps can ask Meta to demand it.
@@ -73,13 +74,17 @@ func validateGraphAPI(path *field.Path, g *GraphAPI) field.ErrorList {
 	if g.PeriodMinutes < leastPeriod || g.PeriodMinutes > mostPeriod {
 		errs = append(errs, field.Invalid(path.Child("periodMinutes"), g.PeriodMinutes, fmt.Sprintf("must be %d to %d", leastPeriod, mostPeriod)))
 	}
-	accounts := path.Child("accounts")
-	if n := len(g.Accounts); n > maxAccounts {
-		errs = append(errs, field.TooMany(accounts, n, maxAccounts))
+	return append(errs, validateAccounts(path.Child("accounts"), g.Accounts)...)
+}
+
+func validateAccounts(path *field.Path, all []Account) field.ErrorList {
+	var errs field.ErrorList
+	if n := len(all); n > maxAccounts {
+		errs = append(errs, field.TooMany(path, n, maxAccounts))
 	}
 	ids := map[string]bool{}
-	for i, account := range g.Accounts {
-		at := accounts.Index(i)
+	for i, account := range all {
+		at := path.Index(i)
 		if !identity.IsMetaID(account.ID) {
 			errs = append(errs, field.Invalid(at.Child("id"), account.ID, idForm))
 		} else if ids[account.ID] {

@@ -27,10 +27,14 @@ func (c *OperatorConfiguration) Secrets() []secret.File {
 			add(at.Child("cloudEvents"), "tokenFile", r.CloudEvents.TokenFile)
 		}
 	}
-	for i, account := range c.GraphAPI.Accounts {
-		add(field.NewPath("graphAPI", "accounts").Index(i), "tokenFile", account.TokenFile)
-		add(field.NewPath("graphAPI", "accounts").Index(i), "appSecretFile", account.AppSecretFile)
+	accounts := func(path *field.Path, all []Account) {
+		for i, account := range all {
+			add(path.Index(i), "tokenFile", account.TokenFile)
+			add(path.Index(i), "appSecretFile", account.AppSecretFile)
+		}
 	}
+	accounts(field.NewPath("graphAPI", "accounts"), c.GraphAPI.Accounts)
+	accounts(field.NewPath("guard", "accounts"), c.Guard.Accounts)
 	for i, namespace := range c.Prometheus.Namespaces {
 		add(field.NewPath("prometheus", "namespaces").Index(i), "tokenFile", namespace.TokenFile)
 	}

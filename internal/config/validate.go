@@ -52,6 +52,7 @@ func validate(c *OperatorConfiguration) field.ErrorList {
 		names[r.Name] = true
 	}
 	errs = append(errs, validateGraphAPI(field.NewPath("graphAPI"), &c.GraphAPI)...)
+	errs = append(errs, validateGuard(field.NewPath("guard"), &c.Guard)...)
 	errs = append(errs, validateWebhooks(field.NewPath("webhooks"), &c.Webhooks)...)
 	return append(errs, validatePrometheus(field.NewPath("prometheus"), &c.Prometheus)...)
 }

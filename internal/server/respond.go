@@ -56,13 +56,17 @@ type Handler func(w http.ResponseWriter, req *http.Request) (code int, err error
 
 // Instrument counts the requests to a handler by the label code, and measures their time in seconds. Refuse writes an *Error and returns
 // its code. Another error asks the caller to try again: the handler has logged why. A panic is logged without its value, which may hold
-// what was read, and refused as an internal error.
+// what was read, and refused as an internal error; http.ErrAbortHandler goes on to the server, and nothing is counted.
 func Instrument(handle Handler, refuse func(http.ResponseWriter, *Error) (code int), log logr.Logger, clk clock.PassiveClock,
 	requests *prometheus.CounterVec, duration prometheus.Observer,
 ) http.Handler {
 	answer := func(w http.ResponseWriter, req *http.Request) (code int) {
 		defer func() {
-			if p := recover(); p != nil {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(p)
+			default:
 				log.Error(fmt.Errorf("panic with a %T", p), "A request failed", "stack", string(debug.Stack()))
 				code = refuse(w, &Error{http.StatusInternalServerError, "internal error"})
 			}

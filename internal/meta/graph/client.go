@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -334,15 +335,15 @@ func (c *Client) call(ctx context.Context, kind Node, id, edge string, query url
 	address := c.base.JoinPath(id, edge)
 	address.RawQuery = query.Encode()
 	body, headers, err := c.get(ctx, address, token)
-	now, usage := c.options.Clock.Now(), parseUsage(headers)
+	now := c.options.Clock.Now()
 	if l := c.options.Limiter; l != nil {
-		l.Heard(usage)
+		l.Heard(parseUsage(headers))
 	}
 	if e, is := errors.AsType[*Error](err); is {
 		e.What = kind.of(id)
-		switch wait := retryAfter(headers, now); {
+		switch wait := RetryAfter(headers, now); {
 		case e.Kind == RateLimited:
-			e.RetryAt = now.Add(waitFor(wait, usage))
+			e.RetryAt = now.Add(cmp.Or(max(wait, RegainAccess(headers)), heldByDefault))
 			if l := c.options.Limiter; l != nil {
 				l.Hold(e.RetryAt)
 			}
@@ -354,17 +355,6 @@ func (c *Client) call(ctx context.Context, kind Node, id, edge string, query url
 		c.options.Observe(KindOf(err))
 	}
 	return body, err
-}
-
-// waitFor is how long to stay away after a refusal: the longest that Meta says.
-func waitFor(wait time.Duration, usage []Usage) time.Duration {
-	for _, u := range usage {
-		wait = max(wait, u.RegainAccess)
-	}
-	if wait == 0 {
-		return heldByDefault
-	}
-	return wait
 }
 
 // prove adds to a call that it comes from the app that the token was made for. Meta's page "graph-api/guides/secure-requests".
@@ -379,10 +369,15 @@ func (c *Client) prove(ctx context.Context, token string, query url.Values) erro
 	if secret == "" || !printable(secret) {
 		return errors.New("what is given as the app secret is none")
 	}
+	query.Set("appsecret_proof", Proof(token, secret))
+	return nil
+}
+
+// Proof is the appsecret_proof of a call with an access token: the HMAC-SHA256 of the token with the app's secret, in hex.
+func Proof(token, secret string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(token))
-	query.Set("appsecret_proof", hex.EncodeToString(mac.Sum(nil)))
-	return nil
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 func (c *Client) token(ctx context.Context) (string, error) {

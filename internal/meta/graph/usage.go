@@ -112,8 +112,18 @@ func wait(n float64, unit time.Duration) time.Duration {
 	return time.Duration(n) * unit
 }
 
-// retryAfter is how long the header Retry-After asks to wait: seconds, or a date. Zero means that it asks for nothing.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+// RegainAccess is how long calls will be refused, as the headers of an answer say of accounts and of the app: the longest, up to a day.
+// Zero means that they do not say so.
+func RegainAccess(h http.Header) (longest time.Duration) {
+	for _, u := range parseUsage(h) {
+		longest = max(longest, u.RegainAccess)
+	}
+	return longest
+}
+
+// RetryAfter is how long the header Retry-After asks to wait, up to a day: seconds, or a date. Zero means that it asks for
+// nothing.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
 		return wait(float64(seconds), time.Second)

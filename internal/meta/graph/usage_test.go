@@ -75,7 +75,7 @@ func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 		"": 0, "0": 0, "90": 90 * time.Second, " 7 ": 7 * time.Second, "-1": 0, "1.5": 0, "soon": 0, "99999999999999999999": 0, "4000000000": 24 * time.Hour,
 		"Sun, 22 Nov 2026 10:00:30 GMT": 30 * time.Second, "Sun, 22 Nov 2026 09:59:59 GMT": 0, "Sat, 22 Nov 2036 10:00:00 GMT": 24 * time.Hour,
 	} {
-		if got := retryAfter(http.Header{"Retry-After": {value}}, now); got != want {
+		if got := RetryAfter(http.Header{"Retry-After": {value}}, now); got != want {
 			t.Errorf("%q: got %s, want %s", value, got, want)
 		}
 	}
@@ -95,7 +95,7 @@ func FuzzUsage(f *testing.F) {
 				t.Fatalf("%+v", u)
 			}
 		}
-		if wait := retryAfter(h, time.Unix(1790000000, 0)); wait < 0 || wait > maxWait {
+		if wait := RetryAfter(h, time.Unix(1790000000, 0)); wait < 0 || wait > maxWait {
 			t.Fatalf("a wait of %s", wait)
 		}
 	})

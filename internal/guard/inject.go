@@ -1,0 +1,65 @@
+package guard
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/gate"
+	"numberfleet.dev/numberfleet/internal/meta/graph"
+	"numberfleet.dev/numberfleet/internal/secret"
+	"numberfleet.dev/numberfleet/internal/server"
+)
+
+// deniedAfter is when a caller without a right is answered. It hides how long the lookups took, and so which numbers there are.
+const deniedAfter = 250 * time.Millisecond
+
+// inject knows callers by tokens of the cluster, and adds Meta's.
+type inject struct {
+	access   *server.Access
+	accounts map[string]config.Account // by Meta's id
+}
+
+func (a *inject) caller(ctx context.Context, req *http.Request, number *v1alpha1.PhoneNumber) (*caller, *gate.Problem, error) {
+	denied := time.After(deniedAfter)
+	known, err := a.access.Authenticate(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	if known == nil {
+		return nil, unauthorised("Authorization must be Bearer and a token of this cluster for the audience of the guard"), nil
+	}
+	permission := server.Permission{Verb: "create", Resource: "phonenumbers", Subresource: "reservations"}
+	if number != nil {
+		permission.Namespace = number.Namespace
+	}
+	allowed, err := known.Allowed(ctx, permission)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !allowed || number == nil {
+		select {
+		case <-denied:
+		case <-ctx.Done():
+		}
+		return nil, gate.NewProblem(gate.Forbidden, ""), nil
+	}
+	c := &caller{Caller: known, vouched: true}
+	account := a.accounts[number.Spec.Business.WhatsAppBusinessAccountID]
+	if c.app = account.ID; c.app == "" {
+		return nil, gate.NewProblem(gate.Reason(v1alpha1.RoomNotReady), "the guard has no access token for the account of the number"), nil
+	}
+	if c.token, err = secret.Read(account.TokenFile); err != nil {
+		return nil, nil, err
+	}
+	if account.AppSecretFile != "" {
+		appSecret, err := secret.Read(account.AppSecretFile)
+		if err != nil {
+			return nil, nil, err
+		}
+		c.proof = graph.Proof(c.token, appSecret)
+	}
+	return c, nil, nil
+}
