@@ -1,0 +1,286 @@
+package ledgertest
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+)
+
+const (
+	senders      = 64
+	sharedLimits = 4 // each of a portfolio with two numbers
+	sharedLimit  = 6
+	asksOfALife  = 16 // of a sender
+)
+
+// ask is what a sender asks of the ledger: an operation or, if that has no kind, to count that a message of its reservation was delivered.
+type ask struct {
+	limit int
+	counts.Operation
+}
+
+// Whatever is answered to concurrent senders would have been answered to one after another, in an order in which none comes before one
+// whose answer was there when it asked. That holds across a crash. The check finds the answers wrong of a limit that is one greater.
+func answersAreLinearizable(t *testing.T, empty func() Store) {
+	t.Helper()
+	l := open(t, empty())
+	must(t, l.Configure(sharedSettings()))
+	for limit := range sharedLimits {
+		must(t, l.SetPortfolio(sharedName(limit), sharedNumbers(limit)))
+	}
+	var h history
+	for life := range 2 {
+		var asking sync.WaitGroup
+		for sender := range senders {
+			asking.Go(func() {
+				rng := rand.New(rand.NewPCG(uint64(life), uint64(sender))) //nolint:gosec // a test that is the same each time
+				for n := range asksOfALife {
+					h.ask(t, l, sender, someAsk(rng, sender, life*asksOfALife+n))
+				}
+			})
+		}
+		asking.Wait()
+		l = l.restart(t, true, uint64(life))
+	}
+	l.close(t)
+	for limit, want := range map[int64]porcupine.CheckResult{sharedLimit: porcupine.Ok, sharedLimit + 1: porcupine.Illegal} {
+		if got := porcupine.CheckOperationsTimeout(oneAfterAnother(limit), h.all, time.Minute); got != want {
+			t.Errorf("of a limit of %d the answers to %d senders are %s, not %s", limit, senders, got, want)
+		}
+	}
+}
+
+func sharedName(limit int) string { return string(rune('a' + limit)) }
+
+func sharedNumbers(limit int) []string {
+	return []string{"+1555020" + sharedName(limit) + "1", "+1555020" + sharedName(limit) + "2"}
+}
+
+func sharedSettings() (s counts.Settings) {
+	for limit := range sharedLimits {
+		s.Limits = append(s.Limits, counts.LimitSetting{
+			Subject: counts.PortfolioKey(sharedName(limit)), Limit: sharedLimit, Measure: v1alpha1.MeasureUniqueUsers, Window: 24 * time.Hour,
+		})
+		for _, number := range sharedNumbers(limit) {
+			s.Senders = append(s.Senders, counts.SenderSetting{Number: number})
+		}
+	}
+	return s
+}
+
+// someAsk is the nth of a sender: a new reservation, or about one of any sender of the limit, which may not be made yet.
+func someAsk(rng *rand.Rand, sender, n int) ask {
+	a := ask{limit: sender % sharedLimits}
+	kind := rng.IntN(10)
+	if kind > 4 {
+		sender, n = rng.IntN(senders/sharedLimits)*sharedLimits+a.limit, max(0, n-rng.IntN(4))
+	}
+	a.ID = counts.ReservationID{1, byte(sender), byte(n)}
+	a.Message = counts.MessageKey(2*(sender<<8|n) + 1 + rng.IntN(8)/7)
+	of := rand.New(rand.NewPCG(uint64(sender), uint64(n))) //nolint:gosec // what a reservation is of is the same each time
+	a.User, a.Number, a.TTL = counts.UserKey(of.IntN(2*sharedLimit)+1), sharedNumbers(a.limit)[of.IntN(2)], 600
+	switch kind {
+	case 0, 1, 2, 3:
+		a.Kind = counts.Reserve
+	case 4:
+		a.Kind, a.Key = counts.Reserve, uint64(rng.IntN(4)*sharedLimits+a.limit+1)
+	case 5, 6:
+		a.Kind = counts.Confirm
+	case 7, 8:
+		a.Kind = counts.Release
+	}
+	return a
+}
+
+// history is what was asked and answered, and in which order these began and ended.
+type history struct {
+	clock atomic.Int64
+	mu    sync.Mutex
+	all   []porcupine.Operation
+}
+
+func (h *history) ask(t *testing.T, l *opened, sender int, a ask) {
+	t.Helper()
+	was := porcupine.Operation{ClientId: sender, Input: a, Output: counts.Decision{}, Call: h.clock.Add(1)}
+	if a.Kind != 0 {
+		decisions, err := l.Operate(context.Background(), []counts.Operation{a.Operation}, begin)
+		if err != nil || len(decisions) != 1 {
+			t.Errorf("an operation is answered %v, %v", decisions, err)
+			return
+		}
+		was.Output = decisions[0]
+	} else {
+		l.append(t, counts.Batch{Entries: []counts.Entry{
+			{Number: a.Number, Kind: counts.Delivered, User: a.User, Message: a.Message, At: begin.Unix()},
+		}}, begin)
+	}
+	was.Return = h.clock.Add(1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.all = append(h.all, was)
+}
+
+// shared is a limit as one sender after another finds it. It has no time: nothing ends by itself.
+type shared struct {
+	reservations map[counts.ReservationID]reserved
+	counted      map[counts.UserKey]bool
+	delivered    map[delivery]bool
+}
+
+type reserved struct {
+	counts.Operation
+	granted counts.ReservationState
+	why     string
+	now     counts.ReservationState
+	message counts.MessageKey
+}
+
+type delivery struct {
+	number  string
+	user    counts.UserKey
+	message counts.MessageKey
+}
+
+// oneAfterAnother is what one sender after another is answered, of limits of a size.
+func oneAfterAnother(size int64) porcupine.Model {
+	return porcupine.Model{
+		Partition: func(all []porcupine.Operation) [][]porcupine.Operation {
+			of := make([][]porcupine.Operation, sharedLimits)
+			for _, o := range all {
+				limit := o.Input.(ask).limit
+				of[limit] = append(of[limit], o)
+			}
+			return of
+		},
+		Init: func() any {
+			return shared{map[counts.ReservationID]reserved{}, map[counts.UserKey]bool{}, map[delivery]bool{}}
+		},
+		Equal: func(a, b any) bool {
+			one, other := a.(shared), b.(shared)
+			return maps.Equal(one.reservations, other.reservations) && maps.Equal(one.counted, other.counted) && maps.Equal(one.delivered, other.delivered)
+		},
+		Step: func(state, input, output any) (bool, any) {
+			s, a, got := state.(shared), input.(ask), output.(counts.Decision)
+			s = shared{maps.Clone(s.reservations), maps.Clone(s.counted), maps.Clone(s.delivered)}
+			switch a.Kind {
+			case counts.Reserve:
+				return s.reserve(a, size, got), s
+			case counts.Confirm, counts.Release:
+				want := s.close(a)
+				return got.ID == a.ID && got.State == want.State && got.Why == want.Why, s
+			default:
+				s.deliver(delivery{a.Number, a.User, a.Message})
+				return true, s
+			}
+		},
+	}
+}
+
+// reserve reports whether a reservation is answered as it should be, and makes it.
+func (s *shared) reserve(a ask, size int64, got counts.Decision) bool {
+	id, r, made := a.ID, reserved{Operation: a.Operation}, true
+	for earlier, was := range s.reservations {
+		if a.Key != 0 && was.Key == a.Key {
+			id, r, made = earlier, was, false
+		}
+	}
+	used, held := s.taken()
+	if made {
+		switch {
+		case s.counted[a.User]:
+			r.granted, r.why = counts.Free, counts.AlreadyCounted
+		case s.holds(a.User):
+			r.granted, r.why = counts.Held, counts.AlreadyHeld
+		case used+held < size:
+			r.granted, r.why = counts.Held, counts.Reserved
+			held++
+		default:
+			return got.State == counts.Refused && got.Why == string(v1alpha1.RoomLimitReached) && got.Room.Used == used && got.Room.Held == held
+		}
+		r.now = r.granted
+		s.reservations[id] = r
+	}
+	state := r.granted
+	if r.now == counts.Ended {
+		state = counts.Ended
+	}
+	return got.ID == id && got.State == state && got.Why == r.why && got.Room.Used == used && got.Room.Held == held
+}
+
+// close confirms or releases a reservation.
+func (s *shared) close(a ask) (want counts.Decision) {
+	r, found := s.reservations[a.ID]
+	switch {
+	case !found:
+		return counts.Decision{State: counts.Ended, Why: counts.Unknown}
+	case a.Kind == counts.Release:
+		r.now = counts.Ended
+	case r.message != 0 && r.message != a.Message:
+		want.Why = counts.OtherMessage
+	case r.message == 0:
+		r.message = a.Message
+		switch {
+		case s.delivered[delivery{r.Number, r.User, a.Message}]:
+			r.now = counts.Ended
+		case r.now != counts.Ended:
+			r.now = counts.Confirmed
+		}
+	}
+	s.reservations[a.ID], want.State = r, r.now
+	return want
+}
+
+// deliver counts a delivery. It ends the reservation of its message, else the first of the number and user that may be of it.
+func (s *shared) deliver(d delivery) {
+	if s.delivered[d] {
+		return
+	}
+	s.delivered[d], s.counted[d.user] = true, true
+	var first counts.ReservationID
+	for id, r := range s.reservations {
+		if r.now == counts.Ended || r.Number != d.number || r.User != d.user || r.message != 0 && r.message != d.message {
+			continue
+		}
+		if r.message == d.message {
+			first = id
+			break
+		}
+		if first == (counts.ReservationID{}) || bytes.Compare(id[:], first[:]) < 0 {
+			first = id
+		}
+	}
+	if r, found := s.reservations[first]; found {
+		r.now = counts.Ended
+		s.reservations[first] = r
+	}
+}
+
+func (s *shared) holds(user counts.UserKey) bool {
+	for _, r := range s.reservations {
+		if r.User == user && r.now != counts.Ended {
+			return true
+		}
+	}
+	return false
+}
+
+// taken are the users who are counted, and those who are held and are not.
+func (s *shared) taken() (used, held int64) {
+	holding := map[counts.UserKey]bool{}
+	for _, r := range s.reservations {
+		if r.now != counts.Ended && !s.counted[r.User] {
+			holding[r.User] = true
+		}
+	}
+	return int64(len(s.counted)), int64(len(holding))
+}
