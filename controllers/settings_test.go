@@ -20,7 +20,7 @@ import (
 // inTemplate asks for a message with a template.
 func inTemplate(t *v1alpha1.MessageTemplate) func(*counts.Operation) {
 	return func(o *counts.Operation) {
-		o.Template, o.Category = counts.TemplateName(t.Namespace, lookup.TemplateSubject(t).String()), counts.NoCategory
+		o.Template, o.Category = counts.Template{Name: t.Spec.TemplateName, Language: t.Spec.Language, Account: t.Spec.WhatsAppBusinessAccountID}, counts.NoCategory
 	}
 }
 

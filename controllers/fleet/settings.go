@@ -80,7 +80,9 @@ func (r *Reconciler) sender(n *v1alpha1.PhoneNumber, o rules.Obstacle, restricti
 	if r.Samples.Counts(n) {
 		o = standing.NotReady
 	}
-	return counts.SenderSetting{Number: n.Spec.PhoneNumber, Namespace: n.Namespace, Obstacle: obstacle(o, restriction)}
+	return counts.SenderSetting{
+		Number: n.Spec.PhoneNumber, Namespace: n.Namespace, Account: n.Spec.Business.WhatsAppBusinessAccountID, Obstacle: obstacle(o, restriction),
+	}
 }
 
 func (r *Reconciler) frozenSender(n *v1alpha1.PhoneNumber) counts.SenderSetting {

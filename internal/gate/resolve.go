@@ -26,7 +26,7 @@ type address struct{ number, id, namespace string }
 type sender struct {
 	number    *v1alpha1.PhoneNumber
 	problem   *Problem
-	templates map[[2]string]string // the ledger's name of a template, by name and language
+	templates map[[2]string]counts.Template // by name and language
 }
 
 // resolve is the operation of a request, or the problem with it. The answer gets the number.
@@ -91,7 +91,7 @@ func (r *resolver) sender(ctx context.Context, a address) (sender, error) {
 	case number == nil:
 		from.problem = NewProblem(NotFound, "")
 	default:
-		from.number, from.templates = number, map[[2]string]string{}
+		from.number, from.templates = number, map[[2]string]counts.Template{}
 	}
 	r.senders[a] = from
 	return from, nil
@@ -102,24 +102,24 @@ func mayReserve(ctx context.Context, caller Caller, namespace string) (bool, err
 	return caller.Allowed(ctx, server.Permission{Verb: "create", Resource: "phonenumbers", Subresource: "reservations", Namespace: namespace})
 }
 
-// template is the ledger's name of a template that a number sends; empty for one that there is no MessageTemplate of.
-func (r *resolver) template(ctx context.Context, from *sender, name, language string) (string, error) {
+// template is a template that a number sends; the zero value for one that there is no MessageTemplate of.
+func (r *resolver) template(ctx context.Context, from *sender, name, language string) (template counts.Template, err error) {
 	if name == "" {
-		return "", nil
+		return template, nil
 	}
-	if subject, known := from.templates[[2]string{name, language}]; known {
-		return subject, nil
+	template, known := from.templates[[2]string{name, language}]
+	if known {
+		return template, nil
 	}
 	all, err := r.service.directory.Sent(ctx, from.number, name)
 	if err != nil {
-		return "", err
+		return template, err
 	}
-	subject := ""
 	if t := choose(all, language); t != nil {
-		subject = counts.TemplateName(t.Namespace, named(t, t.Spec.Language).String())
+		template = counts.Template{Name: name, Language: t.Spec.Language, Account: t.Spec.WhatsAppBusinessAccountID}
 	}
-	from.templates[[2]string{name, language}] = subject
-	return subject, nil
+	from.templates[[2]string{name, language}] = template
+	return template, nil
 }
 
 // choose is the template in a language; where none is given the first that can be sent, else the first.

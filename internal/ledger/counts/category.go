@@ -1,6 +1,10 @@
 package counts
 
-import "numberfleet.dev/numberfleet/internal/report"
+import (
+	"encoding/binary"
+
+	"numberfleet.dev/numberfleet/internal/report"
+)
 
 // Category is what a message is paid for, as far as budgets tell messages apart.
 type Category uint8
@@ -35,3 +39,18 @@ func NewCategory(name report.CategoryName) Category {
 func (c Category) Name() report.CategoryName { return categoryNames[c] }
 
 func (c Category) valid() bool { return c < categories }
+
+func appendCategories(row []byte, all []Category) []byte {
+	row = binary.AppendUvarint(row, uint64(len(all)))
+	for _, c := range all {
+		row = append(row, byte(c))
+	}
+	return row
+}
+
+func (r *reader) categories() (all []Category) {
+	for range r.Count(1) {
+		all = append(all, Category(r.Byte()))
+	}
+	return all
+}

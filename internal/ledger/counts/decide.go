@@ -1,6 +1,11 @@
 package counts
 
-import v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+import (
+	"cmp"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/report"
+)
 
 // decide decides of an operation, and carries it out.
 func (m *Machine) decide(o *Operation) Decision {
@@ -40,22 +45,44 @@ func (m *Machine) reserve(o *Operation) Decision {
 	if r := m.repeats(o); r != nil {
 		return m.repeated(r)
 	}
-	q := request{Operation: o, number: m.numbers[o.Number], now: m.now()}
-	if q.number == nil || q.number.sender == nil || !m.limitOf(q.number).isSet() {
+	if o.Pool != "" {
+		return m.reserveFrom(o)
+	}
+	number := m.numbers[o.Number]
+	if number == nil || number.sender == nil || !m.limitOf(number).isSet() {
 		return Decision{ID: o.ID, State: Refused, Why: string(v1alpha1.RoomNotReady)}
 	}
-	q.limit = m.limitOf(q.number)
+	q, template := m.request(o, number)
+	return m.conclude(q, q.decide(template))
+}
+
+// request is a Reserve for a number, which has a limit, and the obstacle of its template.
+func (m *Machine) request(o *Operation, number *numberState) (*request, Obstacle) {
+	q := &request{Operation: o, number: number, limit: m.limitOf(number), now: m.now()}
 	q.limit.advance(q.now)
 	q.user = q.limit.users.canonical(newKey(o.User))
 	q.place = q.limit.places[q.user]
-	template := m.gate.templates[o.Template]
+	template := m.template(number.sender, &o.Template)
 	if o.Category == NoCategory {
 		own := *o
 		q.Operation = &own
 		q.Category = template.Category
 	}
-	v := q.decide(template.Obstacle)
-	d := Decision{ID: o.ID, State: v.state, Why: v.why, Until: v.until, Number: q.number.number}
+	return q, template.Obstacle
+}
+
+// template is the setting of a template that a number sends; the zero value if there is none.
+func (m *Machine) template(of *SenderSetting, t *Template) TemplateSetting {
+	if t.Name == "" || len(m.gate.templates) == 0 {
+		return TemplateSetting{}
+	}
+	subject := report.TemplateSubject(cmp.Or(of.Account, t.Account), t.Name, t.Language)
+	return m.gate.templates[TemplateName(of.Namespace, subject.String())]
+}
+
+// conclude carries out a verdict. Where the limit is not enforced, what is refused is granted all the same.
+func (m *Machine) conclude(q *request, v verdict) Decision {
+	d := Decision{ID: q.ID, State: v.state, Why: v.why, Until: v.until, Number: q.number.number}
 	if v.state == Refused && q.limit.setting.Shadow {
 		d.State, d.Shadow, d.Until = Held, true, 0
 	}

@@ -13,6 +13,7 @@ type gate struct {
 	mu           sync.RWMutex
 	limits       map[string]*limit // by their subjects
 	templates    map[string]TemplateSetting
+	pools        map[string]PoolSetting
 	reservations reservations
 }
 
@@ -61,6 +62,14 @@ func (m *Machine) applySettings(settings *Settings, about []string) []string {
 		}
 		if m.gate.templates[t.Name] = t; t.Removed {
 			delete(m.gate.templates, t.Name)
+		}
+	}
+	for _, p := range settings.Pools {
+		if m.gate.pools == nil {
+			m.gate.pools = map[string]PoolSetting{}
+		}
+		if m.gate.pools[p.Name] = p; p.Removed {
+			delete(m.gate.pools, p.Name)
 		}
 	}
 	for i := range settings.Senders {

@@ -13,7 +13,7 @@ type desk struct {
 	*testing.T
 	*applier
 	now time.Time
-	ids byte
+	ids uint32
 }
 
 const desked = "+15550100000"
@@ -34,7 +34,7 @@ func (d *desk) operate(o Operation) Decision {
 
 func (d *desk) reserve(user UserKey, of ...func(*Operation)) Decision {
 	d.ids++
-	o := Operation{Kind: Reserve, ID: ReservationID{d.ids}, Number: desked, User: user, TTL: 600}
+	o := Operation{Kind: Reserve, ID: reservationID(d.ids), Number: desked, User: user, TTL: 600}
 	for _, change := range of {
 		change(&o)
 	}
@@ -215,4 +215,9 @@ func TestShadowGrantsEverythingAndTells(t *testing.T) {
 	if got := d.reserve(2); got.State != Held || !got.Shadow || got.Why != "LimitReached" {
 		t.Errorf("it is %+v", got)
 	}
+}
+
+func reservationID(n uint32) (id ReservationID) {
+	id[0], id[1], id[2] = byte(n), byte(n>>8), byte(n>>16)
+	return id
 }

@@ -29,17 +29,24 @@ var (
 			{Subject: PortfolioKey("gone"), Removed: true},
 		},
 		Senders: []SenderSetting{
-			{Number: number, Namespace: "shop", Obstacle: Obstacle{Reason: v1alpha1.RoomLimitReached}},
+			{Number: number, Namespace: "shop", Account: "1", Obstacle: Obstacle{Reason: v1alpha1.RoomLimitReached}},
 			{Number: "+1", Removed: true},
 		},
 		Templates: []TemplateSetting{
 			{Name: "code", Category: Authentication, Obstacle: Obstacle{Reason: v1alpha1.RoomTemplatePaused, Until: begin.Unix()}},
 			{Name: "gone", Removed: true},
 		},
+		Pools: []PoolSetting{
+			{Name: "shop/all", Strategy: Weighted, Categories: []Category{Utility, Marketing}, Members: []PoolMember{
+				{Number: number, Weight: MostWeight}, {Number: "+1", Drained: true},
+			}},
+			{Name: "shop/gone", Removed: true},
+		},
 	}
 	gateOperations = []Operation{
-		{Kind: Reserve, ID: ReservationID{1}, Number: number, User: 1, Template: "code", Category: Utility, TTL: uint32(MostTTL / time.Second), Key: math.MaxUint64},
+		{Kind: Reserve, ID: ReservationID{1}, Number: number, User: 1, Template: Template{Name: "code", Language: "en_US", Account: "1"}, Category: Utility, TTL: uint32(MostTTL / time.Second), Key: math.MaxUint64},
 		{Kind: Reserve, ID: ReservationID{2}, Number: number, User: math.MaxUint64, Free: true},
+		{Kind: Reserve, ID: ReservationID{3}, Pool: "shop/all", User: 1, Template: Template{Name: "code"}},
 		{Kind: Confirm, ID: ReservationID{1}, Message: 5},
 		{Kind: Release, ID: ReservationID{2}},
 	}
@@ -117,7 +124,7 @@ func TestImpossibleSettingsAndOperationsAreNotRead(t *testing.T) {
 		"a reservation of no number":       {reserve(func(o *Operation) { o.Number = "" }), "an operation is impossible"},
 		"a reservation of a long number":   {reserve(func(o *Operation) { o.Number = long }), "an operation is impossible"},
 		"a reservation for nobody":         {reserve(func(o *Operation) { o.User = 0 }), "an operation is impossible"},
-		"a reservation of a long template": {reserve(func(o *Operation) { o.Template = long }), "an operation is impossible"},
+		"a reservation of a long template": {reserve(func(o *Operation) { o.Template.Name = long }), "an operation is impossible"},
 		"a reservation of no category":     {reserve(func(o *Operation) { o.Category = categories }), "an operation is impossible"},
 		"a reservation of a day":           {reserve(func(o *Operation) { o.TTL = 24 * 60 * 60 }), ""},
 		"a reservation of more":            {reserve(func(o *Operation) { o.TTL = 24*60*60 + 1 }), "an operation is impossible"},

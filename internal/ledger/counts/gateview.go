@@ -1,6 +1,9 @@
 package counts
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // Reservation is one that was granted.
 type Reservation struct {
@@ -159,6 +162,12 @@ func (v *View) Changes(s Settings) (some Settings) {
 			some.Templates = append(some.Templates, set)
 		}
 	}
+	for _, set := range s.Pools {
+		known, found := v.gate.pools[set.Name]
+		if set.Removed && found || !set.Removed && (!found || !bytes.Equal(set.appendRow(nil), known.appendRow(nil))) {
+			some.Pools = append(some.Pools, set)
+		}
+	}
 	return some
 }
 
@@ -180,6 +189,9 @@ func (v *View) Settings() (s Settings) {
 	}
 	for _, t := range v.gate.templates {
 		s.Templates = append(s.Templates, t)
+	}
+	for _, p := range v.gate.pools {
+		s.Pools = append(s.Pools, p)
 	}
 	return s
 }

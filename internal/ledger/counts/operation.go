@@ -43,15 +43,24 @@ type Operation struct {
 	Kind OperationKind
 	ID   ReservationID
 
-	Number   string   // Reserve only: the number that is to send, by any of its names
-	User     UserKey  // Reserve only
-	Template string   // Reserve only: the name of its TemplateSetting; empty for a message without a template, and where none is known
-	Free     bool     // Reserve only: a message that is no template, so that it can only be sent inside a service window
-	Category Category // Reserve only: NoCategory stands for that of the template
-	TTL      uint32   // Reserve only: seconds from log time in which the sender may begin to send, up to MostTTL
-	Key      uint64   // Reserve only: a hash of who asks and of the idempotency key; zero for none
+	// Of a Reserve only:
+	Number   string // that is to send, by any of its names; empty where there is a Pool
+	Pool     string // the name of the PoolSetting of which a number is to send; empty for none
+	User     UserKey
+	Template Template // the zero value for a message without a template, and where it is not known
+	Free     bool     // a message that is no template, so that it can only be sent inside a service window
+	Category Category // NoCategory stands for that of the template
+	TTL      uint32   // seconds from log time in which the sender may begin to send, up to MostTTL
+	Key      uint64   // a hash of who asks and of the idempotency key; zero for none
 
-	Message MessageKey // Confirm only
+	Message MessageKey // of a Confirm only
+}
+
+// Template is a template as senders name it. Each account has its own of that name.
+type Template struct {
+	Name, Language string
+	// Account is Meta's id of the account for a number whose setting does not say its own; empty where it is not known.
+	Account string
 }
 
 // MostTTL is the longest time in which a sender may begin to send.
@@ -103,6 +112,8 @@ type Decision struct {
 	Shadow bool
 	// Number is the own name of the number; empty where there is no reservation of a Confirm or Release.
 	Number string
+	// Members says of a refusal of a pool why each of its numbers was not chosen, in the order in which they were tried.
+	Members []MemberRefusal
 	// Expires is until when the sender may begin to send, Unix seconds.
 	Expires int64
 	// Until is when what is refused may be granted at the earliest, Unix seconds; zero where that is not known.
@@ -148,12 +159,14 @@ func (o *Operation) Validate() error {
 		return nil
 	case o.Kind != Reserve:
 		return invalid("Kind", "is not known")
-	case o.Number == "" || len(o.Number) > maxNumber:
-		return invalid("Number", "is empty or too long")
+	case (o.Number == "") == (o.Pool == "") || len(o.Number) > maxNumber || len(o.Pool) > maxName:
+		return invalid("Number", "or Pool is empty or too long, or there are both")
 	case o.User == 0:
 		return invalid("User", "is not known")
-	case len(o.Template) > maxName:
+	case max(len(o.Template.Name), len(o.Template.Language), len(o.Template.Account)) > maxName:
 		return invalid("Template", "is too long")
+	case o.Template.Name == "" && o.Template != Template{}:
+		return invalid("Template", "has no name")
 	case !o.Category.valid():
 		return invalid("Category", "is not known")
 	case time.Duration(o.TTL)*time.Second > MostTTL:
@@ -162,19 +175,20 @@ func (o *Operation) Validate() error {
 	return nil
 }
 
-const flagFree = 1 << 7 // of the byte of an operation's kind
+// Of the byte of an operation's kind.
+const (
+	flagFree = 1 << 7
+	flagPool = 1 << 6 // the name is a pool's
+)
 
 func (o *Operation) appendRow(row []byte) []byte {
-	kind := byte(o.Kind)
-	if o.Free {
-		kind |= flagFree
-	}
+	kind := byte(o.Kind) | flag(o.Free, flagFree) | flag(o.Pool != "", flagPool)
 	row = append(append(row, kind), o.ID[:]...)
 	switch o.Kind {
 	case Reserve:
-		row = codec.AppendString(row, o.Number)
+		row = codec.AppendString(row, o.Number+o.Pool)
 		row = binary.LittleEndian.AppendUint64(row, uint64(o.User))
-		row = append(codec.AppendString(row, o.Template), byte(o.Category))
+		row = append(o.Template.appendRow(row), byte(o.Category))
 		row = binary.AppendUvarint(row, uint64(o.TTL))
 		row = binary.AppendUvarint(row, o.Key)
 	case Confirm:
@@ -186,12 +200,16 @@ func (o *Operation) appendRow(row []byte) []byte {
 
 func (r *reader) operation() (o Operation) {
 	kind := r.Byte()
-	o.Kind, o.Free = OperationKind(kind&^flagFree), kind&flagFree != 0
+	o.Kind, o.Free = OperationKind(kind&^(flagFree|flagPool)), kind&flagFree != 0
 	copy(o.ID[:], r.Bytes(uint64(len(o.ID))))
 	switch o.Kind {
 	case Reserve:
-		o.Number, o.User = r.String(), UserKey(r.Uint64())
-		o.Template, o.Category = r.String(), Category(r.Byte())
+		name := &o.Number
+		if kind&flagPool != 0 {
+			name = &o.Pool
+		}
+		*name, o.User = r.String(), UserKey(r.Uint64())
+		o.Template, o.Category = r.template(), Category(r.Byte())
 		ttl := r.Uvarint()
 		o.TTL, o.Key = uint32(min(ttl, 1<<32-1)), r.Uvarint()
 	case Confirm:
@@ -202,4 +220,19 @@ func (r *reader) operation() (o Operation) {
 		r.Fail(errOperation)
 	}
 	return o
+}
+
+func (t *Template) appendRow(row []byte) []byte {
+	if row = codec.AppendString(row, t.Name); t.Name == "" {
+		return row
+	}
+	return codec.AppendString(codec.AppendString(row, t.Language), t.Account)
+}
+
+func (r *reader) template() Template {
+	t := Template{Name: r.String()}
+	if t.Name != "" {
+		t.Language, t.Account = r.String(), r.String()
+	}
+	return t
 }

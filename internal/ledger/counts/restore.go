@@ -155,6 +155,11 @@ func (in *restoration) machineRow(row []byte) error {
 			t := r.templateSetting()
 			m.gate.templates[t.Name] = t
 		}
+		m.gate.pools = map[string]PoolSetting{}
+		for range r.Count(2) {
+			p := r.poolSetting()
+			m.gate.pools[p.Name] = p
+		}
 	}
 	return r.End()
 }

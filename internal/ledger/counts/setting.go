@@ -18,10 +18,13 @@ type Settings struct {
 	Limits    []LimitSetting
 	Senders   []SenderSetting
 	Templates []TemplateSetting
+	Pools     []PoolSetting
 }
 
 // Empty says whether there is none.
-func (s *Settings) Empty() bool { return len(s.Limits)+len(s.Senders)+len(s.Templates) == 0 }
+func (s *Settings) Empty() bool {
+	return len(s.Limits)+len(s.Senders)+len(s.Templates)+len(s.Pools) == 0
+}
 
 // Obstacle is why nothing can be sent to further users, whatever is left of a limit. The zero value is none.
 type Obstacle struct {
@@ -85,6 +88,7 @@ type SenderSetting struct {
 	Number    string // E.164
 	Removed   bool   // there is no resource any more
 	Namespace string // of its resource
+	Account   string // Meta's id of its WhatsApp Business account; empty where it is not known
 	Obstacle  Obstacle
 }
 
@@ -93,7 +97,7 @@ func TemplateName(namespace, subject string) string { return namespace + "/" + s
 
 // TemplateSetting says what stands in the way of a template. One without a setting can be sent.
 type TemplateSetting struct {
-	Name     string // see TemplateName; operations name it by it
+	Name     string // see TemplateName
 	Removed  bool
 	Category Category
 	Obstacle Obstacle
@@ -113,13 +117,18 @@ func (s *Settings) Validate() error {
 		}
 	}
 	for i := range s.Senders {
-		if n := &s.Senders[i]; n.Number == "" || len(n.Number) > maxNumber || len(n.Namespace) > maxName || n.Obstacle.invalid() {
+		if n := &s.Senders[i]; n.Number == "" || len(n.Number) > maxNumber || len(n.Namespace) > maxName || len(n.Account) > maxName || n.Obstacle.invalid() {
 			return fmt.Errorf("%w: the sender %d", ErrInvalid, i)
 		}
 	}
 	for i := range s.Templates {
 		if t := &s.Templates[i]; t.Name == "" || len(t.Name) > maxName || !t.Category.valid() || t.Obstacle.invalid() {
 			return fmt.Errorf("%w: the template %d", ErrInvalid, i)
+		}
+	}
+	for i := range s.Pools {
+		if s.Pools[i].invalid() {
+			return fmt.Errorf("%w: the pool %d", ErrInvalid, i)
 		}
 	}
 	return nil
@@ -184,6 +193,10 @@ func (s *Settings) appendRow(row []byte) []byte {
 	for i := range s.Templates {
 		row = s.Templates[i].appendRow(row)
 	}
+	row = binary.AppendUvarint(row, uint64(len(s.Pools)))
+	for i := range s.Pools {
+		row = s.Pools[i].appendRow(row)
+	}
 	return row
 }
 
@@ -196,6 +209,9 @@ func (r *reader) settings() (s Settings) {
 	}
 	for range r.Count(2) {
 		s.Templates = append(s.Templates, r.templateSetting())
+	}
+	for range r.Count(2) {
+		s.Pools = append(s.Pools, r.poolSetting())
 	}
 	if r.Err() == nil {
 		r.check(s.Validate())
@@ -281,10 +297,7 @@ func (b *BudgetSetting) appendRow(row []byte) []byte {
 	for _, namespace := range b.Namespaces {
 		row = codec.AppendString(row, namespace)
 	}
-	row = binary.AppendUvarint(row, uint64(len(b.Categories)))
-	for _, category := range b.Categories {
-		row = append(row, byte(category))
-	}
+	row = appendCategories(row, b.Categories)
 	return b.Maximum.appendRow(b.Guaranteed.appendRow(row))
 }
 
@@ -293,9 +306,7 @@ func (r *reader) budgetSetting() BudgetSetting {
 	for range r.Count(1) {
 		b.Namespaces = append(b.Namespaces, r.String())
 	}
-	for range r.Count(1) {
-		b.Categories = append(b.Categories, Category(r.Byte()))
-	}
+	b.Categories = r.categories()
 	b.Guaranteed, b.Maximum = r.amount(), r.amount()
 	return b
 }
@@ -338,14 +349,15 @@ func (n *SenderSetting) appendRow(row []byte) []byte {
 	if n.Removed {
 		return row
 	}
-	return n.Obstacle.appendRow(codec.AppendString(row, n.Namespace))
+	return n.Obstacle.appendRow(codec.AppendString(codec.AppendString(row, n.Namespace), n.Account))
 }
 
 func (r *reader) senderSetting() SenderSetting {
 	n := SenderSetting{Number: r.String()}
 	flags := r.Byte()
 	if n.Removed = flags&flagRemoved != 0; !n.Removed {
-		n.Namespace, n.Obstacle = r.String(), r.obstacle(flags)
+		n.Namespace, n.Account = r.String(), r.String()
+		n.Obstacle = r.obstacle(flags)
 	}
 	return n
 }

@@ -189,7 +189,7 @@ func (c *Capture) End(kept bool) {
 
 // Versions of rows of the machine and of portfolios.
 const (
-	machineVersion   = 2 // version 1 has no templates
+	machineVersion   = 2 // version 1 has neither templates nor pools
 	portfolioVersion = 1
 	limitVersion     = 1
 )
@@ -212,6 +212,11 @@ func (m *Machine) encode() []byte {
 	for _, name := range slices.Sorted(maps.Keys(m.gate.templates)) {
 		t := m.gate.templates[name]
 		row = t.appendRow(row)
+	}
+	row = binary.AppendUvarint(row, uint64(len(m.gate.pools)))
+	for _, name := range slices.Sorted(maps.Keys(m.gate.pools)) {
+		p := m.gate.pools[name]
+		row = p.appendRow(row)
 	}
 	return codec.Seal(row)
 }

@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func TestOperationsAreDecidedByTheDefinitions(t *testing.T) {
 			want := g.model.apply(r)
 			got := m.Apply(position+1, r).Decisions
 			for i := range want {
-				if a, b := comparable(got[i], g.steady), comparable(want[i], g.steady); a != b {
+				if a, b := comparable(got[i], g.steady), comparable(want[i], g.steady); !reflect.DeepEqual(a, b) {
 					t.Fatalf("operation %+v of record %d is decided\n%+v, not\n%+v\n%s", r.Operations[i], position+1, a, b, g)
 				}
 			}

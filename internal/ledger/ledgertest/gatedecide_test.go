@@ -5,6 +5,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // decide decides of an operation.
@@ -72,7 +73,7 @@ func (m *gateModel) reserve(o counts.Operation) counts.Decision {
 		return counts.Decision{ID: o.ID, State: counts.Refused, Why: string(v1alpha1.RoomNotReady)}
 	}
 	if o.Category == counts.NoCategory {
-		o.Category = m.templates[o.Template].Category
+		o.Category = m.template(&o).Category
 	}
 	user := l.person(o.User)
 	budget, has := l.of[user]
@@ -95,6 +96,15 @@ func (m *gateModel) reserve(o counts.Operation) counts.Decision {
 	return d
 }
 
+// template is the setting of the template that a number sends.
+func (m *gateModel) template(o *counts.Operation) counts.TemplateSetting {
+	sender, account := m.senders[o.Number], o.Template.Account
+	if sender.Account != "" {
+		account = sender.Account
+	}
+	return m.templates[counts.TemplateName(sender.Namespace, report.TemplateSubject(account, o.Template.Name, o.Template.Language).String())]
+}
+
 // grant says what is granted and why, or why nothing is.
 func (m *gateModel) grant(o *counts.Operation, l *limitNow, user counts.UserKey, budget int, own counts.Obstacle) (counts.ReservationState, string) {
 	obstacle, reply := own, o.Free || o.Category == counts.Service
@@ -103,7 +113,7 @@ func (m *gateModel) grant(o *counts.Operation, l *limitNow, user counts.UserKey,
 	}
 	closes := m.windowCloses(o.Number, o.User)
 	reached := obstacle.Reason == v1alpha1.RoomLimitReached // as Meta reports it
-	switch template := m.templates[o.Template].Obstacle; {
+	switch template := m.template(o).Obstacle; {
 	case obstacle.Replies:
 		return counts.Refused, string(obstacle.Reason)
 	case template.Reason != "":

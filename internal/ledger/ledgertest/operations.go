@@ -8,6 +8,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // someSettings are of one limit, sender or template.
@@ -15,10 +16,10 @@ func someSettings(t *rapid.T, numbers []string, now time.Time) (s counts.Setting
 	removed := rapid.IntRange(0, 9).Draw(t, "removed") == 0
 	switch rapid.IntRange(0, 4).Draw(t, "setting") {
 	case 0:
-		s.Templates = []counts.TemplateSetting{{Name: rapid.SampledFrom(templates).Draw(t, "template"), Category: someCategory(t), Obstacle: someObstacle(t, now), Removed: removed}}
+		s.Templates = []counts.TemplateSetting{{Name: someTemplateName(t), Category: someCategory(t), Obstacle: someObstacle(t, now), Removed: removed}}
 	case 1, 2:
 		number := rapid.SampledFrom(numbers).Draw(t, "sender")
-		s.Senders = []counts.SenderSetting{{Number: number, Namespace: rapid.SampledFrom(namespaces).Draw(t, "namespace"), Obstacle: someObstacle(t, now), Removed: removed}}
+		s.Senders = []counts.SenderSetting{{Number: number, Namespace: someOf(t, namespaces), Account: someOf(t, accounts), Obstacle: someObstacle(t, now), Removed: removed}}
 	default:
 		subjects := append([]string{counts.PortfolioKey("one"), counts.PortfolioKey("two")}, numbers...)
 		l := someLimit(t, rapid.SampledFrom(subjects).Draw(t, "subject"), now)
@@ -32,8 +33,11 @@ func someSettings(t *rapid.T, numbers []string, now time.Time) (s counts.Setting
 
 var (
 	namespaces = []string{"auth", "shop"}
-	templates  = []string{"code", "news"}
+	accounts   = []string{"1", "2", ""}
+	templates  = []counts.Template{{}, {Name: "code", Language: "en", Account: "1"}, {Name: "news", Language: "en", Account: "2"}}
 )
+
+func someOf[T any](t *rapid.T, all []T) T { return rapid.SampledFrom(all).Draw(t, "one of") }
 
 // someLimit is so small that it is reached.
 func someLimit(t *rapid.T, subject string, now time.Time) counts.LimitSetting {
@@ -64,8 +68,9 @@ func someObstacle(t *rapid.T, now time.Time) counts.Obstacle {
 	}).Draw(t, "obstacle")
 }
 
-func someTemplate(t *rapid.T) string {
-	return rapid.SampledFrom(append(templates, "")).Draw(t, "template")
+func someTemplateName(t *rapid.T) string {
+	template := someOf(t, templates[1:])
+	return counts.TemplateName(someOf(t, namespaces), report.TemplateSubject(someOf(t, accounts[:2]), template.Name, template.Language).String())
 }
 
 func someCategory(t *rapid.T) counts.Category {
@@ -79,7 +84,7 @@ func someOperation(t *rapid.T, numbers []string, people uint64) counts.Operation
 	switch o.Kind {
 	case counts.Reserve:
 		o.Number, o.User = rapid.SampledFrom(numbers).Draw(t, "number"), counts.UserKey(rapid.Uint64Range(1, people).Draw(t, "user"))
-		o.Template, o.Category, o.Free = someTemplate(t), someCategory(t), rapid.IntRange(0, 9).Draw(t, "free") == 0
+		o.Template, o.Category, o.Free = someOf(t, templates), someCategory(t), rapid.IntRange(0, 9).Draw(t, "free") == 0
 		o.TTL = rapid.SampledFrom([]uint32{0, 60, 600, 7200, day}).Draw(t, "ttl")
 		if rapid.IntRange(0, 5).Draw(t, "again") == 0 {
 			o.Key = rapid.Uint64Range(1, 3).Draw(t, "key")

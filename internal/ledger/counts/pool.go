@@ -1,0 +1,238 @@
+package counts
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger/codec"
+)
+
+// PoolSetting says which numbers send for a pool, and how one is chosen. It replaces the one that the pool had.
+type PoolSetting struct {
+	Name     string // by which operations name it: namespace/name
+	Removed  bool
+	Strategy Strategy
+	// Categories of the messages that it is for; empty for all.
+	Categories []Category
+	Members    []PoolMember
+}
+
+// PoolMember is a number that sends for a pool.
+type PoolMember struct {
+	Number string // E.164
+	Weight uint32 // 0 to MostWeight: how many of the users, relative to the others, under the strategy Weighted; 0 is as Drained
+	// Drained says that the number takes users inside customer service windows only.
+	Drained bool
+}
+
+// Strategy says how the number of a pool is chosen for a user who is in no customer service window with any of them. It is stored.
+type Strategy uint8
+
+// The strategies.
+const (
+	// Sticky keeps a user with the number that last exchanged a message with them, and spreads the others evenly.
+	Sticky Strategy = iota
+	// LeastUsed takes the number whose limit is used least, relative to the limit.
+	LeastUsed
+	// Weighted spreads users by the weights of the members.
+	Weighted
+
+	strategies = iota
+)
+
+// Bounds of pools.
+const (
+	MostWeight  = 100
+	mostMembers = 1000
+)
+
+// stickySeconds is how long ago a user's last exchange with a number may lie for it to bind the user to the number.
+const stickySeconds = 30 * 24 * 60 * 60
+
+// Why a pool or a member of it sends nothing, besides the reasons of a number.
+const (
+	// Drained: the quality of the number is below what the pool asks for.
+	Drained = "Drained"
+	// CategoryNotServed: the pool is not for messages of the category.
+	CategoryNotServed = "CategoryNotServed"
+)
+
+// MemberRefusal is why a member of a pool was not chosen.
+type MemberRefusal struct {
+	Number string
+	Why    string
+	Until  int64 // Unix seconds; zero where it is not known
+}
+
+func (p *PoolSetting) invalid() bool {
+	return p.Name == "" || len(p.Name) > maxName || p.Strategy >= strategies || len(p.Members) > mostMembers ||
+		slices.ContainsFunc(p.Categories, func(c Category) bool { return !c.valid() }) ||
+		slices.ContainsFunc(p.Members, func(n PoolMember) bool { return n.Number == "" || len(n.Number) > maxNumber || n.Weight > MostWeight })
+}
+
+const flagDrained = 1 << 7 // of the byte of a member's weight
+
+func (p *PoolSetting) appendRow(row []byte) []byte {
+	row = append(codec.AppendString(row, p.Name), flag(p.Removed, flagRemoved))
+	if p.Removed {
+		return row
+	}
+	row = appendCategories(append(row, byte(p.Strategy)), p.Categories)
+	row = binary.AppendUvarint(row, uint64(len(p.Members)))
+	for _, n := range p.Members {
+		row = append(codec.AppendString(row, n.Number), byte(n.Weight)|flag(n.Drained, flagDrained))
+	}
+	return row
+}
+
+func (r *reader) poolSetting() PoolSetting {
+	p := PoolSetting{Name: r.String()}
+	if p.Removed = r.Byte() == flagRemoved; p.Removed {
+		return p
+	}
+	p.Strategy, p.Categories = Strategy(r.Byte()), r.categories()
+	for range r.Count(2) {
+		n := PoolMember{Number: r.String()}
+		weight := r.Byte()
+		n.Weight, n.Drained = uint32(weight&^flagDrained), weight&flagDrained != 0
+		p.Members = append(p.Members, n)
+	}
+	return p
+}
+
+// candidate is a member of a pool in the order in which it is tried.
+type candidate struct {
+	PoolMember
+	state      *numberState // nil where too little is known
+	ends       int64        // when the user's customer service window ends; zero if it is not open
+	exchanged  uint32       // when the last message was exchanged with the user, if that binds the user
+	score      uint64       // the greater is tried first
+	used, full int64        // of the limit
+}
+
+// choose orders the members of a pool for a user: first those with whom the user's window is open, then by the strategy, and last those of
+// which too little is known. They are tried in this order until one may send.
+func (m *Machine) choose(p *PoolSetting, user key) []candidate {
+	all := make([]candidate, 0, len(p.Members))
+	for _, n := range p.Members {
+		s := m.numbers[n.Number]
+		if s == nil || s.sender == nil || !m.limitOf(s).isSet() {
+			all = append(all, candidate{PoolMember: n, ends: -1})
+			continue
+		}
+		c := candidate{PoolMember: n, state: s, ends: s.windowEnds(user, m.now()), score: rendezvous(user, n.Number, 0)}
+		switch p.Strategy {
+		case Sticky:
+			c.exchanged = m.bound(s, user)
+		case LeastUsed:
+			c.used, c.full = m.shareOf(s)
+		case Weighted:
+			c.score = 0
+			for i := range n.Weight {
+				c.score = max(c.score, rendezvous(user, n.Number, i))
+			}
+		}
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.ends, a.ends), cmp.Compare(b.exchanged, a.exchanged), a.compareShare(&b),
+			cmp.Compare(b.score, a.score), cmp.Compare(a.Number, b.Number))
+	})
+	return all
+}
+
+// compareShare compares how much of the limits is used, relative to them. What has no limit has nothing of it used.
+func (c *candidate) compareShare(o *candidate) int {
+	return cmp.Compare(c.used*max(o.full, 1), o.used*max(c.full, 1))
+}
+
+// shareOf is how much of its limit a number has used and holds itself, and the limit. Both are zero where there is none.
+func (m *Machine) shareOf(s *numberState) (used, limit int64) {
+	l := m.limitOf(s)
+	if l.setting.Limit == 0 {
+		return 0, 0
+	}
+	on, of := seriesFor(l.setting.Measure)
+	return s.series[on].count(of, m.now()-l.window(), noSamples) + l.heldBy[s], l.setting.Limit
+}
+
+// bound is when a number last exchanged a message with a user, or reserved one to them; zero if that does not bind the user to it any more.
+func (m *Machine) bound(s *numberState, user key) (at uint32) {
+	l := m.limitOf(s)
+	if p := l.places[l.users.canonical(user)]; p != nil {
+		for _, r := range p.holds {
+			if r.number == s {
+				at = max(at, uint32(r.created))
+			}
+		}
+	}
+	h := &s.scratch
+	if s.loadUser(s.canonical(user), h) {
+		for _, d := range h.deliveries {
+			if !d.awaited {
+				at = max(at, d.at)
+			}
+		}
+		if n := len(h.inbounds); n > 0 {
+			at = max(at, h.inbounds[n-1])
+		}
+	}
+	if int64(at) <= m.now()-stickySeconds {
+		return 0
+	}
+	return at
+}
+
+// rendezvous is the weight of a user with a member of a pool, the nth of several: each user has an order of members of their own, in which a
+// member that comes or goes moves nobody else.
+func rendezvous(user key, number string, n uint32) uint64 {
+	h := uint64(14695981039346656037) // FNV-1a
+	for i := range len(number) {
+		h = (h ^ uint64(number[i])) * 1099511628211
+	}
+	return scatter(scatter(h^uint64(n)<<32) ^ uint64(user))
+}
+
+// reserveFrom decides of a Reserve from a pool: the first of its numbers that may send does. If none may, the first whose limit is not
+// enforced does; else the refusal is that of the number that may send again first.
+func (m *Machine) reserveFrom(o *Operation) Decision {
+	p, found := m.gate.pools[o.Pool]
+	refused := Decision{ID: o.ID, State: Refused, Why: string(v1alpha1.RoomNotReady)}
+	if !found {
+		return refused
+	}
+	var unenforced *request // the first whose limit is not enforced
+	var would verdict       // of it
+	for _, c := range m.choose(&p, newKey(o.User)) {
+		if c.state == nil {
+			refused.Members = append(refused.Members, MemberRefusal{Number: c.Number, Why: string(v1alpha1.RoomNotReady)})
+			continue
+		}
+		q, template := m.request(o, c.state)
+		v := q.decide(template)
+		drained := c.Drained || p.Strategy == Weighted && c.Weight == 0
+		switch {
+		case len(p.Categories) > 0 && !slices.Contains(p.Categories, q.Category):
+			v = verdict{state: Refused, why: CategoryNotServed}
+		case v.state != Refused && drained && v.why != InsideWindow:
+			v = verdict{state: Refused, why: Drained}
+		}
+		if v.state != Refused {
+			return m.conclude(q, v)
+		}
+		if unenforced == nil && q.limit.setting.Shadow {
+			unenforced, would = q, v
+		}
+		refused.Members = append(refused.Members, MemberRefusal{Number: c.state.number, Why: v.why, Until: v.until})
+		if ends := len(refused.Members) == 1 || v.until != 0 && (refused.Until == 0 || v.until < refused.Until); ends {
+			refused.Why, refused.Until, refused.Number = v.why, v.until, c.state.number
+			q.limit.report(&refused, q.budget(), q.now)
+		}
+	}
+	if unenforced != nil {
+		return m.conclude(unenforced, would)
+	}
+	return refused
+}
