@@ -168,6 +168,21 @@ func TestTheGateFollowsANumberOutOfItsPortfolio(t *testing.T) {
 	}
 }
 
+// A number whose portfolio turns out to be under a policy by which limits belong to numbers is granted what its own limit has.
+func TestTheGateGoesByAPolicyThatSharesNoLimit(t *testing.T) {
+	f := controllertest.NewFleet(t)
+	number, other := f.Number(), f.Number()
+	f.Settle()
+	f.Reserve(number, 10)
+	f.Reserve(other, 20)
+	f.Portfolio.Spec.PolicyName = "netcore"
+	f.Must(f.Client.Update(f.Ctx, f.Portfolio))
+	f.Settle()
+	if d := f.Reserve(number, 1)[0]; d.Why != counts.Reserved || d.Room.Held != 11 {
+		t.Errorf("%+v", d)
+	}
+}
+
 // Another resource for a number that is served already says nothing about it, whatever its spec says.
 func TestAStrangersResourceStopsNothing(t *testing.T) {
 	b := controllertest.New(t)

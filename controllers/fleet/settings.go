@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,7 +65,7 @@ func (e *evaluation) sharedLimit() []counts.LimitSetting {
 		limit = limitSetting(counts.PortfolioKey(p.Name), p.Status.Tier.Limit, e.memory.policy.Policy, &p.Spec.GateSpec)
 		limit.Obstacle = obstacle(standing.PortfolioObstacle(p), "")
 	}
-	if len(e.Samples.Members(e.memory.numbers).FromPrometheus) > 0 { // the ledger does not know what they use of it
+	if slices.ContainsFunc(e.memory.numbers, e.Samples.Counts) { // the ledger does not know what they use of it
 		limit.Obstacle = obstacle(standing.NotReady, "")
 	}
 	return []counts.LimitSetting{limit}
