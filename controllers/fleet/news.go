@@ -41,7 +41,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		for _, name := range r.Ledger.Portfolios() { // one may have been deleted while nobody watched
 			queue.Add(lookup.PortfolioKey(name))
 		}
-		for _, key := range r.set() {
+		for _, key := range r.configured() {
 			queue.Add(key)
 		}
 		go received.Run(ctx, func(ctx context.Context, subject string) { r.Receive(ctx, queue, subject) })

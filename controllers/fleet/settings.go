@@ -170,8 +170,8 @@ func (r *Reconciler) setSettings(s counts.Settings) error {
 	return nil
 }
 
-// set are the keys of all that something is set for: a resource may have been deleted while nobody watched.
-func (r *Reconciler) set() (keys []lookup.Key) {
+// configured are the keys of all that something is set for: a resource may have been deleted while nobody watched.
+func (r *Reconciler) configured() (keys []lookup.Key) {
 	s := r.Ledger.Settings()
 	for _, l := range s.Limits {
 		if name, shared := strings.CutPrefix(l.Subject, counts.PortfolioKey("")); shared {
