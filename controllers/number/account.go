@@ -11,6 +11,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/standing"
 )
 
 // What Meta says of a WhatsApp Business account names no number: the ledger has it once, under the account, and each number
@@ -82,7 +83,7 @@ func setThroughput(into *v1alpha1.ThroughputStatus, r report.Report) {
 	case r.Reason == report.OnBusinessApp:
 		level.MessagesPerSecond = 20
 	case r.Value == report.ThroughputStandard:
-		level.MessagesPerSecond = 80
+		level.MessagesPerSecond = standing.StandardThroughput
 	case r.Value == report.ThroughputHigh:
 		level.MessagesPerSecond = 1000
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -67,6 +68,7 @@ type View struct {
 
 	numbers    []v1alpha1.PhoneNumber
 	portfolios []v1alpha1.BusinessPortfolio
+	byName     map[types.NamespacedName]*v1alpha1.PhoneNumber // nil until somebody asks
 
 	policies map[string]*rules.Policy // nil for one that cannot be used
 	members  map[string][]*v1alpha1.PhoneNumber
