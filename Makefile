@@ -36,6 +36,7 @@ CONTROLLER_GEN ?= $(BIN)/controller-gen
 KUSTOMIZE ?= $(BIN)/kustomize
 GOLANGCI_LINT ?= $(BIN)/golangci-lint
 PROMETHEUS ?= $(BIN)/prometheus
+PROTOC_TOOLS := $(BIN)/protoc $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 
 # The modules of this repository besides the operator's own.
 HACK_MODULES := hack/bench hack/controlplane hack/prometheus hack/tools hack/tools/golangci-lint
@@ -44,7 +45,8 @@ HACK_MODULES := hack/bench hack/controlplane hack/prometheus hack/tools hack/too
 FUZZTIME ?= 1m
 
 # What `make generate` writes.
-GENERATED := config/crd/bases config/rbac/role.yaml api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration
+GENERATED := config/crd/bases config/rbac/role.yaml api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration \
+	internal/scaler/externalscaler/externalscaler.pb.go internal/scaler/externalscaler/externalscaler_grpc.pb.go
 
 .PHONY: all
 all: build
@@ -92,11 +94,12 @@ fuzz: ## Run every fuzz target for FUZZTIME, one after the other.
 ##@ Development
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Write deep copies, apply configurations, CRDs and the manager's role from the Go code.
+generate: $(CONTROLLER_GEN) $(PROTOC_TOOLS) ## Write deep copies, apply configurations, CRDs and the manager's role from the Go code, and KEDA's protocol in Go.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(CONTROLLER_GEN) applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... paths=./cmd/... output:rbac:dir=config/rbac
+	$(BIN)/protoc internal/scaler/externalscaler/externalscaler.proto $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the Go code.
@@ -117,7 +120,7 @@ lint-fix: $(GOLANGCI_LINT) ## Run golangci-lint and apply its fixes.
 	$(GOLANGCI_LINT) run --allow-parallel-runners --fix ./...
 
 .PHONY: verify-generated
-verify-generated: $(CONTROLLER_GEN) # Are the generated files what make generate would write?
+verify-generated: $(CONTROLLER_GEN) $(PROTOC_TOOLS) # Are the generated files what make generate would write?
 	@hack/verify-generated.sh $(GENERATED)
 
 .PHONY: verify-format
@@ -201,11 +204,20 @@ overlay: $(KUSTOMIZE)
 ##@ Tools
 
 .PHONY: tools
-tools: $(CONTROLLER_GEN) $(KUSTOMIZE) $(GOLANGCI_LINT) ## Build the tools, as hack/tools pins them.
+tools: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(KUSTOMIZE) $(GOLANGCI_LINT) ## Build the tools, as hack/tools pins them.
 
 # A tool is built when it is missing or older than the go.mod that pins it.
 $(BIN)/controller-gen: hack/tools/go.mod
 	$(call tool,hack/tools,sigs.k8s.io/controller-tools/cmd/controller-gen)
+
+$(BIN)/protoc: hack/tools/go.mod hack/tools/protoc/main.go
+	$(call tool,hack/tools,./protoc)
+
+$(BIN)/protoc-gen-go: hack/tools/go.mod
+	$(call tool,hack/tools,google.golang.org/protobuf/cmd/protoc-gen-go)
+
+$(BIN)/protoc-gen-go-grpc: hack/tools/go.mod
+	$(call tool,hack/tools,google.golang.org/grpc/cmd/protoc-gen-go-grpc)
 
 $(BIN)/kustomize: hack/tools/go.mod
 	$(call tool,hack/tools,sigs.k8s.io/kustomize/kustomize/v5)

@@ -15,7 +15,7 @@ git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' 
 done | tar -c --null -T - -f - | tar -x -C "$copy" -f -
 (cd "$copy" && rm -rf "$@")
 
-make --no-print-directory --silent -C "$copy" CONTROLLER_GEN="$PWD/bin/controller-gen" generate
+make --no-print-directory --silent -C "$copy" BIN="$PWD/bin" generate
 
 stale=0
 for path in "$@"; do

@@ -24,18 +24,18 @@ var version = "dev"
 const none = "0"
 
 type flags struct {
-	metricsAddress, probeAddress, webhookAddress, eventsAddress, guardAddress string
-	metricsCerts, webhookCerts, eventsCerts, guardCerts                       string
-	webhookCredentials, eventsAudiences                                       string
-	dataDir, configFile                                                       string
-	journalBytes                                                              int64
-	leaderElect                                                               bool
-	leaderElectionNamespace                                                   string
-	batchPeriod, refreshPeriod                                                time.Duration
-	refreshQPS                                                                float64
-	concurrency                                                               int
-	http2                                                                     bool
-	lapse                                                                     lapse
+	metricsAddress, probeAddress, webhookAddress, eventsAddress, guardAddress, scalerAddress string
+	metricsCerts, webhookCerts, eventsCerts, guardCerts, scalerCerts                         string
+	webhookCredentials, eventsAudiences                                                      string
+	dataDir, configFile                                                                      string
+	journalBytes                                                                             int64
+	leaderElect                                                                              bool
+	leaderElectionNamespace                                                                  string
+	batchPeriod, refreshPeriod                                                               time.Duration
+	refreshQPS                                                                               float64
+	concurrency                                                                              int
+	http2                                                                                    bool
+	lapse                                                                                    lapse
 }
 
 // lapse is the clock of a fleet that lives faster than real time.
@@ -54,6 +54,8 @@ func main() {
 	flag.StringVar(&f.eventsAudiences, "events-audiences", "numberfleet", "What the tokens of the event API's and the guard's callers must be for, separated by commas; empty for tokens of the Kubernetes API itself.")
 	flag.StringVar(&f.guardAddress, "guard-bind-address", none, "Address of the guard in front of Meta's Graph API, over HTTPS; 0 for none. The configuration says how it knows its callers.")
 	flag.StringVar(&f.guardCerts, "guard-cert-path", "", "Folder with tls.crt and tls.key of the guard, which waits for them; without it the guard is served on loopback only.")
+	flag.StringVar(&f.scalerAddress, "scaler-bind-address", none, "Address at which KEDA asks what may be sent, over gRPC; 0 for none.")
+	flag.StringVar(&f.scalerCerts, "scaler-cert-path", "", "Folder with tls.crt and tls.key of the scaler, which waits for them; without TLS where it is left out.")
 	flag.StringVar(&f.configFile, "config", "", "File with the operator's configuration, read once at the start. It may be missing: then the defaults apply.")
 	flag.StringVar(&f.dataDir, "data-dir", "/var/lib/numberfleet", "Folder of the ledger. One process has it open at a time.")
 	flag.Int64Var(&f.journalBytes, "ledger-journal-bytes", 64<<20, "Size of the ledger's journal at which a snapshot is taken. The larger, the fewer are taken, and the longer a start takes.")

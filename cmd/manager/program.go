@@ -27,6 +27,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/presence"
 	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/scaledclock"
+	"numberfleet.dev/numberfleet/internal/scaler"
 	"numberfleet.dev/numberfleet/internal/server"
 	"numberfleet.dev/numberfleet/internal/standing"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
@@ -178,6 +179,9 @@ func (p *program) manage(ctx context.Context, book *ledger.Ledger, here *presenc
 	if err := p.openGate(book, stands); err != nil {
 		return err
 	}
+	if err := p.addScaler(book, stands); err != nil {
+		return err
+	}
 	if err := p.manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
@@ -203,4 +207,19 @@ func (p *program) openGate(book *ledger.Ledger, stands *standing.Source) error {
 		p.guard.SetBackend(&guard.Backend{Gate: service, Names: book})
 	}
 	return p.manager.Add(service)
+}
+
+// addScaler has the manager serve the scaler, if it is to be served.
+func (p *program) addScaler(book *ledger.Ledger, stands *standing.Source) error {
+	if p.scalerAddress == none || p.scalerAddress == "" {
+		return nil
+	}
+	serving, err := scaler.New(scaler.Options{
+		Listener: server.Listener{Address: p.scalerAddress, CertDir: p.scalerCerts}, Standing: stands, Clock: p.clock, Real: clock.RealClock{},
+		Ledger: book, Informers: p.manager.GetCache(), Metrics: metrics.Registry, Log: ctrl.Log.WithName("scaler"),
+	})
+	if err != nil {
+		return err
+	}
+	return p.manager.Add(serving)
 }

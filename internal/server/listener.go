@@ -29,15 +29,19 @@ type Listener struct {
 	// CertDir holds tls.crt and tls.key, which are read again when they change. Without it the listener speaks plain HTTP, for setups
 	// whose ingress terminates TLS.
 	CertDir string
-	// Tokens says that callers bring bearer tokens: without CertDir the listener then takes a loopback address only. Where CertDir
-	// has no certificate yet, it waits for one.
+	// Awaits says that the listener waits for a certificate where CertDir has none yet.
+	Awaits bool
+	// Tokens says that callers bring bearer tokens: without CertDir the listener then takes a loopback address only. It awaits a
+	// certificate.
 	Tokens bool
+	// HTTP2 says that the listener speaks HTTP/2 and not HTTP/1.1.
+	HTTP2 bool
 }
 
 // Listen listens, over TLS where there are certificates, which are watched until ctx is done. It is nil where ctx is done before the
 // certificate is there. An error says what it is that the listener cannot do or lacks.
 func (l *Listener) Listen(ctx context.Context) (net.Listener, error) {
-	if l.Tokens && l.CertDir != "" && !l.certified(ctx) {
+	if (l.Tokens || l.Awaits) && l.CertDir != "" && !l.certified(ctx) {
 		return nil, nil
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
@@ -61,8 +65,12 @@ func (l *Listener) Listen(ctx context.Context) (net.Listener, error) {
 			logr.FromContextOrDiscard(ctx).Error(err, "A certificate is not watched; a new one needs a restart", "directory", l.CertDir)
 		}
 	}()
+	protocol := "http/1.1"
+	if l.HTTP2 {
+		protocol = "h2"
+	}
 	return tls.NewListener(listener, &tls.Config{
-		MinVersion: tls.VersionTLS12, GetCertificate: certificates.GetCertificate, NextProtos: []string{"http/1.1"},
+		MinVersion: tls.VersionTLS12, GetCertificate: certificates.GetCertificate, NextProtos: []string{protocol},
 	}), nil
 }
 

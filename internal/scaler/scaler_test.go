@@ -1,0 +1,356 @@
+package scaler_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
+	pb "numberfleet.dev/numberfleet/internal/scaler/externalscaler"
+	"numberfleet.dev/numberfleet/internal/server"
+	"numberfleet.dev/numberfleet/internal/server/servertest"
+)
+
+// ref is a trigger of the namespace shop with that metadata, in pairs.
+func ref(metadata ...string) *pb.ScaledObjectRef {
+	of := &pb.ScaledObjectRef{Name: "sender", Namespace: "shop", ScalerMetadata: map[string]string{"scalerAddress": "numberfleet-scaler:9090"}}
+	for i := 0; i < len(metadata); i += 2 {
+		of.ScalerMetadata[metadata[i]] = metadata[i+1]
+	}
+	return of
+}
+
+// asked is what a scaler answers to KEDA's three questions about a trigger.
+type asked struct {
+	active        bool
+	value, target float64
+}
+
+func ask(t *testing.T, c pb.ExternalScalerClient, of *pb.ScaledObjectRef) asked {
+	t.Helper()
+	spec, err := c.GetMetricSpec(t.Context(), of)
+	if err != nil || len(spec.GetMetricSpecs()) != 1 {
+		t.Fatal(spec, err)
+	}
+	of1 := spec.GetMetricSpecs()[0]
+	values, err := c.GetMetrics(t.Context(), &pb.GetMetricsRequest{ScaledObjectRef: of, MetricName: of1.GetMetricName()})
+	if err != nil || len(values.GetMetricValues()) != 1 {
+		t.Fatal(values, err)
+	}
+	value := values.GetMetricValues()[0]
+	if float64(value.GetMetricValue()) != value.GetMetricValueFloat() || value.GetMetricName() != of1.GetMetricName() {
+		t.Errorf("the value is %v", value)
+	}
+	active, err := c.IsActive(t.Context(), of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return asked{active.GetResult(), value.GetMetricValueFloat(), of1.GetTargetSizeFloat()}
+}
+
+// An autoscaler reads what may be sent now, of numbers and of portfolios, whatever stands in the way.
+func TestWhatAnAutoscalerReads(t *testing.T) {
+	f := newFleet(t)
+	f.add("free", 250, "")
+	f.add("full", 250, "")
+	f.add("unlimited", rules.Unlimited, "")
+	f.add("offline", rules.Unlimited, "")
+	f.add("new", 0, "")
+	f.add("fast", 250, "acme")
+	f.add("slow", 250, "acme")
+	f.add("blocked", 250, "acme")
+	f.addPortfolio("acme", 2000)
+	f.addPortfolio("empty", 2000)
+	for i := range f.numbers {
+		switch n := &f.numbers[i]; n.Name {
+		case "offline":
+			n.Status.Connection.State = v1alpha1.StateOffline
+		case "new":
+			n.Status = v1alpha1.PhoneNumberStatus{}
+		case "fast":
+			n.Status.Throughput.MessagesPerSecond = 1000
+		case "blocked":
+			n.Status.Connection.State = v1alpha1.StateBlocked
+		}
+	}
+	f.deliver("free", 100)
+	f.deliver("full", 300)
+	f.deliver("slow", 500)
+	c := f.client()
+	for _, test := range []struct {
+		of   *pb.ScaledObjectRef
+		want asked
+	}{
+		{ref("phoneNumber", "free", "targetValue", "50"), asked{true, 150, 50}},
+		{ref("phoneNumber", "free", "metric", "remaining", "targetValue", "10%"), asked{true, 150, 25}},
+		{ref("phoneNumber", "free", "metric", "throughput", "targetValue", "0.5"), asked{true, 80, 0.5}},
+		{ref("phoneNumber", "free", "metric", "sendable", "targetValue", "1"), asked{true, 1, 1}},
+		{ref("phoneNumber", "full", "targetValue", "50"), asked{false, 0, 50}},
+		{ref("phoneNumber", "full", "metric", "throughput", "targetValue", "20"), asked{false, 0, 20}},
+		{ref("phoneNumber", "full", "metric", "sendable", "targetValue", "1"), asked{false, 0, 1}},
+		{ref("phoneNumber", "unlimited", "targetValue", "50"), asked{true, 2147483647, 50}},
+		{ref("phoneNumber", "unlimited", "targetValue", "20%"), asked{true, 2147483647, 2147483647 * 0.2}},
+		{ref("phoneNumber", "offline", "targetValue", "50"), asked{false, 0, 50}},
+		{ref("phoneNumber", "new", "targetValue", "10%"), asked{false, 0, 1}},
+		{ref("businessPortfolio", "acme", "targetValue", "10%"), asked{true, 1500, 200}},
+		{ref("businessPortfolio", "acme", "metric", "throughput", "targetValue", "40"), asked{true, 1080, 40}},
+		{ref("phoneNumber", "blocked", "metric", "throughput", "targetValue", "40"), asked{false, 0, 40}},
+		{ref("businessPortfolio", "empty", "targetValue", "50"), asked{false, 0, 50}},
+	} {
+		if got := ask(t, c, test.of); got != test.want {
+			t.Errorf("%v: %v, want %v", test.of.GetScalerMetadata(), got, test.want)
+		}
+	}
+}
+
+// What a trigger asks for wrongly is refused with the key and what is allowed, by every call, and nothing of it is repeated.
+func TestMetadataIsRefusedByTheNameOfItsKey(t *testing.T) {
+	f := newFleet(t)
+	f.add("sales", 250, "")
+	f.add("also", 250, "")
+	c, registry := f.serve(server.Listener{}, insecure.NewCredentials())
+	for _, test := range []struct {
+		name string
+		of   *pb.ScaledObjectRef
+		code codes.Code
+		want string
+	}{
+		{"no resource", ref("targetValue", "50"), codes.InvalidArgument, "phoneNumber or businessPortfolio"},
+		{"two resources", ref("phoneNumber", "sales", "businessPortfolio", "acme", "targetValue", "50"), codes.InvalidArgument, "phoneNumber or businessPortfolio"},
+		{"an empty name", ref("phoneNumber", "", "targetValue", "50"), codes.InvalidArgument, "phoneNumber or businessPortfolio"},
+		{"no target", ref("phoneNumber", "sales"), codes.InvalidArgument, "targetValue must be given"},
+		{"a target that is no number", ref("phoneNumber", "sales", "targetValue", "wide-open"), codes.InvalidArgument, "targetValue must be a number"},
+		{"no number", ref("phoneNumber", "sales", "targetValue", "NaN"), codes.InvalidArgument, "targetValue must be a number"},
+		{"a target of nothing", ref("phoneNumber", "sales", "targetValue", "0"), codes.InvalidArgument, "targetValue must be a number"},
+		{"a negative target", ref("phoneNumber", "sales", "targetValue", "-5"), codes.InvalidArgument, "targetValue must be a number"},
+		{"more than all", ref("phoneNumber", "sales", "targetValue", "101%"), codes.InvalidArgument, "targetValue must be a number"},
+		{"a share of no limit", ref("phoneNumber", "sales", "metric", "throughput", "targetValue", "10%"), codes.InvalidArgument, "for the metric remaining alone"},
+		{"another metric", ref("phoneNumber", "sales", "metric", "wide-open", "targetValue", "50"), codes.InvalidArgument, "metric must be remaining, throughput or sendable"},
+		{"another key", ref("phonenumber", "wide-open", "targetValue", "50"), codes.InvalidArgument, "the keys are phoneNumber, businessPortfolio, metric and targetValue"},
+		{"a number that is not there", ref("phoneNumber", "wide-open", "targetValue", "50"), codes.NotFound, "no PhoneNumber"},
+		{"a portfolio that is not there", ref("businessPortfolio", "wide-open", "targetValue", "50"), codes.NotFound, "no BusinessPortfolio"},
+		{"a number of another namespace", &pb.ScaledObjectRef{Namespace: "other", ScalerMetadata: ref("phoneNumber", "sales", "targetValue", "50").GetScalerMetadata()},
+			codes.NotFound, "no PhoneNumber"},
+		{"nothing at all", nil, codes.InvalidArgument, "phoneNumber or businessPortfolio"},
+	} {
+		for call, err := range everyCall(t.Context(), c, test.of) {
+			if status.Code(err) != test.code || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "wide-open") {
+				t.Errorf("%s, %s: %v, want %v with %q", test.name, call, err, test.code, test.want)
+			}
+		}
+	}
+	of := ref("phoneNumber", "sales", "targetValue", "50")
+	if _, err := c.GetMetrics(t.Context(), &pb.GetMetricsRequest{ScaledObjectRef: of, MetricName: "throughput"}); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("another metric than the trigger's: %v", err)
+	}
+	requests := servertest.Counter(t, registry, "numberfleet_scaler_requests_total")
+	for _, want := range []string{
+		`{code="InvalidArgument"}{method="IsActive"} 13`, `{code="NotFound"}{method="IsActive"} 3`, `{code="InvalidArgument"}{method="GetMetrics"} 14`,
+		`{code="InvalidArgument"}{method="StreamIsActive"} 13`, `{code="NotFound"}{method="StreamMetricSpec"} 3`,
+	} {
+		if !strings.Contains(requests, want) {
+			t.Errorf("the metrics do not say %s:\n%s", want, requests)
+		}
+	}
+}
+
+// everyCall calls all calls, and says how each ended.
+func everyCall(ctx context.Context, c pb.ExternalScalerClient, of *pb.ScaledObjectRef) map[string]error {
+	_, isActive := c.IsActive(ctx, of)
+	_, spec := c.GetMetricSpec(ctx, of)
+	_, values := c.GetMetrics(ctx, &pb.GetMetricsRequest{ScaledObjectRef: of, MetricName: "remaining"})
+	actives, streamActive := c.StreamIsActive(ctx, of)
+	if streamActive == nil {
+		_, streamActive = actives.Recv()
+	}
+	specs, streamSpec := c.StreamMetricSpec(ctx, of)
+	if streamSpec == nil {
+		_, streamSpec = specs.Recv()
+	}
+	return map[string]error{"IsActive": isActive, "GetMetricSpec": spec, "GetMetrics": values, "StreamIsActive": streamActive, "StreamMetricSpec": streamSpec}
+}
+
+// received are the messages of a stream, which ends with the test.
+func received[T any](stream grpc.ServerStreamingClient[T], err error) <-chan *T {
+	all := make(chan *T)
+	go func() {
+		defer close(all)
+		for err == nil {
+			var next *T
+			if next, err = stream.Recv(); err == nil {
+				all <- next
+			}
+		}
+	}()
+	return all
+}
+
+// next is what a stream says next, while the clock goes on by periods.
+func next[T any](t *testing.T, f *fleet, all <-chan *T) *T {
+	t.Helper()
+	for range 1000 {
+		select {
+		case message, open := <-all:
+			if !open {
+				t.Fatal("the stream ended")
+			}
+			return message
+		case <-time.After(10 * time.Millisecond):
+			f.clock.Step(500 * time.Millisecond)
+		}
+	}
+	t.Fatal("the stream says nothing")
+	return nil
+}
+
+// Streams say at once how it stands, and then what changes: as deliveries are recorded, as statuses change, and as time passes.
+func TestStreamsTellOfChanges(t *testing.T) {
+	f := newFleet(t)
+	f.add("sales", 250, "")
+	c := f.client()
+	of := ref("phoneNumber", "sales", "targetValue", "10%")
+	active, specs := received(c.StreamIsActive(t.Context(), of)), received(c.StreamMetricSpec(t.Context(), of))
+	expect := func(what string, want bool) {
+		t.Helper()
+		if got := next(t, f, active).GetResult(); got != want {
+			t.Errorf("%s: active %v", what, got)
+		}
+	}
+	expect("at first", true)
+	if got := next(t, f, specs).GetMetricSpecs()[0].GetTargetSizeFloat(); got != 25 {
+		t.Errorf("one replica is for %v", got)
+	}
+	f.deliver("sales", 250)
+	expect("the limit is reached", false)
+	f.clock.Step(24*time.Hour - 10*time.Second)
+	expect("the users have left the window", true)
+	f.change("sales", func(n *v1alpha1.PhoneNumber) { n.Status.Connection.State = v1alpha1.StateBlocked })
+	expect("blocked", false)
+	f.change("sales", func(n *v1alpha1.PhoneNumber) {
+		n.Status.Connection.State, n.Status.Tier = v1alpha1.StateConnected, v1alpha1.TierStatus{Name: "2K", Limit: 2000}
+	})
+	expect("connected, on the next tier", true)
+	if got := next(t, f, specs).GetMetricSpecs()[0].GetTargetSizeFloat(); got != 200 {
+		t.Errorf("one replica is for %v", got)
+	}
+}
+
+// A thousand streams share what is looked up: they cost one look at first, and one after a change.
+func TestStreamsShareWhatIsLookedUp(t *testing.T) {
+	f := newFleet(t)
+	const numbers, streams = 10, 1000
+	for i := range numbers {
+		f.add(fmt.Sprint("sales-", i), 250, "")
+	}
+	c := f.client()
+	var all []<-chan *pb.IsActiveResponse
+	for i := range streams {
+		all = append(all, received(c.StreamIsActive(t.Context(), ref("phoneNumber", fmt.Sprint("sales-", i%numbers), "targetValue", "50"))))
+	}
+	expect := func(what string, want bool) {
+		t.Helper()
+		for _, stream := range all {
+			if message, open := <-stream; !open || message.GetResult() != want {
+				t.Fatalf("%s: %v", what, message)
+			}
+		}
+	}
+	expect("at first", true)
+	for i := range numbers {
+		f.deliver(fmt.Sprint("sales-", i), 250)
+	}
+	f.clock.Step(time.Second)
+	expect("the limit is reached", false)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lists != 2 {
+		t.Errorf("resources were listed %d times", f.lists)
+	}
+}
+
+// What a caller can take of the operator is bounded.
+func TestCallersAreBounded(t *testing.T) {
+	f := newFleet(t)
+	f.add("sales", 250, "")
+	c := f.client()
+	of := ref("phoneNumber", "sales", "targetValue", "50")
+	large := ref("phoneNumber", "sales", "targetValue", strings.Repeat("5", 65<<10))
+	if _, err := c.IsActive(t.Context(), large); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("a large message: %v", err)
+	}
+	for range 4096 {
+		stream, err := c.StreamIsActive(t.Context(), of)
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream, err := c.StreamIsActive(t.Context(), of)
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	if status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("one stream too many: %v", err)
+	}
+	if got, err := c.IsActive(t.Context(), of); err != nil || !got.GetResult() {
+		t.Errorf("beside the streams: %v, %v", got, err)
+	}
+}
+
+// Where there is a certificate, KEDA comes over TLS and no other way.
+func TestTheScalerOverTLS(t *testing.T) {
+	dir := t.TempDir()
+	servertest.Certify(t, dir, 1)
+	f := newFleet(t)
+	f.add("sales", 250, "")
+	of := ref("phoneNumber", "sales", "targetValue", "50")
+	encrypted, _ := f.serve(server.Listener{CertDir: dir}, credentials.NewTLS(&tls.Config{InsecureSkipVerify: true}))
+	if got, err := encrypted.IsActive(t.Context(), of); err != nil || !got.GetResult() {
+		t.Errorf("over TLS: %v, %v", got, err)
+	}
+	plain, _ := f.serve(server.Listener{CertDir: dir}, insecure.NewCredentials())
+	if _, err := plain.IsActive(t.Context(), of); status.Code(err) != codes.Unavailable {
+		t.Errorf("without TLS: %v", err)
+	}
+}
+
+// FuzzMetadata reads metadata as anyone may send it: it is refused or has a target that KEDA can use.
+func FuzzMetadata(f *testing.F) {
+	f.Add("phoneNumber", "sales", "remaining", "10%")
+	f.Add("businessPortfolio", "acme", "throughput", "80")
+	f.Add("phoneNumber", "new", "sendable", "1e-3")
+	of := newFleet(f)
+	of.add("sales", 250, "")
+	of.add("new", 0, "")
+	of.addPortfolio("acme", rules.Unlimited)
+	c := of.client()
+	f.Fuzz(func(t *testing.T, key, name, metric, target string) {
+		metadata := map[string]string{}
+		maps.Copy(metadata, map[string]string{"metric": metric, "targetValue": target, key: name})
+		spec, err := c.GetMetricSpec(t.Context(), &pb.ScaledObjectRef{Namespace: "shop", ScalerMetadata: metadata})
+		switch status.Code(err) {
+		case codes.OK:
+			if value := spec.GetMetricSpecs()[0].GetTargetSizeFloat(); !(value >= 0.001 && value <= 2147483647) {
+				t.Errorf("a target of %v", value)
+			}
+		case codes.InvalidArgument, codes.NotFound:
+		default:
+			if !strings.Contains(err.Error(), "UTF-8") { // which no message can have, so the client sends none
+				t.Error(err)
+			}
+		}
+	})
+}
