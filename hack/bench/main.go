@@ -41,9 +41,11 @@ var sections = []struct {
 
 // roles are what this program does when a section starts it as another process: serve, or measure one thing in fresh memory.
 var roles = map[string]func(ctx context.Context, args []string) error{
-	ingest.Role: ingest.Serve,
-	gate.Role:   gate.Serve,
-	ledger.Role: ledger.Measure,
+	ingest.Role:    ingest.Serve,
+	gate.Role:      gate.Serve,
+	gate.GuardRole: gate.Guard,
+	gate.MetaRole:  gate.Meta,
+	ledger.Role:    ledger.Measure,
 }
 
 type options struct {

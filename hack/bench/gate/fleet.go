@@ -31,6 +31,9 @@ const (
 // number is the ith in E.164.
 func number(i int) string { return "+1555010000" + strconv.Itoa(i) }
 
+// numberID is Meta's id of the ith.
+func numberID(i int) string { return "10000000000000" + strconv.Itoa(i) }
+
 // userOf is the jth of a number, in digits.
 func userOf(number, j int) string { return fmt.Sprintf("1555%07d", number*users+j) }
 
@@ -109,9 +112,9 @@ func (directory) BusinessPortfolio(context.Context, string) (*v1alpha1.BusinessP
 func newDirectory() directory {
 	d := directory{}
 	for i := range numbers {
-		n := &v1alpha1.PhoneNumber{Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: number(i)}}
+		n := &v1alpha1.PhoneNumber{Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: number(i), PhoneNumberID: numberID(i)}}
 		n.Namespace, n.Name = namespace, "number-"+strconv.Itoa(i)
-		d[report.ParseSubject(number(i))] = n
+		d[report.ParseSubject(number(i))], d[report.NumberIDSubject(numberID(i))] = n, n
 	}
 	return d
 }

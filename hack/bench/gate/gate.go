@@ -40,6 +40,9 @@ func Run(ctx context.Context, shared *measure.Bench) (report.Section, error) {
 	if err := b.reservations(ctx, &section, version != ""); err != nil {
 		return report.Section{}, err
 	}
+	if err := b.guarded(ctx, &section); err != nil {
+		return report.Section{}, err
+	}
 	return section, nil
 }
 

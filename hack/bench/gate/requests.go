@@ -41,6 +41,18 @@ func appendReservation(body []byte, random *rand.Rand, of int) []byte {
 	return fmt.Appendf(body, `{"number":%q,"user":"+%s","category":"Marketing","ttl":%q}`, number(of), userOf(of, random.IntN(users)), ttl)
 }
 
+// newMessages makes messages to random users, as an SDK sends them, until they take up so much memory.
+func newMessages(random *rand.Rand, bytes int) (r requests) {
+	for size := 0; size < bytes; size += len(r[len(r)-1]) {
+		of := len(r) % numbers
+		r = append(r, post("/v27.0/"+numberID(of)+"/messages", fmt.Appendf(nil,
+			`{"messaging_product":"whatsapp","recipient_type":"individual","to":%q,"type":"template","template":{"name":"order_shipped",`+
+				`"language":{"code":"en_US"},"components":[{"type":"body","parameters":[{"type":"text","text":"Ada"},{"type":"text","text":"Tuesday"}]}]}}`,
+			userOf(of, random.IntN(users)))))
+	}
+	return r
+}
+
 func post(path string, body []byte) []byte {
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		path, token, len(body), body)

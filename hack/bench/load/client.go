@@ -124,8 +124,8 @@ func (c *client) send(ctx context.Context, r Requests, s Shape) (sent, error) {
 				wait = at.Sub(now)
 				break
 			}
-			to := idle[len(idle)-1]
-			idle = idle[:len(idle)-1]
+			to := idle[0] // the one that is idle longest, as if each were another sender's
+			idle = idle[1:]
 			to.request, to.read, to.sent = r.Request(next), to.read[:0], at
 			next++
 			begun++
