@@ -49,7 +49,7 @@ func TestSimulateTableWithFleetAndPolicyFromFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, stdout, stderr := play(t, lowAndBack, "simulate", "--policy", file(t, "mine.yaml", string(policy)), "--events", "-", "--fleet", "../../config/samples/fleet.yaml")
-	if code != 0 || stderr != "" || !strings.HasPrefix(stdout, "TIME ") || strings.Count(stdout, "\n") != 3+1+1+1+9 {
+	if code != 0 || stderr != "" || !strings.HasPrefix(stdout, "TIME ") || strings.Count(stdout, "\n") != 3+1+1+1+10 {
 		t.Errorf("code %d, %s\n%s", code, stderr, stdout)
 	}
 }

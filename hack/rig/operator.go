@@ -26,7 +26,7 @@ import (
 type Operator struct {
 	*Process
 	OperatorOptions
-	Webhook, Events, Metrics, Probe string // host:port
+	Webhook, Events, Guard, Metrics, Probe string // host:port
 
 	secret string // the app secret that signs webhooks
 	client *http.Client
@@ -59,11 +59,11 @@ func NewOperator(o OperatorOptions) (*Operator, error) {
 
 // NewAddresses chooses other addresses.
 func (o *Operator) NewAddresses() error {
-	addresses, err := FreeAddresses(4)
+	addresses, err := FreeAddresses(5)
 	if err != nil {
 		return err
 	}
-	o.Webhook, o.Events, o.Metrics, o.Probe = addresses[0], addresses[1], addresses[2], addresses[3]
+	o.Webhook, o.Events, o.Guard, o.Metrics, o.Probe = addresses[0], addresses[1], addresses[2], addresses[3], addresses[4]
 	return nil
 }
 
@@ -74,6 +74,9 @@ func (o *Operator) WebhookURL() string { return "http://" + o.Webhook + "/webhoo
 
 // EventsURL is where CloudEvents go, if the event API was asked for.
 func (o *Operator) EventsURL() string { return "http://" + o.Events + "/v1/events" }
+
+// GuardURL is the base URL of the guard, if it was asked for.
+func (o *Operator) GuardURL() string { return "http://" + o.Guard }
 
 // Start runs the program with the flags that it has in a cluster, and more.
 func (o *Operator) Start(flags ...string) (err error) {

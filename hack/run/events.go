@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -14,11 +16,11 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	gate "numberfleet.dev/numberfleet/api/client"
 	"numberfleet.dev/numberfleet/hack/rig"
-	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
-// forwarder is who may post events about the numbers of the fleet's namespace: what docs/events.md makes with kubectl.
+// forwarder is who may reserve and post events for the numbers of the fleet's namespace: what docs/gate.md and docs/events.md make with kubectl.
 const forwarder = `
 apiVersion: v1
 kind: ServiceAccount
@@ -39,61 +41,143 @@ subjects:
 - kind: ServiceAccount
   name: forwarder
   namespace: fleet
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: forwarder-sends
+  namespace: fleet
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: numberfleet-message-sender
+subjects:
+- kind: ServiceAccount
+  name: forwarder
+  namespace: fleet
 `
 
 // platform is a chat platform whose webhooks are not Meta's: it posts CloudEvents to the event API.
 type platform struct {
 	kubernetes client.Client
 	operator   *rig.Operator
+	clock      *fleetClock
+	tally      *tally
+	gate       *gate.Client
 	token      string
 }
 
-func newPlatform(config *rest.Config, to *rig.Operator) (*platform, error) {
-	kubernetes, err := client.New(config, client.Options{})
-	return &platform{kubernetes: kubernetes, operator: to}, err
+func newPlatform(config *rest.Config, to *rig.Operator, clock *fleetClock, tally *tally) (p *platform, err error) {
+	p = &platform{operator: to, clock: clock, tally: tally}
+	if p.kubernetes, err = client.New(config, client.Options{}); err != nil {
+		return nil, err
+	}
+	p.gate, err = gate.New(gate.Options{URL: "http://" + to.Events, Token: func(context.Context) (string, error) { return p.token, nil }})
+	return p, err
 }
 
-// authenticate gets a token that is good for the event API alone.
+// authenticate gets a token that is good for the operator's APIs alone.
 func (p *platform) authenticate(ctx context.Context) error {
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "fleet", Name: "forwarder"}}
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"numberfleet"}}}
 	if err := p.kubernetes.SubResource("token").Create(ctx, account, request); err != nil {
-		return fmt.Errorf("a token for the event API: %w", err)
+		return fmt.Errorf("a token for the operator's APIs: %w", err)
 	}
 	p.token = request.Status.Token
 	return nil
 }
 
-// post posts what happened to a number, until it is acknowledged.
-func (p *platform) post(ctx context.Context, number string, delivered []metatest.Status, received []metatest.Inbound, reports []event) error {
-	var lines bytes.Buffer
-	encoder := json.NewEncoder(&lines)
-	line := func(id, kind string, at time.Time, data map[string]any) error {
-		data["number"] = number
-		return encoder.Encode(map[string]any{
-			"specversion": "1.0", "id": id, "source": "/chat-platform", "type": "dev.numberfleet." + kind + ".v1", "time": at.UTC().Format(time.RFC3339), "data": data,
-		})
-	}
-	for _, m := range received {
-		if err := line(m.ID, "message.received", m.At, map[string]any{"user": "+" + m.Phone}); err != nil {
+// platformRatings are what the platform of the clinic reports in a cycle.
+var platformRatings = []struct {
+	after  time.Duration
+	rating string
+}{{28 * time.Hour, "High"}, {4*day + 10*time.Hour, "Medium"}, {8 * day, "High"}}
+
+// act sends the messages of (from, until] of numbers that Meta does not know, and posts what comes of them.
+func (p *platform) act(ctx context.Context, from, until time.Time) error {
+	for i := range patterns {
+		of := &patterns[i]
+		if of.id != "" {
+			continue
+		}
+		var events events
+		if err := p.send(ctx, of.sends(p.clock.born, from, until), &events); err != nil {
+			return err
+		}
+		for _, r := range platformRatings {
+			for _, at := range onCycle(p.clock.born, from, until, r.after) {
+				events.add(of.number, fmt.Sprint("rating-", at.Unix()), "quality.reported", at, map[string]any{"rating": r.rating})
+			}
+		}
+		if err := p.post(ctx, events.Bytes()); err != nil {
 			return err
 		}
 	}
-	for _, m := range delivered {
-		if err := line(m.ID, "message.delivered", m.At, map[string]any{"user": "+" + m.Phone, "messageID": m.ID}); err != nil {
+	return nil
+}
+
+// send reserves a place for each message, and sends those that may be sent: it confirms them, and adds what comes of them to the events.
+func (p *platform) send(ctx context.Context, messages []message, to *events) error {
+	for some := range slices.Chunk(messages, maxBatch) {
+		requests := make([]gate.Request, len(some))
+		for i, m := range some {
+			requests[i] = gate.Request{Number: m.of.number, User: "+" + m.phone, Category: "Utility"}
+		}
+		results, err := p.gate.ReserveAll(ctx, requests)
+		if problem, is := errors.AsType[*gate.Problem](err); is && problem.Status == http.StatusUnauthorized { // no token yet, or it has expired
+			if err := p.authenticate(ctx); err != nil {
+				return err
+			}
+			results, err = p.gate.ReserveAll(ctx, requests)
+		}
+		if err != nil {
 			return err
 		}
-	}
-	for _, r := range reports {
-		if err := line(fmt.Sprint("rating-", r.at.Unix()), "quality.reported", r.at, map[string]any{"rating": r.rating}); err != nil {
-			return err
+		for i, result := range results {
+			if result.Problem != nil {
+				p.tally.add(some[i].of, outcome{refusal: result.Problem.Error()})
+				continue
+			}
+			p.tally.add(some[i].of, outcome{})
+			if err := p.gate.Confirm(ctx, result.Reservation.ID, some[i].id()); err != nil {
+				return err
+			}
+			to.happened(&some[i], p.clock.Now())
 		}
 	}
-	if lines.Len() == 0 {
-		return nil
+	return nil
+}
+
+// events are CloudEvents, one a line.
+type events struct{ bytes.Buffer }
+
+// happened adds what comes of a message that is sent: it is delivered, and the user may answer, to whom the number then writes back.
+func (e *events) happened(m *message, at time.Time) {
+	delivered := func(id string, at time.Time) {
+		e.add(m.of.number, id, "message.delivered", at, map[string]any{"user": "+" + m.phone, "messageID": id})
 	}
-	for {
-		status, answer, err := p.operator.PostEvents(ctx, lines.Bytes(), "application/x-ndjson", p.token)
+	delivered(m.id(), at)
+	if writes(m.phone) {
+		e.add(m.of.number, "in-"+m.id(), "message.received", at.Add(writesAfter), map[string]any{"user": "+" + m.phone})
+		delivered("reply-"+m.id(), at.Add(2*writesAfter))
+	}
+}
+
+// id is that of a message on a platform that is not Meta's.
+func (m *message) id() string { return fmt.Sprintf("%d-%s", m.day, m.phone) }
+
+func (e *events) add(number, id, kind string, at time.Time, data map[string]any) {
+	data["number"] = number
+	// Strings, times and maps of them can always be encoded, and a buffer takes all that is written.
+	_ = json.NewEncoder(e).Encode(map[string]any{
+		"specversion": "1.0", "id": id, "source": "/chat-platform", "type": "dev.numberfleet." + kind + ".v1", "time": at.UTC().Format(time.RFC3339), "data": data,
+	})
+}
+
+// post posts events until they are acknowledged.
+func (p *platform) post(ctx context.Context, lines []byte) error {
+	for len(lines) > 0 {
+		status, answer, err := p.operator.PostEvents(ctx, lines, "application/x-ndjson", p.token)
 		switch {
 		case err != nil || status == http.StatusServiceUnavailable:
 		case status == http.StatusOK:
@@ -110,4 +194,5 @@ func (p *platform) post(ctx context.Context, number string, delivered []metatest
 			return err
 		}
 	}
+	return nil
 }

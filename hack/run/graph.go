@@ -54,9 +54,14 @@ func startGraphAPI(o options, clock *fleetClock) (*graphAPI, error) {
 		for _, n := range a.numbers {
 			g.AddPhoneNumber(n.id, a.id, n.display, n.name)
 		}
-		settings.Accounts = append(settings.Accounts, config.Account{ID: a.id, TokenFile: g.tokenFile(a.token)})
+		if a.read {
+			settings.Accounts = append(settings.Accounts, config.Account{ID: a.id, TokenFile: g.tokenFile(a.token)})
+		}
 	}
 	g.AddTemplate(lastMinute, travel, "last_minute", "en_US", "UTILITY")
+	g.AddTemplate(loginCode, shopping, "login_code", "en_US", "AUTHENTICATION")
+	g.AddTemplate(autumnSale, shopping, "autumn_sale", "en_US", "MARKETING")
+	g.CountMessagesFrom(int(clock.origin.Sub(clock.born).Milliseconds()))
 	// Values of the cycle before may still hold.
 	for n := max(g.cycle-1, 0); n <= g.cycle; n++ {
 		g.script(g.cycleStart(n))
@@ -71,6 +76,17 @@ func startGraphAPI(o options, clock *fleetClock) (*graphAPI, error) {
 
 // periodMinutes is how often the operator reads an account: every second or so of real time, within what the configuration allows.
 func periodMinutes(speed float64) int { return min(max(int(speed/48), 5), 24*60) }
+
+// token is the access token of the account that a number belongs to, as its file has it now.
+func (g *graphAPI) token(number string) (string, error) {
+	for _, a := range metaAccounts {
+		if slices.ContainsFunc(a.numbers, func(n metaNumber) bool { return n.id == number }) {
+			token, err := os.ReadFile(g.tokenFile(a.token))
+			return string(token), err
+		}
+	}
+	return "", fmt.Errorf("no account has the number %s", number)
+}
 
 func (g *graphAPI) tokenFile(name string) string { return filepath.Join(g.folder, name) }
 

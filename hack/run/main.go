@@ -1,7 +1,8 @@
 // Command run is the main job on one machine: it starts etcd and an API server on loopback, installs the operator's
 // resources and a sample fleet, runs the operator as a cluster would, and does what Meta would, at a multiple of real
-// time: it posts signed webhooks, and answers as the Graph API. The platform of one number is not Meta's and posts
-// CloudEvents. Ctrl-C stops all of it; the next run goes on where it stopped.
+// time: it answers as the Graph API, takes and delivers messages, and posts signed webhooks. The senders of the fleet go
+// through the guard. The platform of one number is not Meta's: it asks the API before it sends, and posts CloudEvents.
+// Ctrl-C stops all of it; the next run goes on where it stopped.
 package main
 
 import (
@@ -114,16 +115,22 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 
-	other, err := newPlatform(plane.Admin(), operator)
+	tally := newTally()
+	other, err := newPlatform(plane.Admin(), operator, clock, tally)
 	if err != nil {
 		return err
 	}
-	printInstructions(o, operator, meta, clock)
+	senders := newSenders(operator.GuardURL(), meta, clock, tally)
+	whatsapp := newNetwork(operator, senders, meta, clock)
+	if err := printInstructions(o, operator, meta, clock); err != nil {
+		return err
+	}
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() { cancel(meta.run(ctx)) }()
-	go func() { cancel(generate(ctx, operator, other, meta, clock)) }()
+	go func() { cancel(whatsapp.run(ctx)) }()
+	go func() { cancel(generate(ctx, operator, senders, other, clock)) }()
 	go func() { cancel(show(ctx, plane.Admin(), clock)) }()
 	select {
 	case <-operator.Exited():
@@ -131,32 +138,6 @@ func run(ctx context.Context, o options) (err error) {
 	case <-ctx.Done():
 		return errors.Join(clock.save(), context.Cause(ctx))
 	}
-}
-
-// printInstructions says where everything is, and how to talk to it.
-func printInstructions(o options, operator *rig.Operator, meta *graphAPI, clock *fleetClock) {
-	account := metaAccounts[0]
-	token := meta.tokenFile(account.token)
-	fmt.Printf(`
-  The fleet lives at %gx real time. Look at it from another terminal:
-
-    export KUBECONFIG=%s
-    kubectl get phonenumbers -A -w
-
-  Webhooks: POST %s, signed with the secret in %s
-  Operator's log: %s
-
-  The Graph API, of a stand-in for Meta, at %s. The operator reads what Meta announces by no webhook there:
-
-    curl -sH "Authorization: Bearer $(cat %s)" '%s/v27.0/%s/phone_numbers?fields=verified_name,quality_rating,whatsapp_business_manager_messaging_limit'
-    bin/kubectl-phonenumbers import --account %[9]s --token-file %[7]s --base-url %[6]s --namespace fleet --portfolio acme-travel
-
-  The event API, at %[10]s. The clinic's platform posts its events there, and so can you:
-
-    curl -H "Authorization: Bearer $(kubectl -n fleet create token forwarder --audience=numberfleet)" -H 'Content-Type: application/cloudevents+json' %[10]s -d '{"specversion":"1.0","id":"mine","source":"/terminal","type":"dev.numberfleet.quality.reported.v1","time":"%[11]s","data":{"number":"+15550100003","rating":"Medium"}}'
-
-`, o.speed, filepath.Join(o.state, adminKubeconfig), operator.WebhookURL(), filepath.Join(o.state, "webhook", "app-secret"), operator.Log,
-		meta.url, token, meta.url, account.id, operator.EventsURL(), clock.Now().Format(time.RFC3339))
 }
 
 func say(format string, args ...any) { fmt.Printf("==> "+format+"\n", args...) }

@@ -22,6 +22,7 @@ func startOperator(o options, clock *fleetClock, config string) (*rig.Operator, 
 	}
 	return op, op.Start(slices.Concat([]string{
 		"--events-bind-address=" + op.Events,
+		"--guard-bind-address=" + op.Guard,
 		"--config=" + config,
 		"--batch-period=200ms",
 		// A minute of real time is two days of the fleet's.

@@ -12,28 +12,46 @@ const (
 	travel  = "200000000000006" // account of flights and hotels
 	harbour = "200000000000005" // account of bookings
 
-	flights, hotels, bookings = "100000000000008", "100000000000009", "100000000000007"
+	shopping = "200000000000007" // account of shop
+	retail   = "200000000000001" // account of newsletter, support and flash-sales
 
-	lastMinute = "400000000000001" // the template that hotels sends
+	newsletter, support, flashSales, bank, parcels = "100000000000001", "100000000000002", "100000000000004", "100000000000005", "100000000000006"
+	bookings, flights, hotels, shop, forgotten     = "100000000000007", "100000000000008", "100000000000009", "100000000000010", "100000000000099"
+
+	lastMinute = "400000000000001" // a template that hotels sends
+	loginCode  = "400000000000002" // and two that shop sends
+	autumnSale = "400000000000003"
 
 	travelPortfolio, harbourPortfolio = "300000000000001", "300000000000002"
 )
 
 type metaNumber struct{ id, display, name string }
 
-// metaAccounts are the accounts that the operator reads.
+// metaAccounts are the accounts that the stand-in knows.
 var metaAccounts = []struct {
 	id, portfolio, name string
 	token               string // file
+	read                bool   // by the operator, with the same token
 	numbers             []metaNumber
 	known               graphtest.Fields // of the portfolio, from the beginning
 }{
-	{id: travel, portfolio: travelPortfolio, name: "Acme Travel", token: "acme-travel", numbers: []metaNumber{
+	{id: travel, portfolio: travelPortfolio, name: "Acme Travel", token: "acme-travel", read: true, numbers: []metaNumber{
 		{flights, "+1 555-010-0008", "Acme Flights"}, {hotels, "+1 555-010-0009", "Acme Hotels"},
 	}},
-	{id: harbour, portfolio: harbourPortfolio, name: "Harbour Hotel", token: "harbour-hotel", numbers: []metaNumber{
+	{id: harbour, portfolio: harbourPortfolio, name: "Harbour Hotel", token: "harbour-hotel", read: true, numbers: []metaNumber{
 		{bookings, "+1 555-010-0007", "Harbour Hotel"},
 	}, known: graphtest.Fields{"verification_status": "verified", "whatsapp_business_manager_messaging_limit": "TIER_1K"}},
+	{id: shopping, portfolio: "300000000000003", name: "Northwind Shop", token: "northwind-shop", read: true, numbers: []metaNumber{
+		{shop, "+1 555-010-0010", "Northwind Shop"},
+	}, known: graphtest.Fields{"whatsapp_business_manager_messaging_limit": "TIER_1K"}},
+	{id: retail, portfolio: "300000000000004", name: "Acme Retail", token: "acme-retail", numbers: []metaNumber{
+		{newsletter, "+1 555-010-0001", "Acme News"}, {support, "+1 555-010-0002", "Acme Support"}, {flashSales, "+1 555-010-0004", "Acme Sales"},
+		{forgotten, "+1 555-010-0099", "Acme Outlet"},
+	}},
+	{id: "200000000000003", portfolio: "300000000000005", name: "First Bank", token: "first-bank", numbers: []metaNumber{{bank, "+1 555-010-0005", "First Bank"}}},
+	{id: "200000000000004", portfolio: "300000000000006", name: "Swift Parcels", token: "swift-parcels", numbers: []metaNumber{
+		{parcels, "+1 555-010-0006", "Swift Parcels"},
+	}},
 }
 
 type statement struct {
@@ -95,6 +113,10 @@ var faults = []struct {
 	{3*day + 12*time.Hour, 6 * time.Hour, graphtest.Fault{Delay: 200 * time.Millisecond}},
 	{6 * day, 6 * time.Hour, graphtest.Fault{Path: harbour + "/phone_numbers", Refusal: graphtest.Unavailable()}},
 	{8 * day, 2 * time.Hour, graphtest.Fault{Path: harbour, Times: 1, Refusal: graphtest.Throttled(), Header: regain(harbour, 25)}},
+	// Of messages: answers that come late, one that never comes, and too many a second.
+	{10 * time.Hour, time.Hour, graphtest.Fault{Path: support + "/messages", Delay: 200 * time.Millisecond}},
+	{34 * time.Hour, time.Hour, graphtest.Fault{Path: support + "/messages", Times: 1, Close: true}},
+	{36 * time.Hour, time.Hour, graphtest.Fault{Path: support + "/messages", Times: 1, Refusal: graphtest.NumberThrottled()}},
 }
 
 // The access token of the first account expires on each cycle, and is renewed some hours later.

@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"numberfleet.dev/numberfleet/hack/rig"
@@ -14,14 +16,18 @@ import (
 // pattern is how a number of the sample fleet sends, on each day of a cycle of two weeks. Messages are spread evenly from
 // 08:00 on, and from somewhat later each further day of a week, so that yesterday's users have left the window.
 type pattern struct {
+	name     string // of its resource
 	number   string
-	users    func(day int) int // how many users get a message on a day of the cycle, 0 to 13
+	id       string            // by which the stand-in for Meta knows the number; empty where the number is on another platform
+	users    func(day int) int // how many users are to get a message on a day of the cycle, 0 to 13
 	over     time.Duration     // how long that takes
 	later    time.Duration     // than the day before; an hour where it is left out
 	again    bool              // the same users every day
-	platform bool              // Meta's webhooks go to a platform that posts CloudEvents
-	id       string            // by which the stand-in for Meta knows the number; empty where it does not
+	template string            // at Meta; empty for one that no resource is about
+	seldom   string            // what every fifth message is instead
+	other    bool              // other users than those of the number's other pattern
 	lost     int               // a day of the cycle on which the webhooks of about every third delivery are lost on purpose; 0 for none
+	fails    int               // every so manieth message cannot be delivered; 0 for none
 	quality
 }
 
@@ -65,28 +71,45 @@ func atFirst(n, then int) func(int) int {
 	}
 }
 
+// onDays is how many on some days, and none on the others.
+func onDays(n int, days ...int) func(int) int {
+	return func(day int) int {
+		if slices.Contains(days, day) {
+			return n
+		}
+		return 0
+	}
+}
+
 // patterns shows within ten days: upgrades by every policy's own rule, a flag that clears and one that ends in a downgrade,
-// restrictions that lift, and a portfolio whose two numbers reach its limit together, again and again.
+// restrictions that lift, a portfolio whose two numbers reach its limit together, again and again, and a campaign that the gate stops.
 var patterns = []pattern{
-	// newsletter, chat-api: twice the limit in notifications within two days, to the same readers.
-	{number: "+15550100001", users: every(1000), over: time.Hour, again: true},
-	// support, botmaker: rises within the week; Meta flags it on the second day and takes the flag back two days later.
-	{number: "+15550100002", users: every(320), over: 10 * time.Hour, quality: quality{flagged: 30 * time.Hour, unflagged: 78 * time.Hour}},
-	// clinic, taqnyat: unverified, at its limit of 250 every day but on the weekend.
-	{number: "+15550100003", users: onWeekdays(250, 40), over: 50 * time.Minute, platform: true},
-	// flash-sales, quality-based: rises at once on a big first day; the flag of that evening ends in a downgrade.
-	{number: "+15550100004", users: atFirst(700, 60), over: 4 * time.Hour, quality: quality{flagged: 14 * time.Hour, unflagged: 12 * day}},
-	// bank, netcore: steady, but for two days on which nothing comes of it.
-	{number: "+15550100005", users: steadyExcept(450, 10, 11), over: 9 * time.Hour},
-	// parcels, meta-2020: at its limit every day until it rises after two days.
-	{number: "+15550100006", users: onWeekdays(1000, 200), over: 50 * time.Minute},
-	// bookings, meta-2023: verified; half of its limit within the week, and a day later it rises. On the second day not all of its
-	// webhooks come.
-	{number: "+15550100007", users: every(170), over: 12 * time.Hour, id: bookings, lost: 1},
-	// flights and hotels, meta-2025: on weekdays they use up the portfolio's 250 together, a message whenever there has been room for
-	// two minutes, so that the limit is reached again and again; until 2,000 users within 30 days raise it.
-	{number: "+15550100008", users: every(150), over: day, later: 2 * time.Minute, id: flights},
-	{number: "+15550100009", users: onWeekdays(100, 40), over: day, later: 2 * time.Minute, id: hotels},
+	// chat-api: twice the limit in notifications within two days, to the same readers.
+	{name: "newsletter", number: "+15550100001", id: newsletter, users: every(1000), over: time.Hour, again: true},
+	// botmaker: rises within the week; Meta flags it on the second day and takes the flag back two days later. Some of its users have no
+	// WhatsApp any more.
+	{name: "support", number: "+15550100002", id: support, users: every(320), over: 10 * time.Hour, fails: 40,
+		quality: quality{flagged: 30 * time.Hour, unflagged: 78 * time.Hour}},
+	// taqnyat: unverified, at its limit of 250 every day but on the weekend.
+	{name: "clinic", number: "+15550100003", users: onWeekdays(250, 40), over: 50 * time.Minute},
+	// quality-based: rises at once on a big first day; the flag of that evening ends in a downgrade.
+	{name: "flash-sales", number: "+15550100004", id: flashSales, users: atFirst(700, 60), over: 4 * time.Hour,
+		quality: quality{flagged: 14 * time.Hour, unflagged: 12 * day}},
+	// netcore: steady, but for two days on which nothing comes of it.
+	{name: "bank", number: "+15550100005", id: bank, users: steadyExcept(450, 10, 11), over: 9 * time.Hour},
+	// meta-2020: at its limit every day until it rises after two days.
+	{name: "parcels", number: "+15550100006", id: parcels, users: onWeekdays(1000, 200), over: 50 * time.Minute},
+	// meta-2023: verified; half of its limit within the week, and a day later it rises. On the second day not all of its webhooks come.
+	{name: "bookings", number: "+15550100007", id: bookings, users: every(170), over: 12 * time.Hour, lost: 1},
+	// meta-2025: on weekdays they use up the portfolio's 250 together, a message whenever there has been room for two minutes, so that the
+	// limit is reached again and again; until 2,000 users within 30 days raise it.
+	{name: "flights", number: "+15550100008", id: flights, users: every(150), over: day, later: 2 * time.Minute},
+	{name: "hotels", number: "+15550100009", id: hotels, users: onWeekdays(100, 40), over: day, later: 2 * time.Minute, seldom: "last_minute"},
+	// netcore, with a limit of 1,000: once a week a campaign of 4,000, while users log in all day. Of the limit 100 are guaranteed to logins.
+	{name: "shop", number: "+15550100010", id: shop, users: onDays(4000, 0, 7), over: 4 * time.Hour, template: "autumn_sale"},
+	{name: "shop", number: "+15550100010", id: shop, users: every(80), over: 12 * time.Hour, template: "login_code", other: true},
+	// A number that nobody has declared.
+	{name: "-", number: "+15550100099", id: forgotten, users: every(20), over: 6 * time.Hour},
 }
 
 // ratings are what Meta says of the template last_minute on a cycle: rated red it is paused for 3 hours, then for 6, then
@@ -105,20 +128,8 @@ var ratings = []struct {
 // maxBatch is how many updates Meta puts into one webhook.
 const maxBatch = 1000
 
-// event is a rating that a platform reports.
-type event struct {
-	at     time.Time
-	rating string
-}
-
-// platformRatings are what the platform of the clinic reports in a cycle.
-var platformRatings = []struct {
-	after  time.Duration
-	rating string
-}{{28 * time.Hour, "High"}, {4*day + 10*time.Hour, "Medium"}, {8 * day, "High"}}
-
-// generate posts, as time goes on, what Meta would post, and what another platform would.
-func generate(ctx context.Context, to *rig.Operator, other *platform, meta *graphAPI, clock *fleetClock) error {
+// generate does, as time goes on, what senders do, what Meta says of numbers and templates, and what another platform does.
+func generate(ctx context.Context, to *rig.Operator, senders *senders, other *platform, clock *fleetClock) error {
 	done := clock.origin
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
 		select {
@@ -128,44 +139,39 @@ func generate(ctx context.Context, to *rig.Operator, other *platform, meta *grap
 		case <-tick.C:
 		}
 		until := clock.Now().Truncate(time.Second)
-		for i := range patterns {
-			h := &patterns[i]
-			delivered, received := h.messages(clock.born, done, until)
-			if h.platform {
-				var reports []event
-				for _, r := range platformRatings {
-					for _, at := range onCycle(clock.born, done, until, r.after) {
-						reports = append(reports, event{at, r.rating})
-					}
-				}
-				if err := other.post(ctx, h.number, delivered, received, reports); err != nil {
-					return err
-				}
-				continue
-			}
-			for _, m := range delivered {
-				meta.Deliver(h.id, m.At, 1)
-			}
-			delivered = h.dropSome(clock.born, delivered)
-			for _, body := range append(webhooks(h.number, delivered, received), h.flags(clock.born, done, until)...) {
-				if err := post(ctx, to, body); err != nil {
-					return err
-				}
-			}
+		if err := errors.Join(
+			announce(ctx, to, clock.born, done, until),
+			senders.send(ctx, done, until),
+			other.act(ctx, done, until),
+		); err != nil {
+			return err
 		}
-		for _, r := range ratings {
-			for _, at := range onCycle(clock.born, done, until, r.after) {
-				body := metatest.TemplateQualityPayload(travel, "last_minute", "en_US", r.before, r.score, at)
-				if r.event != "" {
-					body = metatest.TemplateStatusPayload(travel, "last_minute", "en_US", r.event, "", at)
-				}
-				if err := post(ctx, to, body); err != nil {
-					return err
-				}
-			}
-		}
+		senders.tally.report(clock.born, done, until)
 		done = until
 	}
+}
+
+// announce posts what Meta says of numbers and templates by webhooks.
+func announce(ctx context.Context, to *rig.Operator, born, from, until time.Time) error {
+	var bodies [][]byte
+	for i := range patterns {
+		bodies = append(bodies, patterns[i].flags(born, from, until)...)
+	}
+	for _, r := range ratings {
+		for _, at := range onCycle(born, from, until, r.after) {
+			body := metatest.TemplateQualityPayload(travel, "last_minute", "en_US", r.before, r.score, at)
+			if r.event != "" {
+				body = metatest.TemplateStatusPayload(travel, "last_minute", "en_US", r.event, "", at)
+			}
+			bodies = append(bodies, body)
+		}
+	}
+	for _, body := range bodies {
+		if err := post(ctx, to, body); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // onCycle are the instants in (from, to] that lie so long after the start of a cycle.
@@ -178,72 +184,72 @@ func onCycle(born, from, to time.Time, after time.Duration) (instants []time.Tim
 	return instants
 }
 
-// messages are what a number sent and got in (from, to].
-func (h *pattern) messages(born, from, to time.Time) (delivered []metatest.Status, received []metatest.Inbound) {
-	within := func(at time.Time) bool { return at.After(from) && !at.After(to) }
+// message is one that a number is to send: a template.
+type message struct {
+	of       *pattern
+	at       time.Time
+	day      int    // of the fleet
+	phone    string // of the user
+	template string
+}
+
+// sends are the messages of (from, to].
+func (p *pattern) sends(born, from, to time.Time) (messages []message) {
 	// A day may end on the next one.
 	for n := max(0, int(from.Sub(born)/day)-1); born.Add(time.Duration(n) * day).Before(to); n++ {
-		opens := born.Add(time.Duration(n)*day + 8*time.Hour + time.Duration(n%7)*cmp.Or(h.later, time.Hour))
-		users := h.users(n % int(cycle/day))
+		users := p.users(n % int(cycle/day))
 		for i := range users {
-			user := i
-			if !h.again {
-				user += n * 2000
+			at := p.opens(born, n).Add(p.over * time.Duration(i) / time.Duration(users))
+			if !at.After(from) || at.After(to) {
+				continue
 			}
-			phone := fmt.Sprintf("1556%s%06d", h.number[len(h.number)-2:], user%1_000_000)
-			scoped := "US." + phone[4:]
-			message := func(kind string) string { return fmt.Sprintf("wamid.%s.%s.%d.%d", kind, h.number[1:], n, i) }
-
-			at := opens.Add(h.over * time.Duration(i) / time.Duration(users))
-			if within(at) {
-				delivered = append(delivered, metatest.Status{ID: message("out"), Status: "delivered", Phone: phone, Scoped: scoped, At: at})
+			m := message{of: p, at: at, day: n, phone: p.user(n, i), template: p.template}
+			if p.seldom != "" && i%5 == 0 {
+				m.template = p.seldom
 			}
-			// One in ten answers, and the number writes back: that is free, for the service window is open.
-			if answer, reply := at.Add(time.Minute), at.Add(2*time.Minute); i%10 == 9 {
-				if within(answer) {
-					received = append(received, metatest.Inbound{ID: message("in"), Phone: phone, Scoped: scoped, At: answer})
-				}
-				if within(reply) {
-					delivered = append(delivered, metatest.Status{ID: message("reply"), Status: "delivered", Phone: phone, Scoped: scoped, At: reply})
-				}
-			}
+			messages = append(messages, m)
 		}
 	}
-	return delivered, received
+	return messages
 }
 
-// dropSome drops about every third delivery of the day on which webhooks are lost.
-func (h *pattern) dropSome(born time.Time, delivered []metatest.Status) (kept []metatest.Status) {
-	for _, m := range delivered {
-		if h.lost == 0 || int(m.At.Sub(born)/day)%int(cycle/day) != h.lost || m.At.Unix()%3 > 0 {
-			kept = append(kept, m)
-		}
-	}
-	return kept
+// opens is when the messages of a day of the fleet begin.
+func (p *pattern) opens(born time.Time, n int) time.Time {
+	return born.Add(time.Duration(n)*day + 8*time.Hour + time.Duration(n%7)*cmp.Or(p.later, time.Hour))
 }
 
-// webhooks are those about messages. Messages from users come first, because they make the replies free.
-func webhooks(number string, delivered []metatest.Status, received []metatest.Inbound) (bodies [][]byte) {
-	for some := range slices.Chunk(received, maxBatch) {
-		bodies = append(bodies, metatest.MessagesPayload(number, nil, some))
+// user is the phone number of the ith user of a day.
+func (p *pattern) user(n, i int) string {
+	if !p.again {
+		i += n * 5000
 	}
-	for some := range slices.Chunk(delivered, maxBatch) {
-		bodies = append(bodies, metatest.MessagesPayload(number, some, nil))
+	i %= 500_000
+	if p.other {
+		i += 500_000
 	}
-	return bodies
+	return fmt.Sprintf("1556%s%06d", p.number[len(p.number)-2:], i)
 }
+
+// scoped is the business-scoped id of a user.
+func scoped(phone string) string { return "US." + phone[min(4, len(phone)):] }
+
+// One in ten users answers, a minute after a template, and another minute later the number writes back: that is free, for the service
+// window is open.
+const writesAfter = time.Minute
+
+func writes(phone string) bool { return strings.HasSuffix(phone, "9") }
 
 // flags are the webhooks about a flag in (from, to], as Meta sent them until October 2025.
-func (h *pattern) flags(born, from, to time.Time) (bodies [][]byte) {
+func (p *pattern) flags(born, from, to time.Time) (bodies [][]byte) {
 	for _, change := range []struct {
 		after time.Duration
 		event string
-	}{{h.flagged, "FLAGGED"}, {h.unflagged, "UNFLAGGED"}} {
+	}{{p.flagged, "FLAGGED"}, {p.unflagged, "UNFLAGGED"}} {
 		if change.after == 0 {
 			continue
 		}
 		for _, at := range onCycle(born, from, to, change.after) {
-			bodies = append(bodies, metatest.QualityUpdatePayload(h.number, change.event, "", at))
+			bodies = append(bodies, metatest.QualityUpdatePayload(p.number, change.event, "", at))
 		}
 	}
 	return bodies

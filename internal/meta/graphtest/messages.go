@@ -37,6 +37,13 @@ func (s *Server) Receive(receive func(Message) *Refusal) {
 	s.receive = receive
 }
 
+// CountMessagesFrom gives the next message an id after that of the nth, so that it does not repeat that of an earlier server.
+func (s *Server) CountMessagesFrom(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = n
+}
+
 // take takes a message, or a message of the user that was read.
 func (s *Server) take(call Call) (string, *Refusal) {
 	n, refusal := s.find(call)
