@@ -135,6 +135,14 @@ func phoneNumber(name, e164 string) *v1alpha1.PhoneNumber {
 // newStand serves a guard. The numbers 1001 and 1002 are the fleet's, 1003 is nobody's.
 func newStand(t *testing.T, with ...func(*guard.Options)) *stand {
 	t.Helper()
+	s, g := newUnready(t, with...)
+	g.SetBackend(&guard.Backend{Gate: s.gate, Names: names{}})
+	return s
+}
+
+// newUnready serves a guard that has no backend yet.
+func newUnready(t *testing.T, with ...func(*guard.Options)) (*stand, *guard.Guard) {
+	t.Helper()
 	s := &stand{
 		t: t, gate: &scripted{changed: make(chan struct{}, 1000)}, clock: clocktesting.NewFakePassiveClock(time.Now()), // deadlines of connections are real
 		metrics: prometheus.NewRegistry(), logs: &servertest.Logs{},
@@ -148,29 +156,32 @@ func newStand(t *testing.T, with ...func(*guard.Options)) *stand {
 	for _, id := range []string{"1001", "1002", "1003"} {
 		s.meta.AddPhoneNumber(id, "2001", "+1 555-010-0"+id[1:], "Harbour")
 	}
-	upstream := httptest.NewServer(s.meta)
-	t.Cleanup(upstream.Close)
-	s.serve(upstream.URL, with...)
-	return s
-}
-
-func (s *stand) serve(upstream string, with ...func(*guard.Options)) {
-	s.t.Helper()
 	options := guard.Options{
-		Config: &config.Guard{Authentication: config.PassThrough}, BaseURL: upstream, Directory: s.fleet, Clock: s.clock, Metrics: s.metrics, Log: s.logs.Logger(),
+		Config: &config.Guard{Authentication: config.PassThrough}, BaseURL: newUpstream(t, s.meta.ServeHTTP), Directory: s.fleet, Clock: s.clock, Metrics: s.metrics,
+		Log: s.logs.Logger(),
 	}
 	for _, change := range with {
 		change(&options)
 	}
 	g, err := guard.New(options)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	g.SetBackend(&guard.Backend{Gate: s.gate, Names: names{}})
-	address, stop := servertest.Serve(s.t, &server.Server{Name: "the guard", Handler: g, Limits: guard.Limits, Log: s.logs.Logger()})
+	address, stop := servertest.Serve(t, &server.Server{Name: "the guard", Handler: g, Limits: guard.Limits, Log: s.logs.Logger()})
 	s.address, s.stop = address, sync.OnceValue(stop)
-	s.t.Cleanup(func() { _ = s.stop() })
+	t.Cleanup(func() { _ = s.stop() })
+	return s, g
 }
+
+// newUpstream serves something in place of the Graph API.
+func newUpstream(t *testing.T, handle http.HandlerFunc) (address string) {
+	t.Helper()
+	upstream := httptest.NewServer(handle)
+	t.Cleanup(upstream.Close)
+	return upstream.URL
+}
+
+func numberID(id string) report.Subject { return report.NumberIDSubject(id) }
 
 // do sends a request with the good token, unless the header says otherwise.
 func (s *stand) do(method, path, body string, header http.Header) (*http.Response, string) {

@@ -50,8 +50,10 @@ func routeOf(req *http.Request) (route, *gate.Problem) {
 		return route{}, gate.NewProblem(gate.BadRequest, "requests in a batch do not pass the guard: send each by itself")
 	case reads:
 		return route{}, nil
-	case found != nil && found[3] == mediaEdge:
+	case found != nil && found[3] == mediaEdge && req.Method == http.MethodPost && !query.Has("method"):
 		return route{found[1], found[2], found[3]}, nil
+	case found != nil && found[3] == mediaEdge:
+		return route{}, nil
 	case found != nil && req.Method != http.MethodPost || found == nil && namesMessages(path):
 		return route{}, gate.NewProblem(gate.BadRequest, "messages are sent by POST to /VERSION/PHONE-NUMBER-ID/messages, written like that")
 	case found == nil:
