@@ -70,6 +70,14 @@ test: require-cc $(PROMETHEUS) ## Run all tests, with the race detector, a real 
 		KUBEBUILDER_ASSETS=$$assets PROMETHEUS=$(PROMETHEUS) CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/bench test ./...
 
+.PHONY: test-sdk
+test-sdk: hack/sdk/node_modules ## Send through the guard with a client of the Cloud API from npm. Needs Node.js 20.19 or newer, with npm.
+	go test -tags sdk -count 1 $(TESTFLAGS) ./hack/sdk
+
+hack/sdk/node_modules: hack/sdk/package-lock.json
+	cd hack/sdk && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
 .PHONY: torture
 torture: bin/manager bin/torture ## Try to break the operator in ROUNDS rounds, and check what it shows. SEED and ROUND replay one.
 	@assets=$$(hack/controlplane/assets.sh) && \
