@@ -25,7 +25,7 @@ const none = "0"
 
 type flags struct {
 	metricsAddress, probeAddress, webhookAddress, eventsAddress, guardAddress, scalerAddress string
-	metricsCerts, webhookCerts, eventsCerts, guardCerts, scalerCerts                         string
+	metricsCerts, webhookCerts, eventsCerts, guardCerts, scalerCerts, scalerClientCA         string
 	webhookCredentials, eventsAudiences                                                      string
 	dataDir, configFile                                                                      string
 	journalBytes                                                                             int64
@@ -56,6 +56,7 @@ func main() {
 	flag.StringVar(&f.guardCerts, "guard-cert-path", "", "Folder with tls.crt and tls.key of the guard, which waits for them; without it the guard is served on loopback only.")
 	flag.StringVar(&f.scalerAddress, "scaler-bind-address", none, "Address at which KEDA asks what may be sent, over gRPC; 0 for none.")
 	flag.StringVar(&f.scalerCerts, "scaler-cert-path", "", "Folder with tls.crt and tls.key of the scaler, which waits for them; without TLS where it is left out.")
+	flag.StringVar(&f.scalerClientCA, "scaler-client-ca-file", "", "File with certificates that sign those of the scaler's callers; callers need none where it is left out.")
 	flag.StringVar(&f.configFile, "config", "", "File with the operator's configuration, read once at the start. It may be missing: then the defaults apply.")
 	flag.StringVar(&f.dataDir, "data-dir", "/var/lib/numberfleet", "Folder of the ledger. One process has it open at a time.")
 	flag.Int64Var(&f.journalBytes, "ledger-journal-bytes", 64<<20, "Size of the ledger's journal at which a snapshot is taken. The larger, the fewer are taken, and the longer a start takes.")

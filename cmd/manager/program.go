@@ -215,8 +215,8 @@ func (p *program) addScaler(book *ledger.Ledger, stands *standing.Source) error 
 		return nil
 	}
 	serving, err := scaler.New(scaler.Options{
-		Listener: server.Listener{Address: p.scalerAddress, CertDir: p.scalerCerts}, Standing: stands, Clock: p.clock, Real: clock.RealClock{},
-		Ledger: book, Informers: p.manager.GetCache(), Metrics: metrics.Registry, Log: ctrl.Log.WithName("scaler"),
+		Listener: server.Listener{Address: p.scalerAddress, CertDir: p.scalerCerts, ClientCAFile: p.scalerClientCA}, Standing: stands,
+		Clock: p.clock, Real: clock.RealClock{}, Ledger: book, Informers: p.manager.GetCache(), Metrics: metrics.Registry, Log: ctrl.Log.WithName("scaler"),
 	})
 	if err != nil {
 		return err

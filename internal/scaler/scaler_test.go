@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/rules"
@@ -310,20 +313,87 @@ func TestCallersAreBounded(t *testing.T) {
 	}
 }
 
-// Where there is a certificate, KEDA comes over TLS and no other way.
+// Where there is a certificate, callers come over TLS and no other way; and where certificates of callers are asked for, with one of those.
 func TestTheScalerOverTLS(t *testing.T) {
-	dir := t.TempDir()
-	servertest.Certify(t, dir, 1)
+	own, callers, strangers := t.TempDir(), t.TempDir(), t.TempDir()
+	for serial, dir := range []string{own, callers, strangers} {
+		servertest.Certify(t, dir, int64(serial))
+	}
 	f := newFleet(t)
 	f.add("sales", 250, "")
-	of := ref("phoneNumber", "sales", "targetValue", "50")
-	encrypted, _ := f.serve(server.Listener{CertDir: dir}, credentials.NewTLS(&tls.Config{InsecureSkipVerify: true}))
-	if got, err := encrypted.IsActive(t.Context(), of); err != nil || !got.GetResult() {
-		t.Errorf("over TLS: %v, %v", got, err)
+	over := func(dir string) credentials.TransportCredentials {
+		c := &tls.Config{InsecureSkipVerify: true}
+		if dir != "" {
+			pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Certificates = []tls.Certificate{pair}
+		}
+		return credentials.NewTLS(c)
 	}
-	plain, _ := f.serve(server.Listener{CertDir: dir}, insecure.NewCredentials())
-	if _, err := plain.IsActive(t.Context(), of); status.Code(err) != codes.Unavailable {
-		t.Errorf("without TLS: %v", err)
+	open := server.Listener{CertDir: own}
+	closed := server.Listener{CertDir: own, ClientCAFile: filepath.Join(callers, "tls.crt")}
+	broken := server.Listener{CertDir: own, ClientCAFile: filepath.Join(callers, "gone.crt")}
+	for _, test := range []struct {
+		name     string
+		listener server.Listener
+		caller   credentials.TransportCredentials
+		code     codes.Code
+	}{
+		{"over TLS", open, over(""), codes.OK},
+		{"without TLS", open, insecure.NewCredentials(), codes.Unavailable},
+		{"with a certificate that is asked for", closed, over(callers), codes.OK},
+		{"without it", closed, over(""), codes.Unavailable},
+		{"with another", closed, over(strangers), codes.Unavailable},
+		{"where nobody knows which", broken, over(callers), codes.Unavailable},
+	} {
+		c, _ := f.serve(test.listener, test.caller)
+		if _, err := c.IsActive(t.Context(), ref("phoneNumber", "sales", "targetValue", "50")); status.Code(err) != test.code {
+			t.Errorf("%s: %v, want %v", test.name, err, test.code)
+		}
+	}
+}
+
+// What the samples ask for is understood.
+func TestTheSamplesAreUnderstood(t *testing.T) {
+	f := newFleet(t)
+	f.add("newsletter", 250, "acme-travel")
+	f.addPortfolio("acme-travel", 2000)
+	c := f.client()
+	files, err := filepath.Glob(filepath.Join("..", "..", "config", "samples", "scaling", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	triggers := 0
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var object struct {
+			Spec struct {
+				Triggers []struct {
+					Type     string
+					Metadata map[string]string
+				}
+			}
+		}
+		if err := yaml.Unmarshal(content, &object); err != nil {
+			t.Fatal(file, err)
+		}
+		for _, trigger := range object.Spec.Triggers {
+			if !strings.HasPrefix(trigger.Type, "external") {
+				continue
+			}
+			triggers++
+			if got := ask(t, c, &pb.ScaledObjectRef{Namespace: "shop", ScalerMetadata: trigger.Metadata}); !got.active || got.value <= 0 {
+				t.Errorf("%s: %v", file, got)
+			}
+		}
+	}
+	if triggers != 3 {
+		t.Errorf("the samples have %d triggers of the scaler", triggers)
 	}
 }
 

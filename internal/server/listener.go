@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -34,6 +35,8 @@ type Listener struct {
 	// Tokens says that callers bring bearer tokens: without CertDir the listener then takes a loopback address only. It awaits a
 	// certificate.
 	Tokens bool
+	// ClientCAFile has certificates, one of which must have signed that of a caller; it is read again for each connection. Optional.
+	ClientCAFile string
 	// HTTP2 says that the listener speaks HTTP/2 and not HTTP/1.1.
 	HTTP2 bool
 }
@@ -49,6 +52,10 @@ func (l *Listener) Listen(ctx context.Context) (net.Listener, error) {
 		return nil, fmt.Errorf("cannot listen: %w", err)
 	}
 	if l.CertDir == "" {
+		if l.ClientCAFile != "" {
+			_ = listener.Close()
+			return nil, errors.New("needs a certificate, to ask callers for theirs")
+		}
 		if l.Tokens && !loopback(listener.Addr()) {
 			_ = listener.Close()
 			return nil, errors.New("needs a certificate: bearer tokens do not go over plain HTTP, except on loopback")
@@ -65,13 +72,31 @@ func (l *Listener) Listen(ctx context.Context) (net.Listener, error) {
 			logr.FromContextOrDiscard(ctx).Error(err, "A certificate is not watched; a new one needs a restart", "directory", l.CertDir)
 		}
 	}()
-	protocol := "http/1.1"
+	return tls.NewListener(listener, l.tls(certificates)), nil
+}
+
+// tls says how TLS is spoken.
+func (l *Listener) tls(certificates *certwatcher.CertWatcher) *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificates.GetCertificate, NextProtos: []string{"http/1.1"}}
 	if l.HTTP2 {
-		protocol = "h2"
+		c.NextProtos = []string{"h2"}
 	}
-	return tls.NewListener(listener, &tls.Config{
-		MinVersion: tls.VersionTLS12, GetCertificate: certificates.GetCertificate, NextProtos: []string{protocol},
-	}), nil
+	if l.ClientCAFile == "" {
+		return c
+	}
+	c.ClientAuth = tls.RequireAndVerifyClientCert
+	c.SessionTicketsDisabled = true // a caller whose authority is gone does not come back
+	c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		content, err := os.ReadFile(l.ClientCAFile)
+		if err != nil {
+			return nil, err
+		}
+		now := c.Clone()
+		now.ClientCAs = x509.NewCertPool()
+		now.ClientCAs.AppendCertsFromPEM(content) // with none, nobody is let in
+		return now, nil
+	}
+	return c
 }
 
 // certified waits for the certificate, and says whether it is there: false means that ctx is done.
