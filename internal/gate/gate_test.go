@@ -224,12 +224,11 @@ func TestTwoFormsOfAUserAreHeldOnce(t *testing.T) {
 
 func TestATemplateThatCannotBeSentIsRefusedAndWithoutALanguageOneThatCanIsTaken(t *testing.T) {
 	d := newDesk(t, 10)
-	ready := []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}}
 	template := func(language string, state v1alpha1.TemplateState) *v1alpha1.MessageTemplate {
 		return &v1alpha1.MessageTemplate{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "sale-" + language},
 			Spec:       v1alpha1.MessageTemplateSpec{TemplateName: "sale", Language: language, WhatsAppBusinessAccountID: gatetest.Account},
-			Status:     v1alpha1.MessageTemplateStatus{CommonStatus: v1alpha1.CommonStatus{Conditions: ready}, State: state},
+			Status:     v1alpha1.MessageTemplateStatus{CommonStatus: v1alpha1.CommonStatus{Conditions: gatetest.Ready}, State: state},
 		}
 	}
 	d.Fleet.Templates = []*v1alpha1.MessageTemplate{template("de", v1alpha1.TemplatePaused), template("en_US", v1alpha1.TemplateApproved)}

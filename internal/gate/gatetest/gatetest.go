@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,8 +13,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/config/policies"
 	"numberfleet.dev/numberfleet/internal/gate"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
@@ -41,7 +44,7 @@ type Gate struct {
 // New makes a gate whose number has a limit. Its clock may be one that stands still.
 func New(t testing.TB, limit int64, real clock.WithTicker) *Gate {
 	t.Helper()
-	g := &Gate{Fleet: NewFleet(), Ledger: ledger.OpenMemory(), Clock: Clock{real}, Recorder: events.NewFakeRecorder(100), Metrics: prometheus.NewRegistry()}
+	g := &Gate{Fleet: NewFleet(t, limit), Ledger: ledger.OpenMemory(), Clock: Clock{real}, Recorder: events.NewFakeRecorder(100), Metrics: prometheus.NewRegistry()}
 	t.Cleanup(func() { _ = g.Ledger.Close() })
 	g.Configure(t, counts.LimitSetting{Subject: Number, Limit: limit})
 	g.Configure(t, counts.LimitSetting{Subject: Another, Limit: limit})
@@ -90,22 +93,47 @@ type Fleet struct {
 	Numbers    []*v1alpha1.PhoneNumber
 	Templates  []*v1alpha1.MessageTemplate
 	Portfolios []*v1alpha1.BusinessPortfolio
-	Err        error // what all answer
+	Policy     v1alpha1.MessagingPolicy // of all numbers
+	Err        error                    // what all answer
+
+	mu sync.Mutex // guards the numbers once the fleet is asked by others
 }
 
-// NewFleet has the two numbers.
-func NewFleet() *Fleet {
+// NewFleet has the two numbers, of which the rules have concluded that they have a limit, zero for none, and can send.
+func NewFleet(t testing.TB, limit int64) *Fleet {
+	t.Helper()
+	f := &Fleet{}
+	manifest, _ := policies.Manifest("quality-based")
+	if err := yaml.UnmarshalStrict(manifest, &f.Policy); err != nil {
+		t.Fatal(err)
+	}
 	number := func(namespace, name, e164, id string) *v1alpha1.PhoneNumber {
-		return &v1alpha1.PhoneNumber{
+		n := &v1alpha1.PhoneNumber{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 			Spec:       v1alpha1.PhoneNumberSpec{PhoneNumber: e164, PhoneNumberID: id, Business: v1alpha1.Business{WhatsAppBusinessAccountID: Account}},
 		}
+		n.Status.Conditions, n.Status.PolicyName = Ready, f.Policy.Name
+		n.Status.Tier, n.Status.Connection.State = v1alpha1.TierStatus{Name: "1", Limit: limit}, v1alpha1.StateConnected
+		return n
 	}
-	return &Fleet{Numbers: []*v1alpha1.PhoneNumber{number("shop", "sales", Number, NumberID), number("other", "support", Another, AnotherID)}}
+	f.Numbers = []*v1alpha1.PhoneNumber{number("shop", "sales", Number, NumberID), number("other", "support", Another, AnotherID)}
+	return f
+}
+
+// Ready are the conditions of a resource that the rules run for.
+var Ready = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}}
+
+// Remove deletes the number of that name.
+func (f *Fleet) Remove(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Numbers = slices.DeleteFunc(f.Numbers, func(n *v1alpha1.PhoneNumber) bool { return n.Name == name })
 }
 
 // Number implements gate.Directory.
 func (f *Fleet) Number(_ context.Context, number report.Subject) (*v1alpha1.PhoneNumber, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, n := range f.Numbers {
 		if number == report.ParseSubject(n.Spec.PhoneNumber) || number == report.NumberIDSubject(n.Spec.PhoneNumberID) {
 			return n, f.Err

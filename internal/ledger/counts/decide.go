@@ -172,8 +172,8 @@ func (q *request) grant(d *Decision) *reservation {
 		if q.place == nil {
 			q.place = q.limit.take(q.user, q.number, q.Category, q.limit.countedUntil(q.user, q.now))
 		}
-		q.limit.hold(q.place, r)
 		r.next = r.unconfirmedEnds(q.limit.setting.ReleaseUnconfirmed)
+		q.limit.hold(q.place, r)
 	}
 	q.limit.dirty = true
 	return r

@@ -84,6 +84,14 @@ func TestPlacesAreGrantedUpToTheLimit(t *testing.T) {
 	d.expect(d.reserve(3), "Refused LimitReached until 2 13:10:00")
 }
 
+func TestThePlaceThatMayBeFreeFirstIsNamed(t *testing.T) {
+	d := newDesk(t, limitOf(3))
+	for i, seconds := range []uint32{90, 600, 60} {
+		d.expect(d.reserve(UserKey(i+1), func(o *Operation) { o.TTL = seconds }), "Held Reserved")
+	}
+	d.expect(d.reserve(4), "Refused LimitReached until 2 12:01:00")
+}
+
 func TestAHoldEndsByItsDeliveryFailureReleaseAndTime(t *testing.T) {
 	d := newDesk(t, limitOf(10))
 	for user := range UserKey(6) {
