@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,6 +54,24 @@ func resume(folder string, real clock.PassiveClock, speed float64) (*fleetClock,
 	}
 	c.Clock, err = scaledclock.New(real, c.anchor, c.origin, speed)
 	return c, err
+}
+
+// follow calls with one stretch of the fleet's time after the other, (from, until], as it passes.
+func (c *fleetClock) follow(ctx context.Context, call func(ctx context.Context, from, until time.Time) error) error {
+	done := c.origin
+	for tick := time.NewTicker(100 * time.Millisecond); ; {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return ctx.Err()
+		case <-tick.C:
+		}
+		until := c.Now().Truncate(time.Second)
+		if err := call(ctx, done, until); err != nil {
+			return err
+		}
+		done = until
+	}
 }
 
 func (c *fleetClock) save() error {

@@ -93,31 +93,22 @@ var platformRatings = []struct {
 	rating string
 }{{28 * time.Hour, "High"}, {4*day + 10*time.Hour, "Medium"}, {8 * day, "High"}}
 
-// act sends the messages of (from, until] of numbers that Meta does not know, and posts what comes of them.
-func (p *platform) act(ctx context.Context, from, until time.Time) error {
-	for i := range patterns {
-		of := &patterns[i]
-		if of.id != "" {
-			continue
-		}
-		var events events
-		if err := p.send(ctx, of.sends(p.clock.born, from, until), &events); err != nil {
-			return err
-		}
-		for _, r := range platformRatings {
-			for _, at := range onCycle(p.clock.born, from, until, r.after) {
-				events.add(of.number, fmt.Sprint("rating-", at.Unix()), "quality.reported", at, map[string]any{"rating": r.rating})
-			}
-		}
-		if err := p.post(ctx, events.Bytes()); err != nil {
-			return err
+// send sends the messages of (from, until] of a number, and posts what comes of them, and what its platform says of it.
+func (p *platform) send(ctx context.Context, of *pattern, from, until time.Time) error {
+	var events events
+	if err := p.sendReserved(ctx, of.sends(p.clock.born, from, until), &events); err != nil {
+		return err
+	}
+	for _, r := range platformRatings {
+		for _, at := range onCycle(p.clock.born, from, until, r.after) {
+			events.add(of.number, fmt.Sprint("rating-", at.Unix()), "quality.reported", at, map[string]any{"rating": r.rating})
 		}
 	}
-	return nil
+	return p.post(ctx, events.Bytes())
 }
 
-// send reserves a place for each message, and sends those that may be sent: it confirms them, and adds what comes of them to the events.
-func (p *platform) send(ctx context.Context, messages []message, to *events) error {
+// sendReserved reserves a place for each message, and sends those that may be sent: it confirms them, and adds what comes of them to the events.
+func (p *platform) sendReserved(ctx context.Context, messages []message, to *events) error {
 	for some := range slices.Chunk(messages, maxBatch) {
 		requests := make([]gate.Request, len(some))
 		for i, m := range some {

@@ -128,9 +128,24 @@ func run(ctx context.Context, o options) (err error) {
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	follow := func(act func(ctx context.Context, from, until time.Time) error) {
+		go func() { cancel(clock.follow(ctx, act)) }()
+	}
 	go func() { cancel(meta.run(ctx)) }()
-	go func() { cancel(whatsapp.run(ctx)) }()
-	go func() { cancel(generate(ctx, operator, senders, other, clock)) }()
+	follow(whatsapp.tell)
+	follow(func(ctx context.Context, from, until time.Time) error {
+		return announce(ctx, operator, clock.born, from, until)
+	})
+	for i := range patterns {
+		of, send := &patterns[i], senders.send
+		if of.id == "" {
+			send = other.send
+		}
+		follow(func(ctx context.Context, from, until time.Time) error {
+			defer tally.report(of, clock.born, from, until)
+			return send(ctx, of, from, until)
+		})
+	}
 	go func() { cancel(show(ctx, plane.Admin(), clock)) }()
 	select {
 	case <-operator.Exited():

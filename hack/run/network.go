@@ -84,26 +84,10 @@ func (n *network) take(m graphtest.Message) *graphtest.Refusal {
 	return nil
 }
 
-// run tells the operator what happens, as it happens.
-func (n *network) run(ctx context.Context) error {
-	for tick := time.NewTicker(100 * time.Millisecond); ; {
-		select {
-		case <-ctx.Done():
-			tick.Stop()
-			return ctx.Err()
-		case <-tick.C:
-		}
-		if err := n.tell(ctx, n.happened()); err != nil {
-			return err
-		}
-	}
-}
-
-// happened are what has happened since the last call.
-func (n *network) happened() (past []happening) {
+// happened are what has happened until now and was not told yet.
+func (n *network) happened(now time.Time) (past []happening) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	now := n.clock.Now()
 	n.due = slices.DeleteFunc(n.due, func(h happening) bool {
 		if !h.at.After(now) {
 			past = append(past, h)
@@ -115,7 +99,8 @@ func (n *network) happened() (past []happening) {
 }
 
 // tell posts webhooks about what happened, and has the numbers write back to those who wrote.
-func (n *network) tell(ctx context.Context, past []happening) error {
+func (n *network) tell(ctx context.Context, _, until time.Time) error {
+	past := n.happened(until)
 	statuses, answers := map[string][]metatest.Status{}, map[string][]metatest.Inbound{}
 	for _, h := range past {
 		switch {

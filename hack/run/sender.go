@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,8 +25,8 @@ type senders struct {
 	client *http.Client
 }
 
-// together is how many messages are sent at one time.
-const together = 16
+// together is how many messages of a number are sent at one time.
+const together = 8
 
 func newSenders(guard string, meta *graphAPI, clock *fleetClock, tally *tally) *senders {
 	return &senders{
@@ -36,23 +35,16 @@ func newSenders(guard string, meta *graphAPI, clock *fleetClock, tally *tally) *
 	}
 }
 
-// send sends the messages of (from, until].
-func (s *senders) send(ctx context.Context, from, until time.Time) error {
-	var due []message
-	for i := range patterns {
-		if patterns[i].id != "" {
-			due = append(due, patterns[i].sends(s.clock.born, from, until)...)
-		}
-	}
-	slices.SortStableFunc(due, func(a, b message) int { return a.at.Compare(b.at) })
+// send sends the messages of (from, until] of a number.
+func (s *senders) send(ctx context.Context, of *pattern, from, until time.Time) error {
 	var sending errgroup.Group
 	sending.SetLimit(together)
-	for _, m := range due {
+	for _, m := range of.sends(s.clock.born, from, until) {
 		sending.Go(func() error {
-			o, err := s.try(ctx, m.of, m.phone, map[string]any{
+			o, err := s.try(ctx, of, m.phone, map[string]any{
 				"type": "template", "template": map[string]any{"name": cmp.Or(m.template, "notice"), "language": map[string]any{"code": "en_US"}},
 			})
-			s.tally.add(m.of, o)
+			s.tally.add(of, o)
 			return err
 		})
 	}

@@ -54,22 +54,19 @@ func (t *tally) add(of *pattern, o outcome) {
 	d.last = o.refusal
 }
 
-// report prints what became of the messages of numbers that ended their day in (from, until], unless all were sent at once.
-func (t *tally) report(born, from, until time.Time) {
+// report prints what became of the messages of a number that ended its day in (from, until], unless all were sent at once.
+func (t *tally) report(p *pattern, born, from, until time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i := range patterns {
-		p := &patterns[i]
-		for n := max(0, int(from.Sub(born)/day)-1); !p.opens(born, n).After(until); n++ {
-			ended := p.opens(born, n).Add(p.over)
-			if !ended.After(from) || ended.After(until) {
-				continue
-			}
-			if d := t.days[p]; len(d.refused)+d.waited > 0 {
-				fmt.Printf("%s  %-12s %-17s %s\n", ended.UTC().Format(time.DateTime), p.name, "Sent", d)
-			}
-			t.days[p] = newDayTally()
+	for n := max(0, int(from.Sub(born)/day)-1); !p.opens(born, n).After(until); n++ {
+		ended := p.opens(born, n).Add(p.over)
+		if !ended.After(from) || ended.After(until) {
+			continue
 		}
+		if d := t.days[p]; len(d.refused)+d.waited > 0 {
+			fmt.Printf("%s  %-12s %-17s %s\n", ended.UTC().Format(time.DateTime), p.name, "Sent", d)
+		}
+		t.days[p] = newDayTally()
 	}
 }
 

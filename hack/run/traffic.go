@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -127,29 +126,6 @@ var ratings = []struct {
 
 // maxBatch is how many updates Meta puts into one webhook.
 const maxBatch = 1000
-
-// generate does, as time goes on, what senders do, what Meta says of numbers and templates, and what another platform does.
-func generate(ctx context.Context, to *rig.Operator, senders *senders, other *platform, clock *fleetClock) error {
-	done := clock.origin
-	for tick := time.NewTicker(100 * time.Millisecond); ; {
-		select {
-		case <-ctx.Done():
-			tick.Stop()
-			return ctx.Err()
-		case <-tick.C:
-		}
-		until := clock.Now().Truncate(time.Second)
-		if err := errors.Join(
-			announce(ctx, to, clock.born, done, until),
-			senders.send(ctx, done, until),
-			other.act(ctx, done, until),
-		); err != nil {
-			return err
-		}
-		senders.tally.report(clock.born, done, until)
-		done = until
-	}
-}
 
 // announce posts what Meta says of numbers and templates by webhooks.
 func announce(ctx context.Context, to *rig.Operator, born, from, until time.Time) error {

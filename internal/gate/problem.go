@@ -54,7 +54,7 @@ var kinds = map[Reason]struct {
 	Reason(v1alpha1.RoomNotReady):            {http.StatusServiceUnavailable, "Not known yet", "the operator does not know enough to say"},
 }
 
-// typeBase begins the URI of a type of problem; docs/gate.md has a section of that name on each.
+// typeBase begins the URI of a type of problem; docs/gate.md has a row with that anchor for each.
 const typeBase = "https://numberfleet.dev/docs/gate#"
 
 // RetryAfter is when a caller is asked to try again where nobody knows when that will help.
