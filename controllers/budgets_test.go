@@ -112,3 +112,35 @@ func TestBudgetsOfANumberThatSharesALimitAreNotUsed(t *testing.T) {
 	f.Settle()
 	f.ExpectFit(number.Status.Conditions, "", "")
 }
+
+// Deliveries that nobody reserved are charged to the budget of their number's namespace and of their category, beyond its maximum too. A
+// portfolio without numbers has budgets of which nothing remains.
+func TestDeliveriesThatNobodyReservedAreCharged(t *testing.T) {
+	f := controllertest.NewFleet(t)
+	f.Portfolio.Spec.Budgets = []v1alpha1.Budget{
+		{Name: "elsewhere", Namespaces: []string{"elsewhere"}, Maximum: users(9)},
+		{Name: "here", Namespaces: []string{f.Namespace}, Categories: []v1alpha1.MessageCategory{"Utility"}, Maximum: users(2)},
+	}
+	f.Must(f.Client.Update(f.Ctx, f.Portfolio))
+	f.Settle()
+	f.Expect("no numbers", budgetLines(f.Portfolio.Status.Budgets), []string{"elsewhere 0 0 0 9 0", "here 0 0 0 2 0"})
+
+	number := f.Number()
+	f.Settle()
+	now := f.FakeClock.Now()
+	var batch counts.Batch
+	for i, category := range []counts.Category{counts.Utility, counts.Utility, counts.Utility, counts.Marketing} {
+		batch.Entries = append(batch.Entries, counts.Entry{Number: number.Spec.PhoneNumber, Kind: counts.Delivered, Category: category,
+			User: counts.UserKey(i + 1001), Message: counts.MessageKey(i + 1001), At: now.Unix()})
+	}
+	_, err := f.Ledger.Append(f.Ctx, batch, now)
+	f.Must(err)
+	f.Settle()
+	f.Expect("three of Utility, one of Marketing", budgetLines(f.Portfolio.Status.Budgets), []string{"elsewhere 0 0 0 9 9", "here 3 0 0 2 0"})
+	if why := f.Why(number, inCategory(counts.Utility)); why != string(v1alpha1.RoomBudgetReached) {
+		t.Errorf("a message of the budget: %s", why)
+	}
+	if why := f.Why(number, inCategory(counts.Marketing)); why != counts.Reserved {
+		t.Errorf("a message of none: %s", why)
+	}
+}
