@@ -26,6 +26,8 @@ const (
 	ConditionReportsFresh = "ReportsFresh"
 	// ConditionBudgetsFit: the limit is shared out as the budgets of the spec say. It is absent where there are none.
 	ConditionBudgetsFit = "BudgetsFit"
+	// ConditionMembersFit: the numbers of a pool go together, and their weights can be read.
+	ConditionMembersFit = "MembersFit"
 	// ConditionStalled: the operator cannot go on without a human. It is present only while that is so (kstatus).
 	ConditionStalled = "Stalled"
 )
@@ -119,6 +121,21 @@ const (
 	// ReasonLimitShared (BudgetsFit=False): the limit is that of the number's portfolio, whose budgets share it out.
 	ReasonLimitShared = "LimitShared"
 
+	// ReasonNoNumbers (Ready=False): the selector of the pool selects no PhoneNumber of the namespace.
+	ReasonNoNumbers = "NoNumbers"
+	// ReasonSelectorInvalid (Ready=False): the selector of the pool cannot be used.
+	ReasonSelectorInvalid = "SelectorInvalid"
+	// ReasonTooManyNumbers (Ready=False): the selector of the pool selects more numbers than a pool may have; the last ones do not send.
+	ReasonTooManyNumbers = "TooManyNumbers"
+	// ReasonMembersGoTogether (MembersFit=True): there is nothing to say against the numbers of the pool.
+	ReasonMembersGoTogether = "MembersGoTogether"
+	// ReasonPoliciesDiffer (MembersFit=False): the numbers of the pool are governed by different policies.
+	ReasonPoliciesDiffer = "PoliciesDiffer"
+	// ReasonNumbersShared (MembersFit=False): a number is in another pool too.
+	ReasonNumbersShared = "NumbersShared"
+	// ReasonWeightInvalid (MembersFit=False): the weight of a number cannot be read, and counts as 1.
+	ReasonWeightInvalid = "WeightInvalid"
+
 	// ReasonSampled (UsageFresh=True): the Prometheus that the counts come from answers.
 	ReasonSampled = "Sampled"
 	// ReasonNotSampledYet (UsageFresh=Unknown): the Prometheus that the counts come from was not asked yet, or is asked since
@@ -161,6 +178,10 @@ const (
 
 // AnnotationDefaultPolicy marks, with the value "true", the MessagingPolicy of numbers that name none.
 const AnnotationDefaultPolicy = "whatsapp.numberfleet.dev/is-default-policy"
+
+// AnnotationWeight says, as a whole number from 0 to 100, how many users a PhoneNumber gets in a NumberPool with the strategy Weighted,
+// relative to the others; 1 where it is left out.
+const AnnotationWeight = "whatsapp.numberfleet.dev/weight"
 
 // ReasonUserFeedback is the quality reason of a rating that users' feedback makes, where Meta reports none.
 const ReasonUserFeedback = "UserFeedback"

@@ -31,6 +31,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&MessagingPolicy{}, &MessagingPolicyList{},
 		&BusinessPortfolio{}, &BusinessPortfolioList{},
 		&MessageTemplate{}, &MessageTemplateList{},
+		&NumberPool{}, &NumberPoolList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

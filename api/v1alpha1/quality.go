@@ -16,6 +16,22 @@ const (
 	QualityUnknown QualityRating = "Unknown"
 )
 
+// Below says whether a rating is lower than another. None at all is below all.
+func (r QualityRating) Below(other QualityRating) bool { return r.rank() < other.rank() }
+
+func (r QualityRating) rank() int {
+	switch r {
+	case QualityHigh, QualityUnknown:
+		return 3
+	case QualityMedium:
+		return 2
+	case QualityLow:
+		return 1
+	default:
+		return 0
+	}
+}
+
 // QualityStatus is the number's quality rating.
 type QualityStatus struct {
 	// rating is High, Medium, Low or Unknown.

@@ -26,6 +26,10 @@ const (
 	RoomTemplateNotSendable RoomReason = "TemplateNotSendable"
 	// RoomOutsideWindow: a message that is no template can only be sent inside a customer service window, and none is open.
 	RoomOutsideWindow RoomReason = "OutsideWindow"
+	// RoomDrained: the number is rated lower than its pool asks for, or has the weight 0, so it sends inside customer service windows only.
+	RoomDrained RoomReason = "Drained"
+	// RoomCategoryNotServed: the pool is not for messages of the category, or the category is not known.
+	RoomCategoryNotServed RoomReason = "CategoryNotServed"
 	// RoomNotReady: the operator does not know enough to say.
 	RoomNotReady RoomReason = "NotReady"
 )

@@ -5,7 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Object is a resource whose status the operator writes: a PhoneNumber, a BusinessPortfolio or a MessageTemplate.
+// Object is a resource whose status the operator writes: a PhoneNumber, a BusinessPortfolio, a MessageTemplate or a NumberPool.
 //
 // +kubebuilder:object:generate=false
 // +kubebuilder:ac:generate=false
@@ -34,7 +34,7 @@ type Summary struct {
 // CommonStatus is the part of a status that all kinds have.
 type CommonStatus struct {
 	// conditions are Ready (the operator does its job for the resource) and Sendable, and, as far as the kind has them, Flagged,
-	// Restricted, RulesAgree, UsageFresh, UsageComplete, ReportsFresh and BudgetsFit.
+	// Restricted, RulesAgree, UsageFresh, UsageComplete, ReportsFresh, BudgetsFit and MembersFit.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

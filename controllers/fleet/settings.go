@@ -31,7 +31,7 @@ func (e *evaluation) configure() error {
 	var s counts.Settings
 	for _, n := range e.numbers {
 		state, number := &n.Unit.State, n.Number.Spec.PhoneNumber
-		s.Senders = append(s.Senders, e.sender(n.Number, state.Obstacle(), state.RestrictedReason))
+		s.Senders = append(s.Senders, e.sender(n.Number, state.Rating, state.Obstacle(), state.RestrictedReason))
 		if e.memory == nil {
 			s.Limits = append(s.Limits, limitSetting(number, state.Tier.Limit, n.Unit.Policy, &n.Number.Spec.GateSpec))
 		} else {
@@ -77,17 +77,18 @@ func limitSetting(subject string, limit int64, policy *rules.Policy, gate *v1alp
 }
 
 // sender says what is in the way of a number. Where a Prometheus counts, the ledger does not know what the number uses.
-func (r *Reconciler) sender(n *v1alpha1.PhoneNumber, o rules.Obstacle, restriction string) counts.SenderSetting {
+func (r *Reconciler) sender(n *v1alpha1.PhoneNumber, quality v1alpha1.QualityRating, o rules.Obstacle, restriction string) counts.SenderSetting {
 	if r.Samples.Counts(n) {
 		o = standing.NotReady
 	}
 	return counts.SenderSetting{
-		Number: n.Spec.PhoneNumber, Namespace: n.Namespace, Account: n.Spec.Business.WhatsAppBusinessAccountID, Obstacle: obstacle(o, restriction),
+		Number: n.Spec.PhoneNumber, Namespace: n.Namespace, Account: n.Spec.Business.WhatsAppBusinessAccountID, Quality: quality,
+		Obstacle: obstacle(o, restriction),
 	}
 }
 
 func (r *Reconciler) frozenSender(n *v1alpha1.PhoneNumber) counts.SenderSetting {
-	return r.sender(n, standing.Obstacle(n), n.Status.Restriction.Reason)
+	return r.sender(n, n.Status.Quality.Rating, standing.Obstacle(n), n.Status.Restriction.Reason)
 }
 
 func obstacle(o rules.Obstacle, restriction string) counts.Obstacle {

@@ -147,7 +147,7 @@ func compileRequirement(field string, up *v1alpha1.Upgrade) (*requirement, error
 	} else if w.count = *up.Threshold; w.count < 1 {
 		return nil, fmt.Errorf("%s.threshold is %d: it must be at least 1", field, w.count)
 	}
-	if up.MinimumQuality != "" && (rank(up.MinimumQuality) == 0 || up.MinimumQuality == v1alpha1.QualityUnknown) {
+	if !slices.Contains([]v1alpha1.QualityRating{"", v1alpha1.QualityHigh, v1alpha1.QualityMedium, v1alpha1.QualityLow}, up.MinimumQuality) {
 		return nil, fmt.Errorf("%s.minimumQuality is %q: it must be High, Medium or Low", field, up.MinimumQuality)
 	}
 	switch up.WhileFlagged {

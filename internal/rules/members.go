@@ -72,12 +72,12 @@ func (e *evaluation) takeMembers() {
 func lowestQuality(members []MemberQuality) MemberQuality {
 	all := MemberQuality{Rating: v1alpha1.QualityUnknown}
 	for _, m := range members {
-		if m.Rating != "" && (worse(m.Rating, all.Rating) || all.Rating == v1alpha1.QualityUnknown && !worse(all.Rating, m.Rating)) {
+		if m.Rating != "" && (m.Rating.Below(all.Rating) || all.Rating == v1alpha1.QualityUnknown && !all.Rating.Below(m.Rating)) {
 			all.Name, all.Rating = m.Name, m.Rating
 		}
 		all.Sendable = all.Sendable || m.Sendable
 	}
-	if !worse(all.Rating, v1alpha1.QualityHigh) {
+	if !all.Rating.Below(v1alpha1.QualityHigh) {
 		all.Name = ""
 	}
 	return all

@@ -107,20 +107,3 @@ func (w *requirement) required(limit int64) int64 {
 }
 
 func hours(n int32) time.Duration { return time.Duration(n) * time.Hour }
-
-// rank orders ratings; Unknown counts as High (rule 2). Zero for anything else.
-func rank(rating v1alpha1.QualityRating) int {
-	switch rating {
-	case v1alpha1.QualityHigh, v1alpha1.QualityUnknown:
-		return 3
-	case v1alpha1.QualityMedium:
-		return 2
-	case v1alpha1.QualityLow:
-		return 1
-	default:
-		return 0
-	}
-}
-
-// worse says whether one rating is lower than another; Unknown counts as High.
-func worse(a, b v1alpha1.QualityRating) bool { return rank(a) < rank(b) }

@@ -120,9 +120,9 @@ func (e *evaluation) failedRequirement() string {
 	case req == nil:
 	case e.s.Flagged() && !req.whileFlagged:
 		return "the number is flagged"
-	case worse(e.s.Rating, req.minimumQuality):
+	case e.s.Rating.Below(req.minimumQuality):
 		return fmt.Sprintf("the quality rating is %s and must be at least %s", e.s.Rating, req.minimumQuality)
-	case e.s.Members.Rating != "" && worse(e.s.Members.Rating, req.minimumQuality):
+	case e.s.Members.Rating != "" && e.s.Members.Rating.Below(req.minimumQuality):
 		return fmt.Sprintf("the quality rating of %s is %s and must be at least %s", e.s.Members.Name, e.s.Members.Rating, req.minimumQuality)
 	}
 	return ""

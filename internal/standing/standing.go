@@ -69,6 +69,8 @@ type View struct {
 	numbers    []v1alpha1.PhoneNumber
 	portfolios []v1alpha1.BusinessPortfolio
 	byName     map[types.NamespacedName]*v1alpha1.PhoneNumber // nil until somebody asks
+	pools      []v1alpha1.NumberPool
+	namespaces map[string][]*v1alpha1.PhoneNumber // nil until somebody asks
 
 	policies map[string]*rules.Policy // nil for one that cannot be used
 	members  map[string][]*v1alpha1.PhoneNumber
@@ -115,6 +117,11 @@ func At(ctx context.Context, cache client.Reader, counts Counts, compiled *Polic
 		p := &portfolios.Items[i]
 		v.shared[p.Name] = v.sharedBy(p)
 	}
+	var pools v1alpha1.NumberPoolList
+	if err := cache.List(ctx, &pools, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list pools: %w", err)
+	}
+	v.pools = pools.Items
 	return v, nil
 }
 
@@ -123,6 +130,9 @@ func (v *View) Numbers() iter.Seq[*v1alpha1.PhoneNumber] { return pointers(v.num
 
 // Portfolios are all portfolios.
 func (v *View) Portfolios() iter.Seq[*v1alpha1.BusinessPortfolio] { return pointers(v.portfolios) }
+
+// Pools are all pools.
+func (v *View) Pools() iter.Seq[*v1alpha1.NumberPool] { return pointers(v.pools) }
 
 func pointers[T any](all []T) iter.Seq[*T] {
 	return func(yield func(*T) bool) {

@@ -26,6 +26,7 @@ type cache struct {
 	policies   []v1alpha1.MessagingPolicy
 	numbers    []v1alpha1.PhoneNumber
 	portfolios []v1alpha1.BusinessPortfolio
+	pools      []v1alpha1.NumberPool
 }
 
 func (c *cache) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
@@ -36,6 +37,8 @@ func (c *cache) List(_ context.Context, list client.ObjectList, _ ...client.List
 		l.Items = c.numbers
 	case *v1alpha1.BusinessPortfolioList:
 		l.Items = c.portfolios
+	case *v1alpha1.NumberPoolList:
+		l.Items = c.pools
 	default:
 		return fmt.Errorf("no %T here", list)
 	}
@@ -82,16 +85,22 @@ func number(name, portfolio string, change func(*v1alpha1.PhoneNumber)) v1alpha1
 	return n
 }
 
-// What may be sent is what the statuses decided and what is counted at this very instant.
-func TestWhatMayBeSentNow(t *testing.T) {
+// shipped is a policy that ships.
+func shipped(t *testing.T) (policy v1alpha1.MessagingPolicy) {
+	t.Helper()
 	content, err := os.ReadFile(filepath.Join("..", "..", "config", "policies", "meta-2025.yaml"))
+	if err == nil {
+		err = yaml.UnmarshalStrict(content, &policy)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	var policy v1alpha1.MessagingPolicy
-	if err := yaml.UnmarshalStrict(content, &policy); err != nil {
-		t.Fatal(err)
-	}
+	return policy
+}
+
+// What may be sent is what the statuses decided and what is counted at this very instant.
+func TestWhatMayBeSentNow(t *testing.T) {
+	policy := shipped(t)
 	shared := v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "shared"}}
 	shared.Status.Conditions, shared.Status.PolicyName, shared.Status.Tier = ready, "meta-2025", v1alpha1.TierStatus{Name: "250", Limit: 250}
 	asleep := *shared.DeepCopy()

@@ -79,6 +79,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MessagingPolicySpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NotificationProgress"):
 		return &apiv1alpha1.NotificationProgressApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("NumberPool"):
+		return &apiv1alpha1.NumberPoolApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("NumberPoolSpec"):
+		return &apiv1alpha1.NumberPoolSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("NumberPoolStatus"):
+		return &apiv1alpha1.NumberPoolStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PhoneNumber"):
 		return &apiv1alpha1.PhoneNumberApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PhoneNumberSpec"):
@@ -87,6 +93,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PhoneNumberStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PolicyStatus"):
 		return &apiv1alpha1.PolicyStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PoolMember"):
+		return &apiv1alpha1.PoolMemberApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PortfolioQuality"):
 		return &apiv1alpha1.PortfolioQualityApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("QualityRules"):

@@ -29,7 +29,7 @@ var (
 			{Subject: PortfolioKey("gone"), Removed: true},
 		},
 		Senders: []SenderSetting{
-			{Number: number, Namespace: "shop", Account: "1", Obstacle: Obstacle{Reason: v1alpha1.RoomLimitReached}},
+			{Number: number, Namespace: "shop", Account: "1", Quality: v1alpha1.QualityLow, Obstacle: Obstacle{Reason: v1alpha1.RoomLimitReached}},
 			{Number: "+1", Removed: true},
 		},
 		Templates: []TemplateSetting{
@@ -37,8 +37,8 @@ var (
 			{Name: "gone", Removed: true},
 		},
 		Pools: []PoolSetting{
-			{Name: "shop/all", Strategy: Weighted, Categories: []Category{Utility, Marketing}, Members: []PoolMember{
-				{Number: number, Weight: MostWeight}, {Number: "+1", Drained: true},
+			{Name: "shop/all", Strategy: Weighted, MinimumQuality: v1alpha1.QualityMedium, Categories: []Category{Utility, Marketing}, Members: []PoolMember{
+				{Number: number, Weight: MostWeight}, {Number: "+1"},
 			}},
 			{Name: "shop/gone", Removed: true},
 		},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/codec"
@@ -11,9 +12,11 @@ import (
 
 // PoolSetting says which numbers send for a pool, and how one is chosen. It replaces the one that the pool had.
 type PoolSetting struct {
-	Name     string // by which operations name it: namespace/name
+	Name     string // by which operations name it: see PoolName
 	Removed  bool
 	Strategy Strategy
+	// MinimumQuality is the rating below which a number takes users inside customer service windows only; empty for none.
+	MinimumQuality v1alpha1.QualityRating
 	// Categories of the messages that it is for; empty for all.
 	Categories []Category
 	Members    []PoolMember
@@ -22,10 +25,13 @@ type PoolSetting struct {
 // PoolMember is a number that sends for a pool.
 type PoolMember struct {
 	Number string // E.164
-	Weight uint32 // 0 to MostWeight: how many of the users, relative to the others, under the strategy Weighted; 0 is as Drained
-	// Drained says that the number takes users inside customer service windows only.
-	Drained bool
+	// Weight is, under the strategy Weighted, how many users it takes relative to the others, up to MostWeight. With 0 it takes users inside
+	// customer service windows only.
+	Weight uint32
 }
+
+// PoolName is by what name the gate knows a pool. Only numbers of its namespace send for it.
+func PoolName(namespace, name string) string { return namespace + "/" + name }
 
 // Strategy says how the number of a pool is chosen for a user who is in no customer service window with any of them. It is stored.
 type Strategy uint8
@@ -45,19 +51,11 @@ const (
 // Bounds of pools.
 const (
 	MostWeight  = 100
-	mostMembers = 1000
+	MostMembers = 1000
 )
 
 // stickySeconds is how long ago a user's last exchange with a number may lie for it to bind the user to the number.
 const stickySeconds = 30 * 24 * 60 * 60
-
-// Why a pool or a member of it sends nothing, besides the reasons of a number.
-const (
-	// Drained: the quality of the number is below what the pool asks for.
-	Drained = "Drained"
-	// CategoryNotServed: the pool is not for messages of the category.
-	CategoryNotServed = "CategoryNotServed"
-)
 
 // MemberRefusal is why a member of a pool was not chosen.
 type MemberRefusal struct {
@@ -67,22 +65,21 @@ type MemberRefusal struct {
 }
 
 func (p *PoolSetting) invalid() bool {
-	return p.Name == "" || len(p.Name) > maxName || p.Strategy >= strategies || len(p.Members) > mostMembers ||
+	return p.Name == "" || len(p.Name) > maxName || p.Strategy >= strategies || len(p.Members) > MostMembers || len(p.MinimumQuality) > maxName ||
 		slices.ContainsFunc(p.Categories, func(c Category) bool { return !c.valid() }) ||
 		slices.ContainsFunc(p.Members, func(n PoolMember) bool { return n.Number == "" || len(n.Number) > maxNumber || n.Weight > MostWeight })
 }
-
-const flagDrained = 1 << 7 // of the byte of a member's weight
 
 func (p *PoolSetting) appendRow(row []byte) []byte {
 	row = append(codec.AppendString(row, p.Name), flag(p.Removed, flagRemoved))
 	if p.Removed {
 		return row
 	}
-	row = appendCategories(append(row, byte(p.Strategy)), p.Categories)
+	row = codec.AppendString(append(row, byte(p.Strategy)), string(p.MinimumQuality))
+	row = appendCategories(row, p.Categories)
 	row = binary.AppendUvarint(row, uint64(len(p.Members)))
 	for _, n := range p.Members {
-		row = append(codec.AppendString(row, n.Number), byte(n.Weight)|flag(n.Drained, flagDrained))
+		row = append(codec.AppendString(row, n.Number), byte(n.Weight))
 	}
 	return row
 }
@@ -92,12 +89,9 @@ func (r *reader) poolSetting() PoolSetting {
 	if p.Removed = r.Byte() == flagRemoved; p.Removed {
 		return p
 	}
-	p.Strategy, p.Categories = Strategy(r.Byte()), r.categories()
+	p.Strategy, p.MinimumQuality, p.Categories = Strategy(r.Byte()), v1alpha1.QualityRating(r.String()), r.categories()
 	for range r.Count(2) {
-		n := PoolMember{Number: r.String()}
-		weight := r.Byte()
-		n.Weight, n.Drained = uint32(weight&^flagDrained), weight&flagDrained != 0
-		p.Members = append(p.Members, n)
+		p.Members = append(p.Members, PoolMember{Number: r.String(), Weight: uint32(r.Byte())})
 	}
 	return p
 }
@@ -118,7 +112,7 @@ func (m *Machine) choose(p *PoolSetting, user key) []candidate {
 	all := make([]candidate, 0, len(p.Members))
 	for _, n := range p.Members {
 		s := m.numbers[n.Number]
-		if s == nil || s.sender == nil || !m.limitOf(s).isSet() {
+		if s == nil || s.sender == nil || !strings.HasPrefix(p.Name, PoolName(s.sender.Namespace, "")) || !m.limitOf(s).isSet() {
 			all = append(all, candidate{PoolMember: n, ends: -1})
 			continue
 		}
@@ -212,12 +206,12 @@ func (m *Machine) reserveFrom(o *Operation) Decision {
 		}
 		q, template := m.request(o, c.state)
 		v := q.decide(template)
-		drained := c.Drained || p.Strategy == Weighted && c.Weight == 0
+		drained := p.MinimumQuality != "" && c.state.sender.Quality.Below(p.MinimumQuality) || p.Strategy == Weighted && c.Weight == 0
 		switch {
 		case len(p.Categories) > 0 && !slices.Contains(p.Categories, q.Category):
-			v = verdict{state: Refused, why: CategoryNotServed}
+			v = verdict{state: Refused, why: string(v1alpha1.RoomCategoryNotServed)}
 		case v.state != Refused && drained && v.why != InsideWindow:
-			v = verdict{state: Refused, why: Drained}
+			v = verdict{state: Refused, why: string(v1alpha1.RoomDrained)}
 		}
 		if v.state != Refused {
 			return m.conclude(q, v)

@@ -122,10 +122,9 @@ func TestAUserIsSentToByTheNumberThatAlreadyHasAReservation(t *testing.T) {
 	}
 }
 
-func TestADrainedNumberTakesUsersInsideWindowsOnly(t *testing.T) {
-	all := members(2)
-	all[0].Drained = true
-	d := newPoolDesk(t, 100, PoolSetting{Strategy: Sticky, Members: all})
+func TestANumberThatIsRatedTooLowTakesUsersInsideWindowsOnly(t *testing.T) {
+	d := newPoolDesk(t, 100, PoolSetting{Strategy: Sticky, MinimumQuality: v1alpha1.QualityMedium, Members: members(2)})
+	d.set(Settings{Senders: []SenderSetting{{Number: member(0), Namespace: "shop", Quality: v1alpha1.QualityLow}}})
 	d.happen(member(0), Received, 1, 0)
 	if in := d.from(1); in.Number != member(0) || in.Why != InsideWindow {
 		t.Errorf("inside the window it is %+v", in)
@@ -210,6 +209,17 @@ func TestEachNumberSendsTheTemplateOfItsAccount(t *testing.T) {
 	}
 	d.set(Settings{Senders: []SenderSetting{{Number: member(1), Namespace: "shop"}}}) // which does not say its account
 	d.expect(d.from(11, sale), "Refused TemplatePaused")
+}
+
+// A number that another namespace serves does not send for the pool, though the pool names it.
+func TestOnlyNumbersOfItsNamespaceSendForAPool(t *testing.T) {
+	d := newPoolDesk(t, 100, PoolSetting{Members: members(2)})
+	d.set(Settings{Senders: []SenderSetting{{Number: member(0), Namespace: "sho"}}})
+	for user := UserKey(1); user < 30; user++ {
+		if got := d.from(user); got.Number != member(1) {
+			t.Fatalf("user %d is sent to by %s", user, got.Number)
+		}
+	}
 }
 
 func TestAPoolServesItsCategories(t *testing.T) {

@@ -89,6 +89,7 @@ type SenderSetting struct {
 	Removed   bool   // there is no resource any more
 	Namespace string // of its resource
 	Account   string // Meta's id of its WhatsApp Business account; empty where it is not known
+	Quality   v1alpha1.QualityRating
 	Obstacle  Obstacle
 }
 
@@ -117,7 +118,7 @@ func (s *Settings) Validate() error {
 		}
 	}
 	for i := range s.Senders {
-		if n := &s.Senders[i]; n.Number == "" || len(n.Number) > maxNumber || len(n.Namespace) > maxName || len(n.Account) > maxName || n.Obstacle.invalid() {
+		if n := &s.Senders[i]; n.Number == "" || len(n.Number) > maxNumber || len(n.Namespace) > maxName || len(n.Account) > maxName || len(n.Quality) > maxName || n.Obstacle.invalid() {
 			return fmt.Errorf("%w: the sender %d", ErrInvalid, i)
 		}
 	}
@@ -349,14 +350,17 @@ func (n *SenderSetting) appendRow(row []byte) []byte {
 	if n.Removed {
 		return row
 	}
-	return n.Obstacle.appendRow(codec.AppendString(codec.AppendString(row, n.Namespace), n.Account))
+	for _, text := range []string{n.Namespace, n.Account, string(n.Quality)} {
+		row = codec.AppendString(row, text)
+	}
+	return n.Obstacle.appendRow(row)
 }
 
 func (r *reader) senderSetting() SenderSetting {
 	n := SenderSetting{Number: r.String()}
 	flags := r.Byte()
 	if n.Removed = flags&flagRemoved != 0; !n.Removed {
-		n.Namespace, n.Account = r.String(), r.String()
+		n.Namespace, n.Account, n.Quality = r.String(), r.String(), v1alpha1.QualityRating(r.String())
 		n.Obstacle = r.obstacle(flags)
 	}
 	return n

@@ -469,6 +469,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: times
       type:
         scalar: numeric
+- name: dev.numberfleet.numberfleet.api.v1alpha1.LowQuality
+  scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Measure
   scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.MessageCategory
@@ -658,6 +660,104 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: transitions
       type:
         scalar: numeric
+- name: dev.numberfleet.numberfleet.api.v1alpha1.NumberPool
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.NumberPoolSpec
+    - name: status
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.NumberPoolStatus
+      default:
+        observedGeneration: -1
+- name: dev.numberfleet.numberfleet.api.v1alpha1.NumberPoolSpec
+  map:
+    fields:
+    - name: categories
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.MessageCategory
+          elementRelationship: associative
+    - name: minimumQuality
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.QualityRating
+    - name: onLowQuality
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.LowQuality
+    - name: selector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: strategy
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.PoolStrategy
+- name: dev.numberfleet.numberfleet.api.v1alpha1.NumberPoolStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: history
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.Transition
+          elementRelationship: atomic
+    - name: members
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.PoolMember
+          elementRelationship: associative
+          keys:
+          - name
+    - name: notifications
+      type:
+        list:
+          elementType:
+            namedType: dev.numberfleet.numberfleet.api.v1alpha1.NotificationProgress
+          elementRelationship: associative
+          keys:
+          - receiver
+    - name: numbers
+      type:
+        scalar: numeric
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: remaining
+      type:
+        scalar: numeric
+    - name: reserved
+      type:
+        scalar: numeric
+    - name: sendable
+      type:
+        scalar: numeric
+    - name: sendableTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: transitions
+      type:
+        scalar: numeric
+    - name: unsendable
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.LimitReachedStatus
 - name: dev.numberfleet.numberfleet.api.v1alpha1.PhoneNumber
   map:
     fields:
@@ -850,6 +950,23 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: verification
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.VerificationStatus
+- name: dev.numberfleet.numberfleet.api.v1alpha1.PoolMember
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: reason
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.RoomReason
+    - name: remaining
+      type:
+        scalar: numeric
+    - name: state
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.State
+- name: dev.numberfleet.numberfleet.api.v1alpha1.PoolStrategy
+  scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.PortfolioQuality
   map:
     fields:
@@ -924,6 +1041,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: untilTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: dev.numberfleet.numberfleet.api.v1alpha1.RoomReason
+  scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Rule
   scalar: numeric
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Scope
@@ -1258,6 +1377,38 @@ var schemaYAML = typed.YAMLObject(`types:
         elementType:
           namedType: __untyped_deduced_
         elementRelationship: separable
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+  map:
+    fields:
+    - name: matchExpressions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement
+          elementRelationship: atomic
+    - name: matchLabels
+      type:
+        map:
+          elementType:
+            scalar: string
+    elementRelationship: atomic
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorOperator
+  scalar: string
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+    - name: operator
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorOperator
+    - name: values
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry
   map:
     fields:

@@ -15,7 +15,7 @@ import (
 // CommonStatus is the part of a status that all kinds have.
 type CommonStatusApplyConfiguration struct {
 	// conditions are Ready (the operator does its job for the resource) and Sendable, and, as far as the kind has them, Flagged,
-	// Restricted, RulesAgree, UsageFresh, UsageComplete, ReportsFresh and BudgetsFit.
+	// Restricted, RulesAgree, UsageFresh, UsageComplete, ReportsFresh, BudgetsFit and MembersFit.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation of the spec that this status is of; -1 until there is one.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`

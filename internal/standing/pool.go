@@ -1,0 +1,109 @@
+package standing
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/rules"
+)
+
+// Pool is where a pool stands: what its numbers may send together.
+type Pool struct {
+	rules.Room
+	Members []Member // by name
+}
+
+// Member is where a number of a pool stands. One that sends inside customer service windows only may message no further users.
+type Member struct {
+	Number *v1alpha1.PhoneNumber
+	rules.Room
+	Weight uint32 // by its annotation; 1 for one that cannot be read
+}
+
+// SendableMembers is how many numbers may message further users.
+func (p *Pool) SendableMembers() (n int) {
+	for i := range p.Members {
+		if p.Members[i].Sendable {
+			n++
+		}
+	}
+	return n
+}
+
+// Pool is where a pool stands. A selector that cannot be used selects nothing.
+func (v *View) Pool(p *v1alpha1.NumberPool) Pool {
+	var pool Pool
+	selector, err := metav1.LabelSelectorAsSelector(p.Spec.Selector)
+	if err != nil {
+		selector = labels.Nothing()
+	}
+	var rooms []rules.MemberRoom
+	for _, n := range v.in(p.Namespace) {
+		if !selector.Matches(labels.Set(n.Labels)) {
+			continue
+		}
+		m := Member{Number: n, Room: v.Number(n).Room}
+		m.Weight, _ = Weight(n)
+		floor := MinimumQuality(p)
+		drained := floor != "" && n.Status.Quality.Rating.Below(floor) || p.Spec.Strategy == v1alpha1.Weighted && m.Weight == 0
+		if m.Sendable && drained {
+			m.Room = rules.Room{Limit: m.Limit, Used: m.Used, Reserved: m.Reserved, Reason: v1alpha1.RoomDrained}
+		}
+		pool.Members = append(pool.Members, m)
+		owner := n.Spec.PhoneNumber
+		if shared := n.Status.Portfolio; shared != "" {
+			owner = counts.PortfolioKey(shared)
+		}
+		rooms = append(rooms, rules.MemberRoom{Room: m.Room, Owner: owner})
+	}
+	pool.Room = rules.RoomTogether(rooms)
+	return pool
+}
+
+// in are the numbers of a namespace, by name.
+func (v *View) in(namespace string) []*v1alpha1.PhoneNumber {
+	if v.namespaces == nil {
+		v.namespaces = map[string][]*v1alpha1.PhoneNumber{}
+		for n := range v.Numbers() {
+			if n.DeletionTimestamp.IsZero() {
+				v.namespaces[n.Namespace] = append(v.namespaces[n.Namespace], n)
+			}
+		}
+		for _, all := range v.namespaces {
+			slices.SortFunc(all, func(a, b *v1alpha1.PhoneNumber) int { return strings.Compare(a.Name, b.Name) })
+		}
+	}
+	return v.namespaces[namespace]
+}
+
+// MinimumQuality is the rating below which a number of a pool sends inside customer service windows only; empty for none.
+func MinimumQuality(p *v1alpha1.NumberPool) v1alpha1.QualityRating {
+	switch {
+	case p.Spec.OnLowQuality == v1alpha1.Keep:
+		return ""
+	case p.Spec.MinimumQuality == "":
+		return v1alpha1.QualityMedium
+	default:
+		return p.Spec.MinimumQuality
+	}
+}
+
+// Weight is that of a number by its annotation: 1 where there is none. One that cannot be read is 1 too, and the error says what to write.
+func Weight(n *v1alpha1.PhoneNumber) (uint32, error) {
+	text, given := n.Annotations[v1alpha1.AnnotationWeight]
+	if !given {
+		return 1, nil
+	}
+	weight, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || weight > counts.MostWeight {
+		return 1, fmt.Errorf("annotation %s must be a whole number from 0 to %d, in quotes, like \"10\"", v1alpha1.AnnotationWeight, counts.MostWeight)
+	}
+	return uint32(weight), nil
+}

@@ -1,0 +1,97 @@
+package standing_test
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/standing"
+)
+
+// labelled is a number with labels, rated.
+func labelled(name, portfolio, pool string, rating v1alpha1.QualityRating) v1alpha1.PhoneNumber {
+	return number(name, portfolio, func(n *v1alpha1.PhoneNumber) {
+		n.Namespace, n.Labels = "shop", map[string]string{"pool": pool}
+		n.Spec.PhoneNumber, n.Status.Quality.Rating = "+1555"+name, rating
+	})
+}
+
+func poolOf(pool string) *v1alpha1.NumberPool {
+	return &v1alpha1.NumberPool{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: pool},
+		Spec:       v1alpha1.NumberPoolSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"pool": pool}}},
+	}
+}
+
+// A pool may send what its numbers may: a limit that they share once, and nothing of those that are rated too low, cannot send or are of
+// another namespace.
+func TestWhatAPoolMaySend(t *testing.T) {
+	shared := v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "shared"}}
+	shared.Status.Conditions, shared.Status.PolicyName, shared.Status.Tier = ready, "meta-2025", v1alpha1.TierStatus{Name: "250", Limit: 250}
+	elsewhere := labelled("elsewhere", "", "mixed", v1alpha1.QualityHigh)
+	elsewhere.Namespace = "other"
+	offline := labelled("offline", "", "mixed", v1alpha1.QualityHigh)
+	offline.Status.Connection.State = v1alpha1.StateOffline
+	restricted := labelled("restricted", "", "none", v1alpha1.QualityHigh)
+	restricted.Status.Restriction = v1alpha1.RestrictionStatus{SinceTime: metav1.NewTime(now), UntilTime: metav1.NewTime(now.Add(time.Hour)), Source: v1alpha1.FromReport}
+	unlimited := labelled("unlimited", "", "unlimited", v1alpha1.QualityMedium)
+	unlimited.Status.Tier.Limit = 0
+	weightless := labelled("weightless", "", "weighted", v1alpha1.QualityHigh)
+	weightless.Annotations = map[string]string{v1alpha1.AnnotationWeight: "0"}
+	c := &cache{policies: []v1alpha1.MessagingPolicy{shipped(t)}, portfolios: []v1alpha1.BusinessPortfolio{shared}, numbers: []v1alpha1.PhoneNumber{
+		labelled("first", "shared", "mixed", v1alpha1.QualityHigh), labelled("second", "shared", "mixed", v1alpha1.QualityUnknown),
+		labelled("alone", "", "mixed", v1alpha1.QualityMedium), labelled("low", "", "mixed", v1alpha1.QualityLow), offline, elsewhere,
+		restricted, labelled("limited", "", "none", v1alpha1.QualityHigh), unlimited, labelled("other", "", "unlimited", v1alpha1.QualityHigh),
+		weightless, labelled("weighty", "", "weighted", v1alpha1.QualityHigh),
+	}}
+	view, err := standing.At(t.Context(), c, usedBy{"first": 30, "second": 20, "alone": 100, "limited": 250}, &standing.Policies{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep, high, weighted := poolOf("mixed"), poolOf("mixed"), poolOf("weighted")
+	keep.Spec.OnLowQuality, high.Spec.MinimumQuality, weighted.Spec.Strategy = v1alpha1.Keep, v1alpha1.QualityHigh, v1alpha1.Weighted
+	for name, test := range map[string]struct {
+		pool             *v1alpha1.NumberPool
+		remaining        int64
+		members, mayMost int
+		reason           v1alpha1.RoomReason
+		until            time.Time
+	}{
+		"one that is rated Low sends nothing":          {poolOf("mixed"), 200 + 150, 5, 3, "", time.Time{}},
+		"unless it is kept":                            {keep, 200 + 150 + 250, 5, 4, "", time.Time{}},
+		"or Medium is too low":                         {high, 200, 5, 2, "", time.Time{}},
+		"none may send, and the first says until when": {poolOf("none"), 0, 2, 0, v1alpha1.RoomLimitReached, now.Add(time.Hour)},
+		"one has no limit":                             {poolOf("unlimited"), rules.NoLimit, 2, 2, "", time.Time{}},
+		"one has no weight":                            {weighted, 250, 2, 1, "", time.Time{}},
+		"there is no number":                           {poolOf("empty"), 0, 0, 0, v1alpha1.RoomNotReady, time.Time{}},
+	} {
+		got := view.Pool(test.pool)
+		if got.Remaining != test.remaining || len(got.Members) != test.members || got.SendableMembers() != test.mayMost || got.Sendable != (test.mayMost > 0) ||
+			got.Reason != test.reason || !got.Until.Equal(test.until) {
+			t.Errorf("%s: %+v of %d members, of which %d may send", name, got.Room, len(got.Members), got.SendableMembers())
+		}
+	}
+}
+
+func TestAWeightIsAWholeNumberUpTo100(t *testing.T) {
+	for text, want := range map[string]uint32{"0": 0, "100": 100, "7": 7} {
+		if got, err := standing.Weight(weighing(text)); got != want || err != nil {
+			t.Errorf("%q weighs %d: %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "101", "-1", "1.5", "much"} {
+		if got, err := standing.Weight(weighing(text)); got != 1 || err == nil {
+			t.Errorf("%q weighs %d: %v", text, got, err)
+		}
+	}
+	if got, err := standing.Weight(&v1alpha1.PhoneNumber{}); got != 1 || err != nil {
+		t.Errorf("without a weight it is %d: %v", got, err)
+	}
+}
+
+func weighing(text string) *v1alpha1.PhoneNumber {
+	return &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationWeight: text}}}
+}
