@@ -21,6 +21,8 @@ import (
 	"numberfleet.dev/numberfleet/internal/standing"
 )
 
+// +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=numberpools,verbs=list;watch
+
 // Standing collects the live figures of all numbers at each scrape, so that a deleted number leaves nothing behind.
 type Standing struct {
 	Numbers  client.Reader
@@ -36,6 +38,7 @@ var (
 
 	roomDescs          = newRoomDesc("phone_number", "a phone number", labels)
 	portfolioRoomDescs = newRoomDesc("portfolio", "a business portfolio", portfolioLabels)
+	poolRoomDescs      = newRoomDesc("number_pool", "a number pool", labels)
 
 	infoDesc = prometheus.NewDesc("numberfleet_phone_number_info",
 		"Where a phone number stands; always 1.", []string{"namespace", "name", "tier", "quality", "state", "policy"}, nil)
@@ -59,6 +62,10 @@ var (
 		"How much of the messaging limit the numbers of a business portfolio have used together now.", portfolioLabels, nil)
 	portfolioNumbersDesc = prometheus.NewDesc("numberfleet_portfolio_phone_numbers",
 		"Number of phone numbers that share the limit of a business portfolio.", portfolioLabels, nil)
+	poolNumbersDesc = prometheus.NewDesc("numberfleet_number_pool_phone_numbers",
+		"Number of phone numbers that send for a number pool.", labels, nil)
+	poolSendableDesc = prometheus.NewDesc("numberfleet_number_pool_sendable_phone_numbers",
+		"Number of phone numbers of a number pool that may message further users now.", labels, nil)
 	templateDesc = prometheus.NewDesc("numberfleet_message_template_info",
 		"Where a message template stands; always 1.", []string{"namespace", "name", "quality", "state", "policy"}, nil)
 	unclaimedDesc = prometheus.NewDesc("numberfleet_unclaimed_phone_numbers",
@@ -68,11 +75,12 @@ var (
 // Describe implements prometheus.Collector.
 func (f *Standing) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{readyDesc, infoDesc, limitDesc, usedDesc, usersDesc, deadlineDesc, unclaimedDesc,
-		ownUsedDesc, ownReservedDesc, portfolioLimitDesc, portfolioUsedDesc, portfolioNumbersDesc, templateDesc} {
+		ownUsedDesc, ownReservedDesc, portfolioLimitDesc, portfolioUsedDesc, portfolioNumbersDesc, poolNumbersDesc, poolSendableDesc, templateDesc} {
 		descriptions <- d
 	}
 	roomDescs.describe(descriptions)
 	portfolioRoomDescs.describe(descriptions)
+	poolRoomDescs.describe(descriptions)
 	budgetDescs.describe(descriptions)
 	portfolioBudgetDescs.describe(descriptions)
 }
@@ -101,6 +109,7 @@ func (f *Standing) Collect(metrics chan<- prometheus.Metric) {
 		f.number(n, view, metrics)
 	}
 	f.portfolios(ctx, view, metrics)
+	f.pools(view, metrics)
 	f.templates(ctx, metrics)
 	unclaimed := 0
 	for _, number := range f.Ledger.Numbers() {
@@ -118,7 +127,7 @@ func (f *Standing) number(n *v1alpha1.PhoneNumber, view *standing.View, metrics 
 	}
 	stands := view.Number(n)
 	gauge(readyDesc, gaugeOf(meta.IsStatusConditionTrue(n.Status.Conditions, v1alpha1.ConditionReady)))
-	roomDescs.collect(gauge, &stands.Room, &n.Status.Tier)
+	roomDescs.collect(gauge, &stands.Room, unlimited(&n.Status.Tier))
 	gauge(ownReservedDesc, float64(stands.OwnReserved))
 	budgetDescs.collect(gauge, stands.Budgets)
 	if n.Status.Tier.Name == "" {
@@ -153,7 +162,7 @@ func (f *Standing) portfolios(ctx context.Context, view *standing.View, metrics 
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{p.Name}, more...)...)
 		}
 		stands := view.Portfolio(p)
-		portfolioRoomDescs.collect(gauge, &stands.Room, &p.Status.Tier)
+		portfolioRoomDescs.collect(gauge, &stands.Room, unlimited(&p.Status.Tier))
 		portfolioBudgetDescs.collect(gauge, stands.Budgets)
 		if p.Status.Tier.Name == "" {
 			continue
@@ -167,6 +176,18 @@ func (f *Standing) portfolios(ctx context.Context, view *standing.View, metrics 
 		if p.Status.Numbers != nil {
 			gauge(portfolioNumbersDesc, float64(*p.Status.Numbers))
 		}
+	}
+}
+
+func (f *Standing) pools(view *standing.View, metrics chan<- prometheus.Metric) {
+	for p := range view.Pools() {
+		gauge := func(desc *prometheus.Desc, value float64, _ ...string) {
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, p.Namespace, p.Name)
+		}
+		stands := view.Pool(p)
+		poolRoomDescs.collect(gauge, &stands.Room, stands.Remaining == rules.NoLimit)
+		gauge(poolNumbersDesc, float64(len(stands.Members)))
+		gauge(poolSendableDesc, float64(stands.SendableMembers()))
 	}
 }
 
@@ -192,12 +213,14 @@ func (d roomDesc) describe(descriptions chan<- *prometheus.Desc) {
 	}
 }
 
-func (d roomDesc) collect(gauge func(*prometheus.Desc, float64, ...string), room *rules.Room, tier *v1alpha1.TierStatus) {
+func (d roomDesc) collect(gauge func(*prometheus.Desc, float64, ...string), room *rules.Room, unlimited bool) {
 	gauge(d.remaining, float64(room.Remaining))
 	gauge(d.reserved, float64(room.Reserved))
 	gauge(d.sendable, gaugeOf(room.Sendable))
-	gauge(d.unlimited, gaugeOf(tier.Name != "" && tier.Limit == rules.Unlimited))
+	gauge(d.unlimited, gaugeOf(unlimited))
 }
+
+func unlimited(tier *v1alpha1.TierStatus) bool { return tier.Name != "" && tier.Limit == rules.Unlimited }
 
 func gaugeOf(is bool) float64 {
 	if is {
