@@ -220,7 +220,9 @@ func (d roomDesc) collect(gauge func(*prometheus.Desc, float64, ...string), room
 	gauge(d.unlimited, gaugeOf(unlimited))
 }
 
-func unlimited(tier *v1alpha1.TierStatus) bool { return tier.Name != "" && tier.Limit == rules.Unlimited }
+func unlimited(tier *v1alpha1.TierStatus) bool {
+	return tier.Name != "" && tier.Limit == rules.Unlimited
+}
 
 func gaugeOf(is bool) float64 {
 	if is {

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -75,6 +76,11 @@ func TestWhatAnAutoscalerReads(t *testing.T) {
 	f.add("blocked", 250, "acme")
 	f.addPortfolio("acme", 2000)
 	f.addPortfolio("empty", 2000)
+	f.pools = []v1alpha1.NumberPool{{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "all"}, Spec: v1alpha1.NumberPoolSpec{Selector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+			{Key: "name", Operator: metav1.LabelSelectorOpIn, Values: []string{"free", "full", "fast", "slow", "blocked"}},
+		}}},
+	}}
 	for i := range f.numbers {
 		switch n := &f.numbers[i]; n.Name {
 		case "offline":
@@ -108,6 +114,8 @@ func TestWhatAnAutoscalerReads(t *testing.T) {
 		{ref("phoneNumber", "new", "targetValue", "10%"), asked{false, 0, 1}},
 		{ref("businessPortfolio", "acme", "targetValue", "10%"), asked{true, 1500, 200}},
 		{ref("businessPortfolio", "acme", "metric", "throughput", "targetValue", "40"), asked{true, 1080, 40}},
+		{ref("numberPool", "all", "targetValue", "50"), asked{true, 150 + 1500, 50}},
+		{ref("numberPool", "all", "metric", "throughput", "targetValue", "40"), asked{true, 80 + 1080, 40}},
 		{ref("phoneNumber", "blocked", "metric", "throughput", "targetValue", "40"), asked{false, 0, 40}},
 		{ref("businessPortfolio", "empty", "targetValue", "50"), asked{false, 0, 50}},
 	} {
@@ -129,9 +137,9 @@ func TestMetadataIsRefusedByTheNameOfItsKey(t *testing.T) {
 		code codes.Code
 		want string
 	}{
-		{"no resource", ref("targetValue", "50"), codes.InvalidArgument, "phoneNumber or businessPortfolio"},
-		{"two resources", ref("phoneNumber", "sales", "businessPortfolio", "acme", "targetValue", "50"), codes.InvalidArgument, "phoneNumber or businessPortfolio"},
-		{"an empty name", ref("phoneNumber", "", "targetValue", "50"), codes.InvalidArgument, "phoneNumber or businessPortfolio"},
+		{"no resource", ref("targetValue", "50"), codes.InvalidArgument, "phoneNumber, numberPool or businessPortfolio"},
+		{"two resources", ref("phoneNumber", "sales", "businessPortfolio", "acme", "targetValue", "50"), codes.InvalidArgument, "phoneNumber, numberPool or businessPortfolio"},
+		{"an empty name", ref("phoneNumber", "", "targetValue", "50"), codes.InvalidArgument, "phoneNumber, numberPool or businessPortfolio"},
 		{"no target", ref("phoneNumber", "sales"), codes.InvalidArgument, "targetValue must be given"},
 		{"a target that is no number", ref("phoneNumber", "sales", "targetValue", "wide-open"), codes.InvalidArgument, "targetValue must be a number"},
 		{"no number", ref("phoneNumber", "sales", "targetValue", "NaN"), codes.InvalidArgument, "targetValue must be a number"},
@@ -140,12 +148,12 @@ func TestMetadataIsRefusedByTheNameOfItsKey(t *testing.T) {
 		{"more than all", ref("phoneNumber", "sales", "targetValue", "101%"), codes.InvalidArgument, "targetValue must be a number"},
 		{"a share of no limit", ref("phoneNumber", "sales", "metric", "throughput", "targetValue", "10%"), codes.InvalidArgument, "for the metric remaining alone"},
 		{"another metric", ref("phoneNumber", "sales", "metric", "wide-open", "targetValue", "50"), codes.InvalidArgument, "metric must be remaining, throughput or sendable"},
-		{"another key", ref("phonenumber", "wide-open", "targetValue", "50"), codes.InvalidArgument, "the keys are phoneNumber, businessPortfolio, metric and targetValue"},
+		{"another key", ref("phonenumber", "wide-open", "targetValue", "50"), codes.InvalidArgument, "the keys are phoneNumber, numberPool, businessPortfolio, metric and targetValue"},
 		{"a number that is not there", ref("phoneNumber", "wide-open", "targetValue", "50"), codes.NotFound, "no PhoneNumber"},
 		{"a portfolio that is not there", ref("businessPortfolio", "wide-open", "targetValue", "50"), codes.NotFound, "no BusinessPortfolio"},
 		{"a number of another namespace", &pb.ScaledObjectRef{Namespace: "other", ScalerMetadata: ref("phoneNumber", "sales", "targetValue", "50").GetScalerMetadata()},
 			codes.NotFound, "no PhoneNumber"},
-		{"nothing at all", nil, codes.InvalidArgument, "phoneNumber or businessPortfolio"},
+		{"nothing at all", nil, codes.InvalidArgument, "phoneNumber, numberPool or businessPortfolio"},
 	} {
 		for call, err := range everyCall(t.Context(), c, test.of) {
 			if status.Code(err) != test.code || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "wide-open") {

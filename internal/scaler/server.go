@@ -125,7 +125,7 @@ func (s *Server) subscribe(ctx context.Context, changed func()) error {
 	told := cache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { changed() }, UpdateFunc: func(any, any) { changed() }, DeleteFunc: func(any) { changed() },
 	}
-	for _, of := range []client.Object{&v1alpha1.PhoneNumber{}, &v1alpha1.BusinessPortfolio{}, &v1alpha1.MessagingPolicy{}} {
+	for _, of := range []client.Object{&v1alpha1.PhoneNumber{}, &v1alpha1.BusinessPortfolio{}, &v1alpha1.NumberPool{}, &v1alpha1.MessagingPolicy{}} {
 		informer, err := s.Informers.GetInformer(ctx, of)
 		if err == nil {
 			_, err = informer.AddEventHandler(told)

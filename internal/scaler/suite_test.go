@@ -45,6 +45,7 @@ type fleet struct {
 	policy     v1alpha1.MessagingPolicy
 	numbers    []v1alpha1.PhoneNumber
 	portfolios []v1alpha1.BusinessPortfolio
+	pools      []v1alpha1.NumberPool
 	lists      int // of numbers
 }
 
@@ -83,6 +84,8 @@ func (f *fleet) List(_ context.Context, list client.ObjectList, _ ...client.List
 		l.Items = append(l.Items, f.numbers...)
 	case *v1alpha1.BusinessPortfolioList:
 		l.Items = append(l.Items, f.portfolios...)
+	case *v1alpha1.NumberPoolList:
+		l.Items = append(l.Items, f.pools...)
 	}
 	return nil
 }
@@ -113,10 +116,10 @@ func connected(limit int64) (common v1alpha1.CommonStatus, tier v1alpha1.TierSta
 
 // add adds a number of the namespace shop, or of a portfolio there.
 func (f *fleet) add(name string, limit int64, portfolio string) {
-	n := v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
+	n := v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: map[string]string{"name": name}}}
 	n.Spec.PhoneNumber = fmt.Sprintf("+1555010%04d", len(f.numbers))
 	n.Status.CommonStatus, n.Status.Tier = connected(limit)
-	n.Status.PolicyName = f.policy.Name
+	n.Status.PolicyName, n.Status.Quality.Rating = f.policy.Name, v1alpha1.QualityHigh
 	n.Status.Portfolio, n.Status.Connection.State = portfolio, v1alpha1.StateConnected
 	f.numbers = append(f.numbers, n)
 }

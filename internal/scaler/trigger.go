@@ -33,6 +33,7 @@ type kind struct {
 // kinds has all. What has a namespace is looked up in that of the ScaledObject alone.
 var kinds = []kind{
 	{"phoneNumber", "PhoneNumber", (*standing.View).NumberSending},
+	{"numberPool", "NumberPool", (*standing.View).PoolSending},
 	{"businessPortfolio", "BusinessPortfolio", func(v *standing.View, _, name string) (standing.Sending, bool) { return v.PortfolioSending(name) }},
 }
 
@@ -95,12 +96,12 @@ func readTrigger(ref *pb.ScaledObjectRef) (trigger, error) {
 		case t.setKind(key, value):
 			named++
 		case !slices.Contains(kedaKeys, key):
-			return t, invalid("a key of the metadata is not known; the keys are phoneNumber, businessPortfolio, metric and targetValue")
+			return t, invalid("a key of the metadata is not known; the keys are phoneNumber, numberPool, businessPortfolio, metric and targetValue")
 		}
 	}
 	switch {
 	case named != 1 || t.name == "":
-		return t, invalid("the metadata must have phoneNumber or businessPortfolio, with the name of one")
+		return t, invalid("the metadata must have phoneNumber, numberPool or businessPortfolio, with the name of one")
 	case t.target.value == 0:
 		return t, invalid("targetValue must be given: how much of the metric one replica is for")
 	case t.target.ofLimit && t.metric.name != remaining:

@@ -45,6 +45,23 @@ func (v *View) PortfolioSending(name string) (Sending, bool) {
 	return Sending{}, false
 }
 
+// PoolSending is what the numbers of a pool may send now. It is false where there is no such pool.
+func (v *View) PoolSending(namespace, name string) (Sending, bool) {
+	for p := range v.Pools() {
+		if p.Namespace == namespace && p.Name == name {
+			pool := v.Pool(p)
+			var able []*v1alpha1.PhoneNumber
+			for i := range pool.Members {
+				if m := &pool.Members[i]; m.Sendable {
+					able = append(able, m.Number)
+				}
+			}
+			return sendingOf(pool.Room, able...), true
+		}
+	}
+	return Sending{}, false
+}
+
 // sendingOf is what some numbers may send that have a room together.
 func sendingOf(room rules.Room, numbers ...*v1alpha1.PhoneNumber) Sending {
 	sending := Sending{Room: room}
