@@ -89,9 +89,12 @@ func (m *Machine) applySettings(settings *Settings, about []string) []string {
 		if s := m.numbers[subject]; s != nil {
 			subject = s.number
 		}
-		if set.Removed {
+		switch {
+		case set.Removed && m.gate.limits[subject] == nil:
+			continue
+		case set.Removed:
 			set = LimitSetting{}
-		} else if !strings.HasPrefix(subject, portfolioPrefix) {
+		case !strings.HasPrefix(subject, portfolioPrefix):
 			m.ensure(subject)
 		}
 		l := m.ensureLimit(subject)

@@ -212,7 +212,7 @@ func (p *place) remember(failed ...uint32) {
 }
 
 // deliver takes that a message was delivered. It ends the reservation that was confirmed with it. A counted delivery that none was confirmed
-// with ends the oldest that is not confirmed: only one, since each is for a message of its own.
+// with ends the only one that is not confirmed. Of several it cannot be known which is of that message: they wait for their senders.
 func (m *Machine) deliver(l *limit, s *numberState, user key, e *event, counted bool) bool {
 	p := l.places[user]
 	if p == nil {
@@ -220,7 +220,7 @@ func (m *Machine) deliver(l *limit, s *numberState, user key, e *event, counted 
 	}
 	r := p.confirmedWith(s, e.fingerprint)
 	if r == nil && counted {
-		r = p.oldest(s, int64(e.at))
+		r = p.unconfirmed(s, int64(e.at))
 	}
 	if r == nil {
 		return false
@@ -238,17 +238,21 @@ func (p *place) confirmedWith(s *numberState, message uint32) *reservation {
 	return p.holds[i]
 }
 
-// oldest is the oldest reservation of a number that is not confirmed and was granted by a time; nil for none.
-func (p *place) oldest(s *numberState, by int64) (oldest *reservation) {
+// unconfirmed is the reservation of a number that is not confirmed and was granted by a time; nil for none, and for several: a hold that
+// ended by the delivery of another's message would be lost.
+func (p *place) unconfirmed(s *numberState, by int64) (only *reservation) {
 	for _, r := range p.holds {
-		if r.number == s && !r.confirmed && r.created <= by && (oldest == nil || r.compare(oldest) < 0) {
-			oldest = r
+		if r.number != s || r.confirmed || r.created > by {
+			continue
 		}
+		if only != nil {
+			return nil
+		}
+		only = r
 	}
-	return oldest
+	return only
 }
 
-// compare orders reservations by when they were made.
 func (r *reservation) compare(o *reservation) int {
 	return cmp.Or(cmp.Compare(r.created, o.created), bytes.Compare(r.id[:], o.id[:]))
 }

@@ -1,7 +1,6 @@
 package ledgertest
 
 import (
-	"bytes"
 	"math"
 	"slices"
 
@@ -139,15 +138,15 @@ func (m *gateModel) sharing(limit string) []string {
 	return []string{limit}
 }
 
-// enter takes an entry. A message that is delivered ends the reservation that was confirmed with it, else, where it is counted, the oldest
-// that may be of it. One that fails ends the one that was confirmed with it, or that will be.
+// enter takes an entry. A message that is delivered ends the reservation that was confirmed with it, else, where it is counted, the
+// only one that may be of it. One that fails ends the one that was confirmed with it, or that will be.
 func (m *gateModel) enter(e counts.Entry) {
 	if e.At < m.now-int64((counts.Kept+counts.Lateness).Seconds()) || e.At > m.now+int64(counts.Ahead.Seconds()) {
 		return
 	}
 	known := m.isDelivered(e.Number, e.User, e.Message)
 	m.entries = append(m.entries, e)
-	if e.Kind != counts.Delivered && e.Kind != counts.Failed || known {
+	if e.Kind != counts.Failed && (e.Kind != counts.Delivered || known) {
 		return
 	}
 	open := m.openOf(e.Number, e.User)
@@ -160,13 +159,14 @@ func (m *gateModel) enter(e counts.Entry) {
 			r.failed = append(r.failed, e.Message)
 		}
 	case m.counts(e):
-		if i := slices.IndexFunc(open, func(r *reservation) bool { return r.confirmed == 0 && r.created <= e.At }); i >= 0 {
-			open[i].ended = true
+		open = slices.DeleteFunc(open, func(r *reservation) bool { return r.confirmed != 0 || r.created > e.At })
+		if len(open) == 1 {
+			open[0].ended = true
 		}
 	}
 }
 
-// openOf are the reservations of a number that hold a user's place, the oldest first.
+// openOf are the reservations of a number that hold a user's place.
 func (m *gateModel) openOf(number string, user counts.UserKey) (open []*reservation) {
 	who := m.of(m.sharing(m.owner(number))...).person()
 	for _, r := range m.reservations {
@@ -174,12 +174,6 @@ func (m *gateModel) openOf(number string, user counts.UserKey) (open []*reservat
 			open = append(open, r)
 		}
 	}
-	slices.SortFunc(open, func(a, b *reservation) int {
-		if a.created != b.created {
-			return int(a.created - b.created)
-		}
-		return bytes.Compare(a.asked.ID[:], b.asked.ID[:])
-	})
 	return open
 }
 

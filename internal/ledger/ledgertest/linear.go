@@ -1,7 +1,6 @@
 package ledgertest
 
 import (
-	"bytes"
 	"context"
 	"maps"
 	"math/rand/v2"
@@ -240,28 +239,29 @@ func (s *shared) close(a ask) (want counts.Decision) {
 	return want
 }
 
-// deliver counts a delivery. It ends the reservation of its message, else the first of the number and user that may be of it.
+// deliver counts a delivery. It ends the reservation of its message, else the only one of the number and user that may be of it.
 func (s *shared) deliver(d delivery) {
 	if s.delivered[d] {
 		return
 	}
 	s.delivered[d], s.counted[d.user] = true, true
-	var first counts.ReservationID
+	var ended []counts.ReservationID
 	for id, r := range s.reservations {
-		if r.now == counts.Ended || r.Number != d.number || r.User != d.user || r.message != 0 && r.message != d.message {
+		if r.now == counts.Ended || r.Number != d.number || r.User != d.user {
 			continue
 		}
 		if r.message == d.message {
-			first = id
+			ended = []counts.ReservationID{id}
 			break
 		}
-		if first == (counts.ReservationID{}) || bytes.Compare(id[:], first[:]) < 0 {
-			first = id
+		if r.message == 0 {
+			ended = append(ended, id)
 		}
 	}
-	if r, found := s.reservations[first]; found {
+	if len(ended) == 1 {
+		r := s.reservations[ended[0]]
 		r.now = counts.Ended
-		s.reservations[first] = r
+		s.reservations[ended[0]] = r
 	}
 }
 

@@ -16,17 +16,24 @@ func someSettings(t *rapid.T, numbers []string, now time.Time) (s counts.Setting
 	removed := rapid.IntRange(0, 9).Draw(t, "removed") == 0
 	switch rapid.IntRange(0, 4).Draw(t, "setting") {
 	case 0:
-		s.Templates = []counts.TemplateSetting{{Name: someTemplateName(t), Category: someCategory(t), Obstacle: someObstacle(t, now), Removed: removed}}
-	case 1, 2:
-		number := rapid.SampledFrom(numbers).Draw(t, "sender")
-		s.Senders = []counts.SenderSetting{{Number: number, Namespace: someOf(t, namespaces), Account: someOf(t, accounts), Obstacle: someObstacle(t, now), Removed: removed}}
-	default:
-		subjects := append([]string{counts.PortfolioKey("one"), counts.PortfolioKey("two")}, numbers...)
-		l := someLimit(t, rapid.SampledFrom(subjects).Draw(t, "subject"), now)
-		if removed {
-			l = counts.LimitSetting{Subject: l.Subject, Removed: true}
+		template := counts.TemplateSetting{Name: someTemplateName(t), Removed: removed}
+		if !removed {
+			template.Category, template.Obstacle = someCategory(t), someObstacle(t, now)
 		}
-		s.Limits = []counts.LimitSetting{l}
+		s.Templates = []counts.TemplateSetting{template}
+	case 1, 2:
+		sender := counts.SenderSetting{Number: someOf(t, numbers), Removed: removed}
+		if !removed {
+			sender.Namespace, sender.Account, sender.Obstacle = someOf(t, namespaces), someOf(t, accounts), someObstacle(t, now)
+		}
+		s.Senders = []counts.SenderSetting{sender}
+	default:
+		subject := someOf(t, append([]string{counts.PortfolioKey("one"), counts.PortfolioKey("two")}, numbers...))
+		limit := counts.LimitSetting{Subject: subject, Removed: removed}
+		if !removed {
+			limit = someLimit(t, subject, now)
+		}
+		s.Limits = []counts.LimitSetting{limit}
 	}
 	return s
 }
