@@ -39,6 +39,7 @@ var faults = []fault{
 	{name: "clock stepped forward", living: stepForward},
 	{name: "leader paused past its lease", living: pauseLeader, ends: true, long: true},
 	{name: "API server paused", living: disturbance{paused: true}.fault, ends: true},
+	{name: "64 senders go through the gate", living: sendThroughGate, long: true},
 	{name: "operator, API server and etcd killed", posting: killEverything, living: killEverything, ends: true},
 }
 
@@ -260,10 +261,15 @@ func tearJournal(ctx context.Context, e *epoch, random *rand.Rand) error {
 }
 
 // corruptLedger kills the operator and flips bytes in a file of the ledger, three times. The operator must refuse to start and say why, or
-// its counts must be right. Then the ledger is restored.
+// its counts must be right. Then the ledger is restored: what was acknowledged meanwhile would be lost.
 func corruptLedger(ctx context.Context, e *epoch, random *rand.Rand) error {
 	if err := sleepUpTo(ctx, random, 3000); err != nil {
 		return err
+	}
+	select {
+	case <-e.posted:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	e.processMu.Lock()
 	defer e.processMu.Unlock()

@@ -25,10 +25,15 @@ type number struct {
 	late bool
 	// rated numbers get ratings, disliked ones complaints, and ratings now and then.
 	rated, complainedAbout bool
+	// gated numbers send what is reserved, and nothing else: see senders. They are late.
+	gated bool
 }
 
 // portfolio is a portfolio of the fleet. All its numbers belong to one account at Meta.
-type portfolio struct{ name, id, account, policy string }
+type portfolio struct {
+	name, id, account, policy string
+	gated                     bool
+}
 
 // template is a template of the fleet. It belongs to the account of a number.
 type template struct {
@@ -48,7 +53,8 @@ type fleet struct {
 func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 	small := &portfolio{name: fmt.Sprintf("small-%d", epoch), id: fmt.Sprintf("3%04d1", epoch), account: fmt.Sprintf("2%04d901", epoch), policy: "torture-portfolio"}
 	shipped := &portfolio{name: fmt.Sprintf("shipped-%d", epoch), id: fmt.Sprintf("3%04d2", epoch), account: fmt.Sprintf("2%04d902", epoch), policy: "meta-2025"}
-	f := &fleet{portfolios: []*portfolio{small, shipped}, policies: policies}
+	gated := &portfolio{name: fmt.Sprintf("gated-%d", epoch), id: fmt.Sprintf("3%04d3", epoch), account: fmt.Sprintf("2%04d903", epoch), policy: "torture-gate", gated: true}
+	f := &fleet{portfolios: []*portfolio{small, shipped, gated}, policies: policies}
 	for i, n := range []number{
 		{name: "users", namespace: "torture-a", policy: "torture-users", rated: true},
 		{name: "conversations", namespace: "torture-a", policy: "torture-conversations", rated: true},
@@ -65,6 +71,9 @@ func newFleet(epoch int, policies map[string]*check.Policy) *fleet {
 		{name: "late-conversations", namespace: "torture-b", policy: "torture-conversations", late: true},
 		{name: "late-feedback", namespace: "torture-a", policy: "torture-feedback", late: true, complainedAbout: true},
 		{name: "late-messages", namespace: "torture-b", policy: "torture-messages", late: true, rated: true},
+		{name: "gated-a", namespace: "torture-a", portfolio: gated, late: true, gated: true},
+		{name: "gated-b", namespace: "torture-b", portfolio: gated, late: true, gated: true},
+		{name: "gated-own", namespace: "torture-a", policy: "torture-gate-number", late: true, gated: true},
 	} {
 		n.phone = fmt.Sprintf("+1555%04d%03d", epoch, i)
 		n.account = fmt.Sprintf("2%04d%03d", epoch, i)
@@ -135,7 +144,11 @@ func (f *fleet) objects() []*unstructured.Unstructured {
 	}
 	var all []*unstructured.Unstructured
 	for _, p := range f.portfolios {
-		all = append(all, object("BusinessPortfolio", "", p.name, map[string]any{"policyName": p.policy, "portfolioID": p.id}))
+		spec := map[string]any{"policyName": p.policy, "portfolioID": p.id}
+		if p.gated {
+			spec["budgets"] = budgets(map[string]any{"namespaces": []any{"torture-a"}, "categories": []any{"Authentication"}}, map[string]any{"namespaces": []any{"torture-b"}})
+		}
+		all = append(all, object("BusinessPortfolio", "", p.name, spec))
 	}
 	for _, n := range f.numbers {
 		business := map[string]any{"whatsAppBusinessAccountID": n.account}
@@ -144,6 +157,10 @@ func (f *fleet) objects() []*unstructured.Unstructured {
 			business["portfolio"] = n.portfolio.name
 		} else {
 			spec["policyName"] = n.policy
+			if n.gated {
+				spec["budgets"] = budgets(map[string]any{"categories": []any{"Authentication"}}, map[string]any{"categories": []any{"Utility"}})
+				spec["unconfirmed"] = "Release"
+			}
 		}
 		all = append(all, object("PhoneNumber", n.namespace, n.name, spec))
 	}

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -18,7 +19,7 @@ var real = clock.RealClock{}
 // operator is the operator with the rights and settings that it has in a cluster, and event time.
 type operator struct {
 	*rig.Operator
-	clock  *scaledclock.Clock
+	clock  atomic.Pointer[scaledclock.Clock]
 	starts int
 }
 
@@ -28,11 +29,13 @@ func newOperator(o options, kubeconfig string) (*operator, error) {
 }
 
 // start runs the operator, whose clock shows origin now and runs at a speed.
-func (op *operator) start(origin time.Time, speed float64) (err error) {
+func (op *operator) start(origin time.Time, speed float64) error {
 	anchor := real.Now()
-	if op.clock, err = scaledclock.New(real, anchor.Round(0), origin, speed); err != nil {
+	clock, err := scaledclock.New(real, anchor.Round(0), origin, speed)
+	if err != nil {
 		return err
 	}
+	op.clock.Store(clock)
 	op.starts++
 	return op.Start(slices.Concat([]string{
 		"--events-bind-address=" + op.Events, "--events-audiences=",
@@ -45,4 +48,4 @@ func (op *operator) start(origin time.Time, speed float64) (err error) {
 const journalBytes = 16 << 10
 
 // now is event time.
-func (op *operator) now() time.Time { return op.clock.Now() }
+func (op *operator) now() time.Time { return op.clock.Load().Now() }

@@ -28,12 +28,14 @@ type epoch struct {
 	fleet    *fleet
 	traffic  *traffic
 	sender   *sender
+	senders  *senders
 	verifier *verifier
 	disk     disk
 
 	// processMu is held by what starts, stops and pauses the operator.
 	processMu sync.Mutex
 	period    period
+	posted    chan struct{} // closed when all live webhooks of the period are acknowledged
 }
 
 // begin creates a fleet, and waits until the operator has its statuses.
@@ -49,6 +51,9 @@ func (t *torture) begin(ctx context.Context, n int) (*epoch, error) {
 	}
 	t.op.DataDir = filepath.Join(t.ledger(), "data")
 	if e.sender, err = newSender(t.op, t.plane.Admin().BearerToken, t.input()); err != nil {
+		return e, err
+	}
+	if e.senders, err = newSenders(e); err != nil {
 		return e, err
 	}
 	e.verifier = newVerifier(t.api, t.op, e.sender, e.fleet, t.plane.Admin().BearerToken)
@@ -86,7 +91,7 @@ func (e *epoch) end(ctx context.Context) error {
 // round is one round. First what happened during the downtime is posted, then the rules run, while more is posted. Faults happen in both.
 // The round ends when the operator shows what the checker says.
 func (e *epoch) round(ctx context.Context, faults []fault, random *rand.Rand) error {
-	e.period = e.traffic.next()
+	e.period, e.posted = e.traffic.next(), make(chan struct{})
 	e.say("period from %s: %d webhooks, %d of them live", e.period.at.Format(time.DateTime), len(e.period.requests)+len(e.period.live), len(e.period.live))
 	if err := e.start(ctx, e.period.at, true); err != nil {
 		return err
@@ -114,6 +119,7 @@ func (e *epoch) round(ctx context.Context, faults []fault, random *rand.Rand) er
 		if err := e.sender.all(ctx, e.period.live, random); err != nil {
 			return err
 		}
+		close(e.posted)
 		for e.op.now().Before(e.period.at.Add(liveUntil)) {
 			if err := rig.Sleep(ctx, 50*time.Millisecond); err != nil {
 				return err
@@ -128,6 +134,9 @@ func (e *epoch) round(ctx context.Context, faults []fault, random *rand.Rand) er
 		return err
 	}
 	if err := e.verifier.events(ctx); err != nil {
+		return err
+	}
+	if err := e.senders.checkReserved(ctx); err != nil {
 		return err
 	}
 	return e.stop(random)

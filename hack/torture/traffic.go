@@ -65,6 +65,9 @@ func (t *traffic) next() period {
 	l := period{at: t.when()}
 	var news []*request
 	for _, n := range t.fleet.numbers {
+		if n.gated {
+			continue
+		}
 		var happened []incident
 		if n.rated && t.chance(0.35) || n.complainedAbout && t.chance(0.04) {
 			news = append(news, t.reportRatings(n, l.at)...)

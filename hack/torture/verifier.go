@@ -141,7 +141,9 @@ func (j *verifier) compareHistories(statuses map[string]*status, until time.Time
 }
 
 func (j *verifier) late(name string) bool {
-	return slices.ContainsFunc(j.fleet.numbers, func(n *number) bool { return n.late && n.namespace+"/"+n.name == name })
+	return slices.ContainsFunc(j.fleet.numbers, func(n *number) bool {
+		return n.late && (n.namespace+"/"+n.name == name || n.portfolio != nil && n.portfolio.name == name)
+	})
 }
 
 // transitions compares those of a subject whose events came in time. The last ones may be missing, except those up to an instant.

@@ -1,0 +1,365 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"numberfleet.dev/numberfleet/api/client"
+	"numberfleet.dev/numberfleet/hack/rig"
+	"numberfleet.dev/numberfleet/hack/torture/check"
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
+)
+
+// senders send messages of the gated numbers, and ask the gate before each. What they were answered, and what became of the messages, is told
+// to a check.Gate for each limit.
+type senders struct {
+	*epoch
+	client *client.Client
+	limits []*gatedLimit
+	began  time.Time // real
+}
+
+// gatedLimit is a limit that senders ask for places of: that of a portfolio, or of a number.
+type gatedLimit struct {
+	*check.Gate
+	selection client.Selection
+	kinds     []messageKind
+}
+
+// messageKind is a number, and a category that it sends messages of. A user gets messages of one kind. So it is known which budget a place
+// falls under; those of shared get them from several numbers, in no budget of the others.
+type messageKind struct {
+	number           *number
+	category, budget string
+	shared           bool
+}
+
+// The budgets of a gated limit, in percent of it.
+const (
+	kept, keptPercent     = "kept", 30
+	capped, cappedPercent = "capped", 40
+)
+
+// budgets are those of a gated limit, by what they are for.
+func budgets(forKept, forCapped map[string]any) []any {
+	forKept["name"], forKept["guaranteed"] = kept, fmt.Sprint(keptPercent, "%")
+	forCapped["name"], forCapped["maximum"] = capped, fmt.Sprint(cappedPercent, "%")
+	return []any{forKept, forCapped}
+}
+
+func newSenders(e *epoch) (*senders, error) {
+	c, err := client.New(client.Options{
+		URL: "http://" + e.op.Events, Retries: -1,
+		Token: func(context.Context) (string, error) { return e.plane.Admin().BearerToken, nil },
+		HTTP:  &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: reservers}},
+	})
+	s := &senders{epoch: e, client: c, began: real.Now()}
+	var shared gatedLimit
+	for _, n := range e.fleet.numbers {
+		switch {
+		case !n.gated:
+		case n.portfolio == nil:
+			own := &gatedLimit{Gate: s.gate(n, true), selection: client.Selection{Namespace: n.namespace, Number: n.phone}}
+			own.kinds = []messageKind{{n, "Authentication", kept, false}, {n, "Utility", capped, false}, {n, "Marketing", "", false}}
+			s.limits = append(s.limits, own)
+		case n.namespace == "torture-a":
+			shared.Gate, shared.selection = s.gate(n, false), client.Selection{Portfolio: n.portfolio.name}
+			shared.kinds = append(shared.kinds, messageKind{n, "Authentication", kept, false}, messageKind{n, "Marketing", "", true})
+		default:
+			shared.kinds = append(shared.kinds, messageKind{n, "Marketing", capped, false}, messageKind{n, "Marketing", "", true})
+		}
+	}
+	s.limits = append(s.limits, &shared)
+	return s, err
+}
+
+// gate is that of the limit of a number, which does not change.
+func (s *senders) gate(n *number, release bool) *check.Gate {
+	spec := &s.fleet.policies[n.policy].Spec
+	limit := spec.Tiers[0].Limit
+	return check.NewGate(check.GateRules{
+		Limit: limit, Window: spec.Counting.WindowHours * 3600, Release: release,
+		Guaranteed: map[string]int64{kept: limit * keptPercent / 100}, Maximum: map[string]int64{capped: limit * cappedPercent / 100},
+	})
+}
+
+const reservers = 64
+
+// sendThroughGate has senders ask the gate for places while the operator is killed again and again, with its clock set back or forward. What
+// they were granted must never exceed a limit or a budget, what is guaranteed must be granted, and nothing that was granted be forgotten.
+func sendThroughGate(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := e.waitForRules(ctx); err != nil {
+		return err
+	}
+	sending, stop := context.WithCancel(ctx)
+	defer stop()
+	group, together := errgroup.WithContext(ctx)
+	for range reservers {
+		mine := rand.New(rand.NewPCG(random.Uint64(), 0)) // #nosec G404 -- to be replayed
+		group.Go(func() error {
+			for sending.Err() == nil && together.Err() == nil {
+				if err := e.senders.send(together, mine); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		defer stop()
+		return e.senders.disturb(together, random)
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, l := range e.senders.limits {
+		if problems := l.Problems(); len(problems) > 0 {
+			return failure(strings.Join(problems[:min(len(problems), 20)], "\n"))
+		}
+		granted, refused := l.Asked()
+		e.say("%+v: %d reservations granted so far, %d refused", l.selection, granted, refused)
+	}
+	return e.senders.checkReserved(ctx)
+}
+
+// disturb kills the operator a few times. Once it goes on an hour later, and once it does with its clock an hour behind for a while.
+func (s *senders) disturb(ctx context.Context, random *rand.Rand) error {
+	const killed, back, forward = 0, 1, 2
+	anHourLater := func() time.Time { return s.stopped().Add(time.Hour) }
+	for _, what := range append([]int{killed}, random.Perm(3)...) {
+		if err := sleepUpTo(ctx, random, 2500); err != nil {
+			return err
+		}
+		at := s.stopped
+		switch what {
+		case back:
+			if err := s.restartAt(ctx, func() time.Time { return s.stopped().Add(-time.Hour) }); err != nil {
+				return err
+			}
+			if err := sleepUpTo(ctx, random, 1500); err != nil {
+				return err
+			}
+			at = anHourLater
+		case forward:
+			at = anHourLater
+		}
+		if err := s.restartAt(ctx, at); err != nil {
+			return err
+		}
+	}
+	return sleepUpTo(ctx, random, 1500)
+}
+
+// restartAt kills the operator and starts it with another clock.
+func (s *senders) restartAt(ctx context.Context, at func() time.Time) error {
+	s.processMu.Lock()
+	defer s.processMu.Unlock()
+	s.tell(func() {})
+	s.op.Kill()
+	return s.start(ctx, at(), false)
+}
+
+// now is this instant.
+func (s *senders) now() check.Instant {
+	return check.Instant{Real: real.Since(s.began), Clock: s.op.now().Unix()}
+}
+
+// tell tells the gates what the operator's clock shows.
+func (s *senders) tell(change func()) {
+	for _, l := range s.limits {
+		l.Change(s.now(), change)
+	}
+}
+
+// send asks for one message, and has something become of it.
+func (s *senders) send(ctx context.Context, random *rand.Rand) error {
+	pause := func(most int) error { return sleepUpTo(ctx, random, most) }
+	if err := pause(400); err != nil {
+		return err
+	}
+	l := s.limits[random.IntN(len(s.limits))]
+	which := random.IntN(len(l.kinds))
+	kind := l.kinds[which]
+	of := fmt.Sprint(kind.number.policy, which)
+	if kind.shared {
+		of = kind.number.policy + " shared"
+	}
+	user := fmt.Sprintf("1557%07d", hash(of)%1000*1000+random.IntN(200))
+	r, id, err := s.reserve(ctx, l, kind, user, random)
+	if err != nil || id == "" {
+		return err
+	}
+	if err := pause(300); err != nil {
+		return err
+	}
+	message := fmt.Sprintf("wamid.gated.%016x", random.Uint64())
+	confirm := func() error { return s.confirm(ctx, l, r, id, message) }
+	outcome := func() error { return s.post(ctx, l, kind, r, message, random) }
+	switch dice := random.IntN(20); {
+	case dice < 2: // nobody knows what became of it
+		return nil
+	case dice < 6:
+		return s.release(ctx, l, r, id)
+	case l.Release:
+		if err := confirm(); err != nil {
+			return err
+		}
+		if !l.InTime(r) { // so nothing is sent
+			return s.release(ctx, l, r, id)
+		}
+		return errors.Join(pause(300), outcome())
+	case dice < 12:
+		return errors.Join(confirm(), pause(300), outcome())
+	case dice < 16:
+		return errors.Join(outcome(), pause(300), confirm())
+	default:
+		return outcome()
+	}
+}
+
+// reserve asks for a reservation until there is an answer. Without an id it was refused.
+func (s *senders) reserve(ctx context.Context, l *gatedLimit, kind messageKind, user string, random *rand.Rand) (r *check.Reservation, id string, err error) {
+	ttl := time.Duration(1+random.IntN(15)) * time.Minute
+	request := client.Request{
+		Number: kind.number.phone, Namespace: kind.number.namespace, User: user, Category: kind.category, TTL: ttl.String(), Key: fmt.Sprintf("%016x", random.Uint64()),
+	}
+	r = &check.Reservation{User: user, Budget: kind.budget, TTL: int64(ttl.Seconds()), Asked: s.now()}
+	r.AskedLast = r.Asked
+	l.Ask(r)
+	var granted *client.Reservation
+	refused, err := s.until(ctx, func() error {
+		l.Change(s.now(), func() { r.AskedLast = s.now() })
+		granted, err = s.client.Reserve(ctx, request)
+		return err
+	}, func() { l.Change(s.now(), func() { r.Unclear = true }) })
+	if err != nil {
+		return nil, "", err
+	}
+	l.Change(s.now(), func() {
+		if r.Answered = s.now(); refused != nil {
+			r.Reason = refused.Reason
+		} else {
+			r.Granted, r.Expires = true, granted.Expires.Unix()
+		}
+	})
+	if refused != nil {
+		return r, "", nil
+	}
+	if random.IntN(10) == 0 && !r.Unclear { // the same again
+		again, err := s.client.Reserve(ctx, request)
+		if err == nil && again.ID != granted.ID && s.now().Clock < r.AskedLast.Clock+1800 {
+			return nil, "", failure("a request with the same key is another reservation")
+		}
+	}
+	return r, granted.ID, nil
+}
+
+// confirm confirms a reservation until there is an answer.
+func (s *senders) confirm(ctx context.Context, l *gatedLimit, r *check.Reservation, id, message string) error {
+	l.Change(s.now(), func() { r.Confirming = s.now() })
+	refused, err := s.until(ctx, func() error { return s.client.Confirm(ctx, id, message) }, func() {})
+	if err != nil {
+		return err
+	}
+	l.Change(s.now(), func() {
+		if refused != nil {
+			r.Missing = s.now()
+		} else {
+			r.Confirmed = s.now()
+		}
+	})
+	return nil
+}
+
+// release releases a reservation until there is an answer.
+func (s *senders) release(ctx context.Context, l *gatedLimit, r *check.Reservation, id string) error {
+	l.Change(s.now(), func() { r.Releasing = s.now() })
+	if _, err := s.until(ctx, func() error { return s.client.Release(ctx, id) }, func() {}); err != nil {
+		return err
+	}
+	l.Change(s.now(), func() { r.Released = s.now() })
+	return nil
+}
+
+// until asks until there is an answer: a refusal, or none. It says each time that there was no answer.
+func (s *senders) until(ctx context.Context, ask func() error, unanswered func()) (*client.Problem, error) {
+	for give := real.Now().Add(rig.Patience); ; {
+		err := ask()
+		refused, answered := errors.AsType[*client.Problem](err)
+		switch {
+		case err == nil:
+			return nil, nil
+		case answered && refused.Status != http.StatusServiceUnavailable:
+			if slices.Contains([]int{http.StatusTooManyRequests, http.StatusConflict, http.StatusNotFound}, refused.Status) {
+				return refused, nil
+			}
+			return nil, failure("a sender is answered " + refused.Error())
+		case real.Now().After(give):
+			return nil, fmt.Errorf("a sender is not answered: %w", err)
+		}
+		unanswered()
+		if err := rig.Sleep(ctx, 30*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// post tells that a message was delivered, or mostly so: now and then it failed.
+func (s *senders) post(ctx context.Context, l *gatedLimit, kind messageKind, r *check.Reservation, message string, random *rand.Rand) error {
+	at := s.op.now()
+	m := &check.Message{Of: r, At: at.Unix(), Posting: s.now()}
+	status := metatest.Status{ID: message, Status: "delivered", Phone: r.User, Category: strings.ToLower(kind.category), At: at}
+	if random.IntN(5) == 0 {
+		m.At, status.Status, status.Code = 0, "failed", 131026
+	}
+	l.Post(m)
+	p := &request{number: kind.number, body: metatest.MessagesPayload(kind.number.phone, []metatest.Status{status}, nil)}
+	for range 1 + random.IntN(2) {
+		if err := s.sender.until(ctx, p); err != nil {
+			return err
+		}
+		if m.Posted == (check.Instant{}) {
+			l.Change(s.now(), func() { m.Posted = s.now() })
+		}
+		if err := sleepUpTo(ctx, random, 200); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkReserved checks that as many users are held as senders were granted, and that all others were let go.
+func (s *senders) checkReserved(ctx context.Context) error {
+	for _, l := range s.limits {
+		var last string
+		for give := real.Now().Add(10 * time.Second); ; {
+			items, err := s.client.Standing(ctx, l.selection)
+			at := slices.IndexFunc(items, func(i client.Item) bool { return i.Portfolio == "" }) // it has the limit itself
+			if err == nil && at >= 0 {
+				least, most := l.Reserved(s.now())
+				is := items[at].Reserved
+				if is >= least && is <= most {
+					break
+				}
+				last = fmt.Sprintf("%d users are held, and must be from %d to %d", is, least, most)
+			} else {
+				last = fmt.Sprintf("%d answers, %v", len(items), err)
+			}
+			if real.Now().After(give) {
+				return failure(fmt.Sprintf("%+v: %s", l.selection, last))
+			}
+			if err := rig.Sleep(ctx, 100*time.Millisecond); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
