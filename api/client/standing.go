@@ -47,6 +47,18 @@ type Item struct {
 	// Reason is why nothing may be sent, and Until when that ends by itself; zero where it does not.
 	Reason string    `json:"reason,omitempty"`
 	Until  time.Time `json:"until,omitzero"`
+	// Budgets are those of who has the limit.
+	Budgets []Budget `json:"budgets,omitempty"`
+}
+
+// Budget is where a budget of a limit stands.
+type Budget struct {
+	Name       string `json:"name"`
+	Used       int64  `json:"used"`
+	Reserved   int64  `json:"reserved"`
+	Guaranteed int64  `json:"guaranteed"`        // lent to nobody
+	Maximum    *int64 `json:"maximum,omitempty"` // nil for none
+	Remaining  int64  `json:"remaining"`
 }
 
 // Standing is where numbers and portfolios stand now. A refusal is a *Problem.

@@ -15,7 +15,7 @@ func numbersOf(d *counts.Decision) string {
 	case v1alpha1.RoomBudgetReached:
 		return fmt.Sprintf("%d of the %d of budget %q are used and %d are held", d.Budget.Used, d.Budget.Maximum, d.Budget.Name, d.Budget.Held) + first(d)
 	case v1alpha1.RoomLimitReached:
-		others := d.Room.Guaranteed - owed(&d.Budget)
+		others := d.Room.Guaranteed - d.Budget.Owed()
 		if d.Room.Used+d.Room.Held+others < d.Room.Limit {
 			return "" // Meta's report, not our count
 		}
@@ -37,14 +37,11 @@ func first(d *counts.Decision) string {
 	return "; the first place is free at " + time.Unix(d.Until, 0).UTC().Format(time.RFC3339)
 }
 
-// owed is what is left of the guarantee of a budget.
-func owed(b *counts.BudgetUse) int64 { return max(0, b.Guaranteed-b.Used-b.Held) }
-
 // Remaining is to how many further users the sender may send after a decision: rules.NoLimit where nothing limits it.
 func Remaining(d *counts.Decision) int64 {
 	left := rules.NoLimit
 	if d.Room.Limit != rules.Unlimited {
-		left = max(0, d.Room.Limit-d.Room.Used-d.Room.Held-(d.Room.Guaranteed-owed(&d.Budget)))
+		left = max(0, d.Room.Limit-d.Room.Used-d.Room.Held-(d.Room.Guaranteed-d.Budget.Owed()))
 	}
 	if d.Budget.Name != "" && d.Budget.Maximum >= 0 {
 		left = min(left, max(0, d.Budget.Maximum-d.Budget.Used-d.Budget.Held))

@@ -17,13 +17,13 @@ type Budget struct {
 func Budgets(room rules.Room, used []counts.BudgetUse) []Budget {
 	kept := int64(0)
 	for _, b := range used {
-		kept += guaranteeLeft(b)
+		kept += b.Owed()
 	}
 	all := make([]Budget, 0, len(used))
 	for _, b := range used {
 		remaining := room.Remaining
 		if room.Limit != rules.Unlimited {
-			remaining = max(0, remaining-(kept-guaranteeLeft(b))) // what is guaranteed to the others is lent to nobody
+			remaining = max(0, remaining-(kept-b.Owed())) // what is guaranteed to the others is lent to nobody
 		}
 		if b.Maximum >= 0 {
 			remaining = min(remaining, max(0, b.Maximum-b.Used-b.Held))
@@ -32,6 +32,3 @@ func Budgets(room rules.Room, used []counts.BudgetUse) []Budget {
 	}
 	return all
 }
-
-// guaranteeLeft is what is guaranteed to a budget and neither used nor held.
-func guaranteeLeft(b counts.BudgetUse) int64 { return max(0, b.Guaranteed-b.Used-b.Held) }

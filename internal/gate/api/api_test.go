@@ -21,6 +21,7 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/gate/api"
 	"numberfleet.dev/numberfleet/internal/gate/gatetest"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 var begin = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
@@ -280,6 +281,21 @@ func TestStandingSaysWhatMayBeSentNow(t *testing.T) {
 	d.expect(d.send(http.MethodGet, "/v1/standing?namespace=shop", gatetest.ShopToken, ""), 200, `{"items":[`+
 		strings.Replace(sales, `"used":1,"reserved":0,"remaining":1,"sendable":true`,
 			`"used":2,"reserved":0,"remaining":0,"sendable":false,"reason":"LimitReached","until":"2026-11-02T12:00:00Z"`, 1)+`]}`)
+}
+
+func TestStandingShowsWhatIsReservedAndTheBudgets(t *testing.T) {
+	d := newDesk(t, 10)
+	d.Configure(t, counts.LimitSetting{Subject: gatetest.Number, Limit: 10, Budgets: []counts.BudgetSetting{
+		{Name: "logins", Categories: []counts.Category{counts.Authentication}, Guaranteed: counts.Amount{Set: true, N: 2}},
+		{Name: "rest", Maximum: counts.Amount{Set: true, N: 50, Percent: true}},
+	}})
+	d.id(d.send(http.MethodPost, reservations, gatetest.ShopToken, to(1)))
+	a := d.send(http.MethodGet, "/v1/standing?namespace=shop", gatetest.ShopToken, "")
+	want := `"used":0,"reserved":1,"remaining":9,"sendable":true,"budgets":[{"name":"logins","used":0,"reserved":0,"guaranteed":2,"remaining":9},` +
+		`{"name":"rest","used":0,"reserved":1,"guaranteed":0,"maximum":5,"remaining":4}]}]}`
+	if a.StatusCode != 200 || !strings.HasSuffix(a.body, want) {
+		t.Errorf("it is %d %s\nwant %s", a.StatusCode, a.body, want)
+	}
 }
 
 func TestAStreamTellsWhereAllStandThenWhatChangesUntilTheServerStops(t *testing.T) {

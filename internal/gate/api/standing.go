@@ -30,6 +30,18 @@ type item struct {
 	Sendable  bool   `json:"sendable"`
 	Reason    string `json:"reason,omitempty"`
 	Until     string `json:"until,omitempty"`
+
+	Budgets []budget `json:"budgets,omitempty"` // of who has the limit
+}
+
+// budget is where a budget of a limit stands.
+type budget struct {
+	Name       string `json:"name"`
+	Used       int64  `json:"used"`
+	Reserved   int64  `json:"reserved"`
+	Guaranteed int64  `json:"guaranteed"`
+	Maximum    *int64 `json:"maximum,omitempty"` // left out where there is none
+	Remaining  int64  `json:"remaining"`
 }
 
 // items is the body of the answer to what may be sent now.
@@ -74,7 +86,7 @@ func itemsOf(v *standing.View, s *selection) []item {
 		i := item{Kind: numberKind, Namespace: n.Namespace, Name: n.Name, Number: n.Spec.PhoneNumber, NumberID: n.Spec.PhoneNumberID, Portfolio: n.Status.Portfolio}
 		if s.includes(&i) {
 			stands := v.Number(n)
-			i.stands(&stands.Room, stands.Used, &n.Status.Tier)
+			i.stands(&stands.Room, stands.Used, &n.Status.Tier, stands.Budgets)
 			all = append(all, i)
 		}
 	}
@@ -82,20 +94,27 @@ func itemsOf(v *standing.View, s *selection) []item {
 		i := item{Kind: portfolioKind, Name: p.Name}
 		if s.includes(&i) {
 			stands := v.Portfolio(p)
-			i.stands(&stands.Room, stands.Used, &p.Status.Tier)
+			i.stands(&stands.Room, stands.Used, &p.Status.Tier, stands.Budgets)
 			all = append(all, i)
 		}
 	}
 	return all
 }
 
-func (i *item) stands(room *rules.Room, used *int64, tier *v1alpha1.TierStatus) {
+func (i *item) stands(room *rules.Room, used *int64, tier *v1alpha1.TierStatus, budgets []standing.Budget) {
 	if tier.Name != "" && room.Limit != rules.Unlimited {
 		i.Limit = new(room.Limit)
 	}
 	i.Used, i.Reserved, i.Remaining, i.Sendable, i.Reason = used, room.Reserved, room.Remaining, room.Sendable, string(room.Reason)
 	if !room.Until.IsZero() {
 		i.Until = room.Until.UTC().Format(time.RFC3339)
+	}
+	for _, b := range budgets {
+		of := budget{Name: b.Name, Used: b.Used, Reserved: b.Held, Guaranteed: b.Guaranteed, Remaining: b.Remaining}
+		if b.Maximum >= 0 {
+			of.Maximum = new(b.Maximum)
+		}
+		i.Budgets = append(i.Budgets, of)
 	}
 }
 

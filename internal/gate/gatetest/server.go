@@ -132,5 +132,6 @@ func (u usage) Portfolio(name string, _ []*v1alpha1.PhoneNumber, policy *rules.P
 
 func (u usage) of(subject string, policy *rules.Policy, now time.Time) standing.Used {
 	counted := rules.Exact{Counted: u.Ledger.Usage(subject)}
-	return standing.Used{Usage: counted, Now: new(rules.Used(policy, counted, now))}
+	held := u.Ledger.Reserved(subject, now)
+	return standing.Used{Usage: counted, Now: new(rules.Used(policy, counted, now)), Reserved: held, OwnReserved: held, Budgets: u.Ledger.Budgets(subject, now)}
 }

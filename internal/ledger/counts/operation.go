@@ -145,6 +145,9 @@ type BudgetUse struct {
 	Maximum    int64 // -1 for none
 }
 
+// Owed is what is left of the guarantee: neither used nor held.
+func (u BudgetUse) Owed() int64 { return max(0, u.Guaranteed-u.Used-u.Held) }
+
 var errOperation = errors.New("an operation is impossible")
 
 // Validate returns ErrInvalid and says which field is not valid. It quotes no value.
