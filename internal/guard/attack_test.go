@@ -112,7 +112,7 @@ func TestHeadersCannotSmuggle(t *testing.T) {
 			t.Errorf("%s comes to Meta: %q", name, header[name])
 		}
 	}
-	if header.Get("X-Kept") != "kept" || header.Get("User-Agent") != "an SDK" || res.StatusCode != 200 {
+	if header.Get("X-Kept") != "kept" || header.Get("User-Agent") != "an SDK" || res.StatusCode != http.StatusOK {
 		t.Errorf("HTTP %d %s, Meta got %v", res.StatusCode, body, header)
 	}
 }

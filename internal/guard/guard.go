@@ -24,7 +24,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/server"
 )
 
-// Bounds of requests to the guard. Media may have 100 MB, and pass; messages are read whole.
+// Limits bound the requests to the guard: media may have 100 MB.
 var Limits = server.Limits{Read: 5 * time.Minute, Write: 6 * time.Minute}
 
 const (

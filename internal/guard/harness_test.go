@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -144,7 +146,7 @@ func newStand(t *testing.T, with ...func(*guard.Options)) *stand {
 func newUnready(t *testing.T, with ...func(*guard.Options)) (*stand, *guard.Guard) {
 	t.Helper()
 	s := &stand{
-		t: t, gate: &scripted{changed: make(chan struct{}, 1000)}, clock: clocktesting.NewFakePassiveClock(time.Now()), // deadlines of connections are real
+		t: t, gate: &scripted{changed: make(chan struct{}, 1000)}, clock: clocktesting.NewFakePassiveClock(clock.RealClock{}.Now()), // deadlines of connections are real
 		metrics: prometheus.NewRegistry(), logs: &servertest.Logs{},
 		fleet: fleet{report.NumberIDSubject("1001"): phoneNumber("sales", "+15550100001"), report.ParseSubject("+15550100002"): phoneNumber("care", "+15550100002")},
 	}
@@ -191,9 +193,7 @@ func (s *stand) do(method, path, body string, header http.Header) (*http.Respons
 		s.t.Fatal(err)
 	}
 	req.Header = http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		s.t.Fatal(err)

@@ -35,6 +35,7 @@ func cluster() *server.Access {
 }
 
 func injecting(t *testing.T) func(*guard.Options) {
+	t.Helper()
 	folder := t.TempDir()
 	servertest.Write(t, folder, "token", token+"\n")
 	servertest.Write(t, folder, "app-secret", "hunter2")

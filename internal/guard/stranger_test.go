@@ -86,13 +86,13 @@ func TestAStrangerLearnsNothing(t *testing.T) {
 	}
 	for range 2 {
 		res, body := s.do(http.MethodPost, "/v27.0/1001/messages", text, authorization("reader"))
-		if r := s.refusalOf(body); res.StatusCode != 429 || r.Error.ErrorData.Details != "LimitReached: 1000 of 1000 are used" || res.Header.Get("X-Numberfleet-Number") != "shop/sales" {
+		if r := s.refusalOf(body); res.StatusCode != http.StatusTooManyRequests || r.Error.ErrorData.Details != "LimitReached: 1000 of 1000 are used" || res.Header.Get("X-Numberfleet-Number") != "shop/sales" {
 			t.Errorf("HTTP %d %s %v", res.StatusCode, body, res.Header)
 		}
 	}
 	// Who may send is told once that was seen.
 	s.do(http.MethodPost, "/v27.0/1001/messages", messageTo("15557770001"), authorization("sender"))
-	if res, body := s.do(http.MethodPost, "/v27.0/1001/messages", text, authorization("sender")); res.StatusCode != 429 {
+	if res, body := s.do(http.MethodPost, "/v27.0/1001/messages", text, authorization("sender")); res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("HTTP %d %s", res.StatusCode, body)
 	}
 	if asked := len(s.meta.Calls()) - len(s.sent()); asked != 3 {
@@ -202,7 +202,7 @@ func TestEverythingElsePasses(t *testing.T) {
 			t.Fatal(err)
 		}
 		line, err := bufio.NewReader(res.Body).ReadString('\n')
-		if got, want := res.Header.Get("X-Meta"), test.method+" "+host+" "+test.path+" Bearer theirs"; res.StatusCode != 202 || got != want || line != "line\n" {
+		if got, want := res.Header.Get("X-Meta"), test.method+" "+host+" "+test.path+" Bearer theirs"; res.StatusCode != http.StatusAccepted || got != want || line != "line\n" {
 			t.Errorf("HTTP %d %q %q, %v; want %q", res.StatusCode, got, line, err, want)
 		}
 		read <- struct{}{}
