@@ -30,12 +30,13 @@ type senders struct {
 // gatedLimit is a limit that senders ask for places of: that of a portfolio, or of a number.
 type gatedLimit struct {
 	*check.Gate
+	name      string
 	selection client.Selection
 	kinds     []messageKind
 }
 
-// messageKind is a number, and a category that it sends messages of. A user gets messages of one kind. So it is known which budget a place
-// falls under; those of shared get them from several numbers, in no budget of the others.
+// messageKind is a number, and a category that it sends messages of. A user gets messages of one kind, so it is known which budget a place
+// falls under. Users of a shared kind get them from several numbers: under which budget their places fall is not known.
 type messageKind struct {
 	number           *number
 	category, budget string
@@ -59,7 +60,7 @@ func newSenders(e *epoch) (*senders, error) {
 	c, err := client.New(client.Options{
 		URL: "http://" + e.op.Events, Retries: -1,
 		Token: func(context.Context) (string, error) { return e.plane.Admin().BearerToken, nil },
-		HTTP:  &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: reservers}},
+		HTTP:  &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: concurrentSenders}},
 	})
 	s := &senders{epoch: e, client: c, began: real.Now()}
 	var shared gatedLimit
@@ -67,11 +68,11 @@ func newSenders(e *epoch) (*senders, error) {
 		switch {
 		case !n.gated:
 		case n.portfolio == nil:
-			own := &gatedLimit{Gate: s.gate(n, true), selection: client.Selection{Namespace: n.namespace, Number: n.phone}}
+			own := &gatedLimit{Gate: s.gate(n, true), name: n.name, selection: client.Selection{Namespace: n.namespace, Number: n.phone}}
 			own.kinds = []messageKind{{n, "Authentication", kept, false}, {n, "Utility", capped, false}, {n, "Marketing", "", false}}
 			s.limits = append(s.limits, own)
 		case n.namespace == "torture-a":
-			shared.Gate, shared.selection = s.gate(n, false), client.Selection{Portfolio: n.portfolio.name}
+			shared.Gate, shared.name, shared.selection = s.gate(n, false), n.portfolio.name, client.Selection{Portfolio: n.portfolio.name}
 			shared.kinds = append(shared.kinds, messageKind{n, "Authentication", kept, false}, messageKind{n, "Marketing", "", true})
 		default:
 			shared.kinds = append(shared.kinds, messageKind{n, "Marketing", capped, false}, messageKind{n, "Marketing", "", true})
@@ -91,7 +92,7 @@ func (s *senders) gate(n *number, release bool) *check.Gate {
 	})
 }
 
-const reservers = 64
+const concurrentSenders = 64
 
 // sendThroughGate has senders ask the gate for places while the operator is killed again and again, with its clock set back or forward. What
 // they were granted must never exceed a limit or a budget, what is guaranteed must be granted, and nothing that was granted be forgotten.
@@ -102,7 +103,7 @@ func sendThroughGate(ctx context.Context, e *epoch, random *rand.Rand) error {
 	sending, stop := context.WithCancel(ctx)
 	defer stop()
 	group, together := errgroup.WithContext(ctx)
-	for range reservers {
+	for range concurrentSenders {
 		mine := rand.New(rand.NewPCG(random.Uint64(), 0)) // #nosec G404 -- to be replayed
 		group.Go(func() error {
 			for sending.Err() == nil && together.Err() == nil {
@@ -125,7 +126,7 @@ func sendThroughGate(ctx context.Context, e *epoch, random *rand.Rand) error {
 			return failure(strings.Join(problems[:min(len(problems), 20)], "\n"))
 		}
 		granted, refused := l.Asked()
-		e.say("%+v: %d reservations granted so far, %d refused", l.selection, granted, refused)
+		e.say("%s: %d reservations granted so far, %d refused", l.name, granted, refused)
 	}
 	return e.senders.checkReserved(ctx)
 }
@@ -354,7 +355,7 @@ func (s *senders) checkReserved(ctx context.Context) error {
 				last = fmt.Sprintf("%d answers, %v", len(items), err)
 			}
 			if real.Now().After(give) {
-				return failure(fmt.Sprintf("%+v: %s", l.selection, last))
+				return failure(fmt.Sprintf("%s: %s", l.name, last))
 			}
 			if err := rig.Sleep(ctx, 100*time.Millisecond); err != nil {
 				return err
