@@ -23,6 +23,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/controllers/notification"
+	"numberfleet.dev/numberfleet/controllers/pool"
 	promcounts "numberfleet.dev/numberfleet/controllers/prometheus"
 	"numberfleet.dev/numberfleet/controllers/unclaimed"
 	"numberfleet.dev/numberfleet/internal/config"
@@ -87,6 +88,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) (*standing.Source,
 		controller controller
 	}{
 		{"portfolios, numbers and templates", &fleet.Reconciler{Operator: operator}},
+		{"pools", &pool.Reconciler{Operator: operator}},
 		{"notifications", &notification.Notifier{
 			Receivers: o.Config.Notifications.Receivers, Namespace: o.Namespace, Clock: o.Clock, Real: o.Real, Metrics: notification.NewMetrics(o.Registry),
 		}},

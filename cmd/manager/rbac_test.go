@@ -261,7 +261,7 @@ func (s *office) create(objects ...client.Object) {
 	}
 }
 
-// day is what the operator is there for, with resources of its own: numbers alone and in a portfolio, a template, and what
+// day is what the operator is there for, with resources of its own: numbers alone and in a portfolio, a template, a pool, and what
 // Meta, a platform and Prometheus ask of it.
 type day struct {
 	*office
@@ -270,6 +270,7 @@ type day struct {
 	alone, member   *v1alpha1.PhoneNumber
 	portfolio       *v1alpha1.BusinessPortfolio
 	template        *v1alpha1.MessageTemplate
+	pool            *v1alpha1.NumberPool
 	received        int    // the last answer to Meta
 	metrics, sent   int    // to Prometheus and the platform
 	logged          int    // what was in the log before
@@ -294,7 +295,8 @@ func (s *office) begin(n int) *day {
 	d.template = &v1alpha1.MessageTemplate{ObjectMeta: named("sale"), Spec: v1alpha1.MessageTemplateSpec{
 		TemplateName: "sale", Language: "en", WhatsAppBusinessAccountID: account, PhoneNumberNames: []string{d.member.Name},
 	}}
-	s.create(d.portfolio, d.alone, d.member, d.template)
+	d.pool = &v1alpha1.NumberPool{ObjectMeta: named("all"), Spec: v1alpha1.NumberPoolSpec{Selector: &metav1.LabelSelector{}}}
+	s.create(d.portfolio, d.alone, d.member, d.template, d.pool)
 	// What a day before left behind; its lease would keep this one waiting.
 	for _, object := range []client.Object{
 		&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: leaderElectionID}},
@@ -481,9 +483,11 @@ var duties = []struct {
 	{"messagingpolicies", []string{"list"}, "policies are known", func(d *day) bool { return d.get(d.alone) && d.alone.Status.State != "" }},
 	{"businessportfolios", []string{"list"}, "portfolios are known", func(d *day) bool { return d.get(d.portfolio) && d.portfolio.Status.ObservedGeneration > 0 }},
 	{"messagetemplates", []string{"list"}, "templates are known", func(d *day) bool { return d.get(d.template) && d.template.Status.ObservedGeneration > 0 }},
+	{"numberpools", []string{"list"}, "pools are known", func(d *day) bool { return d.get(d.pool) && d.pool.Status.ObservedGeneration > 0 }},
 	{"phonenumbers/status", []string{"patch"}, "numbers have a status", func(d *day) bool { return d.get(d.alone) && d.alone.Status.State != "" }},
 	{"businessportfolios/status", []string{"patch"}, "portfolios have a status", func(d *day) bool { return d.get(d.portfolio) && d.portfolio.Status.ObservedGeneration > 0 }},
 	{"messagetemplates/status", []string{"patch"}, "templates have a status", func(d *day) bool { return d.get(d.template) && d.template.Status.ObservedGeneration > 0 }},
+	{"numberpools/status", []string{"patch"}, "pools have a status", func(d *day) bool { return d.get(d.pool) && d.pool.Status.ObservedGeneration > 0 }},
 	{"configmaps", []string{"create"}, "it is remembered since when receivers are there", func(d *day) bool {
 		return d.get(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: "numberfleet-notifications-since"}})
 	}},
@@ -498,6 +502,7 @@ var duties = []struct {
 	{"messagingpolicies", []string{"watch"}, "it misses nothing", quiet},
 	{"businessportfolios", []string{"get", "watch"}, "it misses nothing", quiet},
 	{"messagetemplates", []string{"get", "watch"}, "it misses nothing", quiet},
+	{"numberpools", []string{"watch"}, "it misses nothing", quiet},
 }
 
 // quiet reports whether the log goes on without a word of a right that is missing, for ten seconds.

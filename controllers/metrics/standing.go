@@ -21,8 +21,6 @@ import (
 	"numberfleet.dev/numberfleet/internal/standing"
 )
 
-// +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=numberpools,verbs=list;watch
-
 // Standing collects the live figures of all numbers at each scrape, so that a deleted number leaves nothing behind.
 type Standing struct {
 	Numbers  client.Reader

@@ -37,16 +37,24 @@ func (p *Pool) SendableMembers() (n int) {
 	return n
 }
 
-// Pool is where a pool stands. A selector that cannot be used selects nothing.
-func (v *View) Pool(p *v1alpha1.NumberPool) Pool {
-	var pool Pool
+// Selector says of the PhoneNumbers of its namespace whether they send for a pool. A selector that cannot be used selects nothing.
+func Selector(p *v1alpha1.NumberPool) func(*v1alpha1.PhoneNumber) bool {
 	selector, err := metav1.LabelSelectorAsSelector(p.Spec.Selector)
 	if err != nil {
 		selector = labels.Nothing()
 	}
+	return func(n *v1alpha1.PhoneNumber) bool {
+		return n.Namespace == p.Namespace && selector.Matches(labels.Set(n.Labels))
+	}
+}
+
+// Pool is where a pool stands.
+func (v *View) Pool(p *v1alpha1.NumberPool) Pool {
+	var pool Pool
 	var rooms []rules.MemberRoom
+	selects := Selector(p)
 	for _, n := range v.in(p.Namespace) {
-		if !selector.Matches(labels.Set(n.Labels)) {
+		if !selects(n) {
 			continue
 		}
 		m := Member{Number: n, Room: v.Number(n).Room}

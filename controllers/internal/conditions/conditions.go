@@ -17,7 +17,7 @@ import (
 // ownConditions are those that the operator writes; others are not its own.
 var ownConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionFlagged, v1alpha1.ConditionRestricted, v1alpha1.ConditionUsageFresh, v1alpha1.ConditionSendable,
-	v1alpha1.ConditionStalled, v1alpha1.ConditionRulesAgree, v1alpha1.ConditionBudgetsFit,
+	v1alpha1.ConditionStalled, v1alpha1.ConditionRulesAgree, v1alpha1.ConditionBudgetsFit, v1alpha1.ConditionMembersFit,
 }
 
 // Setter sets the conditions of one resource.
@@ -43,7 +43,7 @@ func (c Setter) Set(conditionType string, is metav1.ConditionStatus, reason, mes
 
 // SetEvaluated says that the operator does its job: not that the business is well, for a rollout must not wait for WhatsApp's opinion.
 func (c Setter) SetEvaluated(policy string) {
-	c.setReady(v1alpha1.ReasonEvaluated, "The rules of policy "+policy+" ran on all that was received.")
+	c.SetReady(v1alpha1.ReasonEvaluated, "The rules of policy "+policy+" ran on all that was received.")
 }
 
 // Freeze says why the rules do not run for the resource: a problem keeps the operator from its job, or where there is none
@@ -53,10 +53,10 @@ func (c Setter) Freeze(problem *Problem, limit *v1alpha1.LimitStatus) {
 	reason := v1alpha1.RoomNotReady
 	switch {
 	case problem == nil && limit == nil:
-		c.setReady(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen.")
+		c.SetReady(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen.")
 	case problem == nil:
 		reason = v1alpha1.RoomSuspended
-		c.setReady(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen; usage is counted on.")
+		c.SetReady(v1alpha1.ReasonSuspended, "spec.activity is Suspended: the status is frozen; usage is counted on.")
 	case problem.Stalled:
 		c.Set(v1alpha1.ConditionReady, metav1.ConditionFalse, problem.Reason, problem.Message)
 		c.Set(v1alpha1.ConditionStalled, metav1.ConditionTrue, problem.Reason, problem.Message)
@@ -73,7 +73,8 @@ func (c Setter) Freeze(problem *Problem, limit *v1alpha1.LimitStatus) {
 	}
 }
 
-func (c Setter) setReady(reason, message string) {
+// SetReady says that the operator does its job for the resource.
+func (c Setter) SetReady(reason, message string) {
 	meta.RemoveStatusCondition(c.In, v1alpha1.ConditionStalled)
 	c.Set(v1alpha1.ConditionReady, metav1.ConditionTrue, reason, message)
 }

@@ -112,10 +112,10 @@ func Told(history []v1alpha1.Transition) []string {
 }
 
 // Expect fails unless two lists are the same.
-func (f *Fleet) Expect(what string, got, want []string) {
-	f.T.Helper()
+func (b *Bench) Expect(what string, got, want []string) {
+	b.T.Helper()
 	if !slices.Equal(got, want) {
-		f.T.Errorf("%s:\n  %s\nnot\n  %s", what, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+		b.T.Errorf("%s:\n  %s\nnot\n  %s", what, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
 }
 

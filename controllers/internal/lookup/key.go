@@ -12,6 +12,7 @@ const (
 	PhoneNumber       = "PhoneNumber"
 	BusinessPortfolio = "BusinessPortfolio"
 	MessageTemplate   = "MessageTemplate"
+	NumberPool        = "NumberPool"
 	Subject           = "Subject" // what a number or a template was about that may be gone
 )
 
@@ -26,6 +27,11 @@ func NumberKey(n *v1alpha1.PhoneNumber) Key { return Key{PhoneNumber, client.Obj
 
 // PortfolioKey is the key of the portfolio of that name.
 func PortfolioKey(name string) Key { return Key{BusinessPortfolio, types.NamespacedName{Name: name}} }
+
+// PoolKey is the key of the pool of that name.
+func PoolKey(namespace, name string) Key {
+	return Key{NumberPool, types.NamespacedName{Namespace: namespace, Name: name}}
+}
 
 // SubjectKey is the key of what a number in E.164 was about or, with its namespace, a template.
 func SubjectKey(namespace, subject string) Key {

@@ -33,6 +33,7 @@ type Counts struct {
 	Why      []string
 	Report   int64 // one that changed nothing else
 	Failure  v1alpha1.FailureStatus
+	Members  []v1alpha1.PoolMember
 }
 
 // WithoutCounts takes the counts of a limit out of what was decided, a copy, and returns them.

@@ -1,0 +1,179 @@
+// Package pool tells the gate which numbers send for a NumberPool, and shows in its status what they may send together. Which number sends
+// to whom the gate decides at the instant of a reservation: see counts.PoolSetting.
+package pool
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
+	"numberfleet.dev/numberfleet/controllers/internal/usage"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/standing"
+)
+
+// +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=numberpools,verbs=list;watch
+// +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=numberpools/status,verbs=patch
+
+// Reconciler keeps the gate and the statuses of pools at what their numbers are and may send.
+type Reconciler struct {
+	reconciler.Operator
+}
+
+// afterConflict is how soon it is decided again on what another has written.
+const afterConflict = 100 * time.Millisecond
+
+// Reconcile brings a pool up to now.
+func (r *Reconciler) Reconcile(ctx context.Context, key lookup.Key) (ctrl.Result, error) {
+	now := r.Clock.Now().Truncate(time.Second)
+	p := &v1alpha1.NumberPool{}
+	err := r.Client.Get(ctx, key.NamespacedName, p)
+	if client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, err
+	}
+	if err != nil || !p.DeletionTimestamp.IsZero() {
+		r.Throttle.Forget(key)
+		return ctrl.Result{}, r.configure(counts.PoolSetting{Name: counts.PoolName(key.Namespace, key.Name), Removed: true})
+	}
+	view, err := standing.At(ctx, r.Cache, usage.Counts{Ledger: r.Ledger, Samples: r.Samples}, r.Policies.Compiled, now)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	stands := view.Pool(p)
+	if err := r.configure(setting(p, &stands)); err != nil { // before the status: what that says may be sent, the gate knows already
+		return ctrl.Result{}, err
+	}
+	change := evaluate(p, &stands, othersOf(view, p), now)
+	written, err := r.Write(ctx, []*reconciler.Change{change}, now)
+	switch {
+	case err != nil:
+		return ctrl.Result{}, err
+	case !written:
+		return ctrl.Result{RequeueAfter: afterConflict}, nil
+	}
+	return r.Result(r.Sleep(change)), nil
+}
+
+func (r *Reconciler) configure(p counts.PoolSetting) error {
+	if err := r.Ledger.Configure(counts.Settings{Pools: []counts.PoolSetting{p}}); err != nil {
+		return fmt.Errorf("configure the gate: %w", err)
+	}
+	return nil
+}
+
+// othersOf are the other pools of the namespace.
+func othersOf(view *standing.View, p *v1alpha1.NumberPool) (others []*v1alpha1.NumberPool) {
+	for other := range view.Pools() {
+		if other.Namespace == p.Namespace && other.Name != p.Name && other.DeletionTimestamp.IsZero() {
+			others = append(others, other)
+		}
+	}
+	return others
+}
+
+// queue is that of the controller.
+type queue = workqueue.TypedRateLimitingInterface[lookup.Key]
+
+// SetupWithManager registers the controller. The indexes must be there (see lookup.SetupIndexes).
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	options := reconciler.Options[lookup.Key](r.Concurrency)
+	options.Reconciler = r
+	c, err := controller.NewTyped("pool", mgr, options)
+	if err != nil {
+		return err
+	}
+	start := func(_ context.Context, queue queue) error {
+		r.Throttle.Subscribe(lookup.NumberPool, queue.Add)
+		for _, p := range r.Ledger.Settings().Pools { // one may have been deleted while nobody watched
+			namespace, name, _ := strings.Cut(p.Name, "/")
+			queue.Add(lookup.PoolKey(namespace, name))
+		}
+		return nil
+	}
+	if err := c.Watch(source.TypedFunc[lookup.Key](start)); err != nil {
+		return err
+	}
+	for _, watch := range []struct {
+		kind      client.Object
+		predicate predicate.Predicate
+	}{
+		{&v1alpha1.NumberPool{}, predicate.GenerationChangedPredicate{}},
+		{&v1alpha1.PhoneNumber{}, reconciler.SinceStart},
+		{&v1alpha1.BusinessPortfolio{}, reconciler.SinceStart},
+	} {
+		if err := c.Watch(source.TypedKind[client.Object](mgr.GetCache(), watch.kind, r.changes(), watch.predicate)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changes enqueues the pools that a change concerns. A burst of changes is one reconcile.
+func (r *Reconciler) changes() handler.TypedEventHandler[client.Object, lookup.Key] {
+	enqueue := func(ctx context.Context, queue queue, objects ...client.Object) {
+		for _, object := range objects {
+			for _, p := range r.concerned(ctx, object) {
+				queue.AddAfter(lookup.PoolKey(p.Namespace, p.Name), r.BatchPeriod)
+			}
+		}
+	}
+	return handler.TypedFuncs[client.Object, lookup.Key]{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue queue) { enqueue(ctx, queue, e.Object) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue queue) {
+			enqueue(ctx, queue, e.ObjectOld, e.ObjectNew)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue queue) {
+			if _, is := e.Object.(*v1alpha1.NumberPool); is {
+				queue.Add(lookup.PoolKey(e.Object.GetNamespace(), e.Object.GetName()))
+			}
+			enqueue(ctx, queue, e.Object)
+		},
+	}
+}
+
+// concerned are the pools that an object concerns: those of its numbers, and of a pool all of its namespace, which may share numbers.
+func (r *Reconciler) concerned(ctx context.Context, object client.Object) (concerned []v1alpha1.NumberPool) {
+	var numbers []v1alpha1.PhoneNumber
+	var pools v1alpha1.NumberPoolList
+	var err error
+	switch o := object.(type) {
+	case *v1alpha1.PhoneNumber:
+		numbers = []v1alpha1.PhoneNumber{*o}
+	case *v1alpha1.BusinessPortfolio:
+		numbers, err = lookup.Numbers(ctx, r.Cache, lookup.PortfolioIndex, o.Name)
+	}
+	if err == nil {
+		err = r.Cache.List(ctx, &pools, client.InNamespace(object.GetNamespace()), client.UnsafeDisableDeepCopy)
+	}
+	if err != nil {
+		log.FromContext(ctx).Error(err, "cannot look up the pools that a change concerns")
+		return nil
+	}
+	if _, is := object.(*v1alpha1.NumberPool); is {
+		return pools.Items
+	}
+	for _, p := range pools.Items {
+		selects := standing.Selector(&p)
+		for i := range numbers {
+			if selects(&numbers[i]) {
+				concerned = append(concerned, p)
+				break
+			}
+		}
+	}
+	return concerned
+}

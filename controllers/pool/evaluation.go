@@ -1,0 +1,129 @@
+package pool
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/conditions"
+	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
+	"numberfleet.dev/numberfleet/controllers/internal/statuses"
+	"numberfleet.dev/numberfleet/controllers/internal/throttle"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
+	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/standing"
+)
+
+// maxMembers is how many numbers a status shows.
+const maxMembers = 100
+
+var strategies = map[v1alpha1.PoolStrategy]counts.Strategy{v1alpha1.LeastUsed: counts.LeastUsed, v1alpha1.Weighted: counts.Weighted}
+
+// setting is what the gate chooses by. Of more numbers than it takes, the first by name send.
+func setting(p *v1alpha1.NumberPool, stands *standing.Pool) counts.PoolSetting {
+	s := counts.PoolSetting{Name: counts.PoolName(p.Namespace, p.Name), Strategy: strategies[p.Spec.Strategy], MinimumQuality: standing.MinimumQuality(p)}
+	for _, category := range p.Spec.Categories {
+		s.Categories = append(s.Categories, counts.NewCategory(report.CategoryName(category)))
+	}
+	for _, m := range stands.Members[:min(len(stands.Members), counts.MostMembers)] {
+		s.Members = append(s.Members, counts.PoolMember{Number: m.Number.Spec.PhoneNumber, Weight: m.Weight})
+	}
+	return s
+}
+
+// evaluate makes the status that a pool is to have. The others are those of its namespace.
+func evaluate(p *v1alpha1.NumberPool, stands *standing.Pool, others []*v1alpha1.NumberPool, now time.Time) *reconciler.Change {
+	want := p.Status.DeepCopy()
+	want.ObservedGeneration = p.Generation
+	want.Numbers, want.Sendable = new(int32(len(stands.Members))), new(int32(stands.SendableMembers()))
+	want.Remaining, want.Reserved, want.SendableTime = remaining(&stands.Room), stands.Reserved, statuses.Time(stands.Until)
+	want.Members = nil
+	for _, m := range stands.Members[:min(len(stands.Members), maxMembers)] {
+		want.Members = append(want.Members, v1alpha1.PoolMember{Name: m.Number.Name, State: m.Number.Status.State, Remaining: remaining(&m.Room), Reason: m.Reason})
+	}
+	set := conditions.Of(p, &want.Conditions, now)
+	if problem := problemOf(p, stands); problem != nil {
+		set.Freeze(problem, nil)
+	} else {
+		set.SetReady(v1alpha1.ReasonEvaluated, "The gate chooses among the numbers that spec.selector selects.")
+	}
+	fit := fits(p, stands, others)
+	set.Set(v1alpha1.ConditionMembersFit, fit.Status, fit.Reason, fit.Message)
+	setSendable(set, &stands.Room)
+	told, over := fold(&want.Unsendable, stands, now)
+	statuses.AddTransitions(&want.History, &want.Transitions, told)
+
+	ours := *want
+	ours.Conditions, ours.Notifications = conditions.Owned(want.Conditions), nil
+	return &reconciler.Change{
+		Key: lookup.PoolKey(p.Namespace, p.Name), Object: p, Status: &ours, Conditions: want.Conditions,
+		Difference: throttle.Differ(parts(&p.Status), parts(want)), Transitions: statuses.Transitions{Told: told},
+		Until: statuses.Earliest(stands.Until, over),
+	}
+}
+
+// remaining is what remains; nil where nothing limits it.
+func remaining(room *rules.Room) *int64 {
+	if room.Remaining == rules.NoLimit {
+		return nil
+	}
+	return &room.Remaining
+}
+
+// setSendable says whether the pool may message further users. The message has no counts: it is written once.
+func setSendable(set conditions.Setter, room *rules.Room) {
+	switch {
+	case !room.Sendable:
+		set.Set(v1alpha1.ConditionSendable, metav1.ConditionFalse, string(room.Reason), "No number of the pool may message further users; status.members says why of each.")
+	case room.Remaining == rules.NoLimit:
+		set.Set(v1alpha1.ConditionSendable, metav1.ConditionTrue, v1alpha1.ReasonUnlimited, "Further users may be messaged, without a limit.")
+	default:
+		set.Set(v1alpha1.ConditionSendable, metav1.ConditionTrue, v1alpha1.ReasonBelowLimit, "Further users may be messaged, as many as status.remaining says.")
+	}
+}
+
+// fold tells that no number may message further users any more, and that one could for an hour without a break. It returns the instant at
+// which the latter is told by itself. While the operator does not know enough to say, nothing happens.
+func fold(remembered *v1alpha1.LimitReachedStatus, stands *standing.Pool, now time.Time) ([]rules.Transition, time.Time) {
+	var happened []rules.Transition
+	since, room := !remembered.SinceTime.IsZero(), !remembered.RoomSinceTime.IsZero()
+	switch {
+	case !stands.Sendable && stands.Reason != v1alpha1.RoomNotReady && (!since || room):
+		happened = []rules.Transition{{Time: now, Rule: v1alpha1.RuleRestriction, Reason: v1alpha1.ReasonRestricted,
+			Message: fmt.Sprintf("none of the %d numbers of the pool may message further users (%s)", len(stands.Members), stands.Reason)}}
+	case stands.Sendable && since && !room:
+		happened = []rules.Transition{{Time: now, Rule: v1alpha1.RuleRestriction, Reason: v1alpha1.ReasonRestrictionLifted}}
+	}
+	transitions, over := statuses.Fold(remembered, happened, now)
+	for i := range transitions.Told {
+		if t := &transitions.Told[i]; t.Reason == v1alpha1.ReasonRestrictionLifted {
+			t.Message = "numbers of the pool have been able to message further users for an hour without a break"
+		}
+	}
+	return transitions.Told, over
+}
+
+// parts are what was decided of a pool, and its counts: what comes and goes with single messages.
+func parts(status *v1alpha1.NumberPoolStatus) throttle.Parts {
+	d := *status.DeepCopy()
+	c := throttle.Counts{Usage: v1alpha1.UsageStatus{Remaining: status.Remaining, Reserved: &status.Reserved, SendableTime: status.SendableTime}, Members: status.Members}
+	d.Remaining, d.Reserved, d.SendableTime, d.Sendable, d.Notifications = nil, 0, metav1.Time{}, nil, nil
+	d.Unsendable.Times, d.Unsendable.RoomSinceTime = 0, metav1.Time{}
+	for i := range d.Members {
+		m := &d.Members[i]
+		if m.Remaining = nil; m.Reason == v1alpha1.RoomLimitReached {
+			m.Reason = ""
+		}
+	}
+	if sendable := meta.FindStatusCondition(d.Conditions, v1alpha1.ConditionSendable); sendable != nil &&
+		(sendable.Reason == v1alpha1.ReasonBelowLimit || sendable.Reason == string(v1alpha1.RoomLimitReached)) {
+		c.Sendable = sendable.Reason
+		meta.RemoveStatusCondition(&d.Conditions, v1alpha1.ConditionSendable)
+	}
+	return throttle.Parts{Decisions: &d, Counts: c}
+}
