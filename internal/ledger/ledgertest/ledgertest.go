@@ -47,6 +47,7 @@ func Run(t *testing.T, empty func() Store) {
 		{"reports that come at once have the same places after a crash", concurrentReportsKeepTheirSequence},
 		{"users who become one during a snapshot are saved whole", usersJoinDuringASnapshot},
 		{"a snapshot during appends is of one moment", snapshotsDuringAppends},
+		{"what is granted survives from when it is answered", grantsSurvive},
 		{"concurrent senders are answered as one after another", answersAreLinearizable},
 	} {
 		t.Run(test.promise, func(t *testing.T) { test.holds(t, empty) })
