@@ -19,6 +19,7 @@ type desk struct {
 const desked = "+15550100000"
 
 func newDesk(t *testing.T, limits ...LimitSetting) *desk {
+	t.Helper()
 	d := &desk{T: t, applier: newApplier(), now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)}
 	d.apply(&Record{Settings: Settings{Limits: limits, Senders: []SenderSetting{{Number: desked, Namespace: "shop"}}}})
 	return d

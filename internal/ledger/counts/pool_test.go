@@ -15,6 +15,7 @@ type poolDesk struct{ *desk }
 func member(i int) string { return fmt.Sprintf("+1555020%04d", i) }
 
 func newPoolDesk(t *testing.T, limit int64, p PoolSetting) *poolDesk {
+	t.Helper()
 	d := &poolDesk{newDesk(t)}
 	var s Settings
 	for _, n := range p.Members {

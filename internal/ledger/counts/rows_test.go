@@ -264,6 +264,10 @@ func TestRowsEndWhereTheyEnd(t *testing.T) {
 			_, err := decodedPart(0, 0, row)
 			return err
 		}},
+		"limit": {limitRow(t, heldLimit()), func(row []byte) error {
+			_, err := withLimit(row)
+			return err
+		}},
 		"number":  {s.encode(), func(row []byte) error { return newNumberState(number, 0).decode(row) }},
 		"machine": {l.encode(), func(row []byte) error { return (&restoration{machine: NewMachine()}).machineRow(row) }},
 	} {

@@ -80,8 +80,8 @@ func (s *numberState) windowEnds(user key, now int64) int64 {
 	if !s.loadUser(s.canonical(user), h) {
 		return 0
 	}
-	for i := len(h.inbounds) - 1; i >= 0; i-- {
-		if in := int64(h.inbounds[i]); in <= now {
+	for _, at := range slices.Backward(h.inbounds) {
+		if in := int64(at); in <= now {
 			if ends := in + s.windows.service; ends > now {
 				return ends
 			}

@@ -28,7 +28,7 @@ func TestOperationsAreDecidedByTheDefinitions(t *testing.T) {
 			want := g.model.apply(r)
 			got := m.Apply(position+1, r).Decisions
 			for i := range want {
-				if a, b := comparable(got[i], g.steady), comparable(want[i], g.steady); !reflect.DeepEqual(a, b) {
+				if a, b := compared(got[i], g.steady), compared(want[i], g.steady); !reflect.DeepEqual(a, b) {
 					t.Fatalf("operation %+v of record %d is decided\n%+v, not\n%+v\n%s", r.Operations[i], position+1, a, b, g)
 				}
 			}
@@ -37,8 +37,8 @@ func TestOperationsAreDecidedByTheDefinitions(t *testing.T) {
 	})
 }
 
-// comparable is a decision without when what is refused may be granted, and without what it was ended by.
-func comparable(d counts.Decision, budgets bool) counts.Decision {
+// compared is a decision without when what is refused may be granted, and without what it was ended by.
+func compared(d counts.Decision, budgets bool) counts.Decision {
 	d.Until, d.Room.Guaranteed = 0, 0
 	if d.State == counts.Ended {
 		d = counts.Decision{ID: d.ID, State: d.State}
