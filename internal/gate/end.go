@@ -6,6 +6,7 @@ import (
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
+	"numberfleet.dev/numberfleet/internal/server"
 )
 
 // Confirm says which message was sent under a reservation. Again, it says the same. An error says that the caller is to try again.
@@ -28,7 +29,7 @@ func (s *Service) Release(ctx context.Context, caller Caller, id counts.Reservat
 
 // end decides what becomes of a reservation, for a caller who may reserve for its number.
 func (s *Service) end(ctx context.Context, caller Caller, o counts.Operation) (answer Answer, err error) {
-	start, denied := s.clock.Now(), time.After(deniedAfter)
+	start, denied := s.clock.Now(), time.After(server.DeniedAfter)
 	reservation, known := s.ledger.Reservation(o.ID)
 	if !known {
 		return Answer{Problem: NewProblem(NotFound, "there is no such reservation, or none any more")}, nil
@@ -42,7 +43,7 @@ func (s *Service) end(ctx context.Context, caller Caller, o counts.Operation) (a
 		namespace = number.Namespace
 		answer.of(number)
 	}
-	allowed, err := mayReserve(ctx, caller, namespace)
+	allowed, err := MayReserve(ctx, caller, namespace)
 	if err != nil {
 		return answer, err
 	}

@@ -26,9 +26,6 @@ import (
 // MaxRequests is how many reservations one call may ask for.
 const MaxRequests = ledger.MostOperations
 
-// deniedAfter is when a caller without a right is answered. It hides how long the lookups took, and so which numbers there are.
-const deniedAfter = 250 * time.Millisecond
-
 // Ledger decides, and knows the reservations that it granted.
 type Ledger interface {
 	Operate(ctx context.Context, operations []counts.Operation, now time.Time) ([]counts.Decision, error)
@@ -115,7 +112,7 @@ func (a *Answer) of(n *v1alpha1.PhoneNumber) {
 // Reserve asks for up to MaxRequests reservations, which are decided in their order. There is an answer to each; what was granted is durable.
 // An error says that nothing can be told now, and that the caller is to try again: with the same keys, if something may have been granted.
 func (s *Service) Reserve(ctx context.Context, caller Caller, requests []Request) ([]Answer, error) {
-	start, denied := s.clock.Now(), time.After(deniedAfter)
+	start, denied := s.clock.Now(), time.After(server.DeniedAfter)
 	answers := make([]Answer, len(requests))
 	operations := make([]counts.Operation, 0, len(requests))
 	asked := make([]int, 0, len(requests)) // the request of each operation

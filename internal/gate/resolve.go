@@ -82,7 +82,7 @@ func (r *resolver) sender(ctx context.Context, a address) (sender, error) {
 	if number != nil {
 		namespace = number.Namespace
 	}
-	allowed, err := mayReserve(ctx, r.caller, namespace)
+	allowed, err := MayReserve(ctx, r.caller, namespace)
 	switch {
 	case err != nil:
 		return from, err
@@ -97,8 +97,8 @@ func (r *resolver) sender(ctx context.Context, a address) (sender, error) {
 	return from, nil
 }
 
-// mayReserve says whether the caller may reserve for the numbers of a namespace, or of all if that is empty.
-func mayReserve(ctx context.Context, caller Caller, namespace string) (bool, error) {
+// MayReserve says whether the caller may reserve for the numbers of a namespace, or of all if that is empty.
+func MayReserve(ctx context.Context, caller Caller, namespace string) (bool, error) {
 	return caller.Allowed(ctx, server.Permission{Verb: "create", Resource: "phonenumbers", Subresource: "reservations", Namespace: namespace})
 }
 

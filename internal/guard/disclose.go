@@ -10,12 +10,11 @@ import (
 // disclose returns a problem if the caller may know how the number stands. Of a caller who has not sent from it yet, Meta is asked whether
 // the token may see the number; where it may not, the caller has Meta's answer to that.
 func (s *sending) disclose(w http.ResponseWriter, req *http.Request, problem *gate.Problem) *gate.Problem {
-	sees := right{s.caller.app, s.to.number, false}
-	if s.caller.vouched || s.trust.may(sees) || s.trust.may(right{s.caller.app, s.to.number, true}) {
-		w.Header().Set(numberHeader, s.name())
+	if s.known {
+		w.Header().Set(numberHeader, s.name)
 		return problem
 	}
-	look := &exchange{refusal: &refusal{problem: problem, number: s.name()}}
+	look := &exchange{refusal: problem, name: s.name}
 	req = req.Clone(context.WithValue(req.Context(), exchangeKey{}, look))
 	req.Method, req.Body, req.ContentLength = http.MethodGet, http.NoBody, 0
 	req.Header.Del("Content-Type")
@@ -28,8 +27,8 @@ func (s *sending) disclose(w http.ResponseWriter, req *http.Request, problem *ga
 	query.Set("fields", "id")
 	req.URL.RawQuery = query.Encode()
 	s.proxy.ServeHTTP(w, req)
-	if s.status = look.status; look.refusal.told {
-		s.trust.shown(sees)
+	if s.status = look.status; look.refused {
+		s.trust.shown(right{s.caller.app, s.to.number, false})
 	}
 	return nil
 }

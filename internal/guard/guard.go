@@ -186,6 +186,8 @@ func (g *Guard) handle(w http.ResponseWriter, req *http.Request, x *exchange) *g
 		g.pass(w, req, x)
 		return nil
 	}
+	x.name = number.Namespace + "/" + number.Name
+	x.known = x.caller.vouched || g.trust.may(right{x.caller.app, to.number, true}) || g.trust.may(right{x.caller.app, to.number, false})
 	s := &sending{Guard: g, exchange: x, gate: backend.Gate, to: to, number: number}
 	defer func() { g.metrics.messages.WithLabelValues(string(s.outcome)).Inc() }()
 	return s.serve(w, req)

@@ -13,9 +13,6 @@ import (
 	"numberfleet.dev/numberfleet/internal/server"
 )
 
-// deniedAfter is when a caller without a right is answered. It hides how long the lookups took, and so which numbers there are.
-const deniedAfter = 250 * time.Millisecond
-
 // inject knows callers by tokens of the cluster, and adds Meta's.
 type inject struct {
 	access   *server.Access
@@ -23,7 +20,7 @@ type inject struct {
 }
 
 func (a *inject) caller(ctx context.Context, req *http.Request, number *v1alpha1.PhoneNumber) (*caller, *gate.Problem, error) {
-	denied := time.After(deniedAfter)
+	denied := time.After(server.DeniedAfter)
 	known, err := a.access.Authenticate(req)
 	if err != nil {
 		return nil, nil, err
@@ -31,11 +28,11 @@ func (a *inject) caller(ctx context.Context, req *http.Request, number *v1alpha1
 	if known == nil {
 		return nil, unauthorised("Authorization must be Bearer and a token of this cluster for the audience of the guard"), nil
 	}
-	permission := server.Permission{Verb: "create", Resource: "phonenumbers", Subresource: "reservations"}
+	namespace := "" // all of the cluster
 	if number != nil {
-		permission.Namespace = number.Namespace
+		namespace = number.Namespace
 	}
-	allowed, err := known.Allowed(ctx, permission)
+	allowed, err := gate.MayReserve(ctx, known, namespace)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -24,22 +24,18 @@ const (
 
 // exchange is a request and its answer. The proxy finds it in the context of the request.
 type exchange struct {
-	caller    *caller  // nil where the request passes as it came
-	isMessage bool     // whose answer is read
-	refusal   *refusal // that is told where Meta answers with 200
+	caller    *caller       // nil where the request passes as it came
+	name      string        // NAMESPACE/NAME of its PhoneNumber, that is told with an answer to a message that was sent
+	known     bool          // to the sender: it is told in any case
+	isMessage bool          // whose answer is read
+	refusal   *gate.Problem // that is told, with the number, where Meta answers with 200
+	refused   bool          // it was told
 
 	came, sent, heard time.Time   // here, to Meta, from Meta
 	reached           atomic.Bool // Meta, perhaps
 	status            int         // of the answer
 	header            http.Header // of the answer
 	answer            answer
-}
-
-// refusal is a problem that only those may know who may see the number at Meta.
-type refusal struct {
-	problem *gate.Problem
-	number  string // NAMESPACE/NAME of its PhoneNumber
-	told    bool
 }
 
 type exchangeKey struct{}
@@ -136,6 +132,9 @@ func (g *Guard) hear(res *http.Response) error {
 	_ = res.Body.Close()
 	res.Body = io.NopCloser(bytes.NewReader(content))
 	x.answer, x.heard = readAnswer(res.StatusCode, content), g.clock.Now()
+	if x.name != "" && (x.known || x.answer.message != "") {
+		res.Header.Set(numberHeader, x.name)
+	}
 	return nil
 }
 
@@ -145,8 +144,8 @@ func (g *Guard) unanswered(w http.ResponseWriter, req *http.Request, err error) 
 	var problem *gate.Problem
 	switch {
 	case errors.Is(err, errRefused):
-		w.Header().Set(numberHeader, x.refusal.number)
-		problem, x.refusal.told = x.refusal.problem, true
+		w.Header().Set(numberHeader, x.name)
+		problem, x.refused = x.refusal, true
 	case !x.reached.Load():
 		problem, x.answer.nothing = notSent(), true
 	case x.isMessage:

@@ -37,9 +37,6 @@ type sending struct {
 	outcome  outcome
 }
 
-// name is that of the number's PhoneNumber.
-func (s *sending) name() string { return s.number.Namespace + "/" + s.number.Name }
-
 // serve reads a message and sends it, unless there is a problem to be told.
 func (s *sending) serve(w http.ResponseWriter, req *http.Request) (problem *gate.Problem) {
 	s.outcome = outcomeInvalid
@@ -79,7 +76,7 @@ func (s *sending) guard(w http.ResponseWriter, req *http.Request, content []byte
 	if !s.caller.vouched {
 		done, ok := s.trust.admit(req.Context(), s.caller.app, s.to.number)
 		if !ok {
-			return throttled("too many senders whose token Meta has not accepted yet are waited for", time.Second)
+			return s.disclose(w, req, throttled("too many senders whose token Meta has not accepted yet are waited for", time.Second))
 		}
 		settled = done
 	}
@@ -102,7 +99,6 @@ func (s *sending) guard(w http.ResponseWriter, req *http.Request, content []byte
 		known = s.outcome != outcomeUnknown
 		s.settle(req.Context())
 	}()
-	w.Header().Set(numberHeader, s.name())
 	s.forward(w, req, s.exchange, content)
 	return nil
 }

@@ -74,6 +74,9 @@ func NewAccess(config *rest.Config, client *http.Client, audiences []string) (*A
 	return &Access{Audiences: audiences, Authenticator: authentication, Authorizer: authorization}, nil
 }
 
+// DeniedAfter is when a caller without a right is answered. It hides how long the lookups took, and so what there is.
+const DeniedAfter = 250 * time.Millisecond
+
 // Caller is who sends a request. It remembers what the caller may do for the time of the request, and is for one goroutine.
 type Caller struct {
 	user       user.Info

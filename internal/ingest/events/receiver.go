@@ -38,9 +38,6 @@ const (
 
 	// maxBuffered bounds the bodies in memory at one time, in bytes. The events that are read from a body take several times its size.
 	maxBuffered = 32 << 20
-
-	// deniedAfter is when a denied caller is answered. It hides how long the lookups took, and so which numbers there are.
-	deniedAfter = 250 * time.Millisecond
 )
 
 // Options say how a Receiver is made. Log is optional.
@@ -237,7 +234,7 @@ func checkTimes(events []cloudevents.Event, latest time.Time) error {
 // authorize refuses events of which the caller may not send one.
 func (r *Receiver) authorize(ctx context.Context, caller *server.Caller, events []cloudevents.Event) error {
 	rights := rights{caller: caller, directory: r.directory, namespaces: map[string]string{}}
-	wait := time.After(deniedAfter)
+	wait := time.After(server.DeniedAfter)
 	for i := range events {
 		allowed, err := rights.allowed(ctx, &events[i])
 		if err != nil {

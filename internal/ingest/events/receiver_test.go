@@ -426,7 +426,7 @@ func TestOneMayOnlySendEventsOfOnesNamespaces(t *testing.T) {
 		if w.Code != test.code || strings.Contains(w.Body.String(), "1555") {
 			t.Errorf("%s: got %d %s", name, w.Code, w.Body)
 		}
-		if took := time.Since(started); test.code == 403 && took < deniedAfter { //nolint:forbidigo // how long the answer takes
+		if took := time.Since(started); test.code == 403 && took < server.DeniedAfter { //nolint:forbidigo // how long the answer takes
 			t.Errorf("%s: denied after %s", name, took)
 		}
 		if test.code == 403 && len(f.book.Numbers()) > 0 {
