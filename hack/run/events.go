@@ -101,7 +101,9 @@ func (p *platform) send(ctx context.Context, of *pattern, from, until time.Time)
 	}
 	for _, r := range platformRatings {
 		for _, at := range onCycle(p.clock.born, from, until, r.after) {
-			events.add(of.number, fmt.Sprint("rating-", at.Unix()), "quality.reported", at, map[string]any{"rating": r.rating})
+			if err := events.add(of.number, fmt.Sprint("rating-", at.Unix()), "quality.reported", at, map[string]string{"rating": r.rating}); err != nil {
+				return err
+			}
 		}
 	}
 	return p.post(ctx, events.Bytes())
@@ -133,7 +135,9 @@ func (p *platform) sendReserved(ctx context.Context, messages []message, to *eve
 			if err := p.gate.Confirm(ctx, result.Reservation.ID, some[i].id()); err != nil {
 				return err
 			}
-			to.happened(&some[i], p.clock.Now())
+			if err := to.happened(&some[i], p.clock.Now()); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -143,26 +147,32 @@ func (p *platform) sendReserved(ctx context.Context, messages []message, to *eve
 type events struct{ bytes.Buffer }
 
 // happened adds what comes of a message that is sent: it is delivered, and the user may answer, to whom the number then writes back.
-func (e *events) happened(m *message, at time.Time) {
-	delivered := func(id string, at time.Time) {
-		e.add(m.of.number, id, "message.delivered", at, map[string]any{"user": "+" + m.phone, "messageID": id})
+func (e *events) happened(m *message, at time.Time) error {
+	delivered := func(id string, at time.Time) error {
+		return e.add(m.of.number, id, "message.delivered", at, map[string]string{"user": "+" + m.phone, "messageID": id})
 	}
-	delivered(m.id(), at)
-	if writes(m.phone) {
-		e.add(m.of.number, "in-"+m.id(), "message.received", at.Add(writesAfter), map[string]any{"user": "+" + m.phone})
-		delivered("reply-"+m.id(), at.Add(2*writesAfter))
+	if !writes(m.phone) {
+		return delivered(m.id(), at)
 	}
+	return errors.Join(
+		delivered(m.id(), at),
+		e.add(m.of.number, "in-"+m.id(), "message.received", at.Add(writesAfter), map[string]string{"user": "+" + m.phone}),
+		delivered("reply-"+m.id(), at.Add(2*writesAfter)))
 }
 
 // id is that of a message on a platform that is not Meta's.
 func (m *message) id() string { return fmt.Sprintf("%d-%s", m.day, m.phone) }
 
-func (e *events) add(number, id, kind string, at time.Time, data map[string]any) {
+func (e *events) add(number, id, kind string, at time.Time, data map[string]string) error {
 	data["number"] = number
-	// Strings, times and maps of them can always be encoded, and a buffer takes all that is written.
-	_ = json.NewEncoder(e).Encode(map[string]any{
-		"specversion": "1.0", "id": id, "source": "/chat-platform", "type": "dev.numberfleet." + kind + ".v1", "time": at.UTC().Format(time.RFC3339), "data": data,
-	})
+	return json.NewEncoder(e).Encode(struct {
+		Version string            `json:"specversion"`
+		ID      string            `json:"id"`
+		Source  string            `json:"source"`
+		Type    string            `json:"type"`
+		Time    string            `json:"time"`
+		Data    map[string]string `json:"data"`
+	}{"1.0", id, "/chat-platform", "dev.numberfleet." + kind + ".v1", at.UTC().Format(time.RFC3339), data})
 }
 
 // post posts events until they are acknowledged.

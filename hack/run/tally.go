@@ -71,15 +71,16 @@ func (t *tally) report(p *pattern, born, from, until time.Time) {
 }
 
 func (d *dayTally) String() string {
-	text := fmt.Sprintf("%d messages", d.sent)
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d messages", d.sent)
 	if d.waited > 0 {
-		text += fmt.Sprintf("; had to wait: %d", d.waited)
+		fmt.Fprintf(&text, "; had to wait: %d", d.waited)
 	}
 	for _, reason := range slices.Sorted(maps.Keys(d.refused)) {
-		text += fmt.Sprintf("; refused as %s: %d", reason, d.refused[reason])
+		fmt.Fprintf(&text, "; refused as %s: %d", reason, d.refused[reason])
 	}
 	if _, detail, refused := strings.Cut(d.last, ": "); refused {
-		text += ". The last: " + detail
+		text.WriteString(". The last: " + detail)
 	}
-	return text
+	return text.String()
 }

@@ -38,7 +38,8 @@ func numberID(i int) string { return "10000000000000" + strconv.Itoa(i) }
 func userOf(number, j int) string { return fmt.Sprintf("1555%07d", number*users+j) }
 
 // openLedger opens a ledger in which all users are counted that are to be.
-func openLedger(ctx context.Context, folder string, now time.Time, log logr.Logger) (engine *ledger.Ledger, err error) {
+func openLedger(ctx context.Context, folder string, now time.Time) (engine *ledger.Ledger, err error) {
+	log := logr.FromContextOrDiscard(ctx)
 	kept, options := journal.Discard, ledger.Options{Log: log}
 	if folder != "" {
 		store, err := pebble.Open(folder, pebble.Options{Log: log})

@@ -48,7 +48,7 @@ func Guard(ctx context.Context, args []string) (err error) {
 	}
 	running, ctx := errgroup.WithContext(ctx)
 	if *data != "" {
-		engine, err := openLedger(ctx, *data, time.Now(), log)
+		engine, err := openLedger(logr.NewContext(ctx, log), *data, time.Now())
 		if err != nil {
 			return err
 		}

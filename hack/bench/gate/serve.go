@@ -51,7 +51,7 @@ func Serve(ctx context.Context, args []string) (err error) {
 		defer sets.client.Close()
 		decides = sets
 	} else {
-		engine, err := openLedger(ctx, *data, time.Now(), log)
+		engine, err := openLedger(logr.NewContext(ctx, log), *data, time.Now())
 		if err != nil {
 			return err
 		}
