@@ -104,10 +104,10 @@ func TestHeadersCannotSmuggle(t *testing.T) {
 	s := newStand(t, func(o *guard.Options) { o.BaseURL = upstream })
 	res, body := s.do(http.MethodPost, "/v27.0/1001/messages", text, http.Header{
 		"Connection": {"Authorization, X-Secret"}, "X-Secret": {"x"}, "X-Forwarded-Host": {"evil"}, "X-Forwarded-For": {"10.0.0.1"}, "Forwarded": {"for=x"},
-		"Te": {"trailers"}, "Upgrade": {"h2c"}, "Idempotency-Key": {"k"}, "Accept-Encoding": {"br"}, "Proxy-Authorization": {"x"}, "X-Kept": {"kept"}, "User-Agent": {"an SDK"},
+		"Te": {"trailers"}, "Upgrade": {"h2c"}, "Idempotency-Key": {"k"}, "Accept-Encoding": {"br"}, "Proxy-Authorization": {"x"}, "X-Http-Method-Override": {"DELETE"}, "X-Kept": {"kept"}, "User-Agent": {"an SDK"},
 	})
 	header := <-got
-	for _, name := range []string{"Connection", "X-Secret", "X-Forwarded-Host", "X-Forwarded-For", "Forwarded", "Upgrade", "Idempotency-Key", "Proxy-Authorization", "Authorization"} {
+	for _, name := range []string{"Connection", "X-Secret", "X-Forwarded-Host", "X-Forwarded-For", "Forwarded", "Upgrade", "Idempotency-Key", "Proxy-Authorization", "Authorization", "X-Http-Method-Override"} {
 		if header.Get(name) != "" {
 			t.Errorf("%s comes to Meta: %q", name, header[name])
 		}

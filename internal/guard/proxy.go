@@ -42,6 +42,14 @@ type exchangeKey struct{}
 
 func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
 
+// Headers that do not go to Meta, besides those between two hops and those that say where a request came from.
+var (
+	// A connection that becomes another protocol's has no bounds, and a method that is overridden was not looked at.
+	withheld = []string{"Connection", "Upgrade", "X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+	// The answer is to be read here, and a request with an idempotency key is one that the transport may send twice.
+	withheldOfMessages = []string{"Accept-Encoding", "Expect", "Idempotency-Key", "X-Idempotency-Key"}
+)
+
 // Why an answer of Meta's is not passed on.
 var (
 	errLong    = errors.New("the answer is too long")
@@ -85,15 +93,15 @@ func (g *Guard) forward(w http.ResponseWriter, req *http.Request, x *exchange, c
 // rewrite makes the request to Meta of one that came.
 func (g *Guard) rewrite(p *httputil.ProxyRequest) {
 	p.SetURL(g.upstream)
-	p.Out.Header.Del("Upgrade") // a connection that is another protocol's has no bounds
-	p.Out.Header.Del("Connection")
+	for _, name := range withheld {
+		p.Out.Header.Del(name)
+	}
 	x := exchangeOf(p.In.Context())
 	if x.caller != nil {
 		x.caller.sign(p.Out)
 	}
 	if x.isMessage {
-		// The answer is to be read here, and a request with such a key is one that the transport sends twice.
-		for _, name := range []string{"Accept-Encoding", "Expect", "Idempotency-Key", "X-Idempotency-Key"} {
+		for _, name := range withheldOfMessages {
 			p.Out.Header.Del(name)
 		}
 	}

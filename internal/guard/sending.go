@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -65,9 +66,8 @@ func (s *sending) guard(w http.ResponseWriter, req *http.Request, content []byte
 		s.forward(w, req, s.exchange, content)
 		return nil
 	}
-	s.subjects = []subject{
-		{byNumber, s.to.number, ""}, {byPair, s.to.number, s.message.user}, {byAccount, s.number.Spec.Business.WhatsAppBusinessAccountID, ""}, {byApp, s.caller.app, ""},
-	}
+	account := cmp.Or(s.number.Spec.Business.WhatsAppBusinessAccountID, s.to.number) // the number stands for an account that is not known
+	s.subjects = []subject{{byNumber, s.to.number, ""}, {byPair, s.to.number, s.message.user}, {byAccount, account, ""}, {byApp, s.caller.app, ""}}
 	s.outcome = outcomeThrottled
 	if wait := s.pauses.wait(s.subjects); wait > 0 {
 		return s.disclose(w, req, throttled("Meta asked to send nothing more for now", wait))
