@@ -17,16 +17,23 @@ import (
 // Every operation is decided as the definitions say, and what is held, used and left of budgets is what they say, whatever came before:
 // limits that rise and fall, budgets that change, portfolios that form and dissolve, users who turn out to be one, deliveries that are
 // late, repeated or out of order. Which budget a place belongs to is compared where no users become one and no number changes its
-// portfolio.
+// portfolio. A machine that is restored now and then decides the same.
 func TestOperationsAreDecidedByTheDefinitions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := &generator{numbers: someNumbers(t), now: begin, model: newGateModel(counts.DefaultWindows), steady: rapid.Bool().Draw(t, "steady")}
-		m := counts.NewMachine()
+		m, restored := counts.NewMachine(), counts.NewMachine()
 		for position := range uint64(rapid.IntRange(5, 60).Draw(t, "records")) {
 			r := g.record(t, position)
 			g.records = append(g.records, r)
 			want := g.model.apply(r)
-			got := m.Apply(position+1, r).Decisions
+			applied := m.Apply(position+1, r)
+			if other := restored.Apply(position+1, r); !reflect.DeepEqual(other, applied) || state(restored) != state(m) {
+				t.Fatalf("a restored machine has\n%+v\n%s, and the other\n%+v\n%s, after\n%s", other, state(restored), applied, state(m), g)
+			}
+			if rapid.IntRange(0, 5).Draw(t, "restore") == 0 {
+				restored = again(t, restored)
+			}
+			got := applied.Decisions
 			for i := range want {
 				if a, b := compared(got[i], g.steady), compared(want[i], g.steady); !reflect.DeepEqual(a, b) {
 					t.Fatalf("operation %+v of record %d is decided\n%+v, not\n%+v\n%s", r.Operations[i], position+1, a, b, g)

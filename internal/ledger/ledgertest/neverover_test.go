@@ -194,6 +194,7 @@ func (w *world) reserve(t *rapid.T) {
 				t.Fatalf("a guaranteed place is refused: %+v, after\n%s", d, w)
 			}
 		}
+		w.refusedUntil(t, o, d.Until-1)
 		return
 	}
 	w.messages = append(w.messages, m)
@@ -222,6 +223,18 @@ func (w *world) reserve(t *rapid.T) {
 		}
 		w.delivered = append(w.delivered, e)
 		w.tell(t, e, m)
+	}
+}
+
+// refusedUntil asks again, if by then nothing else happened: what is refused is not granted before it is said to be.
+func (w *world) refusedUntil(t *rapid.T, o counts.Operation, last int64) {
+	if last <= w.now {
+		return
+	}
+	later := again(t, w.machine)
+	d := later.Apply(later.Position()+1, &counts.Record{Clock: last * 1000, Operations: []counts.Operation{o}}).Decisions[0]
+	if d.State != counts.Refused {
+		t.Fatalf("what was refused is granted at %s already: %+v, after\n%s", time.Unix(last, 0).Sub(begin), d, w)
 	}
 }
 

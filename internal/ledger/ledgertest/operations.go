@@ -97,7 +97,7 @@ func someOperation(t *rapid.T, numbers []string, people uint64) counts.Operation
 			o.Key = rapid.Uint64Range(1, 3).Draw(t, "key")
 		}
 	case counts.Confirm:
-		o.Message = someMessage(t, id)
+		o.Message = counts.MessageKey(rapid.Uint64Range(1, 30).Draw(t, "message"))
 	case counts.Release:
 	}
 	return o
