@@ -96,14 +96,14 @@ func TestTheGateEndToEnd(t *testing.T) {
 	to := func(user int) client.Request {
 		return client.Request{Number: "+15550100045", User: fmt.Sprintf("+1557777%04d", user), Category: "Marketing"}
 	}
-	refused := func(who *client.Client, user int, reason string) *client.Problem {
+	refused := func(who *client.Client, user int, reason string) client.Problem {
 		t.Helper()
 		_, err := who.Reserve(t.Context(), to(user))
 		problem, ok := errors.AsType[*client.Problem](err)
 		if !ok || problem.Reason != reason {
 			t.Fatalf("it says %v, want %s", err, reason)
 		}
-		return problem
+		return *problem
 	}
 
 	stands(0, 0, limit)

@@ -101,8 +101,13 @@ func wrong(field, problem string) *Problem {
 	return p
 }
 
-// Type is the URI of the problem's type.
-func (p *Problem) Type() string { return typeBase + strings.ToLower(string(p.Reason)) }
+// Type is the URI of the problem's type; about:blank where there is no more to say than the status.
+func (p *Problem) Type() string {
+	if _, known := kinds[p.Reason]; !known {
+		return "about:blank"
+	}
+	return typeBase + strings.ToLower(string(p.Reason))
+}
 
 // RetrySeconds is RetryAfter in whole seconds, as the header of that name has it: rounded up, and zero where waiting does not help.
 func (p *Problem) RetrySeconds() int64 { return int64((p.RetryAfter + time.Second - 1) / time.Second) }

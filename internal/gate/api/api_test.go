@@ -38,6 +38,7 @@ type desk struct {
 }
 
 func newDesk(t *testing.T, limit int64) *desk {
+	t.Helper()
 	return newDeskOn(t, limit, clocktesting.NewFakeClock(begin))
 }
 
@@ -172,7 +173,7 @@ func TestASenderReservesConfirmsAndReleases(t *testing.T) {
 	for range 2 {
 		d.expect(d.send(http.MethodPost, reservations+"/"+id+"/confirm", gatetest.ShopToken, `{"messageID":"wamid.1"}`), 200, fmt.Sprintf(`{"id":%q,"state":"Confirmed"}`, id))
 	}
-	if a := d.send(http.MethodPost, reservations+"/"+id+"/confirm", gatetest.ShopToken, `{"messageID":"wamid.2"}`); a.StatusCode != 409 {
+	if a := d.send(http.MethodPost, reservations+"/"+id+"/confirm", gatetest.ShopToken, `{"messageID":"wamid.2"}`); a.StatusCode != http.StatusConflict {
 		t.Errorf("confirmed with another message: %d %s", a.StatusCode, a.body)
 	}
 	for range 2 {
@@ -180,7 +181,7 @@ func TestASenderReservesConfirmsAndReleases(t *testing.T) {
 	}
 	d.id(d.send(http.MethodPost, reservations, gatetest.ShopToken, to(3)))
 	d.expect(d.send(http.MethodDelete, reservations+"/"+strings.Repeat("0f", 16), gatetest.ShopToken, ""), 204, "")
-	if a := d.send(http.MethodPost, reservations+"/"+strings.Repeat("0f", 16)+"/confirm", gatetest.ShopToken, `{"messageID":"wamid.1"}`); a.StatusCode != 404 {
+	if a := d.send(http.MethodPost, reservations+"/"+strings.Repeat("0f", 16)+"/confirm", gatetest.ShopToken, `{"messageID":"wamid.1"}`); a.StatusCode != http.StatusNotFound {
 		t.Errorf("confirmed, though there is none: %d %s", a.StatusCode, a.body)
 	}
 }
@@ -195,7 +196,7 @@ func TestSeveralReservationsHaveTheirResultsInOrder(t *testing.T) {
 			Problem     struct{ Reason string }
 		}
 	}
-	if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.StatusCode != 200 {
+	if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", a.StatusCode, a.body)
 	}
 	if text := fmt.Sprint(got.Results); text != "[{201 {Reserved} {}} {429 {} {LimitReached}} {201 {AlreadyHeld} {}}]" {
@@ -203,7 +204,7 @@ func TestSeveralReservationsHaveTheirResultsInOrder(t *testing.T) {
 	}
 	many := `{"reservations":[` + strings.Repeat(to(1)+",", 1000) + to(1) + `]}`
 	for _, body := range []string{many, `{"reservations":[]}`} {
-		if a := d.send(http.MethodPost, reservations, gatetest.ShopToken, body); a.StatusCode != 400 || !strings.Contains(a.body, "1 to 1000") {
+		if a := d.send(http.MethodPost, reservations, gatetest.ShopToken, body); a.StatusCode != http.StatusBadRequest || !strings.Contains(a.body, "1 to 1000") {
 			t.Errorf("of another number of reservations: %d %s", a.StatusCode, a.body)
 		}
 	}
@@ -248,14 +249,14 @@ func TestWhatIsRefusedBeforeItIsDecidedHasItsCode(t *testing.T) {
 			t.Errorf("%s: the answer repeats what was sent: %s", test.what, a.body)
 		}
 	}
-	if a := d.send("POST", reservations, gatetest.ShopToken, to(1), "Content-Type", "text/plain"); a.StatusCode != 415 {
+	if a := d.send("POST", reservations, gatetest.ShopToken, to(1), "Content-Type", "text/plain"); a.StatusCode != http.StatusUnsupportedMediaType {
 		t.Errorf("of another type: %d %s", a.StatusCode, a.body)
 	}
-	if a := d.send("POST", reservations, gatetest.ShopToken, to(1), "Content-Encoding", "gzip"); a.StatusCode != 415 {
+	if a := d.send("POST", reservations, gatetest.ShopToken, to(1), "Content-Encoding", "gzip"); a.StatusCode != http.StatusUnsupportedMediaType {
 		t.Errorf("encoded: %d %s", a.StatusCode, a.body)
 	}
 	d.api.SetBackend(nil)
-	if a := d.send("POST", reservations, gatetest.ShopToken, to(1)); a.StatusCode != 503 || a.Header.Get("Retry-After") != "10" {
+	if a := d.send("POST", reservations, gatetest.ShopToken, to(1)); a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") != "10" {
 		t.Errorf("without a backend: %d %s", a.StatusCode, a.body)
 	}
 	if held := d.Ledger.Reserved(gatetest.Number, begin); held != 0 {
@@ -293,7 +294,7 @@ func TestStandingShowsWhatIsReservedAndTheBudgets(t *testing.T) {
 	a := d.send(http.MethodGet, "/v1/standing?namespace=shop", gatetest.ShopToken, "")
 	want := `"used":0,"reserved":1,"remaining":9,"sendable":true,"budgets":[{"name":"logins","used":0,"reserved":0,"guaranteed":2,"remaining":9},` +
 		`{"name":"rest","used":0,"reserved":1,"guaranteed":0,"maximum":5,"remaining":4}]}]}`
-	if a.StatusCode != 200 || !strings.HasSuffix(a.body, want) {
+	if a.StatusCode != http.StatusOK || !strings.HasSuffix(a.body, want) {
 		t.Errorf("it is %d %s\nwant %s", a.StatusCode, a.body, want)
 	}
 }
@@ -355,7 +356,7 @@ func TestStreamsAreBounded(t *testing.T) {
 	for range 64 {
 		defer func(response *http.Response) { _ = response.Body.Close() }(open())
 	}
-	if a := d.send(http.MethodGet, "/v1/standing/stream", gatetest.ClusterToken, ""); a.StatusCode != 503 {
+	if a := d.send(http.MethodGet, "/v1/standing/stream", gatetest.ClusterToken, ""); a.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("one more is answered with %d", a.StatusCode)
 	}
 }

@@ -26,9 +26,11 @@ import (
 
 // The numbers of the fleet: of the namespaces shop and other, with Meta's ids.
 const (
-	Number, NumberID   = "+15550100001", "106540352242922"
-	Another, AnotherID = "+15550100002", "106540352242923" // in the namespace other
-	Account            = "102290129340398"
+	Number    = "+15550100001"
+	NumberID  = "106540352242922"
+	Another   = "+15550100002" // in the namespace other
+	AnotherID = "106540352242923"
+	Account   = "102290129340398"
 )
 
 // Gate is a gate with all that is behind it.
