@@ -207,6 +207,21 @@ func received[T any](stream grpc.ServerStreamingClient[T], err error) <-chan *T 
 	return all
 }
 
+// await is what a stream says next.
+func await[T any](t testing.TB, all <-chan *T) *T {
+	t.Helper()
+	select {
+	case message, open := <-all:
+		if !open {
+			t.Fatal("the stream ended")
+		}
+		return message
+	case <-time.After(30 * time.Second):
+		t.Fatal("the stream says nothing")
+		return nil
+	}
+}
+
 // next is what a stream says next, while the clock goes on by periods.
 func next[T any](t *testing.T, f *fleet, all <-chan *T) *T {
 	t.Helper()
@@ -257,6 +272,30 @@ func TestStreamsTellOfChanges(t *testing.T) {
 	}
 }
 
+// A change is told though what stands was looked up just before it, for another call.
+func TestAChangeAfterALookIsTold(t *testing.T) {
+	f := newFleet(t)
+	f.add("sales", 250, "")
+	c := f.client()
+	of := ref("phoneNumber", "sales", "targetValue", "50")
+	active := received(c.StreamIsActive(t.Context(), of))
+	if !await(t, active).GetResult() {
+		t.Error("not active at first")
+	}
+	for !f.clock.HasWaiters() { // until ticks are counted
+		time.Sleep(time.Millisecond)
+	}
+	f.clock.Step(800 * time.Millisecond) // past the first tick
+	if _, err := c.IsActive(t.Context(), of); err != nil {
+		t.Fatal(err)
+	}
+	f.change("sales", func(n *v1alpha1.PhoneNumber) { n.Status.Connection.State = v1alpha1.StateBlocked })
+	f.clock.Step(200 * time.Millisecond) // to the second
+	if await(t, active).GetResult() {
+		t.Error("still active")
+	}
+}
+
 // A thousand streams share what is looked up: they cost one look at first, and one after a change.
 func TestStreamsShareWhatIsLookedUp(t *testing.T) {
 	f := newFleet(t)
@@ -272,8 +311,8 @@ func TestStreamsShareWhatIsLookedUp(t *testing.T) {
 	expect := func(what string, want bool) {
 		t.Helper()
 		for _, stream := range all {
-			if message, open := <-stream; !open || message.GetResult() != want {
-				t.Fatalf("%s: %v", what, message)
+			if await(t, stream).GetResult() != want {
+				t.Fatal(what)
 			}
 		}
 	}
