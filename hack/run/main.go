@@ -142,8 +142,11 @@ func run(ctx context.Context, o options) (err error) {
 			send = other.send
 		}
 		follow(func(ctx context.Context, from, until time.Time) error {
-			defer tally.report(of, clock.born, from, until)
-			return send(ctx, of, from, until)
+			err := send(ctx, of, from, until)
+			if err == nil {
+				tally.report(of, clock.born, from, until)
+			}
+			return err
 		})
 	}
 	go func() { cancel(show(ctx, plane.Admin(), clock)) }()

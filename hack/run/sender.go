@@ -44,7 +44,9 @@ func (s *senders) send(ctx context.Context, of *pattern, from, until time.Time) 
 			o, err := s.try(ctx, of, m.phone, map[string]any{
 				"type": "template", "template": map[string]any{"name": cmp.Or(m.template, "notice"), "language": map[string]any{"code": "en_US"}},
 			})
-			s.tally.add(of, o)
+			if err == nil {
+				s.tally.add(of, o)
+			}
 			return err
 		})
 	}
@@ -54,7 +56,7 @@ func (s *senders) send(ctx context.Context, of *pattern, from, until time.Time) 
 // reply sends a text to a user who has just written.
 func (s *senders) reply(ctx context.Context, of *pattern, phone string) error {
 	o, err := s.try(ctx, of, phone, map[string]any{"type": "text", "text": map[string]any{"body": "Thank you!"}})
-	if o.refusal != "" {
+	if err == nil && o.refusal != "" {
 		s.tally.add(of, o)
 	}
 	return err
