@@ -74,7 +74,7 @@ test: require-cc $(PROMETHEUS) ## Run all tests, with the race detector, a real 
 test-sdk: hack/sdk/node_modules ## Send through the guard with a client of the Cloud API from npm. Needs Node.js 20.19 or newer, with npm.
 	go test -tags sdk -count 1 $(TESTFLAGS) ./hack/sdk
 
-hack/sdk/node_modules: hack/sdk/package-lock.json
+hack/sdk/node_modules: hack/sdk/package-lock.json | require-npm
 	cd hack/sdk && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
@@ -253,4 +253,11 @@ require-cc:
 	@cc=$$(go env CC) && command -v "$${cc%% *}" >/dev/null || { \
 		echo "make test needs a C compiler for the race detector, and there is no $$cc here." >&2; \
 		echo "Debian and Ubuntu: apt-get install gcc libc6-dev; Alpine: apk add build-base; macOS: xcode-select --install" >&2; \
+		exit 1; }
+
+.PHONY: require-npm
+require-npm:
+	@command -v npm >/dev/null || { \
+		echo "make test-sdk needs Node.js with npm, and there is no npm here." >&2; \
+		echo "Debian and Ubuntu: apt-get install nodejs npm; Alpine: apk add nodejs npm; macOS: brew install node" >&2; \
 		exit 1; }
