@@ -379,6 +379,26 @@ func TestRefusalsAreToldOnceWhenTheyBeginAndOnceWhenTheyAreOver(t *testing.T) {
 	}
 }
 
+func TestWhatIsUsedUpIsToldOfThePortfolioThatHasTheLimit(t *testing.T) {
+	d := newDesk(t, 1)
+	d.Recorder.Verbose = true
+	kind := func(name string) metav1.TypeMeta {
+		return metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: name}
+	}
+	d.Fleet.Numbers[0].TypeMeta, d.Fleet.Numbers[0].Status.Portfolio = kind("PhoneNumber"), "acme"
+	d.Fleet.Portfolios = []*v1alpha1.BusinessPortfolio{{TypeMeta: kind("BusinessPortfolio"), ObjectMeta: metav1.ObjectMeta{Name: "acme"}}}
+	closed := to(3)
+	closed.FreeForm = true
+	d.reserve(shop, to(1), to(2), closed)
+	for _, want := range []string{"LimitReached: {kind=BusinessPortfolio,", "OutsideWindow: {kind=PhoneNumber,"} {
+		event := <-d.Recorder.Events
+		reason, of, _ := strings.Cut(want, " ")
+		if !strings.Contains(event, reason) || !strings.Contains(event, of) {
+			t.Errorf("it tells %q, want %q", event, want)
+		}
+	}
+}
+
 func TestInShadowEverythingIsGrantedAndWhatWouldHaveBeenRefusedIsCountedAndTold(t *testing.T) {
 	d := newDesk(t, 1)
 	d.Configure(t, counts.LimitSetting{Subject: gatetest.Number, Limit: 1, Shadow: true})
