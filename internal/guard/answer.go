@@ -39,6 +39,16 @@ func readAnswer(status int, content []byte) (a answer) {
 	return a
 }
 
+// refusesCaller says whether an error of Meta's is about who calls: the access token is not good (any more), or lacks a permission.
+func refusesCaller(code int64) bool {
+	switch code {
+	case 10, 102, 104, 190, 131005:
+		return true
+	default:
+		return code >= 200 && code < 300
+	}
+}
+
 // nothingSent says whether an error of Meta's means that nothing was sent. Where something failed at Meta itself, the message may be on
 // its way all the same; so it may where Meta does not document the code of a failure of its own.
 func nothingSent(status int, code int64) bool {

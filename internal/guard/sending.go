@@ -137,6 +137,9 @@ func (s *sending) conclude() {
 	default:
 		s.outcome = outcomeUnknown
 	}
+	if refusesCaller(s.answer.code) {
+		s.trust.withdraw(s.caller.app, s.to.number)
+	}
 	if !s.heard.IsZero() {
 		s.metrics.added.Observe((s.sent.Sub(s.came) + s.clock.Since(s.heard)).Seconds())
 		if s.outcome == outcomeSent || s.answer.code != 0 {

@@ -103,6 +103,23 @@ func TestAStrangerLearnsNothing(t *testing.T) {
 	}
 }
 
+// A token that Meta takes no more is a stranger's again.
+func TestATokenThatIsTakenBackIsAStrangers(t *testing.T) {
+	s := newStand(t)
+	s.send(text)
+	s.meta.RevokeToken(token)
+	if res, body := s.send(text); res.StatusCode != http.StatusUnauthorized || !strings.Contains(body, `"code":190`) {
+		t.Errorf("HTTP %d %s", res.StatusCode, body)
+	}
+	s.gate.became(t, 2)
+	s.gate.decide = func(gate.Request) gate.Answer {
+		return gate.Answer{Problem: gate.NewProblem(gate.Reason(v1alpha1.RoomLimitReached), "1000 of 1000 are used")}
+	}
+	if res, body := s.send(text); res.StatusCode != http.StatusUnauthorized || !strings.Contains(body, `"code":190`) || strings.Contains(body, "1000") {
+		t.Errorf("HTTP %d %s", res.StatusCode, body)
+	}
+}
+
 // A sender that goes away while Meta is asked loses nothing: what became of its message is known all the same.
 func TestASenderThatGoesAwayLosesNoConfirmation(t *testing.T) {
 	asked, leave := make(chan struct{}), make(chan struct{})

@@ -41,6 +41,12 @@ func newTrust(clk clock.PassiveClock) *trust {
 
 func (t *trust) shown(r right) { t.rights.Add(r, struct{}{}, trustKept) }
 
+// withdraw forgets what a caller may do with a number.
+func (t *trust) withdraw(caller, number string) {
+	t.rights.Remove(right{caller, number, true})
+	t.rights.Remove(right{caller, number, false})
+}
+
 func (t *trust) may(r right) bool {
 	_, known := t.rights.Get(r)
 	return known
