@@ -154,6 +154,15 @@ type Problem struct {
 	Until time.Time `json:"until,omitzero"`
 	// RetryAfter is when to try again, in seconds; zero where waiting does not help.
 	RetryAfter int64 `json:"retryAfter,omitempty"`
+	// Members says of a pool why each of its numbers does not send.
+	Members []Member `json:"members,omitempty"`
+}
+
+// Member is why a number of a pool does not send, by the name of its PhoneNumber. Until is zero where it is not known.
+type Member struct {
+	Name   string    `json:"name"`
+	Reason string    `json:"reason"`
+	Until  time.Time `json:"until,omitzero"`
 }
 
 // Error implements error.

@@ -13,10 +13,11 @@ const reservationsPath = "/v1/reservations"
 
 // Request asks for a message to one user.
 type Request struct {
-	// Number that is to send, in E.164, or NumberID, Meta's id of it.
+	// Number that is to send, in E.164, or NumberID, Meta's id of it, or Pool, the name of a NumberPool of which one is to send.
 	Number   string `json:"number,omitempty"`
 	NumberID string `json:"numberID,omitempty"`
-	// Namespace of the PhoneNumber. Optional.
+	Pool     string `json:"pool,omitempty"`
+	// Namespace of the PhoneNumber or the NumberPool. Optional for a number.
 	Namespace string `json:"namespace,omitempty"`
 	// User is a phone number, or a business-scoped id.
 	User string `json:"user"`

@@ -16,11 +16,11 @@ import (
 const standingPath = "/v1/standing"
 
 // Selection says what is asked about. Empty fields are for all; without a namespace that takes the right in the whole cluster.
-type Selection struct{ Namespace, Number, NumberID, Portfolio string }
+type Selection struct{ Namespace, Number, NumberID, Portfolio, Pool string }
 
 func (s *Selection) query() url.Values {
 	query := url.Values{}
-	for name, value := range map[string]string{"namespace": s.Namespace, "number": s.Number, "numberID": s.NumberID, "portfolio": s.Portfolio} {
+	for name, value := range map[string]string{"namespace": s.Namespace, "number": s.Number, "numberID": s.NumberID, "portfolio": s.Portfolio, "pool": s.Pool} {
 		if value != "" {
 			query.Set(name, value)
 		}
@@ -28,9 +28,9 @@ func (s *Selection) query() url.Values {
 	return query
 }
 
-// Item is where a number or a portfolio stands.
+// Item is where a number, a portfolio or a pool stands.
 type Item struct {
-	Kind      string `json:"kind"` // PhoneNumber or BusinessPortfolio
+	Kind      string `json:"kind"` // PhoneNumber, BusinessPortfolio or NumberPool
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name"`
 	Number    string `json:"number,omitempty"`

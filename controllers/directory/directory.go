@@ -47,16 +47,16 @@ func (d Directory) Number(ctx context.Context, number report.Subject) (*v1alpha1
 	return lookup.Served(ctx, d.Reader, number)
 }
 
-// Sent are the MessageTemplates of a name that a number can send, in the order of their languages: those of its namespace and account. They
-// are not to be changed.
-func (d Directory) Sent(ctx context.Context, number *v1alpha1.PhoneNumber, name string) ([]*v1alpha1.MessageTemplate, error) {
-	templates, err := lookup.TemplatesWith(ctx, d.Reader, nameIndex, name, client.InNamespace(number.Namespace))
+// Sent are the MessageTemplates of a name that are sent in a namespace, in the order of their languages: those of an account, or of any where
+// that is empty. They are not to be changed.
+func (d Directory) Sent(ctx context.Context, namespace, account, name string) ([]*v1alpha1.MessageTemplate, error) {
+	templates, err := lookup.TemplatesWith(ctx, d.Reader, nameIndex, name, client.InNamespace(namespace))
 	if err != nil {
 		return nil, err
 	}
 	var sent []*v1alpha1.MessageTemplate
 	for i := range templates {
-		if t := &templates[i]; t.DeletionTimestamp.IsZero() && ofAccount(t, number) {
+		if t := &templates[i]; t.DeletionTimestamp.IsZero() && ofAccount(t, account) {
 			sent = append(sent, t)
 		}
 	}
@@ -66,19 +66,27 @@ func (d Directory) Sent(ctx context.Context, number *v1alpha1.PhoneNumber, name 
 
 // BusinessPortfolio is the portfolio of that name; nil if there is none.
 func (d Directory) BusinessPortfolio(ctx context.Context, name string) (*v1alpha1.BusinessPortfolio, error) {
-	portfolio := &v1alpha1.BusinessPortfolio{}
-	switch err := d.Reader.Get(ctx, client.ObjectKey{Name: name}, portfolio); {
-	case apierrors.IsNotFound(err):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("get the portfolio: %w", err)
-	}
-	return portfolio, nil
+	return get(ctx, d.Reader, client.ObjectKey{Name: name}, &v1alpha1.BusinessPortfolio{})
 }
 
-// ofAccount says whether a template is of the account of a number, as far as the number says which that is.
-func ofAccount(t *v1alpha1.MessageTemplate, number *v1alpha1.PhoneNumber) bool {
-	account := number.Spec.Business.WhatsAppBusinessAccountID
+// NumberPool is the pool of that name; nil if there is none.
+func (d Directory) NumberPool(ctx context.Context, namespace, name string) (*v1alpha1.NumberPool, error) {
+	return get(ctx, d.Reader, client.ObjectKey{Namespace: namespace, Name: name}, &v1alpha1.NumberPool{})
+}
+
+// get reads into an object; it returns nil if there is none.
+func get[O client.Object](ctx context.Context, reader client.Reader, key client.ObjectKey, into O) (found O, err error) {
+	switch err := reader.Get(ctx, key, into); {
+	case apierrors.IsNotFound(err):
+		return found, nil
+	case err != nil:
+		return found, fmt.Errorf("get %T: %w", into, err)
+	}
+	return into, nil
+}
+
+// ofAccount says whether a template is of an account, as far as it is known which that is.
+func ofAccount(t *v1alpha1.MessageTemplate, account string) bool {
 	return account == "" || account == t.Spec.WhatsAppBusinessAccountID
 }
 
@@ -151,7 +159,7 @@ func (d Directory) Templates(ctx context.Context, name, number string) ([]report
 	for i := range templates.Items {
 		t := &templates.Items[i]
 		of := t.Spec.WhatsAppBusinessAccountID
-		if !t.DeletionTimestamp.IsZero() || sender != nil && !ofAccount(t, sender) {
+		if !t.DeletionTimestamp.IsZero() || sender != nil && !ofAccount(t, sender.Spec.Business.WhatsAppBusinessAccountID) {
 			continue
 		}
 		if account != "" && account != of {

@@ -147,7 +147,7 @@ func TestDirectory(t *testing.T) {
 		if err != nil || sender == nil {
 			t.Fatalf("%s is %v, %v", of, sender, err)
 		}
-		sent, err := directory.Sent(ctx, sender, "directory_sale")
+		sent, err := directory.Sent(ctx, sender.Namespace, sender.Spec.Business.WhatsAppBusinessAccountID, "directory_sale")
 		var got []string
 		for _, t := range sent {
 			got = append(got, t.Spec.WhatsAppBusinessAccountID+" "+t.Spec.Language)

@@ -39,8 +39,11 @@ type Ledger interface {
 type Directory interface {
 	// Number is the PhoneNumber that a number is served as, in E.164 or by Meta's id; nil if there is none.
 	Number(ctx context.Context, number report.Subject) (*v1alpha1.PhoneNumber, error)
-	// Sent are the MessageTemplates of a name that a number sends, in the order of their languages.
-	Sent(ctx context.Context, number *v1alpha1.PhoneNumber, template string) ([]*v1alpha1.MessageTemplate, error)
+	// NumberPool is the pool of that name; nil if there is none.
+	NumberPool(ctx context.Context, namespace, name string) (*v1alpha1.NumberPool, error)
+	// Sent are the MessageTemplates of a name that are sent in a namespace, in the order of their languages: those of an account, or of any
+	// where that is empty.
+	Sent(ctx context.Context, namespace, account, template string) ([]*v1alpha1.MessageTemplate, error)
 	// BusinessPortfolio is the portfolio of that name; nil if there is none.
 	BusinessPortfolio(ctx context.Context, name string) (*v1alpha1.BusinessPortfolio, error)
 }
@@ -98,10 +101,12 @@ type Answer struct {
 	Decision counts.Decision
 	// Problem is why the request was refused, by the ledger or before it was asked; nil where it was not.
 	Problem *Problem
-	// Namespace and Name are those of the PhoneNumber, Number is in E.164, NumberID is Meta's id where it is known.
+	// Namespace and Name are those of the PhoneNumber, Number is in E.164, NumberID is Meta's id where it is known. They are empty where
+	// no number of a pool was chosen.
 	Namespace, Name, Number, NumberID string
 
 	resource *v1alpha1.PhoneNumber
+	pool     *v1alpha1.NumberPool // that was asked for; nil for none
 }
 
 func (a *Answer) of(n *v1alpha1.PhoneNumber) {
@@ -132,7 +137,9 @@ func (s *Service) Reserve(ctx context.Context, caller Caller, requests []Request
 			return nil, err
 		}
 		for i := range decisions {
-			s.decided(ctx, &answers[asked[i]], &decisions[i], start)
+			if err := s.decided(ctx, &answers[asked[i]], &decisions[i], start); err != nil {
+				return nil, err
+			}
 		}
 	}
 	s.metrics.reserved(answers)
@@ -141,11 +148,29 @@ func (s *Service) Reserve(ctx context.Context, caller Caller, requests []Request
 }
 
 // decided is what the ledger answers to a request.
-func (s *Service) decided(ctx context.Context, a *Answer, d *counts.Decision, now time.Time) {
+func (s *Service) decided(ctx context.Context, a *Answer, d *counts.Decision, now time.Time) error {
 	a.Decision = *d
+	if a.pool != nil && d.State != counts.Refused {
+		chosen, err := s.directory.Number(ctx, report.ParseSubject(d.Number))
+		if err != nil {
+			return err
+		}
+		if chosen == nil { // deleted since
+			a.Problem = NewProblem(Reason(v1alpha1.RoomNotReady), "")
+			return nil
+		}
+		a.of(chosen)
+	}
 	switch d.State {
 	case counts.Refused:
 		a.Problem = ProblemOf(d, s.clock.Wait)
+		if a.pool != nil {
+			members, err := s.membersOf(ctx, a.pool, d)
+			if err != nil {
+				return err
+			}
+			a.Problem.Members = members
+		}
 		s.tell(ctx, a, a.Problem.Detail, now)
 	case counts.Ended:
 		a.Problem = NewProblem(Ended, "")
@@ -154,16 +179,42 @@ func (s *Service) decided(ctx context.Context, a *Answer, d *counts.Decision, no
 			s.tell(ctx, a, ProblemOf(d, s.clock.Wait).Detail, now)
 		}
 	}
+	return nil
+}
+
+// mostMembers is of how many numbers a refusal of a pool says why.
+const mostMembers = 100
+
+// membersOf says why the numbers of a pool were not chosen, by the names of their PhoneNumbers.
+func (s *Service) membersOf(ctx context.Context, pool *v1alpha1.NumberPool, d *counts.Decision) (all []Member, err error) {
+	for _, m := range d.Members[:min(len(d.Members), mostMembers)] {
+		number, err := s.directory.Number(ctx, report.ParseSubject(m.Number))
+		if err != nil {
+			return nil, err
+		}
+		if number == nil || number.Namespace != pool.Namespace {
+			continue
+		}
+		member := Member{Name: number.Name, Reason: Reason(m.Why)}
+		if m.Until > 0 {
+			member.Until = time.Unix(m.Until, 0).UTC()
+		}
+		all = append(all, member)
+	}
+	return all, nil
 }
 
 // tell tells of a refusal, or of what would be one.
 func (s *Service) tell(ctx context.Context, a *Answer, detail string, now time.Time) {
 	k := keyOf(a)
 	s.refusals.add(k, detail, now, func() client.Object {
-		if k.namespace == "" {
+		if k.kind == portfolioKind {
 			if portfolio, err := s.directory.BusinessPortfolio(ctx, k.name); err == nil && portfolio != nil {
 				return portfolio
 			}
+		}
+		if a.pool != nil {
+			return a.pool
 		}
 		return a.resource
 	})

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -51,6 +52,8 @@ var kinds = map[Reason]struct {
 	Reason(v1alpha1.RoomSuspended):           {http.StatusConflict, "Suspended", "spec.activity of the number, its portfolio or the template is Suspended"},
 	Reason(v1alpha1.RoomTemplateNotSendable): {http.StatusConflict, "The template cannot be sent", "Meta does not send the template in the state that it is in"},
 	Reason(v1alpha1.RoomOutsideWindow):       {http.StatusConflict, "Outside of the service window", "the user has not written in the service window, so only a template can be sent"},
+	Reason(v1alpha1.RoomDrained):             {http.StatusConflict, "The number takes no further users", "the number is rated lower than its pool asks for, or has the weight 0, and sends inside service windows only"},
+	Reason(v1alpha1.RoomCategoryNotServed):   {http.StatusConflict, "Not for this category", "the pool is not for messages of the category, or the category is not known"},
 	Reason(v1alpha1.RoomNotReady):            {http.StatusServiceUnavailable, "Not known yet", "the operator does not know enough to say"},
 }
 
@@ -75,10 +78,19 @@ type Problem struct {
 	Title  string // the same for all of a reason
 	Detail string // one sentence about this one, with the numbers; it names no user and no number
 	Field  string // of the request, where one is wrong
+	// Members says of a pool why each of its numbers does not send, in the order in which they were tried.
+	Members []Member
 	// Until is when waiting ends, in the time of the rules; zero where that is not known.
 	Until time.Time
 	// RetryAfter is the real time until then, or until another try is sensible; zero where waiting does not help.
 	RetryAfter time.Duration
+}
+
+// Member is why a number of a pool does not send.
+type Member struct {
+	Name   string // of the PhoneNumber
+	Reason Reason
+	Until  time.Time // zero where it is not known
 }
 
 // NewProblem is a problem in the words of its reason, which detail replaces where it is not empty.
@@ -115,6 +127,9 @@ func (p *Problem) RetrySeconds() int64 { return int64((p.RetryAfter + time.Secon
 // ProblemOf is the problem of a decision that grants nothing. Wait is the real time until an instant of the rules' time.
 func ProblemOf(d *counts.Decision, wait func(until time.Time) time.Duration) *Problem {
 	p := NewProblem(Reason(d.Why), numbersOf(d))
+	if n := len(d.Members); n > 0 {
+		p.Detail = fmt.Sprintf("none of the %d numbers of the pool may send; of the one that may first: %s", n, p.Detail)
+	}
 	if d.Until > 0 && p.RetryAfter > 0 {
 		p.Until = time.Unix(d.Until, 0).UTC()
 		p.RetryAfter = max(time.Second, wait(p.Until))

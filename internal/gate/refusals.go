@@ -33,8 +33,8 @@ type refusals struct {
 
 // stretchKey is what the refusals of a stretch have in common.
 type stretchKey struct {
-	namespace, name string // of the PhoneNumber; of a BusinessPortfolio without the namespace
-	event, why      string
+	kind, namespace, name string // of whom it is told
+	event, why            string
 }
 
 // stretch is a time in which reservations are refused.
@@ -48,15 +48,27 @@ func newRefusals(recorder events.EventRecorder) *refusals {
 	return &refusals{recorder: recorder, stretches: map[stretchKey]*stretch{}}
 }
 
-// keyOf is the stretch that a refusal belongs to. What is used up belongs to whoever has the limit, all else to the number.
+// The kinds of whom refusals are told of.
+const (
+	numberKind    = "PhoneNumber"
+	portfolioKind = "BusinessPortfolio"
+	poolKind      = "NumberPool"
+)
+
+// keyOf is the stretch that a refusal belongs to. What is used up belongs to whoever has the limit, all else to the number, and what is
+// asked of a pool to the pool.
 func keyOf(a *Answer) stretchKey {
-	k := stretchKey{namespace: a.Namespace, name: a.Name, event: EventRefused, why: a.Decision.Why}
+	k := stretchKey{kind: numberKind, namespace: a.Namespace, name: a.Name, event: EventRefused, why: a.Decision.Why}
 	if a.Decision.Shadow {
 		k.event = EventWouldBeRefused
 	}
+	if a.pool != nil {
+		k.kind, k.namespace, k.name = poolKind, a.pool.Namespace, a.pool.Name
+		return k
+	}
 	reason := v1alpha1.RoomReason(k.why)
 	if portfolio := a.resource.Status.Portfolio; portfolio != "" && (reason == v1alpha1.RoomLimitReached || reason == v1alpha1.RoomBudgetReached) {
-		k.namespace, k.name = "", portfolio
+		k.kind, k.namespace, k.name = portfolioKind, "", portfolio
 	}
 	return k
 }

@@ -18,9 +18,10 @@ const (
 
 // Request is what a sender asks for: a message to one user.
 type Request struct {
-	Number    string              // in E.164; or NumberID
+	Number    string              // in E.164; or NumberID, or Pool
 	NumberID  string              // Meta's id of the number
-	Namespace string              // of the PhoneNumber; empty where the caller does not know it
+	Pool      string              // the name of a NumberPool, of which one of the numbers is to send
+	Namespace string              // of the PhoneNumber; empty where the caller does not know it. Of a NumberPool it must be given
 	User      string              // a phone number, or a business-scoped id
 	Template  string              // its name at Meta; empty for a message that is no template, or where it is not known
 	Language  string              // of the template; empty for the first that can be sent
@@ -32,9 +33,19 @@ type Request struct {
 
 // validate says what of a request is wrong, whatever there is in the fleet; nil where nothing is.
 func (r *Request) validate() *Problem {
+	named := 0
+	for _, name := range []string{r.Number, r.NumberID, r.Pool} {
+		if name != "" {
+			named++
+		}
+	}
 	switch {
-	case (r.Number == "") == (r.NumberID == ""):
-		return wrong("number", "must be given, or numberID, and not both")
+	case named != 1:
+		return wrong("number", "must be given, or numberID or pool, and only one of them")
+	case r.Pool != "" && r.Namespace == "":
+		return wrong("namespace", "must be given with pool: the namespace of the NumberPool")
+	case len(r.Pool) > maxText:
+		return wrong("pool", "is too long")
 	case r.Number != "" && !identity.IsE164(r.Number):
 		return wrong("number", "must be in E.164, such as +15551234567")
 	case r.NumberID != "" && !identity.IsMetaID(r.NumberID):

@@ -19,12 +19,13 @@ type resolver struct {
 	senders map[address]sender
 }
 
-// address is how a request names its number.
-type address struct{ number, id, namespace string }
+// address is how a request names its number or pool.
+type address struct{ number, id, pool, namespace string }
 
-// sender is a number that the caller may send from, or the problem with it.
+// sender is a number or a pool that the caller may send from, or the problem with it.
 type sender struct {
 	number    *v1alpha1.PhoneNumber
+	pool      *v1alpha1.NumberPool
 	problem   *Problem
 	templates map[[2]string]counts.Template // by name and language
 }
@@ -38,11 +39,10 @@ func (r *resolver) resolve(ctx context.Context, request *Request, answer *Answer
 	if !ok {
 		return o, wrong("user", identity.AUser), nil
 	}
-	from, err := r.sender(ctx, address{request.Number, request.NumberID, request.Namespace})
+	from, err := r.sender(ctx, address{request.Number, request.NumberID, request.Pool, request.Namespace})
 	if err != nil || from.problem != nil {
 		return o, from.problem, err
 	}
-	answer.of(from.number)
 	template, err := r.template(ctx, &from, request.Template, request.Language)
 	if err != nil {
 		return o, nil, err
@@ -52,8 +52,14 @@ func (r *resolver) resolve(ctx context.Context, request *Request, answer *Answer
 		ttl = DefaultTTL
 	}
 	o = counts.Operation{
-		Kind: counts.Reserve, ID: newID(), Number: from.number.Spec.PhoneNumber, User: hasher.User(user), Template: template,
+		Kind: counts.Reserve, ID: newID(), User: hasher.User(user), Template: template,
 		Free: request.FreeForm, Category: counts.NewCategory(request.Category), TTL: uint32(ttl / time.Second),
+	}
+	if from.pool != nil {
+		answer.pool, o.Pool = from.pool, counts.PoolName(from.pool.Namespace, from.pool.Name)
+	} else {
+		answer.of(from.number)
+		o.Number = from.number.Spec.PhoneNumber
 	}
 	if request.Key != "" {
 		o.Key = hasher.Key(r.caller.Identity(), request.Key)
@@ -61,40 +67,47 @@ func (r *resolver) resolve(ctx context.Context, request *Request, answer *Answer
 	return o, nil, nil
 }
 
-// sender is the number of an address. Of a number that there is none of, a caller hears what it hears of one that it may not send from.
+// sender is what an address names. Of what there is none of, a caller hears what it hears of what it may not send from.
 func (r *resolver) sender(ctx context.Context, a address) (sender, error) {
-	from, known := r.senders[a]
-	if known {
+	if from, known := r.senders[a]; known {
 		return from, nil
 	}
-	subject := report.ParseSubject(a.number)
-	if a.id != "" {
-		subject = report.NumberIDSubject(a.id)
-	}
-	number, err := r.service.directory.Number(ctx, subject)
+	from, namespace, err := r.service.find(ctx, a)
 	if err != nil {
 		return from, err
-	}
-	if number != nil && a.namespace != "" && number.Namespace != a.namespace {
-		number = nil
-	}
-	namespace := a.namespace // empty for all of the cluster
-	if number != nil {
-		namespace = number.Namespace
 	}
 	allowed, err := MayReserve(ctx, r.caller, namespace)
 	switch {
 	case err != nil:
 		return from, err
 	case !allowed:
-		from.problem = NewProblem(Forbidden, "")
-	case number == nil:
+		from = sender{problem: NewProblem(Forbidden, "")}
+	case from.number == nil && from.pool == nil:
 		from.problem = NewProblem(NotFound, "")
 	default:
-		from.number, from.templates = number, map[[2]string]counts.Template{}
+		from.templates = map[[2]string]counts.Template{}
 	}
 	r.senders[a] = from
 	return from, nil
+}
+
+// find looks up what an address names, and its namespace; empty for all of the cluster.
+func (s *Service) find(ctx context.Context, a address) (from sender, namespace string, err error) {
+	if a.pool != "" {
+		from.pool, err = s.directory.NumberPool(ctx, a.namespace, a.pool)
+		return from, a.namespace, err
+	}
+	subject := report.ParseSubject(a.number)
+	if a.id != "" {
+		subject = report.NumberIDSubject(a.id)
+	}
+	number, err := s.directory.Number(ctx, subject)
+	switch {
+	case err != nil || number == nil || a.namespace != "" && number.Namespace != a.namespace:
+		return from, a.namespace, err
+	default:
+		return sender{number: number}, number.Namespace, nil
+	}
 }
 
 // MayReserve says whether the caller may reserve for the numbers of a namespace, or of all if that is empty.
@@ -102,7 +115,7 @@ func MayReserve(ctx context.Context, caller Caller, namespace string) (bool, err
 	return caller.Allowed(ctx, server.Permission{Verb: "create", Resource: "phonenumbers", Subresource: "reservations", Namespace: namespace})
 }
 
-// template is a template that a number sends; the zero value for one that there is no MessageTemplate of.
+// template is a template that a number sends, or the numbers of a pool, each that of its account; the zero value for one that there is no MessageTemplate of.
 func (r *resolver) template(ctx context.Context, from *sender, name, language string) (template counts.Template, err error) {
 	if name == "" {
 		return template, nil
@@ -111,7 +124,13 @@ func (r *resolver) template(ctx context.Context, from *sender, name, language st
 	if known {
 		return template, nil
 	}
-	all, err := r.service.directory.Sent(ctx, from.number, name)
+	namespace, account := "", "" // any account
+	if from.pool != nil {
+		namespace = from.pool.Namespace
+	} else {
+		namespace, account = from.number.Namespace, from.number.Spec.Business.WhatsAppBusinessAccountID
+	}
+	all, err := r.service.directory.Sent(ctx, namespace, account, name)
 	if err != nil {
 		return template, err
 	}

@@ -100,12 +100,17 @@ func (d directory) Number(_ context.Context, subject report.Subject) (*v1alpha1.
 }
 
 // Sent are no templates.
-func (directory) Sent(context.Context, *v1alpha1.PhoneNumber, string) ([]*v1alpha1.MessageTemplate, error) {
+func (directory) Sent(context.Context, string, string, string) ([]*v1alpha1.MessageTemplate, error) {
 	return nil, nil
 }
 
 // BusinessPortfolio is none: each number has its own limit.
 func (directory) BusinessPortfolio(context.Context, string) (*v1alpha1.BusinessPortfolio, error) {
+	return nil, nil
+}
+
+// NumberPool is none: each number sends for itself.
+func (directory) NumberPool(context.Context, string, string) (*v1alpha1.NumberPool, error) {
 	return nil, nil
 }
 

@@ -16,9 +16,11 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/gate/api"
 	"numberfleet.dev/numberfleet/internal/gate/gatetest"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
@@ -238,7 +240,7 @@ func TestWhatIsRefusedBeforeItIsDecidedHasItsCode(t *testing.T) {
 		{"no right to look", "GET", "/v1/standing?namespace=shop", gatetest.StrangerToken, "", 403, "get on phonenumbers/standing"},
 		{"no right to look at all", "GET", "/v1/standing", gatetest.ShopToken, "", 403, "unless namespace is given"},
 		{"no right to watch all", "GET", "/v1/standing/stream", gatetest.ShopToken, "", 403, "unless namespace is given"},
-		{"another parameter", "GET", "/v1/standing?namespace=shop&name=sales", gatetest.ShopToken, "", 400, "the parameters are namespace, number, numberID and portfolio"},
+		{"another parameter", "GET", "/v1/standing?namespace=shop&name=sales", gatetest.ShopToken, "", 400, "the parameters are namespace, number, numberID, portfolio and pool"},
 		{"a body that is too long", "POST", reservations, gatetest.ShopToken, `{"user":"` + strings.Repeat("1", api.MaxBody) + `"}`, 413, `"reason":"RequestEntityTooLarge"`},
 	} {
 		a := d.send(test.method, test.path, test.token, test.body)
@@ -358,5 +360,31 @@ func TestStreamsAreBounded(t *testing.T) {
 	}
 	if a := d.send(http.MethodGet, "/v1/standing/stream", gatetest.ClusterToken, ""); a.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("one more is answered with %d", a.StatusCode)
+	}
+}
+
+func TestAPoolIsReservedFromAndStands(t *testing.T) {
+	d := newDesk(t, 1)
+	d.Fleet.Numbers[0].Labels = map[string]string{"pool": "all"}
+	d.Fleet.Pools = []*v1alpha1.NumberPool{{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "all"}, Spec: v1alpha1.NumberPoolSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"pool": "all"}}, OnLowQuality: v1alpha1.Keep,
+		},
+	}}
+	if err := d.Ledger.Configure(counts.Settings{Pools: []counts.PoolSetting{{
+		Name: counts.PoolName("shop", "all"), Members: []counts.PoolMember{{Number: gatetest.Number, Weight: 1}},
+	}}}); err != nil {
+		t.Fatal(err)
+	}
+	stands := func(as string) {
+		t.Helper()
+		d.expect(d.send(http.MethodGet, "/v1/standing?namespace=shop&pool=all", gatetest.ShopToken, ""), 200, `{"items":[{"kind":"NumberPool","namespace":"shop","name":"all",`+as+`}]}`)
+	}
+	stands(`"reserved":0,"remaining":1,"sendable":true`)
+	d.id(d.send(http.MethodPost, reservations, gatetest.ShopToken, `{"pool":"all","namespace":"shop","user":"15550200001"}`))
+	stands(`"reserved":1,"remaining":0,"sendable":false,"reason":"LimitReached"`)
+	a := d.send(http.MethodPost, reservations, gatetest.ShopToken, `{"pool":"all","namespace":"shop","user":"15550200002"}`)
+	if a.StatusCode != 429 || !strings.Contains(a.body, `"members":[{"name":"sales","reason":"LimitReached","until":"2026-11-02T12:10:00Z"}]`) {
+		t.Errorf("it is %d %s", a.StatusCode, a.body)
 	}
 }

@@ -20,6 +20,7 @@ import (
 type reservation struct {
 	Number    string `json:"number"`
 	NumberID  string `json:"numberID"`
+	Pool      string `json:"pool"`
 	Namespace string `json:"namespace"`
 	User      string `json:"user"`
 	Template  string `json:"template"`
@@ -47,7 +48,7 @@ func (r *reservation) request() gate.Request {
 		ttl = -1
 	}
 	return gate.Request{
-		Number: r.Number, NumberID: r.NumberID, Namespace: r.Namespace, User: r.User, Template: r.Template, Language: r.Language,
+		Number: r.Number, NumberID: r.NumberID, Pool: r.Pool, Namespace: r.Namespace, User: r.User, Template: r.Template, Language: r.Language,
 		Category: report.CategoryName(r.Category), TTL: ttl, Key: r.Key,
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // The fields of the bodies that are read.
 const (
-	reservationFields  = "number, numberID, namespace, user, template, language, category, ttl and key, or reservations, a list of such objects"
+	reservationFields  = "number, numberID, pool, namespace, user, template, language, category, ttl and key, or reservations, a list of such objects"
 	confirmationFields = "messageID alone"
 )
 

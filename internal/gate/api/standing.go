@@ -14,9 +14,9 @@ import (
 	"numberfleet.dev/numberfleet/internal/standing"
 )
 
-// item is where a number or a portfolio stands.
+// item is where a number, a portfolio or a pool stands.
 type item struct {
-	Kind      string `json:"kind"` // PhoneNumber or BusinessPortfolio
+	Kind      string `json:"kind"` // PhoneNumber, BusinessPortfolio or NumberPool
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name"`
 	Number    string `json:"number,omitempty"`
@@ -24,7 +24,7 @@ type item struct {
 	Portfolio string `json:"portfolio,omitempty"` // that has the number's limit
 
 	Limit     *int64 `json:"limit,omitempty"` // left out where there is none
-	Used      *int64 `json:"used,omitempty"`  // left out where nobody knows
+	Used      *int64 `json:"used,omitempty"`  // left out where nobody knows, and of a pool
 	Reserved  int64  `json:"reserved"`
 	Remaining int64  `json:"remaining"`
 	Sendable  bool   `json:"sendable"`
@@ -50,17 +50,17 @@ type items struct {
 }
 
 // selection says what is asked about. Empty fields are for all.
-type selection struct{ namespace, number, numberID, portfolio string }
+type selection struct{ namespace, number, numberID, portfolio, pool string }
 
-var parameters = []string{"namespace", "number", "numberID", "portfolio"}
+var parameters = []string{"namespace", "number", "numberID", "portfolio", "pool"}
 
 func selectionOf(query url.Values) (s selection, err error) {
 	for name, values := range query {
 		if !slices.Contains(parameters, name) || len(values) != 1 {
-			return s, badRequest("a parameter is not known or comes twice; the parameters are namespace, number, numberID and portfolio")
+			return s, badRequest("a parameter is not known or comes twice; the parameters are namespace, number, numberID, portfolio and pool")
 		}
 	}
-	return selection{query.Get("namespace"), query.Get("number"), query.Get("numberID"), query.Get("portfolio")}, nil
+	return selection{query.Get("namespace"), query.Get("number"), query.Get("numberID"), query.Get("portfolio"), query.Get("pool")}, nil
 }
 
 // includes says whether an item is asked about. Portfolios belong to no namespace.
@@ -70,13 +70,15 @@ func (s *selection) includes(i *item) bool {
 		portfolio = i.Name
 	}
 	return (s.namespace == "" || s.namespace == i.Namespace) && (s.number == "" || s.number == i.Number) &&
-		(s.numberID == "" || s.numberID == i.NumberID) && (s.portfolio == "" || s.portfolio == portfolio)
+		(s.numberID == "" || s.numberID == i.NumberID) && (s.portfolio == "" || s.portfolio == portfolio) &&
+		(s.pool == "" || i.Kind == poolKind && s.pool == i.Name)
 }
 
 // The kinds of items.
 const (
 	numberKind    = "PhoneNumber"
 	portfolioKind = "BusinessPortfolio"
+	poolKind      = "NumberPool"
 )
 
 // itemsOf are the items of a view that are asked about.
@@ -95,6 +97,14 @@ func itemsOf(v *standing.View, s *selection) []item {
 		if s.includes(&i) {
 			stands := v.Portfolio(p)
 			i.stands(&stands.Room, stands.Used, &p.Status.Tier, stands.Budgets)
+			all = append(all, i)
+		}
+	}
+	for p := range v.Pools() {
+		i := item{Kind: poolKind, Namespace: p.Namespace, Name: p.Name}
+		if s.includes(&i) {
+			stands := v.Pool(p)
+			i.stands(&stands.Room, nil, &v1alpha1.TierStatus{}, nil)
 			all = append(all, i)
 		}
 	}
@@ -118,7 +128,7 @@ func (i *item) stands(room *rules.Room, used *int64, tier *v1alpha1.TierStatus, 
 	}
 }
 
-// list answers where numbers and portfolios stand.
+// list answers where numbers, portfolios and pools stand.
 func (a *API) list(w http.ResponseWriter, req *http.Request, from *from) (int, error) {
 	s, err := a.selected(req, from.caller)
 	if err != nil {

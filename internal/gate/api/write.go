@@ -54,16 +54,32 @@ type problem struct {
 	Until  string `json:"until,omitempty"`
 	// RetryAfter is as in the header, in seconds.
 	RetryAfter int64 `json:"retryAfter,omitempty"`
+	// Members says of a pool why each of its numbers does not send.
+	Members []member `json:"members,omitempty"`
+}
+
+type member struct {
+	Name   string `json:"name"` // of the PhoneNumber
+	Reason string `json:"reason"`
+	Until  string `json:"until,omitempty"`
 }
 
 func problemOf(p *gate.Problem) *problem {
-	until := ""
-	if !p.Until.IsZero() {
-		until = instant(p.Until.Unix())
+	written := &problem{
+		Type: p.Type(), Title: p.Title, Status: p.Status, Reason: string(p.Reason), Detail: p.Detail, Field: p.Field, Until: timed(p.Until), RetryAfter: p.RetrySeconds(),
 	}
-	return &problem{
-		Type: p.Type(), Title: p.Title, Status: p.Status, Reason: string(p.Reason), Detail: p.Detail, Field: p.Field, Until: until, RetryAfter: p.RetrySeconds(),
+	for _, m := range p.Members {
+		written.Members = append(written.Members, member{m.Name, string(m.Reason), timed(m.Until)})
 	}
+	return written
+}
+
+// timed writes a time; empty for none.
+func timed(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
 }
 
 // refuse answers with what a server refuses, whatever is asked for.

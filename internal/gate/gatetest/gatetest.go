@@ -95,6 +95,7 @@ type Fleet struct {
 	Numbers    []*v1alpha1.PhoneNumber
 	Templates  []*v1alpha1.MessageTemplate
 	Portfolios []*v1alpha1.BusinessPortfolio
+	Pools      []*v1alpha1.NumberPool
 	Policy     v1alpha1.MessagingPolicy // of all numbers
 	Err        error                    // what all answer
 
@@ -145,14 +146,24 @@ func (f *Fleet) Number(_ context.Context, number report.Subject) (*v1alpha1.Phon
 }
 
 // Sent implements gate.Directory.
-func (f *Fleet) Sent(_ context.Context, number *v1alpha1.PhoneNumber, template string) (sent []*v1alpha1.MessageTemplate, err error) {
+func (f *Fleet) Sent(_ context.Context, namespace, account, template string) (sent []*v1alpha1.MessageTemplate, err error) {
 	for _, t := range f.Templates {
-		if t.Namespace == number.Namespace && t.Spec.TemplateName == template {
+		if t.Namespace == namespace && t.Spec.TemplateName == template && (account == "" || account == t.Spec.WhatsAppBusinessAccountID) {
 			sent = append(sent, t)
 		}
 	}
 	slices.SortFunc(sent, func(a, b *v1alpha1.MessageTemplate) int { return cmp.Compare(a.Spec.Language, b.Spec.Language) })
 	return sent, f.Err
+}
+
+// NumberPool implements gate.Directory.
+func (f *Fleet) NumberPool(_ context.Context, namespace, name string) (*v1alpha1.NumberPool, error) {
+	for _, p := range f.Pools {
+		if p.Namespace == namespace && p.Name == name {
+			return p, f.Err
+		}
+	}
+	return nil, f.Err
 }
 
 // BusinessPortfolio implements gate.Directory.

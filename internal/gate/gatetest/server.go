@@ -109,7 +109,10 @@ func (c cache) List(_ context.Context, list client.ObjectList, _ ...client.ListO
 		for _, p := range c.Portfolios {
 			l.Items = append(l.Items, *p)
 		}
-	case *v1alpha1.NumberPoolList: // none
+	case *v1alpha1.NumberPoolList:
+		for _, p := range c.Pools {
+			l.Items = append(l.Items, *p)
+		}
 	case *v1alpha1.MessagingPolicyList:
 		l.Items = []v1alpha1.MessagingPolicy{c.Policy}
 	default:
