@@ -103,11 +103,11 @@ fuzz: ## Run every fuzz target for FUZZTIME, one after the other.
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) $(PROTOC_TOOLS) ## Write deep copies, apply configurations, CRDs and the manager's role from the Go code, and KEDA's protocol in Go.
+	$(BIN)/protoc internal/scaler/externalscaler/externalscaler.proto $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(CONTROLLER_GEN) applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... paths=./cmd/... output:rbac:dir=config/rbac
-	$(BIN)/protoc internal/scaler/externalscaler/externalscaler.proto $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the Go code.
