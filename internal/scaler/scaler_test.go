@@ -405,8 +405,10 @@ func TestTheScalerOverTLS(t *testing.T) {
 // What the samples ask for is understood.
 func TestTheSamplesAreUnderstood(t *testing.T) {
 	f := newFleet(t)
-	f.add("newsletter", 250, "acme-travel")
-	f.addPortfolio("acme-travel", 2000)
+	f.add("newsletter", 250, "")
+	f.pools = []v1alpha1.NumberPool{{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "bookings"}, Spec: v1alpha1.NumberPoolSpec{Selector: &metav1.LabelSelector{}},
+	}}
 	c := f.client()
 	files, err := filepath.Glob(filepath.Join("..", "..", "config", "samples", "scaling", "*.yaml"))
 	if err != nil {
