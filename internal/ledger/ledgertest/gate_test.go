@@ -100,7 +100,8 @@ type generator struct {
 const gateUsers = 6
 
 func (g *generator) record(t *rapid.T, position uint64) *counts.Record {
-	g.now = g.now.Add(rapid.SampledFrom([]time.Duration{0, 0, 0, time.Second, time.Minute, 10 * time.Minute, time.Hour, 24*time.Hour - time.Second, 24 * time.Hour, -time.Hour}).Draw(t, "on"))
+	steps := []time.Duration{0, 0, 0, 700 * time.Millisecond, time.Second, time.Minute, 10 * time.Minute, time.Hour, 24*time.Hour - time.Second, 24 * time.Hour, -time.Hour}
+	g.now = g.now.Add(rapid.SampledFrom(steps).Draw(t, "on"))
 	r := &counts.Record{Clock: g.now.UnixMilli()}
 	n := len(g.numbers)
 	kind := rapid.IntRange(0, 11).Draw(t, "record")
@@ -122,6 +123,11 @@ func (g *generator) record(t *rapid.T, position uint64) *counts.Record {
 		r.Portfolios = []counts.Portfolio{{
 			Name: rapid.SampledFrom([]string{"one", "two"}).Draw(t, "portfolio"), Numbers: slices.Sorted(slices.Values(rapid.SliceOfDistinct(rapid.SampledFrom(g.numbers), rapid.ID).Draw(t, "members"))),
 		}}
+	case kind == 1 && !g.steady && rapid.Bool().Draw(t, "windows"):
+		windows := counts.Windows{Conversation: 24 * time.Hour, Service: rapid.SampledFrom([]time.Duration{time.Hour, 24 * time.Hour, 72 * time.Hour}).Draw(t, "service")}
+		for _, number := range g.numbers {
+			r.Windows = append(r.Windows, counts.NumberWindows{Number: number, Windows: windows})
+		}
 	case kind == 1:
 		r.Settings = someSettings(t, g.numbers, g.now)
 	case kind < 6:
