@@ -146,6 +146,9 @@ func (g *generator) record(t *rapid.T, position uint64) *counts.Record {
 // operation is about a new reservation, or one that is known, or about one that is not.
 func (g *generator) operation(t *rapid.T) counts.Operation {
 	o := someOperation(t, g.numbers, gateUsers)
+	if o.Pool != "" { // which number that is, the model does not know
+		o.Number, o.Pool = g.numbers[0], ""
+	}
 	known := rapid.IntRange(0, 5).Draw(t, "known")
 	switch {
 	case (known > 0) == (o.Kind != counts.Reserve) && len(g.model.reservations) > 0:

@@ -78,8 +78,10 @@ const (
 	otherName  = 100 // what is added to the key of a user
 )
 
+var worldPool = counts.PoolName(namespaces[1], "all")
+
 func newWorld(t *rapid.T) *world {
-	w := &world{machine: counts.NewMachine(), now: begin.Unix(), numbers: []string{number, "+15550100002"}, names: rapid.Bool().Draw(t, "names")}
+	w := &world{machine: counts.NewMachine(), now: begin.Unix(), numbers: []string{number, "+15550100002", "+15550100003"}, names: rapid.Bool().Draw(t, "names")}
 	w.setting = counts.LimitSetting{
 		Subject: counts.PortfolioKey("p"), Limit: rapid.Int64Range(1, 4).Draw(t, "limit"), Window: 24 * time.Hour,
 		Measure: rapid.SampledFrom([]v1alpha1.Measure{v1alpha1.MeasureUniqueUsers, v1alpha1.MeasureConversations}).Draw(t, "measure"),
@@ -91,8 +93,8 @@ func newWorld(t *rapid.T) *world {
 	w.apply(&counts.Record{
 		Portfolios: []counts.Portfolio{{Name: "p", Numbers: w.numbers}},
 		Settings: counts.Settings{Limits: []counts.LimitSetting{w.setting}, Senders: []counts.SenderSetting{
-			{Number: w.numbers[0], Namespace: namespaces[0]}, {Number: w.numbers[1], Namespace: namespaces[1]},
-		}},
+			{Number: w.numbers[0], Namespace: namespaces[0]}, {Number: w.numbers[1], Namespace: namespaces[1]}, {Number: w.numbers[2], Namespace: namespaces[1]},
+		}, Pools: []counts.PoolSetting{somePoolSetting(t, worldPool, w.numbers)}},
 	})
 	for user := counts.UserKey(1); w.names && user <= worldUsers; user++ {
 		for _, number := range w.numbers {
@@ -186,6 +188,9 @@ func (w *world) reserve(t *rapid.T) {
 		Kind: counts.Reserve, ID: m.id, Number: m.number, User: user + rapid.SampledFrom([]counts.UserKey{0, otherName}).Draw(t, "name"), TTL: uint32(ttl),
 		Category: rapid.SampledFrom([]counts.Category{counts.Marketing, counts.Utility}).Draw(t, "category"),
 	}
+	if rapid.IntRange(0, 3).Draw(t, "from the pool") == 0 {
+		o.Number, o.Pool = "", worldPool
+	}
 	before := w.machine.Budgets(w.setting.Subject, time.Unix(w.now, 0))
 	d := w.apply(&counts.Record{Operations: []counts.Operation{o}}).Decisions[0]
 	if !d.Granted() {
@@ -198,7 +203,7 @@ func (w *world) reserve(t *rapid.T) {
 		return
 	}
 	w.messages = append(w.messages, m)
-	m.free = d.Why == counts.InsideWindow
+	m.number, m.free = d.Number, d.Why == counts.InsideWindow
 	sent := w.now + rapid.Int64Range(0, ttl-1).Draw(t, "sent")
 	confirmed := sent + rapid.SampledFrom([]int64{0, 1, 100}).Draw(t, "confirm")
 	e := counts.Entry{Number: m.number, Kind: counts.Delivered, User: user, Message: m.key, Category: o.Category, At: sent}

@@ -11,10 +11,16 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// someSettings are of one limit, sender or template.
+// someSettings are of one limit, sender, template or pool.
 func someSettings(t *rapid.T, numbers []string, now time.Time) (s counts.Settings) {
 	removed := rapid.IntRange(0, 9).Draw(t, "removed") == 0
-	switch rapid.IntRange(0, 4).Draw(t, "setting") {
+	switch rapid.IntRange(0, 5).Draw(t, "setting") {
+	case 5:
+		pool := counts.PoolSetting{Name: somePool(t), Removed: removed}
+		if !removed {
+			pool = somePoolSetting(t, pool.Name, numbers)
+		}
+		s.Pools = []counts.PoolSetting{pool}
 	case 0:
 		template := counts.TemplateSetting{Name: someTemplateName(t), Removed: removed}
 		if !removed {
@@ -25,6 +31,7 @@ func someSettings(t *rapid.T, numbers []string, now time.Time) (s counts.Setting
 		sender := counts.SenderSetting{Number: someOf(t, numbers), Removed: removed}
 		if !removed {
 			sender.Namespace, sender.Account, sender.Obstacle = someOf(t, namespaces), someOf(t, accounts), someObstacle(t, now)
+			sender.Quality = someOf(t, []v1alpha1.QualityRating{v1alpha1.QualityHigh, v1alpha1.QualityLow})
 		}
 		s.Senders = []counts.SenderSetting{sender}
 	default:
@@ -63,6 +70,20 @@ func someLimit(t *rapid.T, subject string, now time.Time) counts.LimitSetting {
 	return l
 }
 
+func somePool(t *rapid.T) string { return counts.PoolName(someOf(t, namespaces), "all") }
+
+func somePoolSetting(t *rapid.T, name string, numbers []string) counts.PoolSetting {
+	p := counts.PoolSetting{
+		Name: name, Strategy: someOf(t, []counts.Strategy{counts.Sticky, counts.LeastUsed, counts.Weighted}),
+		MinimumQuality: someOf(t, []v1alpha1.QualityRating{"", v1alpha1.QualityMedium}),
+		Categories:     someOf(t, [][]counts.Category{nil, nil, {counts.Marketing, counts.NoCategory}}),
+	}
+	for _, number := range numbers {
+		p.Members = append(p.Members, counts.PoolMember{Number: number, Weight: someOf(t, []uint32{0, 1, 5})})
+	}
+	return p
+}
+
 func someAmount(t *rapid.T) counts.Amount {
 	return rapid.SampledFrom([]counts.Amount{{}, {}, {Set: true, N: 1}, {Set: true, N: 2}, {Set: true, N: 50, Percent: true}}).Draw(t, "amount")
 }
@@ -92,6 +113,9 @@ func someOperation(t *rapid.T, numbers []string, people uint64) counts.Operation
 	case counts.Reserve:
 		o.Number, o.User = rapid.SampledFrom(numbers).Draw(t, "number"), counts.UserKey(rapid.Uint64Range(1, people).Draw(t, "user"))
 		o.Template, o.Category, o.Free = someOf(t, templates), someCategory(t), rapid.IntRange(0, 9).Draw(t, "free") == 0
+		if rapid.IntRange(0, 3).Draw(t, "from a pool") == 0 {
+			o.Number, o.Pool = "", somePool(t)
+		}
 		o.TTL = rapid.SampledFrom([]uint32{0, 60, 600, 7200, day}).Draw(t, "ttl")
 		if rapid.IntRange(0, 5).Draw(t, "again") == 0 {
 			o.Key = rapid.Uint64Range(1, 3).Draw(t, "key")
