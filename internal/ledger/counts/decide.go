@@ -229,15 +229,16 @@ func (l *limit) budgetUse(i int) BudgetUse {
 	return BudgetUse{Name: l.setting.Budgets[i].Name, Used: b.used, Held: b.held, Guaranteed: b.guaranteed, Maximum: b.maximum}
 }
 
-// repeats is the reservation that a Reserve asks for again; nil for a new one.
+// repeats is the reservation that a Reserve asks for again; nil for a new one. What is for another user or number is no repetition, though
+// its key is the same: the place that is held is not theirs.
 func (m *Machine) repeats(o *Operation) *reservation {
 	if r := m.gate.reservations.byID[o.ID]; r != nil {
 		return r
 	}
-	if o.Key == 0 {
-		return nil
+	if r := m.gate.reservations.with(o.Key, m.now()); r != nil && r.user == newKey(o.User) && (o.Pool != "" || r.number == m.numbers[o.Number]) {
+		return r
 	}
-	return m.gate.reservations.with(o.Key, m.now())
+	return nil
 }
 
 // repeated is the decision of a reservation that is asked for again: as it was made, unless it has ended.

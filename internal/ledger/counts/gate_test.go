@@ -193,6 +193,7 @@ func TestAKeyStandsForItsReservation(t *testing.T) {
 	if again := d.reserve(1, with); again.ID != first.ID || again.State != Held {
 		t.Errorf("again it is %+v, not %+v", again, first)
 	}
+	d.expect(d.reserve(2, with), "Refused LimitReached until 2 12:10:00") // is another's
 	d.operate(Operation{Kind: Release, ID: first.ID})
 	d.expect(d.reserve(1, with), "Ended Reserved")
 	d.wait(time.Hour)

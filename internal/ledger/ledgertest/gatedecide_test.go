@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"bytes"
 	"slices"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -12,9 +13,10 @@ import (
 func (m *gateModel) decide(o *counts.Operation) counts.Decision {
 	i := slices.IndexFunc(m.reservations, func(r *reservation) bool { return r.asked.ID == o.ID })
 	if i < 0 && o.Kind == counts.Reserve && o.Key != 0 {
-		i = slices.IndexFunc(m.reservations, func(r *reservation) bool {
-			return r.asked.Key == o.Key && m.now < r.created+int64(counts.KeyKept.Seconds())
-		})
+		i = m.withKey(o.Key)
+		if i >= 0 && (m.reservations[i].asked.User != o.User || m.reservations[i].asked.Number != o.Number) {
+			i = -1 // no repetition
+		}
 	}
 	switch {
 	case i < 0 && o.Kind == counts.Reserve:
@@ -46,6 +48,20 @@ func (m *gateModel) decide(o *counts.Operation) counts.Decision {
 		m.report(&d, &r.asked)
 	}
 	return d
+}
+
+// withKey is the newest reservation with an idempotency key, as long as that stands for it; -1 for none.
+func (m *gateModel) withKey(k uint64) (newest int) {
+	newest = -1
+	for i, r := range m.reservations {
+		if r.asked.Key != k || m.now >= r.created+int64(counts.KeyKept.Seconds()) {
+			continue
+		}
+		if newest < 0 || r.created > m.reservations[newest].created || r.created == m.reservations[newest].created && bytes.Compare(r.asked.ID[:], m.reservations[newest].asked.ID[:]) > 0 {
+			newest = i
+		}
+	}
+	return newest
 }
 
 // report adds to a decision how the limit stands, and the budget of the user's place or else of the message.

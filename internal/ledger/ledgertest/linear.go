@@ -87,12 +87,13 @@ func someAsk(rng *rand.Rand, sender, n int) ask {
 	a.ID = counts.ReservationID{1, byte(sender), byte(n)}
 	a.Message = counts.MessageKey(2*(sender<<8|n) + 1 + rng.IntN(8)/7)
 	of := rand.New(rand.NewPCG(uint64(sender), uint64(n))) //nolint:gosec // what a reservation is of is the same each time
-	a.User, a.Number, a.TTL = counts.UserKey(of.IntN(2*sharedLimit)+1), sharedNumbers(a.limit)[of.IntN(2)], 600
+	number := of.IntN(2)
+	a.User, a.Number, a.TTL = counts.UserKey(of.IntN(2*sharedLimit)+1), sharedNumbers(a.limit)[number], 600
 	switch kind {
 	case 0, 1, 2, 3:
 		a.Kind = counts.Reserve
 	case 4:
-		a.Kind, a.Key = counts.Reserve, uint64(rng.IntN(4)*sharedLimits+a.limit+1)
+		a.Kind, a.Key = counts.Reserve, uint64(a.User)<<8|uint64(a.limit)<<4|uint64(number)+1
 	case 5, 6:
 		a.Kind = counts.Confirm
 	case 7, 8:
