@@ -188,6 +188,9 @@ func (s *senders) send(ctx context.Context, random *rand.Rand) error {
 	}
 	l := s.limits[random.IntN(len(s.limits))]
 	which := random.IntN(len(l.kinds))
+	for l.kinds[which].budget == kept && random.IntN(40) > 0 { // else what is guaranteed would be used up
+		which = random.IntN(len(l.kinds))
+	}
 	kind := l.kinds[which]
 	of := fmt.Sprint(kind.number.policy, which)
 	if kind.shared {
