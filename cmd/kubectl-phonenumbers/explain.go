@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ import (
 func explainCommand() *cobra.Command {
 	flags := genericclioptions.NewConfigFlags(true)
 	cmd := &cobra.Command{
-		Use:   "explain NAME | businessportfolio/NAME | messagetemplate/NAME",
+		Use:   "explain NAME | businessportfolio/NAME | messagetemplate/NAME | numberpool/NAME",
 		Short: "Say in sentences why a number is where it is, what is missing for the next tier, and what would lower it",
 		Example: `  # Why can the number hotels not send any more today?
   kubectl phonenumbers explain hotels -n fleet
@@ -53,6 +54,7 @@ type explanation struct {
 	sentences []string
 	budgets   []v1alpha1.BudgetStatus
 	asOf      metav1.Time
+	members   []v1alpha1.PoolMember
 }
 
 // explain writes what the status of a resource says, for people to read.
@@ -61,7 +63,7 @@ func explain(ctx context.Context, api client.Reader, namespace, what string, to 
 	if !ok {
 		kind, name = "phonenumber", what
 	}
-	number, portfolio, template := &v1alpha1.PhoneNumber{}, &v1alpha1.BusinessPortfolio{}, &v1alpha1.MessageTemplate{}
+	number, portfolio, template, pool := &v1alpha1.PhoneNumber{}, &v1alpha1.BusinessPortfolio{}, &v1alpha1.MessageTemplate{}, &v1alpha1.NumberPool{}
 	var object v1alpha1.Object
 	var explained func() explanation
 	switch strings.ToLower(kind) {
@@ -71,8 +73,10 @@ func explain(ctx context.Context, api client.Reader, namespace, what string, to 
 		object, explained, namespace = portfolio, func() explanation { return explainPortfolio(portfolio) }, ""
 	case "messagetemplate", "messagetemplates", "wamt":
 		object, explained = template, func() explanation { return explainTemplate(template) }
+	case "numberpool", "numberpools", "npool":
+		object, explained = pool, func() explanation { return explainPool(pool) }
 	default:
-		return fmt.Errorf("%q is no kind that can be explained: it must be phonenumber, businessportfolio or messagetemplate", kind)
+		return fmt.Errorf("%q is no kind that can be explained: it must be phonenumber, businessportfolio, messagetemplate or numberpool", kind)
 	}
 	err := api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
 	switch {
@@ -100,7 +104,7 @@ func explainNumber(n *v1alpha1.PhoneNumber) explanation {
 	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionUsageComplete); c != nil {
 		sentences = append(sentences, c.Message)
 	}
-	return explanation{head, append(sentences, unfit(&s.CommonStatus)...), s.Budgets, s.Usage.ObservedTime}
+	return explanation{head: head, sentences: append(sentences, unfit(&s.CommonStatus)...), budgets: s.Budgets, asOf: s.Usage.ObservedTime}
 }
 
 func explainPortfolio(p *v1alpha1.BusinessPortfolio) explanation {
@@ -112,15 +116,27 @@ func explainPortfolio(p *v1alpha1.BusinessPortfolio) explanation {
 	if s.Numbers != nil {
 		head += fmt.Sprintf(", %d numbers", *s.Numbers)
 	}
-	return explanation{head, append(slices.Clone(s.Explanation), unfit(&s.CommonStatus)...), s.Budgets, s.Usage.ObservedTime}
+	return explanation{head: head, sentences: append(slices.Clone(s.Explanation), unfit(&s.CommonStatus)...), budgets: s.Budgets, asOf: s.Usage.ObservedTime}
 }
 
-// unfit says what of the budgets is not as the spec has it.
-func unfit(s *v1alpha1.CommonStatus) []string {
-	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionBudgetsFit); c != nil && c.Status != metav1.ConditionTrue {
-		return []string{c.Message}
+// unfit says what of the budgets, or of the numbers of a pool, is not as it should be.
+func unfit(s *v1alpha1.CommonStatus) (sentences []string) {
+	for _, c := range s.Conditions {
+		if (c.Type == v1alpha1.ConditionBudgetsFit || c.Type == v1alpha1.ConditionMembersFit) && c.Status != metav1.ConditionTrue {
+			sentences = append(sentences, c.Message)
+		}
 	}
-	return nil
+	return sentences
+}
+
+func explainPool(p *v1alpha1.NumberPool) explanation {
+	s := &p.Status
+	head := fmt.Sprintf("NumberPool %s/%s", p.Namespace, p.Name)
+	if s.Numbers != nil && s.Sendable != nil {
+		head += fmt.Sprintf(": %d of %d numbers may send%s, %s", *s.Sendable, *s.Numbers, reserved(&s.Reserved),
+			remaining(s.Conditions, &v1alpha1.UsageStatus{Remaining: s.Remaining, SendableTime: s.SendableTime}))
+	}
+	return explanation{head: head, sentences: unfit(&s.CommonStatus), members: s.Members}
 }
 
 func explainTemplate(t *v1alpha1.MessageTemplate) explanation {
@@ -186,12 +202,17 @@ func (e explanation) write(to io.Writer, status *v1alpha1.CommonStatus) {
 		fmt.Fprintf(to, "\nNot ready, %s: %s\n", c.Reason, c.Message)
 	}
 	if len(e.sentences) > 0 {
-		fmt.Fprintf(to, "\nWhy, as of %s:\n", e.asOf.UTC().Format(time.DateTime+" MST"))
+		since := ""
+		if !e.asOf.IsZero() {
+			since = ", as of " + e.asOf.UTC().Format(time.DateTime+" MST")
+		}
+		fmt.Fprintf(to, "\nWhy%s:\n", since)
 		for _, sentence := range e.sentences {
 			fmt.Fprintln(to, "  -", sentence)
 		}
 	}
 	writeBudgets(to, e.budgets)
+	writeMembers(to, e.members)
 	if len(status.History) > 0 {
 		fmt.Fprintln(to, "\nLately:")
 		last := slices.Clone(status.History[max(0, len(status.History)-lately):])
@@ -218,6 +239,24 @@ func writeBudgets(to io.Writer, budgets []v1alpha1.BudgetStatus) {
 	fmt.Fprintln(table, "  NAME\tUSED\tRESERVED\tGUARANTEED\tMAXIMUM\tREMAINING")
 	for _, b := range budgets {
 		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", b.Name, figure(b.Used), figure(b.Reserved), figure(b.Guaranteed), figure(b.Maximum), figure(b.Remaining))
+	}
+	_ = table.Flush() // it fails as the writes do
+}
+
+// writeMembers writes the numbers of a pool as a table.
+func writeMembers(to io.Writer, members []v1alpha1.PoolMember) {
+	if len(members) == 0 {
+		return
+	}
+	fmt.Fprintln(to, "\nNumbers:")
+	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "  NAME\tSTATE\tREMAINING\tWHY")
+	for _, m := range members {
+		remaining := "no limit"
+		if m.Remaining != nil {
+			remaining = strconv.FormatInt(*m.Remaining, 10)
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", m.Name, cmp.Or(string(m.State), "-"), remaining, cmp.Or(string(m.Reason), "-"))
 	}
 	_ = table.Flush() // it fails as the writes do
 }

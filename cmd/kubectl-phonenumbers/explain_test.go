@@ -90,6 +90,21 @@ func TestExplain(t *testing.T) {
 	if err := api.Status().Update(t.Context(), portfolio); err != nil {
 		t.Fatal(err)
 	}
+	pool := &v1alpha1.NumberPool{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "all"}, Spec: v1alpha1.NumberPoolSpec{Selector: &metav1.LabelSelector{}}}
+	if err := api.Create(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	pool.Status = v1alpha1.NumberPoolStatus{
+		CommonStatus: v1alpha1.CommonStatus{Conditions: []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Evaluated", LastTransitionTime: at},
+			{Type: "Sendable", Status: "True", Reason: "BelowLimit", LastTransitionTime: at},
+			{Type: "MembersFit", Status: "False", Reason: "PoliciesDiffer", Message: "The numbers are governed by different policies.", LastTransitionTime: at}}},
+		Numbers: new(int32(2)), Sendable: new(int32(1)), Remaining: new(int64(50)), Reserved: 3,
+		Members: []v1alpha1.PoolMember{{Name: "hotels", State: v1alpha1.StateRestricted, Remaining: new(int64(0)), Reason: v1alpha1.RoomLimitReached},
+			{Name: "support", State: v1alpha1.StateConnected, Remaining: new(int64(50))}},
+	}
+	if err := api.Status().Update(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
 
 	for _, test := range []struct {
 		name string
@@ -117,10 +132,20 @@ Budgets:
   logins     11    0         400         -        1649
   campaigns  300   40        0           600      260
 `},
+		{"a pool, with its numbers", []string{"npool/all"}, 0, `NumberPool default/all: 1 of 2 numbers may send, 3 reserved, 50 remain
+
+Why:
+  - The numbers are governed by different policies.
+
+Numbers:
+  NAME     STATE       REMAINING  WHY
+  hotels   Restricted  0          LimitReached
+  support  Connected   50         -
+`},
 		{"a template that was not seen yet", []string{"messagetemplate/offer"}, 0, "MessageTemplate default/offer\n\nThe operator has not seen it yet.\n"},
 		{"a number that is not there", []string{"nobody"}, 1, "Error: there is no phonenumber \"nobody\" in namespace \"default\"\n"},
 		{"a portfolio that is not there", []string{"wabp/nobody"}, 1, "Error: there is no wabp \"nobody\"\n"},
-		{"a kind that is none", []string{"pod/hotels"}, 1, "Error: \"pod\" is no kind that can be explained: it must be phonenumber, businessportfolio or messagetemplate\n"},
+		{"a kind that is none", []string{"pod/hotels"}, 1, "Error: \"pod\" is no kind that can be explained: it must be phonenumber, businessportfolio, messagetemplate or numberpool\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
