@@ -144,19 +144,27 @@ func TestAClientWaitsAsLongAsItIsAskedToWithinItsBounds(t *testing.T) {
 }
 
 func TestARequestThatIsSentAgainHasTheSameKey(t *testing.T) {
-	var keys []string
+	bodies := make(chan string, 4)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
-		keys = append(keys, string(body))
+		bodies <- string(body)
 		panic(http.ErrAbortHandler) // the answer is lost
 	}))
 	defer server.Close()
 	c := newClient(t, client.Options{URL: server.URL, Retries: 1})
-	if _, err := c.Reserve(t.Context(), to(1)); err == nil || len(keys) != 2 || keys[0] != keys[1] || !strings.Contains(keys[0], `"key":"`) {
-		t.Errorf("it sent %q and says %v", keys, err)
+	send := func() (first, again string) {
+		t.Helper()
+		if _, err := c.Reserve(t.Context(), to(1)); err == nil {
+			t.Error("without an answer it says that it was granted")
+		}
+		return <-bodies, <-bodies
 	}
-	if _, err := c.Reserve(t.Context(), to(1)); err == nil || len(keys) != 4 || keys[2] == keys[0] {
-		t.Errorf("another request has the same key: %q", keys)
+	first, again := send()
+	if first != again || !strings.Contains(first, `"key":"`) {
+		t.Errorf("it sends %s, then %s", first, again)
+	}
+	if other, _ := send(); other == first {
+		t.Errorf("another request has the same key: %s", other)
 	}
 }
 

@@ -3,6 +3,7 @@ package client_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	"numberfleet.dev/numberfleet/api/client"
@@ -15,15 +16,15 @@ func FuzzWatch(f *testing.F) {
 	} {
 		f.Add([]byte(stream))
 	}
-	var content []byte
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(content) }))
+	var content atomic.Pointer[[]byte]
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(*content.Load()) }))
 	f.Cleanup(server.Close)
 	c, err := client.New(client.Options{URL: server.URL})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		content = stream
+		content.Store(&stream)
 		var last error
 		for change, err := range c.Watch(t.Context(), client.Selection{}) {
 			if last != nil {
