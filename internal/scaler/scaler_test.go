@@ -2,18 +2,12 @@ package scaler_test
 
 import (
 	"context"
-	"crypto/tls"
-	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -192,216 +186,6 @@ func everyCall(ctx context.Context, c pb.ExternalScalerClient, of *pb.ScaledObje
 	return map[string]error{"IsActive": isActive, "GetMetricSpec": spec, "GetMetrics": values, "StreamIsActive": streamActive, "StreamMetricSpec": streamSpec}
 }
 
-// received are the messages of a stream, which ends with the test.
-func received[T any](stream grpc.ServerStreamingClient[T], err error) <-chan *T {
-	all := make(chan *T)
-	go func() {
-		defer close(all)
-		for err == nil {
-			var next *T
-			if next, err = stream.Recv(); err == nil {
-				all <- next
-			}
-		}
-	}()
-	return all
-}
-
-// await is what a stream says next.
-func await[T any](t testing.TB, all <-chan *T) *T {
-	t.Helper()
-	select {
-	case message, open := <-all:
-		if !open {
-			t.Fatal("the stream ended")
-		}
-		return message
-	case <-time.After(30 * time.Second):
-		t.Fatal("the stream says nothing")
-		return nil
-	}
-}
-
-// next is what a stream says next, while the clock goes on by periods.
-func next[T any](t *testing.T, f *fleet, all <-chan *T) *T {
-	t.Helper()
-	for range 1000 {
-		select {
-		case message, open := <-all:
-			if !open {
-				t.Fatal("the stream ended")
-			}
-			return message
-		case <-time.After(10 * time.Millisecond):
-			f.clock.Step(500 * time.Millisecond)
-		}
-	}
-	t.Fatal("the stream says nothing")
-	return nil
-}
-
-// Streams say at once how it stands, and then what changes: as deliveries are recorded, as statuses change, and as time passes.
-func TestStreamsTellOfChanges(t *testing.T) {
-	f := newFleet(t)
-	f.add("sales", 250, "")
-	c := f.client()
-	of := ref("phoneNumber", "sales", "targetValue", "10%")
-	active, specs := received(c.StreamIsActive(t.Context(), of)), received(c.StreamMetricSpec(t.Context(), of))
-	expect := func(what string, want bool) {
-		t.Helper()
-		if got := next(t, f, active).GetResult(); got != want {
-			t.Errorf("%s: active %v", what, got)
-		}
-	}
-	expect("at first", true)
-	if got := next(t, f, specs).GetMetricSpecs()[0].GetTargetSizeFloat(); got != 25 {
-		t.Errorf("one replica is for %v", got)
-	}
-	f.deliver("sales", 250)
-	expect("the limit is reached", false)
-	f.clock.Step(24*time.Hour - 10*time.Second)
-	expect("the users have left the window", true)
-	f.change("sales", func(n *v1alpha1.PhoneNumber) { n.Status.Connection.State = v1alpha1.StateBlocked })
-	expect("blocked", false)
-	f.change("sales", func(n *v1alpha1.PhoneNumber) {
-		n.Status.Connection.State, n.Status.Tier = v1alpha1.StateConnected, v1alpha1.TierStatus{Name: "2K", Limit: 2000}
-	})
-	expect("connected, on the next tier", true)
-	if got := next(t, f, specs).GetMetricSpecs()[0].GetTargetSizeFloat(); got != 200 {
-		t.Errorf("one replica is for %v", got)
-	}
-}
-
-// A change is told though what stands was looked up just before it, for another call.
-func TestAChangeAfterALookIsTold(t *testing.T) {
-	f := newFleet(t)
-	f.add("sales", 250, "")
-	c := f.client()
-	of := ref("phoneNumber", "sales", "targetValue", "50")
-	active := received(c.StreamIsActive(t.Context(), of))
-	if !await(t, active).GetResult() {
-		t.Error("not active at first")
-	}
-	for !f.clock.HasWaiters() { // until ticks are counted
-		time.Sleep(time.Millisecond)
-	}
-	f.clock.Step(800 * time.Millisecond) // past the first tick
-	if _, err := c.IsActive(t.Context(), of); err != nil {
-		t.Fatal(err)
-	}
-	f.change("sales", func(n *v1alpha1.PhoneNumber) { n.Status.Connection.State = v1alpha1.StateBlocked })
-	f.clock.Step(200 * time.Millisecond) // to the second
-	if await(t, active).GetResult() {
-		t.Error("still active")
-	}
-}
-
-// A thousand streams share what is looked up: they cost one look at first, and one after a change.
-func TestStreamsShareWhatIsLookedUp(t *testing.T) {
-	f := newFleet(t)
-	const numbers, streams = 10, 1000
-	for i := range numbers {
-		f.add(fmt.Sprint("sales-", i), 250, "")
-	}
-	c := f.client()
-	var all []<-chan *pb.IsActiveResponse
-	for i := range streams {
-		all = append(all, received(c.StreamIsActive(t.Context(), ref("phoneNumber", fmt.Sprint("sales-", i%numbers), "targetValue", "50"))))
-	}
-	expect := func(what string, want bool) {
-		t.Helper()
-		for _, stream := range all {
-			if await(t, stream).GetResult() != want {
-				t.Fatal(what)
-			}
-		}
-	}
-	expect("at first", true)
-	for i := range numbers {
-		f.deliver(fmt.Sprint("sales-", i), 250)
-	}
-	f.clock.Step(time.Second)
-	expect("the limit is reached", false)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.lists != 2 {
-		t.Errorf("resources were listed %d times", f.lists)
-	}
-}
-
-// What a caller can take of the operator is bounded.
-func TestCallersAreBounded(t *testing.T) {
-	f := newFleet(t)
-	f.add("sales", 250, "")
-	c := f.client()
-	of := ref("phoneNumber", "sales", "targetValue", "50")
-	large := ref("phoneNumber", "sales", "targetValue", strings.Repeat("5", 65<<10))
-	if _, err := c.IsActive(t.Context(), large); status.Code(err) != codes.ResourceExhausted {
-		t.Errorf("a large message: %v", err)
-	}
-	for range 4096 {
-		stream, err := c.StreamIsActive(t.Context(), of)
-		if err == nil {
-			_, err = stream.Recv()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	stream, err := c.StreamIsActive(t.Context(), of)
-	if err == nil {
-		_, err = stream.Recv()
-	}
-	if status.Code(err) != codes.ResourceExhausted {
-		t.Errorf("one stream too many: %v", err)
-	}
-	if got, err := c.IsActive(t.Context(), of); err != nil || !got.GetResult() {
-		t.Errorf("beside the streams: %v, %v", got, err)
-	}
-}
-
-// Where there is a certificate, callers come over TLS and no other way; and where certificates of callers are asked for, with one of those.
-func TestTheScalerOverTLS(t *testing.T) {
-	own, callers, strangers := t.TempDir(), t.TempDir(), t.TempDir()
-	for serial, dir := range []string{own, callers, strangers} {
-		servertest.Certify(t, dir, int64(serial))
-	}
-	f := newFleet(t)
-	f.add("sales", 250, "")
-	over := func(dir string) credentials.TransportCredentials {
-		c := &tls.Config{InsecureSkipVerify: true}
-		if dir != "" {
-			pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Certificates = []tls.Certificate{pair}
-		}
-		return credentials.NewTLS(c)
-	}
-	open := server.Listener{CertDir: own}
-	closed := server.Listener{CertDir: own, ClientCAFile: filepath.Join(callers, "tls.crt")}
-	broken := server.Listener{CertDir: own, ClientCAFile: filepath.Join(callers, "gone.crt")}
-	for _, test := range []struct {
-		name     string
-		listener server.Listener
-		caller   credentials.TransportCredentials
-		code     codes.Code
-	}{
-		{"over TLS", open, over(""), codes.OK},
-		{"without TLS", open, insecure.NewCredentials(), codes.Unavailable},
-		{"with a certificate that is asked for", closed, over(callers), codes.OK},
-		{"without it", closed, over(""), codes.Unavailable},
-		{"with another", closed, over(strangers), codes.Unavailable},
-		{"where nobody knows which", broken, over(callers), codes.Unavailable},
-	} {
-		c, _ := f.serve(test.listener, test.caller)
-		if _, err := c.IsActive(t.Context(), ref("phoneNumber", "sales", "targetValue", "50")); status.Code(err) != test.code {
-			t.Errorf("%s: %v, want %v", test.name, err, test.code)
-		}
-	}
-}
-
 // What the samples ask for is understood.
 func TestTheSamplesAreUnderstood(t *testing.T) {
 	f := newFleet(t)
@@ -457,8 +241,7 @@ func FuzzMetadata(f *testing.F) {
 	of.addPortfolio("acme", rules.Unlimited)
 	c := of.client()
 	f.Fuzz(func(t *testing.T, key, name, metric, target string) {
-		metadata := map[string]string{}
-		maps.Copy(metadata, map[string]string{"metric": metric, "targetValue": target, key: name})
+		metadata := map[string]string{"metric": metric, "targetValue": target, key: name}
 		spec, err := c.GetMetricSpec(t.Context(), &pb.ScaledObjectRef{Namespace: "shop", ScalerMetadata: metadata})
 		switch status.Code(err) {
 		case codes.OK:
