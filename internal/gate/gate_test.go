@@ -265,6 +265,11 @@ func TestAKeyMakesARepetitionTheSameReservationUntilItHasEnded(t *testing.T) {
 	if first.Problem != nil || again.Problem != nil || first.Decision.ID != again.Decision.ID {
 		t.Fatalf("they are %+v and %+v", first, again)
 	}
+	other := to(2)
+	other.Key = r.Key
+	if a := d.reserve(shop, other)[0]; a.Problem != nil || a.Decision.ID == first.Decision.ID {
+		t.Errorf("for another user it is %+v", a)
+	}
 	if _, err := d.Release(t.Context(), shop, first.Decision.ID); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package counts
 
 import (
 	"encoding/binary"
+	"strconv"
+	"strings"
 
 	"github.com/dchest/siphash"
 )
@@ -30,8 +32,11 @@ func (h Hasher) Message(id string) MessageKey { return MessageKey(hash(h.message
 // Chat is the key of a portfolio of users. It is never zero.
 func (h Hasher) Chat(id string) ChatKey { return ChatKey(hash(h.chat, id)) }
 
-// Key is that of an idempotency key of a caller. It is never zero.
-func (h Hasher) Key(caller, idempotency string) uint64 { return hash(h.key, caller+"\x00"+idempotency) }
+// Key is that of an idempotency key of a caller for a number and a user. With another user the same key is another one, so that a caller
+// who repeats it by mistake is granted nothing that is not held. It is never zero.
+func (h Hasher) Key(caller, idempotency, number string, user UserKey) uint64 {
+	return hash(h.key, strings.Join([]string{caller, idempotency, number, strconv.FormatUint(uint64(user), 16)}, "\x00"))
+}
 
 func hash(k [2]uint64, id string) uint64 {
 	var room [128]byte // ids are shorter, and take no memory
