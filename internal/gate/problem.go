@@ -26,7 +26,7 @@ const (
 	// Ended: the reservation that the idempotency key stands for has ended.
 	Ended Reason = Reason(counts.Ended)
 	// Throttled: Meta, or the pace that is set for the number, asks to wait.
-	Throttled Reason = "Throttled"
+	Throttled Reason = counts.Throttled
 )
 
 // kinds are what is said of each reason, whatever the numbers are. The status is 429 where waiting helps and 409 where it does not.

@@ -83,7 +83,7 @@ func (m *Machine) template(of *SenderSetting, t *Template) TemplateSetting {
 // conclude carries out a verdict. Where the limit is not enforced, what is refused is granted all the same.
 func (m *Machine) conclude(q *request, v verdict) Decision {
 	d := Decision{ID: q.ID, State: v.state, Why: v.why, Until: v.until, Number: q.number.number}
-	if v.state == Refused && q.limit.setting.Shadow {
+	if v.state == Refused && v.why != Throttled && q.limit.setting.Shadow {
 		d.State, d.Shadow, d.Until = Held, true, 0
 	}
 	if d.Granted() {
@@ -108,6 +108,9 @@ func (q *request) obstacle() Obstacle {
 // reached is in the way of messages to further users, and another obstacle of the number or the limit at least of those outside of
 // customer service windows.
 func (q *request) decide(template Obstacle) verdict {
+	if q.number.reserved >= mostReservations {
+		return verdict{state: Refused, why: Throttled}
+	}
 	if o := q.obstacle(); o.Replies {
 		return refuse(o)
 	}
@@ -122,32 +125,36 @@ func (q *request) decide(template Obstacle) verdict {
 	case freeForm:
 		return refuse(Obstacle{Reason: v1alpha1.RoomOutsideWindow})
 	}
-	l := q.limit
+	l, own := q.limit, q.budget()
+	maximum := int64(-1)
+	if own >= 0 {
+		maximum = l.budgets[own].maximum
+	}
+	unlimited := l.setting.Limit == 0 && maximum < 0
 	switch o := q.obstacle(); {
 	case o.Reason != "" && o.Reason != v1alpha1.RoomLimitReached:
 		return refuse(o)
-	case l.setting.Limit != 0 && l.countedUntil(q.user, q.now) > 0:
+	case !unlimited && l.countedUntil(q.user, q.now) > 0:
 		return verdict{state: Free, why: AlreadyCounted}
 	case o.Reason != "":
 		return refuse(o)
-	case l.setting.Limit == 0:
+	case unlimited:
 		return verdict{state: Free, why: Unlimited}
 	case q.place != nil && len(q.place.holds) > 0:
 		return verdict{state: Held, why: AlreadyHeld}
 	}
-	own := q.budget()
+	if maximum >= 0 {
+		if b := &l.budgets[own]; b.used+b.held >= maximum {
+			return verdict{state: Refused, why: string(v1alpha1.RoomBudgetReached), until: l.frees(q.now, own, b.used+b.held-maximum+1)}
+		}
+	}
 	kept := int64(0)
 	for i := range l.budgets {
 		if i != own {
 			kept += l.budgets[i].unkept()
 		}
 	}
-	if own >= 0 {
-		if b := &l.budgets[own]; b.maximum >= 0 && b.used+b.held >= b.maximum {
-			return verdict{state: Refused, why: string(v1alpha1.RoomBudgetReached), until: l.frees(q.now, own, b.used+b.held-b.maximum+1)}
-		}
-	}
-	if used := l.used(q.now); used+l.held+kept >= l.setting.Limit {
+	if used := l.used(q.now); l.setting.Limit > 0 && used+l.held+kept >= l.setting.Limit {
 		return verdict{state: Refused, why: string(v1alpha1.RoomLimitReached), until: l.frees(q.now, -1, used+l.held+kept-l.setting.Limit+1)}
 	}
 	return verdict{state: Held, why: Reserved}
@@ -179,6 +186,9 @@ func (q *request) grant(d *Decision) *reservation {
 	return r
 }
 
+// mostSearched bounds the places among which it is looked for the one of a budget that is free first.
+const mostSearched = 1000
+
 // frees is when so many places may be free that are taken now, at the earliest: in a budget, or with -1 in all of the limit; zero where
 // that is not known.
 func (l *limit) frees(now int64, budget int, places int64) (at int64) {
@@ -200,16 +210,20 @@ func (l *limit) frees(now int64, budget int, places int64) (at int64) {
 		}
 		return at
 	}
-	l.leaving.search(func(p *place) bool { return at == 0 || p.until < at }, func(p *place) {
+	left := mostSearched
+	l.leaving.search(func(p *place) bool { left--; return left >= 0 && (at == 0 || p.until < at) }, func(p *place) {
 		if p.budget == budget && len(p.holds) == 0 {
 			earlier(p.until)
 		}
 	})
-	l.ending.search(func(r *reservation) bool { return at == 0 || r.next < at }, func(r *reservation) {
+	l.ending.search(func(r *reservation) bool { left--; return left >= 0 && (at == 0 || r.next < at) }, func(r *reservation) {
 		if r.place.budget == budget {
 			earlier(r.next)
 		}
 	})
+	if left < 0 {
+		return 0
+	}
 	return at
 }
 

@@ -75,11 +75,12 @@ func (m *Machine) applySettings(settings *Settings, about []string) []string {
 	for i := range settings.Senders {
 		n := &settings.Senders[i]
 		s := m.ensure(n.Number)
+		was := s.namespace()
 		s.sender, s.dirty = new(*n), true
 		if n.Removed {
 			s.sender = nil
 		}
-		if l := m.limitOf(s); l.active() {
+		if l := m.limitOf(s); l.active() && s.namespace() != was {
 			l.recount()
 		}
 	}
@@ -164,10 +165,15 @@ func (m *Machine) regroup(limits []*limit, from, to *numberState) {
 		l.recount()
 	}
 	for _, r := range m.gate.reservations.byID {
+		r.number.reserved--
 		r.number = is(r.number)
+		r.number.reserved++
 		m.ensureLimit(r.number.limitSubject()).dirty = true // its row has the reservation from now on
 	}
-	affected := slices.Clone(limits)
+	affected := map[*limit]bool{}
+	for _, l := range limits {
+		affected[l] = true
+	}
 	for _, p := range places {
 		p.number = is(p.number)
 		slices.SortFunc(p.holds, (*reservation).compare)
@@ -176,20 +182,24 @@ func (m *Machine) regroup(limits []*limit, from, to *numberState) {
 			user := l.users.canonical(r.user)
 			q := l.places[user]
 			if q == nil {
-				q = l.take(user, p.number, p.category, l.countedUntil(user, m.now()))
+				by := p.number
+				if m.limitOf(by) != l {
+					by = r.number // each limit has the places of its own numbers
+				}
+				q = l.take(user, by, p.category, l.countedUntil(user, m.now()))
 			}
 			l.hold(q, r)
 			q.remember(p.failed...)
 			if !r.confirmed {
 				m.schedule(r, r.unconfirmedEnds(l.setting.ReleaseUnconfirmed))
 			}
-			affected = append(affected, l)
+			affected[l] = true
 		}
 		if l := m.limitOf(p.number); l.active() {
 			l.refresh(l.users.canonical(p.user), p.number, p.category, m.now())
 		}
 	}
-	for _, l := range affected {
+	for l := range affected {
 		l.recount()
 		l.refreshAll(m.now())
 	}
@@ -218,6 +228,14 @@ func (s *numberState) limitSubject() string {
 		return s.portfolio.subject
 	}
 	return s.number
+}
+
+// namespace is that of the number's resource; empty where there is none.
+func (s *numberState) namespace() string {
+	if s.sender == nil {
+		return ""
+	}
+	return s.sender.Namespace
 }
 
 // limitsOf are the limits of some numbers, their own and those that they share, each once.

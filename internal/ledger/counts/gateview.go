@@ -38,8 +38,8 @@ func (v *View) LimitOwner(number string) string {
 	if s == nil {
 		return number
 	}
-	s.rlock()
-	defer s.runlock()
+	v.gate.mu.RLock()
+	defer v.gate.mu.RUnlock()
 	return s.limitSubject()
 }
 

@@ -45,13 +45,13 @@ type limitUsers interface {
 // place is that of one user.
 type place struct {
 	user     key
-	number   *numberState // by whose message it was taken,
-	category Category     // and of what category that was
-	budget   int          // which of the limit's that is; -1 for none
-	until    int64        // the user is counted until then, Unix seconds; zero for a user who is not counted
-	index    int          // in limit.leaving
-	holds    []*reservation
-	failed   []uint32 // fingerprints of messages that failed before anyone confirmed them
+	number   *numberState   // by whose message it was taken,
+	category Category       // and of what category that was
+	budget   int            // which of the limit's that is; -1 for none
+	until    int64          // the user is counted until then, Unix seconds; zero for a user who is not counted
+	index    int            // in limit.leaving
+	holds    []*reservation // in no order
+	failed   []uint32       // fingerprints of messages that failed before anyone confirmed them
 }
 
 // budgetState is a budget of the limit as it is now.
@@ -112,11 +112,7 @@ func (l *limit) take(user key, number *numberState, category Category, until int
 
 // budgetOf is the first budget that a message falls under; -1 for none.
 func (l *limit) budgetOf(number *numberState, category Category) int {
-	namespace := ""
-	if number.sender != nil {
-		namespace = number.sender.Namespace
-	}
-	return slices.IndexFunc(l.setting.Budgets, func(b BudgetSetting) bool { return b.matches(namespace, category) })
+	return slices.IndexFunc(l.setting.Budgets, func(b BudgetSetting) bool { return b.matches(number.namespace(), category) })
 }
 
 // add adds a place to what it counts for, n times.
@@ -160,7 +156,8 @@ func (l *limit) setUntil(p *place, until int64) {
 // hold has a reservation hold a place. It is known when that ends by itself.
 func (l *limit) hold(p *place, r *reservation) {
 	l.add(p, -1)
-	p.holds, r.place = append(p.holds, r), p
+	r.place, r.at = p, len(p.holds)
+	p.holds = append(p.holds, r)
 	heap.Push(&l.ending, r)
 	l.add(p, 1)
 	l.dirty = true
@@ -173,7 +170,11 @@ func (l *limit) letGo(r *reservation) {
 		return
 	}
 	l.add(p, -1)
-	p.holds, r.place = slices.DeleteFunc(p.holds, func(o *reservation) bool { return o == r }), nil
+	last := pop(&p.holds)
+	if last != r {
+		p.holds[r.at], last.at = last, r.at
+	}
+	r.place = nil
 	heap.Remove(&l.ending, r.index)
 	l.add(p, 1)
 	l.dirty = true
@@ -245,9 +246,9 @@ func (l *limit) rename(from, to key) {
 	l.add(p, -1)
 	l.add(q, -1)
 	for _, r := range p.holds {
-		r.place = q
+		r.place, r.at = q, len(q.holds)
+		q.holds = append(q.holds, r)
 	}
-	q.holds = append(q.holds, p.holds...)
 	q.remember(p.failed...)
 	p.holds = nil
 	l.add(p, 1)

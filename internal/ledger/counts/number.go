@@ -17,9 +17,10 @@ type numberState struct {
 	names  []string // others that it goes by; guarded by View.mu
 
 	mu        sync.RWMutex    // guards what follows against those who read; see lock
-	portfolio *portfolioState // nil for none
-	sender    *SenderSetting  // nil for none; guarded by View.gate, as is
-	limit     *limit          // that the number has while it is in no portfolio; nil for none
+	portfolio *portfolioState // nil for none; guarded by View.gate, as are
+	sender    *SenderSetting  // nil for none,
+	limit     *limit          // that the number has while it is in no portfolio; nil for none,
+	reserved  int             // and how many reservations of the number are known
 	windows   windowLengths
 	horizon   int64 // Unix seconds: nothing earlier is recorded or counted. It only rises
 	users     userTable

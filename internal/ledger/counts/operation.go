@@ -84,6 +84,8 @@ const (
 	AlreadyHeld = "AlreadyHeld"
 	// Reserved: a place that was free is held.
 	Reserved = "Reserved"
+	// Throttled: more messages of the number are under way than are kept account of.
+	Throttled = "Throttled"
 	// Unknown: there is no such reservation, or none any more.
 	Unknown = "Unknown"
 	// OtherMessage: the reservation was confirmed with another message.

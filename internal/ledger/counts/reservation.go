@@ -26,6 +26,7 @@ type reservation struct {
 	created   int64 // log time, Unix seconds
 	expires   int64 // until when the sender may begin to send
 	next      int64 // when it ends or is forgotten
+	at        int   // in place.holds
 	index     int   // in limit.ending
 	due       int   // in reservations.due
 }
@@ -35,6 +36,10 @@ const (
 	unknownFor = int64(UnknownFor / time.Second)
 	keyKept    = int64(KeyKept / time.Second)
 )
+
+// mostReservations bounds the reservations of a number that are known: more than it can send in the default time by Meta's highest level,
+// 1,000 messages a second.
+const mostReservations = 1 << 20
 
 // reservations are all that are known.
 type reservations struct {
@@ -49,6 +54,7 @@ func (all *reservations) add(r *reservation) {
 		all.byID, all.byKey = map[ReservationID]*reservation{}, map[uint64]*reservation{}
 	}
 	all.byID[r.id] = r
+	r.number.reserved++
 	if was := all.byKey[r.key]; r.key != 0 && (was == nil || was.compare(r) < 0) {
 		all.byKey[r.key] = r
 	}
@@ -70,6 +76,7 @@ func (m *Machine) schedule(r *reservation, at int64) {
 func (all *reservations) forget(r *reservation) {
 	heap.Remove(&all.due, r.due)
 	delete(all.byID, r.id)
+	r.number.reserved--
 	if all.byKey[r.key] == r {
 		delete(all.byKey, r.key)
 	}
@@ -229,13 +236,14 @@ func (m *Machine) deliver(l *limit, s *numberState, user key, e *event, counted 
 	return true
 }
 
-// confirmedWith is the reservation of a number that was confirmed with a message; nil for none.
-func (p *place) confirmedWith(s *numberState, message uint32) *reservation {
-	i := slices.IndexFunc(p.holds, func(r *reservation) bool { return r.number == s && r.confirmed && r.message == message })
-	if i < 0 {
-		return nil
+// confirmedWith is the first reservation of a number that was confirmed with a message; nil for none.
+func (p *place) confirmedWith(s *numberState, message uint32) (first *reservation) {
+	for _, r := range p.holds {
+		if r.number == s && r.confirmed && r.message == message && (first == nil || r.compare(first) < 0) {
+			first = r
+		}
 	}
-	return p.holds[i]
+	return first
 }
 
 // unconfirmed is the reservation of a number that is not confirmed and was granted by a time; nil for none, and for several: a hold that

@@ -127,7 +127,7 @@ func (m *gateModel) grant(o *counts.Operation, l *limitNow, user counts.UserKey,
 	if own.Reason == "" || l.setting.Obstacle.Replies && !own.Replies {
 		obstacle = l.setting.Obstacle
 	}
-	closes := m.windowCloses(o.Number, o.User)
+	closes, bounded := m.windowCloses(o.Number, o.User), l.setting.Limit != 0 || budget >= 0 && l.uses()[budget].Maximum >= 0
 	reached := obstacle.Reason == v1alpha1.RoomLimitReached // as Meta reports it
 	switch template := m.template(o).Obstacle; {
 	case obstacle.Replies:
@@ -140,11 +140,11 @@ func (m *gateModel) grant(o *counts.Operation, l *limitNow, user counts.UserKey,
 		return counts.Refused, string(v1alpha1.RoomOutsideWindow)
 	case obstacle.Reason != "" && !reached:
 		return counts.Refused, string(obstacle.Reason)
-	case l.setting.Limit != 0 && l.counted[user]:
+	case bounded && l.counted[user]:
 		return counts.Free, counts.AlreadyCounted
 	case reached:
 		return counts.Refused, string(obstacle.Reason)
-	case l.setting.Limit == 0:
+	case !bounded:
 		return counts.Free, counts.Unlimited
 	case l.held[user]:
 		return counts.Held, counts.AlreadyHeld
@@ -158,7 +158,7 @@ func (m *gateModel) grant(o *counts.Operation, l *limitNow, user counts.UserKey,
 			return counts.Refused, string(v1alpha1.RoomBudgetReached)
 		}
 	}
-	if taken >= l.setting.Limit {
+	if l.setting.Limit != 0 && taken >= l.setting.Limit {
 		return counts.Refused, string(v1alpha1.RoomLimitReached)
 	}
 	return counts.Held, counts.Reserved
