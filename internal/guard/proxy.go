@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/http/httputil"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 	maxAnswer       = 1 << 20          // bytes about a message
 	maxIdle         = 256              // connections to Meta that are kept
 	maxHeader       = 64 << 10         // bytes of an answer's
+	copyBuffer      = 32 << 10         // bytes, as the standard library's own
 )
 
 // exchange is a request and its answer. The proxy finds it in the context of the request.
@@ -67,9 +69,19 @@ func newTransport() *http.Transport {
 func (g *Guard) newProxy() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Rewrite: g.rewrite, Transport: roundTripper(g.roundTrip), ModifyResponse: g.hear, ErrorHandler: g.unanswered, FlushInterval: -1,
-		ErrorLog: log.New(io.Discard, "", 0), // it would quote what senders and Meta send
+		BufferPool: &buffers{sync.Pool{New: func() any { return new([copyBuffer]byte) }}},
+		ErrorLog:   log.New(io.Discard, "", 0), // it would quote what senders and Meta send
 	}
 }
+
+// buffers are those that answers are copied through, in place of a new one for each.
+type buffers struct{ pool sync.Pool }
+
+// Get implements httputil.BufferPool.
+func (b *buffers) Get() []byte { return b.pool.Get().(*[copyBuffer]byte)[:] }
+
+// Put implements httputil.BufferPool.
+func (b *buffers) Put(buffer []byte) { b.pool.Put((*[copyBuffer]byte)(buffer)) }
 
 // pass forwards a request whose answer is not about a message of the fleet. Bodies are streamed.
 func (g *Guard) pass(w http.ResponseWriter, req *http.Request, x *exchange) {
