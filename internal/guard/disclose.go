@@ -19,10 +19,7 @@ func (s *sending) disclose(w http.ResponseWriter, req *http.Request, problem *ga
 	req.Method, req.Body, req.ContentLength = http.MethodGet, http.NoBody, 0
 	req.Header.Del("Content-Type")
 	req.Header.Del("Content-Length")
-	req.URL.Path, req.URL.RawPath = "/"+s.to.number, ""
-	if s.to.version != "" {
-		req.URL.Path = "/" + s.to.version + req.URL.Path
-	}
+	req.URL.Path, req.URL.RawPath = s.to.path(""), ""
 	query := req.URL.Query()
 	query.Set("fields", "id")
 	req.URL.RawQuery = query.Encode()

@@ -164,6 +164,9 @@ func (g *Guard) handle(w http.ResponseWriter, req *http.Request, x *exchange) *g
 	if backend == nil {
 		return notReady()
 	}
+	if to.pool != (pool{}) {
+		return g.handlePool(w, req, x, to, backend)
+	}
 	number, err := g.number(req.Context(), backend.Names, to.number)
 	if err != nil {
 		return g.failed(req.Context(), err, "A number could not be looked up")

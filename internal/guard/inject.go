@@ -20,6 +20,19 @@ type inject struct {
 }
 
 func (a *inject) caller(ctx context.Context, req *http.Request, number *v1alpha1.PhoneNumber) (*caller, *gate.Problem, error) {
+	namespace := "" // all of the cluster
+	if number != nil {
+		namespace = number.Namespace
+	}
+	c, problem, err := a.authorise(ctx, req, namespace, number != nil)
+	if err == nil && problem == nil {
+		problem, err = a.addToken(c, number)
+	}
+	return c, problem, err
+}
+
+// authorise is who sends a request, if the caller may send from a namespace. A caller hears the same of what does not exist.
+func (a *inject) authorise(ctx context.Context, req *http.Request, namespace string, exists bool) (*caller, *gate.Problem, error) {
 	denied := time.After(server.DeniedAfter)
 	known, err := a.access.Authenticate(req)
 	if err != nil {
@@ -28,35 +41,35 @@ func (a *inject) caller(ctx context.Context, req *http.Request, number *v1alpha1
 	if known == nil {
 		return nil, unauthorised("Authorization must be Bearer and a token of this cluster for the audience of the guard"), nil
 	}
-	namespace := "" // all of the cluster
-	if number != nil {
-		namespace = number.Namespace
-	}
 	allowed, err := gate.MayReserve(ctx, known, namespace)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !allowed || number == nil {
+	if !allowed || !exists {
 		select {
 		case <-denied:
 		case <-ctx.Done():
 		}
 		return nil, gate.NewProblem(gate.Forbidden, ""), nil
 	}
-	c := &caller{Caller: known, vouched: true}
+	return &caller{Caller: known, vouched: true}, nil, nil
+}
+
+// addToken gives a caller Meta's access token of the account of a number.
+func (a *inject) addToken(c *caller, number *v1alpha1.PhoneNumber) (_ *gate.Problem, err error) {
 	account := a.accounts[number.Spec.Business.WhatsAppBusinessAccountID]
 	if c.app = account.ID; c.app == "" {
-		return nil, gate.NewProblem(gate.Reason(v1alpha1.RoomNotReady), "the guard has no access token for the account of the number"), nil
+		return gate.NewProblem(gate.Reason(v1alpha1.RoomNotReady), "the guard has no access token for the account of the number"), nil
 	}
 	if c.token, err = secret.Read(account.TokenFile); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if account.AppSecretFile != "" {
 		appSecret, err := secret.Read(account.AppSecretFile)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		c.proof = graph.Proof(c.token, appSecret)
 	}
-	return c, nil, nil
+	return nil, nil
 }

@@ -30,7 +30,8 @@ type sending struct {
 
 	gate   Gate
 	to     route
-	number *v1alpha1.PhoneNumber
+	number *v1alpha1.PhoneNumber // nil until one of a pool is chosen
+	chosen string                // from a pool, in E.164
 
 	message  message
 	subjects []subject // that Meta may throttle for it
@@ -61,15 +62,16 @@ func (s *sending) serve(w http.ResponseWriter, req *http.Request) (problem *gate
 
 // guard has a message sent if there is a place for its user.
 func (s *sending) guard(w http.ResponseWriter, req *http.Request, content []byte) *gate.Problem {
+	if s.to.pool != (pool{}) {
+		return s.guardPool(w, req, content)
+	}
 	if !s.message.reserves() {
 		s.outcome = outcomeUnreserved
 		s.forward(w, req, s.exchange, content)
 		return nil
 	}
-	account := cmp.Or(s.number.Spec.Business.WhatsAppBusinessAccountID, s.to.number) // the number stands for an account that is not known
-	s.subjects = []subject{{byNumber, s.to.number, ""}, {byPair, s.to.number, s.message.user}, {byAccount, account, ""}, {byApp, s.caller.app, ""}}
 	s.outcome = outcomeThrottled
-	if wait := s.pauses.wait(s.subjects); wait > 0 {
+	if wait := s.paused(); wait > 0 {
 		return s.disclose(w, req, throttled("Meta asked to send nothing more for now", wait))
 	}
 	settled := func(bool) {}
@@ -103,14 +105,25 @@ func (s *sending) guard(w http.ResponseWriter, req *http.Request, content []byte
 	return nil
 }
 
+// paused is how long Meta asked to send nothing more; zero if it did not.
+func (s *sending) paused() time.Duration {
+	account := cmp.Or(s.number.Spec.Business.WhatsAppBusinessAccountID, s.to.number) // the number stands for an account that is not known
+	s.subjects = []subject{{byNumber, s.to.number, ""}, {byPair, s.to.number, s.message.user}, {byAccount, account, ""}, {byApp, s.caller.app, ""}}
+	return s.pauses.wait(s.subjects)
+}
+
 // reserve asks the gate for a place. It does so to the end though the sender be gone: what is granted must be used or given back.
 func (s *sending) reserve(ctx context.Context) *gate.Problem {
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), gateTimeout)
 	defer cancel()
-	answers, err := s.gate.Reserve(asking, s.caller, []gate.Request{{
-		Number: s.number.Spec.PhoneNumber, Namespace: s.number.Namespace, User: s.message.user, Template: s.message.template, Language: s.message.language,
+	request := gate.Request{
+		Pool: s.to.pool.name, Namespace: s.to.pool.namespace, User: s.message.user, Template: s.message.template, Language: s.message.language,
 		Category: s.message.category, FreeForm: s.message.freeForm, TTL: ttl,
-	}})
+	}
+	if s.number != nil {
+		request.Number, request.Namespace = s.number.Spec.PhoneNumber, s.number.Namespace
+	}
+	answers, err := s.gate.Reserve(asking, s.caller, []gate.Request{request})
 	switch {
 	case err != nil:
 		s.outcome = outcomeNotReady
@@ -119,7 +132,7 @@ func (s *sending) reserve(ctx context.Context) *gate.Problem {
 		s.outcome = outcomeRefused
 		return answers[0].Problem
 	default:
-		s.decision = answers[0].Decision
+		s.decision, s.chosen = answers[0].Decision, answers[0].Number
 		return nil
 	}
 }
@@ -159,7 +172,7 @@ func (s *sending) settle(ctx context.Context) {
 	switch s.outcome {
 	case outcomeSent:
 		_, err = s.gate.Confirm(ctx, s.caller, s.decision.ID, s.answer.message)
-	case outcomeRejected, outcomeUnreachable:
+	case outcomeRejected, outcomeUnreachable, outcomeThrottled, outcomeNotReady:
 		_, err = s.gate.Release(ctx, s.caller, s.decision.ID)
 	default:
 		return
