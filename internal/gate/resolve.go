@@ -115,7 +115,8 @@ func MayReserve(ctx context.Context, caller Caller, namespace string) (bool, err
 	return caller.Allowed(ctx, server.Permission{Verb: "create", Resource: "phonenumbers", Subresource: "reservations", Namespace: namespace})
 }
 
-// template is a template that a number sends, or the numbers of a pool, each that of its account; the zero value for one that there is no MessageTemplate of.
+// template is a template that a number sends, or the numbers of a pool, each that of its account; the zero value for one that there is no
+// MessageTemplate of.
 func (r *resolver) template(ctx context.Context, from *sender, name, language string) (template counts.Template, err error) {
 	if name == "" {
 		return template, nil
@@ -124,7 +125,7 @@ func (r *resolver) template(ctx context.Context, from *sender, name, language st
 	if known {
 		return template, nil
 	}
-	namespace, account := "", "" // any account
+	var namespace, account string // any account, for a pool
 	if from.pool != nil {
 		namespace = from.pool.Namespace
 	} else {

@@ -384,7 +384,7 @@ func TestAPoolIsReservedFromAndStands(t *testing.T) {
 	d.id(d.send(http.MethodPost, reservations, gatetest.ShopToken, `{"pool":"all","namespace":"shop","user":"15550200001"}`))
 	stands(`"reserved":1,"remaining":0,"sendable":false,"reason":"LimitReached"`)
 	a := d.send(http.MethodPost, reservations, gatetest.ShopToken, `{"pool":"all","namespace":"shop","user":"15550200002"}`)
-	if a.StatusCode != 429 || !strings.Contains(a.body, `"members":[{"name":"sales","reason":"LimitReached","until":"2026-11-02T12:10:00Z"}]`) {
+	if a.StatusCode != http.StatusTooManyRequests || !strings.Contains(a.body, `"members":[{"name":"sales","reason":"LimitReached","until":"2026-11-02T12:10:00Z"}]`) {
 		t.Errorf("it is %d %s", a.StatusCode, a.body)
 	}
 }
