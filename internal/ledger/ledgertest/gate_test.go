@@ -12,6 +12,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // Every operation is decided as the definitions say, and what is held, used and left of budgets is what they say, whatever came before:
@@ -21,6 +22,9 @@ import (
 func TestOperationsAreDecidedByTheDefinitions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := &generator{numbers: someNumbers(t), now: begin, model: newGateModel(counts.DefaultWindows), steady: rapid.Bool().Draw(t, "steady")}
+		if !g.steady {
+			g.numbers = append(g.numbers, report.NumberIDSubject("7001").String())
+		}
 		m, restored := counts.NewMachine(), counts.NewMachine()
 		for position := range uint64(rapid.IntRange(5, 60).Draw(t, "records")) {
 			r := g.record(t, position)
@@ -62,11 +66,11 @@ func (g *generator) compare(t *rapid.T, is *counts.Machine) {
 	m := g.model
 	at := time.Unix(m.now, 0)
 	for _, subject := range append([]string{counts.PortfolioKey("one"), counts.PortfolioKey("two")}, g.numbers...) {
-		l := m.limit(subject)
+		l := m.limit(m.own(subject))
 		if l.setting.Measure == "" {
 			continue
 		}
-		own := subject == m.owner(subject) || m.portfolios[strings.TrimPrefix(subject, counts.PortfolioKey(""))] != nil
+		own := m.own(subject) == m.owner(m.own(subject)) || m.portfolios[strings.TrimPrefix(subject, counts.PortfolioKey(""))] != nil
 		if !own {
 			l = &limitNow{} // its portfolio has the limit
 		}
@@ -119,6 +123,8 @@ func (g *generator) record(t *rapid.T, position uint64) *counts.Record {
 		for i, number := range g.numbers {
 			r.Senders = append(r.Senders, counts.SenderSetting{Number: number, Namespace: namespaces[i%2]})
 		}
+	case kind == 0 && !g.steady && rapid.IntRange(0, 3).Draw(t, "claimed") == 0:
+		r.Claims = []counts.Claim{{ID: "7001", Number: number}}
 	case kind == 0 && !g.steady:
 		r.Portfolios = []counts.Portfolio{{
 			Name: rapid.SampledFrom([]string{"one", "two"}).Draw(t, "portfolio"), Numbers: slices.Sorted(slices.Values(rapid.SliceOfDistinct(rapid.SampledFrom(g.numbers), rapid.ID).Draw(t, "members"))),

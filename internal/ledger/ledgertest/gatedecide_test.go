@@ -14,7 +14,7 @@ func (m *gateModel) decide(o *counts.Operation) counts.Decision {
 	i := slices.IndexFunc(m.reservations, func(r *reservation) bool { return r.asked.ID == o.ID })
 	if i < 0 && o.Kind == counts.Reserve && o.Key != 0 {
 		i = m.withKey(o.Key)
-		if i >= 0 && (m.reservations[i].asked.User != o.User || m.reservations[i].asked.Number != o.Number) {
+		if i >= 0 && (m.reservations[i].asked.User != o.User || m.reservations[i].asked.Number != m.own(o.Number)) {
 			i = -1 // no repetition
 		}
 	}
@@ -82,6 +82,7 @@ func (m *gateModel) report(d *counts.Decision, o *counts.Operation) {
 
 // reserve decides of a new reservation.
 func (m *gateModel) reserve(o counts.Operation) counts.Decision {
+	o.Number = m.own(o.Number)
 	sender, known := m.senders[o.Number]
 	subject := m.owner(o.Number)
 	l := m.limit(subject)

@@ -6,13 +6,15 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/report"
 )
 
 // gateModel decides operations from nothing but what was applied before, straight from the definitions. A record has entries, settings,
 // a portfolio, windows or operations, and only one of these.
 type gateModel struct {
 	model
-	now          int64 // log time, Unix seconds
+	now          int64             // log time, Unix seconds
+	names        map[string]string // of numbers, besides their own
 	portfolios   portfolios
 	limits       map[string]counts.LimitSetting
 	senders      map[string]counts.SenderSetting
@@ -45,7 +47,7 @@ type place struct {
 
 func newGateModel(windows counts.Windows) *gateModel {
 	return &gateModel{
-		model: model{windows: windows}, portfolios: portfolios{}, limits: map[string]counts.LimitSetting{},
+		model: model{windows: windows}, names: map[string]string{}, portfolios: portfolios{}, limits: map[string]counts.LimitSetting{},
 		senders: map[string]counts.SenderSetting{}, templates: map[string]counts.TemplateSetting{},
 	}
 }
@@ -55,6 +57,7 @@ func (m *gateModel) apply(r *counts.Record) (decisions []counts.Decision) {
 	m.now = max(m.now, r.Clock/1000)
 	m.settle("", counts.NoCategory)
 	for _, e := range r.Entries {
+		e.Number = m.own(e.Number)
 		m.enter(e)
 		m.settle(e.Number, e.Category)
 	}
@@ -62,7 +65,14 @@ func (m *gateModel) apply(r *counts.Record) (decisions []counts.Decision) {
 		m.windows = w.Windows
 	}
 	for _, p := range r.Portfolios {
-		m.portfolios.set(p.Name, p.Numbers)
+		var own []string
+		for _, number := range p.Numbers {
+			own = append(own, m.own(number))
+		}
+		m.portfolios.set(p.Name, own)
+	}
+	for _, c := range r.Claims {
+		m.claim(report.NumberIDSubject(c.ID).String(), c.Number)
 	}
 	m.endDue() // what happened before it came before it
 	m.set(&r.Settings)
@@ -102,11 +112,13 @@ func (m *gateModel) ends(r *reservation) int64 {
 // set takes settings over.
 func (m *gateModel) set(s *counts.Settings) {
 	for _, l := range s.Limits {
+		l.Subject = m.own(l.Subject)
 		if m.limits[l.Subject] = l; l.Removed {
 			delete(m.limits, l.Subject)
 		}
 	}
 	for _, n := range s.Senders {
+		n.Number = m.own(n.Number)
 		if m.senders[n.Number] = n; n.Removed {
 			delete(m.senders, n.Number)
 		}
@@ -116,6 +128,41 @@ func (m *gateModel) set(s *counts.Settings) {
 			delete(m.templates, t.Name)
 		}
 	}
+}
+
+// own is the name of a number under which it is known.
+func (m *gateModel) own(number string) string {
+	if name, found := m.names[number]; found {
+		return name
+	}
+	return number
+}
+
+// claim gives what is known under a name to a number, which keeps what it has of settings.
+func (m *gateModel) claim(name, number string) {
+	if m.own(name) == number {
+		return
+	}
+	m.names[name] = number
+	for of := range m.portfolios {
+		m.portfolios[of] = slices.DeleteFunc(m.portfolios[of], func(n string) bool { return n == name })
+	}
+	for i := range m.entries {
+		m.entries[i].Number = m.own(m.entries[i].Number)
+	}
+	for _, r := range m.reservations {
+		r.asked.Number = m.own(r.asked.Number)
+		r.decided.Number = r.asked.Number
+	}
+	if l, found := m.limits[name]; found && m.limits[number].Measure == "" {
+		m.limits[number] = l
+	}
+	if n, found := m.senders[name]; found && m.senders[number].Number == "" {
+		n.Number = number
+		m.senders[number] = n
+	}
+	delete(m.limits, name)
+	delete(m.senders, name)
 }
 
 // owner is what has the limit of a number.
