@@ -39,7 +39,7 @@ var faults = []fault{
 	{name: "clock stepped forward", living: stepForward},
 	{name: "leader paused past its lease", living: pauseLeader, ends: true, long: true},
 	{name: "API server paused", living: disturbance{paused: true}.fault, ends: true},
-	{name: "64 senders go through the gate", living: sendThroughGate, long: true},
+	{name: "senders go through the gate", living: sendThroughGate, long: true},
 	{name: "operator, API server and etcd killed", posting: killEverything, living: killEverything, ends: true},
 }
 
