@@ -125,7 +125,9 @@ func TestAUserIsSentToByTheNumberThatAlreadyHasAReservation(t *testing.T) {
 
 func TestANumberThatIsRatedTooLowTakesUsersInsideWindowsOnly(t *testing.T) {
 	d := newPoolDesk(t, 100, PoolSetting{Strategy: Sticky, MinimumQuality: v1alpha1.QualityMedium, Members: members(2)})
-	d.set(Settings{Senders: []SenderSetting{{Number: member(0), Namespace: "shop", Quality: v1alpha1.QualityLow}}})
+	d.set(Settings{Senders: []SenderSetting{
+		{Number: member(0), Namespace: "shop", Quality: v1alpha1.QualityLow}, {Number: member(1), Namespace: "shop", Quality: v1alpha1.QualityUnknown},
+	}})
 	d.happen(member(0), Received, 1, 0)
 	if in := d.from(1); in.Number != member(0) || in.Why != InsideWindow {
 		t.Errorf("inside the window it is %+v", in)
