@@ -259,3 +259,20 @@ func TestTheGateSurvivesARestart(t *testing.T) {
 	b.Evaluate(number)
 	usageIs(b, number, 0, 3, 3, 247)
 }
+
+// A number whose resource was replaced by one that names it in another form keeps what is set for it, in whichever order the two are seen.
+func TestTheGateKeepsANumberThatIsNamedInAnotherForm(t *testing.T) {
+	b := controllertest.New(t)
+	named := func(number string) func(*v1alpha1.PhoneNumber) {
+		return func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumber, n.Spec.PhoneNumberID = number, "106540352242922" }
+	}
+	old := b.Create("taqnyat", named("+551187654321"))
+	b.Evaluate(old)
+	b.Must(b.Client.Delete(b.Ctx, old))
+	number := b.Create("taqnyat", named("+5511987654321"))
+	b.Evaluate(number)
+	b.Reconcile(lookup.SubjectKey("", old.Spec.PhoneNumber))
+	if why := b.Why(number); why != counts.Reserved {
+		t.Errorf("it is %s", why)
+	}
+}

@@ -146,9 +146,11 @@ func (r *Reconciler) retire(ctx context.Context, key lookup.Key) error {
 		}
 		return r.setSettings(counts.Settings{Templates: []counts.TemplateSetting{{Name: counts.TemplateName(key.Namespace, key.Name), Removed: true}}})
 	}
-	served, err := lookup.Served(ctx, r.Cache, subject)
-	if err != nil || served != nil {
-		return err
+	for _, form := range r.Ledger.Forms(key.Name) { // a resource may name the number in another form
+		served, err := lookup.Served(ctx, r.Cache, report.ParseSubject(form))
+		if err != nil || served != nil {
+			return err
+		}
 	}
 	return r.setSettings(counts.Settings{
 		Senders: []counts.SenderSetting{{Number: key.Name, Removed: true}},
