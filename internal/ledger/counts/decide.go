@@ -26,6 +26,7 @@ type request struct {
 	limit  *limit
 	user   key    // of the limit's users
 	place  *place // of the user; nil for none
+	until  int64  // the user is counted until then; zero for a user who is not
 	now    int64
 }
 
@@ -60,8 +61,8 @@ func (m *Machine) reserve(o *Operation) Decision {
 func (m *Machine) request(o *Operation, number *numberState) (*request, Obstacle) {
 	q := &request{Operation: o, number: number, limit: m.limitOf(number), now: m.now()}
 	q.limit.advance(q.now)
-	q.user = q.limit.users.canonical(newKey(o.User))
-	q.place = q.limit.places[q.user]
+	q.user = q.limit.users.canonical(newKey(o.User), number)
+	q.place, q.until = q.limit.places[q.user], q.limit.countedUntil(q.user, number, q.now)
 	template := m.template(number.sender, &o.Template)
 	if o.Category == NoCategory {
 		own := *o
@@ -134,7 +135,7 @@ func (q *request) decide(template Obstacle) verdict {
 	switch o := q.obstacle(); {
 	case o.Reason != "" && o.Reason != v1alpha1.RoomLimitReached:
 		return refuse(o)
-	case !unlimited && l.countedUntil(q.user, q.now) > 0:
+	case !unlimited && q.until > 0:
 		return verdict{state: Free, why: AlreadyCounted}
 	case o.Reason != "":
 		return refuse(o)
@@ -177,7 +178,7 @@ func (q *request) grant(d *Decision) *reservation {
 	r.next = r.forgotten()
 	if d.State == Held || d.Why == AlreadyCounted {
 		if q.place == nil {
-			q.place = q.limit.take(q.user, q.number, q.Category, q.limit.countedUntil(q.user, q.now))
+			q.place = q.limit.take(q.user, q.number, q.Category, q.until)
 		}
 		r.next = r.unconfirmedEnds(q.limit.setting.ReleaseUnconfirmed)
 		q.limit.hold(q.place, r)

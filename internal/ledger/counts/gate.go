@@ -120,13 +120,13 @@ func (m *Machine) recordEvent(s *numberState, l *limit, e event) result {
 	if !l.active() {
 		return s.record(e)
 	}
-	before, other := l.users.canonical(e.user), key(0)
+	before, other := l.users.canonical(e.user, s), key(0)
 	if e.alias != 0 {
-		other = l.users.canonical(e.alias)
+		other = l.users.canonical(e.alias, s)
 	}
 	again := e.kind == Delivered && (s.isDelivered(e.user, e.fingerprint) || e.alias != 0 && s.isDelivered(e.alias, e.fingerprint))
 	is := s.record(e)
-	user := l.users.canonical(e.user)
+	user := l.users.canonical(e.user, s)
 	l.rename(before, user)
 	l.rename(other, user)
 	l.refresh(user, s, e.category, m.now())
@@ -138,7 +138,7 @@ func (m *Machine) recordEvent(s *numberState, l *limit, e event) result {
 		ended = m.deliver(l, s, user, &e, !again && is == changed && s.countsMessage(e.user, e.fingerprint))
 	case Received:
 		for _, participant := range slices.Sorted(maps.Keys(s.chats.of[e.chat])) {
-			l.refresh(l.users.canonical(participant), s, NoCategory, m.now())
+			l.refresh(l.users.canonical(participant, s), s, NoCategory, m.now())
 		}
 	case Complained, AliasLinked, Replied: // concern no reservation
 	}
@@ -179,14 +179,14 @@ func (m *Machine) regroup(limits []*limit, from, to *numberState) {
 		slices.SortFunc(p.holds, (*reservation).compare)
 		for _, r := range p.holds {
 			l := m.ensureLimit(r.number.limitSubject())
-			user := l.users.canonical(r.user)
+			user := l.users.canonical(r.user, r.number)
 			q := l.places[user]
 			if q == nil {
 				by := p.number
 				if m.limitOf(by) != l {
 					by = r.number // each limit has the places of its own numbers
 				}
-				q = l.take(user, by, p.category, l.countedUntil(user, m.now()))
+				q = l.take(user, by, p.category, l.countedUntil(user, r.number, m.now()))
 			}
 			l.hold(q, r)
 			q.remember(p.failed...)
@@ -196,7 +196,7 @@ func (m *Machine) regroup(limits []*limit, from, to *numberState) {
 			affected[l] = true
 		}
 		if l := m.limitOf(p.number); l.active() {
-			l.refresh(l.users.canonical(p.user), p.number, p.category, m.now())
+			l.refresh(l.users.canonical(p.user, p.number), p.number, p.category, m.now())
 		}
 	}
 	for l := range affected {

@@ -31,12 +31,13 @@ type limit struct {
 	dirty bool // the row has changed since the last snapshot that was kept
 }
 
-// limitUsers are the users who take places: those of a number, or of a portfolio.
+// limitUsers are the users who take places: those of a number, or of a portfolio, which asks one of its numbers first: most users are known
+// to one, and whoever knows them already need not be looked for.
 type limitUsers interface {
 	// canonical is the key that stands for all known keys of a user.
-	canonical(k key) key
+	canonical(k key, first *numberState) key
 	// lastOf is when the user was last counted, and when a conversation was last opened; zero for never.
-	lastOf(user key) (counted, opened uint32)
+	lastOf(user key, first *numberState) (counted, opened uint32)
 	// eachCounted calls with each user who may be counted after a time, and a number that knows the user.
 	eachCounted(after int64, call func(user key, of *numberState))
 	allSeries() *seriesSet
@@ -82,11 +83,11 @@ func (l *limit) used(now int64) int64 {
 }
 
 // countedUntil is until when a user is counted; zero for one who is not counted at a time.
-func (l *limit) countedUntil(user key, now int64) int64 {
+func (l *limit) countedUntil(user key, first *numberState, now int64) int64 {
 	if !l.isSet() || l.users == nil {
 		return 0
 	}
-	counted, opened := l.users.lastOf(user)
+	counted, opened := l.users.lastOf(user, first)
 	last := counted
 	if l.setting.Measure == v1alpha1.MeasureConversations {
 		last = opened
@@ -206,7 +207,7 @@ func (l *limit) refresh(user key, number *numberState, category Category, now in
 	if p == nil && !l.tracked() {
 		return
 	}
-	until := l.countedUntil(user, now)
+	until := l.countedUntil(user, number, now)
 	switch {
 	case p != nil:
 		l.setUntil(p, until)
@@ -219,7 +220,7 @@ func (l *limit) refresh(user key, number *numberState, category Category, now in
 // refreshAll finds out anew who is counted, after windows or numbers have changed.
 func (l *limit) refreshAll(now int64) {
 	for _, p := range l.placesByUser() {
-		l.setUntil(p, l.countedUntil(p.user, now))
+		l.setUntil(p, l.countedUntil(p.user, p.number, now))
 		l.giveBack(p)
 	}
 	if l.tracked() && l.users != nil && l.isSet() {

@@ -155,7 +155,7 @@ func (m *Machine) shareOf(s *numberState) (used, limit int64) {
 // bound is when a number last exchanged a message with a user, or reserved one to them; zero if that does not bind the user to it any more.
 func (m *Machine) bound(s *numberState, user key) (at uint32) {
 	l := m.limitOf(s)
-	if p := l.places[l.users.canonical(user)]; p != nil {
+	if p := l.places[l.users.canonical(user, s)]; p != nil {
 		for _, r := range p.holds {
 			if r.number == s {
 				at = max(at, uint32(r.created))
@@ -163,7 +163,7 @@ func (m *Machine) bound(s *numberState, user key) (at uint32) {
 		}
 	}
 	h := &s.scratch
-	if s.loadUser(s.canonical(user), h) {
+	if s.loadUser(s.users.resolve(user), h) {
 		for _, d := range h.deliveries {
 			if !d.awaited {
 				at = max(at, d.at)

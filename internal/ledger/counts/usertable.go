@@ -29,6 +29,9 @@ func (t *userTable) maybeSplit(p *shard) {
 
 // resolve returns the key that stands for a user: it follows aliases.
 func (t *userTable) resolve(k key) key {
+	if t.shards == nil {
+		return k
+	}
 	user, _, _, _ := t.locate(k)
 	return user
 }
