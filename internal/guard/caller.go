@@ -17,7 +17,7 @@ const (
 // caller is who sends a request about a phone number.
 type caller struct {
 	gate.Caller
-	// app tells apart what Meta counts the calls of an app by, as far as is known here. It is no token.
+	// app tells apart what Meta counts the calls of an app by, as far as is known here. It is no token, and empty for a caller without one.
 	app string
 	// vouched says that the cluster knows that the caller may send from the number. Else only Meta does.
 	vouched bool

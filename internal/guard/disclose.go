@@ -7,8 +7,8 @@ import (
 	"numberfleet.dev/numberfleet/internal/gate"
 )
 
-// disclose returns a problem if the caller may know how the number stands. Of a caller who has not sent from it yet, Meta is asked whether
-// the token may see the number; where it may not, the caller has Meta's answer to that.
+// disclose returns a problem if the caller may know that the number is one of the fleet, and how it stands. Of a caller who has not sent from
+// it yet, Meta is asked whether the token may see the number; where it may not, the caller has Meta's answer to that.
 func (s *sending) disclose(w http.ResponseWriter, req *http.Request, problem *gate.Problem) *gate.Problem {
 	if s.known {
 		w.Header().Set(numberHeader, s.name)

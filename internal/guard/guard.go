@@ -193,7 +193,10 @@ func (g *Guard) handle(w http.ResponseWriter, req *http.Request, x *exchange) *g
 	x.known = x.caller.vouched || g.trust.may(right{x.caller.app, to.number, true}) || g.trust.may(right{x.caller.app, to.number, false})
 	s := &sending{Guard: g, exchange: x, gate: backend.Gate, to: to, number: number}
 	defer func() { g.metrics.messages.WithLabelValues(string(s.outcome)).Inc() }()
-	return s.serve(w, req)
+	if problem := s.serve(w, req); problem != nil {
+		return s.disclose(w, req, problem)
+	}
+	return nil
 }
 
 // number is the PhoneNumber that has an id of Meta's, by its spec or as the ledger found out; nil if there is none.

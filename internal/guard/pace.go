@@ -46,16 +46,16 @@ func newPace(bounds []config.Bound, clk clock.PassiveClock) *pace {
 // a message that was not sent.
 func (p *pace) take(number *v1alpha1.PhoneNumber, id, user string) (giveBack func(), wait time.Duration) {
 	now := p.clock.Now()
-	var taken []*rate.Reservation
+	var taken []*rate.Limiter
 	giveBack = func() {
-		for _, r := range taken {
-			r.CancelAt(p.clock.Now())
+		for _, limiter := range taken {
+			limiter.ReserveN(p.clock.Now(), -1) // which Reservation.Cancel would not do any more after the time to act
 		}
 	}
 	take := func(s subject, limit rate.Limit, burst int) {
-		r := p.limiter(s, limit, burst, now).ReserveN(now, 1)
-		taken = append(taken, r)
-		wait = max(wait, r.DelayFrom(now))
+		limiter := p.limiter(s, limit, burst, now)
+		taken = append(taken, limiter)
+		wait = max(wait, limiter.ReserveN(now, 1).DelayFrom(now))
 	}
 	if p.throughput {
 		second := standardThroughput

@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/gate"
 	"numberfleet.dev/numberfleet/internal/guard"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 )
@@ -150,5 +152,35 @@ func TestBoundsHoldBackWhatMetaWouldRefuse(t *testing.T) {
 	// Without bounds there are none.
 	if n := count(newStand(t), one, 0); n != 200 {
 		t.Errorf("without bounds, %d messages were sent", n)
+	}
+}
+
+// What Meta does not count takes nothing of the bounds: what the gate refuses, and messages of strangers, who could hold up others by it.
+func TestWhatIsNotSentTakesNothingOfTheBounds(t *testing.T) {
+	s := newStand(t, func(o *guard.Options) { o.Config.Bounds = []config.Bound{config.PairRateBound} })
+	var refused *gate.Problem
+	s.gate.decide = func(gate.Request) gate.Answer {
+		s.clock.SetTime(s.clock.Now().Add(time.Millisecond)) // a decision takes time
+		return gate.Answer{Problem: refused}
+	}
+	for range 60 {
+		if res, body := s.do(http.MethodPost, "/v27.0/1001/messages", text, authorization("bad")); !strings.Contains(body, `"code":190`) {
+			t.Fatalf("HTTP %d %s", res.StatusCode, body)
+		}
+	}
+	refused = gate.NewProblem(gate.Reason(v1alpha1.RoomLimitReached), "1000 of 1000 are used")
+	for range 60 {
+		if res, body := s.send(text); !strings.Contains(body, "LimitReached: ") {
+			t.Fatalf("HTTP %d %s", res.StatusCode, body)
+		}
+	}
+	refused = nil
+	for range 45 {
+		if res, body := s.send(text); res.StatusCode != http.StatusOK {
+			t.Fatalf("HTTP %d %s", res.StatusCode, body)
+		}
+	}
+	if res, body := s.send(text); !strings.Contains(body, "Throttled: ") {
+		t.Errorf("HTTP %d %s", res.StatusCode, body)
 	}
 }

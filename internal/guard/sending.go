@@ -42,6 +42,9 @@ type sending struct {
 // serve reads a message and sends it, unless there is a problem to be told.
 func (s *sending) serve(w http.ResponseWriter, req *http.Request) (problem *gate.Problem) {
 	s.outcome = outcomeInvalid
+	if !s.caller.vouched && s.caller.app == "" {
+		return unauthorised("Authorization must be Bearer and an access token of Meta's")
+	}
 	err := errors.Join(checkType(req), s.bodies.Check(req))
 	if err == nil {
 		reading := http.NewResponseController(w)
@@ -72,13 +75,13 @@ func (s *sending) guard(w http.ResponseWriter, req *http.Request, content []byte
 	}
 	s.outcome = outcomeThrottled
 	if wait := s.paused(); wait > 0 {
-		return s.disclose(w, req, throttled("Meta asked to send nothing more for now", wait))
+		return throttled("Meta asked to send nothing more for now", wait)
 	}
 	settled := func(bool) {}
 	if !s.caller.vouched {
 		done, ok := s.trust.admit(req.Context(), s.caller.app, s.to.number)
 		if !ok {
-			return s.disclose(w, req, throttled("too many senders whose token Meta has not accepted yet are waited for", time.Second))
+			return throttled("too many senders whose token Meta has not accepted yet are waited for", time.Second)
 		}
 		settled = done
 	}
@@ -87,18 +90,18 @@ func (s *sending) guard(w http.ResponseWriter, req *http.Request, content []byte
 
 	giveBack, wait := s.pace.take(s.number, s.to.number, s.message.user)
 	if wait > 0 {
-		return s.disclose(w, req, throttled("the number sends as much as Meta lets it", wait))
+		return throttled("the number sends as much as Meta lets it", wait)
 	}
 	if problem := s.reserve(req.Context()); problem != nil {
 		giveBack()
-		if s.outcome == outcomeRefused {
-			return s.disclose(w, req, problem)
-		}
 		return problem
 	}
 	defer func() { // the proxy panics where the sender is gone
 		s.conclude()
 		known = s.outcome != outcomeUnknown
+		if s.outcome == outcomeUnreachable || refusesCaller(s.answer.code) { // Meta counts no message
+			giveBack()
+		}
 		s.settle(req.Context())
 	}()
 	s.forward(w, req, s.exchange, content)

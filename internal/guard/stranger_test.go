@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -100,6 +101,31 @@ func TestAStrangerLearnsNothing(t *testing.T) {
 	}
 	if logs := s.logs.String(); strings.Contains(logs, "555777") || strings.Contains(logs, "reader") || strings.Contains(logs, "5550100001") {
 		t.Errorf("the log has too much: %s", logs)
+	}
+}
+
+// Who may not see a number hears of one of the fleet what Meta says of any other, whatever is wrong with the request.
+func TestAStrangerHearsTheSameOfEveryNumber(t *testing.T) {
+	s := newStand(t)
+	traceID := regexp.MustCompile(`"fbtrace_id":"[^"]*"`)
+	for name, test := range map[string]struct {
+		body   string
+		header http.Header
+	}{
+		"a message":                {text, authorization("bad")},
+		"no token":                 {text, http.Header{"Authorization": nil}},
+		"no JSON":                  {"{", authorization("bad")},
+		"no recipient":             {`{"type":"text"}`, authorization("bad")},
+		"another type":             {text, http.Header{"Authorization": {"Bearer bad"}, "Content-Type": {"text/plain"}}},
+		"a body that is too long":  {strings.Repeat(" ", 300<<10), authorization("bad")},
+		"a body that is encoded":   {text, http.Header{"Authorization": {"Bearer bad"}, "Content-Encoding": {"gzip"}}},
+		"a long one without token": {strings.Repeat(" ", 300<<10), http.Header{"Authorization": nil}},
+	} {
+		own, said := s.do(http.MethodPost, "/v27.0/1001/messages", test.body, test.header)
+		other, saidOfOther := s.do(http.MethodPost, "/v27.0/1003/messages", test.body, test.header)
+		if own.StatusCode != other.StatusCode || traceID.ReplaceAllString(said, "") != traceID.ReplaceAllString(saidOfOther, "") || len(own.Header) != len(other.Header) {
+			t.Errorf("%s: HTTP %d %s %v; of a number of nobody HTTP %d %s %v", name, own.StatusCode, said, own.Header, other.StatusCode, saidOfOther, other.Header)
+		}
 	}
 }
 
