@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -121,7 +122,7 @@ func (s *Service) Reserve(ctx context.Context, caller Caller, requests []Request
 	answers := make([]Answer, len(requests))
 	operations := make([]counts.Operation, 0, len(requests))
 	asked := make([]int, 0, len(requests)) // the request of each operation
-	r := resolver{service: s, caller: caller, senders: map[address]sender{}}
+	r := resolver{service: s, caller: caller, senders: map[address]sender{}, named: sets.New[string]()}
 	for i := range requests {
 		operation, problem, err := r.resolve(ctx, &requests[i], &answers[i])
 		if err != nil {

@@ -213,6 +213,26 @@ func TestWhatIsWrongIsToldByItsField(t *testing.T) {
 	}
 }
 
+// Of each namespace that requests name, the API server may be asked about the caller's right.
+func TestACallNamesFewNamespaces(t *testing.T) {
+	d := newDesk(t, 3)
+	requests := make([]gate.Request, 66)
+	for i := range requests {
+		requests[i] = to(1)
+		requests[i].Namespace = fmt.Sprint("team-", i)
+	}
+	requests[65].Namespace = "team-0"
+	for i, a := range d.reserve(nobody, append(requests, to(1))...) {
+		want := gate.Forbidden
+		if i == 64 {
+			want = gate.BadRequest
+		}
+		if a.Problem == nil || a.Problem.Reason != want {
+			t.Errorf("the request for namespace %d is %+v", i, a.Problem)
+		}
+	}
+}
+
 func TestTwoFormsOfAUserAreHeldOnce(t *testing.T) {
 	d := newDesk(t, 1)
 	brazil, before := to(1), to(1)

@@ -14,6 +14,8 @@ const (
 	DefaultTTL = 10 * time.Minute
 	// maxText bounds a name and a key, in bytes.
 	maxText = 512
+	// maxNamespaces bounds how many namespaces the requests of a call may name: the API server may be asked about each.
+	maxNamespaces = 64
 )
 
 // Request is what a sender asks for: a message to one user.

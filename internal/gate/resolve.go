@@ -2,7 +2,10 @@ package gate
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/identity"
@@ -17,6 +20,7 @@ type resolver struct {
 	service *Service
 	caller  Caller
 	senders map[address]sender
+	named   sets.Set[string] // the namespaces that requests name
 }
 
 // address is how a request names its number or pool.
@@ -72,6 +76,10 @@ func (r *resolver) sender(ctx context.Context, a address) (sender, error) {
 	if from, known := r.senders[a]; known {
 		return from, nil
 	}
+	if a.namespace != "" && !r.named.Has(a.namespace) && len(r.named) == maxNamespaces {
+		return sender{problem: wrong("namespace", fmt.Sprintf("must not be one more: a call may name %d namespaces", maxNamespaces))}, nil
+	}
+	r.named.Insert(a.namespace)
 	from, namespace, err := r.service.find(ctx, a)
 	if err != nil {
 		return from, err

@@ -234,6 +234,7 @@ func TestWhatIsRefusedBeforeItIsDecidedHasItsCode(t *testing.T) {
 		{"an unknown field of one of several", "POST", reservations, gatetest.ShopToken, `{"reservations":[` + to(1, `,"ttL":"1s"`) + `]}`, 400, `unknown field \"reservations[0].ttL\"`},
 		{"a field twice", "POST", reservations, gatetest.ShopToken, to(1, `,"user":"1"`), 400, `duplicate field \"user\"`},
 		{"a field of another type", "POST", reservations, gatetest.ShopToken, to(1, `,"ttl":600`), 400, "ttl is of another JSON type"},
+		{"a field of one of another type", "POST", reservations, gatetest.ShopToken, `{"number":5}`, 400, `"number is of another JSON type"`},
 		{"one and several", "POST", reservations, gatetest.ShopToken, `{"user":"15550200001","reservations":[` + to(1) + `]}`, 400, "do not go together"},
 		{"a wrong field", "POST", reservations, gatetest.ShopToken, to(1, `,"ttl":"soon"`), 400, `"field":"ttl"`},
 		{"another field to confirm", "POST", reservations + "/" + some + "/confirm", gatetest.ShopToken, `{"message":"1"}`, 400, "the fields are messageID alone"},
@@ -340,26 +341,34 @@ func TestAStreamTellsWhereAllStandThenWhatChangesUntilTheServerStops(t *testing.
 	}
 }
 
-func TestStreamsAreBounded(t *testing.T) {
+func TestStreamsAreBoundedTogetherAndOfEachCaller(t *testing.T) {
 	d := newDeskOn(t, 2, clock.RealClock{})
-	open := func() *http.Response {
+	open := func(token string) (code int) {
 		t.Helper()
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.url+"/v1/standing/stream", nil)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.url+"/v1/standing/stream?namespace=shop", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		request.Header.Set("Authorization", "Bearer "+gatetest.ClusterToken)
+		request.Header.Set("Authorization", "Bearer "+token)
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return response
+		t.Cleanup(func() { _ = response.Body.Close() })
+		return response.StatusCode
 	}
-	for range 64 {
-		defer func(response *http.Response) { _ = response.Body.Close() }(open())
-	}
-	if a := d.send(http.MethodGet, "/v1/standing/stream", gatetest.ClusterToken, ""); a.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("one more is answered with %d", a.StatusCode)
+	for _, caller := range []struct {
+		token string
+		most  int
+	}{{gatetest.ClusterToken, 48}, {gatetest.ShopToken, 16}} {
+		for i := range caller.most {
+			if code := open(caller.token); code != http.StatusOK {
+				t.Fatalf("stream %d of a caller is answered with %d", i, code)
+			}
+		}
+		if code := open(caller.token); code != http.StatusServiceUnavailable {
+			t.Errorf("one more is answered with %d", code)
+		}
 	}
 }
 

@@ -74,7 +74,7 @@ func decode(body []byte, into any, fields string) error {
 	mistakes, err := json.UnmarshalStrict(body, into)
 	if err != nil {
 		if wrong, ok := errors.AsType[*stdjson.UnmarshalTypeError](err); ok && wrong.Field != "" {
-			return badRequest(wrong.Field + " is of another JSON type")
+			return badRequest(wrong.Field[strings.LastIndexByte(wrong.Field, '.')+1:] + " is of another JSON type")
 		}
 		return badRequest("the body must be a JSON object")
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 const (
 	maxStreams     = 64
+	maxOfCaller    = 48               // so that no caller alone keeps others out
 	streamPeriod   = time.Second      // between two looks at what has changed
 	heartbeat      = 15 * time.Second // between two signs of life
 	reviewPeriod   = time.Minute      // between two looks at what the caller may know
@@ -23,8 +25,10 @@ const (
 
 // streams are those that are open. They share what is looked up: once a second, however many they are.
 type streams struct {
-	slots chan struct{}
 	ended chan struct{} // closed when all are to end
+
+	opening sync.Mutex
+	callers []string // the identity of each stream's
 
 	mu     sync.Mutex
 	seed   maphash.Seed
@@ -40,7 +44,31 @@ type event struct {
 }
 
 func newStreams() *streams {
-	return &streams{slots: make(chan struct{}, maxStreams), ended: make(chan struct{}), seed: maphash.MakeSeed()}
+	return &streams{ended: make(chan struct{}), seed: maphash.MakeSeed()}
+}
+
+// open says whether a caller may have one more stream, which it closes.
+func (s *streams) open(caller string) bool {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	own := 0
+	for _, other := range s.callers {
+		if other == caller {
+			own++
+		}
+	}
+	if len(s.callers) == maxStreams || own == maxOfCaller {
+		return false
+	}
+	s.callers = append(s.callers, caller)
+	return true
+}
+
+func (s *streams) close(caller string) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	i := slices.Index(s.callers, caller)
+	s.callers = slices.Delete(s.callers, i, i+1)
 }
 
 // EndStreams ends all streams, so that a server can shut down. It is called once.
@@ -76,13 +104,12 @@ func (a *API) serveStream(w http.ResponseWriter, req *http.Request) (int, error)
 		if err != nil {
 			return 0, err
 		}
-		select {
-		case a.streams.slots <- struct{}{}:
-		default:
+		caller := from.caller.Identity()
+		if !a.streams.open(caller) {
 			return 0, server.ErrUnavailable
 		}
 		a.metrics.streams.Inc()
-		defer func() { <-a.streams.slots; a.metrics.streams.Dec() }()
+		defer func() { a.streams.close(caller); a.metrics.streams.Dec() }()
 		stream := stream{api: a, selection: selected, source: from.Standing, w: w, control: http.NewResponseController(w), sent: map[key]uint64{}}
 		return stream.run(req)
 	})
