@@ -39,7 +39,7 @@ func TestAPoolIsItsNumbersTogether(t *testing.T) {
 	if n := controllertest.Granted(held); n != 40 {
 		t.Fatalf("%d of 40 are granted: %+v", n, held[0])
 	}
-	b.EvaluatePool(p, func() bool { return p.Status.Reserved == 40 && *p.Status.Remaining == 410 })
+	b.EvaluatePool(p, func() bool { return *p.Status.Reserved == 40 && *p.Status.Remaining == 410 })
 	if got := b.Gauges(p.Name); got["number_pool_remaining"] != 410 || got["number_pool_reserved"] != 40 || got["number_pool_sendable"] != 1 ||
 		got["number_pool_unlimited"] != 0 || got["number_pool_phone_numbers"] != 2 || got["number_pool_sendable_phone_numbers"] != 2 {
 		t.Errorf("the metrics say %v", got)

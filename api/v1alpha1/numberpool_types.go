@@ -78,6 +78,8 @@ type PoolMember struct {
 
 	// reason why the number may message no further users; absent where it may.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
 	Reason RoomReason `json:"reason,omitempty"`
 }
 
@@ -105,7 +107,7 @@ type NumberPoolStatus struct {
 	// reserved is how much of their limits is held for messages that are under way.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Reserved int64 `json:"reserved,omitempty"`
+	Reserved *int64 `json:"reserved,omitempty"`
 
 	// sendableTime is when further users may be messaged again, while none may; absent where that is not known.
 	// +optional

@@ -894,6 +894,11 @@ func (in *NumberPoolStatus) DeepCopyInto(out *NumberPoolStatus) {
 		*out = new(int64)
 		**out = **in
 	}
+	if in.Reserved != nil {
+		in, out := &in.Reserved, &out.Reserved
+		*out = new(int64)
+		**out = **in
+	}
 	in.SendableTime.DeepCopyInto(&out.SendableTime)
 	if in.Members != nil {
 		in, out := &in.Members, &out.Members

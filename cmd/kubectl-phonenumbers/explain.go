@@ -133,7 +133,7 @@ func explainPool(p *v1alpha1.NumberPool) explanation {
 	s := &p.Status
 	head := fmt.Sprintf("NumberPool %s/%s", p.Namespace, p.Name)
 	if s.Numbers != nil && s.Sendable != nil {
-		head += fmt.Sprintf(": %d of %d numbers may send%s, %s", *s.Sendable, *s.Numbers, reserved(&s.Reserved),
+		head += fmt.Sprintf(": %d of %d numbers may send%s, %s", *s.Sendable, *s.Numbers, reserved(s.Reserved),
 			remaining(s.Conditions, &v1alpha1.UsageStatus{Remaining: s.Remaining, SendableTime: s.SendableTime}))
 	}
 	return explanation{head: head, sentences: unfit(&s.CommonStatus), members: s.Members}

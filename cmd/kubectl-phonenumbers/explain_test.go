@@ -98,7 +98,7 @@ func TestExplain(t *testing.T) {
 		CommonStatus: v1alpha1.CommonStatus{Conditions: []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Evaluated", LastTransitionTime: at},
 			{Type: "Sendable", Status: "True", Reason: "BelowLimit", LastTransitionTime: at},
 			{Type: "MembersFit", Status: "False", Reason: "PoliciesDiffer", Message: "The numbers are governed by different policies.", LastTransitionTime: at}}},
-		Numbers: new(int32(2)), Sendable: new(int32(1)), Remaining: new(int64(50)), Reserved: 3,
+		Numbers: new(int32(2)), Sendable: new(int32(1)), Remaining: new(int64(50)), Reserved: new(int64(3)),
 		Members: []v1alpha1.PoolMember{{Name: "hotels", State: v1alpha1.StateRestricted, Remaining: new(int64(0)), Reason: v1alpha1.RoomLimitReached},
 			{Name: "support", State: v1alpha1.StateConnected, Remaining: new(int64(50))}},
 	}

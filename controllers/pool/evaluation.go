@@ -41,7 +41,7 @@ func evaluate(p *v1alpha1.NumberPool, stands *standing.Pool, others []*v1alpha1.
 	want := p.Status.DeepCopy()
 	want.ObservedGeneration = p.Generation
 	want.Numbers, want.Sendable = new(int32(len(stands.Members))), new(int32(stands.SendableMembers()))
-	want.Remaining, want.Reserved, want.SendableTime = remaining(&stands.Room), stands.Reserved, statuses.Time(stands.Until)
+	want.Remaining, want.Reserved, want.SendableTime = remaining(&stands.Room), &stands.Reserved, statuses.Time(stands.Until)
 	want.Members = nil
 	for _, m := range stands.Members[:min(len(stands.Members), maxMembers)] {
 		want.Members = append(want.Members, v1alpha1.PoolMember{Name: m.Number.Name, State: m.Number.Status.State, Remaining: remaining(&m.Room), Reason: m.Reason})
@@ -111,8 +111,8 @@ func fold(remembered *v1alpha1.LimitReachedStatus, stands *standing.Pool, now ti
 // parts are what was decided of a pool, and its counts: what comes and goes with single messages.
 func parts(status *v1alpha1.NumberPoolStatus) throttle.Parts {
 	d := *status.DeepCopy()
-	c := throttle.Counts{Usage: v1alpha1.UsageStatus{Remaining: status.Remaining, Reserved: &status.Reserved, SendableTime: status.SendableTime}, Members: status.Members}
-	d.Remaining, d.Reserved, d.SendableTime, d.Sendable, d.Notifications = nil, 0, metav1.Time{}, nil, nil
+	c := throttle.Counts{Usage: v1alpha1.UsageStatus{Remaining: status.Remaining, Reserved: status.Reserved, SendableTime: status.SendableTime}, Members: status.Members}
+	d.Remaining, d.Reserved, d.SendableTime, d.Sendable, d.Notifications = nil, nil, metav1.Time{}, nil, nil
 	d.Unsendable.Times, d.Unsendable.RoomSinceTime = 0, metav1.Time{}
 	for i := range d.Members {
 		m := &d.Members[i]

@@ -31,7 +31,7 @@ func install(ctx context.Context, config *rest.Config, first bool) error {
 	}
 	for _, object := range slices.Concat(objects, samples) {
 		switch object.GetKind() {
-		case "MessagingPolicy", "PhoneNumber", "BusinessPortfolio", "MessageTemplate":
+		case "MessagingPolicy", "PhoneNumber", "BusinessPortfolio", "MessageTemplate", "NumberPool":
 			if !first {
 				continue
 			}

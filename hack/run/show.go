@@ -20,7 +20,7 @@ import (
 )
 
 // resources are what is shown.
-var resources = []string{"phonenumbers", "businessportfolios", "messagetemplates"}
+var resources = []string{"phonenumbers", "businessportfolios", "messagetemplates", "numberpools"}
 
 // shownConditions are the conditions whose changes are printed. No transition reports them.
 var shownConditions = []string{v1alpha1.ConditionReportsFresh, v1alpha1.ConditionRulesAgree, v1alpha1.ConditionUsageFresh, v1alpha1.ConditionUsageComplete}
