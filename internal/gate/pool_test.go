@@ -88,3 +88,21 @@ func TestAPoolIsFoundByThoseWhoMaySendFromItsNamespace(t *testing.T) {
 		}
 	}
 }
+
+func TestAKeyIsOfOnePool(t *testing.T) {
+	d := newDesk(t, 5)
+	all := d.pool(5)
+	all.User, all.Key = "+15550200001", "order-17"
+	few := all
+	few.Pool = "few"
+	d.Fleet.Pools = append(d.Fleet.Pools, &v1alpha1.NumberPool{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: few.Pool}})
+	if err := d.Ledger.Configure(counts.Settings{Pools: []counts.PoolSetting{
+		{Name: counts.PoolName("shop", few.Pool), Members: []counts.PoolMember{{Number: gatetest.Number, Weight: 1}}},
+	}}); err != nil {
+		d.Fatal(err)
+	}
+	answers := d.reserve(shop, all, all, few)
+	if one, again, other := answers[0].Decision.ID, answers[1].Decision.ID, answers[2].Decision.ID; one != again || one == other {
+		t.Errorf("they are %s, %s and %s", one, again, other)
+	}
+}

@@ -30,7 +30,7 @@ type Request struct {
 	Category  report.CategoryName // empty for that of the template
 	FreeForm  bool                // a message that is no template, which can only be sent inside a service window
 	TTL       time.Duration       // in which the sender may begin to send, in whole seconds; zero for DefaultTTL
-	Key       string              // makes a repetition for the same number and user within counts.KeyKept the same reservation; empty for none
+	Key       string              // makes a repetition for the same number or pool and user within counts.KeyKept the same reservation; empty for none
 }
 
 // validate says what of a request is wrong, whatever there is in the fleet; nil where nothing is.

@@ -66,7 +66,7 @@ func (r *resolver) resolve(ctx context.Context, request *Request, answer *Answer
 		o.Number = from.number.Spec.PhoneNumber
 	}
 	if request.Key != "" {
-		o.Key = hasher.Key(r.caller.Identity(), request.Key, o.Number, o.User)
+		o.Key = hasher.Key(r.caller.Identity(), request.Key, o.Number+o.Pool, o.User)
 	}
 	return o, nil, nil
 }

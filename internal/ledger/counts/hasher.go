@@ -32,10 +32,10 @@ func (h Hasher) Message(id string) MessageKey { return MessageKey(hash(h.message
 // Chat is the key of a portfolio of users. It is never zero.
 func (h Hasher) Chat(id string) ChatKey { return ChatKey(hash(h.chat, id)) }
 
-// Key is that of an idempotency key of a caller for a number and a user. With another user the same key is another one, so that a caller
+// Key is that of an idempotency key of a caller for a number, or a pool, and a user. With another user the same key is another one, so that a caller
 // who repeats it by mistake is granted nothing that is not held. It is never zero.
-func (h Hasher) Key(caller, idempotency, number string, user UserKey) uint64 {
-	return hash(h.key, strings.Join([]string{caller, idempotency, number, strconv.FormatUint(uint64(user), 16)}, "\x00"))
+func (h Hasher) Key(caller, idempotency, sender string, user UserKey) uint64 {
+	return hash(h.key, strings.Join([]string{caller, idempotency, sender, strconv.FormatUint(uint64(user), 16)}, "\x00"))
 }
 
 func hash(k [2]uint64, id string) uint64 {
