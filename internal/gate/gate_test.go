@@ -216,12 +216,12 @@ func TestWhatIsWrongIsToldByItsField(t *testing.T) {
 // Of each namespace that requests name, the API server may be asked about the caller's right.
 func TestACallNamesFewNamespaces(t *testing.T) {
 	d := newDesk(t, 3)
-	requests := make([]gate.Request, 66)
-	for i := range requests {
-		requests[i] = to(1)
-		requests[i].Namespace = fmt.Sprint("team-", i)
+	var requests []gate.Request
+	for i := range 66 {
+		r := to(1)
+		r.Namespace = fmt.Sprint("team-", i%65)
+		requests = append(requests, r)
 	}
-	requests[65].Namespace = "team-0"
 	for i, a := range d.reserve(nobody, append(requests, to(1))...) {
 		want := gate.Forbidden
 		if i == 64 {
