@@ -53,7 +53,7 @@ func (v *View) Pool(p *v1alpha1.NumberPool) Pool {
 	var pool Pool
 	var rooms []rules.MemberRoom
 	selects := Selector(p)
-	for _, n := range v.in(p.Namespace) {
+	for _, n := range v.candidates(p) {
 		if !selects(n) {
 			continue
 		}
@@ -75,20 +75,35 @@ func (v *View) Pool(p *v1alpha1.NumberPool) Pool {
 	return pool
 }
 
-// in are the numbers of a namespace, by name.
-func (v *View) in(namespace string) []*v1alpha1.PhoneNumber {
-	if v.namespaces == nil {
-		v.namespaces = map[string][]*v1alpha1.PhoneNumber{}
-		for n := range v.Numbers() {
-			if n.DeletionTimestamp.IsZero() {
-				v.namespaces[n.Namespace] = append(v.namespaces[n.Namespace], n)
+// label is one that numbers of a namespace have. Without a key it is all that are there.
+type label struct{ namespace, key, value string }
+
+// candidates are the numbers that a pool may select, by name: those of its namespace that have one of the labels that it asks for. So many
+// pools of a namespace do not each look at all of its numbers.
+func (v *View) candidates(p *v1alpha1.NumberPool) []*v1alpha1.PhoneNumber {
+	if v.labelled == nil {
+		v.labelled = map[label][]*v1alpha1.PhoneNumber{}
+		byName := slices.SortedFunc(v.Numbers(), func(a, b *v1alpha1.PhoneNumber) int { return strings.Compare(a.Name, b.Name) })
+		add := func(of label, n *v1alpha1.PhoneNumber) { v.labelled[of] = append(v.labelled[of], n) }
+		for _, n := range byName {
+			if !n.DeletionTimestamp.IsZero() {
+				continue
+			}
+			add(label{namespace: n.Namespace}, n)
+			for key, value := range n.Labels {
+				add(label{n.Namespace, key, value}, n)
 			}
 		}
-		for _, all := range v.namespaces {
-			slices.SortFunc(all, func(a, b *v1alpha1.PhoneNumber) int { return strings.Compare(a.Name, b.Name) })
+	}
+	some := v.labelled[label{namespace: p.Namespace}]
+	if p.Spec.Selector != nil {
+		for key, value := range p.Spec.Selector.MatchLabels {
+			if have := v.labelled[label{p.Namespace, key, value}]; len(have) < len(some) {
+				some = have
+			}
 		}
 	}
-	return v.namespaces[namespace]
+	return some
 }
 
 // MinimumQuality is the rating below which a number of a pool sends inside customer service windows only; empty for none.

@@ -1,6 +1,7 @@
 package standing_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -94,4 +95,28 @@ func TestAWeightIsAWholeNumberUpTo100(t *testing.T) {
 
 func weighing(text string) *v1alpha1.PhoneNumber {
 	return &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationWeight: text}}}
+}
+
+// Where each of 1,000 pools stands, of ten numbers each, which are all in one namespace.
+func BenchmarkPools(b *testing.B) {
+	var c cache
+	for i := range 10_000 {
+		n := labelled(fmt.Sprintf("number-%d", i), "", fmt.Sprint("pool-", i%1000), v1alpha1.QualityHigh)
+		n.Status.PolicyName = "none"
+		c.numbers = append(c.numbers, n)
+	}
+	for i := range 1000 {
+		c.pools = append(c.pools, *poolOf(fmt.Sprint("pool-", i)))
+	}
+	for b.Loop() {
+		view, err := standing.At(b.Context(), &c, usedBy{}, &standing.Policies{}, now)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for p := range view.Pools() {
+			if stands := view.Pool(p); len(stands.Members) != 10 {
+				b.Fatalf("%d numbers", len(stands.Members))
+			}
+		}
+	}
 }

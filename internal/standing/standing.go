@@ -70,7 +70,7 @@ type View struct {
 	portfolios []v1alpha1.BusinessPortfolio
 	byName     map[types.NamespacedName]*v1alpha1.PhoneNumber // nil until somebody asks
 	pools      []v1alpha1.NumberPool
-	namespaces map[string][]*v1alpha1.PhoneNumber // nil until somebody asks
+	labelled   map[label][]*v1alpha1.PhoneNumber // nil until somebody asks
 
 	policies map[string]*rules.Policy // nil for one that cannot be used
 	members  map[string][]*v1alpha1.PhoneNumber
