@@ -61,6 +61,7 @@ type troubled struct {
 	of       []string // the account of each number
 	said     [][]fact // what Meta says of each number's rating
 	read     map[string]time.Time
+	telling  sync.Mutex      // guards told: numbers are reconciled at a time, which records what the gate decides by
 	told     map[string]bool // subjects that something was recorded about
 	waits    []waits
 	writes   atomic.Int64 // requests to write a status that the API server took
@@ -126,7 +127,11 @@ func newTroubled(t *testing.T) *troubled {
 		_ = f.Direct.DeleteAllOf(context.Background(), &v1alpha1.PhoneNumber{}, client.InNamespace(f.Namespace))
 	})
 	f.watched = f.watch()
-	f.Operator.Ledger.Subscribe(func(subject string) { f.told[subject] = true })
+	f.Operator.Ledger.Subscribe(func(subject string) {
+		f.telling.Lock()
+		defer f.telling.Unlock()
+		f.told[subject] = true
+	})
 	return f
 }
 
