@@ -116,7 +116,9 @@ func (m *Machine) choose(p *PoolSetting, user key) []candidate {
 			all = append(all, candidate{PoolMember: n, ends: -1})
 			continue
 		}
-		c := candidate{PoolMember: n, state: s, ends: s.windowEnds(user, m.now()), score: rendezvous(user, n.Number, 0)}
+		c := candidate{PoolMember: n, state: s, ends: s.windowEnds(user, m.now())}
+		number := hashNumber(n.Number)
+		c.score = rendezvous(user, number, 0)
 		switch p.Strategy {
 		case Sticky:
 			c.exchanged = m.bound(s, user)
@@ -125,7 +127,7 @@ func (m *Machine) choose(p *PoolSetting, user key) []candidate {
 		case Weighted:
 			c.score = 0
 			for i := range n.Weight {
-				c.score = max(c.score, rendezvous(user, n.Number, i))
+				c.score = max(c.score, rendezvous(user, number, i))
 			}
 		}
 		all = append(all, c)
@@ -181,12 +183,17 @@ func (m *Machine) bound(s *numberState, user key) (at uint32) {
 
 // rendezvous is the weight of a user with a member of a pool, the nth of several: each user has an order of members of their own, in which a
 // member that comes or goes moves nobody else.
-func rendezvous(user key, number string, n uint32) uint64 {
-	h := uint64(14695981039346656037) // FNV-1a
+func rendezvous(user key, number uint64, n uint32) uint64 {
+	return scatter(scatter(number^uint64(n)<<32) ^ uint64(user))
+}
+
+// hashNumber is FNV-1a of a number, by which rendezvous knows it.
+func hashNumber(number string) uint64 {
+	h := uint64(14695981039346656037)
 	for i := range len(number) {
 		h = (h ^ uint64(number[i])) * 1099511628211
 	}
-	return scatter(scatter(h^uint64(n)<<32) ^ uint64(user))
+	return h
 }
 
 // reserveFrom decides of a Reserve from a pool: the first of its numbers that may send does. If none may, the first whose limit is not
