@@ -139,7 +139,7 @@ func TestLeastUsedKeepsTheMembersAlikeWhateverTheirLimits(t *testing.T) {
 			share := taken[member(i)] / float64(n)
 			least, most = min(least, share), max(most, share)
 		}
-		if most-least > 0.05 {
+		if most-least > 0.05+1e-9 { // one user of the smallest limit is 5 %
 			rt.Fatalf("of the limits %v the shares %.3f to %.3f are taken", limits, least, most)
 		}
 	})
