@@ -132,7 +132,8 @@ func (v *View) Holds(subject string, now time.Time) (h Holds) {
 func (v *View) EndsBy(now time.Time) bool {
 	v.gate.mu.RLock()
 	defer v.gate.mu.RUnlock()
-	return len(v.gate.reservations.due) > 0 && v.gate.reservations.due[0].next <= now.Unix()
+	_, ends := v.gate.reservations.due.firstBy(now.Unix())
+	return ends
 }
 
 // Changes are the settings that differ from those that are known.

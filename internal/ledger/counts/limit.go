@@ -1,7 +1,6 @@
 package counts
 
 import (
-	"container/heap"
 	"math"
 	"slices"
 
@@ -20,12 +19,12 @@ type limit struct {
 	subject string
 	users   limitUsers // nil while the subject has no numbers
 
-	setting LimitSetting   // its Measure is empty while there is none
-	budgets []budgetState  // of the setting's; they follow, as what is below places does
-	places  map[key]*place // by the key that stands for the user
-	leaving leavingHeap    // places of counted users
-	ending  endingHeap     // reservations that hold places
-	held    int64          // places that are held, of users who are not counted
+	setting LimitSetting                  // its Measure is empty while there is none
+	budgets []budgetState                 // of the setting's; they follow, as what is below places does
+	places  map[key]*place                // by the key that stands for the user
+	leaving queue[*place, byLeaving]      // places of counted users
+	ending  queue[*reservation, byEnding] // reservations that hold places
+	held    int64                         // places that are held, of users who are not counted
 	heldBy  map[*numberState]int64
 
 	dirty bool // the row has changed since the last snapshot that was kept
@@ -146,11 +145,11 @@ func (l *limit) setUntil(p *place, until int64) {
 	l.dirty = true
 	switch {
 	case until == 0:
-		heap.Remove(&l.leaving, p.index)
+		l.leaving.remove(p)
 	case p.index < 0:
-		heap.Push(&l.leaving, p)
+		l.leaving.add(p)
 	default:
-		heap.Fix(&l.leaving, p.index)
+		l.leaving.moved(p)
 	}
 }
 
@@ -159,7 +158,7 @@ func (l *limit) hold(p *place, r *reservation) {
 	l.add(p, -1)
 	r.place, r.at = p, len(p.holds)
 	p.holds = append(p.holds, r)
-	heap.Push(&l.ending, r)
+	l.ending.add(r)
 	l.add(p, 1)
 	l.dirty = true
 }
@@ -176,7 +175,7 @@ func (l *limit) letGo(r *reservation) {
 		p.holds[r.at], last.at = last, r.at
 	}
 	r.place = nil
-	heap.Remove(&l.ending, r.index)
+	l.ending.remove(r)
 	l.add(p, 1)
 	l.dirty = true
 	l.giveBack(p)
@@ -194,8 +193,7 @@ func (l *limit) giveBack(p *place) {
 
 // advance gives users who have left the window by now no place for that any more.
 func (l *limit) advance(now int64) {
-	for len(l.leaving) > 0 && l.leaving[0].until <= now {
-		p := l.leaving[0]
+	for p, left := l.leaving.firstBy(now); left; p, left = l.leaving.firstBy(now) {
 		l.setUntil(p, 0)
 		l.giveBack(p)
 	}
@@ -290,34 +288,8 @@ func (l *limit) placesByUser() []*place {
 	return all
 }
 
-// leavingHeap has the places whose user leaves the window first at its top.
-type leavingHeap []*place
+// byLeaving orders places by when their user leaves the window.
+type byLeaving struct{}
 
-func (h leavingHeap) Len() int           { return len(h) }
-func (h leavingHeap) Less(i, j int) bool { return h[i].until < h[j].until }
-func (h leavingHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-func (h *leavingHeap) Push(p any) {
-	p.(*place).index = len(*h)
-	*h = append(*h, p.(*place))
-}
-func (h *leavingHeap) Pop() any {
-	p := pop((*[]*place)(h))
-	p.index = -1
-	return p
-}
-
-// search visits the places down to those for which it is not worth going on: those below leave no earlier.
-func (h leavingHeap) search(worth func(*place) bool, visit func(*place)) {
-	searchHeap(h, 0, worth, visit)
-}
-
-func searchHeap[T any](h []T, i int, worth func(T) bool, visit func(T)) {
-	if i < len(h) && worth(h[i]) {
-		visit(h[i])
-		searchHeap(h, 2*i+1, worth, visit)
-		searchHeap(h, 2*i+2, worth, visit)
-	}
-}
+func (byLeaving) when(p *place) int64 { return p.until }
+func (byLeaving) index(p *place) *int { return &p.index }

@@ -3,7 +3,6 @@ package counts
 import (
 	"bytes"
 	"cmp"
-	"container/heap"
 	"slices"
 	"time"
 )
@@ -45,7 +44,7 @@ const mostReservations = 1 << 20
 type reservations struct {
 	byID  map[ReservationID]*reservation
 	byKey map[uint64]*reservation
-	due   dueHeap
+	due   queue[*reservation, byDue]
 }
 
 // add adds a new reservation.
@@ -58,23 +57,23 @@ func (all *reservations) add(r *reservation) {
 	if was := all.byKey[r.key]; r.key != 0 && (was == nil || was.compare(r) < 0) {
 		all.byKey[r.key] = r
 	}
-	heap.Push(&all.due, r)
+	all.due.add(r)
 }
 
 // schedule sets when something happens to a reservation next.
 func (m *Machine) schedule(r *reservation, at int64) {
 	r.next = at
-	heap.Fix(&m.gate.reservations.due, r.due)
+	m.gate.reservations.due.moved(r)
 	l := m.limitOf(r.number)
 	l.dirty = true
 	if r.place != nil {
-		heap.Fix(&l.ending, r.index)
+		l.ending.moved(r)
 	}
 }
 
 // forget removes a reservation.
 func (all *reservations) forget(r *reservation) {
-	heap.Remove(&all.due, r.due)
+	all.due.remove(r)
 	delete(all.byID, r.id)
 	r.number.reserved--
 	if all.byKey[r.key] == r {
@@ -131,8 +130,8 @@ func (m *Machine) end(r *reservation) {
 
 // endDue ends and forgets what is due by log time. It returns the numbers whose reservations ended.
 func (m *Machine) endDue(about []string) []string {
-	for len(m.gate.reservations.due) > 0 && m.gate.reservations.due[0].next <= m.now() {
-		r := m.gate.reservations.due[0]
+	due := &m.gate.reservations.due
+	for r, is := due.firstBy(m.now()); is; r, is = due.firstBy(m.now()) {
 		if r.place == nil {
 			m.limitOf(r.number).dirty = true
 			m.gate.reservations.forget(r)
@@ -265,44 +264,14 @@ func (r *reservation) compare(o *reservation) int {
 	return cmp.Or(cmp.Compare(r.created, o.created), bytes.Compare(r.id[:], o.id[:]))
 }
 
-// dueHeap has the reservation to which something happens first at its top.
-type dueHeap []*reservation
+// byDue orders reservations by when something happens to them, among all that are known.
+type byDue struct{}
 
-func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return h[i].next < h[j].next }
-func (h dueHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].due, h[j].due = i, j
-}
-func (h *dueHeap) Push(r any) {
-	r.(*reservation).due = len(*h)
-	*h = append(*h, r.(*reservation))
-}
-func (h *dueHeap) Pop() any { return pop((*[]*reservation)(h)) }
+func (byDue) when(r *reservation) int64 { return r.next }
+func (byDue) index(r *reservation) *int { return &r.due }
 
-// endingHeap is as dueHeap, of the reservations that hold places of one limit.
-type endingHeap []*reservation
+// byEnding is as byDue, among those that hold places of one limit.
+type byEnding struct{}
 
-func (h endingHeap) Len() int           { return len(h) }
-func (h endingHeap) Less(i, j int) bool { return h[i].next < h[j].next }
-func (h endingHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-func (h *endingHeap) Push(r any) {
-	r.(*reservation).index = len(*h)
-	*h = append(*h, r.(*reservation))
-}
-func (h *endingHeap) Pop() any { return pop((*[]*reservation)(h)) }
-
-func (h endingHeap) search(worth func(*reservation) bool, visit func(*reservation)) {
-	searchHeap(h, 0, worth, visit)
-}
-
-func pop[T any](h *[]T) T {
-	last := len(*h) - 1
-	top := (*h)[last]
-	clear((*h)[last:])
-	*h = (*h)[:last]
-	return top
-}
+func (byEnding) when(r *reservation) int64 { return r.next }
+func (byEnding) index(r *reservation) *int { return &r.index }
