@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"numberfleet.dev/numberfleet/hack/bench/load"
@@ -29,16 +28,11 @@ func Run(ctx context.Context, shared *measure.Bench) (report.Section, error) {
 		b.during, b.bytes = 50*time.Millisecond, 4<<20
 	}
 	section := report.Section{Title: "Gate", Intro: intro, Notes: notes}
-	version, err := redis.Install(ctx, shared)
-	switch {
-	case err == nil:
-		section.Versions = []string{version + " through rueidis " + measure.Version("github.com/redis/rueidis")}
-	case b.Short && errors.Is(err, redis.ErrMissing):
-		b.Say("without Redis: %v", err)
-	default:
+	var err error
+	if section.Versions, err = redis.Find(ctx, shared); err != nil {
 		return report.Section{}, err
 	}
-	if err := b.reservations(ctx, &section, version != ""); err != nil {
+	if err := b.reservations(ctx, &section, len(section.Versions) > 0); err != nil {
 		return report.Section{}, err
 	}
 	if err := b.guarded(ctx, &section); err != nil {
@@ -47,41 +41,12 @@ func Run(ctx context.Context, shared *measure.Bench) (report.Section, error) {
 	return section, nil
 }
 
-// The servers of reservations, in their order.
-const (
-	floorServer = iota
-	ledgerServer
-	everySecondServer
-	alwaysServer
-)
-
 // reservations measures the durable ledger beside one that keeps nothing, and Redis.
 func (b *bench) reservations(ctx context.Context, section *report.Section, withRedis bool) (err error) {
-	var servers []*load.Server
-	defer func() {
-		for _, s := range servers {
-			err = errors.Join(err, s.Stop())
-		}
-	}()
-	add := func(s *load.Server, err error) error {
-		if err == nil {
-			servers = append(servers, s)
-		}
+	servers, err := load.StartAll(ctx, b.Bench, Role, "in memory", "durable", withRedis)
+	defer func() { err = errors.Join(err, load.StopAll(servers)) }()
+	if err != nil {
 		return err
-	}
-	if err := errors.Join(
-		add(load.Start(ctx, b.Bench, Role, "in memory")),
-		add(load.Start(ctx, b.Bench, Role, "durable", "--data", filepath.Join(b.Folder, "ledger"))),
-	); err != nil {
-		return err
-	}
-	if withRedis {
-		if err := errors.Join(
-			add(load.StartWithRedis(ctx, b.Bench, Role, redis.EverySecond)),
-			add(load.StartWithRedis(ctx, b.Bench, Role, redis.Always)),
-		); err != nil {
-			return err
-		}
 	}
 	var cells []load.Cell
 	for _, batch := range []int{1, 100} {
@@ -98,7 +63,7 @@ func (b *bench) reservations(ctx context.Context, section *report.Section, withR
 				}
 			}
 			b.Say("batches of %d, %d connections: %s of %s reservations/s", batch, connections,
-				report.Whole(c.Servers[ledgerServer].Rate.Median()), report.Whole(c.Servers[floorServer].Rate.Median()))
+				report.Whole(c.Servers[load.Ledger].Rate.Median()), report.Whole(c.Servers[load.Floor].Rate.Median()))
 			cells = append(cells, c)
 		}
 	}
@@ -114,24 +79,24 @@ func goals(cells []load.Cell) (all []report.Goal) {
 		if c.Connections != 64 {
 			continue
 		}
-		mine := c.Servers[ledgerServer].Rate
+		mine := c.Servers[load.Ledger].Rate
 		if c.Batch == 1 {
-			goal := report.AtLeast("one at a time: share of the floor", measure.Ratios(mine, c.Servers[floorServer].Rate), 0.6, report.Percent)
-			goal.Limit = limitOf(&c, floorServer, "without a journal", "the rest is the sync and the write of the journal, and handing requests over to the one who writes them")
+			goal := report.AtLeast("one at a time: share of the floor", measure.Ratios(mine, c.Servers[load.Floor].Rate), 0.6, report.Percent)
+			goal.Limit = limitOf(&c, load.Floor, "without a journal", "the rest is the sync and the write of the journal, and handing requests over to the one who writes them")
 			all = append(all, goal)
 		}
-		if len(c.Servers) <= alwaysServer {
+		if len(c.Servers) <= load.Always {
 			continue
 		}
-		beside := measure.Ratios(mine, c.Servers[alwaysServer].Rate)
+		beside := measure.Ratios(mine, c.Servers[load.Always].Rate)
 		switch c.Batch {
 		case 1:
 			goal := report.AtLeast("one at a time: times Redis that syncs always, the same durability", beside, 1.5, report.Decimal)
-			goal.Limit = limitOf(&c, alwaysServer, "with Redis", "by profile more than half of ours is HTTP, which is the same in front of both")
+			goal.Limit = limitOf(&c, load.Always, "with Redis", "by profile more than half of ours is HTTP, which is the same in front of both")
 			all = append(all, goal)
 		case 100:
 			goal := report.AtLeast("batches of 100: times Redis that syncs always, the same durability", beside, 4, report.Decimal)
-			goal.Limit = limitOf(&c, alwaysServer, "with Redis", "by profile two fifths of ours is the decision, most of which waits for memory, and a third is JSON, "+
+			goal.Limit = limitOf(&c, load.Always, "with Redis", "by profile two fifths of ours is the decision, most of which waits for memory, and a third is JSON, "+
 				"which is the same in front of both")
 			all = append(all, goal)
 		}
@@ -141,7 +106,7 @@ func goals(cells []load.Cell) (all []report.Goal) {
 
 // limitOf is a sentence on what a reservation costs, beside another server.
 func limitOf(c *load.Cell, other int, name, why string) string {
-	return fmt.Sprintf("a reservation takes %s microseconds of CPU, and %s %s; %s", report.Decimal(c.Servers[ledgerServer].CPU.Median()),
+	return fmt.Sprintf("a reservation takes %s microseconds of CPU, and %s %s; %s", report.Decimal(c.Servers[load.Ledger].CPU.Median()),
 		report.Decimal(c.Servers[other].CPU.Median()), name, why)
 }
 

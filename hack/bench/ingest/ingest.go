@@ -70,16 +70,11 @@ func Run(ctx context.Context, shared *measure.Bench) (report.Section, error) {
 		}
 	}
 	section := report.Section{Title: "Ingest", Intro: intro, Notes: notes}
-	version, err := redis.Install(ctx, shared)
-	switch {
-	case err == nil:
-		section.Versions = []string{version + " through rueidis " + measure.Version("github.com/redis/rueidis")}
-	case b.Short && errors.Is(err, redis.ErrMissing):
-		b.Say("without Redis: %v", err)
-	default:
+	var err error
+	if section.Versions, err = redis.Find(ctx, shared); err != nil {
 		return report.Section{}, err
 	}
-	if err := b.compareStores(ctx, &section, version != ""); err != nil {
+	if err := b.compareStores(ctx, &section, len(section.Versions) > 0); err != nil {
 		return report.Section{}, err
 	}
 	if err := b.compareEntries(ctx, &section); err != nil {
@@ -88,43 +83,14 @@ func Run(ctx context.Context, shared *measure.Bench) (report.Section, error) {
 	return section, nil
 }
 
-// The servers of compareStores, in their order.
-const (
-	floorServer = iota
-	ledgerServer
-	everySecondServer
-	alwaysServer
-)
-
 // compareStores measures the ledger beside no store and Redis.
 func (b *bench) compareStores(ctx context.Context, section *report.Section, withRedis bool) (err error) {
-	var servers []*load.Server
-	defer func() {
-		for _, s := range servers {
-			err = errors.Join(err, s.Stop())
-		}
-	}()
-	add := func(s *load.Server, err error) error {
-		if err == nil {
-			servers = append(servers, s)
-		}
+	servers, err := load.StartAll(ctx, b.Bench, Role, "no store", "ledger", withRedis, "--credentials", b.credentials)
+	defer func() { err = errors.Join(err, load.StopAll(servers)) }()
+	if err != nil {
 		return err
 	}
-	if err := add(b.start(ctx, "no store")); err != nil {
-		return err
-	}
-	if err := add(b.start(ctx, "ledger", "--data", filepath.Join(b.Folder, "ledger"))); err != nil {
-		return err
-	}
-	if withRedis {
-		if err := add(load.StartWithRedis(ctx, b.Bench, Role, redis.EverySecond, "--credentials", b.credentials)); err != nil {
-			return err
-		}
-		if err := add(load.StartWithRedis(ctx, b.Bench, Role, redis.Always, "--credentials", b.credentials)); err != nil {
-			return err
-		}
-	}
-	if err := b.fill(ctx, shape{batch: 1000}, servers[ledgerServer:]); err != nil {
+	if err := b.fill(ctx, shape{batch: 1000}, servers[load.Ledger:]); err != nil {
 		return err
 	}
 	var cells []load.Cell
@@ -135,7 +101,7 @@ func (b *bench) compareStores(ctx context.Context, section *report.Section, with
 			for range b.Rounds {
 				p.fill(&b.sequence, atRandom)
 				for i, s := range servers {
-					one, err := b.post(ctx, s, p, load.Shape{Connections: connections, During: b.during, Again: i == floorServer})
+					one, err := b.post(ctx, s, p, load.Shape{Connections: connections, During: b.during, Again: i == load.Floor})
 					if err != nil {
 						return err
 					}
@@ -143,7 +109,7 @@ func (b *bench) compareStores(ctx context.Context, section *report.Section, with
 				}
 			}
 			b.Say("batches of %d, %d connections: %s of %s statuses/s", batch, connections,
-				report.Whole(c.Servers[ledgerServer].Rate.Median()), report.Whole(c.Servers[floorServer].Rate.Median()))
+				report.Whole(c.Servers[load.Ledger].Rate.Median()), report.Whole(c.Servers[load.Floor].Rate.Median()))
 			cells = append(cells, c)
 		}
 	}
@@ -159,8 +125,8 @@ func goals(cells []load.Cell) (all []report.Goal) {
 		if c.Connections != 64 {
 			continue
 		}
-		mine := c.Servers[ledgerServer].Rate
-		share := measure.Ratios(mine, c.Servers[floorServer].Rate)
+		mine := c.Servers[load.Ledger].Rate
+		share := measure.Ratios(mine, c.Servers[load.Floor].Rate)
 		switch c.Batch {
 		case 1:
 			goal := report.AtLeast("one status a request: share of the floor", share, 2./3, report.Percent)
@@ -172,8 +138,8 @@ func goals(cells []load.Cell) (all []report.Goal) {
 			goal.Limit = beyondTheFloor(&c) + "by profile half of it counting, most of which waits for memory, since users lie at random in tables larger " +
 				"than the processor's caches, and a fifth the journal"
 			all = append(all, goal, report.AtLeast("batches of 100: statuses per second", mine, 100_000, report.Whole))
-			if len(c.Servers) > alwaysServer {
-				all = append(all, report.AtLeast("batches of 100: times Redis that syncs always, the same durability", measure.Ratios(mine, c.Servers[alwaysServer].Rate), 1.5, report.Decimal))
+			if len(c.Servers) > load.Always {
+				all = append(all, report.AtLeast("batches of 100: times Redis that syncs always, the same durability", measure.Ratios(mine, c.Servers[load.Always].Rate), 1.5, report.Decimal))
 			}
 		}
 	}
@@ -182,7 +148,7 @@ func goals(cells []load.Cell) (all []report.Goal) {
 
 // beyondTheFloor begins a sentence on what the ledger takes.
 func beyondTheFloor(c *load.Cell) string {
-	floor, mine := c.Servers[floorServer].CPU.Median(), c.Servers[ledgerServer].CPU.Median()
+	floor, mine := c.Servers[load.Floor].CPU.Median(), c.Servers[load.Ledger].CPU.Median()
 	return fmt.Sprintf("the ledger adds %s microseconds of CPU to the %s of the floor, ", report.Decimal(mine-floor), report.Decimal(floor))
 }
 

@@ -5,7 +5,6 @@ package ledger
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -27,24 +26,21 @@ const (
 // Run measures it all.
 func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 	section := report.Section{Title: "Ledger", Intro: intro, Notes: notes}
-	version, err := redis.Install(ctx, b)
-	switch {
-	case err == nil:
-		section.Versions = []string{version + " through rueidis " + measure.Version("github.com/redis/rueidis")}
-	case !b.Short || !errors.Is(err, redis.ErrMissing):
+	var err error
+	if section.Versions, err = redis.Find(ctx, b); err != nil {
 		return report.Section{}, err
 	}
 	users := []int{million, 20 * million}
 	if b.Short {
 		users = []int{20_000}
 	}
-	if err := compare(ctx, b, &section, users, version != ""); err != nil {
+	if err := compare(ctx, b, &section, users, len(section.Versions) > 0); err != nil {
 		return report.Section{}, err
 	}
 	if err := kinds(ctx, b, &section, users[0]); err != nil {
 		return report.Section{}, err
 	}
-	if err := starts(ctx, b, &section, version != ""); err != nil {
+	if err := starts(ctx, b, &section, len(section.Versions) > 0); err != nil {
 		return report.Section{}, err
 	}
 	return section, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,46 @@ func Start(ctx context.Context, b *measure.Bench, role, name string, flags ...st
 		return nil, errors.Join(err, process.Stop(rig.Patience))
 	}
 	return &Server{Name: name, Process: process, Address: addresses[0]}, nil
+}
+
+// The servers that StartAll starts, in their order.
+const (
+	Floor       = iota // without a store
+	Ledger             // in front of the durable ledger
+	EverySecond        // in front of a Redis that syncs every second
+	Always             // in front of one that syncs always
+)
+
+// StartAll starts this program in a role, once for each store that is compared: with Redis only where that is there. Each gets the flags, and
+// --data or --redis. Those that were started are returned with an error too, to be stopped.
+func StartAll(ctx context.Context, b *measure.Bench, role, floor, ledger string, withRedis bool, flags ...string) (servers []*Server, err error) {
+	starts := []func() (*Server, error){
+		Floor: func() (*Server, error) { return Start(ctx, b, role, floor, flags...) },
+		Ledger: func() (*Server, error) {
+			return Start(ctx, b, role, ledger, append(slices.Clip(flags), "--data", filepath.Join(b.Folder, "ledger"))...)
+		},
+	}
+	if withRedis {
+		for _, fsync := range []string{redis.EverySecond, redis.Always} {
+			starts = append(starts, func() (*Server, error) { return StartWithRedis(ctx, b, role, fsync, slices.Clip(flags)...) })
+		}
+	}
+	for _, start := range starts {
+		s, err := start()
+		if err != nil {
+			return servers, err
+		}
+		servers = append(servers, s)
+	}
+	return servers, nil
+}
+
+// StopAll stops servers, each though another cannot be stopped.
+func StopAll(servers []*Server) (err error) {
+	for _, s := range servers {
+		err = errors.Join(err, s.Stop())
+	}
+	return err
 }
 
 // StartWithRedis starts a Redis that syncs as fsync says, and this program in a role with the flag --redis and others.

@@ -45,6 +45,20 @@ func Install(ctx context.Context, b *measure.Bench) (string, error) {
 	return "Redis " + string(version[1]), nil
 }
 
+// Find is Install, and returns what versions are measured: none, where Redis is missing and the run is short.
+func Find(ctx context.Context, b *measure.Bench) (versions []string, err error) {
+	version, err := Install(ctx, b)
+	switch {
+	case err == nil:
+		return []string{version + " through rueidis " + measure.Version("github.com/redis/rueidis")}, nil
+	case b.Short && errors.Is(err, ErrMissing):
+		b.Say("without Redis: %v", err)
+		return nil, nil
+	default:
+		return nil, err
+	}
+}
+
 // When an append is synced to disk.
 const (
 	EverySecond = "everysec" // a crash loses a second
