@@ -36,10 +36,11 @@ CONTROLLER_GEN ?= $(BIN)/controller-gen
 KUSTOMIZE ?= $(BIN)/kustomize
 GOLANGCI_LINT ?= $(BIN)/golangci-lint
 PROMETHEUS ?= $(BIN)/prometheus
+NATS_SERVER ?= $(BIN)/nats-server
 PROTOC_TOOLS := $(BIN)/protoc $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 
 # The modules of this repository besides the operator's own.
-HACK_MODULES := hack/bench hack/controlplane hack/prometheus hack/tools hack/tools/golangci-lint
+HACK_MODULES := hack/bench hack/controlplane hack/nats hack/prometheus hack/tools hack/tools/golangci-lint
 
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 1m
@@ -65,9 +66,9 @@ run: bin/manager bin/kubectl-phonenumbers bin/run ## Run a fleet on a local API 
 		exec bin/run --assets "$$assets" --manager bin/manager --state .run --speed $(SPEED)
 
 .PHONY: test
-test: require-cc $(PROMETHEUS) ## Run all tests, with the race detector, a real API server and a real Prometheus.
+test: require-cc $(PROMETHEUS) $(NATS_SERVER) ## Run all tests, with the race detector and a real API server, Prometheus and NATS.
 	assets=$$(hack/controlplane/assets.sh) && \
-		KUBEBUILDER_ASSETS=$$assets PROMETHEUS=$(PROMETHEUS) CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
+		KUBEBUILDER_ASSETS=$$assets PROMETHEUS=$(PROMETHEUS) NATS_SERVER=$(NATS_SERVER) CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/bench test ./...
 
 .PHONY: test-sdk
@@ -241,6 +242,9 @@ $(BIN)/cyclonedx-gomod: hack/tools/go.mod
 $(BIN)/prometheus: hack/prometheus/go.mod
 	@echo 'building Prometheus, once: this takes some minutes'
 	$(call tool,hack/prometheus,-tags remove_all_sd github.com/prometheus/prometheus/cmd/prometheus)
+
+$(BIN)/nats-server: hack/nats/go.mod
+	$(call tool,hack/nats,github.com/nats-io/nats-server/v2)
 
 define tool
 @mkdir -p bin
