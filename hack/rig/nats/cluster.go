@@ -1,0 +1,143 @@
+// Package nats runs a cluster of nats-server on this machine, and makes it suffer what clusters suffer: nodes that are killed or
+// paused, disks that are wiped or damaged.
+package nats
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"numberfleet.dev/numberfleet/hack/rig"
+)
+
+// Cluster is a number of nodes with JetStream. Its methods are for one goroutine.
+type Cluster struct {
+	Nodes []*Node
+
+	client *http.Client
+}
+
+// Options say what a cluster is made of.
+type Options struct {
+	Program string // nats-server; empty: what the environment's NATS_SERVER names
+	Folder  string // for data, configurations and logs; the data of an earlier run is used
+	Nodes   int    // 0: three. One node is a server without a cluster.
+
+	// DefaultSync acknowledges what is synced minutes later, as nats-server does by default. Otherwise everything is synced before it is
+	// acknowledged, and the nodes have the tag sync:always.
+	DefaultSync bool
+}
+
+// Start starts a cluster, and waits until it has a leader.
+func Start(ctx context.Context, o Options) (*Cluster, error) {
+	o.Program = cmp.Or(o.Program, os.Getenv("NATS_SERVER"))
+	if o.Program == "" {
+		return nil, errors.New("there is no nats-server: run make test, or set NATS_SERVER to one")
+	}
+	o.Nodes = cmp.Or(o.Nodes, 3)
+	addresses, err := rig.FreeAddresses(3 * o.Nodes)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{client: &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}
+	for of := range slices.Chunk(addresses, 3) {
+		c.Nodes = append(c.Nodes, &Node{Name: fmt.Sprintf("node-%d", len(c.Nodes)+1), address: of[0], routes: of[1], monitor: of[2], cluster: c, options: o})
+	}
+	for _, n := range c.Nodes {
+		if err := errors.Join(n.configure(), n.Start()); err != nil {
+			c.Kill()
+			return nil, err
+		}
+	}
+	if err := c.Ready(ctx); err != nil {
+		c.Kill()
+		return nil, err
+	}
+	return c, nil
+}
+
+// URL is where clients connect: any node, and any other after it.
+func (c *Cluster) URL() string {
+	var all []string
+	for _, n := range c.Nodes {
+		all = append(all, n.URL())
+	}
+	return strings.Join(all, ",")
+}
+
+// Ready waits until the nodes that run have a leader and what it has. It is an error if one ends meanwhile.
+func (c *Cluster) Ready(ctx context.Context) error {
+	for _, n := range c.Nodes {
+		if n.Alive() {
+			if err := n.Ready(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Leader waits until a node leads a stream, and returns it: it says so itself, and more than half of the nodes that have the stream
+// agree. No client and no quorum is needed to ask.
+func (c *Cluster) Leader(ctx context.Context, stream string) (*Node, error) {
+	return c.agree(ctx, "the stream "+stream, func(seen *jetStream) raftGroup { return seen.stream(stream) })
+}
+
+// MetaLeader is Leader, of the group of all nodes that places streams.
+func (c *Cluster) MetaLeader(ctx context.Context) (*Node, error) {
+	return c.agree(ctx, "the cluster", func(seen *jetStream) raftGroup { return seen.Meta })
+}
+
+// agree waits until a node and more than half of a group say that it leads.
+func (c *Cluster) agree(ctx context.Context, of string, group func(*jetStream) raftGroup) (leader *Node, err error) {
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, rig.Patience, true, func(ctx context.Context) (bool, error) {
+		votes := map[string]int{}
+		leader = nil
+		size := 0
+		for _, n := range c.Nodes {
+			seen, err := n.jetStream(ctx)
+			if err != nil {
+				continue // it does not run
+			}
+			g := group(seen)
+			votes[g.Leader]++
+			if g.Leader == n.Name {
+				leader, size = n, g.size()
+			}
+		}
+		return leader != nil && 2*votes[leader.Name] > size, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s has no leader: %w", of, err)
+	}
+	return leader, nil
+}
+
+// Stop asks the nodes to end, one after another, so that their data can be used again.
+func (c *Cluster) Stop() error {
+	var err error
+	for _, n := range c.Nodes {
+		if n.Alive() {
+			n.Continue()
+			err = errors.Join(err, n.Stop(20*time.Second))
+		}
+	}
+	return err
+}
+
+// Kill ends all nodes at once.
+func (c *Cluster) Kill() {
+	for _, n := range c.Nodes {
+		if n.Alive() {
+			n.Kill()
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package nats
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"numberfleet.dev/numberfleet/hack/rig"
+)
+
+// stop ends a node in order.
+func stop(t *testing.T, n *Node) {
+	t.Helper()
+	if err := n.Stop(rig.Patience); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// restart starts nodes and waits until they have what the others have.
+func restart(t *testing.T, nodes ...*Node) {
+	t.Helper()
+	for _, n := range nodes {
+		if err := n.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range nodes {
+		if err := n.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// leader is the node that leads the stream.
+func leader(t *testing.T, c *Cluster) *Node {
+	t.Helper()
+	n, err := c.Leader(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// blocks are the contents of a node's files of messages.
+func blocks(t *testing.T, n *Node) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	err := fs.WalkDir(os.DirFS(n.data()), ".", func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ".blk" && err == nil {
+			all[path], err = os.ReadFile(filepath.Join(n.data(), path))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// A cluster goes on when its leader is killed, paused or asked to end, and a node whose disk was wiped or damaged comes back: what was
+// acknowledged is still there.
+func TestAClusterGoesOnWithoutOneOfItsNodes(t *testing.T) {
+	c := newCluster(t, Options{})
+	js := newStream(t, c)
+	publish(t, js, "at first")
+
+	killed := leader(t, c)
+	killed.Kill()
+	publish(t, js, "without the one that was killed")
+	restart(t, killed)
+
+	paused := leader(t, c)
+	paused.Pause()
+	if n := leader(t, c); n == paused || !paused.Alive() {
+		t.Errorf("%s leads, which is paused and lives: %t", n.Name, paused.Alive())
+	}
+	publish(t, js, "while one is paused")
+	paused.Continue()
+	if err := c.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	ended := leader(t, c)
+	stop(t, ended)
+	publish(t, js, "without the one that ended")
+	if err := ended.Wipe(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(ended.data()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the data of a node that was wiped: %v", err)
+	}
+	restart(t, ended)
+
+	damaged := leader(t, c)
+	stop(t, damaged)
+	before := blocks(t, damaged)
+	if files, err := damaged.Flip(); err != nil || files == 0 {
+		t.Fatalf("%d files, %v", files, err)
+	}
+	for path, content := range blocks(t, damaged) {
+		if len(content) != len(before[path]) || len(content) > 0 && bytes.Equal(content, before[path]) {
+			t.Errorf("%s had %d bytes and has %d, which differ: %t", path, len(before[path]), len(content), !bytes.Equal(content, before[path]))
+		}
+	}
+	restart(t, damaged)
+	publish(t, js, "at last")
+
+	want := []string{"at first", "without the one that was killed", "while one is paused", "without the one that ended", "at last"}
+	if got := messages(t, js); !slices.Equal(slices.Compact(got), want) { // what was published again may be there twice
+		t.Errorf("the stream has %q", got)
+	}
+}
+
+func TestOneNodeIsAServerWithoutACluster(t *testing.T) {
+	c := newCluster(t, Options{Nodes: 1})
+	js := newStream(t, c)
+	publish(t, js, "before")
+	leader(t, c).Kill()
+	restart(t, c.Nodes...)
+	publish(t, js, "after")
+	if got := messages(t, js); !slices.Equal(slices.Compact(got), []string{"before", "after"}) {
+		t.Errorf("the stream has %q", got)
+	}
+}
+
+func TestNodesThatDoNotSyncHaveNoStreamThatAsksForIt(t *testing.T) {
+	c := newCluster(t, Options{DefaultSync: true})
+	if _, err := connect(t, c).CreateStream(t.Context(), synced(c)); err == nil || !strings.Contains(err.Error(), "no suitable peers") {
+		t.Errorf("a stream on nodes that do not sync: %v", err)
+	}
+}
