@@ -12,11 +12,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/controllers/internal/budgets"
 	"numberfleet.dev/numberfleet/controllers/internal/conditions"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/number"
 	"numberfleet.dev/numberfleet/controllers/template"
+	"numberfleet.dev/numberfleet/internal/gate/settings"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
@@ -33,7 +33,7 @@ func (e *evaluation) configure() error {
 		state, number := &n.Unit.State, n.Number.Spec.PhoneNumber
 		s.Senders = append(s.Senders, e.sender(n.Number, state.Rating, state.Obstacle(), state.RestrictedReason))
 		if e.memory == nil {
-			s.Limits = append(s.Limits, limitSetting(number, state.Tier.Limit, n.Unit.Policy, &n.Number.Spec.GateSpec))
+			s.Limits = append(s.Limits, settings.Limit(number, state.Tier.Limit, n.Unit.Policy, &n.Number.Spec.GateSpec))
 		} else {
 			s.Limits = append(s.Limits, counts.LimitSetting{Subject: number, Removed: true})
 		}
@@ -57,23 +57,18 @@ func (e *evaluation) sharedLimit() []counts.LimitSetting {
 	switch {
 	case e.portfolio != nil:
 		p := e.portfolio
-		limit = limitSetting(counts.PortfolioKey(p.Portfolio.Name), p.Unit.State.Tier.Limit, p.Unit.Policy, &p.Portfolio.Spec.GateSpec)
+		limit = settings.Limit(counts.PortfolioKey(p.Portfolio.Name), p.Unit.State.Tier.Limit, p.Unit.Policy, &p.Portfolio.Spec.GateSpec)
 	case e.frozen.Status.Tier.Name == "" || e.memory.policy.Policy == nil:
 		return nil
 	default:
 		p := e.frozen
-		limit = limitSetting(counts.PortfolioKey(p.Name), p.Status.Tier.Limit, e.memory.policy.Policy, &p.Spec.GateSpec)
-		limit.Obstacle = obstacle(standing.PortfolioObstacle(p), "")
+		limit = settings.Limit(counts.PortfolioKey(p.Name), p.Status.Tier.Limit, e.memory.policy.Policy, &p.Spec.GateSpec)
+		limit.Obstacle = settings.Obstacle(standing.PortfolioObstacle(p), "")
 	}
 	if slices.ContainsFunc(e.memory.numbers, e.Samples.Counts) { // the ledger does not know what they use of it
-		limit.Obstacle = obstacle(standing.NotReady, "")
+		limit.Obstacle = settings.Obstacle(standing.NotReady, "")
 	}
 	return []counts.LimitSetting{limit}
-}
-
-func limitSetting(subject string, limit int64, policy *rules.Policy, gate *v1alpha1.GateSpec) counts.LimitSetting {
-	return counts.LimitSetting{Subject: subject, Limit: limit, Measure: policy.Measure, Window: policy.Window,
-		ReleaseUnconfirmed: gate.Unconfirmed == v1alpha1.ReleaseUnconfirmed, Shadow: gate.Enforcement == v1alpha1.Shadow, Budgets: budgets.Settings(gate.Budgets)}
 }
 
 // sender says what is in the way of a number. Where a Prometheus counts, the ledger does not know what the number uses.
@@ -81,26 +76,15 @@ func (r *Reconciler) sender(n *v1alpha1.PhoneNumber, quality v1alpha1.QualityRat
 	if r.Samples.Counts(n) {
 		o = standing.NotReady
 	}
-	return counts.SenderSetting{
-		Number: n.Spec.PhoneNumber, Namespace: n.Namespace, Account: n.Spec.Business.WhatsAppBusinessAccountID, Quality: quality,
-		Obstacle: obstacle(o, restriction),
-	}
+	return settings.Sender(n, quality, o, restriction)
 }
 
 func (r *Reconciler) frozenSender(n *v1alpha1.PhoneNumber) counts.SenderSetting {
 	return r.sender(n, n.Status.Quality.Rating, standing.Obstacle(n), n.Status.Restriction.Reason)
 }
 
-func obstacle(o rules.Obstacle, restriction string) counts.Obstacle {
-	is := counts.Obstacle{Reason: o.Reason, Replies: o.StopsReplies(restriction)}
-	if !o.Until.IsZero() {
-		is.Until = o.Until.Unix()
-	}
-	return is
-}
-
 func templateSetting(t *v1alpha1.MessageTemplate, o rules.Obstacle, category string) counts.TemplateSetting {
-	return counts.TemplateSetting{Name: counts.TemplateName(t.Namespace, lookup.TemplateSubject(t).String()), Category: counts.NewCategory(report.CategoryName(category)), Obstacle: obstacle(o, "")}
+	return settings.Template(t.Namespace, lookup.TemplateSubject(t), o, category)
 }
 
 // freezeNumber writes that the rules do not run for a number. Where another resource is served for the number, the gate goes by that.

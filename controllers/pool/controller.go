@@ -22,6 +22,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
+	"numberfleet.dev/numberfleet/internal/gate/settings"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/standing"
 )
@@ -54,7 +55,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key lookup.Key) (ctrl.Result
 		return ctrl.Result{}, err
 	}
 	stands := view.Pool(p)
-	if err := r.configure(setting(p, &stands)); err != nil { // before the status: what that says may be sent, the gate knows already
+	if err := r.configure(settings.Pool(p, stands.Numbers())); err != nil { // before the status: what that says may be sent, the gate knows already
 		return ctrl.Result{}, err
 	}
 	change := evaluate(p, &stands, othersOf(view, p), now)

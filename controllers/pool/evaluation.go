@@ -13,28 +13,12 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
-	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing"
 )
 
 // maxMembers is how many numbers a status shows.
 const maxMembers = 100
-
-var strategies = map[v1alpha1.PoolStrategy]counts.Strategy{v1alpha1.LeastUsed: counts.LeastUsed, v1alpha1.Weighted: counts.Weighted}
-
-// setting is what the gate chooses by. Of more numbers than it takes, the first by name send.
-func setting(p *v1alpha1.NumberPool, stands *standing.Pool) counts.PoolSetting {
-	s := counts.PoolSetting{Name: counts.PoolName(p.Namespace, p.Name), Strategy: strategies[p.Spec.Strategy], MinimumQuality: standing.MinimumQuality(p)}
-	for _, category := range p.Spec.Categories {
-		s.Categories = append(s.Categories, counts.NewCategory(report.CategoryName(category)))
-	}
-	for _, m := range stands.Members[:min(len(stands.Members), counts.MostMembers)] {
-		s.Members = append(s.Members, counts.PoolMember{Number: m.Number.Spec.PhoneNumber, Weight: m.Weight})
-	}
-	return s
-}
 
 // evaluate makes the status that a pool is to have. The others are those of its namespace.
 func evaluate(p *v1alpha1.NumberPool, stands *standing.Pool, others []*v1alpha1.NumberPool, now time.Time) *reconciler.Change {

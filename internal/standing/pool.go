@@ -20,11 +20,10 @@ type Pool struct {
 	Members []Member // by name
 }
 
-// Member is where a number of a pool stands. One that sends inside customer service windows only may message no further users.
+// Member is where a number of a pool stands.
 type Member struct {
 	Number *v1alpha1.PhoneNumber
 	rules.Room
-	Weight uint32 // by its annotation; 1 for one that cannot be read
 }
 
 // SendableMembers is how many numbers may message further users.
@@ -35,6 +34,15 @@ func (p *Pool) SendableMembers() (n int) {
 		}
 	}
 	return n
+}
+
+// Numbers are the numbers of the pool, by name.
+func (p *Pool) Numbers() []*v1alpha1.PhoneNumber {
+	numbers := make([]*v1alpha1.PhoneNumber, 0, len(p.Members))
+	for i := range p.Members {
+		numbers = append(numbers, p.Members[i].Number)
+	}
+	return numbers
 }
 
 // Selector says of the PhoneNumbers of its namespace whether they send for a pool. A selector that cannot be used selects nothing.
@@ -57,13 +65,7 @@ func (v *View) Pool(p *v1alpha1.NumberPool) Pool {
 		if !selects(n) {
 			continue
 		}
-		m := Member{Number: n, Room: v.Number(n).Room}
-		m.Weight, _ = Weight(n)
-		floor := MinimumQuality(p)
-		drained := floor != "" && n.Status.Quality.Rating.Below(floor) || p.Spec.Strategy == v1alpha1.Weighted && m.Weight == 0
-		if m.Sendable && drained {
-			m.Room = rules.Room{Limit: m.Limit, Used: m.Used, Reserved: m.Reserved, Reason: v1alpha1.RoomDrained}
-		}
+		m := Member{Number: n, Room: RoomInPool(p, n, n.Status.Quality.Rating, v.Number(n).Room)}
 		pool.Members = append(pool.Members, m)
 		owner := n.Spec.PhoneNumber
 		if shared := n.Status.Portfolio; shared != "" {
@@ -104,6 +106,18 @@ func (v *View) candidates(p *v1alpha1.NumberPool) []*v1alpha1.PhoneNumber {
 		}
 	}
 	return some
+}
+
+// RoomInPool is what a number may send for a pool, of what it may send at all. One that is drained sends inside customer service windows
+// only, so that it may message no further users.
+func RoomInPool(p *v1alpha1.NumberPool, n *v1alpha1.PhoneNumber, rating v1alpha1.QualityRating, room rules.Room) rules.Room {
+	weight, _ := Weight(n)
+	floor := MinimumQuality(p)
+	drained := floor != "" && rating.Below(floor) || p.Spec.Strategy == v1alpha1.Weighted && weight == 0
+	if room.Sendable && drained {
+		return rules.Room{Limit: room.Limit, Used: room.Used, Reserved: room.Reserved, Reason: v1alpha1.RoomDrained}
+	}
+	return room
 }
 
 // MinimumQuality is the rating below which a number of a pool sends inside customer service windows only; empty for none.

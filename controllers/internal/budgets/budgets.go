@@ -1,50 +1,20 @@
-// Package budgets takes the budgets of a spec to the gate, and what becomes of them into the status.
+// Package budgets takes what becomes of the budgets of a spec into the status.
 package budgets
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/conditions"
+	"numberfleet.dev/numberfleet/internal/gate/settings"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
-	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing"
 )
-
-// Settings are the budgets of a spec as the gate decides by them.
-func Settings(spec []v1alpha1.Budget) []counts.BudgetSetting {
-	var settings []counts.BudgetSetting
-	for _, b := range spec {
-		setting := counts.BudgetSetting{Name: b.Name, Namespaces: b.Namespaces, Guaranteed: amount(b.Guaranteed), Maximum: amount(b.Maximum)}
-		for _, category := range b.Categories {
-			setting.Categories = append(setting.Categories, counts.NewCategory(report.CategoryName(category)))
-		}
-		settings = append(settings, setting)
-	}
-	return settings
-}
-
-// amount reads a number of users, or a percentage of the limit. The API server has checked that it is one or the other.
-func amount(of *intstr.IntOrString) counts.Amount {
-	if of == nil {
-		return counts.Amount{}
-	}
-	if of.Type == intstr.Int {
-		return counts.Amount{Set: true, N: int64(of.IntVal)}
-	}
-	percent, err := strconv.ParseInt(strings.TrimSuffix(of.StrVal, "%"), 10, 64)
-	if err != nil {
-		percent = 0
-	}
-	return counts.Amount{Set: true, N: percent, Percent: true}
-}
 
 // Set writes into a status where the budgets of a limit stand, whose room is given, and whether what they guarantee is there.
 func Set(c conditions.Setter, status *v1alpha1.LimitStatus, spec []v1alpha1.Budget, room rules.Room, used []counts.BudgetUse) {
@@ -89,7 +59,7 @@ func cut(spec []v1alpha1.Budget, limit int64, used []counts.BudgetUse) (sentence
 	if limit == rules.Unlimited {
 		return nil
 	}
-	for i, b := range Settings(spec) {
+	for i, b := range settings.Budgets(spec) {
 		if wants := b.Guaranteed.Of(limit, 0); i < len(used) && used[i].Guaranteed < wants {
 			sentences = append(sentences, fmt.Sprintf("%s has %d users instead of %d", b.Name, used[i].Guaranteed, wants))
 		}
