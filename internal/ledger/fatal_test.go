@@ -22,7 +22,7 @@ func TestALedgerThatCannotGoOnSaysSo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var told []error
-			l := openJournal(t, ledger.Options{Fatal: func(err error) { told = append(told, err) }}, func([]*counts.Record) error { return test.append() })
+			l := openJournal(t, ledger.Options{Fatal: func(err error) { told = append(told, err) }}, func(*counts.Round) error { return test.append() })
 			_, first := l.Append(t.Context(), delivery(0), begin)
 			_, second := l.Append(t.Context(), delivery(0), begin)
 			for _, err := range []error{first, second, l.SetWindows(number, counts.Windows{}), l.SetPortfolio("p", nil), l.Claim("1", number), l.Snapshot(t.Context())} {
@@ -49,8 +49,8 @@ func TestALedgerThatCannotGoOnSaysSo(t *testing.T) {
 // A record of which only a part was applied, since there is a mistake, leaves a ledger that answers its callers.
 func TestAPanicOfTheMachineIsAnError(t *testing.T) {
 	var told []error
-	l := openJournal(t, ledger.Options{Fatal: func(err error) { told = append(told, err) }}, func(records []*counts.Record) error {
-		records[0] = nil
+	l := openJournal(t, ledger.Options{Fatal: func(err error) { told = append(told, err) }}, func(r *counts.Round) error {
+		r.Records[0] = nil
 		return nil
 	})
 	for range 2 {

@@ -13,13 +13,17 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/utils/clock"
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/ledger/journal"
 )
 
-// Ledger is a journal and the machine to which its records are applied, in the order of the journal. Its methods are safe for concurrent use.
-// When a call that records something returns, all answers include it. The ledger has no clock: its time is that of the records.
+// Ledger is a journal and the machine to which its rounds of records are applied, in the order of the journal. Its methods are safe for
+// concurrent use. When a call that records something returns, all answers include it. The ledger's time is that of the records.
+//
+// Where the journal is shared, so is what the ledger knows: every process applies what all of them append. Only the one that leads sets windows,
+// portfolios, claims and settings, see Lead; others are refused with ErrFenced.
 //
 // If a record cannot be kept or applied, the ledger cannot go on until it is opened again: every call that would record something returns why,
 // and Options.Fatal is called.
@@ -27,6 +31,7 @@ type Ledger struct {
 	*counts.View
 	machine *counts.Machine
 	journal journal.Journal
+	replica *replica // nil where the journal is not shared
 	hasher  counts.Hasher
 	log     logr.Logger
 
@@ -51,11 +56,15 @@ type Ledger struct {
 // ErrClosed is returned by calls on a closed ledger.
 var ErrClosed = errors.New("the ledger is closed")
 
-// Options of a ledger. The zero value is ready for use.
+// Options of a ledger. The zero value is ready for use, but for a shared journal.
 type Options struct {
 	// JournalBytes is the size of the journal at which a snapshot is taken. The larger, the fewer are taken, and the longer a start takes:
 	// about a second for 64 MiB, the default.
 	JournalBytes int64
+	// Clock is what a shared journal's rounds are proposed by, and how long they take is measured with; Rules is the clock that records have.
+	// Both are needed for a shared journal, and only there.
+	Clock clock.WithTicker
+	Rules clock.PassiveClock
 	// Secret is that of the Hasher. Keys of users and messages are comparable only under the same one.
 	Secret [16]byte
 	// Log receives what goes wrong in the background. It names no numbers.
@@ -71,7 +80,7 @@ const defaultJournalBytes = 64 << 20
 func Open(j journal.Journal, options Options) (*Ledger, error) {
 	machine, err := counts.Restore(j.Load(), parallel)
 	if err == nil {
-		err = j.Replay(machine.Position(), func(position uint64, r *counts.Record) error {
+		err = j.Replay(machine.Position(), func(position uint64, r *counts.Round) error {
 			machine.Apply(position, r)
 			return nil
 		})
@@ -81,13 +90,18 @@ func Open(j journal.Journal, options Options) (*Ledger, error) {
 	}
 	l := &Ledger{
 		View: &machine.View, machine: machine, journal: j, hasher: counts.NewHasher(options.Secret), log: options.Log,
-		fatal: options.Fatal, journalBytes: options.JournalBytes, wake: make(chan struct{}, 1),
+		fatal: options.Fatal, journalBytes: options.JournalBytes, wake: make(chan struct{}, 1), waiting: newRound(),
 	}
 	if l.journalBytes <= 0 {
 		l.journalBytes = defaultJournalBytes
 	}
-	l.waiting = newRound()
 	l.start()
+	if shared, is := j.(journal.Shared); is {
+		l.replica = newReplica(l, shared, options)
+		if err := l.replica.start(); err != nil {
+			return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), l.Close())
+		}
+	}
 	return l, nil
 }
 
@@ -132,10 +146,19 @@ func (l *Ledger) Append(ctx context.Context, batch counts.Batch, now time.Time) 
 	if len(batch.Entries)+len(batch.Reports)+len(batch.Displays) == 0 {
 		return counts.Outcome{Expired: late}, l.usable()
 	}
-	applied, err := l.commit(&counts.Record{Clock: now.UnixMilli(), Batch: batch})
-	applied.Expired += late
-	return applied.Outcome, err
+	outcome := counts.Outcome{Expired: late}
+	for part := range batch.Parts(mostEntries) {
+		applied, err := l.commit(ctx, &counts.Record{Clock: now.UnixMilli(), Batch: part})
+		if err != nil {
+			return outcome, err
+		}
+		outcome.Add(applied.Outcome)
+	}
+	return outcome, nil
 }
+
+// mostEntries is how many entries and reports a record has at most: a shared journal takes rounds up to a size.
+const mostEntries = 4096
 
 // MostOperations is how many operations one call takes.
 const MostOperations = 1000
@@ -157,7 +180,7 @@ func (l *Ledger) Operate(ctx context.Context, operations []counts.Operation, now
 	if len(operations) == 0 {
 		return nil, l.usable()
 	}
-	applied, err := l.commit(&counts.Record{Clock: now.UnixMilli(), Operations: operations})
+	applied, err := l.commit(ctx, &counts.Record{Clock: now.UnixMilli(), Operations: operations})
 	return applied.Decisions, err
 }
 
@@ -170,16 +193,23 @@ func (l *Ledger) Configure(settings counts.Settings) error {
 	if changes.Empty() {
 		return l.usable()
 	}
-	_, err := l.commit(&counts.Record{Settings: changes})
-	return err
+	for part := range changes.Parts(mostSettings) {
+		if err := l.control(&counts.Record{Settings: part}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// mostSettings is how many settings a record has at most, as mostEntries.
+const mostSettings = 256
 
 // Expire ends the reservations that end by now, if there are any: log time moves to now.
 func (l *Ledger) Expire(now time.Time) error {
 	if !l.EndsBy(now) {
 		return l.usable()
 	}
-	_, err := l.commit(&counts.Record{Clock: now.UnixMilli()})
+	_, err := l.commit(context.Background(), &counts.Record{Clock: now.UnixMilli()})
 	return err
 }
 
@@ -193,8 +223,7 @@ func (l *Ledger) SetWindows(number string, windows counts.Windows) error {
 	if l.Windows(number) == windows {
 		return nil
 	}
-	_, err := l.commit(&counts.Record{Windows: []counts.NumberWindows{w}})
-	return err
+	return l.control(&counts.Record{Windows: []counts.NumberWindows{w}})
 }
 
 // SetPortfolio sets the numbers of a portfolio, see counts.Portfolio. It writes nothing if they are the same.
@@ -206,8 +235,7 @@ func (l *Ledger) SetPortfolio(name string, numbers []string) error {
 	if l.HasPortfolio(p) {
 		return l.usable()
 	}
-	_, err := l.commit(&counts.Record{Portfolios: []counts.Portfolio{p}})
-	return err
+	return l.control(&counts.Record{Portfolios: []counts.Portfolio{p}})
 }
 
 // Claim gives what comes under an id of Meta's to a number, see counts.Claim. It writes nothing if that is so already.
@@ -219,7 +247,15 @@ func (l *Ledger) Claim(id, number string) error {
 	if l.HasClaim(c) {
 		return nil
 	}
-	_, err := l.commit(&counts.Record{Claims: []counts.Claim{c}})
+	return l.control(&counts.Record{Claims: []counts.Claim{c}})
+}
+
+// control commits what only the leader may.
+func (l *Ledger) control(record *counts.Record) error {
+	applied, err := l.commit(context.Background(), record)
+	if err == nil && applied.Fenced {
+		return ErrFenced
+	}
 	return err
 }
 
@@ -264,6 +300,9 @@ func (l *Ledger) Close() error {
 		return ErrClosed
 	}
 	l.stop()
+	if l.replica != nil {
+		l.replica.abandon()
+	}
 	l.background.Wait()
 	l.keeping.Lock()
 	defer l.keeping.Unlock()

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -17,8 +18,8 @@ type gatedJournal struct {
 	goOn  chan struct{} // they are
 }
 
-func (j *gatedJournal) Append(records []*counts.Record) error {
-	j.begun <- len(records)
+func (j *gatedJournal) Append(_ context.Context, r *counts.Round) error {
+	j.begun <- len(r.Records)
 	<-j.goOn
 	return nil
 }
@@ -54,7 +55,7 @@ func TestWhatComesMeanwhileIsAppendedTogether(t *testing.T) {
 	}
 	for waiting := 0; waiting < more; time.Sleep(time.Millisecond) {
 		l.joining.Lock()
-		waiting = len(l.waiting.records)
+		waiting = len(l.waiting.Records)
 		l.joining.Unlock()
 	}
 	if n := len(acknowledged); n != 0 {

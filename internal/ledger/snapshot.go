@@ -3,6 +3,9 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"iter"
+
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 // start takes a snapshot in the background whenever the journal has grown.
@@ -26,18 +29,35 @@ func (l *Ledger) start() {
 	})
 }
 
+// instead has rows replace all that were saved before.
+func instead(rows iter.Seq[counts.Row]) iter.Seq[counts.Row] {
+	return func(yield func(counts.Row) bool) {
+		if yield(counts.Row{}) {
+			rows(yield)
+		}
+	}
+}
+
 // Snapshot saves what changed since the last snapshot, and cuts the journal. Records are kept and applied meanwhile. An error leaves the
-// snapshot and the journal as they were, and the ledger goes on.
+// snapshot and the journal as they were, and the ledger goes on. In a shared journal the leader saves all, and others nothing.
 func (l *Ledger) Snapshot(ctx context.Context) error {
 	l.snapshots.Lock()
 	defer l.snapshots.Unlock()
 	if err := l.usable(); err != nil {
 		return err
 	}
+	shared := l.replica != nil
+	if shared && !l.Leads() {
+		return nil
+	}
 	l.applying.Lock()
-	capture := l.machine.Capture(false)
+	capture := l.machine.Capture(shared)
 	l.applying.Unlock()
-	err := l.journal.Save(ctx, capture.Position(), capture.Rows())
+	rows := capture.Rows()
+	if shared { // the snapshot before may be another process's
+		rows = instead(rows)
+	}
+	err := l.journal.Save(ctx, capture.Position(), rows)
 	l.applying.Lock()
 	capture.End(err == nil)
 	l.applying.Unlock()

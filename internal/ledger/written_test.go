@@ -14,13 +14,13 @@ import (
 // testJournal keeps nothing, and does what a test wants where records are appended.
 type testJournal struct {
 	journal.Journal
-	append func(records []*counts.Record) error
+	append func(*counts.Round) error
 }
 
-func (j *testJournal) Append(records []*counts.Record) error { return j.append(records) }
+func (j *testJournal) Append(_ context.Context, r *counts.Round) error { return j.append(r) }
 
 // openJournal opens a ledger on a journal that a test has a hand in.
-func openJournal(t *testing.T, options ledger.Options, onAppend func(records []*counts.Record) error) *ledger.Ledger {
+func openJournal(t *testing.T, options ledger.Options, onAppend func(*counts.Round) error) *ledger.Ledger {
 	t.Helper()
 	l, err := ledger.Open(&testJournal{journal.Discard, onAppend}, options)
 	if err != nil {
@@ -33,8 +33,8 @@ func openJournal(t *testing.T, options ledger.Options, onAppend func(records []*
 func counting(t *testing.T) (l *ledger.Ledger, written func() int) {
 	t.Helper()
 	n := 0
-	l = openJournal(t, ledger.Options{}, func(records []*counts.Record) error {
-		n += len(records)
+	l = openJournal(t, ledger.Options{}, func(r *counts.Round) error {
+		n += len(r.Records)
 		return nil
 	})
 	return l, func() int { return n }

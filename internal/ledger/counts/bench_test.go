@@ -116,7 +116,7 @@ func BenchmarkCount(b *testing.B) {
 					user := UserKey(n*users/numbers+rand.IntN(users/numbers)+1) << 1
 					entries[i] = Entry{Number: names[n], Kind: Delivered, User: user, Message: MessageKey(id), At: begin.Unix() + day + int64(id/5000)}
 				}
-				l.Apply(l.Position()+1, &Record{Clock: entries[0].At * 1000, Batch: Batch{Entries: entries}})
+				applyOne(l.Machine, &Record{Clock: entries[0].At * 1000, Batch: Batch{Entries: entries}})
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/entry")
 		})

@@ -204,7 +204,7 @@ func TestWhatIsSaidOfMessages(t *testing.T) {
 					t.Errorf("%+v is appended: %v", e, err)
 				}
 				rec, got := Record{Batch: Batch{Entries: []Entry{e}}}, Record{}
-				if err := got.ReadRow(rec.AppendRow(nil)); possible != (err == nil) {
+				if err := got.readOne(rowOf(&rec)); possible != (err == nil) {
 					t.Errorf("%+v is read: %v", e, err)
 				}
 			}

@@ -8,6 +8,7 @@ package counts
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"time"
@@ -60,7 +61,7 @@ type Entry struct {
 	At        int64      // event time, Unix seconds
 }
 
-// Batch is what one request brought. It is applied whole or not at all.
+// Batch is what one request brought.
 type Batch struct {
 	Entries  []Entry
 	Reports  []report.Report
@@ -131,6 +132,28 @@ func (b *Batch) Validate(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// Parts are batches of up to so many entries and reports each that are together what the batch is, in its order.
+func (b Batch) Parts(most int) iter.Seq[Batch] {
+	return func(yield func(Batch) bool) {
+		for more := true; more; {
+			part := Batch{Displays: b.Displays}
+			part.Entries, b.Entries = cut(b.Entries, most)
+			part.Reports, b.Reports = cut(b.Reports, most-len(part.Entries))
+			b.Displays = nil
+			more = len(b.Entries)+len(b.Reports) > 0
+			if !yield(part) {
+				return
+			}
+		}
+	}
+}
+
+// cut cuts a slice after so many items.
+func cut[T any](of []T, most int) (first, rest []T) {
+	n := min(most, len(of))
+	return of[:n:n], of[n:]
 }
 
 // Timely returns the batch without what is too late for any machine whose log time has reached now, and how much that is.

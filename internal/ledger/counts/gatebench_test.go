@@ -21,10 +21,10 @@ func BenchmarkReserve(b *testing.B) {
 				set.Budgets = []BudgetSetting{{Name: "a", Categories: []Category{Marketing}, Maximum: Amount{Set: true, N: 80, Percent: true}},
 					{Name: "b", Categories: []Category{Utility}, Guaranteed: Amount{Set: true, N: 10, Percent: true}}}
 			}
-			m.Apply(1, &Record{Settings: Settings{Limits: []LimitSetting{set}, Senders: []SenderSetting{{Number: "+1"}}}})
+			applyOne(m, &Record{Settings: Settings{Limits: []LimitSetting{set}, Senders: []SenderSetting{{Number: "+1"}}}})
 			for i := range users {
 				e := Entry{Number: "+1", Kind: Delivered, Category: Marketing, User: UserKey(i + 1), Message: MessageKey(i + 1), At: now.Unix() - 23*3600 + int64(i/2)}
-				m.Apply(m.Position()+1, &Record{Clock: now.UnixMilli(), Batch: Batch{Entries: []Entry{e}}})
+				applyOne(m, &Record{Clock: now.UnixMilli(), Batch: Batch{Entries: []Entry{e}}})
 			}
 			random := rand.New(rand.NewPCG(1, 2))
 			granted := 0
@@ -32,7 +32,7 @@ func BenchmarkReserve(b *testing.B) {
 				var id ReservationID
 				binary.LittleEndian.PutUint64(id[:], uint64(i+1))
 				o := Operation{Kind: Reserve, ID: id, Number: "+1", User: UserKey(1 + random.IntN(2*users)), TTL: 600, Category: Marketing}
-				if d := m.Apply(m.Position()+1, &Record{Clock: now.UnixMilli(), Operations: []Operation{o}}).Decisions[0]; d.Granted() {
+				if d := applyOne(m, &Record{Clock: now.UnixMilli(), Operations: []Operation{o}}).Decisions[0]; d.Granted() {
 					granted++
 				}
 			}

@@ -57,7 +57,7 @@ func TestSettingsAndOperationsAreReadAsWritten(t *testing.T) {
 	want := Record{Clock: 1, Settings: gateSettings, Operations: gateOperations}
 	var got Record
 	for range 2 { // nothing is left of what a record held before
-		if err := got.ReadRow(want.AppendRow(nil)); err != nil {
+		if err := got.readOne(rowOf(&want)); err != nil {
 			t.Fatal(err)
 		}
 		got.Entries, got.Reports = nil, nil // a record keeps their room
@@ -133,7 +133,7 @@ func TestImpossibleSettingsAndOperationsAreNotRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got Record
-			expectRead(t, got.ReadRow(test.record.AppendRow(nil)), test.want)
+			expectRead(t, got.readOne(rowOf(&test.record)), test.want)
 		})
 	}
 }

@@ -54,7 +54,7 @@ func openTest(t fataler, d *disk) *applier {
 		t.Fatal(err)
 	}
 	for _, row := range d.records[m.Position()-d.cut:] {
-		var r Record
+		var r Round
 		if err := r.ReadRow(row); err != nil {
 			t.Fatal(err)
 		}
@@ -63,11 +63,29 @@ func openTest(t fataler, d *disk) *applier {
 	return &applier{Machine: m, disk: d}
 }
 
+// rowOf is the row of a round of one record.
+func rowOf(r *Record) []byte { return (&Round{Records: []*Record{r}}).AppendRow(nil) }
+
+// readOne reads the record of a round of one.
+func (rec *Record) readOne(row []byte) error {
+	r := Round{Records: []*Record{rec}}
+	err := r.ReadRow(row)
+	if err == nil && len(r.Records) != 1 {
+		err = fmt.Errorf("%d records", len(r.Records))
+	}
+	return err
+}
+
+// applyOne applies a round of one record.
+func applyOne(m *Machine, r *Record) Applied {
+	return m.Apply(m.Position()+1, &Round{Records: []*Record{r}})[0]
+}
+
 func (a *applier) apply(r *Record) Applied {
 	a.applying.Lock()
 	defer a.applying.Unlock()
-	a.disk.records = append(a.disk.records, r.AppendRow(nil))
-	applied := a.Apply(a.Position()+1, r)
+	a.disk.records = append(a.disk.records, rowOf(r))
+	applied := applyOne(a.Machine, r)
 	for _, subject := range applied.Changed {
 		for _, form := range a.Forms(subject) {
 			for _, tell := range a.told {

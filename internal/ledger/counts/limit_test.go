@@ -34,7 +34,7 @@ func TestARestoredMachineEndsTheSameReservation(t *testing.T) {
 		again := d.restored(t)
 		delivered := &Record{Clock: d.now.UnixMilli(), Batch: Batch{Entries: []Entry{{Number: desked, Kind: Delivered, User: 1, Message: 7, At: d.now.Unix()}}}}
 		d.apply(delivered)
-		again.Apply(again.Position()+1, delivered)
+		applyOne(again, delivered)
 		for _, id := range ids {
 			if got, _ := again.Reservation(id); got != must(d.Reservation(id)) {
 				t.Errorf("restored it is %+v, not %+v", got, must(d.Reservation(id)))

@@ -16,6 +16,7 @@ type Machine struct {
 	time     int64  // log time, Unix milliseconds: the latest of the records' clocks
 	horizon  int64  // Unix seconds: sweeps forget what is earlier
 	sweep    sweep
+	shared   shared
 	removed  [][]byte // keys of numbers and portfolios that are gone since the last snapshot that was kept
 	sorted   []string // cache of sortedNumbers, nil if it is to be made
 }
@@ -35,6 +36,11 @@ type Outcome struct {
 	New, Repeated, Expired int
 }
 
+// Add adds what became of others.
+func (o *Outcome) Add(other Outcome) {
+	o.New, o.Repeated, o.Expired = o.New+other.New, o.Repeated+other.Repeated, o.Expired+other.Expired
+}
+
 func (o *Outcome) add(of result) {
 	switch of {
 	case changed:
@@ -51,12 +57,25 @@ type Applied struct {
 	Outcome
 	Decisions []Decision // of the operations, in their order
 	Changed   []string   // the sorted subjects about which something changed
+	Fenced    bool       // the record would control the machine, and its proposer does not lead: of that nothing was applied
 }
 
-// Apply applies the record at a position of the log, which is greater than that of the record before.
-func (m *Machine) Apply(position uint64, r *Record) Applied {
+// Apply applies the round at a position of the log, which is greater than that of the round before, and returns what became of its records:
+// nil if the round is to have no effect (see shared.admit).
+func (m *Machine) Apply(position uint64, r *Round) []Applied {
 	m.position = position
-	m.advance(r.Clock)
+	if !m.admit(r) {
+		return nil
+	}
+	applied := make([]Applied, len(r.Records))
+	for i, record := range r.Records {
+		applied[i] = m.applyRecord(record, r)
+	}
+	return applied
+}
+
+func (m *Machine) applyRecord(r *Record, of *Round) Applied {
+	m.advance(of.time(r.Clock))
 	m.gate.mu.Lock()
 	defer m.gate.mu.Unlock()
 	var o Outcome
@@ -74,6 +93,29 @@ func (m *Machine) Apply(position uint64, r *Record) Applied {
 			about = append(about, s.number)
 		}
 	}
+	fenced := r.control() && of.Term != m.shared.term
+	if !fenced {
+		about = m.applyControl(r, about)
+	}
+	about = m.endDue(about)
+	if !fenced {
+		about = m.applySettings(&r.Settings, about)
+	}
+	var decisions []Decision
+	for i := range r.Operations {
+		d := m.decide(&r.Operations[i])
+		if d.Number != "" && d.State != Refused {
+			about = append(about, d.Number)
+		}
+		decisions = append(decisions, d)
+	}
+	m.sweepStep()
+	slices.Sort(about)
+	return Applied{Outcome: o, Decisions: decisions, Changed: slices.Compact(about), Fenced: fenced}
+}
+
+// applyControl sets windows, portfolios and claims.
+func (m *Machine) applyControl(r *Record, about []string) []string {
 	for _, w := range r.Windows {
 		s := m.ensure(w.Number)
 		s.lock()
@@ -97,19 +139,7 @@ func (m *Machine) Apply(position uint64, r *Record) Applied {
 			about = append(about, l.number)
 		}
 	}
-	about = m.endDue(about)
-	about = m.applySettings(&r.Settings, about)
-	var decisions []Decision
-	for i := range r.Operations {
-		d := m.decide(&r.Operations[i])
-		if d.Number != "" && d.State != Refused {
-			about = append(about, d.Number)
-		}
-		decisions = append(decisions, d)
-	}
-	m.sweepStep()
-	slices.Sort(about)
-	return Applied{Outcome: o, Decisions: decisions, Changed: slices.Compact(about)}
+	return about
 }
 
 // applyEntries records entries, runs of entries about one number together.

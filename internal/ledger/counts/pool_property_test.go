@@ -162,10 +162,10 @@ func BenchmarkReserveFromAPool(b *testing.B) {
 		}
 		s.Pools = append(s.Pools, p)
 	}
-	m.Apply(1, &Record{Settings: s})
+	applyOne(m, &Record{Settings: s})
 	for i := range numbers * users {
 		e := Entry{Number: member(i % numbers), Kind: Delivered, User: UserKey(i + 1), Message: MessageKey(i + 1), At: now.Unix() - 23*3600 + int64(i/20)}
-		m.Apply(m.Position()+1, &Record{Clock: now.UnixMilli(), Batch: Batch{Entries: []Entry{e}}})
+		applyOne(m, &Record{Clock: now.UnixMilli(), Batch: Batch{Entries: []Entry{e}}})
 	}
 	id := uint64(0)
 	for _, from := range []string{"number", "sticky", "leastused", "weighted"} {
@@ -177,7 +177,7 @@ func BenchmarkReserveFromAPool(b *testing.B) {
 					o.Number, o.Pool = member(int(id%numbers)), ""
 				}
 				binary.LittleEndian.PutUint64(o.ID[:], id)
-				m.Apply(m.Position()+1, &Record{Clock: now.UnixMilli(), Operations: []Operation{o}})
+				applyOne(m, &Record{Clock: now.UnixMilli(), Operations: []Operation{o}})
 			}
 		})
 	}

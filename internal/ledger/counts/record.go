@@ -12,7 +12,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// Record is one row of the log. Whatever changes a Machine is a record.
+// Record is what one caller asks the log to keep. Whatever changes a Machine is a record.
 type Record struct {
 	// Clock is what the clock of who proposed the record showed, Unix milliseconds; zero in what tells of no time.
 	Clock int64
@@ -95,94 +95,57 @@ const (
 	kindMask     = flagCategory - 1
 )
 
-// recordVersion is the version of a record's row. Version 1 has neither flags nor a clock and ends after the windows, or after links.
-// Version 2 knows nothing of the gate, of categories and of messages that failed.
+// numberTable has the numbers of a row, which are written once.
+type numberTable struct {
+	numbers []string
+	index   map[string]int
+}
+
+func (t *numberTable) intern(number string) int {
+	if n := len(t.numbers); n > 0 && t.numbers[n-1] == number {
+		return n - 1
+	}
+	i, found := t.index[number]
+	if !found {
+		i = len(t.numbers)
+		t.index[number] = i
+		t.numbers = append(t.numbers, number)
+	}
+	return i
+}
+
+// add adds the numbers of a record.
+func (t *numberTable) add(rec *Record) {
+	for i := range rec.Entries {
+		t.intern(rec.Entries[i].Number)
+	}
+	for i := range rec.Reports {
+		t.intern(rec.Reports[i].Subject.String())
+	}
+}
+
 const (
-	recordVersion  = 3
 	flagControl    = 1 << 0 // windows, portfolios, claims and displays follow the reports
 	flagSettings   = 1 << 1 // then settings
 	flagOperations = 1 << 2 // then operations
 )
 
-// AppendRow appends the row of a record. Numbers are written once and times as differences: an entry of a large batch takes about
-// 20 bytes.
-func (rec *Record) AppendRow(row []byte) []byte {
-	row = append(row, recordVersion, flag(rec.controls(), flagControl)|flag(!rec.Settings.Empty(), flagSettings)|
-		flag(len(rec.Operations) > 0, flagOperations))
+// appendRow appends what a record is of to the row of its round. Times are written as differences: an entry of a large batch takes about 20 bytes.
+func (rec *Record) appendRow(row []byte, t *numberTable) []byte {
+	row = append(row, flag(rec.hasFew(), flagControl)|flag(!rec.Settings.Empty(), flagSettings)|flag(len(rec.Operations) > 0, flagOperations))
 	row = binary.AppendVarint(row, rec.Clock)
-	var numbers []string
-	index := map[string]int{}
-	intern := func(number string) int {
-		if n := len(numbers); n > 0 && numbers[n-1] == number {
-			return n - 1
-		}
-		i, found := index[number]
-		if !found {
-			i = len(numbers)
-			index[number] = i
-			numbers = append(numbers, number)
-		}
-		return i
-	}
-	for i := range rec.Entries {
-		intern(rec.Entries[i].Number)
-	}
-	for i := range rec.Reports {
-		intern(rec.Reports[i].Subject.String())
-	}
-	row = binary.AppendUvarint(row, uint64(len(numbers)))
-	for _, number := range numbers {
-		row = codec.AppendString(row, number)
-	}
-
 	row = binary.AppendUvarint(row, uint64(len(rec.Entries)))
 	var at int64
 	for i := range rec.Entries {
-		entry := &rec.Entries[i]
-		flags := byte(entry.Kind) // a complaint follows it
-		if entry.Alias != 0 {
-			flags |= flagAlias
-		}
-		if entry.Message != 0 {
-			flags |= flagMessage
-		}
-		if entry.Reply {
-			flags |= flagReply
-		}
-		if entry.Chat != 0 {
-			flags |= flagChat
-		}
-		if entry.Category != NoCategory {
-			flags |= flagCategory
-		}
-		row = append(row, flags)
-		if entry.Kind == Complained {
-			row = append(row, byte(entry.Complaint))
-		}
-		if entry.Category != NoCategory {
-			row = append(row, byte(entry.Category))
-		}
-		row = binary.AppendUvarint(row, uint64(intern(entry.Number)))
-		row = binary.LittleEndian.AppendUint64(row, uint64(entry.User))
-		if entry.Alias != 0 {
-			row = binary.LittleEndian.AppendUint64(row, uint64(entry.Alias))
-		}
-		if entry.Message != 0 {
-			row = binary.LittleEndian.AppendUint64(row, uint64(entry.Message))
-		}
-		if entry.Chat != 0 {
-			row = binary.LittleEndian.AppendUint64(row, uint64(entry.Chat))
-		}
-		row = binary.AppendVarint(row, entry.At-at)
-		at = entry.At
+		row = rec.Entries[i].appendRow(row, t, at)
+		at = rec.Entries[i].At
 	}
-
 	row = binary.AppendUvarint(row, uint64(len(rec.Reports)))
 	for _, r := range rec.Reports {
-		row = binary.AppendUvarint(row, uint64(intern(r.Subject.String())))
+		row = binary.AppendUvarint(row, uint64(t.intern(r.Subject.String())))
 		row = appendReport(row, r)
 	}
-	if rec.controls() {
+	if rec.hasFew() {
 		row = rec.appendControl(row)
 	}
 	if !rec.Settings.Empty() {
@@ -194,12 +157,48 @@ func (rec *Record) AppendRow(row []byte) []byte {
 			row = rec.Operations[i].appendRow(row)
 		}
 	}
-	return codec.Seal(row)
+	return row
 }
 
-// controls reports whether there is anything of what few records have.
-func (rec *Record) controls() bool {
+// appendRow appends an entry that follows one of a time.
+func (e *Entry) appendRow(row []byte, t *numberTable, before int64) []byte {
+	row = append(row, byte(e.Kind)|flag(e.Alias != 0, flagAlias)|flag(e.Message != 0, flagMessage)|flag(e.Reply, flagReply)|
+		flag(e.Chat != 0, flagChat)|flag(e.Category != NoCategory, flagCategory))
+	if e.Kind == Complained {
+		row = append(row, byte(e.Complaint))
+	}
+	if e.Category != NoCategory {
+		row = append(row, byte(e.Category))
+	}
+	row = binary.AppendUvarint(row, uint64(t.intern(e.Number)))
+	row = binary.LittleEndian.AppendUint64(row, uint64(e.User))
+	if e.Alias != 0 {
+		row = binary.LittleEndian.AppendUint64(row, uint64(e.Alias))
+	}
+	if e.Message != 0 {
+		row = binary.LittleEndian.AppendUint64(row, uint64(e.Message))
+	}
+	if e.Chat != 0 {
+		row = binary.LittleEndian.AppendUint64(row, uint64(e.Chat))
+	}
+	return binary.AppendVarint(row, e.At-before)
+}
+
+// Size is about how large the record is in a row, in bytes: no less than half of it.
+func (rec *Record) Size() int {
+	const entry, other, few = 40, 200, 1000
+	return entry*len(rec.Entries) + other*(len(rec.Reports)+len(rec.Operations)+len(rec.Displays)+len(rec.Windows)+len(rec.Claims)+len(rec.Senders)+len(rec.Templates)) +
+		few*(len(rec.Portfolios)+len(rec.Limits)+len(rec.Pools))
+}
+
+// hasFew reports whether there is anything of what few records have.
+func (rec *Record) hasFew() bool {
 	return len(rec.Windows)+len(rec.Portfolios)+len(rec.Claims)+len(rec.Displays) > 0
+}
+
+// control reports whether the record would control the machine: only the leader writes what does.
+func (rec *Record) control() bool {
+	return len(rec.Windows)+len(rec.Portfolios)+len(rec.Claims) > 0 || !rec.Settings.Empty()
 }
 
 func (rec *Record) appendControl(row []byte) []byte {
@@ -238,14 +237,8 @@ func (r *reader) portfolio() Portfolio {
 	return p
 }
 
-// ReadRow reads a row into the record, whose slices it reuses. An error quotes nothing of the row.
-func (rec *Record) ReadRow(row []byte) error {
-	*rec = Record{Batch: Batch{Entries: rec.Entries[:0], Reports: rec.Reports[:0]}, Operations: rec.Operations[:0]}
-	r := unseal(row, recordVersion)
-	var flags byte
-	if r.Version > 1 {
-		flags, rec.Clock = r.Byte(), r.Varint()
-	}
+// numbers reads the numbers of a row, and returns what reads a reference to one.
+func (r *reader) numbers() (number func() string) {
 	numbers := make([]string, r.Count(1))
 	for i := range numbers {
 		numbers[i] = r.String()
@@ -253,7 +246,7 @@ func (rec *Record) ReadRow(row []byte) error {
 			r.Fail(errors.New("a number is impossible"))
 		}
 	}
-	number := func() string {
+	return func() string {
 		i := r.Uvarint()
 		if i >= uint64(len(numbers)) {
 			r.Fail(fmt.Errorf("it refers to number %d of %d", i, len(numbers)))
@@ -261,6 +254,11 @@ func (rec *Record) ReadRow(row []byte) error {
 		}
 		return numbers[i]
 	}
+}
+
+// read reads what a record is of, after its flags and its clock. It reuses the record's slices.
+func (rec *Record) read(r *reader, flags byte, clock int64, number func() string) {
+	*rec = Record{Clock: clock, Batch: Batch{Entries: rec.Entries[:0], Reports: rec.Reports[:0]}, Operations: rec.Operations[:0]}
 	var at int64
 	n := r.Count(leastEntry)
 	rec.Entries = slices.Grow(rec.Entries, n)
@@ -295,7 +293,6 @@ func (rec *Record) ReadRow(row []byte) error {
 			rec.Operations = append(rec.Operations, r.operation())
 		}
 	}
-	return r.End()
 }
 
 // entry reads an entry. Its time is the difference from that of the entry before.

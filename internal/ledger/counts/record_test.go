@@ -50,7 +50,7 @@ func TestJournalRowsAreReadAsWritten(t *testing.T) {
 		}
 		var got Record
 		for range 2 { // nothing is left of what a record held before
-			if err := got.ReadRow(rec.AppendRow(nil)); err != nil {
+			if err := got.readOne(rowOf(&rec)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -79,7 +79,7 @@ func TestOldRows(t *testing.T) {
 		Reports: []report.Report{{Subject: report.ParseSubject(number), Kind: report.Quality, At: begin.Unix(), Value: "Low", Reason: "blocks"}},
 	}, Windows: []NumberWindows{{number, Windows{Service: time.Hour, Conversation: 72 * time.Hour}}}}
 	var rec Record
-	if err := rec.ReadRow(journal); err != nil || !reflect.DeepEqual(rec, want) {
+	if err := rec.readOne(journal); err != nil || !reflect.DeepEqual(rec, want) {
 		t.Errorf("%+v, %v", rec, err)
 	}
 	saved := row("01e0f3b7ab0d901c80e90f010101075175616c69747980cabeae0d034c6f7706626c6f636b7302010001010102cc6e7e26")
@@ -104,7 +104,7 @@ func TestRowsOfVersion2(t *testing.T) {
 		Reports: []report.Report{{Subject: report.ParseSubject(number), Kind: report.Quality, At: begin.Unix(), Value: "Low", Reason: "blocks"}},
 	}, Windows: []NumberWindows{{number, Windows{Service: time.Hour, Conversation: 72 * time.Hour}}}}
 	var rec Record
-	if err := rec.ReadRow(row); err != nil || !reflect.DeepEqual(rec, want) {
+	if err := rec.readOne(row); err != nil || !reflect.DeepEqual(rec, want) {
 		t.Errorf("%+v, %v", rec, err)
 	}
 }
@@ -159,25 +159,25 @@ func FuzzDecodeJournal(f *testing.F) {
 			{Subject: report.AccountSubject("2001"), Kind: report.Restriction, At: begin.Unix(), Value: "X", Until: begin.Unix() + 9},
 		},
 	}, Windows: []NumberWindows{{number, Windows{Service: time.Hour, CountReached: true}}}}
-	f.Add(body(rec.AppendRow(nil)))
+	f.Add(body(rowOf(&rec)))
 	rec.Displays, rec.Portfolios, rec.Claims = []Display{{brazilianID, displayed}}, []Portfolio{{"p", []string{number}}}, []Claim{{brazilianID, brazilian}}
-	f.Add(body(rec.AppendRow(nil)))
+	f.Add(body(rowOf(&rec)))
 	rec.Settings, rec.Operations = gateSettings, gateOperations
-	f.Add(body(rec.AppendRow(nil)))
+	f.Add(body(rowOf(&rec)))
 	f.Add([]byte{1, 0, 0, 0, 0})
 	f.Add([]byte{1, 255, 255, 255, 255, 15})
 	f.Add([]byte{1, 0, 255, 255, 255, 255, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Add([]byte{1, 1, 1, '+', 0, 1, 0, 3, 0, 0, 'X', 0, 0, 0, 0, 0}) // a report that ends at no time
 	f.Fuzz(func(t *testing.T, row []byte) {
-		var rec, again Record
-		_ = rec.ReadRow(row)
-		if rec.ReadRow(sealed(row)) != nil {
+		var r, again Round
+		_ = r.ReadRow(row)
+		if r.ReadRow(sealed(row)) != nil {
 			return
 		}
-		if err := again.ReadRow(rec.AppendRow(nil)); err != nil {
+		if err := again.ReadRow(r.AppendRow(nil)); err != nil {
 			t.Fatalf("what was read cannot be read again: %v", err)
 		}
-		newApplier().apply(&rec)
+		NewMachine().Apply(1, &r)
 	})
 }
 

@@ -161,6 +161,9 @@ func (in *restoration) machineRow(row []byte) error {
 			m.gate.pools[p.Name] = p
 		}
 	}
+	if r.Version > 2 {
+		m.shared.decode(r)
+	}
 	return r.End()
 }
 

@@ -228,14 +228,14 @@ func TestImpossibleJournalRowsAreNotRead(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got Record
-			expectRead(t, got.ReadRow(test.rec.AppendRow(nil)), test.want)
+			expectRead(t, got.readOne(rowOf(&test.rec)), test.want)
 		})
 	}
 	var got Record
 	other := []byte{1, 1, 1, '+', 1, byte(Received), 1, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0} // of number 1 where there is only 0
-	expectRead(t, got.ReadRow(sealed(other)), "number 1 of 1")
-	version := []byte{recordVersion + 1, 0, 0, 0, 0}
-	expectRead(t, got.ReadRow(sealed(version)), "its version is 4; this program knows 3")
+	expectRead(t, got.readOne(sealed(other)), "number 1 of 1")
+	version := []byte{roundVersion + 1, 0, 0, 0, 0}
+	expectRead(t, got.readOne(sealed(version)), "its version is 5; this program knows 4")
 }
 
 // A row that was cut and sealed again, or goes on after its end, is not read.
@@ -259,7 +259,7 @@ func TestRowsEndWhereTheyEnd(t *testing.T) {
 		whole  []byte
 		decode func([]byte) error
 	}{
-		"record": {rec.AppendRow(nil), func(row []byte) error { return new(Record).ReadRow(row) }},
+		"record": {rowOf(&rec), func(row []byte) error { return new(Record).readOne(row) }},
 		"part": {s.users.shards[0].encode(), func(row []byte) error {
 			_, err := decodedPart(0, 0, row)
 			return err

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -24,6 +25,22 @@ type Settings struct {
 // Empty says whether there is none.
 func (s *Settings) Empty() bool {
 	return len(s.Limits)+len(s.Senders)+len(s.Templates)+len(s.Pools) == 0
+}
+
+// Parts are settings of up to so many each that are together these.
+func (s Settings) Parts(most int) iter.Seq[Settings] {
+	return func(yield func(Settings) bool) {
+		for !s.Empty() {
+			var part Settings
+			part.Limits, s.Limits = cut(s.Limits, most)
+			part.Senders, s.Senders = cut(s.Senders, most-len(part.Limits))
+			part.Templates, s.Templates = cut(s.Templates, most-len(part.Limits)-len(part.Senders))
+			part.Pools, s.Pools = cut(s.Pools, most-len(part.Limits)-len(part.Senders)-len(part.Templates))
+			if !yield(part) {
+				return
+			}
+		}
+	}
 }
 
 // Obstacle is why nothing can be sent to further users, whatever is left of a limit. The zero value is none.

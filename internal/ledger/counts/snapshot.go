@@ -189,7 +189,7 @@ func (c *Capture) End(kept bool) {
 
 // Versions of rows of the machine and of portfolios.
 const (
-	machineVersion   = 2 // version 1 has neither templates nor pools
+	machineVersion   = 3 // version 1 has neither templates nor pools, version 2 knows of one proposer only
 	portfolioVersion = 1
 	limitVersion     = 1
 )
@@ -218,7 +218,7 @@ func (m *Machine) encode() []byte {
 		p := m.gate.pools[name]
 		row = p.appendRow(row)
 	}
-	return codec.Seal(row)
+	return codec.Seal(m.shared.encode(row))
 }
 
 // encode is the portfolio's own row.

@@ -162,22 +162,19 @@ func recordsAreReplayed(t *testing.T, empty func() Store) {
 			must(t, err)
 			t.Fatalf("an empty store has the row %q", row.Key)
 		}
-		must(t, j.Replay(0, func(uint64, *counts.Record) error { return errors.New("an empty store has records") }))
+		must(t, j.Replay(0, func(uint64, *counts.Round) error { return errors.New("an empty store has records") }))
 		numbers := append(someNumbers(t), brazilian)
 		m := counts.NewMachine()
 		var appended [][]byte // rows
 		saved := uint64(0)
 		for range rapid.IntRange(0, 6).Draw(t, "rounds") {
-			var round []*counts.Record
+			var round counts.Round
 			for range rapid.IntRange(1, 4).Draw(t, "records") {
-				r := someRecord(t, numbers, begin)
-				round = append(round, r)
-				appended = append(appended, r.AppendRow(nil))
+				round.Records = append(round.Records, someRecord(t, numbers, begin))
 			}
-			must(t, j.Append(round))
-			for _, r := range round {
-				m.Apply(m.Position()+1, r)
-			}
+			appended = append(appended, round.AppendRow(nil))
+			must(t, j.Append(t.Context(), &round))
+			m.Apply(m.Position()+1, &round)
 			if rapid.IntRange(0, 3).Draw(t, "save") == 0 {
 				c := m.Capture(false)
 				must(t, j.Save(t.Context(), c.Position(), c.Rows()))
@@ -192,14 +189,14 @@ func recordsAreReplayed(t *testing.T, empty func() Store) {
 			must(t, err)
 		}
 		next := saved
-		must(t, j.Replay(saved, func(position uint64, r *counts.Record) error {
+		must(t, j.Replay(saved, func(position uint64, r *counts.Round) error {
 			if next++; position != next || !bytes.Equal(r.AppendRow(nil), appended[position-1]) {
-				return fmt.Errorf("record %d is replayed as that of position %d: %+v", next, position, r)
+				return fmt.Errorf("round %d is replayed as that of position %d: %+v", next, position, r)
 			}
 			return nil
 		}))
 		if int(next) != len(appended) {
-			t.Errorf("%d of %d records are replayed up to %d", next-saved, len(appended), next)
+			t.Errorf("%d of %d rounds are replayed up to %d", next-saved, len(appended), next)
 		}
 		must(t, j.Close())
 	})
@@ -229,7 +226,7 @@ func snapshotsReplaceRows(t *testing.T, empty func() Store) {
 			}
 			rows = append(rows, is)
 		}
-		must(t, j.Append([]*counts.Record{{Clock: begin.UnixMilli()}}))
+		must(t, j.Append(t.Context(), alone(&counts.Record{Clock: begin.UnixMilli()})))
 		must(t, j.Save(t.Context(), uint64(position+1), slices.Values(rows)))
 		must(t, j.Close())
 		j, err = store.Open()
@@ -242,7 +239,7 @@ func snapshotsReplaceRows(t *testing.T, empty func() Store) {
 		if is := strings.Join(got, " "); is != test.want {
 			t.Errorf("after a snapshot of %q there is %q, not %q", test.rows, is, test.want)
 		}
-		must(t, j.Replay(uint64(position+1), func(uint64, *counts.Record) error { return errors.New("a record is replayed that the snapshot has") }))
+		must(t, j.Replay(uint64(position+1), func(uint64, *counts.Round) error { return errors.New("a round is replayed that the snapshot has") }))
 	}
 	must(t, j.Close())
 }

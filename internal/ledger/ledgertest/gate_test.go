@@ -30,8 +30,8 @@ func TestOperationsAreDecidedByTheDefinitions(t *testing.T) {
 			r := g.record(t, position)
 			g.records = append(g.records, r)
 			want := g.model.apply(r)
-			applied := m.Apply(position+1, r)
-			if other := restored.Apply(position+1, r); !reflect.DeepEqual(other, applied) || state(restored) != state(m) {
+			applied := applyTo(m, r)
+			if other := applyTo(restored, r); !reflect.DeepEqual(other, applied) || state(restored) != state(m) {
 				t.Fatalf("a restored machine has\n%+v\n%s, and the other\n%+v\n%s, after\n%s", other, state(restored), applied, state(m), g)
 			}
 			if rapid.IntRange(0, 5).Draw(t, "restore") == 0 {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	testingclock "k8s.io/utils/clock/testing"
 	"pgregory.net/rapid"
 
 	"numberfleet.dev/numberfleet/internal/ledger"
@@ -68,9 +69,15 @@ func open(t rapid.TB, store Store) *opened {
 		t.Fatalf("open the journal: %v", err)
 	}
 	o := &opened{store: store, journal: &observed{Journal: j}}
-	if o.Ledger, err = ledger.Open(o.journal, ledger.Options{}); err != nil {
+	j = o.journal
+	if shared, is := o.journal.Journal.(journal.Shared); is {
+		j = &observedShared{o.journal, shared}
+	}
+	// Time stands still, so that nothing is recorded but what a test records.
+	if o.Ledger, err = ledger.Open(j, ledger.Options{Clock: testingclock.NewFakeClock(begin), Rules: testingclock.NewFakePassiveClock(time.UnixMilli(1))}); err != nil {
 		t.Fatalf("open the ledger: %v", err)
 	}
+	must(t, o.Lead(context.Background()))
 	return o
 }
 
@@ -125,16 +132,33 @@ func (o *opened) expire(t rapid.TB, now time.Time) {
 // observed is a journal that notes what was appended, and that a test can make fail at a row of a snapshot.
 type observed struct {
 	journal.Journal
-	appended [][]byte            // the rows of the records
+	appended [][]byte            // the rows of the rounds
 	row      func(row int) error // called before each row of a snapshot, counted from zero; an error fails the snapshot
 }
 
-func (o *observed) Append(records []*counts.Record) error {
-	err := o.Journal.Append(records)
-	for _, r := range records {
-		o.appended = append(o.appended, r.AppendRow(nil))
-	}
+func (o *observed) Append(ctx context.Context, r *counts.Round) error {
+	err := o.Journal.Append(ctx, r)
+	o.appended = append(o.appended, r.AppendRow(nil))
 	return err
+}
+
+// observedShared is a shared journal of which is noted what is followed: what was appended may be there twice, or else in another order.
+type observedShared struct {
+	*observed
+	shared journal.Shared
+}
+
+func (o *observedShared) Append(ctx context.Context, r *counts.Round) error {
+	return o.shared.Append(ctx, r)
+}
+
+func (o *observedShared) Seal(ctx context.Context) error { return o.shared.Seal(ctx) }
+
+func (o *observedShared) Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error {
+	return o.shared.Follow(ctx, func(position uint64, r *counts.Round) error {
+		o.appended = append(o.appended, r.AppendRow(nil))
+		return call(position, r)
+	})
 }
 
 func (o *observed) Save(ctx context.Context, position uint64, rows iter.Seq[counts.Row]) error {
@@ -190,7 +214,7 @@ func started(t rapid.TB, store Store) *counts.Machine {
 	must(t, err)
 	m, err := counts.Restore(j.Load(), inTurn)
 	must(t, err)
-	must(t, j.Replay(m.Position(), func(position uint64, r *counts.Record) error {
+	must(t, j.Replay(m.Position(), func(position uint64, r *counts.Round) error {
 		if want := m.Position() + 1; position != want {
 			return fmt.Errorf("record %d comes after record %d", position, want-1)
 		}
@@ -206,7 +230,7 @@ func applied(t rapid.TB, rows [][]byte) *counts.Machine {
 	t.Helper()
 	m := counts.NewMachine()
 	for _, row := range rows {
-		var r counts.Record
+		var r counts.Round
 		must(t, r.ReadRow(row))
 		m.Apply(m.Position()+1, &r)
 	}
@@ -219,6 +243,14 @@ func (o *opened) survives(t rapid.TB, when string) {
 	if got, want := state(started(t, o.store)), state(applied(t, o.journal.appended)); got != want {
 		t.Fatalf("%s, a start has\n%.400s\nand what was appended comes to\n%.400s", when, got, want)
 	}
+}
+
+// alone is the round of one record in a log of one process.
+func alone(r *counts.Record) *counts.Round { return &counts.Round{Records: []*counts.Record{r}} }
+
+// applyTo applies the round of one record.
+func applyTo(m *counts.Machine, r *counts.Record) counts.Applied {
+	return m.Apply(m.Position()+1, alone(r))[0]
 }
 
 func inTurn(n int, task func(int)) {

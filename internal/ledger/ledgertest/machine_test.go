@@ -21,13 +21,13 @@ func TestMachinesThatAppliedTheSameRecordsAreTheSame(t *testing.T) {
 		for position := range uint64(rapid.IntRange(1, 40).Draw(t, "records")) {
 			now = now.Add(rapid.SampledFrom([]time.Duration{0, time.Minute, -time.Minute, 7 * time.Hour, 40 * 24 * time.Hour}).Draw(t, "on"))
 			r := someRecord(t, numbers, now)
-			var copied counts.Record
-			must(t, copied.ReadRow(r.AppendRow(nil)))
-			want := one.Apply(position+1, r)
+			var copied counts.Round
+			must(t, copied.ReadRow(alone(r).AppendRow(nil)))
+			want := one.Apply(position+1, alone(r))
 			for _, m := range []struct {
 				*counts.Machine
-				r *counts.Record
-			}{{restored, r}, {read, &copied}} {
+				r *counts.Round
+			}{{restored, alone(r)}, {read, &copied}} {
 				if got := m.Apply(position+1, m.r); !reflect.DeepEqual(got, want) {
 					t.Fatalf("of record %d there is %+v, and elsewhere %+v", position+1, want, got)
 				}
@@ -117,12 +117,12 @@ func TestEveryFewEvents(t *testing.T) {
 					for _, two := range then(8) {
 						all := &model{windows: windows, entries: slices.Concat(others, first, []counts.Entry{one, two})}
 						m := counts.NewMachine()
-						m.Apply(1, &counts.Record{
+						applyTo(m, &counts.Record{
 							Windows:    []counts.NumberWindows{{Number: number, Windows: windows}, {Number: other, Windows: windows}},
 							Portfolios: []counts.Portfolio{{Name: "g", Numbers: []string{number, other}}},
 						})
 						for i := range all.entries {
-							m.Apply(uint64(i+2), &counts.Record{Batch: counts.Batch{Entries: all.entries[i : i+1]}})
+							applyTo(m, &counts.Record{Batch: counts.Batch{Entries: all.entries[i : i+1]}})
 						}
 						for _, is := range []struct {
 							subject string
@@ -159,7 +159,7 @@ func TestARestoredMachineSplitsAtTheSameRecord(t *testing.T) {
 		c.End(true)
 		return n
 	}
-	begun, position := 0, uint64(0)
+	begun := 0
 	for record := range 200 {
 		r := &counts.Record{Clock: begin.UnixMilli()}
 		for i := range size {
@@ -168,8 +168,7 @@ func TestARestoredMachineSplitsAtTheSameRecord(t *testing.T) {
 				Number: number, Kind: counts.Delivered, User: counts.UserKey(1 + n%users), Message: counts.MessageKey(n + 1), At: begin.Unix() - 500_000 + int64(n),
 			})
 		}
-		position++
-		one.Apply(position, r)
+		applyTo(one, r)
 		switch {
 		case record < 90:
 			continue
@@ -177,7 +176,7 @@ func TestARestoredMachineSplitsAtTheSameRecord(t *testing.T) {
 			restored, begun = again(t, one), shards(one)
 			continue
 		}
-		restored.Apply(position, r)
+		applyTo(restored, r)
 		if state(one) != state(restored) {
 			t.Fatalf("after record %d there are %d rows, and %d where it was restored", record, shards(one), shards(restored))
 		}

@@ -106,7 +106,7 @@ func newWorld(t *rapid.T) *world {
 
 func (w *world) apply(r *counts.Record) counts.Applied {
 	r.Clock = w.now * 1000
-	applied := w.machine.Apply(w.machine.Position()+1, r)
+	applied := applyTo(w.machine, r)
 	w.records = append(w.records, fmt.Sprintf("%s %+v: %+v", time.Unix(w.now, 0).Sub(begin), *r, applied.Decisions))
 	return applied
 }
@@ -237,7 +237,7 @@ func (w *world) refusedUntil(t *rapid.T, o counts.Operation, last int64) {
 		return
 	}
 	later := again(t, w.machine)
-	d := later.Apply(later.Position()+1, &counts.Record{Clock: last * 1000, Operations: []counts.Operation{o}}).Decisions[0]
+	d := applyTo(later, &counts.Record{Clock: last * 1000, Operations: []counts.Operation{o}}).Decisions[0]
 	if d.State != counts.Refused {
 		t.Fatalf("what was refused is granted at %s already: %+v, after\n%s", time.Unix(last, 0).Sub(begin), d, w)
 	}

@@ -13,11 +13,11 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
-// Journal keeps the rows of records and of a snapshot. It may be opened again after it was closed, or was left as by a crash.
+// Journal keeps the rows of rounds and of a snapshot. It may be opened again after it was closed, or was left as by a crash.
 type Journal struct {
 	mu       sync.Mutex
-	cut      uint64 // how many records a snapshot cut off
-	records  [][]byte
+	cut      uint64 // how many rounds a snapshot cut off
+	rounds   [][]byte
 	size     int64
 	snapshot map[string][]byte
 }
@@ -29,7 +29,7 @@ func New() *Journal { return &Journal{snapshot: map[string][]byte{}} }
 func (j *Journal) Clone() *Journal {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return &Journal{cut: j.cut, records: slices.Clone(j.records), size: j.size, snapshot: maps.Clone(j.snapshot)}
+	return &Journal{cut: j.cut, rounds: slices.Clone(j.rounds), size: j.size, snapshot: maps.Clone(j.snapshot)}
 }
 
 // Load implements journal.Journal.
@@ -44,10 +44,10 @@ func (j *Journal) Load() iter.Seq2[counts.Row, error] {
 }
 
 // Replay implements journal.Journal.
-func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Record) error) error {
-	for i := after - j.cut; i < uint64(len(j.records)); i++ {
-		var r counts.Record
-		if err := r.ReadRow(j.records[i]); err != nil {
+func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Round) error) error {
+	for i := after - j.cut; i < uint64(len(j.rounds)); i++ {
+		var r counts.Round
+		if err := r.ReadRow(j.rounds[i]); err != nil {
 			return err
 		}
 		if err := call(j.cut+i+1, &r); err != nil {
@@ -58,14 +58,12 @@ func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Reco
 }
 
 // Append implements journal.Journal.
-func (j *Journal) Append(records []*counts.Record) error {
+func (j *Journal) Append(_ context.Context, r *counts.Round) error {
+	row := r.AppendRow(nil)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, r := range records {
-		row := r.AppendRow(nil)
-		j.records = append(j.records, row)
-		j.size += int64(len(row))
-	}
+	j.rounds = append(j.rounds, row)
+	j.size += int64(len(row))
 	return nil
 }
 
@@ -84,10 +82,10 @@ func (j *Journal) Save(ctx context.Context, position uint64, rows iter.Seq[count
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, row := range j.records[:position-j.cut] {
+	for _, row := range j.rounds[:position-j.cut] {
 		j.size -= int64(len(row))
 	}
-	j.records = slices.Clone(j.records[position-j.cut:])
+	j.rounds = slices.Clone(j.rounds[position-j.cut:])
 	j.cut, j.snapshot = position, saved
 	return nil
 }

@@ -1,11 +1,12 @@
 // Package pebble has the journal of one process: a Pebble store in a folder.
 //
-// Its keys begin with a byte: j, a record by its position; s, a row of the snapshot; m, what the store says of itself. What version 1
+// Its keys begin with a byte: j, a round by its position; s, a row of the snapshot; m, what the store says of itself. What version 1
 // wrote besides is read, and removed by the next snapshot (see version1.go).
 package pebble
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -21,7 +22,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
-// Journal keeps records and snapshots in a folder.
+// Journal keeps rounds and snapshots in a folder.
 type Journal struct {
 	dir       string
 	fs        vfs.FS
@@ -30,7 +31,7 @@ type Journal struct {
 	log       logr.Logger
 	secret    [16]byte
 	watermark *watermark
-	next      uint64 // the position of the next record
+	next      uint64 // the position of the next round
 	size      atomic.Int64
 	version1  bool   // the snapshot, if there is one, is of version 1
 	row       []byte // scratch
@@ -54,7 +55,7 @@ var (
 	secretKey = []byte("msecret")
 )
 
-func recordKey(position uint64) []byte { return binary.BigEndian.AppendUint64([]byte("j"), position) }
+func roundKey(position uint64) []byte { return binary.BigEndian.AppendUint64([]byte("j"), position) }
 
 // Open opens the journal in a folder, which it creates if there is none. No other process may have it open.
 func Open(dir string, options Options) (*Journal, error) {
@@ -167,16 +168,16 @@ func (j *Journal) each(from []byte, call func(k, value []byte) error) error {
 }
 
 // Replay implements journal.Journal.
-func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Record) error) error {
-	var record counts.Record
+func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Round) error) error {
+	var round counts.Round
 	var covered uint64
 	j.next = after + 1
-	err := j.each(recordKey(j.next), func(k, row []byte) error {
-		if len(k) != len(recordKey(0)) {
+	err := j.each(roundKey(j.next), func(k, row []byte) error {
+		if len(k) != len(roundKey(0)) {
 			return errors.New("a row of the journal has an impossible key")
 		}
 		position := binary.BigEndian.Uint64(k[1:])
-		if err := record.ReadRow(row); err != nil {
+		if err := round.ReadRow(row); err != nil {
 			return fmt.Errorf("row %d of the journal cannot be read: %w", position, err)
 		}
 		if j.watermark.covers(position) {
@@ -184,7 +185,7 @@ func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Reco
 		}
 		j.next = position + 1
 		j.size.Add(int64(len(row)))
-		return call(position, &record)
+		return call(position, &round)
 	})
 	if err != nil {
 		return err
@@ -196,28 +197,17 @@ func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Reco
 }
 
 // Append implements journal.Journal.
-func (j *Journal) Append(records []*counts.Record) error {
-	first := j.next
-	j.next += uint64(len(records))
-	size, err := j.write(first, records)
+func (j *Journal) Append(_ context.Context, r *counts.Round) error {
+	j.row = r.AppendRow(j.row[:0])
+	err := j.db.Set(roundKey(j.next), j.row, pebble.Sync)
+	j.next++
 	if err := j.watermark.settle(j.next, err == nil); err != nil {
 		j.log.Error(err, "Rows that the journal loses from now on would not be missed")
 	}
-	j.size.Add(size)
-	return err
-}
-
-func (j *Journal) write(position uint64, records []*counts.Record) (size int64, err error) {
-	b := j.db.NewBatch()
-	defer func() { _ = b.Close() }()
-	for i, r := range records {
-		j.row = r.AppendRow(j.row[:0])
-		size += int64(len(j.row))
-		if err := b.Set(recordKey(position+uint64(i)), j.row, nil); err != nil {
-			return 0, err
-		}
+	if err == nil {
+		j.size.Add(int64(len(j.row)))
 	}
-	return size, b.Commit(pebble.Sync)
+	return err
 }
 
 // Size implements journal.Journal.

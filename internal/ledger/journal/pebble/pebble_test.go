@@ -40,7 +40,7 @@ func TestCorruptRowsFailOpen(t *testing.T) {
 		{[]byte("s\x00"), "machine", "machine is missing"},
 		{rowKey(""), "number ending in 0001", "a row too many after that of the machine"},
 		{rowKey("\x00\x00\x00\x00\x00\x00\x00\x00"), "part 0/0 of the number ending in 0001", "part 0/0 of the number ending in 0001 is missing"},
-		{recordKey(2), "row 2 of the journal", "1 of the last 1 rows"},
+		{roundKey(2), "row 2 of the journal", "1 of the last 1 rows"},
 	} {
 		for _, how := range []string{"flipped", "cut", "gone"} {
 			if how == "gone" && test.gone == "" {

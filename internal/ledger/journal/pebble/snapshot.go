@@ -14,7 +14,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
-// The rows of a snapshot that changed go to a table in a file of its own, together with what they replace and the end of the records that
+// The rows of a snapshot that changed go to a table in a file of its own, together with what they replace and the end of the rounds that
 // they stand for. The store takes the table in as one, or not at all; what an interrupted snapshot left is a file that is removed.
 
 var snapshotPrefix = []byte("s")
@@ -68,7 +68,7 @@ func (j *Journal) writeTable(ctx context.Context, position uint64, rows iter.Seq
 	}
 	table := sstable.NewWriter(objstorageprovider.NewFileWritable(file), j.settings.MakeWriterOptions(0, j.db.TableFormat()))
 	defer func() { err = errors.Join(err, table.Close()) }()
-	removed := [][2][]byte{{recordKey(0), recordKey(position + 1)}}
+	removed := [][2][]byte{{roundKey(0), roundKey(position + 1)}}
 	if j.version1 {
 		removed = slices.Insert(rangesOfVersion1, 2, removed[0])
 	}

@@ -1,0 +1,360 @@
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
+)
+
+// replica is a ledger's part in a log that it shares. It proposes rounds, and applies those of all proposers in the order of the log.
+//
+//	commit      adds a record to the next round, and waits until that was applied
+//	propose     proposes the next round when the one before was applied, or an empty one after a while
+//	follow      applies what the log has; a round of its own is answered then
+//
+// One round is under way at a time, since more of them would be smaller, and all be slower; a second one if much waits.
+type replica struct {
+	ledger   *Ledger
+	log      journal.Shared
+	clock    clock.WithTicker
+	rules    clock.PassiveClock
+	proposer uint64
+	stop     context.Context // ends with the replica
+	end      context.CancelFunc
+	ready    chan struct{} // something is to be proposed
+
+	// Guarded by ledger.joining.
+	full     []*round // that wait before the ledger's, and take no more records
+	batch    uint64   // the last one
+	underway map[uint64]*proposal
+	last     time.Time // when the last one was proposed
+
+	term  atomic.Uint64             // of its lead, zero if it does not lead
+	fresh atomic.Pointer[time.Time] // when the last round was proposed that was applied: all that anyone was told before is applied here
+}
+
+// proposal is a round under way.
+type proposal struct {
+	*round
+	sent     time.Time
+	position uint64
+	cancel   context.CancelFunc
+}
+
+const (
+	// heartbeat is how long a replica proposes nothing: it proves with each round how fresh its answers are.
+	heartbeat = 250 * time.Millisecond
+	// MaximumAge is how old what a replica knows may be for an answer.
+	MaximumAge = 2 * time.Second
+	// fullRound is the size of records from which a round takes no more, bytes, and does not wait for the one under way.
+	fullRound = 256 << 10
+	sealEvery = 10 * time.Second
+	// openWithin is how long a start waits for its first round.
+	openWithin = time.Minute
+)
+
+// ErrUnavailable is returned where a shared journal does not take a record, or does not show it, in MaximumAge. The record may be applied
+// later.
+var ErrUnavailable = errors.New("the log cannot be reached, or has no quorum")
+
+// ErrFenced is returned where a process that does not lead sets what only the leader may.
+var ErrFenced = errors.New("another process leads")
+
+func newReplica(l *Ledger, log journal.Shared, options Options) *replica {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	r := &replica{
+		ledger: l, log: log, clock: options.Clock, rules: options.Rules, proposer: max(binary.LittleEndian.Uint64(id[:]), 1),
+		ready: make(chan struct{}, 1), underway: map[uint64]*proposal{},
+	}
+	r.stop, r.end = context.WithCancel(context.Background())
+	return r
+}
+
+// start returns when the first own round was applied, and so all that was acknowledged before.
+func (r *replica) start() error {
+	r.ledger.background.Go(r.follow)
+	r.ledger.background.Go(r.propose)
+	r.ledger.background.Go(r.seal)
+	within := r.clock.After(openWithin)
+	first, err := r.submit(r.newRound())
+	if err != nil {
+		return err
+	}
+	select {
+	case <-first.done:
+		return first.err
+	case <-within:
+		return ErrUnavailable
+	}
+}
+
+// newRound is a round without records, which moves log time.
+func (r *replica) newRound() *round {
+	n := newRound()
+	n.Records = []*counts.Record{{Clock: r.rules.Now().UnixMilli()}}
+	return n
+}
+
+// Age is how old what the ledger knows may be: all that anyone was told of before is applied. Zero where the journal is not shared.
+func (l *Ledger) Age() time.Duration {
+	if l.replica == nil {
+		return 0
+	}
+	return l.replica.age()
+}
+
+// Fresh returns ErrUnavailable where what the ledger knows may be older than MaximumAge.
+func (l *Ledger) Fresh() error {
+	if age := l.Age(); age > MaximumAge {
+		return fmt.Errorf("%w: what is known here may be %s old", ErrUnavailable, age.Round(time.Millisecond))
+	}
+	return nil
+}
+
+// Lead makes this process the leader, if it is not: it returns when it knows all that the leader before has set, which sets no more. It
+// does nothing where the journal is not shared.
+func (l *Ledger) Lead(ctx context.Context) error {
+	if l.replica == nil || l.replica.term.Load() != 0 {
+		return nil
+	}
+	return l.replica.lead(ctx)
+}
+
+// Leads says whether this process has led, and no other since as far as it knows.
+func (l *Ledger) Leads() bool { return l.replica == nil || l.replica.term.Load() != 0 }
+
+func (r *replica) age() time.Duration {
+	fresh := r.fresh.Load()
+	if fresh == nil {
+		return time.Duration(1<<63 - 1)
+	}
+	return r.clock.Since(*fresh)
+}
+
+func (r *replica) lead(ctx context.Context) error {
+	round := r.newRound()
+	round.Lead = true
+	p, err := r.submit(round)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if p.err == nil {
+		r.term.CompareAndSwap(0, p.position)
+	}
+	return p.err
+}
+
+// commit returns what became of a record once it was applied.
+func (r *replica) commit(ctx context.Context, record *counts.Record) (counts.Applied, error) {
+	if err := r.ledger.Fresh(); err != nil {
+		return counts.Applied{}, err
+	}
+	in, i, err := r.ledger.join(record)
+	if err != nil {
+		return counts.Applied{}, err
+	}
+	if i == 0 {
+		r.wake()
+	}
+	late := r.clock.NewTimer(MaximumAge)
+	defer late.Stop()
+	select {
+	case <-in.done:
+	case <-ctx.Done():
+		return counts.Applied{}, ctx.Err()
+	case <-late.C():
+		return counts.Applied{}, ErrUnavailable
+	}
+	if in.err != nil {
+		return counts.Applied{}, in.err
+	}
+	return in.applied[i], nil
+}
+
+func (r *replica) wake() {
+	select {
+	case r.ready <- struct{}{}:
+	default:
+	}
+}
+
+// propose proposes what waits, until the replica ends.
+func (r *replica) propose() {
+	beat := r.clock.NewTicker(heartbeat / 2)
+	defer beat.Stop()
+	for {
+		select {
+		case <-r.stop.Done():
+			return
+		case <-beat.C():
+		case <-r.ready:
+		}
+		for {
+			next := r.next()
+			if next == nil {
+				break
+			}
+			_, _ = r.submit(next) // who waits for it is told
+		}
+	}
+}
+
+// next is the round to propose now, nil if there is none.
+func (r *replica) next() *round {
+	l := r.ledger
+	l.joining.Lock()
+	defer l.joining.Unlock()
+	under := len(r.underway)
+	switch {
+	case len(r.full) > 0 && under < 2:
+		next := r.full[0]
+		r.full = r.full[1:]
+		return next
+	case under > 0:
+		return nil
+	case len(l.waiting.Records) > 0:
+		next := l.waiting
+		l.waiting = newRound()
+		return next
+	case r.clock.Since(r.last) >= heartbeat:
+		return r.newRound()
+	}
+	return nil
+}
+
+// submit has the log keep a round.
+func (r *replica) submit(in *round) (*proposal, error) {
+	l := r.ledger
+	ctx, cancel := context.WithCancel(r.stop)
+	p := &proposal{round: in, sent: r.clock.Now(), cancel: cancel}
+	l.joining.Lock()
+	if err := l.broken; err != nil {
+		l.joining.Unlock()
+		cancel()
+		in.err = err
+		close(in.done)
+		return nil, err
+	}
+	r.batch++
+	r.last = p.sent
+	r.underway[r.batch] = p
+	in.Proposer, in.Batch, in.Least = r.proposer, r.batch, r.least()
+	in.Clock, in.Term = r.rules.Now().UnixMilli(), r.term.Load()
+	l.background.Go(func() {
+		defer cancel()
+		if err := r.log.Append(ctx, &in.Round); err != nil && ctx.Err() == nil {
+			r.answer(in.Batch, 0, nil, fmt.Errorf("append to the log: %w", err))
+		}
+	})
+	l.joining.Unlock()
+	return p, nil
+}
+
+// least is the least batch under way. joining is held.
+func (r *replica) least() uint64 {
+	least := r.batch
+	for batch := range r.underway {
+		least = min(least, batch)
+	}
+	return least
+}
+
+// follow applies what the log has, until the replica ends. Where the log cannot be followed any more the ledger cannot go on.
+func (r *replica) follow() {
+	l := r.ledger
+	err := r.log.Follow(r.stop, func(position uint64, round *counts.Round) error {
+		l.applying.Lock()
+		applied, err := l.apply(position, round)
+		l.applying.Unlock()
+		if err != nil {
+			return err
+		}
+		if round.Proposer == r.proposer {
+			r.answer(round.Batch, position, applied, nil)
+		}
+		for i := range applied {
+			l.tell(applied[i].Changed)
+		}
+		return nil
+	})
+	if r.stop.Err() == nil {
+		l.fail(fmt.Errorf("follow the log: %w", err))
+		r.abandon()
+	}
+}
+
+// errTooLate is what a round is answered with that came so late that it was not applied.
+var errTooLate = fmt.Errorf("%w: it took a round too late", ErrUnavailable)
+
+// answer ends a round under way.
+func (r *replica) answer(batch, position uint64, applied []counts.Applied, err error) {
+	l := r.ledger
+	l.joining.Lock()
+	p := r.underway[batch]
+	delete(r.underway, batch)
+	l.joining.Unlock()
+	if p == nil {
+		return // it was answered before, and the log has it twice
+	}
+	if err == nil && applied == nil {
+		err = errTooLate
+	}
+	if p.position, p.applied, p.err = position, applied, err; err == nil {
+		r.fresh.Store(&p.sent)
+	}
+	close(p.done)
+	p.cancel()
+	r.wake()
+}
+
+// abandon ends the replica. What is under way is answered with why: it may be applied elsewhere.
+func (r *replica) abandon() {
+	l := r.ledger
+	r.end()
+	l.joining.Lock()
+	defer l.joining.Unlock()
+	for batch, p := range r.underway {
+		delete(r.underway, batch)
+		p.err = l.broken
+		close(p.done)
+	}
+	for _, waiting := range append(r.full, l.waiting) {
+		waiting.err = l.broken
+		close(waiting.done)
+	}
+	r.full, l.waiting = nil, newRound()
+}
+
+// seal has the log sealed while the replica leads.
+func (r *replica) seal() {
+	ticks := r.clock.NewTicker(sealEvery)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-r.stop.Done():
+			return
+		case <-ticks.C():
+		}
+		if r.term.Load() == 0 {
+			continue
+		}
+		if err := r.log.Seal(r.stop); err != nil && r.stop.Err() == nil {
+			r.ledger.log.Error(err, "The log was not sealed")
+		}
+	}
+}
