@@ -70,6 +70,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) (*standing.Source,
 			return nil, err
 		}
 	}
+	resources, err := standing.Watch(ctx, mgr.GetCache())
+	if err != nil {
+		return nil, err
+	}
 	var (
 		samples   = usage.NewPrometheus(o.Config.Prometheus)
 		policies  = lookup.Policies{Reader: mgr.GetCache(), Compiled: &standing.Policies{}}
@@ -79,6 +83,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) (*standing.Source,
 			Recorder: mgr.GetEventRecorder("numberfleet"), Metrics: reconciler.NewMetrics(o.Registry), Throttle: throttled,
 			BatchPeriod: o.BatchPeriod, Concurrency: o.Concurrency,
 		}
+		stands = &standing.Source{Resources: resources, Counts: usage.Counts{Ledger: o.Ledger, Samples: samples}, Compiled: policies.Compiled, Clock: o.Clock}
 	)
 	if err := mgr.Add(throttled); err != nil {
 		return nil, fmt.Errorf("add the throttle: %w", err)
@@ -88,7 +93,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) (*standing.Source,
 		controller controller
 	}{
 		{"portfolios, numbers and templates", &fleet.Reconciler{Operator: operator}},
-		{"pools", &pool.Reconciler{Operator: operator}},
+		{"pools", &pool.Reconciler{Operator: operator, Standing: stands}},
 		{"notifications", &notification.Notifier{
 			Receivers: o.Config.Notifications.Receivers, Namespace: o.Namespace, Clock: o.Clock, Real: o.Real, Metrics: notification.NewMetrics(o.Registry),
 		}},
@@ -110,9 +115,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) (*standing.Source,
 	}
 	// +kubebuilder:scaffold:builder
 	o.Registry.MustRegister(
-		&metrics.Standing{Numbers: mgr.GetCache(), Ledger: o.Ledger, Samples: samples, Policies: policies.Compiled, Clock: o.Clock},
+		&metrics.Standing{Source: stands, Templates: mgr.GetCache(), Ledger: o.Ledger},
 		&metrics.Received{Numbers: mgr.GetCache(), Ledger: o.Ledger, Receipts: o.Receipts},
 		&metrics.Holds{Resources: mgr.GetCache(), Ledger: o.Ledger, Clock: o.Clock},
 	)
-	return &standing.Source{Cache: mgr.GetCache(), Counts: usage.Counts{Ledger: o.Ledger, Samples: samples}, Compiled: policies.Compiled, Clock: o.Clock}, nil
+	return stands, nil
 }

@@ -22,7 +22,6 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
-	"numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -162,7 +161,7 @@ func TestMetricsOfAPortfolioAfterAStart(t *testing.T) {
 	f.Settle()
 	figures := func() string {
 		registry := prometheus.NewRegistry()
-		registry.MustRegister(&metrics.Standing{Numbers: f.Client, Ledger: f.Ledger, Samples: f.Samples, Policies: f.Policies.Compiled, Clock: f.FakeClock})
+		registry.MustRegister(f.Figures())
 		families, err := registry.Gather()
 		f.Must(err)
 		var lines []string

@@ -26,7 +26,6 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
-	"numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -537,7 +536,7 @@ func TestMetricsNameResourcesOnly(t *testing.T) {
 	b.Report(report.TemplateSubject("2001", "order_update", "en").String(), report.TemplateState, "Paused")
 	b.Report(report.PortfolioSubject("3001").String(), report.Increase, "Failed")
 	b.Evaluate(number)
-	fleet := &metrics.Standing{Numbers: b.Client, Ledger: b.Ledger, Samples: b.Samples, Policies: b.Policies.Compiled, Clock: b.Clock}
+	fleet := b.Figures()
 	problems, err := testutil.CollectAndLint(fleet)
 	b.Must(err)
 	for _, p := range problems {

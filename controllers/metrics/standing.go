@@ -12,8 +12,6 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
-	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
-	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/controllers/template"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -23,11 +21,9 @@ import (
 
 // Standing collects the live figures of all numbers at each scrape, so that a deleted number leaves nothing behind.
 type Standing struct {
-	Numbers  client.Reader
-	Ledger   *ledger.Ledger
-	Samples  *usage.Prometheus
-	Policies *standing.Policies
-	Clock    reconciler.Clock
+	Source    *standing.Source
+	Templates client.Reader
+	Ledger    *ledger.Ledger
 }
 
 var (
@@ -88,25 +84,19 @@ func (f *Standing) Collect(metrics chan<- prometheus.Metric) {
 	// The cache answers at once; the bound is for a cache that never came up.
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	var numbers v1alpha1.PhoneNumberList
-	if err := f.Numbers.List(ctx, &numbers, client.UnsafeDisableDeepCopy); err != nil {
-		metrics <- prometheus.NewInvalidMetric(infoDesc, err)
-		return
-	}
-	view, err := standing.At(ctx, f.Numbers, usage.Counts{Ledger: f.Ledger, Samples: f.Samples}, f.Policies, f.Clock.Now())
+	view, err := f.Source.Now()
 	if err != nil {
 		metrics <- prometheus.NewInvalidMetric(roomDescs.remaining, err)
 		return
 	}
-	claimed := make(map[string]struct{}, len(numbers.Items))
-	for i := range numbers.Items {
-		n := &numbers.Items[i]
+	claimed := map[string]struct{}{}
+	for n := range view.AllNumbers() {
 		for _, subject := range lookup.Claims(f.Ledger, n) {
 			claimed[subject] = struct{}{}
 		}
 		f.number(n, view, metrics)
 	}
-	f.portfolios(ctx, view, metrics)
+	f.portfolios(view, metrics)
 	f.pools(view, metrics)
 	f.templates(ctx, metrics)
 	unclaimed := 0
@@ -148,14 +138,8 @@ func (f *Standing) number(n *v1alpha1.PhoneNumber, view *standing.View, metrics 
 	}
 }
 
-func (f *Standing) portfolios(ctx context.Context, view *standing.View, metrics chan<- prometheus.Metric) {
-	var list v1alpha1.BusinessPortfolioList
-	if err := f.Numbers.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		metrics <- prometheus.NewInvalidMetric(portfolioUsedDesc, err)
-		return
-	}
-	for i := range list.Items {
-		p := &list.Items[i]
+func (f *Standing) portfolios(view *standing.View, metrics chan<- prometheus.Metric) {
+	for p := range view.AllPortfolios() {
 		gauge := func(desc *prometheus.Desc, value float64, more ...string) {
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{p.Name}, more...)...)
 		}
@@ -178,7 +162,7 @@ func (f *Standing) portfolios(ctx context.Context, view *standing.View, metrics 
 }
 
 func (f *Standing) pools(view *standing.View, metrics chan<- prometheus.Metric) {
-	for p := range view.Pools() {
+	for p := range view.AllPools() {
 		gauge := func(desc *prometheus.Desc, value float64, _ ...string) {
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, p.Namespace, p.Name)
 		}
@@ -231,7 +215,7 @@ func gaugeOf(is bool) float64 {
 
 func (f *Standing) templates(ctx context.Context, metrics chan<- prometheus.Metric) {
 	var list v1alpha1.MessageTemplateList
-	if err := f.Numbers.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+	if err := f.Templates.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		metrics <- prometheus.NewInvalidMetric(templateDesc, err)
 		return
 	}

@@ -14,14 +14,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
-	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/internal/gate/settings"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/standing"
@@ -33,6 +31,7 @@ import (
 // Reconciler keeps the gate and the statuses of pools at what their numbers are and may send.
 type Reconciler struct {
 	reconciler.Operator
+	Standing *standing.Source
 }
 
 // afterConflict is how soon it is decided again on what another has written.
@@ -40,7 +39,6 @@ const afterConflict = 100 * time.Millisecond
 
 // Reconcile brings a pool up to now.
 func (r *Reconciler) Reconcile(ctx context.Context, key lookup.Key) (ctrl.Result, error) {
-	now := r.Clock.Now().Truncate(time.Second)
 	p := &v1alpha1.NumberPool{}
 	err := r.Client.Get(ctx, key.NamespacedName, p)
 	if client.IgnoreNotFound(err) != nil {
@@ -50,7 +48,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key lookup.Key) (ctrl.Result
 		r.Throttle.Forget(key)
 		return ctrl.Result{}, r.configure(counts.PoolSetting{Name: counts.PoolName(key.Namespace, key.Name), Removed: true})
 	}
-	view, err := standing.At(ctx, r.Cache, usage.Counts{Ledger: r.Ledger, Samples: r.Samples}, r.Policies.Compiled, now)
+	view, err := r.Standing.Now()
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -58,8 +56,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, key lookup.Key) (ctrl.Result
 	if err := r.configure(settings.Pool(p, stands.Numbers())); err != nil { // before the status: what that says may be sent, the gate knows already
 		return ctrl.Result{}, err
 	}
-	change := evaluate(p, &stands, othersOf(view, p), now)
-	written, err := r.Write(ctx, []*reconciler.Change{change}, now)
+	change := evaluate(p, &stands, view)
+	written, err := r.Write(ctx, []*reconciler.Change{change}, view.Time)
 	switch {
 	case err != nil:
 		return ctrl.Result{}, err
@@ -74,16 +72,6 @@ func (r *Reconciler) configure(p counts.PoolSetting) error {
 		return fmt.Errorf("configure the gate: %w", err)
 	}
 	return nil
-}
-
-// othersOf are the other pools of the namespace.
-func othersOf(view *standing.View, p *v1alpha1.NumberPool) (others []*v1alpha1.NumberPool) {
-	for other := range view.Pools() {
-		if other.Namespace == p.Namespace && other.Name != p.Name && other.DeletionTimestamp.IsZero() {
-			others = append(others, other)
-		}
-	}
-	return others
 }
 
 // queue is that of the controller.
@@ -125,56 +113,45 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // changes enqueues the pools that a change concerns. A burst of changes is one reconcile.
 func (r *Reconciler) changes() handler.TypedEventHandler[client.Object, lookup.Key] {
-	enqueue := func(ctx context.Context, queue queue, objects ...client.Object) {
+	enqueue := func(queue queue, objects ...client.Object) {
 		for _, object := range objects {
-			for _, p := range r.concerned(ctx, object) {
+			for _, p := range r.concerned(object) {
 				queue.AddAfter(lookup.PoolKey(p.Namespace, p.Name), r.BatchPeriod)
 			}
 		}
 	}
 	return handler.TypedFuncs[client.Object, lookup.Key]{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue queue) { enqueue(ctx, queue, e.Object) },
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue queue) {
-			enqueue(ctx, queue, e.ObjectOld, e.ObjectNew)
+		CreateFunc: func(_ context.Context, e event.CreateEvent, queue queue) { enqueue(queue, e.Object) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue queue) {
+			enqueue(queue, e.ObjectOld, e.ObjectNew)
 		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue queue) {
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, queue queue) {
 			if _, is := e.Object.(*v1alpha1.NumberPool); is {
 				queue.Add(lookup.PoolKey(e.Object.GetNamespace(), e.Object.GetName()))
 			}
-			enqueue(ctx, queue, e.Object)
+			enqueue(queue, e.Object)
 		},
 	}
 }
 
-// concerned are the pools that an object concerns: those of its numbers, and of a pool all of its namespace, which may share numbers.
-func (r *Reconciler) concerned(ctx context.Context, object client.Object) (concerned []v1alpha1.NumberPool) {
-	var numbers []v1alpha1.PhoneNumber
-	var pools v1alpha1.NumberPoolList
-	var err error
-	switch o := object.(type) {
-	case *v1alpha1.PhoneNumber:
-		numbers = []v1alpha1.PhoneNumber{*o}
-	case *v1alpha1.BusinessPortfolio:
-		numbers, err = lookup.Numbers(ctx, r.Cache, lookup.PortfolioIndex, o.Name)
-	}
-	if err == nil {
-		err = r.Cache.List(ctx, &pools, client.InNamespace(object.GetNamespace()), client.UnsafeDisableDeepCopy)
-	}
-	if err != nil {
-		log.FromContext(ctx).Error(err, "cannot look up the pools that a change concerns")
+// concerned are the pools that an object concerns: those of its numbers. A pool concerns those that share its numbers too.
+func (r *Reconciler) concerned(object client.Object) []*v1alpha1.NumberPool {
+	resources, err := r.Standing.Resources()
+	if err != nil { // all pools are told of when they are known
 		return nil
 	}
-	if _, is := object.(*v1alpha1.NumberPool); is {
-		return pools.Items
+	var concerned []*v1alpha1.NumberPool
+	var numbers []*v1alpha1.PhoneNumber
+	switch o := object.(type) {
+	case *v1alpha1.PhoneNumber:
+		numbers = []*v1alpha1.PhoneNumber{o}
+	case *v1alpha1.BusinessPortfolio:
+		numbers = resources.Sharing(o.Name)
+	case *v1alpha1.NumberPool:
+		concerned, numbers = []*v1alpha1.NumberPool{o}, resources.Selected(o)
 	}
-	for _, p := range pools.Items {
-		selects := standing.Selector(&p)
-		for i := range numbers {
-			if selects(&numbers[i]) {
-				concerned = append(concerned, p)
-				break
-			}
-		}
+	for _, n := range numbers {
+		concerned = append(concerned, resources.SelectedBy(n)...)
 	}
 	return concerned
 }

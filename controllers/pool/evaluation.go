@@ -20,8 +20,9 @@ import (
 // maxMembers is how many numbers a status shows.
 const maxMembers = 100
 
-// evaluate makes the status that a pool is to have. The others are those of its namespace.
-func evaluate(p *v1alpha1.NumberPool, stands *standing.Pool, others []*v1alpha1.NumberPool, now time.Time) *reconciler.Change {
+// evaluate makes the status that a pool is to have.
+func evaluate(p *v1alpha1.NumberPool, stands *standing.Pool, view *standing.View) *reconciler.Change {
+	now := view.Time
 	want := p.Status.DeepCopy()
 	want.ObservedGeneration = p.Generation
 	want.Numbers, want.Sendable = new(int32(len(stands.Members))), new(int32(stands.SendableMembers()))
@@ -36,7 +37,7 @@ func evaluate(p *v1alpha1.NumberPool, stands *standing.Pool, others []*v1alpha1.
 	} else {
 		set.SetReady(v1alpha1.ReasonEvaluated, "The gate chooses among the numbers that spec.selector selects.")
 	}
-	fit := fits(p, stands, others)
+	fit := fits(p, stands, view)
 	set.Set(v1alpha1.ConditionMembersFit, fit.Status, fit.Reason, fit.Message)
 	setSendable(set, &stands.Room)
 	told, over := fold(&want.Unsendable, stands, now)

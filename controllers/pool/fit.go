@@ -30,7 +30,7 @@ func problemOf(p *v1alpha1.NumberPool, stands *standing.Pool) *conditions.Proble
 }
 
 // fits says what there is to say against the numbers of a pool. None of it keeps them from sending.
-func fits(p *v1alpha1.NumberPool, stands *standing.Pool, others []*v1alpha1.NumberPool) conditions.Verdict {
+func fits(p *v1alpha1.NumberPool, stands *standing.Pool, view *standing.View) conditions.Verdict {
 	var reasons, sentences []string
 	add := func(reason, sentence string) {
 		reasons, sentences = append(reasons, reason), append(sentences, sentence)
@@ -51,11 +51,11 @@ func fits(p *v1alpha1.NumberPool, stands *standing.Pool, others []*v1alpha1.Numb
 	if slices.Sort(policies); len(policies) > 1 {
 		add(v1alpha1.ReasonPoliciesDiffer, fmt.Sprintf("The numbers are governed by different policies, MessagingPolicy %s: give them one policy, or make a pool for each.", list(policies)))
 	}
-	for _, other := range others {
-		selects := standing.Selector(other)
-		if i := slices.IndexFunc(stands.Members, func(m standing.Member) bool { return selects(m.Number) }); i >= 0 {
+	for _, m := range stands.Members {
+		pools := view.SelectedBy(m.Number)
+		if i := slices.IndexFunc(pools, func(other *v1alpha1.NumberPool) bool { return other.Name != p.Name }); i >= 0 {
 			add(v1alpha1.ReasonNumbersShared, fmt.Sprintf("PhoneNumber %q is in NumberPool %q too, so each pool shows room that the other may take: give the pools labels of their own, unless that is meant.",
-				stands.Members[i].Number.Name, other.Name))
+				m.Number.Name, pools[i].Name))
 			break
 		}
 	}

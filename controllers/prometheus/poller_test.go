@@ -18,7 +18,6 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
-	"numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -358,7 +357,7 @@ func TestAPortfolioAddsUpWhatIsUsedAndTakesTheMostForTheWayUp(t *testing.T) {
 		t.Errorf("its numbers show %+v and %+v", a.Status.Usage, counted.Status.Usage)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(&metrics.Standing{Numbers: s.Operator.Client, Ledger: s.Ledger, Samples: s.Poller.Samples, Policies: s.Operator.Policies.Compiled, Clock: s.FakeClock})
+	registry.MustRegister(s.Figures())
 	if metric := gauged(t, registry, "numberfleet_portfolio_used", s.Portfolio.Name); metric != 240 {
 		t.Errorf("the metric of the portfolio is %v", metric)
 	}

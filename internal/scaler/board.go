@@ -20,7 +20,8 @@ type Clock interface {
 	Wait(t time.Time) time.Duration
 }
 
-// board is where all stand, for all calls together: it is looked up at most once a period, however many ask. It is safe for concurrent use.
+// board is where all stand, for all calls together: what numbers share is looked up at most once a period, however many ask. It is safe for
+// concurrent use.
 type board struct {
 	source  *standing.Source
 	clock   Clock
@@ -71,12 +72,12 @@ func (b *board) tell(now time.Time) {
 }
 
 // look is what the resource of a trigger may send now, and a channel that is closed when it is to be looked up again.
-func (b *board) look(ctx context.Context, t *trigger) (standing.Sending, <-chan struct{}, error) {
+func (b *board) look(t *trigger) (standing.Sending, <-chan struct{}, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.real.Now()
 	if age := now.Sub(b.at); b.view == nil || age < 0 || age >= period {
-		view, err := b.source.Now(ctx)
+		view, err := b.source.Now()
 		if err != nil {
 			return standing.Sending{}, nil, err
 		}

@@ -136,7 +136,7 @@ func follow[T any](s *service, ref *pb.ScaledObjectRef, stream grpc.ServerStream
 
 // sending is what the resource of a trigger may send now, and a channel that is closed once that may be something else.
 func (s *service) sending(ctx context.Context, t *trigger) (sending standing.Sending, changed <-chan struct{}, err error) {
-	sending, changed, err = s.board.look(ctx, t)
+	sending, changed, err = s.board.look(t)
 	if err != nil && status.Code(err) == codes.Unknown {
 		if ctx.Err() == nil {
 			s.log.Error(err, "What may be sent could not be told to an autoscaler")

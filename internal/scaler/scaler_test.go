@@ -70,13 +70,9 @@ func TestWhatAnAutoscalerReads(t *testing.T) {
 	f.add("blocked", 250, "acme")
 	f.addPortfolio("acme", 2000)
 	f.addPortfolio("empty", 2000)
-	f.pools = []v1alpha1.NumberPool{{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "all"}, Spec: v1alpha1.NumberPoolSpec{Selector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-			{Key: "name", Operator: metav1.LabelSelectorOpIn, Values: []string{"free", "full", "fast", "slow", "blocked"}},
-		}}},
-	}}
-	for i := range f.numbers {
-		switch n := &f.numbers[i]; n.Name {
+	f.addPool("all", metav1.LabelSelectorRequirement{Key: "name", Operator: metav1.LabelSelectorOpIn, Values: []string{"free", "full", "fast", "slow", "blocked"}})
+	for n := range f.AllNumbers() {
+		switch n.Name {
 		case "offline":
 			n.Status.Connection.State = v1alpha1.StateOffline
 		case "new":
@@ -190,9 +186,7 @@ func everyCall(ctx context.Context, c pb.ExternalScalerClient, of *pb.ScaledObje
 func TestTheSamplesAreUnderstood(t *testing.T) {
 	f := newFleet(t)
 	f.add("newsletter", 250, "")
-	f.pools = []v1alpha1.NumberPool{{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "bookings"}, Spec: v1alpha1.NumberPoolSpec{Selector: &metav1.LabelSelector{}},
-	}}
+	f.addPool("bookings")
 	c := f.client()
 	files, err := filepath.Glob(filepath.Join("..", "..", "config", "samples", "scaling", "*.yaml"))
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/cache/informertest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -33,20 +32,16 @@ import (
 
 var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
-// fleet is what a scaler tells of: resources as the cache has them, and a ledger. It satisfies client.Reader and standing.Counts.
+// fleet is what a scaler tells of: resources as the cache has them, and a ledger. It satisfies standing.Counts.
 type fleet struct {
-	client.Reader
 	t         testing.TB
 	ledger    *ledger.Ledger
 	informers informertest.FakeInformers
 	clock     *fakeClock
 
-	mu         sync.Mutex
-	policy     v1alpha1.MessagingPolicy
-	numbers    []v1alpha1.PhoneNumber
-	portfolios []v1alpha1.BusinessPortfolio
-	pools      []v1alpha1.NumberPool
-	lists      int // of numbers
+	*standing.Resources
+	policy v1alpha1.MessagingPolicy
+	looks  atomic.Int64 // at what is used
 }
 
 // fakeClock is the clock of the rules, and of those who wait.
@@ -69,25 +64,8 @@ func newFleet(t testing.TB) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.Resources = standing.NewResources(&f.policy)
 	return f
-}
-
-// List implements client.Reader.
-func (f *fleet) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch l := list.(type) {
-	case *v1alpha1.MessagingPolicyList:
-		l.Items = []v1alpha1.MessagingPolicy{f.policy}
-	case *v1alpha1.PhoneNumberList:
-		f.lists++
-		l.Items = append(l.Items, f.numbers...)
-	case *v1alpha1.BusinessPortfolioList:
-		l.Items = append(l.Items, f.portfolios...)
-	case *v1alpha1.NumberPoolList:
-		l.Items = append(l.Items, f.pools...)
-	}
-	return nil
 }
 
 // Number implements standing.Counts.
@@ -101,6 +79,7 @@ func (f *fleet) Portfolio(name string, _ []*v1alpha1.PhoneNumber, policy *rules.
 }
 
 func (f *fleet) used(subject string, policy *rules.Policy, now time.Time) standing.Used {
+	f.looks.Add(1)
 	usage := rules.Exact{Counted: f.ledger.Usage(subject)}
 	if policy == nil {
 		return standing.Used{Usage: usage}
@@ -116,69 +95,76 @@ func connected(limit int64) (common v1alpha1.CommonStatus, tier v1alpha1.TierSta
 
 // add adds a number of the namespace shop, or of a portfolio there.
 func (f *fleet) add(name string, limit int64, portfolio string) {
-	n := v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: map[string]string{"name": name}}}
-	n.Spec.PhoneNumber = fmt.Sprintf("+1555010%04d", len(f.numbers))
+	n := &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: map[string]string{"name": name}}}
+	n.Spec.PhoneNumber = fmt.Sprintf("+1555010%04d", len(f.Numbers.ListKeys()))
 	n.Status.CommonStatus, n.Status.Tier = connected(limit)
 	n.Status.PolicyName, n.Status.Quality.Rating = f.policy.Name, v1alpha1.QualityHigh
 	n.Status.Portfolio, n.Status.Connection.State = portfolio, v1alpha1.StateConnected
-	f.numbers = append(f.numbers, n)
+	f.keep(f.Numbers.Add(n))
 }
 
 // addPortfolio adds a portfolio whose numbers are there.
 func (f *fleet) addPortfolio(name string, limit int64) {
-	p := v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	p := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	p.Status.CommonStatus, p.Status.Tier = connected(limit)
 	p.Status.PolicyName = f.policy.Name
-	f.portfolios = append(f.portfolios, p)
+	f.keep(f.Portfolios.Add(p))
 	var members []string
-	for _, n := range f.numbers {
-		if n.Status.Portfolio == name {
-			members = append(members, n.Spec.PhoneNumber)
-		}
+	for _, n := range f.Sharing(name) {
+		members = append(members, n.Spec.PhoneNumber)
 	}
-	if err := f.ledger.SetPortfolio(name, members); err != nil {
+	f.keep(f.ledger.SetPortfolio(name, members))
+}
+
+func (f *fleet) keep(err error) {
+	f.t.Helper()
+	if err != nil {
 		f.t.Fatal(err)
 	}
+}
+
+// addPool adds a pool of the namespace shop.
+func (f *fleet) addPool(name string, asked ...metav1.LabelSelectorRequirement) {
+	f.keep(f.Pools.Add(&v1alpha1.NumberPool{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
+		Spec:       v1alpha1.NumberPoolSpec{Selector: &metav1.LabelSelector{MatchExpressions: asked}},
+	}))
+}
+
+// number is the one of that name.
+func (f *fleet) number(name string) *v1alpha1.PhoneNumber {
+	f.t.Helper()
+	n, exists, err := f.Numbers.GetByKey("shop/" + name)
+	if f.keep(err); !exists {
+		f.t.Fatal("there is no number", name)
+	}
+	return n.(*v1alpha1.PhoneNumber)
 }
 
 // change changes the resource of a number, as the cache hears of it.
 func (f *fleet) change(name string, change func(*v1alpha1.PhoneNumber)) {
 	f.t.Helper()
-	f.mu.Lock()
-	var was, is v1alpha1.PhoneNumber
-	for i := range f.numbers {
-		if n := &f.numbers[i]; n.Name == name {
-			was = *n.DeepCopy()
-			change(n)
-			is = *n.DeepCopy()
-		}
-	}
-	f.mu.Unlock()
-	informer, err := f.informers.FakeInformerFor(f.t.Context(), &is)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	informer.Update(&was, &is)
+	was := f.number(name)
+	is := was.DeepCopy()
+	change(is)
+	f.keep(f.Numbers.Update(is))
+	informer, err := f.informers.FakeInformerFor(f.t.Context(), is)
+	f.keep(err)
+	informer.Update(was, is)
 }
 
 // deliver has a number deliver to further users.
 func (f *fleet) deliver(name string, users int) {
 	f.t.Helper()
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	number := f.number(name).Spec.PhoneNumber
 	var batch counts.Batch
-	for _, n := range f.numbers {
-		for i := range users {
-			if n.Name == name {
-				id := fmt.Sprintf("%s %d %d", name, f.clock.Now().Unix(), i)
-				batch.Entries = append(batch.Entries, counts.Entry{Number: n.Spec.PhoneNumber, Kind: counts.Delivered, At: f.clock.Now().Unix(),
-					User: f.ledger.Hasher().User(id), Message: f.ledger.Hasher().Message(id)})
-			}
-		}
+	for i := range users {
+		id := fmt.Sprintf("%s %d %d", name, f.clock.Now().Unix(), i)
+		batch.Entries = append(batch.Entries, counts.Entry{Number: number, Kind: counts.Delivered, At: f.clock.Now().Unix(),
+			User: f.ledger.Hasher().User(id), Message: f.ledger.Hasher().Message(id)})
 	}
-	if _, err := f.ledger.Append(f.t.Context(), batch, f.clock.Now()); err != nil {
-		f.t.Fatal(err)
-	}
+	_, err := f.ledger.Append(f.t.Context(), batch, f.clock.Now())
+	f.keep(err)
 }
 
 // serve serves a scaler, and returns a client of it and what the scaler counts.
@@ -187,7 +173,7 @@ func (f *fleet) serve(listener server.Listener, transport credentials.TransportC
 	registry := prometheus.NewRegistry()
 	listener.Address = "127.0.0.1:0"
 	serving, err := scaler.New(scaler.Options{
-		Listener: listener, Standing: &standing.Source{Cache: f, Counts: f, Compiled: &standing.Policies{}, Clock: f.clock}, Clock: f.clock, Real: f.clock,
+		Listener: listener, Standing: &standing.Source{Resources: func() (*standing.Resources, error) { return f.Resources, nil }, Counts: f, Compiled: &standing.Policies{}, Clock: f.clock}, Clock: f.clock, Real: f.clock,
 		Ledger: f.ledger, Informers: &f.informers, Metrics: registry,
 	})
 	if err != nil {

@@ -38,3 +38,16 @@ func (p *Policies) Compile(resource *v1alpha1.MessagingPolicy) (*rules.Policy, e
 	}
 	return c.policy, c.err
 }
+
+// policy is that of a name; nil for one that is not there or cannot be used.
+func (v *View) policy(name string) *rules.Policy {
+	resource, ok := named[*v1alpha1.MessagingPolicy](v.Policies, "", name)
+	if !ok {
+		return nil
+	}
+	policy, err := v.source.Compiled.Compile(resource)
+	if err != nil {
+		return nil
+	}
+	return policy
+}

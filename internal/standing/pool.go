@@ -2,12 +2,7 @@ package standing
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
@@ -45,26 +40,11 @@ func (p *Pool) Numbers() []*v1alpha1.PhoneNumber {
 	return numbers
 }
 
-// Selector says of the PhoneNumbers of its namespace whether they send for a pool. A selector that cannot be used selects nothing.
-func Selector(p *v1alpha1.NumberPool) func(*v1alpha1.PhoneNumber) bool {
-	selector, err := metav1.LabelSelectorAsSelector(p.Spec.Selector)
-	if err != nil {
-		selector = labels.Nothing()
-	}
-	return func(n *v1alpha1.PhoneNumber) bool {
-		return n.Namespace == p.Namespace && selector.Matches(labels.Set(n.Labels))
-	}
-}
-
 // Pool is where a pool stands.
 func (v *View) Pool(p *v1alpha1.NumberPool) Pool {
 	var pool Pool
 	var rooms []rules.MemberRoom
-	selects := Selector(p)
-	for _, n := range v.candidates(p) {
-		if !selects(n) {
-			continue
-		}
+	for _, n := range v.Selected(p) {
 		m := Member{Number: n, Room: RoomInPool(p, n, n.Status.Quality.Rating, v.Number(n).Room)}
 		pool.Members = append(pool.Members, m)
 		owner := n.Spec.PhoneNumber
@@ -75,37 +55,6 @@ func (v *View) Pool(p *v1alpha1.NumberPool) Pool {
 	}
 	pool.Room = rules.RoomTogether(rooms)
 	return pool
-}
-
-// label is one that numbers of a namespace have. Without a key it is all that are there.
-type label struct{ namespace, key, value string }
-
-// candidates are the numbers that a pool may select, by name: those of its namespace that have one of the labels that it asks for. So many
-// pools of a namespace do not each look at all of its numbers.
-func (v *View) candidates(p *v1alpha1.NumberPool) []*v1alpha1.PhoneNumber {
-	if v.labelled == nil {
-		v.labelled = map[label][]*v1alpha1.PhoneNumber{}
-		byName := slices.SortedFunc(v.Numbers(), func(a, b *v1alpha1.PhoneNumber) int { return strings.Compare(a.Name, b.Name) })
-		add := func(of label, n *v1alpha1.PhoneNumber) { v.labelled[of] = append(v.labelled[of], n) }
-		for _, n := range byName {
-			if !n.DeletionTimestamp.IsZero() {
-				continue
-			}
-			add(label{namespace: n.Namespace}, n)
-			for key, value := range n.Labels {
-				add(label{n.Namespace, key, value}, n)
-			}
-		}
-	}
-	some := v.labelled[label{namespace: p.Namespace}]
-	if p.Spec.Selector != nil {
-		for key, value := range p.Spec.Selector.MatchLabels {
-			if have := v.labelled[label{p.Namespace, key, value}]; len(have) < len(some) {
-				some = have
-			}
-		}
-	}
-	return some
 }
 
 // RoomInPool is what a number may send for a pool, of what it may send at all. One that is drained sends inside customer service windows

@@ -2,10 +2,12 @@ package standing_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/rules"
@@ -13,7 +15,7 @@ import (
 )
 
 // labelled is a number with labels, rated.
-func labelled(name, portfolio, pool string, rating v1alpha1.QualityRating) v1alpha1.PhoneNumber {
+func labelled(name, portfolio, pool string, rating v1alpha1.QualityRating) *v1alpha1.PhoneNumber {
 	return number(name, portfolio, func(n *v1alpha1.PhoneNumber) {
 		n.Namespace, n.Labels = "shop", map[string]string{"pool": pool}
 		n.Spec.PhoneNumber, n.Status.Quality.Rating = "+1555"+name, rating
@@ -30,7 +32,7 @@ func poolOf(pool string) *v1alpha1.NumberPool {
 // A pool may send what its numbers may: a limit that they share once, and nothing of those that are rated too low, cannot send or are of
 // another namespace.
 func TestWhatAPoolMaySend(t *testing.T) {
-	shared := v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "shared"}}
+	shared := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "shared"}}
 	shared.Status.Conditions, shared.Status.PolicyName, shared.Status.Tier = ready, "meta-2025", v1alpha1.TierStatus{Name: "250", Limit: 250}
 	elsewhere := labelled("elsewhere", "", "mixed", v1alpha1.QualityHigh)
 	elsewhere.Namespace = "other"
@@ -42,16 +44,12 @@ func TestWhatAPoolMaySend(t *testing.T) {
 	unlimited.Status.Tier.Limit = 0
 	weightless := labelled("weightless", "", "weighted", v1alpha1.QualityHigh)
 	weightless.Annotations = map[string]string{v1alpha1.AnnotationWeight: "0"}
-	c := &cache{policies: []v1alpha1.MessagingPolicy{shipped(t)}, portfolios: []v1alpha1.BusinessPortfolio{shared}, numbers: []v1alpha1.PhoneNumber{
+	view := viewOf(t, usedBy{"first": 30, "second": 20, "alone": 100, "limited": 250}, shipped(t), shared,
 		labelled("first", "shared", "mixed", v1alpha1.QualityHigh), labelled("second", "shared", "mixed", v1alpha1.QualityUnknown),
 		labelled("alone", "", "mixed", v1alpha1.QualityMedium), labelled("low", "", "mixed", v1alpha1.QualityLow), offline, elsewhere,
 		restricted, labelled("limited", "", "none", v1alpha1.QualityHigh), unlimited, labelled("other", "", "unlimited", v1alpha1.QualityHigh),
 		weightless, labelled("weighty", "", "weighted", v1alpha1.QualityHigh),
-	}}
-	view, err := standing.At(t.Context(), c, usedBy{"first": 30, "second": 20, "alone": 100, "limited": 250}, &standing.Policies{}, now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	)
 	keep, high, weighted := poolOf("mixed"), poolOf("mixed"), poolOf("weighted")
 	keep.Spec.OnLowQuality, high.Spec.MinimumQuality, weighted.Spec.Strategy = v1alpha1.Keep, v1alpha1.QualityHigh, v1alpha1.Weighted
 	for name, test := range map[string]struct {
@@ -97,26 +95,72 @@ func weighing(text string) *v1alpha1.PhoneNumber {
 	return &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationWeight: text}}}
 }
 
-// Where each of 1,000 pools stands, of ten numbers each, which are all in one namespace.
-func BenchmarkPools(b *testing.B) {
-	var c cache
-	for i := range 10_000 {
-		n := labelled(fmt.Sprintf("number-%d", i), "", fmt.Sprint("pool-", i%1000), v1alpha1.QualityHigh)
-		n.Status.PolicyName = "none"
-		c.numbers = append(c.numbers, n)
+// However a pool asks for labels, the numbers that it selects are those of its namespace that have them, and each of them knows it.
+func TestPoolsSelectNumbersByLabels(t *testing.T) {
+	named := func(name string, labels map[string]string) *v1alpha1.PhoneNumber {
+		return &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: labels}}
 	}
-	for i := range 1000 {
-		c.pools = append(c.pools, *poolOf(fmt.Sprint("pool-", i)))
-	}
-	for b.Loop() {
-		view, err := standing.At(b.Context(), &c, usedBy{}, &standing.Policies{}, now)
-		if err != nil {
-			b.Fatal(err)
+	deleted := named("deleted", map[string]string{"team": "a"})
+	deleted.DeletionTimestamp = new(metav1.NewTime(now))
+	elsewhere := named("elsewhere", map[string]string{"team": "a"})
+	elsewhere.Namespace = "other"
+	r := standing.NewResources(named("a", map[string]string{"team": "a", "kind": "x"}), named("b", map[string]string{"kind": "x", "team": "b"}), named("c", nil), deleted, elsewhere)
+	for _, test := range []struct {
+		selector *metav1.LabelSelector
+		want     []string
+	}{
+		{&metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}, []string{"a"}},
+		{&metav1.LabelSelector{MatchLabels: map[string]string{"kind": "x"}}, []string{"a", "b"}},
+		{&metav1.LabelSelector{MatchLabels: map[string]string{"kind": "x", "team": "b"}}, []string{"b"}},
+		{&metav1.LabelSelector{MatchLabels: map[string]string{"kind": "x", "team": "c"}}, nil},
+		{&metav1.LabelSelector{}, []string{"a", "b", "c"}},
+		{&metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: metav1.LabelSelectorOpDoesNotExist}}}, []string{"c"}},
+		{&metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Near"}}}, nil},
+		{nil, nil},
+	} {
+		p := poolOf("p")
+		p.Spec.Selector = test.selector
+		if err := r.Pools.Update(p); err != nil {
+			t.Fatal(err)
 		}
-		for p := range view.Pools() {
-			if stands := view.Pool(p); len(stands.Members) != 10 {
-				b.Fatalf("%d numbers", len(stands.Members))
+		var got, know []string
+		for _, n := range r.Selected(p) {
+			got = append(got, n.Name)
+		}
+		for n := range r.AllNumbers() {
+			if len(r.SelectedBy(n)) > 0 && n.DeletionTimestamp.IsZero() {
+				know = append(know, n.Name)
 			}
 		}
+		slices.Sort(know)
+		if !slices.Equal(got, test.want) || !slices.Equal(know, test.want) {
+			t.Errorf("%+v selects %q, and %q know it", test.selector, got, know)
+		}
+	}
+}
+
+// Where a pool of ten numbers stands, of 10,000 in one namespace and 1,000 pools: each with a limit of its own, or all with that of one
+// portfolio.
+func BenchmarkAPool(b *testing.B) {
+	for _, portfolio := range []string{"", "shared"} {
+		b.Run("portfolio="+portfolio, func(b *testing.B) {
+			shared := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "shared"}}
+			objects := []client.Object{shared}
+			for i := range 10_000 {
+				n := labelled(fmt.Sprintf("number-%d", i), portfolio, fmt.Sprint("pool-", i%1000), v1alpha1.QualityHigh)
+				n.Status.PolicyName = "none"
+				objects = append(objects, n)
+			}
+			p, source := poolOf("pool-7"), sourceOf(usedBy{}, objects...)
+			for b.Loop() {
+				view, err := source.Now()
+				if err != nil {
+					b.Fatal(err)
+				}
+				if stands := view.Pool(p); len(stands.Members) != 10 {
+					b.Fatalf("%d numbers", len(stands.Members))
+				}
+			}
+		})
 	}
 }

@@ -3,8 +3,6 @@ package standing
 import (
 	"cmp"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
@@ -22,13 +20,7 @@ type Sending struct {
 
 // NumberSending is what a number may send now. It is false where there is no such number.
 func (v *View) NumberSending(namespace, name string) (Sending, bool) {
-	if v.byName == nil {
-		v.byName = make(map[types.NamespacedName]*v1alpha1.PhoneNumber, len(v.numbers))
-		for n := range v.Numbers() {
-			v.byName[types.NamespacedName{Namespace: n.Namespace, Name: n.Name}] = n
-		}
-	}
-	n, ok := v.byName[types.NamespacedName{Namespace: namespace, Name: name}]
+	n, ok := named[*v1alpha1.PhoneNumber](v.Numbers, namespace, name)
 	if !ok {
 		return Sending{}, false
 	}
@@ -37,29 +29,27 @@ func (v *View) NumberSending(namespace, name string) (Sending, bool) {
 
 // PortfolioSending is what the numbers of a portfolio may send now. It is false where there is no such portfolio.
 func (v *View) PortfolioSending(name string) (Sending, bool) {
-	for p := range v.Portfolios() {
-		if p.Name == name {
-			return sendingOf(v.Portfolio(p).Room, v.members[name]...), true
-		}
+	p, ok := named[*v1alpha1.BusinessPortfolio](v.Portfolios, "", name)
+	if !ok {
+		return Sending{}, false
 	}
-	return Sending{}, false
+	return sendingOf(v.Portfolio(p).Room, v.sharedBy(name).numbers...), true
 }
 
 // PoolSending is what the numbers of a pool may send now. It is false where there is no such pool.
 func (v *View) PoolSending(namespace, name string) (Sending, bool) {
-	for p := range v.Pools() {
-		if p.Namespace == namespace && p.Name == name {
-			pool := v.Pool(p)
-			var able []*v1alpha1.PhoneNumber
-			for i := range pool.Members {
-				if m := &pool.Members[i]; m.Sendable {
-					able = append(able, m.Number)
-				}
-			}
-			return sendingOf(pool.Room, able...), true
+	p, ok := named[*v1alpha1.NumberPool](v.Pools, namespace, name)
+	if !ok {
+		return Sending{}, false
+	}
+	pool := v.Pool(p)
+	var able []*v1alpha1.PhoneNumber
+	for i := range pool.Members {
+		if m := &pool.Members[i]; m.Sendable {
+			able = append(able, m.Number)
 		}
 	}
-	return Sending{}, false
+	return sendingOf(pool.Room, able...), true
 }
 
 // sendingOf is what some numbers may send that have a room together.

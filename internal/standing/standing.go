@@ -3,14 +3,9 @@
 package standing
 
 import (
-	"context"
-	"fmt"
-	"iter"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
@@ -59,105 +54,36 @@ type Portfolio struct {
 	Budgets []Budget
 }
 
-// View is where resources stand at one instant. What several of them need is read once, so a view is for one instant and one
-// goroutine.
+// View is where resources stand at one instant. It reads what is asked for when it is asked for, and what the numbers of a portfolio share
+// once, so a view is for one instant and one goroutine.
 type View struct {
-	cache  client.Reader
-	counts Counts
-	now    time.Time
+	*Resources
+	Time time.Time // in whole seconds
 
-	numbers    []v1alpha1.PhoneNumber
-	portfolios []v1alpha1.BusinessPortfolio
-	byName     map[types.NamespacedName]*v1alpha1.PhoneNumber // nil until somebody asks
-	pools      []v1alpha1.NumberPool
-	labelled   map[label][]*v1alpha1.PhoneNumber // nil until somebody asks
-
-	policies map[string]*rules.Policy // nil for one that cannot be used
-	members  map[string][]*v1alpha1.PhoneNumber
-	shared   map[string]shared
+	source *Source
+	shared map[string]*shared // by portfolio, as far as somebody asked
 }
 
 // shared is a portfolio's limit and what stands in the way of it, whichever number sends.
 type shared struct {
+	numbers  []*v1alpha1.PhoneNumber
 	limit    rules.Limit
 	obstacle rules.Obstacle
 	used     *int64
 	budgets  []counts.BudgetUse
 }
 
-// At is a view of one instant. Nothing that it reads is changed.
-func At(ctx context.Context, cache client.Reader, counts Counts, compiled *Policies, now time.Time) (*View, error) {
-	v := &View{cache: cache, counts: counts, now: now.UTC().Truncate(time.Second), policies: map[string]*rules.Policy{},
-		members: map[string][]*v1alpha1.PhoneNumber{}, shared: map[string]shared{}}
-	var policies v1alpha1.MessagingPolicyList
-	if err := cache.List(ctx, &policies, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list policies: %w", err)
-	}
-	for i := range policies.Items {
-		if policy, err := compiled.Compile(&policies.Items[i]); err == nil {
-			v.policies[policy.Name] = policy
-		}
-	}
-	var numbers v1alpha1.PhoneNumberList
-	if err := cache.List(ctx, &numbers, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list numbers: %w", err)
-	}
-	v.numbers = numbers.Items
-	for i := range numbers.Items {
-		if n := &numbers.Items[i]; n.Status.Portfolio != "" {
-			v.members[n.Status.Portfolio] = append(v.members[n.Status.Portfolio], n)
-		}
-	}
-	var portfolios v1alpha1.BusinessPortfolioList
-	if err := cache.List(ctx, &portfolios, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list portfolios: %w", err)
-	}
-	v.portfolios = portfolios.Items
-	for i := range portfolios.Items {
-		p := &portfolios.Items[i]
-		v.shared[p.Name] = v.sharedBy(p)
-	}
-	var pools v1alpha1.NumberPoolList
-	if err := cache.List(ctx, &pools, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list pools: %w", err)
-	}
-	v.pools = pools.Items
-	return v, nil
-}
-
-// Numbers are all numbers.
-func (v *View) Numbers() iter.Seq[*v1alpha1.PhoneNumber] { return pointers(v.numbers) }
-
-// Portfolios are all portfolios.
-func (v *View) Portfolios() iter.Seq[*v1alpha1.BusinessPortfolio] { return pointers(v.portfolios) }
-
-// Pools are all pools.
-func (v *View) Pools() iter.Seq[*v1alpha1.NumberPool] { return pointers(v.pools) }
-
-func pointers[T any](all []T) iter.Seq[*T] {
-	return func(yield func(*T) bool) {
-		for i := range all {
-			if !yield(&all[i]) {
-				return
-			}
-		}
-	}
-}
-
 // Number is where a number stands.
 func (v *View) Number(n *v1alpha1.PhoneNumber) Number {
-	policy := v.policies[n.Status.PolicyName]
-	own := v.counts.Number(n, policy, v.now)
+	policy := v.policy(n.Status.PolicyName)
+	own := v.source.Counts.Number(n, policy, v.Time)
 	at := Number{Used: own.Now, OwnUsed: own.Now, UniqueUsers7d: own.UniqueUsers7d, OwnReserved: own.OwnReserved}
 	if n.Status.Portfolio == "" {
-		at.Room = rules.RoomOf(limitOf(policy, &own, &n.Status.Tier, &n.Status.Restriction, v.now), Obstacle(n))
+		at.Room = rules.RoomOf(limitOf(policy, &own, &n.Status.Tier, &n.Status.Restriction, v.Time), Obstacle(n))
 		at.Budgets = Budgets(at.Room, own.Budgets)
 		return at
 	}
-	of, ok := v.shared[n.Status.Portfolio]
-	if !ok {
-		of.obstacle = NotReady
-	}
+	of := v.sharedBy(n.Status.Portfolio)
 	at.Used = of.used
 	at.Room = rules.RoomOf(of.limit, Obstacle(n), of.obstacle)
 	return at
@@ -165,21 +91,28 @@ func (v *View) Number(n *v1alpha1.PhoneNumber) Number {
 
 // Portfolio is where a portfolio stands.
 func (v *View) Portfolio(p *v1alpha1.BusinessPortfolio) Portfolio {
-	of, ok := v.shared[p.Name]
-	if !ok {
-		of = v.sharedBy(p)
-	}
-	room := rules.RoomOf(of.limit, of.obstacle, Obstacles(v.members[p.Name]))
+	of := v.sharedBy(p.Name)
+	room := rules.RoomOf(of.limit, of.obstacle, Obstacles(of.numbers))
 	return Portfolio{Room: room, Used: of.used, Budgets: Budgets(room, of.budgets)}
 }
 
-func (v *View) sharedBy(p *v1alpha1.BusinessPortfolio) shared {
-	s := shared{obstacle: PortfolioObstacle(p)}
-	policy, used := v.policies[p.Status.PolicyName], Used{}
-	if policy != nil {
-		used = v.counts.Portfolio(p.Name, v.members[p.Name], policy, v.now)
+// sharedBy is what the numbers of a portfolio share. Of one that is not there nothing is known.
+func (v *View) sharedBy(name string) *shared {
+	if known := v.shared[name]; known != nil {
+		return known
 	}
-	s.limit, s.used, s.budgets = limitOf(policy, &used, &p.Status.Tier, &p.Status.Restriction, v.now), used.Now, used.Budgets
+	s := &shared{obstacle: NotReady}
+	v.shared[name] = s
+	p, ok := named[*v1alpha1.BusinessPortfolio](v.Portfolios, "", name)
+	if !ok {
+		return s
+	}
+	s.numbers, s.obstacle = v.Sharing(name), PortfolioObstacle(p)
+	policy, used := v.policy(p.Status.PolicyName), Used{}
+	if policy != nil {
+		used = v.source.Counts.Portfolio(name, s.numbers, policy, v.Time)
+	}
+	s.limit, s.used, s.budgets = limitOf(policy, &used, &p.Status.Tier, &p.Status.Restriction, v.Time), used.Now, used.Budgets
 	return s
 }
 

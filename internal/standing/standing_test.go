@@ -1,14 +1,13 @@
 package standing_test
 
 import (
-	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -20,29 +19,22 @@ import (
 
 var now = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
-// cache has what a test puts into it.
-type cache struct {
-	client.Reader
-	policies   []v1alpha1.MessagingPolicy
-	numbers    []v1alpha1.PhoneNumber
-	portfolios []v1alpha1.BusinessPortfolio
-	pools      []v1alpha1.NumberPool
+// sourceOf says where some resources stand.
+func sourceOf(used usedBy, objects ...client.Object) *standing.Source {
+	resources := standing.NewResources(objects...)
+	return &standing.Source{
+		Resources: func() (*standing.Resources, error) { return resources, nil }, Counts: used, Compiled: &standing.Policies{}, Clock: testingclock.NewFakePassiveClock(now),
+	}
 }
 
-func (c *cache) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	switch l := list.(type) {
-	case *v1alpha1.MessagingPolicyList:
-		l.Items = c.policies
-	case *v1alpha1.PhoneNumberList:
-		l.Items = c.numbers
-	case *v1alpha1.BusinessPortfolioList:
-		l.Items = c.portfolios
-	case *v1alpha1.NumberPoolList:
-		l.Items = c.pools
-	default:
-		return fmt.Errorf("no %T here", list)
+// viewOf is where some resources stand.
+func viewOf(t *testing.T, used usedBy, objects ...client.Object) *standing.View {
+	t.Helper()
+	view, err := sourceOf(used, objects...).Now()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return nil
+	return view
 }
 
 // usedBy is how much each number has used; those of a portfolio have no user in common.
@@ -75,22 +67,23 @@ func (flat) FallsBelow(v1alpha1.Measure, time.Duration, int64, time.Time) (never
 var ready = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}}
 
 // number is one that was evaluated at a limit of 250.
-func number(name, portfolio string, change func(*v1alpha1.PhoneNumber)) v1alpha1.PhoneNumber {
-	n := v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: v1alpha1.PhoneNumberStatus{Portfolio: portfolio}}
+func number(name, portfolio string, change func(*v1alpha1.PhoneNumber)) *v1alpha1.PhoneNumber {
+	n := &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: v1alpha1.PhoneNumberStatus{Portfolio: portfolio}}
 	n.Status.Conditions, n.Status.PolicyName = ready, "meta-2025"
 	n.Status.Tier, n.Status.Connection.State = v1alpha1.TierStatus{Name: "250", Limit: 250}, v1alpha1.StateConnected
 	if change != nil {
-		change(&n)
+		change(n)
 	}
 	return n
 }
 
 // shipped is a policy that ships.
-func shipped(t *testing.T) (policy v1alpha1.MessagingPolicy) {
+func shipped(t *testing.T) *v1alpha1.MessagingPolicy {
 	t.Helper()
+	policy := &v1alpha1.MessagingPolicy{}
 	content, err := os.ReadFile(filepath.Join("..", "..", "config", "policies", "meta-2025.yaml"))
 	if err == nil {
-		err = yaml.UnmarshalStrict(content, &policy)
+		err = yaml.UnmarshalStrict(content, policy)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -100,13 +93,12 @@ func shipped(t *testing.T) (policy v1alpha1.MessagingPolicy) {
 
 // What may be sent is what the statuses decided and what is counted at this very instant.
 func TestWhatMayBeSentNow(t *testing.T) {
-	policy := shipped(t)
-	shared := v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "shared"}}
+	shared := &v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "shared"}}
 	shared.Status.Conditions, shared.Status.PolicyName, shared.Status.Tier = ready, "meta-2025", v1alpha1.TierStatus{Name: "250", Limit: 250}
-	asleep := *shared.DeepCopy()
+	asleep := shared.DeepCopy()
 	asleep.Name, asleep.Spec.Activity = "asleep", v1alpha1.Suspended
 	offline := func(n *v1alpha1.PhoneNumber) { n.Status.Connection.State = v1alpha1.StateOffline }
-	c := &cache{policies: []v1alpha1.MessagingPolicy{policy}, portfolios: []v1alpha1.BusinessPortfolio{shared, asleep}, numbers: []v1alpha1.PhoneNumber{
+	view := viewOf(t, usedBy{"alone": 100, "over": 260, "member": 30, "idle": 20}, shipped(t), shared, asleep,
 		number("alone", "", nil),
 		number("over", "", nil),
 		number("new", "", func(n *v1alpha1.PhoneNumber) { n.Status = v1alpha1.PhoneNumberStatus{} }),
@@ -121,11 +113,7 @@ func TestWhatMayBeSentNow(t *testing.T) {
 		number("idle", "shared", offline),
 		number("sleeper", "asleep", nil),
 		number("orphan", "deleted", nil),
-	}}
-	view, err := standing.At(t.Context(), c, usedBy{"alone": 100, "over": 260, "member": 30, "idle": 20}, &standing.Policies{}, now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	)
 	want := map[string]rules.Room{
 		"alone":      {Limit: 250, Used: 100, Remaining: 150, Sendable: true},
 		"over":       {Limit: 250, Used: 260, Reason: v1alpha1.RoomLimitReached},
@@ -139,16 +127,15 @@ func TestWhatMayBeSentNow(t *testing.T) {
 		"sleeper":    {Limit: 250, Reason: v1alpha1.RoomSuspended},
 		"orphan":     {Reason: v1alpha1.RoomNotReady},
 	}
-	for i := range c.numbers {
-		n := &c.numbers[i]
+	for n := range view.AllNumbers() {
 		if got := view.Number(n).Room; got != want[n.Name] {
 			t.Errorf("%s: %+v, want %+v", n.Name, got, want[n.Name])
 		}
 	}
-	if got, want := view.Portfolio(&shared).Room, (rules.Room{Limit: 250, Used: 50, Remaining: 200, Sendable: true}); got != want {
+	if got, want := view.Portfolio(shared).Room, (rules.Room{Limit: 250, Used: 50, Remaining: 200, Sendable: true}); got != want {
 		t.Errorf("the portfolio: %+v, want %+v", got, want)
 	}
-	if got, want := view.Portfolio(&asleep).Room, (rules.Room{Limit: 250, Reason: v1alpha1.RoomSuspended}); got != want {
+	if got, want := view.Portfolio(asleep).Room, (rules.Room{Limit: 250, Reason: v1alpha1.RoomSuspended}); got != want {
 		t.Errorf("the suspended portfolio: %+v, want %+v", got, want)
 	}
 

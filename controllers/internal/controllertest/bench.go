@@ -209,6 +209,7 @@ type Bench struct {
 	Direct    client.Client // past the cache
 	Message   int
 	registry  *prometheus.Registry
+	resources func() (*standing.Resources, error)
 }
 
 var (
@@ -249,6 +250,8 @@ func New(t *testing.T) *Bench {
 		Receipts: receipts.New(), Presence: &Present{Start}, Recorder: b.Recorder,
 		Metrics: reconciler.NewMetrics(b.registry), Throttle: Unthrottled(), BatchPeriod: 10 * time.Millisecond, Concurrency: 1,
 	}
+	b.resources, err = standing.Watch(b.Ctx, manager.GetCache())
+	b.Must(err)
 	b.StartManager(manager)
 	return b
 }

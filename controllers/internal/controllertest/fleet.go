@@ -14,9 +14,11 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
+	"numberfleet.dev/numberfleet/internal/standing"
 )
 
 // Fleet is a bench with a portfolio, its numbers and templates, which are reconciled step by step.
@@ -160,12 +162,26 @@ func (f *Fleet) Add(said report.Report, about *v1alpha1.MessageTemplate) {
 	f.Must(err)
 }
 
+// Standing is where the resources of the bench stand. The cache may follow what was written.
+func (b *Bench) Standing() *standing.Source {
+	return &standing.Source{Resources: b.resources, Counts: usage.Counts{Ledger: b.Ledger, Samples: b.Samples}, Compiled: b.Policies.Compiled, Clock: b.FakeClock}
+}
+
+// Figures are the metrics of where all stands, with all that was written through the client.
+func (b *Bench) Figures() *metrics.Standing {
+	b.T.Helper()
+	for _, list := range []client.ObjectList{&v1alpha1.PhoneNumberList{}, &v1alpha1.BusinessPortfolioList{}, &v1alpha1.NumberPoolList{}} {
+		b.Must(b.Client.List(b.Ctx, list)) // waits for the cache
+	}
+	return &metrics.Standing{Source: b.Standing(), Templates: b.Client, Ledger: b.Ledger}
+}
+
 // Gauges are the values of the fleet's metrics about the resource of that name, without "numberfleet_"; those with a further label, if one
 // is given.
 func (b *Bench) Gauges(name string, label ...string) map[string]float64 {
 	b.T.Helper()
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(&metrics.Standing{Numbers: b.Client, Ledger: b.Ledger, Samples: b.Samples, Policies: b.Policies.Compiled, Clock: b.FakeClock})
+	registry.MustRegister(b.Figures())
 	families, err := registry.Gather()
 	b.Must(err)
 	values := map[string]float64{}

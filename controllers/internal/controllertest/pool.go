@@ -38,7 +38,7 @@ func (b *Bench) Pool(name, label, value string, change ...func(*v1alpha1.NumberP
 func (b *Bench) EvaluatePool(p *v1alpha1.NumberPool, fits func() bool) {
 	b.T.Helper()
 	b.Within("the pool stands as it should", func() bool {
-		_, err := (&pool.Reconciler{Operator: b.Operator}).Reconcile(b.Ctx, lookup.PoolKey(p.Namespace, p.Name))
+		_, err := (&pool.Reconciler{Operator: b.Operator, Standing: b.Standing()}).Reconcile(b.Ctx, lookup.PoolKey(p.Namespace, p.Name))
 		b.Must(err)
 		if err := b.Direct.Get(b.Ctx, client.ObjectKeyFromObject(p), p); client.IgnoreNotFound(err) != nil {
 			b.T.Fatal(err)

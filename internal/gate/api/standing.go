@@ -84,7 +84,7 @@ const (
 // itemsOf are the items of a view that are asked about.
 func itemsOf(v *standing.View, s *selection) []item {
 	all := []item{}
-	for n := range v.Numbers() {
+	for n := range v.AllNumbers() {
 		i := item{Kind: numberKind, Namespace: n.Namespace, Name: n.Name, Number: n.Spec.PhoneNumber, NumberID: n.Spec.PhoneNumberID, Portfolio: n.Status.Portfolio}
 		if s.includes(&i) {
 			stands := v.Number(n)
@@ -92,7 +92,7 @@ func itemsOf(v *standing.View, s *selection) []item {
 			all = append(all, i)
 		}
 	}
-	for p := range v.Portfolios() {
+	for p := range v.AllPortfolios() {
 		i := item{Kind: portfolioKind, Name: p.Name}
 		if s.includes(&i) {
 			stands := v.Portfolio(p)
@@ -100,7 +100,7 @@ func itemsOf(v *standing.View, s *selection) []item {
 			all = append(all, i)
 		}
 	}
-	for p := range v.Pools() {
+	for p := range v.AllPools() {
 		i := item{Kind: poolKind, Namespace: p.Namespace, Name: p.Name}
 		if s.includes(&i) {
 			stands := v.Pool(p)
@@ -134,7 +134,7 @@ func (a *API) list(w http.ResponseWriter, req *http.Request, from *from) (int, e
 	if err != nil {
 		return 0, err
 	}
-	view, err := from.Standing.Now(req.Context())
+	view, err := from.Standing.Now()
 	if err != nil {
 		return 0, a.failed(req.Context(), err, "Where numbers stand could not be told")
 	}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"hash/maphash"
@@ -75,13 +74,13 @@ func (s *streams) close(caller string) {
 func (a *API) EndStreams() { close(a.streams.ended) }
 
 // events are where all stand, as of less than a period ago.
-func (s *streams) events(ctx context.Context, source *standing.Source, now time.Time) ([]event, error) {
+func (s *streams) events(source *standing.Source, now time.Time) ([]event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if age := now.Sub(s.at); age >= 0 && age < streamPeriod {
 		return s.latest, nil
 	}
-	view, err := source.Now(ctx)
+	view, err := source.Now()
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +132,7 @@ var errGone = errors.New("the reader of a stream is gone")
 
 // run sends items until the reader is gone or may not know them any more.
 func (s *stream) run(req *http.Request) (int, error) {
-	first, err := s.api.streams.events(req.Context(), s.source, s.api.Real.Now())
+	first, err := s.api.streams.events(s.source, s.api.Real.Now())
 	if err != nil {
 		return 0, s.api.failed(req.Context(), err, "Where numbers stand could not be told")
 	}
@@ -158,7 +157,7 @@ func (s *stream) run(req *http.Request) (int, error) {
 				}
 			}
 			var events []event
-			if events, err = s.api.streams.events(req.Context(), s.source, now); err == nil {
+			if events, err = s.api.streams.events(s.source, now); err == nil {
 				err = s.send(events)
 			}
 		}

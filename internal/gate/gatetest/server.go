@@ -79,7 +79,7 @@ func (g *Gate) NewAPI(t testing.TB, real clock.WithTicker) (*api.API, *api.Backe
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := &standing.Source{Cache: cache{Fleet: g.Fleet}, Counts: usage{g}, Compiled: &standing.Policies{}, Clock: g.Clock}
+	source := &standing.Source{Resources: g.Fleet.resources, Counts: usage{g}, Compiled: &standing.Policies{}, Clock: g.Clock}
 	return a, &api.Backend{Gate: g.Service, Standing: source}
 }
 
@@ -90,35 +90,21 @@ func Serve(t testing.TB, a *api.API) (url string, stop func() error) {
 	return "http://" + address, stop
 }
 
-// cache lists the fleet.
-type cache struct {
-	client.Reader
-	*Fleet
-}
-
-// List implements client.Reader.
-func (c cache) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch l := list.(type) {
-	case *v1alpha1.PhoneNumberList:
-		for _, n := range c.Numbers {
-			l.Items = append(l.Items, *n)
-		}
-	case *v1alpha1.BusinessPortfolioList:
-		for _, p := range c.Portfolios {
-			l.Items = append(l.Items, *p)
-		}
-	case *v1alpha1.NumberPoolList:
-		for _, p := range c.Pools {
-			l.Items = append(l.Items, *p)
-		}
-	case *v1alpha1.MessagingPolicyList:
-		l.Items = []v1alpha1.MessagingPolicy{c.Policy}
-	default:
-		return fmt.Errorf("no %T here", list)
+// resources are those of the fleet as it is now.
+func (f *Fleet) resources() (*standing.Resources, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	objects := []client.Object{&f.Policy}
+	for _, n := range f.Numbers {
+		objects = append(objects, n)
 	}
-	return c.Err
+	for _, p := range f.Portfolios {
+		objects = append(objects, p)
+	}
+	for _, p := range f.Pools {
+		objects = append(objects, p)
+	}
+	return standing.NewResources(objects...), f.Err
 }
 
 // usage is that of the ledger.
