@@ -298,8 +298,8 @@ func (r *replica) follow() {
 	}
 }
 
-// errTooLate is what a round is answered with that came so late that it was not applied.
-var errTooLate = fmt.Errorf("%w: it took a round too late", ErrUnavailable)
+// errTooLate is what a round is answered with that was not applied, for it came too late by its proposer's clock.
+var errTooLate = fmt.Errorf("%w: it took a round too late, or the clock here is behind", ErrUnavailable)
 
 // answer ends a round under way.
 func (r *replica) answer(batch, position uint64, applied []counts.Applied, err error) {

@@ -60,24 +60,35 @@ type opened struct {
 	*ledger.Ledger
 	store   Store
 	journal *observed
+	own     int   // rounds that the start appended itself,
+	bytes   int64 // of rows
 }
 
 func open(t rapid.TB, store Store) *opened {
+	t.Helper()
+	return openAfter(t, store, &observed{rules: testingclock.NewFakePassiveClock(time.UnixMilli(1))})
+}
+
+// openAfter opens a store to which was appended what one before has noted.
+func openAfter(t rapid.TB, store Store, before *observed) *opened {
 	t.Helper()
 	j, err := store.Open()
 	if err != nil {
 		t.Fatalf("open the journal: %v", err)
 	}
-	o := &opened{store: store, journal: &observed{Journal: j}}
+	o := &opened{store: store, journal: &observed{Journal: j, appended: before.appended, rules: before.rules}}
 	j = o.journal
 	if shared, is := o.journal.Journal.(journal.Shared); is {
 		j = &observedShared{o.journal, shared}
 	}
-	// Time stands still, so that nothing is recorded but what a test records.
-	if o.Ledger, err = ledger.Open(j, ledger.Options{Clock: testingclock.NewFakeClock(begin), Rules: testingclock.NewFakePassiveClock(time.UnixMilli(1))}); err != nil {
+	// Time stands still, so that nothing is recorded but what a test records, and is that of the last record.
+	if o.Ledger, err = ledger.Open(j, ledger.Options{Clock: testingclock.NewFakeClock(begin), Rules: before.rules}); err != nil {
 		t.Fatalf("open the ledger: %v", err)
 	}
 	must(t, o.Lead(context.Background()))
+	for _, row := range o.journal.appended[len(before.appended):] {
+		o.own, o.bytes = o.own+1, o.bytes+int64(len(row))
+	}
 	return o
 }
 
@@ -94,9 +105,7 @@ func (o *opened) restart(t rapid.TB, crashed bool, seed uint64) *opened {
 		store = store.Crash(seed)
 	}
 	o.close(t)
-	again := open(t, store)
-	again.journal.appended = o.journal.appended
-	return again
+	return openAfter(t, store, o.journal)
 }
 
 func (o *opened) append(t rapid.TB, batch counts.Batch, now time.Time) counts.Outcome {
@@ -132,7 +141,8 @@ func (o *opened) expire(t rapid.TB, now time.Time) {
 // observed is a journal that notes what was appended, and that a test can make fail at a row of a snapshot.
 type observed struct {
 	journal.Journal
-	appended [][]byte            // the rows of the rounds
+	appended [][]byte // the rows of the rounds
+	rules    *testingclock.FakePassiveClock
 	row      func(row int) error // called before each row of a snapshot, counted from zero; an error fails the snapshot
 }
 
@@ -157,6 +167,11 @@ func (o *observedShared) Seal(ctx context.Context) error { return o.shared.Seal(
 func (o *observedShared) Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error {
 	return o.shared.Follow(ctx, func(position uint64, r *counts.Round) error {
 		o.appended = append(o.appended, r.AppendRow(nil))
+		for _, record := range r.Records {
+			if at := time.UnixMilli(record.Clock); at.After(o.rules.Now()) {
+				o.rules.SetTime(at)
+			}
+		}
 		return call(position, r)
 	})
 }

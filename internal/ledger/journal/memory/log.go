@@ -1,0 +1,248 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
+)
+
+// Log is a log in memory that several processes share, with the faults of one that is elsewhere: for tests.
+type Log struct {
+	// Fault says what happens to an attempt to append; nil for nothing.
+	Fault func() Fault
+	// Stamp is the log's own clock; nil where rounds get no stamp.
+	Stamp func() time.Time
+
+	mu       sync.Mutex
+	messages []message
+	late     []message     // copies that are still on their way
+	grown    chan struct{} // closed when there is more
+	saved    *Journal      // has the snapshot
+}
+
+type message struct {
+	row   []byte
+	seal  []byte // of a seal: the digest of all messages before it
+	stamp int64
+}
+
+// Fault is what happens to an attempt to append.
+type Fault int
+
+const (
+	// Kept is none: the round is kept once, and its proposer told.
+	Kept Fault = iota
+	// Lost is a round that never came to the log.
+	Lost
+	// Unanswered is one that was kept, of which its proposer is not told.
+	Unanswered
+	// Late is as Unanswered, and the round comes once more after some that follow.
+	Late
+)
+
+// NewLog makes an empty log.
+func NewLog() *Log { return &Log{grown: make(chan struct{}), saved: New()} }
+
+// Open is the journal of one process.
+func (l *Log) Open() journal.Shared { return &replica{log: l} }
+
+// Clone is a log with what this one has by now.
+func (l *Log) Clone() *Log {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &Log{
+		Fault: l.Fault, Stamp: l.Stamp, messages: l.messages[:len(l.messages):len(l.messages)], grown: make(chan struct{}),
+		saved: l.saved.Clone(),
+	}
+}
+
+// Lose removes the last messages, as no log should.
+func (l *Log) Lose(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.messages = l.messages[: len(l.messages)-n : len(l.messages)-n]
+}
+
+func (l *Log) add(m message) {
+	l.messages = append(l.messages, m)
+	if len(l.late) > 0 && len(l.messages)%3 == 0 {
+		l.messages = append(l.messages, l.late[0])
+		l.late = l.late[1:]
+	}
+	close(l.grown)
+	l.grown = make(chan struct{})
+}
+
+// after returns the message after so many, or what is closed once there is one.
+func (l *Log) after(position uint64) (*message, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if position < uint64(len(l.messages)) {
+		return &l.messages[position], nil
+	}
+	return nil, l.grown
+}
+
+// replica is a process's journal on a log.
+type replica struct {
+	log      *Log
+	position uint64
+	digest   []byte
+	mu       sync.Mutex
+	size     int64 // since the snapshot
+}
+
+// Load implements journal.Journal.
+func (r *replica) Load() iter.Seq2[counts.Row, error] { return r.log.saved.Clone().Load() }
+
+// Replay implements journal.Journal.
+func (r *replica) Replay(after uint64, call func(position uint64, r *counts.Round) error) error {
+	for r.position < after { // the digest is of all
+		m, _ := r.log.after(r.position)
+		if m == nil {
+			return fmt.Errorf("the log ends before the snapshot at %d", after)
+		}
+		if _, err := r.read(m); err != nil {
+			return err
+		}
+	}
+	r.grow(-r.Size())
+	for {
+		m, _ := r.log.after(r.position)
+		if m == nil {
+			return nil
+		}
+		if err := r.give(m, call); err != nil {
+			return err
+		}
+	}
+}
+
+// Follow implements journal.Shared.
+func (r *replica) Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error {
+	for {
+		m, more := r.log.after(r.position)
+		if m != nil {
+			if err := r.give(m, call); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-more:
+		}
+	}
+}
+
+func (r *replica) give(m *message, call func(position uint64, r *counts.Round) error) error {
+	round, err := r.read(m)
+	if err != nil || round == nil {
+		return err
+	}
+	return call(r.position, round)
+}
+
+// ErrSealed is returned where a seal differs from what was read.
+var ErrSealed = errors.New("the log is not the one that was sealed")
+
+// read reads the next message: a round, or nothing of a seal.
+func (r *replica) read(m *message) (*counts.Round, error) {
+	r.position++
+	if m.seal != nil {
+		if !bytes.Equal(m.seal, r.digest) {
+			return nil, ErrSealed
+		}
+		return nil, nil
+	}
+	sum := sha256.Sum256(append(bytes.Clone(r.digest), m.row...))
+	r.digest = sum[:]
+	r.grow(int64(len(m.row)))
+	var round counts.Round
+	if err := round.ReadRow(m.row); err != nil {
+		return nil, err
+	}
+	round.Stamp = m.stamp
+	return &round, nil
+}
+
+// Append implements journal.Journal.
+func (r *replica) Append(ctx context.Context, round *counts.Round) error {
+	row := round.AppendRow(nil)
+	l := r.log
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		m := message{row: row}
+		if l.Stamp != nil {
+			m.stamp = l.Stamp().UnixMilli()
+		}
+		var fault Fault
+		if l.Fault != nil {
+			fault = l.Fault()
+		}
+		if fault != Lost {
+			l.add(m)
+		}
+		if fault == Late {
+			l.late = append(l.late, m)
+		}
+		l.mu.Unlock()
+		if fault == Kept {
+			return nil
+		}
+	}
+}
+
+// Seal implements journal.Shared.
+func (r *replica) Seal(context.Context) error {
+	l := r.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var digest []byte
+	for _, m := range l.messages {
+		if m.seal == nil {
+			sum := sha256.Sum256(append(bytes.Clone(digest), m.row...))
+			digest = sum[:]
+		}
+	}
+	l.add(message{seal: append([]byte{}, digest...)})
+	return nil
+}
+
+// Save implements journal.Journal.
+func (r *replica) Save(ctx context.Context, _ uint64, rows iter.Seq[counts.Row]) error {
+	size := r.Size()
+	if err := r.log.saved.Save(ctx, 0, rows); err != nil {
+		return err
+	}
+	r.grow(-size)
+	return nil
+}
+
+// Size implements journal.Journal.
+func (r *replica) Size() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.size
+}
+
+func (r *replica) grow(by int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.size += by
+}
+
+// Close implements journal.Journal.
+func (r *replica) Close() error { return nil }
