@@ -71,7 +71,7 @@ func (a *account) comparisonOf(n *v1alpha1.PhoneNumber) comparison {
 func (p *Poller) compare(ctx context.Context, a *account, found *readout, numbers []v1alpha1.PhoneNumber, now time.Time) {
 	from, to := lastDay(now)
 	left := 1 + len(numbers)*int(p.Config.Period())/int(measurePeriod)
-	if from.Before(p.Presence.Since()) {
+	if from.Before(p.Presence.PresentSince()) {
 		left = 0
 	}
 	known := map[types.UID]comparison{} // of numbers that are there still

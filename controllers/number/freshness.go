@@ -34,7 +34,7 @@ func (e *Evaluation) lastReceived() (last, silent time.Time) {
 		last = e.now // what is stamped ahead of our clock came by now
 	}
 	if days >= dailyFor {
-		silent = statuses.Latest(last, e.operator.Presence.Since().Truncate(time.Second)).Add(silentAfter)
+		silent = statuses.Latest(last, e.operator.Presence.PresentSince().Truncate(time.Second)).Add(silentAfter)
 	}
 	return last, silent
 }

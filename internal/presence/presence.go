@@ -1,5 +1,5 @@
-// Package presence remembers since when the operator has been there to receive, over restarts: what did not come while it was away
-// says nothing about who should have sent it.
+// Package presence remembers in a file since when the operator has been there to receive, over restarts: what did not come while it was away
+// says nothing about who should have sent it. Operators that share a log know it from there.
 package presence
 
 import (
@@ -11,15 +11,12 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
-const (
-	// Break is how long the operator may be away and still count as present: senders try again, and within about twice that time
-	// they have.
-	Break = time.Hour
-	// beat is how often it is noted that the operator is there.
-	beat = 10 * time.Minute
-)
+// beat is how often it is noted that the operator is there.
+const beat = 10 * time.Minute
 
 // Clock tells the time, and how long to wait until an instant of it.
 type Clock interface {
@@ -59,8 +56,8 @@ func Open(file string, clock Clock) (*Presence, error) {
 	return p, errors.Join(err, p.note())
 }
 
-// Since is when the operator last began to be there without a longer break.
-func (p *Presence) Since() time.Time {
+// PresentSince is when the operator last began to be there without a break that is longer than counts.Break.
+func (p *Presence) PresentSince() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.was.Since
@@ -89,7 +86,7 @@ func (p *Presence) note() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.clock.Now().UTC()
-	if p.was.Since.IsZero() || now.Sub(p.was.Seen) > Break || now.Before(p.was.Since) {
+	if p.was.Since.IsZero() || now.Sub(p.was.Seen) > counts.Break || now.Before(p.was.Since) {
 		p.was.Since = now
 	}
 	p.was.Seen = now

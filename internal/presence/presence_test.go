@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 // steady is a clock that is set by hand.
@@ -45,7 +47,7 @@ func TestTheOperatorIsThereSince(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got, want := open(t, file, start.Add(step.now)).Since(), start.Add(step.since); !got.Equal(want) {
+		if got, want := open(t, file, start.Add(step.now)).PresentSince(), start.Add(step.since); !got.Equal(want) {
 			t.Errorf("%s: there since %s, want %s", step.what, got, want)
 		}
 	}
@@ -65,14 +67,14 @@ func TestWhatIsNotedWhileItRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := open(t, file, clock.now.Add(Break)).Since(); !got.Equal(start) {
+	if got := open(t, file, clock.now.Add(counts.Break)).PresentSince(); !got.Equal(start) {
 		t.Errorf("after a crash: there since %s", got)
 	}
-	clock.now = clock.now.Add(2 * Break)
+	clock.now = clock.now.Add(2 * counts.Break)
 	if err := p.note(); err != nil {
 		t.Fatal(err)
 	}
-	if got := p.Since(); !got.Equal(clock.now) {
+	if got := p.PresentSince(); !got.Equal(clock.now) {
 		t.Errorf("after a pause: there since %s", got)
 	}
 }
@@ -84,11 +86,11 @@ func TestAFileThatCannotBeUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, err := Open(file, &steady{start})
-	if err == nil || !p.Since().Equal(start) {
-		t.Errorf("of a broken file: there since %s, %v", p.Since(), err)
+	if err == nil || !p.PresentSince().Equal(start) {
+		t.Errorf("of a broken file: there since %s, %v", p.PresentSince(), err)
 	}
 	p, err = Open(filepath.Join(t.TempDir(), "no", "such", "folder"), &steady{start})
-	if err == nil || !p.Since().Equal(start) {
-		t.Errorf("of a file that cannot be written: there since %s, %v", p.Since(), err)
+	if err == nil || !p.PresentSince().Equal(start) {
+		t.Errorf("of a file that cannot be written: there since %s, %v", p.PresentSince(), err)
 	}
 }

@@ -194,8 +194,8 @@ func (c *Clock) Advance(d time.Duration) {
 // Present is an operator that is there since a time.
 type Present struct{ SinceTime time.Time }
 
-// Since implements reconciler.Presence.
-func (p *Present) Since() time.Time { return p.SinceTime }
+// PresentSince implements reconciler.Presence.
+func (p *Present) PresentSince() time.Time { return p.SinceTime }
 
 // Bench is one test's namespace, clock and ledger, and what controllers work with. The test reconciles, so that each step is the test's
 // own; see Manager for controllers that run by themselves.

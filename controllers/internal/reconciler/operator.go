@@ -55,9 +55,10 @@ type Operator struct {
 	Concurrency int
 }
 
-// Presence tells since when the operator has been there without a longer break.
+// Presence tells since when the operator has been there to receive: a ledger with a shared log is one, and so is presence.Presence.
 type Presence interface {
-	Since() time.Time
+	// PresentSince is since when it has been there without a break that is longer than counts.Break.
+	PresentSince() time.Time
 }
 
 // SetWindows has the ledger keep the windows that a policy needs of a number.

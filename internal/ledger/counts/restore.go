@@ -162,6 +162,7 @@ func (in *restoration) machineRow(row []byte) error {
 		}
 	}
 	if r.Version > 2 {
+		m.present.Store(r.Varint())
 		m.shared.decode(r)
 	}
 	return r.End()

@@ -54,6 +54,9 @@ func (m *Machine) admit(r *Round) bool {
 	if applied || r.Batch < p.least {
 		return false
 	}
+	if m.present.Load() == 0 || now-m.time > Break.Milliseconds() {
+		m.present.Store(now)
+	}
 	p.seen = slices.Insert(p.seen, i, r.Batch)
 	p.least = max(p.least, r.Least)
 	p.seen = slices.DeleteFunc(p.seen, func(batch uint64) bool { return batch < p.least })

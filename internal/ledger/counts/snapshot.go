@@ -218,6 +218,7 @@ func (m *Machine) encode() []byte {
 		p := m.gate.pools[name]
 		row = p.appendRow(row)
 	}
+	row = binary.AppendVarint(row, m.present.Load())
 	return codec.Seal(m.shared.encode(row))
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -22,7 +23,17 @@ type View struct {
 	portfolios map[string]*portfolioState // by their subjects
 
 	gate gate
+
+	present atomic.Int64 // log time, Unix milliseconds, see PresentSince; zero where the log never was shared
 }
+
+// Break is how long nobody may be there to receive and still count as present: senders try again, and within about twice that time they
+// have.
+const Break = time.Hour
+
+// PresentSince is since when somebody has been there to receive, without a longer break than Break: of those who share a log, each that can
+// receive proposes a round every second. It says nothing where the log is not shared.
+func (v *View) PresentSince() time.Time { return time.UnixMilli(v.present.Load()).UTC() }
 
 // number returns the state of a number, nil if nothing is known about it.
 func (v *View) number(number string) *numberState {
