@@ -89,6 +89,42 @@ func TestAPoolIsItsNumbersTogether(t *testing.T) {
 	}
 }
 
+// When a pool runs dry that is told at once, with why, and when it can send again once it could for an hour without a break; what comes and
+// goes within that is not told.
+func TestAPoolTellsThatItRunsDryAndThatItCanSendAgain(t *testing.T) {
+	b := controllertest.New(t)
+	full, blocked := b.Create("taqnyat", controllertest.Labelled("pool", "all")), b.Create("taqnyat", controllertest.Labelled("pool", "all"))
+	p := b.Pool("all", "pool", "all")
+	b.Report(blocked.Spec.PhoneNumber, report.Connection, "Blocked")
+	b.Evaluate(blocked)
+	step := func(after time.Duration, deliveries int, fits func(room bool) bool) {
+		t.Helper()
+		b.FakeClock.Advance(after)
+		b.Deliver(full.Spec.PhoneNumber, deliveries)
+		b.Evaluate(full)
+		b.EvaluatePool(p, func() bool { return fits(*p.Status.Sendable > 0) })
+	}
+	step(0, 10, func(room bool) bool { return room })
+	step(time.Minute, 240, func(room bool) bool { return !room && !p.Status.Unsendable.SinceTime.IsZero() })
+	step(24*time.Hour-time.Minute+time.Second, 0, func(room bool) bool { return room && !p.Status.Unsendable.RoomSinceTime.IsZero() })
+	step(time.Second, 200, func(room bool) bool { return !room && p.Status.Unsendable.RoomSinceTime.IsZero() })
+	step(2*time.Hour, 0, func(room bool) bool { return room && !p.Status.Unsendable.RoomSinceTime.IsZero() })
+	step(time.Hour-time.Second, 0, func(room bool) bool { return room })
+	b.Expect("told are", controllertest.Told(p.Status.History), []string{"03-02 09:01:00 Restricted"})
+	step(time.Second, 0, func(bool) bool { return p.Status.Unsendable.SinceTime.IsZero() })
+	b.Expect("told are", controllertest.Told(p.Status.History), []string{"03-02 09:01:00 Restricted", "03-03 12:00:02 RestrictionLifted"})
+	var events []string
+	for len(b.Recorder.Events) > 0 {
+		if event := <-b.Recorder.Events; strings.Contains(event, "of the pool") {
+			events = append(events, event)
+		}
+	}
+	b.Expect("the Events are", events, []string{
+		"Warning Restricted no number of the pool may message further users: Blocked (1), LimitReached (1)",
+		"Normal RestrictionLifted numbers of the pool have been able to message further users for an hour without a break",
+	})
+}
+
 // What is wrong with a pool is said with what to write instead, and the rest of it sends.
 func TestAPoolSaysWhatIsWrongWithIt(t *testing.T) {
 	b := controllertest.New(t)

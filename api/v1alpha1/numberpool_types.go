@@ -83,6 +83,18 @@ type PoolMember struct {
 	Reason RoomReason `json:"reason,omitempty"`
 }
 
+// UnsendableStatus is a time in which no number of a pool may message further users. Its beginning and its end are told, and stand in the
+// history; it is over once one could for an hour without a break.
+type UnsendableStatus struct {
+	// sinceTime is since when none may.
+	// +required
+	SinceTime metav1.Time `json:"sinceTime,omitzero"`
+
+	// roomSinceTime is since when one may again. It is absent while none may.
+	// +optional
+	RoomSinceTime metav1.Time `json:"roomSinceTime,omitzero"`
+}
+
 // NumberPoolStatus is where the pool stands. Its conditions are Ready (the gate chooses among the numbers that the spec says), Sendable and
 // MembersFit.
 type NumberPoolStatus struct {
@@ -122,7 +134,7 @@ type NumberPoolStatus struct {
 
 	// unsendable is set while no number may message further users, and until one could for an hour without a break.
 	// +optional
-	Unsendable LimitReachedStatus `json:"unsendable,omitzero"`
+	Unsendable UnsendableStatus `json:"unsendable,omitzero"`
 }
 
 // NumberPool is several PhoneNumbers of a namespace as one sender: a reservation names the pool, and the gate chooses the number.

@@ -1,9 +1,6 @@
 package pool
 
 import (
-	"fmt"
-	"time"
-
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -45,9 +42,13 @@ func evaluate(p *v1alpha1.NumberPool, stands *standing.Pool, view *standing.View
 
 	ours := *want
 	ours.Conditions, ours.Notifications = conditions.Owned(want.Conditions), nil
+	differs := throttle.Differ(parts(&p.Status), parts(want))
+	if want.Unsendable.RoomSinceTime.IsZero() && !p.Status.Unsendable.RoomSinceTime.IsZero() {
+		differs.Decided = true // a break, of which a later reconcile would not know
+	}
 	return &reconciler.Change{
 		Key: lookup.PoolKey(p.Namespace, p.Name), Object: p, Status: &ours, Conditions: want.Conditions,
-		Difference: throttle.Differ(parts(&p.Status), parts(want)), Transitions: statuses.Transitions{Told: told},
+		Difference: differs, Transitions: statuses.Transitions{Told: told},
 		Until: statuses.Earliest(stands.Until, over),
 	}
 }
@@ -72,33 +73,12 @@ func setSendable(set conditions.Setter, room *rules.Room) {
 	}
 }
 
-// fold tells that no number may message further users any more, and that one could for an hour without a break. It returns the instant at
-// which the latter is told by itself. While the operator does not know enough to say, nothing happens.
-func fold(remembered *v1alpha1.LimitReachedStatus, stands *standing.Pool, now time.Time) ([]rules.Transition, time.Time) {
-	var happened []rules.Transition
-	since, room := !remembered.SinceTime.IsZero(), !remembered.RoomSinceTime.IsZero()
-	switch {
-	case !stands.Sendable && stands.Reason != v1alpha1.RoomNotReady && (!since || room):
-		happened = []rules.Transition{{Time: now, Rule: v1alpha1.RuleRestriction, Reason: v1alpha1.ReasonRestricted,
-			Message: fmt.Sprintf("none of the %d numbers of the pool may message further users (%s)", len(stands.Members), stands.Reason)}}
-	case stands.Sendable && since && !room:
-		happened = []rules.Transition{{Time: now, Rule: v1alpha1.RuleRestriction, Reason: v1alpha1.ReasonRestrictionLifted}}
-	}
-	transitions, over := statuses.Fold(remembered, happened, now)
-	for i := range transitions.Told {
-		if t := &transitions.Told[i]; t.Reason == v1alpha1.ReasonRestrictionLifted {
-			t.Message = "numbers of the pool have been able to message further users for an hour without a break"
-		}
-	}
-	return transitions.Told, over
-}
-
 // parts are what was decided of a pool, and its counts: what comes and goes with single messages.
 func parts(status *v1alpha1.NumberPoolStatus) throttle.Parts {
 	d := *status.DeepCopy()
 	c := throttle.Counts{Usage: v1alpha1.UsageStatus{Remaining: status.Remaining, Reserved: status.Reserved, SendableTime: status.SendableTime}, Members: status.Members}
 	d.Remaining, d.Reserved, d.SendableTime, d.Sendable, d.Notifications = nil, nil, metav1.Time{}, nil, nil
-	d.Unsendable.Times, d.Unsendable.RoomSinceTime = 0, metav1.Time{}
+	d.Unsendable.RoomSinceTime = metav1.Time{}
 	for i := range d.Members {
 		m := &d.Members[i]
 		if m.Remaining = nil; m.Reason == v1alpha1.RoomLimitReached {

@@ -123,6 +123,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.TierStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Transition"):
 		return &apiv1alpha1.TransitionApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UnsendableStatus"):
+		return &apiv1alpha1.UnsendableStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Upgrade"):
 		return &apiv1alpha1.UpgradeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UpgradeStatus"):

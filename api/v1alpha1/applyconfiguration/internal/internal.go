@@ -757,7 +757,7 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: numeric
     - name: unsendable
       type:
-        namedType: dev.numberfleet.numberfleet.api.v1alpha1.LimitReachedStatus
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.UnsendableStatus
 - name: dev.numberfleet.numberfleet.api.v1alpha1.PhoneNumber
   map:
     fields:
@@ -1198,6 +1198,15 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Unconfirmed
   scalar: string
+- name: dev.numberfleet.numberfleet.api.v1alpha1.UnsendableStatus
+  map:
+    fields:
+    - name: roomSinceTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: sinceTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.numberfleet.numberfleet.api.v1alpha1.Upgrade
   map:
     fields:

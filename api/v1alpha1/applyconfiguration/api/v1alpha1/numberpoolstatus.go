@@ -31,7 +31,7 @@ type NumberPoolStatusApplyConfiguration struct {
 	// members are the numbers, by name; the first 100.
 	Members []PoolMemberApplyConfiguration `json:"members,omitempty"`
 	// unsendable is set while no number may message further users, and until one could for an hour without a break.
-	Unsendable *LimitReachedStatusApplyConfiguration `json:"unsendable,omitempty"`
+	Unsendable *UnsendableStatusApplyConfiguration `json:"unsendable,omitempty"`
 }
 
 // NumberPoolStatusApplyConfiguration constructs a declarative configuration of the NumberPoolStatus type for use with
@@ -151,7 +151,7 @@ func (b *NumberPoolStatusApplyConfiguration) WithMembers(values ...*PoolMemberAp
 // WithUnsendable sets the Unsendable field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Unsendable field is set to the value of the last call.
-func (b *NumberPoolStatusApplyConfiguration) WithUnsendable(value *LimitReachedStatusApplyConfiguration) *NumberPoolStatusApplyConfiguration {
+func (b *NumberPoolStatusApplyConfiguration) WithUnsendable(value *UnsendableStatusApplyConfiguration) *NumberPoolStatusApplyConfiguration {
 	b.Unsendable = value
 	return b
 }
