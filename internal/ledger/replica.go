@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,8 +39,9 @@ type replica struct {
 	underway map[uint64]*proposal
 	last     time.Time // when the last one was proposed
 
-	term  atomic.Uint64             // of its lead, zero if it does not lead
-	fresh atomic.Pointer[time.Time] // when the last round was proposed that was applied: all that anyone was told before is applied here
+	leading sync.Mutex                // held while it becomes the leader
+	term    atomic.Uint64             // of its lead, zero if it does not lead
+	fresh   atomic.Pointer[time.Time] // when the last round was proposed that was applied: all that anyone was told before is applied here
 }
 
 // proposal is a round under way.
@@ -124,13 +126,13 @@ func (l *Ledger) Fresh() error {
 // Lead makes this process the leader, if it is not: it returns when it knows all that the leader before has set, which sets no more. It
 // does nothing where the journal is not shared.
 func (l *Ledger) Lead(ctx context.Context) error {
-	if l.replica == nil || l.replica.term.Load() != 0 {
+	if l.Leads() {
 		return nil
 	}
 	return l.replica.lead(ctx)
 }
 
-// Leads says whether this process has led, and no other since as far as it knows.
+// Leads says whether this process leads. A leader that another has replaced does not know it: what it sets is refused.
 func (l *Ledger) Leads() bool { return l.replica == nil || l.replica.term.Load() != 0 }
 
 func (r *replica) age() time.Duration {
@@ -142,6 +144,11 @@ func (r *replica) age() time.Duration {
 }
 
 func (r *replica) lead(ctx context.Context) error {
+	r.leading.Lock()
+	defer r.leading.Unlock()
+	if r.term.Load() != 0 {
+		return nil
+	}
 	round := r.newRound()
 	round.Lead = true
 	p, err := r.submit(round)
@@ -154,7 +161,7 @@ func (r *replica) lead(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if p.err == nil {
-		r.term.CompareAndSwap(0, p.position)
+		r.term.Store(p.position)
 	}
 	return p.err
 }
@@ -314,7 +321,8 @@ func (r *replica) answer(batch, position uint64, applied []counts.Applied, err e
 	if err == nil && applied == nil {
 		err = errTooLate
 	}
-	if p.position, p.applied, p.err = position, applied, err; err == nil {
+	p.position, p.applied, p.err = position, applied, err
+	if fresh := r.fresh.Load(); err == nil && (fresh == nil || p.sent.After(*fresh)) {
 		r.fresh.Store(&p.sent)
 	}
 	close(p.done)

@@ -19,9 +19,12 @@ func (l *Ledger) start() {
 				return
 			case <-l.wake:
 			}
-			if err := l.Snapshot(ctx); err != nil && ctx.Err() == nil {
-				l.retryAt.Store(l.journal.Size() + l.journalBytes/4)
+			err := l.Snapshot(ctx)
+			if err != nil && ctx.Err() == nil {
 				l.log.Error(err, "The journal grows until a snapshot succeeds")
+			}
+			if err != nil || !l.Leads() {
+				l.retryAt.Store(l.journal.Size() + l.journalBytes/4)
 			} else {
 				l.retryAt.Store(0)
 			}
