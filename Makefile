@@ -37,10 +37,11 @@ KUSTOMIZE ?= $(BIN)/kustomize
 GOLANGCI_LINT ?= $(BIN)/golangci-lint
 PROMETHEUS ?= $(BIN)/prometheus
 NATS_SERVER ?= $(BIN)/nats-server
+LAZYFS ?= $(BIN)/lazyfs
 PROTOC_TOOLS := $(BIN)/protoc $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 
 # The modules of this repository besides the operator's own.
-HACK_MODULES := hack/bench hack/controlplane hack/nats hack/prometheus hack/tools hack/tools/golangci-lint
+HACK_MODULES := hack/bench hack/controlplane hack/lazyfs hack/nats hack/prometheus hack/tools hack/tools/golangci-lint
 
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 1m
@@ -66,9 +67,10 @@ run: bin/manager bin/kubectl-phonenumbers bin/run ## Run a fleet on a local API 
 		exec bin/run --assets "$$assets" --manager bin/manager --state .run --speed $(SPEED)
 
 .PHONY: test
-test: require-cc $(PROMETHEUS) $(NATS_SERVER) ## Run all tests, with the race detector and a real API server, Prometheus and NATS.
+test: require-cc $(PROMETHEUS) $(NATS_SERVER) $(LAZYFS) ## Run all tests, with the race detector and a real API server, Prometheus and NATS.
 	assets=$$(hack/controlplane/assets.sh) && \
-		KUBEBUILDER_ASSETS=$$assets PROMETHEUS=$(PROMETHEUS) NATS_SERVER=$(NATS_SERVER) CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
+		export KUBEBUILDER_ASSETS=$$assets PROMETHEUS=$(PROMETHEUS) NATS_SERVER=$(NATS_SERVER) LAZYFS=$(LAZYFS) && \
+		CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/bench test ./...
 
 .PHONY: test-sdk
@@ -118,11 +120,13 @@ fmt: $(GOLANGCI_LINT) ## Format the Go code.
 vet: ## Run go vet.
 	go vet ./...
 	go -C hack/bench vet ./...
+	go -C hack/lazyfs vet ./...
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint, with kube-api-linter on the API types.
 	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
 	cd hack/bench && $(GOLANGCI_LINT) run --allow-parallel-runners ./...
+	cd hack/lazyfs && $(GOLANGCI_LINT) run --allow-parallel-runners ./...
 
 .PHONY: lint-fix
 lint-fix: $(GOLANGCI_LINT) ## Run golangci-lint and apply its fixes.
@@ -245,6 +249,10 @@ $(BIN)/prometheus: hack/prometheus/go.mod
 
 $(BIN)/nats-server: hack/nats/go.mod
 	$(call tool,hack/nats,github.com/nats-io/nats-server/v2)
+
+# The file system of the tests that forgets what was not synced.
+$(BIN)/lazyfs: hack/lazyfs/go.mod $(wildcard hack/lazyfs/*.go)
+	$(call tool,hack/lazyfs,.)
 
 define tool
 @mkdir -p bin

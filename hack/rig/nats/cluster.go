@@ -1,5 +1,5 @@
 // Package nats runs a cluster of nats-server on this machine, and makes it suffer what clusters suffer: nodes that are killed or
-// paused, disks that are wiped or damaged.
+// paused, disks that are wiped, damaged, or lose their power.
 package nats
 
 import (
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,9 @@ type Options struct {
 	// DefaultSync acknowledges what is synced minutes later, as nats-server does by default. Otherwise everything is synced before it is
 	// acknowledged, and the nodes have the tag sync:always.
 	DefaultSync bool
+
+	// Lazyfs is the program bin/lazyfs, with which nodes can lose their power; empty: they cannot. See rig.PowerLossSupported.
+	Lazyfs string
 }
 
 // Start starts a cluster, and waits until it has a leader.
@@ -47,12 +51,18 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Folder, err = filepath.Abs(o.Folder); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
+		return nil, err
+	}
 	c := &Cluster{client: &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}
 	for of := range slices.Chunk(addresses, 3) {
 		c.Nodes = append(c.Nodes, &Node{Name: fmt.Sprintf("node-%d", len(c.Nodes)+1), address: of[0], routes: of[1], monitor: of[2], cluster: c, options: o})
 	}
 	for _, n := range c.Nodes {
-		if err := errors.Join(n.configure(), n.Start()); err != nil {
+		if err := n.Start(ctx); err != nil {
 			c.Kill()
 			return nil, err
 		}
@@ -130,6 +140,7 @@ func (c *Cluster) Stop() error {
 			err = errors.Join(err, n.Stop(20*time.Second))
 		}
 	}
+	c.Kill()
 	return err
 }
 
@@ -138,6 +149,9 @@ func (c *Cluster) Kill() {
 	for _, n := range c.Nodes {
 		if n.Alive() {
 			n.Kill()
+		}
+		if n.disk != nil {
+			n.disk.Kill()
 		}
 	}
 }

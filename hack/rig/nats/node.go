@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -22,6 +23,7 @@ type Node struct {
 	address, routes, monitor string // host:port
 	cluster                  *Cluster
 	options                  Options
+	disk                     *rig.Disk // nil: the machine's
 }
 
 // URL is where clients connect.
@@ -31,8 +33,20 @@ func (n *Node) URL() string { return "nats://" + n.address }
 func (n *Node) Alive() bool { return n.Process != nil && n.Process.Alive() }
 
 // Start runs the node. Ready waits for it.
-func (n *Node) Start() (err error) {
-	n.Process, err = rig.Start(rig.Command{Name: n.Name, Path: n.options.Program, Args: []string{"--config", n.configuration()}, Log: n.folder() + ".log"})
+func (n *Node) Start(ctx context.Context) (err error) {
+	command := rig.Command{Name: n.Name, Path: n.options.Program, Args: []string{"--config", n.configuration()}, Log: n.folder() + ".log"}
+	if n.options.Lazyfs != "" {
+		if n.disk == nil || !n.disk.Alive() {
+			if n.disk, err = rig.MountDisk(ctx, n.options.Lazyfs, n.folder()); err != nil {
+				return err
+			}
+		}
+		command = n.disk.Command(command)
+	}
+	if err := n.configure(); err != nil {
+		return err
+	}
+	n.Process, err = rig.Start(command)
 	return err
 }
 
@@ -40,7 +54,7 @@ func (n *Node) Start() (err error) {
 func (n *Node) Ready(ctx context.Context) error {
 	return n.Until(ctx, func(ctx context.Context) bool {
 		seen, err := n.jetStream(ctx)
-		return err == nil && (seen.Meta.Leader != "" || n.options.Nodes == 1) && n.get(ctx, "/healthz", nil) == nil
+		return err == nil && (seen.Meta.Leader != "" || len(n.cluster.Nodes) == 1) && n.get(ctx, "/healthz", nil) == nil
 	})
 }
 
@@ -49,6 +63,12 @@ func (n *Node) Pause() { n.Signal(syscall.SIGSTOP) }
 
 // Continue ends a pause.
 func (n *Node) Continue() { n.Signal(syscall.SIGCONT) }
+
+// LosePower kills the node, and takes from its disk what was not synced. The options of the cluster must have Lazyfs.
+func (n *Node) LosePower() error {
+	n.Kill()
+	return n.disk.LosePower()
+}
 
 // Wipe removes the data of a node that does not run: it starts again with an empty disk.
 func (n *Node) Wipe() error { return os.RemoveAll(n.data()) }
@@ -97,23 +117,22 @@ func (n *Node) data() string          { return filepath.Join(n.folder(), "jetstr
 
 // configure writes the node's configuration.
 func (n *Node) configure() error {
-	var text strings.Builder
-	text.WriteString(fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\n", n.Name, n.address, n.monitor))
-	sync := ""
-	if !n.options.DefaultSync {
-		text.WriteString("server_tags: [\"sync:always\"]\n")
-		sync = ", sync_interval: always"
+	store := n.folder()
+	if n.disk != nil {
+		store = n.disk.Mount
 	}
-	fmt.Fprintf(&text, "jetstream: {store_dir: %q%s}\n", n.folder(), sync)
-	if n.options.Nodes > 1 {
+	text := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\n", n.Name, n.address, n.monitor)
+	if n.options.DefaultSync {
+		text += fmt.Sprintf("jetstream: {store_dir: %q}\n", store)
+	} else {
+		text += fmt.Sprintf("jetstream: {store_dir: %q, sync_interval: always}\nserver_tags: [\"sync:always\"]\n", store)
+	}
+	if len(n.cluster.Nodes) > 1 {
 		var routes []string
 		for _, other := range n.cluster.Nodes {
-			routes = append(routes, fmt.Sprintf("%q", "nats://"+other.routes))
+			routes = append(routes, strconv.Quote("nats://"+other.routes))
 		}
-		fmt.Fprintf(&text, "cluster: {name: numberfleet, listen: %q, routes: [%s]}\n", n.routes, strings.Join(routes, ", "))
+		text += fmt.Sprintf("cluster: {name: numberfleet, listen: %q, routes: [%s]}\n", n.routes, strings.Join(routes, ", "))
 	}
-	if err := os.MkdirAll(n.folder(), 0o700); err != nil {
-		return err
-	}
-	return os.WriteFile(n.configuration(), []byte(text.String()), 0o600)
+	return os.WriteFile(n.configuration(), []byte(text), 0o600)
 }

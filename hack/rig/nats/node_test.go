@@ -2,6 +2,7 @@ package nats
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"numberfleet.dev/numberfleet/hack/rig"
 )
@@ -25,7 +28,7 @@ func stop(t *testing.T, n *Node) {
 func restart(t *testing.T, nodes ...*Node) {
 	t.Helper()
 	for _, n := range nodes {
-		if err := n.Start(); err != nil {
+		if err := n.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -116,15 +119,46 @@ func TestAClusterGoesOnWithoutOneOfItsNodes(t *testing.T) {
 	}
 }
 
-func TestOneNodeIsAServerWithoutACluster(t *testing.T) {
-	c := newCluster(t, Options{Nodes: 1})
+// When all nodes lose their power at once, what was acknowledged is there if everything is synced before; by default it is not.
+func TestNodesThatSyncKeepWhatTheyAcknowledgedWhenThePowerIsLost(t *testing.T) {
+	lazyfs := os.Getenv("LAZYFS")
+	if unsupported := rig.PowerLossSupported(t.Context()); unsupported != nil {
+		if _, err := Start(t.Context(), Options{Folder: t.TempDir(), Lazyfs: lazyfs}); err == nil {
+			t.Errorf("a cluster starts, where %v", unsupported)
+		}
+		return
+	}
+	losePower := func(c *Cluster) {
+		for _, n := range c.Nodes {
+			n.Kill()
+		}
+		for _, n := range c.Nodes {
+			if err := errors.Join(n.LosePower(), n.Start(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+
+	c := newCluster(t, Options{Lazyfs: lazyfs})
 	js := newStream(t, c)
-	publish(t, js, "before")
-	leader(t, c).Kill()
-	restart(t, c.Nodes...)
-	publish(t, js, "after")
-	if got := messages(t, js); !slices.Equal(slices.Compact(got), []string{"before", "after"}) {
+	publish(t, js, "acknowledged")
+	losePower(c)
+	publish(t, js, "afterwards")
+	if got := messages(t, js); !slices.Equal(slices.Compact(got), []string{"acknowledged", "afterwards"}) {
 		t.Errorf("the stream has %q", got)
+	}
+	c.Kill()
+
+	c = newCluster(t, Options{Lazyfs: lazyfs, Nodes: 1, DefaultSync: true})
+	js = newStream(t, c)
+	publish(t, js, "acknowledged")
+	losePower(c)
+	err := c.Nodes[0].Until(t.Context(), func(ctx context.Context) bool {
+		_, err := js.Stream(ctx, stream)
+		return errors.Is(err, jetstream.ErrStreamNotFound)
+	})
+	if err != nil {
+		t.Errorf("a node that syncs minutes later still has its stream: it lost no power: %v", err)
 	}
 }
 
