@@ -58,6 +58,7 @@ func TestSimulateTableWithFleetAndPolicyFromFiles(t *testing.T) {
 func TestSimulateRefuses(t *testing.T) {
 	bad := file(t, "bad.yaml", "kind: [")
 	plan, events := file(t, "plan.yaml", warmup), file(t, "events.jsonl", lowAndBack)
+	const samples = "../../config/samples/fleet.yaml"
 	for _, test := range []struct {
 		args, want string
 	}{
@@ -75,6 +76,15 @@ func TestSimulateRefuses(t *testing.T) {
 		{"simulate --policy netcore --events - --write-events /nowhere/a", "--write-events: goes with --plan"},
 		{"simulate --policy netcore --plan " + plan + " --write-events /nowhere/a", "--write-events: open /nowhere/a: no such file"},
 		{"simulate --policy netcore --plan " + plan + " --chart /nowhere/a", "--chart: open /nowhere/a: no such file"},
+		{"simulate --policy netcore --events - --strategy Sticky", "--strategy: goes with --pool"},
+		{"simulate --policy netcore --events - --pool travel", "--fleet: is missing: --pool selects numbers of it"},
+		{"simulate --policy netcore --plan - --pool travel", "if any flags in the group [pool plan] are set none of the others can be"},
+		{"simulate --policy netcore --events - --fleet " + samples + " --pool trevel", `--pool: "trevel" is neither a file nor a NumberPool of the fleet: those are fleet/travel`},
+		{"simulate --policy netcore --events - --fleet " + samples + " --pool " + bad, "--pool: " + bad + ": "},
+		{"simulate --policy netcore --events - --fleet " + samples + " --pool " + samples, "--pool: " + samples + ": kind: must be NumberPool of apiVersion whatsapp"},
+		{"simulate --policy netcore --events - --fleet " + samples + " --pool travel --strategy Random", "--strategy: must be Sticky, LeastUsed or Weighted"},
+		{"simulate --policy netcore --events - --fleet " + samples + " --pool travel --strategy Sticky,LeastUsed", "--strategy: must be one where --events is the standard input, or with --chart"},
+		{"simulate --policy netcore --events " + events + " --fleet " + samples + " --pool travel", "no number of NumberPool fleet/travel delivered anything in the events"},
 		{"forecast", `required flag(s) "policy" not set`},
 		{"forecast --policy netcore --tier 1K", "--tier: is not a tier of policy netcore: those are 1, 2, 3"},
 		{"forecast --policy netcore --from monday", "--from: must be a time as in RFC 3339, like 2026-03-02T10:00:00Z"},
@@ -107,6 +117,27 @@ func TestSimulateRefuses(t *testing.T) {
 		if code != 1 || stdout != "" || !strings.HasPrefix(stderr, "Error: "+test.want) || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%s: code %d, %q %q, want %q", test.args, code, stdout, stderr, test.want)
 		}
+	}
+}
+
+// Strategies of a pool stand beside each other, and a pool may be one of the fleet or come from a file.
+func TestSimulatePool(t *testing.T) {
+	const testdata = "../../internal/simulate/testdata/pool"
+	args := []string{"simulate", "--policy", "meta-2023", "--events", testdata + ".jsonl", "--fleet", testdata + ".fleet.yaml", "--pool"}
+	code, stdout, stderr := play(t, "", append(args, "news", "--strategy", "LeastUsed,Sticky")...)
+	if code != 0 || stderr != "" || !strings.HasPrefix(stdout, "NumberPool fleet/news: 56 messages to 24 users, 2026-03-02T09:00:00Z to 2026-03-04T15:10:00Z\n\nSTRATEGY ") ||
+		strings.Count(stdout, "\nLeastUsed ") != 4 || strings.Count(stdout, "\nSticky ") != 4 {
+		t.Errorf("code %d, %s\n%s", code, stderr, stdout)
+	}
+	page := filepath.Join(t.TempDir(), "page.html")
+	pool := file(t, "pool.yaml", "{apiVersion: whatsapp.numberfleet.dev/v1alpha1, kind: NumberPool, metadata: {name: mine, namespace: fleet}, "+
+		"spec: {strategy: Weighted, selector: {matchLabels: {team: news}}}}")
+	code, stdout, stderr = play(t, "", append(args, pool, "-o", "json", "--chart", page)...)
+	if code != 0 || stderr != "" || !strings.HasPrefix(stdout, `{"pool":"fleet/mine","strategy":"Weighted",`) || strings.Count(stdout, "\n") != 1 {
+		t.Errorf("code %d, %s\n%s", code, stderr, stdout)
+	}
+	if content, err := os.ReadFile(page); err != nil || !bytes.Contains(content, []byte("+15550100001")) {
+		t.Errorf("the page: %v", err)
 	}
 }
 

@@ -21,7 +21,8 @@ import (
 
 type simulateFlags struct {
 	policy, events, webhooks, fleet, verification, until, output string
-	plan, writeEvents, chart                                     string
+	plan, writeEvents, chart, pool                               string
+	strategies                                                   []string
 	showUnread                                                   bool
 }
 
@@ -51,6 +52,9 @@ business. It is played to the end of its last day; what the limit does not allow
 
 All fields are in docs/simulator.md.
 
+A pool sends what its numbers delivered: each delivery is reserved from the pool at its instant, as the gate does it, and delivered by the
+number that is chosen. It is said what each number sends then, what is refused, and how near the limits are.
+
 Where the policy's limits belong to portfolios, the numbers that name one in the fleet share a limit, and what happens to it is said of
 the portfolio; any other number is a portfolio of its own.`,
 		Example: `  # What becomes of a month of events under the rules of 2023?
@@ -64,6 +68,9 @@ the portfolio; any other number is a portfolio of its own.`,
 
   # A warm-up as it is planned, and a page that shows it.
   kubectl phonenumbers simulate --policy meta-2025 --verification Verified --plan warmup.yaml --chart warmup.html
+
+  # Which strategy would have suited the pool last month?
+  kubectl phonenumbers simulate --policy meta-2025 --events events.jsonl --fleet fleet.yaml --pool newsletter --strategy Sticky,LeastUsed
 
   # Today's rules: the limit that the numbers of a portfolio share.
   kubectl phonenumbers simulate --policy meta-2025 --events events.jsonl --fleet fleet.yaml`,
@@ -79,12 +86,15 @@ the portfolio; any other number is a portfolio of its own.`,
 	flags.StringVar(&f.writeEvents, "write-events", "", "File to write the plan's events to, as --events takes them.")
 	flags.StringVar(&f.chart, "chart", "", "File to draw the simulation in: one HTML page that needs nothing else.")
 	flags.StringVar(&f.fleet, "fleet", "", "File with manifests of the numbers that exist, their portfolios and templates. Any other number is a portfolio of its own and has an escalation path.")
+	flags.StringVar(&f.pool, "pool", "", "NumberPool that sends what its numbers delivered: one of the fleet by its name, or a file with one.")
+	flags.StringSliceVar(&f.strategies, "strategy", nil, "Strategies of the pool to compare: Sticky, LeastUsed, Weighted. If left out, the one that it has.")
 	flags.StringVar(&f.verification, "verification", string(v1alpha1.Unverified), "What numbers start with of which the fleet says nothing: Verified or Unverified.")
 	flags.StringVar(&f.until, "until", "", "When it ends, as in RFC 3339; events after it are not played. If left out, the last event or webhook, or the end of the plan.")
 	flags.StringVarP(&f.output, "output", "o", "table", "How to write the result: table, or json for one object a line.")
 	require(cmd, "policy")
 	cmd.MarkFlagsMutuallyExclusive("events", "plan")
 	cmd.MarkFlagsMutuallyExclusive("webhooks", "plan")
+	cmd.MarkFlagsMutuallyExclusive("pool", "plan")
 	cmd.MarkFlagsOneRequired("events", "webhooks", "plan")
 	return cmd
 }
@@ -94,17 +104,9 @@ func (f *simulateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	var write func(*simulate.Result, io.Writer) error
-	switch f.output {
-	case "table":
-		write = (*simulate.Result).WriteTable
-	case "json":
-		write = (*simulate.Result).WriteJSON
-	default:
-		return errors.New("--output: must be table or json")
-	}
-
 	switch {
+	case f.output != "table" && f.output != "json":
+		return errors.New("--output: must be table or json")
 	case f.showUnread && f.webhooks == "":
 		return errors.New("--show-unread: goes with --webhooks")
 	case f.events == "-" && f.webhooks == "-":
@@ -112,21 +114,39 @@ func (f *simulateFlags) run(cmd *cobra.Command) error {
 	case f.writeEvents != "" && f.plan == "":
 		return errors.New("--write-events: goes with --plan")
 	}
-	var recorder *chart.Recorder
-	if f.chart != "" {
-		recorder = chart.NewRecorder(config.Policy.Policy)
-		config.Observer = recorder
-	}
-	result, err := f.play(cmd, config)
+	pools, err := f.pools(config.Fleet)
 	if err != nil {
 		return err
 	}
-	if recorder != nil {
-		if err := create("--chart", f.chart, func(to io.Writer) error { return chart.Write(to, config.Policy.Name, recorder, &result) }); err != nil {
-			return err
-		}
+	if config.Webhooks, err = f.readWebhooks(cmd); err != nil {
+		return err
 	}
-	return write(&result, cmd.OutOrStdout())
+	if len(pools) > 0 {
+		return f.compare(cmd, config, pools)
+	}
+	result, err := f.draw(cmd, config)
+	switch {
+	case err != nil:
+		return err
+	case f.output == "json":
+		return result.WriteJSON(cmd.OutOrStdout())
+	default:
+		return result.WriteTable(cmd.OutOrStdout())
+	}
+}
+
+// draw plays, and draws that if a chart is asked for.
+func (f *simulateFlags) draw(cmd *cobra.Command, config simulate.Config) (simulate.Result, error) {
+	if f.chart == "" {
+		return f.play(cmd, config)
+	}
+	recorder := chart.NewRecorder(config.Policy.Policy)
+	config.Observer = recorder
+	result, err := f.play(cmd, config)
+	if err != nil {
+		return result, err
+	}
+	return result, create("--chart", f.chart, func(to io.Writer) error { return chart.Write(to, config.Policy.Name, recorder, &result) })
 }
 
 // play plays the events or the plan.
@@ -153,20 +173,24 @@ func (f *simulateFlags) play(cmd *cobra.Command, config simulate.Config) (result
 	return result, err
 }
 
+// readWebhooks says on the standard error what of the webhooks is passed over. They are nil where there are none.
+func (f *simulateFlags) readWebhooks(cmd *cobra.Command) (*simulate.Webhooks, error) {
+	if f.webhooks == "" {
+		return nil, nil
+	}
+	files, err := webhookfile.Files(f.webhooks)
+	if err != nil {
+		return nil, fmt.Errorf("--webhooks: %w", err)
+	}
+	webhooks, err := simulate.ReadWebhooks(webhookfile.Bodies(files, cmd.InOrStdin()))
+	if err != nil {
+		return nil, fmt.Errorf("--webhooks: %w", err)
+	}
+	return webhooks, webhooks.Passed.Write(cmd.ErrOrStderr(), f.showUnread)
+}
+
 // playReceived plays events, webhooks or both.
 func (f *simulateFlags) playReceived(cmd *cobra.Command, config simulate.Config) (result simulate.Result, err error) {
-	if f.webhooks != "" {
-		files, err := webhookfile.Files(f.webhooks)
-		if err != nil {
-			return result, fmt.Errorf("--webhooks: %w", err)
-		}
-		if config.Webhooks, err = simulate.ReadWebhooks(webhookfile.Bodies(files, cmd.InOrStdin())); err != nil {
-			return result, fmt.Errorf("--webhooks: %w", err)
-		}
-		if err := config.Webhooks.Passed.Write(cmd.ErrOrStderr(), f.showUnread); err != nil {
-			return result, err
-		}
-	}
 	if f.events == "" {
 		return simulate.Run(cmd.Context(), config, nil)
 	}

@@ -78,7 +78,7 @@ func TestReservationsEndWithTimeThoughNothingElseHappens(t *testing.T) {
 	for !d.clock.HasWaiters() {
 		time.Sleep(time.Millisecond)
 	}
-	d.clock.Step(gate.DefaultTTL)
+	d.clock.Step(counts.DefaultTTL)
 	if subject := <-changed; subject != gatetest.Number {
 		t.Errorf("it tells of %q", subject)
 	}

@@ -10,8 +10,6 @@ import (
 
 // Bounds of a request.
 const (
-	// DefaultTTL is how long the sender may begin to send where a request does not say.
-	DefaultTTL = 10 * time.Minute
 	// maxText bounds a name and a key, in bytes.
 	maxText = 512
 	// maxNamespaces bounds how many namespaces the requests of a call may name: the API server may be asked about each.
@@ -29,7 +27,7 @@ type Request struct {
 	Language  string              // of the template; empty for the first that can be sent
 	Category  report.CategoryName // empty for that of the template
 	FreeForm  bool                // a message that is no template, which can only be sent inside a service window
-	TTL       time.Duration       // in which the sender may begin to send, in whole seconds; zero for DefaultTTL
+	TTL       time.Duration       // in which the sender may begin to send, in whole seconds; zero for counts.DefaultTTL
 	Key       string              // makes a repetition for the same number or pool and user within counts.KeyKept the same reservation; empty for none
 }
 

@@ -53,7 +53,7 @@ func (r *resolver) resolve(ctx context.Context, request *Request, answer *Answer
 	}
 	ttl, hasher := request.TTL, r.service.ledger.Hasher()
 	if ttl == 0 {
-		ttl = DefaultTTL
+		ttl = counts.DefaultTTL
 	}
 	o = counts.Operation{
 		Kind: counts.Reserve, ID: newID(), User: hasher.User(user), Template: template,

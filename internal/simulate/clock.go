@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// clock runs numbers, templates and portfolios in order of time. At one instant numbers run first, then templates, then
-// portfolios: what the first conclude, the last are told.
+// clock runs numbers, templates, portfolios and pools in order of time. At one instant numbers run first, then templates, then
+// portfolios, then pools: what the first conclude, the last are told.
 type clock struct {
 	now      time.Time // whole seconds: up to here all events have been read
 	due      deadlines
@@ -21,6 +21,7 @@ const (
 	numbers kind = iota
 	templates
 	portfolios
+	pools
 	kinds
 )
 

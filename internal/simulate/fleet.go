@@ -25,6 +25,9 @@ type Fleet struct {
 	// Portfolios that have a manifest; numbers may name others.
 	Portfolios []Portfolio
 	Templates  []Template
+	Pools      []*v1alpha1.NumberPool
+
+	resources []*v1alpha1.PhoneNumber // that the numbers are of
 }
 
 // Number is a number of a fleet.
@@ -42,6 +45,7 @@ type Portfolio struct {
 	Name         string
 	ID           string                // that Meta gave to it; may be empty
 	Verification v1alpha1.Verification // empty where it is its numbers'
+	Gate         v1alpha1.GateSpec     // how its limit is granted
 }
 
 // Template is a message template, and which numbers send it.
@@ -84,7 +88,6 @@ func ReadFleet(r io.Reader) (*Fleet, error) {
 
 type fleetReader struct {
 	fleet     Fleet
-	numbers   []v1alpha1.PhoneNumber
 	templates []v1alpha1.MessageTemplate
 	seen      map[string]string // where each number, id and portfolio stands
 }
@@ -129,8 +132,11 @@ func (r *fleetReader) resource(where, kind string, object map[string]any) error 
 		return err
 	case "MessagingPolicy": // --policy says which rules hold
 		return manifest.Decode(object, &v1alpha1.MessagingPolicy{})
-	case "NumberPool": // pools decide nothing about a number
-		return nil
+	case "NumberPool":
+		var resource v1alpha1.NumberPool
+		err := manifest.Decode(object, &resource)
+		r.fleet.Pools = append(r.fleet.Pools, &resource)
+		return err
 	default:
 		return errors.New("kind: is not known: it must be PhoneNumber, BusinessPortfolio, MessageTemplate, NumberPool or MessagingPolicy")
 	}
@@ -181,7 +187,7 @@ func (r *fleetReader) phoneNumber(where string, object map[string]any) error {
 			return err
 		}
 	}
-	r.numbers = append(r.numbers, resource)
+	r.fleet.resources = append(r.fleet.resources, &resource)
 	r.fleet.Numbers = append(r.fleet.Numbers, Number{
 		PhoneNumber:     spec.PhoneNumber,
 		ID:              spec.PhoneNumberID,
@@ -208,7 +214,7 @@ func (r *fleetReader) portfolio(where string, object map[string]any) error {
 	if err := r.once(where, "metadata.name", resource.Name); err != nil {
 		return err
 	}
-	r.fleet.Portfolios = append(r.fleet.Portfolios, Portfolio{Name: resource.Name, ID: spec.PortfolioID, Verification: spec.Verification})
+	r.fleet.Portfolios = append(r.fleet.Portfolios, Portfolio{Name: resource.Name, ID: spec.PortfolioID, Verification: spec.Verification, Gate: spec.GateSpec})
 	return nil
 }
 
@@ -220,11 +226,11 @@ func (r *fleetReader) template(t v1alpha1.MessageTemplate) Template {
 			found.Names = append(found.Names, name)
 		}
 	}
-	for _, n := range r.numbers {
+	for _, n := range r.fleet.resources {
 		if n.Namespace != t.Namespace && n.Namespace != "" && t.Namespace != "" {
 			continue
 		}
-		if rules.Sends(&n, &t) {
+		if rules.Sends(n, &t) {
 			found.Numbers = append(found.Numbers, n.Spec.PhoneNumber)
 		}
 	}

@@ -87,6 +87,16 @@ func (l *batchedLedger) together(name string, members []*subject) (*usage, error
 	return &usage{l, rules.Exact{Counted: l.Usage(group)}}, l.SetPortfolio(name, names)
 }
 
+// gateOf is how the limit of a portfolio is granted.
+func (f *Fleet) gateOf(portfolio string) *v1alpha1.GateSpec {
+	for i := range f.Portfolios {
+		if p := &f.Portfolios[i]; p.Name == portfolio {
+			return &p.Gate
+		}
+	}
+	return &v1alpha1.GateSpec{}
+}
+
 // portfolios are those that manifests declare and those that numbers name, by name.
 func (f *Fleet) portfolios() []Portfolio {
 	all := slices.Clone(f.Portfolios)

@@ -182,8 +182,8 @@ spec: {portfolioID: "4711", verification: Verified}`,
 	if got := fmt.Sprint(got); got != templates {
 		t.Errorf("got %s, want %s", got, templates)
 	}
-	if got := fmt.Sprint(fleet.Portfolios); got != "[{acme 4711 Verified}]" {
-		t.Errorf("got %s", got)
+	if p := fleet.Portfolios; len(p) != 1 || p[0].Name != "acme" || p[0].ID != "4711" || p[0].Verification != v1alpha1.Verified {
+		t.Errorf("got %+v", p)
 	}
 }
 

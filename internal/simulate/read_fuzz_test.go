@@ -61,3 +61,21 @@ func FuzzPolicy(f *testing.F) {
 		}
 	})
 }
+
+// Whatever is read as a pool has a selector, and its errors are a line.
+func FuzzPool(f *testing.F) {
+	seed(f, "samples")
+	f.Add([]byte("{apiVersion: whatsapp.numberfleet.dev/v1alpha1, kind: NumberPool, metadata: {name: a}, spec: {selector: {matchLabels: {a: b}}}}"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		pool, err := ReadPool(content)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("%q is more than a line", err)
+			}
+			return
+		}
+		if pool.Spec.Selector == nil {
+			t.Errorf("the pool is %+v", pool)
+		}
+	})
+}

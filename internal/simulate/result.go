@@ -18,6 +18,7 @@ type Result struct {
 	Portfolios  []PortfolioFinal // by name; none where limits belong to numbers
 	Templates   []TemplateFinal  // by name
 	Days        []Day            // of a plan
+	Pool        *PoolResult      // nil without a pool
 	// Qualities are the changes of the portfolios' quality, in order of time. They follow from transitions of numbers and
 	// templates, and are none themselves.
 	Qualities []Transition

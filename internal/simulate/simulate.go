@@ -36,6 +36,8 @@ type Config struct {
 	Until time.Time
 	// Webhooks are played with the events, in order of time. They may be nil.
 	Webhooks *Webhooks
+	// Pool sends what its numbers delivered by the events and webhooks; nil for each number to send its own. It is of the fleet.
+	Pool *Pool
 	// Observer follows what is used while the events are played; it may be nil.
 	Observer Observer
 }
@@ -79,6 +81,9 @@ func Play(ctx context.Context, config Config, from func(Sendable) Source) (Resul
 		heard:     newHearing(config.Webhooks, config.Fleet),
 	}
 	defer func() { _ = s.ledger.Close() }() // in memory there is nothing to flush
+	if config.Pool != nil {
+		s.sending = newPoolSending(&s, config.Pool)
+	}
 	if err := s.play(ctx, from(s.sendable)); err != nil {
 		return Result{}, err
 	}
@@ -99,7 +104,8 @@ type simulation struct {
 	told    map[string][]*subject // who a report about the portfolio of that name or id is told to
 	senders map[string][]*subject // the numbers of which the fleet says that they send the template of that name
 
-	heard *hearing
+	heard   *hearing
+	sending *poolSending // nil without a pool
 
 	transitions []Transition
 	qualities   []Transition // of portfolios
@@ -208,10 +214,22 @@ func (s *simulation) message(e *cloudevents.Event) error {
 	if err != nil {
 		return err
 	}
-	if e.Type == cloudevents.MessageDelivered && e.Template != "" && s.config.Policy.Scope == v1alpha1.ScopePortfolio {
-		s.sends(n, s.template(e.Template))
-	}
 	entry, _ := records.OfEvent(e, hasher)
+	return s.recorded(n, entry, e.Template)
+}
+
+// recorded takes what was recorded of a number. Of a delivery it may be known of which template it was.
+func (s *simulation) recorded(n *subject, entry counts.Entry, template string) error {
+	if s.sending != nil {
+		var err error
+		if n, err = s.sending.sender(n, &entry, template); n == nil || err != nil {
+			return err
+		}
+		entry.Number = n.name
+	}
+	if entry.Kind == counts.Delivered && template != "" && s.config.Policy.Scope == v1alpha1.ScopePortfolio {
+		s.sends(n, s.template(template))
+	}
 	s.happened(n, entry)
 	return nil
 }
@@ -285,6 +303,9 @@ func (s *simulation) begin(at time.Time) error {
 			}
 		}
 	}
+	if s.sending != nil {
+		s.sending.begin()
+	}
 	s.settle()
 	return nil
 }
@@ -351,5 +372,12 @@ func (s *simulation) finish() (Result, error) {
 		s.advance(x, end) // nothing happens any more, but the state is of the end
 		s.observe(x, end.Add(time.Second))
 	}
-	return s.result(end), s.ledger.err
+	r := s.result(end)
+	if s.sending != nil {
+		var err error
+		if r.Pool, err = s.sending.finish(end, r.Final); err != nil {
+			return Result{}, err
+		}
+	}
+	return r, s.ledger.err
 }

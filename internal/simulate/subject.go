@@ -36,6 +36,7 @@ func (s *simulation) newSubject(name string, kind kind, policy *rules.Policy, fa
 func (s *simulation) advance(x *subject, to time.Time) time.Time {
 	rating := x.State.Members.Rating
 	changed := x.Advance(to)
+	s.sending.ran()
 	x.skippable, x.passed = rules.DeliveriesUntilDecision(x.Policy, &x.Facts, x.State, x.Next), false
 	s.tell(x.name, x.Transitions)
 	x.Transitions = x.Transitions[:0]

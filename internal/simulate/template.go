@@ -84,6 +84,7 @@ func (s *simulation) only() *subject {
 
 func (s *simulation) advanceTemplate(t *template, to time.Time) time.Time {
 	changed := t.Advance(to)
+	s.sending.ran()
 	s.tell(t.name, t.Transitions)
 	t.Transitions = t.Transitions[:0]
 	if changed {

@@ -252,7 +252,7 @@ func (s *simulation) hear(ctx context.Context, upTo time.Time) error {
 		case len(h.entries) > 0 && h.entries[0].At == at:
 			var n *subject
 			if n, err = s.number(h.entries[0].Number); err == nil {
-				s.happened(n, h.entries[0])
+				err = s.recorded(n, h.entries[0], "")
 			}
 			h.entries = h.entries[1:]
 		default:

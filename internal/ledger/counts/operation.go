@@ -63,8 +63,11 @@ type Template struct {
 	Account string
 }
 
-// MostTTL is the longest time in which a sender may begin to send.
-const MostTTL = 24 * time.Hour
+// In what time a sender may begin to send.
+const (
+	DefaultTTL = 10 * time.Minute // where a sender does not say
+	MostTTL    = 24 * time.Hour   // the longest
+)
 
 // UnknownFor is how long a reservation counts on of which it is not known whether its message was delivered.
 const UnknownFor = 24 * time.Hour
