@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -33,6 +34,7 @@ type ControlPlane struct {
 
 	folder, assets string
 	noSync         bool
+	flags          []string
 	etcdURL        string
 	peerURL        string
 	apiPort        string
@@ -42,9 +44,10 @@ type ControlPlane struct {
 
 // ControlPlaneOptions say where a control plane comes from.
 type ControlPlaneOptions struct {
-	Assets string // folder with the programs etcd and kube-apiserver
-	Folder string // for data, keys and logs; the data of an earlier run is used
-	NoSync bool   // etcd does not sync to disk: a crash of the machine may lose data
+	Assets string   // folder with the programs etcd and kube-apiserver
+	Folder string   // for data, keys and logs; the data of an earlier run is used
+	NoSync bool     // etcd does not sync to disk: a crash of the machine may lose data
+	Flags  []string // more flags of kube-apiserver
 }
 
 // NewControlPlane makes keys and tokens for a control plane, and chooses its ports. Up starts it.
@@ -53,7 +56,7 @@ func NewControlPlane(o ControlPlaneOptions) (*ControlPlane, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &ControlPlane{folder: o.Folder, assets: o.Assets, noSync: o.NoSync, adminToken: rand.Text(), operatorToken: rand.Text(),
+	c := &ControlPlane{folder: o.Folder, assets: o.Assets, noSync: o.NoSync, flags: o.Flags, adminToken: rand.Text(), operatorToken: rand.Text(),
 		etcdURL: "http://" + addresses[0], peerURL: "http://" + addresses[1]}
 	_, c.apiPort, _ = net.SplitHostPort(addresses[2])
 	if err := errors.Join(os.RemoveAll(c.file("")), os.MkdirAll(c.file(""), 0o700), os.MkdirAll(filepath.Join(o.Folder, "etcd"), 0o700)); err != nil {
@@ -113,11 +116,11 @@ func (c *ControlPlane) startEtcd() (err error) {
 }
 
 func (c *ControlPlane) startAPIServer() (err error) {
-	c.APIServer, err = Start(Command{Name: "kube-apiserver", Path: filepath.Join(c.assets, "kube-apiserver"), Log: c.log(), Args: []string{
+	c.APIServer, err = Start(Command{Name: "kube-apiserver", Path: filepath.Join(c.assets, "kube-apiserver"), Log: c.log(), Args: slices.Concat([]string{
 		"--etcd-servers=" + c.etcdURL, "--bind-address=127.0.0.1", "--secure-port=" + c.apiPort,
 		"--cert-dir=" + c.file(""), "--authorization-mode=RBAC", "--token-auth-file=" + c.file("tokens.csv"),
 		"--service-account-issuer=" + c.URL(), "--service-account-key-file=" + c.file("sa.pub"), "--service-account-signing-key-file=" + c.file("sa.key"),
-		"--service-cluster-ip-range=10.0.0.0/24", "--allow-privileged=true", "--endpoint-reconciler-type=none"}})
+		"--service-cluster-ip-range=10.0.0.0/24", "--allow-privileged=true", "--endpoint-reconciler-type=none"}, c.flags)})
 	return err
 }
 

@@ -26,7 +26,7 @@ import (
 type Operator struct {
 	*Process
 	OperatorOptions
-	Webhook, Events, Guard, Metrics, Probe string // host:port
+	Webhook, Events, Guard, Scaler, Metrics, Probe string // host:port
 
 	secret string // the app secret that signs webhooks
 	client *http.Client
@@ -59,11 +59,11 @@ func NewOperator(o OperatorOptions) (*Operator, error) {
 
 // NewAddresses chooses other addresses.
 func (o *Operator) NewAddresses() error {
-	addresses, err := FreeAddresses(5)
+	addresses, err := FreeAddresses(6)
 	if err != nil {
 		return err
 	}
-	o.Webhook, o.Events, o.Guard, o.Metrics, o.Probe = addresses[0], addresses[1], addresses[2], addresses[3], addresses[4]
+	o.Webhook, o.Events, o.Guard, o.Scaler, o.Metrics, o.Probe = addresses[0], addresses[1], addresses[2], addresses[3], addresses[4], addresses[5]
 	return nil
 }
 
