@@ -173,7 +173,7 @@ func recordsAreReplayed(t *testing.T, empty func() Store) {
 				round.Records = append(round.Records, someRecord(t, numbers, begin))
 			}
 			appended = append(appended, round.AppendRow(nil))
-			must(t, j.Append(t.Context(), &round))
+			keep(t, j, &round)
 			m.Apply(m.Position()+1, &round)
 			if rapid.IntRange(0, 3).Draw(t, "save") == 0 {
 				c := m.Capture(false)
@@ -226,7 +226,7 @@ func snapshotsReplaceRows(t *testing.T, empty func() Store) {
 			}
 			rows = append(rows, is)
 		}
-		must(t, j.Append(t.Context(), alone(&counts.Record{Clock: begin.UnixMilli()})))
+		keep(t, j, alone(&counts.Record{Clock: begin.UnixMilli()}))
 		must(t, j.Save(t.Context(), uint64(position+1), slices.Values(rows)))
 		must(t, j.Close())
 		j, err = store.Open()

@@ -176,6 +176,18 @@ func (o *observedShared) Follow(ctx context.Context, call func(position uint64, 
 	})
 }
 
+// keep appends a round. It reads a shared journal up to there, as a ledger does before it takes a snapshot.
+func keep(t rapid.TB, j journal.Journal, r *counts.Round) {
+	t.Helper()
+	must(t, j.Append(context.Background(), r))
+	if shared, is := j.(journal.Shared); is {
+		came := errors.New("the round came")
+		if err := shared.Follow(context.Background(), func(uint64, *counts.Round) error { return came }); !errors.Is(err, came) {
+			t.Fatal(err)
+		}
+	}
+}
+
 func (o *observed) Save(ctx context.Context, position uint64, rows iter.Seq[counts.Row]) error {
 	if o.row == nil {
 		return o.Journal.Save(ctx, position, rows)

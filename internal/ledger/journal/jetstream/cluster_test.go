@@ -1,0 +1,186 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"numberfleet.dev/numberfleet/hack/rig/nats"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+)
+
+// newCluster runs three nodes until the test ends.
+func newCluster(t *testing.T, o nats.Options) *nats.Cluster {
+	t.Helper()
+	o.Folder = t.TempDir()
+	c, err := nats.Start(t.Context(), o)
+	must(t, err)
+	t.Cleanup(c.Kill)
+	return c
+}
+
+// Servers that do not sync before they acknowledge get no log unless the options allow it, and the error says what to set.
+func TestServersThatMayLoseAreRefused(t *testing.T) {
+	c := newCluster(t, nats.Options{DefaultSync: true})
+	o := Options{Servers: strings.Split(c.URL(), ","), Instance: "test", Fingerprint: "secret"}
+	_, err := Open(t.Context(), o)
+	for _, says := range []string{"sync_interval: always", "server_tags: [sync:always]", "requireSync"} {
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Fatalf("servers without the tag: %v", err)
+		}
+	}
+	o.AllowUnsynced = true
+	openTest(t, o)
+	o.AllowUnsynced = false
+	if _, err := Open(t.Context(), o); !errors.Is(err, errRefused) || !strings.Contains(err.Error(), "placement.tags") {
+		t.Fatalf("a log on such servers: %v", err)
+	}
+}
+
+// trace is what one process has followed.
+type trace struct {
+	mu        sync.Mutex
+	positions []uint64
+	batches   map[uint64]bool
+	stalled   longest
+}
+
+// longest is the longest time between two ticks.
+type longest struct {
+	last time.Time
+	max  time.Duration
+}
+
+func (l *longest) tick() {
+	now := clock.RealClock{}.Now()
+	if !l.last.IsZero() {
+		l.max = max(l.max, now.Sub(l.last))
+	}
+	l.last = now
+}
+
+// follow follows until ctx ends.
+func (f *trace) follow(ctx context.Context, j *Journal) error {
+	return j.Follow(ctx, func(position uint64, r *counts.Round) error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.positions = append(f.positions, position)
+		f.batches[r.Batch] = true
+		f.stalled.tick()
+		return nil
+	})
+}
+
+// Whatever happens to one node, what was acknowledged is read by all, once and in one order; a process that starts meanwhile, and those
+// that sealed, agree. How long publishing and reading stood still is logged.
+func TestNothingIsLostWithANode(t *testing.T) {
+	c := newCluster(t, nats.Options{})
+	o := Options{Servers: strings.Split(c.URL(), ","), Instance: "test", Fingerprint: "secret"}
+	stream := o.stream()
+	again := func(n *nats.Node) error { return n.Start(t.Context()) }
+	kill := func(n *nats.Node) error { n.Kill(); return nil }
+	pause := func(n *nats.Node) error { n.Pause(); return nil }
+	goOn := func(n *nats.Node) error { n.Continue(); return nil }
+	for _, fault := range []struct {
+		name       string
+		leader     bool
+		begin, end func(*nats.Node) error
+	}{
+		{"the leader ends", true, func(n *nats.Node) error { return n.Stop(time.Minute) }, again},
+		{"the leader is killed", true, kill, again},
+		{"the leader is paused", true, pause, goOn},
+		{"a follower is killed", false, kill, again},
+		{"a follower is paused", false, pause, goOn},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var under sync.WaitGroup
+			defer under.Wait()
+			var journals []*Journal
+			var traces []*trace
+			for i := range 3 { // each prefers a node of its own
+				o := o
+				o.Servers = slices.Concat(o.Servers[i:], o.Servers[:i])
+				j := openTest(t, o)
+				start(t, j)
+				f := &trace{batches: map[uint64]bool{}}
+				under.Go(func() {
+					if err := f.follow(ctx, j); !errors.Is(err, context.Canceled) {
+						t.Errorf("following ends with %v", err)
+					}
+				})
+				journals, traces = append(journals, j), append(traces, f)
+			}
+
+			publishing, enough := context.WithCancel(ctx)
+			defer enough()
+			var published longest
+			appended := make(chan int, 1)
+			under.Go(func() {
+				n := 0
+				for publishing.Err() == nil {
+					if err := journals[n%3].Append(ctx, round(n+1)); err != nil {
+						t.Errorf("round %d: %v", n+1, err)
+						break
+					}
+					n++
+					published.tick()
+				}
+				appended <- n
+			})
+
+			read := func(n int) {
+				t.Helper()
+				last := journals[0].position()
+				for journals[0].position() < last+uint64(n) && !t.Failed() {
+					sleep(ctx, 10*time.Millisecond)
+				}
+			}
+			read(100)
+			victim, err := c.Leader(ctx, stream)
+			must(t, err)
+			if !fault.leader {
+				victim = c.Nodes[(slices.Index(c.Nodes, victim)+1)%3]
+			}
+			must(t, fault.begin(victim))
+			read(100)
+			must(t, journals[0].Seal(ctx))
+			must(t, fault.end(victim))
+			must(t, victim.Ready(ctx))
+			read(100)
+			enough()
+			n := <-appended
+			must(t, journals[1].Seal(ctx))
+			late := openTest(t, o)
+			start(t, late)
+			for _, j := range journals {
+				for j.position() < late.position() {
+					sleep(ctx, 10*time.Millisecond)
+					must(t, t.Context().Err())
+				}
+			}
+			cancel()
+			under.Wait()
+
+			for i, f := range traces {
+				if !slices.IsSorted(f.positions) || len(slices.Compact(slices.Clone(f.positions))) != len(f.positions) {
+					t.Errorf("process %d has followed positions twice, or not in order", i)
+				}
+				if len(f.batches) != n {
+					t.Errorf("process %d has followed %d of %d rounds", i, len(f.batches), n)
+				}
+				if got, _ := journals[i].log.at(late.position()); got != late.log.last || journals[i].Stats().Seals < 2 {
+					t.Errorf("process %d has read %s, and one that starts later %s: %+v", i, got, late.log.last, journals[i].Stats())
+				}
+				t.Logf("publishing stood still for %s, process %d for %s: %+v", published.max.Round(time.Millisecond), i, f.stalled.max.Round(time.Millisecond), journals[i].Stats())
+			}
+		})
+	}
+}

@@ -1,0 +1,82 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+)
+
+// Replay implements journal.Journal: it reads up to what is the last message when it begins. It returns ErrGap if the log does not reach
+// back to the position any more.
+func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Round) error) error {
+	j.mu.Lock()
+	start := j.log.last
+	j.mu.Unlock()
+	if start.position != after {
+		return fmt.Errorf("a start from %d, where a snapshot of %d was loaded", after, start.position)
+	}
+	var state jetstream.StreamState
+	err := repeatedly(j.life, func(ctx context.Context) error {
+		stream, err := j.js.Stream(ctx, j.options.stream())
+		if err == nil {
+			state = stream.CachedInfo().State
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case state.LastSeq < after:
+		return fmt.Errorf("%w: it ends at %d, and a snapshot is of %d", ErrShortened, state.LastSeq, after)
+	case state.LastSeq > after && state.FirstSeq > after+1:
+		return fmt.Errorf("%w: it begins at %d, and the newest snapshot is of %d", ErrGap, state.FirstSeq, after)
+	}
+	j.reader.last.Store(after)
+	return j.reader.read(j.life, state.LastSeq, j.take(call))
+}
+
+// Follow implements journal.Shared.
+func (j *Journal) Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error {
+	ctx, cancel := j.during(ctx)
+	defer cancel()
+	return j.reader.read(ctx, math.MaxUint64, j.take(call))
+}
+
+// take calls with the rounds among messages, and compares seals.
+func (j *Journal) take(call func(position uint64, r *counts.Round) error) func(*message) error {
+	var round counts.Round
+	return func(m *message) error {
+		if m.subject == j.options.seals() {
+			if err := j.compare(m); err != nil {
+				return err
+			}
+			j.note(m, false)
+			return nil
+		}
+		j.note(m, true) // before the call: a snapshot of this position may follow at once
+		if err := round.ReadRow(m.data); err != nil {
+			return fmt.Errorf("the round at %d of the log cannot be read: %w", m.sequence, err)
+		}
+		round.Stamp = j.options.Time(time.Unix(0, m.stamp)).UnixMilli()
+		return call(m.sequence, &round)
+	}
+}
+
+// note adds a message to what was read.
+func (j *Journal) note(m *message, round bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.log.add(j.log.last.and(m, round))
+}
+
+// position is up to where the log was read.
+func (j *Journal) position() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.log.last.position
+}

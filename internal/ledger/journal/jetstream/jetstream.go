@@ -1,0 +1,160 @@
+// Package jetstream has a journal that several processes share: a stream of NATS JetStream with three copies, each of which is synced before
+// a round is acknowledged.
+//
+//	stream.go    what the stream must be
+//	publish.go   how a round gets into it
+//	reader.go    how all rounds are read, by consumer.go and direct.go
+//	follow.go    what is done with them
+//	seal.go      how processes find that they have read the same
+//	snapshot.go  what a start reads before them
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
+)
+
+// Options of a journal. The zero value of those that are not required is ready for use.
+type Options struct {
+	Servers  []string // required: nats:// or tls://, any node of the cluster
+	Instance string   // required: letters, digits, - and _; journals of one instance share a log
+	// Fingerprint tells secrets of keys apart, and gives none away. Keys are comparable only under one secret: a process with another than
+	// the log's is refused.
+	Fingerprint string // required
+
+	Credentials          string // a file, as nsc writes it
+	CertificateAuthority string // a file in PEM; the system's if it is empty
+	Certificate, Key     string // files in PEM, for servers that ask for a certificate
+
+	Replicas      int           // how many copies the log has, 3 if zero
+	Retention     time.Duration // how long it keeps rounds, DefaultRetention if zero
+	AllowUnsynced bool          // takes servers that acknowledge before they have synced: a power failure may lose what was acknowledged
+
+	// Time is the time for the rules that stands for one of the server's, the same if it is nil.
+	Time func(time.Time) time.Time
+	// Log receives what goes wrong in the background.
+	Log logr.Logger
+}
+
+// DefaultRetention is as long as anything is counted, and a day.
+const DefaultRetention = 38 * 24 * time.Hour
+
+// What is wrong with a log on which a process may not go on.
+var (
+	ErrGap       = errors.New("the log lacks rounds that this process has not read")
+	ErrShortened = errors.New("the log lacks rounds that this process has read")
+	ErrReplaced  = errors.New("the log is not the one that was there before")
+	ErrDiffers   = errors.New("the log is not as another process has read it")
+)
+
+// ErrTooLarge is returned for a round whose row has more than MaxRound bytes.
+var ErrTooLarge = fmt.Errorf("a round has more than %d bytes", MaxRound)
+
+// MaxRound is how many bytes a round's row may have. Servers take twice as many by default.
+const MaxRound = 512 << 10
+
+// Journal is a process's part in a shared log. A position is a sequence of the stream; other messages than rounds take sequences too.
+type Journal struct {
+	options    Options
+	connection *connection
+	js         jetstream.JetStream
+	created    time.Time // of the stream: another one has another
+	reader     *reader
+	snapshots  jetstream.ObjectStore
+
+	life context.Context // ends with the journal; its cause says why
+	end  context.CancelCauseFunc
+
+	repeats, sealed atomic.Int64
+
+	mu       sync.Mutex
+	log      history // that was read
+	snapshot prefix  // of the newest snapshot that is known
+}
+
+var _ journal.Shared = (*Journal)(nil)
+
+var errClosed = errors.New("the journal is closed")
+
+// Open connects to the servers, and makes the log and the store of its snapshots unless they are there. A log that promises less than the
+// options want is refused. Open asks until ctx ends where no leader answers.
+func Open(ctx context.Context, o Options) (*Journal, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	connection, err := connect(&o)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the log: %w", err)
+	}
+	j := &Journal{options: o, connection: connection}
+	j.life, j.end = context.WithCancelCause(context.Background())
+	if err := j.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the log: %w", err), j.Close())
+	}
+	return j, nil
+}
+
+func (j *Journal) open(ctx context.Context) (err error) {
+	if err := j.checkServer(); err != nil {
+		return err
+	}
+	if j.js, err = jetstream.New(j.connection.Conn, jetstream.WithDefaultTimeout(patience)); err != nil {
+		return err
+	}
+	if err := j.openStream(ctx); err != nil {
+		return err
+	}
+	if err := j.openSnapshots(ctx); err != nil {
+		return err
+	}
+	j.reader = &reader{connection: j.connection.Conn, js: j.js, stream: j.options.stream(), created: j.created}
+	return nil
+}
+
+// Size implements journal.Journal.
+func (j *Journal) Size() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return int64(j.log.last.bytes - j.snapshot.bytes)
+}
+
+// Stats counts what the journal did since it was opened.
+type Stats struct {
+	Position uint64 // up to which the log was read
+	Snapshot uint64 // position of the newest snapshot that is known
+	Repeats  int64  // rounds and seals that were published again, for want of an acknowledgement
+	Restarts int64  // consumers that were given up
+	Direct   int64  // messages that were read without a consumer
+	Seals    int64  // that were compared, and agreed
+}
+
+// Stats is what the journal did by now.
+func (j *Journal) Stats() Stats {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return Stats{
+		Position: j.log.last.position, Snapshot: j.snapshot.position,
+		Repeats: j.repeats.Load(), Restarts: j.reader.restarts.Load(), Direct: j.reader.directs.Load(), Seals: j.sealed.Load(),
+	}
+}
+
+// Close implements journal.Journal. What is under way ends.
+func (j *Journal) Close() error {
+	j.end(errClosed)
+	j.connection.Close()
+	return nil
+}
+
+// during ends with ctx, and with the journal.
+func (j *Journal) during(ctx context.Context) (context.Context, context.CancelFunc) {
+	return either(ctx, j.life)
+}

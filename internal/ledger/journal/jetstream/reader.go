@@ -1,0 +1,177 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// reader reads a stream in order, each message once. It has a consumer of its own, which nobody needs after it: where the consumer is silent,
+// it makes another one, and reads from any node that has a copy until then. It so goes on while the cluster elects.
+//
+// The ordered consumer of the client does not do: after a node's death it waits for it, or for ten seconds.
+type reader struct {
+	connection *nats.Conn
+	js         jetstream.JetStream
+	stream     string
+	created    time.Time
+	last       atomic.Uint64 // the sequence of the last message that was handed out
+
+	restarts, directs atomic.Int64
+}
+
+// message is one of a stream.
+type message struct {
+	sequence uint64
+	stamp    int64 // the time that the stream's leader gave it, Unix nanoseconds
+	subject  string
+	data     []byte
+}
+
+const (
+	// beat is how often a consumer says that there is nothing. Silent twice, it is given up.
+	beat   = 200 * time.Millisecond
+	silent = 2*beat + 100*time.Millisecond
+	// answer is how long a node has to answer what it has in memory or on disk.
+	answer = 250 * time.Millisecond
+	// confirmed is how often in a row, without a message between, the log must be found wrong: one node may be, for a while.
+	confirmed = 3
+)
+
+// read calls with each message after the last one, until one has a sequence, ctx ends, or call fails.
+func (r *reader) read(ctx context.Context, until uint64, call func(*message) error) error {
+	found, at := 0, r.last.Load()
+	for at < until {
+		err := r.readOn(ctx, until, call)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if last := r.last.Load(); last > at {
+			found, at = 0, last
+		}
+		switch {
+		case errors.Is(err, ErrGap), errors.Is(err, ErrShortened), errors.Is(err, ErrReplaced):
+			if found++; found == confirmed {
+				return err
+			}
+			sleep(ctx, tryWithin/confirmed)
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// readOn reads with one consumer, until it is of no more use.
+func (r *reader) readOn(ctx context.Context, until uint64, call func(*message) error) error {
+	consumer, err := r.consumer(ctx, until, call)
+	if err != nil || consumer == "" {
+		return err
+	}
+	err = r.consume(ctx, consumer, until, call)
+	if r.last.Load() < until {
+		r.restarts.Add(1)
+	}
+	return err
+}
+
+// take hands a message out if it is the next one. One that was read before is passed over.
+func (r *reader) take(m *message, call func(*message) error) error {
+	switch last := r.last.Load(); {
+	case m.sequence <= last:
+		return nil
+	case m.sequence > last+1:
+		return fmt.Errorf("%w: after %d comes %d", ErrGap, last, m.sequence)
+	}
+	r.last.Store(m.sequence)
+	return call(m)
+}
+
+// consumer makes a consumer, and reads without one until it is made. It has no name if that was enough.
+func (r *reader) consumer(ctx context.Context, until uint64, call func(*message) error) (name string, err error) {
+	type made struct {
+		name string
+		err  error
+	}
+	done := make(chan made, 1)
+	making, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		name, err := r.create(making)
+		done <- made{name, err}
+	}()
+	pause := time.NewTimer(tryAgain)
+	defer pause.Stop()
+	for {
+		select {
+		case c := <-done:
+			return c.name, c.err
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-pause.C:
+		}
+		n, err := r.direct(ctx, call)
+		if err != nil || r.last.Load() >= until {
+			return "", err
+		}
+		if n > 0 {
+			pause.Reset(0)
+		} else {
+			pause.Reset(tryAgain)
+		}
+	}
+}
+
+// direct reads what follows from any node. What it lacks another may have.
+func (r *reader) direct(ctx context.Context, call func(*message) error) (n int, err error) {
+	for m, err := range direct(ctx, r.connection, r.stream, directGet{Sequence: r.last.Load() + 1}) {
+		if err == nil {
+			err = r.take(m, call)
+		}
+		if errors.Is(err, errNoAnswer) || errors.Is(err, ErrGap) {
+			break
+		}
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	r.directs.Add(int64(n))
+	return n, nil
+}
+
+// create makes a consumer of a stream that has all that was read, and returns its name. It tries until ctx ends.
+func (r *reader) create(ctx context.Context) (name string, err error) {
+	err = repeatedly(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		stream, err := r.js.Stream(ctx, r.stream)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return fmt.Errorf("%w: it is gone", ErrReplaced)
+		}
+		if err != nil {
+			return err
+		}
+		info, last := stream.CachedInfo(), r.last.Load()
+		if !info.Created.Equal(r.created) {
+			return fmt.Errorf("%w: it was created at %s, and the one before at %s", ErrReplaced, info.Created, r.created)
+		}
+		if info.State.LastSeq < last {
+			return fmt.Errorf("%w: it ends at %d, and was read up to %d", ErrShortened, info.State.LastSeq, last)
+		}
+		made, err := r.js.CreateConsumer(ctx, r.stream, jetstream.ConsumerConfig{
+			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: last + 1,
+			AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: 20 * time.Second,
+		})
+		if err == nil {
+			name = made.CachedInfo().Name
+		}
+		return err
+	})
+	return name, err
+}

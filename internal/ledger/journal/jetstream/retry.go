@@ -1,0 +1,60 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	tryWithin = 2 * time.Second // how long an answer is waited for, before it is asked for again
+	tryAgain  = 50 * time.Millisecond
+)
+
+// repeatedly tries until it succeeds, fails for good, or ctx ends.
+func repeatedly(ctx context.Context, try func(context.Context) error) error {
+	for {
+		within, cancel := context.WithTimeout(ctx, tryWithin)
+		err := try(within)
+		late := within.Err() != nil
+		cancel()
+		if err == nil || final(err) {
+			return err
+		}
+		if !late {
+			sleep(ctx, tryAgain)
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+	}
+}
+
+// final reports whether the same request would fail again. Whatever a leader's absence can cause is not final, nor what tells of too many
+// requests.
+func final(err error) bool {
+	if refused, is := errors.AsType[*jetstream.APIError](err); is {
+		return refused.Code < http.StatusInternalServerError && refused.Code != http.StatusRequestTimeout && refused.Code != http.StatusTooManyRequests
+	}
+	for _, known := range []error{ErrGap, ErrShortened, ErrReplaced, ErrTooLarge, errRefused, nats.ErrMaxPayload, nats.ErrAuthorization, nats.ErrPermissionViolation} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// sleep waits, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

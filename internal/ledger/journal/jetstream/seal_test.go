@@ -1,0 +1,136 @@
+package jetstream
+
+import (
+	"errors"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Processes that have read the same find so at a seal, whoever sealed and however much came between; one that started from a snapshot too.
+func TestSealsAgree(t *testing.T) {
+	o := onServer()
+	a, b := openTest(t, o), openTest(t, o)
+	start(t, a)
+	start(t, b)
+	add(t, a, 1, 2)
+	must(t, a.Save(t.Context(), a.position(), whole()))
+	must(t, b.Append(t.Context(), round(3)))
+	must(t, a.Seal(t.Context()))
+	must(t, b.Append(t.Context(), round(4)))
+	must(t, a.Append(t.Context(), round(5)))
+	follow(t, a, 3)
+	follow(t, b, 5)
+	c := openTest(t, o)
+	start(t, c)
+	for name, j := range map[string]*Journal{"the one that sealed": a, "another": b, "one from a snapshot": c} {
+		if stats := j.Stats(); stats.Seals != 1 || stats.Position != 6 || stats.Snapshot != 2 {
+			t.Errorf("%s has %+v", name, stats)
+		}
+	}
+	if a.Size() != b.Size() || a.Size() != c.Size() {
+		t.Errorf("a start would read %d, %d and %d bytes", a.Size(), b.Size(), c.Size())
+	}
+}
+
+// A process that has read something else than another does not go on after the other's seal.
+func TestASealThatDiffersEndsIt(t *testing.T) {
+	o := onServer()
+	a, b := openTest(t, o), openTest(t, o)
+	start(t, a)
+	start(t, b)
+	add(t, a, 1)
+	follow(t, b, 1)
+	b.log.last.digest[0]++ // as if the server had given it another message
+	b.log.add(b.log.last)
+	must(t, a.Seal(t.Context()))
+	add(t, a, 2)
+	if err := failure(t, b); !errors.Is(err, ErrDiffers) {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
+// A seal of what was read so long ago that it is not remembered says nothing.
+func TestAnOldSealSaysNothing(t *testing.T) {
+	o := onServer()
+	j := openTest(t, o)
+	start(t, j)
+	add(t, j, 1)
+	must(t, j.Seal(t.Context()))
+	j.log.recent[1] = prefix{position: 1 + remembered}
+	add(t, j, 2)
+	if stats := j.Stats(); stats.Seals != 0 || stats.Position != 3 {
+		t.Errorf("it has %+v", stats)
+	}
+}
+
+// A prefix is another one if any of its messages is another, comes at another place or has another time.
+func TestAPrefixTellsMessagesApart(t *testing.T) {
+	first := message{sequence: 1, stamp: 7, data: []byte("a")}
+	second := message{sequence: 2, stamp: 8, data: []byte("b")}
+	is := prefix{}.and(&first, true).and(&second, true)
+	for name, change := range map[string]func(first, second *message){
+		"another message": func(first, _ *message) { first.data = []byte("c") },
+		"another time":    func(_, second *message) { second.stamp++ },
+		"another order":   func(first, second *message) { first.data, second.data = second.data, first.data },
+		"a shift":         func(first, second *message) { first.data, second.data = []byte("ab"), nil },
+	} {
+		first, second := first, second
+		change(&first, &second)
+		if (prefix{}).and(&first, true).and(&second, true).digest == is.digest {
+			t.Errorf("%s is not told", name)
+		}
+	}
+	if again := (prefix{}).and(&first, true).and(&second, true); again != is {
+		t.Error("the same messages are told apart")
+	}
+}
+
+func somePrefix(t *rapid.T) prefix {
+	p := prefix{position: rapid.Uint64().Draw(t, "position"), bytes: rapid.Uint64().Draw(t, "bytes")}
+	copy(p.digest[:], rapid.SliceOfN(rapid.Byte(), len(p.digest), len(p.digest)).Draw(t, "digest"))
+	return p
+}
+
+// Seals and prefixes are read as they were written.
+func TestSealsAreReadAsWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := seal{somePrefix(t), somePrefix(t)}
+		if got, err := readSeal(s.appendRow(nil)); err != nil || got != s {
+			t.Errorf("%+v is read as %+v, %v", s, got, err)
+		}
+		if got, err := parsePrefix(s.read.String()); err != nil || got != s.read {
+			t.Errorf("%+v is read as %+v, %v", s.read, got, err)
+		}
+	})
+}
+
+// Whatever is read as a seal is written as it was read: nothing else passes.
+func FuzzSeal(f *testing.F) {
+	f.Add(seal{prefix{position: 7, bytes: 9}, prefix{position: 3}}.appendRow(nil))
+	f.Add([]byte{sealVersion})
+	f.Fuzz(func(t *testing.T, row []byte) {
+		s, err := readSeal(row)
+		if err != nil {
+			return
+		}
+		if again, err := readSeal(s.appendRow(nil)); err != nil || again != s {
+			t.Errorf("%+v is read again as %+v, %v", s, again, err)
+		}
+	})
+}
+
+// The same of the description of a snapshot.
+func FuzzPrefix(f *testing.F) {
+	f.Add(prefix{position: 7, bytes: 9}.String())
+	f.Add("")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := parsePrefix(text)
+		if err != nil {
+			return
+		}
+		if again, err := parsePrefix(p.String()); err != nil || again != p {
+			t.Errorf("%+v is read again as %+v, %v", p, again, err)
+		}
+	})
+}

@@ -1,0 +1,256 @@
+package jetstream
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"numberfleet.dev/numberfleet/internal/ledger/codec"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+)
+
+// Snapshots are objects in a store that belongs to the stream, each of all rows at a position, which is its name. Its description has the
+// prefix of the log that it stands for. The last keptSnapshots are kept.
+
+const (
+	keptSnapshots = 3
+	// chunk is the size of the messages that an object is made of. The client has 4,000 of them under way: less than servers buffer.
+	chunk = 16 << 10
+	// patience is how long one message of a snapshot may take, or a list of them: longer than an election.
+	patience = 15 * time.Second
+	// logOf is under which the metadata of a store say when its stream was created, and prefixOf those of a snapshot what it stands for.
+	logOf    = "numberfleet.dev/log-created"
+	prefixOf = "prefix"
+)
+
+func (o *Options) bucket() string { return o.stream() + "_snapshots" }
+
+// streamOf is the stream that the client keeps an object store in.
+func streamOf(bucket string) string { return "OBJ_" + bucket }
+
+// openSnapshots finds the store of snapshots, or makes it. A store of another log's snapshots is refused: that log is gone, and what it
+// counted would count no more.
+func (j *Journal) openSnapshots(ctx context.Context) error {
+	o := &j.options
+	want := jetstream.ObjectStoreConfig{
+		Bucket: o.bucket(), Description: "Snapshots of " + o.stream(), Storage: jetstream.FileStorage, Replicas: o.Replicas, Placement: o.placement(),
+		TTL:      o.Retention, // with an older one nothing can be started any more
+		Metadata: map[string]string{logOf: j.created.UTC().Format(time.RFC3339Nano)},
+	}
+	return repeatedly(ctx, func(ctx context.Context) (err error) {
+		if j.snapshots, err = j.js.ObjectStore(ctx, want.Bucket); errors.Is(err, jetstream.ErrBucketNotFound) {
+			j.snapshots, err = j.js.CreateObjectStore(ctx, want)
+		}
+		if errors.Is(err, jetstream.ErrBucketExists) { // another process made it meanwhile
+			return errors.New("the store of snapshots appeared")
+		}
+		if err != nil {
+			return err
+		}
+		stream, err := j.js.Stream(ctx, streamOf(want.Bucket))
+		if err != nil {
+			return err
+		}
+		is := &stream.CachedInfo().Config
+		if err := lessDurable(is, &jetstream.StreamConfig{Replicas: want.Replicas, Placement: want.Placement}); err != nil {
+			return fmt.Errorf("%w: the stream %s: %w", errRefused, is.Name, err)
+		}
+		if is.Metadata[logOf] != want.Metadata[logOf] {
+			return fmt.Errorf("%w: the store %s is of a log that was created at %s, and the one that is there was created at %s; restore that log, or remove the store to begin without what was counted",
+				ErrReplaced, want.Bucket, is.Metadata[logOf], want.Metadata[logOf])
+		}
+		return nil
+	})
+}
+
+// stored is a snapshot in the store.
+type stored struct {
+	prefix
+	object *jetstream.ObjectInfo
+}
+
+// list is all snapshots in the store, the newest first.
+func (j *Journal) list(ctx context.Context) ([]stored, error) {
+	var objects []*jetstream.ObjectInfo
+	err := repeatedly(ctx, func(ctx context.Context) (err error) {
+		if objects, err = j.snapshots.List(ctx); errors.Is(err, jetstream.ErrNoObjectsFound) {
+			return nil
+		}
+		return err
+	})
+	var all []stored
+	for _, object := range objects {
+		p, err := parsePrefix(object.Metadata[prefixOf])
+		if err != nil {
+			j.options.Log.Error(err, "A snapshot in the store cannot be used", "snapshot", object.Name)
+			continue
+		}
+		all = append(all, stored{p, object})
+	}
+	slices.SortFunc(all, func(a, b stored) int { return cmp.Compare(b.position, a.position) })
+	return all, err
+}
+
+const prefixVersion = 1
+
+func (p prefix) String() string {
+	return base64.RawURLEncoding.EncodeToString(codec.Seal(p.appendTo([]byte{prefixVersion})))
+}
+
+// parsePrefix reads what String wrote.
+func parsePrefix(text string) (prefix, error) {
+	row, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return prefix{}, fmt.Errorf("the prefix of a snapshot cannot be read: %w", err)
+	}
+	r := codec.Open(row, prefixVersion)
+	p := readPrefix(&r)
+	return p, r.End()
+}
+
+// Load implements journal.Journal. It reads a snapshot to its end before it hands out its rows: one that is damaged is passed over.
+func (j *Journal) Load() iter.Seq2[counts.Row, error] {
+	return func(yield func(counts.Row, error) bool) {
+		all, err := j.list(j.life)
+		if err != nil {
+			yield(counts.Row{}, err)
+			return
+		}
+		for _, s := range all {
+			if err := j.copy(j.life, io.Discard, s.object); err != nil {
+				j.options.Log.Error(err, "A snapshot in the store cannot be used", "snapshot", s.object.Name)
+				continue
+			}
+			j.mu.Lock()
+			j.log.add(s.prefix)
+			j.snapshot = s.prefix
+			j.mu.Unlock()
+			j.rows(s)(yield)
+			return
+		}
+	}
+}
+
+// rows are those of a snapshot.
+func (j *Journal) rows(s stored) iter.Seq2[counts.Row, error] {
+	return func(yield func(counts.Row, error) bool) {
+		ctx, cancel := context.WithCancel(j.life)
+		defer cancel()
+		r, w := io.Pipe()
+		defer func() { _ = r.Close() }()
+		go func() { _ = w.CloseWithError(j.copy(ctx, w, s.object)) }()
+		readRows(r)(yield)
+	}
+}
+
+// copy writes an object to a writer, from any nodes that have copies. It fails if the object is not there whole.
+func (j *Journal) copy(ctx context.Context, to io.Writer, object *jetstream.ObjectInfo) error {
+	h := sha256.New()
+	from := directGet{Sequence: 1, Subject: "$O." + object.Bucket + ".C." + object.NUID}
+	silent := 0
+	for left := object.Size; left > 0; {
+		before := left
+		for m, err := range direct(ctx, j.connection.Conn, streamOf(object.Bucket), from) {
+			if err != nil {
+				break
+			}
+			from.Sequence = m.sequence + 1
+			left -= min(left, uint64(len(m.data)))
+			_, _ = h.Write(m.data)
+			if _, err := to.Write(m.data); err != nil {
+				return err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if left < before {
+			silent = 0
+			continue
+		}
+		if silent++; silent > int(patience/answer) {
+			return fmt.Errorf("the snapshot of %s lacks its last %d bytes", object.Name, left)
+		}
+		sleep(ctx, tryAgain)
+	}
+	if jetstream.GetObjectDigestValue(h) != object.Digest {
+		return fmt.Errorf("the snapshot of %s has another digest than it should", object.Name)
+	}
+	return nil
+}
+
+// Save implements journal.Journal. Rows that are not given are those of the newest snapshot, which must be the one that this process
+// loaded or saved.
+func (j *Journal) Save(ctx context.Context, position uint64, rows iter.Seq[counts.Row]) error {
+	ctx, cancel := j.during(ctx)
+	defer cancel()
+	j.mu.Lock()
+	at, known := j.log.at(position)
+	before := j.snapshot
+	j.mu.Unlock()
+	if !known {
+		return fmt.Errorf("a snapshot of %d, which is not one of the last positions", position)
+	}
+	r, w := io.Pipe()
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		_ = w.CloseWithError(writeRows(ctx, w, merge(j.saved(ctx, before), rows)))
+	}()
+	// The store removes what it has of an object that fails, with the same context.
+	_, err := j.snapshots.Put(context.WithoutCancel(ctx), jetstream.ObjectMeta{
+		Name: strconv.FormatUint(position, 10), Metadata: map[string]string{prefixOf: at.String()}, Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunk},
+	}, r)
+	_ = r.Close()
+	<-written
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	j.snapshot = at
+	j.mu.Unlock()
+	if err := j.keepNewest(ctx); err != nil {
+		j.options.Log.Error(err, "Old snapshots were not removed: the next one tries again")
+	}
+	return nil
+}
+
+// saved are the rows of the newest snapshot, which is to be one that is known.
+func (j *Journal) saved(ctx context.Context, known prefix) iter.Seq2[counts.Row, error] {
+	return func(yield func(counts.Row, error) bool) {
+		all, err := j.list(ctx)
+		switch {
+		case err != nil:
+			yield(counts.Row{}, err)
+		case len(all) == 0 && known == prefix{}:
+		case len(all) == 0 || all[0].prefix != known:
+			yield(counts.Row{}, errors.New("the changes are those since another snapshot than the newest"))
+		default:
+			j.rows(all[0])(yield)
+		}
+	}
+}
+
+// keepNewest removes snapshots that are older than those that are kept.
+func (j *Journal) keepNewest(ctx context.Context) error {
+	all, err := j.list(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range all[min(len(all), keptSnapshots):] {
+		if err := j.snapshots.Delete(ctx, s.object.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
