@@ -2,8 +2,10 @@ package gate_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -104,5 +106,29 @@ func TestAKeyIsOfOnePool(t *testing.T) {
 	answers := d.reserve(shop, all, all, few)
 	if one, again, other := answers[0].Decision.ID, answers[1].Decision.ID, answers[2].Decision.ID; one != again || one == other {
 		t.Errorf("they are %s, %s and %s", one, again, other)
+	}
+}
+
+// A caller says from which numbers of a pool it cannot send: another one sends, and a refusal has the caller's reasons.
+func TestACallerPassesOverNumbersOfAPool(t *testing.T) {
+	d := newDesk(t, 10)
+	r := d.pool(10)
+	r.User = "+15550209999"
+	r.Without = []gate.Exclusion{{Number: gatetest.Number, Reason: gate.NotConfigured}}
+	if answer := d.reserve(shop, r)[0]; answer.Problem != nil || answer.Name != "care" {
+		t.Errorf("it is %+v", answer)
+	}
+	r.User = "+15550209998"
+	r.Without = append(r.Without, gate.Exclusion{Number: "+15550100003", Reason: gate.Throttled, Wait: 5 * time.Second})
+	p := d.reserve(shop, r)[0].Problem
+	if p == nil || p.Reason != gate.Throttled || p.Status != http.StatusTooManyRequests || p.RetryAfter < 5*time.Second || p.RetryAfter > 6*time.Second {
+		t.Fatalf("it is %+v", p)
+	}
+	why := map[string]gate.Reason{}
+	for _, m := range p.Members {
+		why[m.Name] = m.Reason
+	}
+	if why["sales"] != gate.NotConfigured || why["care"] != gate.Throttled {
+		t.Errorf("the numbers are refused for %v", why)
 	}
 }

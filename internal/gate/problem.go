@@ -25,6 +25,8 @@ const (
 	OtherMessage Reason = counts.OtherMessage
 	// Ended: the reservation that the idempotency key stands for has ended.
 	Ended Reason = Reason(counts.Ended)
+	// NotConfigured: the guard cannot name the number to Meta, or has no access token for its account.
+	NotConfigured Reason = "NotConfigured"
 	// Throttled: Meta, or the pace that is set for the number, asks to wait.
 	Throttled Reason = counts.Throttled
 )
@@ -35,12 +37,13 @@ var kinds = map[Reason]struct {
 	title  string
 	detail string // unless there are numbers to say
 }{
-	BadRequest:   {http.StatusBadRequest, "The request is wrong", ""},
-	Forbidden:    {http.StatusForbidden, "Not allowed", "that takes create on phonenumbers/reservations of " + v1alpha1.GroupVersion.Group + " in the namespace of the number's PhoneNumber"},
-	NotFound:     {http.StatusNotFound, "Not found", "there is no such PhoneNumber"},
-	OtherMessage: {http.StatusConflict, "Confirmed with another message", "the reservation is confirmed with another message"},
-	Ended:        {http.StatusConflict, "The reservation has ended", "the reservation that the key stands for has ended; a new one takes a new key"},
-	Throttled:    {http.StatusTooManyRequests, "Too fast", "messages are sent too fast"},
+	BadRequest:    {http.StatusBadRequest, "The request is wrong", ""},
+	Forbidden:     {http.StatusForbidden, "Not allowed", "that takes create on phonenumbers/reservations of " + v1alpha1.GroupVersion.Group + " in the namespace of the number's PhoneNumber"},
+	NotFound:      {http.StatusNotFound, "Not found", "there is no such PhoneNumber"},
+	OtherMessage:  {http.StatusConflict, "Confirmed with another message", "the reservation is confirmed with another message"},
+	Ended:         {http.StatusConflict, "The reservation has ended", "the reservation that the key stands for has ended; a new one takes a new key"},
+	NotConfigured: {http.StatusServiceUnavailable, "The number is not set up", "the guard cannot send from the number: give its PhoneNumber spec.phoneNumberID, and its account an access token in guard.accounts"},
+	Throttled:     {http.StatusTooManyRequests, "Too fast", "messages are sent too fast"},
 
 	Reason(v1alpha1.RoomLimitReached):        {http.StatusTooManyRequests, "The limit is reached", "Meta reports that the limit is reached"},
 	Reason(v1alpha1.RoomBudgetReached):       {http.StatusTooManyRequests, "The budget is used up", ""},

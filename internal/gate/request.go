@@ -29,6 +29,16 @@ type Request struct {
 	FreeForm  bool                // a message that is no template, which can only be sent inside a service window
 	TTL       time.Duration       // in which the sender may begin to send, in whole seconds; zero for counts.DefaultTTL
 	Key       string              // makes a repetition for the same number or pool and user within counts.KeyKept the same reservation; empty for none
+	// Without are numbers of the pool that the caller cannot send from, up to counts.MostWithout.
+	Without []Exclusion
+}
+
+// Exclusion is a number of a pool that a caller cannot send from.
+type Exclusion struct {
+	Number string // in E.164
+	Reason Reason
+	// Wait is for how long: until then users who are bound to the number wait. Zero where nobody knows.
+	Wait time.Duration
 }
 
 // validate says what of a request is wrong, whatever there is in the fleet; nil where nothing is.

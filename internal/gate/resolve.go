@@ -61,6 +61,13 @@ func (r *resolver) resolve(ctx context.Context, request *Request, answer *Answer
 	}
 	if from.pool != nil {
 		answer.pool, o.Pool = from.pool, counts.PoolName(from.pool.Namespace, from.pool.Name)
+		for _, x := range request.Without {
+			without := counts.MemberRefusal{Number: x.Number, Why: string(x.Reason)}
+			if x.Wait > 0 {
+				without.Until = r.service.clock.Now().Add(x.Wait).Unix() + 1
+			}
+			o.Without = append(o.Without, without)
+		}
 	} else {
 		answer.of(from.number)
 		o.Number = from.number.Spec.PhoneNumber

@@ -3,6 +3,7 @@ package guard_test
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -40,7 +41,7 @@ func TestAMessageIsReservedForwardedAndConfirmed(t *testing.T) {
 			t.Errorf("%s %s: HTTP %d %s %v", test.path, test.body, res.StatusCode, body, res.Header)
 		}
 		test.want.Namespace, test.want.TTL = "shop", time.Minute
-		if got := s.gate.requests[i]; got != test.want {
+		if got := s.gate.requests[i]; !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s %s: got %+v", test.path, test.body, got)
 		}
 		if settled := s.gate.became(t, 1); settled[i] != fmt.Sprintf("confirm %d %s", i+1, id) {

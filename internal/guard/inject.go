@@ -57,9 +57,10 @@ func (a *inject) authorise(ctx context.Context, req *http.Request, namespace str
 
 // addToken gives a caller Meta's access token of the account of a number.
 func (a *inject) addToken(c *caller, number *v1alpha1.PhoneNumber) (_ *gate.Problem, err error) {
+	c.proof = ""
 	account := a.accounts[number.Spec.Business.WhatsAppBusinessAccountID]
 	if c.app = account.ID; c.app == "" {
-		return gate.NewProblem(gate.Reason(v1alpha1.RoomNotReady), "the guard has no access token for the account of the number"), nil
+		return gate.NewProblem(gate.NotConfigured, "the guard has no access token for the account of the number"), nil
 	}
 	if c.token, err = secret.Read(account.TokenFile); err != nil {
 		return nil, err

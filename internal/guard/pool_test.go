@@ -2,12 +2,15 @@ package guard_test
 
 import (
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/gate"
+	"numberfleet.dev/numberfleet/internal/guard"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -18,12 +21,15 @@ const ofPool = "/v27.0/pool.shop.all.of-us/messages"
 // newPoolStand serves a guard whose gate chooses the number sales.
 func newPoolStand(t *testing.T) (*stand, *v1alpha1.PhoneNumber) {
 	t.Helper()
-	s := newStand(t, injecting(t))
+	s := newStand(t, injecting(t), func(o *guard.Options) { o.Config.Bounds = []config.Bound{config.ThroughputBound} })
 	s.meta.RequireProof("hunter2")
 	sales := phoneNumber("sales", "+15550100001")
 	sales.Spec.PhoneNumberID = "1001"
 	s.fleet[report.ParseSubject("+15550100001")] = sales
-	s.gate.decide = func(gate.Request) gate.Answer {
+	s.gate.decide = func(r gate.Request) gate.Answer {
+		if len(r.Without) > 0 {
+			return gate.Answer{Problem: gate.NewProblem(r.Without[0].Reason, "")}
+		}
 		return gate.Answer{Number: "+15550100001", Decision: counts.Decision{ID: counts.ReservationID{7}, State: counts.Held, Why: counts.Reserved}}
 	}
 	return s, sales
@@ -36,7 +42,7 @@ func TestAMessageOfAPoolIsSentByTheNumberThatIsChosen(t *testing.T) {
 	if res.StatusCode != http.StatusOK || res.Header.Get("X-Numberfleet-Number") != "shop/sales" {
 		t.Errorf("HTTP %d %s %v", res.StatusCode, body, res.Header)
 	}
-	if got, want := s.gate.requests[0], (gate.Request{Pool: "all.of-us", Namespace: "shop", User: "15557770000", Template: "sale", Language: "en_US", TTL: time.Minute}); got != want {
+	if got, want := s.gate.requests[0], (gate.Request{Pool: "all.of-us", Namespace: "shop", User: "15557770000", Template: "sale", Language: "en_US", TTL: time.Minute}); !reflect.DeepEqual(got, want) {
 		t.Errorf("the gate was asked for %+v", got)
 	}
 	if settled := s.gate.became(t, 1); !strings.HasPrefix(settled[0], "confirm 7 wamid.") {
@@ -61,8 +67,53 @@ func TestAMessageOfAPoolThatIsNotSentGivesItsPlaceBack(t *testing.T) {
 	}
 	sales.Spec.PhoneNumberID = ""
 	res, body := s.do(http.MethodPost, ofPool, template, authorization("cluster-forwarder"))
-	if res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "spec.phoneNumberID") || s.gate.became(t, 1)[2] != "release 7" {
+	if res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "NotConfigured: ") || !strings.Contains(body, "spec.phoneNumberID") || s.gate.became(t, 1)[2] != "release 7" {
 		t.Errorf("HTTP %d %s", res.StatusCode, body)
+	}
+}
+
+// A message goes out by another number of the pool where the one that was chosen cannot be named to Meta, has no token, or is throttled. The
+// place of each that was tried is given back.
+func TestAMessageOfAPoolGoesOutByAnotherNumberWhereOneCannotSendIt(t *testing.T) {
+	for name, test := range map[string]struct {
+		sales  func(*v1alpha1.PhoneNumber)
+		before int // messages
+		want   gate.Exclusion
+	}{
+		"no id":    {func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumberID = "" }, 0, gate.Exclusion{Reason: gate.NotConfigured}},
+		"no token": {func(n *v1alpha1.PhoneNumber) { n.Spec.Business.WhatsAppBusinessAccountID = "9" }, 0, gate.Exclusion{Reason: gate.NotConfigured}},
+		"too fast": {func(n *v1alpha1.PhoneNumber) { n.Status.Throughput.MessagesPerSecond = 2 }, 2, gate.Exclusion{Reason: gate.Throttled, Wait: time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, sales := newPoolStand(t)
+			test.sales(sales)
+			care := phoneNumber("care", "+15550100002")
+			care.Spec.PhoneNumberID = "1002"
+			s.fleet[report.ParseSubject("+15550100002")] = care
+			s.gate.decide = func(r gate.Request) gate.Answer {
+				n := byte(1 + len(r.Without))
+				number := "+1555010000" + string('0'+n)
+				return gate.Answer{Number: number, Decision: counts.Decision{ID: counts.ReservationID{n}, Number: number, State: counts.Held, Why: counts.Reserved}}
+			}
+			for i := range test.before + 1 {
+				res, body := s.do(http.MethodPost, ofPool, template, authorization("cluster-forwarder"))
+				number := "shop/sales"
+				if i == test.before {
+					number = "shop/care"
+				}
+				if res.StatusCode != http.StatusOK || res.Header.Get("X-Numberfleet-Number") != number {
+					t.Errorf("HTTP %d %s %v", res.StatusCode, body, res.Header)
+				}
+			}
+			settled := s.gate.became(t, test.before+2)[test.before:]
+			if settled[0] != "release 1" || !strings.HasPrefix(settled[1], "confirm 2 wamid.") {
+				t.Errorf("they became %q", settled)
+			}
+			test.want.Number = "+15550100001"
+			if got := s.gate.requests[len(s.gate.requests)-1].Without; !reflect.DeepEqual(got, []gate.Exclusion{test.want}) {
+				t.Errorf("the gate was asked without %+v", got)
+			}
+		})
 	}
 }
 

@@ -28,10 +28,11 @@ type sending struct {
 	*Guard
 	*exchange
 
-	gate   Gate
-	to     route
-	number *v1alpha1.PhoneNumber // nil until one of a pool is chosen
-	chosen string                // from a pool, in E.164
+	gate    Gate
+	to      route
+	number  *v1alpha1.PhoneNumber // nil until one of a pool is chosen
+	chosen  string                // from a pool, in E.164
+	without []gate.Exclusion      // numbers of the pool that were tried
 
 	message  message
 	subjects []subject // that Meta may throttle for it
@@ -121,9 +122,9 @@ func (s *sending) reserve(ctx context.Context) *gate.Problem {
 	defer cancel()
 	request := gate.Request{
 		Pool: s.to.pool.name, Namespace: s.to.pool.namespace, User: s.message.user, Template: s.message.template, Language: s.message.language,
-		Category: s.message.category, FreeForm: s.message.freeForm, TTL: ttl,
+		Category: s.message.category, FreeForm: s.message.freeForm, TTL: ttl, Without: s.without,
 	}
-	if s.number != nil {
+	if s.to.pool == (pool{}) {
 		request.Number, request.Namespace = s.number.Spec.PhoneNumber, s.number.Namespace
 	}
 	answers, err := s.gate.Reserve(asking, s.caller, []gate.Request{request})
@@ -132,7 +133,9 @@ func (s *sending) reserve(ctx context.Context) *gate.Problem {
 		s.outcome = outcomeNotReady
 		return s.failed(ctx, err, "A message could not be decided about")
 	case answers[0].Problem != nil:
-		s.outcome = outcomeRefused
+		if s.outcome = outcomeRefused; answers[0].Problem.Reason == gate.Throttled {
+			s.outcome = outcomeThrottled
+		}
 		return answers[0].Problem
 	default:
 		s.decision, s.chosen = answers[0].Decision, answers[0].Number

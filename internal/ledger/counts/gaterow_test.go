@@ -47,6 +47,7 @@ var (
 		{Kind: Reserve, ID: ReservationID{1}, Number: number, User: 1, Template: Template{Name: "code", Language: "en_US", Account: "1"}, Category: Utility, TTL: uint32(MostTTL / time.Second), Key: math.MaxUint64},
 		{Kind: Reserve, ID: ReservationID{2}, Number: number, User: math.MaxUint64, Free: true},
 		{Kind: Reserve, ID: ReservationID{3}, Pool: "shop/all", User: 1, Template: Template{Name: "code"}},
+		{Kind: Reserve, ID: ReservationID{4}, Pool: "shop/all", User: 1, Without: []MemberRefusal{{Number: number, Why: Throttled, Until: begin.Unix()}, {Number: "+1", Why: "NotConfigured"}}},
 		{Kind: Confirm, ID: ReservationID{1}, Message: 5},
 		{Kind: Release, ID: ReservationID{2}},
 	}

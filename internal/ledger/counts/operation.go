@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"numberfleet.dev/numberfleet/internal/ledger/codec"
@@ -52,6 +53,9 @@ type Operation struct {
 	Category Category // NoCategory stands for that of the template
 	TTL      uint32   // seconds from log time in which the sender may begin to send, up to MostTTL
 	Key      uint64   // a hash of who asks and of the idempotency key; zero for none
+	// Without are numbers of the Pool, by their own names, that the sender cannot send from, and why; up to MostWithout. One that it can send
+	// from again at an instant keeps the users who are bound to it: they wait.
+	Without []MemberRefusal
 
 	Message MessageKey // of a Confirm only
 }
@@ -68,6 +72,9 @@ const (
 	DefaultTTL = 10 * time.Minute // where a sender does not say
 	MostTTL    = 24 * time.Hour   // the longest
 )
+
+// MostWithout is how many numbers of a pool a sender may pass over.
+const MostWithout = 16
 
 // UnknownFor is how long a reservation counts on of which it is not known whether its message was delivered.
 const UnknownFor = 24 * time.Hour
@@ -171,6 +178,8 @@ func (o *Operation) Validate() error {
 		return invalid("Number", "or Pool is empty or too long, or there are both")
 	case o.User == 0:
 		return invalid("User", "is not known")
+	case len(o.Without) > MostWithout || o.Pool == "" && len(o.Without) > 0 || slices.ContainsFunc(o.Without, MemberRefusal.invalid):
+		return invalid("Without", "has too many numbers, or one without a reason, or there is no Pool")
 	case max(len(o.Template.Name), len(o.Template.Language), len(o.Template.Account)) > maxName:
 		return invalid("Template", "is too long")
 	case o.Template.Name == "" && o.Template != Template{}:
@@ -187,10 +196,14 @@ func (o *Operation) Validate() error {
 const (
 	flagFree = 1 << 7
 	flagPool = 1 << 6 // the name is a pool's
+	// flagWithout: numbers of the pool follow that are passed over.
+	flagWithout = 1 << 5
+
+	operationFlags = flagFree | flagPool | flagWithout
 )
 
 func (o *Operation) appendRow(row []byte) []byte {
-	kind := byte(o.Kind) | flag(o.Free, flagFree) | flag(o.Pool != "", flagPool)
+	kind := byte(o.Kind) | flag(o.Free, flagFree) | flag(o.Pool != "", flagPool) | flag(len(o.Without) > 0, flagWithout)
 	row = append(append(row, kind), o.ID[:]...)
 	switch o.Kind {
 	case Reserve:
@@ -199,6 +212,12 @@ func (o *Operation) appendRow(row []byte) []byte {
 		row = append(o.Template.appendRow(row), byte(o.Category))
 		row = binary.AppendUvarint(row, uint64(o.TTL))
 		row = binary.AppendUvarint(row, o.Key)
+		if len(o.Without) > 0 {
+			row = binary.AppendUvarint(row, uint64(len(o.Without)))
+			for i := range o.Without {
+				row = o.Without[i].appendRow(row)
+			}
+		}
 	case Confirm:
 		row = binary.LittleEndian.AppendUint64(row, uint64(o.Message))
 	case Release:
@@ -208,7 +227,7 @@ func (o *Operation) appendRow(row []byte) []byte {
 
 func (r *reader) operation() (o Operation) {
 	kind := r.Byte()
-	o.Kind, o.Free = OperationKind(kind&^(flagFree|flagPool)), kind&flagFree != 0
+	o.Kind, o.Free = OperationKind(kind&^operationFlags), kind&flagFree != 0
 	copy(o.ID[:], r.Bytes(uint64(len(o.ID))))
 	switch o.Kind {
 	case Reserve:
@@ -220,6 +239,11 @@ func (r *reader) operation() (o Operation) {
 		o.Template, o.Category = r.template(), Category(r.Byte())
 		ttl := r.Uvarint()
 		o.TTL, o.Key = uint32(min(ttl, 1<<32-1)), r.Uvarint()
+		if kind&flagWithout != 0 {
+			for range r.Count(3) {
+				o.Without = append(o.Without, r.memberRefusal())
+			}
+		}
 	case Confirm:
 		o.Message = MessageKey(r.Uint64())
 	case Release:

@@ -64,6 +64,18 @@ type MemberRefusal struct {
 	Until  int64 // Unix seconds; zero where it is not known
 }
 
+func (r MemberRefusal) invalid() bool {
+	return r.Number == "" || len(r.Number) > maxNumber || r.Why == "" || len(r.Why) > maxName || r.Until < 0
+}
+
+func (r *MemberRefusal) appendRow(row []byte) []byte {
+	return binary.AppendUvarint(codec.AppendString(codec.AppendString(row, r.Number), r.Why), uint64(r.Until))
+}
+
+func (r *reader) memberRefusal() MemberRefusal {
+	return MemberRefusal{Number: r.String(), Why: r.String(), Until: int64(r.Uvarint())}
+}
+
 func (p *PoolSetting) invalid() bool {
 	return p.Name == "" || len(p.Name) > maxName || p.Strategy >= strategies || len(p.Members) > MostMembers || len(p.MinimumQuality) > maxName ||
 		slices.ContainsFunc(p.Categories, func(c Category) bool { return !c.valid() }) ||
@@ -105,6 +117,9 @@ type candidate struct {
 	score      uint64       // the greater is tried first
 	used, full int64        // of the limit
 }
+
+// binds says whether the user is in a customer service window with the member, or stays with it.
+func (c *candidate) binds() bool { return c.ends > 0 || c.exchanged > 0 }
 
 // choose orders the members of a pool for a user: first those with whom the user's window is open, then by the strategy, and last those of
 // which too little is known. They are tried in this order until one may send.
@@ -197,7 +212,8 @@ func hashNumber(number string) uint64 {
 }
 
 // reserveFrom decides of a Reserve from a pool: the first of its numbers that may send does. If none may, the first whose limit is not
-// enforced does; else the refusal is that of the number that may send again first.
+// enforced does; else the refusal is that of the number that may send again first. A user who is bound to a number that the sender passes
+// over for a while waits for it.
 func (m *Machine) reserveFrom(o *Operation) Decision {
 	p, found := m.gate.pools[o.Pool]
 	refused := Decision{ID: o.ID, State: Refused, Why: string(v1alpha1.RoomNotReady)}
@@ -212,18 +228,25 @@ func (m *Machine) reserveFrom(o *Operation) Decision {
 			continue
 		}
 		q, template := m.request(o, c.state)
-		v := q.decide(template)
+		v, passed := q.decide(template), false
 		drained := p.MinimumQuality != "" && c.state.sender.Quality.Below(p.MinimumQuality) || p.Strategy == Weighted && c.Weight == 0
 		switch {
 		case len(p.Categories) > 0 && !slices.Contains(p.Categories, q.Category):
 			v = verdict{state: Refused, why: string(v1alpha1.RoomCategoryNotServed)}
 		case v.state != Refused && drained && v.why != InsideWindow:
 			v = verdict{state: Refused, why: string(v1alpha1.RoomDrained)}
+		case v.state != Refused:
+			if i := slices.IndexFunc(o.Without, func(w MemberRefusal) bool { return w.Number == c.state.number }); i >= 0 {
+				v, passed = verdict{state: Refused, why: o.Without[i].Why, until: o.Without[i].Until}, true
+			}
+		}
+		if passed && v.until != 0 && c.binds() {
+			return Decision{ID: o.ID, State: Refused, Why: v.why, Until: v.until, Number: c.state.number}
 		}
 		if v.state != Refused {
 			return m.conclude(q, v)
 		}
-		if unenforced == nil && q.limit.setting.Shadow {
+		if unenforced == nil && q.limit.setting.Shadow && !passed {
 			unenforced, would = q, v
 		}
 		refused.Members = append(refused.Members, MemberRefusal{Number: c.state.number, Why: v.why, Until: v.until})

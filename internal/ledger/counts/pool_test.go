@@ -178,6 +178,42 @@ func TestANumberOfWhichTooLittleIsKnownIsNamedInARefusal(t *testing.T) {
 	}
 }
 
+// A sender passes over numbers that it cannot send from. Who is in conversation with one that it can send from again soon waits for it; all
+// others are sent to by another number, and so is who is in conversation with one that it cannot send from at all.
+func TestASenderPassesOverNumbersOfAPool(t *testing.T) {
+	d := newPoolDesk(t, 100, PoolSetting{Strategy: Sticky, Members: members(2)})
+	soon := d.now.Add(10 * time.Second).Unix()
+	without := func(why string, until int64, numbers ...int) func(*Operation) {
+		return func(o *Operation) {
+			for _, n := range numbers {
+				o.Without = append(o.Without, MemberRefusal{Number: member(n), Why: why, Until: until})
+			}
+		}
+	}
+	for user := UserKey(1); user <= 10; user++ {
+		if got := d.from(user, without(Throttled, soon, 0)); got.Number != member(1) || !got.Granted() {
+			t.Fatalf("user %d is sent to by %s: %s", user, got.Number, got.Why)
+		}
+		// Who has a reservation of a number is bound to it.
+		if got := d.from(user, without(Throttled, soon, 1)); got.Why != Throttled || got.Until != soon || len(got.Members) != 0 {
+			t.Fatalf("user %d does not wait for its number: %+v", user, got)
+		}
+	}
+	d.happen(member(0), Received, 11, 0)
+	d.expect(d.from(11, without(Throttled, soon, 0)), "Refused Throttled until "+d.now.Add(10*time.Second).Format("2 15:04:05"))
+	if got := d.from(11, without("NotConfigured", 0, 0)); got.Number != member(1) || !got.Granted() {
+		t.Errorf("it is %+v", got)
+	}
+	refused := d.from(12, without("NotConfigured", 0, 0), without(Throttled, soon, 1))
+	if refused.Why != Throttled || refused.Until != soon || len(refused.Members) != 2 {
+		t.Errorf("where all are passed over it is %+v", refused)
+	}
+	d.set(Settings{Senders: []SenderSetting{{Number: member(0), Namespace: "shop", Obstacle: Obstacle{Reason: v1alpha1.RoomBlocked, Replies: true}}}})
+	if got := d.from(11, without(Throttled, soon, 0)); got.Number != member(1) || !got.Granted() {
+		t.Errorf("who is in conversation with a number that cannot send waits for it: %+v", got)
+	}
+}
+
 // A limit that is not enforced does not keep the pool from sending by a number that may send.
 func TestANumberWhoseLimitIsNotEnforcedSendsWhereNoOtherMay(t *testing.T) {
 	d := newPoolDesk(t, 1, PoolSetting{Members: members(2)})

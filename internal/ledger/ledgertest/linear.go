@@ -137,8 +137,13 @@ type shared struct {
 	delivered    map[delivery]bool
 }
 
+// reserved is an operation, which its id tells from all others, and what became of it.
 type reserved struct {
 	counts.Operation
+	reservedState
+}
+
+type reservedState struct {
 	granted counts.ReservationState
 	why     string
 	now     counts.ReservationState
@@ -167,7 +172,8 @@ func oneAfterAnother(size int64) porcupine.Model {
 		},
 		Equal: func(a, b any) bool {
 			one, other := a.(shared), b.(shared)
-			return maps.Equal(one.reservations, other.reservations) && maps.Equal(one.counted, other.counted) && maps.Equal(one.delivered, other.delivered)
+			return maps.EqualFunc(one.reservations, other.reservations, func(a, b reserved) bool { return a.reservedState == b.reservedState }) &&
+				maps.Equal(one.counted, other.counted) && maps.Equal(one.delivered, other.delivered)
 		},
 		Step: func(state, input, output any) (bool, any) {
 			s, a, got := state.(shared), input.(ask), output.(counts.Decision)
