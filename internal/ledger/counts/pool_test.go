@@ -47,44 +47,86 @@ func (d *poolDesk) happen(number string, kind Kind, user UserKey, message Messag
 	d.apply(&Record{Clock: d.now.UnixMilli(), Batch: Batch{Entries: []Entry{e}}})
 }
 
+// With one number added to four, at most a quarter of the users move, all of them to the new one, and none who was in conversation with a number
+// within 30 days.
 func TestAStickyPoolThatGrowsMovesFewAndNobodyInConversation(t *testing.T) {
 	const users = 1000
 	d := newPoolDesk(t, 10_000, PoolSetting{Strategy: Sticky, Members: members(4)})
-	d.happen(member(2), Received, 7, 0)
-	d.wait(25 * time.Hour) // the window has closed
-	before := map[UserKey]string{}
-	for user := UserKey(1); user <= users; user++ {
-		decision := d.from(user)
-		before[user] = decision.Number
-		d.operate(Operation{Kind: Release, ID: decision.ID})
-		d.ids-- // of one that is free again
-		d.wait(10 * time.Minute)
+	partner := map[UserKey]string{} // of those who are in conversation
+	for user := UserKey(10); user <= users; user += 10 {
+		partner[user] = member(int(user/10) % 4)
+		d.happen(partner[user], []Kind{Received, Delivered}[user/10%2], user, MessageKey(user))
 	}
-	if before[7] != member(2) {
-		t.Errorf("who wrote to one number is sent to by %s", before[7])
+	d.wait(25 * time.Hour) // the windows have closed
+	sent := func() map[UserKey]string {
+		by := map[UserKey]string{}
+		for user := UserKey(1); user <= users; user++ {
+			decision := d.from(user)
+			by[user] = decision.Number
+			d.operate(Operation{Kind: Release, ID: decision.ID})
+			d.ids-- // of one that is free again
+			d.wait(10 * time.Minute)
+			if number, in := partner[user]; in && by[user] != number {
+				t.Fatalf("user %d is in conversation with %s and is sent to by %s", user, number, by[user])
+			}
+		}
+		return by
 	}
+	before := sent()
 	d.set(Settings{
 		Pools:   []PoolSetting{{Name: "shop/all", Members: members(5)}},
 		Senders: []SenderSetting{{Number: member(4), Namespace: "shop"}},
 		Limits:  []LimitSetting{{Subject: member(4), Limit: 10_000, Measure: v1alpha1.MeasureUniqueUsers, Window: 24 * time.Hour}},
 	})
 	moved := 0
-	for user := UserKey(1); user <= users; user++ {
-		decision := d.from(user)
-		if decision.Number != before[user] {
-			if moved++; decision.Number != member(4) {
-				t.Fatalf("user %d went from %s to %s, which was there before", user, before[user], decision.Number)
+	for user, number := range sent() {
+		if number != before[user] {
+			if moved++; number != member(4) {
+				t.Fatalf("user %d went from %s to %s, which was there before", user, before[user], number)
 			}
 		}
-		d.operate(Operation{Kind: Release, ID: decision.ID})
-		d.ids--
-		d.wait(10 * time.Minute)
 	}
 	if moved == 0 || moved > users/4 {
 		t.Errorf("%d of %d users moved", moved, users)
 	}
-	if again := d.from(7); again.Number != member(2) {
-		t.Errorf("who wrote 15 days ago is sent to by %s", again.Number)
+}
+
+// Whatever the strategy, a number that becomes Restricted, Low, Blocked or Offline gets no further new user from the next reservation on.
+func TestANumberThatCannotSendGetsNoFurtherUserFromTheNextReservationOn(t *testing.T) {
+	stopped := func(reason v1alpha1.RoomReason) Settings {
+		return Settings{Senders: []SenderSetting{{Number: member(0), Namespace: "shop", Quality: v1alpha1.QualityHigh, Obstacle: Obstacle{Reason: reason}}}}
+	}
+	for name, becomes := range map[string]Settings{
+		"Restricted, as counted":       {Limits: []LimitSetting{{Subject: member(0), Limit: 1, Measure: v1alpha1.MeasureUniqueUsers, Window: 24 * time.Hour}}},
+		"Restricted, as Meta reports":  stopped(v1alpha1.RoomLimitReached),
+		"Restricted, with its account": stopped(v1alpha1.RoomAccountRestricted),
+		"Low":                          {Senders: []SenderSetting{{Number: member(0), Namespace: "shop", Quality: v1alpha1.QualityLow}}},
+		"Blocked":                      stopped(v1alpha1.RoomBlocked),
+		"Offline":                      stopped(v1alpha1.RoomOffline),
+	} {
+		for strategy := range Strategy(strategies) {
+			d := newPoolDesk(t, 1000, PoolSetting{Strategy: strategy, MinimumQuality: v1alpha1.QualityMedium, Members: members(3)})
+			for _, n := range members(3) {
+				d.set(Settings{Senders: []SenderSetting{{Number: n.Number, Namespace: "shop", Quality: v1alpha1.QualityHigh}}})
+			}
+			sent := map[string]int{}
+			for user := UserKey(1); user <= 60; user++ {
+				if user == 31 {
+					if sent[member(0)] == 0 {
+						t.Errorf("%s: before, strategy %d never chooses the number", name, strategy)
+					}
+					clear(sent)
+					d.set(becomes)
+				}
+				got := d.from(user)
+				if d.expect(got, "Held Reserved"); got.Granted() {
+					sent[got.Number]++
+				}
+			}
+			if sent[member(0)] != 0 || sent[member(1)] == 0 || sent[member(2)] == 0 {
+				t.Errorf("%s: strategy %d sends to new users by %v", name, strategy, sent)
+			}
+		}
 	}
 }
 
