@@ -183,6 +183,9 @@ const AnnotationDefaultPolicy = "whatsapp.numberfleet.dev/is-default-policy"
 // relative to the others; 1 where it is left out.
 const AnnotationWeight = "whatsapp.numberfleet.dev/weight"
 
+// MostWeight is the greatest weight of a PhoneNumber in a NumberPool.
+const MostWeight = 100
+
 // ReasonUserFeedback is the quality reason of a rating that users' feedback makes, where Meta reports none.
 const ReasonUserFeedback = "UserFeedback"
 

@@ -10,6 +10,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/conditions"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing"
 )
 
@@ -40,13 +41,13 @@ func fits(p *v1alpha1.NumberPool, stands *standing.Pool, view *standing.View) co
 		if policy := m.Number.Status.PolicyName; policy != "" && !slices.Contains(policies, policy) {
 			policies = append(policies, policy)
 		}
-		if _, err := standing.Weight(m.Number); err != nil && p.Spec.Strategy == v1alpha1.Weighted {
+		if _, err := rules.PoolWeight(m.Number); err != nil && p.Spec.Strategy == v1alpha1.Weighted {
 			heavy = append(heavy, m.Number.Name)
 		}
 	}
 	if len(heavy) > 0 {
 		add(v1alpha1.ReasonWeightInvalid, fmt.Sprintf("The weight of PhoneNumber %s cannot be read and counts as 1: annotation %s must be a whole number from 0 to %d, in quotes, like \"10\".",
-			list(heavy), v1alpha1.AnnotationWeight, counts.MostWeight))
+			list(heavy), v1alpha1.AnnotationWeight, v1alpha1.MostWeight))
 	}
 	if slices.Sort(policies); len(policies) > 1 {
 		add(v1alpha1.ReasonPoliciesDiffer, fmt.Sprintf("The numbers are governed by different policies, MessagingPolicy %s: give them one policy, or make a pool for each.", list(policies)))

@@ -145,36 +145,3 @@ func Every(numbers []Obstacle) Obstacle {
 	}
 	return every
 }
-
-// MemberRoom is what one of several numbers may send.
-type MemberRoom struct {
-	Room
-	Owner string // of the limit
-}
-
-// RoomTogether is what several numbers may send to further users together. A limit that several share counts once, and what is left of it
-// counts while one of them may send.
-func RoomTogether(members []MemberRoom) Room {
-	var together Room
-	known, counted := map[string]bool{}, map[string]bool{}
-	obstacles := make([]Obstacle, 0, len(members))
-	for _, m := range members {
-		if !known[m.Owner] {
-			known[m.Owner] = true
-			together.Limit, together.Used, together.Reserved = together.Limit+m.Limit, together.Used+m.Used, together.Reserved+m.Reserved
-		}
-		if m.Sendable && !counted[m.Owner] {
-			counted[m.Owner] = true
-			together.Remaining, together.Sendable = min(NoLimit, together.Remaining+m.Remaining), true
-		}
-		obstacles = append(obstacles, Obstacle{m.Reason, m.Until})
-	}
-	if together.Remaining == NoLimit {
-		together.Limit = Unlimited
-	}
-	if !together.Sendable {
-		why := Every(obstacles)
-		together.Reason, together.Until = why.Reason, why.Until
-	}
-	return together
-}

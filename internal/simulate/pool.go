@@ -12,7 +12,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/manifest"
-	"numberfleet.dev/numberfleet/internal/standing"
+	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/textfile"
 )
 
@@ -37,7 +37,7 @@ func (p *Pool) WithStrategy(strategy v1alpha1.PoolStrategy) (*Pool, error) {
 		return &with, nil
 	case v1alpha1.Weighted:
 		for _, n := range p.Numbers {
-			if _, err := standing.Weight(n); err != nil {
+			if _, err := rules.PoolWeight(n); err != nil {
 				return nil, fmt.Errorf("PhoneNumber %q: %w", n.Name, err)
 			}
 		}

@@ -12,7 +12,6 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
-	"numberfleet.dev/numberfleet/internal/standing"
 )
 
 // poolSending has a pool send what its numbers delivered: each delivery becomes a reservation of the pool at its instant. The state machine
@@ -193,7 +192,7 @@ func (p *poolSending) operate(o counts.Operation) (counts.Decision, error) {
 func (p *poolSending) look(now time.Time) (next time.Time) {
 	rooms := make([]rules.MemberRoom, 0, len(p.members))
 	for _, m := range p.members {
-		room := standing.RoomInPool(p.pool.NumberPool, m.resource, m.State.Rating, m.fleet.Room(m.Unit, now))
+		room := rules.RoomInPool(p.pool.NumberPool, m.resource, m.State.Rating, m.fleet.Room(m.Unit, now))
 		m.result.reached(room.Used, room.Limit)
 		rooms = append(rooms, rules.MemberRoom{Room: room, Owner: m.limited().name})
 	}

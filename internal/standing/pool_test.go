@@ -75,26 +75,6 @@ func TestWhatAPoolMaySend(t *testing.T) {
 	}
 }
 
-func TestAWeightIsAWholeNumberUpTo100(t *testing.T) {
-	for text, want := range map[string]uint32{"0": 0, "100": 100, "7": 7} {
-		if got, err := standing.Weight(weighing(text)); got != want || err != nil {
-			t.Errorf("%q weighs %d: %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "101", "-1", "1.5", "much"} {
-		if got, err := standing.Weight(weighing(text)); got != 1 || err == nil {
-			t.Errorf("%q weighs %d: %v", text, got, err)
-		}
-	}
-	if got, err := standing.Weight(&v1alpha1.PhoneNumber{}); got != 1 || err != nil {
-		t.Errorf("without a weight it is %d: %v", got, err)
-	}
-}
-
-func weighing(text string) *v1alpha1.PhoneNumber {
-	return &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationWeight: text}}}
-}
-
 // However a pool asks for labels, the numbers that it selects are those of its namespace that have them, and each of them knows it.
 func TestPoolsSelectNumbersByLabels(t *testing.T) {
 	named := func(name string, labels map[string]string) *v1alpha1.PhoneNumber {

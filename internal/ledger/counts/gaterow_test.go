@@ -38,7 +38,7 @@ var (
 		},
 		Pools: []PoolSetting{
 			{Name: "shop/all", Strategy: Weighted, MinimumQuality: v1alpha1.QualityMedium, Categories: []Category{Utility, Marketing}, Members: []PoolMember{
-				{Number: number, Weight: MostWeight}, {Number: "+1"},
+				{Number: number, Weight: v1alpha1.MostWeight}, {Number: "+1"},
 			}},
 			{Name: "shop/gone", Removed: true},
 		},

@@ -25,7 +25,7 @@ type PoolSetting struct {
 // PoolMember is a number that sends for a pool.
 type PoolMember struct {
 	Number string // E.164
-	// Weight is, under the strategy Weighted, how many users it takes relative to the others, up to MostWeight. With 0 it takes users inside
+	// Weight is, under the strategy Weighted, how many users it takes relative to the others, up to v1alpha1.MostWeight. With 0 it takes users inside
 	// customer service windows only.
 	Weight uint32
 }
@@ -48,11 +48,8 @@ const (
 	strategies = iota
 )
 
-// Bounds of pools.
-const (
-	MostWeight  = 100
-	MostMembers = 1000
-)
+// MostMembers bounds the numbers of a pool.
+const MostMembers = 1000
 
 // stickySeconds is how long ago a user's last exchange with a number may lie for it to bind the user to the number.
 const stickySeconds = 30 * 24 * 60 * 60
@@ -79,7 +76,9 @@ func (r *reader) memberRefusal() MemberRefusal {
 func (p *PoolSetting) invalid() bool {
 	return p.Name == "" || len(p.Name) > maxName || p.Strategy >= strategies || len(p.Members) > MostMembers || len(p.MinimumQuality) > maxName ||
 		slices.ContainsFunc(p.Categories, func(c Category) bool { return !c.valid() }) ||
-		slices.ContainsFunc(p.Members, func(n PoolMember) bool { return n.Number == "" || len(n.Number) > maxNumber || n.Weight > MostWeight })
+		slices.ContainsFunc(p.Members, func(n PoolMember) bool {
+			return n.Number == "" || len(n.Number) > maxNumber || n.Weight > v1alpha1.MostWeight
+		})
 }
 
 func (p *PoolSetting) appendRow(row []byte) []byte {
