@@ -25,6 +25,10 @@ type GateSpec struct {
 	// unconfirmed is Hold or Release, Hold where it is left out.
 	// +optional
 	Unconfirmed Unconfirmed `json:"unconfirmed,omitempty"`
+
+	// onUnavailable is Deny or Allow, Deny where it is left out. A budget may say otherwise for its messages.
+	// +optional
+	OnUnavailable OnUnavailable `json:"onUnavailable,omitempty"`
 }
 
 // Enforcement says whether the gate refuses what exceeds a limit or a budget.
@@ -50,6 +54,19 @@ const (
 	HoldUnconfirmed Unconfirmed = "Hold"
 	// ReleaseUnconfirmed ends it with its time to send: the senders promise that nothing is sent after it.
 	ReleaseUnconfirmed Unconfirmed = "Release"
+)
+
+// OnUnavailable says what becomes of a message while the gate cannot decide, since what it keeps decisions in cannot be reached. Replies
+// inside customer service windows that are known to be open are sent in either case.
+// +kubebuilder:validation:Enum=Deny;Allow
+type OnUnavailable string
+
+// The ways to treat such messages.
+const (
+	// DenyUnavailable asks their senders to try again.
+	DenyUnavailable OnUnavailable = "Deny"
+	// AllowUnavailable lets them be sent without a reservation unless what is known is against it. The limit and the budget may be exceeded.
+	AllowUnavailable OnUnavailable = "Allow"
 )
 
 // MessageCategory is what Meta charges a message as.
@@ -97,6 +114,10 @@ type Budget struct {
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 1000000000 : self == '100%' || size(self) in [2, 3] && self.charAt(size(self) - 1) == '%' && self.charAt(size(self) - 2) in ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] && (size(self) == 2 || self.charAt(0) in ['1', '2', '3', '4', '5', '6', '7', '8', '9'])",message="maximum must be a number of users like 400, or a percentage of the limit from 0% to 100% like \"40%\""
 	Maximum *intstr.IntOrString `json:"maximum,omitempty"`
+
+	// onUnavailable is Deny or Allow for messages that fall under the budget; that of the limit where it is left out.
+	// +optional
+	OnUnavailable OnUnavailable `json:"onUnavailable,omitempty"`
 }
 
 // BudgetStatus is a budget at usage.observedTime. Its figures are users.

@@ -67,7 +67,7 @@ func TestBudgetsAreChecked(t *testing.T) {
 	}
 }
 
-// What the gate does with what exceeds a limit, and with what nobody confirmed, is one of two words.
+// What the gate does with what exceeds a limit, with what nobody confirmed, and with what it cannot decide is one of two words.
 func TestTheGateIsToldInWords(t *testing.T) {
 	for _, test := range []struct {
 		spec v1alpha1.GateSpec
@@ -76,7 +76,11 @@ func TestTheGateIsToldInWords(t *testing.T) {
 		{v1alpha1.GateSpec{Enforcement: v1alpha1.Shadow, Unconfirmed: v1alpha1.ReleaseUnconfirmed}, ""},
 		{v1alpha1.GateSpec{Enforcement: v1alpha1.Enforce, Unconfirmed: v1alpha1.HoldUnconfirmed}, ""},
 		{v1alpha1.GateSpec{Enforcement: "Warn"}, `supported values: "Enforce", "Shadow"`},
+		{v1alpha1.GateSpec{OnUnavailable: v1alpha1.AllowUnavailable, Budgets: []v1alpha1.Budget{{Name: "a", OnUnavailable: v1alpha1.DenyUnavailable}}}, ""},
 		{v1alpha1.GateSpec{Unconfirmed: "Keep"}, `supported values: "Hold", "Release"`},
+		{v1alpha1.GateSpec{OnUnavailable: "Open"}, `spec.onUnavailable: Unsupported value: "Open": supported values: "Deny", "Allow"`},
+		{v1alpha1.GateSpec{Budgets: []v1alpha1.Budget{{Name: "a", OnUnavailable: "Shadow"}}},
+			`spec.budgets[0].onUnavailable: Unsupported value: "Shadow": supported values: "Deny", "Allow"`},
 	} {
 		err := api.Create(t.Context(), number(func(s *v1alpha1.PhoneNumberSpec) { s.GateSpec = test.spec }))
 		if test.want != "" {

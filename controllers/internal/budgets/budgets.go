@@ -59,8 +59,8 @@ func cut(spec []v1alpha1.Budget, limit int64, used []counts.BudgetUse) (sentence
 	if limit == rules.Unlimited {
 		return nil
 	}
-	for i, b := range settings.Budgets(spec) {
-		if wants := b.Guaranteed.Of(limit, 0); i < len(used) && used[i].Guaranteed < wants {
+	for i, b := range spec {
+		if wants := settings.Amount(b.Guaranteed).Of(limit, 0); i < len(used) && used[i].Guaranteed < wants {
 			sentences = append(sentences, fmt.Sprintf("%s has %d users instead of %d", b.Name, used[i].Guaranteed, wants))
 		}
 	}

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -11,11 +12,14 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// Budgets are the budgets of a spec.
-func Budgets(spec []v1alpha1.Budget) []counts.BudgetSetting {
+// budgets are the budgets of a spec.
+func budgets(spec *v1alpha1.GateSpec) []counts.BudgetSetting {
 	var settings []counts.BudgetSetting
-	for _, b := range spec {
-		setting := counts.BudgetSetting{Name: b.Name, Namespaces: b.Namespaces, Guaranteed: amount(b.Guaranteed), Maximum: amount(b.Maximum)}
+	for _, b := range spec.Budgets {
+		setting := counts.BudgetSetting{
+			Name: b.Name, Namespaces: b.Namespaces, Guaranteed: Amount(b.Guaranteed), Maximum: Amount(b.Maximum),
+			AllowUnreserved: cmp.Or(b.OnUnavailable, spec.OnUnavailable) == v1alpha1.AllowUnavailable,
+		}
 		for _, category := range b.Categories {
 			setting.Categories = append(setting.Categories, counts.NewCategory(report.CategoryName(category)))
 		}
@@ -24,8 +28,8 @@ func Budgets(spec []v1alpha1.Budget) []counts.BudgetSetting {
 	return settings
 }
 
-// amount reads a number of users, or a percentage of the limit. The API server has checked that it is one or the other.
-func amount(of *intstr.IntOrString) counts.Amount {
+// Amount reads a number of users, or a percentage of the limit. The API server has checked that it is one or the other.
+func Amount(of *intstr.IntOrString) counts.Amount {
 	if of == nil {
 		return counts.Amount{}
 	}

@@ -12,7 +12,8 @@ import (
 // Limit is a limit of a subject, which is counted as a policy says and shared out as a spec says.
 func Limit(subject string, limit int64, policy *rules.Policy, spec *v1alpha1.GateSpec) counts.LimitSetting {
 	return counts.LimitSetting{Subject: subject, Limit: limit, Measure: policy.Measure, Window: policy.Window,
-		ReleaseUnconfirmed: spec.Unconfirmed == v1alpha1.ReleaseUnconfirmed, Shadow: spec.Enforcement == v1alpha1.Shadow, Budgets: Budgets(spec.Budgets)}
+		ReleaseUnconfirmed: spec.Unconfirmed == v1alpha1.ReleaseUnconfirmed, Shadow: spec.Enforcement == v1alpha1.Shadow,
+		AllowUnreserved: spec.OnUnavailable == v1alpha1.AllowUnavailable, Budgets: budgets(spec)}
 }
 
 // Sender says of a number how it is rated and what is in its way. The restriction is as in rules.Obstacle.StopsReplies.

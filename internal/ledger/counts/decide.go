@@ -53,17 +53,17 @@ func (m *Machine) reserve(o *Operation) Decision {
 	if number == nil || number.sender == nil || !m.limitOf(number).isSet() {
 		return Decision{ID: o.ID, State: Refused, Why: string(v1alpha1.RoomNotReady)}
 	}
-	q, template := m.request(o, number)
+	m.limitOf(number).advance(m.now())
+	q, template := m.request(o, number, m.now())
 	return m.conclude(q, q.decide(template))
 }
 
 // request is a Reserve for a number, which has a limit, and the obstacle of its template.
-func (m *Machine) request(o *Operation, number *numberState) (*request, Obstacle) {
-	q := &request{Operation: o, number: number, limit: m.limitOf(number), now: m.now()}
-	q.limit.advance(q.now)
+func (v *View) request(o *Operation, number *numberState, now int64) (*request, Obstacle) {
+	q := &request{Operation: o, number: number, limit: v.limitOf(number), now: now}
 	q.user = q.limit.users.canonical(newKey(o.User), number)
 	q.place, q.until = q.limit.places[q.user], q.limit.countedUntil(q.user, number, q.now)
-	template := m.template(number.sender, &o.Template)
+	template := v.template(number.sender, &o.Template)
 	if o.Category == NoCategory {
 		own := *o
 		q.Operation = &own
@@ -73,18 +73,18 @@ func (m *Machine) request(o *Operation, number *numberState) (*request, Obstacle
 }
 
 // template is the setting of a template that a number sends; the zero value if there is none.
-func (m *Machine) template(of *SenderSetting, t *Template) TemplateSetting {
-	if t.Name == "" || len(m.gate.templates) == 0 {
+func (v *View) template(of *SenderSetting, t *Template) TemplateSetting {
+	if t.Name == "" || len(v.gate.templates) == 0 {
 		return TemplateSetting{}
 	}
 	subject := report.TemplateSubject(cmp.Or(of.Account, t.Account), t.Name, t.Language)
-	return m.gate.templates[TemplateName(of.Namespace, subject.String())]
+	return v.gate.templates[TemplateName(of.Namespace, subject.String())]
 }
 
 // conclude carries out a verdict. Where the limit is not enforced, what is refused is granted all the same.
 func (m *Machine) conclude(q *request, v verdict) Decision {
 	d := Decision{ID: q.ID, State: v.state, Why: v.why, Until: v.until, Number: q.number.number}
-	if v.state == Refused && v.why != Throttled && q.limit.setting.Shadow {
+	if v.state == Refused && !q.enforces(v) {
 		d.State, d.Shadow, d.Until = Held, true, 0
 	}
 	if d.Granted() {
@@ -94,6 +94,11 @@ func (m *Machine) conclude(q *request, v verdict) Decision {
 	}
 	q.limit.report(&d, q.budget(), q.now)
 	return d
+}
+
+// enforces says whether a refusal stands, although the limit may not be enforced.
+func (q *request) enforces(refusal verdict) bool {
+	return refusal.why == Throttled || !q.limit.setting.Shadow
 }
 
 // obstacle is what is in the way of the number, or else of its limit.

@@ -21,7 +21,7 @@ type gate struct {
 func (m *Machine) now() int64 { return m.time / 1000 }
 
 // limitOf is the limit that a number's messages fall under; nil if there is none.
-func (m *Machine) limitOf(s *numberState) *limit {
+func (v *View) limitOf(s *numberState) *limit {
 	if s.portfolio != nil {
 		return s.portfolio.limit
 	}

@@ -15,17 +15,17 @@ var (
 	gateSettings = Settings{
 		Limits: []LimitSetting{
 			{
-				Subject: number, Limit: 1000, Measure: v1alpha1.MeasureConversations, Window: 24 * time.Hour, ReleaseUnconfirmed: true, Shadow: true,
+				Subject: number, Limit: 1000, Measure: v1alpha1.MeasureConversations, Window: 24 * time.Hour, ReleaseUnconfirmed: true, Shadow: true, AllowUnreserved: true,
 				Obstacle: Obstacle{Reason: v1alpha1.RoomAccountRestricted, Until: begin.Unix(), Replies: true},
 				Budgets: []BudgetSetting{
 					{
 						Name: "logins", Namespaces: []string{"auth", "shop"}, Categories: []Category{Authentication, Utility},
 						Guaranteed: Amount{Set: true, N: 20, Percent: true}, Maximum: Amount{Set: true, N: 300},
 					},
-					{Name: "rest"},
+					{Name: "rest", AllowUnreserved: true},
 				},
 			},
-			{Subject: PortfolioKey("p"), Measure: v1alpha1.MeasureUniqueUsers, Window: Kept},
+			{Subject: PortfolioKey("p"), Measure: v1alpha1.MeasureUniqueUsers, Window: Kept, Budgets: []BudgetSetting{{Name: "all", AllowUnreserved: true}}},
 			{Subject: PortfolioKey("gone"), Removed: true},
 		},
 		Senders: []SenderSetting{

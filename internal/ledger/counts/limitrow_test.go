@@ -71,6 +71,23 @@ func TestLimitsAreReadAsWritten(t *testing.T) {
 	}
 }
 
+// A row of before messages were let through unreserved is read, and lets none through.
+func TestRowsOfLimitsOfVersion1AreRead(t *testing.T) {
+	want := heldLimit()
+	old := body(limitRow(t, want))
+	old[0] = 1
+	got, err := withLimit(sealed(old))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set := got.Settings().Limits[0]; set.AllowUnreserved || set.Budgets[0].AllowUnreserved {
+		t.Errorf("it is read as %+v", set)
+	}
+	if again := limitRow(t, got); !slices.Equal(again, limitRow(t, want)) {
+		t.Errorf("it is written as %x", again)
+	}
+}
+
 // No row of a limit does more than fail to be read, and what is read can be decided by, ended and saved.
 func FuzzDecodeLimit(f *testing.F) {
 	f.Add(body(limitRow(f, heldLimit())))

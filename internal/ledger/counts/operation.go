@@ -94,6 +94,10 @@ const (
 	AlreadyHeld = "AlreadyHeld"
 	// Reserved: a place that was free is held.
 	Reserved = "Reserved"
+	// Allowed: while nothing can be decided, the message is let through by its budget, or by the limit.
+	Allowed = "Allowed"
+	// Unavailable: nothing can be decided, since no record can be kept.
+	Unavailable = "Unavailable"
 	// Throttled: more messages of the number are under way than are kept account of.
 	Throttled = "Throttled"
 	// Unknown: there is no such reservation, or none any more.
@@ -112,6 +116,8 @@ const (
 	Refused   ReservationState = "Refused"   // there is no reservation
 	Confirmed ReservationState = "Confirmed" // its message was sent, and is neither delivered nor failed
 	Ended     ReservationState = "Ended"     // by a delivery, a failure, a release, or time
+	// Unreserved: there is no reservation, and the message may be sent all the same, since nothing can be decided. See View.Unreserved.
+	Unreserved ReservationState = "Unreserved"
 )
 
 // Decision is what became of an operation.

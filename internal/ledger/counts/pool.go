@@ -122,22 +122,22 @@ func (c *candidate) binds() bool { return c.ends > 0 || c.exchanged > 0 }
 
 // choose orders the members of a pool for a user: first those with whom the user's window is open, then by the strategy, and last those of
 // which too little is known. They are tried in this order until one may send.
-func (m *Machine) choose(p *PoolSetting, user key) []candidate {
+func (v *View) choose(p *PoolSetting, user key, now int64) []candidate {
 	all := make([]candidate, 0, len(p.Members))
 	for _, n := range p.Members {
-		s := m.numbers[n.Number]
-		if s == nil || s.sender == nil || !strings.HasPrefix(p.Name, PoolName(s.sender.Namespace, "")) || !m.limitOf(s).isSet() {
+		s := v.numbers[n.Number]
+		if s == nil || s.sender == nil || !strings.HasPrefix(p.Name, PoolName(s.sender.Namespace, "")) || !v.limitOf(s).isSet() {
 			all = append(all, candidate{PoolMember: n, ends: -1})
 			continue
 		}
-		c := candidate{PoolMember: n, state: s, ends: s.windowEnds(user, m.now())}
+		c := candidate{PoolMember: n, state: s, ends: s.windowEnds(user, now)}
 		number := hashNumber(n.Number)
 		c.score = rendezvous(user, number, 0)
 		switch p.Strategy {
 		case Sticky:
-			c.exchanged = m.bound(s, user)
+			c.exchanged = v.bound(s, user, now)
 		case LeastUsed:
-			c.used, c.full = m.shareOf(s)
+			c.used, c.full = v.shareOf(s, now)
 		case Weighted:
 			c.score = 0
 			for i := range n.Weight {
@@ -159,18 +159,18 @@ func (c *candidate) compareShare(o *candidate) int {
 }
 
 // shareOf is how much of its limit a number has used and holds itself, and the limit. Both are zero where there is none.
-func (m *Machine) shareOf(s *numberState) (used, limit int64) {
-	l := m.limitOf(s)
+func (v *View) shareOf(s *numberState, now int64) (used, limit int64) {
+	l := v.limitOf(s)
 	if l.setting.Limit == 0 {
 		return 0, 0
 	}
 	on, of := seriesFor(l.setting.Measure)
-	return s.series[on].count(of, m.now()-l.window(), noSamples) + l.heldBy[s], l.setting.Limit
+	return s.series[on].count(of, now-l.window(), noSamples) + l.heldBy[s], l.setting.Limit
 }
 
 // bound is when a number last exchanged a message with a user, or reserved one to them; zero if that does not bind the user to it any more.
-func (m *Machine) bound(s *numberState, user key) (at uint32) {
-	l := m.limitOf(s)
+func (v *View) bound(s *numberState, user key, now int64) (at uint32) {
+	l := v.limitOf(s)
 	if p := l.places[l.users.canonical(user, s)]; p != nil {
 		for _, r := range p.holds {
 			if r.number == s {
@@ -189,7 +189,7 @@ func (m *Machine) bound(s *numberState, user key) (at uint32) {
 			at = max(at, h.inbounds[n-1])
 		}
 	}
-	if int64(at) <= m.now()-stickySeconds {
+	if int64(at) <= now-stickySeconds {
 		return 0
 	}
 	return at
@@ -221,24 +221,14 @@ func (m *Machine) reserveFrom(o *Operation) Decision {
 	}
 	var unenforced *request // the first whose limit is not enforced
 	var would verdict       // of it
-	for _, c := range m.choose(&p, newKey(o.User)) {
+	for _, c := range m.choose(&p, newKey(o.User), m.now()) {
 		if c.state == nil {
 			refused.Members = append(refused.Members, MemberRefusal{Number: c.Number, Why: string(v1alpha1.RoomNotReady)})
 			continue
 		}
-		q, template := m.request(o, c.state)
-		v, passed := q.decide(template), false
-		drained := p.MinimumQuality != "" && c.state.sender.Quality.Below(p.MinimumQuality) || p.Strategy == Weighted && c.Weight == 0
-		switch {
-		case len(p.Categories) > 0 && !slices.Contains(p.Categories, q.Category):
-			v = verdict{state: Refused, why: string(v1alpha1.RoomCategoryNotServed)}
-		case v.state != Refused && drained && v.why != InsideWindow:
-			v = verdict{state: Refused, why: string(v1alpha1.RoomDrained)}
-		case v.state != Refused:
-			if i := slices.IndexFunc(o.Without, func(w MemberRefusal) bool { return w.Number == c.state.number }); i >= 0 {
-				v, passed = verdict{state: Refused, why: o.Without[i].Why, until: o.Without[i].Until}, true
-			}
-		}
+		m.limitOf(c.state).advance(m.now())
+		q, template := m.request(o, c.state, m.now())
+		v, passed := q.decideFor(&p, &c, template)
 		if passed && v.until != 0 && c.binds() {
 			return Decision{ID: o.ID, State: Refused, Why: v.why, Until: v.until, Number: c.state.number}
 		}
@@ -258,4 +248,21 @@ func (m *Machine) reserveFrom(o *Operation) Decision {
 		return m.conclude(unenforced, would)
 	}
 	return refused
+}
+
+// decideFor is the decision of the gate for a message that a pool sends by one of its members, and whether the sender passes that over.
+func (q *request) decideFor(p *PoolSetting, c *candidate, template Obstacle) (v verdict, passed bool) {
+	v = q.decide(template)
+	drained := p.MinimumQuality != "" && c.state.sender.Quality.Below(p.MinimumQuality) || p.Strategy == Weighted && c.Weight == 0
+	switch {
+	case len(p.Categories) > 0 && !slices.Contains(p.Categories, q.Category):
+		return verdict{state: Refused, why: string(v1alpha1.RoomCategoryNotServed)}, false
+	case v.state != Refused && drained && v.why != InsideWindow:
+		return verdict{state: Refused, why: string(v1alpha1.RoomDrained)}, false
+	case v.state != Refused:
+		if i := slices.IndexFunc(q.Without, func(w MemberRefusal) bool { return w.Number == c.state.number }); i >= 0 {
+			return verdict{state: Refused, why: q.Without[i].Why, until: q.Without[i].Until}, true
+		}
+	}
+	return v, false
 }

@@ -191,7 +191,7 @@ func (c *Capture) End(kept bool) {
 const (
 	machineVersion   = 3 // version 1 has neither templates nor pools, version 2 knows of one proposer only
 	portfolioVersion = 1
-	limitVersion     = 1
+	limitVersion     = 2 // version 1 lets nothing through unreserved
 )
 
 // encode is the machine's own row.

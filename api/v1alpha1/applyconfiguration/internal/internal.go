@@ -109,6 +109,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: onUnavailable
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.OnUnavailable
 - name: dev.numberfleet.numberfleet.api.v1alpha1.BudgetStatus
   map:
     fields:
@@ -188,6 +191,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: enforcement
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Enforcement
+    - name: onUnavailable
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.OnUnavailable
     - name: policyName
       type:
         scalar: string
@@ -758,6 +764,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: unsendable
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.UnsendableStatus
+- name: dev.numberfleet.numberfleet.api.v1alpha1.OnUnavailable
+  scalar: string
 - name: dev.numberfleet.numberfleet.api.v1alpha1.PhoneNumber
   map:
     fields:
@@ -804,6 +812,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: enforcement
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.Enforcement
+    - name: onUnavailable
+      type:
+        namedType: dev.numberfleet.numberfleet.api.v1alpha1.OnUnavailable
     - name: phoneNumber
       type:
         scalar: string

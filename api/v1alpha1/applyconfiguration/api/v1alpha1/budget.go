@@ -29,6 +29,8 @@ type BudgetApplyConfiguration struct {
 	// maximum is how much of the limit the budget may take at most: a number of users, or a percentage of the limit, rounded down.
 	// Nothing but the limit bounds it where it is left out.
 	Maximum *intstr.IntOrString `json:"maximum,omitempty"`
+	// onUnavailable is Deny or Allow for messages that fall under the budget; that of the limit where it is left out.
+	OnUnavailable *apiv1alpha1.OnUnavailable `json:"onUnavailable,omitempty"`
 }
 
 // BudgetApplyConfiguration constructs a declarative configuration of the Budget type for use with
@@ -78,5 +80,13 @@ func (b *BudgetApplyConfiguration) WithGuaranteed(value intstr.IntOrString) *Bud
 // If called multiple times, the Maximum field is set to the value of the last call.
 func (b *BudgetApplyConfiguration) WithMaximum(value intstr.IntOrString) *BudgetApplyConfiguration {
 	b.Maximum = &value
+	return b
+}
+
+// WithOnUnavailable sets the OnUnavailable field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OnUnavailable field is set to the value of the last call.
+func (b *BudgetApplyConfiguration) WithOnUnavailable(value apiv1alpha1.OnUnavailable) *BudgetApplyConfiguration {
+	b.OnUnavailable = &value
 	return b
 }

@@ -104,3 +104,11 @@ func (b *BusinessPortfolioSpecApplyConfiguration) WithUnconfirmed(value apiv1alp
 	b.GateSpecApplyConfiguration.Unconfirmed = &value
 	return b
 }
+
+// WithOnUnavailable sets the OnUnavailable field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OnUnavailable field is set to the value of the last call.
+func (b *BusinessPortfolioSpecApplyConfiguration) WithOnUnavailable(value apiv1alpha1.OnUnavailable) *BusinessPortfolioSpecApplyConfiguration {
+	b.GateSpecApplyConfiguration.OnUnavailable = &value
+	return b
+}

@@ -23,6 +23,8 @@ type GateSpecApplyConfiguration struct {
 	Enforcement *apiv1alpha1.Enforcement `json:"enforcement,omitempty"`
 	// unconfirmed is Hold or Release, Hold where it is left out.
 	Unconfirmed *apiv1alpha1.Unconfirmed `json:"unconfirmed,omitempty"`
+	// onUnavailable is Deny or Allow, Deny where it is left out. A budget may say otherwise for its messages.
+	OnUnavailable *apiv1alpha1.OnUnavailable `json:"onUnavailable,omitempty"`
 }
 
 // GateSpecApplyConfiguration constructs a declarative configuration of the GateSpec type for use with
@@ -57,5 +59,13 @@ func (b *GateSpecApplyConfiguration) WithEnforcement(value apiv1alpha1.Enforceme
 // If called multiple times, the Unconfirmed field is set to the value of the last call.
 func (b *GateSpecApplyConfiguration) WithUnconfirmed(value apiv1alpha1.Unconfirmed) *GateSpecApplyConfiguration {
 	b.Unconfirmed = &value
+	return b
+}
+
+// WithOnUnavailable sets the OnUnavailable field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OnUnavailable field is set to the value of the last call.
+func (b *GateSpecApplyConfiguration) WithOnUnavailable(value apiv1alpha1.OnUnavailable) *GateSpecApplyConfiguration {
+	b.OnUnavailable = &value
 	return b
 }
