@@ -33,7 +33,7 @@ type Request struct {
 	Key string `json:"key,omitempty"`
 }
 
-// Reservation is what was granted.
+// Reservation says that a message may be sent.
 type Reservation struct {
 	ID string `json:"id"`
 	// Namespace and Name are those of the PhoneNumber that is to send, Number is in E.164, and NumberID is Meta's, where it is known.
@@ -41,14 +41,15 @@ type Reservation struct {
 	Name      string `json:"name"`
 	Number    string `json:"number"`
 	NumberID  string `json:"numberID,omitempty"`
-	// State is Held, or Free where the message takes no place of the limit; Why says why.
+	// State is Held, or Free where the message takes no place of the limit, or Unreserved where there is no reservation since nothing can be
+	// decided now; Why says why. Each is confirmed or released in the same way.
 	State string `json:"state"`
 	Why   string `json:"why"`
 	// Shadow says that the limit is not enforced; Why is then what the reservation would have been refused for.
 	Shadow bool `json:"shadow,omitempty"`
 	// Expires is until when the sender may begin to send.
 	Expires time.Time `json:"expires"`
-	// Remaining is how many further users may be reserved for; 2147483647 where nothing limits it.
+	// Remaining is how many further users may be reserved for; 2147483647 where nothing limits it, and 0 where that is not known.
 	Remaining int64 `json:"remaining"`
 }
 

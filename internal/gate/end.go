@@ -9,7 +9,8 @@ import (
 	"numberfleet.dev/numberfleet/internal/server"
 )
 
-// Confirm says which message was sent under a reservation. Again, it says the same. An error says that the caller is to try again.
+// Confirm says which message was sent under a reservation. Again, it says the same. Of a message that was let through without a reservation
+// the answer is counts.Unreserved. An error says that the caller is to try again.
 func (s *Service) Confirm(ctx context.Context, caller Caller, id counts.ReservationID, messageID string) (Answer, error) {
 	if messageID == "" || len(messageID) > maxText {
 		return Answer{Problem: wrong("messageID", "must be the id that Meta answered, of at most 512 bytes")}, nil
@@ -30,10 +31,14 @@ func (s *Service) Release(ctx context.Context, caller Caller, id counts.Reservat
 // end decides what becomes of a reservation, for a caller who may reserve for its number.
 func (s *Service) end(ctx context.Context, caller Caller, o counts.Operation) (answer Answer, err error) {
 	start, denied := s.clock.Now(), time.After(server.DeniedAfter)
-	reservation, known := s.ledger.Reservation(o.ID)
-	if !known {
+	reservation, known := s.reservation(o.ID)
+	switch {
+	case !known && isUnreserved(o.ID):
+		return Answer{Decision: counts.Decision{ID: o.ID, State: counts.Unreserved}}, nil
+	case !known:
 		return Answer{Problem: NewProblem(NotFound, "there is no such reservation, or none any more")}, nil
 	}
+	o.ID = reservation.ID
 	number, err := s.directory.Number(ctx, report.ParseSubject(reservation.Number))
 	if err != nil {
 		return answer, err

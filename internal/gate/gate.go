@@ -6,7 +6,6 @@ package gate
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
@@ -30,6 +29,8 @@ const MaxRequests = ledger.MostOperations
 // Ledger decides, and knows the reservations that it granted.
 type Ledger interface {
 	Operate(ctx context.Context, operations []counts.Operation, now time.Time) ([]counts.Decision, error)
+	// Unreserved is the answer to a Reserve that Operate cannot decide now.
+	Unreserved(o *counts.Operation, now time.Time) counts.Decision
 	// Expire ends what ends by now.
 	Expire(now time.Time) error
 	Reservation(id counts.ReservationID) (counts.Reservation, bool)
@@ -83,6 +84,7 @@ type Service struct {
 	real      clock.WithTicker
 	refusals  *refusals
 	metrics   *metrics
+	outage    outage
 	log       logr.Logger
 }
 
@@ -92,7 +94,8 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("a gate needs a ledger, a directory, clocks, a recorder of Events and a registerer of metrics")
 	}
 	return &Service{
-		ledger: o.Ledger, directory: o.Directory, clock: o.Clock, real: o.Real, refusals: newRefusals(o.Recorder), metrics: newMetrics(o.Metrics), log: o.Log,
+		ledger: o.Ledger, directory: o.Directory, clock: o.Clock, real: o.Real, refusals: newRefusals(o.Recorder), metrics: newMetrics(o.Metrics),
+		outage: outage{log: o.Log}, log: o.Log,
 	}, nil
 }
 
@@ -116,7 +119,8 @@ func (a *Answer) of(n *v1alpha1.PhoneNumber) {
 }
 
 // Reserve asks for up to MaxRequests reservations, which are decided in their order. There is an answer to each; what was granted is durable.
-// An error says that nothing can be told now, and that the caller is to try again: with the same keys, if something may have been granted.
+// While the ledger cannot decide, each is let through without a reservation or refused as Unavailable, see counts.View.Unreserved. An error
+// says that nothing can be told now, and that the caller is to try again: with the same keys, if something may have been granted.
 func (s *Service) Reserve(ctx context.Context, caller Caller, requests []Request) ([]Answer, error) {
 	start, denied := s.clock.Now(), time.After(server.DeniedAfter)
 	answers := make([]Answer, len(requests))
@@ -133,7 +137,7 @@ func (s *Service) Reserve(ctx context.Context, caller Caller, requests []Request
 		}
 	}
 	if len(operations) > 0 {
-		decisions, err := s.ledger.Operate(ctx, operations, start)
+		decisions, err := s.decide(ctx, operations, start)
 		if err != nil {
 			return nil, err
 		}
@@ -175,6 +179,11 @@ func (s *Service) decided(ctx context.Context, a *Answer, d *counts.Decision, no
 		s.tell(ctx, a, a.Problem.Detail, now)
 	case counts.Ended:
 		a.Problem = NewProblem(Ended, "")
+	case counts.Unreserved:
+		a.Decision.ID = unreservedID(d.ID)
+		if d.Why == counts.Allowed {
+			s.tell(ctx, a, "messages are sent without a reservation, since "+kinds[Unavailable].detail+"; the limit may be exceeded", now)
+		}
 	default:
 		if d.Shadow {
 			s.tell(ctx, a, ProblemOf(d, s.clock.Wait).Detail, now)
@@ -232,10 +241,4 @@ func (s *Service) hide(ctx context.Context, answers []Answer, denied <-chan time
 			return
 		}
 	}
-}
-
-// newID draws the id of a reservation.
-func newID() (id counts.ReservationID) {
-	_, _ = rand.Read(id[:]) // never fails
-	return id
 }

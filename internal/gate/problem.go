@@ -29,6 +29,8 @@ const (
 	NotConfigured Reason = "NotConfigured"
 	// Throttled: Meta, or the pace that is set for the number, asks to wait.
 	Throttled Reason = counts.Throttled
+	// Unavailable: nothing can be decided now.
+	Unavailable Reason = counts.Unavailable
 )
 
 // kinds are what is said of each reason, whatever the numbers are. The status is 429 where waiting helps and 409 where it does not.
@@ -44,6 +46,7 @@ var kinds = map[Reason]struct {
 	Ended:         {http.StatusConflict, "The reservation has ended", "the reservation that the key stands for has ended; a new one takes a new key"},
 	NotConfigured: {http.StatusServiceUnavailable, "The number is not set up", "the guard cannot send from the number: give its PhoneNumber spec.phoneNumberID, and its account an access token in guard.accounts"},
 	Throttled:     {http.StatusTooManyRequests, "Too fast", "messages are sent too fast"},
+	Unavailable:   {http.StatusServiceUnavailable, "Not available now", "reservations cannot be kept now"},
 
 	Reason(v1alpha1.RoomLimitReached):        {http.StatusTooManyRequests, "The limit is reached", "Meta reports that the limit is reached"},
 	Reason(v1alpha1.RoomBudgetReached):       {http.StatusTooManyRequests, "The budget is used up", ""},

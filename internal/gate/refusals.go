@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 // Reasons of Kubernetes Events.
@@ -17,13 +18,15 @@ const (
 	EventRefused = "ReservationsRefused"
 	// EventWouldBeRefused tells that reservations are granted only since the limit is not enforced.
 	EventWouldBeRefused = "ReservationsWouldBeRefused"
+	// EventUnreserved tells that messages are sent without a reservation, since nothing can be decided.
+	EventUnreserved = "MessagesUnreserved"
 )
 
 // refusalsLast is how long nothing must be refused for a stretch of refusals to be over.
 const refusalsLast = time.Hour
 
-// refusals tell by Kubernetes Events that reservations are refused, folded: a stretch in which they are refused for one reason is told once
-// when it begins, and once when none was refused for an hour.
+// refusals tell by Kubernetes Events that reservations are refused, or would be, folded: a stretch in which they are refused for one reason is
+// told once when it begins, and once when none was refused for an hour.
 type refusals struct {
 	recorder events.EventRecorder
 
@@ -59,8 +62,11 @@ const (
 // asked of a pool to the pool.
 func keyOf(a *Answer) stretchKey {
 	k := stretchKey{kind: numberKind, namespace: a.Namespace, name: a.Name, event: EventRefused, why: a.Decision.Why}
-	if a.Decision.Shadow {
+	switch {
+	case a.Decision.Shadow:
 		k.event = EventWouldBeRefused
+	case a.Decision.State == counts.Unreserved:
+		k.event = EventUnreserved
 	}
 	if a.pool != nil {
 		k.kind, k.namespace, k.name = poolKind, a.pool.Namespace, a.pool.Name

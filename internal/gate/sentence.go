@@ -37,8 +37,12 @@ func first(d *counts.Decision) string {
 	return "; the first place is free at " + time.Unix(d.Until, 0).UTC().Format(time.RFC3339)
 }
 
-// Remaining is to how many further users the sender may send after a decision: rules.NoLimit where nothing limits it.
+// Remaining is to how many further users the sender may send after a decision: rules.NoLimit where nothing limits it, and none where that is
+// not known.
 func Remaining(d *counts.Decision) int64 {
+	if d.State == counts.Unreserved {
+		return 0
+	}
 	left := rules.NoLimit
 	if d.Room.Limit != rules.Unlimited {
 		left = max(0, d.Room.Limit-d.Room.Used-d.Room.Held-(d.Room.Guaranteed-d.Budget.Owed()))

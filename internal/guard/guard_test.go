@@ -163,16 +163,20 @@ func TestARefusalIsInMetasWords(t *testing.T) {
 	}
 }
 
-// A reservation that holds no place is neither confirmed nor given back.
+// A reservation that holds no place is neither confirmed nor given back. A message without a reservation is: it may have been decided later.
 func TestWhatIsFreeIsNotSettled(t *testing.T) {
 	s := newStand(t)
 	for _, test := range []struct {
-		why  string
-		want int
-	}{{counts.InsideWindow, 0}, {counts.Unlimited, 0}, {counts.AlreadyCounted, 1}} {
+		state counts.ReservationState
+		why   string
+		want  int
+	}{
+		{counts.Free, counts.InsideWindow, 0}, {counts.Free, counts.Unlimited, 0}, {counts.Free, counts.AlreadyCounted, 1},
+		{counts.Unreserved, counts.Allowed, 1}, {counts.Unreserved, counts.InsideWindow, 1},
+	} {
 		s.gate.settled = nil
 		s.gate.decide = func(gate.Request) gate.Answer {
-			return gate.Answer{Decision: counts.Decision{ID: counts.ReservationID{9}, State: counts.Free, Why: test.why}}
+			return gate.Answer{Decision: counts.Decision{ID: counts.ReservationID{9}, State: test.state, Why: test.why}}
 		}
 		if res, body := s.send(text); res.StatusCode != http.StatusOK {
 			t.Errorf("%s: HTTP %d %s", test.why, res.StatusCode, body)

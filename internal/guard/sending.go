@@ -133,8 +133,13 @@ func (s *sending) reserve(ctx context.Context) *gate.Problem {
 		s.outcome = outcomeNotReady
 		return s.failed(ctx, err, "A message could not be decided about")
 	case answers[0].Problem != nil:
-		if s.outcome = outcomeRefused; answers[0].Problem.Reason == gate.Throttled {
+		switch answers[0].Problem.Reason {
+		case gate.Throttled:
 			s.outcome = outcomeThrottled
+		case gate.Unavailable:
+			s.outcome = outcomeNotReady
+		default:
+			s.outcome = outcomeRefused
 		}
 		return answers[0].Problem
 	default:
@@ -167,9 +172,10 @@ func (s *sending) conclude() {
 	}
 }
 
-// settle tells the gate what became of a message whose place is held. The sender has the answer already.
+// settle tells the gate what became of a message whose place is held, or may be: an unreserved one may have been decided later. The sender has
+// the answer already.
 func (s *sending) settle(ctx context.Context) {
-	if s.decision.State != counts.Held && s.decision.Why != counts.AlreadyCounted {
+	if s.decision.State == counts.Free && s.decision.Why != counts.AlreadyCounted {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gateTimeout)

@@ -122,6 +122,11 @@ func (s *sortedSets) reserve(ctx context.Context, operations []counts.Operation,
 // Expire has nothing to do: the script removes what has ended.
 func (*sortedSets) Expire(time.Time) error { return nil }
 
+// Unreserved lets nothing through.
+func (*sortedSets) Unreserved(o *counts.Operation, _ time.Time) counts.Decision {
+	return counts.Decision{ID: o.ID, State: counts.Refused, Why: counts.Unavailable}
+}
+
 // Reservation knows none: the benchmark confirms nothing.
 func (*sortedSets) Reservation(counts.ReservationID) (counts.Reservation, bool) {
 	return counts.Reservation{}, false

@@ -188,6 +188,29 @@ func TestASenderReservesConfirmsAndReleases(t *testing.T) {
 	}
 }
 
+// While nothing can be decided, what is let through is granted all the same, with nothing that remains. It is confirmed and released.
+func TestASenderIsLetThroughWithoutAReservation(t *testing.T) {
+	d := newDesk(t, 2)
+	d.Configure(t, counts.LimitSetting{Subject: gatetest.Number, Limit: 2, Budgets: []counts.BudgetSetting{
+		{Name: "logins", Categories: []counts.Category{counts.Authentication}, AllowUnreserved: true},
+	}})
+	if err := d.Ledger.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a := d.send(http.MethodPost, reservations, gatetest.ShopToken, to(1, `,"category":"Authentication"`))
+	id := d.id(a)
+	d.expect(a, 201, fmt.Sprintf(`{"id":%q,"namespace":"shop","name":"sales","number":"+15550100001","numberID":"106540352242922",`+
+		`"state":"Unreserved","why":"Allowed","expires":"2026-11-01T12:10:00Z","remaining":0}`, id))
+	d.expect(d.send(http.MethodPost, reservations+"/"+id+"/confirm", gatetest.ShopToken, `{"messageID":"wamid.1"}`), 200, fmt.Sprintf(`{"id":%q,"state":"Unreserved"}`, id))
+	d.expect(d.send(http.MethodDelete, reservations+"/"+id, gatetest.ShopToken, ""), 204, "")
+	refused := d.send(http.MethodPost, reservations, gatetest.ShopToken, to(1, `,"category":"Marketing"`))
+	d.expect(refused, 503, `{"type":"https://numberfleet.dev/docs/gate#unavailable","title":"Not available now","status":503,"reason":"Unavailable",`+
+		`"detail":"reservations cannot be kept now","retryAfter":10}`)
+	if got := refused.Header.Get("Retry-After"); got != "10" {
+		t.Errorf("Retry-After is %q", got)
+	}
+}
+
 func TestSeveralReservationsHaveTheirResultsInOrder(t *testing.T) {
 	d := newDesk(t, 1)
 	a := d.send(http.MethodPost, reservations, gatetest.ShopToken, fmt.Sprintf(`{"reservations":[%s,%s,%s]}`, to(1), to(2), to(1)))

@@ -93,8 +93,9 @@ func (a *API) confirm(w http.ResponseWriter, req *http.Request, from *from, text
 
 // confirmed is the body of the answer to what was confirmed.
 type confirmed struct {
-	ID    string `json:"id"`
-	State string `json:"state"` // Confirmed, or Ended where the message is delivered or failed already
+	ID string `json:"id"`
+	// State is Confirmed, Ended where the message is delivered or failed already, or Unreserved where there is nothing to confirm.
+	State string `json:"state"`
 }
 
 // release answers a request that releases a reservation. There is nothing to say of it.

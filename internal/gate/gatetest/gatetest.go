@@ -46,7 +46,13 @@ type Gate struct {
 // New makes a gate whose number has a limit. Its clock may be one that stands still.
 func New(t testing.TB, limit int64, real clock.WithTicker) *Gate {
 	t.Helper()
-	g := &Gate{Fleet: NewFleet(t, limit), Ledger: ledger.OpenMemory(), Clock: Clock{real}, Recorder: events.NewFakeRecorder(100), Metrics: prometheus.NewRegistry()}
+	return NewOn(t, ledger.OpenMemory(), limit, real)
+}
+
+// NewOn makes a gate on a ledger, which is closed with the test.
+func NewOn(t testing.TB, l *ledger.Ledger, limit int64, real clock.WithTicker) *Gate {
+	t.Helper()
+	g := &Gate{Fleet: NewFleet(t, limit), Ledger: l, Clock: Clock{real}, Recorder: events.NewFakeRecorder(100), Metrics: prometheus.NewRegistry()}
 	t.Cleanup(func() { _ = g.Ledger.Close() })
 	g.Configure(t, counts.LimitSetting{Subject: Number, Limit: limit})
 	g.Configure(t, counts.LimitSetting{Subject: Another, Limit: limit})
