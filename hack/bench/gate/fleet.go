@@ -16,29 +16,39 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// The fleet that is asked about: numbers with a limit each.
+// fleet is what is asked about: numbers with a limit each, and no user in common.
+type fleet struct {
+	numbers int
+	counted int // users of a number that it has messaged today
+	users   int // that a number may be asked to message: each of the others needs a place, and nothing is refused, which would be cheaper
+	ofPool  int // numbers of a pool; zero for no pools
+}
+
+var (
+	alone = fleet{numbers: 8, counted: 125_000, users: 250_000}
+	pools = fleet{numbers: 10_000, counted: 50, users: 100, ofPool: 10}
+)
+
 const (
 	namespace = "fleet"
-
-	numbers = 8
-	counted = 125_000 // users of a number that it has messaged today
-	users   = 250_000 // that a number may be asked to message: each of the others needs a place
-	limit   = users   // nothing is refused: a refusal is cheaper than a place
-	window  = 24 * time.Hour
-	ttl     = "1s" // after which a place is free again, so that what ends is a part of what is measured
+	window    = 24 * time.Hour
+	ttl       = "1s" // after which a place is free again, so that what ends is a part of what is measured
 )
 
 // number is the ith in E.164.
-func number(i int) string { return "+1555010000" + strconv.Itoa(i) }
+func number(i int) string { return fmt.Sprintf("+155501%05d", i) }
 
 // numberID is Meta's id of the ith.
-func numberID(i int) string { return "10000000000000" + strconv.Itoa(i) }
+func numberID(i int) string { return fmt.Sprintf("1000000000%05d", i) }
 
 // userOf is the jth of a number, in digits.
-func userOf(number, j int) string { return fmt.Sprintf("1555%07d", number*users+j) }
+func (f fleet) userOf(number, j int) string { return fmt.Sprintf("1555%07d", number*f.users+j) }
+
+// poolOf is the name of a number's pool.
+func (f fleet) poolOf(number int) string { return "pool-" + strconv.Itoa(number/f.ofPool) }
 
 // openLedger opens a ledger in which all users are counted that are to be.
-func openLedger(ctx context.Context, folder string, now time.Time) (engine *ledger.Ledger, err error) {
+func openLedger(ctx context.Context, f fleet, folder string, now time.Time) (engine *ledger.Ledger, err error) {
 	log := logr.FromContextOrDiscard(ctx)
 	kept, options := journal.Discard, ledger.Options{Log: log}
 	if folder != "" {
@@ -51,37 +61,56 @@ func openLedger(ctx context.Context, folder string, now time.Time) (engine *ledg
 	if engine, err = ledger.Open(kept, options); err != nil {
 		return nil, err
 	}
-	var settings counts.Settings
-	for i := range numbers {
-		settings.Senders = append(settings.Senders, counts.SenderSetting{Number: number(i), Namespace: namespace})
-		settings.Limits = append(settings.Limits, counts.LimitSetting{
-			Subject: number(i), Limit: limit, Measure: v1alpha1.MeasureUniqueUsers, Window: window, ReleaseUnconfirmed: true,
-		})
-	}
 	message := counts.MessageKey(0)
-	err = eachCounted(func(number string, users []string) error {
-		entries := make([]counts.Entry, len(users))
-		for i, user := range users {
+	var batch counts.Batch
+	err = f.eachCounted(func(number string, users []string) error {
+		for _, user := range users {
 			message++
-			entries[i] = counts.Entry{Number: number, Kind: counts.Delivered, User: engine.Hasher().User(user), Message: message, At: now.Unix()}
+			batch.Entries = append(batch.Entries, counts.Entry{Number: number, Kind: counts.Delivered, User: engine.Hasher().User(user), Message: message, At: now.Unix()})
 		}
-		_, err := engine.Append(ctx, counts.Batch{Entries: entries}, now)
+		if len(batch.Entries) < some {
+			return nil
+		}
+		_, err := engine.Append(ctx, batch, now)
+		batch.Entries = batch.Entries[:0]
 		return err
 	})
+	settings := f.settings()
 	if err = errors.Join(err, engine.Configure(settings)); err != nil {
 		return nil, errors.Join(err, engine.Close())
 	}
 	return engine, nil
 }
 
-// eachCounted calls with the users of each number that are counted, some at a time.
-func eachCounted(call func(number string, users []string) error) error {
-	const some = 1000
-	for i := range numbers {
-		for j := 0; j < counted; j += some {
-			all := make([]string, some)
+// settings are those of the numbers and pools.
+func (f fleet) settings() (s counts.Settings) {
+	for i := range f.numbers {
+		s.Senders = append(s.Senders, counts.SenderSetting{Number: number(i), Namespace: namespace, Quality: v1alpha1.QualityHigh})
+		s.Limits = append(s.Limits, counts.LimitSetting{
+			Subject: number(i), Limit: int64(f.users), Measure: v1alpha1.MeasureUniqueUsers, Window: window, ReleaseUnconfirmed: true,
+		})
+		if f.ofPool == 0 {
+			continue
+		}
+		if i%f.ofPool == 0 {
+			s.Pools = append(s.Pools, counts.PoolSetting{Name: counts.PoolName(namespace, f.poolOf(i)), MinimumQuality: v1alpha1.QualityMedium})
+		}
+		p := &s.Pools[len(s.Pools)-1]
+		p.Members = append(p.Members, counts.PoolMember{Number: number(i), Weight: 1})
+	}
+	return s
+}
+
+// some is how many users are counted at a time.
+const some = 1000
+
+// eachCounted calls with the users of each number that are counted, some at a time at most.
+func (f fleet) eachCounted(call func(number string, users []string) error) error {
+	for i := range f.numbers {
+		for j := 0; j < f.counted; j += some {
+			all := make([]string, min(some, f.counted-j))
 			for k := range all {
-				all[k] = userOf(i, j+k)
+				all[k] = f.userOf(i, j+k)
 			}
 			if err := call(number(i), all); err != nil {
 				return err
@@ -91,12 +120,15 @@ func eachCounted(call func(number string, users []string) error) error {
 	return nil
 }
 
-// directory has the numbers, in place of the API server's cache.
-type directory map[report.Subject]*v1alpha1.PhoneNumber
+// directory has the numbers and pools, in place of the API server's cache.
+type directory struct {
+	numbers map[report.Subject]*v1alpha1.PhoneNumber
+	pools   map[string]*v1alpha1.NumberPool
+}
 
 // Number is that of a subject.
 func (d directory) Number(_ context.Context, subject report.Subject) (*v1alpha1.PhoneNumber, error) {
-	return d[subject], nil
+	return d.numbers[subject], nil
 }
 
 // Sent are no templates.
@@ -109,18 +141,23 @@ func (directory) BusinessPortfolio(context.Context, string) (*v1alpha1.BusinessP
 	return nil, nil
 }
 
-// NumberPool is none: each number sends for itself.
-func (directory) NumberPool(context.Context, string, string) (*v1alpha1.NumberPool, error) {
-	return nil, nil
+// NumberPool is the one of that name.
+func (d directory) NumberPool(_ context.Context, _, name string) (*v1alpha1.NumberPool, error) {
+	return d.pools[name], nil
 }
 
-// newDirectory makes the numbers.
-func newDirectory() directory {
-	d := directory{}
-	for i := range numbers {
+// newDirectory has the resources of a fleet.
+func newDirectory(f fleet) directory {
+	d := directory{map[report.Subject]*v1alpha1.PhoneNumber{}, map[string]*v1alpha1.NumberPool{}}
+	for i := range f.numbers {
 		n := &v1alpha1.PhoneNumber{Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: number(i), PhoneNumberID: numberID(i)}}
 		n.Namespace, n.Name = namespace, "number-"+strconv.Itoa(i)
-		d[report.ParseSubject(number(i))], d[report.NumberIDSubject(numberID(i))] = n, n
+		d.numbers[report.ParseSubject(number(i))], d.numbers[report.NumberIDSubject(numberID(i))] = n, n
+		if f.ofPool > 0 {
+			p := &v1alpha1.NumberPool{}
+			p.Namespace, p.Name = namespace, f.poolOf(i)
+			d.pools[p.Name] = p
+		}
 	}
 	return d
 }

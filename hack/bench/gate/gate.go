@@ -35,6 +35,9 @@ func Run(ctx context.Context, shared *measure.Bench) (report.Section, error) {
 	if err := b.reservations(ctx, &section, len(section.Versions) > 0); err != nil {
 		return report.Section{}, err
 	}
+	if err := b.fromPools(ctx, &section); err != nil {
+		return report.Section{}, err
+	}
 	if err := b.guarded(ctx, &section); err != nil {
 		return report.Section{}, err
 	}

@@ -48,18 +48,18 @@ func Guard(ctx context.Context, args []string) (err error) {
 	}
 	running, ctx := errgroup.WithContext(ctx)
 	if *data != "" {
-		engine, err := openLedger(logr.NewContext(ctx, log), *data, time.Now())
+		engine, err := openLedger(logr.NewContext(ctx, log), alone, *data, time.Now())
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, engine.Close()) }()
-		service, err := newGate(engine, log)
+		service, err := newGate(engine, alone, log)
 		if err != nil {
 			return err
 		}
 		running.Go(func() error { return service.Start(ctx) })
 		guards, err := guard.New(guard.Options{
-			Config: &config.Guard{Authentication: config.PassThrough}, BaseURL: *upstream, Directory: newDirectory(),
+			Config: &config.Guard{Authentication: config.PassThrough}, BaseURL: *upstream, Directory: newDirectory(alone),
 			Clock: clock.RealClock{}, Metrics: prometheus.NewRegistry(), Log: log,
 		})
 		if err != nil {
@@ -106,7 +106,7 @@ func Meta(ctx context.Context, args []string) error {
 	meta.AddToken(token)
 	meta.AddBusiness("1", "Acme")
 	meta.AddAccount("2", "1", "Acme")
-	for i := range numbers {
+	for i := range alone.numbers {
 		meta.AddPhoneNumber(numberID(i), "2", number(i), "Acme "+strconv.Itoa(i))
 	}
 	return errors.Join((&server.Server{Name: "Meta", Listener: server.Listener{Address: *address}, Handler: meta, Log: logr.Discard()}).Start(ctx), stop())

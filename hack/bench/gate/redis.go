@@ -61,7 +61,7 @@ func openSortedSets(ctx context.Context, address string, now time.Time) (*sorted
 		return nil, err
 	}
 	s := &sortedSets{client: client, script: rueidis.NewLuaScript(script), hasher: counts.NewHasher([16]byte{})}
-	return s, eachCounted(func(number string, users []string) error {
+	return s, alone.eachCounted(func(number string, users []string) error {
 		members := make([]string, 0, 2*len(users))
 		for _, user := range users {
 			members = append(members, strconv.FormatInt(now.Unix(), 10), member(s.hasher.User(user)))
@@ -99,7 +99,7 @@ func (s *sortedSets) reserve(ctx context.Context, operations []counts.Operation,
 	expires := now.Add(time.Duration(operations[0].TTL) * time.Second).Unix()
 	arguments := make([]string, 0, 4+len(operations))
 	arguments = append(arguments, strconv.FormatInt(now.Unix(), 10), strconv.FormatInt(now.Add(-window).Unix(), 10),
-		strconv.Itoa(limit), strconv.FormatInt(expires, 10))
+		strconv.Itoa(alone.users), strconv.FormatInt(expires, 10))
 	for i := range operations {
 		arguments = append(arguments, member(operations[i].User))
 	}
@@ -113,7 +113,7 @@ func (s *sortedSets) reserve(ctx context.Context, operations []counts.Operation,
 	decisions := make([]counts.Decision, len(operations))
 	for i, n := range told {
 		decisions[i] = counts.Decision{
-			ID: operations[i].ID, State: answers[n].state, Why: answers[n].why, Number: number, Expires: expires, Room: counts.LimitUse{Limit: limit},
+			ID: operations[i].ID, State: answers[n].state, Why: answers[n].why, Number: number, Expires: expires, Room: counts.LimitUse{Limit: int64(alone.users)},
 		}
 	}
 	return decisions, nil

@@ -18,7 +18,7 @@ func (r requests) Request(i int) []byte { return r[i] }
 func newRequests(random *rand.Rand, batch, bytes int) (r requests) {
 	var body []byte
 	for size := 0; size < bytes; size += len(r[len(r)-1]) {
-		of := len(r) % numbers
+		of := len(r) % alone.numbers
 		body = body[:0]
 		if batch == 1 {
 			body = appendReservation(body, random, of)
@@ -38,17 +38,30 @@ func newRequests(random *rand.Rand, batch, bytes int) (r requests) {
 }
 
 func appendReservation(body []byte, random *rand.Rand, of int) []byte {
-	return fmt.Appendf(body, `{"number":%q,"user":"+%s","category":"Marketing","ttl":%q}`, number(of), userOf(of, random.IntN(users)), ttl)
+	return fmt.Appendf(body, `{"number":%q,"user":"+%s","category":"Marketing","ttl":%q}`, number(of), alone.userOf(of, random.IntN(alone.users)), ttl)
+}
+
+// newPoolRequests makes requests for one reservation each, until they take up so much memory: of pools, and of the numbers for the same users.
+func newPoolRequests(random *rand.Rand, bytes int) (ofPools, ofNumbers requests) {
+	for size := 0; size < bytes; size += len(ofPools[len(ofPools)-1]) {
+		i := random.IntN(pools.numbers)
+		user := pools.userOf(i, random.IntN(pools.users))
+		ofPools = append(ofPools, post("/v1/reservations", fmt.Appendf(nil,
+			`{"pool":%q,"namespace":%q,"user":"+%s","category":"Marketing","ttl":%q}`, pools.poolOf(i), namespace, user, ttl)))
+		ofNumbers = append(ofNumbers, post("/v1/reservations", fmt.Appendf(nil,
+			`{"number":%q,"namespace":%q,"user":"+%s","category":"Marketing","ttl":%q}`, number(i), namespace, user, ttl)))
+	}
+	return ofPools, ofNumbers
 }
 
 // newMessages makes messages to random users, as an SDK sends them, until they take up so much memory.
 func newMessages(random *rand.Rand, bytes int) (r requests) {
 	for size := 0; size < bytes; size += len(r[len(r)-1]) {
-		of := len(r) % numbers
+		of := len(r) % alone.numbers
 		r = append(r, post("/v27.0/"+numberID(of)+"/messages", fmt.Appendf(nil,
 			`{"messaging_product":"whatsapp","recipient_type":"individual","to":%q,"type":"template","template":{"name":"order_shipped",`+
 				`"language":{"code":"en_US"},"components":[{"type":"body","parameters":[{"type":"text","text":"Ada"},{"type":"text","text":"Tuesday"}]}]}}`,
-			userOf(of, random.IntN(users)))))
+			alone.userOf(of, random.IntN(alone.users)))))
 	}
 	return r
 }

@@ -37,9 +37,14 @@ func Serve(ctx context.Context, args []string) (err error) {
 	address := flags.String("address", "", "host:port to listen at")
 	data := flags.String("data", "", "folder of the ledger; empty for a ledger without a journal")
 	redis := flags.String("redis", "", "host:port of Redis, in place of a ledger")
+	withPools := flags.Bool("pools", false, "serve many numbers in pools, in place of a few")
 	profile := flags.String("profile", "", "file for a CPU profile of all that is served")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	of := alone
+	if *withPools {
+		of = pools
 	}
 	log := funcr.New(func(prefix, line string) { fmt.Fprintln(os.Stderr, prefix, line) }, funcr.Options{})
 	var decides gate.Ledger
@@ -51,14 +56,14 @@ func Serve(ctx context.Context, args []string) (err error) {
 		defer sets.client.Close()
 		decides = sets
 	} else {
-		engine, err := openLedger(logr.NewContext(ctx, log), *data, time.Now())
+		engine, err := openLedger(logr.NewContext(ctx, log), of, *data, time.Now())
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, engine.Close()) }()
 		decides = engine
 	}
-	service, err := newGate(decides, log)
+	service, err := newGate(decides, of, log)
 	if err != nil {
 		return err
 	}
@@ -80,9 +85,9 @@ func Serve(ctx context.Context, args []string) (err error) {
 }
 
 // newGate makes the gate, in front of what decides.
-func newGate(decides gate.Ledger, log logr.Logger) (*gate.Service, error) {
+func newGate(decides gate.Ledger, of fleet, log logr.Logger) (*gate.Service, error) {
 	return gate.New(gate.Options{
-		Ledger: decides, Directory: newDirectory(), Clock: scaledclock.Real(clock.RealClock{}), Real: clock.RealClock{},
+		Ledger: decides, Directory: newDirectory(of), Clock: scaledclock.Real(clock.RealClock{}), Real: clock.RealClock{},
 		Recorder: &events.FakeRecorder{}, Metrics: prometheus.NewRegistry(), Log: log,
 	})
 }
