@@ -1,5 +1,5 @@
-// Package nats runs a cluster of nats-server on this machine, and makes it suffer what clusters suffer: nodes that are killed or
-// paused, disks that are wiped, damaged, or lose their power.
+// Package nats runs a cluster of nats-server on this machine, and makes it suffer what clusters suffer: nodes that are killed, paused or
+// cut off, disks that are wiped, damaged, or lose their power.
 package nats
 
 import (
@@ -36,6 +36,9 @@ type Options struct {
 	// acknowledged, and the nodes have the tag sync:always.
 	DefaultSync bool
 
+	// Network is where each node is a host, so that it can be cut off; nil: all are on this machine's loopback.
+	Network *rig.Network
+
 	// Lazyfs is the program bin/lazyfs, with which nodes can lose their power; empty: they cannot. See rig.PowerLossSupported.
 	Lazyfs string
 }
@@ -46,11 +49,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Program == "" {
 		return nil, errors.New("there is no nats-server: run make test, or set NATS_SERVER to one")
 	}
-	o.Nodes = cmp.Or(o.Nodes, 3)
-	addresses, err := rig.FreeAddresses(3 * o.Nodes)
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	if o.Folder, err = filepath.Abs(o.Folder); err != nil {
 		return nil, err
 	}
@@ -58,8 +57,11 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{client: &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}
-	for of := range slices.Chunk(addresses, 3) {
-		c.Nodes = append(c.Nodes, &Node{Name: fmt.Sprintf("node-%d", len(c.Nodes)+1), address: of[0], routes: of[1], monitor: of[2], cluster: c, options: o})
+	for i := range cmp.Or(o.Nodes, 3) {
+		c.Nodes = append(c.Nodes, &Node{Name: fmt.Sprintf("node-%d", i+1), cluster: c, options: o})
+	}
+	if err := c.settle(ctx, o.Network); err != nil {
+		return nil, err
 	}
 	for _, n := range c.Nodes {
 		if err := n.Start(ctx); err != nil {
@@ -72,6 +74,25 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// settle finds addresses for all nodes.
+func (c *Cluster) settle(ctx context.Context, network *rig.Network) (err error) {
+	if network == nil {
+		addresses, err := rig.FreeAddresses(3 * len(c.Nodes))
+		for i, of := range slices.Collect(slices.Chunk(addresses, 3)) {
+			n := c.Nodes[i]
+			n.address, n.routes, n.monitor = of[0], of[1], of[2]
+		}
+		return err
+	}
+	for _, n := range c.Nodes {
+		if n.Host, err = network.Join(ctx); err != nil {
+			return err
+		}
+		n.address, n.routes, n.monitor = n.Host.Address+":4222", n.Host.Address+":6222", n.Host.Address+":8222"
+	}
+	return nil
 }
 
 // URL is where clients connect: any node, and any other after it.
@@ -110,8 +131,7 @@ func (c *Cluster) MetaLeader(ctx context.Context) (*Node, error) {
 func (c *Cluster) agree(ctx context.Context, of string, group func(*jetStream) raftGroup) (leader *Node, err error) {
 	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, rig.Patience, true, func(ctx context.Context) (bool, error) {
 		votes := map[string]int{}
-		leader = nil
-		size := 0
+		claims := map[*Node]raftGroup{}
 		for _, n := range c.Nodes {
 			seen, err := n.jetStream(ctx)
 			if err != nil {
@@ -120,10 +140,15 @@ func (c *Cluster) agree(ctx context.Context, of string, group func(*jetStream) r
 			g := group(seen)
 			votes[g.Leader]++
 			if g.Leader == n.Name {
-				leader, size = n, g.size()
+				claims[n] = g
 			}
 		}
-		return leader != nil && 2*votes[leader.Name] > size, nil
+		for n, g := range claims {
+			if 2*votes[n.Name] > g.size() {
+				leader = n
+			}
+		}
+		return leader != nil, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s has no leader: %w", of, err)

@@ -20,10 +20,10 @@ func newCluster(t *testing.T, o Options) *Cluster {
 	return c
 }
 
-// connect is JetStream through any node.
-func connect(t *testing.T, c *Cluster) jetstream.JetStream {
+// connect is JetStream through one of some nodes.
+func connect(t *testing.T, url string) jetstream.JetStream {
 	t.Helper()
-	connection, err := nats.Connect(c.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	connection, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func synced(c *Cluster) jetstream.StreamConfig {
 // newStream makes such a stream.
 func newStream(t *testing.T, c *Cluster) jetstream.JetStream {
 	t.Helper()
-	js := connect(t, c)
+	js := connect(t, c.URL())
 	if _, err := js.CreateStream(t.Context(), synced(c)); err != nil {
 		t.Fatal(err)
 	}

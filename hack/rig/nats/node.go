@@ -19,6 +19,7 @@ import (
 type Node struct {
 	*rig.Process
 	Name string
+	Host *rig.Host // nil: the cluster has no network
 
 	address, routes, monitor string // host:port
 	cluster                  *Cluster
@@ -42,6 +43,9 @@ func (n *Node) Start(ctx context.Context) (err error) {
 			}
 		}
 		command = n.disk.Command(command)
+	}
+	if n.Host != nil {
+		command = n.Host.Command(command)
 	}
 	if err := n.configure(); err != nil {
 		return err

@@ -162,9 +162,74 @@ func TestNodesThatSyncKeepWhatTheyAcknowledgedWhenThePowerIsLost(t *testing.T) {
 	}
 }
 
+// The others elect a leader when they no longer hear theirs, which goes on alone, acknowledges nothing, and catches up afterwards.
+func TestALeaderThatIsCutOffLeadsNoMore(t *testing.T) {
+	network, err := rig.NewNetwork(t.Context())
+	if unsupported := rig.NetworkSupported(t.Context()); unsupported != nil {
+		if err == nil {
+			t.Errorf("there is a network, where %v", unsupported)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(network.Close)
+	c := newCluster(t, Options{Network: network})
+	js := newStream(t, c)
+	publish(t, js, "at first")
+
+	old := leader(t, c)
+	var others []*rig.Host
+	for _, n := range c.Nodes {
+		if n != old {
+			others = append(others, n.Host)
+		}
+	}
+	if err := network.Cut(t.Context(), old.Host, others...); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connect(t, old.URL()).Publish(t.Context(), "log", []byte("lost")); err == nil {
+		t.Error("a leader that is alone acknowledges")
+	}
+	next := old
+	for next == old { // until the others miss it
+		next = leader(t, c)
+	}
+	publish(t, connect(t, next.URL()), "without the one that is cut off")
+
+	if err := network.Cut(t.Context(), network.Machine, next.Host); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := next.jetStream(t.Context()); err == nil || !next.Alive() {
+		t.Errorf("this machine is cut off from %s, which lives: %t", next.Name, next.Alive())
+	}
+	if err := network.Heal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := messages(t, connect(t, old.URL())); !slices.Equal(slices.Compact(got), []string{"at first", "without the one that is cut off"}) {
+		t.Errorf("the stream has %q", got)
+	}
+}
+
+func TestOneNodeIsAServerWithoutACluster(t *testing.T) {
+	c := newCluster(t, Options{Nodes: 1})
+	js := newStream(t, c)
+	publish(t, js, "before")
+	leader(t, c).Kill()
+	restart(t, c.Nodes...)
+	publish(t, js, "after")
+	if got := messages(t, js); !slices.Equal(slices.Compact(got), []string{"before", "after"}) {
+		t.Errorf("the stream has %q", got)
+	}
+}
+
 func TestNodesThatDoNotSyncHaveNoStreamThatAsksForIt(t *testing.T) {
 	c := newCluster(t, Options{DefaultSync: true})
-	if _, err := connect(t, c).CreateStream(t.Context(), synced(c)); err == nil || !strings.Contains(err.Error(), "no suitable peers") {
+	if _, err := connect(t, c.URL()).CreateStream(t.Context(), synced(c)); err == nil || !strings.Contains(err.Error(), "no suitable peers") {
 		t.Errorf("a stream on nodes that do not sync: %v", err)
 	}
 }
