@@ -107,7 +107,7 @@ func (j *Journal) open(ctx context.Context) (err error) {
 	if err := j.checkServer(); err != nil {
 		return err
 	}
-	if j.js, err = jetstream.New(j.connection.Conn, jetstream.WithDefaultTimeout(patience)); err != nil {
+	if j.js, err = jetstream.New(j.connection.Conn, jetstream.WithDefaultTimeout(patience), jetstream.WithPublishAsyncTimeout(patience)); err != nil {
 		return err
 	}
 	if err := j.openStream(ctx); err != nil {

@@ -3,7 +3,6 @@ package jetstream
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -24,8 +23,6 @@ import (
 
 const (
 	keptSnapshots = 3
-	// chunk is the size of the messages that an object is made of. The client has 4,000 of them under way: less than servers buffer.
-	chunk = 16 << 10
 	// patience is how long one message of a snapshot may take, or a list of them: longer than an election.
 	patience = 15 * time.Second
 	// logOf is under which the metadata of a store say when its stream was created, and prefixOf those of a snapshot what it stands for.
@@ -127,7 +124,7 @@ func (j *Journal) Load() iter.Seq2[counts.Row, error] {
 			return
 		}
 		for _, s := range all {
-			if err := j.copy(j.life, io.Discard, s.object); err != nil {
+			if err := j.download(j.life, io.Discard, s.object); err != nil {
 				j.options.Log.Error(err, "A snapshot in the store cannot be used", "snapshot", s.object.Name)
 				continue
 			}
@@ -148,45 +145,9 @@ func (j *Journal) rows(s stored) iter.Seq2[counts.Row, error] {
 		defer cancel()
 		r, w := io.Pipe()
 		defer func() { _ = r.Close() }()
-		go func() { _ = w.CloseWithError(j.copy(ctx, w, s.object)) }()
+		go func() { _ = w.CloseWithError(j.download(ctx, w, s.object)) }()
 		readRows(r)(yield)
 	}
-}
-
-// copy writes an object to a writer, from any nodes that have copies. It fails if the object is not there whole.
-func (j *Journal) copy(ctx context.Context, to io.Writer, object *jetstream.ObjectInfo) error {
-	h := sha256.New()
-	from := directGet{Sequence: 1, Subject: "$O." + object.Bucket + ".C." + object.NUID}
-	silent := 0
-	for left := object.Size; left > 0; {
-		before := left
-		for m, err := range direct(ctx, j.connection.Conn, streamOf(object.Bucket), from) {
-			if err != nil {
-				break
-			}
-			from.Sequence = m.sequence + 1
-			left -= min(left, uint64(len(m.data)))
-			_, _ = h.Write(m.data)
-			if _, err := to.Write(m.data); err != nil {
-				return err
-			}
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if left < before {
-			silent = 0
-			continue
-		}
-		if silent++; silent > int(patience/answer) {
-			return fmt.Errorf("the snapshot of %s lacks its last %d bytes", object.Name, left)
-		}
-		sleep(ctx, tryAgain)
-	}
-	if jetstream.GetObjectDigestValue(h) != object.Digest {
-		return fmt.Errorf("the snapshot of %s has another digest than it should", object.Name)
-	}
-	return nil
 }
 
 // Save implements journal.Journal. Rows that are not given are those of the newest snapshot, which must be the one that this process
@@ -198,23 +159,19 @@ func (j *Journal) Save(ctx context.Context, position uint64, rows iter.Seq[count
 	at, known := j.log.at(position)
 	before := j.snapshot
 	j.mu.Unlock()
+	if before == at && position > 0 {
+		return nil // what is known at a position follows from it
+	}
 	if !known {
 		return fmt.Errorf("a snapshot of %d, which is not one of the last positions", position)
 	}
-	r, w := io.Pipe()
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		_ = w.CloseWithError(writeRows(ctx, w, merge(j.saved(ctx, before), rows)))
-	}()
-	// The store removes what it has of an object that fails, with the same context.
-	_, err := j.snapshots.Put(context.WithoutCancel(ctx), jetstream.ObjectMeta{
-		Name: strconv.FormatUint(position, 10), Metadata: map[string]string{prefixOf: at.String()}, Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunk},
-	}, r)
-	_ = r.Close()
-	<-written
+	u := j.upload(ctx, jetstream.ObjectMeta{Name: strconv.FormatUint(position, 10), Metadata: map[string]string{prefixOf: at.String()}})
+	err := writeRows(ctx, u, merge(j.saved(ctx, before), rows))
+	if err == nil {
+		err = u.finish()
+	}
 	if err != nil {
-		return err
+		return errors.Join(err, u.discard())
 	}
 	j.mu.Lock()
 	j.snapshot = at

@@ -65,13 +65,13 @@ func TestThreeSnapshotsAreKept(t *testing.T) {
 	if !slices.Equal(kept, []uint64{5, 4, 3}) {
 		t.Errorf("the snapshots %d are kept", kept)
 	}
-	if n := chunks(t, j); n != 3 {
+	if n := pieces(t, j); n != 3 {
 		t.Errorf("they have %d messages with rows", n)
 	}
 }
 
-// chunks is how many messages with rows the store has.
-func chunks(t *testing.T, j *Journal) (n uint64) {
+// pieces is how many messages with rows the store has.
+func pieces(t *testing.T, j *Journal) (n uint64) {
 	t.Helper()
 	stream, err := j.js.Stream(t.Context(), streamOf(j.options.bucket()))
 	must(t, err)
@@ -104,7 +104,7 @@ func TestAnEndedSnapshotLeavesNothing(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a snapshot that was ended returns %v", err)
 	}
-	if n := chunks(t, j); n != 1 {
+	if n := pieces(t, j); n != 1 {
 		t.Errorf("the store has %d messages with rows", n)
 	}
 	if j.Stats().Snapshot != 1 {

@@ -1,0 +1,154 @@
+package jetstream
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// An object of a store is written and read here, in the client's form. The client itself has thousands of messages under way, and gives
+// up where a server takes none for a fifth of a second; it reads by its ordered consumer, which a node's death stops for ten seconds.
+
+const (
+	// chunk is the size of the messages that an object is made of.
+	chunk = 64 << 10
+	// underway is how many of them are not acknowledged yet.
+	underway = 64
+)
+
+// chunks is the subject of an object's messages.
+func chunks(object *jetstream.ObjectInfo) string {
+	return "$O." + object.Bucket + ".C." + object.NUID
+}
+
+// upload writes an object, which is there once it was finished.
+type upload struct {
+	ctx     context.Context
+	js      jetstream.JetStream
+	object  jetstream.ObjectInfo
+	digest  hash.Hash
+	pending []jetstream.PubAckFuture
+}
+
+// upload begins an object. After an error nothing of it is to be left: see discard.
+func (j *Journal) upload(ctx context.Context, meta jetstream.ObjectMeta) *upload {
+	return &upload{ctx: ctx, js: j.js, digest: sha256.New(), object: jetstream.ObjectInfo{ObjectMeta: meta, Bucket: j.options.bucket(), NUID: rand.Text()}}
+}
+
+// Write implements io.Writer.
+func (u *upload) Write(p []byte) (int, error) {
+	for part := range slices.Chunk(p, chunk) {
+		if len(u.pending) == underway {
+			if err := u.settle(1); err != nil {
+				return 0, err
+			}
+		}
+		f, err := u.js.PublishMsgAsync(&nats.Msg{Subject: chunks(&u.object), Data: bytes.Clone(part)})
+		if err != nil {
+			return 0, err
+		}
+		u.pending = append(u.pending, f)
+		u.object.Chunks++
+		u.object.Size += uint64(len(part))
+		_, _ = u.digest.Write(part) // a hash never fails
+	}
+	return len(p), nil
+}
+
+// settle waits until the first messages are acknowledged.
+func (u *upload) settle(n int) error {
+	for _, f := range u.pending[:n] {
+		select {
+		case <-u.ctx.Done():
+			return u.ctx.Err()
+		case err := <-f.Err():
+			return err
+		case <-f.Ok():
+		}
+	}
+	u.pending = slices.Delete(u.pending, 0, n)
+	return nil
+}
+
+// finish makes the object what its name stands for.
+func (u *upload) finish() error {
+	if err := u.settle(len(u.pending)); err != nil {
+		return err
+	}
+	u.object.Digest = jetstream.GetObjectDigestValue(u.digest)
+	info, err := json.Marshal(u.object)
+	if err != nil {
+		return err
+	}
+	return repeatedly(u.ctx, func(ctx context.Context) error {
+		_, err := u.js.PublishMsg(ctx, &nats.Msg{
+			Subject: "$O." + u.object.Bucket + ".M." + base64.URLEncoding.EncodeToString([]byte(u.object.Name)), Data: info,
+			Header: nats.Header{jetstream.MsgRollup: {jetstream.MsgRollupSubject}},
+		})
+		return err
+	})
+}
+
+// discard removes what was written. What is under way may come later: the store forgets it with age.
+func (u *upload) discard() error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), patience)
+	defer cancel()
+	for _, f := range u.pending {
+		select {
+		case <-ctx.Done():
+		case <-f.Err():
+		case <-f.Ok():
+		}
+	}
+	stream, err := u.js.Stream(ctx, streamOf(u.object.Bucket))
+	if err != nil {
+		return err
+	}
+	return stream.Purge(ctx, jetstream.WithPurgeSubject(chunks(&u.object)))
+}
+
+// download writes the content of an object to a writer, from any nodes that have copies. It fails if the object is not there whole.
+func (j *Journal) download(ctx context.Context, to io.Writer, object *jetstream.ObjectInfo) error {
+	digest := sha256.New()
+	from := directGet{Sequence: 1, Subject: chunks(object)}
+	var read uint64
+	for silent := 0; read < object.Size; {
+		before := read
+		for m, err := range direct(ctx, j.connection.Conn, streamOf(object.Bucket), from) {
+			if err != nil {
+				break
+			}
+			from.Sequence = m.sequence + 1
+			read += uint64(len(m.data))
+			_, _ = digest.Write(m.data)
+			if _, err := to.Write(m.data); err != nil {
+				return err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if silent++; read > before {
+			silent = 0
+		} else if silent > int(patience/answer) {
+			return fmt.Errorf("the object lacks %d of %d bytes", object.Size-read, object.Size)
+		} else {
+			sleep(ctx, tryAgain)
+		}
+	}
+	if jetstream.GetObjectDigestValue(digest) != object.Digest {
+		return errors.New("the object has another digest than it should")
+	}
+	return nil
+}

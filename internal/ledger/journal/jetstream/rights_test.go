@@ -1,0 +1,81 @@
+package jetstream
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+
+	"numberfleet.dev/numberfleet/hack/rig"
+	"numberfleet.dev/numberfleet/internal/server/servertest"
+)
+
+// loopback writes a certificate of servers on loopback, with its key, into a folder.
+func loopback(t *testing.T, dir string) {
+	t.Helper()
+	s := httptest.NewTLSServer(nil)
+	defer s.Close()
+	key, err := x509.MarshalPKCS8PrivateKey(s.TLS.Certificates[0].PrivateKey)
+	must(t, err)
+	servertest.Write(t, dir, "server.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
+	servertest.Write(t, dir, "server.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+}
+
+// With a certificate of its own, and with the rights in testdata/rights.conf alone, a process does all that it has to. Without the
+// certificate it is not let in.
+func TestLeastRights(t *testing.T) {
+	dir := t.TempDir()
+	loopback(t, dir)
+	servertest.Certify(t, dir, 7) // a client whose name is 7
+	rights, err := filepath.Abs("testdata/rights.conf")
+	must(t, err)
+	must(t, os.Symlink(rights, filepath.Join(dir, "rights.conf")))
+	addresses, err := rig.FreeAddresses(1)
+	must(t, err)
+	servertest.Write(t, dir, "server.conf", fmt.Sprintf(`
+		listen: %q
+		jetstream: {store_dir: %q}
+		tls: {cert_file: %q, key_file: %q, ca_file: %q, verify_and_map: true}
+		authorization: {users: [{user: "CN=7", include rights.conf}]}
+	`, addresses[0], dir, dir+"/server.crt", dir+"/server.key", dir+"/tls.crt"))
+	process, err := rig.Start(rig.Command{Name: "nats-server", Path: os.Getenv("NATS_SERVER"), Args: []string{"--config", filepath.Join(dir, "server.conf")}})
+	must(t, err)
+	t.Cleanup(process.Kill)
+
+	o := onServer()
+	o.Servers, o.Instance = []string{"tls://" + addresses[0]}, "main"
+	o.CertificateAuthority = filepath.Join(dir, "server.crt")
+	for process.Alive() { // until it listens
+		if connection, err := net.Dial("tcp", addresses[0]); err == nil {
+			must(t, connection.Close())
+			break
+		}
+		sleep(t.Context(), 10*time.Millisecond)
+	}
+	if _, err := Open(t.Context(), o); err == nil {
+		t.Error("a process without a certificate is let in")
+	}
+	o.Certificate, o.Key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	o.Log = funcr.New(func(_, message string) { t.Errorf("it logs %s", message) }, funcr.Options{})
+	j := openTest(t, o)
+	start(t, j)
+	for i := range keptSnapshots + 1 {
+		add(t, j, i+1)
+		must(t, j.Save(t.Context(), j.position(), whole(row("a", "1"))))
+	}
+	must(t, j.Seal(t.Context()))
+	add(t, j, keptSnapshots+2)
+	if n, err := j.reader.direct(t.Context(), func(*message) error { return nil }); n != 0 || err != nil {
+		t.Errorf("%d messages come after the last one, %v", n, err)
+	}
+	if rows, batches := start(t, openTest(t, o)); text(rows) != "a=1" || len(batches) != 1 {
+		t.Errorf("a start reads %q and the rounds %d", text(rows), batches)
+	}
+}
