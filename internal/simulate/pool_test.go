@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
 // members are manifests of numbers that a pool selects, with what stands in their specs, and of the pool.
@@ -332,5 +333,28 @@ func TestPoolsAreRefused(t *testing.T) {
 	s.deliver(day(2), "+15550100009", 1)
 	if _, err := s.run(t, Config{Fleet: heavy, Pool: pool}); err == nil || err.Error() != "no number of NumberPool fleet/news delivered anything in the events" {
 		t.Errorf("events of others: %v", err)
+	}
+}
+
+// Of webhooks, a message that was delivered and read is one, a user with two ids is one, and what is sent in a group stays with its number.
+func TestAPoolSendsWhatWebhooksTell(t *testing.T) {
+	var bodies [][]byte
+	status := func(s metatest.Status) {
+		bodies = append(bodies, metatest.MessagesPayload(first, []metatest.Status{s}, nil))
+	}
+	for i := range 20 {
+		at, user := day(2).Add(time.Duration(i)*time.Minute), fmt.Sprintf("1555019900%02d", i)
+		for _, how := range []string{"delivered", "read"} {
+			status(metatest.Status{ID: fmt.Sprint("wamid.", i), Status: how, Phone: user, Scoped: fmt.Sprint("US.", i), At: at})
+			at = at.Add(time.Hour)
+		}
+	}
+	bodies = append(bodies, metatest.MessagesPayload(first, nil, []metatest.Inbound{{ID: "in", Scoped: "US.3", At: day(2).Add(2 * time.Hour)}}))
+	status(metatest.Status{ID: "wamid.reply", Status: "delivered", Scoped: "US.3", Category: "service", At: day(2).Add(3 * time.Hour)})
+	status(metatest.Status{ID: "wamid.group", Status: "delivered", Phone: "15550199003", Group: "G", Category: "group_utility", At: day(2).Add(4 * time.Hour)})
+	fleet := fleetOf(t, members("", ""))
+	r := hear(t, Config{Policy: policyFile(t, "testdata/pool.policy.yaml"), Fleet: fleet, Pool: poolOf(t, fleet, v1alpha1.LeastUsed)}, bodies...).Pool
+	if r.Messages != 21 || r.Sent != 21 || r.Users != 20 || r.Changes != 0 || !slices.Equal(shares(r), []int64{10, 10}) {
+		t.Errorf("%+v", r)
 	}
 }
