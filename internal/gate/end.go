@@ -32,6 +32,12 @@ func (s *Service) Release(ctx context.Context, caller Caller, id counts.Reservat
 func (s *Service) end(ctx context.Context, caller Caller, o counts.Operation) (answer Answer, err error) {
 	start, denied := s.clock.Now(), time.After(server.DeniedAfter)
 	reservation, known := s.reservation(o.ID)
+	if !known && !isUnreserved(o.ID) { // another replica may have granted it just now
+		if err := s.ledger.CatchUp(ctx, start); err != nil {
+			return answer, err
+		}
+		reservation, known = s.reservation(o.ID)
+	}
 	switch {
 	case !known && isUnreserved(o.ID):
 		return Answer{Decision: counts.Decision{ID: o.ID, State: counts.Unreserved}}, nil

@@ -33,6 +33,8 @@ type Ledger interface {
 	Unreserved(o *counts.Operation, now time.Time) counts.Decision
 	// Expire ends what ends by now.
 	Expire(now time.Time) error
+	// CatchUp returns when all that anyone was told before the call is known here.
+	CatchUp(ctx context.Context, now time.Time) error
 	Reservation(id counts.ReservationID) (counts.Reservation, bool)
 	Hasher() counts.Hasher
 }

@@ -213,6 +213,15 @@ func (l *Ledger) Expire(now time.Time) error {
 	return err
 }
 
+// CatchUp returns when all that anyone was told before the call is known here.
+func (l *Ledger) CatchUp(ctx context.Context, now time.Time) error {
+	if l.replica == nil {
+		return l.usable()
+	}
+	_, err := l.commit(ctx, &counts.Record{Clock: now.UnixMilli()})
+	return err
+}
+
 // SetWindows sets the windows of a number: whole seconds, from zero to counts.Kept. It writes nothing if they are the same. Deliveries that are
 // more than Kept old may not be counted by a longer service window, since the messages from users that it needs are not kept.
 func (l *Ledger) SetWindows(number string, windows counts.Windows) error {

@@ -127,6 +127,8 @@ func (*sortedSets) Unreserved(o *counts.Operation, _ time.Time) counts.Decision 
 	return counts.Decision{ID: o.ID, State: counts.Refused, Why: counts.Unavailable}
 }
 
+func (*sortedSets) CatchUp(context.Context, time.Time) error { return nil }
+
 // Reservation knows none: the benchmark confirms nothing.
 func (*sortedSets) Reservation(counts.ReservationID) (counts.Reservation, bool) {
 	return counts.Reservation{}, false
