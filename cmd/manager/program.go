@@ -201,7 +201,7 @@ func (p *program) openGate(book *ledger.Ledger, stands *standing.Source) error {
 		return err
 	}
 	if p.gate != nil {
-		p.gate.SetBackend(&gateapi.Backend{Gate: service, Standing: stands})
+		p.gate.SetBackend(&gateapi.Backend{Gate: service, Standing: stands, Ledger: book})
 	}
 	if p.guard != nil {
 		p.guard.SetBackend(&guard.Backend{Gate: service, Names: book})

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -69,6 +70,14 @@ type API struct {
 type Backend struct {
 	Gate     *gate.Service
 	Standing *standing.Source
+	Ledger   Freshness
+}
+
+// Freshness says how old what a ledger knows may be. A *ledger.Ledger does.
+type Freshness interface {
+	Age() time.Duration
+	// Fresh is an error where it may be too old for an answer.
+	Fresh() error
 }
 
 // New makes an API without a backend.

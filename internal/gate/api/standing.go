@@ -6,7 +6,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
+
+	"k8s.io/utils/clock"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/rules"
@@ -128,17 +131,32 @@ func (i *item) stands(room *rules.Room, used *int64, tier *v1alpha1.TierStatus, 
 	}
 }
 
+// AgeHeader says how old what an answer tells may be: seconds, with a fraction. An answer lacks nothing that anyone was told before.
+const AgeHeader = "Numberfleet-Log-Age"
+
+// now is a view of this instant, and the real instant of which it lacks nothing. It is an error where that is too long ago.
+func (b *Backend) now(real clock.PassiveClock) (view *standing.View, asOf time.Time, err error) {
+	if err := b.Ledger.Fresh(); err != nil {
+		return nil, asOf, err
+	}
+	asOf = real.Now().Add(-b.Ledger.Age())
+	view, err = b.Standing.Now()
+	return view, asOf, err
+}
+
 // list answers where numbers, portfolios and pools stand.
 func (a *API) list(w http.ResponseWriter, req *http.Request, from *from) (int, error) {
 	s, err := a.selected(req, from.caller)
 	if err != nil {
 		return 0, err
 	}
-	view, err := from.Standing.Now()
+	view, asOf, err := from.now(a.Real)
 	if err != nil {
 		return 0, a.failed(req.Context(), err, "Where numbers stand could not be told")
 	}
-	return a.write(w, http.StatusOK, jsonType, &items{itemsOf(view, &s)}), nil
+	all := itemsOf(view, &s)
+	w.Header().Set(AgeHeader, strconv.FormatFloat(a.Real.Since(asOf).Seconds(), 'f', 3, 64))
+	return a.write(w, http.StatusOK, jsonType, &items{all}), nil
 }
 
 // selected is what a request asks about, of a caller who may know it.

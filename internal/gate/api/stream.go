@@ -9,8 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/utils/clock"
+
 	"numberfleet.dev/numberfleet/internal/server"
-	"numberfleet.dev/numberfleet/internal/standing"
 )
 
 const (
@@ -74,13 +75,14 @@ func (s *streams) close(caller string) {
 func (a *API) EndStreams() { close(a.streams.ended) }
 
 // events are where all stand, as of less than a period ago.
-func (s *streams) events(source *standing.Source, now time.Time) ([]event, error) {
+func (s *streams) events(from *Backend, real clock.PassiveClock) ([]event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := real.Now()
 	if age := now.Sub(s.at); age >= 0 && age < streamPeriod {
 		return s.latest, nil
 	}
-	view, err := source.Now()
+	view, _, err := from.now(real)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +111,7 @@ func (a *API) serveStream(w http.ResponseWriter, req *http.Request) (int, error)
 		}
 		a.metrics.streams.Inc()
 		defer func() { a.streams.close(caller); a.metrics.streams.Dec() }()
-		stream := stream{api: a, selection: selected, source: from.Standing, w: w, control: http.NewResponseController(w), sent: map[key]uint64{}}
+		stream := stream{api: a, selection: selected, backend: from.Backend, w: w, control: http.NewResponseController(w), sent: map[key]uint64{}}
 		return stream.run(req)
 	})
 }
@@ -121,7 +123,7 @@ type key struct{ kind, namespace, name string }
 type stream struct {
 	api       *API
 	selection selection
-	source    *standing.Source
+	backend   *Backend
 	w         http.ResponseWriter
 	control   *http.ResponseController
 	sent      map[key]uint64 // hashes
@@ -132,7 +134,7 @@ var errGone = errors.New("the reader of a stream is gone")
 
 // run sends items until the reader is gone or may not know them any more.
 func (s *stream) run(req *http.Request) (int, error) {
-	first, err := s.api.streams.events(s.source, s.api.Real.Now())
+	first, err := s.api.streams.events(s.backend, s.api.Real)
 	if err != nil {
 		return 0, s.api.failed(req.Context(), err, "Where numbers stand could not be told")
 	}
@@ -157,7 +159,7 @@ func (s *stream) run(req *http.Request) (int, error) {
 				}
 			}
 			var events []event
-			if events, err = s.api.streams.events(s.source, now); err == nil {
+			if events, err = s.api.streams.events(s.backend, s.api.Real); err == nil {
 				err = s.send(events)
 			}
 		}

@@ -80,7 +80,7 @@ func (g *Gate) NewAPI(t testing.TB, real clock.WithTicker) (*api.API, *api.Backe
 		t.Fatal(err)
 	}
 	source := &standing.Source{Resources: g.Fleet.resources, Counts: usage{g}, Compiled: &standing.Policies{}, Clock: g.Clock}
-	return a, &api.Backend{Gate: g.Service, Standing: source}
+	return a, &api.Backend{Gate: g.Service, Standing: source, Ledger: g.Ledger}
 }
 
 // Serve serves an API on loopback, and returns its URL and what stops it.
