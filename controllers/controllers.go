@@ -74,6 +74,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) (*standing.Source,
 	if err != nil {
 		return nil, err
 	}
+	mgr = leading{mgr, o.Ledger}
 	var (
 		samples   = usage.NewPrometheus(o.Config.Prometheus)
 		policies  = lookup.Policies{Reader: mgr.GetCache(), Compiled: &standing.Policies{}}

@@ -1,27 +1,18 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	runtimeclient "sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"numberfleet.dev/numberfleet/api/client"
-	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -35,55 +26,13 @@ func TestTheGateEndToEnd(t *testing.T) {
 	o.ready()
 
 	const limit = 5
-	var policy v1alpha1.MessagingPolicy
-	if err := api.Get(t.Context(), runtimeclient.ObjectKey{Name: "quality-based"}, &policy); err != nil {
-		t.Fatal(err)
-	}
-	small := &v1alpha1.MessagingPolicy{ObjectMeta: metav1.ObjectMeta{Name: "small"}, Spec: policy.Spec}
-	small.Spec.Tiers = []v1alpha1.Tier{{Name: "1", Limit: limit}}
-	var sender rbacv1.ClusterRole
-	content, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "message_sender_role.yaml"))
-	if err == nil {
-		err = yaml.UnmarshalStrict(content, &sender)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	number := &v1alpha1.PhoneNumber{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "sales"},
-		Spec:       v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100045", PolicyName: small.Name},
-	}
-	account := func(name string) *corev1.ServiceAccount {
-		return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
-	}
-	campaign, stranger := account("campaign"), account("stranger")
-	for _, object := range []runtimeclient.Object{small, &sender, number, campaign, stranger, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "campaign"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: sender.Name},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "campaign"}},
-	}} {
-		if err := api.Create(t.Context(), object); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var tokens []string
-	caller := func(of runtimeclient.Object) *client.Client {
-		t.Helper()
-		request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"numberfleet"}}}
-		if err := api.SubResource("token").Create(t.Context(), of, request); err != nil {
-			t.Fatal(err)
-		}
-		tokens = append(tokens, request.Status.Token)
-		c, err := client.New(client.Options{URL: "http://" + address, Token: func(context.Context) (string, error) { return request.Status.Token, nil }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	gate := caller(campaign)
+	newNumber(t, api, "+15550100045", limit)
+	tokens := []string{newToken(t, api, campaign), newToken(t, api, "stranger")}
+	gate, stranger := gateAt(t, address, tokens[0]), gateAt(t, address, tokens[1])
 	stands := func(used, reserved, remaining int64) {
 		t.Helper()
 		var items []client.Item
+		var err error
 		for range 200 {
 			items, err = gate.Standing(t.Context(), client.Selection{Namespace: "default"})
 			if err == nil && len(items) == 1 && items[0].Used != nil && *items[0].Used == used && items[0].Reserved == reserved && items[0].Remaining == remaining {
@@ -107,7 +56,7 @@ func TestTheGateEndToEnd(t *testing.T) {
 	}
 
 	stands(0, 0, limit)
-	refused(caller(stranger), 0, "Forbidden")
+	refused(stranger, 0, "Forbidden")
 	ids := make([]string, limit)
 	for user := range ids {
 		granted, err := gate.Reserve(t.Context(), to(user))

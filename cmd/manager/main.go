@@ -58,7 +58,7 @@ func main() {
 	flag.StringVar(&f.scalerCerts, "scaler-cert-path", "", "Folder with tls.crt and tls.key of the scaler, which waits for them; without TLS where it is left out.")
 	flag.StringVar(&f.scalerClientCA, "scaler-client-ca-file", "", "File with certificates that sign those of the scaler's callers; callers need none where it is left out.")
 	flag.StringVar(&f.configFile, "config", "", "File with the operator's configuration, read once at the start. It may be missing: then the defaults apply.")
-	flag.StringVar(&f.dataDir, "data-dir", "/var/lib/numberfleet", "Folder of the ledger. One process has it open at a time.")
+	flag.StringVar(&f.dataDir, "data-dir", "/var/lib/numberfleet", "Folder of the ledger with the engine Embedded, which one process has open at a time. Not used with the engine Log of the configuration.")
 	flag.Int64Var(&f.journalBytes, "ledger-journal-bytes", 64<<20, "Size of the ledger's journal at which a snapshot is taken. The larger, the fewer are taken, and the longer a start takes.")
 	flag.StringVar(&f.metricsAddress, "metrics-bind-address", ":8443", "Address of the metrics, over HTTPS and for authorised callers; 0 for none.")
 	flag.StringVar(&f.metricsCerts, "metrics-cert-path", "", "Folder with tls.crt and tls.key of the metrics; a certificate of their own where it is left out.")

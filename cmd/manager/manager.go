@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -24,6 +25,15 @@ import (
 // leaderElectionID names the lease.
 const leaderElectionID = "manager.numberfleet.dev"
 
+// Among replicas another one leads, and goes on with the statuses, at most 10 s after the leader was killed: once its lease has run out, and
+// the other one has looked. A leader that cannot renew its lease ends, which stops nothing where there are others. A single process keeps its
+// lease longer.
+const (
+	replicaLease = 7 * time.Second
+	replicaRenew = 5 * time.Second
+	replicaRetry = time.Second
+)
+
 // authorised lets through to the metrics whom the API server says may read them. Strangers have it ask no more than 20 times a
 // second.
 func authorised(api *rest.Config, client *http.Client) (metricsserver.Filter, error) {
@@ -35,7 +45,7 @@ func authorised(api *rest.Config, client *http.Client) (metricsserver.Filter, er
 // userAgent is what the operator calls itself to others.
 func userAgent() string { return "numberfleet/" + version }
 
-func newManager(f flags) (ctrl.Manager, error) {
+func newManager(f flags, replicas bool) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
@@ -55,7 +65,7 @@ func newManager(f flags) (ctrl.Manager, error) {
 	if !f.http2 {
 		serving.TLSOpts = append(serving.TLSOpts, func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} })
 	}
-	return ctrl.NewManager(api, ctrl.Options{
+	options := ctrl.Options{
 		Scheme:                  scheme,
 		Metrics:                 serving,
 		HealthProbeBindAddress:  f.probeAddress,
@@ -68,7 +78,11 @@ func newManager(f flags) (ctrl.Manager, error) {
 		// A reconcile sees the status that the one before it wrote; without it, half of them would decide on an old one, and
 		// the write be refused.
 		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
-	})
+	}
+	if replicas {
+		options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = new(replicaLease), new(replicaRenew), new(replicaRetry)
+	}
+	return ctrl.NewManager(api, options)
 }
 
 // namespaceFile tells a pod its namespace.

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
+	"net/http"
+	"time"
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
@@ -23,8 +23,6 @@ import (
 	"numberfleet.dev/numberfleet/internal/ingest/events"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/ledger"
-	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
-	"numberfleet.dev/numberfleet/internal/presence"
 	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/scaledclock"
 	"numberfleet.dev/numberfleet/internal/scaler"
@@ -62,10 +60,13 @@ func newProgram(f flags, log logr.Logger) (*program, error) {
 		"accounts", len(configuration.GraphAPI.Accounts), "apps", len(configuration.Webhooks.Apps),
 		"namespacesOfPrometheus", len(configuration.Prometheus.Namespaces))
 	p := &program{flags: f, config: configuration, log: log}
+	if p.sharesLog() && !f.leaderElect {
+		return nil, errNoElection
+	}
 	if p.clock, err = f.lapse.clock(clock.RealClock{}); err != nil {
 		return nil, err
 	}
-	if p.manager, err = newManager(f); err != nil {
+	if p.manager, err = newManager(f, p.sharesLog()); err != nil {
 		return nil, err
 	}
 	for _, setUp := range []func() error{p.watchSecrets, p.setUpWebhooks, p.setUpAccess, p.setUpEvents, p.setUpGuard} {
@@ -82,12 +83,12 @@ func newProgram(f flags, log logr.Logger) (*program, error) {
 //	servers      |-- answer "try again" --|-- receive -------------|-- finish --|
 //	credentials  |-- are watched ---------|------------------------|------------|
 //	ledger       |-- is read -------------|-- keeps and counts ----|------------|-- closes --|
-//	presence                              |-- is noted ------------|------------|
+//	presence                              |-- is noted ------------|------------|            unless the log of several replicas tells
 //	manager                               |-- caches, controllers -|
 //
 // The servers answer before there is a ledger, so that senders try again while a large one is read. They answer what is under way
-// after the manager has stopped, and the ledger outlives them: what they acknowledge is durable. The controllers run while this
-// process leads. Where a server fails, all stop.
+// after the manager has stopped, and the ledger outlives them: what they acknowledge is durable. All of it runs in every replica, but for
+// the controllers, which run while this process leads. Where a server fails, all stop.
 func (p *program) run(ctx context.Context) error {
 	ctx, fail := context.WithCancel(ctx)
 	defer fail()
@@ -104,50 +105,20 @@ func (p *program) run(ctx context.Context) error {
 		running.Go(func() error { credentials.Watch(outliving); return nil })
 	}
 
-	store, err := p.openLedger()
+	book, err := p.openLedger(ctx)
 	if err == nil {
-		here := p.openPresence()
-		running.Go(func() error { here.Start(outliving, p.presenceFailed); return nil })
-		err = p.manage(ctx, store, here)
+		err = p.manage(ctx, book, p.presence(outliving, &running, book))
 	}
 	stop()
 	err = errors.Join(err, running.Wait())
-	if store != nil {
-		err = errors.Join(err, store.Close())
+	if book != nil {
+		err = errors.Join(err, book.Close())
 	}
 	return err
 }
 
-// openLedger opens the ledger in the folder of data. Should it not be able to go on, the process ends at once: what was acknowledged is in the
-// folder, and the next start has it.
-func (p *program) openLedger() (*ledger.Ledger, error) {
-	log := ctrl.Log.WithName("ledger")
-	fatal := func(err error) {
-		log.Error(err, "The ledger cannot go on")
-		os.Exit(1)
-	}
-	store, err := pebble.Open(p.dataDir, pebble.Options{Log: log, Fatal: fatal})
-	if err != nil {
-		return nil, err
-	}
-	return ledger.Open(store, ledger.Options{JournalBytes: p.journalBytes, Secret: store.Secret(), Log: log, Fatal: fatal})
-}
-
-// openPresence goes on to note since when the operator is here to receive.
-func (p *program) openPresence() *presence.Presence {
-	here, err := presence.Open(filepath.Join(p.dataDir, "presence"), p.clock)
-	if err != nil {
-		p.presenceFailed(err)
-	}
-	return here
-}
-
-func (p *program) presenceFailed(err error) {
-	p.log.Error(err, "the operator may not know, after its next start, since when it was there")
-}
-
 // manage has the servers receive, and runs the manager until ctx is done: its caches, and its controllers while it leads.
-func (p *program) manage(ctx context.Context, book *ledger.Ledger, here *presence.Presence) error {
+func (p *program) manage(ctx context.Context, book *ledger.Ledger, here interface{ PresentSince() time.Time }) error {
 	claims, err := directory.NewClaims(ctx, p.manager.GetCache(), book)
 	if err != nil {
 		return err
@@ -186,6 +157,9 @@ func (p *program) manage(ctx context.Context, book *ledger.Ledger, here *presenc
 		return err
 	}
 	if err := p.manager.AddReadyzCheck("webhook", p.webhooks.Ready); err != nil {
+		return err
+	}
+	if err := p.manager.AddReadyzCheck("ledger", func(*http.Request) error { return book.Fresh() }); err != nil {
 		return err
 	}
 	return p.manager.Start(ctx)

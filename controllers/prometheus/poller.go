@@ -27,7 +27,7 @@ import (
 // Poller asks Prometheus for the counts of the numbers that take theirs from there, and puts them into Samples.
 //
 // It asks by namespace: a query of the configuration is asked once for all of its numbers. It writes nothing; the numbers for
-// which an answer is news are reconciled, and say how fresh their counts are.
+// which an answer is news are reconciled, and say how fresh their counts are. Every replica asks for itself: each says what may be sent.
 type Poller struct {
 	Samples  *usage.Prometheus
 	Cache    client.Reader
@@ -66,6 +66,7 @@ func (s *Poller) SetupWithManager(mgr ctrl.Manager) error {
 	c, err := controller.NewTyped("prometheus", mgr, controller.TypedOptions[string]{
 		Reconciler:              s,
 		MaxConcurrentReconciles: maxNamespaces,
+		NeedLeaderElection:      new(false),
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[string](time.Second, time.Minute),
 		LogConstructor: func(namespace *string) logr.Logger {
 			logger := mgr.GetLogger().WithValues("controller", "prometheus")
@@ -94,7 +95,7 @@ func (s *Poller) open() error {
 	return nil
 }
 
-// begin has every namespace asked for at once, once this process leads: after a start nothing is known. From then on each
+// begin has every namespace asked for at once: after a start nothing is known. From then on each
 // reconcile brings the next.
 func (s *Poller) begin(_ context.Context, queue workqueue.TypedRateLimitingInterface[string]) error {
 	now := s.Clock.Now()

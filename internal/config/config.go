@@ -32,6 +32,7 @@ type OperatorConfiguration struct {
 	Guard         Guard         `json:"guard"`
 	Webhooks      Webhooks      `json:"webhooks"`
 	Prometheus    Prometheus    `json:"prometheus"`
+	Ledger        Ledger        `json:"ledger"`
 }
 
 // Notifications say who hears of transitions, besides the Kubernetes Events that are always recorded.
@@ -169,6 +170,7 @@ func (c *OperatorConfiguration) complete() {
 	c.GraphAPI.complete()
 	c.Guard.complete()
 	c.Prometheus.complete()
+	c.Ledger.complete()
 	for _, receiver := range c.Notifications.Receivers {
 		email := receiver.Email
 		if email == nil {

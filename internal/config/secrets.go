@@ -6,7 +6,8 @@ import (
 	"numberfleet.dev/numberfleet/internal/secret"
 )
 
-// Secrets are the files with secrets that the configuration names, without those of webhooks, which have folders.
+// Secrets are the files with a secret each that the configuration names, without those of webhooks, which have folders. What NATS asks for
+// is in files of several lines, and the log cannot be opened without it.
 func (c *OperatorConfiguration) Secrets() []secret.File {
 	var all []secret.File
 	add := func(path *field.Path, name, file string) {
@@ -37,6 +38,9 @@ func (c *OperatorConfiguration) Secrets() []secret.File {
 	accounts(field.NewPath("guard", "accounts"), c.Guard.Accounts)
 	for i, namespace := range c.Prometheus.Namespaces {
 		add(field.NewPath("prometheus", "namespaces").Index(i), "tokenFile", namespace.TokenFile)
+	}
+	if log := c.Ledger.Log; log != nil {
+		add(field.NewPath("ledger", "log"), "secretFile", log.SecretFile)
 	}
 	return all
 }

@@ -17,11 +17,13 @@ func TestSecretsAreNamedByTheirFields(t *testing.T) {
 		GraphAPI:   GraphAPI{Accounts: []Account{{TokenFile: "/e", AppSecretFile: "/g"}}},
 		Guard:      Guard{Accounts: []Account{{TokenFile: "/h", AppSecretFile: "/i"}}},
 		Prometheus: Prometheus{Namespaces: []PrometheusNamespace{{}, {TokenFile: "/f"}}},
+		Ledger:     Ledger{Log: &Log{SecretFile: "/j", CredentialsFile: "/no", KeyFile: "/no"}},
 	}
 	const want = "[{notifications.receivers[0].email.passwordFile /a false} {notifications.receivers[1].slack.urlFile /b false} " +
 		"{notifications.receivers[2].cloudEvents.urlFile /c false} {notifications.receivers[2].cloudEvents.tokenFile /d false} " +
 		"{graphAPI.accounts[0].tokenFile /e false} {graphAPI.accounts[0].appSecretFile /g false} " +
-		"{guard.accounts[0].tokenFile /h false} {guard.accounts[0].appSecretFile /i false} {prometheus.namespaces[1].tokenFile /f false}]"
+		"{guard.accounts[0].tokenFile /h false} {guard.accounts[0].appSecretFile /i false} {prometheus.namespaces[1].tokenFile /f false} " +
+		"{ledger.log.secretFile /j false}]"
 	if got := fmt.Sprint(c.Secrets()); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

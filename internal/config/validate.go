@@ -54,7 +54,8 @@ func validate(c *OperatorConfiguration) field.ErrorList {
 	errs = append(errs, validateGraphAPI(field.NewPath("graphAPI"), &c.GraphAPI)...)
 	errs = append(errs, validateGuard(field.NewPath("guard"), &c.Guard)...)
 	errs = append(errs, validateWebhooks(field.NewPath("webhooks"), &c.Webhooks)...)
-	return append(errs, validatePrometheus(field.NewPath("prometheus"), &c.Prometheus)...)
+	errs = append(errs, validatePrometheus(field.NewPath("prometheus"), &c.Prometheus)...)
+	return append(errs, validateLedger(field.NewPath("ledger"), &c.Ledger)...)
 }
 
 func validateReceiver(path *field.Path, r *Receiver) field.ErrorList {

@@ -65,6 +65,8 @@ type Options struct {
 	// Both are needed for a shared journal, and only there.
 	Clock clock.WithTicker
 	Rules clock.PassiveClock
+	// Applied is told how long each round took that this process proposed to a shared journal, until it was applied; nil for nobody.
+	Applied func(took time.Duration)
 	// Secret is that of the Hasher. Keys of users and messages are comparable only under the same one.
 	Secret [16]byte
 	// Log receives what goes wrong in the background. It names no numbers.

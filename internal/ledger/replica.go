@@ -28,6 +28,7 @@ type replica struct {
 	log      journal.Shared
 	clock    clock.WithTicker
 	rules    clock.PassiveClock
+	applied  func(took time.Duration)
 	proposer uint64
 	stop     context.Context // ends with the replica
 	end      context.CancelFunc
@@ -76,7 +77,10 @@ func newReplica(l *Ledger, log journal.Shared, options Options) *replica {
 	_, _ = rand.Read(id[:]) // never fails
 	r := &replica{
 		ledger: l, log: log, clock: options.Clock, rules: options.Rules, proposer: max(binary.LittleEndian.Uint64(id[:]), 1),
-		ready: make(chan struct{}, 1), underway: map[uint64]*proposal{},
+		applied: options.Applied, ready: make(chan struct{}, 1), underway: map[uint64]*proposal{},
+	}
+	if r.applied == nil {
+		r.applied = func(time.Duration) {}
 	}
 	r.stop, r.end = context.WithCancel(context.Background())
 	return r
@@ -324,6 +328,7 @@ func (r *replica) answer(batch, position uint64, applied []counts.Applied, err e
 	p.position, p.applied, p.err = position, applied, err
 	if fresh := r.fresh.Load(); err == nil && (fresh == nil || p.sent.After(*fresh)) {
 		r.fresh.Store(&p.sent)
+		r.applied(r.clock.Since(p.sent))
 	}
 	close(p.done)
 	p.cancel()

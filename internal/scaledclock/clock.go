@@ -44,6 +44,14 @@ func (c *Clock) Now() time.Time {
 	return c.origin.Add(times(c.real.Since(c.anchor), c.speed)).UTC()
 }
 
+// At is the clock's time at a real instant, in UTC.
+func (c *Clock) At(real time.Time) time.Time {
+	if c.anchor.IsZero() {
+		return real.UTC()
+	}
+	return c.origin.Add(times(real.Sub(c.anchor), c.speed)).UTC()
+}
+
 // Since is how much of the clock's time has passed since t.
 func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 

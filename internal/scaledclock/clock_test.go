@@ -22,6 +22,12 @@ func TestClock(t *testing.T) {
 	if got, want := lapse.Now(), origin.Add(10*time.Hour); !got.Equal(want) {
 		t.Errorf("ten seconds at 3,600 times are ten hours: the clock shows %s, not %s", got, want)
 	}
+	if got, want := lapse.At(anchor.Add(time.Second)), origin.Add(time.Hour); !got.Equal(want) {
+		t.Errorf("a second after the anchor it shows %s, not %s", got, want)
+	}
+	if got := scaledclock.Real(real).At(anchor); !got.Equal(anchor) {
+		t.Errorf("the real clock shows %s at %s", got, anchor)
+	}
 	until := origin.Add(13 * time.Hour)
 	wait := lapse.Wait(until)
 	if wait < 3*time.Second || wait > 3*time.Second+10*time.Millisecond {

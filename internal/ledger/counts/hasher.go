@@ -2,6 +2,7 @@ package counts
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 // Hasher turns identities into keys, so that none is kept in the clear. Whoever lacks its secret can neither tell whose
 // a key is nor make identities that collide. It is safe for concurrent use.
 type Hasher struct {
-	user, message, chat, key [2]uint64
+	user, message, chat, key, fingerprint [2]uint64
 }
 
 // NewHasher makes the hasher of a secret. Keys are comparable only under the same secret.
@@ -20,7 +21,7 @@ func NewHasher(secret [16]byte) Hasher {
 		k[0], k[1] = siphash.Hash128(binary.LittleEndian.Uint64(secret[:8]), binary.LittleEndian.Uint64(secret[8:]), []byte(purpose))
 		return k
 	}
-	return Hasher{user: derive("user"), message: derive("message"), chat: derive("chat"), key: derive("key")}
+	return Hasher{user: derive("user"), message: derive("message"), chat: derive("chat"), key: derive("key"), fingerprint: derive("fingerprint")}
 }
 
 // User is the key of a user's phone number or business-scoped id. It is never zero.
@@ -36,6 +37,11 @@ func (h Hasher) Chat(id string) ChatKey { return ChatKey(hash(h.chat, id)) }
 // who repeats it by mistake is granted nothing that is not held. It is never zero.
 func (h Hasher) Key(caller, idempotency, sender string, user UserKey) uint64 {
 	return hash(h.key, strings.Join([]string{caller, idempotency, sender, strconv.FormatUint(uint64(user), 16)}, "\x00"))
+}
+
+// Fingerprint tells secrets apart, in 32 hexadecimal digits, and gives none away.
+func (h Hasher) Fingerprint() string {
+	return fmt.Sprintf("%016x%016x", h.fingerprint[0], h.fingerprint[1])
 }
 
 func hash(k [2]uint64, id string) uint64 {

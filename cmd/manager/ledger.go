@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	logmetrics "numberfleet.dev/numberfleet/controllers/metrics"
+	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal/jetstream"
+	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
+	"numberfleet.dev/numberfleet/internal/presence"
+)
+
+// sharesLog says whether the ledger is one that several replicas of the operator share.
+func (p *program) sharesLog() bool { return p.config.Ledger.Engine == config.LogEngine }
+
+// errNoElection is that nobody would say which of several replicas leads.
+var errNoElection = errors.New("ledger.engine is Log, which replicas of the operator share: set --leader-elect, so that one of them writes statuses")
+
+// openLedger opens the ledger that the configuration asks for. Should it not be able to go on, the process ends at once: what was acknowledged
+// is in the journal, and the next start has it.
+func (p *program) openLedger(ctx context.Context) (*ledger.Ledger, error) {
+	options := ledger.Options{JournalBytes: p.journalBytes, Log: ctrl.Log.WithName("ledger")}
+	options.Fatal = func(err error) {
+		options.Log.Error(err, "The ledger cannot go on")
+		os.Exit(1)
+	}
+	if p.sharesLog() {
+		return p.openSharedLedger(ctx, options)
+	}
+	store, err := pebble.Open(p.dataDir, pebble.Options{Log: options.Log, Fatal: options.Fatal})
+	if err != nil {
+		return nil, err
+	}
+	options.Secret = store.Secret()
+	return ledger.Open(store, options)
+}
+
+// openSharedLedger opens the ledger whose journal is the log of the configuration.
+func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) (book *ledger.Ledger, err error) {
+	settings := p.config.Ledger.Log
+	if options.Secret, err = settings.Secret(); err != nil {
+		return nil, err
+	}
+	log, err := jetstream.Open(ctx, jetstream.Options{
+		Servers: settings.Servers, Instance: settings.Instance, Fingerprint: counts.NewHasher(options.Secret).Fingerprint(),
+		Credentials: settings.CredentialsFile, CertificateAuthority: settings.CAFile, Certificate: settings.CertificateFile, Key: settings.KeyFile,
+		Replicas: settings.Replicas, Retention: settings.Retention(), AllowUnsynced: !*settings.RequireSync, Time: p.clock.At, Log: options.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	measured := logmetrics.NewLog(log.Stats)
+	options.Clock, options.Rules, options.Applied = clock.RealClock{}, p.clock, measured.ObserveAppend
+	if book, err = ledger.Open(log, options); err != nil {
+		return nil, err
+	}
+	measured.Ledger = book
+	return book, metrics.Registry.Register(measured)
+}
+
+// presence says since when the operator is here to receive: the log does where one is shared, and else a file, in which running notes it.
+func (p *program) presence(ctx context.Context, running *errgroup.Group, book *ledger.Ledger) interface{ PresentSince() time.Time } {
+	if p.sharesLog() {
+		return book
+	}
+	failed := func(err error) {
+		p.log.Error(err, "the operator may not know, after its next start, since when it was there")
+	}
+	here, err := presence.Open(filepath.Join(p.dataDir, "presence"), p.clock)
+	if err != nil {
+		failed(err)
+	}
+	running.Go(func() error { here.Start(ctx, failed); return nil })
+	return here
+}

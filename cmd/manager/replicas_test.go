@@ -1,0 +1,207 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	runtimeclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	"numberfleet.dev/numberfleet/api/client"
+	"numberfleet.dev/numberfleet/hack/rig/nats"
+	"numberfleet.dev/numberfleet/internal/meta/metatest"
+)
+
+// replica is one of several operators that share a log.
+type replica struct {
+	*operator
+	events string // address
+}
+
+// leads says whether the replica has led since it was made.
+func (r *replica) leads() bool {
+	return strings.Contains(r.log.String(), "Successfully acquired lease")
+}
+
+// newReplicas runs three operators on one API server and a log of three nodes.
+func newReplicas(t *testing.T) ([]*replica, runtimeclient.Client) {
+	t.Helper()
+	log, err := nats.Start(t.Context(), nats.Options{Folder: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(log.Kill)
+	common, api := newOperator(t)
+	common.write("secret", "000102030405060708090a0b0c0d0e0f\n")
+	common.write("config.yaml", fmt.Sprintf(`apiVersion: config.numberfleet.dev/v1alpha1
+kind: OperatorConfiguration
+ledger:
+  engine: Log
+  log: {servers: ["%s"], secretFile: %s}
+`, strings.ReplaceAll(log.URL(), ",", `", "`), filepath.Join(common.folder, "secret")))
+	var all []*replica
+	for range 3 {
+		r := &replica{events: freeAddress(t), operator: &operator{
+			t: t, folder: common.folder, webhook: freeAddress(t), probe: freeAddress(t), metrics: freeAddress(t), log: &lockedBuffer{},
+		}}
+		r.more = []string{"--config=" + filepath.Join(r.folder, "config.yaml"), "--data-dir=/nonexistent/ledger", "--events-bind-address=" + r.events,
+			"--leader-elect", "--leader-election-namespace=default", "--status-refresh-period=100ms"}
+		t.Cleanup(func() {
+			r.kill(syscall.SIGKILL)
+			if t.Failed() {
+				t.Logf("the log of a replica:\n%s", r.log)
+			}
+		})
+		r.start()
+		all = append(all, r)
+	}
+	for _, r := range all {
+		r.ready()
+	}
+	return all, api
+}
+
+// Three replicas take webhooks and reservations at once, and one of them writes statuses. All know what one of them received; together they grant
+// what the limit has and not one more. When the leader is killed the others go on, another one takes over the statuses, and nothing that was
+// acknowledged is lost. The one that was killed comes back and knows all.
+func TestThreeReplicasEndToEnd(t *testing.T) {
+	const number, limit, first = "+15550100071", 40, 5
+	replicas, api := newReplicas(t)
+	sales := newNumber(t, api, number, limit)
+	token := newToken(t, api, campaign)
+	gates := map[*replica]*client.Client{}
+	for _, r := range replicas {
+		gates[r] = gateAt(t, r.events, token)
+	}
+	stand := func(used, reserved, remaining int64) {
+		t.Helper()
+		for r, gate := range gates {
+			var items []client.Item
+			var err error
+			for range 400 {
+				items, err = gate.Standing(t.Context(), client.Selection{Namespace: "default"})
+				if err == nil && len(items) == 1 && items[0].Used != nil && *items[0].Used == used && items[0].Reserved == reserved && items[0].Remaining == remaining {
+					break
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			if err != nil || len(items) != 1 || items[0].Used == nil || *items[0].Used != used || items[0].Reserved != reserved || items[0].Remaining != remaining {
+				t.Fatalf("at the replica %s it stands at %+v, %v; want %d used, %d reserved and %d remaining", r.events, items, err, used, reserved, remaining)
+			}
+		}
+	}
+	deliver := func(to *replica, from, until int) {
+		t.Helper()
+		var statuses []metatest.Status
+		for user := from; user < until; user++ {
+			statuses = append(statuses, metatest.Status{ID: fmt.Sprint("wamid.", user), Status: "delivered", Phone: fmt.Sprintf("1557777%04d", user), At: time.Now()}) // the operator under test runs on real time
+		}
+		for range 200 {
+			if code, err := to.post(t.Context(), metatest.MessagesPayload(number, statuses, nil)); err == nil && code == http.StatusOK {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatal("a webhook is not taken within 10 s")
+	}
+	reserve := func(at *replica, user int) error {
+		_, err := gates[at].Reserve(t.Context(), client.Request{Number: number, User: fmt.Sprintf("+1557777%04d", user), Category: "Marketing"})
+		return err
+	}
+	status := func(used int64) {
+		t.Helper()
+		for range 1200 {
+			if err := api.Get(t.Context(), runtimeclient.ObjectKeyFromObject(sales), sales); err != nil {
+				t.Fatal(err)
+			}
+			if sales.Status.Usage.Used != nil && *sales.Status.Usage.Used == used {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatalf("the status does not say within a minute that %d are used: %+v", used, sales.Status.Usage)
+	}
+
+	stand(0, 0, limit)
+	deliver(replicas[0], 0, first)
+	stand(first, 0, limit-first)
+	status(first)
+
+	// Twice as many users as there are places, at all replicas at once.
+	var granted atomic.Int64
+	var group sync.WaitGroup
+	for i, r := range replicas {
+		for sender := range 4 {
+			group.Go(func() {
+				for user := first + i + 3*sender; user < first+2*limit; user += 12 {
+					if err := reserve(r, user); err == nil {
+						granted.Add(1)
+					} else if !isRefused(err, "LimitReached") {
+						t.Errorf("a reservation is answered with %v", err)
+					}
+				}
+			})
+		}
+	}
+	group.Wait()
+	if granted.Load() != limit-first {
+		t.Errorf("%d reservations were granted of %d places", granted.Load(), limit-first)
+	}
+	stand(first, limit-first, 0)
+
+	var leader *replica
+	for _, r := range replicas {
+		if r.leads() {
+			if leader != nil {
+				t.Error("two replicas have led")
+			}
+			leader = r
+		}
+	}
+	killed := gates[leader]
+	leader.kill(syscall.SIGKILL)
+	delete(gates, leader)
+	begun := time.Now() // of the operator under test, which runs on real time
+	stand(first, limit-first, 0)
+	for r := range gates {
+		if err := reserve(r, first+4*limit); !isRefused(err, "LimitReached") {
+			t.Errorf("a reservation beyond the limit is answered with %v", err)
+		}
+		deliver(r, first+3*limit, first+3*limit+2) // that nobody reserved, at both: counted once
+	}
+	t.Logf("after the leader was killed, the others answered all within %s", time.Since(begun))
+	stand(first+2, limit-first, 0)
+	status(first + 2)
+	t.Logf("another leader wrote the status %s after the kill", time.Since(begun))
+
+	leader.start()
+	leader.ready()
+	gates[leader] = killed
+	stand(first+2, limit-first, 0)
+	if !isRefused(reserve(leader, first+4*limit), "LimitReached") {
+		t.Error("the replica that came back grants beyond the limit")
+	}
+
+	for _, r := range replicas {
+		if r != leader && r.leads() {
+			r.kill(syscall.SIGTERM)
+			delete(gates, r)
+		}
+	}
+	begun = time.Now()
+	deliver(leader, first+3*limit+2, first+3*limit+4)
+	status(first + 4)
+	t.Logf("another leader wrote the status %s after the one before had ended", time.Since(begun))
+}
+
+func isRefused(err error, reason string) bool {
+	problem, is := errors.AsType[*client.Problem](err)
+	return is && problem.Reason == reason
+}
