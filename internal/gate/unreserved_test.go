@@ -55,10 +55,12 @@ func (f *full) Append(ctx context.Context, r *counts.Round) error {
 // unready has gates whose ledgers cannot decide any more once fail is called.
 var unready = map[string]func(t *testing.T) (l *ledger.Ledger, fail func()){
 	"a log that is cut off": func(t *testing.T) (*ledger.Ledger, func()) {
+		t.Helper()
 		l, way := shared(t)
 		return l, func() { way.off.Store(true) }
 	},
 	"a full disk": func(t *testing.T) (*ledger.Ledger, func()) {
+		t.Helper()
 		disk := &full{Journal: journal.Discard}
 		l, err := ledger.Open(disk, ledger.Options{})
 		if err != nil {
@@ -111,7 +113,7 @@ func TestWhileTheLedgerCannotDecideOnlyWhatIsAllowedGoesOut(t *testing.T) {
 					t.Fatal(err)
 				}
 				d.Receive(t, "15550200001")
-				wrote := time.Now()
+				wrote := d.Clock.Now()
 				reply := to(1)
 				reply.FreeForm = true
 				fail()
@@ -133,7 +135,7 @@ func TestWhileTheLedgerCannotDecideOnlyWhatIsAllowedGoesOut(t *testing.T) {
 						t.Errorf("released it is %q, %v", said(&released), err)
 					}
 				}
-				time.Sleep(time.Until(wrote.Add(time.Minute))) // the window closes by the own clock
+				time.Sleep(d.Clock.Wait(wrote.Add(time.Minute))) // the window closes by the own clock
 				d.expect(d.reserve(shop, reply), refused)
 
 				want := `numberfleet_gate_decisions_total{state="Refused"}{why="Unavailable"} 2
@@ -178,7 +180,7 @@ func TestAMessageThatIsDecidedLaterIsConfirmedAndReleased(t *testing.T) {
 		d.expect(answers, "Unreserved Allowed")
 		way.off.Store(false)
 		time.Sleep(time.Second)
-		if held := l.Reserved(gatetest.Number, time.Now()); held != 1 {
+		if held := l.Reserved(gatetest.Number, d.Clock.Now()); held != 1 {
 			t.Fatalf("later %d are held", held)
 		}
 		confirmed, err := d.Confirm(t.Context(), shop, answers[0].Decision.ID, "wamid.1")
@@ -188,7 +190,7 @@ func TestAMessageThatIsDecidedLaterIsConfirmedAndReleased(t *testing.T) {
 		if _, err := d.Release(t.Context(), shop, answers[0].Decision.ID); err != nil {
 			t.Error(err)
 		}
-		if held := l.Reserved(gatetest.Number, time.Now()); held != 0 {
+		if held := l.Reserved(gatetest.Number, d.Clock.Now()); held != 0 {
 			t.Errorf("after the release %d are held", held)
 		}
 		d.expect(d.reserve(shop, login(1)), "Held Reserved")

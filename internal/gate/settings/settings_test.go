@@ -1,7 +1,6 @@
 package settings_test
 
 import (
-	"fmt"
 	"testing"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -13,16 +12,16 @@ import (
 func TestWhatIsLetThroughUnreservedFollowsTheSpec(t *testing.T) {
 	const deny, allow, unset = v1alpha1.DenyUnavailable, v1alpha1.AllowUnavailable, v1alpha1.OnUnavailable("")
 	for _, test := range []struct {
-		limit, budget v1alpha1.OnUnavailable
-		want          string // of the limit, and of the budget
+		limit, budget           v1alpha1.OnUnavailable
+		limitAllows, budgetDoes bool
 	}{
-		{unset, unset, "false false"}, {deny, unset, "false false"}, {deny, allow, "false true"}, {unset, allow, "false true"},
-		{allow, unset, "true true"}, {allow, deny, "true false"}, {allow, allow, "true true"},
+		{unset, unset, false, false}, {deny, unset, false, false}, {deny, allow, false, true}, {unset, allow, false, true},
+		{allow, unset, true, true}, {allow, deny, true, false}, {allow, allow, true, true},
 	} {
 		spec := v1alpha1.GateSpec{OnUnavailable: test.limit, Budgets: []v1alpha1.Budget{{Name: "logins", OnUnavailable: test.budget}}}
 		limit := settings.Limit("+15550100001", 10, &rules.Policy{}, &spec)
-		if got := fmt.Sprint(limit.AllowUnreserved, limit.Budgets[0].AllowUnreserved); got != test.want {
-			t.Errorf("of %q and %q it is %s, want %s", test.limit, test.budget, got, test.want)
+		if got := limit.Budgets[0].AllowUnreserved; limit.AllowUnreserved != test.limitAllows || got != test.budgetDoes {
+			t.Errorf("of %q and %q it is %t and %t", test.limit, test.budget, limit.AllowUnreserved, got)
 		}
 	}
 }

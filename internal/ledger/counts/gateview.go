@@ -45,10 +45,7 @@ func (v *View) LimitOwner(number string) string {
 
 // Reserved is how many places of a limit are held at a time for users who are not counted.
 func (v *View) Reserved(subject string, now time.Time) (held int64) {
-	v.readLimit(subject, func(l *limit) {
-		held = l.held
-		l.eachUncounted(now, func(*place) { held++ })
-	})
+	v.readLimit(subject, func(l *limit) { held = l.at(now.Unix()).held })
 	return held
 }
 
@@ -60,8 +57,8 @@ func (v *View) NumberReserved(number string, now time.Time) (held int64) {
 	}
 	v.readLimit(v.LimitOwner(number), func(l *limit) {
 		held = l.heldBy[s]
-		l.eachUncounted(now, func(p *place) {
-			if p.number == s {
+		l.eachLeaving(now.Unix(), func(p *place) {
+			if p.number == s && len(p.holds) > 0 {
 				held++
 			}
 		})
@@ -69,30 +66,13 @@ func (v *View) NumberReserved(number string, now time.Time) (held int64) {
 	return held
 }
 
-// eachUncounted calls with the places that are held and whose user has left the window by a time, which the limit does not know yet.
-func (l *limit) eachUncounted(now time.Time, call func(*place)) {
-	l.leaving.search(func(p *place) bool { return p.until <= now.Unix() }, func(p *place) {
-		if len(p.holds) > 0 {
-			call(p)
-		}
-	})
-}
-
 // Budgets are how the budgets of a limit stand at a time, in the order of the setting.
 func (v *View) Budgets(subject string, now time.Time) (all []BudgetUse) {
 	v.readLimit(subject, func(l *limit) {
+		l = l.at(now.Unix())
 		for i := range l.budgets {
 			all = append(all, l.budgetUse(i))
 		}
-		l.leaving.search(func(p *place) bool { return p.until <= now.Unix() }, func(p *place) {
-			if p.budget < 0 {
-				return
-			}
-			all[p.budget].Used--
-			if len(p.holds) > 0 {
-				all[p.budget].Held++
-			}
-		})
 	})
 	return all
 }

@@ -199,6 +199,26 @@ func (l *limit) advance(now int64) {
 	}
 }
 
+// at is the limit as advance would make it, for whoever may not change it.
+func (l *limit) at(now int64) *limit {
+	then := *l
+	then.budgets = slices.Clone(l.budgets)
+	l.eachLeaving(now, func(p *place) {
+		held := int64(min(len(p.holds), 1))
+		then.held += held
+		if p.budget >= 0 {
+			then.budgets[p.budget].used--
+			then.budgets[p.budget].held += held
+		}
+	})
+	return &then
+}
+
+// eachLeaving calls with the places whose user has left the window by now, which advance was not told yet.
+func (l *limit) eachLeaving(now int64, call func(*place)) {
+	l.leaving.search(func(p *place) bool { return p.until <= now }, call)
+}
+
 // refresh finds out anew until when a user is counted. A user who is counted now and has no place gets one, where such places are kept.
 func (l *limit) refresh(user key, number *numberState, category Category, now int64) {
 	p := l.places[user]

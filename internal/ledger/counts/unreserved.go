@@ -20,7 +20,7 @@ func (v *View) Unreserved(o *Operation, now time.Time) Decision {
 	if number == nil || number.sender == nil || !v.limitOf(number).isSet() {
 		return unavailable(o)
 	}
-	q, template := v.request(o, number, now.Unix())
+	q, template := v.requestAt(o, number, now.Unix())
 	return q.unreserved(q.decide(template))
 }
 
@@ -31,13 +31,20 @@ func (v *View) unreservedFrom(o *Operation, now int64) Decision {
 		if c.state == nil {
 			continue
 		}
-		q, template := v.request(o, c.state, now)
+		q, template := v.requestAt(o, c.state, now)
 		would, passed := q.decideFor(&p, &c, template)
 		if d := q.unreserved(would); d.State == Unreserved && !passed {
 			return d
 		}
 	}
 	return unavailable(o)
+}
+
+// requestAt is a request of which nothing is carried out.
+func (v *View) requestAt(o *Operation, number *numberState, now int64) (*request, Obstacle) {
+	q, template := v.request(o, number, now)
+	q.limit = q.limit.at(now)
+	return q, template
 }
 
 // unreserved is the answer where v would be decided by what is known.

@@ -25,6 +25,17 @@ func TestWhatMayBeSentUnreserved(t *testing.T) {
 	restricted := allowed(5)
 	restricted.Obstacle = Obstacle{Reason: v1alpha1.RoomAccountRestricted, Replies: true}
 	full := func(d *desk) { d.reserve(9, of(Authentication)) }
+	left := func(d *desk) {
+		full(d)
+		d.entry(Delivered, 9, 1)
+		d.now = d.now.Add(24 * time.Hour)
+	}
+	leftHeld := func(d *desk) {
+		full(d)
+		d.entry(Delivered, 9, 1)
+		full(d)
+		d.now = d.now.Add(24 * time.Hour)
+	}
 	wrote := func(before time.Duration) func(d *desk) {
 		return func(d *desk) {
 			d.entry(Received, 1, 0)
@@ -45,6 +56,8 @@ func TestWhatMayBeSentUnreserved(t *testing.T) {
 		"no limit":                                 {allowed(0), nil, of(Utility), "Unreserved Allowed"},
 		"a budget that lets through":               {limitOf(5, logins), nil, of(Authentication), "Unreserved Allowed"},
 		"one that is used up":                      {limitOf(5, logins), full, of(Authentication), "Refused Unavailable"},
+		"one of which users have left the window":  {limitOf(5, logins), left, of(Authentication), "Unreserved Allowed"},
+		"one whose users have left and are held":   {limitOf(5, logins), leftHeld, of(Authentication), "Refused Unavailable"},
 		"outside of that budget":                   {limitOf(5, logins), nil, of(Utility), "Refused Unavailable"},
 		"a budget that does not, of such a limit":  {allowed(5, campaigns), nil, of(Marketing), "Refused Unavailable"},
 		"outside of that budget, of such a limit":  {allowed(5, campaigns), nil, of(Utility), "Unreserved Allowed"},
