@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,9 +156,29 @@ func TestAPoolSaysWhatIsWrongWithIt(t *testing.T) {
 	})
 	b.EvaluatePool(empty, func() bool {
 		return condition(empty, v1alpha1.ConditionReady, v1alpha1.ReasonNoNumbers, `has the labels "pool=nobody"`) &&
-			condition(empty, v1alpha1.ConditionSendable, string(v1alpha1.RoomNotReady), "")
+			condition(empty, v1alpha1.ConditionSendable, string(v1alpha1.RoomNotReady), "no number in the pool")
 	})
 	b.EvaluatePool(broken, func() bool {
-		return condition(broken, v1alpha1.ConditionReady, v1alpha1.ReasonSelectorInvalid, "spec.selector")
+		return condition(broken, v1alpha1.ConditionReady, v1alpha1.ReasonSelectorInvalid, "operator In or NotIn and values")
+	})
+	twin := b.Pool("twin", "alone", "x")
+	for p, other := range map[*v1alpha1.NumberPool]string{alone: "twin", twin: "alone"} {
+		b.EvaluatePool(p, func() bool {
+			return condition(p, v1alpha1.ConditionMembersFit, v1alpha1.ReasonNumbersShared, `is in NumberPool "`+other+`" too`) &&
+				condition(p, v1alpha1.ConditionReady, v1alpha1.ReasonEvaluated, "")
+		})
+	}
+	if warned := b.Reasons(); !slices.Contains(warned, v1alpha1.ReasonNoNumbers) || !slices.Contains(warned, v1alpha1.ReasonSelectorInvalid) {
+		t.Errorf("Events tell of %v", warned)
+	}
+}
+
+// A pool of all numbers of its namespace, where there are none, says so.
+func TestAPoolOfANamespaceWithoutNumbersSaysSo(t *testing.T) {
+	b := controllertest.New(t)
+	p := b.Pool("all", "", "", func(s *v1alpha1.NumberPoolSpec) { s.Selector = &metav1.LabelSelector{} })
+	b.EvaluatePool(p, func() bool {
+		return condition(p, v1alpha1.ConditionReady, v1alpha1.ReasonNoNumbers, "There is no PhoneNumber in namespace") &&
+			condition(p, v1alpha1.ConditionSendable, string(v1alpha1.RoomNotReady), "no number in the pool")
 	})
 }

@@ -36,7 +36,7 @@ func evaluate(p *v1alpha1.NumberPool, stands *standing.Pool, view *standing.View
 	}
 	fit := fits(p, stands, view)
 	set.Set(v1alpha1.ConditionMembersFit, fit.Status, fit.Reason, fit.Message)
-	setSendable(set, &stands.Room)
+	setSendable(set, stands)
 	told, over := fold(&want.Unsendable, stands, now)
 	statuses.AddTransitions(&want.History, &want.Transitions, told)
 
@@ -62,8 +62,10 @@ func remaining(room *rules.Room) *int64 {
 }
 
 // setSendable says whether the pool may message further users. The message has no counts: it is written once.
-func setSendable(set conditions.Setter, room *rules.Room) {
-	switch {
+func setSendable(set conditions.Setter, stands *standing.Pool) {
+	switch room := &stands.Room; {
+	case len(stands.Members) == 0:
+		set.Set(v1alpha1.ConditionSendable, metav1.ConditionFalse, string(room.Reason), "There is no number in the pool; the condition Ready says why.")
 	case !room.Sendable:
 		set.Set(v1alpha1.ConditionSendable, metav1.ConditionFalse, string(room.Reason), "No number of the pool may message further users; status.members says why of each.")
 	case room.Remaining == rules.NoLimit:

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -18,10 +19,14 @@ import (
 func problemOf(p *v1alpha1.NumberPool, stands *standing.Pool) *conditions.Problem {
 	switch _, err := metav1.LabelSelectorAsSelector(p.Spec.Selector); {
 	case err != nil:
-		return &conditions.Problem{Reason: v1alpha1.ReasonSelectorInvalid, Stalled: true, Message: fmt.Sprintf("spec.selector cannot be used: %v.", err)}
+		return &conditions.Problem{Reason: v1alpha1.ReasonSelectorInvalid, Stalled: true, Message: fmt.Sprintf(
+			"spec.selector cannot be used: %v. Write matchLabels, or matchExpressions with the operator In or NotIn and values, or Exists or DoesNotExist without.", err)}
+	case len(stands.Members) == 0 && equality.Semantic.DeepEqual(p.Spec.Selector, &metav1.LabelSelector{}):
+		return &conditions.Problem{Reason: v1alpha1.ReasonNoNumbers, Message: fmt.Sprintf(
+			"There is no PhoneNumber in namespace %q: a pool and its numbers are in one namespace.", p.Namespace)}
 	case len(stands.Members) == 0:
 		return &conditions.Problem{Reason: v1alpha1.ReasonNoNumbers, Message: fmt.Sprintf(
-			"No PhoneNumber of namespace %q has the labels %q, which spec.selector asks for: give them to the numbers that are to send.",
+			"No PhoneNumber of namespace %q has the labels %q, which spec.selector asks for: give them to the numbers that are to send, which are in the namespace of the pool.",
 			p.Namespace, metav1.FormatLabelSelector(p.Spec.Selector))}
 	case len(stands.Members) > counts.MostMembers:
 		return &conditions.Problem{Reason: v1alpha1.ReasonTooManyNumbers, Stalled: true, Message: fmt.Sprintf(
