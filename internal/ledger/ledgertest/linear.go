@@ -17,7 +17,7 @@ import (
 
 const (
 	senders      = 64
-	sharedLimits = 4 // each of a portfolio with two numbers
+	sharedLimits = 8 // each of a portfolio with two numbers; the check takes long where more than some senders ask of one at once
 	sharedLimit  = 6
 	asksOfALife  = 16 // of a sender
 )
