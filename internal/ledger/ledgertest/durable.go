@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
@@ -42,22 +43,29 @@ func recordsSurvive(t *testing.T, empty func() Store) {
 // record has a ledger append what a record is of.
 func (o *opened) record(t rapid.TB, r *counts.Record, now time.Time) {
 	t.Helper()
+	must(t, give(o.Ledger, r, now))
+}
+
+// give gives a ledger what a record is of.
+func give(l *ledger.Ledger, r *counts.Record, now time.Time) (err error) {
 	if len(r.Entries)+len(r.Reports)+len(r.Displays) > 0 {
-		o.append(t, r.Batch, now)
+		_, err = l.Append(context.Background(), r.Batch, now)
 	}
-	must(t, o.Configure(r.Settings))
+	err = errors.Join(err, l.Configure(r.Settings))
 	if len(r.Operations) > 0 {
-		o.operate(t, now, r.Operations...)
+		_, failed := l.Operate(context.Background(), r.Operations, now)
+		err = errors.Join(err, failed)
 	}
 	for _, w := range r.Windows {
-		must(t, o.SetWindows(w.Number, w.Windows))
+		err = errors.Join(err, l.SetWindows(w.Number, w.Windows))
 	}
 	for _, p := range r.Portfolios {
-		must(t, o.SetPortfolio(p.Name, p.Numbers))
+		err = errors.Join(err, l.SetPortfolio(p.Name, p.Numbers))
 	}
 	for _, c := range r.Claims {
-		must(t, o.Claim(c.ID, c.Number))
+		err = errors.Join(err, l.Claim(c.ID, c.Number))
 	}
+	return err
 }
 
 // batchOf is a batch of deliveries, each to a user of its own.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -225,8 +226,13 @@ func failAt(at int) func(int) error {
 func state(m *counts.Machine) string {
 	c := m.Capture(true)
 	defer c.End(false)
+	return printed(slices.Collect(c.Rows()))
+}
+
+// printed are the rows of a whole snapshot.
+func printed(rows []counts.Row) string {
 	var b strings.Builder
-	for row := range c.Rows() {
+	for _, row := range rows {
 		if row.Value != nil { // else it removes rows that were saved before, which another machine may not have saved
 			fmt.Fprintf(&b, "%q %x\n", row.Key, row.Value)
 		}

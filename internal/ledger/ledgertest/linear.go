@@ -12,6 +12,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
@@ -22,10 +23,26 @@ const (
 	asksOfALife  = 16 // of a sender
 )
 
-// ask is what a sender asks of the ledger: an operation or, if that has no kind, to count that a message of its reservation was delivered.
+// ask is what a sender asks of the ledger.
 type ask struct {
 	limit int
+	of    question
 	counts.Operation
+}
+
+type question int
+
+const (
+	operate question = iota // to decide of the operation
+	deliver                 // to count that a message of the reservation was delivered
+	askUsed                 // how many users are counted
+	askHeld                 // how many are held
+)
+
+// answer is what is answered: a decision, or a number of users.
+type answer struct {
+	counts.Decision
+	users int64
 }
 
 // Whatever is answered to concurrent senders would have been answered to one after another, in an order in which none comes before one
@@ -44,7 +61,7 @@ func answersAreLinearizable(t *testing.T, empty func() Store) {
 			asking.Go(func() {
 				rng := rand.New(rand.NewPCG(uint64(life), uint64(sender))) //nolint:gosec // a test that is the same each time
 				for n := range asksOfALife {
-					h.ask(t, l, sender, someAsk(rng, sender, life*asksOfALife+n))
+					h.ask(t, l.Ledger, sender, someAsk(rng, senders, sender, life*asksOfALife+n))
 				}
 			})
 		}
@@ -52,10 +69,15 @@ func answersAreLinearizable(t *testing.T, empty func() Store) {
 		l = l.restart(t, true, uint64(life))
 	}
 	l.close(t)
-	for limit, want := range map[int64]porcupine.CheckResult{sharedLimit: porcupine.Ok, sharedLimit + 1: porcupine.Illegal} {
-		if got := porcupine.CheckOperationsTimeout(oneAfterAnother(limit), h.all, time.Minute); got != want {
-			t.Errorf("of a limit of %d the answers to %d senders are %s, not %s", limit, senders, got, want)
-		}
+	h.check(t, sharedLimit, porcupine.Ok)
+	h.check(t, sharedLimit+1, porcupine.Illegal)
+}
+
+// check fails the test unless the history is, or is not, one of limits of a size.
+func (h *history) check(t *testing.T, limit int64, want porcupine.CheckResult) {
+	t.Helper()
+	if got := porcupine.CheckOperationsTimeout(oneAfterAnother(limit), h.all, time.Minute); got != want {
+		t.Errorf("of a limit of %d the answers to senders are %s, not %s", limit, got, want)
 	}
 }
 
@@ -77,10 +99,10 @@ func sharedSettings() (s counts.Settings) {
 	return s
 }
 
-// someAsk is the nth of a sender: a new reservation, or about one of any sender of the limit, which may not be made yet.
-func someAsk(rng *rand.Rand, sender, n int) ask {
+// someAsk is the nth of one of some senders: a new reservation, or about one of any sender of the limit, which may not be made yet.
+func someAsk(rng *rand.Rand, senders, sender, n int) ask {
 	a := ask{limit: sender % sharedLimits}
-	kind := rng.IntN(10)
+	kind := rng.IntN(12)
 	if kind > 4 {
 		sender, n = rng.IntN(senders/sharedLimits)*sharedLimits+a.limit, max(0, n-rng.IntN(4))
 	}
@@ -98,6 +120,12 @@ func someAsk(rng *rand.Rand, sender, n int) ask {
 		a.Kind = counts.Confirm
 	case 7, 8:
 		a.Kind = counts.Release
+	case 9:
+		a.of = deliver
+	case 10:
+		a.of = askUsed
+	default:
+		a.of = askHeld
 	}
 	return a
 }
@@ -109,25 +137,45 @@ type history struct {
 	all   []porcupine.Operation
 }
 
-func (h *history) ask(t *testing.T, l *opened, sender int, a ask) {
+func (h *history) ask(t *testing.T, l *ledger.Ledger, sender int, a ask) porcupine.Operation {
 	t.Helper()
-	was := porcupine.Operation{ClientId: sender, Input: a, Output: counts.Decision{}, Call: h.clock.Add(1)}
-	if a.Kind != 0 {
-		decisions, err := l.Operate(context.Background(), []counts.Operation{a.Operation}, begin)
-		if err != nil || len(decisions) != 1 {
-			t.Errorf("an operation is answered %v, %v", decisions, err)
-			return
-		}
-		was.Output = decisions[0]
-	} else {
-		l.append(t, counts.Batch{Entries: []counts.Entry{
-			{Number: a.Number, Kind: counts.Delivered, User: a.User, Message: a.Message, At: begin.Unix()},
-		}}, begin)
+	call := h.clock.Add(1)
+	got, err := a.put(l)
+	if err != nil {
+		t.Errorf("a sender is answered %v", err)
 	}
-	was.Return = h.clock.Add(1)
+	was := porcupine.Operation{ClientId: sender, Input: a, Output: got, Call: call, Return: h.clock.Add(1)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.all = append(h.all, was)
+	return was
+}
+
+// put asks a ledger. What is to be read is read once the ledger has decided of something: it knows then all that was answered before.
+func (a *ask) put(l *ledger.Ledger) (got answer, err error) {
+	if a.of == deliver {
+		e := counts.Entry{Number: a.Number, Kind: counts.Delivered, User: a.User, Message: a.Message, At: begin.Unix()}
+		_, err = l.Append(context.Background(), counts.Batch{Entries: []counts.Entry{e}}, begin)
+		return got, err
+	}
+	o := a.Operation
+	if a.of != operate {
+		o = nothing
+	}
+	decisions, err := l.Operate(context.Background(), []counts.Operation{o}, begin)
+	if err != nil {
+		return got, err
+	}
+	subject := counts.PortfolioKey(sharedName(a.limit))
+	switch a.of {
+	case askUsed:
+		got.users = l.Count(subject, v1alpha1.MeasureUniqueUsers, begin.Add(-24*time.Hour), begin)
+	case askHeld:
+		got.users = l.Reserved(subject, begin)
+	default:
+		got.Decision = decisions[0]
+	}
+	return got, nil
 }
 
 // shared is a limit as one sender after another finds it. It has no time: nothing ends by itself.
@@ -176,18 +224,25 @@ func oneAfterAnother(size int64) porcupine.Model {
 				maps.Equal(one.counted, other.counted) && maps.Equal(one.delivered, other.delivered)
 		},
 		Step: func(state, input, output any) (bool, any) {
-			s, a, got := state.(shared), input.(ask), output.(counts.Decision)
+			s, a, got := state.(shared), input.(ask), output.(answer)
+			used, held := s.taken()
+			switch a.of {
+			case askUsed:
+				return got.users == used, s
+			case askHeld:
+				return got.users == held, s
+			case deliver, operate:
+			}
 			s = shared{maps.Clone(s.reservations), maps.Clone(s.counted), maps.Clone(s.delivered)}
-			switch a.Kind {
-			case counts.Reserve:
-				return s.reserve(a, size, got), s
-			case counts.Confirm, counts.Release:
-				want := s.close(a)
-				return got.ID == a.ID && got.State == want.State && got.Why == want.Why, s
-			default:
+			switch {
+			case a.of == deliver:
 				s.deliver(delivery{a.Number, a.User, a.Message})
 				return true, s
+			case a.Kind == counts.Reserve:
+				return s.reserve(a, size, got.Decision), s
 			}
+			want := s.close(a)
+			return got.ID == a.ID && got.State == want.State && got.Why == want.Why, s
 		},
 	}
 }
@@ -196,7 +251,7 @@ func oneAfterAnother(size int64) porcupine.Model {
 func (s *shared) reserve(a ask, size int64, got counts.Decision) bool {
 	id, r, made := a.ID, reserved{Operation: a.Operation}, true
 	for earlier, was := range s.reservations {
-		if a.Key != 0 && was.Key == a.Key {
+		if earlier == a.ID || a.Key != 0 && was.Key == a.Key {
 			id, r, made = earlier, was, false
 		}
 	}

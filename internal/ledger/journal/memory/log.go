@@ -25,7 +25,8 @@ type Log struct {
 	messages []message
 	late     []message     // copies that are still on their way
 	grown    chan struct{} // closed when there is more
-	saved    *Journal      // has the snapshot
+	saving   sync.Mutex
+	saved    *Journal // has the snapshot
 }
 
 type message struct {
@@ -224,6 +225,8 @@ func (r *replica) Seal(context.Context) error {
 // Save implements journal.Journal.
 func (r *replica) Save(ctx context.Context, _ uint64, rows iter.Seq[counts.Row]) error {
 	size := r.Size()
+	r.log.saving.Lock()
+	defer r.log.saving.Unlock()
 	if err := r.log.saved.Save(ctx, 0, rows); err != nil {
 		return err
 	}

@@ -29,3 +29,7 @@ func (s sharedStore) Crash(uint64) ledgertest.Store { return sharedStore{s.Clone
 func TestSharedJournal(t *testing.T) {
 	ledgertest.Run(t, func() ledgertest.Store { return sharedStore{memory.NewLog()} })
 }
+
+func TestLedgersThatShareAJournal(t *testing.T) {
+	ledgertest.RunShared(t, func() ledgertest.Store { return sharedStore{memory.NewLog()} })
+}

@@ -1,0 +1,78 @@
+package ledgertest
+
+import (
+	"errors"
+	"testing"
+
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+)
+
+// What a ledger sets that does not lead, or that led before another, has no effect anywhere, and it is told. What it counts and reserves
+// has.
+func onlyTheLeaderControls(t *testing.T, empty func() Store) {
+	t.Helper()
+	c := newCluster(t, empty(), 3)
+	first, second, third := c.replicas[0], c.replicas[1], c.replicas[2]
+	must(t, first.Configure(counts.Settings{Senders: []counts.SenderSetting{{Number: number}}, Limits: []counts.LimitSetting{limitOf(3)}}))
+	must(t, first.SetPortfolio("one", []string{"+15550100002"}))
+	must(t, second.Lead(t.Context()))
+	must(t, second.Configure(counts.Settings{Limits: []counts.LimitSetting{limitOf(4)}}))
+	for _, r := range []*replica{first, third} {
+		for what, err := range map[string]error{
+			"settings":  r.Configure(counts.Settings{Limits: []counts.LimitSetting{limitOf(9)}}),
+			"windows":   r.SetWindows(number, counts.Windows{}),
+			"portfolio": r.SetPortfolio("one", []string{number}),
+			"claim":     r.Claim("1", number),
+		} {
+			if !errors.Is(err, ledger.ErrFenced) {
+				t.Errorf("who does not lead sets %s, and is answered %v", what, err)
+			}
+		}
+	}
+	decide(t, first.Ledger, reserve(1), counts.Held)
+	for i, r := range c.replicas {
+		r.catchUp(t)
+		if s := r.Settings(); s.Limits[0].Limit != 4 || r.HasPortfolio(counts.Portfolio{Name: "one", Numbers: []string{number}}) || r.HasClaim(counts.Claim{ID: "1", Number: number}) ||
+			r.Windows(number) == (counts.Windows{}) {
+			t.Errorf("replica %d knows what was set by one that does not lead: %+v", i, s)
+		}
+		if held := r.Reserved(number, begin); held != 1 {
+			t.Errorf("replica %d knows of %d users that one held that does not lead", i, held)
+		}
+	}
+	c.agree(t)
+	c.close(t)
+}
+
+// A leader that is paused after it asked the log for a round, and goes on when another leads, is told that it does not lead. So is one whose
+// round comes to the log again.
+func pausedLeadersAreFenced(t *testing.T, empty func() Store) {
+	t.Helper()
+	c := newCluster(t, empty(), 2)
+	first, second := c.replicas[0], c.replicas[1]
+	c.network.delaying()
+	must(t, first.Configure(counts.Settings{Limits: []counts.LimitSetting{limitOf(1)}}))
+	c.network.quiet()
+
+	appended := first.connection.appended.Load()
+	first.connection.cut(true)
+	told := make(chan error)
+	go func() { told <- first.Configure(counts.Settings{Limits: []counts.LimitSetting{limitOf(2)}}) }()
+	eventually(func() bool { return first.connection.appended.Load() > appended })
+	must(t, second.Lead(t.Context()))
+	must(t, second.Configure(counts.Settings{Limits: []counts.LimitSetting{limitOf(3)}}))
+	first.connection.cut(false)
+	if err := <-told; !errors.Is(err, ledger.ErrFenced) {
+		t.Errorf("a leader that was paused is answered %v", err)
+	}
+	must(t, second.connection.appendAll(c.network.all()))
+	for i, r := range c.replicas {
+		r.catchUp(t)
+		if s := r.Settings(); len(s.Limits) != 1 || s.Limits[0].Limit != 3 {
+			t.Errorf("replica %d knows %+v, which a leader before has set", i, s.Limits)
+		}
+	}
+	c.agree(t)
+	c.close(t)
+}
