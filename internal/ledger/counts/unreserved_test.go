@@ -108,6 +108,12 @@ func TestAPoolSendsUnreservedByANumberThatMay(t *testing.T) {
 			t.Fatalf("it is %+v", got)
 		}
 	}
+	allowed.Shadow = true
+	d.apply(&Record{Settings: Settings{Limits: []LimitSetting{allowed}}})
+	passed := Operation{Kind: Reserve, ID: reservationID(1), Pool: pool.Name, User: 1, Without: []MemberRefusal{{Number: other, Why: "NotConfigured"}}}
+	if got := d.Unreserved(&passed, d.now); got.Why != Unavailable {
+		t.Errorf("where the sender passes that number over it is %+v", got)
+	}
 	d.entry(Received, 1, 0)
 	o := Operation{Kind: Reserve, ID: reservationID(1), Pool: pool.Name, User: 1, Free: true}
 	if got := d.Unreserved(&o, d.now); got.Why != InsideWindow || got.Number != desked {
