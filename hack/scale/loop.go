@@ -37,6 +37,7 @@ type options struct {
 type loop struct {
 	api      client.Client
 	operator *rig.Operator
+	flags    []string // the operator's
 	clock    *scaledclock.Clock
 	born     time.Time // the beginning of the fleet's first day
 	queue    *queue
@@ -104,11 +105,17 @@ func (l *loop) startOperator(ctx context.Context, o options, plane *rig.ControlP
 	if l.clock, err = scaledclock.New(real, anchor, l.born, o.speed); err != nil {
 		return err
 	}
-	if err := l.operator.Start(slices.Concat([]string{
+	l.flags = slices.Concat([]string{
 		"--events-bind-address=" + l.operator.Events,
 		"--scaler-bind-address=" + l.operator.Scaler, "--scaler-cert-path=" + shown.folder,
 		"--batch-period=200ms",
-	}, rig.TimeLapse(anchor, l.born, o.speed))...); err != nil {
+	}, rig.TimeLapse(anchor, l.born, o.speed))
+	return l.resume(ctx)
+}
+
+// resume runs the operator, which does not run.
+func (l *loop) resume(ctx context.Context) error {
+	if err := l.operator.Start(l.flags...); err != nil {
 		return err
 	}
 	return l.operator.Ready(ctx)

@@ -99,7 +99,12 @@ func (l *loop) deliver(ctx context.Context, statuses []metatest.Status) error {
 	if len(statuses) == 0 {
 		return nil
 	}
-	status, answer, err := l.operator.PostWebhook(ctx, metatest.MessagesPayload(number, statuses, nil))
+	return l.post(ctx, metatest.MessagesPayload(number, statuses, nil))
+}
+
+// post posts a webhook.
+func (l *loop) post(ctx context.Context, body []byte) error {
+	status, answer, err := l.operator.PostWebhook(ctx, body)
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("the operator answered a webhook with %d: %s", status, answer)
 	}
