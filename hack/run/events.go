@@ -10,9 +10,6 @@ import (
 	"slices"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -76,15 +73,10 @@ func newPlatform(config *rest.Config, to *rig.Operator, clock *fleetClock, tally
 	return p, err
 }
 
-// authenticate gets a token that is good for the operator's APIs alone.
-func (p *platform) authenticate(ctx context.Context) error {
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "fleet", Name: "forwarder"}}
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"numberfleet"}}}
-	if err := p.kubernetes.SubResource("token").Create(ctx, account, request); err != nil {
-		return fmt.Errorf("a token for the operator's APIs: %w", err)
-	}
-	p.token = request.Status.Token
-	return nil
+// authenticate gets a token.
+func (p *platform) authenticate(ctx context.Context) (err error) {
+	p.token, err = rig.Token(ctx, p.kubernetes, "fleet", "forwarder")
+	return err
 }
 
 // platformRatings are what the platform of the clinic reports in a cycle.

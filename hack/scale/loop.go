@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"numberfleet.dev/numberfleet/hack/rig"
@@ -172,7 +171,7 @@ func (l *loop) replicas(ctx context.Context, deployment string) (int32, error) {
 	if err := l.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: deployment}, &d); err != nil {
 		return 0, err
 	}
-	return ptr.Deref(d.Spec.Replicas, 1), nil
+	return *d.Spec.Replicas, nil // which the API server sets where it is left out
 }
 
 // apply applies objects, one after another.

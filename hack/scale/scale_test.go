@@ -55,9 +55,9 @@ func TestReplicasFollowWhatMayBeSentWithin30Seconds(t *testing.T) {
 	}
 
 	within(rig.Patience, "nothing is queued", scaled{"newsletter-sender": 0, "travel-sender": 0, "bulk-sender": 4, "campaign-sender": 4})
-	l.queue.queued.Store(450)
-	within(promise, "450 are queued; 1,000 may be sent from the number, 250 from the pool",
-		scaled{"newsletter-sender": 5, "travel-sender": 3, "bulk-sender": 4, "campaign-sender": 4})
+	l.queue.queued.Store(900)
+	within(promise, "900 are queued; 1,000 may be sent from the number, 250 from the pool",
+		scaled{"newsletter-sender": 9, "travel-sender": 3, "bulk-sender": 4, "campaign-sender": 4})
 
 	full := l.clock.Now()
 	var delivered []metatest.Status
@@ -76,7 +76,7 @@ func TestReplicasFollowWhatMayBeSentWithin30Seconds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	free := scaled{"newsletter-sender": 5, "travel-sender": 3, "bulk-sender": 4, "campaign-sender": 4}
+	free := scaled{"newsletter-sender": 9, "travel-sender": 3, "bulk-sender": 4, "campaign-sender": 4}
 	within(promise, "the window has freed", free)
 
 	if err := errors.Join(l.operator.Stop(rig.Patience), rig.Sleep(ctx, 40*time.Second)); err != nil { // longer than KEDA takes to stop senders

@@ -6,10 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	gate "numberfleet.dev/numberfleet/api/client"
 	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
@@ -29,14 +25,12 @@ type sender struct {
 }
 
 func newSender(ctx context.Context, l *loop) (*sender, error) {
-	// An hour's token, longer than the program runs.
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"numberfleet"}}}
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "sender"}}
-	if err := l.api.SubResource("token").Create(ctx, account, request); err != nil {
-		return nil, fmt.Errorf("a token for the gate: %w", err)
+	token, err := rig.Token(ctx, l.api, namespace, "sender") // for longer than the program runs
+	if err != nil {
+		return nil, err
 	}
 	asking, err := gate.New(gate.Options{URL: "http://" + l.operator.Events,
-		Token: func(context.Context) (string, error) { return request.Status.Token, nil }})
+		Token: func(context.Context) (string, error) { return token, nil }})
 	return &sender{loop: l, gate: asking}, err
 }
 
