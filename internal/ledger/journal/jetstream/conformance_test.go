@@ -18,3 +18,7 @@ func (s store) Crash(uint64) ledgertest.Store { return s }
 func TestJournal(t *testing.T) {
 	ledgertest.Run(t, func() ledgertest.Store { return store{onServer()} })
 }
+
+func TestLedgersThatShareAJournal(t *testing.T) {
+	ledgertest.RunShared(t, func() ledgertest.Store { return store{onServer()} })
+}

@@ -14,16 +14,13 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/journal"
 )
 
-// Log is a log in memory that several processes share, with the faults of one that is elsewhere: for tests.
+// Log is a log in memory that several processes share: for tests.
 type Log struct {
-	// Fault says what happens to an attempt to append; nil for nothing.
-	Fault func() Fault
 	// Stamp is the log's own clock; nil where rounds get no stamp.
 	Stamp func() time.Time
 
 	mu       sync.Mutex
 	messages []message
-	late     []message     // copies that are still on their way
 	grown    chan struct{} // closed when there is more
 	saving   sync.Mutex
 	saved    *Journal // has the snapshot
@@ -34,20 +31,6 @@ type message struct {
 	seal  []byte // of a seal: the digest of all messages before it
 	stamp int64
 }
-
-// Fault is what happens to an attempt to append.
-type Fault int
-
-const (
-	// Kept is none: the round is kept once, and its proposer told.
-	Kept Fault = iota
-	// Lost is a round that never came to the log.
-	Lost
-	// Unanswered is one that was kept, of which its proposer is not told.
-	Unanswered
-	// Late is as Unanswered, and the round comes once more after some that follow.
-	Late
-)
 
 // NewLog makes an empty log.
 func NewLog() *Log { return &Log{grown: make(chan struct{}), saved: New()} }
@@ -60,7 +43,7 @@ func (l *Log) Clone() *Log {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return &Log{
-		Fault: l.Fault, Stamp: l.Stamp, messages: l.messages[:len(l.messages):len(l.messages)], grown: make(chan struct{}),
+		Stamp: l.Stamp, messages: l.messages[:len(l.messages):len(l.messages)], grown: make(chan struct{}),
 		saved: l.saved.Clone(),
 	}
 }
@@ -74,10 +57,6 @@ func (l *Log) Lose(n int) {
 
 func (l *Log) add(m message) {
 	l.messages = append(l.messages, m)
-	if len(l.late) > 0 && len(l.messages)%3 == 0 {
-		l.messages = append(l.messages, l.late[0])
-		l.late = l.late[1:]
-	}
 	close(l.grown)
 	l.grown = make(chan struct{})
 }
@@ -178,32 +157,18 @@ func (r *replica) read(m *message) (*counts.Round, error) {
 
 // Append implements journal.Journal.
 func (r *replica) Append(ctx context.Context, round *counts.Round) error {
-	row := round.AppendRow(nil)
-	l := r.log
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		l.mu.Lock()
-		m := message{row: row}
-		if l.Stamp != nil {
-			m.stamp = l.Stamp().UnixMilli()
-		}
-		var fault Fault
-		if l.Fault != nil {
-			fault = l.Fault()
-		}
-		if fault != Lost {
-			l.add(m)
-		}
-		if fault == Late {
-			l.late = append(l.late, m)
-		}
-		l.mu.Unlock()
-		if fault == Kept {
-			return nil
-		}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
+	l := r.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := message{row: round.AppendRow(nil)}
+	if l.Stamp != nil {
+		m.stamp = l.Stamp().UnixMilli()
+	}
+	l.add(m)
+	return nil
 }
 
 // Seal implements journal.Shared.

@@ -1,0 +1,133 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	testingclock "k8s.io/utils/clock/testing"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal/memory"
+)
+
+// What is shared with a log that lost what it had kept ends at the next seal: whoever opened a replica is told once, and its calls are
+// answered with an error. One that starts after that goes on with what is left.
+func TestALogThatLostSomethingStopsItsReplicas(t *testing.T) {
+	log := memory.NewLog()
+	var mu sync.Mutex
+	told := map[*ledger.Ledger][]error{}
+	clocks := map[*ledger.Ledger]*testingclock.FakeClock{}
+	open := func() *ledger.Ledger {
+		var l *ledger.Ledger
+		clock := testingclock.NewFakeClock(begin)
+		l, err := ledger.Open(log.Open(), ledger.Options{Clock: clock, Rules: clock, Fatal: func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			told[l] = append(told[l], err)
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		clocks[l] = clock
+		return l
+	}
+	leader, other := open(), open()
+	if err := leader.Lead(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		if _, err := other.Append(t.Context(), delivery(i), begin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := leader.Append(t.Context(), delivery(5), begin); err != nil { // and so it knows the others
+		t.Fatal(err)
+	}
+	log.Lose(2)
+	for stopped := 0; stopped < 2; time.Sleep(time.Millisecond) {
+		mu.Lock()
+		stopped = len(told)
+		mu.Unlock()
+		for _, clock := range clocks {
+			clock.Step(time.Second)
+		}
+	}
+	if err := other.Lead(context.Background()); !errors.Is(err, memory.ErrSealed) {
+		t.Errorf("who would lead after that is told %v", err)
+	}
+	for _, l := range []*ledger.Ledger{leader, other} {
+		if _, err := l.Append(t.Context(), delivery(9), begin); err == nil {
+			t.Error("after that it records something")
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if len(told[l]) != 1 || !errors.Is(told[l][0], memory.ErrSealed) {
+			t.Errorf("it is told %v", told[l])
+		}
+	}
+	after := open()
+	if _, err := after.Append(t.Context(), delivery(9), begin); err != nil {
+		t.Errorf("a start after that says %v", err)
+	}
+	if err := after.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A clock that is ahead moves log time only as far as the other one has come, that of the log or that of whoever proposes: no reservation
+// ends earlier than both say.
+func TestLogTimeFollowsTheSlowerClock(t *testing.T) {
+	const ttl = 60
+	log := memory.NewLog()
+	stamp := testingclock.NewFakePassiveClock(begin)
+	log.Stamp = stamp.Now
+	rules := testingclock.NewFakePassiveClock(begin)
+	l, err := ledger.Open(log.Open(), ledger.Options{Clock: testingclock.NewFakeClock(begin), Rules: rules})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if err := l.Lead(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Configure(counts.Settings{
+		Senders: []counts.SenderSetting{{Number: number}},
+		Limits:  []counts.LimitSetting{{Subject: number, Limit: 9, Measure: v1alpha1.MeasureUniqueUsers, Window: 24 * time.Hour, ReleaseUnconfirmed: true}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for user, test := range []struct {
+		what              string
+		log, own, logTime time.Duration // since begin
+		held              int64         // who asked before and this one
+	}{
+		{"both are right", 0, 0, 0, 1},
+		{"the proposer is ahead", time.Second, 2 * time.Hour, time.Second, 2},
+		{"the log is ahead", 2 * time.Hour, 2 * time.Second, 2 * time.Second, 3},
+		{"both go back", 0, 0, 2 * time.Second, 4},
+		{"time passes", 61 * time.Second, 61 * time.Second, 61 * time.Second, 3},
+		{"both are ahead", time.Hour, time.Hour, time.Hour, 1},
+	} {
+		stamp.SetTime(begin.Add(test.log))
+		rules.SetTime(begin.Add(test.own))
+		if err := l.Expire(rules.Now()); err != nil {
+			t.Fatal(err)
+		}
+		decisions, err := l.Operate(t.Context(), []counts.Operation{{
+			Kind: counts.Reserve, ID: counts.ReservationID{byte(user + 1)}, Number: number, User: counts.UserKey(user + 1), TTL: ttl,
+		}}, rules.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := decisions[0]; d.Expires != begin.Add(test.logTime).Unix()+ttl || d.Room.Held != test.held {
+			t.Errorf("%s: a reservation expires %s after the beginning, and %d are held, not %d", test.what,
+				time.Unix(d.Expires, 0).Sub(begin), d.Room.Held, test.held)
+		}
+	}
+}
