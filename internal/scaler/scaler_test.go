@@ -186,7 +186,7 @@ func everyCall(ctx context.Context, c pb.ExternalScalerClient, of *pb.ScaledObje
 func TestTheSamplesAreUnderstood(t *testing.T) {
 	f := newFleet(t)
 	f.add("newsletter", 250, "")
-	f.addPool("bookings")
+	f.addPool("travel")
 	c := f.client()
 	files, err := filepath.Glob(filepath.Join("..", "..", "config", "samples", "scaling", "*.yaml"))
 	if err != nil {
@@ -219,7 +219,7 @@ func TestTheSamplesAreUnderstood(t *testing.T) {
 			}
 		}
 	}
-	if triggers != 3 {
+	if triggers != 4 {
 		t.Errorf("the samples have %d triggers of the scaler", triggers)
 	}
 }
