@@ -1,6 +1,8 @@
 package nats
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,10 +22,10 @@ func newCluster(t *testing.T, o Options) *Cluster {
 	return c
 }
 
-// connect is JetStream through one of some nodes.
+// connect is JetStream through one of some nodes, and through another when that one answers no ping.
 func connect(t *testing.T, url string) jetstream.JetStream {
 	t.Helper()
-	connection, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	connection, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.PingInterval(500*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,39 +48,57 @@ func synced(c *Cluster) jetstream.StreamConfig {
 func newStream(t *testing.T, c *Cluster) jetstream.JetStream {
 	t.Helper()
 	js := connect(t, c.URL())
-	if _, err := js.CreateStream(t.Context(), synced(c)); err != nil {
-		t.Fatal(err)
-	}
+	insist(t, func() error {
+		_, err := js.CreateStream(t.Context(), synced(c))
+		return err
+	})
 	return js
 }
 
-// publish publishes until it is acknowledged: nodes may be down, or elect a leader.
+// publish publishes until it is acknowledged.
 func publish(t *testing.T, js jetstream.JetStream, message string) {
 	t.Helper()
-	for t.Context().Err() == nil {
-		if _, err := js.Publish(t.Context(), "log", []byte(message)); err == nil {
-			return
-		}
-	}
-	t.Fatalf("%q was never acknowledged", message)
+	insist(t, func() error {
+		_, err := js.Publish(t.Context(), "log", []byte(message))
+		return err
+	})
 }
 
-// messages are those of the stream, as a reader gets them.
-func messages(t *testing.T, js jetstream.JetStream) []string {
+// insist tries again until it succeeds: nodes may be down, slow, or elect a leader.
+func insist(t *testing.T, try func() error) {
 	t.Helper()
-	consumer, err := js.OrderedConsumer(t.Context(), stream, jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 60 { // each takes at most the five seconds of JetStream's client
+		if err = try(); err == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
-	var all []string
-	for {
-		message, err := consumer.Next(jetstream.FetchMaxWait(10 * time.Second))
+	t.Fatal(err)
+}
+
+// holds waits until a stream has exactly these messages. One that was published again may be there again, and behind others: it waited
+// in a node that was paused.
+func holds(t *testing.T, js jetstream.JetStream, want ...string) {
+	t.Helper()
+	insist(t, func() error {
+		s, err := js.Stream(t.Context(), stream)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
-		all = append(all, string(message.Data()))
-		if about, err := message.Metadata(); err != nil || about.NumPending == 0 {
-			return all
+		var got []string
+		for i := range s.CachedInfo().State.LastSeq {
+			message, err := s.GetMsg(t.Context(), i+1)
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(got, string(message.Data)) {
+				got = append(got, string(message.Data))
+			}
 		}
-	}
+		if !slices.Equal(got, want) {
+			return fmt.Errorf("the stream has %q, not %q", got, want)
+		}
+		return nil
+	})
 }

@@ -54,7 +54,8 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	return err
 }
 
-// Ready waits until the node takes clients, knows the cluster's leader, and has what the leader has.
+// Ready waits until the node takes clients, knows the cluster's leader, and has what the leader has, as far as it knows: a node that was
+// paused or cut off takes a moment to hear what it missed.
 func (n *Node) Ready(ctx context.Context) error {
 	return n.Until(ctx, func(ctx context.Context) bool {
 		seen, err := n.jetStream(ctx)
