@@ -38,7 +38,7 @@ func TestAReplicaCatchesUpWithWhatAnotherAcknowledged(t *testing.T) {
 	one, late := open(log.Open()), open(slow{log.Open()})
 	for i := range 20 {
 		name := fmt.Sprintf("+1555010%04d", i)
-		now := time.Now() // replicas live on real time
+		now := clock.RealClock{}.Now()
 		entry := counts.Entry{Number: name, Kind: counts.Received, User: 1, At: now.Unix()}
 		if _, err := one.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
 			t.Fatal(err)
