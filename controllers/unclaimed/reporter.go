@@ -6,12 +6,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -37,7 +39,8 @@ const (
 )
 
 // Reporter tells what is received and not claimed: in a ConfigMap, which is written soon after another
-// number came, and else once a minute if it changed, in a line of the log once an hour, and in metrics. It is a Runnable of the replica that leads.
+// number came, and else once a minute if it changed, in a line of the log once an hour, and in metrics. It is a Runnable of every replica: each
+// adds what it has received to what all have told.
 type Reporter struct {
 	Collected *unclaimed.Collector
 	Hasher    counts.Hasher
@@ -50,8 +53,9 @@ type Reporter struct {
 	Real      clock.WithTicker // of looks and the log
 	Metrics   prometheus.Registerer
 
-	before  map[string]unclaimed.Number // by key: what earlier processes received
-	written string
+	known   map[string]unclaimed.Number // by key: what was told so far; nil where it is to be read
+	version string                      // of the ConfigMap that told it, empty where there was none
+	written string                      // what that held
 	logged  time.Time
 	ids     prometheus.Gauge
 	of      prometheus.Gauge
@@ -81,17 +85,16 @@ func (u *Reporter) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
-func (u *Reporter) NeedLeaderElection() bool { return true }
+func (u *Reporter) NeedLeaderElection() bool { return false }
 
 // Start looks from time to time, until ctx is done.
 func (u *Reporter) Start(ctx context.Context) error {
 	ticker := u.Real.NewTicker(unclaimedNews)
 	defer ticker.Stop()
 	var looked time.Time
-	known := 0
 	for {
-		if n := u.Collected.Len(); n != known || u.Real.Since(looked) >= unclaimedEvery {
-			known, looked = n, u.Real.Now()
+		if u.hasNew() || u.Real.Since(looked) >= unclaimedEvery {
+			looked = u.Real.Now()
 			if err := u.look(ctx); err != nil && ctx.Err() == nil {
 				log.FromContext(ctx).Error(err, "what no PhoneNumber claims could not be told")
 			}
@@ -104,11 +107,22 @@ func (u *Reporter) Start(ctx context.Context) error {
 	}
 }
 
+// hasNew says whether something came about a number that nobody has told of.
+func (u *Reporter) hasNew() bool {
+	return slices.ContainsFunc(u.Collected.All(), func(c unclaimed.Summary) bool {
+		_, told := u.known[u.key(u.Ledger.Subject("", c.Subject))]
+		return !told
+	})
+}
+
 func (u *Reporter) look(ctx context.Context) error {
-	if err := u.load(ctx); err != nil {
-		return err
+	collected := u.Collected.All()
+	if len(collected) > 0 || u.known == nil { // another replica may have told of more meanwhile
+		if err := u.load(ctx); err != nil {
+			return err
+		}
 	}
-	all, err := u.all(ctx)
+	all, err := u.all(ctx, collected)
 	if err != nil {
 		return err
 	}
@@ -123,38 +137,47 @@ func (u *Reporter) look(ctx context.Context) error {
 	u.ids.Set(distinct(func(n *unclaimed.Number) string { return n.NumberID }))
 	u.of.Set(distinct(func(n *unclaimed.Number) string { return n.Account }))
 	u.tell(ctx, all)
-	return u.write(ctx, all)
-}
-
-// load reads what earlier processes received, once.
-func (u *Reporter) load(ctx context.Context) error {
-	if u.before != nil {
+	err = u.write(ctx, all)
+	if apierrors.IsConflict(err) { // another replica told of more just now
+		u.known = nil
 		return nil
+	} else if err != nil {
+		return err
 	}
-	known := map[string]unclaimed.Number{}
-	if u.Namespace != "" {
-		var stored corev1.ConfigMap
-		err := u.Fresh.Get(ctx, client.ObjectKey{Namespace: u.Namespace, Name: unclaimed.ConfigMap}, &stored)
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("read what was not claimed: %w", err)
-		}
-		all, err := unclaimed.Read(stored.Data)
-		if err != nil {
-			log.FromContext(ctx).Info("what was not claimed is told anew", "problem", err.Error())
-		}
-		for _, n := range all {
-			known[n.Key] = n
-		}
-		u.written = stored.Data[unclaimed.Key]
-	}
-	u.before = known
+	u.Collected.Told(collected)
+	u.known = byKey(all)
 	return nil
 }
 
-// all is what was received so far and is not claimed now, that received last first.
-func (u *Reporter) all(ctx context.Context) ([]unclaimed.Number, error) {
-	collected := u.Collected.All()
-	if len(collected)+len(u.before) == 0 {
+func byKey(all []unclaimed.Number) map[string]unclaimed.Number {
+	known := map[string]unclaimed.Number{}
+	for _, n := range all {
+		known[n.Key] = n
+	}
+	return known
+}
+
+// load reads what was told so far.
+func (u *Reporter) load(ctx context.Context) error {
+	if u.Namespace == "" {
+		return nil
+	}
+	var stored corev1.ConfigMap
+	err := u.Fresh.Get(ctx, client.ObjectKey{Namespace: u.Namespace, Name: unclaimed.ConfigMap}, &stored)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read what was not claimed: %w", err)
+	}
+	all, err := unclaimed.Read(stored.Data)
+	if err != nil {
+		log.FromContext(ctx).Info("what was not claimed is told anew", "problem", err.Error())
+	}
+	u.known, u.version, u.written = byKey(all), stored.ResourceVersion, stored.Data[unclaimed.Key]
+	return nil
+}
+
+// all is what was told and collected so far and is not claimed now, that received last first.
+func (u *Reporter) all(ctx context.Context, collected []unclaimed.Summary) ([]unclaimed.Number, error) {
+	if len(collected)+len(u.known) == 0 {
 		return nil, nil
 	}
 	claimed, err := u.claimed(ctx)
@@ -162,19 +185,16 @@ func (u *Reporter) all(ctx context.Context) ([]unclaimed.Number, error) {
 		return nil, err
 	}
 	known := map[string]unclaimed.Number{}
-	for key, n := range u.before {
+	for key, n := range u.known {
 		// The ledger has forgotten what is older.
-		if claimed[key] || u.Clock.Now().Sub(n.LastTime.Time) > counts.Kept+counts.Lateness {
-			delete(u.before, key)
-			continue
+		if !claimed[key] && u.Clock.Now().Sub(n.LastTime.Time) <= counts.Kept+counts.Lateness {
+			known[key] = n
 		}
-		known[key] = n
 	}
 	for _, c := range collected {
 		subject := u.Ledger.Subject("", c.Subject)
 		key := u.key(subject)
 		if claimed[key] {
-			u.Collected.Forget(c.Subject)
 			continue
 		}
 		n := known[key]
@@ -184,14 +204,12 @@ func (u *Reporter) all(ctx context.Context) ([]unclaimed.Number, error) {
 			n.FirstTime = statuses.Time(c.First)
 		}
 		n.Updates += c.Updates
-		n.LastTime = statuses.Time(c.Last)
+		if last := statuses.Time(c.Last); n.LastTime.Before(&last) {
+			n.LastTime = last
+		}
 		known[key] = n
 	}
-	var all []unclaimed.Number
-	for _, n := range known {
-		all = append(all, n)
-	}
-	slices.SortFunc(all, func(a, b unclaimed.Number) int {
+	all := slices.SortedFunc(maps.Values(known), func(a, b unclaimed.Number) int {
 		return cmp.Or(b.LastTime.Compare(a.LastTime.Time), cmp.Compare(a.Key, b.Key))
 	})
 	return all[:min(len(all), mostUnclaimed)], nil
@@ -253,10 +271,13 @@ func (u *Reporter) write(ctx context.Context, all []unclaimed.Number) error {
 		return nil
 	}
 	desired := applycorev1.ConfigMap(unclaimed.ConfigMap, u.Namespace).WithData(map[string]string{unclaimed.Key: text})
+	if u.version != "" {
+		desired.WithResourceVersion(u.version)
+	}
 	if err := u.Client.Apply(ctx, desired, FieldOwner, client.ForceOwnership, client.DisableReadYourWritesConsistency); err != nil {
 		return fmt.Errorf("write what is not claimed: %w", err)
 	}
-	u.written = text
+	u.version, u.written = *desired.ResourceVersion, text
 	return nil
 }
 

@@ -119,9 +119,24 @@ func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 	if all := told(); len(all) != 1 || all[0].Updates != 3 {
 		t.Errorf("after a restart %+v is told", all)
 	}
-	b.Create("netcore", func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumber = number })
+
+	// Another replica tells of what came there, and this one of more, which it knows nothing of.
+	elsewhere := &unclaimed.Collector{}
+	elsewhere.Add([]unclaimed.Activity{{Subject: number, Updates: 10}, {Subject: "+15550199999", Updates: 1}}, b.FakeClock.Now())
+	b.Must(newReporter(elsewhere).look(ctx))
+	post("4")
 	b.Must(u.look(ctx))
-	if all := told(); len(all) != 0 || len(again.All()) != 0 {
+	if all := told(); len(all) != 2 || all[0].Updates+all[1].Updates != 15 {
+		t.Errorf("of two replicas %+v is told", all)
+	}
+	elsewhere.Add([]unclaimed.Activity{{Subject: "+15550199999", Updates: 1}}, b.FakeClock.Now())
+	b.Must(newReporter(elsewhere).look(ctx))
+
+	b.Create("netcore", func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumber = number })
+	for range 2 { // the first one finds that the other replica has told of more
+		b.Must(u.look(ctx))
+	}
+	if all := told(); len(all) != 1 || all[0].Updates != 2 || len(again.All()) != 0 {
 		t.Errorf("once it is claimed %+v is told", all)
 	}
 }

@@ -16,13 +16,13 @@ type Activity struct {
 	Updates int64  // webhook updates and events
 }
 
-// Summary is all that was received about such a number since the start.
+// Summary is all that was received about such a number and is not told yet.
 type Summary struct {
 	Activity
 	First, Last time.Time // when the first and the last of it was received
 }
 
-// Collector collects what is received and not claimed, since the start. The zero value is ready for use, and nil collects nothing. It is
+// Collector collects what is received and not claimed, until it is told. The zero value is ready for use, and nil collects nothing. It is
 // safe for concurrent use.
 type Collector struct {
 	mu      sync.Mutex
@@ -40,18 +40,18 @@ func (c *Collector) All() []Summary {
 	return all
 }
 
-// Len is how many numbers they are.
-func (c *Collector) Len() int {
+// Told takes off what All returned and was told since. What came meanwhile stays.
+func (c *Collector) Told(all []Summary) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.numbers)
-}
-
-// Forget forgets a number, which is claimed now.
-func (c *Collector) Forget(subject string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.numbers, subject)
+	for i := range all {
+		told, n := &all[i], c.numbers[all[i].Subject]
+		if n.Updates -= told.Updates; n.Updates == 0 {
+			delete(c.numbers, told.Subject)
+		} else {
+			n.First = told.Last
+		}
+	}
 }
 
 // Add takes what was received at an instant.

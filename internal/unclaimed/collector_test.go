@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What was received is told until it is claimed, and not without bound.
+// What was received is kept until it is told, and not without bound; what comes while it is told is told later.
 func TestCollector(t *testing.T) {
 	var c Collector
 	at := time.Unix(1790000000, 0)
@@ -16,14 +16,19 @@ func TestCollector(t *testing.T) {
 	if got := c.All(); len(got) != 1 || got[0] != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	c.Forget("+15550100009")
-	if c.Len() != 0 {
-		t.Error("what is forgotten is told")
+	told := c.All()
+	c.Add([]Activity{{Subject: "+15550100009", Updates: 4}}, at.Add(2*time.Hour))
+	c.Told(told)
+	if got := c.All(); len(got) != 1 || got[0].Updates != 4 || !got[0].Last.Equal(at.Add(2*time.Hour)) {
+		t.Errorf("what came meanwhile is %+v", got)
+	}
+	if c.Told(c.All()); len(c.All()) != 0 {
+		t.Error("what was told is told again")
 	}
 	for i := range 2 * maxNumbers {
 		c.Add([]Activity{{Subject: fmt.Sprint("+1555", 1_000_000+i), Updates: 1}}, at)
 	}
-	if c.Len() != maxNumbers {
-		t.Errorf("%d are told apart", c.Len())
+	if n := len(c.All()); n != maxNumbers {
+		t.Errorf("%d are told apart", n)
 	}
 }
