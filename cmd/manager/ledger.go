@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -19,6 +20,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/journal/jetstream"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
 	"numberfleet.dev/numberfleet/internal/presence"
+	"numberfleet.dev/numberfleet/internal/scaledclock"
 )
 
 // sharesLog says whether the ledger is one that several replicas of the operator share.
@@ -48,15 +50,10 @@ func (p *program) openLedger(ctx context.Context) (*ledger.Ledger, error) {
 
 // openSharedLedger opens the ledger whose journal is the log of the configuration.
 func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) (book *ledger.Ledger, err error) {
-	settings := p.config.Ledger.Log
-	if options.Secret, err = settings.Secret(); err != nil {
+	if options.Secret, err = p.config.Ledger.Log.Secret(); err != nil {
 		return nil, err
 	}
-	log, err := jetstream.Open(ctx, jetstream.Options{
-		Servers: settings.Servers, Instance: settings.Instance, Fingerprint: counts.NewHasher(options.Secret).Fingerprint(),
-		Credentials: settings.CredentialsFile, CertificateAuthority: settings.CAFile, Certificate: settings.CertificateFile, Key: settings.KeyFile,
-		Replicas: settings.Replicas, Retention: settings.Retention(), AllowUnsynced: !*settings.RequireSync, Time: p.clock.At, Log: options.Log,
-	})
+	log, err := jetstream.Open(ctx, logOptions(p.config.Ledger.Log, options.Secret, p.clock, options.Log))
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +64,15 @@ func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) 
 	}
 	measured.Ledger = book
 	return book, metrics.Registry.Register(measured)
+}
+
+// logOptions are those of the log of a configuration.
+func logOptions(of *config.Log, secret [16]byte, clock *scaledclock.Clock, log logr.Logger) jetstream.Options {
+	return jetstream.Options{
+		Servers: of.Servers, Instance: of.Instance, Fingerprint: counts.NewHasher(secret).Fingerprint(),
+		Credentials: of.CredentialsFile, CertificateAuthority: of.CAFile, Certificate: of.CertificateFile, Key: of.KeyFile,
+		Replicas: of.Replicas, Retention: of.Retention(), AllowUnsynced: !*of.RequireSync, Time: clock.At, Log: log,
+	}
 }
 
 // presence says since when the operator is here to receive: the log does where one is shared, and else a file, in which running notes it.

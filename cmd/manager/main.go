@@ -3,12 +3,14 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math"
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // every way to authenticate that a kubeconfig may name
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -75,20 +77,29 @@ func main() {
 	flag.StringVar(&f.lapse.origin, "time-lapse-origin", "", "What the rules' clock showed then, in RFC 3339; the same instant where it is left out.")
 	logging := zap.Options{}
 	logging.BindFlags(flag.CommandLine)
-	flag.Parse()
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
 
-	logger := ctrl.Log.WithName("manager")
-	logger.Info("starting", "version", version)
-	ctx := ctrl.LoggerInto(ctrl.SetupSignalHandler(), logger)
-	program, err := newProgram(f, logger)
-	if err == nil {
-		err = program.run(ctx)
+	root := &cobra.Command{
+		Use: "manager", Short: "Run the operator", Version: version, Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true,
+		PersistentPreRun: func(*cobra.Command, []string) { ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging))) },
+		RunE:             func(cmd *cobra.Command, _ []string) error { return operate(cmd.Context(), f) },
 	}
-	if err != nil {
-		logger.Error(err, "the operator cannot go on")
+	root.Flags().AddGoFlagSet(flag.CommandLine)
+	root.AddCommand(ledgerCommand(&f))
+	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+		ctrl.Log.WithName("manager").Error(err, "cannot go on")
 		os.Exit(1)
 	}
+}
+
+// operate runs the operator until ctx is done.
+func operate(ctx context.Context, f flags) error {
+	log := ctrl.Log.WithName("manager")
+	log.Info("starting", "version", version)
+	program, err := newProgram(f, log)
+	if err != nil {
+		return err
+	}
+	return program.run(ctrl.LoggerInto(ctx, log))
 }
 
 // validate refuses values of flags that nothing could work with.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -31,8 +30,6 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/config"
-	"numberfleet.dev/numberfleet/internal/ledger"
-	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/notify/notifytest"
 )
@@ -208,87 +205,6 @@ func (o *operator) post(ctx context.Context, body []byte) (int, error) {
 	defer func() { _ = response.Body.Close() }()
 	_, err = io.Copy(io.Discard, response.Body)
 	return response.StatusCode, err
-}
-
-// The operator is killed 20 times while webhooks come in, which are sent again until they are acknowledged, as Meta does,
-// and some of them once more after that. Nothing acknowledged is lost and nothing is counted twice.
-func TestKilledWhileReceivingItLosesNothingAndCountsNothingTwice(t *testing.T) {
-	o, _ := newOperator(t)
-	const (
-		number  = "+15550100099"
-		senders = 4
-		batch   = 20
-		kills   = 20
-	)
-	var (
-		now          = time.Now() // the operator under test runs on real time
-		ctx, cancel  = context.WithCancel(t.Context())
-		acknowledged [senders]int
-		group        sync.WaitGroup
-	)
-	defer cancel()
-	body := func(sender, n int) []byte {
-		statuses := make([]metatest.Status, batch)
-		for i := range statuses {
-			id := (sender*1_000_000+n)*batch + i
-			statuses[i] = metatest.Status{ID: fmt.Sprintf("wamid.%d", id), Status: "delivered",
-				Phone: fmt.Sprintf("1556%010d", id), At: now.Add(-time.Duration(id%86000) * time.Second)}
-		}
-		return metatest.MessagesPayload(number, statuses, nil)
-	}
-	o.start()
-	for sender := range senders {
-		group.Go(func() {
-			for n := 0; ctx.Err() == nil; n++ {
-				for ctx.Err() == nil {
-					// The request goes on though the test ends meanwhile: it is acknowledged or not.
-					if code, err := o.post(t.Context(), body(sender, n)); err == nil && code == http.StatusOK {
-						acknowledged[sender] = n + 1
-						break
-					}
-					time.Sleep(5 * time.Millisecond)
-				}
-				if n%7 == 3 {
-					_, _ = o.post(t.Context(), body(sender, n)) // delivered once more
-				}
-			}
-		})
-	}
-	for range kills {
-		o.ready()
-		time.Sleep(time.Duration(rand.IntN(150)) * time.Millisecond)
-		o.kill(syscall.SIGKILL)
-		o.start()
-	}
-	o.ready()
-	cancel()
-	group.Wait()
-	o.kill(syscall.SIGTERM)
-
-	store, err := pebble.Open(filepath.Join(o.folder, "ledger"), pebble.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	book, err := ledger.Open(store, ledger.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = book.Close() }()
-	least, most := 0, 0
-	for _, n := range acknowledged {
-		least += n * batch
-		most += (n + 1) * batch // one more may be stored whose answer was cut off
-	}
-	if least < kills*batch {
-		t.Fatalf("only %d were acknowledged between %d kills", least, kills)
-	}
-	t.Logf("%d acknowledged over %d kills", least, kills)
-	for name, measure := range map[string]v1alpha1.Measure{"users": v1alpha1.MeasureUniqueUsers, "messages": v1alpha1.MeasureMessages, "conversations": v1alpha1.MeasureConversations} {
-		got := int(book.Count(number, measure, now.Add(-25*time.Hour), now.Add(time.Hour)))
-		if got < least || got > most || got%batch != 0 {
-			t.Errorf("%d %s are counted, between %d and %d in batches of %d were sent", got, name, least, most, batch)
-		}
-	}
 }
 
 // One process, end to end: the handshake, a signed webhook, a refused one, the status, the metrics, and a log and metrics

@@ -33,39 +33,58 @@ func (r *replica) leads() bool {
 // newReplicas runs three operators on one API server and a log of three nodes.
 func newReplicas(t *testing.T) ([]*replica, runtimeclient.Client) {
 	t.Helper()
-	log, err := nats.Start(t.Context(), nats.Options{Folder: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(log.Kill)
 	common, api := newOperator(t)
-	common.write("secret", "000102030405060708090a0b0c0d0e0f\n")
-	common.write("config.yaml", fmt.Sprintf(`apiVersion: config.numberfleet.dev/v1alpha1
-kind: OperatorConfiguration
-ledger:
-  engine: Log
-  log: {servers: ["%s"], secretFile: %s}
-`, strings.ReplaceAll(log.URL(), ",", `", "`), filepath.Join(common.folder, "secret")))
-	var all []*replica
-	for range 3 {
-		r := &replica{events: freeAddress(t), operator: &operator{
-			t: t, folder: common.folder, webhook: freeAddress(t), probe: freeAddress(t), metrics: freeAddress(t), log: &lockedBuffer{},
-		}}
-		r.more = []string{"--config=" + filepath.Join(r.folder, "config.yaml"), "--data-dir=/nonexistent/ledger", "--events-bind-address=" + r.events,
-			"--leader-elect", "--leader-election-namespace=default", "--status-refresh-period=100ms"}
-		t.Cleanup(func() {
-			r.kill(syscall.SIGKILL)
-			if t.Failed() {
-				t.Logf("the log of a replica:\n%s", r.log)
-			}
-		})
+	all := common.replicas(common.configure(newLog(t), "000102030405060708090a0b0c0d0e0f"))
+	for _, r := range all {
 		r.start()
-		all = append(all, r)
 	}
 	for _, r := range all {
 		r.ready()
 	}
 	return all, api
+}
+
+// newLog runs a log of three nodes.
+func newLog(t *testing.T) *nats.Cluster {
+	t.Helper()
+	log, err := nats.Start(t.Context(), nats.Options{Folder: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(log.Kill)
+	return log
+}
+
+// configure writes a configuration of operators that share a log, and returns its file.
+func (o *operator) configure(log *nats.Cluster, secret string) string {
+	o.t.Helper()
+	o.write("secret", secret)
+	o.write("config.yaml", fmt.Sprintf(`apiVersion: config.numberfleet.dev/v1alpha1
+kind: OperatorConfiguration
+ledger:
+  engine: Log
+  log: {servers: ["%s"], secretFile: %s}
+`, strings.ReplaceAll(log.URL(), ",", `", "`), filepath.Join(o.folder, "secret")))
+	return filepath.Join(o.folder, "config.yaml")
+}
+
+// replicas are three operators that share a log, with the credentials of another one.
+func (o *operator) replicas(configuration string) (all []*replica) {
+	for range 3 {
+		r := &replica{events: freeAddress(o.t), operator: &operator{
+			t: o.t, folder: o.folder, webhook: freeAddress(o.t), probe: freeAddress(o.t), metrics: freeAddress(o.t), log: &lockedBuffer{},
+		}}
+		r.more = []string{"--config=" + configuration, "--data-dir=/nonexistent/ledger", "--events-bind-address=" + r.events,
+			"--leader-elect", "--leader-election-namespace=default", "--status-refresh-period=100ms"}
+		o.t.Cleanup(func() {
+			r.kill(syscall.SIGKILL)
+			if o.t.Failed() {
+				o.t.Logf("the log of a replica:\n%s", r.log)
+			}
+		})
+		all = append(all, r)
+	}
+	return all
 }
 
 // Three replicas take webhooks and reservations at once, and one of them writes statuses. All know what one of them received; together they grant

@@ -80,13 +80,7 @@ const defaultJournalBytes = 64 << 20
 // Open makes a ledger of what a journal has. It closes the journal with the ledger, and if it fails. Counts are right or there are none: a
 // record or a row that cannot be read fails it.
 func Open(j journal.Journal, options Options) (*Ledger, error) {
-	machine, err := counts.Restore(j.Load(), parallel)
-	if err == nil {
-		err = j.Replay(machine.Position(), func(position uint64, r *counts.Round) error {
-			machine.Apply(position, r)
-			return nil
-		})
-	}
+	machine, err := read(j)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), j.Close())
 	}
@@ -114,6 +108,18 @@ func OpenMemory() *Ledger {
 		panic(err) // there is nothing that could fail
 	}
 	return l
+}
+
+// read makes the machine of all that a journal has.
+func read(j journal.Journal) (*counts.Machine, error) {
+	machine, err := counts.Restore(j.Load(), parallel)
+	if err != nil {
+		return nil, err
+	}
+	return machine, j.Replay(machine.Position(), func(position uint64, r *counts.Round) error {
+		machine.Apply(position, r)
+		return nil
+	})
 }
 
 // parallel runs tasks on all processors.

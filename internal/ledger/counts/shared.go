@@ -67,6 +67,13 @@ func (m *Machine) admit(r *Round) bool {
 	return true
 }
 
+// MoveTo makes the machine one of another log, of which it knows all up to a position. Who proposes there, who leads, and since when somebody is
+// there to receive, is for that log to say.
+func (m *Machine) MoveTo(position uint64) {
+	m.position, m.shared = position, shared{}
+	m.present.Store(0)
+}
+
 // time is that which a clock of the round's proposer stands for: no later than the log's own clock. So log time moves ahead of
 // the true time only if both clocks do.
 func (r *Round) time(clock int64) int64 {

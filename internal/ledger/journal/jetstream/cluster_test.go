@@ -38,7 +38,7 @@ func TestServersThatMayLoseAreRefused(t *testing.T) {
 	o.AllowUnsynced = true
 	openTest(t, o)
 	o.AllowUnsynced = false
-	if _, err := Open(t.Context(), o); !errors.Is(err, errRefused) || !strings.Contains(err.Error(), "placement.tags") {
+	if _, err := Open(t.Context(), o); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "placement.tags") {
 		t.Fatalf("a log on such servers: %v", err)
 	}
 }

@@ -20,14 +20,7 @@ func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Roun
 	if start.position != after {
 		return fmt.Errorf("a start from %d, where a snapshot of %d was loaded", after, start.position)
 	}
-	var state jetstream.StreamState
-	err := repeatedly(j.life, func(ctx context.Context) error {
-		stream, err := j.js.Stream(ctx, j.options.stream())
-		if err == nil {
-			state = stream.CachedInfo().State
-		}
-		return err
-	})
+	state, err := j.state(j.life)
 	switch {
 	case err != nil:
 		return err
@@ -38,6 +31,18 @@ func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Roun
 	}
 	j.reader.last.Store(after)
 	return j.reader.read(j.life, state.LastSeq, j.take(call))
+}
+
+// state is how the log is now.
+func (j *Journal) state(ctx context.Context) (state jetstream.StreamState, err error) {
+	err = repeatedly(ctx, func(ctx context.Context) error {
+		stream, err := j.js.Stream(ctx, j.options.stream())
+		if err == nil {
+			state = stream.CachedInfo().State
+		}
+		return err
+	})
+	return state, err
 }
 
 // Follow implements journal.Shared.

@@ -7,6 +7,7 @@
 //	follow.go    what is done with them
 //	seal.go      how processes find that they have read the same
 //	snapshot.go  what a start reads before them
+//	moving.go    how a ledger gets into a log, and out of it
 package jetstream
 
 import (
@@ -39,6 +40,9 @@ type Options struct {
 	Retention     time.Duration // how long it keeps rounds, DefaultRetention if zero
 	AllowUnsynced bool          // takes servers that acknowledge before they have synced: a power failure may lose what was acknowledged
 
+	// Moving opens the log to move a ledger, see moving.go; empty to use it.
+	Moving Moving
+
 	// Time is the time for the rules that stands for one of the server's, the same if it is nil.
 	Time func(time.Time) time.Time
 	// Log receives what goes wrong in the background.
@@ -68,6 +72,7 @@ type Journal struct {
 	connection *connection
 	js         jetstream.JetStream
 	created    time.Time // of the stream: another one has another
+	moving     Moving    // which way it was moved then
 	reader     *reader
 	snapshots  jetstream.ObjectStore
 

@@ -60,7 +60,7 @@ func (j *Journal) openSnapshots(ctx context.Context) error {
 		}
 		is := &stream.CachedInfo().Config
 		if err := lessDurable(is, &jetstream.StreamConfig{Replicas: want.Replicas, Placement: want.Placement}); err != nil {
-			return fmt.Errorf("%w: the stream %s: %w", errRefused, is.Name, err)
+			return fmt.Errorf("%w: the stream %s: %w", ErrRefused, is.Name, err)
 		}
 		if is.Metadata[logOf] != want.Metadata[logOf] {
 			return fmt.Errorf("%w: the store %s is of a log that was created at %s, and the one that is there was created at %s; restore that log, or remove the store to begin without what was counted",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,8 +23,8 @@ const (
 	secretOf = "numberfleet.dev/secret" //nolint:gosec // G101: a name, and what it names is no secret
 )
 
-// errRefused is that a stream is there, and is not what it must be.
-var errRefused = errors.New("refused")
+// ErrRefused is returned for a log that is there, and is not what it must be.
+var ErrRefused = errors.New("refused")
 
 // configuration is that of the stream. Nothing leaves it but by age: where there is no room, appends fail.
 func (o *Options) configuration() jetstream.StreamConfig {
@@ -49,24 +50,40 @@ func (o *Options) placement() *jetstream.Placement {
 // openStream finds the stream, or makes it.
 func (j *Journal) openStream(ctx context.Context) error {
 	want := j.options.configuration()
+	if j.options.Moving == In {
+		want.Metadata[movingOf] = string(In)
+	}
+	waits := sync.OnceFunc(func() {
+		j.options.Log.Info("A ledger is being moved into the log, which opens when that is done", "stream", want.Name)
+	})
 	return repeatedly(ctx, func(ctx context.Context) error {
 		stream, err := j.js.Stream(ctx, want.Name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
+		if errors.Is(err, jetstream.ErrStreamNotFound) && j.options.Moving != Out {
 			stream, err = j.js.CreateStream(ctx, want)
 		}
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse): // another process made it meanwhile
 			return errors.New("the stream appeared")
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+			return fmt.Errorf("%w: there is no stream %s", ErrRefused, want.Name)
 		case err != nil:
 			return fmt.Errorf("the stream %s, with %d copies on servers that %s: %w", want.Name, want.Replicas, needs(&j.options), err)
 		}
 		info := stream.CachedInfo()
 		if err := weaker(&info.Config, &want); err != nil {
-			return fmt.Errorf("%w: the stream %s: %w", errRefused, want.Name, err)
+			return fmt.Errorf("%w: the stream %s: %w", ErrRefused, want.Name, err)
 		}
 		if is := info.Config.Metadata[secretOf]; is != j.options.Fingerprint {
 			return fmt.Errorf("%w: the stream %s has the fingerprint %q of the secret in its metadata %s, and this process has %q: all need the same secret",
-				errRefused, want.Name, is, secretOf, j.options.Fingerprint)
+				ErrRefused, want.Name, is, secretOf, j.options.Fingerprint)
+		}
+		j.moving = Moving(info.Config.Metadata[movingOf])
+		switch err := j.options.mayOpen(j.moving); {
+		case errors.Is(err, errMovingIn):
+			waits()
+			return err
+		case err != nil:
+			return fmt.Errorf("%w: the stream %s: %w", ErrRefused, want.Name, err)
 		}
 		j.created = info.Created
 		return nil

@@ -56,7 +56,7 @@ func TestAWeakerStreamIsRefused(t *testing.T) {
 		if _, err := js.CreateStream(t.Context(), weak); err != nil {
 			t.Fatalf("%s: %v", field, err)
 		}
-		if _, err := Open(t.Context(), o); !errors.Is(err, errRefused) || !strings.Contains(err.Error(), field) {
+		if _, err := Open(t.Context(), o); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), field) {
 			t.Errorf("a stream with another %s: %v", field, err)
 		}
 	}
@@ -78,7 +78,7 @@ func TestAnotherSecretIsRefused(t *testing.T) {
 	o := onServer()
 	openTest(t, o)
 	o.Fingerprint = "another"
-	if _, err := Open(t.Context(), o); !errors.Is(err, errRefused) || !strings.Contains(err.Error(), "fingerprint") {
+	if _, err := Open(t.Context(), o); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "fingerprint") {
 		t.Errorf("a process with another secret: %v", err)
 	}
 }

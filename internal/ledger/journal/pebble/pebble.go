@@ -31,7 +31,8 @@ type Journal struct {
 	log       logr.Logger
 	secret    [16]byte
 	watermark *watermark
-	next      uint64 // the position of the next round
+	moved     *string // the log that the ledger was moved to; nil: none
+	next      uint64  // the position of the next round
 	size      atomic.Int64
 	version1  bool   // the snapshot, if there is one, is of version 1
 	row       []byte // scratch
@@ -43,6 +44,12 @@ type Options struct {
 	Log logr.Logger
 	// Fatal is told why the store cannot go on. It may hold its locks then, and never answer again: the process should end.
 	Fatal func(error)
+	// Secret is that of a folder that is to be created, see Journal.Secret; one of its own if it is zero.
+	Secret [16]byte
+	// Existing refuses to create a folder.
+	Existing bool
+	// Moved opens the folder even if its ledger was moved to a log, see Journal.Move.
+	Moved bool
 	// FS is the file system, the machine's own if it is nil.
 	FS vfs.FS
 }
@@ -59,8 +66,9 @@ func roundKey(position uint64) []byte { return binary.BigEndian.AppendUint64([]b
 
 // Open opens the journal in a folder, which it creates if there is none. No other process may have it open.
 func Open(dir string, options Options) (*Journal, error) {
-	j := &Journal{dir: dir, fs: cmp.Or[vfs.FS](options.FS, vfs.Default), log: options.Log, next: 1}
+	j := &Journal{dir: dir, fs: cmp.Or[vfs.FS](options.FS, vfs.Default), log: options.Log, secret: options.Secret, next: 1}
 	j.settings = &pebble.Options{
+		ErrorIfNotExists:            options.Existing,
 		FS:                          j.fs,
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                64 << 20,
@@ -75,13 +83,19 @@ func Open(dir string, options Options) (*Journal, error) {
 		return nil, fmt.Errorf("open the journal: %w", err)
 	}
 	j.db = db
-	if err := j.open(); err != nil {
+	if err := j.open(options.Moved); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the journal: %w", err), db.Close())
 	}
 	return j, nil
 }
 
-func (j *Journal) open() error {
+func (j *Journal) open(moved bool) error {
+	if err := j.openMoved(); err != nil {
+		return err
+	}
+	if j.moved != nil && !moved {
+		return fmt.Errorf("%w %q: set ledger.engine to Log; to go on with what was known here before, remove the file %s from the folder", ErrMoved, *j.moved, movedName)
+	}
 	if err := j.openFormat(); err != nil {
 		return err
 	}
@@ -108,7 +122,9 @@ func (j *Journal) openFormat() error {
 	b := j.db.NewBatch()
 	defer func() { _ = b.Close() }()
 	if format == nil {
-		_, _ = rand.Read(j.secret[:]) // never fails
+		if j.secret == [16]byte{} {
+			_, _ = rand.Read(j.secret[:]) // never fails
+		}
 		if err := b.Set(secretKey, codec.Seal(append([]byte{1}, j.secret[:]...)), nil); err != nil {
 			return err
 		}

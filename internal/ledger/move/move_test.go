@@ -1,0 +1,303 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	pebbledb "github.com/cockroachdb/pebble/v2"
+	"k8s.io/utils/clock"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig/nats"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
+	"numberfleet.dev/numberfleet/internal/ledger/journal/jetstream"
+	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
+)
+
+// server is one that all tests share. Each has an instance of its own.
+var server *nats.Cluster
+
+// asMover makes the test binary move a ledger: its value is the way, the folder, the server and the instance.
+const asMover = "NUMBERFLEET_TEST_AS_MOVER"
+
+func TestMain(m *testing.M) {
+	if what := strings.Fields(os.Getenv(asMover)); len(what) == 4 {
+		way := In
+		if what[0] == "out" {
+			way = Out
+		}
+		if _, err := way(context.Background(), options(what[1], what[2], what[3])); err != nil && !errors.Is(err, ErrDone) {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "move")
+	if err == nil {
+		defer func() { _ = os.RemoveAll(dir) }()
+		server, err = nats.Start(context.Background(), nats.Options{Folder: dir, Nodes: 1, DefaultSync: true})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer server.Kill()
+	return m.Run()
+}
+
+var (
+	secret = [16]byte{7}
+	logs   atomic.Int64
+)
+
+func instance() string { return fmt.Sprint("move-", logs.Add(1)) }
+
+func options(folder, url, instance string) Options {
+	return Options{
+		Folder: folder, Secret: secret, Clock: clock.RealClock{}, Log: jetstream.Options{
+			Servers: []string{url}, Instance: instance, Fingerprint: counts.NewHasher(secret).Fingerprint(), Replicas: 1, AllowUnsynced: true,
+		},
+	}
+}
+
+func embedded(t *testing.T, o Options) *ledger.Ledger {
+	t.Helper()
+	store, err := pebble.Open(o.Folder, pebble.Options{Secret: o.Secret})
+	must(t, err)
+	return open(t, store)
+}
+
+func replica(t *testing.T, o Options) *ledger.Ledger {
+	t.Helper()
+	log, err := jetstream.Open(t.Context(), o.Log)
+	must(t, err)
+	l := open(t, log)
+	must(t, l.Lead(t.Context()))
+	return l
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t *testing.T, j journal.Journal) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open(j, ledger.Options{Secret: secret, Clock: clock.RealClock{}, Rules: clock.RealClock{}})
+	must(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// now is of the log's server, which runs on real time.
+var now = time.Now()
+
+const number, portfolio, limit = "+15550100001", "harbour", 1000
+
+// deliver appends deliveries to users of their own, each of whom a message from another number may have reached. It says how many were new.
+func deliver(t *testing.T, l *ledger.Ledger, from, until int) int {
+	t.Helper()
+	var b counts.Batch
+	for user := from; user < until; user++ {
+		b.Entries = append(b.Entries, counts.Entry{
+			Number: number, Kind: counts.Delivered, User: l.Hasher().User(fmt.Sprint(user)), Message: l.Hasher().Message(fmt.Sprint(user)), At: now.Unix() - int64(user%3600),
+		})
+	}
+	outcome, err := l.Append(t.Context(), b, now)
+	must(t, err)
+	return outcome.New
+}
+
+// reserve reserves a place for a user, and says what was decided.
+func reserve(t *testing.T, l *ledger.Ledger, user int) counts.Decision {
+	t.Helper()
+	id := counts.ReservationID{1, byte(user >> 8), byte(user)}
+	decisions, err := l.Operate(t.Context(), []counts.Operation{{Kind: counts.Reserve, ID: id, Number: number, User: l.Hasher().User(fmt.Sprint(user)), TTL: 600}}, now)
+	must(t, err)
+	return decisions[0]
+}
+
+// used is how many users the portfolio has reached.
+func used(l *ledger.Ledger) int64 {
+	return l.Count(counts.PortfolioKey(portfolio), v1alpha1.MeasureUniqueUsers, now.Add(-24*time.Hour), now)
+}
+
+// interrupt has a process move the ledger that is killed, each time a step later than before, until it has ended by itself.
+func interrupt(t *testing.T, way string, o Options, step time.Duration) {
+	t.Helper()
+	self, err := os.Executable()
+	must(t, err)
+	for kills := 0; ; kills++ {
+		process := exec.Command(self)
+		process.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %s", asMover, way, o.Folder, o.Log.Servers[0], o.Log.Instance))
+		process.Stderr = os.Stderr
+		must(t, process.Start())
+		kill := time.AfterFunc(time.Duration(kills+1)*step, func() { _ = process.Process.Kill() })
+		err := process.Wait()
+		kill.Stop()
+		if err == nil {
+			t.Logf("the ledger was moved %s after %d kills", way, kills)
+			return
+		}
+		if process.ProcessState.Exited() {
+			t.Fatalf("the ledger is not moved %s", way)
+		}
+	}
+}
+
+// A ledger is moved from a folder to a log and back, by a process that is killed at any moment and started again. All that was acknowledged is
+// known each time, and counts once if it comes again; what is held is held, and who leads sets what the gate decides by.
+func TestThereAndBack(t *testing.T) {
+	for name, back := range map[string]func(t *testing.T, o *Options){
+		"to a new folder":               func(t *testing.T, o *Options) { o.Folder = t.TempDir() + "/new" },
+		"to the folder that it is from": func(*testing.T, *Options) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t.TempDir()+"/ledger", server.URL(), instance())
+			l := embedded(t, o)
+			must(t, l.SetPortfolio(portfolio, []string{number}))
+			settings := counts.Settings{
+				Limits:  []counts.LimitSetting{{Subject: counts.PortfolioKey(portfolio), Limit: limit, Measure: v1alpha1.MeasureUniqueUsers, Window: 24 * time.Hour}},
+				Senders: []counts.SenderSetting{{Number: number}},
+			}
+			must(t, l.Configure(settings))
+			deliver(t, l, 0, 300)
+			must(t, l.Snapshot(t.Context()))
+			deliver(t, l, 300, 500)
+			for user := 500; user < 700; user++ {
+				if d := reserve(t, l, user); d.State != counts.Held {
+					t.Fatalf("a reservation is answered with %+v", d)
+				}
+			}
+			must(t, l.Close())
+
+			knows := func(l *ledger.Ledger, delivered, held int) {
+				t.Helper()
+				if n := used(l); n != int64(delivered) {
+					t.Errorf("%d users are counted, want %d", n, delivered)
+				}
+				if n := deliver(t, l, 0, delivered); n != 0 {
+					t.Errorf("%d deliveries count again that came again", n)
+				}
+				granted := 0
+				for user := delivered + held; user < delivered+held+limit && granted <= limit; user++ {
+					if reserve(t, l, user).State != counts.Held {
+						break
+					}
+					granted++
+				}
+				if granted != limit-delivered-held {
+					t.Errorf("%d places are granted, where %d are counted and %d held of %d", granted, delivered, held, limit)
+				}
+			}
+
+			interrupt(t, "in", o, 10*time.Millisecond)
+			l = replica(t, o)
+			if n := used(l); n != 500 {
+				t.Errorf("500 users were reached, and the log knows %d", n)
+			}
+			if n := deliver(t, l, 200, 600); n != 100 {
+				t.Errorf("%d of 100 new deliveries are new", n)
+			}
+			settings.Limits[0].AllowUnreserved = true
+			must(t, l.Configure(settings))
+			must(t, l.Close())
+
+			back(t, &o)
+			interrupt(t, "out", o, 300*time.Millisecond)
+			l = embedded(t, o)
+			settings.Limits[0].AllowUnreserved = false
+			must(t, l.Configure(settings))
+			knows(l, 600, 100)
+			must(t, l.Close())
+			knows(embedded(t, o), 600, limit-600)
+		})
+	}
+}
+
+// At each moment the folder or the log is the ledger, or none: what is not is refused, with what to do.
+func TestOneOfThemIsTheLedger(t *testing.T) {
+	refused := func(what string, err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", what, err, want)
+		}
+	}
+	into := func(o Options) error { _, err := In(t.Context(), o); return err }
+	out := func(o Options) error { _, err := Out(t.Context(), o); return err }
+	o := options(t.TempDir()+"/ledger", server.URL(), instance())
+	refused("a folder that is not there", into(o), pebbledb.ErrDBDoesNotExist)
+	l := embedded(t, o)
+	deliver(t, l, 0, 10)
+	must(t, l.Close())
+
+	other := o
+	other.Secret, other.Log.Fingerprint = [16]byte{8}, "other"
+	refused("another secret", into(other), ErrSecret)
+	refused("a log that is not there", out(o), jetstream.ErrRefused)
+	begun := o
+	begun.Log.Instance = instance()
+	must(t, replica(t, begun).Close())
+	refused("a log that was begun", into(begun), jetstream.ErrBegun)
+	must(t, embedded(t, o).Close())
+
+	held := o.Log
+	held.Moving = jetstream.In
+	log, err := jetstream.Open(t.Context(), held)
+	must(t, err)
+	must(t, log.Close())
+	waits, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err = jetstream.Open(waits, o.Log)
+	refused("a log that a ledger is being moved into", err, context.DeadlineExceeded)
+	refused("out of a log that a ledger is being moved into", out(o), jetstream.ErrRefused)
+
+	must(t, into(o))
+	_, err = pebble.Open(o.Folder, pebble.Options{})
+	refused("a folder that was moved", err, pebble.ErrMoved)
+	refused("again", into(o), ErrDone)
+	other = o
+	other.Log.Instance = instance()
+	refused("to another log", into(other), pebble.ErrMoved)
+
+	l = replica(t, o)
+	deliver(t, l, 10, 20)
+	if err := out(o); err == nil || !strings.Contains(err.Error(), "a replica of the operator still uses it") {
+		t.Errorf("while a replica uses the log: %v", err)
+	}
+	_, err = pebble.Open(o.Folder, pebble.Options{})
+	refused("a folder of which not all was moved", err, pebble.ErrMoved)
+	must(t, l.Close())
+	must(t, replica(t, o).Close())
+
+	inUse := o
+	inUse.Folder = t.TempDir() + "/other"
+	l = embedded(t, inUse)
+	deliver(t, l, 0, 1)
+	must(t, l.Close())
+	refused("to a folder in use", out(inUse), ErrInUse)
+
+	must(t, out(o))
+	_, err = jetstream.Open(t.Context(), o.Log)
+	refused("a log that was moved", err, jetstream.ErrRefused)
+	refused("back again", out(o), ErrDone)
+	l = embedded(t, o)
+	if n := deliver(t, l, 0, 20); n != 0 {
+		t.Errorf("%d of 20 deliveries were lost", n)
+	}
+}
