@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -21,21 +22,24 @@ import (
 
 const repository = "../.."
 
+// replicas is the sample with both components: three replicas of the operator, and a cluster of NATS.
+const replicas = "config/samples/replicas"
+
 func TestEveryFolderOfConfigRenders(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(repository, "config", "*", "kustomization.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no folders: %v", err)
 	}
-	for _, file := range files {
+	for _, file := range append(files, filepath.Join(repository, replicas, "kustomization.yaml")) {
 		if objects, err := Render(filepath.Dir(file)); err != nil || len(objects) == 0 {
 			t.Errorf("%s: %d objects, %v", file, len(objects), err)
 		}
 	}
 }
 
-// installed is an API server with all of config/default.
-func installed(t *testing.T) (client.Client, []*unstructured.Unstructured) {
-	t.Helper()
+// An API server takes every object of config/default, and then of the sample with three replicas. It admits their pods under the restricted pod
+// security profile, and has everything that the objects refer to.
+func TestAnAPIServerTakesWhatIsInstalled(t *testing.T) {
 	plane, err := NewControlPlane(ControlPlaneOptions{Assets: os.Getenv("KUBEBUILDER_ASSETS"), Folder: t.TempDir(), NoSync: true})
 	if err != nil {
 		t.Fatal(err)
@@ -48,75 +52,127 @@ func installed(t *testing.T) (client.Client, []*unstructured.Unstructured) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, err := Render(filepath.Join(repository, "config", "default"))
-	if err != nil {
-		t.Fatal(err)
+	for _, folder := range []string{"config/default", replicas} {
+		t.Run(folder, func(t *testing.T) {
+			objects, err := Render(filepath.Join(repository, folder))
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := &installation{t: t, client: c}
+			for _, object := range objects {
+				if err := Apply(t.Context(), c, object, "test"); err != nil {
+					t.Fatal(err)
+				}
+				switch object.GetKind() {
+				case "Deployment":
+					var deployment appsv1.Deployment
+					i.read(object, &deployment)
+					i.admits(deployment.Name, deployment.Namespace, deployment.Spec.Template)
+				case "StatefulSet":
+					var set appsv1.StatefulSet
+					i.read(object, &set)
+					for _, claim := range set.Spec.VolumeClaimTemplates { // each pod gets one
+						volume := corev1.Volume{Name: claim.Name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}
+						set.Spec.Template.Spec.Volumes = append(set.Spec.Template.Spec.Volumes, volume)
+					}
+					i.admits(set.Name, set.Namespace, set.Spec.Template)
+				}
+			}
+			for _, object := range objects {
+				i.hasWhatItRefersTo(object)
+			}
+		})
 	}
-	for _, object := range objects {
-		if err := Apply(t.Context(), c, object, "test"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return c, objects
 }
 
-// An API server takes every object of config/default, admits the operator's pod under the restricted pod security profile, and
-// has everything that the objects refer to.
-func TestAnAPIServerTakesConfigDefault(t *testing.T) {
-	c, objects := installed(t)
-	get := func(kind schema.GroupVersionKind, namespace, name string) {
-		t.Helper()
-		object := &unstructured.Unstructured{}
-		object.SetGroupVersionKind(kind)
-		if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, object); err != nil {
-			t.Errorf("%s %s, which is referred to: %v", kind.Kind, name, err)
-		}
-	}
+// installation is what was rendered of a folder, and applied.
+type installation struct {
+	t      *testing.T
+	client client.Client
+	pods   []*corev1.Pod
+}
 
-	var deployments appsv1.DeploymentList
-	var services corev1.ServiceList
-	if err := c.List(t.Context(), &deployments); err != nil || len(deployments.Items) != 1 {
-		t.Fatalf("%d Deployments, %v", len(deployments.Items), err)
+// read gets an object as the API server has it.
+func (i *installation) read(object *unstructured.Unstructured, into client.Object) {
+	i.t.Helper()
+	if err := i.client.Get(i.t.Context(), client.ObjectKeyFromObject(object), into); err != nil {
+		i.t.Fatal(err)
 	}
-	deployment := deployments.Items[0]
-	pod := &corev1.Pod{ObjectMeta: deployment.Spec.Template.ObjectMeta, Spec: deployment.Spec.Template.Spec}
-	pod.Namespace, pod.Name = deployment.Namespace, "pod"
-	if err := c.Create(t.Context(), pod.DeepCopy(), client.DryRunAll); err != nil {
-		t.Errorf("the operator's pod is refused: %v", err)
+}
+
+// exists checks an object that another one refers to.
+func (i *installation) exists(kind schema.GroupVersionKind, namespace, name string) {
+	i.t.Helper()
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(kind)
+	if err := i.client.Get(i.t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, object); err != nil {
+		i.t.Errorf("%s %s, which is referred to: %v", kind.Kind, name, err)
 	}
-	root := pod.DeepCopy()
-	root.Spec.SecurityContext.RunAsNonRoot = nil
-	if err := c.Create(t.Context(), root, client.DryRunAll); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `violates PodSecurity "restricted`) {
-		t.Errorf("a pod that may run as root: %v", err)
+}
+
+// admits checks that a pod of a template is admitted, and would not be if it might run as root.
+func (i *installation) admits(name, namespace string, template corev1.PodTemplateSpec) {
+	i.t.Helper()
+	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+	pod.Namespace, pod.Name = namespace, name
+	admitted := pod.DeepCopy()
+	if err := i.client.Create(i.t.Context(), admitted, client.DryRunAll); err != nil {
+		i.t.Errorf("the pod of %s is refused: %v", name, err)
 	}
-	for _, volume := range pod.Spec.Volumes {
-		if claim := volume.PersistentVolumeClaim; claim != nil {
-			get(corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"), pod.Namespace, claim.ClaimName)
+	admitted.Spec.SecurityContext.RunAsNonRoot = nil
+	if err := i.client.Create(i.t.Context(), admitted, client.DryRunAll); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `violates PodSecurity "restricted`) {
+		i.t.Errorf("a pod of %s that may run as root: %v", name, err)
+	}
+	i.pods = append(i.pods, pod)
+}
+
+// hasWhatItRefersTo checks that what an object selects or names is there.
+func (i *installation) hasWhatItRefersTo(object *unstructured.Unstructured) {
+	i.t.Helper()
+	switch object.GetKind() {
+	case "Deployment":
+		var deployment appsv1.Deployment
+		i.read(object, &deployment)
+		for _, volume := range deployment.Spec.Template.Spec.Volumes {
+			if claim := volume.PersistentVolumeClaim; claim != nil {
+				i.exists(corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"), deployment.Namespace, claim.ClaimName)
+			}
 		}
-	}
-	if err := c.List(t.Context(), &services, client.InNamespace(pod.Namespace)); err != nil || len(services.Items) == 0 {
-		t.Errorf("%d Services, %v", len(services.Items), err)
-	}
-	for _, service := range services.Items {
-		if !labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod.Labels)) {
-			t.Errorf("Service %s does not select the operator's pod", service.Name)
-		}
+	case "StatefulSet":
+		var set appsv1.StatefulSet
+		i.read(object, &set)
+		i.exists(corev1.SchemeGroupVersion.WithKind("Service"), set.Namespace, set.Spec.ServiceName)
+	case "PodDisruptionBudget":
+		var budget policyv1.PodDisruptionBudget
+		i.read(object, &budget)
+		i.selects(object, budget.Spec.Selector.MatchLabels)
+	case "Service":
+		var service corev1.Service
+		i.read(object, &service)
+		pod := i.selects(object, service.Spec.Selector)
 		for _, port := range service.Spec.Ports {
 			if !slices.ContainsFunc(pod.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool { return intstr.FromString(p.Name) == port.TargetPort }) {
-				t.Errorf("Service %s sends to the port %s, which the pod does not have", service.Name, port.TargetPort.String())
+				i.t.Errorf("Service %s sends to the port %s, which the pod does not have", service.Name, port.TargetPort.String())
 			}
 		}
-	}
-	for _, object := range objects {
-		if kind := object.GetKind(); kind == "RoleBinding" || kind == "ClusterRoleBinding" {
-			role, _, _ := unstructured.NestedString(object.Object, "roleRef", "name")
-			kind, _, _ := unstructured.NestedString(object.Object, "roleRef", "kind")
-			get(rbacv1.SchemeGroupVersion.WithKind(kind), object.GetNamespace(), role)
-			subjects, _, _ := unstructured.NestedSlice(object.Object, "subjects")
-			for _, subject := range subjects {
-				subject := subject.(map[string]any)
-				get(corev1.SchemeGroupVersion.WithKind(subject["kind"].(string)), subject["namespace"].(string), subject["name"].(string))
-			}
+	case "RoleBinding", "ClusterRoleBinding":
+		role, _, _ := unstructured.NestedString(object.Object, "roleRef", "name")
+		kind, _, _ := unstructured.NestedString(object.Object, "roleRef", "kind")
+		i.exists(rbacv1.SchemeGroupVersion.WithKind(kind), object.GetNamespace(), role)
+		subjects, _, _ := unstructured.NestedSlice(object.Object, "subjects")
+		for _, subject := range subjects {
+			subject := subject.(map[string]any)
+			i.exists(corev1.SchemeGroupVersion.WithKind(subject["kind"].(string)), subject["namespace"].(string), subject["name"].(string))
 		}
 	}
+}
+
+// selects is the pod of one workload, and of no other, that an object selects.
+func (i *installation) selects(object *unstructured.Unstructured, by map[string]string) *corev1.Pod {
+	i.t.Helper()
+	pods := slices.DeleteFunc(slices.Clone(i.pods), func(pod *corev1.Pod) bool { return !labels.SelectorFromSet(by).Matches(labels.Set(pod.Labels)) })
+	if len(pods) != 1 {
+		i.t.Fatalf("%s %s selects the pods of %d workloads", object.GetKind(), object.GetName(), len(pods))
+	}
+	return pods[0]
 }
