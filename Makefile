@@ -101,9 +101,9 @@ torture: bin/manager bin/torture ## Try to break the operator in ROUNDS rounds, 
 		exec bin/torture --assets "$$assets" --manager bin/manager --rounds $(ROUNDS) --seed $(SEED) --round $(ROUND) $(TORTUREFLAGS)
 
 .PHONY: bench
-bench: ## Measure the operator beside its alternatives, and write docs/performance.md. Needs Debian's redis-server.
+bench: $(NATS_SERVER) ## Measure the operator beside its alternatives, and write docs/performance.md. Needs Debian's redis-server.
 	@assets=$$(hack/controlplane/assets.sh) && CGO_ENABLED=0 go -C hack/bench build -o $(BIN)/bench . && \
-		KUBEBUILDER_ASSETS=$$assets exec bin/bench $(BENCHFLAGS)
+		KUBEBUILDER_ASSETS=$$assets NATS_SERVER=$(NATS_SERVER) exec bin/bench $(BENCHFLAGS)
 
 .PHONY: verify
 verify: verify-generated verify-format vet lint verify-modules ## Check everything that is not a test: generated files, format, lint, modules.

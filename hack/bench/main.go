@@ -23,6 +23,7 @@ import (
 	"numberfleet.dev/numberfleet/hack/bench/ingest"
 	"numberfleet.dev/numberfleet/hack/bench/ledger"
 	"numberfleet.dev/numberfleet/hack/bench/measure"
+	"numberfleet.dev/numberfleet/hack/bench/replicas"
 	"numberfleet.dev/numberfleet/hack/bench/report"
 	"numberfleet.dev/numberfleet/hack/bench/rules"
 )
@@ -35,6 +36,7 @@ var sections = []struct {
 	{"ingest", ingest.Run},
 	{"ledger", ledger.Run},
 	{"gate", gate.Run},
+	{"replicas", replicas.Run},
 	{"rules", rules.Run},
 	{"fleet", fleet.Run},
 }

@@ -9,50 +9,26 @@ import (
 	"github.com/redis/rueidis"
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+
+	"numberfleet.dev/numberfleet/hack/bench/redis"
 )
 
-// sortedSets decides in Redis: of each number, the users by when they were last messaged, and the users by when their reservation ends.
-// It is the least that never exceeds a limit: without conversations, budgets, confirmations, or reservations that can be told apart.
+// sortedSets decides in Redis, by redis.Reserve.
 type sortedSets struct {
 	client rueidis.Client
 	script *rueidis.Lua
 	hasher counts.Hasher
 }
 
-// script reserves a place for each of some users of a limit.
-//
-// KEYS are the users and the reservations; ARGV are now, the begin of the window, the limit, when a reservation ends, and the users. The
-// answer to each user is one of the constants below.
-const script = `
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[1])
-local taken = redis.call('ZCARD', KEYS[1]) + redis.call('ZCARD', KEYS[2])
-local limit = tonumber(ARGV[3])
-local answers = {}
-for i = 5, #ARGV do
-  local answer = 0
-  if redis.call('ZSCORE', KEYS[1], ARGV[i]) then
-    answer = 1
-  elseif redis.call('ZSCORE', KEYS[2], ARGV[i]) then
-    answer = 2
-  elseif taken < limit then
-    redis.call('ZADD', KEYS[2], ARGV[4], ARGV[i])
-    taken = taken + 1
-    answer = 3
-  end
-  answers[i - 4] = answer
-end
-return answers`
-
-// The answers of the script, in their order.
+// answers are what the script's mean.
 var answers = [...]struct {
 	state counts.ReservationState
 	why   string
 }{
-	{counts.Refused, string(v1alpha1.RoomLimitReached)},
-	{counts.Free, counts.AlreadyCounted},
-	{counts.Held, counts.AlreadyHeld},
-	{counts.Held, counts.Reserved},
+	redis.Refused:        {counts.Refused, string(v1alpha1.RoomLimitReached)},
+	redis.AlreadyCounted: {counts.Free, counts.AlreadyCounted},
+	redis.AlreadyHeld:    {counts.Held, counts.AlreadyHeld},
+	redis.Reserved:       {counts.Held, counts.Reserved},
 }
 
 func openSortedSets(ctx context.Context, address string, now time.Time) (*sortedSets, error) {
@@ -60,21 +36,15 @@ func openSortedSets(ctx context.Context, address string, now time.Time) (*sorted
 	if err != nil {
 		return nil, err
 	}
-	s := &sortedSets{client: client, script: rueidis.NewLuaScript(script), hasher: counts.NewHasher([16]byte{})}
+	s := &sortedSets{client: client, script: rueidis.NewLuaScript(redis.Reserve), hasher: counts.NewHasher([16]byte{})}
 	return s, alone.eachCounted(func(number string, users []string) error {
 		members := make([]string, 0, 2*len(users))
 		for _, user := range users {
-			members = append(members, strconv.FormatInt(now.Unix(), 10), member(s.hasher.User(user)))
+			members = append(members, strconv.FormatInt(now.Unix(), 10), redis.Member(s.hasher.User(user)))
 		}
-		return client.Do(ctx, client.B().Arbitrary("ZADD").Keys(usedKey(number)).Args(members...).Build()).Error()
+		return client.Do(ctx, client.B().Arbitrary("ZADD").Keys(redis.UsedKey(number)).Args(members...).Build()).Error()
 	})
 }
-
-// The keys of a number's sets. Braces keep them in one slot of a cluster.
-func usedKey(number string) string { return "used{" + number + "}" }
-func heldKey(number string) string { return "held{" + number + "}" }
-
-func member(user counts.UserKey) string { return strconv.FormatUint(uint64(user), 36) }
 
 // Operate reserves, with one call of the script for all operations of a number that follow each other.
 func (s *sortedSets) Operate(ctx context.Context, operations []counts.Operation, now time.Time) ([]counts.Decision, error) {
@@ -101,9 +71,9 @@ func (s *sortedSets) reserve(ctx context.Context, operations []counts.Operation,
 	arguments = append(arguments, strconv.FormatInt(now.Unix(), 10), strconv.FormatInt(now.Add(-window).Unix(), 10),
 		strconv.Itoa(alone.users), strconv.FormatInt(expires, 10))
 	for i := range operations {
-		arguments = append(arguments, member(operations[i].User))
+		arguments = append(arguments, redis.Member(operations[i].User))
 	}
-	told, err := s.script.Exec(ctx, s.client, []string{usedKey(number), heldKey(number)}, arguments).AsIntSlice()
+	told, err := s.script.Exec(ctx, s.client, []string{redis.UsedKey(number), redis.HeldKey(number)}, arguments).AsIntSlice()
 	if err != nil {
 		return nil, err
 	}

@@ -71,8 +71,8 @@ type Server struct {
 	Address string
 }
 
-// Start starts a server on loopback that keeps an append-only file in a folder.
-func Start(ctx context.Context, folder, fsync string) (*Server, error) {
+// Start starts a server on loopback that keeps an append-only file in a folder. It may have more settings.
+func Start(ctx context.Context, folder, fsync string, more ...string) (*Server, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
@@ -84,8 +84,8 @@ func Start(ctx context.Context, folder, fsync string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	process, err := rig.Start(rig.Command{Name: Program, Path: Program, Args: []string{"--bind", "127.0.0.1", "--port", port, "--dir", folder,
-		"--daemonize", "no", "--save", "", "--appendonly", "yes", "--appendfsync", fsync, "--logfile", "redis.log"}})
+	process, err := rig.Start(rig.Command{Name: Program, Path: Program, Args: append([]string{"--bind", "127.0.0.1", "--port", port, "--dir", folder,
+		"--daemonize", "no", "--save", "", "--appendonly", "yes", "--appendfsync", fsync, "--logfile", "redis.log"}, more...)})
 	if err != nil {
 		return nil, err
 	}
@@ -93,4 +93,13 @@ func Start(ctx context.Context, folder, fsync string) (*Server, error) {
 		return nil, errors.Join(err, process.Stop(rig.Patience))
 	}
 	return &Server{process, addresses[0]}, nil
+}
+
+// StartCopy starts a server that copies another.
+func StartCopy(ctx context.Context, folder, fsync string, of *Server) (*Server, error) {
+	host, port, err := net.SplitHostPort(of.Address)
+	if err != nil {
+		return nil, err
+	}
+	return Start(ctx, folder, fsync, "--replicaof", host, port)
 }

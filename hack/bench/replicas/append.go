@@ -1,0 +1,98 @@
+package replicas
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+
+	"numberfleet.dev/numberfleet/hack/bench/measure"
+	"numberfleet.dev/numberfleet/hack/bench/report"
+)
+
+// What takes batches, in the order of a round.
+const (
+	embedded = iota
+	acknowledged
+	one
+	three
+)
+
+const appenders = 64
+
+// appends measures what ledgers append, and what the goals compare.
+func (b *bench) appends(ctx context.Context, section *report.Section) error {
+	kinds := [...]struct {
+		name string
+		open func(context.Context) (ledgers, error)
+	}{
+		embedded: {"embedded", b.embedded}, acknowledged: {"acknowledged", b.acknowledged}, one: {"one replica", b.one}, three: {"three replicas", b.three},
+	}
+	sizes := [...]int{1, 100}
+	var measured [len(kinds)][len(sizes)]runs
+	for range b.Rounds {
+		for k, kind := range kinds {
+			all, err := kind.open(ctx)
+			if err != nil {
+				return err
+			}
+			err = fill(ctx, all[0], 0, b.users)
+			for s, size := range sizes {
+				if err == nil {
+					err = b.append(ctx, fmt.Sprint(k, "-", size), all, size, &measured[k][s])
+				}
+			}
+			if err := errors.Join(err, all.close()); err != nil {
+				return fmt.Errorf("%s: %w", kind.name, err)
+			}
+		}
+	}
+	table := report.Table{
+		Title:   fmt.Sprintf("Append with %d callers: statuses per second, times of a call in milliseconds, CPU per status in microseconds", appenders),
+		Columns: []string{"batch", "ledger", "statuses/s", "of embedded", "p50", "p99", "CPU of nodes", "of replicas and callers"},
+	}
+	for s, size := range sizes {
+		for k, kind := range kinds {
+			m := &measured[k][s]
+			b.Say("batches of %d, %s: %s statuses/s", size, kind.name, report.Whole(m.rate.Median()))
+			table.Add(strconv.Itoa(size), kind.name, report.Cell(m.rate, report.Whole), report.Percent(measure.Ratios(m.rate, measured[embedded][s].rate).Median()),
+				report.Decimal(m.p50.Median()), report.Decimal(m.p99.Median()), report.Decimal(m.servers.Median()), report.Decimal(m.own.Median()))
+		}
+	}
+	section.Tables = append(section.Tables, table)
+	for _, goal := range []struct {
+		what    string
+		of, by  int
+		size    int
+		atLeast float64
+	}{
+		{"one status: share of the same rounds acknowledged and not applied", one, acknowledged, 0, 0.85},
+		{"batches of 100: share of the same rounds acknowledged and not applied", one, acknowledged, 1, 0.85},
+		{"batches of 100, one replica: share of the embedded ledger", one, embedded, 1, 0.4},
+		{"batches of 100, three replicas: share of the embedded ledger", three, embedded, 1, 0.25},
+		{"one status, one replica: share of the embedded ledger", one, embedded, 0, 0.15},
+		{"one status, three replicas: share of the embedded ledger", three, embedded, 0, 0.1},
+	} {
+		ratios := measure.Ratios(measured[goal.of][goal.size].rate, measured[goal.by][goal.size].rate)
+		section.Goals = append(section.Goals, report.AtLeast(goal.what, ratios, goal.atLeast, report.Percent))
+	}
+	return nil
+}
+
+// append measures batches of deliveries to known users, each of one number, as a webhook is.
+func (b *bench) append(ctx context.Context, name string, to ledgers, size int, m *runs) error {
+	return b.closedLoop(ctx, name, m, appenders, size, b.nodes(), func(ctx context.Context, i int, random *rand.Rand) error {
+		now := time.Now()
+		number := random.IntN(len(numbers))
+		entries := make([]counts.Entry, size)
+		for j := range entries {
+			entries[j] = delivery(random.IntN(b.users/len(numbers))*len(numbers)+number, now, random)
+		}
+		_, err := to[i%len(to)].Append(ctx, counts.Batch{Entries: entries}, now)
+		return err
+	})
+}
