@@ -57,7 +57,7 @@ func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) 
 	if err != nil {
 		return nil, err
 	}
-	measured := logmetrics.NewLog(log.Stats)
+	measured := logmetrics.NewLog(log.Stats, *p.config.Ledger.Log.RequireSync)
 	options.Clock, options.Rules, options.Applied = clock.RealClock{}, p.clock, measured.ObserveAppend
 	if book, err = ledger.Open(log, options); err != nil {
 		return nil, err

@@ -191,13 +191,21 @@ func (o *operator) servesMetrics() bool {
 	return err == nil && to.Close() == nil
 }
 
+// signed is a request with a webhook.
+func (o *operator) signed(ctx context.Context, body []byte) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+o.webhook+"/webhooks/whatsapp", bytes.NewReader(body))
+	if err == nil {
+		request.Header.Set("X-Hub-Signature-256", metatest.Sign(appSecret, body))
+	}
+	return request, err
+}
+
 // post sends a signed webhook once.
 func (o *operator) post(ctx context.Context, body []byte) (int, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+o.webhook+"/webhooks/whatsapp", bytes.NewReader(body))
+	request, err := o.signed(ctx, body)
 	if err != nil {
 		return 0, err
 	}
-	request.Header.Set("X-Hub-Signature-256", metatest.Sign(appSecret, body))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, err

@@ -30,11 +30,13 @@ func (r *replica) leads() bool {
 	return strings.Contains(r.log.String(), "Successfully acquired lease")
 }
 
+const logSecret = "000102030405060708090a0b0c0d0e0f"
+
 // newReplicas runs three operators on one API server and a log of three nodes.
 func newReplicas(t *testing.T) ([]*replica, runtimeclient.Client) {
 	t.Helper()
 	common, api := newOperator(t)
-	all := common.replicas(common.configure(newLog(t), "000102030405060708090a0b0c0d0e0f"))
+	all := common.replicas(common.configure(newLog(t), logSecret))
 	for _, r := range all {
 		r.start()
 	}
@@ -218,6 +220,74 @@ func TestThreeReplicasEndToEnd(t *testing.T) {
 	deliver(leader, first+3*limit+2, first+3*limit+4)
 	status(first + 4)
 	t.Logf("another leader wrote the status %s after the one before had ended", time.Since(begun))
+}
+
+// A replica that does not hear from the log takes nothing and says nothing that may be old: whoever asks is to come again, and its Service sends
+// nobody to it. It goes on by itself when the log does.
+func TestAReplicaThatDoesNotHearFromTheLogRefuses(t *testing.T) {
+	const number = "+15550100072"
+	log := newLog(t)
+	common, api := newOperator(t)
+	r := common.replicas(common.configure(log, logSecret))[0]
+	r.start()
+	r.ready()
+	newNumber(t, api, number, 10)
+	token := newToken(t, api, campaign)
+	body := metatest.MessagesPayload(number, []metatest.Status{{ID: "wamid.1", Status: "delivered", Phone: "15577770001", At: time.Now()}}, nil) // the operator under test runs on real time
+	to := func(method, url, body string) func() (*http.Request, error) {
+		return func() (*http.Request, error) {
+			req, err := http.NewRequestWithContext(t.Context(), method, "http://"+url, strings.NewReader(body))
+			if err == nil {
+				req.Header = http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}}
+			}
+			return req, err
+		}
+	}
+	requests := map[string]func() (*http.Request, error){
+		"webhooks":     func() (*http.Request, error) { return r.signed(t.Context(), body) },
+		"reservations": to(http.MethodPost, r.events+"/v1/reservations", fmt.Sprintf(`{"number":%q,"user":"+15577770002","category":"Marketing"}`, number)),
+		"standing":     to(http.MethodGet, r.events+"/v1/standing?namespace=default", ""),
+		"readiness":    to(http.MethodGet, r.probe+"/readyz", ""),
+	}
+	answers := func(what string, taken bool) {
+		t.Helper()
+		var code int
+		var header http.Header
+		for range 200 {
+			req, err := requests[what]()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res, err := http.DefaultClient.Do(req); err == nil {
+				_ = res.Body.Close()
+				if code, header = res.StatusCode, res.Header; taken == (code < 300) {
+					break
+				}
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		if taken != (code < 300) || !taken && what != "readiness" && (code != http.StatusServiceUnavailable || header.Get("Retry-After") == "") {
+			t.Errorf("%s: HTTP %d, %v", what, code, header)
+		}
+	}
+	all := func(taken bool) {
+		t.Helper()
+		for what := range requests {
+			answers(what, taken)
+		}
+	}
+	all(true)
+	for _, node := range log.Nodes {
+		node.Pause()
+	}
+	all(false)
+	for _, node := range log.Nodes {
+		node.Continue()
+	}
+	all(true)
+	if strings.Count(r.log.String(), `"msg":"starting","version"`) != 1 {
+		t.Error("it was started again")
+	}
 }
 
 func isRefused(err error, reason string) bool {

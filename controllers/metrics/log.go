@@ -13,13 +13,14 @@ import (
 type Log struct {
 	Ledger *ledger.Ledger
 	Stats  func() jetstream.Stats
+	Synced bool // the nodes of the log sync before they acknowledge
 
 	appends prometheus.Histogram
 }
 
 // NewLog makes a collector without a ledger.
-func NewLog(stats func() jetstream.Stats) *Log {
-	return &Log{Stats: stats, appends: prometheus.NewHistogram(prometheus.HistogramOpts{
+func NewLog(stats func() jetstream.Stats, synced bool) *Log {
+	return &Log{Stats: stats, Synced: synced, appends: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "numberfleet_log_append_duration_seconds",
 		Help:    "Time from the proposal of a round of records by this replica until it was applied here.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 10, 15},
@@ -34,7 +35,9 @@ var (
 	logSnapshotDesc = prometheus.NewDesc("numberfleet_log_snapshot_position", "Position of the newest snapshot that this replica knows of; 0 for none.", nil, nil)
 	logAgeDesc      = prometheus.NewDesc("numberfleet_log_age_seconds",
 		"How old what this replica knows may be: all that anyone was told before is applied here.", nil, nil)
-	logLeadsDesc    = prometheus.NewDesc("numberfleet_log_leads", "Whether this replica leads: 1 then.", nil, nil)
+	logLeadsDesc  = prometheus.NewDesc("numberfleet_log_leads", "Whether this replica leads: 1 then.", nil, nil)
+	logSyncedDesc = prometheus.NewDesc("numberfleet_log_synced",
+		"Whether the nodes of the log sync before they acknowledge: 0 where the configuration does not require it, and a power failure may lose what was acknowledged.", nil, nil)
 	logRepeatsDesc  = prometheus.NewDesc("numberfleet_log_repeated_appends_total", "Total number of rounds and seals that were sent again, for want of an acknowledgement.", nil, nil)
 	logRestartsDesc = prometheus.NewDesc("numberfleet_log_reader_restarts_total", "Total number of consumers that this replica gave up, since nothing came.", nil, nil)
 	logDirectDesc   = prometheus.NewDesc("numberfleet_log_direct_reads_total", "Total number of messages that this replica read without a consumer.", nil, nil)
@@ -48,10 +51,7 @@ func (l *Log) Describe(descriptions chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (l *Log) Collect(metrics chan<- prometheus.Metric) {
-	stats, leads := l.Stats(), 0.0
-	if l.Ledger.Leads() {
-		leads = 1
-	}
+	stats := l.Stats()
 	for _, figure := range []struct {
 		desc  *prometheus.Desc
 		kind  prometheus.ValueType
@@ -60,7 +60,8 @@ func (l *Log) Collect(metrics chan<- prometheus.Metric) {
 		{logPositionDesc, prometheus.GaugeValue, float64(stats.Position)},
 		{logSnapshotDesc, prometheus.GaugeValue, float64(stats.Snapshot)},
 		{logAgeDesc, prometheus.GaugeValue, l.Ledger.Age().Seconds()},
-		{logLeadsDesc, prometheus.GaugeValue, leads},
+		{logLeadsDesc, prometheus.GaugeValue, gaugeOf(l.Ledger.Leads())},
+		{logSyncedDesc, prometheus.GaugeValue, gaugeOf(l.Synced)},
 		{logRepeatsDesc, prometheus.CounterValue, float64(stats.Repeats)},
 		{logRestartsDesc, prometheus.CounterValue, float64(stats.Restarts)},
 		{logDirectDesc, prometheus.CounterValue, float64(stats.Direct)},
