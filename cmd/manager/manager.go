@@ -29,8 +29,8 @@ const leaderElectionID = "manager.numberfleet.dev"
 // the other one has looked. A leader that cannot renew its lease ends, which stops nothing where there are others. A single process keeps its
 // lease longer.
 const (
-	replicaLease = 7 * time.Second
-	replicaRenew = 5 * time.Second
+	replicaLease = 6 * time.Second
+	replicaRenew = 4 * time.Second
 	replicaRetry = time.Second
 )
 
