@@ -28,6 +28,8 @@ var (
 	ErrSecret = errors.New("the folder has another secret than the configuration of the log")
 	// ErrInUse is that the folder has a ledger which was not moved from it.
 	ErrInUse = errors.New("the folder has a ledger of its own")
+	// ErrElsewhere is that the log is not the ledger any more, nor is the folder.
+	ErrElsewhere = errors.New("the ledger was moved from the log to another folder")
 	// ErrDone is that there is nothing to move any more.
 	ErrDone = errors.New("the ledger was moved before")
 )
@@ -50,14 +52,14 @@ func In(ctx context.Context, o Options) (ledger.Copied, error) {
 
 func (o *Options) in(ctx context.Context, folder *pebble.Journal) (ledger.Copied, error) {
 	log, err := jetstream.Open(ctx, o.Log)
-	if _, moved := folder.Moved(); moved && errors.Is(err, jetstream.ErrBegun) {
+	if folder.Moved() != nil && errors.Is(err, jetstream.ErrBegun) {
 		return ledger.Copied{}, ErrDone
 	}
 	if err != nil {
 		return ledger.Copied{}, err
 	}
 	defer func() { _ = log.Close() }()
-	if err := folder.Move(o.Log.Instance); err != nil {
+	if err := folder.Mark(pebble.Moved{Log: o.Log.Instance}); err != nil {
 		return ledger.Copied{}, err
 	}
 	copied, err := ledger.Copy(ctx, log, folder)
@@ -80,6 +82,7 @@ func Out(ctx context.Context, o Options) (ledger.Copied, error) {
 		return ledger.Copied{}, err
 	}
 	defer func() { _ = log.Close() }()
+	o.Store.Existing = log.Retired()
 	folder, err := o.openFolder()
 	if err != nil {
 		return ledger.Copied{}, err
@@ -89,17 +92,19 @@ func Out(ctx context.Context, o Options) (ledger.Copied, error) {
 }
 
 func (o *Options) out(ctx context.Context, folder *pebble.Journal, log *jetstream.Journal) (ledger.Copied, error) {
-	if _, moved := folder.Moved(); !moved {
+	if moved := folder.Moved(); moved == nil || !moved.Arriving {
 		empty, err := folder.Empty()
 		switch {
 		case err != nil:
 			return ledger.Copied{}, err
-		case !empty && log.Retired():
+		case log.Retired() && (moved != nil || empty):
+			return ledger.Copied{}, ErrElsewhere
+		case log.Retired():
 			return ledger.Copied{}, ErrDone
-		case !empty:
+		case moved == nil && !empty:
 			return ledger.Copied{}, ErrInUse
 		}
-		if err := folder.Move(o.Log.Instance); err != nil {
+		if err := folder.Mark(pebble.Moved{Log: o.Log.Instance, Arriving: true}); err != nil {
 			return ledger.Copied{}, err
 		}
 	}
@@ -117,7 +122,7 @@ func (o *Options) out(ctx context.Context, folder *pebble.Journal, log *jetstrea
 			return ledger.Copied{}, err
 		}
 	}
-	return copied, folder.MoveBack()
+	return copied, folder.Unmark()
 }
 
 // openFolder opens the folder, if its ledger may be moved to this log, or from it.
@@ -129,8 +134,8 @@ func (o *Options) openFolder() (*pebble.Journal, error) {
 	if folder.Secret() != o.Secret {
 		return nil, errors.Join(ErrSecret, folder.Close())
 	}
-	if log, moved := folder.Moved(); moved && log != "" && log != o.Log.Instance {
-		return nil, errors.Join(fmt.Errorf("%w %q, and not to %q", pebble.ErrMoved, log, o.Log.Instance), folder.Close())
+	if moved := folder.Moved(); moved != nil && moved.Log != "" && moved.Log != o.Log.Instance {
+		return nil, errors.Join(fmt.Errorf("%w: %w", pebble.ErrMoved, moved), folder.Close())
 	}
 	return folder, nil
 }

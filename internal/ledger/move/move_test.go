@@ -292,10 +292,19 @@ func TestOneOfThemIsTheLedger(t *testing.T) {
 	must(t, l.Close())
 	refused("to a folder in use", out(inUse), ErrInUse)
 
+	elsewhere := o
+	elsewhere.Folder = t.TempDir() + "/elsewhere"
+	store, err := pebble.Open(elsewhere.Folder, pebble.Options{Secret: secret})
+	must(t, err)
+	must(t, errors.Join(store.Mark(pebble.Moved{Log: o.Log.Instance}), store.Close()))
 	must(t, out(o))
 	_, err = jetstream.Open(t.Context(), o.Log)
 	refused("a log that was moved", err, jetstream.ErrRefused)
 	refused("back again", out(o), ErrDone)
+	nowhere := o
+	nowhere.Folder = t.TempDir() + "/nowhere"
+	refused("to another folder, which is not made", out(nowhere), pebbledb.ErrDBDoesNotExist)
+	refused("to another folder", out(elsewhere), ErrElsewhere)
 	l = embedded(t, o)
 	if n := deliver(t, l, 0, 20); n != 0 {
 		t.Errorf("%d of 20 deliveries were lost", n)

@@ -31,8 +31,8 @@ type Journal struct {
 	log       logr.Logger
 	secret    [16]byte
 	watermark *watermark
-	moved     *string // the log that the ledger was moved to; nil: none
-	next      uint64  // the position of the next round
+	moved     *Moved // nil if the folder is the ledger
+	next      uint64 // the position of the next round
 	size      atomic.Int64
 	version1  bool   // the snapshot, if there is one, is of version 1
 	row       []byte // scratch
@@ -48,7 +48,7 @@ type Options struct {
 	Secret [16]byte
 	// Existing refuses to create a folder.
 	Existing bool
-	// Moved opens the folder even if its ledger was moved to a log, see Journal.Move.
+	// Moved opens the folder even if it is not the ledger, see Journal.Mark.
 	Moved bool
 	// FS is the file system, the machine's own if it is nil.
 	FS vfs.FS
@@ -94,7 +94,7 @@ func (j *Journal) open(moved bool) error {
 		return err
 	}
 	if j.moved != nil && !moved {
-		return fmt.Errorf("%w %q: set ledger.engine to Log; to go on with what was known here before, remove the file %s from the folder", ErrMoved, *j.moved, movedName)
+		return fmt.Errorf("%w: %w", ErrMoved, j.moved)
 	}
 	if err := j.openFormat(); err != nil {
 		return err
