@@ -29,6 +29,9 @@ type Round struct {
 
 // roundVersion is the version of a round's row. Versions 1 to 3 are of one record. Version 1 has neither flags nor a clock and ends after the
 // windows, or after links. Version 2 knows nothing of the gate, of categories and of messages that failed.
+//
+// A release reads a new version before any release writes it: while replicas are upgraded from one release to the next, all of them read what
+// each writes. One that reads a version which it does not know goes on no more.
 const (
 	roundVersion = 4
 	flagShared   = 1 << 0 // a proposer follows
