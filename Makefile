@@ -96,9 +96,9 @@ hack/sdk/node_modules: hack/sdk/package-lock.json | require-npm
 	touch $@
 
 .PHONY: torture
-torture: bin/manager bin/torture ## Try to break the operator in ROUNDS rounds, and check what it shows. SEED and ROUND replay one.
+torture: bin/manager bin/torture $(NATS_SERVER) $(LAZYFS) ## Try to break the operator in ROUNDS rounds, and check what it shows. SEED and ROUND replay one.
 	@assets=$$(hack/controlplane/assets.sh) && \
-		exec bin/torture --assets "$$assets" --manager bin/manager --rounds $(ROUNDS) --seed $(SEED) --round $(ROUND) $(TORTUREFLAGS)
+		NATS_SERVER=$(NATS_SERVER) LAZYFS=$(LAZYFS) exec bin/torture --assets "$$assets" --manager bin/manager --rounds $(ROUNDS) --seed $(SEED) --round $(ROUND) $(TORTUREFLAGS)
 
 .PHONY: bench
 bench: $(NATS_SERVER) ## Measure the operator beside its alternatives, and write docs/performance.md. Needs Debian's redis-server.

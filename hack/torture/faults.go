@@ -21,23 +21,24 @@ type fault struct {
 	posting, living func(context.Context, *epoch, *rand.Rand) error
 	ends            bool // the operator may end by itself
 	long            bool // takes more than some seconds
+	embedded        bool // is of a ledger that is one operator's
 }
 
 var faults = []fault{
 	{name: "operator killed while webhooks come in", posting: killWhilePosting},
 	{name: "operator killed while the rules run", living: killWhileLive},
 	{name: "API server loses answers", living: disturbance{lost: 0.3}.fault},
-	{name: "ledger corrupted", living: corruptLedger},
+	{name: "ledger corrupted", living: corruptLedger, embedded: true},
 	{name: "API server killed", posting: killed(true, false), living: killed(true, false), ends: true},
-	{name: "ledger's tail torn", posting: tearJournal, living: tearJournal},
+	{name: "ledger's tail torn", posting: tearJournal, living: tearJournal, embedded: true},
 	{name: "API server reports conflicts", living: disturbance{conflict: 0.7}.fault},
-	{name: "clock stepped back", living: stepBack},
-	{name: "disk full", posting: full, ends: true},
+	{name: "clock stepped back", living: stepBack, embedded: true},
+	{name: "disk full", posting: full, ends: true, embedded: true},
 	{name: "API server fails", living: disturbance{failed: 0.5}.fault, ends: true},
 	{name: "etcd killed", posting: killed(false, true), living: killed(false, true), ends: true},
 	{name: "API server throttles", living: disturbance{throttled: 0.6}.fault, ends: true},
 	{name: "clock stepped forward", living: stepForward},
-	{name: "leader paused past its lease", living: pauseLeader, ends: true, long: true},
+	{name: "leader paused past its lease", living: pauseLeader, ends: true, long: true, embedded: true},
 	{name: "API server paused", living: disturbance{paused: true}.fault, ends: true},
 	{name: "senders go through the gate", living: sendThroughGate, long: true},
 	{name: "operator, API server and etcd killed", posting: killEverything, living: killEverything, ends: true},

@@ -33,6 +33,7 @@ import (
 type options struct {
 	assets, manager, state string
 	rounds, round          int
+	replicas               int
 	seed                   uint64
 	short                  bool
 	only                   string
@@ -50,6 +51,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 0, "What everything random follows from; 0 for a new one.")
 	flag.IntVar(&o.round, "round", 0, "Replay this round, from 1, and those before it that it builds on.")
 	flag.StringVar(&o.only, "only", "", "Only faults whose names contain this.")
+	flag.IntVar(&o.replicas, "replicas", 0, "How many replicas share a log of three nodes; 0 for one operator with a ledger of its own.")
 	flag.BoolVar(&o.short, "short", false, "A few rounds with a fixed seed, for continuous integration.")
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
@@ -74,6 +76,7 @@ type torture struct {
 	plane    *rig.ControlPlane
 	proxy    *proxy
 	op       *operator
+	log      *sharedLog    // nil where the ledger is embedded
 	api      client.Client // the administrator's, past the proxy
 	policies map[string]*check.Policy
 
@@ -178,13 +181,22 @@ func (t *torture) setUp(ctx context.Context) (err error) {
 	if err := rig.WriteKubeconfig(kubeconfig, &rest.Config{Host: t.proxy.address, BearerToken: t.plane.Operator().BearerToken, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}); err != nil {
 		return err
 	}
-	t.op, err = newOperator(t.options, kubeconfig)
+	if t.op, err = newOperator(t.options, kubeconfig); err != nil || t.replicas == 0 {
+		return err
+	}
+	t.log, err = startLog(ctx, filepath.Join(t.state, "log"))
 	return err
 }
 
 // choose chooses the faults of a round: each in turn, and often a second one.
 func (t *torture) choose(random *rand.Rand) []fault {
-	pool := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !strings.Contains(f.name, t.only) || t.short && (f.ends || f.long) })
+	all := faults
+	if t.log != nil {
+		all = slices.Concat(ofReplicas, faults)
+	}
+	pool := slices.DeleteFunc(slices.Clone(all), func(f fault) bool {
+		return !strings.Contains(f.name, t.only) || t.short && (f.ends || f.long) || t.log != nil && f.embedded
+	})
 	if t.short {
 		return slices.Clone(pool[2*(t.at-1) : 2*t.at])
 	}

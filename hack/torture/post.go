@@ -113,9 +113,9 @@ func (s *sender) until(ctx context.Context, p *request) error {
 
 func (s *sender) post(ctx context.Context, p *request) (status int, answer string, err error) {
 	if p.event {
-		return s.to.PostEvents(ctx, p.body, "application/cloudevents+json", s.token)
+		return s.to.any().PostEvents(ctx, p.body, "application/cloudevents+json", s.token)
 	}
-	return s.to.PostWebhook(ctx, p.body)
+	return s.to.any().PostWebhook(ctx, p.body)
 }
 
 // acknowledge adds a request to the input: from now on it must count.

@@ -54,6 +54,11 @@ func (t *torture) begin(ctx context.Context, n int) (*epoch, error) {
 	if e.senders, err = newSenders(e); err != nil {
 		return e, err
 	}
+	if t.log != nil {
+		if t.op.config, err = t.log.configure(t.state, n); err != nil {
+			return e, err
+		}
+	}
 	e.verifier = newVerifier(t.api, t.op, e.sender, e.fleet, t.plane.Admin().BearerToken)
 	for _, object := range e.fleet.objects() {
 		if err := rig.Apply(ctx, t.api, object, "torture"); err != nil {
@@ -72,9 +77,7 @@ func (t *torture) begin(ctx context.Context, n int) (*epoch, error) {
 
 // end removes the fleet.
 func (e *epoch) end(ctx context.Context) error {
-	if e.op.Process != nil {
-		e.op.Kill()
-	}
+	e.op.Kill()
 	for _, object := range e.fleet.objects() {
 		err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, rig.Patience, true, func(ctx context.Context) (bool, error) {
 			return client.IgnoreNotFound(e.api.Delete(ctx, object)) == nil, nil
@@ -101,7 +104,11 @@ func (e *epoch) round(ctx context.Context, faults []fault, random *rand.Rand) er
 		return err
 	}
 	e.processMu.Lock()
-	if alive := e.op.Alive(); !alive || e.op.now().After(e.period.at.Add(3*time.Hour)) {
+	switch late := e.op.now().After(e.period.at.Add(3 * time.Hour)); {
+	case e.log != nil: // its time goes on, at full speed from now on
+		e.op.Kill()
+		err = e.startAt(ctx, e.op.now(), true, speed)
+	case late || !e.op.Alive():
 		// It took long. The rules have not run, so the clock can be set back.
 		e.op.Kill()
 		err = e.start(ctx, e.period.at, true)
@@ -222,6 +229,15 @@ func (e *epoch) stopped() time.Time {
 
 // start starts the operator, and waits until it takes webhooks. A blocked operator does not lead: another replica seems to.
 func (e *epoch) start(ctx context.Context, origin time.Time, blocked bool) error {
+	at := float64(speed)
+	if blocked && e.log != nil {
+		at = 1 // the time of a log cannot be set back when the operator may lead
+	}
+	return e.startAt(ctx, origin, blocked, at)
+}
+
+// startAt is start, with the speed of the operator's clock.
+func (e *epoch) startAt(ctx context.Context, origin time.Time, blocked bool, speed float64) error {
 	e.leads = !blocked
 	holder := ""
 	if blocked {
@@ -334,7 +350,7 @@ func (e *epoch) waitForRules(ctx context.Context) error {
 
 // checkCounts compares the live counts of each number, also of an operator that may not lead.
 func (e *epoch) checkCounts(ctx context.Context) error {
-	var live map[string]float64
+	var live []map[string]float64
 	began := e.op.now()
 	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, rig.Patience, true, func(ctx context.Context) (bool, error) {
 		var err error

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,9 +23,10 @@ import (
 // to a check.Gate for each limit.
 type senders struct {
 	*epoch
-	client *client.Client
-	limits []*gatedLimit
-	began  time.Time // real
+	clients []*client.Client // of each replica
+	next    atomic.Uint64
+	limits  []*gatedLimit
+	began   time.Time // real
 }
 
 // gatedLimit is a limit that senders ask for places of: that of a portfolio, or of a number.
@@ -57,12 +59,18 @@ func budgets(forKept, forCapped map[string]any) []any {
 }
 
 func newSenders(e *epoch) (*senders, error) {
-	c, err := client.New(client.Options{
-		URL: "http://" + e.op.Events, Retries: -1,
-		Token: func(context.Context) (string, error) { return e.plane.Admin().BearerToken, nil },
-		HTTP:  &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: concurrentSenders}},
-	})
-	s := &senders{epoch: e, client: c, began: real.Now()}
+	s := &senders{epoch: e, began: real.Now()}
+	for _, one := range e.op.all() {
+		c, err := client.New(client.Options{
+			URL: "http://" + one.Events, Retries: -1,
+			Token: func(context.Context) (string, error) { return e.plane.Admin().BearerToken, nil },
+			HTTP:  &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: concurrentSenders}},
+		})
+		if err != nil {
+			return nil, err
+		}
+		s.clients = append(s.clients, c)
+	}
 	var shared gatedLimit
 	for _, n := range e.fleet.numbers {
 		switch {
@@ -79,7 +87,7 @@ func newSenders(e *epoch) (*senders, error) {
 		}
 	}
 	s.limits = append(s.limits, &shared)
-	return s, err
+	return s, nil
 }
 
 // gate is that of the limit of a number, which does not change.
@@ -136,6 +144,9 @@ func (s *senders) disturb(ctx context.Context, random *rand.Rand) error {
 	const killed, back, forward = 0, 1, 2
 	anHourLater := func() time.Time { return s.stopped().Add(time.Hour) }
 	for _, what := range append([]int{killed}, random.Perm(3)...) {
+		if s.log != nil && what == back {
+			continue // the time of a log cannot be set back
+		}
 		if err := sleepUpTo(ctx, random, 2500); err != nil {
 			return err
 		}
@@ -157,6 +168,11 @@ func (s *senders) disturb(ctx context.Context, random *rand.Rand) error {
 		}
 	}
 	return sleepUpTo(ctx, random, 1500)
+}
+
+// any is a client of one of the replicas, each in its turn.
+func (s *senders) any() *client.Client {
+	return s.clients[s.next.Add(1)%uint64(len(s.clients))]
 }
 
 // restartAt kills the operator and starts it with another clock.
@@ -241,7 +257,7 @@ func (s *senders) reserve(ctx context.Context, l *gatedLimit, kind messageKind, 
 	var granted *client.Reservation
 	refused, err := s.until(ctx, func() error {
 		l.Change(s.now(), func() { r.AskedLast = s.now() })
-		granted, err = s.client.Reserve(ctx, request)
+		granted, err = s.any().Reserve(ctx, request)
 		return err
 	}, func() { l.Change(s.now(), func() { r.Unclear = true }) })
 	if err != nil {
@@ -258,7 +274,7 @@ func (s *senders) reserve(ctx context.Context, l *gatedLimit, kind messageKind, 
 		return r, "", nil
 	}
 	if random.IntN(10) == 0 && !r.Unclear { // the same again
-		again, err := s.client.Reserve(ctx, request)
+		again, err := s.any().Reserve(ctx, request)
 		if err == nil && again.ID != granted.ID && s.now().Clock < r.AskedLast.Clock+1800 {
 			return nil, "", failure("a request with the same key is another reservation")
 		}
@@ -269,7 +285,7 @@ func (s *senders) reserve(ctx context.Context, l *gatedLimit, kind messageKind, 
 // confirm confirms a reservation until there is an answer.
 func (s *senders) confirm(ctx context.Context, l *gatedLimit, r *check.Reservation, id, message string) error {
 	l.Change(s.now(), func() { r.Confirming = s.now() })
-	refused, err := s.until(ctx, func() error { return s.client.Confirm(ctx, id, message) }, func() {})
+	refused, err := s.until(ctx, func() error { return s.any().Confirm(ctx, id, message) }, func() {})
 	if err != nil {
 		return err
 	}
@@ -286,7 +302,7 @@ func (s *senders) confirm(ctx context.Context, l *gatedLimit, r *check.Reservati
 // release releases a reservation until there is an answer.
 func (s *senders) release(ctx context.Context, l *gatedLimit, r *check.Reservation, id string) error {
 	l.Change(s.now(), func() { r.Releasing = s.now() })
-	if _, err := s.until(ctx, func() error { return s.client.Release(ctx, id) }, func() {}); err != nil {
+	if _, err := s.until(ctx, func() error { return s.any().Release(ctx, id) }, func() {}); err != nil {
 		return err
 	}
 	l.Change(s.now(), func() { r.Released = s.now() })
@@ -345,7 +361,7 @@ func (s *senders) checkReserved(ctx context.Context) error {
 	for _, l := range s.limits {
 		var last string
 		for give := real.Now().Add(10 * time.Second); ; {
-			items, err := s.client.Standing(ctx, l.selection)
+			items, err := s.any().Standing(ctx, l.selection)
 			at := slices.IndexFunc(items, func(i client.Item) bool { return i.Portfolio == "" }) // it has the limit itself
 			if err == nil && at >= 0 {
 				least, most := l.Reserved(s.now())

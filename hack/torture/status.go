@@ -87,13 +87,19 @@ const (
 	portfolioUsed = "numberfleet_portfolio_used"
 )
 
-// scrape reads the gauges of numbers and portfolios, by metric{namespace/name}.
-func (j *verifier) scrape(ctx context.Context) (map[string]float64, error) {
-	samples, err := j.op.Scrape(ctx, j.token, numberUsed, numberUsers, portfolioUsed)
-	all := map[string]float64{}
-	for _, s := range samples {
-		name := strings.TrimPrefix(string(s.Metric["namespace"]+"/"+s.Metric["name"]), "/")
-		all[string(s.Metric["__name__"])+"{"+name+"}"] = float64(s.Value)
+// scrape reads the gauges of numbers and portfolios at each replica, by metric{namespace/name}.
+func (j *verifier) scrape(ctx context.Context) (all []map[string]float64, err error) {
+	for _, one := range j.op.all() {
+		samples, err := one.Scrape(ctx, j.token, numberUsed, numberUsers, portfolioUsed)
+		if err != nil {
+			return nil, err
+		}
+		live := map[string]float64{}
+		for _, s := range samples {
+			name := strings.TrimPrefix(string(s.Metric["namespace"]+"/"+s.Metric["name"]), "/")
+			live[string(s.Metric["__name__"])+"{"+name+"}"] = float64(s.Value)
+		}
+		all = append(all, live)
 	}
-	return all, err
+	return all, nil
 }

@@ -202,8 +202,8 @@ func (j *verifier) transitions(name string, subject check.Subject, s *status, un
 	return nil, nil
 }
 
-// counts compares the live counts. They follow an acknowledgement at once.
-func (j *verifier) counts(name string, subject check.Subject, live map[string]float64, span [2]int64) ([]string, error) {
+// counts compares the live counts. They follow an acknowledgement at once, but where another replica gave it: that one may not know it yet.
+func (j *verifier) counts(name string, subject check.Subject, live []map[string]float64, span [2]int64) (unsettled []string, err error) {
 	least, most := j.sender.input.Between(subject, span[0], span[1])
 	figures := map[string][2]int64{numberUsed + "{" + name + "}": {least, most}}
 	if subject.Portfolio {
@@ -212,16 +212,21 @@ func (j *verifier) counts(name string, subject check.Subject, live map[string]fl
 		least, most := j.sender.input.Week(subject, span[0], span[1])
 		figures[numberUsers+"{"+name+"}"] = [2]int64{least, most}
 	}
-	for figure, must := range figures {
-		is, known := live[figure]
-		if !known {
-			return []string{figure + " is not there"}, nil
-		}
-		if int64(is) < must[0] || int64(is) > must[1] {
-			return nil, failure(fmt.Sprintf("%s is %v, and must be from %d to %d in [%s, %s]", figure, is, must[0], must[1], stamp(span[0]), stamp(span[1])))
+	for i, at := range live {
+		for figure, must := range figures {
+			is, known := at[figure]
+			problem := fmt.Sprintf("%s is %v at replica %d, and must be from %d to %d in [%s, %s]", figure, is, i+1, must[0], must[1], stamp(span[0]), stamp(span[1]))
+			switch {
+			case !known:
+				unsettled = append(unsettled, figure+" is not there")
+			case int64(is) < must[0] && len(live) > 1:
+				unsettled = append(unsettled, problem)
+			case int64(is) < must[0] || int64(is) > must[1]:
+				return nil, failure(problem)
+			}
 		}
 	}
-	return nil, nil
+	return unsettled, nil
 }
 
 // checkLateNumber checks that a number is restricted exactly while its limit is reached.

@@ -44,10 +44,17 @@ func (c *Clock) Now() time.Time {
 	return c.origin.Add(times(c.real.Since(c.anchor), c.speed)).UTC()
 }
 
-// At is the clock's time at a real instant, in UTC.
+// never is later than all that a clock shows.
+var never = time.Unix(1<<33, 0).UTC()
+
+// At is the clock's time at a real instant, in UTC. Before the anchor the time may have run otherwise, so that At is later than all times
+// that it had.
 func (c *Clock) At(real time.Time) time.Time {
-	if c.anchor.IsZero() {
+	switch {
+	case c.anchor.IsZero():
 		return real.UTC()
+	case real.Before(c.anchor):
+		return never
 	}
 	return c.origin.Add(times(real.Sub(c.anchor), c.speed)).UTC()
 }

@@ -25,6 +25,9 @@ func TestClock(t *testing.T) {
 	if got, want := lapse.At(anchor.Add(time.Second)), origin.Add(time.Hour); !got.Equal(want) {
 		t.Errorf("a second after the anchor it shows %s, not %s", got, want)
 	}
+	if got := lapse.At(anchor.Add(-time.Second)); !got.After(origin.AddDate(50, 0, 0)) {
+		t.Errorf("a second before the anchor it shows %s, though it may have shown anything", got)
+	}
 	if got := scaledclock.Real(real).At(anchor); !got.Equal(anchor) {
 		t.Errorf("the real clock shows %s at %s", got, anchor)
 	}
