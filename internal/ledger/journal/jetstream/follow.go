@@ -47,7 +47,7 @@ func (j *Journal) state(ctx context.Context) (state jetstream.StreamState, err e
 
 // Follow implements journal.Shared.
 func (j *Journal) Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error {
-	ctx, cancel := j.during(ctx)
+	ctx, cancel := either(ctx, j.life)
 	defer cancel()
 	return j.reader.read(ctx, math.MaxUint64, j.take(call))
 }

@@ -6,7 +6,7 @@
 //	reader.go    how all rounds are read, by consumer.go and direct.go
 //	follow.go    what is done with them
 //	seal.go      how processes find that they have read the same
-//	snapshot.go  what a start reads before them
+//	snapshot.go  what a start reads before them: rows.go in object.go
 //	moving.go    how a ledger gets into a log, and out of it
 package jetstream
 
@@ -157,9 +157,4 @@ func (j *Journal) Close() error {
 	j.end(errClosed)
 	j.connection.Close()
 	return nil
-}
-
-// during ends with ctx, and with the journal.
-func (j *Journal) during(ctx context.Context) (context.Context, context.CancelFunc) {
-	return either(ctx, j.life)
 }

@@ -50,7 +50,7 @@ func (j *Journal) upload(ctx context.Context, meta jetstream.ObjectMeta) *upload
 func (u *upload) Write(p []byte) (int, error) {
 	for part := range slices.Chunk(p, chunk) {
 		if len(u.pending) == underway {
-			if err := u.settle(1); err != nil {
+			if err := u.settle(u.ctx, 1); err != nil {
 				return 0, err
 			}
 		}
@@ -67,23 +67,24 @@ func (u *upload) Write(p []byte) (int, error) {
 }
 
 // settle waits until the first messages are acknowledged.
-func (u *upload) settle(n int) error {
-	for _, f := range u.pending[:n] {
+func (u *upload) settle(ctx context.Context, n int) error {
+	for range n {
+		f := u.pending[0]
+		u.pending = u.pending[1:]
 		select {
-		case <-u.ctx.Done():
-			return u.ctx.Err()
+		case <-ctx.Done():
+			return ctx.Err()
 		case err := <-f.Err():
 			return err
 		case <-f.Ok():
 		}
 	}
-	u.pending = slices.Delete(u.pending, 0, n)
 	return nil
 }
 
 // finish makes the object what its name stands for.
 func (u *upload) finish() error {
-	if err := u.settle(len(u.pending)); err != nil {
+	if err := u.settle(u.ctx, len(u.pending)); err != nil {
 		return err
 	}
 	u.object.Digest = jetstream.GetObjectDigestValue(u.digest)
@@ -100,16 +101,12 @@ func (u *upload) finish() error {
 	})
 }
 
-// discard removes what was written. What is under way may come later: the store forgets it with age.
+// discard removes what was written. What comes later goes with age.
 func (u *upload) discard() error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), patience)
 	defer cancel()
-	for _, f := range u.pending {
-		select {
-		case <-ctx.Done():
-		case <-f.Err():
-		case <-f.Ok():
-		}
+	for len(u.pending) > 0 {
+		_ = u.settle(ctx, 1) // acknowledged or not, it is removed
 	}
 	stream, err := u.js.Stream(ctx, streamOf(u.object.Bucket))
 	if err != nil {
@@ -118,7 +115,8 @@ func (u *upload) discard() error {
 	return stream.Purge(ctx, jetstream.WithPurgeSubject(chunks(&u.object)))
 }
 
-// download writes the content of an object to a writer, from any nodes that have copies. It fails if the object is not there whole.
+// download writes the content of an object to a writer, from any nodes that have copies. It fails if the object is not there whole, or if no
+// node answers for patience.
 func (j *Journal) download(ctx context.Context, to io.Writer, object *jetstream.ObjectInfo) error {
 	digest := sha256.New()
 	from := directGet{Sequence: 1, Subject: chunks(object)}
@@ -141,7 +139,7 @@ func (j *Journal) download(ctx context.Context, to io.Writer, object *jetstream.
 		}
 		if silent++; read > before {
 			silent = 0
-		} else if silent > int(patience/answer) {
+		} else if silent > int(patience/(2*answer+tryAgain)) {
 			return fmt.Errorf("the object lacks %d of %d bytes", object.Size-read, object.Size)
 		} else {
 			sleep(ctx, tryAgain)

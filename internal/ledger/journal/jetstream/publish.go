@@ -22,7 +22,7 @@ func (j *Journal) Append(ctx context.Context, r *counts.Round) error {
 
 // publish publishes a message until it is acknowledged: the log may have it twice.
 func (j *Journal) publish(ctx context.Context, subject string, data []byte) error {
-	ctx, cancel := j.during(ctx)
+	ctx, cancel := either(ctx, j.life)
 	defer cancel()
 	first := true
 	return repeatedly(ctx, func(ctx context.Context) error {

@@ -120,6 +120,31 @@ func TestATooLargeRoundIsRefused(t *testing.T) {
 	follow(t, j, 1)
 }
 
+// A log that has no more room refuses a round at once, and keeps what it has.
+func TestAFullLogRefuses(t *testing.T) {
+	o := onServer()
+	must(t, o.complete())
+	small := o.configuration()
+	small.MaxBytes = 1000
+	_, err := client(t, server.URL()).CreateStream(t.Context(), small)
+	must(t, err)
+	j := openTest(t, o)
+	start(t, j)
+	appended := 0
+	for err == nil {
+		if err = j.Append(t.Context(), round(appended+1)); err == nil {
+			appended++
+		}
+	}
+	if _, refused := errors.AsType[*jetstream.APIError](err); !refused || appended == 0 {
+		t.Errorf("after %d rounds an append returns %v", appended, err)
+	}
+	follow(t, j, appended)
+	if j.Stats().Repeats != 0 {
+		t.Errorf("a round that was refused is published %d times more", j.Stats().Repeats)
+	}
+}
+
 // What is under way when a journal is closed ends.
 func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 	j := openTest(t, onServer())

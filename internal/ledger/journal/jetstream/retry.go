@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -35,11 +36,14 @@ func repeatedly(ctx context.Context, try func(context.Context) error) error {
 	}
 }
 
+// full are errors of servers or streams without room. Their status is one of errors that pass by themselves.
+var full = []jetstream.ErrorCode{10023, 10047, 10077}
+
 // final reports whether the same request would fail again. Whatever a leader's absence can cause is not final, nor what tells of too many
 // requests.
 func final(err error) bool {
 	if refused, is := errors.AsType[*jetstream.APIError](err); is {
-		return refused.Code < http.StatusInternalServerError && refused.Code != http.StatusRequestTimeout && refused.Code != http.StatusTooManyRequests
+		return slices.Contains(full, refused.ErrorCode) || refused.Code < http.StatusInternalServerError && refused.Code != http.StatusRequestTimeout && refused.Code != http.StatusTooManyRequests
 	}
 	for _, known := range []error{ErrGap, ErrShortened, ErrReplaced, ErrTooLarge, ErrRefused, nats.ErrMaxPayload, nats.ErrAuthorization, nats.ErrPermissionViolation} {
 		if errors.Is(err, known) {

@@ -153,17 +153,17 @@ func (j *Journal) rows(s stored) iter.Seq2[counts.Row, error] {
 // Save implements journal.Journal. Rows that are not given are those of the newest snapshot, which must be the one that this process
 // loaded or saved.
 func (j *Journal) Save(ctx context.Context, position uint64, rows iter.Seq[counts.Row]) error {
-	ctx, cancel := j.during(ctx)
+	ctx, cancel := either(ctx, j.life)
 	defer cancel()
 	j.mu.Lock()
 	at, known := j.log.at(position)
 	before := j.snapshot
 	j.mu.Unlock()
-	if before == at && position > 0 {
-		return nil // what is known at a position follows from it
-	}
 	if !known {
 		return fmt.Errorf("a snapshot of %d, which is not one of the last positions", position)
+	}
+	if position > 0 && at == before {
+		return nil // what is known at a position follows from it
 	}
 	u := j.upload(ctx, jetstream.ObjectMeta{Name: strconv.FormatUint(position, 10), Metadata: map[string]string{prefixOf: at.String()}})
 	err := writeRows(ctx, u, merge(j.saved(ctx, before), rows))
