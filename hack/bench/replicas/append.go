@@ -17,7 +17,8 @@ import (
 // What takes batches, in the order of a round.
 const (
 	embedded = iota
-	acknowledged
+	unapplied
+	behind
 	one
 	three
 )
@@ -30,7 +31,8 @@ func (b *bench) appends(ctx context.Context, section *report.Section) error {
 		name string
 		open func(context.Context) (ledgers, error)
 	}{
-		embedded: {"embedded", b.embedded}, acknowledged: {"acknowledged", b.acknowledged}, one: {"one replica", b.one}, three: {"three replicas", b.three},
+		embedded: {"embedded", b.embedded}, unapplied: {"acknowledged, not applied", b.unapplied}, behind: {"acknowledged, applied behind", b.behind},
+		one: {"one replica", b.one}, three: {"three replicas", b.three},
 	}
 	sizes := [...]int{1, 100}
 	var measured [len(kinds)][len(sizes)]runs
@@ -64,21 +66,32 @@ func (b *bench) appends(ctx context.Context, section *report.Section) error {
 		}
 	}
 	section.Tables = append(section.Tables, table)
+	applies := func(size int) string {
+		return fmt.Sprintf("a status takes %s microseconds of CPU, nodes and all, and %s where it is not applied; by profile three quarters of what the "+
+			"replica takes is to apply it, most of which waits for memory", report.Decimal(measured[one][size].cpu()), report.Decimal(measured[unapplied][size].cpu()))
+	}
 	for _, goal := range []struct {
-		what    string
-		of, by  int
-		size    int
-		atLeast float64
+		what   string
+		of, by int
+		size   int
+		wanted float64
+		limit  func(size int) string
 	}{
-		{"one status: share of the same rounds acknowledged and not applied", one, acknowledged, 0, 0.85},
-		{"batches of 100: share of the same rounds acknowledged and not applied", one, acknowledged, 1, 0.85},
-		{"batches of 100, one replica: share of the embedded ledger", one, embedded, 1, 0.4},
-		{"batches of 100, three replicas: share of the embedded ledger", three, embedded, 1, 0.25},
-		{"one status, one replica: share of the embedded ledger", one, embedded, 0, 0.15},
-		{"one status, three replicas: share of the embedded ledger", three, embedded, 0, 0.1},
+		{"one status: share of the same rounds acknowledged and not applied", one, unapplied, 0, 0.85, applies},
+		{"one status: share of the same rounds acknowledged and applied behind", one, behind, 0, 0.85, nil},
+		{"batches of 100: share of the same rounds acknowledged and not applied", one, unapplied, 1, 0.85, applies},
+		{"batches of 100: share of the same rounds acknowledged and applied behind", one, behind, 1, 0.85, nil},
+		{"batches of 100, one replica: share of the embedded ledger", one, embedded, 1, 0.4, nil},
+		{"batches of 100, three replicas: share of the embedded ledger", three, embedded, 1, 0.25, nil},
+		{"one status, one replica: share of the embedded ledger", one, embedded, 0, 0.15, nil},
+		{"one status, three replicas: share of the embedded ledger", three, embedded, 0, 0.1, nil},
 	} {
 		ratios := measure.Ratios(measured[goal.of][goal.size].rate, measured[goal.by][goal.size].rate)
-		section.Goals = append(section.Goals, report.AtLeast(goal.what, ratios, goal.atLeast, report.Percent))
+		stated := report.AtLeast(goal.what, ratios, goal.wanted, report.Percent)
+		if goal.limit != nil {
+			stated.Limit = goal.limit(goal.size)
+		}
+		section.Goals = append(section.Goals, stated)
 	}
 	return nil
 }

@@ -21,6 +21,9 @@ type runs struct {
 	own      measure.Samples // CPU of this process, with the callers
 }
 
+// cpu is the CPU of all for a part, microseconds.
+func (r *runs) cpu() float64 { return r.servers.Median() + r.own.Median() }
+
 // call is what the ith caller does again and again.
 type call func(ctx context.Context, i int, random *rand.Rand) error
 

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/utils/clock"
-
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/ledger/journal"
@@ -50,18 +49,28 @@ func (b *bench) embedded(context.Context) (ledgers, error) {
 	if err != nil {
 		return nil, err
 	}
-	one, err := ledger.Open(store, ledger.Options{})
-	return ledgers{one}, err
+	alone, err := ledger.Open(store, ledger.Options{})
+	return ledgers{alone}, err
 }
 
-// acknowledged opens a ledger whose rounds are answered when the log has them.
-func (b *bench) acknowledged(ctx context.Context) (ledgers, error) {
+// unapplied opens a ledger whose rounds are answered when the log has them.
+func (b *bench) unapplied(ctx context.Context) (ledgers, error) {
 	log, err := b.log(ctx, b.next(), 0)
 	if err != nil {
 		return nil, err
 	}
-	one, err := replica(unread{log, make(chan *counts.Round, 16)})
-	return ledgers{one}, err
+	alone, err := replica(unread{log, make(chan *counts.Round, 16)})
+	return ledgers{alone}, err
+}
+
+// behind opens a ledger as unapplied does, whose rounds are applied all the same.
+func (b *bench) behind(ctx context.Context) (ledgers, error) {
+	log, err := b.log(ctx, b.next(), 0)
+	if err != nil {
+		return nil, err
+	}
+	alone, err := replica(readBehind{unread{log, make(chan *counts.Round, 16)}})
+	return ledgers{alone}, err
 }
 
 // one opens a single replica.
@@ -114,38 +123,4 @@ func fill(ctx context.Context, to *ledger.Ledger, from, until int) error {
 		})
 	}
 	return group.Wait()
-}
-
-// unread is a log that is not read: a round is there when it is acknowledged, and its records say nothing.
-type unread struct {
-	journal.Shared
-	kept chan *counts.Round
-}
-
-// Append implements journal.Shared.
-func (l unread) Append(ctx context.Context, r *counts.Round) error {
-	if err := l.Shared.Append(ctx, r); err != nil {
-		return err
-	}
-	empty := *r
-	empty.Records = make([]*counts.Record, len(r.Records))
-	for i, full := range r.Records {
-		empty.Records[i] = &counts.Record{Clock: full.Clock}
-	}
-	l.kept <- &empty
-	return nil
-}
-
-// Follow implements journal.Shared.
-func (l unread) Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error {
-	for position := uint64(1); ; position++ {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case r := <-l.kept:
-			if err := call(position, r); err != nil {
-				return err
-			}
-		}
-	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
-
 	"numberfleet.dev/numberfleet/hack/rig"
 
 	"numberfleet.dev/numberfleet/hack/bench/redis"

@@ -56,8 +56,8 @@ const intro = `Callers, replicas, three nodes of nats-server and the one disk th
 whole log on its side. Callers call the ledger itself, in a closed loop, without HTTP. Three replicas are in one process, each with its own
 connection to another node and a third of the callers; each applies everything. Nodes sync before they acknowledge.
 
-- *Acknowledged*: the same rounds are published by the same code, and answered when the log has acknowledged them; nobody reads or
-  applies them.
+- *Acknowledged*: the same rounds are published by the same code, and answered when the log has acknowledged them. Nobody reads and
+  applies them, or somebody does for whom no caller waits.
 - *Embedded*: the ledger on Pebble, without replicas.
 - *Redis*: a script that checks and reserves on two sorted sets of a limit, and WAIT for one copy, each caller on a connection of its own.
   Both servers sync always.`
