@@ -43,6 +43,36 @@ func TestServersThatMayLoseAreRefused(t *testing.T) {
 	}
 }
 
+// Processes that start at once on servers that have no log yet make one log, whichever node each of them asks.
+func TestProcessesThatStartAtOnceMakeOneLog(t *testing.T) {
+	c := newCluster(t, nats.Options{})
+	for _, instance := range []string{"a", "b"} {
+		created := make(chan time.Time, 6)
+		var starting sync.WaitGroup
+		for i := range cap(created) {
+			starting.Go(func() {
+				j, err := Open(t.Context(), Options{Servers: []string{c.Nodes[i%len(c.Nodes)].URL()}, Instance: instance, Fingerprint: "secret"})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				created <- j.created
+				if err := j.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		starting.Wait()
+		close(created)
+		one := <-created
+		for other := range created {
+			if !other.Equal(one) {
+				t.Errorf("a log was created at %s, and another at %s", one, other)
+			}
+		}
+	}
+}
+
 // trace is what one process has followed.
 type trace struct {
 	mu        sync.Mutex

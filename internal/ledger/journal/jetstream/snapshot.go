@@ -55,6 +55,9 @@ func (j *Journal) openSnapshots(ctx context.Context) error {
 			return err
 		}
 		stream, err := j.js.Stream(ctx, streamOf(want.Bucket))
+		if errors.Is(err, jetstream.ErrStreamNotFound) { // the node that is asked does not know yet what another one has
+			return errors.New("the store of snapshots is not everywhere yet")
+		}
 		if err != nil {
 			return err
 		}
