@@ -220,7 +220,9 @@ func (r *replica) propose() {
 			if next == nil {
 				break
 			}
-			_, _ = r.submit(next) // who waits for it is told
+			if _, err := r.submit(next); err != nil { // the ledger has ended, and who waits for the round was told
+				return
+			}
 		}
 	}
 }

@@ -25,7 +25,7 @@ func replicasAgree(t *testing.T, empty func() Store) {
 		off := -1 // who is cut off
 		mend := func() {
 			if off >= 0 {
-				c.replicas[off].connection.cut(false)
+				c.replicas[off].connection.mend()
 			}
 			off = -1
 			working.Wait()
@@ -46,7 +46,7 @@ func replicasAgree(t *testing.T, empty func() Store) {
 			switch rapid.IntRange(0, 9).Draw(t, "step") {
 			case 0:
 				mend()
-				r.connection.cut(true)
+				r.connection.cut()
 				off = i
 			case 1:
 				mend()

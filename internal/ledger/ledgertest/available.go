@@ -26,7 +26,7 @@ func cutReplicasSaySo(t *testing.T, empty func() Store) {
 		eventually(func() bool { return r.clock.Waiters() > waiting && r.connection.appended.Load() > appended })
 		return err
 	}
-	r.connection.cut(true)
+	r.connection.cut()
 	first := told(reserve(1))
 	r.clock.Step(ledger.MaximumAge - time.Millisecond)
 	if len(first) > 0 || r.Fresh() != nil {
@@ -42,7 +42,7 @@ func cutReplicasSaySo(t *testing.T, empty func() Store) {
 	if _, err := r.Append(t.Context(), batchOf(0), begin); !errors.Is(err, ledger.ErrUnavailable) {
 		t.Errorf("who asks after that is answered %v", err)
 	}
-	r.connection.cut(false)
+	r.connection.mend()
 	eventually(func() bool { return r.Fresh() == nil })
 	r.catchUp(t)
 	if _, found := r.Reservation(reserve(1).ID); !found {
@@ -60,7 +60,7 @@ func ageIsOfTheLastOwnRound(t *testing.T, empty func() Store) {
 	if age := r.Age(); age != 0 {
 		t.Errorf("after the start it is %s", age)
 	}
-	r.connection.cut(true)
+	r.connection.out.close()
 	appended := r.connection.appended.Load()
 	r.clock.Step(time.Second) // a round is proposed now
 	eventually(func() bool { return r.connection.appended.Load() > appended })
@@ -68,7 +68,8 @@ func ageIsOfTheLastOwnRound(t *testing.T, empty func() Store) {
 	if age := r.Age(); age != 1700*time.Millisecond {
 		t.Errorf("while nothing comes it is %s", age)
 	}
-	c.replicas[0].catchUp(t)
+	must(t, c.replicas[0].Configure(counts.Settings{Limits: []counts.LimitSetting{limitOf(1)}}))
+	eventually(func() bool { return len(r.Settings().Limits) == 1 })
 	if age := r.Age(); age != 1700*time.Millisecond {
 		t.Errorf("a round of another makes it %s", age)
 	}
@@ -110,7 +111,7 @@ func closedDuringARound(t *testing.T, empty func() Store) {
 	const waiting = 5
 	told := make(chan error, waiting)
 	timers := r.clock.Waiters()
-	r.connection.cut(true)
+	r.connection.cut()
 	for user := range byte(waiting) {
 		go func() {
 			_, err := r.Operate(t.Context(), []counts.Operation{reserve(user + 1)}, begin)

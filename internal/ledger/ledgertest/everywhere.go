@@ -26,9 +26,9 @@ func (c *cluster) askEverywhere(t *testing.T, some func(rng *rand.Rand, sender, 
 		switch asked++; asked % 16 {
 		case 8:
 			off = rng.IntN(len(c.replicas))
-			c.replicas[off].connection.cut(true)
+			c.replicas[off].connection.cut()
 		case 0:
-			c.replicas[off].connection.cut(false)
+			c.replicas[off].connection.mend()
 			c.replicas[off].catchUp(t) // what was asked there is answered before the next cut
 		}
 	}
@@ -47,7 +47,7 @@ func (c *cluster) askEverywhere(t *testing.T, some func(rng *rand.Rand, sender, 
 					select {
 					case last = <-done:
 						answered = true
-					case <-r.connection.isCut():
+					case <-r.connection.out.isClosed():
 					}
 				}
 			}
@@ -55,7 +55,7 @@ func (c *cluster) askEverywhere(t *testing.T, some func(rng *rand.Rand, sender, 
 	}
 	asking.Wait()
 	if asked%16 >= 8 {
-		c.replicas[off].connection.cut(false)
+		c.replicas[off].connection.mend()
 	}
 	attempts.Wait()
 }

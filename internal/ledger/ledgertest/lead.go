@@ -56,13 +56,13 @@ func pausedLeadersAreFenced(t *testing.T, empty func() Store) {
 	c.network.quiet()
 
 	appended := first.connection.appended.Load()
-	first.connection.cut(true)
+	first.connection.cut()
 	told := make(chan error)
 	go func() { told <- first.Configure(counts.Settings{Limits: []counts.LimitSetting{limitOf(2)}}) }()
 	eventually(func() bool { return first.connection.appended.Load() > appended })
 	must(t, second.Lead(t.Context()))
 	must(t, second.Configure(counts.Settings{Limits: []counts.LimitSetting{limitOf(3)}}))
-	first.connection.cut(false)
+	first.connection.mend()
 	if err := <-told; !errors.Is(err, ledger.ErrFenced) {
 		t.Errorf("a leader that was paused is answered %v", err)
 	}

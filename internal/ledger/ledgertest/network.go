@@ -82,62 +82,83 @@ func (n *network) all() []*counts.Round {
 	return rounds
 }
 
+// gate is open, or closed for a while.
+type gate struct {
+	mu     sync.Mutex
+	closed chan struct{} // is closed while the gate is
+	opened chan struct{} // is closed while the gate is not
+}
+
+func newGate() *gate {
+	g := &gate{closed: make(chan struct{}), opened: make(chan struct{})}
+	close(g.opened)
+	return g
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.closed)
+	g.opened = make(chan struct{})
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.opened)
+	g.closed = make(chan struct{})
+}
+
+// isClosed is closed while the gate is.
+func (g *gate) isClosed() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closed
+}
+
+// pass waits while the gate is closed.
+func (g *gate) pass(ctx context.Context) error {
+	g.mu.Lock()
+	opened := g.opened
+	g.mu.Unlock()
+	select {
+	case <-opened:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
 // connection is the journal of a ledger, behind a network from which it may be cut off.
 type connection struct {
 	journal.Shared
-	network  *network
-	appended atomic.Int64 // rounds
-
-	mu        sync.Mutex
-	down      chan struct{} // closed while it is cut off
-	up        chan struct{} // closed while it is not
+	network   *network
+	out, in   *gate        // of what it appends, and of what it follows
+	appended  atomic.Int64 // rounds
 	savedAt   uint64
 	savedRows []counts.Row
 }
 
 func connect(j journal.Shared, n *network) *connection {
-	c := &connection{Shared: j, network: n, down: make(chan struct{}), up: make(chan struct{})}
-	close(c.up)
-	return c
+	return &connection{Shared: j, network: n, out: newGate(), in: newGate()}
 }
 
-// cut cuts it off, or mends it.
-func (c *connection) cut(off bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if off {
-		close(c.down)
-		c.up = make(chan struct{})
-	} else {
-		close(c.up)
-		c.down = make(chan struct{})
-	}
+// cut cuts it off.
+func (c *connection) cut() {
+	c.in.close()
+	c.out.close()
 }
 
-// isCut is closed while it is cut off.
-func (c *connection) isCut() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.down
-}
-
-// whole waits while it is cut off.
-func (c *connection) whole(ctx context.Context) error {
-	c.mu.Lock()
-	up := c.up
-	c.mu.Unlock()
-	select {
-	case <-up:
-	case <-ctx.Done():
-	}
-	return ctx.Err()
+// mend ends that it is cut off.
+func (c *connection) mend() {
+	c.out.open()
+	c.in.open()
 }
 
 // Append implements journal.Journal.
 func (c *connection) Append(ctx context.Context, r *counts.Round) error {
 	c.appended.Add(1)
 	for {
-		if err := c.whole(ctx); err != nil {
+		if err := c.out.pass(ctx); err != nil {
 			return err
 		}
 		is := c.network.next(r)
@@ -169,7 +190,7 @@ func (c *connection) appendAll(rounds []*counts.Round) error {
 // Follow implements journal.Shared.
 func (c *connection) Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error {
 	return c.Shared.Follow(ctx, func(position uint64, r *counts.Round) error {
-		if err := c.whole(ctx); err != nil {
+		if err := c.in.pass(ctx); err != nil {
 			return err
 		}
 		return call(position, r)
@@ -185,8 +206,6 @@ func (c *connection) Save(ctx context.Context, position uint64, rows iter.Seq[co
 	if err := c.Shared.Save(ctx, position, slices.Values(saved)); err != nil {
 		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.savedAt, c.savedRows = position, saved
 	return nil
 }
