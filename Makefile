@@ -12,6 +12,9 @@ LDFLAGS ?= -s -w -X main.version=$(VERSION)
 # How many times faster than real time `make run` runs: 2880 is a day in 30 seconds, 1 is real time.
 SPEED ?= 2880
 
+# How many processes the operator of `make run` is: 1, or 3 that share a log of three nodes of NATS.
+REPLICAS ?= 1
+
 # The rounds of `make torture`, its random seed (a new one by default), a round to replay, and more flags for bin/torture, such as
 # TORTUREFLAGS=--short.
 ROUNDS ?= 200
@@ -64,9 +67,9 @@ help: ## List the targets.
 		/^[a-z-]+:.*## / { printf "  %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
-run: bin/manager bin/kubectl-phonenumbers bin/run ## Run a fleet on a local API server, SPEED times faster than real time; Ctrl-C ends it.
-	@assets=$$(hack/controlplane/assets.sh) && \
-		exec bin/run --assets "$$assets" --manager bin/manager --state .run --speed $(SPEED)
+run: bin/manager bin/kubectl-phonenumbers bin/run $(if $(filter-out 1,$(REPLICAS)),$(NATS_SERVER)) ## Run a fleet on a local API server, SPEED times faster than real time; Ctrl-C ends it.
+	@assets=$$(hack/controlplane/assets.sh) && exec bin/run --assets "$$assets" --manager bin/manager --nats-server $(NATS_SERVER) \
+		--replicas $(REPLICAS) --state .run$(patsubst %,-%,$(filter-out 1,$(REPLICAS))) --speed $(SPEED)
 
 .PHONY: scale-demo
 scale-demo: bin/manager bin/scale $(AUTOSCALING) ## Show senders that KEDA scales on what may be sent, in time-lapse: four minutes.

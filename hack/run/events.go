@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -57,26 +58,65 @@ subjects:
 // platform is a chat platform whose webhooks are not Meta's: it posts CloudEvents to the event API.
 type platform struct {
 	kubernetes client.Client
-	operator   *rig.Operator
+	replicas   *replicas
 	clock      *fleetClock
 	tally      *tally
-	gate       *gate.Client
-	token      string
+	gates      map[*rig.Operator]*gate.Client
+
+	mu    sync.Mutex
+	token string
 }
 
-func newPlatform(config *rest.Config, to *rig.Operator, clock *fleetClock, tally *tally) (p *platform, err error) {
-	p = &platform{operator: to, clock: clock, tally: tally}
+func newPlatform(config *rest.Config, to *replicas, clock *fleetClock, tally *tally) (p *platform, err error) {
+	p = &platform{replicas: to, clock: clock, tally: tally, gates: map[*rig.Operator]*gate.Client{}}
 	if p.kubernetes, err = client.New(config, client.Options{}); err != nil {
 		return nil, err
 	}
-	p.gate, err = gate.New(gate.Options{URL: "http://" + to.Events, Token: func(context.Context) (string, error) { return p.token, nil }})
-	return p, err
+	for _, op := range to.all {
+		if p.gates[op], err = gate.New(gate.Options{URL: "http://" + op.Events, Token: p.authenticate, Retries: -1}); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
 }
 
-// authenticate gets a token.
-func (p *platform) authenticate(ctx context.Context) (err error) {
-	p.token, err = rig.Token(ctx, p.kubernetes, "fleet", "forwarder")
-	return err
+// authenticate is a token, a new one where there is none or it has expired.
+func (p *platform) authenticate(ctx context.Context) (_ string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.token == "" {
+		p.token, err = rig.Token(ctx, p.kubernetes, "fleet", "forwarder")
+	}
+	return p.token, err
+}
+
+// expire forgets the token.
+func (p *platform) expire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.token = ""
+}
+
+// ask asks the gate's API of one replica after the other, until one decides.
+func (p *platform) ask(ctx context.Context, call func(*gate.Client) error) error {
+	return p.replicas.until(ctx, messagesWait, func(at *rig.Operator) (bool, error) {
+		err := call(p.gates[at])
+		switch problem, is := errors.AsType[*gate.Problem](err); {
+		case err == nil:
+			return true, nil
+		case !is || problem.Status == http.StatusServiceUnavailable: // what is repeated has no further effect
+			return false, ctx.Err()
+		case problem.Status == http.StatusUnauthorized:
+			p.expire()
+			return false, nil
+		}
+		return false, err
+	})
+}
+
+// standing is where the numbers stand, as one replica says it.
+func (p *platform) standing(ctx context.Context, at *rig.Operator) ([]gate.Item, error) {
+	return p.gates[at].Standing(ctx, gate.Selection{Namespace: "fleet"})
 }
 
 // platformRatings are what the platform of the clinic reports in a cycle.
@@ -106,15 +146,18 @@ func (p *platform) sendReserved(ctx context.Context, messages []message, to *eve
 	for some := range slices.Chunk(messages, maxBatch) {
 		requests := make([]gate.Request, len(some))
 		for i, m := range some {
-			requests[i] = gate.Request{Number: m.of.number, User: "+" + m.phone, Category: "Utility"}
+			requests[i] = gate.Request{Number: m.of.number, User: "+" + m.phone, Category: "Utility", Key: m.id()}
 		}
-		results, err := p.gate.ReserveAll(ctx, requests)
-		if problem, is := errors.AsType[*gate.Problem](err); is && problem.Status == http.StatusUnauthorized { // no token yet, or it has expired
-			if err := p.authenticate(ctx); err != nil {
+		var results []gate.Result
+		err := p.ask(ctx, func(at *gate.Client) (err error) {
+			if results, err = at.ReserveAll(ctx, requests); err != nil {
 				return err
 			}
-			results, err = p.gate.ReserveAll(ctx, requests)
-		}
+			if i := slices.IndexFunc(results, func(r gate.Result) bool { return r.Problem != nil && r.Problem.Status == http.StatusServiceUnavailable }); i >= 0 {
+				return results[i].Problem
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
@@ -124,7 +167,7 @@ func (p *platform) sendReserved(ctx context.Context, messages []message, to *eve
 				continue
 			}
 			p.tally.add(some[i].of, outcome{})
-			if err := p.gate.Confirm(ctx, result.Reservation.ID, some[i].id()); err != nil {
+			if err := p.ask(ctx, func(at *gate.Client) error { return at.Confirm(ctx, result.Reservation.ID, some[i].id()) }); err != nil {
 				return err
 			}
 			if err := to.happened(&some[i], p.clock.Now()); err != nil {
@@ -169,23 +212,24 @@ func (e *events) add(number, id, kind string, at time.Time, data map[string]stri
 
 // post posts events until they are acknowledged.
 func (p *platform) post(ctx context.Context, lines []byte) error {
-	for len(lines) > 0 {
-		status, answer, err := p.operator.PostEvents(ctx, lines, "application/x-ndjson", p.token)
-		switch {
-		case err != nil || status == http.StatusServiceUnavailable:
-		case status == http.StatusOK:
-			return nil
-		case status == http.StatusUnauthorized: // no token yet, or it has expired
-			if err := p.authenticate(ctx); err != nil {
-				return err
-			}
-			continue
-		default:
-			return fmt.Errorf("the operator answered events with %d: %s", status, answer)
-		}
-		if err := rig.Sleep(ctx, retryAfter); err != nil {
-			return err
-		}
+	if len(lines) == 0 {
+		return nil
 	}
-	return nil
+	return p.replicas.until(ctx, webhooksWait, func(at *rig.Operator) (bool, error) {
+		token, err := p.authenticate(ctx)
+		if err != nil {
+			return false, err
+		}
+		switch status, answer, err := at.PostEvents(ctx, lines, "application/x-ndjson", token); {
+		case err != nil || status == http.StatusServiceUnavailable:
+			return false, nil //nolint:nilerr // another one may take them
+		case status == http.StatusOK:
+			return true, nil
+		case status == http.StatusUnauthorized:
+			p.expire()
+			return false, nil
+		default:
+			return false, fmt.Errorf("the operator answered events with %d: %s", status, answer)
+		}
+	})
 }

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"sigs.k8s.io/yaml"
-
 	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
@@ -22,17 +20,17 @@ import (
 // run by its rules since then or that are read for other reasons; the operator finds it out by reading.
 type graphAPI struct {
 	*graphtest.Server
-	clock  *fleetClock
-	url    string
-	folder string // of the access tokens
-	config string // the operator's configuration
-	cycle  int    // at which the run began, from 0
-	http   *http.Server
+	clock    *fleetClock
+	url      string
+	folder   string          // of the access tokens
+	settings config.GraphAPI // of the operator
+	cycle    int             // at which the run began, from 0
+	http     *http.Server
 }
 
-// startGraphAPI serves the accounts on loopback and writes the operator's configuration.
+// startGraphAPI serves the accounts on loopback.
 func startGraphAPI(o options, clock *fleetClock) (*graphAPI, error) {
-	g := &graphAPI{Server: graphtest.New(clock), clock: clock, folder: filepath.Join(o.state, "graph"), config: filepath.Join(o.state, "config.yaml")}
+	g := &graphAPI{Server: graphtest.New(clock), clock: clock, folder: filepath.Join(o.state, "graph")}
 	g.cycle = int(clock.origin.Sub(clock.born) / cycle)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -41,7 +39,7 @@ func startGraphAPI(o options, clock *fleetClock) (*graphAPI, error) {
 	g.url = "http://" + listener.Addr().String()
 	g.http = &http.Server{Handler: g, ReadHeaderTimeout: 10 * time.Second}
 
-	settings := config.GraphAPI{BaseURL: g.url, PeriodMinutes: periodMinutes(clock.speed)}
+	g.settings = config.GraphAPI{BaseURL: g.url, PeriodMinutes: periodMinutes(clock.speed)}
 	for _, a := range metaAccounts {
 		token, err := rig.Credential(g.folder, a.token)
 		if err != nil {
@@ -55,7 +53,7 @@ func startGraphAPI(o options, clock *fleetClock) (*graphAPI, error) {
 			g.AddPhoneNumber(n.id, a.id, n.display, n.name)
 		}
 		if a.read {
-			settings.Accounts = append(settings.Accounts, config.Account{ID: a.id, TokenFile: g.tokenFile(a.token)})
+			g.settings.Accounts = append(g.settings.Accounts, config.Account{ID: a.id, TokenFile: g.tokenFile(a.token)})
 		}
 	}
 	g.AddTemplate(lastMinute, travel, "last_minute", "en_US", "UTILITY")
@@ -67,11 +65,7 @@ func startGraphAPI(o options, clock *fleetClock) (*graphAPI, error) {
 		g.script(g.cycleStart(n))
 	}
 	go func() { _ = g.http.Serve(listener) }()
-	content, err := yaml.Marshal(map[string]any{"apiVersion": config.APIVersion, "kind": config.Kind, "graphAPI": settings})
-	if err != nil {
-		return nil, err
-	}
-	return g, os.WriteFile(g.config, content, 0o600)
+	return g, nil
 }
 
 // periodMinutes is how often the operator reads an account: every second or so of real time, within what the configuration allows.

@@ -5,8 +5,6 @@ import (
 	"os"
 	"text/template"
 	"time"
-
-	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 //go:embed instructions.txt
@@ -15,11 +13,12 @@ var instructionsText string
 var instructions = template.Must(template.New("instructions").Parse(instructionsText))
 
 // printInstructions says where everything is, and how to talk to it.
-func printInstructions(o options, operator *rig.Operator, meta *graphAPI, clock *fleetClock) error {
+func printInstructions(o options, operators *replicas, meta *graphAPI, clock *fleetClock) error {
+	operator := operators.all[0]
 	account, shopping := metaAccounts[0], metaAccounts[2]
 	return instructions.Execute(os.Stdout, map[string]any{
 		"Speed": o.speed, "State": o.state, "Webhook": operator.WebhookURL(), "Log": operator.Log, "Guard": operator.GuardURL(), "API": "http://" + operator.Events,
 		"Meta": meta.url, "Account": account.id, "Token": meta.tokenFile(account.token), "Shop": shop, "ShopToken": meta.tokenFile(shopping.token),
-		"Now": clock.Now().Format(time.RFC3339),
+		"Replicas": len(operators.all), "Now": clock.Now().Format(time.RFC3339),
 	})
 }

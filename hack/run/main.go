@@ -17,10 +17,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"numberfleet.dev/numberfleet/hack/rig"
+	"numberfleet.dev/numberfleet/hack/rig/nats"
 )
 
 // The kubeconfigs below the folder of the state.
@@ -30,16 +32,20 @@ const (
 )
 
 type options struct {
-	assets  string
-	manager string
-	state   string
-	speed   float64
+	assets     string
+	manager    string
+	natsServer string
+	state      string
+	speed      float64
+	replicas   int
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "Folder with etcd and kube-apiserver.")
 	flag.StringVar(&o.manager, "manager", "bin/manager", "The operator's binary.")
+	flag.StringVar(&o.natsServer, "nats-server", "bin/nats-server", "The program of the log that three replicas share.")
+	flag.IntVar(&o.replicas, "replicas", 1, "How many processes the operator is: 1, with a ledger of its own, or 3, which share a log.")
 	flag.StringVar(&o.state, "state", ".run", "Folder for everything that is kept between runs.")
 	flag.Float64Var(&o.speed, "speed", 2880, "How many times faster than real time the fleet lives; 1 is real time.")
 	flag.Parse()
@@ -55,6 +61,9 @@ func main() {
 }
 
 func run(ctx context.Context, o options) (err error) {
+	if o.replicas != 1 && o.replicas != 3 {
+		return fmt.Errorf("%d replicas: there may be 1 or 3", o.replicas)
+	}
 	if err := os.MkdirAll(o.state, 0o755); err != nil {
 		return err
 	}
@@ -86,7 +95,8 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 
-	clock, err := resume(o.state, clock.RealClock{}, o.speed)
+	real := clock.RealClock{}
+	clock, err := resume(o.state, real, o.speed)
 	if err != nil {
 		return err
 	}
@@ -103,38 +113,57 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, meta.stop()) }()
-	operator, err := startOperator(o, clock, meta.config)
+	log, err := startLog(ctx, o)
+	if err != nil {
+		return err
+	}
+	if log != nil {
+		defer func() {
+			say("stopping NATS")
+			err = errors.Join(err, log.Stop())
+		}()
+	}
+	config, err := configure(o, meta.settings, log)
+	if err != nil {
+		return err
+	}
+	operators, err := newReplicas(o, clock, real, config)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		say("stopping the operator")
-		err = errors.Join(err, operator.Stop(20*time.Second))
+		err = errors.Join(err, operators.stop(), clock.save())
 	}()
-	if err := operator.Ready(ctx); err != nil {
+	if err := operators.startAll(ctx); err != nil {
 		return err
 	}
+	if err := printInstructions(o, operators, meta, clock); err != nil {
+		return err
+	}
+	return live(ctx, plane, operators, log, meta, clock)
+}
 
+// live has the fleet live until something fails or ctx ends.
+func live(ctx context.Context, plane *rig.ControlPlane, operators *replicas, log *nats.Cluster, meta *graphAPI, clock *fleetClock) error {
 	tally := newTally()
-	other, err := newPlatform(plane.Admin(), operator, clock, tally)
+	other, err := newPlatform(plane.Admin(), operators, clock, tally)
 	if err != nil {
 		return err
 	}
-	senders := newSenders(operator.GuardURL(), meta, clock, tally)
-	whatsapp := newNetwork(operator, senders, meta, clock)
-	if err := printInstructions(o, operator, meta, clock); err != nil {
-		return err
-	}
+	senders := newSenders(operators, meta, clock, tally)
+	whatsapp := newNetwork(operators, senders, meta, clock)
+	tending := &outages{replicas: operators, log: log, platform: other, metrics: plane.Admin().BearerToken, clock: clock}
 
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	running, ctx := errgroup.WithContext(ctx)
 	follow := func(act func(ctx context.Context, from, until time.Time) error) {
-		go func() { cancel(clock.follow(ctx, act)) }()
+		running.Go(func() error { return clock.follow(ctx, act) })
 	}
-	go func() { cancel(meta.run(ctx)) }()
+	running.Go(func() error { return meta.run(ctx) })
+	follow(tending.tend)
 	follow(whatsapp.tell)
 	follow(func(ctx context.Context, from, until time.Time) error {
-		return announce(ctx, operator, clock.born, from, until)
+		return announce(ctx, operators, clock.born, from, until)
 	})
 	for i := range patterns {
 		of, send := &patterns[i], senders.send
@@ -149,13 +178,8 @@ func run(ctx context.Context, o options) (err error) {
 			return err
 		})
 	}
-	go func() { cancel(show(ctx, plane.Admin(), clock)) }()
-	select {
-	case <-operator.Exited():
-		return errors.Join(rig.ErrEnded, operator.Err())
-	case <-ctx.Done():
-		return errors.Join(clock.save(), context.Cause(ctx))
-	}
+	running.Go(func() error { return show(ctx, plane.Admin(), clock) })
+	return running.Wait()
 }
 
 func say(format string, args ...any) { fmt.Printf("==> "+format+"\n", args...) }

@@ -10,14 +10,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
 // network is WhatsApp's: it delivers what the stand-in for Meta takes, or fails to, and users answer. The operator is told by webhooks.
 type network struct {
-	operator *rig.Operator
+	operator *replicas
 	senders  *senders
 	meta     *graphAPI
 	clock    *fleetClock
@@ -27,7 +26,7 @@ type network struct {
 	due   []happening
 }
 
-func newNetwork(operator *rig.Operator, senders *senders, meta *graphAPI, clock *fleetClock) *network {
+func newNetwork(operator *replicas, senders *senders, meta *graphAPI, clock *fleetClock) *network {
 	n := &network{operator: operator, senders: senders, meta: meta, clock: clock, taken: map[string]int{}}
 	meta.Receive(n.take)
 	return n
@@ -116,7 +115,7 @@ func (n *network) tell(ctx context.Context, _, until time.Time) error {
 	for i := range patterns {
 		number := patterns[i].number
 		for _, body := range webhooks(number, statuses[number], answers[number]) {
-			if err := post(ctx, n.operator, body); err != nil {
+			if err := n.operator.post(ctx, body); err != nil {
 				return err
 			}
 		}

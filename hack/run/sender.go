@@ -5,8 +5,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,19 +21,19 @@ import (
 
 // senders send the fleet's messages as programs with an SDK of Meta's do, whose base URL is the guard's.
 type senders struct {
-	guard  string // its URL
-	meta   *graphAPI
-	clock  *fleetClock
-	tally  *tally
-	client *http.Client
+	replicas *replicas
+	meta     *graphAPI
+	clock    *fleetClock
+	tally    *tally
+	client   *http.Client
 }
 
 // together is how many messages of a number are sent at one time.
 const together = 8
 
-func newSenders(guard string, meta *graphAPI, clock *fleetClock, tally *tally) *senders {
+func newSenders(replicas *replicas, meta *graphAPI, clock *fleetClock, tally *tally) *senders {
 	return &senders{
-		guard: guard, meta: meta, clock: clock, tally: tally,
+		replicas: replicas, meta: meta, clock: clock, tally: tally,
 		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: together}},
 	}
 }
@@ -86,22 +89,41 @@ const tooFast = "Throttled"
 
 var ours = regexp.MustCompile(`^[A-Z][A-Za-z]+: `)
 
-// post posts a message. A refusal begins with its reason and a colon, and may say how long to wait.
+// post posts a message at the replicas until one decides. A refusal begins with its reason and a colon, and may say how long to wait.
 func (s *senders) post(ctx context.Context, of *pattern, body []byte) (refusal string, wait time.Duration) {
-	unknown := func(err error) (string, time.Duration) { return "NoAnswer: " + err.Error(), 0 }
+	err := s.replicas.until(ctx, messagesWait, func(at *rig.Operator) (decided bool, err error) {
+		if refusal, wait, err = s.postAt(ctx, at, of, body); err == nil {
+			return !slices.ContainsFunc(undecided, func(reason string) bool { return strings.HasPrefix(refusal, reason) }), nil
+		}
+		if failed, is := errors.AsType[*net.OpError](err); is && failed.Op == "dial" {
+			return false, nil
+		}
+		return false, err // it may have been sent
+	})
+	if err != nil {
+		return "NoAnswer: " + err.Error(), 0
+	}
+	return refusal, wait
+}
+
+// undecided begin what a replica says that has not sent a message, and cannot decide now.
+var undecided = []string{"NotReady", "Unavailable"}
+
+// postAt posts a message at one replica.
+func (s *senders) postAt(ctx context.Context, at *rig.Operator, of *pattern, body []byte) (refusal string, wait time.Duration, err error) {
 	token, err := s.meta.token(of.id)
 	if err != nil {
-		return unknown(err)
+		return "", 0, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.guard+"/v27.0/"+of.id+"/messages", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, at.GuardURL()+"/v27.0/"+of.id+"/messages", bytes.NewReader(body))
 	if err != nil {
-		return unknown(err)
+		return "", 0, err
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := s.client.Do(request)
 	if err != nil {
-		return unknown(err)
+		return "", 0, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	var answer struct {
@@ -114,7 +136,7 @@ func (s *senders) post(ctx context.Context, of *pattern, body []byte) (refusal s
 		} `json:"error"`
 	}
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return unknown(err)
+		return "", 0, err
 	}
 	seconds, _ := strconv.Atoi(response.Header.Get("Retry-After")) // none is no wait
 	switch e := answer.Error; {
@@ -126,5 +148,5 @@ func (s *senders) post(ctx context.Context, of *pattern, body []byte) (refusal s
 	default:
 		refusal = "Meta: " + e.Message
 	}
-	return refusal, time.Duration(seconds) * time.Second
+	return refusal, time.Duration(seconds) * time.Second, nil
 }

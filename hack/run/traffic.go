@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -128,7 +127,7 @@ var ratings = []struct {
 const maxBatch = 1000
 
 // announce posts what Meta says of numbers and templates by webhooks.
-func announce(ctx context.Context, to *rig.Operator, born, from, until time.Time) error {
+func announce(ctx context.Context, to *replicas, born, from, until time.Time) error {
 	var bodies [][]byte
 	for i := range patterns {
 		bodies = append(bodies, patterns[i].flags(born, from, until)...)
@@ -143,7 +142,7 @@ func announce(ctx context.Context, to *rig.Operator, born, from, until time.Time
 		}
 	}
 	for _, body := range bodies {
-		if err := post(ctx, to, body); err != nil {
+		if err := to.post(ctx, body); err != nil {
 			return err
 		}
 	}
