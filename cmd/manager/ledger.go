@@ -62,7 +62,7 @@ func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) 
 	if book, err = ledger.Open(log, options); err != nil {
 		return nil, err
 	}
-	measured.Ledger = book
+	measured.Ledger, p.lease.age = book, book.Age
 	return book, metrics.Registry.Register(measured)
 }
 

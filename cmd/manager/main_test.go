@@ -339,18 +339,6 @@ func TestWithAWrongConfigurationItEnds(t *testing.T) {
 	o.process = nil
 }
 
-// Of operators that share a log one must lead: without an election none starts.
-func TestWithALogAndNoElectionItEnds(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "config.yaml")
-	content := "apiVersion: config.numberfleet.dev/v1alpha1\nkind: OperatorConfiguration\nledger: {engine: Log, log: {servers: ['nats://127.0.0.1'], secretFile: /secret}}"
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := newProgram(flags{configFile: file, refreshQPS: 1}, logr.Discard()); !errors.Is(err, errNoElection) {
-		t.Errorf("it says %v", err)
-	}
-}
-
 // An operator that cannot receive webhooks must not look alive.
 func TestWithoutItsWebhookAddressItEnds(t *testing.T) {
 	o, _ := newOperator(t)

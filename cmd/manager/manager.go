@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -22,18 +21,6 @@ import (
 	"numberfleet.dev/numberfleet/controllers"
 )
 
-// leaderElectionID names the lease.
-const leaderElectionID = "manager.numberfleet.dev"
-
-// Among replicas another one leads, and goes on with the statuses, at most 10 s after the leader was killed: once its lease has run out, and
-// the other one has looked. A leader that cannot renew its lease ends, which stops nothing where there are others. A single process keeps its
-// lease longer.
-const (
-	replicaLease = 6 * time.Second
-	replicaRenew = 4 * time.Second
-	replicaRetry = time.Second
-)
-
 // authorised lets through to the metrics whom the API server says may read them. Strangers have it ask no more than 20 times a
 // second.
 func authorised(api *rest.Config, client *http.Client) (metricsserver.Filter, error) {
@@ -45,14 +32,15 @@ func authorised(api *rest.Config, client *http.Client) (metricsserver.Filter, er
 // userAgent is what the operator calls itself to others.
 func userAgent() string { return "numberfleet/" + version }
 
-func newManager(f flags, replicas bool) (ctrl.Manager, error) {
+// newManager makes a manager, with a lease of replicas if there are several.
+func newManager(f flags, replicas bool) (manager ctrl.Manager, of *lease, err error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	api, err := ctrl.GetConfig()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	api.UserAgent = userAgent()
 
@@ -70,7 +58,7 @@ func newManager(f flags, replicas bool) (ctrl.Manager, error) {
 		Metrics:                 serving,
 		HealthProbeBindAddress:  f.probeAddress,
 		LeaderElection:          f.leaderElect,
-		LeaderElectionID:        leaderElectionID,
+		LeaderElectionID:        leaseName,
 		LeaderElectionNamespace: f.leaderElectionNamespace,
 		// Safe since the process ends at once when the manager does.
 		LeaderElectionReleaseOnCancel: true,
@@ -80,9 +68,14 @@ func newManager(f flags, replicas bool) (ctrl.Manager, error) {
 		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
 	}
 	if replicas {
+		if of, err = newLease(&f, api); err != nil {
+			return nil, nil, err
+		}
+		options.LeaderElectionResourceLockInterface = of
 		options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = new(replicaLease), new(replicaRenew), new(replicaRetry)
 	}
-	return ctrl.NewManager(api, options)
+	manager, err = ctrl.NewManager(api, options)
+	return manager, of, err
 }
 
 // namespaceFile tells a pod its namespace.

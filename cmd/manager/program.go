@@ -37,6 +37,7 @@ type program struct {
 	config  *config.OperatorConfiguration // of the file that a flag names
 	clock   *scaledclock.Clock            // of the rules
 	manager ctrl.Manager
+	lease   *lease // of replicas; nil where there is one
 	log     logr.Logger
 
 	webhooks    *webhook.Receiver
@@ -66,7 +67,7 @@ func newProgram(f flags, log logr.Logger) (*program, error) {
 	if p.clock, err = f.lapse.clock(clock.RealClock{}); err != nil {
 		return nil, err
 	}
-	if p.manager, err = newManager(f, p.sharesLog()); err != nil {
+	if p.manager, p.lease, err = newManager(f, p.sharesLog()); err != nil {
 		return nil, err
 	}
 	for _, setUp := range []func() error{p.watchSecrets, p.setUpWebhooks, p.setUpAccess, p.setUpEvents, p.setUpGuard} {

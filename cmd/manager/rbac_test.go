@@ -299,7 +299,7 @@ func (s *office) begin(n int) *day {
 	s.create(d.portfolio, d.alone, d.member, d.template, d.pool)
 	// What a day before left behind; its lease would keep this one waiting.
 	for _, object := range []client.Object{
-		&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: leaderElectionID}},
+		&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: leaseName}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: "numberfleet-notifications-since"}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: unclaimed.ConfigMap}},
 	} {
@@ -472,7 +472,7 @@ var duties = []struct {
 	{"leases", []string{"get", "create"}, "it leads", func(d *day) bool { return d.get(d.alone) && d.alone.Status.State != "" }},
 	{"leases", []string{"update"}, "it gives the lease back", func(d *day) bool {
 		d.kill(syscall.SIGTERM)
-		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: leaderElectionID}}
+		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: leaseName}}
 		return d.get(lease) && (lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "")
 	}},
 	{"events", []string{"create"}, "there is an Event", func(d *day) bool { return len(d.told()) > 0 }},

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// leaseName names the lease of the process that leads.
+const leaseName = "manager.numberfleet.dev"
+
+// Among replicas another one leads, and goes on with the statuses, at most 10 s after the leader was killed: once its lease has run out, and
+// the other one has looked. A leader that cannot renew its lease ends, which stops nothing where there are others. A single process keeps its
+// lease longer.
+const (
+	replicaLease = 6 * time.Second
+	replicaRenew = 4 * time.Second
+	replicaRetry = time.Second
+)
+
+// mostLeaderAge is how old what the leader knows of the log may be: longer than the log takes to elect a leader of its own.
+const mostLeaderAge = 20 * time.Second
+
+// lease is that of replicas: one that does not hear from the log neither takes it nor keeps it. What it would say is old, and it can set nothing.
+type lease struct {
+	resourcelock.Interface
+	age func() time.Duration // of what the replica knows; set before the manager starts
+}
+
+// newLease makes the lease in the operator's namespace.
+func newLease(f *flags, api *rest.Config) (*lease, error) {
+	namespace, err := f.namespace()
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	holder := resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())}
+	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, namespace, leaseName, holder, api, replicaRenew)
+	return &lease{Interface: lock}, err
+}
+
+// Create implements resourcelock.Interface.
+func (l *lease) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	if err := l.mayHold(record); err != nil {
+		return err
+	}
+	return l.Interface.Create(ctx, record)
+}
+
+// Update implements resourcelock.Interface.
+func (l *lease) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	if err := l.mayHold(record); err != nil {
+		return err
+	}
+	return l.Interface.Update(ctx, record)
+}
+
+// mayHold says why this replica may not hold the lease. It may always give it up.
+func (l *lease) mayHold(record resourcelock.LeaderElectionRecord) error {
+	if age := l.age(); age > mostLeaderAge && record.HolderIdentity != "" {
+		return fmt.Errorf("a replica that has not heard from the log for %s does not lead", age.Round(time.Second))
+	}
+	return nil
+}
