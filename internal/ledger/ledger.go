@@ -32,6 +32,7 @@ type Ledger struct {
 	machine *counts.Machine
 	journal journal.Journal
 	replica *replica // nil where the journal is not shared
+	cluster string
 	hasher  counts.Hasher
 	log     logr.Logger
 
@@ -65,6 +66,8 @@ type Options struct {
 	// Both are needed for a shared journal, and only there.
 	Clock clock.WithTicker
 	Rules clock.PassiveClock
+	// Cluster is the name of the Kubernetes cluster whose resources this process follows, where several share a journal; else it is empty.
+	Cluster string
 	// Applied is told how long each round took that this process proposed to a shared journal, until it was applied; nil for nobody.
 	Applied func(took time.Duration)
 	// Secret is that of the Hasher. Keys of users and messages are comparable only under the same one.
@@ -86,7 +89,7 @@ func Open(j journal.Journal, options Options) (*Ledger, error) {
 	}
 	l := &Ledger{
 		View: &machine.View, machine: machine, journal: j, hasher: counts.NewHasher(options.Secret), log: options.Log,
-		fatal: options.Fatal, journalBytes: options.JournalBytes, wake: make(chan struct{}, 1), waiting: newRound(),
+		fatal: options.Fatal, cluster: options.Cluster, journalBytes: options.JournalBytes, wake: make(chan struct{}, 1), waiting: newRound(),
 	}
 	if l.journalBytes <= 0 {
 		l.journalBytes = defaultJournalBytes
@@ -192,12 +195,12 @@ func (l *Ledger) Operate(ctx context.Context, operations []counts.Operation, now
 	return applied.Decisions, err
 }
 
-// Configure sets what operations are decided by. It writes those that differ from what is known.
+// Configure sets what operations are decided by. It writes what differs from what is known, and nothing of what another cluster sets.
 func (l *Ledger) Configure(settings counts.Settings) error {
 	if err := settings.Validate(); err != nil {
 		return err
 	}
-	changes := l.Changes(settings)
+	changes := l.Changes(settings, l.cluster)
 	if changes.Empty() {
 		return l.usable()
 	}
@@ -237,7 +240,7 @@ func (l *Ledger) SetWindows(number string, windows counts.Windows) error {
 	if err := w.Validate(); err != nil {
 		return err
 	}
-	if l.Windows(number) == windows {
+	if l.Windows(number) == windows || l.SetElsewhere(number) != "" {
 		return nil
 	}
 	return l.control(&counts.Record{Windows: []counts.NumberWindows{w}})
@@ -249,7 +252,7 @@ func (l *Ledger) SetPortfolio(name string, numbers []string) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	if l.HasPortfolio(p) {
+	if l.HasPortfolio(p, l.cluster) {
 		return l.usable()
 	}
 	return l.control(&counts.Record{Portfolios: []counts.Portfolio{p}})
@@ -261,11 +264,15 @@ func (l *Ledger) Claim(id, number string) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	if l.HasClaim(c) {
+	if l.HasClaim(c) || l.SetElsewhere(number) != "" {
 		return nil
 	}
 	return l.control(&counts.Record{Claims: []counts.Claim{c}})
 }
+
+// SetElsewhere is the other cluster that sets what is known of a number, or of a counts.PortfolioKey: what this one sets has no effect. It is
+// empty where there is none.
+func (l *Ledger) SetElsewhere(subject string) string { return l.View.SetElsewhere(subject, l.cluster) }
 
 // control commits what only the leader may.
 func (l *Ledger) control(record *counts.Record) error {

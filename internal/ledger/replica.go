@@ -267,7 +267,7 @@ func (r *replica) submit(in *round) (*proposal, error) {
 	r.last = p.sent
 	r.underway[r.batch] = p
 	in.Proposer, in.Batch, in.Least = r.proposer, r.batch, r.least()
-	in.Clock, in.Term = r.rules.Now().UnixMilli(), r.term.Load()
+	in.Clock, in.Cluster, in.Term = r.rules.Now().UnixMilli(), l.cluster, r.term.Load()
 	l.background.Go(func() {
 		defer cancel()
 		if err := r.log.Append(ctx, &in.Round); err != nil && ctx.Err() == nil {

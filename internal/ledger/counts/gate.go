@@ -15,6 +15,7 @@ type gate struct {
 	templates    map[string]TemplateSetting
 	pools        map[string]PoolSetting
 	reservations reservations
+	owners       owners
 }
 
 // now is log time in Unix seconds.

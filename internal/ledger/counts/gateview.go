@@ -117,14 +117,15 @@ func (v *View) EndsBy(now time.Time) bool {
 }
 
 // Changes are the settings that differ from those that are known.
-func (v *View) Changes(s Settings) (some Settings) {
+func (v *View) Changes(s Settings, cluster string) (some Settings) {
 	v.gate.mu.RLock()
 	defer v.gate.mu.RUnlock()
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	for _, set := range s.Limits {
-		l := v.gate.limits[v.resolved(set.Subject)]
-		if set.Removed != !l.isSet() || !set.Removed && !l.setting.equal(&set) {
+		subject := v.resolved(set.Subject)
+		l := v.gate.limits[subject]
+		if !v.gate.owners.foreign(subject, cluster) && (set.Removed != !l.isSet() || !set.Removed && !l.setting.equal(&set)) {
 			some.Limits = append(some.Limits, set)
 		}
 	}
@@ -133,19 +134,19 @@ func (v *View) Changes(s Settings) (some Settings) {
 		if n := v.numbers[set.Number]; n != nil {
 			known = n.sender
 		}
-		if set.Removed != (known == nil) || known != nil && *known != set {
+		if !v.gate.owners.foreign(v.resolved(set.Number), cluster) && (set.Removed != (known == nil) || known != nil && *known != set) {
 			some.Senders = append(some.Senders, set)
 		}
 	}
 	for _, set := range s.Templates {
 		known, found := v.gate.templates[set.Name]
-		if set.Removed && found || !set.Removed && (!found || known != set) {
+		if !v.gate.owners.foreign(templateOwned(set.Name), cluster) && (set.Removed && found || !set.Removed && (!found || known != set)) {
 			some.Templates = append(some.Templates, set)
 		}
 	}
 	for _, set := range s.Pools {
 		known, found := v.gate.pools[set.Name]
-		if set.Removed && found || !set.Removed && (!found || !bytes.Equal(set.appendRow(nil), known.appendRow(nil))) {
+		if !v.gate.owners.foreign(poolOwned(set.Name), cluster) && (set.Removed && found || !set.Removed && (!found || !bytes.Equal(set.appendRow(nil), known.appendRow(nil)))) {
 			some.Pools = append(some.Pools, set)
 		}
 	}

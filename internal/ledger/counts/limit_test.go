@@ -106,7 +106,7 @@ func TestWhatIsHeldCanBeAskedMeanwhile(t *testing.T) {
 				d.Reserved(d.LimitOwner(desked), d.now)
 				d.Budgets(shared.Subject, d.now)
 				d.Holds(shared.Subject, d.now)
-				d.Changes(d.Settings())
+				d.Changes(d.Settings(), "")
 				d.Reservation(reservationID(1))
 				d.EndsBy(d.now)
 			}

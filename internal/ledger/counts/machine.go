@@ -93,7 +93,10 @@ func (m *Machine) applyRecord(r *Record, of *Round) Applied {
 			about = append(about, s.number)
 		}
 	}
-	fenced := r.control() && of.Term != m.shared.term
+	fenced := r.control() && of.Term != m.shared.terms[of.Cluster]
+	if !fenced {
+		r = m.owned(r, of.Cluster)
+	}
 	if !fenced {
 		about = m.applyControl(r, about)
 	}

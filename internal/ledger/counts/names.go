@@ -50,6 +50,11 @@ func (v *View) resolved(number string) string {
 func (v *View) resolveAll(numbers []string) []string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
+	return v.resolveNames(numbers)
+}
+
+// resolveNames is resolveAll for who holds mu.
+func (v *View) resolveNames(numbers []string) []string {
 	own := make([]string, len(numbers))
 	for i, number := range numbers {
 		own[i] = v.resolved(number)

@@ -164,6 +164,7 @@ func (in *restoration) machineRow(row []byte) error {
 	if r.Version > 2 {
 		m.present.Store(r.Varint())
 		m.shared.decode(r)
+		m.gate.owners = r.owners()
 	}
 	return r.End()
 }

@@ -17,9 +17,12 @@ type Round struct {
 	Least uint64
 	// Clock is what the proposer's clock showed when it made the round, Unix milliseconds.
 	Clock int64
-	// Lead makes the proposer the leader: the round's position is its term. Control records of another term have no effect (see Record.control).
+	// Cluster is the Kubernetes cluster whose resources the proposer follows: empty, or a name where several clusters share the log.
+	Cluster string
+	// Lead makes the proposer the leader of its cluster: the round's position is its term. Control records of another term have no effect (see
+	// Record.control).
 	Lead bool
-	// Term is that of a round of the leader, zero of others'.
+	// Term is that of a round of a leader, zero of others'.
 	Term    uint64
 	Records []*Record
 
@@ -36,17 +39,21 @@ const (
 	roundVersion = 4
 	flagShared   = 1 << 0 // a proposer follows
 	flagLead     = 1 << 1
+	flagCluster  = 1 << 2 // of a proposer: the cluster follows
 )
 
 // AppendRow appends the row of a round. Numbers are written once.
 func (r *Round) AppendRow(row []byte) []byte {
-	row = append(row, roundVersion, flag(r.Proposer != 0, flagShared)|flag(r.Lead, flagLead))
+	row = append(row, roundVersion, flag(r.Proposer != 0, flagShared)|flag(r.Lead, flagLead)|flag(r.Cluster != "", flagCluster))
 	if r.Proposer != 0 {
 		row = binary.LittleEndian.AppendUint64(row, r.Proposer)
 		row = binary.AppendUvarint(row, r.Batch)
 		row = binary.AppendUvarint(row, r.Least)
 		row = binary.AppendVarint(row, r.Clock)
 		row = binary.AppendUvarint(row, r.Term)
+	}
+	if r.Cluster != "" {
+		row = codec.AppendString(row, r.Cluster)
 	}
 	t := numberTable{index: map[string]int{}}
 	for _, rec := range r.Records {
@@ -79,6 +86,11 @@ func (r *Round) ReadRow(row []byte) error {
 		r.Proposer, r.Batch, r.Least, r.Clock, r.Term = in.Uint64(), in.Uvarint(), in.Uvarint(), in.Varint(), in.Uvarint()
 		if in.Err() == nil && (r.Proposer == 0 || r.Batch == 0 || r.Least > r.Batch) {
 			in.Fail(errors.New("its batch is impossible"))
+		}
+	}
+	if flags&flagCluster != 0 {
+		if r.Cluster = in.String(); r.Cluster == "" || len(r.Cluster) > maxName {
+			in.Fail(errors.New("its cluster is impossible"))
 		}
 	}
 	number := in.numbers()

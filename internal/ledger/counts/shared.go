@@ -6,14 +6,16 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"numberfleet.dev/numberfleet/internal/ledger/codec"
 )
 
 // shared is what a machine knows of those who propose rounds to one log.
 type shared struct {
-	// term is the position of the round by which the leader of now leads; zero before there was one. Control follows from Kubernetes objects,
-	// which processes see at different times: so only the leader writes it. A leader that was paused, while another took over, has an older
-	// term, and changes nothing.
-	term      uint64
+	// terms are the positions of the rounds by which the leaders of now lead, by their clusters. Control follows from Kubernetes objects, which
+	// processes see at different times: so only the leader of a cluster writes it. A leader that was paused, while another took over, has an
+	// older term, and changes nothing.
+	terms     map[string]uint64
 	proposers map[uint64]*proposer
 }
 
@@ -62,7 +64,10 @@ func (m *Machine) admit(r *Round) bool {
 	p.seen = slices.DeleteFunc(p.seen, func(batch uint64) bool { return batch < p.least })
 	p.at = max(m.time, now)
 	if r.Lead {
-		m.shared.term = m.position
+		if m.shared.terms == nil {
+			m.shared.terms = map[string]uint64{}
+		}
+		m.shared.terms[r.Cluster] = m.position
 	}
 	return true
 }
@@ -84,7 +89,10 @@ func (r *Round) time(clock int64) int64 {
 }
 
 func (h *shared) encode(row []byte) []byte {
-	row = binary.AppendUvarint(row, h.term)
+	row = binary.AppendUvarint(row, uint64(len(h.terms)))
+	for _, cluster := range slices.Sorted(maps.Keys(h.terms)) {
+		row = binary.AppendUvarint(codec.AppendString(row, cluster), h.terms[cluster])
+	}
 	row = binary.AppendUvarint(row, uint64(len(h.proposers)))
 	for _, id := range slices.Sorted(maps.Keys(h.proposers)) {
 		p := h.proposers[id]
@@ -99,7 +107,11 @@ func (h *shared) encode(row []byte) []byte {
 }
 
 func (h *shared) decode(r *reader) {
-	h.term = r.Uvarint()
+	h.terms = map[string]uint64{}
+	for range r.Count(2) {
+		cluster := r.String()
+		h.terms[cluster] = r.Uvarint()
+	}
 	h.proposers = map[uint64]*proposer{}
 	for range r.Count(11) {
 		id := r.Uint64()

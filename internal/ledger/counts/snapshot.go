@@ -219,7 +219,7 @@ func (m *Machine) encode() []byte {
 		row = p.appendRow(row)
 	}
 	row = binary.AppendVarint(row, m.present.Load())
-	return codec.Seal(m.shared.encode(row))
+	return codec.Seal(m.gate.owners.encode(m.shared.encode(row)))
 }
 
 // encode is the portfolio's own row.

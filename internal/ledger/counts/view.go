@@ -250,16 +250,18 @@ func (v *View) Portfolios() []string {
 	return names
 }
 
-// HasPortfolio says whether a portfolio has just these numbers. One without numbers is none.
-func (v *View) HasPortfolio(p Portfolio) bool {
-	numbers := v.resolveAll(p.Numbers)
+// HasPortfolio says whether what a cluster gave a portfolio are just these numbers, but for those that others set. One without numbers is none.
+func (v *View) HasPortfolio(p Portfolio, cluster string) bool {
+	v.gate.mu.RLock()
+	defer v.gate.mu.RUnlock()
 	v.mu.RLock()
+	defer v.mu.RUnlock()
 	g := v.portfolios[PortfolioKey(p.Name)]
-	v.mu.RUnlock()
 	if g == nil {
-		return len(numbers) == 0
+		return len(p.Numbers) == 0
 	}
 	g.rlock()
 	defer g.runlock()
-	return g.consistsOf(numbers)
+	numbers := slices.DeleteFunc(slices.Clone(p.Numbers), func(number string) bool { return v.gate.owners.foreign(v.resolved(number), cluster) })
+	return g.consistsOf(v.resolveNames(v.withForeign(Portfolio{Name: p.Name, Numbers: numbers}, cluster).Numbers))
 }
