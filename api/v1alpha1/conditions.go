@@ -120,6 +120,8 @@ const (
 	ReasonGuaranteesExceedLimit = "GuaranteesExceedLimit"
 	// ReasonLimitShared (BudgetsFit=False): the limit is that of the number's portfolio, whose budgets share it out.
 	ReasonLimitShared = "LimitShared"
+	// ReasonSetElsewhere (BudgetsFit=False): another cluster that shares the ledger has a resource for the same limit, which the gate follows.
+	ReasonSetElsewhere = "SetElsewhere"
 
 	// ReasonNoNumbers (Ready=False): the selector of the pool selects no PhoneNumber of the namespace.
 	ReasonNoNumbers = "NoNumbers"

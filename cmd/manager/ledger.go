@@ -58,7 +58,7 @@ func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) 
 		return nil, err
 	}
 	measured := logmetrics.NewLog(log.Stats, *p.config.Ledger.Log.RequireSync)
-	options.Clock, options.Rules, options.Applied = clock.RealClock{}, p.clock, measured.ObserveAppend
+	options.Clock, options.Rules, options.Applied, options.Cluster = clock.RealClock{}, p.clock, measured.ObserveAppend, p.config.Ledger.Log.Cluster
 	if book, err = ledger.Open(log, options); err != nil {
 		return nil, err
 	}

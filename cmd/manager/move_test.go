@@ -65,7 +65,7 @@ func TestTheLedgerIsMovedWhileWebhooksComeIn(t *testing.T) {
 	if err := yaml.UnmarshalStrict([]byte(manifest), &secret); err != nil || secret.Name != "numberfleet-log" {
 		t.Fatalf("the manifest is of %q, %v", secret.Name, err)
 	}
-	configuration := "--config=" + o.configure(newLog(t), secret.StringData["secret"])
+	configuration := "--config=" + o.configure(newLog(t), secret.StringData["secret"], "")
 	for i := range 5 {
 		_, _ = command(t, time.Duration(i+1)*100*time.Millisecond, "ledger", "import", "--data-dir="+folder, configuration)
 	}

@@ -36,7 +36,7 @@ const logSecret = "000102030405060708090a0b0c0d0e0f"
 func newReplicas(t *testing.T) ([]*replica, runtimeclient.Client) {
 	t.Helper()
 	common, api := newOperator(t)
-	all := common.replicas(common.configure(newLog(t), logSecret))
+	all := common.replicas(common.configure(newLog(t), logSecret, ""))
 	for _, r := range all {
 		r.start()
 	}
@@ -57,36 +57,41 @@ func newLog(t *testing.T) *nats.Cluster {
 	return log
 }
 
-// configure writes a configuration of operators that share a log, and returns its file.
-func (o *operator) configure(log *nats.Cluster, secret string) string {
+// configure writes a configuration of operators of a cluster that share a log, and returns its file.
+func (o *operator) configure(log *nats.Cluster, secret, cluster string) string {
 	o.t.Helper()
 	o.write("secret", secret)
 	o.write("config.yaml", fmt.Sprintf(`apiVersion: config.numberfleet.dev/v1alpha1
 kind: OperatorConfiguration
 ledger:
   engine: Log
-  log: {servers: ["%s"], secretFile: %s}
-`, strings.ReplaceAll(log.URL(), ",", `", "`), filepath.Join(o.folder, "secret")))
+  log: {servers: ["%s"], secretFile: %s, cluster: %q}
+`, strings.ReplaceAll(log.URL(), ",", `", "`), filepath.Join(o.folder, "secret"), cluster))
 	return filepath.Join(o.folder, "config.yaml")
 }
 
 // replicas are three operators that share a log, with the credentials of another one.
 func (o *operator) replicas(configuration string) (all []*replica) {
 	for range 3 {
-		r := &replica{events: freeAddress(o.t), operator: &operator{
-			t: o.t, folder: o.folder, webhook: freeAddress(o.t), probe: freeAddress(o.t), metrics: freeAddress(o.t), log: &lockedBuffer{},
-		}}
-		r.more = []string{"--config=" + configuration, "--data-dir=/nonexistent/ledger", "--events-bind-address=" + r.events,
-			"--leader-elect", "--leader-election-namespace=default", "--status-refresh-period=100ms"}
-		o.t.Cleanup(func() {
-			r.kill(syscall.SIGKILL)
-			if o.t.Failed() {
-				o.t.Logf("the log of a replica:\n%s", r.log)
-			}
-		})
-		all = append(all, r)
+		all = append(all, o.replica(configuration))
 	}
 	return all
+}
+
+// replica is an operator that shares a log, with the credentials of another one.
+func (o *operator) replica(configuration string) *replica {
+	r := &replica{events: freeAddress(o.t), operator: &operator{
+		t: o.t, folder: o.folder, webhook: freeAddress(o.t), probe: freeAddress(o.t), metrics: freeAddress(o.t), log: &lockedBuffer{},
+	}}
+	r.more = []string{"--config=" + configuration, "--data-dir=/nonexistent/ledger", "--events-bind-address=" + r.events,
+		"--leader-elect", "--leader-election-namespace=default", "--status-refresh-period=100ms"}
+	o.t.Cleanup(func() {
+		r.kill(syscall.SIGKILL)
+		if o.t.Failed() {
+			o.t.Logf("the log of a replica:\n%s", r.log)
+		}
+	})
+	return r
 }
 
 // Three replicas take webhooks and reservations at once, and one of them writes statuses. All know what one of them received; together they grant
@@ -228,7 +233,7 @@ func TestAReplicaThatDoesNotHearFromTheLogRefuses(t *testing.T) {
 	const number = "+15550100072"
 	log := newLog(t)
 	common, api := newOperator(t)
-	r := common.replicas(common.configure(log, logSecret))[0]
+	r := common.replicas(common.configure(log, logSecret, ""))[0]
 	r.start()
 	r.ready()
 	newNumber(t, api, number, 10)

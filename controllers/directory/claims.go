@@ -19,9 +19,10 @@ type Claims struct {
 	names    Names
 }
 
-// Names are the names of one number in the ledger.
+// Names are what the ledger knows of a number: its names, and the other cluster whose resource has it, if there is one.
 type Names interface {
 	Names(number string) []string
+	SetElsewhere(number string) string
 }
 
 // NewClaims reads the cache, which need not have started.
@@ -33,11 +34,11 @@ func NewClaims(ctx context.Context, of cache.Cache, names Names) (*Claims, error
 	return &Claims{cache: of, informer: informer, names: names}, nil
 }
 
-// Known says whether a PhoneNumber claims a number, by any of its names. Before the cache is synced every number is known: a webhook does
+// Known says whether a PhoneNumber claims a number, by any of its names, of this cluster or of another that shares the ledger. Before the cache is synced every number is known: a webhook does
 // not wait for the API server.
 func (c *Claims) Known(number string) bool {
 	named := func(name string) bool { return Named(context.Background(), c.cache, name) }
-	return !c.informer.HasSynced() || named(number) || slices.ContainsFunc(c.names.Names(number), named)
+	return !c.informer.HasSynced() || named(number) || slices.ContainsFunc(c.names.Names(number), named) || c.names.SetElsewhere(number) != ""
 }
 
 // Named says whether a PhoneNumber has that number or id. It is taken to where that cannot be told, as before the cache is there.

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/workqueue"
@@ -17,6 +18,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
 // queue is that of the controller.
@@ -172,6 +174,10 @@ func (r *Reconciler) declare(ctx context.Context, queue adder, object client.Obj
 func (r *Reconciler) Receive(ctx context.Context, queue adder, subject string) {
 	for _, n := range r.numbers(ctx, lookup.SubjectIndex, subject) {
 		r.enqueueNumber(ctx, queue, &n, lookup.NumberKey(&n))
+	}
+	// A limit that another cluster set, and has removed, is this one's from now on.
+	if name, shared := strings.CutPrefix(subject, counts.PortfolioKey("")); shared && !r.Ledger.HasLimit(subject) {
+		r.enqueue(queue, name, lookup.PortfolioKey(name))
 	}
 	for _, p := range r.portfoliosWith(ctx, lookup.SubjectIndex, subject) {
 		queue.Add(lookup.PortfolioKey(p.Name))

@@ -117,7 +117,8 @@ func (e *Evaluation) End(room rules.Room, shared *Shared, templates []*v1alpha1.
 		}
 		want.Usage.OwnReserved = new(o.Ledger.NumberReserved(number.Spec.PhoneNumber, e.now))
 		if shared == nil {
-			budgets.Set(set, &want.LimitStatus, number.Spec.Budgets, room, o.Ledger.Budgets(number.Spec.PhoneNumber, e.now))
+			budgets.Set(set, &want.LimitStatus, number.Spec.Budgets, room, o.Ledger.Budgets(number.Spec.PhoneNumber, e.now),
+				o.Ledger.SetElsewhere(number.Spec.PhoneNumber))
 		} else {
 			budgets.SetShared(set, &want.LimitStatus, number.Spec.Budgets, e.portfolio)
 			setShared(want, shared)

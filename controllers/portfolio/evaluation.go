@@ -150,7 +150,8 @@ func (e *Evaluation) End(obstacle rules.Obstacle) *reconciler.Change {
 		set.SetRestricted(&want.Restriction, want.Tier.Limit)
 		room := rules.RoomOf(rules.LimitAt(e.Unit.Policy, facts, state, state.EvaluatedAt), obstacle)
 		set.SetSendable(&want.Usage, room)
-		budgets.Set(set, &want.LimitStatus, portfolio.Spec.Budgets, room, o.Ledger.Budgets(counts.PortfolioKey(portfolio.Name), e.now))
+		key := counts.PortfolioKey(portfolio.Name)
+		budgets.Set(set, &want.LimitStatus, portfolio.Spec.Budgets, room, o.Ledger.Budgets(key, e.now), o.Ledger.SetElsewhere(key))
 		e.members.SetFresh(set)
 		subjects := []report.Subject{lookup.PortfolioSubject(portfolio)}
 		for _, r := range reports.Statements(o.Ledger, subjects[0], e.now, &e.later) {

@@ -47,6 +47,8 @@ type Log struct {
 	KeyFile         string `json:"keyFile"`
 	// Instance is a DNS label of at most 63 characters; main where it is left out. Those of one instance share a log.
 	Instance string `json:"instance"`
+	// Cluster is the name of this Kubernetes cluster, a DNS label of at most 63 characters, where several share the log; else it is left out.
+	Cluster string `json:"cluster"`
 	// Replicas is how many nodes have a copy, 1, 3 or 5; 3 where it is left out.
 	Replicas int `json:"replicas"`
 	// RetentionDays is how long the log keeps records, 3 to 366; 38 where it is left out. Snapshots have what follows from older ones.
@@ -147,6 +149,9 @@ func validateLog(path *field.Path, l *Log) field.ErrorList {
 		errs = append(errs, field.Required(path, "certificateFile and keyFile go together: set both or none"))
 	}
 	errs = append(errs, label(path.Child("instance"), l.Instance)...)
+	if l.Cluster != "" {
+		errs = append(errs, label(path.Child("cluster"), l.Cluster)...)
+	}
 	if l.Replicas != 1 && l.Replicas != 3 && l.Replicas != 5 {
 		errs = append(errs, field.Invalid(path.Child("replicas"), l.Replicas, "must be 1, 3 or 5"))
 	}

@@ -252,7 +252,7 @@ func (l *Ledger) SetPortfolio(name string, numbers []string) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	if l.HasPortfolio(p, l.cluster) {
+	if l.HasPortfolio(p) {
 		return l.usable()
 	}
 	return l.control(&counts.Record{Portfolios: []counts.Portfolio{p}})
@@ -273,6 +273,9 @@ func (l *Ledger) Claim(id, number string) error {
 // SetElsewhere is the other cluster that sets what is known of a number, or of a counts.PortfolioKey: what this one sets has no effect. It is
 // empty where there is none.
 func (l *Ledger) SetElsewhere(subject string) string { return l.View.SetElsewhere(subject, l.cluster) }
+
+// HasPortfolio says whether what this cluster gave a portfolio are just these numbers, but for those that another one sets.
+func (l *Ledger) HasPortfolio(p counts.Portfolio) bool { return l.View.HasPortfolio(p, l.cluster) }
 
 // control commits what only the leader may.
 func (l *Ledger) control(record *counts.Record) error {

@@ -16,9 +16,15 @@ import (
 	"numberfleet.dev/numberfleet/internal/standing"
 )
 
-// Set writes into a status where the budgets of a limit stand, whose room is given, and whether what they guarantee is there.
-func Set(c conditions.Setter, status *v1alpha1.LimitStatus, spec []v1alpha1.Budget, room rules.Room, used []counts.BudgetUse) {
+// Set writes into a status where the budgets of a limit stand, whose room is given, and whether what they guarantee is there: not where it is
+// the resource of another cluster that the gate follows.
+func Set(c conditions.Setter, status *v1alpha1.LimitStatus, spec []v1alpha1.Budget, room rules.Room, used []counts.BudgetUse, elsewhere string) {
 	status.Budgets = nil
+	if elsewhere != "" {
+		c.Set(v1alpha1.ConditionBudgetsFit, metav1.ConditionFalse, v1alpha1.ReasonSetElsewhere, fmt.Sprintf(
+			"The gate follows the resource of cluster %q, which set this limit first. Change its spec there; or delete it, and the gate follows this one.", elsewhere))
+		return
+	}
 	if len(spec) == 0 {
 		meta.RemoveStatusCondition(c.In, v1alpha1.ConditionBudgetsFit)
 		return

@@ -79,7 +79,7 @@ func (m *Machine) applySettings(settings *Settings, about []string) []string {
 		was := s.namespace()
 		s.sender, s.dirty = new(*n), true
 		if n.Removed {
-			s.sender = nil
+			s.sender, about = nil, append(about, s.number) // another cluster may have a resource for it
 		}
 		if l := m.limitOf(s); l.active() && s.namespace() != was {
 			l.recount()

@@ -116,6 +116,13 @@ func (v *View) EndsBy(now time.Time) bool {
 	return ends
 }
 
+// HasLimit says whether a subject has a limit, as a LimitSetting has one.
+func (v *View) HasLimit(subject string) bool {
+	v.gate.mu.RLock()
+	defer v.gate.mu.RUnlock()
+	return v.gate.limits[subject].isSet()
+}
+
 // Changes are the settings that differ from those that are known.
 func (v *View) Changes(s Settings, cluster string) (some Settings) {
 	v.gate.mu.RLock()

@@ -33,7 +33,7 @@ func onlyTheLeaderControls(t *testing.T, empty func() Store) {
 	decide(t, first.Ledger, reserve(1), counts.Held)
 	for i, r := range c.replicas {
 		r.catchUp(t)
-		if s := r.Settings(); s.Limits[0].Limit != 4 || r.HasPortfolio(counts.Portfolio{Name: "one", Numbers: []string{number}}, "") || r.HasClaim(counts.Claim{ID: "1", Number: number}) ||
+		if s := r.Settings(); s.Limits[0].Limit != 4 || r.HasPortfolio(counts.Portfolio{Name: "one", Numbers: []string{number}}) || r.HasClaim(counts.Claim{ID: "1", Number: number}) ||
 			r.Windows(number) == (counts.Windows{}) {
 			t.Errorf("replica %d knows what was set by one that does not lead: %+v", i, s)
 		}
