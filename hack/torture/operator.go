@@ -82,6 +82,18 @@ func (op *operator) run(one *rig.Operator) error {
 	return one.Start(slices.Concat(flags, op.flags)...)
 }
 
+// runEnded runs the replicas that have ended.
+func (op *operator) runEnded() error {
+	for _, one := range op.all() {
+		if !one.Alive() {
+			if err := op.run(one); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // all are the replicas.
 func (op *operator) all() []*rig.Operator { return append([]*rig.Operator{op.Operator}, op.others...) }
 

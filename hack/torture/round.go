@@ -210,8 +210,12 @@ func (e *epoch) revive(ctx context.Context, faults []fault) error {
 	return e.again(ctx)
 }
 
-// again starts the operator at the event time at which it stopped.
+// again starts the operator at the event time at which it stopped. Of several replicas it starts those that ended: the time of the others
+// goes on.
 func (e *epoch) again(ctx context.Context) error {
+	if e.log != nil {
+		return errors.Join(e.op.runEnded(), e.ready(ctx))
+	}
 	return e.start(ctx, e.stopped(), !e.leads)
 }
 
@@ -249,6 +253,11 @@ func (e *epoch) startAt(ctx context.Context, origin time.Time, blocked bool, spe
 	if err := e.op.start(origin, speed); err != nil {
 		return err
 	}
+	return e.ready(ctx)
+}
+
+// ready waits until the operator takes webhooks. Where it may end by itself it may do so before that.
+func (e *epoch) ready(ctx context.Context) error {
 	err := e.op.Ready(ctx)
 	if errors.Is(err, rig.ErrEnded) && e.troubled {
 		return nil // once more, by revive

@@ -62,16 +62,22 @@ func ageIsOfTheLastOwnRound(t *testing.T, empty func() Store) {
 	}
 	r.connection.out.close()
 	appended := r.connection.appended.Load()
-	r.clock.Step(time.Second) // a round is proposed now
+	r.clock.Step(250 * time.Millisecond) // a round is proposed now
 	eventually(func() bool { return r.connection.appended.Load() > appended })
-	r.clock.Step(700 * time.Millisecond)
-	if age := r.Age(); age != 1700*time.Millisecond {
-		t.Errorf("while nothing comes it is %s", age)
+	r.clock.Step(200 * time.Millisecond)
+	old := r.Age()
+	if old != 450*time.Millisecond {
+		t.Errorf("while nothing comes it is %s", old)
 	}
 	must(t, c.replicas[0].Configure(counts.Settings{Limits: []counts.LimitSetting{limitOf(1)}}))
 	eventually(func() bool { return len(r.Settings().Limits) == 1 })
-	if age := r.Age(); age != 1700*time.Millisecond {
+	if age := r.Age(); age != old {
 		t.Errorf("a round of another makes it %s", age)
+	}
+	r.connection.out.open()
+	eventually(func() bool { return r.Age() != old })
+	if age := r.Age(); age != 200*time.Millisecond {
+		t.Errorf("after a round that was under way for 200 ms it is %s", age)
 	}
 	c.close(t)
 }
