@@ -165,6 +165,9 @@ func (l *Ledger) Append(ctx context.Context, batch counts.Batch, now time.Time) 
 		}
 		outcome.Add(applied.Outcome)
 	}
+	if outcome.Ahead > 0 {
+		return outcome, fmt.Errorf("%w: its clock is behind, and %d entries lie more than %s ahead of it", ErrUnavailable, outcome.Ahead, counts.Ahead)
+	}
 	return outcome, nil
 }
 

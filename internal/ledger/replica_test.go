@@ -80,6 +80,26 @@ func TestALogThatLostSomethingStopsItsReplicas(t *testing.T) {
 	}
 }
 
+// What lies too far ahead of log time, since the log's clock is behind, is not acknowledged: it is counted when it comes again and the clock is
+// right.
+func TestWhatIsAheadOfTheLogIsNotAcknowledged(t *testing.T) {
+	log := memory.NewLog()
+	stamp := testingclock.NewFakePassiveClock(begin.Add(-counts.Ahead - time.Second))
+	log.Stamp = stamp.Now
+	l, err := ledger.Open(log.Open(), ledger.Options{Clock: testingclock.NewFakeClock(begin), Rules: testingclock.NewFakePassiveClock(begin)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if got, err := l.Append(t.Context(), delivery(1), begin); !errors.Is(err, ledger.ErrUnavailable) || got.Ahead != 1 || l.Known(number) {
+		t.Errorf("while the log's clock is behind: %+v, %v", got, err)
+	}
+	stamp.SetTime(begin)
+	if got, err := l.Append(t.Context(), delivery(1), begin); err != nil || got.New != 1 {
+		t.Errorf("when it is right: %+v, %v", got, err)
+	}
+}
+
 // A clock that is ahead moves log time only as far as the other one has come, that of the log or that of whoever proposes: no reservation
 // ends earlier than both say.
 func TestLogTimeFollowsTheSlowerClock(t *testing.T) {

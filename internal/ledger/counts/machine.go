@@ -34,11 +34,13 @@ type Outcome struct {
 	// New changed something; Repeated were known already; Expired came too late and were dropped. A message that failed, and that
 	// nobody waited for, is none of them.
 	New, Repeated, Expired int
+	// Ahead lie further ahead of log time than Ahead, and were not recorded: the clock of a shared log is behind. They are to be given again.
+	Ahead int
 }
 
 // Add adds what became of others.
 func (o *Outcome) Add(other Outcome) {
-	o.New, o.Repeated, o.Expired = o.New+other.New, o.Repeated+other.Repeated, o.Expired+other.Expired
+	o.New, o.Repeated, o.Expired, o.Ahead = o.New+other.New, o.Repeated+other.Repeated, o.Expired+other.Expired, o.Ahead+other.Ahead
 }
 
 func (o *Outcome) add(of result) {
@@ -148,11 +150,20 @@ func (m *Machine) applyControl(r *Record, about []string) []string {
 // applyEntries records entries, runs of entries about one number together.
 func (m *Machine) applyEntries(rest []Entry, o *Outcome, about []string) []string {
 	oldest, newest := m.oldest(), m.newest()
-	counts := func(e *Entry) bool { return e.At >= oldest && e.At <= newest }
+	counts := func(e *Entry) bool {
+		switch {
+		case e.At < oldest:
+			o.Expired++
+		case e.At > newest:
+			o.Ahead++
+		default:
+			return true
+		}
+		return false
+	}
 	var some [prefetchSize]event
 	for len(rest) > 0 {
 		if !counts(&rest[0]) {
-			o.Expired++
 			rest = rest[1:]
 			continue
 		}
@@ -168,7 +179,6 @@ func (m *Machine) applyEntries(rest []Entry, o *Outcome, about []string) []strin
 			n := 0
 			for ; n < len(some) && len(rest) > 0 && rest[0].Number == name; rest = rest[1:] {
 				if !counts(&rest[0]) {
-					o.Expired++
 					continue
 				}
 				some[n] = newEvent(&rest[0])
@@ -255,8 +265,8 @@ func (m *Machine) sortedNumbers() []string {
 // oldest returns the time of the earliest entry or report that is recorded, Unix seconds.
 func (m *Machine) oldest() int64 { return oldest(m.time / 1000) }
 
-// newest returns the time of the latest entry that is recorded: a proposer takes none further ahead of its clock, and log time is
-// not behind that.
+// newest returns the time of the latest entry that is recorded. A proposer takes none further ahead of its clock, which log time is behind
+// only where the clock of a shared log is.
 func (m *Machine) newest() int64 { return m.time/1000 + int64(Ahead/time.Second) }
 
 // advance moves log time to the clock of a record. Log time never goes back. So whether an entry is too late follows from the
