@@ -34,7 +34,8 @@ TESTFLAGS ?=
 # More flags for make bench, such as BENCHFLAGS='--sections ingest --rounds 5'; --help lists them.
 BENCHFLAGS ?=
 
-BIN := $(CURDIR)/bin
+# Relative, as all targets are: make knows no target whose path has a space. What leaves this folder gets $(abspath ...), in quotes.
+BIN := bin
 CONTROLLER_GEN ?= $(BIN)/controller-gen
 KUSTOMIZE ?= $(BIN)/kustomize
 GOLANGCI_LINT ?= $(BIN)/golangci-lint
@@ -67,7 +68,7 @@ help: ## List the targets.
 		/^[a-z-]+:.*## / { printf "  %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
-run: bin/manager bin/kubectl-phonenumbers bin/run $(if $(filter-out 1,$(REPLICAS)),$(NATS_SERVER)) ## Run a fleet on a local API server, SPEED times faster than real time; Ctrl-C ends it.
+run: bin/manager bin/kubectl-phonenumbers bin/run $(if $(filter-out 1,$(REPLICAS)),$(NATS_SERVER)) ## Run a fleet on a local API server, SPEED times faster than real time, with REPLICAS of the operator; Ctrl-C ends it.
 	@assets=$$(hack/controlplane/assets.sh) && exec bin/run --assets "$$assets" --manager bin/manager --nats-server $(NATS_SERVER) \
 		--replicas $(REPLICAS) --state .run$(patsubst %,-%,$(filter-out 1,$(REPLICAS))) --speed $(SPEED)
 
@@ -78,7 +79,7 @@ scale-demo: bin/manager bin/scale $(AUTOSCALING) ## Show senders that KEDA scale
 .PHONY: test
 test: require-cc $(PROMETHEUS) $(NATS_SERVER) $(LAZYFS) ## Run all tests, with the race detector and a real API server, Prometheus and NATS.
 	assets=$$(hack/controlplane/assets.sh) && \
-		export KUBEBUILDER_ASSETS=$$assets PROMETHEUS=$(PROMETHEUS) NATS_SERVER=$(NATS_SERVER) LAZYFS=$(LAZYFS) && \
+		export KUBEBUILDER_ASSETS=$$assets PROMETHEUS="$(abspath $(PROMETHEUS))" NATS_SERVER="$(abspath $(NATS_SERVER))" LAZYFS="$(abspath $(LAZYFS))" && \
 		CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/bench test ./...
 
@@ -101,12 +102,12 @@ hack/sdk/node_modules: hack/sdk/package-lock.json | require-npm
 .PHONY: torture
 torture: bin/manager bin/torture $(NATS_SERVER) $(LAZYFS) ## Try to break the operator in ROUNDS rounds, and check what it shows. SEED and ROUND replay one.
 	@assets=$$(hack/controlplane/assets.sh) && \
-		NATS_SERVER=$(NATS_SERVER) LAZYFS=$(LAZYFS) exec bin/torture --assets "$$assets" --manager bin/manager --rounds $(ROUNDS) --seed $(SEED) --round $(ROUND) $(TORTUREFLAGS)
+		NATS_SERVER="$(abspath $(NATS_SERVER))" LAZYFS="$(abspath $(LAZYFS))" exec bin/torture --assets "$$assets" --manager bin/manager --rounds $(ROUNDS) --seed $(SEED) --round $(ROUND) $(TORTUREFLAGS)
 
 .PHONY: bench
 bench: $(NATS_SERVER) ## Measure the operator beside its alternatives, and write docs/performance.md. Needs Debian's redis-server.
-	@assets=$$(hack/controlplane/assets.sh) && CGO_ENABLED=0 go -C hack/bench build -o $(BIN)/bench . && \
-		KUBEBUILDER_ASSETS=$$assets NATS_SERVER=$(NATS_SERVER) exec bin/bench $(BENCHFLAGS)
+	@assets=$$(hack/controlplane/assets.sh) && CGO_ENABLED=0 go -C hack/bench build -o "$(abspath $(BIN))/bench" . && \
+		KUBEBUILDER_ASSETS=$$assets NATS_SERVER="$(abspath $(NATS_SERVER))" exec bin/bench $(BENCHFLAGS)
 
 .PHONY: verify
 verify: verify-generated verify-format vet lint verify-modules ## Check everything that is not a test: generated files, format, lint, modules.
@@ -142,8 +143,8 @@ vet: ## Run go vet.
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint, with kube-api-linter on the API types.
 	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
-	cd hack/bench && $(GOLANGCI_LINT) run --allow-parallel-runners ./...
-	cd hack/lazyfs && $(GOLANGCI_LINT) run --allow-parallel-runners ./...
+	cd hack/bench && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
+	cd hack/lazyfs && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
 
 .PHONY: lint-fix
 lint-fix: $(GOLANGCI_LINT) ## Run golangci-lint and apply its fixes.
@@ -233,7 +234,7 @@ undeploy: $(KUSTOMIZE) ## Remove the operator, its ledger included, from the clu
 overlay: $(KUSTOMIZE)
 	@mkdir -p bin/overlay
 	@printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n- ../../config/default\n' >bin/overlay/kustomization.yaml
-	@cd bin/overlay && $(KUSTOMIZE) edit set image controller=$(IMG)
+	@cd bin/overlay && "$(abspath $(KUSTOMIZE))" edit set image controller=$(IMG)
 
 ##@ Tools
 
@@ -288,7 +289,7 @@ $(BIN)/kube-controller-manager: hack/controlplane/go.mod
 
 define tool
 @mkdir -p bin
-CGO_ENABLED=0 go -C $(1) build -trimpath -ldflags '-s -w' -o $(BIN)/.$(@F) $(2)
+CGO_ENABLED=0 go -C $(1) build -trimpath -ldflags '-s -w' -o "$(abspath $(BIN))/.$(@F)" $(2)
 @mv -f $(BIN)/.$(@F) $@
 endef
 

@@ -15,7 +15,9 @@ git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' 
 done | tar -c --null -T - -f - | tar -x -C "$copy" -f -
 (cd "$copy" && rm -rf "$@")
 
-make --no-print-directory --silent -C "$copy" BIN="$PWD/bin" generate
+mkdir -p bin
+ln -s "$PWD/bin" "$copy/bin"
+make --no-print-directory --silent -C "$copy" generate
 
 stale=0
 for path in "$@"; do
