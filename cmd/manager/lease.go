@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/utils/clock"
 )
 
 // leaseName names the lease of the process that leads.
@@ -29,7 +32,12 @@ const mostLeaderAge = 20 * time.Second
 // lease is that of replicas: one that does not hear from the log neither takes it nor keeps it. What it would say is old, and it can set nothing.
 type lease struct {
 	resourcelock.Interface
-	age func() time.Duration // of what the replica knows; set before the manager starts
+	age   func() time.Duration // of what the replica knows; set before the manager starts
+	clock clock.PassiveClock
+
+	mu      sync.Mutex
+	renewed metav1.Time // by whoever holds it,
+	seen    time.Time   // and when that was seen here
 }
 
 // newLease makes the lease in the operator's namespace.
@@ -44,7 +52,41 @@ func newLease(f *flags, api *rest.Config) (*lease, error) {
 	}
 	holder := resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())}
 	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, namespace, leaseName, holder, api, replicaRenew)
-	return &lease{Interface: lock}, err
+	return &lease{Interface: lock, clock: clock.RealClock{}}, err
+}
+
+// Ready says why a replica is not ready: it does not hear from the log, and another one does, which has the lease. Where none hears from it, all
+// are ready, to answer what can be answered without the log.
+func (l *lease) Ready(fresh error) error {
+	if fresh == nil || !l.held() {
+		return nil
+	}
+	return fresh
+}
+
+// held says whether a replica renews the lease, as far as is known here.
+func (l *lease) held() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.seen.IsZero() && l.clock.Since(l.seen) <= replicaLease
+}
+
+// see notes that the lease was renewed, if it was since it was last seen.
+func (l *lease) see(record *resourcelock.LeaderElectionRecord) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if record.HolderIdentity != "" && !record.RenewTime.Equal(&l.renewed) {
+		l.renewed, l.seen = record.RenewTime, l.clock.Now()
+	}
+}
+
+// Get implements resourcelock.Interface.
+func (l *lease) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	record, raw, err := l.Interface.Get(ctx)
+	if err == nil {
+		l.see(record)
+	}
+	return record, raw, err
 }
 
 // Create implements resourcelock.Interface.
@@ -52,7 +94,11 @@ func (l *lease) Create(ctx context.Context, record resourcelock.LeaderElectionRe
 	if err := l.mayHold(record); err != nil {
 		return err
 	}
-	return l.Interface.Create(ctx, record)
+	err := l.Interface.Create(ctx, record)
+	if err == nil {
+		l.see(&record)
+	}
+	return err
 }
 
 // Update implements resourcelock.Interface.
@@ -60,7 +106,11 @@ func (l *lease) Update(ctx context.Context, record resourcelock.LeaderElectionRe
 	if err := l.mayHold(record); err != nil {
 		return err
 	}
-	return l.Interface.Update(ctx, record)
+	err := l.Interface.Update(ctx, record)
+	if err == nil {
+		l.see(&record)
+	}
+	return err
 }
 
 // mayHold says why this replica may not hold the lease. It may always give it up.

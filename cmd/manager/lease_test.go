@@ -9,7 +9,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/utils/clock"
+	testingclock "k8s.io/utils/clock/testing"
+
+	"numberfleet.dev/numberfleet/internal/ledger"
 )
 
 // written counts what is written to a lease.
@@ -27,7 +32,7 @@ func TestAReplicaThatDoesNotHearFromTheLogDoesNotLead(t *testing.T) {
 	taken, givenUp := resourcelock.LeaderElectionRecord{HolderIdentity: "one"}, resourcelock.LeaderElectionRecord{}
 	for age, writes := range map[time.Duration]int{0: 3, mostLeaderAge: 3, mostLeaderAge + 1: 1} {
 		to := &written{}
-		l := &lease{Interface: to, age: func() time.Duration { return age }}
+		l := &lease{Interface: to, age: func() time.Duration { return age }, clock: clock.RealClock{}}
 		for what, err := range map[string]error{"taking": l.Create(t.Context(), taken), "renewing": l.Update(t.Context(), taken)} {
 			if (err == nil) != (writes == 3) {
 				t.Errorf("%s it after %s: %v", what, age, err)
@@ -35,6 +40,49 @@ func TestAReplicaThatDoesNotHearFromTheLogDoesNotLead(t *testing.T) {
 		}
 		if err := l.Update(t.Context(), givenUp); err != nil || to.n != writes {
 			t.Errorf("after %s it gives up with %v, and wrote %d times", age, err, to.n)
+		}
+	}
+}
+
+// read is a lease that somebody renewed at an instant.
+type read struct {
+	resourcelock.Interface
+	renewed time.Time
+}
+
+func (r *read) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	return &resourcelock.LeaderElectionRecord{HolderIdentity: "another", RenewTime: metav1.NewTime(r.renewed)}, nil, nil
+}
+
+// A replica that does not hear from the log is not ready while another one does, which renews the lease. Where none does, it is ready to
+// answer what can be answered without the log.
+func TestAReplicaIsReadyWhereNoneHearsFromTheLog(t *testing.T) {
+	now := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
+	of, clock := &read{renewed: now}, testingclock.NewFakePassiveClock(now)
+	l := &lease{Interface: of, clock: clock}
+	for _, step := range []struct {
+		when    string
+		passes  time.Duration
+		renewed bool
+		fresh   error
+		ready   bool
+	}{
+		{"it hears from the log", 0, true, nil, true},
+		{"another one renews the lease", time.Second, true, ledger.ErrUnavailable, false},
+		{"the lease has not run out", replicaLease, false, ledger.ErrUnavailable, false},
+		{"the lease has run out", 1, false, ledger.ErrUnavailable, true},
+		{"another one has taken it", 0, true, ledger.ErrUnavailable, false},
+		{"it hears from the log again", 0, true, nil, true},
+	} {
+		clock.SetTime(clock.Now().Add(step.passes))
+		if step.renewed {
+			of.renewed = clock.Now()
+		}
+		if _, _, err := l.Get(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Ready(step.fresh); (err == nil) != step.ready {
+			t.Errorf("where %s it is ready: %v", step.when, err)
 		}
 	}
 }

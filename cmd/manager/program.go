@@ -160,8 +160,10 @@ func (p *program) manage(ctx context.Context, book *ledger.Ledger, here interfac
 	if err := p.manager.AddReadyzCheck("webhook", p.webhooks.Ready); err != nil {
 		return err
 	}
-	if err := p.manager.AddReadyzCheck("ledger", func(*http.Request) error { return book.Fresh() }); err != nil {
-		return err
+	if p.sharesLog() {
+		if err := p.manager.AddReadyzCheck("ledger", func(*http.Request) error { return p.lease.Ready(book.Fresh()) }); err != nil {
+			return err
+		}
 	}
 	return p.manager.Start(ctx)
 }
