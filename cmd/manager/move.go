@@ -20,9 +20,9 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/move"
 )
 
-// ledgerCommand has the commands that move a ledger between the folder of one replica and the log of several.
+// ledgerCommand has the commands that move a ledger between the folder of one replica and the log of several, or recover it.
 func ledgerCommand(f *flags) *cobra.Command {
-	cmd := &cobra.Command{Use: "ledger", Short: "Move the ledger from the folder of one replica to the log of several, and back"}
+	cmd := &cobra.Command{Use: "ledger", Short: "Move the ledger between a folder and a log, or recover it"}
 	for _, name := range []string{"data-dir", "zap-log-level", "zap-encoder"} {
 		cmd.PersistentFlags().AddGoFlag(flag.Lookup(name))
 	}
@@ -50,12 +50,22 @@ func ledgerCommand(f *flags) *cobra.Command {
 			"replicas of the operator before. No replica starts on the log any more. If the command is interrupted, run it again.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return moveLedger(cmd.Context(), f, move.Out) },
 	}
-	for _, c := range []*cobra.Command{into, out} {
+	var from string
+	recovery := &cobra.Command{
+		Use: "recover", Short: "Begin the log of the configuration with what replicas kept of one that lost something", Args: cobra.NoArgs,
+		Long: "Begin the log of the configuration, which must be a new one, with what replicas kept of the log of another instance when that had lost what " +
+			"it had acknowledged. If the command is interrupted, run it again.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return moveLedger(cmd.Context(), f, func(ctx context.Context, o move.Options) (ledger.Copied, error) { return move.Recover(ctx, o, from) })
+		},
+	}
+	recovery.Flags().StringVar(&from, "from-instance", "main", "Instance of the log that lost something.")
+	for _, c := range []*cobra.Command{into, out, recovery} {
 		for _, name := range []string{"config", "time-lapse-speed", "time-lapse-anchor", "time-lapse-origin"} {
 			c.Flags().AddGoFlag(flag.Lookup(name))
 		}
 	}
-	cmd.AddCommand(secret, into, out)
+	cmd.AddCommand(secret, into, out, recovery)
 	return cmd
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"iter"
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/ledger/journal"
@@ -13,7 +14,7 @@ import (
 // Copy replaces what a journal has by what another one has: it saves a snapshot of all that follows from that one's rounds, at the position where
 // the journal is. It then reads the journal as a start does, and fails if that does not know exactly the same. Nobody else uses either of them
 // meanwhile. Where the journal has the same already, Copy leaves it as it is: so it may be repeated.
-func Copy(ctx context.Context, to, from journal.Journal) (Copied, error) {
+func Copy(ctx context.Context, to journal.Journal, from source) (Copied, error) {
 	source, err := read(from)
 	if err != nil {
 		return Copied{}, fmt.Errorf("read the ledger: %w", err)
@@ -38,6 +39,12 @@ func Copy(ctx context.Context, to, from journal.Journal) (Copied, error) {
 		return Copied{}, errors.New("what was written is not what was read")
 	}
 	return Copied{Numbers: len(is.Numbers()), Portfolios: len(is.Portfolios())}, nil
+}
+
+// source is what of a journal a start reads.
+type source interface {
+	Load() iter.Seq2[counts.Row, error]
+	Replay(after uint64, call func(position uint64, r *counts.Round) error) error
 }
 
 // Copied is how much a journal knows after Copy.

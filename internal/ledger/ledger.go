@@ -50,6 +50,7 @@ type Ledger struct {
 	journalBytes int64
 	retryAt      atomic.Int64 // after a failed snapshot: the size of the journal at which to try again
 	wake         chan struct{}
+	open         context.Context // until Close
 	stop         context.CancelFunc
 	background   sync.WaitGroup
 }
@@ -114,7 +115,7 @@ func OpenMemory() *Ledger {
 }
 
 // read makes the machine of all that a journal has.
-func read(j journal.Journal) (*counts.Machine, error) {
+func read(j source) (*counts.Machine, error) {
 	machine, err := counts.Restore(j.Load(), parallel)
 	if err != nil {
 		return nil, err

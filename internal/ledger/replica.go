@@ -234,6 +234,8 @@ func (r *replica) next() *round {
 	defer l.joining.Unlock()
 	under := len(r.underway)
 	switch {
+	case l.broken != nil:
+		return nil
 	case len(r.full) > 0 && under < 2:
 		next := r.full[0]
 		r.full = r.full[1:]
@@ -305,9 +307,38 @@ func (r *replica) follow() {
 		}
 		return nil
 	})
-	if r.stop.Err() == nil {
-		l.fail(fmt.Errorf("follow the log: %w", err))
-		r.abandon()
+	if r.stop.Err() != nil {
+		return
+	}
+	err = fmt.Errorf("follow the log: %w", err)
+	first := l.end(err) == nil
+	r.abandon()
+	if errors.Is(err, journal.ErrLost) {
+		r.keep(err)
+	}
+	if first && l.fatal != nil {
+		l.fatal(err)
+	}
+}
+
+// keep keeps what is known here of a log that lost something. It tries until the ledger is closed.
+func (r *replica) keep(why error) {
+	l := r.ledger
+	l.log.Error(why, "What is known here is kept apart from the log, and nothing is answered any more")
+	l.snapshots.Lock()
+	defer l.snapshots.Unlock()
+	for l.open.Err() == nil {
+		capture := l.machine.Capture(true) // nothing is applied any more
+		err := r.log.Keep(l.open, capture.Position(), capture.Rows())
+		capture.End(false)
+		if err == nil {
+			return
+		}
+		l.log.Error(err, "What is known here was not kept, which is tried again")
+		select {
+		case <-l.open.Done():
+		case <-r.clock.After(time.Second):
+		}
 	}
 }
 

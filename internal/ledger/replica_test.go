@@ -16,7 +16,7 @@ import (
 )
 
 // What is shared with a log that lost what it had kept ends at the next seal: whoever opened a replica is told once, and its calls are
-// answered with an error. One that starts after that goes on with what is left.
+// answered with an error. What each knows is kept. One that starts after that goes on with what is left.
 func TestALogThatLostSomethingStopsItsReplicas(t *testing.T) {
 	log := memory.NewLog()
 	var mu sync.Mutex
@@ -70,6 +70,18 @@ func TestALogThatLostSomethingStopsItsReplicas(t *testing.T) {
 		if len(told[l]) != 1 || !errors.Is(told[l][0], memory.ErrSealed) {
 			t.Errorf("it is told %v", told[l])
 		}
+	}
+	for _, kept := range log.Kept() {
+		again, err := ledger.Open(kept, ledger.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := again.Count(number, v1alpha1.MeasureMessages, begin.Add(-time.Hour), begin.Add(time.Hour)); n != 6 {
+			t.Errorf("of 6 deliveries %d are kept", n)
+		}
+	}
+	if n := len(log.Kept()); n != 2 {
+		t.Errorf("%d of 2 replicas have kept what they knew", n)
 	}
 	after := open()
 	if _, err := after.Append(t.Context(), delivery(9), begin); err != nil {

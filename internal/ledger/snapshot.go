@@ -10,8 +10,8 @@ import (
 
 // start takes a snapshot in the background whenever the journal has grown.
 func (l *Ledger) start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	l.stop = cancel
+	l.open, l.stop = context.WithCancel(context.Background())
+	ctx := l.open
 	l.background.Go(func() {
 		for {
 			select {

@@ -3,6 +3,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
@@ -36,6 +37,9 @@ type Journal interface {
 	Close() error
 }
 
+// ErrLost is returned where a shared journal lost rounds that it had acknowledged.
+var ErrLost = errors.New("the log lost what it had acknowledged")
+
 // Shared is a journal to which several processes append, each of which applies what all append.
 //
 // Append may be called for several rounds at a time. It asks for the same round again and again, until it was kept or ctx ends: so a round
@@ -46,6 +50,10 @@ type Shared interface {
 	// Follow calls with each round after those of Replay, whoever appended it, in order and as it comes, until ctx ends or call fails. Where
 	// it returns for another reason, this process may not go on with what it knows: the log is not the one that it has read.
 	Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error
+
+	// Keep keeps the rows of a machine to which the rounds up to a position were applied, apart from the log: another log can begin with
+	// them. It is called after Follow has returned ErrLost.
+	Keep(ctx context.Context, position uint64, rows iter.Seq[counts.Row]) error
 
 	// Seal appends the digest of all rounds before it. Whoever follows compares it with that of the rounds that it has read.
 	Seal(ctx context.Context) error

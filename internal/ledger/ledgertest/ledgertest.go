@@ -159,11 +159,17 @@ type observedShared struct {
 	shared journal.Shared
 }
 
+var _ journal.Shared = (*observedShared)(nil)
+
 func (o *observedShared) Append(ctx context.Context, r *counts.Round) error {
 	return o.shared.Append(ctx, r)
 }
 
 func (o *observedShared) Seal(ctx context.Context) error { return o.shared.Seal(ctx) }
+
+func (o *observedShared) Keep(ctx context.Context, position uint64, rows iter.Seq[counts.Row]) error {
+	return o.shared.Keep(ctx, position, rows)
+}
 
 func (o *observedShared) Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error {
 	return o.shared.Follow(ctx, func(position uint64, r *counts.Round) error {

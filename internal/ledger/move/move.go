@@ -125,6 +125,30 @@ func (o *Options) out(ctx context.Context, folder *pebble.Journal, log *jetstrea
 	return copied, folder.Unmark()
 }
 
+// Recover begins a new log with what the replicas knew of another one, of the instance from, when that had lost something: with what the one knew
+// that had read most of it.
+func Recover(ctx context.Context, o Options, from string) (ledger.Copied, error) {
+	old := o.Log
+	old.Instance = from
+	kept, err := jetstream.OpenKept(ctx, old)
+	if err != nil {
+		return ledger.Copied{}, err
+	}
+	defer func() { _ = kept.Close() }()
+	o.Log.Log.Info("What replicas have kept", "positions", kept.Positions)
+	o.Log.Moving = jetstream.In
+	log, err := jetstream.Open(ctx, o.Log)
+	if err != nil {
+		return ledger.Copied{}, err
+	}
+	defer func() { _ = log.Close() }()
+	copied, err := ledger.Copy(ctx, log, kept)
+	if err != nil {
+		return ledger.Copied{}, err
+	}
+	return copied, log.Release(ctx)
+}
+
 // openFolder opens the folder, if its ledger may be moved to this log, or from it.
 func (o *Options) openFolder() (*pebble.Journal, error) {
 	folder, err := pebble.Open(o.Folder, o.Store)

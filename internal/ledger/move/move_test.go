@@ -89,6 +89,13 @@ func replica(t *testing.T, o Options) *ledger.Ledger {
 	return l
 }
 
+func isError(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: %v, want %v", what, err, want)
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -98,14 +105,19 @@ func must(t *testing.T, err error) {
 
 func open(t *testing.T, j journal.Journal) *ledger.Ledger {
 	t.Helper()
-	l, err := ledger.Open(j, ledger.Options{Secret: secret, Clock: clock.RealClock{}, Rules: clock.RealClock{}})
+	return openFatal(t, j, nil)
+}
+
+func openFatal(t *testing.T, j journal.Journal, fatal func(error)) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open(j, ledger.Options{Secret: secret, Clock: clock.RealClock{}, Rules: clock.RealClock{}, Fatal: fatal})
 	must(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	return l
 }
 
 // now is of the log's server, which runs on real time.
-var now = time.Now()
+var now = clock.RealClock{}.Now()
 
 const number, portfolio, limit = "+15550100001", "harbour", 1000
 
@@ -163,10 +175,7 @@ func interrupt(t *testing.T, way string, o Options, step time.Duration) {
 // A ledger is moved from a folder to a log and back, by a process that is killed at any moment and started again. All that was acknowledged is
 // known each time, and counts once if it comes again; what is held is held, and who leads sets what the gate decides by.
 func TestThereAndBack(t *testing.T) {
-	for name, back := range map[string]func(t *testing.T, o *Options){
-		"to a new folder":               func(t *testing.T, o *Options) { o.Folder = t.TempDir() + "/new" },
-		"to the folder that it is from": func(*testing.T, *Options) {},
-	} {
+	for name, anew := range map[string]bool{"to a new folder": true, "to the folder that it is from": false} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t.TempDir()+"/ledger", server.URL(), instance())
 			l := embedded(t, o)
@@ -218,7 +227,9 @@ func TestThereAndBack(t *testing.T) {
 			must(t, l.Configure(settings))
 			must(t, l.Close())
 
-			back(t, &o)
+			if anew {
+				o.Folder = t.TempDir() + "/new"
+			}
 			interrupt(t, "out", o, 300*time.Millisecond)
 			l = embedded(t, o)
 			settings.Limits[0].AllowUnreserved = false
@@ -232,28 +243,22 @@ func TestThereAndBack(t *testing.T) {
 
 // At each moment the folder or the log is the ledger, or none: what is not is refused, with what to do.
 func TestOneOfThemIsTheLedger(t *testing.T) {
-	refused := func(what string, err, want error) {
-		t.Helper()
-		if !errors.Is(err, want) {
-			t.Errorf("%s: %v, want %v", what, err, want)
-		}
-	}
 	into := func(o Options) error { _, err := In(t.Context(), o); return err }
 	out := func(o Options) error { _, err := Out(t.Context(), o); return err }
 	o := options(t.TempDir()+"/ledger", server.URL(), instance())
-	refused("a folder that is not there", into(o), pebbledb.ErrDBDoesNotExist)
+	isError(t, "a folder that is not there", into(o), pebbledb.ErrDBDoesNotExist)
 	l := embedded(t, o)
 	deliver(t, l, 0, 10)
 	must(t, l.Close())
 
 	other := o
 	other.Secret, other.Log.Fingerprint = [16]byte{8}, "other"
-	refused("another secret", into(other), ErrSecret)
-	refused("a log that is not there", out(o), jetstream.ErrRefused)
+	isError(t, "another secret", into(other), ErrSecret)
+	isError(t, "a log that is not there", out(o), jetstream.ErrRefused)
 	begun := o
 	begun.Log.Instance = instance()
 	must(t, replica(t, begun).Close())
-	refused("a log that was begun", into(begun), jetstream.ErrBegun)
+	isError(t, "a log that was begun", into(begun), jetstream.ErrBegun)
 	must(t, embedded(t, o).Close())
 
 	held := o.Log
@@ -264,16 +269,16 @@ func TestOneOfThemIsTheLedger(t *testing.T) {
 	waits, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err = jetstream.Open(waits, o.Log)
-	refused("a log that a ledger is being moved into", err, context.DeadlineExceeded)
-	refused("out of a log that a ledger is being moved into", out(o), jetstream.ErrRefused)
+	isError(t, "a log that a ledger is being moved into", err, context.DeadlineExceeded)
+	isError(t, "out of a log that a ledger is being moved into", out(o), jetstream.ErrRefused)
 
 	must(t, into(o))
 	_, err = pebble.Open(o.Folder, pebble.Options{})
-	refused("a folder that was moved", err, pebble.ErrMoved)
-	refused("again", into(o), ErrDone)
+	isError(t, "a folder that was moved", err, pebble.ErrMoved)
+	isError(t, "again", into(o), ErrDone)
 	other = o
 	other.Log.Instance = instance()
-	refused("to another log", into(other), pebble.ErrMoved)
+	isError(t, "to another log", into(other), pebble.ErrMoved)
 
 	l = replica(t, o)
 	deliver(t, l, 10, 20)
@@ -281,7 +286,7 @@ func TestOneOfThemIsTheLedger(t *testing.T) {
 		t.Errorf("while a replica uses the log: %v", err)
 	}
 	_, err = pebble.Open(o.Folder, pebble.Options{})
-	refused("a folder of which not all was moved", err, pebble.ErrMoved)
+	isError(t, "a folder of which not all was moved", err, pebble.ErrMoved)
 	must(t, l.Close())
 	must(t, replica(t, o).Close())
 
@@ -290,7 +295,7 @@ func TestOneOfThemIsTheLedger(t *testing.T) {
 	l = embedded(t, inUse)
 	deliver(t, l, 0, 1)
 	must(t, l.Close())
-	refused("to a folder in use", out(inUse), ErrInUse)
+	isError(t, "to a folder in use", out(inUse), ErrInUse)
 
 	elsewhere := o
 	elsewhere.Folder = t.TempDir() + "/elsewhere"
@@ -299,12 +304,12 @@ func TestOneOfThemIsTheLedger(t *testing.T) {
 	must(t, errors.Join(store.Mark(pebble.Moved{Log: o.Log.Instance}), store.Close()))
 	must(t, out(o))
 	_, err = jetstream.Open(t.Context(), o.Log)
-	refused("a log that was moved", err, jetstream.ErrRefused)
-	refused("back again", out(o), ErrDone)
+	isError(t, "a log that was moved", err, jetstream.ErrRefused)
+	isError(t, "back again", out(o), ErrDone)
 	nowhere := o
 	nowhere.Folder = t.TempDir() + "/nowhere"
-	refused("to another folder, which is not made", out(nowhere), pebbledb.ErrDBDoesNotExist)
-	refused("to another folder", out(elsewhere), ErrElsewhere)
+	isError(t, "to another folder, which is not made", out(nowhere), pebbledb.ErrDBDoesNotExist)
+	isError(t, "to another folder", out(elsewhere), ErrElsewhere)
 	l = embedded(t, o)
 	if n := deliver(t, l, 0, 20); n != 0 {
 		t.Errorf("%d of 20 deliveries were lost", n)

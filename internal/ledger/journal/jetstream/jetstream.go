@@ -7,6 +7,7 @@
 //	follow.go    what is done with them
 //	seal.go      how processes find that they have read the same
 //	snapshot.go  what a start reads before them: rows.go in object.go
+//	kept.go      what is left when the log lost something
 //	moving.go    how a ledger gets into a log, and out of it
 package jetstream
 
@@ -55,8 +56,8 @@ const DefaultRetention = 38 * 24 * time.Hour
 // What is wrong with a log on which a process may not go on.
 var (
 	ErrGap       = errors.New("the log lacks rounds that this process has not read")
-	ErrShortened = errors.New("the log lacks rounds that this process has read")
-	ErrReplaced  = errors.New("the log is not the one that was there before")
+	ErrShortened = fmt.Errorf("%w: it lacks rounds that this process has read", journal.ErrLost)
+	ErrReplaced  = fmt.Errorf("%w: it is not the one that was there before", journal.ErrLost)
 	ErrDiffers   = errors.New("the log is not as another process has read it")
 )
 
@@ -93,6 +94,18 @@ var errClosed = errors.New("the journal is closed")
 // Open connects to the servers, and makes the log and the store of its snapshots unless they are there. A log that promises less than the
 // options want is refused. Open asks until ctx ends where no leader answers.
 func Open(ctx context.Context, o Options) (*Journal, error) {
+	j, err := reach(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the log: %w", err), j.Close())
+	}
+	return j, nil
+}
+
+// reach connects to the servers.
+func reach(o Options) (*Journal, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
@@ -102,17 +115,15 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 	}
 	j := &Journal{options: o, connection: connection}
 	j.life, j.end = context.WithCancelCause(context.Background())
-	if err := j.open(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the log: %w", err), j.Close())
-	}
-	return j, nil
+	j.js, err = jetstream.New(connection.Conn, jetstream.WithDefaultTimeout(patience), jetstream.WithPublishAsyncTimeout(patience))
+	return j, err
 }
 
-func (j *Journal) open(ctx context.Context) (err error) {
+func (j *Journal) open(ctx context.Context) error {
 	if err := j.checkServer(); err != nil {
 		return err
 	}
-	if j.js, err = jetstream.New(j.connection.Conn, jetstream.WithDefaultTimeout(patience), jetstream.WithPublishAsyncTimeout(patience)); err != nil {
+	if err := j.nothingKept(ctx); err != nil {
 		return err
 	}
 	if err := j.openStream(ctx); err != nil {

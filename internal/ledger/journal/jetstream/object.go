@@ -42,8 +42,8 @@ type upload struct {
 }
 
 // upload begins an object. After an error nothing of it is to be left: see discard.
-func (j *Journal) upload(ctx context.Context, meta jetstream.ObjectMeta) *upload {
-	return &upload{ctx: ctx, js: j.js, digest: sha256.New(), object: jetstream.ObjectInfo{ObjectMeta: meta, Bucket: j.options.bucket(), NUID: rand.Text()}}
+func (j *Journal) upload(ctx context.Context, bucket string, meta jetstream.ObjectMeta) *upload {
+	return &upload{ctx: ctx, js: j.js, digest: sha256.New(), object: jetstream.ObjectInfo{ObjectMeta: meta, Bucket: bucket, NUID: rand.Text()}}
 }
 
 // Write implements io.Writer.

@@ -45,7 +45,7 @@ func final(err error) bool {
 	if refused, is := errors.AsType[*jetstream.APIError](err); is {
 		return slices.Contains(full, refused.ErrorCode) || refused.Code < http.StatusInternalServerError && refused.Code != http.StatusRequestTimeout && refused.Code != http.StatusTooManyRequests
 	}
-	for _, known := range []error{ErrGap, ErrShortened, ErrReplaced, ErrTooLarge, ErrRefused, nats.ErrMaxPayload, nats.ErrAuthorization, nats.ErrPermissionViolation} {
+	for _, known := range []error{ErrGap, ErrShortened, ErrReplaced, ErrTooLarge, ErrRefused, ErrKept, nats.ErrMaxPayload, nats.ErrAuthorization, nats.ErrPermissionViolation} {
 		if errors.Is(err, known) {
 			return true
 		}

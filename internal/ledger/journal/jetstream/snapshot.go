@@ -79,11 +79,11 @@ type stored struct {
 	object *jetstream.ObjectInfo
 }
 
-// list is all snapshots in the store, the newest first.
-func (j *Journal) list(ctx context.Context) ([]stored, error) {
+// list is all snapshots in a store, the newest first.
+func (j *Journal) list(ctx context.Context, store jetstream.ObjectStore) ([]stored, error) {
 	var objects []*jetstream.ObjectInfo
 	err := repeatedly(ctx, func(ctx context.Context) (err error) {
-		if objects, err = j.snapshots.List(ctx); errors.Is(err, jetstream.ErrNoObjectsFound) {
+		if objects, err = store.List(ctx); errors.Is(err, jetstream.ErrNoObjectsFound) {
 			return nil
 		}
 		return err
@@ -121,7 +121,7 @@ func parsePrefix(text string) (prefix, error) {
 // Load implements journal.Journal. It reads a snapshot to its end before it hands out its rows: one that is damaged is passed over.
 func (j *Journal) Load() iter.Seq2[counts.Row, error] {
 	return func(yield func(counts.Row, error) bool) {
-		all, err := j.list(j.life)
+		all, err := j.list(j.life, j.snapshots)
 		if err != nil {
 			yield(counts.Row{}, err)
 			return
@@ -168,13 +168,8 @@ func (j *Journal) Save(ctx context.Context, position uint64, rows iter.Seq[count
 	if position > 0 && at == before {
 		return nil // what is known at a position follows from it
 	}
-	u := j.upload(ctx, jetstream.ObjectMeta{Name: strconv.FormatUint(position, 10), Metadata: map[string]string{prefixOf: at.String()}})
-	err := writeRows(ctx, u, merge(j.saved(ctx, before), rows))
-	if err == nil {
-		err = u.finish()
-	}
-	if err != nil {
-		return errors.Join(err, u.discard())
+	if err := j.store(ctx, j.options.bucket(), strconv.FormatUint(position, 10), at, merge(j.saved(ctx, before), rows)); err != nil {
+		return err
 	}
 	j.mu.Lock()
 	j.snapshot = at
@@ -185,10 +180,23 @@ func (j *Journal) Save(ctx context.Context, position uint64, rows iter.Seq[count
 	return nil
 }
 
+// store writes rows into a store, as a snapshot of a name that stands for a prefix of the log.
+func (j *Journal) store(ctx context.Context, bucket, name string, of prefix, rows iter.Seq2[counts.Row, error]) error {
+	u := j.upload(ctx, bucket, jetstream.ObjectMeta{Name: name, Metadata: map[string]string{prefixOf: of.String()}})
+	err := writeRows(ctx, u, rows)
+	if err == nil {
+		err = u.finish()
+	}
+	if err != nil {
+		return errors.Join(err, u.discard())
+	}
+	return nil
+}
+
 // saved are the rows of the newest snapshot, which is to be one that is known.
 func (j *Journal) saved(ctx context.Context, known prefix) iter.Seq2[counts.Row, error] {
 	return func(yield func(counts.Row, error) bool) {
-		all, err := j.list(ctx)
+		all, err := j.list(ctx, j.snapshots)
 		switch {
 		case err != nil:
 			yield(counts.Row{}, err)
@@ -203,7 +211,7 @@ func (j *Journal) saved(ctx context.Context, known prefix) iter.Seq2[counts.Row,
 
 // keepNewest removes snapshots that are older than those that are kept.
 func (j *Journal) keepNewest(ctx context.Context) error {
-	all, err := j.list(ctx)
+	all, err := j.list(ctx, j.snapshots)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func TestThreeSnapshotsAreKept(t *testing.T) {
 		add(t, j, i+1)
 		must(t, j.Save(t.Context(), uint64(i+1), whole(row("a", "1"))))
 	}
-	all, err := j.list(t.Context())
+	all, err := j.list(t.Context(), j.snapshots)
 	must(t, err)
 	var kept []uint64
 	for _, s := range all {
@@ -121,7 +121,7 @@ func TestADamagedSnapshotIsPassedOver(t *testing.T) {
 	must(t, j.Save(t.Context(), 1, whole(row("a", "1"))))
 	add(t, j, 2)
 	must(t, j.Save(t.Context(), 2, whole(row("b", strings.Repeat("b", 3*chunk)))))
-	all, err := j.list(t.Context())
+	all, err := j.list(t.Context(), j.snapshots)
 	must(t, err)
 	stream, err := j.js.Stream(t.Context(), streamOf(o.bucket()))
 	must(t, err)

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +24,7 @@ type Log struct {
 	grown    chan struct{} // closed when there is more
 	saving   sync.Mutex
 	saved    *Journal // has the snapshot
+	kept     []*Journal
 }
 
 type message struct {
@@ -53,6 +54,13 @@ func (l *Log) Lose(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.messages = l.messages[: len(l.messages)-n : len(l.messages)-n]
+}
+
+// Kept is what processes kept when the log had lost something.
+func (l *Log) Kept() []*Journal {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.kept)
 }
 
 func (l *Log) add(m message) {
@@ -133,7 +141,7 @@ func (r *replica) give(m *message, call func(position uint64, r *counts.Round) e
 }
 
 // ErrSealed is returned where a seal differs from what was read.
-var ErrSealed = errors.New("the log is not the one that was sealed")
+var ErrSealed = fmt.Errorf("%w: it is not the one that was sealed", journal.ErrLost)
 
 // read reads the next message: a round, or nothing of a seal.
 func (r *replica) read(m *message) (*counts.Round, error) {
@@ -184,6 +192,18 @@ func (r *replica) Seal(context.Context) error {
 		}
 	}
 	l.add(message{seal: append([]byte{}, digest...)})
+	return nil
+}
+
+// Keep implements journal.Shared.
+func (r *replica) Keep(ctx context.Context, _ uint64, rows iter.Seq[counts.Row]) error {
+	kept := New()
+	if err := kept.Save(ctx, 0, rows); err != nil {
+		return err
+	}
+	r.log.mu.Lock()
+	defer r.log.mu.Unlock()
+	r.log.kept = append(r.log.kept, kept)
 	return nil
 }
 
