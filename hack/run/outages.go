@@ -31,7 +31,7 @@ const (
 // stream is the log's.
 const stream = "NUMBERFLEET_main"
 
-// tend starts what has ended by itself, as a kubelet does, and kills something where one is due in (from, until].
+// tend starts what has ended by itself, as a kubelet does, and kills a process at noon, where that is in (from, until].
 func (o *outages) tend(ctx context.Context, from, until time.Time) error {
 	for _, op := range o.replicas.all {
 		if op.Alive() {
@@ -60,10 +60,15 @@ type victim struct {
 	ready      func(context.Context) error
 }
 
+// errNoVictim is that no replica leads at the moment, or none tells.
+var errNoVictim = errors.New("it is not known which replica leads")
+
 // kill kills the nth victim, and says how the others and the senders came through.
 func (o *outages) kill(ctx context.Context, n int) error {
 	v, err := o.victim(ctx, n)
-	if err != nil {
+	if errors.Is(err, errNoVictim) {
+		return nil // on this day
+	} else if err != nil {
 		return err
 	}
 	o.replicas.longest() // what was before does not count
@@ -108,7 +113,7 @@ func (o *outages) victim(ctx context.Context, n int) (*victim, error) {
 	for _, op := range o.replicas.all {
 		leads, err := op.Scrape(ctx, o.metrics, "numberfleet_log_leads")
 		if err != nil || len(leads) != 1 {
-			return nil, fmt.Errorf("who leads is not known: %w", err)
+			continue // it has only begun
 		}
 		what, wanted := "the replica that leads", model.SampleValue(1)
 		if n%4 == 2 {
@@ -118,7 +123,7 @@ func (o *outages) victim(ctx context.Context, n int) (*victim, error) {
 			return &victim{o.replicas.name(op), what, op.Kill, func() error { return o.replicas.start(op) }, op.Ready}, nil
 		}
 	}
-	return nil, errors.New("no replica leads")
+	return nil, errNoVictim
 }
 
 // agree waits until all replicas say the same of all numbers, and says what.
