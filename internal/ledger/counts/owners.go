@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"numberfleet.dev/numberfleet/internal/ledger/codec"
 )
@@ -50,7 +51,9 @@ func (m *Machine) owned(r *Record, cluster string) *Record {
 		p.Numbers = ownedBy(m, p.Numbers, cluster, func(number string) (string, bool) { return m.resolved(number), false })
 		part.Portfolios = append(part.Portfolios, m.withForeign(p, cluster))
 	}
-	part.Limits = ownedBy(m, r.Limits, cluster, func(l LimitSetting) (string, bool) { return m.resolved(l.Subject), l.Removed })
+	part.Limits = ownedBy(m, r.Limits, cluster, func(l LimitSetting) (string, bool) {
+		return m.resolved(l.Subject), l.Removed && strings.HasPrefix(l.Subject, portfolioPrefix) // a number without a limit may share one
+	})
 	part.Senders = ownedBy(m, r.Senders, cluster, func(n SenderSetting) (string, bool) { return m.resolved(n.Number), n.Removed })
 	part.Templates = ownedBy(m, r.Templates, cluster, func(t TemplateSetting) (string, bool) { return templateOwned(t.Name), t.Removed })
 	part.Pools = ownedBy(m, r.Pools, cluster, func(p PoolSetting) (string, bool) { return poolOwned(p.Name), p.Removed })

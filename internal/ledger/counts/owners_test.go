@@ -102,6 +102,31 @@ func TestANumberOfTwoClustersFollowsOne(t *testing.T) {
 	}
 }
 
+// A number whose limit becomes that of a portfolio stays of its cluster: another one that gives the portfolio its own numbers leaves it there.
+func TestANumberThatSharesALimitFromNowOnStaysItsClusters(t *testing.T) {
+	c := newTwoClusters(t)
+	own := sharedLimit(10)
+	own.Subject = "+1"
+	c.set("a", &Record{Settings: Settings{Senders: []SenderSetting{{Number: "+1", Namespace: "shop"}}, Limits: []LimitSetting{own}}})
+	c.set("a", &Record{Portfolios: []Portfolio{{"acme", []string{"+1"}}}})
+	c.set("a", &Record{Settings: Settings{Limits: []LimitSetting{{Subject: "+1", Removed: true}}}})
+	c.set("b", &Record{Portfolios: []Portfolio{{"acme", []string{"+2"}}}})
+	if !c.HasPortfolio(Portfolio{"acme", []string{"+1"}}, "a") || c.SetElsewhere("+1", "b") != "a" {
+		t.Errorf("the number is set by cluster %q, and the portfolio lacks it", c.SetElsewhere("+1", "b"))
+	}
+}
+
+// A machine that is moved out of the log of two clusters takes the settings of whoever has it then.
+func TestAMachineOfTwoClustersIsMovedToOne(t *testing.T) {
+	c := newTwoClusters(t)
+	c.set("a", &Record{Settings: Settings{Limits: []LimitSetting{sharedLimit(10)}}})
+	c.MoveTo(0)
+	c.Apply(1, &Round{Records: []*Record{{Settings: c.Changes(Settings{Limits: []LimitSetting{sharedLimit(5)}}, "")}}})
+	if got := c.gate.limits[PortfolioKey("acme")].setting.Limit; got != 5 {
+		t.Errorf("the limit is %d, and was set to 5", got)
+	}
+}
+
 // The leader of one cluster does not fence that of another.
 func TestClustersHaveTheirOwnLeaders(t *testing.T) {
 	c := newTwoClusters(t)
