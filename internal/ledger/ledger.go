@@ -204,11 +204,10 @@ func (l *Ledger) Configure(settings counts.Settings) error {
 	if err := settings.Validate(); err != nil {
 		return err
 	}
-	changes := l.Changes(settings, l.cluster)
-	if changes.Empty() {
-		return l.usable()
+	if err := l.settled(); err != nil {
+		return err
 	}
-	for part := range changes.Parts(mostSettings) {
+	for part := range l.Changes(settings, l.cluster).Parts(mostSettings) {
 		if err := l.control(&counts.Record{Settings: part}); err != nil {
 			return err
 		}
@@ -244,8 +243,8 @@ func (l *Ledger) SetWindows(number string, windows counts.Windows) error {
 	if err := w.Validate(); err != nil {
 		return err
 	}
-	if l.Windows(number) == windows || l.SetElsewhere(number) != "" {
-		return nil
+	if err := l.settled(); err != nil || l.Windows(number) == windows || l.SetElsewhere(number) != "" {
+		return err
 	}
 	return l.control(&counts.Record{Windows: []counts.NumberWindows{w}})
 }
@@ -256,8 +255,8 @@ func (l *Ledger) SetPortfolio(name string, numbers []string) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	if l.HasPortfolio(p) {
-		return l.usable()
+	if err := l.settled(); err != nil || l.HasPortfolio(p) {
+		return err
 	}
 	return l.control(&counts.Record{Portfolios: []counts.Portfolio{p}})
 }
@@ -268,8 +267,8 @@ func (l *Ledger) Claim(id, number string) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	if l.HasClaim(c) || l.SetElsewhere(number) != "" {
-		return nil
+	if err := l.settled(); err != nil || l.HasClaim(c) || l.SetElsewhere(number) != "" {
+		return err
 	}
 	return l.control(&counts.Record{Claims: []counts.Claim{c}})
 }
@@ -288,6 +287,17 @@ func (l *Ledger) control(record *counts.Record) error {
 		return ErrFenced
 	}
 	return err
+}
+
+// settled returns ErrUnavailable while something may still be set of which who set it was told that it takes too long: what is set after that
+// cannot be compared with what is known now.
+func (l *Ledger) settled() error {
+	l.joining.Lock()
+	defer l.joining.Unlock()
+	if l.broken == nil && l.replica != nil && l.replica.overdue() {
+		return ErrUnavailable
+	}
+	return l.broken
 }
 
 // usable is why nothing more is recorded, nil if it is.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,7 +93,7 @@ func (r *replica) start() error {
 	r.ledger.background.Go(r.propose)
 	r.ledger.background.Go(r.seal)
 	within := r.clock.After(openWithin)
-	first, err := r.submit(r.newRound())
+	first, err := r.submitAtOnce(r.newRound())
 	if err != nil {
 		return err
 	}
@@ -155,7 +156,7 @@ func (r *replica) lead(ctx context.Context) error {
 	}
 	round := r.newRound()
 	round.Lead = true
-	p, err := r.submit(round)
+	p, err := r.submitAtOnce(round)
 	if err != nil {
 		return err
 	}
@@ -189,12 +190,25 @@ func (r *replica) commit(ctx context.Context, record *counts.Record) (counts.App
 	case <-ctx.Done():
 		return counts.Applied{}, ctx.Err()
 	case <-late.C():
+		r.ledger.joining.Lock()
+		defer r.ledger.joining.Unlock()
+		in.overdue = true
 		return counts.Applied{}, ErrUnavailable
 	}
 	if in.err != nil {
 		return counts.Applied{}, in.err
 	}
 	return in.applied[i], nil
+}
+
+// overdue says whether a round is to be applied that took someone too long. joining is held.
+func (r *replica) overdue() bool {
+	for _, p := range r.underway {
+		if p.overdue {
+			return true
+		}
+	}
+	return r.ledger.waiting.overdue || slices.ContainsFunc(r.full, func(waiting *round) bool { return waiting.overdue })
 }
 
 func (r *replica) wake() {
@@ -215,23 +229,26 @@ func (r *replica) propose() {
 		case <-beat.C():
 		case <-r.ready:
 		}
-		for {
-			next := r.next()
-			if next == nil {
-				break
-			}
-			if _, err := r.submit(next); err != nil { // the ledger has ended, and who waits for the round was told
-				return
-			}
+		for r.proposeNext() {
 		}
 	}
 }
 
-// next is the round to propose now, nil if there is none.
+// proposeNext proposes what is to be proposed now, if there is something.
+func (r *replica) proposeNext() bool {
+	r.ledger.joining.Lock()
+	defer r.ledger.joining.Unlock()
+	next := r.next()
+	if next == nil {
+		return false
+	}
+	_, err := r.submit(next)
+	return err == nil // else the ledger has ended
+}
+
+// next is the round to propose now, nil if there is none. joining is held.
 func (r *replica) next() *round {
 	l := r.ledger
-	l.joining.Lock()
-	defer l.joining.Unlock()
 	under := len(r.underway)
 	switch {
 	case l.broken != nil:
@@ -252,14 +269,19 @@ func (r *replica) next() *round {
 	return nil
 }
 
-// submit has the log keep a round.
+// submitAtOnce has the log keep a round, whatever is under way.
+func (r *replica) submitAtOnce(in *round) (*proposal, error) {
+	r.ledger.joining.Lock()
+	defer r.ledger.joining.Unlock()
+	return r.submit(in)
+}
+
+// submit has the log keep a round. joining is held.
 func (r *replica) submit(in *round) (*proposal, error) {
 	l := r.ledger
 	ctx, cancel := context.WithCancel(r.stop)
 	p := &proposal{round: in, sent: r.clock.Now(), cancel: cancel}
-	l.joining.Lock()
 	if err := l.broken; err != nil {
-		l.joining.Unlock()
 		cancel()
 		in.err = err
 		close(in.done)
@@ -276,7 +298,6 @@ func (r *replica) submit(in *round) (*proposal, error) {
 			r.answer(in.Batch, 0, nil, fmt.Errorf("append to the log: %w", err))
 		}
 	})
-	l.joining.Unlock()
 	return p, nil
 }
 

@@ -20,6 +20,7 @@ type round struct {
 	counts.Round
 	size    int              // about, in bytes
 	applied []counts.Applied // what became of each record
+	overdue bool             // someone was told that it takes too long
 	done    chan struct{}    // closed when they are applied, or failed
 	err     error
 }

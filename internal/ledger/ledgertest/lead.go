@@ -76,3 +76,34 @@ func pausedLeadersAreFenced(t *testing.T, empty func() Store) {
 	c.agree(t)
 	c.close(t)
 }
+
+// What a leader sets, and is told too late about, is still on its way: until that is applied nothing is compared with what is known, so that what
+// is set last is what counts.
+func whatIsSetLastCounts(t *testing.T, empty func() Store) {
+	t.Helper()
+	c := newCluster(t, empty(), 1)
+	leader := c.replicas[0]
+	set := func(limit int64) error {
+		return leader.Configure(counts.Settings{Limits: []counts.LimitSetting{limitOf(limit)}})
+	}
+	must(t, set(1))
+	leader.connection.cut()
+	waiting := leader.clock.Waiters()
+	told := make(chan error)
+	go func() { told <- set(9) }()
+	eventually(func() bool { return leader.clock.Waiters() > waiting })
+	leader.clock.Step(ledger.MaximumAge)
+	if err := <-told; !errors.Is(err, ledger.ErrUnavailable) {
+		t.Fatalf("who sets a limit while the log is away is answered %v", err)
+	}
+	if err := set(1); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Errorf("who sets the limit before that, while another is on its way, is answered %v", err)
+	}
+	leader.connection.mend()
+	eventually(func() bool { return set(1) == nil })
+	leader.catchUp(t)
+	if got := leader.Settings().Limits[0].Limit; got != 1 {
+		t.Errorf("the limit is %d: 1 was set last", got)
+	}
+	c.close(t)
+}

@@ -27,6 +27,7 @@ func RunShared(t *testing.T, empty func() Store) {
 		{"senders at three replicas never exceed a limit or a budget", replicasAreNeverOver},
 		{"only who led last controls", onlyTheLeaderControls},
 		{"a leader that was paused changes nothing", pausedLeadersAreFenced},
+		{"what is set last counts", whatIsSetLastCounts},
 		{"a replica that is cut off says so in time, and recovers by itself", cutReplicasSaySo},
 		{"what is known is as old as the last own round", ageIsOfTheLastOwnRound},
 		{"an empty round is proposed only when no other was", heartbeatsFillGaps},
