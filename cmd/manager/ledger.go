@@ -26,6 +26,9 @@ import (
 // sharesLog says whether the ledger is one that several replicas of the operator share.
 func (p *program) sharesLog() bool { return p.config.Ledger.Engine == config.LogEngine }
 
+// mostSkew is how far the clock of a replica may be from the log's, in real time.
+const mostSkew = 30 * time.Second
+
 // errNoElection is that nobody would say which of several replicas leads.
 var errNoElection = errors.New("ledger.engine is Log, which replicas of the operator share: set --leader-elect, so that one of them writes statuses")
 
@@ -59,6 +62,7 @@ func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) 
 	}
 	measured := logmetrics.NewLog(log.Stats, *p.config.Ledger.Log.RequireSync)
 	options.Clock, options.Rules, options.Applied, options.Cluster = clock.RealClock{}, p.clock, measured.ObserveAppend, p.config.Ledger.Log.Cluster
+	options.Skew = time.Duration(float64(mostSkew) * p.lapse.speed)
 	if book, err = ledger.Open(log, options); err != nil {
 		return nil, err
 	}

@@ -35,6 +35,8 @@ var (
 	logSnapshotDesc = prometheus.NewDesc("numberfleet_log_snapshot_position", "Position of the newest snapshot that this replica knows of; 0 for none.", nil, nil)
 	logAgeDesc      = prometheus.NewDesc("numberfleet_log_age_seconds",
 		"How old what this replica knows may be: all that anyone was told before is applied here.", nil, nil)
+	logSkewDesc = prometheus.NewDesc("numberfleet_log_clock_difference_seconds",
+		"By how much the clock of this replica is ahead of the log's, as of the last round of its own; negative if it is behind.", nil, nil)
 	logLeadsDesc  = prometheus.NewDesc("numberfleet_log_leads", "Whether this replica leads: 1 then.", nil, nil)
 	logSyncedDesc = prometheus.NewDesc("numberfleet_log_synced",
 		"Whether the nodes of the log sync before they acknowledge: 0 where the configuration does not require it, and a power failure may lose what was acknowledged.", nil, nil)
@@ -60,6 +62,7 @@ func (l *Log) Collect(metrics chan<- prometheus.Metric) {
 		{logPositionDesc, prometheus.GaugeValue, float64(stats.Position)},
 		{logSnapshotDesc, prometheus.GaugeValue, float64(stats.Snapshot)},
 		{logAgeDesc, prometheus.GaugeValue, l.Ledger.Age().Seconds()},
+		{logSkewDesc, prometheus.GaugeValue, l.Ledger.Skew().Seconds()},
 		{logLeadsDesc, prometheus.GaugeValue, gaugeOf(l.Ledger.Leads())},
 		{logSyncedDesc, prometheus.GaugeValue, gaugeOf(l.Synced)},
 		{logRepeatsDesc, prometheus.CounterValue, float64(stats.Repeats)},

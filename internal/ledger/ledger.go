@@ -67,6 +67,9 @@ type Options struct {
 	// Both are needed for a shared journal, and only there.
 	Clock clock.WithTicker
 	Rules clock.PassiveClock
+	// Skew is how far Rules may be from the time of a shared journal. What is further off is wrong, and this process refuses records until it is
+	// right: it would take what happens for what is long past, or still to come. Zero for any.
+	Skew time.Duration
 	// Cluster is the name of the Kubernetes cluster whose resources this process follows, where several share a journal; else it is empty.
 	Cluster string
 	// Applied is told how long each round took that this process proposed to a shared journal, until it was applied; nil for nobody.

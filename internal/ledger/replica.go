@@ -29,6 +29,7 @@ type replica struct {
 	log      journal.Shared
 	clock    clock.WithTicker
 	rules    clock.PassiveClock
+	most     time.Duration // see Options.Skew
 	applied  func(took time.Duration)
 	proposer uint64
 	stop     context.Context // ends with the replica
@@ -43,6 +44,7 @@ type replica struct {
 
 	leading sync.Mutex                // held while it becomes the leader
 	term    atomic.Uint64             // of its lead, zero if it does not lead
+	skew    atomic.Int64              // by how much rules is ahead of log time, nanoseconds, as of the last own round that was applied
 	fresh   atomic.Pointer[time.Time] // when the last round was proposed that was applied: all that anyone was told before is applied here
 }
 
@@ -77,7 +79,7 @@ func newReplica(l *Ledger, log journal.Shared, options Options) *replica {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
 	r := &replica{
-		ledger: l, log: log, clock: options.Clock, rules: options.Rules, proposer: max(binary.LittleEndian.Uint64(id[:]), 1),
+		ledger: l, log: log, clock: options.Clock, rules: options.Rules, most: options.Skew, proposer: max(binary.LittleEndian.Uint64(id[:]), 1),
 		applied: options.Applied, ready: make(chan struct{}, 1), underway: map[uint64]*proposal{},
 	}
 	if r.applied == nil {
@@ -120,10 +122,21 @@ func (l *Ledger) Age() time.Duration {
 	return l.replica.age()
 }
 
-// Fresh returns ErrUnavailable where what the ledger knows may be older than MaximumAge.
+// Skew is by how much the clock of this process is ahead of log time, negative if it is behind. Zero where the journal is not shared.
+func (l *Ledger) Skew() time.Duration {
+	if l.replica == nil {
+		return 0
+	}
+	return time.Duration(l.replica.skew.Load())
+}
+
+// Fresh returns ErrUnavailable where what the ledger knows may be older than MaximumAge, or the clock here is wrong.
 func (l *Ledger) Fresh() error {
 	if age := l.Age(); age > MaximumAge {
 		return fmt.Errorf("%w: what is known here may be %s old", ErrUnavailable, age.Round(time.Millisecond))
+	}
+	if skew := l.Skew(); l.replica != nil && l.replica.most > 0 && skew.Abs() > l.replica.most {
+		return fmt.Errorf("%w: the clock here is %s ahead of the log's", ErrUnavailable, skew.Round(time.Millisecond))
 	}
 	return nil
 }
@@ -316,11 +329,13 @@ func (r *replica) follow() {
 	err := r.log.Follow(r.stop, func(position uint64, round *counts.Round) error {
 		l.applying.Lock()
 		applied, err := l.apply(position, round)
+		now := l.machine.Time()
 		l.applying.Unlock()
 		if err != nil {
 			return err
 		}
 		if round.Proposer == r.proposer {
+			r.skew.Store(int64(time.UnixMilli(round.Clock).Sub(now)))
 			r.answer(round.Batch, position, applied, nil)
 		}
 		for i := range applied {

@@ -163,3 +163,43 @@ func TestLogTimeFollowsTheSlowerClock(t *testing.T) {
 		}
 	}
 }
+
+// A replica whose clock is too far from the log's refuses records, whichever of the two is wrong, until they agree: with heartbeats it learns of
+// that by itself.
+func TestAReplicaWithAWrongClockRefuses(t *testing.T) {
+	log := memory.NewLog()
+	stamp := testingclock.NewFakePassiveClock(begin)
+	log.Stamp = stamp.Now
+	rules, beats := testingclock.NewFakePassiveClock(begin), testingclock.NewFakeClock(begin)
+	l, err := ledger.Open(log.Open(), ledger.Options{Clock: beats, Rules: rules, Skew: 30 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	for user, test := range []struct {
+		what     string
+		own, log time.Duration // since begin
+		wrong    bool
+	}{
+		{"both are right", 0, 0, false},
+		{"its own is ahead", time.Minute, 30*time.Second - time.Millisecond, true},
+		{"it is less ahead", time.Minute, 30 * time.Second, false},
+		{"its own is behind", 0, time.Minute, false}, // by 30 s
+		{"its own is further behind", -time.Millisecond, time.Minute, true},
+		{"both are right again", time.Minute, time.Minute, false},
+	} {
+		rules.SetTime(begin.Add(test.own))
+		stamp.SetTime(begin.Add(test.log))
+		for range 1000 { // until a heartbeat has told
+			beats.Step(250 * time.Millisecond)
+			if (l.Fresh() != nil) == test.wrong {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		_, err := l.Append(t.Context(), delivery(user), rules.Now())
+		if errors.Is(err, ledger.ErrUnavailable) != test.wrong || err != nil && !test.wrong {
+			t.Errorf("where %s, with a difference of %s, it says %v", test.what, l.Skew(), err)
+		}
+	}
+}

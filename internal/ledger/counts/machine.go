@@ -29,6 +29,9 @@ func NewMachine() *Machine {
 // Position is that of the last record that was applied, zero if there was none.
 func (m *Machine) Position() uint64 { return m.position }
 
+// Time is log time: the latest of the records' clocks.
+func (m *Machine) Time() time.Time { return time.UnixMilli(m.time) }
+
 // Outcome counts what became of the entries and reports of a record.
 type Outcome struct {
 	// New changed something; Repeated were known already; Expired came too late and were dropped. A message that failed, and that
