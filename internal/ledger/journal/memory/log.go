@@ -44,7 +44,7 @@ func (l *Log) Clone() *Log {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return &Log{
-		Stamp: l.Stamp, messages: l.messages[:len(l.messages):len(l.messages)], grown: make(chan struct{}),
+		Stamp: l.Stamp, messages: slices.Clip(l.messages), grown: make(chan struct{}),
 		saved: l.saved.Clone(),
 	}
 }
