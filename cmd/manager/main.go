@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -77,15 +78,17 @@ func main() {
 	flag.StringVar(&f.lapse.origin, "time-lapse-origin", "", "What the rules' clock showed then, in RFC 3339; the same instant where it is left out.")
 	logging := zap.Options{}
 	logging.BindFlags(flag.CommandLine)
+	setLogger := sync.OnceFunc(func() { ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging))) })
 
 	root := &cobra.Command{
 		Use: "manager", Short: "Run the operator", Version: version, Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true,
-		PersistentPreRun: func(*cobra.Command, []string) { ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging))) },
+		PersistentPreRun: func(*cobra.Command, []string) { setLogger() },
 		RunE:             func(cmd *cobra.Command, _ []string) error { return operate(cmd.Context(), f) },
 	}
 	root.Flags().AddGoFlagSet(flag.CommandLine)
 	root.AddCommand(ledgerCommand(&f))
 	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+		setLogger() // where the command line is wrong, nothing ran before
 		ctrl.Log.WithName("manager").Error(err, "cannot go on")
 		os.Exit(1)
 	}

@@ -22,7 +22,11 @@ import (
 
 // ledgerCommand has the commands that move a ledger between the folder of one replica and the log of several, or recover it.
 func ledgerCommand(f *flags) *cobra.Command {
-	cmd := &cobra.Command{Use: "ledger", Short: "Move the ledger between a folder and a log, or recover it"}
+	cmd := &cobra.Command{
+		Use: "ledger", Short: "Move the ledger between a folder and a log, or recover it",
+		// A Job that misspells its command fails.
+		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	for _, name := range []string{"data-dir", "zap-log-level", "zap-encoder"} {
 		cmd.PersistentFlags().AddGoFlag(flag.Lookup(name))
 	}
@@ -90,7 +94,9 @@ func moveLedger(ctx context.Context, f *flags, way func(context.Context, move.Op
 	switch {
 	case err != nil:
 		return err
-	case !found || configuration.Ledger.Log == nil:
+	case !found:
+		return fmt.Errorf("the file %q of --config is missing: it names the log", f.configFile)
+	case configuration.Ledger.Log == nil:
 		return fmt.Errorf("the file %q of --config names no log: set ledger.engine to Log, and ledger.log", f.configFile)
 	}
 	o := move.Options{Folder: f.dataDir, Clock: clock.RealClock{}}

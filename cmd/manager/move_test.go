@@ -40,6 +40,21 @@ func command(t *testing.T, killAfter time.Duration, arguments ...string) (output
 	return out.String(), nil
 }
 
+// What is wrong with a command line is said, and the command fails.
+func TestAWrongCommandLineIsRefused(t *testing.T) {
+	for line, want := range map[string]string{
+		"--no-such-flag":                  "unknown flag: --no-such-flag",
+		"leger":                           `unknown command \"leger\"`,
+		"ledger move":                     `unknown command \"move\"`,
+		"ledger secret twice":             `unknown command \"twice\"`,
+		"ledger import --config=/nowhere": `the file \"/nowhere\" of --config is missing`,
+	} {
+		if said, err := command(t, 0, strings.Fields(line)...); err == nil || said != "" || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %q, %v; want %q", line, said, err, want)
+		}
+	}
+}
+
 // Webhooks come in all the time while an operator with a folder is replaced by three with a log, and these by one with the folder again. All of them
 // are killed, and so is what moves the ledger. Nothing acknowledged is lost and nothing is counted twice.
 func TestTheLedgerIsMovedWhileWebhooksComeIn(t *testing.T) {
