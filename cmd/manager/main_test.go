@@ -215,6 +215,22 @@ func (o *operator) post(ctx context.Context, body []byte) (int, error) {
 	return response.StatusCode, err
 }
 
+// deliver has Meta tell, until it is taken, that messages of a number were delivered to users from the one up to the other.
+func (o *operator) deliver(number string, from, until int) {
+	o.t.Helper()
+	var statuses []metatest.Status
+	for user := from; user < until; user++ {
+		statuses = append(statuses, metatest.Status{ID: fmt.Sprint("wamid.", user), Status: "delivered", Phone: fmt.Sprintf("1557777%04d", user), At: time.Now()}) // the operator under test runs on real time
+	}
+	for range 200 {
+		if code, err := o.post(o.t.Context(), metatest.MessagesPayload(number, statuses, nil)); err == nil && code == http.StatusOK {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	o.t.Fatal("a webhook is not taken within 10 s")
+}
+
 // One process, end to end: the handshake, a signed webhook, a refused one, the status, the metrics, and a log and metrics
 // that name no phone number, user or secret.
 func TestOneOperatorEndToEnd(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"math/big"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,7 +24,6 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/hack/rig"
-	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
 const components = "../../config/components/nats/"
@@ -117,27 +115,13 @@ func TestOnTheClusterOfTheComponentItHasTheRightsThatItNeeds(t *testing.T) {
 	if err := api.Create(t.Context(), sales); err != nil {
 		t.Fatal(err)
 	}
-	deliver := func(from, until int) {
-		t.Helper()
-		var statuses []metatest.Status
-		for i := from; i < until; i++ {
-			statuses = append(statuses, metatest.Status{ID: fmt.Sprint("wamid.", i), Status: "delivered", Phone: fmt.Sprintf("1557777%04d", i), At: time.Now()}) // the operator under test runs on real time
-		}
-		for range 200 {
-			if code, err := o.post(t.Context(), metatest.MessagesPayload(number, statuses, nil)); err == nil && code == http.StatusOK {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		t.Fatal("a webhook is not taken within 10 s")
-	}
 	o.start()
 	o.ready()
-	deliver(0, 300)
+	o.deliver(number, 0, 300)
 	o.kill(syscall.SIGKILL)
 	o.start()
 	o.ready()
-	deliver(200, 500)
+	o.deliver(number, 200, 500)
 	raisedBy500(t, api, sales)
 	if all := complaints.FindAllString(o.log.String(), -1); all != nil {
 		t.Errorf("rights are missing: %q", all)

@@ -123,20 +123,6 @@ func TestThreeReplicasEndToEnd(t *testing.T) {
 			}
 		}
 	}
-	deliver := func(to *replica, from, until int) {
-		t.Helper()
-		var statuses []metatest.Status
-		for user := from; user < until; user++ {
-			statuses = append(statuses, metatest.Status{ID: fmt.Sprint("wamid.", user), Status: "delivered", Phone: fmt.Sprintf("1557777%04d", user), At: time.Now()}) // the operator under test runs on real time
-		}
-		for range 200 {
-			if code, err := to.post(t.Context(), metatest.MessagesPayload(number, statuses, nil)); err == nil && code == http.StatusOK {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		t.Fatal("a webhook is not taken within 10 s")
-	}
 	reserve := func(at *replica, user int) error {
 		_, err := gates[at].Reserve(t.Context(), client.Request{Number: number, User: fmt.Sprintf("+1557777%04d", user), Category: "Marketing"})
 		return err
@@ -156,7 +142,7 @@ func TestThreeReplicasEndToEnd(t *testing.T) {
 	}
 
 	stand(0, 0, limit)
-	deliver(replicas[0], 0, first)
+	replicas[0].deliver(number, 0, first)
 	stand(first, 0, limit-first)
 	status(first)
 
@@ -200,7 +186,7 @@ func TestThreeReplicasEndToEnd(t *testing.T) {
 		if err := reserve(r, first+4*limit); !isRefused(err, "LimitReached") {
 			t.Errorf("a reservation beyond the limit is answered with %v", err)
 		}
-		deliver(r, first+3*limit, first+3*limit+2) // that nobody reserved, at both: counted once
+		r.deliver(number, first+3*limit, first+3*limit+2) // that nobody reserved, at both: counted once
 	}
 	t.Logf("after the leader was killed, the others answered all within %s", time.Since(begun))
 	stand(first+2, limit-first, 0)
@@ -222,7 +208,7 @@ func TestThreeReplicasEndToEnd(t *testing.T) {
 		}
 	}
 	begun = time.Now()
-	deliver(leader, first+3*limit+2, first+3*limit+4)
+	leader.deliver(number, first+3*limit+2, first+3*limit+4)
 	status(first + 4)
 	t.Logf("another leader wrote the status %s after the one before had ended", time.Since(begun))
 }
