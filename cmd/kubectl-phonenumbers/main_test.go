@@ -58,6 +58,9 @@ func TestSimulateTableWithFleetAndPolicyFromFiles(t *testing.T) {
 func TestSimulateRefuses(t *testing.T) {
 	bad := file(t, "bad.yaml", "kind: [")
 	plan, events := file(t, "plan.yaml", warmup), file(t, "events.jsonl", lowAndBack)
+	weights := file(t, "weights.yaml", "{apiVersion: whatsapp.numberfleet.dev/v1alpha1, kind: PhoneNumber, metadata: {name: a, namespace: fleet, annotations: "+
+		"{whatsapp.numberfleet.dev/weight: ten}}, spec: {phoneNumber: '+15550100001', business: {name: Acme}}}\n---\n"+
+		"{apiVersion: whatsapp.numberfleet.dev/v1alpha1, kind: NumberPool, metadata: {name: news, namespace: fleet}, spec: {strategy: Weighted, selector: {}}}\n")
 	const samples = "../../config/samples/fleet.yaml"
 	for _, test := range []struct {
 		args, want string
@@ -85,6 +88,7 @@ func TestSimulateRefuses(t *testing.T) {
 		{"simulate --policy netcore --events - --fleet " + samples + " --pool travel --strategy Random", "--strategy: must be Sticky, LeastUsed or Weighted"},
 		{"simulate --policy netcore --events - --fleet " + samples + " --pool travel --strategy Sticky,LeastUsed", "--strategy: must be one where --events is the standard input, or with --chart"},
 		{"simulate --policy netcore --events " + events + " --fleet " + samples + " --pool travel", "no number of NumberPool fleet/travel delivered anything in the events"},
+		{"simulate --policy netcore --events - --fleet " + weights + " --pool news", `--pool: PhoneNumber "a": annotation whatsapp.numberfleet.dev/weight must be a whole number from 0 to 100`},
 		{"forecast", `required flag(s) "policy" not set`},
 		{"forecast --policy netcore --tier 1K", "--tier: is not a tier of policy netcore: those are 1, 2, 3"},
 		{"forecast --policy netcore --from monday", "--from: must be a time as in RFC 3339, like 2026-03-02T10:00:00Z"},

@@ -86,7 +86,7 @@ the portfolio; any other number is a portfolio of its own.`,
 	flags.StringVar(&f.writeEvents, "write-events", "", "File to write the plan's events to, as --events takes them.")
 	flags.StringVar(&f.chart, "chart", "", "File to draw the simulation in: one HTML page that needs nothing else.")
 	flags.StringVar(&f.fleet, "fleet", "", "File with manifests of the numbers that exist, their portfolios, templates and pools. Any other number is a portfolio of its own and has an escalation path.")
-	flags.StringVar(&f.pool, "pool", "", "NumberPool that sends what its numbers delivered: one of the fleet by its name, or a file with one.")
+	flags.StringVar(&f.pool, "pool", "", "NumberPool that sends what its numbers delivered: one of the fleet by its name or NAMESPACE/NAME, or a file with one.")
 	flags.StringSliceVar(&f.strategies, "strategy", nil, "Strategies of the pool to compare: Sticky, LeastUsed, Weighted. If left out, the one that it has.")
 	flags.StringVar(&f.verification, "verification", string(v1alpha1.Unverified), "What numbers start with of which the fleet says nothing: Verified or Unverified.")
 	flags.StringVar(&f.until, "until", "", "When it ends, as in RFC 3339; events after it are not played. If left out, the last event or webhook, or the end of the plan.")

@@ -29,14 +29,14 @@ func (f *simulateFlags) pools(fleet *simulate.Fleet) (pools []*simulate.Pool, er
 	if err != nil {
 		return nil, fmt.Errorf("--pool: %w", err)
 	}
-	strategies := f.strategies
+	flag, strategies := "--strategy", f.strategies
 	if len(strategies) == 0 {
-		strategies = []string{string(pool.Strategy())}
+		flag, strategies = "--pool", []string{string(pool.Strategy())}
 	}
 	for _, strategy := range strategies {
 		with, err := pool.WithStrategy(v1alpha1.PoolStrategy(strategy))
 		if err != nil {
-			return nil, fmt.Errorf("--strategy: %w", err)
+			return nil, fmt.Errorf("%s: %w", flag, err)
 		}
 		pools = append(pools, with)
 	}
