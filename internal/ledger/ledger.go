@@ -162,7 +162,7 @@ func (l *Ledger) Append(ctx context.Context, batch counts.Batch, now time.Time) 
 		return counts.Outcome{Expired: late}, l.usable()
 	}
 	outcome := counts.Outcome{Expired: late}
-	for part := range batch.Parts(mostEntries) {
+	for part := range batch.Parts(fullRound) {
 		applied, err := l.commit(ctx, &counts.Record{Clock: now.UnixMilli(), Batch: part})
 		if err != nil {
 			return outcome, err
@@ -174,9 +174,6 @@ func (l *Ledger) Append(ctx context.Context, batch counts.Batch, now time.Time) 
 	}
 	return outcome, nil
 }
-
-// mostEntries is how many entries and reports a record has at most: a shared journal takes rounds up to a size.
-const mostEntries = 4096
 
 // MostOperations is how many operations one call takes.
 const MostOperations = 1000
@@ -198,8 +195,15 @@ func (l *Ledger) Operate(ctx context.Context, operations []counts.Operation, now
 	if len(operations) == 0 {
 		return nil, l.usable()
 	}
-	applied, err := l.commit(ctx, &counts.Record{Clock: now.UnixMilli(), Operations: operations})
-	return applied.Decisions, err
+	decisions := make([]counts.Decision, 0, len(operations))
+	for part := range counts.OperationParts(operations, fullRound) {
+		applied, err := l.commit(ctx, &counts.Record{Clock: now.UnixMilli(), Operations: part})
+		if err != nil {
+			return nil, err
+		}
+		decisions = append(decisions, applied.Decisions...)
+	}
+	return decisions, nil
 }
 
 // Configure sets what operations are decided by. It writes what differs from what is known, and nothing of what another cluster sets.
@@ -210,16 +214,13 @@ func (l *Ledger) Configure(settings counts.Settings) error {
 	if err := l.settled(); err != nil {
 		return err
 	}
-	for part := range l.Changes(settings, l.cluster).Parts(mostSettings) {
+	for part := range l.Changes(settings, l.cluster).Parts(fullRound) {
 		if err := l.control(&counts.Record{Settings: part}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// mostSettings is how many settings a record has at most, as mostEntries.
-const mostSettings = 256
 
 // Expire ends the reservations that end by now, if there are any: log time moves to now.
 func (l *Ledger) Expire(now time.Time) error {

@@ -134,13 +134,13 @@ func (b *Batch) Validate(now time.Time) error {
 	return nil
 }
 
-// Parts are batches of up to so many entries and reports each that are together what the batch is, in its order.
+// Parts are batches that are together what the batch is, in its order. The row of each has about so many bytes at most.
 func (b Batch) Parts(most int) iter.Seq[Batch] {
 	return func(yield func(Batch) bool) {
 		for more := true; more; {
-			part := Batch{Displays: b.Displays}
-			part.Entries, b.Entries = cut(b.Entries, most)
-			part.Reports, b.Reports = cut(b.Reports, most-len(part.Entries))
+			part, left := Batch{Displays: b.Displays}, most
+			part.Entries, b.Entries = cut(b.Entries, &left, (*Entry).size)
+			part.Reports, b.Reports = cut(b.Reports, &left, reportSize)
 			b.Displays = nil
 			more = len(b.Entries)+len(b.Reports) > 0
 			if !yield(part) {
@@ -148,12 +148,6 @@ func (b Batch) Parts(most int) iter.Seq[Batch] {
 			}
 		}
 	}
-}
-
-// cut cuts a slice after so many items.
-func cut[T any](of []T, most int) (first, rest []T) {
-	n := min(most, len(of))
-	return of[:n:n], of[n:]
 }
 
 // Timely returns the batch without what is too late for any machine whose log time has reached now, and how much that is.

@@ -184,13 +184,6 @@ func (e *Entry) appendRow(row []byte, t *numberTable, before int64) []byte {
 	return binary.AppendVarint(row, e.At-before)
 }
 
-// Size is about how large the record is in a row, in bytes: no less than half of it.
-func (rec *Record) Size() int {
-	const entry, other, few = 40, 200, 1000
-	return entry*len(rec.Entries) + other*(len(rec.Reports)+len(rec.Operations)+len(rec.Displays)+len(rec.Windows)+len(rec.Claims)+len(rec.Senders)+len(rec.Templates)) +
-		few*(len(rec.Portfolios)+len(rec.Limits)+len(rec.Pools))
-}
-
 // hasFew reports whether there is anything of what few records have.
 func (rec *Record) hasFew() bool {
 	return len(rec.Windows)+len(rec.Portfolios)+len(rec.Claims)+len(rec.Displays) > 0

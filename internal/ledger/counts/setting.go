@@ -24,15 +24,16 @@ func (s *Settings) Empty() bool {
 	return len(s.Limits)+len(s.Senders)+len(s.Templates)+len(s.Pools) == 0
 }
 
-// Parts are settings of up to so many each that are together these.
+// Parts are settings that are together these. The row of each has about so many bytes at most.
 func (s Settings) Parts(most int) iter.Seq[Settings] {
 	return func(yield func(Settings) bool) {
 		for !s.Empty() {
 			var part Settings
-			part.Limits, s.Limits = cut(s.Limits, most)
-			part.Senders, s.Senders = cut(s.Senders, most-len(part.Limits))
-			part.Templates, s.Templates = cut(s.Templates, most-len(part.Limits)-len(part.Senders))
-			part.Pools, s.Pools = cut(s.Pools, most-len(part.Limits)-len(part.Senders)-len(part.Templates))
+			left := most
+			part.Limits, s.Limits = cut(s.Limits, &left, func(l *LimitSetting) int { return len(l.appendRow(nil)) })
+			part.Senders, s.Senders = cut(s.Senders, &left, func(n *SenderSetting) int { return len(n.appendRow(nil)) })
+			part.Templates, s.Templates = cut(s.Templates, &left, func(t *TemplateSetting) int { return len(t.appendRow(nil)) })
+			part.Pools, s.Pools = cut(s.Pools, &left, func(p *PoolSetting) int { return len(p.appendRow(nil)) })
 			if !yield(part) {
 				return
 			}
