@@ -74,6 +74,8 @@ type Options struct {
 	Cluster string
 	// Applied is told how long each round took that this process proposed to a shared journal, until it was applied; nil for nobody.
 	Applied func(took time.Duration)
+	// Replaced is told, once, that what this process sets as the leader has no effect any more, since another has led since; nil for nobody.
+	Replaced func()
 	// Secret is that of the Hasher. Keys of users and messages are comparable only under the same one.
 	Secret [16]byte
 	// Log receives what goes wrong in the background. It names no numbers.
@@ -288,6 +290,7 @@ func (l *Ledger) HasPortfolio(p counts.Portfolio) bool { return l.View.HasPortfo
 func (l *Ledger) control(record *counts.Record) error {
 	applied, err := l.commit(context.Background(), record)
 	if err == nil && applied.Fenced {
+		l.replica.isReplaced()
 		return ErrFenced
 	}
 	return err

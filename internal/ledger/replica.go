@@ -31,6 +31,7 @@ type replica struct {
 	rules    clock.PassiveClock
 	most     time.Duration // see Options.Skew
 	applied  func(took time.Duration)
+	replaced func()
 	proposer uint64
 	stop     context.Context // ends with the replica
 	end      context.CancelFunc
@@ -63,7 +64,6 @@ const (
 	MaximumAge = 2 * time.Second
 	// fullRound is the size of records from which a round takes no more, bytes, and does not wait for the one under way.
 	fullRound = 256 << 10
-	sealEvery = 10 * time.Second
 	// openWithin is how long a start waits for its first round.
 	openWithin = time.Minute
 )
@@ -72,15 +72,12 @@ const (
 // later.
 var ErrUnavailable = errors.New("the log cannot be reached, or has no quorum")
 
-// ErrFenced is returned where a process that does not lead sets what only the leader may.
-var ErrFenced = errors.New("another process leads")
-
 func newReplica(l *Ledger, log journal.Shared, options Options) *replica {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
 	r := &replica{
 		ledger: l, log: log, clock: options.Clock, rules: options.Rules, most: options.Skew, proposer: max(binary.LittleEndian.Uint64(id[:]), 1),
-		applied: options.Applied, ready: make(chan struct{}, 1), underway: map[uint64]*proposal{},
+		applied: options.Applied, replaced: options.Replaced, ready: make(chan struct{}, 1), underway: map[uint64]*proposal{},
 	}
 	if r.applied == nil {
 		r.applied = func(time.Duration) {}
@@ -141,47 +138,12 @@ func (l *Ledger) Fresh() error {
 	return nil
 }
 
-// Lead makes this process the leader, if it is not: it returns when it knows all that the leader before has set, which sets no more. It
-// does nothing where the journal is not shared.
-func (l *Ledger) Lead(ctx context.Context) error {
-	if l.Leads() {
-		return nil
-	}
-	return l.replica.lead(ctx)
-}
-
-// Leads says whether this process leads. A leader that another has replaced does not know it: what it sets is refused.
-func (l *Ledger) Leads() bool { return l.replica == nil || l.replica.term.Load() != 0 }
-
 func (r *replica) age() time.Duration {
 	fresh := r.fresh.Load()
 	if fresh == nil {
 		return time.Duration(1<<63 - 1)
 	}
 	return r.clock.Since(*fresh)
-}
-
-func (r *replica) lead(ctx context.Context) error {
-	r.leading.Lock()
-	defer r.leading.Unlock()
-	if r.term.Load() != 0 {
-		return nil
-	}
-	round := r.newRound()
-	round.Lead = true
-	p, err := r.submitAtOnce(round)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if p.err == nil {
-		r.term.Store(p.position)
-	}
-	return p.err
 }
 
 // commit returns what became of a record once it was applied.
@@ -420,23 +382,4 @@ func (r *replica) abandon() {
 		close(waiting.done)
 	}
 	r.full, l.waiting = nil, newRound()
-}
-
-// seal has the log sealed while the replica leads.
-func (r *replica) seal() {
-	ticks := r.clock.NewTicker(sealEvery)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-r.stop.Done():
-			return
-		case <-ticks.C():
-		}
-		if r.term.Load() == 0 {
-			continue
-		}
-		if err := r.log.Seal(r.stop); err != nil && r.stop.Err() == nil {
-			r.ledger.log.Error(err, "The log was not sealed")
-		}
-	}
 }

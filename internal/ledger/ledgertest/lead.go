@@ -45,8 +45,8 @@ func onlyTheLeaderControls(t *testing.T, empty func() Store) {
 	c.close(t)
 }
 
-// A leader that is paused after it asked the log for a round, and goes on when another leads, is told that it does not lead. So is one whose
-// round comes to the log again.
+// A leader that is paused after it asked the log for a round, and goes on when another leads, is told that it does not lead: who opened it too,
+// since nothing that it sets has an effect any more. So is one whose round comes to the log again.
 func pausedLeadersAreFenced(t *testing.T, empty func() Store) {
 	t.Helper()
 	c := newCluster(t, empty(), 2)
@@ -65,6 +65,9 @@ func pausedLeadersAreFenced(t *testing.T, empty func() Store) {
 	first.connection.mend()
 	if err := <-told; !errors.Is(err, ledger.ErrFenced) {
 		t.Errorf("a leader that was paused is answered %v", err)
+	}
+	if first.replaced.Load() != 1 || first.Leads() || second.replaced.Load() != 0 || !second.Leads() {
+		t.Errorf("the leader that was paused is told %d times that another leads, and the other one %d times", first.replaced.Load(), second.replaced.Load())
 	}
 	must(t, second.connection.appendAll(c.network.all()))
 	for i, r := range c.replicas {

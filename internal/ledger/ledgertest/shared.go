@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +51,7 @@ type replica struct {
 	*ledger.Ledger
 	connection *connection
 	clock      *testingclock.FakeClock
+	replaced   atomic.Int64 // how often it was told that another leads in its place
 }
 
 // newCluster opens some ledgers, the first of which leads. Time stands still.
@@ -68,7 +70,7 @@ func (c *cluster) open(t rapid.TB) *replica {
 	t.Helper()
 	r := &replica{connection: connect(c.journal(t), &c.network), clock: testingclock.NewFakeClock(begin)}
 	var err error
-	r.Ledger, err = ledger.Open(r.connection, ledger.Options{Clock: r.clock, Rules: c.rules})
+	r.Ledger, err = ledger.Open(r.connection, ledger.Options{Clock: r.clock, Rules: c.rules, Replaced: func() { r.replaced.Add(1) }})
 	must(t, err)
 	return r
 }
