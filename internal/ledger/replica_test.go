@@ -3,7 +3,9 @@ package ledger_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/memory"
 )
 
@@ -200,6 +203,51 @@ func TestAReplicaWithAWrongClockRefuses(t *testing.T) {
 		_, err := l.Append(t.Context(), delivery(user), rules.Now())
 		if errors.Is(err, ledger.ErrUnavailable) != test.wrong || err != nil && !test.wrong {
 			t.Errorf("where %s, with a difference of %s, it says %v", test.what, l.Skew(), err)
+		}
+	}
+}
+
+// countedLog counts the snapshots that are saved.
+type countedLog struct {
+	journal.Shared
+	saved atomic.Int64
+}
+
+func (j *countedLog) Save(ctx context.Context, position uint64, rows iter.Seq[counts.Row]) error {
+	j.saved.Add(1)
+	return j.Shared.Save(ctx, position, rows)
+}
+
+// However little a log grows, its leader takes a snapshot every six hours: a log forgets its rounds with age, and a start needs a snapshot of
+// those that are gone. Others take none.
+func TestASnapshotIsTakenEverySixHours(t *testing.T) {
+	log := memory.NewLog()
+	open := func() (*countedLog, *ledger.Ledger, *testingclock.FakeClock) {
+		j, clock := &countedLog{Shared: log.Open()}, testingclock.NewFakeClock(begin)
+		l, err := ledger.Open(j, ledger.Options{Clock: clock, Rules: clock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j, l, clock
+	}
+	led, leader, time1 := open()
+	other, follower, time2 := open()
+	if err := leader.Lead(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for day := range 4 {
+		for led.saved.Load() <= int64(day) {
+			time1.Step(6 * time.Hour)
+			time2.Step(6 * time.Hour)
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if n := other.saved.Load(); n != 0 {
+		t.Errorf("who does not lead has saved %d snapshots", n)
+	}
+	for _, l := range []*ledger.Ledger{leader, follower} {
+		if err := l.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -115,10 +115,7 @@ func (l *Ledger) apply(position uint64, r *counts.Round) (applied []counts.Appli
 	}()
 	applied = l.machine.Apply(position, r)
 	if l.journal.Size() >= max(l.journalBytes, l.retryAt.Load()) {
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
+		l.snapshotSoon()
 	}
 	return applied, nil
 }

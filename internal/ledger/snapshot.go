@@ -8,7 +8,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
 
-// start takes a snapshot in the background whenever the journal has grown.
+// start takes a snapshot in the background whenever snapshotSoon asks for one.
 func (l *Ledger) start() {
 	l.open, l.stop = context.WithCancel(context.Background())
 	ctx := l.open
@@ -30,6 +30,14 @@ func (l *Ledger) start() {
 			}
 		}
 	})
+}
+
+// snapshotSoon asks for a snapshot in the background.
+func (l *Ledger) snapshotSoon() {
+	select {
+	case l.wake <- struct{}{}:
+	default: // it was asked for
+	}
 }
 
 // instead has rows replace all that were saved before.
