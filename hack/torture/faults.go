@@ -22,6 +22,7 @@ type fault struct {
 	ends            bool // the operator may end by itself
 	long            bool // takes more than some seconds
 	embedded        bool // is of a ledger that is one operator's
+	network         bool // needs nodes that can be cut off
 }
 
 var faults = []fault{
@@ -40,7 +41,7 @@ var faults = []fault{
 	{name: "clock stepped forward", living: stepForward},
 	{name: "leader paused past its lease", living: pauseLeader, ends: true, long: true, embedded: true},
 	{name: "API server paused", living: disturbance{paused: true}.fault, ends: true},
-	{name: "senders go through the gate", living: sendThroughGate, long: true},
+	{name: "senders go through the gate", living: sendThroughGate((*senders).killAll), long: true},
 	{name: "operator, API server and etcd killed", posting: killEverything, living: killEverything, ends: true},
 }
 

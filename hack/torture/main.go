@@ -86,6 +86,7 @@ type torture struct {
 
 	mu     sync.Mutex
 	counts map[string]int
+	waits  waits
 }
 
 // disk is what the ledger is on.
@@ -195,7 +196,7 @@ func (t *torture) choose(random *rand.Rand) []fault {
 		all = slices.Concat(ofReplicas, faults)
 	}
 	pool := slices.DeleteFunc(slices.Clone(all), func(f fault) bool {
-		return !strings.Contains(f.name, t.only) || t.short && (f.ends || f.long) || t.log != nil && f.embedded
+		return !strings.Contains(f.name, t.only) || t.short && (f.ends || f.long) || t.log != nil && (f.embedded || f.network && t.log.network == nil)
 	})
 	if t.short {
 		return slices.Clone(pool[2*(t.at-1) : 2*t.at])
@@ -243,6 +244,9 @@ func (t *torture) summary(took []time.Duration, e *epoch) {
 	for _, name := range slices.Sorted(maps.Keys(t.proxy.made)) {
 		fmt.Printf("%6d requests to the API server %s\n", t.proxy.made[name], name)
 	}
+	if t.log != nil {
+		fmt.Print("The longest waits:\n", &t.waits)
+	}
 }
 
 func (e *epoch) happened() (n int) {
@@ -250,6 +254,13 @@ func (e *epoch) happened() (n int) {
 		n += len(all)
 	}
 	return n
+}
+
+// suffer says how long was waited during the fault before, and that another one begins; empty for none.
+func (t *torture) suffer(fault string) {
+	if waited := t.waits.begin(fault); t.log != nil && waited != "" {
+		t.say("%s", waited)
+	}
 }
 
 func (t *torture) count(what string) {

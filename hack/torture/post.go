@@ -26,6 +26,7 @@ type sender struct {
 	recorded *os.File     // the same, one JSON object a line
 
 	acknowledged atomic.Int64
+	waits        *waits
 }
 
 // record is a line of the recorded input.
@@ -35,12 +36,12 @@ type record struct {
 	Body  json.RawMessage `json:"body"`
 }
 
-func newSender(to *operator, token, file string) (*sender, error) {
+func newSender(to *operator, token, file string, w *waits) (*sender, error) {
 	recorded, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return &sender{to: to, token: token, input: check.NewInput(), recorded: recorded}, nil
+	return &sender{to: to, token: token, input: check.NewInput(), recorded: recorded, waits: w}, nil
 }
 
 // all posts requests on several connections, and returns when each was acknowledged.
@@ -93,13 +94,14 @@ func (s *sender) one(ctx context.Context, p *request, random *rand.Rand) error {
 
 // until posts a request until it is acknowledged.
 func (s *sender) until(ctx context.Context, p *request) error {
-	give, last := real.Now().Add(rig.Patience), ""
-	for real.Now().Before(give) {
+	began, last := real.Now(), ""
+	for real.Since(began) < rig.Patience {
 		code, text, err := s.post(ctx, p)
 		switch {
 		case err != nil:
 			last = err.Error()
 		case code == http.StatusOK:
+			s.waits.note(webhookWaits, began)
 			return s.acknowledge(p)
 		default:
 			last = fmt.Sprint(code, " ", text)

@@ -3,47 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
+
 	"numberfleet.dev/numberfleet/hack/rig"
-	"numberfleet.dev/numberfleet/hack/rig/nats"
 )
-
-// sharedLog is a cluster of three nodes whose log replicas share, see startLog.
-type sharedLog struct {
-	*nats.Cluster
-	power bool // nodes can lose it
-}
-
-// startLog starts the nodes.
-func startLog(ctx context.Context, folder string) (*sharedLog, error) {
-	o := nats.Options{Folder: folder, Lazyfs: os.Getenv("LAZYFS")}
-	if err := rig.PowerLossSupported(ctx); err != nil {
-		fmt.Println("no node loses its power:", err)
-		o.Lazyfs = ""
-	}
-	cluster, err := nats.Start(ctx, o)
-	return &sharedLog{cluster, o.Lazyfs != ""}, err
-}
-
-// configure writes the configuration of replicas that share a log, which is new for each fleet, and returns its file.
-func (l *sharedLog) configure(folder string, fleet int) (string, error) {
-	secret, file := filepath.Join(folder, "secret"), filepath.Join(folder, "config.yaml")
-	return file, errors.Join(
-		os.WriteFile(secret, []byte("000102030405060708090a0b0c0d0e0f"), 0o600),
-		os.WriteFile(file, fmt.Appendf(nil, `apiVersion: config.numberfleet.dev/v1alpha1
-kind: OperatorConfiguration
-ledger:
-  engine: Log
-  log: {servers: ["%s"], secretFile: %q, instance: fleet-%d}
-`, strings.ReplaceAll(l.URL(), ",", `", "`), secret, fleet), 0o600))
-}
 
 // ofReplicas are faults of single replicas, and of the nodes of the log.
 var ofReplicas = []fault{
@@ -51,16 +18,21 @@ var ofReplicas = []fault{
 	{name: "node killed", posting: ofNode(nodeKilled), living: ofNode(nodeKilled)},
 	{name: "replica paused", posting: replicaPaused, living: replicaPaused},
 	{name: "node paused", posting: ofNode(nodePaused), living: ofNode(nodePaused)},
-	{name: "all nodes lose their power", posting: nodesKilled, living: nodesKilled, ends: true},
+	{name: "all nodes lose their power", posting: powerLost(3), living: powerLost(3), ends: true},
 	{name: "node's disk wiped", living: ofNode(nodeWiped)},
 	{name: "replicas restarted one after the other", living: replicasRestarted},
 	{name: "nodes restarted one after the other", posting: nodesRestarted, living: nodesRestarted},
 	{name: "bits flipped on a node's disk", living: ofNode(nodeDamaged)},
+	{name: "node cut off", posting: ofNode(nodeCutOff), living: ofNode(nodeCutOff), network: true},
+	{name: "leading replica paused past its lease", living: leaderReplaced, long: true},
+	{name: "node loses its power", posting: powerLost(1), living: powerLost(1)},
+	{name: "senders go through the gate while what leads fails", living: sendThroughGate((*senders).failOne), long: true},
+	{name: "two nodes lose their power", posting: powerLost(2), living: powerLost(2), ends: true},
 }
 
 // replicaOf has something done to one of the replicas, while nobody else starts or stops one. Where it leads, its lease ends by itself.
 func (e *epoch) replicaOf(ctx context.Context, random *rand.Rand, do func(*rig.Operator) error) error {
-	if err := sleepUpTo(ctx, random, 2500); err != nil {
+	if err := sleepUntilMidway(ctx, e, random); err != nil {
 		return err
 	}
 	e.processMu.Lock()
@@ -70,6 +42,23 @@ func (e *epoch) replicaOf(ctx context.Context, random *rand.Rand, do func(*rig.O
 		return err
 	}
 	return e.op.Ready(ctx)
+}
+
+// leadingReplica waits until a replica leads, other than one.
+func (e *epoch) leadingReplica(ctx context.Context, other *rig.Operator) (leader *rig.Operator, err error) {
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, rig.Patience, true, func(ctx context.Context) (bool, error) {
+		for _, one := range e.op.all() {
+			if one == other {
+				continue
+			}
+			leads, err := one.Scrape(ctx, e.plane.Admin().BearerToken, "numberfleet_log_leads")
+			if err == nil && len(leads) == 1 && leads[0].Value == 1 {
+				leader = one
+			}
+		}
+		return leader != nil, nil
+	})
+	return leader, err
 }
 
 func replicaKilled(ctx context.Context, e *epoch, random *rand.Rand) error {
@@ -105,65 +94,66 @@ func replicasRestarted(ctx context.Context, e *epoch, _ *rand.Rand) error {
 	return nil
 }
 
-// ofNode has something happen to a random node, and waits until the log is whole again.
-func ofNode(happens func(context.Context, *nats.Node, *rand.Rand) error) func(context.Context, *epoch, *rand.Rand) error {
-	return func(ctx context.Context, e *epoch, random *rand.Rand) error {
-		if err := sleepUpTo(ctx, random, 2000); err != nil {
-			return err
-		}
-		if err := happens(ctx, e.log.Nodes[random.IntN(len(e.log.Nodes))], random); err != nil {
-			return err
-		}
-		return e.log.Ready(ctx)
-	}
-}
-
-func nodeKilled(ctx context.Context, n *nats.Node, random *rand.Rand) error {
-	n.Kill()
-	return errors.Join(sleepUpTo(ctx, random, 4000), n.Start(ctx))
-}
-
-func nodePaused(ctx context.Context, n *nats.Node, random *rand.Rand) error {
-	n.Pause()
-	defer n.Continue()
-	return sleepUpTo(ctx, random, 8000)
-}
-
-func nodeWiped(ctx context.Context, n *nats.Node, _ *rand.Rand) error {
-	n.Kill()
-	return errors.Join(n.Wipe(), n.Start(ctx))
-}
-
-func nodeDamaged(ctx context.Context, n *nats.Node, _ *rand.Rand) error {
-	n.Kill()
-	_, err := n.Flip()
-	return errors.Join(err, n.Start(ctx))
-}
-
-// nodesKilled has all nodes lose their power at once, or killed where nothing can lose it.
-func nodesKilled(ctx context.Context, e *epoch, random *rand.Rand) error {
-	if err := sleepUpTo(ctx, random, 2000); err != nil {
+// leaderKilled kills the replica that leads. It is back when another one leads.
+func leaderKilled(ctx context.Context, e *epoch, _ *rand.Rand) error {
+	e.processMu.Lock()
+	defer e.processMu.Unlock()
+	old, err := e.leadingReplica(ctx, nil)
+	if err != nil {
 		return err
 	}
-	var err error
-	for _, n := range e.log.Nodes {
-		n.Kill()
+	old.Kill()
+	if _, err := e.successor(ctx, old); err != nil {
+		return err
 	}
-	for _, n := range e.log.Nodes {
-		if e.log.power {
-			err = errors.Join(err, n.LosePower())
-		}
-		err = errors.Join(err, n.Start(ctx))
-	}
-	return errors.Join(err, e.log.Ready(ctx))
+	return errors.Join(e.op.run(old), e.op.Ready(ctx))
 }
 
-// nodesRestarted is an upgrade of the log.
-func nodesRestarted(ctx context.Context, e *epoch, _ *rand.Rand) error {
-	for _, n := range e.log.Nodes {
-		if err := errors.Join(n.Stop(time.Minute), n.Start(ctx), e.log.Ready(ctx)); err != nil {
-			return err
-		}
+// successor waits until another replica leads, and says how long that took.
+func (e *epoch) successor(ctx context.Context, old *rig.Operator) (*rig.Operator, error) {
+	began := real.Now()
+	leader, err := e.leadingReplica(ctx, old)
+	if err == nil {
+		e.waits.note(takeover, began)
 	}
-	return nil
+	return leader, err
+}
+
+// leaderReplaced pauses the replica that leads until another one leads. When it continues it must end by itself, and change nothing: the checker
+// sees what it should not have written.
+func leaderReplaced(ctx context.Context, e *epoch, random *rand.Rand) error {
+	if err := e.leading(ctx); err != nil {
+		return err
+	}
+	if err := sleepUpTo(ctx, random, 2500); err != nil {
+		return err
+	}
+	e.processMu.Lock()
+	defer e.processMu.Unlock()
+	old, err := e.leadingReplica(ctx, nil)
+	if err != nil {
+		return err
+	}
+	old.Signal(syscall.SIGSTOP)
+	defer func() { old.Signal(syscall.SIGCONT) }()
+	leader, err := e.successor(ctx, old)
+	if err != nil {
+		return err
+	}
+	if err := sleepUpTo(ctx, random, 4000); err != nil { // in which the new one sets and writes
+		return err
+	}
+	old.Signal(syscall.SIGCONT)
+	select {
+	case <-old.Exited():
+	case <-time.After(rig.Patience):
+		return failure("a replica that lost its lease goes on")
+	}
+	if old.Code() == 0 {
+		return failure("a replica that lost its lease ended with code 0")
+	}
+	if !leader.Alive() {
+		return failure("the replica that leads has ended too")
+	}
+	return errors.Join(e.op.run(old), e.op.Ready(ctx))
 }

@@ -48,7 +48,7 @@ func (t *torture) begin(ctx context.Context, n int) (*epoch, error) {
 		return nil, err
 	}
 	t.op.DataDir = filepath.Join(t.ledger(), "data")
-	if e.sender, err = newSender(t.op, t.plane.Admin().BearerToken, t.input()); err != nil {
+	if e.sender, err = newSender(t.op, t.plane.Admin().BearerToken, t.input(), &t.waits); err != nil {
 		return e, err
 	}
 	if e.senders, err = newSenders(e); err != nil {
@@ -159,6 +159,7 @@ func (e *epoch) during(ctx context.Context, faults []fault, part func(fault) fun
 			if do == nil {
 				continue
 			}
+			e.suffer(f.name)
 			if err := do(ctx, e, dice); err != nil {
 				cancel(fmt.Errorf("%s: %w", f.name, err))
 				return
@@ -182,6 +183,7 @@ func (e *epoch) during(ctx context.Context, faults []fault, part func(fault) fun
 	})
 	err := job(ctx)
 	done.Wait()
+	e.suffer("")
 	close(over)
 	watch.Wait()
 	if cause := context.Cause(ctx); cause != nil {

@@ -102,10 +102,17 @@ func (s *senders) gate(n *number, release bool) *check.Gate {
 
 const concurrentSenders = 64
 
-// sendThroughGate has senders ask the gate for places while the operator is killed again and again, with its clock set back or forward. What
-// they were granted must never exceed a limit or a budget, what is guaranteed must be granted, and nothing that was granted be forgotten.
-func sendThroughGate(ctx context.Context, e *epoch, random *rand.Rand) error {
-	if err := e.waitForRules(ctx); err != nil {
+// sendThroughGate has senders ask the gate for places while the operator is disturbed. What they were granted must never exceed a limit or a
+// budget, what is guaranteed must be granted, and nothing that was granted be forgotten.
+func sendThroughGate(disturb func(*senders, context.Context, *rand.Rand) error) func(context.Context, *epoch, *rand.Rand) error {
+	return func(ctx context.Context, e *epoch, random *rand.Rand) error {
+		return e.senders.all(ctx, random, disturb)
+	}
+}
+
+// all has senders send while the operator is disturbed.
+func (s *senders) all(ctx context.Context, random *rand.Rand, disturb func(*senders, context.Context, *rand.Rand) error) error {
+	if err := s.waitForRules(ctx); err != nil {
 		return err
 	}
 	sending, stop := context.WithCancel(ctx)
@@ -115,7 +122,7 @@ func sendThroughGate(ctx context.Context, e *epoch, random *rand.Rand) error {
 		mine := rand.New(rand.NewPCG(random.Uint64(), 0)) // #nosec G404 -- to be replayed
 		group.Go(func() error {
 			for sending.Err() == nil && together.Err() == nil {
-				if err := e.senders.send(together, mine); err != nil {
+				if err := s.send(together, mine); err != nil {
 					return err
 				}
 			}
@@ -124,64 +131,24 @@ func sendThroughGate(ctx context.Context, e *epoch, random *rand.Rand) error {
 	}
 	group.Go(func() error {
 		defer stop()
-		return e.senders.disturb(together, random)
+		return disturb(s, together, random)
 	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for _, l := range e.senders.limits {
+	for _, l := range s.limits {
 		if problems := l.Problems(); len(problems) > 0 {
 			return failure(strings.Join(problems[:min(len(problems), 20)], "\n"))
 		}
 		granted, refused := l.Asked()
-		e.say("%s: %d reservations granted so far, %d refused", l.name, granted, refused)
+		s.say("%s: %d reservations granted so far, %d refused", l.name, granted, refused)
 	}
-	return e.senders.checkReserved(ctx)
-}
-
-// disturb kills the operator a few times. Once it goes on an hour later, and once it does with its clock an hour behind for a while.
-func (s *senders) disturb(ctx context.Context, random *rand.Rand) error {
-	const killed, back, forward = 0, 1, 2
-	anHourLater := func() time.Time { return s.stopped().Add(time.Hour) }
-	for _, what := range append([]int{killed}, random.Perm(3)...) {
-		if s.log != nil && what == back {
-			continue // the time of a log cannot be set back
-		}
-		if err := sleepUpTo(ctx, random, 2500); err != nil {
-			return err
-		}
-		at := s.stopped
-		switch what {
-		case back:
-			if err := s.restartAt(ctx, func() time.Time { return s.stopped().Add(-time.Hour) }); err != nil {
-				return err
-			}
-			if err := sleepUpTo(ctx, random, 1500); err != nil {
-				return err
-			}
-			at = anHourLater
-		case forward:
-			at = anHourLater
-		}
-		if err := s.restartAt(ctx, at); err != nil {
-			return err
-		}
-	}
-	return sleepUpTo(ctx, random, 1500)
+	return s.checkReserved(ctx)
 }
 
 // any is a client of one of the replicas, each in its turn.
 func (s *senders) any() *client.Client {
 	return s.clients[s.next.Add(1)%uint64(len(s.clients))]
-}
-
-// restartAt kills the operator and starts it with another clock.
-func (s *senders) restartAt(ctx context.Context, at func() time.Time) error {
-	s.processMu.Lock()
-	defer s.processMu.Unlock()
-	s.tell(func() {})
-	s.op.Kill()
-	return s.start(ctx, at(), false)
 }
 
 // now is this instant.
@@ -311,18 +278,20 @@ func (s *senders) release(ctx context.Context, l *gatedLimit, r *check.Reservati
 
 // until asks until there is an answer: a refusal, or none. It says each time that there was no answer.
 func (s *senders) until(ctx context.Context, ask func() error, unanswered func()) (*client.Problem, error) {
-	for give := real.Now().Add(rig.Patience); ; {
+	for began := real.Now(); ; {
 		err := ask()
 		refused, answered := errors.AsType[*client.Problem](err)
 		switch {
 		case err == nil:
+			s.waits.note(senderWaits, began)
 			return nil, nil
 		case answered && refused.Status != http.StatusServiceUnavailable:
 			if slices.Contains([]int{http.StatusTooManyRequests, http.StatusConflict, http.StatusNotFound}, refused.Status) {
+				s.waits.note(senderWaits, began)
 				return refused, nil
 			}
 			return nil, failure("a sender is answered " + refused.Error())
-		case real.Now().After(give):
+		case real.Since(began) > rig.Patience:
 			return nil, fmt.Errorf("a sender is not answered: %w", err)
 		}
 		unanswered()
