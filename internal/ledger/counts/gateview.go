@@ -123,16 +123,17 @@ func (v *View) HasLimit(subject string) bool {
 	return v.gate.limits[subject].isSet()
 }
 
-// Changes are the settings that differ from those that are known.
+// Changes are the settings that differ from those that are known, or that the cluster does not own yet.
 func (v *View) Changes(s Settings, cluster string) (some Settings) {
 	v.gate.mu.RLock()
 	defer v.gate.mu.RUnlock()
 	v.mu.RLock()
 	defer v.mu.RUnlock()
+	o := v.gate.owners
 	for _, set := range s.Limits {
 		subject := v.resolved(set.Subject)
 		l := v.gate.limits[subject]
-		if !v.gate.owners.foreign(subject, cluster) && (set.Removed != !l.isSet() || !set.Removed && !l.setting.equal(&set)) {
+		if !o.foreign(subject, cluster) && (set.Removed && l.isSet() || !set.Removed && (o.free(subject, cluster) || !l.isSet() || !l.setting.equal(&set))) {
 			some.Limits = append(some.Limits, set)
 		}
 	}
@@ -141,19 +142,22 @@ func (v *View) Changes(s Settings, cluster string) (some Settings) {
 		if n := v.numbers[set.Number]; n != nil {
 			known = n.sender
 		}
-		if !v.gate.owners.foreign(v.resolved(set.Number), cluster) && (set.Removed != (known == nil) || known != nil && *known != set) {
+		subject := v.resolved(set.Number)
+		if !o.foreign(subject, cluster) && (set.Removed && known != nil || !set.Removed && (o.free(subject, cluster) || known == nil || *known != set)) {
 			some.Senders = append(some.Senders, set)
 		}
 	}
 	for _, set := range s.Templates {
 		known, found := v.gate.templates[set.Name]
-		if !v.gate.owners.foreign(templateOwned(set.Name), cluster) && (set.Removed && found || !set.Removed && (!found || known != set)) {
+		subject := templateOwned(set.Name)
+		if !o.foreign(subject, cluster) && (set.Removed && found || !set.Removed && (o.free(subject, cluster) || !found || known != set)) {
 			some.Templates = append(some.Templates, set)
 		}
 	}
 	for _, set := range s.Pools {
 		known, found := v.gate.pools[set.Name]
-		if !v.gate.owners.foreign(poolOwned(set.Name), cluster) && (set.Removed && found || !set.Removed && (!found || !bytes.Equal(set.appendRow(nil), known.appendRow(nil)))) {
+		subject := poolOwned(set.Name)
+		if !o.foreign(subject, cluster) && (set.Removed && found || !set.Removed && (o.free(subject, cluster) || !found || !bytes.Equal(set.appendRow(nil), known.appendRow(nil)))) {
 			some.Pools = append(some.Pools, set)
 		}
 	}

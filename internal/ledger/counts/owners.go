@@ -25,6 +25,12 @@ func (o owners) foreign(subject, cluster string) bool {
 	return owned && owner != cluster
 }
 
+// free reports whether a cluster would own a subject by setting it.
+func (o owners) free(subject, cluster string) bool {
+	_, owned := o[subject]
+	return cluster != "" && !owned
+}
+
 // SetElsewhere is the cluster that sets what is known of a subject: of a number, or of a PortfolioKey. It is empty where that is this one, or
 // any.
 func (v *View) SetElsewhere(subject, cluster string) string {

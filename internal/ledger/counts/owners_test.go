@@ -116,6 +116,32 @@ func TestANumberThatSharesALimitFromNowOnStaysItsClusters(t *testing.T) {
 	}
 }
 
+// A cluster that gets a name owns what it set before it had one: it writes that again, though nothing else of it changes. So another cluster
+// that comes then leaves it as it is.
+func TestAClusterOwnsWhatItSetBeforeItHadAName(t *testing.T) {
+	c := newTwoClusters(t)
+	settings := Settings{Limits: []LimitSetting{sharedLimit(10)}, Senders: []SenderSetting{{Number: "+1", Namespace: "shop"}}}
+	acme := Portfolio{"acme", []string{"+1"}}
+	c.set("", &Record{Portfolios: []Portfolio{acme}, Settings: settings})
+	if !c.HasPortfolio(acme, "") || !c.same(settings, "") {
+		t.Error("without a name it writes again what is known")
+	}
+	if c.HasPortfolio(acme, "a") || c.same(settings, "a") {
+		t.Error("with a name it writes nothing, and owns nothing")
+	}
+	c.set("a", &Record{Portfolios: []Portfolio{acme}, Settings: c.Changes(settings, "a")})
+	c.set("b", &Record{Portfolios: []Portfolio{{"acme", []string{"+2"}}}, Settings: Settings{Limits: []LimitSetting{sharedLimit(99)}}})
+	if !c.HasPortfolio(acme, "a") || !c.same(settings, "a") {
+		t.Error("another cluster has changed what it set")
+	}
+}
+
+// same says whether a cluster would change nothing.
+func (c *twoClusters) same(settings Settings, cluster string) bool {
+	changes := c.Changes(settings, cluster)
+	return changes.Empty()
+}
+
 // A machine that is moved out of the log of two clusters takes the settings of whoever has it then.
 func TestAMachineOfTwoClustersIsMovedToOne(t *testing.T) {
 	c := newTwoClusters(t)

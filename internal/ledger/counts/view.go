@@ -263,5 +263,8 @@ func (v *View) HasPortfolio(p Portfolio, cluster string) bool {
 	g.rlock()
 	defer g.runlock()
 	numbers := slices.DeleteFunc(slices.Clone(p.Numbers), func(number string) bool { return v.gate.owners.foreign(v.resolved(number), cluster) })
+	if slices.ContainsFunc(numbers, func(number string) bool { return v.gate.owners.free(v.resolved(number), cluster) }) {
+		return false // the cluster is to own them
+	}
 	return g.consistsOf(v.resolveNames(v.withForeign(Portfolio{Name: p.Name, Numbers: numbers}, cluster).Numbers))
 }
