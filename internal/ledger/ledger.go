@@ -198,7 +198,7 @@ func (l *Ledger) Operate(ctx context.Context, operations []counts.Operation, now
 		return nil, l.usable()
 	}
 	decisions := make([]counts.Decision, 0, len(operations))
-	for part := range counts.OperationParts(operations, fullRound) {
+	for part := range counts.OperationParts(l.inLog(operations), fullRound) {
 		applied, err := l.commit(ctx, &counts.Record{Clock: now.UnixMilli(), Operations: part})
 		if err != nil {
 			return nil, err
@@ -216,7 +216,7 @@ func (l *Ledger) Configure(settings counts.Settings) error {
 	if err := l.settled(); err != nil {
 		return err
 	}
-	for part := range l.Changes(settings, l.cluster).Parts(fullRound) {
+	for part := range l.Changes(l.settingsInLog(settings), l.cluster).Parts(fullRound) {
 		if err := l.control(&counts.Record{Settings: part}); err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func (v *View) request(o *Operation, number *numberState, now int64) (*request, 
 	q := &request{Operation: o, number: number, limit: v.limitOf(number), now: now}
 	q.user = q.limit.users.canonical(newKey(o.User), number)
 	q.place, q.until = q.limit.places[q.user], q.limit.countedUntil(q.user, number, q.now)
-	template := v.template(number.sender, &o.Template)
+	template := v.template(number, &o.Template)
 	if o.Category == NoCategory {
 		own := *o
 		q.Operation = &own
@@ -73,12 +73,12 @@ func (v *View) request(o *Operation, number *numberState, now int64) (*request, 
 }
 
 // template is the setting of a template that a number sends; the zero value if there is none.
-func (v *View) template(of *SenderSetting, t *Template) TemplateSetting {
+func (v *View) template(of *numberState, t *Template) TemplateSetting {
 	if t.Name == "" || len(v.gate.templates) == 0 {
 		return TemplateSetting{}
 	}
-	subject := report.TemplateSubject(cmp.Or(of.Account, t.Account), t.Name, t.Language)
-	return v.gate.templates[TemplateName(of.Namespace, subject.String())]
+	subject := report.TemplateSubject(cmp.Or(of.sender.Account, t.Account), t.Name, t.Language)
+	return v.gate.templates[OfCluster(v.gate.owners[of.number], TemplateName(of.sender.Namespace, subject.String()))]
 }
 
 // conclude carries out a verdict. Where the limit is not enforced, what is refused is granted all the same.

@@ -149,15 +149,13 @@ func (v *View) Changes(s Settings, cluster string) (some Settings) {
 	}
 	for _, set := range s.Templates {
 		known, found := v.gate.templates[set.Name]
-		subject := templateOwned(set.Name)
-		if !o.foreign(subject, cluster) && (set.Removed && found || !set.Removed && (o.free(subject, cluster) || !found || known != set)) {
+		if set.Removed && found || !set.Removed && (!found || known != set) {
 			some.Templates = append(some.Templates, set)
 		}
 	}
 	for _, set := range s.Pools {
 		known, found := v.gate.pools[set.Name]
-		subject := poolOwned(set.Name)
-		if !o.foreign(subject, cluster) && (set.Removed && found || !set.Removed && (o.free(subject, cluster) || !found || !bytes.Equal(set.appendRow(nil), known.appendRow(nil)))) {
+		if set.Removed && found || !set.Removed && (!found || !bytes.Equal(set.appendRow(nil), known.appendRow(nil))) {
 			some.Pools = append(some.Pools, set)
 		}
 	}

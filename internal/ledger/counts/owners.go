@@ -15,9 +15,25 @@ import (
 // that each of them gave it. What is set by a cluster without a name has no owner.
 type owners map[string]string
 
-// Templates and pools have owners under names that neither a number nor a portfolio can have.
-func templateOwned(name string) string { return "template/" + name }
-func poolOwned(name string) string     { return "pool/" + name }
+// OfCluster is by what name the machine knows a pool or a template of a cluster: clusters that share a log have namespaces of their own, which
+// may have the same names.
+func OfCluster(cluster, name string) string { return clusterPrefix(cluster) + name }
+
+// CutCluster is the name without that of its cluster; false where it is of another.
+func CutCluster(cluster, name string) (string, bool) {
+	own, is := strings.CutPrefix(name, clusterPrefix(cluster))
+	return own, is && !strings.Contains(own, clusterMark)
+}
+
+func clusterPrefix(cluster string) string {
+	if cluster == "" {
+		return ""
+	}
+	return cluster + clusterMark
+}
+
+// clusterMark is in no name of a namespace.
+const clusterMark = "::"
 
 // foreign reports whether a subject is set by another cluster.
 func (o owners) foreign(subject, cluster string) bool {
@@ -61,8 +77,6 @@ func (m *Machine) owned(r *Record, cluster string) *Record {
 		return m.resolved(l.Subject), l.Removed && strings.HasPrefix(l.Subject, portfolioPrefix) // a number without a limit may share one
 	})
 	part.Senders = ownedBy(m, r.Senders, cluster, func(n SenderSetting) (string, bool) { return m.resolved(n.Number), n.Removed })
-	part.Templates = ownedBy(m, r.Templates, cluster, func(t TemplateSetting) (string, bool) { return templateOwned(t.Name), t.Removed })
-	part.Pools = ownedBy(m, r.Pools, cluster, func(p PoolSetting) (string, bool) { return poolOwned(p.Name), p.Removed })
 	return &part
 }
 

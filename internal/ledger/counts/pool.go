@@ -126,7 +126,7 @@ func (v *View) choose(p *PoolSetting, user key, now int64) []candidate {
 	all := make([]candidate, 0, len(p.Members))
 	for _, n := range p.Members {
 		s := v.numbers[n.Number]
-		if s == nil || s.sender == nil || !strings.HasPrefix(p.Name, PoolName(s.sender.Namespace, "")) || !v.limitOf(s).isSet() {
+		if s == nil || s.sender == nil || !strings.HasPrefix(p.Name, OfCluster(v.gate.owners[s.number], PoolName(s.sender.Namespace, ""))) || !v.limitOf(s).isSet() {
 			all = append(all, candidate{PoolMember: n, ends: -1})
 			continue
 		}
