@@ -152,4 +152,7 @@ func TestOnTheClusterOfTheComponentItHasTheRightsThatItNeeds(t *testing.T) {
 	if _, err := js.Stream(t.Context(), "NUMBERFLEET_main"); err != nil {
 		t.Errorf("the log of the operator: %v", err)
 	}
+	if _, err := js.CreateObjectStore(t.Context(), jetstream.ObjectStoreConfig{Bucket: "NUMBERFLEET_main_kept"}); err != nil {
+		t.Errorf("what is known if the log loses something has no place: %v", err)
+	}
 }

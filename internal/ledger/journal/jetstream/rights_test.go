@@ -3,11 +3,13 @@ package jetstream
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -78,4 +80,20 @@ func TestLeastRights(t *testing.T) {
 	if rows, batches := start(t, openTest(t, o)); text(rows) != "a=1" || len(batches) != 1 {
 		t.Errorf("a start reads %q and the rounds %d", text(rows), batches)
 	}
+
+	must(t, j.Keep(t.Context(), j.position(), whole(row("b", "2"))))
+	if _, err := Open(t.Context(), o); !errors.Is(err, ErrKept) {
+		t.Errorf("a process opens a log that lost something: %v", err)
+	}
+	kept, err := OpenKept(t.Context(), o)
+	must(t, err)
+	var rows []string
+	for row, err := range kept.Load() {
+		must(t, err)
+		rows = append(rows, fmt.Sprintf("%s=%s", row.Key, row.Value))
+	}
+	if !slices.Contains(rows, "b=2") {
+		t.Errorf("of what was kept %q is read", rows)
+	}
+	must(t, kept.Close())
 }
