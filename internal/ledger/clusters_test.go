@@ -10,6 +10,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/memory"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -71,6 +72,51 @@ func TestClustersHavePoolsAndTemplatesOfTheirOwn(t *testing.T) {
 	}
 	for _, l := range ledgers {
 		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A ledger that leaves the log of several clusters is set by whoever has it then. In another log each cluster has what it had.
+func TestALedgerLeavesTheLogOfItsClusters(t *testing.T) {
+	log, clock := memory.NewLog(), testingclock.NewFakeClock(begin)
+	limit := func(n int64) counts.Settings {
+		return counts.Settings{Limits: []counts.LimitSetting{{Subject: counts.PortfolioKey("acme"), Limit: n, Measure: v1alpha1.MeasureUniqueUsers, Window: time.Hour}}}
+	}
+	open := func(j journal.Journal, cluster string) *ledger.Ledger {
+		l, err := ledger.Open(j, ledger.Options{Clock: clock, Rules: clock, Cluster: cluster})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Lead(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	east := open(log.Open(), "east")
+	if err := east.Configure(limit(10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := east.Close(); err != nil {
+		t.Fatal(err)
+	}
+	folder, other := memory.New(), memory.NewLog()
+	for _, to := range []journal.Journal{folder, other.Open()} {
+		if _, err := ledger.Copy(t.Context(), to, log.Open()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		is   *ledger.Ledger
+		want int64
+	}{{open(folder, ""), 5}, {open(other.Open(), "west"), 10}} {
+		if err := test.is.Configure(limit(5)); err != nil {
+			t.Fatal(err)
+		}
+		if got := test.is.Settings().Limits[0].Limit; got != test.want {
+			t.Errorf("the limit is %d, not %d", got, test.want)
+		}
+		if err := test.is.Close(); err != nil {
 			t.Error(err)
 		}
 	}

@@ -24,6 +24,9 @@ func Copy(ctx context.Context, to journal.Journal, from source) (Copied, error) 
 		return Copied{}, fmt.Errorf("read what is there: %w", err)
 	}
 	source.MoveTo(is.Position())
+	if _, shared := to.(journal.Shared); !shared {
+		source.Disown()
+	}
 	want := digest(source)
 	if digest(is) != want {
 		capture := source.Capture(true)

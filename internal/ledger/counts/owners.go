@@ -47,6 +47,9 @@ func (o owners) free(subject, cluster string) bool {
 	return cluster != "" && !owned
 }
 
+// Disown has no cluster own anything: one process without others has the machine from now on.
+func (m *Machine) Disown() { m.gate.owners = nil }
+
 // SetElsewhere is the cluster that sets what is known of a subject: of a number, or of a PortfolioKey. It is empty where that is this one, or
 // any.
 func (v *View) SetElsewhere(subject, cluster string) string {

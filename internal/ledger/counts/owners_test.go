@@ -142,17 +142,6 @@ func (c *twoClusters) same(settings Settings, cluster string) bool {
 	return changes.Empty()
 }
 
-// A machine that is moved out of the log of two clusters takes the settings of whoever has it then.
-func TestAMachineOfTwoClustersIsMovedToOne(t *testing.T) {
-	c := newTwoClusters(t)
-	c.set("a", &Record{Settings: Settings{Limits: []LimitSetting{sharedLimit(10)}}})
-	c.MoveTo(0)
-	c.Apply(1, &Round{Records: []*Record{{Settings: c.Changes(Settings{Limits: []LimitSetting{sharedLimit(5)}}, "")}}})
-	if got := c.gate.limits[PortfolioKey("acme")].setting.Limit; got != 5 {
-		t.Errorf("the limit is %d, and was set to 5", got)
-	}
-}
-
 // The leader of one cluster does not fence that of another.
 func TestClustersHaveTheirOwnLeaders(t *testing.T) {
 	c := newTwoClusters(t)

@@ -72,10 +72,10 @@ func (m *Machine) admit(r *Round) bool {
 	return true
 }
 
-// MoveTo makes the machine one of another log, of which it knows all up to a position. Who proposes there, who leads, which cluster sets what,
-// and since when somebody is there to receive, is for that log to say.
+// MoveTo makes the machine one of another log, of which it knows all up to a position. Who proposes there, who leads, and since when somebody is
+// there to receive, is for that log to say.
 func (m *Machine) MoveTo(position uint64) {
-	m.position, m.shared, m.gate.owners = position, shared{}, nil
+	m.position, m.shared = position, shared{}
 	m.present.Store(0)
 }
 
