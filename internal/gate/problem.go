@@ -40,8 +40,8 @@ var kinds = map[Reason]struct {
 	detail string // unless there are numbers to say
 }{
 	BadRequest:    {http.StatusBadRequest, "The request is wrong", ""},
-	Forbidden:     {http.StatusForbidden, "Not allowed", "that takes create on phonenumbers/reservations of " + v1alpha1.GroupVersion.Group + " in the namespace of the number's PhoneNumber"},
-	NotFound:      {http.StatusNotFound, "Not found", "there is no such PhoneNumber"},
+	Forbidden:     {http.StatusForbidden, "Not allowed", "that takes create on phonenumbers/reservations of " + v1alpha1.GroupVersion.Group + " in the namespace of the PhoneNumber or NumberPool"},
+	NotFound:      {http.StatusNotFound, "Not found", "there is no such PhoneNumber or NumberPool"},
 	OtherMessage:  {http.StatusConflict, "Confirmed with another message", "the reservation is confirmed with another message"},
 	Ended:         {http.StatusConflict, "The reservation has ended", "the reservation that the key stands for has ended; a new one takes a new key"},
 	NotConfigured: {http.StatusServiceUnavailable, "The number is not set up", "the guard cannot send from the number: give its PhoneNumber spec.phoneNumberID, and its account an access token in guard.accounts"},
@@ -60,7 +60,7 @@ var kinds = map[Reason]struct {
 	Reason(v1alpha1.RoomOutsideWindow):       {http.StatusConflict, "Outside of the service window", "the user has not written in the service window, so only a template can be sent"},
 	Reason(v1alpha1.RoomDrained):             {http.StatusConflict, "The number takes no further users", "the number is rated lower than its pool asks for, or has the weight 0, and sends inside service windows only"},
 	Reason(v1alpha1.RoomCategoryNotServed):   {http.StatusConflict, "Not for this category", "the pool is not for messages of the category, or the category is not known"},
-	Reason(v1alpha1.RoomNotReady):            {http.StatusServiceUnavailable, "Not known yet", "the operator does not know enough to say"},
+	Reason(v1alpha1.RoomNotReady):            {http.StatusServiceUnavailable, "Not known yet", "the operator does not know enough to say: the conditions of the PhoneNumber or NumberPool say what it lacks"},
 }
 
 // typeBase begins the URI of a type of problem; docs/gate.md has a row with that anchor for each.
