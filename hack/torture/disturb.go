@@ -40,8 +40,8 @@ func (s *senders) killAll(ctx context.Context, random *rand.Rand) error {
 	return sleepUpTo(ctx, random, 1500)
 }
 
-// failOne kills the replica that leads, and has the node that leads the log killed, paused and cut off, while all others serve. The fleet's time is
-// slowed down, since that takes a while.
+// failOne kills the replica that leads, and pauses one past its lease, and has the node that leads the log killed, paused and cut off, while all
+// others serve. The fleet's time is slowed down, since that takes a while.
 func (s *senders) failOne(ctx context.Context, random *rand.Rand) error {
 	if err := s.slowDown(ctx); err != nil {
 		return err
@@ -50,6 +50,7 @@ func (s *senders) failOne(ctx context.Context, random *rand.Rand) error {
 		{name: "replica that leads killed", living: leaderKilled},
 		{name: "node that leads killed", living: ofLeadingNode(nodeKilled)},
 		{name: "node that leads paused", living: ofLeadingNode(nodePaused)},
+		{name: "replica that leads paused", living: leaderReplaced},
 	}
 	if s.log.network != nil {
 		faults = append(faults, fault{name: "node that leads cut off", living: ofLeadingNode(nodeCutOff)})
