@@ -222,11 +222,8 @@ func (t *torture) failed(ctx context.Context, e *epoch, err error) error {
 		kept := os.CopyFS(filepath.Join(t.state, "ledger-kept"), os.DirFS(t.ledger()))
 		err = errors.Join(err, kept, e.disk.close())
 	}
-	only := ""
-	if t.only != "" {
-		only = fmt.Sprintf(` TORTUREFLAGS='--only "%s"'`, t.only)
-	}
-	return fmt.Errorf("round %d of seed %d: %w\n\nThe input:     %s\nThe rest:      %s\nTo see it again: make torture SEED=%d ROUND=%d%s", t.at, t.seed, err, t.input(), t.state, t.seed, t.at, only)
+	flags := fmt.Sprintf(`--replicas %d --only "%s"`, t.replicas, t.only)
+	return fmt.Errorf("round %d of seed %d: %w\n\nThe input:     %s\nThe rest:      %s\nTo see it again: make torture SEED=%d ROUND=%d TORTUREFLAGS='%s'", t.at, t.seed, err, t.input(), t.state, t.seed, t.at, flags)
 }
 
 func (t *torture) summary(took []time.Duration, e *epoch) {
