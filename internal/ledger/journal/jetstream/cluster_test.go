@@ -221,3 +221,26 @@ func TestNothingIsLostWithANode(t *testing.T) {
 		})
 	}
 }
+
+// A leader that is alone for some seconds, and behind, does not stop a process: it waits for a majority of the nodes.
+func TestALeaderThatIsAloneIsNotBelieved(t *testing.T) {
+	c := newCluster(t, nats.Options{})
+	o := Options{Servers: strings.Split(c.URL(), ","), Instance: "test", Fingerprint: "secret"}
+	j := openTest(t, o)
+	start(t, j)
+	add(t, j, 1, 2)
+	leader, err := c.Leader(t.Context(), o.stream())
+	must(t, err)
+	j.reader.last.Store(3) // which a leader that is behind does not know
+	for _, n := range c.Nodes {
+		if n != leader {
+			n.Kill()
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+	defer cancel()
+	err = j.Follow(ctx, func(uint64, *counts.Round) error { return nil })
+	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrShortened) {
+		t.Errorf("it ends with %v", err)
+	}
+}

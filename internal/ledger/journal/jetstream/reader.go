@@ -145,33 +145,35 @@ func (r *reader) direct(ctx context.Context, call func(*message) error) (n int, 
 	return n, nil
 }
 
-// create makes a consumer of a stream that has all that was read, and returns its name. It tries until ctx ends.
+// create makes a consumer of a stream that has all that was read, and returns its name. It tries until ctx ends. What a stream has is asked of it
+// when the consumer is made, which takes a majority of the nodes: a leader that is cut off answers for some seconds, and may be behind.
 func (r *reader) create(ctx context.Context) (name string, err error) {
 	err = repeatedly(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		stream, err := r.js.Stream(ctx, r.stream)
+		last := r.last.Load()
+		made, err := r.js.CreateConsumer(ctx, r.stream, jetstream.ConsumerConfig{
+			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: last + 1,
+			AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: 20 * time.Second,
+		})
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return fmt.Errorf("%w: it is gone", ErrReplaced)
 		}
 		if err != nil {
 			return err
 		}
-		info, last := stream.CachedInfo(), r.last.Load()
-		if !info.Created.Equal(r.created) {
-			return fmt.Errorf("%w: it was created at %s, and the one before at %s", ErrReplaced, info.Created, r.created)
+		stream, err := r.js.Stream(ctx, r.stream)
+		if err != nil {
+			return err
 		}
-		if info.State.LastSeq < last {
+		switch info := stream.CachedInfo(); {
+		case !info.Created.Equal(r.created):
+			return fmt.Errorf("%w: it was created at %s, and the one before at %s", ErrReplaced, info.Created, r.created)
+		case info.State.LastSeq < last:
 			return fmt.Errorf("%w: it ends at %d, and was read up to %d", ErrShortened, info.State.LastSeq, last)
 		}
-		made, err := r.js.CreateConsumer(ctx, r.stream, jetstream.ConsumerConfig{
-			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: last + 1,
-			AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: 20 * time.Second,
-		})
-		if err == nil {
-			name = made.CachedInfo().Name
-		}
-		return err
+		name = made.CachedInfo().Name
+		return nil
 	})
 	return name, err
 }
