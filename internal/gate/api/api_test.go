@@ -303,7 +303,7 @@ func TestStandingSaysWhatMayBeSentNow(t *testing.T) {
 	} {
 		d.expect(d.send(http.MethodGet, "/v1/standing"+path, gatetest.ShopToken, ""), 200, `{"items":[`+want+`]}`)
 	}
-	d.expect(d.send(http.MethodGet, "/v1/standing", gatetest.ClusterToken, ""), 200, `{"items":[`+sales+","+support+`]}`)
+	d.expect(d.send(http.MethodGet, "/v1/standing", gatetest.ClusterToken, ""), 200, `{"items":[`+support+","+sales+`]}`)
 	d.Deliver(t, "15550200002", "wamid.2")
 	d.expect(d.send(http.MethodGet, "/v1/standing?namespace=shop", gatetest.ShopToken, ""), 200, `{"items":[`+
 		strings.Replace(sales, `"used":1,"reserved":0,"remaining":1,"sendable":true`,

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -84,7 +85,7 @@ const (
 	poolKind      = "NumberPool"
 )
 
-// itemsOf are the items of a view that are asked about.
+// itemsOf are the items of a view that are asked about: numbers, portfolios, then pools, each in the order of namespaces and names.
 func itemsOf(v *standing.View, s *selection) []item {
 	all := []item{}
 	for n := range v.AllNumbers() {
@@ -111,6 +112,10 @@ func itemsOf(v *standing.View, s *selection) []item {
 			all = append(all, i)
 		}
 	}
+	kinds := []string{numberKind, portfolioKind, poolKind}
+	slices.SortFunc(all, func(a, b item) int {
+		return cmp.Or(cmp.Compare(slices.Index(kinds, a.Kind), slices.Index(kinds, b.Kind)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
 	return all
 }
 
