@@ -25,7 +25,7 @@ type Options struct {
 
 var (
 	// ErrSecret is that keys in the folder and in the log would not be comparable.
-	ErrSecret = errors.New("the folder has another secret than the configuration of the log")
+	ErrSecret = errors.New("the folder has another secret than the configuration of the log: manager ledger secret prints it")
 	// ErrInUse is that the folder has a ledger which was not moved from it.
 	ErrInUse = errors.New("the folder has a ledger of its own")
 	// ErrElsewhere is that the log is not the ledger any more, nor is the folder.
@@ -84,6 +84,9 @@ func Out(ctx context.Context, o Options) (ledger.Copied, error) {
 	defer func() { _ = log.Close() }()
 	o.Store.Existing = log.Retired()
 	folder, err := o.openFolder()
+	if errors.Is(err, pebble.ErrNone) {
+		return ledger.Copied{}, ErrElsewhere
+	}
 	if err != nil {
 		return ledger.Copied{}, err
 	}

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	pebbledb "github.com/cockroachdb/pebble/v2"
 	"k8s.io/utils/clock"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -246,7 +245,7 @@ func TestOneOfThemIsTheLedger(t *testing.T) {
 	into := func(o Options) error { _, err := In(t.Context(), o); return err }
 	out := func(o Options) error { _, err := Out(t.Context(), o); return err }
 	o := options(t.TempDir()+"/ledger", server.URL(), instance())
-	isError(t, "a folder that is not there", into(o), pebbledb.ErrDBDoesNotExist)
+	isError(t, "a folder that is not there", into(o), pebble.ErrNone)
 	l := embedded(t, o)
 	deliver(t, l, 0, 10)
 	must(t, l.Close())
@@ -308,7 +307,7 @@ func TestOneOfThemIsTheLedger(t *testing.T) {
 	isError(t, "back again", out(o), ErrDone)
 	nowhere := o
 	nowhere.Folder = t.TempDir() + "/nowhere"
-	isError(t, "to another folder, which is not made", out(nowhere), pebbledb.ErrDBDoesNotExist)
+	isError(t, "to another folder, which is not made", out(nowhere), ErrElsewhere)
 	isError(t, "to another folder", out(elsewhere), ErrElsewhere)
 	l = embedded(t, o)
 	if n := deliver(t, l, 0, 20); n != 0 {

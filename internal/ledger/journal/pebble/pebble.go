@@ -46,13 +46,16 @@ type Options struct {
 	Fatal func(error)
 	// Secret is that of a folder that is to be created, see Journal.Secret; one of its own if it is zero.
 	Secret [16]byte
-	// Existing refuses to create a folder.
+	// Existing refuses to create a ledger, with ErrNone.
 	Existing bool
 	// Moved opens the folder even if it is not the ledger, see Journal.Mark.
 	Moved bool
 	// FS is the file system, the machine's own if it is nil.
 	FS vfs.FS
 }
+
+// ErrNone is returned for a folder without a ledger, if none is to be created.
+var ErrNone = errors.New("there is no ledger in the folder")
 
 // formatVersion is that of the folder. A program of version 1 does not start on a folder of version 2.
 const formatVersion = 2
@@ -79,6 +82,9 @@ func Open(dir string, options Options) (*Journal, error) {
 	// Keys are hashes; there is little to compress.
 	j.settings.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
 	db, err := pebble.Open(dir, j.settings)
+	if errors.Is(err, pebble.ErrDBDoesNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNone, dir)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the journal: %w", err)
 	}
