@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -39,10 +40,16 @@ func repeatedly(ctx context.Context, try func(context.Context) error) error {
 // full are errors of servers or streams without room. Their status is one of errors that pass by themselves.
 var full = []jetstream.ErrorCode{10023, 10047, 10077}
 
+// noPeers is the error of a cluster with too few nodes to hold the copies of a stream. It passes by itself where some are only offline.
+const noPeers = jetstream.ErrorCode(10005)
+
 // final reports whether the same request would fail again. Whatever a leader's absence can cause is not final, nor what tells of too many
 // requests.
 func final(err error) bool {
 	if refused, is := errors.AsType[*jetstream.APIError](err); is {
+		if refused.ErrorCode == noPeers && strings.Contains(refused.Description, "offline") {
+			return false
+		}
 		return slices.Contains(full, refused.ErrorCode) || refused.Code < http.StatusInternalServerError && refused.Code != http.StatusRequestTimeout && refused.Code != http.StatusTooManyRequests
 	}
 	for _, known := range []error{ErrGap, ErrShortened, ErrReplaced, ErrTooLarge, ErrRefused, ErrKept, nats.ErrMaxPayload, nats.ErrAuthorization, nats.ErrPermissionViolation} {
