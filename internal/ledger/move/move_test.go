@@ -40,21 +40,10 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "move")
-	if err == nil {
-		defer func() { _ = os.RemoveAll(dir) }()
-		server, err = nats.Start(context.Background(), nats.Options{Folder: dir, Nodes: 1, DefaultSync: true})
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer server.Kill()
-	return m.Run()
+	os.Exit(nats.WithOne(func(c *nats.Cluster) int {
+		server = c
+		return m.Run()
+	}))
 }
 
 var (

@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -17,21 +16,10 @@ import (
 var server *nats.Cluster
 
 func TestMain(m *testing.M) {
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "jetstream")
-	if err == nil {
-		defer func() { _ = os.RemoveAll(dir) }()
-		server, err = nats.Start(context.Background(), nats.Options{Folder: dir, Nodes: 1, DefaultSync: true})
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer server.Kill()
-	return m.Run()
+	os.Exit(nats.WithOne(func(c *nats.Cluster) int {
+		server = c
+		return m.Run()
+	}))
 }
 
 var logs atomic.Int64
