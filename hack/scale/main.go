@@ -9,12 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
-
-	"github.com/go-logr/logr"
-	ctrl "sigs.k8s.io/controller-runtime"
 
 	"numberfleet.dev/numberfleet/hack/rig"
 )
@@ -27,15 +22,7 @@ func main() {
 	flag.StringVar(&o.manager, "manager", "bin/manager", "The operator's binary.")
 	flag.Float64Var(&o.speed, "speed", 960, "How many times faster than real time the fleet lives.")
 	flag.Parse()
-	ctrl.SetLogger(logr.Discard())
-
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, o)
-	stop()
-	if err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(os.Stderr, "scale:", err)
-		os.Exit(1)
-	}
+	rig.Main("scale", func(ctx context.Context) error { return run(ctx, o) })
 }
 
 // run leaves nothing behind, but the logs of what went wrong.
