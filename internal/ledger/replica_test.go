@@ -51,6 +51,12 @@ func TestALogThatLostSomethingStopsItsReplicas(t *testing.T) {
 	if _, err := leader.Append(t.Context(), delivery(5), begin); err != nil { // and so it knows the others
 		t.Fatal(err)
 	}
+	kept := func(l *ledger.Ledger) int64 {
+		return l.Count(number, v1alpha1.MeasureMessages, begin.Add(-time.Hour), begin.Add(time.Hour))
+	}
+	for kept(other) < 6 { // it reads what the leader records
+		time.Sleep(time.Millisecond)
+	}
 	log.Lose(2)
 	for stopped := 0; stopped < 2; time.Sleep(time.Millisecond) {
 		mu.Lock()
@@ -74,12 +80,12 @@ func TestALogThatLostSomethingStopsItsReplicas(t *testing.T) {
 			t.Errorf("it is told %v", told[l])
 		}
 	}
-	for _, kept := range log.Kept() {
-		again, err := ledger.Open(kept, ledger.Options{})
+	for _, j := range log.Kept() {
+		again, err := ledger.Open(j, ledger.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := again.Count(number, v1alpha1.MeasureMessages, begin.Add(-time.Hour), begin.Add(time.Hour)); n != 6 {
+		if n := kept(again); n != 6 {
 			t.Errorf("of 6 deliveries %d are kept", n)
 		}
 	}
