@@ -18,12 +18,15 @@ import (
 const leaseName = "manager.numberfleet.dev"
 
 // Among replicas another one leads, and goes on with the statuses, at most 10 s after the leader was killed: once its lease has run out, and
-// the other one has looked. A leader that cannot renew its lease ends, which stops nothing where there are others. A single process keeps its
-// lease longer.
+// the other one has looked. It looks so often that it leads within a second where the leader gives its lease up. A leader that cannot renew its
+// lease ends, which stops nothing where there are others. A single process keeps its lease longer.
 const (
 	replicaLease = 6 * time.Second
 	replicaRenew = 4 * time.Second
-	replicaRetry = time.Second
+	replicaRetry = 200 * time.Millisecond
+	// replicaWrite is how long a leader goes without a write: it is asked to renew at each retry. It ends before its lease has run out: replicaWrite
+	// and replicaRenew are less than replicaLease.
+	replicaWrite = time.Second
 )
 
 // mostLeaderAge is how old what the leader knows of the log may be: longer than the log takes to elect a leader of its own.
@@ -38,6 +41,7 @@ type lease struct {
 	mu      sync.Mutex
 	renewed metav1.Time // by whoever holds it,
 	seen    time.Time   // and when that was seen here
+	written time.Time   // by this replica, while it leads
 }
 
 // newLease makes the lease in the operator's namespace.
@@ -106,11 +110,32 @@ func (l *lease) Update(ctx context.Context, record resourcelock.LeaderElectionRe
 	if err := l.mayHold(record); err != nil {
 		return err
 	}
+	if l.isRenewed(record) {
+		return nil
+	}
 	err := l.Interface.Update(ctx, record)
 	if err == nil {
 		l.see(&record)
+		l.wrote(record)
 	}
 	return err
+}
+
+// isRenewed says whether this replica has renewed its lease less than replicaWrite ago, as the record would.
+func (l *lease) isRenewed(record resourcelock.LeaderElectionRecord) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return record.HolderIdentity == l.Identity() && !l.written.IsZero() && l.clock.Since(l.written) < replicaWrite
+}
+
+// wrote notes that the record was written: a renewal, or that the lease is given up.
+func (l *lease) wrote(record resourcelock.LeaderElectionRecord) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.written = time.Time{}
+	if record.HolderIdentity == l.Identity() {
+		l.written = l.clock.Now()
+	}
 }
 
 // mayHold says why this replica may not hold the lease. It may always give it up.

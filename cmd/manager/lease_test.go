@@ -23,6 +23,8 @@ type written struct {
 	n int
 }
 
+func (w *written) Identity() string { return "one" }
+
 func (w *written) Create(context.Context, resourcelock.LeaderElectionRecord) error { w.n++; return nil }
 
 func (w *written) Update(context.Context, resourcelock.LeaderElectionRecord) error { w.n++; return nil }
@@ -42,6 +44,25 @@ func TestAReplicaThatDoesNotHearFromTheLogDoesNotLead(t *testing.T) {
 			t.Errorf("after %s it gives up with %v, and wrote %d times", age, err, to.n)
 		}
 	}
+}
+
+// A leader that renews its lease at each retry writes once in a second, and gives it up at once.
+func TestALeaderWritesItsLeaseOnceInASecond(t *testing.T) {
+	to, clock := &written{}, testingclock.NewFakePassiveClock(time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC))
+	l := &lease{Interface: to, age: func() time.Duration { return 0 }, clock: clock}
+	write := func(holder string, want int) {
+		t.Helper()
+		if err := l.Update(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: holder}); err != nil || to.n != want {
+			t.Errorf("it wrote %d times, want %d: %v", to.n, want, err)
+		}
+	}
+	write("one", 1)
+	for clock.SetTime(clock.Now().Add(replicaRetry)); clock.Now().Nanosecond() != 0; clock.SetTime(clock.Now().Add(replicaRetry)) {
+		write("one", 1)
+	}
+	write("one", 2)
+	write("", 3)
+	write("one", 4)
 }
 
 // read is a lease that somebody renewed at an instant.
