@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	"k8s.io/utils/clock"
 
 	"numberfleet.dev/numberfleet/hack/rig/nats"
@@ -40,6 +41,34 @@ func TestServersThatMayLoseAreRefused(t *testing.T) {
 	o.AllowUnsynced = false
 	if _, err := Open(t.Context(), o); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "placement.tags") {
 		t.Fatalf("a log on such servers: %v", err)
+	}
+}
+
+// A process that starts while no server is there waits for one. It ends when it is told to.
+func TestAStartWaitsForAServer(t *testing.T) {
+	c := newCluster(t, nats.Options{Nodes: 1, DefaultSync: true})
+	node := c.Nodes[0]
+	must(t, c.Stop())
+	o := onServer()
+	o.Servers = []string{c.URL()}
+	waits := make(chan struct{})
+	told := sync.OnceFunc(func() { close(waits) })
+	o.Log = funcr.New(func(string, string) { told() }, funcr.Options{})
+	var opened *Journal
+	var err error
+	var starting sync.WaitGroup
+	starting.Go(func() { opened, err = Open(t.Context(), o) })
+	<-waits
+	must(t, node.Start(t.Context()))
+	starting.Wait()
+	must(t, err)
+	must(t, opened.Close())
+
+	must(t, c.Stop())
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Log = funcr.New(func(string, string) { cancel() }, funcr.Options{})
+	if _, err := Open(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("a start that is told to end says %v", err)
 	}
 }
 

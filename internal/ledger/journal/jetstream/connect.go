@@ -46,6 +46,20 @@ type connection struct {
 	end     context.CancelFunc
 }
 
+// reachable connects to any of the servers, once one is there.
+func reachable(ctx context.Context, o *Options) (c *connection, err error) {
+	waits := false
+	err = repeatedly(ctx, func(context.Context) error {
+		c, err = connect(o)
+		if err != nil && !final(err) && !waits {
+			waits = true
+			o.Log.Info("No server of the log is there, which is waited for", "reason", err.Error())
+		}
+		return err
+	})
+	return c, err
+}
+
 func connect(o *Options) (*connection, error) {
 	c := &connection{}
 	c.session, c.end = context.WithCancel(context.Background())

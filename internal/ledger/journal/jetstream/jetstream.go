@@ -92,9 +92,9 @@ var _ journal.Shared = (*Journal)(nil)
 var errClosed = errors.New("the journal is closed")
 
 // Open connects to the servers, and makes the log and the store of its snapshots unless they are there. A log that promises less than the
-// options want is refused. Open asks until ctx ends where no leader answers.
+// options want is refused. Open asks until ctx ends where no server or no leader answers.
 func Open(ctx context.Context, o Options) (*Journal, error) {
-	j, err := reach(o)
+	j, err := reach(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -104,12 +104,12 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 	return j, nil
 }
 
-// reach connects to the servers.
-func reach(o Options) (*Journal, error) {
+// reach connects to the servers, once one of them is there.
+func reach(ctx context.Context, o Options) (*Journal, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	connection, err := connect(&o)
+	connection, err := reachable(ctx, &o)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the log: %w", err)
 	}

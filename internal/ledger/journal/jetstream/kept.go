@@ -95,7 +95,7 @@ type Kept struct {
 
 // OpenKept finds what was kept of the log of the options. It fails if that is nothing.
 func OpenKept(ctx context.Context, o Options) (*Kept, error) {
-	j, err := reach(o)
+	j, err := reach(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,10 @@ package jetstream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -43,9 +45,15 @@ var full = []jetstream.ErrorCode{10023, 10047, 10077}
 // noPeers is the error of a cluster with too few nodes to hold the copies of a stream. It passes by itself where some are only offline.
 const noPeers = jetstream.ErrorCode(10005)
 
-// final reports whether the same request would fail again. Whatever a leader's absence can cause is not final, nor what tells of too many
-// requests.
+// final reports whether the same request would fail again. Whatever the absence of a server or of a leader can cause is not final, nor what tells
+// of too many requests. A certificate that one side does not take is.
 func final(err error) bool {
+	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
+		return true
+	}
+	if failed, is := errors.AsType[*net.OpError](err); is && failed.Op == "remote error" { // an alert of TLS
+		return true
+	}
 	if refused, is := errors.AsType[*jetstream.APIError](err); is {
 		if refused.ErrorCode == noPeers && strings.Contains(refused.Description, "offline") {
 			return false

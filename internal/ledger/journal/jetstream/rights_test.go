@@ -64,6 +64,11 @@ func TestLeastRights(t *testing.T) {
 	if _, err := Open(t.Context(), o); err == nil {
 		t.Error("a process without a certificate is let in")
 	}
+	stranger := o
+	stranger.CertificateAuthority = filepath.Join(dir, "tls.crt")
+	if _, err := Open(t.Context(), stranger); err == nil {
+		t.Error("a server is asked whose certificate is of another authority")
+	}
 	o.Certificate, o.Key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
 	o.Log = funcr.New(func(_, message string) { t.Errorf("it logs %s", message) }, funcr.Options{})
 	j := openTest(t, o)

@@ -114,7 +114,6 @@ func TestIncompleteOptionsAreRefused(t *testing.T) {
 		func(o *Options) { o.Instance = "" },
 		func(o *Options) { o.Instance = "a.b" },
 		func(o *Options) { o.Fingerprint = "" },
-		func(o *Options) { o.Servers = []string{"nats://127.0.0.1:1"} },
 	} {
 		o := onServer()
 		spoil(&o)
