@@ -7,7 +7,9 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-builtin-rules
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS ?= -s -w -X main.version=$(VERSION)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+BUILD := numberfleet.dev/numberfleet/internal/version
+LDFLAGS ?= -s -w -X $(BUILD).release=$(VERSION) -X $(BUILD).commit=$(COMMIT)
 
 # How many times faster than real time `make run` runs: 2880 is a day in 30 seconds, 1 is real time.
 SPEED ?= 2880
@@ -200,7 +202,7 @@ bin/%.cdx.json: bin/% $(BIN)/cyclonedx-gomod
 
 .PHONY: docker-build
 docker-build: ## Build the manager's image, IMG.
-	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --tag $(IMG) .
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --tag $(IMG) .
 
 .PHONY: build-installer
 build-installer: $(KUSTOMIZE) overlay ## Print one manifest that installs everything, with the image IMG.

@@ -18,6 +18,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/identity"
 	"numberfleet.dev/numberfleet/internal/meta/graph"
+	"numberfleet.dev/numberfleet/internal/version"
 )
 
 // importFlags say what to import, and into what.
@@ -75,7 +76,7 @@ func (i *importFlags) run(ctx context.Context, to io.Writer) error {
 	}
 	api, err := graph.New(graph.Options{
 		Token: from("--token-file", i.tokenFile), AppSecret: appSecret,
-		Clock: clock.RealClock{}, Version: i.version, BaseURL: i.baseURL, UserAgent: "kubectl-phonenumbers/" + version,
+		Clock: clock.RealClock{}, Version: i.version, BaseURL: i.baseURL, UserAgent: "kubectl-phonenumbers/" + version.Release(),
 	})
 	if err != nil {
 		return err

@@ -10,10 +10,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-)
 
-// version is set by the build.
-var version = "dev"
+	"numberfleet.dev/numberfleet/internal/version"
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -39,7 +38,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Annotations: map[string]string{
 			cobra.CommandDisplayNameAnnotation: "kubectl phonenumbers",
 		},
-		Version:       version,
+		Version:       version.Line(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"numberfleet.dev/numberfleet/internal/version"
 )
 
 const lowAndBack = `{"specversion":"1.0","id":"1","source":"/meta","type":"dev.numberfleet.quality.reported.v1","time":"2026-03-02T10:00:00Z","data":{"number":"+15550100001","rating":"Low"}}
@@ -26,6 +28,12 @@ func file(t *testing.T, name, content string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func TestItSaysItsVersion(t *testing.T) {
+	if code, stdout, _ := play(t, "", "--version"); code != 0 || stdout != "kubectl phonenumbers version "+version.Line()+"\n" {
+		t.Errorf("code %d, %q", code, stdout)
+	}
 }
 
 func TestSimulateJSON(t *testing.T) {

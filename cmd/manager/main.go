@@ -18,10 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"numberfleet.dev/numberfleet/internal/scaledclock"
+	"numberfleet.dev/numberfleet/internal/version"
 )
-
-// version is set by the build.
-var version = "dev"
 
 // none is the address of what is not served.
 const none = "0"
@@ -81,7 +79,7 @@ func main() {
 	setLogger := sync.OnceFunc(func() { ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging))) })
 
 	root := &cobra.Command{
-		Use: "manager", Short: "Run the operator", Version: version, Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true,
+		Use: "manager", Short: "Run the operator", Version: version.Line(), Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRun: func(*cobra.Command, []string) { setLogger() },
 		RunE:             func(cmd *cobra.Command, _ []string) error { return operate(cmd.Context(), f) },
 	}
@@ -97,7 +95,7 @@ func main() {
 // operate runs the operator until ctx is done.
 func operate(ctx context.Context, f flags) error {
 	log := ctrl.Log.WithName("manager")
-	log.Info("starting", "version", version)
+	log.Info("starting", "version", version.Release(), "commit", version.Commit())
 	program, err := newProgram(f, log)
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/notify/notifytest"
+	"numberfleet.dev/numberfleet/internal/version"
 )
 
 // asManager makes the test binary be the operator, so that a test can kill it.
@@ -229,6 +230,18 @@ func (o *operator) deliver(number string, from, until int) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	o.t.Fatal("a webhook is not taken within 10 s")
+}
+
+func TestItSaysItsVersion(t *testing.T) {
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := exec.CommandContext(t.Context(), binary, "--version")
+	asked.Env = append(os.Environ(), asManager+"=1")
+	if said, err := asked.Output(); err != nil || string(said) != "manager version "+version.Line()+"\n" {
+		t.Errorf("it says %q, %v", said, err)
+	}
 }
 
 // One process, end to end: the handshake, a signed webhook, a refused one, the status, the metrics, and a log and metrics

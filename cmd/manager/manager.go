@@ -19,6 +19,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers"
+	"numberfleet.dev/numberfleet/internal/version"
 )
 
 // authorised lets through to the metrics whom the API server says may read them. Strangers have it ask no more than 20 times a
@@ -30,7 +31,7 @@ func authorised(api *rest.Config, client *http.Client) (metricsserver.Filter, er
 }
 
 // userAgent is what the operator calls itself to others.
-func userAgent() string { return "numberfleet/" + version }
+func userAgent() string { return "numberfleet/" + version.Release() }
 
 // newManager makes a manager, with a lease of replicas if there are several.
 func newManager(f flags, replicas bool) (manager ctrl.Manager, of *lease, err error) {
