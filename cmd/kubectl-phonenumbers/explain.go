@@ -31,7 +31,8 @@ func explainCommand() *cobra.Command {
 
   # What does the portfolio need for its next tier?
   kubectl phonenumbers explain businessportfolio/acme-travel`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeObject(flags, "BusinessPortfolio", "MessageTemplate", "NumberPool"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			namespace, _, err := flags.ToRawKubeConfigLoader().Namespace()
 			if err != nil {
@@ -44,7 +45,7 @@ func explainCommand() *cobra.Command {
 			return explain(cmd.Context(), api, namespace, args[0], cmd.OutOrStdout())
 		},
 	}
-	flags.AddFlags(cmd.Flags())
+	addConfigFlags(cmd, flags)
 	return cmd
 }
 
@@ -76,7 +77,7 @@ func explain(ctx context.Context, api client.Reader, namespace, what string, to 
 	case "numberpool", "numberpools", "npool":
 		object, explained = pool, func() explanation { return explainPool(pool) }
 	default:
-		return fmt.Errorf("%q is no kind that can be explained: it must be phonenumber, businessportfolio, messagetemplate or numberpool", kind)
+		return usageErrorf("%q is no kind that can be explained: it must be phonenumber, businessportfolio, messagetemplate or numberpool", kind)
 	}
 	err := api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
 	switch {

@@ -2,47 +2,18 @@ package main
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
 // The plugin reads a real API server with an ordinary kubeconfig.
 func TestExplain(t *testing.T) {
-	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
-	config, err := env.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = env.Stop() })
-	admin, err := env.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kubeconfig, err := admin.KubeConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
-	api, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
+	api, file := cluster(t).api, cluster(t).kubeconfig
 	at := metav1.NewTime(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
 	number := &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "hotels"}, Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100009"}}
 	template := &v1alpha1.MessageTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "offer"},
@@ -145,7 +116,7 @@ Numbers:
 		{"a template that was not seen yet", []string{"messagetemplate/offer"}, 0, "MessageTemplate default/offer\n\nThe operator has not seen it yet.\n"},
 		{"a number that is not there", []string{"nobody"}, 1, "Error: there is no phonenumber \"nobody\" in namespace \"default\"\n"},
 		{"a portfolio that is not there", []string{"wabp/nobody"}, 1, "Error: there is no wabp \"nobody\"\n"},
-		{"a kind that is none", []string{"pod/hotels"}, 1, "Error: \"pod\" is no kind that can be explained: it must be phonenumber, businessportfolio, messagetemplate or numberpool\n"},
+		{"a kind that is none", []string{"pod/hotels"}, 2, "Error: \"pod\" is no kind that can be explained: it must be phonenumber, businessportfolio, messagetemplate or numberpool\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -56,7 +53,8 @@ number, at another tier or with some use, or where a number or portfolio stands 
 	flags.Int64Var(&f.perDay, "per-day", 0, "How many users are messaged on the first day. As many as the limits allow if left out.")
 	flags.Float64Var(&f.grow, "grow", 0, "By how many percent that grows from day to day.")
 	flags.StringVar(&f.hours, "hours", "09:00-18:00", "The hours of the day, in UTC, over which the users of a day are spread.")
-	flags.StringVarP(&f.output, "output", "o", "table", "How to write the result: table, or json for one object a line and tier.")
+	addOutput(cmd, &f.output, "How to write the result: table, or json for one object a line and tier.", outputTable, outputJSON)
+	completePolicy(cmd)
 	require(cmd, "policy")
 	for _, name := range []string{"tier", "used", "achieved"} {
 		cmd.MarkFlagsMutuallyExclusive("events", name)
@@ -65,15 +63,6 @@ number, at another tier or with some use, or where a number or portfolio stands 
 }
 
 func (f *forecastFlags) run(cmd *cobra.Command) error {
-	var write func(io.Writer, forecast.Start, []forecast.Step) error
-	switch f.output {
-	case "table":
-		write = forecast.WriteTable
-	case "json":
-		write = forecast.WriteJSON
-	default:
-		return errors.New("--output: must be table or json")
-	}
 	pace, err := f.pace(cmd)
 	if err != nil {
 		return err
@@ -86,22 +75,25 @@ func (f *forecastFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	return write(cmd.OutOrStdout(), start, steps)
+	if f.output == outputJSON {
+		return forecast.WriteJSON(cmd.OutOrStdout(), start, steps)
+	}
+	return forecast.WriteTable(cmd.OutOrStdout(), start, steps)
 }
 
 func (f *forecastFlags) pace(cmd *cobra.Command) (pace forecast.Pace, err error) {
 	if cmd.Flags().Changed("per-day") && (f.perDay < 1 || f.perDay > plan.MaxMessages) {
-		return pace, fmt.Errorf("--per-day: must be a whole number from 1 to %d", plan.MaxMessages)
+		return pace, usageErrorf("--per-day: must be a whole number from 1 to %d", plan.MaxMessages)
 	}
 	if f.perDay == 0 && (f.grow != 0 || cmd.Flags().Changed("hours")) {
-		return pace, errors.New("--per-day: is missing: --grow and --hours are about the users of a day")
+		return pace, usageErrorf("--per-day: is missing: --grow and --hours are about the users of a day")
 	}
 	if !(f.grow >= -100 && f.grow <= 1000) {
-		return pace, errors.New("--grow: must be a percentage from -100 to 1000")
+		return pace, usageErrorf("--grow: must be a percentage from -100 to 1000")
 	}
 	pace = forecast.Pace{PerDay: f.perDay, Grow: f.grow}
 	if pace.From, pace.To, err = plan.ParseHours(f.hours); err != nil {
-		return pace, fmt.Errorf("--hours: %w", err)
+		return pace, usageErrorf("--hours: %w", err)
 	}
 	return pace, nil
 }
@@ -115,7 +107,7 @@ func (f *forecastFlags) start(cmd *cobra.Command) (start forecast.Start, err err
 	}
 	if f.from != "" {
 		if config.Until, err = time.Parse(time.RFC3339, f.from); err != nil {
-			return start, errors.New("--from: must be a time as in RFC 3339, like 2026-03-02T10:00:00Z")
+			return start, usageErrorf("--from: must be a time as in RFC 3339, like 2026-03-02T10:00:00Z")
 		}
 	}
 	if f.events != "" {
@@ -125,19 +117,19 @@ func (f *forecastFlags) start(cmd *cobra.Command) (start forecast.Start, err err
 		}
 		end, err := result.End(f.subject)
 		if err != nil {
-			return start, fmt.Errorf("--subject: %w", err)
+			return start, usageErrorf("--subject: %w", err)
 		}
 		return forecast.Start(end), nil
 	}
 	switch {
 	case f.fleet != "":
-		return start, errors.New("--fleet: goes with --events")
+		return start, usageErrorf("--fleet: goes with --events")
 	case f.subject != "":
-		return start, errors.New("--subject: goes with --events")
+		return start, usageErrorf("--subject: goes with --events")
 	case f.used < 0 || f.used > forecast.MaxUsers:
-		return start, fmt.Errorf("--used: must be a whole number from 0 to %d", forecast.MaxUsers)
+		return start, usageErrorf("--used: must be a whole number from 0 to %d", forecast.MaxUsers)
 	case f.achieved < 0 || f.achieved > forecast.MaxUsers:
-		return start, fmt.Errorf("--achieved: must be a whole number from 0 to %d", forecast.MaxUsers)
+		return start, usageErrorf("--achieved: must be a whole number from 0 to %d", forecast.MaxUsers)
 	}
 	if config.Until.IsZero() {
 		config.Until = time.Now()
@@ -145,7 +137,7 @@ func (f *forecastFlags) start(cmd *cobra.Command) (start forecast.Start, err err
 	start = forecast.New(config.Policy, config.Verification, config.Until)
 	if f.tier != "" {
 		if start, err = start.AtTier(f.tier); err != nil {
-			return start, fmt.Errorf("--tier: %w", err)
+			return start, usageErrorf("--tier: %w", err)
 		}
 	}
 	if f.used > 0 || f.achieved > 0 {

@@ -16,7 +16,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	code := run(ctx, completing(os.Args), os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
@@ -30,7 +30,7 @@ func require(cmd *cobra.Command, names ...string) {
 	}
 }
 
-// run is the program: it returns the exit code, 1 with one line on stderr if anything is wrong.
+// run is the program: it returns the exit code, with one line on stderr if anything is wrong.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := &cobra.Command{
 		Use:   "kubectl-phonenumbers",
@@ -43,13 +43,20 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceUsage:  true,
 	}
 	root.AddCommand(simulateCommand(), forecastCommand(), explainCommand(), importCommand(), unclaimedCommand(), replayCommand())
+	began := false
+	whenBegun(root.Commands(), func() { began = true })
+	root.SetFlagErrorFunc(flagError)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(stderr, "Error:", strings.Join(strings.Fields(err.Error()), " "))
-		return 1
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
 	}
-	return 0
+	code := exitCode(err, began)
+	if code != exitNo {
+		fmt.Fprintln(stderr, "Error:", strings.Join(strings.Fields(err.Error()), " "))
+	}
+	return code
 }

@@ -56,13 +56,13 @@ where it was ended; a webhook that is posted twice changes nothing.`,
 
 func (f *replayFlags) run(cmd *cobra.Command) error {
 	if to, err := url.Parse(f.to); err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https" {
-		return errors.New("--to: must be the URL at which the operator receives webhooks, such as https://hooks.example.com/webhooks/whatsapp")
+		return usageErrorf("--to: must be the URL at which the operator receives webhooks, such as https://hooks.example.com/webhooks/whatsapp")
 	}
 	if f.webhooks == "-" {
-		return errors.New("--webhooks: must be a file or a directory: the standard input cannot be read twice")
+		return usageErrorf("--webhooks: must be a file or a directory: the standard input cannot be read twice")
 	}
 	if !(f.rate > 0 && f.rate <= 1e6) {
-		return errors.New("--rate: must be more than 0, and 1000000 at most")
+		return usageErrorf("--rate: must be more than 0, and 1000000 at most")
 	}
 	secret, err := readSecret("--app-secret-file", f.secretFile)
 	if err != nil {
@@ -74,7 +74,7 @@ func (f *replayFlags) run(cmd *cobra.Command) error {
 	}
 	queue, err := replay.ReadQueue(f.webhooks, time.Now())
 	if err != nil {
-		return fmt.Errorf("--webhooks: %w", err)
+		return usageErrorf("--webhooks: %w", err)
 	}
 	progress := newProgress(cmd.ErrOrStderr(), queue.Len())
 	summary, err := queue.Post(cmd.Context(), replay.Options{
@@ -99,11 +99,11 @@ func (f *replayFlags) client() (*http.Client, error) {
 	if f.caFile != "" {
 		pem, err := os.ReadFile(f.caFile)
 		if err != nil {
-			return nil, fmt.Errorf("--ca-file: %w", err)
+			return nil, usageErrorf("--ca-file: %w", err)
 		}
 		trusted := x509.NewCertPool()
 		if !trusted.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--ca-file: %s: has no certificate in PEM", f.caFile)
+			return nil, usageErrorf("--ca-file: %s: has no certificate in PEM", f.caFile)
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}
 	}

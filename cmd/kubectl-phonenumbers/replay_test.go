@@ -84,7 +84,7 @@ func TestReplayRefuses(t *testing.T) {
 		{with + " --ca-file " + kept, "--ca-file: " + kept + ": has no certificate in PEM"},
 	} {
 		code, stdout, stderr := play(t, "", strings.Fields(test.args)...)
-		if code != 1 || stdout != "" || !strings.HasPrefix(stderr, "Error: "+test.want) || strings.Count(stderr, "\n") != 1 {
+		if code != exitUsage || stdout != "" || !strings.HasPrefix(stderr, "Error: "+test.want) || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%s: code %d, %q %q, want %q", test.args, code, stdout, stderr, test.want)
 		}
 	}

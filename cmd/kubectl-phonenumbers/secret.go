@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"numberfleet.dev/numberfleet/internal/secret"
 )
 
@@ -10,7 +8,7 @@ import (
 func readSecret(flag, file string) (string, error) {
 	value, err := secret.Read(file)
 	if err != nil {
-		return "", fmt.Errorf("%s: %s: %w", flag, file, err)
+		return "", usageErrorf("%s: %s: %w", flag, file, err)
 	}
 	return value, nil
 }

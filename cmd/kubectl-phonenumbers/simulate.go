@@ -20,10 +20,11 @@ import (
 )
 
 type simulateFlags struct {
-	policy, events, webhooks, fleet, verification, until, output string
-	plan, writeEvents, chart, pool                               string
-	strategies                                                   []string
-	showUnread                                                   bool
+	policy, events, webhooks, fleet, verification, until string
+	plan, writeEvents, chart, pool                       string
+	strategies                                           []string
+	showUnread                                           bool
+	output                                               outputFormat
 }
 
 func simulateCommand() *cobra.Command {
@@ -90,7 +91,9 @@ the portfolio; any other number is a portfolio of its own.`,
 	flags.StringSliceVar(&f.strategies, "strategy", nil, "Strategies of the pool to compare: Sticky, LeastUsed, Weighted. If left out, the one that it has.")
 	flags.StringVar(&f.verification, "verification", string(v1alpha1.Unverified), "What numbers start with of which the fleet says nothing: Verified or Unverified.")
 	flags.StringVar(&f.until, "until", "", "When it ends, as in RFC 3339; events after it are not played. If left out, the last event or webhook, or the end of the plan.")
-	flags.StringVarP(&f.output, "output", "o", "table", "How to write the result: table, or json for one object a line.")
+	addOutput(cmd, &f.output, "How to write the result: table, or json for one object a line.", outputTable, outputJSON)
+	completePolicy(cmd)
+	completeFlag(cmd, "strategy", string(v1alpha1.Sticky), string(v1alpha1.LeastUsed), string(v1alpha1.Weighted))
 	require(cmd, "policy")
 	cmd.MarkFlagsMutuallyExclusive("events", "plan")
 	cmd.MarkFlagsMutuallyExclusive("webhooks", "plan")
@@ -105,14 +108,12 @@ func (f *simulateFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	switch {
-	case f.output != "table" && f.output != "json":
-		return errors.New("--output: must be table or json")
 	case f.showUnread && f.webhooks == "":
-		return errors.New("--show-unread: goes with --webhooks")
+		return usageErrorf("--show-unread: goes with --webhooks")
 	case f.events == "-" && f.webhooks == "-":
-		return errors.New("--webhooks: is the standard input, and so is --events: one of the two can be")
+		return usageErrorf("--webhooks: is the standard input, and so is --events: one of the two can be")
 	case f.writeEvents != "" && f.plan == "":
-		return errors.New("--write-events: goes with --plan")
+		return usageErrorf("--write-events: goes with --plan")
 	}
 	pools, err := f.pools(config.Fleet)
 	if err != nil {
@@ -128,7 +129,7 @@ func (f *simulateFlags) run(cmd *cobra.Command) error {
 	switch {
 	case err != nil:
 		return err
-	case f.output == "json":
+	case f.output == outputJSON:
 		return result.WriteJSON(cmd.OutOrStdout())
 	default:
 		return result.WriteTable(cmd.OutOrStdout())
@@ -161,7 +162,7 @@ func (f *simulateFlags) play(cmd *cobra.Command, config simulate.Config) (result
 	defer file.Close()
 	planned, err := plan.Read(file)
 	if err != nil {
-		return result, fmt.Errorf("--plan: %w", err)
+		return result, usageErrorf("--plan: %w", err)
 	}
 	if f.writeEvents == "" {
 		return plan.Run(cmd.Context(), config, planned, nil)
@@ -180,11 +181,11 @@ func (f *simulateFlags) readWebhooks(cmd *cobra.Command) (*simulate.Webhooks, er
 	}
 	files, err := webhookfile.Files(f.webhooks)
 	if err != nil {
-		return nil, fmt.Errorf("--webhooks: %w", err)
+		return nil, usageErrorf("--webhooks: %w", err)
 	}
 	webhooks, err := simulate.ReadWebhooks(webhookfile.Bodies(files, cmd.InOrStdin()))
 	if err != nil {
-		return nil, fmt.Errorf("--webhooks: %w", err)
+		return nil, usageErrorf("--webhooks: %w", err)
 	}
 	return webhooks, webhooks.Passed.Write(cmd.ErrOrStderr(), f.showUnread)
 }
@@ -209,7 +210,7 @@ func open(cmd *cobra.Command, flag, name string) (io.ReadCloser, error) {
 	}
 	file, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
+		return nil, usageErrorf("%s: %w", flag, err)
 	}
 	return file, nil
 }
@@ -218,40 +219,40 @@ func open(cmd *cobra.Command, flag, name string) (io.ReadCloser, error) {
 func create(flag, name string, write func(io.Writer) error) error {
 	file, err := os.Create(name)
 	if err != nil {
-		return fmt.Errorf("%s: %w", flag, err)
+		return usageErrorf("%s: %w", flag, err)
 	}
 	if err := write(file); err != nil {
 		_ = file.Close() // the first error is the one to tell
 		return err
 	}
 	if err := file.Close(); err != nil {
-		return fmt.Errorf("%s: %w", flag, err)
+		return usageErrorf("%s: %w", flag, err)
 	}
 	return nil
 }
 
 func (f *simulateFlags) config() (config simulate.Config, err error) {
 	if config.Policy, err = readPolicy(f.policy); err != nil {
-		return config, fmt.Errorf("--policy: %w", err)
+		return config, usageErrorf("--policy: %w", err)
 	}
 	switch config.Verification = v1alpha1.Verification(f.verification); config.Verification {
 	case v1alpha1.Verified, v1alpha1.Unverified:
 	default:
-		return config, errors.New("--verification: must be Verified or Unverified")
+		return config, usageErrorf("--verification: must be Verified or Unverified")
 	}
 	if f.until != "" {
 		if config.Until, err = time.Parse(time.RFC3339, f.until); err != nil {
-			return config, errors.New("--until: must be a time as in RFC 3339, like 2026-03-02T10:00:00Z")
+			return config, usageErrorf("--until: must be a time as in RFC 3339, like 2026-03-02T10:00:00Z")
 		}
 	}
 	if f.fleet != "" {
 		file, err := os.Open(f.fleet)
 		if err != nil {
-			return config, fmt.Errorf("--fleet: %w", err)
+			return config, usageErrorf("--fleet: %w", err)
 		}
 		defer file.Close()
 		if config.Fleet, err = simulate.ReadFleet(file); err != nil {
-			return config, fmt.Errorf("--fleet: %w", err)
+			return config, usageErrorf("--fleet: %w", err)
 		}
 	}
 	return config, nil

@@ -17,17 +17,17 @@ import (
 func (f *simulateFlags) pools(fleet *simulate.Fleet) (pools []*simulate.Pool, err error) {
 	switch {
 	case f.pool == "" && len(f.strategies) > 0:
-		return nil, errors.New("--strategy: goes with --pool")
+		return nil, usageErrorf("--strategy: goes with --pool")
 	case f.pool == "":
 		return nil, nil
 	case fleet == nil:
-		return nil, errors.New("--fleet: is missing: --pool selects numbers of it")
+		return nil, usageErrorf("--fleet: is missing: --pool selects numbers of it")
 	case len(f.strategies) > 1 && (f.events == "-" || f.chart != ""):
-		return nil, errors.New("--strategy: must be one where --events is the standard input, or with --chart")
+		return nil, usageErrorf("--strategy: must be one where --events is the standard input, or with --chart")
 	}
 	pool, err := readPool(fleet, f.pool)
 	if err != nil {
-		return nil, fmt.Errorf("--pool: %w", err)
+		return nil, usageErrorf("--pool: %w", err)
 	}
 	flag, strategies := "--strategy", f.strategies
 	if len(strategies) == 0 {
@@ -36,7 +36,7 @@ func (f *simulateFlags) pools(fleet *simulate.Fleet) (pools []*simulate.Pool, er
 	for _, strategy := range strategies {
 		with, err := pool.WithStrategy(v1alpha1.PoolStrategy(strategy))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", flag, err)
+			return nil, usageErrorf("%s: %w", flag, err)
 		}
 		pools = append(pools, with)
 	}
@@ -84,7 +84,7 @@ func (f *simulateFlags) compare(cmd *cobra.Command, config simulate.Config, pool
 		}
 		results = append(results, result.Pool)
 	}
-	if f.output == "json" {
+	if f.output == outputJSON {
 		return simulate.WritePoolsJSON(cmd.OutOrStdout(), results)
 	}
 	return simulate.WritePoolsTable(cmd.OutOrStdout(), results)

@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -24,7 +22,8 @@ const defaultOperatorNamespace = "numberfleet-system"
 
 func unclaimedCommand() *cobra.Command {
 	flags := genericclioptions.NewConfigFlags(true)
-	var namespace, output string
+	var namespace string
+	var output outputFormat
 	cmd := &cobra.Command{
 		Use:   "unclaimed",
 		Short: "List what the operator received for numbers that no PhoneNumber claims",
@@ -34,9 +33,6 @@ PhoneNumber with that number, or with that id in spec.phoneNumberID, finds it. I
 numberfleet-unclaimed in the operator's namespace.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "table" && output != "json" {
-				return errors.New("--output: must be table or json")
-			}
 			api, err := newClient(flags, corev1.AddToScheme)
 			if err != nil {
 				return err
@@ -46,13 +42,13 @@ numberfleet-unclaimed in the operator's namespace.`,
 	}
 	flags.Namespace = &namespace
 	*flags.Namespace = defaultOperatorNamespace
-	flags.AddFlags(cmd.Flags())
+	addConfigFlags(cmd, flags)
 	cmd.Flags().Lookup("namespace").Usage = "Namespace of the operator."
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "How to write the list: table or json.")
+	addOutput(cmd, &output, "How to write the list.", outputTable, outputJSON, outputYAML)
 	return cmd
 }
 
-func listUnclaimed(ctx context.Context, api client.Reader, namespace, output string, to io.Writer) error {
+func listUnclaimed(ctx context.Context, api client.Reader, namespace string, output outputFormat, to io.Writer) error {
 	var stored corev1.ConfigMap
 	err := api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: unclaimed.ConfigMap}, &stored)
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -62,13 +58,8 @@ func listUnclaimed(ctx context.Context, api client.Reader, namespace, output str
 	if err != nil {
 		return err
 	}
-	if output == "json" {
-		for i := range all {
-			if err := json.NewEncoder(to).Encode(&all[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+	if output != outputTable {
+		return encode(to, output, map[string]any{"items": append([]unclaimed.Number{}, all...)})
 	}
 	if len(all) == 0 {
 		_, err := fmt.Fprintf(to, "Nothing is told in namespace %s: all that the operator received is claimed, or it never wrote otherwise.\n", namespace)

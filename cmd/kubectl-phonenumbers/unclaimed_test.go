@@ -13,7 +13,7 @@ import (
 )
 
 func TestUnclaimedListsWhatTheOperatorTold(t *testing.T) {
-	list := func(data map[string]string, output string) (string, error) {
+	list := func(data map[string]string, output outputFormat) (string, error) {
 		api := fake.NewClientBuilder()
 		if data != nil {
 			api.WithObjects(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ops", Name: unclaimed.ConfigMap}, Data: data})
@@ -33,7 +33,13 @@ func TestUnclaimedListsWhatTheOperatorTold(t *testing.T) {
 	if got, err := list(two, "table"); err != nil || got != want {
 		t.Errorf("got\n%s%v", got, err)
 	}
-	if got, err := list(two, "json"); err != nil || strings.Count(got, "\n") != 2 || !strings.Contains(got, `"numberID":"100000000000017"`) {
+	if got, err := list(two, "json"); err != nil || !strings.HasPrefix(got, "{\n  \"items\": [") || !strings.Contains(got, `"numberID": "100000000000017"`) {
+		t.Errorf("got\n%s%v", got, err)
+	}
+	if got, err := list(two, "yaml"); err != nil || !strings.HasPrefix(got, "items:\n- ") || !strings.Contains(got, `numberID: "100000000000017"`) {
+		t.Errorf("got\n%s%v", got, err)
+	}
+	if got, err := list(nil, "json"); err != nil || got != "{\n  \"items\": []\n}\n" {
 		t.Errorf("got\n%s%v", got, err)
 	}
 	for _, data := range []map[string]string{nil, {}, {unclaimed.Key: "[]"}} {
@@ -45,7 +51,7 @@ func TestUnclaimedListsWhatTheOperatorTold(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), []string{"unclaimed", "-o", "yaml"}, nil, &stdout, &stderr); code != 1 || stderr.String() != "Error: --output: must be table or json\n" {
+	if code := run(t.Context(), []string{"unclaimed", "-o", "xml"}, nil, &stdout, &stderr); code != exitUsage || stderr.String() != "Error: --output: must be table, json or yaml\n" {
 		t.Errorf("got %d %s", code, &stderr)
 	}
 }
