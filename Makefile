@@ -25,7 +25,7 @@ ROUND ?= 0
 TORTUREFLAGS ?=
 
 # The image that docker-build makes and that build-installer and deploy use.
-IMG ?= controller:latest
+IMG ?= numberfleet:dev
 CONTAINER_TOOL ?= docker
 KUBECTL ?= kubectl
 
@@ -40,6 +40,7 @@ BENCHFLAGS ?=
 BIN := bin
 CONTROLLER_GEN ?= $(BIN)/controller-gen
 KUSTOMIZE ?= $(BIN)/kustomize
+HELM ?= $(BIN)/helm
 GOLANGCI_LINT ?= $(BIN)/golangci-lint
 PROMETHEUS ?= $(BIN)/prometheus
 NATS_SERVER ?= $(BIN)/nats-server
@@ -49,13 +50,14 @@ PROTOC_TOOLS := $(BIN)/protoc $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 
 # The modules of this repository besides the operator's own that verify-modules checks. Not hack/keda: go mod tidy unpacks 2 GB of sources for
 # it, and nothing else that verify does needs them.
-HACK_MODULES := hack/bench hack/controlplane hack/lazyfs hack/nats hack/prometheus hack/tools hack/tools/golangci-lint
+HACK_MODULES := hack/bench hack/controlplane hack/helm hack/lazyfs hack/nats hack/prometheus hack/tools hack/tools/golangci-lint
 
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 1m
 
 # What `make generate` writes.
-GENERATED := config/crd/bases config/rbac/role.yaml api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration \
+GENERATED := config/crd/bases config/chart/crds config/chart/files/role.yaml config/default/operator.yaml config/samples/replicas/operator.yaml \
+	api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration \
 	internal/scaler/externalscaler/externalscaler.pb.go internal/scaler/externalscaler/externalscaler_grpc.pb.go
 
 .PHONY: all
@@ -125,12 +127,21 @@ fuzz: ## Run every fuzz target for FUZZTIME, one after the other.
 ##@ Development
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) $(PROTOC_TOOLS) ## Write deep copies, apply configurations, CRDs and the manager's role from the Go code, and KEDA's protocol in Go.
+generate: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(HELM) ## Write deep copies, apply configurations, CRDs and the manager's role from the Go code, KEDA's protocol in Go, and manifests from the chart.
 	$(BIN)/protoc internal/scaler/externalscaler/externalscaler.proto $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(CONTROLLER_GEN) applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
-	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... paths=./cmd/... output:rbac:dir=config/rbac
+	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... paths=./cmd/... output:rbac:dir=config/chart/files
+	rm -rf config/chart/crds && cp -r config/crd/bases config/chart/crds
+	$(call print,config/default,--set image.repository=numberfleet)
+	$(call print,config/samples/replicas,--values config/samples/replicas/values.yaml)
+
+# What the chart prints for some values, in a folder that kustomize makes a whole of.
+define print
+{ echo '# Written by make generate: what the chart prints.'; \
+	$(HELM) template numberfleet config/chart --namespace numberfleet-system --no-hooks $(2); } >$(1)/operator.yaml
+endef
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the Go code.
@@ -153,7 +164,7 @@ lint-fix: $(GOLANGCI_LINT) ## Run golangci-lint and apply its fixes.
 	$(GOLANGCI_LINT) run --allow-parallel-runners --fix ./...
 
 .PHONY: verify-generated
-verify-generated: $(CONTROLLER_GEN) $(PROTOC_TOOLS) # Are the generated files what make generate would write?
+verify-generated: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(HELM) # Are the generated files what make generate would write?
 	@hack/verify-generated.sh $(GENERATED)
 
 .PHONY: verify-format
@@ -224,24 +235,24 @@ uninstall: $(KUSTOMIZE) ## Remove the kinds, and with them every number and poli
 	$(KUSTOMIZE) build config/crd | $(KUBECTL) delete --ignore-not-found -f -
 
 .PHONY: deploy
-deploy: install overlay ## Deploy the operator, with the image IMG, to the cluster of the current context.
+deploy: overlay ## Deploy the operator, with the image IMG, to the cluster of the current context.
 	$(KUSTOMIZE) build bin/overlay | $(KUBECTL) apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: $(KUSTOMIZE) ## Remove the operator, its ledger included, from the cluster; kinds, numbers and policies stay.
-	$(KUSTOMIZE) build config/default/operator | $(KUBECTL) delete --ignore-not-found -f -
+undeploy: ## Remove the operator, its ledger included, from the cluster; kinds, numbers and policies stay.
+	$(KUBECTL) delete --ignore-not-found -f config/default/operator.yaml -f config/namespace/namespace.yaml
 
 # config/default with the image IMG, without touching the files in config/.
 .PHONY: overlay
 overlay: $(KUSTOMIZE)
 	@mkdir -p bin/overlay
 	@printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n- ../../config/default\n' >bin/overlay/kustomization.yaml
-	@cd bin/overlay && "$(abspath $(KUSTOMIZE))" edit set image controller=$(IMG)
+	@cd bin/overlay && "$(abspath $(KUSTOMIZE))" edit set image numberfleet=$(IMG)
 
 ##@ Tools
 
 .PHONY: tools
-tools: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(KUSTOMIZE) $(GOLANGCI_LINT) ## Build the tools, as hack/tools pins them.
+tools: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(KUSTOMIZE) $(HELM) $(GOLANGCI_LINT) ## Build the tools, as hack/tools pins them.
 
 # A tool is built when it is missing or older than the go.mod that pins it.
 $(BIN)/controller-gen: hack/tools/go.mod
@@ -258,6 +269,10 @@ $(BIN)/protoc-gen-go-grpc: hack/tools/go.mod
 
 $(BIN)/kustomize: hack/tools/go.mod
 	$(call tool,hack/tools,sigs.k8s.io/kustomize/kustomize/v5)
+
+$(BIN)/helm: hack/helm/go.mod
+	@echo 'building Helm, once: this takes a minute or more'
+	$(call tool,hack/helm,helm.sh/helm/v4/cmd/helm)
 
 $(BIN)/golangci-lint: hack/tools/golangci-lint/go.mod hack/tools/golangci-lint/main.go
 	@echo 'building golangci-lint, once: this takes a minute or more'

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -19,7 +18,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
@@ -36,21 +34,14 @@ func TestTheEventAPIEndToEnd(t *testing.T) {
 	o.start()
 	o.ready()
 
-	var sender rbacv1.ClusterRole
-	content, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "event_sender_role.yaml"))
-	if err == nil {
-		err = yaml.UnmarshalStrict(content, &sender)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	sender := clusterRole(t, "numberfleet-event-sender")
 	number := &v1alpha1.PhoneNumber{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "sales"},
 		Spec:       v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100044", PolicyName: "quality-based"},
 	}
 	forwarder := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "forwarder"}}
 	stranger := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "stranger"}}
-	for _, object := range []client.Object{&sender, number, forwarder, stranger, &rbacv1.RoleBinding{
+	for _, object := range []client.Object{sender, number, forwarder, stranger, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "forwarder"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: sender.Name},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "forwarder"}},

@@ -21,12 +21,13 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/hack/rig"
 )
 
-const components = "../../config/components/nats/"
+const components = "../../config/nats/"
 
 // certify writes a certificate of this machine for servers and clients, who trust it alone: its subject is CN=numberfleet.
 func (o *operator) certify(folder string) {
@@ -63,7 +64,7 @@ func text(t *testing.T, file string, here ...string) string {
 	return strings.NewReplacer(here...).Replace(string(content))
 }
 
-// startComponent runs the nodes of config/components/nats with their configuration, and returns the addresses of clients.
+// startComponent runs the nodes of config/nats with their configuration, and returns the addresses of clients.
 func (o *operator) startComponent() (clients []string) {
 	o.t.Helper()
 	addresses, err := rig.FreeAddresses(9)
@@ -94,10 +95,26 @@ func (o *operator) startComponent() (clients []string) {
 	return clients
 }
 
+// sampleConfiguration is the operator's configuration in config/samples/replicas.
+func sampleConfiguration(t *testing.T) string {
+	t.Helper()
+	objects, err := rig.Parse([]byte(text(t, "../../config/samples/replicas/operator.yaml")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range objects {
+		if configuration, found, err := unstructured.NestedString(object.Object, "data", "config.yaml"); found || err != nil {
+			return configuration
+		}
+	}
+	t.Fatal("the sample has no configuration")
+	return ""
+}
+
 // complaints are what a log has of rights that the operator lacks.
 var complaints = regexp.MustCompile(`(?i).*(permissions|authorization) violation.*`)
 
-// The cluster of config/components/nats, with the sample's configuration of the operator: the rights are all that an operator needs that
+// The cluster of config/nats, with the sample's configuration of the operator: the rights are all that an operator needs that
 // starts, leads, counts, is killed and starts again, and they are for nothing else. Without the operator's certificate nobody is let in.
 func TestOnTheClusterOfTheComponentItHasTheRightsThatItNeeds(t *testing.T) {
 	const number = "+15550100072"
@@ -105,9 +122,9 @@ func TestOnTheClusterOfTheComponentItHasTheRightsThatItNeeds(t *testing.T) {
 	nodes := o.startComponent()
 	o.certify("strangers")
 	o.write("tls/secret", "000102030405060708090a0b0c0d0e0f\n")
-	o.write("config.yaml", text(t, "../../config/samples/replicas/config.yaml", "/etc/numberfleet/log", filepath.Join(o.folder, "tls"),
-		"numberfleet-nats-0.numberfleet-nats.numberfleet-system.svc:4222", nodes[0], "numberfleet-nats-1.numberfleet-nats.numberfleet-system.svc:4222", nodes[1],
-		"numberfleet-nats-2.numberfleet-nats.numberfleet-system.svc:4222", nodes[2]))
+	o.write("config.yaml", strings.NewReplacer("/etc/numberfleet/secrets/numberfleet-log-tls", filepath.Join(o.folder, "tls"),
+		"/etc/numberfleet/secrets/numberfleet-log", filepath.Join(o.folder, "tls"), "numberfleet-nats-0.numberfleet-nats.numberfleet-system.svc:4222", nodes[0], "numberfleet-nats-1.numberfleet-nats.numberfleet-system.svc:4222", nodes[1],
+		"numberfleet-nats-2.numberfleet-nats.numberfleet-system.svc:4222", nodes[2]).Replace(sampleConfiguration(t)))
 	o.more = []string{"--config=" + filepath.Join(o.folder, "config.yaml"), "--leader-elect", "--leader-election-namespace=default"}
 	sales := &v1alpha1.PhoneNumber{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "sales"}, Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: number, PolicyName: "quality-based"},

@@ -35,7 +35,7 @@ import (
 // What config/default makes of the operator's account and namespace.
 const (
 	operatorNamespaceName = "numberfleet-system"
-	operatorAccount       = "controller-manager"
+	operatorAccount       = "numberfleet-controller-manager"
 	operatorUser          = "system:serviceaccount:" + operatorNamespaceName + ":" + operatorAccount
 )
 
@@ -66,56 +66,24 @@ func rightOf(role client.Object, single rbacv1.PolicyRule) right {
 	return r
 }
 
-// operatorRoles are the roles of config/rbac that are bound to the operator's account, and their bindings.
+// operatorRoles are the roles of config/default that are bound to the operator's account, and their bindings.
 func operatorRoles(t *testing.T) (roles []client.Object, bindings []client.Object) {
 	t.Helper()
-	folder := filepath.Join("..", "..", "config", "rbac")
-	read := func(file string, into any) {
-		t.Helper()
-		content, err := os.ReadFile(filepath.Join(folder, file))
-		if err == nil {
-			err = yaml.Unmarshal(content, into)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	var all struct{ Resources []string }
-	read("kustomization.yaml", &all)
 	bound := map[string]bool{}
-	subject := func(subjects []rbacv1.Subject) {
-		for i := range subjects {
-			if subjects[i].Kind != rbacv1.ServiceAccountKind || subjects[i].Name != operatorAccount {
-				t.Fatalf("a binding is for %v, who is not the operator", subjects[i])
-			}
-			subjects[i].Namespace = operatorNamespaceName
+	bind := func(binding client.Object, to rbacv1.RoleRef, subjects []rbacv1.Subject) {
+		if slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool { return s.Name == operatorAccount && s.Namespace == operatorNamespaceName }) {
+			bound[to.Name] = true
+			bindings = append(bindings, binding)
 		}
 	}
-	for _, file := range all.Resources {
-		var kind metav1.TypeMeta
-		read(file, &kind)
-		switch kind.Kind {
-		case "RoleBinding":
-			binding := &rbacv1.RoleBinding{}
-			read(file, binding)
-			subject(binding.Subjects)
-			binding.Namespace, bound[binding.RoleRef.Name] = operatorNamespaceName, true
-			bindings = append(bindings, binding)
-		case "ClusterRoleBinding":
-			binding := &rbacv1.ClusterRoleBinding{}
-			read(file, binding)
-			subject(binding.Subjects)
-			bound[binding.RoleRef.Name] = true
-			bindings = append(bindings, binding)
-		case "Role":
-			role := &rbacv1.Role{}
-			read(file, role)
-			role.Namespace = operatorNamespaceName
-			roles = append(roles, role)
-		case "ClusterRole":
-			role := &rbacv1.ClusterRole{}
-			read(file, role)
-			roles = append(roles, role)
+	for _, object := range installed(t) {
+		switch object := object.(type) {
+		case *rbacv1.RoleBinding:
+			bind(object, object.RoleRef, object.Subjects)
+		case *rbacv1.ClusterRoleBinding:
+			bind(object, object.RoleRef, object.Subjects)
+		default:
+			roles = append(roles, object)
 		}
 	}
 	return slices.DeleteFunc(roles, func(role client.Object) bool { return !bound[role.GetName()] }), bindings
@@ -210,11 +178,10 @@ func newOffice(t *testing.T) *office {
 	}
 
 	// Those who call: a platform that sends events, and Prometheus.
-	for account, file := range map[string]string{"platform": "rbac/event_sender_role.yaml", "prometheus": "rbac/metrics_reader_role.yaml"} {
-		var role rbacv1.ClusterRole
-		s.read(file, &role)
+	for account, name := range map[string]string{"platform": "numberfleet-event-sender", "prometheus": "numberfleet-metrics-reader"} {
+		role := clusterRole(t, name)
 		caller := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: account}}
-		s.create(&role, caller, &rbacv1.ClusterRoleBinding{
+		s.create(role, caller, &rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: account}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
 			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: account}},
 		})
@@ -432,12 +399,12 @@ func (s *office) unused() []right {
 	})
 }
 
-// The API server writes down all that the operator asks for while it does all that it does: everything that config/rbac gives
+// The API server writes down all that the operator asks for while it does all that it does: everything that config/default gives
 // it, and nothing else.
 func TestTheOperatorUsesEachOfItsRightsAndNoOther(t *testing.T) {
 	s := newOffice(t)
 	if len(s.rights) < 20 {
-		t.Fatalf("config/rbac gives the operator only %v", s.rights)
+		t.Fatalf("config/default gives the operator only %v", s.rights)
 	}
 	listing := func(r right) bool { return r.verb == "list" }
 	if d := s.begin(0); !d.workUntil(func() bool { return !slices.ContainsFunc(s.unused(), func(r right) bool { return !listing(r) }) }) {

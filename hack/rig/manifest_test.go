@@ -22,7 +22,7 @@ import (
 
 const repository = "../.."
 
-// replicas is the sample with both components: three replicas of the operator, and a cluster of NATS.
+// replicas is the sample of three replicas of the operator, and a cluster of NATS.
 const replicas = "config/samples/replicas"
 
 func TestEveryFolderOfConfigRenders(t *testing.T) {

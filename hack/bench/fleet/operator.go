@@ -4,15 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/common/model"
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"numberfleet.dev/numberfleet/hack/rig"
-	"sigs.k8s.io/yaml"
 
 	"numberfleet.dev/numberfleet/hack/bench/measure"
 )
@@ -39,18 +38,23 @@ func (f *fleet) startOperator() (*operator, error) {
 
 // deployedEnvironment is what the operator's container has in its environment in a cluster.
 func deployedEnvironment() ([]string, error) {
-	content, err := os.ReadFile("config/manager/manager.yaml")
+	objects, err := rig.Render("config/default")
 	if err != nil {
 		return nil, err
 	}
-	var deployment appsv1.Deployment
-	if err := yaml.Unmarshal(content, &deployment); err != nil {
-		return nil, fmt.Errorf("the manifest of the operator: %w", err)
-	}
 	var all []string
-	for _, container := range deployment.Spec.Template.Spec.Containers {
-		for _, variable := range container.Env {
-			all = append(all, variable.Name+"="+variable.Value)
+	for _, object := range objects {
+		if object.GetKind() != "Deployment" {
+			continue
+		}
+		var deployment appsv1.Deployment
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &deployment); err != nil {
+			return nil, fmt.Errorf("the manifest of the operator: %w", err)
+		}
+		for _, container := range deployment.Spec.Template.Spec.Containers {
+			for _, variable := range container.Env {
+				all = append(all, variable.Name+"="+variable.Value)
+			}
 		}
 	}
 	return all, nil

@@ -17,26 +17,35 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/keyutil"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	"sigs.k8s.io/yaml"
 
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/server"
 )
 
-// role reads a role of config/rbac and creates it.
-func role(t *testing.T, api kubernetes.Interface, file string) string {
+// role creates a role of config/default.
+func role(t *testing.T, api kubernetes.Interface, name string) string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join("..", "..", "..", "config", "rbac", file))
+	content, err := os.ReadFile(filepath.Join("..", "..", "..", "config", "default", "operator.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := rig.Parse(content)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var role rbacv1.ClusterRole
-	if err := yaml.UnmarshalStrict(content, &role); err != nil {
-		t.Fatal(err)
+	for _, object := range objects {
+		if object.GetKind() == "ClusterRole" && object.GetName() == name {
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &role); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	if _, err := api.RbacV1().ClusterRoles().Create(t.Context(), &role, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -44,7 +53,7 @@ func role(t *testing.T, api kubernetes.Interface, file string) string {
 	return role.Name
 }
 
-// Tokens, audiences and RBAC of a real API server, asked with the rights that config/rbac gives the operator.
+// Tokens, audiences and RBAC of a real API server, asked with the rights that config/default gives the operator.
 func TestAccessOfARealCluster(t *testing.T) {
 	env := &envtest.Environment{}
 	admin, err := env.Start()
@@ -60,8 +69,8 @@ func TestAccessOfARealCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sender := role(t, api, "event_sender_role.yaml")
-	reviewer := role(t, api, "metrics_auth_role.yaml")
+	sender := role(t, api, "numberfleet-event-sender")
+	reviewer := role(t, api, "numberfleet-metrics-auth-role")
 	if _, err := api.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "operator"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: reviewer},
 		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "operator"}},

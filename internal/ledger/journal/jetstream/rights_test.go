@@ -30,13 +30,13 @@ func loopback(t *testing.T, dir string) {
 	servertest.Write(t, dir, "server.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
 }
 
-// With a certificate of its own, and with the rights of config/components/nats/rights.conf alone, a process does all that it has to. Without the
+// With a certificate of its own, and with the rights of config/nats/rights.conf alone, a process does all that it has to. Without the
 // certificate it is not let in.
 func TestLeastRights(t *testing.T) {
 	dir := t.TempDir()
 	loopback(t, dir)
 	servertest.Certify(t, dir, 7) // a client whose name is 7
-	rights, err := filepath.Abs("../../../../config/components/nats/rights.conf")
+	rights, err := filepath.Abs("../../../../config/nats/rights.conf")
 	must(t, err)
 	must(t, os.Symlink(rights, filepath.Join(dir, "rights.conf")))
 	addresses, err := rig.FreeAddresses(1)
