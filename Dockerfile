@@ -17,13 +17,6 @@ RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} \
     go build -trimpath -ldflags "-s -w -X ${BUILD}.release=${VERSION} -X ${BUILD}.commit=${COMMIT}" -o /manager ./cmd/manager
 
 FROM ${BASE_IMAGE}
-ARG VERSION=dev
-ARG COMMIT=unknown
-LABEL org.opencontainers.image.title=numberfleet \
-      org.opencontainers.image.description="A Kubernetes operator for fleets of WhatsApp Business phone numbers" \
-      org.opencontainers.image.licenses=Apache-2.0 \
-      org.opencontainers.image.version=${VERSION} \
-      org.opencontainers.image.revision=${COMMIT}
 COPY --from=build /manager /manager
 USER 65532:65532
 ENTRYPOINT ["/manager"]

@@ -24,8 +24,14 @@ SEED ?= 0
 ROUND ?= 0
 TORTUREFLAGS ?=
 
-# The image that docker-build makes and that build-installer and deploy use.
+# The image that docker-build and image make and that build-installer and deploy use, the platforms that image makes it for, and its labels.
 IMG ?= numberfleet:dev
+PLATFORMS ?= linux/amd64 linux/arm64
+LABELS := --label org.opencontainers.image.title=numberfleet \
+	--label org.opencontainers.image.description='A Kubernetes operator for fleets of WhatsApp Business phone numbers' \
+	--label org.opencontainers.image.licenses=Apache-2.0 \
+	--label org.opencontainers.image.version=$(VERSION) \
+	--label org.opencontainers.image.revision=$(COMMIT)
 CONTAINER_TOOL ?= docker
 KUBECTL ?= kubectl
 
@@ -50,7 +56,7 @@ PROTOC_TOOLS := $(BIN)/protoc $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 
 # The modules of this repository besides the operator's own that verify-modules checks. Not hack/keda: go mod tidy unpacks 2 GB of sources for
 # it, and nothing else that verify does needs them.
-HACK_MODULES := hack/bench hack/controlplane hack/helm hack/lazyfs hack/nats hack/prometheus hack/tools hack/tools/golangci-lint
+HACK_MODULES := hack/bench hack/controlplane hack/helm hack/image hack/lazyfs hack/nats hack/prometheus hack/tools hack/tools/golangci-lint
 
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 1m
@@ -86,6 +92,7 @@ test: require-cc $(PROMETHEUS) $(NATS_SERVER) $(LAZYFS) ## Run all tests, with t
 		export KUBEBUILDER_ASSETS=$$assets PROMETHEUS="$(abspath $(PROMETHEUS))" NATS_SERVER="$(abspath $(NATS_SERVER))" LAZYFS="$(abspath $(LAZYFS))" && \
 		CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/bench test ./...
+	go -C hack/image test ./...
 
 .PHONY: test-scale
 test-scale: bin/manager $(AUTOSCALING) ## Test that replicas follow what may be sent, with the real KEDA: two minutes.
@@ -151,12 +158,14 @@ fmt: $(GOLANGCI_LINT) ## Format the Go code.
 vet: ## Run go vet.
 	go vet -tags scale,sdk ./...
 	go -C hack/bench vet ./...
+	go -C hack/image vet ./...
 	go -C hack/lazyfs vet ./...
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint, with kube-api-linter on the API types.
 	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
 	cd hack/bench && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
+	cd hack/image && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
 	cd hack/lazyfs && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
 
 .PHONY: lint-fix
@@ -192,6 +201,11 @@ bin/manager:
 bin/kubectl-phonenumbers:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/kubectl-phonenumbers
 
+# The manager for each platform of the image.
+.PHONY: $(PLATFORMS:%=bin/%/manager)
+$(PLATFORMS:%=bin/%/manager): bin/%/manager:
+	CGO_ENABLED=0 GOOS=$(*D) GOARCH=$(*F) go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/manager
+
 .PHONY: bin/run
 bin/run:
 	@CGO_ENABLED=0 go build -o $@ ./hack/run
@@ -213,7 +227,11 @@ bin/%.cdx.json: bin/% $(BIN)/cyclonedx-gomod
 
 .PHONY: docker-build
 docker-build: ## Build the manager's image, IMG.
-	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --tag $(IMG) .
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) $(LABELS) --tag $(IMG) .
+
+.PHONY: image
+image: $(BIN)/image $(PLATFORMS:%=bin/%/manager) ## Write the manager's image, IMG, for PLATFORMS to bin/image.tar, without a container engine.
+	$(BIN)/image --name $(IMG) --output bin/image.tar $(LABELS) $(foreach platform,$(PLATFORMS),$(platform)=bin/$(platform)/manager)
 
 .PHONY: build-installer
 build-installer: $(KUSTOMIZE) overlay ## Print one manifest that installs everything, with the image IMG.
@@ -288,6 +306,9 @@ $(BIN)/prometheus: hack/prometheus/go.mod
 
 $(BIN)/nats-server: hack/nats/go.mod
 	$(call tool,hack/nats,github.com/nats-io/nats-server/v2)
+
+$(BIN)/image: hack/image/go.mod $(wildcard hack/image/*.go)
+	$(call tool,hack/image,.)
 
 # The file system of the tests that forgets what was not synced.
 $(BIN)/lazyfs: hack/lazyfs/go.mod $(wildcard hack/lazyfs/*.go)
