@@ -87,9 +87,10 @@ scale-demo: bin/manager bin/scale $(AUTOSCALING) ## Show senders that KEDA scale
 	@assets=$$(hack/controlplane/assets.sh) && exec bin/scale --assets "$$assets" --manager bin/manager --programs $(BIN) --crds "$$($(KEDA_CRDS))"
 
 .PHONY: test
-test: require-cc $(PROMETHEUS) $(NATS_SERVER) $(LAZYFS) ## Run all tests, with the race detector and a real API server, Prometheus and NATS.
+test: require-cc bin/manager $(PROMETHEUS) $(NATS_SERVER) $(LAZYFS) $(HELM) ## Run all tests, with the race detector and a real API server, Prometheus, NATS and Helm.
 	assets=$$(hack/controlplane/assets.sh) && \
-		export KUBEBUILDER_ASSETS=$$assets PROMETHEUS="$(abspath $(PROMETHEUS))" NATS_SERVER="$(abspath $(NATS_SERVER))" LAZYFS="$(abspath $(LAZYFS))" && \
+		export KUBEBUILDER_ASSETS=$$assets PROMETHEUS="$(abspath $(PROMETHEUS))" NATS_SERVER="$(abspath $(NATS_SERVER))" LAZYFS="$(abspath $(LAZYFS))" \
+			HELM="$(abspath $(HELM))" MANAGER="$(abspath bin/manager)" && \
 		CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/bench test ./...
 	go -C hack/image test ./...

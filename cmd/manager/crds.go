@@ -30,6 +30,10 @@ func crdsCommand() *cobra.Command {
 	return all
 }
 
+// crdsOwner is who owns the kinds. Helm 4 applies those of a chart under this name at an installation, and refuses to where somebody else owns
+// another schema.
+const crdsOwner = client.FieldOwner("helm")
+
 // applyCRDs makes the kinds in the cluster those of this program. Resources of these kinds stay.
 func applyCRDs(ctx context.Context) error {
 	api, err := ctrl.GetConfig()
@@ -54,7 +58,7 @@ func applyCRDs(ctx context.Context) error {
 		if err := yaml.Unmarshal(manifest, &definition.Object); err != nil {
 			return err
 		}
-		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(definition), client.FieldOwner("numberfleet"), client.ForceOwnership); err != nil {
+		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(definition), crdsOwner, client.ForceOwnership); err != nil {
 			return fmt.Errorf("apply the CustomResourceDefinition %s: %w", definition.GetName(), err)
 		}
 		if err := established(ctx, c, definition.GetName()); err != nil {

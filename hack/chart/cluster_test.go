@@ -1,0 +1,162 @@
+// Package chart tests config/chart with the real Helm and a real API server.
+package chart
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig"
+)
+
+// chart is the folder of the chart.
+const chart = "../../config/chart"
+
+// cluster is a real API server, without nodes. kubelet stands in for these.
+type cluster struct {
+	client.WithWatch
+	t                  *testing.T
+	admin              *rest.Config
+	folder, kubeconfig string
+}
+
+// newCluster starts one, for as long as the test runs.
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	folder := t.TempDir()
+	plane, err := rig.NewControlPlane(rig.ControlPlaneOptions{Assets: os.Getenv("KUBEBUILDER_ASSETS"), Folder: folder, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(plane.Kill)
+	if err := plane.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kinds := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(kinds); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &cluster{t: t, admin: plane.Admin(), folder: folder, kubeconfig: filepath.Join(folder, "kubeconfig")}
+	if c.WithWatch, err = client.NewWithWatch(c.admin, client.Options{Scheme: kinds}); err != nil {
+		t.Fatal(err)
+	}
+	if err := rig.WriteKubeconfig(c.kubeconfig, c.admin); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// helm runs Helm against the cluster, and returns what it says and whether it succeeds.
+func (c *cluster) helm(args ...string) (string, error) {
+	c.t.Helper()
+	command := exec.CommandContext(c.t.Context(), os.Getenv("HELM"), append(args, "--namespace", rig.Namespace, "--kubeconfig", c.kubeconfig)...)
+	out, err := command.CombinedOutput()
+	return string(out), err
+}
+
+// mustHelm runs Helm, which must succeed.
+func (c *cluster) mustHelm(args ...string) {
+	c.t.Helper()
+	if out, err := c.helm(args...); err != nil {
+		c.t.Fatalf("helm %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+// kubelet runs the pods of Jobs until the test ends, as a node would: by the program of the operator, with its arguments, as its account. It
+// returns the number of Jobs that have succeeded.
+func (c *cluster) kubelet() (succeeded func() int) {
+	ctx, stop := context.WithCancel(c.t.Context())
+	done, n := make(chan struct{}), 0
+	c.t.Cleanup(func() { stop(); <-done })
+	seen := map[string]bool{}
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			var jobs batchv1.JobList
+			if err := c.List(ctx, &jobs); err != nil && ctx.Err() == nil {
+				c.t.Errorf("list Jobs: %v", err)
+			}
+			for i := range jobs.Items {
+				if job := &jobs.Items[i]; !seen[string(job.UID)] {
+					seen[string(job.UID)] = true
+					if c.run(ctx, job) {
+						n++
+					}
+				}
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}()
+	return func() int { stop(); <-done; return n }
+}
+
+// run runs the pod of a Job, and writes how it ended.
+func (c *cluster) run(ctx context.Context, job *batchv1.Job) (succeeded bool) {
+	pod := job.Spec.Template.Spec
+	kubeconfig, err := c.accountKubeconfig(ctx, job.Namespace, pod.ServiceAccountName)
+	if err != nil {
+		c.t.Errorf("a token of the Job's account: %v", err)
+		return false
+	}
+	var out bytes.Buffer
+	command := exec.CommandContext(ctx, os.Getenv("MANAGER"), pod.Containers[0].Args...)
+	command.Env, command.Stdout, command.Stderr = append(os.Environ(), "KUBECONFIG="+kubeconfig), &out, &out
+	if err := command.Run(); err != nil {
+		c.t.Errorf("manager %s: %v: %s", strings.Join(pod.Containers[0].Args, " "), err, &out)
+		return false
+	}
+	now := metav1.Now()
+	job.Status = batchv1.JobStatus{StartTime: &now, CompletionTime: &now, Succeeded: 1, Conditions: []batchv1.JobCondition{
+		{Type: batchv1.JobSuccessCriteriaMet, Status: corev1.ConditionTrue, LastTransitionTime: now},
+		{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: now},
+	}}
+	if err := c.Status().Update(ctx, job); err != nil {
+		c.t.Errorf("the status of the Job: %v", err)
+	}
+	return true
+}
+
+// accountKubeconfig writes a kubeconfig with a token of a ServiceAccount.
+func (c *cluster) accountKubeconfig(ctx context.Context, namespace, name string) (string, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	request := &authenticationv1.TokenRequest{}
+	if err := c.SubResource("token").Create(ctx, account, request); err != nil {
+		return "", err
+	}
+	as := rest.CopyConfig(c.admin)
+	as.BearerToken = request.Status.Token
+	file := filepath.Join(c.folder, name+".kubeconfig")
+	return file, rig.WriteKubeconfig(file, as)
+}
+
+// has says whether an object is there.
+func (c *cluster) has(object client.Object, namespace, name string) bool {
+	c.t.Helper()
+	err := c.Get(c.t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, object)
+	if err != nil && !apierrors.IsNotFound(err) {
+		c.t.Fatal(err)
+	}
+	return err == nil
+}
