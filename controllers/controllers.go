@@ -46,6 +46,7 @@ type Options struct {
 	Receipts  *receipts.Receipts
 	Unclaimed *received.Collector
 	Presence  reconciler.Presence
+	Webhooks  reconciler.Webhooks
 	// Apps are Meta's ids of the operator's apps that get the webhooks of an account; nil where not all of them are known.
 	Apps func(account string) []string
 
@@ -81,7 +82,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) (*standing.Source,
 		throttled = throttle.NewThrottle(o.RefreshPeriod, o.RefreshQPS, o.Real)
 		operator  = reconciler.Operator{
 			Client: mgr.GetClient(), Cache: mgr.GetCache(), Policies: policies, Clock: o.Clock, Real: o.Real, Ledger: o.Ledger, Samples: samples, Receipts: o.Receipts, Presence: o.Presence,
-			Recorder: mgr.GetEventRecorder("numberfleet"), Metrics: reconciler.NewMetrics(o.Registry), Throttle: throttled,
+			Webhooks: o.Webhooks, Recorder: mgr.GetEventRecorder("numberfleet"), Metrics: reconciler.NewMetrics(o.Registry), Throttle: throttled,
 			BatchPeriod: o.BatchPeriod, Concurrency: o.Concurrency,
 		}
 		stands = &standing.Source{Resources: resources, Counts: usage.Counts{Ledger: o.Ledger, Samples: samples}, Compiled: policies.Compiled, Clock: o.Clock}

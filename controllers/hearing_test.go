@@ -50,6 +50,34 @@ func TestSilenceIsTold(t *testing.T) {
 	}
 }
 
+// Where nothing comes since the secret is missing that webhooks are signed with, that is said, and what was counted stays counted.
+func TestAMissingSecretIsSaidWhereNothingComes(t *testing.T) {
+	b := controllertest.New(t)
+	b.Operator.Webhooks.(*controllertest.Webhooks).SetMissing(true)
+	unheard, heard := b.Create("quality-based"), b.Create("quality-based")
+	if reason, _ := b.Fresh(unheard); reason != v1alpha1.ReasonSecretMissing {
+		t.Errorf("of a number that nothing was received about: %s", reason)
+	}
+	for range 7 {
+		b.Deliver(heard.Spec.PhoneNumber, 1)
+		b.FakeClock.Advance(controllertest.ADay)
+	}
+	b.FakeClock.Advance(-time.Second)
+	if reason, _ := b.Fresh(heard); reason != v1alpha1.ReasonCounting {
+		t.Errorf("of a number that is heard of all the same: %s", reason)
+	}
+	b.FakeClock.Advance(time.Second)
+	if reason, _ := b.Fresh(heard); reason != v1alpha1.ReasonSecretMissing {
+		t.Errorf("once it is silent: %s", reason)
+	}
+	b.Operator.Webhooks.(*controllertest.Webhooks).SetMissing(false)
+	for number, want := range map[*v1alpha1.PhoneNumber]string{unheard: v1alpha1.ReasonNothingReceived, heard: v1alpha1.ReasonSilent} {
+		if reason, _ := b.Fresh(number); reason != want {
+			t.Errorf("once the secret is there: %s, want %s", reason, want)
+		}
+	}
+}
+
 // A number that is not heard of each day may rest, and one that rests at weekends too.
 func TestAQuietNumberIsNotSilent(t *testing.T) {
 	b := controllertest.New(t)

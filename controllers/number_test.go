@@ -583,6 +583,14 @@ func TestRunningController(t *testing.T) {
 	b.Eventually(number, "the new number is ready", func() bool {
 		return meta.IsStatusConditionTrue(number.Status.Conditions, v1alpha1.ConditionReady)
 	})
+	// That the secret of Meta's webhooks goes and comes is seen by the numbers that nothing was received about.
+	fresh := func() string {
+		return meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionUsageFresh).Reason
+	}
+	b.Operator.Webhooks.(*controllertest.Webhooks).SetMissing(true)
+	b.Eventually(number, "the secret is missing", func() bool { return fresh() == v1alpha1.ReasonSecretMissing })
+	b.Operator.Webhooks.(*controllertest.Webhooks).SetMissing(false)
+	b.Eventually(number, "the secret is there", func() bool { return fresh() == v1alpha1.ReasonNothingReceived })
 	// A burst of 500 appends is one write for each batch period that it lasts, not 500.
 	before := writes.Load()
 	for range 499 {

@@ -99,7 +99,9 @@ const (
 	// ReasonNothingReceived (UsageFresh=Unknown): nothing was ever received for this number; see that Meta's webhook
 	// points here.
 	ReasonNothingReceived = "NothingReceived"
-
+	// ReasonSecretMissing (UsageFresh=Unknown): nothing comes for this number, and no app that may report about it has its secret, so
+	// that webhooks are refused.
+	ReasonSecretMissing = "SecretMissing"
 	// ReasonSilent (UsageFresh=Unknown): something was received about the number on each of seven days, and then nothing for 24
 	// hours.
 	ReasonSilent = "Silent"

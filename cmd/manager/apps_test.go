@@ -80,7 +80,7 @@ webhooks:
 		}
 	}
 	o.kill(syscall.SIGKILL)
-	if log := o.log.String(); !strings.Contains(log, `"app":"unborn"`) || strings.Contains(log, secret) || strings.Contains(log, "1555010005") {
+	if log := o.log.String(); !strings.Contains(log, `"field":"webhooks.apps[1].credentials/app-secret"`) || strings.Contains(log, secret) || strings.Contains(log, "1555010005") {
 		t.Error("the log does not tell which app has no secret, or tells a secret or a number")
 	}
 }

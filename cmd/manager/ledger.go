@@ -15,6 +15,7 @@ import (
 
 	logmetrics "numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/degraded"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/jetstream"
@@ -60,9 +61,14 @@ func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) 
 	if err != nil {
 		return nil, err
 	}
-	measured := logmetrics.NewLog(log.Stats, *p.config.Ledger.Log.RequireSync)
+	measured := logmetrics.NewLog(log.Stats)
 	options.Clock, options.Rules, options.Applied, options.Cluster = clock.RealClock{}, p.clock, measured.ObserveAppend, p.config.Ledger.Log.Cluster
 	options.Skew = time.Duration(float64(mostSkew) * p.lapse.speed)
+	unsynced := ""
+	if !*p.config.Ledger.Log.RequireSync {
+		unsynced = "nodes of the log that acknowledge before they have synced are accepted"
+	}
+	p.degraded.Set(degraded.LogNotSynced, "ledger.log.requireSync", unsynced)
 	if book, err = ledger.Open(log, options); err != nil {
 		return nil, err
 	}

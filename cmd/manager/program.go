@@ -16,6 +16,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers"
 	"numberfleet.dev/numberfleet/controllers/directory"
 	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/degraded"
 	"numberfleet.dev/numberfleet/internal/gate"
 	gateapi "numberfleet.dev/numberfleet/internal/gate/api"
 	"numberfleet.dev/numberfleet/internal/guard"
@@ -39,6 +40,8 @@ type program struct {
 	manager ctrl.Manager
 	lease   *lease // of replicas; nil where there is one
 	log     logr.Logger
+	// degraded tells what the process lacks, and is ready without.
+	degraded *degraded.Reporter
 
 	webhooks    *webhook.Receiver
 	credentials []*webhook.Credentials // of the apps whose webhooks are received
@@ -60,7 +63,7 @@ func newProgram(f flags, log logr.Logger) (*program, error) {
 	log.Info("configuration", "file", f.configFile, "found", found, "receivers", len(configuration.Notifications.Receivers),
 		"accounts", len(configuration.GraphAPI.Accounts), "apps", len(configuration.Webhooks.Apps),
 		"namespacesOfPrometheus", len(configuration.Prometheus.Namespaces))
-	p := &program{flags: f, config: configuration, log: log}
+	p := &program{flags: f, config: configuration, log: log, degraded: degraded.NewReporter(metrics.Registry, log)}
 	if p.sharesLog() && !f.leaderElect {
 		return nil, errNoElection
 	}
@@ -70,7 +73,7 @@ func newProgram(f flags, log logr.Logger) (*program, error) {
 	if p.manager, p.lease, err = newManager(f, p.sharesLog()); err != nil {
 		return nil, err
 	}
-	for _, setUp := range []func() error{p.watchSecrets, p.setUpWebhooks, p.setUpAccess, p.setUpEvents, p.setUpGuard} {
+	for _, setUp := range []func() error{p.watchFiles, p.setUpWebhooks, p.setUpAccess, p.setUpEvents, p.setUpGuard} {
 		if err := setUp(); err != nil {
 			return nil, err
 		}
@@ -138,7 +141,7 @@ func (p *program) manage(ctx context.Context, book *ledger.Ledger, here interfac
 	}
 	options := controllers.Options{
 		Config: p.config, Clock: p.clock, Real: clock.RealClock{}, Ledger: book, Hasher: book.Hasher(), Receipts: backend.Receipts,
-		Unclaimed: backend.Unclaimed, Presence: here, BatchPeriod: p.batchPeriod, RefreshPeriod: p.refreshPeriod, RefreshQPS: p.refreshQPS,
+		Unclaimed: backend.Unclaimed, Presence: here, Webhooks: p.webhooks, BatchPeriod: p.batchPeriod, RefreshPeriod: p.refreshPeriod, RefreshQPS: p.refreshQPS,
 		Concurrency: p.concurrency, Namespace: namespace, UserAgent: userAgent(), Registry: metrics.Registry,
 	}
 	if p.webhookCredentials == "" { // otherwise there is an app whose id is not known
@@ -154,18 +157,22 @@ func (p *program) manage(ctx context.Context, book *ledger.Ledger, here interfac
 	if err := p.addScaler(book, stands); err != nil {
 		return err
 	}
+	if err := p.addProbes(book); err != nil {
+		return err
+	}
+	return p.manager.Start(ctx)
+}
+
+// addProbes has the manager say that the process lives, and whether it is ready: the servers receive, so it is unless the others of several
+// replicas hear from the log and it does not. What it lacks of its configuration does not count: it serves the rest.
+func (p *program) addProbes(book *ledger.Ledger) error {
 	if err := p.manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
-	if err := p.manager.AddReadyzCheck("webhook", p.webhooks.Ready); err != nil {
-		return err
+	if !p.sharesLog() {
+		return p.manager.AddReadyzCheck("ping", healthz.Ping)
 	}
-	if p.sharesLog() {
-		if err := p.manager.AddReadyzCheck("ledger", func(*http.Request) error { return p.lease.Ready(book.Fresh()) }); err != nil {
-			return err
-		}
-	}
-	return p.manager.Start(ctx)
+	return p.manager.AddReadyzCheck("ledger", func(*http.Request) error { return p.lease.Ready(book.Fresh()) })
 }
 
 // openGate has the gate decide from now on, and its API and the guard answer.
@@ -188,7 +195,7 @@ func (p *program) openGate(book *ledger.Ledger, stands *standing.Source) error {
 
 // addScaler has the manager serve the scaler, if it is to be served.
 func (p *program) addScaler(book *ledger.Ledger, stands *standing.Source) error {
-	if p.scalerAddress == none || p.scalerAddress == "" {
+	if !served(p.scalerAddress) {
 		return nil
 	}
 	serving, err := scaler.New(scaler.Options{

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -19,8 +20,8 @@ import (
 	"numberfleet.dev/numberfleet/internal/server"
 )
 
-// watchSecrets has the manager watch all files that secrets are to be in.
-func (p *program) watchSecrets() error {
+// watchFiles has the manager watch all files that secrets are to be in, and the certificates that listeners wait for. The metrics do not wait.
+func (p *program) watchFiles() error {
 	files := p.config.Secrets()
 	if p.webhookCredentials != "" {
 		files = append(files, webhook.SecretFiles("--webhook-credentials", p.webhookCredentials)...)
@@ -28,7 +29,18 @@ func (p *program) watchSecrets() error {
 	for i, app := range p.config.Webhooks.Apps {
 		files = append(files, webhook.SecretFiles(fmt.Sprintf("webhooks.apps[%d].credentials", i), app.Credentials)...)
 	}
-	return p.manager.Add(secret.NewWatcher(files, metrics.Registry, ctrl.Log.WithName("secrets")))
+	for _, listener := range []struct{ address, flag, directory string }{
+		{p.webhookAddress, "--webhook-cert-path", p.webhookCerts}, {p.eventsAddress, "--events-cert-path", p.eventsCerts},
+		{p.guardAddress, "--guard-cert-path", p.guardCerts}, {p.scalerAddress, "--scaler-cert-path", p.scalerCerts},
+	} {
+		if !served(listener.address) || listener.directory == "" {
+			continue
+		}
+		for _, name := range []string{server.CertificateFile, server.KeyFile} {
+			files = append(files, secret.File{Field: listener.flag + "/" + name, Path: filepath.Join(listener.directory, name), Certificate: true})
+		}
+	}
+	return p.manager.Add(secret.NewWatcher(files, p.degraded, metrics.Registry, ctrl.Log.WithName("secrets")))
 }
 
 // setUpWebhooks sets up the receiver of Meta's webhooks, for all apps that are configured.

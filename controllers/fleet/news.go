@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -46,6 +47,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		for _, key := range r.configured() {
 			queue.Add(key)
 		}
+		go r.listen(ctx, queue)
 		go received.Run(ctx, func(ctx context.Context, subject string) { r.Receive(ctx, queue, subject) })
 		return nil
 	}
@@ -186,6 +188,34 @@ func (r *Reconciler) Receive(ctx context.Context, queue adder, subject string) {
 		queue.Add(lookup.TemplateKey(&t))
 		for _, n := range r.numbers(ctx, lookup.AccountIndex, t.Spec.WhatsAppBusinessAccountID, client.InNamespace(t.Namespace)) {
 			r.enqueueNumber(ctx, queue, &n, lookup.TemplateKey(&t))
+		}
+	}
+}
+
+// listen enqueues, whenever webhooks can be received again or no more, the numbers of which nothing comes.
+func (r *Reconciler) listen(ctx context.Context, queue adder) {
+	changed := make(chan struct{}, 1)
+	r.Webhooks.Subscribe(func() {
+		select {
+		case changed <- struct{}{}:
+		default: // it is looked at already
+		}
+	})
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+		var all v1alpha1.PhoneNumberList
+		if err := r.Cache.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+			log.FromContext(ctx).Error(err, "cannot look up the numbers of which nothing comes")
+		}
+		for i := range all.Items {
+			n := &all.Items[i]
+			if !meta.IsStatusConditionTrue(n.Status.Conditions, v1alpha1.ConditionUsageFresh) {
+				r.enqueueNumber(ctx, queue, n, lookup.NumberKey(n))
+			}
 		}
 	}
 }

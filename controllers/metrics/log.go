@@ -13,14 +13,13 @@ import (
 type Log struct {
 	Ledger *ledger.Ledger
 	Stats  func() jetstream.Stats
-	Synced bool // the nodes of the log sync before they acknowledge
 
 	appends prometheus.Histogram
 }
 
 // NewLog makes a collector without a ledger.
-func NewLog(stats func() jetstream.Stats, synced bool) *Log {
-	return &Log{Stats: stats, Synced: synced, appends: prometheus.NewHistogram(prometheus.HistogramOpts{
+func NewLog(stats func() jetstream.Stats) *Log {
+	return &Log{Stats: stats, appends: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "numberfleet_log_append_duration_seconds",
 		Help:    "Time from the proposal of a round of records by this replica until it was applied here.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 10, 15},
@@ -37,9 +36,7 @@ var (
 		"How old what this replica knows may be: all that anyone was told before is applied here.", nil, nil)
 	logSkewDesc = prometheus.NewDesc("numberfleet_log_clock_difference_seconds",
 		"By how much the clock of this replica is ahead of the log's, as of the last round of its own; negative if it is behind.", nil, nil)
-	logLeadsDesc  = prometheus.NewDesc("numberfleet_log_leads", "Whether this replica leads: 1 then.", nil, nil)
-	logSyncedDesc = prometheus.NewDesc("numberfleet_log_synced",
-		"Whether the nodes of the log sync before they acknowledge: 0 where the configuration does not require it, and a power failure may lose what was acknowledged.", nil, nil)
+	logLeadsDesc    = prometheus.NewDesc("numberfleet_log_leads", "Whether this replica leads: 1 then.", nil, nil)
 	logRepeatsDesc  = prometheus.NewDesc("numberfleet_log_repeated_appends_total", "Total number of rounds and seals that were sent again, for want of an acknowledgement.", nil, nil)
 	logRestartsDesc = prometheus.NewDesc("numberfleet_log_reader_restarts_total", "Total number of consumers that this replica gave up, since nothing came.", nil, nil)
 	logDirectDesc   = prometheus.NewDesc("numberfleet_log_direct_reads_total", "Total number of messages that this replica read without a consumer.", nil, nil)
@@ -64,7 +61,6 @@ func (l *Log) Collect(metrics chan<- prometheus.Metric) {
 		{logAgeDesc, prometheus.GaugeValue, l.Ledger.Age().Seconds()},
 		{logSkewDesc, prometheus.GaugeValue, l.Ledger.Skew().Seconds()},
 		{logLeadsDesc, prometheus.GaugeValue, gaugeOf(l.Ledger.Leads())},
-		{logSyncedDesc, prometheus.GaugeValue, gaugeOf(l.Synced)},
 		{logRepeatsDesc, prometheus.CounterValue, float64(stats.Repeats)},
 		{logRestartsDesc, prometheus.CounterValue, float64(stats.Restarts)},
 		{logDirectDesc, prometheus.CounterValue, float64(stats.Direct)},

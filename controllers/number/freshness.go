@@ -56,14 +56,19 @@ func (e *Evaluation) setUsageFresh(set conditions.Setter, last, silent time.Time
 	}
 	// Once something was received it stays so: what was counted leaves the windows in time.
 	said := meta.FindStatusCondition(*set.In, v1alpha1.ConditionUsageFresh)
+	silence := !silent.IsZero() && !e.now.Before(silent)
 	received := o.Ledger.Known(number.Spec.PhoneNumber) || !last.IsZero() || said != nil && (said.Reason == v1alpha1.ReasonCounting || said.Reason == v1alpha1.ReasonSilent)
 	switch {
 	case e.unsubscribed():
 		set.Set(v1alpha1.ConditionUsageFresh, metav1.ConditionUnknown, v1alpha1.ReasonNotSubscribed,
 			"The operator's app is not among the apps that are subscribed to the number's account at Meta, so no webhooks come: subscribe it (POST /{account}/subscribed_apps).")
+	case (!received || silence) && !o.Webhooks.Receives(number.Spec.Business.WhatsAppBusinessAccountID):
+		set.Set(v1alpha1.ConditionUsageFresh, metav1.ConditionUnknown, v1alpha1.ReasonSecretMissing,
+			"Nothing comes for this number, and webhooks about it are refused until there is a secret of an app that may report about it: "+
+				"the operator's log and the metric numberfleet_degraded say which file is missing.")
 	case !received:
 		set.Set(v1alpha1.ConditionUsageFresh, metav1.ConditionUnknown, v1alpha1.ReasonNothingReceived, "Nothing was received for this number yet; see that Meta's webhook points to the operator.")
-	case !silent.IsZero() && !e.now.Before(silent):
+	case silence:
 		set.Set(v1alpha1.ConditionUsageFresh, metav1.ConditionUnknown, v1alpha1.ReasonSilent, "Nothing was received since "+statuses.Stamp(statuses.Time(last))+
 			", and something came on each of the seven days before: used falls, whether or not fewer users were reached. "+
 			"See that Meta's webhooks reach the operator, that its app is subscribed to the account, and that the number still sends.")

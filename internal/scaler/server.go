@@ -69,7 +69,7 @@ func New(o Options) (*Server, error) {
 	if o.Standing == nil || o.Clock == nil || o.Real == nil || o.Ledger == nil || o.Informers == nil || o.Metrics == nil {
 		return nil, errors.New("a scaler needs standing, clocks, a ledger, informers and a registerer of metrics")
 	}
-	o.Listener.HTTP2, o.Listener.Awaits = true, true
+	o.Listener.HTTP2 = true
 	return &Server{Options: o, requests: promauto.With(o.Metrics).NewCounterVec(prometheus.CounterOpts{
 		Name: "numberfleet_scaler_requests_total",
 		Help: "Total number of calls of autoscalers, by method and gRPC status code. A stream is counted when it ends.",

@@ -10,6 +10,8 @@ import (
 	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"numberfleet.dev/numberfleet/internal/degraded"
 )
 
 func file(t *testing.T, content string) string {
@@ -75,33 +77,35 @@ func TestAWatcherTellsWhichSecretsAreOfNoUse(t *testing.T) {
 	good, empty, doubted, missing := file(t, "s3cret"), file(t, "\n"), file(t, `"pr1vate"`), filepath.Join(t.TempDir(), "missing")
 	var log strings.Builder
 	registry := prometheus.NewRegistry()
-	files := []File{{Field: "a", Path: good}, {Field: "b", Path: empty}, {Field: "c", Path: doubted}, {Field: "d", Path: missing}, {Field: "e", Path: missing, Optional: true}}
-	w := NewWatcher(files, registry, funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{}))
-	metrics := func(usableB string, suspiciousC string) {
+	files := []File{{Field: "a", Path: good}, {Field: "b", Path: empty}, {Field: "c", Path: doubted}, {Field: "d", Path: missing}, {Field: "e", Path: missing, Optional: true}, {Field: "f", Path: missing, Certificate: true}}
+	logger := funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{})
+	w := NewWatcher(files, degraded.NewReporter(registry, logger), registry, logger)
+	metrics := func(missingB string, suspiciousC string) {
 		t.Helper()
-		want := `# HELP numberfleet_secret_suspicious Whether the secret of a field is likely not the one that was meant, such as a placeholder, or one with quotes around it or white space within: 1 then. It is used all the same. The log says what it is.
+		want := `# HELP numberfleet_degraded Whether the operator lacks something that it is configured with: 1 then. The reason is SecretMissing, CertificateMissing or LogNotSynced, and the field is the flag or the field of the configuration that names it. The log says what is wrong.
+# TYPE numberfleet_degraded gauge
+numberfleet_degraded{field="a",reason="SecretMissing"} 0
+numberfleet_degraded{field="b",reason="SecretMissing"} ` + missingB + `
+numberfleet_degraded{field="c",reason="SecretMissing"} 0
+numberfleet_degraded{field="d",reason="SecretMissing"} 1
+numberfleet_degraded{field="e",reason="SecretMissing"} 0
+numberfleet_degraded{field="f",reason="CertificateMissing"} 1
+# HELP numberfleet_secret_suspicious Whether the secret of a field is likely not the one that was meant, such as a placeholder, or one with quotes around it or white space within: 1 then. It is used all the same. The log says what it is.
 # TYPE numberfleet_secret_suspicious gauge
 numberfleet_secret_suspicious{field="a"} 0
 numberfleet_secret_suspicious{field="b"} 0
 numberfleet_secret_suspicious{field="c"} ` + suspiciousC + `
 numberfleet_secret_suspicious{field="d"} 0
 numberfleet_secret_suspicious{field="e"} 0
-# HELP numberfleet_secret_usable Whether there is a secret in the file that a field of the configuration names: 0 where the file is missing, empty or unreadable. The log says which it is.
-# TYPE numberfleet_secret_usable gauge
-numberfleet_secret_usable{field="a"} 1
-numberfleet_secret_usable{field="b"} ` + usableB + `
-numberfleet_secret_usable{field="c"} 1
-numberfleet_secret_usable{field="d"} 0
-numberfleet_secret_usable{field="e"} 1
 `
 		if err := testutil.GatherAndCompare(registry, strings.NewReader(want)); err != nil {
 			t.Error(err)
 		}
 	}
-	metrics("0", "1")
+	metrics("1", "1")
 	w.check()
 	told := log.String()
-	for _, of := range []string{`"field"="b"`, `"field"="c"`, `"field"="d"`, "is empty", "has quotes around it"} {
+	for _, of := range []string{`"field"="b"`, `"field"="c"`, `"field"="d"`, `"field"="f"`, "is empty", "has quotes around it"} {
 		if strings.Count(told, of) != 1 {
 			t.Errorf("%s is told %d times:\n%s", of, strings.Count(told, of), told)
 		}
@@ -117,8 +121,8 @@ numberfleet_secret_usable{field="e"} 1
 		}
 	}
 	w.check()
-	metrics("1", "0")
-	if strings.Count(log.String(), "nothing speaks against it any more") != 2 {
+	metrics("0", "0")
+	if strings.Count(log.String(), "Nothing speaks against a secret any more") != 1 || strings.Count(log.String(), "The operator has what it lacked") != 1 {
 		t.Errorf("got\n%s", log.String())
 	}
 }

@@ -18,22 +18,19 @@ import (
 
 // The files of a directory of certificates: the keys of a Secret of type kubernetes.io/tls.
 const (
-	certificateFile = "tls.crt"
-	keyFile         = "tls.key"
-
-	certificateInterval = time.Second // between looks for a certificate that is not there yet
+	CertificateFile = "tls.crt"
+	KeyFile         = "tls.key"
 )
+
+const certificateInterval = time.Second // between looks for a certificate that is not there yet
 
 // Listener says where and how to listen.
 type Listener struct {
 	Address string // host:port; port 0 picks one
-	// CertDir holds tls.crt and tls.key, which are read again when they change. Without it the listener speaks plain HTTP, for setups
-	// whose ingress terminates TLS.
+	// CertDir holds tls.crt and tls.key, which are waited for, and read again when they change. Without it the listener speaks plain HTTP,
+	// for setups whose ingress terminates TLS.
 	CertDir string
-	// Awaits says that the listener waits for a certificate where CertDir has none yet.
-	Awaits bool
-	// Tokens says that callers bring bearer tokens: without CertDir the listener then takes a loopback address only. It awaits a
-	// certificate.
+	// Tokens says that callers bring bearer tokens: without CertDir the listener then takes a loopback address only.
 	Tokens bool
 	// ClientCAFile has certificates, one of which must have signed that of a caller; it is read again for each connection. Optional.
 	ClientCAFile string
@@ -44,7 +41,7 @@ type Listener struct {
 // Listen listens, over TLS where there are certificates, which are watched until ctx is done. It is nil where ctx is done before the
 // certificate is there. An error says what it is that the listener cannot do or lacks.
 func (l *Listener) Listen(ctx context.Context) (net.Listener, error) {
-	if (l.Tokens || l.Awaits) && l.CertDir != "" && !l.certified(ctx) {
+	if l.CertDir != "" && !l.certified(ctx) {
 		return nil, nil
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
@@ -62,7 +59,7 @@ func (l *Listener) Listen(ctx context.Context) (net.Listener, error) {
 		}
 		return listener, nil
 	}
-	certificates, err := certwatcher.New(filepath.Join(l.CertDir, certificateFile), filepath.Join(l.CertDir, keyFile))
+	certificates, err := certwatcher.New(filepath.Join(l.CertDir, CertificateFile), filepath.Join(l.CertDir, KeyFile))
 	if err != nil {
 		_ = listener.Close()
 		return nil, fmt.Errorf("has no certificate that can be read: %w", err)
@@ -102,8 +99,8 @@ func (l *Listener) tls(certificates *certwatcher.CertWatcher) *tls.Config {
 // certified waits for the certificate, and says whether it is there: false means that ctx is done.
 func (l *Listener) certified(ctx context.Context) bool {
 	there := func(context.Context) (bool, error) {
-		_, noCertificate := os.Stat(filepath.Join(l.CertDir, certificateFile))
-		_, noKey := os.Stat(filepath.Join(l.CertDir, keyFile))
+		_, noCertificate := os.Stat(filepath.Join(l.CertDir, CertificateFile))
+		_, noKey := os.Stat(filepath.Join(l.CertDir, KeyFile))
 		return noCertificate == nil && noKey == nil, nil
 	}
 	if now, _ := there(ctx); now {

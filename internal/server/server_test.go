@@ -166,9 +166,12 @@ func TestAServerThatCannotStartSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
+	broken := t.TempDir()
+	servertest.Write(t, broken, server.CertificateFile, "no certificate")
+	servertest.Write(t, broken, server.KeyFile, "no key")
 	for want, listener := range map[string]server.Listener{
-		"the API cannot listen":      {Address: taken.Addr().String()},
-		"the API has no certificate": {Address: "127.0.0.1:0", CertDir: t.TempDir()},
+		"the API cannot listen":                       {Address: taken.Addr().String()},
+		"the API has no certificate that can be read": {Address: "127.0.0.1:0", CertDir: broken},
 	} {
 		s := &server.Server{Name: "the API", Listener: listener, Handler: echo()}
 		if err := s.Start(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
@@ -186,8 +189,8 @@ func TestTokensDoNotGoOverPlainHTTP(t *testing.T) {
 	}
 }
 
-func TestAServerOfTokensWaitsForItsCertificate(t *testing.T) {
-	listener := server.Listener{Address: "127.0.0.1:0", CertDir: t.TempDir(), Tokens: true}
+func TestAServerWaitsForItsCertificate(t *testing.T) {
+	listener := server.Listener{Address: "127.0.0.1:0", CertDir: t.TempDir()}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	if l, err := listener.Listen(gone); l != nil || err != nil {

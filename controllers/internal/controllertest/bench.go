@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -197,6 +198,26 @@ type Present struct{ SinceTime time.Time }
 // PresentSince implements reconciler.Presence.
 func (p *Present) PresentSince() time.Time { return p.SinceTime }
 
+// Webhooks can be received, unless the secret of every app is missing.
+type Webhooks struct {
+	missing atomic.Bool
+	changed atomic.Pointer[func()]
+}
+
+// Receives implements reconciler.Webhooks.
+func (w *Webhooks) Receives(string) bool { return !w.missing.Load() }
+
+// Subscribe implements reconciler.Webhooks.
+func (w *Webhooks) Subscribe(changed func()) { w.changed.Store(&changed) }
+
+// SetMissing says whether the secrets are missing.
+func (w *Webhooks) SetMissing(missing bool) {
+	w.missing.Store(missing)
+	if changed := w.changed.Load(); changed != nil {
+		(*changed)()
+	}
+}
+
 // Bench is one test's namespace, clock and ledger, and what controllers work with. The test reconciles, so that each step is the test's
 // own; see Manager for controllers that run by themselves.
 type Bench struct {
@@ -247,7 +268,7 @@ func New(t *testing.T) *Bench {
 	b.Operator = reconciler.Operator{
 		Client: manager.GetClient(), Cache: manager.GetClient(), Policies: lookup.Policies{Reader: manager.GetClient(), Compiled: &standing.Policies{}},
 		Clock: b.FakeClock, Real: testingclock.NewFakePassiveClock(Start), Ledger: book, Samples: usage.NewPrometheus(config.Prometheus{}),
-		Receipts: receipts.New(), Presence: &Present{Start}, Recorder: b.Recorder,
+		Receipts: receipts.New(), Presence: &Present{Start}, Webhooks: &Webhooks{}, Recorder: b.Recorder,
 		Metrics: reconciler.NewMetrics(b.registry), Throttle: Unthrottled(), BatchPeriod: 10 * time.Millisecond, Concurrency: 1,
 	}
 	b.resources, err = standing.Watch(b.Ctx, manager.GetCache())

@@ -44,6 +44,7 @@ type Operator struct {
 	Receipts *receipts.Receipts
 	// Presence is since when the operator is there to receive.
 	Presence Presence
+	Webhooks Webhooks
 	Recorder events.EventRecorder
 	Metrics  *Metrics
 	// Throttle says when counts alone are written.
@@ -59,6 +60,14 @@ type Operator struct {
 type Presence interface {
 	// PresentSince is since when it has been there without a break that is longer than counts.Break.
 	PresentSince() time.Time
+}
+
+// Webhooks tells whether webhooks can be received: webhook.Receiver is one.
+type Webhooks interface {
+	// Receives says whether they can about an account at Meta, or about a number without one where it is empty.
+	Receives(account string) bool
+	// Subscribe has changed called, which waits for nothing, whenever Receives may say something else.
+	Subscribe(changed func())
 }
 
 // SetWindows has the ledger keep the windows that a policy needs of a number.

@@ -245,8 +245,8 @@ func TestMetricsTellAppsApart(t *testing.T) {
 	}, "\n"))
 }
 
-// One app that lacks its secret does not turn the others away.
-func TestItIsReadyWithTheSecretOfOneApp(t *testing.T) {
+// An app that lacks its secret keeps nothing from the others, and what it alone may speak about is not received.
+func TestWhatIsReceivedFollowsFromTheSecretsThatAreThere(t *testing.T) {
 	f := newTenants(t)
 	ready := func() map[string]float64 {
 		families, err := f.metrics.Gather()
@@ -266,8 +266,10 @@ func TestItIsReadyWithTheSecretOfOneApp(t *testing.T) {
 	for _, name := range []string{"", "hub", "shop"} {
 		f.apps[strings.TrimSuffix(DefaultPath+"/"+name, "/")].credentials.current.Store(&secrets{})
 	}
-	if err := f.Ready(nil); err != nil {
-		t.Error(err)
+	for account, want := range map[string]bool{bank: true, shop: false, "": true} {
+		if got := f.Receives(account); got != want {
+			t.Errorf("it says that it receives what is about %q: %v", account, got)
+		}
 	}
 	if got := ready(); fmt.Sprint(got) != fmt.Sprint(map[string]float64{"": 0, "hub": 0, "shop": 0, "bank": 1}) {
 		t.Errorf("ready are %v", got)
@@ -276,8 +278,25 @@ func TestItIsReadyWithTheSecretOfOneApp(t *testing.T) {
 		t.Errorf("the one that lacks it got %d", w.Code)
 	}
 	f.apps[DefaultPath+"/bank"].credentials.current.Store(&secrets{})
-	if f.Ready(nil) == nil {
-		t.Error("it is ready without any secret")
+	if f.Receives("") {
+		t.Error("it receives without any secret")
+	}
+}
+
+// Who subscribed hears when an app secret comes and when it goes, and of nothing else.
+func TestItIsToldWhenASecretComesAndGoes(t *testing.T) {
+	f, told := newFixture(t), 0
+	f.Subscribe(func() { told++ })
+	of, dir := f.apps[DefaultPath].credentials, t.TempDir()
+	of.dir = dir
+	for i, step := range []struct {
+		secret string
+		told   int
+	}{{"", 1}, {"", 1}, {"s3cret", 2}, {"an0ther", 2}, {"", 3}} {
+		servertest.Write(t, dir, AppSecretFile, step.secret)
+		if of.read(); told != step.told {
+			t.Errorf("step %d: told %d times, want %d", i, told, step.told)
+		}
 	}
 }
 

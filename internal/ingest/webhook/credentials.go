@@ -6,11 +6,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"hash"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -44,12 +41,12 @@ type Credentials struct {
 
 	current atomic.Pointer[secrets]
 	mu      sync.Mutex // held while reading
-	problem string     // what was last logged
+	changed func()     // is called when the app secret comes or goes; nil for nobody
 }
 
-// NewCredentials reads the directory. That something is missing is logged, and is no error: it may come.
+// NewCredentials reads the directory. That something is missing is no error: it may come.
 func NewCredentials(dir string, log logr.Logger) *Credentials {
-	c := &Credentials{dir: dir, log: log, problem: "not read yet"}
+	c := &Credentials{dir: dir, log: log}
 	c.current.Store(&secrets{})
 	c.read()
 	return c
@@ -60,40 +57,36 @@ func (c *Credentials) Watch(ctx context.Context) {
 	wait.UntilWithContext(ctx, func(context.Context) { c.read() }, readInterval)
 }
 
-// read reads all files. Files of before and after a change may be mixed until they are read again.
+// read reads all files. One that is missing or unreadable counts as empty: secret.Watcher tells of it. Files of before and after a change may be
+// mixed until they are read again.
 func (c *Credentials) read() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var problems []string
-	file := func(name string, required bool) string {
+	file := func(name string) string {
 		content, err := secret.Read(filepath.Join(c.dir, name))
-		if err != nil && (required || !errors.Is(err, os.ErrNotExist) && !errors.Is(err, secret.ErrEmpty)) {
-			problems = append(problems, fmt.Sprintf("%s: %v", name, err))
+		if err != nil {
+			return ""
 		}
 		return content
 	}
-	read := secretFiles{app: file(AppSecretFile, true), previous: file(PreviousAppSecretFile, false), token: file(VerifyTokenFile, true)}
-	changed := read != c.current.Load().files
-	if changed {
-		c.current.Store(newSecrets(read))
+	read, before := secretFiles{app: file(AppSecretFile), previous: file(PreviousAppSecretFile), token: file(VerifyTokenFile)}, c.get()
+	if read == before.files {
+		return
 	}
-	problem := strings.Join(problems, "; ")
-	switch {
-	case problem != "" && problem != c.problem:
-		c.log.Error(errors.New(problem), "Webhook credentials are missing; what needs them is refused", "directory", c.dir)
-	case problem == "" && (changed || c.problem != ""):
-		c.log.Info("Webhook credentials were read", "directory", c.dir, "secrets", len(c.current.Load().keys))
+	c.current.Store(newSecrets(read))
+	c.log.Info("Webhook credentials were read", "directory", c.dir, "secrets", len(c.get().keys))
+	if before.ready() != c.get().ready() && c.changed != nil {
+		c.changed()
 	}
-	c.problem = problem
 }
 
 func (c *Credentials) get() *secrets { return c.current.Load() }
 
-// missing says which files are missing or unusable, and why; empty if none is.
-func (c *Credentials) missing() string {
+// subscribe has changed called, without waiting for anything, whenever the app secret comes or goes.
+func (c *Credentials) subscribe(changed func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.problem
+	c.changed = changed
 }
 
 // SecretFiles are the files of a credentials directory that a field or flag names.

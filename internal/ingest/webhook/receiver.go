@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -114,21 +113,22 @@ func NewReceiver(options Options) (*Receiver, error) {
 // the backend they began with.
 func (r *Receiver) SetBackend(backend *ingest.Backend) { r.backend.Store(backend) }
 
-// Ready is a readiness check: an error says what the receiver lacks. It is ready with the secret of one app: what another
-// lacks is no reason to turn away all of them, and is in the log and in a metric.
-func (r *Receiver) Ready(*http.Request) error {
-	if r.backend.Load() == nil {
-		return errors.New("the receiver has no ledger yet")
-	}
-	var problems []string
+// Receives says whether webhooks about a WhatsApp Business account can be taken: an app that may speak about it has its secret. Without an
+// account it says so of a number that no resource gives to one, of which every app may speak.
+func (r *Receiver) Receives(account string) bool {
 	for _, app := range r.apps {
-		if app.credentials.get().ready() {
-			return nil
+		if app.credentials.get().ready() && (app.accounts == nil || account == "" || app.accounts[account]) {
+			return true
 		}
-		problems = append(problems, strings.TrimSpace(app.name+" "+app.credentials.missing()))
 	}
-	slices.Sort(problems)
-	return fmt.Errorf("the receiver has no app secret: %s", strings.Join(problems, "; "))
+	return false
+}
+
+// Subscribe has changed called whenever Receives may say something else. It must not wait for anything.
+func (r *Receiver) Subscribe(changed func()) {
+	for _, app := range r.apps {
+		app.credentials.subscribe(changed)
+	}
 }
 
 // ServeHTTP implements http.Handler.

@@ -543,22 +543,6 @@ func TestTheLongestSubjectFitsIntoTheLedger(t *testing.T) {
 	}
 }
 
-func TestItIsReadyWithALedgerAndASecret(t *testing.T) {
-	f := newFixture(t)
-	if err := f.Ready(nil); err != nil {
-		t.Error(err)
-	}
-	f.SetBackend(nil)
-	if f.Ready(nil) == nil {
-		t.Error("it is ready without a ledger")
-	}
-	f.SetBackend(&ingest.Backend{Ledger: f.ledger, Hasher: f.hasher})
-	f.apps[DefaultPath].credentials.current.Store(&secrets{})
-	if f.Ready(nil) == nil {
-		t.Error("it is ready without a secret")
-	}
-}
-
 // FuzzReceive promises that no request makes the receiver panic, acknowledge what the ledger does not have, or write about the
 // account of another app.
 func FuzzReceive(f *testing.F) {
