@@ -49,6 +49,7 @@ KUSTOMIZE ?= $(BIN)/kustomize
 HELM ?= $(BIN)/helm
 GOLANGCI_LINT ?= $(BIN)/golangci-lint
 PROMETHEUS ?= $(BIN)/prometheus
+PROMTOOL ?= $(BIN)/promtool
 NATS_SERVER ?= $(BIN)/nats-server
 LAZYFS ?= $(BIN)/lazyfs
 AUTOSCALING := $(BIN)/kube-controller-manager $(BIN)/keda-operator $(BIN)/keda-adapter
@@ -62,7 +63,7 @@ HACK_MODULES := hack/bench hack/controlplane hack/helm hack/image hack/lazyfs ha
 FUZZTIME ?= 1m
 
 # What `make generate` writes.
-GENERATED := config/crd/bases config/chart/crds config/chart/files/role.yaml config/default/operator.yaml config/samples/replicas/operator.yaml \
+GENERATED := config/crd/bases config/chart/crds config/chart/files config/default/operator.yaml config/samples/replicas/operator.yaml \
 	api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration \
 	internal/scaler/externalscaler/externalscaler.pb.go internal/scaler/externalscaler/externalscaler_grpc.pb.go
 
@@ -87,10 +88,10 @@ scale-demo: bin/manager bin/scale $(AUTOSCALING) ## Show senders that KEDA scale
 	@assets=$$(hack/controlplane/assets.sh) && exec bin/scale --assets "$$assets" --manager bin/manager --programs $(BIN) --crds "$$($(KEDA_CRDS))"
 
 .PHONY: test
-test: require-cc bin/manager $(PROMETHEUS) $(NATS_SERVER) $(LAZYFS) $(HELM) ## Run all tests, with the race detector and a real API server, Prometheus, NATS and Helm.
+test: require-cc bin/manager $(PROMETHEUS) $(PROMTOOL) $(NATS_SERVER) $(LAZYFS) $(HELM) ## Run all tests, with the race detector and a real API server, Prometheus, NATS and Helm.
 	assets=$$(hack/controlplane/assets.sh) && \
-		export KUBEBUILDER_ASSETS=$$assets PROMETHEUS="$(abspath $(PROMETHEUS))" NATS_SERVER="$(abspath $(NATS_SERVER))" LAZYFS="$(abspath $(LAZYFS))" \
-			HELM="$(abspath $(HELM))" MANAGER="$(abspath bin/manager)" && \
+		export KUBEBUILDER_ASSETS=$$assets PROMETHEUS="$(abspath $(PROMETHEUS))" PROMTOOL="$(abspath $(PROMTOOL))" NATS_SERVER="$(abspath $(NATS_SERVER))" \
+			LAZYFS="$(abspath $(LAZYFS))" HELM="$(abspath $(HELM))" MANAGER="$(abspath bin/manager)" && \
 		CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/bench test ./...
 	go -C hack/image test ./...
@@ -142,6 +143,7 @@ generate: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(HELM) ## Write deep copies, apply 
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... paths=./cmd/... output:rbac:dir=config/chart/files
 	rm -rf config/chart/crds && cp -r config/crd/bases config/chart/crds
+	cp config/prometheus/rules.yaml config/chart/files
 	$(call print,config/default,--set image.repository=numberfleet)
 	$(call print,config/samples/replicas,--values config/samples/replicas/values.yaml)
 
@@ -300,10 +302,13 @@ $(BIN)/golangci-lint: hack/tools/golangci-lint/go.mod hack/tools/golangci-lint/m
 $(BIN)/cyclonedx-gomod: hack/tools/go.mod
 	$(call tool,hack/tools,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod)
 
-# The Prometheus of the tests, without service discovery and web pages.
+# The Prometheus of the tests, without service discovery and web pages, and what tests rules: they have most packages in common.
 $(BIN)/prometheus: hack/prometheus/go.mod
 	@echo 'building Prometheus, once: this takes some minutes'
 	$(call tool,hack/prometheus,-tags remove_all_sd github.com/prometheus/prometheus/cmd/prometheus)
+
+$(BIN)/promtool: hack/prometheus/go.mod
+	$(call tool,hack/prometheus,-tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool)
 
 $(BIN)/nats-server: hack/nats/go.mod
 	$(call tool,hack/nats,github.com/nats-io/nats-server/v2)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -35,7 +36,8 @@ var (
 	poolRoomDescs      = newRoomDesc("number_pool", "a number pool", labels)
 
 	infoDesc = prometheus.NewDesc("numberfleet_phone_number_info",
-		"Where a phone number stands; always 1.", []string{"namespace", "name", "tier", "quality", "state", "policy"}, nil)
+		"Where a phone number stands, and the business portfolio whose limit it shares, empty if it has its own; always 1.",
+		[]string{"namespace", "name", "tier", "quality", "state", "policy", "portfolio"}, nil)
 	readyDesc = prometheus.NewDesc("numberfleet_phone_number_ready",
 		"Whether the operator does its job for a phone number: 1, or 0 with the reason in the resource's condition Ready.", labels, nil)
 	limitDesc = prometheus.NewDesc("numberfleet_phone_number_limit",
@@ -46,6 +48,8 @@ var (
 		"Users with a counted delivery from a phone number in the last 7 days.", labels, nil)
 	deadlineDesc = prometheus.NewDesc("numberfleet_phone_number_next_deadline_timestamp_seconds",
 		"Next instant at which a phone number changes by itself; absent if there is none.", labels, nil)
+	flagDesc = prometheus.NewDesc("numberfleet_phone_number_flag_deadline_timestamp_seconds",
+		"When the tier of a flagged phone number falls if its quality stays low; absent if it is not flagged, or recovers, or if nobody knows.", labels, nil)
 	ownUsedDesc = prometheus.NewDesc("numberfleet_phone_number_own_used",
 		"How much of the messaging limit a phone number itself has used now; that of its portfolio is in numberfleet_phone_number_used.", labels, nil)
 	ownReservedDesc = prometheus.NewDesc("numberfleet_phone_number_own_reserved",
@@ -68,7 +72,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (f *Standing) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{readyDesc, infoDesc, limitDesc, usedDesc, usersDesc, deadlineDesc, unclaimedDesc,
+	for _, d := range []*prometheus.Desc{readyDesc, infoDesc, limitDesc, usedDesc, usersDesc, deadlineDesc, flagDesc, conditionDesc, unclaimedDesc,
 		ownUsedDesc, ownReservedDesc, portfolioLimitDesc, portfolioUsedDesc, portfolioNumbersDesc, poolNumbersDesc, poolSendableDesc, templateDesc} {
 		descriptions <- d
 	}
@@ -114,6 +118,7 @@ func (f *Standing) number(n *v1alpha1.PhoneNumber, view *standing.View, metrics 
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{n.Namespace, n.Name}, more...)...)
 	}
 	stands := view.Number(n)
+	collectConditions(lookup.PhoneNumber, n, n.Status.Conditions, metrics)
 	gauge(readyDesc, gaugeOf(meta.IsStatusConditionTrue(n.Status.Conditions, v1alpha1.ConditionReady)))
 	roomDescs.collect(gauge, &stands.Room, unlimited(&n.Status.Tier))
 	gauge(ownReservedDesc, float64(stands.OwnReserved))
@@ -121,7 +126,7 @@ func (f *Standing) number(n *v1alpha1.PhoneNumber, view *standing.View, metrics 
 	if n.Status.Tier.Name == "" {
 		return
 	}
-	gauge(infoDesc, 1, n.Status.Tier.Name, string(n.Status.Quality.Rating), string(n.Status.State), n.Status.PolicyName)
+	gauge(infoDesc, 1, n.Status.Tier.Name, string(n.Status.Quality.Rating), string(n.Status.State), n.Status.PolicyName, n.Status.Portfolio)
 	if n.Status.Tier.Limit > 0 {
 		gauge(limitDesc, float64(n.Status.Tier.Limit))
 	}
@@ -133,8 +138,13 @@ func (f *Standing) number(n *v1alpha1.PhoneNumber, view *standing.View, metrics 
 			gauge(count.desc, float64(*count.value))
 		}
 	}
-	if deadline := n.Status.NextDeadlineTime; !deadline.IsZero() {
-		gauge(deadlineDesc, float64(deadline.Unix()))
+	for _, instant := range []struct {
+		desc *prometheus.Desc
+		at   metav1.Time
+	}{{deadlineDesc, n.Status.NextDeadlineTime}, {flagDesc, n.Status.Flag.DeadlineTime}} {
+		if !instant.at.IsZero() {
+			gauge(instant.desc, float64(instant.at.Unix()))
+		}
 	}
 }
 
@@ -144,6 +154,7 @@ func (f *Standing) portfolios(view *standing.View, metrics chan<- prometheus.Met
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{p.Name}, more...)...)
 		}
 		stands := view.Portfolio(p)
+		collectConditions(lookup.BusinessPortfolio, p, p.Status.Conditions, metrics)
 		portfolioRoomDescs.collect(gauge, &stands.Room, unlimited(&p.Status.Tier))
 		portfolioBudgetDescs.collect(gauge, stands.Budgets)
 		if p.Status.Tier.Name == "" {
@@ -167,6 +178,7 @@ func (f *Standing) pools(view *standing.View, metrics chan<- prometheus.Metric) 
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, p.Namespace, p.Name)
 		}
 		stands := view.Pool(p)
+		collectConditions(lookup.NumberPool, p, p.Status.Conditions, metrics)
 		poolRoomDescs.collect(gauge, &stands.Room, stands.Remaining == rules.NoLimit)
 		gauge(poolNumbersDesc, float64(len(stands.Members)))
 		gauge(poolSendableDesc, float64(stands.SendableMembers()))
@@ -220,7 +232,9 @@ func (f *Standing) templates(ctx context.Context, metrics chan<- prometheus.Metr
 		return
 	}
 	for i := range list.Items {
-		if t := &list.Items[i]; t.Status.State != "" {
+		t := &list.Items[i]
+		collectConditions(lookup.MessageTemplate, t, t.Status.Conditions, metrics)
+		if t.Status.State != "" {
 			metrics <- prometheus.MustNewConstMetric(templateDesc, prometheus.GaugeValue, 1, t.Namespace, t.Name,
 				string(t.Status.Quality.Rating), template.StateLabel(t.Status.State), t.Status.PolicyName)
 		}
