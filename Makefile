@@ -56,14 +56,15 @@ AUTOSCALING := $(BIN)/kube-controller-manager $(BIN)/keda-operator $(BIN)/keda-a
 PROTOC_TOOLS := $(BIN)/protoc $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 
 # The modules of this repository besides the operator's own that verify-modules checks. Not hack/keda: go mod tidy unpacks 2 GB of sources for
-# it, and nothing else that verify does needs them.
+# it, and nothing else that verify does needs them. Nor hack/chart/kinds, of which manifests alone are read.
 HACK_MODULES := hack/bench hack/controlplane hack/helm hack/image hack/lazyfs hack/nats hack/prometheus hack/tools hack/tools/golangci-lint
 
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 1m
 
 # What `make generate` writes.
-GENERATED := config/crd/bases config/chart/crds config/chart/files config/default/operator.yaml config/samples/replicas/operator.yaml \
+GENERATED := config/crd/bases config/chart/crds config/chart/files config/chart/values.schema.json config/chart/README.md \
+	config/default/operator.yaml config/samples/replicas/operator.yaml \
 	api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration \
 	internal/scaler/externalscaler/externalscaler.pb.go internal/scaler/externalscaler/externalscaler_grpc.pb.go
 
@@ -136,7 +137,7 @@ fuzz: ## Run every fuzz target for FUZZTIME, one after the other.
 ##@ Development
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(HELM) ## Write deep copies, apply configurations, CRDs and the manager's role from the Go code, KEDA's protocol in Go, and manifests from the chart.
+generate: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(HELM) ## Write deep copies, apply configurations, CRDs and the manager's role from the Go code, KEDA's protocol in Go, and the schema, the page and the manifests of the chart.
 	$(BIN)/protoc internal/scaler/externalscaler/externalscaler.proto $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(CONTROLLER_GEN) applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/...
@@ -144,6 +145,7 @@ generate: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(HELM) ## Write deep copies, apply 
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... paths=./cmd/... output:rbac:dir=config/chart/files
 	rm -rf config/chart/crds && cp -r config/crd/bases config/chart/crds
 	cp config/prometheus/rules.yaml config/chart/files
+	go run ./hack/chart/generate
 	$(call print,config/default,--set image.repository=numberfleet)
 	$(call print,config/samples/replicas,--values config/samples/replicas/values.yaml)
 

@@ -55,7 +55,9 @@ func newCluster(t *testing.T) *cluster {
 			t.Fatal(err)
 		}
 	}
-	c := &cluster{t: t, admin: plane.Admin(), folder: folder, kubeconfig: filepath.Join(folder, "kubeconfig")}
+	admin := plane.Admin()
+	admin.WarningHandlerWithContext = warnings{t}
+	c := &cluster{t: t, admin: admin, folder: folder, kubeconfig: filepath.Join(folder, "kubeconfig")}
 	if c.WithWatch, err = client.NewWithWatch(c.admin, client.Options{Scheme: kinds}); err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +65,13 @@ func newCluster(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// warnings are errors.
+type warnings struct{ t *testing.T }
+
+func (w warnings) HandleWarningHeaderWithContext(_ context.Context, _ int, _, text string) {
+	w.t.Errorf("the API server warns: %s", text)
 }
 
 // helm runs Helm against the cluster, and returns what it says and whether it succeeds.

@@ -59,6 +59,7 @@ type Receiver struct {
 
 // Email is an SMTP server to send through.
 type Email struct {
+	// Host is the name or the address of the server, without a port.
 	Host string `json:"host"`
 	// Port is 1 to 65535; where it is left out 587, or 465 with Implicit TLS, or 25 without TLS.
 	Port int `json:"port"`
@@ -89,18 +90,23 @@ const (
 // Slack is an incoming webhook of Slack, or of what takes the same: Mattermost, Rocket.Chat, Discord under /slack.
 type Slack struct {
 	// URL of a webhook is a secret with most services: URLFile, a file with nothing but the URL, is meant for them.
-	URL     string `json:"url"`
+	URL string `json:"url"`
+	// URLFile holds the URL.
 	URLFile string `json:"urlFile"`
-	CAFile  string `json:"caFile"`
+	// CAFile holds the certificates to trust, in PEM; the system's where it is empty.
+	CAFile string `json:"caFile"`
 }
 
 // CloudEvents is an HTTP sink of CloudEvents.
 type CloudEvents struct {
-	URL     string `json:"url"`
+	// URL of the sink; or URLFile, a file that holds it.
+	URL string `json:"url"`
+	// URLFile holds the URL.
 	URLFile string `json:"urlFile"`
 	// TokenFile holds a bearer token to send along; https only.
 	TokenFile string `json:"tokenFile"`
-	CAFile    string `json:"caFile"`
+	// CAFile holds the certificates to trust, in PEM; the system's where it is empty.
+	CAFile string `json:"caFile"`
 }
 
 // Load reads a configuration file. Without a name, or where there is no such file, all is as where it is left out, and found

@@ -42,9 +42,10 @@ type Log struct {
 	CredentialsFile string `json:"credentialsFile"`
 	// CAFile holds the certificates to trust, in PEM; the system's where it is empty.
 	CAFile string `json:"caFile"`
-	// CertificateFile and KeyFile are for servers that want a certificate, in PEM: both or none.
+	// CertificateFile is for servers that want a certificate, in PEM: it and KeyFile, or none.
 	CertificateFile string `json:"certificateFile"`
-	KeyFile         string `json:"keyFile"`
+	// KeyFile is the key of CertificateFile, in PEM.
+	KeyFile string `json:"keyFile"`
 	// Instance is a DNS label of at most 63 characters; main where it is left out. Those of one instance share a log.
 	Instance string `json:"instance"`
 	// Cluster is the name of this Kubernetes cluster, a DNS label of at most 63 characters, where several share the log; else it is left out.

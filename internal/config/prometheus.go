@@ -52,9 +52,12 @@ const (
 
 // PrometheusQueries are queries in PromQL of at most 4096 bytes; see v1alpha1.UsageQueries for what they give.
 type PrometheusQueries struct {
-	Used        string `json:"used"`
+	// Used gives how much of the limit is used, over $window.
+	Used string `json:"used"`
+	// UniqueUsers gives the unique users over $upgradeWindow.
 	UniqueUsers string `json:"uniqueUsers"`
-	Messages    string `json:"messages"`
+	// Messages gives the messages delivered outside of customer service windows over $upgradeWindow.
+	Messages string `json:"messages"`
 }
 
 const (

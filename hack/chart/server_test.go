@@ -1,0 +1,116 @@
+package chart
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"numberfleet.dev/numberfleet/hack/rig"
+)
+
+// foreign are the kinds of others that the chart has objects of, by the modules that have their manifests.
+var foreign = map[string]string{
+	"github.com/cert-manager/cert-manager":               "deploy/crds/cert-manager.io_*.yaml",
+	"github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+	"sigs.k8s.io/gateway-api":                            "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+}
+
+// install makes the API server serve the kinds of others.
+func (c *cluster) installForeign() {
+	c.t.Helper()
+	for module, pattern := range foreign {
+		command := exec.CommandContext(c.t.Context(), "go", "mod", "download", "-json", module)
+		command.Dir = "kinds"
+		out, err := command.Output()
+		if err != nil {
+			c.t.Fatalf("download %s: %v: %s", module, err, out)
+		}
+		var downloaded struct{ Dir string }
+		if err := json.Unmarshal(out, &downloaded); err != nil {
+			c.t.Fatal(err)
+		}
+		files, err := filepath.Glob(filepath.Join(downloaded.Dir, pattern))
+		if err != nil || len(files) == 0 {
+			c.t.Fatalf("%s has no kinds: %v", module, err)
+		}
+		for _, file := range files {
+			c.applyFile(file)
+		}
+	}
+}
+
+func (c *cluster) applyFile(file string) {
+	c.t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	objects, err := rig.Parse(content)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, object := range objects {
+		if err := rig.Apply(c.t.Context(), c, object, "test"); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+// takes checks that the API server takes an object, and admits the pod that it makes.
+func (c *cluster) takes(object *unstructured.Unstructured) {
+	c.t.Helper()
+	if err := rig.Apply(c.t.Context(), client.NewDryRunClient(c), object, "test"); err != nil {
+		c.t.Error(err)
+	}
+	template, found, err := unstructured.NestedMap(object.Object, "spec", "template")
+	if err != nil || !found {
+		return
+	}
+	pod := &corev1.Pod{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(template, pod); err != nil {
+		c.t.Fatal(err)
+	}
+	pod.Namespace, pod.Name = object.GetNamespace(), object.GetName()
+	if err := c.Create(c.t.Context(), pod, client.DryRunAll); err != nil {
+		c.t.Errorf("the pod of %s %s is refused: %v", object.GetKind(), object.GetName(), err)
+	}
+}
+
+// An API server takes whatever the chart prints, for each of its values, in a namespace whose pods are restricted.
+func TestAnAPIServerTakesWhateverIsPrinted(t *testing.T) {
+	c := newCluster(t)
+	c.installForeign()
+	c.applyFile("../../config/namespace/namespace.yaml")
+	values := [][]string{{required}, {required, complete}}
+	for _, one := range cases {
+		values = append(values, []string{required, one.with, one.values})
+	}
+	seen := map[string]bool{}
+	for _, these := range values {
+		objects := mustRender(t, these...)
+		for _, object := range objects {
+			if object.GetKind() == "ServiceAccount" { // pods have one
+				if err := rig.Apply(t.Context(), c, object, "test"); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, object := range objects {
+			content, err := object.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !seen[string(content)] {
+				seen[string(content)] = true
+				c.takes(object)
+			}
+		}
+	}
+}
