@@ -15,34 +15,30 @@ import (
 	"numberfleet.dev/numberfleet/hack/rig"
 )
 
-// foreign are the kinds of others that the chart has objects of, by the modules that have their manifests.
-var foreign = map[string]string{
-	"github.com/cert-manager/cert-manager":               "deploy/crds/cert-manager.io_*.yaml",
-	"github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
-	"sigs.k8s.io/gateway-api":                            "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+// foreign are the kinds of others that the chart has objects of: manifests in modules.
+var foreign = []struct{ module, file string }{
+	{"github.com/cert-manager/cert-manager", "deploy/crds/cert-manager.io_certificates.yaml"},
+	{"github.com/cert-manager/cert-manager", "deploy/crds/cert-manager.io_issuers.yaml"},
+	{"github.com/prometheus-operator/prometheus-operator", "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml"},
+	{"github.com/prometheus-operator/prometheus-operator", "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml"},
+	{"sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"},
 }
 
-// install makes the API server serve the kinds of others.
+// installForeign makes the API server serve the kinds of others.
 func (c *cluster) installForeign() {
 	c.t.Helper()
-	for module, pattern := range foreign {
-		command := exec.CommandContext(c.t.Context(), "go", "mod", "download", "-json", module)
+	for _, kind := range foreign {
+		command := exec.CommandContext(c.t.Context(), "go", "mod", "download", "-json", kind.module)
 		command.Dir = "kinds"
 		out, err := command.Output()
 		if err != nil {
-			c.t.Fatalf("download %s: %v: %s", module, err, out)
+			c.t.Fatalf("download %s: %v: %s", kind.module, err, out)
 		}
 		var downloaded struct{ Dir string }
 		if err := json.Unmarshal(out, &downloaded); err != nil {
 			c.t.Fatal(err)
 		}
-		files, err := filepath.Glob(filepath.Join(downloaded.Dir, pattern))
-		if err != nil || len(files) == 0 {
-			c.t.Fatalf("%s has no kinds: %v", module, err)
-		}
-		for _, file := range files {
-			c.applyFile(file)
-		}
+		c.applyFile(filepath.Join(downloaded.Dir, kind.file))
 	}
 }
 

@@ -62,6 +62,9 @@ var cases = []struct{ value, values, with, object, path, text string }{
 	{"metrics.serviceMonitor.enabled", "metrics: {serviceMonitor: {enabled: true}}", "", "ServiceMonitor/numberfleet", ".spec.endpoints[0].path", "/metrics"},
 	{"metrics.serviceMonitor.labels", "metrics: {serviceMonitor: {labels: {release: main}}}", "metrics: {serviceMonitor: {enabled: true}}", "ServiceMonitor/numberfleet", ".metadata.labels.release", "main"},
 	{"metrics.serviceMonitor.interval", "metrics: {serviceMonitor: {interval: 45s}}", "metrics: {serviceMonitor: {enabled: true}}", "ServiceMonitor/numberfleet", ".spec.endpoints[0].interval", "45s"},
+	{"metrics.prometheusRule.enabled", "metrics: {prometheusRule: {enabled: true}}", "", "PrometheusRule/numberfleet", ".spec.groups[*].rules[*].alert", "NumberfleetRestricted"},
+	{"metrics.prometheusRule.labels", "metrics: {prometheusRule: {labels: {release: main}}}", "metrics: {prometheusRule: {enabled: true}}", "PrometheusRule/numberfleet", ".metadata.labels.release", "main"},
+	{"metrics.prometheusRule.runbookURL", "metrics: {prometheusRule: {runbookURL: 'https://runbooks.example.com'}}", "metrics: {prometheusRule: {enabled: true}}", "PrometheusRule/numberfleet", ".spec.groups[*].rules[*].annotations.runbook_url", "https://runbooks.example.com#numberfleetrestricted"},
 
 	{"certManager.enabled", "certManager: {enabled: true}", "", "Certificate/numberfleet-guard", ".spec", `"issuerRef":{"kind":"Issuer","name":"numberfleet-ca"}`},
 	{"certManager.issuerRef", "certManager: {issuerRef: {kind: ClusterIssuer, name: company}}", "certManager: {enabled: true}", "Certificate/numberfleet-guard", ".spec.issuerRef", `{"kind":"ClusterIssuer","name":"company"}`},
