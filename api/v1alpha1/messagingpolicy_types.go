@@ -312,9 +312,8 @@ type MessagingPolicy struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec is the set of rules. Whoever applies it has all of it: parts of two sets would be a third that nobody wrote.
+	// spec is the set of rules.
 	// +required
-	// +structType=atomic
 	Spec MessagingPolicySpec `json:"spec,omitzero"`
 }
 

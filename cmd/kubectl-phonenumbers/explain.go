@@ -7,18 +7,18 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	apiclient "numberfleet.dev/numberfleet/api/client"
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/standing/remote"
 )
 
 func explainCommand() *cobra.Command {
@@ -53,42 +53,29 @@ func explainCommand() *cobra.Command {
 type explanation struct {
 	head      string
 	sentences []string
-	budgets   []v1alpha1.BudgetStatus
 	asOf      metav1.Time
 	members   []v1alpha1.PoolMember
 }
 
 // explain writes what the status of a resource says, for people to read.
 func explain(ctx context.Context, api client.Reader, namespace, what string, to io.Writer) error {
-	kind, name, ok := strings.Cut(what, "/")
-	if !ok {
-		kind, name = "phonenumber", what
-	}
-	number, portfolio, template, pool := &v1alpha1.PhoneNumber{}, &v1alpha1.BusinessPortfolio{}, &v1alpha1.MessageTemplate{}, &v1alpha1.NumberPool{}
-	var object v1alpha1.Object
-	var explained func() explanation
-	switch strings.ToLower(kind) {
-	case "phonenumber", "phonenumbers", "pn", "wapn":
-		object, explained = number, func() explanation { return explainNumber(number) }
-	case "businessportfolio", "businessportfolios", "wabp":
-		object, explained, namespace = portfolio, func() explanation { return explainPortfolio(portfolio) }, ""
-	case "messagetemplate", "messagetemplates", "wamt":
-		object, explained = template, func() explanation { return explainTemplate(template) }
-	case "numberpool", "numberpools", "npool":
-		object, explained = pool, func() explanation { return explainPool(pool) }
-	default:
-		return usageErrorf("%q is no kind that can be explained: it must be phonenumber, businessportfolio, messagetemplate or numberpool", kind)
-	}
-	err := api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
-	switch {
-	case apierrors.IsNotFound(err) && namespace == "":
-		return fmt.Errorf("there is no %s %q", kind, name)
-	case apierrors.IsNotFound(err):
-		return fmt.Errorf("there is no %s %q in namespace %q", kind, name, namespace)
-	case err != nil:
+	object, err := getObject(ctx, api, namespace, what)
+	if err != nil {
 		return err
 	}
-	explained().write(to, object.CommonStatus())
+	var explained explanation
+	switch object := object.(type) {
+	case *v1alpha1.PhoneNumber:
+		explained = explainNumber(object)
+	case *v1alpha1.BusinessPortfolio:
+		explained = explainPortfolio(object)
+	case *v1alpha1.MessageTemplate:
+		explained = explainTemplate(object)
+	case *v1alpha1.NumberPool:
+		explained = explainPool(object)
+	}
+	stood, _ := new(remote.Standing).Of(object)
+	explained.write(to, object.CommonStatus(), stood.Budgets)
 	return nil
 }
 
@@ -105,7 +92,7 @@ func explainNumber(n *v1alpha1.PhoneNumber) explanation {
 	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionUsageComplete); c != nil {
 		sentences = append(sentences, c.Message)
 	}
-	return explanation{head: head, sentences: append(sentences, unfit(&s.CommonStatus)...), budgets: s.Budgets, asOf: s.Usage.ObservedTime}
+	return explanation{head: head, sentences: append(sentences, unfit(&s.CommonStatus)...), asOf: s.Usage.ObservedTime}
 }
 
 func explainPortfolio(p *v1alpha1.BusinessPortfolio) explanation {
@@ -117,7 +104,7 @@ func explainPortfolio(p *v1alpha1.BusinessPortfolio) explanation {
 	if s.Numbers != nil {
 		head += fmt.Sprintf(", %d numbers", *s.Numbers)
 	}
-	return explanation{head: head, sentences: append(slices.Clone(s.Explanation), unfit(&s.CommonStatus)...), budgets: s.Budgets, asOf: s.Usage.ObservedTime}
+	return explanation{head: head, sentences: append(slices.Clone(s.Explanation), unfit(&s.CommonStatus)...), asOf: s.Usage.ObservedTime}
 }
 
 // unfit says what of the budgets, or of the numbers of a pool, is not as it should be.
@@ -195,7 +182,7 @@ func remaining(conditions []metav1.Condition, usage *v1alpha1.UsageStatus) strin
 // lately is how many transitions are shown.
 const lately = 8
 
-func (e explanation) write(to io.Writer, status *v1alpha1.CommonStatus) {
+func (e explanation) write(to io.Writer, status *v1alpha1.CommonStatus, budgets []apiclient.Budget) {
 	fmt.Fprintln(to, e.head)
 	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady); c == nil {
 		fmt.Fprintln(to, "\nThe operator has not seen it yet.")
@@ -212,7 +199,7 @@ func (e explanation) write(to io.Writer, status *v1alpha1.CommonStatus) {
 			fmt.Fprintln(to, "  -", sentence)
 		}
 	}
-	writeBudgets(to, e.budgets)
+	writeBudgets(to, budgets)
 	writeMembers(to, e.members)
 	if len(status.History) > 0 {
 		fmt.Fprintln(to, "\nLately:")
@@ -225,21 +212,15 @@ func (e explanation) write(to io.Writer, status *v1alpha1.CommonStatus) {
 }
 
 // writeBudgets writes the budgets as a table.
-func writeBudgets(to io.Writer, budgets []v1alpha1.BudgetStatus) {
+func writeBudgets(to io.Writer, budgets []apiclient.Budget) {
 	if len(budgets) == 0 {
 		return
-	}
-	figure := func(n *int64) string {
-		if n == nil {
-			return "-"
-		}
-		return strconv.FormatInt(*n, 10)
 	}
 	fmt.Fprintln(to, "\nBudgets:")
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "  NAME\tUSED\tRESERVED\tGUARANTEED\tMAXIMUM\tREMAINING")
 	for _, b := range budgets {
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", b.Name, figure(b.Used), figure(b.Reserved), figure(b.Guaranteed), figure(b.Maximum), figure(b.Remaining))
+		fmt.Fprintf(table, "  %s\t%d\t%d\t%d\t%s\t%s\n", b.Name, b.Used, b.Reserved, b.Guaranteed, figure(b.Maximum), remainder(b.Remaining))
 	}
 	_ = table.Flush() // it fails as the writes do
 }

@@ -116,7 +116,7 @@ Numbers:
 		{"a template that was not seen yet", []string{"messagetemplate/offer"}, 0, "MessageTemplate default/offer\n\nThe operator has not seen it yet.\n"},
 		{"a number that is not there", []string{"nobody"}, 1, "Error: there is no phonenumber \"nobody\" in namespace \"default\"\n"},
 		{"a portfolio that is not there", []string{"wabp/nobody"}, 1, "Error: there is no wabp \"nobody\"\n"},
-		{"a kind that is none", []string{"pod/hotels"}, 2, "Error: \"pod\" is no kind that can be explained: it must be phonenumber, businessportfolio, messagetemplate or numberpool\n"},
+		{"a kind that is none", []string{"pod/hotels"}, 2, "Error: \"pod\" is no kind that the operator has: it must be phonenumber, businessportfolio, messagetemplate or numberpool\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer

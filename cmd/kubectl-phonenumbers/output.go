@@ -18,6 +18,8 @@ const (
 	outputTable outputFormat = "table"
 	outputJSON  outputFormat = "json"
 	outputYAML  outputFormat = "yaml"
+	outputWide  outputFormat = "wide" // a table with more columns
+	outputName  outputFormat = "name" // KIND.GROUP/NAME alone, one a line
 )
 
 // outputFlag is the flag -o of a command.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -11,7 +9,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	runtimeclient "sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"numberfleet.dev/numberfleet/api/client"
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -26,19 +23,12 @@ func newNumber(t *testing.T, api runtimeclient.Client, number string, limit int6
 	}
 	small := &v1alpha1.MessagingPolicy{ObjectMeta: metav1.ObjectMeta{Name: "small"}, Spec: policy.Spec}
 	small.Spec.Tiers = []v1alpha1.Tier{{Name: "1", Limit: limit}}
-	var sender rbacv1.ClusterRole
-	content, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "message_sender_role.yaml"))
-	if err == nil {
-		err = yaml.UnmarshalStrict(content, &sender)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	sender := clusterRole(t, "numberfleet-message-sender")
 	sales := &v1alpha1.PhoneNumber{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "sales"},
 		Spec:       v1alpha1.PhoneNumberSpec{PhoneNumber: number, PolicyName: small.Name},
 	}
-	for _, object := range []runtimeclient.Object{small, &sender, sales, &rbacv1.RoleBinding{
+	for _, object := range []runtimeclient.Object{small, sender, sales, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: campaign},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: sender.Name},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: campaign}},

@@ -55,8 +55,7 @@ func validate(c *OperatorConfiguration) field.ErrorList {
 	errs = append(errs, validateGuard(field.NewPath("guard"), &c.Guard)...)
 	errs = append(errs, validateWebhooks(field.NewPath("webhooks"), &c.Webhooks)...)
 	errs = append(errs, validatePrometheus(field.NewPath("prometheus"), &c.Prometheus)...)
-	errs = append(errs, validateLedger(field.NewPath("ledger"), &c.Ledger)...)
-	return append(errs, validatePolicies(field.NewPath("policies"), &c.Policies)...)
+	return append(errs, validateLedger(field.NewPath("ledger"), &c.Ledger)...)
 }
 
 func validateReceiver(path *field.Path, r *Receiver) field.ErrorList {

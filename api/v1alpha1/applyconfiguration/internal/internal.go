@@ -616,7 +616,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: spec
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.MessagingPolicySpec
-        elementRelationship: atomic
 - name: dev.numberfleet.numberfleet.api.v1alpha1.MessagingPolicySpec
   map:
     fields:

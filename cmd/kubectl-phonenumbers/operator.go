@@ -1,0 +1,54 @@
+package main
+
+import (
+	"cmp"
+	"os"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"numberfleet.dev/numberfleet/internal/standing/remote"
+)
+
+// clusterFlags are those of a command that reads a cluster, and asks its operator.
+type clusterFlags struct {
+	*genericclioptions.ConfigFlags
+	all      bool
+	operator remote.Options
+}
+
+// addClusterFlags adds kubectl's flags, and those that say how the operator's API is reached. What is not given on the command line is read
+// from the environment.
+func addClusterFlags(cmd *cobra.Command, f *clusterFlags) {
+	f.ConfigFlags = genericclioptions.NewConfigFlags(true)
+	addConfigFlags(cmd, f.ConfigFlags)
+	for _, flag := range []struct {
+		to                          *string
+		name, env, otherwise, usage string
+	}{
+		{&f.operator.Namespace, "operator-namespace", "NUMBERFLEET_NAMESPACE", remote.DefaultNamespace, "Namespace of the operator."},
+		{&f.operator.URL, "operator-url", "NUMBERFLEET_URL", "", "Where the operator's API is. If left out, the API server forwards a port of the operator's pod."},
+		{&f.operator.CAFile, "operator-ca-file", "NUMBERFLEET_CA_FILE", "", "File with the certificates that the operator's API is trusted by."},
+		{&f.operator.TokenFile, "operator-token-file", "NUMBERFLEET_TOKEN_FILE", "", "File with a token for the operator's API. If left out, the API server is asked for one."},
+		{&f.operator.Account, "operator-account", "NUMBERFLEET_ACCOUNT", remote.DefaultAccount, "ServiceAccount that it is asked for a token of, in the operator's namespace unless it is NAMESPACE/NAME."},
+	} {
+		cmd.Flags().StringVar(flag.to, flag.name, cmp.Or(os.Getenv(flag.env), flag.otherwise), flag.usage+" $"+flag.env+" stands for the flag.")
+	}
+}
+
+// addAllNamespaces adds kubectl's flag for all namespaces.
+func (f *clusterFlags) addAllNamespaces(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&f.all, "all-namespaces", "A", false, "Look at all namespaces.")
+}
+
+// scope is the namespace that is looked at, empty for all; and how the operator is reached.
+func (f *clusterFlags) scope() (namespace string, operator *remote.Options, err error) {
+	if f.operator.Config, err = f.ToRESTConfig(); err != nil {
+		return "", nil, err
+	}
+	if f.all {
+		return "", &f.operator, nil
+	}
+	namespace, _, err = f.ToRawKubeConfigLoader().Namespace()
+	return namespace, &f.operator, err
+}
