@@ -78,7 +78,7 @@ func (f *replayFlags) run(cmd *cobra.Command) error {
 	}
 	progress := newProgress(cmd.ErrOrStderr(), queue.Len())
 	summary, err := queue.Post(cmd.Context(), replay.Options{
-		URL: f.to, Secret: secret, Client: client, Rate: rate.Limit(f.rate), Tries: 10, Wait: time.Second,
+		Target: replay.Target{URL: f.to, Secret: secret, Client: client, Tries: 10, Wait: time.Second}, Rate: rate.Limit(f.rate),
 		Posted: cmp.Or(f.posted, filepath.Clean(f.webhooks)+".posted"), Done: progress.next,
 	})
 	progress.end()

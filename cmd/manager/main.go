@@ -84,7 +84,7 @@ func main() {
 		RunE:             func(cmd *cobra.Command, _ []string) error { return operate(cmd.Context(), f) },
 	}
 	root.Flags().AddGoFlagSet(flag.CommandLine)
-	root.AddCommand(ledgerCommand(&f), crdsCommand())
+	root.AddCommand(ledgerCommand(&f), crdsCommand(), checkCommand(&f))
 	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
 		setLogger() // where the command line is wrong, nothing ran before
 		ctrl.Log.WithName("manager").Error(err, "cannot go on")

@@ -16,17 +16,22 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Options say where webhooks are posted, and how.
-type Options struct {
+// Target is where webhooks are posted, and how.
+type Target struct {
 	URL    string
 	Secret string       // of the app, which signs them
 	Client *http.Client // for its TLS; its Timeout bounds a request
-	Rate   rate.Limit   // webhooks a second, at most
-	Posted string       // the file that remembers what the operator has taken
 	// Tries are how often a webhook is posted that the operator cannot take now, and Wait how long is waited after the first of them,
 	// twice as long after each further one and at most 30 s, unless the operator says in Retry-After how long: up to 5 min.
 	Tries int
 	Wait  time.Duration
+}
+
+// Options say how the webhooks of a queue are posted.
+type Options struct {
+	Target
+	Rate   rate.Limit // webhooks a second, at most
+	Posted string     // the file that remembers what the operator has taken
 	// Done is called after each webhook.
 	Done func()
 }
@@ -59,11 +64,6 @@ func (q *Queue) Post(ctx context.Context, options Options) (summary Summary, err
 	defer func() { err = errors.Join(err, taken.close()) }()
 	webhooks := reader{Queue: q}
 	defer webhooks.close()
-	client := retryablehttp.NewClient()
-	client.HTTPClient, client.Logger = options.Client, nil
-	client.RetryMax, client.RetryWaitMin, client.RetryWaitMax = options.Tries-1, options.Wait, maxWait
-	client.Backoff = wait
-	client.ErrorHandler = retryablehttp.PassthroughErrorHandler // the last answer says why
 	limiter := rate.NewLimiter(options.Rate, 1)
 
 	for i := range q.items {
@@ -81,7 +81,7 @@ func (q *Queue) Post(ctx context.Context, options Options) (summary Summary, err
 		if err := limiter.Wait(ctx); err != nil {
 			return summary, err
 		}
-		refused, err := post(ctx, client, &options, body)
+		refused, err := options.Target.Post(ctx, body)
 		if err != nil {
 			return summary, fmt.Errorf("%s: %w", webhooks.where(item), err)
 		}
@@ -98,13 +98,18 @@ func (q *Queue) Post(ctx context.Context, options Options) (summary Summary, err
 	return summary, nil
 }
 
-// post posts a webhook. It is refused where only this one cannot be taken.
-func post(ctx context.Context, client *retryablehttp.Client, options *Options, body []byte) (refused string, err error) {
-	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, options.URL, bytes.NewReader(body))
+// Post posts a webhook. It is refused where only this one cannot be taken, and an error where none can.
+func (t *Target) Post(ctx context.Context, body []byte) (refused string, err error) {
+	client := retryablehttp.NewClient()
+	client.HTTPClient, client.Logger = t.Client, nil
+	client.RetryMax, client.RetryWaitMin, client.RetryWaitMax = t.Tries-1, t.Wait, maxWait
+	client.Backoff = wait
+	client.ErrorHandler = retryablehttp.PassthroughErrorHandler // the last answer says why
+	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, t.URL, bytes.NewReader(body))
 	if err != nil {
 		return "", err
 	}
-	mac := hmac.New(sha256.New, []byte(options.Secret))
+	mac := hmac.New(sha256.New, []byte(t.Secret))
 	mac.Write(body)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
@@ -133,6 +138,6 @@ func post(ctx context.Context, client *retryablehttp.Client, options *Options, b
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		return "", fmt.Errorf("no webhooks are received there: the path is that of the app at the operator (%s)", said)
 	default:
-		return "", fmt.Errorf("the operator did not take it: run it again to go on (%s)", said)
+		return "", fmt.Errorf("the operator did not take it: run it again later (%s)", said)
 	}
 }

@@ -78,7 +78,7 @@ func delivered(user int, ago time.Duration) string {
 }
 
 func options(url, dir string) Options {
-	return Options{URL: url + "/webhooks/whatsapp", Secret: secret, Client: http.DefaultClient, Rate: rate.Inf, Tries: 3, Wait: time.Millisecond,
+	return Options{Target: Target{URL: url + "/webhooks/whatsapp", Secret: secret, Client: http.DefaultClient, Tries: 3, Wait: time.Millisecond}, Rate: rate.Inf,
 		Posted: filepath.Join(dir, "posted"), Done: func() {}}
 }
 
@@ -172,7 +172,7 @@ func TestAnswers(t *testing.T) {
 	}{
 		{"taken", []int{200}, Summary{Posted: 2}, "", 2},
 		{"busy, then taken", []int{503, 429, 200}, Summary{Posted: 2}, "", 4},
-		{"always busy", []int{503}, Summary{}, "the operator did not take it: run it again to go on (503 Service Unavailable: no)", 3},
+		{"always busy", []int{503}, Summary{}, "the operator did not take it: run it again later (503 Service Unavailable: no)", 3},
 		{"one that is refused", []int{400, 200}, Summary{Posted: 1, Refused: []string{"FILE line 1: 400 Bad Request: no"}}, "", 2},
 		{"one that is too long", []int{413, 200}, Summary{Posted: 1, Refused: []string{"FILE line 1: 413 Request Entity Too Large: no"}}, "", 2},
 		{"another secret", []int{401}, Summary{}, "the operator does not know the signature", 1},
