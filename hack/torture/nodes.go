@@ -110,7 +110,7 @@ func nodeWiped(ctx context.Context, _ *sharedLog, n *nats.Node, _ *rand.Rand) er
 func nodeDamaged(ctx context.Context, _ *sharedLog, n *nats.Node, _ *rand.Rand) error {
 	n.Kill()
 	_, err := n.Flip()
-	return errors.Join(err, n.Start(ctx))
+	return errors.Join(err, n.Mend(ctx))
 }
 
 // nodeCutOff cuts a node off from the other nodes, from the replicas, or from both.

@@ -121,7 +121,9 @@ func TestAClusterGoesOnWithoutOneOfItsNodes(t *testing.T) {
 			t.Errorf("%s had %d bytes and has %d, which differ: %t", path, len(before[path]), len(content), !bytes.Equal(content, before[path]))
 		}
 	}
-	restart(t, damaged)
+	if err := damaged.Mend(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	publish(t, js, "at last")
 
 	holds(t, js, "at first", "without the one that was killed", "while one is paused", "without the one that ended", "at last")
