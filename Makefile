@@ -6,8 +6,11 @@ SHELL := /usr/bin/env bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The latest tag; a commit that no tag reaches is of no version, which v0.0.0 says.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null | sed '/^v/!s/^/v0.0.0-g/' || echo dev)
+VERSION := $(VERSION)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+COMMIT := $(COMMIT)
 BUILD := numberfleet.dev/numberfleet/internal/version
 LDFLAGS ?= -s -w -X $(BUILD).release=$(VERSION) -X $(BUILD).commit=$(COMMIT)
 
@@ -33,6 +36,17 @@ LABELS := --label org.opencontainers.image.title=numberfleet \
 	--label org.opencontainers.image.version=$(VERSION) \
 	--label org.opencontainers.image.revision=$(COMMIT)
 CONTAINER_TOOL ?= docker
+
+# What `make release` writes to the folder DIST: for the plugin, its platforms; the URL of this repository, and where the files will be found;
+# REPOSITORY, the name under which the image will be pulled, such as registry.example.com/numberfleet, which the chart then has; and who
+# builds. SIGNING_KEY is a private key of cosign, a file or the URI of a key in a KMS; `keyless` signs as the workflow of a forge. Nothing is signed without it.
+DIST ?= dist
+PLUGIN_PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+SOURCE ?= https://numberfleet.dev/numberfleet
+DOWNLOADS ?= $(SOURCE)/releases/download/$(VERSION)
+REPOSITORY ?=
+BUILDER ?= $(SOURCE)/docs/versions.md\#provenance
+SIGNING_KEY ?=
 KUBECTL ?= kubectl
 
 # What `make test` tests, and more flags for go test, such as TESTFLAGS='-run TestGolden -v'.
@@ -55,9 +69,9 @@ LAZYFS ?= $(BIN)/lazyfs
 AUTOSCALING := $(BIN)/kube-controller-manager $(BIN)/keda-operator $(BIN)/keda-adapter
 PROTOC_TOOLS := $(BIN)/protoc $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 
-# The modules of this repository besides the operator's own that verify-modules checks. Not hack/keda: go mod tidy unpacks 2 GB of sources for
-# it, and nothing else that verify does needs them. Nor hack/chart/kinds, of which manifests alone are read.
-HACK_MODULES := hack/bench hack/controlplane hack/helm hack/image hack/lazyfs hack/nats hack/prometheus hack/tools hack/tools/golangci-lint
+# The modules of this repository besides the operator's own that verify-modules checks. Not hack/keda and hack/cosign: go mod tidy unpacks
+# gigabytes of sources for them, and nothing else that verify does needs those. Nor hack/chart/kinds, of which manifests alone are read.
+HACK_MODULES := hack/bench hack/controlplane hack/helm hack/image hack/lazyfs hack/nats hack/prometheus hack/release hack/tools hack/tools/golangci-lint
 
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 1m
@@ -96,6 +110,7 @@ test: require-cc bin/manager $(PROMETHEUS) $(PROMTOOL) $(NATS_SERVER) $(LAZYFS) 
 		CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/bench test ./...
 	go -C hack/image test ./...
+	go -C hack/release test ./...
 
 .PHONY: test-scale
 test-scale: bin/manager $(AUTOSCALING) ## Test that replicas follow what may be sent, with the real KEDA: two minutes.
@@ -104,6 +119,10 @@ test-scale: bin/manager $(AUTOSCALING) ## Test that replicas follow what may be 
 
 # Prints the folder with KEDA's CRDs.
 KEDA_CRDS := go -C hack/keda list -m -f '{{.Dir}}/config/crd' github.com/kedacore/keda/v2
+
+.PHONY: test-release
+test-release: release $(BIN)/cosign $(BIN)/crane $(HELM) ## Make a release, sign it with a new key, publish it to a local registry, and verify it all. The build of cosign takes minutes.
+	DIST="$(abspath $(DIST))" VERSION=$(VERSION) go -C hack/release test -tags signed -count 1 -v $(TESTFLAGS) -run Signed ./...
 
 .PHONY: test-sdk
 test-sdk: hack/sdk/node_modules ## Send through the guard with a client of the Cloud API from npm. Needs Node.js 20.19 or newer, with npm.
@@ -127,7 +146,7 @@ bench: $(NATS_SERVER) ## Measure the operator beside its alternatives, and write
 verify: verify-generated verify-format vet lint verify-modules ## Check everything that is not a test: generated files, format, lint, modules.
 
 .PHONY: verify-reproducible
-verify-reproducible: ## Build this commit in two folders, once without a cache, and compare: minutes.
+verify-reproducible: ## Make a release of this commit in two folders, once without a cache, and compare: minutes.
 	hack/verify-reproducible.sh
 
 .PHONY: fuzz
@@ -164,13 +183,16 @@ vet: ## Run go vet.
 	go vet -tags scale,sdk ./...
 	go -C hack/bench vet ./...
 	go -C hack/image vet ./...
+	go -C hack/release vet -tags signed ./...
 	go -C hack/lazyfs vet ./...
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Run golangci-lint, with kube-api-linter on the API types.
+lint: $(GOLANGCI_LINT) $(BIN)/actionlint ## Run golangci-lint, with kube-api-linter on the API types, and actionlint on the workflows.
+	$(BIN)/actionlint
 	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
 	cd hack/bench && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
 	cd hack/image && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
+	cd hack/release && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
 	cd hack/lazyfs && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
 
 .PHONY: lint-fix
@@ -238,6 +260,13 @@ docker-build: ## Build the manager's image, IMG.
 image: $(BIN)/image $(PLATFORMS:%=bin/%/manager) ## Write the manager's image, IMG, for PLATFORMS to bin/image.tar, without a container engine.
 	$(BIN)/image --name $(IMG) --output bin/image.tar $(LABELS) $(foreach platform,$(PLATFORMS),$(platform)=bin/$(platform)/manager)
 
+# The plugin for each platform.
+plugin = bin/$(1)/kubectl-phonenumbers$(if $(filter windows/%,$(1)),.exe)
+PLUGINS := $(foreach platform,$(PLUGIN_PLATFORMS),$(call plugin,$(platform)))
+.PHONY: $(PLUGINS)
+$(PLUGINS): bin/%:
+	CGO_ENABLED=0 GOOS=$(word 1,$(subst /, ,$*)) GOARCH=$(word 2,$(subst /, ,$*)) go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/kubectl-phonenumbers
+
 .PHONY: build-installer
 build-installer: $(KUSTOMIZE) overlay ## Print one manifest that installs everything, with the image IMG.
 	@$(KUSTOMIZE) build bin/overlay
@@ -272,6 +301,44 @@ overlay: $(KUSTOMIZE)
 	@printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n- ../../config/default\n' >bin/overlay/kustomization.yaml
 	@cd bin/overlay && "$(abspath $(KUSTOMIZE))" edit set image numberfleet=$(IMG)
 
+##@ Release
+
+# The bills of materials of all programs, by the names that they have in a release.
+BILLS := $(patsubst %,bin/%/manager.cdx.json,$(PLATFORMS)) $(PLUGINS:%=%.cdx.json)
+bill = $(DIST)/$(notdir $(patsubst %.exe,%,$(1:.cdx.json=)))_$(VERSION)_$(subst /,_,$(patsubst bin/%/,%,$(dir $(1)))).cdx.json
+
+.PHONY: release
+release: IMG = $(or $(REPOSITORY),numberfleet):$(VERSION)
+release: image overlay $(BILLS) $(BIN)/release ## Write everything that a release is to DIST: image, plugin, chart, manifests, bills of materials, provenance, checksums. SIGNING_KEY signs it.
+	rm -rf $(DIST) && mkdir -p $(DIST)
+	cp bin/image.tar $(DIST)/numberfleet_$(VERSION).oci.tar
+	$(KUSTOMIZE) build bin/overlay >$(DIST)/install.yaml
+	$(KUSTOMIZE) build config/crd >$(DIST)/crds.yaml
+	$(foreach file,$(BILLS),cp $(file) $(call bill,$(file)) &&) true
+	$(BIN)/release --version $(VERSION) --commit $(COMMIT) --source $(SOURCE) --downloads $(DOWNLOADS) --repository '$(REPOSITORY)' --builder '$(BUILDER)' \
+		--output $(DIST) $(foreach platform,$(PLUGIN_PLATFORMS),$(platform)=$(call plugin,$(platform)))
+	@$(if $(SIGNING_KEY),$(MAKE) --no-print-directory sign,echo '$(DIST) is not signed: that takes SIGNING_KEY')
+
+# How cosign signs. With a key it asks no server.
+SIGN = $(if $(filter keyless,$(SIGNING_KEY)),--yes,--key $(SIGNING_KEY) --yes --use-signing-config=false --tlog-upload=false)
+
+.PHONY: sign
+sign: $(BIN)/cosign # Sign the checksums and the provenance in DIST.
+	$(BIN)/cosign sign-blob $(SIGN) --bundle $(DIST)/checksums.txt.sigstore.json $(DIST)/checksums.txt
+	$(BIN)/cosign attest-blob $(SIGN) --bundle $(DIST)/provenance.sigstore.json --statement $(DIST)/provenance.json
+
+# In a registry the chart is REPOSITORY/charts/numberfleet. Helm needs --plain-http for a registry without TLS, in HELMFLAGS.
+IMAGE_REFERENCE = $(REPOSITORY):$(VERSION)
+CHART_REFERENCE = $(REPOSITORY)/charts/numberfleet:$(VERSION:v%=%)
+
+.PHONY: publish
+publish: $(BIN)/crane $(HELM) $(if $(SIGNING_KEY),$(BIN)/cosign) ## Push the image and the chart in DIST to REPOSITORY; SIGNING_KEY signs them there.
+	rm -rf bin/layout && mkdir -p bin/layout && tar -xf $(DIST)/numberfleet_$(VERSION).oci.tar -C bin/layout
+	$(BIN)/crane push bin/layout $(IMAGE_REFERENCE)
+	$(HELM) push $(HELMFLAGS) $(DIST)/numberfleet-$(VERSION:v%=%).tgz oci://$(REPOSITORY)/charts
+	$(if $(SIGNING_KEY),for reference in $(IMAGE_REFERENCE) $(CHART_REFERENCE); do \
+		$(BIN)/cosign sign $(SIGN) "$$($(BIN)/crane digest --full-ref "$$reference")"; done)
+
 ##@ Tools
 
 .PHONY: tools
@@ -301,6 +368,12 @@ $(BIN)/golangci-lint: hack/tools/golangci-lint/go.mod hack/tools/golangci-lint/m
 	@echo 'building golangci-lint, once: this takes a minute or more'
 	$(call tool,hack/tools/golangci-lint,.)
 
+$(BIN)/actionlint: hack/tools/go.mod
+	$(call tool,hack/tools,github.com/rhysd/actionlint/cmd/actionlint)
+
+$(BIN)/crd-ref-docs: hack/tools/go.mod
+	$(call tool,hack/tools,github.com/elastic/crd-ref-docs)
+
 $(BIN)/cyclonedx-gomod: hack/tools/go.mod
 	$(call tool,hack/tools,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod)
 
@@ -317,6 +390,16 @@ $(BIN)/nats-server: hack/nats/go.mod
 
 $(BIN)/image: hack/image/go.mod $(wildcard hack/image/*.go)
 	$(call tool,hack/image,.)
+
+$(BIN)/crane: hack/image/go.mod
+	$(call tool,hack/image,github.com/google/go-containerregistry/cmd/crane)
+
+$(BIN)/release: hack/release/go.mod $(wildcard hack/release/*.go)
+	$(call tool,hack/release,.)
+
+$(BIN)/cosign: hack/cosign/go.mod
+	@echo 'building cosign, once: this takes some minutes'
+	$(call tool,hack/cosign,github.com/sigstore/cosign/v3/cmd/cosign)
 
 # The file system of the tests that forgets what was not synced.
 $(BIN)/lazyfs: hack/lazyfs/go.mod $(wildcard hack/lazyfs/*.go)
