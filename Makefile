@@ -77,7 +77,7 @@ HACK_MODULES := hack/bench hack/controlplane hack/helm hack/image hack/lazyfs ha
 FUZZTIME ?= 1m
 
 # What `make generate` writes.
-GENERATED := config/crd/bases config/chart/crds config/chart/files config/chart/values.schema.json config/chart/README.md \
+GENERATED := docs/api.md config/crd/bases config/chart/crds config/chart/files config/chart/values.schema.json config/chart/README.md \
 	config/default/operator.yaml config/samples/replicas/operator.yaml \
 	api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration \
 	internal/scaler/externalscaler/externalscaler.pb.go internal/scaler/externalscaler/externalscaler_grpc.pb.go
@@ -156,11 +156,12 @@ fuzz: ## Run every fuzz target for FUZZTIME, one after the other.
 ##@ Development
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(HELM) ## Write deep copies, apply configurations, CRDs and the manager's role from the Go code, KEDA's protocol in Go, and the schema, the page and the manifests of the chart.
+generate: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(HELM) $(BIN)/crd-ref-docs ## Write deep copies, apply configurations, CRDs, docs/api.md and the manager's role from the Go code, KEDA's protocol in Go, and the schema, the page and the manifests of the chart.
 	$(BIN)/protoc internal/scaler/externalscaler/externalscaler.proto $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(CONTROLLER_GEN) applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	$(BIN)/crd-ref-docs --config hack/docs/api/config.yaml --templates-dir hack/docs/api --renderer markdown --source-path api/v1alpha1 --output-path docs/api.md --log-level ERROR
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... paths=./cmd/... output:rbac:dir=config/chart/files
 	rm -rf config/chart/crds && cp -r config/crd/bases config/chart/crds
 	cp config/prometheus/rules.yaml config/chart/files
@@ -200,7 +201,7 @@ lint-fix: $(GOLANGCI_LINT) ## Run golangci-lint and apply its fixes.
 	$(GOLANGCI_LINT) run --allow-parallel-runners --fix ./...
 
 .PHONY: verify-generated
-verify-generated: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(HELM) # Are the generated files what make generate would write?
+verify-generated: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(HELM) $(BIN)/crd-ref-docs # Are the generated files what make generate would write?
 	@hack/verify-generated.sh $(GENERATED)
 
 .PHONY: verify-format

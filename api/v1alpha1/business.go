@@ -45,10 +45,16 @@ type HumanEscalationPath string
 
 // The accepted paths.
 const (
+	// InChatTransfer: a person takes the chat over.
 	InChatTransfer HumanEscalationPath = "InChatTransfer"
-	PhoneCall      HumanEscalationPath = "PhoneCall"
-	Email          HumanEscalationPath = "Email"
-	WebSupport     HumanEscalationPath = "WebSupport"
-	SupportForm    HumanEscalationPath = "SupportForm"
-	StoreVisit     HumanEscalationPath = "StoreVisit"
+	// PhoneCall: a number to call.
+	PhoneCall HumanEscalationPath = "PhoneCall"
+	// Email: an address to write to.
+	Email HumanEscalationPath = "Email"
+	// WebSupport: a chat or a call on the business's own website.
+	WebSupport HumanEscalationPath = "WebSupport"
+	// SupportForm: a form that a person answers.
+	SupportForm HumanEscalationPath = "SupportForm"
+	// StoreVisit: a shop to go to.
+	StoreVisit HumanEscalationPath = "StoreVisit"
 )

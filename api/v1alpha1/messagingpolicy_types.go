@@ -76,12 +76,12 @@ type Counting struct {
 	// +kubebuilder:validation:XValidation:rule="self != 'Messages'",message="measure must be UniqueUsers or Conversations: Meta limits users, not messages"
 	Measure Measure `json:"measure,omitempty"`
 
-	// windowHours is the length of the limit's rolling window, 24 in every era of Meta's rules.
+	// windowHours is the length of the limit's rolling window, 24 in every era of Meta's rules. 1 to 720.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 720",message="windowHours must be between 1 and 720: counts are kept for 30 days"
 	WindowHours int32 `json:"windowHours,omitempty"`
 
-	// serviceWindowHours is how long after a message from the user deliveries do not count, 24 where it is left out.
+	// serviceWindowHours is how long after a message from the user deliveries do not count, 24 where it is left out. 1 to 168.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 168",message="serviceWindowHours must be between 1 and 168"
 	ServiceWindowHours int32 `json:"serviceWindowHours,omitempty"`
@@ -119,23 +119,23 @@ type Upgrade struct {
 	// +required
 	Measure Measure `json:"measure,omitempty"`
 
-	// thresholdPercent is how much must be reached, in percent of the current limit.
+	// thresholdPercent is how much must be reached, in percent of the current limit. 1 to 10,000.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 10000",message="thresholdPercent must be between 1 and 10000, like 50 for half of the limit or 200 for twice the limit"
 	ThresholdPercent *int32 `json:"thresholdPercent,omitempty"`
 
-	// threshold is how much must be reached, as a count.
+	// threshold is how much must be reached, as a count. 1 to 1,000,000,000.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 1000000000",message="threshold must be between 1 and 1000000000"
 	Threshold *int64 `json:"threshold,omitempty"`
 
-	// windowHours is the length of the rolling window in which it must be reached.
+	// windowHours is the length of the rolling window in which it must be reached. 1 to 720.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 720",message="windowHours must be between 1 and 720: counts are kept for 30 days"
 	WindowHours int32 `json:"windowHours,omitempty"`
 
 	// minimumSpanHours is the least time from the first counted delivery in the window to the upgrade. None where it is
-	// left out.
+	// left out. 1 to 720.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 720",message="minimumSpanHours must be between 1 and 720; leave it out for none"
 	MinimumSpanHours int32 `json:"minimumSpanHours,omitempty"`
@@ -145,7 +145,7 @@ type Upgrade struct {
 	// +kubebuilder:validation:XValidation:rule="self != 'Unknown'",message="minimumQuality must be High, Medium or Low"
 	MinimumQuality QualityRating `json:"minimumQuality,omitempty"`
 
-	// delayHours is how long after everything is met the tier rises. At once where it is left out.
+	// delayHours is how long after everything is met the tier rises. At once where it is left out. 1 to 720.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 720",message="delayHours must be between 1 and 720; leave it out to upgrade at once"
 	DelayHours int32 `json:"delayHours,omitempty"`
@@ -163,7 +163,7 @@ type Upgrade struct {
 // +kubebuilder:validation:XValidation:rule="has(self.mediumPerThousand) == has(self.lowPerThousand)",message="set mediumPerThousand and lowPerThousand together, or neither"
 // +kubebuilder:validation:XValidation:rule="!has(self.mediumPerThousand) || !has(self.lowPerThousand) || self.mediumPerThousand < self.lowPerThousand",message="mediumPerThousand must be less than lowPerThousand"
 type QualityRules struct {
-	// windowHours is the length of the rolling window of the feedback that makes the rating.
+	// windowHours is the length of the rolling window of the feedback that makes the rating. 1 to 720.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 720",message="windowHours must be between 1 and 720: counts are kept for 30 days"
 	WindowHours int32 `json:"windowHours,omitempty"`
@@ -184,12 +184,12 @@ type QualityRules struct {
 
 // FlagRules say what a Low rating does.
 type FlagRules struct {
-	// graceHours is how long Low may last before the tier falls.
+	// graceHours is how long Low may last before the tier falls. 1 to 8,760.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 8760",message="graceHours must be between 1 and 8760"
 	GraceHours int32 `json:"graceHours,omitempty"`
 
-	// recoveryHours is how long Medium or High must last for the flag to end.
+	// recoveryHours is how long Medium or High must last for the flag to end. 1 to 8,760.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 8760",message="recoveryHours must be between 1 and 8760"
 	RecoveryHours int32 `json:"recoveryHours,omitempty"`
@@ -197,7 +197,7 @@ type FlagRules struct {
 
 // BlockRules say when a number is blocked.
 type BlockRules struct {
-	// afterHours is how long Low must last at the lowest tier for the number to be blocked.
+	// afterHours is how long Low must last at the lowest tier for the number to be blocked. 1 to 8,760.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 8760",message="afterHours must be between 1 and 8760"
 	AfterHours int32 `json:"afterHours,omitempty"`
@@ -209,15 +209,17 @@ type HumanEscalation string
 
 // Whether a number needs one.
 const (
+	// HumanEscalationRequire: a number whose users cannot reach a human is rated Low.
 	HumanEscalationRequire HumanEscalation = "Require"
-	HumanEscalationIgnore  HumanEscalation = "Ignore"
+	// HumanEscalationIgnore: it makes no difference.
+	HumanEscalationIgnore HumanEscalation = "Ignore"
 )
 
 // TemplateRules say what a Low rating does to a message template.
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="has(self.blockAfterHours) != has(self.pauseHours)",message="set exactly one of blockAfterHours (flagged so long, then blocked) and pauseHours (paused so long each time, then disabled)"
 type TemplateRules struct {
-	// blockAfterHours is how long a template stays flagged before it is blocked.
+	// blockAfterHours is how long a template stays flagged before it is blocked. 1 to 8,760.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 8760",message="blockAfterHours must be between 1 and 8760"
 	BlockAfterHours *int32 `json:"blockAfterHours,omitempty"`

@@ -10,9 +10,13 @@ type QualityRating string
 
 // The ratings. Unknown counts as High.
 const (
-	QualityHigh    QualityRating = "High"
-	QualityMedium  QualityRating = "Medium"
-	QualityLow     QualityRating = "Low"
+	// QualityHigh: GREEN, in Meta's words.
+	QualityHigh QualityRating = "High"
+	// QualityMedium: YELLOW.
+	QualityMedium QualityRating = "Medium"
+	// QualityLow: RED. It flags the number under policies that have flags.
+	QualityLow QualityRating = "Low"
+	// QualityUnknown: nothing was reported, and nothing can be computed. It counts as High.
 	QualityUnknown QualityRating = "Unknown"
 )
 
@@ -83,9 +87,13 @@ type FeedbackKind string
 
 // The kinds of feedback.
 const (
-	FeedbackBlock   FeedbackKind = "Block"
-	FeedbackReport  FeedbackKind = "Report"
-	FeedbackMute    FeedbackKind = "Mute"
+	// FeedbackBlock: the user blocked the number.
+	FeedbackBlock FeedbackKind = "Block"
+	// FeedbackReport: the user reported the number to WhatsApp.
+	FeedbackReport FeedbackKind = "Report"
+	// FeedbackMute: the user muted the chat.
+	FeedbackMute FeedbackKind = "Mute"
+	// FeedbackArchive: the user archived the chat.
 	FeedbackArchive FeedbackKind = "Archive"
 )
 
@@ -95,12 +103,18 @@ type FeedbackReason string
 
 // The reasons that Meta offers to a user who blocks a business (seeds/002), and Other for what came later.
 const (
-	FeedbackNoLongerNeeded    FeedbackReason = "NoLongerNeeded"
-	FeedbackDidNotSignUp      FeedbackReason = "DidNotSignUp"
-	FeedbackSpam              FeedbackReason = "Spam"
+	// FeedbackNoLongerNeeded: the user has no use for the messages any more.
+	FeedbackNoLongerNeeded FeedbackReason = "NoLongerNeeded"
+	// FeedbackDidNotSignUp: the user did not ask for messages.
+	FeedbackDidNotSignUp FeedbackReason = "DidNotSignUp"
+	// FeedbackSpam: the user takes them for spam.
+	FeedbackSpam FeedbackReason = "Spam"
+	// FeedbackOffensiveMessages: the messages offend the user.
 	FeedbackOffensiveMessages FeedbackReason = "OffensiveMessages"
-	FeedbackNoReason          FeedbackReason = "NoReason"
-	FeedbackOther             FeedbackReason = "Other"
+	// FeedbackNoReason: the user gave none.
+	FeedbackNoReason FeedbackReason = "NoReason"
+	// FeedbackOther: a reason that is none of these.
+	FeedbackOther FeedbackReason = "Other"
 )
 
 // FeedbackStatus is what users did over the policy's quality window, as of usage.observedTime.

@@ -10,9 +10,13 @@ type Verification string
 
 // The verifications. Only Verified lifts the start tier (seeds/002).
 const (
-	Verified             Verification = "Verified"
-	Unverified           Verification = "Unverified"
-	VerificationPending  Verification = "Pending"
+	// Verified: Meta verified the business.
+	Verified Verification = "Verified"
+	// Unverified: verification was not asked for.
+	Unverified Verification = "Unverified"
+	// VerificationPending: Meta has not decided yet.
+	VerificationPending Verification = "Pending"
+	// VerificationRejected: Meta did not verify the business.
 	VerificationRejected Verification = "Rejected"
 )
 

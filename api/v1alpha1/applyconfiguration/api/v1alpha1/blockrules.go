@@ -10,7 +10,7 @@ package v1alpha1
 //
 // BlockRules say when a number is blocked.
 type BlockRulesApplyConfiguration struct {
-	// afterHours is how long Low must last at the lowest tier for the number to be blocked.
+	// afterHours is how long Low must last at the lowest tier for the number to be blocked. 1 to 8,760.
 	AfterHours *int32 `json:"afterHours,omitempty"`
 }
 

@@ -16,9 +16,9 @@ import (
 type CountingApplyConfiguration struct {
 	// measure is UniqueUsers or Conversations.
 	Measure *apiv1alpha1.Measure `json:"measure,omitempty"`
-	// windowHours is the length of the limit's rolling window, 24 in every era of Meta's rules.
+	// windowHours is the length of the limit's rolling window, 24 in every era of Meta's rules. 1 to 720.
 	WindowHours *int32 `json:"windowHours,omitempty"`
-	// serviceWindowHours is how long after a message from the user deliveries do not count, 24 where it is left out.
+	// serviceWindowHours is how long after a message from the user deliveries do not count, 24 where it is left out. 1 to 168.
 	ServiceWindowHours *int32 `json:"serviceWindowHours,omitempty"`
 }
 

@@ -10,9 +10,9 @@ package v1alpha1
 //
 // FlagRules say what a Low rating does.
 type FlagRulesApplyConfiguration struct {
-	// graceHours is how long Low may last before the tier falls.
+	// graceHours is how long Low may last before the tier falls. 1 to 8,760.
 	GraceHours *int32 `json:"graceHours,omitempty"`
-	// recoveryHours is how long Medium or High must last for the flag to end.
+	// recoveryHours is how long Medium or High must last for the flag to end. 1 to 8,760.
 	RecoveryHours *int32 `json:"recoveryHours,omitempty"`
 }
 

@@ -10,7 +10,7 @@ package v1alpha1
 //
 // QualityRules say how a rating comes about where Meta reports none.
 type QualityRulesApplyConfiguration struct {
-	// windowHours is the length of the rolling window of the feedback that makes the rating.
+	// windowHours is the length of the rolling window of the feedback that makes the rating. 1 to 720.
 	WindowHours *int32 `json:"windowHours,omitempty"`
 	// mediumPerThousand is how many complaining users per thousand users delivered to lower the rating to Medium. Meta
 	// publishes no threshold, so it is the author's. Without thresholds only reported ratings count.

@@ -10,7 +10,7 @@ package v1alpha1
 //
 // TemplateRules say what a Low rating does to a message template.
 type TemplateRulesApplyConfiguration struct {
-	// blockAfterHours is how long a template stays flagged before it is blocked.
+	// blockAfterHours is how long a template stays flagged before it is blocked. 1 to 8,760.
 	BlockAfterHours *int32 `json:"blockAfterHours,omitempty"`
 	// pauseHours are the lengths of the pauses in turn; the next Low after the last of them disables the template.
 	PauseHours []int32 `json:"pauseHours,omitempty"`

@@ -16,18 +16,18 @@ import (
 type UpgradeApplyConfiguration struct {
 	// measure is what must be reached.
 	Measure *apiv1alpha1.Measure `json:"measure,omitempty"`
-	// thresholdPercent is how much must be reached, in percent of the current limit.
+	// thresholdPercent is how much must be reached, in percent of the current limit. 1 to 10,000.
 	ThresholdPercent *int32 `json:"thresholdPercent,omitempty"`
-	// threshold is how much must be reached, as a count.
+	// threshold is how much must be reached, as a count. 1 to 1,000,000,000.
 	Threshold *int64 `json:"threshold,omitempty"`
-	// windowHours is the length of the rolling window in which it must be reached.
+	// windowHours is the length of the rolling window in which it must be reached. 1 to 720.
 	WindowHours *int32 `json:"windowHours,omitempty"`
 	// minimumSpanHours is the least time from the first counted delivery in the window to the upgrade. None where it is
-	// left out.
+	// left out. 1 to 720.
 	MinimumSpanHours *int32 `json:"minimumSpanHours,omitempty"`
 	// minimumQuality is the lowest rating that is good enough. Unknown counts as High. Any is where it is left out.
 	MinimumQuality *apiv1alpha1.QualityRating `json:"minimumQuality,omitempty"`
-	// delayHours is how long after everything is met the tier rises. At once where it is left out.
+	// delayHours is how long after everything is met the tier rises. At once where it is left out. 1 to 720.
 	DelayHours *int32 `json:"delayHours,omitempty"`
 	// whileFlagged says whether a flagged number may rise. Cancel where it is left out.
 	WhileFlagged *apiv1alpha1.WhileFlagged `json:"whileFlagged,omitempty"`
