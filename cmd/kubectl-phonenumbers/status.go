@@ -116,7 +116,8 @@ func (w *statusWriter) fleet(f *fleet, standing *remote.Standing, namespace stri
 		}
 		return encode(w, w.format, map[string]any{"items": items})
 	}
-	fmt.Fprintf(w, "%s: %s\n", w.paint.bold(cmp.Or(namespace, "All namespaces")), counted(f))
+	fmt.Fprintf(w, "%s: %s, %s, %s, %s\n", w.paint.bold(cmp.Or(namespace, "All namespaces")), counted(f.numbers),
+		plural(len(f.portfolios), "portfolio"), plural(len(f.pools), "pool"), plural(len(f.templates), "template"))
 	w.freshness(standing, all)
 	w.urgent(all, namespace == "")
 	for _, kind := range []struct {
@@ -147,21 +148,21 @@ func argumentOf(o v1alpha1.Object, group string) string {
 	return kind + "/" + o.GetName()
 }
 
-// counted says how many there are, of numbers by their state.
-func counted(f *fleet) string {
+// counted says how many numbers there are, by their state.
+func counted(all []v1alpha1.Object) string {
 	states := map[string]int{}
-	for _, n := range f.numbers {
+	for _, n := range all {
 		states[cmp.Or(n.Summary().State, "not seen yet")]++
 	}
 	var numbers []string
 	for _, state := range slices.SortedFunc(maps.Keys(states), func(a, b string) int { return cmp.Or(states[b]-states[a], strings.Compare(a, b)) }) {
 		numbers = append(numbers, fmt.Sprintf("%d %s", states[state], state))
 	}
-	text := plural(len(f.numbers), "number")
+	text := plural(len(all), "number")
 	if len(numbers) > 0 {
 		text += " (" + strings.Join(numbers, ", ") + ")"
 	}
-	return fmt.Sprintf("%s, %s, %s, %s", text, plural(len(f.portfolios), "portfolio"), plural(len(f.pools), "pool"), plural(len(f.templates), "template"))
+	return text
 }
 
 func plural(n int, what string) string {
@@ -188,16 +189,21 @@ func (w *statusWriter) freshness(standing *remote.Standing, of []resource) {
 			}
 		}
 	}
-	text := "Not live: " + strings.Join(strings.Fields(problem.Error()), " ") + ". "
+	text := notLive(problem)
 	switch {
 	case oldest.IsZero():
-		text += "No status has counts yet."
+		text += " No status has counts yet."
 	case oldest.Equal(newest):
-		text += "The counts are those of the status, of " + stamp(oldest) + "."
+		text += " The counts are those of the status, of " + stamp(oldest) + "."
 	default:
-		text += fmt.Sprintf("The counts are those of the statuses, the oldest of %s and the newest of %s.", stamp(oldest), stamp(newest))
+		text += fmt.Sprintf(" The counts are those of the statuses, the oldest of %s and the newest of %s.", stamp(oldest), stamp(newest))
 	}
 	fmt.Fprintln(w, w.paint.urgent(overview.Watch, text))
+}
+
+// notLive is a sentence that says why nothing is live.
+func notLive(problem error) string {
+	return "Not live: " + strings.Join(strings.Fields(problem.Error()), " ") + "."
 }
 
 // stamp is an instant as the sentences of statuses write it.
