@@ -66,12 +66,13 @@ PROMETHEUS ?= $(BIN)/prometheus
 PROMTOOL ?= $(BIN)/promtool
 NATS_SERVER ?= $(BIN)/nats-server
 LAZYFS ?= $(BIN)/lazyfs
+NODE := $(addprefix $(BIN)/,containerd containerd-shim-runc-v2 ctr coredns kube-controller-manager kube-proxy kube-scheduler kubectl kubelet pause.tar)
 AUTOSCALING := $(BIN)/kube-controller-manager $(BIN)/keda-operator $(BIN)/keda-adapter
 PROTOC_TOOLS := $(BIN)/protoc $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 
 # The modules of this repository besides the operator's own that verify-modules checks. Not hack/keda and hack/cosign: go mod tidy unpacks
 # gigabytes of sources for them, and nothing else that verify does needs those. Nor hack/chart/kinds, of which manifests alone are read.
-HACK_MODULES := hack/bench hack/controlplane hack/helm hack/image hack/lazyfs hack/nats hack/prometheus hack/release hack/tools hack/tools/golangci-lint
+HACK_MODULES := hack/bench hack/containerd hack/controlplane hack/coredns hack/helm hack/image hack/lazyfs hack/nats hack/prometheus hack/release hack/tools hack/tools/golangci-lint
 
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 1m
@@ -101,6 +102,15 @@ run: bin/manager bin/kubectl-phonenumbers bin/run $(if $(filter-out 1,$(REPLICAS
 .PHONY: scale-demo
 scale-demo: bin/manager bin/scale $(AUTOSCALING) ## Show senders that KEDA scales on what may be sent, in time-lapse: four minutes.
 	@assets=$$(hack/controlplane/assets.sh) && exec bin/scale --assets "$$assets" --manager bin/manager --programs $(BIN) --crds "$$($(KEDA_CRDS))"
+
+.PHONY: node
+node: require-node $(NODE) ## Run a Kubernetes cluster of one node, which has the image IMG; Ctrl-C ends it. Needs Linux, root, and runc and more of Debian.
+	@$(MAKE) --no-print-directory image PLATFORMS=linux/$$(go env GOARCH)
+	@assets=$$(hack/controlplane/assets.sh) && exec bin/node --assets "$$assets" --image bin/image.tar
+
+.PHONY: require-node
+require-node: bin/node
+	@bin/node --check
 
 .PHONY: test
 test: require-cc bin/manager $(PROMETHEUS) $(PROMTOOL) $(NATS_SERVER) $(LAZYFS) $(HELM) ## Run all tests, with the race detector and a real API server, Prometheus, NATS and Helm.
@@ -183,6 +193,7 @@ fmt: $(GOLANGCI_LINT) ## Format the Go code.
 vet: ## Run go vet.
 	go vet -tags scale,sdk ./...
 	go -C hack/bench vet ./...
+	go -C hack/coredns vet ./...
 	go -C hack/image vet ./...
 	go -C hack/release vet -tags signed ./...
 	go -C hack/lazyfs vet ./...
@@ -237,6 +248,10 @@ $(PLATFORMS:%=bin/%/manager): bin/%/manager:
 .PHONY: bin/run
 bin/run:
 	@CGO_ENABLED=0 go build -o $@ ./hack/run
+
+.PHONY: bin/node
+bin/node:
+	@CGO_ENABLED=0 go build -o $@ ./hack/node
 
 .PHONY: bin/scale
 bin/scale:
@@ -413,9 +428,24 @@ $(BIN)/keda-operator: hack/keda/go.mod
 $(BIN)/keda-adapter: hack/keda/go.mod
 	$(call tool,hack/keda,github.com/kedacore/keda/v2/cmd/adapter)
 
-$(BIN)/kube-controller-manager: hack/controlplane/go.mod
-	@echo 'building kube-controller-manager, once: this takes minutes'
-	$(call tool,hack/controlplane,k8s.io/kubernetes/cmd/kube-controller-manager)
+KUBERNETES := $(addprefix $(BIN)/,kube-controller-manager kube-proxy kube-scheduler kubectl kubelet)
+$(KUBERNETES): hack/controlplane/go.mod
+	@echo 'building $(@F), once: this takes minutes'
+	$(call tool,hack/controlplane,k8s.io/kubernetes/cmd/$(@F))
+
+CONTAINERD := $(addprefix $(BIN)/,containerd containerd-shim-runc-v2 ctr)
+$(CONTAINERD): hack/containerd/go.mod
+	@echo 'building $(@F), once: this takes a minute or more'
+	$(call tool,hack/containerd,github.com/containerd/containerd/v2/cmd/$(@F))
+
+$(BIN)/coredns: hack/coredns/go.mod hack/coredns/main.go
+	@echo 'building CoreDNS, once: this takes a minute or more'
+	$(call tool,hack/coredns,.)
+
+# The image of the container that holds the namespaces of a pod.
+$(BIN)/pause.tar: hack/node/pause/main.go $(BIN)/image
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN)/pause ./hack/node/pause
+	$(BIN)/image --name localhost/pause:1 --output $@ linux/$$(go env GOARCH)=$(BIN)/pause
 
 define tool
 @mkdir -p bin

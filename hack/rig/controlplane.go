@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -28,11 +29,12 @@ const Namespace = "numberfleet-system"
 // operatorUser is the service account that config/rbac binds the operator's role to.
 const operatorUser = "system:serviceaccount:" + Namespace + ":numberfleet-controller-manager"
 
-// ControlPlane is etcd and a kube-apiserver on loopback. Either may be killed and started again on the same data and ports.
+// ControlPlane is etcd on loopback and a kube-apiserver. Either may be killed and started again on the same data and ports.
 type ControlPlane struct {
 	Etcd, APIServer *Process
 
 	folder, assets string
+	address        string
 	noSync         bool
 	flags          []string
 	etcdURL        string
@@ -44,10 +46,11 @@ type ControlPlane struct {
 
 // ControlPlaneOptions say where a control plane comes from.
 type ControlPlaneOptions struct {
-	Assets string   // folder with the programs etcd and kube-apiserver
-	Folder string   // for data, keys and logs; the data of an earlier run is used
-	NoSync bool     // etcd does not sync to disk: a crash of the machine may lose data
-	Flags  []string // more flags of kube-apiserver
+	Assets  string   // folder with the programs etcd and kube-apiserver
+	Folder  string   // for data, keys and logs; the data of an earlier run is used
+	Address string   // of this machine, where the API server listens; empty: loopback
+	NoSync  bool     // etcd does not sync to disk: a crash of the machine may lose data
+	Flags   []string // more flags of kube-apiserver
 }
 
 // NewControlPlane makes keys and tokens for a control plane, and chooses its ports. Up starts it.
@@ -56,7 +59,7 @@ func NewControlPlane(o ControlPlaneOptions) (*ControlPlane, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &ControlPlane{folder: o.Folder, assets: o.Assets, noSync: o.NoSync, flags: o.Flags, adminToken: rand.Text(), operatorToken: rand.Text(),
+	c := &ControlPlane{folder: o.Folder, assets: o.Assets, address: cmp.Or(o.Address, "127.0.0.1"), noSync: o.NoSync, flags: o.Flags, adminToken: rand.Text(), operatorToken: rand.Text(),
 		etcdURL: "http://" + addresses[0], peerURL: "http://" + addresses[1]}
 	_, c.apiPort, _ = net.SplitHostPort(addresses[2])
 	if err := errors.Join(os.RemoveAll(c.file("")), os.MkdirAll(c.file(""), 0o700), os.MkdirAll(filepath.Join(o.Folder, "etcd"), 0o700)); err != nil {
@@ -73,7 +76,7 @@ func NewControlPlane(o ControlPlaneOptions) (*ControlPlane, error) {
 	tokens := fmt.Sprintf("%s,admin,admin,\"system:masters\"\n%s,%s,operator,\"system:serviceaccounts,system:serviceaccounts:%s\"\n",
 		c.adminToken, c.operatorToken, operatorUser, Namespace)
 	return c, errors.Join(
-		os.WriteFile(c.file("sa.key"), pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}), 0o600),
+		os.WriteFile(c.SigningKey(), pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}), 0o600),
 		os.WriteFile(c.file("sa.pub"), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), 0o600),
 		os.WriteFile(c.file("tokens.csv"), []byte(tokens), 0o600))
 }
@@ -82,7 +85,10 @@ func NewControlPlane(o ControlPlaneOptions) (*ControlPlane, error) {
 func (c *ControlPlane) file(name string) string { return filepath.Join(c.folder, "apiserver", name) }
 
 // URL is where the API server is.
-func (c *ControlPlane) URL() string { return "https://127.0.0.1:" + c.apiPort }
+func (c *ControlPlane) URL() string { return "https://" + net.JoinHostPort(c.address, c.apiPort) }
+
+// SigningKey is the file with the private key that signs the tokens of service accounts.
+func (c *ControlPlane) SigningKey() string { return c.file("sa.key") }
 
 // Admin connects as an administrator, with no limit on the rate of requests.
 func (c *ControlPlane) Admin() *rest.Config { return c.config(c.adminToken) }
@@ -117,9 +123,9 @@ func (c *ControlPlane) startEtcd() (err error) {
 
 func (c *ControlPlane) startAPIServer() (err error) {
 	c.APIServer, err = Start(Command{Name: "kube-apiserver", Path: filepath.Join(c.assets, "kube-apiserver"), Log: c.log(), Args: slices.Concat([]string{
-		"--etcd-servers=" + c.etcdURL, "--bind-address=127.0.0.1", "--secure-port=" + c.apiPort,
+		"--etcd-servers=" + c.etcdURL, "--bind-address=" + c.address, "--secure-port=" + c.apiPort,
 		"--cert-dir=" + c.file(""), "--authorization-mode=RBAC", "--token-auth-file=" + c.file("tokens.csv"),
-		"--service-account-issuer=" + c.URL(), "--service-account-key-file=" + c.file("sa.pub"), "--service-account-signing-key-file=" + c.file("sa.key"),
+		"--service-account-issuer=" + c.URL(), "--service-account-key-file=" + c.file("sa.pub"), "--service-account-signing-key-file=" + c.SigningKey(),
 		"--service-cluster-ip-range=10.0.0.0/24", "--allow-privileged=true", "--endpoint-reconciler-type=none"}, c.flags)})
 	return err
 }

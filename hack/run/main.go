@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -59,7 +58,7 @@ func run(ctx context.Context, o options) (err error) {
 	if o.state, err = filepath.Abs(o.state); err != nil {
 		return err
 	}
-	unlock, err := lock(filepath.Join(o.state, "lock"))
+	unlock, err := rig.Lock(filepath.Join(o.state, "lock"))
 	if err != nil {
 		return err
 	}
@@ -172,16 +171,3 @@ func live(ctx context.Context, plane *rig.ControlPlane, operators *replicas, log
 }
 
 func say(format string, args ...any) { fmt.Printf("==> "+format+"\n", args...) }
-
-// lock keeps two runs from sharing one folder. The lock goes with the process.
-func lock(file string) (func(), error) {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("another run uses %s: stop it first", filepath.Dir(file))
-	}
-	return func() { _ = f.Close() }, nil
-}

@@ -3,58 +3,27 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto"
 	_ "embed"
 	"encoding/base64"
-	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"text/template"
 
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/util/cert"
-	"k8s.io/client-go/util/keyutil"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"numberfleet.dev/numberfleet/hack/rig"
 )
 
-// certificate is of localhost and signs itself. KEDA, the scaler and the API server show it to one another, and trust it.
-type certificate struct{ folder string }
-
-func newCertificate(folder string) (certificate, error) {
-	c := certificate{folder: folder}
-	private, err := keyutil.MakeEllipticPrivateKeyPEM()
-	if err != nil {
-		return c, err
-	}
-	key, err := keyutil.ParsePrivateKeyPEM(private)
-	if err != nil {
-		return c, err
-	}
-	signer, _ := key.(crypto.Signer)
-	signed, err := cert.NewSelfSignedCACert(cert.Config{CommonName: localhost}, signer)
-	if err != nil {
-		return c, err
-	}
-	public, err := cert.EncodeCertificates(signed)
-	return c, errors.Join(err, os.MkdirAll(folder, 0o700),
-		os.WriteFile(c.key(), private, 0o600), os.WriteFile(c.public(), public, 0o600), os.WriteFile(c.authority(), public, 0o600))
-}
-
+// localhost is the name of the certificate that KEDA, the scaler and the API server show to one another.
 const localhost = "localhost"
 
-// The names under which the operator and KEDA look for the files.
-func (c certificate) key() string       { return filepath.Join(c.folder, "tls.key") }
-func (c certificate) public() string    { return filepath.Join(c.folder, "tls.crt") }
-func (c certificate) authority() string { return filepath.Join(c.folder, "ca.crt") }
-
 // forwarding are the flags with which an API server forwards requests to others, which know by the certificate that it is one.
-func (c certificate) forwarding() []string {
+func forwarding(c rig.Certificate) []string {
 	return []string{
-		"--proxy-client-cert-file=" + c.public(), "--proxy-client-key-file=" + c.key(),
-		"--requestheader-client-ca-file=" + c.authority(), "--requestheader-allowed-names=" + localhost,
+		"--proxy-client-cert-file=" + c.Public(), "--proxy-client-key-file=" + c.Key(),
+		"--requestheader-client-ca-file=" + c.Authority(), "--requestheader-allowed-names=" + localhost,
 		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
 	}
 }
@@ -67,13 +36,13 @@ var components string
 
 // startAutoscaling starts what scales Deployments: kube-controller-manager, and KEDA's operator and metrics adapter, each as it is set up in
 // a cluster. It returns when the API server has external metrics.
-func startAutoscaling(ctx context.Context, o options, plane *rig.ControlPlane, api client.Client, c certificate) error {
+func startAutoscaling(ctx context.Context, o options, plane *rig.ControlPlane, api client.Client, c rig.Certificate) error {
 	ports, err := freePorts(6)
 	if err != nil {
 		return err
 	}
 	service, adapter := localhost+":"+ports[0], ports[1]
-	authority, err := os.ReadFile(c.authority())
+	authority, err := os.ReadFile(c.Authority())
 	if err != nil {
 		return err
 	}
@@ -100,7 +69,7 @@ func startAutoscaling(ctx context.Context, o options, plane *rig.ControlPlane, a
 		"--bind-address=127.0.0.1", "--secure-port="+ports[2], "--cert-dir="+filepath.Join(o.folder, "kube-controller-manager")); err != nil {
 		return err
 	}
-	keda, err := start("keda-operator", "--cert-dir="+c.folder, "--metrics-service-bind-address="+service, "--metrics-bind-address=127.0.0.1:"+ports[3],
+	keda, err := start("keda-operator", "--cert-dir="+c.Folder, "--metrics-service-bind-address="+service, "--metrics-bind-address=127.0.0.1:"+ports[3],
 		"--health-probe-bind-address=127.0.0.1:"+ports[4])
 	if err != nil {
 		return err
@@ -109,7 +78,7 @@ func startAutoscaling(ctx context.Context, o options, plane *rig.ControlPlane, a
 		return err
 	}
 	metrics, err := start("keda-adapter", "--bind-address=127.0.0.1", "--secure-port="+adapter, "--port="+ports[5],
-		"--cert-dir="+c.folder, "--tls-cert-file="+c.public(), "--tls-private-key-file="+c.key(), "--client-ca-file="+c.authority(),
+		"--cert-dir="+c.Folder, "--tls-cert-file="+c.Public(), "--tls-private-key-file="+c.Key(), "--client-ca-file="+c.Authority(),
 		"--metrics-service-address="+service,
 		"--lister-kubeconfig="+kubeconfig, "--authentication-kubeconfig="+kubeconfig, "--authorization-kubeconfig="+kubeconfig)
 	if err != nil {

@@ -45,11 +45,11 @@ type loop struct {
 
 // start starts all of it. What was started ends with rig.KillAll, also after an error.
 func start(ctx context.Context, o options) (*loop, error) {
-	shown, err := newCertificate(filepath.Join(o.folder, "tls"))
+	shown, err := rig.NewCertificate(filepath.Join(o.folder, "tls"), localhost)
 	if err != nil {
 		return nil, err
 	}
-	plane, err := rig.NewControlPlane(rig.ControlPlaneOptions{Assets: o.assets, Folder: o.folder, NoSync: true, Flags: shown.forwarding()})
+	plane, err := rig.NewControlPlane(rig.ControlPlaneOptions{Assets: o.assets, Folder: o.folder, NoSync: true, Flags: forwarding(shown)})
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func start(ctx context.Context, o options) (*loop, error) {
 }
 
 // startOperator installs and runs the operator with the sample fleet. Its first day begins.
-func (l *loop) startOperator(ctx context.Context, o options, plane *rig.ControlPlane, shown certificate) error {
+func (l *loop) startOperator(ctx context.Context, o options, plane *rig.ControlPlane, shown rig.Certificate) error {
 	objects, err := rig.Installation(o.root)
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (l *loop) startOperator(ctx context.Context, o options, plane *rig.ControlP
 	}
 	l.flags = slices.Concat([]string{
 		"--events-bind-address=" + l.operator.Events,
-		"--scaler-bind-address=" + l.operator.Scaler, "--scaler-cert-path=" + shown.folder,
+		"--scaler-bind-address=" + l.operator.Scaler, "--scaler-cert-path=" + shown.Folder,
 		"--batch-period=200ms",
 	}, rig.TimeLapse(anchor, l.born, o.speed))
 	return l.resume(ctx)
