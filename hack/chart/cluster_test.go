@@ -18,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -158,6 +159,54 @@ func (c *cluster) accountKubeconfig(ctx context.Context, namespace, name string)
 	as.BearerToken = request.Status.Token
 	file := filepath.Join(c.folder, name+".kubeconfig")
 	return file, rig.WriteKubeconfig(file, as)
+}
+
+// operator is the operator's program, with the rights of its account in the cluster.
+type operator struct {
+	*cluster
+	*rig.Operator
+}
+
+func (c *cluster) operator() *operator {
+	c.t.Helper()
+	o, err := rig.NewOperator(rig.OperatorOptions{
+		Binary: os.Getenv("MANAGER"), Kubeconfig: filepath.Join(c.folder, "numberfleet-controller-manager.kubeconfig"), DataDir: filepath.Join(c.folder, "ledger"), Folder: c.folder,
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return &operator{cluster: c, Operator: o}
+}
+
+// start starts it, as the account that the chart has made, and waits until it is ready.
+func (o *operator) start() {
+	o.t.Helper()
+	if _, err := o.accountKubeconfig(o.t.Context(), rig.Namespace, "numberfleet-controller-manager"); err != nil {
+		o.t.Fatal(err)
+	}
+	if err := o.Start(); err != nil {
+		o.t.Fatal(err)
+	}
+	o.t.Cleanup(o.Kill)
+	if err := o.Ready(o.t.Context()); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *operator) end() {
+	o.t.Helper()
+	if err := o.Stop(rig.Patience); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// eventually waits until something holds.
+func (c *cluster) eventually(what string, holds func() bool) {
+	c.t.Helper()
+	err := wait.PollUntilContextTimeout(c.t.Context(), 100*time.Millisecond, rig.Patience, true, func(context.Context) (bool, error) { return holds(), nil })
+	if err != nil {
+		c.t.Fatalf("%s: %v", what, err)
+	}
 }
 
 // has says whether an object is there.

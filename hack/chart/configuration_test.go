@@ -18,6 +18,7 @@ import (
 // complete are values with every field of the operator's configuration.
 const complete = `
 config:
+  policies: {shipped: Leave}
   notifications:
     receivers:
     - name: ops-mail

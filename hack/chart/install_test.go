@@ -11,13 +11,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	"numberfleet.dev/numberfleet/config/policies"
 	"numberfleet.dev/numberfleet/hack/rig"
 )
 
@@ -87,18 +87,15 @@ func TestAnUpgradeBringsTheKindsAndNothingEverDeletesAFleet(t *testing.T) {
 		t.Fatal("the kinds of the release before are not those of its chart")
 	}
 
+	operator := c.operator()
+	operator.start()
 	number := &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "sales"}, Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100001"}}
-	manifest, _ := policies.Manifest("meta-2025")
-	policy := &v1alpha1.MessagingPolicy{}
-	if err := yaml.Unmarshal(manifest, policy); err != nil {
+	if err := c.Create(t.Context(), number); err != nil {
 		t.Fatal(err)
 	}
-	for _, object := range []client.Object{number, policy} {
-		if err := c.Create(t.Context(), object); err != nil {
-			t.Fatal(err)
-		}
-	}
-	deletions, err := c.Watch(t.Context(), &v1alpha1.MessagingPolicyList{}, &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: policy.ResourceVersion}})
+	policy := &v1alpha1.MessagingPolicy{}
+	c.eventually("there is the default policy", func() bool { return c.has(policy, "", "meta-2025") })
+	changes, err := c.Watch(t.Context(), &v1alpha1.MessagingPolicyList{}, &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: policy.ResourceVersion}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,6 +114,8 @@ func TestAnUpgradeBringsTheKindsAndNothingEverDeletesAFleet(t *testing.T) {
 	}
 
 	c.mustHelm("upgrade", "numberfleet", chart, "--set", image)
+	operator.end()
+	operator.start()
 	if present, gone := c.fields(); !present || gone {
 		t.Errorf("an upgrade did not bring the kinds of its release: its field is there: %t, the one of before: %t", present, gone)
 	}
@@ -126,6 +125,7 @@ func TestAnUpgradeBringsTheKindsAndNothingEverDeletesAFleet(t *testing.T) {
 	}
 	intact("an upgrade")
 
+	operator.end()
 	c.mustHelm("uninstall", "numberfleet")
 	if c.has(deployment, rig.Namespace, "numberfleet-controller-manager") || c.has(&rbacv1.ClusterRole{}, "", "numberfleet-manager-role") {
 		t.Error("the operator is left where the release was removed")
@@ -145,6 +145,7 @@ func TestAnUpgradeBringsTheKindsAndNothingEverDeletesAFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.mustHelm("install", "numberfleet", chart, "--set", image)
+	operator.start()
 	if present, gone := c.fields(); !present || gone {
 		t.Error("an installation left the kinds of an older release")
 	}
@@ -154,11 +155,15 @@ func TestAnUpgradeBringsTheKindsAndNothingEverDeletesAFleet(t *testing.T) {
 	if err == nil || !strings.Contains(out, "numberfleet") || !strings.Contains(out, "cannot be imported") {
 		t.Errorf("a second operator in the cluster: %v: %s", err, out)
 	}
+	c.eventually("the operator serves the number that it found", func() bool {
+		return c.has(number, "default", "sales") && meta.IsStatusConditionTrue(number.Status.Conditions, v1alpha1.ConditionReady)
+	})
+	operator.end()
 	if n := succeeded(); n != 2 {
 		t.Errorf("%d Jobs applied the kinds: there were an upgrade and an installation that had to", n)
 	}
-	deletions.Stop()
-	for event := range deletions.ResultChan() {
+	changes.Stop()
+	for event := range changes.ResultChan() {
 		if event.Type == watch.Deleted {
 			t.Errorf("a policy was deleted: %v", event.Object)
 		}
