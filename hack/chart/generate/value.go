@@ -1,5 +1,7 @@
 package main
 
+import "maps"
+
 // value is a value of the chart, or a field of the operator's configuration.
 type value struct {
 	name, description string
@@ -44,9 +46,7 @@ func object(fields []value) map[string]any {
 // whole is the schema of a value, with its description and its fields.
 func (v value) whole() map[string]any {
 	all := map[string]any{"description": v.description}
-	for key, part := range v.schema {
-		all[key] = part
-	}
+	maps.Copy(all, v.schema)
 	if v.fields == nil {
 		return all
 	}
@@ -55,8 +55,6 @@ func (v value) whole() map[string]any {
 		all["items"] = of
 		return all
 	}
-	for key, part := range of {
-		all[key] = part
-	}
+	maps.Copy(all, of)
 	return all
 }
