@@ -23,6 +23,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/controllers/notification"
+	"numberfleet.dev/numberfleet/controllers/policy"
 	"numberfleet.dev/numberfleet/controllers/pool"
 	promcounts "numberfleet.dev/numberfleet/controllers/prometheus"
 	"numberfleet.dev/numberfleet/controllers/unclaimed"
@@ -89,6 +90,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) (*standing.Source,
 	)
 	if err := mgr.Add(throttled); err != nil {
 		return nil, fmt.Errorf("add the throttle: %w", err)
+	}
+	if o.Config.Policies.Shipped == config.ApplyShipped {
+		if err := (&policy.Keeper{Client: mgr.GetClient(), Cache: mgr.GetCache()}).SetupWithManager(mgr); err != nil {
+			return nil, fmt.Errorf("set up the controller of policies: %w", err)
+		}
 	}
 	for _, c := range []struct {
 		of         string

@@ -314,8 +314,9 @@ type MessagingPolicy struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec is the set of rules.
+	// spec is the set of rules. Whoever applies it has all of it: parts of two sets would be a third that nobody wrote.
 	// +required
+	// +structType=atomic
 	Spec MessagingPolicySpec `json:"spec,omitzero"`
 }
 

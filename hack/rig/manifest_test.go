@@ -37,6 +37,21 @@ func TestEveryFolderOfConfigRenders(t *testing.T) {
 	}
 }
 
+// `kubectl apply` looks up the kinds of all objects before it applies the first: one of a kind that is new to the cluster would be refused.
+func TestWhatIsInstalledIsOfNoKindThatItBrings(t *testing.T) {
+	for _, folder := range []string{"config/default", replicas} {
+		objects, err := Render(filepath.Join(repository, folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, object := range objects {
+			if strings.HasSuffix(object.GroupVersionKind().Group, "numberfleet.dev") {
+				t.Errorf("%s has the %s %s", folder, object.GetKind(), object.GetName())
+			}
+		}
+	}
+}
+
 // An API server takes every object of config/default, and then of the sample with three replicas. It admits their pods under the restricted pod
 // security profile, and has everything that the objects refer to.
 func TestAnAPIServerTakesWhatIsInstalled(t *testing.T) {

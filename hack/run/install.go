@@ -11,7 +11,7 @@ import (
 	"numberfleet.dev/numberfleet/hack/rig"
 )
 
-// install applies config/default and the samples. After the first time the policies and the fleet are left as the user has them.
+// install applies config/default and the samples. After the first time the fleet is left as the user has it.
 func install(ctx context.Context, config *rest.Config, first bool) error {
 	objects, err := rig.Installation(".")
 	if err != nil {
@@ -31,7 +31,7 @@ func install(ctx context.Context, config *rest.Config, first bool) error {
 	}
 	for _, object := range slices.Concat(objects, samples) {
 		switch object.GetKind() {
-		case "MessagingPolicy", "PhoneNumber", "BusinessPortfolio", "MessageTemplate", "NumberPool":
+		case "PhoneNumber", "BusinessPortfolio", "MessageTemplate", "NumberPool":
 			if !first {
 				continue
 			}

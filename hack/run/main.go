@@ -89,7 +89,7 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	if clock.first {
-		say("installing the CRDs, the policies, the operator's rights and the sample fleet")
+		say("installing the CRDs, the operator's rights and the sample fleet")
 	} else {
 		say("installing the CRDs and the operator's rights; the fleet goes on as it was left")
 	}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	shipped "numberfleet.dev/numberfleet/config/policies"
 	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/hack/torture/check"
 )
@@ -172,7 +173,7 @@ func (f *fleet) objects() []*unstructured.Unstructured {
 	return all
 }
 
-// install applies config/default and the small policies. It returns all policies as the checker reads them.
+// install applies config/default, and the policies that ship and the small ones. It returns all policies as the checker reads them.
 func install(ctx context.Context, c client.Client) (map[string]*check.Policy, error) {
 	objects, err := rig.Installation(".")
 	if err != nil {
@@ -183,6 +184,14 @@ func install(ctx context.Context, c client.Client) (map[string]*check.Policy, er
 		return nil, err
 	}
 	objects = append(objects, small...)
+	for _, name := range shipped.Names() {
+		manifest, _ := shipped.Manifest(name)
+		policy, err := rig.Parse(manifest)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, policy...)
+	}
 	for _, name := range []string{"torture-a", "torture-b"} {
 		u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace"}}
 		u.SetName(name)

@@ -33,6 +33,7 @@ type OperatorConfiguration struct {
 	Webhooks      Webhooks      `json:"webhooks"`
 	Prometheus    Prometheus    `json:"prometheus"`
 	Ledger        Ledger        `json:"ledger"`
+	Policies      Policies      `json:"policies"`
 }
 
 // Notifications say who hears of transitions, besides the Kubernetes Events that are always recorded.
@@ -108,15 +109,17 @@ type CloudEvents struct {
 	CAFile string `json:"caFile"`
 }
 
-// Load reads a configuration file. Without a name, or where there is no such file, the configuration is empty and found is
-// false: its ConfigMap is optional. The errors name fields and what they may be, and never a secret.
+// Load reads a configuration file. Without a name, or where there is no such file, all is as where it is left out, and found
+// is false: its ConfigMap is optional. The errors name fields and what they may be, and never a secret.
 func Load(file string) (config *OperatorConfiguration, found bool, err error) {
+	config = &OperatorConfiguration{}
+	config.complete()
 	if file == "" {
-		return &OperatorConfiguration{}, false, nil
+		return config, false, nil
 	}
 	content, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return &OperatorConfiguration{}, false, nil
+		return config, false, nil
 	} else if err != nil {
 		return nil, false, fmt.Errorf("read the configuration: %w", err)
 	}
@@ -177,6 +180,7 @@ func (c *OperatorConfiguration) complete() {
 	c.Guard.complete()
 	c.Prometheus.complete()
 	c.Ledger.complete()
+	c.Policies.complete()
 	for _, receiver := range c.Notifications.Receivers {
 		email := receiver.Email
 		if email == nil {

@@ -55,7 +55,8 @@ func validate(c *OperatorConfiguration) field.ErrorList {
 	errs = append(errs, validateGuard(field.NewPath("guard"), &c.Guard)...)
 	errs = append(errs, validateWebhooks(field.NewPath("webhooks"), &c.Webhooks)...)
 	errs = append(errs, validatePrometheus(field.NewPath("prometheus"), &c.Prometheus)...)
-	return append(errs, validateLedger(field.NewPath("ledger"), &c.Ledger)...)
+	errs = append(errs, validateLedger(field.NewPath("ledger"), &c.Ledger)...)
+	return append(errs, validatePolicies(field.NewPath("policies"), &c.Policies)...)
 }
 
 func validateReceiver(path *field.Path, r *Receiver) field.ErrorList {

@@ -616,6 +616,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: spec
       type:
         namedType: dev.numberfleet.numberfleet.api.v1alpha1.MessagingPolicySpec
+        elementRelationship: atomic
 - name: dev.numberfleet.numberfleet.api.v1alpha1.MessagingPolicySpec
   map:
     fields:

@@ -23,7 +23,7 @@ type MessagingPolicyApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is the standard object metadata.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	// spec is the set of rules.
+	// spec is the set of rules. Whoever applies it has all of it: parts of two sets would be a third that nobody wrote.
 	Spec *MessagingPolicySpecApplyConfiguration `json:"spec,omitempty"`
 }
 
