@@ -4,7 +4,7 @@ import "k8s.io/apimachinery/pkg/util/validation/field"
 
 // Policies say what becomes of the MessagingPolicies that ship.
 type Policies struct {
-	// Shipped is ApplyShipped where it is left out.
+	// Shipped is Apply where it is left out.
 	Shipped ShippedPolicies `json:"shipped"`
 }
 
