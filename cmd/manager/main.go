@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"numberfleet.dev/numberfleet/internal/scaledclock"
+	"numberfleet.dev/numberfleet/internal/tracing"
 	"numberfleet.dev/numberfleet/internal/version"
 )
 
@@ -92,15 +93,27 @@ func main() {
 	}
 }
 
+// lastSpans is how long the export of the last spans may take at the end.
+const lastSpans = 5 * time.Second
+
 // operate runs the operator until ctx is done.
 func operate(ctx context.Context, f flags) error {
 	log := ctrl.Log.WithName("manager")
-	log.Info("starting", "version", version.Release(), "commit", version.Commit())
-	program, err := newProgram(f, log)
+	log.Info("starting", "version", version.Release(), "commit", version.Commit(), "tracing", tracing.Configured())
+	end, err := tracing.Begin(ctx, version.Release(), log)
 	if err != nil {
 		return err
 	}
-	return program.run(ctrl.LoggerInto(ctx, log))
+	program, err := newProgram(f, log)
+	if err == nil {
+		err = program.run(ctrl.LoggerInto(ctx, log))
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSpans)
+	defer cancel()
+	if lost := end(ending); lost != nil {
+		log.Info("The last traces could not be exported", "problem", lost.Error())
+	}
+	return err
 }
 
 // validate refuses values of flags that nothing could work with.

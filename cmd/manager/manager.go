@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -19,6 +20,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers"
+	"numberfleet.dev/numberfleet/internal/tracing"
 	"numberfleet.dev/numberfleet/internal/version"
 )
 
@@ -50,6 +52,8 @@ func newManager(f flags, replicas bool) (manager ctrl.Manager, of *lease, err er
 		SecureServing:  true,
 		FilterProvider: authorised,
 		CertDir:        f.metricsCerts,
+		// The format that has room for exemplars; there are none without traces.
+		HandlerOpts: []func(*promhttp.HandlerOpts){func(o *promhttp.HandlerOpts) { o.EnableOpenMetrics = tracing.Configured() }},
 	}
 	if !f.http2 {
 		serving.TLSOpts = append(serving.TLSOpts, func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} })

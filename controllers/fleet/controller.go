@@ -23,6 +23,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers/template"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/tracing"
 )
 
 // +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=phonenumbers;messagingpolicies;businessportfolios;messagetemplates,verbs=list;watch
@@ -37,7 +38,9 @@ type Reconciler struct {
 }
 
 // Reconcile brings the statuses of what a key names up to now.
-func (r *Reconciler) Reconcile(ctx context.Context, key lookup.Key) (ctrl.Result, error) {
+func (r *Reconciler) Reconcile(ctx context.Context, key lookup.Key) (_ ctrl.Result, err error) {
+	ctx, span := reconciler.Trace(ctx, "decide", key)
+	defer func() { tracing.End(span, err) }()
 	now := r.Clock.Now().Truncate(time.Second)
 	switch key.Kind {
 	case lookup.BusinessPortfolio:

@@ -23,6 +23,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/gate/settings"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/standing"
+	"numberfleet.dev/numberfleet/internal/tracing"
 )
 
 // +kubebuilder:rbac:groups=whatsapp.numberfleet.dev,resources=numberpools,verbs=list;watch
@@ -38,9 +39,11 @@ type Reconciler struct {
 const afterConflict = 100 * time.Millisecond
 
 // Reconcile brings a pool up to now.
-func (r *Reconciler) Reconcile(ctx context.Context, key lookup.Key) (ctrl.Result, error) {
+func (r *Reconciler) Reconcile(ctx context.Context, key lookup.Key) (_ ctrl.Result, err error) {
+	ctx, span := reconciler.Trace(ctx, "decide", key)
+	defer func() { tracing.End(span, err) }()
 	p := &v1alpha1.NumberPool{}
-	err := r.Client.Get(ctx, key.NamespacedName, p)
+	err = r.Client.Get(ctx, key.NamespacedName, p)
 	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
 	}

@@ -21,6 +21,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/server"
+	"numberfleet.dev/numberfleet/internal/tracing"
 )
 
 // MaxRequests is how many reservations one call may ask for.
@@ -123,9 +124,11 @@ func (a *Answer) of(n *v1alpha1.PhoneNumber) {
 // Reserve asks for up to MaxRequests reservations, which are decided in their order. There is an answer to each; what was granted is durable.
 // While the ledger cannot decide, each is let through without a reservation or refused as Unavailable, see counts.View.Unreserved. An error
 // says that nothing can be told now, and that the caller is to try again: with the same keys, if something may have been granted.
-func (s *Service) Reserve(ctx context.Context, caller Caller, requests []Request) ([]Answer, error) {
+func (s *Service) Reserve(ctx context.Context, caller Caller, requests []Request) (answers []Answer, err error) {
+	ctx, span := tracing.Start(ctx, "reserve")
+	defer func() { tracing.End(span, err) }()
 	start, denied := s.clock.Now(), time.After(server.DeniedAfter)
-	answers := make([]Answer, len(requests))
+	answers = make([]Answer, len(requests))
 	operations := make([]counts.Operation, 0, len(requests))
 	asked := make([]int, 0, len(requests)) // the request of each operation
 	r := resolver{service: s, caller: caller, senders: map[address]sender{}, named: sets.New[string]()}

@@ -117,7 +117,7 @@ func New(o Options) (*Guard, error) {
 	}
 	g.client = newTransport()
 	g.proxy = g.newProxy()
-	g.handler = server.Instrument(g.serve, g.refuse, o.Log, o.Clock, m.requests, m.duration)
+	g.handler = &server.Instrumented{Name: "guard", Handle: g.serve, Refuse: g.refuse, Log: o.Log, Clock: o.Clock, Requests: m.requests, Duration: m.duration}
 	return g, nil
 }
 

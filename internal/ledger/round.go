@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/tracing"
 )
 
 // Records are kept in rounds (see counts.Round). One round is written at a time, with one sync; the records that come meanwhile wait, and are the next one.
@@ -54,7 +55,9 @@ func (l *Ledger) take() (*round, error) {
 
 // commit returns when a record was applied. Where the journal is shared, it returns when ctx ends as well, or when it takes too long: then
 // it is not known whether the record will be applied.
-func (l *Ledger) commit(ctx context.Context, record *counts.Record) (counts.Applied, error) {
+func (l *Ledger) commit(ctx context.Context, record *counts.Record) (applied counts.Applied, err error) {
+	ctx, span := tracing.Start(ctx, "append")
+	defer func() { tracing.End(span, err) }()
 	if l.replica != nil {
 		return l.replica.commit(ctx, record)
 	}

@@ -9,7 +9,10 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
 	"k8s.io/utils/clock"
+
+	"numberfleet.dev/numberfleet/internal/tracing"
 )
 
 // retryAfter is when a caller is asked to try again, in seconds.
@@ -54,37 +57,53 @@ var RequestBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1
 // Handler answers a request, and returns the code of the answer, or an error where the request is to be refused.
 type Handler func(w http.ResponseWriter, req *http.Request) (code int, err error)
 
-// Instrument counts the requests to a handler by the label code, and measures their time in seconds. Refuse writes an *Error and returns
-// its code. Another error asks the caller to try again: the handler has logged why. A panic is logged without its value, which may hold
-// what was read, and refused as an internal error; http.ErrAbortHandler goes on to the server, and nothing is counted.
-func Instrument(handle Handler, refuse func(http.ResponseWriter, *Error) (code int), log logr.Logger, clk clock.PassiveClock,
-	requests *prometheus.CounterVec, duration prometheus.Observer,
-) http.Handler {
-	answer := func(w http.ResponseWriter, req *http.Request) (code int) {
-		defer func() {
-			switch p := recover(); p {
-			case nil:
-			case http.ErrAbortHandler:
-				panic(p)
-			default:
-				log.Error(fmt.Errorf("panic with a %T", p), "A request failed", "stack", string(debug.Stack()))
-				code = refuse(w, &Error{http.StatusInternalServerError, "internal error"})
-			}
-		}()
-		code, err := handle(w, req)
-		if err == nil {
-			return code
-		}
-		refusal, ok := errors.AsType[*Error](err)
-		if !ok {
-			refusal = ErrUnavailable
-		}
-		return refuse(w, refusal)
+// Instrumented is a handler whose requests are counted by the label code, measured in seconds, and traced. A panic is logged without its value,
+// which may hold what was read, and refused as an internal error; http.ErrAbortHandler goes on to the server, and nothing is counted.
+type Instrumented struct {
+	Name   string // of a request in traces, such as webhook
+	Handle Handler
+	// Refuse writes an *Error and returns its code. Another error of Handle asks the caller to try again: the handler has logged why.
+	Refuse   func(http.ResponseWriter, *Error) (code int)
+	Log      logr.Logger
+	Clock    clock.PassiveClock
+	Requests *prometheus.CounterVec
+	Duration prometheus.Observer
+}
+
+// ServeHTTP implements http.Handler.
+func (i *Instrumented) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	start := i.Clock.Now()
+	ctx, span := tracing.Start(req.Context(), i.Name)
+	defer span.End()
+	if span.IsRecording() {
+		req = req.WithContext(ctx)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		start := clk.Now()
-		code := answer(w, req)
-		requests.WithLabelValues(strconv.Itoa(code)).Inc()
-		duration.Observe(clk.Since(start).Seconds())
-	})
+	code := i.answer(w, req)
+	i.Requests.WithLabelValues(strconv.Itoa(code)).Inc()
+	tracing.Observe(ctx, i.Duration, i.Clock.Since(start).Seconds())
+	if span.IsRecording() {
+		span.SetAttributes(attribute.Int("http.response.status_code", code))
+	}
+}
+
+func (i *Instrumented) answer(w http.ResponseWriter, req *http.Request) (code int) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(p)
+		default:
+			i.Log.Error(fmt.Errorf("panic with a %T", p), "A request failed", "stack", string(debug.Stack()))
+			code = i.Refuse(w, &Error{http.StatusInternalServerError, "internal error"})
+		}
+	}()
+	code, err := i.Handle(w, req)
+	if err == nil {
+		return code
+	}
+	refusal, ok := errors.AsType[*Error](err)
+	if !ok {
+		refusal = ErrUnavailable
+	}
+	return i.Refuse(w, refusal)
 }

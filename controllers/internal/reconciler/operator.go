@@ -24,6 +24,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/records"
 	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/tracing"
 )
 
 // Operator is what the controllers of all kinds work with.
@@ -104,7 +105,9 @@ func (o *Operator) Write(ctx context.Context, changes []*Change, now time.Time) 
 		if !o.due(c) {
 			continue
 		}
-		err := statuses.Apply(ctx, o.Client, statuses.FieldOwner, c.Object, c.Status)
+		writing, span := Trace(ctx, "write status", c.Key)
+		err := statuses.Apply(writing, o.Client, statuses.FieldOwner, c.Object, c.Status)
+		tracing.End(span, err)
 		o.Metrics.countWrite(c.Difference, err)
 		switch {
 		case apierrors.IsConflict(err), apierrors.IsNotFound(err):

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,14 +29,22 @@ func (o *Operator) publish(ctx context.Context, c *Change, now time.Time) {
 		o.Metrics.countTransition(t)
 	}
 	logger := log.FromContext(ctx).WithValues("kind", c.Key.Kind, "namespace", c.Key.Namespace, "name", c.Key.Name)
+	span := trace.SpanFromContext(ctx)
+	if span.SpanContext().IsSampled() {
+		logger = logger.WithValues("traceID", span.SpanContext().TraceID().String())
+	}
 	logger.V(1).Info("status written")
 	for _, t := range c.Transitions.Told {
-		logger.Info("transition", "reason", t.Reason, "from", t.From, "to", t.To, "at", t.Time)
+		why := statuses.Clip(t.Message, 1000)
+		logger.Info("decision", "reason", t.Reason, "rule", t.Rule, "from", t.From, "to", t.To, "at", t.Time, "why", why) // see docs/operating.md
+		if span.IsRecording() {
+			span.AddEvent(string(t.Reason))
+		}
 		kind := corev1.EventTypeNormal
 		if slices.Contains(warnings, t.Reason) {
 			kind = corev1.EventTypeWarning
 		}
-		o.Recorder.Eventf(c.Object, nil, kind, string(t.Reason), "Evaluate", "%s", statuses.Clip(t.Message, 1000))
+		o.Recorder.Eventf(c.Object, nil, kind, string(t.Reason), "Evaluate", "%s", why)
 	}
 	o.publishProblem(c)
 	if c.Publish != nil {

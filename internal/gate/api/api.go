@@ -86,8 +86,10 @@ func New(o Options) (*API, error) {
 		return nil, errors.New("the API of a gate needs access, a clock and a registerer of metrics")
 	}
 	a := &API{Options: o, metrics: newMetrics(o.Metrics), bodies: server.NewBodies(MaxBody, maxBuffered), streams: newStreams()}
-	a.requests = server.Instrument(a.serve, a.refuse, o.Log, o.Real, a.metrics.requests, a.metrics.duration)
-	a.stream = server.Instrument(a.serveStream, a.refuse, o.Log, o.Real, a.metrics.requests, a.metrics.streamed)
+	instrument := func(name string, handle server.Handler, duration prometheus.Observer) http.Handler {
+		return &server.Instrumented{Name: name, Handle: handle, Refuse: a.refuse, Log: o.Log, Clock: o.Real, Requests: a.metrics.requests, Duration: duration}
+	}
+	a.requests, a.stream = instrument("gate", a.serve, a.metrics.duration), instrument("stream", a.serveStream, a.metrics.streamed)
 	return a, nil
 }
 

@@ -85,7 +85,9 @@ func NewReceiver(options Options) (*Receiver, error) {
 		access: options.Access, directory: options.Directory, clock: options.Clock, metrics: metrics, log: options.Log,
 		bodies: server.NewBodies(MaxBody, maxBuffered),
 	}
-	r.handler = server.Instrument(r.serve, r.refuse, r.log, r.clock, metrics.requests, metrics.duration)
+	r.handler = &server.Instrumented{
+		Name: "events", Handle: r.serve, Refuse: r.refuse, Log: r.log, Clock: r.clock, Requests: metrics.requests, Duration: metrics.duration,
+	}
 	return r, nil
 }
 

@@ -101,7 +101,7 @@ func (m *metrics) exportReady(credentials *Credentials) {
 }
 
 func (m *metrics) instrument(handle server.Handler, log logr.Logger, clk clock.PassiveClock) http.Handler {
-	return server.Instrument(handle, refuse, log, clk, m.requests, m.duration)
+	return &server.Instrumented{Name: "webhook", Handle: handle, Refuse: refuse, Log: log, Clock: clk, Requests: m.requests, Duration: m.duration}
 }
 
 // received counts the updates of a webhook that is stored.
