@@ -72,13 +72,13 @@ PROTOC_TOOLS := $(BIN)/protoc $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 
 # The modules of this repository besides the operator's own that verify-modules checks. Not hack/keda and hack/cosign: go mod tidy unpacks
 # gigabytes of sources for them, and nothing else that verify does needs those. Nor hack/chart/kinds, of which manifests alone are read.
-HACK_MODULES := hack/bench hack/containerd hack/controlplane hack/coredns hack/helm hack/image hack/lazyfs hack/nats hack/prometheus hack/release hack/tools hack/tools/golangci-lint
+HACK_MODULES := hack/bench hack/containerd hack/controlplane hack/coredns hack/grafana hack/helm hack/image hack/lazyfs hack/nats hack/prometheus hack/release hack/tools hack/tools/golangci-lint
 
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 1m
 
 # What `make generate` writes.
-GENERATED := docs/api.md config/crd/bases config/chart/crds config/chart/files config/chart/values.schema.json config/chart/README.md \
+GENERATED := docs/api.md config/crd/bases config/chart/crds config/chart/files config/chart/values.schema.json config/chart/README.md config/grafana \
 	config/default/operator.yaml config/samples/replicas/operator.yaml \
 	api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration \
 	internal/scaler/externalscaler/externalscaler.pb.go internal/scaler/externalscaler/externalscaler_grpc.pb.go
@@ -174,6 +174,9 @@ generate: $(CONTROLLER_GEN) $(PROTOC_TOOLS) $(HELM) $(BIN)/crd-ref-docs ## Write
 	$(BIN)/crd-ref-docs --config hack/docs/api/config.yaml --templates-dir hack/docs/api --renderer markdown --source-path api/v1alpha1 --output-path docs/api.md --log-level ERROR
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... paths=./cmd/... output:rbac:dir=config/chart/files
 	rm -rf config/chart/crds && cp -r config/crd/bases config/chart/crds
+	mkdir -p config/grafana config/chart/files/grafana
+	go -C hack/grafana run . ../../config/grafana
+	cp config/grafana/*.json config/chart/files/grafana
 	cp config/prometheus/rules.yaml config/chart/files
 	go run ./hack/chart/generate
 	$(call print,config/default,--set image.repository=numberfleet)

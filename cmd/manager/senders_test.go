@@ -23,12 +23,27 @@ func newNumber(t *testing.T, api runtimeclient.Client, number string, limit int6
 	}
 	small := &v1alpha1.MessagingPolicy{ObjectMeta: metav1.ObjectMeta{Name: "small"}, Spec: policy.Spec}
 	small.Spec.Tiers = []v1alpha1.Tier{{Name: "1", Limit: limit}}
-	sender := clusterRole(t, "numberfleet-message-sender")
 	sales := &v1alpha1.PhoneNumber{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "sales"},
 		Spec:       v1alpha1.PhoneNumberSpec{PhoneNumber: number, PolicyName: small.Name},
 	}
-	for _, object := range []runtimeclient.Object{small, sender, sales, &rbacv1.RoleBinding{
+	for _, object := range []runtimeclient.Object{small, sales} {
+		if err := api.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	allowCampaign(t, api)
+	return sales
+}
+
+// campaign is the service account that may send from the number.
+const campaign = "campaign"
+
+// allowCampaign lets the service account send from all numbers of its namespace.
+func allowCampaign(t *testing.T, api runtimeclient.Client) {
+	t.Helper()
+	sender := clusterRole(t, "numberfleet-message-sender")
+	for _, object := range []runtimeclient.Object{sender, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: campaign},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: sender.Name},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: campaign}},
@@ -37,11 +52,7 @@ func newNumber(t *testing.T, api runtimeclient.Client, number string, limit int6
 			t.Fatal(err)
 		}
 	}
-	return sales
 }
-
-// campaign is the service account that may send from the number.
-const campaign = "campaign"
 
 // newToken makes a service account, and a token of it for the gate.
 func newToken(t *testing.T, api runtimeclient.Client, account string) string {

@@ -45,7 +45,7 @@ var healthy = map[string]string{
 
 	`process_start_time_seconds{@}`:                                                                     "1+0xN",
 	`numberfleet_deadline_lateness_seconds_count{@}`:                                                    "0+10xN",
-	`numberfleet_deadline_lateness_seconds_bucket{le="60",@}`:                                           "0+10xN",
+	`numberfleet_deadline_lateness_seconds_bucket{le="60.0",@}`:                                         "0+10xN",
 	`numberfleet_status_writes_total{result="written",for="counts",@}`:                                  "0+91xN",
 	`numberfleet_status_writes_total{result="failed",for="counts",@}`:                                   "0+9xN",
 	`numberfleet_notifications_total{receiver="ops",result="sent",@}`:                                   "0+1xN",

@@ -25,7 +25,7 @@ import (
 func TestANumberLivesByAPrometheus(t *testing.T) {
 	b := controllertest.New(t)
 	sender := promtest.NewSender(t)
-	server := promtest.Start(t, "..", sender.URL)
+	server := promtest.Start(t, "..", &promtest.Options{Targets: []string{strings.TrimPrefix(sender.URL, "http://")}})
 	number := b.Create("quality-based") // 1,000 unique users within 24 h
 	used := fmt.Sprintf("sent_users{number=%q}", strings.TrimPrefix(number.Spec.PhoneNumber, "+"))
 	// A fraction, as increase() makes them.

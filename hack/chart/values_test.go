@@ -65,6 +65,9 @@ var cases = []struct{ value, values, with, object, path, text string }{
 	{"metrics.prometheusRule.enabled", "metrics: {prometheusRule: {enabled: true}}", "", "PrometheusRule/numberfleet", ".spec.groups[*].rules[*].alert", "NumberfleetRestricted"},
 	{"metrics.prometheusRule.labels", "metrics: {prometheusRule: {labels: {release: main}}}", "metrics: {prometheusRule: {enabled: true}}", "PrometheusRule/numberfleet", ".metadata.labels.release", "main"},
 	{"metrics.prometheusRule.runbookURL", "metrics: {prometheusRule: {runbookURL: 'https://runbooks.example.com'}}", "metrics: {prometheusRule: {enabled: true}}", "PrometheusRule/numberfleet", ".spec.groups[*].rules[*].annotations.runbook_url", "https://runbooks.example.com#numberfleetrestricted"},
+	{"metrics.dashboards.enabled", "metrics: {dashboards: {enabled: true}}", "", "ConfigMap/numberfleet-dashboards", ".metadata.labels.grafana_dashboard", "1"},
+	{"metrics.dashboards.labels", "metrics: {dashboards: {labels: {team: fleet}}}", "metrics: {dashboards: {enabled: true}}", "ConfigMap/numberfleet-dashboards", ".metadata.labels.team", "fleet"},
+	{"metrics.dashboards.annotations", "metrics: {dashboards: {annotations: {grafana_folder: Fleet}}}", "metrics: {dashboards: {enabled: true}}", "ConfigMap/numberfleet-dashboards", ".metadata.annotations.grafana_folder", "Fleet"},
 
 	{"certManager.enabled", "certManager: {enabled: true}", "", "Certificate/numberfleet-guard", ".spec", `"issuerRef":{"kind":"Issuer","name":"numberfleet-ca"}`},
 	{"certManager.issuerRef", "certManager: {issuerRef: {kind: ClusterIssuer, name: company}}", "certManager: {enabled: true}", "Certificate/numberfleet-guard", ".spec.issuerRef", `{"kind":"ClusterIssuer","name":"company"}`},

@@ -12,11 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/yaml"
 )
 
 // A Prometheus is asked so often, with a pause between, whether it is ready: a machine may have other things to do.
@@ -37,9 +38,21 @@ type Server struct {
 	log     bytes.Buffer
 }
 
+// Options are what a Prometheus scrapes and evaluates.
+type Options struct {
+	// Targets are the addresses that are scraped.
+	Targets []string
+	// Token, if there is one, is what to say to the targets, which then serve HTTPS with certificates of their own.
+	Token string
+	// Labels are those of the targets. Labels of what is scraped stand before them.
+	Labels map[string]string
+	// Rules is a file of rules; empty for none.
+	Rules string
+}
+
 // Start runs the program that the environment's PROMETHEUS names, or bin/prometheus of the repository, until the test ends. It
-// scrapes the target five times a second.
-func Start(t testing.TB, root, target string) *Server {
+// scrapes the targets and evaluates the rules five times a second.
+func Start(t testing.TB, root string, options *Options) *Server {
 	t.Helper()
 	program, err := filepath.Abs(cmp.Or(os.Getenv("PROMETHEUS"), filepath.Join(root, "bin", "prometheus")))
 	if err != nil {
@@ -54,12 +67,25 @@ func Start(t testing.TB, root, target string) *Server {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	config := fmt.Sprintf(`global: {scrape_interval: 200ms, scrape_timeout: 200ms}
-scrape_configs:
-- job_name: sender
-  static_configs: [{targets: [%q]}]
-`, strings.TrimPrefix(target, "http://"))
-	if err := os.WriteFile(filepath.Join(s.folder, "prometheus.yml"), []byte(config), 0o600); err != nil {
+	scrape := map[string]any{
+		"job_name": "test", "honor_labels": true, "static_configs": []any{map[string]any{"targets": options.Targets, "labels": options.Labels}},
+	}
+	if options.Token != "" {
+		scrape["scheme"], scrape["authorization"] = "https", map[string]any{"credentials": options.Token}
+		scrape["tls_config"] = map[string]any{"insecure_skip_verify": true}
+	}
+	config := map[string]any{
+		"global":         map[string]any{"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "200ms"},
+		"scrape_configs": []any{scrape},
+	}
+	if options.Rules != "" {
+		config["rule_files"] = []any{options.Rules}
+	}
+	content, err := yaml.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.folder, "prometheus.yml"), content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.Resume()
