@@ -14,7 +14,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/config/policies"
 	"numberfleet.dev/numberfleet/internal/simulate"
-	"numberfleet.dev/numberfleet/internal/simulate/chart"
+	"numberfleet.dev/numberfleet/internal/simulate/page"
 	"numberfleet.dev/numberfleet/internal/simulate/plan"
 	"numberfleet.dev/numberfleet/internal/webhookfile"
 )
@@ -141,13 +141,13 @@ func (f *simulateFlags) draw(cmd *cobra.Command, config simulate.Config) (simula
 	if f.chart == "" {
 		return f.play(cmd, config)
 	}
-	recorder := chart.NewRecorder(config.Policy.Policy)
+	recorder := page.NewRecorder(config.Policy.Policy)
 	config.Observer = recorder
 	result, err := f.play(cmd, config)
 	if err != nil {
 		return result, err
 	}
-	return result, create("--chart", f.chart, func(to io.Writer) error { return chart.Write(to, config.Policy.Name, recorder, &result) })
+	return result, create("--chart", f.chart, func(to io.Writer) error { return page.Write(to, config.Policy.Name, recorder, &result) })
 }
 
 // play plays the events or the plan.

@@ -1,9 +1,10 @@
-// Package chart draws a simulation as one HTML page that needs nothing else.
-package chart
+// Package page draws a simulation as one HTML page that needs nothing else.
+package page
 
 import (
 	"time"
 
+	"numberfleet.dev/numberfleet/internal/chart"
 	"numberfleet.dev/numberfleet/internal/rules"
 )
 
@@ -28,12 +29,8 @@ type Recorder struct {
 type track struct {
 	start, seen int64 // Unix seconds: the first instant, and the first that was not looked at
 	peak        int64
-	points      []point
-}
-
-// point is the most that was used in a stretch. Where there is no point, it is that of the last one, which is zero then.
-type point struct {
-	at, used int64
+	// points are the most that was used in a stretch each. Where there is no point, it is that of the last one, which is zero then.
+	points []chart.Point
 }
 
 // NewRecorder makes a recorder for subjects of a policy.
@@ -65,11 +62,11 @@ func (r *Recorder) Observe(subject string, usage rules.Usage, before time.Time) 
 func (r *Recorder) put(t *track, at, used int64) {
 	t.peak = max(t.peak, used)
 	stretch := at - at%steps[r.step]
-	if last := len(t.points) - 1; last >= 0 && t.points[last].at == stretch {
-		t.points[last].used = max(t.points[last].used, used)
+	if last := len(t.points) - 1; last >= 0 && t.points[last].At == stretch {
+		t.points[last].Used = max(t.points[last].Used, used)
 		return
 	}
-	t.points = append(t.points, point{stretch, used})
+	t.points = append(t.points, chart.Point{At: stretch, Used: used})
 	r.points++
 	for (len(t.points) > mostPoints || r.points > mostPointsAll) && r.step < len(steps)-1 {
 		r.widen()
@@ -83,9 +80,9 @@ func (r *Recorder) widen() {
 	for _, t := range r.tracks {
 		kept := t.points[:0]
 		for _, p := range t.points {
-			p.at -= p.at % steps[r.step]
-			if last := len(kept) - 1; last >= 0 && kept[last].at == p.at {
-				kept[last].used = max(kept[last].used, p.used)
+			p.At -= p.At % steps[r.step]
+			if last := len(kept) - 1; last >= 0 && kept[last].At == p.At {
+				kept[last].Used = max(kept[last].Used, p.Used)
 			} else {
 				kept = append(kept, p)
 			}

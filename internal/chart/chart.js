@@ -1,10 +1,9 @@
-"use strict";
+// The chart of a messaging limit over time: what is used against the limit, and below it what happened, the quality and the states.
+// It is drawn with uPlot, which is a global.
 
 const color = name => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 const whole = n => n == null ? "unlimited" : n.toLocaleString("en");
 const utc = at => new Date(at * 1000).toISOString().slice(0, 19).replace("T", " ");
-const tip = document.getElementById("tip");
-const log = document.getElementById("log");
 const font = "12px system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif";
 const lanes = ["Events", "Quality", "State"];
 const laneHeight = 20, axisHeight = 44;
@@ -116,6 +115,11 @@ function drawTiers(u, subject) {
   ctx.restore();
 }
 
+const tip = document.createElement("div");
+tip.className = "chart-tip";
+tip.hidden = true;
+document.addEventListener("mouseleave", () => tip.hidden = true);
+
 function showTip(u, subject) {
   const {left, top, idx} = u.cursor;
   if (idx == null || left < 0) { tip.hidden = true; return; }
@@ -130,7 +134,7 @@ function showTip(u, subject) {
   tip.textContent = "";
   const line = text => tip.appendChild(document.createElement("div")).textContent = text;
   line(utc(time));
-  line(`used ${whole(used)} of ${whole(limit)}` + (limit ? ` (${Math.floor(100 * used / limit)} %)` : "") + (tier && `, tier ${tier}`));
+  line((used == null ? "used: not known" : `used ${whole(used)}`) + (limit == null ? "" : ` of ${whole(limit)}`) + (limit && used != null ? ` (${Math.floor(100 * used / limit)} %)` : "") + (tier && `, tier ${tier}`));
   line(["quality " + at(subject.quality || [], time).map(s => s.what).join(), ...at(subject.states || [], time).map(s => s.what)].join(", "));
   if (close.length) {
     const list = tip.appendChild(document.createElement("ul"));
@@ -158,8 +162,10 @@ function dates(splits, step) {
   });
 }
 
-function draw(place, subject) {
-  place.textContent = "";
+// draw draws a subject in a place, and returns the plot. The measure is what the limit counts.
+export function draw(place, subject, {measure, logarithmic = false}) {
+  place.replaceChildren();
+  document.body.append(tip);
   const axis = {stroke: color("ink"), font, grid: {stroke: color("grid"), width: 1}, ticks: {stroke: color("grid"), width: 1}, labelFont: font};
   const top = Math.max(1, ...subject.used, ...subject.limits.map(l => l ?? 0));
   return new uPlot({
@@ -169,12 +175,12 @@ function draw(place, subject) {
     cursor: {y: false, points: {size: 7}, drag: {x: true, y: false}},
     scales: {
       x: {time: true},
-      y: log.checked ? {distr: 4, asinh: 10, range: [0, top * 1.3]} : {range: [0, top * 1.06]},
+      y: logarithmic ? {distr: 4, asinh: 10, range: [0, top * 1.3]} : {range: [0, top * 1.06]},
     },
     axes: [
       {...axis, size: axisHeight, space: 70, values: (u, splits, i, space, step) => dates(splits, step)},
       {...axis, size: 78, label: measure, labelSize: 22, values: (u, splits) => splits.map(v => v == null ? "" : whole(v)),
-        ...(log.checked && {splits: () => [0, ...[...Array(10).keys()].map(n => 10 ** (n + 1)).filter(n => n <= top * 1.3)], filter: (u, splits) => splits})},
+        ...(logarithmic && {splits: () => [0, ...[...Array(10).keys()].map(n => 10 ** (n + 1)).filter(n => n <= top * 1.3)], filter: (u, splits) => splits})},
     ],
     series: [
       {},
@@ -187,21 +193,3 @@ function draw(place, subject) {
     },
   }, [subject.times, subject.used, subject.limits], place);
 }
-
-let charts = [];
-function drawAll() {
-  charts.forEach(c => c.destroy());
-  charts = [...document.querySelectorAll(".chart")].map((place, i) => draw(place, subjects[i]));
-}
-
-// Tiers are a factor of ten apart: on an even scale the first would lie on the ground.
-log.checked = (subjects || []).some(s => {
-  const limits = s.limits.filter(l => l);
-  return Math.max(...limits, ...s.used) > 20 * Math.min(...limits);
-});
-log.addEventListener("change", drawAll);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
-let waiting;
-addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(drawAll, 150); });
-document.addEventListener("mouseleave", () => tip.hidden = true);
-drawAll();

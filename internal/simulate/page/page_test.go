@@ -1,9 +1,7 @@
-package chart
+package page
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"regexp"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/chart"
 	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/simulate"
 	"numberfleet.dev/numberfleet/internal/simulate/plan"
@@ -62,7 +61,7 @@ func TestSubject(t *testing.T) {
 	if s.Name != "+15550100001" || s.Start != at(1, 9) || s.End != at(15, 0) || s.Peak != 600 {
 		t.Errorf("%s from %d to %d, at most %d", s.Name, s.Start, s.End, s.Peak)
 	}
-	spans := func(spans []span) string {
+	spans := func(spans []chart.Span) string {
 		var lines []string
 		for _, p := range spans {
 			lines = append(lines, fmt.Sprintf("%s %s-%s", p.What, time.Unix(p.From, 0).UTC().Format("02T15:04"), time.Unix(p.To, 0).UTC().Format("02T15:04")))
@@ -88,7 +87,7 @@ func TestSubject(t *testing.T) {
 		case time >= at(14, 0) != (limit == nil), time >= at(13, 0) && time < at(14, 0) && *limit != 5000:
 			t.Errorf("the limit at %d is %v", time, limit)
 		}
-		if used := s.Used[i]; time >= at(4, 18) && time < at(12, 9) && used != 0 || time >= at(12, 17) && time < at(13, 9) && used != 5 {
+		if used := *s.Used[i]; time >= at(4, 18) && time < at(12, 9) && used != 0 || time >= at(12, 17) && time < at(13, 9) && used != 5 {
 			t.Errorf("%d are used at %d", used, time)
 		}
 	}
@@ -126,11 +125,11 @@ func TestRecorderIsBoundedAndKeepsPeaks(t *testing.T) {
 	for name, track := range recorder.tracks {
 		peaks := 0
 		for i, p := range track.points {
-			if p.used == 1_000_000 {
+			if p.Used == 1_000_000 {
 				peaks++
 			}
-			if p.at%steps[recorder.step] != 0 || i > 0 && p.at <= track.points[i-1].at {
-				t.Fatalf("%s: point %d is at %d", name, i, p.at)
+			if p.At%steps[recorder.step] != 0 || i > 0 && p.At <= track.points[i-1].At {
+				t.Fatalf("%s: point %d is at %d", name, i, p.At)
 			}
 		}
 		if len(track.points) > mostPoints || peaks < 2 || track.peak != 1_000_000 {
@@ -182,23 +181,6 @@ func TestPageLeavesOutWhatHasLeastToTell(t *testing.T) {
 	var written bytes.Buffer
 	if err := Write(&written, "mine", recorder, &result); err != nil || !strings.Contains(written.String(), "3 more are left out") {
 		t.Error(err)
-	}
-}
-
-// The library is the one that npm has, to the byte: see uplot/README.md.
-func TestLibraryIsAsPublished(t *testing.T) {
-	readme, err := os.ReadFile("uplot/README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"uPlot.iife.min.js", "uPlot.min.css", "LICENSE"} {
-		content, err := os.ReadFile("uplot/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if sum := sha256.Sum256(content); !strings.Contains(string(readme), hex.EncodeToString(sum[:])+"  "+name) {
-			t.Errorf("%s has the sum %x", name, sum)
-		}
 	}
 }
 
