@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(simulateCommand(), forecastCommand(), explainCommand(), statusCommand(), topCommand(), importCommand(), unclaimedCommand(), replayCommand())
+	root.AddCommand(simulateCommand(), forecastCommand(), explainCommand(), statusCommand(), topCommand(), dashboardCommand(), importCommand(), unclaimedCommand(), replayCommand())
 	began := false
 	whenBegun(root.Commands(), func() { began = true })
 	root.SetFlagErrorFunc(flagError)

@@ -1,0 +1,326 @@
+package dashboard_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/dashboard"
+	"numberfleet.dev/numberfleet/internal/standing/remote"
+)
+
+// event is one of the stream's.
+type event struct{ name, data string }
+
+// follow yields the events of the stream.
+func follow(t *testing.T, at string) func() event {
+	t.Helper()
+	lines := bufio.NewScanner(get(t, at+"/api/stream").Body)
+	lines.Buffer(nil, 1<<20)
+	return func() (e event) {
+		t.Helper()
+		for lines.Scan() {
+			switch name, value, _ := strings.Cut(lines.Text(), ": "); name {
+			case "event":
+				e.name = value
+			case "data":
+				e.data = value
+			default:
+				return e
+			}
+		}
+		t.Fatalf("the stream ended: %v", lines.Err())
+		return e
+	}
+}
+
+// row is what the tests read of a row.
+type row struct {
+	Kind, Namespace, Name, Title, State, Problem string
+	Limit, Used                                  *int64
+	Remaining                                    int64
+	Sendable, Live                               bool
+	Urgency                                      int
+}
+
+// rowsUntil reads rows until one of them is as it is to be, and returns the rows by name.
+func rowsUntil(t *testing.T, next func() event, done func(map[string]row) bool) map[string]row {
+	t.Helper()
+	found := map[string]row{}
+	for !done(found) {
+		switch e := next(); e.name {
+		case "rows":
+			var rows []row
+			if err := json.Unmarshal([]byte(e.data), &rows); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range rows {
+				found[r.Name] = r
+			}
+		case "gone":
+			var r row
+			if err := json.Unmarshal([]byte(e.data), &r); err != nil {
+				t.Fatal(err)
+			}
+			delete(found, r.Name)
+		}
+	}
+	return found
+}
+
+func number(namespace, name string, digit int) *v1alpha1.PhoneNumber {
+	return &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: fmt.Sprintf("+155501000%02d", digit)}}
+}
+
+var evaluated = metav1.NewTime(time.Now().Truncate(time.Second).UTC()) // statuses have whole seconds
+
+// evaluate writes a status as the operator does.
+func evaluate(t *testing.T, n *v1alpha1.PhoneNumber, used int64) {
+	t.Helper()
+	condition := func(kind, reason string) metav1.Condition {
+		return metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: reason, LastTransitionTime: evaluated, Message: "as it should be"}
+	}
+	n.Status = v1alpha1.PhoneNumberStatus{
+		CommonStatus: v1alpha1.CommonStatus{ObservedGeneration: n.Generation, Transitions: 2,
+			Conditions: []metav1.Condition{condition(v1alpha1.ConditionReady, v1alpha1.ReasonEvaluated), condition(v1alpha1.ConditionSendable, v1alpha1.ReasonBelowLimit)},
+			History: []v1alpha1.Transition{
+				{Time: metav1.NewTime(evaluated.Add(-48 * time.Hour)), Reason: v1alpha1.ReasonTierUpgraded, From: "250", To: "1K", Message: "the limit rises from 250 to 1000"},
+				{Time: metav1.NewTime(evaluated.Add(-time.Hour)), Reason: v1alpha1.ReasonQualityChanged, From: "High", To: "Medium", Message: "many blocks"},
+			}},
+		LimitStatus: v1alpha1.LimitStatus{
+			Tier:  v1alpha1.TierStatus{Name: "1K", Limit: 1000, SinceTime: metav1.NewTime(evaluated.Add(-48 * time.Hour)), Source: v1alpha1.FromPolicy, Before: v1alpha1.TierBefore{Name: "250", Limit: 250}},
+			Usage: v1alpha1.UsageStatus{Source: v1alpha1.CountedHere, ObservedTime: evaluated, Used: &used, Remaining: new(1000 - used)},
+		},
+		State:   v1alpha1.StateConnected,
+		Quality: v1alpha1.QualityStatus{Rating: v1alpha1.QualityMedium, SinceTime: evaluated, Source: v1alpha1.FromReport},
+	}
+	if err := api.Status().Update(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The page is told what there is, and then what comes, changes and goes. Until the operator has seen a number, nothing may be sent.
+func TestStreamTellsWhatThereIsAndWhatChanges(t *testing.T) {
+	namespace := newNamespace(t)
+	first, second := number(namespace, "first", 1), number(namespace, "second", 2)
+	create(t, first)
+	next := follow(t, open(t, admin, namespace))
+	found := rowsUntil(t, next, func(rows map[string]row) bool { return len(rows) > 0 })
+	if r := found["first"]; r.Kind != "PhoneNumber" || r.Sendable || r.Remaining != 0 || r.Used != nil || r.Live || r.Urgency != 0 {
+		t.Errorf("a number that nobody has seen: %+v", r)
+	}
+	create(t, second)
+	evaluate(t, second, 250)
+	rowsUntil(t, next, func(rows map[string]row) bool {
+		r := rows["second"]
+		return r.State == "Connected" && r.Sendable && r.Remaining == 750 && *r.Used == 250 && *r.Limit == 1000
+	})
+	evaluate(t, second, 251)
+	rowsUntil(t, next, func(rows map[string]row) bool { return rows["second"].Remaining == 749 })
+	if err := api.Delete(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	for e := next(); ; e = next() {
+		if e.name == "gone" && strings.Contains(e.data, `"first"`) {
+			break
+		}
+	}
+}
+
+// Whoever comes later is told all that there is by then.
+func TestStreamBeginsWithAll(t *testing.T) {
+	namespace := newNamespace(t)
+	at := open(t, admin, namespace)
+	next := follow(t, at)
+	create(t, number(namespace, "first", 1))
+	rowsUntil(t, next, func(rows map[string]row) bool { return len(rows) == 1 })
+	create(t, number(namespace, "second", 2))
+	rowsUntil(t, next, func(rows map[string]row) bool { return len(rows) == 1 })
+	rowsUntil(t, follow(t, at), func(rows map[string]row) bool { return len(rows) == 2 })
+}
+
+// Who may read one namespace is shown its numbers and no other, and told what is missing; who asks for more is refused.
+func TestRightsAreTheUsers(t *testing.T) {
+	own, other := newNamespace(t), newNamespace(t)
+	create(t, number(own, "mine", 1), number(other, "theirs", 2))
+	user := reader(t, own)
+	at := open(t, user, own)
+	var notes struct{ Kinds map[string]string }
+	next := follow(t, at)
+	for rows := false; !rows || notes.Kinds == nil; {
+		e := next()
+		if strings.Contains(e.data, "theirs") {
+			t.Errorf("%s has %s", e.name, e.data)
+		}
+		rows = rows || e.name == "rows" && strings.Contains(e.data, "mine")
+		if e.name == "notes" {
+			if err := json.Unmarshal([]byte(e.data), &notes); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if why := notes.Kinds["BusinessPortfolio"]; why != "you may not list businessportfolios in the whole cluster" {
+		t.Errorf("of portfolios it is said: %s", why)
+	}
+	if response := get(t, at+"/api/object?kind=PhoneNumber&namespace="+other+"&name=theirs"); response.StatusCode != http.StatusNotFound {
+		t.Errorf("a number of another namespace is answered with %s", response.Status)
+	}
+	for _, namespace := range []string{"", other} {
+		if _, err := dashboard.New(t.Context(), dashboard.Options{Config: user, Namespace: namespace, Operator: &remote.Options{}, Clock: clock.RealClock{}}); err == nil ||
+			!strings.HasPrefix(err.Error(), "you may not list phonenumbers in ") {
+			t.Errorf("in %q: %v", namespace, err)
+		}
+	}
+}
+
+// While the cluster does not answer the page says so, and shows what it knew.
+func TestClusterThatDoesNotAnswer(t *testing.T) {
+	if _, err := dashboard.New(t.Context(), dashboard.Options{Config: &rest.Config{Host: "http://127.0.0.1:1"}, Operator: &remote.Options{}, Clock: clock.RealClock{}}); err == nil {
+		t.Error("a cluster that does not answer is no error")
+	}
+}
+
+// The chart of a number has the steps of its limit from the history, and what was used from the time on at which it was looked at.
+func TestChartDoesNotKnowWhatWasUsedBefore(t *testing.T) {
+	namespace := newNamespace(t)
+	n := number(namespace, "a", 1)
+	create(t, n)
+	evaluate(t, n, 250)
+	at := open(t, admin, namespace)
+	rowsUntil(t, follow(t, at), func(rows map[string]row) bool { return rows["a"].Remaining == 750 })
+	var d struct {
+		Since time.Time
+		Chart struct {
+			Start, End     int64
+			Times          []int64
+			Used, Limits   []*int64
+			Tiers, Quality []struct{ What string }
+			Happened       []struct{ Message string }
+		}
+	}
+	if err := json.NewDecoder(get(t, at+"/api/object?kind=PhoneNumber&namespace="+namespace+"&name=a").Body).Decode(&d); err != nil {
+		t.Fatal(err)
+	}
+	c := d.Chart
+	if !d.Since.Equal(evaluated.Time) || c.Start != evaluated.Add(-48*time.Hour).Unix() || len(c.Happened) != 1 || len(c.Tiers) != 2 || len(c.Quality) != 2 {
+		t.Errorf("known since %s: %+v", d.Since, c)
+	}
+	for i, at := range c.Times {
+		if known := at >= evaluated.Unix(); known != (c.Used[i] != nil) || known && *c.Used[i] != 250 {
+			t.Errorf("at %d used is %v", at, c.Used[i])
+		}
+		if c.Limits[i] == nil || at > c.Start && *c.Limits[i] != 1000 {
+			t.Errorf("at %d the limit is %v", at, c.Limits[i])
+		}
+	}
+}
+
+// Only a browser is let in that was shown the token, by the name of this machine, from the page itself.
+func TestOnlyTheUserIsLetIn(t *testing.T) {
+	at, err := url.Parse(open(t, admin, newNamespace(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, method, path, host, cookie string
+		header                           http.Header
+		want                             int
+	}{
+		{"with the token in the URL", "GET", "/?token=" + token, "", "", nil, http.StatusOK},
+		{"with the cookie", "GET", "/app.js", "", token, nil, http.StatusOK},
+		{"by the name localhost", "GET", "/?token=" + token, "localhost:" + at.Port(), "", nil, http.StatusOK},
+		{"from the page itself", "GET", "/app.js", "", token, http.Header{"Origin": {at.String()}, "Sec-Fetch-Site": {"same-origin"}}, http.StatusOK},
+		{"by a link from elsewhere with the token", "GET", "/?token=" + token, "", "", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}}, http.StatusOK},
+		{"without a token", "GET", "/", "", "", nil, http.StatusUnauthorized},
+		{"with another token", "GET", "/?token=OTHER", "", "OTHER", nil, http.StatusUnauthorized},
+		{"without a token for the stream", "GET", "/api/stream", "", "", nil, http.StatusUnauthorized},
+		{"by a name that leads here", "GET", "/?token=" + token, "rebound.example:" + at.Port(), token, nil, http.StatusMisdirectedRequest},
+		{"by a name that begins like an address", "GET", "/?token=" + token, "127.0.0.1.rebound.example:" + at.Port(), token, nil, http.StatusMisdirectedRequest},
+		{"without a port", "GET", "/?token=" + token, "rebound.example", token, nil, http.StatusMisdirectedRequest},
+		{"from another origin", "GET", "/api/stream", "", token, http.Header{"Origin": {"https://elsewhere.example"}}, http.StatusForbidden},
+		{"from another port of this machine", "GET", "/api/stream", "", token, http.Header{"Origin": {"http://127.0.0.1:1"}}, http.StatusForbidden},
+		{"as a script of another site", "GET", "/app.js", "", token, http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"no-cors"}}, http.StatusForbidden},
+		{"to write", "POST", "/api/object", "", token, nil, http.StatusMethodNotAllowed},
+		{"a file that is none of the page's", "GET", "/..%2fpage.go", "", token, nil, http.StatusNotFound},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			request, err := http.NewRequestWithContext(t.Context(), test.method, at.String()+test.path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Host = test.host
+			for name, values := range test.header {
+				request.Header[name] = values
+			}
+			if test.cookie != "" {
+				request.AddCookie(&http.Cookie{Name: "numberfleet-" + at.Port(), Value: test.cookie})
+			}
+			response, err := http.DefaultTransport.RoundTrip(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if response.StatusCode != test.want {
+				t.Errorf("answered with %s", response.Status)
+			}
+			for _, cookie := range response.Cookies() {
+				if response.StatusCode != http.StatusOK || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode {
+					t.Errorf("a cookie comes with %s: %+v", response.Status, cookie)
+				}
+			}
+		})
+	}
+}
+
+// The page loads nothing from elsewhere, has no script or style in itself, and never makes markup of text.
+func TestPageIsWholeAndClosed(t *testing.T) {
+	at := open(t, admin, newNamespace(t))
+	response := get(t, at+"/")
+	for name, want := range map[string]string{
+		"Content-Security-Policy": "default-src 'none'; script-src 'self'; ", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+	} {
+		if got := response.Header.Get(name); !strings.HasPrefix(got, want) {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	inline := regexp.MustCompile(`(?i)<script>|<style|\sstyle=|\son\w+=|javascript:|https?://|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(`)
+	seen := map[string]bool{}
+	var look func(path string)
+	look = func(path string) {
+		if seen[path] {
+			return
+		}
+		seen[path] = true
+		response := get(t, at+path)
+		content, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") == "" {
+			t.Fatalf("%s is answered with %s, %v", path, response.Status, err)
+		}
+		if strings.HasPrefix(path, "/chart/uplot") {
+			return // as its authors wrote it
+		}
+		text := strings.ReplaceAll(string(content), "http://www.w3.org/2000/svg", "")
+		if found := inline.FindString(text); found != "" {
+			t.Errorf("%s has %s", path, found)
+		}
+		for _, link := range regexp.MustCompile(`(?:src=|href=|from )"(?:\./|/)([\w./]+)"`).FindAllStringSubmatch(text, -1) {
+			look("/" + link[1])
+		}
+	}
+	look("/")
+	if len(seen) < 10 {
+		t.Errorf("the page is made of %v", seen)
+	}
+}
