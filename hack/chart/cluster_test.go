@@ -4,6 +4,7 @@ package chart
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -36,6 +38,8 @@ type cluster struct {
 	t                  *testing.T
 	admin              *rest.Config
 	folder, kubeconfig string
+	// here is what of this machine stands for what there would be in a pod, in arguments of hooks.
+	here map[string]string
 }
 
 // newCluster starts one, for as long as the test runs.
@@ -91,26 +95,21 @@ func (c *cluster) mustHelm(args ...string) {
 	}
 }
 
-// kubelet runs the pods of Jobs until the test ends, as a node would: by the program of the operator, with its arguments, as its account. It
-// returns the number of Jobs that have succeeded.
-func (c *cluster) kubelet() (succeeded func() int) {
+// kubelet runs what hooks are until the test ends, as a node would: Jobs and Pods, by the program of the operator, with their arguments, as their
+// account. It ends when it is asked what has succeeded.
+func (c *cluster) kubelet() (succeeded func() []string) {
 	ctx, stop := context.WithCancel(c.t.Context())
-	done, n := make(chan struct{}), 0
+	done := make(chan struct{})
 	c.t.Cleanup(func() { stop(); <-done })
-	seen := map[string]bool{}
+	var ran []string
 	go func() {
 		defer close(done)
+		seen := map[types.UID]bool{}
 		for ctx.Err() == nil {
-			var jobs batchv1.JobList
-			if err := c.List(ctx, &jobs); err != nil && ctx.Err() == nil {
-				c.t.Errorf("list Jobs: %v", err)
-			}
-			for i := range jobs.Items {
-				if job := &jobs.Items[i]; !seen[string(job.UID)] {
-					seen[string(job.UID)] = true
-					if c.run(ctx, job) {
-						n++
-					}
+			for _, hook := range c.hooks(ctx) {
+				if !seen[hook.GetUID()] {
+					seen[hook.GetUID()] = true
+					ran = append(ran, c.run(ctx, hook))
 				}
 			}
 			select {
@@ -119,33 +118,67 @@ func (c *cluster) kubelet() (succeeded func() int) {
 			}
 		}
 	}()
-	return func() int { stop(); <-done; return n }
+	return func() []string { stop(); <-done; return ran }
 }
 
-// run runs the pod of a Job, and writes how it ended.
-func (c *cluster) run(ctx context.Context, job *batchv1.Job) (succeeded bool) {
-	pod := job.Spec.Template.Spec
-	kubeconfig, err := c.accountKubeconfig(ctx, job.Namespace, pod.ServiceAccountName)
+// hooks are the Jobs and Pods that are there.
+func (c *cluster) hooks(ctx context.Context) (all []client.Object) {
+	var jobs batchv1.JobList
+	var pods corev1.PodList
+	if err := errors.Join(c.List(ctx, &jobs), c.List(ctx, &pods)); err != nil && ctx.Err() == nil {
+		c.t.Errorf("list hooks: %v", err)
+	}
+	for i := range jobs.Items {
+		all = append(all, &jobs.Items[i])
+	}
+	for i := range pods.Items {
+		all = append(all, &pods.Items[i])
+	}
+	return all
+}
+
+// run runs a hook, and writes how it ended. It returns the command.
+func (c *cluster) run(ctx context.Context, hook client.Object) string {
+	var spec corev1.PodSpec
+	now := metav1.Now()
+	switch hook := hook.(type) {
+	case *batchv1.Job:
+		spec = hook.Spec.Template.Spec
+		hook.Status = batchv1.JobStatus{StartTime: &now, CompletionTime: &now, Succeeded: 1, Conditions: []batchv1.JobCondition{
+			{Type: batchv1.JobSuccessCriteriaMet, Status: corev1.ConditionTrue, LastTransitionTime: now},
+			{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: now},
+		}}
+	case *corev1.Pod:
+		spec = hook.Spec
+		hook.Status.Phase = corev1.PodSucceeded
+	}
+	kubeconfig, err := c.accountKubeconfig(ctx, hook.GetNamespace(), spec.ServiceAccountName)
 	if err != nil {
-		c.t.Errorf("a token of the Job's account: %v", err)
-		return false
+		c.t.Errorf("a token of the hook's account: %v", err)
+		return ""
+	}
+	var here []string
+	for there, is := range c.here {
+		here = append(here, there, is)
+	}
+	arguments, words := []string{}, []string{}
+	for _, argument := range spec.Containers[0].Args {
+		arguments = append(arguments, strings.NewReplacer(here...).Replace(argument))
+		if !strings.HasPrefix(argument, "-") {
+			words = append(words, argument)
+		}
 	}
 	var out bytes.Buffer
-	command := exec.CommandContext(ctx, os.Getenv("MANAGER"), pod.Containers[0].Args...)
+	command := exec.CommandContext(ctx, os.Getenv("MANAGER"), arguments...)
 	command.Env, command.Stdout, command.Stderr = append(os.Environ(), "KUBECONFIG="+kubeconfig), &out, &out
 	if err := command.Run(); err != nil {
-		c.t.Errorf("manager %s: %v: %s", strings.Join(pod.Containers[0].Args, " "), err, &out)
-		return false
+		c.t.Errorf("manager %s: %v: %s", strings.Join(arguments, " "), err, &out)
+		return ""
 	}
-	now := metav1.Now()
-	job.Status = batchv1.JobStatus{StartTime: &now, CompletionTime: &now, Succeeded: 1, Conditions: []batchv1.JobCondition{
-		{Type: batchv1.JobSuccessCriteriaMet, Status: corev1.ConditionTrue, LastTransitionTime: now},
-		{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: now},
-	}}
-	if err := c.Status().Update(ctx, job); err != nil {
-		c.t.Errorf("the status of the Job: %v", err)
+	if err := c.Status().Update(ctx, hook); err != nil {
+		c.t.Errorf("the status of the hook: %v", err)
 	}
-	return true
+	return strings.Join(words, " ")
 }
 
 // accountKubeconfig writes a kubeconfig with a token of a ServiceAccount.

@@ -3,6 +3,7 @@ package chart
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,10 +77,15 @@ func (c *cluster) fields() (present, gone bool) {
 	return present, gone
 }
 
-// A release is installed, upgraded, removed and installed again. An upgrade brings the kinds; so does an installation where the kinds of an older
+// A release is installed, upgraded, tested, removed and installed again. An upgrade brings the kinds; so does an installation where the kinds of an older
 // release are left. The fleet, the volume of the ledger and the default policy are never away.
 func TestAnUpgradeBringsTheKindsAndNothingEverDeletesAFleet(t *testing.T) {
 	c := newCluster(t)
+	operator := c.operator()
+	c.here = map[string]string{
+		"http://numberfleet-webhook." + rig.Namespace + ".svc:80/webhooks/whatsapp": operator.WebhookURL(),
+		"/etc/numberfleet/secrets/numberfleet-webhook":                              filepath.Join(c.folder, "webhook"),
+	}
 	succeeded := c.kubelet()
 	before := released(t)
 	c.mustHelm("install", "numberfleet", before, "--create-namespace", "--set", image, "--set", "crds.upgrade=false")
@@ -87,7 +93,6 @@ func TestAnUpgradeBringsTheKindsAndNothingEverDeletesAFleet(t *testing.T) {
 		t.Fatal("the kinds of the release before are not those of its chart")
 	}
 
-	operator := c.operator()
 	operator.start()
 	number := &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "sales"}, Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100001"}}
 	if err := c.Create(t.Context(), number); err != nil {
@@ -124,6 +129,11 @@ func TestAnUpgradeBringsTheKindsAndNothingEverDeletesAFleet(t *testing.T) {
 		t.Errorf("an upgrade did not bring the image of its release: %v", deployment.Spec.Template.Spec.Containers)
 	}
 	intact("an upgrade")
+	c.mustHelm("test", "numberfleet")
+	var left v1alpha1.PhoneNumberList
+	if err := c.List(t.Context(), &left, client.InNamespace(rig.Namespace)); err != nil || len(left.Items) > 0 || c.has(&rbacv1.Role{}, rig.Namespace, "numberfleet-test") {
+		t.Errorf("the test of the release leaves something: %v, %v", left.Items, err)
+	}
 
 	operator.end()
 	c.mustHelm("uninstall", "numberfleet")
@@ -159,8 +169,8 @@ func TestAnUpgradeBringsTheKindsAndNothingEverDeletesAFleet(t *testing.T) {
 		return c.has(number, "default", "sales") && meta.IsStatusConditionTrue(number.Status.Conditions, v1alpha1.ConditionReady)
 	})
 	operator.end()
-	if n := succeeded(); n != 2 {
-		t.Errorf("%d Jobs applied the kinds: there were an upgrade and an installation that had to", n)
+	if ran := succeeded(); !slices.Equal(ran, []string{"crds apply", "check", "crds apply"}) {
+		t.Errorf("hooks ran %q: of an upgrade, a test and an installation", ran)
 	}
 	changes.Stop()
 	for event := range changes.ResultChan() {

@@ -60,6 +60,9 @@ may be left out.
   "events" (dict "port" 443 "name" "https" "containerPort" 8444)
   "guard" (dict "port" 443 "name" "https" "containerPort" 8445)
   "scaler" (dict "port" 9090 "name" "grpc" "containerPort" 9090) -}}
+{{- if .Values.webhook.certificate.secret -}}
+{{- $_ := set $all "webhook" (dict "port" 443 "name" "https" "containerPort" 8080) -}}
+{{- end -}}
 {{- range $name := keys $all -}}
 {{- if not (dig "enabled" true (get $.Values $name)) -}}{{- $_ := unset $all $name -}}{{- end -}}
 {{- end -}}
