@@ -150,7 +150,7 @@ func TestAnArchiveHasTheProgramAndTheLicence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer archive.Close()
+	t.Cleanup(func() { _ = archive.Close() })
 	if files := archive.File; len(files) != 2 || files[0].Name != "kubectl-phonenumbers.exe" || files[0].Mode() != 0o755 || files[1].Name != "LICENSE" {
 		t.Errorf("it has %v", files)
 	}

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"io"
+	"log"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -120,7 +122,7 @@ func TestSignedProvenanceIsVerified(t *testing.T) {
 
 // A registry gets the image by the digest that the provenance names, and the chart byte for byte; both are signed there.
 func TestSignedImageAndChartArePublished(t *testing.T) {
-	server := httptest.NewServer(registry.New())
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	repository := strings.TrimPrefix(server.URL, "http://") + "/numberfleet"
 	key := newKey(t)
