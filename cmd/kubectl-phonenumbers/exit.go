@@ -29,8 +29,7 @@ func usageErrorf(format string, args ...any) error {
 
 // flagError words what a flag's own value refuses as usageErrorf does.
 func flagError(_ *cobra.Command, err error) error {
-	var invalid *pflag.InvalidValueError
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		return usageErrorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
 	}
 	return usageError{err}

@@ -42,7 +42,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(simulateCommand(), forecastCommand(), explainCommand(), statusCommand(), topCommand(), dashboardCommand(), importCommand(), unclaimedCommand(), replayCommand())
+	root.AddCommand(
+		statusCommand(), topCommand(), explainCommand(), dashboardCommand(),
+		simulateCommand(), forecastCommand(),
+		doctorCommand(), unclaimedCommand(),
+		importCommand(), replayCommand(),
+	)
 	began := false
 	whenBegun(root.Commands(), func() { began = true })
 	root.SetFlagErrorFunc(flagError)

@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/ledger"
@@ -24,7 +25,7 @@ import (
 // when it is run again posts nothing again.
 func TestReplay(t *testing.T) {
 	const number = "+15550100001"
-	secret := file(t, webhook.AppSecretFile, "s3cr3t-of-the-app\n")
+	secret := file(t, config.AppSecretKey, "s3cr3t-of-the-app\n")
 	receiver, err := webhook.NewReceiver(webhook.Options{
 		Apps: []webhook.App{{Credentials: webhook.NewCredentials(filepath.Dir(secret), logr.Discard())}}, Clock: clock.RealClock{}, Metrics: prometheus.NewRegistry(),
 	})

@@ -17,6 +17,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/check"
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/replay"
 	"numberfleet.dev/numberfleet/internal/secret"
@@ -59,9 +60,9 @@ in the log.`,
 
 // run checks the operator.
 func (c *checkFlags) run(ctx context.Context, f *flags) error {
-	key, err := secret.Read(filepath.Join(f.webhookCredentials, webhook.AppSecretFile))
+	key, err := secret.Read(filepath.Join(f.webhookCredentials, config.AppSecretKey))
 	if err != nil {
-		return fmt.Errorf("--webhook-credentials: %s %w", webhook.AppSecretFile, err)
+		return fmt.Errorf("--webhook-credentials: %s %w", config.AppSecretKey, err)
 	}
 	trusted, err := trust.Config(c.caFile)
 	if err != nil {

@@ -12,10 +12,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
-)
 
-// leaseName names the lease of the process that leads.
-const leaseName = "manager.numberfleet.dev"
+	"numberfleet.dev/numberfleet/internal/config"
+)
 
 // Among replicas another one leads, and goes on with the statuses, at most 10 s after the leader was killed: once its lease has run out, and
 // the other one has looked. It looks so often that it leads within a second where the leader gives its lease up. A leader that cannot renew its
@@ -55,7 +54,7 @@ func newLease(f *flags, api *rest.Config) (*lease, error) {
 		return nil, err
 	}
 	holder := resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())}
-	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, namespace, leaseName, holder, api, replicaRenew)
+	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, namespace, config.LeaseName, holder, api, replicaRenew)
 	return &lease{Interface: lock, clock: clock.RealClock{}}, err
 }
 

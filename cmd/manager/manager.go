@@ -20,6 +20,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers"
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/tracing"
 	"numberfleet.dev/numberfleet/internal/version"
 )
@@ -63,7 +64,7 @@ func newManager(f flags, replicas bool) (manager ctrl.Manager, of *lease, err er
 		Metrics:                 serving,
 		HealthProbeBindAddress:  f.probeAddress,
 		LeaderElection:          f.leaderElect,
-		LeaderElectionID:        leaseName,
+		LeaderElectionID:        config.LeaseName,
 		LeaderElectionNamespace: f.leaderElectionNamespace,
 		// Safe since the process ends at once when the manager does.
 		LeaderElectionReleaseOnCancel: true,

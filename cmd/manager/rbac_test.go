@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/notify/notifytest"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
@@ -272,7 +273,7 @@ func (s *office) begin(n int) *day {
 	s.create(d.portfolio, d.alone, d.member, d.template, d.pool)
 	// What a day before left behind; its lease would keep this one waiting.
 	for _, object := range []client.Object{
-		&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: leaseName}},
+		&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: config.LeaseName}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: "numberfleet-notifications-since"}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: unclaimed.ConfigMap}},
 	} {
@@ -445,7 +446,7 @@ var duties = []struct {
 	{"leases", []string{"get", "create"}, "it leads", func(d *day) bool { return d.get(d.alone) && d.alone.Status.State != "" }},
 	{"leases", []string{"update"}, "it gives the lease back", func(d *day) bool {
 		d.kill(syscall.SIGTERM)
-		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: leaseName}}
+		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespaceName, Name: config.LeaseName}}
 		return d.get(lease) && (lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "")
 	}},
 	{"events", []string{"create"}, "there is an Event", func(d *day) bool { return len(d.told()) > 0 }},

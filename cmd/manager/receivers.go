@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"numberfleet.dev/numberfleet/controllers/directory"
+	"numberfleet.dev/numberfleet/internal/config"
 	gateapi "numberfleet.dev/numberfleet/internal/gate/api"
 	"numberfleet.dev/numberfleet/internal/guard"
 	"numberfleet.dev/numberfleet/internal/ingest/events"
@@ -24,10 +25,10 @@ import (
 func (p *program) watchFiles() error {
 	files := p.config.Secrets()
 	if p.webhookCredentials != "" {
-		files = append(files, webhook.SecretFiles("--webhook-credentials", p.webhookCredentials)...)
+		files = append(files, config.AppSecrets("--webhook-credentials", p.webhookCredentials)...)
 	}
 	for i, app := range p.config.Webhooks.Apps {
-		files = append(files, webhook.SecretFiles(fmt.Sprintf("webhooks.apps[%d].credentials", i), app.Credentials)...)
+		files = append(files, config.AppSecrets(fmt.Sprintf("webhooks.apps[%d].credentials", i), app.Credentials)...)
 	}
 	for _, listener := range []struct{ address, flag, directory string }{
 		{p.webhookAddress, "--webhook-cert-path", p.webhookCerts}, {p.eventsAddress, "--events-cert-path", p.eventsCerts},

@@ -21,6 +21,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/directory"
 	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
@@ -54,7 +55,7 @@ func TestAResourceFindsWhatCameUnderItsID(t *testing.T) {
 func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 	b := controllertest.New(t)
 	dir := t.TempDir()
-	b.Must(os.WriteFile(filepath.Join(dir, webhook.AppSecretFile), []byte("s3cr3t"), 0o600))
+	b.Must(os.WriteFile(filepath.Join(dir, config.AppSecretKey), []byte("s3cr3t"), 0o600))
 	collected := &unclaimed.Collector{}
 	registry := prometheus.NewRegistry()
 	receiver, err := webhook.NewReceiver(webhook.Options{Apps: []webhook.App{{Credentials: webhook.NewCredentials(dir, log.Log)}}, Clock: clocktesting.NewFakePassiveClock(b.FakeClock.Now()), Metrics: registry})

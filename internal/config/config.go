@@ -20,6 +20,9 @@ const (
 	Kind       = "OperatorConfiguration"
 )
 
+// LeaseName names the lease, in the operator's namespace, of the process that leads.
+const LeaseName = "manager.numberfleet.dev"
+
 // maxSize bounds the file, in bytes: it is what a ConfigMap can hold.
 const maxSize = 1 << 20
 

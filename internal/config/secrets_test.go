@@ -19,12 +19,16 @@ func TestSecretsAreNamedByTheirFields(t *testing.T) {
 		Prometheus: Prometheus{Namespaces: []PrometheusNamespace{{}, {TokenFile: "/f"}}},
 		Ledger:     Ledger{Log: &Log{SecretFile: "/j", CredentialsFile: "/no", KeyFile: "/no"}},
 	}
-	const want = "[{notifications.receivers[0].email.passwordFile /a false} {notifications.receivers[1].slack.urlFile /b false} " +
-		"{notifications.receivers[2].cloudEvents.urlFile /c false} {notifications.receivers[2].cloudEvents.tokenFile /d false} " +
-		"{graphAPI.accounts[0].tokenFile /e false} {graphAPI.accounts[0].appSecretFile /g false} " +
-		"{guard.accounts[0].tokenFile /h false} {guard.accounts[0].appSecretFile /i false} {prometheus.namespaces[1].tokenFile /f false} " +
-		"{ledger.log.secretFile /j false}]"
-	if got := fmt.Sprint(c.Secrets()); got != want {
+	const want = "[{notifications.receivers[0].email.passwordFile /a} {notifications.receivers[1].slack.urlFile /b} " +
+		"{notifications.receivers[2].cloudEvents.urlFile /c} {notifications.receivers[2].cloudEvents.tokenFile /d} " +
+		"{graphAPI.accounts[0].tokenFile /e} {graphAPI.accounts[0].appSecretFile /g} " +
+		"{guard.accounts[0].tokenFile /h} {guard.accounts[0].appSecretFile /i} {prometheus.namespaces[1].tokenFile /f} " +
+		"{ledger.log.secretFile /j}]"
+	named := []string{}
+	for _, file := range c.Secrets() {
+		named = append(named, "{"+file.Field+" "+file.Path+"}")
+	}
+	if got := fmt.Sprint(named); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"numberfleet.dev/numberfleet/internal/identity"
+	"numberfleet.dev/numberfleet/internal/secret"
 )
 
 // Webhooks say which apps at Meta send webhooks, besides the one of --webhook-credentials.
@@ -27,6 +28,25 @@ type WebhookApp struct {
 	Accounts []string `json:"accounts"`
 	// AppID is Meta's id of the app. Optional: with it, it can be told whether the app is subscribed to an account.
 	AppID string `json:"appID"`
+}
+
+// The files of a credentials directory: the keys of a Secret that is mounted there.
+const (
+	// AppSecretKey has the secret that Meta signs webhooks with.
+	AppSecretKey = "app-secret"
+	// PreviousAppSecretKey has the one before it, while both are in use. It is optional.
+	PreviousAppSecretKey = "app-secret-previous" //nolint:gosec // a file's name
+	// VerifyTokenKey has the token that Meta's handshake must bring.
+	VerifyTokenKey = "verify-token"
+)
+
+// AppSecrets are the files of a credentials directory that a field or flag names.
+func AppSecrets(field, directory string) []secret.File {
+	var all []secret.File
+	for _, name := range []string{AppSecretKey, VerifyTokenKey, PreviousAppSecretKey} {
+		all = append(all, secret.File{Field: field + "/" + name, Path: filepath.Join(directory, name), Optional: name == PreviousAppSecretKey})
+	}
+	return all
 }
 
 // AppIDs are Meta's ids of the apps that may speak about an account; nil where one of them does not tell its id.

@@ -27,17 +27,23 @@ func Read(file string) (string, error) {
 		return "", withoutPath(err)
 	}
 	defer func() { _ = f.Close() }() // only read
-	content, err := io.ReadAll(textfile.NewReader(io.LimitReader(f, MaxSize+1)))
-	switch secret := strings.TrimFunc(string(content), isPadding); {
-	case err != nil:
+	content, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	if err != nil {
 		return "", withoutPath(err)
-	case len(content) > MaxSize:
-		return "", fmt.Errorf("has more than %d bytes", MaxSize)
-	case secret == "":
-		return "", ErrEmpty
-	default:
-		return secret, nil
 	}
+	return Parse(content)
+}
+
+// Parse is the secret that a file of this content holds, as Read reads it.
+func Parse(content []byte) (string, error) {
+	if len(content) > MaxSize {
+		return "", fmt.Errorf("has more than %d bytes", MaxSize)
+	}
+	secret := strings.TrimFunc(string(textfile.Decode(content)), isPadding)
+	if secret == "" {
+		return "", ErrEmpty
+	}
+	return secret, nil
 }
 
 // withoutPath is an error without the path that it begins with.

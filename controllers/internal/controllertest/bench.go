@@ -58,7 +58,7 @@ import (
 func (b *Bench) Webhooks() func(body []byte) {
 	b.T.Helper()
 	dir := b.T.TempDir()
-	for name, value := range map[string]string{webhook.AppSecretFile: "a secret of the app", webhook.VerifyTokenFile: "a token"} {
+	for name, value := range map[string]string{config.AppSecretKey: "a secret of the app", config.VerifyTokenKey: "a token"} {
 		b.Must(os.WriteFile(filepath.Join(dir, name), []byte(value), 0o600))
 	}
 	receiver, err := webhook.NewReceiver(webhook.Options{

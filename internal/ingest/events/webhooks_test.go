@@ -14,6 +14,7 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
 	"numberfleet.dev/numberfleet/internal/ledger"
@@ -27,7 +28,7 @@ import (
 func receiveWebhooks(t *testing.T, book *ledger.Ledger) (post func(body []byte)) {
 	t.Helper()
 	dir := t.TempDir()
-	servertest.Write(t, dir, webhook.AppSecretFile, "s3cr3t")
+	servertest.Write(t, dir, config.AppSecretKey, "s3cr3t")
 	receiver, err := webhook.NewReceiver(webhook.Options{
 		Apps: []webhook.App{{Credentials: webhook.NewCredentials(dir, logr.Discard())}}, Clock: clocktesting.NewFakePassiveClock(now), Metrics: prometheus.NewRegistry(),
 	})

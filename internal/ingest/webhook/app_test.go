@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -51,8 +52,8 @@ func newTenants(t testing.TB) *fixture {
 	options.Apps = []App{{Credentials: f.apps[DefaultPath].credentials}}
 	for name, accounts := range map[string][]string{"hub": nil, "shop": {shop, "1002009"}, "bank": {bank}} {
 		dir := t.TempDir()
-		servertest.Write(t, dir, AppSecretFile, "s3cr3t-of-"+name)
-		servertest.Write(t, dir, VerifyTokenFile, "t0ken-of-"+name)
+		servertest.Write(t, dir, config.AppSecretKey, "s3cr3t-of-"+name)
+		servertest.Write(t, dir, config.VerifyTokenKey, "t0ken-of-"+name)
 		options.Apps = append(options.Apps, App{Name: name, Credentials: NewCredentials(dir, f.log), Accounts: accounts})
 	}
 	receiver, err := NewReceiver(options)
@@ -293,7 +294,7 @@ func TestItIsToldWhenASecretComesAndGoes(t *testing.T) {
 		secret string
 		told   int
 	}{{"", 1}, {"", 1}, {"s3cret", 2}, {"an0ther", 2}, {"", 3}} {
-		servertest.Write(t, dir, AppSecretFile, step.secret)
+		servertest.Write(t, dir, config.AppSecretKey, step.secret)
 		if of.read(); told != step.told {
 			t.Errorf("step %d: told %d times, want %d", i, told, step.told)
 		}
@@ -322,7 +323,7 @@ func TestAReceiverNeedsAnAppAndNamesOfTheirOwn(t *testing.T) {
 
 // During a rotation, an app's own two secrets are valid, at its path alone.
 func TestAnAppRotatesItsSecretByItself(t *testing.T) {
-	m := newMount(t, map[string]string{AppSecretFile: "old", VerifyTokenFile: token})
+	m := newMount(t, map[string]string{config.AppSecretKey: "old", config.VerifyTokenKey: token})
 	receiver, err := NewReceiver(Options{
 		Apps:  []App{{Name: "shop", Credentials: NewCredentials(m.dir, logr.Discard())}},
 		Clock: clocktesting.NewFakePassiveClock(now), Metrics: prometheus.NewRegistry(),
@@ -343,9 +344,9 @@ func TestAnAppRotatesItsSecretByItself(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		{map[string]string{AppSecretFile: "old", VerifyTokenFile: token}, "200 401"},
-		{map[string]string{AppSecretFile: "new", PreviousAppSecretFile: "old", VerifyTokenFile: token}, "200 200"},
-		{map[string]string{AppSecretFile: "new", VerifyTokenFile: token}, "401 200"},
+		{map[string]string{config.AppSecretKey: "old", config.VerifyTokenKey: token}, "200 401"},
+		{map[string]string{config.AppSecretKey: "new", config.PreviousAppSecretKey: "old", config.VerifyTokenKey: token}, "200 200"},
+		{map[string]string{config.AppSecretKey: "new", config.VerifyTokenKey: token}, "401 200"},
 	} {
 		m.publish(step.files)
 		f.apps[DefaultPath+"/shop"].credentials.read()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
@@ -64,7 +65,7 @@ const signatureHeader = "X-Hub-Signature-256: "
 
 func TestAForgedSignatureIsRefused(t *testing.T) {
 	f, book, address := attacked(t, nil)
-	servertest.Write(t, f.dir, PreviousAppSecretFile, "the one before")
+	servertest.Write(t, f.dir, config.PreviousAppSecretKey, "the one before")
 	f.apps[DefaultPath].credentials.read()
 	body := delivered(1)
 	right, zero := metatest.Sign(appSecret, body), "sha256="+strings.Repeat("0", 64)

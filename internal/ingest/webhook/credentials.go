@@ -18,17 +18,8 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/secret"
-)
-
-// The files of a credentials directory: the keys of a Secret that is mounted there.
-const (
-	// AppSecretFile holds the secret that Meta signs webhooks with.
-	AppSecretFile = "app-secret"
-	// PreviousAppSecretFile holds the one before it, while both are in use. It is optional.
-	PreviousAppSecretFile = "app-secret-previous" //nolint:gosec // a file's name
-	// VerifyTokenFile holds the token that Meta's handshake must bring.
-	VerifyTokenFile = "verify-token"
 )
 
 const readInterval = time.Second // kubelet takes up to about a minute to replace the files
@@ -69,7 +60,7 @@ func (c *Credentials) read() {
 		}
 		return content
 	}
-	read, before := secretFiles{app: file(AppSecretFile), previous: file(PreviousAppSecretFile), token: file(VerifyTokenFile)}, c.get()
+	read, before := secretFiles{app: file(config.AppSecretKey), previous: file(config.PreviousAppSecretKey), token: file(config.VerifyTokenKey)}, c.get()
 	if read == before.files {
 		return
 	}
@@ -87,15 +78,6 @@ func (c *Credentials) subscribe(changed func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changed = changed
-}
-
-// SecretFiles are the files of a credentials directory that a field or flag names.
-func SecretFiles(field, directory string) []secret.File {
-	var all []secret.File
-	for _, name := range []string{AppSecretFile, VerifyTokenFile, PreviousAppSecretFile} {
-		all = append(all, secret.File{Field: field + "/" + name, Path: filepath.Join(directory, name), Optional: name == PreviousAppSecretFile})
-	}
-	return all
 }
 
 // secretFiles are what the files hold, empty where there is none.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/secret"
 	"numberfleet.dev/numberfleet/internal/server/servertest"
@@ -29,7 +30,7 @@ func newMount(t *testing.T, files map[string]string) *mount {
 	t.Helper()
 	m := &mount{t: t, dir: t.TempDir()}
 	m.publish(files)
-	for _, name := range []string{AppSecretFile, PreviousAppSecretFile, VerifyTokenFile} {
+	for _, name := range []string{config.AppSecretKey, config.PreviousAppSecretKey, config.VerifyTokenKey} {
 		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(m.dir, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +79,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 
 func TestASecretIsRotatedWithoutARestart(t *testing.T) {
 	f := newFixture(t)
-	m := newMount(t, map[string]string{AppSecretFile: "old\n", VerifyTokenFile: token})
+	m := newMount(t, map[string]string{config.AppSecretKey: "old\n", config.VerifyTokenKey: token})
 	c := NewCredentials(m.dir, f.log)
 	f.apps[DefaultPath].credentials = c
 	watch(t, c)
@@ -92,11 +93,11 @@ func TestASecretIsRotatedWithoutARestart(t *testing.T) {
 	expect("the old secret is right", "old", 200)
 	expect("the new secret is wrong yet", "new", 401)
 
-	m.publish(map[string]string{AppSecretFile: "new", PreviousAppSecretFile: "old\r\n", VerifyTokenFile: token})
+	m.publish(map[string]string{config.AppSecretKey: "new", config.PreviousAppSecretKey: "old\r\n", config.VerifyTokenKey: token})
 	expect("the new secret is right", "new", 200)
 	expect("the old secret is right still", "old", 200)
 
-	m.publish(map[string]string{AppSecretFile: "new", VerifyTokenFile: token})
+	m.publish(map[string]string{config.AppSecretKey: "new", config.VerifyTokenKey: token})
 	expect("the old secret is wrong", "old", 401)
 	expect("the new secret is right", "new", 200)
 }
@@ -112,8 +113,8 @@ func TestADirectoryThatComesLateIsRead(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	servertest.Write(t, dir, AppSecretFile, appSecret)
-	servertest.Write(t, dir, VerifyTokenFile, token)
+	servertest.Write(t, dir, config.AppSecretKey, appSecret)
+	servertest.Write(t, dir, config.VerifyTokenKey, token)
 	eventually(t, "the secrets are read", func() bool { return len(c.get().keys) == 1 && c.get().verifyToken(token) })
 }
 
@@ -123,14 +124,14 @@ func TestWhatIsMissingIsRefused(t *testing.T) {
 		files     map[string]string
 		post, get int
 	}{
-		"all there":              {map[string]string{AppSecretFile: appSecret, VerifyTokenFile: token}, 200, 200},
-		"no app secret":          {map[string]string{VerifyTokenFile: token}, 503, 200},
-		"an empty app secret":    {map[string]string{AppSecretFile: "\n", VerifyTokenFile: token}, 503, 200},
-		"only the previous one":  {map[string]string{PreviousAppSecretFile: appSecret, VerifyTokenFile: token}, 503, 200},
-		"no verify token":        {map[string]string{AppSecretFile: appSecret}, 200, 403},
-		"an empty verify token":  {map[string]string{AppSecretFile: appSecret, VerifyTokenFile: ""}, 200, 403},
+		"all there":              {map[string]string{config.AppSecretKey: appSecret, config.VerifyTokenKey: token}, 200, 200},
+		"no app secret":          {map[string]string{config.VerifyTokenKey: token}, 503, 200},
+		"an empty app secret":    {map[string]string{config.AppSecretKey: "\n", config.VerifyTokenKey: token}, 503, 200},
+		"only the previous one":  {map[string]string{config.PreviousAppSecretKey: appSecret, config.VerifyTokenKey: token}, 503, 200},
+		"no verify token":        {map[string]string{config.AppSecretKey: appSecret}, 200, 403},
+		"an empty verify token":  {map[string]string{config.AppSecretKey: appSecret, config.VerifyTokenKey: ""}, 200, 403},
 		"nothing":                {nil, 503, 403},
-		"a file that is no file": {map[string]string{AppSecretFile: strings.Repeat("x", secret.MaxSize+1), VerifyTokenFile: token}, 503, 200},
+		"a file that is no file": {map[string]string{config.AppSecretKey: strings.Repeat("x", secret.MaxSize+1), config.VerifyTokenKey: token}, 503, 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -148,7 +149,7 @@ func TestWhatIsMissingIsRefused(t *testing.T) {
 			if receives := f.Receives(metatest.Account); receives != (test.post == http.StatusOK) {
 				t.Errorf("it says that it receives: %v", receives)
 			}
-			get := httptest.NewRequest(http.MethodGet, DefaultPath+"?hub.mode=subscribe&hub.challenge=1&hub.verify_token="+test.files[VerifyTokenFile], nil)
+			get := httptest.NewRequest(http.MethodGet, DefaultPath+"?hub.mode=subscribe&hub.challenge=1&hub.verify_token="+test.files[config.VerifyTokenKey], nil)
 			if w := f.do(get); w.Code != test.get {
 				t.Errorf("a GET got %d", w.Code)
 			}
@@ -180,18 +181,18 @@ func FuzzCredentials(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("x"), secret.MaxSize+1), []byte("\x00"), []byte("\xff"))
 	f.Fuzz(func(t *testing.T, app, previous, verify []byte) {
 		dir := t.TempDir()
-		servertest.Write(t, dir, AppSecretFile, string(app))
-		servertest.Write(t, dir, PreviousAppSecretFile, string(previous))
-		servertest.Write(t, dir, VerifyTokenFile, string(verify))
+		servertest.Write(t, dir, config.AppSecretKey, string(app))
+		servertest.Write(t, dir, config.PreviousAppSecretKey, string(previous))
+		servertest.Write(t, dir, config.VerifyTokenKey, string(verify))
 		got := NewCredentials(dir, logr.Discard()).get()
 		usable := func(name string) string {
 			is, _ := secret.Read(filepath.Join(dir, name))
 			return is
 		}
-		if (len(got.keys) > 0) != (usable(AppSecretFile) != "") {
+		if (len(got.keys) > 0) != (usable(config.AppSecretKey) != "") {
 			t.Fatalf("%d keys of %q", len(got.keys), app)
 		}
-		if is := usable(VerifyTokenFile); got.verifyToken("") || got.verifyToken(is) != (is != "") {
+		if is := usable(config.VerifyTokenKey); got.verifyToken("") || got.verifyToken(is) != (is != "") {
 			t.Fatalf("the verify token %q", verify)
 		}
 		var zero signature

@@ -22,6 +22,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
@@ -94,8 +95,8 @@ func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{ledger: &recorder{}, hasher: &tableHasher{}, metrics: prometheus.NewRegistry(), dir: t.TempDir(), logs: &servertest.Logs{}}
 	log := f.logs.Logger()
-	servertest.Write(t, f.dir, AppSecretFile, appSecret+"\n")
-	servertest.Write(t, f.dir, VerifyTokenFile, token)
+	servertest.Write(t, f.dir, config.AppSecretKey, appSecret+"\n")
+	servertest.Write(t, f.dir, config.VerifyTokenKey, token)
 	receiver, err := NewReceiver(Options{
 		Apps: []App{{Credentials: NewCredentials(f.dir, log)}}, Clock: clocktesting.NewFakePassiveClock(now), Metrics: f.metrics, Log: log,
 	})
