@@ -80,6 +80,22 @@ func TestAClientReservesConfirmsAndReleases(t *testing.T) {
 	}
 }
 
+func TestAClientPreviewsAReservation(t *testing.T) {
+	g, c := served(t, 1, gatetest.ShopToken)
+	for range 2 {
+		if p, err := c.Preview(t.Context(), to(1)); err != nil || *p != (client.Preview{Namespace: "shop", Name: "sales", Number: gatetest.Number, NumberID: gatetest.NumberID, State: "Held", Why: "Reserved", Remaining: 1}) {
+			t.Errorf("it is %+v, %v", p, err)
+		}
+	}
+	g.Deliver(t, "15550200001", "wamid.1")
+	if p, err := c.Preview(t.Context(), to(1)); err != nil || p.State != "Free" || p.Why != "AlreadyCounted" {
+		t.Errorf("to a user who is counted it is %+v, %v", p, err)
+	}
+	if _, err := c.Preview(t.Context(), to(2)); err == nil || !strings.HasPrefix(err.Error(), "LimitReached: 1 of 1 are used") {
+		t.Errorf("to another one it is %v", err)
+	}
+}
+
 func TestAClientWatchesWhatMayBeSent(t *testing.T) {
 	_, c := served(t, 2, gatetest.ShopToken)
 	selection := client.Selection{Namespace: "shop"}

@@ -70,6 +70,32 @@ func (c *Client) Standing(ctx context.Context, s Selection) ([]Item, error) {
 	return answer.Items, err
 }
 
+// Preview says what would be granted to a Request.
+type Preview struct {
+	// Namespace, Name, Number and NumberID are those of the PhoneNumber that would send, as a Reservation has them.
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Number    string `json:"number"`
+	NumberID  string `json:"numberID,omitempty"`
+	// State is Held or Free, and Why why, as a Reservation has them. Shadow says that the limit is not enforced; Why is then what the
+	// reservation would have been refused for.
+	State  string `json:"state"`
+	Why    string `json:"why"`
+	Shadow bool   `json:"shadow,omitempty"`
+	// Remaining is how many further users may be reserved for, before this one; 2147483647 where nothing limits it.
+	Remaining int64 `json:"remaining"`
+}
+
+// Preview is whether a message may be sent now to a user. Nothing is reserved, so the answer may be another one at any time. It takes the right
+// to reserve. A refusal is a *Problem: that of a reservation.
+func (c *Client) Preview(ctx context.Context, request Request) (*Preview, error) {
+	var answer Preview
+	if err := c.exchange(ctx, http.MethodPost, standingPath+"/user", nil, &request, &answer); err != nil {
+		return nil, err
+	}
+	return &answer, nil
+}
+
 // Change is where a number or a portfolio stands from now on.
 type Change struct {
 	Item

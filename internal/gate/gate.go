@@ -11,7 +11,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,6 +31,8 @@ type Ledger interface {
 	Operate(ctx context.Context, operations []counts.Operation, now time.Time) ([]counts.Decision, error)
 	// Unreserved is the answer to a Reserve that Operate cannot decide now.
 	Unreserved(o *counts.Operation, now time.Time) counts.Decision
+	// Preview is what a Reserve would be answered. Nothing is reserved.
+	Preview(ctx context.Context, o *counts.Operation, now time.Time) (counts.Decision, error)
 	// Expire ends what ends by now.
 	Expire(now time.Time) error
 	// CatchUp returns when all that anyone was told before the call is known here.
@@ -131,7 +132,7 @@ func (s *Service) Reserve(ctx context.Context, caller Caller, requests []Request
 	answers = make([]Answer, len(requests))
 	operations := make([]counts.Operation, 0, len(requests))
 	asked := make([]int, 0, len(requests)) // the request of each operation
-	r := resolver{service: s, caller: caller, senders: map[address]sender{}, named: sets.New[string]()}
+	r := s.newResolver(caller)
 	for i := range requests {
 		operation, problem, err := r.resolve(ctx, &requests[i], &answers[i])
 		if err != nil {
@@ -147,9 +148,11 @@ func (s *Service) Reserve(ctx context.Context, caller Caller, requests []Request
 			return nil, err
 		}
 		for i := range decisions {
-			if err := s.decided(ctx, &answers[asked[i]], &decisions[i], start); err != nil {
+			answer := &answers[asked[i]]
+			if err := s.decided(ctx, answer, &decisions[i]); err != nil {
 				return nil, err
 			}
+			s.tell(ctx, answer, start)
 		}
 	}
 	s.metrics.reserved(answers)
@@ -158,7 +161,7 @@ func (s *Service) Reserve(ctx context.Context, caller Caller, requests []Request
 }
 
 // decided is what the ledger answers to a request.
-func (s *Service) decided(ctx context.Context, a *Answer, d *counts.Decision, now time.Time) error {
+func (s *Service) decided(ctx context.Context, a *Answer, d *counts.Decision) error {
 	a.Decision = *d
 	if a.pool != nil && d.State != counts.Refused {
 		chosen, err := s.directory.Number(ctx, report.ParseSubject(d.Number))
@@ -181,18 +184,10 @@ func (s *Service) decided(ctx context.Context, a *Answer, d *counts.Decision, no
 			}
 			a.Problem.Members = members
 		}
-		s.tell(ctx, a, a.Problem.Detail, now)
 	case counts.Ended:
 		a.Problem = NewProblem(Ended, "")
 	case counts.Unreserved:
 		a.Decision.ID = unreservedID(d.ID)
-		if d.Why == counts.Allowed {
-			s.tell(ctx, a, "messages are sent without a reservation, since "+kinds[Unavailable].detail+"; the limit may be exceeded", now)
-		}
-	default:
-		if d.Shadow {
-			s.tell(ctx, a, ProblemOf(d, s.clock.Wait).Detail, now)
-		}
 	}
 	return nil
 }
@@ -220,7 +215,20 @@ func (s *Service) membersOf(ctx context.Context, pool *v1alpha1.NumberPool, d *c
 }
 
 // tell tells of a refusal, or of what would be one.
-func (s *Service) tell(ctx context.Context, a *Answer, detail string, now time.Time) {
+func (s *Service) tell(ctx context.Context, a *Answer, now time.Time) {
+	var detail string
+	switch d := &a.Decision; {
+	case d.State == counts.Refused:
+		detail = a.Problem.Detail
+	case a.Problem != nil:
+		return
+	case d.State == counts.Unreserved && d.Why == counts.Allowed:
+		detail = "messages are sent without a reservation, since " + kinds[Unavailable].detail + "; the limit may be exceeded"
+	case d.Shadow:
+		detail = ProblemOf(d, s.clock.Wait).Detail
+	default:
+		return
+	}
 	k := keyOf(a)
 	s.refusals.add(k, detail, now, func() client.Object {
 		if k.kind == portfolioKind {

@@ -23,6 +23,10 @@ type resolver struct {
 	named   sets.Set[string] // the namespaces that requests name
 }
 
+func (s *Service) newResolver(caller Caller) resolver {
+	return resolver{service: s, caller: caller, senders: map[address]sender{}, named: sets.New[string]()}
+}
+
 // address is how a request names its number or pool.
 type address struct{ number, id, pool, namespace string }
 

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -13,6 +14,17 @@ import (
 // Unreserved is the answer to a Reserve that cannot be decided now, see counts.View.
 func (l *Ledger) Unreserved(o *counts.Operation, now time.Time) counts.Decision {
 	return l.View.Unreserved(&l.inLog([]counts.Operation{*o})[0], now)
+}
+
+// Preview is what a Reserve would be answered at now, see counts.View. It is an error where the ledger cannot be asked.
+func (l *Ledger) Preview(ctx context.Context, o *counts.Operation, now time.Time) (counts.Decision, error) {
+	if err := o.Validate(); err != nil {
+		return counts.Decision{}, err
+	}
+	if err := l.CatchUp(ctx, now); err != nil {
+		return counts.Decision{}, err
+	}
+	return l.View.Preview(&l.inLog([]counts.Operation{*o})[0], now), nil
 }
 
 // Settings are all that are known but for pools and templates of other clusters, in no order.

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -95,6 +96,11 @@ func (*sortedSets) Expire(time.Time) error { return nil }
 // Unreserved lets nothing through.
 func (*sortedSets) Unreserved(o *counts.Operation, _ time.Time) counts.Decision {
 	return counts.Decision{ID: o.ID, State: counts.Refused, Why: counts.Unavailable}
+}
+
+// Preview is not compared.
+func (*sortedSets) Preview(context.Context, *counts.Operation, time.Time) (counts.Decision, error) {
+	return counts.Decision{}, errors.ErrUnsupported
 }
 
 func (*sortedSets) CatchUp(context.Context, time.Time) error { return nil }

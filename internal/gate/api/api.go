@@ -23,6 +23,7 @@ const (
 	ReservationsPath = "/v1/reservations"
 	StandingPath     = "/v1/standing"
 	StreamPath       = StandingPath + "/stream"
+	UserPath         = StandingPath + "/user"
 
 	confirm = "/confirm"
 )
@@ -98,7 +99,7 @@ func (a *API) SetBackend(b *Backend) { a.backend.Store(b) }
 
 // Serves says whether a path is one of the API's.
 func Serves(path string) bool {
-	return path == ReservationsPath || strings.HasPrefix(path, ReservationsPath+"/") || path == StandingPath || path == StreamPath
+	return path == ReservationsPath || strings.HasPrefix(path, ReservationsPath+"/") || path == StandingPath || path == StreamPath || path == UserPath
 }
 
 // ServeHTTP implements http.Handler.
@@ -127,6 +128,8 @@ func (a *API) serve(w http.ResponseWriter, req *http.Request) (code int, err err
 		})
 	case req.URL.Path == StandingPath:
 		return a.answer(w, req, http.MethodGet, a.list)
+	case req.URL.Path == UserPath:
+		return a.answer(w, req, http.MethodPost, a.preview)
 	default:
 		return 0, server.ErrNotFound
 	}

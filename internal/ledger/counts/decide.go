@@ -81,18 +81,24 @@ func (v *View) template(of *numberState, t *Template) TemplateSetting {
 	return v.gate.templates[OfCluster(v.gate.owners[of.number], TemplateName(of.sender.Namespace, subject.String()))]
 }
 
-// conclude carries out a verdict. Where the limit is not enforced, what is refused is granted all the same.
+// conclude carries out a verdict.
 func (m *Machine) conclude(q *request, v verdict) Decision {
-	d := Decision{ID: q.ID, State: v.state, Why: v.why, Until: v.until, Number: q.number.number}
-	if v.state == Refused && !q.enforces(v) {
-		d.State, d.Shadow, d.Until = Held, true, 0
-	}
+	d := q.decision(v)
 	if d.Granted() {
 		r := q.grant(&d)
 		m.gate.reservations.add(r)
 		d.Expires = r.expires
 	}
 	q.limit.report(&d, q.budget(), q.now)
+	return d
+}
+
+// decision is what a verdict comes to. Where the limit is not enforced, what is refused is granted all the same.
+func (q *request) decision(v verdict) Decision {
+	d := Decision{ID: q.ID, State: v.state, Why: v.why, Until: v.until, Number: q.number.number}
+	if v.state == Refused && !q.enforces(v) {
+		d.State, d.Shadow, d.Until = Held, true, 0
+	}
 	return d
 }
 

@@ -2,6 +2,7 @@ package counts
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -29,7 +30,24 @@ func limitOf(n int64, budgets ...BudgetSetting) LimitSetting {
 	return LimitSetting{Subject: desked, Limit: n, Measure: v1alpha1.MeasureUniqueUsers, Window: 24 * time.Hour, Budgets: budgets}
 }
 
+// operate has an operation decided. A preview of it says the same before, and changes nothing.
 func (d *desk) operate(o Operation) Decision {
+	d.Helper()
+	was, preview := d.snapshot(true), d.Preview(&o, d.now)
+	if !reflect.DeepEqual(d.snapshot(true), was) {
+		d.Error("a preview changes what is known")
+	}
+	got := d.decide(o)
+	if o.Kind == Reserve && o.Key == 0 && got.State != Ended {
+		if preview.State != got.State || preview.Why != got.Why || preview.Until != got.Until || preview.Shadow != got.Shadow || preview.Number != got.Number ||
+			!reflect.DeepEqual(preview.Members, got.Members) {
+			d.Errorf("the preview is %+v, and then it is %+v", preview, got)
+		}
+	}
+	return got
+}
+
+func (d *desk) decide(o Operation) Decision {
 	return d.apply(&Record{Clock: d.now.UnixMilli(), Operations: []Operation{o}}).Decisions[0]
 }
 

@@ -210,44 +210,51 @@ func hashNumber(number string) uint64 {
 	return h
 }
 
-// reserveFrom decides of a Reserve from a pool: the first of its numbers that may send does. If none may, the first whose limit is not
-// enforced does; else the refusal is that of the number that may send again first. A user who is bound to a number that the sender passes
-// over for a while waits for it.
+// reserveFrom decides of a Reserve from a pool.
 func (m *Machine) reserveFrom(o *Operation) Decision {
-	p, found := m.gate.pools[o.Pool]
-	refused := Decision{ID: o.ID, State: Refused, Why: string(v1alpha1.RoomNotReady)}
-	if !found {
+	q, v, refused := m.from(o, m.now(), func(o *Operation, number *numberState, now int64) (*request, Obstacle) {
+		m.limitOf(number).advance(now)
+		return m.request(o, number, now)
+	})
+	if q == nil {
 		return refused
 	}
+	return m.conclude(q, v)
+}
+
+// from chooses the number of a pool: the first that may send does. If none may, the first whose limit is not enforced does; else there is no
+// request, and the refusal is that of the number that may send again first. A user who is bound to a number that the sender passes over for a
+// while waits for it.
+func (v *View) from(o *Operation, now int64, requestOf func(*Operation, *numberState, int64) (*request, Obstacle)) (sends *request, would verdict, refused Decision) {
+	p, found := v.gate.pools[o.Pool]
+	refused = Decision{ID: o.ID, State: Refused, Why: string(v1alpha1.RoomNotReady)}
+	if !found {
+		return nil, would, refused
+	}
 	var unenforced *request // the first whose limit is not enforced
-	var would verdict       // of it
-	for _, c := range m.choose(&p, newKey(o.User), m.now()) {
+	for _, c := range v.choose(&p, newKey(o.User), now) {
 		if c.state == nil {
 			refused.Members = append(refused.Members, MemberRefusal{Number: c.Number, Why: string(v1alpha1.RoomNotReady)})
 			continue
 		}
-		m.limitOf(c.state).advance(m.now())
-		q, template := m.request(o, c.state, m.now())
-		v, passed := q.decideFor(&p, &c, template)
-		if passed && v.until != 0 && c.binds() {
-			return Decision{ID: o.ID, State: Refused, Why: v.why, Until: v.until, Number: c.state.number}
+		q, template := requestOf(o, c.state, now)
+		decided, passed := q.decideFor(&p, &c, template)
+		if passed && decided.until != 0 && c.binds() {
+			return nil, would, Decision{ID: o.ID, State: Refused, Why: decided.why, Until: decided.until, Number: c.state.number}
 		}
-		if v.state != Refused {
-			return m.conclude(q, v)
+		if decided.state != Refused {
+			return q, decided, refused
 		}
 		if unenforced == nil && q.limit.setting.Shadow && !passed {
-			unenforced, would = q, v
+			unenforced, would = q, decided
 		}
-		refused.Members = append(refused.Members, MemberRefusal{Number: c.state.number, Why: v.why, Until: v.until})
-		if ends := len(refused.Members) == 1 || v.until != 0 && (refused.Until == 0 || v.until < refused.Until); ends {
-			refused.Why, refused.Until, refused.Number = v.why, v.until, c.state.number
+		refused.Members = append(refused.Members, MemberRefusal{Number: c.state.number, Why: decided.why, Until: decided.until})
+		if ends := len(refused.Members) == 1 || decided.until != 0 && (refused.Until == 0 || decided.until < refused.Until); ends {
+			refused.Why, refused.Until, refused.Number = decided.why, decided.until, c.state.number
 			q.limit.report(&refused, q.budget(), q.now)
 		}
 	}
-	if unenforced != nil {
-		return m.conclude(unenforced, would)
-	}
-	return refused
+	return unenforced, would, refused
 }
 
 // decideFor is the decision of the gate for a message that a pool sends by one of its members, and whether the sender passes that over.

@@ -40,13 +40,6 @@ func (v *View) unreservedFrom(o *Operation, now int64) Decision {
 	return unavailable(o)
 }
 
-// requestAt is a request of which nothing is carried out.
-func (v *View) requestAt(o *Operation, number *numberState, now int64) (*request, Obstacle) {
-	q, template := v.request(o, number, now)
-	q.limit = q.limit.at(now)
-	return q, template
-}
-
 // unreserved is the answer where v would be decided by what is known.
 func (q *request) unreserved(v verdict) Decision {
 	d := Decision{ID: q.ID, State: Unreserved, Number: q.number.number, Expires: q.now + int64(q.TTL)}
