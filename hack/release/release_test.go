@@ -132,11 +132,25 @@ func TestTheChecksumsCoverEveryFile(t *testing.T) {
 	}
 }
 
-// krew's own check takes the manifest.
-func TestKrewTakesTheManifest(t *testing.T) {
-	check := exec.CommandContext(t.Context(), "go", "tool", "validate-krew-manifest", "--skip-install", "--manifest", filepath.Join(released(t), "phonenumbers.yaml"))
-	if said, err := check.CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, said)
+// krew's own check takes the manifest, and krew installs the plugin by it: from the archive of each platform, whose checksum it compares.
+func TestKrewInstallsThePlugin(t *testing.T) {
+	output := released(t)
+	manifest := filepath.Join(output, "phonenumbers.yaml")
+	krew := func(platform string, tool ...string) {
+		command := exec.CommandContext(t.Context(), "go", append([]string{"tool"}, tool...)...)
+		command.Env = append(os.Environ(), "KREW_ROOT="+filepath.Join(output, platform), "KREW_OS="+platform, "KREW_ARCH=amd64")
+		if said, err := command.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", tool, err, said)
+		}
+	}
+	krew("linux", "validate-krew-manifest", "--skip-install", "--manifest", manifest)
+	krew("linux", "krew", "install", "--manifest", manifest, "--archive", filepath.Join(output, "kubectl-phonenumbers_v1.2.3_linux_amd64.tar.gz"))
+	krew("windows", "krew", "install", "--manifest", manifest, "--archive", filepath.Join(output, "kubectl-phonenumbers_v1.2.3_windows_amd64.zip"))
+	if program := read(t, output, "linux", "bin", "kubectl-phonenumbers"); string(program) != "a program of Linux" {
+		t.Errorf("for Linux it is %s", program)
+	}
+	if program := read(t, output, "windows", "bin", "kubectl-phonenumbers.exe"); string(program) != "a program of Windows" {
+		t.Errorf("for Windows it is %s", program)
 	}
 }
 
