@@ -100,13 +100,14 @@ const lastSpans = 5 * time.Second
 func operate(ctx context.Context, f flags) error {
 	log := ctrl.Log.WithName("manager")
 	log.Info("starting", "version", version.Release(), "commit", version.Commit(), "tracing", tracing.Configured())
-	end, err := tracing.Begin(ctx, version.Release(), log)
+	ctx = ctrl.LoggerInto(ctx, log)
+	end, err := tracing.Begin(ctx, version.Release())
 	if err != nil {
 		return err
 	}
 	program, err := newProgram(f, log)
 	if err == nil {
-		err = program.run(ctrl.LoggerInto(ctx, log))
+		err = program.run(ctx)
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSpans)
 	defer cancel()

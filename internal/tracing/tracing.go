@@ -39,7 +39,7 @@ const (
 var tracer atomic.Pointer[trace.Tracer]
 
 // Begin traces from now on, if the environment says where spans go. End sends the last of them. An error names the variable that cannot be used.
-func Begin(ctx context.Context, release string, log logr.Logger) (end func(context.Context) error, err error) {
+func Begin(ctx context.Context, release string) (end func(context.Context) error, err error) {
 	if !Configured() {
 		return func(context.Context) error { return nil }, nil
 	}
@@ -57,6 +57,7 @@ func Begin(ctx context.Context, release string, log logr.Logger) (end func(conte
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
+	log := logr.FromContextOrDiscard(ctx)
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Info("Traces could not be exported", "problem", err.Error()) }))
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(self))
 	tracer.Store(new(provider.Tracer("numberfleet.dev/numberfleet")))
@@ -77,7 +78,7 @@ var off trace.Span = noop.Span{}
 // Start begins a span within that of ctx. Whoever starts it ends it. Attributes are worth to be made only where it is recording.
 func Start(ctx context.Context, name string) (context.Context, trace.Span) {
 	if t := tracer.Load(); t != nil {
-		return (*t).Start(ctx, name)
+		return (*t).Start(ctx, name) //nolint:spancheck // whoever asked for it ends it
 	}
 	return ctx, off
 }

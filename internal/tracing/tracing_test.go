@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"numberfleet.dev/numberfleet/internal/tracing"
@@ -17,7 +16,7 @@ const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 func begin(t *testing.T) (end func()) {
 	t.Helper()
-	stop, err := tracing.Begin(t.Context(), "v1.2.3", logr.Discard())
+	stop, err := tracing.Begin(t.Context(), "v1.2.3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +52,7 @@ func exemplar(t *testing.T, of prometheus.Histogram) string {
 }
 
 func histogram() prometheus.Histogram {
-	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "duration", Buckets: []float64{1}})
+	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "duration_seconds", Help: "How long it took.", Buckets: []float64{1}})
 }
 
 // A span is exported with its parent, what a program says of itself, and that it failed, but not why. A duration that is observed within it has its
@@ -123,7 +122,7 @@ func TestNothingIsTracedUnlessItIsAskedFor(t *testing.T) {
 func TestAnotherProtocolIsRefusedByName(t *testing.T) {
 	t.Setenv(endpoint, "http://127.0.0.1:1")
 	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-	if _, err := tracing.Begin(t.Context(), "v1.2.3", logr.Discard()); err == nil || !strings.Contains(err.Error(), `OTEL_EXPORTER_OTLP_PROTOCOL is "grpc"`) {
+	if _, err := tracing.Begin(t.Context(), "v1.2.3"); err == nil || !strings.Contains(err.Error(), `OTEL_EXPORTER_OTLP_PROTOCOL is "grpc"`) {
 		t.Errorf("got %v", err)
 	}
 }
