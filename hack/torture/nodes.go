@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"numberfleet.dev/numberfleet/hack/rig"
@@ -21,6 +22,8 @@ type sharedLog struct {
 	power    bool         // nodes can lose it
 	network  *rig.Network // nil: no node can be cut off
 	instance string       // of the log; each fleet has its own
+
+	whole sync.RWMutex // who takes a node's disk away has it alone: acknowledged is what two disks have, and a third one may lack it
 }
 
 // startLog starts the nodes.
@@ -63,10 +66,22 @@ func (l *sharedLog) leader(ctx context.Context) (*nats.Node, error) {
 
 // ofNode has something happen to a node, every other time the one that leads, and waits until the log is whole again.
 func ofNode(happens func(context.Context, *sharedLog, *nats.Node, *rand.Rand) error) func(context.Context, *epoch, *rand.Rand) error {
+	return whileLocked(happens, func(l *sharedLog) sync.Locker { return l.whole.RLocker() })
+}
+
+// ofDisk is ofNode, while nothing happens to other nodes.
+func ofDisk(happens func(context.Context, *sharedLog, *nats.Node, *rand.Rand) error) func(context.Context, *epoch, *rand.Rand) error {
+	return whileLocked(happens, func(l *sharedLog) sync.Locker { return &l.whole })
+}
+
+func whileLocked(happens func(context.Context, *sharedLog, *nats.Node, *rand.Rand) error, of func(*sharedLog) sync.Locker) func(context.Context, *epoch, *rand.Rand) error {
 	return func(ctx context.Context, e *epoch, random *rand.Rand) (err error) {
 		if err := sleepUntilMidway(ctx, e, random); err != nil {
 			return err
 		}
+		lock := of(e.log)
+		lock.Lock()
+		defer lock.Unlock()
 		node := e.log.Nodes[random.IntN(len(e.log.Nodes))]
 		if random.IntN(2) == 0 {
 			if node, err = e.log.leader(ctx); err != nil {
@@ -83,6 +98,8 @@ func ofNode(happens func(context.Context, *sharedLog, *nats.Node, *rand.Rand) er
 // ofLeadingNode is ofNode, of the node that leads.
 func ofLeadingNode(happens func(context.Context, *sharedLog, *nats.Node, *rand.Rand) error) func(context.Context, *epoch, *rand.Rand) error {
 	return func(ctx context.Context, e *epoch, random *rand.Rand) error {
+		e.log.whole.RLock()
+		defer e.log.whole.RUnlock()
 		node, err := e.log.leader(ctx)
 		if err != nil {
 			return err
@@ -107,10 +124,12 @@ func nodeWiped(ctx context.Context, _ *sharedLog, n *nats.Node, _ *rand.Rand) er
 	return errors.Join(n.Wipe(), n.Start(ctx))
 }
 
-func nodeDamaged(ctx context.Context, _ *sharedLog, n *nats.Node, _ *rand.Rand) error {
+// nodeDamaged has a node run on a damaged disk, and then on an empty one. What is damaged a node notices when it reads it, which may be when
+// another one has lost its disk as well.
+func nodeDamaged(ctx context.Context, l *sharedLog, n *nats.Node, random *rand.Rand) error {
 	n.Kill()
 	_, err := n.Flip()
-	return errors.Join(err, n.Mend(ctx))
+	return errors.Join(err, n.Start(ctx), sleepUpTo(ctx, random, 8000), nodeWiped(ctx, l, n, random))
 }
 
 // nodeCutOff cuts a node off from the other nodes, from the replicas, or from both.
@@ -136,6 +155,8 @@ func powerLost(nodes int) func(context.Context, *epoch, *rand.Rand) error {
 		if err := sleepUntilMidway(ctx, e, random); err != nil {
 			return err
 		}
+		e.log.whole.RLock()
+		defer e.log.whole.RUnlock()
 		some := slices.Clone(e.log.Nodes)
 		random.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
 		some = some[:nodes]
@@ -155,6 +176,8 @@ func powerLost(nodes int) func(context.Context, *epoch, *rand.Rand) error {
 
 // nodesRestarted is an upgrade of the log.
 func nodesRestarted(ctx context.Context, e *epoch, _ *rand.Rand) error {
+	e.log.whole.RLock()
+	defer e.log.whole.RUnlock()
 	for _, n := range e.log.Nodes {
 		if err := errors.Join(n.Stop(time.Minute), n.Start(ctx), e.log.Ready(ctx)); err != nil {
 			return err

@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"numberfleet.dev/numberfleet/hack/rig"
 )
@@ -63,24 +61,6 @@ func (n *Node) Ready(ctx context.Context) error {
 		seen, err := n.jetStream(ctx)
 		return err == nil && (seen.Meta.Leader != "" || len(n.cluster.Nodes) == 1) && n.get(ctx, "/healthz", nil) == nil
 	})
-}
-
-// mends is how long a node with a damaged disk gets to mend it.
-const mends = 20 * time.Second
-
-// Mend runs a node whose disk was damaged until it is ready. What it finds to be damaged it gets from the others, or it stays as it is: a stream
-// is "not current", for good. Then the node is wiped, as whoever operates it would do, and gets everything from the others.
-func (n *Node) Mend(ctx context.Context) error {
-	if err := n.Start(ctx); err != nil {
-		return err
-	}
-	within, cancel := context.WithTimeout(ctx, mends)
-	defer cancel()
-	if err := n.Ready(within); err == nil || within.Err() == nil || ctx.Err() != nil {
-		return err
-	}
-	n.Kill()
-	return errors.Join(n.Wipe(), n.Start(ctx), n.Ready(ctx))
 }
 
 // Pause is SIGSTOP: the node does nothing, and its connections stay.
