@@ -179,7 +179,7 @@ func TestAWrongValueIsRefusedByName(t *testing.T) {
 		{"image: {pullPolicy: Sometimes}", "/image/pullPolicy"},
 		{"image: {digest: latest}", "/image/digest"},
 		{"image: {repository: ''}", "image.repository: the name of the operator's image"},
-		{"replicas: 0", "/replicas"},
+		{"replicas: -1", "/replicas"},
 		{"webhook: {ingress: {enabled: 'yes'}}", "/webhook/ingress/enabled"},
 		{"webhook: {ingress: {enabled: true}}", "webhook.ingress.host: the name that Meta posts to is required"},
 		{"webhook: {httpRoute: {enabled: true}}", "webhook.httpRoute.parentRefs: the Gateway is required"},
