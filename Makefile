@@ -142,6 +142,14 @@ hack/sdk/node_modules: hack/sdk/package-lock.json | require-npm
 	cd hack/sdk && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
+.PHONY: test-dashboard
+test-dashboard: hack/dashboard/node_modules | require-chromium ## Look at the dashboard in a browser, with 10,000 numbers too. Needs Chromium, and Node.js with npm for its checker of accessibility.
+	assets=$$(hack/controlplane/assets.sh) && KUBEBUILDER_ASSETS=$$assets go -C hack/dashboard test -count 1 $(TESTFLAGS) .
+
+hack/dashboard/node_modules: hack/dashboard/package-lock.json | require-npm
+	cd hack/dashboard && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
 .PHONY: torture
 torture: bin/manager bin/torture $(NATS_SERVER) $(LAZYFS) ## Try to break the operator in ROUNDS rounds, and check what it shows. SEED and ROUND replay one.
 	@assets=$$(hack/controlplane/assets.sh) && \
@@ -196,6 +204,7 @@ fmt: $(GOLANGCI_LINT) ## Format the Go code.
 vet: ## Run go vet.
 	go vet -tags scale,sdk ./...
 	go -C hack/bench vet ./...
+	go -C hack/dashboard vet ./...
 	go -C hack/coredns vet ./...
 	go -C hack/image vet ./...
 	go -C hack/release vet -tags signed ./...
@@ -206,6 +215,7 @@ lint: $(GOLANGCI_LINT) $(BIN)/actionlint ## Run golangci-lint, with kube-api-lin
 	$(BIN)/actionlint
 	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
 	cd hack/bench && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
+	cd hack/dashboard && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
 	cd hack/image && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
 	cd hack/release && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
 	cd hack/lazyfs && "$(abspath $(GOLANGCI_LINT))" run --allow-parallel-runners ./...
@@ -466,6 +476,13 @@ require-cc:
 .PHONY: require-npm
 require-npm:
 	@command -v npm >/dev/null || { \
-		echo "make test-sdk needs Node.js with npm, and there is no npm here." >&2; \
+		echo "this needs Node.js with npm, and there is no npm here." >&2; \
 		echo "Debian and Ubuntu: apt-get install nodejs npm; Alpine: apk add nodejs npm; macOS: brew install node" >&2; \
+		exit 1; }
+
+.PHONY: require-chromium
+require-chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		echo "make test-dashboard needs Chromium, and there is none here." >&2; \
+		echo "Debian: apt-get install chromium; Alpine: apk add chromium; macOS: brew install --cask chromium" >&2; \
 		exit 1; }

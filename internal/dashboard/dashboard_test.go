@@ -3,7 +3,6 @@ package dashboard_test
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/dashboard"
+	"numberfleet.dev/numberfleet/internal/dashboard/dashboardtest"
 	"numberfleet.dev/numberfleet/internal/standing/remote"
 )
 
@@ -80,48 +79,24 @@ func rowsUntil(t *testing.T, next func() event, done func(map[string]row) bool) 
 	return found
 }
 
-func number(namespace, name string, digit int) *v1alpha1.PhoneNumber {
-	return &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: fmt.Sprintf("+155501000%02d", digit)}}
-}
-
-var evaluated = metav1.NewTime(time.Now().Truncate(time.Second).UTC()) // statuses have whole seconds
-
-// evaluate writes a status as the operator does.
 func evaluate(t *testing.T, n *v1alpha1.PhoneNumber, used int64) {
 	t.Helper()
-	condition := func(kind, reason string) metav1.Condition {
-		return metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: reason, LastTransitionTime: evaluated, Message: "as it should be"}
-	}
-	n.Status = v1alpha1.PhoneNumberStatus{
-		CommonStatus: v1alpha1.CommonStatus{ObservedGeneration: n.Generation, Transitions: 2,
-			Conditions: []metav1.Condition{condition(v1alpha1.ConditionReady, v1alpha1.ReasonEvaluated), condition(v1alpha1.ConditionSendable, v1alpha1.ReasonBelowLimit)},
-			History: []v1alpha1.Transition{
-				{Time: metav1.NewTime(evaluated.Add(-48 * time.Hour)), Reason: v1alpha1.ReasonTierUpgraded, From: "250", To: "1K", Message: "the limit rises from 250 to 1000"},
-				{Time: metav1.NewTime(evaluated.Add(-time.Hour)), Reason: v1alpha1.ReasonQualityChanged, From: "High", To: "Medium", Message: "many blocks"},
-			}},
-		LimitStatus: v1alpha1.LimitStatus{
-			Tier:  v1alpha1.TierStatus{Name: "1K", Limit: 1000, SinceTime: metav1.NewTime(evaluated.Add(-48 * time.Hour)), Source: v1alpha1.FromPolicy, Before: v1alpha1.TierBefore{Name: "250", Limit: 250}},
-			Usage: v1alpha1.UsageStatus{Source: v1alpha1.CountedHere, ObservedTime: evaluated, Used: &used, Remaining: new(1000 - used)},
-		},
-		State:   v1alpha1.StateConnected,
-		Quality: v1alpha1.QualityStatus{Rating: v1alpha1.QualityMedium, SinceTime: evaluated, Source: v1alpha1.FromReport},
-	}
-	if err := api.Status().Update(t.Context(), n); err != nil {
+	if err := cluster.Evaluate(t.Context(), n, used); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // The page is told what there is, and then what comes, changes and goes. Until the operator has seen a number, nothing may be sent.
 func TestStreamTellsWhatThereIsAndWhatChanges(t *testing.T) {
-	namespace := newNamespace(t)
-	first, second := number(namespace, "first", 1), number(namespace, "second", 2)
-	create(t, first)
-	next := follow(t, open(t, admin, namespace))
+	namespace := cluster.Namespace(t)
+	first, second := dashboardtest.Number(namespace, "first", 1), dashboardtest.Number(namespace, "second", 2)
+	cluster.Create(t, first)
+	next := follow(t, dashboardtest.Serve(t, cluster.Admin, namespace))
 	found := rowsUntil(t, next, func(rows map[string]row) bool { return len(rows) > 0 })
 	if r := found["first"]; r.Kind != "PhoneNumber" || r.Sendable || r.Remaining != 0 || r.Used != nil || r.Live || r.Urgency != 0 {
 		t.Errorf("a number that nobody has seen: %+v", r)
 	}
-	create(t, second)
+	cluster.Create(t, second)
 	evaluate(t, second, 250)
 	rowsUntil(t, next, func(rows map[string]row) bool {
 		r := rows["second"]
@@ -129,7 +104,7 @@ func TestStreamTellsWhatThereIsAndWhatChanges(t *testing.T) {
 	})
 	evaluate(t, second, 251)
 	rowsUntil(t, next, func(rows map[string]row) bool { return rows["second"].Remaining == 749 })
-	if err := api.Delete(t.Context(), first); err != nil {
+	if err := cluster.API.Delete(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
 	for e := next(); ; e = next() {
@@ -141,22 +116,22 @@ func TestStreamTellsWhatThereIsAndWhatChanges(t *testing.T) {
 
 // Whoever comes later is told all that there is by then.
 func TestStreamBeginsWithAll(t *testing.T) {
-	namespace := newNamespace(t)
-	at := open(t, admin, namespace)
+	namespace := cluster.Namespace(t)
+	at := dashboardtest.Serve(t, cluster.Admin, namespace)
 	next := follow(t, at)
-	create(t, number(namespace, "first", 1))
+	cluster.Create(t, dashboardtest.Number(namespace, "first", 1))
 	rowsUntil(t, next, func(rows map[string]row) bool { return len(rows) == 1 })
-	create(t, number(namespace, "second", 2))
+	cluster.Create(t, dashboardtest.Number(namespace, "second", 2))
 	rowsUntil(t, next, func(rows map[string]row) bool { return len(rows) == 1 })
 	rowsUntil(t, follow(t, at), func(rows map[string]row) bool { return len(rows) == 2 })
 }
 
 // Who may read one namespace is shown its numbers and no other, and told what is missing; who asks for more is refused.
 func TestRightsAreTheUsers(t *testing.T) {
-	own, other := newNamespace(t), newNamespace(t)
-	create(t, number(own, "mine", 1), number(other, "theirs", 2))
+	own, other := cluster.Namespace(t), cluster.Namespace(t)
+	cluster.Create(t, dashboardtest.Number(own, "mine", 1), dashboardtest.Number(other, "theirs", 2))
 	user := reader(t, own)
-	at := open(t, user, own)
+	at := dashboardtest.Serve(t, user, own)
 	var notes struct{ Kinds map[string]string }
 	next := follow(t, at)
 	for rows := false; !rows || notes.Kinds == nil; {
@@ -194,11 +169,11 @@ func TestClusterThatDoesNotAnswer(t *testing.T) {
 
 // The chart of a number has the steps of its limit from the history, and what was used from the time on at which it was looked at.
 func TestChartDoesNotKnowWhatWasUsedBefore(t *testing.T) {
-	namespace := newNamespace(t)
-	n := number(namespace, "a", 1)
-	create(t, n)
+	namespace := cluster.Namespace(t)
+	n := dashboardtest.Number(namespace, "a", 1)
+	cluster.Create(t, n)
 	evaluate(t, n, 250)
-	at := open(t, admin, namespace)
+	at := dashboardtest.Serve(t, cluster.Admin, namespace)
 	rowsUntil(t, follow(t, at), func(rows map[string]row) bool { return rows["a"].Remaining == 750 })
 	var d struct {
 		Since time.Time
@@ -214,11 +189,11 @@ func TestChartDoesNotKnowWhatWasUsedBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := d.Chart
-	if !d.Since.Equal(evaluated.Time) || c.Start != evaluated.Add(-48*time.Hour).Unix() || len(c.Happened) != 1 || len(c.Tiers) != 2 || len(c.Quality) != 2 {
+	if !d.Since.Equal(cluster.Evaluated.Time) || c.Start != cluster.Evaluated.Add(-48*time.Hour).Unix() || len(c.Happened) != 1 || len(c.Tiers) != 2 || len(c.Quality) != 2 {
 		t.Errorf("known since %s: %+v", d.Since, c)
 	}
 	for i, at := range c.Times {
-		if known := at >= evaluated.Unix(); known != (c.Used[i] != nil) || known && *c.Used[i] != 250 {
+		if known := at >= cluster.Evaluated.Unix(); known != (c.Used[i] != nil) || known && *c.Used[i] != 250 {
 			t.Errorf("at %d used is %v", at, c.Used[i])
 		}
 		if c.Limits[i] == nil || at > c.Start && *c.Limits[i] != 1000 {
@@ -227,9 +202,9 @@ func TestChartDoesNotKnowWhatWasUsedBefore(t *testing.T) {
 	}
 }
 
-// Only a browser is let in that was shown the token, by the name of this machine, from the page itself.
+// Only a browser is let in that was shown the dashboardtest.Token, by the name of this machine, from the page itself.
 func TestOnlyTheUserIsLetIn(t *testing.T) {
-	at, err := url.Parse(open(t, admin, newNamespace(t)))
+	at, err := url.Parse(dashboardtest.Serve(t, cluster.Admin, cluster.Namespace(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,22 +213,22 @@ func TestOnlyTheUserIsLetIn(t *testing.T) {
 		header                           http.Header
 		want                             int
 	}{
-		{"with the token in the URL", "GET", "/?token=" + token, "", "", nil, http.StatusOK},
-		{"with the cookie", "GET", "/app.js", "", token, nil, http.StatusOK},
-		{"by the name localhost", "GET", "/?token=" + token, "localhost:" + at.Port(), "", nil, http.StatusOK},
-		{"from the page itself", "GET", "/app.js", "", token, http.Header{"Origin": {at.String()}, "Sec-Fetch-Site": {"same-origin"}}, http.StatusOK},
-		{"by a link from elsewhere with the token", "GET", "/?token=" + token, "", "", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}}, http.StatusOK},
+		{"with the token in the URL", "GET", "/?token=" + dashboardtest.Token, "", "", nil, http.StatusOK},
+		{"with the cookie", "GET", "/app.js", "", dashboardtest.Token, nil, http.StatusOK},
+		{"by the name localhost", "GET", "/?token=" + dashboardtest.Token, "localhost:" + at.Port(), "", nil, http.StatusOK},
+		{"from the page itself", "GET", "/app.js", "", dashboardtest.Token, http.Header{"Origin": {at.String()}, "Sec-Fetch-Site": {"same-origin"}}, http.StatusOK},
+		{"by a link from elsewhere with the token", "GET", "/?token=" + dashboardtest.Token, "", "", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}}, http.StatusOK},
 		{"without a token", "GET", "/", "", "", nil, http.StatusUnauthorized},
 		{"with another token", "GET", "/?token=OTHER", "", "OTHER", nil, http.StatusUnauthorized},
 		{"without a token for the stream", "GET", "/api/stream", "", "", nil, http.StatusUnauthorized},
-		{"by a name that leads here", "GET", "/?token=" + token, "rebound.example:" + at.Port(), token, nil, http.StatusMisdirectedRequest},
-		{"by a name that begins like an address", "GET", "/?token=" + token, "127.0.0.1.rebound.example:" + at.Port(), token, nil, http.StatusMisdirectedRequest},
-		{"without a port", "GET", "/?token=" + token, "rebound.example", token, nil, http.StatusMisdirectedRequest},
-		{"from another origin", "GET", "/api/stream", "", token, http.Header{"Origin": {"https://elsewhere.example"}}, http.StatusForbidden},
-		{"from another port of this machine", "GET", "/api/stream", "", token, http.Header{"Origin": {"http://127.0.0.1:1"}}, http.StatusForbidden},
-		{"as a script of another site", "GET", "/app.js", "", token, http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"no-cors"}}, http.StatusForbidden},
-		{"to write", "POST", "/api/object", "", token, nil, http.StatusMethodNotAllowed},
-		{"a file that is none of the page's", "GET", "/..%2fpage.go", "", token, nil, http.StatusNotFound},
+		{"by a name that leads here", "GET", "/?token=" + dashboardtest.Token, "rebound.example:" + at.Port(), dashboardtest.Token, nil, http.StatusMisdirectedRequest},
+		{"by a name that begins like an address", "GET", "/?token=" + dashboardtest.Token, "127.0.0.1.rebound.example:" + at.Port(), dashboardtest.Token, nil, http.StatusMisdirectedRequest},
+		{"without a port", "GET", "/?token=" + dashboardtest.Token, "rebound.example", dashboardtest.Token, nil, http.StatusMisdirectedRequest},
+		{"from another origin", "GET", "/api/stream", "", dashboardtest.Token, http.Header{"Origin": {"https://elsewhere.example"}}, http.StatusForbidden},
+		{"from another port of this machine", "GET", "/api/stream", "", dashboardtest.Token, http.Header{"Origin": {"http://127.0.0.1:1"}}, http.StatusForbidden},
+		{"as a script of another site", "GET", "/app.js", "", dashboardtest.Token, http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"no-cors"}}, http.StatusForbidden},
+		{"to write", "POST", "/api/object", "", dashboardtest.Token, nil, http.StatusMethodNotAllowed},
+		{"a file that is none of the page's", "GET", "/..%2fpage.go", "", dashboardtest.Token, nil, http.StatusNotFound},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			request, err := http.NewRequestWithContext(t.Context(), test.method, at.String()+test.path, http.NoBody)
@@ -286,7 +261,7 @@ func TestOnlyTheUserIsLetIn(t *testing.T) {
 
 // The page loads nothing from elsewhere, has no script or style in itself, and never makes markup of text.
 func TestPageIsWholeAndClosed(t *testing.T) {
-	at := open(t, admin, newNamespace(t))
+	at := dashboardtest.Serve(t, cluster.Admin, cluster.Namespace(t))
 	response := get(t, at+"/")
 	for name, want := range map[string]string{
 		"Content-Security-Policy": "default-src 'none'; script-src 'self'; ", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",

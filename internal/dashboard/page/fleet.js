@@ -26,7 +26,7 @@ export class Fleet {
   put(row) {
     const key = keyOf(row);
     this.rows.set(key, row);
-    this.texts.set(key, `${row.namespace}/${row.name} ${row.number} ${row.title} ${row.business} ${row.portfolio} ${row.policy}`.toLowerCase());
+    this.texts.set(key, [row.namespace, row.name, row.number, row.title, row.business, row.portfolio, row.policy].join(" ").toLowerCase());
   }
 
   remove(name) {
@@ -82,8 +82,9 @@ export class Fleet {
 
   // choose shows what the user has chosen, and says how much that is.
   choose() {
-    this.update();
+    this.table.active = null;
     this.table.place.scrollTop = 0;
+    this.update();
     element("shown").textContent = `${count(this.found)} shown`;
   }
 
