@@ -57,7 +57,7 @@ It ends with 0 where there is neither an error nor a warning, and else with 3.`,
 		},
 	}
 	addConfigFlags(cmd, flags)
-	cmd.Flags().StringVar(&operatorNamespace, "operator-namespace", defaultOperatorNamespace, "Namespace of the operator.")
+	addOperatorNamespace(cmd, &operatorNamespace)
 	addOutput(cmd, &output, "How to write the findings.", outputTable, outputJSON, outputYAML)
 	return cmd
 }

@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.AddCommand(
 		statusCommand(), topCommand(), explainCommand(), canSendCommand(), dashboardCommand(),
 		simulateCommand(), forecastCommand(),
-		doctorCommand(), unclaimedCommand(),
+		doctorCommand(), reportCommand(), unclaimedCommand(),
 		importCommand(), replayCommand(),
 	)
 	began := false

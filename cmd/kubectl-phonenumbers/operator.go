@@ -22,18 +22,28 @@ type clusterFlags struct {
 func addClusterFlags(cmd *cobra.Command, f *clusterFlags) {
 	f.ConfigFlags = genericclioptions.NewConfigFlags(true)
 	addConfigFlags(cmd, f.ConfigFlags)
+	addOperatorNamespace(cmd, &f.operator.Namespace)
 	for _, flag := range []struct {
 		to                          *string
 		name, env, otherwise, usage string
 	}{
-		{&f.operator.Namespace, "operator-namespace", "NUMBERFLEET_NAMESPACE", remote.DefaultNamespace, "Namespace of the operator."},
 		{&f.operator.URL, "operator-url", "NUMBERFLEET_URL", "", "Where the operator's API is. If left out, the API server forwards a port of the operator's pod."},
 		{&f.operator.CAFile, "operator-ca-file", "NUMBERFLEET_CA_FILE", "", "File with the certificates that the operator's API is trusted by."},
 		{&f.operator.TokenFile, "operator-token-file", "NUMBERFLEET_TOKEN_FILE", "", "File with a token for the operator's API. If left out, the API server is asked for one."},
 		{&f.operator.Account, "operator-account", "NUMBERFLEET_ACCOUNT", remote.DefaultAccount, "ServiceAccount that it is asked for a token of, in the operator's namespace unless it is NAMESPACE/NAME."},
 	} {
-		cmd.Flags().StringVar(flag.to, flag.name, cmp.Or(os.Getenv(flag.env), flag.otherwise), flag.usage+" $"+flag.env+" stands for the flag.")
+		addOrEnv(cmd, flag.to, flag.name, flag.env, flag.otherwise, flag.usage)
 	}
+}
+
+// addOperatorNamespace adds the flag that says where the operator is.
+func addOperatorNamespace(cmd *cobra.Command, to *string) {
+	addOrEnv(cmd, to, "operator-namespace", "NUMBERFLEET_NAMESPACE", remote.DefaultNamespace, "Namespace of the operator.")
+}
+
+// addOrEnv adds a flag that a variable of the environment stands for.
+func addOrEnv(cmd *cobra.Command, to *string, name, env, otherwise, usage string) {
+	cmd.Flags().StringVar(to, name, cmp.Or(os.Getenv(env), otherwise), usage+" $"+env+" stands for the flag.")
 }
 
 // addAllNamespaces adds kubectl's flag for all namespaces.

@@ -17,9 +17,6 @@ import (
 	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
 
-// defaultOperatorNamespace is where config/default installs the operator.
-const defaultOperatorNamespace = "numberfleet-system"
-
 func unclaimedCommand() *cobra.Command {
 	flags := genericclioptions.NewConfigFlags(true)
 	var namespace string
@@ -40,10 +37,8 @@ numberfleet-unclaimed in the operator's namespace.`,
 			return listUnclaimed(cmd.Context(), api, namespace, output, cmd.OutOrStdout())
 		},
 	}
-	flags.Namespace = &namespace
-	*flags.Namespace = defaultOperatorNamespace
 	addConfigFlags(cmd, flags)
-	cmd.Flags().Lookup("namespace").Usage = "Namespace of the operator."
+	addOperatorNamespace(cmd, &namespace)
 	addOutput(cmd, &output, "How to write the list.", outputTable, outputJSON, outputYAML)
 	return cmd
 }
