@@ -38,10 +38,10 @@ Its type is {{ markdownRenderTypeLink .UnderlyingType }}{{ template "rules" . }}
 
 {{- /* What the schema holds a field to. */ -}}
 {{- define "bounds" -}}
-{{ if .Default }} Default: `{{ .Default }}`.{{ end }}{{ if has "Required: {}" .Validation }} Required.{{ end }}
-{{- if .Type.EnumValues }}{{ else }}{{ template "rules" . }}{{ end }}
+{{ if .Default }} Default: `{{ .Default }}`.{{ end }}{{ if has "Required: {}" .Validation }} Required.{{ end }}{{ template "rules" . }}
 {{- end -}}
 
+{{- /* The bounds that the schema has; the values of an enumeration have a table of their own. */ -}}
 {{- define "rules" -}}
 {{ range .Validation }}{{ if not (regexMatch "^(Required|Optional|Enum: \\[.*\\]$)" .) }} `{{ replace "|" "\\|" . }}`{{ end }}{{ end }}
 {{- end -}}
