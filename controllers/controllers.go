@@ -60,6 +60,8 @@ type Options struct {
 	// UserAgent is sent with every call to others.
 	UserAgent string
 	Registry  prometheus.Registerer
+	// Exposition tells of resources, of which a registry would have too many series.
+	Exposition *metrics.Exposition
 }
 
 // controller is something that a manager runs.
@@ -122,10 +124,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o *Options) (*standing.Source,
 		}
 	}
 	// +kubebuilder:scaffold:builder
-	o.Registry.MustRegister(
+	o.Exposition.Add(
 		&metrics.Standing{Source: stands, Templates: mgr.GetCache(), Ledger: o.Ledger},
-		&metrics.Received{Numbers: mgr.GetCache(), Ledger: o.Ledger, Receipts: o.Receipts},
-		&metrics.Holds{Resources: mgr.GetCache(), Ledger: o.Ledger, Clock: o.Clock},
+		&metrics.Received{Resources: resources, Ledger: o.Ledger, Receipts: o.Receipts},
+		&metrics.Holds{Resources: resources, Ledger: o.Ledger, Clock: o.Clock},
 	)
 	return stands, nil
 }

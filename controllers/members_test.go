@@ -160,9 +160,7 @@ func TestMetricsOfAPortfolioAfterAStart(t *testing.T) {
 	f.Deliver(a.Spec.PhoneNumber, 42)
 	f.Settle()
 	figures := func() string {
-		registry := prometheus.NewRegistry()
-		registry.MustRegister(f.Figures())
-		families, err := registry.Gather()
+		families, err := f.Figures().Gather()
 		f.Must(err)
 		var lines []string
 		for _, family := range families {

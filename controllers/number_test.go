@@ -537,14 +537,12 @@ func TestMetricsNameResourcesOnly(t *testing.T) {
 	b.Report(report.PortfolioSubject("3001").String(), report.Increase, "Failed")
 	b.Evaluate(number)
 	fleet := b.Figures()
-	problems, err := testutil.CollectAndLint(fleet)
+	problems, err := testutil.GatherAndLint(fleet)
 	b.Must(err)
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(fleet)
-	families, err := registry.Gather()
+	families, err := fleet.Gather()
 	b.Must(err)
 	text := fmt.Sprint(families)
 	for _, family := range families {

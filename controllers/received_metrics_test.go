@@ -1,13 +1,11 @@
 package controllers_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
@@ -16,6 +14,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/meta"
 	"numberfleet.dev/numberfleet/internal/receipts"
 	"numberfleet.dev/numberfleet/internal/report"
+	"numberfleet.dev/numberfleet/internal/standing"
 )
 
 // What was received shows under the names of resources only, and goes with them.
@@ -27,7 +26,8 @@ func TestWhatWasReceivedIsMeasured(t *testing.T) {
 		Delivered: []receipts.Delivered{{Number: of, Category: meta.Utility}},
 		Failures:  []receipts.Failure{{Number: of, Code: 131048, At: controllertest.Start}, {Number: of, Code: 999, At: controllertest.Start}, {Number: "+15559999999", Code: 1, At: controllertest.Start}},
 	})
-	collector := &metrics.Received{Numbers: inNamespace{b.Client, b.Namespace}, Ledger: b.Ledger, Receipts: b.Receipts}
+	resources := standing.NewResources(number)
+	told := controllertest.Gatherer(&metrics.Received{Resources: func() (*standing.Resources, error) { return resources, nil }, Ledger: b.Ledger, Receipts: b.Receipts})
 	label := fmt.Sprintf(`name=%q,namespace=%q`, number.Name, number.Namespace)
 	want := fmt.Sprintf(`# HELP numberfleet_account_last_received_timestamp_seconds When anything was last received about a WhatsApp Business account that a PhoneNumber names, or about a number of it, as a Unix time; absent if nothing ever was.
 # TYPE numberfleet_account_last_received_timestamp_seconds gauge
@@ -43,22 +43,11 @@ numberfleet_phone_number_failed_messages_total{code="other",%[1]s} 1
 # TYPE numberfleet_phone_number_last_received_timestamp_seconds gauge
 numberfleet_phone_number_last_received_timestamp_seconds{%[1]s} %[2]d
 `, label, controllertest.Start.Unix())
-	if err := testutil.CollectAndCompare(collector, strings.NewReader(want)); err != nil {
+	if err := testutil.GatherAndCompare(told, strings.NewReader(want)); err != nil {
 		t.Error(err)
 	}
-	b.Must(b.Client.Delete(b.Ctx, number))
-	b.Must(client.IgnoreNotFound(b.Client.Get(b.Ctx, client.ObjectKeyFromObject(number), number)))
-	if n := testutil.CollectAndCount(collector); n != 0 {
+	b.Must(resources.Numbers.Delete(number))
+	if n, err := testutil.GatherAndCount(told); err != nil || n != 0 {
 		t.Errorf("of a deleted number %d series are left", n)
 	}
-}
-
-// inNamespace lists what is in a namespace: the API server is shared.
-type inNamespace struct {
-	client.Client
-	namespace string
-}
-
-func (c inNamespace) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
-	return c.Client.List(ctx, list, append(options, client.InNamespace(c.namespace))...)
 }

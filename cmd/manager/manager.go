@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -20,24 +21,33 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers"
+	expose "numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/tracing"
 	"numberfleet.dev/numberfleet/internal/version"
 )
 
 // authorised lets through to the metrics whom the API server says may read them. Strangers have it ask no more than 20 times a
-// second.
-func authorised(api *rest.Config, client *http.Client) (metricsserver.Filter, error) {
-	api = rest.CopyConfig(api)
-	api.QPS, api.Burst = 20, 50
-	return filters.WithAuthenticationAndAuthorization(api, client)
+// second. What is told of resources stands before what the registry has.
+func authorised(told *expose.Exposition) func(*rest.Config, *http.Client) (metricsserver.Filter, error) {
+	return func(api *rest.Config, client *http.Client) (metricsserver.Filter, error) {
+		api = rest.CopyConfig(api)
+		api.QPS, api.Burst = 20, 50
+		filter, err := filters.WithAuthenticationAndAuthorization(api, client)
+		if err != nil {
+			return nil, err
+		}
+		return func(log logr.Logger, registry http.Handler) (http.Handler, error) {
+			return filter(log, told.Before(registry))
+		}, nil
+	}
 }
 
 // userAgent is what the operator calls itself to others.
 func userAgent() string { return "numberfleet/" + version.Release() }
 
 // newManager makes a manager, with a lease of replicas if there are several.
-func newManager(f flags, replicas bool) (manager ctrl.Manager, of *lease, err error) {
+func newManager(f flags, replicas bool, told *expose.Exposition) (manager ctrl.Manager, of *lease, err error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, nil, err
@@ -51,7 +61,7 @@ func newManager(f flags, replicas bool) (manager ctrl.Manager, of *lease, err er
 	serving := metricsserver.Options{
 		BindAddress:    f.metricsAddress,
 		SecureServing:  true,
-		FilterProvider: authorised,
+		FilterProvider: authorised(told),
 		CertDir:        f.metricsCerts,
 		// The format that has room for exemplars; there are none without traces.
 		HandlerOpts: []func(*promhttp.HandlerOpts){func(o *promhttp.HandlerOpts) { o.EnableOpenMetrics = tracing.Configured() }},

@@ -15,6 +15,7 @@ import (
 
 	"numberfleet.dev/numberfleet/controllers"
 	"numberfleet.dev/numberfleet/controllers/directory"
+	expose "numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/degraded"
 	"numberfleet.dev/numberfleet/internal/gate"
@@ -38,7 +39,8 @@ type program struct {
 	config  *config.OperatorConfiguration // of the file that a flag names
 	clock   *scaledclock.Clock            // of the rules
 	manager ctrl.Manager
-	lease   *lease // of replicas; nil where there is one
+	told    *expose.Exposition // of resources, at a scrape
+	lease   *lease             // of replicas; nil where there is one
 	log     logr.Logger
 	// degraded tells what the process lacks, and is ready without.
 	degraded *degraded.Reporter
@@ -63,14 +65,14 @@ func newProgram(f flags, log logr.Logger) (*program, error) {
 	log.Info("configuration", "file", f.configFile, "found", found, "receivers", len(configuration.Notifications.Receivers),
 		"accounts", len(configuration.GraphAPI.Accounts), "apps", len(configuration.Webhooks.Apps),
 		"namespacesOfPrometheus", len(configuration.Prometheus.Namespaces))
-	p := &program{flags: f, config: configuration, log: log, degraded: degraded.NewReporter(metrics.Registry, log)}
+	p := &program{flags: f, config: configuration, log: log, told: &expose.Exposition{Log: ctrl.Log.WithName("metrics")}, degraded: degraded.NewReporter(metrics.Registry, log)}
 	if p.sharesLog() && !f.leaderElect {
 		return nil, errNoElection
 	}
 	if p.clock, err = f.lapse.clock(clock.RealClock{}); err != nil {
 		return nil, err
 	}
-	if p.manager, p.lease, err = newManager(f, p.sharesLog()); err != nil {
+	if p.manager, p.lease, err = newManager(f, p.sharesLog(), p.told); err != nil {
 		return nil, err
 	}
 	for _, setUp := range []func() error{p.watchFiles, p.setUpWebhooks, p.setUpAccess, p.setUpEvents, p.setUpGuard} {
@@ -142,7 +144,7 @@ func (p *program) manage(ctx context.Context, book *ledger.Ledger, here interfac
 	options := controllers.Options{
 		Config: p.config, Clock: p.clock, Real: clock.RealClock{}, Ledger: book, Hasher: book.Hasher(), Receipts: backend.Receipts,
 		Unclaimed: backend.Unclaimed, Presence: here, Webhooks: p.webhooks, BatchPeriod: p.batchPeriod, RefreshPeriod: p.refreshPeriod, RefreshQPS: p.refreshQPS,
-		Concurrency: p.concurrency, Namespace: namespace, UserAgent: userAgent(), Registry: metrics.Registry,
+		Concurrency: p.concurrency, Namespace: namespace, UserAgent: userAgent(), Registry: metrics.Registry, Exposition: p.told,
 	}
 	if p.webhookCredentials == "" { // otherwise there is an app whose id is not known
 		options.Apps = p.config.Webhooks.AppIDs

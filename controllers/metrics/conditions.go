@@ -3,16 +3,15 @@ package metrics
 import (
 	"slices"
 
-	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
 
-var conditionDesc = prometheus.NewDesc("numberfleet_abnormal_condition",
+var conditionFamily = &family{"numberfleet_abnormal_condition",
 	"A condition of a resource that is not as it should be; always 1, and absent while it is as it should be.",
-	[]string{"kind", "namespace", "name", "type", "reason"}, nil)
+	gauge, []string{"kind", "namespace", "name", "type", "reason"}}
 
 // abnormal are the statuses in which a condition is not as it should be. Resources at rest have none of them, and no series. Conditions that
 // are not the operator's own are not here: whoever writes one could make series. Stalled says what Ready says.
@@ -29,11 +28,11 @@ var abnormal = map[string][]metav1.ConditionStatus{
 	v1alpha1.ConditionMembersFit:    {metav1.ConditionFalse, metav1.ConditionUnknown},
 }
 
-// collectConditions tells which conditions of a resource are not as they should be.
-func collectConditions(kind string, of client.Object, conditions []metav1.Condition, metrics chan<- prometheus.Metric) {
+// putConditions tells which conditions of a resource are not as they should be.
+func (p *page) putConditions(kind string, of client.Object, conditions []metav1.Condition) {
 	for i := range conditions {
 		if c := &conditions[i]; slices.Contains(abnormal[c.Type], c.Status) {
-			metrics <- prometheus.MustNewConstMetric(conditionDesc, prometheus.GaugeValue, 1, kind, of.GetNamespace(), of.GetName(), c.Type, c.Reason)
+			p.put(conditionFamily, 1, kind, of.GetNamespace(), of.GetName(), c.Type, c.Reason)
 		}
 	}
 }

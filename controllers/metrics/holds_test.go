@@ -1,7 +1,6 @@
 package metrics_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -9,31 +8,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/gate/gatetest"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/standing"
 )
-
-// resources are a number with its own limit, and a portfolio with a number.
-type resources struct{ client.Reader }
-
-func (resources) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	switch l := list.(type) {
-	case *v1alpha1.PhoneNumberList:
-		l.Items = []v1alpha1.PhoneNumber{
-			{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "alone"}, Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100001"}},
-			{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "member"}, Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100002"},
-				Status: v1alpha1.PhoneNumberStatus{Portfolio: "acme"}},
-		}
-	case *v1alpha1.BusinessPortfolioList:
-		l.Items = []v1alpha1.BusinessPortfolio{{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}}
-	}
-	return nil
-}
 
 func TestHoldsAreShownByWhoHasTheLimit(t *testing.T) {
 	begin := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
@@ -69,8 +52,14 @@ func TestHoldsAreShownByWhoHasTheLimit(t *testing.T) {
 	operate(begin, reserve(1, "+15550100002"), reserve(2, "+15550100002"))
 	operate(begin.Add(20*time.Minute), counts.Operation{Kind: counts.Confirm, ID: counts.ReservationID{1}, Message: 1}, reserve(3, "+15550100002"))
 
-	collector := &metrics.Holds{Resources: resources{}, Ledger: book, Clock: gatetest.Clock{PassiveClock: clocktesting.NewFakePassiveClock(begin.Add(30 * time.Minute))}}
-	if err := testutil.CollectAndCompare(collector, strings.NewReader(`
+	// A number with its own limit, and a portfolio with a number.
+	resources := standing.NewResources(
+		&v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "alone"}, Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100001"}},
+		&v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "member"}, Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100002"},
+			Status: v1alpha1.PhoneNumberStatus{Portfolio: "acme"}},
+		&v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "acme"}})
+	holds := &metrics.Holds{Resources: func() (*standing.Resources, error) { return resources, nil }, Ledger: book, Clock: gatetest.Clock{PassiveClock: clocktesting.NewFakePassiveClock(begin.Add(30 * time.Minute))}}
+	if err := testutil.GatherAndCompare(controllertest.Gatherer(holds), strings.NewReader(`
 # HELP numberfleet_gate_held Number of reservations that hold a place of a messaging limit.
 # TYPE numberfleet_gate_held gauge
 numberfleet_gate_held{kind="BusinessPortfolio",name="acme",namespace=""} 3

@@ -356,9 +356,7 @@ func TestAPortfolioAddsUpWhatIsUsedAndTakesTheMostForTheWayUp(t *testing.T) {
 	if *a.Status.Usage.Used != 240 || *a.Status.Usage.OwnUsed != 100 || a.Status.Usage.Source != v1alpha1.CountedByPrometheus || counted.Status.Usage.Source != v1alpha1.CountedHere {
 		t.Errorf("its numbers show %+v and %+v", a.Status.Usage, counted.Status.Usage)
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(s.Figures())
-	if metric := gauged(t, registry, "numberfleet_portfolio_used", s.Portfolio.Name); metric != 240 {
+	if metric := gauged(t, s.Figures(), "numberfleet_portfolio_used", s.Portfolio.Name); metric != 240 {
 		t.Errorf("the metric of the portfolio is %v", metric)
 	}
 
@@ -387,7 +385,7 @@ func TestAPortfolioAddsUpWhatIsUsedAndTakesTheMostForTheWayUp(t *testing.T) {
 }
 
 // gauged is the value of a metric about a name; -1 if there is none.
-func gauged(t *testing.T, registry *prometheus.Registry, metric, name string) float64 {
+func gauged(t *testing.T, registry prometheus.Gatherer, metric, name string) float64 {
 	t.Helper()
 	families, err := registry.Gather()
 	if err != nil {

@@ -63,6 +63,7 @@ var cases = []struct{ value, values, with, object, path, text string }{
 	{"metrics.serviceMonitor.enabled", "metrics: {serviceMonitor: {enabled: true}}", "", "ServiceMonitor/numberfleet", ".spec.endpoints[0].path", "/metrics"},
 	{"metrics.serviceMonitor.labels", "metrics: {serviceMonitor: {labels: {release: main}}}", "metrics: {serviceMonitor: {enabled: true}}", "ServiceMonitor/numberfleet", ".metadata.labels.release", "main"},
 	{"metrics.serviceMonitor.interval", "metrics: {serviceMonitor: {interval: 45s}}", "metrics: {serviceMonitor: {enabled: true}}", "ServiceMonitor/numberfleet", ".spec.endpoints[0].interval", "45s"},
+	{"metrics.serviceMonitor.numbers", "metrics: {serviceMonitor: {numbers: false}}", "metrics: {serviceMonitor: {enabled: true}}", "ServiceMonitor/numberfleet", ".spec.endpoints[0].params.exclude", "numbers"},
 	{"metrics.prometheusRule.enabled", "metrics: {prometheusRule: {enabled: true}}", "", "PrometheusRule/numberfleet", ".spec.groups[*].rules[*].alert", "NumberfleetRestricted"},
 	{"metrics.prometheusRule.labels", "metrics: {prometheusRule: {labels: {release: main}}}", "metrics: {prometheusRule: {enabled: true}}", "PrometheusRule/numberfleet", ".metadata.labels.release", "main"},
 	{"metrics.prometheusRule.runbookURL", "metrics: {prometheusRule: {runbookURL: 'https://runbooks.example.com'}}", "metrics: {prometheusRule: {enabled: true}}", "PrometheusRule/numberfleet", ".spec.groups[*].rules[*].annotations.runbook_url", "https://runbooks.example.com#numberfleetrestricted"},

@@ -118,6 +118,24 @@ func (o *Operator) Scrape(ctx context.Context, token string, names ...string) (m
 	return Scrape(ctx, o.client, "https://"+o.Metrics+"/metrics", token, names...)
 }
 
+// ScrapeAll reads all metrics as a Prometheus does, and says how many bytes they are before they are compressed.
+func (o *Operator) ScrapeAll(ctx context.Context, token string) (int64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+o.Metrics+"/metrics", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := o.client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("the metrics are answered with %s", response.Status)
+	}
+	return io.Copy(io.Discard, response.Body)
+}
+
 // Scrape reads some metrics, with a bearer token if there is one. A metric that is not there has no samples.
 func Scrape(ctx context.Context, from *http.Client, url, token string, names ...string) (model.Vector, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -14,11 +13,8 @@ import (
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
-	"numberfleet.dev/numberfleet/controllers/internal/usage"
-	"numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
-	"numberfleet.dev/numberfleet/internal/standing"
 )
 
 // Fleet is a bench with a portfolio, its numbers and templates, which are reconciled step by step.
@@ -160,59 +156,4 @@ func (f *Fleet) Add(said report.Report, about *v1alpha1.MessageTemplate) {
 	said.Subject, said.At = lookup.TemplateSubject(about), now.Unix()
 	_, err := f.Ledger.Append(f.Ctx, counts.Batch{Reports: []report.Report{said}}, now)
 	f.Must(err)
-}
-
-// Standing is where the resources of the bench stand. The cache may follow what was written.
-func (b *Bench) Standing() *standing.Source {
-	return &standing.Source{Resources: b.resources, Counts: usage.Counts{Ledger: b.Ledger, Samples: b.Samples}, Compiled: b.Policies.Compiled, Clock: b.FakeClock}
-}
-
-// Figures are the metrics of where all stands, with all that was written through the client.
-func (b *Bench) Figures() *metrics.Standing {
-	b.T.Helper()
-	for _, list := range []client.ObjectList{&v1alpha1.PhoneNumberList{}, &v1alpha1.BusinessPortfolioList{}, &v1alpha1.NumberPoolList{}} {
-		b.Must(b.Client.List(b.Ctx, list)) // waits for the cache
-	}
-	return &metrics.Standing{Source: b.Standing(), Templates: b.Client, Ledger: b.Ledger}
-}
-
-// Gauges are the values of the fleet's metrics about the resource of that name, without "numberfleet_"; those with a further label, if one
-// is given.
-func (b *Bench) Gauges(name string, label ...string) map[string]float64 {
-	b.T.Helper()
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(b.Figures())
-	families, err := registry.Gather()
-	b.Must(err)
-	values := map[string]float64{}
-	for _, family := range families {
-		for _, metric := range family.GetMetric() {
-			has := map[string]string{}
-			for _, l := range metric.GetLabel() {
-				has[l.GetName()] = l.GetValue()
-			}
-			if has["name"] == name && (len(label) == 0 || has[label[0]] == label[1]) {
-				values[family.GetName()[len("numberfleet_"):]] = metric.GetGauge().GetValue()
-			}
-		}
-	}
-	return values
-}
-
-// Gauged holds that the metrics of a number say so as well.
-func (b *Bench) Gauged(name string, remain int64) {
-	b.T.Helper()
-	sendable := 0.0
-	if remain > 0 {
-		sendable = 1
-	}
-	var got map[string]float64
-	for range 100 { // the cache follows
-		got = b.Gauges(name)
-		if got["phone_number_remaining"] == float64(remain) && got["phone_number_sendable"] == sendable {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	b.T.Errorf("the metrics say %v, want %d", got, remain)
 }

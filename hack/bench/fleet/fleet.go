@@ -28,12 +28,13 @@ type plan struct {
 	traffic   time.Duration // how long deliveries and deadlines come
 	perSecond int           // deliveries
 	deadlines int           // at most; a quarter of the fleet at most
+	scrapes   int           // of all metrics, one after the other
 	lead      time.Duration // from the last preparation to the first deadline, beside the time to write what is prepared
 }
 
 var (
-	full  = plan{sizes: []int{1000, 10_000, 50_000}, users: 1000, raw: 400, rest: 150 * time.Second, traffic: time.Minute, perSecond: 500, deadlines: 1000, lead: 10 * time.Second}
-	brief = plan{sizes: []int{40}, users: 10, raw: 5, rest: time.Second, traffic: 3 * time.Second, perSecond: 20, deadlines: 10, lead: 5 * time.Second}
+	full  = plan{sizes: []int{1000, 10_000, 50_000}, users: 1000, raw: 400, rest: 150 * time.Second, traffic: time.Minute, perSecond: 500, deadlines: 1000, scrapes: 20, lead: 10 * time.Second}
+	brief = plan{sizes: []int{40}, users: 10, raw: 5, rest: time.Second, traffic: 3 * time.Second, perSecond: 20, deadlines: 10, scrapes: 2, lead: 5 * time.Second}
 )
 
 // outcome is what was measured of one fleet.
@@ -52,6 +53,7 @@ type outcome struct {
 	busy     writes
 	counts   float64 // statuses a second that are written for their counts alone, under traffic
 	lateness histogram
+	scrape   scrape
 	deadline int // deadlines that were set
 	users    *grown
 }
@@ -179,7 +181,7 @@ func section(plan *plan, all []outcome) report.Section {
 		}
 		resting, late, counts = max(resting, o.rest.perHour()), max(late, o.lateness.quantile(0.99).Seconds()), max(counts, o.counts)
 	}
-	s.Tables = []report.Table{start, raw, life}
+	s.Tables = []report.Table{start, raw, life, scrapes(all)}
 	for _, o := range all {
 		if g := o.users; g != nil {
 			t := report.Table{Title: "Growth with users", Columns: []string{"numbers", "users of each", "memory a number", "restart: webhooks taken", "all looked at"}}
@@ -196,6 +198,7 @@ func section(plan *plan, all []outcome) report.Section {
 		{What: "writes for counts alone under traffic, at worst", Wanted: "at most 5/s", Measured: fmt.Sprintf("%.1f/s", counts), Met: counts <= 5},
 		{What: "memory of the operator, at 10,000 numbers and more", Wanted: "at most 10 KiB a number", Measured: kib(memory), Met: memory <= 10<<10,
 			Limit: fmt.Sprintf("the cache has each number decoded, %s for its fixed fields alone, and Go lets half as much garbage come up as is kept", kib(float64(unsafe.Sizeof(v1alpha1.PhoneNumber{}))))},
+		scrapeGoal(all), webhookGoal(all),
 		{What: "lateness of deadlines, p99, at worst", Wanted: "at most 1 s", Measured: "at most " + seconds(time.Duration(late*float64(time.Second))), Met: late <= 1},
 	}
 	return s

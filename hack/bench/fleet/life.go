@@ -195,6 +195,9 @@ func (f *fleet) live(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := f.measureScrape(ctx, o); err != nil {
+		return err
+	}
 
 	before, err := o.lateness(ctx)
 	if err != nil {
