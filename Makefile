@@ -108,6 +108,10 @@ node: require-node $(NODE) ## Run a Kubernetes cluster of one node, which has th
 	@$(MAKE) --no-print-directory image PLATFORMS=linux/$$(go env GOARCH)
 	@assets=$$(hack/controlplane/assets.sh) && exec bin/node --assets "$$assets" --image bin/image.tar
 
+.PHONY: e2e
+e2e: require-node $(NODE) $(BIN)/image $(HELM) bin/manager bin/kubectl-phonenumbers ## Install the chart on such a node, and try kills, an upgrade and a removal. Needs what make node needs.
+	assets=$$(hack/controlplane/assets.sh) && KUBEBUILDER_ASSETS=$$assets go test -tags e2e -count 1 -v $(TESTFLAGS) ./hack/e2e
+
 .PHONY: require-node
 require-node: bin/node
 	@bin/node --check
@@ -203,7 +207,7 @@ fmt: $(GOLANGCI_LINT) ## Format the Go code.
 
 .PHONY: vet
 vet: ## Run go vet.
-	go vet -tags scale,sdk ./...
+	go vet -tags e2e,scale,sdk ./...
 	go -C hack/bench vet ./...
 	go -C hack/dashboard vet ./...
 	go -C hack/coredns vet ./...
