@@ -104,10 +104,11 @@ scale-demo: bin/manager bin/scale $(AUTOSCALING) ## Show senders that KEDA scale
 	@assets=$$(hack/controlplane/assets.sh) && exec bin/scale --assets "$$assets" --manager bin/manager --programs $(BIN) --crds "$$($(KEDA_CRDS))"
 
 .PHONY: node
-node: require-node $(NODE) ## Run a Kubernetes cluster of one node, which has the image IMG; Ctrl-C ends it. Needs Linux, root, and runc and more of Debian.
+node: require-node $(NODE) $(HELM) bin/kubectl-phonenumbers ## Run a Kubernetes cluster of one node, which has the image IMG; Ctrl-C ends it. Needs Linux, root, and runc and more of Debian.
 	@$(MAKE) --no-print-directory image PLATFORMS=linux/$$(go env GOARCH)
 	@assets=$$(hack/controlplane/assets.sh) && exec bin/node --assets "$$assets" --image bin/image.tar
 
+# Not in .ci/run: what a node has takes twelve minutes of CPU to build, and root to run. The test then takes two minutes.
 .PHONY: e2e
 e2e: require-node $(NODE) $(BIN)/image $(HELM) bin/manager bin/kubectl-phonenumbers ## Install the chart on such a node, and try kills, an upgrade and a removal. Needs what make node needs.
 	assets=$$(hack/controlplane/assets.sh) && KUBEBUILDER_ASSETS=$$assets go test -tags e2e -count 1 -v $(TESTFLAGS) ./hack/e2e

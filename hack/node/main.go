@@ -82,7 +82,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err := node.Until(ctx, func(context.Context) bool { _, err := os.Stat(o.kubeconfig()); return err == nil }); err != nil {
 		return err
 	}
-	fmt.Printf("==> the node is ready; Ctrl-C ends it\n\n  export KUBECONFIG=%s\n\n", o.kubeconfig())
+	fmt.Printf("==> the node is ready; Ctrl-C ends it\n\n  export KUBECONFIG=%s PATH=%s:$PATH\n\n", o.kubeconfig(), o.programs)
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
