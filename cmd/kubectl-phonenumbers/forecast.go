@@ -14,6 +14,7 @@ import (
 
 type forecastFlags struct {
 	simulateFlags // where it begins after events
+	cluster       clusterFlags
 
 	tier, from, subject, hours string
 	used, achieved, perDay     int64
@@ -23,13 +24,17 @@ type forecastFlags struct {
 func forecastCommand() *cobra.Command {
 	var f forecastFlags
 	cmd := &cobra.Command{
-		Use:   "forecast --policy NAME|FILE",
+		Use:   "forecast [NAME | businessportfolio/NAME] [--policy NAME|FILE]",
 		Short: "Say when each next tier is reached at the earliest, and with how many users",
 		Long: `Say when each next tier is reached at the earliest, and how many users must be messaged for that, if the quality is High from now on.
 
 Messages are sent as fast as the limits allow, or at a pace; each goes to a user who was not messaged before. It begins with a new
-number, at another tier or with some use, or where a number or portfolio stands at the end of events.`,
-		Example: `  # What does it take from a new, verified number to the top?
+number, at another tier or with some use, where a number or portfolio stands at the end of events, or where one of the cluster stands, as
+its status says. Of that status it takes the counts as they were; what was used then may be used until the last instant of its window.`,
+		Example: `  # When does the number hotels reach its next tiers at the earliest?
+  kubectl phonenumbers forecast hotels -n fleet
+
+  # What does it take from a new, verified number to the top?
   kubectl phonenumbers forecast --policy meta-2025 --verification Verified
 
   # When do we reach 100,000 if we send 800 a day and grow 20 % daily?
@@ -37,8 +42,8 @@ number, at another tier or with some use, or where a number or portfolio stands 
 
   # And from where the events of last month left the number?
   kubectl phonenumbers forecast --policy meta-2023 --events events.jsonl --subject +15550100001 -o json`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.policy, "policy", "", "The rules: a file with a MessagingPolicy, or one that ships: "+strings.Join(policies.Names(), ", ")+".")
@@ -55,19 +60,20 @@ number, at another tier or with some use, or where a number or portfolio stands 
 	flags.StringVar(&f.hours, "hours", "09:00-18:00", "The hours of the day, in UTC, over which the users of a day are spread.")
 	addOutput(cmd, &f.output, "How to write the result: table, or json for one object a line and tier.", outputTable, outputJSON)
 	completePolicy(cmd)
-	require(cmd, "policy")
+	f.cluster.addConfig(cmd)
+	cmd.ValidArgsFunction = completeObject(f.cluster.ConfigFlags, "BusinessPortfolio")
 	for _, name := range []string{"tier", "used", "achieved"} {
 		cmd.MarkFlagsMutuallyExclusive("events", name)
 	}
 	return cmd
 }
 
-func (f *forecastFlags) run(cmd *cobra.Command) error {
+func (f *forecastFlags) run(cmd *cobra.Command, args []string) error {
 	pace, err := f.pace(cmd)
 	if err != nil {
 		return err
 	}
-	start, err := f.start(cmd)
+	start, err := f.start(cmd, args)
 	if err != nil {
 		return err
 	}
@@ -99,7 +105,18 @@ func (f *forecastFlags) pace(cmd *cobra.Command) (pace forecast.Pace, err error)
 }
 
 // start is where it begins.
-func (f *forecastFlags) start(cmd *cobra.Command) (start forecast.Start, err error) {
+func (f *forecastFlags) start(cmd *cobra.Command, args []string) (start forecast.Start, err error) {
+	if len(args) == 1 {
+		for _, name := range []string{"policy", "verification", "from", "tier", "used", "achieved", "events", "fleet", "subject"} {
+			if cmd.Flags().Changed(name) {
+				return start, usageErrorf("--%s: does not go with %s, which begins where it stands in the cluster", name, args[0])
+			}
+		}
+		return f.live(cmd, args[0])
+	}
+	if f.policy == "" {
+		return start, usageErrorf("--policy: is missing: it, or a number or portfolio of the cluster, says which rules run")
+	}
 	f.until = "" // it is --from here
 	config, err := f.config()
 	if err != nil {

@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
-		statusCommand(), topCommand(), explainCommand(), canSendCommand(), dashboardCommand(),
+		statusCommand(), topCommand(), explainCommand(), historyCommand(), canSendCommand(), dashboardCommand(),
 		simulateCommand(), forecastCommand(),
 		doctorCommand(), reportCommand(), unclaimedCommand(),
 		importCommand(), replayCommand(),

@@ -20,8 +20,7 @@ type clusterFlags struct {
 // addClusterFlags adds kubectl's flags, and those that say how the operator's API is reached. What is not given on the command line is read
 // from the environment.
 func addClusterFlags(cmd *cobra.Command, f *clusterFlags) {
-	f.ConfigFlags = genericclioptions.NewConfigFlags(true)
-	addConfigFlags(cmd, f.ConfigFlags)
+	f.addConfig(cmd)
 	addOperatorNamespace(cmd, &f.operator.Namespace)
 	for _, flag := range []struct {
 		to                          *string
@@ -44,6 +43,12 @@ func addOperatorNamespace(cmd *cobra.Command, to *string) {
 // addOrEnv adds a flag that a variable of the environment stands for.
 func addOrEnv(cmd *cobra.Command, to *string, name, env, otherwise, usage string) {
 	cmd.Flags().StringVar(to, name, cmp.Or(os.Getenv(env), otherwise), usage+" $"+env+" stands for the flag.")
+}
+
+// addConfig adds kubectl's flags alone, of a command that does not ask the operator.
+func (f *clusterFlags) addConfig(cmd *cobra.Command) {
+	f.ConfigFlags = genericclioptions.NewConfigFlags(true)
+	addConfigFlags(cmd, f.ConfigFlags)
 }
 
 // addAllNamespaces adds kubectl's flag for all namespaces.

@@ -53,6 +53,15 @@ func (s Start) WithUsage(used, achieved int64) Start {
 	return s
 }
 
+// Live is a number or a portfolio as the rules left it, with so much used then and achieved for the next tier, as of now if nothing was sent since.
+func Live(policy *rules.Policy, state rules.State, facts rules.Facts, used, achieved int64, now time.Time) Start {
+	s := Start{Policy: policy, State: state, Facts: facts}.WithUsage(used, achieved)
+	if now.After(s.State.EvaluatedAt) {
+		s.State, _, _ = rules.Advance(s.Policy, &s.Facts, s.State, now)
+	}
+	return s
+}
+
 // Pace is how fast messages are sent: one to each user, whom nobody has messaged before.
 type Pace struct {
 	PerDay int64   // users on the first day; zero for as fast as the limits allow
