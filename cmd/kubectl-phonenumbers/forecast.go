@@ -43,7 +43,7 @@ its status says. Of that status it takes the counts as they were; what was used 
   # And from where the events of last month left the number?
   kubectl phonenumbers forecast --policy meta-2023 --events events.jsonl --subject +15550100001 -o json`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+		RunE: f.run,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.policy, "policy", "", "The rules: a file with a MessagingPolicy, or one that ships: "+strings.Join(policies.Names(), ", ")+".")

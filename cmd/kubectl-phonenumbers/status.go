@@ -115,6 +115,7 @@ func (w *statusWriter) fleet(f *fleet, standing *remote.Standing, namespace stri
 			items[i] = statedOf(&all[i])
 		}
 		return encode(w, w.format, map[string]any{"items": items})
+	default: // for people
 	}
 	fmt.Fprintf(w, "%s: %s, %s, %s, %s\n", w.paint.bold(cmp.Or(namespace, "All namespaces")), counted(f.numbers),
 		plural(len(f.portfolios), "portfolio"), plural(len(f.pools), "pool"), plural(len(f.templates), "template"))

@@ -19,6 +19,7 @@ func (w *statusWriter) one(o v1alpha1.Object, standing *remote.Standing) error {
 		return nil
 	case outputJSON, outputYAML:
 		return encode(w, w.format, statedOf(&r))
+	default: // for people
 	}
 	w.head(&r)
 	if _, template := o.(*v1alpha1.MessageTemplate); !template {

@@ -188,6 +188,7 @@ func (s *Service) decided(ctx context.Context, a *Answer, d *counts.Decision) er
 		a.Problem = NewProblem(Ended, "")
 	case counts.Unreserved:
 		a.Decision.ID = unreservedID(d.ID)
+	default: // granted
 	}
 	return nil
 }

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/client-go/rest"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"numberfleet.dev/numberfleet/api/client"
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
