@@ -75,6 +75,7 @@ func advance[E subject](c chain[E], e E, reports []report.Report) time.Time {
 		at = e.lookahead(at, next)
 		r.now = at
 		last := at.Equal(r.until)
+		c.before(e)
 		// A report from the future counts as of now: clocks differ, and Meta has made it.
 		for len(reports) > 0 && (last || !reports[0].Time().After(at)) {
 			c.report(e, reports[0], earlier(reports[0].Time(), at))

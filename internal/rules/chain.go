@@ -61,6 +61,8 @@ type rule[E any] struct {
 
 	// reports takes the reports of the kinds that the rule is about: one that Meta made at an instant, now at the latest.
 	reports map[report.Kind]func(e E, r report.Report, at time.Time)
+	// before takes what happened at the instant of the evaluation besides reports, before those: in its fleet.
+	before func(e E)
 	// apply brings the state up to the instant of the evaluation.
 	apply func(e E)
 	// due is the next instant at which the rule can decide by itself; zero if there is none.
@@ -97,6 +99,14 @@ type objection struct {
 
 // chain is the list of rules that run for something, in their order.
 type chain[E any] []rule[E]
+
+func (c chain[E]) before(e E) {
+	for i := range c {
+		if c[i].before != nil {
+			c[i].before(e)
+		}
+	}
+}
 
 func (c chain[E]) apply(e E) {
 	for i := range c {

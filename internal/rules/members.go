@@ -29,7 +29,7 @@ var memberQuality = rule[*evaluation]{
 	number:   v1alpha1.RuleUpgrade,
 	name:     "Quality over all numbers",
 	sentence: `Meta's messaging limits since 2025-10-07: the limit rises for "high-quality messages across all numbers and templates"`,
-	apply:    (*evaluation).takeMembers,
+	before:   (*evaluation).takeMembers,
 	event: func(e *evaluation, until time.Time) time.Time {
 		for _, m := range e.members {
 			if m.At.After(e.now) && !m.At.After(until) {

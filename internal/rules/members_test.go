@@ -96,6 +96,22 @@ func TestAPortfolioRisesByItsMembers(t *testing.T) {
 	}
 }
 
+// Of one instant, what became of a number comes before what Meta says of its portfolio: the same webhook says the same of both.
+func TestAMemberComesBeforeTheReportsOfItsInstant(t *testing.T) {
+	policy := shippedPolicy(t, "meta-2025").Portfolio()
+	at := func(hours int) time.Time { return day1.Add(time.Duration(hours) * time.Hour) }
+	told := func(hours int, rating v1alpha1.QualityRating) rules.QualityAt {
+		return together(at(hours), []rules.MemberQuality{{Name: "number shop", Rating: rating, Sendable: true}})
+	}
+	facts := &rules.Facts{Verification: v1alpha1.Verified, Usage: deliveries(at(1), 1000),
+		Members: []rules.QualityAt{told(0, v1alpha1.QualityHigh), told(3, v1alpha1.QualityMedium)},
+		Reports: []report.Report{{Subject: report.PortfolioSubject("1"), Kind: report.Limit, Value: "10000", At: at(3).Unix()}}}
+	_, transitions, _ := rules.Advance(policy, facts, rules.Initial(policy, v1alpha1.Verified, day1), at(20))
+	if got, want := reasonsAt(transitions), "1h16m39s UpgradePending, 3h0m0s UpgradeCancelled, 3h0m0s LimitReported"; got != want {
+		t.Errorf("it says %s, not %s", got, want)
+	}
+}
+
 // A number that joins a portfolio leaves its ladder, and keeps what is its own.
 func TestDropLadder(t *testing.T) {
 	full := rules.Initial(shippedPolicy(t, "meta-2025"), "", day1)

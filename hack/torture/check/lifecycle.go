@@ -73,7 +73,15 @@ func (t *Input) Replay(s Subject, until int64) ([]Transition, Standing) {
 			}
 		}
 	}
-	slices.SortStableFunc(reports, func(a, b subjectReport) int { return cmp.Compare(a.at, b.at) })
+	ofMember := func(r subjectReport) int { // before what is of the portfolio
+		if s.Portfolio && r.kind == quality {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(reports, func(a, b subjectReport) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(ofMember(a), ofMember(b)))
+	})
 	ratings := slices.Repeat([]string{unknown}, len(s.Numbers)+len(s.Templates))
 	for l.instants.Len() > 0 {
 		l.now = heap.Pop(&l.instants).(int64)
