@@ -182,6 +182,18 @@ func TestTheConfigurationIsTheOperators(t *testing.T) {
 	}
 }
 
+// The log of an earlier file of values is taken back with null, where the ledger goes back to a folder.
+func TestALogIsTakenBack(t *testing.T) {
+	objects := mustRender(t, required, complete, "config: {ledger: {engine: Embedded, log: null}}")
+	printed := look(t, objects, "ConfigMap/numberfleet-config", `.data.config\.yaml`)
+	if parsed, err := config.Parse([]byte(printed)); err != nil || parsed.Ledger.Log != nil {
+		t.Errorf("the operator reads %+v, %v", parsed, err)
+	}
+	if look(t, objects, "PersistentVolumeClaim/numberfleet-ledger", ".kind") == "" {
+		t.Error("there is no volume")
+	}
+}
+
 // Other values of the configuration make other pods, since the operator reads it when it starts.
 func TestAnotherConfigurationMakesNewPods(t *testing.T) {
 	const checksum = `.spec.template.metadata.annotations.checksum/config`

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"numberfleet.dev/numberfleet/config/crd"
 	"numberfleet.dev/numberfleet/hack/rig"
 )
 
@@ -108,5 +109,35 @@ func TestAnAPIServerTakesWhateverIsPrinted(t *testing.T) {
 				c.takes(object)
 			}
 		}
+	}
+}
+
+func TestHelmFindsNothingWrong(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), os.Getenv("HELM"), "lint", "--strict", chart, "--set", image).CombinedOutput()
+	if err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func TestTheAccountThatAppliesTheKindsMayChangeThoseOfTheOperatorAlone(t *testing.T) {
+	manifests, err := crd.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, manifest := range manifests {
+		objects, err := rig.Parse(manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, objects[0].GetName())
+	}
+	rules := look(t, mustRender(t, required), "ClusterRole/numberfleet-crds", ".rules")
+	expected, err := json.Marshal([]map[string][]string{
+		{"apiGroups": {"apiextensions.k8s.io"}, "resources": {"customresourcedefinitions"}, "verbs": {"create"}},
+		{"apiGroups": {"apiextensions.k8s.io"}, "resources": {"customresourcedefinitions"}, "resourceNames": names, "verbs": {"get", "patch"}},
+	})
+	if err != nil || rules != string(expected) {
+		t.Errorf("it may %s, and needs %s: %v", rules, expected, err)
 	}
 }

@@ -115,7 +115,6 @@ func leaves(t *testing.T) (all []string) {
 	}
 	type schema struct {
 		Description          string
-		Type                 string
 		Properties           map[string]json.RawMessage
 		AdditionalProperties any // false, or what further ones are
 	}

@@ -114,8 +114,12 @@ func (t *types) text(field *ast.Field) string {
 // schema is that of a field of a Go type, and its fields if it is an object or a list of objects.
 func (t *types) schema(name string, of ast.Expr) (map[string]any, []value, error) {
 	switch of := of.(type) {
-	case *ast.StarExpr:
-		return t.schema(name, of.X)
+	case *ast.StarExpr: // null takes back what an earlier file of values has
+		schema, fields, err := t.schema(name, of.X)
+		if err == nil {
+			schema["type"] = []any{schema["type"], "null"}
+		}
+		return schema, fields, err
 	case *ast.ArrayType:
 		items, fields, err := t.schema(name, of.Elt)
 		if fields != nil {

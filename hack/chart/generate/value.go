@@ -46,15 +46,13 @@ func object(fields []value) map[string]any {
 // whole is the schema of a value, with its description and its fields.
 func (v value) whole() map[string]any {
 	all := map[string]any{"description": v.description}
+	switch {
+	case v.fields == nil:
+	case v.schema["type"] == "array":
+		all["items"] = object(v.fields)
+	default:
+		maps.Copy(all, object(v.fields))
+	}
 	maps.Copy(all, v.schema)
-	if v.fields == nil {
-		return all
-	}
-	of := object(v.fields)
-	if all["type"] == "array" {
-		all["items"] = of
-		return all
-	}
-	maps.Copy(all, of)
 	return all
 }

@@ -24,7 +24,7 @@ config: # has a comment here, which is no text
 	if text.description != "What goes by itself." || text.preset != `"a"` || text.schema["type"] != "string" || text.schema["pattern"] != "^a*$" {
 		t.Errorf("the text is %+v", text)
 	}
-	if number := server.fields[0]; number.description != "How many." || number.schema["type"] != "integer" || server.whole()["additionalProperties"] != false {
+	if number := server.fields[0]; number.description != "How many." || number.schema["type"] != "integer" || server.whole()["type"] != "object" {
 		t.Errorf("the server is %+v", server)
 	}
 	if len(config.fields) != 1 || config.fields[0].name != "field" {
