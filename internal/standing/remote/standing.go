@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
@@ -115,10 +116,14 @@ func (s *Standing) Follow(ctx context.Context, o *Options, selection client.Sele
 	}
 }
 
-// explain says what to do about an error, where that is known.
+// explain says what to do about an error, where that is known. The URL, which may have the number that is asked about, is left out.
 func (o *Options) explain(err error) error {
-	if _, unanswered := errors.AsType[*url.Error](err); unanswered && o.URL == "" {
-		return fmt.Errorf("%w: the operator serves its API once the Secret numberfleet-events-tls has a certificate", err)
+	unanswered, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return err
 	}
-	return err
+	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted || o.URL != "" {
+		return fmt.Errorf("the operator's API does not answer: %w", unanswered.Err)
+	}
+	return fmt.Errorf("the operator's API does not answer, as long as the Secret numberfleet-events-tls has no certificate: %w", unanswered.Err)
 }
