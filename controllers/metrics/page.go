@@ -53,15 +53,12 @@ var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 
 // labelText are labels as they are written.
 func labelText(names, values []string) string {
-	if len(names) == 0 {
-		return ""
-	}
 	var text strings.Builder
-	for i, name := range names {
+	for i := range min(len(names), len(values)) {
 		if i > 0 {
 			text.WriteByte(',')
 		}
-		text.WriteString(name)
+		text.WriteString(names[i])
 		text.WriteString(`="`)
 		_, _ = escaper.WriteString(&text, values[i])
 		text.WriteByte('"')
