@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 		if what[0] == "out" {
 			way = Out
 		}
+		fmt.Println("it begins")
 		if _, err := way(context.Background(), options(what[1], what[2], what[3])); err != nil && !errors.Is(err, ErrDone) {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -137,7 +138,7 @@ func used(l *ledger.Ledger) int64 {
 	return l.Count(counts.PortfolioKey(portfolio), v1alpha1.MeasureUniqueUsers, now.Add(-24*time.Hour), now)
 }
 
-// interrupt has a process move the ledger that is killed, each time a step later than before, until it has ended by itself.
+// interrupt has a process move the ledger that is killed, each time a step later after it began than before, until it has ended by itself.
 func interrupt(t *testing.T, way string, o Options, step time.Duration) {
 	t.Helper()
 	self, err := os.Executable()
@@ -146,9 +147,13 @@ func interrupt(t *testing.T, way string, o Options, step time.Duration) {
 		process := exec.Command(self)
 		process.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %s", asMover, way, o.Folder, o.Log.Servers[0], o.Log.Instance))
 		process.Stderr = os.Stderr
+		begins, err := process.StdoutPipe()
+		must(t, err)
 		must(t, process.Start())
-		kill := time.AfterFunc(time.Duration(kills+1)*step, func() { _ = process.Process.Kill() })
-		err := process.Wait()
+		_, err = begins.Read(make([]byte, 1)) // a process needs longer to start than most moves take
+		must(t, err)
+		kill := time.AfterFunc(time.Duration(kills)*step, func() { _ = process.Process.Kill() })
+		err = process.Wait()
 		kill.Stop()
 		if err == nil {
 			t.Logf("the ledger was moved %s after %d kills", way, kills)
@@ -165,6 +170,7 @@ func interrupt(t *testing.T, way string, o Options, step time.Duration) {
 func TestThereAndBack(t *testing.T) {
 	for name, anew := range map[string]bool{"to a new folder": true, "to the folder that it is from": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each waits for moves that are killed, and has a log of its own
 			o := options(t.TempDir()+"/ledger", server.URL(), instance())
 			l := embedded(t, o)
 			must(t, l.SetPortfolio(portfolio, []string{number}))
