@@ -18,7 +18,7 @@ import (
 
 var cluster *dashboardtest.Cluster
 
-func TestMain(m *testing.M) { os.Exit(dashboardtest.Run(m, time.Now(), &cluster)) }
+func TestMain(m *testing.M) { os.Exit(dashboardtest.Run(m, &cluster)) }
 
 // patience is how long it is waited for what must come.
 const patience = time.Minute
@@ -96,10 +96,8 @@ func value[T any](b *browser, expression string) T {
 // await waits until an expression is true.
 func (b *browser) await(expression string) {
 	b.Helper()
-	for deadline := time.Now().Add(patience); !value[bool](b, expression); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			b.Fatalf("not within %s: %s\n%s", patience, expression, value[string](b, `document.body.innerText.slice(0, 2000)`))
-		}
+	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(50*time.Millisecond))); err != nil {
+		b.Fatalf("%v: %s\n%s", err, expression, value[string](b, `document.body.innerText.slice(0, 2000)`))
 	}
 }
 

@@ -67,7 +67,6 @@ func (s *Subject) Spans(transitions []rules.Transition, tier string, quality v1a
 	for _, state := range slices.Sorted(maps.Keys(open)) {
 		shut(state, s.End)
 	}
-	slices.SortStableFunc(s.States, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
 	if len(s.Tiers) == 0 && tier != "" {
 		s.Tiers = []Span{{From: s.Start, What: tier}}
 	}
@@ -79,4 +78,16 @@ func (s *Subject) Spans(transitions []rules.Transition, tier string, quality v1a
 			spans[last].To = s.End
 		}
 	}
+	s.Tiers, s.Quality, s.States = s.within(s.Tiers), s.within(s.Quality), s.within(s.States)
+	slices.SortStableFunc(s.States, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
+}
+
+// within are spans as far as they are drawn.
+func (s *Subject) within(spans []Span) (drawn []Span) {
+	for _, p := range spans {
+		if p.To > s.Start {
+			drawn = append(drawn, Span{From: max(p.From, s.Start), To: p.To, What: p.What})
+		}
+	}
+	return drawn
 }

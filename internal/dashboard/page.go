@@ -59,5 +59,5 @@ func (p *Page) file(w http.ResponseWriter, req *http.Request) {
 
 func send(w http.ResponseWriter, contentType string, content []byte) {
 	w.Header().Set("Content-Type", contentType)
-	_, _ = w.Write(content) // the reader may be gone
+	_, _ = w.Write(content) //nolint:gosec // of a type that is no markup, or as it is embedded; the reader may be gone
 }

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"os"
 	"testing"
-	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,7 +16,7 @@ import (
 
 var cluster *dashboardtest.Cluster
 
-func TestMain(m *testing.M) { os.Exit(dashboardtest.Run(m, time.Now(), &cluster)) }
+func TestMain(m *testing.M) { os.Exit(dashboardtest.Run(m, &cluster)) }
 
 // reader is a user who may read the numbers of a namespace, and nothing else.
 func reader(t *testing.T, namespace string) *rest.Config {

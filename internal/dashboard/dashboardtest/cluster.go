@@ -36,17 +36,17 @@ type Cluster struct {
 	Env   *envtest.Environment
 	Admin *rest.Config
 	API   client.Client
-	// Evaluated is when all statuses were made.
+	// Evaluated is when all statuses are said to be made: when the cluster was started.
 	Evaluated metav1.Time
 }
 
-// Start starts one, of whose objects the statuses are made now.
-func Start(now time.Time) (*Cluster, error) {
+// Start starts one.
+func Start() (*Cluster, error) {
 	_, file, _, _ := runtime.Caller(0)
 	kinds := filepath.Join(filepath.Dir(file), "..", "..", "..", "config", "crd", "bases")
 	c := &Cluster{
 		Env:       &envtest.Environment{CRDDirectoryPaths: []string{kinds}, ErrorIfCRDPathMissing: true},
-		Evaluated: metav1.NewTime(now.Truncate(time.Second).UTC()), // statuses have whole seconds
+		Evaluated: metav1.NewTime(clock.RealClock{}.Now().Truncate(time.Second).UTC()), // statuses have whole seconds
 	}
 	scheme := apiruntime.NewScheme()
 	if err := errors.Join(v1alpha1.AddToScheme(scheme), clientgoscheme.AddToScheme(scheme)); err != nil {
@@ -64,10 +64,10 @@ func Start(now time.Time) (*Cluster, error) {
 }
 
 // Run runs the tests of a package, which has a cluster for them, and returns their exit code.
-func Run(m *testing.M, now time.Time, cluster **Cluster) (code int) {
+func Run(m *testing.M, cluster **Cluster) (code int) {
 	ctrllog.SetLogger(logr.Discard())
 	var err error
-	if *cluster, err = Start(now); err != nil {
+	if *cluster, err = Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -101,8 +101,8 @@ func Number(namespace, name string, digits int) *v1alpha1.PhoneNumber {
 	}
 }
 
-// Evaluate writes the status of a number that has used so many of 1,000, and that rose from 250 two days ago and was rated Medium an hour
-// ago: as the operator does.
+// Evaluate writes the status of a number that has used so many of 1,000, and that was rated High three days ago,
+// rose from 250 two days ago, and was rated Medium an hour ago: as the operator does.
 func (c *Cluster) Evaluate(ctx context.Context, n *v1alpha1.PhoneNumber, used int64) error {
 	ago := func(d time.Duration) metav1.Time { return metav1.NewTime(c.Evaluated.Add(-d)) }
 	condition := func(kind string, is bool, reason string) metav1.Condition {
@@ -118,9 +118,10 @@ func (c *Cluster) Evaluate(ctx context.Context, n *v1alpha1.PhoneNumber, used in
 	}
 	n.Status = v1alpha1.PhoneNumberStatus{
 		CommonStatus: v1alpha1.CommonStatus{
-			ObservedGeneration: n.Generation, Transitions: 2,
+			ObservedGeneration: n.Generation, Transitions: 3,
 			Conditions: []metav1.Condition{condition(v1alpha1.ConditionReady, true, v1alpha1.ReasonEvaluated), sendable},
 			History: []v1alpha1.Transition{
+				{Time: ago(72 * time.Hour), Reason: v1alpha1.ReasonQualityChanged, From: "Unknown", To: "High", Message: "the quality rating is High"},
 				{Time: ago(48 * time.Hour), Reason: v1alpha1.ReasonTierUpgraded, From: "250", To: "1K", Message: "the limit rises from 250 to 1000"},
 				{Time: ago(time.Hour), Reason: v1alpha1.ReasonQualityChanged, From: "High", To: "Medium", Message: "many blocks"},
 			},

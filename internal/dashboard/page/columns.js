@@ -1,5 +1,5 @@
 // The columns of the tables, by kind.
-import { bar, clock, count, el, mark, path, room, shapes, share, span, words } from "./dom.js";
+import { bar, clock, count, el, mark, path, room, shapes, share, span, unlimited, words } from "./dom.js";
 
 const severity = ["Blocked", "Disabled", "Rejected", "Offline", "Pending", "Restricted", "Paused", "Flagged"];
 const ratings = ["Low", "Medium", "Unknown", "High"];
@@ -19,9 +19,9 @@ const state = {
   cell: row => el("span", {title: words(row.problem ?? "")}, mark(row.state || "Pending", row.state || "not seen yet"), untold(row) ? el("span", {className: row.urgency == 0 ? "problem act" : "problem"}, words(row.problem)) : null),
 };
 const used = {
-  name: "used", title: "Used", descending: true, value: share, text: row => `${row.used} ${row.limit} ${row.reserved} ${row.sendable} ${row.ownUsed}`,
+  name: "used", title: "Used", descending: true, value: share, text: row => `${row.used} ${row.limit} ${row.tier} ${row.reserved} ${row.sendable} ${row.ownUsed}`,
   cell: row => el("span", {className: "room"}, bar(row), el("span", {className: "figure"}, row.used == null ? "not known" : count(row.used),
-    el("span", {className: "faint"}, row.limit == null ? " no limit" : ` of ${count(row.limit)}`))),
+    el("span", {className: "faint"}, unlimited(row) ? " no limit" : row.limit == null ? "" : ` of ${count(row.limit)}`))),
 };
 const figure = (name, title, of) => ({name, title, descending: true, value: row => of(row) ?? -1, text: row => count(of(row))});
 const held = {...figure("held", "Held", row => row.reserved), text: row => row.reserved ? count(row.reserved) : ""};

@@ -11,14 +11,33 @@ export function el(tag, properties = {}, ...children) {
   return made;
 }
 
-// refill gives an element other children, unless they say the same. A link that has the focus keeps it.
+// refill gives an element other children, and changes only what differs: what is clicked or has the focus stays. A link that has the focus
+// keeps it where it now stands elsewhere.
 export function refill(element, ...children) {
-  const fresh = element.cloneNode(false);
-  fresh.append(...children.flat().filter(child => child != null));
-  if (fresh.isEqualNode(element)) return;
-  const held = element.contains(document.activeElement) && document.activeElement.href;
-  element.replaceChildren(...fresh.childNodes);
-  if (held) [...element.querySelectorAll("a")].find(link => link.href == held)?.focus();
+  const focused = element.contains(document.activeElement) && document.activeElement.href;
+  const fresh = el(element.tagName, {}, ...children);
+  fillFrom(element, fresh);
+  if (focused && document.activeElement?.href != focused) [...element.querySelectorAll("a")].find(link => link.href == focused)?.focus();
+}
+
+function fillFrom(old, fresh) {
+  const wanted = [...fresh.childNodes];
+  while (old.childNodes.length > wanted.length) old.lastChild.remove();
+  wanted.forEach((node, i) => {
+    const there = old.childNodes[i];
+    if (!there) old.append(node);
+    else if (there.isEqualNode(node)) return;
+    else if (there.nodeName != node.nodeName) there.replaceWith(node);
+    else if (node.nodeType == Node.TEXT_NODE) there.data = node.data;
+    else become(there, node);
+  });
+}
+
+function become(old, fresh) {
+  for (const {name} of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const {name, value} of fresh.attributes) if (name != "style" && old.getAttribute(name) != value) old.setAttribute(name, value);
+  old.style.cssText = fresh.style.cssText;
+  fillFrom(old, fresh);
 }
 
 const grouped = new Intl.NumberFormat("en");
@@ -70,13 +89,16 @@ export const shapes = {
 // mark is a word with its shape and colour.
 export const mark = (word, shown = word) => word ? el("span", {className: `mark ${word}`}, el("span", {"aria-hidden": "true", className: "shape"}, shapes[word] ?? "○"), el("span", {className: "word"}, shown)) : "";
 
+// unlimited says whether the tier is known, and has no limit.
+export const unlimited = row => row.limit == null && Boolean(row.tier);
+
 // level is how near the limit is.
 export const level = row => !row.sendable ? "full" : share(row) >= .8 ? "high" : "low";
 
 // bar is how much of a limit is used: by the object itself, by others that share the limit, and held. What it shows stands beside it as text.
 export function bar(row) {
   const made = el("span", {className: `bar ${level(row)}`, "aria-hidden": "true"});
-  if (row.limit == null) made.classList.add("unlimited");
+  if (unlimited(row)) made.classList.add("unlimited");
   const used = row.used ?? 0, own = Math.min(row.ownUsed ?? used, used);
   for (const [name, n] of row.limit ? [["own", own], ["others", used - own], ["held", row.reserved]] : []) {
     const part = el("i", {className: name});

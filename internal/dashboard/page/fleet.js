@@ -91,9 +91,10 @@ export class Fleet {
   // news fills in what happened lately, and what happens next.
   news({lately, next}) {
     this.told = {lately, next};
-    refill(element("next"), (next ?? []).map(n => el("li", {}, this.when(n.time), el("a", {href: path(n)}, n.name), ` ${n.what}`)));
-    refill(element("lately"), (lately ?? []).map(n => el("li", {}, this.when(n.time), el("a", {href: path(n)}, n.name), " ",
-      el("strong", {}, words(n.reason)), n.from && n.to ? ` ${n.from} → ${n.to}` : "", el("span", {className: "why"}, n.what))));
+    const nothing = text => el("li", {className: "faint"}, text);
+    refill(element("next"), next?.length ? next.map(n => el("li", {}, this.when(n.time), el("a", {href: path(n)}, n.name), ` ${n.what}`)) : nothing("Nothing is due."));
+    refill(element("lately"), lately?.length ? lately.map(n => el("li", {}, this.when(n.time), el("a", {href: path(n)}, n.name), " ",
+      el("strong", {}, words(n.reason)), n.from && n.to ? ` ${n.from} → ${n.to}` : "", el("span", {className: "why"}, n.what))) : nothing("Nothing happened yet."));
   }
 
   when(time) {

@@ -1,6 +1,6 @@
 // The page of one object: where it stands, its limit over time, what happens next and what happened.
 import { draw } from "/chart/chart.js";
-import { at, bar, clock, count, el, level, mark, noLimit, path, refill, room, span, words } from "./dom.js";
+import { at, bar, clock, count, el, level, mark, noLimit, path, refill, room, span, unlimited, words } from "./dom.js";
 import { kinds } from "./columns.js";
 
 const ranges = [[24, "24 hours"], [7 * 24, "7 days"], [30 * 24, "30 days"]];
@@ -102,11 +102,11 @@ export class ObjectPage {
     const own = row.ownUsed, parts = [
       row.used == null ? null : own == null ? ["own", "used", row.used] : ["own", "used by this number", own],
       row.used == null || own == null ? null : ["others", "by others that share the limit", Math.max(0, row.used - own)],
-      ["held", "held", row.reserved],
+      row.reserved ? ["held", "held", row.reserved] : null,
     ].filter(part => part);
     refill(this.parts.room, el("p", {className: "sentence"}, sentence), row.kind == "NumberPool" ? null : bar(row),
       el("ul", {className: `legend ${level(row)}`}, parts.map(([key, title, n]) => el("li", {}, el("i", {className: key}), `${count(n)} ${title}`)),
-        row.kind == "NumberPool" ? null : el("li", {}, row.limit == null ? "no limit" : `limit ${count(row.limit)}`), row.tier ? el("li", {}, `tier ${row.tier}`) : null));
+        unlimited(row) ? el("li", {}, "no limit") : row.limit == null ? null : el("li", {}, `limit ${count(row.limit)}`), row.tier ? el("li", {}, `tier ${row.tier}`) : null));
   }
 
   showChart({chart, since, measure, summary}) {
@@ -115,15 +115,14 @@ export class ObjectPage {
     this.parts.plot.setAttribute("aria-label", summary);
     refill(this.parts.since, "What was used is known here from ", at(since), " on, when this page was first served. Limit, quality and states are those of the history, of the last 20 changes.");
     const said = JSON.stringify([chart.start, chart.times, chart.used, chart.happened]);
-    if (this.plot && this.said == said) return;
+    if (this.plot && (this.said == said || this.drawn == this.hours && zoomed(this.plot))) return;
     this.said = said;
+    this.drawn = this.hours;
     this.redraw();
   }
 
   redraw() {
     if (!this.data?.chart || this.place.hidden) return;
-    const zoomed = this.plot?.zoomed;
-    if (zoomed) return;
     this.plot?.destroy();
     const limits = this.data.chart.limits.filter(l => l), used = this.data.chart.used.filter(n => n != null);
     this.plot = draw(this.parts.plot, this.data.chart, {
@@ -131,6 +130,9 @@ export class ObjectPage {
     });
   }
 }
+
+// zoomed says whether the user looks closer at a part of a chart.
+const zoomed = ({scales: {x}, data: [times]}) => x.min > times[0] || x.max < times.at(-1);
 
 function nextTier({upgrade, tier}) {
   if (!upgrade) return [];
