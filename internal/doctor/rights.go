@@ -29,6 +29,7 @@ var ours = v1alpha1.GroupVersion.Group
 var operatorRights = []right{
 	{[]string{"get", "list", "watch"}, ours, []string{"phonenumbers", "businessportfolios", "messagetemplates"}, nil, false, "to see what it is to count for"},
 	{[]string{"list", "watch"}, ours, []string{"messagingpolicies", "numberpools"}, nil, false, "to see rules and pools"},
+	{[]string{"create", "patch"}, ours, []string{"messagingpolicies"}, nil, false, "to keep the policies that ship"},
 	{[]string{"patch"}, ours, []string{"phonenumbers/status", "businessportfolios/status", "messagetemplates/status", "numberpools/status"}, nil, false, "to show where they stand"},
 	{[]string{"create", "patch"}, "events.k8s.io", []string{"events"}, nil, false, "to tell of transitions"},
 	{[]string{"create"}, "authentication.k8s.io", []string{"tokenreviews"}, nil, false, "to know who calls its APIs"},
