@@ -72,7 +72,7 @@ func TestWhatIsAppliedAgainDiffersInNothing(t *testing.T) {
 		}
 		for _, owner := range again.GetManagedFields() {
 			var fields map[string]any
-			if err := json.Unmarshal(owner.FieldsV1.Raw, &fields); err != nil {
+			if err := json.Unmarshal(owner.FieldsV1.GetRawBytes(), &fields); err != nil {
 				t.Fatal(err)
 			}
 			if _, owns := fields["f:spec"]; owns != (owner.Manager == "gitops") {

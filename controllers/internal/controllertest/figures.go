@@ -2,6 +2,7 @@ package controllertest
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -43,7 +44,8 @@ func Gatherer(collectors ...metrics.Collector) prometheus.Gatherer {
 	// Gatherers check that no series is there twice, and sort.
 	return prometheus.Gatherers{prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		answer := httptest.NewRecorder()
-		told.Before(promhttp.HandlerFor(prometheus.NewRegistry(), promhttp.HandlerOpts{})).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+		scrape := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/metrics", http.NoBody)
+		told.Before(promhttp.HandlerFor(prometheus.NewRegistry(), promhttp.HandlerOpts{})).ServeHTTP(answer, scrape)
 		if answer.Code != http.StatusOK {
 			return nil, errors.New(answer.Body.String())
 		}
