@@ -4,11 +4,15 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"log"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,10 +165,65 @@ func TestRightsAreTheUsers(t *testing.T) {
 	}
 }
 
-// While the cluster does not answer the page says so, and shows what it knew.
-func TestClusterThatDoesNotAnswer(t *testing.T) {
+// A cluster that does not answer is an error, before anything is served.
+func TestClusterThatNeverAnswers(t *testing.T) {
 	if _, err := dashboard.New(t.Context(), dashboard.Options{Config: &rest.Config{Host: "http://127.0.0.1:1"}, Operator: &remote.Options{}, Clock: clock.RealClock{}}); err == nil {
 		t.Error("a cluster that does not answer is no error")
+	}
+}
+
+// While the cluster cannot be reached the page says so, and no longer than that; then it shows what changed meanwhile.
+func TestPageSaysThatTheClusterDoesNotAnswer(t *testing.T) {
+	at, err := url.Parse(cluster.Admin.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(at)
+	if forward.Transport, err = rest.TransportFor(cluster.Admin); err != nil {
+		t.Fatal(err)
+	}
+	forward.ErrorLog = log.New(io.Discard, "", 0)
+	var cut atomic.Bool
+	network := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if cut.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		forward.ServeHTTP(w, req)
+	}))
+	t.Cleanup(network.Close)
+	namespace := cluster.Namespace(t)
+	n := dashboardtest.Number(namespace, "a", 1)
+	cluster.Create(t, n)
+	next := follow(t, dashboardtest.Serve(t, &rest.Config{Host: network.URL}, namespace))
+	rowsUntil(t, next, func(rows map[string]row) bool { return len(rows) == 1 })
+	var note string
+	var remaining int64
+	read := func() {
+		t.Helper()
+		switch e := next(); e.name {
+		case "notes":
+			var notes struct{ Kinds map[string]string }
+			if err := json.Unmarshal([]byte(e.data), &notes); err != nil {
+				t.Fatal(err)
+			}
+			note = notes.Kinds["PhoneNumber"]
+		case "rows":
+			var rows []row
+			if err := json.Unmarshal([]byte(e.data), &rows); err != nil {
+				t.Fatal(err)
+			}
+			remaining = rows[0].Remaining
+		}
+	}
+	cut.Store(true)
+	network.CloseClientConnections()
+	for !strings.HasPrefix(note, "what changes is not known now: ") {
+		read()
+	}
+	evaluate(t, n, 250)
+	cut.Store(false)
+	for note != "" || remaining != 750 {
+		read()
 	}
 }
 

@@ -23,8 +23,8 @@ import (
 // refreshPeriod is how often rows are made anew of what has changed.
 const refreshPeriod = time.Second
 
-// retryPeriod is how often a watch that failed is looked at again.
-const retryPeriod = 5 * time.Second
+// probePeriod is how often it is looked whether the cluster answers, and how long that may take.
+const probePeriod = 5 * time.Second
 
 // Options say what is shown.
 type Options struct {
@@ -95,14 +95,14 @@ func (f *Fleet) Run(ctx context.Context) error {
 		return nil
 	})
 	running.Go(func() error {
-		ticker := f.Clock.NewTicker(retryPeriod)
+		ticker := f.Clock.NewTicker(probePeriod)
 		defer ticker.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-ticker.C():
-				f.watches.mend(ctx)
+				f.watches.probe(ctx)
 			}
 		}
 	})

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -63,10 +60,7 @@ func watch(ctx context.Context, config *rest.Config, namespace string, changed f
 		return nil, err
 	}
 	w := &watches{namespace: namespace, changed: changed, refused: map[string]string{}, objects: map[key]v1alpha1.Object{}, failing: map[string]string{}}
-	options := cache.Options{
-		Scheme: scheme, DefaultTransform: cache.TransformStripManagedFields(),
-		DefaultWatchErrorHandler: func(_ context.Context, r *toolscache.Reflector, err error) { w.failed(r.TypeDescription(), err) },
-	}
+	options := cache.Options{Scheme: scheme, DefaultTransform: cache.TransformStripManagedFields()}
 	if namespace != "" {
 		options.DefaultNamespaces = map[string]cache.Config{namespace: {}}
 	}
@@ -173,31 +167,34 @@ func (w *watches) all() []v1alpha1.Object {
 	return slices.AppendSeq(make([]v1alpha1.Object, 0, len(w.objects)), maps.Values(w.objects))
 }
 
-// failed notes that a watch failed, unless that is how watches end.
-func (w *watches) failed(typeDescription string, err error) {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
-		return
-	}
-	w.mu.Lock()
-	w.failing[typeDescription[strings.LastIndexByte(typeDescription, '.')+1:]] = err.Error()
-	w.mu.Unlock()
-	w.changed()
-}
-
-// mend looks whether what failed can be read again: a watch that goes on says so by its next change only.
-func (w *watches) mend(ctx context.Context) {
+// probe looks whether what is watched can be read. A watch that fails tries again by itself, and tells nobody while nothing answers.
+func (w *watches) probe(ctx context.Context) {
 	for i := range kinds {
 		k := &kinds[i]
-		w.mu.Lock()
-		failing := w.failing[k.name] != ""
-		w.mu.Unlock()
 		list, ok := k.list.DeepCopyObject().(client.ObjectList)
-		if failing && ok && w.api.List(ctx, list, client.InNamespace(w.scope(k)), client.Limit(1)) == nil {
-			w.mu.Lock()
-			delete(w.failing, k.name)
-			w.mu.Unlock()
-			w.changed()
+		if _, refused := w.refused[k.name]; refused || !ok {
+			continue
 		}
+		patient, cancel := context.WithTimeout(ctx, probePeriod)
+		err := w.api.List(patient, list, client.InNamespace(w.scope(k)), client.Limit(1))
+		cancel()
+		w.note(k.name, err)
+	}
+}
+
+// note notes why a kind is not kept up with; nil for that it is.
+func (w *watches) note(kind string, err error) {
+	w.mu.Lock()
+	before, now := w.failing[kind], ""
+	if err != nil {
+		now = err.Error()
+		w.failing[kind] = now
+	} else {
+		delete(w.failing, kind)
+	}
+	w.mu.Unlock()
+	if now != before {
+		w.changed()
 	}
 }
 
