@@ -114,7 +114,14 @@ func canSendOf(p *apiclient.Preview, err error) (*canSend, error) {
 		return &canSend{Allowed: true, Number: p.Name, Reason: p.Why, Detail: detail, Shadow: p.Shadow, Remaining: &p.Remaining}, nil
 	}
 	problem, ok := errors.AsType[*apiclient.Problem](err)
-	if !ok || problem.Status != http.StatusTooManyRequests && problem.Status != http.StatusConflict && problem.Reason != string(v1alpha1.RoomNotReady) {
+	switch {
+	case !ok:
+		return nil, err
+	case problem.Status == http.StatusBadRequest: // all of the request is from the command line
+		return nil, usageErrorf("%s", problem.Detail)
+	case problem.Status == http.StatusForbidden:
+		return nil, fmt.Errorf("%w; --operator-account names a ServiceAccount that has it", err)
+	case problem.Status != http.StatusTooManyRequests && problem.Status != http.StatusConflict && problem.Reason != string(v1alpha1.RoomNotReady):
 		return nil, err
 	}
 	return &canSend{Reason: problem.Reason, Detail: problem.Detail, Until: problem.Until, Members: problem.Members}, nil

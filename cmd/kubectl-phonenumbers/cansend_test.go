@@ -54,8 +54,9 @@ func TestCanSend(t *testing.T) {
 	}{
 		{gatetest.ShopToken, []string{"sales", other}, exitNo, "No, Offline: WhatsApp's servers cannot reach the number\n"},
 		{gatetest.ShopToken, []string{"sales", other, "-o", "json"}, exitNo, "{\n  \"allowed\": false,\n  \"reason\": \"Offline\",\n  \"detail\": \"WhatsApp's servers cannot reach the number\"\n}\n"},
-		{gatetest.ShopToken, []string{"sales", "nobody!"}, exitError, "Error: BadRequest: user " + identity.AUser + "\n"},
-		{gatetest.StrangerToken, []string{"sales", other}, exitError, "Error: Forbidden: that takes create on phonenumbers/reservations of whatsapp.numberfleet.dev in the namespace of the PhoneNumber or NumberPool\n"},
+		{gatetest.ShopToken, []string{"sales", "nobody!"}, exitUsage, "Error: user " + identity.AUser + "\n"},
+		{gatetest.ShopToken, []string{"sales", other, "--category", "News"}, exitUsage, "Error: category must be Marketing, Utility, Authentication or Service\n"},
+		{gatetest.StrangerToken, []string{"sales", other}, exitError, "Error: Forbidden: that takes create on phonenumbers/reservations of whatsapp.numberfleet.dev in the namespace of the PhoneNumber or NumberPool; --operator-account names a ServiceAccount that has it\n"},
 		{gatetest.ShopToken, []string{"wamt/offer", other}, exitUsage, "Error: \"wamt/offer\" sends no messages: it must be a phonenumber or a numberpool\n"},
 		{gatetest.ShopToken, []string{"nobody", other}, exitError, "Error: there is no phonenumber \"nobody\" in namespace \"shop\"\n"},
 	} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,7 +30,7 @@ rights and the resources themselves, and say what each finding means and which c
 It reads only, with your own rights, and changes nothing. What you may not read is said, and is no reason to fail. Secrets are looked at and never
 shown. The resources of all namespaces are looked at, or those of --namespace alone.
 
-It ends with 0 where there is neither an error nor a warning, and else with 3.`,
+It ends with 0 where there is neither an error nor a warning, with 3 where there is one, and with 1 where the API server does not answer.`,
 		Example: `  # Is everything as it should be?
   kubectl phonenumbers doctor
 
@@ -37,7 +38,7 @@ It ends with 0 where there is neither an error nor a warning, and else with 3.`,
   kubectl phonenumbers doctor -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			options, err := doctorOptions(flags, operatorNamespace)
+			options, err := doctorOptions(cmd.Context(), flags, operatorNamespace)
 			if err != nil {
 				return err
 			}
@@ -62,21 +63,24 @@ It ends with 0 where there is neither an error nor a warning, and else with 3.`,
 	return cmd
 }
 
-// doctorOptions say what is examined.
-func doctorOptions(flags *genericclioptions.ConfigFlags, operatorNamespace string) (o doctor.Options, err error) {
-	o = doctor.Options{OperatorNamespace: operatorNamespace, Namespace: *flags.Namespace, Now: time.Now(), Version: version.Release()}
+// doctorOptions say what is examined. An API server that does not answer, or does not know who asks, is an error.
+func doctorOptions(ctx context.Context, flags *genericclioptions.ConfigFlags, operatorNamespace string) (o doctor.Options, err error) {
+	o = doctor.Options{OperatorNamespace: operatorNamespace, Namespace: *flags.Namespace, Version: version.Release()}
 	if o.API, err = newClient(flags, doctor.AddToScheme); err != nil {
 		return o, err
 	}
 	if o.Home, _, err = flags.ToRawKubeConfigLoader().Namespace(); err != nil {
 		return o, err
 	}
-	config, err := flags.ToRESTConfig()
+	config, err := restConfig(flags)
 	if err != nil {
 		return o, err
 	}
 	o.ServerTime = func(ctx context.Context) (time.Time, error) { return serverTime(ctx, config) }
-	return o, nil
+	server, err := o.ServerTime(ctx)
+	o.Now = time.Now()
+	o.Ahead = o.Now.Sub(server)
+	return o, err
 }
 
 // serverTime is the time of the API server, to the second, as it dates its answers.
@@ -98,6 +102,9 @@ func serverTime(ctx context.Context, config *rest.Config) (time.Time, error) {
 		return time.Time{}, err
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusUnauthorized {
+		return time.Time{}, errors.New("the API server does not know who asks: the credentials of the kubeconfig are missing, wrong or too old")
+	}
 	return http.ParseTime(answer.Header.Get("Date"))
 }
 
@@ -120,6 +127,6 @@ func writeFindings(to io.Writer, report *doctor.Report) {
 		}
 		fmt.Fprintln(to)
 	}
-	fmt.Fprintf(to, "%d checks: %d errors, %d warnings, %d that could not be told, %d to know of.\n", len(report.Checks),
-		report.Count(doctor.Error), report.Count(doctor.Warning), report.Count(doctor.Unknown), report.Count(doctor.Info))
+	fmt.Fprintf(to, "%s: %s, %s, %d that could not be told, %d to know of.\n", plural(len(report.Checks), "check"),
+		plural(report.Count(doctor.Error), "error"), plural(report.Count(doctor.Warning), "warning"), report.Count(doctor.Unknown), report.Count(doctor.Info))
 }

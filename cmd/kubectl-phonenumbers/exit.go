@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -30,7 +31,11 @@ func usageErrorf(format string, args ...any) error {
 // flagError words what a flag's own value refuses as usageErrorf does.
 func flagError(_ *cobra.Command, err error) error {
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		return usageErrorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
+		err = invalid.Unwrap()
+		if number, ok := errors.AsType[*strconv.NumError](err); ok {
+			err = fmt.Errorf("%q: %w", number.Num, number.Err)
+		}
+		return usageErrorf("--%s: %w", invalid.GetFlag().Name, err)
 	}
 	return usageError{err}
 }

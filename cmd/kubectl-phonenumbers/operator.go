@@ -58,7 +58,10 @@ func (f *clusterFlags) addAllNamespaces(cmd *cobra.Command) {
 
 // scope is the namespace that is looked at, empty for all; and how the operator is reached.
 func (f *clusterFlags) scope() (namespace string, operator *remote.Options, err error) {
-	if f.operator.Config, err = f.ToRESTConfig(); err != nil {
+	if f.operator.Config, err = restConfig(f.ConfigFlags); err != nil {
+		return "", nil, err
+	}
+	if err := f.checkOperator(); err != nil {
 		return "", nil, err
 	}
 	if f.all {
@@ -66,4 +69,24 @@ func (f *clusterFlags) scope() (namespace string, operator *remote.Options, err 
 	}
 	namespace, _, err = f.ToRawKubeConfigLoader().Namespace()
 	return namespace, &f.operator, err
+}
+
+// checkOperator says which of the flags of the operator's API is wrong. What only the operator can refuse is no error: counts are not live then.
+func (f *clusterFlags) checkOperator() error {
+	if f.operator.URL != "" {
+		if err := remote.CheckURL(f.operator.URL); err != nil {
+			return usageErrorf("--operator-url: %w", err)
+		}
+	}
+	if f.operator.CAFile != "" {
+		if _, err := remote.Certificates(f.operator.CAFile); err != nil {
+			return usageErrorf("--operator-ca-file: %w", err)
+		}
+	}
+	if f.operator.TokenFile != "" {
+		if _, err := readSecret("--operator-token-file", f.operator.TokenFile); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -30,10 +30,10 @@ you may not read is named in unread.txt.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options := bundle.Options{}
 			var err error
-			if options.Doctor, err = doctorOptions(flags, operatorNamespace); err != nil {
+			if options.Doctor, err = doctorOptions(cmd.Context(), flags, operatorNamespace); err != nil {
 				return err
 			}
-			config, err := flags.ToRESTConfig()
+			config, err := restConfig(flags)
 			if err != nil {
 				return err
 			}

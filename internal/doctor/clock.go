@@ -25,9 +25,9 @@ func findClock(ctx context.Context, e *examination) (findings []Finding, err err
 	if err != nil {
 		return nil, fmt.Errorf("the clock of the API server: %w", err)
 	}
-	if off := e.Now.Sub(server); off.Abs() > mostOff {
+	if e.Ahead.Abs() > mostOff {
 		findings = append(findings, Finding{Severity: Warning, Command: "timedatectl status",
-			Message: fmt.Sprintf("The clock of this machine is %s the API server's: what this program says of times is off by as much.", apart(off))})
+			Message: fmt.Sprintf("The clock of this machine is %s the API server's: what this program says of times is off by as much.", apart(e.Ahead))})
 	}
 	if e.operator == nil {
 		return findings, nil

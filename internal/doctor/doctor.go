@@ -77,8 +77,10 @@ type Options struct {
 	OperatorNamespace string
 	// Namespace is whose numbers are examined; all where it is empty. Home is the one to fall back to for whoever may not list all.
 	Namespace, Home string
-	// Now is the time of this machine. ServerTime asks the API server for its own, to the second.
+	// Now is the time of this machine, which is as much ahead of the API server's as Ahead says. ServerTime asks the API server for its own, to
+	// the second.
 	Now        time.Time
+	Ahead      time.Duration
 	ServerTime func(context.Context) (time.Time, error)
 	// Version is that of the program that asks.
 	Version string
@@ -119,7 +121,7 @@ type examination struct {
 	operator *operator
 }
 
-// Examine makes all checks. It fails only where the cluster does not answer at all.
+// Examine makes all checks. It fails only where ctx is done.
 func Examine(ctx context.Context, o Options) (*Report, error) {
 	e := &examination{Options: o}
 	report := &Report{Time: metav1.NewTime(o.Now.UTC().Truncate(time.Second)), Version: o.Version, Findings: []Finding{}}

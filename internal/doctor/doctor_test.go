@@ -150,8 +150,7 @@ var tests = []struct {
 	}, "route", doctor.Warning, "Meta posts over HTTPS only", "edit ingress hooks"},
 
 	{"a clock of this machine that is off", func(_ *hospital, o *doctor.Options) {
-		server := o.Now.Add(10 * time.Second)
-		o.ServerTime = func(context.Context) (time.Time, error) { return server, nil }
+		o.Ahead = -10 * time.Second
 	}, "clock", doctor.Warning, "The clock of this machine is 10s behind the API server's", "timedatectl"},
 	{"a clock of the operator that is off", func(h *hospital, _ *doctor.Options) {
 		change(h, config.LeaseName, func(l *coordinationv1.Lease) {
@@ -225,7 +224,7 @@ var tests = []struct {
 		list, err := json.Marshal([]unclaimed.Number{{Key: "a", LastTime: metav1.Now()}, {Key: "b", LastTime: metav1.NewTime(clock.RealClock{}.Now().AddDate(0, 0, -8))}})
 		h.must(err)
 		h.add(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: unclaimed.ConfigMap}, Data: map[string]string{unclaimed.Key: string(list)}})
-	}, "unclaimed", doctor.Warning, "for 1 numbers that no PhoneNumber claims", "kubectl phonenumbers unclaimed"},
+	}, "unclaimed", doctor.Warning, "for numbers that no PhoneNumber claims, 1 of them", "kubectl phonenumbers unclaimed"},
 	{"a kind that is missing", func(h *hospital, _ *doctor.Options) {
 		remove[apiextensionsv1.CustomResourceDefinition](h, "numberpools.whatsapp.numberfleet.dev")
 	}, "kinds", doctor.Error, "The kind NumberPool is not in the cluster", "kubectl apply --server-side -f crds.yaml"},

@@ -34,5 +34,5 @@ func findUnclaimed(ctx context.Context, e *examination) ([]Finding, error) {
 		return nil, nil
 	}
 	return []Finding{{Severity: Warning, Command: "kubectl phonenumbers unclaimed",
-		Message: fmt.Sprintf("Within 7 days something was received for %d numbers that no PhoneNumber claims: create a PhoneNumber for each, or remove the app's subscription to their account.", lately)}}, nil
+		Message: fmt.Sprintf("Within 7 days something was received for numbers that no PhoneNumber claims, %d of them: create a PhoneNumber for each, or remove the app's subscription to their account.", lately)}}, nil
 }

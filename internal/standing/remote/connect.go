@@ -59,8 +59,8 @@ func Connect(ctx context.Context, o *Options) (*client.Client, error) {
 	}
 	trusted := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.CAFile != "" {
-		if trusted.RootCAs, err = certificates(o.CAFile); err != nil {
-			return nil, err
+		if trusted.RootCAs, err = Certificates(o.CAFile); err != nil {
+			return nil, fmt.Errorf("the certificates of the operator's API: %w", err)
 		}
 	}
 	at := o.URL
@@ -68,8 +68,8 @@ func Connect(ctx context.Context, o *Options) (*client.Client, error) {
 		if at, err = forward(ctx, o, api, trusted); err != nil {
 			return nil, err
 		}
-	} else if err := private(at); err != nil {
-		return nil, err
+	} else if err := CheckURL(at); err != nil {
+		return nil, fmt.Errorf("the URL of the operator's API %w", err)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // net/http documents it
 	transport.TLSClientConfig = trusted
@@ -77,10 +77,11 @@ func Connect(ctx context.Context, o *Options) (*client.Client, error) {
 	return client.New(client.Options{URL: at, HTTP: &http.Client{Transport: transport}, Token: o.token(api), Retries: -1})
 }
 
-func certificates(file string) (*x509.CertPool, error) {
+// Certificates are those of a file, in PEM.
+func Certificates(file string) (*x509.CertPool, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("read the certificates of the operator's API: %w", err)
+		return nil, err
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(content) {
@@ -89,14 +90,14 @@ func certificates(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// private refuses a URL at which others could read the token.
-func private(at string) error {
+// CheckURL refuses a URL at which others could read the token.
+func CheckURL(at string) error {
 	parsed, err := url.Parse(at)
 	if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" {
-		return errors.New("the URL of the operator's API must be like https://numberfleet-events.numberfleet-system.svc")
+		return errors.New("must be like https://numberfleet-events.numberfleet-system.svc")
 	}
 	if ip := net.ParseIP(parsed.Hostname()); parsed.Scheme == "http" && parsed.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return errors.New("the URL of the operator's API must begin with https: a token goes over plain HTTP on loopback only")
+		return errors.New("must begin with https: a token goes over plain HTTP on loopback only")
 	}
 	return nil
 }
