@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/utils/clock"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"numberfleet.dev/numberfleet/internal/dashboard"
 	"numberfleet.dev/numberfleet/internal/server"
@@ -58,7 +57,6 @@ func (f *dashboardFlags) run(ctx context.Context, to io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ctrllog.SetLogger(logr.Discard()) // the page says what cannot be read
 	ctx, stop := context.WithCancel(logr.NewContext(ctx, logr.Discard()))
 	defer stop()
 	fleet, err := dashboard.New(ctx, dashboard.Options{

@@ -9,7 +9,9 @@ import (
 	"os/signal"
 	"strings"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"numberfleet.dev/numberfleet/internal/version"
 )
@@ -32,6 +34,7 @@ func require(cmd *cobra.Command, names ...string) {
 
 // run is the program: it returns the exit code, with one line on stderr if anything is wrong.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctrllog.SetLogger(logr.Discard()) // commands say what there is to say; without a logger a stack trace is written after 30 s
 	root := &cobra.Command{
 		Use:   "kubectl-phonenumbers",
 		Short: "Work with fleets of WhatsApp Business numbers",

@@ -9,13 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 	"k8s.io/client-go/tools/cache"
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	apiclient "numberfleet.dev/numberfleet/api/client"
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -57,8 +55,6 @@ second, until Ctrl-C. Elsewhere, or with --once, all numbers are written once.`,
 				view.numbers, view.standing = numbers, remote.Read(cmd.Context(), operator, selection)
 				return view.write(to)
 			}
-			// What the caches have to say would be written over the table.
-			ctrllog.SetLogger(logr.Discard())
 			numbers, err := watchNumbers(cmd.Context(), operator, api, namespace)
 			if err != nil {
 				return err
