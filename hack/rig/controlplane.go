@@ -26,7 +26,7 @@ import (
 // Namespace is the operator's.
 const Namespace = "numberfleet-system"
 
-// operatorUser is the service account that config/rbac binds the operator's role to.
+// operatorUser is the service account that the chart binds the operator's role to.
 const operatorUser = "system:serviceaccount:" + Namespace + ":numberfleet-controller-manager"
 
 // ControlPlane is etcd on loopback and a kube-apiserver. Either may be killed and started again on the same data and ports.

@@ -15,7 +15,7 @@ import (
 
 // GraphAPI says what is read from Meta's Graph API. Without accounts nothing is.
 type GraphAPI struct {
-	// Version is a version of the Graph API; graph.DefaultVersion where it is left out.
+	// Version is a version of the Graph API; that of docs/graph.md where it is left out.
 	Version string `json:"version"`
 	// BaseURL is where the Graph API is; Meta's where it is left out. It is https, or on this machine.
 	BaseURL string `json:"baseURL"`

@@ -7,7 +7,7 @@ import (
 )
 
 // Guard says how the guard knows its callers, and what it bounds besides the limit. It is in front of the Graph API of
-// OperatorConfiguration.GraphAPI.BaseURL.
+// graphAPI.baseURL.
 type Guard struct {
 	// Authentication is PassThrough where it is left out.
 	Authentication Authentication `json:"authentication"`
