@@ -4,6 +4,7 @@ package dashboard_test
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,6 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
-
 	"numberfleet.dev/numberfleet/internal/dashboard/dashboardtest"
 )
 
@@ -43,7 +43,7 @@ func open(t *testing.T, namespace string, width, height int64) *browser {
 	t.Helper()
 	options := chromedp.DefaultExecAllocatorOptions[:]
 	if os.Getuid() == 0 {
-		options = append(options[:len(options):len(options)], chromedp.NoSandbox) // Chromium has none for root
+		options = append(slices.Clip(options), chromedp.NoSandbox) // Chromium has none for root
 	}
 	ctx, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...) // it ends after what a test cleans up
 	t.Cleanup(stop)
