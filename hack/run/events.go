@@ -167,7 +167,9 @@ func (p *platform) sendReserved(ctx context.Context, messages []message, to *eve
 				continue
 			}
 			p.tally.add(some[i].of, outcome{})
-			if err := p.ask(ctx, func(at *gate.Client) error { return at.Confirm(ctx, result.Reservation.ID, some[i].id()) }); err != nil {
+			err := p.ask(ctx, func(at *gate.Client) error { return at.Confirm(ctx, result.Reservation.ID, some[i].id()) })
+			// A machine that has much else to do may let a day of the fleet pass, after which a reservation is forgotten. Its message is delivered.
+			if problem, is := errors.AsType[*gate.Problem](err); err != nil && !(is && problem.Status == http.StatusNotFound) {
 				return err
 			}
 			if err := to.happened(&some[i], p.clock.Now()); err != nil {
