@@ -62,16 +62,19 @@ func TestAClusterThatDoesNotAnswer(t *testing.T) {
 // What is wrong with a flag is said with its name, and before anything is asked.
 func TestFlagsThatAreWrong(t *testing.T) {
 	kubeconfig := silentCluster(t)
+	t.Setenv("KUBECONFIG", kubeconfig)
 	for _, test := range []struct{ command, want string }{
 		{"status --operator-url ftp://a", "--operator-url: must be like https://numberfleet-events.numberfleet-system.svc"},
 		{"top --once --operator-url http://a.example", "--operator-url: must begin with https: a token goes over plain HTTP on loopback only"},
 		{"status --operator-ca-file /nowhere", "--operator-ca-file: open /nowhere: no such file or directory"},
 		{"can-send a +15550200001 --operator-ca-file " + kubeconfig, "--operator-ca-file: " + kubeconfig + " has no certificate in PEM"},
 		{"dashboard --operator-token-file /nowhere", "--operator-token-file: /nowhere: no such file or directory"},
+		{"import --account acme --token-file /nowhere", "--account: an id of Meta's has 1 to 32 digits"},
 		{"dashboard --port 99999", `--port: "99999": value out of range`},
+		{"explain", "accepts 1 arg(s), received 0: kubectl phonenumbers explain NAME | businessportfolio/NAME | messagetemplate/NAME | numberpool/NAME [flags]"},
+		{"can-send hotels", "accepts 2 arg(s), received 1: kubectl phonenumbers can-send NAME | numberpool/NAME USER [flags]"},
 	} {
-		args := append(strings.Fields(test.command), "--kubeconfig", kubeconfig)
-		if code, stdout, stderr := play(t, "", args...); code != exitUsage || stdout != "" || stderr != "Error: "+test.want+"\n" {
+		if code, stdout, stderr := play(t, "", strings.Fields(test.command)...); code != exitUsage || stdout != "" || stderr != "Error: "+test.want+"\n" {
 			t.Errorf("%s ends with %d: %q %q", test.command, code, stdout, stderr)
 		}
 	}

@@ -67,6 +67,9 @@ type manifestMetadata struct {
 }
 
 func (i *importFlags) run(ctx context.Context, to io.Writer) error {
+	if !identity.IsMetaID(i.account) {
+		return usageErrorf("--account: an id of Meta's has 1 to 32 digits")
+	}
 	from := func(flag, file string) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) { return readSecret(flag, file) }
 	}

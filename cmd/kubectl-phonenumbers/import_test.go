@@ -132,8 +132,8 @@ func TestImportRefuses(t *testing.T) {
 		want string
 	}{
 		{"no numbers", empty, nil, "Error: the account has no phone numbers\n"},
-		{"no account", []string{"import", "--token-file", "x"}, nil, "Error: required flag(s) \"account\" not set\n"},
-		{"no id", append([]string{"import", "--account", "shop"}, args[3:]...), nil, "Error: phone numbers of the account: an id of Meta's has 1 to 32 digits\n"},
+		{"no account", []string{"import", "--token-file", "x"}, nil, "Error: required flag(s) \"account\" not set: kubectl phonenumbers import --account ID --token-file FILE [flags]\n"},
+		{"no id", append([]string{"import", "--account", "shop"}, args[3:]...), nil, "Error: --account: an id of Meta's has 1 to 32 digits\n"},
 		{"no token", append(append([]string{}, args...), "--token-file", "/nowhere"), nil,
 			"Error: phone numbers of the account 2001: the access token could not be read: --token-file: /nowhere: no such file or directory\n"},
 		{"in the clear", append(append([]string{}, args...), "--base-url", "http://graph.example.com"), nil,

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,9 +59,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone
+	}
+	if !began && !errors.As(err, new(usageError)) { // what is missing or too much is known by how the command is used
+		err = fmt.Errorf("%w: %s", err, cmd.UseLine())
 	}
 	code := exitCode(err, began)
 	if code != exitNo {
