@@ -14,7 +14,6 @@ import (
 
 type forecastFlags struct {
 	simulateFlags // where it begins after events
-	cluster       clusterFlags
 
 	tier, from, subject, hours string
 	used, achieved, perDay     int64
@@ -107,15 +106,11 @@ func (f *forecastFlags) pace(cmd *cobra.Command) (pace forecast.Pace, err error)
 // start is where it begins.
 func (f *forecastFlags) start(cmd *cobra.Command, args []string) (start forecast.Start, err error) {
 	if len(args) == 1 {
-		for _, name := range []string{"policy", "verification", "from", "tier", "used", "achieved", "events", "fleet", "subject"} {
-			if cmd.Flags().Changed(name) {
-				return start, usageErrorf("--%s: does not go with %s, which begins where it stands in the cluster", name, args[0])
-			}
+		if err := refuseWith(cmd, args[0], "policy", "verification", "from", "tier", "used", "achieved", "events", "fleet", "subject"); err != nil {
+			return start, err
 		}
-		return f.live(cmd, args[0])
-	}
-	if f.policy == "" {
-		return start, usageErrorf("--policy: is missing: it, or a number or portfolio of the cluster, says which rules run")
+		live, err := f.cluster.live(cmd, args[0])
+		return live.Start, err
 	}
 	f.until = "" // it is --from here
 	config, err := f.config()

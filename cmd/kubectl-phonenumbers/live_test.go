@@ -107,18 +107,18 @@ func TestForecastOfALiveNumber(t *testing.T) {
 		}), at.Time, `{"tier":"2","limit":10000,"time":"2026-03-1`},
 		{"a portfolio", portfolio, at.Time, `{"tier":"10K","limit":10000,"time":"2026-03-02T15:00:00Z","afterSeconds":21600,"users":100`},
 		{"one that the operator has not seen", &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, at.Time, "phonenumber/a has no tier yet"},
-		{"one that is blocked", number(func(s *v1alpha1.PhoneNumberStatus) { s.Connection.State = v1alpha1.StateBlocked }), at.Time, "phonenumber/a is Blocked: it reaches no tier"},
-		{"one whose use is not known", number(func(s *v1alpha1.PhoneNumberStatus) { s.Usage.Used = nil }), at.Time, "phonenumber/a cannot be forecast: it is not known"},
+		{"one that is blocked", number(func(s *v1alpha1.PhoneNumberStatus) { s.Connection.State = v1alpha1.StateBlocked }), at.Time, "phonenumber/a is Blocked: it sends nothing and reaches no tier"},
+		{"one whose use is not known", number(func(s *v1alpha1.PhoneNumberStatus) { s.Usage.Used = nil }), at.Time, "phonenumber/a cannot be forecast or simulated: it is not known"},
 		{"one whose policy is gone", number(func(s *v1alpha1.PhoneNumberStatus) { s.PolicyName = "gone" }), at.Time, `messagingpolicies.whatsapp.numberfleet.dev "gone" not found`},
 		{"a pool", &v1alpha1.NumberPool{ObjectMeta: metav1.ObjectMeta{Name: "all"}}, at.Time, "numberpool/all has no limit of its own"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
-			start, err := liveStart(t.Context(), api, test.of, test.now)
+			start, err := startOf(t.Context(), api, test.of, test.now)
 			if err == nil {
 				var steps []forecast.Step
-				if steps, err = forecast.Steps(t.Context(), start, forecast.Pace{}); err == nil {
-					err = forecast.WriteJSON(&out, start, steps)
+				if steps, err = forecast.Steps(t.Context(), start.Start, forecast.Pace{}); err == nil {
+					err = forecast.WriteJSON(&out, start.Start, steps)
 				}
 			}
 			if err != nil {

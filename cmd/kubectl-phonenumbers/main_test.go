@@ -73,7 +73,12 @@ func TestSimulateRefuses(t *testing.T) {
 	for _, test := range []struct {
 		args, want string
 	}{
-		{"simulate --events -", `required flag(s) "policy" not set`},
+		{"simulate --events -", "--policy: is missing: it, or a number or portfolio of the cluster, says which rules run"},
+		{"simulate hotels --plan - --policy netcore", "--policy: does not go with hotels, which begins where it stands in the cluster"},
+		{"simulate hotels --webhooks -", "--webhooks: does not go with hotels"},
+		{"simulate hotels --plan - --fleet a --verification Verified", "--verification: does not go with hotels"},
+		{"simulate hotels --plan - --write-events a", "--write-events: does not go with hotels"},
+		{"simulate hotels --plan - --until tomorrow", "--until: must be a time as in RFC 3339"},
 		{"simulate --policy netcore", "at least one of the flags in the group [events webhooks plan] is required"},
 		{"simulate --policy netcore --events - --plan -", "if any flags in the group [events plan] are set none of the others can be"},
 		{"simulate --policy netcore --webhooks - --plan -", "if any flags in the group [webhooks plan] are set none of the others can be"},
@@ -122,7 +127,7 @@ func TestSimulateRefuses(t *testing.T) {
 		{"simulate --policy netcore --events - --until tomorrow", "--until: must be a time as in RFC 3339, like 2026-03-02T10:00:00Z"},
 		{"simulate --policy netcore --events - --verification Pending", "--verification: must be Verified or Unverified"},
 		{"simulate --policy netcore --events - -o yaml", "--output: must be table or json"},
-		{"simulate --policy netcore --events - more", "unknown command"},
+		{"simulate --policy netcore --events - more less", "accepts at most 1 arg"},
 		{"simulate --policy netcore --events -", "line 3: is not JSON: each line must be one CloudEvent, a JSON object"},
 		{"similate", "unknown command"},
 	} {

@@ -25,13 +25,14 @@ type simulateFlags struct {
 	strategies                                           []string
 	showUnread                                           bool
 	output                                               outputFormat
+	cluster                                              clusterFlags
 }
 
 func simulateCommand() *cobra.Command {
 	var f simulateFlags
 	cmd := &cobra.Command{
-		Use:   "simulate --policy NAME|FILE {[--events FILE|-] [--webhooks FILE|DIR|-] | --plan FILE|-}",
-		Short: "Say what the rules would conclude from events, webhooks or a plan, without a cluster",
+		Use:   "simulate {--policy NAME|FILE {[--events FILE|-] [--webhooks FILE|DIR|-] | --plan FILE|-} | {NAME | businessportfolio/NAME} --plan FILE|-}",
+		Short: "Say what the rules would conclude from events, webhooks or a plan",
 		Long: `Run the operator's rules over events or webhooks, on their own time and without a cluster, and say what they conclude and when.
 
 Events are CloudEvents 1.0 in JSON, one per line, in order of time. Numbers start connected, unverified, of unknown quality and at
@@ -51,7 +52,8 @@ business. It is played to the end of its last day; what the limit does not allow
   changes:
   - {day: 9, at: 10:00, quality: Medium}
 
-All fields are in docs/simulator.md.
+All fields are in docs/simulator.md. With a name, the plan begins where that number or portfolio of the cluster stands now, as its status
+says: what was used is taken to leave the window as late as it can. Day 1 is then the next midnight in UTC if the plan has no start.
 
 A pool sends what its numbers delivered: each delivery is reserved from the pool at its instant, as the gate does it, and delivered by the
 number that is chosen. It is said what each number sends then, what is refused, and how near the limits are.
@@ -70,13 +72,16 @@ the portfolio; any other number is a portfolio of its own.`,
   # A warm-up as it is planned, and a page that shows it.
   kubectl phonenumbers simulate --policy meta-2025 --verification Verified --plan warmup.yaml --chart warmup.html
 
+  # What becomes of the plan from where the number hotels stands today?
+  kubectl phonenumbers simulate hotels -n fleet --plan warmup.yaml
+
   # Which strategy would have suited the pool last month?
   kubectl phonenumbers simulate --policy meta-2025 --events events.jsonl --fleet fleet.yaml --pool newsletter --strategy Sticky,LeastUsed
 
   # Today's rules: the limit that the numbers of a portfolio share.
   kubectl phonenumbers simulate --policy meta-2025 --events events.jsonl --fleet fleet.yaml`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+		Args: cobra.MaximumNArgs(1),
+		RunE: f.run,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.policy, "policy", "", "The rules: a file with a MessagingPolicy, or one that ships: "+strings.Join(policies.Names(), ", ")+".")
@@ -94,7 +99,8 @@ the portfolio; any other number is a portfolio of its own.`,
 	addOutput(cmd, &f.output, "How to write the result: table, or json for one object a line.", outputTable, outputJSON)
 	completePolicy(cmd)
 	completeFlag(cmd, "strategy", string(v1alpha1.Sticky), string(v1alpha1.LeastUsed), string(v1alpha1.Weighted))
-	require(cmd, "policy")
+	f.cluster.addConfig(cmd)
+	cmd.ValidArgsFunction = completeObject(f.cluster.ConfigFlags, "BusinessPortfolio")
 	cmd.MarkFlagsMutuallyExclusive("events", "plan")
 	cmd.MarkFlagsMutuallyExclusive("webhooks", "plan")
 	cmd.MarkFlagsMutuallyExclusive("pool", "plan")
@@ -102,8 +108,8 @@ the portfolio; any other number is a portfolio of its own.`,
 	return cmd
 }
 
-func (f *simulateFlags) run(cmd *cobra.Command) error {
-	config, err := f.config()
+func (f *simulateFlags) run(cmd *cobra.Command, args []string) error {
+	config, err := f.begin(cmd, args)
 	if err != nil {
 		return err
 	}
@@ -136,6 +142,40 @@ func (f *simulateFlags) run(cmd *cobra.Command) error {
 	}
 }
 
+// begin is where it begins: as the flags say, or where a number or portfolio of the cluster stands.
+func (f *simulateFlags) begin(cmd *cobra.Command, args []string) (config simulate.Config, err error) {
+	if len(args) == 0 {
+		return f.config()
+	}
+	if err := refuseWith(cmd, args[0], "policy", "verification", "events", "webhooks", "show-unread", "fleet", "pool", "strategy", "write-events"); err != nil {
+		return config, err
+	}
+	until, err := f.end()
+	if err != nil {
+		return config, err
+	}
+	start, err := f.cluster.live(cmd, args[0])
+	if err != nil {
+		return config, err
+	}
+	config = start.simulation()
+	if config.Until = until; !until.IsZero() && until.Before(config.From) {
+		return config, usageErrorf("--until: lies before %s, when the simulation begins", config.From.Format(time.RFC3339))
+	}
+	return config, nil
+}
+
+// end is when it ends; zero where that is not said.
+func (f *simulateFlags) end() (until time.Time, err error) {
+	if f.until == "" {
+		return until, nil
+	}
+	if until, err = time.Parse(time.RFC3339, f.until); err != nil {
+		return until, usageErrorf("--until: must be a time as in RFC 3339, like 2026-03-02T10:00:00Z")
+	}
+	return until, nil
+}
+
 // draw plays, and draws that if a chart is asked for.
 func (f *simulateFlags) draw(cmd *cobra.Command, config simulate.Config) (simulate.Result, error) {
 	if f.chart == "" {
@@ -160,7 +200,13 @@ func (f *simulateFlags) play(cmd *cobra.Command, config simulate.Config) (result
 		return result, err
 	}
 	defer file.Close()
-	planned, err := plan.Read(file)
+	read := plan.Read
+	if !config.From.IsZero() {
+		read = func(from io.Reader) (*plan.Plan, error) {
+			return plan.ReadFrom(from, config.Fleet.Numbers[0].PhoneNumber, config.From)
+		}
+	}
+	planned, err := read(file)
 	if err != nil {
 		return result, usageErrorf("--plan: %w", err)
 	}
@@ -232,6 +278,9 @@ func create(flag, name string, write func(io.Writer) error) error {
 }
 
 func (f *simulateFlags) config() (config simulate.Config, err error) {
+	if f.policy == "" {
+		return config, usageErrorf("--policy: is missing: it, or a number or portfolio of the cluster, says which rules run")
+	}
 	if config.Policy, err = readPolicy(f.policy); err != nil {
 		return config, usageErrorf("--policy: %w", err)
 	}
@@ -240,10 +289,8 @@ func (f *simulateFlags) config() (config simulate.Config, err error) {
 	default:
 		return config, usageErrorf("--verification: must be Verified or Unverified")
 	}
-	if f.until != "" {
-		if config.Until, err = time.Parse(time.RFC3339, f.until); err != nil {
-			return config, usageErrorf("--until: must be a time as in RFC 3339, like 2026-03-02T10:00:00Z")
-		}
+	if config.Until, err = f.end(); err != nil {
+		return config, err
 	}
 	if f.fleet != "" {
 		file, err := os.Open(f.fleet)

@@ -38,6 +38,7 @@ type Number struct {
 	HumanEscalation bool   // whether a direct way to a human is declared
 	Portfolio       string // empty for one of its own
 	Account         string // Meta's id of its WhatsApp Business account; may be empty
+	From            *End   // where it stands when the simulation begins; nil for a new number
 }
 
 // Portfolio is a business portfolio.
@@ -46,6 +47,7 @@ type Portfolio struct {
 	ID           string                // that Meta gave to it; may be empty
 	Verification v1alpha1.Verification // empty where it is its numbers'
 	Gate         v1alpha1.GateSpec     // how its limit is granted
+	From         *End                  // where it stands when the simulation begins; nil for a new portfolio
 }
 
 // Template is a message template, and which numbers send it.

@@ -31,7 +31,7 @@ func (s *simulation) addPortfolio(declared Portfolio) error {
 		if err != nil {
 			return fmt.Errorf("count the portfolio's numbers together: %w", err)
 		}
-		x := s.newSubject(declared.Name, portfolios, s.config.Policy.Portfolio(), rules.Facts{Verification: rules.DeclaredVerification(declared.Verification, declares...), Usage: usage})
+		x := s.newSubject(declared.Name, portfolios, s.config.Policy.Portfolio(), rules.Facts{Verification: rules.DeclaredVerification(declared.Verification, declares...), Usage: usage}, declared.From)
 		x.Name, x.fleet, fleet.Portfolio = "portfolio "+declared.Name, fleet, x.Unit
 		for _, n := range members {
 			n.portfolio, n.fleet = x, fleet
@@ -75,9 +75,9 @@ func toldOf(n *subject, kind report.Kind) *subject {
 }
 
 // together answers the counts of several numbers as one.
-func (l *batchedLedger) together(name string, members []*subject) (*usage, error) {
+func (l *batchedLedger) together(name string, members []*subject) (rules.Usage, error) {
 	if len(members) == 1 {
-		return members[0].Facts.Usage.(*usage), nil
+		return members[0].Facts.Usage, nil
 	}
 	var names []string
 	for _, n := range members {

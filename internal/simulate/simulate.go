@@ -32,6 +32,8 @@ type Config struct {
 	Fleet *Fleet
 	// Verification of the numbers of which the fleet says none; empty for Unverified.
 	Verification v1alpha1.Verification
+	// From is when the simulation begins, before all events; zero for the first event.
+	From time.Time
 	// Until is when the simulation ends; events after it are not played. Zero for the last event.
 	Until time.Time
 	// Webhooks are played with the events, in order of time. They may be nil.
@@ -83,6 +85,11 @@ func Play(ctx context.Context, config Config, from func(Sendable) Source) (Resul
 	defer func() { _ = s.ledger.Close() }() // in memory there is nothing to flush
 	if config.Pool != nil {
 		s.sending = newPoolSending(&s, config.Pool)
+	}
+	if !config.From.IsZero() {
+		if err := s.until(config.From); err != nil {
+			return Result{}, err
+		}
 	}
 	if err := s.play(ctx, from(s.sendable)); err != nil {
 		return Result{}, err
@@ -335,7 +342,7 @@ func (s *simulation) add(declared Number) (*subject, error) {
 		Verification:    cmp.Or(declared.Verification, s.config.Verification, v1alpha1.Unverified),
 		HumanEscalation: declared.HumanEscalation,
 		Usage:           &usage{s.ledger, rules.Exact{Counted: s.ledger.Usage(declared.PhoneNumber)}},
-	})
+	}, declared.From)
 	s.numbers[n.name] = n
 	if policy == s.config.Policy.Policy {
 		s.observe(n, s.now)

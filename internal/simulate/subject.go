@@ -25,8 +25,15 @@ type subject struct {
 	delivered time.Time
 }
 
-func (s *simulation) newSubject(name string, kind kind, policy *rules.Policy, facts rules.Facts) *subject {
+// newSubject begins now, where it stands or as a new one.
+func (s *simulation) newSubject(name string, kind kind, policy *rules.Policy, facts rules.Facts, from *End) *subject {
 	x := &subject{Unit: &rules.Unit{Name: "number " + name, Policy: policy, Facts: facts, State: rules.Initial(policy, facts.Verification, s.now)}}
+	if from != nil {
+		x.State, x.Facts = from.State, from.Facts
+		if x.Facts.Usage = facts.Usage; from.Facts.Usage != nil {
+			x.Facts.Usage = Successive{Before: from.Facts.Usage, Since: facts.Usage}
+		}
+	}
 	x.fleet = &rules.Fleet{Numbers: []*rules.Unit{x.Unit}}
 	x.scheduled = scheduled{name: name, kind: kind, run: func(to time.Time) time.Time { return s.advance(x, to) }}
 	return x

@@ -25,7 +25,7 @@ type Start simulate.End
 // New is a number that is just registered.
 func New(policy simulate.Policy, verification v1alpha1.Verification, at time.Time) Start {
 	return Start{Policy: policy.Policy, State: rules.Initial(policy.Policy, verification, at),
-		Facts: rules.Facts{Verification: verification, HumanEscalation: true}}
+		Facts: rules.Facts{Verification: verification, HumanEscalation: true, Usage: &syntheticUsage{}}}
 }
 
 // AtTier is the number at the tier of that name.

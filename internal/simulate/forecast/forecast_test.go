@@ -277,7 +277,7 @@ func TestSyntheticUsageCountsAsTheLedgerDoes(t *testing.T) {
 			now = now.Add(time.Duration(step.Draw(t, "seconds")) * time.Second)
 			deliver(fmt.Sprint("known", rapid.IntRange(1, 4).Draw(t, "user")), both, before)
 		}
-		s := &syntheticUsage{before: rules.Exact{Counted: before.Usage(first)}}
+		s := &syntheticUsage{}
 		for i := range rapid.IntRange(0, 12).Draw(t, "strangers") {
 			now = now.Add(time.Duration(step.Draw(t, "seconds")) * time.Second)
 			users := rapid.IntRange(0, 3).Draw(t, "users")
@@ -286,7 +286,7 @@ func TestSyntheticUsageCountsAsTheLedgerDoes(t *testing.T) {
 				deliver(fmt.Sprint("stranger", i, "-", user), both)
 			}
 		}
-		var is, want rules.Usage = s, rules.Exact{Counted: both.Usage(first)}
+		var is, want rules.Usage = simulate.Successive{Before: rules.Exact{Counted: before.Usage(first)}, Since: s}, rules.Exact{Counted: both.Usage(first)}
 		from := simulatetest.Day(2).Add(time.Duration(step.Draw(t, "from")) * time.Second)
 		to := from.Add(time.Duration(rapid.IntRange(0, 600_000).Draw(t, "to")) * time.Second)
 		for _, measure := range []v1alpha1.Measure{v1alpha1.MeasureUniqueUsers, v1alpha1.MeasureConversations, v1alpha1.MeasureMessages} {

@@ -9,27 +9,29 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/simulate"
 	"numberfleet.dev/numberfleet/internal/simulate/plan"
 )
 
 // forecastRun is a number that sends until no tier is left.
 type forecastRun struct {
 	Start
-	sent  *syntheticUsage
-	now   time.Time
-	next  time.Time // the next instant at which something changes by itself
-	until time.Time // when it gives up
-	bound int64     // users in all
-	steps []Step
+	before rules.Usage // when it begins
+	sent   *syntheticUsage
+	now    time.Time
+	next   time.Time // the next instant at which something changes by itself
+	until  time.Time // when it gives up
+	bound  int64     // users in all
+	steps  []Step
 
 	paced bool // or as fast as the limits allow
 	slots plan.Slots
 }
 
 func newRun(from Start, pace Pace) *forecastRun {
-	r := &forecastRun{Start: from, sent: &syntheticUsage{before: from.Facts.Usage}, now: from.State.EvaluatedAt, bound: math.MaxInt64}
+	r := &forecastRun{Start: from, before: from.Facts.Usage, sent: &syntheticUsage{}, now: from.State.EvaluatedAt, bound: math.MaxInt64}
 	r.until = r.now.Add(horizon)
-	r.Facts.Usage = r.sent
+	r.Facts.Usage = simulate.Successive{Before: r.before, Since: r.sent}
 	high := rules.MemberQuality{Rating: v1alpha1.QualityHigh, Sendable: from.State.Members.Sendable}
 	r.Facts.Reports = []report.Report{{Kind: report.Quality, At: r.now.Unix(), Value: string(high.Rating)}}
 	r.Facts.Members = []rules.QualityAt{{At: r.now, MemberQuality: high}}
@@ -50,7 +52,7 @@ func newRun(from Start, pace Pace) *forecastRun {
 func (r *forecastRun) clone() *forecastRun {
 	other := *r
 	other.sent = r.sent.clone()
-	other.Facts.Usage = other.sent
+	other.Facts.Usage = simulate.Successive{Before: other.before, Since: other.sent}
 	other.steps = slices.Clip(r.steps)
 	return &other
 }
@@ -89,8 +91,8 @@ func (r *forecastRun) room() int64 {
 // nextRoom is when there can be more room than now; zero for never.
 func (r *forecastRun) nextRoom() time.Time {
 	again := r.next
-	if used := rules.Used(r.Policy, r.sent, r.now); used > 0 && r.sent.total() < r.bound {
-		if leaves := r.sent.FallsBelow(r.Policy.Measure, r.Policy.Window, used, r.now); again.IsZero() || leaves.Before(again) {
+	if used := rules.Used(r.Policy, r.Facts.Usage, r.now); used > 0 && r.sent.total() < r.bound {
+		if leaves := r.Facts.Usage.FallsBelow(r.Policy.Measure, r.Policy.Window, used, r.now); again.IsZero() || leaves.Before(again) {
 			again = leaves
 		}
 	}

@@ -1,21 +1,19 @@
 package forecast
 
 import (
-	"math"
 	"slices"
-	"sort"
 	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/rules"
+	"numberfleet.dev/numberfleet/internal/simulate"
 )
 
-// syntheticUsage counts users who were never messaged before, one message each, on top of what was counted before. Every measure counts
-// such users alike, so that it keeps only how many there were at which instant. It satisfies rules.Usage.
+// syntheticUsage counts users who were never messaged before, one message each. Every measure counts such users alike,
+// so that it keeps only how many there were at which instant. It satisfies rules.Usage.
 type syntheticUsage struct {
-	before rules.Usage // nil for nothing
-	at     []int64     // Unix seconds, rising
-	upTo   []int64     // how many there were in all at each of them
+	at   []int64 // Unix seconds, rising
+	upTo []int64 // how many there were in all at each of them
 }
 
 // add counts users at an instant; instants do not fall. Nothing is changed that was there: see clone.
@@ -27,7 +25,7 @@ func (u *syntheticUsage) add(at time.Time, users int64) {
 
 // clone is a copy that goes on by itself, and shares what there is now.
 func (u *syntheticUsage) clone() *syntheticUsage {
-	return &syntheticUsage{before: u.before, at: slices.Clip(u.at), upTo: slices.Clip(u.upTo)}
+	return &syntheticUsage{at: slices.Clip(u.at), upTo: slices.Clip(u.upTo)}
 }
 
 func (u *syntheticUsage) total() int64 {
@@ -49,25 +47,15 @@ func (u *syntheticUsage) until(at time.Time) int64 {
 // Count implements rules.Usage.
 func (u *syntheticUsage) Count(measure v1alpha1.Measure, from, to time.Time) rules.Count {
 	count := rules.Count{Known: true}
-	if u.before != nil {
-		count = u.before.Count(measure, from, to)
-	}
 	if to.After(from) && measure != v1alpha1.MeasureComplaining {
-		n := u.until(to) - u.until(from)
-		count.Least, count.Most = count.Least+n, count.Most+n
+		count.Least = u.until(to) - u.until(from)
+		count.Most = count.Least
 	}
 	return count
 }
 
 // Nth implements rules.Usage.
 func (u *syntheticUsage) Nth(measure v1alpha1.Measure, n int64, from, to time.Time) time.Time {
-	if u.before != nil {
-		// Those before come first: everyone here was messaged later, or at the same instant as the last of them.
-		if at := u.before.Nth(measure, n, from, to); !at.IsZero() {
-			return at
-		}
-		n -= int64(sort.Search(int(min(n, math.MaxInt)), func(i int) bool { return u.before.Nth(measure, int64(i)+1, from, to).IsZero() }))
-	}
 	if n < 1 || n > u.total() || measure == v1alpha1.MeasureComplaining {
 		return time.Time{}
 	}
@@ -83,20 +71,10 @@ func (u *syntheticUsage) Last(measure v1alpha1.Measure, from, to time.Time) time
 	if i, _ := slices.BinarySearch(u.at, to.Unix()+1); i > 0 && u.at[i-1] > from.Unix() && measure != v1alpha1.MeasureComplaining {
 		return time.Unix(u.at[i-1], 0).UTC()
 	}
-	if u.before == nil {
-		return time.Time{}
-	}
-	return u.before.Last(measure, from, to)
+	return time.Time{}
 }
 
 // FallsBelow implements rules.Usage.
 func (u *syntheticUsage) FallsBelow(measure v1alpha1.Measure, window time.Duration, limit int64, now time.Time) time.Time {
-	if limit <= 0 {
-		return time.Time{}
-	}
-	// Nothing further is delivered, so that the count only falls.
-	seconds := sort.Search(int(window/time.Second), func(i int) bool {
-		return u.Count(measure, now.Add(time.Duration(i)*time.Second-window), now).Most < limit
-	})
-	return now.Add(time.Duration(seconds) * time.Second)
+	return simulate.FallsBelow(u, measure, window, limit, now)
 }

@@ -17,6 +17,8 @@ import (
 // checker reads scalars, and collects what is wrong with them.
 type checker struct {
 	errs field.ErrorList
+	// from is where the one number that sends stands, and the earliest start; zero for any numbers and any start.
+	from time.Time
 }
 
 func (c *checker) invalid(path *field.Path, format string, args ...any) {
@@ -72,6 +74,10 @@ func (c *checker) phoneNumbers(path *field.Path, list []scalar, others []string)
 	if list == nil {
 		return others
 	}
+	if !c.from.IsZero() {
+		c.errs = append(c.errs, field.Forbidden(path, "the number or portfolio of the cluster sends: leave them out"))
+		return nil
+	}
 	if len(list) == 0 || len(list) > maxNumbers {
 		c.invalid(path, "must be a list of 1 to %d phone numbers", maxNumbers)
 		return nil
@@ -96,9 +102,12 @@ func (c *checker) limit(path *field.Path, value scalar) int64 {
 	return limit
 }
 
-// start is midnight of a date, in UTC or in the zone that it has.
+// start is midnight of a date, in UTC or in the zone that it has. Where a number stands already it is by default the next in UTC.
 func (c *checker) start(path *field.Path, value scalar) time.Time {
 	const allowed = "a date, like 2026-03-02, or midnight with the zone that the plan's clock times are in, like 2026-03-02T00:00:00+03:00"
+	if value == "" && !c.from.IsZero() {
+		return c.from.Add(24*time.Hour - time.Second).Truncate(24 * time.Hour)
+	}
 	if value == "" {
 		c.required(path, allowed)
 		return time.Time{}
@@ -111,6 +120,8 @@ func (c *checker) start(path *field.Path, value scalar) time.Time {
 		c.invalid(path, "must be "+allowed)
 	} else if at.Year() < 1970 || at.Year() > 2100 {
 		c.invalid(path, "must lie between 1970 and 2100")
+	} else if at.Before(c.from) {
+		c.invalid(path, "lies before %s, when the simulation begins: write a later day, or leave it out for the next midnight in UTC", c.from.UTC().Format(time.RFC3339))
 	}
 	return at.UTC()
 }

@@ -16,8 +16,8 @@ const (
 	maxTemplate = 512 // bytes of a name
 )
 
-// defaultNumber sends where a plan names no numbers. It is fictional.
-const defaultNumber = "+15550100001"
+// DefaultNumber sends where a plan names no numbers. It is fictional.
+const DefaultNumber = "+15550100001"
 
 // Plan says what is sent on which days, and what else happens.
 type Plan struct {

@@ -297,3 +297,28 @@ changes:
 func TestAPlanMayBeginWithAByteOrderMark(t *testing.T) {
 	read(t, "\ufeffstart: 2026-03-02\nsends:\n- {days: 1-2, users: 800}\n")
 }
+
+// A plan of a number that stands already has its days after that, and no other numbers.
+func TestReadFrom(t *testing.T) {
+	at := simulatetest.Day(2).Add(12 * time.Hour)
+	for _, test := range []struct{ plan, want string }{
+		{"sends: [{users: 1, days: 1}]", "2026-03-03T00:00:00Z"},
+		{"{start: 2026-03-05, sends: [{users: 1, days: 1}]}", "2026-03-05T00:00:00Z"},
+		{"{start: 2026-03-02, sends: [{users: 1, days: 1}]}", `start: Invalid value: lies before 2026-03-02T12:00:00Z, when the simulation begins: write a later day, or leave it out for the next midnight in UTC`},
+		{`{numbers: ["+15550100002"], sends: [{users: 1, days: 1}]}`, "numbers: Forbidden: the number or portfolio of the cluster sends: leave them out"},
+		{`{sends: [{users: 1, days: 1, numbers: ["+15550100002"]}]}`, "sends[0].numbers: Forbidden: the number"},
+	} {
+		p, err := ReadFrom(strings.NewReader(test.plan), "+15550100001", at)
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = p.start.Format(time.RFC3339)
+		}
+		if !strings.HasPrefix(got, test.want) {
+			t.Errorf("%s: %s, want %s", test.plan, got, test.want)
+		}
+	}
+	p, err := ReadFrom(strings.NewReader("sends: [{users: 1, days: 1}]"), "+15550100001", simulatetest.Day(2))
+	if err != nil || !p.start.Equal(simulatetest.Day(2)) {
+		t.Errorf("%v, %+v: midnight is the next midnight", err, p)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	k8sjson "sigs.k8s.io/json"
@@ -66,6 +67,16 @@ func (s *scalar) UnmarshalJSON(value []byte) error {
 
 // Read reads a plan. The error is one line. It names all fields that are wrong, and what is allowed.
 func Read(from io.Reader) (*Plan, error) {
+	return readPlan(from, reader{numbers: []string{DefaultNumber}})
+}
+
+// ReadFrom is Read of a plan of one number, in E.164, that is known up to an instant. The plan must name no numbers. Its start must not
+// lie before the instant; if left out, it is the next midnight in UTC.
+func ReadFrom(from io.Reader, number string, at time.Time) (*Plan, error) {
+	return readPlan(from, reader{checker: checker{from: at}, numbers: []string{number}})
+}
+
+func readPlan(from io.Reader, r reader) (*Plan, error) {
 	content, err := io.ReadAll(textfile.NewReader(io.LimitReader(from, maxBytes+1)))
 	if err != nil {
 		return nil, err
@@ -83,7 +94,6 @@ func Read(from io.Reader) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("is not of the form of a plan: %w", err)
 	}
-	var r reader
 	for _, err := range unknown {
 		r.unknown(err)
 	}
@@ -122,7 +132,7 @@ func (r *reader) plan(written *planFile) {
 	r.read.start = r.start(field.NewPath("start"), written.Start)
 	r.read.days = int(r.whole(field.NewPath("days"), written.Days, MaxDays))
 	r.read.overLimit = oneOf(&r.checker, field.NewPath("overLimit"), written.OverLimit, "Skip", "Send") == "Send"
-	r.numbers = r.phoneNumbers(field.NewPath("numbers"), written.Numbers, []string{defaultNumber})
+	r.numbers = r.phoneNumbers(field.NewPath("numbers"), written.Numbers, r.numbers)
 
 	sends, changes := field.NewPath("sends"), field.NewPath("changes")
 	if len(written.Sends) == 0 {
