@@ -41,6 +41,7 @@ func TestExitCodes(t *testing.T) {
 
 // silentCluster is a kubeconfig of a cluster that does not answer.
 func silentCluster(t *testing.T) string {
+	t.Helper()
 	return file(t, "kubeconfig", `{clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}], contexts: [{name: a, context: {cluster: a}}], current-context: a}`)
 }
 
