@@ -15,7 +15,10 @@ import (
 // this machine, where no API server has been for years.
 func restConfig(flags *genericclioptions.ConfigFlags) (*rest.Config, error) {
 	config, err := flags.ToRESTConfig()
-	if err != nil {
+	switch {
+	case err != nil && (*flags.KubeConfig != "" || *flags.Context != ""): // it names the file, or the context
+		return nil, usageError{err}
+	case err != nil:
 		return nil, err
 	}
 	kubeconfig, err := flags.ToRawKubeConfigLoader().RawConfig()

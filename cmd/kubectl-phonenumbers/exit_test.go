@@ -25,7 +25,9 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"nothing"}, exitUsage},
 		{[]string{"explain"}, exitUsage},
 		{[]string{"explain", "pod/a"}, exitUsage},
-		{[]string{"explain", "a", "--kubeconfig", "/nowhere"}, exitError},
+		{[]string{"explain", "a", "--kubeconfig", "/nowhere"}, exitUsage},
+		{[]string{"explain", "a", "--context", "nowhere"}, exitUsage},
+		{[]string{"explain", "a"}, exitError},
 	} {
 		if code, stdout, stderr := play(t, "", test.args...); code != test.want || (code == exitDone) == (stdout == "") || (code == exitDone) != (stderr == "") {
 			t.Errorf("%q ends with %d, not %d: %q %q", test.args, code, test.want, stdout, stderr)
