@@ -34,11 +34,11 @@ func explainCommand() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeObject(flags, "BusinessPortfolio", "MessageTemplate", "NumberPool"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			namespace, _, err := flags.ToRawKubeConfigLoader().Namespace()
+			api, err := newClient(flags, v1alpha1.AddToScheme)
 			if err != nil {
 				return err
 			}
-			api, err := newClient(flags, v1alpha1.AddToScheme)
+			namespace, _, err := flags.ToRawKubeConfigLoader().Namespace()
 			if err != nil {
 				return err
 			}
