@@ -92,17 +92,25 @@ func (m *Machine) Capture(all bool) *Capture {
 		c.rows = append(c.rows, captured{key: k, value: g.encode()})
 		c.add(g, k, &g.rings.table, all)
 	}
-	reservations := m.gate.reservations.bySubject()
-	for subject, l := range m.gate.limits {
+	c.addLimits(all)
+	slices.SortStableFunc(c.rows, func(a, b captured) int {
+		return cmp.Or(slices.Compare(a.key, b.key), cmp.Compare(len(a.value), len(b.value))) // what removes rows comes before them
+	})
+	return c
+}
+
+// addLimits adds the limits. Whoever asks how they stand meanwhile copies them.
+func (c *Capture) addLimits(all bool) {
+	g := &c.machine.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	reservations := g.reservations.bySubject()
+	for subject, l := range g.limits {
 		if all || l.dirty {
 			c.rows = append(c.rows, captured{key: limitKey(subject), value: l.encode(reservations[subject]), limit: l})
 			l.dirty = l.dirty && all
 		}
 	}
-	slices.SortStableFunc(c.rows, func(a, b captured) int {
-		return cmp.Or(slices.Compare(a.key, b.key), cmp.Compare(len(a.value), len(b.value))) // what removes rows comes before them
-	})
-	return c
 }
 
 // add adds the shards of a table.
@@ -172,6 +180,8 @@ func (c *Capture) End(kept bool) {
 	if kept {
 		c.machine.removed = slices.Clone(c.machine.removed[c.removed:])
 	}
+	c.machine.gate.mu.Lock()
+	defer c.machine.gate.mu.Unlock()
 	for _, r := range c.rows {
 		switch {
 		case r.shard != nil:
