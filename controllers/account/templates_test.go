@@ -29,7 +29,7 @@ func newTemplatePolling(t *testing.T, account string) *templatePolling {
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, GenerateName: "offer-"},
 		Spec:       v1alpha1.MessageTemplateSpec{TemplateName: "offer", Language: "en_US", WhatsAppBusinessAccountID: account, PolicyName: "meta-2025"},
 	}
-	p.Must(p.Direct.Create(p.Ctx, p.template))
+	p.Must(p.Client.Create(p.Ctx, p.template)) // so that the cache knows of it
 	// The API server is shared, and accounts are read for all namespaces.
 	p.T.Cleanup(func() { _ = p.Direct.Delete(context.Background(), p.template) })
 	p.meta.AddTemplate("4001", account, "offer", "en_US", "UTILITY")
