@@ -30,11 +30,7 @@ whether the user was messaged, or wrote.`,
   kubectl phonenumbers can-send hotels +15565550001 -n fleet --template autumn_sale --operator-account fleet/campaign`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			namespace, operator, err := f.scope()
-			if err != nil {
-				return err
-			}
-			api, err := newClient(f.ConfigFlags, v1alpha1.AddToScheme)
+			api, namespace, operator, err := f.open()
 			if err != nil {
 				return err
 			}

@@ -47,7 +47,7 @@ It ends with 0 where there is neither an error nor a warning, with 3 where there
 				return err
 			}
 			if output == outputTable {
-				writeFindings(cmd.OutOrStdout(), report)
+				writeFindings(printer{cmd.OutOrStdout()}, report)
 			} else if err := encode(cmd.OutOrStdout(), output, report); err != nil {
 				return err
 			}

@@ -75,7 +75,7 @@ func explain(ctx context.Context, api client.Reader, namespace, what string, to 
 		explained = explainPool(object)
 	}
 	stood, _ := new(remote.Standing).Of(object)
-	explained.write(to, object.CommonStatus(), stood.Budgets)
+	explained.write(printer{to}, object.CommonStatus(), stood.Budgets)
 	return nil
 }
 

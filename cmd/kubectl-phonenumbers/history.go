@@ -29,11 +29,7 @@ each condition that no transition tells of has been as it is.`,
 			if tail < 0 {
 				return usageErrorf("--tail: must be a whole number, 0 for all")
 			}
-			namespace, _, err := f.scope()
-			if err != nil {
-				return err
-			}
-			api, err := newClient(f.ConfigFlags, v1alpha1.AddToScheme)
+			api, namespace, _, err := f.open()
 			if err != nil {
 				return err
 			}

@@ -36,11 +36,7 @@ func refuseWith(cmd *cobra.Command, what string, flags ...string) error {
 
 // live is where a number or a portfolio stands. Of a number that shares the limit of its portfolio that is the portfolio.
 func (f *clusterFlags) live(cmd *cobra.Command, what string) (start liveStart, err error) {
-	namespace, _, err := f.scope()
-	if err != nil {
-		return start, err
-	}
-	api, err := newClient(f.ConfigFlags, v1alpha1.AddToScheme)
+	api, namespace, _, err := f.open()
 	if err != nil {
 		return start, err
 	}

@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	code := exitCode(err, began)
 	if code != exitNo {
-		fmt.Fprintln(stderr, "Error:", strings.Join(strings.Fields(err.Error()), " "))
+		fmt.Fprintln(stderr, "Error:", printable(strings.Join(strings.Fields(err.Error()), " ")))
 	}
 	return code
 }

@@ -6,7 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/standing/remote"
 )
 
@@ -69,6 +71,15 @@ func (f *clusterFlags) scope() (namespace string, operator *remote.Options, err 
 	}
 	namespace, _, err = f.ToRawKubeConfigLoader().Namespace()
 	return namespace, &f.operator, err
+}
+
+// open is scope, with a client of the cluster for the kinds of the fleet.
+func (f *clusterFlags) open() (api client.Client, namespace string, operator *remote.Options, err error) {
+	if namespace, operator, err = f.scope(); err != nil {
+		return nil, "", nil, err
+	}
+	api, err = newClient(f.ConfigFlags, v1alpha1.AddToScheme)
+	return api, namespace, operator, err
 }
 
 // checkOperator says which of the flags of the operator's API is wrong. What only the operator can refuse is no error: counts are not live then.

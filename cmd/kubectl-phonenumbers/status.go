@@ -30,11 +30,7 @@ func statusCommand() *cobra.Command {
   kubectl phonenumbers status hotels -n fleet`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			namespace, operator, err := f.scope()
-			if err != nil {
-				return err
-			}
-			api, err := newClient(f.ConfigFlags, v1alpha1.AddToScheme)
+			api, namespace, operator, err := f.open()
 			if err != nil {
 				return err
 			}
@@ -98,6 +94,15 @@ func statedOf(r *resource) stated {
 	return stated{r.item, r.live, summary.State, summary.Tier, string(summary.Quality), r.problems, overview.Upcoming(r.Object, &r.item)}
 }
 
+// encodeFleet writes where objects stand, for programs.
+func encodeFleet(to io.Writer, format outputFormat, all []resource) error {
+	items := make([]stated, len(all))
+	for i := range all {
+		items[i] = statedOf(&all[i])
+	}
+	return encode(to, format, map[string]any{"items": items})
+}
+
 // fleet writes where a fleet stands.
 func (w *statusWriter) fleet(f *fleet, standing *remote.Standing, namespace string) error {
 	numbers, portfolios := mostUrgent(f.numbers, standing), mostUrgent(f.portfolios, standing)
@@ -110,11 +115,7 @@ func (w *statusWriter) fleet(f *fleet, standing *remote.Standing, namespace stri
 		}
 		return nil
 	case outputJSON, outputYAML:
-		items := make([]stated, len(all))
-		for i := range all {
-			items[i] = statedOf(&all[i])
-		}
-		return encode(w, w.format, map[string]any{"items": items})
+		return encodeFleet(w, w.format, all)
 	default: // for people
 	}
 	fmt.Fprintf(w, "%s: %s, %s, %s, %s\n", w.paint.bold(cmp.Or(namespace, "All namespaces")), counted(f.numbers),
@@ -204,7 +205,7 @@ func (w *statusWriter) freshness(standing *remote.Standing, of []resource) {
 
 // notLive is a sentence that says why nothing is live.
 func notLive(problem error) string {
-	return "Not live: " + strings.Join(strings.Fields(problem.Error()), " ") + "."
+	return "Not live: " + printable(strings.Join(strings.Fields(problem.Error()), " ")) + "."
 }
 
 // stamp is an instant as the sentences of statuses write it.
@@ -230,7 +231,7 @@ func (w *statusWriter) urgent(all []resource, namespaces bool) {
 				if namespace := all[i].GetNamespace(); namespaces && namespace != "" {
 					name += " -n " + namespace
 				}
-				fmt.Fprintf(w, "  %s %s: %s\n", name, w.paint.urgent(p.Urgency, p.Reason), p.Message)
+				fmt.Fprintf(w, "  %s %s: %s\n", name, w.paint.urgent(p.Urgency, p.Reason), printable(p.Message))
 			}
 		}
 	}

@@ -168,3 +168,28 @@ func TestStatusIsLive(t *testing.T) {
 		t.Errorf("%v in\n%s", err, stdout)
 	}
 }
+
+// Whoever may write a status, or is quoted in one, gives no commands to the terminal of who looks at it, and makes no lines that look like others.
+func TestTextOfTheClusterIsNoCommandOfATerminal(t *testing.T) {
+	c := cluster(t)
+	statusFleet(t, c, "hostile", "+1555010960")
+	const said = "many\x1b[2J blocks\r\u202e\nNUMBER\tfine"
+	var n v1alpha1.PhoneNumber
+	if err := c.api.Get(t.Context(), client.ObjectKey{Namespace: "hostile", Name: "support"}, &n); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n.Status.Conditions {
+		n.Status.Conditions[i].Message = said
+	}
+	n.Status.Explanation = []string{said}
+	n.Status.History = []v1alpha1.Transition{{Time: metav1.NewTime(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)), Reason: v1alpha1.ReasonFlagged, Message: said}}
+	if err := c.api.Status().Update(t.Context(), &n); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"status"}, {"status", "-o", "wide"}, {"status", "support"}, {"history"}, {"history", "support"}, {"explain", "support"}, {"top", "-o", "wide"}} {
+		code, stdout, stderr := play(t, "", append(args, "--kubeconfig", c.kubeconfig, "-n", "hostile")...)
+		if text := stdout + stderr; code != 0 || strings.ContainsAny(text, "\x1b\r\u202e") || !strings.Contains(text, "many\ufffd[2J blocks") {
+			t.Errorf("%q ends with %d and says\n%q", args, code, text)
+		}
+	}
+}

@@ -34,7 +34,7 @@ func (w *statusWriter) one(o v1alpha1.Object, standing *remote.Standing) error {
 	if len(r.problems) > 0 {
 		fmt.Fprintln(w, "\n"+w.paint.bold("To look at:"))
 		for _, p := range r.problems {
-			fmt.Fprintf(w, "  %s: %s\n", w.paint.urgent(p.Urgency, p.Reason), p.Message)
+			fmt.Fprintf(w, "  %s: %s\n", w.paint.urgent(p.Urgency, p.Reason), printable(p.Message))
 		}
 	}
 	return nil
@@ -44,7 +44,7 @@ func (w *statusWriter) head(r *resource) {
 	var facts []string
 	add := func(format string, value string) {
 		if value != "" {
-			facts = append(facts, fmt.Sprintf(format, value))
+			facts = append(facts, printable(fmt.Sprintf(format, value)))
 		}
 	}
 	summary := r.Summary()
@@ -99,13 +99,13 @@ func (w *statusWriter) next(r *resource) {
 	if len(upcoming) > 0 {
 		fmt.Fprintln(w, "\n"+w.paint.bold("Next:"))
 		for _, e := range upcoming {
-			fmt.Fprintf(w, "  %s  %s\n", e.Time.Format(time.DateTime), e.What)
+			fmt.Fprintf(w, "  %s  %s\n", e.Time.Format(time.DateTime), printable(e.What))
 		}
 	}
 	if upgrade := limitOf(r.Object).Upgrade; len(upgrade.Missing) > 0 {
-		fmt.Fprintf(w, "\n%s\n", w.paint.bold("Missing for "+upgrade.NextTier+":"))
+		fmt.Fprintf(w, "\n%s\n", w.paint.bold(printable("Missing for "+upgrade.NextTier+":")))
 		for _, missing := range upgrade.Missing {
-			fmt.Fprintln(w, "  "+missing)
+			fmt.Fprintln(w, printable("  "+missing))
 		}
 	}
 }

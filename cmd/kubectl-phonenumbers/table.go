@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"golang.org/x/term"
 
@@ -38,7 +39,11 @@ func (t *table) lines(wide bool) []string {
 	aligned := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(aligned, strings.Join(t.columns[:columns], "\t"))
 	for i := range t.rows {
-		fmt.Fprintln(aligned, strings.Join(t.rows[i].cells[:columns], "\t"))
+		cells := make([]string, columns)
+		for c := range cells {
+			cells[c] = printable(t.rows[i].cells[c])
+		}
+		fmt.Fprintln(aligned, strings.Join(cells, "\t"))
 	}
 	_ = aligned.Flush() // to memory, which takes all
 	return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
@@ -55,6 +60,32 @@ func (t *table) write(to io.Writer, paint palette, wide bool) error {
 		}
 	}
 	return nil
+}
+
+// printable is a text of the cluster as a part of one line. Whoever may write a status may write into it what a terminal would take for
+// commands.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\t':
+			return ' '
+		case !unicode.IsPrint(r):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}
+
+// printer writes lines of texts of the cluster, as printable makes them.
+type printer struct{ io.Writer }
+
+func (p printer) Write(lines []byte) (int, error) {
+	all := strings.Split(string(lines), "\n")
+	for i := range all {
+		all[i] = printable(all[i])
+	}
+	_, err := io.WriteString(p.Writer, strings.Join(all, "\n"))
+	return len(lines), err
 }
 
 // palette says whether what is written is coloured.

@@ -32,22 +32,18 @@ func topCommand() *cobra.Command {
 		Use:   "top",
 		Short: "Show all numbers live, those first that have used most of their limits",
 		Long: `Show all numbers live, those first that have used most of their limits. A terminal shows as many as it has lines, and is drawn again each
-second, until Ctrl-C. Elsewhere, or with --once, all numbers are written once.`,
+second, until Ctrl-C. Elsewhere, for programs, or with --once, all numbers are written once.`,
 		Example: `  # Which numbers are near their limits?
   kubectl phonenumbers top -A`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			namespace, operator, err := f.scope()
-			if err != nil {
-				return err
-			}
-			api, err := newClient(f.ConfigFlags, v1alpha1.AddToScheme)
+			api, namespace, operator, err := f.open()
 			if err != nil {
 				return err
 			}
 			to, selection := cmd.OutOrStdout(), apiclient.Selection{Namespace: namespace}
-			view := topView{paint: paletteOf(to), wide: output == outputWide, namespaces: namespace == ""}
-			if once || !isTerminal(to) {
+			view := topView{paint: paletteOf(to), format: output, namespaces: namespace == ""}
+			if once || output == outputJSON || output == outputYAML || !isTerminal(to) {
 				numbers, err := listNumbers(cmd.Context(), api, namespace)
 				if err != nil {
 					return err
@@ -72,7 +68,7 @@ second, until Ctrl-C. Elsewhere, or with --once, all numbers are written once.`,
 	addClusterFlags(cmd, &f)
 	f.addAllNamespaces(cmd)
 	cmd.Flags().BoolVar(&once, "once", false, "Write all numbers once.")
-	addOutput(cmd, &output, "How to write it: table, or wide for more columns.", outputTable, outputWide)
+	addOutput(cmd, &output, "How to write it: for people, with more columns, or for programs.", outputTable, outputWide, outputJSON, outputYAML)
 	return cmd
 }
 
@@ -116,14 +112,18 @@ type topView struct {
 	numbers  []v1alpha1.Object
 	standing *remote.Standing
 
-	paint            palette
-	wide, namespaces bool
+	paint      palette
+	format     outputFormat
+	namespaces bool
 }
 
 // write writes all numbers.
 func (v *topView) write(to io.Writer) error {
+	if v.format == outputJSON || v.format == outputYAML {
+		return encodeFleet(to, v.format, v.fullest(len(v.numbers)))
+	}
 	fmt.Fprintln(to, strings.Join(v.head(), "\n"))
-	return v.table(len(v.numbers)).write(to, v.paint, v.wide)
+	return v.table(len(v.numbers)).write(to, v.paint, v.format == outputWide)
 }
 
 // head says how many numbers there are and how old what is shown is.
@@ -135,18 +135,26 @@ func (v *topView) head() []string {
 	return lines
 }
 
-// table has the first numbers, those first that have used most.
-func (v *topView) table(most int) *statusTable {
+// fullest are so many of the numbers, those first that have used most.
+func (v *topView) fullest(most int) []resource {
 	all := make([]resource, len(v.numbers))
 	for i, n := range v.numbers {
 		all[i] = resource{Object: n}
 		all[i].item, all[i].live = v.standing.Of(n)
 	}
 	slices.SortFunc(all, func(a, b resource) int { return fullest(&a.item, &b.item) })
-	t := newStatusTable("NUMBER", v.namespaces)
-	for i := range all[:min(len(all), most)] {
+	all = all[:min(len(all), most)]
+	for i := range all {
 		all[i].problems = overview.Problems(all[i].Object, &all[i].item)
-		t.add(&all[i])
+	}
+	return all
+}
+
+// table has the first numbers.
+func (v *topView) table(most int) *statusTable {
+	t := newStatusTable("NUMBER", v.namespaces)
+	for _, r := range v.fullest(most) {
+		t.add(&r)
 	}
 	return t
 }
@@ -192,7 +200,7 @@ func (v *topView) draw(to io.Writer, size func() (width, height int)) error {
 		line(text, overview.Fine)
 	}
 	t := v.table(max(0, height-len(lines)-2)) // without the columns' names, and the line of the cursor
-	for i, text := range t.lines(v.wide) {
+	for i, text := range t.lines(v.format == outputWide) {
 		urgency := overview.Fine
 		if i > 0 {
 			urgency = t.rows[i-1].urgency

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -30,6 +31,18 @@ fresh    -           -        -     -           -     -      0         0        
 `
 	if code, stdout, stderr := play(t, "", "top", "--kubeconfig", c.kubeconfig, "-n", "top"); code != 0 || stdout+stderr != want {
 		t.Errorf("it ends with %d and says\n%s%s", code, stdout, stderr)
+	}
+	code, stdout, stderr := play(t, "", "top", "--kubeconfig", c.kubeconfig, "-n", "top", "-o", "json")
+	var all struct {
+		Items []struct {
+			Name, State string
+			Used        *int64
+			Problems    []struct{ Reason string }
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &all); err != nil || code != 0 || stderr != "" || len(all.Items) != 3 || all.Items[0].Name != "hotels" ||
+		*all.Items[1].Used != 100 || all.Items[1].Problems[0].Reason != "QualityLow" {
+		t.Errorf("for programs it ends with %d, %v and says\n%s%s", code, err, stdout, stderr)
 	}
 	if code, _, stderr := play(t, "", "top", "hotels"); code != exitUsage || stderr == "" {
 		t.Errorf("with an argument it ends with %d, %s", code, stderr)
