@@ -11,9 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/check"
@@ -73,16 +71,7 @@ func (c *checkFlags) run(ctx context.Context, f *flags) error {
 	if namespace == "" {
 		return errors.Join(errors.New("set --namespace"), unknown)
 	}
-	config, err := ctrl.GetConfig()
-	if err != nil {
-		return err
-	}
-	config.UserAgent = userAgent()
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		return err
-	}
-	api, err := client.New(config, client.Options{Scheme: scheme})
+	api, err := newClient(v1alpha1.AddToScheme)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -36,16 +35,7 @@ const crdsOwner = client.FieldOwner("helm")
 
 // applyCRDs makes the kinds in the cluster those of this program. Resources of these kinds stay.
 func applyCRDs(ctx context.Context) error {
-	api, err := ctrl.GetConfig()
-	if err != nil {
-		return err
-	}
-	api.UserAgent = userAgent()
-	scheme := runtime.NewScheme()
-	if err := apiextensionsv1.AddToScheme(scheme); err != nil {
-		return err
-	}
-	c, err := client.New(api, client.Options{Scheme: scheme})
+	c, err := newClient(apiextensionsv1.AddToScheme)
 	if err != nil {
 		return err
 	}

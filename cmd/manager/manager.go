@@ -46,6 +46,20 @@ func authorised(told *expose.Exposition) func(*rest.Config, *http.Client) (metri
 // userAgent is what the operator calls itself to others.
 func userAgent() string { return "numberfleet/" + version.Release() }
 
+// newClient is a client of the cluster for the kinds of one API group, of a command that runs no manager.
+func newClient(addToScheme func(*runtime.Scheme) error) (client.Client, error) {
+	api, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, err
+	}
+	api.UserAgent = userAgent()
+	scheme := runtime.NewScheme()
+	if err := addToScheme(scheme); err != nil {
+		return nil, err
+	}
+	return client.New(api, client.Options{Scheme: scheme})
+}
+
 // newManager makes a manager, with a lease of replicas if there are several.
 func newManager(f flags, replicas bool, told *expose.Exposition) (manager ctrl.Manager, of *lease, err error) {
 	scheme := runtime.NewScheme()

@@ -3,11 +3,13 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/standing/remote"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
 
@@ -42,16 +44,16 @@ var operatorRights = []right{
 // userRights are what commands of the plugin need of whoever calls them.
 var userRights = []right{
 	{[]string{"list", "watch"}, ours, []string{"phonenumbers", "messagetemplates", "numberpools", "businessportfolios", "messagingpolicies"}, nil, false, "status, top, history and explain"},
-	{[]string{"get"}, ours, []string{"phonenumbers/standing"}, nil, false, "live counts"},
 	{[]string{"get"}, "", []string{"configmaps"}, []string{unclaimed.ConfigMap}, true, "unclaimed"},
 	{[]string{"list"}, "", []string{"pods", "services"}, nil, true, "doctor and report"},
 	{[]string{"list"}, "apps", []string{"deployments"}, nil, true, "doctor and report"},
 	{[]string{"get"}, "", []string{"pods/log"}, nil, true, "report"},
 	{[]string{"create"}, "", []string{"pods/portforward"}, nil, true, "live counts"},
+	{[]string{"create"}, "", []string{"serviceaccounts/token"}, []string{remote.DefaultAccount}, true, "live counts"},
 }
 
-// each calls a function with each single access that a right is made of.
-func (r *right) each(ownNamespace, fleetNamespace string, do func(authorizationv1.ResourceAttributes) error) error {
+// accesses are the single accesses that a right is made of.
+func (r *right) accesses(ownNamespace, fleetNamespace string) iter.Seq[authorizationv1.ResourceAttributes] {
 	names := r.names
 	if len(names) == 0 {
 		names = []string{""}
@@ -60,17 +62,32 @@ func (r *right) each(ownNamespace, fleetNamespace string, do func(authorizationv
 	if r.own {
 		namespace = ownNamespace
 	}
-	for _, resource := range r.resources {
-		resource, sub, _ := strings.Cut(resource, "/")
-		for _, verb := range r.verbs {
-			for _, name := range names {
-				if err := do(authorizationv1.ResourceAttributes{Namespace: namespace, Verb: verb, Group: r.group, Resource: resource, Subresource: sub, Name: name}); err != nil {
-					return err
+	return func(yield func(authorizationv1.ResourceAttributes) bool) {
+		for _, resource := range r.resources {
+			resource, sub, _ := strings.Cut(resource, "/")
+			for _, verb := range r.verbs {
+				for _, name := range names {
+					if !yield(authorizationv1.ResourceAttributes{Namespace: namespace, Verb: verb, Group: r.group, Resource: resource, Subresource: sub, Name: name}) {
+						return
+					}
 				}
 			}
 		}
 	}
-	return nil
+}
+
+// denied are those of some accesses that are not allowed.
+func denied(accesses iter.Seq[authorizationv1.ResourceAttributes], allowed func(authorizationv1.ResourceAttributes) (bool, error)) (denied []string, err error) {
+	for access := range accesses {
+		is, err := allowed(access)
+		if err != nil {
+			return nil, err
+		}
+		if !is {
+			denied = append(denied, spelled(&access))
+		}
+	}
+	return denied, nil
 }
 
 // spelled is an access as kubectl auth can-i takes it.
@@ -99,20 +116,16 @@ func findOperatorRights(ctx context.Context, e *examination) (findings []Finding
 	}
 	user := fmt.Sprintf("system:serviceaccount:%s:%s", e.OperatorNamespace, account)
 	groups := []string{"system:serviceaccounts", "system:serviceaccounts:" + e.OperatorNamespace, "system:authenticated"}
+	mayOperator := func(access authorizationv1.ResourceAttributes) (bool, error) {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: user, Groups: groups, ResourceAttributes: &access}}
+		err := e.API.Create(ctx, review)
+		return review.Status.Allowed, err
+	}
 	for i := range operatorRights {
 		r := &operatorRights[i]
-		var denied []string
-		if err := r.each(e.OperatorNamespace, "", func(access authorizationv1.ResourceAttributes) error {
-			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: user, Groups: groups, ResourceAttributes: &access}}
-			if err := e.API.Create(ctx, review); err != nil {
-				return fmt.Errorf("what the operator may do: %w", err)
-			}
-			if !review.Status.Allowed {
-				denied = append(denied, spelled(&access))
-			}
-			return nil
-		}); err != nil {
-			return findings, err
+		denied, err := denied(r.accesses(e.OperatorNamespace, ""), mayOperator)
+		if err != nil {
+			return findings, fmt.Errorf("what the operator may do: %w", err)
 		}
 		if len(denied) > 0 {
 			findings = append(findings, Finding{Severity: Error, Command: fmt.Sprintf("kubectl -n %s auth can-i %s --as=%s", e.OperatorNamespace, denied[0], user),
@@ -124,20 +137,16 @@ func findOperatorRights(ctx context.Context, e *examination) (findings []Finding
 
 // findYourRights says which commands whoever asks lacks rights for.
 func findYourRights(ctx context.Context, e *examination) (findings []Finding, err error) {
+	mayYou := func(access authorizationv1.ResourceAttributes) (bool, error) {
+		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &access}}
+		err := e.API.Create(ctx, review)
+		return review.Status.Allowed, err
+	}
 	for i := range userRights {
 		r := &userRights[i]
-		var denied []string
-		if err := r.each(e.OperatorNamespace, e.Namespace, func(access authorizationv1.ResourceAttributes) error {
-			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &access}}
-			if err := e.API.Create(ctx, review); err != nil {
-				return fmt.Errorf("what you may do: %w", err)
-			}
-			if !review.Status.Allowed {
-				denied = append(denied, spelled(&access))
-			}
-			return nil
-		}); err != nil {
-			return findings, err
+		denied, err := denied(r.accesses(e.OperatorNamespace, e.Namespace), mayYou)
+		if err != nil {
+			return findings, fmt.Errorf("what you may do: %w", err)
 		}
 		if len(denied) > 0 {
 			where := "all namespaces"
