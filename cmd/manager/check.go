@@ -37,7 +37,7 @@ func checkCommand(f *flags) *cobra.Command {
 
 For the time of the check there is a PhoneNumber of its own, whose number begins with 999 and so is nobody's. The webhook
 says that one message of it was delivered. The check ends well when the status of the PhoneNumber counts the user. Nothing of
-the fleet changes, and the PhoneNumber is deleted.
+the fleet changes, and the PhoneNumber is deleted. Where the check is killed it stays: its name begins with numberfleet-check-.
 
 Whoever runs it needs the file app-secret of the folder --webhook-credentials, and in the namespace the verbs create, get and
 delete on phonenumbers.whatsapp.numberfleet.dev. The exit code is 0 if the webhook is counted, and 1 if not, with the reason
