@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // newCluster runs a cluster until the test ends.
@@ -64,17 +66,21 @@ func publish(t *testing.T, js jetstream.JetStream, message string) {
 	})
 }
 
-// insist tries again until it succeeds: nodes may be down, slow, or elect a leader.
+// insist tries again until it succeeds: nodes may be down, slow, or elect a leader, and after a cut their connections wait as long again
+// before they send what was lost.
 func insist(t *testing.T, try func() error) {
 	t.Helper()
 	var err error
-	for range 60 { // each takes at most the five seconds of JetStream's client
+	for patience := time.After(rig.Patience); ; time.Sleep(100 * time.Millisecond) {
 		if err = try(); err == nil {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
+		select {
+		case <-patience:
+			t.Fatal(err)
+		default:
+		}
 	}
-	t.Fatal(err)
 }
 
 // holds waits until a stream has exactly these messages. One that was published again may be there again, and behind others: it waited
