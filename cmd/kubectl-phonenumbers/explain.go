@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -14,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	apiclient "numberfleet.dev/numberfleet/api/client"
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
@@ -23,6 +21,7 @@ import (
 
 func explainCommand() *cobra.Command {
 	flags := genericclioptions.NewConfigFlags(true)
+	var output outputFormat
 	cmd := &cobra.Command{
 		Use:   "explain NAME | businessportfolio/NAME | messagetemplate/NAME | numberpool/NAME",
 		Short: "Say in sentences why a number is where it is, what is missing for the next tier, and what would lower it",
@@ -42,102 +41,118 @@ func explainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return explain(cmd.Context(), api, namespace, args[0], cmd.OutOrStdout())
+			object, err := getObject(cmd.Context(), api, namespace, args[0])
+			if err != nil {
+				return err
+			}
+			explained := explain(object)
+			if output != outputTable {
+				return encode(cmd.OutOrStdout(), output, explained)
+			}
+			explained.write(printer{cmd.OutOrStdout()})
+			return nil
 		},
 	}
 	addConfigFlags(cmd, flags)
+	addOutput(cmd, &output, "How to write it: for people, or for programs.", outputTable, outputJSON, outputYAML)
 	return cmd
 }
 
-// explanation is what is said of a resource beside what all kinds have in common.
+// lately is how many transitions an explanation has.
+const lately = 8
+
+// explanation is why an object is where it is, as its status says.
 type explanation struct {
-	head      string
-	sentences []string
-	asOf      metav1.Time
-	members   []v1alpha1.PoolMember
+	Kind      string      `json:"kind"`
+	Namespace string      `json:"namespace,omitempty"`
+	Name      string      `json:"name"`
+	Summary   string      `json:"summary"`
+	AsOf      metav1.Time `json:"asOf,omitzero"`
+	Why       []string    `json:"why"`
+	// Ready is the condition of that type; nil where the operator has not seen the object yet.
+	Ready   *metav1.Condition     `json:"ready,omitempty"`
+	Budgets []apiclient.Budget    `json:"budgets,omitempty"`
+	Members []v1alpha1.PoolMember `json:"members,omitempty"`
+	// Lately is what happened, the newest first.
+	Lately []v1alpha1.Transition `json:"lately,omitempty"`
 }
 
-// explain writes what the status of a resource says, for people to read.
-func explain(ctx context.Context, api client.Reader, namespace, what string, to io.Writer) error {
-	object, err := getObject(ctx, api, namespace, what)
-	if err != nil {
-		return err
+func explain(object v1alpha1.Object) *explanation {
+	status := object.CommonStatus()
+	standing, _ := new(remote.Standing).Of(object)
+	e := &explanation{
+		Kind: remote.KindOf(object), Namespace: object.GetNamespace(), Name: object.GetName(), Why: []string{}, Budgets: standing.Budgets,
+		Ready:  meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady),
+		Lately: slices.Clone(status.History[max(0, len(status.History)-lately):]),
 	}
-	var explained explanation
+	slices.Reverse(e.Lately)
+	e.Summary = e.Kind + " " + fullName(object)
 	switch object := object.(type) {
 	case *v1alpha1.PhoneNumber:
-		explained = explainNumber(object)
+		e.addNumber(object)
 	case *v1alpha1.BusinessPortfolio:
-		explained = explainPortfolio(object)
+		e.addPortfolio(object)
 	case *v1alpha1.MessageTemplate:
-		explained = explainTemplate(object)
+		e.addTemplate(object)
 	case *v1alpha1.NumberPool:
-		explained = explainPool(object)
+		e.addPool(object)
 	}
-	stood, _ := new(remote.Standing).Of(object)
-	explained.write(printer{to}, object.CommonStatus(), stood.Budgets)
-	return nil
+	e.addUnfit(status)
+	return e
 }
 
-func explainNumber(n *v1alpha1.PhoneNumber) explanation {
+func (e *explanation) addNumber(n *v1alpha1.PhoneNumber) {
 	s := &n.Status
-	head := fmt.Sprintf("PhoneNumber %s/%s", n.Namespace, n.Name)
 	if s.Tier.Name != "" {
-		head += fmt.Sprintf(" is %s: %s", s.State, limit(&s.CommonStatus, &s.LimitStatus, s.Quality.Rating))
+		e.Summary += fmt.Sprintf(" is %s: %s", s.State, limit(&s.CommonStatus, &s.LimitStatus, s.Quality.Rating))
 	}
-	sentences := slices.Clone(s.Explanation)
+	e.Why, e.AsOf = append(e.Why, s.Explanation...), s.Usage.ObservedTime
 	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionUsageFresh); c != nil && c.Status != metav1.ConditionTrue {
-		sentences = append(sentences, c.Message)
+		e.Why = append(e.Why, c.Message)
 	}
 	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionUsageComplete); c != nil {
-		sentences = append(sentences, c.Message)
+		e.Why = append(e.Why, c.Message)
 	}
-	return explanation{head: head, sentences: append(sentences, unfit(&s.CommonStatus)...), asOf: s.Usage.ObservedTime}
 }
 
-func explainPortfolio(p *v1alpha1.BusinessPortfolio) explanation {
+func (e *explanation) addPortfolio(p *v1alpha1.BusinessPortfolio) {
 	s := &p.Status
-	head := "BusinessPortfolio " + p.Name
 	if s.Tier.Name != "" {
-		head += ": " + limit(&s.CommonStatus, &s.LimitStatus, s.Quality.Rating)
+		e.Summary += ": " + limit(&s.CommonStatus, &s.LimitStatus, s.Quality.Rating)
 	}
 	if s.Numbers != nil {
-		head += fmt.Sprintf(", %d numbers", *s.Numbers)
+		e.Summary += fmt.Sprintf(", %d numbers", *s.Numbers)
 	}
-	return explanation{head: head, sentences: append(slices.Clone(s.Explanation), unfit(&s.CommonStatus)...), asOf: s.Usage.ObservedTime}
+	e.Why, e.AsOf = append(e.Why, s.Explanation...), s.Usage.ObservedTime
 }
 
-// unfit says what of the budgets, or of the numbers of a pool, is not as it should be.
-func unfit(s *v1alpha1.CommonStatus) (sentences []string) {
-	for _, c := range s.Conditions {
-		if (c.Type == v1alpha1.ConditionBudgetsFit || c.Type == v1alpha1.ConditionMembersFit) && c.Status != metav1.ConditionTrue {
-			sentences = append(sentences, c.Message)
-		}
-	}
-	return sentences
-}
-
-func explainPool(p *v1alpha1.NumberPool) explanation {
+func (e *explanation) addPool(p *v1alpha1.NumberPool) {
 	s := &p.Status
-	head := fmt.Sprintf("NumberPool %s/%s", p.Namespace, p.Name)
 	if s.Numbers != nil && s.Sendable != nil {
-		head += fmt.Sprintf(": %d of %d numbers may send%s, %s", *s.Sendable, *s.Numbers, reserved(s.Reserved),
+		e.Summary += fmt.Sprintf(": %d of %d numbers may send%s, %s", *s.Sendable, *s.Numbers, reserved(s.Reserved),
 			remaining(s.Conditions, &v1alpha1.UsageStatus{Remaining: s.Remaining, SendableTime: s.SendableTime}))
 	}
-	return explanation{head: head, sentences: unfit(&s.CommonStatus), members: s.Members}
+	e.Members = s.Members
 }
 
-func explainTemplate(t *v1alpha1.MessageTemplate) explanation {
+func (e *explanation) addTemplate(t *v1alpha1.MessageTemplate) {
 	s := &t.Status
-	head := fmt.Sprintf("MessageTemplate %s/%s", t.Namespace, t.Name)
 	if s.State != "" {
-		head += fmt.Sprintf(" is %s, quality %s", s.State, s.Quality.Rating)
+		e.Summary += fmt.Sprintf(" is %s, quality %s", s.State, s.Quality.Rating)
 	}
-	var sentences []string
 	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionSendable); c != nil {
-		sentences = append(sentences, c.Message+" (rule 8)")
+		e.Why = append(e.Why, c.Message+" (rule 8)")
 	}
-	return explanation{head: head, sentences: sentences, asOf: s.EvaluatedTime}
+	e.AsOf = s.EvaluatedTime
+}
+
+// addUnfit says what of the budgets, or of the numbers of a pool, is not as it should be.
+func (e *explanation) addUnfit(s *v1alpha1.CommonStatus) {
+	for _, c := range s.Conditions {
+		if (c.Type == v1alpha1.ConditionBudgetsFit || c.Type == v1alpha1.ConditionMembersFit) && c.Status != metav1.ConditionTrue {
+			e.Why = append(e.Why, c.Message)
+		}
+	}
 }
 
 // limit says what a number or a portfolio may send, and how it is rated.
@@ -179,33 +194,29 @@ func remaining(conditions []metav1.Condition, usage *v1alpha1.UsageStatus) strin
 	}
 }
 
-// lately is how many transitions are shown.
-const lately = 8
-
-func (e explanation) write(to io.Writer, status *v1alpha1.CommonStatus, budgets []apiclient.Budget) {
-	fmt.Fprintln(to, e.head)
-	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady); c == nil {
+// write writes it for people.
+func (e *explanation) write(to io.Writer) {
+	fmt.Fprintln(to, e.Summary)
+	if e.Ready == nil {
 		fmt.Fprintln(to, "\nThe operator has not seen it yet.")
-	} else if c.Status != metav1.ConditionTrue {
-		fmt.Fprintf(to, "\nNot ready, %s: %s\n", c.Reason, c.Message)
+	} else if e.Ready.Status != metav1.ConditionTrue {
+		fmt.Fprintf(to, "\nNot ready, %s: %s\n", e.Ready.Reason, e.Ready.Message)
 	}
-	if len(e.sentences) > 0 {
+	if len(e.Why) > 0 {
 		since := ""
-		if !e.asOf.IsZero() {
-			since = ", as of " + e.asOf.UTC().Format(time.DateTime+" MST")
+		if !e.AsOf.IsZero() {
+			since = ", as of " + e.AsOf.UTC().Format(time.DateTime+" MST")
 		}
 		fmt.Fprintf(to, "\nWhy%s:\n", since)
-		for _, sentence := range e.sentences {
+		for _, sentence := range e.Why {
 			fmt.Fprintln(to, "  -", sentence)
 		}
 	}
-	writeBudgets(to, budgets)
-	writeMembers(to, e.members)
-	if len(status.History) > 0 {
+	writeBudgets(to, e.Budgets)
+	writeMembers(to, e.Members)
+	if len(e.Lately) > 0 {
 		fmt.Fprintln(to, "\nLately:")
-		last := slices.Clone(status.History[max(0, len(status.History)-lately):])
-		slices.Reverse(last)
-		for _, t := range last {
+		for _, t := range e.Lately {
 			fmt.Fprintf(to, "  %s  %-18s %s\n", t.Time.UTC().Format(time.DateTime), t.Reason, t.Message)
 		}
 	}

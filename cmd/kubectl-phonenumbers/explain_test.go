@@ -113,6 +113,65 @@ Numbers:
   hotels   Restricted  0          LimitReached
   support  Connected   50         -
 `},
+		{"a number, for programs", []string{"hotels", "-o", "json"}, 0, `{
+  "kind": "PhoneNumber",
+  "namespace": "default",
+  "name": "hotels",
+  "summary": "PhoneNumber default/hotels is Restricted: tier 250, 250 of 250 used, 0 remain (LimitReached, until 2026-03-02 10:00:00 UTC), quality High",
+  "asOf": "2026-03-02T09:00:00Z",
+  "why": [
+    "Restricted since then. (rule 1 of a document)"
+  ],
+  "ready": {
+    "type": "Ready",
+    "status": "False",
+    "lastTransitionTime": "2026-03-02T09:00:00Z",
+    "reason": "PolicyNotFound",
+    "message": "There is no MessagingPolicy."
+  },
+  "lately": [
+    {
+      "time": "2026-03-02T09:00:00Z",
+      "reason": "Restricted",
+      "message": "250 of 250 are used"
+    }
+  ]
+}
+`},
+		{"a portfolio, with its budgets, for programs", []string{"wabp/acme", "-o", "yaml"}, 0, `asOf: "2026-03-02T09:00:00Z"
+budgets:
+- guaranteed: 400
+  name: logins
+  remaining: 1649
+  reserved: 0
+  used: 11
+- guaranteed: 0
+  maximum: 600
+  name: campaigns
+  remaining: 260
+  reserved: 40
+  used: 300
+kind: BusinessPortfolio
+name: acme
+ready:
+  lastTransitionTime: "2026-03-02T09:00:00Z"
+  message: ""
+  reason: Evaluated
+  status: "True"
+  type: Ready
+summary: 'BusinessPortfolio acme: tier 2K, 311 of 2000 used, 40 reserved, 1649 remain,
+  quality High'
+why:
+- Lower what is guaranteed.
+`},
+		{"a template that was not seen yet, for programs", []string{"messagetemplate/offer", "-o", "json"}, 0, `{
+  "kind": "MessageTemplate",
+  "namespace": "default",
+  "name": "offer",
+  "summary": "MessageTemplate default/offer",
+  "why": []
+}
+`},
 		{"a template that was not seen yet", []string{"messagetemplate/offer"}, 0, "MessageTemplate default/offer\n\nThe operator has not seen it yet.\n"},
 		{"a number that is not there", []string{"nobody"}, 1, "Error: there is no phonenumber \"nobody\" in namespace \"default\"\n"},
 		{"a portfolio that is not there", []string{"wabp/nobody"}, 1, "Error: there is no wabp \"nobody\"\n"},

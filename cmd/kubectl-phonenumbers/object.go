@@ -39,3 +39,11 @@ func getObject(ctx context.Context, api client.Reader, namespace, what string) (
 		return object, err
 	}
 }
+
+// fullName is the name of an object for people: of one in a namespace, with it.
+func fullName(o v1alpha1.Object) string {
+	if o.GetNamespace() == "" {
+		return o.GetName()
+	}
+	return o.GetNamespace() + "/" + o.GetName()
+}

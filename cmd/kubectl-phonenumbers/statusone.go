@@ -53,11 +53,7 @@ func (w *statusWriter) head(r *resource) {
 	add("tier %s", summary.Tier)
 	add("policy %s", summary.Policy)
 	add("limit of portfolio %s", r.item.Portfolio)
-	name := r.GetName()
-	if namespace := r.GetNamespace(); namespace != "" {
-		name = namespace + "/" + name
-	}
-	fmt.Fprintf(w, "%s: %s\n", w.paint.bold(remote.KindOf(r.Object)+" "+name), dash(strings.Join(facts, ", ")))
+	fmt.Fprintf(w, "%s: %s\n", w.paint.bold(remote.KindOf(r.Object)+" "+fullName(r.Object)), dash(strings.Join(facts, ", ")))
 }
 
 // screenBar is the width of the bar of one object, in characters.
