@@ -34,7 +34,8 @@ var healthy = map[string]string{
 	`numberfleet_webhook_requests_total{app="",code="401",@}`:                                                    "0+1xN",
 	`numberfleet_webhook_request_duration_seconds_bucket{app="",le="1",@}`:                                       "0+1000xN",
 	`numberfleet_webhook_request_duration_seconds_count{app="",@}`:                                               "0+1009xN",
-	`numberfleet_webhook_app_ready{app="",@}`:                                                                    "1+0xN",
+	`numberfleet_webhook_unstored_requests_total{app="",@}`:                                                      "0+0xN",
+	`numberfleet_events_unstored_requests_total{@}`:                                                              "0+0xN",
 	`numberfleet_degraded{namespace="operator",reason="SecretMissing",field="graphAPI.accounts[0].tokenFile",@}`: "0+0xN",
 
 	`numberfleet_gate_decisions_total{state="Held",why="Reserved",@}`:                          "0+51xN",
@@ -244,19 +245,19 @@ var triggers = []trigger{
 	},
 	{
 		alert: "NumberfleetLedgerNotWritable", labels: labels{}, summary: "Webhooks or events cannot be recorded and are answered with 503.",
-		series: map[string]string{`numberfleet_webhook_requests_total{app="",code="503",@}`: "0+1xN"},
+		series: map[string]string{`numberfleet_webhook_unstored_requests_total{app="",@}`: "0+1xN"},
 	},
 	{
 		alert: "NumberfleetLedgerNotWritable", labels: labels{}, summary: "Webhooks or events cannot be recorded and are answered with 503.",
-		series: map[string]string{`numberfleet_events_requests_total{code="503",@}`: "0+1xN"},
+		series: map[string]string{`numberfleet_events_unstored_requests_total{@}`: "0+1xN"},
 	},
 	{
 		alert: "NumberfleetDegraded", labels: labels{"namespace": "operator", "reason": "SecretMissing", "field": "--webhook-credentials/app-secret"},
 		summary: "The operator lacks what --webhook-credentials/app-secret names (SecretMissing).",
 		series: map[string]string{
 			`numberfleet_degraded{namespace="operator",reason="SecretMissing",field="--webhook-credentials/app-secret",@}`: wrong,
-			`numberfleet_webhook_requests_total{app="",code="503",@}`:                                                      "0+1xN", `numberfleet_webhook_app_ready{app="",@}`: "0+0xN",
-			condition("PhoneNumber", "shop", "alone", "UsageFresh", "SecretMissing"): wrong,
+			`numberfleet_webhook_requests_total{app="",code="503",@}`:                                                      "0+1xN",
+			condition("PhoneNumber", "shop", "alone", "UsageFresh", "SecretMissing"):                                       wrong,
 		},
 	},
 	{

@@ -16,6 +16,7 @@ type metrics struct {
 	events    *prometheus.CounterVec
 	repeated  prometheus.Counter
 	expired   prometheus.Counter
+	unstored  prometheus.Counter
 	unclaimed prometheus.Counter
 }
 
@@ -42,6 +43,10 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 		expired: register.NewCounter(prometheus.CounterOpts{
 			Name: "numberfleet_events_expired_records_total",
 			Help: "Total number of records out of events that were dropped because they came too late to count.",
+		}),
+		unstored: register.NewCounter(prometheus.CounterOpts{
+			Name: "numberfleet_events_unstored_requests_total",
+			Help: "Total number of requests whose events the ledger could not keep. Their senders are asked to send them again.",
 		}),
 		unclaimed: register.NewCounter(prometheus.CounterOpts{
 			Name: "numberfleet_events_unclaimed_records_total",

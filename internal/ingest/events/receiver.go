@@ -262,6 +262,9 @@ func (r *Receiver) store(ctx context.Context, backend *ingest.Backend, events []
 	received := ingest.Received{Batch: *batch, Request: receipts.Request{Failures: failuresOf(events)}}
 	stored, unclaimed, err := backend.Store(ctx, &received, now)
 	if err != nil {
+		if ctx.Err() == nil {
+			r.metrics.unstored.Inc()
+		}
 		return nil, r.failed(ctx, err, "Events could not be stored; their sender is asked to send them again")
 	}
 	r.metrics.accepted(events, stored, unclaimed)

@@ -447,13 +447,16 @@ func TestEventsAreMeasured(t *testing.T) {
 	f.lines(good, good)
 	f.lines(strings.Replace(good, "2026-", "2020-", 1))
 	f.lines("{")
+	_ = f.book.Close()
+	f.lines(good)
 	expectMetric := func(name, want string) {
 		t.Helper()
 		if got := servertest.Counter(t, f.metrics, name); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 	}
-	expectMetric("numberfleet_events_requests_total", "numberfleet_events_requests_total{code=\"200\"} 2\nnumberfleet_events_requests_total{code=\"400\"} 1")
+	expectMetric("numberfleet_events_requests_total", "numberfleet_events_requests_total{code=\"200\"} 2\nnumberfleet_events_requests_total{code=\"400\"} 1\nnumberfleet_events_requests_total{code=\"503\"} 1")
+	expectMetric("numberfleet_events_unstored_requests_total", "numberfleet_events_unstored_requests_total 1")
 	expectMetric("numberfleet_events_repeated_records_total", "numberfleet_events_repeated_records_total 1")
 	expectMetric("numberfleet_events_expired_records_total", "numberfleet_events_expired_records_total 1")
 	expectMetric("numberfleet_events_unclaimed_records_total", "numberfleet_events_unclaimed_records_total 3")

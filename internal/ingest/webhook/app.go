@@ -48,7 +48,6 @@ func (r *Receiver) newApp(of *App, metrics *metrics) *app {
 		}
 	}
 	a.handler = metrics.instrument(func(w http.ResponseWriter, req *http.Request) (int, error) { return r.serve(a, w, req) }, r.log, r.clock)
-	metrics.exportReady(of.Credentials)
 	return a
 }
 

@@ -249,21 +249,6 @@ func TestMetricsTellAppsApart(t *testing.T) {
 // An app that lacks its secret keeps nothing from the others, and what it alone may speak about is not received.
 func TestWhatIsReceivedFollowsFromTheSecretsThatAreThere(t *testing.T) {
 	f := newTenants(t)
-	ready := func() map[string]float64 {
-		families, err := f.metrics.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		apps := map[string]float64{}
-		for _, family := range families {
-			if family.GetName() == "numberfleet_webhook_app_ready" {
-				for _, m := range family.GetMetric() {
-					apps[m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
-				}
-			}
-		}
-		return apps
-	}
 	for _, name := range []string{"", "hub", "shop"} {
 		f.apps[strings.TrimSuffix(DefaultPath+"/"+name, "/")].credentials.current.Store(&secrets{})
 	}
@@ -271,9 +256,6 @@ func TestWhatIsReceivedFollowsFromTheSecretsThatAreThere(t *testing.T) {
 		if got := f.Receives(account); got != want {
 			t.Errorf("it says that it receives what is about %q: %v", account, got)
 		}
-	}
-	if got := ready(); fmt.Sprint(got) != fmt.Sprint(map[string]float64{"": 0, "hub": 0, "shop": 0, "bank": 1}) {
-		t.Errorf("ready are %v", got)
 	}
 	if w := f.postTo("shop", shopSecret, of(shop, statusTo(shopNumber))); w.Code != 503 {
 		t.Errorf("the one that lacks it got %d", w.Code)

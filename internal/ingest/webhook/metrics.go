@@ -16,7 +16,6 @@ import (
 
 // metrics are what the receiver counts of an app. No label can take a value that someone outside chooses.
 type metrics struct {
-	register  promauto.Factory
 	requests  *prometheus.CounterVec
 	duration  prometheus.Histogram
 	updates   *prometheus.CounterVec
@@ -24,6 +23,7 @@ type metrics struct {
 	preferred *prometheus.CounterVec
 	repeated  prometheus.Counter
 	expired   prometheus.Counter
+	unstored  prometheus.Counter
 	unclaimed prometheus.Counter
 	foreign   prometheus.Counter
 	last      prometheus.Gauge
@@ -33,7 +33,6 @@ type metrics struct {
 func newMetrics(registerer prometheus.Registerer, app string) *metrics {
 	register := promauto.With(prometheus.WrapRegistererWith(prometheus.Labels{"app": app}, registerer))
 	m := &metrics{
-		register: register,
 		requests: register.NewCounterVec(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_requests_total",
 			Help: "Total number of requests to the webhook receiver, by the HTTP status code of the answer.",
@@ -72,6 +71,10 @@ func newMetrics(registerer prometheus.Registerer, app string) *metrics {
 			Name: "numberfleet_webhook_unclaimed_updates_total",
 			Help: "Total number of updates about numbers that no PhoneNumber names. They are kept.",
 		}),
+		unstored: register.NewCounter(prometheus.CounterOpts{
+			Name: "numberfleet_webhook_unstored_requests_total",
+			Help: "Total number of webhooks whose updates the ledger could not keep. Meta sends them again.",
+		}),
 		foreign: register.NewCounter(prometheus.CounterOpts{
 			Name: "numberfleet_webhook_foreign_requests_total",
 			Help: "Total number of webhooks that were refused, or of which a part was left out, since it was about a WhatsApp Business " +
@@ -85,19 +88,6 @@ func newMetrics(registerer prometheus.Registerer, app string) *metrics {
 	// What never came is zero, not absent: a rate of it can be alerted on from the start.
 	m.add(&tally{})
 	return m
-}
-
-// exportReady says of the app whether it has a secret, from now on.
-func (m *metrics) exportReady(credentials *Credentials) {
-	m.register.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "numberfleet_webhook_app_ready",
-		Help: "Whether webhooks of the app can be received: 0 where its app secret is missing, 1 where it is there.",
-	}, func() float64 {
-		if credentials.get().ready() {
-			return 1
-		}
-		return 0
-	})
 }
 
 func (m *metrics) instrument(handle server.Handler, log logr.Logger, clk clock.PassiveClock) http.Handler {

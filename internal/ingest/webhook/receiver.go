@@ -230,6 +230,7 @@ func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) e
 	stored, unclaimed, err := backend.Store(req.Context(), received, now)
 	if err != nil {
 		if req.Context().Err() == nil { // otherwise whoever sent them hung up
+			app.metrics.unstored.Inc()
 			r.log.Error(err, "Webhook updates could not be stored; Meta will send them again")
 		}
 		return err

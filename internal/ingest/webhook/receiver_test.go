@@ -221,6 +221,11 @@ func TestEveryAnswerHasItsCode(t *testing.T) {
 				t.Errorf("to be tried again: %v", later)
 			}
 			f.expectMetric(t, "numberfleet_webhook_requests_total", fmt.Sprintf(`numberfleet_webhook_requests_total{code="%d"} 1`, test.code))
+			unstored := 0
+			if f.ledger.err != nil {
+				unstored = 1
+			}
+			f.expectMetric(t, "numberfleet_webhook_unstored_requests_total", fmt.Sprintf("numberfleet_webhook_unstored_requests_total %d", unstored))
 			for _, personal := range []string{"15557770000", "15550001111", "wamid", appSecret, token} {
 				if strings.Contains(f.logs.String(), personal) || strings.Contains(w.Body.String(), personal) {
 					t.Errorf("%q is in the answer %s or the logs\n%s", personal, w.Body, f.logs)
