@@ -7,14 +7,17 @@ import (
 	"errors"
 	"io"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 )
@@ -97,6 +100,45 @@ func TestReport(t *testing.T) {
 	}
 	if a, b := masked("resources/phonenumber.yaml", "name: weber\n", "phoneNumber: "), masked("events.yaml", "as "); a != b || !strings.HasPrefix(a, "number-") || !strings.HasSuffix(a, "-01") {
 		t.Errorf("one number is %s here and %s there", a, b)
+	}
+}
+
+// Who may not read the operator's namespace gets nothing of another one in its place, and of its events those that they may read.
+func TestReportOfANamespace(t *testing.T) {
+	c := cluster(t)
+	const home, operator = "report-home", "report-operator"
+	labels := map[string]string{"app.kubernetes.io/name": "shop"}
+	subject := []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: "teammate"}}
+	for _, object := range []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: home}}, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operator}},
+		&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: "shop", Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "shop", Image: "shop:v1", Args: []string{"--password=of-the-shop"}}}}},
+		&corev1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: operator, Name: "pulled"}, InvolvedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: operator, Name: "manager"}, Reason: "Pulled"},
+		&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: "teammate"}, Rules: []rbacv1.PolicyRule{{Verbs: []string{"list"}, APIGroups: []string{""}, Resources: []string{"pods"}}}},
+		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: "teammate"}, Subjects: subject, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "teammate"}},
+		&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: operator, Name: "teammate"}, Rules: []rbacv1.PolicyRule{{Verbs: []string{"list"}, APIGroups: []string{"events.k8s.io"}, Resources: []string{"events"}}}},
+		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: operator, Name: "teammate"}, Subjects: subject, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "teammate"}},
+	} {
+		if err := c.api.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	teammate := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := c.writeKubeconfig(teammate, envtest.User{Name: "teammate"}); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := play(t, "", "report", "--kubeconfig", teammate, "-n", home, "--operator-namespace", operator, "--file", "-")
+	if code != exitDone || stderr != "" {
+		t.Fatalf("code %d, %s", code, stderr)
+	}
+	files := unpack(t, stdout)
+	if pods := files["operator/pods.yaml"]; !strings.Contains(pods, "items: []") {
+		t.Errorf("the pods of the operator are\n%s", pods)
+	}
+	if !strings.Contains(files["unread.txt"], `cannot list resource "pods"`) {
+		t.Errorf("what could not be read is\n%s", files["unread.txt"])
+	}
+	if !strings.Contains(files["events.yaml"], "reason: Pulled") {
+		t.Errorf("the Events are\n%s", files["events.yaml"])
 	}
 }
 

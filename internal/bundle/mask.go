@@ -15,24 +15,24 @@ import (
 // nowhere else.
 type masker struct {
 	key     [32]byte
-	numbers []string // phone numbers that are known, in digits, the longest first
-	secrets [][]byte // values that must not occur
+	numbers map[string]bool // phone numbers that are known, in digits
+	secrets [][]byte        // values that must not occur
 }
 
 func newMasker() *masker {
-	m := &masker{}
+	m := &masker{numbers: map[string]bool{}}
 	_, _ = rand.Read(m.key[:]) // it never fails
 	return m
 }
 
+// How many digits a phone number has: E.164 allows 15, and fewer than 7 are in many figures.
+const leastDigits, mostDigits = 7, 15
+
 // know has a phone number masked also where it stands without its plus.
 func (m *masker) know(number string) {
-	digits := strings.TrimPrefix(number, "+")
-	if len(digits) < 7 || slices.Contains(m.numbers, digits) {
-		return
+	if digits := strings.TrimPrefix(number, "+"); len(digits) >= leastDigits {
+		m.numbers[digits] = true
 	}
-	m.numbers = append(m.numbers, digits)
-	slices.SortFunc(m.numbers, func(a, b string) int { return len(b) - len(a) })
 }
 
 // hide has a secret removed wherever it occurs.
@@ -52,6 +52,7 @@ var (
 	messageID = regexp.MustCompile(`\bwamid\.[A-Za-z0-9+/=_-]+`)
 	mail      = regexp.MustCompile(`[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+`)
 	token     = regexp.MustCompile(`\bEAA[A-Za-z0-9]{8,}|\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|(?i:bearer) [A-Za-z0-9._~+/=-]{6,}`)
+	digits    = regexp.MustCompile(`[0-9]{7,}`)
 	withLogin = regexp.MustCompile(`://[^/\s"'@]+@`)
 )
 
@@ -66,16 +67,25 @@ func (m *masker) text(content []byte) []byte {
 	content = userID.ReplaceAllFunc(content, func(id []byte) []byte { return []byte(m.named("user", string(id))) })
 	content = mail.ReplaceAllFunc(content, func(address []byte) []byte { return []byte(m.named("address", string(address))) })
 	content = inE164.ReplaceAllFunc(content, func(number []byte) []byte { return []byte(m.number(string(number))) })
-	for _, number := range m.numbers {
-		content = bytes.ReplaceAll(content, []byte(number), []byte(m.number(number)))
+	return digits.ReplaceAllFunc(content, m.known)
+}
+
+// known masks the known phone numbers within digits, the longest first.
+func (m *masker) known(in []byte) []byte {
+	for n := min(len(in), mostDigits); n >= leastDigits; n-- {
+		for i := 0; i+n <= len(in); i++ {
+			if m.numbers[string(in[i:i+n])] {
+				return slices.Concat(m.known(in[:i]), []byte(m.number(string(in[i:i+n]))), m.known(in[i+n:]))
+			}
+		}
 	}
-	return content
+	return in
 }
 
 // number is what stands for a phone number, with its last two digits.
 func (m *masker) number(number string) string {
-	digits := strings.TrimPrefix(number, "+")
-	return m.named("number", digits) + "-" + digits[len(digits)-2:]
+	number = strings.TrimPrefix(number, "+")
+	return m.named("number", number) + "-" + number[len(number)-2:]
 }
 
 // named is what stands for a text of a kind.

@@ -42,7 +42,7 @@ func (b *bundle) know(ctx context.Context) error {
 // resources adds the resources of numberfleet.
 func (b *bundle) resources(ctx context.Context) error {
 	for _, kind := range []string{"PhoneNumber", "BusinessPortfolio", "MessageTemplate", "NumberPool", "MessagingPolicy"} {
-		list := b.list(ctx, v1alpha1.GroupVersion.WithKind(kind), client.InNamespace(b.Doctor.Namespace))
+		list := b.list(ctx, v1alpha1.GroupVersion.WithKind(kind), b.Doctor.Namespace)
 		for i := range list {
 			b.fields(list[i].Object["spec"], "displayName", "note")
 			if business, ok, _ := unstructured.NestedFieldNoCopy(list[i].Object, "spec", "business"); ok {
@@ -60,8 +60,12 @@ func (b *bundle) resources(ctx context.Context) error {
 // events adds the Events about the resources, and those of the operator's namespace.
 func (b *bundle) events(ctx context.Context) error {
 	kind := schema.GroupVersionKind{Group: "events.k8s.io", Version: "v1", Kind: "Event"}
+	all := b.list(ctx, kind, b.Doctor.Namespace)
+	if b.Doctor.Namespace != "" && b.Doctor.Namespace != b.Doctor.OperatorNamespace {
+		all = append(all, b.list(ctx, kind, b.Doctor.OperatorNamespace)...)
+	}
 	var told []unstructured.Unstructured
-	for _, event := range b.list(ctx, kind, client.InNamespace(b.Doctor.Namespace)) {
+	for _, event := range all {
 		about, _, _ := unstructured.NestedString(event.Object, "regarding", "apiVersion")
 		if event.GetNamespace() == b.Doctor.OperatorNamespace || strings.HasPrefix(about, v1alpha1.GroupVersion.Group+"/") {
 			told = append(told, event)
@@ -79,7 +83,7 @@ func (b *bundle) operator(ctx context.Context) error {
 		"ingresses": {Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, "networkpolicies": {Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
 		"leases": {Group: "coordination.k8s.io", Version: "v1", Kind: "Lease"},
 	} {
-		list := b.list(ctx, kind, b.inOperatorNamespace())
+		list := b.list(ctx, kind, b.Doctor.OperatorNamespace)
 		for i := range list {
 			b.environment(list[i].Object)
 		}
@@ -110,7 +114,7 @@ func (b *bundle) environment(of any) {
 
 // configurations adds the operator's configuration. One that cannot be read as one could hold anything, and is left out.
 func (b *bundle) configurations(ctx context.Context) error {
-	for _, stored := range b.list(ctx, schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, b.inOperatorNamespace()) {
+	for _, stored := range b.list(ctx, schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, b.Doctor.OperatorNamespace) {
 		data, _, _ := unstructured.NestedStringMap(stored.Object, "data")
 		for key, text := range data {
 			var configuration map[string]any
@@ -126,12 +130,13 @@ func (b *bundle) configurations(ctx context.Context) error {
 	return nil
 }
 
-// list are the objects of a kind, without what says nothing or may say too much. What cannot be listed is noted.
-func (b *bundle) list(ctx context.Context, kind schema.GroupVersionKind, options ...client.ListOption) []unstructured.Unstructured {
+// list are the objects of a kind in a namespace, without what says nothing or may say too much: in all where it is empty, or in the one of whoever
+// may not list all. What cannot be listed is noted.
+func (b *bundle) list(ctx context.Context, kind schema.GroupVersionKind, namespace string) []unstructured.Unstructured {
 	var list unstructured.UnstructuredList
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-	err := b.Doctor.API.List(ctx, &list, options...)
-	if apierrors.IsForbidden(err) && b.Doctor.Home != "" {
+	err := b.Doctor.API.List(ctx, &list, client.InNamespace(namespace))
+	if apierrors.IsForbidden(err) && namespace == "" && b.Doctor.Home != "" {
 		b.miss("all "+kind.Kind+"s but those of namespace "+b.Doctor.Home, err)
 		err = b.Doctor.API.List(ctx, &list, client.InNamespace(b.Doctor.Home))
 	}
