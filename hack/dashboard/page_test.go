@@ -59,6 +59,22 @@ func TestPageIsLive(t *testing.T) {
 	b.await(`document.getElementById("connection").textContent == "From statuses" && document.getElementById("notice").innerText.includes("may be a minute old")`)
 }
 
+// The page of an object that is gone says so, and does not say any more what may be sent.
+func TestPageOfWhatIsGone(t *testing.T) {
+	namespace, numbers := fleet(t, "desk", "lobby")
+	b := open(t, namespace, 1440, 900)
+	b.await(rows("lobby", "desk"))
+	b.do(chromedp.Click(`a[href$="/desk"]`))
+	b.await(`document.querySelector("article").innerText.includes("further users may be messaged now")`)
+	if err := cluster.API.Delete(t.Context(), numbers[0]); err != nil {
+		t.Fatal(err)
+	}
+	b.await(`document.querySelector("article").innerText.includes("It is not there")`)
+	if shown := value[string](b, `document.querySelector("article").innerText`); strings.Contains(shown, "may be messaged") || strings.Contains(shown, "limit") {
+		t.Errorf("it shows %q", shown)
+	}
+}
+
 // What people wrote is text, whatever it looks like.
 func TestPageShowsMarkupAsText(t *testing.T) {
 	namespace, numbers := fleet(t, "desk", "lobby")

@@ -48,15 +48,19 @@ on("rows", rows => {
   }
   changed();
 });
-on("gone", name => { fleet.remove(name); changed(); });
+function gone(name) {
+  fleet.remove(name);
+  if (object.name && keyOf(object.name) == keyOf(name)) object.load();
+  changed();
+}
+on("gone", gone);
 on("news", news => fleet.news(news));
 on("now", milliseconds => {
   setNow(milliseconds);
   if (begun) {
     // A stream begins with all that there is: what is not among it has gone meanwhile.
-    for (const [key, row] of fleet.rows) if (!seen.has(key)) fleet.remove(row);
+    for (const [key, row] of fleet.rows) if (!seen.has(key)) gone(row);
     begun = false;
-    changed();
   }
   fleet.refresh();
 });

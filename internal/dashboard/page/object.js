@@ -60,7 +60,7 @@ export class ObjectPage {
       const answer = await fetch(`/api/object?${query}`);
       if (this.name != name) return;
       if (answer.ok) this.show(await answer.json());
-      else refill(this.parts.of, answer.status == 404 ? "It is not there, or you may not read it." : "It cannot be shown now.");
+      else this.lose(answer.status == 404 ? "It is not there, or you may not read it." : "It cannot be shown now.");
     } catch {
       // The command has ended: the line above says so.
     } finally {
@@ -87,6 +87,15 @@ export class ObjectPage {
     this.fill("history", [...status.history ?? []].reverse().map(t => el("li", {}, el("time", {dateTime: t.time, title: `${clock(t.time)} UTC`}, span(t.time)),
       el("strong", {}, words(t.reason)), t.from && t.to ? ` ${t.from} → ${t.to}` : "", el("span", {className: "why"}, t.message))));
     this.showChart(data);
+  }
+
+  // lose says why there is nothing to show, and leaves nothing of what was shown: what may be sent is not that any more.
+  lose(why) {
+    this.data = null;
+    const p = this.parts;
+    for (const part of [p.state, p.room, p.problems]) refill(part);
+    for (const section of [this.chart, ...Object.values(this.sections)]) section.hidden = true;
+    refill(p.of, why);
   }
 
   fill(name, children) {
