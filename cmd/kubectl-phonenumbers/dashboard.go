@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -60,7 +61,7 @@ func (f *dashboardFlags) run(ctx context.Context, to io.Writer) error {
 	ctx, stop := context.WithCancel(logr.NewContext(ctx, logr.Discard()))
 	defer stop()
 	fleet, err := dashboard.New(ctx, dashboard.Options{
-		Config: operator.Config, Cluster: raw.CurrentContext, Namespace: namespace, Operator: operator, Clock: clock.RealClock{},
+		Config: operator.Config, Cluster: cmp.Or(*f.Context, raw.CurrentContext), Namespace: namespace, Operator: operator, Clock: clock.RealClock{},
 	})
 	if err != nil {
 		return err

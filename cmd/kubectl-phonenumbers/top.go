@@ -122,15 +122,23 @@ func (v *topView) write(to io.Writer) error {
 	if v.format == outputJSON || v.format == outputYAML {
 		return encodeFleet(to, v.format, v.fullest(len(v.numbers)))
 	}
-	fmt.Fprintln(to, strings.Join(v.head(), "\n"))
+	for _, h := range v.head() {
+		fmt.Fprintln(to, v.paint.urgent(h.urgency, h.text))
+	}
 	return v.table(len(v.numbers)).write(to, v.paint, v.format == outputWide)
 }
 
+// headline is a line above the table.
+type headline struct {
+	urgency overview.Urgency
+	text    string
+}
+
 // head says how many numbers there are and how old what is shown is.
-func (v *topView) head() []string {
-	lines := []string{counted(v.numbers)}
+func (v *topView) head() []headline {
+	lines := []headline{{overview.Fine, counted(v.numbers)}}
 	if problem := v.standing.Problem(); problem != nil {
-		lines = append(lines, v.paint.urgent(overview.Watch, notLive(problem)+" The counts are those of the statuses."))
+		lines = append(lines, headline{overview.Watch, notLive(problem) + " The counts are those of the statuses."})
 	}
 	return lines
 }
@@ -195,11 +203,11 @@ func (v *topView) draw(to io.Writer, size func() (width, height int)) error {
 	line := func(text string, urgency overview.Urgency) {
 		screen.WriteString(v.paint.urgent(urgency, cut(text, width)) + clearLine + "\n")
 	}
-	lines := v.head()
-	for _, text := range lines {
-		line(text, overview.Fine)
+	head := v.head()
+	for _, h := range head {
+		line(h.text, h.urgency)
 	}
-	t := v.table(max(0, height-len(lines)-2)) // without the columns' names, and the line of the cursor
+	t := v.table(max(0, height-len(head)-2)) // without the columns' names, and the line of the cursor
 	for i, text := range t.lines(v.format == outputWide) {
 		urgency := overview.Fine
 		if i > 0 {

@@ -10,10 +10,12 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
+	apiclient "numberfleet.dev/numberfleet/api/client"
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/standing/remote"
 )
@@ -104,6 +106,19 @@ func TestTopFollows(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// A line that is cut keeps its colour to itself.
+func TestTopCutsColouredLines(t *testing.T) {
+	unreachable := &remote.Options{Config: &rest.Config{Host: "https://127.0.0.1:1"}, URL: "ftp://operator"}
+	view := topView{paint: true, standing: remote.Read(t.Context(), unreachable, apiclient.Selection{})}
+	var drawn bytes.Buffer
+	if err := view.draw(&drawn, func() (int, int) { return 16, 5 }); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\n\x1b[33mNot live: the UR\x1b[0m" + clearLine + "\n"; !strings.Contains(drawn.String(), want) {
+		t.Errorf("it draws %q", &drawn)
 	}
 }
 
