@@ -57,7 +57,7 @@ whether the user was messaged, or wrote.`,
 				return err
 			}
 			if output == outputTable {
-				fmt.Fprintln(cmd.OutOrStdout(), answer)
+				fmt.Fprintln(printer{cmd.OutOrStdout()}, answer)
 			} else if err := encode(cmd.OutOrStdout(), output, answer); err != nil {
 				return err
 			}

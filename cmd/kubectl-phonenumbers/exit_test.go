@@ -69,8 +69,8 @@ func TestFlagsThatAreWrong(t *testing.T) {
 	for _, test := range []struct{ command, want string }{
 		{"status --operator-url ftp://a", "--operator-url: must be like https://numberfleet-events.numberfleet-system.svc"},
 		{"top --once --operator-url http://a.example", "--operator-url: must begin with https: a token goes over plain HTTP on loopback only"},
-		{"status --operator-ca-file /nowhere", "--operator-ca-file: open /nowhere: no such file or directory"},
-		{"can-send a +15550200001 --operator-ca-file " + kubeconfig, "--operator-ca-file: " + kubeconfig + " has no certificate in PEM"},
+		{"status --operator-ca-file /nowhere", "--operator-ca-file: /nowhere: no such file or directory"},
+		{"can-send a +15550200001 --operator-ca-file " + kubeconfig, "--operator-ca-file: " + kubeconfig + ": holds no certificate in PEM"},
 		{"dashboard --operator-token-file /nowhere", "--operator-token-file: /nowhere: no such file or directory"},
 		{"import --account acme --token-file /nowhere", "--account: an id of Meta's has 1 to 32 digits"},
 		{"dashboard --port 99999", `--port: "99999": value out of range`},

@@ -89,10 +89,8 @@ func (f *clusterFlags) checkOperator() error {
 			return usageErrorf("--operator-url: %w", err)
 		}
 	}
-	if f.operator.CAFile != "" {
-		if _, err := remote.Certificates(f.operator.CAFile); err != nil {
-			return usageErrorf("--operator-ca-file: %w", err)
-		}
+	if _, err := readTrusted("--operator-ca-file", f.operator.CAFile); err != nil {
+		return err
 	}
 	if f.operator.TokenFile != "" {
 		if _, err := readSecret("--operator-token-file", f.operator.TokenFile); err != nil {

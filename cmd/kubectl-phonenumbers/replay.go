@@ -2,20 +2,16 @@ package main
 
 import (
 	"cmp"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"golang.org/x/time/rate"
 
 	"numberfleet.dev/numberfleet/internal/replay"
@@ -95,18 +91,12 @@ func (f *replayFlags) run(cmd *cobra.Command) error {
 
 // client trusts the certificates that the flags name. It follows no redirects, which would lose what is posted.
 func (f *replayFlags) client() (*http.Client, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	if f.caFile != "" {
-		pem, err := os.ReadFile(f.caFile)
-		if err != nil {
-			return nil, usageErrorf("--ca-file: %w", err)
-		}
-		trusted := x509.NewCertPool()
-		if !trusted.AppendCertsFromPEM(pem) {
-			return nil, usageErrorf("--ca-file: %s: has no certificate in PEM", f.caFile)
-		}
-		transport.TLSClientConfig = &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}
+	trusted, err := readTrusted("--ca-file", f.caFile)
+	if err != nil {
+		return nil, err
 	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = trusted
 	return &http.Client{
 		Transport: transport, Timeout: time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -122,7 +112,7 @@ type progress struct {
 
 func newProgress(to io.Writer, all int) *progress {
 	p := &progress{to: to, all: all}
-	if file, ok := to.(*os.File); ok && term.IsTerminal(int(file.Fd())) { // #nosec G115 -- a file descriptor
+	if isTerminal(to) {
 		p.bar = progressbar.NewOptions(all, progressbar.OptionSetWriter(to), progressbar.OptionSetDescription("posting"), progressbar.OptionShowCount(),
 			progressbar.OptionShowIts(), progressbar.OptionSetItsString("webhooks"), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth())
 	}

@@ -81,8 +81,8 @@ func TestReplayRefuses(t *testing.T) {
 		{with + " --rate NaN", "--rate: must be more than 0, and 1000000 at most"},
 		{with + " --app-secret-file /nowhere", "--app-secret-file: /nowhere: no such file or directory"},
 		{with + " --app-secret-file " + empty, "--app-secret-file: " + empty + ": is empty"},
-		{with + " --ca-file /nowhere", "--ca-file: open /nowhere: no such file or directory"},
-		{with + " --ca-file " + kept, "--ca-file: " + kept + ": has no certificate in PEM"},
+		{with + " --ca-file /nowhere", "--ca-file: /nowhere: no such file or directory"},
+		{with + " --ca-file " + kept, "--ca-file: " + kept + ": holds no certificate in PEM"},
 	} {
 		code, stdout, stderr := play(t, "", strings.Fields(test.args)...)
 		if code != exitUsage || stdout != "" || !strings.HasPrefix(stderr, "Error: "+test.want) || strings.Count(stderr, "\n") != 1 {

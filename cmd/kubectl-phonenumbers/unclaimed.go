@@ -1,11 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,12 +59,11 @@ func listUnclaimed(ctx context.Context, api client.Reader, namespace string, out
 		_, err := fmt.Fprintf(to, "Nothing is told in namespace %s: all that the operator received is claimed, or it never wrote otherwise.\n", namespace)
 		return err
 	}
-	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NUMBER\tID\tACCOUNT\tUPDATES\tFIRST\tLAST")
+	t := table{columns: []string{"NUMBER", "ID", "ACCOUNT", "UPDATES", "FIRST", "LAST"}, narrow: 6}
 	for i := range all {
 		n := &all[i]
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n", cmp.Or(n.Number, "-"), cmp.Or(n.NumberID, "-"), cmp.Or(n.Account, "-"), n.Updates,
-			n.FirstTime.UTC().Format(time.RFC3339), n.LastTime.UTC().Format(time.RFC3339))
+		t.rows = append(t.rows, tableRow{cells: []string{dash(n.Number), dash(n.NumberID), dash(n.Account), strconv.FormatInt(n.Updates, 10),
+			n.FirstTime.UTC().Format(time.RFC3339), n.LastTime.UTC().Format(time.RFC3339)}})
 	}
-	return table.Flush()
+	return t.write(to, false, false)
 }

@@ -4,8 +4,6 @@ package remote
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -20,6 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"numberfleet.dev/numberfleet/api/client"
+	"numberfleet.dev/numberfleet/internal/trust"
 )
 
 const (
@@ -57,11 +56,9 @@ func Connect(ctx context.Context, o *Options) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	trusted := &tls.Config{MinVersion: tls.VersionTLS12}
-	if o.CAFile != "" {
-		if trusted.RootCAs, err = Certificates(o.CAFile); err != nil {
-			return nil, fmt.Errorf("the certificates of the operator's API: %w", err)
-		}
+	trusted, err := trust.Config(o.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("the certificates of the operator's API: %s: %w", o.CAFile, err)
 	}
 	at := o.URL
 	if at == "" {
@@ -75,19 +72,6 @@ func Connect(ctx context.Context, o *Options) (*client.Client, error) {
 	transport.TLSClientConfig = trusted
 	context.AfterFunc(ctx, transport.CloseIdleConnections)
 	return client.New(client.Options{URL: at, HTTP: &http.Client{Transport: transport}, Token: o.token(api), Retries: -1})
-}
-
-// Certificates are those of a file, in PEM.
-func Certificates(file string) (*x509.CertPool, error) {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("%s has no certificate in PEM", file)
-	}
-	return pool, nil
 }
 
 // CheckURL refuses a URL at which others could read the token.

@@ -29,8 +29,8 @@ func TestConnectRefuses(t *testing.T) {
 		{remote.Options{URL: "http://192.0.2.1:8444"}, "must begin with https"},
 		{remote.Options{URL: "numberfleet.example"}, "must be like https://"},
 		{remote.Options{URL: "ftp://numberfleet.example"}, "must be like https://"},
-		{remote.Options{URL: "https://numberfleet.example", CAFile: "/nowhere"}, "open /nowhere"},
-		{remote.Options{URL: "https://numberfleet.example", CAFile: noCertificate}, "has no certificate in PEM"},
+		{remote.Options{URL: "https://numberfleet.example", CAFile: "/nowhere"}, "/nowhere: no such file"},
+		{remote.Options{URL: "https://numberfleet.example", CAFile: noCertificate}, "holds no certificate in PEM"},
 	} {
 		test.options.Config = &rest.Config{Host: "https://127.0.0.1:1"}
 		if _, err := remote.Connect(t.Context(), &test.options); err == nil || !strings.Contains(err.Error(), test.want) {
