@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/meta/graph"
 )
 
 // seenWithin is how long after a resource was written the operator has a status of it, while it runs.
@@ -49,7 +50,7 @@ var advices = map[string]advice{
 	v1alpha1.ReasonSelectorInvalid:    {Error, editIt},
 	v1alpha1.ReasonTooManyNumbers:     {Error, editIt},
 
-	v1alpha1.ReasonNotSubscribed:         {Error, `curl -X POST -H "Authorization: Bearer $(cat TOKEN-FILE)" https://graph.facebook.com/v24.0/ACCOUNT-ID/subscribed_apps`},
+	v1alpha1.ReasonNotSubscribed:         {Error, `curl -X POST -H "Authorization: Bearer $(cat TOKEN-FILE)" https://graph.facebook.com/` + graph.DefaultVersion + `/ACCOUNT-ID/subscribed_apps`},
 	v1alpha1.ReasonSecretMissing:         {Error, "kubectl -n OPERATOR get secrets"},
 	v1alpha1.ReasonNothingReceived:       {Warning, "kubectl phonenumbers unclaimed"},
 	v1alpha1.ReasonSourceNotConfigured:   {Error, "kubectl -n OPERATOR get configmaps"},
