@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig/apiserver"
 )
 
 // api is a client of a real API server with the CRDs: what it refuses, users cannot store.
@@ -23,8 +23,8 @@ var api client.Client
 func TestMain(m *testing.M) { os.Exit(withAPIServer(m)) }
 
 func withAPIServer(m *testing.M) int {
-	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
-	config, err := env.Start()
+	env := &envtest.Environment{}
+	config, err := apiserver.Start(env)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "start the API server:", err)
 		return 1

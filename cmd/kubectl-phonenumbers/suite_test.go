@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig/apiserver"
 )
 
 // testCluster is the one API server that the tests of this package share: a cluster without an operator.
@@ -48,8 +49,8 @@ func cluster(t *testing.T) *testCluster {
 }
 
 func newCluster() (*testCluster, error) {
-	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
-	config, err := env.Start()
+	env := &envtest.Environment{}
+	config, err := apiserver.Start(env)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -236,9 +235,8 @@ func (o *operator) end() {
 // eventually waits until something holds.
 func (c *cluster) eventually(what string, holds func() bool) {
 	c.t.Helper()
-	err := wait.PollUntilContextTimeout(c.t.Context(), 100*time.Millisecond, rig.Patience, true, func(context.Context) (bool, error) { return holds(), nil })
-	if err != nil {
-		c.t.Fatalf("%s: %v", what, err)
+	if !rig.Eventually(c.t.Context(), holds) {
+		c.t.Fatalf("not so after %s: %s", rig.Patience, what)
 	}
 }
 

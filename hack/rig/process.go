@@ -15,9 +15,6 @@ import (
 	"time"
 )
 
-// Patience is how long a step may take in real time. It is generous: a slow machine only makes runs longer.
-const Patience = 3 * time.Minute
-
 // Command is a program to start.
 type Command struct {
 	Name string // for errors
@@ -184,28 +181,4 @@ func (p *Process) Listens(ctx context.Context, address string) error {
 		connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		return err == nil && connection.Close() == nil
 	})
-}
-
-// FreeAddresses are addresses on loopback where nothing listens, each another one.
-func FreeAddresses(n int) ([]string, error) {
-	addresses := make([]string, n)
-	for i := range addresses {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = listener.Close() }()
-		addresses[i] = listener.Addr().String()
-	}
-	return addresses, nil
-}
-
-// Sleep waits, or returns why the context ended.
-func Sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
 }

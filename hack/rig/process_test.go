@@ -64,12 +64,17 @@ func TestWaitingEndsWithTheProcess(t *testing.T) {
 	}
 }
 
+// Each free address is given once, and can be listened on together with the others.
 func TestFreeAddressesDiffer(t *testing.T) {
 	addresses, err := FreeAddresses(20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, address := range addresses {
+	more, err := FreeAddresses(20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range append(addresses, more...) {
 		listener, err := net.Listen("tcp", address)
 		if err != nil {
 			t.Fatal(err)

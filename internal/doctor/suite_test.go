@@ -28,6 +28,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/config/policies"
 	"numberfleet.dev/numberfleet/hack/rig"
+	"numberfleet.dev/numberfleet/hack/rig/apiserver"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/doctor"
 )
@@ -48,8 +49,8 @@ type hospital struct {
 
 func newHospital(t *testing.T) *hospital {
 	t.Helper()
-	env := &envtest.Environment{CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true}
-	rest, err := env.Start()
+	env := &envtest.Environment{}
+	rest, err := apiserver.Start(env)
 	if err != nil {
 		t.Fatal(err)
 	}

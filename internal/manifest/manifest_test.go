@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig/apiserver"
 )
 
 const api = "apiVersion: whatsapp.numberfleet.dev/v1alpha1\n"
@@ -42,8 +43,8 @@ func policy(t *testing.T, old, changed string) string {
 // What is taken here, an API server takes, and what is refused here, it refuses; and nobody reads a value in an error that may be a
 // phone number.
 func TestTheAPIServerSaysTheSame(t *testing.T) {
-	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
-	config, err := env.Start()
+	env := &envtest.Environment{}
+	config, err := apiserver.Start(env)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
+	"numberfleet.dev/numberfleet/hack/rig/apiserver"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
 	"numberfleet.dev/numberfleet/internal/ingest/webhook"
@@ -124,8 +125,8 @@ func repository() string {
 // Main runs the tests of a package beside an API server.
 func Main(m *testing.M) int {
 	ctrl.SetLogger(logr.Discard())
-	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join(repository(), "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
-	config, err := env.Start()
+	env := &envtest.Environment{}
+	config, err := apiserver.Start(env)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "start the API server:", err)
 		return 1

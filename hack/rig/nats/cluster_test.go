@@ -71,15 +71,8 @@ func publish(t *testing.T, js jetstream.JetStream, message string) {
 func insist(t *testing.T, try func() error) {
 	t.Helper()
 	var err error
-	for patience := time.After(rig.Patience); ; time.Sleep(100 * time.Millisecond) {
-		if err = try(); err == nil {
-			return
-		}
-		select {
-		case <-patience:
-			t.Fatal(err)
-		default:
-		}
+	if !rig.Eventually(t.Context(), func() bool { err = try(); return err == nil }) {
+		t.Fatal(err)
 	}
 }
 

@@ -7,15 +7,13 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -24,6 +22,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig/apiserver"
 	"numberfleet.dev/numberfleet/internal/dashboard"
 	"numberfleet.dev/numberfleet/internal/standing/remote"
 )
@@ -42,18 +41,16 @@ type Cluster struct {
 
 // Start starts one.
 func Start() (*Cluster, error) {
-	_, file, _, _ := runtime.Caller(0)
-	kinds := filepath.Join(filepath.Dir(file), "..", "..", "..", "config", "crd", "bases")
 	c := &Cluster{
-		Env:       &envtest.Environment{CRDDirectoryPaths: []string{kinds}, ErrorIfCRDPathMissing: true},
+		Env:       &envtest.Environment{},
 		Evaluated: metav1.NewTime(clock.RealClock{}.Now().Truncate(time.Second).UTC()), // statuses have whole seconds
 	}
-	scheme := apiruntime.NewScheme()
+	scheme := runtime.NewScheme()
 	if err := errors.Join(v1alpha1.AddToScheme(scheme), clientgoscheme.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	var err error
-	if c.Admin, err = c.Env.Start(); err != nil {
+	if c.Admin, err = apiserver.Start(c.Env); err != nil {
 		return nil, err
 	}
 	c.Admin.QPS = -1

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"numberfleet.dev/numberfleet/hack/rig"
+	"numberfleet.dev/numberfleet/hack/rig/apiserver"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
 	"numberfleet.dev/numberfleet/internal/server"
 )
@@ -56,7 +57,7 @@ func role(t *testing.T, api kubernetes.Interface, name string) string {
 // Tokens, audiences and RBAC of a real API server, asked with the rights that config/default gives the operator.
 func TestAccessOfARealCluster(t *testing.T) {
 	env := &envtest.Environment{}
-	admin, err := env.Start()
+	admin, err := apiserver.Start(env)
 	if err != nil {
 		t.Fatal(err)
 	}
