@@ -2,13 +2,13 @@ package metrics
 
 import (
 	"bufio"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/go-logr/logr"
+	"github.com/klauspost/compress/gzhttp"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -42,7 +42,11 @@ const excludeNumbers = "numbers"
 //
 // With the parameter exclude=numbers a scrape gets no series of phone numbers.
 func (e *Exposition) Before(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	compressed, err := gzhttp.NewWrapper(gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.EnableZstd(false)) // which no Prometheus asks for
+	if err != nil {
+		panic(err) // there is no such level
+	}
+	return compressed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e.mu.Lock()
 		collectors := slices.Clone(e.collectors)
 		e.mu.Unlock()
@@ -57,15 +61,10 @@ func (e *Exposition) Before(next http.Handler) http.Handler {
 		asked := r.Clone(r.Context())
 		asked.Header.Del("Accept-Encoding")
 		asked.Header.Set("Accept", textOnly(r.Header.Values("Accept")))
-		first := &firstWriter{ResponseWriter: w, out: w, page: told}
-		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-			w.Header().Set("Content-Encoding", "gzip")
-			compressed, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // a level that there is
-			first.out = compressed
-		}
+		first := &firstWriter{ResponseWriter: w, page: told}
 		next.ServeHTTP(first, asked)
-		first.end()
-	})
+		_ = first.begin() // whoever asked is gone
+	}))
 }
 
 // textOnly are the formats of an Accept header that are text.
@@ -82,15 +81,13 @@ func textOnly(accept []string) string {
 // firstWriter writes a page before all that is written.
 type firstWriter struct {
 	http.ResponseWriter
-	out  io.Writer
 	page *page // nil once it is written, or is not to be
 }
 
 // WriteHeader implements http.ResponseWriter. An error is told as it is.
 func (f *firstWriter) WriteHeader(code int) {
 	if code != http.StatusOK {
-		f.Header().Del("Content-Encoding")
-		f.out, f.page = f.ResponseWriter, nil
+		f.page = nil
 	}
 	f.ResponseWriter.WriteHeader(code)
 }
@@ -100,24 +97,16 @@ func (f *firstWriter) Write(content []byte) (int, error) {
 	if err := f.begin(); err != nil {
 		return 0, err
 	}
-	return f.out.Write(content)
+	return f.ResponseWriter.Write(content)
 }
 
-// begin writes the page.
+// begin writes the page, unless it was written.
 func (f *firstWriter) begin() error {
 	if f.page == nil {
 		return nil
 	}
-	buffered := bufio.NewWriterSize(f.out, 64<<10)
+	buffered := bufio.NewWriterSize(f.ResponseWriter, 64<<10)
 	f.page.write(buffered, strings.HasPrefix(f.Header().Get("Content-Type"), "application/openmetrics-text"))
 	f.page = nil
 	return buffered.Flush()
-}
-
-// end writes the page where nothing else was written, and ends what is compressed.
-func (f *firstWriter) end() {
-	_ = f.begin() // whoever asked is gone
-	if compressed, is := f.out.(io.Closer); is {
-		_ = compressed.Close()
-	}
 }

@@ -75,8 +75,8 @@ type noTemplates struct{ client.Reader }
 
 func (noTemplates) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
 
-// scrape is what a Prometheus gets that says what it accepts.
-func scrape(t *testing.T, handler http.Handler, path string, header http.Header) (contentType, body string) {
+// scrape is what a Prometheus gets that says what it accepts, with the header of the answer.
+func scrape(t *testing.T, handler http.Handler, path string, header http.Header) (answered http.Header, body string) {
 	t.Helper()
 	request := httptest.NewRequest(http.MethodGet, path, http.NoBody)
 	request.Header = header
@@ -97,7 +97,7 @@ func scrape(t *testing.T, handler http.Handler, path string, header http.Header)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer.Header().Get("Content-Type"), string(content)
+	return answer.Header(), string(content)
 }
 
 // Whatever a Prometheus accepts, a scrape has the series of resources and those of the registry, in one format, each family once.
@@ -105,15 +105,19 @@ func TestAScrapeTellsOfResourcesAndOfTheOperator(t *testing.T) {
 	handler := served(t, 3)
 	var texts []string
 	for _, header := range []http.Header{
-		{}, {"Accept-Encoding": {"gzip"}}, {"Accept": {"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"}},
+		{}, {"Accept-Encoding": {"gzip"}}, {"Accept-Encoding": {"gzip;q=0"}}, {"Accept": {"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"}},
 	} {
-		contentType, body := scrape(t, handler, "/metrics", header)
+		answered, body := scrape(t, handler, "/metrics", header)
 		parser := expfmt.NewTextParser(model.UTF8Validation)
 		families, err := parser.TextToMetricFamilies(strings.NewReader(body))
 		if err != nil {
 			t.Fatalf("%v: %v", header, err)
 		}
 		info := families["numberfleet_phone_number_info"].GetMetric()
+		contentType, encoding := answered.Get("Content-Type"), answered.Get("Content-Encoding")
+		if compressed := encoding == "gzip"; compressed != (header.Get("Accept-Encoding") == "gzip") || !compressed && encoding != "" {
+			t.Errorf("%v: it is encoded as %q", header, encoding)
+		}
 		if !strings.HasPrefix(contentType, "text/plain") || len(info) != 3 || families["of_the_registry_total"] == nil || families["numberfleet_phone_number_failed_messages_total"] == nil {
 			t.Errorf("%v: it is %s with %d families, and %d numbers", header, contentType, len(families), len(info))
 		}
@@ -127,7 +131,8 @@ func TestAScrapeTellsOfResourcesAndOfTheOperator(t *testing.T) {
 	if len(texts[0]) != len(texts[1]) {
 		t.Error("what is compressed is not what is plain")
 	}
-	contentType, body := scrape(t, handler, "/metrics", http.Header{"Accept": {"application/openmetrics-text;version=1.0.0"}})
+	answered, body := scrape(t, handler, "/metrics", http.Header{"Accept": {"application/openmetrics-text;version=1.0.0"}})
+	contentType := answered.Get("Content-Type")
 	if !strings.HasPrefix(contentType, "application/openmetrics-text") || strings.Count(body, "# EOF\n") != 1 || !strings.HasSuffix(body, "# EOF\n") ||
 		!strings.Contains(body, "# TYPE numberfleet_phone_number_failed_messages counter\nnumberfleet_phone_number_failed_messages_total{") {
 		t.Errorf("as OpenMetrics, %s, it is\n%s", contentType, body)
