@@ -163,7 +163,7 @@ torture: bin/manager bin/torture $(NATS_SERVER) $(LAZYFS) ## Try to break the op
 
 .PHONY: bench
 bench: $(NATS_SERVER) ## Measure the operator beside its alternatives, and write docs/performance.md. Needs Debian's redis-server.
-	@assets=$$(hack/controlplane/assets.sh) && CGO_ENABLED=0 go -C hack/bench build -o "$(abspath $(BIN))/bench" . && \
+	@assets=$$(hack/controlplane/assets.sh) && CGO_ENABLED=0 go -C hack/bench build -trimpath -ldflags '-s -w' -o "$(abspath $(BIN))/bench" . && \
 		KUBEBUILDER_ASSETS=$$assets NATS_SERVER="$(abspath $(NATS_SERVER))" exec bin/bench $(BENCHFLAGS)
 
 .PHONY: verify
@@ -266,21 +266,9 @@ bin/kubectl-phonenumbers:
 $(PLATFORMS:%=bin/%/manager): bin/%/manager:
 	CGO_ENABLED=0 GOOS=$(*D) GOARCH=$(*F) go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/manager
 
-.PHONY: bin/run
-bin/run:
-	@CGO_ENABLED=0 go build -o $@ ./hack/run
-
-.PHONY: bin/node
-bin/node:
-	@CGO_ENABLED=0 go build -o $@ ./hack/node
-
-.PHONY: bin/scale
-bin/scale:
-	@CGO_ENABLED=0 go build -o $@ ./hack/scale
-
-.PHONY: bin/torture
-bin/torture:
-	@CGO_ENABLED=0 go build -o $@ ./hack/torture
+.PHONY: bin/run bin/node bin/scale bin/torture
+bin/run bin/node bin/scale bin/torture: bin/%:
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $@ ./hack/$*
 
 .PHONY: sbom
 sbom: bin/manager.cdx.json bin/kubectl-phonenumbers.cdx.json ## Write the bills of materials of both programs, in CycloneDX, to bin/*.cdx.json.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,14 +11,16 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
 // An operator without a secret of Meta's and without the certificates of its listeners is ready. It says what it lacks, in its log and on the
-// numbers of which nothing comes, and takes the secret up when it is there.
+// numbers of which nothing comes, and takes the secret up when it is there, and the certificate of its metrics.
 func TestItIsReadyWithoutSecretsAndSaysWhatItLacks(t *testing.T) {
 	o, api := newOperator(t)
 	for _, name := range []string{"app-secret", "verify-token"} {
@@ -25,12 +28,13 @@ func TestItIsReadyWithoutSecretsAndSaysWhatItLacks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	o.more = []string{"--events-bind-address=" + freeAddress(t), "--events-cert-path=" + filepath.Join(o.folder, "events")}
+	metrics := filepath.Join(o.folder, "metrics")
+	o.more = []string{"--events-bind-address=" + freeAddress(t), "--events-cert-path=" + filepath.Join(o.folder, "events"), "--metrics-cert-path=" + metrics}
 	o.start()
 	o.ready()
 	for _, want := range []string{
 		`"reason":"SecretMissing","field":"--webhook-credentials/app-secret"`, `"reason":"SecretMissing","field":"--webhook-credentials/verify-token"`,
-		`"reason":"CertificateMissing","field":"--events-cert-path/tls.crt"`,
+		`"reason":"CertificateMissing","field":"--events-cert-path/tls.crt"`, `"reason":"CertificateMissing","field":"--metrics-cert-path/tls.crt"`,
 	} {
 		if !strings.Contains(o.log.String(), want) {
 			t.Errorf("the log does not say %s", want)
@@ -68,4 +72,18 @@ func TestItIsReadyWithoutSecretsAndSaysWhatItLacks(t *testing.T) {
 		t.Errorf("with its secret it is answered with %d, %v", code, err)
 	}
 	says(v1alpha1.ReasonCounting)
+
+	certificate, err := rig.NewCertificate(metrics, "metrics.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted, err := cert.NewPool(certificate.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	connection, err := tls.Dial("tcp", o.metrics, &tls.Config{ServerName: "metrics.example", RootCAs: trusted})
+	if err != nil {
+		t.Fatalf("the metrics do not take up their certificate: %v", err)
+	}
+	_ = connection.Close()
 }

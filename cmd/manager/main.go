@@ -63,7 +63,7 @@ func main() {
 	flag.StringVar(&f.dataDir, "data-dir", "/var/lib/numberfleet", "Folder of the ledger with the engine Embedded, which one process has open at a time. Not used with the engine Log of the configuration.")
 	flag.Int64Var(&f.journalBytes, "ledger-journal-bytes", 64<<20, "Size of the ledger's journal at which a snapshot is taken. The larger, the fewer are taken, and the longer a start takes.")
 	flag.StringVar(&f.metricsAddress, "metrics-bind-address", ":8443", "Address of the metrics, over HTTPS and for authorised callers; 0 for none.")
-	flag.StringVar(&f.metricsCerts, "metrics-cert-path", "", "Folder with tls.crt and tls.key of the metrics; a certificate of their own where it is left out, or has none at the start.")
+	flag.StringVar(&f.metricsCerts, "metrics-cert-path", "", "Folder with tls.crt and tls.key of the metrics; a certificate of their own where it is left out.")
 	flag.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz.")
 	flag.BoolVar(&f.leaderElect, "leader-elect", false, "Reconcile only while holding the lease.")
 	flag.StringVar(&f.leaderElectionNamespace, "leader-election-namespace", "", "Namespace of the lease and of what the operator remembers of receivers; the pod's own where it is left out.")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -23,6 +24,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers"
 	expose "numberfleet.dev/numberfleet/controllers/metrics"
 	"numberfleet.dev/numberfleet/internal/config"
+	"numberfleet.dev/numberfleet/internal/server"
 	"numberfleet.dev/numberfleet/internal/tracing"
 	"numberfleet.dev/numberfleet/internal/version"
 )
@@ -76,9 +78,18 @@ func newManager(f flags, replicas bool, told *expose.Exposition) (manager ctrl.M
 		BindAddress:    f.metricsAddress,
 		SecureServing:  true,
 		FilterProvider: authorised(told),
-		CertDir:        f.metricsCerts,
 		// The format that has room for exemplars; there are none without traces.
 		HandlerOpts: []func(*promhttp.HandlerOpts){func(o *promhttp.HandlerOpts) { o.EnableOpenMetrics = tracing.Configured() }},
+	}
+	if f.metricsCerts != "" { // it is read at each handshake: it may come later, and change
+		file := filepath.Join(f.metricsCerts, server.CertificateFile)
+		key := filepath.Join(f.metricsCerts, server.KeyFile)
+		serving.TLSOpts = append(serving.TLSOpts, func(c *tls.Config) {
+			c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+				certificate, err := tls.LoadX509KeyPair(file, key)
+				return &certificate, err
+			}
+		})
 	}
 	if !f.http2 {
 		serving.TLSOpts = append(serving.TLSOpts, func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} })

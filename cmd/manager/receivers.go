@@ -21,7 +21,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/server"
 )
 
-// watchFiles has the manager watch all files that secrets are to be in, and the certificates that listeners wait for. The metrics do not wait.
+// watchFiles has the manager watch all files that secrets are to be in, and the certificates that listeners wait for.
 func (p *program) watchFiles() error {
 	files := p.config.Secrets()
 	if p.webhookCredentials != "" {
@@ -33,6 +33,7 @@ func (p *program) watchFiles() error {
 	for _, listener := range []struct{ address, flag, directory string }{
 		{p.webhookAddress, "--webhook-cert-path", p.webhookCerts}, {p.eventsAddress, "--events-cert-path", p.eventsCerts},
 		{p.guardAddress, "--guard-cert-path", p.guardCerts}, {p.scalerAddress, "--scaler-cert-path", p.scalerCerts},
+		{p.metricsAddress, "--metrics-cert-path", p.metricsCerts},
 	} {
 		if !served(listener.address) || listener.directory == "" {
 			continue
