@@ -38,7 +38,8 @@ const (
 	defaultRetries  = 3
 	defaultMostWait = 10 * time.Second
 	leastWait       = 200 * time.Millisecond
-	mostAnswer      = 8 << 20 // bytes that are read of an answer
+	mostAnswer      = 256 << 20 // bytes that are read of an answer: where 50,000 numbers stand is 10 MB, and each budget adds to it
+	mostProblem     = 1 << 20   // bytes that are read of a refusal, which a proxy may have written
 )
 
 // Client is a client of the gate's API. It is safe for concurrent use.
@@ -171,7 +172,7 @@ func (p *Problem) Error() string { return p.Reason + ": " + p.Detail }
 // problemOf reads a refusal. One that is not the gate's, such as a proxy's, has its status alone.
 func problemOf(response *http.Response) *Problem {
 	p := &Problem{}
-	content, err := io.ReadAll(io.LimitReader(response.Body, mostAnswer))
+	content, err := io.ReadAll(io.LimitReader(response.Body, mostProblem))
 	if err != nil || json.Unmarshal(content, p) != nil || p.Reason == "" {
 		text := http.StatusText(response.StatusCode)
 		*p = Problem{Type: "about:blank", Title: text, Reason: strings.ReplaceAll(text, " ", ""), Detail: "the answer is not the gate's"}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -123,6 +124,64 @@ func TestAClientWatchesWhatMayBeSent(t *testing.T) {
 		if problem, ok := errors.AsType[*client.Problem](err); !ok || problem.Reason != "Forbidden" {
 			t.Errorf("without the right it tells %v", err)
 		}
+	}
+}
+
+// answers is a server in the same process.
+type answers func(*http.Request) *http.Response
+
+func (a answers) RoundTrip(request *http.Request) (*http.Response, error) {
+	response := a(request)
+	response.StatusCode = http.StatusOK
+	return response, nil
+}
+
+// A connection may be lost without a word. What a stream said last is then not taken for what is so now: it ends, and says why. Who takes their
+// time to read loses nothing.
+func TestAStreamOfWhichNothingComesEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, client.Options{URL: "https://gate.example", HTTP: &http.Client{Transport: answers(func(request *http.Request) *http.Response {
+			body, server := io.Pipe()
+			context.AfterFunc(request.Context(), func() { _ = body.CloseWithError(request.Context().Err()) })
+			go func() {
+				for range 4 {
+					_, _ = io.WriteString(server, "event: standing\ndata: {\"name\": \"sales\"}\n\n")
+					time.Sleep(40 * time.Second) // the last time for ever
+				}
+			}()
+			return &http.Response{Body: body}
+		})}})
+		begun, changes := time.Now(), 0
+		for change, err := range c.Watch(t.Context(), client.Selection{}) {
+			if err != nil {
+				if !strings.Contains(err.Error(), "nothing came for 45s") {
+					t.Errorf("it ends with %v", err)
+				}
+				break
+			}
+			if changes++; change.Name != "sales" {
+				t.Errorf("it says %+v", change)
+			}
+			if changes == 2 {
+				time.Sleep(time.Hour)
+			}
+		}
+		if took := time.Since(begun); changes != 4 || took < time.Hour {
+			t.Errorf("%d changes came in %s", changes, took)
+		}
+	})
+}
+
+// Where the numbers of a large fleet stand is read as a whole.
+func TestAClientReadsWhereALargeFleetStands(t *testing.T) {
+	const numbers = 50_000
+	item := `{"kind": "PhoneNumber", "namespace": "fleet", "name": "number-00001", "number": "+15550100001", "numberID": "106540352242922", "limit": 1000, "used": 450, "reserved": 0, "remaining": 550, "sendable": true}`
+	c := newClient(t, client.Options{URL: "https://gate.example", HTTP: &http.Client{Transport: answers(func(*http.Request) *http.Response {
+		return &http.Response{Body: io.NopCloser(strings.NewReader(`{"items": [` + strings.Repeat(item+", ", numbers-1) + item + "]}"))}
+	})}})
+	items, err := c.Standing(t.Context(), client.Selection{})
+	if err != nil || len(items) != numbers {
+		t.Errorf("%d are read, and %v", len(items), err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -103,9 +104,19 @@ type Change struct {
 	Removed bool
 }
 
-// Watch yields where all stand, then each change, until ctx is done or the stream ends: then it yields why. A refusal is a *Problem.
+// mostSilence is how long a stream may have nothing: the API gives a sign of life every 15 s. A connection may be lost without a word.
+const mostSilence = 45 * time.Second
+
+var errSilent = fmt.Errorf("nothing came for %s", mostSilence)
+
+// Watch yields where all stand, then each change, until ctx is done or the stream ends: then it yields why. A stream of which nothing comes for
+// 45 s has ended: what it said last may not be so any more. A refusal is a *Problem.
 func (c *Client) Watch(ctx context.Context, s Selection) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
+		ctx, end := context.WithCancelCause(ctx)
+		defer end(nil)
+		silent := time.AfterFunc(mostSilence, func() { end(errSilent) })
+		defer silent.Stop()
 		response, err := c.send(ctx, http.MethodGet, standingPath+"/stream", s.query(), nil)
 		if err != nil {
 			yield(Change{}, err)
@@ -114,7 +125,12 @@ func (c *Client) Watch(ctx context.Context, s Selection) iter.Seq2[Change, error
 		defer func() { _ = response.Body.Close() }()
 		var kind string
 		for lines := bufio.NewReader(response.Body); ; {
+			silent.Reset(mostSilence)
 			line, err := readLine(lines)
+			silent.Stop() // whoever reads takes the time that it wants
+			if errors.Is(context.Cause(ctx), errSilent) {
+				err = errSilent
+			}
 			if err != nil {
 				yield(Change{}, fmt.Errorf("the stream of what may be sent ended: %w", err))
 				return

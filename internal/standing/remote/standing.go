@@ -65,10 +65,13 @@ func (s *Standing) apply(change client.Change) {
 	s.items[k] = change.Item
 }
 
+// patience is how long the operator may take to answer.
+const patience = 30 * time.Second
+
 // Read asks the operator once. Where that fails, Problem says why.
 func Read(ctx context.Context, o *Options, selection client.Selection) *Standing {
 	s := &Standing{}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	api, err := Connect(ctx, o)
 	var items []client.Item
