@@ -9,6 +9,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -133,6 +134,27 @@ func TestEveryThreatAndFuzzTargetHasItsTests(t *testing.T) {
 	for _, name := range codes(section("Fuzzing")) {
 		if err := findTest(name, ""); strings.HasPrefix(name, "Fuzz") && err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A package that a reader meets in the tree has a row that says what it is.
+func TestEveryPackageHasARow(t *testing.T) {
+	named := map[string]bool{}
+	for _, row := range rows(read(t, "docs/architecture.md")) {
+		for _, name := range codes(row[0]) {
+			named[path.Base(name)] = true
+		}
+	}
+	for _, folder := range []string{"api", "internal", "controllers"} {
+		packages, err := os.ReadDir(filepath.Join(repository, folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range packages {
+			if p.IsDir() && !named[p.Name()] {
+				t.Errorf("docs/architecture.md does not say what %s/%s is", folder, p.Name())
+			}
 		}
 	}
 }
