@@ -77,9 +77,6 @@ type Step struct {
 	Rest    []string
 }
 
-// Named says whether the story names whom its lines are about.
-func (s *Story) Named() bool { return len(s.Numbers) != 1 || s.Numbers[0].Name != "" }
-
 // Read reads a story from a file.
 func Read(file string) (*Story, error) {
 	content, err := os.ReadFile(file)

@@ -118,17 +118,7 @@ func (c *Cluster) Ready(ctx context.Context) error {
 
 // Leader waits until a node leads a stream, and returns it: it says so itself, and more than half of the nodes that have the stream
 // agree. No client and no quorum is needed to ask.
-func (c *Cluster) Leader(ctx context.Context, stream string) (*Node, error) {
-	return c.agree(ctx, "the stream "+stream, func(seen *jetStream) raftGroup { return seen.stream(stream) })
-}
-
-// MetaLeader is Leader, of the group of all nodes that places streams.
-func (c *Cluster) MetaLeader(ctx context.Context) (*Node, error) {
-	return c.agree(ctx, "the cluster", func(seen *jetStream) raftGroup { return seen.Meta })
-}
-
-// agree waits until a node and more than half of a group say that it leads.
-func (c *Cluster) agree(ctx context.Context, of string, group func(*jetStream) raftGroup) (leader *Node, err error) {
+func (c *Cluster) Leader(ctx context.Context, stream string) (leader *Node, err error) {
 	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, rig.Patience, true, func(ctx context.Context) (bool, error) {
 		votes := map[string]int{}
 		claims := map[*Node]raftGroup{}
@@ -137,7 +127,7 @@ func (c *Cluster) agree(ctx context.Context, of string, group func(*jetStream) r
 			if err != nil {
 				continue // it does not run
 			}
-			g := group(seen)
+			g := seen.stream(stream)
 			votes[g.Leader]++
 			if g.Leader == n.Name {
 				claims[n] = g
@@ -151,7 +141,7 @@ func (c *Cluster) agree(ctx context.Context, of string, group func(*jetStream) r
 		return leader != nil, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s has no leader: %w", of, err)
+		return nil, fmt.Errorf("the stream %s has no leader: %w", stream, err)
 	}
 	return leader, nil
 }
