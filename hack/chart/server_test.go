@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,17 +28,11 @@ var foreign = []struct{ module, file string }{
 func (c *cluster) installForeign() {
 	c.t.Helper()
 	for _, kind := range foreign {
-		command := exec.CommandContext(c.t.Context(), "go", "mod", "download", "-json", kind.module)
-		command.Dir = "kinds"
-		out, err := command.Output()
+		file, err := rig.ModuleFile(c.t.Context(), "kinds", kind.module, kind.file)
 		if err != nil {
-			c.t.Fatalf("download %s: %v: %s", kind.module, err, out)
-		}
-		var downloaded struct{ Dir string }
-		if err := json.Unmarshal(out, &downloaded); err != nil {
 			c.t.Fatal(err)
 		}
-		c.applyFile(filepath.Join(downloaded.Dir, kind.file))
+		c.applyFile(file)
 	}
 }
 

@@ -29,7 +29,7 @@ import (
 
 // Each check finds what it is for, on a real API server, and nothing while all is well.
 func TestDoctor(t *testing.T) {
-	h := newHospital(t)
+	h := newHospital(t) // without a Prometheus operator and a Gateway API
 	healthy := func(t *testing.T) {
 		t.Helper()
 		h.lead()
@@ -37,6 +37,8 @@ func TestDoctor(t *testing.T) {
 			t.Fatalf("where all is well %d checks find %+v", len(report.Checks), report.Findings)
 		}
 	}
+	healthy(t)
+	h.installForeign()
 	healthy(t)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -58,6 +60,10 @@ func TestDoctor(t *testing.T) {
 		})
 	}
 	t.Run("with few rights", func(t *testing.T) { examineWithFewRights(h.of(t)) })
+	for _, state := range notReady {
+		t.Run("a pod that is not ready: "+state.why, func(t *testing.T) { examineNotReady(h.of(t), state.status, state.why) })
+	}
+	t.Run("a way in by a Gateway", func(t *testing.T) { examineBehindAGateway(h.of(t)) })
 }
 
 var tests = []struct {
@@ -149,6 +155,14 @@ var tests = []struct {
 		change(h, "hooks", func(i *networkingv1.Ingress) { i.Spec.TLS = nil })
 	}, "route", doctor.Warning, "Meta posts over HTTPS only", "edit ingress hooks"},
 
+	{"a way in by a Gateway that leads elsewhere", func(h *hospital, _ *doctor.Options) {
+		remove[networkingv1.Ingress](h, "hooks")
+		h.add(h.route("elsewhere"))
+	}, "route", doctor.Info, "No Ingress or HTTPRoute", "get ingresses"},
+	{"metrics that nobody reads", func(h *hospital, _ *doctor.Options) { removeForeign(h, "ServiceMonitor") },
+		"monitoring", doctor.Info, "has no ServiceMonitor", "kubectl get ServiceMonitors -A"},
+	{"alerts that nobody gets", func(h *hospital, _ *doctor.Options) { removeForeign(h, "PrometheusRule") },
+		"monitoring", doctor.Info, "has no PrometheusRule", "kubectl get PrometheusRules -A"},
 	{"a clock of this machine that is off", func(_ *hospital, o *doctor.Options) {
 		o.Ahead = -10 * time.Second
 	}, "clock", doctor.Warning, "The clock of this machine is 10s behind the API server's", "timedatectl"},

@@ -12,6 +12,9 @@ import (
 
 // findMonitoring says whether the Prometheus operator, where there is one, is told of the operator's metrics and alerts.
 func findMonitoring(ctx context.Context, e *examination) (findings []Finding, err error) {
+	if e.operator == nil {
+		return nil, nil
+	}
 	for _, of := range []struct{ kind, without string }{
 		{"ServiceMonitor", "no Prometheus is told to read the operator's metrics"},
 		{"PrometheusRule", "nobody is alerted when a limit is nearly used, or a number is flagged or silent"},
