@@ -32,8 +32,8 @@ func TestReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	book := ledger.OpenMemory()
-	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
+	l := ledger.OpenMemory()
+	receiver.SetBackend(&ingest.Backend{Ledger: l, Hasher: l.Hasher()})
 	server := httptest.NewTLSServer(receiver)
 	defer server.Close()
 	trusted := file(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
@@ -55,7 +55,7 @@ func TestReplay(t *testing.T) {
 			t.Errorf("run %d: code %d\n%s%s", i+1, code, stdout, stderr)
 		}
 	}
-	if got := book.Count(number, v1alpha1.MeasureUniqueUsers, now.Add(-24*time.Hour), now); got != 2 {
+	if got := l.Count(number, v1alpha1.MeasureUniqueUsers, now.Add(-24*time.Hour), now); got != 2 {
 		t.Errorf("%d users are counted, want 2", got)
 	}
 

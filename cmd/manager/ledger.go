@@ -53,7 +53,7 @@ func (p *program) openLedger(ctx context.Context) (*ledger.Ledger, error) {
 }
 
 // openSharedLedger opens the ledger whose journal is the log of the configuration.
-func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) (book *ledger.Ledger, err error) {
+func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) (l *ledger.Ledger, err error) {
 	if options.Secret, err = p.config.Ledger.Log.Secret(); err != nil {
 		return nil, err
 	}
@@ -69,11 +69,11 @@ func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) 
 		unsynced = "nodes of the log that acknowledge before they have synced are accepted"
 	}
 	p.degraded.Set(degraded.LogNotSynced, "ledger.log.requireSync", unsynced)
-	if book, err = ledger.Open(log, options); err != nil {
+	if l, err = ledger.Open(log, options); err != nil {
 		return nil, err
 	}
-	measured.Ledger, p.lease.age = book, book.Age
-	return book, metrics.Registry.Register(measured)
+	measured.Ledger, p.lease.age = l, l.Age
+	return l, metrics.Registry.Register(measured)
 }
 
 // logOptions are those of the log of a configuration.
@@ -86,9 +86,9 @@ func logOptions(of *config.Log, secret [16]byte, clock *scaledclock.Clock, log l
 }
 
 // presence says since when the operator is here to receive: the log does where one is shared, and else a file, in which running notes it.
-func (p *program) presence(ctx context.Context, running *errgroup.Group, book *ledger.Ledger) interface{ PresentSince() time.Time } {
+func (p *program) presence(ctx context.Context, running *errgroup.Group, l *ledger.Ledger) interface{ PresentSince() time.Time } {
 	if p.sharesLog() {
-		return book
+		return l
 	}
 	failed := func(err error) {
 		p.log.Error(err, "the operator may not know, after its next start, since when it was there")

@@ -111,25 +111,25 @@ func (p *program) run(ctx context.Context) error {
 		running.Go(func() error { credentials.Watch(outliving); return nil })
 	}
 
-	book, err := p.openLedger(ctx)
+	l, err := p.openLedger(ctx)
 	if err == nil {
-		err = p.manage(ctx, book, p.presence(outliving, &running, book))
+		err = p.manage(ctx, l, p.presence(outliving, &running, l))
 	}
 	stop()
 	err = errors.Join(err, running.Wait())
-	if book != nil {
-		err = errors.Join(err, book.Close())
+	if l != nil {
+		err = errors.Join(err, l.Close())
 	}
 	return err
 }
 
 // manage has the servers receive, and runs the manager until ctx is done: its caches, and its controllers while it leads.
-func (p *program) manage(ctx context.Context, book *ledger.Ledger, here interface{ PresentSince() time.Time }) error {
-	claims, err := directory.NewClaims(ctx, p.manager.GetCache(), book)
+func (p *program) manage(ctx context.Context, l *ledger.Ledger, here interface{ PresentSince() time.Time }) error {
+	claims, err := directory.NewClaims(ctx, p.manager.GetCache(), l)
 	if err != nil {
 		return err
 	}
-	backend := &ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: claims.Known, Unclaimed: &unclaimed.Collector{}, Receipts: receipts.New()}
+	backend := &ingest.Backend{Ledger: l, Hasher: l.Hasher(), Known: claims.Known, Unclaimed: &unclaimed.Collector{}, Receipts: receipts.New()}
 	p.webhooks.SetBackend(backend)
 	if p.events != nil {
 		p.events.SetBackend(backend)
@@ -142,7 +142,7 @@ func (p *program) manage(ctx context.Context, book *ledger.Ledger, here interfac
 		p.log.Info("what no PhoneNumber claims is told in the log and in metrics only", "problem", err.Error())
 	}
 	options := controllers.Options{
-		Config: p.config, Clock: p.clock, Real: clock.RealClock{}, Ledger: book, Hasher: book.Hasher(), Receipts: backend.Receipts,
+		Config: p.config, Clock: p.clock, Real: clock.RealClock{}, Ledger: l, Hasher: l.Hasher(), Receipts: backend.Receipts,
 		Unclaimed: backend.Unclaimed, Presence: here, Webhooks: p.webhooks, BatchPeriod: p.batchPeriod, RefreshPeriod: p.refreshPeriod, RefreshQPS: p.refreshQPS,
 		Concurrency: p.concurrency, Namespace: namespace, UserAgent: userAgent(), Registry: metrics.Registry, Exposition: p.told,
 	}
@@ -153,13 +153,13 @@ func (p *program) manage(ctx context.Context, book *ledger.Ledger, here interfac
 	if err != nil {
 		return err
 	}
-	if err := p.openGate(book, stands); err != nil {
+	if err := p.openGate(l, stands); err != nil {
 		return err
 	}
-	if err := p.addScaler(book, stands); err != nil {
+	if err := p.addScaler(l, stands); err != nil {
 		return err
 	}
-	if err := p.addProbes(book); err != nil {
+	if err := p.addProbes(l); err != nil {
 		return err
 	}
 	return p.manager.Start(ctx)
@@ -167,42 +167,42 @@ func (p *program) manage(ctx context.Context, book *ledger.Ledger, here interfac
 
 // addProbes has the manager say that the process lives, and whether it is ready: the servers receive, so it is unless the others of several
 // replicas hear from the log and it does not. What it lacks of its configuration does not count: it serves the rest.
-func (p *program) addProbes(book *ledger.Ledger) error {
+func (p *program) addProbes(l *ledger.Ledger) error {
 	if err := p.manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
 	if !p.sharesLog() {
 		return p.manager.AddReadyzCheck("ping", healthz.Ping)
 	}
-	return p.manager.AddReadyzCheck("ledger", func(*http.Request) error { return p.lease.Ready(book.Fresh()) })
+	return p.manager.AddReadyzCheck("ledger", func(*http.Request) error { return p.lease.Ready(l.Fresh()) })
 }
 
 // openGate has the gate decide from now on, and its API and the guard answer.
-func (p *program) openGate(book *ledger.Ledger, stands *standing.Source) error {
+func (p *program) openGate(l *ledger.Ledger, stands *standing.Source) error {
 	service, err := gate.New(gate.Options{
-		Ledger: book, Directory: p.directory(), Clock: p.clock, Real: clock.RealClock{}, Recorder: p.manager.GetEventRecorder("numberfleet"),
+		Ledger: l, Directory: p.directory(), Clock: p.clock, Real: clock.RealClock{}, Recorder: p.manager.GetEventRecorder("numberfleet"),
 		Metrics: metrics.Registry, Log: ctrl.Log.WithName("gate"),
 	})
 	if err != nil {
 		return err
 	}
 	if p.gate != nil {
-		p.gate.SetBackend(&gateapi.Backend{Gate: service, Standing: stands, Ledger: book})
+		p.gate.SetBackend(&gateapi.Backend{Gate: service, Standing: stands, Ledger: l})
 	}
 	if p.guard != nil {
-		p.guard.SetBackend(&guard.Backend{Gate: service, Names: book})
+		p.guard.SetBackend(&guard.Backend{Gate: service, Names: l})
 	}
 	return p.manager.Add(service)
 }
 
 // addScaler has the manager serve the scaler, if it is to be served.
-func (p *program) addScaler(book *ledger.Ledger, stands *standing.Source) error {
+func (p *program) addScaler(l *ledger.Ledger, stands *standing.Source) error {
 	if !served(p.scalerAddress) {
 		return nil
 	}
 	serving, err := scaler.New(scaler.Options{
 		Listener: server.Listener{Address: p.scalerAddress, CertDir: p.scalerCerts, ClientCAFile: p.scalerClientCA}, Standing: stands,
-		Clock: p.clock, Real: clock.RealClock{}, Ledger: book, Informers: p.manager.GetCache(), Metrics: metrics.Registry, Log: ctrl.Log.WithName("scaler"),
+		Clock: p.clock, Real: clock.RealClock{}, Ledger: l, Informers: p.manager.GetCache(), Metrics: metrics.Registry, Log: ctrl.Log.WithName("scaler"),
 	})
 	if err != nil {
 		return err

@@ -33,8 +33,8 @@ import (
 // served are the metrics of some numbers, and of a registry with one counter.
 func served(tb testing.TB, numbers int) http.Handler {
 	tb.Helper()
-	book := ledger.OpenMemory()
-	tb.Cleanup(func() { _ = book.Close() })
+	l := ledger.OpenMemory()
+	tb.Cleanup(func() { _ = l.Close() })
 	var objects []client.Object
 	for i := range numbers {
 		objects = append(objects, &v1alpha1.PhoneNumber{
@@ -57,12 +57,12 @@ func served(tb testing.TB, numbers int) http.Handler {
 		&metrics.Standing{
 			Source: &standing.Source{
 				Resources: resources, Compiled: &standing.Policies{}, Clock: clock.RealClock{},
-				Counts: usage.Counts{Ledger: book, Samples: usage.NewPrometheus(config.Prometheus{})},
+				Counts: usage.Counts{Ledger: l, Samples: usage.NewPrometheus(config.Prometheus{})},
 			},
-			Templates: noTemplates{}, Ledger: book,
+			Templates: noTemplates{}, Ledger: l,
 		},
-		&metrics.Received{Resources: resources, Ledger: book, Receipts: received},
-		&metrics.Holds{Resources: resources, Ledger: book, Clock: gatetest.Clock{PassiveClock: clock.RealClock{}}},
+		&metrics.Received{Resources: resources, Ledger: l, Receipts: received},
+		&metrics.Holds{Resources: resources, Ledger: l, Clock: gatetest.Clock{PassiveClock: clock.RealClock{}}},
 	)
 	registry := prometheus.NewRegistry()
 	count := prometheus.NewCounter(prometheus.CounterOpts{Name: "of_the_registry_total", Help: "A counter."})

@@ -20,15 +20,15 @@ import (
 
 func TestHoldsAreShownByWhoHasTheLimit(t *testing.T) {
 	begin := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	book := ledger.OpenMemory()
-	defer func() { _ = book.Close() }()
+	l := ledger.OpenMemory()
+	defer func() { _ = l.Close() }()
 	limit := counts.LimitSetting{Limit: 10, Measure: v1alpha1.MeasureUniqueUsers, Window: 24 * time.Hour}
 	own, shared := limit, limit
 	own.Subject, shared.Subject = "+15550100001", counts.PortfolioKey("acme")
-	if err := book.SetPortfolio("acme", []string{"+15550100002"}); err != nil {
+	if err := l.SetPortfolio("acme", []string{"+15550100002"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := book.Configure(counts.Settings{
+	if err := l.Configure(counts.Settings{
 		Limits:  []counts.LimitSetting{own, shared},
 		Senders: []counts.SenderSetting{{Number: "+15550100001", Namespace: "shop"}, {Number: "+15550100002", Namespace: "shop"}},
 	}); err != nil {
@@ -36,7 +36,7 @@ func TestHoldsAreShownByWhoHasTheLimit(t *testing.T) {
 	}
 	operate := func(at time.Time, operations ...counts.Operation) {
 		t.Helper()
-		decisions, err := book.Operate(t.Context(), operations, at)
+		decisions, err := l.Operate(t.Context(), operations, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestHoldsAreShownByWhoHasTheLimit(t *testing.T) {
 		&v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "member"}, Spec: v1alpha1.PhoneNumberSpec{PhoneNumber: "+15550100002"},
 			Status: v1alpha1.PhoneNumberStatus{Portfolio: "acme"}},
 		&v1alpha1.BusinessPortfolio{ObjectMeta: metav1.ObjectMeta{Name: "acme"}})
-	holds := &metrics.Holds{Resources: func() (*standing.Resources, error) { return resources, nil }, Ledger: book, Clock: gatetest.Clock{PassiveClock: clocktesting.NewFakePassiveClock(begin.Add(30 * time.Minute))}}
+	holds := &metrics.Holds{Resources: func() (*standing.Resources, error) { return resources, nil }, Ledger: l, Clock: gatetest.Clock{PassiveClock: clocktesting.NewFakePassiveClock(begin.Add(30 * time.Minute))}}
 	if err := testutil.GatherAndCompare(controllertest.Gatherer(holds), strings.NewReader(`
 # HELP numberfleet_gate_held Number of reservations that hold a place of a messaging limit.
 # TYPE numberfleet_gate_held gauge

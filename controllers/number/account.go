@@ -22,8 +22,8 @@ import (
 // that names the account only now has no part in what came and went before: the last word of each kind counts. A limit is
 // that of the account's portfolio, and nothing to a number with one of its own. A report from ahead of the clock waits until
 // then: later is when the first of them is due.
-func accountReports(book *ledger.Ledger, account string, scope v1alpha1.Scope, state *rules.State, joins bool, now time.Time) (news []report.Report, later time.Time) {
-	for _, r := range reports.Statements(book, report.AccountSubject(account), now, &later) {
+func accountReports(l *ledger.Ledger, account string, scope v1alpha1.Scope, state *rules.State, joins bool, now time.Time) (news []report.Report, later time.Time) {
+	for _, r := range reports.Statements(l, report.AccountSubject(account), now, &later) {
 		if !reports.IsNews(r, state) || r.Kind == report.Limit && scope != v1alpha1.ScopePortfolio {
 			continue
 		}
@@ -37,7 +37,7 @@ func accountReports(book *ledger.Ledger, account string, scope v1alpha1.Scope, s
 
 // setStatements writes into a number's status what Meta said of its account, its display name, its health and what it alerted
 // to, as far as it is no matter of the rules. It returns when the first of it ends, or is due.
-func setStatements(book *ledger.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, now time.Time) (next time.Time) {
+func setStatements(l *ledger.Ledger, number *v1alpha1.PhoneNumber, status *v1alpha1.PhoneNumberStatus, now time.Time) (next time.Time) {
 	account := number.Spec.Business.WhatsAppBusinessAccountID
 	if status.Account.ID != account {
 		of := status.Account
@@ -45,7 +45,7 @@ func setStatements(book *ledger.Ledger, number *v1alpha1.PhoneNumber, status *v1
 			RestrictionsLiftedTime: of.RestrictionsLiftedTime}
 	}
 	for _, subject := range lookup.NumberSubjects(number) {
-		for _, r := range reports.Statements(book, subject, now, &next) {
+		for _, r := range reports.Statements(l, subject, now, &next) {
 			switch r.Kind {
 			case report.DisplayName:
 				reports.SetStatement(&status.DisplayName, r)

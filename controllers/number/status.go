@@ -108,22 +108,22 @@ func setShared(status *v1alpha1.PhoneNumberStatus, shared *Shared) {
 }
 
 // lastDelivery is the last counted delivery of a number that the ledger has, as far as it still counts.
-func lastDelivery(book *ledger.Ledger, number *v1alpha1.PhoneNumber, now time.Time) metav1.Time {
-	return statuses.Time(book.Last(number.Spec.PhoneNumber, v1alpha1.MeasureMessages, now.Add(-30*24*time.Hour), now))
+func lastDelivery(l *ledger.Ledger, number *v1alpha1.PhoneNumber, now time.Time) metav1.Time {
+	return statuses.Time(l.Last(number.Spec.PhoneNumber, v1alpha1.MeasureMessages, now.Add(-30*24*time.Hour), now))
 }
 
 // feedbackStatus is what users did about a number over the policy's quality window; empty if nobody did anything.
-func feedbackStatus(book *ledger.Ledger, number string, policy *rules.Policy, now time.Time) v1alpha1.FeedbackStatus {
+func feedbackStatus(l *ledger.Ledger, number string, policy *rules.Policy, now time.Time) v1alpha1.FeedbackStatus {
 	from := now.Add(-policy.QualityWindow)
-	complaining := book.Count(number, v1alpha1.MeasureComplaining, from, now)
+	complaining := l.Count(number, v1alpha1.MeasureComplaining, from, now)
 	if complaining == 0 {
 		return v1alpha1.FeedbackStatus{}
 	}
 	feedback := v1alpha1.FeedbackStatus{ComplainingUsers: &complaining}
 	if policy.LowFrom > 0 {
-		feedback.ReachedUsers = new(book.Count(number, v1alpha1.MeasureReached, from, now))
+		feedback.ReachedUsers = new(l.Count(number, v1alpha1.MeasureReached, from, now))
 	}
-	for _, insight := range book.Feedback(number, from, now) {
+	for _, insight := range l.Feedback(number, from, now) {
 		feedback.Insights = append(feedback.Insights, v1alpha1.FeedbackInsight{Kind: insight.Kind, Reason: insight.Reason, Users: insight.Users})
 	}
 	return feedback

@@ -109,7 +109,7 @@ func highest(portfolio *v1alpha1.BusinessPortfolio, numbers []*v1alpha1.PhoneNum
 // verification, since each number has a part in it. Those that the state already has are older than the last that it knows. One from
 // ahead of the clock waits until then.
 func (e *Evaluation) addReportsOf(numbers []*v1alpha1.PhoneNumber) {
-	state, book := &e.Unit.State, e.operator.Ledger
+	state, l := &e.Unit.State, e.operator.Ledger
 	add := func(r report.Report) {
 		at := r.Time()
 		switch {
@@ -121,12 +121,12 @@ func (e *Evaluation) addReportsOf(numbers []*v1alpha1.PhoneNumber) {
 		}
 	}
 	for _, n := range numbers {
-		for _, r := range book.Reports(report.ParseSubject(n.Spec.PhoneNumber), reports.JoinedAt(book, n, e.Portfolio.Name)) {
+		for _, r := range l.Reports(report.ParseSubject(n.Spec.PhoneNumber), reports.JoinedAt(l, n, e.Portfolio.Name)) {
 			add(r)
 		}
 	}
 	for _, account := range lookup.Accounts(numbers) {
-		for _, r := range book.Reports(report.AccountSubject(account), 0) {
+		for _, r := range l.Reports(report.AccountSubject(account), 0) {
 			add(r)
 		}
 	}

@@ -60,8 +60,8 @@ func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	receiver, err := webhook.NewReceiver(webhook.Options{Apps: []webhook.App{{Credentials: webhook.NewCredentials(dir, log.Log)}}, Clock: clocktesting.NewFakePassiveClock(b.FakeClock.Now()), Metrics: registry})
 	b.Must(err)
-	book := b.Ledger
-	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Unclaimed: collected, Known: func(n string) bool { return directory.Named(b.Ctx, b.Client, n) }})
+	l := b.Ledger
+	receiver.SetBackend(&ingest.Backend{Ledger: l, Hasher: l.Hasher(), Unclaimed: collected, Known: func(n string) bool { return directory.Named(b.Ctx, b.Client, n) }})
 	number := controllertest.NewNumber()
 	post := func(id string) {
 		body := metatest.MessagesPayload(number, []metatest.Status{{ID: id, Status: "delivered", Phone: "15557770000", At: b.FakeClock.Now()}}, nil)
@@ -75,7 +75,7 @@ func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 	var logged []string
 	real := clocktesting.NewFakeClock(controllertest.Start)
 	newReporter := func(collected *unclaimed.Collector) *Reporter {
-		u := &Reporter{Collected: collected, Hasher: book.Hasher(), Ledger: book, Numbers: b.Client, Fresh: b.Direct, Client: b.Direct,
+		u := &Reporter{Collected: collected, Hasher: l.Hasher(), Ledger: l, Numbers: b.Client, Fresh: b.Direct, Client: b.Direct,
 			Namespace: b.Namespace, Clock: b.FakeClock, Real: real}
 		u.ids, u.of = prometheus.NewGauge(prometheus.GaugeOpts{}), prometheus.NewGauge(prometheus.GaugeOpts{})
 		return u
@@ -113,7 +113,7 @@ func TestWhatNoResourceClaimsIsTold(t *testing.T) {
 	}
 
 	again := &unclaimed.Collector{}
-	receiver.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Unclaimed: again, Known: func(n string) bool { return directory.Named(b.Ctx, b.Client, n) }})
+	receiver.SetBackend(&ingest.Backend{Ledger: l, Hasher: l.Hasher(), Unclaimed: again, Known: func(n string) bool { return directory.Named(b.Ctx, b.Client, n) }})
 	u = newReporter(again)
 	post("3")
 	b.Must(u.look(ctx))

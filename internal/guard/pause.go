@@ -92,8 +92,8 @@ func (p *pauses) wait(of []subject) (wait time.Duration) {
 	return wait
 }
 
-// heard notes what an answer about a message of the subjects says: a code of Meta's, or zero where the message was sent.
-func (p *pauses) heard(of []subject, code int64, header http.Header) {
+// observe notes what an answer about a message of the subjects says: a code of Meta's, or zero where the message was sent.
+func (p *pauses) observe(of []subject, code int64, header http.Header) {
 	t, throttled := throttles[code]
 	if !throttled {
 		if code == 0 {

@@ -33,11 +33,11 @@ type exchange struct {
 	refusal   *gate.Problem // that is told, with the number, where Meta answers with 200
 	refused   bool          // it was told
 
-	came, sent, heard time.Time   // here, to Meta, from Meta
-	reached           atomic.Bool // Meta, perhaps
-	status            int         // of the answer
-	header            http.Header // of the answer
-	answer            answer
+	came, sent, answered time.Time   // here, to Meta, from Meta
+	reached              atomic.Bool // Meta, perhaps
+	status               int         // of the answer
+	header               http.Header // of the answer
+	answer               answer
 }
 
 type exchangeKey struct{}
@@ -68,7 +68,7 @@ func newTransport() *http.Transport {
 
 func (g *Guard) newProxy() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Rewrite: g.rewrite, Transport: roundTripper(g.roundTrip), ModifyResponse: g.hear, ErrorHandler: g.unanswered, FlushInterval: -1,
+		Rewrite: g.rewrite, Transport: roundTripper(g.roundTrip), ModifyResponse: g.takeAnswer, ErrorHandler: g.unanswered, FlushInterval: -1,
 		BufferPool: &buffers{sync.Pool{New: func() any { return new([copyBuffer]byte) }}},
 		ErrorLog:   log.New(io.Discard, "", 0), // it would quote what senders and Meta send
 	}
@@ -132,8 +132,8 @@ func (g *Guard) roundTrip(req *http.Request) (*http.Response, error) {
 	return g.client.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 }
 
-// hear reads an answer of Meta's to a message, which goes on as it came.
-func (g *Guard) hear(res *http.Response) error {
+// takeAnswer reads an answer of Meta's to a message, which goes on as it came.
+func (g *Guard) takeAnswer(res *http.Response) error {
 	x := exchangeOf(res.Request.Context())
 	x.status, x.header = res.StatusCode, res.Header
 	if x.refusal != nil && res.StatusCode == http.StatusOK {
@@ -151,7 +151,7 @@ func (g *Guard) hear(res *http.Response) error {
 	}
 	_ = res.Body.Close()
 	res.Body = io.NopCloser(bytes.NewReader(content))
-	x.answer, x.heard = readAnswer(res.StatusCode, content), g.clock.Now()
+	x.answer, x.answered = readAnswer(res.StatusCode, content), g.clock.Now()
 	if x.name != "" && (x.known || x.answer.message != "") {
 		res.Header.Set(numberHeader, x.name)
 	}

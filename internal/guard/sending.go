@@ -164,10 +164,10 @@ func (s *sending) conclude() {
 	if refusesCaller(s.answer.code) {
 		s.trust.withdraw(s.caller.app, s.to.number)
 	}
-	if !s.heard.IsZero() {
-		s.metrics.added.Observe((s.sent.Sub(s.came) + s.clock.Since(s.heard)).Seconds())
+	if !s.answered.IsZero() {
+		s.metrics.added.Observe((s.sent.Sub(s.came) + s.clock.Since(s.answered)).Seconds())
 		if s.outcome == outcomeSent || s.answer.code != 0 {
-			s.pauses.heard(s.subjects, s.answer.code, s.header)
+			s.pauses.observe(s.subjects, s.answer.code, s.header)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func Parse(body []byte, latest time.Time) (*Updates, error) { return ParseOf(bod
 // ParseOf is Parse for one who may hear of some accounts only: of what the body tells of another account, nothing is returned but
 // how much it is, and what may be about one of theirs all the same. Nil means that all may be heard of. Names say what numbers go by;
 // without them, it is the number that Meta displays.
-func ParseOf(body []byte, latest time.Time, hears func(account string) bool, names Names) (*Updates, error) {
+func ParseOf(body []byte, latest time.Time, allowed func(account string) bool, names Names) (*Updates, error) {
 	values, err := checkSyntax(body)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func ParseOf(body []byte, latest time.Time, hears func(account string) bool, nam
 		u.Release()
 		return nil, &SyntaxError{Problem: "is not valid JSON"} // its own error quotes the body
 	}
-	r := reader{u: u, latest: latest.Unix(), hears: hears, names: names}
+	r := reader{u: u, latest: latest.Unix(), allowed: allowed, names: names}
 	if err := r.body(root); err != nil {
 		u.Release()
 		return nil, err
@@ -108,7 +108,7 @@ func (r *reader) readEntry(entry *fastjson.Value) error {
 		if len(r.u.Named) > had.named {
 			r.u.Named[had.named].Updates = r.updates - before
 		}
-		r.unhear(had)
+		r.dropForeign(had)
 		if err == nil && r.updates == before {
 			err = r.count(1) // so that no number of changes is free
 		}
@@ -129,17 +129,17 @@ func firstOf(errs ...error) error {
 	return nil
 }
 
-// unhear takes back what a change brought, if it is about an account that may not be heard of. A portfolio and a number that goes
+// dropForeign takes back what a change brought, if it is about an account that the caller may not know of. A portfolio and a number that goes
 // by Meta's id may be of another account than the entry, which in what Meta tells a partner is the partner's business.
-func (r *reader) unhear(had lengths) {
-	if r.hears == nil || r.u.lengths() == had {
+func (r *reader) dropForeign(had lengths) {
+	if r.allowed == nil || r.u.lengths() == had {
 		return
 	}
 	account, ok := text(r.account)
 	if !ok {
 		account = r.account.String() // a number; Meta writes strings
 	}
-	if r.hears(account) {
+	if r.allowed(account) {
 		return
 	}
 	told := r.u.Reports[had.reports:]

@@ -13,7 +13,7 @@ import (
 type reader struct {
 	u       *Updates
 	latest  int64 // Unix seconds
-	hears   func(account string) bool
+	allowed func(account string) bool
 	names   Names // nil for none
 	updates int
 

@@ -66,17 +66,17 @@ type standings struct {
 const lifeGroup = "acme"
 
 func drawLife(t *rapid.T, policy *rules.Policy, subject string, kinds map[report.Kind][]string) life {
-	book := ledger.OpenMemory()
+	counted := ledger.OpenMemory()
 	numbers := []string{"+15550100001", "+15550100002", "+15550100003"}
 	for _, number := range numbers {
-		if err := book.SetWindows(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, CountReached: policy.Member().LowFrom > 0}); err != nil {
+		if err := counted.SetWindows(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, CountReached: policy.Member().LowFrom > 0}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := book.SetPortfolio(lifeGroup, numbers); err != nil {
+	if err := counted.SetPortfolio(lifeGroup, numbers); err != nil {
 		t.Fatal(err)
 	}
-	l := life{policy: policy, usage: rules.Exact{Counted: book.Usage(subject)}}
+	l := life{policy: policy, usage: rules.Exact{Counted: counted.Usage(subject)}}
 	now := day1.Add(time.Minute) // the rules begin before anything happens
 	for i := range rapid.IntRange(1, 60).Draw(t, "events") {
 		// Quarters of an hour, so that events and deadlines often fall on one instant.
@@ -96,7 +96,7 @@ func drawLife(t *rapid.T, policy *rules.Policy, subject string, kinds map[report
 			l.reports = append(l.reports, report.Report{Kind: kind, At: now.Unix(), Value: rapid.SampledFrom(kinds[kind]).Draw(t, "value")})
 			continue
 		}
-		if _, err := book.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
+		if _, err := counted.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
 			t.Fatal(err)
 		}
 	}

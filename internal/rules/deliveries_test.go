@@ -74,9 +74,9 @@ func drawDeliveries(t *rapid.T) (story []delivered) {
 }
 
 func playDeliveries(t *rapid.T, policy *rules.Policy, story []delivered, passOver bool) (told []string, state rules.State, passed int) {
-	book := ledger.OpenMemory()
-	defer func() { _ = book.Close() }()
-	facts := rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: book.Usage(timelineNumber)}}
+	l := ledger.OpenMemory()
+	defer func() { _ = l.Close() }()
+	facts := rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: l.Usage(timelineNumber)}}
 	state = rules.Initial(policy, v1alpha1.Unverified, day1)
 	var next time.Time
 	skippable := int64(-1)
@@ -99,7 +99,7 @@ func playDeliveries(t *rapid.T, policy *rules.Policy, story []delivered, passOve
 			continue
 		}
 		entry := counts.Entry{Number: timelineNumber, Kind: counts.Delivered, Message: counts.MessageKey(i + 1), User: counts.UserKey(d.user), At: d.at.Unix()}
-		if _, err := book.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, d.at); err != nil {
+		if _, err := l.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, d.at); err != nil {
 			t.Fatal(err)
 		}
 		if !passOver || next.Equal(d.at) {

@@ -132,7 +132,7 @@ func TestTheWayUp(t *testing.T) {
 type sent struct {
 	t        *testing.T
 	policy   *rules.Policy
-	book     *ledger.Ledger
+	l        *ledger.Ledger
 	facts    rules.Facts
 	state    rules.State
 	messages int
@@ -140,9 +140,9 @@ type sent struct {
 
 func newSent(t *testing.T, p *rules.Policy) *sent {
 	t.Helper()
-	s := &sent{t: t, policy: p, book: ledger.OpenMemory(), state: rules.Initial(p, v1alpha1.Unverified, day1)}
-	s.facts = rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: s.book.Usage(timelineNumber)}}
-	if err := s.book.SetWindows(timelineNumber, counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, CountReached: p.LowFrom > 0}); err != nil {
+	s := &sent{t: t, policy: p, l: ledger.OpenMemory(), state: rules.Initial(p, v1alpha1.Unverified, day1)}
+	s.facts = rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: s.l.Usage(timelineNumber)}}
+	if err := s.l.SetWindows(timelineNumber, counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, CountReached: p.LowFrom > 0}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -158,7 +158,7 @@ func (s *sent) record(kind counts.Kind, at time.Duration, from, to int, did ...c
 		if len(did) > 0 {
 			entry.Complaint = did[(user-from)%len(did)]
 		}
-		if _, err := s.book.Append(context.Background(), counts.Batch{Entries: []counts.Entry{entry}}, when); err != nil {
+		if _, err := s.l.Append(context.Background(), counts.Batch{Entries: []counts.Entry{entry}}, when); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -299,7 +299,7 @@ func TestTheWindowOfTheQualityRating(t *testing.T) {
 				}
 			}
 			var got []v1alpha1.FeedbackReason
-			for _, insight := range s.book.Feedback(timelineNumber, day1, day1.Add(4*time.Hour)) {
+			for _, insight := range s.l.Feedback(timelineNumber, day1, day1.Add(4*time.Hour)) {
 				if insight.Kind != v1alpha1.FeedbackBlock || insight.Users != 1 {
 					t.Errorf("an insight is %+v", insight)
 				}

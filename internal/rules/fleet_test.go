@@ -21,7 +21,7 @@ import (
 type fleetLife struct {
 	policy  *rules.Policy
 	shared  bool
-	book    *ledger.Ledger
+	ledger  *ledger.Ledger
 	events  []time.Time
 	reports map[string][]report.Report // by the name of a unit
 	moves   map[string][]time.Time     // by the name of a unit: when something comes to it
@@ -31,13 +31,13 @@ type fleetLife struct {
 var fleetNumbers = []string{"+15550100001", "+15550100002", "+15550100003"}
 
 func drawFleetLife(t *rapid.T, policy *rules.Policy) *fleetLife {
-	l := &fleetLife{policy: policy, shared: rapid.Bool().Draw(t, "shared"), book: ledger.OpenMemory(), reports: map[string][]report.Report{}, moves: map[string][]time.Time{}}
+	l := &fleetLife{policy: policy, shared: rapid.Bool().Draw(t, "shared"), ledger: ledger.OpenMemory(), reports: map[string][]report.Report{}, moves: map[string][]time.Time{}}
 	for _, number := range fleetNumbers {
-		if err := l.book.SetWindows(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, CountReached: policy.LowFrom > 0}); err != nil {
+		if err := l.ledger.SetWindows(number, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window, CountReached: policy.LowFrom > 0}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := l.book.SetPortfolio(lifeGroup, fleetNumbers); err != nil {
+	if err := l.ledger.SetPortfolio(lifeGroup, fleetNumbers); err != nil {
 		t.Fatal(err)
 	}
 	kinds := map[string]map[report.Kind][]string{
@@ -66,7 +66,7 @@ func drawFleetLife(t *rapid.T, policy *rules.Policy) *fleetLife {
 			continue
 		}
 		l.moves[number] = append(l.moves[number], now)
-		if _, err := l.book.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
+		if _, err := l.ledger.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -111,7 +111,7 @@ func (l *fleetLife) fleet(from *written, now time.Time) *rules.Fleet {
 			state.Members = rules.MemberQuality{} // of a number alone nobody remembers it
 		}
 		return &rules.Unit{Name: name, Policy: policy, State: state,
-			Facts: rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: l.book.Usage(subject)}, Reports: news(name)}}
+			Facts: rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: l.ledger.Usage(subject)}, Reports: news(name)}}
 	}
 	f := &rules.Fleet{}
 	if l.shared {

@@ -322,7 +322,7 @@ func TestLookingLaterSeesTheSame(t *testing.T) {
 	policies := []*rules.Policy{smallPolicy(t, v1alpha1.MeasureUniqueUsers), smallPolicy(t, v1alpha1.MeasureConversations)}
 	rapid.Check(t, func(t *rapid.T) {
 		policy := rapid.SampledFrom(policies).Draw(t, "policy")
-		book := ledger.OpenMemory()
+		l := ledger.OpenMemory()
 		var at []time.Time
 		now := day1
 		for i := range rapid.IntRange(1, 60).Draw(t, "deliveries") {
@@ -330,13 +330,13 @@ func TestLookingLaterSeesTheSame(t *testing.T) {
 			at = append(at, now)
 			entry := counts.Entry{Number: timelineNumber, Kind: counts.Delivered, Message: counts.MessageKey(i + 1),
 				User: counts.UserKey(rapid.IntRange(1, 12).Draw(t, "user")), At: now.Unix()}
-			if _, err := book.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
+			if _, err := l.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
 				t.Fatal(err)
 			}
 		}
 		end := now.Add(30 * time.Hour)
 		play := func(stops []time.Time) (rules.State, []string) {
-			facts := rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: book.Usage(timelineNumber)}}
+			facts := rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: l.Usage(timelineNumber)}}
 			state := rules.Initial(policy, v1alpha1.Unverified, day1)
 			var all []string
 			for _, stop := range append(slices.Clone(stops), end) {

@@ -46,14 +46,14 @@ func playTimeline(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy, book := shippedPolicy(t, story.Policy), ledger.OpenMemory()
-	if err := book.SetWindows(timelineNumber, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window}); err != nil {
+	policy, l := shippedPolicy(t, story.Policy), ledger.OpenMemory()
+	if err := l.SetWindows(timelineNumber, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window}); err != nil {
 		t.Fatal(err)
 	}
 	number := story.Numbers[0]
-	p := player{t: t, file: filepath.Base(file), policy: policy, ledger: book, facts: rules.Facts{
+	p := player{t: t, file: filepath.Base(file), policy: policy, ledger: l, facts: rules.Facts{
 		HumanEscalation: !number.WithoutHumanEscalation,
-		Usage:           rules.Exact{Counted: book.Usage(timelineNumber)},
+		Usage:           rules.Exact{Counted: l.Usage(timelineNumber)},
 	}}
 	if number.Verified {
 		p.facts.Verification = v1alpha1.Verified

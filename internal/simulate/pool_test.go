@@ -353,7 +353,7 @@ func TestAPoolSendsWhatWebhooksTell(t *testing.T) {
 	status(metatest.Status{ID: "wamid.reply", Status: "delivered", Scoped: "US.3", Category: "service", At: day(2).Add(3 * time.Hour)})
 	status(metatest.Status{ID: "wamid.group", Status: "delivered", Phone: "15550199003", Group: "G", Category: "group_utility", At: day(2).Add(4 * time.Hour)})
 	fleet := fleetOf(t, members("", ""))
-	r := hear(t, Config{Policy: policyFile(t, "testdata/pool.policy.yaml"), Fleet: fleet, Pool: poolOf(t, fleet, v1alpha1.LeastUsed)}, bodies...).Pool
+	r := playBodies(t, Config{Policy: policyFile(t, "testdata/pool.policy.yaml"), Fleet: fleet, Pool: poolOf(t, fleet, v1alpha1.LeastUsed)}, bodies...).Pool
 	if r.Messages != 21 || r.Sent != 21 || r.Users != 20 || r.Changes != 0 || !slices.Equal(shares(r), []int64{10, 10}) {
 		t.Errorf("%+v", r)
 	}

@@ -13,7 +13,7 @@ import (
 // used is what of webhooks counts at the end. The only number is the one that they name.
 func used(t *testing.T, bodies ...[]byte) int64 {
 	t.Helper()
-	result := hear(t, Config{}, bodies...)
+	result := playBodies(t, Config{}, bodies...)
 	if len(result.Final) != 1 {
 		t.Fatalf("%d numbers: %+v", len(result.Final), result.Final)
 	}
@@ -53,7 +53,7 @@ func TestServiceMessagesDoNotCount(t *testing.T) {
 			}
 			bodies = append(bodies, metatest.MessagesPayload(first, both, nil))
 		}
-		if result := hear(t, Config{}, bodies...); len(result.Transitions) != 0 || result.Final[0].Used != 0 {
+		if result := playBodies(t, Config{}, bodies...); len(result.Transitions) != 0 || result.Final[0].Used != 0 {
 			t.Errorf("where %s says it, %d are used after %+v", says, result.Final[0].Used, result.Transitions)
 		}
 	}

@@ -80,7 +80,7 @@ func Play(ctx context.Context, config Config, from func(Sendable) Source) (Resul
 		seen:      map[[2]uint64]struct{}{},
 		told:      map[string][]*subject{},
 		senders:   map[string][]*subject{},
-		heard:     newHearing(config.Webhooks, config.Fleet),
+		webhooks:  newWebhookQueue(config.Webhooks, config.Fleet),
 	}
 	defer func() { _ = s.ledger.Close() }() // in memory there is nothing to flush
 	if config.Pool != nil {
@@ -111,8 +111,8 @@ type simulation struct {
 	told    map[string][]*subject // who a report about the portfolio of that name or id is told to
 	senders map[string][]*subject // the numbers of which the fleet says that they send the template of that name
 
-	heard   *hearing
-	sending *poolSending // nil without a pool
+	webhooks *webhookQueue
+	sending  *poolSending // nil without a pool
 
 	transitions []Transition
 	qualities   []Transition // of portfolios
@@ -126,7 +126,7 @@ func (s *simulation) play(ctx context.Context, events Source) error {
 	for {
 		e, err := events.Next()
 		if errors.Is(err, io.EOF) {
-			return s.hear(ctx, end)
+			return s.playWebhooks(ctx, end)
 		}
 		if err == nil {
 			err = ctx.Err()
@@ -141,10 +141,10 @@ func (s *simulation) play(ctx context.Context, events Source) error {
 			return &cloudevents.Error{Line: e.Line, Field: "time", Problem: "lies before that of an event above: events must be in order of time"}
 		}
 		if e.Time.After(end) {
-			return s.hear(ctx, end)
+			return s.playWebhooks(ctx, end)
 		}
 		// At one second, what webhooks tell comes first.
-		if err := s.hear(ctx, e.Time); err != nil {
+		if err := s.playWebhooks(ctx, e.Time); err != nil {
 			return err
 		}
 		if err := s.event(&e); err != nil {
@@ -352,7 +352,7 @@ func (s *simulation) add(declared Number) (*subject, error) {
 
 func (s *simulation) finish() (Result, error) {
 	end := s.now
-	if last := time.Unix(s.heard.last, 0).UTC(); s.heard.last != 0 && last.After(end) {
+	if last := time.Unix(s.webhooks.last, 0).UTC(); s.webhooks.last != 0 && last.After(end) {
 		end = last
 	}
 	if !s.config.Until.IsZero() {
@@ -367,7 +367,7 @@ func (s *simulation) finish() (Result, error) {
 		}
 	}
 	s.reach(end)
-	for _, named := range s.heard.Webhooks.named {
+	for _, named := range s.webhooks.Webhooks.named {
 		if !end.IsZero() && named.at == 0 {
 			if _, err := s.number(named.number); err != nil {
 				return Result{}, err

@@ -33,7 +33,7 @@ func keptAs(t interface{ Fatal(...any) }, bodies ...[]byte) *Webhooks {
 	return webhooks
 }
 
-func hear(t *testing.T, config Config, bodies ...[]byte) Result {
+func playBodies(t *testing.T, config Config, bodies ...[]byte) Result {
 	t.Helper()
 	if config.Policy.Policy == nil {
 		config.Policy = shipped(t, "meta-2025")
@@ -132,7 +132,7 @@ func TestWhatIsSaidOfAnAccountReachesItsNumbers(t *testing.T) {
 		{"the declared account", &fleet, "77", "02 00:00:00 1 Restricted\n02 00:00:00 2 Restricted"},
 		{"not the declared account", &fleet, metatest.Account, ""},
 	} {
-		if got := told(hear(t, Config{Fleet: test.fleet}, later, restricted(test.account))); got != test.want {
+		if got := told(playBodies(t, Config{Fleet: test.fleet}, later, restricted(test.account))); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}
@@ -151,7 +151,7 @@ func TestALimitOfAnAccountIsThatOfItsPortfolio(t *testing.T) {
 		{"meta-2025", shared, "10000 [acme LimitReported]"},
 		{"meta-2023", nil, "250 []"},
 	} {
-		result := hear(t, Config{Policy: shipped(t, test.policy), Fleet: test.fleet}, bodies...)
+		result := playBodies(t, Config{Policy: shipped(t, test.policy), Fleet: test.fleet}, bodies...)
 		var happened []string
 		for _, r := range result.Transitions {
 			happened = append(happened, r.Subject+" "+string(r.Reason))
@@ -170,7 +170,7 @@ func TestWhatIsSaidOfAPortfolioReachesIt(t *testing.T) {
 	}
 	fleet := &Fleet{Numbers: []Number{{PhoneNumber: first, Portfolio: "acme"}}, Portfolios: []Portfolio{{Name: "acme", ID: "4711"}}}
 	for who, fleet := range map[string]*Fleet{first: nil, "acme": fleet} {
-		result := hear(t, Config{Fleet: fleet}, bodies...)
+		result := playBodies(t, Config{Fleet: fleet}, bodies...)
 		if len(result.Transitions) != 2 || result.Transitions[0].Subject != who || result.Transitions[0].Reason != v1alpha1.ReasonVerificationChanged ||
 			result.Final[0].Tier.Name != "2K" {
 			t.Errorf("%s: got %+v, %+v", who, result.Transitions, result.Final)
@@ -180,7 +180,7 @@ func TestWhatIsSaidOfAPortfolioReachesIt(t *testing.T) {
 
 // A template goes by its name; where several do, by language and account too. Its quality counts for the numbers of its account.
 func TestTemplatesOfWebhooks(t *testing.T) {
-	result := hear(t, Config{},
+	result := playBodies(t, Config{},
 		delivered(first, "15550199001", day(2)),
 		metatest.TemplateStatusPayload(metatest.Account, "promo", "en_US", "PAUSED", "FIRST_PAUSE", day(3)),
 		metatest.TemplateStatusPayload(metatest.Account, "promo", "es", "APPROVED", "", day(3)),
@@ -203,7 +203,7 @@ func TestANumberIsThereFromWhenItIsNamed(t *testing.T) {
 	sent := func(number string, at time.Time) []byte {
 		return metatest.MessagesPayload(number, []metatest.Status{{ID: "m", Status: "sent", Phone: "15550199001", At: at}}, nil)
 	}
-	result := hear(t, Config{}, sent(first, day(3)), metatest.MessagesPayload(second, nil, nil), metatest.NameUpdatePayload(first, "APPROVED", "Shop", "", day(2)))
+	result := playBodies(t, Config{}, sent(first, day(3)), metatest.MessagesPayload(second, nil, nil), metatest.NameUpdatePayload(first, "APPROVED", "Shop", "", day(2)))
 	if len(result.Final) != 2 || result.Final[0].Subject != first || result.Final[1].Subject != second || !result.Final[1].Time.Equal(day(3)) {
 		t.Errorf("got %+v", result.Final)
 	}
@@ -214,7 +214,7 @@ func TestANumberIsThereFromWhenItIsNamed(t *testing.T) {
 
 // Webhooks after the end are not played.
 func TestWebhooksEndWhenTheSimulationDoes(t *testing.T) {
-	result := hear(t, Config{Until: day(3)}, delivered(first, "15550199001", day(2).Add(12*time.Hour)), delivered(first, "15550199002", day(3)), delivered(first, "15550199003", day(4)))
+	result := playBodies(t, Config{Until: day(3)}, delivered(first, "15550199001", day(2).Add(12*time.Hour)), delivered(first, "15550199002", day(3)), delivered(first, "15550199003", day(4)))
 	if f := result.Final[0]; f.Used != 2 || !f.Time.Equal(day(3)) {
 		t.Errorf("got %+v", f)
 	}
@@ -290,11 +290,11 @@ func TestWebhooksFindTheNumberThatHasTheID(t *testing.T) {
 	}
 	bodies := [][]byte{about("551187654321", "01"), about("+5511987654321", "02"), about("", "03")}
 	fleet := &Fleet{Numbers: []Number{{PhoneNumber: "+5511987654321", ID: "7001", HumanEscalation: true}}}
-	result := hear(t, Config{Fleet: fleet}, bodies...)
+	result := playBodies(t, Config{Fleet: fleet}, bodies...)
 	if len(result.Final) != 1 || result.Final[0].Subject != "+5511987654321" || result.Final[0].Used != 3 {
 		t.Errorf("got %+v", result.Final)
 	}
-	if without := hear(t, Config{}, bodies...); len(without.Final) != 3 {
+	if without := playBodies(t, Config{}, bodies...); len(without.Final) != 3 {
 		t.Errorf("without a fleet got %+v", without.Final)
 	}
 }

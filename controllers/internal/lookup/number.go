@@ -64,10 +64,10 @@ func older(a, b client.Object) bool {
 }
 
 // Claims are the subjects that are a number's: by its own name, by its id, and by all that they go by.
-func Claims(book *ledger.Ledger, n *v1alpha1.PhoneNumber) []string {
-	subjects := book.Names(n.Spec.PhoneNumber)
+func Claims(l *ledger.Ledger, n *v1alpha1.PhoneNumber) []string {
+	subjects := l.Names(n.Spec.PhoneNumber)
 	if id := n.Spec.PhoneNumberID; id != "" {
-		subjects = append(subjects, book.Names(report.NumberIDSubject(id).String())...)
+		subjects = append(subjects, l.Names(report.NumberIDSubject(id).String())...)
 	}
 	return append(subjects, n.Spec.PhoneNumber)
 }

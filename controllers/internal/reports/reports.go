@@ -36,8 +36,8 @@ func IsNews(r report.Report, state *rules.State) bool {
 }
 
 // Statements are the reports about a subject up to now, by their time. The first of those to come is the earliest of later.
-func Statements(book *ledger.Ledger, subject report.Subject, now time.Time, later *time.Time) []report.Report {
-	all := slices.DeleteFunc(book.Reports(subject, 0), func(r report.Report) bool {
+func Statements(l *ledger.Ledger, subject report.Subject, now time.Time, later *time.Time) []report.Report {
+	all := slices.DeleteFunc(l.Reports(subject, 0), func(r report.Report) bool {
 		at := r.Time()
 		if at.After(now) {
 			*later = statuses.Earliest(*later, at)
@@ -66,11 +66,11 @@ func Statement(r report.Report) v1alpha1.Statement {
 
 // NotUnderstood says what Meta reported of some subjects last that the rules have no word for; empty if there is nothing. It
 // changes nothing, and is not to be lost.
-func NotUnderstood(book *ledger.Ledger, subjects []report.Subject, now time.Time) string {
+func NotUnderstood(l *ledger.Ledger, subjects []report.Subject, now time.Time) string {
 	last := map[report.Kind]report.Report{}
 	var later time.Time
 	for _, subject := range subjects {
-		for _, r := range Statements(book, subject, now, &later) {
+		for _, r := range Statements(l, subject, now, &later) {
 			if known, ok := last[r.Kind]; !ok || r.At >= known.At {
 				last[r.Kind] = r
 			}
@@ -91,24 +91,24 @@ var words = map[report.Kind]string{
 
 // JoinedAt is the sequence number of the last report of a number from before it had a part in a portfolio: of one that
 // comes from elsewhere, all that its status has seen.
-func JoinedAt(book *ledger.Ledger, number *v1alpha1.PhoneNumber, portfolio string) int64 {
+func JoinedAt(l *ledger.Ledger, number *v1alpha1.PhoneNumber, portfolio string) int64 {
 	last := number.Status.ObservedReport
 	if number.Status.Portfolio == portfolio {
 		last = number.Status.PortfolioReport
 	}
-	if book.LastReport(report.ParseSubject(number.Spec.PhoneNumber)) < last {
+	if l.LastReport(report.ParseSubject(number.Spec.PhoneNumber)) < last {
 		return 0 // another ledger
 	}
 	return last
 }
 
 // After are the reports about a subject that a status does not have yet, and the number of the last one.
-func After(book *ledger.Ledger, subject report.Subject, observed int64) ([]report.Report, int64) {
-	if book.LastReport(subject) < observed {
+func After(l *ledger.Ledger, subject report.Subject, observed int64) ([]report.Report, int64) {
+	if l.LastReport(subject) < observed {
 		// The status has seen a report that the ledger never had: it is another ledger, and all of its reports are news.
 		observed = 0
 	}
-	reports := book.Reports(subject, observed)
+	reports := l.Reports(subject, observed)
 	if n := len(reports); n > 0 {
 		observed = reports[n-1].Sequence
 	}
@@ -121,9 +121,9 @@ func ReportsFresh(number *v1alpha1.PhoneNumber) *metav1.Condition {
 }
 
 // Last are the last reports of each kind about a subject. The ledger keeps these for good.
-func Last(book *ledger.Ledger, subject report.Subject) map[report.Kind]report.Report {
+func Last(l *ledger.Ledger, subject report.Subject) map[report.Kind]report.Report {
 	last := map[report.Kind]report.Report{}
-	for _, r := range book.Reports(subject, 0) {
+	for _, r := range l.Reports(subject, 0) {
 		if known, ok := last[r.Kind]; !ok || r.At >= known.At {
 			last[r.Kind] = r
 		}

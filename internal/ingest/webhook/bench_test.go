@@ -54,12 +54,12 @@ func BenchmarkHTTPDurable(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	book, err := ledger.Open(store, ledger.Options{Secret: store.Secret()})
+	l, err := ledger.Open(store, ledger.Options{Secret: store.Secret()})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = book.Close() }()
-	f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
+	defer func() { _ = l.Close() }()
+	f.SetBackend(&ingest.Backend{Ledger: l, Hasher: l.Hasher()})
 	benchmarkHTTP(b, f, n, bodies...)
 }
 

@@ -37,10 +37,10 @@ func TestANumberIsFoundByTheIDThatMetaGaveToIt(t *testing.T) {
 		"nothing":                        {"7003", "+15550100001", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			book := ledger.OpenMemory()
-			defer func() { _ = book.Close() }()
+			l := ledger.OpenMemory()
+			defer func() { _ = l.Close() }()
 			f := newFixture(t)
-			f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
+			f.SetBackend(&ingest.Backend{Ledger: l, Hasher: l.Hasher()})
 			post := func(body []byte) {
 				t.Helper()
 				if w := f.post(body); w.Code != http.StatusOK {
@@ -49,14 +49,14 @@ func TestANumberIsFoundByTheIDThatMetaGaveToIt(t *testing.T) {
 			}
 			counted := func(want int64) {
 				t.Helper()
-				if got := book.Count(test.number, v1alpha1.MeasureMessages, now.Add(-time.Hour), now); got != want {
+				if got := l.Count(test.number, v1alpha1.MeasureMessages, now.Add(-time.Hour), now); got != want {
 					t.Errorf("%d messages count, want %d", got, want)
 				}
 			}
 			metadata := fmt.Sprintf(`"display_phone_number":%q,"phone_number_id":%q`, test.shown, test.id)
 			post(about(metadata, "1"))
 			counted(0)
-			if err := book.Claim(test.id, test.number); err != nil {
+			if err := l.Claim(test.id, test.number); err != nil {
 				t.Fatal(err)
 			}
 			counted(1)
@@ -66,13 +66,13 @@ func TestANumberIsFoundByTheIDThatMetaGaveToIt(t *testing.T) {
 			counted(3)
 			post(fmt.Appendf(nil, `{"object":"whatsapp_business_account","entry":[{"id":"2001","time":%d,"changes":[{"field":"phone_number_quality_update","value":
 				{"display_phone_number":%q,"phone_number_id":%q,"event":"FLAGGED"}}]}]}`, now.Unix(), test.shown, test.id))
-			if got := len(book.Reports(report.ParseSubject(test.number), 0)); got != 2 {
+			if got := len(l.Reports(report.ParseSubject(test.number), 0)); got != 2 {
 				t.Errorf("it has %d reports", got)
 			}
 			if strings.ContainsAny(test.shown, "0123456789") {
 				post(fmt.Appendf(nil, `{"object":"whatsapp_business_account","entry":[{"id":"2001","time":%d,"changes":[{"field":"phone_number_name_update","value":
 					{"display_phone_number":%q,"decision":"APPROVED"}}]}]}`, now.Unix(), test.shown))
-				if got := len(book.Reports(report.ParseSubject(test.number), 0)); got != 3 {
+				if got := len(l.Reports(report.ParseSubject(test.number), 0)); got != 3 {
 					t.Errorf("with one that gives no id, it has %d reports", got)
 				}
 			}
@@ -97,11 +97,11 @@ func TestAValueWithoutANumberOrAnIDIsPassedOver(t *testing.T) {
 
 // What no resource claims is collected by number, with the ids that Meta gives, and no longer than it is unclaimed.
 func TestWhatIsNotClaimedIsCollected(t *testing.T) {
-	book := ledger.OpenMemory()
-	defer func() { _ = book.Close() }()
+	l := ledger.OpenMemory()
+	defer func() { _ = l.Close() }()
 	f := newFixture(t)
 	collected := &unclaimed.Collector{}
-	f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Unclaimed: collected, Known: func(n string) bool { return n == brazilian }})
+	f.SetBackend(&ingest.Backend{Ledger: l, Hasher: l.Hasher(), Unclaimed: collected, Known: func(n string) bool { return n == brazilian }})
 	for _, body := range [][]byte{
 		about(`"display_phone_number":"`+brazilian+`","phone_number_id":"7001"`, "1"),
 		about(`"display_phone_number":"15550100009","phone_number_id":"7009"`, "2"),

@@ -315,10 +315,10 @@ func TestOneBadItemIsPassedOverAndNamed(t *testing.T) {
 
 // A user whose number changed counts once, by the phone number, by the new one and by the ids of both times.
 func TestAUserWhoChangesNumberCountsOnce(t *testing.T) {
-	book := ledger.OpenMemory()
-	defer func() { _ = book.Close() }()
+	l := ledger.OpenMemory()
+	defer func() { _ = l.Close() }()
 	f := newFixture(t)
-	f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
+	f.SetBackend(&ingest.Backend{Ledger: l, Hasher: l.Hasher()})
 	at := now.Unix()
 	change := fmt.Sprintf(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":{"display_phone_number":"15550001111"},
 		"messages":[{"from":"15557770000","id":"wamid.C","timestamp":"%d","type":"system","system":{"type":"user_changed_number","wa_id":"15557770009","user_id":"US.2","previous_user_id":"US.1"}}]}}]}]}`, at)
@@ -335,7 +335,7 @@ func TestAUserWhoChangesNumberCountsOnce(t *testing.T) {
 		}
 	}
 	since, to := now.Add(-time.Hour), now.Add(time.Hour)
-	if users, messages := book.Count(number, v1alpha1.MeasureUniqueUsers, since, to), book.Count(number, v1alpha1.MeasureMessages, since, to); users != 1 || messages != 4 {
+	if users, messages := l.Count(number, v1alpha1.MeasureUniqueUsers, since, to), l.Count(number, v1alpha1.MeasureMessages, since, to); users != 1 || messages != 4 {
 		t.Errorf("%d users are counted and %d messages: the change opens no window", users, messages)
 	}
 	const updates = "numberfleet_webhook_updates_total"
@@ -475,9 +475,9 @@ func TestWhatTheLedgerKnewAndWhatNobodyClaimsIsCounted(t *testing.T) {
 // A receiver, a ledger and Meta's redelivery: what is reported about templates, accounts and portfolios is there once, in order.
 func TestReportsAboutWhatIsNoNumberAreKeptOnce(t *testing.T) {
 	f := newFixture(t)
-	book := ledger.OpenMemory()
+	l := ledger.OpenMemory()
 	asked := 0
-	f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher(), Known: func(string) bool { asked++; return false }})
+	f.SetBackend(&ingest.Backend{Ledger: l, Hasher: l.Hasher(), Known: func(string) bool { asked++; return false }})
 	const description = "Limits cannot be increased for your business Ana."
 	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes-60) * time.Minute) }
 	for _, body := range [][]byte{
@@ -510,14 +510,14 @@ func TestReportsAboutWhatIsNoNumberAreKeptOnce(t *testing.T) {
 		report.AccountSubject(metatest.Account):                        {restriction},
 		report.NumberIDSubject("1001"):                                 {said(1, report.Alert, 7, "OBA_APPROVED", "")},
 	}
-	if got := book.Numbers(); len(got) != len(want) {
+	if got := l.Numbers(); len(got) != len(want) {
 		t.Errorf("the ledger knows %v", got)
 	}
 	for subject, reports := range want {
 		for i := range reports {
 			reports[i].Subject = subject
 		}
-		if got := book.Reports(subject, 0); !reflect.DeepEqual(got, reports) {
+		if got := l.Reports(subject, 0); !reflect.DeepEqual(got, reports) {
 			t.Errorf("\n got %+v\nwant %+v", got, reports)
 		}
 	}
@@ -535,12 +535,12 @@ func TestReportsAboutWhatIsNoNumberAreKeptOnce(t *testing.T) {
 // The ledger bounds what it keeps reports under; what it would refuse for good is refused before, by name.
 func TestTheLongestSubjectFitsIntoTheLedger(t *testing.T) {
 	f := newFixture(t)
-	book := ledger.OpenMemory()
-	f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
+	l := ledger.OpenMemory()
+	f.SetBackend(&ingest.Backend{Ledger: l, Hasher: l.Hasher()})
 	for digits, reports := range map[int]int{32: 1, 33: 0} {
 		portfolio := strings.Repeat("9", digits)
 		w := f.post(metatest.AccountAlertPayload(portfolio, "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", "", now))
-		if got := len(book.Reports(report.PortfolioSubject(portfolio), 0)); w.Code != 200 || got != reports {
+		if got := len(l.Reports(report.PortfolioSubject(portfolio), 0)); w.Code != 200 || got != reports {
 			t.Errorf("%d digits: got %d %s and %d reports", digits, w.Code, w.Body, got)
 		}
 	}

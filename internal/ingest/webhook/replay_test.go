@@ -20,14 +20,14 @@ import (
 func TestWebhooksReplayedInAnyOrderGiveTheSameCounts(t *testing.T) {
 	f := newFixture(t)
 	deliver := func(bodies [][]byte) *ledger.Ledger {
-		book := ledger.OpenMemory()
-		f.SetBackend(&ingest.Backend{Ledger: book, Hasher: book.Hasher()})
+		l := ledger.OpenMemory()
+		f.SetBackend(&ingest.Backend{Ledger: l, Hasher: l.Hasher()})
 		for _, body := range bodies {
 			if response := f.post(body); response.Code != http.StatusOK {
 				t.Fatalf("a webhook is answered with %d: %s", response.Code, response.Body)
 			}
 		}
-		return book
+		return l
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		var ordered [][]byte

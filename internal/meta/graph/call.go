@@ -37,7 +37,7 @@ func (c *Client) call(ctx context.Context, kind Node, id, edge string, query url
 	body, headers, err := c.get(ctx, address, token)
 	now := c.options.Clock.Now()
 	if l := c.options.Limiter; l != nil {
-		l.Heard(parseUsage(headers))
+		l.Observe(parseUsage(headers))
 	}
 	if e, is := errors.AsType[*Error](err); is {
 		e.What = kind.of(id)

@@ -35,12 +35,12 @@ type Clock interface {
 type Limiter struct {
 	clock Clock
 
-	mu      sync.Mutex
-	bucket  *rate.Limiter
-	perHour int
-	held    time.Time // nothing passes before
-	percent float64   // used, as Meta said last
-	heard   time.Time // when it did
+	mu       sync.Mutex
+	bucket   *rate.Limiter
+	perHour  int
+	held     time.Time // nothing passes before
+	percent  float64   // used, as Meta said last
+	observed time.Time // when it did
 }
 
 // NewLimiter allows perHour calls within any hour, at least one.
@@ -66,7 +66,7 @@ func (l *Limiter) Take() (retryAt time.Time, ok bool) {
 	if now.Before(l.held) {
 		return l.held, false
 	}
-	if l.percent > 0 && now.Sub(l.heard) >= usageLives {
+	if l.percent > 0 && now.Sub(l.observed) >= usageLives {
 		// Meta counts by the hour, so what it said then is over.
 		l.percent = 0
 		l.apply(now)
@@ -89,8 +89,8 @@ func (l *Limiter) SetAllowance(perHour int) {
 	}
 }
 
-// Heard corrects the limiter by what an answer says of the usage. Nothing said changes nothing.
-func (l *Limiter) Heard(usage []Usage) {
+// Observe corrects the limiter by what an answer says of the usage. Nothing said changes nothing.
+func (l *Limiter) Observe(usage []Usage) {
 	if len(usage) == 0 {
 		return
 	}
@@ -99,7 +99,7 @@ func (l *Limiter) Heard(usage []Usage) {
 	now := l.clock.Now()
 	var throttled bool
 	var regain time.Duration
-	l.percent, l.heard = 0, now
+	l.percent, l.observed = 0, now
 	for _, u := range usage {
 		l.percent = max(l.percent, u.Percent())
 		throttled = throttled || u.Throttled()
@@ -131,7 +131,7 @@ func (l *Limiter) hold(until time.Time) {
 	}
 }
 
-// apply sets the bucket to the allowance and to what was heard of the usage.
+// apply sets the bucket to the allowance and to what was observed of the usage.
 func (l *Limiter) apply(now time.Time) {
 	usual, burst := l.usual()
 	share := min(max((100-l.percent)/(100-slowFrom), slowest/100.0), 1)

@@ -57,7 +57,7 @@ func TestNoHourSeesMoreThanTheAllowance(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			clock.SetTime(clock.Now().Add(time.Duration(rapid.Int64Range(0, int64(20*time.Minute)).Draw(t, "rest"))))
 			if rapid.Bool().Draw(t, "told") {
-				l.Heard([]Usage{{CallCount: rapid.Float64Range(0, 120).Draw(t, "percent")}})
+				l.Observe([]Usage{{CallCount: rapid.Float64Range(0, 120).Draw(t, "percent")}})
 			}
 			for range rapid.IntRange(0, 200).Draw(t, "calls") {
 				if retryAt, ok := l.Take(); ok {
@@ -90,7 +90,7 @@ func TestWhatMetaSaysOfTheUsageTakesFromWhatIsLeft(t *testing.T) {
 		{0, 20, 180}, {50, 20, 180}, {75, 20, 180}, {80, 20, 144}, {90, 20, 72}, {95, 10, 36}, {98, 4, 18}, {99.5, 1, 18},
 	} {
 		l := NewLimiter(HourlyCalls, clocktesting.NewFakePassiveClock(start))
-		l.Heard([]Usage{{CallCount: 1}, {TotalTime: test.percent}})
+		l.Observe([]Usage{{CallCount: 1}, {TotalTime: test.percent}})
 		state := l.State()
 		if calls, _ := takeAll(t, l); calls != test.left || math.Abs(state.Rate-test.rate) > 0.001 || state.Percent != max(test.percent, 1) {
 			t.Errorf("at %v %%: got %d calls and %+v, want %d at %v an hour", test.percent, calls, state, test.left, test.rate)
@@ -101,7 +101,7 @@ func TestWhatMetaSaysOfTheUsageTakesFromWhatIsLeft(t *testing.T) {
 func TestTheLimiterHoldsWhileMetaRefuses(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(start)
 	l := NewLimiter(HourlyCalls, clock)
-	l.Heard([]Usage{{CallCount: 100, RegainAccess: 19 * time.Minute}})
+	l.Observe([]Usage{{CallCount: 100, RegainAccess: 19 * time.Minute}})
 	if retryAt, ok := l.Take(); ok || !retryAt.Equal(start.Add(19*time.Minute)) {
 		t.Errorf("throttled for 19 minutes: got %s, %v", retryAt, ok)
 	}
@@ -115,7 +115,7 @@ func TestTheLimiterHoldsWhileMetaRefuses(t *testing.T) {
 		t.Errorf("got %d calls when access is regained", calls)
 	}
 	l = NewLimiter(HourlyCalls, clock)
-	l.Heard([]Usage{{TotalCPUTime: 100}, {CallCount: 1}})
+	l.Observe([]Usage{{TotalCPUTime: 100}, {CallCount: 1}})
 	if retryAt, ok := l.Take(); ok || !retryAt.Equal(clock.Now().Add(5*time.Minute)) {
 		t.Errorf("throttled without a time: got %s, %v", retryAt, ok)
 	}
@@ -124,17 +124,17 @@ func TestTheLimiterHoldsWhileMetaRefuses(t *testing.T) {
 func TestTheRateComesBackWhenTheUsageFalls(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(start)
 	l := NewLimiter(HourlyCalls, clock)
-	l.Heard([]Usage{{CallCount: 99}})
-	l.Heard(nil) // says nothing
+	l.Observe([]Usage{{CallCount: 99}})
+	l.Observe(nil) // says nothing
 	if rate := l.State().Rate; math.Abs(rate-18) > 0.001 {
 		t.Errorf("got %v an hour", rate)
 	}
 	clock.SetTime(start.Add(time.Minute))
-	l.Heard([]Usage{{CallCount: 10}})
+	l.Observe([]Usage{{CallCount: 10}})
 	if state := l.State(); math.Abs(state.Rate-180) > 0.001 || state.Percent != 10 {
 		t.Errorf("the usage fell: got %+v", state)
 	}
-	l.Heard([]Usage{{CallCount: 99}})
+	l.Observe([]Usage{{CallCount: 99}})
 	clock.SetTime(clock.Now().Add(time.Hour))
 	takeAll(t, l)
 	if state := l.State(); math.Abs(state.Rate-180) > 0.001 || state.Percent != 0 {
@@ -177,7 +177,7 @@ func TestTheLimiterIsSharedSafely(t *testing.T) {
 					passed++
 					mu.Unlock()
 				}
-				l.Heard([]Usage{{CallCount: 1}})
+				l.Observe([]Usage{{CallCount: 1}})
 				_ = l.State()
 			}
 		})

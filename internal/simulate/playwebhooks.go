@@ -13,8 +13,8 @@ import (
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
-// hearing is how far a simulation has come with its webhooks.
-type hearing struct {
+// webhookQueue is what a simulation has yet to play of its webhooks.
+type webhookQueue struct {
 	*Webhooks
 	named   []mention
 	entries []counts.Entry
@@ -22,12 +22,12 @@ type hearing struct {
 	numbers map[string][]string // of each account, in order
 }
 
-func newHearing(w *Webhooks, fleet *Fleet) *hearing {
+func newWebhookQueue(w *Webhooks, fleet *Fleet) *webhookQueue {
 	if w == nil {
 		w = &Webhooks{}
 	}
 	w = w.claimed(fleet)
-	h := &hearing{Webhooks: w, named: w.named, entries: w.entries, reports: w.reports, numbers: map[string][]string{}}
+	h := &webhookQueue{Webhooks: w, named: w.named, entries: w.entries, reports: w.reports, numbers: map[string][]string{}}
 	accounts := maps.Clone(w.accounts)
 	if fleet != nil && accounts == nil {
 		accounts = map[string]string{}
@@ -48,9 +48,9 @@ func newHearing(w *Webhooks, fleet *Fleet) *hearing {
 	return h
 }
 
-// hear plays what webhooks tell up to an instant. At one second, deliveries and messages come before reports.
-func (s *simulation) hear(ctx context.Context, upTo time.Time) error {
-	h, end := s.heard, upTo.Unix()
+// playWebhooks plays what webhooks tell up to an instant. At one second, deliveries and messages come before reports.
+func (s *simulation) playWebhooks(ctx context.Context, upTo time.Time) error {
+	h, end := s.webhooks, upTo.Unix()
 	for {
 		at := int64(math.MaxInt64)
 		if len(h.named) > 0 {
@@ -80,7 +80,7 @@ func (s *simulation) hear(ctx context.Context, upTo time.Time) error {
 			}
 			h.entries = h.entries[1:]
 		default:
-			err = s.hearReport(h.reports[0])
+			err = s.playReport(h.reports[0])
 			h.reports = h.reports[1:]
 		}
 		if err = cmp.Or(err, s.ledger.err, ctx.Err()); err != nil {
@@ -89,14 +89,14 @@ func (s *simulation) hear(ctx context.Context, upTo time.Time) error {
 	}
 }
 
-// hearReport takes what Meta said of a number, an account, a portfolio or a template. Of accounts and portfolios that no number
+// playReport takes what Meta said of a number, an account, a portfolio or a template. Of accounts and portfolios that no number
 // is known of, it says nothing here.
-func (s *simulation) hearReport(r report.Report) error {
+func (s *simulation) playReport(r report.Report) error {
 	var told []*subject
 	var err error
 	switch of := r.Subject; of.Type {
 	case report.Template:
-		return s.hearTemplate(of, r)
+		return s.playTemplateReport(of, r)
 	case report.Account:
 		told, err = s.ofAccount(of.ID, r.Kind)
 	case report.Portfolio:
@@ -124,7 +124,7 @@ func (s *simulation) ofAccount(account string, kind report.Kind) ([]*subject, er
 		return nil, nil
 	}
 	var told []*subject
-	for _, name := range s.heard.numbers[account] {
+	for _, name := range s.webhooks.numbers[account] {
 		n, err := s.number(name)
 		if err != nil {
 			return nil, err
@@ -144,7 +144,7 @@ func (s *simulation) ofPortfolio(id string, kind report.Kind) ([]*subject, error
 		return told, nil
 	}
 	var told []*subject
-	for _, account := range s.heard.portfolios[id] {
+	for _, account := range s.webhooks.portfolios[id] {
 		more, err := s.ofAccount(account, kind)
 		if err != nil {
 			return nil, err
@@ -154,11 +154,11 @@ func (s *simulation) ofPortfolio(id string, kind report.Kind) ([]*subject, error
 	return told, nil
 }
 
-// hearTemplate takes what Meta said of a template in one language.
-func (s *simulation) hearTemplate(subject report.Subject, r report.Report) error {
-	of := s.heard.templates[subject]
+// playTemplateReport takes what Meta said of a template in one language.
+func (s *simulation) playTemplateReport(subject report.Subject, r report.Report) error {
+	of := s.webhooks.templates[subject]
 	t := s.template(of.shown)
-	senders := s.heard.numbers[of.Account]
+	senders := s.webhooks.numbers[of.Account]
 	if declared, ok := s.config.Fleet.template(subject); ok {
 		senders = declared.Numbers
 	}
