@@ -180,17 +180,7 @@ func (m *Machine) regroup(limits []*limit, from, to *numberState) {
 		slices.SortFunc(p.holds, (*reservation).compare)
 		for _, r := range p.holds {
 			l := m.ensureLimit(r.number.limitSubject())
-			user := l.users.canonical(r.user, r.number)
-			q := l.places[user]
-			if q == nil {
-				by := p.number
-				if m.limitOf(by) != l {
-					by = r.number // each limit has the places of its own numbers
-				}
-				q = l.take(user, by, p.category, l.countedUntil(user, r.number, m.now()))
-			}
-			l.hold(q, r)
-			q.remember(p.failed...)
+			m.holdAt(l, r, p)
 			if !r.confirmed {
 				m.schedule(r, r.unconfirmedEnds(l.setting.ReleaseUnconfirmed))
 			}
@@ -204,6 +194,21 @@ func (m *Machine) regroup(limits []*limit, from, to *numberState) {
 		l.recount()
 		l.refreshAll(m.now())
 	}
+}
+
+// holdAt has a reservation hold a place of the limit that its number has now, for which it held another one before.
+func (m *Machine) holdAt(l *limit, r *reservation, before *place) {
+	user := l.users.canonical(r.user, r.number)
+	p := l.places[user]
+	if p == nil {
+		by := before.number
+		if m.limitOf(by) != l {
+			by = r.number // each limit has the places of its own numbers
+		}
+		p = l.take(user, by, before.category, l.countedUntil(user, r.number, m.now()))
+	}
+	l.hold(p, r)
+	p.remember(before.failed...)
 }
 
 // inherit gives to a number what another had of the gate that is the same number.

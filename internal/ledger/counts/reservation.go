@@ -3,6 +3,7 @@ package counts
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -89,15 +90,17 @@ func (all *reservations) with(k uint64, now int64) *reservation {
 	return nil
 }
 
+// inOrder are all in a fixed order.
+func (all *reservations) inOrder() []*reservation {
+	return slices.SortedFunc(maps.Values(all.byID), (*reservation).compare)
+}
+
 // bySubject are all by the subjects of their limits, in a fixed order.
 func (all *reservations) bySubject() map[string][]*reservation {
 	of := map[string][]*reservation{}
-	for _, r := range all.byID {
+	for _, r := range all.inOrder() {
 		subject := r.number.limitSubject()
 		of[subject] = append(of[subject], r)
-	}
-	for _, some := range of {
-		slices.SortFunc(some, (*reservation).compare)
 	}
 	return of
 }
@@ -160,7 +163,7 @@ func (m *Machine) confirm(o *Operation) Decision {
 	r.confirmed, r.message = true, message
 	m.limitOf(r.number).dirty = true
 	switch {
-	case r.place != nil && (slices.Contains(r.place.failed, message) || r.number.isDelivered(r.user, message)):
+	case r.isSettled():
 		m.end(r)
 	case r.place != nil:
 		r.state = Confirmed
@@ -170,6 +173,11 @@ func (m *Machine) confirm(o *Operation) Decision {
 	}
 	d.State = r.state
 	return d
+}
+
+// isSettled says whether a reservation holds a place for a message that is delivered or failed.
+func (r *reservation) isSettled() bool {
+	return r.place != nil && r.confirmed && (slices.Contains(r.place.failed, r.message) || r.number.isDelivered(r.user, r.message))
 }
 
 // release ends a reservation under which nothing was sent.
