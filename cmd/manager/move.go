@@ -56,9 +56,10 @@ func ledgerCommand(f *flags) *cobra.Command {
 	}
 	var from string
 	recovery := &cobra.Command{
-		Use: "recover", Short: "Begin the log of the configuration with what replicas kept of one that lost something", Args: cobra.NoArgs,
-		Long: "Begin the log of the configuration, which must be a new one, with what replicas kept of the log of another instance when that had lost what " +
-			"it had acknowledged. If the command is interrupted, run it again.",
+		Use: "recover", Short: "Begin the log of the configuration with what is left of one that lost something", Args: cobra.NoArgs,
+		Long: "Begin the log of the configuration, which must be a new one, with what is left of the log of another instance that lost what it had " +
+			"acknowledged: what replicas kept, its newest snapshot, and what it still has. End all replicas of the operator before. If the command is " +
+			"interrupted, run it again.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return moveLedger(cmd.Context(), f, func(ctx context.Context, o move.Options) (ledger.Copied, error) { return move.Recover(ctx, o, from) })
 		},

@@ -14,22 +14,46 @@ import (
 // Copy replaces what a journal has by what another one has: it saves a snapshot of all that follows from that one's rounds, at the position where
 // the journal is. It then reads the journal as a start does, and fails if that does not know exactly the same. Nobody else uses either of them
 // meanwhile. Where the journal has the same already, Copy leaves it as it is: so it may be repeated.
-func Copy(ctx context.Context, to journal.Journal, from source) (Copied, error) {
-	source, err := read(from)
+func Copy(ctx context.Context, to journal.Journal, from journal.Source) (Copied, error) {
+	machine, err := read(from)
 	if err != nil {
 		return Copied{}, fmt.Errorf("read the ledger: %w", err)
 	}
+	if _, shared := to.(journal.Shared); !shared {
+		machine.Disown()
+	}
+	return replace(ctx, to, machine)
+}
+
+// Merge is as Copy, of what is left of a log in several places: what the first of them knows, with what the others know besides (see
+// counts.Machine.Merge). Nothing is granted before the leader has set again by what.
+func Merge(ctx context.Context, to journal.Journal, from iter.Seq[journal.Source]) (Copied, error) {
+	var all *counts.Machine
+	for s := range from {
+		machine, err := read(s)
+		if err != nil {
+			return Copied{}, fmt.Errorf("read what is left of the ledger: %w", err)
+		}
+		if all == nil {
+			all = machine
+		} else {
+			all.Merge(machine)
+		}
+	}
+	all.Withdraw()
+	return replace(ctx, to, all)
+}
+
+// replace replaces what a journal has by what a machine knows.
+func replace(ctx context.Context, to journal.Journal, machine *counts.Machine) (Copied, error) {
 	is, err := read(to)
 	if err != nil {
 		return Copied{}, fmt.Errorf("read what is there: %w", err)
 	}
-	source.MoveTo(is.Position())
-	if _, shared := to.(journal.Shared); !shared {
-		source.Disown()
-	}
-	want := digest(source)
+	machine.MoveTo(is.Position())
+	want := digest(machine)
 	if digest(is) != want {
-		capture := source.Capture(true)
+		capture := machine.Capture(true)
 		if err := to.Save(ctx, capture.Position(), instead(capture.Rows())); err != nil {
 			return Copied{}, fmt.Errorf("write the snapshot: %w", err)
 		}
@@ -42,12 +66,6 @@ func Copy(ctx context.Context, to journal.Journal, from source) (Copied, error) 
 		return Copied{}, errors.New("what was written is not what was read")
 	}
 	return Copied{Numbers: len(is.Numbers()), Portfolios: len(is.Portfolios())}, nil
-}
-
-// source is what of a journal a start reads.
-type source interface {
-	Load() iter.Seq2[counts.Row, error]
-	Replay(after uint64, call func(position uint64, r *counts.Round) error) error
 }
 
 // Copied is how much a journal knows after Copy.

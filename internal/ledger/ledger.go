@@ -120,7 +120,7 @@ func OpenMemory() *Ledger {
 }
 
 // read makes the machine of all that a journal has.
-func read(j source) (*counts.Machine, error) {
+func read(j journal.Source) (*counts.Machine, error) {
 	machine, err := counts.Restore(j.Load(), parallel)
 	if err != nil {
 		return nil, err

@@ -78,6 +78,17 @@ func (n *Node) LosePower() error {
 // Wipe removes the data of a node that does not run: it starts again with an empty disk.
 func (n *Node) Wipe() error { return os.RemoveAll(n.data()) }
 
+// Backup copies the data of a node that does not run into a folder that is not there yet.
+func (n *Node) Backup(to string) error { return os.CopyFS(to, os.DirFS(n.data())) }
+
+// Restore gives a node that does not run the data of a Backup in place of its own.
+func (n *Node) Restore(from string) error {
+	if err := n.Wipe(); err != nil {
+		return err
+	}
+	return os.CopyFS(n.data(), os.DirFS(from))
+}
+
 // Flip inverts some bits in the middle of each file of messages, those of streams and those of Raft's logs, and returns how many files
 // there were.
 func (n *Node) Flip() (files int, err error) {

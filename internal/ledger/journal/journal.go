@@ -14,13 +14,7 @@ import (
 //
 // Append, Replay, Load and Close are called by one at a time; Save and Size beside them.
 type Journal interface {
-	// Load is the last snapshot that was saved, in the order of its rows' keys; without rows if none was. A row's bytes may be used until
-	// the next one.
-	Load() iter.Seq2[counts.Row, error]
-
-	// Replay calls with the rounds after a position, that of the snapshot, in order. It comes before the first Append. It fails if a
-	// round cannot be read, or if one is missing that was acknowledged. The round may be used until call returns.
-	Replay(after uint64, call func(position uint64, r *counts.Round) error) error
+	Source
 
 	// Append keeps a round after all before it. It survives a crash once Append returns nil. Where it fails, or panics, it is not known
 	// whether it is kept, and nothing more may be appended until the journal was opened again; but see Shared.
@@ -35,6 +29,17 @@ type Journal interface {
 
 	// Close flushes and releases everything.
 	Close() error
+}
+
+// Source is what a start reads.
+type Source interface {
+	// Load is the last snapshot that was saved, in the order of its rows' keys; without rows if none was. A row's bytes may be used until
+	// the next one.
+	Load() iter.Seq2[counts.Row, error]
+
+	// Replay calls with the rounds after a position, that of the snapshot, in order. It comes before the first Append. It fails if a
+	// round cannot be read, or if one is missing that was acknowledged. The round may be used until call returns.
+	Replay(after uint64, call func(position uint64, r *counts.Round) error) error
 }
 
 // ErrLost is returned where a shared journal lost rounds that it had acknowledged.

@@ -128,24 +128,23 @@ func (o *Options) out(ctx context.Context, folder *pebble.Journal, log *jetstrea
 	return copied, folder.Unmark()
 }
 
-// Recover begins a new log with what the replicas knew of another one, of the instance from, when that had lost something: with what the one knew
-// that had read most of it.
+// Recover begins a new log with what is left of another one, of the instance from, when that had lost something.
 func Recover(ctx context.Context, o Options, from string) (ledger.Copied, error) {
 	old := o.Log
 	old.Instance = from
-	kept, err := jetstream.OpenKept(ctx, old)
+	left, err := jetstream.OpenLeft(ctx, old)
 	if err != nil {
 		return ledger.Copied{}, err
 	}
-	defer func() { _ = kept.Close() }()
-	o.Log.Log.Info("What replicas have kept", "positions", kept.Positions)
+	defer func() { _ = left.Close() }()
+	o.Log.Log.Info("What is left of the log is merged", "kept", left.Kept, "snapshot", left.Snapshot, "log", left.Log)
 	o.Log.Moving = jetstream.In
 	log, err := jetstream.Open(ctx, o.Log)
 	if err != nil {
 		return ledger.Copied{}, err
 	}
 	defer func() { _ = log.Close() }()
-	copied, err := ledger.Copy(ctx, log, kept)
+	copied, err := ledger.Merge(ctx, log, left.Sources())
 	if err != nil {
 		return ledger.Copied{}, err
 	}

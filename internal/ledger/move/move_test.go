@@ -94,12 +94,7 @@ func must(t *testing.T, err error) {
 
 func open(t *testing.T, j journal.Journal) *ledger.Ledger {
 	t.Helper()
-	return openFatal(t, j, nil)
-}
-
-func openFatal(t *testing.T, j journal.Journal, fatal func(error)) *ledger.Ledger {
-	t.Helper()
-	l, err := ledger.Open(j, ledger.Options{Secret: secret, Clock: clock.RealClock{}, Rules: clock.RealClock{}, Fatal: fatal})
+	l, err := ledger.Open(j, ledger.Options{Secret: secret, Clock: clock.RealClock{}, Rules: clock.RealClock{}})
 	must(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	return l

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -49,7 +50,11 @@ func (j *Journal) state(ctx context.Context) (state jetstream.StreamState, err e
 func (j *Journal) Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error {
 	ctx, cancel := either(ctx, j.life)
 	defer cancel()
-	return j.reader.read(ctx, math.MaxUint64, j.take(call))
+	err := j.reader.read(ctx, math.MaxUint64, j.take(call))
+	if errors.Is(err, ErrDiffers) {
+		return j.reread(ctx, err)
+	}
+	return err
 }
 
 // take calls with the rounds among messages, and compares seals.
@@ -64,12 +69,20 @@ func (j *Journal) take(call func(position uint64, r *counts.Round) error) func(*
 			return nil
 		}
 		j.note(m, true) // before the call: a snapshot of this position may follow at once
-		if err := round.ReadRow(m.data); err != nil {
-			return fmt.Errorf("the round at %d of the log cannot be read: %w", m.sequence, err)
+		if err := j.readRound(m, &round); err != nil {
+			return err
 		}
-		round.Stamp = j.options.Time(time.Unix(0, m.stamp)).UnixMilli()
 		return call(m.sequence, &round)
 	}
+}
+
+// readRound reads the round that a message is.
+func (j *Journal) readRound(m *message, round *counts.Round) error {
+	if err := round.ReadRow(m.data); err != nil {
+		return fmt.Errorf("the round at %d of the log cannot be read: %w", m.sequence, err)
+	}
+	round.Stamp = j.options.Time(time.Unix(0, m.stamp)).UnixMilli()
+	return nil
 }
 
 // note adds a message to what was read.

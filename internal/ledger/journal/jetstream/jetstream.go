@@ -7,7 +7,8 @@
 //	follow.go    what is done with them
 //	seal.go      how processes find that they have read the same
 //	snapshot.go  what a start reads before them: rows.go in object.go
-//	kept.go      what is left when the log lost something
+//	kept.go      what processes do when the log lost something
+//	left.go      and what is left then
 //	moving.go    how a ledger gets into a log, and out of it
 package jetstream
 
@@ -58,6 +59,8 @@ var (
 	ErrGap       = errors.New("the log lacks rounds that this process has not read")
 	ErrShortened = fmt.Errorf("%w: it lacks rounds that this process has read", journal.ErrLost)
 	ErrReplaced  = fmt.Errorf("%w: it is not the one that was there before", journal.ErrLost)
+	ErrGivenUp   = fmt.Errorf("%w: another process has found so", journal.ErrLost)
+	ErrChanged   = fmt.Errorf("%w: it has others in place of rounds that this process has read", journal.ErrLost)
 	ErrDiffers   = errors.New("the log is not as another process has read it")
 )
 
@@ -132,8 +135,15 @@ func (j *Journal) open(ctx context.Context) error {
 	if err := j.openSnapshots(ctx); err != nil {
 		return err
 	}
-	j.reader = &reader{connection: j.connection.Conn, js: j.js, stream: j.options.stream(), created: j.created}
+	j.reader = j.newReader(0)
 	return nil
+}
+
+// newReader reads what comes after a position of the log.
+func (j *Journal) newReader(after uint64) *reader {
+	r := &reader{connection: j.connection.Conn, js: j.js, stream: j.options.stream(), created: j.created}
+	r.last.Store(after)
+	return r
 }
 
 // Size implements journal.Journal.

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
 )
 
 // Processes that have read the same find so at a seal, whoever sealed and however much came between; one that started from a snapshot too.
@@ -33,20 +35,31 @@ func TestSealsAgree(t *testing.T) {
 	}
 }
 
-// A process that has read something else than another does not go on after the other's seal.
+// Of two processes that have not read the same, the one whose rounds the log has no more ends and says so, whichever of them sealed. The other one
+// ends where it reads the seal, and starts again.
 func TestASealThatDiffersEndsIt(t *testing.T) {
-	o := onServer()
-	a, b := openTest(t, o), openTest(t, o)
-	start(t, a)
-	start(t, b)
-	add(t, a, 1)
-	follow(t, b, 1)
-	b.log.last.digest[0]++ // as if the server had given it another message
-	b.log.add(b.log.last)
-	must(t, a.Seal(t.Context()))
-	add(t, a, 2)
-	if err := failure(t, b); !errors.Is(err, ErrDiffers) {
-		t.Errorf("it ends with %v", err)
+	for _, sealer := range []string{"the one that read the log as it is", "the other one"} {
+		t.Run(sealer, func(t *testing.T) {
+			o := onServer()
+			right, wrong := openTest(t, o), openTest(t, o)
+			start(t, right)
+			start(t, wrong)
+			add(t, right, 1)
+			follow(t, wrong, 1)
+			wrong.log.last.digest[0]++ // as if the log had another round now
+			wrong.log.add(wrong.log.last)
+			if sealer == "the other one" {
+				must(t, wrong.Seal(t.Context()))
+				if err := failure(t, right); !errors.Is(err, ErrDiffers) || errors.Is(err, journal.ErrLost) {
+					t.Errorf("the one that read the log as it is ends with %v", err)
+				}
+			} else {
+				must(t, right.Seal(t.Context()))
+			}
+			if err := failure(t, wrong); !errors.Is(err, ErrChanged) || !errors.Is(err, journal.ErrLost) {
+				t.Errorf("the other one ends with %v", err)
+			}
+		})
 	}
 }
 
@@ -95,7 +108,7 @@ func somePrefix(t *rapid.T) prefix {
 // Seals and prefixes are read as they were written.
 func TestSealsAreReadAsWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := seal{somePrefix(t), somePrefix(t)}
+		s := seal{somePrefix(t), somePrefix(t), rapid.Bool().Draw(t, "lost")}
 		if got, err := readSeal(s.appendRow(nil)); err != nil || got != s {
 			t.Errorf("%+v is read as %+v, %v", s, got, err)
 		}
@@ -107,7 +120,8 @@ func TestSealsAreReadAsWritten(t *testing.T) {
 
 // Whatever is read as a seal is written as it was read: nothing else passes.
 func FuzzSeal(f *testing.F) {
-	f.Add(seal{prefix{position: 7, bytes: 9}, prefix{position: 3}}.appendRow(nil))
+	f.Add(seal{read: prefix{position: 7, bytes: 9}, snapshot: prefix{position: 3}}.appendRow(nil))
+	f.Add(seal{lost: true}.appendRow(nil))
 	f.Add([]byte{sealVersion})
 	f.Fuzz(func(t *testing.T, row []byte) {
 		s, err := readSeal(row)

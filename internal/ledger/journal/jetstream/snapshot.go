@@ -79,6 +79,21 @@ type stored struct {
 	object *jetstream.ObjectInfo
 }
 
+// listOf is all snapshots in the store of a name, the newest first: none if there is no store.
+func (j *Journal) listOf(ctx context.Context, bucket string) ([]stored, error) {
+	var store jetstream.ObjectStore
+	err := repeatedly(ctx, func(ctx context.Context) (err error) {
+		if store, err = j.js.ObjectStore(ctx, bucket); errors.Is(err, jetstream.ErrBucketNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err != nil || store == nil {
+		return nil, err
+	}
+	return j.list(ctx, store)
+}
+
 // list is all snapshots in a store, the newest first.
 func (j *Journal) list(ctx context.Context, store jetstream.ObjectStore) ([]stored, error) {
 	var objects []*jetstream.ObjectInfo
@@ -97,7 +112,9 @@ func (j *Journal) list(ctx context.Context, store jetstream.ObjectStore) ([]stor
 		}
 		all = append(all, stored{p, object})
 	}
-	slices.SortFunc(all, func(a, b stored) int { return cmp.Compare(b.position, a.position) })
+	slices.SortFunc(all, func(a, b stored) int {
+		return cmp.Or(cmp.Compare(b.position, a.position), cmp.Compare(a.object.Name, b.object.Name))
+	})
 	return all, err
 }
 

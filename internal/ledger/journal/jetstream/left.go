@@ -1,0 +1,132 @@
+package jetstream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
+)
+
+// Left is what is left of a log that lost something.
+type Left struct {
+	Kept     []uint64 // the positions up to which processes had read the log that have kept what they knew, the last one first
+	Snapshot uint64   // that of the newest snapshot; zero for none
+	Log      uint64   // the last one of the log itself; zero if there is none
+	journal  *Journal
+	copies   []stored // what was kept, and the newest snapshot: the one first that knows most
+	first    uint64   // position of the log
+}
+
+// OpenLeft finds what is left of the log of the options. It fails if the log lost nothing as far as can be seen: then a new one would begin
+// beside it.
+func OpenLeft(ctx context.Context, o Options) (*Left, error) {
+	j, err := reach(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	l := &Left{journal: j}
+	if err := l.find(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("what is left of the log: %w", err), j.Close())
+	}
+	return l, nil
+}
+
+func (l *Left) find(ctx context.Context) error {
+	j := l.journal
+	kept, err := j.listOf(ctx, j.options.keptBucket())
+	if err != nil {
+		return err
+	}
+	for _, s := range kept {
+		l.Kept = append(l.Kept, s.position)
+	}
+	snapshots, err := j.listOf(ctx, j.options.bucket())
+	if err != nil {
+		return err
+	}
+	if len(snapshots) > 0 {
+		l.Snapshot, kept = snapshots[0].position, append(kept, snapshots[0])
+	}
+	l.copies = slices.SortedStableFunc(slices.Values(kept), func(a, b stored) int { return cmp.Compare(b.position, a.position) })
+	if err := l.findLog(ctx); err != nil {
+		return err
+	}
+	if len(l.Kept) == 0 && l.Log >= l.Snapshot {
+		return fmt.Errorf("no process has kept anything in the store %s", j.options.keptBucket())
+	}
+	return nil
+}
+
+// findLog finds the log itself, if it is there.
+func (l *Left) findLog(ctx context.Context) error {
+	j := l.journal
+	return repeatedly(ctx, func(ctx context.Context) error {
+		stream, err := j.js.Stream(ctx, j.options.stream())
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil
+		}
+		if err == nil {
+			is := stream.CachedInfo()
+			l.first, l.Log, j.created = is.State.FirstSeq, is.State.LastSeq, is.Created
+		}
+		return err
+	})
+}
+
+// Sources are those of all that is known, the one first that knows most: what was kept, the newest snapshot, and the log from its first round on.
+func (l *Left) Sources() iter.Seq[journal.Source] {
+	return func(yield func(journal.Source) bool) {
+		for _, s := range l.copies {
+			if !yield(&leftCopy{l.journal, s}) {
+				return
+			}
+		}
+		if l.Log > 0 {
+			yield(&leftLog{l})
+		}
+	}
+}
+
+// Close ends the connection.
+func (l *Left) Close() error { return l.journal.Close() }
+
+// leftCopy is a copy of a machine: nothing comes after it.
+type leftCopy struct {
+	journal *Journal
+	stored  stored
+}
+
+// Load implements journal.Source.
+func (c *leftCopy) Load() iter.Seq2[counts.Row, error] { return c.journal.rows(c.stored) }
+
+// Replay implements journal.Source.
+func (c *leftCopy) Replay(uint64, func(position uint64, r *counts.Round) error) error { return nil }
+
+// leftLog is the log itself. Processes may have read something else in some of its places: so no snapshot stands for its beginning, and seals say
+// nothing.
+type leftLog struct{ *Left }
+
+// Load implements journal.Source.
+func (l *leftLog) Load() iter.Seq2[counts.Row, error] { return func(func(counts.Row, error) bool) {} }
+
+// Replay implements journal.Source.
+func (l *leftLog) Replay(_ uint64, call func(position uint64, r *counts.Round) error) error {
+	j := l.journal
+	var round counts.Round
+	return j.newReader(max(l.first, 1)-1).read(j.life, l.Log, func(m *message) error {
+		if m.subject != j.options.rounds() {
+			return nil
+		}
+		if err := j.readRound(m, &round); err != nil {
+			return err
+		}
+		return call(m.sequence, &round)
+	})
+}
