@@ -26,7 +26,7 @@ import (
 var personal = []string{
 	"+15550109001", "15550109001", "+15550109002", "15550109002", "15550199777", "US.13491208655302741918", "wamid.HBgLMTU1NTAxOTk3NzcVAgA",
 	"Zahnarztpraxis", "Dr. Weber", "weber@example.com", "call him back", "s3cr3t-of-the-app", "EAAGm0PX4ZCpsBAKZCexample", "hunter2hunter2",
-	"hooks.slack.example.com", "xoxb-in-the-environment", "left-in-an-annotation",
+	"hooks.slack.example.com", "nats.weber.example", "xoxb-in-the-environment", "left-in-an-annotation",
 }
 
 // A report has what helps, and nothing about people and no secret: every file of it is searched for all that the cluster has of either.
@@ -48,7 +48,7 @@ func TestReport(t *testing.T) {
 		number, operator,
 		&corev1.Secret{ObjectMeta: in("numberfleet-webhook"), Data: map[string][]byte{"app-secret": []byte("s3cr3t-of-the-app\n"), "token": []byte("EAAGm0PX4ZCpsBAKZCexample"), "password": []byte("hunter2hunter2")}},
 		&corev1.ConfigMap{ObjectMeta: in("numberfleet-config"), Data: map[string]string{"config.yaml": "kind: OperatorConfiguration\nnotifications:\n  receivers:\n" +
-			"  - {name: team, slack: {url: 'https://hooks.slack.example.com/T0/B0/x'}}\n  - {name: doctor, email: {host: mail.example.com, from: Dr. Weber, to: [weber@example.com]}}\n",
+			"  - {name: team, slack: {url: 'https://hooks.slack.example.com/T0/B0/x'}}\n  - {name: doctor, email: {host: mail.example.com, from: Dr. Weber, to: [weber@example.com]}}\nledger: {engine: Log, log: {servers: ['tls://nats.weber.example:4222']}}\n",
 			"other": "weber@example.com"}},
 		&corev1.Event{ObjectMeta: in("flagged"), InvolvedObject: corev1.ObjectReference{APIVersion: v1alpha1.GroupVersion.String(), Kind: "PhoneNumber", Namespace: namespace, Name: "weber"},
 			Reason: "Flagged", Message: "as 15550109001 wrote to +15550199777 (US.13491208655302741918) in wamid.HBgLMTU1NTAxOTk3NzcVAgA with s3cr3t-of-the-app"},

@@ -121,7 +121,7 @@ func (b *bundle) configurations(ctx context.Context) error {
 			if err := yaml.Unmarshal([]byte(text), &configuration); err != nil || configuration["kind"] != config.Kind {
 				continue
 			}
-			b.fields(configuration, "url", "to", "from", "username", "host")
+			b.fields(configuration, "url", "baseURL", "servers", "to", "from", "username", "host")
 			if err := b.addYAML("operator/configuration/"+stored.GetName()+"-"+key, configuration); err != nil {
 				return err
 			}
