@@ -68,23 +68,39 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 	if err := p.compileTemplates(&spec.Templates); err != nil {
 		return nil, err
 	}
+	if err := p.compileTiers(spec); err != nil {
+		return nil, err
+	}
+	if err := p.compileStart(&spec.Start); err != nil {
+		return nil, err
+	}
+	p.chain = numberRules
+	member, portfolio := *p, *p
+	member.chain, member.tiers, member.startUnverified, member.startVerified = memberRules, nil, Tier{}, Tier{}
+	portfolio.chain = portfolioRules
+	p.member, p.portfolio = &member, &portfolio
+	return p, nil
+}
+
+// compileTiers makes the ladder of limits, with the way up of each tier but the last.
+func (p *Policy) compileTiers(spec *v1alpha1.MessagingPolicySpec) error {
 	if len(spec.Tiers) == 0 {
-		return nil, fmt.Errorf("tiers is empty: a policy needs at least one tier")
+		return fmt.Errorf("tiers is empty: a policy needs at least one tier")
 	}
 	for i, t := range spec.Tiers {
 		field := fmt.Sprintf("tiers[%d]", i)
 		last := i == len(spec.Tiers)-1
 		switch {
 		case t.Name == "":
-			return nil, fmt.Errorf("%s.name is empty", field)
+			return fmt.Errorf("%s.name is empty", field)
 		case slices.ContainsFunc(p.tiers, func(other tier) bool { return other.Name == t.Name }):
-			return nil, fmt.Errorf("%s.name is %q, as that of another tier: names must differ", field, t.Name)
+			return fmt.Errorf("%s.name is %q, as that of another tier: names must differ", field, t.Name)
 		case t.Limit < 0 || t.Limit > report.MaxLimit:
-			return nil, fmt.Errorf("%s.limit is %d: it must be between 1 and %d, or left out for an unlimited tier", field, t.Limit, report.MaxLimit)
+			return fmt.Errorf("%s.limit is %d: it must be between 1 and %d, or left out for an unlimited tier", field, t.Limit, report.MaxLimit)
 		case t.Limit == Unlimited && !last:
-			return nil, fmt.Errorf("%s has no limit: only the last tier may be unlimited", field)
+			return fmt.Errorf("%s has no limit: only the last tier may be unlimited", field)
 		case i > 0 && t.Limit != Unlimited && t.Limit <= p.tiers[i-1].Limit:
-			return nil, fmt.Errorf("%s.limit is %d, after %d: tiers must be ascending", field, t.Limit, p.tiers[i-1].Limit)
+			return fmt.Errorf("%s.limit is %d, after %d: tiers must be ascending", field, t.Limit, p.tiers[i-1].Limit)
 		}
 		compiled := tier{Tier: Tier{Name: t.Name, Limit: t.Limit}}
 		if !last {
@@ -94,30 +110,30 @@ func Compile(name string, spec *v1alpha1.MessagingPolicySpec) (*Policy, error) {
 			}
 			way, err := compileRequirement(where, up)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			compiled.up = way
 		}
 		p.tiers = append(p.tiers, compiled)
 	}
+	return nil
+}
+
+// compileStart finds the tiers that numbers start at.
+func (p *Policy) compileStart(spec *v1alpha1.StartTiers) error {
 	for _, start := range []struct {
 		field, name string
 		tier        *Tier
-	}{{"start.unverified", spec.Start.Unverified, &p.startUnverified}, {"start.verified", spec.Start.Verified, &p.startVerified}} {
+	}{{"start.unverified", spec.Unverified, &p.startUnverified}, {"start.verified", spec.Verified, &p.startVerified}} {
 		var found bool
 		if *start.tier, found = p.TierNamed(start.name); !found {
-			return nil, fmt.Errorf("%s is %q: it must be the name of one of the tiers", start.field, start.name)
+			return fmt.Errorf("%s is %q: it must be the name of one of the tiers", start.field, start.name)
 		}
 	}
 	if Above(p.startUnverified.Limit, p.startVerified.Limit) {
-		return nil, fmt.Errorf("start.verified is %q, a lower tier than start.unverified: verification must not lower the limit", spec.Start.Verified)
+		return fmt.Errorf("start.verified is %q, a lower tier than start.unverified: verification must not lower the limit", spec.Verified)
 	}
-	p.chain = numberRules
-	member, portfolio := *p, *p
-	member.chain, member.tiers, member.startUnverified, member.startVerified = memberRules, nil, Tier{}, Tier{}
-	portfolio.chain = portfolioRules
-	p.member, p.portfolio = &member, &portfolio
-	return p, nil
+	return nil
 }
 
 func compileRequirement(field string, up *v1alpha1.Upgrade) (*requirement, error) {
