@@ -37,28 +37,12 @@ func newService(b *board, log logr.Logger) *service {
 
 // IsActive is true while something may be sent, whatever the metric.
 func (s *service) IsActive(ctx context.Context, ref *pb.ScaledObjectRef) (*pb.IsActiveResponse, error) {
-	t, err := readTrigger(ref)
-	if err != nil {
-		return nil, err
-	}
-	sending, _, err := s.sending(ctx, &t)
-	if err != nil {
-		return nil, err
-	}
-	return active(&t, &sending), nil
+	return answer(ctx, s, ref, active)
 }
 
 // GetMetricSpec is how much of the metric one replica is for.
 func (s *service) GetMetricSpec(ctx context.Context, ref *pb.ScaledObjectRef) (*pb.GetMetricSpecResponse, error) {
-	t, err := readTrigger(ref)
-	if err != nil {
-		return nil, err
-	}
-	sending, _, err := s.sending(ctx, &t)
-	if err != nil {
-		return nil, err
-	}
-	return spec(&t, &sending), nil
+	return answer(ctx, s, ref, spec)
 }
 
 // GetMetrics is the value of the metric: 0 whenever nothing may be sent, and rules.NoLimit of a remainder that nothing limits.
@@ -97,6 +81,19 @@ func active(_ *trigger, sending *standing.Sending) *pb.IsActiveResponse {
 func spec(t *trigger, sending *standing.Sending) *pb.GetMetricSpecResponse {
 	value := t.targetValue(sending)
 	return &pb.GetMetricSpecResponse{MetricSpecs: []*pb.MetricSpec{{MetricName: t.metric.name, TargetSize: int64(value), TargetSizeFloat: value}}}
+}
+
+// answer is what there is to answer of a trigger now.
+func answer[T any](ctx context.Context, s *service, ref *pb.ScaledObjectRef, answerOf func(*trigger, *standing.Sending) *T) (*T, error) {
+	t, err := readTrigger(ref)
+	if err != nil {
+		return nil, err
+	}
+	sending, _, err := s.sending(ctx, &t)
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(&t, &sending), nil
 }
 
 // follow sends an answer whenever it is another than before, until the caller is gone or nothing more can be said.
