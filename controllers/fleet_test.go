@@ -40,14 +40,10 @@ func run(f *controllertest.Fleet) {
 // templateEventually waits until the status of a template fits.
 func templateEventually(f *controllertest.Fleet, template *v1alpha1.MessageTemplate, what string, fits func(*v1alpha1.MessageTemplateStatus) bool) {
 	f.T.Helper()
-	for range 200 {
+	f.Within(what, func() bool {
 		f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(template), template))
-		if fits(&template.Status) {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	f.T.Fatalf("not so within 10 s: %s; the status is %+v", what, template.Status)
+		return fits(&template.Status)
+	})
 }
 
 // Numbers may wait for their portfolio; what Meta says of their templates does not.

@@ -274,17 +274,21 @@ func TestRunningFleet(t *testing.T) {
 	f.Eventually(b, "the template is gone from the number", func() bool { return len(b.Status.Templates) == 0 })
 
 	// At rest nothing is written, however long it lasts.
-	time.Sleep(500 * time.Millisecond)
-	rest := writes.Load()
+	var rest int64
+	f.Within("it is at rest", func() bool {
+		rest = writes.Load()
+		time.Sleep(time.Second)
+		return writes.Load() == rest
+	})
 	f.FakeClock.Advance(time.Minute)
 	time.Sleep(1500 * time.Millisecond)
 	if n := writes.Load() - rest; n > 0 || rest == 0 {
 		t.Errorf("a fleet at rest was written %d times", n)
 	}
 
-	f.Must(f.Direct.Get(f.Ctx, client.ObjectKeyFromObject(a), a))
+	patch := client.MergeFrom(a.DeepCopy())
 	a.Spec.Business.Portfolio = ""
-	f.Must(f.Direct.Update(f.Ctx, a))
+	f.Must(f.Direct.Patch(f.Ctx, a, patch))
 	portfolio("a number has left", func(s *v1alpha1.BusinessPortfolioStatus) bool {
 		return *s.Numbers == 1 && *s.Usage.Used == 0 && s.Quality.Rating == v1alpha1.QualityUnknown
 	})

@@ -17,6 +17,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/report"
 	"numberfleet.dev/numberfleet/internal/scaler"
 	pb "numberfleet.dev/numberfleet/internal/scaler/externalscaler"
@@ -41,7 +42,7 @@ type streams []grpc.ServerStreamingClient[pb.IsActiveResponse]
 
 func newStreams(b *controllertest.Bench, client pb.ExternalScalerClient, number *v1alpha1.PhoneNumber, p *v1alpha1.NumberPool) (all streams) {
 	b.T.Helper()
-	ctx, cancel := context.WithTimeout(b.Ctx, time.Minute) // so that a stream that says nothing ends the test
+	ctx, cancel := context.WithTimeout(b.Ctx, rig.Patience) // so that a stream that says nothing ends the test
 	b.T.Cleanup(cancel)
 	for i := range 1000 {
 		metadata := map[string]string{"targetValue": "50", "phoneNumber": number.Name}

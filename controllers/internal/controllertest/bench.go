@@ -43,6 +43,7 @@ import (
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/hack/rig/apiserver"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ingest"
@@ -331,16 +332,15 @@ func (b *Bench) Create(policy string, change ...func(*v1alpha1.PhoneNumber)) *v1
 }
 
 // Reconcile reconciles a key as after a start, with nothing remembered.
-func (b *Bench) Reconcile(key lookup.Key) ctrl.Result {
+func (b *Bench) Reconcile(key lookup.Key) (result ctrl.Result) {
 	b.T.Helper()
-	for tries := 0; ; tries++ {
-		result, err := (&fleet.Reconciler{Operator: b.Operator}).Reconcile(b.Ctx, key)
+	b.Within(fmt.Sprint(key, " is reconciled without a conflict"), func() bool {
+		var err error
+		result, err = (&fleet.Reconciler{Operator: b.Operator}).Reconcile(b.Ctx, key)
 		b.Must(err)
-		if result.RequeueAfter != 100*time.Millisecond || tries == 20 {
-			return result
-		}
-		time.Sleep(10 * time.Millisecond) // a conflict, while the cache does not have the last write yet
-	}
+		return result.RequeueAfter != 100*time.Millisecond // a conflict, while the cache does not have the last write yet
+	})
+	return result
 }
 
 // Evaluate reconciles the number once, with its portfolio if it names one, and reads it back from the API server.
@@ -438,26 +438,28 @@ func History(number *v1alpha1.PhoneNumber) []string {
 // Eventually waits until what the API server has fits.
 func (b *Bench) Eventually(number *v1alpha1.PhoneNumber, what string, fits func() bool) {
 	b.T.Helper()
-	for range 600 {
+	if !rig.Eventually(b.Ctx, func() bool {
 		b.Must(b.Direct.Get(b.Ctx, client.ObjectKeyFromObject(number), number))
-		if fits() {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
+		return fits()
+	}) {
+		b.T.Fatalf("not so within %s: %s; the status is %+v", rig.Patience, what, number.Status)
 	}
-	b.T.Fatalf("not so within 30 s: %s; the status is %+v", what, number.Status)
+}
+
+// Within waits until it is so.
+func (b *Bench) Within(what string, is func() bool) {
+	b.T.Helper()
+	if !rig.Eventually(b.Ctx, is) {
+		b.T.Fatalf("not so within %s: %s", rig.Patience, what)
+	}
 }
 
 // EvaluateUntil reconciles until it fits: a write past the cache takes the cache a moment.
 func (b *Bench) EvaluateUntil(number *v1alpha1.PhoneNumber, fits func() bool) {
 	b.T.Helper()
-	for range 100 {
-		if b.Evaluate(number); fits() {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
+	if !rig.Eventually(b.Ctx, func() bool { b.Evaluate(number); return fits() }) {
+		b.T.Fatalf("the status stays at %+v", number.Status)
 	}
-	b.T.Fatalf("the status stays at %+v", number.Status)
 }
 
 // Unthrottled writes every count at once, so that a test sees what there is.

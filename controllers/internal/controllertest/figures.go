@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -20,6 +19,7 @@ import (
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/internal/usage"
 	"numberfleet.dev/numberfleet/controllers/metrics"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/standing"
 )
 
@@ -89,12 +89,10 @@ func (b *Bench) Gauged(name string, remain int64) {
 		sendable = 1
 	}
 	var got map[string]float64
-	for range 100 { // the cache follows
+	if !rig.Eventually(b.Ctx, func() bool { // the cache follows
 		got = b.Gauges(name)
-		if got["phone_number_remaining"] == float64(remain) && got["phone_number_sendable"] == sendable {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
+		return got["phone_number_remaining"] == float64(remain) && got["phone_number_sendable"] == sendable
+	}) {
+		b.T.Errorf("the metrics say %v, want %d", got, remain)
 	}
-	b.T.Errorf("the metrics say %v, want %d", got, remain)
 }

@@ -78,15 +78,3 @@ func (b *Bench) ExpectFit(conditions []metav1.Condition, reason, sentence string
 		b.T.Errorf("the condition is %+v, not %s: %s", c, reason, sentence)
 	}
 }
-
-// Within waits until it is so.
-func (b *Bench) Within(what string, is func() bool) {
-	b.T.Helper()
-	for range 600 {
-		if is() {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	b.T.Fatalf("not so within 30 s: %s", what)
-}
