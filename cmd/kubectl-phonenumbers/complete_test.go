@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // A shell is offered the names that the cluster has, the values that a flag takes, and no file where none is meant.
@@ -49,8 +50,15 @@ func TestComplete(t *testing.T) {
 		if test.words[0] == "explain" {
 			args = slices.Insert(args, 1, "--kubeconfig", c.kubeconfig)
 		}
-		code, stdout, stderr := play(t, "", completing(append([]string{"/usr/bin/" + completeProgram}, args...))...)
-		lines := strings.Fields(stdout)
+		var code int
+		var lines []string
+		var stderr string
+		rig.Eventually(t.Context(), func() bool { // a shell is offered nothing where the cluster answers late
+			var stdout string
+			code, stdout, stderr = play(t, "", completing(append([]string{"/usr/bin/" + completeProgram}, args...))...)
+			lines = strings.Fields(stdout)
+			return len(lines) > len(test.want)
+		})
 		if code != exitDone || len(lines) == 0 || lines[len(lines)-1] != test.directive {
 			t.Errorf("%q: code %d, %q %q", test.words, code, lines, stderr)
 		}
