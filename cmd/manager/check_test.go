@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/unclaimed"
 )
 
@@ -23,7 +24,7 @@ func (o *operator) check(arguments ...string) (string, error) {
 	}
 	cmd := exec.CommandContext(o.t.Context(), binary, append([]string{
 		"check", "--kubeconfig=" + filepath.Join(o.folder, "kubeconfig"), "--url=http://" + o.webhook + "/webhooks/whatsapp", "--namespace=default",
-		"--webhook-credentials=" + filepath.Join(o.folder, "webhook"), "--timeout=30s"}, arguments...)...)
+		"--webhook-credentials=" + filepath.Join(o.folder, "webhook"), "--timeout=" + rig.Patience.String()}, arguments...)...)
 	cmd.Env = append(os.Environ(), asManager+"=1")
 	said, err := cmd.CombinedOutput()
 	return string(said), err
@@ -32,6 +33,7 @@ func (o *operator) check(arguments ...string) (string, error) {
 // A check sees a webhook from the receiver to the status, more than once, and leaves nothing of it behind. Where a webhook is not taken, it says
 // why.
 func TestACheckSeesThatAWebhookIsCounted(t *testing.T) {
+	t.Parallel()
 	o, api := newOperator(t)
 	o.more = []string{"--leader-election-namespace=default"}
 	o.start()

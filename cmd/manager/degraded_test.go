@@ -22,6 +22,7 @@ import (
 // An operator without a secret of Meta's and without the certificates of its listeners is ready. It says what it lacks, in its log and on the
 // numbers of which nothing comes, and takes the secret up when it is there, and the certificate of its metrics.
 func TestItIsReadyWithoutSecretsAndSaysWhatItLacks(t *testing.T) {
+	t.Parallel()
 	o, api := newOperator(t)
 	for _, name := range []string{"app-secret", "verify-token"} {
 		if err := os.Remove(filepath.Join(o.folder, "webhook", name)); err != nil {
@@ -36,9 +37,7 @@ func TestItIsReadyWithoutSecretsAndSaysWhatItLacks(t *testing.T) {
 		`"reason":"SecretMissing","field":"--webhook-credentials/app-secret"`, `"reason":"SecretMissing","field":"--webhook-credentials/verify-token"`,
 		`"reason":"CertificateMissing","field":"--events-cert-path/tls.crt"`, `"reason":"CertificateMissing","field":"--metrics-cert-path/tls.crt"`,
 	} {
-		if !strings.Contains(o.log.String(), want) {
-			t.Errorf("the log does not say %s", want)
-		}
+		o.within("the log says "+want, func() bool { return strings.Contains(o.log.String(), want) })
 	}
 	number := &v1alpha1.PhoneNumber{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "sales"},
@@ -49,17 +48,13 @@ func TestItIsReadyWithoutSecretsAndSaysWhatItLacks(t *testing.T) {
 	}
 	says := func(want string) {
 		t.Helper()
-		var c *metav1.Condition
-		for range 200 {
+		o.within("it says "+want, func() bool {
 			if err := api.Get(t.Context(), client.ObjectKeyFromObject(number), number); err != nil {
 				t.Fatal(err)
 			}
-			if c = meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionUsageFresh); c != nil && c.Reason == want {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		t.Fatalf("it says %+v, want %s", c, want)
+			c := meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionUsageFresh)
+			return c != nil && c.Reason == want
+		})
 	}
 	says(v1alpha1.ReasonSecretMissing)
 	body := metatest.MessagesPayload(number.Spec.PhoneNumber, []metatest.Status{{ID: "wamid.A", Status: "delivered", Phone: "15557770000", At: time.Now()}}, nil) // the operator under test runs on real time

@@ -13,12 +13,14 @@ import (
 	runtimeclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"numberfleet.dev/numberfleet/api/client"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
 // The gate of one operator, end to end: a service account of the number's namespace reserves up to the limit and not one further; what is
 // delivered goes from held to used; after kill -9 nothing that was granted is forgotten, and what is released is free again.
 func TestTheGateEndToEnd(t *testing.T) {
+	t.Parallel()
 	o, api := newOperator(t)
 	address := freeAddress(t)
 	o.more = []string{"--events-bind-address=" + address}
@@ -33,14 +35,12 @@ func TestTheGateEndToEnd(t *testing.T) {
 		t.Helper()
 		var items []client.Item
 		var err error
-		for range 200 {
+		if !rig.Eventually(t.Context(), func() bool {
 			items, err = gate.Standing(t.Context(), client.Selection{Namespace: "default"})
-			if err == nil && len(items) == 1 && items[0].Used != nil && *items[0].Used == used && items[0].Reserved == reserved && items[0].Remaining == remaining {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
+			return err == nil && len(items) == 1 && items[0].Used != nil && *items[0].Used == used && items[0].Reserved == reserved && items[0].Remaining == remaining
+		}) {
+			t.Fatalf("it stands at %+v, %v; want %d used, %d reserved and %d remaining", items, err, used, reserved, remaining)
 		}
-		t.Fatalf("it stands at %+v, %v; want %d used, %d reserved and %d remaining", items, err, used, reserved, remaining)
 	}
 	to := func(user int) client.Request {
 		return client.Request{Number: "+15550100045", User: fmt.Sprintf("+1557777%04d", user), Category: "Marketing"}
@@ -76,9 +76,7 @@ func TestTheGateEndToEnd(t *testing.T) {
 		}
 		statuses = append(statuses, metatest.Status{ID: id, Status: "delivered", Phone: fmt.Sprintf("1557777%04d", user), At: time.Now()}) // the operator under test runs on real time
 	}
-	if code, err := o.post(t.Context(), metatest.MessagesPayload("+15550100045", statuses, nil)); err != nil || code != http.StatusOK {
-		t.Fatalf("a signed webhook is answered with %d, %v", code, err)
-	}
+	o.take(metatest.MessagesPayload("+15550100045", statuses, nil))
 	stands(2, 3, 0)
 
 	o.kill(syscall.SIGKILL)
@@ -94,7 +92,7 @@ func TestTheGateEndToEnd(t *testing.T) {
 	}
 	refused(gate, limit+1, "LimitReached")
 
-	told := func() bool {
+	o.within("an Event tells of the refusals", func() bool {
 		var events eventsv1.EventList
 		if err := api.List(t.Context(), &events, runtimeclient.InNamespace("default")); err != nil {
 			t.Fatal(err)
@@ -105,16 +103,7 @@ func TestTheGateEndToEnd(t *testing.T) {
 			}
 		}
 		return false
-	}
-	for range 200 {
-		if told() {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if !told() {
-		t.Error("no Event tells of the refusals")
-	}
+	})
 	o.kill(syscall.SIGTERM)
 	log := o.log.String()
 	for what, secret := range map[string]string{"the phone number": "15550100045", "a user": "1557777", "a message id": "wamid", "a token": tokens[0], "a stranger's token": tokens[1], "a reservation": ids[0]} {

@@ -25,6 +25,7 @@ import (
 // The guard of one operator, end to end: a campaign is let through to the last place and not one further, whoever wrote lately is answered
 // all the same, and an operator that was killed remembers what it granted. What is delivered turns from held to used.
 func TestTheGuardEndToEnd(t *testing.T) {
+	t.Parallel()
 	const number, id, token, limit = "+15550100061", "1001", "EAAguarded", 20
 	o, api := newOperator(t)
 	meta := graphtest.New(clock.RealClock{})
@@ -56,27 +57,26 @@ func TestTheGuardEndToEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	send := func(user int, body string) (int, string) {
+	send := func(user int, body string) (code int, answer string) {
 		t.Helper()
-		for range 200 {
+		o.within("the guard answers", func() bool {
 			body := strings.NewReader(fmt.Sprintf(`{"messaging_product":"whatsapp","to":"1555779%04d",%s}`, user, body))
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/v27.0/"+id+"/messages", body)
 			if err != nil {
 				t.Fatal(err)
 			}
 			req.Header = http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}}
-			if res, err := http.DefaultClient.Do(req); err == nil {
-				answer, _ := io.ReadAll(res.Body)
-				_ = res.Body.Close()
-				// Until the operator knows the number, the guard passes its messages on, without saying whose they are.
-				if res.StatusCode != http.StatusServiceUnavailable && res.Header.Get("X-Numberfleet-Number") == "default/sales" {
-					return res.StatusCode, string(answer)
-				}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return false
 			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		t.Fatal("the guard does not answer within 10 s")
-		return 0, ""
+			content, _ := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			code, answer = res.StatusCode, string(content)
+			// Until the operator knows the number, the guard passes its messages on, without saying whose they are.
+			return code != http.StatusServiceUnavailable && res.Header.Get("X-Numberfleet-Number") == "default/sales"
+		})
+		return code, answer
 	}
 	const template = `"type":"template","template":{"name":"sale","language":{"code":"en"}}`
 	for user := range limit + 5 {
@@ -96,32 +96,19 @@ func TestTheGuardEndToEnd(t *testing.T) {
 		t.Errorf("text outside of a window: HTTP %d %s", code, answer)
 	}
 	now := time.Now() // the operator under test runs on real time
-	if code, err := o.post(t.Context(), metatest.MessagesPayload(number, nil, []metatest.Inbound{{ID: "wamid.in", Phone: fmt.Sprintf("1555779%04d", limit), At: now}})); err != nil || code != http.StatusOK {
-		t.Fatalf("a webhook is answered with %d, %v", code, err)
-	}
+	o.take(metatest.MessagesPayload(number, nil, []metatest.Inbound{{ID: "wamid.in", Phone: fmt.Sprintf("1555779%04d", limit), At: now}}))
 	if code, answer := send(limit, `"type":"text","text":{"body":"hi"}`); code != http.StatusOK {
 		t.Errorf("inside the window: HTTP %d %s", code, answer)
 	}
 	delivered := []metatest.Status{{ID: "wamid.HBg000000001", Status: "delivered", Phone: "15557790000", At: now}}
-	if code, err := o.post(t.Context(), metatest.MessagesPayload(number, delivered, nil)); err != nil || code != http.StatusOK {
-		t.Fatalf("a webhook is answered with %d, %v", code, err)
-	}
-	var used, reserved int64
-	for range 400 {
+	o.take(metatest.MessagesPayload(number, delivered, nil))
+	o.within("the status says that what was delivered is used, and the rest reserved", func() bool {
 		if err := api.Get(t.Context(), client.ObjectKeyFromObject(sales), sales); err != nil {
 			t.Fatal(err)
 		}
-		if usage := &sales.Status.Usage; usage.Used != nil && usage.Reserved != nil {
-			used, reserved = *usage.Used, *usage.Reserved
-		}
-		if used == 1 {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if used != 1 || reserved != limit-1 {
-		t.Errorf("the status says that %d are used and %d reserved", used, reserved)
-	}
+		usage := &sales.Status.Usage
+		return usage.Used != nil && *usage.Used == 1 && usage.Reserved != nil && *usage.Reserved == limit-1
+	})
 	o.kill(syscall.SIGTERM)
 	log := o.log.String()
 	for what, secret := range map[string]string{"the phone number": "15550100061", "a user": "1555779", "a message id": "wamid", "the token": token} {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -68,6 +69,7 @@ spec: {selector: {matchLabels: {team: sales}}}
 // Over a live fleet every panel of the dashboards has data, every rule can be evaluated, every metric that either names is there, and what is
 // wrong with the fleet is alerted. The operator, its log, Prometheus and the API server are real; Meta is a stand-in.
 func TestDashboardsAndAlertsOverALiveFleet(t *testing.T) {
+	t.Parallel()
 	common, cluster := newOperator(t)
 	meta := graphtest.New(clock.RealClock{})
 	meta.AddToken("EAAguarded")
@@ -117,12 +119,7 @@ func TestDashboardsAndAlertsOverALiveFleet(t *testing.T) {
 		vector, ok := values.(model.Vector)
 		return ok && slices.ContainsFunc(vector, func(s *model.Sample) bool { return !math.IsNaN(float64(s.Value)) })
 	}
-	for range 200 { // what happens before the first scrape is no rate
-		if has("numberfleet_unclaimed_phone_numbers") {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	r.within("there is a first scrape: what happens before it is no rate", func() bool { return has("numberfleet_unclaimed_phone_numbers") })
 	r.live(guard, gateAt(t, r.events, newToken(t, cluster, campaign)))
 	asked := queries(t)
 	for _, name := range metricsNamed(text(t, rules), asked) {
@@ -131,44 +128,42 @@ func TestDashboardsAndAlertsOverALiveFleet(t *testing.T) {
 	for _, alert := range []string{"NumberfleetFlagged", "NumberfleetTemplatePaused"} {
 		asked["the alert "+alert] = fmt.Sprintf(`ALERTS{alertname=%q, alertstate="firing"}`, alert)
 	}
-	for range 200 { // the fleet goes on living; Prometheus looks five times a second
-		for what, expr := range asked {
-			if has(expr) {
-				delete(asked, what)
-			}
-		}
-		if len(asked) == 0 {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+	rig.Eventually(t.Context(), func() bool { // Prometheus looks five times a second
+		maps.DeleteFunc(asked, func(_, expr string) bool { return has(expr) })
+		return len(asked) == 0
+	})
 	for what, expr := range asked {
 		t.Errorf("%s has no data: %s", what, expr)
 	}
+	r.within("Prometheus has evaluated each rule", func() bool { return evaluated(t, prometheus) })
+}
+
+// evaluated says whether each rule of a Prometheus was evaluated, without an error.
+func evaluated(t *testing.T, prometheus promapi.API) bool {
+	t.Helper()
 	all, err := prometheus.Rules(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	evaluated := 0
+	health := map[string]promapi.RuleHealth{}
 	for _, group := range all.Groups {
 		for _, rule := range group.Rules {
 			switch rule := rule.(type) {
 			case promapi.AlertingRule:
-				evaluated++
-				if rule.Health != promapi.RuleHealthGood {
-					t.Errorf("%s: %s", rule.Name, rule.LastError)
+				health[rule.Name] = rule.Health
+				if rule.LastError != "" {
+					t.Fatalf("%s: %s", rule.Name, rule.LastError)
 				}
 			case promapi.RecordingRule:
-				evaluated++
-				if rule.Health != promapi.RuleHealthGood {
-					t.Errorf("%s: %s", rule.Name, rule.LastError)
+				health[rule.Name] = rule.Health
+				if rule.LastError != "" {
+					t.Fatalf("%s: %s", rule.Name, rule.LastError)
 				}
 			}
 		}
 	}
-	if evaluated == 0 {
-		t.Error("Prometheus evaluates no rule")
-	}
+	maps.DeleteFunc(health, func(_ string, is promapi.RuleHealth) bool { return is == promapi.RuleHealthGood })
+	return len(all.Groups) > 0 && len(health) == 0
 }
 
 // newScraperToken is that of a Prometheus that may read the metrics, and nothing else.
@@ -177,7 +172,7 @@ func newScraperToken(t *testing.T, cluster runtimeclient.Client) string {
 	reader := clusterRole(t, "numberfleet-metrics-reader")
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "prometheus"}}
 	for _, object := range []runtimeclient.Object{reader, account, &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: account.Name}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: reader.Name},
+		ObjectMeta: metav1.ObjectMeta{Name: account.Name, Labels: reader.Labels}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: reader.Name},
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: account.Namespace, Name: account.Name}},
 	}} {
 		if err := cluster.Create(t.Context(), object); err != nil {
@@ -202,9 +197,7 @@ func (r *replica) live(guard string, gate *client.Client) {
 		metatest.QualityUpdatePayload(sales, "FLAGGED", "", now),
 		metatest.TemplateStatusPayload(metatest.Account, "sale", "en", "PAUSED", "FIRST_PAUSE", now),
 	} {
-		if code, err := r.post(r.t.Context(), body); err != nil || code != http.StatusOK {
-			r.t.Fatalf("a webhook is answered with %d, %v", code, err)
-		}
+		r.take(body)
 	}
 	for user := range 3 {
 		if _, err := gate.Reserve(r.t.Context(), client.Request{Number: sales, User: fmt.Sprintf("+1557778%04d", user), Category: "Marketing"}); err != nil {
@@ -251,7 +244,7 @@ func queries(t *testing.T) map[string]string {
 		for _, panel := range board.Panels {
 			for _, target := range panel.Targets {
 				all[strings.Join([]string{board.Title, panel.Title, target.RefID}, " / ")] =
-					strings.NewReplacer("$namespace", "default", "$name", "sales", "$__rate_interval", "1m").Replace(target.Expr)
+					strings.NewReplacer("$namespace", "default", "$name", "sales", "$__rate_interval", "10m").Replace(target.Expr)
 			}
 		}
 	}

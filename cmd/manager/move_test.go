@@ -42,6 +42,7 @@ func command(t *testing.T, killAfter time.Duration, arguments ...string) (output
 
 // What is wrong with a command line is said, and the command fails.
 func TestAWrongCommandLineIsRefused(t *testing.T) {
+	t.Parallel()
 	for line, want := range map[string]string{
 		"--no-such-flag":                  "unknown flag: --no-such-flag",
 		"leger":                           `unknown command \"leger\"`,
@@ -58,6 +59,7 @@ func TestAWrongCommandLineIsRefused(t *testing.T) {
 // Webhooks come in all the time while an operator with a folder is replaced by three with a log, and these by one with the folder again. All of them
 // are killed, and so is what moves the ledger. Nothing acknowledged is lost and nothing is counted twice.
 func TestTheLedgerIsMovedWhileWebhooksComeIn(t *testing.T) {
+	t.Parallel()
 	o, _ := newOperator(t)
 	folder := filepath.Join(o.folder, "ledger")
 	var receivers atomic.Pointer[[]*operator]
@@ -69,7 +71,7 @@ func TestTheLedgerIsMovedWhileWebhooksComeIn(t *testing.T) {
 	})
 	o.start()
 	o.ready()
-	time.Sleep(time.Second) // of traffic
+	sent.flows(t, 20)
 	o.kill(syscall.SIGKILL)
 
 	manifest, err := command(t, 0, "ledger", "secret", "--data-dir="+folder)
@@ -87,11 +89,7 @@ func TestTheLedgerIsMovedWhileWebhooksComeIn(t *testing.T) {
 	if said, err := command(t, 0, "ledger", "import", "--data-dir="+folder, configuration); err != nil {
 		t.Fatal(said, err)
 	}
-	o.start()
-	if err := o.process.Wait(); err == nil || !strings.Contains(o.log.String(), `was moved to the log of the instance \"main\": set ledger.engine to Log`) {
-		t.Errorf("an operator on the folder that was moved ends with %v, and does not say why", err)
-	}
-	o.process = nil
+	o.ends(`was moved to the log of the instance \"main\": set ledger.engine to Log`)
 
 	replicas := o.replicas(strings.TrimPrefix(configuration, "--config="))
 	var all []*operator
@@ -103,7 +101,7 @@ func TestTheLedgerIsMovedWhileWebhooksComeIn(t *testing.T) {
 	for _, r := range replicas {
 		r.ready()
 	}
-	time.Sleep(time.Second) // of traffic
+	sent.flows(t, 20)
 	for _, r := range replicas {
 		r.kill(syscall.SIGKILL)
 	}
@@ -117,7 +115,7 @@ func TestTheLedgerIsMovedWhileWebhooksComeIn(t *testing.T) {
 	receivers.Store(&[]*operator{o})
 	o.start()
 	o.ready()
-	time.Sleep(time.Second) // of traffic
+	sent.flows(t, 20)
 	sent.stop()
 	o.kill(syscall.SIGTERM)
 	sent.check(t, folder)

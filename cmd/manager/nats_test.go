@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -117,6 +118,7 @@ var complaints = regexp.MustCompile(`(?i).*(permissions|authorization) violation
 // The cluster of config/nats, with the sample's configuration of the operator: the rights are all that an operator needs that
 // starts, leads, counts, is killed and starts again, and they are for nothing else. Without the operator's certificate nobody is let in.
 func TestOnTheClusterOfTheComponentItHasTheRightsThatItNeeds(t *testing.T) {
+	t.Parallel()
 	const number = "+15550100072"
 	o, api := newOperator(t)
 	nodes := o.startComponent()
@@ -145,7 +147,7 @@ func TestOnTheClusterOfTheComponentItHasTheRightsThatItNeeds(t *testing.T) {
 	}
 
 	as := func(folder string) (*nats.Conn, error) {
-		return nats.Connect("tls://"+nodes[0], nats.RootCAs(filepath.Join(o.folder, "tls/ca.crt")), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
+		return nats.Connect("tls://"+nodes[0], nats.Timeout(rig.Patience), nats.RootCAs(filepath.Join(o.folder, "tls/ca.crt")), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
 			nats.ClientCert(filepath.Join(o.folder, folder, "tls.crt"), filepath.Join(o.folder, folder, "tls.key")))
 	}
 	if _, err := as("strangers"); err == nil {
@@ -166,10 +168,12 @@ func TestOnTheClusterOfTheComponentItHasTheRightsThatItNeeds(t *testing.T) {
 	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other"}}); err == nil {
 		t.Error("the operator may make another stream")
 	}
-	if _, err := js.Stream(t.Context(), "NUMBERFLEET_main"); err != nil {
+	patient, cancel := context.WithTimeout(t.Context(), rig.Patience)
+	defer cancel()
+	if _, err := js.Stream(patient, "NUMBERFLEET_main"); err != nil {
 		t.Errorf("the log of the operator: %v", err)
 	}
-	if _, err := js.CreateObjectStore(t.Context(), jetstream.ObjectStoreConfig{Bucket: "NUMBERFLEET_main_kept"}); err != nil {
+	if _, err := js.CreateObjectStore(patient, jetstream.ObjectStoreConfig{Bucket: "NUMBERFLEET_main_kept"}); err != nil {
 		t.Errorf("what is known if the log loses something has no place: %v", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/meta/graphtest"
 	"numberfleet.dev/numberfleet/internal/scaledclock"
 )
@@ -22,6 +23,7 @@ import (
 // The operator as a process reads an account on a clock that runs 500 times faster: what Meta says becomes the status, an
 // expired token the condition, and a kill writes nothing anew.
 func TestAnAccountIsReadAcrossARestart(t *testing.T) {
+	t.Parallel()
 	const token = "EAAGm0PX4ZCpsBAKZCexample"
 	o, api := newOperator(t)
 	anchor := time.Now().UTC().Truncate(time.Second)
@@ -54,17 +56,15 @@ graphAPI:
 	}
 	await := func(reason string, rating v1alpha1.QualityRating) {
 		t.Helper()
-		for range 400 {
+		if !rig.Eventually(t.Context(), func() bool {
 			if err := api.Get(t.Context(), client.ObjectKeyFromObject(number), number); err != nil {
 				t.Fatal(err)
 			}
 			c := meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionReportsFresh)
-			if c != nil && c.Reason == reason && number.Status.Quality.Rating == rating {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
+			return c != nil && c.Reason == reason && number.Status.Quality.Rating == rating
+		}) {
+			t.Fatalf("not so: %s and %s; the status is %+v", reason, rating, number.Status)
 		}
-		t.Fatalf("not so within 20 s: %s and %s; the status is %+v", reason, rating, number.Status)
 	}
 	o.start()
 	o.ready()
@@ -75,15 +75,10 @@ graphAPI:
 	standIn.Forget()
 	o.start()
 	o.ready()
-	for range 200 { // until it has read the account twice
-		if len(standIn.Calls()) >= 4 {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	o.within("it has read the account twice", func() bool { return len(standIn.Calls()) >= 4 })
 	await(v1alpha1.ReasonPolled, v1alpha1.QualityMedium)
-	if calls := len(standIn.Calls()); calls < 4 || number.ResourceVersion != written {
-		t.Errorf("after %d calls that told nothing new, the number was written", calls)
+	if number.ResourceVersion != written {
+		t.Errorf("after %d calls that told nothing new, the number was written", len(standIn.Calls()))
 	}
 
 	standIn.ExpireToken(token)

@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/notify/notifytest"
@@ -157,7 +158,13 @@ func newOffice(t *testing.T) *office {
 		now: time.Now, // the operator under test runs on real time
 	}
 	env.ControlPlane.GetAPIServer().Configure().Set("audit-policy-file", policy).Set("audit-log-path", s.audit)
-	s.operator, s.api = newOperatorOf(t, env, envtest.User{
+	c, err := startCluster(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = env.Stop() })
+	c.createPolicy(t)
+	s.api, s.operator = c.api, newOperatorOf(t, c, envtest.User{
 		Name: operatorUser, Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + operatorNamespaceName, "system:authenticated"},
 	})
 	s.insecure = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
@@ -338,15 +345,13 @@ func (d *day) ask(account, method, address, body string) int {
 	return response.StatusCode
 }
 
-// workUntil asks all of the operator again and again, for half a minute at most.
+// workUntil asks all of the operator again and again, and says whether it is done.
 func (d *day) workUntil(done func() bool) bool {
-	for range 100 {
-		if d.work(); done() {
-			return true
-		}
-		time.Sleep(300 * time.Millisecond)
-	}
-	return false
+	return rig.Eventually(d.t.Context(), func() bool {
+		d.work()
+		time.Sleep(200 * time.Millisecond) // in which something comes of it
+		return done()
+	})
 }
 
 // used are the rights that the API server was asked for, with how it answered, from an offset in its record on.
@@ -409,6 +414,7 @@ func (s *office) unused() []right {
 // The API server writes down all that the operator asks for while it does all that it does: everything that config/default gives
 // it, and nothing else.
 func TestTheOperatorUsesEachOfItsRightsAndNoOther(t *testing.T) {
+	t.Parallel()
 	s := newOffice(t)
 	if len(s.rights) < 20 {
 		t.Fatalf("config/default gives the operator only %v", s.rights)
@@ -419,7 +425,7 @@ func TestTheOperatorUsesEachOfItsRightsAndNoOther(t *testing.T) {
 	}
 	s.kill(syscall.SIGTERM)
 	// API servers that do not stream what there is, such as those before Kubernetes 1.34, are asked for lists.
-	t.Setenv("KUBE_FEATURE_WatchListClient", "false")
+	s.environment = []string{"KUBE_FEATURE_WatchListClient=false"}
 	if d := s.begin(1); !d.workUntil(func() bool { return len(s.unused()) == 0 }) {
 		t.Errorf("not used: %v", s.unused())
 	}
@@ -480,15 +486,9 @@ var duties = []struct {
 	{"numberpools", []string{"watch"}, "it misses nothing", quiet},
 }
 
-// quiet reports whether the log goes on without a word of a right that is missing, for ten seconds.
+// quiet says whether the log goes on without a word of a right that is missing.
 func quiet(d *day) bool {
-	for range 100 {
-		if strings.Contains(d.log.String()[d.logged:], "is forbidden: User") {
-			return false
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	return true
+	return !rig.Eventually(d.t.Context(), func() bool { return strings.Contains(d.log.String()[d.logged:], "is forbidden: User") })
 }
 
 // get reads an object, and says whether it is there.
@@ -516,8 +516,9 @@ func (d *day) told() []eventsv1.Event {
 // Each right is taken away in turn: the API server then refuses what the operator asks for, and what the right is for is not
 // done. Webhooks are acknowledged all the same.
 func TestWithoutOneOfItsRightsTheOperatorFailsAtWhatItIsFor(t *testing.T) {
+	t.Parallel()
 	s := newOffice(t)
-	t.Setenv("KUBE_FEATURE_WatchListClient", "false")
+	s.environment = []string{"KUBE_FEATURE_WatchListClient=false"}
 	n := 0
 	for _, role := range s.roles {
 		var all []rbacv1.PolicyRule

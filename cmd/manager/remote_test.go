@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -12,13 +11,14 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"numberfleet.dev/numberfleet/api/client"
-	"numberfleet.dev/numberfleet/internal/meta/metatest"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/standing/remote"
 )
 
 // What the plugin shows is live: who may create a token of a ServiceAccount that may, reads where a number stands, sees it change, falls back to
 // the status while the operator is away, and is back by itself.
 func TestStandingIsReadFromOutside(t *testing.T) {
+	t.Parallel()
 	o, api := newOperator(t)
 	address := freeAddress(t)
 	o.more = []string{"--events-bind-address=" + address}
@@ -51,7 +51,7 @@ func TestStandingIsReadFromOutside(t *testing.T) {
 	defer func() { cancel(); <-ended }()
 	shows := func(what string, is func(item client.Item, live bool) bool) {
 		t.Helper()
-		for deadline := time.After(time.Minute); ; {
+		for deadline := time.After(rig.Patience); ; {
 			if is(standing.Of(number)) {
 				return
 			}
@@ -69,10 +69,7 @@ func TestStandingIsReadFromOutside(t *testing.T) {
 		}
 	}
 	shows("at first", used(0))
-	payload := metatest.MessagesPayload("+15550100046", []metatest.Status{{ID: "wamid.1", Status: "delivered", Phone: "15577770001", At: time.Now()}}, nil)
-	if code, err := o.post(t.Context(), payload); err != nil || code != http.StatusOK {
-		t.Fatalf("a signed webhook is answered with %d, %v", code, err)
-	}
+	o.deliver("+15550100046", 0, 1)
 	shows("after a delivery", used(1))
 
 	o.kill(syscall.SIGKILL)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	runtimeclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"numberfleet.dev/numberfleet/api/client"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/hack/rig/nats"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
@@ -25,9 +27,13 @@ type replica struct {
 	events string // address
 }
 
-// leads says whether the replica has led since it was made.
+// started is what the operator says first.
+const started = `"msg":"starting","version"`
+
+// leads says whether the replica leads, or led until it ended.
 func (r *replica) leads() bool {
-	return strings.Contains(r.log.String(), "Successfully acquired lease")
+	log := r.log.String()
+	return strings.Contains(log[max(0, strings.LastIndex(log, started)):], "Successfully acquired lease")
 }
 
 const logSecret = "000102030405060708090a0b0c0d0e0f"
@@ -81,7 +87,7 @@ func (o *operator) replicas(configuration string) (all []*replica) {
 // replica is an operator that shares a log, with the credentials of another one.
 func (o *operator) replica(configuration string) *replica {
 	r := &replica{events: freeAddress(o.t), operator: &operator{
-		t: o.t, folder: o.folder, webhook: freeAddress(o.t), probe: freeAddress(o.t), metrics: freeAddress(o.t), log: &lockedBuffer{},
+		t: o.t, folder: o.folder, webhook: freeAddress(o.t), probe: freeAddress(o.t), metrics: freeAddress(o.t), log: newLogFile(o.t),
 	}}
 	r.more = []string{"--config=" + configuration, "--data-dir=/nonexistent/ledger", "--events-bind-address=" + r.events,
 		"--leader-elect", "--leader-election-namespace=default", "--status-refresh-period=100ms"}
@@ -98,6 +104,7 @@ func (o *operator) replica(configuration string) *replica {
 // what the limit has and not one more. When the leader is killed the others go on, another one takes over the statuses, and nothing that was
 // acknowledged is lost. The one that was killed comes back and knows all.
 func TestThreeReplicasEndToEnd(t *testing.T) {
+	t.Parallel()
 	const number, limit, first = "+15550100071", 40, 5
 	replicas, api := newReplicas(t)
 	sales := newNumber(t, api, number, limit)
@@ -111,14 +118,10 @@ func TestThreeReplicasEndToEnd(t *testing.T) {
 		for r, gate := range gates {
 			var items []client.Item
 			var err error
-			for range 400 {
+			if !rig.Eventually(t.Context(), func() bool {
 				items, err = gate.Standing(t.Context(), client.Selection{Namespace: "default"})
-				if err == nil && len(items) == 1 && items[0].Used != nil && *items[0].Used == used && items[0].Reserved == reserved && items[0].Remaining == remaining {
-					break
-				}
-				time.Sleep(50 * time.Millisecond)
-			}
-			if err != nil || len(items) != 1 || items[0].Used == nil || *items[0].Used != used || items[0].Reserved != reserved || items[0].Remaining != remaining {
+				return err == nil && len(items) == 1 && items[0].Used != nil && *items[0].Used == used && items[0].Reserved == reserved && items[0].Remaining == remaining
+			}) {
 				t.Fatalf("at the replica %s it stands at %+v, %v; want %d used, %d reserved and %d remaining", r.events, items, err, used, reserved, remaining)
 			}
 		}
@@ -129,16 +132,14 @@ func TestThreeReplicasEndToEnd(t *testing.T) {
 	}
 	status := func(used int64) {
 		t.Helper()
-		for range 1200 {
+		if !rig.Eventually(t.Context(), func() bool {
 			if err := api.Get(t.Context(), runtimeclient.ObjectKeyFromObject(sales), sales); err != nil {
 				t.Fatal(err)
 			}
-			if sales.Status.Usage.Used != nil && *sales.Status.Usage.Used == used {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
+			return sales.Status.Usage.Used != nil && *sales.Status.Usage.Used == used
+		}) {
+			t.Fatalf("the status does not say that %d are used: %+v", used, sales.Status.Usage)
 		}
-		t.Fatalf("the status does not say within a minute that %d are used: %+v", used, sales.Status.Usage)
 	}
 
 	stand(0, 0, limit)
@@ -169,14 +170,13 @@ func TestThreeReplicasEndToEnd(t *testing.T) {
 	stand(first, limit-first, 0)
 
 	var leader *replica
-	for _, r := range replicas {
-		if r.leads() {
-			if leader != nil {
-				t.Error("two replicas have led")
-			}
-			leader = r
+	replicas[0].within("one replica leads", func() bool {
+		leading := slices.DeleteFunc(slices.Clone(replicas), func(r *replica) bool { return !r.leads() })
+		if len(leading) == 1 {
+			leader = leading[0]
 		}
-	}
+		return leader != nil
+	})
 	killed := gates[leader]
 	leader.kill(syscall.SIGKILL)
 	delete(gates, leader)
@@ -216,6 +216,7 @@ func TestThreeReplicasEndToEnd(t *testing.T) {
 // A replica that does not hear from the log takes nothing and says nothing that may be old: whoever asks is to come again, and its Service sends
 // nobody to it. It goes on by itself when the log does.
 func TestAReplicaThatDoesNotHearFromTheLogRefuses(t *testing.T) {
+	t.Parallel()
 	const number = "+15550100072"
 	log := newLog(t)
 	common, api := newOperator(t)
@@ -244,20 +245,20 @@ func TestAReplicaThatDoesNotHearFromTheLogRefuses(t *testing.T) {
 		t.Helper()
 		var code int
 		var header http.Header
-		for range 200 {
+		answered := rig.Eventually(t.Context(), func() bool {
 			req, err := requests[what]()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if res, err := http.DefaultClient.Do(req); err == nil {
-				_ = res.Body.Close()
-				if code, header = res.StatusCode, res.Header; taken == (code < 300) {
-					break
-				}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return false
 			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		if taken != (code < 300) || !taken && what != "readiness" && (code != http.StatusServiceUnavailable || header.Get("Retry-After") == "") {
+			_ = res.Body.Close()
+			code, header = res.StatusCode, res.Header
+			return taken == (code < 300)
+		})
+		if !answered || !taken && what != "readiness" && (code != http.StatusServiceUnavailable || header.Get("Retry-After") == "") {
 			t.Errorf("%s: HTTP %d, %v", what, code, header)
 		}
 	}
@@ -276,8 +277,8 @@ func TestAReplicaThatDoesNotHearFromTheLogRefuses(t *testing.T) {
 		node.Continue()
 	}
 	all(true)
-	if strings.Count(r.log.String(), `"msg":"starting","version"`) != 1 {
-		t.Error("it was started again")
+	if log := r.log.String(); strings.Count(log, started) != 1+strings.Count(log, leaseLost) {
+		t.Error("it ended, and was started again")
 	}
 }
 

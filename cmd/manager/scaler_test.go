@@ -9,8 +9,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	pb "numberfleet.dev/numberfleet/internal/scaler/externalscaler"
 )
@@ -18,6 +20,7 @@ import (
 // The scaler of one operator, end to end: what is delivered is gone from what remains, a new tier moves the target, and a number that is
 // suspended is inactive, all without being asked again.
 func TestTheScalerEndToEnd(t *testing.T) {
+	t.Parallel()
 	o, api := newOperator(t)
 	address := freeAddress(t)
 	o.more = []string{"--scaler-bind-address=" + address}
@@ -35,18 +38,14 @@ func TestTheScalerEndToEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = connection.Close() }()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
 	defer cancel()
 	keda := pb.NewExternalScalerClient(connection)
 	of := &pb.ScaledObjectRef{Name: "sender", Namespace: "default", ScalerMetadata: map[string]string{"phoneNumber": "sales", "targetValue": "10%"}}
-	for { // until the operator has heard of the number
-		if is, err := keda.IsActive(ctx, of, grpc.WaitForReady(true)); err == nil && is.GetResult() {
-			break
-		} else if ctx.Err() != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	o.within("the operator has heard of the number", func() bool {
+		is, err := keda.IsActive(ctx, of, grpc.WaitForReady(true))
+		return err == nil && is.GetResult()
+	})
 	active, err := keda.StreamIsActive(ctx, of)
 	if err != nil {
 		t.Fatal(err)
@@ -74,9 +73,7 @@ func TestTheScalerEndToEnd(t *testing.T) {
 	for i := range 500 {
 		statuses = append(statuses, metatest.Status{ID: fmt.Sprint("wamid.", i), Status: "delivered", Phone: fmt.Sprintf("1557777%04d", i), At: time.Now()}) // the operator under test runs on real time
 	}
-	if code, err := o.post(ctx, metatest.MessagesPayload(number.Spec.PhoneNumber, statuses, nil)); err != nil || code != 200 {
-		t.Fatalf("a webhook is answered with %d, %v", code, err)
-	}
+	o.take(metatest.MessagesPayload(number.Spec.PhoneNumber, statuses, nil))
 	target(1000)
 	is, err := keda.GetMetrics(ctx, &pb.GetMetricsRequest{ScaledObjectRef: of, MetricName: "remaining"})
 	if err != nil || is.GetMetricValues()[0].GetMetricValueFloat() != 9500 {
@@ -84,8 +81,9 @@ func TestTheScalerEndToEnd(t *testing.T) {
 	}
 
 	raisedBy500(t, api, number)
+	patch := client.MergeFrom(number.DeepCopy())
 	number.Spec.Activity = v1alpha1.Suspended
-	if err := api.Update(ctx, number); err != nil {
+	if err := api.Patch(ctx, number, patch); err != nil {
 		t.Fatal(err)
 	}
 	isActive(false)

@@ -62,6 +62,7 @@ func (s *office) secrets() map[string]string {
 // logs at its most talkative and as it is made to dump its goroutines, its metrics, what it tells those who ask, the Events,
 // the statuses and the ledger's files.
 func TestNothingPersonalOrSecretLeavesTheOperator(t *testing.T) {
+	t.Parallel()
 	s := newOffice(t)
 	s.busy()
 	d := s.begin(0)

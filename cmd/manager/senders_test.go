@@ -72,7 +72,9 @@ func newToken(t *testing.T, api runtimeclient.Client, account string) string {
 // gateAt is the gate at an address, for whoever has a token.
 func gateAt(t *testing.T, address, token string) *client.Client {
 	t.Helper()
-	c, err := client.New(client.Options{URL: "http://" + address, Token: func(context.Context) (string, error) { return token, nil }})
+	c, err := client.New(client.Options{
+		URL: "http://" + address, Token: func(context.Context) (string, error) { return token, nil }, Retries: 30, // for minutes, where a machine is slow
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

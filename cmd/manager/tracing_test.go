@@ -8,9 +8,6 @@ import (
 	"syscall"
 	"testing"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -21,44 +18,33 @@ import (
 // openMetrics are the metrics as a Prometheus reads them that takes OpenMetrics.
 func (o *operator) openMetrics(api client.Client) string {
 	o.t.Helper()
-	role := clusterRole(o.t, "numberfleet-metrics-reader")
-	prometheus := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "prometheus"}}
-	token := &authenticationv1.TokenRequest{}
-	for _, object := range []client.Object{role, prometheus, &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "prometheus"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "prometheus"}},
-	}} {
-		if err := api.Create(o.t.Context(), object); err != nil {
+	token := newScraperToken(o.t, api)
+	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // a certificate of the operator's own
+	var body []byte
+	o.within("the metrics are told to whom may read them", func() bool { // the API server may hear of the right later than it is asked for it
+		request, err := http.NewRequestWithContext(o.t.Context(), http.MethodGet, "https://"+o.metrics+"/metrics", http.NoBody)
+		if err != nil {
 			o.t.Fatal(err)
 		}
-	}
-	if err := api.SubResource("token").Create(o.t.Context(), prometheus, token); err != nil {
-		o.t.Fatal(err)
-	}
-	request, err := http.NewRequestWithContext(o.t.Context(), http.MethodGet, "https://"+o.metrics+"/metrics", http.NoBody)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	request.Header = http.Header{"Authorization": {"Bearer " + token.Status.Token}, "Accept": {"application/openmetrics-text; version=1.0.0"}}
-	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // a certificate of the operator's own
-	response, err := insecure.Do(request)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		o.t.Fatalf("the metrics are answered with %s, %v", response.Status, err)
-	}
+		request.Header = http.Header{"Authorization": {"Bearer " + token}, "Accept": {"application/openmetrics-text; version=1.0.0"}}
+		response, err := insecure.Do(request)
+		if err != nil {
+			return false
+		}
+		defer func() { _ = response.Body.Close() }()
+		body, err = io.ReadAll(response.Body)
+		return err == nil && response.StatusCode == http.StatusOK
+	})
 	return string(body)
 }
 
 // A trace follows a webhook into the ledger, and one a decision into the status. The histogram of webhooks names a trace. Each decision is one line
 // of the log with the documented keys. No number, user or message is in a trace.
 func TestTracesAndDecisionsOfOneOperator(t *testing.T) {
+	t.Parallel()
 	o, api := newOperator(t)
 	receiver := tracingtest.New(t)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
+	o.environment = []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + receiver.URL}
 	o.start()
 	o.ready()
 	number := &v1alpha1.PhoneNumber{
