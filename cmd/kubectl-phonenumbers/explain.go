@@ -16,6 +16,7 @@ import (
 
 	apiclient "numberfleet.dev/numberfleet/api/client"
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/internal/rules"
 	"numberfleet.dev/numberfleet/internal/standing/remote"
 )
 
@@ -79,9 +80,9 @@ type explanation struct {
 
 func explain(object v1alpha1.Object) *explanation {
 	status := object.CommonStatus()
-	standing, _ := new(remote.Standing).Of(object)
+	stands, _ := new(remote.Standing).Of(object)
 	e := &explanation{
-		Kind: remote.KindOf(object), Namespace: object.GetNamespace(), Name: object.GetName(), Why: []string{}, Budgets: standing.Budgets,
+		Kind: remote.KindOf(object), Namespace: object.GetNamespace(), Name: object.GetName(), Why: []string{}, Budgets: stands.Budgets,
 		Ready:  meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady),
 		Lately: slices.Clone(status.History[max(0, len(status.History)-lately):]),
 	}
@@ -89,22 +90,22 @@ func explain(object v1alpha1.Object) *explanation {
 	e.Summary = e.Kind + " " + fullName(object)
 	switch object := object.(type) {
 	case *v1alpha1.PhoneNumber:
-		e.addNumber(object)
+		e.addNumber(object, &stands)
 	case *v1alpha1.BusinessPortfolio:
-		e.addPortfolio(object)
+		e.addPortfolio(object, &stands)
 	case *v1alpha1.MessageTemplate:
 		e.addTemplate(object)
 	case *v1alpha1.NumberPool:
-		e.addPool(object)
+		e.addPool(object, &stands)
 	}
 	e.addUnfit(status)
 	return e
 }
 
-func (e *explanation) addNumber(n *v1alpha1.PhoneNumber) {
+func (e *explanation) addNumber(n *v1alpha1.PhoneNumber, stands *apiclient.Item) {
 	s := &n.Status
 	if s.Tier.Name != "" {
-		e.Summary += fmt.Sprintf(" is %s: %s", s.State, limit(&s.CommonStatus, &s.LimitStatus, s.Quality.Rating))
+		e.Summary += fmt.Sprintf(" is %s: %s", s.State, limit(&s.LimitStatus, stands, s.Quality.Rating))
 	}
 	e.Why, e.AsOf = append(e.Why, s.Explanation...), s.Usage.ObservedTime
 	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionUsageFresh); c != nil && c.Status != metav1.ConditionTrue {
@@ -115,10 +116,10 @@ func (e *explanation) addNumber(n *v1alpha1.PhoneNumber) {
 	}
 }
 
-func (e *explanation) addPortfolio(p *v1alpha1.BusinessPortfolio) {
+func (e *explanation) addPortfolio(p *v1alpha1.BusinessPortfolio, stands *apiclient.Item) {
 	s := &p.Status
 	if s.Tier.Name != "" {
-		e.Summary += ": " + limit(&s.CommonStatus, &s.LimitStatus, s.Quality.Rating)
+		e.Summary += ": " + limit(&s.LimitStatus, stands, s.Quality.Rating)
 	}
 	if s.Numbers != nil {
 		e.Summary += fmt.Sprintf(", %d numbers", *s.Numbers)
@@ -126,11 +127,11 @@ func (e *explanation) addPortfolio(p *v1alpha1.BusinessPortfolio) {
 	e.Why, e.AsOf = append(e.Why, s.Explanation...), s.Usage.ObservedTime
 }
 
-func (e *explanation) addPool(p *v1alpha1.NumberPool) {
+func (e *explanation) addPool(p *v1alpha1.NumberPool, stands *apiclient.Item) {
 	s := &p.Status
 	if s.Numbers != nil && s.Sendable != nil {
 		e.Summary += fmt.Sprintf(": %d of %d numbers may send%s, %s", *s.Sendable, *s.Numbers, reserved(s.Reserved),
-			remaining(s.Conditions, &v1alpha1.UsageStatus{Remaining: s.Remaining, SendableTime: s.SendableTime}))
+			remaining(stands))
 	}
 	e.Members = s.Members
 }
@@ -156,8 +157,8 @@ func (e *explanation) addUnfit(s *v1alpha1.CommonStatus) {
 }
 
 // limit says what a number or a portfolio may send, and how it is rated.
-func limit(common *v1alpha1.CommonStatus, of *v1alpha1.LimitStatus, quality v1alpha1.QualityRating) string {
-	return fmt.Sprintf("tier %s, %s%s, %s, quality %s", of.Tier.Name, used(of.Usage.Used, of.Tier.Limit), reserved(of.Usage.Reserved), remaining(common.Conditions, &of.Usage), quality)
+func limit(of *v1alpha1.LimitStatus, stands *apiclient.Item, quality v1alpha1.QualityRating) string {
+	return fmt.Sprintf("tier %s, %s%s, %s, quality %s", of.Tier.Name, used(of.Usage.Used, of.Tier.Limit), reserved(of.Usage.Reserved), remaining(stands), quality)
 }
 
 func used(used *int64, limit int64) string {
@@ -180,17 +181,16 @@ func reserved(held *int64) string {
 }
 
 // remaining says how many further users may be messaged, and why none.
-func remaining(conditions []metav1.Condition, usage *v1alpha1.UsageStatus) string {
-	c := meta.FindStatusCondition(conditions, v1alpha1.ConditionSendable)
+func remaining(stands *apiclient.Item) string {
 	switch {
-	case c != nil && c.Status != metav1.ConditionTrue && !usage.SendableTime.IsZero():
-		return fmt.Sprintf("0 remain (%s, until %s)", c.Reason, usage.SendableTime.UTC().Format(time.DateTime+" MST"))
-	case c != nil && c.Status != metav1.ConditionTrue:
-		return fmt.Sprintf("0 remain (%s)", c.Reason)
-	case usage.Remaining == nil:
+	case stands.Sendable && stands.Remaining == rules.NoLimit:
 		return "no limit"
+	case stands.Sendable:
+		return fmt.Sprintf("%d remain", stands.Remaining)
+	case stands.Until.IsZero():
+		return fmt.Sprintf("0 remain (%s)", stands.Reason)
 	default:
-		return fmt.Sprintf("%d remain", *usage.Remaining)
+		return fmt.Sprintf("0 remain (%s, until %s)", stands.Reason, stamp(stands.Until))
 	}
 }
 
@@ -205,7 +205,7 @@ func (e *explanation) write(to io.Writer) {
 	if len(e.Why) > 0 {
 		since := ""
 		if !e.AsOf.IsZero() {
-			since = ", as of " + e.AsOf.UTC().Format(time.DateTime+" MST")
+			since = ", as of " + stamp(e.AsOf.Time)
 		}
 		fmt.Fprintf(to, "\nWhy%s:\n", since)
 		for _, sentence := range e.Why {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,5 +185,14 @@ why:
 				t.Errorf("it ends with %d and says\n%s\nnot %d and\n%s", code, out.String(), test.code, test.want)
 			}
 		})
+	}
+}
+
+// A status that does not say whether anything may be sent, as one of before that condition, shows nothing that remains.
+func TestExplainShowsNoRoomThatNobodySays(t *testing.T) {
+	number := &v1alpha1.PhoneNumber{ObjectMeta: metav1.ObjectMeta{Namespace: "fleet", Name: "hotels"}}
+	number.Status.Tier = v1alpha1.TierStatus{Name: "250", Limit: 250}
+	if summary := explain(number).Summary; !strings.Contains(summary, "limit 250, 0 remain (NotReady)") {
+		t.Errorf("it says %q", summary)
 	}
 }
