@@ -110,7 +110,7 @@ node: require-node $(NODE) $(HELM) bin/kubectl-phonenumbers ## Run a Kubernetes 
 
 # Not in .ci/run: what a node has takes twelve minutes of CPU to build, and root to run. The test then takes two minutes.
 .PHONY: e2e
-e2e: require-node $(NODE) $(BIN)/image $(HELM) bin/manager bin/kubectl-phonenumbers ## Install the chart on such a node, and try kills, an upgrade and a removal. Needs what make node needs.
+e2e: require-node $(NODE) $(BIN)/image $(HELM) bin/manager bin/kubectl-phonenumbers ## Follow the quick start on such a node, and try kills, an upgrade and a removal of the chart. Needs what make node needs.
 	assets=$$(hack/controlplane/assets.sh) && KUBEBUILDER_ASSETS=$$assets go test -tags e2e -count 1 -v $(TESTFLAGS) ./hack/e2e
 
 .PHONY: require-node

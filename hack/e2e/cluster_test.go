@@ -105,12 +105,17 @@ func (c *cluster) connect(t *testing.T) {
 func (c *cluster) run(ctx context.Context, t *testing.T, program string, args ...string) string {
 	t.Helper()
 	command := exec.CommandContext(ctx, filepath.Join(c.programs, program), args...)
-	command.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig, "PATH="+c.programs+":"+os.Getenv("PATH"))
+	command.Env = c.environment()
 	out, err := command.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %s: %v: %s", program, strings.Join(args, " "), err, out)
 	}
 	return string(out)
+}
+
+// environment is that of this process, with the cluster and its programs.
+func (c *cluster) environment() []string {
+	return append(os.Environ(), "KUBECONFIG="+c.kubeconfig, "PATH="+c.programs+":"+os.Getenv("PATH"))
 }
 
 // until waits until something is so. What is wrong is said if it does not come.
