@@ -39,6 +39,7 @@ var sections = []struct {
 	{"replicas", replicas.Run},
 	{"rules", rules.Run},
 	{"fleet", fleet.Run},
+	{"scrapes", fleet.Scrapes},
 }
 
 // roles are what this program does when a section starts it as another process: serve, or measure one thing in fresh memory.

@@ -28,13 +28,12 @@ type plan struct {
 	traffic   time.Duration // how long deliveries and deadlines come
 	perSecond int           // deliveries
 	deadlines int           // at most; a quarter of the fleet at most
-	scrapes   int           // of all metrics, one after the other
 	lead      time.Duration // from the last preparation to the first deadline, beside the time to write what is prepared
 }
 
 var (
-	full  = plan{sizes: []int{1000, 10_000, 50_000}, users: 1000, raw: 400, rest: 150 * time.Second, traffic: time.Minute, perSecond: 500, deadlines: 1000, scrapes: 20, lead: 10 * time.Second}
-	brief = plan{sizes: []int{40}, users: 10, raw: 5, rest: time.Second, traffic: 3 * time.Second, perSecond: 20, deadlines: 10, scrapes: 2, lead: 5 * time.Second}
+	full  = plan{sizes: []int{1000, 10_000, 50_000}, users: 1000, raw: 400, rest: 150 * time.Second, traffic: time.Minute, perSecond: 500, deadlines: 1000, lead: 10 * time.Second}
+	brief = plan{sizes: []int{40}, users: 10, raw: 5, rest: time.Second, traffic: 3 * time.Second, perSecond: 20, deadlines: 10, lead: 5 * time.Second}
 )
 
 // outcome is what was measured of one fleet.
@@ -53,7 +52,6 @@ type outcome struct {
 	busy     writes
 	counts   float64 // statuses a second that are written for their counts alone, under traffic
 	lateness histogram
-	scrape   scrape
 	deadline int // deadlines that were set
 	users    *grown
 }
@@ -74,11 +72,9 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 	if b.Short {
 		plan = brief
 	}
-	manager := filepath.Join(b.Folder, "manager")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", manager, "./cmd/manager")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return report.Section{}, fmt.Errorf("build the operator: %w: %s", err, out)
+	manager, err := buildOperator(ctx, b)
+	if err != nil {
+		return report.Section{}, err
 	}
 	var all []outcome
 	for _, size := range plan.sizes {
@@ -93,21 +89,42 @@ func Run(ctx context.Context, b *measure.Bench) (report.Section, error) {
 	return section(&plan, all), nil
 }
 
-// measureFleet measures one fleet. What an operator takes by itself, and how it grows with users, is measured with the first only:
-// it is the same for each.
-func measureFleet(ctx context.Context, b *measure.Bench, plan *plan, manager string, size int, before []outcome) (o *outcome, err error) {
+// buildOperator builds the operator, and returns its path.
+func buildOperator(ctx context.Context, b *measure.Bench) (string, error) {
+	manager := filepath.Join(b.Folder, "manager")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", manager, "./cmd/manager")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the operator: %w: %s", err, out)
+	}
+	return manager, nil
+}
+
+// newFleet starts a control plane for a fleet, which is to be created.
+func newFleet(ctx context.Context, b *measure.Bench, plan *plan, manager string, size int) (*fleet, error) {
 	folder := filepath.Join(b.Folder, strconv.Itoa(size))
 	c, err := startCluster(ctx, folder)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		c.plane.Kill()
-		err = errors.Join(err, os.RemoveAll(folder))
-	}()
-	f := &fleet{cluster: c, plan: plan, manager: manager, folder: folder, random: b.Random(uint64(size)),
-		out: &outcome{size: size, raw: map[form]measure.Samples{}, rawCPU: map[form]measure.Samples{}, deadline: min(plan.deadlines, size/4)}}
+	return &fleet{cluster: c, plan: plan, manager: manager, folder: folder, random: b.Random(uint64(size)),
+		out: &outcome{size: size, raw: map[form]measure.Samples{}, rawCPU: map[form]measure.Samples{}, deadline: min(plan.deadlines, size/4)}}, nil
+}
 
+// end ends the control plane.
+func (f *fleet) end() error {
+	f.plane.Kill()
+	return os.RemoveAll(f.folder)
+}
+
+// measureFleet measures one fleet. What an operator takes by itself, and how it grows with users, is measured with the first only:
+// it is the same for each.
+func measureFleet(ctx context.Context, b *measure.Bench, plan *plan, manager string, size int, before []outcome) (o *outcome, err error) {
+	f, err := newFleet(ctx, b, plan, manager, size)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.end()) }()
 	if len(before) > 0 {
 		f.out.empty = before[0].empty
 	}
@@ -181,7 +198,7 @@ func section(plan *plan, all []outcome) report.Section {
 		}
 		resting, late, counts = max(resting, o.rest.perHour()), max(late, o.lateness.quantile(0.99).Seconds()), max(counts, o.counts)
 	}
-	s.Tables = []report.Table{start, raw, life, scrapes(all)}
+	s.Tables = []report.Table{start, raw, life}
 	for _, o := range all {
 		if g := o.users; g != nil {
 			t := report.Table{Title: "Growth with users", Columns: []string{"numbers", "users of each", "memory a number", "restart: webhooks taken", "all looked at"}}
@@ -198,7 +215,6 @@ func section(plan *plan, all []outcome) report.Section {
 		{What: "writes for counts alone under traffic, at worst", Wanted: "at most 5/s", Measured: fmt.Sprintf("%.1f/s", counts), Met: counts <= 5},
 		{What: "memory of the operator, at 10,000 numbers and more", Wanted: "at most 10 KiB a number", Measured: kib(memory), Met: memory <= 10<<10,
 			Limit: fmt.Sprintf("the cache has each number decoded, %s for its fixed fields alone, and Go lets half as much garbage come up as is kept", kib(float64(unsafe.Sizeof(v1alpha1.PhoneNumber{}))))},
-		scrapeGoal(all), webhookGoal(all),
 		{What: "lateness of deadlines, p99, at worst", Wanted: "at most 1 s", Measured: "at most " + seconds(time.Duration(late*float64(time.Second))), Met: late <= 1},
 	}
 	return s

@@ -195,10 +195,6 @@ func (f *fleet) live(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := f.measureScrape(ctx, o); err != nil {
-		return err
-	}
-
 	before, err := o.lateness(ctx)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"numberfleet.dev/numberfleet/hack/bench/measure"
 	"numberfleet.dev/numberfleet/hack/bench/report"
+	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // scrape is what reading all metrics takes, and what it does to webhooks meanwhile.
@@ -20,30 +22,89 @@ type scrape struct {
 	quiet, meantime measure.Samples // seconds until a webhook is answered: while nothing is scraped, and while it is all the time
 }
 
-// measureScrape reads all metrics of a fleet at rest, and then while webhooks come.
-func (f *fleet) measureScrape(ctx context.Context, o *operator) (err error) {
-	s := &f.out.scrape
+// Scrapes measures scrapes of a large fleet.
+func Scrapes(ctx context.Context, b *measure.Bench) (report.Section, error) {
+	size, scrapes := 50_000, 20
+	if b.Short {
+		size, scrapes = 40, 2
+	}
+	s, err := scrapeFleet(ctx, b, size, scrapes)
+	if err != nil {
+		return report.Section{}, err
+	}
+	took, webhook := s.took.Median(), ninetyNine(s.meantime)
+	table := report.Table{Columns: []string{"numbers", "a scrape", "uncompressed", "CPU of the operator", "webhook, p99, without scrapes", "with scrapes"}}
+	table.Add(report.Whole(float64(size)), report.Cell(s.took, milliseconds), fmt.Sprintf("%.1f MB", float64(s.bytes)/1e6), milliseconds(s.cpu.Seconds()),
+		milliseconds(ninetyNine(s.quiet)), milliseconds(webhook))
+	return report.Section{
+		Title: "Scrapes",
+		Intro: "All metrics of a fleet at rest are read, compressed, as a Prometheus reads them; then again and again while webhooks come. The reader, etcd, " +
+			"kube-apiserver and the operator share the machine.",
+		Tables: []report.Table{table},
+		Goals: []report.Goal{
+			{What: "a scrape of all metrics", Wanted: "less than 1 s", Measured: milliseconds(took), Met: took < 1},
+			{What: "a webhook while one scrape follows another, p99", Wanted: "at most 250 ms", Measured: milliseconds(webhook), Met: webhook <= 0.25},
+		},
+	}, nil
+}
+
+// scrapeFleet measures scrapes of one fleet, each number of which has its status.
+func scrapeFleet(ctx context.Context, b *measure.Bench, size, scrapes int) (s *scrape, err error) {
+	manager, err := buildOperator(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	f, err := newFleet(ctx, b, &plan{}, manager, size)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.end()) }()
+	b.Say("scrapes: creating %d numbers", size)
+	if err := f.create(ctx); err != nil {
+		return nil, err
+	}
+	b.Say("scrapes: first start with %d numbers", size)
+	if err := f.firstStart(ctx); err != nil {
+		return nil, err
+	}
+	o, err := f.startOperator()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, o.Stop(rig.Patience)) }()
+	if _, err := o.ready(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := o.waitReconciled(ctx, size); err != nil {
+		return nil, err
+	}
+	return f.measureScrapes(ctx, o, scrapes)
+}
+
+// measureScrapes reads all metrics of a fleet at rest, and then while webhooks come.
+func (f *fleet) measureScrapes(ctx context.Context, o *operator, scrapes int) (s *scrape, err error) {
+	s = &scrape{}
 	before, err := measure.CPU(o.PID())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for range f.plan.scrapes {
+	for range scrapes {
 		start := time.Now()
 		if s.bytes, err = o.ScrapeAll(ctx, o.token); err != nil {
-			return err
+			return nil, err
 		}
 		s.took = append(s.took, time.Since(start).Seconds())
 	}
 	after, err := measure.CPU(o.PID())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.cpu = (after - before) / time.Duration(f.plan.scrapes)
+	s.cpu = (after - before) / time.Duration(scrapes)
 
 	scraped, stop := context.WithCancel(ctx)
 	defer stop()
 	send := func() (took measure.Samples, err error) {
-		for range 20 * f.plan.scrapes {
+		for range 20 * scrapes {
 			start := time.Now()
 			if err := f.post(ctx, o, []delivery{{number: f.out.size - 1, user: 1, at: start}}); err != nil {
 				return nil, err
@@ -53,7 +114,7 @@ func (f *fleet) measureScrape(ctx context.Context, o *operator) (err error) {
 		return took, nil
 	}
 	if s.quiet, err = send(); err != nil {
-		return err
+		return nil, err
 	}
 	var group errgroup.Group
 	group.Go(func() error {
@@ -69,7 +130,7 @@ func (f *fleet) measureScrape(ctx context.Context, o *operator) (err error) {
 	if scraping := group.Wait(); err == nil {
 		err = scraping
 	}
-	return err
+	return s, err
 }
 
 // ninetyNine is the sample that 99 of 100 do not exceed.
@@ -78,32 +139,3 @@ func ninetyNine(s measure.Samples) float64 {
 }
 
 func milliseconds(s float64) string { return fmt.Sprintf("%.0f ms", s*1000) }
-
-// scrapes says what scrapes of all fleets take.
-func scrapes(all []outcome) report.Table {
-	t := report.Table{Title: "Scrapes of all metrics, and webhooks while one follows another", Columns: []string{
-		"numbers", "a scrape", "uncompressed", "CPU of the operator", "webhook, p99, without scrapes", "with scrapes",
-	}}
-	for i := range all {
-		s := &all[i].scrape
-		t.Add(report.Whole(float64(all[i].size)), report.Cell(s.took, milliseconds), fmt.Sprintf("%.1f MB", float64(s.bytes)/1e6), milliseconds(s.cpu.Seconds()),
-			milliseconds(ninetyNine(s.quiet)), milliseconds(ninetyNine(s.meantime)))
-	}
-	return t
-}
-
-func scrapeGoal(all []outcome) report.Goal {
-	worst := 0.0
-	for i := range all {
-		worst = max(worst, all[i].scrape.took.Median())
-	}
-	return report.Goal{What: "a scrape of all metrics, at worst", Wanted: "less than 1 s", Measured: milliseconds(worst), Met: worst < 1}
-}
-
-func webhookGoal(all []outcome) report.Goal {
-	worst := 0.0
-	for i := range all {
-		worst = max(worst, ninetyNine(all[i].scrape.meantime))
-	}
-	return report.Goal{What: "a webhook while one scrape follows another, p99, at worst", Wanted: "at most 250 ms", Measured: milliseconds(worst), Met: worst <= 0.25}
-}
