@@ -31,10 +31,14 @@ const (
 // mostLeaderAge is how old what the leader knows of the log may be: longer than the log takes to elect a leader of its own.
 const mostLeaderAge = 20 * time.Second
 
-// lease is that of replicas: one that does not hear from the log neither takes it nor keeps it. What it would say is old, and it can set nothing.
+// lease is that of replicas: one that does not hear from the log, or whose clock is wrong, neither takes it nor keeps it. What it would say is of
+// another time, and it can set nothing.
 type lease struct {
 	resourcelock.Interface
-	age   func() time.Duration // of what the replica knows; set before the manager starts
+	log interface { // what the replica knows; set before the manager starts
+		Age() time.Duration
+		OnTime() error
+	}
 	clock clock.PassiveClock
 
 	mu      sync.Mutex
@@ -139,8 +143,14 @@ func (l *lease) wrote(record resourcelock.LeaderElectionRecord) {
 
 // mayHold says why this replica may not hold the lease. It may always give it up.
 func (l *lease) mayHold(record resourcelock.LeaderElectionRecord) error {
-	if age := l.age(); age > mostLeaderAge && record.HolderIdentity != "" {
+	if record.HolderIdentity == "" {
+		return nil
+	}
+	if age := l.log.Age(); age > mostLeaderAge {
 		return fmt.Errorf("a replica that has not heard from the log for %s does not lead", age.Round(time.Second))
+	}
+	if err := l.log.OnTime(); err != nil {
+		return fmt.Errorf("a replica whose clock is wrong does not lead: %w", err)
 	}
 	return nil
 }

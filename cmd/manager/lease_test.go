@@ -29,19 +29,29 @@ func (w *written) Create(context.Context, resourcelock.LeaderElectionRecord) err
 
 func (w *written) Update(context.Context, resourcelock.LeaderElectionRecord) error { w.n++; return nil }
 
-// A replica that does not hear from the log neither takes the lease nor renews it, and gives it up all the same.
+// known is how a replica stands with its log.
+type known struct {
+	age   time.Duration
+	wrong error // of the clock
+}
+
+func (k known) Age() time.Duration { return k.age }
+
+func (k known) OnTime() error { return k.wrong }
+
+// A replica that does not hear from the log, or whose clock is wrong, neither takes the lease nor renews it, and gives it up all the same.
 func TestAReplicaThatDoesNotHearFromTheLogDoesNotLead(t *testing.T) {
 	taken, givenUp := resourcelock.LeaderElectionRecord{HolderIdentity: "one"}, resourcelock.LeaderElectionRecord{}
-	for age, writes := range map[time.Duration]int{0: 3, mostLeaderAge: 3, mostLeaderAge + 1: 1} {
+	for log, writes := range map[known]int{{}: 3, {age: mostLeaderAge}: 3, {age: mostLeaderAge + 1}: 1, {wrong: ledger.ErrUnavailable}: 1} {
 		to := &written{}
-		l := &lease{Interface: to, age: func() time.Duration { return age }, clock: clock.RealClock{}}
+		l := &lease{Interface: to, log: log, clock: clock.RealClock{}}
 		for what, err := range map[string]error{"taking": l.Create(t.Context(), taken), "renewing": l.Update(t.Context(), taken)} {
 			if (err == nil) != (writes == 3) {
-				t.Errorf("%s it after %s: %v", what, age, err)
+				t.Errorf("%s it where the log is %+v: %v", what, log, err)
 			}
 		}
 		if err := l.Update(t.Context(), givenUp); err != nil || to.n != writes {
-			t.Errorf("after %s it gives up with %v, and wrote %d times", age, err, to.n)
+			t.Errorf("where the log is %+v it gives up with %v, and wrote %d times", log, err, to.n)
 		}
 	}
 }
@@ -49,7 +59,7 @@ func TestAReplicaThatDoesNotHearFromTheLogDoesNotLead(t *testing.T) {
 // A leader that renews its lease at each retry writes once in a second, and gives it up at once.
 func TestALeaderWritesItsLeaseOnceInASecond(t *testing.T) {
 	to, clock := &written{}, testingclock.NewFakePassiveClock(time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC))
-	l := &lease{Interface: to, age: func() time.Duration { return 0 }, clock: clock}
+	l := &lease{Interface: to, log: known{}, clock: clock}
 	write := func(holder string, want int) {
 		t.Helper()
 		if err := l.Update(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: holder}); err != nil || to.n != want {

@@ -72,8 +72,17 @@ func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) 
 	if l, err = ledger.Open(log, options); err != nil {
 		return nil, err
 	}
-	measured.Ledger, p.lease.age = l, l.Age
+	measured.Ledger, p.lease.log = l, l
 	return l, metrics.Registry.Register(measured)
+}
+
+// rulesClock is the clock by which the rules decide, and by which it is told what may be sent: of replicas, one whose clock is ahead goes by the log.
+func (p *program) rulesClock(l *ledger.Ledger) scaledclock.Limited {
+	limited := scaledclock.Limited{Clock: p.clock}
+	if p.sharesLog() {
+		limited.Limit = l.Latest
+	}
+	return limited
 }
 
 // logOptions are those of the log of a configuration.

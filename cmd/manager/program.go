@@ -142,7 +142,7 @@ func (p *program) manage(ctx context.Context, l *ledger.Ledger, here interface{ 
 		p.log.Info("what no PhoneNumber claims is told in the log and in metrics only", "problem", err.Error())
 	}
 	options := controllers.Options{
-		Config: p.config, Clock: p.clock, Real: clock.RealClock{}, Ledger: l, Hasher: l.Hasher(), Receipts: backend.Receipts,
+		Config: p.config, Clock: p.rulesClock(l), Real: clock.RealClock{}, Ledger: l, Hasher: l.Hasher(), Receipts: backend.Receipts,
 		Unclaimed: backend.Unclaimed, Presence: here, Webhooks: p.webhooks, BatchPeriod: p.batchPeriod, RefreshPeriod: p.refreshPeriod, RefreshQPS: p.refreshQPS,
 		Concurrency: p.concurrency, Namespace: namespace, UserAgent: userAgent(), Registry: metrics.Registry, Exposition: p.told,
 	}
@@ -202,7 +202,7 @@ func (p *program) addScaler(l *ledger.Ledger, stands *standing.Source) error {
 	}
 	serving, err := scaler.New(scaler.Options{
 		Listener: server.Listener{Address: p.scalerAddress, CertDir: p.scalerCerts, ClientCAFile: p.scalerClientCA}, Standing: stands,
-		Clock: p.clock, Real: clock.RealClock{}, Ledger: l, Informers: p.manager.GetCache(), Metrics: metrics.Registry, Log: ctrl.Log.WithName("scaler"),
+		Clock: p.rulesClock(l), Real: clock.RealClock{}, Ledger: l, Informers: p.manager.GetCache(), Metrics: metrics.Registry, Log: ctrl.Log.WithName("scaler"),
 	})
 	if err != nil {
 		return err

@@ -23,6 +23,8 @@ import (
 // Ledger appends batches, and knows numbers by the ids that Meta gave to them. A batch may be used again once Append has returned nil.
 type Ledger interface {
 	meta.Names
+	// Fresh says why nothing can be received now: nothing can be recorded, or the clock is wrong by which it would be judged.
+	Fresh() error
 	Append(ctx context.Context, batch counts.Batch, now time.Time) (counts.Outcome, error)
 }
 

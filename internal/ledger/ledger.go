@@ -152,7 +152,7 @@ func (l *Ledger) Hasher() counts.Hasher { return l.hasher }
 // Entries and reports that are more than counts.Kept+counts.Lateness older than log time are dropped: nothing could count them. The error of an
 // invalid batch says which entry or report is wrong, and which field of it; it wraps counts.ErrInvalid.
 func (l *Ledger) Append(ctx context.Context, batch counts.Batch, now time.Time) (counts.Outcome, error) {
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), l.Fresh()); err != nil { // a clock that is wrong says neither what is late nor what is ahead
 		return counts.Outcome{}, err
 	}
 	if err := batch.Validate(now); err != nil {

@@ -46,6 +46,7 @@ type replica struct {
 	leading sync.Mutex                // held while it becomes the leader
 	term    atomic.Uint64             // of its lead, zero if it does not lead
 	skew    atomic.Int64              // by how much rules is ahead of log time, nanoseconds, as of the last own round that was applied
+	reached atomic.Int64              // log time, Unix milliseconds
 	fresh   atomic.Pointer[time.Time] // when the last round was proposed that was applied: all that anyone was told before is applied here
 }
 
@@ -132,11 +133,25 @@ func (l *Ledger) Fresh() error {
 	if age := l.Age(); age > MaximumAge {
 		return fmt.Errorf("%w: what is known here may be %s old", ErrUnavailable, age.Round(time.Millisecond))
 	}
-	if skew := l.Skew(); l.replica != nil && l.replica.most > 0 && skew.Abs() > l.replica.most {
+	return l.OnTime()
+}
+
+// OnTime returns ErrUnavailable while the clock of this process is further from log time than Options.Skew: from the instant on at which it is
+// set wrong, until it is right.
+func (l *Ledger) OnTime() error {
+	if l.replica == nil || l.replica.most == 0 {
+		return nil
+	}
+	if skew := l.replica.rules.Now().Sub(l.logTime()); skew.Abs() > l.replica.most {
 		return fmt.Errorf("%w: the clock here is %s ahead of the log's", ErrUnavailable, skew.Round(time.Millisecond))
 	}
 	return nil
 }
+
+// Latest is the latest time that a clock which is right can show, as far as is known here: log time and Options.Skew. Only for a shared journal.
+func (l *Ledger) Latest() time.Time { return l.logTime().Add(l.replica.most) }
+
+func (l *Ledger) logTime() time.Time { return time.UnixMilli(l.replica.reached.Load()) }
 
 func (r *replica) age() time.Duration {
 	fresh := r.fresh.Load()
@@ -296,6 +311,7 @@ func (r *replica) follow() {
 		if err != nil {
 			return err
 		}
+		r.reached.Store(now.UnixMilli())
 		if round.Proposer == r.proposer {
 			r.skew.Store(int64(time.UnixMilli(round.Clock).Sub(now)))
 			r.answer(round.Batch, position, applied, nil)

@@ -213,6 +213,35 @@ func TestAReplicaWithAWrongClockRefuses(t *testing.T) {
 	}
 }
 
+// From the instant on at which its clock is set wrong a replica takes nothing by it, and goes by the log: it would take what comes for what is
+// long past, and acknowledge it.
+func TestAClockThatIsSetWrongIsNotBelieved(t *testing.T) {
+	log := memory.NewLog()
+	log.Stamp = testingclock.NewFakePassiveClock(begin).Now
+	rules := testingclock.NewFakePassiveClock(begin)
+	l, err := ledger.Open(log.Open(), ledger.Options{Clock: testingclock.NewFakeClock(begin), Rules: rules, Skew: 30 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	const kept = counts.Kept + counts.Lateness + time.Minute
+	for _, test := range []struct {
+		own   time.Duration // since begin
+		wrong bool
+	}{{kept, true}, {31 * time.Second, true}, {30 * time.Second, false}, {-30 * time.Second, false}, {-31 * time.Second, true}, {-kept, true}, {0, false}} {
+		rules.SetTime(begin.Add(test.own))
+		if err := l.OnTime(); (err != nil) != test.wrong {
+			t.Errorf("with a clock that is %s ahead it says %v", test.own, err)
+		}
+		if _, err := l.Append(t.Context(), delivery(1), rules.Now()); errors.Is(err, ledger.ErrUnavailable) != test.wrong || err != nil && !test.wrong {
+			t.Errorf("with a clock that is %s ahead it answers %v", test.own, err)
+		}
+		if got := l.Latest(); !got.Equal(begin.Add(30 * time.Second)) {
+			t.Errorf("with a clock that is %s ahead it may be %s after the beginning", test.own, got.Sub(begin))
+		}
+	}
+}
+
 // countedLog counts the snapshots that are saved.
 type countedLog struct {
 	journal.Shared

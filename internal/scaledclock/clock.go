@@ -64,8 +64,11 @@ func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 // Wait is the real time that passes until the clock shows t; zero if it does already. It is rounded up, so that the clock
 // shows at least t afterwards.
-func (c *Clock) Wait(t time.Time) time.Duration {
-	left := t.Sub(c.Now())
+func (c *Clock) Wait(t time.Time) time.Duration { return c.wait(c.Now(), t) }
+
+// wait is the real time from one of the clock's times to another.
+func (c *Clock) wait(from, to time.Time) time.Duration {
+	left := to.Sub(from)
 	if left <= 0 {
 		return 0
 	}

@@ -83,3 +83,30 @@ func TestRealClockShowsRealTime(t *testing.T) {
 		t.Errorf("the clock shows %s", c.Now())
 	}
 }
+
+// A clock that is ahead of its limit shows the limit, and who waits for an instant waits until the limit has reached it.
+func TestALimitedClockIsNeverAhead(t *testing.T) {
+	real := testingclock.NewFakePassiveClock(anchor)
+	lapse, err := scaledclock.New(real, anchor, anchor, 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit := anchor.Add(time.Hour)
+	limited := scaledclock.Limited{Clock: lapse, Limit: func() time.Time { return limit }}
+	for _, test := range []struct{ passed, shown, wait time.Duration }{ // passed is real time
+		{0, 0, 2 * time.Minute},
+		{time.Minute, time.Hour, time.Minute},
+		{time.Hour, time.Hour, time.Minute},
+	} {
+		real.SetTime(anchor.Add(test.passed))
+		if got := limited.Now(); !got.Equal(anchor.Add(test.shown)) || limited.Since(anchor) != test.shown {
+			t.Errorf("after %s it shows %s", test.passed, got)
+		}
+		if got := limited.Wait(anchor.Add(2 * time.Hour)); got.Round(time.Second) != test.wait {
+			t.Errorf("after %s one waits %s", test.passed, got)
+		}
+	}
+	if got := (scaledclock.Limited{Clock: lapse}).Now(); !got.Equal(lapse.Now()) {
+		t.Errorf("without a limit it shows %s", got)
+	}
+}

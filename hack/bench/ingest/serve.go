@@ -90,6 +90,8 @@ func (dropped) Append(context.Context, counts.Batch, time.Time) (counts.Outcome,
 	return counts.Outcome{}, nil
 }
 
+func (dropped) Fresh() error { return nil }
+
 // Subject names a number as it is displayed.
 func (dropped) Subject(_, number string) string { return number }
 
@@ -108,6 +110,8 @@ func (usersOnly) Message(string) counts.MessageKey { return 1 }
 // sortedSets keeps in Redis when each user of a number was last messaged: a sorted set for each number, one ZADD for each
 // number of a batch. It is the least that counts users, with neither conversations, messages nor service windows.
 type sortedSets struct{ client rueidis.Client }
+
+func (sortedSets) Fresh() error { return nil }
 
 // Subject names a number as it is displayed.
 func (sortedSets) Subject(_, number string) string { return number }

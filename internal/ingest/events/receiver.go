@@ -211,6 +211,9 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) (*accepted,
 // take checks and records well-formed events.
 func (r *Receiver) take(ctx context.Context, backend *ingest.Backend, caller *server.Caller, events []cloudevents.Event) (*accepted, error) {
 	now := r.clock.Now()
+	if err := backend.Ledger.Fresh(); err != nil {
+		return nil, r.failed(ctx, err, "Events could not be judged; their sender is asked to send them again")
+	}
 	if err := checkTimes(events, now.Add(counts.Ahead)); err != nil {
 		return nil, r.malformed(err)
 	}

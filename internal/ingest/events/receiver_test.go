@@ -568,3 +568,26 @@ func BenchmarkEvents(b *testing.B) {
 		})
 	}
 }
+
+// stale is a ledger of a process whose clock is wrong.
+type stale struct{ *ledger.Ledger }
+
+func (stale) Fresh() error { return ledger.ErrUnavailable }
+
+// Where the clock is wrong by which they would be judged, events are to come again: those that lie ahead of it, too, which are refused else.
+func TestNothingIsJudgedByAWrongClock(t *testing.T) {
+	for at, code := range map[time.Duration]int{0: http.StatusOK, 2 * time.Hour: http.StatusBadRequest} {
+		f := newFixture(t)
+		event := fmt.Sprintf(`{"specversion": "1.0", "id": "1", "source": "/s", "type": "dev.numberfleet.quality.reported.v1", "time": %q, "data": {"number": %q, "rating": "High"}}`,
+			now.Add(at).Format(time.RFC3339), number)
+		if w := f.do(f.request("application/cloudevents+json", event)); w.Code != code {
+			t.Errorf("%s ahead of a clock that is right: got %d %s", at, w.Code, w.Body)
+		}
+		backend := f.backendOf(f.book)
+		backend.Ledger = stale{f.book}
+		f.SetBackend(backend)
+		if w := f.do(f.request("application/cloudevents+json", event)); w.Code != http.StatusServiceUnavailable {
+			t.Errorf("%s ahead of one that is wrong: got %d %s", at, w.Code, w.Body)
+		}
+	}
+}

@@ -220,6 +220,9 @@ func (r *Receiver) receive(app *app, w http.ResponseWriter, req *http.Request) e
 		if !secrets.verifyBody(body, &signature) {
 			return errUnsigned
 		}
+		if err := backend.Ledger.Fresh(); err != nil {
+			return err
+		}
 		updates, err = r.read(req.Context(), app, body, backend, now, received)
 		return err
 	})

@@ -45,11 +45,14 @@ type recorder struct {
 	batches  []counts.Batch
 	appended counts.Outcome
 	err      error
+	stale    error // what Fresh says
 	panics   bool
 }
 
 // Subject names a number as it is displayed.
 func (*recorder) Subject(_, number string) string { return number }
+
+func (l *recorder) Fresh() error { return l.stale }
 
 func (l *recorder) Append(_ context.Context, batch counts.Batch, _ time.Time) (counts.Outcome, error) {
 	if l.panics {
@@ -360,6 +363,18 @@ func TestATimeAheadIsRefusedAndAnOldOneLeftToTheLedger(t *testing.T) {
 	}
 }
 
+// Where the clock is wrong by which they would be judged, webhooks are to come again, whenever they say that it happened.
+func TestNothingIsJudgedByAWrongClock(t *testing.T) {
+	for _, at := range []time.Duration{0, -40 * 24 * time.Hour, 2 * time.Hour, 8 * 24 * time.Hour} {
+		f := newFixture(t)
+		f.ledger.stale = ledger.ErrUnavailable
+		w := f.post(metatest.MessagesPayload(number, []metatest.Status{{ID: "m", Status: "read", Phone: "1", At: now.Add(at)}}, nil))
+		if w.Code != http.StatusServiceUnavailable || len(f.ledger.batches) > 0 {
+			t.Errorf("of %s from now: got %d %s", at, w.Code, w.Body)
+		}
+	}
+}
+
 func TestUpdatesBecomeRecords(t *testing.T) {
 	f := newFixture(t)
 	for _, file := range []string{"delivered", "old_shape", "scoped_only", "groups", "inbound", "calls", "sent_and_failed", "flagged", "downgrade", "throughput", "other_fields", "template_quality", "template_status", "account_alerts", "account", "numbers"} {
@@ -622,6 +637,7 @@ type nothing struct{}
 func (nothing) Append(context.Context, counts.Batch, time.Time) (counts.Outcome, error) {
 	return counts.Outcome{}, nil
 }
+func (nothing) Fresh() error                        { return nil }
 func (nothing) Subject(_, number string) string     { return number }
 func (nothing) User(id string) counts.UserKey       { return counts.UserKey(len(id)) }
 func (nothing) Message(id string) counts.MessageKey { return counts.MessageKey(len(id)) }
