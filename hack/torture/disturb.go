@@ -43,9 +43,6 @@ func (s *senders) killAll(ctx context.Context, random *rand.Rand) error {
 // failOne kills the replica that leads, and pauses one past its lease, and has the node that leads the log killed, paused and cut off, while all
 // others serve. The fleet's time is slowed down, since that takes a while.
 func (s *senders) failOne(ctx context.Context, random *rand.Rand) error {
-	if err := s.slowDown(ctx); err != nil {
-		return err
-	}
 	faults := []fault{
 		{name: "replica that leads killed", living: leaderKilled},
 		{name: "node that leads killed", living: ofLeadingNode(nodeKilled)},
@@ -54,6 +51,14 @@ func (s *senders) failOne(ctx context.Context, random *rand.Rand) error {
 	}
 	if s.log.network != nil {
 		faults = append(faults, fault{name: "node that leads cut off", living: ofLeadingNode(nodeCutOff)})
+	}
+	return s.oneAfterTheOther(ctx, random, faults)
+}
+
+// oneAfterTheOther has things go wrong while the fleet's time runs more slowly.
+func (s *senders) oneAfterTheOther(ctx context.Context, random *rand.Rand, faults []fault) error {
+	if err := s.slowDown(ctx); err != nil {
+		return err
 	}
 	for _, f := range faults {
 		s.suffer(f.name)

@@ -23,6 +23,7 @@ type fault struct {
 	long            bool // takes more than some seconds
 	embedded        bool // is of a ledger that is one operator's
 	network         bool // needs nodes that can be cut off
+	clocks          bool // needs clocks that can be set
 }
 
 var faults = []fault{

@@ -196,7 +196,7 @@ func (t *torture) choose(random *rand.Rand) []fault {
 		all = slices.Concat(ofReplicas, faults)
 	}
 	pool := slices.DeleteFunc(slices.Clone(all), func(f fault) bool {
-		return !strings.Contains(f.name, t.only) || t.short && (f.ends || f.long) || t.log != nil && (f.embedded || f.network && t.log.network == nil)
+		return !strings.Contains(f.name, t.only) || t.short && (f.ends || f.long) || t.log != nil && (f.embedded || f.network && t.log.network == nil || f.clocks && !t.log.clocks)
 	})
 	if t.short {
 		return slices.Clone(pool[2*(t.at-1) : 2*t.at])

@@ -21,6 +21,7 @@ type sharedLog struct {
 	*nats.Cluster
 	power    bool         // nodes can lose it
 	network  *rig.Network // nil: no node can be cut off
+	clocks   bool         // those of single replicas and nodes can be set
 	instance string       // of the log; each fleet has its own
 
 	whole sync.RWMutex // who takes a node's disk away has it alone: acknowledged is what two disks have, and a third one may lack it
@@ -39,6 +40,11 @@ func startLog(ctx context.Context, folder string) (l *sharedLog, err error) {
 		fmt.Println("no node is cut off:", err)
 	} else if l.network, err = rig.NewNetwork(ctx); err != nil {
 		return nil, err
+	}
+	if err := rig.ClockSupported(); err != nil {
+		fmt.Println("no clock of a replica or node is set:", err)
+	} else {
+		l.clocks = true
 	}
 	o.Network = l.network
 	l.Cluster, err = nats.Start(ctx, o)
@@ -64,17 +70,20 @@ func (l *sharedLog) leader(ctx context.Context) (*nats.Node, error) {
 	return l.Leader(ctx, "NUMBERFLEET_"+l.instance)
 }
 
+// nodeFault is something that happens to a node.
+type nodeFault func(context.Context, *epoch, *nats.Node, *rand.Rand) error
+
 // ofNode has something happen to a node, every other time the one that leads, and waits until the log is whole again.
-func ofNode(happens func(context.Context, *sharedLog, *nats.Node, *rand.Rand) error) func(context.Context, *epoch, *rand.Rand) error {
+func ofNode(happens nodeFault) func(context.Context, *epoch, *rand.Rand) error {
 	return whileLocked(happens, func(l *sharedLog) sync.Locker { return l.whole.RLocker() })
 }
 
 // ofDisk is ofNode, while nothing happens to other nodes.
-func ofDisk(happens func(context.Context, *sharedLog, *nats.Node, *rand.Rand) error) func(context.Context, *epoch, *rand.Rand) error {
+func ofDisk(happens nodeFault) func(context.Context, *epoch, *rand.Rand) error {
 	return whileLocked(happens, func(l *sharedLog) sync.Locker { return &l.whole })
 }
 
-func whileLocked(happens func(context.Context, *sharedLog, *nats.Node, *rand.Rand) error, of func(*sharedLog) sync.Locker) func(context.Context, *epoch, *rand.Rand) error {
+func whileLocked(happens nodeFault, of func(*sharedLog) sync.Locker) func(context.Context, *epoch, *rand.Rand) error {
 	return func(ctx context.Context, e *epoch, random *rand.Rand) (err error) {
 		if err := sleepUntilMidway(ctx, e, random); err != nil {
 			return err
@@ -88,7 +97,7 @@ func whileLocked(happens func(context.Context, *sharedLog, *nats.Node, *rand.Ran
 				return err
 			}
 		}
-		if err := happens(ctx, e.log, node, random); err != nil {
+		if err := happens(ctx, e, node, random); err != nil {
 			return err
 		}
 		return e.log.Ready(ctx)
@@ -96,7 +105,7 @@ func whileLocked(happens func(context.Context, *sharedLog, *nats.Node, *rand.Ran
 }
 
 // ofLeadingNode is ofNode, of the node that leads.
-func ofLeadingNode(happens func(context.Context, *sharedLog, *nats.Node, *rand.Rand) error) func(context.Context, *epoch, *rand.Rand) error {
+func ofLeadingNode(happens nodeFault) func(context.Context, *epoch, *rand.Rand) error {
 	return func(ctx context.Context, e *epoch, random *rand.Rand) error {
 		e.log.whole.RLock()
 		defer e.log.whole.RUnlock()
@@ -104,36 +113,37 @@ func ofLeadingNode(happens func(context.Context, *sharedLog, *nats.Node, *rand.R
 		if err != nil {
 			return err
 		}
-		return errors.Join(happens(ctx, e.log, node, random), e.log.Ready(ctx))
+		return errors.Join(happens(ctx, e, node, random), e.log.Ready(ctx))
 	}
 }
 
-func nodeKilled(ctx context.Context, _ *sharedLog, n *nats.Node, random *rand.Rand) error {
+func nodeKilled(ctx context.Context, _ *epoch, n *nats.Node, random *rand.Rand) error {
 	n.Kill()
 	return errors.Join(sleepUpTo(ctx, random, 8000), n.Start(ctx))
 }
 
-func nodePaused(ctx context.Context, _ *sharedLog, n *nats.Node, random *rand.Rand) error {
+func nodePaused(ctx context.Context, _ *epoch, n *nats.Node, random *rand.Rand) error {
 	n.Pause()
 	defer n.Continue()
 	return sleepUpTo(ctx, random, 8000)
 }
 
-func nodeWiped(ctx context.Context, _ *sharedLog, n *nats.Node, _ *rand.Rand) error {
+func nodeWiped(ctx context.Context, _ *epoch, n *nats.Node, _ *rand.Rand) error {
 	n.Kill()
 	return errors.Join(n.Wipe(), n.Start(ctx))
 }
 
 // nodeDamaged has a node run on a damaged disk, and then on an empty one. What is damaged a node notices when it reads it, which may be when
 // another one has lost its disk as well.
-func nodeDamaged(ctx context.Context, l *sharedLog, n *nats.Node, random *rand.Rand) error {
+func nodeDamaged(ctx context.Context, e *epoch, n *nats.Node, random *rand.Rand) error {
 	n.Kill()
 	_, err := n.Flip()
-	return errors.Join(err, n.Start(ctx), sleepUpTo(ctx, random, 8000), nodeWiped(ctx, l, n, random))
+	return errors.Join(err, n.Start(ctx), sleepUpTo(ctx, random, 8000), nodeWiped(ctx, e, n, random))
 }
 
 // nodeCutOff cuts a node off from the other nodes, from the replicas, or from both.
-func nodeCutOff(ctx context.Context, l *sharedLog, n *nats.Node, random *rand.Rand) error {
+func nodeCutOff(ctx context.Context, e *epoch, n *nats.Node, random *rand.Rand) error {
+	l := e.log
 	var from []*rig.Host
 	for _, other := range l.Nodes {
 		if other != n {

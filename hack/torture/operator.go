@@ -27,6 +27,9 @@ type operator struct {
 	others []*rig.Operator
 	config string // the file of the configuration; empty for none
 	clock  atomic.Pointer[scaledclock.Clock]
+	speed  float64      // of the clock
+	behind atomic.Int64 // how often a clock was set behind, or right again: odd while one is behind
+	latest time.Time    // what a clock showed that was ahead
 	starts int
 
 	flags []string      // of the last start
@@ -59,6 +62,7 @@ func (op *operator) start(origin time.Time, speed float64) error {
 		return err
 	}
 	op.clock.Store(clock)
+	op.speed = speed
 	op.flags = rig.TimeLapse(anchor, origin, speed)
 	for _, one := range op.all() {
 		if err := op.run(one); err != nil {
@@ -151,3 +155,19 @@ const journalBytes = 16 << 10
 
 // now is event time.
 func (op *operator) now() time.Time { return op.clock.Load().Now() }
+
+// showed notes that the clock of a replica was ahead, in real time. It may have been believed up to mostSkew.
+func (op *operator) showed(ahead time.Duration) {
+	by := time.Duration(float64(min(ahead, mostSkew)) * op.speed)
+	if at := op.now().Add(by); at.After(op.latest) {
+		op.latest = at
+	}
+}
+
+// reached is up to when the rules may have decided.
+func (op *operator) reached() time.Time {
+	if now := op.now(); now.After(op.latest) {
+		return now
+	}
+	return op.latest
+}

@@ -28,6 +28,8 @@ var ofReplicas = []fault{
 	{name: "node loses its power", posting: powerLost(1), living: powerLost(1)},
 	{name: "senders go through the gate while what leads fails", living: sendThroughGate((*senders).failOne), long: true},
 	{name: "two nodes lose their power", posting: powerLost(2), living: powerLost(2), ends: true},
+	{name: "clocks set", living: clocksSet, long: true, clocks: true},
+	{name: "senders go through the gate while clocks are set", living: sendThroughGate((*senders).setClocks), long: true, clocks: true},
 }
 
 // replicaOf has something done to one of the replicas, while nobody else starts or stops one. Where it leads, its lease ends by itself.
@@ -119,9 +121,18 @@ func (e *epoch) successor(ctx context.Context, old *rig.Operator) (*rig.Operator
 	return leader, err
 }
 
-// leaderReplaced pauses the replica that leads until another one leads. When it continues it must end by itself, and change nothing: the checker
-// sees what it should not have written.
+// leaderReplaced pauses the replica that leads until another one leads.
 func leaderReplaced(ctx context.Context, e *epoch, random *rand.Rand) error {
+	return e.replaced(ctx, random, func(old *rig.Operator, until func() error) error {
+		old.Signal(syscall.SIGSTOP)
+		defer old.Signal(syscall.SIGCONT)
+		return until()
+	})
+}
+
+// replaced has something happen to the replica that leads until another one leads. It must end by itself, and change nothing after that: the
+// checker sees what it should not have written.
+func (e *epoch) replaced(ctx context.Context, random *rand.Rand, happens func(old *rig.Operator, until func() error) error) error {
 	if err := e.leading(ctx); err != nil {
 		return err
 	}
@@ -134,16 +145,16 @@ func leaderReplaced(ctx context.Context, e *epoch, random *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	old.Signal(syscall.SIGSTOP)
-	defer func() { old.Signal(syscall.SIGCONT) }()
-	leader, err := e.successor(ctx, old)
+	var leader *rig.Operator
+	err = happens(old, func() (err error) {
+		if leader, err = e.successor(ctx, old); err != nil {
+			return err
+		}
+		return sleepUpTo(ctx, random, 4000) // in which the new one sets and writes
+	})
 	if err != nil {
 		return err
 	}
-	if err := sleepUpTo(ctx, random, 4000); err != nil { // in which the new one sets and writes
-		return err
-	}
-	old.Signal(syscall.SIGCONT)
 	select {
 	case <-old.Exited():
 	case <-time.After(rig.Patience):

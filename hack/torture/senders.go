@@ -222,7 +222,9 @@ func (s *senders) reserve(ctx context.Context, l *gatedLimit, kind messageKind, 
 	r.AskedLast = r.Asked
 	l.Ask(r)
 	var granted *client.Reservation
+	var behind int64 // how often, when it was asked last
 	refused, err := s.until(ctx, func() error {
+		behind = s.op.behind.Load()
 		l.Change(s.now(), func() { r.AskedLast = s.now() })
 		granted, err = s.any().Reserve(ctx, request)
 		return err
@@ -235,6 +237,7 @@ func (s *senders) reserve(ctx context.Context, l *gatedLimit, kind messageKind, 
 			r.Reason = refused.Reason
 		} else {
 			r.Granted, r.Expires = true, granted.Expires.Unix()
+			r.Behind = behind%2 == 1 || behind != s.op.behind.Load()
 		}
 	})
 	if refused != nil {

@@ -47,7 +47,7 @@ func (j *verifier) compare(ctx context.Context, until time.Time) (unsettled []st
 	if err != nil {
 		return []string{err.Error()}, nil
 	}
-	span := [2]int64{began.Unix() - 1, j.op.now().Unix() + 1}
+	span, reached := [2]int64{began.Unix() - 1, j.op.now().Unix() + 1}, j.op.reached().Unix()+1
 
 	subjects := j.fleet.subjects()
 	for _, name := range slices.Sorted(maps.Keys(subjects)) {
@@ -73,13 +73,13 @@ func (j *verifier) compare(ctx context.Context, until time.Time) (unsettled []st
 			}
 			continue
 		}
-		found, err = j.transitions(name, subject, s, until, span[1])
+		found, err = j.transitions(name, subject, s, until, reached)
 		unsettled = append(unsettled, found...)
 		if err != nil {
 			return nil, err
 		}
 	}
-	found, err := j.templates(statuses, until, span[1])
+	found, err := j.templates(statuses, until, reached)
 	return append(unsettled, found...), err
 }
 
@@ -130,13 +130,13 @@ func (j *verifier) compareHistories(statuses map[string]*status, until time.Time
 		if err := j.readHistory(name, s); err != nil {
 			return nil, err
 		}
-		found, err := j.transitions(name, subject, s, until, j.op.now().Unix()+1)
+		found, err := j.transitions(name, subject, s, until, j.op.reached().Unix()+1)
 		if err != nil {
 			return nil, err
 		}
 		unsettled = append(unsettled, found...)
 	}
-	found, err := j.templates(statuses, until, j.op.now().Unix()+1)
+	found, err := j.templates(statuses, until, j.op.reached().Unix()+1)
 	return append(unsettled, found...), err
 }
 

@@ -49,6 +49,8 @@ type Reservation struct {
 	Asked, AskedLast, Answered Instant
 	// Unclear says that a request got no answer: what it was granted may be there besides what was answered.
 	Unclear bool
+	// Behind says that a clock was behind meanwhile, and so perhaps log time.
+	Behind  bool
 	Granted bool
 	Reason  string // of a refusal
 	Expires int64  // Unix seconds
@@ -115,7 +117,7 @@ func (g *Gate) latest(real time.Duration) (latest int64) {
 // earliest is the earliest that log time can be at an instant: what was answered by then was recorded after it was asked for.
 func (g *Gate) earliest(real time.Duration) (earliest int64) {
 	for _, r := range g.asked {
-		if r.Granted && r.Answered.by(real) {
+		if r.Granted && !r.Behind && r.Answered.by(real) {
 			earliest = max(earliest, r.AskedLast.Clock-margin)
 		}
 	}
