@@ -71,10 +71,13 @@ func (s *numberState) prefetch(events []event) {
 	s.prefetched = seen
 }
 
-// prefetchSlot reads the slot at which find begins.
+// prefetchSlot reads the slot at which find begins, and one in each of the next two lines of the cache: a table is so full that find goes on
+// for some slots.
 func (s *numberState) prefetchSlot(k key) uint64 {
+	const line = 4 // slots
 	p := s.users.shard(k)
-	return p.slots[p.home(k.rank())][0]
+	i, last := p.home(k.rank()), len(p.slots)-1
+	return p.slots[i][0] + p.slots[min(i+line, last)][0] + p.slots[min(i+2*line, last)][0]
 }
 
 // record adds an event. Users who are known and get a later event take the fast path (append). All others are read, changed and written
