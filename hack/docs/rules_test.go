@@ -136,7 +136,7 @@ func TestEveryProofExists(t *testing.T) {
 	}
 }
 
-// scenarios are the stories of numbers that tests play, by the names of their files.
+// scenarios are what numbers live through in tests, by the names of their files.
 func scenarios(t *testing.T) map[string]string {
 	t.Helper()
 	contents := map[string]string{}

@@ -78,7 +78,7 @@ type Guard struct {
 	log       logr.Logger
 
 	callers  authenticator
-	vouching bool // callers bring no token of Meta's
+	injects  bool // callers bring no token of Meta's
 	upstream *url.URL
 	proxy    *httputil.ReverseProxy
 	client   http.RoundTripper
@@ -113,7 +113,7 @@ func New(o Options) (*Guard, error) {
 		for _, account := range o.Config.Accounts {
 			accounts[account.ID] = account
 		}
-		g.callers, g.vouching = &inject{access: o.Access, accounts: accounts}, true
+		g.callers, g.injects = &inject{access: o.Access, accounts: accounts}, true
 	}
 	g.client = newTransport()
 	g.proxy = g.newProxy()
@@ -154,9 +154,9 @@ func (g *Guard) handle(w http.ResponseWriter, req *http.Request, x *exchange) *g
 	switch {
 	case problem != nil:
 		return problem
-	case g.vouching && to == (route{}):
+	case g.injects && to == (route{}):
 		return gate.NewProblem(gate.Forbidden, "the guard adds Meta's access token to messages and to uploads of media only")
-	case to == (route{}), to.edge == mediaEdge && !g.vouching:
+	case to == (route{}), to.edge == mediaEdge && !g.injects:
 		g.pass(w, req, x)
 		return nil
 	}
@@ -171,7 +171,7 @@ func (g *Guard) handle(w http.ResponseWriter, req *http.Request, x *exchange) *g
 	if err != nil {
 		return g.failed(req.Context(), err, "A number could not be looked up")
 	}
-	if number == nil && !g.vouching {
+	if number == nil && !g.injects {
 		if to.sends() {
 			g.metrics.unguarded.Inc()
 		}

@@ -226,7 +226,7 @@ func TestPortfolioProperties(t *testing.T) {
 func TestMemberProperties(t *testing.T) {
 	policy := sharedPolicy(t, v1alpha1.ScopePortfolio)
 	rapid.Check(t, func(t *rapid.T) {
-		l := drawLife(t, policy, timelineNumber, ratings)
+		l := drawLife(t, policy, scenarioNumber, ratings)
 		l.policy = policy.Member()
 		l.holds(t)
 	})
@@ -235,7 +235,7 @@ func TestMemberProperties(t *testing.T) {
 func TestFeedbackProperties(t *testing.T) {
 	policies := []*rules.Policy{sharedPolicy(t, v1alpha1.ScopeNumber), sharedPolicy(t, v1alpha1.ScopePortfolio)}
 	rapid.Check(t, func(t *rapid.T) {
-		l := drawLife(t, rapid.SampledFrom(policies).Draw(t, "policy"), timelineNumber, ratings)
+		l := drawLife(t, rapid.SampledFrom(policies).Draw(t, "policy"), scenarioNumber, ratings)
 		if rapid.Bool().Draw(t, "never rated by Meta") {
 			l.reports = slices.DeleteFunc(l.reports, func(r report.Report) bool { return r.Kind == report.Quality })
 		}

@@ -76,7 +76,7 @@ func drawDeliveries(t *rapid.T) (story []delivered) {
 func playDeliveries(t *rapid.T, policy *rules.Policy, story []delivered, passOver bool) (told []string, state rules.State, passed int) {
 	l := ledger.OpenMemory()
 	defer func() { _ = l.Close() }()
-	facts := rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: l.Usage(timelineNumber)}}
+	facts := rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: l.Usage(scenarioNumber)}}
 	state = rules.Initial(policy, v1alpha1.Unverified, day1)
 	var next time.Time
 	skippable := int64(-1)
@@ -98,7 +98,7 @@ func playDeliveries(t *rapid.T, policy *rules.Policy, story []delivered, passOve
 			advance(d.at)
 			continue
 		}
-		entry := counts.Entry{Number: timelineNumber, Kind: counts.Delivered, Message: counts.MessageKey(i + 1), User: counts.UserKey(d.user), At: d.at.Unix()}
+		entry := counts.Entry{Number: scenarioNumber, Kind: counts.Delivered, Message: counts.MessageKey(i + 1), User: counts.UserKey(d.user), At: d.at.Unix()}
 		if _, err := l.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, d.at); err != nil {
 			t.Fatal(err)
 		}

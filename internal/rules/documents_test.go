@@ -141,8 +141,8 @@ type sent struct {
 func newSent(t *testing.T, p *rules.Policy) *sent {
 	t.Helper()
 	s := &sent{t: t, policy: p, l: ledger.OpenMemory(), state: rules.Initial(p, v1alpha1.Unverified, day1)}
-	s.facts = rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: s.l.Usage(timelineNumber)}}
-	if err := s.l.SetWindows(timelineNumber, counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, CountReached: p.LowFrom > 0}); err != nil {
+	s.facts = rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: s.l.Usage(scenarioNumber)}}
+	if err := s.l.SetWindows(scenarioNumber, counts.Windows{Service: p.ServiceWindow, Conversation: p.Window, CountReached: p.LowFrom > 0}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -154,7 +154,7 @@ func (s *sent) record(kind counts.Kind, at time.Duration, from, to int, did ...c
 	for user := from; user <= to; user++ {
 		s.messages++
 		when := day1.Add(at + time.Duration(user-from)*time.Second)
-		entry := counts.Entry{Number: timelineNumber, Kind: kind, User: counts.UserKey(user), Message: counts.MessageKey(s.messages), At: when.Unix()}
+		entry := counts.Entry{Number: scenarioNumber, Kind: kind, User: counts.UserKey(user), Message: counts.MessageKey(s.messages), At: when.Unix()}
 		if len(did) > 0 {
 			entry.Complaint = did[(user-from)%len(did)]
 		}
@@ -299,7 +299,7 @@ func TestTheWindowOfTheQualityRating(t *testing.T) {
 				}
 			}
 			var got []v1alpha1.FeedbackReason
-			for _, insight := range s.l.Feedback(timelineNumber, day1, day1.Add(4*time.Hour)) {
+			for _, insight := range s.l.Feedback(scenarioNumber, day1, day1.Add(4*time.Hour)) {
 				if insight.Kind != v1alpha1.FeedbackBlock || insight.Users != 1 {
 					t.Errorf("an insight is %+v", insight)
 				}

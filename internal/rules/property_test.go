@@ -328,7 +328,7 @@ func TestLookingLaterSeesTheSame(t *testing.T) {
 		for i := range rapid.IntRange(1, 60).Draw(t, "deliveries") {
 			now = now.Add(time.Duration(rapid.IntRange(1, 6*60).Draw(t, "minutes later")) * time.Minute)
 			at = append(at, now)
-			entry := counts.Entry{Number: timelineNumber, Kind: counts.Delivered, Message: counts.MessageKey(i + 1),
+			entry := counts.Entry{Number: scenarioNumber, Kind: counts.Delivered, Message: counts.MessageKey(i + 1),
 				User: counts.UserKey(rapid.IntRange(1, 12).Draw(t, "user")), At: now.Unix()}
 			if _, err := l.Append(t.Context(), counts.Batch{Entries: []counts.Entry{entry}}, now); err != nil {
 				t.Fatal(err)
@@ -336,7 +336,7 @@ func TestLookingLaterSeesTheSame(t *testing.T) {
 		}
 		end := now.Add(30 * time.Hour)
 		play := func(stops []time.Time) (rules.State, []string) {
-			facts := rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: l.Usage(timelineNumber)}}
+			facts := rules.Facts{HumanEscalation: true, Usage: rules.Exact{Counted: l.Usage(scenarioNumber)}}
 			state := rules.Initial(policy, v1alpha1.Unverified, day1)
 			var all []string
 			for _, stop := range append(slices.Clone(stops), end) {

@@ -30,7 +30,7 @@ func TestTimelines(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			t.Parallel()
-			playTimeline(t, file)
+			playScenario(t, file)
 		})
 	}
 }
@@ -38,32 +38,32 @@ func TestTimelines(t *testing.T) {
 // day1 is the first day of every timeline.
 var day1 = scenario.Day1
 
-const timelineNumber = "+15550100001"
+const scenarioNumber = "+15550100001"
 
-func playTimeline(t *testing.T, file string) {
+func playScenario(t *testing.T, file string) {
 	t.Helper()
-	story, err := scenario.Read(file)
+	s, err := scenario.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy, l := shippedPolicy(t, story.Policy), ledger.OpenMemory()
-	if err := l.SetWindows(timelineNumber, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window}); err != nil {
+	policy, l := shippedPolicy(t, s.Policy), ledger.OpenMemory()
+	if err := l.SetWindows(scenarioNumber, counts.Windows{Service: policy.ServiceWindow, Conversation: policy.Window}); err != nil {
 		t.Fatal(err)
 	}
-	number := story.Numbers[0]
+	number := s.Numbers[0]
 	p := player{t: t, file: filepath.Base(file), policy: policy, ledger: l, facts: rules.Facts{
 		HumanEscalation: !number.WithoutHumanEscalation,
-		Usage:           rules.Exact{Counted: l.Usage(timelineNumber)},
+		Usage:           rules.Exact{Counted: l.Usage(scenarioNumber)},
 	}}
 	if number.Verified {
 		p.facts.Verification = v1alpha1.Verified
 	}
 	p.state = rules.Initial(policy, p.facts.Verification, day1)
-	for _, step := range story.Steps {
+	for _, step := range s.Steps {
 		p.line = step.Line
 		p.play(step)
 	}
-	if problem := story.Compare(p.got); problem != "" {
+	if problem := s.Compare(p.got); problem != "" {
 		t.Fatalf("%s: %s", p.file, problem)
 	}
 }
@@ -141,7 +141,7 @@ func (p *player) moments(step scenario.Step) []scenario.Moment {
 
 func (p *player) record(entry counts.Entry) {
 	p.t.Helper()
-	entry.Number = timelineNumber
+	entry.Number = scenarioNumber
 	at := time.Unix(entry.At, 0).UTC()
 	if _, err := p.ledger.Append(context.Background(), counts.Batch{Entries: []counts.Entry{entry}}, at); err != nil {
 		p.failf("%v", err)

@@ -26,13 +26,13 @@ const maxStreams = 4096
 //	Unavailable        it cannot be told now, or the operator stops; to be tried again
 type service struct {
 	pb.UnimplementedExternalScalerServer
-	board *board
-	slots chan struct{} // of streams
-	log   logr.Logger
+	shared *sharedView
+	slots  chan struct{} // of streams
+	log    logr.Logger
 }
 
-func newService(b *board, log logr.Logger) *service {
-	return &service{board: b, slots: make(chan struct{}, maxStreams), log: log}
+func newService(b *sharedView, log logr.Logger) *service {
+	return &service{shared: b, slots: make(chan struct{}, maxStreams), log: log}
 }
 
 // IsActive is true while something may be sent, whatever the metric.
@@ -125,7 +125,7 @@ func follow[T any](s *service, ref *pb.ScaledObjectRef, stream grpc.ServerStream
 		case <-changed:
 		case <-stream.Context().Done():
 			return status.FromContextError(stream.Context().Err()).Err()
-		case <-s.board.stopped:
+		case <-s.shared.stopped:
 			return status.Error(codes.Unavailable, "the operator stops")
 		}
 	}
@@ -133,7 +133,7 @@ func follow[T any](s *service, ref *pb.ScaledObjectRef, stream grpc.ServerStream
 
 // sending is what the resource of a trigger may send now, and a channel that is closed once that may be something else.
 func (s *service) sending(ctx context.Context, t *trigger) (sending standing.Sending, changed <-chan struct{}, err error) {
-	sending, changed, err = s.board.look(t)
+	sending, changed, err = s.shared.look(t)
 	if err != nil && status.Code(err) == codes.Unknown {
 		if ctx.Err() == nil {
 			s.log.Error(err, "What may be sent could not be told to an autoscaler")

@@ -93,8 +93,8 @@ func (s *Server) Start(ctx context.Context) error {
 
 // Serve is Start on a listener, which it closes.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	board := newBoard(s.Standing, s.Clock, s.Real)
-	if err := s.subscribe(ctx, board.change); err != nil {
+	shared := newSharedView(s.Standing, s.Clock, s.Real)
+	if err := s.subscribe(ctx, shared.change); err != nil {
 		_ = listener.Close()
 		return err
 	}
@@ -105,8 +105,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(s.call), grpc.StreamInterceptor(s.stream),
 	)
-	pb.RegisterExternalScalerServer(serving, newService(board, s.Log))
-	go board.run(ctx) // when it ends, all streams do
+	pb.RegisterExternalScalerServer(serving, newService(shared, s.Log))
+	go shared.run(ctx) // when it ends, all streams do
 	served := make(chan error, 1)
 	go func() { served <- serving.Serve(netutil.LimitListener(listener, maxConnections)) }()
 	select {

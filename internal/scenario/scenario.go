@@ -1,12 +1,12 @@
 // Package scenario reads the scenarios that the rules and the simulator are tested with: some weeks in the life of numbers,
 // their portfolios and templates under a policy, with every transition and its instant.
 //
-// Without a name a story is about one number. With names, each line says whom it is about:
+// Without a name a scenario is about one number. With names, each line says whom it is about:
 //
-//	policy meta-2025                                a shipped policy, or a file beside the story
+//	policy meta-2025                                a shipped policy, or a file beside the scenario
 //	verified                                        the business of the one number; likewise without-human-escalation
 //	portfolio acme verified                         a portfolio that declares its verification itself
-//	number shop of acme verified                    a number, by a name of the story; a portfolio of its own without "of"
+//	number shop of acme verified                    a number, by a name of the scenario; a portfolio of its own without "of"
 //	template promo of shop support                  declared to be sent by these numbers
 //
 //	day 1 09:00:00     deliver 1..1000 over 10m     a message reaches each of these users, spread evenly over 10 minutes
@@ -34,13 +34,13 @@ import (
 	"time"
 )
 
-// Day1 is the first day of every story.
+// Day1 is the first day of every scenario.
 var Day1 = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 
-// Story is a scenario, which tests tell as a story.
-type Story struct {
+// Scenario is what happens to numbers, and what the rules must conclude, as a file says it.
+type Scenario struct {
 	Policy     string
-	Numbers    []Number // one without a name if the story names none
+	Numbers    []Number // one without a name if the scenario names none
 	Portfolios []Portfolio
 	Templates  []Template
 	Steps      []Step
@@ -48,7 +48,7 @@ type Story struct {
 	Want []string
 }
 
-// Number is a number of a story.
+// Number is a number of a scenario.
 type Number struct {
 	Name, Portfolio        string
 	PhoneNumber            string
@@ -72,18 +72,18 @@ type Template struct {
 type Step struct {
 	Line    int
 	At      time.Time
-	Subject string // a name of the story; empty for the one number
+	Subject string // a name of the scenario; empty for the one number
 	What    string
 	Rest    []string
 }
 
-// Read reads a story from a file.
-func Read(file string) (*Story, error) {
+// Read reads a scenario from a file.
+func Read(file string) (*Scenario, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	s := &Story{}
+	s := &Scenario{}
 	one := Number{PhoneNumber: phoneNumber(1)}
 	lines := bufio.NewScanner(bytes.NewReader(content))
 	for n := 1; lines.Scan(); n++ {
@@ -104,7 +104,7 @@ func Read(file string) (*Story, error) {
 
 func phoneNumber(n int) string { return fmt.Sprintf("+1555010%04d", n) }
 
-func (s *Story) take(line int, words []string, one *Number) error {
+func (s *Scenario) take(line int, words []string, one *Number) error {
 	switch words[0] {
 	case "verified":
 		one.Verified = true
@@ -139,7 +139,7 @@ func (s *Story) take(line int, words []string, one *Number) error {
 	return nil
 }
 
-func (s *Story) day(line int, words []string) error {
+func (s *Scenario) day(line int, words []string) error {
 	if len(words) < 3 {
 		return fmt.Errorf("a day and a time must be followed by what happens")
 	}
@@ -166,7 +166,7 @@ func (s *Story) day(line int, words []string) error {
 	return nil
 }
 
-// Instant is an instant of a story: a day, from 1, and the time of day.
+// Instant is an instant of a scenario: a day, from 1, and the time of day.
 func Instant(day, clock string) (time.Time, error) {
 	n, err := strconv.Atoi(day)
 	if err != nil {
@@ -245,8 +245,8 @@ func (s Step) Shown(check func(name, want string) error) error {
 	return nil
 }
 
-// Compare says where the transitions are not those that the story wants; empty if they are.
-func (s *Story) Compare(got []string) string {
+// Compare says where the transitions are not those that the scenario wants; empty if they are.
+func (s *Scenario) Compare(got []string) string {
 	for i := range max(len(s.Want), len(got)) {
 		wanted, is := "nothing more", "nothing more"
 		if i < len(s.Want) {

@@ -278,10 +278,10 @@ func TestAPoolExceedsNoLimit(t *testing.T) {
 	policy := policyFile(t, "testdata/scenarios/small.yaml")
 	var limited int64
 	rapid.Check(t, func(t *rapid.T) {
-		events := slices.DeleteFunc(drawEvents(t, []string{first, second, "+15550100003"}, 0), func(e storyEvent) bool {
+		events := slices.DeleteFunc(drawEvents(t, []string{first, second, "+15550100003"}, 0), func(e event) bool {
 			return slices.Contains([]string{"limit.reported", "quality.reported", "feedback.received"}, e.kind) // may lower a limit
 		})
-		events = append(events, storyEvent{day(300), "message.delivered", `"number":"+15550100001","user":"US.last","messageID":"last"`})
+		events = append(events, event{day(300), "message.delivered", `"number":"+15550100001","user":"US.last","messageID":"last"`})
 		pool := poolOf(t, fleet, rapid.SampledFrom([]v1alpha1.PoolStrategy{v1alpha1.Sticky, v1alpha1.LeastUsed, v1alpha1.Weighted}).Draw(t, "strategy"))
 		result := mustRun(t, Config{Policy: policy, Fleet: fleet, Pool: pool}, written(events))
 		r := result.Pool

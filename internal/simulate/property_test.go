@@ -47,14 +47,14 @@ func smallWith(t testing.TB, changes ...string) Policy {
 
 // drawEvents draws some days of numbers: deliveries, replies, feedback and reports, often several at one instant, and at instants
 // at which deadlines fall. Reports of templates are as far from everything else as apart says.
-func drawEvents(t *rapid.T, numbers []string, apart time.Duration) (events []storyEvent) {
+func drawEvents(t *rapid.T, numbers []string, apart time.Duration) (events []event) {
 	now := day(2)
 	for i := range rapid.IntRange(1, 120).Draw(t, "events") {
 		now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 0, 1, 10, 60, 120, 360, 1440}).Draw(t, "minutes later")) * time.Minute)
 		number := rapid.SampledFrom(numbers).Draw(t, "number")
 		user := rapid.IntRange(1, 30).Draw(t, "user")
 		add := func(kind, format string, args ...any) {
-			events = append(events, storyEvent{now, kind, fmt.Sprintf(`"number":%q,`, number) + fmt.Sprintf(format, args...)})
+			events = append(events, event{now, kind, fmt.Sprintf(`"number":%q,`, number) + fmt.Sprintf(format, args...)})
 		}
 		rating := func() string {
 			return rapid.SampledFrom([]string{"High", "High", "Medium", "Low", "Unknown"}).Draw(t, "rating")
@@ -176,7 +176,7 @@ func TestSimulationProperties(t *testing.T) {
 		// Nobody can tell in which order the messages of one second were delivered.
 		shuffled := slices.Clone(events)
 		for i := 1; i < len(shuffled); i++ {
-			delivered := func(e storyEvent) bool { return e.kind == "message.delivered" && !strings.Contains(e.data, "template") }
+			delivered := func(e event) bool { return e.kind == "message.delivered" && !strings.Contains(e.data, "template") }
 			if a, b := shuffled[i-1], shuffled[i]; a.at.Equal(b.at) && delivered(a) && delivered(b) && rapid.Bool().Draw(t, "swap") {
 				shuffled[i-1], shuffled[i] = b, a
 			}

@@ -16,39 +16,39 @@ import (
 	"numberfleet.dev/numberfleet/internal/scenario"
 )
 
-// The timelines that the rules are tested with, as events, and those of portfolios, templates and feedback, which many numbers
+// The scenarios that the rules are tested with, as events, and those of portfolios, templates and feedback, which many numbers
 // have together: the simulator must come to every transition at its instant. See internal/scenario for how they are written.
-func TestTimelines(t *testing.T) {
+func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/scenarios/*.txt")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no timelines: %v", err)
+		t.Fatalf("no scenarios: %v", err)
 	}
 	ofRules, err := filepath.Glob("../rules/testdata/scenarios/*.txt")
 	if err != nil || len(ofRules) == 0 {
-		t.Fatalf("no timelines of the rules: %v", err)
+		t.Fatalf("no scenarios of the rules: %v", err)
 	}
 	for _, file := range append(files, ofRules...) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			t.Parallel()
-			story, err := scenario.Read(file)
+			s, err := scenario.Read(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if slices.ContainsFunc(story.Steps, func(s scenario.Step) bool {
+			if slices.ContainsFunc(s.Steps, func(s scenario.Step) bool {
 				return slices.Contains([]string{"declare", "account", "restriction"}, s.What)
 			}) {
 				return // what resources declare does not change in a simulation, and no event is about an account
 			}
-			playTimeline(t, file, story)
+			playScenario(t, file, s)
 		})
 	}
 }
 
-func playTimeline(t *testing.T, file string, story *scenario.Story) {
+func playScenario(t *testing.T, file string, s *scenario.Scenario) {
 	t.Helper()
-	config, names := configOf(t, filepath.Dir(file), story)
-	events := eventsOf(t, story)
-	for _, step := range story.Steps {
+	config, names := configOf(t, filepath.Dir(file), s)
+	events := eventsOf(t, s)
+	for _, step := range s.Steps {
 		config.Until = latest(config.Until, step.At)
 	}
 	if len(events) > 0 {
@@ -66,12 +66,12 @@ func playTimeline(t *testing.T, file string, story *scenario.Story) {
 		}
 		got = append(got, scenario.Transition(name, tr.Time, string(tr.Reason), tr.From, tr.To))
 	}
-	if problem := story.Compare(got); problem != "" {
+	if problem := s.Compare(got); problem != "" {
 		t.Fatalf("%s: %s", file, problem)
 	}
 
 	// What is shown at an instant is what a simulation that ends there ends with.
-	for _, step := range story.Steps {
+	for _, step := range s.Steps {
 		if step.What != "show" {
 			continue
 		}
@@ -96,7 +96,7 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-func played(t *testing.T, config Config, events []storyEvent) Result {
+func played(t *testing.T, config Config, events []event) Result {
 	t.Helper()
 	result, err := Run(t.Context(), config, strings.NewReader(written(events)))
 	if err != nil {
@@ -105,7 +105,7 @@ func played(t *testing.T, config Config, events []storyEvent) Result {
 	return result
 }
 
-// shows is what the result has of a name of a story; empty if it does not have it.
+// shows is what the result has of a name of a scenario; empty if it does not have it.
 func (r *Result) shows(subject string, names map[string]string, what string) string {
 	for _, f := range r.Final {
 		if name, ok := names[f.Subject]; ok && name == subject {
@@ -128,12 +128,12 @@ func (r *Result) shows(subject string, names map[string]string, what string) str
 	return ""
 }
 
-// configOf is the fleet of a story, and the names that it has for phone numbers.
-func configOf(t *testing.T, dir string, story *scenario.Story) (Config, map[string]string) {
+// configOf is the fleet of a scenario, and the names that it has for phone numbers.
+func configOf(t *testing.T, dir string, s *scenario.Scenario) (Config, map[string]string) {
 	t.Helper()
 	var config Config
-	if strings.HasSuffix(story.Policy, ".yaml") {
-		content, err := os.ReadFile(filepath.Join(dir, story.Policy))
+	if strings.HasSuffix(s.Policy, ".yaml") {
+		content, err := os.ReadFile(filepath.Join(dir, s.Policy))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,11 +141,11 @@ func configOf(t *testing.T, dir string, story *scenario.Story) (Config, map[stri
 			t.Fatal(err)
 		}
 	} else {
-		config.Policy = shipped(t, story.Policy)
+		config.Policy = shipped(t, s.Policy)
 	}
 	config.Fleet = &Fleet{}
 	names, phones := map[string]string{}, map[string]string{}
-	for _, n := range story.Numbers {
+	for _, n := range s.Numbers {
 		names[n.PhoneNumber], phones[n.Name] = n.Name, n.PhoneNumber
 		number := Number{PhoneNumber: n.PhoneNumber, Portfolio: n.Portfolio, HumanEscalation: !n.WithoutHumanEscalation}
 		if n.Verified {
@@ -153,11 +153,11 @@ func configOf(t *testing.T, dir string, story *scenario.Story) (Config, map[stri
 		}
 		config.Fleet.Numbers = append(config.Fleet.Numbers, number)
 	}
-	for _, p := range story.Portfolios {
+	for _, p := range s.Portfolios {
 		verification := map[string]v1alpha1.Verification{"verified": v1alpha1.Verified, "unverified": v1alpha1.Unverified}[p.Verification]
 		config.Fleet.Portfolios = append(config.Fleet.Portfolios, Portfolio{Name: p.Name, Verification: verification})
 	}
-	for _, f := range story.Templates {
+	for _, f := range s.Templates {
 		declared := Template{Names: []string{f.Name}}
 		for _, name := range f.Numbers {
 			declared.Numbers = append(declared.Numbers, phones[name])
@@ -167,38 +167,38 @@ func configOf(t *testing.T, dir string, story *scenario.Story) (Config, map[stri
 	return config, names
 }
 
-// storyEvent is an event without its id.
-type storyEvent struct {
+// event is an event without its id.
+type event struct {
 	at         time.Time
 	kind, data string
 }
 
 // written are events as CloudEvents, one a line.
-func written(events []storyEvent) string {
+func written(events []event) string {
 	var lines strings.Builder
 	for i, e := range events {
-		fmt.Fprintf(&lines, `{"specversion":"1.0","id":"%d","source":"/timeline","type":"dev.numberfleet.%s.v1","time":%q,"data":{%s}}`+"\n",
+		fmt.Fprintf(&lines, `{"specversion":"1.0","id":"%d","source":"/scenario","type":"dev.numberfleet.%s.v1","time":%q,"data":{%s}}`+"\n",
 			i, e.kind, e.at.Format(time.RFC3339Nano), e.data)
 	}
 	return lines.String()
 }
 
-// eventsOf are what happens in a story, in order of time.
-func eventsOf(t *testing.T, story *scenario.Story) (events []storyEvent) {
+// eventsOf are what happens in a scenario, in order of time.
+func eventsOf(t *testing.T, s *scenario.Scenario) (events []event) {
 	t.Helper()
 	phones, portfolios := map[string]string{}, map[string]bool{}
-	for _, n := range story.Numbers {
+	for _, n := range s.Numbers {
 		phones[n.Name] = n.PhoneNumber
 		portfolios[n.Portfolio] = n.Portfolio != ""
 	}
 	messages := 0
-	for _, step := range story.Steps {
+	for _, step := range s.Steps {
 		about := fmt.Sprintf(`"number":%q`, phones[step.Subject])
 		if portfolios[step.Subject] {
 			about = fmt.Sprintf(`"portfolio":%q`, step.Subject)
 		}
 		add := func(at time.Time, kind, format string, args ...any) {
-			events = append(events, storyEvent{at, kind, about + "," + fmt.Sprintf(format, args...)})
+			events = append(events, event{at, kind, about + "," + fmt.Sprintf(format, args...)})
 		}
 		if slices.Contains([]string{"many", "-1", "LINKED"}, step.Rest[0]) {
 			continue // words that events cannot have
@@ -253,7 +253,7 @@ func eventsOf(t *testing.T, story *scenario.Story) (events []storyEvent) {
 			t.Fatalf("line %d: unknown word %q", step.Line, step.What)
 		}
 	}
-	slices.SortStableFunc(events, func(a, b storyEvent) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
 	return events
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // A series counts, finds and drops like a plain list of samples, whatever is added and removed.
-func TestTimelineIsAListOfPoints(t *testing.T) {
+func TestSeriesIsAListOfPoints(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var line series
 		var list []sample
@@ -77,7 +77,7 @@ func TestTimelineIsAListOfPoints(t *testing.T) {
 }
 
 // A second with hundreds of thousands of samples is counted right, and so are those around it.
-func TestTimelineOfABusySecond(t *testing.T) {
+func TestSeriesOfABusySecond(t *testing.T) {
 	var line series
 	const busy, at = 300_000, 1_790_000_000
 	for range busy {
@@ -139,7 +139,7 @@ func TestTicksOfASecondAreFull(t *testing.T) {
 }
 
 // A series has little more room than its buckets need, in whatever order they come, and none once they are taken away.
-func TestTimelineRoom(t *testing.T) {
+func TestSeriesRoom(t *testing.T) {
 	const points = 4 * chunkBuckets
 	for name, at := range map[string]func(i int) uint32{
 		"rising":    func(i int) uint32 { return origin + uint32(i) },
@@ -201,7 +201,7 @@ func TestTimelineRoom(t *testing.T) {
 }
 
 // Samples as far apart as a chunk spans, to the second, are counted at their times.
-func TestTimelineOfFarPoints(t *testing.T) {
+func TestSeriesOfFarPoints(t *testing.T) {
 	for _, apart := range []uint32{chunkSpan/2 - 1, chunkSpan / 2, chunkSpan/2 + 1, chunkSpan - 1, chunkSpan, chunkSpan + 1} {
 		var added, filled series
 		times := []uint32{origin, origin + apart, origin + 2*apart}
@@ -225,7 +225,7 @@ func TestTimelineOfFarPoints(t *testing.T) {
 }
 
 // What is dropped ends a second before the time that is given, wherever that is in a chunk.
-func TestTimelineDropsToTheSecond(t *testing.T) {
+func TestSeriesDropsToTheSecond(t *testing.T) {
 	for before := int64(origin - 1); before <= origin+4; before++ {
 		var line series
 		for at := range uint32(4) {

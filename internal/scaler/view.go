@@ -20,9 +20,9 @@ type Clock interface {
 	Wait(t time.Time) time.Duration
 }
 
-// board is where all stand, for all calls together: what numbers share is looked up at most once a period, however many ask. It is safe for
+// sharedView is where all stand, for all calls together: what numbers share is looked up at most once a period, however many ask. It is safe for
 // concurrent use.
-type board struct {
+type sharedView struct {
 	source  *standing.Source
 	clock   Clock
 	real    clock.WithTicker
@@ -36,58 +36,58 @@ type board struct {
 	next chan struct{} // closed when streams are to look again
 }
 
-func newBoard(source *standing.Source, rules Clock, real clock.WithTicker) *board {
-	return &board{source: source, clock: rules, real: real, stopped: make(chan struct{}), next: make(chan struct{})}
+func newSharedView(source *standing.Source, rules Clock, real clock.WithTicker) *sharedView {
+	return &sharedView{source: source, clock: rules, real: real, stopped: make(chan struct{}), next: make(chan struct{})}
 }
 
 // change says that something may be other than it was.
-func (b *board) change() { b.changed.Store(true) }
+func (v *sharedView) change() { v.changed.Store(true) }
 
 // run tells streams of changes until ctx is done. Many that come within a period are one.
-func (b *board) run(ctx context.Context) {
-	defer close(b.stopped)
-	ticker := b.real.NewTicker(period)
+func (v *sharedView) run(ctx context.Context) {
+	defer close(v.stopped)
+	ticker := v.real.NewTicker(period)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C():
-			b.tell(now)
+			v.notify(now)
 		}
 	}
 }
 
-// tell has streams look again if something changed or is due.
-func (b *board) tell(now time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	due := !b.due.IsZero() && !b.due.After(now)
-	if !b.changed.Swap(false) && !due {
+// notify has streams look again if something changed or is due.
+func (v *sharedView) notify(now time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	due := !v.due.IsZero() && !v.due.After(now)
+	if !v.changed.Swap(false) && !due {
 		return
 	}
-	b.view, b.due = nil, time.Time{} // those that look say again when they are due
-	close(b.next)
-	b.next = make(chan struct{})
+	v.view, v.due = nil, time.Time{} // those that look say again when they are due
+	close(v.next)
+	v.next = make(chan struct{})
 }
 
 // look is what the resource of a trigger may send now, and a channel that is closed when it is to be looked up again.
-func (b *board) look(t *trigger) (standing.Sending, <-chan struct{}, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.real.Now()
-	if age := now.Sub(b.at); b.view == nil || age < 0 || age >= period {
-		view, err := b.source.Now()
+func (v *sharedView) look(t *trigger) (standing.Sending, <-chan struct{}, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := v.real.Now()
+	if age := now.Sub(v.at); v.view == nil || age < 0 || age >= period {
+		view, err := v.source.Now()
 		if err != nil {
 			return standing.Sending{}, nil, err
 		}
-		b.view, b.at = view, now
+		v.view, v.at = view, now
 	}
-	sending, err := t.sending(b.view)
+	sending, err := t.sending(v.view)
 	if until := sending.Until; !until.IsZero() {
-		if due := now.Add(b.clock.Wait(until)); b.due.IsZero() || due.Before(b.due) {
-			b.due = due
+		if due := now.Add(v.clock.Wait(until)); v.due.IsZero() || due.Before(v.due) {
+			v.due = due
 		}
 	}
-	return sending, b.next, err
+	return sending, v.next, err
 }
