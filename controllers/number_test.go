@@ -1,8 +1,6 @@
 package controllers_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,24 +8,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/clock"
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
-	applyv1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"numberfleet.dev/numberfleet/controllers/fleet"
 	"numberfleet.dev/numberfleet/controllers/internal/controllertest"
 	"numberfleet.dev/numberfleet/controllers/internal/lookup"
 	"numberfleet.dev/numberfleet/controllers/internal/reconciler"
 	"numberfleet.dev/numberfleet/controllers/internal/statuses"
 	"numberfleet.dev/numberfleet/controllers/internal/throttle"
-	"numberfleet.dev/numberfleet/internal/ledger"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -276,228 +270,6 @@ func TestAResourceThatComesLaterFindsItsHistory(t *testing.T) {
 	}
 }
 
-func TestARestartRepeatsNothing(t *testing.T) {
-	b := controllertest.New(t)
-	number := b.Create("quality-based")
-	b.Deliver(number.Spec.PhoneNumber, 1000)
-	b.Report(number.Spec.PhoneNumber, report.Quality, "Low")
-	b.Evaluate(number)
-	before, version := controllertest.History(number), number.ResourceVersion
-	if len(before) == 0 {
-		t.Fatal("nothing happened")
-	}
-	b.Reasons()
-	b.Metrics, b.Throttle = reconciler.NewMetrics(prometheus.NewRegistry()), controllertest.Unthrottled()
-	b.Evaluate(number)
-	if after := controllertest.History(number); !slices.Equal(after, before) || number.ResourceVersion != version || len(b.Reasons()) != 0 {
-		t.Errorf("after a restart the history is %q, it was %q", after, before)
-	}
-}
-
-func TestAnOutageOfTheAPIServerLosesAndRepeatsNothing(t *testing.T) {
-	b := controllertest.New(t)
-	number := b.Create("botmaker")
-	b.Evaluate(number)
-	outage := true
-	b.Client = failing{b.Client, &outage}
-	b.Report(number.Spec.PhoneNumber, report.Quality, "Low")
-	for range 3 {
-		if _, err := (&fleet.Reconciler{Operator: b.Operator}).Reconcile(b.Ctx, lookup.NumberKey(number)); err == nil {
-			t.Fatal("a write that failed is tried again")
-		}
-		b.FakeClock.Advance(time.Minute)
-	}
-	if got := b.Reasons(); len(got) != 0 {
-		t.Fatalf("%q were announced before they were written", got)
-	}
-	outage = false
-	b.Evaluate(number)
-	b.Evaluate(number)
-	if got, want := controllertest.History(number), []string{"2026-03-02 09:00:00 QualityChanged", "2026-03-02 09:00:00 Flagged"}; !slices.Equal(got, want) {
-		t.Errorf("the history is %q, not %q", got, want)
-	}
-	if got, want := b.Reasons(), []string{"QualityChanged", "Flagged"}; !slices.Equal(got, want) {
-		t.Errorf("the events are %q, not %q", got, want)
-	}
-}
-
-// failing is a client whose status writes fail during an outage.
-type failing struct {
-	client.Client
-	outage *bool
-}
-
-func (f failing) Status() client.SubResourceWriter { return failingStatus{f.Client.Status(), f.outage} }
-
-type failingStatus struct {
-	client.SubResourceWriter
-	outage *bool
-}
-
-func (f failingStatus) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
-	if *f.outage {
-		return errors.New("the API server is away")
-	}
-	return f.SubResourceWriter.Apply(ctx, obj, opts...)
-}
-
-// counting is a client that counts the status writes of a namespace.
-type counting struct {
-	client.Client
-	namespace string
-	writes    *atomic.Int64
-}
-
-func (c counting) Status() client.SubResourceWriter {
-	return countingStatus{c.Client.Status(), c.namespace, c.writes}
-}
-
-type countingStatus struct {
-	client.SubResourceWriter
-	namespace string
-	writes    *atomic.Int64
-}
-
-func (c countingStatus) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
-	// The portfolio of a test is named as its namespace.
-	of := obj.(interface {
-		GetName() *string
-		GetNamespace() *string
-	})
-	if namespace, name := of.GetNamespace(), of.GetName(); namespace != nil && *namespace == c.namespace || *name == c.namespace {
-		c.writes.Add(1)
-	}
-	return c.SubResourceWriter.Apply(ctx, obj, opts...)
-}
-
-// outdated is a client that reads a number as it was.
-type outdated struct {
-	client.Client
-	was *v1alpha1.PhoneNumber
-}
-
-func (o outdated) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
-	if number, ok := obj.(*v1alpha1.PhoneNumber); ok {
-		o.was.DeepCopyInto(number)
-		return nil
-	}
-	return o.Client.Get(ctx, key, obj, opts...)
-}
-
-func TestTwoLeadersMakeATransitionOnce(t *testing.T) {
-	b := controllertest.New(t)
-	number := b.Create("botmaker")
-	b.Evaluate(number)
-	stale := number.DeepCopy()
-	b.Report(number.Spec.PhoneNumber, report.Quality, "Low")
-	b.Evaluate(number)
-	b.Reasons()
-
-	// The other leader still sees the status from before.
-	b.Client = outdated{b.Client, stale}
-	b.FakeClock.Advance(time.Hour)
-	result, err := (&fleet.Reconciler{Operator: b.Operator}).Reconcile(b.Ctx, lookup.NumberKey(number))
-	b.Must(err)
-	if result.RequeueAfter == 0 {
-		t.Error("it does not look again")
-	}
-	b.Must(b.Direct.Get(b.Ctx, client.ObjectKeyFromObject(number), number))
-	if got := b.Reasons(); len(got) != 0 {
-		t.Errorf("it announces %q again", got)
-	}
-	if got := controllertest.History(number); len(got) != 2 {
-		t.Errorf("the history is %q", got)
-	}
-}
-
-func TestConditionsOfOthersStay(t *testing.T) {
-	b := controllertest.New(t)
-	number := b.Create("botmaker")
-	b.Evaluate(number)
-	theirs := applyv1alpha1.PhoneNumber(number.Name, number.Namespace).WithStatus(applyv1alpha1.PhoneNumberStatus().WithConditions(
-		conditionApply("Audited", metav1.ConditionTrue, "Checked", b.FakeClock.Now())))
-	b.Must(b.Direct.Status().Apply(b.Ctx, theirs, client.FieldOwner("auditor")))
-	b.Report(number.Spec.PhoneNumber, report.Quality, "Low")
-	b.EvaluateUntil(number, func() bool { return number.Status.State == v1alpha1.StateFlagged })
-	b.Report(number.Spec.PhoneNumber, report.Connection, "Connected")
-	b.EvaluateUntil(number, func() bool { return number.Status.State == v1alpha1.StateConnected })
-	if !meta.IsStatusConditionTrue(number.Status.Conditions, "Audited") {
-		t.Error("the condition of another owner is gone")
-	}
-	if !number.Status.Flag.SinceTime.IsZero() {
-		t.Error("the flag, which ended, still stands in the status")
-	}
-	// It is theirs to take back, too.
-	b.Must(b.Direct.Status().Apply(b.Ctx, applyv1alpha1.PhoneNumber(number.Name, number.Namespace).WithStatus(applyv1alpha1.PhoneNumberStatus()), client.FieldOwner("auditor")))
-	b.Must(b.Direct.Get(b.Ctx, client.ObjectKeyFromObject(number), number))
-	if meta.FindStatusCondition(number.Status.Conditions, "Audited") != nil {
-		t.Error("the condition that its owner took back is still there")
-	}
-}
-
-func TestProblemsShowInReady(t *testing.T) {
-	b := controllertest.New(t)
-	ready := func(number *v1alpha1.PhoneNumber) *metav1.Condition {
-		b.Evaluate(number)
-		return meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionReady)
-	}
-	t.Run("a policy that does not exist is waited for", func(t *testing.T) {
-		number := b.Create("nowhere")
-		if c := ready(number); c.Status != metav1.ConditionFalse || c.Reason != v1alpha1.ReasonPolicyNotFound || !strings.Contains(c.Message, `"nowhere"`) {
-			t.Errorf("Ready is %+v", c)
-		}
-		if meta.FindStatusCondition(number.Status.Conditions, v1alpha1.ConditionStalled) != nil {
-			t.Error("it is stalled, though the policy may still come")
-		}
-	})
-	t.Run("without a policy name the default is asked for", func(t *testing.T) {
-		number := b.Create("")
-		if c := ready(number); c.Status != metav1.ConditionTrue || number.Status.PolicyName != "meta-2025" {
-			t.Errorf("with the default that ships, Ready is %+v under policy %q", c, number.Status.PolicyName)
-		}
-		var policy v1alpha1.MessagingPolicy
-		b.Must(b.Client.Get(b.Ctx, client.ObjectKey{Name: "meta-2025"}, &policy))
-		marks := policy.Annotations
-		policy.Annotations = nil
-		b.Must(b.Client.Update(b.Ctx, &policy))
-		if c := ready(number); c.Reason != v1alpha1.ReasonPolicyNotFound || !strings.Contains(c.Message, v1alpha1.AnnotationDefaultPolicy) {
-			t.Errorf("without a default, Ready is %+v", c)
-		}
-		policy.Annotations = marks
-		b.Must(b.Client.Update(b.Ctx, &policy))
-	})
-	t.Run("a second resource for the same number is stalled until the first is gone", func(t *testing.T) {
-		first := b.Create("netcore")
-		second := b.Create("netcore", func(n *v1alpha1.PhoneNumber) { n.Spec.PhoneNumber = first.Spec.PhoneNumber })
-		one, other := ready(first), ready(second)
-		if (one.Status == metav1.ConditionTrue) == (other.Status == metav1.ConditionTrue) {
-			t.Fatalf("Ready is %+v and %+v: exactly one counts", one, other)
-		}
-		if other.Status == metav1.ConditionTrue { // made in the same second, the UID decides
-			first, second, other = second, first, one
-		}
-		if other.Reason != v1alpha1.ReasonDuplicateNumber || !meta.IsStatusConditionTrue(second.Status.Conditions, v1alpha1.ConditionStalled) {
-			t.Errorf("the second is %+v", second.Status.Conditions)
-		}
-		b.Must(b.Client.Delete(b.Ctx, first))
-		if c := ready(second); c.Status != metav1.ConditionTrue || meta.FindStatusCondition(second.Status.Conditions, v1alpha1.ConditionStalled) != nil {
-			t.Errorf("alone, Ready is %+v", c)
-		}
-	})
-	t.Run("a suspended number is frozen and catches up", func(t *testing.T) {
-		number := b.Create("botmaker", func(n *v1alpha1.PhoneNumber) { n.Spec.Activity = v1alpha1.Suspended })
-		b.Report(number.Spec.PhoneNumber, report.Quality, "Low")
-		if c := ready(number); c.Status != metav1.ConditionTrue || c.Reason != v1alpha1.ReasonSuspended || number.Status.State != "" {
-			t.Errorf("Ready is %+v, the state %q", c, number.Status.State)
-		}
-		number.Spec.Activity = v1alpha1.Active
-		b.Must(b.Client.Update(b.Ctx, number))
-		if c := ready(number); c.Reason != v1alpha1.ReasonEvaluated || number.Status.State != v1alpha1.StateFlagged {
-			t.Errorf("active again, Ready is %+v, the state %q", c, number.Status.State)
-		}
-	})
-}
-
 func TestHistoryKeepsTheLast20(t *testing.T) {
 	b := controllertest.New(t)
 	number := b.Create("chat-api")
@@ -509,25 +281,6 @@ func TestHistoryKeepsTheLast20(t *testing.T) {
 	h := number.Status.History
 	if len(h) != statuses.MaxHistory || !h[0].Time.Time.Equal(controllertest.Start.Add(6*time.Hour)) || !h[19].Time.Time.Equal(controllertest.Start.Add(25*time.Hour)) {
 		t.Errorf("%d transitions from %s to %s", len(h), h[0].Time, h[len(h)-1].Time)
-	}
-}
-
-func TestALedgerThatWasLostStartsAnew(t *testing.T) {
-	b := controllertest.New(t)
-	number := b.Create("botmaker")
-	for _, rating := range []string{"High", "Medium", "High"} {
-		b.Report(number.Spec.PhoneNumber, report.Quality, rating)
-		b.FakeClock.Advance(time.Hour)
-	}
-	b.Evaluate(number)
-	if number.Status.ObservedReport != 3 {
-		t.Fatalf("%d reports are seen", number.Status.ObservedReport)
-	}
-	b.Ledger = ledger.OpenMemory()
-	b.Report(number.Spec.PhoneNumber, report.Quality, "Low")
-	b.Evaluate(number)
-	if number.Status.Quality.Rating != v1alpha1.QualityLow {
-		t.Errorf("the first report of the new ledger is not seen: %s", number.Status.Quality.Rating)
 	}
 }
 

@@ -3,12 +3,9 @@ package notification
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,7 +25,6 @@ import (
 	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
-	"numberfleet.dev/numberfleet/internal/notify"
 	"numberfleet.dev/numberfleet/internal/notify/notifytest"
 	"numberfleet.dev/numberfleet/internal/report"
 )
@@ -285,253 +280,6 @@ func TestAnotherLeaderSendsNothingTwice(t *testing.T) {
 	n.settled(number)
 	if mails, messages, events := n.mail.Mails(), n.chat.Posts(), n.heard(); len(mails) != 2 || len(messages) != 2 || !slices.Equal(events, happenings(number)) || len(events) != 4 {
 		t.Errorf("%d mails, %d messages and the events %q are sent of %q", len(mails), len(messages), events, happenings(number))
-	}
-}
-
-func TestAReceiverThatFailsGetsItLaterAndTheOthersOnce(t *testing.T) {
-	n := newNotified(t)
-	n.operate()
-	n.mail.Busy(3)
-	n.chat.Busy(3, http.StatusInternalServerError)
-	number := n.Create("netcore")
-	n.Evaluate(number)
-	n.flag(number)
-	n.settled(number)
-	if n.mail.Attempts() != 4 || len(n.mail.Mails()) != 1 || n.chat.Attempts() != 4 || len(n.chat.Posts()) != 1 {
-		t.Errorf("of %d mails %d and of %d messages %d were taken", n.mail.Attempts(), len(n.mail.Mails()), n.chat.Attempts(), len(n.chat.Posts()))
-	}
-	if !slices.Equal(n.heard(), happenings(number)) {
-		t.Errorf("the sink heard %q, not %q", n.heard(), happenings(number))
-	}
-	if got := testutil.ToFloat64(n.metrics.notifications.WithLabelValues("mail", "failed")); got != 3 {
-		t.Errorf("%g failures are counted", got)
-	}
-}
-
-// One receiver hangs with every worker while the others go on; it gets its share once it answers.
-func TestAReceiverThatHangsHoldsUpNoOther(t *testing.T) {
-	n := newNotified(t)
-	n.operate()
-	release := make(chan struct{})
-	n.mail.Answer(func() error { <-release; return nil })
-	var all []*v1alpha1.PhoneNumber
-	for range 3 * workers {
-		number := n.Create("netcore")
-		n.Evaluate(number)
-		n.flag(number)
-		all = append(all, number)
-	}
-	n.soon("the others are told", func() bool { return len(n.chat.Posts()) == len(all) && len(n.sink.Posts()) == 2*len(all) })
-	close(release)
-	for _, number := range all {
-		n.settled(number)
-	}
-	if len(n.mail.Mails()) < len(all) { // one that hung for longer than the notifier waits may come twice
-		t.Errorf("%d mails came, not %d", len(n.mail.Mails()), len(all))
-	}
-}
-
-func TestOfSeveralEventsOnlyThoseThatFailedAreSentAgain(t *testing.T) {
-	n := newNotified(t)
-	n.receivers = n.receivers[2:]
-	n.operate()
-	requests, refused := 0, time.Time{}
-	var waited atomic.Int64 // in real time, which the receiver asks for
-	n.sink.Answer(func(w http.ResponseWriter) bool {
-		if requests++; requests != 2 {
-			waited.Store(int64(clock.RealClock{}.Since(refused)))
-			return false
-		}
-		refused = clock.RealClock{}.Now()
-		w.Header().Set("Retry-After", "1")
-		w.WriteHeader(http.StatusTooManyRequests)
-		return true
-	})
-	number := n.Create("netcore")
-	n.Evaluate(number)
-	n.flag(number)
-	n.settled(number)
-	if !slices.Equal(n.heard(), happenings(number)) {
-		t.Errorf("the sink heard %q, not %q", n.heard(), happenings(number))
-	}
-	if waited := time.Duration(waited.Load()); waited < time.Second {
-		t.Errorf("asked to be left alone for 1 s, it was tried again within %s", waited)
-	}
-}
-
-func TestWhatCannotBeWrittenDownIsNotSentAgain(t *testing.T) {
-	n := newNotified(t)
-	n.receivers = n.receivers[2:]
-	number := n.Create("netcore")
-	n.Evaluate(number)
-	b := newSubscriptions(n.Direct, n.Direct, n.Namespace, n.receivers, n.FakeClock.Now())
-	n.flag(number)
-	n.soon("the cache knows of the flag", func() bool {
-		var cached v1alpha1.PhoneNumber
-		n.Must(n.Client.Get(n.Ctx, client.ObjectKeyFromObject(number), &cached))
-		return cached.Status.Transitions == number.Status.Transitions
-	})
-	broken := &brokenWrites{Client: n.Client, fail: true}
-	r := &receiver{config: &n.receivers[0], sender: notify.New(&n.receivers[0]), beginnings: b, client: broken, fresh: n.Direct,
-		metrics: n.metrics, sent: map[lookup.Key]unwritten{}, pause: pause{clock: clock.RealClock{}, least: time.Millisecond, most: time.Millisecond}}
-	key := lookup.Key{Kind: "PhoneNumber", NamespacedName: client.ObjectKeyFromObject(number)}
-	for range 3 {
-		if _, err := r.Reconcile(n.Ctx, key); err == nil {
-			t.Error("a write that fails is no error")
-		}
-	}
-	broken.fail = false
-	_, err := r.Reconcile(n.Ctx, key)
-	n.Must(err)
-	n.settled(number)
-	if !slices.Equal(n.heard(), happenings(number)) || len(r.sent) != 0 {
-		t.Errorf("the sink heard %q, not %q; %v is remembered", n.heard(), happenings(number), r.sent)
-	}
-}
-
-type brokenWrites struct {
-	client.Client
-	fail bool
-}
-
-func (b *brokenWrites) Status() client.SubResourceWriter {
-	if b.fail {
-		return brokenStatus{b.Client.Status()}
-	}
-	return b.Client.Status()
-}
-
-type brokenStatus struct{ client.SubResourceWriter }
-
-var errOutage = errors.New("an outage")
-
-func (brokenStatus) Apply(context.Context, runtime.ApplyConfiguration, ...client.SubResourceApplyOption) error {
-	return errOutage
-}
-
-func TestAReceiverThatIsAddedHearsOnlyWhatComesAfter(t *testing.T) {
-	n := newNotified(t)
-	sink := n.receivers[2]
-	n.receivers = n.receivers[:2]
-	stop := n.operate()
-	number, quiet := n.Create("netcore"), n.Create("netcore")
-	n.Evaluate(number)
-	n.Evaluate(quiet)
-	n.flag(number)
-	n.settled(number)
-	stop()
-
-	n.FakeClock.Advance(time.Hour)
-	n.receivers = append(n.receivers, sink)
-	before := number.ResourceVersion
-	stop = n.operate()
-	time.Sleep(300 * time.Millisecond)
-	n.Evaluate(number)
-	if len(n.heard()) != 0 || number.ResourceVersion != before {
-		t.Errorf("it hears of what was before: %q; or a number was written for it", n.heard())
-	}
-	// What comes after: to an old number, to one that had no transitions yet, and to a new one that is flagged from the
-	// first, also while no operator runs.
-	n.unflag(number)
-	stop()
-	n.flag(quiet)
-	fresh := n.Create("botmaker", func(p *v1alpha1.PhoneNumber) { p.Spec.Business.HumanEscalationPaths = nil })
-	n.EvaluateUntil(fresh, func() bool { return fresh.Status.State == v1alpha1.StateFlagged })
-	n.operate()
-	n.settled(quiet)
-	n.settled(fresh)
-	want := slices.Concat(happenings(number)[2:], happenings(quiet), happenings(fresh))
-	got := n.heard()
-	slices.Sort(want)
-	slices.Sort(got)
-	if !slices.Equal(got, want) || len(want) != 6 {
-		t.Errorf("it hears %q, not %q", got, want)
-	}
-}
-
-func TestAReasonThatIsAddedIsNotAskedForBefore(t *testing.T) {
-	n := newNotified(t)
-	n.receivers = n.receivers[2:]
-	n.receivers[0].Reasons = []v1alpha1.TransitionReason{v1alpha1.ReasonFlagged}
-	stop := n.operate()
-	number := n.Create("netcore")
-	n.Evaluate(number)
-	n.flag(number)
-	n.settled(number)
-	n.unflag(number)
-	stop()
-	n.FakeClock.Advance(time.Hour)
-	n.receivers[0].Reasons = nil
-	stop = n.operate()
-	n.flag(number)
-	n.settled(number)
-	want := []string{happenings(number)[1], happenings(number)[4], happenings(number)[5]}
-	if got := n.heard(); !slices.Equal(got, want) {
-		t.Errorf("it hears %q, not %q", got, want)
-	}
-	stop()
-
-	// A receiver that goes leaves nothing behind once another is written.
-	n.receivers[0].Name = "another"
-	n.operate()
-	n.unflag(number)
-	n.settled(number)
-	if len(number.Status.Notifications) != 1 || number.Status.Notifications[0].Receiver != "another" {
-		t.Errorf("the notifications are %+v", number.Status.Notifications)
-	}
-}
-
-// More happens while the receiver is away than the history holds.
-func TestWhatLeftTheHistoryIsSaidToBeMissed(t *testing.T) {
-	n := newNotified(t)
-	stop := n.operate()
-	number := n.Create("netcore")
-	n.Evaluate(number)
-	n.flag(number)
-	n.settled(number)
-	stop()
-	for range 6 {
-		n.unflag(number)
-		n.flag(number)
-	}
-	if number.Status.Transitions != 26 || len(number.Status.History) != 20 {
-		t.Fatalf("%d transitions, %d of them in the history", number.Status.Transitions, len(number.Status.History))
-	}
-	n.operate()
-	n.settled(number)
-	want := slices.Concat([]string{number.Name + "/1 QualityChanged", number.Name + "/2 Flagged", number.Name + " missed 4"}, happenings(number))
-	if got := n.heard(); !slices.Equal(got, want) {
-		t.Errorf("it hears %q, not %q", got, want)
-	}
-	if mails := n.mail.Mails(); len(mails) != 2 || !strings.Contains(mails[1].Content, "Up to 4 transitions were missed") {
-		t.Errorf("the mails are %+v", mails)
-	}
-}
-
-// What a receiver does not ask for is never taken for missed, and costs a write for every tenth only.
-func TestWhatIsNotAskedForIsNotMissed(t *testing.T) {
-	n := newNotified(t)
-	n.receivers = n.receivers[2:]
-	n.receivers[0].Reasons = []v1alpha1.TransitionReason{v1alpha1.ReasonRestricted}
-	n.operate()
-	number := n.Create("netcore")
-	n.Evaluate(number)
-	writes := map[int64]bool{}
-	for range 8 {
-		n.flag(number)
-		n.unflag(number)
-		time.Sleep(100 * time.Millisecond)
-		n.Must(n.Direct.Get(n.Ctx, client.ObjectKeyFromObject(number), number))
-		for _, p := range number.Status.Notifications {
-			writes[*p.Transitions] = true
-		}
-	}
-	n.soon("what passed is written down", func() bool {
-		n.Must(n.Direct.Get(n.Ctx, client.ObjectKeyFromObject(number), number))
-		return len(number.Status.Notifications) == 1 && *number.Status.Notifications[0].Transitions > 32-10
-	})
-	if len(n.heard()) != 0 || number.Status.Transitions != 32 || len(writes) > 3 {
-		t.Errorf("of %d transitions it hears %q, written down at %v", number.Status.Transitions, n.heard(), writes)
 	}
 }
 
