@@ -13,7 +13,8 @@ import (
 )
 
 // Replay implements journal.Journal: it reads up to what is the last message when it begins. It returns ErrGap if the log does not reach
-// back to the position any more.
+// back to the position any more, and ErrDiffers if the last seal that can be compared is of something else. One before that may be of a process
+// that had read something else than the others, which have sealed since.
 func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Round) error) error {
 	j.mu.Lock()
 	start := j.log.last
@@ -31,7 +32,25 @@ func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Roun
 		return fmt.Errorf("%w: it begins at %d, and the newest snapshot is of %d", ErrGap, state.FirstSeq, after)
 	}
 	j.reader.last.Store(after)
-	return j.reader.read(j.life, state.LastSeq, j.take(call))
+	var differs error
+	take := j.take(call)
+	err = j.reader.read(j.life, state.LastSeq, func(m *message) error {
+		agreed := j.sealed.Load()
+		err := take(m)
+		if errors.Is(err, ErrDiffers) {
+			differs = err
+			j.note(m, false)
+			return nil
+		}
+		if j.sealed.Load() > agreed {
+			differs = nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return differs
 }
 
 // state is how the log is now.

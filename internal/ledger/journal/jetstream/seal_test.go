@@ -2,10 +2,12 @@ package jetstream
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/ledger/journal"
 )
 
@@ -60,6 +62,29 @@ func TestASealThatDiffersEndsIt(t *testing.T) {
 				t.Errorf("the other one ends with %v", err)
 			}
 		})
+	}
+}
+
+// A start goes by the last seal. Where that is of something else than the log has, something was lost that nobody remembers; where others have sealed
+// since, it was of a process that had read something else.
+func TestAStartGoesByTheLastSeal(t *testing.T) {
+	o := onServer()
+	right, wrong := openTest(t, o), openTest(t, o)
+	start(t, right)
+	start(t, wrong)
+	add(t, right, 1)
+	follow(t, wrong, 1)
+	wrong.log.last.digest[0]++
+	must(t, wrong.Seal(t.Context()))
+	late := openTest(t, o)
+	if err := late.Replay(0, func(uint64, *counts.Round) error { return nil }); !errors.Is(err, ErrDiffers) {
+		t.Errorf("a start after a seal of something else: %v", err)
+	}
+	if err := failure(t, right); !errors.Is(err, ErrDiffers) { // it seals
+		t.Errorf("the other one ends with %v", err)
+	}
+	if _, batches := start(t, openTest(t, o)); !slices.Equal(batches, []uint64{1}) {
+		t.Errorf("a start after that reads the rounds %v", batches)
 	}
 }
 
