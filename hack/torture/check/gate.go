@@ -67,6 +67,9 @@ type Message struct {
 	Posting, Posted Instant
 }
 
+// ended is the answer to a request that is repeated, whose reservation has ended before anyone was told of it.
+const ended = "Ended"
+
 const (
 	// unknownFor is how long a reservation counts on whose outcome is not known, in seconds.
 	unknownFor = 24 * hour
@@ -223,7 +226,10 @@ func (g *Gate) Problems() (all []string) {
 		if r.Granted {
 			all = append(all, g.over(r.Answered.Real)...)
 		}
-		if kept := g.Guaranteed[r.Budget]; r.Reason != "" && kept > 0 {
+		switch kept := g.Guaranteed[r.Budget]; {
+		case r.Reason == ended && !r.Unclear:
+			all = append(all, fmt.Sprintf("at %s a reservation has ended that nobody was granted", r.Answered.Real))
+		case r.Reason != "" && r.Reason != ended && kept > 0:
 			if n := g.possible(r); n < kept {
 				all = append(all, fmt.Sprintf("at %s a user is refused for %s, and at most %d of %d places that are guaranteed to %s are taken", r.Answered.Real, r.Reason, n, kept, r.Budget))
 			}

@@ -154,6 +154,17 @@ func TestWhatIsGuaranteed(t *testing.T) {
 }
 
 // What was granted is known while it holds a place, and until its time to send has ended.
+// A request that got no answer may have been granted, and that may have ended before it was repeated. Nothing else ends without a grant.
+func TestOnlyWhatMayHaveBeenGrantedHasEnded(t *testing.T) {
+	for unclear, want := range map[bool][]string{true: nil, false: {"at 1s a reservation has ended that nobody was granted"}} {
+		s := newStory()
+		r := &Reservation{User: "a", Budget: "kept", TTL: 600, Asked: instant(0), AskedLast: instant(0), Unclear: unclear}
+		s.Ask(r)
+		s.Change(instant(1), func() { r.Answered, r.Reason = instant(1), "Ended" })
+		s.expect(t, fmt.Sprintf("a request with an attempt that got no answer: %t", unclear), want...)
+	}
+}
+
 func TestNoReservationIsForgotten(t *testing.T) {
 	s := newStory(release)
 	missing := func(r *Reservation, second int64) { s.Change(instant(second), func() { r.Missing = instant(second) }) }
