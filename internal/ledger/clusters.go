@@ -11,8 +11,12 @@ import (
 // Pools and templates belong to this process's cluster, and have its name in the log (see counts.OfCluster): in what is set and asked here, and in
 // what is answered, they have their own.
 
-// Unreserved is the answer to a Reserve that cannot be decided now, see counts.View.
+// Unreserved is the answer to a Reserve that cannot be decided now, see counts.View. Where the clock here is behind that of a shared journal, now is
+// log time: a service window is open by both.
 func (l *Ledger) Unreserved(o *counts.Operation, now time.Time) counts.Decision {
+	if l.replica != nil && now.Before(l.logTime()) {
+		now = l.logTime()
+	}
 	return l.View.Unreserved(&l.inLog([]counts.Operation{*o})[0], now)
 }
 

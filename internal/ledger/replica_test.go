@@ -242,6 +242,45 @@ func TestAClockThatIsSetWrongIsNotBelieved(t *testing.T) {
 	}
 }
 
+// Where the clock of a replica is behind, a service window that has closed by the log is not open for what is sent without a reservation.
+func TestAWindowIsOpenByTheLogToo(t *testing.T) {
+	log := memory.NewLog()
+	rules := testingclock.NewFakePassiveClock(begin)
+	log.Stamp = rules.Now
+	l, err := ledger.Open(log.Open(), ledger.Options{Clock: testingclock.NewFakeClock(begin), Rules: rules})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if err := l.Lead(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Configure(counts.Settings{
+		Senders: []counts.SenderSetting{{Number: number}},
+		Limits:  []counts.LimitSetting{{Subject: number, Limit: 9, Measure: v1alpha1.MeasureUniqueUsers, Window: 24 * time.Hour}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	wrote := counts.Batch{Entries: []counts.Entry{{Number: number, Kind: counts.Received, User: 1, At: begin.Unix()}}}
+	if _, err := l.Append(t.Context(), wrote, begin); err != nil {
+		t.Fatal(err)
+	}
+	closed := begin.Add(24 * time.Hour)
+	before := closed.Add(-time.Hour)
+	for _, test := range []struct {
+		log  time.Time
+		want counts.ReservationState
+	}{{begin, counts.Unreserved}, {closed, counts.Refused}} {
+		rules.SetTime(test.log)
+		if err := l.CatchUp(t.Context(), test.log); err != nil { // which moves log time
+			t.Fatal(err)
+		}
+		if d := l.Unreserved(&counts.Operation{Kind: counts.Reserve, Number: number, User: 1, TTL: 60}, before); d.State != test.want {
+			t.Errorf("with log time at %s, an hour before the window closes it is %s", test.log, d.State)
+		}
+	}
+}
+
 // countedLog counts the snapshots that are saved.
 type countedLog struct {
 	journal.Shared
