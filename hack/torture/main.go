@@ -82,7 +82,7 @@ type torture struct {
 
 	at       int  // the round, from 1
 	leads    bool // the operator may lead
-	troubled bool // something may make the operator end by itself in this round
+	troubled bool // a fault may make the operator end by itself in this round
 
 	mu     sync.Mutex
 	counts map[string]int
@@ -125,6 +125,7 @@ func run(ctx context.Context, o options) (err error) {
 	for t.at = first; t.at <= last; t.at++ {
 		began := real.Now()
 		t.troubled = false
+		t.proxy.late.Store(false)
 		if (t.at-1)%perEpoch == 0 {
 			if e != nil {
 				if err := e.end(ctx); err != nil {
@@ -252,6 +253,9 @@ func (e *epoch) happened() (n int) {
 	}
 	return n
 }
+
+// mayEnd says whether something may make the operator end by itself in this round.
+func (t *torture) mayEnd() bool { return t.troubled || t.proxy.late.Load() }
 
 // suffer says how long was waited during the fault before, and that another one begins; empty for none.
 func (t *torture) suffer(fault string) {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/util/cert"
@@ -23,6 +24,7 @@ import (
 type proxy struct {
 	address string
 	server  *http.Server
+	late    atomic.Bool // the API server took longer than lateAfter to answer a request for a lease, while nothing disturbed it
 
 	mu          sync.Mutex
 	disturbance disturbance
@@ -38,6 +40,9 @@ type disturbance struct {
 	failed    float64 // are answered with 5xx, and never arrive
 	lost      float64 // are done, and answered with 5xx or not at all
 }
+
+// lateAfter is less than a replica waits for an answer about its lease, 2 s. Where the machine is so busy, a leader may lose its lease, and end.
+const lateAfter = 1500 * time.Millisecond
 
 func startProxy(to *rig.ControlPlane) (*proxy, error) {
 	target, err := url.Parse(to.URL())
@@ -111,7 +116,11 @@ func (p *proxy) serve(pass http.Handler, w http.ResponseWriter, r *http.Request)
 	watch := r.URL.Query().Get("watch") != ""
 	switch what := p.next(r.Method == http.MethodPatch && strings.HasSuffix(r.URL.Path, "/status")); what {
 	case "":
+		began := real.Now()
 		pass.ServeHTTP(w, r)
+		if strings.Contains(r.URL.Path, "/leases/") && real.Since(began) > lateAfter {
+			p.late.Store(true)
+		}
 	case "paused":
 		for p.isPaused() {
 			select {

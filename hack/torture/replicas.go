@@ -43,7 +43,7 @@ func (e *epoch) replicaOf(ctx context.Context, random *rand.Rand, do func(*rig.O
 	if err := do(all[random.IntN(len(all))]); err != nil {
 		return err
 	}
-	return e.op.Ready(ctx)
+	return e.ready(ctx)
 }
 
 // leadingReplica waits until a replica leads, other than one.
@@ -89,7 +89,7 @@ func replicasRestarted(ctx context.Context, e *epoch, _ *rand.Rand) error {
 		if err := one.Stop(time.Minute); err != nil {
 			return failure(err.Error())
 		}
-		if err := errors.Join(e.op.run(one), e.op.Ready(ctx)); err != nil {
+		if err := errors.Join(e.op.run(one), e.ready(ctx)); err != nil {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func leaderKilled(ctx context.Context, e *epoch, _ *rand.Rand) error {
 	if _, err := e.successor(ctx, old); err != nil {
 		return err
 	}
-	return errors.Join(e.op.run(old), e.op.Ready(ctx))
+	return errors.Join(e.op.run(old), e.ready(ctx))
 }
 
 // successor waits until another replica leads, and says how long that took.
@@ -163,8 +163,8 @@ func (e *epoch) replaced(ctx context.Context, random *rand.Rand, happens func(ol
 	if old.Code() == 0 {
 		return failure("a replica that lost its lease ended with code 0")
 	}
-	if !leader.Alive() {
+	if !leader.Alive() && !e.mayEnd() {
 		return failure("the replica that leads has ended too")
 	}
-	return errors.Join(e.op.run(old), e.op.Ready(ctx))
+	return errors.Join(e.op.run(old), e.ready(ctx))
 }

@@ -175,7 +175,7 @@ func (e *epoch) during(ctx context.Context, faults []fault, part func(fault) fun
 				return
 			case <-time.After(20 * time.Millisecond):
 			}
-			if err := e.revive(ctx, faults); err != nil {
+			if err := e.revive(ctx); err != nil {
 				cancel(err)
 				return
 			}
@@ -192,8 +192,8 @@ func (e *epoch) during(ctx context.Context, faults []fault, part func(fault) fun
 	return err
 }
 
-// revive restarts the operator after it ended by itself, as the kubelet would. Only some faults may make it end.
-func (e *epoch) revive(ctx context.Context, faults []fault) error {
+// revive restarts the operator after it ended by itself, as the kubelet would.
+func (e *epoch) revive(ctx context.Context) error {
 	if !e.processMu.TryLock() {
 		return nil
 	}
@@ -201,11 +201,7 @@ func (e *epoch) revive(ctx context.Context, faults []fault) error {
 	if e.op.Alive() {
 		return nil
 	}
-	ends := false
-	for _, f := range faults {
-		ends = ends || f.ends
-	}
-	if !ends {
+	if !e.mayEnd() {
 		return failure(fmt.Sprintf("the operator ended by itself, with code %d", e.op.Code()))
 	}
 	e.say("the operator ended by itself, with code %d, and is started again", e.op.Code())
@@ -261,7 +257,7 @@ func (e *epoch) startAt(ctx context.Context, origin time.Time, blocked bool, spe
 // ready waits until the operator takes webhooks. Where it may end by itself it may do so before that.
 func (e *epoch) ready(ctx context.Context) error {
 	err := e.op.Ready(ctx)
-	if errors.Is(err, rig.ErrEnded) && e.troubled {
+	if errors.Is(err, rig.ErrEnded) && e.mayEnd() {
 		return nil // once more, by revive
 	}
 	if errors.Is(err, rig.ErrEnded) {
@@ -280,7 +276,7 @@ func (e *epoch) settle(ctx context.Context, until time.Time) error {
 		switch {
 		case !e.op.Alive():
 			err = failure(fmt.Sprintf("the operator ended by itself, with code %d", e.op.Code()))
-			if e.troubled {
+			if e.mayEnd() {
 				err = e.again(ctx)
 			}
 		case !slow && e.op.now().After(e.traffic.last.Add(lastCall-time.Hour)):
