@@ -5,12 +5,14 @@ import (
 	"os"
 	"testing"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
+	"numberfleet.dev/numberfleet/hack/rig/apiserver"
 	"numberfleet.dev/numberfleet/internal/dashboard/dashboardtest"
 )
 
@@ -31,6 +33,10 @@ func reader(t *testing.T, namespace string) *rest.Config {
 			{APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: []string{"phonenumbers"}, Verbs: []string{"get", "list", "watch"}}}},
 		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "reader"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "reader"},
 			Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name}}})
+	may := authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "list", Group: v1alpha1.GroupVersion.Group, Resource: "phonenumbers"}
+	if err := apiserver.Permits(t.Context(), cluster.Admin, name, may); err != nil {
+		t.Fatal(err)
+	}
 	return user.Config()
 }
 

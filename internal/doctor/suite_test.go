@@ -45,6 +45,7 @@ type hospital struct {
 	env    *envtest.Environment
 	config *rest.Config
 	api    client.Client
+	led    time.Time // when the lease was renewed last
 }
 
 func newHospital(t *testing.T) *hospital {
@@ -146,8 +147,9 @@ func (h *hospital) run() {
 // lead renews the lease, as a replica that leads does all the time.
 func (h *hospital) lead() {
 	h.Helper()
+	h.led = clock.RealClock{}.Now()
 	lease := get[coordinationv1.Lease](h, config.LeaseName)
-	lease.Spec = coordinationv1.LeaseSpec{HolderIdentity: new("manager"), RenewTime: new(metav1.NewMicroTime(clock.RealClock{}.Now()))}
+	lease.Spec = coordinationv1.LeaseSpec{HolderIdentity: new("manager"), RenewTime: new(metav1.NewMicroTime(h.led))}
 	h.must(h.api.Update(h.ctx, lease))
 }
 
@@ -231,25 +233,24 @@ func (h *hospital) add(object client.Object) {
 	h.Cleanup(func() { h.must(h.api.Delete(h.ctx, object)) })
 }
 
-// options are those of an administrator, now.
+// options are those of an administrator, as long as the lease is new.
 func (h *hospital) options() doctor.Options {
-	return doctor.Options{API: h.api, OperatorNamespace: system, Home: "default", Now: clock.RealClock{}.Now(), Version: "dev",
-		ServerTime: func(context.Context) (time.Time, error) { return clock.RealClock{}.Now(), nil }}
+	return doctor.Options{API: h.api, OperatorNamespace: system, Home: "default", Now: h.led, Version: "dev",
+		ServerTime: func(context.Context) (time.Time, error) { return h.led, nil }}
 }
 
 // examineUntil examines until what is found is as expected.
 func (h *hospital) examineUntil(o doctor.Options, expected func(*doctor.Report) bool) *doctor.Report {
 	h.Helper()
 	var report *doctor.Report
-	for range 100 {
+	found := rig.Eventually(h.ctx, func() bool {
 		report = h.examine(o)
-		if expected(report) {
-			return report
-		}
-		time.Sleep(100 * time.Millisecond)
+		return expected(report)
+	})
+	if !found {
+		h.Fatalf("%d checks find %+v", len(report.Checks), report.Findings)
 	}
-	h.Fatalf("found is %+v", report.Findings)
-	return nil
+	return report
 }
 
 func (h *hospital) examine(o doctor.Options) *doctor.Report {

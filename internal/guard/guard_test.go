@@ -44,7 +44,7 @@ func TestAMessageIsReservedForwardedAndConfirmed(t *testing.T) {
 		if got := s.gate.requests[i]; !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s %s: got %+v", test.path, test.body, got)
 		}
-		if settled := s.gate.became(t, 1); settled[i] != fmt.Sprintf("confirm %d %s", i+1, id) {
+		if settled := s.gate.became(1); settled[i] != fmt.Sprintf("confirm %d %s", i+1, id) {
 			t.Errorf("%s %s: got %q", test.path, test.body, settled)
 		}
 		if call := s.sent()[i]; call.Body != test.body || call.Token != token {
@@ -97,7 +97,7 @@ func TestWhatMetaAnswersSaysWhatBecomesOfAPlace(t *testing.T) {
 				want = nil
 				_ = s.stop() // what is under way ends
 			} else {
-				s.gate.became(t, 1)
+				s.gate.became(1)
 			}
 			if !slices.Equal(s.gate.settled, want) {
 				t.Errorf("got %q", s.gate.settled)
@@ -121,7 +121,7 @@ func TestAPlaceIsGivenBackWhereMetaCannotBeReached(t *testing.T) {
 	if r := s.refusalOf(body); res.StatusCode != http.StatusBadGateway || r.Error.Code != 131016 || !strings.HasPrefix(r.Error.ErrorData.Details, "Unreachable: ") {
 		t.Errorf("HTTP %d %s", res.StatusCode, body)
 	}
-	if got := s.gate.became(t, 1); !slices.Equal(got, []string{"release 1"}) {
+	if got := s.gate.became(1); !slices.Equal(got, []string{"release 1"}) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -130,7 +130,7 @@ func TestAPlaceIsGivenBackWhereMetaCannotBeReached(t *testing.T) {
 func TestARefusalIsInMetasWords(t *testing.T) {
 	s := newStand(t)
 	s.send(text) // now Meta's token is known
-	s.gate.became(t, 1)
+	s.gate.became(1)
 	for reason, want := range map[v1alpha1.RoomReason]struct {
 		status int
 		code   int64
@@ -181,7 +181,7 @@ func TestWhatIsFreeIsNotSettled(t *testing.T) {
 		if res, body := s.send(text); res.StatusCode != http.StatusOK {
 			t.Errorf("%s: HTTP %d %s", test.why, res.StatusCode, body)
 		}
-		if got := s.gate.became(t, test.want); len(got) != test.want {
+		if got := s.gate.became(test.want); len(got) != test.want {
 			t.Errorf("%s: got %q", test.why, got)
 		}
 	}

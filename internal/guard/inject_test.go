@@ -55,7 +55,7 @@ func TestMetasTokenIsAdded(t *testing.T) {
 	if res.StatusCode != http.StatusOK || strings.Contains(body, token) {
 		t.Errorf("HTTP %d %s", res.StatusCode, body)
 	}
-	s.gate.became(t, 1)
+	s.gate.became(1)
 	call := s.sent()[0]
 	if call.Token != token || call.Query != "appsecret_proof="+graph.Proof(token, "hunter2")+"&debug=all" || call.Body != text {
 		t.Errorf("Meta got %+v", call)

@@ -42,7 +42,7 @@ func TestMetasThrottlingBecomesAPause(t *testing.T) {
 			s := newStand(t)
 			s.meta.AddToken("another")
 			s.send(messageTo("15557770009")) // now Meta's token is known
-			s.gate.became(t, 1)
+			s.gate.became(1)
 			test.fault.Path, test.fault.Times = "1001/messages", 1
 			passes := func(path, body, token string) bool {
 				t.Helper()
@@ -59,7 +59,7 @@ func TestMetasThrottlingBecomesAPause(t *testing.T) {
 				if res, body := s.send(text); res.StatusCode != http.StatusBadRequest || !strings.Contains(body, `"code":`+test.code) {
 					t.Fatalf("HTTP %d %s", res.StatusCode, body)
 				}
-				s.gate.became(t, 1)
+				s.gate.became(1)
 				asked := len(s.sent())
 				res, body := s.send(text)
 				if r := s.refusalOf(body); res.StatusCode != http.StatusTooManyRequests || r.Error.Code != 130429 || !strings.HasPrefix(r.Error.ErrorData.Details, "Throttled: ") ||

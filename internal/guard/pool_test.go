@@ -45,7 +45,7 @@ func TestAMessageOfAPoolIsSentByTheNumberThatIsChosen(t *testing.T) {
 	if got, want := s.gate.requests[0], (gate.Request{Pool: "all.of-us", Namespace: "shop", User: "15557770000", Template: "sale", Language: "en_US", TTL: time.Minute}); !reflect.DeepEqual(got, want) {
 		t.Errorf("the gate was asked for %+v", got)
 	}
-	if settled := s.gate.became(t, 1); !strings.HasPrefix(settled[0], "confirm 7 wamid.") {
+	if settled := s.gate.became(1); !strings.HasPrefix(settled[0], "confirm 7 wamid.") {
 		t.Errorf("it became %q", settled)
 	}
 	if call := s.sent()[0]; call.Node != "1001" || call.Token != token || call.Body != template {
@@ -61,13 +61,13 @@ func TestAMessageOfAPoolThatIsNotSentGivesItsPlaceBack(t *testing.T) {
 		if res, body := s.do(http.MethodPost, ofPool, template, authorization("cluster-forwarder")); res.StatusCode != status {
 			t.Errorf("%d: HTTP %d %s", i, res.StatusCode, body)
 		}
-		if settled := s.gate.became(t, 1); settled[i] != "release 7" {
+		if settled := s.gate.became(1); settled[i] != "release 7" {
 			t.Errorf("%d: it became %q", i, settled)
 		}
 	}
 	sales.Spec.PhoneNumberID = ""
 	res, body := s.do(http.MethodPost, ofPool, template, authorization("cluster-forwarder"))
-	if res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "NotConfigured: ") || !strings.Contains(body, "spec.phoneNumberID") || s.gate.became(t, 1)[2] != "release 7" {
+	if res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "NotConfigured: ") || !strings.Contains(body, "spec.phoneNumberID") || s.gate.became(1)[2] != "release 7" {
 		t.Errorf("HTTP %d %s", res.StatusCode, body)
 	}
 }
@@ -105,7 +105,7 @@ func TestAMessageOfAPoolGoesOutByAnotherNumberWhereOneCannotSendIt(t *testing.T)
 					t.Errorf("HTTP %d %s %v", res.StatusCode, body, res.Header)
 				}
 			}
-			settled := s.gate.became(t, test.before+2)[test.before:]
+			settled := s.gate.became(test.before + 2)[test.before:]
 			if settled[0] != "release 1" || !strings.HasPrefix(settled[1], "confirm 2 wamid.") {
 				t.Errorf("they became %q", settled)
 			}

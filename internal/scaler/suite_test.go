@@ -186,6 +186,9 @@ func (f *fleet) serve(listener server.Listener, transport credentials.TransportC
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- serving.Serve(ctx, at) }()
+	for !f.clock.HasWaiters() { // until it hears of time that passes
+		time.Sleep(time.Millisecond)
+	}
 	connection, err := grpc.NewClient(at.Addr().String(), grpc.WithTransportCredentials(transport))
 	if err != nil {
 		f.t.Fatal(err)

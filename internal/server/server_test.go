@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/server"
 	"numberfleet.dev/numberfleet/internal/server/servertest"
 )
@@ -64,19 +65,21 @@ func TestAServerReceivesAndLetsRequestsFinish(t *testing.T) {
 }
 
 func TestASlowClientIsCutOff(t *testing.T) {
-	address, stop := servertest.Serve(t, &server.Server{Handler: echo(), Limits: server.Limits{ReadHeader: 100 * time.Millisecond, Read: 200 * time.Millisecond}})
-	defer func() { _ = stop() }()
-	for name, test := range map[string]struct{ sent, answer string }{
-		"in the headers": {"POST / HTTP/1.1\r\nHost: x\r\n", ""},
-		"in the body":    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", "HTTP/1.1 408 Request Timeout"},
+	for name, test := range map[string]struct {
+		limits       server.Limits
+		sent, answer string
+	}{
+		"in the headers": {server.Limits{ReadHeader: 100 * time.Millisecond}, "POST / HTTP/1.1\r\nHost: x\r\n", ""},
+		"in the body":    {server.Limits{Read: 100 * time.Millisecond}, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", "HTTP/1.1 408 Request Timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			address, stop := servertest.Serve(t, &server.Server{Handler: echo(), Limits: test.limits})
+			defer func() { _ = stop() }()
 			c, err := net.Dial("tcp", address)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = c.Close() }()
-			defer time.AfterFunc(10*time.Second, func() { _ = c.Close() }).Stop()
 			if _, err := io.WriteString(c, test.sent); err != nil {
 				t.Fatal(err)
 			}
@@ -121,13 +124,9 @@ func TestACertificateIsReplacedWithoutARestart(t *testing.T) {
 	}
 	time.Sleep(50 * time.Millisecond) // for the watch to begin
 	servertest.Certify(t, dir, 2)
-	for range 500 {
-		if serial() == "2" {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	if !rig.Eventually(t.Context(), func() bool { return serial() == "2" }) {
+		t.Error("the new certificate is not served")
 	}
-	t.Error("the new certificate is not served")
 }
 
 func TestTLSIsOfToday(t *testing.T) {
@@ -210,12 +209,7 @@ func TestAServerWaitsForItsCertificate(t *testing.T) {
 	case <-time.After(50 * time.Millisecond):
 	}
 	servertest.Certify(t, listener.CertDir, 1)
-	select {
-	case err := <-listening:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("it does not see its certificate")
+	if err := <-listening; err != nil {
+		t.Error(err)
 	}
 }

@@ -473,11 +473,17 @@ func TestEventsAreMeasured(t *testing.T) {
 
 func TestASlowOrCutOffSenderOfEventsIsRefused(t *testing.T) {
 	f := newFixture(t)
-	address, stop := servertest.Serve(t, &server.Server{Handler: f, Listener: server.Listener{Tokens: true}, Limits: server.Limits{Read: 300 * time.Millisecond}})
-	defer func() { _ = stop() }()
 	good := occurred("1", 0, cloudevents.MessageDelivered, toUser+`,"messageID":"m1"`) + "\n"
 	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t0ken\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", Path, linesType, 2*len(good))
-	for name, end := range map[string]func(*net.TCPConn) error{"slow": nil, "cut off": (*net.TCPConn).CloseWrite} {
+	for name, test := range map[string]struct {
+		limits server.Limits
+		end    func(*net.TCPConn) error
+		want   string
+	}{
+		"slow":    {server.Limits{Read: 300 * time.Millisecond}, func(*net.TCPConn) error { return nil }, "HTTP/1.1 408 "},
+		"cut off": {server.Limits{}, (*net.TCPConn).CloseWrite, "HTTP/1.1 400 "},
+	} {
+		address, stop := servertest.Serve(t, &server.Server{Handler: f, Listener: server.Listener{Tokens: true}, Limits: test.limits})
 		c, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
@@ -485,18 +491,14 @@ func TestASlowOrCutOffSenderOfEventsIsRefused(t *testing.T) {
 		if _, err := io.WriteString(c, head+good); err != nil {
 			t.Fatal(err)
 		}
-		want := "HTTP/1.1 408 "
-		if end != nil {
-			want = "HTTP/1.1 400 "
-			if err := end(c.(*net.TCPConn)); err != nil {
-				t.Fatal(err)
-			}
+		if err := test.end(c.(*net.TCPConn)); err != nil {
+			t.Fatal(err)
 		}
 		answer, err := io.ReadAll(c)
-		if err != nil || !strings.HasPrefix(string(answer), want) {
+		if err != nil || !strings.HasPrefix(string(answer), test.want) {
 			t.Errorf("%s: got %q, %v", name, answer, err)
 		}
-		_ = c.Close()
+		_, _ = c.Close(), stop()
 	}
 	if used(f.book, number, v1alpha1.MeasureMessages) != 0 {
 		t.Error("half a request was stored")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +24,7 @@ import (
 	"k8s.io/client-go/util/keyutil"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
+	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/hack/rig/apiserver"
 	"numberfleet.dev/numberfleet/internal/cloudevents"
@@ -78,6 +80,13 @@ func TestAccessOfARealCluster(t *testing.T) {
 	}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	permits := func(user string, what authorizationv1.ResourceAttributes) {
+		t.Helper()
+		if err := apiserver.Permits(ctx, admin, user, what); err != nil {
+			t.Fatal(err)
+		}
+	}
+	permits("operator", authorizationv1.ResourceAttributes{Verb: "create", Group: authenticationv1.GroupName, Resource: "tokenreviews"})
 
 	// Accounts of the namespace shop, and their tokens for an audience.
 	account := func(name string) rbacv1.Subject {
@@ -109,6 +118,9 @@ func TestAccessOfARealCluster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		permits("system:serviceaccount:shop:"+who.Name, authorizationv1.ResourceAttributes{
+			Namespace: namespace, Verb: "create", Group: v1alpha1.GroupVersion.Group, Resource: "phonenumbers", Subresource: "events",
+		})
 	}
 	bind("shop", account("forwarder"))
 	bind("", account("platform"))

@@ -46,11 +46,10 @@ func dial(t *testing.T, address string) net.Conn {
 	return c
 }
 
-// converse sends bytes and returns all that comes back until the server hangs up; half a minute is too long.
+// converse sends bytes and returns all that comes back until the server hangs up.
 func converse(t *testing.T, address, sent string) string {
 	t.Helper()
 	c := dial(t, address)
-	defer time.AfterFunc(30*time.Second, func() { _ = c.Close() }).Stop()
 	go func() { _, _ = io.WriteString(c, sent) }() // the server may hang up before its end
 	answer, _ := io.ReadAll(c)
 	return string(answer)
@@ -146,7 +145,9 @@ func TestAReplayChangesNothing(t *testing.T) {
 }
 
 func TestABodyThatIsNotWhatItSaysIsRefused(t *testing.T) {
-	f, book, address := attacked(t, func(_ *fixture, s *server.Server) { s.Limits.Read = time.Second })
+	f, book, address := attacked(t, nil)
+	impatient, stop := servertest.Serve(t, &server.Server{Name: "the receiver", Log: f.log, Handler: f, Limits: server.Limits{Read: time.Second}})
+	t.Cleanup(func() { _ = stop() })
 	body := delivered(1)
 	right := signatureHeader + metatest.Sign(appSecret, body)
 	long := strings.Repeat(" ", MaxBody+1)
@@ -185,7 +186,11 @@ func TestABodyThatIsNotWhatItSaysIsRefused(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				answer := converse(t, address, test.sent)
+				to := address
+				if test.code == "408" { // else a slow machine would not send all of it in time
+					to = impatient
+				}
+				answer := converse(t, to, test.sent)
 				if _, after, _ := strings.Cut(answer, " "); !strings.HasPrefix(answer, "HTTP/1.") || !strings.HasPrefix(after, test.code) {
 					t.Errorf("got %.200q", answer)
 				}

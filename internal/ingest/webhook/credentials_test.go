@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-logr/logr"
 
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 	"numberfleet.dev/numberfleet/internal/secret"
@@ -68,13 +68,9 @@ func watch(t *testing.T, c *Credentials) {
 
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for range 500 {
-		if is() {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	if !rig.Eventually(t.Context(), is) {
+		t.Fatalf("not within %s: %s", rig.Patience, what)
 	}
-	t.Fatalf("not within 5 s: %s", what)
 }
 
 func TestASecretIsRotatedWithoutARestart(t *testing.T) {
