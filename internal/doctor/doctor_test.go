@@ -29,7 +29,7 @@ import (
 
 // Each check finds what it is for, on a real API server, and nothing while all is well.
 func TestDoctor(t *testing.T) {
-	h := newHospital(t) // without a Prometheus operator and a Gateway API
+	h := newHospital(t)             // without a Prometheus operator and a Gateway API
 	healthy := func(t *testing.T) { // the API server takes a moment until a kind is there again, or a right
 		t.Helper()
 		h.lead()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"k8s.io/utils/clock"
 )
 
 // ErrFenced is returned where a process that does not lead sets what only the leader may.
@@ -58,8 +60,7 @@ func (r *replica) isReplaced() {
 }
 
 // seal has the log sealed while the replica leads, and a snapshot taken.
-func (r *replica) seal() {
-	ticks := r.clock.NewTicker(sealEvery)
+func (r *replica) seal(ticks clock.Ticker) {
 	defer ticks.Stop()
 	saved := r.clock.Now()
 	for {

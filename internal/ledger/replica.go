@@ -89,10 +89,11 @@ func newReplica(l *Ledger, log journal.Shared, options Options) *replica {
 
 // start returns when the first own round was applied, and so all that was acknowledged before.
 func (r *replica) start() error {
-	r.ledger.background.Go(r.follow)
-	r.ledger.background.Go(r.propose)
-	r.ledger.background.Go(r.seal)
 	within := r.clock.After(openWithin)
+	beats, seals := r.clock.NewTicker(heartbeat/2), r.clock.NewTicker(sealEvery) // from now on, whenever it is that these begin to run
+	r.ledger.background.Go(r.follow)
+	r.ledger.background.Go(func() { r.propose(beats) })
+	r.ledger.background.Go(func() { r.seal(seals) })
 	first, err := r.submitAtOnce(r.newRound())
 	if err != nil {
 		return err
@@ -209,14 +210,13 @@ func (r *replica) wake() {
 }
 
 // propose proposes what waits, until the replica ends.
-func (r *replica) propose() {
-	beat := r.clock.NewTicker(heartbeat / 2)
-	defer beat.Stop()
+func (r *replica) propose(beats clock.Ticker) {
+	defer beats.Stop()
 	for {
 		select {
 		case <-r.stop.Done():
 			return
-		case <-beat.C():
+		case <-beats.C():
 		case <-r.ready:
 		}
 		for r.proposeNext() {

@@ -97,9 +97,9 @@ func TestSnapshotsAreTakenAsTheJournalGrows(t *testing.T) {
 	}
 }
 
-// soon waits until something is so, for half a second at most.
+// soon waits until something is so, for three seconds at most: twenty times are a minute.
 func soon(is func() bool) {
-	for range 500 {
+	for range 3000 {
 		if is() {
 			return
 		}

@@ -52,7 +52,10 @@ func Run(t *testing.T, empty func() Store) {
 		{"what is granted survives from when it is answered", grantsSurvive},
 		{"concurrent senders are answered as one after another", answersAreLinearizable},
 	} {
-		t.Run(test.promise, func(t *testing.T) { test.holds(t, empty) })
+		t.Run(test.promise, func(t *testing.T) {
+			t.Parallel()
+			test.holds(t, empty)
+		})
 	}
 }
 

@@ -34,7 +34,10 @@ func RunShared(t *testing.T, empty func() Store) {
 		{"an empty round is proposed only when no other was", heartbeatsFillGaps},
 		{"a ledger is closed during a round", closedDuringARound},
 	} {
-		t.Run(test.promise, func(t *testing.T) { test.holds(t, empty) })
+		t.Run(test.promise, func(t *testing.T) {
+			t.Parallel()
+			test.holds(t, empty)
+		})
 	}
 }
 

@@ -47,18 +47,15 @@ func newReplicas(t *testing.T, o Options, n int) *replicas {
 func lead(t *testing.T, l *ledger.Ledger) {
 	t.Helper()
 	must(t, l.Lead(t.Context()))
-	must(t, l.SetPortfolio(portfolio, []string{number}))
-	must(t, l.Configure(settings))
+	insist(t, func() error { return l.SetPortfolio(portfolio, []string{number}) })
+	insist(t, func() error { return l.Configure(settings) })
 }
 
 func (r *replicas) open(t *testing.T, o jetstream.Options) *ledger.Ledger {
 	t.Helper()
 	log, err := jetstream.Open(t.Context(), o)
 	must(t, err)
-	l, err := ledger.Open(log, ledger.Options{Secret: secret, Clock: hurried{}, Rules: clock.RealClock{}, Fatal: func(err error) { r.ended <- err }})
-	must(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	return l
+	return open(t, log, ledger.Options{Clock: hurried{}, Fatal: func(err error) { r.ended <- err }})
 }
 
 // hurried is a clock by which a log is sealed each second.
@@ -118,6 +115,7 @@ func (r *replicas) recovered(t *testing.T, reached, held int) {
 // The log of three replicas is deleted. Each keeps what it knows and answers nothing any more, and none starts on the log, though it could make
 // another one. A new log begins with what they knew: nothing that was acknowledged is lost, and what was held is held.
 func TestALogIsRecoveredFromItsReplicas(t *testing.T) {
+	t.Parallel()
 	o := options("", server.URL(), instance())
 	r := newReplicas(t, o, 3)
 	for i, l := range r.ledgers {

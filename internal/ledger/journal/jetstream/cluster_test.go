@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr/funcr"
 	"k8s.io/utils/clock"
 
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/hack/rig/nats"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 )
@@ -28,6 +29,7 @@ func newCluster(t *testing.T, o nats.Options) *nats.Cluster {
 
 // Servers that do not sync before they acknowledge get no log unless the options allow it, and the error says what to set.
 func TestServersThatMayLoseAreRefused(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nats.Options{DefaultSync: true})
 	o := Options{Servers: strings.Split(c.URL(), ","), Instance: "test", Fingerprint: "secret"}
 	_, err := Open(t.Context(), o)
@@ -46,6 +48,7 @@ func TestServersThatMayLoseAreRefused(t *testing.T) {
 
 // A process that starts while no server is there waits for one. It ends when it is told to.
 func TestAStartWaitsForAServer(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nats.Options{Nodes: 1, DefaultSync: true})
 	node := c.Nodes[0]
 	must(t, c.Stop())
@@ -74,6 +77,7 @@ func TestAStartWaitsForAServer(t *testing.T) {
 
 // Processes that start at once on servers that have no log yet make one log, whichever node each of them asks.
 func TestProcessesThatStartAtOnceMakeOneLog(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nats.Options{})
 	for _, instance := range []string{"a", "b"} {
 		created := make(chan time.Time, 6)
@@ -139,10 +143,11 @@ func (f *trace) follow(ctx context.Context, j *Journal) error {
 // Whatever happens to nodes, what was acknowledged is read by all, once and in one order; a process that starts meanwhile, and those
 // that sealed, agree. How long publishing and reading stood still is logged.
 func TestNothingIsLostWithANode(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nats.Options{})
 	o := Options{Servers: strings.Split(c.URL(), ","), Instance: "test", Fingerprint: "secret"}
 	stream := o.stream()
-	end := func(n *nats.Node) error { return n.Stop(time.Minute) }
+	end := func(n *nats.Node) error { return n.Stop(rig.Patience) }
 	kill := func(n *nats.Node) error { n.Kill(); return nil }
 	pause := func(n *nats.Node) error { n.Pause(); return nil }
 	again := func(n *nats.Node) error { return n.Start(t.Context()) }
@@ -253,6 +258,7 @@ func TestNothingIsLostWithANode(t *testing.T) {
 
 // A leader that is alone for some seconds, and behind, does not stop a process: it waits for a majority of the nodes.
 func TestALeaderThatIsAloneIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nats.Options{})
 	o := Options{Servers: strings.Split(c.URL(), ","), Instance: "test", Fingerprint: "secret"}
 	j := openTest(t, o)

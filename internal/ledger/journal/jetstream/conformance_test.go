@@ -16,9 +16,11 @@ func (s store) Open() (journal.Journal, error) { return Open(context.Background(
 func (s store) Crash(uint64) ledgertest.Store { return s }
 
 func TestJournal(t *testing.T) {
+	t.Parallel()
 	ledgertest.Run(t, func() ledgertest.Store { return store{onServer()} })
 }
 
 func TestLedgersThatShareAJournal(t *testing.T) {
+	t.Parallel()
 	ledgertest.RunShared(t, func() ledgertest.Store { return store{onServer()} })
 }

@@ -5,13 +5,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-logr/logr/funcr"
 
@@ -34,6 +33,7 @@ func loopback(t *testing.T, dir string) {
 // With a certificate of its own, and with the rights of config/nats/rights.conf alone, a process does all that it has to. Without the
 // certificate it is not let in.
 func TestLeastRights(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	loopback(t, dir)
 	servertest.Certify(t, dir, 7) // a client whose name is 7
@@ -55,13 +55,7 @@ func TestLeastRights(t *testing.T) {
 	o := onServer()
 	o.Servers, o.Instance = []string{"tls://" + addresses[0]}, "main"
 	o.CertificateAuthority = filepath.Join(dir, "server.crt")
-	for process.Alive() { // until it listens
-		if connection, err := net.Dial("tcp", addresses[0]); err == nil {
-			must(t, connection.Close())
-			break
-		}
-		sleep(t.Context(), 10*time.Millisecond)
-	}
+	must(t, process.Listens(t.Context(), addresses[0]))
 	if _, err := Open(t.Context(), o); err == nil {
 		t.Error("a process without a certificate is let in")
 	}
@@ -71,7 +65,11 @@ func TestLeastRights(t *testing.T) {
 		t.Error("a server is asked whose certificate is of another authority")
 	}
 	o.Certificate, o.Key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	o.Log = funcr.New(func(_, message string) { t.Errorf("it logs %s", message) }, funcr.Options{})
+	o.Log = funcr.New(func(_, message string) {
+		if strings.Contains(message, `"error"=`) { // not that it connects again, on a slow machine
+			t.Errorf("it logs %s", message)
+		}
+	}, funcr.Options{})
 	j := openTest(t, o)
 	start(t, j)
 	for i := range keptSnapshots + 1 {

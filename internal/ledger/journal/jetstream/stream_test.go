@@ -126,18 +126,23 @@ func TestIncompleteOptionsAreRefused(t *testing.T) {
 
 // A log that reaches back no further than to after the newest snapshot is not replayed.
 func TestALogThatForgotIsRefused(t *testing.T) {
+	t.Parallel()
 	o := onServer()
-	o.Retention = time.Second
 	j := openTest(t, o)
 	start(t, j)
 	add(t, j, 1, 2)
-	stream, err := client(t, server.URL()).Stream(t.Context(), o.stream())
+	js := client(t, server.URL())
+	forget := j.options.configuration()
+	forget.MaxAge = time.Second
+	stream, err := js.UpdateStream(t.Context(), forget)
 	must(t, err)
-	for first := uint64(1); first == 1; time.Sleep(50 * time.Millisecond) {
-		info, err := stream.Info(t.Context())
+	for stream.CachedInfo().State.FirstSeq == 1 {
+		sleep(t.Context(), 50*time.Millisecond)
+		_, err := stream.Info(t.Context())
 		must(t, err)
-		first = info.State.FirstSeq
 	}
+	_, err = js.UpdateStream(t.Context(), j.options.configuration())
+	must(t, err)
 	add(t, j, 3)
 	late := openTest(t, o)
 	if err := late.Replay(0, func(uint64, *counts.Round) error { return nil }); !errors.Is(err, ErrGap) {
