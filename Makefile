@@ -65,6 +65,7 @@ GOLANGCI_LINT ?= $(BIN)/golangci-lint
 PROMETHEUS ?= $(BIN)/prometheus
 PROMTOOL ?= $(BIN)/promtool
 NATS_SERVER ?= $(BIN)/nats-server
+S3_SERVER ?= $(BIN)/s3
 LAZYFS ?= $(BIN)/lazyfs
 NODE := $(addprefix $(BIN)/,containerd containerd-shim-runc-v2 ctr coredns kube-controller-manager kube-proxy kube-scheduler kubectl kubelet pause.tar)
 AUTOSCALING := $(BIN)/kube-controller-manager $(BIN)/keda-operator $(BIN)/keda-adapter
@@ -72,7 +73,7 @@ PROTOC_TOOLS := $(BIN)/protoc $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc
 
 # The modules of this repository besides the operator's own that verify-modules checks. Not hack/keda and hack/cosign: go mod tidy unpacks
 # gigabytes of sources for them, and nothing else that verify does needs those. Nor hack/chart/kinds, of which manifests alone are read.
-HACK_MODULES := hack/bench hack/containerd hack/controlplane hack/coredns hack/gitops hack/grafana hack/helm hack/image hack/lazyfs hack/nats hack/prometheus hack/release hack/tools hack/tools/golangci-lint
+HACK_MODULES := hack/bench hack/containerd hack/controlplane hack/coredns hack/gitops hack/grafana hack/helm hack/image hack/lazyfs hack/nats hack/prometheus hack/release hack/s3 hack/tools hack/tools/golangci-lint
 
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 1m
@@ -118,10 +119,10 @@ require-node: bin/node
 	@bin/node --check
 
 .PHONY: test
-test: require-cc bin/manager $(PROMETHEUS) $(PROMTOOL) $(NATS_SERVER) $(LAZYFS) $(HELM) ## Run all tests, with the race detector and a real API server, Prometheus, NATS and Helm.
+test: require-cc bin/manager $(PROMETHEUS) $(PROMTOOL) $(NATS_SERVER) $(S3_SERVER) $(LAZYFS) $(HELM) ## Run all tests, with the race detector and a real API server, Prometheus, NATS, S3 and Helm.
 	assets=$$(hack/controlplane/assets.sh) && \
 		export KUBEBUILDER_ASSETS=$$assets PROMETHEUS="$(abspath $(PROMETHEUS))" PROMTOOL="$(abspath $(PROMTOOL))" NATS_SERVER="$(abspath $(NATS_SERVER))" \
-			LAZYFS="$(abspath $(LAZYFS))" HELM="$(abspath $(HELM))" MANAGER="$(abspath bin/manager)" && \
+			S3_SERVER="$(abspath $(S3_SERVER))" LAZYFS="$(abspath $(LAZYFS))" HELM="$(abspath $(HELM))" MANAGER="$(abspath bin/manager)" && \
 		CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	go -C hack/bench test ./...
 	go -C hack/gitops test ./...
@@ -217,6 +218,7 @@ vet: ## Run go vet.
 	go -C hack/image vet ./...
 	go -C hack/release vet -tags signed ./...
 	go -C hack/lazyfs vet ./...
+	CGO_ENABLED=0 go -C hack/s3 vet -trimpath ./... # as the tool is built: nothing is compiled twice
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) $(BIN)/actionlint ## Run golangci-lint, with kube-api-linter on the API types, and actionlint on the workflows.
@@ -412,6 +414,10 @@ $(BIN)/promtool: hack/prometheus/go.mod
 
 $(BIN)/nats-server: hack/nats/go.mod
 	$(call tool,hack/nats,github.com/nats-io/nats-server/v2)
+
+$(BIN)/s3: hack/s3/go.mod hack/s3/main.go
+	@echo 'building an S3 server, once: this takes a minute or more'
+	$(call tool,hack/s3,.)
 
 $(BIN)/image: hack/image/go.mod $(wildcard hack/image/*.go)
 	$(call tool,hack/image,.)
