@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/config"
 	"numberfleet.dev/numberfleet/internal/degraded"
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/bucket"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/jetstream"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
@@ -57,11 +59,18 @@ func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) 
 	if options.Secret, err = p.config.Ledger.Log.Secret(); err != nil {
 		return nil, err
 	}
-	log, err := jetstream.Open(ctx, logOptions(p.config.Ledger.Log, options.Secret, p.clock, options.Log))
+	journal, err := logOptions(p.config.Ledger.Log, options.Secret, p.clock, options.Log)
+	if err != nil {
+		return nil, err
+	}
+	log, err := jetstream.Open(ctx, journal)
 	if err != nil {
 		return nil, err
 	}
 	measured := logmetrics.NewLog(log.Stats)
+	if backup := p.config.Ledger.Log.Backup; backup != nil {
+		options.SnapshotEvery, measured.BacksUp = backup.Every(), true
+	}
 	options.Clock, options.Rules, options.Applied, options.Cluster = clock.RealClock{}, p.clock, measured.ObserveAppend, p.config.Ledger.Log.Cluster
 	options.Skew = time.Duration(float64(mostSkew) * p.lapse.speed)
 	unsynced := ""
@@ -72,6 +81,7 @@ func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) 
 	if l, err = ledger.Open(log, options); err != nil {
 		return nil, err
 	}
+	go log.BackUp(ctx, l.Leads)
 	measured.Ledger, p.lease.log = l, l
 	return l, metrics.Registry.Register(measured)
 }
@@ -86,12 +96,25 @@ func (p *program) rulesClock(l *ledger.Ledger) scaledclock.Limited {
 }
 
 // logOptions are those of the log of a configuration.
-func logOptions(of *config.Log, secret [16]byte, clock *scaledclock.Clock, log logr.Logger) jetstream.Options {
-	return jetstream.Options{
+func logOptions(of *config.Log, secret [16]byte, clock *scaledclock.Clock, log logr.Logger) (jetstream.Options, error) {
+	o := jetstream.Options{
 		Servers: of.Servers, Instance: of.Instance, Fingerprint: counts.NewHasher(secret).Fingerprint(),
 		Credentials: of.CredentialsFile, CertificateAuthority: of.CAFile, Certificate: of.CertificateFile, Key: of.KeyFile,
 		Replicas: of.Replicas, Retention: of.Retention(), AllowUnsynced: !*of.RequireSync, Time: clock.At, Log: log,
 	}
+	if of.Backup == nil {
+		return o, nil
+	}
+	var err error
+	o.Backup, err = bucket.Open(bucket.Options{
+		Name: of.Backup.Bucket, Prefix: of.Backup.Prefix, Endpoint: of.Backup.Endpoint, Region: of.Backup.Region, PathStyle: *of.Backup.PathStyle,
+		CertificateAuthority: of.Backup.CAFile, AccessKeyID: of.Backup.AccessKeyIDFile, SecretAccessKey: of.Backup.SecretAccessKeyFile,
+		Encryption: bucket.Encryption(of.Backup.Encryption), KMSKeyID: of.Backup.KMSKeyID,
+	})
+	if err != nil {
+		return o, fmt.Errorf("ledger.log.backup: %w", err)
+	}
+	return o, nil
 }
 
 // presence says since when the operator is here to receive: the log does where one is shared, and else a file, in which running notes it.

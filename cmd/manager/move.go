@@ -20,10 +20,10 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/move"
 )
 
-// ledgerCommand has the commands that move a ledger between the folder of one replica and the log of several, or recover it.
+// ledgerCommand has the commands that move a ledger between the folder of one replica and the log of several, or bring it back.
 func ledgerCommand(f *flags) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "ledger", Short: "Move the ledger between a folder and a log, or recover it",
+		Use: "ledger", Short: "Move the ledger between a folder and a log, or bring it back",
 		// A Job that misspells its command fails.
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -65,12 +65,22 @@ func ledgerCommand(f *flags) *cobra.Command {
 		},
 	}
 	recovery.Flags().StringVar(&from, "from-instance", "main", "Instance of the log that lost something.")
-	for _, c := range []*cobra.Command{into, out, recovery} {
+	var gone string
+	restore := &cobra.Command{
+		Use: "restore", Short: "Begin the log of the configuration with the newest snapshot in the bucket of one that is gone", Args: cobra.NoArgs,
+		Long: "Begin the log of the configuration, which must be a new one, with the newest snapshot in ledger.log.backup of a log that is gone. What came " +
+			"after that snapshot is lost. If the command is interrupted, run it again.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return moveLedger(cmd.Context(), f, func(ctx context.Context, o move.Options) (ledger.Copied, error) { return move.Restore(ctx, o, gone) })
+		},
+	}
+	restore.Flags().StringVar(&gone, "from-instance", "main", "Instance of the log that is gone; a new one may have the same.")
+	for _, c := range []*cobra.Command{into, out, recovery, restore} {
 		for _, name := range []string{"config", "time-lapse-speed", "time-lapse-anchor", "time-lapse-origin"} {
 			c.Flags().AddGoFlag(flag.Lookup(name))
 		}
 	}
-	cmd.AddCommand(secret, into, out, recovery)
+	cmd.AddCommand(secret, into, out, recovery, restore)
 	return cmd
 }
 
@@ -109,7 +119,10 @@ func moveLedger(ctx context.Context, f *flags, way func(context.Context, move.Op
 		return err
 	}
 	log := ctrl.Log.WithName("ledger")
-	o.Store, o.Log = pebble.Options{Log: log}, logOptions(configuration.Ledger.Log, o.Secret, rules, log)
+	o.Store.Log = log
+	if o.Log, err = logOptions(configuration.Ledger.Log, o.Secret, rules, log); err != nil {
+		return err
+	}
 	moved, err := way(ctx, o)
 	if errors.Is(err, move.ErrDone) {
 		log.Info("There is nothing to do", "reason", err.Error())

@@ -59,6 +59,8 @@ var healthy = map[string]string{
 	`numberfleet_log_append_duration_seconds_bucket{le="+Inf",@}`:                                       "0+99xN",
 	`numberfleet_degraded{namespace="operator",reason="LogNotSynced",field="ledger.log.requireSync",@}`: "0+0xN",
 	`numberfleet_log_clock_difference_seconds{namespace="operator",@}`:                                  "-9+0xN",
+	`numberfleet_log_backup_timestamp_seconds{namespace="operator",instance="10.0.0.1:8443"}`:           "0+60xN",
+	`numberfleet_log_backup_timestamp_seconds{namespace="operator",instance="10.0.0.2:8443"}`:           "0+0xN",
 }
 
 const (
@@ -333,5 +335,10 @@ var triggers = []trigger{
 			`numberfleet_log_append_duration_seconds_bucket{le="1",@}`: "0+98xN", `numberfleet_log_append_duration_seconds_bucket{le="2",@}`: "0+99xN",
 			`numberfleet_log_append_duration_seconds_bucket{le="+Inf",@}`: "0+99xN",
 		},
+	},
+	{
+		alert: "NumberfleetBackupOld", labels: labels{"namespace": "operator"}, minutes: 10 * 60,
+		summary: "The newest snapshot in the bucket is more than 3 hours old: what came since would be lost with the log.",
+		series:  map[string]string{`numberfleet_log_backup_timestamp_seconds{namespace="operator",instance="10.0.0.1:8443"}`: "17000+0xN"},
 	},
 }

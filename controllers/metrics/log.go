@@ -13,6 +13,8 @@ import (
 type Log struct {
 	Ledger *ledger.Ledger
 	Stats  func() jetstream.Stats
+	// BacksUp says that snapshots are copied to a bucket.
+	BacksUp bool
 
 	appends prometheus.Histogram
 }
@@ -41,7 +43,16 @@ var (
 	logRestartsDesc = prometheus.NewDesc("numberfleet_log_reader_restarts_total", "Total number of consumers that this replica gave up, since nothing came.", nil, nil)
 	logDirectDesc   = prometheus.NewDesc("numberfleet_log_direct_reads_total", "Total number of messages that this replica read without a consumer.", nil, nil)
 	logSealsDesc    = prometheus.NewDesc("numberfleet_log_seals_total", "Total number of seals that this replica compared with what it has read, and that agreed.", nil, nil)
+	logBackupDesc   = prometheus.NewDesc("numberfleet_log_backup_timestamp_seconds",
+		"When the newest snapshot was saved that this replica knows to be in the bucket, Unix time; 0 for none. The leader copies them.", nil, nil)
+	logUncopiedDesc = prometheus.NewDesc("numberfleet_log_backup_failures_total", "Total number of attempts of this replica to copy a snapshot to the bucket that failed.", nil, nil)
 )
+
+type figure struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value float64
+}
 
 // Describe implements prometheus.Collector.
 func (l *Log) Describe(descriptions chan<- *prometheus.Desc) {
@@ -51,11 +62,7 @@ func (l *Log) Describe(descriptions chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (l *Log) Collect(metrics chan<- prometheus.Metric) {
 	stats := l.Stats()
-	for _, figure := range []struct {
-		desc  *prometheus.Desc
-		kind  prometheus.ValueType
-		value float64
-	}{
+	figures := []figure{
 		{logPositionDesc, prometheus.GaugeValue, float64(stats.Position)},
 		{logSnapshotDesc, prometheus.GaugeValue, float64(stats.Snapshot)},
 		{logAgeDesc, prometheus.GaugeValue, l.Ledger.Age().Seconds()},
@@ -65,7 +72,15 @@ func (l *Log) Collect(metrics chan<- prometheus.Metric) {
 		{logRestartsDesc, prometheus.CounterValue, float64(stats.Restarts)},
 		{logDirectDesc, prometheus.CounterValue, float64(stats.Direct)},
 		{logSealsDesc, prometheus.CounterValue, float64(stats.Seals)},
-	} {
+	}
+	if l.BacksUp {
+		var at float64
+		if !stats.BackedUp.IsZero() {
+			at = float64(stats.BackedUp.Unix())
+		}
+		figures = append(figures, figure{logBackupDesc, prometheus.GaugeValue, at}, figure{logUncopiedDesc, prometheus.CounterValue, float64(stats.Uncopied)})
+	}
+	for _, figure := range figures {
 		metrics <- prometheus.MustNewConstMetric(figure.desc, figure.kind, figure.value)
 	}
 	l.appends.Collect(metrics)

@@ -79,6 +79,18 @@ config:
       replicas: 5
       retentionDays: 40
       requireSync: false
+      backup:
+        bucket: fleet
+        prefix: production/
+        endpoint: https://s3.example.com
+        region: eu-central-1
+        pathStyle: false
+        caFile: {configMap: authorities, key: ca.crt}
+        accessKeyIDFile: {secret: numberfleet-backup, key: access-key-id}
+        secretAccessKeyFile: {secret: numberfleet-backup, key: secret-access-key}
+        encryption: aws:kms
+        kmsKeyID: alias/fleet
+        everyMinutes: 30
 `
 
 // What references to Secrets and ConfigMaps are in the file: paths of what is mounted.
@@ -172,7 +184,7 @@ func TestTheConfigurationIsTheOperators(t *testing.T) {
 	}
 	mounted := look(t, objects, manager, container+".volumeMounts[*].mountPath")
 	volumes := look(t, objects, manager, ".spec.template.spec.volumes")
-	for _, name := range []string{"smtp.example.com", "chat", "broker", "graph", "shop-app", "prometheus", "numberfleet-log", "numberfleet-log-tls"} {
+	for _, name := range []string{"smtp.example.com", "chat", "broker", "graph", "shop-app", "prometheus", "numberfleet-log", "numberfleet-log-tls", "numberfleet-backup"} {
 		if !slices.Contains(strings.Fields(mounted), "/etc/numberfleet/secrets/"+name) || !strings.Contains(volumes, `"secret":{"optional":true,"secretName":"`+name+`"}`) {
 			t.Errorf("the Secret %s is not mounted: %s", name, mounted)
 		}

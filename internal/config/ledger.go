@@ -54,6 +54,8 @@ type Log struct {
 	Replicas int `json:"replicas"`
 	// RetentionDays is how long the log keeps records, 3 to 366; 38 where it is left out. Snapshots have what follows from older ones.
 	RetentionDays int `json:"retentionDays"`
+	// Backup is where copies of the newest snapshots are kept apart from the log; nowhere where it is left out.
+	Backup *Backup `json:"backup"`
 	// RequireSync refuses servers that acknowledge before they have synced; true where it is left out.
 	RequireSync *bool `json:"requireSync"`
 }
@@ -100,6 +102,9 @@ func (l *Ledger) complete() {
 	if log.RequireSync == nil {
 		log.RequireSync = new(true)
 	}
+	if log.Backup != nil {
+		log.Backup.complete()
+	}
 }
 
 func validateLedger(path *field.Path, l *Ledger) field.ErrorList {
@@ -141,10 +146,7 @@ func validateLog(path *field.Path, l *Log) field.ErrorList {
 	for _, file := range []struct{ field, path string }{
 		{"secretFile", l.SecretFile}, {"credentialsFile", l.CredentialsFile}, {"caFile", l.CAFile}, {"certificateFile", l.CertificateFile}, {"keyFile", l.KeyFile},
 	} {
-		// Whoever mistakes the field for a secret must not find it in the log.
-		if file.path != "" && !filepath.IsAbs(file.path) {
-			errs = append(errs, field.Invalid(path.Child(file.field), hidden, "must be the absolute path of a file, below /etc/numberfleet/log for example"))
-		}
+		errs = append(errs, secretFile(path.Child(file.field), file.path)...)
 	}
 	if (l.CertificateFile == "") != (l.KeyFile == "") {
 		errs = append(errs, field.Required(path, "certificateFile and keyFile go together: set both or none"))
@@ -159,5 +161,16 @@ func validateLog(path *field.Path, l *Log) field.ErrorList {
 	if l.RetentionDays < leastRetention || l.RetentionDays > mostRetention {
 		errs = append(errs, field.Invalid(path.Child("retentionDays"), l.RetentionDays, fmt.Sprintf("must be %d to %d", leastRetention, mostRetention)))
 	}
+	if l.Backup != nil {
+		errs = append(errs, validateBackup(path.Child("backup"), l.Backup)...)
+	}
 	return errs
+}
+
+// secretFile refuses what is no path. Whoever mistakes the field for the secret itself must not find it in the log.
+func secretFile(path *field.Path, name string) field.ErrorList {
+	if name != "" && !filepath.IsAbs(name) {
+		return field.ErrorList{field.Invalid(path, hidden, "must be the absolute path of a file, below /etc/numberfleet/log for example")}
+	}
+	return nil
 }

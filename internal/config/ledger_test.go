@@ -25,6 +25,18 @@ func TestTheLedger(t *testing.T) {
 			Servers: []string{"nats://a", "nats://b:1"}, SecretFile: "/s", CredentialsFile: "/c", CAFile: "/ca", CertificateFile: "/crt", KeyFile: "/key",
 			Instance: "shop", Replicas: 5, RetentionDays: 3, RequireSync: new(false),
 		}}},
+		"the least back-up": {"ledger: {engine: Log, log: {servers: [\"tls://nats\"], secretFile: /s, backup: {bucket: fleet}}}", Ledger{Engine: LogEngine, Log: &Log{
+			Servers: []string{"tls://nats"}, SecretFile: "/s", Instance: "main", Replicas: 3, RetentionDays: 38, RequireSync: new(true),
+			Backup: &Backup{Bucket: "fleet", Region: "us-east-1", PathStyle: new(false), EveryMinutes: 60},
+		}}},
+		"a complete back-up": {"ledger: {engine: Log, log: {servers: [\"tls://nats\"], secretFile: /s, backup: {bucket: fleet, prefix: production/, endpoint: \"https://s3:9000\", region: eu, " +
+			"caFile: /ca, accessKeyIDFile: /id, secretAccessKeyFile: /key, encryption: \"aws:kms\", kmsKeyID: k, everyMinutes: 5}}}", Ledger{Engine: LogEngine, Log: &Log{
+			Servers: []string{"tls://nats"}, SecretFile: "/s", Instance: "main", Replicas: 3, RetentionDays: 38, RequireSync: new(true),
+			Backup: &Backup{
+				Bucket: "fleet", Prefix: "production/", Endpoint: "https://s3:9000", Region: "eu", PathStyle: new(true), CAFile: "/ca",
+				AccessKeyIDFile: "/id", SecretAccessKeyFile: "/key", Encryption: EncryptionByKMS, KMSKeyID: "k", EveryMinutes: 5,
+			},
+		}}},
 	} {
 		config, err := Parse([]byte(withLedger + c.text))
 		if err != nil || !reflect.DeepEqual(config.Ledger, c.want) {
@@ -40,6 +52,7 @@ func TestMistakesAboutTheLedgerAreNamed(t *testing.T) {
 	log := func(more string) string {
 		return "{engine: Log, log: {servers: [\"tls://nats:4222\"], secretFile: /s, " + more + "}}"
 	}
+	backup := func(more string) string { return log("backup: {bucket: fleet, " + more + "}") }
 	for name, c := range map[string]struct{ text, want string }{
 		"an unknown field":           {"{engin: Log}", `unknown field "ledger.engin"`},
 		"another engine":             {"{engine: Pebble}", `ledger.engine: Unsupported value: "Pebble": supported values: "Embedded", "Log"`},
@@ -58,6 +71,19 @@ func TestMistakesAboutTheLedgerAreNamed(t *testing.T) {
 		"two copies":                 {log("replicas: 2"), "ledger.log.replicas: Invalid value: 2: must be 1, 3 or 5"},
 		"a short retention":          {log("retentionDays: 2"), "ledger.log.retentionDays: Invalid value: 2: must be 3 to 366"},
 		"a retention without an end": {log("retentionDays: 367"), "ledger.log.retentionDays: Invalid value: 367"},
+		"no bucket":                  {log("backup: {}"), "ledger.log.backup.bucket: Required value"},
+		"a bucket with a path":       {log("backup: {bucket: fleet/main}"), `ledger.log.backup.bucket: Invalid value: "fleet/main"`},
+		"a prefix":                   {backup("prefix: /main"), `ledger.log.backup.prefix: Invalid value: "/main"`},
+		"an endpoint without scheme": {backup("endpoint: \"s3:9000\""), `ledger.log.backup.endpoint: Invalid value: "(not shown)": must be written like https://`},
+		"an endpoint with a path":    {backup("endpoint: \"https://s3/fleet\""), "ledger.log.backup.endpoint: Invalid value"},
+		"a password in an endpoint":  {backup("endpoint: \"https://id:EAAx@s3\""), "ledger.log.backup.endpoint: Invalid value"},
+		"certificates in the clear":  {backup("endpoint: \"http://s3\", caFile: /ca"), "ledger.log.backup.caFile: Forbidden"},
+		"half an access key":         {backup("accessKeyIDFile: /id"), "ledger.log.backup: Required value: accessKeyIDFile and secretAccessKeyFile go together"},
+		"an access key itself":       {backup("accessKeyIDFile: /id, secretAccessKeyFile: EAAx"), `ledger.log.backup.secretAccessKeyFile: Invalid value: "(not shown)"`},
+		"another encryption":         {backup("encryption: KMS"), `ledger.log.backup.encryption: Unsupported value: "KMS": supported values: "AES256", "aws:kms"`},
+		"a key of no encryption":     {backup("kmsKeyID: k"), "ledger.log.backup.kmsKeyID: Forbidden: is of the encryption aws:kms"},
+		"too often":                  {backup("everyMinutes: 4"), "ledger.log.backup.everyMinutes: Invalid value: 4: must be 5 to 120"},
+		"too seldom":                 {backup("everyMinutes: 121"), "ledger.log.backup.everyMinutes: Invalid value: 121"},
 	} {
 		_, err := Parse([]byte(withLedger + "ledger: " + c.text))
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "EAAx") {

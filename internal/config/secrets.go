@@ -40,7 +40,12 @@ func (c *OperatorConfiguration) Secrets() []secret.File {
 		add(field.NewPath("prometheus", "namespaces").Index(i), "tokenFile", namespace.TokenFile)
 	}
 	if log := c.Ledger.Log; log != nil {
-		add(field.NewPath("ledger", "log"), "secretFile", log.SecretFile)
+		at := field.NewPath("ledger", "log")
+		add(at, "secretFile", log.SecretFile)
+		if log.Backup != nil {
+			add(at.Child("backup"), "accessKeyIDFile", log.Backup.AccessKeyIDFile)
+			add(at.Child("backup"), "secretAccessKeyFile", log.Backup.SecretAccessKeyFile)
+		}
 	}
 	return all
 }

@@ -13,8 +13,8 @@ var ErrFenced = errors.New("another process leads")
 
 const (
 	sealEvery = 10 * time.Second
-	// snapshotEvery is how long the leader goes without a snapshot, however little the log grows: what a log keeps goes with age.
-	snapshotEvery = 6 * time.Hour
+	// defaultSnapshotEvery is how long the leader goes without a snapshot, however little the log grows: what a log keeps goes with age.
+	defaultSnapshotEvery = 6 * time.Hour
 )
 
 // Lead makes this process the leader, if it is not: it returns when it knows all that the leader before has set, which sets no more. It
@@ -72,7 +72,7 @@ func (r *replica) seal(ticks clock.Ticker) {
 		if r.term.Load() == 0 {
 			continue
 		}
-		if now := r.clock.Now(); now.Sub(saved) >= snapshotEvery {
+		if now := r.clock.Now(); now.Sub(saved) >= r.snapshotEvery {
 			r.ledger.snapshotSoon()
 			saved = now
 		}

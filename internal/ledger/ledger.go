@@ -70,6 +70,8 @@ type Options struct {
 	// Skew is how far Rules may be from the time of a shared journal. What is further off is wrong, and this process refuses records until it is
 	// right: it would take what happens for what is long past, or still to come. Zero for any.
 	Skew time.Duration
+	// SnapshotEvery is how long the leader of a shared journal goes without a snapshot, however little the journal grows; 6 hours if zero.
+	SnapshotEvery time.Duration
 	// Cluster is the name of the Kubernetes cluster whose resources this process follows, where several share a journal; else it is empty.
 	Cluster string
 	// Applied is told how long each round took that this process proposed to a shared journal, until it was applied; nil for nobody.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -36,6 +37,8 @@ type replica struct {
 	stop     context.Context // ends with the replica
 	end      context.CancelFunc
 	ready    chan struct{} // something is to be proposed
+
+	snapshotEvery time.Duration // see Options.SnapshotEvery
 
 	// Guarded by ledger.joining.
 	full     []*round // that wait before the ledger's, and take no more records
@@ -79,6 +82,7 @@ func newReplica(l *Ledger, log journal.Shared, options Options) *replica {
 	r := &replica{
 		ledger: l, log: log, clock: options.Clock, rules: options.Rules, most: options.Skew, proposer: max(binary.LittleEndian.Uint64(id[:]), 1),
 		applied: options.Applied, replaced: options.Replaced, ready: make(chan struct{}, 1), underway: map[uint64]*proposal{},
+		snapshotEvery: cmp.Or(options.SnapshotEvery, defaultSnapshotEvery),
 	}
 	if r.applied == nil {
 		r.applied = func(time.Duration) {}

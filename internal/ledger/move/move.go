@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 
 	"k8s.io/utils/clock"
 
 	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/jetstream"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
 )
@@ -138,13 +141,31 @@ func Recover(ctx context.Context, o Options, from string) (ledger.Copied, error)
 	}
 	defer func() { _ = left.Close() }()
 	o.Log.Log.Info("What is left of the log is merged", "kept", left.Kept, "snapshot", left.Snapshot, "log", left.Log)
+	return o.begin(ctx, left.Sources())
+}
+
+// Restore begins a new log with the newest snapshot that the bucket has of the log of an instance, which is gone. What came after that snapshot is
+// lost.
+func Restore(ctx context.Context, o Options, from string) (ledger.Copied, error) {
+	gone := o.Log
+	gone.Instance = from
+	backup, err := jetstream.OpenBackup(ctx, gone)
+	if err != nil {
+		return ledger.Copied{}, err
+	}
+	o.Log.Log.Info("What came after this snapshot is lost", "saved", backup.Saved, "position", backup.Position)
+	return o.begin(ctx, slices.Values([]journal.Source{backup}))
+}
+
+// begin begins a new log with what is left of another one.
+func (o *Options) begin(ctx context.Context, left iter.Seq[journal.Source]) (ledger.Copied, error) {
 	o.Log.Moving = jetstream.In
 	log, err := jetstream.Open(ctx, o.Log)
 	if err != nil {
 		return ledger.Copied{}, err
 	}
 	defer func() { _ = log.Close() }()
-	copied, err := ledger.Merge(ctx, log, left.Sources())
+	copied, err := ledger.Merge(ctx, log, left)
 	if err != nil {
 		return ledger.Copied{}, err
 	}

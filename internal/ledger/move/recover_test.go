@@ -132,15 +132,17 @@ func TestALogIsRecoveredFromItsReplicas(t *testing.T) {
 	r.recovered(t, 30, 3)
 }
 
-// deleteStream deletes the stream of a log, as an administrator can.
-func deleteStream(t *testing.T, o Options) {
+// deleteStream deletes the stream of a log, and others, as an administrator can.
+func deleteStream(t *testing.T, o Options, more ...string) {
 	t.Helper()
 	connection, err := nats.Connect(o.Log.Servers[0])
 	must(t, err)
 	defer connection.Close()
 	js, err := natsjs.New(connection)
 	must(t, err)
-	must(t, js.DeleteStream(t.Context(), "NUMBERFLEET_"+o.Log.Instance))
+	for _, name := range append(more, "NUMBERFLEET_"+o.Log.Instance) {
+		must(t, js.DeleteStream(t.Context(), name))
+	}
 }
 
 // restarted kills the node of a log, and starts it again.

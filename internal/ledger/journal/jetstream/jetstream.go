@@ -9,6 +9,8 @@
 //	snapshot.go  what a start reads before them: rows.go in object.go
 //	kept.go      what processes do when the log lost something
 //	left.go      and what is left then
+//	backup.go    what is copied for when the log, or the store of its snapshots, is gone
+//	copies.go    what is read of that
 //	moving.go    how a ledger gets into a log, and out of it
 package jetstream
 
@@ -23,6 +25,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"numberfleet.dev/numberfleet/internal/ledger/bucket"
 	"numberfleet.dev/numberfleet/internal/ledger/journal"
 )
 
@@ -41,6 +44,9 @@ type Options struct {
 	Replicas      int           // how many copies the log has, 3 if zero
 	Retention     time.Duration // how long it keeps rounds, DefaultRetention if zero
 	AllowUnsynced bool          // takes servers that acknowledge before they have synced: a power failure may lose what was acknowledged
+
+	// Backup is where copies of the newest snapshots are kept, see backup.go; nil for nowhere.
+	Backup *bucket.Bucket
 
 	// Moving opens the log to move a ledger, see moving.go; empty to use it.
 	Moving Moving
@@ -83,11 +89,12 @@ type Journal struct {
 	life context.Context // ends with the journal; its cause says why
 	end  context.CancelCauseFunc
 
-	repeats, sealed atomic.Int64
+	repeats, sealed, uncopied atomic.Int64
 
 	mu       sync.Mutex
-	log      history // that was read
-	snapshot prefix  // of the newest snapshot that is known
+	log      history   // that was read
+	snapshot prefix    // of the newest snapshot that is known
+	backedUp time.Time // when the newest snapshot was saved that is in the bucket
 }
 
 var _ journal.Shared = (*Journal)(nil)
@@ -129,6 +136,9 @@ func (j *Journal) open(ctx context.Context) error {
 	if err := j.nothingKept(ctx); err != nil {
 		return err
 	}
+	if err := j.nothingGone(ctx); err != nil {
+		return err
+	}
 	if err := j.openStream(ctx); err != nil {
 		return err
 	}
@@ -161,6 +171,9 @@ type Stats struct {
 	Restarts int64  // consumers that were given up
 	Direct   int64  // messages that were read without a consumer
 	Seals    int64  // that were compared, and agreed
+
+	BackedUp time.Time // when the newest snapshot was saved that this process knows to be in the bucket; zero for none
+	Uncopied int64     // attempts to copy a snapshot to the bucket that failed
 }
 
 // Stats is what the journal did by now.
@@ -170,6 +183,7 @@ func (j *Journal) Stats() Stats {
 	return Stats{
 		Position: j.log.last.position, Snapshot: j.snapshot.position,
 		Repeats: j.repeats.Load(), Restarts: j.reader.restarts.Load(), Direct: j.reader.directs.Load(), Seals: j.sealed.Load(),
+		BackedUp: j.backedUp, Uncopied: j.uncopied.Load(),
 	}
 }
 

@@ -84,7 +84,7 @@ func (l *Left) findLog(ctx context.Context) error {
 func (l *Left) Sources() iter.Seq[journal.Source] {
 	return func(yield func(journal.Source) bool) {
 		for _, s := range l.copies {
-			if !yield(&leftCopy{l.journal, s}) {
+			if !yield(&snapshotSource{l.journal.life, s}) {
 				return
 			}
 		}
@@ -97,17 +97,19 @@ func (l *Left) Sources() iter.Seq[journal.Source] {
 // Close ends the connection.
 func (l *Left) Close() error { return l.journal.Close() }
 
-// leftCopy is a copy of a machine: nothing comes after it.
-type leftCopy struct {
-	journal *Journal
-	stored  stored
+// snapshotSource is a snapshot alone: nothing comes after it.
+type snapshotSource struct {
+	life context.Context
+	of   stored
 }
 
 // Load implements journal.Source.
-func (c *leftCopy) Load() iter.Seq2[counts.Row, error] { return c.journal.rows(c.stored) }
+func (s *snapshotSource) Load() iter.Seq2[counts.Row, error] { return s.of.rows(s.life) }
 
 // Replay implements journal.Source.
-func (c *leftCopy) Replay(uint64, func(position uint64, r *counts.Round) error) error { return nil }
+func (s *snapshotSource) Replay(uint64, func(position uint64, r *counts.Round) error) error {
+	return nil
+}
 
 // leftLog is the log itself. Processes may have read something else in some of its places: so no snapshot stands for its beginning, and seals say
 // nothing.

@@ -73,10 +73,15 @@ func (j *Journal) openSnapshots(ctx context.Context) error {
 	})
 }
 
-// stored is a snapshot in the store.
+// stored is a snapshot in a store, or in the bucket.
 type stored struct {
 	prefix
-	object *jetstream.ObjectInfo
+	name   string
+	saved  time.Time
+	size   uint64
+	digest string
+	// read writes its content to a writer, and fails if that is not there whole and as it was saved.
+	read func(context.Context, io.Writer) error
 }
 
 // listOf is all snapshots in the store of a name, the newest first: none if there is no store.
@@ -107,13 +112,16 @@ func (j *Journal) list(ctx context.Context, store jetstream.ObjectStore) ([]stor
 	for _, object := range objects {
 		p, err := parsePrefix(object.Metadata[prefixOf])
 		if err != nil {
-			j.options.Log.Error(err, "A snapshot in the store cannot be used", "snapshot", object.Name)
+			j.unusable(object.Name, err)
 			continue
 		}
-		all = append(all, stored{p, object})
+		all = append(all, stored{
+			prefix: p, name: object.Name, saved: object.ModTime, size: object.Size, digest: object.Digest,
+			read: func(ctx context.Context, to io.Writer) error { return j.download(ctx, to, object) },
+		})
 	}
 	slices.SortFunc(all, func(a, b stored) int {
-		return cmp.Or(cmp.Compare(b.position, a.position), cmp.Compare(a.object.Name, b.object.Name))
+		return cmp.Or(cmp.Compare(b.position, a.position), cmp.Compare(a.name, b.name))
 	})
 	return all, err
 }
@@ -135,7 +143,13 @@ func parsePrefix(text string) (prefix, error) {
 	return p, r.End()
 }
 
-// Load implements journal.Journal. It reads a snapshot to its end before it hands out its rows: one that is damaged is passed over.
+// unusable tells of a snapshot that is passed over.
+func (j *Journal) unusable(name string, err error) {
+	j.options.Log.Error(err, "A snapshot cannot be used", "snapshot", name)
+}
+
+// Load implements journal.Journal. It reads a snapshot to its end before it hands out its rows: one that is damaged is passed over. Where none in
+// the store is whole, those in the bucket come next.
 func (j *Journal) Load() iter.Seq2[counts.Row, error] {
 	return func(yield func(counts.Row, error) bool) {
 		all, err := j.list(j.life, j.snapshots)
@@ -143,31 +157,49 @@ func (j *Journal) Load() iter.Seq2[counts.Row, error] {
 			yield(counts.Row{}, err)
 			return
 		}
-		for _, s := range all {
-			if err := j.download(j.life, io.Discard, s.object); err != nil {
-				j.options.Log.Error(err, "A snapshot in the store cannot be used", "snapshot", s.object.Name)
-				continue
-			}
-			j.mu.Lock()
-			j.log.add(s.prefix)
-			j.snapshot = s.prefix
-			j.mu.Unlock()
-			j.rows(s)(yield)
+		s := j.firstWhole(all)
+		if s == nil {
+			s = j.firstWhole(j.copiesOfThisLog())
+		}
+		if s == nil {
 			return
 		}
+		j.mu.Lock()
+		j.log.add(s.prefix)
+		j.snapshot = s.prefix
+		j.mu.Unlock()
+		s.rows(j.life)(yield)
 	}
 }
 
+// firstWhole is the first of some snapshots that can be read to its end; nil if none can.
+func (j *Journal) firstWhole(all []stored) *stored {
+	for i := range all {
+		err := all[i].read(j.life, io.Discard)
+		if err == nil {
+			return &all[i]
+		}
+		j.unusable(all[i].name, err)
+	}
+	return nil
+}
+
 // rows are those of a snapshot.
-func (j *Journal) rows(s stored) iter.Seq2[counts.Row, error] {
+func (s *stored) rows(ctx context.Context) iter.Seq2[counts.Row, error] {
 	return func(yield func(counts.Row, error) bool) {
-		ctx, cancel := context.WithCancel(j.life)
+		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		r, w := io.Pipe()
+		r := s.open(ctx)
 		defer func() { _ = r.Close() }()
-		go func() { _ = w.CloseWithError(j.download(ctx, w, s.object)) }()
 		readRows(r)(yield)
 	}
+}
+
+// open is the content of a snapshot, to be closed before ctx ends.
+func (s *stored) open(ctx context.Context) io.ReadCloser {
+	r, w := io.Pipe()
+	go func() { _ = w.CloseWithError(s.read(ctx, w)) }()
+	return r
 }
 
 // Save implements journal.Journal. Rows that are not given are those of the newest snapshot, which must be the one that this process
@@ -221,7 +253,7 @@ func (j *Journal) saved(ctx context.Context, known prefix) iter.Seq2[counts.Row,
 		case len(all) == 0 || all[0].prefix != known:
 			yield(counts.Row{}, errors.New("the changes are those since another snapshot than the newest"))
 		default:
-			j.rows(all[0])(yield)
+			all[0].rows(j.life)(yield)
 		}
 	}
 }
@@ -233,7 +265,7 @@ func (j *Journal) keepNewest(ctx context.Context) error {
 		return err
 	}
 	for _, s := range all[min(len(all), keptSnapshots):] {
-		if err := j.snapshots.Delete(ctx, s.object.Name); err != nil {
+		if err := j.snapshots.Delete(ctx, s.name); err != nil {
 			return err
 		}
 	}

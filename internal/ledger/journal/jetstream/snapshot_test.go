@@ -125,7 +125,9 @@ func TestADamagedSnapshotIsPassedOver(t *testing.T) {
 	must(t, err)
 	stream, err := j.js.Stream(t.Context(), streamOf(o.bucket()))
 	must(t, err)
-	object := "$O." + o.bucket() + ".C." + all[0].object.NUID
+	info, err := j.snapshots.GetInfo(t.Context(), all[0].name)
+	must(t, err)
+	object := chunks(info)
 	first, err := stream.GetMsg(t.Context(), 1, jetstream.WithGetMsgSubject(object))
 	must(t, err)
 	must(t, stream.DeleteMsg(t.Context(), first.Sequence))
