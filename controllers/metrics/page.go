@@ -54,6 +54,11 @@ var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 // labelText are labels as they are written.
 func labelText(names, values []string) string {
 	var text strings.Builder
+	size := 0 // at least, so that it seldom grows
+	for i, name := range names {
+		size += len(name) + len(values[i]) + len(`="",`)
+	}
+	text.Grow(size)
 	for i, name := range names {
 		if i > 0 {
 			text.WriteByte(',')
