@@ -246,6 +246,7 @@ type day struct {
 	portfolio       *v1alpha1.BusinessPortfolio
 	template        *v1alpha1.MessageTemplate
 	pool            *v1alpha1.NumberPool
+	works           int    // how often all was asked of the operator
 	received        int    // the last answer to Meta
 	metrics, sent   int    // to Prometheus and the platform
 	logged          int    // what was in the log before
@@ -306,15 +307,21 @@ func (s *office) begin(n int) *day {
 func (d *day) work() {
 	at := d.now()
 	account := d.template.Spec.WhatsAppBusinessAccountID
+	// Each time another limit and another status: there is always news to send, which meets an edit sooner or later.
+	d.works++
+	limit, status := int64(2000), "PAUSED"
+	if d.works%2 == 0 {
+		limit, status = 10_000, "APPROVED"
+	}
 	for i, body := range [][]byte{
 		// Flagged twice at once, which is one Event that is patched.
 		metatest.QualityUpdatePayload(d.flagged, "FLAGGED", "", at.Add(-3*time.Second)),
 		metatest.QualityUpdatePayload(d.flagged, "UNFLAGGED", "", at.Add(-2*time.Second)),
 		metatest.QualityUpdatePayload(d.flagged, "FLAGGED", "", at.Add(-time.Second)),
 		metatest.QualityUpdatePayload(d.flagged, "UNFLAGGED", "", at),
-		metatest.CapabilityPayload(account, 2000, at),
+		metatest.CapabilityPayload(account, limit, at),
 		metatest.MessagesPayload("+15550100999", []metatest.Status{{ID: "wamid.stray", Status: "delivered", Phone: "15557770000", At: at}}, nil), // nobody's
-		metatest.TemplateStatusPayload(account, "sale", "en", "PAUSED", "FIRST_PAUSE", at),
+		metatest.TemplateStatusPayload(account, "sale", "en", status, "FIRST_PAUSE", at),
 	} {
 		code, err := d.post(d.t.Context(), body)
 		if err != nil && i == 0 {

@@ -283,10 +283,7 @@ func (s *Server) list(r *http.Request, call Call, of kind, major int) (string, *
 	var all []*node
 	for _, id := range s.order {
 		n := s.nodes[id]
-		if n.kind != of || n.parent != call.Node {
-			continue
-		}
-		if fields, _ := n.now(call.At); fields != nil {
+		if n.kind == of && n.parent == call.Node && !n.gone(call.At) {
 			all = append(all, n)
 		}
 	}

@@ -265,18 +265,23 @@ func (s *Server) Forget() {
 
 // now is the node's fields at a time, nil if it is not there. The entity is what health_status says of it.
 func (n *node) now(at time.Time) (fields, entity Fields) {
+	if n.gone(at) {
+		return nil, nil
+	}
 	fields, entity = Fields{"id": n.id}, Fields{}
 	for _, c := range n.changes {
 		if c.at.After(at) {
 			break
 		}
-		if c.gone {
-			return nil, nil
-		}
 		apply(fields, c.fields)
 		apply(entity, c.health)
 	}
 	return fields, entity
+}
+
+// gone says whether the node was taken away by a time.
+func (n *node) gone(at time.Time) bool {
+	return slices.ContainsFunc(n.changes, func(c change) bool { return c.gone && !c.at.After(at) })
 }
 
 func apply(fields, changed Fields) {
