@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -26,7 +27,7 @@ func Permits(ctx context.Context, admin *rest.Config, user string, what authoriz
 		return err == nil && answer.Status.Allowed
 	}
 	if !rig.Eventually(ctx, permits) {
-		return fmt.Errorf("after %s %s may not %s %s: %v", rig.Patience, user, what.Verb, what.Resource, err)
+		return errors.Join(fmt.Errorf("after %s %s may not %s %s", rig.Patience, user, what.Verb, what.Resource), err)
 	}
 	return nil
 }
