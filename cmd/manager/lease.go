@@ -42,6 +42,7 @@ type lease struct {
 	clock clock.PassiveClock
 
 	mu      sync.Mutex
+	holder  string      // as far as is known here
 	renewed metav1.Time // by whoever holds it,
 	seen    time.Time   // and when that was seen here
 	written time.Time   // by this replica, while it leads
@@ -78,10 +79,11 @@ func (l *lease) held() bool {
 	return !l.seen.IsZero() && l.clock.Since(l.seen) <= replicaLease
 }
 
-// see notes that the lease was renewed, if it was since it was last seen.
+// see notes who holds the lease, and that it was renewed, if it was since it was last seen.
 func (l *lease) see(record *resourcelock.LeaderElectionRecord) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.holder = record.HolderIdentity
 	if record.HolderIdentity != "" && !record.RenewTime.Equal(&l.renewed) {
 		l.renewed, l.seen = record.RenewTime, l.clock.Now()
 	}
@@ -113,7 +115,7 @@ func (l *lease) Update(ctx context.Context, record resourcelock.LeaderElectionRe
 	if err := l.mayHold(record); err != nil {
 		return err
 	}
-	if l.isRenewed(record) {
+	if l.isRenewed(record) || l.isAnothers(record) {
 		return nil
 	}
 	err := l.Interface.Update(ctx, record)
@@ -129,6 +131,14 @@ func (l *lease) isRenewed(record resourcelock.LeaderElectionRecord) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return record.HolderIdentity == l.Identity() && !l.written.IsZero() && l.clock.Since(l.written) < replicaWrite
+}
+
+// isAnothers says whether the record would give up a lease that another replica has taken. A leader that was paused gives its lease up without a
+// look at who holds it by then.
+func (l *lease) isAnothers(record resourcelock.LeaderElectionRecord) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return record.HolderIdentity == "" && l.holder != "" && l.holder != l.Identity()
 }
 
 // wrote notes that the record was written: a renewal, or that the lease is given up.

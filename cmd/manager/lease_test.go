@@ -25,6 +25,10 @@ type written struct {
 
 func (w *written) Identity() string { return "one" }
 
+func (w *written) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	return &resourcelock.LeaderElectionRecord{HolderIdentity: "another"}, nil, nil
+}
+
 func (w *written) Create(context.Context, resourcelock.LeaderElectionRecord) error { w.n++; return nil }
 
 func (w *written) Update(context.Context, resourcelock.LeaderElectionRecord) error { w.n++; return nil }
@@ -73,6 +77,21 @@ func TestALeaderWritesItsLeaseOnceInASecond(t *testing.T) {
 	write("one", 2)
 	write("", 3)
 	write("one", 4)
+}
+
+// A leader that was paused does not give up the lease that another replica has taken meanwhile: a third one would take it at once.
+func TestALeaderThatWasPausedLeavesTheLeaseOfAnother(t *testing.T) {
+	to := &written{}
+	l := &lease{Interface: to, log: known{}, clock: clock.RealClock{}}
+	if err := l.Update(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "one"}); err != nil || to.n != 1 {
+		t.Fatalf("it leads: %v", err)
+	}
+	if _, _, err := l.Get(t.Context()); err != nil { // which says that another one leads
+		t.Fatal(err)
+	}
+	if err := l.Update(t.Context(), resourcelock.LeaderElectionRecord{}); err != nil || to.n != 1 {
+		t.Errorf("it gives up with %v, and wrote %d times", err, to.n)
+	}
 }
 
 // read is a lease that somebody renewed at an instant.
