@@ -82,6 +82,7 @@ func TestDashboardsAndAlertsOverALiveFleet(t *testing.T) {
 	common.write("chat-url", web.URL+"/hook")
 	common.write("config.yaml", text(t, configuration)+fmt.Sprintf("graphAPI: {baseURL: %s}\nnotifications: {receivers: [{name: chat, slack: {urlFile: %s}}]}\n",
 		upstream.URL, filepath.Join(common.folder, "chat-url")))
+	common.backUp(configuration, newBucket(t).Options())
 	r := common.replica(configuration)
 	guard := freeAddress(t)
 	r.more = append(r.more, "--guard-bind-address="+guard)

@@ -60,6 +60,17 @@ func TestTheLedgerIsRestoredFromACopyOfItsFolder(t *testing.T) {
 	since.check(t, folder)
 }
 
+// newBucket is a server with a bucket.
+func newBucket(t *testing.T) *s3.Server {
+	t.Helper()
+	server, err := s3.New(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Kill)
+	return server
+}
+
 // backUp has a configuration name a bucket.
 func (o *operator) backUp(configuration string, to bucket.Options) {
 	o.t.Helper()
@@ -76,11 +87,7 @@ func (o *operator) backUp(configuration string, to bucket.Options) {
 func TestTheLogIsRestoredFromABucket(t *testing.T) {
 	t.Parallel()
 	o, api := newOperator(t)
-	server, err := s3.New(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Kill)
+	server := newBucket(t)
 	copies, err := bucket.Open(server.Options())
 	if err != nil {
 		t.Fatal(err)
