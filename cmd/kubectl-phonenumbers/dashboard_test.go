@@ -31,7 +31,7 @@ func TestDashboardNamesItsCluster(t *testing.T) {
 	ended := make(chan int)
 	go func() {
 		code := run(ctx, []string{"dashboard", "--kubeconfig", kubeconfig, "--context", "production"}, strings.NewReader(""), stdout, io.Discard)
-		stdout.Close()
+		_ = stdout.Close()
 		ended <- code
 	}()
 	said, err := bufio.NewReader(out).ReadString('\n')

@@ -55,8 +55,11 @@ var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 func labelText(names, values []string) string {
 	var text strings.Builder
 	size := 0 // at least, so that it seldom grows
-	for i, name := range names {
-		size += len(name) + len(values[i]) + len(`="",`)
+	for _, name := range names {
+		size += len(name) + len(`="",`)
+	}
+	for _, value := range values {
+		size += len(value)
 	}
 	text.Grow(size)
 	for i, name := range names {
