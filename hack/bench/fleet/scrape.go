@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"numberfleet.dev/numberfleet/hack/rig"
 
 	"numberfleet.dev/numberfleet/hack/bench/measure"
 	"numberfleet.dev/numberfleet/hack/bench/report"
-	"numberfleet.dev/numberfleet/hack/rig"
 )
 
 // scrape is what reading all metrics takes, and what it does to webhooks meanwhile.
