@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -92,7 +93,9 @@ func (b *Bucket) List(ctx context.Context, prefix string) ([]string, error) {
 		if object.Err != nil {
 			return nil, b.failed("list", object.Err)
 		}
-		names = append(names, object.Key[len(b.prefix):])
+		if name, ok := strings.CutPrefix(object.Key, b.prefix); ok { // whatever a server answers
+			names = append(names, name)
+		}
 	}
 	return names, b.failed("list", ctx.Err())
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -18,7 +19,7 @@ const askAgain = 5 * time.Second
 // listCopies is the names of the copies in the bucket, the newest first.
 func (o *Options) listCopies(ctx context.Context) ([]string, error) {
 	names, err := o.Backup.List(ctx, o.copies())
-	names = slices.DeleteFunc(names, func(name string) bool { return !copyName.MatchString(name[len(o.copies()):]) })
+	names = slices.DeleteFunc(names, func(name string) bool { return !copyName.MatchString(strings.TrimPrefix(name, o.copies())) })
 	slices.Reverse(names)
 	return names, err
 }
