@@ -78,7 +78,7 @@ func (e *epoch) onTime(ctx context.Context, ahead time.Duration, wrong *rig.Oper
 				last = fmt.Sprintf("replica %d does not say how its clock differs from log time: %v", i+1, err)
 				return false, nil
 			}
-			off := time.Duration(float64(said[0].Value) / e.op.speed * float64(time.Second))
+			off := time.Duration(float64(said[0].Value) / e.op.speed() * float64(time.Second))
 			if (off.Abs() > mostSkew) != (one == wrong && ahead.Abs() > mostSkew) {
 				last = fmt.Sprintf("the clock of replica %d is %s ahead of log time", i+1, off)
 				return false, nil

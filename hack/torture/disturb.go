@@ -57,7 +57,10 @@ func (s *senders) failOne(ctx context.Context, random *rand.Rand) error {
 
 // oneAfterTheOther has things go wrong while the fleet's time runs more slowly.
 func (s *senders) oneAfterTheOther(ctx context.Context, random *rand.Rand, faults []fault) error {
-	if err := s.slowDown(ctx); err != nil {
+	s.processMu.Lock()
+	err := s.slowDown(ctx, speed/6)
+	s.processMu.Unlock()
+	if err != nil {
 		return err
 	}
 	for _, f := range faults {
@@ -69,21 +72,11 @@ func (s *senders) oneAfterTheOther(ctx context.Context, random *rand.Rand, fault
 	return nil
 }
 
-// slowDown starts the operator with a clock that runs more slowly.
-func (s *senders) slowDown(ctx context.Context) error {
-	s.processMu.Lock()
-	defer s.processMu.Unlock()
-	s.suffer("")
-	s.tell(func() {})
-	s.op.Kill()
-	return s.startAt(ctx, s.op.now(), false, speed/6)
-}
-
 // restartAt kills the operator and starts it with another clock.
 func (s *senders) restartAt(ctx context.Context, at func() time.Time) error {
 	s.processMu.Lock()
 	defer s.processMu.Unlock()
-	s.tell(func() {})
+	s.tell()
 	s.op.Kill()
 	return s.start(ctx, at(), false)
 }

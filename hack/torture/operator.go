@@ -26,14 +26,19 @@ type operator struct {
 	*rig.Operator
 	others []*rig.Operator
 	config string // the file of the configuration; empty for none
-	clock  atomic.Pointer[scaledclock.Clock]
-	speed  float64      // of the clock
+	clock  atomic.Pointer[fleetClock]
 	behind atomic.Int64 // how often a clock was set behind, or right again: odd while one is behind
 	latest time.Time    // what a clock showed that was ahead
 	starts int
 
 	flags []string      // of the last start
 	next  atomic.Uint64 // of the replicas, to be asked
+}
+
+// fleetClock shows the fleet's time, which runs at a speed.
+type fleetClock struct {
+	*scaledclock.Clock
+	speed float64
 }
 
 func newOperator(o options, kubeconfig string) (*operator, error) {
@@ -61,8 +66,7 @@ func (op *operator) start(origin time.Time, speed float64) error {
 	if err != nil {
 		return err
 	}
-	op.clock.Store(clock)
-	op.speed = speed
+	op.clock.Store(&fleetClock{clock, speed})
 	op.flags = rig.TimeLapse(anchor, origin, speed)
 	for _, one := range op.all() {
 		if err := op.run(one); err != nil {
@@ -156,9 +160,12 @@ const journalBytes = 16 << 10
 // now is event time.
 func (op *operator) now() time.Time { return op.clock.Load().Now() }
 
+// speed is how many times faster than real time event time runs.
+func (op *operator) speed() float64 { return op.clock.Load().speed }
+
 // showed notes that the clock of a replica was ahead, in real time. It may have been believed up to mostSkew.
 func (op *operator) showed(ahead time.Duration) {
-	by := time.Duration(float64(min(ahead, mostSkew)) * op.speed)
+	by := time.Duration(float64(min(ahead, mostSkew)) * op.speed())
 	if at := op.now().Add(by); at.After(op.latest) {
 		op.latest = at
 	}

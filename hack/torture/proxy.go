@@ -116,11 +116,11 @@ func (p *proxy) serve(pass http.Handler, w http.ResponseWriter, r *http.Request)
 	watch := r.URL.Query().Get("watch") != ""
 	switch what := p.next(r.Method == http.MethodPatch && strings.HasSuffix(r.URL.Path, "/status")); what {
 	case "":
-		began := real.Now()
-		pass.ServeHTTP(w, r)
-		if strings.Contains(r.URL.Path, "/leases/") && real.Since(began) > lateAfter {
-			p.late.Store(true)
+		if strings.Contains(r.URL.Path, "/leases/") {
+			late := time.AfterFunc(lateAfter, func() { p.late.Store(true) }) // before who asked gives up, and ends
+			defer late.Stop()
 		}
+		pass.ServeHTTP(w, r)
 	case "paused":
 		for p.isPaused() {
 			select {

@@ -175,7 +175,7 @@ func (e *epoch) during(ctx context.Context, faults []fault, part func(fault) fun
 				return
 			case <-time.After(20 * time.Millisecond):
 			}
-			if err := e.revive(ctx); err != nil {
+			if err := e.attend(ctx); err != nil {
 				cancel(err)
 				return
 			}
@@ -192,20 +192,31 @@ func (e *epoch) during(ctx context.Context, faults []fault, part func(fault) fun
 	return err
 }
 
-// revive restarts the operator after it ended by itself, as the kubelet would.
-func (e *epoch) revive(ctx context.Context) error {
+// attend restarts the operator after it ended by itself, as the kubelet would, and slows the fleet's time down where the round takes long.
+func (e *epoch) attend(ctx context.Context) error {
 	if !e.processMu.TryLock() {
 		return nil
 	}
 	defer e.processMu.Unlock()
-	if e.op.Alive() {
-		return nil
-	}
-	if !e.mayEnd() {
+	switch alive := e.op.Alive(); {
+	case !alive && !e.mayEnd():
 		return failure(fmt.Sprintf("the operator ended by itself, with code %d", e.op.Code()))
+	case !alive:
+		e.say("the operator ended by itself, with code %d, and is started again", e.op.Code())
+		return e.again(ctx)
+	case e.leads && e.op.speed() == speed && e.pace(e.op.now(), false) < speed:
+		e.say("it takes long: the fleet's time is slowed down")
+		return e.slowDown(ctx, 1)
 	}
-	e.say("the operator ended by itself, with code %d, and is started again", e.op.Code())
-	return e.again(ctx)
+	return nil
+}
+
+// slowDown starts the operator with a clock that runs more slowly. Who waits for that does not wait for a fault. Who calls it has processMu.
+func (e *epoch) slowDown(ctx context.Context, to float64) error {
+	e.suffer("")
+	e.senders.tell()
+	e.op.Kill()
+	return e.startAt(ctx, e.op.now(), false, to)
 }
 
 // again starts the operator at the event time at which it stopped. Of several replicas it starts those that ended: the time of the others
@@ -231,11 +242,16 @@ func (e *epoch) stopped() time.Time {
 
 // start starts the operator, and waits until it takes webhooks. A blocked operator does not lead: another replica seems to.
 func (e *epoch) start(ctx context.Context, origin time.Time, blocked bool) error {
-	at := float64(speed)
-	if blocked && e.log != nil {
-		at = 1 // the time of a log cannot be set back when the operator may lead
+	return e.startAt(ctx, origin, blocked, e.pace(origin, blocked))
+}
+
+// pace is the speed of a clock that shows origin. The time of a log cannot be set back when the operator may lead, so it must not run ahead
+// before; nor must any fleet's time in a round that takes long, or what comes in the next one would be late.
+func (e *epoch) pace(origin time.Time, blocked bool) float64 {
+	if blocked && e.log != nil || origin.After(e.traffic.last.Add(hurryUntil)) {
+		return 1
 	}
-	return e.startAt(ctx, origin, blocked, at)
+	return speed
 }
 
 // startAt is start, with the speed of the operator's clock.
@@ -258,7 +274,7 @@ func (e *epoch) startAt(ctx context.Context, origin time.Time, blocked bool, spe
 func (e *epoch) ready(ctx context.Context) error {
 	err := e.op.Ready(ctx)
 	if errors.Is(err, rig.ErrEnded) && e.mayEnd() {
-		return nil // once more, by revive
+		return nil // once more, by attend
 	}
 	if errors.Is(err, rig.ErrEnded) {
 		return failure(fmt.Sprintf("the operator does not start, with code %d", e.op.Code()))
@@ -266,33 +282,11 @@ func (e *epoch) ready(ctx context.Context) error {
 	return err
 }
 
-// settle waits until the operator shows what it must. If that takes too long, it slows the operator's clock down.
+// settle waits until the operator shows what it must.
 func (e *epoch) settle(ctx context.Context, until time.Time) error {
 	give := real.Now().Add(rig.Patience)
-	slow := false
 	for {
-		e.processMu.Lock()
-		var err error
-		switch {
-		case !e.op.Alive():
-			err = failure(fmt.Sprintf("the operator ended by itself, with code %d", e.op.Code()))
-			if e.mayEnd() {
-				err = e.again(ctx)
-			}
-		case !slow && e.op.now().After(e.traffic.last.Add(lastCall-time.Hour)):
-			e.say("it takes long: the fleet's time is slowed down")
-			slow = true
-			e.op.Kill()
-			err = e.lease(ctx, "")
-			if err == nil {
-				err = e.op.start(e.op.now(), 1)
-			}
-			if err == nil {
-				err = e.op.Ready(ctx)
-			}
-		}
-		e.processMu.Unlock()
-		if err != nil {
+		if err := e.attend(ctx); err != nil {
 			return err
 		}
 		unsettled, err := e.verifier.compare(ctx, until)

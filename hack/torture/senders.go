@@ -157,9 +157,9 @@ func (s *senders) now() check.Instant {
 }
 
 // tell tells the gates what the operator's clock shows.
-func (s *senders) tell(change func()) {
+func (s *senders) tell() {
 	for _, l := range s.limits {
-		l.Change(s.now(), change)
+		l.Change(s.now(), func() {})
 	}
 }
 

@@ -13,12 +13,13 @@ import (
 // the rules run. Some more is posted ahead of its time, by less than the hour that the operator accepts, and takes effect as the clock
 // reaches it.
 const (
-	aheadFrom = 10 * time.Minute // after A
-	aheadTo   = 45 * time.Minute
-	liveUntil = 50 * time.Minute
-	lastCall  = 6 * time.Hour // after A: the operator's clock goes no further in a round
-	quietFor  = 7 * time.Hour // after A: nothing happens before
-	nearest   = 9 * time.Hour // the next period, after A
+	aheadFrom  = 10 * time.Minute // after A
+	aheadTo    = 45 * time.Minute
+	liveUntil  = 50 * time.Minute
+	hurryUntil = 4 * time.Hour // after A: what is not done by then goes on in real time
+	lastCall   = 6 * time.Hour // after A: the operator's clock is set no further in a round
+	quietFor   = 7 * time.Hour // after A: nothing happens before
+	nearest    = 9 * time.Hour // the next period, after A
 )
 
 // speed is how many times faster than real time the operator's clock runs.
