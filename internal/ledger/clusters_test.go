@@ -102,7 +102,7 @@ func TestALedgerLeavesTheLogOfItsClusters(t *testing.T) {
 	}
 	folder, other := memory.New(), memory.NewLog()
 	for _, to := range []journal.Journal{folder, other.Open()} {
-		if _, err := ledger.Copy(t.Context(), to, log.Open()); err != nil {
+		if _, err := ledger.Copy(t.Context(), to, 0, log.Open()); err != nil {
 			t.Fatal(err)
 		}
 	}

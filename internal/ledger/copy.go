@@ -11,10 +11,10 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/journal"
 )
 
-// Copy replaces what a journal has by what another one has: it saves a snapshot of all that follows from that one's rounds, at the position where
-// the journal is. It then reads the journal as a start does, and fails if that does not know exactly the same. Nobody else uses either of them
-// meanwhile. Where the journal has the same already, Copy leaves it as it is: so it may be repeated.
-func Copy(ctx context.Context, to journal.Journal, from journal.Source) (Copied, error) {
+// Copy replaces what a journal has by what another one has: it saves a snapshot of all that follows from that one's rounds, at a position of the
+// journal after all its rounds, or where the journal is if that is zero. It then reads the journal as a start does, and fails if that does not know
+// exactly the same. Nobody else uses either of them meanwhile. Where the journal has the same already, Copy leaves it as it is: so it may be repeated.
+func Copy(ctx context.Context, to journal.Journal, position uint64, from journal.Source) (Copied, error) {
 	machine, err := read(from)
 	if err != nil {
 		return Copied{}, fmt.Errorf("read the ledger: %w", err)
@@ -22,12 +22,12 @@ func Copy(ctx context.Context, to journal.Journal, from journal.Source) (Copied,
 	if _, shared := to.(journal.Shared); !shared {
 		machine.Disown()
 	}
-	return replace(ctx, to, machine)
+	return replace(ctx, to, position, machine)
 }
 
 // Merge is as Copy, of what is left of a log in several places: what the first of them knows, with what the others know besides (see
 // counts.Machine.Merge). Nothing is granted before the leader has set again by what.
-func Merge(ctx context.Context, to journal.Journal, from iter.Seq[journal.Source]) (Copied, error) {
+func Merge(ctx context.Context, to journal.Journal, position uint64, from iter.Seq[journal.Source]) (Copied, error) {
 	var all *counts.Machine
 	for s := range from {
 		machine, err := read(s)
@@ -41,16 +41,16 @@ func Merge(ctx context.Context, to journal.Journal, from iter.Seq[journal.Source
 		}
 	}
 	all.Withdraw()
-	return replace(ctx, to, all)
+	return replace(ctx, to, position, all)
 }
 
 // replace replaces what a journal has by what a machine knows.
-func replace(ctx context.Context, to journal.Journal, machine *counts.Machine) (Copied, error) {
+func replace(ctx context.Context, to journal.Journal, position uint64, machine *counts.Machine) (Copied, error) {
 	is, err := read(to)
 	if err != nil {
 		return Copied{}, fmt.Errorf("read what is there: %w", err)
 	}
-	machine.MoveTo(is.Position())
+	machine.MoveTo(max(position, is.Position()))
 	want := digest(machine)
 	if digest(is) != want {
 		capture := machine.Capture(true)

@@ -57,6 +57,9 @@ type replica struct {
 const (
 	// MaximumAge is how old what a replica knows may be for an answer.
 	MaximumAge = 2 * time.Second
+	// lively is for how long before the end of the log those count as there who proposed a round, where there is no Options.Skew: longer than
+	// anything is answered without one.
+	lively = 30 * time.Second
 	// openWithin is how long a start waits for its first round.
 	openWithin = time.Minute
 )
@@ -221,7 +224,9 @@ func (r *replica) keep(why error) {
 	defer l.snapshots.Unlock()
 	for l.open.Err() == nil {
 		capture := l.machine.Capture(true) // nothing is applied any more
-		err := r.log.Keep(l.open, capture.Position(), capture.Rows())
+		err := r.log.Keep(l.open, journal.Kept{
+			Position: capture.Position(), Rows: capture.Rows(), Proposer: r.proposer, Beside: l.machine.ProposersBeside(r.proposer, cmp.Or(r.most, lively)),
+		})
 		capture.End(false)
 		if err == nil {
 			return

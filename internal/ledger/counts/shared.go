@@ -72,6 +72,16 @@ func (m *Machine) admit(r *Round) bool {
 	return true
 }
 
+// ProposersBeside are those but for one who proposed a round that was applied at log time, or for so long before it, in order.
+func (m *Machine) ProposersBeside(one uint64, within time.Duration) (others []uint64) {
+	for _, id := range slices.Sorted(maps.Keys(m.shared.proposers)) {
+		if id != one && m.shared.proposers[id].at >= m.time-within.Milliseconds() {
+			others = append(others, id)
+		}
+	}
+	return others
+}
+
 // MoveTo makes the machine one of another log, of which it knows all up to a position. Who proposes there, who leads, and since when somebody is
 // there to receive, is for that log to say.
 func (m *Machine) MoveTo(position uint64) {

@@ -56,12 +56,19 @@ type Shared interface {
 	// it returns for another reason, this process may not go on with what it knows: the log is not the one that it has read.
 	Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error
 
-	// Keep keeps the rows of a machine to which the rounds up to a position were applied, apart from the log: another log can begin with
-	// them. It is called after Follow has returned ErrLost.
-	Keep(ctx context.Context, position uint64, rows iter.Seq[counts.Row]) error
+	// Keep keeps what this process knows, apart from the log: another log can begin with it. It is called after Follow has returned ErrLost.
+	Keep(ctx context.Context, k Kept) error
 
 	// Seal appends the digest of all rounds before it. Whoever follows compares it with that of the rounds that it has read.
 	Seal(ctx context.Context) error
+}
+
+// Kept is what a process knew of a log that lost something.
+type Kept struct {
+	Position uint64               // up to which rounds were applied
+	Rows     iter.Seq[counts.Row] // of the machine to which they were
+	Proposer uint64               // as which it proposed rounds
+	Beside   []uint64             // the other proposers of the last rounds: a new log that begins without what they knew may lack something
 }
 
 // Discard keeps nothing: what is appended is known as long as the process lives.

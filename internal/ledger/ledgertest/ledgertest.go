@@ -170,8 +170,8 @@ func (o *observedShared) Append(ctx context.Context, r *counts.Round) error {
 
 func (o *observedShared) Seal(ctx context.Context) error { return o.shared.Seal(ctx) }
 
-func (o *observedShared) Keep(ctx context.Context, position uint64, rows iter.Seq[counts.Row]) error {
-	return o.shared.Keep(ctx, position, rows)
+func (o *observedShared) Keep(ctx context.Context, k journal.Kept) error {
+	return o.shared.Keep(ctx, k)
 }
 
 func (o *observedShared) Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error {

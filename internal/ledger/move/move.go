@@ -6,13 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"slices"
 
 	"k8s.io/utils/clock"
 
 	"numberfleet.dev/numberfleet/internal/ledger"
-	"numberfleet.dev/numberfleet/internal/ledger/journal"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/jetstream"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
 )
@@ -65,11 +62,11 @@ func (o *Options) in(ctx context.Context, folder *pebble.Journal) (ledger.Copied
 	if err := folder.Mark(pebble.Moved{Log: o.Log.Instance}); err != nil {
 		return ledger.Copied{}, err
 	}
-	copied, err := ledger.Copy(ctx, log, folder)
-	if err != nil {
-		return ledger.Copied{}, err
+	copied, err := begin(ctx, log, 0, func(position uint64) (ledger.Copied, error) { return ledger.Copy(ctx, log, position, folder) })
+	if errors.Is(err, jetstream.ErrBegun) {
+		return ledger.Copied{}, ErrDone
 	}
-	return copied, log.Release(ctx)
+	return copied, err
 }
 
 // Out moves the ledger in a log, which no replica uses any more, to a folder: a new one, or the one from which it was moved into the log:
@@ -114,7 +111,7 @@ func (o *Options) out(ctx context.Context, folder *pebble.Journal, log *jetstrea
 			return ledger.Copied{}, err
 		}
 	}
-	copied, err := ledger.Copy(ctx, folder, log)
+	copied, err := ledger.Copy(ctx, folder, 0, log)
 	if err != nil {
 		return ledger.Copied{}, err
 	}
@@ -129,47 +126,6 @@ func (o *Options) out(ctx context.Context, folder *pebble.Journal, log *jetstrea
 		}
 	}
 	return copied, folder.Unmark()
-}
-
-// Recover begins a new log with what is left of another one, of the instance from, when that had lost something.
-func Recover(ctx context.Context, o Options, from string) (ledger.Copied, error) {
-	old := o.Log
-	old.Instance = from
-	left, err := jetstream.OpenLeft(ctx, old)
-	if err != nil {
-		return ledger.Copied{}, err
-	}
-	defer func() { _ = left.Close() }()
-	o.Log.Log.Info("What is left of the log is merged", "kept", left.Kept, "snapshot", left.Snapshot, "log", left.Log)
-	return o.begin(ctx, left.Sources())
-}
-
-// Restore begins a new log with the newest snapshot that the bucket has of the log of an instance, which is gone. What came after that snapshot is
-// lost.
-func Restore(ctx context.Context, o Options, from string) (ledger.Copied, error) {
-	gone := o.Log
-	gone.Instance = from
-	backup, err := jetstream.OpenBackup(ctx, gone)
-	if err != nil {
-		return ledger.Copied{}, err
-	}
-	o.Log.Log.Info("What came after this snapshot is lost", "saved", backup.Saved, "position", backup.Position)
-	return o.begin(ctx, slices.Values([]journal.Source{backup}))
-}
-
-// begin begins a new log with what is left of another one.
-func (o *Options) begin(ctx context.Context, left iter.Seq[journal.Source]) (ledger.Copied, error) {
-	o.Log.Moving = jetstream.In
-	log, err := jetstream.Open(ctx, o.Log)
-	if err != nil {
-		return ledger.Copied{}, err
-	}
-	defer func() { _ = log.Close() }()
-	copied, err := ledger.Merge(ctx, log, left)
-	if err != nil {
-		return ledger.Copied{}, err
-	}
-	return copied, log.Release(ctx)
 }
 
 // openFolder opens the folder, if its ledger may be moved to this log, or from it.

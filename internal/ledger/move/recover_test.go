@@ -127,23 +127,26 @@ func TestALogIsRecoveredFromItsReplicas(t *testing.T) {
 	if _, err := Recover(t.Context(), options("", server.URL(), instance()), o.Log.Instance); err == nil {
 		t.Error("a new log begins beside one that lost nothing")
 	}
-	deleteStream(t, o)
+	deleteStreams(t, o, streamOf(o))
 	r.end(t)
 	r.recovered(t, 30, 3)
 }
 
-// deleteStream deletes the stream of a log, and others, as an administrator can.
-func deleteStream(t *testing.T, o Options, more ...string) {
+// deleteStreams deletes streams of a log, as an administrator can.
+func deleteStreams(t *testing.T, o Options, names ...string) {
 	t.Helper()
 	connection, err := nats.Connect(o.Log.Servers[0])
 	must(t, err)
 	defer connection.Close()
 	js, err := natsjs.New(connection)
 	must(t, err)
-	for _, name := range append(more, "NUMBERFLEET_"+o.Log.Instance) {
+	for _, name := range names {
 		must(t, js.DeleteStream(t.Context(), name))
 	}
 }
+
+// streamOf is the stream of a log.
+func streamOf(o Options) string { return "NUMBERFLEET_" + o.Log.Instance }
 
 // restarted kills the node of a log, and starts it again.
 func restarted(t *testing.T, node *rig.Node, meanwhile func() error) {

@@ -39,7 +39,7 @@ func TestALogThatIsGoneIsRestoredFromTheBucket(t *testing.T) {
 	deliver(t, l, 20, 30)
 	must(t, l.Close())
 
-	deleteStream(t, o, "OBJ_NUMBERFLEET_"+o.Log.Instance+"_snapshots")
+	deleteStreams(t, o, streamOf(o), "OBJ_"+streamOf(o)+"_snapshots")
 	_, err = jetstream.Open(t.Context(), o.Log)
 	isError(t, "a start", err, jetstream.ErrRefused)
 

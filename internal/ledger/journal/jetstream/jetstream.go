@@ -11,7 +11,8 @@
 //	left.go      and what is left then
 //	backup.go    what is copied for when the log, or the store of its snapshots, is gone
 //	copies.go    what is read of that
-//	moving.go    how a ledger gets into a log, and out of it
+//	moving.go    which way a ledger is moved, into a log or out of it
+//	begin.go     how one is moved into it by one process alone
 package jetstream
 
 import (
@@ -68,6 +69,8 @@ var (
 	ErrGivenUp   = fmt.Errorf("%w: another process has found so", journal.ErrLost)
 	ErrChanged   = fmt.Errorf("%w: it has others in place of rounds that this process has read", journal.ErrLost)
 	ErrDiffers   = errors.New("the log is not as another process has read it")
+
+	ErrNoBeginning = errors.New("the log begins with a snapshot that is not there")
 )
 
 // ErrTooLarge is returned for a round whose row has more than MaxRound bytes.
@@ -155,6 +158,9 @@ func (j *Journal) newReader(after uint64) *reader {
 	r.last.Store(after)
 	return r
 }
+
+// Instance is the name of the log.
+func (j *Journal) Instance() string { return j.options.Instance }
 
 // Size implements journal.Journal.
 func (j *Journal) Size() int64 {

@@ -2,19 +2,27 @@ package jetstream
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
 )
 
 // When the log lost something, each process that read it keeps what it knows in a store beside the log, before it ends. The first one says so in
 // the log, if there is one: who reads that ends too. As long as anything is in the store no process opens the log: it would go on without what was
 // acknowledged. A new log, of another instance, can begin with all of it: see left.go.
+//
+// An object of the store has the name of its proposer, and those that it knows of as metadata.
+
+// besideOf is under which the metadata of what was kept name those who proposed rounds too, with commas between.
+const besideOf = "beside"
+
+func proposerName(id uint64) string { return fmt.Sprintf("%016x", id) }
 
 func (o *Options) keptBucket() string { return o.stream() + "_kept" }
 
@@ -22,12 +30,12 @@ func (o *Options) keptBucket() string { return o.stream() + "_kept" }
 var ErrKept = errors.New("the log lost what it had acknowledged, and processes have kept what they knew of it")
 
 // Keep implements journal.Shared.
-func (j *Journal) Keep(ctx context.Context, position uint64, rows iter.Seq[counts.Row]) error {
+func (j *Journal) Keep(ctx context.Context, k journal.Kept) error {
 	j.mu.Lock()
-	at, known := j.log.at(position)
+	at, known := j.log.at(k.Position)
 	j.mu.Unlock()
 	if !known {
-		return fmt.Errorf("what is known at %d, which is not one of the last positions", position)
+		return fmt.Errorf("what is known at %d, which is not one of the last positions", k.Position)
 	}
 	o := &j.options
 	want := jetstream.ObjectStoreConfig{
@@ -46,7 +54,12 @@ func (j *Journal) Keep(ctx context.Context, position uint64, rows iter.Seq[count
 	if err != nil {
 		return err
 	}
-	if err := j.store(ctx, want.Bucket, rand.Text(), at, readable(rows)); err != nil {
+	var beside []string
+	for _, id := range k.Beside {
+		beside = append(beside, proposerName(id))
+	}
+	metadata := map[string]string{prefixOf: at.String(), besideOf: strings.Join(beside, ",")}
+	if err := j.store(ctx, want.Bucket, jetstream.ObjectMeta{Name: proposerName(k.Proposer), Metadata: metadata}, readable(k.Rows)); err != nil {
 		return err
 	}
 	if err := j.giveUp(ctx); err != nil {
@@ -65,7 +78,7 @@ func (j *Journal) giveUp(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = j.js.Publish(ctx, j.options.seals(), seal{lost: true}.appendRow(nil))
+		_, err = j.js.Publish(ctx, j.options.seals(), seal{kind: lost}.appendRow(nil))
 		return err
 	})
 }
@@ -85,7 +98,7 @@ func readable(rows iter.Seq[counts.Row]) iter.Seq2[counts.Row, error] {
 func (j *Journal) nothingKept(ctx context.Context) error {
 	all, err := j.listOf(ctx, j.options.keptBucket())
 	if err == nil && len(all) > 0 {
-		return fmt.Errorf("%w in the store %s: run manager ledger recover", ErrKept, j.options.keptBucket())
+		return fmt.Errorf("%w in the store %s: name ledger.log.next, or run manager ledger recover", ErrKept, j.options.keptBucket())
 	}
 	return err
 }

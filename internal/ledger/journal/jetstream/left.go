@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,6 +18,7 @@ import (
 // Left is what is left of a log that lost something.
 type Left struct {
 	Kept     []uint64 // the positions up to which processes had read the log that have kept what they knew, the last one first
+	Missing  []string // the proposers that were there until the end, as far as those know, and have kept nothing
 	Snapshot uint64   // that of the newest snapshot; zero for none
 	Log      uint64   // the last one of the log itself; zero if there is none
 	journal  *Journal
@@ -44,9 +46,17 @@ func (l *Left) find(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	missing := map[string]bool{}
 	for _, s := range kept {
 		l.Kept = append(l.Kept, s.position)
+		for _, proposer := range s.beside {
+			missing[proposer] = true
+		}
 	}
+	for _, s := range kept {
+		delete(missing, s.name)
+	}
+	l.Missing = slices.Sorted(maps.Keys(missing))
 	snapshots, err := j.listOf(ctx, j.options.bucket())
 	if err != nil {
 		return err

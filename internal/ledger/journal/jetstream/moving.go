@@ -4,22 +4,38 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Moving says which way a ledger is moved: into a log that nobody has used, or out of one that nobody uses any more. The metadata of the stream
-// have it. So a log that lacks a part of its ledger, and one that is not the ledger any more, are not used by mistake.
+// have it: In for a log that was made so, as long as it has not begun. So a log that lacks a part of its ledger, and one that is not the ledger any
+// more, are not used by mistake.
 type Moving string
 
 // The ways.
 const (
-	// In makes the log, and nobody else opens it until Release.
+	// In makes the log, and nobody else opens it until it has begun: see begin.go.
 	In Moving = "in"
 	// Out reads the log. After Retire nobody opens it any more but to move out of it again.
 	Out Moving = "out"
 )
 
-// movingOf is under which a stream's metadata have which way it is moved.
-const movingOf = "numberfleet.dev/moving"
+// wayOf is under which a stream's metadata have which way it is moved.
+const wayOf = "numberfleet.dev/moving"
+
+// movingOf is which way a log is moved.
+func (j *Journal) movingOf(ctx context.Context, stream *jetstream.StreamInfo) (Moving, error) {
+	is := Moving(stream.Config.Metadata[wayOf])
+	if is != In {
+		return is, nil
+	}
+	_, has, err := j.beginning(ctx)
+	if has {
+		is = ""
+	}
+	return is, err
+}
 
 // ErrBegun is returned where a ledger is to be moved into a log that is in use.
 var ErrBegun = errors.New("the log was begun already: name another instance, or remove the stream and its snapshots")
@@ -47,13 +63,8 @@ func (o *Options) mayOpen(is Moving) error {
 // Retired says whether nobody but for moving out of it could open the log when this was opened.
 func (j *Journal) Retired() bool { return j.moving == Out }
 
-// Release has others open a log that a ledger was moved into.
-func (j *Journal) Release(ctx context.Context) error { return j.setMoving(ctx, "") }
-
 // Retire has nobody open a log any more that a ledger was moved out of.
-func (j *Journal) Retire(ctx context.Context) error { return j.setMoving(ctx, Out) }
-
-func (j *Journal) setMoving(ctx context.Context, is Moving) error {
+func (j *Journal) Retire(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err := repeatedly(ctx, func(ctx context.Context) error {
@@ -62,9 +73,7 @@ func (j *Journal) setMoving(ctx context.Context, is Moving) error {
 			return err
 		}
 		config := stream.CachedInfo().Config
-		if delete(config.Metadata, movingOf); is != "" {
-			config.Metadata[movingOf] = string(is)
-		}
+		config.Metadata[wayOf] = string(Out)
 		_, err = j.js.UpdateStream(ctx, config)
 		return err
 	})

@@ -16,6 +16,7 @@ import (
 
 	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
 	"numberfleet.dev/numberfleet/internal/server/servertest"
 )
 
@@ -85,7 +86,7 @@ func TestLeastRights(t *testing.T) {
 		t.Errorf("a start reads %q and the rounds %d", text(rows), batches)
 	}
 
-	must(t, j.Keep(t.Context(), j.position(), whole(row("b", "2"))))
+	must(t, j.Keep(t.Context(), journal.Kept{Position: j.position(), Rows: whole(row("b", "2"))}))
 	if _, err := Open(t.Context(), o); !errors.Is(err, ErrKept) {
 		t.Errorf("a process opens a log that lost something: %v", err)
 	}
@@ -106,4 +107,20 @@ func TestLeastRights(t *testing.T) {
 		t.Errorf("of what is left %q is read", rows)
 	}
 	must(t, left.Close())
+
+	next := o
+	next.Instance = "main-2"
+	if begun, err := Begun(t.Context(), next); begun || err != nil {
+		t.Errorf("the next log has begun: %t, %v", begun, err)
+	}
+	in := moving(t, next)
+	claim(t, in, "3")
+	must(t, in.Begin(t.Context()))
+	j = openTest(t, next)
+	if rows, _ := start(t, j); text(rows) != "a=3" {
+		t.Errorf("a start on the next log reads %q", text(rows))
+	}
+	add(t, j, 1)
+	must(t, j.Save(t.Context(), j.position(), whole(row("a", "4"))))
+	must(t, j.Keep(t.Context(), journal.Kept{Position: j.position(), Rows: whole()}))
 }

@@ -2,59 +2,74 @@ package jetstream
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"numberfleet.dev/numberfleet/internal/ledger/codec"
 )
 
-// seal is a message of the log: what its sender has read, and the newest snapshot that it knows. It comes some messages after those that
-// it tells of, since others publish meanwhile. Or it says that its sender has found the log to have lost something.
+// seal is a message of the log that is no round. One that is sealed tells what its sender has read, and the newest snapshot that it knows. It comes
+// some messages after those that it tells of, since others publish meanwhile.
 type seal struct {
+	kind           sealKind
 	read, snapshot prefix
-	lost           bool
+	id             uint64 // of one that claims or has begun: no two are equal
 }
 
+// sealKind is what a seal says. It is the version of its row.
+type sealKind byte
+
 const (
-	sealVersion = 1
-	lostVersion = 2 // of one that says so
+	sealed  sealKind = 1 + iota
+	lost             // its sender has found the log to have lost something
+	claimed          // its sender moves a ledger into the log
+	begun            // and has done so: the log begins with the snapshot
 )
 
 func (s seal) appendRow(row []byte) []byte {
-	version := byte(sealVersion)
-	if s.lost {
-		version = lostVersion
+	row = s.snapshot.appendTo(s.read.appendTo(append(row, byte(s.kind))))
+	if s.kind >= claimed {
+		row = binary.LittleEndian.AppendUint64(row, s.id)
 	}
-	return codec.Seal(s.snapshot.appendTo(s.read.appendTo(append(row, version))))
+	return codec.Seal(row)
 }
 
 // readSeal reads what appendRow appended.
 func readSeal(row []byte) (seal, error) {
-	r := codec.Open(row, lostVersion)
-	s := seal{read: readPrefix(&r), snapshot: readPrefix(&r), lost: r.Version == lostVersion}
+	r := codec.Open(row, byte(begun))
+	s := seal{kind: sealKind(r.Version), read: readPrefix(&r), snapshot: readPrefix(&r)}
+	if s.kind >= claimed {
+		s.id = r.Uint64()
+	}
 	return s, r.End()
 }
 
 // Seal implements journal.Shared.
 func (j *Journal) Seal(ctx context.Context) error {
 	j.mu.Lock()
-	s := seal{read: j.log.last, snapshot: j.snapshot}
+	s := seal{kind: sealed, read: j.log.last, snapshot: j.snapshot}
 	j.mu.Unlock()
 	return j.publish(ctx, j.options.seals(), s.appendRow(nil))
 }
 
 // compare returns ErrDiffers if what a seal says that its sender had read is not what was read here. What was read too long ago cannot be
-// compared; the next seal tells.
+// compared; the next seal tells. It returns ErrNoBeginning if the log begins with a snapshot that was not loaded here.
 func (j *Journal) compare(m *message) error {
 	s, err := readSeal(m.data)
 	if err != nil {
 		return fmt.Errorf("the seal at %d of the log cannot be read: %w", m.sequence, err)
 	}
-	if s.lost {
-		return ErrGivenUp
-	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	switch {
+	case s.kind == lost:
+		return ErrGivenUp
+	case s.kind == begun && s.snapshot != j.snapshot:
+		return fmt.Errorf("%w, at %d", ErrNoBeginning, s.snapshot.position)
+	case s.kind != sealed:
+		return nil
+	}
 	if s.snapshot.position > j.snapshot.position {
 		j.snapshot = s.snapshot
 	}

@@ -133,7 +133,10 @@ func somePrefix(t *rapid.T) prefix {
 // Seals and prefixes are read as they were written.
 func TestSealsAreReadAsWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := seal{somePrefix(t), somePrefix(t), rapid.Bool().Draw(t, "lost")}
+		s := seal{kind: rapid.SampledFrom([]sealKind{sealed, lost, claimed, begun}).Draw(t, "kind"), read: somePrefix(t), snapshot: somePrefix(t)}
+		if s.kind >= claimed {
+			s.id = rapid.Uint64().Draw(t, "id")
+		}
 		if got, err := readSeal(s.appendRow(nil)); err != nil || got != s {
 			t.Errorf("%+v is read as %+v, %v", s, got, err)
 		}
@@ -145,9 +148,10 @@ func TestSealsAreReadAsWritten(t *testing.T) {
 
 // Whatever is read as a seal is written as it was read: nothing else passes.
 func FuzzSeal(f *testing.F) {
-	f.Add(seal{read: prefix{position: 7, bytes: 9}, snapshot: prefix{position: 3}}.appendRow(nil))
-	f.Add(seal{lost: true}.appendRow(nil))
-	f.Add([]byte{sealVersion})
+	f.Add(seal{kind: sealed, read: prefix{position: 7, bytes: 9}, snapshot: prefix{position: 3}}.appendRow(nil))
+	f.Add(seal{kind: lost}.appendRow(nil))
+	f.Add(seal{kind: begun, id: 7}.appendRow(nil))
+	f.Add([]byte{byte(sealed)})
 	f.Fuzz(func(t *testing.T, row []byte) {
 		s, err := readSeal(row)
 		if err != nil {

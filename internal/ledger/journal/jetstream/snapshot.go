@@ -10,6 +10,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -78,6 +79,7 @@ type stored struct {
 	prefix
 	name   string
 	saved  time.Time
+	beside []string // of what a process kept: see kept.go
 	size   uint64
 	digest string
 	// read writes its content to a writer, and fails if that is not there whole and as it was saved.
@@ -117,7 +119,8 @@ func (j *Journal) list(ctx context.Context, store jetstream.ObjectStore) ([]stor
 		}
 		all = append(all, stored{
 			prefix: p, name: object.Name, saved: object.ModTime, size: object.Size, digest: object.Digest,
-			read: func(ctx context.Context, to io.Writer) error { return j.download(ctx, to, object) },
+			beside: strings.FieldsFunc(object.Metadata[besideOf], func(r rune) bool { return r == ',' }),
+			read:   func(ctx context.Context, to io.Writer) error { return j.download(ctx, to, object) },
 		})
 	}
 	slices.SortFunc(all, func(a, b stored) int {
@@ -217,7 +220,8 @@ func (j *Journal) Save(ctx context.Context, position uint64, rows iter.Seq[count
 	if position > 0 && at == before {
 		return nil // what is known at a position follows from it
 	}
-	if err := j.store(ctx, j.options.bucket(), strconv.FormatUint(position, 10), at, merge(j.saved(ctx, before), rows)); err != nil {
+	meta := jetstream.ObjectMeta{Name: strconv.FormatUint(position, 10), Metadata: map[string]string{prefixOf: at.String()}}
+	if err := j.store(ctx, j.options.bucket(), meta, merge(j.saved(ctx, before), rows)); err != nil {
 		return err
 	}
 	j.mu.Lock()
@@ -229,9 +233,9 @@ func (j *Journal) Save(ctx context.Context, position uint64, rows iter.Seq[count
 	return nil
 }
 
-// store writes rows into a store, as a snapshot of a name that stands for a prefix of the log.
-func (j *Journal) store(ctx context.Context, bucket, name string, of prefix, rows iter.Seq2[counts.Row, error]) error {
-	u := j.upload(ctx, bucket, jetstream.ObjectMeta{Name: name, Metadata: map[string]string{prefixOf: of.String()}})
+// store writes rows into a store, as a snapshot whose metadata have the prefix of the log that it stands for.
+func (j *Journal) store(ctx context.Context, bucket string, meta jetstream.ObjectMeta, rows iter.Seq2[counts.Row, error]) error {
+	u := j.upload(ctx, bucket, meta)
 	err := writeRows(ctx, u, rows)
 	if err == nil {
 		err = u.finish()

@@ -51,7 +51,7 @@ func (o *Options) placement() *jetstream.Placement {
 func (j *Journal) openStream(ctx context.Context) error {
 	want := j.options.configuration()
 	if j.options.Moving == In {
-		want.Metadata[movingOf] = string(In)
+		want.Metadata[wayOf] = string(In)
 	}
 	waits := sync.OnceFunc(func() {
 		j.options.Log.Info("A ledger is being moved into the log, which opens when that is done", "stream", want.Name)
@@ -77,7 +77,10 @@ func (j *Journal) openStream(ctx context.Context) error {
 			return fmt.Errorf("%w: the stream %s has the fingerprint %q of the secret in its metadata %s, and this process has %q: all need the same secret",
 				ErrRefused, want.Name, is, secretOf, j.options.Fingerprint)
 		}
-		j.moving = Moving(info.Config.Metadata[movingOf])
+		j.created = info.Created
+		if j.moving, err = j.movingOf(ctx, info); err != nil {
+			return err
+		}
 		switch err := j.options.mayOpen(j.moving); {
 		case errors.Is(err, errMovingIn):
 			waits()
@@ -85,7 +88,6 @@ func (j *Journal) openStream(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("%w: the stream %s: %w", ErrRefused, want.Name, err)
 		}
-		j.created = info.Created
 		return nil
 	})
 }

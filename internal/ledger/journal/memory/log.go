@@ -196,9 +196,9 @@ func (r *replica) Seal(context.Context) error {
 }
 
 // Keep implements journal.Shared.
-func (r *replica) Keep(ctx context.Context, _ uint64, rows iter.Seq[counts.Row]) error {
+func (r *replica) Keep(ctx context.Context, k journal.Kept) error {
 	kept := New()
-	if err := kept.Save(ctx, 0, rows); err != nil {
+	if err := kept.Save(ctx, 0, k.Rows); err != nil {
 		return err
 	}
 	r.log.mu.Lock()

@@ -1,0 +1,161 @@
+package jetstream
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A log that a ledger is moved into begins so:
+//
+//	claim      a message of who moves it
+//	snapshot   all of the ledger, at the position of the claim
+//	begun      a message that says so: others open the log
+//
+// The server takes each of the messages only right after the one that its sender has read. So of several who try one begins the log, which is the
+// last one who claimed it, and nobody writes beside others. The snapshot of one that was overtaken is older than the beginning: no start is from it.
+
+// ErrOvertaken is returned where another process has claimed a log since.
+var ErrOvertaken = errors.New("another process moves a ledger into the log")
+
+// Begun says whether there is a log that others may open. It asks until ctx ends where no server answers. It returns ErrRefused where there is none
+// and the bucket has copies of its snapshots.
+func Begun(ctx context.Context, o Options) (begun bool, err error) {
+	j, err := reach(ctx, o)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = j.Close() }()
+	if err := j.nothingGone(ctx); err != nil {
+		return false, err
+	}
+	err = repeatedly(ctx, func(ctx context.Context) error {
+		stream, err := j.js.Stream(ctx, j.options.stream())
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		info := stream.CachedInfo()
+		j.created = info.Created
+		is, err := j.movingOf(ctx, info)
+		begun = err == nil && is != In
+		return err
+	})
+	return begun, err
+}
+
+// Claim claims a log that a ledger is moved into, and returns at which position its snapshot is to be. Where another process has claimed it, Claim
+// waits for that one to begin it as long as that takes no longer than a while. It returns ErrBegun if the log has begun.
+func (j *Journal) Claim(ctx context.Context, while time.Duration) (position uint64, err error) {
+	const pause = time.Second
+	var other uint64
+	for waited := time.Duration(0); ; waited += pause {
+		last, has, err := j.beginning(ctx)
+		switch {
+		case err != nil:
+			return 0, err
+		case has:
+			return 0, ErrBegun
+		case last != other:
+			other, waited = last, 0
+		}
+		if last == 0 || waited >= while {
+			position, err := j.publishAfter(ctx, last, seal{kind: claimed, id: unique()})
+			if !errors.Is(err, ErrOvertaken) {
+				return position, err
+			}
+		}
+		sleep(ctx, pause)
+	}
+}
+
+// Begin has others open the log, which begins with the snapshot that was saved at the position of the claim. It returns ErrOvertaken if another
+// process has claimed it since.
+func (j *Journal) Begin(ctx context.Context) error {
+	j.mu.Lock()
+	with := j.snapshot
+	j.mu.Unlock()
+	_, err := j.publishAfter(ctx, with.position, seal{kind: begun, read: with, snapshot: with, id: unique()})
+	return err
+}
+
+// beginning is the position of the last claim, zero if there is none, and whether the log has begun.
+func (j *Journal) beginning(ctx context.Context) (claim uint64, has bool, err error) {
+	state, err := j.state(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	if state.FirstSeq > 1 { // what it began with has gone by age
+		return 0, state.Msgs > 0, nil
+	}
+	err = j.newReader(0).read(ctx, state.LastSeq, func(m *message) error {
+		if m.subject == j.options.seals() {
+			s, err := readSeal(m.data)
+			if err != nil {
+				return fmt.Errorf("the message at %d of the log cannot be read: %w", m.sequence, err)
+			}
+			if s.kind == claimed {
+				claim = m.sequence
+				return nil
+			}
+		}
+		has = true
+		return errEnough
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return claim, has, err
+}
+
+var errEnough = errors.New("no more is to be read")
+
+// conflicts are the errors of a stream that has another last message than is expected, or may get one.
+var conflicts = []jetstream.ErrorCode{jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant}
+
+// publishAfter publishes a message right after a position. It returns ErrOvertaken if another one is there.
+func (j *Journal) publishAfter(ctx context.Context, after uint64, s seal) (position uint64, err error) {
+	row := s.appendRow(nil)
+	for {
+		err := repeatedly(ctx, func(ctx context.Context) error {
+			ctx, cancel := j.connection.answered(ctx)
+			defer cancel()
+			_, err := j.js.PublishMsg(ctx, &nats.Msg{Subject: j.options.seals(), Data: row},
+				jetstream.WithExpectStream(j.options.stream()), jetstream.WithExpectLastSequence(after), jetstream.WithRetryAttempts(0))
+			return err
+		})
+		refused, is := errors.AsType[*jetstream.APIError](err)
+		if !is || !slices.Contains(conflicts, refused.ErrorCode) {
+			return after + 1, err
+		}
+		state, err := j.state(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if state.LastSeq > after { // what is there may be this very message, whose acknowledgement was lost
+			return after + 1, j.newReader(after).read(ctx, after+1, func(m *message) error {
+				if !bytes.Equal(m.data, row) {
+					return ErrOvertaken
+				}
+				return nil
+			})
+		}
+		sleep(ctx, tryAgain)
+	}
+}
+
+func unique() uint64 {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return binary.LittleEndian.Uint64(id[:])
+}

@@ -1,0 +1,121 @@
+package jetstream
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+)
+
+// moving opens a new log to move a ledger into it.
+func moving(t *testing.T, o Options) *Journal {
+	t.Helper()
+	o.Moving = In
+	j := openTest(t, o)
+	start(t, j)
+	return j
+}
+
+// claim claims a log, and saves a snapshot of a row at the position of the claim.
+func claim(t *testing.T, j *Journal, value string) {
+	t.Helper()
+	position, err := j.Claim(t.Context(), 0)
+	must(t, err)
+	must(t, j.Replay(j.position(), func(uint64, *counts.Round) error { return nil }))
+	must(t, j.Save(t.Context(), position, whole(row("a", value))))
+}
+
+func isError(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: %v, want %v", what, err, want)
+	}
+}
+
+// Of two processes that move a ledger into a log, the one that claimed it last begins it, whatever the other one does, and when. After that nobody
+// begins it again.
+func TestOneProcessBeginsALog(t *testing.T) {
+	o := onServer()
+	early, late := moving(t, o), moving(t, o)
+	claim(t, early, "early")
+	claim(t, late, "late")
+	isError(t, "one that was overtaken begins the log", early.Begin(t.Context()), ErrOvertaken)
+	is, err := Begun(t.Context(), o)
+	if must(t, err); is {
+		t.Error("the log has begun before anyone began it")
+	}
+	must(t, late.Begin(t.Context()))
+	_, err = early.Claim(t.Context(), 0)
+	isError(t, "one claims a log that has begun", err, ErrBegun)
+	is, err = Begun(t.Context(), o)
+	if must(t, err); !is {
+		t.Error("the log has not begun")
+	}
+
+	j := openTest(t, o)
+	if rows, _ := start(t, j); text(rows) != "a=late" {
+		t.Errorf("the log begins with %q", text(rows))
+	}
+	add(t, j, 1)
+	isError(t, "one begins a log that is in use", late.Begin(t.Context()), ErrOvertaken)
+	if rows, batches := start(t, openTest(t, o)); text(rows) != "a=late" || len(batches) != 1 {
+		t.Errorf("a start reads %q and the rounds %d", text(rows), batches)
+	}
+}
+
+// A process that has claimed a log may end at any time. Another one waits for it for a while, and then begins the log itself.
+func TestAClaimIsWaitedFor(t *testing.T) {
+	o := onServer()
+	first, second, third := moving(t, o), moving(t, o), moving(t, o)
+	claim(t, first, "first")
+	position, err := second.Claim(t.Context(), time.Second)
+	if must(t, err); position != 2 {
+		t.Errorf("the second claim is at %d", position)
+	}
+	must(t, second.Replay(second.position(), func(uint64, *counts.Round) error { return nil }))
+	must(t, second.Save(t.Context(), position, whole(row("a", "second"))))
+	waited := make(chan error, 1)
+	go func() {
+		_, err := third.Claim(t.Context(), time.Hour)
+		waited <- err
+	}()
+	must(t, second.Begin(t.Context()))
+	isError(t, "who waited", <-waited, ErrBegun)
+	if rows, _ := start(t, openTest(t, o)); text(rows) != "a=second" {
+		t.Errorf("the log begins with %q", text(rows))
+	}
+}
+
+// A message whose acknowledgement was lost is published again, and is there once.
+func TestAClaimIsPublishedOnce(t *testing.T) {
+	j := moving(t, onServer())
+	s := seal{kind: claimed, id: unique()}
+	for range 2 {
+		position, err := j.publishAfter(t.Context(), 0, s)
+		if must(t, err); position != 1 {
+			t.Errorf("the claim is at %d", position)
+		}
+	}
+	state, err := j.state(t.Context())
+	if must(t, err); state.LastSeq != 1 {
+		t.Errorf("the log has %d messages", state.LastSeq)
+	}
+}
+
+// A log whose first snapshot is lost is not read without it.
+func TestALogWithoutItsBeginningIsRefused(t *testing.T) {
+	o := onServer()
+	first := moving(t, o)
+	claim(t, first, "first")
+	must(t, first.Begin(t.Context()))
+	j := openTest(t, o)
+	start(t, j)
+	add(t, j, 1)
+	loseStore(t, j)
+	again := openTest(t, o)
+	for _, err := range again.Load() {
+		must(t, err)
+	}
+	isError(t, "a start", again.Replay(again.position(), func(uint64, *counts.Round) error { return nil }), ErrNoBeginning)
+}

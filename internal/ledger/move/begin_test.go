@@ -1,0 +1,157 @@
+package move
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/go-logr/logr/funcr"
+	"golang.org/x/sync/errgroup"
+
+	"numberfleet.dev/numberfleet/hack/rig/nats"
+	"numberfleet.dev/numberfleet/internal/ledger"
+	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
+	"numberfleet.dev/numberfleet/internal/ledger/journal/jetstream"
+)
+
+// openAll opens a log, or the next one, as so many processes do that start at the same time.
+func openAll(t *testing.T, o Options, next string, n int) []*jetstream.Journal {
+	t.Helper()
+	all := make([]*jetstream.Journal, n)
+	group, ctx := errgroup.WithContext(t.Context())
+	for i := range all {
+		group.Go(func() (err error) {
+			all[i], err = Open(ctx, o, next)
+			return err
+		})
+	}
+	must(t, group.Wait())
+	return all
+}
+
+// onNext are replicas on the next log, which know so many users who were reached, and hold places for so many others.
+func (r *replicas) onNext(t *testing.T, next string, reached, held int) {
+	t.Helper()
+	after := &replicas{options: r.options, ended: make(chan error, 3)}
+	for _, log := range openAll(t, r.options, next, 3) {
+		if is := log.Instance(); is != next {
+			t.Fatalf("a replica opens %s", is)
+		}
+		after.ledgers = append(after.ledgers, open(t, log, ledger.Options{Clock: hurried{}, Fatal: func(err error) { after.ended <- err }}))
+	}
+	first := after.ledgers[0]
+	for _, l := range after.ledgers {
+		insist(t, func() error { return l.CatchUp(t.Context(), now) })
+		if n := used(l); n != int64(reached) {
+			t.Errorf("%d users were reached, and a replica knows %d", reached, n)
+		}
+	}
+	lead(t, first)
+	granted := 0
+	for user := 1000; user < 1000+limit; user++ {
+		if reserve(t, after.ledgers[user%3], user).State == counts.Held {
+			granted++
+		}
+	}
+	if granted != limit-reached-held {
+		t.Errorf("%d places are granted, where %d users were reached and %d places are held of %d", granted, reached, held, limit)
+	}
+	if n := deliver(t, first, 0, reached); n != 0 {
+		t.Errorf("%d deliveries count again that came again", n)
+	}
+	for _, l := range after.ledgers {
+		must(t, l.Close())
+	}
+}
+
+// The log of three replicas is deleted. They end, and start again at the same time. The next log begins once, with all that they knew, and all go on
+// with it, also after another start: though the first log could be made anew.
+func TestReplicasGoOnWithTheNextLogByThemselves(t *testing.T) {
+	t.Parallel()
+	o, next := options("", server.URL(), instance()), instance()
+	r := newReplicas(t, o, 3)
+	for i, l := range r.ledgers {
+		deliver(t, l, 10*i, 10*i+10)
+		reserve(t, l, 100+i)
+	}
+	begun, err := jetstream.Begun(t.Context(), withInstance(o, next).Log)
+	if must(t, err); begun {
+		t.Error("the next log begins before the first one has lost anything")
+	}
+	deleteStreams(t, o, streamOf(o))
+	r.end(t)
+	r.onNext(t, next, 30, 3)
+	deleteStreams(t, o, "OBJ_"+streamOf(o)+"_kept", "OBJ_"+streamOf(o)+"_snapshots")
+	for _, log := range openAll(t, o, next, 2) {
+		if is := log.Instance(); is != next {
+			t.Errorf("another start opens %s", is)
+		}
+		must(t, log.Close())
+	}
+}
+
+func withInstance(o Options, name string) Options {
+	o.Log.Instance = name
+	return o
+}
+
+// One of three replicas has read more than the others when the nodes of the log come back from an older copy, and is cut off. The next log does not
+// begin without it, and says so, for it alone knows what it has acknowledged. When it is there again, that has everything.
+func TestTheNextLogWaitsForAllWhoKnowSomething(t *testing.T) {
+	c, err := nats.Start(t.Context(), nats.Options{Nodes: 1, DefaultSync: true, Folder: t.TempDir()})
+	must(t, err)
+	t.Cleanup(c.Kill)
+	node, older := c.Nodes[0], t.TempDir()+"/older"
+	way, others := newLink(t, strings.TrimPrefix(c.URL(), "nats://")), newLink(t, strings.TrimPrefix(c.URL(), "nats://"))
+	through := func(l *link) Options {
+		o := options("", c.URL(), "main")
+		o.Log.Servers = []string{l.url()}
+		return o
+	}
+	r := newReplicas(t, through(others), 2)
+	ahead := newReplicas(t, through(way), 0)
+	alone := ahead.open(t, ahead.options.Log)
+	deliver(t, r.ledgers[0], 0, 30)
+	restarted(t, node, func() error { return node.Backup(older) })
+	deliver(t, fresh(t, alone), 30, 40)
+	fresh(t, r.ledgers[0])
+	others.setCut(true)
+	deliver(t, alone, 40, 50)
+	reserve(t, alone, 100)
+	way.setCut(true)
+	restarted(t, node, func() error { return node.Restore(older) })
+	others.setCut(false)
+	r.end(t)
+
+	var waits atomic.Int64
+	waiting := r.options
+	waiting.Log.Log = funcr.New(func(_, message string) {
+		if strings.Contains(message, "The next log does not begin yet") {
+			waits.Add(1)
+			way.setCut(false)
+		}
+	}, funcr.Options{})
+	log, err := Open(t.Context(), waiting, "next")
+	must(t, err)
+	must(t, log.Close())
+	if waits.Load() == 0 {
+		t.Fatal("the next log begins without what one knew who was there")
+	}
+	if err := <-ahead.ended; !errors.Is(err, journal.ErrLost) {
+		t.Errorf("the one that was ahead ends with %v", err)
+	}
+	r.onNext(t, "next", 50, 1)
+}
+
+// Without the name of a next log nothing begins by itself.
+func TestWithoutANextLogReplicasDoNotStart(t *testing.T) {
+	t.Parallel()
+	o := options("", server.URL(), instance())
+	r := newReplicas(t, o, 1)
+	deleteStreams(t, o, streamOf(o))
+	r.end(t)
+	_, err := Open(t.Context(), o, "")
+	isError(t, "a start", err, jetstream.ErrKept)
+}
