@@ -22,6 +22,7 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/jetstream"
 	"numberfleet.dev/numberfleet/internal/ledger/journal/pebble"
+	"numberfleet.dev/numberfleet/internal/ledger/move"
 	"numberfleet.dev/numberfleet/internal/presence"
 	"numberfleet.dev/numberfleet/internal/scaledclock"
 )
@@ -63,7 +64,7 @@ func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) 
 	if err != nil {
 		return nil, err
 	}
-	log, err := jetstream.Open(ctx, journal)
+	log, err := move.Open(ctx, move.Options{Log: journal, Clock: clock.RealClock{}}, p.config.Ledger.Log.Next)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +79,11 @@ func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) 
 		unsynced = "nodes of the log that acknowledge before they have synced are accepted"
 	}
 	p.degraded.Set(degraded.LogNotSynced, "ledger.log.requireSync", unsynced)
+	recovered := ""
+	if is := log.Instance(); is != journal.Instance {
+		recovered = fmt.Sprintf("the log %s lost something, and %s goes on with what replicas knew: name that one as ledger.log.instance, and another one as ledger.log.next", journal.Instance, is)
+	}
+	p.degraded.Set(degraded.LogRecovered, "ledger.log.instance", recovered)
 	if l, err = ledger.Open(log, options); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"numberfleet.dev/numberfleet/hack/rig"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
 	"numberfleet.dev/numberfleet/internal/meta/metatest"
 )
 
@@ -98,7 +99,7 @@ func (o *operator) write(name, content string) {
 }
 
 // start runs the operator until it is killed. One that loses its lease ends, which a slow machine may bring about, and is started again, as by
-// a kubelet.
+// a kubelet; one that ends since the log lost something too.
 func (o *operator) start() {
 	o.t.Helper()
 	o.mu.Lock()
@@ -123,7 +124,8 @@ func (o *operator) run() {
 		<-process.Exited()
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		if o.process == process && strings.Contains(o.log.String()[before:], leaseLost) {
+		said := o.log.String()[before:]
+		if o.process == process && (strings.Contains(said, leaseLost) || strings.Contains(said, journal.ErrLost.Error())) {
 			o.run()
 		}
 	}()

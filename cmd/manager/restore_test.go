@@ -74,12 +74,14 @@ func newBucket(t *testing.T) *s3.Server {
 // backUp has a configuration name a bucket.
 func (o *operator) backUp(configuration string, to bucket.Options) {
 	o.t.Helper()
-	content, err := os.ReadFile(configuration)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	o.write(filepath.Base(configuration), strings.Replace(string(content), "}\n", fmt.Sprintf(", backup: {bucket: %s, endpoint: %q, caFile: %s, accessKeyIDFile: %s, secretAccessKeyFile: %s}}\n",
-		to.Name, to.Endpoint, to.CertificateAuthority, to.AccessKeyID, to.SecretAccessKey), 1))
+	o.edit(configuration, "}\n", fmt.Sprintf(", backup: {bucket: %s, endpoint: %q, caFile: %s, accessKeyIDFile: %s, secretAccessKeyFile: %s}}\n",
+		to.Name, to.Endpoint, to.CertificateAuthority, to.AccessKeyID, to.SecretAccessKey))
+}
+
+// edit replaces a part of a configuration.
+func (o *operator) edit(configuration, part, by string) {
+	o.t.Helper()
+	o.write(filepath.Base(configuration), text(o.t, configuration, part, by))
 }
 
 // All nodes of the log are lost with their disks, after snapshots were copied to a bucket. On new nodes a replica does not begin without what was

@@ -69,6 +69,7 @@ config:
     engine: Log
     log:
       servers: ["tls://nats.nats.svc:4222"]
+      next: main-3
       secretFile: {secret: numberfleet-log, key: secret}
       credentialsFile: {secret: numberfleet-log, key: creds}
       caFile: {secret: numberfleet-log-tls, key: ca.crt}

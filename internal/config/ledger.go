@@ -48,6 +48,9 @@ type Log struct {
 	KeyFile string `json:"keyFile"`
 	// Instance is a DNS label of at most 63 characters; main where it is left out. Those of one instance share a log.
 	Instance string `json:"instance"`
+	// Next is the instance whose log begins by itself with what replicas knew, where the one of Instance lost something, and with which they
+	// go on then: a DNS label of at most 63 characters. Where it is left out they wait for the command manager ledger recover.
+	Next string `json:"next"`
 	// Cluster is the name of this Kubernetes cluster, a DNS label of at most 63 characters, where several share the log; else it is left out.
 	Cluster string `json:"cluster"`
 	// Replicas is how many nodes have a copy, 1, 3 or 5; 3 where it is left out.
@@ -152,6 +155,12 @@ func validateLog(path *field.Path, l *Log) field.ErrorList {
 		errs = append(errs, field.Required(path, "certificateFile and keyFile go together: set both or none"))
 	}
 	errs = append(errs, label(path.Child("instance"), l.Instance)...)
+	if l.Next != "" {
+		errs = append(errs, label(path.Child("next"), l.Next)...)
+	}
+	if l.Next == l.Instance {
+		errs = append(errs, field.Invalid(path.Child("next"), l.Next, "must be another than instance: the log that lost something is not used any more"))
+	}
 	if l.Cluster != "" {
 		errs = append(errs, label(path.Child("cluster"), l.Cluster)...)
 	}

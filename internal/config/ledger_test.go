@@ -21,9 +21,9 @@ func TestTheLedger(t *testing.T) {
 			Servers: []string{"tls://nats.nats.svc:4222"}, SecretFile: "/etc/numberfleet/log/secret", Instance: "main", Replicas: 3, RetentionDays: 38, RequireSync: new(true),
 		}}},
 		"complete": {"ledger: {engine: Log, log: {servers: [\"nats://a\", \"nats://b:1\"], secretFile: /s, credentialsFile: /c, caFile: /ca, certificateFile: /crt, keyFile: /key, " +
-			"instance: shop, replicas: 5, retentionDays: 3, requireSync: false}}", Ledger{Engine: LogEngine, Log: &Log{
+			"instance: shop, next: shop-2, replicas: 5, retentionDays: 3, requireSync: false}}", Ledger{Engine: LogEngine, Log: &Log{
 			Servers: []string{"nats://a", "nats://b:1"}, SecretFile: "/s", CredentialsFile: "/c", CAFile: "/ca", CertificateFile: "/crt", KeyFile: "/key",
-			Instance: "shop", Replicas: 5, RetentionDays: 3, RequireSync: new(false),
+			Instance: "shop", Next: "shop-2", Replicas: 5, RetentionDays: 3, RequireSync: new(false),
 		}}},
 		"the least back-up": {"ledger: {engine: Log, log: {servers: [\"tls://nats\"], secretFile: /s, backup: {bucket: fleet}}}", Ledger{Engine: LogEngine, Log: &Log{
 			Servers: []string{"tls://nats"}, SecretFile: "/s", Instance: "main", Replicas: 3, RetentionDays: 38, RequireSync: new(true),
@@ -68,6 +68,8 @@ func TestMistakesAboutTheLedgerAreNamed(t *testing.T) {
 		"a certificate without key":  {log("certificateFile: /c"), "certificateFile and keyFile go together"},
 		"a key without certificate":  {log("keyFile: /k"), "certificateFile and keyFile go together"},
 		"an instance":                {log("instance: My Shop"), `ledger.log.instance: Invalid value: "My Shop"`},
+		"a next instance":            {log("next: My Shop"), `ledger.log.next: Invalid value: "My Shop"`},
+		"the same instance next":     {log("next: main"), `ledger.log.next: Invalid value: "main": must be another than instance`},
 		"two copies":                 {log("replicas: 2"), "ledger.log.replicas: Invalid value: 2: must be 1, 3 or 5"},
 		"a short retention":          {log("retentionDays: 2"), "ledger.log.retentionDays: Invalid value: 2: must be 3 to 366"},
 		"a retention without an end": {log("retentionDays: 367"), "ledger.log.retentionDays: Invalid value: 367"},

@@ -25,6 +25,9 @@ const (
 	// LogNotSynced: the nodes of the shared log need not sync before they acknowledge. A power failure of all of them may lose what was
 	// acknowledged.
 	LogNotSynced Reason = "LogNotSynced"
+	// LogRecovered: the shared log of the configuration lost something, and the next one goes on. Where that loses something too, nothing goes on
+	// by itself.
+	LogRecovered Reason = "LogRecovered"
 )
 
 // Reporter tells what is lacking.
@@ -46,8 +49,8 @@ type lack struct {
 func NewReporter(registerer prometheus.Registerer, log logr.Logger) *Reporter {
 	return &Reporter{log: log, told: map[lack]string{}, gauge: promauto.With(registerer).NewGaugeVec(prometheus.GaugeOpts{
 		Name: "numberfleet_degraded",
-		Help: "Whether the operator lacks something that it is configured with: 1 then. The reason is SecretMissing, CertificateMissing or " +
-			"LogNotSynced, and the field is the flag or the field of the configuration that names it. The log says what is wrong.",
+		Help: "Whether the operator lacks something that it is configured with: 1 then. The reason is SecretMissing, CertificateMissing, " +
+			"LogNotSynced or LogRecovered, and the field is the flag or the field of the configuration that names it. The log says what is wrong.",
 	}, []string{"reason", "field"})}
 }
 

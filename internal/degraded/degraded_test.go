@@ -30,7 +30,7 @@ func TestWhatLacksIsToldUntilItIsThere(t *testing.T) {
 	} {
 		log.Reset()
 		r.Set(degraded.SecretMissing, field, step.problem)
-		want := `# HELP numberfleet_degraded Whether the operator lacks something that it is configured with: 1 then. The reason is SecretMissing, CertificateMissing or LogNotSynced, and the field is the flag or the field of the configuration that names it. The log says what is wrong.
+		want := `# HELP numberfleet_degraded Whether the operator lacks something that it is configured with: 1 then. The reason is SecretMissing, CertificateMissing, LogNotSynced or LogRecovered, and the field is the flag or the field of the configuration that names it. The log says what is wrong.
 # TYPE numberfleet_degraded gauge
 numberfleet_degraded{field="` + field + `",reason="SecretMissing"} ` + step.value + `
 numberfleet_degraded{field="ledger.log.requireSync",reason="LogNotSynced"} 0
