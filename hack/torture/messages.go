@@ -79,15 +79,16 @@ func (t *traffic) toGroup(n *number, at, from, until time.Time) (all []incident)
 		category = "group_service"
 	}
 	for i := range participants {
+		at := at.Add(time.Duration(t.random.IntN(20)) * time.Second)
+		if at.After(until) {
+			continue // before its names count as known
+		}
 		phone, scoped := userOf(n, which*participants+i)
 		if t.chance(0.1) {
 			all = append(all, t.wrote(n, phone, scoped, group, at, from))
 		}
 		p, s := t.names(n, phone, scoped)
-		at := at.Add(time.Duration(t.random.IntN(20)) * time.Second)
-		if !at.After(until) {
-			all = append(all, incident{at: at, status: metatest.Status{ID: id, Status: "delivered", Phone: p, Scoped: s, Group: group, Category: category, At: at}})
-		}
+		all = append(all, incident{at: at, status: metatest.Status{ID: id, Status: "delivered", Phone: p, Scoped: s, Group: group, Category: category, At: at}})
 	}
 	return all
 }
