@@ -47,6 +47,10 @@ type replica struct {
 
 	expected atomic.Int64 // so many records the next round waits for, see gather
 
+	// Of follow alone.
+	followed time.Time            // since when the log is followed
+	heard    map[uint64]time.Time // when the last round of a proposer was applied
+
 	leading sync.Mutex                // held while it becomes the leader
 	term    atomic.Uint64             // of its lead, zero if it does not lead
 	skew    atomic.Int64              // by how much rules is ahead of log time, nanoseconds, as of the last own round that was applied
@@ -57,9 +61,6 @@ type replica struct {
 const (
 	// MaximumAge is how old what a replica knows may be for an answer.
 	MaximumAge = 2 * time.Second
-	// lively is for how long before the end of the log those count as there who proposed a round, where there is no Options.Skew: longer than
-	// anything is answered without one.
-	lively = 30 * time.Second
 	// openWithin is how long a start waits for its first round.
 	openWithin = time.Minute
 )
@@ -73,7 +74,7 @@ func newReplica(l *Ledger, log journal.Shared, options Options) *replica {
 	_, _ = rand.Read(id[:]) // never fails
 	r := &replica{
 		ledger: l, log: log, clock: options.Clock, rules: options.Rules, most: options.Skew, proposer: max(binary.LittleEndian.Uint64(id[:]), 1),
-		applied: options.Applied, replaced: options.Replaced, ready: make(chan struct{}, 1), underway: map[uint64]*proposal{},
+		applied: options.Applied, replaced: options.Replaced, ready: make(chan struct{}, 1), underway: map[uint64]*proposal{}, heard: map[uint64]time.Time{},
 		snapshotEvery: cmp.Or(options.SnapshotEvery, defaultSnapshotEvery),
 	}
 	if r.applied == nil {
@@ -184,6 +185,7 @@ func (r *replica) commit(ctx context.Context, record *counts.Record) (counts.App
 // follow applies what the log has, until the replica ends. Where the log cannot be followed any more the ledger cannot go on.
 func (r *replica) follow() {
 	l := r.ledger
+	r.followed = r.clock.Now()
 	err := r.log.Follow(r.stop, func(position uint64, round *counts.Round) error {
 		l.applying.Lock()
 		applied, err := l.apply(position, round)
@@ -193,6 +195,7 @@ func (r *replica) follow() {
 			return err
 		}
 		r.reached.Store(now.UnixMilli())
+		r.heard[round.Proposer] = r.clock.Now()
 		if round.Proposer == r.proposer {
 			r.skew.Store(int64(time.UnixMilli(round.Clock).Sub(now)))
 			r.answer(round.Batch, position, applied, nil)
@@ -213,28 +216,5 @@ func (r *replica) follow() {
 	}
 	if first && l.fatal != nil {
 		l.fatal(err)
-	}
-}
-
-// keep keeps what is known here of a log that lost something. It tries until the ledger is closed.
-func (r *replica) keep(why error) {
-	l := r.ledger
-	l.log.Error(why, "What is known here is kept apart from the log, and nothing is answered any more")
-	l.snapshots.Lock()
-	defer l.snapshots.Unlock()
-	for l.open.Err() == nil {
-		capture := l.machine.Capture(true) // nothing is applied any more
-		err := r.log.Keep(l.open, journal.Kept{
-			Position: capture.Position(), Rows: capture.Rows(), Proposer: r.proposer, Beside: l.machine.ProposersBeside(r.proposer, cmp.Or(r.most, lively)),
-		})
-		capture.End(false)
-		if err == nil {
-			return
-		}
-		l.log.Error(err, "What is known here was not kept, which is tried again")
-		select {
-		case <-l.open.Done():
-		case <-r.clock.After(time.Second):
-		}
 	}
 }

@@ -72,15 +72,8 @@ func (m *Machine) admit(r *Round) bool {
 	return true
 }
 
-// ProposersBeside are those but for one who proposed a round that was applied at log time, or for so long before it, in order.
-func (m *Machine) ProposersBeside(one uint64, within time.Duration) (others []uint64) {
-	for _, id := range slices.Sorted(maps.Keys(m.shared.proposers)) {
-		if id != one && m.shared.proposers[id].at >= m.time-within.Milliseconds() {
-			others = append(others, id)
-		}
-	}
-	return others
-}
+// Proposers are those who proposed a round within the last hour of log time, in order.
+func (m *Machine) Proposers() []uint64 { return slices.Sorted(maps.Keys(m.shared.proposers)) }
 
 // MoveTo makes the machine one of another log, of which it knows all up to a position. Who proposes there, who leads, and since when somebody is
 // there to receive, is for that log to say.

@@ -24,7 +24,7 @@ type Log struct {
 	grown    chan struct{} // closed when there is more
 	saving   sync.Mutex
 	saved    *Journal // has the snapshot
-	kept     []*Journal
+	kept     []Kept
 }
 
 type message struct {
@@ -56,8 +56,15 @@ func (l *Log) Lose(n int) {
 	l.messages = l.messages[: len(l.messages)-n : len(l.messages)-n]
 }
 
-// Kept is what processes kept when the log had lost something.
-func (l *Log) Kept() []*Journal {
+// Kept is what a process kept when the log had lost something.
+type Kept struct {
+	*Journal
+	Proposer uint64
+	Beside   []uint64
+}
+
+// Kept is what processes kept.
+func (l *Log) Kept() []Kept {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.kept)
@@ -203,7 +210,7 @@ func (r *replica) Keep(ctx context.Context, k journal.Kept) error {
 	}
 	r.log.mu.Lock()
 	defer r.log.mu.Unlock()
-	r.log.kept = append(r.log.kept, kept)
+	r.log.kept = append(r.log.kept, Kept{kept, k.Proposer, k.Beside})
 	return nil
 }
 
