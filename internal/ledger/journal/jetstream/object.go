@@ -54,16 +54,28 @@ func (u *upload) Write(p []byte) (int, error) {
 				return 0, err
 			}
 		}
-		f, err := u.js.PublishMsgAsync(&nats.Msg{Subject: chunks(&u.object), Data: bytes.Clone(part)})
-		if err != nil {
+		if err := u.publish(&nats.Msg{Subject: chunks(&u.object), Data: bytes.Clone(part)}); err != nil {
 			return 0, err
 		}
-		u.pending = append(u.pending, f)
 		u.object.Chunks++
 		u.object.Size += uint64(len(part))
 		_, _ = u.digest.Write(part) // a hash never fails
 	}
 	return len(p), nil
+}
+
+// publish publishes the next part. The stream may have no leader for a moment, when it was just made. So the first part is published again while nobody
+// takes it. A later one is not: it would come after those that follow it.
+func (u *upload) publish(part *nats.Msg) error {
+	if u.object.Chunks == 0 {
+		_, err := u.js.PublishMsg(u.ctx, part, jetstream.WithRetryWait(tryAgain), jetstream.WithRetryAttempts(int(patience/tryAgain)))
+		return err
+	}
+	f, err := u.js.PublishMsgAsync(part, jetstream.WithRetryAttempts(0))
+	if err == nil {
+		u.pending = append(u.pending, f)
+	}
+	return err
 }
 
 // settle waits until the first messages are acknowledged.
