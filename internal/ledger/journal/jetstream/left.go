@@ -18,7 +18,7 @@ import (
 // Left is what is left of a log that lost something.
 type Left struct {
 	Kept     []uint64 // the positions up to which processes had read the log that have kept what they knew, the last one first
-	Missing  []string // the proposers that were there until the end, as far as those know, and have kept nothing
+	Missing  []string // the proposers that were there until the end, as far as those know, and have kept nothing that is whole
 	Snapshot uint64   // that of the newest snapshot; zero for none
 	Log      uint64   // the last one of the log itself; zero if there is none
 	journal  *Journal
@@ -48,12 +48,14 @@ func (l *Left) find(ctx context.Context) error {
 	}
 	missing := map[string]bool{}
 	for _, s := range kept {
-		l.Kept = append(l.Kept, s.position)
+		missing[s.name] = true
 		for _, proposer := range s.beside {
 			missing[proposer] = true
 		}
 	}
+	kept = slices.DeleteFunc(kept, func(s stored) bool { return j.firstWhole([]stored{s}) == nil })
 	for _, s := range kept {
+		l.Kept = append(l.Kept, s.position)
 		delete(missing, s.name)
 	}
 	l.Missing = slices.Sorted(maps.Keys(missing))
@@ -61,8 +63,8 @@ func (l *Left) find(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(snapshots) > 0 {
-		l.Snapshot, kept = snapshots[0].position, append(kept, snapshots[0])
+	if newest := j.firstWhole(snapshots); newest != nil {
+		l.Snapshot, kept = newest.position, append(kept, *newest)
 	}
 	l.copies = slices.SortedStableFunc(slices.Values(kept), func(a, b stored) int { return cmp.Compare(b.position, a.position) })
 	if err := l.findLog(ctx); err != nil {

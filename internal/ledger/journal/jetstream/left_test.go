@@ -1,10 +1,14 @@
 package jetstream
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
 )
 
 // Where no process lived to keep anything, the newest snapshot is left of a log that ends before it. A log that has all that its snapshot has
@@ -37,5 +41,31 @@ func TestWhatIsLeftWhereNobodyKeptAnything(t *testing.T) {
 	}
 	if sources != 1 || left.Snapshot != 2 || left.Log != 0 {
 		t.Errorf("there are %d sources of %+v", sources, left)
+	}
+}
+
+// What a process kept and is not whole is left out, and the process is missing as one that has kept nothing.
+func TestWhatIsLeftIsWhole(t *testing.T) {
+	o := onServer()
+	j := openTest(t, o)
+	start(t, j)
+	add(t, j, 1)
+	for proposer, value := range map[uint64]string{1: "1", 2: "2"} {
+		must(t, j.Keep(t.Context(), journal.Kept{Position: 1, Rows: whole(row("a", value)), Proposer: proposer, Beside: []uint64{3 - proposer}}))
+	}
+	store, err := j.js.ObjectStore(t.Context(), o.keptBucket())
+	must(t, err)
+	damaged, err := store.GetInfo(t.Context(), proposerName(2))
+	must(t, err)
+	stream, err := j.js.Stream(t.Context(), streamOf(o.keptBucket()))
+	must(t, err)
+	must(t, stream.Purge(t.Context(), jetstream.WithPurgeSubject(chunks(damaged))))
+	_, err = j.js.Publish(t.Context(), chunks(damaged), make([]byte, damaged.Size))
+	must(t, err)
+	left, err := OpenLeft(t.Context(), o)
+	must(t, err)
+	defer func() { must(t, left.Close()) }()
+	if len(left.Kept) != 1 || !slices.Equal(left.Missing, []string{proposerName(2)}) {
+		t.Errorf("of what two processes kept, of which one is damaged, is left: %d, and missing are %s", left.Kept, left.Missing)
 	}
 }
