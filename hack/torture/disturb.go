@@ -55,6 +55,13 @@ func (s *senders) failOne(ctx context.Context, random *rand.Rand) error {
 	return s.oneAfterTheOther(ctx, random, faults)
 }
 
+// loseLog has the log be deleted, and the next one come back from an older copy.
+func (s *senders) loseLog(ctx context.Context, random *rand.Rand) error {
+	return s.oneAfterTheOther(ctx, random, []fault{
+		{name: "log deleted", living: logLost(deleted)}, {name: "log comes back from an older copy", living: logLost(restored)},
+	})
+}
+
 // oneAfterTheOther has things go wrong while the fleet's time runs more slowly.
 func (s *senders) oneAfterTheOther(ctx context.Context, random *rand.Rand, faults []fault) error {
 	s.processMu.Lock()

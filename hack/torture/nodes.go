@@ -22,7 +22,8 @@ type sharedLog struct {
 	power    bool         // nodes can lose it
 	network  *rig.Network // nil: no node can be cut off
 	clocks   bool         // those of single replicas and nodes can be set
-	instance string       // of the log; each fleet has its own
+	folder   string       // of the configuration of replicas
+	fleet, n int          // each fleet has a log of its own, and a next one when that has lost something
 
 	whole sync.RWMutex // who takes a node's disk away has it alone: acknowledged is what two disks have, and a third one may lack it
 }
@@ -51,24 +52,35 @@ func startLog(ctx context.Context, folder string) (l *sharedLog, err error) {
 	return l, err
 }
 
-// configure writes the configuration of replicas that share a log, which is new for each fleet, and returns its file.
-func (l *sharedLog) configure(folder string, fleet int) (string, error) {
-	l.instance = fmt.Sprintf("fleet-%d", fleet)
-	secret, file := filepath.Join(folder, "secret"), filepath.Join(folder, "config.yaml")
-	return file, errors.Join(
+// configuration is the file of the configuration of replicas.
+func (l *sharedLog) configuration() string { return filepath.Join(l.folder, "config.yaml") }
+
+// configure writes the configuration of replicas of a fleet.
+func (l *sharedLog) configure(folder string, fleet int) error {
+	l.folder, l.fleet, l.n = folder, fleet, 0
+	return l.goOn()
+}
+
+// goOn configures the next log of the fleet as the one that is used.
+func (l *sharedLog) goOn() error {
+	l.n++
+	secret := filepath.Join(l.folder, "secret")
+	return errors.Join(
 		os.WriteFile(secret, []byte("000102030405060708090a0b0c0d0e0f"), 0o600),
-		os.WriteFile(file, fmt.Appendf(nil, `apiVersion: config.numberfleet.dev/v1alpha1
+		os.WriteFile(l.configuration(), fmt.Appendf(nil, `apiVersion: config.numberfleet.dev/v1alpha1
 kind: OperatorConfiguration
 ledger:
   engine: Log
-  log: {servers: ["%s"], secretFile: %q, instance: %s}
-`, strings.ReplaceAll(l.URL(), ",", `", "`), secret, l.instance), 0o600))
+  log: {servers: ["%s"], secretFile: %q, instance: %s, next: %s}
+`, strings.ReplaceAll(l.URL(), ",", `", "`), secret, l.instance(l.n), l.instance(l.n+1)), 0o600))
 }
 
+func (l *sharedLog) instance(n int) string { return fmt.Sprintf("fleet-%d-%d", l.fleet, n) }
+
+func (l *sharedLog) stream() string { return "NUMBERFLEET_" + l.instance(l.n) }
+
 // leader is the node that leads the log.
-func (l *sharedLog) leader(ctx context.Context) (*nats.Node, error) {
-	return l.Leader(ctx, "NUMBERFLEET_"+l.instance)
-}
+func (l *sharedLog) leader(ctx context.Context) (*nats.Node, error) { return l.Leader(ctx, l.stream()) }
 
 // nodeFault is something that happens to a node.
 type nodeFault func(context.Context, *epoch, *nats.Node, *rand.Rand) error

@@ -30,6 +30,9 @@ var ofReplicas = []fault{
 	{name: "two nodes lose their power", posting: powerLost(2), living: powerLost(2), ends: true},
 	{name: "clocks set", living: clocksSet, long: true, clocks: true},
 	{name: "senders go through the gate while clocks are set", living: sendThroughGate((*senders).setClocks), long: true, clocks: true},
+	{name: "senders go through the gate while the log loses something", living: sendThroughGate((*senders).loseLog), long: true},
+	{name: "log deleted", posting: logLost(deleted), living: logLost(deleted), ends: true, long: true},
+	{name: "log comes back from an older copy", posting: logLost(restored), living: logLost(restored), ends: true, long: true},
 }
 
 // replicaOf has something done to one of the replicas, while nobody else starts or stops one. Where it leads, its lease ends by itself.

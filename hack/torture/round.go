@@ -55,9 +55,10 @@ func (t *torture) begin(ctx context.Context, n int) (*epoch, error) {
 		return e, err
 	}
 	if t.log != nil {
-		if t.op.config, err = t.log.configure(t.state, n); err != nil {
+		if err := t.log.configure(t.state, n); err != nil {
 			return e, err
 		}
+		t.op.config = t.log.configuration()
 	}
 	e.verifier = newVerifier(t.api, t.op, e.sender, e.fleet, t.plane.Admin().BearerToken)
 	for _, object := range e.fleet.objects() {

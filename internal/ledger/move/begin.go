@@ -75,7 +75,7 @@ func (o *Options) recover(ctx context.Context, from string, while time.Duration,
 
 const (
 	// another is how long a process waits for another one that begins a log: longer than that takes for the largest ledger.
-	another = 2 * time.Minute
+	another = time.Minute
 	// lookAgain is how often a process looks whether others have kept what they knew, or have begun the log.
 	lookAgain = time.Second
 )

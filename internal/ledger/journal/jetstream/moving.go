@@ -31,7 +31,10 @@ func (j *Journal) movingOf(ctx context.Context, stream *jetstream.StreamInfo) (M
 		return is, nil
 	}
 	_, has, err := j.beginning(ctx)
-	if has {
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, ErrReplaced): // the node that is asked does not know yet what another one has
+		return is, errors.New("the stream is not everywhere yet")
+	case has:
 		is = ""
 	}
 	return is, err
