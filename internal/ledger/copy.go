@@ -40,6 +40,9 @@ func Merge(ctx context.Context, to journal.Journal, position uint64, from iter.S
 			all.Merge(machine)
 		}
 	}
+	if all == nil {
+		return Copied{}, errors.New("nothing that can be read is left of the ledger")
+	}
 	all.Withdraw()
 	return replace(ctx, to, position, all)
 }

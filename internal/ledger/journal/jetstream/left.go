@@ -18,12 +18,13 @@ import (
 // Left is what is left of a log that lost something.
 type Left struct {
 	Kept     []uint64 // the positions up to which processes had read the log that have kept what they knew, the last one first
-	Missing  []string // the proposers that were there until the end, as far as those know, and have kept nothing that is whole
+	Missing  []string // the proposers that were there until the end, as far as those know, and have kept nothing
 	Snapshot uint64   // that of the newest snapshot; zero for none
 	Log      uint64   // the last one of the log itself; zero if there is none
 	journal  *Journal
-	copies   []stored // what was kept, and the newest snapshot: the one first that knows most
-	first    uint64   // position of the log
+
+	kept, snapshots []stored // the one first that knows most
+	first           uint64   // position of the log
 }
 
 // OpenLeft finds what is left of the log of the options. It fails if the log lost nothing as far as can be seen: then a new one would begin
@@ -40,33 +41,15 @@ func OpenLeft(ctx context.Context, o Options) (*Left, error) {
 	return l, nil
 }
 
-func (l *Left) find(ctx context.Context) error {
+func (l *Left) find(ctx context.Context) (err error) {
 	j := l.journal
-	kept, err := j.listOf(ctx, j.options.keptBucket())
-	if err != nil {
+	if l.kept, err = j.listOf(ctx, j.options.keptBucket()); err != nil {
 		return err
 	}
-	missing := map[string]bool{}
-	for _, s := range kept {
-		missing[s.name] = true
-		for _, proposer := range s.beside {
-			missing[proposer] = true
-		}
-	}
-	kept = slices.DeleteFunc(kept, func(s stored) bool { return j.firstWhole([]stored{s}) == nil })
-	for _, s := range kept {
-		l.Kept = append(l.Kept, s.position)
-		delete(missing, s.name)
-	}
-	l.Missing = slices.Sorted(maps.Keys(missing))
-	snapshots, err := j.listOf(ctx, j.options.bucket())
-	if err != nil {
+	if l.snapshots, err = j.listOf(ctx, j.options.bucket()); err != nil {
 		return err
 	}
-	if newest := j.firstWhole(snapshots); newest != nil {
-		l.Snapshot, kept = newest.position, append(kept, *newest)
-	}
-	l.copies = slices.SortedStableFunc(slices.Values(kept), func(a, b stored) int { return cmp.Compare(b.position, a.position) })
+	l.tell()
 	if err := l.findLog(ctx); err != nil {
 		return err
 	}
@@ -74,6 +57,38 @@ func (l *Left) find(ctx context.Context) error {
 		return fmt.Errorf("no process has kept anything in the store %s", j.options.keptBucket())
 	}
 	return nil
+}
+
+// tell sets the fields that tell of copies.
+func (l *Left) tell() {
+	l.Kept, l.Snapshot = nil, 0
+	missing := map[string]bool{}
+	for _, name := range l.Missing {
+		missing[name] = true
+	}
+	for _, s := range l.kept {
+		l.Kept = append(l.Kept, s.position)
+		for _, proposer := range s.beside {
+			missing[proposer] = true
+		}
+	}
+	for _, s := range l.kept {
+		delete(missing, s.name)
+	}
+	l.Missing = slices.Sorted(maps.Keys(missing))
+	if len(l.snapshots) > 0 {
+		l.Snapshot = l.snapshots[0].position
+	}
+}
+
+// DropDamaged reads all copies, and leaves out those that are not whole: a process that kept one of them is missing then.
+func (l *Left) DropDamaged() {
+	damaged := func(s stored) bool { return l.journal.firstWhole([]stored{s}) == nil }
+	for _, s := range l.kept {
+		l.Missing = append(l.Missing, s.name)
+	}
+	l.kept, l.snapshots = slices.DeleteFunc(l.kept, damaged), slices.DeleteFunc(l.snapshots, damaged)
+	l.tell()
 }
 
 // findLog finds the log itself, if it is there.
@@ -94,8 +109,10 @@ func (l *Left) findLog(ctx context.Context) error {
 
 // Sources are those of all that is known, the one first that knows most: what was kept, the newest snapshot, and the log from its first round on.
 func (l *Left) Sources() iter.Seq[journal.Source] {
+	copies := slices.Concat(l.kept, l.snapshots[:min(1, len(l.snapshots))])
+	slices.SortStableFunc(copies, func(a, b stored) int { return cmp.Compare(b.position, a.position) })
 	return func(yield func(journal.Source) bool) {
-		for _, s := range l.copies {
+		for _, s := range copies {
 			if !yield(&snapshotSource{l.journal.life, s}) {
 				return
 			}

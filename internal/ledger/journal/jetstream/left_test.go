@@ -65,6 +65,10 @@ func TestWhatIsLeftIsWhole(t *testing.T) {
 	left, err := OpenLeft(t.Context(), o)
 	must(t, err)
 	defer func() { must(t, left.Close()) }()
+	if len(left.Kept) != 2 || len(left.Missing) != 0 {
+		t.Errorf("of what two processes kept is left: %d, and missing are %s", left.Kept, left.Missing)
+	}
+	left.DropDamaged()
 	if len(left.Kept) != 1 || !slices.Equal(left.Missing, []string{proposerName(2)}) {
 		t.Errorf("of what two processes kept, of which one is damaged, is left: %d, and missing are %s", left.Kept, left.Missing)
 	}
