@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -59,14 +60,28 @@ func (b *bench) reservations(ctx context.Context, section *report.Section, withR
 		}
 	}
 	section.Tables = append(section.Tables, table)
-	most := len(senders) - 1
-	of := fmt.Sprintf("reservations, %d callers: ", senders[most])
-	if withRedis {
-		section.Goals = append(section.Goals,
-			report.AtLeast(of+"times Redis that syncs always and waits for one copy", measure.Ratios(mine[most].rate, beside[most].rate), timesWanted, report.Decimal))
-	}
-	section.Goals = append(section.Goals, report.AtMost(of+"p99, ms", mine[most].p99, lateWanted, report.Decimal))
+	section.Goals = append(section.Goals, goals(&mine, &beside, withRedis)...)
 	return nil
+}
+
+// goals compare what replicas reserve for the most senders with Redis, for as many and for fewer.
+func goals(mine, beside *[len(senders)]runs, withRedis bool) (all []report.Goal) {
+	most := &mine[len(senders)-1]
+	of, cores := fmt.Sprintf("reservations, %d callers: ", senders[len(senders)-1]), runtime.NumCPU()
+	takes := fmt.Sprintf("a reservation takes %s microseconds of CPU, %s of them of nodes", report.Decimal(most.cpu()), report.Decimal(most.servers.Median()))
+	if withRedis {
+		for i, callers := range senders {
+			goal := report.AtLeast(fmt.Sprintf("%stimes Redis with %d, which syncs always and waits for one copy", of, callers),
+				measure.Ratios(most.rate, beside[i].rate), timesWanted, report.Decimal)
+			goal.Limit = fmt.Sprintf("%s, of which %d cores do at most %s a second; one of Redis takes %s", takes, cores,
+				report.Whole(float64(cores)*1e6/most.cpu()), report.Decimal(beside[i].cpu()))
+			all = append(all, goal)
+		}
+	}
+	late := report.AtMost(of+"p99, ms", most.p99, lateWanted, report.Decimal)
+	late.Limit = fmt.Sprintf("%s, so that %d cores are busy for %s of the time, and what a call needs waits for its turn", takes, cores,
+		report.Percent(most.rate.Median()*most.cpu()/1e6/float64(cores)))
+	return append(all, late)
 }
 
 // reserve measures three replicas, by senders.
