@@ -85,9 +85,9 @@ func (v *View) template(of *numberState, t *Template) TemplateSetting {
 func (m *Machine) conclude(q *request, v verdict) Decision {
 	d := q.decision(v)
 	if d.Granted() {
-		r := q.grant(&d)
+		r := q.grant(&d, m.time)
 		m.gate.reservations.add(r)
-		d.Expires = r.expires
+		d.Expires = r.sendBy()
 	}
 	q.limit.report(&d, q.budget(), q.now)
 	return d
@@ -181,17 +181,17 @@ func (q *request) budget() int {
 }
 
 // grant makes the reservation of a decision. It holds the user's place unless the user needs none, however long it takes.
-func (q *request) grant(d *Decision) *reservation {
+func (q *request) grant(d *Decision, at int64) *reservation {
 	r := &reservation{
 		id: q.ID, number: q.number, user: newKey(q.User), key: q.Key, state: d.State, granted: d.State, why: d.Why, shadow: d.Shadow,
-		created: q.now, expires: q.now + int64(q.TTL),
+		created: at, expires: at + 1000*int64(q.TTL),
 	}
-	r.next = r.forgotten()
+	r.endsAt(r.forgotten())
 	if d.State == Held || d.Why == AlreadyCounted {
 		if q.place == nil {
 			q.place = q.limit.take(q.user, q.number, q.Category, q.until)
 		}
-		r.next = r.unconfirmedEnds(q.limit.setting.ReleaseUnconfirmed)
+		r.endsAt(r.unconfirmedEnds(q.limit.setting.ReleaseUnconfirmed))
 		q.limit.hold(q.place, r)
 	}
 	q.limit.dirty = true
@@ -217,24 +217,27 @@ func (l *limit) frees(now int64, budget int, places int64) (at int64) {
 			second, _ := l.users.allSeries()[on].nth(of, now-l.window(), n)
 			earlier(int64(second) + l.window())
 		}
-		if len(l.ending) > 0 {
-			earlier(l.ending[0].next)
+		if r, held := l.ending.first(); held {
+			earlier(r.gone())
 		}
 		return at
 	}
 	left := mostSearched
-	l.leaving.search(func(p *place) bool { left--; return left >= 0 && (at == 0 || p.until < at) }, func(p *place) {
+	for p := range l.leaving.search(func(until int64) bool { return at == 0 || until < at }) {
+		if left--; left < 0 {
+			return 0
+		}
 		if p.budget == budget && len(p.holds) == 0 {
 			earlier(p.until)
 		}
-	})
-	l.ending.search(func(r *reservation) bool { left--; return left >= 0 && (at == 0 || r.next < at) }, func(r *reservation) {
-		if r.place.budget == budget {
-			earlier(r.next)
+	}
+	for r := range l.ending.search(func(next int64) bool { return at == 0 || next < 1000*at }) {
+		if left--; left < 0 {
+			return 0
 		}
-	})
-	if left < 0 {
-		return 0
+		if r.place.budget == budget {
+			earlier(r.gone())
+		}
 	}
 	return at
 }
@@ -261,7 +264,7 @@ func (m *Machine) repeats(o *Operation) *reservation {
 	if r := m.gate.reservations.byID[o.ID]; r != nil {
 		return r
 	}
-	if r := m.gate.reservations.with(o.Key, m.now()); r != nil && r.user == newKey(o.User) && (o.Pool != "" || r.number == m.numbers[o.Number]) {
+	if r := m.gate.reservations.with(o.Key, m.time); r != nil && r.user == newKey(o.User) && (o.Pool != "" || r.number == m.numbers[o.Number]) {
 		return r
 	}
 	return nil
@@ -269,7 +272,7 @@ func (m *Machine) repeats(o *Operation) *reservation {
 
 // repeated is the decision of a reservation that is asked for again: as it was made, unless it has ended.
 func (m *Machine) repeated(r *reservation) Decision {
-	d := Decision{ID: r.id, State: r.granted, Why: r.why, Shadow: r.shadow, Number: r.number.number, Expires: r.expires}
+	d := Decision{ID: r.id, State: r.granted, Why: r.why, Shadow: r.shadow, Number: r.number.number, Expires: r.sendBy()}
 	if r.state == Ended {
 		d.State = Ended
 	}

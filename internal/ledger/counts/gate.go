@@ -105,7 +105,7 @@ func (m *Machine) applySettings(settings *Settings, about []string) []string {
 		l.recount()
 		l.refreshAll(m.now())
 		if released {
-			for _, r := range slices.Clone(l.ending) {
+			for _, r := range l.ending.all() {
 				if !r.confirmed {
 					m.schedule(r, r.unconfirmedEnds(set.ReleaseUnconfirmed))
 				}
@@ -162,7 +162,7 @@ func (m *Machine) regroup(limits []*limit, from, to *numberState) {
 	for _, l := range limits {
 		m.attach(l)
 		places = append(places, l.placesByUser()...)
-		l.places, l.leaving, l.ending = nil, nil, nil
+		l.places, l.leaving, l.ending = nil, queue[*place, byLeaving]{}, queue[*reservation, byEnding]{}
 		l.recount()
 	}
 	for _, r := range m.gate.reservations.byID {

@@ -103,6 +103,28 @@ func TestPlacesAreGrantedUpToTheLimit(t *testing.T) {
 	d.expect(d.reserve(3), "Refused LimitReached until 2 13:10:00")
 }
 
+// Holds that were granted in one second end one after the other, none before its sender may begin no more. The second that a refusal names is
+// one in which the place is free.
+func TestHoldsEndAsTheyWereGranted(t *testing.T) {
+	limit := limitOf(2)
+	limit.ReleaseUnconfirmed = true
+	d := newDesk(t, limit)
+	short := func(o *Operation) { o.TTL = 1 }
+	for user := range UserKey(2) {
+		d.wait(300 * time.Millisecond)
+		if got := d.reserve(user+1, short); got.State != Held || got.Expires != d.now.Unix()+1 {
+			t.Errorf("it is decided %+v", got)
+		}
+	}
+	d.expect(d.reserve(3, short), "Refused LimitReached until 1 12:00:02")
+	d.wait(400 * time.Millisecond) // until 12:00:01, to when both were told that they may begin
+	d.holds(2)
+	d.wait(300 * time.Millisecond)
+	d.holds(1)
+	d.wait(300 * time.Millisecond)
+	d.holds(0)
+}
+
 func TestThePlaceThatMayBeFreeFirstIsNamed(t *testing.T) {
 	d := newDesk(t, limitOf(3))
 	for i, seconds := range []uint32{90, 600, 60} {

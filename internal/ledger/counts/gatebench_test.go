@@ -2,6 +2,7 @@ package counts
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -39,4 +40,48 @@ func BenchmarkReserve(b *testing.B) {
 			b.ReportMetric(float64(granted)/float64(b.N), "granted")
 		})
 	}
+}
+
+// Reservations of which each ends after a second, as many come and go: of sixteen limits with 10,000 counted users each, in rounds of eighty; and the
+// longest that a round took.
+func BenchmarkReserveAndEnd(b *testing.B) {
+	const numbers, users, round, perSecond = 16, 20_000, 80, 30_000
+	m := NewMachine()
+	at := time.Unix(1_760_000_000, 0).UnixMilli()
+	var names [numbers]string
+	for i := range names {
+		names[i] = fmt.Sprint("+1555010", i)
+		limit := LimitSetting{Subject: names[i], Limit: users, Measure: v1alpha1.MeasureUniqueUsers, Window: 24 * time.Hour, ReleaseUnconfirmed: true}
+		r := &Record{Clock: at, Settings: Settings{Limits: []LimitSetting{limit}, Senders: []SenderSetting{{Number: names[i]}}}}
+		for user := range users / 2 {
+			r.Entries = append(r.Entries, Entry{Number: names[i], Kind: Delivered, User: UserKey(user+1) * 0x9e3779b97f4a7c15, Message: MessageKey(user + 1), At: at / 1000})
+		}
+		applyOne(m, r)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	one := func(i int) {
+		r := Round{Records: make([]*Record, round)}
+		for j := range r.Records {
+			var id ReservationID
+			binary.LittleEndian.PutUint64(id[:], random.Uint64())
+			r.Records[j] = &Record{Clock: at + int64(i*round+j)*1000/perSecond, Operations: []Operation{{
+				Kind: Reserve, ID: id, Number: names[random.IntN(numbers)], User: UserKey(random.IntN(users)+1) * 0x9e3779b97f4a7c15, TTL: 1, Category: Marketing,
+			}}}
+		}
+		m.Apply(m.Position()+1, &r)
+	}
+	n := 0
+	for ; n*round < perSecond; n++ {
+		one(n)
+	}
+	var longest time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		start := time.Now()
+		one(n)
+		longest = max(longest, time.Since(start))
+		n++
+	}
+	b.ReportMetric(float64(longest.Microseconds()), "longest-us")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*round), "ns/reservation")
 }

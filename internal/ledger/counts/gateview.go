@@ -57,11 +57,11 @@ func (v *View) NumberReserved(number string, now time.Time) (held int64) {
 	}
 	v.readLimit(v.LimitOwner(number), func(l *limit) {
 		held = l.heldBy[s]
-		l.eachLeaving(now.Unix(), func(p *place) {
+		for p := range l.left(now.Unix()) {
 			if p.number == s && len(p.holds) > 0 {
 				held++
 			}
-		})
+		}
 	})
 	return held
 }
@@ -85,16 +85,16 @@ func (v *View) Reservation(id ReservationID) (Reservation, bool) {
 	if r == nil {
 		return Reservation{}, false
 	}
-	return Reservation{ID: r.id, Number: r.number.number, State: r.state, Expires: time.Unix(r.expires, 0).UTC()}, true
+	return Reservation{ID: r.id, Number: r.number.number, State: r.state, Expires: time.Unix(r.sendBy(), 0).UTC()}, true
 }
 
 // Holds are the reservations of a limit.
 func (v *View) Holds(subject string, now time.Time) (h Holds) {
 	v.readLimit(subject, func(l *limit) {
 		oldest := int64(0)
-		for _, r := range l.ending {
+		for _, r := range l.ending.all() {
 			h.Open++
-			if !r.confirmed && r.expires <= now.Unix() {
+			if !r.confirmed && r.expires <= now.UnixMilli() {
 				h.Unknown++
 			}
 			if oldest == 0 || r.created < oldest {
@@ -102,7 +102,7 @@ func (v *View) Holds(subject string, now time.Time) (h Holds) {
 			}
 		}
 		if oldest != 0 {
-			h.Oldest = time.Unix(oldest, 0).UTC()
+			h.Oldest = time.UnixMilli(oldest).UTC()
 		}
 	})
 	return h
@@ -112,7 +112,7 @@ func (v *View) Holds(subject string, now time.Time) (h Holds) {
 func (v *View) EndsBy(now time.Time) bool {
 	v.gate.mu.RLock()
 	defer v.gate.mu.RUnlock()
-	_, ends := v.gate.reservations.due.firstBy(now.Unix())
+	_, ends := v.gate.reservations.due.firstBy(now.UnixMilli())
 	return ends
 }
 

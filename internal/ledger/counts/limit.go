@@ -1,6 +1,7 @@
 package counts
 
 import (
+	"iter"
 	"math"
 	"slices"
 
@@ -49,7 +50,7 @@ type place struct {
 	category Category       // and of what category that was
 	budget   int            // which of the limit's that is; -1 for none
 	until    int64          // the user is counted until then, Unix seconds; zero for a user who is not counted
-	index    int            // in limit.leaving
+	leaves   spot[*place]   // in limit.leaving
 	holds    []*reservation // in no order
 	failed   []uint32       // fingerprints of messages that failed before anyone confirmed them
 }
@@ -99,7 +100,7 @@ func (l *limit) countedUntil(user key, first *numberState, now int64) int64 {
 
 // take takes a place for a user who has none.
 func (l *limit) take(user key, number *numberState, category Category, until int64) *place {
-	p := &place{user: user, number: number, category: category, index: -1}
+	p := &place{user: user, number: number, category: category}
 	p.budget = l.budgetOf(number, category)
 	if l.places == nil {
 		l.places = map[key]*place{}
@@ -146,7 +147,7 @@ func (l *limit) setUntil(p *place, until int64) {
 	switch {
 	case until == 0:
 		l.leaving.remove(p)
-	case p.index < 0:
+	case p.leaves.moment == nil:
 		l.leaving.add(p)
 	default:
 		l.leaving.moved(p)
@@ -203,20 +204,20 @@ func (l *limit) advance(now int64) {
 func (l *limit) at(now int64) *limit {
 	then := *l
 	then.budgets = slices.Clone(l.budgets)
-	l.eachLeaving(now, func(p *place) {
+	for p := range l.left(now) {
 		held := int64(min(len(p.holds), 1))
 		then.held += held
 		if p.budget >= 0 {
 			then.budgets[p.budget].used--
 			then.budgets[p.budget].held += held
 		}
-	})
+	}
 	return &then
 }
 
-// eachLeaving calls with the places whose user has left the window by now, which advance was not told yet.
-func (l *limit) eachLeaving(now int64, call func(*place)) {
-	l.leaving.search(func(p *place) bool { return p.until <= now }, call)
+// left are the places whose user has left the window by now, which advance was not told yet.
+func (l *limit) left(now int64) iter.Seq[*place] {
+	return l.leaving.search(func(until int64) bool { return until <= now })
 }
 
 // refresh finds out anew until when a user is counted. A user who is counted now and has no place gets one, where such places are kept.
@@ -311,5 +312,5 @@ func (l *limit) placesByUser() []*place {
 // byLeaving orders places by when their user leaves the window.
 type byLeaving struct{}
 
-func (byLeaving) when(p *place) int64 { return p.until }
-func (byLeaving) index(p *place) *int { return &p.index }
+func (byLeaving) when(p *place) int64         { return p.until }
+func (byLeaving) spot(p *place) *spot[*place] { return &p.leaves }

@@ -125,6 +125,9 @@ func (m *Machine) restoreReservation(l *limit, in *reader) {
 	r.key, r.why = in.Uvarint(), in.String()
 	r.message = in.Uint32()
 	r.created, r.expires, r.next = int64(in.Uvarint()), int64(in.Uvarint()), int64(in.Uvarint())
+	if in.Version < 3 {
+		r.created, r.expires, r.next = 1000*r.created, 1000*r.expires, 1000*r.next
+	}
 	state := int(flags & stateMask)
 	if state >= len(reservationStates) || r.number == nil || r.user == 0 || r.user > keyMask || flags&flagHolds != 0 && p == nil ||
 		r.id == (ReservationID{}) || m.gate.reservations.byID[r.id] != nil {

@@ -1,6 +1,7 @@
 package counts
 
 import (
+	"encoding/hex"
 	"slices"
 	"testing"
 	"time"
@@ -71,20 +72,34 @@ func TestLimitsAreReadAsWritten(t *testing.T) {
 	}
 }
 
-// A row of before messages were let through unreserved is read, and lets none through.
-func TestRowsOfLimitsOfVersion1AreRead(t *testing.T) {
-	want := heldLimit()
-	old := body(limitRow(t, want))
-	old[0] = 1
-	got, err := withLimit(sealed(old))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if set := got.Settings().Limits[0]; set.AllowUnreserved || set.Budgets[0].AllowUnreserved {
-		t.Errorf("it is read as %+v", set)
-	}
-	if again := limitRow(t, got); !slices.Equal(again, limitRow(t, want)) {
-		t.Errorf("it is written as %x", again)
+// oldLimitRow is the row of heldLimit in version 2, without its checksum. In version 1 it differs by the number of the version.
+const oldLimitRow = "02010c2b31353535303130303030310005901c0103616c6c00000000029aa886c4cadf3a0c2b3135353530313030303031000001431324128ba6c39fafabb4010c2b3135" +
+	"3535303130303030310090c19fd706000491010000000000000000000000000000000c2b31353535303130303030318ba6c39fafabb4018ba6c39fafabb401010e416c72" +
+	"65616479436f756e7465640000000080a59fd706d8a99fd706d8cca4d706c2020000000000000000000000000000000c2b31353535303130303030319aa886c4cadf3a9a" +
+	"a886c4cadf3a0008526573657276656439e5800e80a59fd706d8a99fd70680c8a4d70680030000000000000000000000000000000c2b31353535303130303030319aa886" +
+	"c4cadf3a9aa886c4cadf3a000b416c726561647948656c640000000080a59fd706d8a99fd706d8cca4d70603040000000000000000000000000000000c2b313535353031" +
+	"3030303031e3cfd0b8e0a80b000852657365727665640000000080a59fd706d8a99fd706d8a99fd706"
+
+// A row of before times of reservations had milliseconds is read, and so is one of before messages were let through unreserved: it lets none
+// through.
+func TestRowsOfEarlierLimitsAreRead(t *testing.T) {
+	want := limitRow(t, heldLimit())
+	for version := byte(1); version < limitVersion; version++ {
+		old, err := hex.DecodeString(oldLimitRow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old[0] = version
+		got, err := withLimit(sealed(old))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if set := got.Settings().Limits[0]; set.AllowUnreserved || set.Budgets[0].AllowUnreserved {
+			t.Errorf("version %d is read as %+v", version, set)
+		}
+		if again := limitRow(t, got); !slices.Equal(again, want) {
+			t.Errorf("version %d is written as %x", version, again)
+		}
 	}
 }
 

@@ -174,7 +174,7 @@ func (v *View) bound(s *numberState, user key, now int64) (at uint32) {
 	if p := l.places[l.users.canonical(user, s)]; p != nil {
 		for _, r := range p.holds {
 			if r.number == s {
-				at = max(at, uint32(r.created))
+				at = max(at, uint32(r.created/1000))
 			}
 		}
 	}

@@ -23,19 +23,36 @@ type reservation struct {
 	message uint32 // fingerprint of the message that was sent; once state is Confirmed, or was
 
 	confirmed bool
-	created   int64 // log time, Unix seconds
-	expires   int64 // until when the sender may begin to send
-	next      int64 // when it ends or is forgotten
-	at        int   // in place.holds
-	index     int   // in limit.ending
-	due       int   // in reservations.due
+	at        int                // in place.holds
+	ending    spot[*reservation] // in limit.ending
+	due       spot[*reservation] // in reservations.due
+
+	// In milliseconds of log time.
+	created int64
+	expires int64 // until when the sender may begin to send
+	next    int64 // when it ends or is forgotten
 }
 
-// In seconds.
+// In milliseconds.
 const (
-	unknownFor = int64(UnknownFor / time.Second)
-	keyKept    = int64(KeyKept / time.Second)
+	unknownFor = int64(UnknownFor / time.Millisecond)
+	keyKept    = int64(KeyKept / time.Millisecond)
+	// endsEvery is how often reservations end: each up to as much later than it might, so that it costs little, and not all of a second at
+	// once, for which everybody would wait.
+	endsEvery = 100
 )
+
+// endsAt sets when it ends or is forgotten.
+func (r *reservation) endsAt(at int64) { r.next = (at + endsEvery - 1) / endsEvery * endsEvery }
+
+// sendBy is until when the sender may begin to send, Unix seconds: no later than that the hold ends.
+func (r *reservation) sendBy() int64 { return r.expires / 1000 }
+
+// gone is from when on it has ended or is forgotten, Unix seconds.
+func (r *reservation) gone() int64 { return (r.next + 999) / 1000 }
+
+// grantedBy says whether it was granted by a time, Unix seconds.
+func (r *reservation) grantedBy(at int64) bool { return r.created/1000 <= at }
 
 // mostReservations bounds the reservations of a number that are known: more than it can send in the default time by Meta's highest level,
 // 1,000 messages a second.
@@ -63,7 +80,7 @@ func (all *reservations) add(r *reservation) {
 
 // schedule sets when something happens to a reservation next.
 func (m *Machine) schedule(r *reservation, at int64) {
-	r.next = at
+	r.endsAt(at)
 	m.gate.reservations.due.moved(r)
 	l := m.limitOf(r.number)
 	l.dirty = true
@@ -128,13 +145,13 @@ func (m *Machine) end(r *reservation) {
 		m.limitOf(r.number).letGo(r)
 	}
 	r.state = Ended
-	m.schedule(r, max(r.forgotten(), m.now()))
+	m.schedule(r, r.forgotten())
 }
 
 // endDue ends and forgets what is due by log time. It returns the numbers whose reservations ended.
 func (m *Machine) endDue(about []string) []string {
 	due := &m.gate.reservations.due
-	for r, is := due.firstBy(m.now()); is; r, is = due.firstBy(m.now()) {
+	for r, is := due.firstBy(m.time); is; r, is = due.firstBy(m.time) {
 		if r.place == nil {
 			m.limitOf(r.number).dirty = true
 			m.gate.reservations.forget(r)
@@ -152,7 +169,7 @@ func (m *Machine) confirm(o *Operation) Decision {
 	if r == nil {
 		return Decision{ID: o.ID, State: Ended, Why: Unknown}
 	}
-	d := Decision{ID: r.id, Number: r.number.number, State: r.state, Expires: r.expires}
+	d := Decision{ID: r.id, Number: r.number.number, State: r.state, Expires: r.sendBy()}
 	message := newFingerprint(o.Message)
 	if r.confirmed {
 		if r.message != message {
@@ -167,7 +184,7 @@ func (m *Machine) confirm(o *Operation) Decision {
 		m.end(r)
 	case r.place != nil:
 		r.state = Confirmed
-		m.schedule(r, m.now()+unknownFor)
+		m.schedule(r, m.time+unknownFor)
 	case r.state == Free:
 		r.state = Confirmed
 	}
@@ -189,7 +206,7 @@ func (m *Machine) release(o *Operation) Decision {
 	if r.state != Ended {
 		m.end(r)
 	}
-	return Decision{ID: r.id, Number: r.number.number, State: Ended, Expires: r.expires}
+	return Decision{ID: r.id, Number: r.number.number, State: Ended, Expires: r.sendBy()}
 }
 
 // mostFailed bounds the failed messages that a place remembers: of those that are confirmed after they failed.
@@ -257,7 +274,7 @@ func (p *place) confirmedWith(s *numberState, message uint32) (first *reservatio
 // ended by the delivery of another's message would be lost.
 func (p *place) unconfirmed(s *numberState, by int64) (only *reservation) {
 	for _, r := range p.holds {
-		if r.number != s || r.confirmed || r.created > by {
+		if r.number != s || r.confirmed || !r.grantedBy(by) {
 			continue
 		}
 		if only != nil {
@@ -275,11 +292,11 @@ func (r *reservation) compare(o *reservation) int {
 // byDue orders reservations by when something happens to them, among all that are known.
 type byDue struct{}
 
-func (byDue) when(r *reservation) int64 { return r.next }
-func (byDue) index(r *reservation) *int { return &r.due }
+func (byDue) when(r *reservation) int64               { return r.next }
+func (byDue) spot(r *reservation) *spot[*reservation] { return &r.due }
 
 // byEnding is as byDue, among those that hold places of one limit.
 type byEnding struct{}
 
-func (byEnding) when(r *reservation) int64 { return r.next }
-func (byEnding) index(r *reservation) *int { return &r.index }
+func (byEnding) when(r *reservation) int64               { return r.next }
+func (byEnding) spot(r *reservation) *spot[*reservation] { return &r.ending }

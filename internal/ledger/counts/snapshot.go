@@ -201,7 +201,7 @@ func (c *Capture) End(kept bool) {
 const (
 	machineVersion   = 3 // version 1 has neither templates nor pools, version 2 knows of one proposer only
 	portfolioVersion = 1
-	limitVersion     = 2 // version 1 lets nothing through unreserved
+	limitVersion     = 3 // version 1 lets nothing through unreserved; version 2 has the times of reservations in seconds
 )
 
 // encode is the machine's own row.

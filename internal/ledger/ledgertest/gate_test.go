@@ -104,7 +104,7 @@ type generator struct {
 const gateUsers = 6
 
 func (g *generator) record(t *rapid.T, position uint64) *counts.Record {
-	steps := []time.Duration{0, 0, 0, 700 * time.Millisecond, time.Second, time.Minute, 10 * time.Minute, time.Hour, 24*time.Hour - time.Second, 24 * time.Hour, -time.Hour}
+	steps := []time.Duration{0, 0, 0, 30 * time.Millisecond, 700 * time.Millisecond, time.Second, time.Minute, 10 * time.Minute, time.Hour, 24*time.Hour - time.Second, 24 * time.Hour, -time.Hour}
 	g.now = g.now.Add(rapid.SampledFrom(steps).Draw(t, "on"))
 	r := &counts.Record{Clock: g.now.UnixMilli()}
 	n := len(g.numbers)

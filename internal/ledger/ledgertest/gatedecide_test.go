@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"bytes"
 	"slices"
+	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
@@ -25,7 +26,7 @@ func (m *gateModel) decide(o *counts.Operation) counts.Decision {
 		return counts.Decision{ID: o.ID, State: counts.Ended, Why: counts.Unknown}
 	}
 	r := m.reservations[i]
-	d := counts.Decision{ID: r.asked.ID, Number: r.asked.Number, Expires: r.expires}
+	d := counts.Decision{ID: r.asked.ID, Number: r.asked.Number, Expires: r.expires.Unix()}
 	switch {
 	case o.Kind == counts.Reserve:
 		d = r.decided
@@ -34,7 +35,7 @@ func (m *gateModel) decide(o *counts.Operation) counts.Decision {
 	case r.confirmed != 0 && r.confirmed != o.Message:
 		d.Why = counts.OtherMessage
 	case r.confirmed == 0:
-		r.confirmed, r.confirmedAt = o.Message, m.now
+		r.confirmed, r.confirmedAt = o.Message, m.at
 		r.ended = r.ended || r.place && (slices.Contains(r.failed, o.Message) || m.isDelivered(r.asked.Number, r.asked.User, o.Message))
 	}
 	switch {
@@ -54,10 +55,10 @@ func (m *gateModel) decide(o *counts.Operation) counts.Decision {
 func (m *gateModel) withKey(k uint64) (newest int) {
 	newest = -1
 	for i, r := range m.reservations {
-		if r.asked.Key != k || m.now >= r.created+int64(counts.KeyKept.Seconds()) {
+		if r.asked.Key != k || !m.at.Before(r.created.Add(counts.KeyKept)) {
 			continue
 		}
-		if newest < 0 || r.created > m.reservations[newest].created || r.created == m.reservations[newest].created && bytes.Compare(r.asked.ID[:], m.reservations[newest].asked.ID[:]) > 0 {
+		if newest < 0 || r.created.After(m.reservations[newest].created) || r.created.Equal(m.reservations[newest].created) && bytes.Compare(r.asked.ID[:], m.reservations[newest].asked.ID[:]) > 0 {
 			newest = i
 		}
 	}
@@ -105,7 +106,7 @@ func (m *gateModel) reserve(o counts.Operation) counts.Decision {
 		d.Expires = 0
 	} else {
 		m.reservations = append(m.reservations, &reservation{
-			asked: o, decided: d, created: m.now, expires: d.Expires, place: d.State == counts.Held || d.Why == counts.AlreadyCounted,
+			asked: o, decided: d, created: m.at, expires: m.at.Add(time.Duration(o.TTL) * time.Second), place: d.State == counts.Held || d.Why == counts.AlreadyCounted,
 		})
 		m.settle(o.Number, o.Category)
 	}

@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"math"
 	"slices"
+	"time"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
@@ -13,7 +14,8 @@ import (
 // a portfolio, windows or operations, and only one of these.
 type gateModel struct {
 	model
-	now          int64             // log time, Unix seconds
+	at           time.Time         // log time
+	now          int64             // the same in Unix seconds
 	names        map[string]string // of numbers, besides their own
 	portfolios   portfolios
 	limits       map[string]counts.LimitSetting
@@ -27,11 +29,11 @@ type gateModel struct {
 type reservation struct {
 	asked            counts.Operation
 	decided          counts.Decision
-	created, expires int64
+	created, expires time.Time
 	place            bool // it was granted one
 	ended            bool
 	confirmed        counts.MessageKey // zero until then
-	confirmedAt      int64
+	confirmedAt      time.Time
 	failed           []counts.MessageKey // before anyone confirmed them
 }
 
@@ -54,7 +56,9 @@ func newGateModel(windows counts.Windows) *gateModel {
 
 // apply applies a record and returns what became of its operations.
 func (m *gateModel) apply(r *counts.Record) (decisions []counts.Decision) {
-	m.now = max(m.now, r.Clock/1000)
+	if clock := time.UnixMilli(r.Clock); clock.After(m.at) {
+		m.at, m.now = clock, clock.Unix()
+	}
 	m.settle("", counts.NoCategory)
 	for _, e := range r.Entries {
 		e.Number = m.own(e.Number)
@@ -86,26 +90,34 @@ func (m *gateModel) apply(r *counts.Record) (decisions []counts.Decision) {
 // endDue ends what ends by now, and forgets what ended as long ago as its operations are answered.
 func (m *gateModel) endDue() {
 	for _, r := range m.reservations {
-		r.ended = r.ended || r.place && m.now >= m.ends(r)
+		r.ended = r.ended || r.place && m.ended(m.ends(r))
 	}
 	m.reservations = slices.DeleteFunc(m.reservations, func(r *reservation) bool {
 		kept := r.expires
 		if r.asked.Key != 0 {
-			kept = max(kept, r.created+int64(counts.KeyKept.Seconds()))
+			kept = slices.MaxFunc([]time.Time{kept, r.created.Add(counts.KeyKept)}, time.Time.Compare)
 		}
-		return !r.holds() && m.now >= kept
+		return !r.holds() && m.ended(kept)
 	})
 }
 
+// endsEvery is how often reservations end: with the tenth of a second in which their time is over.
+const endsEvery = 100 * time.Millisecond
+
+// ended says whether what ends at a time has ended.
+func (m *gateModel) ended(at time.Time) bool {
+	return !m.at.Before(at.Add(endsEvery - 1).Truncate(endsEvery))
+}
+
 // ends is when a reservation ends by itself.
-func (m *gateModel) ends(r *reservation) int64 {
+func (m *gateModel) ends(r *reservation) time.Time {
 	switch {
 	case r.confirmed != 0:
-		return r.confirmedAt + int64(counts.UnknownFor.Seconds())
+		return r.confirmedAt.Add(counts.UnknownFor)
 	case m.limits[m.owner(r.asked.Number)].ReleaseUnconfirmed:
 		return r.expires
 	default:
-		return r.expires + int64(counts.UnknownFor.Seconds())
+		return r.expires.Add(counts.UnknownFor)
 	}
 }
 
@@ -206,7 +218,7 @@ func (m *gateModel) enter(e counts.Entry) {
 			r.failed = append(r.failed, e.Message)
 		}
 	case m.counts(e):
-		open = slices.DeleteFunc(open, func(r *reservation) bool { return r.confirmed != 0 || r.created > e.At })
+		open = slices.DeleteFunc(open, func(r *reservation) bool { return r.confirmed != 0 || r.created.Unix() > e.At })
 		if len(open) == 1 {
 			open[0].ended = true
 		}
