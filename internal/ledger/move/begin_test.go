@@ -92,6 +92,29 @@ func TestReplicasGoOnWithTheNextLogByThemselves(t *testing.T) {
 	}
 }
 
+// The next log is in use, and nothing is left of the first one. Where the next one is deleted too, no replica begins the first one anew, which would
+// know nothing: neither before anyone has kept what it knew of the next one, nor after that.
+func TestTheFirstLogIsNotBegunAgain(t *testing.T) {
+	t.Parallel()
+	o, next := options("", server.URL(), instance()), instance()
+	r := newReplicas(t, o, 1)
+	deleteStreams(t, o, streamOf(o))
+	r.end(t)
+	must(t, openAll(t, o, next, 1)[0].Close())
+	deleteStreams(t, o, "OBJ_"+streamOf(o)+"_kept", "OBJ_"+streamOf(o)+"_snapshots")
+	after := withInstance(o, next)
+	deleteStreams(t, o, streamOf(after))
+	_, err := Open(t.Context(), o, next)
+	isError(t, "a start where snapshots of the next log are left", err, jetstream.ErrRefused)
+
+	o, next = options("", server.URL(), instance()), instance()
+	r = newReplicas(t, withInstance(o, next), 1)
+	deleteStreams(t, o, streamOf(r.options))
+	r.end(t)
+	_, err = Open(t.Context(), o, next)
+	isError(t, "a start where the next log lost something", err, jetstream.ErrKept)
+}
+
 func withInstance(o Options, name string) Options {
 	o.Log.Instance = name
 	return o

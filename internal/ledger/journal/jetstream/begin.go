@@ -26,21 +26,24 @@ import (
 // ErrOvertaken is returned where another process has claimed a log since.
 var ErrOvertaken = errors.New("another process moves a ledger into the log")
 
-// Begun says whether there is a log that others may open. It asks until ctx ends where no server answers. It returns ErrRefused where there is none
-// and the bucket has copies of its snapshots.
+// Begun says whether there is a log that others may open. It asks until ctx ends where no server answers. It returns an error where there was one: ErrKept
+// where processes have kept what they knew of it, and ErrRefused where it is gone, and its snapshots are there, or copies of them in the bucket.
 func Begun(ctx context.Context, o Options) (begun bool, err error) {
 	j, err := reach(ctx, o)
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = j.Close() }()
+	if err := j.nothingKept(ctx); err != nil {
+		return false, err
+	}
 	if err := j.nothingGone(ctx); err != nil {
 		return false, err
 	}
 	err = repeatedly(ctx, func(ctx context.Context) error {
 		stream, err := j.js.Stream(ctx, j.options.stream())
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			return nil
+			return j.nothingSaved(ctx)
 		}
 		if err != nil {
 			return err
@@ -52,6 +55,16 @@ func Begun(ctx context.Context, o Options) (begun bool, err error) {
 		return err
 	})
 	return begun, err
+}
+
+// nothingSaved returns ErrRefused if there are snapshots: the log that they are of was there.
+func (j *Journal) nothingSaved(ctx context.Context) error {
+	all, err := j.listOf(ctx, j.options.bucket())
+	if err == nil && len(all) > 0 {
+		return fmt.Errorf("%w: there is no stream %s, and the store %s has snapshots of it: restore that log, run manager ledger recover, or remove the store to begin without what was counted",
+			ErrRefused, j.options.stream(), j.options.bucket())
+	}
+	return err
 }
 
 // Claim claims a log that a ledger is moved into, and returns at which position its snapshot is to be. Where another process has claimed it, Claim
