@@ -19,6 +19,19 @@ func TestAMaximumBoundsABudgetOfNoLimit(t *testing.T) {
 	d.expect(d.reserve(2, ad), "Refused BudgetReached until 2 12:10:00")
 }
 
+// When a place of a budget may be free is known, however many others may be free at the same moment.
+func TestManyPlacesOfABudgetMayBeFreeAtOnce(t *testing.T) {
+	const many = mostSearched + 1
+	d := newDesk(t, limitOf(0, BudgetSetting{Name: "ads", Categories: []Category{Marketing}, Maximum: Amount{Set: true, N: many}}))
+	r := &Record{Clock: d.now.UnixMilli()}
+	for user := range UserKey(many) {
+		d.ids++
+		r.Operations = append(r.Operations, Operation{Kind: Reserve, ID: reservationID(d.ids), Number: desked, User: user + 1, Category: Marketing, TTL: 600})
+	}
+	d.apply(r)
+	d.expect(d.reserve(many+1, func(o *Operation) { o.Category = Marketing }), "Refused BudgetReached until 2 12:10:00")
+}
+
 // Which of two reservations ends that were confirmed with one message does not depend on what a restored machine has forgotten.
 func TestARestoredMachineEndsTheSameReservation(t *testing.T) {
 	ids := []ReservationID{reservationID(1), reservationID(2)}

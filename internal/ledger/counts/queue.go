@@ -97,7 +97,7 @@ func (q *queue[T, O]) all() []T {
 	return all
 }
 
-// search are the items down to the moments for which it is not worth going on: those below happen no earlier.
+// search are the items down to the moments for which it is not worth going on: those below happen no earlier. It is asked before each item.
 func (q *queue[T, O]) search(worth func(at int64) bool) iter.Seq[T] {
 	return func(yield func(T) bool) { q.moments.search(0, worth, yield) }
 }
@@ -106,10 +106,13 @@ func (q *queue[T, O]) search(worth func(at int64) bool) iter.Seq[T] {
 type moments[T any] []*moment[T]
 
 func (h moments[T]) search(i int, worth func(at int64) bool, yield func(T) bool) bool {
-	if i >= len(h) || !worth(h[i].at) {
+	if i >= len(h) {
 		return true
 	}
 	for _, item := range h[i].items {
+		if !worth(h[i].at) {
+			return true
+		}
 		if !yield(item) {
 			return false
 		}
