@@ -166,7 +166,7 @@ func (r *replica) answer(batch, position uint64, applied []counts.Applied, err e
 		r.applied(r.clock.Since(p.sent))
 	}
 	r.expected.Store(int64(len(p.Records)))
-	time.AfterFunc(gather, r.expectNone)
+	r.gathered.Reset(gather)
 	close(p.done)
 	p.cancel()
 	r.wake()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"k8s.io/utils/clock"
 	testingclock "k8s.io/utils/clock/testing"
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
@@ -44,6 +46,33 @@ func TestCallersWhoComeAgainShareARound(t *testing.T) {
 	proposes("when one has come again", 0)
 	l.replica.expectNone()
 	proposes("when it has waited for the others", 1)
+}
+
+// A round waits for as long after each answer, however soon that came after the one before.
+func TestEachAnswerIsWaitedAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReplica(&Ledger{waiting: newRound()}, nil, Options{Clock: clock.RealClock{}})
+		answered := func() {
+			r.batch++
+			p := &proposal{round: newRound(), cancel: func() {}}
+			p.Records = make([]*counts.Record, 2)
+			r.underway[r.batch] = p
+			r.answer(r.batch, 1, []counts.Applied{{}, {}}, nil)
+		}
+		waits := func(of time.Duration, want int64) {
+			t.Helper()
+			time.Sleep(of)
+			synctest.Wait()
+			if got := r.expected.Load(); got != want {
+				t.Errorf("%d are waited for, not %d", got, want)
+			}
+		}
+		answered()
+		waits(gather/2, 2)
+		answered()
+		waits(gather*3/4, 2)
+		waits(gather, 0)
+	})
 }
 
 // gatedLog is a shared log that keeps rounds when it is told to by the test.

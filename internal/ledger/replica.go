@@ -46,6 +46,7 @@ type replica struct {
 	last     time.Time // when the last one was proposed
 
 	expected atomic.Int64 // so many records the next round waits for, see gather
+	gathered *time.Timer  // ends that wait
 
 	// Of follow alone.
 	followed time.Time            // since when the log is followed
@@ -80,6 +81,7 @@ func newReplica(l *Ledger, log journal.Shared, options Options) *replica {
 	if r.applied == nil {
 		r.applied = func(time.Duration) {}
 	}
+	r.gathered = time.AfterFunc(gather, r.expectNone)
 	r.stop, r.end = context.WithCancel(context.Background())
 	return r
 }
