@@ -69,7 +69,9 @@ func (o *Options) recover(ctx context.Context, from string, while time.Duration,
 	if err := mayLack(left.Missing); err != nil {
 		return ledger.Copied{}, err
 	}
-	left.DropDamaged()
+	if err := left.DropDamaged(ctx); err != nil {
+		return ledger.Copied{}, err
+	}
 	if err := mayLack(left.Missing); err != nil {
 		return ledger.Copied{}, err
 	}

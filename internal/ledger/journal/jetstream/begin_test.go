@@ -2,10 +2,14 @@ package jetstream
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
+
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
 )
 
 // moving opens a new log to move a ledger into it.
@@ -118,4 +122,23 @@ func TestALogWithoutItsBeginningIsRefused(t *testing.T) {
 		must(t, err)
 	}
 	isError(t, "a start", again.Replay(again.position(), func(uint64, *counts.Round) error { return nil }), ErrNoBeginning)
+}
+
+// A process waits for a log to begin. By the time that it opens the log others have found that it lost something: the process does not go on with it.
+func TestALogThatLostSomethingMeanwhileIsNotOpened(t *testing.T) {
+	o := onServer()
+	mover := moving(t, o)
+	claim(t, mover, "first")
+	waiting := o
+	waiting.Log = funcr.New(func(_, message string) {
+		if !strings.Contains(message, "is being moved into the log") {
+			return
+		}
+		must(t, mover.Begin(t.Context()))
+		other := openTest(t, o)
+		start(t, other)
+		must(t, other.Keep(t.Context(), journal.Kept{Position: other.position(), Rows: whole(row("a", "1")), Proposer: 1}))
+	}, funcr.Options{})
+	_, err := Open(t.Context(), waiting)
+	isError(t, "a start", err, ErrKept)
 }

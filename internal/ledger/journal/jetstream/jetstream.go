@@ -145,6 +145,9 @@ func (j *Journal) open(ctx context.Context) error {
 	if err := j.openStream(ctx); err != nil {
 		return err
 	}
+	if err := j.nothingKept(ctx); err != nil { // others may have kept something while the stream was waited for; who keeps it later tells by a seal
+		return err
+	}
 	if err := j.openSnapshots(ctx); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"maps"
 	"slices"
@@ -81,14 +82,28 @@ func (l *Left) tell() {
 	}
 }
 
-// DropDamaged reads all copies, and leaves out those that are not whole: a process that kept one of them is missing then.
-func (l *Left) DropDamaged() {
-	damaged := func(s stored) bool { return l.journal.firstWhole([]stored{s}) == nil }
+// DropDamaged reads all copies, and leaves out those that are not whole: a process that kept one of them is missing then. It fails where one cannot be
+// read for want of an answer: what that one alone knows would be lost.
+func (l *Left) DropDamaged(ctx context.Context) error {
 	for _, s := range l.kept {
 		l.Missing = append(l.Missing, s.name)
 	}
-	l.kept, l.snapshots = slices.DeleteFunc(l.kept, damaged), slices.DeleteFunc(l.snapshots, damaged)
+	for _, all := range []*[]stored{&l.kept, &l.snapshots} {
+		var whole []stored
+		for _, s := range *all {
+			switch err := s.read(ctx, io.Discard); {
+			case err == nil:
+				whole = append(whole, s)
+			case errors.Is(err, errDamaged):
+				l.journal.unusable(s.name, err)
+			default:
+				return fmt.Errorf("the copy %s of what is left of the log: %w", s.name, err)
+			}
+		}
+		*all = whole
+	}
 	l.tell()
+	return nil
 }
 
 // findLog finds the log itself, if it is there.

@@ -68,8 +68,23 @@ func TestWhatIsLeftIsWhole(t *testing.T) {
 	if len(left.Kept) != 2 || len(left.Missing) != 0 {
 		t.Errorf("of what two processes kept is left: %d, and missing are %s", left.Kept, left.Missing)
 	}
-	left.DropDamaged()
+	must(t, left.DropDamaged(t.Context()))
 	if len(left.Kept) != 1 || !slices.Equal(left.Missing, []string{proposerName(2)}) {
 		t.Errorf("of what two processes kept, of which one is damaged, is left: %d, and missing are %s", left.Kept, left.Missing)
+	}
+}
+
+// What a process kept is not left out because no server answers: the new log would begin without it.
+func TestWhatIsLeftIsNotLeftOutForWantOfAnAnswer(t *testing.T) {
+	o := onServer()
+	j := openTest(t, o)
+	start(t, j)
+	add(t, j, 1)
+	must(t, j.Keep(t.Context(), journal.Kept{Position: 1, Rows: whole(row("a", "1")), Proposer: 1}))
+	left, err := OpenLeft(t.Context(), o)
+	must(t, err)
+	must(t, left.Close())
+	if err := left.DropDamaged(t.Context()); err == nil || len(left.kept) != 1 {
+		t.Errorf("without a server %d copies are left, and the error is %v", len(left.kept), err)
 	}
 }

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -127,16 +128,21 @@ func (u *upload) discard() error {
 	return stream.Purge(ctx, jetstream.WithPurgeSubject(chunks(&u.object)))
 }
 
-// download writes the content of an object to a writer, from any nodes that have copies. It fails if the object is not there whole, or if no
-// node answers for patience.
+// errDamaged is that an object is not as it was written, by what nodes answer.
+var errDamaged = errors.New("the object is damaged")
+
+// download writes the content of an object to a writer, from any nodes that have copies. It returns errDamaged if the object is not there whole, and
+// another error if no node answers for patience.
 func (j *Journal) download(ctx context.Context, to io.Writer, object *jetstream.ObjectInfo) error {
 	digest := sha256.New()
 	from := directGet{Sequence: 1, Subject: chunks(object)}
 	var read uint64
 	for silent := 0; read < object.Size; {
 		before := read
+		var unanswered error
 		for m, err := range direct(ctx, j.connection.Conn, streamOf(object.Bucket), from) {
 			if err != nil {
+				unanswered = err
 				break
 			}
 			from.Sequence = m.sequence + 1
@@ -152,13 +158,13 @@ func (j *Journal) download(ctx context.Context, to io.Writer, object *jetstream.
 		if silent++; read > before {
 			silent = 0
 		} else if silent > int(patience/(2*answer+tryAgain)) {
-			return fmt.Errorf("the object lacks %d of %d bytes", object.Size-read, object.Size)
+			return fmt.Errorf("%w: it lacks %d of %d bytes", cmp.Or(unanswered, errDamaged), object.Size-read, object.Size)
 		} else {
 			sleep(ctx, tryAgain)
 		}
 	}
 	if jetstream.GetObjectDigestValue(digest) != object.Digest {
-		return errors.New("the object has another digest than it should")
+		return fmt.Errorf("%w: it has another digest than it should", errDamaged)
 	}
 	return nil
 }
