@@ -105,7 +105,7 @@ func (m *Machine) applySettings(settings *Settings, about []string) []string {
 		l.recount()
 		l.refreshAll(m.now())
 		if released {
-			for _, r := range l.ending.all() {
+			for _, r := range slices.Collect(l.ending.all()) {
 				if !r.confirmed {
 					m.schedule(r, r.unconfirmedEnds(set.ReleaseUnconfirmed))
 				}

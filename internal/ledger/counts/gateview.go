@@ -92,7 +92,7 @@ func (v *View) Reservation(id ReservationID) (Reservation, bool) {
 func (v *View) Holds(subject string, now time.Time) (h Holds) {
 	v.readLimit(subject, func(l *limit) {
 		oldest := int64(0)
-		for _, r := range l.ending.all() {
+		for r := range l.ending.all() {
 			h.Open++
 			if !r.confirmed && r.expires <= now.UnixMilli() {
 				h.Unknown++

@@ -88,14 +88,8 @@ func (q *queue[T, O]) firstBy(now int64) (first T, found bool) {
 	return q.first()
 }
 
-// all are the items in no order. The queue may change meanwhile.
-func (q *queue[T, O]) all() []T {
-	var all []T
-	for _, in := range q.moments {
-		all = append(all, in.items...)
-	}
-	return all
-}
+// all are the items in no order.
+func (q *queue[T, O]) all() iter.Seq[T] { return q.search(func(int64) bool { return true }) }
 
 // search are the items down to the moments for which it is not worth going on: those below happen no earlier. It is asked before each item.
 func (q *queue[T, O]) search(worth func(at int64) bool) iter.Seq[T] {

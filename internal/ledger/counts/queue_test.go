@@ -47,8 +47,8 @@ func TestAQueueHasWhatHappensFirst(t *testing.T) {
 				}
 			}
 			got := slices.Collect(q.search(func(at int64) bool { return at <= by }))
-			if !same(got, want) || !same(q.all(), all) {
-				t.Fatalf("by %d it has %d of %d items, not %d of %d", by, len(got), len(q.all()), len(want), len(all))
+			if !same(got, want) || !same(slices.Collect(q.all()), all) {
+				t.Fatalf("by %d it has %d of %d items, not %d of %d", by, len(got), len(slices.Collect(q.all())), len(want), len(all))
 			}
 			first, is := q.firstBy(by)
 			if is != (len(want) > 0) || is && slices.ContainsFunc(want, func(item *task) bool { return item.at < first.at }) {
