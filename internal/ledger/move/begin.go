@@ -14,13 +14,16 @@ import (
 	"numberfleet.dev/numberfleet/internal/ledger/journal/jetstream"
 )
 
-// begin has a log begin with what write writes at a position of it. Where another process does so already, begin waits for that for a while.
+// begin has a log begin with what write writes at a position of it. Where another process does so already, begin waits for that until nothing is heard
+// of that one for a while.
 func begin(ctx context.Context, log *jetstream.Journal, while time.Duration, write func(position uint64) (ledger.Copied, error)) (ledger.Copied, error) {
 	position, err := log.Claim(ctx, while)
 	if err != nil {
 		return ledger.Copied{}, err
 	}
+	stop := log.Renew(ctx, renew)
 	copied, err := write(position)
+	stop()
 	if err != nil {
 		return ledger.Copied{}, err
 	}
@@ -80,7 +83,9 @@ func (o *Options) recover(ctx context.Context, from string, while time.Duration,
 }
 
 const (
-	// another is how long a process waits for another one that begins a log: longer than that takes for the largest ledger.
+	// renew is how often a process that begins a log says that it still does so: to read a large one takes minutes.
+	renew = 5 * time.Second
+	// another is how long after it last said so another process begins the log instead.
 	another = time.Minute
 	// lookAgain is how often a process looks whether others have kept what they knew, or have begun the log.
 	lookAgain = time.Second

@@ -16,8 +16,8 @@ import (
 
 // A log that a ledger is moved into begins so:
 //
-//	claim      a message of who moves it
-//	snapshot   all of the ledger, at the position of the claim
+//	claim      a message of who moves it, which is repeated as long as that takes
+//	snapshot   all of the ledger, at the position of the first of these
 //	begun      a message that says so: others open the log
 //
 // The server takes each of the messages only right after the one that its sender has read. So of several who try one begins the log, which is the
@@ -68,7 +68,7 @@ func (j *Journal) nothingSaved(ctx context.Context) error {
 }
 
 // Claim claims a log that a ledger is moved into, and returns at which position its snapshot is to be. Where another process has claimed it, Claim
-// waits for that one to begin it as long as that takes no longer than a while. It returns ErrBegun if the log has begun.
+// waits for that one to begin it, until that one has not renewed its claim for a while. It returns ErrBegun if the log has begun.
 func (j *Journal) Claim(ctx context.Context, while time.Duration) (position uint64, err error) {
 	const pause = time.Second
 	var other uint64
@@ -83,22 +83,49 @@ func (j *Journal) Claim(ctx context.Context, while time.Duration) (position uint
 			other, waited = last, 0
 		}
 		if last == 0 || waited >= while {
-			position, err := j.publishAfter(ctx, last, seal{kind: claimed, id: unique()})
+			err := j.claimAfter(ctx, last)
 			if !errors.Is(err, ErrOvertaken) {
-				return position, err
+				return j.claimed, err
 			}
 		}
 		sleep(ctx, pause)
 	}
 }
 
-// Begin has others open the log, which begins with the snapshot that was saved at the position of the claim. It returns ErrOvertaken if another
+func (j *Journal) claimAfter(ctx context.Context, after uint64) error {
+	position, err := j.publishAfter(ctx, after, seal{kind: claimed, id: unique()})
+	if err == nil {
+		j.claimed = position
+	}
+	return err
+}
+
+// Renew claims the log again each time that so much has passed, until stop is called: those who wait know by it that this process has not ended. It
+// ends where another process has claimed the log, as Begin tells then.
+func (j *Journal) Renew(ctx context.Context, every time.Duration) (stop func()) {
+	stopping, stopSoon := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for sleep(stopping, every); stopping.Err() == nil; sleep(stopping, every) {
+			if err := j.claimAfter(ctx, j.claimed); err != nil {
+				return
+			}
+		}
+	}()
+	return func() {
+		stopSoon()
+		<-ended
+	}
+}
+
+// Begin has others open the log, which begins with the snapshot that was saved at the position of the claim. Nothing renews the claim any more then. It returns ErrOvertaken if another
 // process has claimed it since.
 func (j *Journal) Begin(ctx context.Context) error {
 	j.mu.Lock()
 	with := j.snapshot
 	j.mu.Unlock()
-	_, err := j.publishAfter(ctx, with.position, seal{kind: begun, read: with, snapshot: with, id: unique()})
+	_, err := j.publishAfter(ctx, j.claimed, seal{kind: begun, read: with, snapshot: with, id: unique()})
 	return err
 }
 

@@ -91,6 +91,26 @@ func TestAClaimIsWaitedFor(t *testing.T) {
 	}
 }
 
+// A claim is renewed while its process writes the snapshot, which is at the position of the first claim. One that was overtaken renews nothing.
+func TestAClaimIsRenewed(t *testing.T) {
+	o := onServer()
+	first, second := moving(t, o), moving(t, o)
+	claim(t, first, "first")
+	claim(t, second, "second")
+	stopFirst, stop := first.Renew(t.Context(), time.Millisecond), second.Renew(t.Context(), time.Millisecond)
+	for renewed := false; !renewed; {
+		state, err := second.state(t.Context())
+		must(t, err)
+		renewed = state.LastSeq > 3
+	}
+	stop()
+	must(t, second.Begin(t.Context()))
+	stopFirst()
+	if rows, _ := start(t, openTest(t, o)); text(rows) != "a=second" {
+		t.Errorf("the log begins with %q", text(rows))
+	}
+}
+
 // A message whose acknowledgement was lost is published again, and is there once.
 func TestAClaimIsPublishedOnce(t *testing.T) {
 	j := moving(t, onServer())

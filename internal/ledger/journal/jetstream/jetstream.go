@@ -88,6 +88,7 @@ type Journal struct {
 	moving     Moving    // which way it was moved then
 	reader     *reader
 	snapshots  jetstream.ObjectStore
+	claimed    uint64 // position of its last claim, see begin.go
 
 	life context.Context // ends with the journal; its cause says why
 	end  context.CancelCauseFunc
