@@ -2,6 +2,7 @@ package counts
 
 import (
 	"cmp"
+	"slices"
 
 	v1alpha1 "numberfleet.dev/numberfleet/api/v1alpha1"
 	"numberfleet.dev/numberfleet/internal/report"
@@ -198,7 +199,8 @@ func (q *request) grant(d *Decision, at int64) *reservation {
 	return r
 }
 
-// mostSearched bounds the places among which it is looked for the one of a budget that is free first.
+// mostSearched bounds the places among which it is looked for the one of a budget that is free first. Those that may be free at the same moment are
+// looked at together, so that all machines find the same.
 const mostSearched = 1000
 
 // frees is when so many places may be free that are taken now, at the earliest: in a budget, or with -1 in all of the limit; zero where
@@ -223,20 +225,25 @@ func (l *limit) frees(now int64, budget int, places int64) (at int64) {
 		return at
 	}
 	left := mostSearched
-	for p := range l.leaving.search(func(until int64) bool { return at == 0 || until < at }) {
-		if left--; left < 0 {
+	for in := range l.leaving.moments.inOrder() {
+		if left < 0 {
 			return 0
 		}
-		if p.budget == budget && len(p.holds) == 0 {
-			earlier(p.until)
+		left -= len(in.items)
+		if slices.ContainsFunc(in.items, func(p *place) bool { return p.budget == budget && len(p.holds) == 0 }) && earlier(in.at) {
+			break
 		}
 	}
-	for r := range l.ending.search(func(next int64) bool { return at == 0 || next < 1000*at }) {
-		if left--; left < 0 {
+	for in := range l.ending.moments.inOrder() {
+		if at != 0 && in.at >= 1000*at {
+			break
+		}
+		if left < 0 {
 			return 0
 		}
-		if r.place.budget == budget {
-			earlier(r.gone())
+		left -= len(in.items)
+		if i := slices.IndexFunc(in.items, func(r *reservation) bool { return r.place.budget == budget }); i >= 0 && earlier(in.items[i].gone()) {
+			break
 		}
 	}
 	return at

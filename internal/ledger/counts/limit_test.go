@@ -32,6 +32,28 @@ func TestManyPlacesOfABudgetMayBeFreeAtOnce(t *testing.T) {
 	d.expect(d.reserve(many+1, func(o *Operation) { o.Category = Marketing }), "Refused BudgetReached until 2 12:10:00")
 }
 
+// When a place of a budget may be free is known if few places may be free before, and not known else, to a restored machine as well.
+func TestAPlaceOfABudgetIsLookedForInOrder(t *testing.T) {
+	ads := BudgetSetting{Name: "ads", Categories: []Category{Marketing}, Maximum: Amount{Set: true, N: 1}}
+	others := BudgetSetting{Name: "others", Maximum: Amount{Set: true, N: 10 * mostSearched}}
+	ad := func(ttl uint32) func(*Operation) { return func(o *Operation) { o.Category, o.TTL = Marketing, ttl } }
+	for ttl, want := range map[uint32]string{mostSearched / 2: "Refused BudgetReached until 2 12:08:20", 2 * mostSearched: "Refused BudgetReached"} {
+		d := newDesk(t, limitOf(0, ads, others))
+		d.reserve(1, ad(ttl))
+		r := &Record{Clock: d.now.UnixMilli()}
+		for i := range uint32(2 * mostSearched) {
+			r.Operations = append(r.Operations, Operation{
+				Kind: Reserve, ID: reservationID(i + 1000), Number: desked, User: UserKey(i) + 1000, Category: Utility, TTL: 1 + 7919*i%(2*mostSearched),
+			})
+		}
+		d.apply(r)
+		again := d.restored(t)
+		ask := Operation{Kind: Reserve, ID: reservationID(2), Number: desked, User: 2, Category: Marketing, TTL: 600}
+		d.expect(d.operate(ask), want)
+		d.expect(applyOne(again, &Record{Clock: d.now.UnixMilli(), Operations: []Operation{ask}}).Decisions[0], want)
+	}
+}
+
 // Which of two reservations ends that were confirmed with one message does not depend on what a restored machine has forgotten.
 func TestARestoredMachineEndsTheSameReservation(t *testing.T) {
 	ids := []ReservationID{reservationID(1), reservationID(2)}

@@ -1,8 +1,10 @@
 package counts
 
 import (
+	"cmp"
 	"container/heap"
 	"iter"
+	"slices"
 )
 
 // queue has first what happens first. Items that happen at one moment are kept together: moments are few, and ordering items one by one would
@@ -91,7 +93,7 @@ func (q *queue[T, O]) firstBy(now int64) (first T, found bool) {
 // all are the items in no order.
 func (q *queue[T, O]) all() iter.Seq[T] { return q.search(func(int64) bool { return true }) }
 
-// search are the items down to the moments for which it is not worth going on: those below happen no earlier. It is asked before each item.
+// search are the items down to the moments for which it is not worth going on: those below happen no earlier.
 func (q *queue[T, O]) search(worth func(at int64) bool) iter.Seq[T] {
 	return func(yield func(T) bool) { q.moments.search(0, worth, yield) }
 }
@@ -100,18 +102,35 @@ func (q *queue[T, O]) search(worth func(at int64) bool) iter.Seq[T] {
 type moments[T any] []*moment[T]
 
 func (h moments[T]) search(i int, worth func(at int64) bool, yield func(T) bool) bool {
-	if i >= len(h) {
+	if i >= len(h) || !worth(h[i].at) {
 		return true
 	}
 	for _, item := range h[i].items {
-		if !worth(h[i].at) {
-			return true
-		}
 		if !yield(item) {
 			return false
 		}
 	}
 	return h.search(2*i+1, worth, yield) && h.search(2*i+2, worth, yield)
+}
+
+// inOrder are the moments, the first first: each is less than the two below it.
+func (h moments[T]) inOrder() iter.Seq[*moment[T]] {
+	return func(yield func(*moment[T]) bool) {
+		var next []int // in h, the first last
+		if len(h) > 0 {
+			next = append(next, 0)
+		}
+		for len(next) > 0 {
+			i := pop(&next)
+			if !yield(h[i]) {
+				return
+			}
+			for below := 2*i + 1; below <= 2*i+2 && below < len(h); below++ {
+				before, _ := slices.BinarySearchFunc(next, h[below].at, func(i int, at int64) int { return cmp.Compare(at, h[i].at) })
+				next = slices.Insert(next, before, below)
+			}
+		}
+	}
 }
 
 // Len implements heap.Interface, as the following methods do.

@@ -1,6 +1,7 @@
 package counts
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 
@@ -53,6 +54,10 @@ func TestAQueueHasWhatHappensFirst(t *testing.T) {
 			first, is := q.firstBy(by)
 			if is != (len(want) > 0) || is && slices.ContainsFunc(want, func(item *task) bool { return item.at < first.at }) {
 				t.Fatalf("by %d it has %+v first (%t)", by, first, is)
+			}
+			inOrder := slices.Collect(q.moments.inOrder())
+			if len(inOrder) != len(moments) || !slices.IsSortedFunc(inOrder, func(a, b *moment[*task]) int { return cmp.Compare(a.at, b.at) }) {
+				t.Fatalf("%d of %d moments are in order", len(inOrder), len(moments))
 			}
 			if len(q.at) != len(moments) || len(q.moments) != len(moments) {
 				t.Fatalf("%d and %d moments are kept, not %d", len(q.at), len(q.moments), len(moments))
