@@ -172,6 +172,11 @@ func (j *Journal) publishAfter(ctx context.Context, after uint64, s seal) (posit
 			defer cancel()
 			_, err := j.js.PublishMsg(ctx, &nats.Msg{Subject: j.options.seals(), Data: row},
 				jetstream.WithExpectStream(j.options.stream()), jetstream.WithExpectLastSequence(after), jetstream.WithRetryAttempts(0))
+			if errors.Is(err, jetstream.ErrNoStreamResponse) { // it has no leader for now, or is gone
+				if _, gone := j.js.Stream(ctx, j.options.stream()); errors.Is(gone, jetstream.ErrStreamNotFound) {
+					return gone
+				}
+			}
 			return err
 		})
 		refused, is := errors.AsType[*jetstream.APIError](err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr/funcr"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/ledger/journal"
@@ -125,6 +126,18 @@ func TestAClaimIsPublishedOnce(t *testing.T) {
 	if must(t, err); state.LastSeq != 1 {
 		t.Errorf("the log has %d messages", state.LastSeq)
 	}
+}
+
+// Who has claimed a log that is deleted before it begins says so, also where another one has been made in its place.
+func TestALogThatIsGoneDoesNotBegin(t *testing.T) {
+	o := onServer()
+	first := moving(t, o)
+	claim(t, first, "first")
+	must(t, first.js.DeleteStream(t.Context(), o.stream()))
+	isError(t, "one begins a log that is gone", first.Begin(t.Context()), jetstream.ErrStreamNotFound)
+	loseStore(t, first)
+	moving(t, o)
+	isError(t, "one begins a log that it has not claimed", first.Begin(t.Context()), ErrReplaced)
 }
 
 // A log whose first snapshot is lost is not read without it.

@@ -53,14 +53,15 @@ func (j *Journal) Replay(after uint64, call func(position uint64, r *counts.Roun
 	return differs
 }
 
-// state is how the log is now.
+// state is how the log is now. It returns ErrReplaced if that is another one.
 func (j *Journal) state(ctx context.Context) (state jetstream.StreamState, err error) {
 	err = repeatedly(ctx, func(ctx context.Context) error {
 		stream, err := j.js.Stream(ctx, j.options.stream())
-		if err == nil {
-			state = stream.CachedInfo().State
+		if err != nil {
+			return err
 		}
-		return err
+		state = stream.CachedInfo().State
+		return created(stream.CachedInfo(), j.created)
 	})
 	return state, err
 }

@@ -166,14 +166,23 @@ func (r *reader) create(ctx context.Context) (name string, err error) {
 		if err != nil {
 			return err
 		}
-		switch info := stream.CachedInfo(); {
-		case !info.Created.Equal(r.created):
-			return fmt.Errorf("%w: it was created at %s, and the one before at %s", ErrReplaced, info.Created, r.created)
-		case info.State.LastSeq < last:
+		info := stream.CachedInfo()
+		if err := created(info, r.created); err != nil {
+			return err
+		}
+		if info.State.LastSeq < last {
 			return fmt.Errorf("%w: it ends at %d, and was read up to %d", ErrShortened, info.State.LastSeq, last)
 		}
 		name = made.CachedInfo().Name
 		return nil
 	})
 	return name, err
+}
+
+// created returns ErrReplaced if a stream is not the one that was created at a time.
+func created(is *jetstream.StreamInfo, at time.Time) error {
+	if !is.Created.Equal(at) {
+		return fmt.Errorf("%w: it was created at %s, and the one before at %s", ErrReplaced, is.Created, at)
+	}
+	return nil
 }
