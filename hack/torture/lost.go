@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -82,7 +83,7 @@ func restored(ctx context.Context, l *sharedLog, random *rand.Rand) error {
 		}
 		return l.Ready(ctx)
 	}
-	copyOf := func(i int) string { return filepath.Join(older, fmt.Sprint(i)) }
+	copyOf := func(i int) string { return filepath.Join(older, strconv.Itoa(i)) }
 	return errors.Join(
 		whileDown(func(i int) error { return l.Nodes[i].Backup(copyOf(i)) }),
 		rig.Sleep(ctx, time.Second), sleepUpTo(ctx, random, 2000),
