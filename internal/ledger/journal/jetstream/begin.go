@@ -119,8 +119,8 @@ func (j *Journal) Renew(ctx context.Context, every time.Duration) (stop func()) 
 	}
 }
 
-// Begin has others open the log, which begins with the snapshot that was saved at the position of the claim. Nothing renews the claim any more then. It returns ErrOvertaken if another
-// process has claimed it since.
+// Begin has others open the log, which begins with the snapshot that was saved at the position of the claim. It comes after the claim was renewed last. It
+// returns ErrOvertaken if another process has claimed the log since.
 func (j *Journal) Begin(ctx context.Context) error {
 	j.mu.Lock()
 	with := j.snapshot
