@@ -78,6 +78,9 @@ func (o *Options) recover(ctx context.Context, from string, while time.Duration,
 	if err := mayLack(left.Missing); err != nil {
 		return ledger.Copied{}, err
 	}
+	if err := left.Choose(ctx, o.Log.Instance); err != nil {
+		return ledger.Copied{}, err
+	}
 	o.Log.Log.Info("What is left of the log is merged", "kept", left.Kept, "missing", left.Missing, "snapshot", left.Snapshot, "log", left.Log)
 	return o.beginWith(ctx, while, left.Sources())
 }

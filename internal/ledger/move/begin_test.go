@@ -120,6 +120,23 @@ func withInstance(o Options, name string) Options {
 	return o
 }
 
+// Of two replicas whose configurations name another next log, one goes on: two logs would not know of each other. The other one says which log it is to name.
+func TestOneLogAloneFollows(t *testing.T) {
+	t.Parallel()
+	o, next := options("", server.URL(), instance()), instance()
+	r := newReplicas(t, o, 2)
+	deleteStreams(t, o, streamOf(o))
+	r.end(t)
+	must(t, openAll(t, o, next, 1)[0].Close())
+	_, err := Open(t.Context(), o, instance())
+	isError(t, "a start with another next log", err, jetstream.ErrChosen)
+	if err == nil || !strings.Contains(err.Error(), next) {
+		t.Errorf("which log goes on is not said: %v", err)
+	}
+	_, err = Recover(t.Context(), withInstance(o, instance()), o.Log.Instance)
+	isError(t, "the command with another log", err, jetstream.ErrChosen)
+}
+
 // One of three replicas has read more than the others when the nodes of the log come back from an older copy, and is cut off. The next log does not
 // begin without it, and says so, for it alone knows what it has acknowledged. When it is there again, that has everything.
 func TestTheNextLogWaitsForAllWhoKnowSomething(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -160,8 +159,11 @@ func (j *Journal) beginning(ctx context.Context) (claim uint64, has bool, err er
 
 var errEnough = errors.New("no more is to be read")
 
-// conflicts are the errors of a stream that has another last message than is expected, or may get one.
-var conflicts = []jetstream.ErrorCode{jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant}
+// conflicts says whether an error is that of a stream that has another last message than is expected, or may get one.
+func conflicts(err error) bool {
+	refused, is := errors.AsType[*jetstream.APIError](err)
+	return is && (refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
 
 // publishAfter publishes a message right after a position. It returns ErrOvertaken if another one is there.
 func (j *Journal) publishAfter(ctx context.Context, after uint64, s seal) (position uint64, err error) {
@@ -179,8 +181,7 @@ func (j *Journal) publishAfter(ctx context.Context, after uint64, s seal) (posit
 			}
 			return err
 		})
-		refused, is := errors.AsType[*jetstream.APIError](err)
-		if !is || !slices.Contains(conflicts, refused.ErrorCode) {
+		if !conflicts(err) {
 			return after + 1, err
 		}
 		state, err := j.state(ctx)

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"numberfleet.dev/numberfleet/internal/ledger/counts"
@@ -104,6 +105,43 @@ func (l *Left) DropDamaged(ctx context.Context) error {
 	}
 	l.tell()
 	return nil
+}
+
+// ErrChosen is returned where another log begins with what is left.
+var ErrChosen = errors.New("another log begins with what is left of this one")
+
+// Choose has the log of an instance begin with what is left, and none of another instance: processes whose configurations differ would go on with two logs.
+// The first that is chosen stays. The choice is a message beside what was kept; without that there is none.
+func (l *Left) Choose(ctx context.Context, instance string) error {
+	if len(l.kept) == 0 {
+		return nil
+	}
+	j, chosen := l.journal, instance
+	bucket := j.options.keptBucket()
+	subject := chunks(&jetstream.ObjectInfo{Bucket: bucket, NUID: "next"})
+	err := repeatedly(ctx, func(ctx context.Context) error {
+		_, err := j.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: []byte(instance)},
+			jetstream.WithExpectStream(streamOf(bucket)), jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithRetryAttempts(0))
+		if !conflicts(err) {
+			return err
+		}
+		stream, err := j.js.Stream(ctx, streamOf(bucket))
+		if err != nil {
+			return err
+		}
+		message, err := stream.GetLastMsgForSubject(ctx, subject)
+		if errors.Is(err, jetstream.ErrMsgNotFound) { // the node that is asked does not have it yet
+			return errors.New("the choice is not everywhere yet")
+		}
+		if err == nil {
+			chosen = string(message.Data)
+		}
+		return err
+	})
+	if err == nil && chosen != instance {
+		return fmt.Errorf("%w: that of the instance %s", ErrChosen, chosen)
+	}
+	return err
 }
 
 // findLog finds the log itself, if it is there.
