@@ -124,8 +124,10 @@ func (o *operator) run() {
 		<-process.Exited()
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		said := o.log.String()[before:]
-		if o.process == process && (strings.Contains(said, leaseLost) || strings.Contains(said, journal.ErrLost.Error())) {
+		if o.process != process {
+			return
+		}
+		if said := o.log.String()[before:]; strings.Contains(said, leaseLost) || strings.Contains(said, journal.ErrLost.Error()) {
 			o.run()
 		}
 	}()

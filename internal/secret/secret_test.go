@@ -82,7 +82,7 @@ func TestAWatcherTellsWhichSecretsAreOfNoUse(t *testing.T) {
 	w := NewWatcher(files, degraded.NewReporter(registry, logger), registry, logger)
 	metrics := func(missingB string, suspiciousC string) {
 		t.Helper()
-		want := `# HELP numberfleet_degraded Whether the operator lacks something that it is configured with: 1 then. The reason is SecretMissing, CertificateMissing or LogNotSynced, and the field is the flag or the field of the configuration that names it. The log says what is wrong.
+		want := `# HELP numberfleet_degraded Whether the operator lacks something that it is configured with: 1 then. The reason is SecretMissing, CertificateMissing, LogNotSynced or LogRecovered, and the field is the flag or the field of the configuration that names it. The log says what is wrong.
 # TYPE numberfleet_degraded gauge
 numberfleet_degraded{field="a",reason="SecretMissing"} 0
 numberfleet_degraded{field="b",reason="SecretMissing"} ` + missingB + `
