@@ -78,10 +78,10 @@ func (o *operator) backUp(configuration string, to bucket.Options) {
 		to.Name, to.Endpoint, to.CertificateAuthority, to.AccessKeyID, to.SecretAccessKey))
 }
 
-// edit replaces a part of a configuration.
+// edit replaces a part of a configuration, where it is first.
 func (o *operator) edit(configuration, part, by string) {
 	o.t.Helper()
-	o.write(filepath.Base(configuration), text(o.t, configuration, part, by))
+	o.write(filepath.Base(configuration), strings.Replace(text(o.t, configuration), part, by, 1))
 }
 
 // All nodes of the log are lost with their disks, after snapshots were copied to a bucket. On new nodes a replica does not begin without what was
