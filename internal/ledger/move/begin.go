@@ -56,12 +56,12 @@ func Restore(ctx context.Context, o Options, from string) (ledger.Copied, error)
 
 // Recover begins a new log with what is left of another one, of the instance from, when that had lost something.
 func Recover(ctx context.Context, o Options, from string) (ledger.Copied, error) {
-	return o.recover(ctx, from, 0, func([]string) error { return nil })
+	return o.recover(ctx, from, false)
 }
 
-// recover begins a new log with what is left of another one, unless that may not be as long as some have kept nothing of what they knew. Where another
-// process begins the log, recover waits for that for a while.
-func (o *Options) recover(ctx context.Context, from string, while time.Duration, mayLack func(proposers []string) error) (ledger.Copied, error) {
+// recover begins a new log with what is left of another one. By itself it does so only if all have kept what they knew, and waits where another process
+// begins the log.
+func (o *Options) recover(ctx context.Context, from string, byItself bool) (ledger.Copied, error) {
 	old := o.Log
 	old.Instance = from
 	left, err := jetstream.OpenLeft(ctx, old)
@@ -69,14 +69,18 @@ func (o *Options) recover(ctx context.Context, from string, while time.Duration,
 		return ledger.Copied{}, err
 	}
 	defer func() { _ = left.Close() }()
-	if err := mayLack(left.Missing); err != nil {
-		return ledger.Copied{}, err
+	if byItself && len(left.Missing) > 0 { // what is there is not read again and again meanwhile
+		return ledger.Copied{}, incomplete(left.Missing)
 	}
 	if err := left.DropDamaged(ctx); err != nil {
 		return ledger.Copied{}, err
 	}
-	if err := mayLack(left.Missing); err != nil {
-		return ledger.Copied{}, err
+	while := time.Duration(0)
+	if byItself {
+		while = another
+		if len(left.Missing) > 0 {
+			return ledger.Copied{}, incomplete(left.Missing)
+		}
 	}
 	if err := left.Choose(ctx, o.Log.Instance); err != nil {
 		return ledger.Copied{}, err
@@ -100,13 +104,6 @@ type incomplete []string
 // Error implements error.
 func (i incomplete) Error() string {
 	return fmt.Sprintf("the proposers %s have kept nothing of what they knew; where they never will, run manager ledger recover", strings.Join(i, ", "))
-}
-
-func needAll(proposers []string) error {
-	if len(proposers) == 0 {
-		return nil
-	}
-	return incomplete(proposers)
 }
 
 // Open opens the log of the options, or that of the instance next, if it is named, once that one has begun. Where the log lost something, that of
@@ -138,7 +135,7 @@ func Open(ctx context.Context, o Options, next string) (*jetstream.Journal, erro
 func (o *Options) recoverByItself(ctx context.Context, from string) error {
 	told := ""
 	for {
-		_, err := o.recover(ctx, from, another, needAll)
+		_, err := o.recover(ctx, from, true)
 		_, waits := errors.AsType[incomplete](err)
 		switch {
 		case err == nil, errors.Is(err, jetstream.ErrBegun):
