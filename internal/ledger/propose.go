@@ -153,6 +153,9 @@ func (r *replica) answer(batch, position uint64, applied []counts.Applied, err e
 	l.joining.Lock()
 	p := r.underway[batch]
 	delete(r.underway, batch)
+	if p != nil { // before another round can be proposed
+		r.expected.Store(int64(len(p.Records)))
+	}
 	l.joining.Unlock()
 	if p == nil {
 		return // it was answered before, and the log has it twice
@@ -165,7 +168,6 @@ func (r *replica) answer(batch, position uint64, applied []counts.Applied, err e
 		r.fresh.Store(&p.sent)
 		r.applied(r.clock.Since(p.sent))
 	}
-	r.expected.Store(int64(len(p.Records)))
 	r.gathered.Reset(gather)
 	close(p.done)
 	p.cancel()
