@@ -134,8 +134,8 @@ func (j *Journal) beginning(ctx context.Context) (claim uint64, has bool, err er
 	if err != nil {
 		return 0, false, err
 	}
-	if state.FirstSeq > 1 { // what it began with has gone by age
-		return 0, state.Msgs > 0, nil
+	if state.FirstSeq > 1 { // what it began with has gone by age, or claims alone have
+		return state.LastSeq, state.Msgs > 0, nil
 	}
 	err = j.newReader(0).read(ctx, state.LastSeq, func(m *message) error {
 		if m.subject == j.options.seals() {
