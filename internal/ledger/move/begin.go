@@ -63,7 +63,7 @@ func Recover(ctx context.Context, o Options, from string) (ledger.Copied, error)
 // begins the log.
 func (o *Options) recover(ctx context.Context, from string, byItself bool) (ledger.Copied, error) {
 	old := o.Log
-	old.Instance = from
+	old.Instance, o.Log.Follows = from, from
 	left, err := jetstream.OpenLeft(ctx, old)
 	if err != nil {
 		return ledger.Copied{}, err
@@ -114,7 +114,7 @@ func Open(ctx context.Context, o Options, next string) (*jetstream.Journal, erro
 		return jetstream.Open(ctx, o.Log)
 	}
 	after := o
-	after.Log.Instance = next
+	after.Log.Instance, after.Log.Follows = next, o.Log.Instance
 	begun, err := jetstream.Begun(ctx, after.Log)
 	if err != nil {
 		return nil, err

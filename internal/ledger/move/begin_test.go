@@ -120,6 +120,20 @@ func withInstance(o Options, name string) Options {
 	return o
 }
 
+// A log that was there before is not taken for the next one, though it may be opened: it knows nothing of the log that it is to follow.
+func TestAnotherLogIsNotTakenForTheNext(t *testing.T) {
+	t.Parallel()
+	o := options("", server.URL(), instance())
+	another := newReplicas(t, options("", server.URL(), instance()), 1).options.Log.Instance
+	_, err := Open(t.Context(), o, another)
+	isError(t, "a start", err, jetstream.ErrRefused)
+	r := newReplicas(t, o, 1)
+	deleteStreams(t, o, streamOf(o))
+	r.end(t)
+	_, err = Open(t.Context(), o, another)
+	isError(t, "a start where the first log lost something", err, jetstream.ErrRefused)
+}
+
 // Of two replicas whose configurations name another next log, one goes on: two logs would not know of each other. The other one says which log it is to name.
 func TestOneLogAloneFollows(t *testing.T) {
 	t.Parallel()

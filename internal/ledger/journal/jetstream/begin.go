@@ -25,8 +25,20 @@ import (
 // ErrOvertaken is returned where another process has claimed a log since.
 var ErrOvertaken = errors.New("another process moves a ledger into the log")
 
+// followsOf is under which a stream's metadata have the instance that it follows.
+const followsOf = "numberfleet.dev/follows"
+
+// isNext returns ErrRefused for a log that follows another one than it is to.
+func (o *Options) isNext(stream *jetstream.StreamInfo) error {
+	if is := stream.Config.Metadata[followsOf]; is != o.Follows {
+		return fmt.Errorf("%w: the stream %s follows the log %q, and is to follow %q: name an instance that no log had", ErrRefused, o.stream(), is, o.Follows)
+	}
+	return nil
+}
+
 // Begun says whether there is a log that others may open. It asks until ctx ends where no server answers. It returns an error where there was one: ErrKept
-// where processes have kept what they knew of it, and ErrRefused where it is gone, and its snapshots are there, or copies of them in the bucket.
+// where processes have kept what they knew of it, and ErrRefused where it is gone, and its snapshots are there, or copies of them in the bucket; and
+// ErrRefused for one that follows another log than it is to.
 func Begun(ctx context.Context, o Options) (begun bool, err error) {
 	j, err := reach(ctx, o)
 	if err != nil {
@@ -48,6 +60,9 @@ func Begun(ctx context.Context, o Options) (begun bool, err error) {
 			return err
 		}
 		info := stream.CachedInfo()
+		if err := j.options.isNext(info); err != nil {
+			return err
+		}
 		j.created = info.Created
 		is, err := j.movingOf(ctx, info)
 		begun = err == nil && is != In

@@ -51,6 +51,8 @@ type Options struct {
 
 	// Moving opens the log to move a ledger, see moving.go; empty to use it.
 	Moving Moving
+	// Follows is the instance of a log that lost something, with what is left of which this one begins: only for Moving, and for Begun.
+	Follows string
 
 	// Time is the time for the rules that stands for one of the server's, the same if it is nil.
 	Time func(time.Time) time.Time

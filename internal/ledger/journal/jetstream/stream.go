@@ -52,6 +52,9 @@ func (j *Journal) openStream(ctx context.Context) error {
 	want := j.options.configuration()
 	if j.options.Moving == In {
 		want.Metadata[wayOf] = string(In)
+		if follows := j.options.Follows; follows != "" {
+			want.Metadata[followsOf] = follows
+		}
 	}
 	waits := sync.OnceFunc(func() {
 		j.options.Log.Info("A ledger is being moved into the log, which opens when that is done", "stream", want.Name)
@@ -76,6 +79,11 @@ func (j *Journal) openStream(ctx context.Context) error {
 		if is := info.Config.Metadata[secretOf]; is != j.options.Fingerprint {
 			return fmt.Errorf("%w: the stream %s has the fingerprint %q of the secret in its metadata %s, and this process has %q: all need the same secret",
 				ErrRefused, want.Name, is, secretOf, j.options.Fingerprint)
+		}
+		if j.options.Moving == In {
+			if err := j.options.isNext(info); err != nil {
+				return err
+			}
 		}
 		j.created = info.Created
 		if j.moving, err = j.movingOf(ctx, info); err != nil {
