@@ -183,7 +183,7 @@ func conflicts(err error) bool {
 // publishAfter publishes a message right after a position. It returns ErrOvertaken if another one is there.
 func (j *Journal) publishAfter(ctx context.Context, after uint64, s seal) (position uint64, err error) {
 	row := s.appendRow(nil)
-	for {
+	for shorter := 0; ; {
 		err := repeatedly(ctx, func(ctx context.Context) error {
 			ctx, cancel := j.connection.answered(ctx)
 			defer cancel()
@@ -202,6 +202,13 @@ func (j *Journal) publishAfter(ctx context.Context, after uint64, s seal) (posit
 		state, err := j.state(ctx)
 		if err != nil {
 			return 0, err
+		}
+		if state.LastSeq < after { // or who leads has just begun to
+			if shorter++; shorter == confirmed {
+				return 0, fmt.Errorf("%w: it ends at %d, and had %d", ErrShortened, state.LastSeq, after)
+			}
+			sleep(ctx, tryWithin/confirmed)
+			continue
 		}
 		if state.LastSeq > after { // what is there may be this very message, whose acknowledgement was lost
 			return after + 1, j.newReader(after).read(ctx, after+1, func(m *message) error {

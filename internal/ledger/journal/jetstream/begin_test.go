@@ -175,3 +175,11 @@ func TestALogThatLostSomethingMeanwhileIsNotOpened(t *testing.T) {
 	_, err := Open(t.Context(), waiting)
 	isError(t, "a start", err, ErrKept)
 }
+
+// A log that came back from an older copy while a ledger is moved into it does not begin: it lacks the claim.
+func TestALogThatLacksItsClaimDoesNotBegin(t *testing.T) {
+	j := moving(t, onServer())
+	claim(t, j, "first")
+	j.claimed = 7 // as if the log had had so many claims
+	isError(t, "it begins", j.Begin(t.Context()), ErrShortened)
+}
