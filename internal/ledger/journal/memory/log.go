@@ -25,6 +25,8 @@ type Log struct {
 	saving   sync.Mutex
 	saved    *Journal // has the snapshot
 	kept     []Kept
+	losses   int // so many times it lost something
+	noticed  int // of these the last one that a process found
 }
 
 type message struct {
@@ -37,7 +39,11 @@ type message struct {
 func NewLog() *Log { return &Log{grown: make(chan struct{}), saved: New()} }
 
 // Open is the journal of one process.
-func (l *Log) Open() journal.Shared { return &replica{log: l} }
+func (l *Log) Open() journal.Shared {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &replica{log: l, losses: l.losses}
+}
 
 // Clone is a log with what this one has by now.
 func (l *Log) Clone() *Log {
@@ -54,6 +60,7 @@ func (l *Log) Lose(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.messages = l.messages[: len(l.messages)-n : len(l.messages)-n]
+	l.losses++
 }
 
 // Kept is what a process kept when the log had lost something.
@@ -72,6 +79,10 @@ func (l *Log) Kept() []Kept {
 
 func (l *Log) add(m message) {
 	l.messages = append(l.messages, m)
+	l.wake()
+}
+
+func (l *Log) wake() {
 	close(l.grown)
 	l.grown = make(chan struct{})
 }
@@ -86,9 +97,17 @@ func (l *Log) after(position uint64) (*message, <-chan struct{}) {
 	return nil, l.grown
 }
 
+// hasLost says whether a process has found that the log lost something, after so many losses.
+func (l *Log) hasLost(losses int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.noticed > losses
+}
+
 // replica is a process's journal on a log.
 type replica struct {
 	log      *Log
+	losses   int // that the log had when it was opened
 	position uint64
 	digest   []byte
 	mu       sync.Mutex
@@ -121,10 +140,13 @@ func (r *replica) Replay(after uint64, call func(position uint64, r *counts.Roun
 	}
 }
 
-// Follow implements journal.Shared.
+// Follow implements journal.Shared. Where one process finds that the log lost something all end: another one may be past where that shows.
 func (r *replica) Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error {
 	for {
 		m, more := r.log.after(r.position)
+		if r.log.hasLost(r.losses) {
+			return ErrSealed
+		}
 		if m != nil {
 			if err := r.give(m, call); err != nil {
 				return err
@@ -211,6 +233,8 @@ func (r *replica) Keep(ctx context.Context, k journal.Kept) error {
 	r.log.mu.Lock()
 	defer r.log.mu.Unlock()
 	r.log.kept = append(r.log.kept, Kept{kept, k.Proposer, k.Beside})
+	r.log.noticed = r.log.losses
+	r.log.wake()
 	return nil
 }
 
