@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 const (
@@ -28,7 +30,7 @@ const (
 	isOver       = "408" // a request, after pullFor
 )
 
-// consume reads from a consumer, until a sequence or until the consumer is silent or has lost something; it returns nil then. An error is
+// consume reads from a consumer, until a sequence or until the consumer is silent, is behind or has lost something; it returns nil then. An error is
 // that of call or ctx, or ErrGap.
 func (r *reader) consume(ctx context.Context, name string, until uint64, call func(*message) error) error {
 	inbox := r.connection.NewInbox()
@@ -64,6 +66,9 @@ func (r *reader) consume(ctx context.Context, name string, until uint64, call fu
 			if m.Header.Get("Nats-Last-Consumer") != strconv.FormatUint(delivered, 10) {
 				return nil // what it delivered does not come any more
 			}
+			if until < endless { // there was all of it when the consumer was made
+				return r.lacks(m.Header, until)
+			}
 			continue
 		case isOver:
 			if err := ask(pulled); err != nil {
@@ -90,4 +95,13 @@ func (r *reader) consume(ctx context.Context, name string, until uint64, call fu
 		}
 	}
 	return nil
+}
+
+// lacks returns ErrGap if a consumer that has nothing more has looked for it up to a sequence. Else its node is behind, or cannot read what it has.
+func (r *reader) lacks(idle nats.Header, until uint64) error {
+	looked, err := strconv.ParseUint(idle.Get("Nats-Last-Stream"), 10, 64)
+	if err != nil || looked < until {
+		return nil
+	}
+	return &gap{r.last.Load(), looked + 1}
 }

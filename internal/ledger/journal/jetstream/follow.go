@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -70,7 +69,7 @@ func (j *Journal) state(ctx context.Context) (state jetstream.StreamState, err e
 func (j *Journal) Follow(ctx context.Context, call func(position uint64, r *counts.Round) error) error {
 	ctx, cancel := either(ctx, j.life)
 	defer cancel()
-	err := j.reader.read(ctx, math.MaxUint64, j.take(call))
+	err := j.reader.read(ctx, endless, j.take(call))
 	if errors.Is(err, ErrDiffers) {
 		return j.reread(ctx, err)
 	}

@@ -194,7 +194,7 @@ func (s *snapshotSource) Replay(uint64, func(position uint64, r *counts.Round) e
 }
 
 // leftLog is the log itself. Processes may have read something else in some of its places: so no snapshot stands for its beginning, and seals say
-// nothing.
+// nothing. It may lack messages, and those go on to go by age: what is there is read.
 type leftLog struct{ *Left }
 
 // Load implements journal.Source.
@@ -204,7 +204,11 @@ func (l *leftLog) Load() iter.Seq2[counts.Row, error] { return func(func(counts.
 func (l *leftLog) Replay(_ uint64, call func(position uint64, r *counts.Round) error) error {
 	j := l.journal
 	var round counts.Round
-	return j.newReader(max(l.first, 1)-1).read(j.life, l.Log, func(m *message) error {
+	r := j.newReader(max(l.first, 1) - 1)
+	r.passed = func(g *gap) {
+		j.options.Log.Info("The log lacks messages, which are passed over", "after", g.after, "before", g.before)
+	}
+	return r.read(j.life, l.Log, func(m *message) error {
 		if m.subject != j.options.rounds() {
 			return nil
 		}

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -86,5 +87,88 @@ func TestWhatIsLeftIsNotLeftOutForWantOfAnAnswer(t *testing.T) {
 	must(t, left.Close())
 	if err := left.DropDamaged(t.Context()); err == nil || len(left.kept) != 1 {
 		t.Errorf("without a server %d copies are left, and the error is %v", len(left.kept), err)
+	}
+}
+
+// comeBack has a log of the options be another one, of so many rounds, which anyone may remove from.
+func comeBack(t *testing.T, o Options, rounds int) jetstream.Stream {
+	t.Helper()
+	must(t, o.complete())
+	js, other := client(t, server.URL()), o.configuration()
+	other.DenyDelete, other.DenyPurge = false, false
+	_ = js.DeleteStream(t.Context(), o.stream())
+	stream, err := js.CreateStream(t.Context(), other)
+	must(t, err)
+	for i := range rounds {
+		_, err := js.Publish(t.Context(), o.rounds(), round(i+1).AppendRow(nil))
+		must(t, err)
+	}
+	return stream
+}
+
+// openLeft opens what is left of a log that lost something, of which a process has kept what it knew.
+func openLeft(t *testing.T, o Options) *Left {
+	t.Helper()
+	left, err := OpenLeft(t.Context(), o)
+	must(t, err)
+	t.Cleanup(func() { must(t, left.Close()) })
+	return left
+}
+
+// keep opens a log, and keeps what is known of it.
+func keep(t *testing.T, o Options) {
+	t.Helper()
+	j := openTest(t, o)
+	start(t, j)
+	must(t, j.Keep(t.Context(), journal.Kept{Rows: whole(row("a", "1")), Proposer: 1}))
+}
+
+// batches are those of the rounds that are left in a log itself.
+func (l *Left) batches() (all []uint64, err error) {
+	for source := range l.Sources() {
+		err = errors.Join(err, source.Replay(0, func(_ uint64, r *counts.Round) error {
+			all = append(all, r.Batch)
+			return nil
+		}))
+	}
+	return all, err
+}
+
+// What is left of a log may lack rounds at any place, also such as go by age while the others are merged. Those that are there are read.
+func TestWhatIsLeftMayHaveGaps(t *testing.T) {
+	t.Parallel()
+	for name, gone := range map[string]struct {
+		remove func(jetstream.Stream) error
+		left   []uint64
+	}{
+		"the first": {func(s jetstream.Stream) error { return s.Purge(t.Context(), jetstream.WithPurgeSequence(3)) }, []uint64{3, 4, 5}},
+		"a middle":  {func(s jetstream.Stream) error { return s.DeleteMsg(t.Context(), 3) }, []uint64{1, 2, 4, 5}},
+		"the last":  {func(s jetstream.Stream) error { return s.DeleteMsg(t.Context(), 5) }, []uint64{1, 2, 3, 4}},
+		"all":       {func(s jetstream.Stream) error { return s.Purge(t.Context()) }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := onServer()
+			keep(t, o)
+			stream := comeBack(t, o, 5)
+			left := openLeft(t, o)
+			must(t, gone.remove(stream))
+			if batches, err := left.batches(); err != nil || !slices.Equal(batches, gone.left) {
+				t.Errorf("the rounds %d are read, %v", batches, err)
+			}
+		})
+	}
+}
+
+// A log that came back from an older copy once more ends before what it had: whoever merges it says so, rather than to wait for the rest.
+func TestWhatIsLeftIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	o := onServer()
+	keep(t, o)
+	comeBack(t, o, 5)
+	left := openLeft(t, o)
+	left.journal.created = comeBack(t, o, 4).CachedInfo().Created // a copy is of the same time
+	if _, err := left.batches(); !errors.Is(err, ErrShortened) {
+		t.Errorf("it is read with %v", err)
 	}
 }

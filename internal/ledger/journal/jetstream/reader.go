@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,7 @@ type reader struct {
 	stream     string
 	created    time.Time
 	last       atomic.Uint64 // the sequence of the last message that was handed out
+	passed     func(*gap)    // is told of a gap that is passed over; nil where a gap ends the read
 
 	restarts, directs atomic.Int64
 }
@@ -41,12 +43,26 @@ const (
 	answer = 250 * time.Millisecond
 	// confirmed is how often in a row, without a message between, the log must be found wrong: one node may be, for a while.
 	confirmed = 3
+	// endless is where a read ends that ends with its context.
+	endless = math.MaxUint64
+	// missing is how often in a row a gap must be found that is passed over: no node may have what would be in it.
+	missing = 3 * confirmed
 )
 
-// read calls with each message after the last one, until one has a sequence, ctx ends, or call fails.
+// gap is that the log has nothing between two sequences.
+type gap struct{ after, before uint64 }
+
+// Error implements error.
+func (g *gap) Error() string { return fmt.Sprintf("%v: after %d comes %d", ErrGap, g.after, g.before) }
+
+// Unwrap has it be an ErrGap.
+func (g *gap) Unwrap() error { return ErrGap }
+
+// read calls with each message after the last one, until one has a sequence, ctx ends, or call fails. The log must have a message of this sequence or a
+// later one: it returns ErrShortened where it has not.
 func (r *reader) read(ctx context.Context, until uint64, call func(*message) error) error {
 	found, at := 0, r.last.Load()
-	for at < until {
+	for r.last.Load() < until {
 		err := r.readOn(ctx, until, call)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -56,12 +72,22 @@ func (r *reader) read(ctx context.Context, until uint64, call func(*message) err
 		}
 		switch {
 		case errors.Is(err, ErrGap), errors.Is(err, ErrShortened), errors.Is(err, ErrReplaced):
-			if found++; found == confirmed {
-				return err
-			}
-			sleep(ctx, tryWithin/confirmed)
+			found++
 		case err != nil:
 			return err
+		default:
+			continue
+		}
+		lacks, passes := errors.AsType[*gap](err)
+		passes = passes && r.passed != nil
+		switch {
+		case passes && found >= missing:
+			r.passed(lacks)
+			r.last.Store(lacks.before - 1)
+		case !passes && found >= confirmed:
+			return err
+		default:
+			sleep(ctx, tryWithin/confirmed)
 		}
 	}
 	return nil
@@ -86,7 +112,7 @@ func (r *reader) take(m *message, call func(*message) error) error {
 	case m.sequence <= last:
 		return nil
 	case m.sequence > last+1:
-		return fmt.Errorf("%w: after %d comes %d", ErrGap, last, m.sequence)
+		return &gap{last, m.sequence}
 	}
 	r.last.Store(m.sequence)
 	return call(m)
@@ -102,7 +128,7 @@ func (r *reader) consumer(ctx context.Context, until uint64, call func(*message)
 	making, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
-		name, err := r.create(making)
+		name, err := r.create(making, until)
 		done <- made{name, err}
 	}()
 	pause := time.NewTimer(tryAgain)
@@ -145,9 +171,9 @@ func (r *reader) direct(ctx context.Context, call func(*message) error) (n int, 
 	return n, nil
 }
 
-// create makes a consumer of a stream that has all that was read, and returns its name. It tries until ctx ends. What a stream has is asked of it
-// when the consumer is made, which takes a majority of the nodes: a leader that is cut off answers for some seconds, and may be behind.
-func (r *reader) create(ctx context.Context) (name string, err error) {
+// create makes a consumer of a stream that has all that was read, and all that is to be, and returns its name. It tries until ctx ends. What a stream has is
+// asked of it when the consumer is made, which takes a majority of the nodes: a leader that is cut off answers for some seconds, and may be behind.
+func (r *reader) create(ctx context.Context, until uint64) (name string, err error) {
 	err = repeatedly(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
@@ -170,8 +196,11 @@ func (r *reader) create(ctx context.Context) (name string, err error) {
 		if err := created(info, r.created); err != nil {
 			return err
 		}
-		if info.State.LastSeq < last {
-			return fmt.Errorf("%w: it ends at %d, and was read up to %d", ErrShortened, info.State.LastSeq, last)
+		switch ends := info.State.LastSeq; {
+		case ends < last:
+			return fmt.Errorf("%w: it ends at %d, and was read up to %d", ErrShortened, ends, last)
+		case ends < until && until < endless:
+			return fmt.Errorf("%w: it ends at %d, and had %d", ErrShortened, ends, until)
 		}
 		name = made.CachedInfo().Name
 		return nil
