@@ -27,7 +27,7 @@ func (o *Options) listCopies(ctx context.Context) ([]string, error) {
 // copied is a snapshot in the bucket.
 type copied struct {
 	stored
-	log, secret string
+	log string
 }
 
 // describe reads what is to be known of a copy.
@@ -36,7 +36,7 @@ func (o *Options) describe(ctx context.Context, name string) (c copied, err erro
 	if err != nil {
 		return c, err
 	}
-	c = copied{stored{name: name, digest: metadata[copyDigest]}, metadata[copyLog], metadata[copySecret]}
+	c = copied{stored{name: name, digest: metadata[copyDigest], secret: metadata[copySecret]}, metadata[copyLog]}
 	if c.prefix, err = parsePrefix(metadata[copyPrefix]); err != nil {
 		return c, err
 	}

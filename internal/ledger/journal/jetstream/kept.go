@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"numberfleet.dev/numberfleet/internal/ledger/counts"
 	"numberfleet.dev/numberfleet/internal/ledger/journal"
 )
 
-// When the log lost something, each process that read it keeps what it knows in a store beside the log, before it ends. The first one says so in
-// the log, if there is one: who reads that ends too. As long as anything is in the store no process opens the log: it would go on without what was
+// When the log lost something, each process that read it says so in the log, if there is one, and keeps what it knows in a store beside it, before it
+// ends: who reads that does the same. As long as anything is in the store no process opens the log: it would go on without what was
 // acknowledged. A new log, of another instance, can begin with all of it: see left.go.
 //
 // An object of the store has the name of its proposer, and those that it knows of as metadata.
@@ -37,6 +34,7 @@ func (j *Journal) Keep(ctx context.Context, k journal.Kept) error {
 	if !known {
 		return fmt.Errorf("what is known at %d, which is not one of the last positions", k.Position)
 	}
+	j.tellOthers(ctx) // at once: until then they grant again what was granted in what the log lost
 	o := &j.options
 	want := jetstream.ObjectStoreConfig{
 		Bucket: o.keptBucket(), Description: "What processes knew of " + o.stream() + " when it lost something", Storage: jetstream.FileStorage, Replicas: o.Replicas, Placement: o.placement(),
@@ -54,23 +52,31 @@ func (j *Journal) Keep(ctx context.Context, k journal.Kept) error {
 	if err != nil {
 		return err
 	}
-	var beside []string
+	kept := stored{prefix: at, name: proposerName(k.Proposer)}
 	for _, id := range k.Beside {
-		beside = append(beside, proposerName(id))
+		kept.beside = append(kept.beside, proposerName(id))
 	}
-	metadata := map[string]string{prefixOf: at.String(), besideOf: strings.Join(beside, ",")}
-	if err := j.store(ctx, want.Bucket, jetstream.ObjectMeta{Name: proposerName(k.Proposer), Metadata: metadata}, readable(k.Rows)); err != nil {
+	if err := j.store(ctx, want.Bucket, kept, merge(noRows, k.Rows)); err != nil {
 		return err
 	}
-	if err := j.giveUp(ctx); err != nil {
-		o.Log.Error(err, "Others who follow the log are not told that it lost something: they find so by themselves")
-	}
+	j.tellOthers(ctx) // the log may be there only now
 	return nil
 }
 
-// giveUp has all who follow the log end, and keep what they know, if there still is a log.
-func (j *Journal) giveUp(ctx context.Context) error {
-	return repeatedly(ctx, func(ctx context.Context) error {
+// tellOthers gives the log up. Where that fails, what is known here is to be kept all the same: others find by themselves that the log lost something, and
+// whoever begins another log gives it up before it reads it.
+func (j *Journal) tellOthers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if _, err := j.giveUp(ctx); err != nil {
+		j.options.Log.Error(err, "Others who follow the log are not told that it lost something")
+	}
+}
+
+// giveUp has all who follow the log end, and keep what they know. It returns the position of the message that says so, zero if there is no log: nobody is
+// told of what comes after it.
+func (j *Journal) giveUp(ctx context.Context) (position uint64, err error) {
+	err = repeatedly(ctx, func(ctx context.Context) error {
 		_, err := j.js.Stream(ctx, j.options.stream())
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return nil
@@ -78,20 +84,13 @@ func (j *Journal) giveUp(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = j.js.Publish(ctx, j.options.seals(), seal{kind: lost}.appendRow(nil))
+		ack, err := j.js.Publish(ctx, j.options.seals(), seal{kind: lost}.appendRow(nil))
+		if err == nil {
+			position = ack.Sequence
+		}
 		return err
 	})
-}
-
-// readable are rows that can be read without an error.
-func readable(rows iter.Seq[counts.Row]) iter.Seq2[counts.Row, error] {
-	return func(yield func(counts.Row, error) bool) {
-		for row := range rows {
-			if !yield(row, nil) {
-				return
-			}
-		}
-	}
+	return position, err
 }
 
 // nothingKept returns ErrKept if the log lost something.

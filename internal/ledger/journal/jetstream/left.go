@@ -25,12 +25,13 @@ type Left struct {
 	Log      uint64   // the last one of the log itself; zero if there is none
 	journal  *Journal
 
-	kept, snapshots []stored // the one first that knows most
-	first           uint64   // position of the log
+	kept, snapshots []stored        // the one first that knows most
+	there           map[string]bool // proposers: those who kept something, and those of whom these know
+	first           uint64          // position of the log
 }
 
 // OpenLeft finds what is left of the log of the options. It fails if the log lost nothing as far as can be seen: then a new one would begin
-// beside it.
+// beside it. It returns ErrRefused if any of it was written with another secret: a new log would know none of those who were counted.
 func OpenLeft(ctx context.Context, o Options) (*Left, error) {
 	j, err := reach(ctx, o)
 	if err != nil {
@@ -45,11 +46,17 @@ func OpenLeft(ctx context.Context, o Options) (*Left, error) {
 
 func (l *Left) find(ctx context.Context) (err error) {
 	j := l.journal
-	if l.kept, err = j.listOf(ctx, j.options.keptBucket()); err != nil {
+	if l.kept, err = l.list(ctx, j.options.keptBucket()); err != nil {
 		return err
 	}
-	if l.snapshots, err = j.listOf(ctx, j.options.bucket()); err != nil {
+	if l.snapshots, err = l.list(ctx, j.options.bucket()); err != nil {
 		return err
+	}
+	l.there = map[string]bool{}
+	for _, s := range l.kept {
+		for _, proposer := range append(s.beside, s.name) {
+			l.there[proposer] = true
+		}
 	}
 	l.tell()
 	if err := l.findLog(ctx); err != nil {
@@ -61,20 +68,21 @@ func (l *Left) find(ctx context.Context) (err error) {
 	return nil
 }
 
+// list is all copies in the store of a name.
+func (l *Left) list(ctx context.Context, bucket string) ([]stored, error) {
+	all, err := l.journal.listOf(ctx, bucket)
+	for _, s := range all {
+		err = errors.Join(err, l.journal.options.sameSecret(fmt.Sprintf("the object %s of the store %s", s.name, bucket), s.secret))
+	}
+	return all, err
+}
+
 // tell sets the fields that tell of copies.
 func (l *Left) tell() {
 	l.Kept, l.Snapshot = nil, 0
-	missing := map[string]bool{}
-	for _, name := range l.Missing {
-		missing[name] = true
-	}
+	missing := maps.Clone(l.there)
 	for _, s := range l.kept {
 		l.Kept = append(l.Kept, s.position)
-		for _, proposer := range s.beside {
-			missing[proposer] = true
-		}
-	}
-	for _, s := range l.kept {
 		delete(missing, s.name)
 	}
 	l.Missing = slices.Sorted(maps.Keys(missing))
@@ -86,9 +94,6 @@ func (l *Left) tell() {
 // DropDamaged reads all copies, and leaves out those that are not whole: a process that kept one of them is missing then. It fails where one cannot be
 // read for want of an answer: what that one alone knows would be lost.
 func (l *Left) DropDamaged(ctx context.Context) error {
-	for _, s := range l.kept {
-		l.Missing = append(l.Missing, s.name)
-	}
 	for _, all := range []*[]stored{&l.kept, &l.snapshots} {
 		var whole []stored
 		for _, s := range *all {
@@ -111,8 +116,17 @@ func (l *Left) DropDamaged(ctx context.Context) error {
 var ErrChosen = errors.New("another log begins with what is left of this one")
 
 // Choose has the log of an instance begin with what is left, and none of another instance: processes whose configurations differ would go on with two logs.
-// The first that is chosen stays. The choice is a message beside what was kept; without that there is none.
+// The first that is chosen stays. From then on nobody goes on with this log.
 func (l *Left) Choose(ctx context.Context, instance string) error {
+	err := l.choose(ctx, instance)
+	if err == nil {
+		l.Log, err = l.journal.giveUp(ctx)
+	}
+	return err
+}
+
+// choose notes the choice beside what was kept; without that there is none.
+func (l *Left) choose(ctx context.Context, instance string) error {
 	if len(l.kept) == 0 {
 		return nil
 	}
@@ -152,11 +166,12 @@ func (l *Left) findLog(ctx context.Context) error {
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return nil
 		}
-		if err == nil {
-			is := stream.CachedInfo()
-			l.first, l.Log, j.created = is.State.FirstSeq, is.State.LastSeq, is.Created
+		if err != nil {
+			return err
 		}
-		return err
+		is := stream.CachedInfo()
+		l.first, l.Log, j.created = is.State.FirstSeq, is.State.LastSeq, is.Created
+		return j.options.sameSecret("the stream "+is.Config.Name, is.Config.Metadata[secretOf])
 	})
 }
 
@@ -198,7 +213,7 @@ func (s *snapshotSource) Replay(uint64, func(position uint64, r *counts.Round) e
 type leftLog struct{ *Left }
 
 // Load implements journal.Source.
-func (l *leftLog) Load() iter.Seq2[counts.Row, error] { return func(func(counts.Row, error) bool) {} }
+func (l *leftLog) Load() iter.Seq2[counts.Row, error] { return noRows }
 
 // Replay implements journal.Source.
 func (l *leftLog) Replay(_ uint64, call func(position uint64, r *counts.Round) error) error {

@@ -172,3 +172,70 @@ func TestWhatIsLeftIsNotWaitedFor(t *testing.T) {
 		t.Errorf("it is read with %v", err)
 	}
 }
+
+// Whoever finds that the log lost something tells the others before it keeps what it knows, which takes minutes where that is much.
+func TestOthersAreToldBeforeAnythingIsKept(t *testing.T) {
+	o := onServer()
+	first, other := openTest(t, o), openTest(t, o)
+	start(t, first)
+	start(t, other)
+	must(t, first.Keep(t.Context(), journal.Kept{Proposer: 1, Rows: func(func(counts.Row) bool) {
+		isError(t, "another process", failure(t, other), ErrGivenUp)
+	}}))
+}
+
+// Nobody goes on with a log from which another one begins: it ends with the word that it lost something, and what is before that is read. Where that cannot be
+// written no other log begins.
+func TestNobodyGoesOnWithALogThatIsLeft(t *testing.T) {
+	o := onServer()
+	keep(t, o)
+	stream := comeBack(t, o, 3)
+	left := openLeft(t, o)
+	js := client(t, server.URL())
+	_, err := js.Publish(t.Context(), o.rounds(), round(4).AppendRow(nil))
+	must(t, err)
+	must(t, left.Choose(t.Context(), "next"))
+	if batches, err := left.batches(); err != nil || !slices.Equal(batches, []uint64{1, 2, 3, 4}) {
+		t.Errorf("the rounds %d are read, %v", batches, err)
+	}
+	last, err := stream.GetMsg(t.Context(), left.Log)
+	must(t, err)
+	if s, err := readSeal(last.Data); err != nil || s.kind != lost || left.Log != 5 {
+		t.Errorf("the log ends at %d with %+v, %v", left.Log, s, err)
+	}
+
+	full := stream.CachedInfo().Config
+	full.MaxMsgs = 5
+	_, err = js.UpdateStream(t.Context(), full)
+	must(t, err)
+	if err := left.Choose(t.Context(), "next"); err == nil {
+		t.Error("another log begins with one that may go on")
+	}
+}
+
+// What is left was written with the log's secret. A process that has another one, in which all who were counted are strangers, begins nothing with it.
+func TestWhatIsLeftOfAnotherSecretIsRefused(t *testing.T) {
+	for of, leave := range map[string]func(*testing.T, Options){
+		"the object 0000000000000001": keep,
+		"the object 1 of": func(t *testing.T, o Options) {
+			j := openTest(t, o)
+			start(t, j)
+			add(t, j, 1)
+			must(t, j.Save(t.Context(), 1, whole(row("a", "1"))))
+			must(t, j.js.DeleteStream(t.Context(), o.stream()))
+		},
+		"the stream": func(t *testing.T, o Options) {
+			other := o
+			other.Fingerprint = "another"
+			keep(t, other)
+			comeBack(t, o, 1)
+		},
+	} {
+		o := onServer()
+		leave(t, o)
+		o.Fingerprint = "another"
+		if _, err := OpenLeft(t.Context(), o); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), of) || !strings.Contains(err.Error(), "fingerprint") {
+			t.Errorf("%s: %v", of, err)
+		}
+	}
+}

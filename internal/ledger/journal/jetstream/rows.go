@@ -75,6 +75,9 @@ func inside(err error) error {
 	return err
 }
 
+// noRows are none.
+func noRows(func(counts.Row, error) bool) {}
+
 // merge is saved rows with changes, both in the order of their keys: see journal.Journal. Where the changes begin with one that removes all that
 // was saved, nothing of that is read.
 func merge(saved iter.Seq2[counts.Row, error], changes iter.Seq[counts.Row]) iter.Seq2[counts.Row, error] {

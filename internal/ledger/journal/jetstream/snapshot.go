@@ -79,6 +79,7 @@ type stored struct {
 	prefix
 	name   string
 	saved  time.Time
+	secret string   // its fingerprint
 	beside []string // of what a process kept: see kept.go
 	size   uint64
 	digest string
@@ -119,6 +120,7 @@ func (j *Journal) list(ctx context.Context, store jetstream.ObjectStore) ([]stor
 		}
 		all = append(all, stored{
 			prefix: p, name: object.Name, saved: object.ModTime, size: object.Size, digest: object.Digest,
+			secret: object.Metadata[secretOf],
 			beside: strings.FieldsFunc(object.Metadata[besideOf], func(r rune) bool { return r == ',' }),
 			read:   func(ctx context.Context, to io.Writer) error { return j.download(ctx, to, object) },
 		})
@@ -220,8 +222,8 @@ func (j *Journal) Save(ctx context.Context, position uint64, rows iter.Seq[count
 	if position > 0 && at == before {
 		return nil // what is known at a position follows from it
 	}
-	meta := jetstream.ObjectMeta{Name: strconv.FormatUint(position, 10), Metadata: map[string]string{prefixOf: at.String()}}
-	if err := j.store(ctx, j.options.bucket(), meta, merge(j.saved(ctx, before), rows)); err != nil {
+	s := stored{prefix: at, name: strconv.FormatUint(position, 10)}
+	if err := j.store(ctx, j.options.bucket(), s, merge(j.saved(ctx, before), rows)); err != nil {
 		return err
 	}
 	j.mu.Lock()
@@ -233,9 +235,11 @@ func (j *Journal) Save(ctx context.Context, position uint64, rows iter.Seq[count
 	return nil
 }
 
-// store writes rows into a store, as a snapshot whose metadata have the prefix of the log that it stands for.
-func (j *Journal) store(ctx context.Context, bucket string, meta jetstream.ObjectMeta, rows iter.Seq2[counts.Row, error]) error {
-	u := j.upload(ctx, bucket, meta)
+// store writes rows into a store, as a snapshot whose metadata list reads.
+func (j *Journal) store(ctx context.Context, bucket string, s stored, rows iter.Seq2[counts.Row, error]) error {
+	u := j.upload(ctx, bucket, jetstream.ObjectMeta{Name: s.name, Metadata: map[string]string{
+		prefixOf: s.String(), secretOf: j.options.Fingerprint, besideOf: strings.Join(s.beside, ","),
+	}})
 	err := writeRows(ctx, u, rows)
 	if err == nil {
 		err = u.finish()

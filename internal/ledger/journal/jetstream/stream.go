@@ -19,7 +19,7 @@ func (o *Options) seals() string  { return "numberfleet." + o.Instance + ".seal"
 const (
 	// synced is the tag of servers whose sync_interval is always.
 	synced = "sync:always"
-	// secretOf is under which a stream's metadata have the fingerprint of the secret.
+	// secretOf is under which the metadata of a stream, of a snapshot and of what was kept have the fingerprint of the secret.
 	secretOf = "numberfleet.dev/secret" //nolint:gosec // G101: a name, and what it names is no secret
 )
 
@@ -76,9 +76,8 @@ func (j *Journal) openStream(ctx context.Context) error {
 		if err := weaker(&info.Config, &want); err != nil {
 			return fmt.Errorf("%w: the stream %s: %w", ErrRefused, want.Name, err)
 		}
-		if is := info.Config.Metadata[secretOf]; is != j.options.Fingerprint {
-			return fmt.Errorf("%w: the stream %s has the fingerprint %q of the secret in its metadata %s, and this process has %q: all need the same secret",
-				ErrRefused, want.Name, is, secretOf, j.options.Fingerprint)
+		if err := j.options.sameSecret("the stream "+want.Name, info.Config.Metadata[secretOf]); err != nil {
+			return err
 		}
 		if j.options.Moving == In {
 			if err := j.options.isNext(info); err != nil {
@@ -98,6 +97,15 @@ func (j *Journal) openStream(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// sameSecret returns ErrRefused for what was written with another secret, whose fingerprint is in its metadata.
+func (o *Options) sameSecret(what, is string) error {
+	if is != o.Fingerprint {
+		return fmt.Errorf("%w: %s has the fingerprint %q of the secret in its metadata %s, and this process has %q: all need the secret that the log began with",
+			ErrRefused, what, is, secretOf, o.Fingerprint)
+	}
+	return nil
 }
 
 // needs says what servers need to hold a copy, and what to do without it.
