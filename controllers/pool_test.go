@@ -126,6 +126,20 @@ func TestAPoolTellsThatItRunsDryAndThatItCanSendAgain(t *testing.T) {
 	})
 }
 
+// A pool of a number that cannot send and one that the operator has not seen yet is not told to run dry.
+func TestAPoolOfANumberThatIsNewIsNotToldToRunDry(t *testing.T) {
+	b := controllertest.New(t)
+	fresh, blocked := b.Create("taqnyat", controllertest.Labelled("pool", "all")), b.Create("taqnyat", controllertest.Labelled("pool", "all"))
+	p := b.Pool("all", "pool", "all")
+	b.Report(blocked.Spec.PhoneNumber, report.Connection, "Blocked")
+	b.Evaluate(blocked)
+	b.EvaluatePool(p, func() bool { return condition(p, v1alpha1.ConditionSendable, string(v1alpha1.RoomBlocked), "") })
+	b.Deliver(fresh.Spec.PhoneNumber, 10)
+	b.Evaluate(fresh)
+	b.EvaluatePool(p, func() bool { return *p.Status.Sendable == 1 })
+	b.Expect("told are", controllertest.Told(p.Status.History), nil)
+}
+
 // What is wrong with a pool is said with what to write instead, and the rest of it sends.
 func TestAPoolSaysWhatIsWrongWithIt(t *testing.T) {
 	b := controllertest.New(t)

@@ -17,14 +17,15 @@ import (
 const roomLasts = time.Hour
 
 // fold tells when no number may message further users any more, and when one could for an hour without a break. It returns the instant at
-// which the latter is told by itself; zero if it is not. While the operator does not know enough to say, nothing is told.
+// which the latter is told by itself; zero if it is not. While the operator does not know enough to say, or has not seen a number yet, nothing is
+// told.
 func fold(remembered *v1alpha1.UnsendableStatus, stands *standing.Pool, now time.Time) (told []rules.Transition, over time.Time) {
 	tell := func(reason v1alpha1.TransitionReason, message string) {
 		told = []rules.Transition{{Time: now, Rule: v1alpha1.RuleRestriction, Reason: reason, Message: message}}
 	}
 	unsendable := !remembered.SinceTime.IsZero()
 	switch {
-	case !stands.Sendable && stands.Reason == v1alpha1.RoomNotReady:
+	case !stands.Sendable && (stands.Reason == v1alpha1.RoomNotReady || slices.ContainsFunc(stands.Members, unseen)):
 	case !stands.Sendable:
 		if !unsendable {
 			remembered.SinceTime = statuses.Time(now)
@@ -43,6 +44,9 @@ func fold(remembered *v1alpha1.UnsendableStatus, stands *standing.Pool, now time
 	}
 	return told, over
 }
+
+// unseen says whether a number was not evaluated yet. One that cannot be evaluated was: it says why, and cannot send.
+func unseen(m standing.Member) bool { return m.Number.Status.ObservedGeneration < 1 }
 
 // reasons are why numbers may not, each with how many numbers it is true of.
 func reasons(members []standing.Member) string {

@@ -73,7 +73,8 @@ func (b *Bench) Gauges(name string, label ...string) map[string]float64 {
 			for _, l := range metric.GetLabel() {
 				has[l.GetName()] = l.GetValue()
 			}
-			if has["name"] == name && (len(label) == 0 || has[label[0]] == label[1]) {
+			elsewhere := has["namespace"] != "" && has["namespace"] != b.Namespace
+			if has["name"] == name && !elsewhere && (len(label) == 0 || has[label[0]] == label[1]) {
 				values[family.GetName()[len("numberfleet_"):]] = metric.GetGauge().GetValue()
 			}
 		}
