@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -30,16 +29,11 @@ func begin(ctx context.Context, log *jetstream.Journal, while time.Duration, wri
 	return copied, log.Begin(ctx)
 }
 
-// beginWith has a new log begin with what is left of another one.
-func (o *Options) beginWith(ctx context.Context, while time.Duration, left iter.Seq[journal.Source]) (ledger.Copied, error) {
+// openNew opens the log to begin it.
+func (o *Options) openNew(ctx context.Context) (*jetstream.Journal, error) {
 	to := o.Log
 	to.Moving = jetstream.In
-	log, err := jetstream.Open(ctx, to)
-	if err != nil {
-		return ledger.Copied{}, err
-	}
-	defer func() { _ = log.Close() }()
-	return begin(ctx, log, while, func(position uint64) (ledger.Copied, error) { return ledger.Merge(ctx, log, position, left) })
+	return jetstream.Open(ctx, to)
 }
 
 // Restore begins a new log with the newest copy in the bucket of one that is gone, of the instance from.
@@ -50,43 +44,53 @@ func Restore(ctx context.Context, o Options, from string) (ledger.Copied, error)
 	if err != nil {
 		return ledger.Copied{}, err
 	}
-	o.Log.Log.Info("What came after this snapshot is lost", "saved", backup.Saved, "position", backup.Position)
-	return o.beginWith(ctx, 0, slices.Values([]journal.Source{backup}))
+	log, err := o.openNew(ctx)
+	if err != nil {
+		return ledger.Copied{}, err
+	}
+	defer func() { _ = log.Close() }()
+	return begin(ctx, log, 0, func(position uint64) (ledger.Copied, error) {
+		o.Log.Log.Info("What came after this snapshot is lost", "saved", backup.Saved, "position", backup.Position)
+		return ledger.Merge(ctx, log, position, slices.Values([]journal.Source{backup}))
+	})
 }
 
 // Recover begins a new log with what is left of another one, of the instance from, when that had lost something.
 func Recover(ctx context.Context, o Options, from string) (ledger.Copied, error) {
-	return o.recover(ctx, from, false)
-}
-
-// recover begins a new log with what is left of another one. By itself it does so only if all have kept what they knew, and waits where another process
-// begins the log.
-func (o *Options) recover(ctx context.Context, from string, byItself bool) (ledger.Copied, error) {
-	old := o.Log
-	old.Instance, o.Log.Follows = from, from
-	left, err := jetstream.OpenLeft(ctx, old)
+	o.Log.Follows = from
+	left, err := o.openLeft(ctx)
 	if err != nil {
 		return ledger.Copied{}, err
 	}
 	defer func() { _ = left.Close() }()
-	if byItself && len(left.Missing) > 0 { // what is there is not read again and again meanwhile
-		return ledger.Copied{}, incomplete(left.Missing)
-	}
 	if err := left.DropDamaged(ctx); err != nil {
 		return ledger.Copied{}, err
 	}
-	while := time.Duration(0)
-	if byItself {
-		while = another
-		if len(left.Missing) > 0 {
-			return ledger.Copied{}, incomplete(left.Missing)
-		}
+	return o.merge(ctx, left, 0)
+}
+
+// openLeft finds what is left of the log that the new one follows.
+func (o *Options) openLeft(ctx context.Context) (*jetstream.Left, error) {
+	old := o.Log
+	old.Instance = o.Log.Follows
+	return jetstream.OpenLeft(ctx, old)
+}
+
+// merge begins a new log with what is left of another one. The new one is chosen when it can be begun, and before it is claimed: so none is chosen that never
+// begins, and none begins that is not chosen.
+func (o *Options) merge(ctx context.Context, left *jetstream.Left, while time.Duration) (ledger.Copied, error) {
+	log, err := o.openNew(ctx)
+	if err != nil {
+		return ledger.Copied{}, err
 	}
+	defer func() { _ = log.Close() }()
 	if err := left.Choose(ctx, o.Log.Instance); err != nil {
 		return ledger.Copied{}, err
 	}
-	o.Log.Log.Info("What is left of the log is merged", "kept", left.Kept, "missing", left.Missing, "snapshot", left.Snapshot, "log", left.Log)
-	return o.beginWith(ctx, while, left.Sources())
+	return begin(ctx, log, while, func(position uint64) (ledger.Copied, error) {
+		o.Log.Log.Info("What is left of the log is merged", "kept", left.Kept, "missing", left.Missing, "snapshot", left.Snapshot, "log", left.Log)
+		return ledger.Merge(ctx, log, position, left.Sources())
+	})
 }
 
 const (
@@ -97,14 +101,6 @@ const (
 	// lookAgain is how often a process looks whether others have kept what they knew, or have begun the log.
 	lookAgain = time.Second
 )
-
-// incomplete is that some proposers were there when the log lost something, and have kept nothing of what they knew.
-type incomplete []string
-
-// Error implements error.
-func (i incomplete) Error() string {
-	return fmt.Sprintf("the proposers %s have kept nothing of what they knew; where they never will, run manager ledger recover", strings.Join(i, ", "))
-}
 
 // Open opens the log of the options, or that of the instance next, if it is named, once that one has begun. Where the log lost something, that of
 // next begins with what is left as soon as all who were there have kept what they knew: then it has all that anyone was told. Each process that opens
@@ -124,23 +120,23 @@ func Open(ctx context.Context, o Options, next string) (*jetstream.Journal, erro
 		if !errors.Is(err, jetstream.ErrKept) {
 			return log, err
 		}
-		if err := after.recoverByItself(ctx, o.Log.Instance); err != nil {
+		if err := after.recoverByItself(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return jetstream.Open(ctx, after.Log)
 }
 
-// recoverByItself returns when the log has begun with what is left of another one.
-func (o *Options) recoverByItself(ctx context.Context, from string) error {
+// recoverByItself returns when the log has begun with what is left of the one that it follows, of which processes have kept what they knew.
+func (o *Options) recoverByItself(ctx context.Context) error {
 	told := ""
 	for {
-		_, err := o.recover(ctx, from, true)
+		err := o.recoverWhole(ctx)
 		_, waits := errors.AsType[incomplete](err)
 		switch {
 		case err == nil, errors.Is(err, jetstream.ErrBegun):
 			return nil
-		case !waits && !errors.Is(err, jetstream.ErrOvertaken):
+		case !waits && !errors.Is(err, jetstream.ErrNothingKept) && !errors.Is(err, jetstream.ErrOvertaken):
 			return err
 		case err.Error() != told:
 			told = err.Error()
@@ -152,4 +148,46 @@ func (o *Options) recoverByItself(ctx context.Context, from string) error {
 		case <-o.Clock.After(lookAgain):
 		}
 	}
+}
+
+// recoverWhole begins the log, unless it has begun, if all have kept what they knew. It waits where another process begins it.
+func (o *Options) recoverWhole(ctx context.Context) error {
+	if begun, err := jetstream.Begun(ctx, o.Log); begun || err != nil {
+		return err
+	}
+	left, err := o.openLeft(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = left.Close() }()
+	if err := whole(left); err != nil { // what is there is not read again and again meanwhile
+		return err
+	}
+	if err := left.DropDamaged(ctx); err != nil {
+		return err
+	}
+	if err := whole(left); err != nil {
+		return err
+	}
+	_, err = o.merge(ctx, left, another)
+	return err
+}
+
+// whole returns an error where not all have kept what they knew who were there when the log lost something.
+func whole(left *jetstream.Left) error {
+	if len(left.Missing) > 0 {
+		return incomplete(left.Missing)
+	}
+	if len(left.Kept) == 0 { // the node that is asked does not have it yet
+		return jetstream.ErrNothingKept
+	}
+	return nil
+}
+
+// incomplete is that some proposers were there when the log lost something, and have kept nothing of what they knew.
+type incomplete []string
+
+// Error implements error.
+func (i incomplete) Error() string {
+	return fmt.Sprintf("the proposers %s have kept nothing of what they knew; where they never will, run manager ledger recover", strings.Join(i, ", "))
 }

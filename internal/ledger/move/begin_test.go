@@ -3,7 +3,7 @@ package move
 import (
 	"errors"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 
 	"github.com/go-logr/logr/funcr"
@@ -179,24 +179,92 @@ func TestTheNextLogWaitsForAllWhoKnowSomething(t *testing.T) {
 	others.setCut(false)
 	r.end(t)
 
-	var waits atomic.Int64
-	waiting := r.options
-	waiting.Log.Log = funcr.New(func(_, message string) {
-		if strings.Contains(message, "The next log does not begin yet") {
-			waits.Add(1)
-			way.setCut(false)
-		}
-	}, funcr.Options{})
-	log, err := Open(t.Context(), waiting, "next")
+	waits := false
+	log, err := Open(t.Context(), whenWaiting(r.options, func() {
+		waits = true
+		way.setCut(false)
+	}), "next")
 	must(t, err)
 	must(t, log.Close())
-	if waits.Load() == 0 {
+	if !waits {
 		t.Fatal("the next log begins without what one knew who was there")
 	}
 	if err := <-ahead.ended; !errors.Is(err, journal.ErrLost) {
 		t.Errorf("the one that was ahead ends with %v", err)
 	}
 	r.onNext(t, "next", 50, 1)
+}
+
+// A log is not chosen that cannot begin: the one that is named next may be in use, by mistake. Another one begins with what is left.
+func TestALogThatCannotBeginIsNotChosen(t *testing.T) {
+	t.Parallel()
+	o := options("", server.URL(), instance())
+	inUse := newReplicas(t, options("", server.URL(), instance()), 1).options
+	r := newReplicas(t, o, 1)
+	deliver(t, r.ledgers[0], 0, 10)
+	deleteStreams(t, o, streamOf(o))
+	r.end(t)
+	_, err := Recover(t.Context(), inUse, o.Log.Instance)
+	isError(t, "a log that is in use begins", err, jetstream.ErrRefused)
+	r.recovered(t, 10, 0)
+}
+
+// whenWaiting are options of whoever opens a log, with what is done once it is said that the next log does not begin yet.
+func whenWaiting(o Options, do func()) Options {
+	once := sync.OnceFunc(do)
+	o.Log.Log = funcr.New(func(_, message string) {
+		if strings.Contains(message, "The next log does not begin yet") {
+			once()
+		}
+	}, funcr.Options{})
+	return o
+}
+
+// Replicas wait for one that kept nothing, and never will. An administrator begins the next log without it, and they go on with that.
+func TestReplicasThatWaitGoOnWithALogThatACommandBegan(t *testing.T) {
+	t.Parallel()
+	o, next := options("", server.URL(), instance()), instance()
+	gone, r := newReplicas(t, o, 1), newReplicas(t, o, 1)
+	deliver(t, r.ledgers[0], 0, 10)
+	must(t, gone.ledgers[0].Close())
+	deliver(t, r.ledgers[0], 10, 20)
+	deleteStreams(t, o, streamOf(o))
+	r.end(t)
+	log, err := Open(t.Context(), whenWaiting(o, func() {
+		_, err := Recover(t.Context(), withInstance(o, next), o.Log.Instance)
+		must(t, err)
+	}), next)
+	must(t, err)
+	must(t, log.Close())
+	r.onNext(t, next, 20, 0)
+}
+
+// A node of the log that is behind says that nobody has kept anything, where another one has said before that somebody did. The next log does not begin with
+// the snapshot alone, but when what was kept can be seen.
+func TestTheNextLogDoesNotBeginBeforeItIsSeenWhatWasKept(t *testing.T) {
+	t.Parallel()
+	o := options("", server.URL(), instance())
+	way := newLink(t, strings.TrimPrefix(server.URL(), "nats://"))
+	through := o
+	through.Log.Servers = []string{way.url()}
+	r := newReplicas(t, through, 1)
+	deliver(t, r.ledgers[0], 0, 10)
+	must(t, r.ledgers[0].Snapshot(t.Context()))
+	deliver(t, r.ledgers[0], 10, 20)
+	way.setCut(true)
+	deleteStreams(t, o, streamOf(o))
+	waits := false
+	next := whenWaiting(withInstance(o, instance()), func() {
+		waits = true
+		way.setCut(false)
+	})
+	next.Log.Follows = o.Log.Instance
+	must(t, next.recoverByItself(t.Context())) // as after another node has said that something was kept
+	if !waits {
+		t.Fatal("the next log begins with the snapshot alone")
+	}
+	r.end(t)
+	r.onNext(t, next.Log.Instance, 20, 0)
 }
 
 // Without the name of a next log nothing begins by itself.

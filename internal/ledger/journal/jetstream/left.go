@@ -30,8 +30,11 @@ type Left struct {
 	first           uint64          // position of the log
 }
 
-// OpenLeft finds what is left of the log of the options. It fails if the log lost nothing as far as can be seen: then a new one would begin
-// beside it. It returns ErrRefused if any of it was written with another secret: a new log would know none of those who were counted.
+// ErrNothingKept is returned where nobody has kept what they knew of a log, as far as the node can see that is asked.
+var ErrNothingKept = errors.New("no process has kept anything")
+
+// OpenLeft finds what is left of the log of the options. It returns ErrNothingKept if the log lost nothing as far as can be seen: then a new one would
+// begin beside it. It returns ErrRefused if any of it was written with another secret: a new log would know none of those who were counted.
 func OpenLeft(ctx context.Context, o Options) (*Left, error) {
 	j, err := reach(ctx, o)
 	if err != nil {
@@ -63,7 +66,7 @@ func (l *Left) find(ctx context.Context) (err error) {
 		return err
 	}
 	if len(l.Kept) == 0 && l.Log >= l.Snapshot {
-		return fmt.Errorf("no process has kept anything in the store %s", j.options.keptBucket())
+		return fmt.Errorf("%w in the store %s", ErrNothingKept, j.options.keptBucket())
 	}
 	return nil
 }
