@@ -73,7 +73,7 @@ func (p *program) openSharedLedger(ctx context.Context, options ledger.Options) 
 		options.SnapshotEvery, measured.BacksUp = backup.Every(), true
 	}
 	options.Clock, options.Rules, options.Applied, options.Cluster = clock.RealClock{}, p.clock, measured.ObserveAppend, p.config.Ledger.Log.Cluster
-	options.Skew = time.Duration(float64(mostSkew) * p.lapse.speed)
+	options.Speed, options.Skew = p.lapse.speed, time.Duration(float64(mostSkew)*p.lapse.speed)
 	unsynced := ""
 	if !*p.config.Ledger.Log.RequireSync {
 		unsynced = "nodes of the log that acknowledge before they have synced are accepted"

@@ -67,6 +67,8 @@ type Options struct {
 	// Both are needed for a shared journal, and only there.
 	Clock clock.WithTicker
 	Rules clock.PassiveClock
+	// Speed is by how much Rules goes faster than Clock; 1 if zero.
+	Speed float64
 	// Skew is how far Rules may be from the time of a shared journal. What is further off is wrong, and this process refuses records until it is
 	// right: it would take what happens for what is long past, or still to come. Zero for any.
 	Skew time.Duration
@@ -343,7 +345,7 @@ func (l *Ledger) tell(changed []string) {
 	}
 }
 
-// Close ends what is under way and closes the journal.
+// Close ends what is under way and closes the journal. Where a shared one lost something it waits until what is known here is kept, for 10 s at most.
 func (l *Ledger) Close() error {
 	was := l.end(ErrClosed)
 	if errors.Is(was, ErrClosed) {

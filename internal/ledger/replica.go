@@ -29,6 +29,7 @@ type replica struct {
 	log      journal.Shared
 	clock    clock.WithTicker
 	rules    clock.PassiveClock
+	speed    float64       // see Options.Speed
 	most     time.Duration // see Options.Skew
 	applied  func(took time.Duration)
 	replaced func()
@@ -50,6 +51,7 @@ type replica struct {
 
 	// Of follow alone.
 	followed time.Time            // since when the log is followed
+	began    time.Time            // log time then
 	heard    map[uint64]time.Time // when the last round of a proposer was applied
 
 	leading sync.Mutex                // held while it becomes the leader
@@ -76,7 +78,7 @@ func newReplica(l *Ledger, log journal.Shared, options Options) *replica {
 	r := &replica{
 		ledger: l, log: log, clock: options.Clock, rules: options.Rules, most: options.Skew, proposer: max(binary.LittleEndian.Uint64(id[:]), 1),
 		applied: options.Applied, replaced: options.Replaced, ready: make(chan struct{}, 1), underway: map[uint64]*proposal{}, heard: map[uint64]time.Time{},
-		snapshotEvery: cmp.Or(options.SnapshotEvery, defaultSnapshotEvery),
+		snapshotEvery: cmp.Or(options.SnapshotEvery, defaultSnapshotEvery), speed: cmp.Or(options.Speed, 1),
 	}
 	if r.applied == nil {
 		r.applied = func(time.Duration) {}
@@ -187,7 +189,7 @@ func (r *replica) commit(ctx context.Context, record *counts.Record) (counts.App
 // follow applies what the log has, until the replica ends. Where the log cannot be followed any more the ledger cannot go on.
 func (r *replica) follow() {
 	l := r.ledger
-	r.followed = r.clock.Now()
+	r.followed, r.began = r.clock.Now(), l.machine.Time()
 	err := r.log.Follow(r.stop, func(position uint64, round *counts.Round) error {
 		l.applying.Lock()
 		applied, err := l.apply(position, round)

@@ -67,6 +67,10 @@ func (l *Ledger) Snapshot(ctx context.Context) error {
 	rows := capture.Rows()
 	if shared { // the snapshot before may be another process's
 		rows = instead(rows)
+		var end context.CancelFunc
+		ctx, end = context.WithCancel(ctx)
+		defer end()
+		defer context.AfterFunc(l.replica.stop, end)() // where the log has ended, what is known is to be kept at once
 	}
 	err := l.journal.Save(ctx, capture.Position(), rows)
 	l.applying.Lock()

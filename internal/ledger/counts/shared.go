@@ -3,6 +3,7 @@ package counts
 import (
 	"encoding/binary"
 	"errors"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -72,8 +73,16 @@ func (m *Machine) admit(r *Round) bool {
 	return true
 }
 
-// Proposers are those who proposed a round within the last hour of log time, in order.
-func (m *Machine) Proposers() []uint64 { return slices.Sorted(maps.Keys(m.shared.proposers)) }
+// Proposers are those who proposed a round within the last hour of log time, in order, with the log time of the last one.
+func (m *Machine) Proposers() iter.Seq2[uint64, time.Time] {
+	return func(yield func(uint64, time.Time) bool) {
+		for _, id := range slices.Sorted(maps.Keys(m.shared.proposers)) {
+			if !yield(id, time.UnixMilli(m.shared.proposers[id].at)) {
+				return
+			}
+		}
+	}
+}
 
 // MoveTo makes the machine one of another log, of which it knows all up to a position. Who proposes there, who leads, and since when somebody is
 // there to receive, is for that log to say.

@@ -180,6 +180,6 @@ func TestALogThatLostSomethingMeanwhileIsNotOpened(t *testing.T) {
 func TestALogThatLacksItsClaimDoesNotBegin(t *testing.T) {
 	j := moving(t, onServer())
 	claim(t, j, "first")
-	j.claimed = 7 // as if the log had had so many claims
+	j.claimed = 7 // as if so many claims were in the log
 	isError(t, "it begins", j.Begin(t.Context()), ErrShortened)
 }

@@ -63,6 +63,18 @@ func (l *Log) Lose(n int) {
 	l.losses++
 }
 
+// Notice has all processes find that the log lost something.
+func (l *Log) Notice() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notice()
+}
+
+func (l *Log) notice() {
+	l.noticed = l.losses
+	l.wake()
+}
+
 // Kept is what a process kept when the log had lost something.
 type Kept struct {
 	*Journal
@@ -233,8 +245,7 @@ func (r *replica) Keep(ctx context.Context, k journal.Kept) error {
 	r.log.mu.Lock()
 	defer r.log.mu.Unlock()
 	r.log.kept = append(r.log.kept, Kept{kept, k.Proposer, k.Beside})
-	r.log.noticed = r.log.losses
-	r.log.wake()
+	r.log.notice()
 	return nil
 }
 
