@@ -173,7 +173,7 @@ func TestOnTheClusterOfTheComponentItHasTheRightsThatItNeeds(t *testing.T) {
 	if _, err := js.Stream(patient, "NUMBERFLEET_main"); err != nil {
 		t.Errorf("the log of the operator: %v", err)
 	}
-	if _, err := js.CreateObjectStore(patient, jetstream.ObjectStoreConfig{Bucket: "NUMBERFLEET_main_kept"}); err != nil {
+	if _, err := js.ObjectStore(patient, "NUMBERFLEET_main_kept"); err != nil {
 		t.Errorf("what is known if the log loses something has no place: %v", err)
 	}
 }

@@ -154,6 +154,9 @@ func (j *Journal) open(ctx context.Context) error {
 	if err := j.openSnapshots(ctx); err != nil {
 		return err
 	}
+	if err := j.openKept(ctx); err != nil {
+		return fmt.Errorf("the store %s: %w", j.options.keptBucket(), err)
+	}
 	j.reader = j.newReader(0)
 	return nil
 }

@@ -35,32 +35,41 @@ func (j *Journal) Keep(ctx context.Context, k journal.Kept) error {
 		return fmt.Errorf("what is known at %d, which is not one of the last positions", k.Position)
 	}
 	j.tellOthers(ctx) // at once: until then they grant again what was granted in what the log lost
-	o := &j.options
-	want := jetstream.ObjectStoreConfig{
-		Bucket: o.keptBucket(), Description: "What processes knew of " + o.stream() + " when it lost something", Storage: jetstream.FileStorage, Replicas: o.Replicas, Placement: o.placement(),
-	}
-	err := repeatedly(ctx, func(ctx context.Context) error {
-		_, err := j.js.ObjectStore(ctx, want.Bucket)
-		if errors.Is(err, jetstream.ErrBucketNotFound) {
-			_, err = j.js.CreateObjectStore(ctx, want)
-		}
-		if errors.Is(err, jetstream.ErrBucketExists) { // another process made it meanwhile
-			return nil
-		}
-		return err
-	})
-	if err != nil {
+	if err := j.openKept(ctx); err != nil {
 		return err
 	}
 	kept := stored{prefix: at, name: proposerName(k.Proposer)}
 	for _, id := range k.Beside {
 		kept.beside = append(kept.beside, proposerName(id))
 	}
-	if err := j.store(ctx, want.Bucket, kept, merge(noRows, k.Rows)); err != nil {
+	if err := j.store(ctx, j.options.keptBucket(), kept, merge(noRows, k.Rows)); err != nil {
 		return err
 	}
 	j.tellOthers(ctx) // the log may be there only now
 	return nil
+}
+
+// openKept finds the store of what is kept, or makes it: with the log, since all nodes are there then, and again when something is kept.
+func (j *Journal) openKept(ctx context.Context) error {
+	o := &j.options
+	want := jetstream.ObjectStoreConfig{
+		Bucket: o.keptBucket(), Description: "What processes knew of " + o.stream() + " when it lost something", Storage: jetstream.FileStorage, Replicas: o.Replicas, Placement: o.placement(),
+	}
+	waits := false
+	return repeatedly(ctx, func(ctx context.Context) error {
+		_, err := j.js.ObjectStore(ctx, want.Bucket)
+		if errors.Is(err, jetstream.ErrBucketNotFound) {
+			_, err = j.js.CreateObjectStore(ctx, want)
+		}
+		switch {
+		case errors.Is(err, jetstream.ErrBucketExists): // another process made it meanwhile
+			return nil
+		case err != nil && !waits:
+			waits = true
+			o.Log.Info("The store of what is kept is not found, nor made, which is tried again", "store", want.Bucket, "reason", err.Error())
+		}
+		return err
+	})
 }
 
 // tellOthers gives the log up. Where that fails, what is known here is to be kept all the same: others find by themselves that the log lost something, and
