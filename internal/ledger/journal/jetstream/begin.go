@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -40,7 +41,7 @@ func (o *Options) isNext(stream *jetstream.StreamInfo) error {
 // where processes have kept what they knew of it, and ErrRefused where it is gone, and its snapshots are there, or copies of them in the bucket; and
 // ErrRefused for one that follows another log than it is to.
 func Begun(ctx context.Context, o Options) (begun bool, err error) {
-	j, err := reach(ctx, o)
+	j, err := reach(ctx, ctx, o)
 	if err != nil {
 		return false, err
 	}
@@ -48,13 +49,11 @@ func Begun(ctx context.Context, o Options) (begun bool, err error) {
 	if err := j.nothingKept(ctx); err != nil {
 		return false, err
 	}
-	if err := j.nothingGone(ctx); err != nil {
-		return false, err
-	}
+	there := false
 	err = repeatedly(ctx, func(ctx context.Context) error {
 		stream, err := j.js.Stream(ctx, j.options.stream())
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			return j.nothingSaved(ctx)
+		if there = !errors.Is(err, jetstream.ErrStreamNotFound); !there {
+			return nil
 		}
 		if err != nil {
 			return err
@@ -68,7 +67,13 @@ func Begun(ctx context.Context, o Options) (begun bool, err error) {
 		begun = err == nil && is != In
 		return err
 	})
-	return begun, err
+	if err != nil || there {
+		return begun, err
+	}
+	if err := j.nothingSaved(ctx); err != nil {
+		return false, err
+	}
+	return false, j.options.nothingCopied(ctx)
 }
 
 // nothingSaved returns ErrRefused if there are snapshots: the log that they are of was there.
@@ -85,6 +90,9 @@ func (j *Journal) nothingSaved(ctx context.Context) error {
 // waits for that one to begin it, until that one has not renewed its claim for a while. It returns ErrBegun if the log has begun.
 func (j *Journal) Claim(ctx context.Context, while time.Duration) (position uint64, err error) {
 	const pause = time.Second
+	waits := sync.OnceFunc(func() {
+		j.options.Log.Info("Another process moves a ledger into the log, and is waited for", "stream", j.options.stream())
+	})
 	var other uint64
 	for waited := time.Duration(0); ; waited += pause {
 		last, has, err := j.beginning(ctx)
@@ -102,6 +110,7 @@ func (j *Journal) Claim(ctx context.Context, while time.Duration) (position uint
 				return j.claimed, err
 			}
 		}
+		waits()
 		sleep(ctx, pause)
 	}
 }
@@ -149,10 +158,8 @@ func (j *Journal) beginning(ctx context.Context) (claim uint64, has bool, err er
 	if err != nil {
 		return 0, false, err
 	}
-	if state.FirstSeq > 1 { // what it began with has gone by age, or claims alone have
-		return state.LastSeq, state.Msgs > 0, nil
-	}
-	err = j.newReader(0).read(ctx, state.LastSeq, func(m *message) error {
+	claim = max(state.FirstSeq, 1) - 1 // what was there before has gone by age: claims, unless others than those follow
+	err = j.newReader(claim).read(ctx, state.LastSeq, func(m *message) error {
 		if m.subject == j.options.seals() {
 			s, err := readSeal(m.data)
 			if err != nil {

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -80,11 +81,13 @@ func TestAClaimIsWaitedFor(t *testing.T) {
 	}
 	must(t, second.Replay(second.position(), func(uint64, *counts.Round) error { return nil }))
 	must(t, second.Save(t.Context(), position, whole(row("a", "second"))))
-	waited := make(chan error, 1)
+	waits, waited := make(chan struct{}, 2), make(chan error, 1)
+	third.options.Log = funcr.New(func(string, string) { waits <- struct{}{} }, funcr.Options{})
 	go func() {
 		_, err := third.Claim(t.Context(), time.Hour)
 		waited <- err
 	}()
+	<-waits
 	must(t, second.Begin(t.Context()))
 	isError(t, "who waited", <-waited, ErrBegun)
 	if rows, _ := start(t, openTest(t, o)); text(rows) != "a=second" {
@@ -182,4 +185,56 @@ func TestALogThatLacksItsClaimDoesNotBegin(t *testing.T) {
 	claim(t, j, "first")
 	j.claimed = 7 // as if so many claims were in the log
 	isError(t, "it begins", j.Begin(t.Context()), ErrShortened)
+}
+
+// Claims go by age as all that is in a log. A log of which claims alone are left has not begun, nor has one without any; where something else came after
+// them it has.
+func TestClaimsGoByAge(t *testing.T) {
+	o := onServer()
+	j := moving(t, o)
+	stream := comeBack(t, o, 0)
+	j.created = stream.CachedInfo().Created
+	begins := func(claim uint64, begun bool) {
+		t.Helper()
+		at, has, err := j.beginning(t.Context())
+		if err != nil || at != claim || has != begun {
+			t.Errorf("the last claim is at %d, and the log has begun: %t, %v", at, has, err)
+		}
+	}
+	for last := range uint64(3) {
+		must(t, j.claimAfter(t.Context(), last))
+	}
+	must(t, stream.Purge(t.Context(), jetstream.WithPurgeSequence(3)))
+	begins(3, false)
+	must(t, stream.Purge(t.Context()))
+	begins(3, false)
+	must(t, j.Append(t.Context(), round(1)))
+	begins(3, true)
+}
+
+// A process that moves a ledger ends when it is told to, whatever it reads.
+func TestWhoMovesALedgerEndsWithItsContext(t *testing.T) {
+	o := onServer()
+	keep(t, o)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	next := onServer()
+	next.Moving = In
+	in, err := Open(ctx, next)
+	must(t, err)
+	defer func() { must(t, in.Close()) }()
+	stream := comeBack(t, o, 2)
+	left, err := OpenLeft(ctx, o)
+	must(t, err)
+	defer func() { must(t, left.Close()) }()
+	must(t, stream.DeleteMsg(t.Context(), 2)) // which is looked for
+	isError(t, "the log that is left", (&leftLog{left}).Replay(0, func(uint64, *counts.Round) error { cancel(); return nil }), context.Canceled)
+	for source := range left.Sources() {
+		err := source.Replay(0, func(uint64, *counts.Round) error { return nil })
+		for _, rowErr := range source.Load() {
+			err = errors.Join(err, rowErr)
+		}
+		isError(t, "a source of what is left", err, context.Canceled)
+	}
+	isError(t, "the log that begins", in.Replay(0, func(uint64, *counts.Round) error { return nil }), context.Canceled)
 }

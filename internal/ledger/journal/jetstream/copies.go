@@ -78,7 +78,7 @@ func (j *Journal) copiesOfThisLog() (all []stored) {
 // nothingGone returns ErrRefused if there is no log and the bucket has copies of its snapshots.
 func (j *Journal) nothingGone(ctx context.Context) error {
 	o := &j.options
-	if o.Backup == nil || o.Moving != "" {
+	if o.Moving != "" {
 		return nil
 	}
 	var there bool
@@ -97,6 +97,9 @@ func (j *Journal) nothingGone(ctx context.Context) error {
 
 // nothingCopied asks until ctx ends where the bucket cannot be read: whether something was counted before is not known then.
 func (o *Options) nothingCopied(ctx context.Context) error {
+	if o.Backup == nil {
+		return nil
+	}
 	for {
 		names, err := o.listCopies(ctx)
 		switch {

@@ -107,10 +107,14 @@ var _ journal.Shared = (*Journal)(nil)
 
 var errClosed = errors.New("the journal is closed")
 
-// Open connects to the servers, and makes the log and the store of its snapshots unless they are there. A log that promises less than the
-// options want is refused. Open asks until ctx ends where no server or no leader answers.
+// Open connects to the servers, and makes the log and the stores beside it unless they are there. A log that promises less than the
+// options want is refused. Open asks until ctx ends where no server or no leader answers. A journal that moves a ledger ends with ctx too.
 func Open(ctx context.Context, o Options) (*Journal, error) {
-	j, err := reach(ctx, o)
+	life := ctx
+	if o.Moving == "" {
+		life = context.Background()
+	}
+	j, err := reach(ctx, life, o)
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +124,8 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 	return j, nil
 }
 
-// reach connects to the servers, once one of them is there.
-func reach(ctx context.Context, o Options) (*Journal, error) {
+// reach connects to the servers, once one of them is there. What reads the log, or what is beside it, ends with life.
+func reach(ctx, life context.Context, o Options) (*Journal, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
@@ -130,7 +134,7 @@ func reach(ctx context.Context, o Options) (*Journal, error) {
 		return nil, fmt.Errorf("connect to the log: %w", err)
 	}
 	j := &Journal{options: o, connection: connection}
-	j.life, j.end = context.WithCancelCause(context.Background())
+	j.life, j.end = context.WithCancelCause(life)
 	j.js, err = jetstream.New(connection.Conn, jetstream.WithDefaultTimeout(patience), jetstream.WithPublishAsyncTimeout(patience))
 	return j, err
 }

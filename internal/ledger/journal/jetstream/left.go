@@ -34,9 +34,10 @@ type Left struct {
 var ErrNothingKept = errors.New("no process has kept anything")
 
 // OpenLeft finds what is left of the log of the options. It returns ErrNothingKept if the log lost nothing as far as can be seen: then a new one would
-// begin beside it. It returns ErrRefused if any of it was written with another secret: a new log would know none of those who were counted.
+// begin beside it. It returns ErrRefused if any of it was written with another secret: a new log would know none of those who were counted. Whoever reads
+// it ends with ctx.
 func OpenLeft(ctx context.Context, o Options) (*Left, error) {
-	j, err := reach(ctx, o)
+	j, err := reach(ctx, ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -199,12 +200,12 @@ func (l *Left) Close() error { return l.journal.Close() }
 
 // snapshotSource is a snapshot alone: nothing comes after it.
 type snapshotSource struct {
-	life context.Context
-	of   stored
+	ctx context.Context // ends whoever reads it
+	of  stored
 }
 
 // Load implements journal.Source.
-func (s *snapshotSource) Load() iter.Seq2[counts.Row, error] { return s.of.rows(s.life) }
+func (s *snapshotSource) Load() iter.Seq2[counts.Row, error] { return s.of.rows(s.ctx) }
 
 // Replay implements journal.Source.
 func (s *snapshotSource) Replay(uint64, func(position uint64, r *counts.Round) error) error {

@@ -77,6 +77,7 @@ func TestWhatIsLeftIsWhole(t *testing.T) {
 
 // What a process kept is not left out because no server answers: the new log would begin without it.
 func TestWhatIsLeftIsNotLeftOutForWantOfAnAnswer(t *testing.T) {
+	t.Parallel()
 	o := onServer()
 	j := openTest(t, o)
 	start(t, j)
@@ -238,4 +239,14 @@ func TestWhatIsLeftOfAnotherSecretIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", of, err)
 		}
 	}
+}
+
+// There is a place for what is kept as long as there is a log: when something is lost, nodes may be away that are needed to make one.
+func TestThereIsAPlaceForWhatIsKept(t *testing.T) {
+	o := onServer()
+	j := openTest(t, o)
+	if _, err := j.js.ObjectStore(t.Context(), o.keptBucket()); err != nil {
+		t.Error(err)
+	}
+	openTest(t, o) // which nothing stands in the way of
 }

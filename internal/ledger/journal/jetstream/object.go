@@ -13,6 +13,7 @@ import (
 	"hash"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -131,13 +132,15 @@ func (u *upload) discard() error {
 // errDamaged is that an object is not as it was written, by what nodes answer.
 var errDamaged = errors.New("the object is damaged")
 
-// download writes the content of an object to a writer, from any nodes that have copies. It returns errDamaged if the object is not there whole, and
-// another error if no node answers for patience.
+// download writes the content of an object to a writer, from any nodes that have copies. Where none has more of it for patience, it returns errDamaged if
+// a node says so, and another error if none answers: a node that is behind says so too, and the others have all of it by then.
 func (j *Journal) download(ctx context.Context, to io.Writer, object *jetstream.ObjectInfo) error {
 	digest := sha256.New()
 	from := directGet{Sequence: 1, Subject: chunks(object)}
 	var read uint64
-	for silent := 0; read < object.Size; {
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for read < object.Size {
 		before := read
 		var unanswered error
 		for m, err := range direct(ctx, j.connection.Conn, streamOf(object.Bucket), from) {
@@ -155,12 +158,15 @@ func (j *Journal) download(ctx context.Context, to io.Writer, object *jetstream.
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if silent++; read > before {
-			silent = 0
-		} else if silent > int(patience/(2*answer+tryAgain)) {
+		if read > before {
+			late.Reset(patience)
+			continue
+		}
+		sleep(ctx, tryAgain)
+		select {
+		case <-late.C:
 			return fmt.Errorf("%w: it lacks %d of %d bytes", cmp.Or(unanswered, errDamaged), object.Size-read, object.Size)
-		} else {
-			sleep(ctx, tryAgain)
+		default:
 		}
 	}
 	if jetstream.GetObjectDigestValue(digest) != object.Digest {

@@ -45,3 +45,25 @@ func TestAnObjectHasItsPartsInOrder(t *testing.T) {
 		t.Errorf("an object is there that lacks a part: %v", err)
 	}
 }
+
+// A node may say that it has no more of an object, since it is behind. That is not believed before the others must have it.
+func TestAnObjectIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	j := openTest(t, onServer())
+	bucket := j.options.Instance + "-late"
+	_, err := j.js.CreateObjectStore(t.Context(), jetstream.ObjectStoreConfig{Bucket: bucket})
+	must(t, err)
+	u := j.upload(t.Context(), bucket, jetstream.ObjectMeta{Name: "object"})
+	content := bytes.Repeat([]byte("a"), chunk)
+	_, err = u.Write(content)
+	must(t, err)
+	must(t, u.finish())
+	stream, err := j.js.Stream(t.Context(), streamOf(bucket))
+	must(t, err)
+	must(t, stream.Purge(t.Context(), jetstream.WithPurgeSubject(chunks(&u.object))))
+	time.AfterFunc(patience/5, func() { _, _ = j.js.Publish(t.Context(), chunks(&u.object), content) })
+	var is bytes.Buffer
+	if err := j.download(t.Context(), &is, &u.object); err != nil || !bytes.Equal(is.Bytes(), content) {
+		t.Errorf("%d bytes are read, %v", is.Len(), err)
+	}
+}
