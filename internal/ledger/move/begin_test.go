@@ -170,9 +170,12 @@ func TestTheNextLogWaitsForAllWhoKnowSomething(t *testing.T) {
 	deliver(t, r.ledgers[0], 0, 30)
 	restarted(t, node, func() error { return node.Backup(older) })
 	deliver(t, fresh(t, alone), 30, 40)
-	fresh(t, r.ledgers[0])
+	for _, l := range r.ledgers {
+		grow(t, fresh(t, l))
+	}
 	others.setCut(true)
 	deliver(t, alone, 40, 50)
+	grow(t, alone)
 	reserve(t, alone, 100)
 	way.setCut(true)
 	restarted(t, node, func() error { return node.Restore(older) })
@@ -193,6 +196,14 @@ func TestTheNextLogWaitsForAllWhoKnowSomething(t *testing.T) {
 		t.Errorf("the one that was ahead ends with %v", err)
 	}
 	r.onNext(t, "next", 50, 1)
+}
+
+// grow adds more rounds to a log than are proposed again when its nodes are back: where it is older then, it is shorter than what a replica had read.
+func grow(t *testing.T, l *ledger.Ledger) {
+	t.Helper()
+	for range 50 {
+		insist(t, func() error { return l.CatchUp(t.Context(), now) })
+	}
 }
 
 // A log is not chosen that cannot begin: the one that is named next may be in use, by mistake. Another one begins with what is left.

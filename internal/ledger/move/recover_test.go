@@ -33,7 +33,7 @@ type replicas struct {
 
 func newReplicas(t *testing.T, o Options, n int) *replicas {
 	t.Helper()
-	r := &replicas{options: o, ended: make(chan error, n)}
+	r := &replicas{options: o, ended: make(chan error, n+1)}
 	for range n {
 		r.ledgers = append(r.ledgers, r.open(t, o.Log))
 	}
@@ -141,7 +141,9 @@ func deleteStreams(t *testing.T, o Options, names ...string) {
 	js, err := natsjs.New(connection)
 	must(t, err)
 	for _, name := range names {
-		must(t, js.DeleteStream(t.Context(), name))
+		for !errors.Is(js.DeleteStream(t.Context(), name), natsjs.ErrStreamNotFound) {
+			must(t, t.Context().Err())
+		}
 	}
 }
 
