@@ -66,10 +66,37 @@ func (l *Left) find(ctx context.Context) (err error) {
 	if err := l.findLog(ctx); err != nil {
 		return err
 	}
-	if len(l.Kept) == 0 && l.Log >= l.Snapshot {
-		return fmt.Errorf("%w in the store %s", ErrNothingKept, j.options.keptBucket())
+	if len(l.Kept) > 0 || l.Log < l.Snapshot {
+		return nil
 	}
-	return nil
+	switch err := l.read(l.givenUp); {
+	case errors.Is(err, ErrGivenUp):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("%w in the store %s", ErrNothingKept, j.options.keptBucket())
+}
+
+// givenUp returns ErrGivenUp for a message that says that the log lost something.
+func (l *Left) givenUp(m *message) error {
+	if m.subject != l.journal.options.seals() {
+		return nil
+	}
+	s, err := readSeal(m.data)
+	if err == nil && s.kind == lost {
+		return ErrGivenUp
+	}
+	return err
+}
+
+// read reads the log from its first message on, over what it lacks.
+func (l *Left) read(call func(*message) error) error {
+	r := l.journal.newReader(max(l.first, 1) - 1)
+	r.passed = func(g *gap) {
+		l.journal.options.Log.Info("The log lacks messages, which are passed over", "after", g.after, "before", g.before)
+	}
+	return r.read(l.journal.life, l.Log, call)
 }
 
 // list is all copies in the store of a name.
@@ -223,11 +250,7 @@ func (l *leftLog) Load() iter.Seq2[counts.Row, error] { return noRows }
 func (l *leftLog) Replay(_ uint64, call func(position uint64, r *counts.Round) error) error {
 	j := l.journal
 	var round counts.Round
-	r := j.newReader(max(l.first, 1) - 1)
-	r.passed = func(g *gap) {
-		j.options.Log.Info("The log lacks messages, which are passed over", "after", g.after, "before", g.before)
-	}
-	return r.read(j.life, l.Log, func(m *message) error {
+	return l.read(func(m *message) error {
 		if m.subject != j.options.rounds() {
 			return nil
 		}

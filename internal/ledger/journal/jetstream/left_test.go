@@ -250,3 +250,21 @@ func TestThereIsAPlaceForWhatIsKept(t *testing.T) {
 	}
 	openTest(t, o) // which nothing stands in the way of
 }
+
+// A log that says that it lost something has done so, though nobody lived to keep anything: a new one can begin with what is left, also when whoever began
+// that ended before and is begun again.
+func TestALogThatWasGivenUpIsLeft(t *testing.T) {
+	o := onServer()
+	j := openTest(t, o)
+	start(t, j)
+	add(t, j, 1, 2)
+	must(t, j.Save(t.Context(), 2, whole(row("a", "1"))))
+	comeBack(t, o, 1)
+	for log := uint64(1); log <= 3; log++ {
+		left := openLeft(t, o)
+		if left.Log != log || left.Snapshot != 2 {
+			t.Errorf("%+v is left", left)
+		}
+		must(t, left.Choose(t.Context(), "next"))
+	}
+}
