@@ -101,7 +101,7 @@ func (r *reader) consume(ctx context.Context, name string, until uint64, call fu
 func (r *reader) lacks(idle nats.Header, until uint64) error {
 	looked, err := strconv.ParseUint(idle.Get("Nats-Last-Stream"), 10, 64)
 	if err != nil || looked < until {
-		return nil
+		return err
 	}
 	return &gap{r.last.Load(), looked + 1}
 }

@@ -219,6 +219,7 @@ func TestWhatIsLeftOfAnotherSecretIsRefused(t *testing.T) {
 	for of, leave := range map[string]func(*testing.T, Options){
 		"the object 0000000000000001": keep,
 		"the object 1 of": func(t *testing.T, o Options) {
+			t.Helper()
 			j := openTest(t, o)
 			start(t, j)
 			add(t, j, 1)
@@ -226,6 +227,7 @@ func TestWhatIsLeftOfAnotherSecretIsRefused(t *testing.T) {
 			must(t, j.js.DeleteStream(t.Context(), o.stream()))
 		},
 		"the stream": func(t *testing.T, o Options) {
+			t.Helper()
 			other := o
 			other.Fingerprint = "another"
 			keep(t, other)
