@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/sync/errgroup"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -124,7 +124,7 @@ func logOptions(of *config.Log, secret [16]byte, clock *scaledclock.Clock, log l
 }
 
 // presence says since when the operator is here to receive: the log does where one is shared, and else a file, in which running notes it.
-func (p *program) presence(ctx context.Context, running *errgroup.Group, l *ledger.Ledger) interface{ PresentSince() time.Time } {
+func (p *program) presence(ctx context.Context, running *sync.WaitGroup, l *ledger.Ledger) interface{ PresentSince() time.Time } {
 	if p.sharesLog() {
 		return l
 	}
@@ -135,6 +135,6 @@ func (p *program) presence(ctx context.Context, running *errgroup.Group, l *ledg
 	if err != nil {
 		failed(err)
 	}
-	running.Go(func() error { here.Start(ctx, failed); return nil })
+	running.Go(func() { here.Start(ctx, failed) })
 	return here
 }

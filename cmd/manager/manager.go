@@ -97,7 +97,6 @@ func newManager(f flags, replicas bool, told *expose.Exposition) (manager ctrl.M
 	options := ctrl.Options{
 		Scheme:                  scheme,
 		Metrics:                 serving,
-		HealthProbeBindAddress:  f.probeAddress,
 		LeaderElection:          f.leaderElect,
 		LeaderElectionID:        config.LeaseName,
 		LeaderElectionNamespace: f.leaderElectionNamespace,

@@ -165,10 +165,26 @@ func (o *operator) ends(why string) {
 
 func (o *operator) ready() {
 	o.t.Helper()
-	o.within("the operator is ready", func() bool {
-		response, err := http.Get("http://" + o.probe + "/readyz")
-		return err == nil && response.Body.Close() == nil && response.StatusCode == http.StatusOK && o.servesMetrics()
-	})
+	o.within("the operator is ready", func() bool { return o.probed("/readyz") == http.StatusOK && o.servesMetrics() })
+}
+
+// probed is how a probe is answered; zero where it is not.
+func (o *operator) probed(path string) int {
+	response, err := http.Get("http://" + o.probe + path)
+	if err != nil {
+		return 0
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
+}
+
+// waits returns when the operator is alive, and fails if it is ready.
+func (o *operator) waits() {
+	o.t.Helper()
+	o.within("the operator is alive", func() bool { return o.probed("/healthz") == http.StatusOK })
+	if code := o.probed("/readyz"); code != http.StatusServiceUnavailable {
+		o.t.Errorf("while it waits, whether it is ready is answered with %d", code)
+	}
 }
 
 // within waits until something holds.

@@ -3,14 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"net/http"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"numberfleet.dev/numberfleet/controllers"
@@ -41,6 +40,7 @@ type program struct {
 	manager ctrl.Manager
 	told    *expose.Exposition // of resources, at a scrape
 	lease   *lease             // of replicas; nil where there is one
+	probes  probes
 	log     logr.Logger
 	// degraded tells what the process lacks, and is ready without.
 	degraded *degraded.Reporter
@@ -86,6 +86,7 @@ func newProgram(f flags, log logr.Logger) (*program, error) {
 // run runs the operator until ctx is done or one of its parts fails. This is what starts when, and what outlives what:
 //
 //	             start                                            stop
+//	probes       |-- alive ---------------|-- ready ---------------|-- alive ---|------------|
 //	servers      |-- answer "try again" --|-- receive -------------|-- finish --|
 //	credentials  |-- are watched ---------|------------------------|------------|
 //	ledger       |-- is read -------------|-- keeps and counts ----|------------|-- closes --|
@@ -96,27 +97,46 @@ func newProgram(f flags, log logr.Logger) (*program, error) {
 // after the manager has stopped, and the ledger outlives them: what they acknowledge is durable. All of it runs in every replica, but for
 // the controllers, which run while this process leads. Where a server fails, all stop.
 func (p *program) run(ctx context.Context) error {
-	ctx, fail := context.WithCancel(ctx)
-	defer fail()
-	outliving, stop := context.WithCancel(context.WithoutCancel(ctx)) // what outlives the manager
-	defer stop()
+	ctx, end := startAll(ctx, p.probes.servers(p.probeAddress))
+	err := p.serve(ctx)
+	return errors.Join(err, end())
+}
+
+// startAll starts servers, which outlive ctx: end has them finish. The context that it returns is done where one of them fails, too.
+func startAll(ctx context.Context, servers []*server.Server) (failing context.Context, end func() error) {
+	outliving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	failing, fail := context.WithCancel(ctx)
 	var running errgroup.Group
-	for _, s := range p.servers() {
+	for _, s := range servers {
 		running.Go(func() error {
 			defer fail()
 			return s.Start(outliving)
 		})
 	}
+	return failing, func() error {
+		defer fail()
+		stop()
+		return running.Wait()
+	}
+}
+
+// serve runs all but the probes.
+func (p *program) serve(ctx context.Context) error {
+	serving, finish := startAll(ctx, p.servers())
+	beside, stop := context.WithCancel(context.WithoutCancel(ctx)) // what outlives the manager
+	defer stop()
+	var running sync.WaitGroup
 	for _, credentials := range p.credentials {
-		running.Go(func() error { credentials.Watch(outliving); return nil })
+		running.Go(func() { credentials.Watch(beside) })
 	}
 
-	l, err := p.openLedger(ctx)
+	l, err := p.openLedger(serving)
 	if err == nil {
-		err = p.manage(ctx, l, p.presence(outliving, &running, l))
+		err = p.manage(serving, l, p.presence(beside, &running, l))
 	}
+	err = errors.Join(err, finish())
 	stop()
-	err = errors.Join(err, running.Wait())
+	running.Wait()
 	if l != nil {
 		err = errors.Join(err, l.Close())
 	}
@@ -159,22 +179,19 @@ func (p *program) manage(ctx context.Context, l *ledger.Ledger, here interface{ 
 	if err := p.addScaler(l, stands); err != nil {
 		return err
 	}
-	if err := p.addProbes(l); err != nil {
-		return err
-	}
+	serves := func() error { return p.serves(l) }
+	p.probes.serving.Store(&serves)
+	defer p.probes.serving.Store(nil)
 	return p.manager.Start(ctx)
 }
 
-// addProbes has the manager say that the process lives, and whether it is ready: the servers receive, so it is unless the others of several
-// replicas hear from the log and it does not. What it lacks of its configuration does not count: it serves the rest.
-func (p *program) addProbes(l *ledger.Ledger) error {
-	if err := p.manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return err
-	}
+// serves says why the process is not ready while its servers receive: of several replicas, others hear from the log, and this one does not. What it lacks of
+// its configuration does not count: it serves the rest.
+func (p *program) serves(l *ledger.Ledger) error {
 	if !p.sharesLog() {
-		return p.manager.AddReadyzCheck("ping", healthz.Ping)
+		return nil
 	}
-	return p.manager.AddReadyzCheck("ledger", func(*http.Request) error { return p.lease.Ready(l.Fresh()) })
+	return p.lease.Ready(l.Fresh())
 }
 
 // openGate has the gate decide from now on, and its API and the guard answer.

@@ -213,6 +213,23 @@ func TestThreeReplicasEndToEnd(t *testing.T) {
 	t.Logf("another leader wrote the status %s after the one before had ended", time.Since(begun))
 }
 
+// A replica that waits for the log at its start is alive, however long that takes, and not ready.
+func TestItIsAliveWhileItWaitsForTheLog(t *testing.T) {
+	t.Parallel()
+	log := newLog(t)
+	common, _ := newOperator(t)
+	r := common.replica(common.configure(log, logSecret, ""))
+	for _, node := range log.Nodes {
+		node.Pause()
+	}
+	r.start()
+	r.waits()
+	for _, node := range log.Nodes {
+		node.Continue()
+	}
+	r.ready()
+}
+
 // A replica that does not hear from the log takes nothing and says nothing that may be old: whoever asks is to come again, and its Service sends
 // nobody to it. It goes on by itself when the log does.
 func TestAReplicaThatDoesNotHearFromTheLogRefuses(t *testing.T) {
