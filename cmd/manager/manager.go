@@ -100,7 +100,8 @@ func newManager(f flags, replicas bool, told *expose.Exposition) (manager ctrl.M
 		LeaderElection:          f.leaderElect,
 		LeaderElectionID:        config.LeaseName,
 		LeaderElectionNamespace: f.leaderElectionNamespace,
-		// Safe since the process ends at once when the manager does.
+		// Safe since what controllers still do when the manager has ended has no effect: their context is done, and the ledger takes what the leader sets of
+		// the last one alone.
 		LeaderElectionReleaseOnCancel: true,
 		Cache:                         cache.Options{DefaultTransform: controllers.TrimCache},
 		// A reconcile sees the status that the one before it wrote; without it, half of them would decide on an old one, and

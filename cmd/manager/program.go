@@ -138,9 +138,29 @@ func (p *program) serve(ctx context.Context) error {
 	stop()
 	running.Wait()
 	if l != nil {
+		p.waitForLog(ctx, l)
 		err = errors.Join(err, l.Close())
 	}
 	return err
+}
+
+// waitForLog returns when the ledger hears from its log, unless the process is told to end: this one may alone know what it has acknowledged. If the log
+// lost that, the ledger finds so as soon as it hears from it, keeps what it knows, and ends the process. A leader gets here that has lost its lease, since it
+// had not heard from the log.
+func (p *program) waitForLog(ctx context.Context, l *ledger.Ledger) {
+	if ctx.Err() != nil || l.Age() <= ledger.MaximumAge {
+		return
+	}
+	p.log.Info("The log is waited for before the process ends, which may alone know something of it: it serves nothing meanwhile")
+	ticker := time.NewTicker(ledger.MaximumAge / 10)
+	defer ticker.Stop()
+	for l.Age() > ledger.MaximumAge {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
 }
 
 // manage has the servers receive, and runs the manager until ctx is done: its caches, and its controllers while it leads.
