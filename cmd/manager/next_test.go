@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -12,7 +13,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"numberfleet.dev/numberfleet/hack/rig"
 	"numberfleet.dev/numberfleet/hack/rig/nats"
+	"numberfleet.dev/numberfleet/internal/ledger"
 )
 
 // onNextLog are replicas whose log main may be followed by main-2, and what they receive.
@@ -30,6 +33,7 @@ func newOnNextLog(t *testing.T, log *nats.Cluster, number string) (*onNextLog, c
 	o.edit(n.configuration, "}\n", ", next: main-2}\n")
 	n.replicas = o.replicas(n.configuration)
 	for _, r := range n.replicas {
+		r.restarts = true
 		r.start()
 	}
 	for _, r := range n.replicas {
@@ -40,7 +44,25 @@ func newOnNextLog(t *testing.T, log *nats.Cluster, number string) (*onNextLog, c
 		return n.replicas[int(next.Add(1))%len(n.replicas)].post(ctx, body)
 	})
 	n.sent.flows(t, 20)
+	n.calm()
 	return n, api
+}
+
+// calm returns when no replica has lost its lease for some seconds: who ended just before the log loses something is waited for.
+func (n *onNextLog) calm() {
+	n.t.Helper()
+	lost := func() (times int) {
+		for _, r := range n.replicas {
+			times += strings.Count(r.log.String(), leaseLost)
+		}
+		return times
+	}
+	for before := -1; before != lost(); {
+		before = lost()
+		if err := rig.Sleep(n.t.Context(), 3*ledger.MaximumAge); err != nil {
+			n.t.Fatal(err)
+		}
+	}
 }
 
 // goOn returns when all replicas are on the next log, and say so.
@@ -148,7 +170,11 @@ func deleteLog(t *testing.T, url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := js.DeleteStream(t.Context(), "NUMBERFLEET_main"); err != nil {
-		t.Fatal(err)
+	var said error
+	if !rig.Eventually(t.Context(), func() bool {
+		said = js.DeleteStream(t.Context(), "NUMBERFLEET_main")
+		return errors.Is(said, jetstream.ErrStreamNotFound)
+	}) {
+		t.Fatal(said)
 	}
 }

@@ -31,6 +31,7 @@ type operator struct {
 	webhook, probe, metrics string
 	log                     logFile
 	more, environment       []string // flags, and variables
+	restarts                bool     // it is started again whatever it ends with, as by a kubelet
 
 	mu      sync.Mutex
 	process *rig.Process // nil: it is not to run
@@ -127,7 +128,7 @@ func (o *operator) run() {
 		if o.process != process {
 			return
 		}
-		if said := o.log.String()[before:]; strings.Contains(said, leaseLost) || strings.Contains(said, journal.ErrLost.Error()) {
+		if said := o.log.String()[before:]; o.restarts || strings.Contains(said, leaseLost) || strings.Contains(said, journal.ErrLost.Error()) {
 			o.run()
 		}
 	}()
