@@ -69,25 +69,13 @@ func (l *Left) find(ctx context.Context) (err error) {
 	if len(l.Kept) > 0 || l.Log < l.Snapshot {
 		return nil
 	}
-	switch err := l.read(l.givenUp); {
+	switch err := l.read(j.givenUp); {
 	case errors.Is(err, ErrGivenUp):
 		return nil
 	case err != nil:
 		return err
 	}
 	return fmt.Errorf("%w in the store %s", ErrNothingKept, j.options.keptBucket())
-}
-
-// givenUp returns ErrGivenUp for a message that says that the log lost something.
-func (l *Left) givenUp(m *message) error {
-	if m.subject != l.journal.options.seals() {
-		return nil
-	}
-	s, err := readSeal(m.data)
-	if err == nil && s.kind == lost {
-		return ErrGivenUp
-	}
-	return err
 }
 
 // read reads the log from its first message on, over what it lacks.

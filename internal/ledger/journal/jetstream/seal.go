@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"numberfleet.dev/numberfleet/internal/ledger/codec"
+	"numberfleet.dev/numberfleet/internal/ledger/journal"
 )
 
 // seal is a message of the log that is no round. One that is sealed tells what its sender has read, and the newest snapshot that it knows. It comes
@@ -44,6 +46,9 @@ func readSeal(row []byte) (seal, error) {
 	}
 	return s, r.End()
 }
+
+// saidWithin is how long the sender of a seal that differs has to find whether the log lost something, and to say so.
+const saidWithin = 5 * time.Second
 
 // Seal implements journal.Shared.
 func (j *Journal) Seal(ctx context.Context) error {
@@ -84,7 +89,8 @@ func (j *Journal) compare(m *message) error {
 }
 
 // reread says what differs where a seal is not of what was read here: ErrChanged if the log has other messages now where this process remembers
-// what it has read. Else it is the process that sealed which has read something else: it finds so by a seal of what was read here.
+// what it has read. Else it is the process that sealed which has read something else: it finds so by a seal of what was read here, and says whether the
+// log lost something. Then this process is to keep what it knows as well: the other one may know of it.
 func (j *Journal) reread(ctx context.Context, differs error) error {
 	j.mu.Lock()
 	last := j.log.last
@@ -105,7 +111,27 @@ func (j *Journal) reread(ctx context.Context, differs error) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	sealing, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return errors.Join(differs, j.Seal(ctx))
+	if err := j.Seal(sealing); err != nil {
+		return errors.Join(differs, err)
+	}
+	listening, cancel := context.WithTimeout(ctx, saidWithin)
+	defer cancel()
+	if err := j.reader.read(listening, endless, j.givenUp); errors.Is(err, journal.ErrLost) {
+		return err
+	}
+	return differs
+}
+
+// givenUp returns ErrGivenUp for a message that says that the log lost something.
+func (j *Journal) givenUp(m *message) error {
+	if m.subject != j.options.seals() {
+		return nil
+	}
+	s, err := readSeal(m.data)
+	if err == nil && s.kind == lost {
+		return ErrGivenUp
+	}
+	return err
 }

@@ -69,13 +69,7 @@ func TestASealThatDiffersEndsIt(t *testing.T) {
 // since, it was of a process that had read something else.
 func TestAStartGoesByTheLastSeal(t *testing.T) {
 	o := onServer()
-	right, wrong := openTest(t, o), openTest(t, o)
-	start(t, right)
-	start(t, wrong)
-	add(t, right, 1)
-	follow(t, wrong, 1)
-	wrong.log.last.digest[0]++
-	must(t, wrong.Seal(t.Context()))
+	right, _ := sealedOtherwise(t, o)
 	late := openTest(t, o)
 	if err := late.Replay(0, func(uint64, *counts.Round) error { return nil }); !errors.Is(err, ErrDiffers) {
 		t.Errorf("a start after a seal of something else: %v", err)
@@ -86,6 +80,28 @@ func TestAStartGoesByTheLastSeal(t *testing.T) {
 	if _, batches := start(t, openTest(t, o)); !slices.Equal(batches, []uint64{1}) {
 		t.Errorf("a start after that reads the rounds %v", batches)
 	}
+}
+
+// One that read the log as it is ends as the others do where one of these finds that the log lost something: it is to keep what it knows.
+func TestWhoReadTheLogAsItIsIsToldThatItLostSomething(t *testing.T) {
+	right, wrong := sealedOtherwise(t, onServer())
+	wrong.tellOthers(t.Context())
+	if err := failure(t, right); !errors.Is(err, ErrGivenUp) {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
+// sealedOtherwise are two processes on a log, the second of which has read something else than it has, and sealed it.
+func sealedOtherwise(t *testing.T, o Options) (right, wrong *Journal) {
+	t.Helper()
+	right, wrong = openTest(t, o), openTest(t, o)
+	start(t, right)
+	start(t, wrong)
+	add(t, right, 1)
+	follow(t, wrong, 1)
+	wrong.log.last.digest[0]++
+	must(t, wrong.Seal(t.Context()))
+	return right, wrong
 }
 
 // A seal of what was read so long ago that it is not remembered says nothing.
