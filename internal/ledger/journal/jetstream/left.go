@@ -75,7 +75,10 @@ func (l *Left) find(ctx context.Context) (err error) {
 	case err != nil:
 		return err
 	}
-	return fmt.Errorf("%w in the store %s", ErrNothingKept, j.options.keptBucket())
+	if l.Log == 0 {
+		return fmt.Errorf("%w: there is no stream %s, nor anything beside it", ErrNothingKept, j.options.stream())
+	}
+	return fmt.Errorf("%w in the store %s, nor does the log say that it lost something: another one would begin beside it", ErrNothingKept, j.options.keptBucket())
 }
 
 // read reads the log from its first message on, over what it lacks.
